@@ -1,0 +1,65 @@
+/**
+ * Chance as an argument. The generator is xoshiro128** (Blackman and Vigna, 2018) on 32-bit lanes, seeded through SplitMix32;
+ * `fork` gives independent streams by name, so that adding a consumer does not shift the draws of the others.
+ */
+
+/** A source of uniform numbers in [0, 1). */
+export interface Rng {
+  next(): number;
+  /** An independent stream that depends only on this stream's seed and `label`. */
+  fork(label: string): Rng;
+}
+
+const TWO_POW_32 = 4294967296;
+
+function splitMix32(state: number): () => number {
+  let s = state >>> 0;
+  return () => {
+    s = (s + 0x9e3779b9) >>> 0;
+    let z = s;
+    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+    return (z ^ (z >>> 15)) >>> 0;
+  };
+}
+
+function hashLabel(label: string, seed: number): number {
+  let hash = (0x811c9dc5 ^ seed) >>> 0;
+  for (let i = 0; i < label.length; i++) hash = Math.imul(hash ^ label.charCodeAt(i), 0x01000193) >>> 0;
+  return splitMix32(hash)();
+}
+
+/** Deterministic generator: the same seed gives the same numbers on every machine. */
+export class SeededRng implements Rng {
+  readonly #seed: number;
+  #a: number;
+  #b: number;
+  #c: number;
+  #d: number;
+
+  constructor(seed: number) {
+    this.#seed = seed >>> 0;
+    const mix = splitMix32(this.#seed);
+    this.#a = mix();
+    this.#b = mix();
+    this.#c = mix();
+    this.#d = mix();
+  }
+
+  next(): number {
+    const scrambled = Math.imul(this.#b, 5);
+    const result = Math.imul((scrambled << 7) | (scrambled >>> 25), 9) >>> 0;
+    const shifted = this.#b << 9;
+    this.#c ^= this.#a;
+    this.#d ^= this.#b;
+    this.#b ^= this.#c;
+    this.#a ^= this.#d;
+    this.#c ^= shifted;
+    this.#d = (this.#d << 11) | (this.#d >>> 21);
+    return result / TWO_POW_32;
+  }
+
+  fork(label: string): Rng {
+    return new SeededRng(hashLabel(label, this.#seed));
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Failures of the outside (a file, a model, a client's body) as values with a code. Bugs are not AppErrors: they hit `invariant`.
+ * Each code stands once in `errorCodes`, from which the reference page and the HTTP status are made.
+ */
+
+/** Every code with its HTTP status, the exit code of the command line and what the user should do. */
+export const errorCodes = {
+  INVALID_PIPELINE: { httpStatus: 400, exitCode: 1, remedy: 'Correct the listed problems of the pipeline file.' },
+  FILE_NOT_FOUND: { httpStatus: 404, exitCode: 3, remedy: 'Check the path; it is relative to the pipeline file.' },
+  FILE_UNREADABLE: {
+    httpStatus: 500,
+    exitCode: 3,
+    remedy: 'Check permissions and that the content is of the stated kind.',
+  },
+  MODULE_INVALID: {
+    httpStatus: 500,
+    exitCode: 3,
+    remedy: 'Let the stage module export load(variant, resources), which returns { run(batch) }.',
+  },
+  MODEL_LOAD_FAILED: {
+    httpStatus: 500,
+    exitCode: 3,
+    remedy: 'Check the artifact of the variant and that its runtime is installed.',
+  },
+  STAGE_FAILED: {
+    httpStatus: 500,
+    exitCode: 3,
+    remedy: 'Read the message of the stage module; the request was not retried.',
+  },
+  REPLICA_LOST: { httpStatus: 503, exitCode: 3, remedy: 'Send the request again; the replica is being replaced.' },
+  PROFILE_MISSING: {
+    httpStatus: 409,
+    exitCode: 1,
+    remedy: 'Run `equipoise profile FILE` or give the variant an inline profile.',
+  },
+  PROFILE_INVALID: { httpStatus: 400, exitCode: 1, remedy: 'Correct the profile points named in the message.' },
+  MALFORMED_REQUEST: { httpStatus: 400, exitCode: 2, remedy: 'Send a body of the documented form.' },
+  NOT_FOUND: { httpStatus: 404, exitCode: 2, remedy: 'Ask for a name that exists; the message lists what does.' },
+  BODY_TOO_LARGE: {
+    httpStatus: 413,
+    exitCode: 2,
+    remedy: 'Send a smaller body or raise the limit with --max-body-bytes.',
+  },
+  UNSUPPORTED_MEDIA_TYPE: {
+    httpStatus: 415,
+    exitCode: 2,
+    remedy: 'Send one of the content types that the message lists.',
+  },
+  TENSOR_MISMATCH: {
+    httpStatus: 422,
+    exitCode: 2,
+    remedy: 'Send tensors of the name, data type and shape that the model metadata states.',
+  },
+  INVALID_INPUT: {
+    httpStatus: 422,
+    exitCode: 2,
+    remedy: 'Send an input that the stage accepts; its message says which.',
+  },
+  DROPPED: { httpStatus: 503, exitCode: 3, remedy: 'Send the request again after the time in Retry-After.' },
+  DEADLINE_PASSED: { httpStatus: 504, exitCode: 3, remedy: 'Allow more time or send less load.' },
+  WRONG_USAGE: { httpStatus: 400, exitCode: 2, remedy: 'See `equipoise COMMAND --help`.' },
+  INFEASIBLE: { httpStatus: 409, exitCode: 1, remedy: 'Relax the bound that the message names.' },
+  PORT_IN_USE: { httpStatus: 500, exitCode: 3, remedy: 'Choose another port with --port.' },
+  STORE_FAILED: {
+    httpStatus: 500,
+    exitCode: 3,
+    remedy: 'Check the disk and the permissions of the .equipoise folder.',
+  },
+  UNREACHABLE: { httpStatus: 502, exitCode: 3, remedy: 'Check the address and that the server runs.' },
+} as const;
+
+/** A code of `errorCodes`. */
+export type ErrorCode = keyof typeof errorCodes;
+
+/** Facts beside the message, JSON-serialisable. */
+export type ErrorDetails = Readonly<Record<string, unknown>>;
+
+/** A failure of the outside: `code` for programs, `message` for people, `retryable` when the same call may succeed later. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+  readonly retryable: boolean;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly details?: ErrorDetails; readonly retryable?: boolean; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'AppError';
+    this.code = code;
+    this.details = options.details ?? {};
+    this.retryable = options.retryable ?? false;
+  }
+}

@@ -1,0 +1,58 @@
+/** What the control loop sees at a tick and what it decides, both plain data so that a log can be replayed. */
+import type { Change } from './change.js';
+import type { StageId } from './ids.js';
+import type { Plan, PlanResult } from './plan.js';
+import type { RunningPlan } from './running-plan.js';
+
+/** Arrivals counted in whole seconds, oldest first; the running second is left out. */
+export interface LoadObservation {
+  readonly arrivalsPerSecond: readonly number[];
+}
+
+/** What a stage did since the last tick. */
+export interface StageObservation {
+  readonly queueLength: number;
+  readonly droppedSinceLastTick: number;
+}
+
+/** Everything a decision may rest on. `staleSources` names what did not answer in time. */
+export interface Observation {
+  /** Monotonic. */
+  readonly atMs: number;
+  readonly load: LoadObservation;
+  readonly stages: Readonly<Record<StageId, StageObservation>>;
+  readonly runningPlan: RunningPlan;
+  readonly staleSources: readonly string[];
+}
+
+/** What the load is expected to be until the next plan can be in force. */
+export interface Forecast {
+  readonly method: string;
+  readonly meanRps: number;
+  /** The rate that plans are made for. */
+  readonly upperRps: number;
+}
+
+/** The data behind a decision. */
+export interface DecisionEvidence {
+  readonly forecast: Forecast;
+  readonly result?: PlanResult;
+}
+
+/** What the control loop wants done, with its reason in words. */
+export type Decision =
+  | { readonly kind: 'hold'; readonly reason: string; readonly evidence: DecisionEvidence }
+  | {
+      readonly kind: 'apply';
+      readonly plan: Plan;
+      readonly changes: readonly Change[];
+      readonly reason: string;
+      readonly evidence: DecisionEvidence;
+    };
+
+/** A decision as the log keeps it. */
+export interface DecisionRecord {
+  readonly atEpochMs: number;
+  readonly observation: Observation;
+  readonly decision: Decision;
+}

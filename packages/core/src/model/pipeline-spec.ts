@@ -1,0 +1,166 @@
+/**
+ * A pipeline as its owner describes it: the content of a pipeline file after defaults are filled in and references are checked.
+ * Everything downstream (planner, simulator, data plane, profiler) works from this one value.
+ */
+import type { AccuracyTable } from './accuracy-table.js';
+import type { StageId, VariantId } from './ids.js';
+import type { ProfilePoint } from './profile-point.js';
+import type { TensorType } from './tensor.js';
+
+/** Latency target: `percentile` (0–100) of the requests complete within `latencyMs`. */
+export interface Slo {
+  readonly latencyMs: number;
+  readonly percentile: number;
+}
+
+/** Upper bounds on what a plan may use; a missing field is unbounded. */
+export interface Budget {
+  readonly cpuCores?: number;
+  readonly memoryBytes?: number;
+  readonly gpus?: number;
+  readonly costPerHour?: number;
+}
+
+/** Prices per hour; without `prices` in the file a core costs 1 and the rest nothing. */
+export interface Prices {
+  readonly cpuCorePerHour: number;
+  readonly memoryGibPerHour: number;
+  readonly gpuPerHour: number;
+}
+
+/** What the planner optimizes (design: the optimization problem). */
+export type Objective =
+  | { readonly kind: 'max-accuracy' }
+  | { readonly kind: 'min-cost'; readonly accuracyFloor: number }
+  | { readonly kind: 'weights'; readonly accuracy: number; readonly cost: number; readonly batch: number };
+
+/** Resources of one replica. `cpuCores` is a multiple of 0.05 and may be a fraction; memory in bytes. */
+export interface Resources {
+  readonly cpuCores: number;
+  readonly memoryBytes: number;
+  readonly gpus: number;
+}
+
+/** Where requests enter: the tensors a request brings and the stages that receive them. */
+export interface SourceSpec {
+  readonly name: string;
+  readonly to: readonly StageId[];
+  readonly tensors: readonly SourceTensor[];
+  /** Folder of example inputs (one file a request), used by the profiler and the load generator. */
+  readonly samplesPath?: string;
+}
+
+/** An input tensor; `contentTypes` are the media types whose raw body may stand for it. */
+export interface SourceTensor extends TensorType {
+  readonly contentTypes: readonly string[];
+}
+
+/** Accuracy of a variant as a fraction 0…1 with the name of its metric. */
+export interface Accuracy {
+  readonly value: number;
+  readonly metric: string;
+}
+
+/** One model (or one implementation of a transform) that can do the stage. */
+export interface VariantSpec {
+  readonly id: VariantId;
+  readonly version?: string;
+  readonly artifact?: string;
+  readonly accuracy?: Accuracy;
+  /** Core counts a replica may have, ascending. */
+  readonly cpuCores: readonly number[];
+  readonly memoryBytes: number;
+  readonly gpus: number;
+  /** Declared time from start to ready; the profile's measured value wins. */
+  readonly loadMs?: number;
+  /** Inline profile; without it the profile is measured. */
+  readonly profile?: readonly ProfilePoint[];
+  /** Free values handed to the stage module. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+/** What a plan may choose for a stage. */
+export interface StageBounds {
+  readonly minReplicas: number;
+  readonly maxReplicas: number;
+  /** Allowed max batch sizes, ascending; without it every profiled size. */
+  readonly batchSizes?: readonly number[];
+  readonly maxBatchWaitMs: number;
+}
+
+/** Choices fixed by the owner; the planner keeps them. */
+export interface StagePins {
+  readonly variantId?: VariantId;
+  readonly cpuCores?: number;
+  readonly maxBatchSize?: number;
+  readonly replicas?: number;
+}
+
+/** A step of the pipeline. A `model` has an accuracy; a `transform` is plain code and counts 1. */
+export interface StageSpec {
+  readonly id: StageId;
+  readonly kind: 'model' | 'transform';
+  /** Code of the stage: a path or `npm:package/export`; without it the stage is synthetic and runs from its profile. */
+  readonly module?: string;
+  readonly variants: readonly VariantSpec[];
+  readonly bounds: StageBounds;
+  readonly pins: StagePins;
+}
+
+/**
+ * A connection of two stages. With `fanOut` one item becomes k items (k ≥ 0, learned live, `expected` until then);
+ * with `join` all items of the innermost fan-out become one again.
+ */
+export interface EdgeSpec {
+  readonly from: StageId;
+  readonly to: StageId;
+  readonly fanOut?: { readonly expected: number };
+  readonly join?: 'all';
+}
+
+/** A stage whose tensors are part of the response; `tensors` names which (all when left out). */
+export interface OutputSpec {
+  readonly from: StageId;
+  readonly tensors?: readonly string[];
+}
+
+/** How the control loop acts. `advise` decides and changes nothing; `off` never plans. */
+export interface ControlSpec {
+  readonly mode: 'auto' | 'advise' | 'off';
+  readonly intervalMs: number;
+  /** Least time between two switches of a stage's variant. */
+  readonly minDwellMs: number;
+  /** Cores that a change may use above the budget while old and new replicas overlap; default one replica of the largest kind. */
+  readonly surgeCpuCores?: number;
+}
+
+/** Bounds on what waits. */
+export interface AdmissionSpec {
+  /** Most items queued at one stage; more are dropped as `queue-full`. */
+  readonly maxQueueLength: number;
+}
+
+/** Code and labelled samples that `evaluate` measures end-to-end accuracy with. */
+export interface EvaluationSpec {
+  readonly module: string;
+  readonly dataPath: string;
+}
+
+/** The whole description. Paths inside are relative to `baseDir`, the folder of the file. */
+export interface PipelineSpec {
+  readonly name: string;
+  readonly baseDir: string;
+  readonly slo: Slo;
+  readonly budget: Budget;
+  readonly prices: Prices;
+  readonly objective: Objective;
+  readonly sources: readonly SourceSpec[];
+  readonly stages: readonly StageSpec[];
+  readonly edges: readonly EdgeSpec[];
+  readonly outputs: readonly OutputSpec[];
+  readonly control: ControlSpec;
+  readonly admission: AdmissionSpec;
+  readonly evaluation?: EvaluationSpec;
+  /** Measured end-to-end accuracies; where a combination is measured it wins over the product. */
+  readonly accuracyTable?: AccuracyTable;
+}

@@ -1,0 +1,16 @@
+/** How a request ends. Every arrived request ends exactly once; a drop is answered, never silent. */
+
+/** Why a request was refused or given up. */
+export type DropReason =
+  | 'queue-full'
+  | 'deadline-unreachable'
+  | 'deadline-passed'
+  | 'no-ready-replica'
+  | 'draining'
+  | 'cancelled';
+
+/** The end of a request. */
+export type RequestOutcome<Output, Failure> =
+  | { readonly kind: 'completed'; readonly output: Output }
+  | { readonly kind: 'dropped'; readonly reason: DropReason }
+  | { readonly kind: 'failed'; readonly failure: Failure };

@@ -1,0 +1,59 @@
+/**
+ * Tensors as they travel between stages: a data type of the Open Inference Protocol v2, a shape and flat row-major data.
+ * They are never copied on the way; whoever hands one on gives it up.
+ */
+
+/** Data types of the Open Inference Protocol v2 that Equipoise carries. FP16 data are raw 16-bit patterns. */
+export type Datatype =
+  | 'BOOL'
+  | 'UINT8'
+  | 'UINT16'
+  | 'UINT32'
+  | 'UINT64'
+  | 'INT8'
+  | 'INT16'
+  | 'INT32'
+  | 'INT64'
+  | 'FP16'
+  | 'FP32'
+  | 'FP64'
+  | 'BYTES';
+
+/** Flat element storage of a tensor; BYTES elements are strings or raw byte strings. */
+export type TensorData =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Float32Array
+  | Float64Array
+  | readonly string[]
+  | readonly Uint8Array[];
+
+/** One tensor: `data.length` equals the product of `shape` (1 for an empty shape). */
+export interface Tensor {
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+/** Tensors by name: what one item brings to a stage and what it leaves with. */
+export type TensorMap = Readonly<Record<string, Tensor>>;
+
+/** Declared type of a tensor; −1 in `shape` is a dimension of any size. */
+export interface TensorType {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+}
+
+/** Number of elements that a shape holds; 1 for a scalar. */
+export function elementCount(shape: readonly number[]): number {
+  let count = 1;
+  for (const size of shape) count *= size;
+  return count;
+}
