@@ -1,0 +1,36 @@
+"""Writes the labelled evaluation set (../data) and the scenes for profiling and load (../samples): python3 make_data.py
+
+Both are composed of test garments only; the nets never saw one of them. The same seeds give the same files with the
+same version of Pillow and its JPEG encoder.
+"""
+import json
+import os
+
+import numpy as np
+
+from scenes import garments, jpeg, scene
+
+EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+
+
+def write(folder, seed, count):
+    """Returns [{file, objects: [{x, y, side, label}]}]; x, y = center in px."""
+    os.makedirs(f"{EXAMPLE}/{folder}", exist_ok=True)
+    images, labels = garments("t10k")
+    rng, entries = np.random.default_rng(seed), []
+    for index in range(count):
+        grey, objects = scene(rng, images, labels)
+        name = f"scene-{index + 1:03d}.jpg"
+        with open(f"{EXAMPLE}/{folder}/{name}", "wb") as file:
+            file.write(jpeg(grey))
+        entries.append({"file": name, "objects": [
+            {"x": round(x, 1), "y": round(y, 1), "side": round(side, 1), "label": label} for x, y, side, label in objects]})
+    return entries
+
+
+if __name__ == "__main__":
+    entries = write("data", 2024, 200)
+    with open(f"{EXAMPLE}/data/labels.json", "w") as file:
+        file.write("[\n" + ",\n".join(json.dumps(entry, separators=(",", ":")) for entry in entries) + "\n]\n")
+    write("samples", 4711, 24)
+    print(sum(len(entry["objects"]) for entry in entries), "objects in 200 scenes")
