@@ -13,6 +13,7 @@ export * from './model/profile-point.js';
 export * from './model/request-outcome.js';
 export * from './model/running-plan.js';
 export * from './model/tensor.js';
+export * from './model/tensor-batch.js';
 export * from './ports/actuator.js';
 export * from './ports/model-runner.js';
 export * from './ports/plan-store.js';
