@@ -107,15 +107,26 @@ export interface StageSpec {
   readonly pins: StagePins;
 }
 
+/** How many of the awaited parts let an item go on: each of them, the first, or the first `quorum`. */
+export type Join = 'all' | 'any' | { readonly quorum: number };
+
 /**
  * A connection of two stages. With `fanOut` one item becomes k items (k ≥ 0, learned live, `expected` until then);
- * with `join` all items of the innermost fan-out become one again.
+ * with `join` the items of the innermost fan-out become one again. A stage with several in-edges waits for all of them, or
+ * for as many as their `any` or `quorum` says. With `when` the edge is taken with a probability (0…1, learned live, `probability`
+ * until then); of the `when` edges that leave one stage at most one is taken, so their probabilities sum to at most 1.
  */
 export interface EdgeSpec {
   readonly from: StageId;
   readonly to: StageId;
   readonly fanOut?: { readonly expected: number };
-  readonly join?: 'all';
+  readonly join?: Join;
+  readonly when?: { readonly condition: string; readonly probability: number };
+}
+
+/** `count` equal machines that replicas must be packed on. */
+export interface NodeGroup extends Resources {
+  readonly count: number;
 }
 
 /** A stage whose tensors are part of the response; `tensors` names which (all when left out). */
@@ -161,6 +172,8 @@ export interface PipelineSpec {
   readonly control: ControlSpec;
   readonly admission: AdmissionSpec;
   readonly evaluation?: EvaluationSpec;
+  /** Machines with their sizes; without it a budget is one pool. */
+  readonly nodes?: readonly NodeGroup[];
   /** Measured end-to-end accuracies; where a combination is measured it wins over the product. */
   readonly accuracyTable?: AccuracyTable;
 }
