@@ -1,0 +1,47 @@
+/**
+ * CPU time of a replica with a share f below one core. The level (ms) starts at the burst, rises by f per ms while idle up to
+ * the burst, and changes by f − 1 per ms while a batch runs, so it may go negative; a batch may start only at level ≥ 0 and
+ * then runs at full speed. (A token bucket in continuous time; debiting a whole batch at its end would lose rate at the cap.)
+ */
+
+/** Default burst: the CPU time that an idle replica may use at once. */
+export const DEFAULT_BURST_MS = 50;
+
+/** CPU-time bucket of one replica; all instants on one monotonic scale. */
+export class CpuShareBucket {
+  readonly #shareFraction: number;
+  readonly #burstMs: number;
+  #levelMs: number;
+  #levelAtMs: number;
+  #running = false;
+
+  constructor(shareFraction: number, nowMs: number, burstMs: number = DEFAULT_BURST_MS) {
+    this.#shareFraction = shareFraction;
+    this.#burstMs = burstMs;
+    this.#levelMs = burstMs;
+    this.#levelAtMs = nowMs;
+  }
+
+  /** The earliest instant at which a batch may start; `nowMs` or earlier means now. */
+  readyAtMs(nowMs: number): number {
+    this.#settle(nowMs);
+    return this.#levelMs >= 0 ? nowMs : nowMs - this.#levelMs / this.#shareFraction;
+  }
+
+  batchStarted(nowMs: number): void {
+    this.#settle(nowMs);
+    this.#running = true;
+  }
+
+  batchEnded(nowMs: number): void {
+    this.#settle(nowMs);
+    this.#running = false;
+  }
+
+  #settle(nowMs: number): void {
+    const elapsedMs = nowMs - this.#levelAtMs;
+    this.#levelAtMs = nowMs;
+    if (this.#running) this.#levelMs += (this.#shareFraction - 1) * elapsedMs;
+    else this.#levelMs = Math.min(this.#burstMs, this.#levelMs + this.#shareFraction * elapsedMs);
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * The request policies of a whole pipeline, sans I/O: admission, queues, batches, CPU shares, the core gate, early drops and
+ * the walk through the graph. The data plane drives it with real time and real replicas, the simulator with an event heap;
+ * both see the same decisions for the same events (one policy, two clocks).
+ *
+ * Protocol: call `arrive`, `batchDone`, `failRequest`, `advance` with a clock that never goes back; the effects are called
+ * synchronously inside and must not call back. Every arrival ends in exactly one of `complete`, `drop`, `fail`.
+ */
+import { invariant } from '../kernel/invariant.js';
+import type { DropReason } from '../model/request-outcome.js';
+import type { BatchPolicy } from './batch-policy.js';
+import { CoreGate } from './core-gate.js';
+import { GraphWalk, type PayloadAlgebra } from './graph-walk.js';
+import { type ReplicaDescription, ServingReplica } from './replica.js';
+import { type Arrival, RequestState, type Scope, StageItem } from './request-state.js';
+import type { ServingGraph } from './serving-graph.js';
+import { type StageEffects, type StageLimits, StageScheduler } from './stage-scheduler.js';
+
+/** What the scheduler makes happen; implemented once per clock. */
+export interface ServingEffects<Payload, Context, Failure> extends PayloadAlgebra<Payload> {
+  /** Run `replica.batch`; answered by `batchDone`. */
+  startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void;
+  complete(request: RequestState<Payload, Context>, nowMs: number): void;
+  drop(request: RequestState<Payload, Context>, reason: DropReason, nowMs: number): void;
+  fail(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void;
+  /** Call `advance` at this instant (later calls may name an earlier one; a call too many does no harm). */
+  wakeAt(atMs: number): void;
+  /** A draining replica has finished its last batch and is out of service. */
+  drained(replica: ServingReplica<Payload, Context>): void;
+}
+
+/** Bounds of the whole pipeline. */
+export interface SchedulerLimits extends StageLimits {
+  /** Cores of the host that run replicas; Infinity when they run elsewhere. */
+  readonly hostCores: number;
+}
+
+/** Decides for one pipeline; single-threaded, deterministic. */
+export class PipelineScheduler<Payload, Context, Failure = never> implements StageEffects<Payload, Context> {
+  readonly #graph: ServingGraph;
+  readonly #effects: ServingEffects<Payload, Context, Failure>;
+  readonly #stages: readonly StageScheduler<Payload, Context>[];
+  readonly #walk: GraphWalk<Payload, Context>;
+  readonly #attention: StageScheduler<Payload, Context>[] = [];
+  #requestSequence = 0;
+  #itemSequence = 0;
+  #pendingWakeAtMs = Number.POSITIVE_INFINITY;
+  #draining = false;
+  #nowMs = 0;
+  #inFlight = 0;
+
+  constructor(graph: ServingGraph, limits: SchedulerLimits, effects: ServingEffects<Payload, Context, Failure>) {
+    this.#graph = graph;
+    this.#effects = effects;
+    const gate = new CoreGate(limits.hostCores);
+    this.#stages = graph.stages.map(() => new StageScheduler(gate, limits, this));
+    this.#walk = new GraphWalk(graph, effects, (request, stage, ready) => this.#enqueue(request, stage, ready));
+  }
+
+  /** Requests that have arrived and not ended. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Items waiting at a stage. */
+  queueLength(stage: number): number {
+    return this.#stage(stage).queue.length;
+  }
+
+  /** Takes a request in; it may be dropped before this returns. */
+  arrive(arrival: Arrival<Context>, inputs: Payload): RequestState<Payload, Context> {
+    const request = new RequestState<Payload, Context>(this.#requestSequence++, arrival, this.#graph.outputs.length);
+    this.#nowMs = arrival.arrivedAtMs;
+    this.#inFlight += 1;
+    if (this.#draining) {
+      this.#drop(request, 'draining');
+      return request;
+    }
+    this.#walk.enter(request, inputs);
+    this.#settle();
+    return request;
+  }
+
+  /** Ends a running batch; `outputs` are in the order of `replica.batch`, those of ended requests are ignored. */
+  batchDone(replica: ServingReplica<Payload, Context>, outputs: readonly Payload[], nowMs: number): void {
+    invariant(replica.busy, `replica ${replica.replicaId} finished a batch that it did not run`);
+    this.#nowMs = nowMs;
+    const items = replica.batch.slice();
+    const stage = this.#stage(replica.stage);
+    stage.finish(replica, nowMs);
+    if (replica.draining) this.#release(replica);
+    for (let i = 0; i < items.length; i++) {
+      const item = items[i] as StageItem<Payload, Context>;
+      if (!item.request.ended) this.#advanceItem(item, replica.stage, outputs[i] as Payload);
+    }
+    this.#attend(stage);
+    this.#openGate();
+    this.#settle();
+  }
+
+  /** Ends a request as failed (its items are ignored from now on); nothing happens if it has ended. */
+  failRequest(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void {
+    if (request.ended) return;
+    this.#end(request);
+    this.#effects.fail(request, failure, nowMs);
+  }
+
+  /** Ends a request because its client is gone. */
+  cancel(request: RequestState<Payload, Context>, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#drop(request, 'cancelled');
+  }
+
+  /** Looks at everything that was to be looked at by now. */
+  advance(nowMs: number): void {
+    if (nowMs < this.#pendingWakeAtMs) return;
+    this.#nowMs = nowMs;
+    this.#pendingWakeAtMs = Number.POSITIVE_INFINITY;
+    for (const stage of this.#stages) this.#attend(stage);
+    this.#settle();
+    for (const stage of this.#stages) {
+      stage.expire(nowMs);
+      this.#attend(stage);
+    }
+    this.#settle();
+  }
+
+  setPolicy(stage: number, policy: BatchPolicy, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#stage(stage).setPolicy(policy);
+    this.#attend(this.#stage(stage));
+    this.#settle();
+  }
+
+  addReplica(stage: number, description: ReplicaDescription, nowMs: number): ServingReplica<Payload, Context> {
+    this.#nowMs = nowMs;
+    const replica = new ServingReplica<Payload, Context>(stage, description, nowMs);
+    this.#stage(stage).replicas.push(replica);
+    this.#attend(this.#stage(stage));
+    this.#settle();
+    return replica;
+  }
+
+  /** Takes a replica out of service; `drained` follows at once if it is free, else after its batch. */
+  drainReplica(replica: ServingReplica<Payload, Context>): void {
+    if (replica.draining) return;
+    replica.draining = true;
+    if (!replica.busy) this.#release(replica);
+  }
+
+  /** From now on arrivals are dropped; what is inside goes on to its end. */
+  beginDraining(): void {
+    this.#draining = true;
+  }
+
+  startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
+    this.#effects.startBatch(replica, nowMs);
+  }
+
+  dropItem(item: StageItem<Payload, Context>, reason: DropReason): void {
+    this.#drop(item.request, reason);
+  }
+
+  wakeAt(atMs: number): void {
+    if (atMs >= this.#pendingWakeAtMs) return;
+    this.#pendingWakeAtMs = atMs;
+    this.#effects.wakeAt(atMs);
+  }
+
+  #enqueue(
+    request: RequestState<Payload, Context>,
+    stage: number,
+    ready: { readonly scope: Scope<Payload> | undefined; readonly payload: Payload },
+  ): void {
+    if (request.ended) return;
+    const item = new StageItem<Payload, Context>(request, {
+      scope: ready.scope,
+      payload: ready.payload,
+      enqueuedAtMs: this.#nowMs,
+      sequence: this.#itemSequence++,
+    });
+    this.#stage(stage).enqueue(item, this.#nowMs);
+    this.#attend(this.#stage(stage));
+  }
+
+  #advanceItem(item: StageItem<Payload, Context>, stage: number, output: Payload): void {
+    const { request } = item;
+    const slot = this.#graph.stages[stage]?.outputSlot ?? -1;
+    if (slot >= 0) {
+      request.outputs[slot] = output;
+      request.missingOutputs -= 1;
+    }
+    if (request.missingOutputs > 0) {
+      this.#walk.leave(request, { stage, scope: item.scope, shared: slot >= 0 }, output);
+      return;
+    }
+    this.#end(request);
+    this.#effects.complete(request, this.#nowMs);
+  }
+
+  #drop(request: RequestState<Payload, Context>, reason: DropReason): void {
+    if (request.ended) return;
+    this.#end(request);
+    this.#effects.drop(request, reason, this.#nowMs);
+  }
+
+  #end(request: RequestState<Payload, Context>): void {
+    request.ended = true;
+    this.#inFlight -= 1;
+  }
+
+  #release(replica: ServingReplica<Payload, Context>): void {
+    const { replicas } = this.#stage(replica.stage);
+    const position = replicas.indexOf(replica);
+    if (position >= 0) replicas.splice(position, 1);
+    this.#effects.drained(replica);
+  }
+
+  #attend(stage: StageScheduler<Payload, Context>): void {
+    if (stage.needsAttention) return;
+    stage.needsAttention = true;
+    this.#attention.push(stage);
+  }
+
+  #openGate(): void {
+    for (const stage of this.#stages) if (stage.waitsAtGate) this.#attend(stage);
+  }
+
+  /**
+   * Starts what can start, batch by batch, the stage with the earliest deadline first: so the core gate serves in that order,
+   * and everything that one event delivered is in the queues before the first batch is formed.
+   */
+  #settle(): void {
+    const attention = this.#attention;
+    while (attention.length > 0) {
+      let first = 0;
+      for (let i = 1; i < attention.length; i++) {
+        if (headDeadline(attention[i]) < headDeadline(attention[first])) first = i;
+      }
+      const stage = attention[first] as StageScheduler<Payload, Context>;
+      if (stage.dispatchOne(this.#nowMs)) continue;
+      stage.needsAttention = false;
+      attention[first] = attention[attention.length - 1] as StageScheduler<Payload, Context>;
+      attention.pop();
+    }
+  }
+
+  #stage(index: number): StageScheduler<Payload, Context> {
+    return this.#stages[index] as StageScheduler<Payload, Context>;
+  }
+}
+
+function headDeadline<Payload, Context>(stage: StageScheduler<Payload, Context> | undefined): number {
+  return stage?.queue.peek()?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,29 @@
+/** A replica as the policies see it: free or busy, with its CPU share; what runs inside is the driver's affair. */
+import type { ReplicaId } from '../model/ids.js';
+import { CpuShareBucket } from './cpu-share-bucket.js';
+import type { StageItem } from './request-state.js';
+
+/** What is known of a replica when it enters service; `cpuCores` below 1 is a share of one thread. */
+export interface ReplicaDescription {
+  readonly replicaId: ReplicaId;
+  readonly cpuCores: number;
+}
+
+/** One replica in service at the stage with index `stage`. */
+export class ServingReplica<Payload, Context> {
+  readonly replicaId: ReplicaId;
+  readonly stage: number;
+  readonly threads: number;
+  readonly bucket: CpuShareBucket | undefined;
+  /** The running batch; empty while free. */
+  readonly batch: StageItem<Payload, Context>[] = [];
+  busy = false;
+  draining = false;
+
+  constructor(stage: number, description: ReplicaDescription, nowMs: number) {
+    this.stage = stage;
+    this.replicaId = description.replicaId;
+    this.threads = Math.max(1, Math.ceil(description.cpuCores));
+    this.bucket = description.cpuCores < 1 ? new CpuShareBucket(description.cpuCores, nowMs) : undefined;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * What the policies remember of a request in flight. A request is walked by items; an item is one unit of work at one stage.
+ * `scope` tells which part of the request an item belongs to: the request itself, or one member of a fan-out group.
+ */
+import type { ServingEdge } from './serving-graph.js';
+
+/** A request between arrival and its single end. `context` belongs to the driver (a response to write, a slot to count). */
+export class RequestState<Payload, Context> {
+  readonly sequence: number;
+  readonly context: Context;
+  readonly arrivedAtMs: number;
+  readonly deadlineAtMs: number;
+  /** Results of the output stages, by output slot. */
+  readonly outputs: (Payload | undefined)[] = [];
+  missingOutputs: number;
+  ended = false;
+
+  constructor(sequence: number, arrival: Arrival<Context>, missingOutputs: number) {
+    this.sequence = sequence;
+    this.context = arrival.context;
+    this.arrivedAtMs = arrival.arrivedAtMs;
+    this.deadlineAtMs = arrival.deadlineAtMs;
+    this.missingOutputs = missingOutputs;
+  }
+}
+
+/** An arriving request; the deadline is fixed here, at arrival. */
+export interface Arrival<Context> {
+  readonly context: Context;
+  readonly arrivedAtMs: number;
+  readonly deadlineAtMs: number;
+}
+
+/** The items that one fan-out made, and what has come back through each join that closes it. */
+export interface FanOutGroup<Payload> {
+  readonly parent: Scope<Payload> | undefined;
+  readonly size: number;
+  /** By join edge index. */
+  readonly joined: Map<number, JoinProgress<Payload>>;
+}
+
+/** Payloads that reached a join so far, in the order of their items. */
+export interface JoinProgress<Payload> {
+  arrived: number;
+  readonly parts: Payload[];
+}
+
+/** One member of a fan-out group, or (undefined) the request as a whole; collects inputs of stages with several in-edges. */
+export interface Scope<Payload> {
+  readonly group: FanOutGroup<Payload>;
+  readonly indexInGroup: number;
+  readonly collected: Map<number, CollectedInputs<Payload>>;
+}
+
+/** Inputs of one stage that have arrived, by in-edge slot. */
+export interface CollectedInputs<Payload> {
+  missing: number;
+  readonly parts: Payload[];
+}
+
+/** One unit of work waiting or running at a stage. */
+export class StageItem<Payload, Context> {
+  readonly request: RequestState<Payload, Context>;
+  readonly scope: Scope<Payload> | undefined;
+  readonly payload: Payload;
+  readonly enqueuedAtMs: number;
+  readonly deadlineAtMs: number;
+  /** Order of enqueueing over the whole pipeline: the tie-break among equal deadlines. */
+  readonly sequence: number;
+
+  constructor(request: RequestState<Payload, Context>, place: ItemPlace<Payload>) {
+    this.request = request;
+    this.scope = place.scope;
+    this.payload = place.payload;
+    this.enqueuedAtMs = place.enqueuedAtMs;
+    this.deadlineAtMs = request.deadlineAtMs;
+    this.sequence = place.sequence;
+  }
+}
+
+/** Where and when an item was enqueued. */
+export interface ItemPlace<Payload> {
+  readonly scope: Scope<Payload> | undefined;
+  readonly payload: Payload;
+  readonly enqueuedAtMs: number;
+  readonly sequence: number;
+}
+
+/** An edge together with what travels along it. */
+export interface Delivery<Payload> {
+  readonly edge: ServingEdge;
+  readonly scope: Scope<Payload> | undefined;
+  readonly payload: Payload;
+}

@@ -1,0 +1,161 @@
+/**
+ * One stage: its queue, its replicas, and the one place where it is decided what runs next (dispatch rule of the design:
+ * greedy batching, earliest deadline first, CPU shares, early drops). It holds no clock: every call brings `nowMs`, and what
+ * must be looked at again later is asked for through `StageEffects.wakeAt`.
+ */
+import type { DropReason } from '../model/request-outcome.js';
+import { type BatchPolicy, companionsUntilMs, lateReason, latestStartAtMs } from './batch-policy.js';
+import type { CoreGate } from './core-gate.js';
+import { DeadlineQueue } from './deadline-queue.js';
+import type { ServingReplica } from './replica.js';
+import type { StageItem } from './request-state.js';
+
+/** What a stage asks of the pipeline scheduler. */
+export interface StageEffects<Payload, Context> {
+  startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void;
+  dropItem(item: StageItem<Payload, Context>, reason: DropReason, nowMs: number): void;
+  wakeAt(atMs: number): void;
+}
+
+/** Bounds that hold for all stages alike. */
+export interface StageLimits {
+  readonly maxQueueLength: number;
+  /** Off only for verification, where a drop would hide a miss. */
+  readonly dropLate: boolean;
+}
+
+/** Queue, batch former and replica picker of one stage. */
+export class StageScheduler<Payload, Context> {
+  readonly queue = new DeadlineQueue<Payload, Context>();
+  readonly replicas: ServingReplica<Payload, Context>[] = [];
+  readonly #gate: CoreGate;
+  readonly #limits: StageLimits;
+  readonly #effects: StageEffects<Payload, Context>;
+  #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
+  #waitingSinceMs = Number.POSITIVE_INFINITY;
+  /** Set while something changed here that may let a batch start; the pipeline scheduler clears it. */
+  needsAttention = false;
+  /** Set while the only thing that keeps a free replica from starting is the core gate. */
+  waitsAtGate = false;
+
+  constructor(gate: CoreGate, limits: StageLimits, effects: StageEffects<Payload, Context>) {
+    this.#gate = gate;
+    this.#limits = limits;
+    this.#effects = effects;
+  }
+
+  setPolicy(policy: BatchPolicy): void {
+    this.#policy = policy;
+  }
+
+  /** Takes an item in, or drops it when the queue is at its bound. */
+  enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
+    if (this.queue.length >= this.#limits.maxQueueLength) this.#effects.dropItem(item, 'queue-full', nowMs);
+    else this.queue.push(item);
+  }
+
+  /** Starts one batch if one can start now; otherwise asks to be woken for what can start or must be given up later. */
+  dispatchOne(nowMs: number): boolean {
+    this.waitsAtGate = false;
+    for (;;) {
+      this.#discardEnded();
+      const head = this.queue.peek();
+      if (head === undefined) return false;
+      const replica = this.#pickReplica(nowMs);
+      if (replica === undefined || this.#waitsForCompanions(head, nowMs)) break;
+      if (!this.#gate.admits(replica.threads)) {
+        this.waitsAtGate = true;
+        break;
+      }
+      this.#fillBatch(replica, nowMs);
+      if (replica.batch.length === 0) continue;
+      this.#start(replica, nowMs);
+      return true;
+    }
+    this.#watchDeadline();
+    return false;
+  }
+
+  /** Gives up heads that can no longer make it while nothing was free to take them. */
+  expire(nowMs: number): void {
+    if (!this.#limits.dropLate) return;
+    for (;;) {
+      this.#discardEnded();
+      const head = this.queue.peek();
+      if (head === undefined || nowMs < latestStartAtMs(this.#policy, head.deadlineAtMs)) return;
+      this.queue.pop();
+      this.#effects.dropItem(head, this.#expiryReason(head, nowMs), nowMs);
+    }
+  }
+
+  /** Takes the finished batch of a replica out and frees its cores. */
+  finish(replica: ServingReplica<Payload, Context>, nowMs: number): void {
+    replica.batch.length = 0;
+    replica.busy = false;
+    replica.bucket?.batchEnded(nowMs);
+    this.#gate.leave(replica.threads);
+  }
+
+  #expiryReason(head: StageItem<Payload, Context>, nowMs: number): DropReason {
+    if (this.replicas.length === 0) return 'no-ready-replica';
+    return nowMs >= head.deadlineAtMs ? 'deadline-passed' : 'deadline-unreachable';
+  }
+
+  #discardEnded(): void {
+    while (this.queue.peek()?.request.ended) this.queue.pop();
+  }
+
+  #start(replica: ServingReplica<Payload, Context>, nowMs: number): void {
+    replica.busy = true;
+    replica.bucket?.batchStarted(nowMs);
+    this.#gate.enter(replica.threads);
+    this.#waitingSinceMs = Number.POSITIVE_INFINITY;
+    this.#effects.startBatch(replica, nowMs);
+  }
+
+  #fillBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
+    const { maxBatchSize } = this.#policy;
+    const batch = replica.batch;
+    while (batch.length < maxBatchSize) {
+      const item = this.queue.pop();
+      if (item === undefined) return;
+      if (item.request.ended) continue;
+      const batchSize = Math.min(maxBatchSize, batch.length + 1 + this.queue.length);
+      const reason = this.#limits.dropLate ? lateReason(this.#policy, item, { nowMs, batchSize }) : undefined;
+      if (reason === undefined) batch.push(item);
+      else this.#effects.dropItem(item, reason, nowMs);
+    }
+  }
+
+  #waitsForCompanions(head: StageItem<Payload, Context>, nowMs: number): boolean {
+    if (this.#policy.maxBatchWaitMs === 0) return false;
+    this.#waitingSinceMs = Math.min(this.#waitingSinceMs, nowMs);
+    const untilMs = companionsUntilMs(this.#policy, {
+      length: this.queue.length,
+      headEnqueuedAtMs: head.enqueuedAtMs,
+      waitingSinceMs: this.#waitingSinceMs,
+    });
+    if (untilMs <= nowMs) return false;
+    this.#effects.wakeAt(untilMs);
+    return true;
+  }
+
+  /** A free replica whose CPU share allows a start; the longest in service first. */
+  #pickReplica(nowMs: number): ServingReplica<Payload, Context> | undefined {
+    let soonestMs = Number.POSITIVE_INFINITY;
+    for (const replica of this.replicas) {
+      if (replica.busy || replica.draining) continue;
+      const readyAtMs = replica.bucket?.readyAtMs(nowMs) ?? nowMs;
+      if (readyAtMs <= nowMs) return replica;
+      soonestMs = Math.min(soonestMs, readyAtMs);
+    }
+    if (soonestMs < Number.POSITIVE_INFINITY) this.#effects.wakeAt(soonestMs);
+    return undefined;
+  }
+
+  #watchDeadline(): void {
+    if (!this.#limits.dropLate) return;
+    const head = this.queue.peek();
+    if (head !== undefined) this.#effects.wakeAt(latestStartAtMs(this.#policy, head.deadlineAtMs));
+  }
+}
