@@ -1,4 +1,9 @@
 /** Public face of core: what other packages may use. */
+export * from './estimate/pas.js';
+export * from './estimate/pipeline-latency.js';
+export * from './estimate/stage-load.js';
+export * from './estimate/stage-sojourn.js';
+export * from './estimate/sum-of-tails.js';
 export * from './kernel/clock.js';
 export * from './kernel/invariant.js';
 export * from './kernel/rng.js';
@@ -12,12 +17,15 @@ export * from './model/plan.js';
 export * from './model/profile-point.js';
 export * from './model/request-outcome.js';
 export * from './model/running-plan.js';
-export * from './model/tensor.js';
 export * from './model/tensor-batch.js';
+export * from './model/tensor.js';
 export * from './ports/actuator.js';
 export * from './ports/model-runner.js';
 export * from './ports/plan-store.js';
 export * from './ports/stage-module.js';
+export * from './profile/curves-of.js';
+export * from './profile/service-curve.js';
+export * from './profile/service-law.js';
 export * from './serve/batch-policy.js';
 export * from './serve/graph-walk.js';
 export * from './serve/pipeline-scheduler.js';

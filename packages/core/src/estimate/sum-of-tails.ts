@@ -1,0 +1,32 @@
+/**
+ * The latency formula of the literature (InferLine, SoCC 2020; IPA, JSys 2024), for comparison: the sum, over the stages of the longest
+ * path, of the p99 service time of the profile and the time a batch takes to fill, 1000·(b − 1) ÷ λ ms, with one replica count per
+ * option, n = ⌈λ ÷ thr⌉, thr = 1000·f·b ÷ s(b). It knows no queueing: safe at low load, blind near saturation.
+ */
+import type { StageId } from '../model/ids.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { ServiceCurve } from '../profile/service-curve.js';
+import { lawQuantileMs } from '../profile/service-law.js';
+import { topologicalOrder } from './stage-load.js';
+
+/** Latency in ms of one stage with batches of `maxBatchSize` at `arrivalRps` items per second. */
+export function sumOfTailsStageMs(curve: ServiceCurve, maxBatchSize: number, arrivalRps: number): number {
+  const fillMs = maxBatchSize === 1 ? 0 : (1000 * (maxBatchSize - 1)) / arrivalRps;
+  return lawQuantileMs(curve.law(maxBatchSize), 0.99) + fillMs;
+}
+
+/** Replicas that carry `arrivalRps` items per second in full batches, before bounds. */
+export function sumOfTailsReplicas(curve: ServiceCurve, maxBatchSize: number, arrivalRps: number): number {
+  const throughputRps = (1000 * curve.shareFraction * maxBatchSize) / curve.meanMs(maxBatchSize);
+  return Math.max(1, Math.ceil(arrivalRps / throughputRps - 1e-9));
+}
+
+/** Largest sum of stage latencies (ms) over the paths to the outputs. */
+export function longestPathMs(spec: PipelineSpec, stageMs: ReadonlyMap<StageId, number>): number {
+  const finish = new Map<StageId, number>();
+  for (const id of topologicalOrder(spec)) {
+    const before = spec.edges.filter((edge) => edge.to === id).map((edge) => finish.get(edge.from) ?? 0);
+    finish.set(id, Math.max(0, ...before) + (stageMs.get(id) ?? 0));
+  }
+  return Math.max(0, ...spec.outputs.map((output) => finish.get(output.from) ?? 0));
+}

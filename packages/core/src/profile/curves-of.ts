@@ -1,0 +1,142 @@
+/**
+ * All service curves of a pipeline, or everything that is wrong with its profiles at once.
+ *
+ * A measured profile wins over the one written inline in the pipeline file. A share below one core takes the points of one core, unless
+ * points were measured under that very share (a CPU quota stops in mid-batch, so such points win over the rule). Core counts without
+ * points have no curve: the planner then does not offer them.
+ */
+import { AppError, type ErrorCode } from '../model/app-error.js';
+import type { StageId, VariantId } from '../model/ids.js';
+import type { PipelineSpec, VariantSpec } from '../model/pipeline-spec.js';
+import type { ProfilePoint, ProfileSet } from '../model/profile-point.js';
+import { type CurvePoint, type ServiceCurve, serviceCurve } from './service-curve.js';
+import { lawOfPoint } from './service-law.js';
+
+/** What is wrong with the profile of one variant; `message` is a whole sentence for people. */
+export interface ProfileProblem {
+  readonly code: Extract<ErrorCode, 'PROFILE_MISSING' | 'PROFILE_INVALID'>;
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  readonly message: string;
+}
+
+/** The curves by stage, variant and cores of a replica (undefined where nothing was measured). */
+export interface ServiceCurves {
+  readonly kind: 'curves';
+  curve(stageId: StageId, variantId: VariantId, cpuCores: number): ServiceCurve | undefined;
+  readonly warnings: readonly string[];
+}
+
+/** Curves, or all problems. */
+export type CurvesOf = ServiceCurves | { readonly kind: 'invalid'; readonly problems: readonly ProfileProblem[] };
+
+interface Findings {
+  readonly problems: ProfileProblem[];
+  readonly warnings: string[];
+}
+
+interface Subject {
+  readonly stageId: StageId;
+  readonly variant: VariantSpec;
+}
+
+const coresKey = (cpuCores: number): number => Math.round(cpuCores * 1000);
+const nameOf = ({ stageId, variant }: Subject): string => `variant ${variant.id} of stage ${stageId}`;
+
+function problem(subject: Subject, code: ProfileProblem['code'], message: string): ProfileProblem {
+  return { code, stageId: subject.stageId, variantId: subject.variant.id, message };
+}
+
+function readPoint(subject: Subject, point: ProfilePoint, findings: Findings): CurvePoint | undefined {
+  const read = lawOfPoint(point);
+  const where = `${nameOf(subject)}, profile point of ${point.cpuCores} cores and batch size ${point.batchSize}`;
+  if (read.kind === 'invalid') {
+    findings.problems.push(problem(subject, 'PROFILE_INVALID', `${where}: ${read.reason}.`));
+    return undefined;
+  }
+  if (read.warning !== undefined) findings.warnings.push(`${where}: ${read.warning}.`);
+  return { batchSize: point.batchSize, law: read.law };
+}
+
+function readGroup(subject: Subject, points: readonly ProfilePoint[], findings: Findings): readonly CurvePoint[] {
+  const read = points
+    .map((point) => readPoint(subject, point, findings))
+    .filter((point): point is CurvePoint => point !== undefined)
+    .sort((a, b) => a.batchSize - b.batchSize);
+  const twice = read.find((point, i) => read[i + 1]?.batchSize === point.batchSize);
+  if (twice !== undefined) {
+    const message = `${nameOf(subject)}: batch size ${twice.batchSize} is given twice for ${points[0]?.cpuCores} cores; keep one.`;
+    findings.problems.push(problem(subject, 'PROFILE_INVALID', message));
+  }
+  return read;
+}
+
+function variantCurves(
+  subject: Subject,
+  points: readonly ProfilePoint[],
+  findings: Findings,
+): Map<number, ServiceCurve> {
+  const groups = new Map<number, ProfilePoint[]>();
+  for (const point of points) {
+    const group = groups.get(coresKey(point.cpuCores)) ?? [];
+    group.push(point);
+    groups.set(coresKey(point.cpuCores), group);
+  }
+  const read = new Map([...groups].map(([key, group]) => [key, readGroup(subject, group, findings)]));
+  const curves = new Map<number, ServiceCurve>();
+  for (const cpuCores of subject.variant.cpuCores) {
+    const exact = read.get(coresKey(cpuCores));
+    const oneCore = cpuCores < 1 ? read.get(coresKey(1)) : undefined;
+    if (exact?.length) curves.set(coresKey(cpuCores), serviceCurve(cpuCores, 1, exact));
+    else if (oneCore?.length) curves.set(coresKey(cpuCores), serviceCurve(cpuCores, cpuCores, oneCore));
+  }
+  return curves;
+}
+
+function checkedCurves(
+  subject: Subject,
+  points: readonly ProfilePoint[],
+  findings: Findings,
+): Map<number, ServiceCurve> {
+  if (points.length === 0) {
+    const message = `${nameOf(subject)} has no profile; run \`equipoise profile\` or give it an inline profile.`;
+    findings.problems.push(problem(subject, 'PROFILE_MISSING', message));
+    return new Map();
+  }
+  const before = findings.problems.length;
+  const curves = variantCurves(subject, points, findings);
+  if (curves.size === 0 && findings.problems.length === before) {
+    const asked = subject.variant.cpuCores.join(', ');
+    const found = [...new Set(points.map((point) => point.cpuCores))].join(', ');
+    const message = `${nameOf(subject)} may have ${asked} cores but was profiled on ${found}; profile it on one of those it may have.`;
+    findings.problems.push(problem(subject, 'PROFILE_MISSING', message));
+  }
+  return curves;
+}
+
+/** Reads the profiles that the variants of `spec` need; those of other variants are ignored. */
+export function curvesOf(spec: PipelineSpec, profiles: ProfileSet): CurvesOf {
+  const findings: Findings = { problems: [], warnings: [] };
+  const curves = new Map<StageId, Map<VariantId, Map<number, ServiceCurve>>>();
+  for (const stage of spec.stages) {
+    const ofStage = new Map<VariantId, Map<number, ServiceCurve>>();
+    for (const variant of stage.variants) {
+      const measured = profiles.find((p) => p.stageId === stage.id && p.variantId === variant.id);
+      const points = measured?.points ?? variant.profile ?? [];
+      ofStage.set(variant.id, checkedCurves({ stageId: stage.id, variant }, points, findings));
+    }
+    curves.set(stage.id, ofStage);
+  }
+  if (findings.problems.length > 0) return { kind: 'invalid', problems: findings.problems };
+  return {
+    kind: 'curves',
+    warnings: findings.warnings,
+    curve: (stage, variant, cpuCores) => curves.get(stage)?.get(variant)?.get(coresKey(cpuCores)),
+  };
+}
+
+/** The problems as one error: the first code, all messages. */
+export function profileError(problems: readonly ProfileProblem[]): AppError {
+  const code = problems[0]?.code ?? 'PROFILE_INVALID';
+  return new AppError(code, problems.map((p) => p.message).join('\n'), { details: { problems } });
+}

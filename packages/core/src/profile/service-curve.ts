@@ -1,0 +1,63 @@
+/**
+ * Service time of a variant on given cores as a function of the batch size k, and the capacity that follows.
+ *
+ * Between profiled sizes see interpolate-law; below the smallest, the smallest. A share f < 1 is one thread that runs at full speed
+ * while its CPU-time bucket lasts, so its curve is that of one core and `shareFraction` = f tells the rest. Capacity of n replicas
+ * with batches up to b: C = 1000 · n · f · max over k ≤ b of k / s(k) rps, s in ms.
+ */
+import { interpolateLaw } from './interpolate-law.js';
+import { lawMeanMs, type ServiceLaw } from './service-law.js';
+
+/** Service time by batch size, for k in 1…`maxBatchSize`. */
+export interface ServiceCurve {
+  /** As in the plan; may be a fraction. */
+  readonly cpuCores: number;
+  /** Threads of a replica: max(1, cpuCores). */
+  readonly threadCores: number;
+  /** CPU time per time a replica may use of its thread: 1, or the share below one core (1 if the points were measured under it). */
+  readonly shareFraction: number;
+  /** Profiled sizes, ascending. */
+  readonly batchSizes: readonly number[];
+  readonly maxBatchSize: number;
+  meanMs(batchSize: number): number;
+  law(batchSize: number): ServiceLaw;
+}
+
+/** A profiled batch size with its law. */
+export interface CurvePoint {
+  readonly batchSize: number;
+  readonly law: ServiceLaw;
+}
+
+function lawAt(points: readonly CurvePoint[], batchSize: number): ServiceLaw {
+  const above = points.findIndex((point) => point.batchSize >= batchSize);
+  const high = points[above] as CurvePoint;
+  const low = points[above - 1];
+  if (low === undefined || high.batchSize === batchSize) return high.law;
+  return interpolateLaw(low.law, high.law, (batchSize - low.batchSize) / (high.batchSize - low.batchSize));
+}
+
+/** The curve through `points` (at least one, sizes ascending); `shareFraction` in (0, 1]. */
+export function serviceCurve(cpuCores: number, shareFraction: number, points: readonly CurvePoint[]): ServiceCurve {
+  const batchSizes = points.map((point) => point.batchSize);
+  const maxBatchSize = batchSizes.at(-1) as number;
+  const laws = Array.from({ length: maxBatchSize + 1 }, (_, size) => lawAt(points, Math.max(1, size)));
+  const means = Float64Array.from(laws, lawMeanMs);
+  return {
+    cpuCores,
+    threadCores: Math.max(1, cpuCores),
+    shareFraction,
+    batchSizes,
+    maxBatchSize,
+    meanMs: (batchSize) => means[Math.min(batchSize, maxBatchSize)] as number,
+    law: (batchSize) => laws[Math.min(batchSize, maxBatchSize)] as ServiceLaw,
+  };
+}
+
+/** Largest stable item rate (rps) of `replicas` copies that take at most `maxBatchSize` items at once. */
+export function capacityRps(curve: ServiceCurve, replicas: number, maxBatchSize: number): number {
+  let itemsPerMs = 0;
+  for (let k = 1; k <= Math.min(maxBatchSize, curve.maxBatchSize); k++)
+    itemsPerMs = Math.max(itemsPerMs, k / curve.meanMs(k));
+  return 1000 * replicas * curve.shareFraction * itemsPerMs;
+}
