@@ -92,7 +92,7 @@ class Classifier(nn.Module):
 
 
 DETECTORS = {
-    "xs": lambda: Detector(4, [(16, 2, 0), (16, 1, 0)]),
+    "xs": lambda: Detector(4, [(16, 2, 1)]),
     "s": lambda: Detector(4, [(32, 2, 2)]),
     "m": lambda: Detector(2, [(32, 2, 4), (48, 2, 1)]),
     "l": lambda: Detector(1, [(32, 2, 4), (48, 2, 3), (48, 2, 1)], mirrored=True),

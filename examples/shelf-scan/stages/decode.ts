@@ -1,0 +1,56 @@
+/**
+ * Decodes an encoded JPEG or PNG into a grey scene. Other sizes are fitted into 224 x 224 px, with grey beside them.
+ * `image` UINT8 [bytes] becomes `image` FP32 [224, 224], value = grey / 127.5 - 1.
+ */
+import { AppError, type LoadedStage, type TensorMap } from '@equipoise/core';
+import sharp from 'sharp';
+import { scenePx } from '../vision/cut-crop.js';
+
+const mostPixels = 40_000_000;
+const signatures = [
+  [0xff, 0xd8, 0xff],
+  [0x89, 0x50, 0x4e, 0x47],
+];
+
+/** Loads the decoder; its `run` throws an `INVALID_INPUT` error for anything but a readable JPEG or PNG. */
+export function load(): LoadedStage {
+  sharp.concurrency(1);
+  sharp.cache(false);
+  return { run: (batch) => Promise.all(batch.map(decode)) };
+}
+
+async function decode(item: TensorMap): Promise<TensorMap> {
+  const bytes = item['image']?.data;
+  if (!(bytes instanceof Uint8Array) || !signatures.some((signature) => startsWith(bytes, signature))) {
+    throw new AppError('INVALID_INPUT', 'The image is not a JPEG or PNG file: JPEG or PNG expected.');
+  }
+  const grey = await greyPixels(bytes);
+  return { image: { datatype: 'FP32', shape: [scenePx, scenePx], data: normalized(grey) } };
+}
+
+async function greyPixels(bytes: Uint8Array): Promise<Uint8Array> {
+  try {
+    return await sharp(bytes, { limitInputPixels: mostPixels, failOn: 'truncated' })
+      .flatten({ background: '#808080' })
+      .resize(scenePx, scenePx, { fit: 'contain', background: '#808080' })
+      .toColourspace('b-w')
+      .raw()
+      .toBuffer();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError('INVALID_INPUT', `The image cannot be decoded (${reason}): an intact JPEG or PNG expected.`, {
+      cause,
+    });
+  }
+}
+
+function startsWith(bytes: Uint8Array, signature: readonly number[]): boolean {
+  return signature.every((byte, index) => bytes[index] === byte);
+}
+
+function normalized(grey: Uint8Array): Float32Array {
+  const values = new Float32Array(grey.length);
+  // A plain loop: `Float32Array.from` with a function costs more than the JPEG itself.
+  for (let index = 0; index < grey.length; index++) values[index] = (grey[index] ?? 0) / 127.5 - 1;
+  return values;
+}

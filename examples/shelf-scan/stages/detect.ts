@@ -1,0 +1,39 @@
+/**
+ * Finds garments and cuts them out. `image` FP32 [224, 224] becomes, for k found garments, `crop` FP32 [k, 64, 64],
+ * `center` FP32 [k, 2] (x, y in px) and `score` FP32 [k], best first. All variants are run on the full scene and
+ * shrink it themselves; crops have the resolution of the largest classifier.
+ */
+import { loadOnnxModel } from '@equipoise/adapter-onnx';
+import type { LoadableVariant, LoadedStage, Resources, TensorMap } from '@equipoise/core';
+import { cropPx, cutCrop, scenePx } from '../vision/cut-crop.js';
+import { pickPeaks } from '../vision/pick-peaks.js';
+import { artifactOf, float32, stack } from '../vision/tensors.js';
+
+/** Loads a detector; its session uses as many threads as the replica has whole cores. */
+export async function load(variant: LoadableVariant, resources: Resources): Promise<LoadedStage> {
+  const model = await loadOnnxModel(artifactOf(variant), { threads: Math.max(1, Math.floor(resources.cpuCores)) });
+  return {
+    async run(batch) {
+      const scenes = batch.map((item) => float32(item, 'image'));
+      const image = { datatype: 'FP32', shape: [batch.length, 1, scenePx, scenePx], data: stack(scenes) } as const;
+      const cells = float32(await model.run({ image }), 'cells');
+      const size = cells.length / batch.length;
+      return scenes.map((scene, index) => cutOut(scene, cells.subarray(index * size, (index + 1) * size)));
+    },
+    close: () => model.close(),
+  };
+}
+
+function cutOut(scene: Float32Array, cells: Float32Array): TensorMap {
+  const objects = pickPeaks(cells);
+  const count = objects.length;
+  const crop = new Float32Array(count * cropPx * cropPx);
+  for (const [index, object] of objects.entries()) {
+    cutCrop(scene, object, crop.subarray(index * cropPx * cropPx, (index + 1) * cropPx * cropPx));
+  }
+  return {
+    crop: { datatype: 'FP32', shape: [count, cropPx, cropPx], data: crop },
+    center: { datatype: 'FP32', shape: [count, 2], data: Float32Array.from(objects.flatMap(({ x, y }) => [x, y])) },
+    score: { datatype: 'FP32', shape: [count], data: Float32Array.from(objects, ({ score }) => score) },
+  };
+}
