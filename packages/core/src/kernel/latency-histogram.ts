@@ -26,12 +26,13 @@ export class LatencyHistogram {
     return this.#maxMs;
   }
 
-  record(latencyMs: number): void {
+  /** Counts `latencyMs`, `times` over. */
+  record(latencyMs: number, times = 1): void {
     const bucket = latencyMs <= SMALLEST_MS ? 0 : Math.floor(Math.log(latencyMs / SMALLEST_MS) * BUCKETS_PER_E);
     const index = Math.min(bucket, BUCKET_COUNT - 1);
-    this.#counts[index] = (this.#counts[index] as number) + 1;
-    this.#count += 1;
-    this.#sumMs += latencyMs;
+    this.#counts[index] = (this.#counts[index] as number) + times;
+    this.#count += times;
+    this.#sumMs += times * latencyMs;
     if (latencyMs > this.#maxMs) this.#maxMs = latencyMs;
   }
 

@@ -64,14 +64,10 @@ export class GraphWalk<Payload, Context> {
   }
 
   #travel(request: RequestState<Payload, Context>, delivery: Delivery<Payload>): void {
-    switch (delivery.edge.kind) {
-      case 'plain':
-        return this.#arriveAt(request, { stage: delivery.edge.to, slot: delivery.edge.slot }, delivery);
-      case 'fan-out':
-        return this.#spread(request, delivery);
-      case 'join':
-        return this.#gather(request, delivery);
-    }
+    const { edge } = delivery;
+    if (edge.kind === 'fan-out') this.#spread(request, delivery);
+    else if (edge.kind === 'join') this.#gather(request, delivery);
+    else this.#arriveAt(request, { stage: edge.to, slot: edge.slot }, delivery);
   }
 
   #spread(request: RequestState<Payload, Context>, { edge, scope, payload }: Delivery<Payload>): void {
@@ -112,7 +108,10 @@ export class GraphWalk<Payload, Context> {
     ready: { readonly scope: Scope<Payload> | undefined; readonly payload: Payload },
   ): void {
     const inputs = this.#graph.stages[at.stage]?.inputs ?? 1;
-    if (inputs === 1) return this.#deliver(request, at.stage, ready);
+    if (inputs === 1) {
+      this.#deliver(request, at.stage, ready);
+      return;
+    }
     const collectedByStage = ready.scope?.collected ?? this.#collectedOf(request);
     let collected = collectedByStage.get(at.stage);
     if (collected === undefined) {

@@ -1,0 +1,54 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { EventHeap } from './event-heap.js';
+import { LatencyHistogram } from './latency-histogram.js';
+import { SeededRng } from './rng.js';
+
+describe('EventHeap', () => {
+  it('gives events by time and, at equal times, in the order they went in (property)', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 300 }), (instants) => {
+        const heap = new EventHeap();
+        instants.forEach((atMs, i) => {
+          heap.push(atMs, i);
+        });
+        const popped: number[] = [];
+        while (heap.size > 0) popped.push(heap.pop());
+        const expected = instants.map((_, i) => i).sort((a, b) => (instants[a] ?? 0) - (instants[b] ?? 0) || a - b);
+        expect(popped).toEqual(expected);
+      }),
+      { seed: 1 },
+    );
+  });
+});
+
+describe('LatencyHistogram', () => {
+  it('keeps quantiles within half a percent of the exact ones', () => {
+    const rng = new SeededRng(2);
+    const histogram = new LatencyHistogram();
+    const values = Array.from({ length: 20_000 }, () => Math.exp(6 * rng.next() - 2));
+    for (const value of values) histogram.record(value);
+    values.sort((a, b) => a - b);
+    for (const fraction of [0.01, 0.5, 0.99, 0.999]) {
+      const exact = values[Math.ceil(fraction * values.length) - 1] ?? 0;
+      expect(histogram.quantileMs(fraction) / exact).toBeGreaterThan(0.995);
+      expect(histogram.quantileMs(fraction) / exact).toBeLessThan(1.005);
+    }
+    expect(histogram.quantileMs(1)).toBeLessThanOrEqual(histogram.maxMs);
+  });
+});
+
+describe('SeededRng', () => {
+  it('is uniform, repeats by seed and forks streams that do not depend on each other', () => {
+    const draws = (seed: number, label: string) => {
+      const rng = new SeededRng(seed).fork(label);
+      return Array.from({ length: 50_000 }, () => rng.next());
+    };
+    const first = draws(3, 'a');
+    expect(first).toEqual(draws(3, 'a'));
+    expect(first[0]).not.toBe(draws(3, 'b')[0]);
+    expect(first.reduce((sum, x) => sum + x, 0) / first.length).toBeCloseTo(0.5, 2);
+    expect(Math.min(...first)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...first)).toBeLessThan(1);
+  });
+});

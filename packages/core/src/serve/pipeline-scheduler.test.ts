@@ -1,0 +1,299 @@
+import { describe, expect, it } from 'vitest';
+import { replicaId, stageId } from '../model/ids.js';
+import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import type { DropReason } from '../model/request-outcome.js';
+import { chainSpec } from '../model/spec-builders.test-support.js';
+import { PipelineScheduler, type ServingEffects } from './pipeline-scheduler.js';
+import type { ServingReplica } from './replica.js';
+import type { RequestState } from './request-state.js';
+import { servingGraph } from './serving-graph.js';
+
+type Replica = ServingReplica<string, string>;
+
+/** Drives a scheduler by hand: payloads are strings that record the way they took. */
+class Bench implements ServingEffects<string, string, string> {
+  readonly log: string[] = [];
+  readonly running: Replica[] = [];
+  readonly wakes: number[] = [];
+  readonly scheduler: PipelineScheduler<string, string, string>;
+  fanOutCount = 2;
+
+  constructor(spec: PipelineSpec, limits: { hostCores?: number; maxQueueLength?: number } = {}) {
+    const bounds = { hostCores: Number.POSITIVE_INFINITY, maxQueueLength: 100, dropLate: true, ...limits };
+    this.scheduler = new PipelineScheduler(servingGraph(spec), bounds, this);
+  }
+
+  serve(
+    stage: number,
+    options: {
+      cpuCores?: number;
+      maxBatchSize?: number;
+      maxBatchWaitMs?: number;
+      serviceMs?: number;
+      remainingMs?: number;
+    } = {},
+  ): Replica {
+    const { maxBatchSize = 1, maxBatchWaitMs = 0, serviceMs, remainingMs = 0 } = options;
+    const expectedServiceMs = serviceMs === undefined ? undefined : new Array<number>(maxBatchSize + 1).fill(serviceMs);
+    this.scheduler.setPolicy(
+      stage,
+      { maxBatchSize, maxBatchWaitMs, remainingMs, ...(expectedServiceMs && { expectedServiceMs }) },
+      0,
+    );
+    return this.scheduler.addReplica(stage, { replicaId: replicaId(`r${stage}`), cpuCores: options.cpuCores ?? 1 }, 0);
+  }
+
+  arrive(name: string, arrivedAtMs: number, deadlineAtMs = arrivedAtMs + 1000): RequestState<string, string> {
+    return this.scheduler.arrive({ context: name, arrivedAtMs, deadlineAtMs }, name);
+  }
+
+  finish(replica: Replica, nowMs: number): void {
+    this.scheduler.batchDone(
+      replica,
+      replica.batch.map((item) => `${item.payload}>${replica.stage}`),
+      nowMs,
+    );
+  }
+
+  startBatch(replica: Replica, nowMs: number): void {
+    this.running.push(replica);
+    this.log.push(`${nowMs} run ${replica.stage} [${replica.batch.map((item) => item.payload).join(' ')}]`);
+  }
+  complete(request: RequestState<string, string>, nowMs: number): void {
+    this.log.push(`${nowMs} done ${request.outputs.join(' ')}`);
+  }
+  drop(request: RequestState<string, string>, reason: DropReason, nowMs: number): void {
+    this.log.push(`${nowMs} drop ${request.context} ${reason}`);
+  }
+  fail(request: RequestState<string, string>, failure: string, nowMs: number): void {
+    this.log.push(`${nowMs} fail ${request.context} ${failure}`);
+  }
+  wakeAt(atMs: number): void {
+    this.wakes.push(atMs);
+  }
+  drained(replica: Replica): void {
+    this.log.push(`drained ${replica.replicaId}`);
+  }
+  fanOut(_edge: unknown, output: string): readonly string[] {
+    return Array.from({ length: this.fanOutCount }, (_, i) => `${output}#${i}`);
+  }
+  join(_edge: unknown, parts: readonly string[]): string {
+    return `(${parts.join('+')})`;
+  }
+  merge(_stage: number, parts: readonly string[]): string {
+    return `{${parts.join('&')}}`;
+  }
+  share(payload: string): string {
+    return payload;
+  }
+}
+
+const points = [{ cpuCores: 1, batchSize: 1, meanMs: 1 }];
+const one = chainSpec({ a: points });
+const edge = (from: string, to: string, more: Partial<EdgeSpec> = {}): EdgeSpec => ({
+  from: stageId(from),
+  to: stageId(to),
+  ...more,
+});
+
+describe('dispatch', () => {
+  it('takes what is queued, up to the max batch size, earliest deadline first and in order among equals', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0, { maxBatchSize: 3 });
+    bench.arrive('a', 0);
+    for (const [name, deadlineAtMs] of [
+      ['b', 900],
+      ['c', 800],
+      ['d', 900],
+      ['e', 850],
+    ] as const)
+      bench.arrive(name, 1, deadlineAtMs);
+    bench.finish(replica, 10);
+    bench.finish(replica, 20);
+    expect(bench.log.filter((line) => line.includes('run'))).toEqual([
+      '0 run 0 [a]',
+      '10 run 0 [c e b]',
+      '20 run 0 [d]',
+    ]);
+  });
+
+  it('waits for companions no longer than maxBatchWaitMs, and not at all when the batch is full', () => {
+    const bench = new Bench(one);
+    bench.serve(0, { maxBatchSize: 2, maxBatchWaitMs: 5 });
+    bench.arrive('a', 0);
+    expect(bench.log).toEqual([]);
+    expect(bench.wakes).toContain(5);
+    bench.scheduler.advance(5);
+    expect(bench.log).toEqual(['5 run 0 [a]']);
+  });
+
+  it('does not wait anew for an item that overtakes the first', () => {
+    const bench = new Bench(one);
+    bench.serve(0, { maxBatchSize: 3, maxBatchWaitMs: 5 });
+    bench.arrive('a', 0);
+    bench.arrive('b', 4, 500);
+    bench.scheduler.advance(5);
+    expect(bench.log).toEqual(['5 run 0 [b a]']);
+  });
+
+  it('starts a share below one core only at a CPU-time level of 0 or more', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0, { cpuCores: 0.5 });
+    bench.arrive('a', 0, 10_000);
+    bench.arrive('b', 0, 10_000);
+    bench.finish(replica, 200); // level 50 − 0.5·200 = −50, refilled at 0.5 per ms
+    expect(bench.running).toHaveLength(1);
+    expect(bench.wakes.at(-1)).toBe(300);
+    bench.scheduler.advance(300);
+    expect(bench.running).toHaveLength(2);
+  });
+
+  it('lets no more threads run than the host has cores and serves the gate by deadline', () => {
+    const bench = new Bench(chainSpec({ a: points, b: points }), { hostCores: 1 });
+    const first = bench.serve(0);
+    bench.serve(1);
+    bench.arrive('x', 0);
+    bench.arrive('y', 1);
+    bench.finish(first, 10); // x waits at stage 1 with the earlier deadline, y at stage 0
+    expect(bench.log).toEqual(['0 run 0 [x]', '10 run 1 [x>0]']);
+  });
+
+  it('forms the next batch from everything that one event delivered', () => {
+    const bench = new Bench(chainSpec({ a: points, b: points }));
+    const first = bench.serve(0, { maxBatchSize: 4, maxBatchWaitMs: 1 });
+    bench.serve(1, { maxBatchSize: 4 });
+    for (const name of ['a', 'b', 'c']) bench.arrive(name, 0);
+    bench.scheduler.advance(1);
+    bench.finish(first, 5);
+    expect(bench.log.at(-1)).toBe('5 run 1 [a>0 b>0 c>0]');
+  });
+});
+
+describe('drops', () => {
+  it('gives up alone what cannot make its deadline even if started now', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0, { maxBatchSize: 2, serviceMs: 30, remainingMs: 20 });
+    bench.arrive('a', 0, 1000);
+    bench.arrive('late', 1, 90);
+    bench.arrive('b', 2, 1000);
+    bench.finish(replica, 45);
+    expect(bench.log.slice(1)).toEqual(['45 done a>0', '45 drop late deadline-unreachable', '45 run 0 [b]']);
+  });
+
+  it('answers a waiting request as soon as it can no longer make it, without a free replica', () => {
+    const bench = new Bench(one);
+    bench.serve(0, { serviceMs: 30 });
+    bench.arrive('a', 0, 1000);
+    bench.arrive('b', 0, 100);
+    expect(bench.wakes.at(-1)).toBe(70);
+    bench.scheduler.advance(70);
+    expect(bench.log.at(-1)).toBe('70 drop b deadline-unreachable');
+  });
+
+  it('says when no replica was there at all', () => {
+    const bench = new Bench(one);
+    bench.arrive('a', 0, 100);
+    bench.scheduler.advance(100);
+    expect(bench.log).toEqual(['100 drop a no-ready-replica']);
+  });
+
+  it('bounds the queue', () => {
+    const bench = new Bench(one, { maxQueueLength: 1 });
+    bench.serve(0);
+    for (const name of ['a', 'b', 'c']) bench.arrive(name, 0);
+    expect(bench.log).toEqual(['0 run 0 [a]', '0 drop c queue-full']);
+  });
+
+  it('ends a request once: the other items of a failed or cancelled one are ignored', () => {
+    const spec = {
+      ...chainSpec({ a: points, b: points, c: points }),
+      edges: [edge('a', 'b', { fanOut: { expected: 2 } }), edge('b', 'c', { join: 'all' })],
+    };
+    const bench = new Bench(spec);
+    const [first, second] = [bench.serve(0), bench.serve(1)];
+    bench.serve(2);
+    const request = bench.arrive('x', 0);
+    bench.finish(first, 1);
+    bench.scheduler.failRequest(request, 'boom', 2);
+    bench.finish(second, 3);
+    bench.scheduler.cancel(request, 4);
+    expect(bench.log.slice(2)).toEqual(['2 fail x boom']);
+    expect(bench.scheduler.inFlight).toBe(0);
+  });
+
+  it('refuses arrivals while draining and finishes what is inside', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0);
+    bench.arrive('a', 0);
+    bench.scheduler.beginDraining();
+    bench.arrive('b', 1);
+    bench.finish(replica, 2);
+    expect(bench.log.slice(1)).toEqual(['1 drop b draining', '2 done a>0']);
+  });
+});
+
+describe('the walk', () => {
+  const fanned = {
+    ...chainSpec({ a: points, b: points, c: points }),
+    edges: [edge('a', 'b', { fanOut: { expected: 2 } }), edge('b', 'c', { join: 'all' })],
+  };
+
+  function walk(spec: PipelineSpec, fanOutCount: number): readonly string[] {
+    const bench = new Bench(spec);
+    bench.fanOutCount = fanOutCount;
+    spec.stages.forEach((_, stage) => {
+      bench.serve(stage);
+    });
+    bench.arrive('x', 0);
+    for (let now = 1; bench.running.length > 0; now++) bench.finish(bench.running.shift() as Replica, now);
+    return bench.log.filter((line) => line.includes('done'));
+  }
+
+  it('joins a fan-out in the order of its items', () => {
+    expect(walk(fanned, 3)).toEqual(['5 done (x>0#0>1+x>0#1>1+x>0#2>1)>2']);
+  });
+
+  it('goes on behind the join when a fan-out has no items', () => {
+    expect(walk(fanned, 0)).toEqual(['2 done ()>2']);
+  });
+
+  it('merges branches in the order of the edges and answers with all outputs', () => {
+    const diamond = {
+      ...chainSpec({ a: points, b: points, c: points, d: points }),
+      edges: [edge('a', 'b'), edge('a', 'c'), edge('b', 'd'), edge('c', 'd')],
+      outputs: [{ from: stageId('d') }, { from: stageId('a') }],
+    };
+    expect(walk(diamond, 0)).toEqual(['4 done {x>0>1&x>0>2}>3 x>0']);
+  });
+
+  it('nests fan-outs', () => {
+    const nested = {
+      ...chainSpec({ a: points, b: points, c: points, d: points, e: points }),
+      edges: [
+        edge('a', 'b', { fanOut: { expected: 2 } }),
+        edge('b', 'c', { fanOut: { expected: 2 } }),
+        edge('c', 'd', { join: 'all' }),
+        edge('d', 'e', { join: 'all' }),
+      ],
+    };
+    const inner = (i: number) => `(x>0#${i}>1#0>2+x>0#${i}>1#1>2)>3`;
+    expect(walk(nested, 2)).toEqual([`10 done (${inner(0)}+${inner(1)})>4`]);
+  });
+});
+
+describe('replicas', () => {
+  it('leave after their batch when drained busy, at once when free', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0);
+    bench.arrive('a', 0);
+    bench.scheduler.drainReplica(replica);
+    bench.arrive('b', 1);
+    bench.finish(replica, 2);
+    expect(bench.log).toEqual(['0 run 0 [a]', 'drained r0', '2 done a>0']);
+    const next = bench.scheduler.addReplica(0, { replicaId: replicaId('next'), cpuCores: 1 }, 3);
+    expect(bench.log.at(-1)).toBe('3 run 0 [b]');
+    bench.finish(next, 4);
+    bench.scheduler.drainReplica(next);
+    expect(bench.log.at(-1)).toBe('drained next');
+  });
+});

@@ -1,0 +1,39 @@
+/** Counts what a simulation did, in constant memory: outcomes by kind, latencies, and waits and services by stage. */
+import { LatencyHistogram } from '../kernel/latency-histogram.js';
+import type { DropReason } from '../model/request-outcome.js';
+
+/** What happened at one stage. */
+export class StageTally {
+  readonly waitMs = new LatencyHistogram();
+  readonly serviceMs = new LatencyHistogram();
+  batches = 0;
+  items = 0;
+  /** Replica-milliseconds spent in batches. */
+  busyMs = 0;
+}
+
+/** What happened to the requests; attainment is over arrivals, so a drop is a miss. */
+export class SimulationTally {
+  readonly latencyMs = new LatencyHistogram();
+  readonly dropped = new Map<DropReason, number>();
+  readonly stages: readonly StageTally[];
+  readonly #sloLatencyMs: number;
+  arrived = 0;
+  completed = 0;
+  withinSlo = 0;
+
+  constructor(stageCount: number, sloLatencyMs: number) {
+    this.stages = Array.from({ length: stageCount }, () => new StageTally());
+    this.#sloLatencyMs = sloLatencyMs;
+  }
+
+  complete(latencyMs: number): void {
+    this.completed += 1;
+    this.latencyMs.record(latencyMs);
+    if (latencyMs <= this.#sloLatencyMs) this.withinSlo += 1;
+  }
+
+  drop(reason: DropReason): void {
+    this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
+  }
+}
