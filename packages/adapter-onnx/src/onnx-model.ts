@@ -1,0 +1,123 @@
+/**
+ * One ONNX model on onnxruntime-node. A session is meant for one replica: `run` blocks its thread, so it belongs into a
+ * worker thread, never into the thread that serves requests. Threads inside a run are `threads`, without spinning, because
+ * a spinning pool takes the cores of the other replicas.
+ */
+import { access } from 'node:fs/promises';
+import { AppError, type Tensor, type TensorMap, type TensorType } from '@equipoise/core';
+import type { InferenceSession } from 'onnxruntime-node';
+import { checkFeeds } from './check-feeds.js';
+import { datatypeOf, fromOrtTensor, type OrtTensorConstructor, toOrtTensor } from './tensor-conversion.js';
+
+/** A loaded model; `run` may be called again while it runs, the runs follow one another. */
+export interface OnnxModel {
+  /** Declared inputs in the model's order; a symbolic dimension is −1. */
+  readonly inputs: readonly TensorType[];
+  readonly outputs: readonly TensorType[];
+  /** Runs the model. TENSOR_MISMATCH names what was expected and found; STAGE_FAILED carries the runtime's message. */
+  run(feeds: TensorMap): Promise<Record<string, Tensor>>;
+  /** Frees the session after the running calls; closing twice is allowed. */
+  close(): Promise<void>;
+}
+
+/** How a model is loaded. */
+export interface OnnxModelOptions {
+  /** Threads inside one run; 1 by default. */
+  readonly threads?: number;
+}
+
+type Ort = typeof import('onnxruntime-node');
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+async function loadRuntime(): Promise<Ort> {
+  try {
+    return await import('onnxruntime-node');
+  } catch (error) {
+    const message = `onnxruntime-node could not be loaded; install it with \`npm install onnxruntime-node@1.30.0\` (${messageOf(error)}).`;
+    throw new AppError('MODEL_LOAD_FAILED', message, { cause: error });
+  }
+}
+
+function sessionOptions(threads: number): InferenceSession.SessionOptions {
+  return {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: 4,
+    extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+  };
+}
+
+async function openSession(ort: Ort, path: string, threads: number): Promise<InferenceSession> {
+  try {
+    return await ort.InferenceSession.create(path, sessionOptions(threads));
+  } catch (error) {
+    throw new AppError('MODEL_LOAD_FAILED', `${path} is not an ONNX model that can be loaded: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function tensorType(metadata: InferenceSession.ValueMetadata, path: string): TensorType {
+  const datatype = metadata.isTensor ? datatypeOf(metadata.type) : undefined;
+  if (!metadata.isTensor || datatype === undefined) {
+    const found = metadata.isTensor ? `the type ${metadata.type}` : 'no tensor type';
+    throw new AppError(
+      'MODEL_LOAD_FAILED',
+      `'${metadata.name}' of ${path} has ${found}, which Equipoise does not carry.`,
+    );
+  }
+  const shape = metadata.shape.map((size) => (typeof size === 'number' ? size : -1));
+  return { name: metadata.name, datatype, shape };
+}
+
+class SessionModel implements OnnxModel {
+  readonly inputs: readonly TensorType[];
+  readonly outputs: readonly TensorType[];
+  readonly #session: InferenceSession;
+  readonly #OrtTensor: OrtTensorConstructor;
+  #running: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  constructor(ort: Ort, session: InferenceSession, path: string) {
+    this.#OrtTensor = ort.Tensor as OrtTensorConstructor;
+    this.#session = session;
+    this.inputs = session.inputMetadata.map((each) => tensorType(each, path));
+    this.outputs = session.outputMetadata.map((each) => tensorType(each, path));
+  }
+
+  async run(feeds: TensorMap): Promise<Record<string, Tensor>> {
+    checkFeeds(this.inputs, feeds);
+    const running = this.#session.run(
+      Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOrtTensor(this.#OrtTensor, tensor)])),
+    );
+    this.#running = Promise.allSettled([this.#running, running]);
+    const results = await running.catch((error: unknown) => {
+      throw new AppError('STAGE_FAILED', `The model failed: ${messageOf(error)}`, { cause: error });
+    });
+    return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, fromOrtTensor(name, tensor)]));
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#running.then(() => this.#session.release());
+    return this.#closed;
+  }
+}
+
+/**
+ * Loads the model in `path`. A missing file is FILE_NOT_FOUND; MODEL_LOAD_FAILED says that the content is no model, that it
+ * has a type Equipoise does not carry, or that onnxruntime-node is not installed.
+ */
+export async function loadOnnxModel(path: string, { threads = 1 }: OnnxModelOptions = {}): Promise<OnnxModel> {
+  await access(path).catch((error: unknown) => {
+    throw new AppError('FILE_NOT_FOUND', `There is no model file ${path}.`, { cause: error });
+  });
+  const ort = await loadRuntime();
+  const session = await openSession(ort, path, threads);
+  try {
+    return new SessionModel(ort, session, path);
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The same memory under two names: a tensor of Equipoise is a view of a tensor of onnxruntime and back. Nothing is copied,
+ * with two exceptions that the runtime forces: shared memory (it refuses it) and raw byte strings (it knows text only).
+ */
+import { AppError, type Datatype, type Tensor, type TensorData } from '@equipoise/core';
+import type { Tensor as OrtTensor, TypedTensor } from 'onnxruntime-node';
+
+const ortTypes = {
+  BOOL: 'bool',
+  UINT8: 'uint8',
+  UINT16: 'uint16',
+  UINT32: 'uint32',
+  UINT64: 'uint64',
+  INT8: 'int8',
+  INT16: 'int16',
+  INT32: 'int32',
+  INT64: 'int64',
+  FP16: 'float16',
+  FP32: 'float32',
+  FP64: 'float64',
+  BYTES: 'string',
+} as const satisfies Record<Datatype, OrtTensor.Type>;
+
+const datatypes: ReadonlyMap<string, Datatype> = new Map(
+  (Object.keys(ortTypes) as Datatype[]).map((datatype) => [ortTypes[datatype], datatype]),
+);
+
+/** Makes a tensor of onnxruntime; the constructor is an argument because the package is loaded late. */
+export type OrtTensorConstructor = new (
+  type: OrtTensor.Type,
+  data: OrtTensor.DataType,
+  dims: readonly number[],
+) => OrtTensor;
+
+/** Data type of an onnxruntime type name; undefined for those that Equipoise does not carry (4-bit integers). */
+export const datatypeOf = (ortType: string): Datatype | undefined => datatypes.get(ortType);
+
+function ortData(data: TensorData): OrtTensor.DataType {
+  if (Array.isArray(data)) {
+    const decoder = new TextDecoder();
+    return data.map((element: string | Uint8Array) =>
+      typeof element === 'string' ? element : decoder.decode(element),
+    );
+  }
+  const view = data as Exclude<TensorData, readonly unknown[]>;
+  return (view.buffer instanceof SharedArrayBuffer ? view.slice() : view) as OrtTensor.DataType;
+}
+
+/** The tensor as onnxruntime takes it, over the same memory. */
+export function toOrtTensor(OrtTensor: OrtTensorConstructor, { datatype, data, shape }: Tensor): OrtTensor {
+  return new OrtTensor(ortTypes[datatype], ortData(data), shape);
+}
+
+/** A result of onnxruntime as a tensor, over the same memory; types that Equipoise does not carry are MODEL_LOAD_FAILED. */
+export function fromOrtTensor(name: string, tensor: OrtTensor): Tensor {
+  const datatype = datatypeOf(tensor.type);
+  if (datatype === undefined) {
+    throw new AppError(
+      'MODEL_LOAD_FAILED',
+      `Tensor '${name}' has the type ${tensor.type}, which Equipoise does not carry.`,
+    );
+  }
+  return { datatype, shape: tensor.dims, data: (tensor as TypedTensor<OrtTensor.Type>).data as TensorData };
+}

@@ -1,0 +1,30 @@
+/** The tiny models of the tests as files in a folder that is removed after the test file. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { type TinyGraph, tinyModel } from './tiny-model.test-support.js';
+
+const constants = { w: { shape: [3, 2], data: [1, 0, 0, 1, 1, 1] }, b: { shape: [2], data: [10, 20] } };
+
+/** y = x·w + b with w = [[1,0],[0,1],[1,1]] and b = [10, 20]; `rows` is the size of dimension 0, a word for any. */
+export const affine = (rows: number | string): TinyGraph => ({
+  inputs: [{ name: 'x', datatype: 'FP32', shape: [rows, 3] }],
+  outputs: [{ name: 'y', datatype: 'FP32', shape: [rows, 2] }],
+  constants,
+  nodes: [
+    { op: 'MatMul', inputs: ['x', 'w'], output: 'xw' },
+    { op: 'Add', inputs: ['xw', 'b'], output: 'y' },
+  ],
+});
+
+/** Gives the path of a file with the model; the folder goes when the tests of the calling file are done. */
+export function tinyFiles(): (name: string, content: TinyGraph | string) => string {
+  const folder = mkdtempSync(join(tmpdir(), 'equipoise-onnx-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  return (name, content) => {
+    const path = join(folder, name);
+    writeFileSync(path, typeof content === 'string' ? content : tinyModel(content));
+    return path;
+  };
+}
