@@ -54,7 +54,7 @@ function fillMmpp(times: Float64Array, meanGapMs: number, process: ArrivalProces
 }
 
 /** Fills `times` with the arrival times (ms, ascending) of groups whose mean gap is `meanGapMs`. */
-export function fillArrivals(times: Float64Array, meanGapMs: number, process: ArrivalProcess, rng: Rng): void {
+function fillTimes(times: Float64Array, meanGapMs: number, process: ArrivalProcess, rng: Rng): void {
   if (process.kind === 'mmpp') {
     fillMmpp(times, meanGapMs, process, rng);
     return;
@@ -65,4 +65,41 @@ export function fillArrivals(times: Float64Array, meanGapMs: number, process: Ar
     now += meanGapMs * (process.kind === 'poisson' ? exponential(rng) : gammaOfMeanOne(shape, rng));
     times[i] = now;
   }
+}
+
+/** What arrives: `arrivalRps` items per second in groups of `groupSize`, of which `itemsPerRequest` make one request (means, at least 1). */
+export interface ArrivalLoad {
+  readonly process: ArrivalProcess;
+  readonly arrivalRps: number;
+  readonly groupSize: number;
+  readonly itemsPerRequest: number;
+}
+
+/** Requests in order of arrival (times in ms) with their item counts. */
+export interface ArrivingRequests {
+  readonly arrivedAtMs: Float64Array;
+  readonly itemsOf: Uint16Array;
+}
+
+/** A whole number with the given mean: one of its two neighbours. */
+function wholeNumber(mean: number, rng: Rng): number {
+  const floor = Math.floor(mean);
+  return mean === floor ? floor : floor + (rng.next() < mean - floor ? 1 : 0);
+}
+
+/** Draws `requests` requests; the same `rng` seed gives the same arrivals, stretched by the rate. */
+export function drawArrivals(load: ArrivalLoad, requests: number, rng: Rng): ArrivingRequests {
+  const requestsPerGroup = load.groupSize / load.itemsPerRequest;
+  const groupAtMs = new Float64Array(Math.ceil(requests / Math.floor(requestsPerGroup)));
+  fillTimes(groupAtMs, (1000 * load.groupSize) / load.arrivalRps, load.process, rng.fork('arrivals'));
+  const itemsOf = new Uint16Array(requests);
+  const sizes = rng.fork('sizes');
+  for (let i = 0; i < requests; i++) itemsOf[i] = wholeNumber(load.itemsPerRequest, sizes);
+  if (requestsPerGroup === 1) return { arrivedAtMs: groupAtMs, itemsOf };
+  const arrivedAtMs = new Float64Array(requests);
+  for (let request = 0, group = 0; request < requests; group++) {
+    const end = Math.min(requests, request + wholeNumber(requestsPerGroup, sizes));
+    while (request < end) arrivedAtMs[request++] = groupAtMs[group] as number;
+  }
+  return { arrivedAtMs, itemsOf };
 }

@@ -1,123 +1,135 @@
 /**
  * One stage, simulated without an event heap. The queue is first come first served and all replicas are alike, so the next batch always
- * starts at max(arrival of the head, earliest free replica), takes what has arrived by then up to the cap, and runs for a drawn time.
+ * starts at max(arrival of the head, earliest ready replica), takes what has arrived by then up to the cap, and runs for a drawn time.
+ * Of several idle replicas the first is taken, as the dispatch rule does.
  *
  * A replica with a CPU share f < 1 carries a bucket of CPU time: level at most `burstMs`, rising f per ms while idle and changing by
  * f − 1 per ms while it runs; it may start at level ≥ 0 only.
  */
+import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { drawMs } from '../profile/service-law.js';
 import { type ArrivalProcess, fillArrivals } from './arrivals.js';
 
-/** What to simulate. Groups hold `groupSize` items (a fraction is drawn between its neighbours). */
-export interface MicroSetup {
+/** A stage and what arrives at it: requests with their times (ms, ascending) and item counts. */
+export interface StageRun {
   readonly curve: ServiceCurve;
   readonly replicas: number;
   readonly maxBatchSize: number;
-  /** Items per second. */
-  readonly arrivalRps: number;
-  readonly groupSize: number;
-  /** Consecutive items of a group that make one request, whose time is that of its last item. */
-  readonly itemsPerRequest: number;
-  readonly arrivals: ArrivalProcess;
-  /** CPU-time bucket of a share below one core. */
+  /** Depth of the CPU-time bucket of a share below one core. */
   readonly burstMs: number;
-  /** Items to simulate; the first tenth warms up and is not counted. */
-  readonly items: number;
+  readonly arrivedAtMs: Float64Array;
+  readonly itemsOf: Uint16Array;
+  /** Requests at the start that are not recorded. */
+  readonly warmUp: number;
 }
 
-/** What came out: sojourn times of requests, ascending, and the mean number of items in a batch. */
-export interface MicroResult {
-  readonly sortedMs: Float64Array;
+/** Sojourn times of requests (to their last item) and of single items, and the mean number of items in a batch. */
+export interface StageRecord {
+  readonly requests: LatencyHistogram;
+  readonly items: LatencyHistogram;
   readonly meanBatchSize: number;
 }
 
-interface Items {
-  readonly arrivedAt: Float64Array;
-  /** Index of the request of each item, ascending. */
-  readonly request: Int32Array;
-  readonly requests: number;
-}
-
-function wholeSize(mean: number, rng: Rng): number {
-  const floor = Math.floor(mean);
-  return mean === floor ? floor : floor + (rng.next() < mean - floor ? 1 : 0);
-}
-
-function arrivingItems(setup: MicroSetup, rng: Rng): Items {
-  const meanGapMs = (1000 * setup.groupSize) / setup.arrivalRps;
-  const times = new Float64Array(Math.ceil(setup.items / setup.groupSize));
-  fillArrivals(times, meanGapMs, setup.arrivals, rng.fork('arrivals'));
-  const sizes = rng.fork('groups');
-  const arrivedAt = new Float64Array(times.length * Math.ceil(setup.groupSize));
-  const request = new Int32Array(arrivedAt.length);
-  let items = 0;
-  let requests = 0;
-  for (let group = 0; group < times.length; group++) {
-    const size = wholeSize(setup.groupSize, sizes);
-    let left = 0;
-    for (let i = 0; i < size; i++) {
-      if (left === 0) {
-        left = Math.max(1, wholeSize(setup.itemsPerRequest, sizes));
-        requests++;
-      }
-      left--;
-      arrivedAt[items] = times[group] as number;
-      request[items++] = requests - 1;
+/** Index of the first replica that is ready at `arrivedAtMs`, or of the one that is ready soonest. */
+function nextReplica(readyAtMs: Float64Array, arrivedAtMs: number): number {
+  let best = 0;
+  let soonestMs = readyAtMs[0] as number;
+  for (let i = 1; soonestMs > arrivedAtMs && i < readyAtMs.length; i++) {
+    const ready = readyAtMs[i] as number;
+    if (ready < soonestMs) {
+      soonestMs = ready;
+      best = i;
     }
   }
-  return { arrivedAt: arrivedAt.subarray(0, items), request: request.subarray(0, items), requests };
-}
-
-function earliest(freeAt: Float64Array): number {
-  let best = 0;
-  for (let i = 1; i < freeAt.length; i++) if ((freeAt[i] as number) < (freeAt[best] as number)) best = i;
   return best;
 }
 
-/** Runs all batches; fills `doneAt` per request (completion of its last item) and returns how many batches ran. */
-function runBatches(setup: MicroSetup, items: Items, doneAt: Float64Array, rng: Rng): number {
-  const { curve, maxBatchSize, burstMs } = setup;
-  const share = curve.shareFraction;
-  const { arrivedAt, request } = items;
-  const readyAt = new Float64Array(setup.replicas);
-  const levelAtReady = new Float64Array(setup.replicas).fill(burstMs);
-  let batches = 0;
-  for (let head = 0; head < arrivedAt.length; batches++) {
-    const replica = earliest(readyAt);
-    const ready = readyAt[replica] as number;
-    const startAt = Math.max(ready, arrivedAt[head] as number);
-    let end = head + 1;
-    const limit = Math.min(arrivedAt.length, head + maxBatchSize);
-    while (end < limit && (arrivedAt[end] as number) <= startAt) end++;
-    const serviceMs = drawMs(curve.law(end - head), rng);
-    const finishedAt = startAt + serviceMs;
-    readyAt[replica] = finishedAt;
-    if (share < 1) {
-      const atStart = Math.min(burstMs, (levelAtReady[replica] as number) + share * (startAt - ready));
-      const level = atStart - (1 - share) * serviceMs;
-      readyAt[replica] = finishedAt + Math.max(0, -level) / share;
-      levelAtReady[replica] = Math.max(0, level);
-    }
-    for (let i = head; i < end; i++) {
-      const r = request[i] as number;
-      if ((doneAt[r] as number) < finishedAt) doneAt[r] = finishedAt;
-    }
-    head = end;
-  }
-  return batches;
+/** Service times by batch size as a function without allocation. */
+function serviceSampler(curve: ServiceCurve, maxBatchSize: number, rng: Rng): (batchSize: number) => number {
+  const laws = Array.from({ length: maxBatchSize + 1 }, (_, size) => curve.law(Math.max(1, size)));
+  const means = Float64Array.from(laws, (_, size) => curve.meanMs(Math.max(1, size)));
+  if (laws.every((law) => law.kind === 'constant')) return (size) => means[size] as number;
+  return (size) => drawMs(laws[size] as (typeof laws)[number], rng);
 }
 
-/** Simulates the stage; the same `rng` seed gives the same result. */
-export function simulateStage(setup: MicroSetup, rng: Rng): MicroResult {
-  const items = arrivingItems(setup, rng);
-  const sojournMs = new Float64Array(items.requests);
-  const batches = runBatches(setup, items, sojournMs, rng.fork('service'));
-  for (let i = items.request.length - 1; i >= 0; i--) {
-    const r = items.request[i] as number;
-    if (i === 0 || items.request[i - 1] !== r) sojournMs[r] = (sojournMs[r] as number) - (items.arrivedAt[i] as number);
+/** Replicas with a CPU-time bucket each; without a share below one the level stays out of the way. */
+class Replicas {
+  readonly readyAtMs: Float64Array;
+  readonly #levelMs: Float64Array;
+  readonly #share: number;
+  readonly #burstMs: number;
+
+  constructor(run: StageRun) {
+    this.readyAtMs = new Float64Array(run.replicas);
+    this.#levelMs = new Float64Array(run.replicas).fill(run.burstMs);
+    this.#share = run.curve.shareFraction;
+    this.#burstMs = run.burstMs;
   }
-  const sortedMs = sojournMs.subarray(Math.floor(items.requests / 10)).sort();
-  return { sortedMs, meanBatchSize: items.request.length / Math.max(1, batches) };
+
+  run(replica: number, startAtMs: number, serviceMs: number): void {
+    const endAtMs = startAtMs + serviceMs;
+    if (this.#share >= 1) {
+      this.readyAtMs[replica] = endAtMs;
+      return;
+    }
+    const idleMs = startAtMs - (this.readyAtMs[replica] as number);
+    const atStartMs = Math.min(this.#burstMs, (this.#levelMs[replica] as number) + this.#share * idleMs);
+    const atEndMs = atStartMs - (1 - this.#share) * serviceMs;
+    this.readyAtMs[replica] = endAtMs + Math.max(0, -atEndMs) / this.#share;
+    this.#levelMs[replica] = Math.max(0, atEndMs);
+  }
+}
+
+/** Runs all arrivals through the stage; `rng` draws service times only. */
+export function runStage(run: StageRun, rng: Rng): StageRecord {
+  const { arrivedAtMs, itemsOf, maxBatchSize, warmUp } = run;
+  const requests = new LatencyHistogram();
+  const items = new LatencyHistogram();
+  const replicas = new Replicas(run);
+  const serviceMs = serviceSampler(run.curve, maxBatchSize, rng);
+  const total = arrivedAtMs.length;
+  let head = 0;
+  let headTaken = 0;
+  let headDoneAtMs = 0;
+  let batches = 0;
+  let batchedItems = 0;
+  while (head < total) {
+    const replica = nextReplica(replicas.readyAtMs, arrivedAtMs[head] as number);
+    const startAtMs = Math.max(replicas.readyAtMs[replica] as number, arrivedAtMs[head] as number);
+    let size = 0;
+    let end = head;
+    let endTaken = headTaken;
+    while (size < maxBatchSize && end < total && (arrivedAtMs[end] as number) <= startAtMs) {
+      const left = (itemsOf[end] as number) - endTaken;
+      const taken = Math.min(left, maxBatchSize - size);
+      size += taken;
+      if (taken < left) endTaken += taken;
+      else {
+        end++;
+        endTaken = 0;
+      }
+    }
+    const batchMs = serviceMs(size);
+    const doneAtMs = startAtMs + batchMs;
+    replicas.run(replica, startAtMs, batchMs);
+    for (let i = head; i < end; i++) {
+      const earlierMs = i === head && headTaken > 0 ? headDoneAtMs : 0;
+      if (i < warmUp) continue;
+      const sojournMs = doneAtMs - (arrivedAtMs[i] as number);
+      requests.record(Math.max(doneAtMs, earlierMs) - (arrivedAtMs[i] as number));
+      items.record(sojournMs, (itemsOf[i] as number) - (i === head ? headTaken : 0));
+    }
+    if (endTaken > 0) {
+      const since = end === head ? headTaken : 0;
+      headDoneAtMs = since > 0 ? Math.max(headDoneAtMs, doneAtMs) : doneAtMs;
+      if (end >= warmUp) items.record(doneAtMs - (arrivedAtMs[end] as number), endTaken - since);
+    }
+    batches++;
+    batchedItems += size;
+    head = end;
+    headTaken = endTaken;
+  }
+  return { requests, items, meanBatchSize: batchedItems / Math.max(1, batches) };
 }

@@ -6,8 +6,8 @@
  */
 import { SeededRng } from '../kernel/rng.js';
 import { capacityRps, type ServiceCurve } from '../profile/service-curve.js';
-import type { ArrivalProcess } from './arrivals.js';
-import { simulateStage } from './micro-simulation.js';
+import { type ArrivalProcess, drawArrivals } from './arrivals.js';
+import { runStage } from './micro-simulation.js';
 
 /** Index of dispersion of counts (variance ÷ mean) in windows of the SLO and of 10 s; 1 is Poisson. */
 export interface Burstiness {
@@ -42,7 +42,7 @@ export interface StageEstimate {
   quantileMs(fraction: number): number;
 }
 
-const ITEMS = 20_000;
+const REQUESTS = 20_000;
 const SEED = 20_240_601;
 const DEFAULT_BURST_MS = 50;
 
@@ -59,24 +59,19 @@ function unstable(loadFactor: number, maxBatchSize: number): StageEstimate {
 }
 
 function simulated(query: StageQuery, loadFactor: number): StageEstimate {
-  const { sortedMs, meanBatchSize } = simulateStage(
-    {
-      curve: query.curve,
-      replicas: query.replicas,
-      maxBatchSize: query.maxBatchSize,
-      arrivalRps: query.arrivalRps,
-      groupSize: query.groupSize,
-      itemsPerRequest: query.itemsPerRequest ?? query.groupSize,
-      arrivals: arrivalsOf(query.burstiness ?? poissonBurstiness),
-      burstMs: DEFAULT_BURST_MS,
-      items: ITEMS,
-    },
-    new SeededRng(SEED),
-  );
-  const meanMs = sortedMs.reduce((sum, ms) => sum + ms, 0) / sortedMs.length;
-  const quantileMs = (fraction: number): number =>
-    sortedMs[Math.min(sortedMs.length - 1, Math.floor(fraction * sortedMs.length))] as number;
-  return { loadFactor, stable: true, meanMs, meanBatchSize, quantileMs };
+  const rng = new SeededRng(SEED);
+  const { arrivalRps, groupSize, itemsPerRequest = groupSize, burstiness = poissonBurstiness } = query;
+  const process = arrivalsOf(burstiness);
+  const arriving = drawArrivals({ process, arrivalRps, groupSize, itemsPerRequest }, REQUESTS, rng.fork('arrivals'));
+  const run = { ...query, ...arriving, burstMs: DEFAULT_BURST_MS, warmUp: REQUESTS / 10 };
+  const { requests, meanBatchSize } = runStage(run, rng.fork('service'));
+  return {
+    loadFactor,
+    stable: true,
+    meanMs: requests.meanMs,
+    meanBatchSize,
+    quantileMs: (fraction) => requests.quantileMs(fraction),
+  };
 }
 
 function cacheKey(query: StageQuery): string {
