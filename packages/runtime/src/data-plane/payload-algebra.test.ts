@@ -1,0 +1,67 @@
+import type { Tensor, TensorMap } from '@equipoise/core';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { copyTensors, fanOutTensors, joinTensors, mergeTensors } from './payload-algebra.js';
+
+const fp32 = (shape: number[], values: number[]): Tensor => ({
+  datatype: 'FP32',
+  shape,
+  data: Float32Array.from(values),
+});
+
+describe('payload algebra', () => {
+  it('cuts every tensor along its leading dimension into items with buffers of their own', () => {
+    const items = fanOutTensors({ crop: fp32([2, 2], [1, 2, 3, 4]), score: fp32([2], [9, 8]) }, 'detect');
+    expect(items).toEqual([
+      { crop: fp32([2], [1, 2]), score: fp32([], [9]) },
+      { crop: fp32([2], [3, 4]), score: fp32([], [8]) },
+    ]);
+    expect((items[1]?.['crop']?.data as Float32Array | undefined)?.buffer.byteLength).toBe(8);
+  });
+
+  it('joins what it cut, whatever k ≥ 1 is', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.integer(), fc.integer()), { minLength: 1, maxLength: 9 }), (pairs) => {
+        const output: TensorMap = {
+          pair: { datatype: 'INT32', shape: [pairs.length, 2], data: Int32Array.from(pairs.flat()) },
+          name: { datatype: 'BYTES', shape: [pairs.length], data: pairs.map(String) },
+        };
+        expect(joinTensors(fanOutTensors(output, 'a'), 'b')).toEqual(output);
+      }),
+      { seed: 7, numRuns: 50 },
+    );
+  });
+
+  it('has no items for k = 0, and an empty group joins to no tensors', () => {
+    expect(fanOutTensors({ crop: fp32([0, 4], []) }, 'detect')).toEqual([]);
+    expect(joinTensors([], 'classify')).toEqual({});
+  });
+
+  it('names tensors of unequal leading dimension', () => {
+    expect(() => fanOutTensors({ crop: fp32([2, 1], [1, 2]), score: fp32([3], [1, 2, 3]) }, 'detect')).toThrow(
+      /Stage detect .*crop \[2, 1\] and score \[3\]/,
+    );
+    expect(() => fanOutTensors({ score: fp32([], [1]) }, 'detect')).toThrow(/score \[\]/);
+  });
+
+  it('names an item that lacks a tensor', () => {
+    expect(() => joinTensors([{ a: fp32([], [1]) }, { b: fp32([], [1]) }], 'classify')).toThrow(
+      /classify.*item 2 has no a/,
+    );
+  });
+
+  it('merges by name and refuses a name that comes twice', () => {
+    const a = fp32([], [1]);
+    expect(mergeTensors([{ a }, { b: a }], 'route')).toEqual({ a, b: a });
+    expect(() => mergeTensors([{ a }, { a }], 'route')).toThrow(/Two inputs of stage route .* named a/);
+  });
+
+  it('copies the viewed part alone', () => {
+    const view: Tensor = { datatype: 'UINT8', shape: [2], data: new Uint8Array(100).subarray(5, 7) };
+    const raw: Tensor = { datatype: 'BYTES', shape: [1], data: [new Uint8Array([3])] };
+    const copy = copyTensors({ view, raw });
+    expect(copy).toEqual({ view, raw });
+    expect((copy['view']?.data as Uint8Array | undefined)?.buffer.byteLength).toBe(2);
+    expect(copy['raw']?.data[0]).not.toBe(raw.data[0]);
+  });
+});
