@@ -10,7 +10,6 @@ import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { drawMs } from '../profile/service-law.js';
-import { type ArrivalProcess, fillArrivals } from './arrivals.js';
 
 /** A stage and what arrives at it: requests with their times (ms, ascending) and item counts. */
 export interface StageRun {
@@ -82,54 +81,80 @@ class Replicas {
   }
 }
 
+/** Where the queue begins: a request and how many of its items have been taken before. */
+interface Cursor {
+  request: number;
+  taken: number;
+}
+
+/** Moves `cursor` past what a batch takes at `startAtMs`; returns its size. */
+function takeBatch(run: StageRun, startAtMs: number, cursor: Cursor): number {
+  const { arrivedAtMs, itemsOf, maxBatchSize } = run;
+  let size = 0;
+  let { request, taken } = cursor;
+  while (size < maxBatchSize && request < arrivedAtMs.length && (arrivedAtMs[request] as number) <= startAtMs) {
+    const left = (itemsOf[request] as number) - taken;
+    const more = Math.min(left, maxBatchSize - size);
+    size += more;
+    taken = more < left ? taken + more : 0;
+    if (taken === 0) request++;
+  }
+  cursor.request = request;
+  cursor.taken = taken;
+  return size;
+}
+
+/** Records sojourn times; only the request at the head of the queue can be split over batches, which may end out of order. */
+class Recorder {
+  readonly requests = new LatencyHistogram();
+  readonly items = new LatencyHistogram();
+  readonly #run: StageRun;
+  #splitDoneAtMs = 0;
+
+  constructor(run: StageRun) {
+    this.#run = run;
+  }
+
+  batchDone(from: Readonly<Cursor>, to: Readonly<Cursor>, doneAtMs: number): void {
+    let taken = from.taken;
+    for (let request = from.request; request < to.request; request++) {
+      const lastDoneAtMs = taken > 0 ? Math.max(this.#splitDoneAtMs, doneAtMs) : doneAtMs;
+      this.#record(request, (this.#run.itemsOf[request] as number) - taken, doneAtMs);
+      if (request >= this.#run.warmUp) this.requests.record(lastDoneAtMs - (this.#run.arrivedAtMs[request] as number));
+      taken = 0;
+    }
+    if (to.taken === 0) return;
+    this.#splitDoneAtMs = taken > 0 ? Math.max(this.#splitDoneAtMs, doneAtMs) : doneAtMs;
+    this.#record(to.request, to.taken - taken, doneAtMs);
+  }
+
+  #record(request: number, items: number, doneAtMs: number): void {
+    if (request >= this.#run.warmUp) this.items.record(doneAtMs - (this.#run.arrivedAtMs[request] as number), items);
+  }
+}
+
 /** Runs all arrivals through the stage; `rng` draws service times only. */
 export function runStage(run: StageRun, rng: Rng): StageRecord {
-  const { arrivedAtMs, itemsOf, maxBatchSize, warmUp } = run;
-  const requests = new LatencyHistogram();
-  const items = new LatencyHistogram();
   const replicas = new Replicas(run);
-  const serviceMs = serviceSampler(run.curve, maxBatchSize, rng);
-  const total = arrivedAtMs.length;
-  let head = 0;
-  let headTaken = 0;
-  let headDoneAtMs = 0;
+  const recorder = new Recorder(run);
+  const serviceMs = serviceSampler(run.curve, run.maxBatchSize, rng);
+  const head: Cursor = { request: 0, taken: 0 };
+  const end: Cursor = { request: 0, taken: 0 };
   let batches = 0;
   let batchedItems = 0;
-  while (head < total) {
-    const replica = nextReplica(replicas.readyAtMs, arrivedAtMs[head] as number);
-    const startAtMs = Math.max(replicas.readyAtMs[replica] as number, arrivedAtMs[head] as number);
-    let size = 0;
-    let end = head;
-    let endTaken = headTaken;
-    while (size < maxBatchSize && end < total && (arrivedAtMs[end] as number) <= startAtMs) {
-      const left = (itemsOf[end] as number) - endTaken;
-      const taken = Math.min(left, maxBatchSize - size);
-      size += taken;
-      if (taken < left) endTaken += taken;
-      else {
-        end++;
-        endTaken = 0;
-      }
-    }
+  while (head.request < run.arrivedAtMs.length) {
+    const headAtMs = run.arrivedAtMs[head.request] as number;
+    const replica = nextReplica(replicas.readyAtMs, headAtMs);
+    const startAtMs = Math.max(replicas.readyAtMs[replica] as number, headAtMs);
+    const size = takeBatch(run, startAtMs, end);
     const batchMs = serviceMs(size);
-    const doneAtMs = startAtMs + batchMs;
     replicas.run(replica, startAtMs, batchMs);
-    for (let i = head; i < end; i++) {
-      const earlierMs = i === head && headTaken > 0 ? headDoneAtMs : 0;
-      if (i < warmUp) continue;
-      const sojournMs = doneAtMs - (arrivedAtMs[i] as number);
-      requests.record(Math.max(doneAtMs, earlierMs) - (arrivedAtMs[i] as number));
-      items.record(sojournMs, (itemsOf[i] as number) - (i === head ? headTaken : 0));
-    }
-    if (endTaken > 0) {
-      const since = end === head ? headTaken : 0;
-      headDoneAtMs = since > 0 ? Math.max(headDoneAtMs, doneAtMs) : doneAtMs;
-      if (end >= warmUp) items.record(doneAtMs - (arrivedAtMs[end] as number), endTaken - since);
-    }
+    recorder.batchDone(head, end, startAtMs + batchMs);
     batches++;
     batchedItems += size;
-    head = end;
-    headTaken = endTaken;
+    head.request = end.request;
+    head.taken = end.taken;
   }
+  const { requests, items } = recorder;
   return { requests, items, meanBatchSize: batchedItems / Math.max(1, batches) };
 }
