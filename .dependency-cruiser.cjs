@@ -1,42 +1,150 @@
-/** The direction rules of ARCHITECTURE.md: between packages, and inside core along the flow of a decision. */
-const coreFolder = (name) => `^packages/core/src/${name}/`;
-const only = (name, from, allowed) => ({
-  name,
-  severity: 'error',
-  from: { path: from, pathNot: '\\.test(-support)?\\.ts$' },
-  to: { path: '^packages/', pathNot: allowed },
+/**
+ * The direction rules of ARCHITECTURE.md: between packages, and inside core along the flow of a decision.
+ * A test may use what its own package may use, and the testkit; inside core a test may use every folder.
+ */
+const { readdirSync, readFileSync } = require('node:fs');
+const path = require('node:path');
+
+const TEST = '\\.test(-support)?\\.ts$';
+
+/** What each package may import from the others. An adapter is named by the pattern `adapter-[^/]+`. */
+const PACKAGES = {
+  core: [],
+  'pipeline-file': ['core'],
+  runtime: ['core', 'pipeline-file'],
+  'adapter-[^/]+': ['core'],
+  app: ['core', 'pipeline-file', 'runtime', 'adapter-[^/]+'],
+  dashboard: ['core'],
+  testkit: ['core'],
+};
+
+/** What each folder of core may import from the others. */
+const CORE_FOLDERS = {
+  kernel: [],
+  model: ['kernel'],
+  ports: ['kernel', 'model'],
+  profile: ['kernel', 'model', 'ports'],
+  estimate: ['kernel', 'model', 'ports', 'profile'],
+  optimize: ['kernel', 'model', 'ports', 'profile', 'estimate'],
+  forecast: ['kernel', 'model', 'ports'],
+  serve: ['kernel', 'model', 'ports'],
+  simulate: ['kernel', 'model', 'ports', 'profile', 'serve'],
+  control: ['kernel', 'model', 'ports', 'profile', 'estimate', 'optimize', 'forecast', 'serve', 'simulate'],
+};
+
+const packagePath = (name) => `^packages/${name}/`;
+const corePath = (name) => `^packages/core/src/${name}/`;
+const anyOf = (patterns) => patterns.join('|');
+
+/** The source files that the packages' `exports` name: the only doors between packages. */
+const doors = readdirSync('packages').flatMap((name) => {
+  const manifest = JSON.parse(readFileSync(path.join('packages', name, 'package.json'), 'utf8'));
+  return Object.values(manifest.exports ?? {}).flatMap((entry) =>
+    entry['equipoise-source'] === undefined ? [] : [path.posix.join('packages', name, entry['equipoise-source'])],
+  );
 });
-const coreMay = (folder, ...folders) =>
-  only(`core-${folder}`, coreFolder(folder), [folder, ...folders].map(coreFolder));
+
+const packageRules = Object.entries(PACKAGES).map(([name, allowed]) => ({
+  name: `package-${name.replace('-[^/]+', '')}`,
+  comment: `packages/${name} may import: ${['itself', ...allowed].join(', ')}.`,
+  severity: 'error',
+  from: { path: `^packages/(${name})/` },
+  to: { path: '^packages/', pathNot: anyOf(['^packages/$1/', '^packages/testkit/', ...allowed.map(packagePath)]) },
+}));
+
+const coreRules = Object.entries(CORE_FOLDERS).map(([name, allowed]) => ({
+  name: `core-${name}`,
+  comment: `core/src/${name} may import: ${['itself', ...allowed].join(', ')}.`,
+  severity: 'error',
+  from: { path: corePath(name), pathNot: TEST },
+  to: { path: '^packages/core/', pathNot: anyOf([name, ...allowed].map(corePath)) },
+}));
 
 module.exports = {
   forbidden: [
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     {
-      name: 'core-has-no-dependencies',
+      name: 'no-unresolvable',
+      comment: 'Every import leads to a file that exists.',
       severity: 'error',
-      from: { path: '^packages/core/src', pathNot: '\\.test(-support)?\\.ts$' },
-      to: { pathNot: '^packages/core/src' },
+      from: {},
+      to: { couldNotResolve: true },
     },
-    coreMay('kernel'),
-    coreMay('model', 'kernel'),
-    coreMay('ports', 'kernel', 'model'),
-    coreMay('profile', 'kernel', 'model', 'ports'),
-    coreMay('estimate', 'kernel', 'model', 'ports', 'profile'),
-    coreMay('optimize', 'kernel', 'model', 'ports', 'profile', 'estimate'),
-    coreMay('forecast', 'kernel', 'model', 'ports'),
-    coreMay('serve', 'kernel', 'model', 'ports'),
-    coreMay('simulate', 'kernel', 'model', 'ports', 'profile', 'serve'),
-    coreMay('control', 'kernel', 'model', 'ports', 'profile', 'estimate', 'optimize', 'forecast', 'simulate', 'serve'),
-    only('pipeline-file-imports-core', '^packages/pipeline-file/', '^packages/(pipeline-file|core)/'),
-    only('runtime-imports-no-adapter', '^packages/runtime/', '^packages/(runtime|core|pipeline-file)/'),
-    only('adapters-import-core', '^packages/(adapter-[^/]+)/', ['^packages/$1/', '^packages/core/']),
-    only('testkit-imports-core', '^packages/testkit/', '^packages/(testkit|core)/'),
     {
-      name: 'only-app-imports-app',
+      name: 'no-orphans',
+      comment: 'A source file that nothing imports and that imports nothing.',
       severity: 'error',
-      from: { path: '^packages/(?!app/)' },
-      to: { path: '^packages/app/' },
+      from: { path: '^packages/[^/]+/src/', orphan: true, pathNot: '\\.d\\.ts$' },
+      to: {},
+    },
+    {
+      name: 'core-has-no-dependencies',
+      comment: 'Core decides: no package, no Node module.',
+      severity: 'error',
+      from: { path: '^packages/core/src/', pathNot: TEST },
+      to: { pathNot: '^packages/core/src/' },
+    },
+    ...coreRules,
+    {
+      name: 'core-folders-are-known',
+      comment: 'A new folder of core needs a line in CORE_FOLDERS.',
+      severity: 'error',
+      from: {},
+      to: { path: `^packages/core/src/(?!(${anyOf(Object.keys(CORE_FOLDERS))})/)[^/]+/` },
+    },
+    ...packageRules,
+    {
+      name: 'packages-are-known',
+      comment: 'A new package needs a line in PACKAGES.',
+      severity: 'error',
+      from: { path: `^packages/(?!(${anyOf(Object.keys(PACKAGES))})/)` },
+      to: {},
+    },
+    {
+      name: 'packages-meet-at-their-exports',
+      comment: 'Another package is entered through the files that its package.json exports, never by a path into it.',
+      severity: 'error',
+      from: { path: '^(packages/[^/]+|examples/[^/]+|benchmarks|scripts)/' },
+      to: { path: '^packages/', pathNot: anyOf(['^$1/', ...doors.map((file) => `^${file}$`)]) },
+    },
+    {
+      name: 'dashboard-imports-types-only',
+      comment: 'The page speaks the admin API; from core it takes types.',
+      severity: 'error',
+      from: { path: '^packages/dashboard/', pathNot: TEST },
+      to: { path: '^packages/core/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'testkit-from-tests-only',
+      severity: 'error',
+      from: { path: '^(packages/(?!testkit/)|examples/)', pathNot: TEST },
+      to: { path: '^packages/testkit/' },
+    },
+    {
+      name: 'source-imports-no-tests',
+      severity: 'error',
+      from: { pathNot: TEST },
+      to: { path: TEST },
+    },
+    {
+      name: 'no-development-dependencies-in-source',
+      comment: 'What a package runs on stands in its own dependencies.',
+      severity: 'error',
+      from: { path: '^(packages|examples)/[^/]+/', pathNot: TEST },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'nobody-imports-examples-or-scripts',
+      severity: 'error',
+      from: { path: '^packages/' },
+      to: { path: '^(examples|benchmarks|scripts)/' },
+    },
+    {
+      name: 'examples-do-not-import-app',
+      comment: 'An example is what a user writes: stage modules on top of core and an adapter.',
+      severity: 'error',
+      from: { path: '^examples/', pathNot: TEST },
+      to: { path: '^packages/(app|runtime|pipeline-file)/' },
     },
   ],
   options: {
@@ -44,6 +152,10 @@ module.exports = {
     exclude: { path: '(^|/)dist/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.base.json' },
-    enhancedResolveOptions: { conditionNames: ['equipoise-source', 'import', 'node', 'types', 'default'], extensions: ['.ts', '.js', '.d.ts'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['equipoise-source', 'import', 'node', 'types', 'default'],
+      extensions: ['.ts', '.js', '.d.ts'],
+    },
   },
 };
