@@ -13,6 +13,8 @@ export interface LoadObservation {
 export interface StageObservation {
   readonly queueLength: number;
   readonly droppedSinceLastTick: number;
+  /** Since when the stage runs its present variant; missing while nothing is known. */
+  readonly variantSinceMs?: number;
 }
 
 /** Everything a decision may rest on. `staleSources` names what did not answer in time. */

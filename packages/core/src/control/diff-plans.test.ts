@@ -1,0 +1,117 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Change } from '../model/change.js';
+import { replicaId, type StageId, stageId, variantId } from '../model/ids.js';
+import type { Plan, StagePlan } from '../model/plan.js';
+import type { RunningPlan, RunningReplica, RunningStage } from '../model/running-plan.js';
+import { diffPlans } from './diff-plans.js';
+
+const stagePlan = (over: Partial<StagePlan> & { readonly cpuCores?: number } = {}): StagePlan => {
+  const { cpuCores = 1, ...rest } = over;
+  const resources = { cpuCores, memoryBytes: 0, gpus: 0 };
+  return {
+    variantId: variantId('small'),
+    resources,
+    maxBatchSize: 1,
+    maxBatchWaitMs: 0,
+    replicas: 1,
+    trafficFraction: 1,
+    ...rest,
+  };
+};
+
+const planWith = (stages: Readonly<Record<string, StagePlan>>): Plan => ({
+  stages: Object.fromEntries(Object.entries(stages).map(([id, plan]) => [id, [plan]])),
+  predicted: { latencyMs: 0, percentile: 99, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 },
+});
+
+/** What an actuator makes of a stage: the target as it is written. */
+function runningStage(to: StagePlan): RunningStage {
+  const { variantId: variant, resources, maxBatchSize, maxBatchWaitMs } = to;
+  const replica = (i: number): RunningReplica => ({
+    replicaId: replicaId(`r${i}`),
+    variantId: variant,
+    resources,
+    status: 'ready',
+  });
+  return { replicas: Array.from({ length: to.replicas }, (_, i) => replica(i)), maxBatchSize, maxBatchWaitMs };
+}
+
+const runningWith = (plan: Plan): RunningPlan => ({
+  stages: Object.fromEntries(
+    Object.entries(plan.stages).flatMap(([id, [stage]]) => (stage ? [[id, runningStage(stage)]] : [])),
+  ),
+});
+
+function applied(running: RunningPlan, changes: readonly Change[]): RunningPlan {
+  const stages: Record<StageId, RunningStage> = { ...running.stages };
+  for (const { kind, stageId: id, to } of changes) {
+    const before = stages[id];
+    const batchOnly = kind === 'set-batch' && before !== undefined;
+    stages[id] = batchOnly
+      ? { ...before, maxBatchSize: to.maxBatchSize, maxBatchWaitMs: to.maxBatchWaitMs }
+      : runningStage(to);
+  }
+  return { stages };
+}
+
+describe('diffPlans', () => {
+  const base = planWith({ a: stagePlan(), b: stagePlan() });
+
+  it.each<[string, Partial<StagePlan> & { cpuCores?: number }, readonly Change['kind'][]]>([
+    ['nothing', {}, []],
+    ['replicas', { replicas: 2 }, ['scale']],
+    ['batching', { maxBatchSize: 4 }, ['set-batch']],
+    ['replicas and batching', { replicas: 2, maxBatchSize: 4 }, ['set-batch', 'scale']],
+    ['resources and replicas', { cpuCores: 0.5, replicas: 2 }, ['set-resources']],
+    ['the variant and all else', { variantId: variantId('large'), replicas: 3, maxBatchSize: 4 }, ['switch-variant']],
+  ])('finds a change of %s', (_, over, kinds) => {
+    const changes = diffPlans(runningWith(base), planWith({ a: stagePlan(over), b: stagePlan() }));
+    expect(changes.map(({ kind }) => kind)).toEqual(kinds);
+    expect(changes.every(({ stageId: id }) => id === stageId('a'))).toBe(true);
+  });
+
+  it('puts what takes capacity away behind what adds it', () => {
+    const running = runningWith(planWith({ a: stagePlan({ replicas: 3 }), b: stagePlan() }));
+    const changes = diffPlans(running, planWith({ a: stagePlan(), b: stagePlan({ replicas: 2 }) }));
+    expect(changes.map(({ stageId: id }) => id)).toEqual(['b', 'a']);
+  });
+
+  it('counts draining and failed replicas as gone', () => {
+    const stage = runningStage(stagePlan({ replicas: 2 }));
+    const [first, second] = stage.replicas as [RunningReplica, RunningReplica];
+    const running = {
+      stages: { [stageId('a')]: { ...stage, replicas: [first, { ...second, status: 'failed' as const }] } },
+    };
+    const changes = diffPlans(running, planWith({ a: stagePlan({ replicas: 2 }) }));
+    expect(changes).toMatchObject([{ kind: 'scale', fromReplicas: 1 }]);
+  });
+
+  it('starts a stage that does not run at all', () => {
+    expect(diffPlans({ stages: {} }, base)).toMatchObject([
+      { kind: 'switch-variant', fromVariantId: undefined },
+      { kind: 'switch-variant', fromVariantId: undefined },
+    ]);
+  });
+
+  it('leads from any plan to any other, and finds nothing left to do there (property)', () => {
+    const anyStage = fc
+      .record({
+        variantId: fc.constantFrom(variantId('small'), variantId('large')),
+        cpuCores: fc.constantFrom(0.5, 1, 2),
+        replicas: fc.integer({ min: 1, max: 4 }),
+        maxBatchSize: fc.constantFrom(1, 4),
+        maxBatchWaitMs: fc.constantFrom(0, 5),
+      })
+      .map(stagePlan);
+    const anyPlan = fc.record({ a: anyStage, b: anyStage }).map(planWith);
+    fc.assert(
+      fc.property(anyPlan, anyPlan, (from, to) => {
+        const reached = applied(runningWith(from), diffPlans(runningWith(from), to));
+        expect(reached).toEqual(runningWith(to));
+        expect(diffPlans(reached, to)).toEqual([]);
+      }),
+      { seed: 1 },
+    );
+  });
+});

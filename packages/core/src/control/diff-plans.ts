@@ -1,0 +1,49 @@
+/**
+ * The changes that turn what runs into what should run, in the order to apply them: what adds capacity goes before what takes it
+ * away, and no stage gets two changes that restart replicas. Applying them to what runs gives the plan; diff of that is empty.
+ */
+import type { Change } from '../model/change.js';
+import type { StageId } from '../model/ids.js';
+import type { Resources } from '../model/pipeline-spec.js';
+import type { Plan, StagePlan } from '../model/plan.js';
+import type { RunningPlan, RunningStage } from '../model/running-plan.js';
+
+const ORDER: Readonly<Record<Change['kind'], number>> = {
+  'set-batch': 0,
+  scale: 1,
+  'switch-variant': 2,
+  'set-resources': 3,
+};
+
+/** The changes from `running` to `plan`; starting and ready replicas count as there, draining and failed ones do not. */
+export function diffPlans(running: RunningPlan, plan: Plan): readonly Change[] {
+  const changes = Object.entries(plan.stages).flatMap(([id, [target]]) =>
+    target === undefined ? [] : stageChanges(id as StageId, running.stages[id as StageId], target),
+  );
+  return changes.toSorted((a, b) => Number(shrinks(a)) - Number(shrinks(b)) || ORDER[a.kind] - ORDER[b.kind]);
+}
+
+function stageChanges(stageId: StageId, running: RunningStage | undefined, to: StagePlan): readonly Change[] {
+  const live = running?.replicas.filter(({ status }) => status === 'ready' || status === 'starting') ?? [];
+  const current = live.at(-1);
+  if (running === undefined || current === undefined || current.variantId !== to.variantId) {
+    return [{ kind: 'switch-variant', stageId, fromVariantId: current?.variantId, to }];
+  }
+  if (!live.every((replica) => replica.variantId === to.variantId && sameResources(replica.resources, to.resources))) {
+    return [{ kind: 'set-resources', stageId, fromResources: current.resources, to }];
+  }
+  const sameBatch = running.maxBatchSize === to.maxBatchSize && running.maxBatchWaitMs === to.maxBatchWaitMs;
+  return [
+    ...(sameBatch ? [] : [{ kind: 'set-batch', stageId, to } as const]),
+    ...(live.length === to.replicas ? [] : [{ kind: 'scale', stageId, fromReplicas: live.length, to } as const]),
+  ];
+}
+
+function sameResources(a: Resources, b: Resources): boolean {
+  return a.cpuCores === b.cpuCores && a.memoryBytes === b.memoryBytes && a.gpus === b.gpus;
+}
+
+function shrinks(change: Change): boolean {
+  if (change.kind === 'scale') return change.to.replicas < change.fromReplicas;
+  return change.kind === 'set-resources' && change.to.resources.cpuCores < change.fromResources.cpuCores;
+}

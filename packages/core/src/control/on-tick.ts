@@ -1,0 +1,103 @@
+/**
+ * One decision of the control loop, pure: observation in, decision out, with the evidence it rests on.
+ *
+ * The load is forecast, a plan is made for the forecast's upper rate, and it is applied unless that would gain too little: a plan
+ * of (nearly) the same accuracy and cost is not worth restarting replicas for, as long as what runs still meets the SLO at that
+ * rate. A stage that switched its variant a moment ago is not switched to a more accurate one again (dwell); switching down to
+ * protect the SLO is always allowed. On stale input nothing is changed.
+ */
+import { smoothedRate } from '../forecast/smoothed-rate.js';
+import type { Change } from '../model/change.js';
+import type { Decision, DecisionEvidence, Observation } from '../model/decision.js';
+import type { StageId } from '../model/ids.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { Plan, PlanResult } from '../model/plan.js';
+import type { ProfileSet } from '../model/profile-point.js';
+import { optimize } from '../optimize/optimize.js';
+import type { PlanningProblem, VerifyPlan } from '../optimize/planning-problem.js';
+import { showsSloMet } from '../simulate/plan-verifier.js';
+import { diffPlans } from './diff-plans.js';
+import { planThatRuns } from './plan-that-runs.js';
+
+/** What stays the same from tick to tick. */
+export interface ControlContext {
+  readonly spec: PipelineSpec;
+  readonly profiles: ProfileSet;
+  /** A verifier for one arrival rate. */
+  verifierAt(arrivalRps: number): VerifyPlan;
+}
+
+/** Least gain in PAS (fraction) that is worth a change while what runs is good enough. */
+const WORTHWHILE_PAS = 0.002;
+/** Least saving in cost that is worth a change, as a fraction of the running cost. */
+const WORTHWHILE_SAVING_FRACTION = 0.1;
+
+/** Decides what to do now. */
+export function onTick(context: ControlContext, observation: Observation): Decision {
+  const forecast = smoothedRate(observation.load);
+  if (observation.staleSources.length > 0) {
+    return {
+      kind: 'hold',
+      reason: `no fresh input from ${observation.staleSources.join(', ')}`,
+      evidence: { forecast },
+    };
+  }
+  const verify = context.verifierAt(forecast.upperRps);
+  const problem: PlanningProblem = {
+    spec: context.spec,
+    profiles: context.profiles,
+    arrivalRps: forecast.upperRps,
+    runningPlan: observation.runningPlan,
+    estimator: 'distribution',
+  };
+  const result = optimize(problem, verify);
+  const evidence: DecisionEvidence = { forecast, result };
+  const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
+  if (plan === undefined) return { kind: 'hold', reason: infeasibleReason(result), evidence };
+  const changes = diffPlans(observation.runningPlan, plan);
+  if (changes.length === 0) return { kind: 'hold', reason: 'the best plan is already running', evidence };
+  const objection =
+    result.kind === 'feasible' ? holdReason(context, { observation, plan, changes, verify }) : undefined;
+  if (objection !== undefined) return { kind: 'hold', reason: objection, evidence };
+  return { kind: 'apply', plan, changes, reason: applyReason(result, forecast.upperRps), evidence };
+}
+
+interface Proposal {
+  readonly observation: Observation;
+  readonly plan: Plan;
+  readonly changes: readonly Change[];
+  readonly verify: VerifyPlan;
+}
+
+/** Why a feasible plan should wait, or undefined when it should be applied. */
+function holdReason(context: ControlContext, { observation, plan, changes, verify }: Proposal): string | undefined {
+  const { spec } = context;
+  const running = planThatRuns(spec, observation.runningPlan);
+  if (running === undefined || !showsSloMet(verify(running, spec.slo))) return undefined;
+  const gainedPas = plan.predicted.pas - running.predicted.pas;
+  const savedFraction = 1 - plan.predicted.costPerHour / running.predicted.costPerHour;
+  if (gainedPas < WORTHWHILE_PAS && savedFraction < WORTHWHILE_SAVING_FRACTION)
+    return 'what runs meets the SLO and the gain is too small';
+  const recent = changes.find(
+    (change) => change.kind === 'switch-variant' && dwells(context, observation, change.stageId),
+  );
+  return recent === undefined
+    ? undefined
+    : `stage ${recent.stageId} switched its variant less than ${spec.control.minDwellMs} ms ago`;
+}
+
+function dwells({ spec }: ControlContext, observation: Observation, stageId: StageId): boolean {
+  const sinceMs = observation.stages[stageId]?.variantSinceMs;
+  return sinceMs !== undefined && observation.atMs - sinceMs < spec.control.minDwellMs;
+}
+
+function infeasibleReason(result: PlanResult): string {
+  return result.kind === 'infeasible' ? `no plan is feasible: ${result.bindingConstraint} binds` : 'no plan';
+}
+
+function applyReason(result: PlanResult, upperRps: number): string {
+  const rate = `${upperRps.toFixed(1)} rps`;
+  if (result.kind === 'infeasible')
+    return `nothing meets the SLO at ${rate} (${result.bindingConstraint} binds); the best effort`;
+  return `best plan for up to ${rate}`;
+}

@@ -1,0 +1,31 @@
+/**
+ * The load a few seconds ahead from the counts of the last seconds: exponentially smoothed level and slope (Holt 1957), the slope
+ * followed upward only, so that a falling load is believed late and a rising one early. The upper rate adds the spread that a
+ * Poisson process of that rate shows in the mean over the smoothing window.
+ */
+import type { Forecast, LoadObservation } from '../model/decision.js';
+
+/** Smoothing of the level: about the last 5 seconds count. */
+const LEVEL_WEIGHT = 0.3;
+/** Smoothing of the slope: about the last 10 seconds count. */
+const SLOPE_WEIGHT = 0.15;
+/** Seconds of arrivals that the smoothed level effectively averages: (2 − w) / w. */
+const LEVEL_WINDOW_S = (2 - LEVEL_WEIGHT) / LEVEL_WEIGHT;
+/** Normal quantile of 95 %. */
+const UPPER_Z = 1.645;
+/** How far ahead a plan must hold: until the next one is in force. */
+const DEFAULT_HORIZON_MS = 12_000;
+
+/** Forecasts the arrival rate `horizonMs` ahead; without any history it expects nothing. */
+export function smoothedRate(load: LoadObservation, horizonMs: number = DEFAULT_HORIZON_MS): Forecast {
+  const [first = 0, ...rest] = load.arrivalsPerSecond;
+  let level = first;
+  let slope = 0;
+  for (const count of rest) {
+    const before = level;
+    level = LEVEL_WEIGHT * count + (1 - LEVEL_WEIGHT) * (level + slope);
+    slope = SLOPE_WEIGHT * (level - before) + (1 - SLOPE_WEIGHT) * slope;
+  }
+  const meanRps = Math.max(0, level + Math.max(0, slope) * (horizonMs / 1000));
+  return { method: 'smoothed-rate', meanRps, upperRps: meanRps + UPPER_Z * Math.sqrt(meanRps / LEVEL_WINDOW_S) };
+}

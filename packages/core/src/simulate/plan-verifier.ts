@@ -1,0 +1,31 @@
+/**
+ * Verification as the planner calls it: one arrival rate, many plans. A plan seen before is not simulated again, and an
+ * inconclusive verdict gets four times the work once; if it stays inconclusive it is reported so and counts as a miss.
+ */
+import type { Slo } from '../model/pipeline-spec.js';
+import type { Plan, PlanVerification } from '../model/plan.js';
+import { type VerificationSetup, verifyPlan } from './verify-plan.js';
+
+const MORE_WORK = 4;
+
+/** A function that simulates plans against an SLO at the rate of `setup`; the spec's own SLO is replaced by the one asked for. */
+export function planVerifier(setup: VerificationSetup): (plan: Plan, slo: Slo) => PlanVerification {
+  const seen = new Map<string, PlanVerification>();
+  return (plan, slo) => {
+    const key = JSON.stringify([plan.stages, slo]);
+    const known = seen.get(key);
+    if (known !== undefined) return known;
+    const asked = { ...setup, spec: { ...setup.spec, slo } };
+    const first = verifyPlan(asked, plan);
+    const verdict = first.conclusive
+      ? first
+      : verifyPlan({ ...asked, workStageRequests: setup.workStageRequests * MORE_WORK }, plan);
+    seen.set(key, verdict);
+    return verdict;
+  };
+}
+
+/** Whether a verification shows that the SLO is met; an inconclusive one does not. */
+export function showsSloMet(verification: PlanVerification): boolean {
+  return verification.conclusive && verification.sloAttainmentFraction >= verification.percentile / 100;
+}
