@@ -1,0 +1,56 @@
+/** Planning and deciding over one pipeline and its profiles: core's functions with their verifier wired in. Synchronous. */
+import {
+  type ControlContext,
+  curvesOf,
+  DEFAULT_WORK_STAGE_REQUESTS,
+  type Decision,
+  type Observation,
+  onTick,
+  type PipelineSpec,
+  type PlanningProblem,
+  type PlanResult,
+  type PolicyName,
+  type ProfileSet,
+  planVerifier,
+  policies,
+  profileError,
+} from '@equipoise/core';
+
+/** What stays the same for the life of an engine. `hostCores` is null where the replicas are not on this host. */
+export interface PlanningSetup {
+  readonly spec: PipelineSpec;
+  readonly profiles: ProfileSet;
+  readonly hostCores: number | null;
+  readonly seed: number;
+}
+
+/** A question to the engine. */
+export type PlanningTask =
+  | { readonly kind: 'tick'; readonly observation: Observation }
+  | { readonly kind: 'plan'; readonly policy: PolicyName; readonly arrivalRps: number; readonly verify: boolean };
+
+/** Its answer, by the kind of the question. */
+export type PlanningAnswer<Task extends PlanningTask> = Task extends { readonly kind: 'tick' } ? Decision : PlanResult;
+
+/** Makes an engine; throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
+export function planningEngine(setup: PlanningSetup): <Task extends PlanningTask>(task: Task) => PlanningAnswer<Task> {
+  const { spec, profiles, seed } = setup;
+  const curves = curvesOf(spec, profiles);
+  if (curves.kind === 'invalid') throw profileError(curves.problems);
+  const hostCores = setup.hostCores ?? Number.POSITIVE_INFINITY;
+  const verifierAt: ControlContext['verifierAt'] = (arrivalRps) =>
+    planVerifier({ spec, curves, arrivalRps, hostCores, seed, workStageRequests: DEFAULT_WORK_STAGE_REQUESTS });
+  const answer = (task: PlanningTask): Decision | PlanResult => {
+    if (task.kind === 'tick') return onTick({ spec, profiles, verifierAt }, task.observation);
+    const { arrivalRps } = task;
+    const problem: PlanningProblem = {
+      spec,
+      profiles,
+      arrivalRps,
+      estimator: 'distribution',
+      clock: { nowMs: () => performance.now() },
+    };
+    return policies[task.policy](problem, task.verify ? verifierAt(arrivalRps) : undefined);
+  };
+  return answer as ReturnType<typeof planningEngine>;
+}
