@@ -36,6 +36,21 @@ describe('LatencyHistogram', () => {
     }
     expect(histogram.quantileMs(1)).toBeLessThanOrEqual(histogram.maxMs);
   });
+
+  it('merges into what one histogram of all values would be', () => {
+    const [all, part, rest] = [new LatencyHistogram(), new LatencyHistogram(), new LatencyHistogram()];
+    [1, 2, 300, 4, 50].forEach((latencyMs, i) => {
+      all.record(latencyMs);
+      (i < 2 ? part : rest).record(latencyMs);
+    });
+    part.merge(rest);
+    expect([part.count, part.meanMs, part.maxMs, part.quantileMs(0.5)]).toEqual([
+      5,
+      all.meanMs,
+      300,
+      all.quantileMs(0.5),
+    ]);
+  });
 });
 
 describe('SeededRng', () => {

@@ -36,6 +36,16 @@ export class LatencyHistogram {
     if (latencyMs > this.#maxMs) this.#maxMs = latencyMs;
   }
 
+  /** Takes in everything that `other` has counted. */
+  merge(other: LatencyHistogram): void {
+    for (let i = 0; i < BUCKET_COUNT; i++) {
+      this.#counts[i] = (this.#counts[i] as number) + (other.#counts[i] as number);
+    }
+    this.#count += other.#count;
+    this.#sumMs += other.#sumMs;
+    if (other.#maxMs > this.#maxMs) this.#maxMs = other.#maxMs;
+  }
+
   /** Latency (ms) below which `fraction` (0…1) of the values lie; 0 without values, never above the largest value. */
   quantileMs(fraction: number): number {
     const rank = Math.max(1, Math.ceil(fraction * this.#count));

@@ -36,6 +36,8 @@ export const errorCodes = {
   PROFILE_INVALID: { httpStatus: 400, exitCode: 1, remedy: 'Correct the profile points named in the message.' },
   MALFORMED_REQUEST: { httpStatus: 400, exitCode: 2, remedy: 'Send a body of the documented form.' },
   NOT_FOUND: { httpStatus: 404, exitCode: 2, remedy: 'Ask for a name that exists; the message lists what does.' },
+  METHOD_NOT_ALLOWED: { httpStatus: 405, exitCode: 2, remedy: 'Use a method that the Allow header lists.' },
+  REQUEST_TIMEOUT: { httpStatus: 408, exitCode: 3, remedy: 'Send headers and body without long pauses.' },
   BODY_TOO_LARGE: {
     httpStatus: 413,
     exitCode: 2,
@@ -58,6 +60,11 @@ export const errorCodes = {
   },
   DROPPED: { httpStatus: 503, exitCode: 3, remedy: 'Send the request again after the time in Retry-After.' },
   DEADLINE_PASSED: { httpStatus: 504, exitCode: 3, remedy: 'Allow more time or send less load.' },
+  INTERNAL_ERROR: {
+    httpStatus: 500,
+    exitCode: 3,
+    remedy: 'This is a defect of Equipoise; report it with the server log of that moment.',
+  },
   WRONG_USAGE: { httpStatus: 400, exitCode: 2, remedy: 'See `equipoise COMMAND --help`.' },
   INFEASIBLE: { httpStatus: 409, exitCode: 1, remedy: 'Relax the bound that the message names.' },
   PORT_IN_USE: { httpStatus: 500, exitCode: 3, remedy: 'Choose another port with --port.' },

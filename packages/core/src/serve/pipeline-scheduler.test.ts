@@ -204,6 +204,16 @@ describe('drops', () => {
     expect(bench.log).toEqual(['0 run 0 [a]', '0 drop c queue-full']);
   });
 
+  it('notes at which stage a request was dropped', () => {
+    const bench = new Bench(chainSpec({ a: points, b: points }));
+    const replica = bench.serve(0);
+    const [late, gone] = [bench.arrive('late', 0, 100), bench.arrive('gone', 0)];
+    bench.finish(replica, 10);
+    bench.scheduler.cancel(gone, 20);
+    bench.scheduler.advance(100);
+    expect([late.droppedAtStage, gone.droppedAtStage]).toEqual([1, undefined]);
+  });
+
   it('ends a request once: the other items of a failed or cancelled one are ignored', () => {
     const spec = {
       ...chainSpec({ a: points, b: points, c: points }),

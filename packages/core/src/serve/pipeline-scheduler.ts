@@ -158,6 +158,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   }
 
   dropItem(item: StageItem<Payload, Context>, reason: DropReason): void {
+    if (!item.request.ended) item.request.droppedAtStage = item.stage;
     this.#drop(item.request, reason);
   }
 
@@ -174,6 +175,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   ): void {
     if (request.ended) return;
     const item = new StageItem<Payload, Context>(request, {
+      stage,
       scope: ready.scope,
       payload: ready.payload,
       enqueuedAtMs: this.#nowMs,

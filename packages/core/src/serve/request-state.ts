@@ -14,6 +14,8 @@ export class RequestState<Payload, Context> {
   readonly outputs: (Payload | undefined)[] = [];
   missingOutputs: number;
   ended = false;
+  /** Index of the stage whose queue dropped the request; undefined when it ended otherwise. */
+  droppedAtStage: number | undefined;
 
   constructor(sequence: number, arrival: Arrival<Context>, missingOutputs: number) {
     this.sequence = sequence;
@@ -61,6 +63,7 @@ export interface CollectedInputs<Payload> {
 /** One unit of work waiting or running at a stage. */
 export class StageItem<Payload, Context> {
   readonly request: RequestState<Payload, Context>;
+  readonly stage: number;
   readonly scope: Scope<Payload> | undefined;
   readonly payload: Payload;
   readonly enqueuedAtMs: number;
@@ -70,6 +73,7 @@ export class StageItem<Payload, Context> {
 
   constructor(request: RequestState<Payload, Context>, place: ItemPlace<Payload>) {
     this.request = request;
+    this.stage = place.stage;
     this.scope = place.scope;
     this.payload = place.payload;
     this.enqueuedAtMs = place.enqueuedAtMs;
@@ -80,6 +84,7 @@ export class StageItem<Payload, Context> {
 
 /** Where and when an item was enqueued. */
 export interface ItemPlace<Payload> {
+  readonly stage: number;
   readonly scope: Scope<Payload> | undefined;
   readonly payload: Payload;
   readonly enqueuedAtMs: number;
