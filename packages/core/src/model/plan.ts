@@ -2,7 +2,7 @@
  * A plan: what should run, with what it is predicted to do. `PlanResult` is the planner's answer, feasible or not.
  */
 import type { StageId, VariantId } from './ids.js';
-import type { Resources } from './pipeline-spec.js';
+import type { Budget, Resources } from './pipeline-spec.js';
 
 /** The configuration of one variant inside a stage; `trafficFraction` (0…1) is its share of the stage's items. */
 export interface StagePlan {
@@ -60,7 +60,8 @@ export interface Certificate {
 /** The smallest single relaxations that make the problem feasible, each found by solving. */
 export interface PlanFixes {
   readonly slo?: { readonly latencyMs: number };
-  readonly budget?: { readonly cpuCores: number };
+  /** All of it at once: `cpuCores` always, the other resources where the budget bounds them. */
+  readonly budget?: Budget & { readonly cpuCores: number };
   readonly accuracyFloor?: number;
 }
 

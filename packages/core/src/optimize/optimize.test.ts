@@ -1,0 +1,166 @@
+import { describe, expect, it } from 'vitest';
+import type { StageSpec } from '../model/pipeline-spec.js';
+import type { Plan, PlanResult } from '../model/plan.js';
+import { curvesOf } from '../profile/curves-of.js';
+import { planVerifier } from '../simulate/plan-verifier.js';
+import { staticBest } from './baselines/static-best.js';
+import { staticCheapest } from './baselines/static-cheapest.js';
+import { optimize } from './optimize.js';
+import { problemOf, testPipeline, testStage } from './planning.test-support.js';
+import type { VerifyPlan } from './planning-problem.js';
+
+const detect = testStage('detect', [
+  { name: 'small', accuracy: 0.7, fixedMs: 2, perItemMs: 4 },
+  { name: 'large', accuracy: 0.9, fixedMs: 4, perItemMs: 20 },
+]);
+const classify = testStage('classify', [
+  { name: 'small', accuracy: 0.8, fixedMs: 1, perItemMs: 5 },
+  { name: 'large', accuracy: 0.9, fixedMs: 2, perItemMs: 15 },
+]);
+const spec = testPipeline([detect, classify]);
+
+function verifierAt(arrivalRps: number): VerifyPlan {
+  const curves = curvesOf(spec, []);
+  if (curves.kind === 'invalid') throw new Error('the profiles of the test are invalid');
+  return planVerifier({
+    spec,
+    curves,
+    arrivalRps,
+    hostCores: Number.POSITIVE_INFINITY,
+    seed: 1,
+    workStageRequests: 20_000,
+  });
+}
+
+const variantsOf = (plan: Plan | undefined): readonly string[] =>
+  Object.values(plan?.stages ?? {}).map((parts) => parts[0]?.variantId ?? '');
+
+function feasible(result: PlanResult): PlanResult & { kind: 'feasible' } {
+  if (result.kind !== 'feasible') throw new Error(`infeasible: ${result.bindingConstraint}`);
+  return result;
+}
+
+function infeasible(result: PlanResult): PlanResult & { kind: 'infeasible' } {
+  if (result.kind !== 'infeasible') throw new Error('a plan where none should be');
+  return result;
+}
+
+const withPins = (stage: StageSpec, pins: StageSpec['pins']): StageSpec => ({ ...stage, pins });
+
+describe('optimize', () => {
+  it('takes the most accurate variants while they fit', () => {
+    const { plan, objectiveValue, certificate } = feasible(optimize(problemOf(spec, 20), verifierAt(20)));
+    expect(variantsOf(plan)).toEqual(['large', 'large']);
+    expect(objectiveValue).toBeCloseTo(0.81, 12);
+    expect(certificate.upperBound).toBeCloseTo(0.81, 12);
+    expect(plan.verified?.sloAttainmentFraction).toBeGreaterThanOrEqual(0.99);
+    expect(plan.predicted.cpuCores).toBeLessThanOrEqual(8);
+  });
+
+  it('steps down when the load no longer fits the budget', () => {
+    const { plan, objectiveValue, certificate } = feasible(optimize(problemOf(spec, 300), verifierAt(300)));
+    expect(objectiveValue).toBeLessThan(0.81);
+    expect(objectiveValue).toBeLessThanOrEqual(certificate.upperBound);
+    expect(plan.predicted.cpuCores).toBeLessThanOrEqual(8);
+    expect(plan.verified?.latencyMs).toBeLessThanOrEqual(200);
+  });
+
+  it('finds the cheapest plan above an accuracy floor', () => {
+    const objective = { kind: 'min-cost', accuracyFloor: 0.7 } as const;
+    const { plan, objectiveValue, certificate } = feasible(
+      optimize(problemOf(spec, 60, { objective }), verifierAt(60)),
+    );
+    expect(plan.predicted.pas).toBeGreaterThanOrEqual(0.7);
+    expect(objectiveValue).toBe(plan.predicted.costPerHour);
+    expect(certificate.upperBound).toBeLessThanOrEqual(objectiveValue);
+  });
+
+  it('lets a measured combination win over the product', () => {
+    const accuracyTable = {
+      combinations: [{ variants: { detect: 'small', classify: 'large' }, accuracy: 0.85 }],
+    } as unknown as NonNullable<typeof spec.accuracyTable>;
+    const result = feasible(optimize(problemOf({ ...spec, accuracyTable }, 20), verifierAt(20)));
+    expect(variantsOf(result.plan)).toEqual(['small', 'large']);
+    expect(result.objectiveValue).toBe(0.85);
+  });
+
+  it('keeps pins', () => {
+    const pinned = {
+      ...spec,
+      stages: [withPins(detect, { variantId: detect.variants[0]?.id as never, replicas: 3 }), classify],
+    };
+    const { plan } = feasible(optimize(problemOf(pinned, 20), verifierAt(20)));
+    expect(plan.stages[detect.id]?.[0]).toMatchObject({ variantId: 'small', replicas: 3 });
+  });
+
+  it('gives the smallest plan for no load at all', () => {
+    const { plan } = feasible(optimize(problemOf(spec, 0), verifierAt(0)));
+    expect(Object.values(plan.stages).map((parts) => parts[0]?.replicas)).toEqual([1, 1]);
+    expect(variantsOf(plan)).toEqual(['large', 'large']);
+  });
+
+  it('proves that no budget carries an absurd load and gives the plan of largest capacity', () => {
+    const result = infeasible(optimize(problemOf(spec, 1e9), verifierAt(1e9)));
+    expect(result).toMatchObject({ proven: true, bindingConstraint: 'capacity' });
+    expect(result.bestEffort?.predicted.cpuCores).toBeLessThanOrEqual(8);
+    expect(result.bestEffort?.predicted.capacityRps).toBeGreaterThan(500);
+  });
+
+  it('tells the smallest budget when none is given', () => {
+    const result = infeasible(optimize(problemOf(spec, 20, { budget: { cpuCores: 0 } }), verifierAt(20)));
+    expect(result).toMatchObject({ proven: true, bindingConstraint: 'budget' });
+    const budget = result.fixes.budget as { cpuCores: number };
+    expect(optimize(problemOf(spec, 20, { budget }), verifierAt(20)).kind).toBe('feasible');
+    const less = { cpuCores: budget.cpuCores - 1 };
+    expect(optimize(problemOf(spec, 20, { budget: less }), verifierAt(20)).kind).toBe('infeasible');
+  });
+
+  it('tells the smallest SLO when the asked one is below the fastest service time', () => {
+    const slo = { latencyMs: 5, percentile: 99 };
+    const result = infeasible(optimize(problemOf(spec, 20, { slo }), verifierAt(20)));
+    expect(result).toMatchObject({ proven: true, bindingConstraint: 'slo' });
+    const relaxed = { latencyMs: result.fixes.slo?.latencyMs ?? 0, percentile: 99 };
+    expect(optimize(problemOf(spec, 20, { slo: relaxed }), verifierAt(20)).kind).toBe('feasible');
+  });
+
+  it('tells the largest accuracy floor that works', () => {
+    const objective = { kind: 'min-cost', accuracyFloor: 0.9 } as const;
+    const result = infeasible(optimize(problemOf(spec, 20, { objective }), verifierAt(20)));
+    expect(result.bindingConstraint).toBe('accuracy-floor');
+    expect(result.fixes.accuracyFloor).toBeCloseTo(0.81, 12);
+  });
+
+  it('refuses impossible numbers and missing profiles', () => {
+    expect(() => optimize(problemOf(spec, Number.NaN))).toThrow(/arrival rate/);
+    expect(() => optimize(problemOf(spec, -1))).toThrow(/arrival rate/);
+    expect(() => optimize(problemOf(spec, 1, { budget: { cpuCores: -1 } }))).toThrow(/budget.cpuCores/);
+    expect(() => optimize(problemOf(spec, 1, { slo: { latencyMs: 0, percentile: 99 } }))).toThrow(/slo.latencyMs/);
+    const { profile: _, ...bare } = detect.variants[0] as (typeof detect.variants)[0];
+    const missing = { ...spec, stages: [{ ...detect, variants: [bare] }, classify] };
+    expect(() => optimize(problemOf(missing, 1))).toThrow(/no profile/);
+  });
+
+  it('answers by the estimate alone without a verifier', () => {
+    const { plan } = feasible(optimize(problemOf(spec, 20)));
+    expect(plan.verified).toBeUndefined();
+    expect(plan.predicted.latencyMs).toBeLessThanOrEqual(200);
+  });
+
+  it('solves the sum of tails once and reports θ = 1', () => {
+    const { certificate } = feasible(optimize(problemOf(spec, 20, { estimator: 'sum-of-tails' })));
+    expect(certificate).toMatchObject({ theta: 1, kappa: 1, optimal: true });
+  });
+});
+
+describe('static policies', () => {
+  it('freeze the cheapest and the most accurate variants', () => {
+    expect(variantsOf(feasible(staticCheapest(problemOf(spec, 20), verifierAt(20))).plan)).toEqual(['small', 'small']);
+    expect(variantsOf(feasible(staticBest(problemOf(spec, 20), verifierAt(20))).plan)).toEqual(['large', 'large']);
+  });
+
+  it('give the largest capacity of the best variants when the budget cannot carry the rate', () => {
+    const { bestEffort } = infeasible(staticBest(problemOf(spec, 1000), verifierAt(1000)));
+    expect(variantsOf(bestEffort)).toEqual(['large', 'large']);
+    expect(bestEffort?.predicted.cpuCores).toBe(8);
+  });
+});

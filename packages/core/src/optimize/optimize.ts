@@ -1,0 +1,39 @@
+/**
+ * The planner: the best plan for a load within SLO, budget and bounds, with a certificate of what is proven, or why there is none and what
+ * would help.
+ */
+import type { Certificate, PlanResult } from '../model/plan.js';
+import { infeasibleResult } from './infeasibility.js';
+import type { PlanningProblem, Policy, VerifyPlan } from './planning-problem.js';
+import { relaxationBound } from './relaxation.js';
+import { searchPlan } from './search-plan.js';
+import type { FoundPlan } from './verified-search.js';
+
+function gapToBound(value: number, bound: number): number {
+  return Math.abs(bound - value) / Math.max(1e-12, Math.abs(bound), Math.abs(value));
+}
+
+function certificateOf(problem: PlanningProblem, found: FoundPlan, labels: number): Omit<Certificate, 'elapsedMs'> {
+  const bound = relaxationBound(problem) ?? found.value;
+  return {
+    claim: 'surrogate',
+    ...found.factors,
+    optimal: found.solution.optimal,
+    gapFraction: found.solution.gapFraction,
+    upperBound: bound,
+    gapToBoundFraction: gapToBound(found.value, bound),
+    solver: found.solution.solver,
+    labels,
+  };
+}
+
+/** Plans; deterministic for a deterministic `verify`. Throws AppError for impossible numbers and missing or invalid profiles. */
+export const optimize: Policy = (problem: PlanningProblem, verify?: VerifyPlan): PlanResult => {
+  const startedAtMs = problem.clock?.nowMs() ?? 0;
+  const outcome = searchPlan(problem, verify);
+  if (outcome.kind === 'none') return infeasibleResult(problem, outcome.fastest, verify);
+  const { plan, value } = outcome.found;
+  const certificate = certificateOf(problem, outcome.found, outcome.labels);
+  const elapsedMs = (problem.clock?.nowMs() ?? 0) - startedAtMs;
+  return { kind: 'feasible', plan, objectiveValue: value, certificate: { ...certificate, elapsedMs } };
+};

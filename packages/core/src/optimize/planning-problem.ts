@@ -1,0 +1,75 @@
+/**
+ * What every policy of this folder is asked, and the signature they share.
+ *
+ * A problem is the pipeline, its profiles and the load to plan for; the optional fields override what the pipeline file says, so that a
+ * what-if needs no second file. Policies are pure: the only time they know is the clock that is handed to them, and it only fills
+ * `certificate.elapsedMs`.
+ */
+import type { Burstiness } from '../estimate/stage-sojourn.js';
+import type { Clock } from '../kernel/clock.js';
+import { AppError } from '../model/app-error.js';
+import type { StageId } from '../model/ids.js';
+import type { Budget, Objective, PipelineSpec, Slo, StagePins } from '../model/pipeline-spec.js';
+import type { Plan, PlanResult, PlanVerification } from '../model/plan.js';
+import type { ProfileSet } from '../model/profile-point.js';
+import type { RunningPlan } from '../model/running-plan.js';
+
+/** Where option latencies come from: the sojourn laws of this product, or the formula of the literature. */
+export type Estimator = 'distribution' | 'sum-of-tails';
+
+/** A question to a policy. */
+export interface PlanningProblem {
+  readonly spec: PipelineSpec;
+  readonly profiles: ProfileSet;
+  /** Requests per second to plan for; 0 asks for the smallest plan that answers a single request in time. */
+  readonly arrivalRps: number;
+  readonly burstiness?: Burstiness;
+  /** What runs now; with it the objective carries the cost of switching. */
+  readonly runningPlan?: RunningPlan;
+  readonly estimator: Estimator;
+  readonly slo?: Slo;
+  readonly budget?: Budget;
+  readonly objective?: Objective;
+  /** Choices fixed for this question only, in place of the stage's own pins. */
+  readonly pins?: Readonly<Record<StageId, StagePins>>;
+  /** Most labels one solve may make before it answers with the best plan so far and a proven gap. */
+  readonly labelLimit?: number;
+  readonly clock?: Clock;
+}
+
+/** Simulates a plan at the planned rate against `slo`; an inconclusive answer has already had its larger run and counts as a miss. */
+export type VerifyPlan = (plan: Plan, slo: Slo) => PlanVerification;
+
+/** A way to choose a plan. Without `verify` the answer rests on the estimate alone. */
+export type Policy = (problem: PlanningProblem, verify?: VerifyPlan) => PlanResult;
+
+const wrong = (message: string): AppError => new AppError('WRONG_USAGE', message);
+
+function checkNumbers(problem: PlanningProblem, spec: PipelineSpec): void {
+  if (!(problem.arrivalRps >= 0 && Number.isFinite(problem.arrivalRps)))
+    throw wrong(`The arrival rate must be a number of at least 0, found ${problem.arrivalRps}.`);
+  if (!(spec.slo.latencyMs > 0)) throw wrong(`slo.latencyMs must be above 0, found ${spec.slo.latencyMs}.`);
+  if (!(spec.slo.percentile > 0 && spec.slo.percentile < 100))
+    throw wrong(`slo.percentile must lie between 0 and 100, found ${spec.slo.percentile}.`);
+  for (const [field, limit] of Object.entries(spec.budget))
+    if (!(limit >= 0)) throw wrong(`budget.${field} must be a number of at least 0, found ${limit}.`);
+  const { objective } = spec;
+  if (objective.kind === 'min-cost' && !(objective.accuracyFloor >= 0 && objective.accuracyFloor <= 1))
+    throw wrong(`The accuracy floor must lie between 0 and 1, found ${objective.accuracyFloor}.`);
+  if (objective.kind === 'weights' && ![objective.accuracy, objective.cost, objective.batch].every((w) => w >= 0))
+    throw wrong('The weights of accuracy, cost and batch must be numbers of at least 0.');
+}
+
+/** The pipeline with the overrides of the problem written into it; throws AppError WRONG_USAGE for impossible numbers. */
+export function specOf(problem: PlanningProblem): PipelineSpec {
+  const { spec, pins } = problem;
+  const effective: PipelineSpec = {
+    ...spec,
+    slo: problem.slo ?? spec.slo,
+    budget: problem.budget ?? spec.budget,
+    objective: problem.objective ?? spec.objective,
+    stages: pins === undefined ? spec.stages : spec.stages.map((s) => ({ ...s, pins: pins[s.id] ?? s.pins })),
+  };
+  checkNumbers(problem, effective);
+  return effective;
+}

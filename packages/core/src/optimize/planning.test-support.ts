@@ -1,0 +1,115 @@
+/** Pipelines and problems for tests of the planner. */
+import { stageId, variantId } from '../model/ids.js';
+import type { EdgeSpec, PipelineSpec, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
+import type { ProfilePoint } from '../model/profile-point.js';
+import type { PlanningProblem } from './planning-problem.js';
+
+/** Service times of a batch of b: fixedMs + perItemMs · b on one core, p99 `tail` times the mean, ÷ cores^0.9 on more. */
+export interface TestVariant {
+  readonly name: string;
+  readonly accuracy: number;
+  readonly fixedMs: number;
+  readonly perItemMs: number;
+  readonly tail?: number;
+}
+
+const BATCH_SIZES = [1, 2, 4, 8];
+
+function pointsOf(variant: TestVariant, cpuCores: readonly number[]): readonly ProfilePoint[] {
+  const whole = [...new Set(cpuCores.map((c) => Math.max(1, c)))];
+  return whole.flatMap((cores) =>
+    BATCH_SIZES.map((batchSize) => {
+      const meanMs = (variant.fixedMs + variant.perItemMs * batchSize) / cores ** 0.9;
+      return { cpuCores: cores, batchSize, meanMs, p99Ms: meanMs * (variant.tail ?? 1.2) };
+    }),
+  );
+}
+
+/** A stage of the given variants, each on any of `cpuCores`. */
+export function testStage(
+  name: string,
+  variants: readonly TestVariant[],
+  cpuCores: readonly number[] = [1],
+): StageSpec {
+  return {
+    id: stageId(name),
+    kind: 'model',
+    variants: variants.map(
+      (variant): VariantSpec => ({
+        id: variantId(variant.name),
+        accuracy: { value: variant.accuracy, metric: 'accuracy' },
+        cpuCores,
+        memoryBytes: 0,
+        gpus: 0,
+        profile: pointsOf(variant, cpuCores),
+        parameters: {},
+      }),
+    ),
+    bounds: { minReplicas: 1, maxReplicas: 64, maxBatchWaitMs: 0 },
+    pins: {},
+  };
+}
+
+/** A pipeline of `stages`; without `edges` a chain. The first stage is entered, stages without an out-edge are outputs. */
+export function testPipeline(stages: readonly StageSpec[], edges?: readonly EdgeSpec[]): PipelineSpec {
+  const chain = stages.slice(1).map((stage, i) => ({ from: (stages[i] as StageSpec).id, to: stage.id }));
+  const used = edges ?? chain;
+  return {
+    name: 'test',
+    baseDir: '.',
+    slo: { latencyMs: 200, percentile: 99 },
+    budget: { cpuCores: 8 },
+    prices: { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 },
+    objective: { kind: 'max-accuracy' },
+    sources: [
+      { name: 'in', to: stages.map((s) => s.id).filter((id) => !used.some((edge) => edge.to === id)), tensors: [] },
+    ],
+    stages,
+    edges: used,
+    outputs: stages.filter((s) => !used.some((edge) => edge.from === s.id)).map((s) => ({ from: s.id })),
+    control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
+    admission: { maxQueueLength: 1000 },
+  };
+}
+
+/** Four stages like an image pipeline: decode, detect, classify three items each, count. */
+export function imagePipeline(): PipelineSpec {
+  const sizes = [0.4, 1, 2.2, 4.5];
+  const cores = [0.25, 0.5, 1, 2];
+  const detectors = sizes.map((f, i) => ({ name: `d${i}`, accuracy: 0.7 + 0.07 * i, fixedMs: 2, perItemMs: 5 * f }));
+  const classifiers = sizes.map((f, i) => ({
+    name: `c${i}`,
+    accuracy: 0.75 + 0.06 * i,
+    fixedMs: 0.5,
+    perItemMs: 2 * f,
+  }));
+  const decode = { name: 'decode', accuracy: 1, fixedMs: 0.2, perItemMs: 2 };
+  const count = { name: 'count', accuracy: 1, fixedMs: 0.1, perItemMs: 0.1 };
+  const stages = [
+    testStage('decode', [decode], [0.5, 1]),
+    testStage('detect', detectors, cores),
+    testStage('classify', classifiers, cores),
+    testStage('count', [count], [0.1, 0.5]),
+  ];
+  const [a, b, c, d] = stages.map((stage) => stage.id) as [
+    StageSpec['id'],
+    StageSpec['id'],
+    StageSpec['id'],
+    StageSpec['id'],
+  ];
+  const edges: readonly EdgeSpec[] = [
+    { from: a, to: b },
+    { from: b, to: c, fanOut: { expected: 3 } },
+    { from: c, to: d, join: 'all' },
+  ];
+  return testPipeline(stages, edges);
+}
+
+/** A question about `spec` with inline profiles. */
+export function problemOf(
+  spec: PipelineSpec,
+  arrivalRps: number,
+  more: Partial<PlanningProblem> = {},
+): PlanningProblem {
+  return { spec, profiles: [], arrivalRps, estimator: 'distribution', ...more };
+}

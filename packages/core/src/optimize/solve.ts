@@ -1,0 +1,7 @@
+/** Chooses the solver for a surrogate problem. */
+import { searchCombinations } from './combination-search.js';
+import type { Solution } from './solution.js';
+import type { SurrogateProblem } from './surrogate.js';
+
+/** Solves a surrogate problem: the best choice, or none. */
+export const solve = (problem: SurrogateProblem): Solution => searchCombinations(problem);
