@@ -16,11 +16,11 @@ import {
   profileError,
 } from '@equipoise/core';
 
-/** What stays the same for the life of an engine. `hostCores` is null where the replicas are not on this host. */
+/** What stays the same for the life of an engine. `hostCores` is Infinity where the replicas are not on one host. */
 export interface PlanningSetup {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
-  readonly hostCores: number | null;
+  readonly hostCores: number;
   readonly seed: number;
 }
 
@@ -34,10 +34,9 @@ export type PlanningAnswer<Task extends PlanningTask> = Task extends { readonly 
 
 /** Makes an engine; throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
 export function planningEngine(setup: PlanningSetup): <Task extends PlanningTask>(task: Task) => PlanningAnswer<Task> {
-  const { spec, profiles, seed } = setup;
+  const { spec, profiles, hostCores, seed } = setup;
   const curves = curvesOf(spec, profiles);
   if (curves.kind === 'invalid') throw profileError(curves.problems);
-  const hostCores = setup.hostCores ?? Number.POSITIVE_INFINITY;
   const verifierAt: ControlContext['verifierAt'] = (arrivalRps) =>
     planVerifier({ spec, curves, arrivalRps, hostCores, seed, workStageRequests: DEFAULT_WORK_STAGE_REQUESTS });
   const answer = (task: PlanningTask): Decision | PlanResult => {
