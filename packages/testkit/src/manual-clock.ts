@@ -1,0 +1,61 @@
+/** Time that moves only when a test says so. */
+import type { Clock } from '@equipoise/core';
+
+interface Alarm {
+  readonly atMs: number;
+  readonly ring: () => void;
+}
+
+/** A clock with alarms, at 0 ms to begin with. Between alarms everything that waits for a promise gets its turn. */
+export class ManualClock implements Clock {
+  #nowMs = 0;
+  #alarms: Alarm[] = [];
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Alarms that have not rung. */
+  get pendingAlarms(): number {
+    return this.#alarms.length;
+  }
+
+  /** Calls `ring` once when time reaches `atMs`; the returned function takes the alarm back. */
+  ringAt(atMs: number, ring: () => void): () => void {
+    const alarm = { atMs, ring };
+    this.#alarms.push(alarm);
+    return () => {
+      this.#alarms = this.#alarms.filter((other) => other !== alarm);
+    };
+  }
+
+  /** A promise that resolves when `durationMs` have passed. */
+  sleep(durationMs: number): Promise<void> {
+    return new Promise((resolve) => this.ringAt(this.#nowMs + durationMs, resolve));
+  }
+
+  /** Moves time to `atMs` and rings what is due on the way, in order; an alarm in the past rings at the present instant. */
+  async advanceTo(atMs: number): Promise<void> {
+    await settled();
+    for (let next = this.#nextDue(atMs); next !== undefined; next = this.#nextDue(atMs)) {
+      this.#alarms = this.#alarms.filter((alarm) => alarm !== next);
+      this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      next.ring();
+      await settled();
+    }
+    this.#nowMs = Math.max(this.#nowMs, atMs);
+  }
+
+  #nextDue(atMs: number): Alarm | undefined {
+    let first: Alarm | undefined;
+    for (const alarm of this.#alarms) {
+      if (alarm.atMs <= atMs && (first === undefined || alarm.atMs < first.atMs)) first = alarm;
+    }
+    return first;
+  }
+}
+
+/** Lets all promises that can go on do so. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
