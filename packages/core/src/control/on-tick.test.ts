@@ -63,7 +63,7 @@ function running(variant: string, replicas: number): RunningPlan {
 }
 
 function observe(rps: number, runningPlan: RunningPlan, over: Partial<Observation> = {}): Observation {
-  const detect = { queueLength: 0, droppedSinceLastTick: 0, variantSinceMs: 0 };
+  const detect = { queueLength: 0, droppedTotal: 0, variantSinceMs: 0 };
   return {
     atMs: 60_000,
     load: { arrivalsPerSecond: new Array<number>(60).fill(rps) },
@@ -98,7 +98,7 @@ describe('onTick', () => {
   });
 
   it('does not switch up again so soon, and switches down without regard to the dwell time', () => {
-    const recent = { queueLength: 0, droppedSinceLastTick: 0, variantSinceMs: 55_000 };
+    const recent = { queueLength: 0, droppedTotal: 0, variantSinceMs: 55_000 };
     const stages = { [stageId('detect')]: recent };
     expect(onTick(context, observe(5, running('small', 1), { stages }))).toMatchObject({ kind: 'hold' });
     expect(onTick(context, observe(60, running('large', 2), { stages }))).toMatchObject({ kind: 'apply' });

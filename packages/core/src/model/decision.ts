@@ -9,10 +9,11 @@ export interface LoadObservation {
   readonly arrivalsPerSecond: readonly number[];
 }
 
-/** What a stage did since the last tick. */
+/** How a stage stands. */
 export interface StageObservation {
   readonly queueLength: number;
-  readonly droppedSinceLastTick: number;
+  /** Requests dropped from its queue since the start. */
+  readonly droppedTotal: number;
   /** Since when the stage runs its present variant; missing while nothing is known. */
   readonly variantSinceMs?: number;
 }

@@ -66,29 +66,23 @@ export class ControlLoop {
     const decision = await this.#attempt('decide', () => this.#parts.decide(observation));
     if (decision === undefined || this.#stopped) return;
     this.#record({ atEpochMs: this.#parts.epochNowMs(), observation, decision });
-    if (decision.kind === 'apply' && this.#parts.mode === 'auto') await this.apply(decision.plan, decision.changes);
+    if (decision.kind !== 'apply' || this.#parts.mode !== 'auto') return;
+    await this.#attempt('apply', () => this.putInForce(decision.plan, decision.changes));
   }
 
-  /** Puts a plan in force change by change, and keeps it as the last good one; false when a change failed. */
-  async apply(plan: Plan, changes: readonly Change[]): Promise<boolean> {
-    const startedAtMs = this.#parts.clock.nowMs();
+  /** Applies the changes one by one and keeps the plan as the last good one; rejects with the error of a change that failed. */
+  async putInForce(plan: Plan, changes: readonly Change[]): Promise<void> {
+    const { actuator, clock, epochNowMs, onChanged, pipelineName, report, specDigest, store } = this.#parts;
+    const startedAtMs = clock.nowMs();
     for (const change of changes) {
-      if (this.#stopped) return false;
-      const done = await this.#attempt('apply', async () => {
-        await this.#parts.actuator.apply(change);
-        return true;
-      });
-      if (done !== true) return false;
-      this.#parts.onChanged(change.stageId, plan);
+      if (this.#stopped) return;
+      await actuator.apply(change);
+      onChanged(change.stageId, plan);
     }
-    await this.#attempt('store', async () => {
-      this.#parts.store.saveLastGoodPlan(this.#parts.pipelineName, plan, {
-        atEpochMs: this.#parts.epochNowMs(),
-        specDigest: this.#parts.specDigest,
-      });
-    });
-    this.#parts.report({ kind: 'in-force', plan, tookMs: this.#parts.clock.nowMs() - startedAtMs });
-    return true;
+    await this.#attempt('store', async () =>
+      store.saveLastGoodPlan(pipelineName, plan, { atEpochMs: epochNowMs(), specDigest }),
+    );
+    report({ kind: 'in-force', plan, tookMs: clock.nowMs() - startedAtMs });
   }
 
   #record(record: DecisionRecord): void {
