@@ -1,7 +1,7 @@
 import type { Tensor, TensorMap } from '@equipoise/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { copyTensors, fanOutTensors, joinTensors, mergeTensors } from './payload-algebra.js';
+import { copyTensors, fanOutTensors, joinTensors, mergeTensors, pickTensors } from './payload-algebra.js';
 
 const fp32 = (shape: number[], values: number[]): Tensor => ({
   datatype: 'FP32',
@@ -39,7 +39,7 @@ describe('payload algebra', () => {
 
   it('names tensors of unequal leading dimension', () => {
     expect(() => fanOutTensors({ crop: fp32([2, 1], [1, 2]), score: fp32([3], [1, 2, 3]) }, 'detect')).toThrow(
-      /Stage detect .*crop \[2, 1\] and score \[3\]/,
+      /Stage detect: .*crop \[2, 1\] and score \[3\]/,
     );
     expect(() => fanOutTensors({ score: fp32([], [1]) }, 'detect')).toThrow(/score \[\]/);
   });
@@ -50,10 +50,27 @@ describe('payload algebra', () => {
     );
   });
 
-  it('merges by name and refuses a name that comes twice', () => {
+  it('names a joined tensor whose shape differs', () => {
+    const differ = () => joinTensors([{ a: fp32([1], [1]) }, { a: fp32([2], [1, 2]) }], 'classify');
+    expect(differ).toThrow(expect.objectContaining({ code: 'STAGE_FAILED' }));
+    expect(differ).toThrow(/Stage classify: .*tensor a differs/);
+  });
+
+  it('merges by name, with the producer in front of a name that comes twice', () => {
     const a = fp32([], [1]);
-    expect(mergeTensors([{ a }, { b: a }], 'route')).toEqual({ a, b: a });
-    expect(() => mergeTensors([{ a }, { a }], 'route')).toThrow(/Two inputs of stage route .* named a/);
+    const part = (producer: string, tensors: TensorMap) => ({ producer, tensors });
+    expect(mergeTensors([part('x', { a }), part('y', { b: a })])).toEqual({ a, b: a });
+    expect(mergeTensors([part('x', { a, c: a }), part('y', { a })])).toEqual({ 'x.a': a, c: a, 'y.a': a });
+    expect(() => mergeTensors([part('x', { a }), part('y', { a }), part('z', { 'x.a': a })])).toThrow(
+      /Stage z: .*x\.a/,
+    );
+  });
+
+  it('picks the named tensors of an output and says which are there when one is not', () => {
+    const produced = { producer: 'count', tensors: { a: fp32([], [1]), b: fp32([], [2]) } };
+    expect(pickTensors(produced, ['b'])).toEqual({ b: fp32([], [2]) });
+    expect(pickTensors(produced, undefined)).toBe(produced.tensors);
+    expect(() => pickTensors(produced, ['toString'])).toThrow(/Stage count: .*toString; it gave a, b/);
   });
 
   it('copies the viewed part alone', () => {

@@ -3,13 +3,15 @@
  *
  * A fan-out cuts every tensor of an output along its leading dimension, which must be the same k in all of them (k may be 0).
  * A join stacks the tensors of each name along a new leading dimension; an empty group joins to no tensors at all, since nothing
- * tells their types. Several in-edges merge by name. Whoever runs a batch owns its tensors and may transfer their buffers, so parts of a
- * fan-out and shared payloads get buffers of their own.
+ * tells their types. Several in-edges merge by name; a name that comes from more than one of them is prefixed `stage.` in each
+ * (`request.` where the request itself enters). What cannot be done is an AppError STAGE_FAILED that names the stage.
+ *
+ * Whoever runs a batch owns its tensors and may transfer their buffers, so parts of a fan-out and shared payloads get buffers of
+ * their own.
  */
 import {
   AppError,
   type PayloadAlgebra,
-  type ServingEdge,
   type ServingGraph,
   stackTensors,
   type Tensor,
@@ -18,36 +20,37 @@ import {
   unstackTensor,
 } from '@equipoise/core';
 
-function copyOfData(data: TensorData): TensorData {
-  if (!Array.isArray(data)) return (data as Exclude<TensorData, readonly unknown[]>).slice();
-  return (data as readonly (string | Uint8Array)[]).map((element) =>
-    typeof element === 'string' ? element : element.slice(),
-  ) as TensorData;
+/** Tensors with the name of the stage that made them. */
+export interface ProducedTensors {
+  readonly producer: string;
+  readonly tensors: TensorMap;
 }
 
-const mapTensors = (tensors: TensorMap, change: (tensor: Tensor) => Tensor): TensorMap =>
-  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, change(tensor)]));
+const REQUEST = 'request';
 
-const ownTensor = (tensor: Tensor): Tensor => ({ ...tensor, data: copyOfData(tensor.data) });
-
-/** The same tensors in buffers of their own, without what else a viewed buffer holds. */
-export function copyTensors(tensors: TensorMap): TensorMap {
-  return mapTensors(tensors, ownTensor);
+/** The payload algebra of tensors for the walk through `graph`. */
+export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap> {
+  const nameOf = (stage: number): string => graph.stages[stage]?.id ?? String(stage);
+  const producers = graph.stages.map(({ index, inputs }) => producersOf(graph, index, inputs));
+  return {
+    fanOut: (edge, output) => fanOutTensors(output, nameOf(edge.from)),
+    join: (edge, parts) => joinTensors(parts, nameOf(edge.from)),
+    merge: (stage, parts) =>
+      mergeTensors(parts.map((tensors, slot) => ({ producer: producers[stage]?.[slot] ?? REQUEST, tensors }))),
+    share: copyTensors,
+  };
 }
 
-const shapeOf = (name: string, tensor: Tensor): string => `${name} [${tensor.shape.join(', ')}]`;
-
-/** The items that an output fans out into; AppError TENSOR_MISMATCH unless all tensors have one leading dimension. */
+/** The items that an output fans out into; all its tensors need one leading dimension. */
 export function fanOutTensors(output: TensorMap, stageName: string): readonly TensorMap[] {
   const entries = Object.entries(output);
   const [first] = entries;
   if (first === undefined) return [];
   const odd = entries.find(([, { shape }]) => shape.length === 0 || shape[0] !== first[1].shape[0]);
   if (odd !== undefined) {
-    throw new AppError(
-      'TENSOR_MISMATCH',
-      `Stage ${stageName} fans out, so all tensors it gives need the same leading dimension, the number of items: found ${shapeOf(...first)} and ${shapeOf(...odd)}.`,
-      { details: { stage: stageName, expected: first[1].shape[0], found: odd[1].shape } },
+    throw stageFailed(
+      stageName,
+      `it fans out, so all tensors it gives need the same leading dimension, the number of items; found ${shapeOf(...first)} and ${shapeOf(...odd)}`,
     );
   }
   const parts = entries.map(([name, tensor]) => [name, unstackTensor(tensor).map(ownTensor)] as const);
@@ -56,48 +59,94 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
   );
 }
 
-/** One payload from the items of a group, in order; AppError TENSOR_MISMATCH when an item lacks a tensor or types differ. */
+/** One payload from the items of a group, in order; every item needs the same tensors, equal in data type and shape. */
 export function joinTensors(parts: readonly TensorMap[], stageName: string): TensorMap {
   const names = Object.keys(parts[0] ?? {});
   return Object.fromEntries(
     names.map((name) => {
-      const tensors = parts.map((part, index) => part[name] ?? missing(name, index, stageName));
-      return [name, stackTensors(tensors)];
+      const tensors = parts.map((part, index) => tensorOf(part, name) ?? missing(name, index, stageName));
+      return [name, stackNamed(tensors, name, stageName)];
     }),
   );
 }
 
-function missing(name: string, index: number, stageName: string): never {
-  throw new AppError(
-    'TENSOR_MISMATCH',
-    `The items of stage ${stageName} are joined, so each needs the same tensors: item ${index + 1} has no ${name}.`,
-    { details: { stage: stageName, tensor: name, index } },
+/** The union of the tensors of several producers. */
+export function mergeTensors(parts: readonly ProducedTensors[]): TensorMap {
+  const uses = new Map<string, number>();
+  for (const { tensors } of parts) for (const name of Object.keys(tensors)) uses.set(name, (uses.get(name) ?? 0) + 1);
+  const merged = new Map<string, Tensor>();
+  for (const { producer, tensors } of parts) {
+    for (const [name, tensor] of Object.entries(tensors)) {
+      const unique = uses.get(name) === 1 ? name : `${producer}.${name}`;
+      if (merged.has(unique)) throw stageFailed(producer, `the name ${unique} would stand for two tensors; rename one`);
+      merged.set(unique, tensor);
+    }
+  }
+  return Object.fromEntries(merged);
+}
+
+/** The tensors that an output of the pipeline names; all of them when `wanted` is left out. */
+export function pickTensors({ producer, tensors }: ProducedTensors, wanted: readonly string[] | undefined): TensorMap {
+  if (wanted === undefined) return tensors;
+  return Object.fromEntries(
+    wanted.map((name) => {
+      const tensor = tensorOf(tensors, name);
+      if (tensor !== undefined) return [name, tensor];
+      const found = Object.keys(tensors).join(', ') || 'none';
+      throw stageFailed(producer, `the outputs of the pipeline name its tensor ${name}; it gave ${found}`);
+    }),
   );
 }
 
-/** The inputs of a stage with several in-edges as one payload; AppError TENSOR_MISMATCH when two bring the same name. */
-export function mergeTensors(parts: readonly TensorMap[], stageName: string): TensorMap {
-  const merged: Record<string, Tensor> = {};
-  for (const [name, tensor] of parts.flatMap((part) => Object.entries(part))) {
-    if (Object.hasOwn(merged, name)) {
-      throw new AppError(
-        'TENSOR_MISMATCH',
-        `Two inputs of stage ${stageName} bring a tensor named ${name}; rename it in one of the stages before it.`,
-        { details: { stage: stageName, tensor: name } },
-      );
-    }
-    merged[name] = tensor;
-  }
-  return merged;
+/** The same tensors in buffers of their own, without what else a viewed buffer holds. */
+export function copyTensors(tensors: TensorMap): TensorMap {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, ownTensor(tensor)]));
 }
 
-/** The payload algebra of tensors for the walk through `graph`. */
-export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap> {
-  const nameOf = (stage: number): string => graph.stages[stage]?.id ?? String(stage);
-  return {
-    fanOut: (edge: ServingEdge, output) => fanOutTensors(output, nameOf(edge.from)),
-    join: (edge, parts) => joinTensors(parts, nameOf(edge.from)),
-    merge: (stage, parts) => mergeTensors(parts, nameOf(stage)),
-    share: copyTensors,
-  };
+/** An AppError STAGE_FAILED that names the stage. */
+export function stageFailed(stage: string, problem: string): AppError {
+  return new AppError('STAGE_FAILED', `Stage ${stage}: ${problem}.`, { details: { stage } });
+}
+
+function producersOf(graph: ServingGraph, stage: number, inputs: number): readonly string[] {
+  const producers = new Array<string>(inputs).fill(REQUEST);
+  for (const { id, outEdges } of graph.stages) {
+    for (const { to, slot } of outEdges) if (to === stage) producers[slot] = id;
+  }
+  return producers;
+}
+
+function ownTensor(tensor: Tensor): Tensor {
+  return { ...tensor, data: copyOfData(tensor.data) };
+}
+
+function copyOfData(data: TensorData): TensorData {
+  if (!Array.isArray(data)) return (data as Exclude<TensorData, readonly unknown[]>).slice();
+  return (data as readonly (string | Uint8Array)[]).map((element) =>
+    typeof element === 'string' ? element : element.slice(),
+  ) as TensorData;
+}
+
+function stackNamed(tensors: readonly Tensor[], name: string, stageName: string): Tensor {
+  try {
+    return stackTensors(tensors);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    throw stageFailed(stageName, `its items are joined, but tensor ${name} differs (${error.message})`);
+  }
+}
+
+function tensorOf(tensors: TensorMap, name: string): Tensor | undefined {
+  return Object.hasOwn(tensors, name) ? tensors[name] : undefined;
+}
+
+function missing(name: string, index: number, stageName: string): never {
+  throw stageFailed(
+    stageName,
+    `its items are joined, so each needs the same tensors; item ${index + 1} has no ${name}`,
+  );
+}
+
+function shapeOf(name: string, { shape }: Tensor): string {
+  return `${name} [${shape.join(', ')}]`;
 }

@@ -1,0 +1,50 @@
+/** Hands a batch to a replica and reads its answer; whatever the replica does, what comes back is a value that can be trusted. */
+import {
+  AppError,
+  elementCount,
+  type ItemResult,
+  type ModelRunner,
+  type Tensor,
+  type TensorMap,
+} from '@equipoise/core';
+import { stageFailed } from './payload-algebra.js';
+
+/** What came of a batch: a result for each item, or (`lost`) the same failure for all because the replica is gone. */
+export interface BatchAnswer {
+  readonly items: readonly ItemResult[];
+  readonly serviceMs: number;
+  readonly lost: boolean;
+}
+
+/** Runs `batch` (possibly empty) on a replica of the named stage; never rejects. */
+export async function runBatch(stage: string, runner: ModelRunner, batch: readonly TensorMap[]): Promise<BatchAnswer> {
+  if (batch.length === 0) return { items: [], serviceMs: 0, lost: false };
+  try {
+    const { items, serviceMs } = await runner.run(batch);
+    if (items.length !== batch.length) {
+      return allFailed(batch, stageFailed(stage, `it answered ${items.length} results to ${batch.length} items`));
+    }
+    return { items: items.map((item) => checked(stage, item)), serviceMs, lost: false };
+  } catch (error) {
+    if (error instanceof AppError) return allFailed(batch, error);
+    return allFailed(batch, stageFailed(stage, error instanceof Error ? error.message : String(error)));
+  }
+}
+
+function allFailed(batch: readonly TensorMap[], error: AppError): BatchAnswer {
+  return { items: batch.map(() => ({ kind: 'failed', error })), serviceMs: 0, lost: error.code === 'REPLICA_LOST' };
+}
+
+function checked(stage: string, item: ItemResult): ItemResult {
+  if (item.kind === 'failed') return item;
+  const odd = Object.entries(item.output).find(([, tensor]) => !isWhole(tensor));
+  if (odd === undefined) return item;
+  const problem = `it gave ${odd[0]}, which is no tensor with a datatype, a shape and as many data as the shape holds`;
+  return { kind: 'failed', error: stageFailed(stage, problem) };
+}
+
+function isWhole(tensor: Partial<Tensor> | undefined): boolean {
+  const { datatype, shape, data } = tensor ?? {};
+  if (datatype === undefined || data === undefined || !Array.isArray(shape)) return false;
+  return shape.every((size) => Number.isSafeInteger(size) && size >= 0) && data.length === elementCount(shape);
+}

@@ -1,0 +1,80 @@
+/**
+ * The payload algebra of real requests. The policies take no errors from it: what cannot be split or put together marks its
+ * request as failed, an empty payload goes on in its place, and the runner fails the request as soon as the policies have returned.
+ */
+import {
+  AppError,
+  type PayloadAlgebra,
+  type PipelineSpec,
+  type ServingEdge,
+  type ServingGraph,
+  type TensorMap,
+} from '@equipoise/core';
+import { mergeTensors, type ProducedTensors, pickTensors, stageFailed, tensorAlgebra } from './payload-algebra.js';
+import type { PendingRequest, PipelineOutcome, RequestTensors, ServedRequest } from './pending-request.js';
+
+/** Moves the tensors of requests along one graph. */
+export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
+  readonly #algebra: PayloadAlgebra<TensorMap>;
+  readonly #outputs: PipelineSpec['outputs'];
+
+  constructor(graph: ServingGraph, outputs: PipelineSpec['outputs']) {
+    this.#algebra = tensorAlgebra(graph);
+    this.#outputs = outputs;
+  }
+
+  fanOut(edge: ServingEdge, { request, tensors }: RequestTensors): readonly RequestTensors[] {
+    const parts = attempt(request, [], () => this.#algebra.fanOut(edge, tensors));
+    return parts.map((part) => ({ request, tensors: part }));
+  }
+
+  join(edge: ServingEdge, parts: readonly RequestTensors[]): RequestTensors {
+    const request = parts[0]?.request;
+    return { request, tensors: attempt(request, {}, () => this.#algebra.join(edge, parts.map(tensorsOf))) };
+  }
+
+  merge(stage: number, parts: readonly RequestTensors[]): RequestTensors {
+    const request = parts.find((part) => part.request !== undefined)?.request;
+    return { request, tensors: attempt(request, {}, () => this.#algebra.merge(stage, parts.map(tensorsOf))) };
+  }
+
+  share({ request, tensors }: RequestTensors): RequestTensors {
+    return { request, tensors: this.#algebra.share(tensors) };
+  }
+
+  /** How a request ends whose output stages have all answered. */
+  outcome(request: ServedRequest): PipelineOutcome {
+    try {
+      return { kind: 'completed', output: this.#response(request) };
+    } catch (error) {
+      return { kind: 'failed', failure: asAppError(error) };
+    }
+  }
+
+  #response(request: ServedRequest): TensorMap {
+    const parts = this.#outputs.map((output, slot): ProducedTensors => {
+      const produced = { producer: output.from, tensors: request.outputs[slot]?.tensors ?? {} };
+      return { producer: output.from, tensors: pickTensors(produced, output.tensors) };
+    });
+    return mergeTensors(parts);
+  }
+}
+
+function tensorsOf({ tensors }: RequestTensors): TensorMap {
+  return tensors;
+}
+
+/** Without a request nothing has come out of any fan-out yet, and no tensors cannot be at odds. */
+function attempt<Result>(request: PendingRequest | undefined, instead: Result, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (request !== undefined) request.failure ??= asAppError(error);
+    return instead;
+  }
+}
+
+/** Whatever it was, it must not reach the policies. */
+function asAppError(error: unknown): AppError {
+  return error instanceof AppError ? error : stageFailed('output', `its tensors are unusable (${error})`);
+}

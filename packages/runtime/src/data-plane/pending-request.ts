@@ -1,0 +1,39 @@
+/** What the data plane remembers of a request besides its place in the policies: who waits for the answer. */
+import type { AppError, RequestOutcome, RequestState, TensorMap } from '@equipoise/core';
+
+/** How a request to a pipeline ends: with the tensors of the response, dropped with a reason, or failed with an AppError. */
+export type PipelineOutcome = RequestOutcome<TensorMap, AppError>;
+
+/** Tensors on their way together with the request they belong to (undefined where nothing came out of a fan-out). */
+export interface RequestTensors {
+  readonly request: PendingRequest | undefined;
+  readonly tensors: TensorMap;
+}
+
+/** A request as the policies hold it. */
+export type ServedRequest = RequestState<RequestTensors, PendingRequest>;
+
+/** A request whose submitter waits. */
+export class PendingRequest {
+  readonly #resolve: (outcome: PipelineOutcome) => void;
+  #signal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
+  /** Set when its tensors could not be split or put together: it is about to fail and runs nowhere any more. */
+  failure: AppError | undefined;
+
+  constructor(resolve: (outcome: PipelineOutcome) => void) {
+    this.#resolve = resolve;
+  }
+
+  /** Calls `onAbort` if the signal aborts before the request has ended. */
+  watch(signal: AbortSignal, onAbort: () => void): void {
+    this.#signal = signal;
+    this.#onAbort = onAbort;
+    signal.addEventListener('abort', onAbort, { once: true });
+  }
+
+  end(outcome: PipelineOutcome): void {
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#resolve(outcome);
+  }
+}

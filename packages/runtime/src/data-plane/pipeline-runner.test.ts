@@ -1,0 +1,336 @@
+import { AppError, type PipelineSpec, stageId, type TensorMap } from '@equipoise/core';
+import { ManualClock } from '@equipoise/testkit';
+import { describe, expect, it } from 'vitest';
+import type { PipelineOutcome } from './pending-request.js';
+import { PipelineRunner } from './pipeline-runner.js';
+import type { RequestEnd } from './request-statistics.js';
+import {
+  bench,
+  edge,
+  fp32,
+  type ItemScript,
+  ScriptedRunner,
+  serve,
+  servingSpec,
+} from './serving-bench.test-support.js';
+
+const echo: ItemScript = (item) => item;
+const x = (value: number): TensorMap => ({ x: fp32([1], value) });
+
+function setUp(spec: PipelineSpec, scripts: Readonly<Record<string, ItemScript>>) {
+  const clock = new ManualClock();
+  const { pipeline, runners } = bench(spec, clock, scripts);
+  const ends: RequestEnd[] = [];
+  pipeline.onRequestEnd((end) => ends.push(end));
+  return { clock, pipeline, runners, ends };
+}
+
+function failed(code: string, message: RegExp) {
+  return { kind: 'failed', failure: expect.objectContaining({ code, message: expect.stringMatching(message) }) };
+}
+
+describe('a request', () => {
+  it('walks a chain and ends with the output of its last stage', async () => {
+    const { clock, pipeline, ends } = setUp(servingSpec(['a', 'b']), {
+      a: ({ x: tensor }) => ({ x: fp32([1], (tensor?.data[0] as number) + 1) }),
+      b: echo,
+    });
+    const outcome = pipeline.submit(x(1));
+    expect(pipeline.inFlight).toBe(1);
+    await clock.advanceTo(100);
+    expect(await outcome).toEqual({ kind: 'completed', output: x(2) });
+    expect(ends).toEqual([{ kind: 'completed', arrivedAtMs: 0, endedAtMs: 20, latencyMs: 20 }]);
+    expect(pipeline.inFlight).toBe(0);
+  });
+
+  it('fans out along dimension 0, joins in order and gives parts buffers of their own', async () => {
+    const spec = servingSpec(['detect', 'classify', 'count'], {
+      edges: [edge('detect', 'classify', { fanOut: { expected: 2 } }), edge('classify', 'count', { join: 'all' })],
+    });
+    const { clock, pipeline, runners } = setUp(spec, { detect: echo, classify: echo, count: echo });
+    const outcome = pipeline.submit({ crop: fp32([3, 2], 1, 2, 3, 4, 5, 6), score: fp32([3], 7, 8, 9) });
+    await clock.advanceTo(400);
+    expect(await outcome).toEqual({
+      kind: 'completed',
+      output: { crop: fp32([3, 2], 1, 2, 3, 4, 5, 6), score: fp32([3], 7, 8, 9) },
+    });
+    const buffers = runners['classify']?.batches
+      .flat()
+      .map(({ crop }) => (crop?.data as Float32Array | undefined)?.buffer);
+    expect(new Set(buffers).size).toBe(3);
+  });
+
+  it('goes on behind the join with no tensors when it fans out into nothing', async () => {
+    const spec = servingSpec(['detect', 'classify', 'count'], {
+      edges: [edge('detect', 'classify', { fanOut: { expected: 2 } }), edge('classify', 'count', { join: 'all' })],
+    });
+    const { clock, pipeline, runners } = setUp(spec, {
+      detect: () => ({ crop: fp32([0, 2]) }),
+      classify: echo,
+      count: (item) => ({ n: fp32([], Object.keys(item).length) }),
+    });
+    const outcome = pipeline.submit(x(0));
+    await clock.advanceTo(100);
+    expect(await outcome).toEqual({ kind: 'completed', output: { n: fp32([], 0) } });
+    expect(runners['classify']?.batches).toEqual([]);
+  });
+
+  it('merges by name, prefixing what comes twice, and never shares memory between two ways', async () => {
+    const spec = servingSpec(['split', 'left', 'right', 'both'], {
+      edges: [edge('split', 'left'), edge('split', 'right'), edge('left', 'both'), edge('right', 'both')],
+      outputs: [{ from: stageId('both') }, { from: stageId('split'), tensors: ['x'] }],
+    });
+    const { clock, pipeline, runners } = setUp(spec, { split: echo, left: echo, right: echo, both: echo });
+    const outcome = pipeline.submit(x(5));
+    await clock.advanceTo(100);
+    expect(await outcome).toEqual({
+      kind: 'completed',
+      output: { 'left.x': fp32([1], 5), 'right.x': fp32([1], 5), x: fp32([1], 5) },
+    });
+    const given = ['left', 'right']
+      .map((stage) => runners[stage]?.batches[0]?.[0]?.['x']?.data as Float32Array | undefined)
+      .map((data) => data?.buffer);
+    expect(given[0]).not.toBe(given[1]);
+  });
+
+  it.each<[string, RegExp, ItemScript]>([
+    [
+      'leading dimensions that differ',
+      /Stage detect: it fans out.*a \[2\] and b \[3\]/,
+      () => ({ a: fp32([2], 1, 2), b: fp32([3], 1, 2, 3) }),
+    ],
+    [
+      'data that do not fit their shape',
+      /Stage detect: it gave a, which is no tensor/,
+      () => ({ a: { datatype: 'FP32', shape: [2], data: Float32Array.of(1) } }),
+    ],
+  ])('fails alone when a fan-out meets %s', async (_, message, spoil) => {
+    const spec = servingSpec(['detect', 'classify', 'count'], {
+      edges: [edge('detect', 'classify', { fanOut: { expected: 2 } }), edge('classify', 'count', { join: 'all' })],
+    });
+    const { clock, pipeline } = setUp(spec, {
+      detect: (item) => (item['bad'] ? spoil(item) : item),
+      classify: echo,
+      count: echo,
+    });
+    pipeline.setBatching(stageId('detect'), { maxBatchSize: 4, maxBatchWaitMs: 0 });
+    const outcomes = [x(1), { bad: fp32([]) }, x(2)].map((inputs) => pipeline.submit(inputs));
+    await clock.advanceTo(200);
+    const [first, bad, last] = await Promise.all(outcomes);
+    expect([first?.kind, last?.kind]).toEqual(['completed', 'completed']);
+    expect(bad).toEqual(failed('STAGE_FAILED', message));
+    expect(pipeline.inFlight).toBe(0);
+  });
+
+  it('fails when the items of a join differ, and runs nowhere after that', async () => {
+    const spec = servingSpec(['detect', 'classify', 'count'], {
+      edges: [edge('detect', 'classify', { fanOut: { expected: 2 } }), edge('classify', 'count', { join: 'all' })],
+    });
+    const { clock, pipeline, runners } = setUp(spec, {
+      detect: echo,
+      classify: ({ x: tensor }) => ({
+        y: fp32([tensor?.data[0] as number], ...new Array<number>(tensor?.data[0] as number).fill(0)),
+      }),
+      count: echo,
+    });
+    const outcome = pipeline.submit({ x: fp32([2], 1, 2) });
+    await clock.advanceTo(100);
+    expect(await outcome).toEqual(failed('STAGE_FAILED', /Stage classify: .*tensor y differs/));
+    expect(runners['count']?.batches).toEqual([]);
+  });
+
+  it('fails when the response lacks a tensor that the outputs name', async () => {
+    const spec = servingSpec(['a'], { outputs: [{ from: stageId('a'), tensors: ['y'] }] });
+    const { clock, pipeline } = setUp(spec, { a: echo });
+    const outcome = pipeline.submit(x(1));
+    await clock.advanceTo(50);
+    expect(await outcome).toEqual(failed('STAGE_FAILED', /Stage a: .*tensor y; it gave x/));
+  });
+
+  it('has its deadline from the SLO or its own time-out, and is dropped alone', async () => {
+    const { clock, pipeline, ends } = setUp(servingSpec(['a']), { a: echo });
+    const outcomes = [undefined, 15, 1000].map((timeoutMs) => pipeline.submit(x(1), timeoutMs ? { timeoutMs } : {}));
+    pipeline.setPolicy(stageId('a'), {
+      maxBatchSize: 1,
+      maxBatchWaitMs: 0,
+      expectedServiceMs: [0, 10],
+      remainingMs: 0,
+    });
+    await clock.advanceTo(100);
+    expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(['completed', 'dropped', 'completed']);
+    expect(ends[0]).toEqual({
+      kind: 'dropped',
+      reason: 'deadline-unreachable',
+      arrivedAtMs: 0,
+      endedAtMs: 5,
+      latencyMs: 5,
+    });
+    expect(pipeline.stageCounts()[stageId('a')]?.dropped).toEqual({ 'deadline-unreachable': 1 });
+  });
+
+  it('is dropped at its deadline when no replica comes', async () => {
+    const { clock, pipeline } = setUp(servingSpec(['a']), {});
+    const outcome = pipeline.submit(x(1));
+    expect(pipeline.ready).toBe(false);
+    await clock.advanceTo(399);
+    expect(pipeline.inFlight).toBe(1);
+    await clock.advanceTo(400);
+    expect(await outcome).toEqual({ kind: 'dropped', reason: 'no-ready-replica' });
+  });
+
+  it('is cancelled by its signal, while queued, while running and before it came', async () => {
+    const { clock, pipeline, runners } = setUp(servingSpec(['a']), { a: echo });
+    const [running, queued] = [new AbortController(), new AbortController()];
+    const outcomes = [running.signal, queued.signal, AbortSignal.abort()].map((signal) =>
+      pipeline.submit(x(1), { signal }),
+    );
+    const other = pipeline.submit(x(2));
+    running.abort();
+    queued.abort();
+    await clock.advanceTo(100);
+    const cancelled = { kind: 'dropped', reason: 'cancelled' };
+    expect(await Promise.all(outcomes)).toEqual([cancelled, cancelled, cancelled]);
+    expect((await other).kind).toBe('completed');
+    expect(runners['a']?.batches).toEqual([[x(1)], [x(2)]]);
+  });
+});
+
+describe('replicas', () => {
+  it('fail an item alone', async () => {
+    const bad = new AppError('INVALID_INPUT', 'Not an image.');
+    const { clock, pipeline } = setUp(servingSpec(['a']), { a: (item) => (item['bad'] ? bad : item) });
+    pipeline.setBatching(stageId('a'), { maxBatchSize: 8, maxBatchWaitMs: 5 });
+    const outcomes = [x(1), { bad: fp32([]) }, x(3)].map((inputs) => pipeline.submit(inputs));
+    await clock.advanceTo(50);
+    expect(await Promise.all(outcomes)).toEqual([
+      { kind: 'completed', output: x(1) },
+      { kind: 'failed', failure: bad },
+      { kind: 'completed', output: x(3) },
+    ]);
+    expect(pipeline.stageCounts()[stageId('a')]).toMatchObject({
+      batches: expect.any(Number),
+      items: 3,
+      failedItems: 1,
+      queueLength: 0,
+    });
+  });
+
+  it.each([
+    ['rejects', () => Promise.reject(new Error('boom')), /Stage a: boom/],
+    ['answers too few results', () => Promise.resolve({ items: [], serviceMs: 1 }), /0 results to 1 items/],
+    [
+      'throws',
+      () => {
+        throw new Error('sync');
+      },
+      /Stage a: sync/,
+    ],
+  ])('keep the pipeline going when one %s', async (_, run, message) => {
+    const clock = new ManualClock();
+    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
+    serve(pipeline, 'a', { run, onLost: () => {}, close: async () => {} });
+    const outcomes = [pipeline.submit(x(1)), pipeline.submit(x(2))];
+    await clock.advanceTo(10);
+    expect(await Promise.all(outcomes)).toEqual([failed('STAGE_FAILED', message), failed('STAGE_FAILED', message)]);
+  });
+
+  it.each([true, false])(
+    'are out of service when lost (while busy: %s), and the listener is told once',
+    async (whileBusy) => {
+      const { clock, pipeline, runners } = setUp(servingSpec(['a']), { a: echo });
+      const lost: string[] = [];
+      pipeline.onReplicaLost((stage) => lost.push(`${stage}, ready: ${pipeline.ready}`));
+      const gone = new AppError('REPLICA_LOST', 'gone', { retryable: true });
+      const first = whileBusy ? pipeline.submit(x(1)) : undefined;
+      await clock.advanceTo(5);
+      runners['a']?.lose(gone, whileBusy);
+      await clock.advanceTo(20);
+      if (first !== undefined) expect(await first).toEqual({ kind: 'failed', failure: gone });
+      expect(lost).toEqual(['a, ready: false']);
+      const second = pipeline.submit(x(2));
+      serve(pipeline, 'a', new ScriptedRunner(echo, () => clock.sleep(10)));
+      await clock.advanceTo(50);
+      expect((await second).kind).toBe('completed');
+    },
+  );
+
+  it('drain: the running batch ends, the next goes elsewhere, unknown ones are drained at once', async () => {
+    const clock = new ManualClock();
+    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: Number.POSITIVE_INFINITY, clock });
+    const [old, fresh] = [0, 1].map(() => new ScriptedRunner(echo, () => clock.sleep(10))) as [
+      ScriptedRunner,
+      ScriptedRunner,
+    ];
+    const id = serve(pipeline, 'a', old);
+    const outcomes = [pipeline.submit(x(1)), pipeline.submit(x(2))];
+    serve(pipeline, 'a', fresh);
+    let drainedAtMs = -1;
+    const drained = pipeline.drainReplica(stageId('a'), id).then(() => {
+      drainedAtMs = clock.nowMs();
+    });
+    outcomes.push(pipeline.submit(x(3)));
+    await clock.advanceTo(100);
+    await drained;
+    await pipeline.drainReplica(stageId('a'), id);
+    expect(drainedAtMs).toBe(10);
+    expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(['completed', 'completed', 'completed']);
+    expect([old.batches.length, fresh.batches.length]).toEqual([1, 2]);
+  });
+
+  it('keep the expected times of a stage when only its batching changes', async () => {
+    const { clock, pipeline, runners } = setUp(servingSpec(['a']), { a: echo });
+    const stage = stageId('a');
+    pipeline.setPolicy(stage, { maxBatchSize: 1, maxBatchWaitMs: 0, expectedServiceMs: [0, 390, 390], remainingMs: 0 });
+    pipeline.setBatching(stage, { maxBatchSize: 2, maxBatchWaitMs: 0 });
+    const outcomes = [1, 2, 3, 4].map((value) => pipeline.submit(x(value), { timeoutMs: value === 4 ? 395 : 1000 }));
+    await clock.advanceTo(100);
+    expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual([
+      'completed',
+      'completed',
+      'completed',
+      'dropped',
+    ]);
+    expect(runners['a']?.batches.map(({ length }) => length)).toEqual([1, 2]);
+  });
+});
+
+describe('the end of serving', () => {
+  it('drops arrivals as draining, ends what is inside, and leaves no alarm behind', async () => {
+    const { clock, pipeline } = setUp(servingSpec(['a']), { a: echo });
+    const [inside, waiting] = [pipeline.submit(x(1)), pipeline.submit(x(2))];
+    pipeline.beginDraining();
+    expect(pipeline.ready).toBe(false);
+    expect(await pipeline.submit(x(3))).toEqual({ kind: 'dropped', reason: 'draining' });
+    let drained = false;
+    void pipeline.drained.then(() => {
+      drained = true;
+    });
+    await clock.advanceTo(15);
+    expect(drained).toBe(false);
+    await clock.advanceTo(25);
+    expect([(await inside).kind, (await waiting).kind, drained, clock.pendingAlarms]).toEqual([
+      'completed',
+      'completed',
+      true,
+      0,
+    ]);
+  });
+
+  it('lets a listener submit, and survives one that throws', async () => {
+    const { clock, pipeline } = setUp(servingSpec(['a']), { a: echo });
+    const warnings: string[] = [];
+    const note = (warning: Error) => warnings.push(warning.message);
+    process.on('warning', note);
+    let again: Promise<PipelineOutcome> | undefined;
+    pipeline.onRequestEnd(() => {
+      again ??= pipeline.submit(x(2));
+    });
+    pipeline.onRequestEnd(() => {
+      throw new Error('listener');
+    });
+    const first = await Promise.all([pipeline.submit(x(1)), clock.advanceTo(50)]);
+    process.off('warning', note);
+    expect([first[0].kind, (await again)?.kind]).toEqual(['completed', 'completed']);
+    expect(warnings).toEqual(['listener', 'listener']);
+  });
+});

@@ -1,0 +1,315 @@
+/**
+ * One pipeline being served: it gives the request policies of core real time, real replicas and real tensors. It decides nothing
+ * itself; what runs when and who is dropped is `PipelineScheduler`'s affair.
+ *
+ * Every event (a request, an answer of a replica, an alarm, a change of replicas) is one turn on the policies; turns never nest.
+ */
+import {
+  type AppError,
+  type BatchPolicy,
+  invariant,
+  PipelineScheduler,
+  type PipelineSpec,
+  type ReadyReplica,
+  type ReplicaId,
+  type ReplicaPool,
+  type ServingEffects,
+  type ServingGraph,
+  type StageBatching,
+  type StageId,
+  servingGraph,
+  type TensorMap,
+} from '@equipoise/core';
+import { type AlarmClock, monotonicClock } from './alarm-clock.js';
+import { type BatchAnswer, runBatch } from './batch-run.js';
+import { PayloadFlow } from './payload-flow.js';
+import { PendingRequest, type PipelineOutcome, type RequestTensors, type ServedRequest } from './pending-request.js';
+import { type RequestEnd, RequestStatistics } from './request-statistics.js';
+import { type PolicyItem, type PolicyReplica, ServedReplica } from './served-replica.js';
+import { type StageCounts, StageStatistics } from './stage-statistics.js';
+import { TurnQueue } from './turn-queue.js';
+
+/** What a runner needs to know. `hostCores` bounds the replica threads that compute at once; Infinity when they run elsewhere. */
+export interface PipelineRunnerOptions {
+  readonly spec: PipelineSpec;
+  readonly hostCores: number;
+  readonly clock?: AlarmClock;
+}
+
+/** How long a request may take (ms, default the SLO's latency), and a signal that its client is gone. */
+export interface SubmitOptions {
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A batch in a replica; `ran` are the items that were handed over, in the order of the batch. */
+interface RunningBatch {
+  readonly served: ServedReplica;
+  readonly replica: PolicyReplica;
+  readonly ran: readonly PolicyItem[];
+  readonly startedAtMs: number;
+}
+
+const nothing: RequestTensors = { request: undefined, tensors: {} };
+
+type ReplicaLostListener = (stageId: StageId, replicaId: ReplicaId) => void;
+
+/** Serves requests of one pipeline on the replicas it is given. */
+export class PipelineRunner implements ReplicaPool {
+  readonly spec: PipelineSpec;
+  readonly statistics: RequestStatistics;
+  /** Resolves when, after `beginDraining`, the last request has ended. */
+  readonly drained: Promise<void>;
+  readonly #graph: ServingGraph;
+  readonly #clock: AlarmClock;
+  readonly #flow: PayloadFlow;
+  readonly #scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
+  readonly #turns = new TurnQueue();
+  readonly #stageIndex: ReadonlyMap<StageId, number>;
+  readonly #policies: BatchPolicy[];
+  readonly #stageStatistics: readonly StageStatistics[];
+  readonly #replicas = new Map<ReplicaId, ServedReplica>();
+  readonly #lostListeners: ReplicaLostListener[] = [];
+  readonly #endListeners: ((end: RequestEnd) => void)[] = [];
+  #draining = false;
+  #markDrained = () => {};
+  #cancelAlarm = () => {};
+
+  constructor({ spec, hostCores, clock = monotonicClock }: PipelineRunnerOptions) {
+    this.spec = spec;
+    this.#clock = clock;
+    this.#graph = servingGraph(spec);
+    this.#flow = new PayloadFlow(this.#graph, spec.outputs);
+    this.statistics = new RequestStatistics(clock.nowMs(), spec.slo.latencyMs);
+    this.#stageIndex = new Map(this.#graph.stages.map(({ id, index }) => [id, index]));
+    this.#stageStatistics = this.#graph.stages.map(() => new StageStatistics());
+    this.#policies = this.#graph.stages.map(() => ({ maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 }));
+    const limits = { hostCores, maxQueueLength: spec.admission.maxQueueLength, dropLate: true };
+    this.#scheduler = new PipelineScheduler(this.#graph, limits, this.#effects());
+    this.drained = new Promise((resolve) => {
+      this.#markDrained = resolve;
+    });
+  }
+
+  /** Now, on the clock of all instants that this runner reports. */
+  get nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  /** Requests that have arrived and not ended. */
+  get inFlight(): number {
+    return this.#scheduler.inFlight;
+  }
+
+  /** Whether it takes requests and every stage has a replica in service. */
+  get ready(): boolean {
+    if (this.#draining) return false;
+    const served = new Set(
+      [...this.#replicas.values()].filter(({ inPolicies }) => inPolicies?.draining === false).map(({ stage }) => stage),
+    );
+    return served.size === this.#graph.stages.length;
+  }
+
+  /** Takes a request in and resolves with its end; it never rejects. The tensors are given up to the runner. */
+  submit(
+    inputs: TensorMap,
+    { timeoutMs = this.spec.slo.latencyMs, signal }: SubmitOptions = {},
+  ): Promise<PipelineOutcome> {
+    invariant(timeoutMs > 0, 'the time-out of a request is positive');
+    return new Promise((resolve) => {
+      this.#turn((nowMs) => {
+        const context = new PendingRequest(resolve);
+        this.statistics.arrived(nowMs);
+        if (signal?.aborted)
+          return this.#end({ context, arrivedAtMs: nowMs }, { kind: 'dropped', reason: 'cancelled' }, nowMs);
+        const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs: nowMs + timeoutMs };
+        const request = this.#scheduler.arrive(arrival, { request: context, tensors: inputs });
+        if (signal === undefined || request.ended) return;
+        context.watch(signal, () => this.#turn((atMs) => this.#scheduler.cancel(request, atMs)));
+      });
+    });
+  }
+
+  addReplica(stageId: StageId, replica: ReadyReplica): void {
+    const { replicaId, resources } = replica;
+    invariant(!this.#replicas.has(replicaId), `replica ${replicaId} is in service already`);
+    const served = new ServedReplica(this.#indexOf(stageId), replica);
+    this.#replicas.set(replicaId, served);
+    this.#turn((nowMs) => {
+      const description = { replicaId, cpuCores: resources.cpuCores };
+      served.inPolicies = this.#scheduler.addReplica(served.stage, description, nowMs);
+      replica.runner.onLost(() => this.#turn(() => this.#lose(served)));
+    });
+  }
+
+  async drainReplica(_stageId: StageId, replicaId: ReplicaId): Promise<void> {
+    const served = this.#replicas.get(replicaId);
+    if (served === undefined) return;
+    this.#turn(() => this.#takeOut(served));
+    await served.drained;
+  }
+
+  setBatching(stageId: StageId, batching: StageBatching): void {
+    this.setPolicy(stageId, { ...(this.#policies[this.#indexOf(stageId)] as BatchPolicy), ...batching });
+  }
+
+  /** Sets the batching of a stage together with the expected times that early drops are decided from. */
+  setPolicy(stageId: StageId, policy: BatchPolicy): void {
+    const stage = this.#indexOf(stageId);
+    this.#policies[stage] = policy;
+    this.#turn((nowMs) => this.#scheduler.setPolicy(stage, policy, nowMs));
+  }
+
+  onReplicaLost(listener: ReplicaLostListener): void {
+    this.#lostListeners.push(listener);
+  }
+
+  /** Calls `listener` at the end of every request; it must be quick and must not throw. */
+  onRequestEnd(listener: (end: RequestEnd) => void): void {
+    this.#endListeners.push(listener);
+  }
+
+  /** Counts of every stage since the start, with its queue as it is now. */
+  stageCounts(): Readonly<Record<StageId, StageCounts>> {
+    return Object.fromEntries(
+      this.#graph.stages.map(({ id, index }) => [
+        id,
+        (this.#stageStatistics[index] as StageStatistics).counts(this.#scheduler.queueLength(index)),
+      ]),
+    );
+  }
+
+  /** From now on arrivals are dropped as `draining`; what is inside goes on to its end (see `drained`). */
+  beginDraining(): void {
+    this.#turn(() => {
+      this.#draining = true;
+      this.#scheduler.beginDraining();
+    });
+  }
+
+  #effects(): ServingEffects<RequestTensors, PendingRequest, AppError> {
+    const flow = this.#flow;
+    return {
+      fanOut: (edge, output) => flow.fanOut(edge, output),
+      join: (edge, parts) => flow.join(edge, parts),
+      merge: (stage, parts) => flow.merge(stage, parts),
+      share: (payload) => flow.share(payload),
+      startBatch: (replica, nowMs) => this.#startBatch(replica, nowMs),
+      complete: (request, nowMs) => this.#end(request, flow.outcome(request), nowMs),
+      fail: (request, failure, nowMs) => this.#end(request, { kind: 'failed', failure }, nowMs),
+      drop: (request, reason, nowMs) => {
+        if (request.droppedAtStage !== undefined) this.#stageStatistics[request.droppedAtStage]?.dropped(reason);
+        this.#end(request, { kind: 'dropped', reason }, nowMs);
+      },
+      wakeAt: (atMs) => {
+        this.#cancelAlarm();
+        this.#cancelAlarm = this.#clock.ringAt(atMs, () => this.#turn((nowMs) => this.#scheduler.advance(nowMs)));
+      },
+      drained: ({ replicaId }) => {
+        this.#replicas.get(replicaId)?.markDrained();
+        this.#replicas.delete(replicaId);
+      },
+    };
+  }
+
+  #startBatch(replica: PolicyReplica, startedAtMs: number): void {
+    const served = this.#replicas.get(replica.replicaId);
+    const stage = this.#graph.stages[replica.stage];
+    invariant(served !== undefined && stage !== undefined, `replica ${replica.replicaId} is in service`);
+    const ran = replica.batch.filter(({ request }) => request.context.failure === undefined);
+    void runBatch(
+      stage.id,
+      served.runner,
+      ran.map(({ payload }) => payload.tensors),
+    ).then((answer) => this.#turn((nowMs) => this.#finishBatch({ served, replica, ran, startedAtMs }, answer, nowMs)));
+  }
+
+  #finishBatch({ served, replica, ran, startedAtMs }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
+    if (answer.lost) this.#takeOut(served);
+    const outputs = new Map<PolicyItem, RequestTensors>();
+    let failedItems = 0;
+    for (const [index, result] of answer.items.entries()) {
+      const item = ran[index] as PolicyItem;
+      if (result.kind === 'ok') outputs.set(item, { request: item.request.context, tensors: result.output });
+      else {
+        failedItems += 1;
+        this.#scheduler.failRequest(item.request, result.error, nowMs);
+      }
+    }
+    if (ran.length > 0) {
+      const { serviceMs } = answer;
+      const finished = { size: ran.length, failedItems, serviceMs, busyMs: nowMs - startedAtMs };
+      this.#stageStatistics[served.stage]?.finished(finished);
+    }
+    const batch = [...replica.batch];
+    this.#scheduler.batchDone(
+      replica,
+      batch.map((item) => outputs.get(item) ?? nothing),
+      nowMs,
+    );
+    for (const { request } of batch) {
+      if (request.context.failure !== undefined) this.#scheduler.failRequest(request, request.context.failure, nowMs);
+    }
+    if (answer.lost) this.#lose(served);
+  }
+
+  #takeOut({ inPolicies }: ServedReplica): void {
+    if (inPolicies !== undefined) this.#scheduler.drainReplica(inPolicies);
+  }
+
+  #lose(served: ServedReplica): void {
+    if (served.lost) return;
+    served.lost = true;
+    this.#takeOut(served);
+    const stageId = this.#graph.stages[served.stage]?.id as StageId;
+    for (const listener of this.#lostListeners) this.#tell(() => listener(stageId, served.replicaId));
+  }
+
+  #end(request: Pick<ServedRequest, 'context' | 'arrivedAtMs'>, outcome: PipelineOutcome, endedAtMs: number): void {
+    const { context, arrivedAtMs } = request;
+    const end = requestEnd(outcome, { arrivedAtMs, endedAtMs, latencyMs: endedAtMs - arrivedAtMs });
+    this.statistics.ended(end);
+    context.end(outcome);
+    for (const listener of this.#endListeners) this.#tell(() => listener(end));
+  }
+
+  /** Calls a listener outside the policies; its failure is a warning, not the end of the traffic. */
+  #tell(call: () => void): void {
+    this.#turns.take(() => {
+      try {
+        call();
+      } catch (error) {
+        process.emitWarning(error instanceof Error ? error : String(error));
+      }
+    });
+  }
+
+  #turn(step: (nowMs: number) => void): void {
+    this.#turns.take(() => {
+      step(this.#clock.nowMs());
+      if (!this.#draining || this.#scheduler.inFlight > 0) return;
+      this.#cancelAlarm();
+      this.#markDrained();
+    });
+  }
+
+  #indexOf(stageId: StageId): number {
+    const index = this.#stageIndex.get(stageId);
+    invariant(index !== undefined, `the pipeline has no stage ${stageId}`);
+    return index;
+  }
+}
+
+function requestEnd(
+  outcome: PipelineOutcome,
+  when: { readonly arrivedAtMs: number; readonly endedAtMs: number; readonly latencyMs: number },
+): RequestEnd {
+  switch (outcome.kind) {
+    case 'completed':
+      return { ...when, kind: 'completed' };
+    case 'dropped':
+      return { ...when, kind: 'dropped', reason: outcome.reason };
+    case 'failed':
+      return { ...when, kind: 'failed', code: outcome.failure.code };
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * What became of the requests: totals, counts by whole second for the last ten minutes, latencies for the last one. Seconds
+ * count from the start of the runner. Memory is constant: the records of the oldest second give way to those of the running one.
+ */
+import { type DropReason, type ErrorCode, invariant, LatencyHistogram } from '@equipoise/core';
+
+const KEPT_SECONDS = 600;
+const KEPT_LATENCY_SECONDS = 60;
+/** The kept seconds and the running one. */
+const SLOTS = KEPT_SECONDS + 1;
+
+/** The end of one request; instants are on the runner's clock. */
+export type RequestEnd = {
+  readonly arrivedAtMs: number;
+  readonly endedAtMs: number;
+  readonly latencyMs: number;
+} & (
+  | { readonly kind: 'completed' }
+  | { readonly kind: 'dropped'; readonly reason: DropReason }
+  | { readonly kind: 'failed'; readonly code: ErrorCode }
+);
+
+/** Counts of requests; `withinSlo` are the completed ones whose latency is at most the SLO's, `dropped` is by reason. */
+export interface RequestCounts {
+  readonly arrived: number;
+  readonly completed: number;
+  readonly withinSlo: number;
+  readonly failed: number;
+  readonly dropped: Readonly<Record<DropReason, number>>;
+}
+
+/** Counts of one second: arrivals by when they came, the rest by when they ended. */
+export interface SecondRecord extends RequestCounts {
+  readonly second: number;
+}
+
+class Counts implements RequestCounts {
+  readonly second: number;
+  arrived = 0;
+  completed = 0;
+  withinSlo = 0;
+  failed = 0;
+  readonly dropped = {
+    'queue-full': 0,
+    'deadline-unreachable': 0,
+    'deadline-passed': 0,
+    'no-ready-replica': 0,
+    draining: 0,
+    cancelled: 0,
+  };
+
+  constructor(second: number) {
+    this.second = second;
+  }
+
+  add(end: RequestEnd, sloLatencyMs: number): void {
+    if (end.kind === 'dropped') this.dropped[end.reason] += 1;
+    else if (end.kind === 'failed') this.failed += 1;
+    else {
+      this.completed += 1;
+      if (end.latencyMs <= sloLatencyMs) this.withinSlo += 1;
+    }
+  }
+}
+
+/** Counts requests of one pipeline. */
+export class RequestStatistics {
+  readonly #startedAtMs: number;
+  readonly #sloLatencyMs: number;
+  readonly #total = new Counts(0);
+  readonly #seconds: (Counts | undefined)[] = new Array(SLOTS).fill(undefined);
+  readonly #latencies: ({ readonly second: number; readonly histogram: LatencyHistogram } | undefined)[] = new Array(
+    KEPT_LATENCY_SECONDS,
+  ).fill(undefined);
+
+  constructor(startedAtMs: number, sloLatencyMs: number) {
+    this.#startedAtMs = startedAtMs;
+    this.#sloLatencyMs = sloLatencyMs;
+  }
+
+  arrived(atMs: number): void {
+    this.#total.arrived += 1;
+    this.#at(this.#secondOf(atMs)).arrived += 1;
+  }
+
+  ended(end: RequestEnd): void {
+    const second = this.#secondOf(end.endedAtMs);
+    this.#total.add(end, this.#sloLatencyMs);
+    this.#at(second).add(end, this.#sloLatencyMs);
+    if (end.kind === 'completed') this.#latenciesOf(second).record(end.latencyMs);
+  }
+
+  /** Everything since the start. */
+  get total(): RequestCounts {
+    return { ...this.#total, dropped: { ...this.#total.dropped } };
+  }
+
+  /** Arrivals of the whole seconds since the start, at most the last 600, oldest first; the running second is left out. */
+  arrivalsPerSecond(nowMs: number): readonly number[] {
+    return this.recentSeconds(nowMs, KEPT_SECONDS).map(({ arrived }) => arrived);
+  }
+
+  /** Records of the last `count` (at most 600) whole seconds since the start, oldest first; the running second is left out. */
+  recentSeconds(nowMs: number, count: number): readonly SecondRecord[] {
+    const running = this.#secondOf(nowMs);
+    const first = Math.max(0, running - Math.min(count, KEPT_SECONDS));
+    return Array.from({ length: running - first }, (_, index) => {
+      const kept = this.#seconds[(first + index) % SLOTS];
+      const record = kept?.second === first + index ? kept : new Counts(first + index);
+      return { ...record, dropped: { ...record.dropped } };
+    });
+  }
+
+  /** Latencies of what completed in the last `count` (at most 60) seconds, the running one included. */
+  recentLatencies(nowMs: number, count: number): LatencyHistogram {
+    invariant(count <= KEPT_LATENCY_SECONDS, `latencies are kept for ${KEPT_LATENCY_SECONDS} s`);
+    const running = this.#secondOf(nowMs);
+    const merged = new LatencyHistogram();
+    for (const kept of this.#latencies) {
+      if (kept !== undefined && kept.second > running - count) merged.merge(kept.histogram);
+    }
+    return merged;
+  }
+
+  #secondOf(atMs: number): number {
+    return Math.max(0, Math.floor((atMs - this.#startedAtMs) / 1000));
+  }
+
+  #at(second: number): Counts {
+    const slot = second % SLOTS;
+    let counts = this.#seconds[slot];
+    if (counts?.second !== second) {
+      counts = new Counts(second);
+      this.#seconds[slot] = counts;
+    }
+    return counts;
+  }
+
+  #latenciesOf(second: number): LatencyHistogram {
+    const slot = second % KEPT_LATENCY_SECONDS;
+    let kept = this.#latencies[slot];
+    if (kept?.second !== second) {
+      kept = { second, histogram: new LatencyHistogram() };
+      this.#latencies[slot] = kept;
+    }
+    return kept.histogram;
+  }
+}

@@ -1,0 +1,120 @@
+/** A pipeline with scripted replicas under a manual clock, for tests of the data plane and of the protocol in front of it. */
+import {
+  type AppError,
+  type BatchResult,
+  type EdgeSpec,
+  type ItemResult,
+  type ModelRunner,
+  type PipelineSpec,
+  replicaId,
+  stageId,
+  type Tensor,
+  type TensorMap,
+  variantId,
+} from '@equipoise/core';
+import type { AlarmClock } from './alarm-clock.js';
+import { PipelineRunner } from './pipeline-runner.js';
+
+/** A spec of synthetic stages; a chain when `edges` is left out. */
+export function servingSpec(names: readonly string[], more: Partial<PipelineSpec> = {}): PipelineSpec {
+  return {
+    name: 'bench',
+    baseDir: '.',
+    slo: { latencyMs: 400, percentile: 99 },
+    budget: {},
+    prices: { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 },
+    objective: { kind: 'max-accuracy' },
+    sources: [{ name: 'input', to: [stageId(names[0] ?? '')], tensors: [] }],
+    stages: names.map((name) => ({
+      id: stageId(name),
+      kind: 'model',
+      variants: [{ id: variantId('v'), cpuCores: [1], memoryBytes: 0, gpus: 0, parameters: {} }],
+      bounds: { minReplicas: 1, maxReplicas: 8, maxBatchWaitMs: 0 },
+      pins: {},
+    })),
+    edges: names.slice(1).map((to, index) => edge(names[index] ?? '', to)),
+    outputs: [{ from: stageId(names.at(-1) ?? '') }],
+    control: { mode: 'off', intervalMs: 10_000, minDwellMs: 0 },
+    admission: { maxQueueLength: 100 },
+    ...more,
+  };
+}
+
+/** An edge by stage names. */
+export function edge(from: string, to: string, more: Partial<EdgeSpec> = {}): EdgeSpec {
+  return { from: stageId(from), to: stageId(to), ...more };
+}
+
+/** An FP32 tensor. */
+export function fp32(shape: readonly number[], ...values: number[]): Tensor {
+  return { datatype: 'FP32', shape, data: Float32Array.from(values) };
+}
+
+/** What a scripted replica does with one item: its output, or an AppError. */
+export type ItemScript = (item: TensorMap) => TensorMap | AppError;
+
+/** A replica that takes `serviceMs` for a batch, notes what it got and can be lost. */
+export class ScriptedRunner implements ModelRunner {
+  readonly batches: (readonly TensorMap[])[] = [];
+  readonly #script: ItemScript;
+  readonly #wait: () => Promise<void>;
+  #onLost: (error: AppError) => void = () => {};
+  #gone: AppError | undefined;
+
+  constructor(script: ItemScript, wait: () => Promise<void>) {
+    this.#script = script;
+    this.#wait = wait;
+  }
+
+  async run(batch: readonly TensorMap[]): Promise<BatchResult> {
+    this.batches.push(batch);
+    await this.#wait();
+    if (this.#gone !== undefined) throw this.#gone;
+    return { items: batch.map((item) => this.#resultOf(item)), serviceMs: 1 };
+  }
+
+  onLost(listener: (error: AppError) => void): void {
+    this.#onLost = listener;
+  }
+
+  /** From now on the replica is gone: a running batch is rejected, otherwise the listener is told. */
+  lose(error: AppError, whileBusy: boolean): void {
+    this.#gone = error;
+    if (!whileBusy) this.#onLost(error);
+  }
+
+  async close(): Promise<void> {}
+
+  #resultOf(item: TensorMap): ItemResult {
+    const result = this.#script(item);
+    return result instanceof Error ? { kind: 'failed', error: result } : { kind: 'ok', output: result };
+  }
+}
+
+let replicas = 0;
+
+/** Puts a runner into service at a stage and returns the replica's name. */
+export function serve(pipeline: PipelineRunner, stage: string, runner: ModelRunner, cpuCores = 1) {
+  replicas += 1;
+  const id = replicaId(`${stage}-${replicas}`);
+  const resources = { cpuCores, memoryBytes: 0, gpus: 0 };
+  pipeline.addReplica(stageId(stage), { replicaId: id, variantId: variantId('v'), resources, runner });
+  return id;
+}
+
+/** A pipeline under a manual clock, one replica a stage; each takes 10 ms and does what its script says. */
+export function bench(
+  spec: PipelineSpec,
+  clock: AlarmClock & { sleep(durationMs: number): Promise<void> },
+  scripts: Readonly<Record<string, ItemScript>>,
+): { readonly pipeline: PipelineRunner; readonly runners: Readonly<Record<string, ScriptedRunner>> } {
+  const pipeline = new PipelineRunner({ spec, hostCores: Number.POSITIVE_INFINITY, clock });
+  const runners = Object.fromEntries(
+    Object.entries(scripts).map(([stage, script]) => {
+      const runner = new ScriptedRunner(script, () => clock.sleep(10));
+      serve(pipeline, stage, runner);
+      return [stage, runner];
+    }),
+  );
+  return { pipeline, runners };
+}

@@ -1,0 +1,77 @@
+/** What the replicas of one stage did since the start, in memory that does not grow with the load. */
+import type { DropReason } from '@equipoise/core';
+
+/** Service times of the batches of one size. */
+export interface BatchSizeCounts {
+  readonly batches: number;
+  readonly meanServiceMs: number;
+  readonly maxServiceMs: number;
+}
+
+/** Counts of a stage since the start. */
+export interface StageCounts {
+  readonly queueLength: number;
+  readonly batches: number;
+  /** Items in finished batches; `failedItems` of them failed. */
+  readonly items: number;
+  readonly failedItems: number;
+  /** Replica-milliseconds from hand-over of a batch to its answer. */
+  readonly busyMs: number;
+  /** Requests dropped from the queue of this stage. */
+  readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
+  readonly byBatchSize: Readonly<Record<number, BatchSizeCounts>>;
+}
+
+/** A finished batch; `serviceMs` is the time inside the replica, `busyMs` that until its answer arrived. */
+export interface FinishedBatch {
+  readonly size: number;
+  readonly failedItems: number;
+  readonly busyMs: number;
+  readonly serviceMs: number;
+}
+
+/** Counts batches and drops of one stage. */
+export class StageStatistics {
+  readonly #dropped: Partial<Record<DropReason, number>> = {};
+  readonly #byBatchSize = new Map<number, { batches: number; totalMs: number; maxMs: number }>();
+  #batches = 0;
+  #items = 0;
+  #failedItems = 0;
+  #busyMs = 0;
+
+  dropped(reason: DropReason): void {
+    this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1;
+  }
+
+  finished({ size, failedItems, busyMs, serviceMs }: FinishedBatch): void {
+    this.#batches += 1;
+    this.#items += size;
+    this.#failedItems += failedItems;
+    this.#busyMs += busyMs;
+    let ofSize = this.#byBatchSize.get(size);
+    if (ofSize === undefined) {
+      ofSize = { batches: 0, totalMs: 0, maxMs: 0 };
+      this.#byBatchSize.set(size, ofSize);
+    }
+    ofSize.batches += 1;
+    ofSize.totalMs += serviceMs;
+    ofSize.maxMs = Math.max(ofSize.maxMs, serviceMs);
+  }
+
+  counts(queueLength: number): StageCounts {
+    return {
+      queueLength,
+      batches: this.#batches,
+      items: this.#items,
+      failedItems: this.#failedItems,
+      busyMs: this.#busyMs,
+      dropped: { ...this.#dropped },
+      byBatchSize: Object.fromEntries(
+        [...this.#byBatchSize].map(([size, { batches, totalMs, maxMs }]) => [
+          size,
+          { batches, meanServiceMs: totalMs / batches, maxServiceMs: maxMs },
+        ]),
+      ),
+    };
+  }
+}
