@@ -1,3 +1,10 @@
 /** Public face of the testkit: what tests of other packages may use. */
+
+export * from './conformance/actuator-conformance.js';
+export * from './conformance/model-runner-conformance.js';
+export * from './fakes/fake-launcher.js';
+export * from './fakes/fake-pool.js';
+export * from './fakes/fake-runner.js';
+export * from './fakes/stage-specs.js';
 export * from './manual-clock.js';
 export * from './requires-tool.js';

@@ -1,0 +1,33 @@
+/** What each direct dependency is used for, and the data sets and models that the repository carries. */
+export const PURPOSES: Readonly<Record<string, string>> = {
+  '@biomejs/biome': 'format and lint',
+  '@types/cli-progress': 'types of cli-progress',
+  '@types/node': 'types of Node',
+  '@vitest/coverage-v8': 'coverage of tests',
+  'cli-progress': 'progress bars with the time left',
+  'cli-table3': 'tables in the terminal',
+  commander: 'the command line',
+  'dependency-cruiser': 'direction rules between packages and folders',
+  esbuild: 'compiling the stage modules of users',
+  'fast-check': 'property tests',
+  'fastest-levenshtein': 'nearest spelling in error messages',
+  'hdr-histogram-js': 'latency histograms',
+  knip: 'unused files, exports and dependencies',
+  libsql: 'the embedded store',
+  'onnxruntime-node': 'running ONNX models',
+  picocolors: 'colors in the terminal',
+  sharp: 'decoding images in the example',
+  tsx: 'running the scripts of the repository',
+  typescript: 'compiler',
+  vega: 'plots in the report',
+  'vega-lite': 'plots in the report',
+  vitest: 'test runner',
+  yaml: 'reading pipeline files with positions',
+  zod: 'the schema of the pipeline file',
+};
+
+/** Rows of what, license, where. */
+export const DATA_AND_MODELS: readonly (readonly string[])[] = [
+  ['Fashion-MNIST garments, composed into scenes', 'MIT, © Zalando SE', '`examples/shelf-scan`'],
+  ['Detectors and classifiers trained on these scenes', 'Apache-2.0', '`examples/shelf-scan`'],
+];

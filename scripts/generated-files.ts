@@ -1,0 +1,36 @@
+/**
+ * Every file, or marked part of a file, that is made from the code. `npm run generate` writes them,
+ * `npm run check:generated` fails where one differs. A part stands between `<!-- generated:NAME -->` and
+ * `<!-- end:NAME -->`.
+ */
+import { renderPipelineFileSchema } from '../packages/pipeline-file/src/reference/json-schema-file.js';
+import { renderPipelineFilePage } from '../packages/pipeline-file/src/reference/reference-page.js';
+import { drawCoreFolders, drawPackages } from './dependency-graph.js';
+import { renderErrorTable } from './error-table.js';
+import { readInstalledPackages } from './installed-packages.js';
+import { renderLicenses } from './license-page.js';
+
+/** One generated text: a whole file, or with `part` the text between two markers in it. */
+export interface GeneratedText {
+  readonly path: string;
+  readonly part?: string;
+  render(): Promise<string> | string;
+}
+
+export const GENERATED: readonly GeneratedText[] = [
+  { path: 'ARCHITECTURE.md', part: 'packages', render: drawPackages },
+  { path: 'ARCHITECTURE.md', part: 'core', render: drawCoreFolders },
+  { path: 'docs/reference/licenses.md', render: () => renderLicenses(readInstalledPackages('.')) },
+  { path: 'docs/reference/errors.md', render: renderErrorTable },
+  { path: 'docs/reference/pipeline-file.md', render: renderPipelineFilePage },
+  { path: 'packages/pipeline-file/pipeline-file.schema.json', render: renderPipelineFileSchema },
+];
+
+/** The whole content of the file with the generated text in its place; throws where the markers are missing. */
+export function placeGenerated(current: string, { path, part }: GeneratedText, text: string): string {
+  if (part === undefined) return text.endsWith('\n') ? text : `${text}\n`;
+  const [open, close] = [`<!-- generated:${part} -->`, `<!-- end:${part} -->`];
+  const [start, end] = [current.indexOf(open), current.indexOf(close)];
+  if (start < 0 || end < start) throw new Error(`${path}: expected the markers ${open} and ${close}, in this order.`);
+  return `${current.slice(0, start + open.length)}\n${text.trim()}\n${current.slice(end)}`;
+}

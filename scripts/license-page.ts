@@ -1,0 +1,58 @@
+/** The page docs/reference/licenses.md: what Equipoise depends on, under which license, and what for. */
+import { DATA_AND_MODELS, PURPOSES } from './dependency-purposes.js';
+import type { InstalledPackage } from './installed-packages.js';
+import { ALLOWED_LICENSES, EXCEPTIONS } from './license-policy.js';
+
+/** Markdown of the page; throws if a direct dependency has no purpose, or a purpose no dependency. */
+export function renderLicenses(packages: readonly InstalledPackage[]): string {
+  const direct = packages.filter((candidate) => candidate.direct);
+  assertPurposes(direct);
+  return [
+    '# Licenses',
+    'Equipoise is under Apache-2.0 (see [LICENSE](../../LICENSE)). This page is generated from the lock file by `npm run generate`; `npm run check:licenses` fails on a license that is not named here.',
+    '## What Equipoise runs on',
+    directTable(direct.filter(({ development }) => !development)),
+    '## What builds and tests it',
+    directTable(direct.filter(({ development }) => development)),
+    '## What these bring along',
+    'Packages by license, for all platforms; the direct ones are counted too.',
+    summaryTable(packages),
+    '## Data sets and models',
+    table(['what', 'license', 'where'], DATA_AND_MODELS),
+    '## What is allowed',
+    `Any package may have one of: ${ALLOWED_LICENSES.join(', ')}. Exceptions, each for the named packages only:`,
+    EXCEPTIONS.map(({ license, subject, reason }) => `- **${license}**: ${subject}: ${reason}.`).join('\n'),
+  ].join('\n\n');
+}
+
+function assertPurposes(direct: readonly InstalledPackage[]): void {
+  const names = new Set(direct.map(({ name }) => name));
+  const without = [...names].filter((name) => PURPOSES[name] === undefined);
+  const stale = Object.keys(PURPOSES).filter((name) => !names.has(name));
+  if (without.length > 0)
+    throw new Error(`Say in scripts/dependency-purposes.ts what is used for: ${without.join(', ')}`);
+  if (stale.length > 0)
+    throw new Error(`No longer a dependency; remove from scripts/dependency-purposes.ts: ${stale.join(', ')}`);
+}
+
+function directTable(direct: readonly InstalledPackage[]): string {
+  return table(
+    ['package', 'version', 'license', 'what for'],
+    direct.map(({ name, version, license }) => [name, version, license ?? '', PURPOSES[name] ?? '']),
+  );
+}
+
+function summaryTable(packages: readonly InstalledPackage[]): string {
+  const licenses = [...new Set(packages.map(({ license }) => license ?? ''))].sort();
+  const count = (license: string, development: boolean): string =>
+    String(packages.filter((p) => (p.license ?? '') === license && p.development === development).length);
+  return table(
+    ['license', 'running', 'building and testing'],
+    licenses.map((license) => [license, count(license, false), count(license, true)]),
+  );
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,62 @@
+/** Which licenses Equipoise may depend on, and the packages that get a license of their own, each with its reason. */
+import type { InstalledPackage } from './installed-packages.js';
+import { satisfies } from './license-expression.js';
+
+export const ALLOWED_LICENSES: readonly string[] = [
+  '0BSD',
+  'Apache-2.0',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'BlueOak-1.0.0',
+  'CC0-1.0',
+  'ISC',
+  'MIT',
+  'Python-2.0',
+  'Unlicense',
+  'Zlib',
+];
+
+/** A license that only the named packages may have. */
+export interface LicenseException {
+  readonly license: string;
+  readonly packages: RegExp;
+  readonly subject: string;
+  readonly developmentOnly: boolean;
+  readonly reason: string;
+}
+
+export const EXCEPTIONS: readonly LicenseException[] = [
+  {
+    license: 'LGPL-3.0-or-later',
+    packages: /^@img\/sharp-/,
+    subject: 'libvips, in the binary packages of sharp (`@img/sharp-*`)',
+    developmentOnly: false,
+    reason:
+      'an unmodified library that sharp loads dynamically and that anyone can replace by their own build; npm installs it from its publisher, and Equipoise neither contains nor redistributes it',
+  },
+  {
+    license: 'MPL-2.0',
+    packages: /^lightningcss(-|$)/,
+    subject: 'lightningcss (through vite, which vitest runs on)',
+    developmentOnly: true,
+    reason: 'unmodified, used by the test runner alone; no file of it reaches a user',
+  },
+];
+
+/** The packages whose license the policy does not allow. */
+export function refusedPackages(packages: readonly InstalledPackage[]): InstalledPackage[] {
+  return packages.filter(
+    (candidate) =>
+      !satisfies(
+        candidate.license ?? '',
+        (license) => ALLOWED_LICENSES.includes(license) || isExcepted(candidate, license),
+      ),
+  );
+}
+
+function isExcepted({ name, development }: InstalledPackage, license: string): boolean {
+  return EXCEPTIONS.some(
+    (exception) =>
+      exception.license === license && exception.packages.test(name) && (development || !exception.developmentOnly),
+  );
+}

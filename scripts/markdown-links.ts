@@ -1,0 +1,79 @@
+/**
+ * Finds the links of a Markdown file that lead nowhere: a relative path without a file, or an anchor without a heading.
+ * Links to other sites are not followed. Anchors are spelled as GitHub spells them.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+/** A link that leads nowhere; `line` counts from 1. */
+export interface BrokenLink {
+  readonly line: number;
+  readonly target: string;
+  readonly reason: string;
+}
+
+/** The broken links of the Markdown file `file`, a path from the working directory. */
+export function findBrokenLinks(file: string): BrokenLink[] {
+  return linksOf(readFileSync(file, 'utf8')).flatMap(({ line, target }) => {
+    const reason = whyBroken(file, target);
+    return reason === undefined ? [] : [{ line, target, reason }];
+  });
+}
+
+/** The anchors of the headings, in order; the second of the same name ends in `-1`. */
+export function anchorsOf(markdown: string): string[] {
+  const seen = new Map<string, number>();
+  const anchors: string[] = [];
+  for (const text of withoutCode(markdown)) {
+    const heading = /^#{1,6}\s+(.*?)\s*#*$/.exec(text)?.[1];
+    if (heading !== undefined) anchors.push(numbered(slug(heading), seen));
+    for (const [, id] of text.matchAll(/<a (?:id|name)="([^"]+)"/g)) if (id !== undefined) anchors.push(id);
+  }
+  return anchors;
+}
+
+/** The targets of links, images and link definitions, with their lines; code is left out. */
+export function linksOf(markdown: string): { line: number; target: string }[] {
+  return withoutCode(markdown).flatMap((text, index) => {
+    const plain = text.replace(/`[^`]*`/g, '');
+    const inline = [...plain.matchAll(/\]\(<?([^()\s>]+(?:\([^()\s]*\)[^()\s>]*)*)>?(?:\s+"[^"]*")?\)/g)];
+    const definition = [...plain.matchAll(/^\s*\[[^\]]+\]:\s*<?([^\s>]+)>?/g)];
+    return [...inline, ...definition].map((match) => ({ line: index + 1, target: match[1] ?? '' }));
+  });
+}
+
+function whyBroken(file: string, target: string): string | undefined {
+  if (/^[a-z][a-z0-9+.-]*:/i.test(target)) return undefined;
+  const [place = '', anchor] = target.split('#');
+  if (place.startsWith('/')) return 'a path from the root of a disk; write it relative to this file';
+  const destination = place === '' ? file : path.join(path.dirname(file), decodeURIComponent(place));
+  if (!existsSync(destination)) return `no such file: ${destination}`;
+  if (anchor === undefined || !destination.endsWith('.md')) return undefined;
+  return anchorsOf(readFileSync(destination, 'utf8')).includes(anchor) ? undefined : `no heading #${anchor} there`;
+}
+
+/** The lines, those inside fenced code emptied, so that line numbers stay. */
+function withoutCode(markdown: string): string[] {
+  let fence: string | undefined;
+  return markdown.split('\n').map((line) => {
+    const mark = /^\s*(`{3,}|~{3,})/.exec(line)?.[1];
+    if (fence === undefined && mark === undefined) return line;
+    if (fence === undefined) fence = mark;
+    else if (mark?.startsWith(fence)) fence = undefined;
+    return '';
+  });
+}
+
+function slug(heading: string): string {
+  return heading
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\p{M}\s_-]/gu, '')
+    .replace(/\s/g, '-');
+}
+
+function numbered(anchor: string, seen: Map<string, number>): string {
+  const count = seen.get(anchor) ?? 0;
+  seen.set(anchor, count + 1);
+  return count === 0 ? anchor : `${anchor}-${count}`;
+}

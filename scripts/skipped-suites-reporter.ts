@@ -1,0 +1,13 @@
+/** A vitest reporter that ends a run with the suites that were skipped whole; their titles carry the reason. */
+import type { Reporter, TestModule } from 'vitest/node';
+
+export class SkippedSuitesReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const skipped = modules.flatMap((module) =>
+      [...module.children.suites()]
+        .filter((suite) => [...suite.children.allTests()].every((test) => test.result().state === 'skipped'))
+        .map((suite) => `  ${suite.name} [${module.relativeModuleId}]`),
+    );
+    if (skipped.length > 0) console.log(['Skipped suites:', ...skipped, ''].join('\n'));
+  }
+}

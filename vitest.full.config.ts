@@ -1,0 +1,15 @@
+/** The full tier: the suites that the quick tier leaves out, because they take minutes or need a tool. */
+import { defineConfig } from 'vitest/config';
+import quick from './vitest.config.js';
+
+export default defineConfig({
+  ...quick,
+  test: {
+    ...quick.test,
+    include: ['packages/*/src/**/*.full.test.ts', 'examples/*/**/*.full.test.ts', 'benchmarks/**/*.full.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    passWithNoTests: true,
+    fileParallelism: false,
+    testTimeout: 600_000,
+  },
+});
