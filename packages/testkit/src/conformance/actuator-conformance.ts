@@ -1,0 +1,191 @@
+/** What every Actuator does alike: what runs becomes what should run, make before break, and nothing happens twice. */
+import {
+  type Actuator,
+  AppError,
+  type Change,
+  InvariantViolation,
+  type RunningReplica,
+  type StageId,
+  type StagePlan,
+  type VariantId,
+} from '@equipoise/core';
+import { afterEach, describe, expect, it } from 'vitest';
+
+/** An actuator of a stage with three variants, of which the last cannot start. */
+export interface ActuatorSubject {
+  readonly actuator: Actuator;
+  readonly stageId: StageId;
+  readonly variantIds: readonly [VariantId, VariantId];
+  readonly unstartableVariantId: VariantId;
+  /** Calls `listener` whenever the number of replicas in service may have changed. */
+  readonly onServingChanged: (listener: () => void) => void;
+  /** Makes one replica in service be lost. */
+  readonly loseReplica: () => Promise<void> | void;
+}
+
+const ids = (replicas: readonly RunningReplica[]): string[] => replicas.map(({ replicaId }) => replicaId);
+
+/** Defines the suite; `make` is called once for each test. */
+export function describeActuatorConformance(
+  name: string,
+  make: () => ActuatorSubject | Promise<ActuatorSubject>,
+): void {
+  describe(`${name} as an Actuator`, () => {
+    const opened: Actuator[] = [];
+
+    async function open() {
+      const subject = await make();
+      opened.push(subject.actuator);
+      const { actuator, stageId, variantIds } = subject;
+      const planOf = (over: Partial<StagePlan>): StagePlan => ({
+        variantId: variantIds[0],
+        resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
+        maxBatchSize: 1,
+        maxBatchWaitMs: 0,
+        replicas: 1,
+        trafficFraction: 1,
+        ...over,
+      });
+      const running = () => {
+        const stage = actuator.runningPlan().stages[stageId];
+        if (stage === undefined) throw new Error('the running plan lacks the stage');
+        return stage;
+      };
+      const ready = () => running().replicas.filter(({ status }) => status === 'ready');
+      const scale = (over: Partial<StagePlan>): Change => ({
+        kind: 'scale',
+        stageId,
+        fromReplicas: ready().length,
+        to: planOf(over),
+      });
+      const switchTo = (variantId: VariantId, over: Partial<StagePlan> = {}): Change => ({
+        kind: 'switch-variant',
+        stageId,
+        fromVariantId: running().replicas[0]?.variantId,
+        to: planOf({ ...over, variantId }),
+      });
+      return { ...subject, planOf, running, ready, scale, switchTo };
+    }
+
+    /** The fewest replicas in service while `change` is applied. */
+    async function fewestDuring(subject: Awaited<ReturnType<typeof open>>, change: Change): Promise<number> {
+      let fewest = subject.ready().length;
+      subject.onServingChanged(() => {
+        fewest = Math.min(fewest, subject.ready().length);
+      });
+      await subject.actuator.apply(change);
+      return fewest;
+    }
+
+    afterEach(async () => {
+      await Promise.all(opened.splice(0).map((actuator) => actuator.close()));
+    });
+
+    it('lists a stage that does not run', async () => {
+      const { running } = await open();
+      expect(running().replicas).toEqual([]);
+    });
+
+    it('starts what is missing and tells what runs', async () => {
+      const { actuator, switchTo, running, variantIds } = await open();
+      await actuator.apply(switchTo(variantIds[0], { replicas: 3, maxBatchSize: 4, maxBatchWaitMs: 2 }));
+      expect(running()).toMatchObject({ maxBatchSize: 4, maxBatchWaitMs: 2 });
+      const { replicas } = running();
+      expect(new Set(ids(replicas)).size).toBe(3);
+      for (const replica of replicas) {
+        expect(replica).toMatchObject({ variantId: variantIds[0], resources: { cpuCores: 1 }, status: 'ready' });
+      }
+    });
+
+    it('finds nothing to do when a change is repeated', async () => {
+      const { actuator, scale, running } = await open();
+      await actuator.apply(scale({ replicas: 2 }));
+      const before = running();
+      await actuator.apply(scale({ replicas: 2 }));
+      expect(running()).toEqual(before);
+    });
+
+    it('scales up beside what serves and down to what is wanted', async () => {
+      const subject = await open();
+      const { actuator, scale, ready } = subject;
+      await actuator.apply(scale({ replicas: 1 }));
+      const [first] = ids(ready());
+      expect(await fewestDuring(subject, scale({ replicas: 3 }))).toBe(1);
+      expect(ids(ready())).toHaveLength(3);
+      expect(ids(ready())).toContain(first);
+      expect(await fewestDuring(subject, scale({ replicas: 2 }))).toBe(2);
+      expect(subject.running().replicas).toHaveLength(2);
+    });
+
+    it('switches the variant without ever serving with less than the smaller of both', async () => {
+      const subject = await open();
+      const { actuator, switchTo, running, variantIds } = subject;
+      await actuator.apply(switchTo(variantIds[0], { replicas: 2 }));
+      const old = ids(running().replicas);
+      expect(await fewestDuring(subject, switchTo(variantIds[1], { replicas: 3 }))).toBe(2);
+      expect(running().replicas.map(({ variantId }) => variantId)).toEqual(Array(3).fill(variantIds[1]));
+      expect(ids(running().replicas).some((id) => old.includes(id))).toBe(false);
+    });
+
+    it('sets resources with new replicas', async () => {
+      const subject = await open();
+      const { actuator, planOf, scale, running, stageId } = subject;
+      await actuator.apply(scale({ replicas: 2 }));
+      const fromResources = planOf({}).resources;
+      const to = planOf({ replicas: 2, resources: { ...fromResources, cpuCores: 2 } });
+      expect(await fewestDuring(subject, { kind: 'set-resources', stageId, fromResources, to })).toBe(2);
+      expect(running().replicas.map(({ resources }) => resources.cpuCores)).toEqual([2, 2]);
+    });
+
+    it('sets the batching of the replicas that run', async () => {
+      const { actuator, planOf, scale, running, stageId } = await open();
+      await actuator.apply(scale({ replicas: 2 }));
+      const before = ids(running().replicas);
+      await actuator.apply({
+        kind: 'set-batch',
+        stageId,
+        to: planOf({ replicas: 2, maxBatchSize: 8, maxBatchWaitMs: 5 }),
+      });
+      expect(running()).toMatchObject({ maxBatchSize: 8, maxBatchWaitMs: 5 });
+      expect(ids(running().replicas)).toEqual(before);
+    });
+
+    it('keeps what serves when a start fails', async () => {
+      const { actuator, scale, switchTo, running, unstartableVariantId } = await open();
+      await actuator.apply(scale({ replicas: 2 }));
+      const before = running();
+      await expect(actuator.apply(switchTo(unstartableVariantId, { maxBatchSize: 8 }))).rejects.toBeInstanceOf(
+        AppError,
+      );
+      expect(running()).toEqual(before);
+    });
+
+    it('carries out changes one after another', async () => {
+      const { actuator, switchTo, running, variantIds } = await open();
+      const [a, b] = variantIds;
+      await Promise.all([
+        actuator.apply(switchTo(a, { replicas: 2 })),
+        actuator.apply(switchTo(b, { replicas: 3 })),
+        actuator.apply(switchTo(a, { replicas: 1 })),
+      ]);
+      expect(running().replicas.map(({ variantId, status }) => [variantId, status])).toEqual([[a, 'ready']]);
+    });
+
+    it('replaces a lost replica', async () => {
+      const { actuator, scale, ready, loseReplica } = await open();
+      await actuator.apply(scale({ replicas: 2 }));
+      const before = ids(ready());
+      await loseReplica();
+      await expect.poll(() => ids(ready()).filter((id) => before.includes(id))).toHaveLength(1);
+      await expect.poll(() => ready(), { timeout: 5_000 }).toHaveLength(2);
+    });
+
+    it('drains everything on close, and closes twice', async () => {
+      const { actuator, scale, running } = await open();
+      await actuator.apply(scale({ replicas: 2 }));
+      await Promise.all([actuator.close(), actuator.close()]);
+      expect(running().replicas).toEqual([]);
+      await expect(actuator.apply(scale({ replicas: 1 }))).rejects.toThrow(InvariantViolation);
+    });
+  });
+}

@@ -1,0 +1,38 @@
+/** The fakes keep the contracts that the real ones keep. */
+import { AppError, type ItemResult, type TensorMap } from '@equipoise/core';
+import { FakeLauncher } from '../fakes/fake-launcher.js';
+import type { FakeRunner } from '../fakes/fake-runner.js';
+import { launchRequestOf, stageNamed, variantNamed } from '../fakes/stage-specs.js';
+import { describeModelRunnerConformance } from './model-runner-conformance.js';
+
+const item = (command: string): TensorMap => ({ command: { datatype: 'BYTES', shape: [1], data: [command] } });
+
+const obey = (batch: readonly TensorMap[]): readonly ItemResult[] =>
+  batch.map((output) => {
+    const command = output['command']?.data[0];
+    if (command === 'refuse') return { kind: 'failed', error: new AppError('INVALID_INPUT', 'refused') };
+    if (command === 'fail') return { kind: 'failed', error: new AppError('STAGE_FAILED', 'failed') };
+    return { kind: 'ok', output };
+  });
+
+describeModelRunnerConformance('FakeRunner', () => {
+  const launcher = new FakeLauncher(obey);
+  const unstartable = launchRequestOf(stageNamed('unstartable', [variantNamed('only')]));
+  launcher.failureOf = ({ stage }) =>
+    stage === unstartable.stage ? new AppError('MODEL_LOAD_FAILED', 'it cannot start') : undefined;
+  return {
+    launcher,
+    echo: launchRequestOf(stageNamed('echo', [variantNamed('only')])),
+    unstartable: { MODEL_LOAD_FAILED: unstartable },
+    refusedItem: () => item('refuse'),
+    failingItem: () => item('fail'),
+    loseWhileBusy: (runner) => {
+      const fake = runner as FakeRunner;
+      fake.hold();
+      const running = fake.run([item('')]);
+      fake.lose();
+      return running;
+    },
+    loseWhileIdle: (runner) => (runner as FakeRunner).lose(),
+  };
+});

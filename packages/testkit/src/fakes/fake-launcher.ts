@@ -1,0 +1,50 @@
+/** Starts replicas in memory, at once or when the test lets it. */
+import type { AppError, LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core';
+import { type FakeAnswer, FakeRunner } from './fake-runner.js';
+
+/** A start as it was asked for, with the runner it gave. */
+export interface FakeLaunch {
+  readonly request: LaunchRequest;
+  readonly runner: FakeRunner;
+}
+
+/** A ReplicaLauncher that remembers its launches and fails where `failureOf` says so. */
+export class FakeLauncher implements ReplicaLauncher {
+  readonly launches: FakeLaunch[] = [];
+  /** Starts that wait or have waited at the same time, at most. */
+  mostAtOnce = 0;
+  #starting = 0;
+  #gate: Promise<void> | undefined;
+  #open = (): void => {};
+  readonly #answer: FakeAnswer | undefined;
+  failureOf: (request: LaunchRequest) => AppError | undefined = () => undefined;
+
+  constructor(answer?: FakeAnswer) {
+    this.#answer = answer;
+  }
+
+  /** Keeps starts waiting until `release`. */
+  hold(): void {
+    this.#gate = new Promise((resolve) => {
+      this.#open = resolve;
+    });
+  }
+
+  /** Lets held starts go on. */
+  release(): void {
+    this.#open();
+    this.#gate = undefined;
+  }
+
+  async launch(request: LaunchRequest): Promise<LaunchedReplica> {
+    this.#starting += 1;
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.#starting);
+    await this.#gate;
+    this.#starting -= 1;
+    const failure = this.failureOf(request);
+    if (failure !== undefined) throw failure;
+    const runner = new FakeRunner(this.#answer);
+    this.launches.push({ request, runner });
+    return { runner, loadMs: 1 };
+  }
+}

@@ -1,0 +1,96 @@
+/** A data plane in memory: it keeps what an actuator puts in service, runs single batches and tells of each step. */
+import {
+  AppError,
+  type BatchResult,
+  type ReadyReplica,
+  type ReplicaId,
+  type ReplicaPool,
+  type StageBatching,
+  type StageId,
+  type TensorMap,
+} from '@equipoise/core';
+
+/** What happened to a pool. */
+export type PoolEvent =
+  | {
+      readonly kind: 'added' | 'draining' | 'drained' | 'lost';
+      readonly stageId: StageId;
+      readonly replicaId: ReplicaId;
+    }
+  | { readonly kind: 'batching'; readonly stageId: StageId; readonly batching: StageBatching };
+
+interface Member {
+  readonly stageId: StageId;
+  readonly replica: ReadyReplica;
+  running?: Promise<unknown> | undefined;
+}
+
+/** A ReplicaPool whose state a test can see. */
+export class FakePool implements ReplicaPool {
+  readonly events: PoolEvent[] = [];
+  readonly #members = new Map<ReplicaId, Member>();
+  readonly #batching = new Map<StageId, StageBatching>();
+  readonly #lostListeners: ((stageId: StageId, replicaId: ReplicaId) => void)[] = [];
+  readonly #eventListeners: ((event: PoolEvent) => void)[] = [];
+
+  /** The replicas of a stage that take batches, oldest first. */
+  serving(stageId: StageId): readonly ReadyReplica[] {
+    return [...this.#members.values()].filter((member) => member.stageId === stageId).map(({ replica }) => replica);
+  }
+
+  batchingOf(stageId: StageId): StageBatching | undefined {
+    return this.#batching.get(stageId);
+  }
+
+  /** Calls `listener` after each step, when it is in force. */
+  onEvent(listener: (event: PoolEvent) => void): void {
+    this.#eventListeners.push(listener);
+  }
+
+  /** Runs a batch on a replica in service, as the data plane does: the loss of it is reported. */
+  async run(stageId: StageId, id: ReplicaId, batch: readonly TensorMap[]): Promise<BatchResult> {
+    const member = this.#members.get(id);
+    if (member === undefined) throw new AppError('REPLICA_LOST', `No replica '${id}' is in service.`);
+    const running = member.replica.runner.run(batch);
+    member.running = running.catch((error: unknown) => {
+      if (error instanceof AppError && error.code === 'REPLICA_LOST') this.#lose(stageId, id);
+    });
+    return running;
+  }
+
+  addReplica(stageId: StageId, replica: ReadyReplica): void {
+    const { replicaId } = replica;
+    this.#members.set(replicaId, { stageId, replica });
+    replica.runner.onLost(() => this.#lose(stageId, replicaId));
+    this.#tell({ kind: 'added', stageId, replicaId });
+  }
+
+  async drainReplica(stageId: StageId, replicaId: ReplicaId): Promise<void> {
+    const member = this.#members.get(replicaId);
+    if (member === undefined) return;
+    this.#members.delete(replicaId);
+    this.#tell({ kind: 'draining', stageId, replicaId });
+    await member.running;
+    this.#tell({ kind: 'drained', stageId, replicaId });
+  }
+
+  setBatching(stageId: StageId, batching: StageBatching): void {
+    this.#batching.set(stageId, batching);
+    this.#tell({ kind: 'batching', stageId, batching });
+  }
+
+  onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void {
+    this.#lostListeners.push(listener);
+  }
+
+  #lose(stageId: StageId, replicaId: ReplicaId): void {
+    if (!this.#members.delete(replicaId)) return;
+    this.#tell({ kind: 'lost', stageId, replicaId });
+    for (const listener of this.#lostListeners) listener(stageId, replicaId);
+  }
+
+  #tell(event: PoolEvent): void {
+    this.events.push(event);
+    for (const listener of this.#eventListeners) listener(event);
+  }
+}

@@ -1,0 +1,43 @@
+/** Stages for tests of what starts and runs replicas. */
+import {
+  type LaunchRequest,
+  type Resources,
+  type StageSpec,
+  stageId,
+  type VariantSpec,
+  variantId,
+} from '@equipoise/core';
+
+/** One core, nothing else. */
+export const oneCore: Resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
+
+/** A variant with no more than its name. */
+export const variantNamed = (name: string, over: Partial<VariantSpec> = {}): VariantSpec => ({
+  id: variantId(name),
+  cpuCores: [1],
+  memoryBytes: 0,
+  gpus: 0,
+  parameters: {},
+  ...over,
+});
+
+/** A stage with the named variants, up to 8 replicas and batches of any size. */
+export const stageNamed = (
+  name: string,
+  variants: readonly VariantSpec[],
+  over: Partial<StageSpec> = {},
+): StageSpec => ({
+  id: stageId(name),
+  kind: 'model',
+  variants,
+  bounds: { minReplicas: 1, maxReplicas: 8, maxBatchWaitMs: 0 },
+  pins: {},
+  ...over,
+});
+
+/** Asks for the first variant of a stage on one core. */
+export function launchRequestOf(stage: StageSpec, over: Partial<LaunchRequest> = {}): LaunchRequest {
+  const [variant] = stage.variants;
+  if (variant === undefined) throw new Error(`stage '${stage.id}' has no variant`);
+  return { stage, variant, resources: oneCore, baseDir: '.', ...over };
+}
