@@ -1,0 +1,124 @@
+/**
+ * Measures one profile point: a single replica in a closed loop, the next batch handed over as soon as the last one is back, so the
+ * throughput is that of saturation and never that of an offered load. Service times are those the replica reports; the throughput,
+ * items ÷ Σ time from hand-over to answer, contains the way to the replica and back, but not the copying of inputs.
+ *
+ * It stops as soon as the interval of the mean (and, where asked for, of the p99) is tight, or at the time cap.
+ */
+import type { Clock, ModelRunner } from '@equipoise/core';
+import { BatchTimes, quantileOfSorted, quantileUncertaintyFraction } from './batch-statistics.js';
+import type { InputCycle } from './input-cycle.js';
+import type { MeasuredPoint, ProfileDepth } from './measured-profile.js';
+
+/** When a point is warm, when it is sure enough, and when it has to end; `maxMs` counts from its first batch. */
+export interface PointLimits {
+  readonly warmUpMs: number;
+  readonly minWarmUpBatches: number;
+  readonly minMeasuredMs: number;
+  readonly minBatches: number;
+  readonly maxMs: number;
+  readonly meanUncertaintyFraction: number;
+  readonly p99UncertaintyFraction: number;
+}
+
+/** The limits of each depth; a quick p99 is whatever the batches of a quick mean say. */
+export const pointLimits: Readonly<Record<ProfileDepth, PointLimits>> = {
+  quick: {
+    warmUpMs: 60,
+    minWarmUpBatches: 2,
+    minMeasuredMs: 120,
+    minBatches: 30,
+    maxMs: 650,
+    meanUncertaintyFraction: 0.02,
+    p99UncertaintyFraction: Number.POSITIVE_INFINITY,
+  },
+  full: {
+    warmUpMs: 300,
+    minWarmUpBatches: 5,
+    minMeasuredMs: 1000,
+    minBatches: 100,
+    maxMs: 8000,
+    meanUncertaintyFraction: 0.01,
+    p99UncertaintyFraction: 0.05,
+  },
+};
+
+/** Batches that are timed even when the cap was hit before. */
+const LEAST_BATCHES = 3;
+/** A batch that the replica's clock saw no time pass in took at most this. */
+const CLOCK_RESOLUTION_MS = 0.001;
+
+/** What is measured, on what, until when. */
+export interface PointMeasurement {
+  readonly runner: ModelRunner;
+  readonly inputs: InputCycle;
+  readonly cpuCores: number;
+  readonly batchSize: number;
+  readonly limits: PointLimits;
+  readonly clock: Clock;
+}
+
+interface TimedBatch {
+  readonly serviceMs: number;
+  readonly turnaroundMs: number;
+}
+
+async function timedBatch({ runner, inputs, batchSize, clock }: PointMeasurement): Promise<TimedBatch> {
+  const batch = inputs.nextBatch(batchSize);
+  const startedAtMs = clock.nowMs();
+  const { items, serviceMs } = await runner.run(batch);
+  const turnaroundMs = clock.nowMs() - startedAtMs;
+  const failed = items.find((item) => item.kind === 'failed');
+  if (failed !== undefined) throw failed.error;
+  return { serviceMs: Math.max(serviceMs, CLOCK_RESOLUTION_MS), turnaroundMs };
+}
+
+async function warmUp(measurement: PointMeasurement): Promise<void> {
+  const { clock, limits } = measurement;
+  const startedAtMs = clock.nowMs();
+  const elapsedMs = () => clock.nowMs() - startedAtMs;
+  for (let batches = 0; batches < limits.minWarmUpBatches || elapsedMs() < limits.warmUpMs; batches++) {
+    if (batches > 0 && elapsedMs() > limits.maxMs / 4) return;
+    await timedBatch(measurement);
+  }
+}
+
+function isSure(times: BatchTimes, measuredMs: number, limits: PointLimits): boolean {
+  if (times.count < limits.minBatches || measuredMs < limits.minMeasuredMs) return false;
+  if (times.meanUncertaintyFraction() > limits.meanUncertaintyFraction) return false;
+  if (limits.p99UncertaintyFraction === Number.POSITIVE_INFINITY) return true;
+  // Sorting is not free: look again only when the sample has grown by a sixteenth.
+  if (times.count % Math.max(1, times.count >> 4) !== 0) return false;
+  return quantileUncertaintyFraction(times.sorted(), 0.99) <= limits.p99UncertaintyFraction;
+}
+
+/** One point; rejects with the AppError of a batch that failed. */
+export async function measurePoint(measurement: PointMeasurement): Promise<MeasuredPoint> {
+  const { clock, limits } = measurement;
+  const capAtMs = clock.nowMs() + limits.maxMs;
+  await warmUp(measurement);
+  const times = new BatchTimes();
+  let measuredMs = 0;
+  while (times.count < LEAST_BATCHES || (clock.nowMs() < capAtMs && !isSure(times, measuredMs, limits))) {
+    const { serviceMs, turnaroundMs } = await timedBatch(measurement);
+    times.add(serviceMs);
+    // A coarse clock must not make a batch faster than the replica says it was.
+    measuredMs += Math.max(turnaroundMs, serviceMs);
+  }
+  return pointOf(measurement, times, measuredMs);
+}
+
+function pointOf({ cpuCores, batchSize }: PointMeasurement, times: BatchTimes, measuredMs: number): MeasuredPoint {
+  const sortedMs = times.sorted();
+  return {
+    cpuCores,
+    batchSize,
+    p50Ms: quantileOfSorted(sortedMs, 0.5),
+    p95Ms: quantileOfSorted(sortedMs, 0.95),
+    // One stall among few batches can lift the mean above the p99, which no service law of the planner can follow.
+    p99Ms: Math.max(times.meanMs, quantileOfSorted(sortedMs, 0.99)),
+    meanMs: times.meanMs,
+    throughputRps: (1000 * batchSize * times.count) / measuredMs,
+    batches: times.count,
+  };
+}

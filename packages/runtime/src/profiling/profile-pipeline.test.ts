@@ -1,0 +1,345 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { curvesOf, type PipelineSpec, type StageBounds, stageId, variantId } from '@equipoise/core';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ProfileCache } from './profile-cache.js';
+import { type ProfileRequest, profilePipeline } from './profile-pipeline.js';
+import {
+  FakeLauncher,
+  type FakeStage,
+  int32,
+  machine,
+  numbersOf,
+  pipeline,
+  stage,
+  variant,
+  WorkClock,
+} from './profile-pipeline.test-support.js';
+import type { ProfileProgress } from './profile-progress.js';
+import { keptProfile } from './profile-verdict.js';
+
+const samples = [1, 2, 3].map((value) => ({ name: `${value}`, inputs: { x: int32([1], value) } }));
+const linear = (fixedMs: number, itemMs: number): FakeStage => ({ serviceMs: (_, items) => fixedMs + itemMs * items });
+
+interface Bench {
+  readonly clock: WorkClock;
+  readonly launcher: FakeLauncher;
+  profile(over?: Partial<ProfileRequest>): ReturnType<typeof profilePipeline>;
+}
+
+function bench(spec: PipelineSpec, stages: Readonly<Record<string, FakeStage>>, wayMs = 0): Bench {
+  const clock = new WorkClock();
+  const launcher = new FakeLauncher(clock, stages, wayMs);
+  const request: ProfileRequest = {
+    spec,
+    launcher,
+    samples,
+    options: { quick: true },
+    clock,
+    machine,
+    residentBytes: () => 0,
+    nowEpochMs: () => 1_700_000_000_000,
+  };
+  return { clock, launcher, profile: (over = {}) => profilePipeline({ ...request, ...over }) };
+}
+
+describe('profilePipeline', () => {
+  it('gives the known service times, and a throughput that contains the way to the replica', async () => {
+    const one = pipeline([stage('a', [variant('v')], { bounds: boundsWith([1, 4]) })]);
+    const { profile, launcher } = bench(one, { a: { ...linear(6, 1), loadMs: 77 } }, 3);
+    const { variants } = await profile();
+    expect(variants).toMatchObject([{ stageId: 'a', variantId: 'v', loadMs: 77, depth: 'quick', skipped: [] }]);
+    expect(variants[0]?.points).toEqual([
+      { cpuCores: 1, batchSize: 1, p50Ms: 7, p95Ms: 7, p99Ms: 7, meanMs: 7, throughputRps: 100, batches: 30 },
+      {
+        cpuCores: 1,
+        batchSize: 4,
+        p50Ms: 10,
+        p95Ms: 10,
+        p99Ms: 10,
+        meanMs: 10,
+        throughputRps: expect.closeTo(4000 / 13, 9),
+        batches: 30,
+      },
+    ]);
+    expect(launcher.open).toBe(0);
+  });
+
+  it('keeps the spread: percentiles of nine fast batches in ten and one slow one', async () => {
+    const spec = pipeline([stage('a', [variant('v')], { bounds: boundsWith([1]) })]);
+    const { profile } = bench(spec, { a: { serviceMs: (_, __, call) => (call % 10 === 9 ? 5 : 1) } });
+    const [point] = (await profile()).variants[0]?.points ?? [];
+    expect(point).toMatchObject({ p50Ms: 1, p95Ms: 5, p99Ms: 5 });
+    expect(point?.meanMs).toBeCloseTo(1.4, 1);
+    expect(point?.batches).toBeGreaterThan(150);
+    expect(curvesOf(spec, (await profile()).variants).kind).toBe('curves');
+  });
+
+  it('ends a noisy point at its cap and a slow one after three batches', async () => {
+    const noisy = bench(pipeline([stage('a', [variant('v')], { bounds: boundsWith([1]) })]), {
+      a: { serviceMs: (_, __, call) => (call % 2 === 0 ? 1 : 9) },
+    });
+    await noisy.profile();
+    expect(noisy.clock.atMs - 1000).toBeGreaterThan(640);
+    expect(noisy.clock.atMs - 1000).toBeLessThanOrEqual(700);
+    const slow = bench(pipeline([stage('a', [variant('v')], { bounds: boundsWith([1]) })]), { a: linear(1000, 0) });
+    expect((await slow.profile()).variants[0]?.points[0]?.batches).toBe(3);
+    expect(slow.launcher.batches).toHaveLength(4);
+  });
+
+  it('measures for longer in full depth, until the p99 is sure too', async () => {
+    const spec = pipeline([stage('a', [variant('v')], { bounds: boundsWith([1]) })]);
+    const { profile } = bench(spec, { a: { serviceMs: (_, __, call) => (call % 3 === 0 ? 1.02 : 1) } });
+    const [full] = (await profile({ options: { quick: false } })).variants;
+    expect(full?.depth).toBe('full');
+    expect(full?.points[0]?.batches).toBeGreaterThan(900);
+  });
+
+  it('skips sizes behind one that exceeds the latency target alone', async () => {
+    const spec = pipeline([stage('a', [variant('v')])], { slo: { latencyMs: 30, percentile: 99 } });
+    const [{ points, skipped }] = (await bench(spec, { a: linear(8, 8) }).profile()).variants as [never];
+    expect(sizes(points)).toEqual([1, 2, 4]);
+    expect(skipped).toEqual(
+      [8, 16, 32].map((batchSize) => ({
+        cpuCores: 1,
+        batchSize,
+        reason: 'batch size 4 takes 40.0 ms, more than the latency target of 30 ms alone',
+      })),
+    );
+  });
+
+  it('skips sizes behind two whose time per item has not fallen', async () => {
+    const [flat] = (await bench(pipeline([stage('a', [variant('v')])]), { a: linear(0, 2) }).profile()).variants;
+    expect(sizes(flat?.points)).toEqual([1, 2, 4]);
+    expect(flat?.skipped.map(({ reason }) => reason)).toContain('time per item has not fallen for 2 sizes up to 4');
+    const falling = bench(pipeline([stage('a', [variant('v')])]), { a: linear(10, 0.1) });
+    expect(sizes((await falling.profile()).variants[0]?.points)).toEqual([1, 2, 4, 8, 16, 32]);
+  });
+
+  it('takes a failing larger batch as the end of the sizes, and a failing smallest one as an error', async () => {
+    const fixed: FakeStage = { ...linear(10, 1), mostItems: 1 };
+    const [{ points, skipped }] = (await bench(pipeline([stage('a', [variant('v')])]), { a: fixed }).profile())
+      .variants as [never];
+    expect(sizes(points)).toEqual([1]);
+    expect(skipped).toMatchObject(
+      [2, 4, 8, 16, 32].map((batchSize) => ({
+        batchSize,
+        reason: expect.stringMatching(/^batch size 2 failed: a batch of 2/),
+      })),
+    );
+    const broken = bench(pipeline([stage('a', [variant('v')])]), { a: { ...fixed, mostItems: 0 } });
+    await expect(broken.profile()).rejects.toMatchObject({
+      code: 'STAGE_FAILED',
+      message: expect.stringMatching(/^Stage a, variant v failed/),
+    });
+    expect(broken.launcher.open).toBe(0);
+  });
+
+  it('measures shares on one core, whole counts as they are, and none the machine does not have', async () => {
+    const spec = pipeline([stage('a', [variant('v', { cpuCores: [0.5, 2, 8] })], { bounds: boundsWith([1]) })]);
+    const { profile, launcher } = bench(spec, { a: { serviceMs: ({ resources }) => 12 / resources.cpuCores } });
+    const [{ points, skipped }] = (await profile()).variants as [never];
+    expect(launcher.launches).toEqual(['a/v@1', 'a/v@2']);
+    expect(points).toMatchObject([
+      { cpuCores: 1, meanMs: 12 },
+      { cpuCores: 2, meanMs: 6 },
+    ]);
+    expect(skipped).toEqual([{ cpuCores: 8, batchSize: 1, reason: 'this machine has 2 cores' }]);
+  });
+
+  it('does not measure synthetic stages and inline profiles, and says so', async () => {
+    const inline = variant('inline', { profile: [{ cpuCores: 1, batchSize: 1, meanMs: 3 }] });
+    const synthetic = { ...stage('s', [variant('v')]), module: undefined };
+    const { module: _, ...bare } = synthetic;
+    const { profile, launcher } = bench(pipeline([bare, stage('a', [inline])]), {});
+    expect(await profile({ samples: [] })).toEqual({
+      machine,
+      variants: [],
+      notMeasured: [
+        { stageId: 's', variantId: 'v', reason: expect.stringContaining('synthetic') },
+        { stageId: 'a', variantId: 'inline', reason: 'its profile is written in the pipeline file' },
+      ],
+    });
+    expect(launcher.launches).toEqual([]);
+  });
+
+  it('measures later stages on what the most accurate variant before them gives, fan-out cut and join stacked', async () => {
+    const accurate = variant('good', { accuracy: { value: 0.9, metric: 'f1' } });
+    const spec = fanOutPipeline([variant('bad', { accuracy: { value: 0.5, metric: 'f1' } }), accurate]);
+    const { profile, launcher } = bench(spec, {
+      detect: { ...linear(5, 1), run: ({ variant: { id } }, input) => repeated(id === 'good' ? 10 : 100, input) },
+      classify: linear(5, 1),
+      count: linear(5, 1),
+    });
+    await profile();
+    const seen = (name: string, batchSize: number) =>
+      launcher.batches
+        .filter(({ replica, inputs }) => replica === name && inputs.length === batchSize)
+        .map(({ inputs }) => inputs.map((input) => numbersOf(input, 'x')));
+    expect(seen('classify/v@1', 4)[0]).toEqual([[11], [12], [12], [13]]);
+    expect(seen('count/v@1', 1).slice(0, 3)).toEqual([[[11]], [[12, 12]], [[13, 13, 13]]]);
+    expect(launcher.launches).toEqual(['detect/bad@1', 'detect/good@1', 'classify/v@1', 'count/v@1']);
+  });
+
+  it('hands over tensors that nobody else holds', async () => {
+    const spec = pipeline([stage('a', [variant('v')], { bounds: boundsWith([4]) })]);
+    const { profile, launcher } = bench(spec, { a: linear(5, 1) });
+    await profile();
+    const buffers = launcher.batches.flatMap(({ inputs }) => inputs.map((input) => input['x']?.data));
+    expect(new Set(buffers).size).toBe(buffers.length);
+    expect(buffers).not.toContain(samples[0]?.inputs.x.data);
+  });
+
+  it('names the stage that no sample reaches, and the stage that refuses one', async () => {
+    const empty = bench(fanOutPipeline([variant('v')]), {
+      detect: { ...linear(1, 1), run: () => ({ x: int32([0, 1]) }) },
+    });
+    await expect(empty.profile()).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: 'None of the 3 samples leads to an input of stage classify; add samples that do.',
+    });
+  });
+
+  it('reports progress up to the last unit', async () => {
+    const seen: ProfileProgress[] = [];
+    const spec = pipeline([stage('a', [variant('v')]), stage('b', [variant('v')], { bounds: boundsWith([1, 2]) })]);
+    await bench(spec, { a: linear(0, 2), b: linear(5, 1) }).profile({ onProgress: (progress) => seen.push(progress) });
+    expect(seen[0]).toEqual({ doneUnits: 0, totalUnits: 8, etaMs: 8 * 650, label: 'a/v cores 1 batch 1' });
+    expect(seen.at(-1)).toEqual({ doneUnits: 8, totalUnits: 8, etaMs: 0, label: 'b/v cores 1 batch 2' });
+    expect(seen.map(({ doneUnits }) => doneUnits)).toEqual([0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8]);
+  });
+
+  it('gives memory as the growth around the launch, and none when it has not grown', async () => {
+    const spec = pipeline([stage('a', [variant('v')], { bounds: boundsWith([1, 2]) })]);
+    const readings = [1000, 1500, 900];
+    const { profile } = bench(spec, { a: linear(5, 1) });
+    const { points } = (await profile({ residentBytes: () => readings.shift() ?? 0 })).variants[0] ?? {};
+    expect(points?.map(({ memoryBytes }) => memoryBytes)).toEqual([500, undefined]);
+  });
+});
+
+describe('kept profiles', () => {
+  let baseDir: string;
+  beforeEach(() => {
+    baseDir = mkdtempSync(join(tmpdir(), 'equipoise-profile-'));
+    writeFileSync(join(baseDir, 'a.js'), "import './near.js';");
+    writeFileSync(join(baseDir, 'near.ts'), 'export {};');
+    writeFileSync(join(baseDir, 'b.js'), '// b');
+    writeFileSync(join(baseDir, 'model'), 'weights');
+  });
+  afterEach(() => rmSync(baseDir, { recursive: true }));
+
+  const spec = (bounds?: StageBounds): PipelineSpec =>
+    pipeline(
+      [
+        stage('a', [variant('small', { artifact: './model' }), variant('large', { cpuCores: [1, 2] })]),
+        stage('b', [variant('v')], bounds === undefined ? {} : { bounds }),
+      ],
+      { baseDir },
+    );
+  const stages = { a: linear(5, 1), b: linear(1, 1) };
+  const cacheOf = () => ProfileCache.of(spec());
+  const relaunched = async (changed: PipelineSpec, over: Partial<ProfileRequest> = {}) => {
+    const { profile, launcher } = bench(changed, stages);
+    await profile({ cache: cacheOf(), ...over });
+    return launcher.launches;
+  };
+
+  it('are fresh on the next run, which then starts nothing', async () => {
+    const first = await bench(spec(), stages).profile({ cache: cacheOf() });
+    expect(cacheOf().path).toBe(join(baseDir, '.equipoise', 'profiles', 'toy.json'));
+    const again = bench(spec(), stages);
+    expect(await again.profile({ cache: cacheOf() })).toEqual(first);
+    expect(again.launcher.launches).toEqual([]);
+    expect(await relaunched(spec(), { options: { quick: true, renew: true, stageId: stageId('b') } })).toContain(
+      'b/v@1',
+    );
+  });
+
+  it('go on where an interrupted run was', async () => {
+    const interrupted = bench(spec(), { a: stages.a });
+    await expect(interrupted.profile({ cache: cacheOf() })).rejects.toMatchObject({ code: 'MODULE_INVALID' });
+    const resumed = bench(spec(), stages);
+    const { variants } = await resumed.profile({ cache: cacheOf() });
+    expect(variants.map(({ variantId: id }) => id)).toEqual(['small', 'large', 'v']);
+    expect(resumed.launcher.launches).toEqual(['a/small@1', 'b/v@1']);
+  });
+
+  it('are measured again where the code, an import, the artifact, the machine, the inputs or the grid changed', async () => {
+    await bench(spec(), stages).profile({ cache: cacheOf() });
+    writeFileSync(join(baseDir, 'model'), 'other weights');
+    // Behind the changed variant, stage b sees other inputs.
+    expect(await relaunched(spec())).toEqual(['a/small@1', 'b/v@1']);
+    writeFileSync(join(baseDir, 'near.ts'), 'export const changed = 1;');
+    expect(await relaunched(spec())).toEqual(['a/small@1', 'a/large@1', 'a/large@2', 'b/v@1']);
+    writeFileSync(join(baseDir, 'b.js'), '// changed');
+    expect(await relaunched(spec())).toEqual(['a/small@1', 'b/v@1']);
+    expect(await relaunched(spec(), { samples: samples.slice(1) })).toHaveLength(4);
+    expect(
+      await relaunched(spec(), { samples: samples.slice(1), machine: { ...machine, nodeVersion: 'v22' } }),
+    ).toHaveLength(4);
+    const same = { samples: samples.slice(1), machine: { ...machine, nodeVersion: 'v22' } };
+    expect(await relaunched(spec(boundsWith([1, 3])), same)).toEqual(['a/small@1', 'b/v@1']);
+    expect(await relaunched(spec(boundsWith([1, 3])), { ...same, options: { quick: false } })).toHaveLength(4);
+    expect(await relaunched(spec(boundsWith([1, 3])), same)).toEqual([]);
+  });
+
+  it('are judged with reasons', async () => {
+    expect(keptProfile(spec(), cacheOf(), machine)).toMatchObject({
+      kind: 'missing',
+      reasons: ['stage a, variant small: not measured yet', expect.anything(), expect.anything()],
+    });
+    await bench(spec(), stages)
+      .profile({ cache: cacheOf(), samples: [] })
+      .catch(() => {});
+    await bench(spec(), stages).profile({ cache: cacheOf() });
+    const judged = keptProfile(spec(), cacheOf(), { ...machine, cpuModel: 'other' });
+    expect(judged.kind).toBe('stale');
+    expect(judged.reasons[0]).toBe(
+      'stage a, variant small: the samples or a stage before it changed; it was measured with cpuModel test, here it is other',
+    );
+    expect(judged.profile.variants.map(({ variantId: id }) => id)).toEqual(['small', 'large', 'v'].map(variantId));
+  });
+
+  it('count as missing with a warning when the file is damaged', async () => {
+    await bench(spec(), stages).profile({ cache: cacheOf() });
+    const { path } = cacheOf();
+    const text = readFileSync(path, 'utf8');
+    for (const damaged of [
+      text.slice(0, 200),
+      '[]',
+      '{"formatVersion": 1, "variants": [{}]}',
+      text.replace('"p50Ms"', '"x"'),
+    ]) {
+      writeFileSync(path, damaged);
+      expect(cacheOf().read()).toEqual({ variants: [], warning: expect.stringContaining(path) });
+    }
+    expect(keptProfile(spec(), cacheOf(), machine)).toMatchObject({ kind: 'missing', warnings: [expect.anything()] });
+    await bench(spec(), stages).profile({ cache: cacheOf() });
+    expect(cacheOf().read().variants).toHaveLength(3);
+  });
+});
+
+function boundsWith(batchSizes: readonly number[]) {
+  return { minReplicas: 1, maxReplicas: 4, maxBatchWaitMs: 0, batchSizes };
+}
+
+const sizes = (points: readonly { readonly batchSize: number }[] = []) => points.map(({ batchSize }) => batchSize);
+
+/** A sample x becomes x items of x + offset. */
+function repeated(offset: number, input: Parameters<typeof numbersOf>[0]) {
+  const [x = 0] = numbersOf(input, 'x');
+  return { x: int32([x, 1], ...new Array<number>(x).fill(x + offset)) };
+}
+
+function fanOutPipeline(detectors: PipelineSpec['stages'][number]['variants']): PipelineSpec {
+  const stages = [stage('detect', detectors), stage('classify', [variant('v')]), stage('count', [variant('v')])];
+  const [detect, classify, count] = stages.map(({ id }) => id) as [never, never, never];
+  return pipeline(stages, {
+    edges: [
+      { from: detect, to: classify, fanOut: { expected: 2 } },
+      { from: classify, to: count, join: 'all' },
+    ],
+  });
+}

@@ -1,0 +1,218 @@
+/**
+ * Profiles a pipeline: stage by stage along the graph, every variant on the real inputs that reach it, which are the samples after they
+ * went through the most accurate variant of each stage before. Kept profiles that still hold are not measured again, and every variant is
+ * saved as soon as it is done, so an interrupted run goes on where it was.
+ *
+ * Measures one replica at a time and expects an idle machine and an idle event loop.
+ */
+import {
+  AppError,
+  type Clock,
+  type ModelRunner,
+  type PipelineSpec,
+  type ReplicaLauncher,
+  type ServingGraph,
+  type StageId,
+  type StageSpec,
+  servingGraph,
+  type TensorMap,
+} from '@equipoise/core';
+import { copyTensors } from '../data-plane/payload-algebra.js';
+import { flowCores, flowVariant, stagesBefore } from './flow.js';
+import { type MachineFingerprint, machineFingerprint } from './machine-fingerprint.js';
+import { pointLimits } from './measure-point.js';
+import { measureVariant } from './measure-variant.js';
+import type { PipelineProfile, ProfileDepth, VariantProfile } from './measured-profile.js';
+import type { PipelineSample } from './pipeline-samples.js';
+import type { ProfileCache } from './profile-cache.js';
+import { profileGrid, type VariantGrid } from './profile-grid.js';
+import { ProfileIdentities } from './profile-identity.js';
+import { type ProfileProgress, ProgressMeter } from './profile-progress.js';
+import { variantVerdicts } from './profile-verdict.js';
+import { type CapturedInputs, SampleWalk } from './sample-walk.js';
+
+/** What to profile and with what; everything after `clock` may be left out. */
+export interface ProfileRequest {
+  readonly spec: PipelineSpec;
+  readonly launcher: ReplicaLauncher;
+  readonly samples: readonly PipelineSample[];
+  readonly options: { readonly quick: boolean; readonly stageId?: StageId; readonly renew?: boolean };
+  readonly clock: Clock;
+  /** Where fresh profiles are taken from and new ones are kept. */
+  readonly cache?: ProfileCache;
+  readonly machine?: MachineFingerprint;
+  readonly residentBytes?: () => number;
+  readonly nowEpochMs?: () => number;
+  readonly onProgress?: (progress: ProfileProgress) => void;
+}
+
+/** Measures what is not fresh; rejects with the AppError of a variant that does not start or run. */
+export async function profilePipeline(request: ProfileRequest): Promise<PipelineProfile> {
+  return new PipelineProfiler(request).run();
+}
+
+class PipelineProfiler {
+  readonly #request: ProfileRequest;
+  readonly #spec: PipelineSpec;
+  readonly #machine: MachineFingerprint;
+  readonly #graph: ServingGraph;
+  readonly #depth: ProfileDepth;
+  readonly #identities: ProfileIdentities;
+  readonly #grid: ReturnType<typeof profileGrid>;
+  readonly #known = new Map<string, VariantProfile>();
+  readonly #wanted: readonly VariantGrid[];
+  readonly #progress: ProgressMeter;
+
+  constructor(request: ProfileRequest) {
+    const { spec, clock } = request;
+    this.#request = request;
+    this.#spec = spec;
+    this.#machine = request.machine ?? machineFingerprint(spec.baseDir);
+    this.#graph = servingGraph(spec);
+    this.#depth = request.options.quick ? 'quick' : 'full';
+    this.#grid = profileGrid(spec, this.#machine.coresAvailable);
+    this.#identities = new ProfileIdentities(spec, {
+      graph: this.#graph,
+      machine: this.#machine,
+      samples: request.samples,
+    });
+    this.#wanted = this.#takeKeptProfiles();
+    this.#progress = new ProgressMeter(clock, {
+      totalUnits: this.#wanted.reduce((sum, entry) => sum + unitsOf(entry), 0),
+      expectedUnitMs: pointLimits[this.#depth].maxMs,
+      listener: request.onProgress ?? (() => {}),
+    });
+  }
+
+  async run(): Promise<PipelineProfile> {
+    if (this.#wanted.length > 0) await this.#measureAlongTheGraph();
+    return {
+      machine: this.#machine,
+      variants: this.#grid.variants.flatMap((entry) => this.#known.get(keyOf(entry)) ?? []),
+      notMeasured: this.#grid.notMeasured,
+    };
+  }
+
+  /** Remembers what is kept and gives what has to be measured. */
+  #takeKeptProfiles(): readonly VariantGrid[] {
+    const { cache, options } = this.#request;
+    const kept = cache?.read().variants ?? [];
+    const verdicts = variantVerdicts({ grid: this.#grid, identities: this.#identities, kept, depth: this.#depth });
+    for (const verdict of verdicts)
+      if (verdict.kind !== 'missing') this.#known.set(keyOf(verdict.grid), verdict.profile);
+    return verdicts
+      .filter(({ kind }) => kind !== 'fresh' || options.renew === true)
+      .map(({ grid }) => grid)
+      .filter(({ stage }) => options.stageId === undefined || stage.id === options.stageId);
+  }
+
+  async #measureAlongTheGraph(): Promise<void> {
+    const walk = new SampleWalk(
+      this.#graph,
+      this.#request.samples.map(({ inputs }) => inputs),
+    );
+    const feeding = new Set(
+      this.#wanted.flatMap(({ stage }) => stagesBefore(this.#graph, this.#spec.stages.indexOf(stage))),
+    );
+    for (const index of this.#graph.topologicalOrder) {
+      const stage = this.#spec.stages[index] as StageSpec;
+      const wanted = this.#wanted.filter((entry) => entry.stage === stage);
+      if (wanted.length === 0 && !feeding.has(index)) continue;
+      const inputs = walk.inputsOf(index);
+      if (inputs.length === 0) throw noInputs(stage, this.#request.samples.length);
+      const outputs = await this.#measureStage({ stage, wanted, inputs, feeds: feeding.has(index) });
+      if (outputs !== undefined) walk.leave(index, outputs);
+    }
+  }
+
+  /** Measures the variants of a stage; gives its outputs if a later stage needs them. */
+  async #measureStage(job: {
+    readonly stage: StageSpec;
+    readonly wanted: readonly VariantGrid[];
+    readonly inputs: CapturedInputs;
+    readonly feeds: boolean;
+  }): Promise<readonly TensorMap[] | undefined> {
+    const { stage, wanted, inputs, feeds } = job;
+    const feeder = flowVariant(stage);
+    let outputs: readonly TensorMap[] | undefined;
+    for (const entry of wanted) {
+      const capture = async (runner: ModelRunner) => {
+        if (feeds && entry.variant === feeder) outputs = await runEach(runner, stage, inputs);
+      };
+      await this.#measureOne(entry, inputs, capture);
+    }
+    if (feeds && outputs === undefined) outputs = await this.#feed(stage, inputs);
+    return outputs;
+  }
+
+  async #measureOne(
+    entry: VariantGrid,
+    inputs: CapturedInputs,
+    afterMeasuring: (runner: ModelRunner) => Promise<void>,
+  ): Promise<void> {
+    const { launcher, clock, cache, residentBytes = () => process.memoryUsage.rss(), nowEpochMs } = this.#request;
+    const measured = await measureVariant({
+      grid: entry,
+      inputs,
+      baseDir: this.#spec.baseDir,
+      sloLatencyMs: this.#spec.slo.latencyMs,
+      limits: pointLimits[this.#depth],
+      launcher,
+      clock,
+      residentBytes,
+      progress: this.#progress,
+      afterMeasuring,
+    });
+    this.#known.set(keyOf(entry), {
+      stageId: entry.stage.id,
+      variantId: entry.variant.id,
+      ...measured,
+      depth: this.#depth,
+      measuredAtEpochMs: (nowEpochMs ?? Date.now)(),
+      identity: this.#identities.of(entry.stage, entry.variant),
+    });
+    cache?.write([...this.#known.values()]);
+  }
+
+  async #feed(stage: StageSpec, inputs: CapturedInputs): Promise<readonly TensorMap[]> {
+    const variant = flowVariant(stage);
+    this.#progress.begin(`${stage.id}/${variant.id} running the samples`);
+    const resources = {
+      cpuCores: flowCores(variant),
+      memoryBytes: variant.memoryBytes,
+      gpus: variant.gpus,
+    };
+    const { baseDir } = this.#spec;
+    const { runner } = await this.#request.launcher.launch({ stage, variant, resources, baseDir });
+    try {
+      return await runEach(runner, stage, inputs);
+    } finally {
+      await runner.close();
+    }
+  }
+}
+
+const keyOf = ({ stage, variant }: VariantGrid): string => `${stage.id}/${variant.id}`;
+
+const unitsOf = ({ coreCounts, batchSizes }: VariantGrid): number => coreCounts.length * batchSizes.length;
+
+/** Items one by one, so that models of a fixed batch size can feed later stages too. */
+async function runEach(runner: ModelRunner, stage: StageSpec, inputs: CapturedInputs): Promise<readonly TensorMap[]> {
+  const outputs: TensorMap[] = [];
+  for (const input of inputs) {
+    const [result] = (await runner.run([copyTensors(input)])).items;
+    if (result?.kind === 'ok') outputs.push(result.output);
+    else throw sampleRefused(stage, result?.error);
+  }
+  return outputs;
+}
+
+function sampleRefused(stage: StageSpec, cause: AppError | undefined): AppError {
+  const message = `Stage ${stage.id} refused one of the samples: ${cause?.message ?? 'it gave no result'}`;
+  return new AppError(cause?.code ?? 'STAGE_FAILED', message, { details: { stageId: stage.id }, cause });
+}
+
+function noInputs(stage: StageSpec, sampleCount: number): AppError {
+  const message = `None of the ${sampleCount} samples leads to an input of stage ${stage.id}; add samples that do.`;
+  return new AppError('INVALID_INPUT', message, { details: { stageId: stage.id } });
+}

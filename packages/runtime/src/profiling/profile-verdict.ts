@@ -1,0 +1,110 @@
+/**
+ * Whether kept profiles still hold, variant by variant: `fresh`, `stale` with the reasons, or `missing`. Stale are those of another
+ * machine, other code, other inputs, a grid that has grown since, and quick ones where full ones are asked for.
+ */
+import { type PipelineSpec, servingGraph } from '@equipoise/core';
+import { type MachineFingerprint, machineFingerprint } from './machine-fingerprint.js';
+import type { PipelineProfile, ProfileDepth, VariantProfile } from './measured-profile.js';
+import { loadPipelineSamples, type PipelineSample } from './pipeline-samples.js';
+import type { ProfileCache } from './profile-cache.js';
+import { type ProfileGrid, profileGrid, type VariantGrid } from './profile-grid.js';
+import { identityDifferences, ProfileIdentities } from './profile-identity.js';
+
+/** What is known of one variant. */
+export type VariantVerdict =
+  | { readonly kind: 'fresh'; readonly grid: VariantGrid; readonly profile: VariantProfile }
+  | {
+      readonly kind: 'stale';
+      readonly grid: VariantGrid;
+      readonly profile: VariantProfile;
+      readonly reasons: readonly string[];
+    }
+  | { readonly kind: 'missing'; readonly grid: VariantGrid };
+
+/** The kept profile of a pipeline with its verdict; `reasons` name stage, variant and what changed, `missing` wins over `stale`. */
+export interface KeptProfile {
+  readonly kind: 'fresh' | 'stale' | 'missing';
+  readonly reasons: readonly string[];
+  readonly warnings: readonly string[];
+  /** Fresh and stale ones alike; whoever plans decides whether stale ones will do. */
+  readonly profile: PipelineProfile;
+  readonly variants: readonly VariantVerdict[];
+}
+
+/** What to judge, and by which conditions. */
+export interface VerdictRequest {
+  readonly grid: ProfileGrid;
+  readonly identities: ProfileIdentities;
+  readonly kept: readonly VariantProfile[];
+  /** The least depth that counts as fresh. */
+  readonly depth: ProfileDepth;
+}
+
+const pointKey = (point: { readonly cpuCores: number; readonly batchSize: number }): string =>
+  `${point.cpuCores}/${point.batchSize}`;
+
+function uncovered({ coreCounts, batchSizes }: VariantGrid, profile: VariantProfile): boolean {
+  const covered = new Set([...profile.points, ...profile.skipped].map(pointKey));
+  return coreCounts.some((cpuCores) => batchSizes.some((batchSize) => !covered.has(pointKey({ cpuCores, batchSize }))));
+}
+
+/** The verdict on every variant of the grid, in its order. */
+export function variantVerdicts({ grid, identities, kept, depth }: VerdictRequest): readonly VariantVerdict[] {
+  return grid.variants.map((entry): VariantVerdict => {
+    const { stage, variant } = entry;
+    const profile = kept.find((known) => known.stageId === stage.id && known.variantId === variant.id);
+    if (profile === undefined) return { kind: 'missing', grid: entry };
+    const reasons = [...identityDifferences(profile.identity, identities.of(stage, variant))];
+    if (uncovered(entry, profile)) reasons.push('core counts or batch sizes were added');
+    if (depth === 'full' && profile.depth === 'quick') reasons.push('it was measured with --quick');
+    return reasons.length === 0
+      ? { kind: 'fresh', grid: entry, profile }
+      : { kind: 'stale', grid: entry, profile, reasons };
+  });
+}
+
+function describeVerdict(verdict: VariantVerdict): readonly string[] {
+  const name = `stage ${verdict.grid.stage.id}, variant ${verdict.grid.variant.id}`;
+  switch (verdict.kind) {
+    case 'fresh':
+      return [];
+    case 'stale':
+      return [`${name}: ${verdict.reasons.join('; ')}`];
+    case 'missing':
+      return [`${name}: not measured yet`];
+  }
+}
+
+function samplesOrNone(spec: PipelineSpec): readonly PipelineSample[] {
+  try {
+    return loadPipelineSamples(spec).samples;
+  } catch {
+    // Without samples nothing can be measured again, but kept profiles can still be judged: their inputs differ.
+    return [];
+  }
+}
+
+/** Reads and judges the kept profile of a pipeline, for whoever plans with it. */
+export function keptProfile(
+  spec: PipelineSpec,
+  cache: ProfileCache,
+  machine: MachineFingerprint = machineFingerprint(spec.baseDir),
+): KeptProfile {
+  const grid = profileGrid(spec, machine.coresAvailable);
+  const { variants: kept, warning } = cache.read();
+  const samples = grid.variants.length === 0 ? [] : samplesOrNone(spec);
+  const identities = new ProfileIdentities(spec, { graph: servingGraph(spec), machine, samples });
+  const variants = variantVerdicts({ grid, identities, kept, depth: 'quick' });
+  const kinds = new Set(variants.map(({ kind }) => kind));
+  return {
+    kind: kinds.has('missing') ? 'missing' : kinds.has('stale') ? 'stale' : 'fresh',
+    reasons: variants.flatMap(describeVerdict),
+    warnings: warning === undefined ? [] : [warning],
+    profile: {
+      machine,
+      variants: variants.flatMap((verdict) => (verdict.kind === 'missing' ? [] : [verdict.profile])),
+      notMeasured: grid.notMeasured,
+    },
+    variants,
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * Takes a set of requests through the graph stage by stage instead of request by request: all items of a stage first, then its
+ * outputs go on to the next. Which items there are is decided by core's walk, the very one that serves; the caller runs them.
+ * Payloads are handed around by reference: whoever runs an item copies it first.
+ */
+import { GraphWalk, RequestState, type Scope, type ServingGraph, type TensorMap } from '@equipoise/core';
+import { tensorAlgebra } from '../data-plane/payload-algebra.js';
+
+/** Inputs of one stage, in the order of the requests. */
+export type CapturedInputs = readonly TensorMap[];
+
+type Request = RequestState<TensorMap, undefined>;
+
+interface WaitingItem {
+  readonly request: Request;
+  readonly payload: TensorMap;
+  readonly scope: Scope<TensorMap> | undefined;
+}
+
+/** Requests on their way; call `inputsOf` and then `leave` for each stage in topological order. */
+export class SampleWalk {
+  readonly #graph: ServingGraph;
+  readonly #walk: GraphWalk<TensorMap, undefined>;
+  readonly #waiting: WaitingItem[][];
+  readonly #requests: Request[] = [];
+
+  constructor(graph: ServingGraph, samples: readonly TensorMap[]) {
+    this.#graph = graph;
+    this.#waiting = graph.stages.map(() => []);
+    const algebra = { ...tensorAlgebra(graph), share: (payload: TensorMap) => payload };
+    this.#walk = new GraphWalk(graph, algebra, (request, stage, { scope, payload }) => {
+      this.#waiting[stage]?.push({ request, scope, payload });
+    });
+    samples.forEach((inputs, sequence) => {
+      const arrival = { context: undefined, arrivedAtMs: 0, deadlineAtMs: Number.POSITIVE_INFINITY };
+      const request: Request = new RequestState(sequence, arrival, graph.outputs.length);
+      this.#requests.push(request);
+      this.#walk.enter(request, inputs);
+    });
+  }
+
+  /** What has arrived at a stage; complete once all stages before it have left. */
+  inputsOf(stage: number): CapturedInputs {
+    return (this.#waiting[stage] ?? []).map((item) => item.payload);
+  }
+
+  /** Sends the outputs of a stage on, one for each of its inputs and in their order. */
+  leave(stage: number, outputs: readonly TensorMap[]): void {
+    const items = this.#waiting[stage] ?? [];
+    this.#waiting[stage] = [];
+    const slot = this.#graph.stages[stage]?.outputSlot ?? -1;
+    items.forEach(({ request, scope }, index) => {
+      const output = outputs[index] as TensorMap;
+      if (slot >= 0) request.outputs[slot] = output;
+      this.#walk.leave(request, { stage, scope, shared: false }, output);
+    });
+  }
+
+  /** The outputs of each request, by output slot. */
+  responses(): readonly (readonly (TensorMap | undefined)[])[] {
+    return this.#requests.map((request) => request.outputs);
+  }
+}
