@@ -14,3 +14,5 @@ export * from './profiling/profile-cache.js';
 export * from './profiling/profile-pipeline.js';
 export type { ProfileProgress } from './profiling/profile-progress.js';
 export * from './profiling/profile-verdict.js';
+export * from './store/spec-digest.js';
+export * from './store/sqlite-plan-store.js';

@@ -3,11 +3,11 @@
  * relative path, the parameters, and the inputs, that is the samples and everything before the stage that shapes them.
  * A remote artifact is known by its address and version alone.
  */
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, extname, join, resolve } from 'node:path';
 import type { PipelineSpec, ServingGraph, StageSpec, TensorMap, VariantSpec } from '@equipoise/core';
+import { canonicalJson, sha256 } from '../digest.js';
 import { flowVariant, stagesBefore } from './flow.js';
 import type { MachineFingerprint } from './machine-fingerprint.js';
 import type { PipelineSample } from './pipeline-samples.js';
@@ -21,46 +21,31 @@ export interface VariantIdentity {
   readonly inputs: string;
 }
 
-const sha256 = (...parts: readonly (string | Uint8Array)[]): string => {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part).update('\0');
-  return hash.digest('hex');
-};
-
-/** JSON with sorted keys, so that equal values have equal texts. */
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
+/** A file inside an installed package, found by its folder: `exports` concern code, not data. */
+function packageFile(reference: string, baseDir: string): string | undefined {
+  const places = createRequire(join(baseDir, 'any.js')).resolve.paths(reference) ?? [];
+  return places.map((place) => join(place, reference)).find(existsSync);
 }
 
 function localPath(reference: string, baseDir: string): string | undefined {
-  if (reference.startsWith('npm:')) {
-    try {
-      return createRequire(join(baseDir, 'any.js')).resolve(reference.slice('npm:'.length));
-    } catch {
-      return undefined;
-    }
-  }
-  if (/^[a-z][a-z0-9+.-]*:/i.test(reference) && !reference.startsWith('file:')) return undefined;
-  return resolve(baseDir, reference.replace(/^file:(\/\/)?/, ''));
+  if (reference.startsWith('npm:')) return packageFile(reference.slice('npm:'.length), baseDir);
+  if (/^[a-z][a-z0-9+.-]+:/i.test(reference)) return undefined;
+  return resolve(baseDir, reference);
 }
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
 function artifactDigest(variant: VariantSpec, baseDir: string): string {
   if (variant.artifact === undefined) return 'none';
   const path = localPath(variant.artifact, baseDir);
-  if (path === undefined || !existsSync(path)) return sha256('reference', variant.artifact, variant.version ?? '');
+  if (path === undefined || !isFile(path)) return sha256('reference', variant.artifact, variant.version ?? '');
   return sha256(readFileSync(path));
 }
 
 /** A source file for an import path; modules name their compiled form (`./x.js`) where only the source exists. */
 function sourceFile(path: string): string | undefined {
   const stem = path.slice(0, path.length - extname(path).length);
-  return [path, `${stem}.ts`, `${path}.ts`, `${path}.js`, join(path, 'index.ts'), join(path, 'index.js')].find(
-    (candidate) => extname(candidate) !== '' && existsSync(candidate),
-  );
+  return [path, `${stem}.ts`, `${path}.ts`, `${path}.js`, join(path, 'index.ts'), join(path, 'index.js')].find(isFile);
 }
 
 const RELATIVE_IMPORT = /(?:from|import|require)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g;
@@ -78,7 +63,7 @@ function collectSources(path: string, found: Map<string, string>): void {
 function moduleDigest(stage: StageSpec, baseDir: string): string {
   if (stage.module === undefined) return 'none';
   const path = localPath(stage.module, baseDir);
-  if (path === undefined || !existsSync(path)) return sha256('reference', stage.module);
+  if (path === undefined || !isFile(path)) return sha256('reference', stage.module);
   const sources = new Map<string, string>();
   collectSources(path, sources);
   return sha256(...[...sources.values()].sort());

@@ -1,0 +1,42 @@
+/**
+ * A process that writes to a state file until it is killed: `FILE FIRST_NUMBER`. Number n becomes a plan and a decision;
+ * once both calls have returned, n is printed.
+ */
+import { writeSync } from 'node:fs';
+import type { DecisionRecord, Plan } from '@equipoise/core';
+import { SqlitePlanStore } from './sqlite-plan-store.js';
+
+/** The plan that carries a number. */
+export function numberedPlan(number: number): Plan {
+  const predicted = { latencyMs: number, percentile: 99, pas: 1, capacityRps: 1, cpuCores: 1, costPerHour: 1 };
+  return { stages: {}, predicted };
+}
+
+/** The decision that carries a number, of the size that real ones have. */
+export function numberedDecision(number: number): DecisionRecord {
+  return {
+    atEpochMs: number,
+    observation: {
+      atMs: number,
+      load: { arrivalsPerSecond: new Array<number>(600).fill(number) },
+      stages: {},
+      runningPlan: { stages: {} },
+      staleSources: [],
+    },
+    decision: {
+      kind: 'hold',
+      reason: `number ${number}`,
+      evidence: { forecast: { method: 'last', meanRps: 1, upperRps: 1 } },
+    },
+  };
+}
+
+const [, script, path, first] = process.argv;
+if (script?.includes('writing-process') === true && path !== undefined) {
+  const store = new SqlitePlanStore(path);
+  for (let number = Number(first); ; number++) {
+    store.saveLastGoodPlan('p', numberedPlan(number), { atEpochMs: number, specDigest: 'd' });
+    store.appendDecision('p', numberedDecision(number));
+    writeSync(1, `${number}\n`);
+  }
+}
