@@ -1,7 +1,8 @@
 /**
  * Measures one profile point: a single replica in a closed loop, the next batch handed over as soon as the last one is back, so the
- * throughput is that of saturation and never that of an offered load. Service times are those the replica reports; the throughput,
- * items ÷ Σ time from hand-over to answer, contains the way to the replica and back, but not the copying of inputs.
+ * throughput is that of saturation and never that of an offered load. The service time of a batch is how long it occupies the
+ * replica as the dispatch rule sees it, from hand-over to answer: the way to the replica and back is part of it, the copying of
+ * inputs is not. For tiny models that way is most of the time.
  *
  * It stops as soon as the interval of the mean (and, where asked for, of the p99) is tight, or at the time cap.
  */
@@ -45,7 +46,7 @@ export const pointLimits: Readonly<Record<ProfileDepth, PointLimits>> = {
 
 /** Batches that are timed even when the cap was hit before. */
 const LEAST_BATCHES = 3;
-/** A batch that the replica's clock saw no time pass in took at most this. */
+/** A batch that no clock saw time pass in took at most this. */
 const CLOCK_RESOLUTION_MS = 0.001;
 
 /** What is measured, on what, until when. */
@@ -58,19 +59,16 @@ export interface PointMeasurement {
   readonly clock: Clock;
 }
 
-interface TimedBatch {
-  readonly serviceMs: number;
-  readonly turnaroundMs: number;
-}
-
-async function timedBatch({ runner, inputs, batchSize, clock }: PointMeasurement): Promise<TimedBatch> {
+/** Runs the next batch; gives its service time in ms. */
+async function timedBatch({ runner, inputs, batchSize, clock }: PointMeasurement): Promise<number> {
   const batch = inputs.nextBatch(batchSize);
   const startedAtMs = clock.nowMs();
   const { items, serviceMs } = await runner.run(batch);
   const turnaroundMs = clock.nowMs() - startedAtMs;
   const failed = items.find((item) => item.kind === 'failed');
   if (failed !== undefined) throw failed.error;
-  return { serviceMs: Math.max(serviceMs, CLOCK_RESOLUTION_MS), turnaroundMs };
+  // A coarse clock must not make a batch faster than the replica says it was.
+  return Math.max(turnaroundMs, serviceMs, CLOCK_RESOLUTION_MS);
 }
 
 async function warmUp(measurement: PointMeasurement): Promise<void> {
@@ -100,10 +98,9 @@ export async function measurePoint(measurement: PointMeasurement): Promise<Measu
   const times = new BatchTimes();
   let measuredMs = 0;
   while (times.count < LEAST_BATCHES || (clock.nowMs() < capAtMs && !isSure(times, measuredMs, limits))) {
-    const { serviceMs, turnaroundMs } = await timedBatch(measurement);
+    const serviceMs = await timedBatch(measurement);
     times.add(serviceMs);
-    // A coarse clock must not make a batch faster than the replica says it was.
-    measuredMs += Math.max(turnaroundMs, serviceMs);
+    measuredMs += serviceMs;
   }
   return pointOf(measurement, times, measuredMs);
 }

@@ -8,11 +8,11 @@
  * replicas in threads, with buffers of the caller, and not those in processes of their own.
  */
 import { AppError, type Clock, type ModelRunner, type ReplicaLauncher } from '@equipoise/core';
+import type { ProgressMeter } from '../progress-meter.js';
 import { InputCycle } from './input-cycle.js';
 import { measurePoint, type PointLimits } from './measure-point.js';
 import type { MeasuredPoint, SkippedPoint } from './measured-profile.js';
 import type { VariantGrid } from './profile-grid.js';
-import type { ProgressMeter } from './profile-progress.js';
 import type { CapturedInputs } from './sample-walk.js';
 
 /** Sizes in a row whose time per item has not fallen before the rest is skipped. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { curvesOf, type PipelineSpec, type StageBounds, stageId, variantId } from '@equipoise/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { WorkProgress } from '../progress-meter.js';
 import { ProfileCache } from './profile-cache.js';
 import { type ProfileRequest, profilePipeline } from './profile-pipeline.js';
 import {
@@ -16,7 +17,6 @@ import {
   variant,
   WorkClock,
 } from './profile-pipeline.test-support.js';
-import type { ProfileProgress } from './profile-progress.js';
 import { keptProfile } from './profile-verdict.js';
 
 const samples = [1, 2, 3].map((value) => ({ name: `${value}`, inputs: { x: int32([1], value) } }));
@@ -45,20 +45,20 @@ function bench(spec: PipelineSpec, stages: Readonly<Record<string, FakeStage>>, 
 }
 
 describe('profilePipeline', () => {
-  it('gives the known service times, and a throughput that contains the way to the replica', async () => {
+  it('gives the known service times with the way to the replica and back, and the throughput of both', async () => {
     const one = pipeline([stage('a', [variant('v')], { bounds: boundsWith([1, 4]) })]);
     const { profile, launcher } = bench(one, { a: { ...linear(6, 1), loadMs: 77 } }, 3);
     const { variants } = await profile();
     expect(variants).toMatchObject([{ stageId: 'a', variantId: 'v', loadMs: 77, depth: 'quick', skipped: [] }]);
     expect(variants[0]?.points).toEqual([
-      { cpuCores: 1, batchSize: 1, p50Ms: 7, p95Ms: 7, p99Ms: 7, meanMs: 7, throughputRps: 100, batches: 30 },
+      { cpuCores: 1, batchSize: 1, p50Ms: 10, p95Ms: 10, p99Ms: 10, meanMs: 10, throughputRps: 100, batches: 30 },
       {
         cpuCores: 1,
         batchSize: 4,
-        p50Ms: 10,
-        p95Ms: 10,
-        p99Ms: 10,
-        meanMs: 10,
+        p50Ms: 13,
+        p95Ms: 13,
+        p99Ms: 13,
+        meanMs: 13,
         throughputRps: expect.closeTo(4000 / 13, 9),
         batches: 30,
       },
@@ -202,7 +202,7 @@ describe('profilePipeline', () => {
   });
 
   it('reports progress up to the last unit', async () => {
-    const seen: ProfileProgress[] = [];
+    const seen: WorkProgress[] = [];
     const spec = pipeline([stage('a', [variant('v')]), stage('b', [variant('v')], { bounds: boundsWith([1, 2]) })]);
     await bench(spec, { a: linear(0, 2), b: linear(5, 1) }).profile({ onProgress: (progress) => seen.push(progress) });
     expect(seen[0]).toEqual({ doneUnits: 0, totalUnits: 8, etaMs: 8 * 650, label: 'a/v cores 1 batch 1' });

@@ -18,16 +18,16 @@ import {
   type TensorMap,
 } from '@equipoise/core';
 import { copyTensors } from '../data-plane/payload-algebra.js';
+import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
 import { flowCores, flowVariant, stagesBefore } from './flow.js';
 import { type MachineFingerprint, machineFingerprint } from './machine-fingerprint.js';
 import { pointLimits } from './measure-point.js';
 import { measureVariant } from './measure-variant.js';
 import type { PipelineProfile, ProfileDepth, VariantProfile } from './measured-profile.js';
-import type { PipelineSample } from './pipeline-samples.js';
+import { loadPipelineSamples, type PipelineSample } from './pipeline-samples.js';
 import type { ProfileCache } from './profile-cache.js';
 import { profileGrid, type VariantGrid } from './profile-grid.js';
 import { ProfileIdentities } from './profile-identity.js';
-import { type ProfileProgress, ProgressMeter } from './profile-progress.js';
 import { variantVerdicts } from './profile-verdict.js';
 import { type CapturedInputs, SampleWalk } from './sample-walk.js';
 
@@ -35,15 +35,16 @@ import { type CapturedInputs, SampleWalk } from './sample-walk.js';
 export interface ProfileRequest {
   readonly spec: PipelineSpec;
   readonly launcher: ReplicaLauncher;
-  readonly samples: readonly PipelineSample[];
   readonly options: { readonly quick: boolean; readonly stageId?: StageId; readonly renew?: boolean };
   readonly clock: Clock;
+  /** Example requests; read from the pipeline's samples folder when left out and there is something to measure. */
+  readonly samples?: readonly PipelineSample[];
   /** Where fresh profiles are taken from and new ones are kept. */
   readonly cache?: ProfileCache;
   readonly machine?: MachineFingerprint;
   readonly residentBytes?: () => number;
   readonly nowEpochMs?: () => number;
-  readonly onProgress?: (progress: ProfileProgress) => void;
+  readonly onProgress?: (progress: WorkProgress) => void;
 }
 
 /** Measures what is not fresh; rejects with the AppError of a variant that does not start or run. */
@@ -54,6 +55,7 @@ export async function profilePipeline(request: ProfileRequest): Promise<Pipeline
 class PipelineProfiler {
   readonly #request: ProfileRequest;
   readonly #spec: PipelineSpec;
+  readonly #samples: readonly PipelineSample[];
   readonly #machine: MachineFingerprint;
   readonly #graph: ServingGraph;
   readonly #depth: ProfileDepth;
@@ -71,10 +73,11 @@ class PipelineProfiler {
     this.#graph = servingGraph(spec);
     this.#depth = request.options.quick ? 'quick' : 'full';
     this.#grid = profileGrid(spec, this.#machine.coresAvailable);
+    this.#samples = request.samples ?? (this.#grid.variants.length === 0 ? [] : loadPipelineSamples(spec).samples);
     this.#identities = new ProfileIdentities(spec, {
       graph: this.#graph,
       machine: this.#machine,
-      samples: request.samples,
+      samples: this.#samples,
     });
     this.#wanted = this.#takeKeptProfiles();
     this.#progress = new ProgressMeter(clock, {
@@ -109,7 +112,7 @@ class PipelineProfiler {
   async #measureAlongTheGraph(): Promise<void> {
     const walk = new SampleWalk(
       this.#graph,
-      this.#request.samples.map(({ inputs }) => inputs),
+      this.#samples.map(({ inputs }) => inputs),
     );
     const feeding = new Set(
       this.#wanted.flatMap(({ stage }) => stagesBefore(this.#graph, this.#spec.stages.indexOf(stage))),
@@ -119,7 +122,7 @@ class PipelineProfiler {
       const wanted = this.#wanted.filter((entry) => entry.stage === stage);
       if (wanted.length === 0 && !feeding.has(index)) continue;
       const inputs = walk.inputsOf(index);
-      if (inputs.length === 0) throw noInputs(stage, this.#request.samples.length);
+      if (inputs.length === 0) throw noInputs(stage, this.#samples.length);
       const outputs = await this.#measureStage({ stage, wanted, inputs, feeds: feeding.has(index) });
       if (outputs !== undefined) walk.leave(index, outputs);
     }
