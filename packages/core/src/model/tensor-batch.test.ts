@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AppError } from './app-error.js';
 import type { Datatype, Tensor, TensorData } from './tensor.js';
-import { stackTensors, unstackTensor } from './tensor-batch.js';
+import { concatenateTensors, sliceTensor, stackTensors, unstackTensor } from './tensor-batch.js';
 
 const fp32 = (shape: readonly number[], ...values: number[]): Tensor => ({
   datatype: 'FP32',
@@ -92,5 +92,47 @@ describe('stackTensors and unstackTensor', () => {
 
   it('needs something to stack', () => {
     expect(() => stackTensors([])).toThrow('at least one');
+  });
+});
+
+describe('concatenateTensors and sliceTensor', () => {
+  it('put rows together and take them apart as views', () => {
+    const whole = concatenateTensors([fp32([1, 2], 1, 2), fp32([0, 2]), fp32([2, 2], 3, 4, 5, 6)]);
+    expect(whole).toEqual(fp32([3, 2], 1, 2, 3, 4, 5, 6));
+    const part = sliceTensor(whole, 1, 3);
+    expect(part).toEqual(fp32([2, 2], 3, 4, 5, 6));
+    expect((part.data as Float32Array).buffer).toBe((whole.data as Float32Array).buffer);
+    expect(sliceTensor(whole, 3, 3)).toEqual(fp32([0, 2]));
+  });
+
+  it('undo each other for every data type', () => {
+    fc.assert(
+      fc.property(tensors, (parts) => {
+        const stacks = parts.map((part, index) => stackTensors(Array(index + 1).fill(part)));
+        const whole = concatenateTensors(stacks);
+        let from = 0;
+        for (const stack of stacks) {
+          const to = from + (stack.shape[0] ?? 0);
+          expect(sliceTensor(whole, from, to)).toEqual(stack);
+          from = to;
+        }
+        expect(whole.shape[0]).toBe(from);
+      }),
+      { seed: 12, numRuns: 100 },
+    );
+  });
+
+  it('leave a single tensor as it is', () => {
+    const one = fp32([2, 1], 1, 2);
+    expect(concatenateTensors([one])).toEqual(one);
+    expect(concatenateTensors([one]).data).toBe(one.data);
+  });
+
+  it('refuse rows of other shapes, scalars and rows that are not there', () => {
+    const mismatch = expect.objectContaining({ code: 'TENSOR_MISMATCH' });
+    expect(() => concatenateTensors([fp32([1, 2], 1, 2), fp32([2, 1], 1, 2)])).toThrow(mismatch);
+    expect(() => concatenateTensors([fp32([], 1)])).toThrow(mismatch);
+    expect(() => sliceTensor(fp32([], 1), 0, 1)).toThrow(mismatch);
+    expect(() => sliceTensor(fp32([2], 1, 2), 1, 3)).toThrow('rows 1 to 3 lie in FP32 [2]');
   });
 });

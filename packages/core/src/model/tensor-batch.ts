@@ -1,7 +1,7 @@
 /**
- * Several tensors as one and back, along a new leading dimension: [..s] × k ↔ [k, ..s].
- * A fan-out cuts the tensors of a stage apart, a join and a batched model put them together. Stacking copies once
- * (a single tensor is only reshaped); unstacking gives views of the one buffer, so its parts must not be changed in place.
+ * Several tensors as one and back, along a new leading dimension ([..s] × k ↔ [k, ..s]) or along the one they have.
+ * A fan-out cuts the tensors of a stage apart, a join and a batched model put them together. Putting together copies once
+ * (a single tensor is only reshaped); cutting gives views of the one buffer, so the parts must not be changed in place.
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from './app-error.js';
@@ -37,15 +37,37 @@ function sameKind(a: Tensor, b: Tensor): boolean {
   );
 }
 
-function concatenate(tensors: readonly Tensor[], first: Tensor): TensorData {
-  if (first.datatype === 'BYTES') return tensors.flatMap(({ data }) => data as readonly string[]);
-  const step = elementCount(first.shape);
-  const all = new numericStorage[first.datatype](step * tensors.length);
-  tensors.forEach(({ data }, index) => {
+/** The first of tensors that must be alike; `compared` is what of each must be. */
+function firstOfAlike(tensors: readonly Tensor[], compared: (tensor: Tensor) => Tensor): Tensor {
+  const [first, ...others] = tensors;
+  invariant(first !== undefined, 'there is at least one tensor to put together');
+  const odd = others.findIndex((tensor) => !sameKind(compared(first), compared(tensor)));
+  const other = others[odd];
+  if (other === undefined) return first;
+  throw new AppError(
+    'TENSOR_MISMATCH',
+    `Tensors put together must be equal in data type and shape: the first is ${describe(first)}, number ${odd + 2} is ${describe(other)}.`,
+    { details: { expected: describe(first), found: describe(other), index: odd + 1 } },
+  );
+}
+
+function joinedData(tensors: readonly Tensor[], { datatype, data: firstData }: Tensor): TensorData {
+  if (tensors.length === 1) return firstData;
+  if (datatype === 'BYTES') return tensors.flatMap(({ data }) => data as readonly string[]);
+  const all = new numericStorage[datatype](tensors.reduce((sum, { data }) => sum + data.length, 0));
+  let from = 0;
+  for (const { data } of tensors) {
     // Equal data types have equal element types, which the compiler cannot see through the union.
-    all.set(data as unknown as ArrayLike<number> & ArrayLike<bigint>, index * step);
-  });
+    all.set(data as unknown as ArrayLike<number> & ArrayLike<bigint>, from);
+    from += data.length;
+  }
   return all;
+}
+
+function leadingSize(tensor: Tensor): number {
+  const [size] = tensor.shape;
+  if (size !== undefined) return size;
+  throw new AppError('TENSOR_MISMATCH', `A scalar ${tensor.datatype} has no leading dimension.`);
 }
 
 /**
@@ -53,35 +75,32 @@ function concatenate(tensors: readonly Tensor[], first: Tensor): TensorData {
  * unequal ones are an AppError TENSOR_MISMATCH that names both.
  */
 export function stackTensors(tensors: readonly Tensor[]): Tensor {
-  const [first] = tensors;
-  invariant(first !== undefined, 'stackTensors needs at least one tensor');
-  const odd = tensors.findIndex((tensor) => !sameKind(first, tensor));
-  const other = tensors[odd];
-  if (other !== undefined) {
-    throw new AppError(
-      'TENSOR_MISMATCH',
-      `Tensors stacked together must be equal in data type and shape: the first is ${describe(first)}, number ${odd + 1} is ${describe(other)}.`,
-      { details: { expected: describe(first), found: describe(other), index: odd } },
-    );
-  }
-  return {
-    datatype: first.datatype,
-    shape: [tensors.length, ...first.shape],
-    data: tensors.length === 1 ? first.data : concatenate(tensors, first),
-  };
+  const first = firstOfAlike(tensors, (tensor) => tensor);
+  return { datatype: first.datatype, shape: [tensors.length, ...first.shape], data: joinedData(tensors, first) };
 }
 
-/** Cuts a tensor of shape [k, ..s] into k tensors of shape [..s] without copying; a scalar is an AppError TENSOR_MISMATCH. */
-export function unstackTensor(tensor: Tensor): Tensor[] {
-  const [count, ...shape] = tensor.shape;
-  if (count === undefined) {
-    throw new AppError('TENSOR_MISMATCH', `A scalar ${tensor.datatype} has no leading dimension to be cut along.`);
-  }
+/**
+ * Puts k ≥ 1 tensors of shapes [r, ..s], equal but for r, together along dimension 0: [Σr, ..s];
+ * unequal ones and scalars are an AppError TENSOR_MISMATCH.
+ */
+export function concatenateTensors(tensors: readonly Tensor[]): Tensor {
+  const rows = tensors.reduce((sum, tensor) => sum + leadingSize(tensor), 0);
+  const first = firstOfAlike(tensors, (tensor) => ({ ...tensor, shape: tensor.shape.slice(1) }));
+  return { datatype: first.datatype, shape: [rows, ...first.shape.slice(1)], data: joinedData(tensors, first) };
+}
+
+/** Rows `from` to `to` (not included) of a tensor of shape [r, ..s] as a view; a scalar is an AppError TENSOR_MISMATCH. */
+export function sliceTensor(tensor: Tensor, from: number, to: number): Tensor {
+  invariant(0 <= from && from <= to && to <= leadingSize(tensor), `rows ${from} to ${to} lie in ${describe(tensor)}`);
   const { datatype, data } = tensor;
-  const step = elementCount(shape);
-  return Array.from({ length: count }, (_, index) => {
-    const from = index * step;
-    const part = isElementList(data) ? data.slice(from, from + step) : data.subarray(from, from + step);
-    return { datatype, shape, data: part as TensorData };
-  });
+  const rowShape = tensor.shape.slice(1);
+  const step = elementCount(rowShape);
+  const part = isElementList(data) ? data.slice(from * step, to * step) : data.subarray(from * step, to * step);
+  return { datatype, shape: [to - from, ...rowShape], data: part as TensorData };
+}
+
+/** Cuts a tensor of shape [k, ..s] into k views of shape [..s]; a scalar is an AppError TENSOR_MISMATCH. */
+export function unstackTensor(tensor: Tensor): Tensor[] {
+  const shape = tensor.shape.slice(1);
+  return Array.from({ length: leadingSize(tensor) }, (_, row) => ({ ...sliceTensor(tensor, row, row + 1), shape }));
 }
