@@ -7,10 +7,12 @@
  */
 import {
   AppError,
+  concatenateTensors,
   type LoadableVariant,
   type LoadedStage,
   type Resources,
   type StageModule,
+  sliceTensor,
   stackTensors,
   type Tensor,
   type TensorMap,
@@ -19,11 +21,11 @@ import {
 } from '@equipoise/core';
 import { loadOnnxModel, type OnnxModel } from './onnx-model.js';
 
-/** The inputs of one item as rows along dimension 0; `single` when the item came without that dimension. */
+/** The inputs of one item with the batch dimension; `single` when the item came without it. */
 interface ItemRows {
   readonly single: boolean;
   readonly count: number;
-  readonly rows: Readonly<Record<string, readonly Tensor[]>>;
+  readonly inputs: TensorMap;
 }
 
 const invalidInput = (error: unknown): unknown =>
@@ -39,54 +41,51 @@ function inputOf(item: TensorMap, { name }: TensorType, inputs: readonly TensorT
   throw new AppError('INVALID_INPUT', `Tensor '${name}' is missing: the model needs ${expected}, found ${found}.`);
 }
 
-function rowsOf(item: TensorMap, inputs: readonly TensorType[]): ItemRows {
-  const single = inputs.every((input) => inputOf(item, input, inputs).shape.length === input.shape.length - 1);
-  const rows = Object.fromEntries(
-    inputs.map((input) => {
-      const tensor = inputOf(item, input, inputs);
-      return [input.name, single ? [tensor] : unstackTensor(tensor)];
-    }),
-  );
-  const counts = new Set(Object.values(rows).map(({ length }) => length));
-  const [count = 0] = counts;
-  if (count === 0 || counts.size > 1) {
-    const found = inputs.map(({ name }) => `${name} ${rows[name]?.length}`).join(', ');
-    throw new AppError(
-      'INVALID_INPUT',
-      `Inputs need the same number of rows along dimension 0, at least 1; found ${found}.`,
-    );
+function rowsOf(item: TensorMap, declared: readonly TensorType[]): ItemRows {
+  const given = declared.map((input) => [input, inputOf(item, input, declared)] as const);
+  const single = given.every(([input, tensor]) => tensor.shape.length === input.shape.length - 1);
+  const rows = given.map(([{ name }, tensor]) => [name, single ? stackTensors([tensor]) : tensor] as const);
+  const [count, ...others] = rows.map(([, { shape }]) => shape[0]);
+  if (count === undefined || others.some((other) => other !== count)) {
+    const found = rows.map(([name, { shape }]) => `${name} [${shape.join(', ')}]`).join(', ');
+    throw new AppError('INVALID_INPUT', `Inputs need the same number of rows along dimension 0; found ${found}.`);
   }
-  return { single, count, rows };
+  return { single, count, inputs: Object.fromEntries(rows) };
 }
 
-function cutOutputs(outputs: Readonly<Record<string, Tensor>>, items: readonly ItemRows[]): TensorMap[] {
-  const total = items.reduce((sum, { count }) => sum + count, 0);
-  const cut = Object.entries(outputs).map(([name, tensor]) => {
-    if (tensor.shape[0] !== total) {
-      const found = `[${tensor.shape.join(', ')}]`;
-      throw new AppError(
-        'STAGE_FAILED',
-        `Output '${name}' should have ${total} rows along dimension 0, found ${found}.`,
-      );
-    }
-    return [name, unstackTensor(tensor)] as const;
-  });
-  let from = 0;
-  return items.map(({ single, count }) => {
-    const start = from;
-    from += count;
-    return Object.fromEntries(
-      cut.map(([name, rows]) => [name, single ? (rows[start] as Tensor) : stackTensors(rows.slice(start, from))]),
-    );
-  });
+/** Rows `from` on of each output for an item, without the batch dimension when the item came without it. */
+function outputOf({ single, count }: ItemRows, outputs: TensorMap, from: number): TensorMap {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([name, tensor]) => {
+      const rows = sliceTensor(tensor, from, from + count);
+      return [name, single ? { ...rows, shape: rows.shape.slice(1) } : rows];
+    }),
+  );
+}
+
+function checkRows(outputs: TensorMap, total: number): void {
+  for (const [name, { shape }] of Object.entries(outputs)) {
+    if (shape[0] === total) continue;
+    const found = `[${shape.join(', ')}]`;
+    throw new AppError('STAGE_FAILED', `Output '${name}' should have ${total} rows along dimension 0, found ${found}.`);
+  }
 }
 
 async function runTogether(model: OnnxModel, batch: readonly TensorMap[]): Promise<TensorMap[]> {
   const items = batch.map((item) => rowsOf(item, model.inputs));
-  const feeds = Object.fromEntries(
-    model.inputs.map(({ name }) => [name, stackTensors(items.flatMap(({ rows }) => rows[name] ?? []))]),
-  );
-  return cutOutputs(await model.run(feeds), items);
+  const feeds = model.inputs.map(({ name }) => [
+    name,
+    concatenateTensors(items.flatMap(({ inputs }) => inputs[name] ?? [])),
+  ]);
+  const outputs = await model.run(Object.fromEntries(feeds));
+  const total = items.reduce((sum, { count }) => sum + count, 0);
+  checkRows(outputs, total);
+  let from = 0;
+  return items.map((item) => {
+    const output = outputOf(item, outputs, from);
+    from += item.count;
+    return output;
+  });
 }
 
 async function runAlone(model: OnnxModel, item: TensorMap): Promise<TensorMap> {
