@@ -1,1 +1,6 @@
-export {};
+/** Public face of the package: the pipeline file, its problems and its JSON Schema. */
+export { API_VERSION, PIPELINE_KIND } from './api-version.js';
+export { loadPipelineFile } from './load-pipeline-file.js';
+export { type PipelineFileOrigin, type PipelineFileResult, parsePipelineFile } from './parse-pipeline-file.js';
+export type { Problem } from './problem.js';
+export { pipelineJsonSchema } from './schema/pipeline-json-schema.js';

@@ -1,0 +1,89 @@
+/**
+ * Text → checked document. Everything that is wrong comes at once: syntax, schema and semantic findings, in order of position.
+ * Behind a syntax error the document is guesswork, so there only wrong values before it are told, no missing or dangling ones.
+ */
+import { wellFormedPart } from './draft.js';
+import { byPosition, type Finding, type Problem, pathText } from './problem.js';
+import { compareWithSchema, type SchemaForms } from './schema-problems/schema-findings.js';
+import { type LocatedNode, offsetAt } from './yaml/located-node.js';
+import { readYaml, type YamlReading } from './yaml/read-yaml.js';
+
+const MAX_FILE_BYTES = 1_048_576;
+
+/** A schema with the rules it cannot express, applied to the well-formed part of a document. */
+export interface DocumentRules<Output> {
+  readonly schema: SchemaForms<Output>;
+  readonly semanticFindings: (wellFormed: unknown) => readonly Finding[];
+}
+
+/** The document, or all its problems. `problemAt` places further findings. */
+export type CheckedDocument<Output> =
+  | {
+      readonly kind: 'valid';
+      readonly output: Output;
+      readonly warnings: readonly Problem[];
+      readonly problemAt: (finding: Finding) => Problem;
+    }
+  | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
+
+/** Reads and checks a text; never throws. */
+export function checkDocument<Output>(
+  text: string,
+  what: string,
+  rules: DocumentRules<Output>,
+): CheckedDocument<Output> {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_FILE_BYTES)
+    return invalidAsAWhole(`expected at most ${MAX_FILE_BYTES} bytes, found ${bytes} in ${what}`);
+  const reading = readYaml(text);
+  const { root } = reading;
+  if (root === undefined && reading.findings.length === 0)
+    return invalidAsAWhole(`expected a mapping, ${what} is empty`);
+  const problemAt = (finding: Finding) => problemOf(finding, reading);
+  const { findings, output } = findingsOf(reading, rules);
+  const sorted = (severity: 'warning' | undefined) =>
+    findings
+      .filter((finding) => finding.severity === severity)
+      .map(problemAt)
+      .sort(byPosition);
+  const problems = sorted(undefined);
+  if (problems.length > 0 || output === undefined) return { kind: 'invalid', problems };
+  return { kind: 'valid', output: output.value, warnings: sorted('warning'), problemAt };
+}
+
+function findingsOf<Output>(
+  reading: YamlReading,
+  rules: DocumentRules<Output>,
+): { readonly findings: readonly Finding[]; readonly output?: { readonly value: Output } } {
+  const { root, findings, firstSyntaxErrorAt } = reading;
+  if (root === undefined) return { findings };
+  const result = compareWithSchema(rules.schema, root);
+  const schemaFindings = result.kind === 'differs' ? result.findings : [];
+  if (firstSyntaxErrorAt < Number.POSITIVE_INFINITY) {
+    const isSure = (finding: Finding) => finding.missing !== true && offsetOf(finding, root) < firstSyntaxErrorAt;
+    return { findings: [...findings, ...schemaFindings.filter(isSure)] };
+  }
+  const semantic = rules.semanticFindings(wellFormedPart(root.value, schemaFindings));
+  return {
+    findings: [...findings, ...schemaFindings, ...semantic],
+    ...(result.kind === 'matches' ? { output: { value: result.output } } : {}),
+  };
+}
+
+const offsetOf = (finding: Finding, root: LocatedNode): number =>
+  finding.offset ?? offsetAt(root, finding.path, finding.place ?? 'value');
+
+function problemOf(finding: Finding, { root, lines }: YamlReading): Problem {
+  const offset = finding.offset ?? (root === undefined ? 0 : offsetOf(finding, root));
+  const { line, col } = lines.linePos(offset);
+  return {
+    path: pathText(finding.path),
+    line: Math.max(1, line),
+    column: Math.max(1, col),
+    message: finding.message,
+    ...(finding.suggestion === undefined ? {} : { suggestion: finding.suggestion }),
+  };
+}
+
+const invalidAsAWhole = (message: string) =>
+  ({ kind: 'invalid', problems: [{ path: '', line: 1, column: 1, message }] }) as const;

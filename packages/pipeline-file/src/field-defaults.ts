@@ -1,0 +1,24 @@
+/**
+ * The values of fields that a file leaves out. Schema, JSON Schema, reference page and semantic checks all read them from here.
+ * Defaults that depend on other fields (edges, sources, outputs) are told by implied-graph.
+ */
+export const fieldDefaults = {
+  percentile: 99,
+  cpuCorePerHour: 1,
+  memoryGibPerHour: 0,
+  gpuPerHour: 0,
+  objective: 'max-accuracy',
+  sourceName: 'input',
+  stageKind: 'model',
+  minReplicas: 1,
+  maxReplicas: 64,
+  maxBatchWaitMs: 0,
+  accuracyMetric: 'accuracy',
+  cpuCores: 1,
+  memoryBytes: 0,
+  gpus: 0,
+  controlMode: 'auto',
+  intervalMs: 10_000,
+  minDwellMs: 20_000,
+  maxQueueLength: 1000,
+} as const;

@@ -1,0 +1,83 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadPipelineFile } from './load-pipeline-file.js';
+import { validDocument } from './pipeline.test-support.js';
+
+let folder = '';
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pipeline-file-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function writePipeline(name: string, accuracyTable?: string): string {
+  const document = validDocument();
+  const spec = accuracyTable === undefined ? document.spec : { ...document.spec, accuracyTable };
+  const path = join(folder, name);
+  writeFileSync(path, JSON.stringify({ ...document, spec }));
+  return path;
+}
+
+test('a file is read with its folder as the base of paths', async () => {
+  const result = await loadPipelineFile(writePipeline('plain.yaml'));
+  expect(result).toMatchObject({ kind: 'valid', spec: { name: 'shelf', baseDir: folder } });
+});
+
+test('a table in its own file is read along', async () => {
+  mkdirSync(join(folder, 'tables'));
+  const table = { combinations: [{ variants: { detect: 'small' }, accuracy: 0.5 }] };
+  writeFileSync(join(folder, 'tables', 'accuracy.json'), JSON.stringify(table));
+  const result = await loadPipelineFile(writePipeline('with-table.yaml', './tables/accuracy.json'));
+  expect(result).toMatchObject({ kind: 'valid', spec: { accuracyTable: table } });
+});
+
+test('problems of the table are told where the file names it', async () => {
+  writeFileSync(
+    join(folder, 'wrong.json'),
+    '{"combinations": [\n  {"variants": {"detect": "smal"}, "accuracy": 50}\n]}',
+  );
+  const result = await loadPipelineFile(writePipeline('wrong-table.yaml', 'wrong.json'));
+  expect(result).toEqual({
+    kind: 'invalid',
+    problems: [
+      {
+        path: 'spec.accuracyTable',
+        line: 1,
+        column: expect.any(Number),
+        message:
+          'wrong.json:2:27 combinations[0].variants.detect: unknown variant "smal", expected one of small, large',
+        suggestion: 'small',
+      },
+      {
+        path: 'spec.accuracyTable',
+        line: 1,
+        column: expect.any(Number),
+        message:
+          'wrong.json:2:48 combinations[0].accuracy: expected a number from 0 to 1, found 50 (fractions are 0…1)',
+        suggestion: '0.5',
+      },
+    ],
+  });
+});
+
+test('a file that is not there is named by the path tried', async () => {
+  const path = join(folder, 'none.yaml');
+  await expect(loadPipelineFile(path)).rejects.toMatchObject({
+    code: 'FILE_NOT_FOUND',
+    message: `pipeline file not found: ${path}`,
+    details: { path },
+  });
+});
+
+test('a table that is not there is named by the path tried', async () => {
+  await expect(loadPipelineFile(writePipeline('no-table.yaml', 'none.json'))).rejects.toMatchObject({
+    code: 'FILE_NOT_FOUND',
+    message: `accuracy table not found: ${join(folder, 'none.json')}`,
+  });
+});
+
+test('a folder is not a file', async () => {
+  await expect(loadPipelineFile(folder)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
+});

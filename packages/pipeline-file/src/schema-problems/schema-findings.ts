@@ -1,0 +1,97 @@
+/** Compares a document with a schema: every issue of zod as a finding that says what was expected and what was found. */
+import type { z } from 'zod';
+import type { Finding, ValuePath } from '../problem.js';
+import { pathText } from '../problem.js';
+import type { JsonSchemaNode } from '../schema/pipeline-json-schema.js';
+import { type LocatedNode, nodeAt } from '../yaml/located-node.js';
+import { correctionOf } from './correction.js';
+import { describeExpected } from './describe-expected.js';
+import { describeFound } from './describe-found.js';
+import { nearestSpelling } from './nearest-spelling.js';
+import { schemaNodeAt } from './schema-node.js';
+
+/** A schema in its two forms, of one definition. */
+export interface SchemaForms<Output> {
+  readonly zod: z.ZodType<Output>;
+  readonly json: JsonSchemaNode;
+}
+
+/** The parsed value, or what is wrong with the document. */
+export type SchemaResult<Output> =
+  | { readonly kind: 'matches'; readonly output: Output }
+  | { readonly kind: 'differs'; readonly findings: readonly Finding[] };
+
+/** Checks `document` against a schema. At most one finding is made per path. */
+export function compareWithSchema<Output>(schema: SchemaForms<Output>, document: LocatedNode): SchemaResult<Output> {
+  const parsed = schema.zod.safeParse(document.value);
+  if (parsed.success) return { kind: 'matches', output: parsed.data };
+  const byPath = new Map<string, Finding>();
+  for (const issue of parsed.error.issues.flatMap((found) => chosenIssues(found, []))) {
+    for (const finding of findingsOf(issue, schema.json, document)) {
+      const key = pathText(finding.path);
+      if (!byPath.has(key)) byPath.set(key, finding);
+    }
+  }
+  return { kind: 'differs', findings: withoutMisspelled([...byPath.values()]) };
+}
+
+/** A missing field whose misspelling stands beside it is one mistake, told where it is written. */
+function withoutMisspelled(findings: readonly Finding[]): Finding[] {
+  const sibling = ({ path }: Finding, key: string) => pathText([...path.slice(0, -1), key]);
+  const meant = new Set(
+    findings.flatMap((each) => (each.place === 'key' && each.suggestion ? [sibling(each, each.suggestion)] : [])),
+  );
+  return findings.filter(({ path, missing }) => missing !== true || !meant.has(pathText(path)));
+}
+
+interface Issue {
+  readonly issue: z.core.$ZodIssue;
+  readonly path: ValuePath;
+}
+
+/** Replaces the issue of a union by those of the alternative whose kind the value has; without one it stays whole. */
+function chosenIssues(issue: z.core.$ZodIssue, parent: ValuePath): Issue[] {
+  const path = [...parent, ...(issue.path as ValuePath)];
+  if (issue.code !== 'invalid_union') return [{ issue, path }];
+  const chosen = issue.errors.find((alternative) => !alternative.some(isWrongKind));
+  return chosen === undefined ? [{ issue, path }] : chosen.flatMap((inner) => chosenIssues(inner, path));
+}
+
+const isWrongKind = (issue: z.core.$ZodIssue): boolean =>
+  issue.path.length === 0 && (issue.code === 'invalid_type' || issue.code === 'invalid_value');
+
+function findingsOf({ issue, path }: Issue, json: JsonSchemaNode, document: LocatedNode): Finding[] {
+  const schema = schemaNodeAt(json, path, document.value);
+  if (schema === undefined) return [{ path, message: issue.message }];
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownField([...path, key], schema));
+  const found = nodeAt(document, path);
+  if (found === undefined) return [missingField(path, schema)];
+  return found.value === undefined ? [] : [wrongValue({ issue, path }, schema, found)];
+}
+
+function unknownField(path: ValuePath, schema: JsonSchemaNode): Finding {
+  const key = String(path.at(-1));
+  const known = Object.keys(schema.properties ?? schema.anyOf?.find(({ properties }) => properties)?.properties ?? {});
+  const message = `unknown field "${key}", expected one of ${known.join(', ')}`;
+  return { path, message, place: 'key', ...suggested(nearestSpelling(key, known)) };
+}
+
+function missingField(path: ValuePath, schema: JsonSchemaNode): Finding {
+  const constant = schema.const === undefined ? undefined : `${path.at(-1)}: ${schema.const}`;
+  const message = `missing field "${path.at(-1)}", expected ${describeExpected(schema)}`;
+  return { path, message, missing: true, ...suggested(constant) };
+}
+
+function wrongValue({ issue, path }: Issue, schema: JsonSchemaNode, found: LocatedNode): Finding {
+  const authored = issue.code === 'custom' || issue.code === 'invalid_format';
+  const expected = authored ? issue.message : `expected ${describeExpected(schema)}`;
+  const field = path.findLast((step) => typeof step === 'string') ?? '';
+  const correction = correctionOf(schema, found, String(field));
+  const hint = correction?.hint === undefined ? '' : ` (${correction.hint})`;
+  const offered: unknown = issue.code === 'custom' ? issue.params?.['suggestion'] : undefined;
+  const suggestion = typeof offered === 'string' ? offered : correction?.suggestion;
+  return { path, message: `${expected}, found ${describeFound(found)}${hint}`, ...suggested(suggestion) };
+}
+
+const suggested = (suggestion: string | undefined): Pick<Finding, 'suggestion'> =>
+  suggestion === undefined ? {} : { suggestion };

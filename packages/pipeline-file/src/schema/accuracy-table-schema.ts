@@ -1,0 +1,34 @@
+/** End-to-end accuracies of whole combinations of variants, inline or as a file, in the shape that `equipoise evaluate` writes. */
+import { z } from 'zod';
+import { count, fraction } from './scalars.js';
+
+/** A table of measured combinations. */
+export const accuracyTableSchema = z
+  .strictObject({
+    combinations: z
+      .array(
+        z.strictObject({
+          variants: z
+            .record(z.string(), z.string())
+            .describe('Variant name by stage name; stages with a single variant may be left out.'),
+          accuracy: fraction().describe('Measured end-to-end accuracy, a fraction 0…1.'),
+          confidence95: z
+            .array(fraction())
+            .length(2)
+            .optional()
+            .describe('Lower and upper end of the 95 % interval of the accuracy.'),
+          samples: count().optional().describe('Number of samples behind the accuracy.'),
+          measured: z.boolean().optional().describe('Whether it was measured rather than computed from parts.'),
+        }),
+      )
+      .describe('The combinations.'),
+  })
+  .describe('Measured end-to-end accuracies; where a combination is measured it wins over the product of the stages.');
+
+/** `spec.accuracyTable`: the table itself or a path to it. */
+export const accuracyTableFieldSchema = z
+  .union([z.string().regex(/.\.json$/, 'expected a path ending in .json'), accuracyTableSchema])
+  .optional()
+  .describe(
+    'Measured end-to-end accuracies, or a `.json` path relative to this file; where a combination is measured it wins over the product.',
+  );

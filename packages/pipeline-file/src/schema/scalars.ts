@@ -1,0 +1,73 @@
+/**
+ * The kinds of single values that fields are made of. Messages of checks that JSON Schema cannot express start with
+ * "expected", so that they read like the ones derived from it.
+ */
+import { z } from 'zod';
+
+const SHARE = 0.05;
+const TOLERANCE = 1e-9;
+const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
+const VARIANT_NAME = /^[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,125}[A-Za-z0-9])?$/;
+
+const isWholeShare = (cpuCores: number): boolean => {
+  const nearest = Math.round(cpuCores / SHARE) * SHARE;
+  return nearest > 0 && Math.abs(cpuCores - nearest) <= TOLERANCE;
+};
+
+const nearestWholeShare = (cpuCores: number): number =>
+  Number((Math.max(1, Math.round(cpuCores / SHARE)) * SHARE).toFixed(2));
+
+const notBuiltIn = (name: string): boolean => !(name in {});
+
+/** Name of a pipeline, stage or source: it appears in URLs and metric labels. */
+export const name = () =>
+  z
+    .string()
+    .regex(
+      NAME,
+      'expected a name of at most 63 letters, digits, ".", "_" or "-" that starts and ends with a letter or digit',
+    )
+    .refine(notBuiltIn, 'expected a name that is not a built-in property of JavaScript objects');
+
+/** Name of a variant; published model names with "/", ":", "@" or "+" are allowed. */
+export const variantName = () =>
+  z
+    .string()
+    .regex(
+      VARIANT_NAME,
+      'expected a name of at most 127 letters, digits or any of "._:/@+-" that starts and ends with a letter or digit',
+    )
+    .refine(notBuiltIn, 'expected a name that is not a built-in property of JavaScript objects');
+
+/** Text that is not empty. */
+export const text = () => z.string().min(1);
+
+/** A number above 0. */
+export const positive = () => z.number().gt(0);
+
+/** A number of at least 0. */
+export const nonNegative = () => z.number().min(0);
+
+/** A whole number of at least 1. */
+export const count = () => z.int().min(1);
+
+/** A whole number of at least 0. */
+export const wholeNumber = () => z.int().min(0);
+
+/** A fraction 0…1. */
+export const fraction = () => z.number().min(0).max(1);
+
+/** A core count of one replica. */
+export const replicaCores = () =>
+  z
+    .number()
+    .gt(0)
+    .check(({ value, issues }) => {
+      if (value <= 0 || isWholeShare(value)) return;
+      issues.push({
+        code: 'custom',
+        input: value,
+        message: 'expected a multiple of 0.05, the finest share of a core',
+        params: { suggestion: String(nearestWholeShare(value)) },
+      });
+    });

@@ -1,0 +1,61 @@
+/** Where requests enter. A source declares its tensors as a list or, if it is only one, in the same entry. */
+import { z } from 'zod';
+import { name, text } from './scalars.js';
+
+const datatype = () =>
+  z
+    .enum([
+      'BOOL',
+      'UINT8',
+      'UINT16',
+      'UINT32',
+      'UINT64',
+      'INT8',
+      'INT16',
+      'INT32',
+      'INT64',
+      'FP16',
+      'FP32',
+      'FP64',
+      'BYTES',
+    ])
+    .describe('Data type of the Open Inference Protocol v2.');
+
+const shape = () =>
+  z
+    .array(
+      z
+        .int()
+        .min(-1)
+        .refine((size) => size !== 0, 'expected a size of at least 1, or -1 for any size'),
+    )
+    .describe('Sizes of the dimensions; -1 is any size.');
+
+const contentTypes = () =>
+  z
+    .array(z.string().regex(/^[\w.+-]+\/([\w.+-]+|\*)$/, 'expected a media type such as image/jpeg or text/*'))
+    .min(1)
+    .describe('Media types whose raw request body may stand for this tensor.');
+
+const tensorSchema = z.strictObject({
+  name: text().describe('Name of the tensor in requests.'),
+  datatype: datatype(),
+  shape: shape(),
+  contentTypes: contentTypes().optional(),
+});
+
+/** One entry of `spec.sources`. */
+export const sourceSchema = z.strictObject({
+  name: name().describe('Name of the source; also that of its tensor when the tensor is declared in the same entry.'),
+  to: z
+    .union([text(), z.array(text()).min(1)])
+    .optional()
+    .describe('Stage or stages that receive the request. Left out: every stage without an incoming edge.'),
+  tensors: z.array(tensorSchema).min(1).optional().describe('The tensors of a request.'),
+  datatype: datatype().optional(),
+  shape: shape().optional(),
+  contentTypes: contentTypes().optional(),
+  samples: text()
+    .optional()
+    .describe('Folder of example inputs, one file a request, for the profiler and the load generator.'),
+});

@@ -1,0 +1,63 @@
+/** One way to do a stage: a model or an implementation, with what it needs and how well and fast it does. */
+import { z } from 'zod';
+import { fieldDefaults } from '../field-defaults.js';
+import { count, nonNegative, positive, replicaCores, text, variantName, wholeNumber } from './scalars.js';
+
+const timeMs = (what: string) =>
+  positive().optional().describe(`${what} of the service time of one batch, in milliseconds.`);
+
+const profilePointSchema = z.strictObject({
+  cpuCores: replicaCores().describe('Cores of the replica that was measured.'),
+  batchSize: count().describe('Items in the batch.'),
+  meanMs: timeMs('Mean'),
+  p50Ms: timeMs('Median'),
+  p95Ms: timeMs('95th percentile'),
+  p99Ms: timeMs('99th percentile'),
+  throughputRps: positive()
+    .optional()
+    .describe('Items per second of one replica under saturation; gives the mean where `meanMs` is left out.'),
+  memoryBytes: positive().optional().describe('Peak memory of the replica, in bytes.'),
+});
+
+const resourcesSchema = z
+  .strictObject({
+    cpuCores: z
+      .union([replicaCores(), z.array(replicaCores()).min(1)])
+      .default([fieldDefaults.cpuCores])
+      .describe(
+        'Cores of one replica, or a list to choose from; multiples of 0.05. A share below 1 is a CPU-time quota of one thread.',
+      ),
+    memoryBytes: wholeNumber().default(fieldDefaults.memoryBytes).describe('Memory of one replica, in bytes.'),
+    gpus: wholeNumber().default(fieldDefaults.gpus).describe('GPUs of one replica.'),
+  })
+  .prefault({})
+  .describe('What one replica needs.');
+
+const accuracySchema = z
+  .strictObject({
+    value: z.number().gt(0).max(1).describe('Accuracy as a fraction 0…1, more is better.'),
+    metric: text().default(fieldDefaults.accuracyMetric).describe('Name of the metric, for people.'),
+  })
+  .optional()
+  .describe('Accuracy of the variant alone. Required for a `model`, not allowed for a `transform`, which counts 1.');
+
+/** One entry of `spec.stages[].variants`. */
+export const variantSchema = z.strictObject({
+  name: variantName().describe('Name of the variant, unique in its stage.'),
+  version: text().optional().describe('Version of the model, for people.'),
+  artifact: text()
+    .optional()
+    .describe('The model: a path relative to this file, `npm:package/path`, `https://…` or `s3://bucket/key`.'),
+  accuracy: accuracySchema,
+  resources: resourcesSchema,
+  loadMs: nonNegative().optional().describe('Time from start to ready, in milliseconds; a measured value wins.'),
+  profile: z
+    .array(profilePointSchema)
+    .min(1)
+    .optional()
+    .describe('Service times by cores and batch size. Left out: measured by `equipoise profile`.'),
+  parameters: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe('Free values that are handed to the stage module.'),
+});

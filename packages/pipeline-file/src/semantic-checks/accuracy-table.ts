@@ -1,0 +1,68 @@
+/** Measured combinations must be told apart: each names a variant of every stage that has several, none stands twice. */
+import { type Draft, type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
+import type { Finding, ValuePath } from '../problem.js';
+import type { PipelineFileInput } from '../schema/pipeline-file-schema.js';
+import { type CombinationDraft, combinationNames } from './references.js';
+
+/** An accuracy table as far as it is well-formed. */
+export type TableDraft = Draft<Exclude<NonNullable<PipelineFileInput['spec']['accuracyTable']>, string>>;
+type Interval = readonly (number | undefined)[];
+type Stages = readonly (StageDraft | undefined)[];
+
+/** Finds ambiguous, repeated and impossible entries of the inline accuracy table. */
+export function checkInlineAccuracyTable({ accuracyTable, stages }: SpecDraft): Finding[] {
+  if (accuracyTable === undefined || typeof accuracyTable === 'string' || stages === undefined) return [];
+  return checkAccuracyTable(accuracyTable, { stages, path: ['spec', 'accuracyTable'] });
+}
+
+/** Checks a table against the stages; findings have paths below `path`. */
+export function checkAccuracyTable(
+  table: TableDraft,
+  { stages, path }: { readonly stages: Stages; readonly path: ValuePath },
+): Finding[] {
+  const unknownNames = combinationNames(stages);
+  const several = stages.filter((stage) => (stage?.variants?.length ?? 0) > 1).map((stage) => stage?.name);
+  const seen = new Map<string, number>();
+  return [...wellFormedEntries(table.combinations)].flatMap(([index, { variants, confidence95 }]) => {
+    const entry = [...path, 'combinations', index];
+    const interval = checkInterval(confidence95, [...entry, 'confidence95']);
+    if (variants === undefined) return [...interval];
+    const place = [...entry, 'variants'];
+    return [
+      ...interval,
+      ...unknownNames(variants, place),
+      ...checkCompleteness(variants, several, place),
+      ...checkUniqueness(variants, { seen, index, path: place }),
+    ];
+  });
+}
+
+function* checkInterval(confidence95: Interval | undefined, path: ValuePath): Generator<Finding> {
+  const [low, high] = confidence95 ?? [];
+  if (low !== undefined && high !== undefined && low > high)
+    yield { path, message: `expected [lower, upper], found [${low}, ${high}]` };
+}
+
+function* checkCompleteness(
+  variants: CombinationDraft,
+  several: readonly (string | undefined)[],
+  path: ValuePath,
+): Generator<Finding> {
+  const missing = several.filter((name) => name !== undefined && !Object.hasOwn(variants, name));
+  if (missing.length > 0)
+    yield {
+      path,
+      message: `expected a variant of every stage that has several, found none of ${missing.join(', ')}`,
+    };
+}
+
+function* checkUniqueness(
+  variants: CombinationDraft,
+  { seen, index, path }: { readonly seen: Map<string, number>; readonly index: number; readonly path: ValuePath },
+): Generator<Finding> {
+  const key = JSON.stringify(Object.entries(variants).sort());
+  const earlier = seen.get(key);
+  if (earlier !== undefined)
+    yield { path, message: `expected each combination once, found that of entry ${earlier} again` };
+  else seen.set(key, index);
+}

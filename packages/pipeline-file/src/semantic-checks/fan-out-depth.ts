@@ -1,0 +1,87 @@
+/**
+ * Fan-outs nest and must be closed. `fanOut` opens a level, `join` closes the innermost; all in-edges of a stage must bring
+ * items of the same open fan-outs, or their items could never be put together, and outputs lie outside all of them.
+ */
+import { type SpecDraft, wellFormedEntries } from '../draft.js';
+import type { Finding } from '../problem.js';
+import { type GraphDraft, type GraphEdge, isFanOutAndJoin } from './graph-draft.js';
+import type { Topology } from './topology.js';
+
+/** The innermost open fan-out, linked to those around it; undefined outside of all. Equal states are the same object. */
+interface OpenFanOut {
+  readonly edge: GraphEdge;
+  readonly around: OpenFanOut | undefined;
+  readonly depth: number;
+}
+
+/** Finds edges that open and close a fan-out at once. */
+export function checkEdgeKinds(spec: SpecDraft): Finding[] {
+  return [...wellFormedEntries(spec.edges)]
+    .filter(([, edge]) => isFanOutAndJoin(edge))
+    .map(([index]) => ({
+      path: ['spec', 'edges', index, 'join'],
+      message: 'expected either fanOut or join, found both: put a stage between the two',
+    }));
+}
+
+/** Where a stage stands: in a fan-out, outside of all, or behind a mismatch, where nothing more can be said. */
+type Standing = OpenFanOut | 'unclear' | undefined;
+
+/** Finds joins without a fan-out, stages whose in-edges do not match, and outputs inside a fan-out. */
+export function checkFanOutDepth(graph: GraphDraft, { order, cycles }: Topology): Finding[] {
+  if (!graph.complete || cycles.length > 0) return [];
+  const findings: Finding[] = [];
+  const standings = new Map<number, Standing>(graph.entries.map((stage) => [stage, undefined]));
+  for (const edge of order.flatMap((stage) => graph.incoming[stage] ?? [])) {
+    const brought = standingBehind(edge, standings.get(edge.from), findings);
+    const other = standings.has(edge.to) ? standings.get(edge.to) : brought;
+    const isClear = brought !== 'unclear' && other !== 'unclear';
+    if (isClear && brought !== other) findings.push(mismatch(graph, edge, [other, brought]));
+    standings.set(edge.to, brought === other ? brought : 'unclear');
+  }
+  for (const { stage, position } of graph.outputs) {
+    const open = standings.get(stage);
+    if (open !== undefined && open !== 'unclear') findings.push(outputInside(graph, { stage, position, open }));
+  }
+  return findings;
+}
+
+function standingBehind(edge: GraphEdge, before: Standing, findings: Finding[]): Standing {
+  if (edge.kind === 'plain' || before === 'unclear') return before;
+  if (edge.kind === 'fan-out') return { edge, around: before, depth: (before?.depth ?? 0) + 1 };
+  if (before !== undefined) return before.around;
+  findings.push({
+    path: ['spec', 'edges', edge.position, 'join'],
+    message: 'expected a fan-out before the join, found fan-out depth 0',
+  });
+  return 'unclear';
+}
+
+function mismatch(
+  graph: GraphDraft,
+  edge: GraphEdge,
+  [expected, found]: readonly [OpenFanOut | undefined, OpenFanOut | undefined],
+): Finding {
+  const stage = graph.names[edge.to];
+  const expectedDepth = expected?.depth ?? 0;
+  const foundDepth = found?.depth ?? 0;
+  const message =
+    expectedDepth === foundDepth
+      ? `expected all edges into "${stage}" to come from one fan-out, found items of another one; join each first`
+      : `expected fan-out depth ${expectedDepth} as on the other inputs of "${stage}", found ${foundDepth} (fanOut adds one, join takes one away)`;
+  return { path: ['spec', 'edges', edge.position], message };
+}
+
+function outputInside(
+  graph: GraphDraft,
+  output: { readonly stage: number; readonly position: number | undefined; readonly open: OpenFanOut },
+): Finding {
+  const { edge, depth } = output.open;
+  const fanOut = `"${graph.names[edge.from]}" → "${graph.names[edge.to]}"`;
+  const name = graph.names[output.stage];
+  return {
+    path:
+      output.position === undefined ? ['spec', 'stages', output.stage] : ['spec', 'outputs', output.position, 'from'],
+    message: `expected an output at fan-out depth 0, found "${name}" at depth ${depth}, inside the fan-out ${fanOut}; lead it with join: all to a stage that answers`,
+  };
+}

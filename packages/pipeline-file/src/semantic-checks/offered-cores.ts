@@ -1,0 +1,13 @@
+/** The core counts that a variant offers, before bounds. */
+import { isMalformed, type VariantDraft } from '../draft.js';
+import { fieldDefaults } from '../field-defaults.js';
+
+/** Core counts of one replica, or undefined where they are malformed. */
+export function offeredCores(variant: VariantDraft): number[] | undefined {
+  const resources = variant.resources ?? {};
+  if (isMalformed(variant, 'resources') || isMalformed(resources, 'cpuCores')) return undefined;
+  const cores = resources.cpuCores ?? fieldDefaults.cpuCores;
+  if (typeof cores === 'number') return [cores];
+  const known = cores.filter((count) => count !== undefined);
+  return known.length === cores.length ? known : undefined;
+}

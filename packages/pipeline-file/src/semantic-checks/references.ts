@@ -1,0 +1,81 @@
+/**
+ * Fields that name a stage or a variant must name one that exists. While a name is malformed, an unknown reference is
+ * reported only if it looks like a misspelling of another name, since it may mean the malformed one.
+ */
+import { type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
+import type { Finding, ValuePath } from '../problem.js';
+import { nearestSpelling } from '../schema-problems/nearest-spelling.js';
+
+/** Finds references to stages and variants that do not exist. */
+export function checkReferences(spec: SpecDraft): Finding[] {
+  const stages = knownNames(spec.stages);
+  const findings: (Finding | undefined)[] = [];
+  const stage = (name: string | undefined, path: ValuePath) =>
+    findings.push(unknownName(name, { path: ['spec', ...path], known: stages, what: 'stage' }));
+  for (const [index, edge] of wellFormedEntries(spec.edges)) {
+    stage(edge.from, ['edges', index, 'from']);
+    stage(edge.to, ['edges', index, 'to']);
+  }
+  for (const [index, output] of wellFormedEntries(spec.outputs)) stage(output.from, ['outputs', index, 'from']);
+  for (const [index, { to }] of wellFormedEntries(spec.sources)) {
+    if (typeof to === 'string') stage(to, ['sources', index, 'to']);
+    else for (const [position, name] of wellFormedEntries(to)) stage(name, ['sources', index, 'to', position]);
+  }
+  for (const [index, { pins, variants }] of wellFormedEntries(spec.stages)) {
+    const known = knownNames(variants);
+    const path = ['spec', 'stages', index, 'pins', 'variant'];
+    findings.push(unknownName(pins?.variant, { path, known, what: 'variant' }));
+  }
+  return findings.filter((finding) => finding !== undefined);
+}
+
+/** Variant by stage, as far as it is well-formed. */
+export type CombinationDraft = Readonly<Record<string, string | undefined>>;
+
+/** Makes a check that finds unknown names in one combination of an accuracy table. */
+export function combinationNames(stages: readonly (StageDraft | undefined)[]) {
+  const known = knownNames(stages);
+  const variantsOf = new Map(stages.map((stage) => [stage?.name, knownNames(stage?.variants)]));
+  return function* (combination: CombinationDraft, parent: ValuePath): Generator<Finding> {
+    for (const [stage, variant] of Object.entries(combination)) {
+      const path = [...parent, stage];
+      const unknownStage = unknownName(stage, { path, known, what: 'stage' });
+      if (unknownStage !== undefined) yield { ...unknownStage, place: 'key' };
+      const unknownVariant = unknownName(variant, { path, known: variantsOf.get(stage), what: 'variant' });
+      if (unknownVariant !== undefined) yield unknownVariant;
+    }
+  };
+}
+
+interface KnownNames {
+  readonly names: ReadonlySet<string>;
+  readonly complete: boolean;
+}
+
+function knownNames(
+  list: readonly ({ readonly name?: string | undefined } | undefined)[] | undefined,
+): KnownNames | undefined {
+  if (list === undefined) return undefined;
+  const names = list.map((entry) => entry?.name).filter((name) => name !== undefined);
+  return { names: new Set(names), complete: names.length === list.length };
+}
+
+interface Reference {
+  readonly path: ValuePath;
+  readonly known: KnownNames | undefined;
+  readonly what: 'stage' | 'variant';
+}
+
+function unknownName(name: string | undefined, { path, known, what }: Reference): Finding | undefined {
+  if (name === undefined || known === undefined || known.names.has(name)) return undefined;
+  const suggestion = nearestSpelling(name, known.names);
+  if (suggestion === undefined && !known.complete) return undefined;
+  const message = `unknown ${what} "${name}", expected ${listed(known.names)}`;
+  return { path, message, ...(suggestion === undefined ? {} : { suggestion }) };
+}
+
+function listed(names: ReadonlySet<string>): string {
+  const shown = [...names].slice(0, 12);
+  const more = names.size > shown.length ? ` or ${names.size - shown.length} others` : '';
+  return `${shown.length === 1 ? '' : 'one of '}${shown.join(', ')}${more}`;
+}

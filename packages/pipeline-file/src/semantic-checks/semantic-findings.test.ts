@@ -1,0 +1,448 @@
+/** Every rule with a document that breaks it. Each case lists all problems that come of its change, so that none hides another. */
+import { expect, test } from 'vitest';
+import { type Loose, parseChanged, problemsOf } from '../pipeline.test-support.js';
+
+interface Expected {
+  readonly path: string;
+  readonly message: RegExp;
+  readonly suggestion?: string;
+}
+
+type Case = readonly [rule: string, change: (spec: Loose) => void, ...problems: Expected[]];
+
+const chainOf = (spec: Loose, edges: readonly (readonly [string, string, object?])[]) => {
+  spec.edges = edges.map(([from, to, kind]) => ({ from, to, ...kind }));
+};
+const FAN_OUT = { fanOut: { expected: 2 } };
+const JOIN = { join: 'all' };
+
+const names: Case[] = [
+  [
+    'stages have different names',
+    (spec) => {
+      spec.stages.push({ ...spec.stages[2] });
+      spec.edges = [];
+      delete spec.sources;
+    },
+    { path: 'spec.stages[3].name', message: /unique among the stages, found "count", which entry 2 has/ },
+  ],
+  [
+    'variants of a stage have different names',
+    (spec) => (spec.stages[0].variants[1].name = 'small'),
+    { path: 'spec.stages[0].variants[1].name', message: /unique among the variants of this stage, found "small"/ },
+  ],
+  [
+    'tensors of a source have different names',
+    (spec) => {
+      const tensor = { name: 'a', datatype: 'FP32', shape: [1] };
+      spec.sources = [{ name: 'image', tensors: [tensor, tensor] }];
+    },
+    { path: 'spec.sources[0].tensors[1].name', message: /unique among the tensors of this source, found "a"/ },
+  ],
+  [
+    'names are not built-in properties of objects',
+    (spec) => (spec.stages[1].variants[0].name = 'constructor'),
+    { path: 'spec.stages[1].variants[0].name', message: /not a built-in property.*found the text "constructor"/ },
+  ],
+];
+
+const references: Case[] = [
+  [
+    'an edge leaves a known stage',
+    (spec) => (spec.edges[0].from = 'detetc'),
+    { path: 'spec.edges[0].from', message: /unknown stage "detetc", expected one of detect/, suggestion: 'detect' },
+  ],
+  [
+    'an edge leads to a known stage',
+    (spec) => (spec.edges[1].to = 'Count'),
+    { path: 'spec.edges[1].to', message: /unknown stage "Count"/, suggestion: 'count' },
+  ],
+  [
+    'an unknown name far from all others has no suggestion',
+    (spec) => (spec.edges[1].to = 'xyz'),
+    { path: 'spec.edges[1].to', message: /unknown stage "xyz"/ },
+  ],
+  [
+    'an output is a known stage',
+    (spec) => (spec.outputs[0].from = 'counts'),
+    { path: 'spec.outputs[0].from', message: /unknown stage "counts"/, suggestion: 'count' },
+  ],
+  [
+    'a source enters a known stage',
+    (spec) => (spec.sources[0].to = 'detects'),
+    { path: 'spec.sources[0].to', message: /unknown stage "detects"/, suggestion: 'detect' },
+  ],
+  [
+    'a source enters a list of known stages',
+    (spec) => (spec.sources[0].to = ['detect', 'detects']),
+    { path: 'spec.sources[0].to[1]', message: /unknown stage "detects"/, suggestion: 'detect' },
+  ],
+  [
+    'a pin names a variant of its stage',
+    (spec) => (spec.stages[0].pins = { variant: 'mlp' }),
+    { path: 'spec.stages[0].pins.variant', message: /unknown variant "mlp", expected one of small, large/ },
+  ],
+  [
+    'a combination names known stages',
+    (spec) =>
+      (spec.accuracyTable = { combinations: [{ variants: { detect: 'small', clasify: 'mlp' }, accuracy: 0.5 }] }),
+    {
+      path: 'spec.accuracyTable.combinations[0].variants.clasify',
+      message: /unknown stage "clasify"/,
+      suggestion: 'classify',
+    },
+  ],
+  [
+    'a combination names known variants',
+    (spec) => (spec.accuracyTable = { combinations: [{ variants: { detect: 'smal' }, accuracy: 0.5 }] }),
+    {
+      path: 'spec.accuracyTable.combinations[0].variants.detect',
+      message: /unknown variant "smal"/,
+      suggestion: 'small',
+    },
+  ],
+];
+
+const graph: Case[] = [
+  [
+    'edges form no cycle',
+    (spec) => spec.edges.push({ from: 'count', to: 'detect' }),
+    {
+      path: 'spec.edges[2]',
+      message: /without a cycle, found count → detect → classify → count|found detect → classify → count → detect/,
+    },
+  ],
+  [
+    'a stage has no edge to itself',
+    (spec) => spec.edges.push({ from: 'count', to: 'count' }),
+    { path: 'spec.edges[2]', message: /found count → count/ },
+  ],
+  [
+    'every separate cycle is named',
+    (spec) =>
+      chainOf(spec, [
+        ['detect', 'detect'],
+        ['classify', 'count'],
+        ['count', 'classify'],
+      ]),
+    { path: 'spec.edges[0]', message: /found detect → detect/ },
+    { path: 'spec.edges[2]', message: /found (count → classify → count|classify → count → classify)/ },
+  ],
+  [
+    'every stage is reached from the source',
+    (spec) => {
+      chainOf(spec, [['detect', 'count']]);
+      spec.sources[0].to = 'detect';
+    },
+    { path: 'spec.stages[1]', message: /stage "classify" is not reached from the source/ },
+  ],
+  [
+    'two stages are connected once',
+    (spec) =>
+      chainOf(spec, [
+        ['detect', 'classify'],
+        ['classify', 'count'],
+        ['classify', 'count'],
+      ]),
+    { path: 'spec.edges[2]', message: /found a second from "classify" to "count"/ },
+  ],
+  [
+    'a join closes a fan-out',
+    (spec) => delete spec.edges[0].fanOut,
+    { path: 'spec.edges[1].join', message: /expected a fan-out before the join, found fan-out depth 0/ },
+  ],
+  [
+    'an edge is a fan-out or a join',
+    (spec) => Object.assign(spec.edges[1], FAN_OUT),
+    { path: 'spec.edges[1].join', message: /expected either fanOut or join, found both/ },
+  ],
+  [
+    'inputs of a stage have the same depth',
+    (spec) => spec.edges.push({ from: 'detect', to: 'count', ...FAN_OUT }),
+    { path: 'spec.edges[2]', message: /expected fan-out depth 0 as on the other inputs of "count", found 1/ },
+  ],
+  [
+    'a request does not enter inside a fan-out',
+    (spec) => (spec.sources[0].to = ['detect', 'classify']),
+    { path: 'spec.edges[0]', message: /expected fan-out depth 0 as on the other inputs of "classify", found 1/ },
+  ],
+  [
+    'inputs of a stage come from one fan-out',
+    (spec) => {
+      spec.stages.push({ ...spec.stages[2], name: 'last' });
+      spec.outputs[0].from = 'last';
+      chainOf(spec, [
+        ['detect', 'classify', FAN_OUT],
+        ['detect', 'count', FAN_OUT],
+        ['classify', 'last', JOIN],
+        ['count', 'last', JOIN],
+        ['count', 'classify'],
+      ]);
+    },
+    { path: 'spec.edges[4]', message: /expected all edges into "classify" to come from one fan-out/ },
+  ],
+  [
+    'a named output lies outside every fan-out',
+    (spec) => (spec.outputs[0].from = 'classify'),
+    {
+      path: 'spec.outputs[0].from',
+      message: /depth 0, found "classify" at depth 1, inside the fan-out "detect" → "classify"/,
+    },
+  ],
+  [
+    'an implied output lies outside every fan-out',
+    (spec) => {
+      delete spec.outputs;
+      delete spec.edges[1].join;
+    },
+    { path: 'spec.stages[2]', message: /found "count" at depth 1/ },
+  ],
+];
+
+const targets: Case[] = [
+  [
+    'a percentile is not a fraction',
+    (spec) => (spec.slo.percentile = 0.999),
+    { path: 'spec.slo.percentile', message: /found 0.999; percentiles are written as 99/, suggestion: '99.9' },
+  ],
+  [
+    'a percentile is below 100',
+    (spec) => (spec.slo.percentile = 100),
+    { path: 'spec.slo.percentile', message: /^expected a number above 0 and below 100, found 100$/ },
+  ],
+  [
+    'min-cost has a floor',
+    (spec) => (spec.objective = 'min-cost'),
+    { path: 'spec.accuracyFloor', message: /^missing field "accuracyFloor"/ },
+  ],
+  [
+    'a floor is a fraction',
+    (spec) => Object.assign(spec, { objective: 'min-cost', accuracyFloor: 60 }),
+    { path: 'spec.accuracyFloor', message: /fractions are 0…1/, suggestion: '0.6' },
+  ],
+  [
+    'some weight is above 0',
+    (spec) => (spec.objective = { weights: { accuracy: 0, cost: 0, batch: 0 } }),
+    { path: 'spec.objective.weights', message: /found 0 for all three/ },
+  ],
+  [
+    'there is one source',
+    (spec) => spec.sources.push({ name: 'second' }, { name: 'third' }),
+    { path: 'spec.sources[1]', message: /expected one source, found 3; more are not supported yet/ },
+  ],
+  [
+    'tensors are declared in one way',
+    (spec) => (spec.sources[0].tensors = [{ name: 'a', datatype: 'FP32', shape: [1] }]),
+    { path: 'spec.sources[0].datatype', message: /expected either tensors or datatype, found both/ },
+  ],
+  [
+    'a tensor is declared completely',
+    (spec) => delete spec.sources[0].shape,
+    { path: 'spec.sources[0].shape', message: /missing field "shape", expected it beside datatype/ },
+  ],
+];
+
+const variants: Case[] = [
+  [
+    'a variant of a model has an accuracy',
+    (spec) => delete spec.stages[1].variants[0].accuracy,
+    { path: 'spec.stages[1].variants[0].accuracy', message: /^missing field "accuracy"/ },
+  ],
+  [
+    'a variant of a transform has none',
+    (spec) => (spec.stages[2].variants[0].accuracy = { value: 1 }),
+    { path: 'spec.stages[2].variants[0].accuracy', message: /expected no accuracy on a variant of a transform/ },
+  ],
+  [
+    'a variant without profile has a module',
+    (spec) => delete spec.stages[0].variants[1].profile,
+    { path: 'spec.stages[0].variants[1]', message: /expected a module on the stage or a profile on the variant/ },
+  ],
+  [
+    'a p99 is not below the mean',
+    (spec) => (spec.stages[1].variants[0].profile = [{ cpuCores: 1, batchSize: 1, meanMs: 20, p99Ms: 14 }]),
+    { path: 'spec.stages[1].variants[0].profile[0].p99Ms', message: /p99Ms 14 is below the mean of 20 ms/ },
+  ],
+  [
+    'a p99 is not below the mean of the throughput',
+    (spec) => (spec.stages[1].variants[0].profile = [{ cpuCores: 1, batchSize: 2, throughputRps: 100, p99Ms: 14 }]),
+    { path: 'spec.stages[1].variants[0].profile[0].p99Ms', message: /below the mean of 20 ms/ },
+  ],
+  [
+    'percentiles rise',
+    (spec) => (spec.stages[1].variants[0].profile = [{ cpuCores: 1, batchSize: 1, p50Ms: 9, p95Ms: 8, p99Ms: 10 }]),
+    { path: 'spec.stages[1].variants[0].profile[0].p95Ms', message: /expected p95Ms of at least p50Ms 9, found 8/ },
+  ],
+  [
+    'a point has a time',
+    (spec) => (spec.stages[1].variants[0].profile = [{ cpuCores: 1, batchSize: 1, memoryBytes: 1000 }]),
+    { path: 'spec.stages[1].variants[0].profile[0]', message: /give one of meanMs/ },
+  ],
+  [
+    'points differ in cores or batch size',
+    (spec) => (spec.stages[1].variants[0].profile[1].batchSize = 1),
+    { path: 'spec.stages[1].variants[0].profile[1]', message: /expected one point for cpuCores 1 and batchSize 1/ },
+  ],
+];
+
+const bounds: Case[] = [
+  [
+    'most replicas are not fewer than the fewest',
+    (spec) => (spec.stages[0].bounds = { replicas: { min: 4, max: 2 } }),
+    { path: 'spec.stages[0].bounds.replicas.max', message: /found min 4 and max 2/ },
+  ],
+  [
+    'the fewest replicas are not above the default of the most',
+    (spec) => (spec.stages[0].bounds = { replicas: { min: 65 } }),
+    { path: 'spec.stages[0].bounds.replicas.min', message: /found min 65 and max 64/ },
+  ],
+  [
+    'pinned replicas lie within bounds',
+    (spec) => Object.assign(spec.stages[0], { bounds: { replicas: { max: 4 } }, pins: { replicas: 5 } }),
+    { path: 'spec.stages[0].pins.replicas', message: /expected a number from 1 to 4 as in bounds, found 5/ },
+  ],
+  [
+    'a pinned batch size is allowed',
+    (spec) => Object.assign(spec.stages[0], { bounds: { batchSizes: [1, 4] }, pins: { maxBatchSize: 2 } }),
+    {
+      path: 'spec.stages[0].pins.maxBatchSize',
+      message: /expected one of the batch sizes in bounds \(1, 4\), found 2/,
+    },
+  ],
+  [
+    'bounds leave a core count to every variant',
+    (spec) => (spec.stages[1].bounds = { cpuCores: [2] }),
+    { path: 'spec.stages[1].variants[0]', message: /that bounds.cpuCores \(2\) allows, found 1/ },
+  ],
+  [
+    'pinned cores are offered',
+    (spec) => (spec.stages[0].pins = { cpuCores: 2 }),
+    { path: 'spec.stages[0].pins.cpuCores', message: /that the variants and bounds allow \(1\), found 2/ },
+  ],
+];
+
+const combination = (variants: object, rest: object = {}) => ({ variants, accuracy: 0.5, ...rest });
+const table: Case[] = [
+  [
+    'an interval is ordered',
+    (spec) => (spec.accuracyTable = { combinations: [combination({ detect: 'small' }, { confidence95: [0.6, 0.4] })] }),
+    { path: 'spec.accuracyTable.combinations[0].confidence95', message: /expected \[lower, upper\]/ },
+  ],
+  [
+    'a combination tells the variant of every stage with a choice',
+    (spec) => (spec.accuracyTable = { combinations: [combination({ classify: 'mlp' })] }),
+    { path: 'spec.accuracyTable.combinations[0].variants', message: /found none of detect/ },
+  ],
+  [
+    'a combination stands once',
+    (spec) =>
+      (spec.accuracyTable = {
+        combinations: [
+          combination({ detect: 'small', classify: 'mlp' }),
+          combination({ classify: 'mlp', detect: 'small' }),
+        ],
+      }),
+    { path: 'spec.accuracyTable.combinations[1].variants', message: /found that of entry 0 again/ },
+  ],
+];
+
+const rules = [...names, ...references, ...graph, ...targets, ...variants, ...bounds, ...table];
+
+test.each(rules.map(([rule, change, ...expected]) => ({ rule, change, expected })))('$rule', ({ change, expected }) => {
+  const found = problemsOf(parseChanged(change));
+  expect(found.map(({ path, message, suggestion }) => ({ path, message, suggestion }))).toEqual(
+    expected.map(({ path, message, suggestion }) => ({ path, message: expect.stringMatching(message), suggestion })),
+  );
+});
+
+test.each<readonly [string, (spec: Loose) => void, Expected]>([
+  [
+    'a floor is used',
+    (spec) => (spec.accuracyFloor = 0.5),
+    { path: 'spec.accuracyFloor', message: /accuracyFloor has no effect/ },
+  ],
+  [
+    'points are used',
+    (spec) => spec.stages[1].variants[0].profile.push({ cpuCores: 2, batchSize: 1, meanMs: 9 }),
+    {
+      path: 'spec.stages[1].variants[0].profile[2].cpuCores',
+      message: /expected one of the core counts in resources \(1\), found 2/,
+    },
+  ],
+  [
+    'core counts have points',
+    (spec) => (spec.stages[1].variants[0].resources = { cpuCores: [0.5, 1, 2] }),
+    { path: 'spec.stages[1].variants[0].resources.cpuCores', message: /no profile point for 2 cores/ },
+  ],
+  [
+    'a p99 is near the mean',
+    (spec) => (spec.stages[1].variants[0].profile = [{ cpuCores: 1, batchSize: 1, meanMs: 1, p99Ms: 20 }]),
+    { path: 'spec.stages[1].variants[0].profile[0].p99Ms', message: /20.0 times the mean/ },
+  ],
+])('%s, or there is a warning', (_rule, change, expected) => {
+  const result = parseChanged(change);
+  expect(result).toMatchObject({
+    kind: 'valid',
+    warnings: [{ path: expected.path, message: expect.stringMatching(expected.message) }],
+  });
+});
+
+test.each<readonly [string, (spec: Loose) => void]>([
+  [
+    'a cascade of fan-outs closed one after another',
+    (spec) => {
+      spec.stages.push({ ...spec.stages[2], name: 'inner' }, { ...spec.stages[2], name: 'outer' });
+      spec.outputs[0].from = 'outer';
+      chainOf(spec, [
+        ['detect', 'classify', FAN_OUT],
+        ['classify', 'count', FAN_OUT],
+        ['count', 'inner', JOIN],
+        ['inner', 'outer', JOIN],
+      ]);
+    },
+  ],
+  [
+    'two branches inside one fan-out',
+    (spec) => {
+      spec.stages.push({ ...spec.stages[2], name: 'left' }, { ...spec.stages[2], name: 'right' });
+      chainOf(spec, [
+        ['detect', 'classify', FAN_OUT],
+        ['classify', 'left'],
+        ['classify', 'right'],
+        ['left', 'count', JOIN],
+        ['right', 'count', JOIN],
+      ]);
+    },
+  ],
+  ['a stage that answers in the middle', (spec) => spec.outputs.push({ from: 'detect' })],
+  [
+    'core counts that are multiples of 0.05 up to rounding',
+    (spec) => {
+      spec.stages[1].variants[0].resources = { cpuCores: [0.1 + 0.2, 1] };
+    },
+  ],
+])('%s: nothing is wrong', (_what, change) => {
+  expect(problemsOf(parseChanged(change))).toEqual([]);
+});
+
+test('semantic problems are told beside schema problems, and none twice', () => {
+  const found = problemsOf(
+    parseChanged((spec) => {
+      spec.slo.latencyMs = '400ms';
+      spec.stages[0].variants[0].accuracy = 'good';
+      spec.stages[1].modul = './classify.ts';
+      delete spec.stages[1].variants[0].profile;
+      spec.stages[2].variants[0].profile = [{ cpuCores: 1, batchSize: 0, meanMs: 20, p99Ms: 14 }];
+      spec.edges[1].to = 'cuont';
+      spec.edges[0].fanOut = { expected: 0 };
+    }),
+  );
+  expect(found.map(({ path, suggestion }) => [path, suggestion])).toEqual([
+    ['spec.slo.latencyMs', '400'],
+    ['spec.stages[0].variants[0].accuracy', undefined],
+    ['spec.stages[1].modul', 'module'],
+    ['spec.stages[2].variants[0].profile[0].batchSize', undefined],
+    ['spec.edges[0].fanOut.expected', undefined],
+    ['spec.edges[1].to', 'count'],
+  ]);
+});

@@ -1,0 +1,35 @@
+/** All rules that a schema cannot express, applied to whatever part of the document is well-formed. */
+import type { SpecDraft } from '../draft.js';
+import type { Finding } from '../problem.js';
+import { checkInlineAccuracyTable } from './accuracy-table.js';
+import { checkBounds } from './bounds.js';
+import { checkEdgeKinds, checkFanOutDepth } from './fan-out-depth.js';
+import { graphDraft } from './graph-draft.js';
+import { checkNames } from './names.js';
+import { checkProfiles } from './profiles.js';
+import { checkReferences } from './references.js';
+import { checkSources } from './sources.js';
+import { checkTargets } from './targets.js';
+import { checkCycles, checkReachability, checkRepeatedEdges, topologyOf } from './topology.js';
+import { checkVariants } from './variants.js';
+
+/** Findings of every rule family. */
+export function semanticFindings(spec: SpecDraft): Finding[] {
+  const graph = graphDraft(spec);
+  const topology = topologyOf(graph);
+  return [
+    ...checkTargets(spec),
+    ...checkSources(spec),
+    ...checkNames(spec),
+    ...checkReferences(spec),
+    ...checkCycles(graph, topology),
+    ...checkReachability(graph, topology),
+    ...checkRepeatedEdges(graph),
+    ...checkEdgeKinds(spec),
+    ...checkFanOutDepth(graph, topology),
+    ...checkVariants(spec),
+    ...checkProfiles(spec),
+    ...checkBounds(spec),
+    ...checkInlineAccuracyTable(spec),
+  ];
+}

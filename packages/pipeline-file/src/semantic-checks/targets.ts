@@ -1,0 +1,35 @@
+/** SLO and objective: percentiles written as fractions, floors without an objective that uses them, weights that weigh nothing. */
+import { isMalformed, type SpecDraft } from '../draft.js';
+import { fieldDefaults } from '../field-defaults.js';
+import type { Finding } from '../problem.js';
+
+/** Finds targets that cannot be meant. */
+export function checkTargets(spec: SpecDraft): Finding[] {
+  return [...checkPercentile(spec), ...checkAccuracyFloor(spec), ...checkWeights(spec)];
+}
+
+function* checkPercentile({ slo }: SpecDraft): Generator<Finding> {
+  const percentile = slo?.percentile;
+  if (percentile === undefined || percentile > 1) return;
+  const suggestion = String(Number((percentile * 100).toPrecision(12)));
+  const message = `expected a percentile between 1 and 100, found ${percentile}; percentiles are written as 99`;
+  yield { path: ['spec', 'slo', 'percentile'], message, ...(percentile === 1 ? {} : { suggestion }) };
+}
+
+function* checkAccuracyFloor(spec: SpecDraft): Generator<Finding> {
+  if (isMalformed(spec, 'objective')) return;
+  const minimizesCost = (spec.objective ?? fieldDefaults.objective) === 'min-cost';
+  const hasFloor = Object.hasOwn(spec, 'accuracyFloor');
+  const path = ['spec', 'accuracyFloor'];
+  if (minimizesCost && !hasFloor)
+    yield { path, message: 'missing field "accuracyFloor", expected a fraction 0…1 beside the objective min-cost' };
+  if (!minimizesCost && hasFloor)
+    yield { path, message: 'accuracyFloor has no effect: only the objective min-cost uses it', severity: 'warning' };
+}
+
+function* checkWeights({ objective }: SpecDraft): Generator<Finding> {
+  if (typeof objective !== 'object' || objective.weights === undefined) return;
+  const { accuracy, cost, batch } = objective.weights;
+  if (accuracy === 0 && cost === 0 && batch === 0)
+    yield { path: ['spec', 'objective', 'weights'], message: 'expected a weight above 0, found 0 for all three' };
+}

@@ -1,0 +1,114 @@
+import type { PipelineSpec } from '@equipoise/core';
+import { describe, expect, test } from 'vitest';
+import { type Loose, parseChanged } from './pipeline.test-support.js';
+
+function specAfter(change: (spec: Loose) => void): PipelineSpec {
+  const result = parseChanged(change);
+  if (result.kind === 'invalid') throw new Error(JSON.stringify(result.problems));
+  return result.spec;
+}
+
+describe('a graph that is left out', () => {
+  const chain = (spec: Loose) => {
+    delete spec.edges;
+    delete spec.outputs;
+    delete spec.sources;
+  };
+
+  test('is a chain from one source to the last stage', () => {
+    const spec = specAfter(chain);
+    expect(spec.edges).toEqual([
+      { from: 'detect', to: 'classify' },
+      { from: 'classify', to: 'count' },
+    ]);
+    expect(spec.sources).toEqual([{ name: 'input', to: ['detect'], tensors: [] }]);
+    expect(spec.outputs).toEqual([{ from: 'count' }]);
+  });
+
+  test('without any edges lets every stage receive and answer', () => {
+    const spec = specAfter((draft) => {
+      chain(draft);
+      draft.edges = [];
+    });
+    expect(spec.sources[0]?.to).toEqual(['detect', 'classify', 'count']);
+    expect(spec.outputs.map(({ from }) => from)).toEqual(['detect', 'classify', 'count']);
+  });
+});
+
+describe('a source', () => {
+  test.each([
+    [{ name: 'text' }, []],
+    [
+      { name: 'text', datatype: 'BYTES', shape: [1], contentTypes: ['text/plain'] },
+      [{ name: 'text', datatype: 'BYTES', shape: [1], contentTypes: ['text/plain'] }],
+    ],
+    [
+      { name: 'text', tensors: [{ name: 'raw', datatype: 'UINT8', shape: [-1, 3] }] },
+      [{ name: 'raw', datatype: 'UINT8', shape: [-1, 3], contentTypes: [] }],
+    ],
+  ])('%j declares its tensors', (source, tensors) => {
+    expect(specAfter((spec) => (spec.sources = [source])).sources[0]?.tensors).toEqual(tensors);
+  });
+
+  test.each([
+    ['detect', ['detect']],
+    [['detect'], ['detect']],
+  ])('enters %j', (to, expected) => {
+    const [source] = specAfter((spec) => (spec.sources = [{ name: 'text', to, samples: './samples' }])).sources;
+    expect(source).toEqual({ name: 'text', to: expected, tensors: [], samplesPath: './samples' });
+  });
+});
+
+test.each([
+  [{ objective: 'max-accuracy' }, { kind: 'max-accuracy' }],
+  [
+    { objective: 'min-cost', accuracyFloor: 0.6 },
+    { kind: 'min-cost', accuracyFloor: 0.6 },
+  ],
+  [
+    { objective: { weights: { accuracy: 2, cost: 1, batch: 1e-6 } } },
+    { kind: 'weights', accuracy: 2, cost: 1, batch: 1e-6 },
+  ],
+])('%j is the objective', (fields, objective) => {
+  expect(specAfter((spec) => Object.assign(spec, fields)).objective).toEqual(objective);
+});
+
+test('bounds restrict, sort and unify the core counts of variants', () => {
+  const spec = specAfter((draft) => {
+    draft.stages[0].bounds = { cpuCores: [0.5, 1], batchSizes: [4, 1, 4] };
+    draft.stages[0].variants[0].resources = { cpuCores: [2, 1, 0.5, 1] };
+  });
+  expect(spec.stages[0]?.variants.map(({ cpuCores }) => cpuCores)).toEqual([[0.5, 1], [1]]);
+  expect(spec.stages[0]?.bounds.batchSizes).toEqual([1, 4]);
+});
+
+test('everything else keeps its value', () => {
+  const spec = specAfter((draft) => {
+    draft.prices = { cpuCorePerHour: 0.04, gpuPerHour: 2 };
+    draft.control = { mode: 'advise', intervalMs: 5000, minDwellMs: 0, surge: { cpuCores: 2 } };
+    draft.admission = { maxQueueLength: 7 };
+    draft.evaluation = { module: './score.ts', data: './scenes' };
+    draft.stages[0].pins = { variant: 'large', cpuCores: 1, maxBatchSize: 4, replicas: 2 };
+    draft.stages[0].variants[0].parameters = { threshold: 0.5, labels: ['a'], nested: { deep: null } };
+    draft.stages[0].variants[0].loadMs = 120;
+    draft.outputs = [{ from: 'count', tensors: ['total'] }];
+    draft.accuracyTable = {
+      combinations: [{ variants: { detect: 'small' }, accuracy: 0.5, confidence95: [0.45, 0.55], samples: 100 }],
+    };
+  });
+  expect(spec).toMatchObject({
+    prices: { cpuCorePerHour: 0.04, memoryGibPerHour: 0, gpuPerHour: 2 },
+    control: { mode: 'advise', intervalMs: 5000, minDwellMs: 0, surgeCpuCores: 2 },
+    admission: { maxQueueLength: 7 },
+    evaluation: { module: './score.ts', dataPath: './scenes' },
+    outputs: [{ from: 'count', tensors: ['total'] }],
+    accuracyTable: {
+      combinations: [{ variants: { detect: 'small' }, accuracy: 0.5, confidence95: [0.45, 0.55], samples: 100 }],
+    },
+  });
+  expect(spec.stages[0]?.pins).toEqual({ variantId: 'large', cpuCores: 1, maxBatchSize: 4, replicas: 2 });
+  expect(spec.stages[0]?.variants[0]).toMatchObject({
+    loadMs: 120,
+    parameters: { threshold: 0.5, labels: ['a'], nested: { deep: null } },
+  });
+});

@@ -1,0 +1,123 @@
+/** A document without problems → the spec that everything downstream works from, with what the file implies filled in. */
+import {
+  type AccuracyTable,
+  type EdgeSpec,
+  type Objective,
+  type PipelineSpec,
+  type SourceSpec,
+  type StageId,
+  type StageSpec,
+  stageId,
+  type VariantId,
+  type VariantSpec,
+  variantId,
+} from '@equipoise/core';
+import { isSameCores } from './core-counts.js';
+import { fieldDefaults } from './field-defaults.js';
+import { chainEdges, entryStages, lastStages } from './implied-graph.js';
+import type { PipelineFile } from './schema/pipeline-file-schema.js';
+import { withoutUndefined } from './without-undefined.js';
+
+type FileSpec = PipelineFile['spec'];
+type FileStage = FileSpec['stages'][number];
+type FileVariant = FileStage['variants'][number];
+type FileSource = NonNullable<FileSpec['sources']>[number];
+type FileTable = Exclude<NonNullable<FileSpec['accuracyTable']>, string>;
+
+/** Turns a checked document into a spec. A table that is given by path is left out. */
+export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): PipelineSpec {
+  const names = spec.stages.map(({ name }) => name);
+  const edges = spec.edges ?? chainEdges(names);
+  const entries = entryStages(names, edges).map(stageId);
+  const { accuracyTable, control, evaluation } = spec;
+  return withoutUndefined({
+    name: metadata.name,
+    baseDir,
+    slo: spec.slo,
+    budget: withoutUndefined(spec.budget),
+    prices: spec.prices,
+    objective: toObjective(spec),
+    sources: (spec.sources ?? [{ name: fieldDefaults.sourceName }]).map((source) => toSource(source, entries)),
+    stages: spec.stages.map(toStage),
+    edges: edges.map(toEdge),
+    outputs: (spec.outputs ?? lastStages(names, edges).map((from) => ({ from }))).map((output) =>
+      withoutUndefined({ ...output, from: stageId(output.from) }),
+    ),
+    control: withoutUndefined({
+      mode: control.mode,
+      intervalMs: control.intervalMs,
+      minDwellMs: control.minDwellMs,
+      surgeCpuCores: control.surge?.cpuCores,
+    }),
+    admission: spec.admission,
+    evaluation: evaluation && { module: evaluation.module, dataPath: evaluation.data },
+    accuracyTable: typeof accuracyTable === 'object' ? toAccuracyTable(accuracyTable) : undefined,
+  });
+}
+
+function toObjective({ objective, accuracyFloor }: FileSpec): Objective {
+  if (typeof objective === 'object') return { kind: 'weights', ...objective.weights };
+  return objective === 'min-cost' ? { kind: 'min-cost', accuracyFloor: accuracyFloor ?? 0 } : { kind: 'max-accuracy' };
+}
+
+function toSource(source: FileSource, entries: readonly StageId[]): SourceSpec {
+  const { name, to, datatype, shape, contentTypes, samples } = source;
+  const single = datatype && shape ? [{ name, datatype, shape, contentTypes }] : [];
+  const tensors = (source.tensors ?? single).map((tensor) => ({ ...tensor, contentTypes: tensor.contentTypes ?? [] }));
+  const names = typeof to === 'string' ? [to] : to;
+  return withoutUndefined({ name, to: names?.map(stageId) ?? entries, tensors, samplesPath: samples });
+}
+
+function toStage({ name, kind, module, variants, bounds, pins }: FileStage): StageSpec {
+  return withoutUndefined({
+    id: stageId(name),
+    kind,
+    module,
+    variants: variants.map((variant) => toVariant(variant, bounds.cpuCores)),
+    bounds: withoutUndefined({
+      minReplicas: bounds.replicas.min,
+      maxReplicas: bounds.replicas.max,
+      batchSizes: bounds.batchSizes && ascending(bounds.batchSizes),
+      maxBatchWaitMs: bounds.maxBatchWaitMs,
+    }),
+    pins: withoutUndefined({
+      variantId: pins.variant === undefined ? undefined : variantId(pins.variant),
+      cpuCores: pins.cpuCores,
+      maxBatchSize: pins.maxBatchSize,
+      replicas: pins.replicas,
+    }),
+  });
+}
+
+function toVariant(variant: FileVariant, allowedCores: readonly number[] | undefined): VariantSpec {
+  const { name, resources, profile, ...rest } = variant;
+  const offered = typeof resources.cpuCores === 'number' ? [resources.cpuCores] : resources.cpuCores;
+  const isAllowed = (cores: number) => allowedCores?.some((allowed) => isSameCores(allowed, cores)) ?? true;
+  return withoutUndefined({
+    ...rest,
+    id: variantId(name),
+    cpuCores: ascending(offered.filter(isAllowed)),
+    memoryBytes: resources.memoryBytes,
+    gpus: resources.gpus,
+    profile: profile?.map(withoutUndefined),
+  });
+}
+
+function toEdge({ from, to, ...kind }: NonNullable<FileSpec['edges']>[number]): EdgeSpec {
+  return withoutUndefined({ ...kind, from: stageId(from), to: stageId(to) });
+}
+
+/** Turns a checked table into that of the spec. */
+export function toAccuracyTable({ combinations }: FileTable): AccuracyTable {
+  return {
+    combinations: combinations.map(({ variants, confidence95, ...rest }) =>
+      withoutUndefined({
+        ...rest,
+        variants: variants as Record<StageId, VariantId>,
+        confidence95: confidence95 as [number, number] | undefined,
+      }),
+    ),
+  };
+}
+
+const ascending = (values: readonly number[]): number[] => [...new Set(values)].sort((a, b) => a - b);

@@ -1,0 +1,163 @@
+/**
+ * Text → values with positions. Takes one YAML 1.2 document (JSON is one too) and reports everything about it that is not
+ * plain data: syntax errors, duplicate keys, tags, merge keys. Aliases are followed, but only so far that a file cannot
+ * grow without bound when they are expanded.
+ */
+import {
+  type Alias,
+  Composer,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  Parser,
+  type YAMLError,
+} from 'yaml';
+import type { Finding, ValuePath } from '../problem.js';
+import type { LocatedEntry, LocatedNode } from './located-node.js';
+import { MAX_DEPTH, tooDeepOffset } from './nesting.js';
+
+/** A document as far as it could be read. What follows `firstSyntaxErrorAt` (an offset) is not to be relied on. */
+export interface YamlReading {
+  readonly root: LocatedNode | undefined;
+  readonly findings: readonly Finding[];
+  readonly firstSyntaxErrorAt: number;
+  readonly lines: LineCounter;
+}
+
+/** Values that may be reached through aliases, counted each time they are reached. */
+const MAX_ALIASED_VALUES = 20_000;
+const MAX_SYNTAX_ERRORS = 5;
+const PLAIN_TAG = /^tag:yaml\.org,2002:(map|seq|str|int|float|bool|null)$/;
+
+/** Reads a text; never throws. */
+export function readYaml(text: string): YamlReading {
+  const lines = new LineCounter();
+  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const tooDeepAt = tooDeepOffset(tokens);
+  if (tooDeepAt !== undefined) {
+    const finding = { path: [], offset: tooDeepAt, message: `expected at most ${MAX_DEPTH} levels of nesting` };
+    return { root: undefined, findings: [finding], firstSyntaxErrorAt: tooDeepAt, lines };
+  }
+  const composer = new Composer({ prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
+  const [document, second] = composer.compose(tokens, true, text.length);
+  const syntax = syntaxFindings(document?.errors ?? [], lines);
+  const firstSyntaxErrorAt = syntax[0]?.offset ?? Number.POSITIVE_INFINITY;
+  const reader = new NodeReader();
+  const root = document?.contents ? reader.read(document.contents, { path: [], depth: 0, aliased: false }) : undefined;
+  const readable = reader.findings.filter(({ offset = 0 }) => offset < firstSyntaxErrorAt);
+  return { root, findings: [...syntax, ...readable, ...secondDocument(second)], firstSyntaxErrorAt, lines };
+}
+
+function secondDocument(document: Document.Parsed | undefined): Finding[] {
+  if (document === undefined) return [];
+  return [{ path: [], offset: document.range[0], message: 'expected one document, found a second one' }];
+}
+
+/** The first error of each line; only a few, for most of them follow from the one before. */
+function syntaxFindings(errors: readonly YAMLError[], lines: LineCounter): Finding[] {
+  const byLine = new Map<number, Finding>();
+  for (const { pos, message } of errors.toSorted((a, b) => a.pos[0] - b.pos[0])) {
+    const { line } = lines.linePos(pos[0]);
+    if (byLine.size === MAX_SYNTAX_ERRORS) break;
+    if (!byLine.has(line)) byLine.set(line, { path: [], offset: pos[0], message: `not valid YAML: ${message}` });
+  }
+  return [...byLine.values()];
+}
+
+interface Place {
+  readonly path: ValuePath;
+  readonly depth: number;
+  readonly aliased: boolean;
+}
+
+class NodeReader {
+  readonly findings: Finding[] = [];
+  readonly #anchors = new Map<string, Node>();
+  readonly #targets = new Map<Alias, Node | undefined>();
+  #aliasedValues = 0;
+
+  read(node: Node, place: Place): LocatedNode {
+    const offset = node.range?.[0] ?? 0;
+    if (place.aliased && !this.#mayExpand(place, offset)) return { value: undefined, offset };
+    if (isAlias(node)) return this.#readAlias(node, place);
+    if (node.anchor !== undefined && !place.aliased) this.#anchors.set(node.anchor, node);
+    if (node.tag !== undefined && !PLAIN_TAG.test(node.tag))
+      return this.#unreadable(place.path, offset, `expected plain data, found the tag ${node.tag}`);
+    if (isMap(node)) return this.#readMapping(node.items as Pair<Node, Node | null>[], place, offset);
+    if (isSeq(node)) return this.#readList(node.items as Node[], place, offset);
+    if (isScalar(node))
+      return { value: node.value, offset, ...(node.source === undefined ? {} : { source: node.source }) };
+    return this.#unreadable(place.path, offset, 'expected plain data');
+  }
+
+  #readAlias(alias: Alias, { path, depth }: Place): LocatedNode {
+    if (!this.#targets.has(alias)) this.#targets.set(alias, this.#anchors.get(alias.source));
+    const target = this.#targets.get(alias);
+    const offset = alias.range?.[0] ?? 0;
+    if (target === undefined)
+      return this.#unreadable(path, offset, `no anchor &${alias.source} stands before the alias *${alias.source}`);
+    return this.read(target, { path, depth: depth + 1, aliased: true });
+  }
+
+  /** Counts a value reached through an alias; false, reported once, when there are too many. An alias in itself ends here too. */
+  #mayExpand({ path, depth }: Place, offset: number): boolean {
+    if (this.#aliasedValues > MAX_ALIASED_VALUES) return false;
+    this.#aliasedValues = depth > MAX_DEPTH ? MAX_ALIASED_VALUES + 1 : this.#aliasedValues + 1;
+    if (this.#aliasedValues <= MAX_ALIASED_VALUES) return true;
+    const limits = `${MAX_ALIASED_VALUES} values or ${MAX_DEPTH} levels`;
+    this.findings.push({ path, offset, message: `expected aliases that expand to at most ${limits}, found more` });
+    return false;
+  }
+
+  #readMapping(pairs: readonly Pair<Node, Node | null>[], place: Place, offset: number): LocatedNode {
+    const entries = new Map<string, LocatedEntry>();
+    const value: Record<string, unknown> = {};
+    for (const pair of pairs) {
+      const key = this.#readKey(pair.key, place);
+      if (key === undefined) continue;
+      const keyOffset = pair.key.range?.[0] ?? offset;
+      const path = [...place.path, key];
+      if (entries.has(key)) {
+        this.findings.push({ path, offset: keyOffset, message: `the key "${key}" is written twice in one mapping` });
+        continue;
+      }
+      const node = isEmptyValue(pair.value)
+        ? { value: null, offset: keyOffset, source: '' }
+        : this.read(pair.value, { ...place, path, depth: place.depth + 1 });
+      entries.set(key, { keyOffset, node });
+      value[key] = node.value;
+    }
+    return { value, offset, entries };
+  }
+
+  #readKey(key: Node, { path }: Place): string | undefined {
+    const offset = key.range?.[0] ?? 0;
+    const text = isScalar(key) && key.value !== null ? (key.source ?? String(key.value)) : undefined;
+    if (text === undefined) this.#unreadable(path, offset, 'expected a key that is text');
+    else if (text === '<<') this.#unreadable(path, offset, 'merge keys (<<) are not supported: write the fields out');
+    else if (text === '__proto__') this.#unreadable(path, offset, 'the key __proto__ is not allowed');
+    else return text;
+    return undefined;
+  }
+
+  #readList(nodes: readonly Node[], place: Place, offset: number): LocatedNode {
+    const items = nodes.map((node, index) =>
+      this.read(node, { ...place, path: [...place.path, index], depth: place.depth + 1 }),
+    );
+    return { value: items.map((item) => item.value), offset, items };
+  }
+
+  #unreadable(path: ValuePath, offset: number, message: string): LocatedNode {
+    this.findings.push({ path, offset, message });
+    return { value: undefined, offset };
+  }
+}
+
+function isEmptyValue(node: Node | null): node is null {
+  return node === null || (isScalar(node) && node.value === null && node.source === '' && node.tag === undefined);
+}
