@@ -43,9 +43,8 @@ const isRawTensor = ({ datatype, shape }: SourceTensor): boolean =>
 
 function rawTensorFor(tensors: readonly SourceTensor[], mediaType: string): SourceTensor | undefined {
   const raw = tensors.filter(isRawTensor);
-  return (
-    raw.find(({ contentTypes }) => contentTypes.includes(mediaType)) ?? raw.find((t) => t.contentTypes.length === 0)
-  );
+  const takes = (pattern: string): boolean => pattern === mediaType || pattern === mediaType.replace(/\/.*/, '/*');
+  return raw.find(({ contentTypes }) => contentTypes.some(takes)) ?? raw.find((t) => t.contentTypes.length === 0);
 }
 
 function rawInputs(bytes: Buffer, tensor: SourceTensor): TensorMap {

@@ -1,0 +1,244 @@
+import { type PipelineSpec, SeededRng, type StageSpec, type TensorMap } from '@equipoise/core';
+import { describe, expect, it } from 'vitest';
+import {
+  FakeLauncher,
+  type FakeStage,
+  int32,
+  numbersOf,
+  pipeline,
+  stage,
+  variant,
+  WorkClock,
+} from '../profiling/profile-pipeline.test-support.js';
+import type { WorkProgress } from '../progress-meter.js';
+import { bootstrapInterval, drawResamples } from './bootstrap.js';
+import { type Evaluation, type EvaluationRequest, evaluatePipeline } from './evaluate-pipeline.js';
+import { type EvaluationModule, evaluationModule } from './evaluation-module.js';
+import { variantCombinations } from './variant-combinations.js';
+
+const accurate = (name: string, value: number) => variant(name, { accuracy: { value, metric: 'accuracy' } });
+
+/** A scene of k items 1…k is decoded, its items found and read one by one, and their values summed up. */
+const sumPipeline: PipelineSpec = (() => {
+  const stages = [
+    stage('decode', [variant('only')]),
+    stage('detect', [accurate('exact', 0.9), accurate('lossy', 0.6)]),
+    stage('read', [accurate('right', 0.9), accurate('off', 0.6)]),
+    stage('sum', [variant('only')]),
+  ];
+  const [decode, detect, read, sum] = stages.map(({ id }) => id) as [never, never, never, never];
+  return pipeline(stages, {
+    edges: [
+      { from: decode, to: detect },
+      { from: detect, to: read, fanOut: { expected: 2 } },
+      { from: read, to: sum, join: 'all' },
+    ],
+  });
+})();
+
+const inMs = (run: NonNullable<FakeStage['run']>): FakeStage => ({ serviceMs: () => 1, run });
+const one = (tensors: TensorMap): number => numbersOf(tensors, 'x')[0] ?? 0;
+
+const fakes: Readonly<Record<string, FakeStage>> = {
+  decode: inMs((_, input) => input),
+  detect: inMs(({ variant: { id } }, input) => {
+    const k = one(input);
+    const found = id === 'lossy' && k > 0 && k % 2 === 0 ? k - 1 : k;
+    return { x: int32([found], ...Array.from({ length: found }, (_, index) => index + 1)) };
+  }),
+  read: inMs(({ variant: { id } }, input) => ({
+    x: int32([], one(input) + (id === 'off' && one(input) === 3 ? 1 : 0)),
+  })),
+  sum: inMs((_, input) => ({
+    total: int32(
+      [],
+      numbersOf(input, 'x').reduce((sum, value) => sum + value, 0),
+    ),
+    unused: int32([], 0),
+  })),
+};
+
+const scenes: EvaluationModule = {
+  loadSamples: async () => [0, 1, 2, 3, 4, 5].map((k) => ({ inputs: { x: int32([], k) }, label: (k * (k + 1)) / 2 })),
+  score: (samples) =>
+    samples.filter(({ outputs, label }) => numbersOf(outputs, 'total')[0] === label).length / samples.length,
+};
+
+function bench(over: Partial<EvaluationRequest> = {}, stages = fakes) {
+  const clock = new WorkClock();
+  const launcher = new FakeLauncher(clock, stages);
+  const evaluate = (): Promise<Evaluation> =>
+    evaluatePipeline({ spec: sumPipeline, launcher, module: scenes, dataDir: '/data', clock, ...over });
+  return { launcher, evaluate };
+}
+
+const failing = (): number => {
+  throw new Error('no such tensor');
+};
+
+const chosen = ({ table }: Evaluation) =>
+  table.combinations.map(({ variants, accuracy }) => [Object.values(variants).join(' '), accuracy]);
+
+describe('evaluatePipeline', () => {
+  it('gives the known accuracy of every combination through fan-out and join', async () => {
+    const evaluation = await bench().evaluate();
+    expect(chosen(evaluation)).toEqual([
+      ['only exact right only', 1],
+      ['only exact off only', 3 / 6],
+      ['only lossy right only', 4 / 6],
+      ['only lossy off only', 2 / 6],
+    ]);
+    expect(evaluation.leftOut).toBeUndefined();
+    const [best, half] = evaluation.table.combinations;
+    expect(best).toEqual({
+      variants: { decode: 'only', detect: 'exact', read: 'right', sum: 'only' },
+      accuracy: 1,
+      confidence95: [1, 1],
+      samples: 6,
+      measured: true,
+    });
+    expect(half?.confidence95[0]).toBeLessThan(0.5);
+    expect(half?.confidence95[1]).toBeGreaterThan(0.5);
+  });
+
+  it('does the work of each stage once for all combinations that agree on what is before it', async () => {
+    const { launcher, evaluate } = bench();
+    await evaluate();
+    const runs = (name: string) => launcher.batches.filter(({ replica }) => replica.startsWith(name)).length;
+    expect({
+      decode: runs('decode'),
+      exact: runs('detect/exact'),
+      lossy: runs('detect/lossy'),
+      right: runs('read/right'),
+      sum: runs('sum'),
+    }).toEqual({ decode: 6, exact: 6, lossy: 6, right: 15 + 13, sum: 24 });
+    expect(launcher.launches).toHaveLength(6);
+    expect(launcher.open).toBe(0);
+    expect(launcher.batches.every(({ inputs }) => inputs.length === 1)).toBe(true);
+  });
+
+  it('gives one replica one batch at a time, and the same figures whichever sample is done first', async () => {
+    let running = 0;
+    let most = 0;
+    const { launcher, evaluate } = bench();
+    const { launch } = launcher;
+    launcher.launch = async (request) => {
+      const { runner, loadMs } = await launch.call(launcher, request);
+      const run: typeof runner.run = async (batch) => {
+        if (request.stage.id === 'decode') most = Math.max(most, ++running);
+        const turns = one(batch[0] ?? {}) % 3;
+        for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+        if (request.stage.id === 'decode') running -= 1;
+        return runner.run(batch);
+      };
+      return { runner: { ...runner, run }, loadMs };
+    };
+    expect(chosen(await evaluate())).toEqual(chosen(await bench().evaluate()));
+    expect(most).toBe(1);
+  });
+
+  it('takes the first samples, and picks the tensors that the outputs name', async () => {
+    const seen: string[][] = [];
+    const module: EvaluationModule = {
+      ...scenes,
+      score: (samples) => {
+        seen.push(samples.flatMap(({ outputs }) => Object.keys(outputs)));
+        return 1;
+      },
+    };
+    const sum = sumPipeline.stages[3] as StageSpec;
+    const spec = { ...sumPipeline, outputs: [{ from: sum.id, tensors: ['total'] }] };
+    const { table } = await bench({ spec, module, maxSamples: 2 }).evaluate();
+    expect(table.combinations[0]?.samples).toBe(2);
+    expect(seen[0]).toEqual(['total', 'total']);
+  });
+
+  it('keeps even combinations beyond the limit and says what is left out', async () => {
+    const { launcher, evaluate } = bench({ maxCombinations: 3 });
+    const evaluation = await evaluate();
+    expect(chosen(evaluation).map(([names]) => names)).toEqual([
+      'only exact right only',
+      'only exact off only',
+      'only lossy off only',
+    ]);
+    expect(evaluation.leftOut).toEqual({ combinations: 1, reason: expect.stringContaining('of 4 combinations the 3') });
+    expect(launcher.launches).toHaveLength(6);
+  });
+
+  it('reports progress by samples', async () => {
+    const seen: WorkProgress[] = [];
+    await bench({ onProgress: (progress) => seen.push(progress) }).evaluate();
+    expect(seen.map(({ doneUnits }) => doneUnits)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(seen.at(-1)).toMatchObject({ totalUnits: 6, etaMs: 0 });
+  });
+
+  it('names sample, stage and variant of a failure and closes what it started', async () => {
+    const { launcher, evaluate } = bench({}, { ...fakes, read: { ...(fakes['read'] as FakeStage), mostItems: 0 } });
+    await expect(evaluate()).rejects.toMatchObject({
+      code: 'STAGE_FAILED',
+      message: expect.stringMatching(/^Sample 2: Stage read, variant right failed: a batch of 1/),
+    });
+    expect(launcher.open).toBe(0);
+    const unstartable = bench({}, { decode: fakes['decode'] as FakeStage });
+    await expect(unstartable.evaluate()).rejects.toMatchObject({ code: 'MODULE_INVALID' });
+    expect(unstartable.launcher.open).toBe(0);
+  });
+
+  it.each([
+    ['a score above 1', { ...scenes, score: () => 61 }, 'MODULE_INVALID', /is 61; it has to be a fraction/],
+    ['a score that is none', { ...scenes, score: () => Number.NaN }, 'MODULE_INVALID', /is NaN/],
+    ['a score that throws', { ...scenes, score: failing }, 'MODULE_INVALID', /failed: no such tensor/],
+    ['no samples', { ...scenes, loadSamples: () => [] }, 'FILE_NOT_FOUND', /no samples in \/data/],
+    [
+      'samples that cannot be loaded',
+      { ...scenes, loadSamples: () => Promise.reject(new Error('no labels.json')) },
+      'FILE_UNREADABLE',
+      /no labels\.json/,
+    ],
+  ])('refuses a module with %s', async (_, module, code, message) => {
+    await expect(bench({ module }).evaluate()).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  it('says what a module lacks', () => {
+    expect(evaluationModule(scenes)).toBe(scenes);
+    expect(() => evaluationModule({ score: () => 1 })).toThrow(/does not export loadSamples;/);
+    expect(() => evaluationModule(undefined)).toThrow(/loadSamples and score/);
+  });
+});
+
+describe('variantCombinations', () => {
+  it('refuses a product too large to look at', () => {
+    const ten = Array.from({ length: 10 }, (_, index) => variant(`v${index}`));
+    const stages = Array.from({ length: 6 }, (_, index) => stage(`s${index}`, ten));
+    expect(() => variantCombinations(pipeline(stages), 64)).toThrow(/1000000 combinations/);
+  });
+
+  it('lists the product in the order of the file', () => {
+    const { kept } = variantCombinations(sumPipeline, 64);
+    expect(kept.map((choice) => Object.values(choice).slice(1, 3).join(' '))).toEqual([
+      'exact right',
+      'exact off',
+      'lossy right',
+      'lossy off',
+    ]);
+  });
+});
+
+describe('bootstrapInterval', () => {
+  const samples = Array.from({ length: 400 }, (_, index) => (index % 5 === 0 ? 0 : 1));
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const intervalOf = (seed: number) => bootstrapInterval(samples, drawResamples(400, new SeededRng(seed)), mean);
+
+  it('is that of a proportion: 0.8 ± 1.96·√(0.8·0.2/400)', () => {
+    const [low, high] = intervalOf(1);
+    expect(low).toBeGreaterThan(0.8 - 0.0392 - 0.012);
+    expect(low).toBeLessThan(0.8 - 0.0392 + 0.012);
+    expect(high).toBeGreaterThan(0.8 + 0.0392 - 0.012);
+    expect(high).toBeLessThan(0.8 + 0.0392 + 0.012);
+  });
+
+  it('repeats with its seed', () => {
+    expect(intervalOf(1)).toEqual(intervalOf(1));
+    expect(intervalOf(2)).not.toEqual(intervalOf(1));
+  });
+});

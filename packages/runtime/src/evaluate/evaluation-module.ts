@@ -1,0 +1,69 @@
+/**
+ * What the owner of a pipeline writes to have its accuracy measured: labelled samples and a score over the answers to them. Any metric
+ * will do that is a fraction 0…1 where more is better (accuracy, F1, 1 − error rate); it sees whole sets, never single answers.
+ */
+import { AppError, type TensorMap } from '@equipoise/core';
+
+/** A request with what its answer is held against. */
+export interface LabelledSample {
+  readonly inputs: TensorMap;
+  readonly label: unknown;
+}
+
+/** The answer of the pipeline to a sample: the tensors of a response. */
+export interface AnsweredSample {
+  readonly outputs: TensorMap;
+  readonly label: unknown;
+}
+
+/** An evaluation module as it is loaded. */
+export interface EvaluationModule {
+  loadSamples(dataDir: string): Promise<readonly LabelledSample[]> | readonly LabelledSample[];
+  score(samples: readonly AnsweredSample[]): number;
+}
+
+const described = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** The module if it has both functions; AppError MODULE_INVALID says what is missing. */
+export function evaluationModule(loaded: unknown): EvaluationModule {
+  const found = (loaded ?? {}) as Readonly<Record<string, unknown>>;
+  const missing = ['loadSamples', 'score'].filter((name) => typeof found[name] !== 'function');
+  if (missing.length === 0) return loaded as EvaluationModule;
+  throw new AppError(
+    'MODULE_INVALID',
+    `The evaluation module does not export ${missing.join(' and ')}; it needs loadSamples(dataDir) and score(samples).`,
+    { details: { missing } },
+  );
+}
+
+/** The samples of `dataDir`, at least one. */
+export async function labelledSamples(module: EvaluationModule, dataDir: string): Promise<readonly LabelledSample[]> {
+  let samples: readonly LabelledSample[];
+  try {
+    samples = await module.loadSamples(dataDir);
+  } catch (cause) {
+    if (cause instanceof AppError) throw cause;
+    const message = `The evaluation module could not load the samples of ${dataDir}: ${described(cause)}`;
+    throw new AppError('FILE_UNREADABLE', message, { details: { dataDir }, cause });
+  }
+  if (!Array.isArray(samples) || samples.length === 0)
+    throw new AppError('FILE_NOT_FOUND', `The evaluation module finds no samples in ${dataDir}.`, {
+      details: { dataDir },
+    });
+  return samples;
+}
+
+/** The score, a fraction; AppError MODULE_INVALID when the module throws or gives anything else. */
+export function scoreOf(module: EvaluationModule, samples: readonly AnsweredSample[]): number {
+  let score: unknown;
+  try {
+    score = module.score(samples);
+  } catch (cause) {
+    throw new AppError('MODULE_INVALID', `The score of the evaluation module failed: ${described(cause)}`, { cause });
+  }
+  if (typeof score === 'number' && score >= 0 && score <= 1) return score;
+  throw new AppError(
+    'MODULE_INVALID',
+    `The score of the evaluation module is ${String(score)}; it has to be a fraction 0…1, where more is better.`,
+  );
+}

@@ -1,0 +1,53 @@
+/** How far long work is. The time left is the time per unit so far × the units left; before the first unit, an expectation. */
+import type { Clock } from '@equipoise/core';
+
+/** Units done of all units, with what is done now. */
+export interface WorkProgress {
+  readonly doneUnits: number;
+  readonly totalUnits: number;
+  readonly etaMs: number;
+  readonly label: string;
+}
+
+/** Counts units; every call tells the listener. */
+export class ProgressMeter {
+  readonly #clock: Clock;
+  readonly #startedAtMs: number;
+  readonly #totalUnits: number;
+  readonly #expectedUnitMs: number;
+  readonly #listener: (progress: WorkProgress) => void;
+  #doneUnits = 0;
+
+  constructor(
+    clock: Clock,
+    run: {
+      readonly totalUnits: number;
+      readonly expectedUnitMs: number;
+      readonly listener: (progress: WorkProgress) => void;
+    },
+  ) {
+    this.#clock = clock;
+    this.#startedAtMs = clock.nowMs();
+    this.#totalUnits = run.totalUnits;
+    this.#expectedUnitMs = run.expectedUnitMs;
+    this.#listener = run.listener;
+  }
+
+  /** Says what is done next. */
+  begin(label: string): void {
+    this.#tell(label);
+  }
+
+  /** Counts units that are done or skipped. */
+  finish(units: number, label: string): void {
+    this.#doneUnits += units;
+    this.#tell(label);
+  }
+
+  #tell(label: string): void {
+    const left = this.#totalUnits - this.#doneUnits;
+    const unitMs =
+      this.#doneUnits === 0 ? this.#expectedUnitMs : (this.#clock.nowMs() - this.#startedAtMs) / this.#doneUnits;
+    this.#listener({ doneUnits: this.#doneUnits, totalUnits: this.#totalUnits, etaMs: left * unitMs, label });
+  }
+}
