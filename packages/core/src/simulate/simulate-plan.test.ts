@@ -4,7 +4,7 @@ import { SeededRng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { curvesOf } from '../profile/curves-of.js';
-import { poissonArrivals, traceArrivals } from './arrivals.js';
+import { poissonArrivals } from './arrivals.js';
 import { type SimulationRun, simulatePlan } from './simulate-plan.js';
 import { verifyPlan } from './verify-plan.js';
 
@@ -118,15 +118,6 @@ describe('simulatePlan', () => {
       }),
       { numRuns: 200, seed: 6 },
     );
-  });
-});
-
-describe('traceArrivals', () => {
-  it('replays exactly the counts of each second', () => {
-    const arrivals = traceArrivals([3, 0, 2], new SeededRng(7));
-    const seconds: number[] = [];
-    for (let at = arrivals.nextAtMs(); at !== undefined; at = arrivals.nextAtMs()) seconds.push(Math.floor(at / 1000));
-    expect(seconds).toEqual([0, 0, 0, 2, 2]);
   });
 });
 

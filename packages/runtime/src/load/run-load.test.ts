@@ -1,0 +1,69 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { deterministicArrivals } from '@equipoise/core';
+import { afterEach, describe, expect, it } from 'vitest';
+import { runLoad } from './run-load.js';
+
+const servers: Server[] = [];
+
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+const bodies = ['a', 'b'].map((text) => ({ contentType: 'text/plain', bytes: new TextEncoder().encode(text) }));
+
+describe('runLoad', () => {
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.closeAllConnections();
+  });
+
+  it('sends every request with the bodies in turn and counts ends by status', async () => {
+    const seen: string[] = [];
+    const statuses = [200, 503, 500, 504, 429];
+    const url = await serve((request, response) => {
+      let text = '';
+      request.on('data', (chunk: Uint8Array) => {
+        text += chunk.toString();
+      });
+      request.on('end', () => {
+        response.statusCode = statuses[seen.push(text) - 1] ?? 200;
+        response.end();
+      });
+    });
+    const result = await runLoad({ url, arrivals: deterministicArrivals(50, 120), bodies, timeoutMs: 2000 });
+    expect(seen.toSorted()).toEqual(['a', 'a', 'a', 'b', 'b', 'b']);
+    expect(result).toMatchObject({
+      sent: 6,
+      ok: 2,
+      dropped: 3,
+      failed: 1,
+      byStatus: { 200: 2, 503: 1, 500: 1, 504: 1, 429: 1 },
+    });
+  });
+
+  it('keeps sending while the server stalls, and counts latency from the scheduled instant', async () => {
+    let arrived = 0;
+    const held: (() => void)[] = [];
+    const url = await serve((_, response) => {
+      arrived += 1;
+      held.push(() => response.end());
+      if (arrived === 10) for (const release of held) release();
+    });
+    const result = await runLoad({ url, arrivals: deterministicArrivals(50, 200), bodies, timeoutMs: 5000 });
+    expect(result.ok).toBe(10);
+    expect(result.latencyMs.max).toBeGreaterThan(150);
+  });
+
+  it('counts a request without an answer as failed: refused, cut off, too late', async () => {
+    const cutting = await serve((request) => request.socket.destroy());
+    const silent = await serve(() => {});
+    const refused = 'http://127.0.0.1:1/';
+    for (const url of [cutting, silent, refused]) {
+      const result = await runLoad({ url, arrivals: deterministicArrivals(100, 20), bodies, timeoutMs: 100 });
+      expect(result).toMatchObject({ sent: 2, ok: 0, failed: 2 });
+    }
+  });
+});

@@ -1,0 +1,165 @@
+/**
+ * An open-loop load: requests leave at their scheduled instants whatever becomes of the earlier ones, and each latency counts from
+ * the scheduled instant, so a stalled server cannot hide its stall (coordinated omission). Instants are absolute; a timer that fires
+ * late sends what is due at once and does not shift the rest.
+ */
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { type ArrivalProcess, LatencyHistogram } from '@equipoise/core';
+
+/** What to send, where, and when. Bodies are sent in turn. */
+export interface LoadOptions {
+  readonly url: string;
+  readonly arrivals: ArrivalProcess;
+  readonly bodies: readonly LoadBody[];
+  readonly timeoutMs: number;
+  /** Open connections at most; requests beyond wait for one, and their wait counts. */
+  readonly maxConnections?: number;
+  readonly onProgress?: (sent: number, elapsedMs: number) => void;
+}
+
+/** One request body with its media type. */
+export interface LoadBody {
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Latencies in ms of the answered requests. */
+export interface LatencySummary {
+  readonly mean: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+/** What became of a load. `dropped` are refusals of an overloaded server (429, 503, 504), `failed` all other ends but success. */
+export interface LoadResult {
+  readonly sent: number;
+  readonly ok: number;
+  readonly dropped: number;
+  readonly failed: number;
+  readonly latencyMs: LatencySummary;
+  readonly offeredRps: number;
+  readonly achievedRps: number;
+  /** Ends by HTTP status, or by error code where there was none. */
+  readonly byStatus: Readonly<Record<string, number>>;
+}
+
+const DEFAULT_MAX_CONNECTIONS = 256;
+const DROPPED_STATUSES: ReadonlySet<number> = new Set([429, 503, 504]);
+const PROGRESS_EVERY_MS = 500;
+
+/** Sends the whole load and resolves when every request has ended; it never rejects for what a server does. */
+export async function runLoad(options: LoadOptions): Promise<LoadResult> {
+  return new LoadRun(options).run();
+}
+
+class LoadRun {
+  readonly #options: LoadOptions;
+  readonly #agent: Agent;
+  readonly #latencies = new LatencyHistogram();
+  readonly #byStatus = new Map<string, number>();
+  readonly #pending = new Set<Promise<void>>();
+  #sent = 0;
+  #ok = 0;
+  #dropped = 0;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS });
+  }
+
+  async run(): Promise<LoadResult> {
+    const startedAtMs = performance.now();
+    let lastDueMs = 0;
+    let progressAtMs = 0;
+    for (
+      let dueMs = this.#options.arrivals.nextAtMs();
+      dueMs !== undefined;
+      dueMs = this.#options.arrivals.nextAtMs()
+    ) {
+      await sleepUntil(startedAtMs + dueMs);
+      this.#send(startedAtMs + dueMs);
+      lastDueMs = dueMs;
+      if (dueMs >= progressAtMs) {
+        this.#options.onProgress?.(this.#sent, dueMs);
+        progressAtMs = dueMs + PROGRESS_EVERY_MS;
+      }
+    }
+    await Promise.all(this.#pending);
+    this.#agent.destroy();
+    return this.#result({ offeredMs: lastDueMs, elapsedMs: performance.now() - startedAtMs });
+  }
+
+  #send(scheduledAtMs: number): void {
+    const { bodies, url, timeoutMs } = this.#options;
+    const body = bodies[this.#sent % Math.max(1, bodies.length)];
+    this.#sent += 1;
+    const ended = post({ url, body, timeoutMs, agent: this.#agent })
+      .then((status) => this.#note(status, performance.now() - scheduledAtMs))
+      .finally(() => this.#pending.delete(ended));
+    this.#pending.add(ended);
+  }
+
+  #note(status: number | string, latencyMs: number): void {
+    this.#byStatus.set(String(status), (this.#byStatus.get(String(status)) ?? 0) + 1);
+    if (typeof status !== 'number') return;
+    if (status >= 200 && status < 300) {
+      this.#ok += 1;
+      this.#latencies.record(latencyMs);
+    } else if (DROPPED_STATUSES.has(status)) this.#dropped += 1;
+  }
+
+  #result(took: { readonly offeredMs: number; readonly elapsedMs: number }): LoadResult {
+    const perSecond = (count: number, ms: number) => (ms > 0 ? (1000 * count) / ms : 0);
+    const quantile = (fraction: number) => this.#latencies.quantileMs(fraction);
+    return {
+      sent: this.#sent,
+      ok: this.#ok,
+      dropped: this.#dropped,
+      failed: this.#sent - this.#ok - this.#dropped,
+      latencyMs: {
+        mean: this.#latencies.meanMs,
+        p50: quantile(0.5),
+        p95: quantile(0.95),
+        p99: quantile(0.99),
+        p999: quantile(0.999),
+        max: this.#latencies.maxMs,
+      },
+      offeredRps: perSecond(this.#sent, took.offeredMs),
+      achievedRps: perSecond(this.#ok, took.elapsedMs),
+      byStatus: Object.fromEntries(this.#byStatus),
+    };
+  }
+}
+
+interface Post {
+  readonly url: string;
+  readonly body: LoadBody | undefined;
+  readonly timeoutMs: number;
+  readonly agent: Agent;
+}
+
+/** Sends one request; resolves with its status, or with an error code when no answer came. */
+function post({ url, body, timeoutMs, agent }: Post): Promise<number | string> {
+  return new Promise((resolve) => {
+    const headers = body === undefined ? {} : { 'content-type': body.contentType, 'content-length': body.bytes.length };
+    const sent = httpRequest(
+      url,
+      { method: 'POST', agent, headers, signal: AbortSignal.timeout(timeoutMs) },
+      (answer: IncomingMessage) => {
+        answer.resume();
+        answer.on('end', () => resolve(answer.statusCode ?? 0));
+        answer.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.name));
+      },
+    );
+    sent.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.name));
+    sent.end(body?.bytes);
+  });
+}
+
+function sleepUntil(atMs: number): Promise<void> | undefined {
+  const leftMs = atMs - performance.now();
+  return leftMs <= 0 ? undefined : new Promise((resolve) => setTimeout(resolve, leftMs));
+}
