@@ -35,6 +35,7 @@ const CORE_FOLDERS = {
 const packagePath = (name) => `^packages/${name}/`;
 const corePath = (name) => `^packages/core/src/${name}/`;
 const anyOf = (patterns) => patterns.join('|');
+const UNKNOWN_CORE_FOLDER = `^packages/core/src/(?!(${anyOf(Object.keys(CORE_FOLDERS))})/)[^/]+/`;
 
 /** The source files that the packages' `exports` name: the only doors between packages. */
 const doors = readdirSync('packages')
@@ -87,13 +88,15 @@ module.exports = {
       to: { pathNot: '^packages/core/src/' },
     },
     ...coreRules,
-    {
+    ...[
+      { from: { path: UNKNOWN_CORE_FOLDER }, to: {} },
+      { from: {}, to: { path: UNKNOWN_CORE_FOLDER } },
+    ].map((ends) => ({
       name: 'core-folders-are-known',
       comment: 'A new folder of core needs a line in CORE_FOLDERS.',
       severity: 'error',
-      from: {},
-      to: { path: `^packages/core/src/(?!(${anyOf(Object.keys(CORE_FOLDERS))})/)[^/]+/` },
-    },
+      ...ends,
+    })),
     ...packageRules,
     {
       name: 'packages-are-known',
