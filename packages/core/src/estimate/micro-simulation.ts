@@ -22,12 +22,13 @@ export interface StageRun {
   readonly itemsOf: Uint16Array;
   /** Requests at the start that are not recorded. */
   readonly warmUp: number;
+  /** Where the sojourn times of single items are recorded too. */
+  readonly itemTimes?: LatencyHistogram;
 }
 
-/** Sojourn times of requests (to their last item) and of single items, and the mean number of items in a batch. */
+/** Sojourn times of requests (to their last item) and the mean number of items in a batch. */
 export interface StageRecord {
   readonly requests: LatencyHistogram;
-  readonly items: LatencyHistogram;
   readonly meanBatchSize: number;
 }
 
@@ -107,7 +108,6 @@ function takeBatch(run: StageRun, startAtMs: number, cursor: Cursor): number {
 /** Records sojourn times; only the request at the head of the queue can be split over batches, which may end out of order. */
 class Recorder {
   readonly requests = new LatencyHistogram();
-  readonly items = new LatencyHistogram();
   readonly #run: StageRun;
   #splitDoneAtMs = 0;
 
@@ -119,17 +119,18 @@ class Recorder {
     let taken = from.taken;
     for (let request = from.request; request < to.request; request++) {
       const lastDoneAtMs = taken > 0 ? Math.max(this.#splitDoneAtMs, doneAtMs) : doneAtMs;
-      this.#record(request, (this.#run.itemsOf[request] as number) - taken, doneAtMs);
+      this.#recordItems(request, (this.#run.itemsOf[request] as number) - taken, doneAtMs);
       if (request >= this.#run.warmUp) this.requests.record(lastDoneAtMs - (this.#run.arrivedAtMs[request] as number));
       taken = 0;
     }
     if (to.taken === 0) return;
     this.#splitDoneAtMs = taken > 0 ? Math.max(this.#splitDoneAtMs, doneAtMs) : doneAtMs;
-    this.#record(to.request, to.taken - taken, doneAtMs);
+    this.#recordItems(to.request, to.taken - taken, doneAtMs);
   }
 
-  #record(request: number, items: number, doneAtMs: number): void {
-    if (request >= this.#run.warmUp) this.items.record(doneAtMs - (this.#run.arrivedAtMs[request] as number), items);
+  #recordItems(request: number, items: number, doneAtMs: number): void {
+    if (this.#run.itemTimes === undefined || request < this.#run.warmUp) return;
+    this.#run.itemTimes.record(doneAtMs - (this.#run.arrivedAtMs[request] as number), items);
   }
 }
 
@@ -155,6 +156,5 @@ export function runStage(run: StageRun, rng: Rng): StageRecord {
     head.request = end.request;
     head.taken = end.taken;
   }
-  const { requests, items } = recorder;
-  return { requests, items, meanBatchSize: batchedItems / Math.max(1, batches) };
+  return { requests: recorder.requests, meanBatchSize: batchedItems / Math.max(1, batches) };
 }

@@ -37,6 +37,13 @@ describe('LatencyHistogram', () => {
     expect(histogram.quantileMs(1)).toBeLessThanOrEqual(histogram.maxMs);
   });
 
+  it('tells which fraction lies up to a latency', () => {
+    const histogram = new LatencyHistogram();
+    histogram.record(10, 3);
+    histogram.record(20);
+    expect([5, 10, 15, 20].map((ms) => histogram.fractionUpTo(ms))).toEqual([0, 0.75, 0.75, 1]);
+  });
+
   it('merges into what one histogram of all values would be', () => {
     const [all, part, rest] = [new LatencyHistogram(), new LatencyHistogram(), new LatencyHistogram()];
     [1, 2, 300, 4, 50].forEach((latencyMs, i) => {

@@ -7,6 +7,11 @@ const SMALLEST_MS = 0.001;
 const BUCKETS_PER_E = 200;
 const BUCKET_COUNT = Math.ceil(Math.log(1e10) * BUCKETS_PER_E) + 1;
 
+function bucketOf(latencyMs: number): number {
+  const bucket = latencyMs <= SMALLEST_MS ? 0 : Math.floor(Math.log(latencyMs / SMALLEST_MS) * BUCKETS_PER_E);
+  return Math.min(bucket, BUCKET_COUNT - 1);
+}
+
 /** Counts of latencies in ms; values outside the range fall into the first or last bucket. */
 export class LatencyHistogram {
   readonly #counts = new Float64Array(BUCKET_COUNT);
@@ -28,8 +33,7 @@ export class LatencyHistogram {
 
   /** Counts `latencyMs`, `times` over. */
   record(latencyMs: number, times = 1): void {
-    const bucket = latencyMs <= SMALLEST_MS ? 0 : Math.floor(Math.log(latencyMs / SMALLEST_MS) * BUCKETS_PER_E);
-    const index = Math.min(bucket, BUCKET_COUNT - 1);
+    const index = bucketOf(latencyMs);
     this.#counts[index] = (this.#counts[index] as number) + times;
     this.#count += times;
     this.#sumMs += times * latencyMs;
@@ -55,5 +59,12 @@ export class LatencyHistogram {
       if (seen >= rank) return Math.min(this.#maxMs, SMALLEST_MS * Math.exp((i + 0.5) / BUCKETS_PER_E));
     }
     return this.#maxMs;
+  }
+
+  /** Fraction (0…1) of the values up to `latencyMs`, its whole bucket included; 0 without values. */
+  fractionUpTo(latencyMs: number): number {
+    let seen = 0;
+    for (let i = 0; i <= bucketOf(latencyMs); i++) seen += this.#counts[i] as number;
+    return this.#count === 0 ? 0 : seen / this.#count;
   }
 }
