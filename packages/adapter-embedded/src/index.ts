@@ -1,1 +1,12 @@
-export {};
+/** Public face of adapter-embedded. The thread of a replica is the export `replica-thread`, for its launcher alone. */
+
+export { EmbeddedActuator, type EmbeddedActuatorOptions } from './actuator/embedded-actuator.js';
+export { type AlarmClock, preciseClock } from './alarm-clock.js';
+export { type Launchers, launcherFor } from './launcher-for.js';
+export { resolveArtifact } from './stage-module/stage-artifact.js';
+export {
+  type ServiceTime,
+  SyntheticReplicaLauncher,
+  type SyntheticReplicaOptions,
+} from './synthetic-replica-launcher.js';
+export { ThreadReplicaLauncher } from './thread/thread-replica-launcher.js';

@@ -48,12 +48,19 @@ const everyDatatype = (): Record<string, Tensor> => ({
   none: { datatype: 'FP32', shape: [0, 4], data: new Float32Array(0) },
 });
 
-/** Defines the suite; `make` is called once for each test. */
-export function describeModelRunnerConformance(name: string, make: () => RunnerSubject | Promise<RunnerSubject>): void {
+/** Defines a test of what not every implementation can do. */
+function itWith<Ability>(ability: Ability | undefined, title: string, test: (ability: Ability) => Promise<void>): void {
+  if (ability !== undefined) it(title, () => test(ability));
+}
+
+/** Defines the suite. */
+export function describeModelRunnerConformance(name: string, make: () => RunnerSubject): void {
   describe(`${name} as a ModelRunner`, () => {
+    const subject = make();
+    const { unstartable, refusedItem, failingItem, loseWhileBusy, loseWhileIdle } = subject;
     const started: ModelRunner[] = [];
 
-    async function start(subject: RunnerSubject): Promise<ModelRunner> {
+    async function start(): Promise<ModelRunner> {
       const { runner } = await subject.launcher.launch(subject.echo);
       started.push(runner);
       return runner;
@@ -64,27 +71,26 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
     });
 
     it('tells how long the start took', async () => {
-      const subject = await make();
       const { runner, loadMs } = await subject.launcher.launch(subject.echo);
       started.push(runner);
       expect(loadMs).toBeGreaterThanOrEqual(0);
     });
 
     it('answers each item in order, with the service time', async () => {
-      const runner = await start(await make());
+      const runner = await start();
       const { items, serviceMs } = await runner.run([anItem(1), anItem(2), anItem(3)]);
       expect(items).toEqual([1, 2, 3].map((value) => ({ kind: 'ok', output: anItem(value) })));
       expect(serviceMs).toBeGreaterThanOrEqual(0);
     });
 
     it('carries every data type', async () => {
-      const runner = await start(await make());
+      const runner = await start();
       const { items } = await runner.run([everyDatatype()]);
       expect(items).toEqual([{ kind: 'ok', output: everyDatatype() }]);
     });
 
     it('runs one batch after another, never two at once', async () => {
-      const runner = await start(await make());
+      const runner = await start();
       const first = runner.run([anItem(1)]);
       await expect(runner.run([anItem(2)])).rejects.toThrow(InvariantViolation);
       await first;
@@ -92,12 +98,12 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
     });
 
     it('needs at least one item', async () => {
-      const runner = await start(await make());
+      const runner = await start();
       await expect(runner.run([])).rejects.toThrow(InvariantViolation);
     });
 
     it('closes when the running batch has ended, and twice', async () => {
-      const runner = await start(await make());
+      const runner = await start();
       const order: string[] = [];
       const running = runner.run([anItem(1)]).then(() => order.push('ran'));
       await Promise.all([runner.close().then(() => order.push('closed')), runner.close(), running]);
@@ -105,24 +111,20 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
     });
 
     it('is gone after close', async () => {
-      const runner = await start(await make());
+      const runner = await start();
       await runner.close();
       await expect(runner.run([anItem(1)])).rejects.toMatchObject({ code: 'REPLICA_LOST', retryable: true });
     });
 
-    it('rejects a start that cannot be with what is wrong', async (context) => {
-      const { launcher, unstartable } = await make();
-      if (unstartable === undefined) return context.skip();
+    itWith(unstartable, 'rejects a start that cannot be with what is wrong', async (unstartable) => {
       for (const [code, request] of Object.entries(unstartable)) {
-        await expect(launcher.launch(request)).rejects.toMatchObject({ name: 'AppError', code });
+        await expect(subject.launcher.launch(request)).rejects.toMatchObject({ name: 'AppError', code });
       }
     });
 
-    it('fails an invalid item alone', async (context) => {
-      const subject = await make();
-      if (subject.refusedItem === undefined) return context.skip();
-      const runner = await start(subject);
-      const { items } = await runner.run([anItem(1), subject.refusedItem(), anItem(3)]);
+    itWith(refusedItem, 'fails an invalid item alone', async (refusedItem) => {
+      const runner = await start();
+      const { items } = await runner.run([anItem(1), refusedItem(), anItem(3)]);
       expect(items).toEqual([
         { kind: 'ok', output: anItem(1) },
         { kind: 'failed', error: expect.objectContaining({ code: 'INVALID_INPUT' }) },
@@ -130,31 +132,25 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
       ]);
     });
 
-    it('serves on after a batch on which the stage failed', async (context) => {
-      const subject = await make();
-      if (subject.failingItem === undefined) return context.skip();
-      const runner = await start(subject);
-      const { items } = await runner.run([subject.failingItem()]);
+    itWith(failingItem, 'serves on after a batch on which the stage failed', async (failingItem) => {
+      const runner = await start();
+      const { items } = await runner.run([failingItem()]);
       expect(items).toEqual([{ kind: 'failed', error: expect.objectContaining({ code: 'STAGE_FAILED' }) }]);
       expect((await runner.run([anItem(1)])).items).toEqual([{ kind: 'ok', output: anItem(1) }]);
     });
 
-    it('rejects the batch during which it is lost, and tells nobody else', async (context) => {
-      const subject = await make();
-      if (subject.loseWhileBusy === undefined) return context.skip();
-      const runner = await start(subject);
+    itWith(loseWhileBusy, 'rejects the batch during which it is lost, and tells nobody else', async (loseWhileBusy) => {
+      const runner = await start();
       let told = 0;
       runner.onLost(() => told++);
-      await expect(subject.loseWhileBusy(runner)).rejects.toMatchObject({ code: 'REPLICA_LOST', retryable: true });
+      await expect(loseWhileBusy(runner)).rejects.toMatchObject({ code: 'REPLICA_LOST', retryable: true });
       await expect(runner.run([anItem(1)])).rejects.toMatchObject({ code: 'REPLICA_LOST' });
       await runner.close();
       expect(told).toBe(0);
     });
 
-    it('tells once when it is lost while idle, also those who ask later', async (context) => {
-      const subject = await make();
-      if (subject.loseWhileIdle === undefined) return context.skip();
-      const runner = await start(subject);
+    itWith(loseWhileIdle, 'tells once when it is lost while idle, also those who ask later', async (loseWhileIdle) => {
+      const runner = await start();
       let told = 0;
       const lost = new Promise((resolve) => {
         runner.onLost((error) => {
@@ -162,7 +158,7 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
           resolve(error);
         });
       });
-      await subject.loseWhileIdle(runner);
+      await loseWhileIdle(runner);
       expect(await lost).toMatchObject({ code: 'REPLICA_LOST', retryable: true });
       await expect(new Promise((resolve) => runner.onLost(resolve))).resolves.toMatchObject({ code: 'REPLICA_LOST' });
       await runner.close();

@@ -1,0 +1,56 @@
+/** Waiting as an argument, so that tests of back-off, patience and service times need not wait. */
+import type { Clock } from '@equipoise/core';
+
+/** A clock with alarms; tests put a manual one in its place. */
+export interface AlarmClock extends Clock {
+  /** Calls `ring` once, not before `atMs` and never inside this call; the returned function takes the alarm back. */
+  ringAt(atMs: number, ring: () => void): () => void;
+}
+
+const coarseMs = 1;
+
+/**
+ * Real time that is never early and late by little: timers bring it to the last millisecond, which is watched on the clock
+ * while all other work goes first. An alarm keeps the process alive.
+ */
+export const preciseClock: AlarmClock = {
+  nowMs: () => performance.now(),
+  ringAt: (atMs, ring) => {
+    let cancel = (): void => {};
+    const soon = (): void => {
+      const immediate = setImmediate(step);
+      cancel = () => clearImmediate(immediate);
+    };
+    const step = (): void => {
+      const leftMs = atMs - performance.now();
+      if (leftMs <= 0) {
+        ring();
+      } else if (leftMs > coarseMs) {
+        const timeout = setTimeout(step, leftMs - coarseMs);
+        cancel = () => clearTimeout(timeout);
+      } else {
+        soon();
+      }
+    };
+    soon();
+    return () => cancel();
+  },
+};
+
+/** Resolves after `durationMs`. */
+export const sleep = (clock: AlarmClock, durationMs: number): Promise<void> =>
+  new Promise((resolve) => {
+    clock.ringAt(clock.nowMs() + durationMs, resolve);
+  });
+
+/** Resolves when `work` settles, at the latest after `limitMs`; never rejects. */
+export function waitAtMost(clock: AlarmClock, limitMs: number, work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const takeBack = clock.ringAt(clock.nowMs() + limitMs, resolve);
+    const done = (): void => {
+      takeBack();
+      resolve();
+    };
+    work.then(done, done);
+  });
+}

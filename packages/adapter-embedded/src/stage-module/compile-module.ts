@@ -1,0 +1,110 @@
+/**
+ * A stage module written in TypeScript as one file that Node can import. The module and the files it imports by path are
+ * bundled; packages stay imports. The result lies in `<baseDir>/.equipoise/modules/<digest>.mjs`, named by its content, so
+ * that replicas of two versions never meet; it is made anew only when a bundled file has changed.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { AppError } from '@equipoise/core';
+import type { BuildFailure, BuildResult, Message } from 'esbuild';
+
+interface Compiled {
+  readonly path: string;
+  /** Digest of each bundled file by absolute path. */
+  readonly inputs: ReadonlyMap<string, string>;
+}
+
+const digestOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex').slice(0, 24);
+
+const digestOfFile = (path: string): Promise<string | undefined> => readFile(path).then(digestOf, () => undefined);
+
+async function isFresh({ path, inputs }: Compiled): Promise<boolean> {
+  const unchanged = await Promise.all([...inputs].map(async ([file, digest]) => (await digestOfFile(file)) === digest));
+  return (
+    unchanged.every(Boolean) &&
+    (await access(path).then(
+      () => true,
+      () => false,
+    ))
+  );
+}
+
+function compileError(source: string, baseDir: string, errors: readonly Message[]): AppError {
+  const lines = errors.map(({ text, location }) =>
+    location === null
+      ? text
+      : `${relative(baseDir, resolve(location.file))}:${location.line}:${location.column + 1}: ${text}`,
+  );
+  return new AppError('MODULE_INVALID', `The stage module ${source} does not compile:\n${lines.join('\n')}`);
+}
+
+async function bundle(source: string, baseDir: string): Promise<BuildResult<{ write: false; metafile: true }>> {
+  const { build } = await import('esbuild');
+  try {
+    return await build({
+      entryPoints: [source],
+      bundle: true,
+      packages: 'external',
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      sourcemap: 'inline',
+      write: false,
+      metafile: true,
+      logLevel: 'silent',
+      outfile: join(baseDir, '.equipoise', 'modules', 'module.mjs'),
+      // The bundle lies elsewhere, and a module may look for files beside itself.
+      define: {
+        'import.meta.url': JSON.stringify(pathToFileURL(source).href),
+        'import.meta.dirname': JSON.stringify(dirname(source)),
+        'import.meta.filename': JSON.stringify(source),
+      },
+    });
+  } catch (error) {
+    const { errors } = error as Partial<BuildFailure>;
+    if (errors === undefined) throw error;
+    throw compileError(source, baseDir, errors);
+  }
+}
+
+async function store(content: Uint8Array, baseDir: string): Promise<string> {
+  const folder = join(baseDir, '.equipoise', 'modules');
+  const path = join(folder, `${digestOf(content)}.mjs`);
+  const draft = join(folder, `${randomUUID()}.tmp`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(draft, content);
+    await rename(draft, path);
+  } catch (error) {
+    throw new AppError('STORE_FAILED', `The compiled stage module could not be written to ${path}.`, { cause: error });
+  }
+  return path;
+}
+
+async function compile(source: string, baseDir: string): Promise<Compiled> {
+  const { outputFiles, metafile } = await bundle(source, baseDir);
+  const [output] = outputFiles;
+  if (output === undefined) throw new AppError('MODULE_INVALID', `The stage module ${source} compiles to nothing.`);
+  const files = Object.keys(metafile.inputs).map((file) => resolve(file));
+  const inputs = await Promise.all(files.map(async (file) => [file, (await digestOfFile(file)) ?? ''] as const));
+  return { path: await store(output.contents, baseDir), inputs: new Map(inputs) };
+}
+
+/** Compiles modules once and remembers them; one for all replicas of a process. */
+export class ModuleCompiler {
+  readonly #compiled = new Map<string, Promise<Compiled>>();
+
+  /** The path of the compiled `source` (absolute, exists). MODULE_INVALID lists `file:line:column: text` for each error. */
+  async compile(source: string, baseDir: string): Promise<string> {
+    const known = this.#compiled.get(source);
+    const fresh = known?.then(async (compiled) => ((await isFresh(compiled)) ? compiled : compile(source, baseDir)));
+    const compiled = (fresh ?? compile(source, baseDir)).catch((error: unknown) => {
+      this.#compiled.delete(source);
+      throw error;
+    });
+    this.#compiled.set(source, compiled);
+    return (await compiled).path;
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * From `module:` of a stage to the `load` that a replica calls. The launcher finds the module once (and compiles it when it
+ * is TypeScript); each replica imports it in its own thread. `npm:package/export` follows Node's rules for imports from the
+ * pipeline's folder, and else from where Equipoise is installed.
+ */
+import { access } from 'node:fs/promises';
+import { extname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { AppError, type StageModule } from '@equipoise/core';
+import type { ModuleCompiler } from './compile-module.js';
+import { packageFolder, packageReference } from './stage-artifact.js';
+
+/** What a replica imports: a file, or a package looked up from the first of the places that knows it. */
+export type ModuleLocation =
+  | { readonly kind: 'file'; readonly url: string }
+  | { readonly kind: 'package'; readonly specifier: string; readonly fromUrls: readonly string[] };
+
+const importable = new Set(['.js', '.mjs', '.cjs']);
+const compilable = new Set(['.ts', '.mts']);
+
+function checkLanguage(module: string): void {
+  const extension = extname(module);
+  if (importable.has(extension) || compilable.has(extension)) return;
+  const message =
+    extension === '.py'
+      ? `The stage module ${module} is written in Python. Python stages are not supported by this version.`
+      : `The stage module ${module} is none of .js, .mjs, .cjs, .ts, .mts or npm:package/export.`;
+  throw new AppError('MODULE_INVALID', message);
+}
+
+/** Finds the module of a stage. FILE_NOT_FOUND names the path or package that was tried; MODULE_INVALID what is wrong. */
+export async function locateStageModule(
+  module: string,
+  baseDir: string,
+  compiler: ModuleCompiler,
+): Promise<ModuleLocation> {
+  if (module.startsWith('npm:')) {
+    const specifier = module.slice('npm:'.length);
+    await packageFolder(packageReference(specifier).packageName, baseDir);
+    return {
+      kind: 'package',
+      specifier,
+      fromUrls: [pathToFileURL(join(baseDir, 'package.json')).href, import.meta.url],
+    };
+  }
+  checkLanguage(module);
+  const source = resolve(baseDir, module);
+  await access(source).catch((error: unknown) => {
+    throw new AppError('FILE_NOT_FOUND', `The stage module ${module} is not there: no file ${source}.`, {
+      details: { path: source },
+      cause: error,
+    });
+  });
+  const path = compilable.has(extname(source)) ? await compiler.compile(source, baseDir) : source;
+  return { kind: 'file', url: pathToFileURL(path).href };
+}
+
+function packageUrl(specifier: string, fromUrls: readonly string[]): string {
+  const failures: unknown[] = [];
+  for (const fromUrl of fromUrls) {
+    try {
+      return import.meta.resolve(specifier, fromUrl);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw failures[0];
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+
+function loadOf(exported: Readonly<Record<string, unknown>>): StageModule['load'] | undefined {
+  const fallback = isRecord(exported['default']) ? exported['default']['load'] : undefined;
+  const load = exported['load'] ?? fallback;
+  return typeof load === 'function' ? (load as StageModule['load']) : undefined;
+}
+
+/**
+ * Imports the module in the calling thread, which must run with `--experimental-import-meta-resolve`. MODULE_INVALID when the
+ * import fails or when nothing named `load` is exported (by name or in the default export); it lists what is.
+ */
+export async function importStageModule(location: ModuleLocation): Promise<StageModule> {
+  let exported: Readonly<Record<string, unknown>>;
+  let url = location.kind === 'file' ? location.url : location.specifier;
+  try {
+    if (location.kind === 'package') url = packageUrl(location.specifier, location.fromUrls);
+    exported = await import(url);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new AppError('MODULE_INVALID', `The stage module ${url} cannot be imported: ${message}`);
+  }
+  const load = loadOf(exported);
+  if (load === undefined) {
+    const found = Object.keys(exported).join(', ') || 'nothing';
+    throw new AppError(
+      'MODULE_INVALID',
+      `The stage module ${url} does not export a function load; it exports ${found}.`,
+    );
+  }
+  return { load };
+}

@@ -1,0 +1,82 @@
+/**
+ * Replicas without code: a batch takes the time that a service law says and comes back unchanged (a fan-out after it is the
+ * data plane's business). They use no CPU while they wait, so they show queueing, batching and control at any size on a small
+ * machine. Meant for tests and load experiments, not for serving.
+ */
+import {
+  AppError,
+  type BatchResult,
+  invariant,
+  type LaunchedReplica,
+  type LaunchRequest,
+  type ModelRunner,
+  type ReplicaLauncher,
+  type Rng,
+  type TensorMap,
+} from '@equipoise/core';
+import { type AlarmClock, preciseClock, sleep } from './alarm-clock.js';
+
+/** Service time in ms of one batch; draws whatever is random in it from `rng`. */
+export type ServiceTime = (request: LaunchRequest, batchSize: number, rng: Rng) => number;
+
+/** What synthetic replicas run from. */
+export interface SyntheticReplicaOptions {
+  readonly serviceMs: ServiceTime;
+  readonly rng: Rng;
+  /** The time of this process when left out. */
+  readonly clock?: AlarmClock;
+}
+
+class SyntheticRunner implements ModelRunner {
+  readonly #drawMs: (batchSize: number) => number;
+  readonly #clock: AlarmClock;
+  #running: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(drawMs: (batchSize: number) => number, clock: AlarmClock) {
+    this.#drawMs = drawMs;
+    this.#clock = clock;
+  }
+
+  async run(batch: readonly TensorMap[]): Promise<BatchResult> {
+    if (this.#closed) throw new AppError('REPLICA_LOST', 'The replica is closed.', { retryable: true });
+    invariant(this.#running === undefined, 'a replica runs one batch at a time');
+    invariant(batch.length >= 1, 'a batch has at least one item');
+    const startedAtMs = this.#clock.nowMs();
+    this.#running = sleep(this.#clock, this.#drawMs(batch.length));
+    await this.#running;
+    this.#running = undefined;
+    const items = batch.map((output) => ({ kind: 'ok', output }) as const);
+    return { items, serviceMs: this.#clock.nowMs() - startedAtMs };
+  }
+
+  /** A synthetic replica is never lost. */
+  onLost(): void {}
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+}
+
+/** Starts synthetic replicas; starting takes the variant's declared `loadMs`. Each replica draws from a stream of its own. */
+export class SyntheticReplicaLauncher implements ReplicaLauncher {
+  readonly #options: SyntheticReplicaOptions;
+  readonly #clock: AlarmClock;
+  #launched = 0;
+
+  constructor(options: SyntheticReplicaOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? preciseClock;
+  }
+
+  async launch(request: LaunchRequest): Promise<LaunchedReplica> {
+    const { serviceMs, rng } = this.#options;
+    this.#launched += 1;
+    const ownRng = rng.fork(`${request.stage.id}/${request.variant.id}/${this.#launched}`);
+    const startedAtMs = this.#clock.nowMs();
+    await sleep(this.#clock, request.variant.loadMs ?? 0);
+    const runner = new SyntheticRunner((batchSize) => serviceMs(request, batchSize, ownRng), this.#clock);
+    return { runner, loadMs: this.#clock.nowMs() - startedAtMs };
+  }
+}

@@ -1,0 +1,49 @@
+import type { Tensor, TensorMap } from '@equipoise/core';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { movableTensors } from './movable-tensors.js';
+
+const fp32 = (data: Float32Array): Tensor => ({ datatype: 'FP32', shape: [data.length], data });
+const bytes = (...data: Uint8Array[]): Tensor => ({ datatype: 'BYTES', shape: [data.length], data });
+
+describe('movableTensors', () => {
+  it('moves a buffer that one view covers alone', () => {
+    const data = Float32Array.of(1, 2);
+    const { items, transfer } = movableTensors([{ x: fp32(data) }]);
+    expect(items[0]?.['x']?.data).toBe(data);
+    expect(transfer).toEqual([data.buffer]);
+  });
+
+  it('copies a part of a Buffer pool, whose other parts are not ours', () => {
+    const pooled = Buffer.from('abc');
+    const { items, transfer } = movableTensors([{ x: bytes(pooled) }]);
+    expect(transfer.map(({ byteLength }) => byteLength)).toEqual([3]);
+    expect(transfer).not.toContain(pooled.buffer);
+    expect(items).toEqual([{ x: bytes(new Uint8Array(pooled)) }]);
+  });
+
+  it('clones text', () => {
+    const x: Tensor = { datatype: 'BYTES', shape: [2], data: ['a', 'b'] };
+    expect(movableTensors([{ x }])).toEqual({ items: [{ x }], transfer: [] });
+  });
+
+  it('keeps every value, moves no buffer twice and takes none that another view needs (property)', () => {
+    const buffers = Array.from({ length: 3 }, (_, at) => Float32Array.from({ length: 6 }, (_, i) => at * 10 + i));
+    const view = fc
+      .record({ buffer: fc.nat(2), from: fc.nat(6), length: fc.nat(6) })
+      .map(({ buffer, from, length }) => fp32((buffers[buffer] as Float32Array).subarray(from, from + length)));
+    const items = fc.array(fc.dictionary(fc.constantFrom('a', 'b'), view), { maxLength: 4 });
+    fc.assert(
+      fc.property(items, (sent: TensorMap[]) => {
+        const { items: moved, transfer } = movableTensors(sent);
+        expect(moved.map((item) => ({ ...item }))).toEqual(sent.map((item) => ({ ...item })));
+        expect(new Set(transfer).size).toBe(transfer.length);
+        const views = sent.flatMap((item) => Object.values(item)).map(({ data }) => (data as Float32Array).buffer);
+        for (const buffer of transfer) {
+          expect(views.filter((other) => other === buffer).length).toBeLessThanOrEqual(1);
+        }
+      }),
+      { seed: 3, numRuns: 200 },
+    );
+  });
+});

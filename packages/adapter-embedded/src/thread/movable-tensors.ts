@@ -1,0 +1,79 @@
+/**
+ * Tensors made ready to go to another thread without a copy. A buffer is transferred when one view covers it alone; then
+ * the sender's view is empty afterwards. Where a buffer holds more than the one view (a part cut out of a larger tensor, or
+ * one tensor in two items) the view is copied and the copy transferred, so that nothing else loses its memory and no
+ * surplus bytes travel. Shared memory passes as it is. Strings are cloned.
+ */
+import type { Tensor, TensorData, TensorMap } from '@equipoise/core';
+
+type View = Exclude<TensorData, readonly unknown[]>;
+
+/** A message and the buffers that move with it. */
+export interface MovableTensors {
+  readonly items: readonly TensorMap[];
+  readonly transfer: readonly ArrayBuffer[];
+}
+
+const isView = (value: unknown): value is View => ArrayBuffer.isView(value);
+
+function viewsOf({ data }: Tensor): readonly View[] {
+  if (isView(data)) return [data];
+  return (data as readonly (string | Uint8Array)[]).filter((element) => typeof element !== 'string');
+}
+
+function countViews(items: readonly TensorMap[]): ReadonlyMap<ArrayBufferLike, number> {
+  const counts = new Map<ArrayBufferLike, number>();
+  for (const view of items.flatMap((item) => Object.values(item)).flatMap(viewsOf)) {
+    counts.set(view.buffer, (counts.get(view.buffer) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** A Buffer's own `slice` shares memory, so it is copied as the plain bytes it is. */
+const copyOf = (view: View): View => (Buffer.isBuffer(view) ? new Uint8Array(view) : view.slice());
+
+/** Makes `items` ready to be posted with `transfer`; the caller gives their tensors up. */
+export function movableTensors(items: readonly TensorMap[]): MovableTensors {
+  const counts = countViews(items);
+  const transfer: ArrayBuffer[] = [];
+  const own = (view: View): View => {
+    if (view.buffer instanceof SharedArrayBuffer) return view;
+    const covers = view.byteLength === view.buffer.byteLength && counts.get(view.buffer) === 1;
+    const owned = covers ? view : copyOf(view);
+    transfer.push(owned.buffer as ArrayBuffer);
+    return owned;
+  };
+  const ownData = (data: TensorData): TensorData =>
+    isView(data)
+      ? own(data)
+      : ((data as readonly (string | Uint8Array)[]).map((element) =>
+          isView(element) ? own(element) : element,
+        ) as TensorData);
+  const moved = items.map((item) =>
+    Object.fromEntries(
+      Object.entries(item).map(([name, { datatype, shape, data }]) => [name, { datatype, shape, data: ownData(data) }]),
+    ),
+  );
+  return { items: moved, transfer };
+}
+
+/** Where tensors are posted to: a Worker or the port of one. */
+export interface TensorPort {
+  postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
+}
+
+/** Posts a message made from movable tensors; memory that refuses to be transferred (of WebAssembly) is cloned instead. */
+export function postTensors(
+  port: TensorPort,
+  items: readonly TensorMap[],
+  message: (items: readonly TensorMap[]) => unknown,
+): void {
+  const { items: moved, transfer } = movableTensors(items);
+  const posted = message(moved);
+  try {
+    port.postMessage(posted, transfer);
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === 'DataCloneError')) throw error;
+    port.postMessage(posted);
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * One batch through a loaded stage. When the stage calls an input invalid, the items are run one by one, so that only the
+ * bad ones fail; any other error fails the whole batch. The service time is all the time spent inside `run`.
+ */
+import type { LoadedStage, TensorMap } from '@equipoise/core';
+import { checkedResults } from './stage-results.js';
+import { type ThreadItem, threadError } from './thread-protocol.js';
+
+/** Answers for a batch, in its order, with the time inside the stage. */
+export interface BatchRun {
+  readonly items: readonly ThreadItem[];
+  readonly serviceMs: number;
+}
+
+async function attempt(stage: LoadedStage, batch: readonly TensorMap[]): Promise<readonly ThreadItem[]> {
+  try {
+    const results = checkedResults(await stage.run(batch), batch.length);
+    return results.map((output) => ({ kind: 'ok', output }));
+  } catch (thrown) {
+    const { code, message } = threadError(thrown);
+    const kind = code === 'INVALID_INPUT' ? 'invalid-input' : 'stage-failed';
+    return batch.map(() => ({ kind, message }));
+  }
+}
+
+/** Runs a batch of at least one item; never rejects. */
+export async function runBatch(stage: LoadedStage, batch: readonly TensorMap[]): Promise<BatchRun> {
+  const startedAtMs = performance.now();
+  let items = await attempt(stage, batch);
+  if (batch.length > 1 && items[0]?.kind === 'invalid-input') {
+    const alone: ThreadItem[] = [];
+    for (const item of batch) alone.push(...(await attempt(stage, [item])));
+    items = alone;
+  }
+  return { items, serviceMs: performance.now() - startedAtMs };
+}
