@@ -60,6 +60,14 @@ describe('ModuleCompiler', () => {
     expect(modules()).toHaveLength(1);
   });
 
+  it('keeps the modules of two pipelines apart, because their packages may differ', async () => {
+    const source = write('stage.ts', 'export const one = 1;');
+    const other = join(baseDir, 'other');
+    mkdirSync(other);
+    await compiler.compile(source, baseDir);
+    expect(await compiler.compile(source, other)).toContain(join(other, '.equipoise'));
+  });
+
   it('compiles anew when a bundled file changes or the result is gone', async () => {
     write('part.ts', 'export const part = 1;');
     const source = write('stage.ts', 'export { part } from "./part.js";');

@@ -98,13 +98,14 @@ export class ModuleCompiler {
 
   /** The path of the compiled `source` (absolute, exists). MODULE_INVALID lists `file:line:column: text` for each error. */
   async compile(source: string, baseDir: string): Promise<string> {
-    const known = this.#compiled.get(source);
+    const key = JSON.stringify([source, baseDir]);
+    const known = this.#compiled.get(key);
     const fresh = known?.then(async (compiled) => ((await isFresh(compiled)) ? compiled : compile(source, baseDir)));
     const compiled = (fresh ?? compile(source, baseDir)).catch((error: unknown) => {
-      this.#compiled.delete(source);
+      this.#compiled.delete(key);
       throw error;
     });
-    this.#compiled.set(source, compiled);
+    this.#compiled.set(key, compiled);
     return (await compiled).path;
   }
 }
