@@ -13,7 +13,7 @@ const files = listed.split('\0').filter((file) => file !== '' && existsSync(file
 const problems = files.flatMap((file) => {
   const content = readFileSync(file);
   if (content.includes(0)) return [];
-  const links = file.endsWith('.md') ? findBrokenLinks(file) : [];
+  const links = file.endsWith('.md') ? findBrokenLinks(file, files) : [];
   return [
     ...links.map(({ line, target, reason }) => `${file}:${line}: ${target}: ${reason}`),
     ...findMachineText(content.toString('utf8')).map(

@@ -53,7 +53,11 @@ async function roomImports(room: RegExp): Promise<RoomImport[]> {
 
 async function cruiseSources(): Promise<ICruiseResult> {
   const { ruleSet: _rules, ...options } = await extractDepcruiseOptions('./.dependency-cruiser.cjs');
-  const sources = { ...options, validate: false, exclude: { path: ['(^|/)dist/', '\\.test(-support)?\\.ts$'] } };
+  const sources = {
+    ...options,
+    validate: false,
+    exclude: { path: ['(^|/)(dist|fixtures|\\.equipoise)/', '\\.test(-support)?\\.ts$'] },
+  };
   const { output } = await cruise(['packages'], sources, options.enhancedResolveOptions, {
     tsConfig: extractTsConfig('./tsconfig.base.json'),
   });

@@ -11,7 +11,6 @@ export const PURPOSES: Readonly<Record<string, string>> = {
   esbuild: 'compiling the stage modules of users',
   'fast-check': 'property tests',
   'fastest-levenshtein': 'nearest spelling in error messages',
-  'hdr-histogram-js': 'latency histograms',
   knip: 'unused files, exports and dependencies',
   libsql: 'the embedded store',
   'onnxruntime-node': 'running ONNX models',

@@ -29,6 +29,7 @@ describe('findBrokenLinks', () => {
   beforeEach(() => {
     folder = mkdtempSync(path.join(tmpdir(), 'links-'));
     mkdirSync(path.join(folder, 'docs'));
+    mkdirSync(path.join(folder, 'empty'));
     writeFileSync(path.join(folder, 'docs', 'guide.md'), '# Guide\n');
   });
   afterEach(() => rmSync(folder, { recursive: true }));
@@ -36,15 +37,18 @@ describe('findBrokenLinks', () => {
   const brokenIn = (markdown: string): string[] => {
     const file = path.join(folder, 'page.md');
     writeFileSync(file, markdown);
-    return findBrokenLinks(file).map(({ target }) => target);
+    const files = [file, path.join(folder, 'docs', 'guide.md')];
+    return findBrokenLinks(file, files).map(({ target }) => target);
   };
 
   it('accepts files, folders, anchors and other sites', () => {
-    expect(brokenIn('# Top\n[a](docs) [b](docs/guide.md#guide) [c](#top) [d](https://example.org/x#y)')).toEqual([]);
+    expect(
+      brokenIn('# Top\n[a](docs) [a](docs/) [b](docs/guide.md#guide) [c](#top) [d](https://example.org/x#y)'),
+    ).toEqual([]);
   });
 
-  it('names a missing file, a missing anchor and a path from the root', () => {
-    const targets = ['docs/none.md', 'docs/guide.md#none', '#none', '/docs/guide.md'];
+  it('names a missing file, an empty folder, a missing anchor and a path from the root', () => {
+    const targets = ['docs/none.md', 'empty', 'docs/guide.md#none', '#none', '/docs/guide.md'];
     expect(brokenIn(targets.map((target) => `[x](${target})`).join('\n'))).toEqual(targets);
   });
 });

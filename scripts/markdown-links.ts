@@ -2,7 +2,7 @@
  * Finds the links of a Markdown file that lead nowhere: a relative path without a file, or an anchor without a heading.
  * Links to other sites are not followed. Anchors are spelled as GitHub spells them.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** A link that leads nowhere; `line` counts from 1. */
@@ -12,10 +12,11 @@ export interface BrokenLink {
   readonly reason: string;
 }
 
-/** The broken links of the Markdown file `file`, a path from the working directory. */
-export function findBrokenLinks(file: string): BrokenLink[] {
+/** The broken links of the Markdown file `file`; it and `files`, all that can be linked to, are relative to the working directory. */
+export function findBrokenLinks(file: string, files: readonly string[]): BrokenLink[] {
+  const places = new Set(files.flatMap(withFolders));
   return linksOf(readFileSync(file, 'utf8')).flatMap(({ line, target }) => {
-    const reason = whyBroken(file, target);
+    const reason = whyBroken(file, target, places);
     return reason === undefined ? [] : [{ line, target, reason }];
   });
 }
@@ -42,14 +43,24 @@ export function linksOf(markdown: string): { line: number; target: string }[] {
   });
 }
 
-function whyBroken(file: string, target: string): string | undefined {
+function whyBroken(file: string, target: string, places: ReadonlySet<string>): string | undefined {
   if (/^[a-z][a-z0-9+.-]*:/i.test(target)) return undefined;
   const [place = '', anchor] = target.split('#');
   if (place.startsWith('/')) return 'a path from the root of a disk; write it relative to this file';
-  const destination = place === '' ? file : path.join(path.dirname(file), decodeURIComponent(place));
-  if (!existsSync(destination)) return `no such file: ${destination}`;
+  const destination = place === '' ? file : destinationOf(file, place);
+  if (!places.has(destination)) return `no such file: ${destination}`;
   if (anchor === undefined || !destination.endsWith('.md')) return undefined;
   return anchorsOf(readFileSync(destination, 'utf8')).includes(anchor) ? undefined : `no heading #${anchor} there`;
+}
+
+function destinationOf(file: string, place: string): string {
+  return path.posix.join(path.posix.dirname(file), decodeURIComponent(place)).replace(/(?<=.)\/$/, '');
+}
+
+/** A file and the folders that it lies in, since an empty folder is not in the repository. */
+function withFolders(file: string): string[] {
+  const folder = path.posix.dirname(file);
+  return folder === '.' || folder === '/' ? [file, folder] : [file, ...withFolders(folder)];
 }
 
 /** The lines, those inside fenced code emptied, so that line numbers stay. */

@@ -1,0 +1,123 @@
+/**
+ * Cells of the sojourn table by simulation: one row of the grid at all its load factors. The same draws serve all load factors of a row,
+ * stretched in time, so that noise does not pass for a trend.
+ */
+import { drawArrivals } from '../packages/core/src/estimate/arrivals.js';
+import { runStage } from '../packages/core/src/estimate/micro-simulation.js';
+import { disturbedFractions, type SojournCell } from '../packages/core/src/estimate/sojourn-cell.js';
+import { type Company, loadGrid, stretchOf } from '../packages/core/src/estimate/sojourn-grid.js';
+import { LatencyHistogram } from '../packages/core/src/kernel/latency-histogram.js';
+import { SeededRng } from '../packages/core/src/kernel/rng.js';
+import { type ServiceCurve, serviceCurve } from '../packages/core/src/profile/service-curve.js';
+
+/** Law of items and of whole groups at one grid point, in units of s(1). */
+export interface GridCell {
+  readonly items: SojournCell;
+  readonly requests: SojournCell;
+  readonly meanBatchSize: number;
+}
+
+/** A row of the grid: replicas, cap and scaling as values, and the arrivals (unit gaps) it is to be run with. */
+export interface GridRow {
+  readonly replicas: number;
+  readonly cap: number;
+  readonly scaling: number;
+  readonly company: Company;
+  readonly unitTimes: Float64Array;
+}
+
+/** Requests simulated per load factor, before the factor of the batch size. */
+const REQUESTS = [50_000, 50_000, 60_000, 80_000, 100_000, 130_000, 160_000, 200_000, 280_000, 500_000, 900_000];
+const LARGEST_FACTOR = 3;
+/** Below this a law given disturbed rests on too few requests and is taken from the next load factor. */
+const LEAST_DISTURBED = 1e-4;
+/** Longest draw that a row can ask for. */
+export const MOST_REQUESTS = Math.max(...REQUESTS) * LARGEST_FACTOR;
+
+/** Arrival times with a mean gap of 1 ms between groups (or single items). */
+export function unitArrivals(company: Company, seed: number): Float64Array {
+  const { dispersion } = company;
+  const process =
+    dispersion === 1 ? ({ kind: 'poisson' } as const) : ({ kind: 'gamma', cv: Math.sqrt(dispersion) } as const);
+  const load = { process, arrivalRps: 1000, groupSize: 1, itemsPerRequest: 1 };
+  return drawArrivals(load, MOST_REQUESTS, new SeededRng(seed)).arrivedAtMs;
+}
+
+function affineCurve(cap: number, scaling: number): ServiceCurve {
+  const slope = cap === 1 ? 0 : (stretchOf(cap, scaling) - 1) / (cap - 1);
+  const points = Array.from({ length: cap }, (_, i) => ({
+    batchSize: i + 1,
+    law: { kind: 'constant', ms: 1 + slope * i } as const,
+  }));
+  return serviceCurve(1, 1, points);
+}
+
+/** Larger batches are fewer: more requests make up for that, and fewer will do where a group takes many batches. */
+function requestsFor(row: GridRow, loadIndex: number): number {
+  const load = loadGrid[loadIndex] as number;
+  const usualBatch = Math.max(1, (row.cap * load * load) / row.replicas);
+  const batchesPerGroup = Math.max(1, row.company.groupSize / row.cap);
+  const factor = Math.min(LARGEST_FACTOR, Math.sqrt(usualBatch)) / Math.sqrt(batchesPerGroup);
+  return Math.round((REQUESTS[loadIndex] as number) * factor);
+}
+
+function cellOf(times: LatencyHistogram, undisturbedMs: number): SojournCell {
+  const disturbed = 1 - times.fractionUpTo(undisturbedMs * 1.003);
+  const bounded = Math.max(1e-7, Math.min(1 - 1e-7, disturbed));
+  return {
+    logitDisturbed: Math.log(bounded / (1 - bounded)),
+    logTimes: disturbedFractions.map((fraction) =>
+      Math.log(Math.max(undisturbedMs, times.quantileMs(1 - disturbed * (1 - fraction)))),
+    ),
+  };
+}
+
+function simulateCell(row: GridRow, loadIndex: number): GridCell {
+  const { replicas, cap, company } = row;
+  const curve = affineCurve(cap, row.scaling);
+  const requests = requestsFor(row, loadIndex);
+  const itemsPerMs = ((loadGrid[loadIndex] as number) * replicas * cap) / curve.meanMs(cap);
+  const gapMs = company.groupSize / itemsPerMs;
+  const itemTimes = new LatencyHistogram();
+  const record = runStage(
+    {
+      curve,
+      replicas,
+      maxBatchSize: cap,
+      burstMs: 0,
+      arrivedAtMs: row.unitTimes.subarray(0, requests).map((time) => time * gapMs),
+      itemsOf: new Uint16Array(requests).fill(company.groupSize),
+      warmUp: Math.floor(requests / 20),
+      ...(company.groupSize > 1 ? { itemTimes } : {}),
+    },
+    new SeededRng(0),
+  );
+  const undisturbedMs = curve.meanMs(Math.min(cap, company.groupSize));
+  const ofRequests = cellOf(record.requests, undisturbedMs);
+  const items = company.groupSize > 1 ? cellOf(itemTimes, undisturbedMs) : ofRequests;
+  return { items, requests: ofRequests, meanBatchSize: record.meanBatchSize };
+}
+
+const isRare = (cell: SojournCell): boolean => cell.logitDisturbed < Math.log(LEAST_DISTURBED);
+
+/** Fills laws that rest on too few requests from the next higher load factor. */
+function filled(cells: readonly SojournCell[]): readonly SojournCell[] {
+  const out = [...cells];
+  for (let i = out.length - 2; i >= 0; i--) {
+    const cell = out[i] as SojournCell;
+    if (isRare(cell)) out[i] = { ...cell, logTimes: (out[i + 1] as SojournCell).logTimes };
+  }
+  return out;
+}
+
+/** Simulates one row at all load factors. */
+export function simulateRow(row: GridRow): readonly GridCell[] {
+  const cells = loadGrid.map((_, loadIndex) => simulateCell(row, loadIndex));
+  const items = filled(cells.map((cell) => cell.items));
+  const requests = filled(cells.map((cell) => cell.requests));
+  return cells.map((cell, i) => ({
+    items: items[i] as SojournCell,
+    requests: requests[i] as SojournCell,
+    meanBatchSize: cell.meanBatchSize,
+  }));
+}
