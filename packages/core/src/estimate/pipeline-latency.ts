@@ -19,7 +19,8 @@ import {
   quantileOfLaw,
   sumLaw,
 } from './latency-law.js';
-import { stageLoads, topologicalOrder } from './stage-load.js';
+import { stageLoads } from './stage-load.js';
+import { topologicalOrder } from './stage-order.js';
 import { type Burstiness, poissonBurstiness, refineStage, type StageEstimate } from './stage-sojourn.js';
 
 /** How a stage is run. */

@@ -2,11 +2,13 @@
  * How many items reach each stage, and in what company.
  *
  * Visits per request are the product of the expected fan-outs that are open on the way; a join takes the innermost one out again
- * (a `count` after detect → classify × K sees λ, not K·λ). Items made by one fan-out arrive together: the stage behind it sees groups.
+ * (a `count` after detect → classify × K sees λ, not K·λ), and behind `when` the probability of a visit multiplies. Items made by one fan-out arrive together: the stage behind it sees groups.
  * Assumes, as the pipeline file guarantees, a graph without cycles whose edges into one stage carry the same open fan-outs.
  */
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
+import { topologicalOrder } from './stage-order.js';
+import { visitScenarios } from './visit-scenarios.js';
 
 /** Load of a stage: item rate, items per request, items per request that arrive together (upstream batches taken as 1). */
 export interface StageLoad {
@@ -39,26 +41,12 @@ export function stageLoads(spec: PipelineSpec, arrivalRps: number): ReadonlyMap<
       walks.set(id, { openFanOuts: [...open, edge.fanOut.expected], groupSize: edge.fanOut.expected, joined: false });
     else walks.set(id, { openFanOuts: open, groupSize: 1, joined: false });
   }
+  const scenarios = visitScenarios(spec);
   return new Map(
     [...walks].map(([id, walk]) => {
-      const visits = product(walk.openFanOuts);
+      const taken = scenarios.reduce((sum, s) => (s.visited.has(id) ? sum + s.probability : sum), 0);
+      const visits = product(walk.openFanOuts) * taken;
       return [id, { arrivalRps: arrivalRps * visits, visits, groupSize: walk.groupSize, joined: walk.joined }];
     }),
   );
-}
-
-/** Stages so that each comes after everything before it in the graph; stages on a cycle are left out. */
-export function topologicalOrder(spec: PipelineSpec): readonly StageId[] {
-  const missing = new Map(spec.stages.map((stage) => [stage.id, 0]));
-  for (const edge of spec.edges) missing.set(edge.to, (missing.get(edge.to) ?? 0) + 1);
-  const order = spec.stages.map((stage) => stage.id).filter((id) => missing.get(id) === 0);
-  for (let i = 0; i < order.length; i++) {
-    for (const edge of spec.edges) {
-      if (edge.from !== order[i]) continue;
-      const left = (missing.get(edge.to) ?? 0) - 1;
-      missing.set(edge.to, left);
-      if (left === 0) order.push(edge.to);
-    }
-  }
-  return order;
 }

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { stageId, variantId } from '../model/ids.js';
+import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import { pipelineAccuracy } from './pas.js';
+import { modelStage, pipeline } from './pipeline.test-support.js';
+import { stageLoads } from './stage-load.js';
+import { visitScenarios } from './visit-scenarios.js';
+
+const names = ['a', 'b', 'c', 'd'] as const;
+
+function branching(probabilities: Readonly<Record<string, number>>): PipelineSpec {
+  const spec = pipeline(names.map(modelStage), ['a->b', 'a->c', 'b->d', 'c->d'], ['d']);
+  const edges = spec.edges.map((edge): EdgeSpec => {
+    const probability = probabilities[`${edge.from}${edge.to}`];
+    return probability === undefined ? edge : { ...edge, when: { condition: 'x', probability } };
+  });
+  return { ...spec, edges };
+}
+
+const choice = Object.fromEntries(names.map((name) => [stageId(name), variantId('v')]));
+
+describe('visit scenarios', () => {
+  it('is a single one without when', () => {
+    expect(visitScenarios(branching({}))).toEqual([{ probability: 1, visited: new Set(names) }]);
+  });
+
+  it('takes at most one of the branches of a stage', () => {
+    const scenarios = visitScenarios(branching({ ab: 0.2, ac: 0.5 }));
+    const byVisit = Object.fromEntries(
+      scenarios.map(({ probability, visited }) => [[...visited].join(''), probability]),
+    );
+    expect(byVisit['abd']).toBeCloseTo(0.2, 12);
+    expect(byVisit['acd']).toBeCloseTo(0.5, 12);
+    expect(byVisit['a']).toBeCloseTo(0.3, 12);
+  });
+
+  it('weighs PAS and load by the visits', () => {
+    const spec = branching({ ab: 0.25 });
+    expect(pipelineAccuracy(spec, choice).pas).toBeCloseTo(0.9 ** 3 * (0.25 * 0.9 + 0.75), 12);
+    expect(stageLoads(spec, 8).get(stageId('b'))?.arrivalRps).toBeCloseTo(2, 12);
+    expect(stageLoads(spec, 8).get(stageId('d'))?.arrivalRps).toBeCloseTo(8, 12);
+  });
+
+  it('refuses impossible probabilities', () => {
+    expect(() => visitScenarios(branching({ ab: 0.7, ac: 0.5 }))).toThrow(/sum to at most 1/);
+    expect(() => visitScenarios(branching({ ab: -0.1 }))).toThrow(/at least 0/);
+  });
+});
