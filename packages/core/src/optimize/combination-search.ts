@@ -1,11 +1,12 @@
 /**
  * Exact search where accuracy depends on the combination of variants: combinations are visited from the most accurate down, and for each
- * an inner search finds the cheapest options. `max-accuracy` ends at the first combination that fits (and its equals), `min-cost` at the
+ * label setting finds the cheapest options. `max-accuracy` ends at the first combination that fits (and its equals), `min-cost` at the
  * floor, `weights` when no later accuracy could pay for the least cost there is.
  */
 import { LOG_PAS_TIE, logPas } from './accuracy-model.js';
-import { cheapestChoice } from './cheapest-choice.js';
+import { NO_FLOOR } from './labels/label-problem.js';
 import type { Solution } from './solution.js';
+import { solveGoal } from './solve-goal.js';
 import type { SurrogateOption, SurrogateProblem } from './surrogate.js';
 
 interface Combination {
@@ -22,17 +23,19 @@ function combinations(problem: SurrogateProblem): readonly Combination[] {
     partial = partial.flatMap((chosen) => variants.map((v) => [...chosen, v]));
   }
   return partial
-    .map((variants) => ({ variants, logPas: logPas(problem.accuracy.pas(variants)) }))
+    .flatMap((variants) => {
+      const pas = problem.accuracy.pas(variants);
+      return pas === undefined ? [] : [{ variants, logPas: logPas(pas) }];
+    })
     .sort((a, b) => b.logPas - a.logPas);
 }
 
-/** What the inner search minimizes, and the value of a whole choice in the same sense (smaller is better). */
-function scoring(problem: SurrogateProblem) {
-  const { objective } = problem;
+/** What the inner search minimizes, and what an accuracy is worth in the same unit. */
+function scoring({ objective }: SurrogateProblem) {
   if (objective.kind !== 'weights')
-    return { weightOf: (o: SurrogateOption) => o.costPerHour, gain: (_: Combination) => 0 };
+    return { costOf: (o: SurrogateOption) => o.costPerHour, gain: (_: Combination) => 0 };
   return {
-    weightOf: (o: SurrogateOption) => objective.cost * o.costPerHour + objective.batch * o.option.maxBatchSize,
+    costOf: (o: SurrogateOption) => objective.cost * o.costPerHour + objective.batch * o.option.maxBatchSize,
     gain: (c: Combination) => objective.accuracy * Math.exp(c.logPas),
   };
 }
@@ -40,7 +43,7 @@ function scoring(problem: SurrogateProblem) {
 /** Solves `problem` to optimality. */
 export function searchCombinations(problem: SurrogateProblem): Solution {
   const { objective } = problem;
-  const { weightOf, gain } = scoring(problem);
+  const { costOf, gain } = scoring(problem);
   let best: readonly SurrogateOption[] | undefined;
   let bestScore = Number.POSITIVE_INFINITY;
   let bestLogPas = Number.NEGATIVE_INFINITY;
@@ -51,11 +54,16 @@ export function searchCombinations(problem: SurrogateProblem): Solution {
     const stages = problem.stages.map((options, s) =>
       options.filter((o) => o.option.variantIndex === combination.variants[s]),
     );
-    const found = cheapestChoice({ ...problem, stages }, weightOf, bestScore + gain(combination));
-    labels += found.labels;
-    if (found.choice === undefined) continue;
-    best = found.choice;
-    bestScore = found.weight - gain(combination);
+    const { solution, choice } = solveGoal(
+      { ...problem, stages },
+      { goal: { kind: 'cost', scoreFloor: NO_FLOOR }, costOf, costLimit: bestScore + gain(combination) },
+    );
+    labels += solution.labels;
+    if (choice === undefined) continue;
+    const score = choice.reduce((sum, o) => sum + costOf(o), 0) - gain(combination);
+    if (score >= bestScore) continue;
+    best = choice;
+    bestScore = score;
     bestLogPas = Math.max(bestLogPas, combination.logPas);
   }
   return {

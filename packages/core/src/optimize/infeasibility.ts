@@ -35,7 +35,7 @@ function sloFix(spec: PipelineSpec, fastest: Plan | undefined): Fix | undefined 
 
 /** The fewest cores without any budget; the other bounded resources are told with what that plan uses of them. */
 function budgetFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyPlan | undefined): Fix | undefined {
-  const limits = limitsOf(spec.budget);
+  const limits = limitsOf(spec);
   if (!limits.some(Number.isFinite)) return undefined;
   const coresOnly = { ...problem.spec, prices: { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 } };
   const accuracyFloor = spec.objective.kind === 'min-cost' ? spec.objective.accuracyFloor : 0;

@@ -3,9 +3,9 @@ import type { Objective } from '../model/pipeline-spec.js';
 import type { AccuracyModel } from './accuracy-model.js';
 import type { SurrogateOption } from './surrogate.js';
 
-/** PAS of a choice (options in stage order). */
+/** PAS of a choice (options in stage order); 0 where it would have to be measured and was not. */
 export const pasOf = (accuracy: AccuracyModel, choice: readonly SurrogateOption[]): number =>
-  accuracy.pas(choice.map(({ option }) => option.variantIndex));
+  accuracy.pas(choice.map(({ option }) => option.variantIndex)) ?? 0;
 
 /** Cost per hour of a choice, switching included. */
 export const costOf = (choice: readonly SurrogateOption[]): number => choice.reduce((sum, o) => sum + o.costPerHour, 0);

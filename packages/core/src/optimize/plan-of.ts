@@ -32,7 +32,7 @@ function predictionOf(setting: PlanningSetting, choice: StageChoice): PlanPredic
   return {
     latencyMs: predictedLatencyMs(setting, choice),
     percentile: setting.spec.slo.percentile,
-    pas: setting.accuracy.pas(choice.map((option) => option.variantIndex)),
+    pas: setting.accuracy.pas(choice.map((option) => option.variantIndex)) ?? 0,
     capacityRps: capacityOf(setting, choice),
     cpuCores,
     costPerHour,

@@ -32,7 +32,7 @@ function stageSettings(problem: PlanningProblem, spec: PipelineSpec): readonly S
     loadMsOf: (variant) =>
       problem.profiles.find((p) => p.stageId === stage.id && p.variantId === variant.id)?.loadMs ?? variant.loadMs ?? 0,
     prices: spec.prices,
-    limits: limitsOf(spec.budget),
+    limits: limitsOf(spec),
     estimator: problem.estimator,
     ...(problem.burstiness === undefined ? {} : { burstiness: problem.burstiness }),
     percentile: spec.slo.percentile,
@@ -53,7 +53,7 @@ function settingWith(
     graph,
     accuracy: accuracyModel(spec),
     objective: spec.objective,
-    limits: limitsOf(spec.budget),
+    limits: limitsOf(spec),
     sloMs: spec.slo.latencyMs,
     options: stageSettings(problem, spec).map(optionsOf),
   };

@@ -1,5 +1,5 @@
 /** What options consume and what bounds it: the resources of a budget in one fixed order, so that sums and limits are plain vectors. */
-import type { Budget, Prices, Resources } from '../model/pipeline-spec.js';
+import type { PipelineSpec, Prices, Resources } from '../model/pipeline-spec.js';
 
 /** The resources of a budget, in the order of every use vector. */
 export const resourceKinds = ['cpuCores', 'memoryBytes', 'gpus', 'costPerHour'] as const;
@@ -30,12 +30,12 @@ export function useOf(resources: Resources, replicas: number, prices: Prices): R
   ];
 }
 
-/** The limits of a budget; Infinity where there is none. */
-export function limitsOf(budget: Budget): ResourceUse {
-  const [cpuCores, memoryBytes, gpus, costPerHour] = resourceKinds.map(
-    (kind) => budget[kind] ?? Number.POSITIVE_INFINITY,
-  );
-  return [cpuCores as number, memoryBytes as number, gpus as number, costPerHour as number];
+/** What a plan may use: the budget, and no more than all machines have; Infinity where nothing bounds it. */
+export function limitsOf({ budget, nodes }: Pick<PipelineSpec, 'budget' | 'nodes'>): ResourceUse {
+  const all = (kind: keyof Resources): number =>
+    nodes?.reduce((sum, node) => sum + node.count * node[kind], 0) ?? Number.POSITIVE_INFINITY;
+  const bounded = (kind: keyof Resources): number => Math.min(budget[kind] ?? Number.POSITIVE_INFINITY, all(kind));
+  return [bounded('cpuCores'), bounded('memoryBytes'), bounded('gpus'), budget.costPerHour ?? Number.POSITIVE_INFINITY];
 }
 
 /** Whether `amount` keeps to `limit`, rounding aside. */

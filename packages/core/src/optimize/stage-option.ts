@@ -53,7 +53,7 @@ export const MOST_REPLICAS = 4096;
 /** A rate that loads nothing: what a plan for zero requests per second is made for. */
 const IDLE_RPS = 1e-3;
 /** A further replica must shorten the estimate by this share, or the counts end. */
-const LEAST_GAIN = 1e-3;
+const LEAST_GAIN = 1e-6;
 
 interface Kind {
   readonly variant: VariantSpec;

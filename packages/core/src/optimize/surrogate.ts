@@ -3,7 +3,7 @@
  * smallest). θ = 1 adds tails, which is safe and loose; θ = 0 adds means; κ stretches what even θ = 1 underestimates.
  */
 
-import type { Objective } from '../model/pipeline-spec.js';
+import type { NodeGroup, Objective } from '../model/pipeline-spec.js';
 import type { AccuracyModel } from './accuracy-model.js';
 import type { PlanningGraph } from './planning-graph.js';
 import type { PlanningSetting } from './planning-setting.js';
@@ -32,6 +32,8 @@ export interface SurrogateProblem {
   readonly sloMs: number;
   /** Options per stage, none dominated by another of its variant. */
   readonly stages: readonly (readonly SurrogateOption[])[];
+  /** Machines that the replicas must fit on, if their sizes are known. */
+  readonly nodes?: readonly NodeGroup[];
   readonly labelLimit: number;
 }
 
@@ -55,24 +57,25 @@ function undominated(options: readonly SurrogateOption[], batchCounts: boolean):
   return kept;
 }
 
+/** Options that may replace each other: of one variant, and on machines of given sizes with replicas of one size. */
+function kindOf({ option }: SurrogateOption, sizesCount: boolean): string {
+  const { cpuCores, memoryBytes, gpus } = option.resources;
+  return sizesCount ? [option.variantIndex, cpuCores, memoryBytes, gpus].join(' ') : `${option.variantIndex}`;
+}
+
 /** The surrogate of a setting under the given factors. */
 export function surrogateProblem(setting: PlanningSetting, factors: LatencyFactors): SurrogateProblem {
-  const batchCounts = setting.objective.kind === 'weights';
+  const { graph, accuracy, objective, limits, sloMs, spec } = setting;
   const stages = setting.options.map((options) => {
-    const timed = options.map((option) => ({
-      option,
-      latencyMs: optionLatencyMs(option, factors),
-      costPerHour: option.use[3] + option.switchingCostPerHour,
-    }));
-    const variants = [...new Set(options.map((option) => option.variantIndex))];
-    return variants.flatMap((v) =>
-      undominated(
-        timed.filter((t) => t.option.variantIndex === v),
-        batchCounts,
-      ),
-    );
+    const kinds = new Map<string, SurrogateOption[]>();
+    for (const option of options) {
+      const costPerHour = option.use[3] + option.switchingCostPerHour;
+      const timed = { option, latencyMs: optionLatencyMs(option, factors), costPerHour };
+      const kind = kindOf(timed, spec.nodes !== undefined);
+      kinds.set(kind, [...(kinds.get(kind) ?? []), timed]);
+    }
+    return [...kinds.values()].flatMap((kind) => undominated(kind, objective.kind === 'weights'));
   });
-  const { graph, accuracy, objective, limits, sloMs } = setting;
   return {
     graph,
     accuracy,
@@ -80,6 +83,7 @@ export function surrogateProblem(setting: PlanningSetting, factors: LatencyFacto
     limits,
     sloMs,
     stages,
+    ...(spec.nodes === undefined ? {} : { nodes: spec.nodes }),
     labelLimit: setting.problem.labelLimit ?? DEFAULT_LABEL_LIMIT,
   };
 }

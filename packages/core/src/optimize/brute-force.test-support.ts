@@ -1,0 +1,289 @@
+/**
+ * The oracle of the planner's tests: every plan of a small problem, judged by plain recursion over the pipeline file. It shares nothing with
+ * the solver but the estimate of a stage's time.
+ */
+import { estimateStage, type StageEstimate } from '../estimate/stage-sojourn.js';
+import { sumOfTailsReplicas, sumOfTailsStageMs } from '../estimate/sum-of-tails.js';
+import type { StageId } from '../model/ids.js';
+import type { PipelineSpec, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
+import { curvesOf } from '../profile/curves-of.js';
+import type { ServiceCurve } from '../profile/service-curve.js';
+import { capacityRps } from '../profile/service-curve.js';
+import type { PlanningProblem } from './planning-problem.js';
+
+/** One way to run a stage. */
+export interface OracleOption {
+  readonly variant: VariantSpec;
+  readonly cpuCores: number;
+  readonly batch: number;
+  readonly replicas: number;
+  readonly meanMs: number;
+  readonly tailMs: number;
+  readonly cost: number;
+}
+
+/** A plan by stage name. */
+export type OraclePlan = Readonly<Record<string, OracleOption>>;
+
+/** The best plan with its objective value (larger is better), and how often a limit was what failed. */
+export interface OracleAnswer {
+  readonly plans: number;
+  readonly feasible: number;
+  readonly missedSlo: number;
+  readonly missedBudget: number;
+  readonly best?: { readonly value: number; readonly cost: number; readonly pas: number; readonly plan: OraclePlan };
+}
+
+const SLACK = 1e-9;
+const slack = (limit: number): number => limit + SLACK * Math.max(1, limit);
+
+interface Stage {
+  readonly spec: PipelineSpec;
+  readonly stage: StageSpec;
+  readonly rps: number;
+  readonly group: number;
+}
+
+/** Probability of reaching a stage, item multiplicity and group, by walking back along first in-edges and over all `when` outcomes. */
+function stageLoad(spec: PipelineSpec, id: StageId): { readonly visits: number; readonly group: number } {
+  const fanOuts = (at: StageId): readonly number[] => {
+    const edge = spec.edges.find((e) => e.to === at);
+    if (edge === undefined) return [];
+    const before = fanOuts(edge.from);
+    if (edge.join === 'all') return before.slice(0, -1);
+    return edge.fanOut === undefined ? before : [...before, edge.fanOut.expected];
+  };
+  const edge = spec.edges.find((e) => e.to === id);
+  const reached = outcomes(spec).reduce((sum, o) => (o.visits(id) ? sum + o.probability : sum), 0);
+  return {
+    visits: fanOuts(id).reduce((a, b) => a * b, 1) * reached,
+    group: edge?.join === undefined ? (edge?.fanOut?.expected ?? 1) : 1,
+  };
+}
+
+interface VisitOutcome {
+  readonly probability: number;
+  visits(id: StageId): boolean;
+}
+
+/** Outcomes of every `when`: per stage with such edges one of them or none. */
+function outcomes(spec: PipelineSpec): readonly VisitOutcome[] {
+  const forks = spec.stages.map((s) => spec.edges.filter((e) => e.from === s.id && e.when)).filter((f) => f.length > 0);
+  const all: VisitOutcome[] = [];
+  const choose = (fork: number, probability: number, taken: ReadonlySet<unknown>): void => {
+    const edges = forks[fork];
+    if (edges === undefined) {
+      const visits = (id: StageId): boolean => {
+        const into = spec.edges.filter((e) => e.to === id);
+        return into.length === 0 || into.some((e) => visits(e.from) && (e.when === undefined || taken.has(e)));
+      };
+      all.push({ probability, visits });
+      return;
+    }
+    const none = 1 - edges.reduce((sum, e) => sum + (e.when?.probability ?? 0), 0);
+    for (const e of edges) choose(fork + 1, probability * (e.when?.probability ?? 0), new Set([...taken, e]));
+    choose(fork + 1, probability * none, taken);
+  };
+  choose(0, 1, new Set());
+  return all;
+}
+
+function timesOf(problem: PlanningProblem, at: Stage, curve: ServiceCurve, size: { batch: number; replicas: number }) {
+  if (problem.estimator === 'sum-of-tails') {
+    const ms = sumOfTailsStageMs(curve, size.batch, at.rps);
+    return { meanMs: ms, tailMs: ms };
+  }
+  const estimate: StageEstimate = estimateStage({
+    curve,
+    replicas: size.replicas,
+    maxBatchSize: size.batch,
+    arrivalRps: at.rps,
+    groupSize: Math.max(1, at.group),
+  });
+  return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(at.spec.slo.percentile / 100) };
+}
+
+function switchingCost(
+  problem: PlanningProblem,
+  at: Stage,
+  option: { variant: VariantSpec; cpuCores: number; replicas: number; one: number },
+): number {
+  const running = problem.runningPlan?.stages[at.stage.id];
+  if (running === undefined) return 0;
+  const same = running.replicas.filter(
+    (r) =>
+      r.variantId === option.variant.id &&
+      r.resources.cpuCores === option.cpuCores &&
+      r.status !== 'failed' &&
+      r.status !== 'draining',
+  ).length;
+  const { intervalMs, minDwellMs } = at.spec.control;
+  return (
+    (Math.max(0, option.replicas - same) * option.one * (option.variant.loadMs ?? 0)) / Math.max(intervalMs, minDwellMs)
+  );
+}
+
+function optionsOf(problem: PlanningProblem, at: Stage): readonly OracleOption[] {
+  const { stage, spec } = at;
+  const curves = curvesOf(spec, problem.profiles);
+  if (curves.kind === 'invalid') throw new Error('the oracle needs valid profiles');
+  const options: OracleOption[] = [];
+  for (const variant of stage.variants) {
+    if (stage.pins.variantId !== undefined && stage.pins.variantId !== variant.id) continue;
+    for (const cpuCores of variant.cpuCores) {
+      if (stage.pins.cpuCores !== undefined && stage.pins.cpuCores !== cpuCores) continue;
+      const curve = curves.curve(stage.id, variant.id, cpuCores) as ServiceCurve;
+      const one =
+        cpuCores * spec.prices.cpuCorePerHour +
+        (variant.memoryBytes / 2 ** 30) * spec.prices.memoryGibPerHour +
+        variant.gpus * spec.prices.gpuPerHour;
+      for (const batch of curve.batchSizes) {
+        if (stage.bounds.batchSizes !== undefined && !stage.bounds.batchSizes.includes(batch)) continue;
+        if (stage.pins.maxBatchSize !== undefined && stage.pins.maxBatchSize !== batch) continue;
+        for (let replicas = Math.max(1, stage.bounds.minReplicas); replicas <= stage.bounds.maxReplicas; replicas++) {
+          if (stage.pins.replicas !== undefined && stage.pins.replicas !== replicas) continue;
+          if (problem.estimator === 'sum-of-tails') {
+            const wanted =
+              stage.pins.replicas ?? Math.max(stage.bounds.minReplicas, sumOfTailsReplicas(curve, batch, at.rps));
+            if (wanted !== replicas || replicas < sumOfTailsReplicas(curve, batch, at.rps)) continue;
+          } else if (!(at.rps < capacityRps(curve, replicas, batch))) continue;
+          const cost = one * replicas + switchingCost(problem, at, { variant, cpuCores, replicas, one });
+          options.push({
+            variant,
+            cpuCores,
+            batch,
+            replicas,
+            cost,
+            ...timesOf(problem, at, curve, { batch, replicas }),
+          });
+        }
+      }
+    }
+  }
+  return options;
+}
+
+function accuracyOf(spec: PipelineSpec, plan: OraclePlan, visits: readonly VisitOutcome[]): number | undefined {
+  const entries = spec.accuracyTable?.combinations ?? [];
+  const measured = entries.find((e) => Object.entries(e.variants).every(([s, v]) => plan[s]?.variant.id === v));
+  if (measured !== undefined) return measured.accuracy;
+  const partial = spec.stages.some((s) => {
+    const into = spec.edges.filter((e) => e.to === s.id);
+    return into.length > 1 && into.some((e) => e.join !== undefined && e.join !== 'all');
+  });
+  if (partial) return undefined;
+  let mean = 0;
+  for (const outcome of visits) {
+    let product = 1;
+    for (const s of spec.stages)
+      if (s.kind === 'model' && outcome.visits(s.id)) product *= plan[s.id]?.variant.accuracy?.value ?? 1;
+    mean += outcome.probability * product;
+  }
+  return mean;
+}
+
+function finishOf(spec: PipelineSpec, id: StageId, msOf: (id: StageId) => number): number {
+  const into = spec.edges.filter((e) => e.to === id);
+  const times = into.map((e) => finishOf(spec, e.from, msOf)).sort((a, b) => a - b);
+  let needed = into.length;
+  for (const e of into) {
+    if (e.join === 'any') needed = Math.min(needed, 1);
+    else if (typeof e.join === 'object') needed = Math.min(needed, e.join.quorum);
+  }
+  return (needed === 0 ? 0 : (times[needed - 1] as number)) + msOf(id);
+}
+
+/** Whether all replicas fit the machines, by trying every machine for every replica, largest first. */
+export function packs(spec: PipelineSpec, plan: OraclePlan): boolean {
+  if (spec.nodes === undefined) return true;
+  const free = spec.nodes.flatMap((n) => Array.from({ length: n.count }, () => [n.cpuCores, n.memoryBytes, n.gpus]));
+  const items = Object.values(plan)
+    .flatMap((o) => Array.from({ length: o.replicas }, () => [o.cpuCores, o.variant.memoryBytes, o.variant.gpus]))
+    .sort((a, b) => (b[0] as number) - (a[0] as number));
+  const place = (i: number): boolean => {
+    const item = items[i];
+    if (item === undefined) return true;
+    const tried = new Set<string>();
+    for (const machine of free) {
+      const key = machine.join(' ');
+      if (tried.has(key)) continue;
+      tried.add(key);
+      if (!item.every((need, r) => need <= (machine[r] as number) + 1e-9)) continue;
+      item.forEach((need, r) => {
+        machine[r] = (machine[r] as number) - need;
+      });
+      if (place(i + 1)) return true;
+      item.forEach((need, r) => {
+        machine[r] = (machine[r] as number) + need;
+      });
+    }
+    return false;
+  };
+  return place(0);
+}
+
+/** Judges every plan of `problem` (already with its overrides in the spec) under θ and κ. */
+export function bruteForce(problem: PlanningProblem, theta: number, kappa: number): OracleAnswer {
+  const { spec } = problem;
+  const visits = outcomes(spec);
+  const stages = spec.stages.map((stage): Stage => {
+    const load = stageLoad(spec, stage.id);
+    return { spec, stage, rps: Math.max(1e-3, problem.arrivalRps * load.visits), group: load.group };
+  });
+  const options = stages.map((at) => optionsOf(problem, at));
+  const { budget, objective } = spec;
+  let best: OracleAnswer['best'];
+  const tally = { plans: 0, feasible: 0, missedSlo: 0, missedBudget: 0 };
+  const judge = (plan: OraclePlan): void => {
+    tally.plans++;
+    const used = Object.values(plan);
+    const cores = used.reduce((sum, o) => sum + o.cpuCores * o.replicas, 0);
+    const memory = used.reduce((sum, o) => sum + o.variant.memoryBytes * o.replicas, 0);
+    const gpus = used.reduce((sum, o) => sum + o.variant.gpus * o.replicas, 0);
+    const hourly =
+      cores * spec.prices.cpuCorePerHour +
+      (memory / 2 ** 30) * spec.prices.memoryGibPerHour +
+      gpus * spec.prices.gpuPerHour;
+    const msOf = (id: StageId): number => {
+      const o = plan[id] as OracleOption;
+      return kappa * (o.meanMs + theta * (o.tailMs - o.meanMs));
+    };
+    const latency = Math.max(...spec.outputs.map((output) => finishOf(spec, output.from, msOf)));
+    const inBudget =
+      cores <= slack(budget.cpuCores ?? Number.POSITIVE_INFINITY) &&
+      memory <= slack(budget.memoryBytes ?? Number.POSITIVE_INFINITY) &&
+      gpus <= slack(budget.gpus ?? Number.POSITIVE_INFINITY) &&
+      hourly <= slack(budget.costPerHour ?? Number.POSITIVE_INFINITY) &&
+      packs(spec, plan);
+    const inTime = latency <= slack(spec.slo.latencyMs);
+    if (!inBudget) tally.missedBudget++;
+    if (!inTime) tally.missedSlo++;
+    if (!inBudget || !inTime) return;
+    const pas = accuracyOf(spec, plan, visits);
+    if (pas === undefined) return;
+    const cost = used.reduce((sum, o) => sum + o.cost, 0);
+    if (objective.kind === 'min-cost' && pas < objective.accuracyFloor * (1 - 1e-12)) return;
+    tally.feasible++;
+    const batches = used.reduce((sum, o) => sum + o.batch, 0);
+    const value =
+      objective.kind === 'max-accuracy'
+        ? pas
+        : objective.kind === 'min-cost'
+          ? -cost
+          : objective.accuracy * pas - objective.cost * cost - objective.batch * batches;
+    const tie = best !== undefined && Math.abs(value - best.value) <= 1e-12 * Math.max(1, Math.abs(value));
+    const better = best === undefined || (!tie && value > best.value);
+    const second =
+      objective.kind === 'max-accuracy'
+        ? cost < (best?.cost ?? 0)
+        : objective.kind === 'min-cost' && pas > (best?.pas ?? 0);
+    if (better || (tie && second)) best = { value, cost, pas, plan };
+  };
+  const extend = (s: number, plan: OraclePlan): void => {
+    const stage = spec.stages[s];
+    if (stage === undefined) return judge(plan);
+    for (const o of options[s] as readonly OracleOption[]) extend(s + 1, { ...plan, [stage.id]: o });
+  };
+  extend(0, {});
+  return { ...tally, ...(best === undefined ? {} : { best }) };
+}

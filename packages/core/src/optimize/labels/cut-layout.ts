@@ -1,0 +1,108 @@
+/**
+ * What a label has to remember after each node. Nodes are taken in topological order; between two of them lies a cut of the graph, and a
+ * label holds per cut
+ *
+ * - one finish time per open node (a node with an edge across the cut), where nodes that only wait for the same joins share the later time;
+ * - the amounts used so far;
+ * - one score per class of scenarios that look alike from here on (a single one without `when`).
+ *
+ * Every coordinate grows monotonically with every earlier one and nothing else depends on the past, which is what makes Pareto dominance
+ * valid.
+ */
+import type { LabelProblem } from './label-problem.js';
+
+/** A finish time kept across a cut: the later of some kept before and perhaps the node's own. */
+export interface Slot {
+  /** Slots of the cut before that merge here. */
+  readonly from: readonly number[];
+  readonly includesOwn: boolean;
+  /** Open nodes behind it. */
+  readonly nodes: readonly number[];
+}
+
+/** Scenarios alike behind a cut: the classes before that merge here, and whether they visit the node. */
+export interface ScoreClass {
+  readonly from: readonly { readonly index: number; readonly visitsNode: boolean }[];
+}
+
+/** How the labels of one cut become those of the next. */
+export interface Step {
+  /** Slots that the node waits for. */
+  readonly startSlots: readonly number[];
+  /** How many of them it waits for. */
+  readonly awaited: number;
+  readonly slots: readonly Slot[];
+  readonly classes: readonly ScoreClass[];
+}
+
+/** All cuts; `firstClasses` are the probabilities of the classes before any node. */
+export interface CutLayout {
+  readonly steps: readonly Step[];
+  readonly firstClasses: readonly number[];
+}
+
+const pendingOf = (problem: LabelProblem, node: number, after: number): readonly number[] =>
+  (problem.graph.successors[node] ?? []).filter((w) => w > after);
+
+const waitsForAll = ({ graph }: LabelProblem, node: number): boolean =>
+  graph.awaited[node] === graph.predecessors[node]?.length;
+
+function openGroups(problem: LabelProblem, after: number): readonly (readonly number[])[] {
+  const groups = new Map<string, number[]>();
+  for (let u = 0; u <= after; u++) {
+    const pending = pendingOf(problem, u, after);
+    if (pending.length === 0) continue;
+    const mergeable = pending.every((w) => waitsForAll(problem, w));
+    const key = mergeable ? [...pending].sort((a, b) => a - b).join(',') : `only ${u}`;
+    groups.set(key, [...(groups.get(key) ?? []), u]);
+  }
+  return [...groups.values()];
+}
+
+function scenarioGroups(problem: LabelProblem, after: number): readonly (readonly number[])[] {
+  const groups = new Map<string, number[]>();
+  problem.scenarios.forEach(({ visited }, s) => {
+    const key = visited.slice(after + 1).join(',');
+    groups.set(key, [...(groups.get(key) ?? []), s]);
+  });
+  return [...groups.values()];
+}
+
+function indexOfGroup(groups: readonly (readonly number[])[], member: number): number {
+  return groups.findIndex((group) => group.includes(member));
+}
+
+/** Works out the cuts of a problem. */
+export function cutLayout(problem: LabelProblem): CutLayout {
+  const timed = problem.latencyLimitMs < Number.POSITIVE_INFINITY;
+  let open: readonly (readonly number[])[] = [];
+  let alike = scenarioGroups(problem, -1);
+  const firstClasses = alike.map((group) =>
+    group.reduce((sum, s) => sum + (problem.scenarios[s]?.probability ?? 0), 0),
+  );
+  const steps = problem.nodes.map((_, v): Step => {
+    const before = open;
+    const alikeBefore = alike;
+    open = timed ? openGroups(problem, v) : [];
+    alike = scenarioGroups(problem, v);
+    const startSlots = timed ? (problem.graph.predecessors[v] ?? []).map((p) => indexOfGroup(before, p)) : [];
+    return {
+      startSlots: [...new Set(startSlots)],
+      awaited: waitsForAll(problem, v) ? new Set(startSlots).size : (problem.graph.awaited[v] as number),
+      slots: open.map((nodes) => ({
+        from: [...new Set(nodes.filter((u) => u !== v).map((u) => indexOfGroup(before, u)))],
+        includesOwn: nodes.includes(v),
+        nodes,
+      })),
+      classes: alike.map((group) => {
+        const from = [...new Set(group.map((s) => indexOfGroup(alikeBefore, s)))];
+        return { from: from.map((index) => ({ index, visitsNode: visits(problem, alikeBefore[index], v) })) };
+      }),
+    };
+  });
+  return { steps, firstClasses };
+}
+
+function visits(problem: LabelProblem, group: readonly number[] | undefined, node: number): boolean {
+  return problem.scenarios[group?.[0] ?? 0]?.visited[node] ?? true;
+}

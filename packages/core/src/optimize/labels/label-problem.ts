@@ -1,0 +1,165 @@
+/**
+ * The planner's problem as numbers: nodes in topological order, each with options that take time, use amounts and have a score (the
+ * logarithm of an accuracy). A choice of one option per node is worth
+ *
+ *   score   y                      the logarithm of PAS,
+ *   cost    −cost, with y ≥ floor,
+ *   weights α·e^y − cost,
+ *
+ * as long as every output finishes within the SLO and every amount stays within its limit. Without scenarios y is the sum of the scores;
+ * with them (from `when` edges) y = log Σ p_s · e^(sum of the scores of the nodes visited in scenario s).
+ */
+
+/** Options of one node; all arrays have `count` entries. */
+export interface NodeOptions {
+  readonly count: number;
+  readonly latencyMs: Float64Array;
+  readonly score: Float64Array;
+  /** One array per amount. */
+  readonly amounts: readonly Float64Array[];
+  /** Position of the option in the list it was made from. */
+  readonly source: Int32Array;
+}
+
+/** A sum over the nodes with its upper limit, rounding included; Infinity where it only has to be kept small. */
+export interface Amount {
+  readonly limit: number;
+}
+
+/** What is maximized. */
+export type Goal =
+  | { readonly kind: 'score' }
+  | { readonly kind: 'cost'; readonly scoreFloor: number }
+  | { readonly kind: 'weights'; readonly accuracy: number };
+
+/** A floor below every score: none. */
+export const NO_FLOOR = -1e6;
+
+/** One outcome of all `when` edges: its probability and the nodes that it visits. */
+export interface Scenario {
+  readonly probability: number;
+  readonly visited: readonly boolean[];
+}
+
+/** How nodes wait for each other, by position in topological order. */
+export interface NodeGraph {
+  readonly predecessors: readonly (readonly number[])[];
+  readonly successors: readonly (readonly number[])[];
+  /** How many predecessors a node waits for. */
+  readonly awaited: readonly number[];
+  readonly isOutput: readonly boolean[];
+}
+
+/** A whole problem. */
+export interface LabelProblem {
+  readonly nodes: readonly NodeOptions[];
+  readonly graph: NodeGraph;
+  /** Latest finish of an output, rounding included; Infinity where time does not matter. */
+  readonly latencyLimitMs: number;
+  readonly amounts: readonly Amount[];
+  /** The amount that is the cost, and what one unit of it costs; undefined when the goal knows no cost. */
+  readonly cost?: { readonly amount: number; readonly perUnit: number };
+  readonly goal: Goal;
+  readonly scenarios: readonly Scenario[];
+  /** Asked of complete choices (option index per node) only; a refused choice does not count. */
+  readonly accepts?: (choice: Int32Array) => boolean;
+  readonly labelLimit: number;
+}
+
+/** Value of a choice with total score `y` and total cost `cost`. */
+export function goalValue(goal: Goal, y: number, cost: number): number {
+  switch (goal.kind) {
+    case 'score':
+      return y;
+    case 'cost':
+      return -cost;
+    case 'weights':
+      return goal.accuracy * Math.exp(y) - cost;
+  }
+}
+
+/** Total score of a choice. */
+export function totalScore(problem: LabelProblem, choice: Int32Array): number {
+  const { nodes, scenarios } = problem;
+  let total = 0;
+  for (const { probability, visited } of scenarios) {
+    let sum = 0;
+    for (let v = 0; v < nodes.length; v++) if (visited[v]) sum += nodes[v]?.score[choice[v] as number] as number;
+    if (scenarios.length === 1) return sum;
+    total += probability * Math.exp(sum);
+  }
+  return Math.log(total);
+}
+
+/** Total of one amount. */
+export function totalAmount(problem: LabelProblem, choice: Int32Array, amount: number): number {
+  let sum = 0;
+  for (let v = 0; v < choice.length; v++) sum += problem.nodes[v]?.amounts[amount]?.[choice[v] as number] as number;
+  return sum;
+}
+
+/** Total cost of a choice; 0 where the goal knows none. */
+export function totalCost(problem: LabelProblem, choice: Int32Array): number {
+  return problem.cost === undefined ? 0 : problem.cost.perUnit * totalAmount(problem, choice, problem.cost.amount);
+}
+
+/** Finish times (ms) of all nodes when node v takes `latencyOf(v)`. */
+export function finishTimesMs(graph: NodeGraph, latencyOf: (node: number) => number): Float64Array {
+  const finish = new Float64Array(graph.predecessors.length);
+  for (let v = 0; v < finish.length; v++) {
+    const before = graph.predecessors[v] as readonly number[];
+    const awaited = graph.awaited[v] as number;
+    let start = 0;
+    if (awaited === before.length) for (const p of before) start = Math.max(start, finish[p] as number);
+    else start = before.map((p) => finish[p] as number).sort((a, b) => a - b)[awaited - 1] as number;
+    finish[v] = start + latencyOf(v);
+  }
+  return finish;
+}
+
+/** Time (ms) until the last output. */
+export function finishMs(graph: NodeGraph, latencyOf: (node: number) => number): number {
+  const finish = finishTimesMs(graph, latencyOf);
+  return finish.reduce((latest, ms, v) => (graph.isOutput[v] ? Math.max(latest, ms) : latest), 0);
+}
+
+/** Time (ms) from a node's finish to the last output that surely waits for it; −Infinity where none does. */
+export function tailsMs(graph: NodeGraph, latencyOf: (node: number) => number): Float64Array {
+  const tails = Float64Array.from(graph.isOutput, (isOutput) => (isOutput ? 0 : Number.NEGATIVE_INFINITY));
+  for (let v = tails.length - 1; v >= 0; v--)
+    for (const w of graph.successors[v] ?? [])
+      if (graph.awaited[w] === graph.predecessors[w]?.length)
+        tails[v] = Math.max(tails[v] as number, latencyOf(w) + (tails[w] as number));
+  return tails;
+}
+
+/** Value of a choice, or undefined when it breaks a limit, the floor or is refused. */
+export function choiceValue(problem: LabelProblem, choice: Int32Array): number | undefined {
+  const { goal, amounts, latencyLimitMs } = problem;
+  for (let k = 0; k < amounts.length; k++)
+    if (totalAmount(problem, choice, k) > (amounts[k] as Amount).limit) return undefined;
+  if (latencyLimitMs < Number.POSITIVE_INFINITY) {
+    const latency = finishMs(problem.graph, (v) => problem.nodes[v]?.latencyMs[choice[v] as number] as number);
+    if (latency > latencyLimitMs) return undefined;
+  }
+  const y = totalScore(problem, choice);
+  if (goal.kind === 'cost' && y < goal.scoreFloor) return undefined;
+  if (problem.accepts !== undefined && !problem.accepts(choice)) return undefined;
+  return goalValue(goal, y, totalCost(problem, choice));
+}
+
+/** The problem with only some options of each node (indices, ascending). */
+export function withOptions(problem: LabelProblem, kept: readonly Int32Array[]): LabelProblem {
+  const nodes = problem.nodes.map((node, v): NodeOptions => {
+    const indices = kept[v] as Int32Array;
+    const pick = (from: Float64Array): Float64Array => Float64Array.from(indices, (i) => from[i] as number);
+    return {
+      count: indices.length,
+      latencyMs: pick(node.latencyMs),
+      score: pick(node.score),
+      amounts: node.amounts.map(pick),
+      source: Int32Array.from(indices, (i) => node.source[i] as number),
+    };
+  });
+  return { ...problem, nodes };
+}

@@ -1,0 +1,106 @@
+/**
+ * Leaves out points that another point beats or equals in every coordinate (all to be small). Two and three coordinates are filtered by a
+ * sweep along the first with a staircase of the others; more by comparison with the points kept so far, of which only the first
+ * `MOST_COMPARED` are asked: dominance saves work, and a dominated point that stays does no harm.
+ */
+import { sortByKey } from './sort-by-key.js';
+
+const MOST_COMPARED = 160;
+
+/** Steps (x ascending, y descending) below which a point is not dominated. */
+class Staircase {
+  #x = new Float64Array(64);
+  #y = new Float64Array(64);
+  #size = 0;
+
+  /** Whether a step is at most x and at most y; otherwise the point becomes a step. */
+  covers(x: number, y: number): boolean {
+    let low = 0;
+    let high = this.#size;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#x[middle] as number) <= x) low = middle + 1;
+      else high = middle;
+    }
+    if (low > 0 && (this.#y[low - 1] as number) <= y) return true;
+    this.#insert(low, x, y);
+    return false;
+  }
+
+  #insert(at: number, x: number, y: number): void {
+    const from = at > 0 && this.#x[at - 1] === x ? at - 1 : at;
+    let to = at;
+    while (to < this.#size && (this.#y[to] as number) >= y) to++;
+    if (this.#size + 1 >= this.#x.length) this.#grow();
+    this.#x.copyWithin(from + 1, to, this.#size);
+    this.#y.copyWithin(from + 1, to, this.#size);
+    this.#x[from] = x;
+    this.#y[from] = y;
+    this.#size += 1 - (to - from);
+  }
+
+  #grow(): void {
+    const x = new Float64Array(this.#x.length * 2);
+    const y = new Float64Array(this.#y.length * 2);
+    x.set(this.#x);
+    y.set(this.#y);
+    this.#x = x;
+    this.#y = y;
+  }
+}
+
+/** Points in one array, `dims` coordinates each. */
+export interface Points {
+  readonly coordinates: Float64Array;
+  readonly count: number;
+  readonly dims: number;
+}
+
+function sweepTwo({ coordinates, count }: Points): Uint32Array {
+  const order = sortByKey(coordinates, count, { stride: 2, offset: 0 });
+  let kept = 0;
+  let least = Number.POSITIVE_INFINITY;
+  for (const i of order) {
+    const y = coordinates[2 * i + 1] as number;
+    if (y >= least) continue;
+    least = y;
+    order[kept++] = i;
+  }
+  return order.subarray(0, kept);
+}
+
+function sweepThree({ coordinates, count }: Points): Uint32Array {
+  const order = sortByKey(coordinates, count, { stride: 3, offset: 0 });
+  const staircase = new Staircase();
+  let kept = 0;
+  for (const i of order)
+    if (!staircase.covers(coordinates[3 * i + 1] as number, coordinates[3 * i + 2] as number)) order[kept++] = i;
+  return order.subarray(0, kept);
+}
+
+function compareAll({ coordinates, count, dims }: Points, order: Uint32Array): Uint32Array {
+  let kept = 0;
+  for (let at = 0; at < count; at++) {
+    const i = order[at] as number;
+    const base = i * dims;
+    const asked = Math.min(kept, MOST_COMPARED);
+    let dominated = false;
+    for (let k = 0; k < asked && !dominated; k++) {
+      const other = (order[k] as number) * dims;
+      let d = 0;
+      while (d < dims && (coordinates[other + d] as number) <= (coordinates[base + d] as number)) d++;
+      dominated = d === dims;
+    }
+    if (!dominated) order[kept++] = i;
+  }
+  return order.subarray(0, kept);
+}
+
+/** Indices of the points that stay. `orderOf` gives an order in which no point is dominated by a later one; by default the first coordinate's. */
+export function paretoFilter(points: Points, orderOf?: () => Uint32Array): Uint32Array {
+  const { coordinates, count, dims } = points;
+  if (count === 0) return new Uint32Array(0);
+  if (dims === 2) return sweepTwo(points);
+  if (dims === 3) return sweepThree(points);
+  return compareAll(points, orderOf?.() ?? sortByKey(coordinates, count, { stride: dims, offset: 0 }));
+}
