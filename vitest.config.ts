@@ -9,6 +9,7 @@ export default defineConfig({
     include: ['packages/*/src/**/*.test.ts', 'examples/*/**/*.test.ts', 'scripts/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', '**/*.full.test.ts'],
     reporters: ['default', new SkippedSuitesReporter()],
+    coverage: { include: ['packages/*/src/**/*.ts'], reporter: ['text-summary', 'html'] },
     maxWorkers: 2,
     testTimeout: 20_000,
   },
