@@ -1,6 +1,7 @@
 /**
  * Where the result of an item goes next: along plain edges in its own scope, through a fan-out as k items of a new group, or
- * into a join, which waits for its whole group. Stages with several inputs wait for all of them, scope by scope.
+ * into a join, which waits for its whole group. Stages with several inputs wait for all of them, scope by scope. An output stage
+ * inside fan-outs answers once for the whole request: its items are gathered level by level.
  * Everything here is bookkeeping; what a payload is, and how it is split and put together, is the driver's affair.
  */
 import type { CollectedInputs, Delivery, FanOutGroup, RequestState, Scope } from './request-state.js';
@@ -49,7 +50,18 @@ export class GraphWalk<Payload, Context> {
     }
   }
 
-  /** Sends the output of a stage on. Outputs of the response are kept by the caller before this. */
+  /** Adds the output of a stage to the response if it is part of it; true once the response is whole. */
+  answer(
+    request: RequestState<Payload, Context>,
+    from: { readonly stage: number; readonly scope: Scope<Payload> | undefined },
+    output: Payload,
+  ): boolean {
+    const edge = this.#graph.stages[from.stage]?.answer;
+    if (edge !== undefined) this.#travel(request, { edge, scope: from.scope, payload: output });
+    return request.missingOutputs === 0;
+  }
+
+  /** Sends the output of a stage on; `shared` when the response holds it too. */
   leave(
     request: RequestState<Payload, Context>,
     from: { readonly stage: number; readonly scope: Scope<Payload> | undefined; readonly shared: boolean },
@@ -66,7 +78,9 @@ export class GraphWalk<Payload, Context> {
   #travel(request: RequestState<Payload, Context>, delivery: Delivery<Payload>): void {
     const { edge } = delivery;
     if (edge.kind === 'fan-out') this.#spread(request, delivery);
-    else if (edge.kind === 'join') this.#gather(request, delivery);
+    else if (edge.kind === 'join' || (delivery.scope !== undefined && edge.kind === 'answer'))
+      this.#gather(request, delivery);
+    else if (edge.kind === 'answer') this.#respond(request, edge.slot, delivery.payload);
     else this.#arriveAt(request, { stage: edge.to, slot: edge.slot }, delivery);
   }
 
@@ -99,7 +113,13 @@ export class GraphWalk<Payload, Context> {
     { group, parts }: { readonly group: FanOutGroup<Payload>; readonly parts: readonly Payload[] },
   ): void {
     const payload = this.#algebra.join(join, parts);
-    this.#arriveAt(request, { stage: join.to, slot: join.slot }, { scope: group.parent, payload });
+    if (join.kind === 'answer') this.#travel(request, { edge: join, scope: group.parent, payload });
+    else this.#arriveAt(request, { stage: join.to, slot: join.slot }, { scope: group.parent, payload });
+  }
+
+  #respond(request: RequestState<Payload, Context>, slot: number, payload: Payload): void {
+    request.outputs[slot] = payload;
+    request.missingOutputs -= 1;
   }
 
   #arriveAt(

@@ -276,6 +276,27 @@ describe('the walk', () => {
     expect(walk(diamond, 0)).toEqual(['4 done {x>0>1&x>0>2}>3 x>0']);
   });
 
+  it('answers with all items of an output inside fan-outs, in their order, and with none', () => {
+    const chain = chainSpec({ a: points, b: points, c: points });
+    const once = { ...chain, edges: [edge('a', 'b', { fanOut: { expected: 2 } }), edge('b', 'c')] };
+    expect(walk(once, 2)).toEqual(['5 done (x>0#0>1>2+x>0#1>1>2)']);
+    expect(walk(once, 0)).toEqual(['1 done ()']);
+    const twice = {
+      ...chain,
+      edges: [edge('a', 'b', { fanOut: { expected: 2 } }), edge('b', 'c', { fanOut: { expected: 2 } })],
+    };
+    const inner = (i: number) => `(x>0#${i}>1#0>2+x>0#${i}>1#1>2)`;
+    expect(walk(twice, 2)).toEqual([`7 done (${inner(0)}+${inner(1)})`]);
+  });
+
+  it('answers from an output in the middle only when all items of its fan-out have', () => {
+    const chain = chainSpec({ a: points, b: points, c: points });
+    const edges = [edge('a', 'b', { fanOut: { expected: 2 } }), edge('b', 'c', { join: 'all' })];
+    const spec = { ...chain, edges, outputs: [{ from: stageId('b') }, { from: stageId('c') }] };
+    expect(walk(spec, 2)).toEqual(['4 done (x>0#0>1+x>0#1>1) (x>0#0>1+x>0#1>1)>2']);
+    expect(walk(spec, 0)).toEqual(['2 done () ()>2']);
+  });
+
   it('nests fan-outs', () => {
     const nested = {
       ...chainSpec({ a: points, b: points, c: points, d: points, e: points }),

@@ -69,7 +69,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
 
   /** Takes a request in; it may be dropped before this returns. */
   arrive(arrival: Arrival<Context>, inputs: Payload): RequestState<Payload, Context> {
-    const request = new RequestState<Payload, Context>(this.#requestSequence++, arrival, this.#graph.outputs.length);
+    const request = new RequestState<Payload, Context>(this.#requestSequence++, arrival, this.#graph.answers.length);
     this.#nowMs = arrival.arrivedAtMs;
     this.#inFlight += 1;
     if (this.#draining) {
@@ -186,15 +186,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   }
 
   #advanceItem(item: StageItem<Payload, Context>, stage: number, output: Payload): void {
-    const { request } = item;
-    const slot = this.#graph.stages[stage]?.outputSlot ?? -1;
-    if (slot >= 0) {
-      request.outputs[slot] = output;
-      request.missingOutputs -= 1;
-    }
-    if (request.missingOutputs > 0) {
-      this.#walk.leave(request, { stage, scope: item.scope, shared: slot >= 0 }, output);
-      return;
+    const { request, scope } = item;
+    if (!this.#walk.answer(request, { stage, scope }, output)) {
+      const shared = this.#graph.stages[stage]?.answer !== undefined;
+      this.#walk.leave(request, { stage, scope, shared }, output);
+      if (request.missingOutputs > 0) return;
     }
     this.#end(request);
     this.#effects.complete(request, this.#nowMs);

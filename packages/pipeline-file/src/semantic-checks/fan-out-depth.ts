@@ -1,6 +1,6 @@
 /**
- * Fan-outs nest and must be closed. `fanOut` opens a level, `join` closes the innermost; all in-edges of a stage must bring
- * items of the same open fan-outs, or their items could never be put together, and outputs lie outside all of them.
+ * Fan-outs nest. `fanOut` opens a level, `join` closes the innermost; all in-edges of a stage must bring items of the same open
+ * fan-outs, or their items could never be put together. An output inside a fan-out answers with all items.
  */
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
@@ -27,7 +27,7 @@ export function checkEdgeKinds(spec: SpecDraft): Finding[] {
 /** Where a stage stands: in a fan-out, outside of all, or behind a mismatch, where nothing more can be said. */
 type Standing = OpenFanOut | 'unclear' | undefined;
 
-/** Finds joins without a fan-out, stages whose in-edges do not match, and outputs inside a fan-out. */
+/** Finds joins without a fan-out and stages whose in-edges do not match. */
 export function checkFanOutDepth(graph: GraphDraft, { order, cycles }: Topology): Finding[] {
   if (!graph.complete || cycles.length > 0) return [];
   const findings: Finding[] = [];
@@ -38,10 +38,6 @@ export function checkFanOutDepth(graph: GraphDraft, { order, cycles }: Topology)
     const isClear = brought !== 'unclear' && other !== 'unclear';
     if (isClear && brought !== other) findings.push(mismatch(graph, edge, [other, brought]));
     standings.set(edge.to, brought === other ? brought : 'unclear');
-  }
-  for (const { stage, position } of graph.outputs) {
-    const open = standings.get(stage);
-    if (open !== undefined && open !== 'unclear') findings.push(outputInside(graph, { stage, position, open }));
   }
   return findings;
 }
@@ -70,18 +66,4 @@ function mismatch(
       ? `expected all edges into "${stage}" to come from one fan-out, found items of another one; join each first`
       : `expected fan-out depth ${expectedDepth} as on the other inputs of "${stage}", found ${foundDepth} (fanOut adds one, join takes one away)`;
   return { path: ['spec', 'edges', edge.position], message };
-}
-
-function outputInside(
-  graph: GraphDraft,
-  output: { readonly stage: number; readonly position: number | undefined; readonly open: OpenFanOut },
-): Finding {
-  const { edge, depth } = output.open;
-  const fanOut = `"${graph.names[edge.from]}" → "${graph.names[edge.to]}"`;
-  const name = graph.names[output.stage];
-  return {
-    path:
-      output.position === undefined ? ['spec', 'stages', output.stage] : ['spec', 'outputs', output.position, 'from'],
-    message: `expected an output at fan-out depth 0, found "${name}" at depth ${depth}, inside the fan-out ${fanOut}; lead it with join: all to a stage that answers`,
-  };
 }

@@ -1,7 +1,7 @@
 /**
  * Measures the grid of one variant, one replica per core count, batch sizes ascending, and decides which larger sizes cannot matter:
  * - a smaller one already exceeds the SLO alone (its median is above the latency target), or
- * - the time per item has not fallen, by 2 % at least, for two sizes in a row: a larger batch would only make its items wait, or
+ * - the median time per item has not fallen, by 2 % at least, for two sizes in a row: a larger batch would only make its items wait, or
  * - a smaller one failed, as it does in models of a fixed batch size.
  *
  * Memory is the growth of the resident memory of this process from before the launch to after the point. It is an approximation: it counts
@@ -51,8 +51,8 @@ class SizeLimit {
     this.#sloLatencyMs = sloLatencyMs;
   }
 
-  reasonAfter({ batchSize, meanMs, p50Ms }: MeasuredPoint): string | undefined {
-    const itemMs = meanMs / batchSize;
+  reasonAfter({ batchSize, p50Ms }: MeasuredPoint): string | undefined {
+    const itemMs = p50Ms / batchSize;
     this.#flatSizes = itemMs > this.#bestItemMs * (1 - LEAST_GAIN) ? this.#flatSizes + 1 : 0;
     this.#bestItemMs = Math.min(this.#bestItemMs, itemMs);
     if (p50Ms > this.#sloLatencyMs)

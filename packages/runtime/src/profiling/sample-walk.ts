@@ -19,13 +19,11 @@ interface WaitingItem {
 
 /** Requests on their way; call `inputsOf` and then `leave` for each stage in topological order. */
 export class SampleWalk {
-  readonly #graph: ServingGraph;
   readonly #walk: GraphWalk<TensorMap, undefined>;
   readonly #waiting: WaitingItem[][];
   readonly #requests: Request[] = [];
 
   constructor(graph: ServingGraph, samples: readonly TensorMap[]) {
-    this.#graph = graph;
     this.#waiting = graph.stages.map(() => []);
     const algebra = { ...tensorAlgebra(graph), share: (payload: TensorMap) => payload };
     this.#walk = new GraphWalk(graph, algebra, (request, stage, { scope, payload }) => {
@@ -33,7 +31,7 @@ export class SampleWalk {
     });
     samples.forEach((inputs, sequence) => {
       const arrival = { context: undefined, arrivedAtMs: 0, deadlineAtMs: Number.POSITIVE_INFINITY };
-      const request: Request = new RequestState(sequence, arrival, graph.outputs.length);
+      const request: Request = new RequestState(sequence, arrival, graph.answers.length);
       this.#requests.push(request);
       this.#walk.enter(request, inputs);
     });
@@ -48,10 +46,9 @@ export class SampleWalk {
   leave(stage: number, outputs: readonly TensorMap[]): void {
     const items = this.#waiting[stage] ?? [];
     this.#waiting[stage] = [];
-    const slot = this.#graph.stages[stage]?.outputSlot ?? -1;
     items.forEach(({ request, scope }, index) => {
       const output = outputs[index] as TensorMap;
-      if (slot >= 0) request.outputs[slot] = output;
+      this.#walk.answer(request, { stage, scope }, output);
       this.#walk.leave(request, { stage, scope, shared: false }, output);
     });
   }
