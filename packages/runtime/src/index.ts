@@ -12,6 +12,7 @@ export * from './load/run-load.js';
 export * from './loop/control-loop.js';
 export * from './loop/planner.js';
 export * from './loop/planning-engine.js';
+export * from './open-inference/start-server.js';
 export type * from './profiling/measured-profile.js';
 export * from './profiling/pipeline-samples.js';
 export * from './profiling/profile-cache.js';

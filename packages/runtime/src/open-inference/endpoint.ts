@@ -1,0 +1,35 @@
+/** What an endpoint is: a function from a call to an answer, so that it needs no socket; it refuses by throwing an AppError. */
+import type { ServedPipeline } from './served-pipeline.js';
+
+/** A request as an endpoint sees it. */
+export interface Call {
+  readonly pipelines: ReadonlyMap<string, ServedPipeline>;
+  /** The `{pipeline}` of the path, decoded; empty where the path has none. */
+  readonly pipelineName: string;
+  readonly requestId: string;
+  /** Media type without parameters, lower case; undefined when the client named none. */
+  readonly mediaType: string | undefined;
+  readonly query: URLSearchParams;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
+  /** Whether the server is shutting down. */
+  readonly closing: boolean;
+  /** Reads the whole body; rejects with AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
+  readonly readBody: () => Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** A response: its status, headers beside the usual ones, and a JSON text. */
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly json: string;
+}
+
+/** Answers one kind of call. */
+export type Endpoint = (call: Call) => Answer | Promise<Answer>;
+
+/** A 200 with a JSON value. */
+export function ok(value: unknown): Answer {
+  return { status: 200, json: JSON.stringify(value) };
+}

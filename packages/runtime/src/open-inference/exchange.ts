@@ -1,0 +1,113 @@
+/**
+ * One HTTP request from its headers to its response: finds the endpoint, lets it read the body, writes what it answers. Whatever an
+ * endpoint throws becomes a response. A body that nobody wanted is discarded for a moment after the response, so that a client that is
+ * still sending gets to read it, and then cut off.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { AppError } from '@equipoise/core';
+import type { Answer } from './endpoint.js';
+import { readBody } from './read-body.js';
+import { dropError, refusal } from './refusal.js';
+import type { RouteTable } from './routes.js';
+import type { ServedPipeline } from './served-pipeline.js';
+
+const LINGER_MS = 2000;
+
+/** What all exchanges of a server have in common. */
+export interface ExchangeSetting {
+  readonly table: RouteTable;
+  readonly pipelines: ReadonlyMap<string, ServedPipeline>;
+  readonly maxBodyBytes: number;
+  readonly closing: () => boolean;
+  /** Told of what an endpoint throws that is no AppError: a defect of the server. */
+  readonly onDefect: (error: unknown) => void;
+}
+
+/** The two ends of an exchange; `awaitsContinue` when the client holds its body back until it is asked for it. */
+export interface Wire {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly awaitsContinue: boolean;
+}
+
+/** Answers one request; never rejects. */
+export async function exchange(setting: ExchangeSetting, wire: Wire): Promise<void> {
+  const requestId = readRequestId(wire.request.headers['x-request-id']);
+  const gone = new AbortController();
+  wire.response.on('close', () => {
+    if (!wire.response.writableFinished) gone.abort();
+  });
+  let bodyWanted = false;
+  const onReading = () => {
+    bodyWanted = true;
+    if (wire.awaitsContinue) wire.response.writeContinue();
+  };
+  const answer = await answerTo(setting, wire, { requestId, signal: gone.signal, onReading });
+  const ending = setting.closing() || (wire.awaitsContinue && !bodyWanted);
+  write(wire, answer, { 'x-request-id': requestId, ...(ending && { connection: 'close' }) });
+}
+
+interface CallParts {
+  readonly requestId: string;
+  readonly signal: AbortSignal;
+  readonly onReading: () => void;
+}
+
+async function answerTo(setting: ExchangeSetting, { request }: Wire, parts: CallParts): Promise<Answer> {
+  const { requestId, signal, onReading } = parts;
+  try {
+    const [path = '', query] = splitOnce(request.url ?? '', '?');
+    const { endpoint, pipelineName } = setting.table.find(request.method ?? '', path);
+    const closing = setting.closing();
+    if (closing && request.method === 'POST') throw dropError('draining');
+    return await endpoint({
+      pipelines: setting.pipelines,
+      pipelineName,
+      requestId,
+      mediaType: mediaTypeOf(request.headers['content-type']),
+      query: new URLSearchParams(query),
+      headers: request.headers,
+      signal,
+      closing,
+      readBody: () => readBody(request, { maxBodyBytes: setting.maxBodyBytes, beforeReading: onReading }),
+    });
+  } catch (error) {
+    if (!(error instanceof AppError)) setting.onDefect(error);
+    return refusal(error);
+  }
+}
+
+function write({ request, response }: Wire, answer: Answer, headers: Readonly<Record<string, string>>): void {
+  if (request.socket.destroyed || response.headersSent) return;
+  const body = Buffer.from(answer.json);
+  response.writeHead(answer.status, {
+    'content-type': 'application/json',
+    'content-length': body.length,
+    ...headers,
+    ...answer.headers,
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+  if (!request.complete) discardRest(request);
+}
+
+function discardRest(request: IncomingMessage): void {
+  request.resume();
+  const cutOff = setTimeout(() => request.socket.destroy(), LINGER_MS);
+  request.once('close', () => clearTimeout(cutOff));
+}
+
+/** The client's id if it is fit to be echoed, a new one otherwise. */
+function readRequestId(header: string | readonly string[] | undefined): string {
+  return typeof header === 'string' && /^[\x21-\x7e]{1,128}$/.test(header) ? header : randomUUID();
+}
+
+function mediaTypeOf(header: string | undefined): string | undefined {
+  const [type = ''] = splitOnce(header ?? '', ';');
+  return type.trim().toLowerCase() || undefined;
+}
+
+function splitOnce(text: string, separator: string): readonly [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+}

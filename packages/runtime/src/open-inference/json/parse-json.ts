@@ -1,0 +1,35 @@
+/** The body of a request as JSON. The engine's own messages quote the text; these name only the position. */
+import { AppError } from '@equipoise/core';
+import { jsonProblem } from './json-problem.js';
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The value that UTF-8 `bytes` hold; AppError MALFORMED_REQUEST says where they are no JSON. */
+export function parseJson(bytes: Uint8Array): unknown {
+  const text = decodeText(bytes);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw notJson(text);
+  }
+}
+
+/** The text of UTF-8 `bytes`; AppError MALFORMED_REQUEST when they are none. */
+export function decodeText(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new AppError('MALFORMED_REQUEST', 'The body is not UTF-8 text.');
+  }
+}
+
+function notJson(text: string): AppError {
+  if (text.trim() === '') return new AppError('MALFORMED_REQUEST', 'The body is empty; a JSON object was expected.');
+  const { offset, expected } = jsonProblem(text) ?? { offset: 0, expected: 'a shorter document' };
+  const before = text.slice(0, offset).split('\n');
+  const [line, column] = [before.length, (before.at(-1)?.length ?? 0) + 1];
+  const position = `position ${offset} (line ${line}, column ${column})`;
+  return new AppError('MALFORMED_REQUEST', `The body is not JSON: ${expected} expected at ${position}.`, {
+    details: { offset, line, column },
+  });
+}

@@ -1,0 +1,54 @@
+/** Reads a request body into memory that belongs to nobody else, within a bound that is checked before and while reading. */
+import type { IncomingMessage } from 'node:http';
+import { AppError } from '@equipoise/core';
+
+/** The whole body; rejects with AppError BODY_TOO_LARGE (the rest is not read), UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
+export async function readBody(
+  request: IncomingMessage,
+  limits: { readonly maxBodyBytes: number; readonly beforeReading: () => void },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { maxBodyBytes, beforeReading } = limits;
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a content-encoding.');
+  }
+  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes);
+  beforeReading();
+  return joined(await readChunks(request, maxBodyBytes));
+}
+
+function readChunks(request: IncomingMessage, maxBodyBytes: number): Promise<readonly Uint8Array[]> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    const settle = (end: () => void) => {
+      request.off('data', take).off('end', ended).off('error', cutOff).off('close', cutOff);
+      end();
+    };
+    const ended = () => settle(() => resolve(chunks));
+    const cutOff = () => settle(() => reject(new AppError('MALFORMED_REQUEST', 'The body ended early.')));
+    const take = (chunk: Uint8Array) => {
+      length += chunk.length;
+      chunks.push(chunk);
+      if (length > maxBodyBytes) settle(() => reject(tooLarge(maxBodyBytes)));
+    };
+    request.on('data', take).on('end', ended).on('error', cutOff).on('close', cutOff);
+  });
+}
+
+/** A copy, because Node's buffers may be slices of a shared pool and the body is given away to a replica. */
+function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const body = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.length;
+  }
+  return body;
+}
+
+function tooLarge(maxBodyBytes: number): AppError {
+  return new AppError('BODY_TOO_LARGE', `The body is larger than the limit of ${maxBodyBytes} bytes.`, {
+    details: { maxBodyBytes },
+  });
+}

@@ -1,0 +1,56 @@
+/** How a failure is told over HTTP: the status and the headers follow from the code, the body is the protocol's `{error}` and more. */
+import { AppError, type DropReason, errorCodes } from '@equipoise/core';
+import type { PipelineOutcome } from '../data-plane/pending-request.js';
+import type { Answer } from './endpoint.js';
+
+const RETRY_AFTER_SECONDS = 1;
+
+const dropMessages: Readonly<Record<DropReason, string>> = {
+  'queue-full': 'Too many requests wait already.',
+  'deadline-unreachable': 'The request could not have been answered by its deadline and was dropped early.',
+  'deadline-passed': 'The deadline of the request passed before it was answered.',
+  'no-ready-replica': 'A stage of the pipeline has no replica in service.',
+  draining: 'The server is shutting down.',
+  cancelled: 'The client went away.',
+};
+
+/** The answer to a request that ended with an error; what is no AppError is a defect and tells the client nothing. */
+export function refusal(error: unknown): Answer {
+  if (!(error instanceof AppError))
+    return refusal(new AppError('INTERNAL_ERROR', 'The server failed on this request.'));
+  const { code, message, details } = error;
+  const { httpStatus } = errorCodes[code];
+  const reason = details['reason'] ?? (code === 'REPLICA_LOST' ? 'replica-lost' : undefined);
+  const body = {
+    error: message,
+    code,
+    ...(reason !== undefined && { reason }),
+    details,
+    docs: `docs/reference/errors.md#${code}`,
+  };
+  return { status: httpStatus, headers: refusalHeaders(error, httpStatus), json: JSON.stringify(body) };
+}
+
+/** The error that stands for a request that was dropped. */
+export function dropError(reason: DropReason): AppError {
+  const code = reason === 'deadline-passed' ? 'DEADLINE_PASSED' : 'DROPPED';
+  return new AppError(code, dropMessages[reason], { details: { reason }, retryable: true });
+}
+
+/** The tensors of a completed request; throws the AppError of any other end. */
+export function completedOutput(outcome: PipelineOutcome) {
+  switch (outcome.kind) {
+    case 'completed':
+      return outcome.output;
+    case 'dropped':
+      throw dropError(outcome.reason);
+    case 'failed':
+      throw outcome.failure;
+  }
+}
+
+function refusalHeaders({ details }: AppError, status: number): Readonly<Record<string, string>> {
+  if (status === 503) return { 'retry-after': String(RETRY_AFTER_SECONDS) };
+  const allow = details['allow'];
+  return status === 405 && Array.isArray(allow) ? { allow: allow.join(', ') } : {};
+}

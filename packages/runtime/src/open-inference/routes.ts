@@ -1,0 +1,84 @@
+/** Which endpoint answers a path, and which methods it allows. */
+import { AppError } from '@equipoise/core';
+import type { Endpoint } from './endpoint.js';
+import { live, pipelineReady, ready } from './health-endpoints.js';
+import { infer } from './infer-endpoint.js';
+import { pipelineMetadata, serverMetadata } from './metadata-endpoints.js';
+import { run } from './run-endpoint.js';
+
+/** A way into the server; `{pipeline}` stands for any one segment. */
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly endpoint: Endpoint;
+}
+
+/** A route found for a request. */
+export interface RouteMatch {
+  readonly endpoint: Endpoint;
+  readonly pipelineName: string;
+}
+
+/** All routes of the serving port. */
+export function routes(version: string): readonly Route[] {
+  return [
+    { method: 'GET', path: '/livez', endpoint: live },
+    { method: 'GET', path: '/readyz', endpoint: ready },
+    { method: 'GET', path: '/v2', endpoint: serverMetadata(version) },
+    { method: 'GET', path: '/v2/health/live', endpoint: live },
+    { method: 'GET', path: '/v2/health/ready', endpoint: ready },
+    { method: 'GET', path: '/v2/models/{pipeline}', endpoint: pipelineMetadata },
+    { method: 'GET', path: '/v2/models/{pipeline}/ready', endpoint: pipelineReady },
+    { method: 'POST', path: '/v2/models/{pipeline}/infer', endpoint: infer },
+    { method: 'POST', path: '/v1/pipelines/{pipeline}/run', endpoint: run },
+  ];
+}
+
+/** Finds routes by method and path. */
+export class RouteTable {
+  readonly #routes: readonly (Route & { readonly segments: readonly string[] })[];
+
+  constructor(all: readonly Route[]) {
+    this.#routes = all.map((route) => ({ ...route, segments: segmentsOf(route.path) }));
+  }
+
+  /** The route of a request (HEAD counts as GET); AppError NOT_FOUND lists the paths, METHOD_NOT_ALLOWED the methods. */
+  find(method: string, path: string): RouteMatch {
+    const segments = segmentsOf(path);
+    const matching = this.#routes.filter((route) => matches(route.segments, segments));
+    const [first] = matching;
+    if (first === undefined) {
+      const paths = this.#routes.map((route) => `${route.method} ${route.path}`);
+      throw new AppError('NOT_FOUND', `There is no such path; there are ${paths.join(', ')}.`, { details: { paths } });
+    }
+    const wanted = method === 'HEAD' ? 'GET' : method;
+    const route = matching.find((candidate) => candidate.method === wanted);
+    if (route === undefined) {
+      const allow = matching.flatMap((candidate) =>
+        candidate.method === 'GET' ? ['GET', 'HEAD'] : [candidate.method],
+      );
+      throw new AppError('METHOD_NOT_ALLOWED', `${first.path} allows ${allow.join(', ')}.`, { details: { allow } });
+    }
+    const at = route.segments.indexOf('{pipeline}');
+    return { endpoint: route.endpoint, pipelineName: at < 0 ? '' : decoded(segments[at] ?? '') };
+  }
+}
+
+function segmentsOf(path: string): readonly string[] {
+  return (path.endsWith('/') ? path.slice(0, -1) : path).split('/').slice(1);
+}
+
+function matches(pattern: readonly string[], segments: readonly string[]): boolean {
+  return (
+    pattern.length === segments.length &&
+    pattern.every((part, i) => (part === '{pipeline}' ? segments[i] !== '' : part === segments[i]))
+  );
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new AppError('MALFORMED_REQUEST', 'The path has a % that is not followed by the code of a character.');
+  }
+}

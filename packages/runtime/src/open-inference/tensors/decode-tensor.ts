@@ -1,0 +1,103 @@
+/**
+ * JSON values as a tensor of a stated type, checked before anything is allocated: the structure against the shape, each element
+ * against its data type. Messages name the tensor and the index, never the value.
+ */
+import { AppError, type Datatype, elementCount, type Tensor, type TensorType } from '@equipoise/core';
+import { elementType } from './element-types.js';
+
+/** A tensor of `shape` from nested arrays of that shape or from all elements in one flat array; AppError TENSOR_MISMATCH. */
+export function decodeTensor(type: TensorType, shape: readonly number[], data: readonly unknown[]): Tensor {
+  const nested = data.some(Array.isArray);
+  const flatShape = [elementCount(shape)];
+  const structure = nested ? shape : flatShape;
+  const problem = structureProblem(data, structure, 0);
+  if (problem !== undefined) throw tensorMismatch(type.name, `${problem} for shape ${bracketed(shape)}`);
+  return { datatype: type.datatype, shape, data: readElements(type, data, elementCount(shape)) };
+}
+
+/** A tensor from nested arrays (a bare value for a scalar), whose shape they show; AppError TENSOR_MISMATCH. */
+export function decodeNested(type: TensorType, value: unknown): Tensor {
+  const shape = shownShape(value, type.shape);
+  checkShape(type, shape);
+  const problem = structureProblem(value, shape, 0);
+  if (problem !== undefined) throw tensorMismatch(type.name, `${problem} for shape ${bracketed(shape)}`);
+  const list = Array.isArray(value) ? value : [value];
+  return { datatype: type.datatype, shape, data: readElements(type, list, elementCount(shape)) };
+}
+
+/** Throws AppError TENSOR_MISMATCH unless `shape` has the declared dimensions (−1: any size). */
+export function checkShape(type: TensorType, shape: readonly number[]): void {
+  const fits = shape.length === type.shape.length && type.shape.every((size, i) => size === -1 || size === shape[i]);
+  if (fits) return;
+  throw new AppError(
+    'TENSOR_MISMATCH',
+    `Tensor ${type.name} must have shape ${bracketed(type.shape)}${type.shape.includes(-1) ? ' (-1: any size)' : ''}, found ${bracketed(shape)}.`,
+    { details: { tensor: type.name, expected: type.shape, found: shape } },
+  );
+}
+
+/** An AppError TENSOR_MISMATCH about one tensor. */
+export function tensorMismatch(name: string, problem: string): AppError {
+  return new AppError('TENSOR_MISMATCH', `Tensor ${name}: ${problem}.`, { details: { tensor: name } });
+}
+
+function readElements(type: TensorType, data: readonly unknown[], length: number): Tensor['data'] {
+  const { allocate, expected, read } = elementType(type.datatype);
+  const storage = allocate(length);
+  let next = 0;
+  const take = (values: readonly unknown[]): void => {
+    for (const value of values) {
+      if (Array.isArray(value)) take(value);
+      else {
+        const element = read(value);
+        if (element === undefined) throw notOfType(type, next, expected);
+        storage[next++] = element;
+      }
+    }
+  };
+  take(data);
+  return storage;
+}
+
+function notOfType(
+  { name, datatype }: { name: string; datatype: Datatype },
+  index: number,
+  expected: string,
+): AppError {
+  return new AppError(
+    'TENSOR_MISMATCH',
+    `Tensor ${name}: element ${index} (counted in row-major order from 0) is not a ${datatype}: ${expected}.`,
+    { details: { tensor: name, datatype, index } },
+  );
+}
+
+/** In words, where nested arrays depart from a shape. */
+function structureProblem(value: unknown, shape: readonly number[], depth: number): string | undefined {
+  if (depth === shape.length) return Array.isArray(value) ? deeperThan(shape) : undefined;
+  if (!Array.isArray(value)) return `a single value stands where an array of ${shape[depth]} was expected`;
+  if (value.length !== shape[depth]) return `${value.length} elements where ${shape[depth]} were expected`;
+  if (depth === shape.length - 1) return value.some(Array.isArray) ? deeperThan(shape) : undefined;
+  for (const part of value) {
+    const problem = structureProblem(part, shape, depth + 1);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function deeperThan(shape: readonly number[]): string {
+  return `arrays are nested deeper than ${shape.length}`;
+}
+
+/** The shape that the first elements of nested arrays show; behind an empty array the declared sizes stand in. */
+function shownShape(value: unknown, declared: readonly number[]): readonly number[] {
+  const shape: number[] = [];
+  for (let part = value; Array.isArray(part) && shape.length <= declared.length; part = part[0]) {
+    shape.push(part.length);
+    if (part.length === 0) return [...shape, ...declared.slice(shape.length).map((size) => Math.max(0, size))];
+  }
+  return shape;
+}
+
+function bracketed(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}

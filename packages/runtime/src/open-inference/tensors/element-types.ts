@@ -1,0 +1,103 @@
+/**
+ * The elements of each data type in JSON: how they are stored, which JSON values are one, and how they are written. 64-bit integers
+ * beyond ±(2^53 − 1) do not survive a JSON parser as numbers, so these are also read as decimal strings.
+ */
+import type { Datatype, TensorData } from '@equipoise/core';
+import { HALF_OVERFLOW, halfOfNumber, numberOfHalf } from './half-float.js';
+
+/** Writable element storage of a tensor. */
+export type ElementStorage = { [index: number]: number | bigint | string } & TensorData;
+
+/** A data type as JSON sees it. */
+export interface ElementType {
+  /** What a JSON value must be, in words. */
+  readonly expected: string;
+  readonly allocate: (length: number) => ElementStorage;
+  /** The stored element that a JSON value stands for, or undefined if it is none. */
+  readonly read: (value: unknown) => number | bigint | string | undefined;
+  /** The JSON value of a stored element; undefined for a number that JSON has not (NaN, ±Infinity). */
+  readonly write: (element: number | bigint) => number | bigint | boolean | undefined;
+}
+
+type NumberArray = new (length: number) => Uint8Array | Uint16Array | Uint32Array | Int8Array | Int16Array | Int32Array;
+
+function integers(storage: NumberArray, lowest: number, highest: number): ElementType {
+  return {
+    expected: `an integer from ${lowest} to ${highest}`,
+    allocate: (length) => new storage(length) as ElementStorage,
+    read: (value) =>
+      Number.isInteger(value) && Number(value) >= lowest && Number(value) <= highest ? Number(value) : undefined,
+    write: (element) => element,
+  };
+}
+
+function bigIntegers(
+  storage: typeof BigInt64Array | typeof BigUint64Array,
+  lowest: bigint,
+  highest: bigint,
+): ElementType {
+  return {
+    expected: `an integer from ${lowest} to ${highest}, as a decimal string when it is beyond ±9007199254740991`,
+    allocate: (length) => new storage(length) as ElementStorage,
+    read: (value) => {
+      const decimal = typeof value === 'string' && /^-?\d{1,20}$/.test(value);
+      if (!decimal && !Number.isSafeInteger(value)) return undefined;
+      const integer = BigInt(value as string | number);
+      return integer >= lowest && integer <= highest ? integer : undefined;
+    },
+    write: (element) => element,
+  };
+}
+
+const finiteOnly = (element: number | bigint) => (Number.isFinite(element) ? element : undefined);
+
+const types: Readonly<Record<Datatype, ElementType>> = {
+  BOOL: {
+    expected: 'true or false',
+    allocate: (length) => new Uint8Array(length) as ElementStorage,
+    read: (value) => (value === true || value === 1 ? 1 : value === false || value === 0 ? 0 : undefined),
+    write: (element) => element !== 0,
+  },
+  UINT8: integers(Uint8Array, 0, 255),
+  UINT16: integers(Uint16Array, 0, 65535),
+  UINT32: integers(Uint32Array, 0, 4294967295),
+  UINT64: bigIntegers(BigUint64Array, 0n, 2n ** 64n - 1n),
+  INT8: integers(Int8Array, -128, 127),
+  INT16: integers(Int16Array, -32768, 32767),
+  INT32: integers(Int32Array, -2147483648, 2147483647),
+  INT64: bigIntegers(BigInt64Array, -(2n ** 63n), 2n ** 63n - 1n),
+  FP16: {
+    expected: 'a number within ±65504',
+    allocate: (length) => new Uint16Array(length) as ElementStorage,
+    read: (value) => (typeof value === 'number' && Math.abs(value) < HALF_OVERFLOW ? halfOfNumber(value) : undefined),
+    write: (element) => finiteOnly(numberOfHalf(Number(element))),
+  },
+  FP32: {
+    expected: 'a number within ±3.4028234663852886e+38',
+    allocate: (length) => new Float32Array(length) as ElementStorage,
+    read: (value) => (typeof value === 'number' && Number.isFinite(Math.fround(value)) ? value : undefined),
+    write: finiteOnly,
+  },
+  FP64: {
+    expected: 'a finite number',
+    allocate: (length) => new Float64Array(length) as ElementStorage,
+    read: (value) => (typeof value === 'number' && Number.isFinite(value) ? value : undefined),
+    write: finiteOnly,
+  },
+  BYTES: {
+    expected: 'a string',
+    allocate: (length) => new Array<string>(length).fill('') as unknown as ElementStorage,
+    read: (value) => (typeof value === 'string' ? value : undefined),
+    write: (element) => element,
+  },
+};
+
+/** The JSON form of a data type. */
+export function elementType(datatype: Datatype): ElementType {
+  return types[datatype];
+}
+
+/** Whether a word names a data type. */
+export function isDatatype(word: unknown): word is Datatype {
+  return typeof word === 'string' && Object.hasOwn(types, word);
+}
