@@ -12,6 +12,7 @@
 import {
   AppError,
   type PayloadAlgebra,
+  type PipelineSpec,
   type ServingGraph,
   stackTensors,
   type Tensor,
@@ -96,6 +97,18 @@ export function pickTensors({ producer, tensors }: ProducedTensors, wanted: read
       throw stageFailed(producer, `the outputs of the pipeline name its tensor ${name}; it gave ${found}`);
     }),
   );
+}
+
+/** The tensors of a response: what each output of the pipeline names, merged by name. `produced` is by output slot. */
+export function responseTensors(
+  outputs: PipelineSpec['outputs'],
+  produced: readonly (TensorMap | undefined)[],
+): TensorMap {
+  const picked = outputs.map(({ from, tensors: wanted }, slot): ProducedTensors => {
+    const tensors = pickTensors({ producer: from, tensors: produced[slot] ?? {} }, wanted);
+    return { producer: from, tensors };
+  });
+  return mergeTensors(picked);
 }
 
 /** The same tensors in buffers of their own, without what else a viewed buffer holds. */

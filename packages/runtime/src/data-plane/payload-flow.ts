@@ -10,7 +10,7 @@ import {
   type ServingGraph,
   type TensorMap,
 } from '@equipoise/core';
-import { mergeTensors, type ProducedTensors, pickTensors, stageFailed, tensorAlgebra } from './payload-algebra.js';
+import { responseTensors, stageFailed, tensorAlgebra } from './payload-algebra.js';
 import type { PendingRequest, PipelineOutcome, RequestTensors, ServedRequest } from './pending-request.js';
 
 /** Moves the tensors of requests along one graph. */
@@ -45,18 +45,11 @@ export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
   /** How a request ends whose output stages have all answered. */
   outcome(request: ServedRequest): PipelineOutcome {
     try {
-      return { kind: 'completed', output: this.#response(request) };
+      const produced = request.outputs.map((output) => output?.tensors);
+      return { kind: 'completed', output: responseTensors(this.#outputs, produced) };
     } catch (error) {
       return { kind: 'failed', failure: asAppError(error) };
     }
-  }
-
-  #response(request: ServedRequest): TensorMap {
-    const parts = this.#outputs.map((output, slot): ProducedTensors => {
-      const produced = { producer: output.from, tensors: request.outputs[slot]?.tensors ?? {} };
-      return { producer: output.from, tensors: pickTensors(produced, output.tensors) };
-    });
-    return mergeTensors(parts);
   }
 }
 

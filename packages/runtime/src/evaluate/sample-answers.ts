@@ -11,7 +11,7 @@ import type {
   VariantId,
   VariantSpec,
 } from '@equipoise/core';
-import { mergeTensors, pickTensors } from '../data-plane/payload-algebra.js';
+import { responseTensors } from '../data-plane/payload-algebra.js';
 import { stagesBefore } from '../profiling/flow.js';
 import { SampleWalk } from '../profiling/sample-walk.js';
 import type { VariantChoice } from './variant-combinations.js';
@@ -59,16 +59,7 @@ export class SampleAnswers {
       shared.set(key, outputs);
       walk.leave(index, outputs);
     }
-    return this.#response(walk.responses()[0] ?? []);
-  }
-
-  #response(outputs: readonly (TensorMap | undefined)[]): TensorMap {
-    return mergeTensors(
-      this.#spec.outputs.map(({ from, tensors: wanted }, slot) => ({
-        producer: from,
-        tensors: pickTensors({ producer: from, tensors: outputs[slot] ?? {} }, wanted),
-      })),
-    );
+    return responseTensors(this.#spec.outputs, walk.responses()[0] ?? []);
   }
 }
 

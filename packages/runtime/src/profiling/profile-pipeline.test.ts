@@ -117,6 +117,16 @@ describe('profilePipeline', () => {
     expect(sizes((await falling.profile()).variants[0]?.points)).toEqual([1, 2, 4, 8, 16, 32]);
   });
 
+  it('judges the time per item by medians, so that one stall does not end the sizes', async () => {
+    const stalled: FakeStage = {
+      serviceMs: (_, items, call) => 10 + items / 10 + (items === 4 && call % 30 === 5 ? 500 : 0),
+    };
+    const [{ points }] = (await bench(pipeline([stage('a', [variant('v')])]), { a: stalled }).profile()).variants as [
+      never,
+    ];
+    expect(sizes(points)).toEqual([1, 2, 4, 8, 16, 32]);
+  });
+
   it('takes a failing larger batch as the end of the sizes, and a failing smallest one as an error', async () => {
     const fixed: FakeStage = { ...linear(10, 1), mostItems: 1 };
     const [{ points, skipped }] = (await bench(pipeline([stage('a', [variant('v')])]), { a: fixed }).profile())
