@@ -29,8 +29,10 @@ export class Planner {
   ask<Task extends PlanningTask>(task: Task): Promise<PlanningAnswer<Task>> {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
+      const worker = this.#thread();
       this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject });
-      this.#thread().postMessage({ id, task });
+      worker.ref();
+      worker.postMessage({ id, task });
     });
   }
 
@@ -47,7 +49,6 @@ export class Planner {
     worker.on('message', (reply: Reply) => this.#settle(reply));
     worker.on('error', (error) => this.#lose(worker, error));
     worker.on('exit', () => this.#lose(worker, new Error('the planning thread has ended')));
-    worker.unref();
     this.#worker = worker;
     return worker;
   }
@@ -56,6 +57,8 @@ export class Planner {
     const waiting = this.#waiting.get(id);
     invariant(waiting !== undefined, 'an answer nobody asked for');
     this.#waiting.delete(id);
+    // An idle planner does not keep the process alive.
+    if (this.#waiting.size === 0) this.#worker?.unref();
     if (error === undefined) waiting.resolve(answer as never);
     else waiting.reject(new Error(error));
   }

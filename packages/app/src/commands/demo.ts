@@ -1,0 +1,126 @@
+/** `equipoise demo`: the whole product on the example pipeline: profile, plan, serve, adapt, compare, report. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AppError, type PipelineSpec, type Plan, type PolicyName, type ProfileSet } from '@equipoise/core';
+import pc from 'picocolors';
+import { loadSpec } from '../compose/load-spec.js';
+import { measureProfile } from '../compose/measure-profile.js';
+import { fixedPlan, simulateFixed } from '../demo/compare-policies.js';
+import { overheadFraction } from '../demo/cpu-meter.js';
+import { demoChecks } from '../demo/demo-checks.js';
+import { demoLoad, peakRps } from '../demo/demo-load.js';
+import { totalsOf } from '../demo/demo-record.js';
+import { type ComparedRun, type DemoOutcome, demoReport } from '../demo/demo-report.js';
+import { type DemoRun, runDemo } from '../demo/demo-run.js';
+import { demoText, ladderText } from '../demo/demo-text.js';
+import { type LiveState, liveLine, liveView } from '../demo/live-view.js';
+import type { CommandResult } from '../terminal/run-command.js';
+import { Screen } from '../terminal/screen.js';
+
+/** Flags of the command. */
+export interface DemoOptions {
+  readonly quick?: boolean;
+  readonly policy: PolicyName;
+  readonly report?: string;
+}
+
+const EXAMPLE = fileURLToPath(new URL('../../../../examples/shelf-scan/pipeline.yaml', import.meta.url));
+const DURATION_S = 120;
+const QUICK_DURATION_S = 60;
+const LINE_EVERY_S = 5;
+
+/** Runs the demo; the answer is no when one of its checks is not met. */
+export async function demo(options: DemoOptions): Promise<CommandResult> {
+  const spec = await loadSpec(EXAMPLE);
+  say(`${pc.bold('1. Profile')}: how long does each variant take on this machine?`);
+  const profiles = (await measureProfile(spec, { quick: true })).variants;
+  const best = bestPlan(spec, profiles);
+  const points = demoLoad(best.predicted.capacityRps, options.quick ? QUICK_DURATION_S : DURATION_S);
+  const rates = { lowRps: points[0]?.arrivalRps ?? 1, highRps: peakRps(points) };
+  say(`${pc.bold('2. Plan')}: the best configuration depends on the load.\n${ladderText(spec, profiles, rates)}`);
+  say(
+    `${pc.bold('3. Serve and adapt')}: the load rises to ${rates.highRps.toFixed(0)} requests per second and falls again.`,
+  );
+  const frames = frameWriter();
+  const run = await runDemo({
+    spec,
+    profiles,
+    points,
+    policy: options.policy,
+    onFrame: frames,
+    onTrouble: (text) => say(pc.yellow(text)),
+  });
+  const outcome = outcomeOf(spec, profiles, { run, policy: options.policy, peakRps: rates.highRps });
+  const path = resolve(options.report ?? resolve(spec.baseDir, '.equipoise', 'demo-report.html'));
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, await demoReport(outcome));
+  const { runs, checks } = outcome;
+  return {
+    json: { runs, checks, plans: outcome.plans, load: run.load, report: path },
+    text: demoText(outcome, path),
+    answerIsNo: options.policy === 'equipoise' && !checks.every(({ met }) => met),
+  };
+}
+
+/** The most accurate variants with the largest capacity that the budget allows: what the load is scaled by. */
+function bestPlan(spec: PipelineSpec, profiles: ProfileSet): Plan {
+  const plan = fixedPlan(spec, profiles, { policy: 'static-best', arrivalRps: 1e6 });
+  if (plan === undefined)
+    throw new AppError('INFEASIBLE', 'The most accurate variants of the example do not fit its budget.');
+  return plan;
+}
+
+function outcomeOf(
+  spec: PipelineSpec,
+  profiles: ProfileSet,
+  served: { readonly run: DemoRun; readonly policy: PolicyName; readonly peakRps: number },
+): DemoOutcome {
+  const { run, policy } = served;
+  const totals = totalsOf(run.seconds);
+  const arrivalsPerSecond = run.seconds.map(({ arrived }) => arrived);
+  const fixed = (name: string, fixedPolicy: PolicyName): ComparedRun => {
+    const plan = fixedPlan(spec, profiles, { policy: fixedPolicy, arrivalRps: served.peakRps });
+    if (plan === undefined) throw new AppError('INFEASIBLE', `${name} does not fit the budget of the example.`);
+    return simulateFixed(spec, profiles, { name, plan, arrivalsPerSecond });
+  };
+  const cheapest = fixed('always-cheapest', 'static-cheapest');
+  const best = fixed('always-best', 'static-best');
+  const own: ComparedRun = { name: policy, how: 'served', totals, variants: `${run.plans.length} plans` };
+  const overhead = overheadFraction(run.cpu.before, run.cpu.after, run.load.cpuS);
+  const figures = {
+    totals,
+    plans: run.plans,
+    cheapest: cheapest.totals,
+    best: best.totals,
+    overheadFraction: overhead,
+  };
+  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`;
+  return {
+    spec,
+    seconds: run.seconds,
+    plans: run.plans,
+    runs: [own, cheapest, best],
+    checks: demoChecks(figures),
+    machine,
+  };
+}
+
+function frameWriter(): (state: LiveState) => void {
+  if (process.stderr.isTTY) {
+    const screen = new Screen();
+    return (state) => screen.draw(liveView(state));
+  }
+  let shownS = -1;
+  return (state) => {
+    const second = state.seconds.length;
+    if (second === 0 || second < shownS + LINE_EVERY_S) return;
+    shownS = second;
+    process.stderr.write(`${liveLine(state)}\n`);
+  };
+}
+
+function say(text: string): void {
+  process.stderr.write(`\n${text}\n`);
+}

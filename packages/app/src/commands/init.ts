@@ -1,0 +1,36 @@
+/** `equipoise init`: a small working pipeline to start from. */
+import { cp, mkdir, readdir } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AppError } from '@equipoise/core';
+import pc from 'picocolors';
+import type { CommandResult } from '../terminal/run-command.js';
+
+const TEMPLATE = fileURLToPath(new URL('../../templates/language', import.meta.url));
+
+/** Writes the pipeline into `folder`, which must be empty or not exist yet; nothing is ever overwritten. */
+export async function init(folder: string): Promise<CommandResult> {
+  const target = resolve(folder);
+  await mkdir(target, { recursive: true });
+  if ((await readdir(target)).length > 0) {
+    throw new AppError(
+      'WRONG_USAGE',
+      `${target} is not empty; name a new folder, for example \`equipoise init ${folder}-2\`.`,
+    );
+  }
+  await cp(TEMPLATE, target, { recursive: true, errorOnExist: true, force: false });
+  const files = (await readdir(target, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  const written = files.map((entry) => relative(target, join(entry.parentPath, entry.name))).sort();
+  const pipeline = join(folder, 'pipeline.yaml');
+  const next = [
+    `npx equipoise profile ${pipeline} --quick`,
+    `npx equipoise plan ${pipeline} --arrival-rps 50`,
+    `npx equipoise serve ${pipeline}`,
+  ];
+  const text = [
+    `${pc.green('written')} ${written.length} files into ${target}`,
+    'Next:',
+    ...next.map((line) => `  ${line}`),
+  ].join('\n');
+  return { json: { folder: target, files: written, next }, text };
+}

@@ -1,0 +1,60 @@
+/** `equipoise profile`: measures the service times of all variants on this machine and keeps them for `plan` and `serve`. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { AppError, stageId } from '@equipoise/core';
+import { type PipelineProfile, ProfileCache } from '@equipoise/runtime';
+import pc from 'picocolors';
+import { loadSpec } from '../compose/load-spec.js';
+import { measureProfile } from '../compose/measure-profile.js';
+import { msText } from '../terminal/plan-table.js';
+import type { CommandResult } from '../terminal/run-command.js';
+import { textTable } from '../terminal/text-table.js';
+
+/** Flags of the command. */
+export interface ProfileOptions {
+  readonly quick?: boolean;
+  readonly stage?: string;
+  readonly out?: string;
+  readonly force?: boolean;
+}
+
+/** Profiles the pipeline of `file`; what is known and still holds is not measured again. */
+export async function profile(file: string, options: ProfileOptions): Promise<CommandResult> {
+  const spec = await loadSpec(file);
+  if (options.stage !== undefined && !spec.stages.some(({ id }) => id === options.stage)) {
+    const names = spec.stages.map(({ id }) => id).join(', ');
+    throw new AppError('NOT_FOUND', `The pipeline has no stage ${options.stage}; it has ${names}.`);
+  }
+  const measured = await measureProfile(spec, {
+    quick: options.quick === true,
+    renew: options.force === true,
+    ...(options.stage !== undefined && { stageId: stageId(options.stage) }),
+  });
+  if (options.out !== undefined) await save(options.out, measured);
+  return { json: measured, text: `${profileTable(measured)}\n${pc.dim(`kept in ${ProfileCache.of(spec).path}`)}` };
+}
+
+async function save(path: string, measured: PipelineProfile): Promise<void> {
+  await mkdir(dirname(resolve(path)), { recursive: true });
+  await writeFile(path, `${JSON.stringify(measured, null, 2)}\n`);
+}
+
+/** One row a measured point, then what was left out and why. */
+export function profileTable({ variants, notMeasured }: PipelineProfile): string {
+  const rows = variants.flatMap(({ stageId: id, variantId, points, loadMs }) =>
+    points.map(({ cpuCores, batchSize, meanMs, p99Ms, throughputRps }, index) => {
+      const load = index === 0 ? msText(loadMs) : '';
+      return [id, variantId, cpuCores, batchSize, msText(meanMs), msText(p99Ms), throughputRps.toFixed(1), load];
+    }),
+  );
+  const figures = ['cores', 'batch', 'mean', 'p99', 'items/s', 'load'].map((right) => ({ right }));
+  const table = textTable(['stage', 'variant', ...figures], rows);
+  const skipped = variants.flatMap(({ stageId: id, variantId, skipped: points }) =>
+    points.map(
+      ({ cpuCores, batchSize, reason }) =>
+        `${id}/${variantId} ${cpuCores} cores, batch ${batchSize}: skipped, ${reason}`,
+    ),
+  );
+  const inline = notMeasured.map(({ stageId: id, variantId, reason }) => `${id}/${variantId}: not measured, ${reason}`);
+  return [table, ...[...skipped, ...inline].map((line) => pc.dim(line))].join('\n');
+}

@@ -1,0 +1,23 @@
+/** `equipoise validate`: everything that is wrong with a pipeline file, or that it is valid. */
+import { loadPipelineFile } from '@equipoise/pipeline-file';
+import pc from 'picocolors';
+import { problemLines } from '../compose/load-spec.js';
+import type { CommandResult } from '../terminal/run-command.js';
+
+/** Checks the file; the answer is no when it has problems. */
+export async function validate(file: string): Promise<CommandResult> {
+  const result = await loadPipelineFile(file);
+  if (result.kind === 'valid') {
+    const warnings = problemLines(file, result.warnings).map((line) => `${pc.yellow('warning')} ${line}`);
+    const { stages, name } = result.spec;
+    const variants = stages.reduce((sum, stage) => sum + stage.variants.length, 0);
+    const text = `${pc.green('valid')}: pipeline ${name} with ${stages.length} stages and ${variants} variants`;
+    return { json: { valid: true, problems: [] }, text: [...warnings, text].join('\n') };
+  }
+  const { problems } = result;
+  const text = [
+    ...problemLines(file, problems),
+    pc.red(problems.length === 1 ? 'one problem' : `${problems.length} problems`),
+  ].join('\n');
+  return { json: { valid: false, problems }, text, answerIsNo: true };
+}

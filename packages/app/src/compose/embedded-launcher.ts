@@ -1,0 +1,23 @@
+/** Replicas on this machine: threads for stages with a module, synthetic ones that run from their profile for the others. */
+import { launcherFor, SyntheticReplicaLauncher, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';
+import { curvesOf, drawMs, invariant, type PipelineSpec, type ReplicaLauncher, SeededRng } from '@equipoise/core';
+
+/** A launcher for all stages of a pipeline; `seed` fixes the service times of synthetic ones. */
+export function embeddedLauncher(spec: PipelineSpec, seed = 1): ReplicaLauncher {
+  const synthetic = new SyntheticReplicaLauncher({
+    rng: new SeededRng(seed),
+    serviceMs: ({ stage, variant, resources }, batchSize, rng) => {
+      const curves = inlineCurves();
+      const curve = curves.kind === 'curves' ? curves.curve(stage.id, variant.id, resources.cpuCores) : undefined;
+      invariant(curve !== undefined, `synthetic stage ${stage.id} has a profile for ${resources.cpuCores} cores`);
+      return drawMs(curve.law(batchSize), rng);
+    },
+  });
+  const syntheticStages = spec.stages.filter(({ module }) => module === undefined);
+  let curves: ReturnType<typeof curvesOf> | undefined;
+  const inlineCurves = () => {
+    curves ??= curvesOf({ ...spec, stages: syntheticStages }, []);
+    return curves;
+  };
+  return launcherFor({ thread: new ThreadReplicaLauncher(), synthetic });
+}

@@ -1,0 +1,30 @@
+/** Measures what is not known of a pipeline yet, with a progress bar; what is kept and fresh is taken as it is. */
+import type { PipelineSpec, StageId } from '@equipoise/core';
+import { loadPipelineSamples, type PipelineProfile, ProfileCache, profilePipeline } from '@equipoise/runtime';
+import { progressDisplay } from '../terminal/progress.js';
+import { embeddedLauncher } from './embedded-launcher.js';
+
+/** How to measure: `renew` measures again what is still fresh. */
+export interface MeasureOptions {
+  readonly quick: boolean;
+  readonly stageId?: StageId;
+  readonly renew?: boolean;
+}
+
+/** Profiles the pipeline and keeps the result. */
+export async function measureProfile(spec: PipelineSpec, options: MeasureOptions): Promise<PipelineProfile> {
+  const display = progressDisplay('profiling');
+  try {
+    return await profilePipeline({
+      spec,
+      launcher: embeddedLauncher(spec),
+      samples: loadPipelineSamples(spec).samples,
+      options,
+      clock: { nowMs: () => performance.now() },
+      cache: ProfileCache.of(spec),
+      onProgress: (progress) => display.show(progress),
+    });
+  } finally {
+    display.stop();
+  }
+}

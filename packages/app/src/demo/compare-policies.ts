@@ -1,0 +1,66 @@
+/** How plans that never change would have fared on the load that was just served: simulated from the measured profile. */
+import {
+  curvesOf,
+  type PipelineSpec,
+  type Plan,
+  type PolicyName,
+  type ProfileSet,
+  policies,
+  profileError,
+  SeededRng,
+  simulatePlan,
+  traceArrivals,
+} from '@equipoise/core';
+import { plannedHostCores, servingHostCores } from '../compose/host-cores.js';
+import { verifierFor } from '../compose/verifier-for.js';
+import { choiceText } from '../terminal/plan-table.js';
+import type { ComparedRun } from './demo-report.js';
+
+const SEED = 1;
+
+/** The plan that a fixed policy makes for the largest rate of the load: its best effort where the budget cannot carry it. */
+export function fixedPlan(
+  spec: PipelineSpec,
+  profiles: ProfileSet,
+  asked: { readonly policy: PolicyName; readonly arrivalRps: number },
+): Plan | undefined {
+  const { policy, arrivalRps } = asked;
+  const verify = verifierFor(spec, profiles, { arrivalRps, hostCores: plannedHostCores(spec) });
+  const result = policies[policy]({ spec, profiles, arrivalRps, estimator: 'distribution' }, verify);
+  return result.kind === 'feasible' ? result.plan : result.bestEffort;
+}
+
+/** Simulates a fixed plan on arrivals per second. */
+export function simulateFixed(
+  spec: PipelineSpec,
+  profiles: ProfileSet,
+  run: { readonly name: string; readonly plan: Plan; readonly arrivalsPerSecond: readonly number[] },
+): ComparedRun {
+  const curves = curvesOf(spec, profiles);
+  if (curves.kind === 'invalid') throw profileError(curves.problems);
+  const rng = new SeededRng(SEED);
+  const arrivals = traceArrivals(run.arrivalsPerSecond, rng.fork('arrivals'));
+  const { tally } = simulatePlan({
+    spec,
+    curves,
+    plan: run.plan,
+    arrivals,
+    rng,
+    hostCores: servingHostCores(spec),
+    drops: true,
+  });
+  const dropped = [...tally.dropped.values()].reduce((sum, count) => sum + count, 0);
+  return {
+    name: run.name,
+    how: 'simulated',
+    variants: choiceText(run.plan),
+    totals: {
+      arrived: tally.arrived,
+      completed: tally.completed,
+      dropped,
+      failed: 0,
+      sloAttainmentFraction: tally.arrived === 0 ? 1 : tally.withinSlo / tally.arrived,
+      pasMean: run.plan.predicted.pas,
+    },
+  };
+}

@@ -1,0 +1,51 @@
+/** What the demo keeps while it runs: one row a second and each plan that came into force; view, report and checks read it. */
+import type { Plan } from '@equipoise/core';
+
+/** One second of the run. */
+export interface SecondRow {
+  readonly atS: number;
+  readonly arrived: number;
+  readonly completed: number;
+  readonly withinSlo: number;
+  readonly dropped: number;
+  readonly failed: number;
+  /** 99th percentile over the completions of the last 10 s; undefined without any. */
+  readonly p99Ms: number | undefined;
+  /** Accuracy score of the plan in force. */
+  readonly pas: number;
+  /** Capacity of the plan in force by its prediction. */
+  readonly capacityRps: number;
+}
+
+/** A plan that came into force, with the reason for it. */
+export interface PlanInForce {
+  readonly atS: number;
+  readonly plan: Plan;
+  readonly reason: string;
+}
+
+/** Totals of a run on a load. */
+export interface RunTotals {
+  readonly arrived: number;
+  readonly completed: number;
+  readonly dropped: number;
+  readonly failed: number;
+  readonly sloAttainmentFraction: number;
+  /** Mean accuracy score over completed requests. */
+  readonly pasMean: number;
+}
+
+/** Adds up the seconds; an empty run attains everything. */
+export function totalsOf(seconds: readonly SecondRow[]): RunTotals {
+  const sum = (pick: (row: SecondRow) => number) => seconds.reduce((total, row) => total + pick(row), 0);
+  const arrived = sum((row) => row.arrived);
+  const completed = sum((row) => row.completed);
+  return {
+    arrived,
+    completed,
+    dropped: sum((row) => row.dropped),
+    failed: sum((row) => row.failed),
+    sloAttainmentFraction: arrived === 0 ? 1 : sum((row) => row.withinSlo) / arrived,
+    pasMean: completed === 0 ? 0 : sum((row) => row.pas * row.completed) / completed,
+  };
+}

@@ -1,0 +1,102 @@
+/** Watches a running pipeline: counts of each second from its statistics, and what was in force in that second. */
+import { type PipelineSpec, planThatRuns, type RatePoint } from '@equipoise/core';
+import type { LoopEvent } from '@equipoise/runtime';
+import type { RunningPipeline } from '../compose/start-pipeline.js';
+import type { PlanInForce, SecondRow } from './demo-record.js';
+import type { LiveState } from './live-view.js';
+
+/** What is watched, and where trouble is told. */
+export interface RecorderOptions {
+  readonly spec: PipelineSpec;
+  readonly points: readonly RatePoint[];
+  readonly onTrouble: (text: string) => void;
+}
+
+/** What ran at the end of a second, which the pipeline's own statistics do not keep. */
+interface Sample {
+  readonly p99Ms: number | undefined;
+  readonly pas: number;
+  readonly capacityRps: number;
+}
+
+const P99_WINDOW_S = 10;
+const KEPT_SECONDS = 600;
+
+/** Keeps the rows of a run of at most ten minutes. */
+export class DemoRecorder {
+  readonly #options: RecorderOptions;
+  readonly #plans: PlanInForce[] = [];
+  readonly #samples: Sample[] = [];
+  #pipeline: RunningPipeline | undefined;
+  #firstSecond = 0;
+  #reason = 'the first plan';
+  #forecastRps: number | undefined;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  /** Starts watching: seconds count from now. */
+  begin(pipeline: RunningPipeline): void {
+    this.#pipeline = pipeline;
+    this.#firstSecond = pipeline.runner.statistics.arrivalsPerSecond(pipeline.runner.nowMs).length;
+    this.#plans.push({ atS: 0, plan: pipeline.firstPlan, reason: this.#reason });
+  }
+
+  note(event: LoopEvent): void {
+    if (event.kind === 'failed') {
+      const { step, error } = event;
+      this.#options.onTrouble(`${step} failed: ${error instanceof Error ? error.message : String(error)}`);
+    } else if (event.kind === 'decided') {
+      this.#reason = event.record.decision.reason;
+      this.#forecastRps = event.record.decision.evidence.forecast.upperRps;
+    } else if (this.#pipeline !== undefined) {
+      this.#plans.push({ atS: this.rows().length, plan: event.plan, reason: this.#reason });
+    }
+  }
+
+  /** One row for each whole second since `begin`; call at least once a second to keep the samples in step. */
+  rows(): readonly SecondRow[] {
+    if (this.#pipeline === undefined) return [];
+    const { statistics, nowMs } = this.#pipeline.runner;
+    const records = statistics.recentSeconds(nowMs, KEPT_SECONDS).slice(this.#firstSecond);
+    while (this.#samples.length < records.length) this.#samples.push(this.#sample());
+    return records.map(({ arrived, completed, withinSlo, failed, dropped }, atS) => {
+      const droppedTotal = Object.values(dropped).reduce((sum, count) => sum + count, 0);
+      return { atS, arrived, completed, withinSlo, failed, dropped: droppedTotal, ...(this.#samples[atS] as Sample) };
+    });
+  }
+
+  /** The plans so far, the first one included. */
+  get plans(): readonly PlanInForce[] {
+    return this.#plans;
+  }
+
+  state(): LiveState {
+    const { spec, points } = this.#options;
+    const seconds = this.rows();
+    const counts = this.#pipeline?.runner.stageCounts();
+    return {
+      spec,
+      seconds,
+      durationS: points.at(-1)?.atS ?? 0,
+      plans: this.#plans,
+      forecastRps: this.#forecastRps,
+      running: this.#pipeline?.actuator.runningPlan() ?? { stages: {} },
+      queueLengths: spec.stages.map(({ id }) => counts?.[id]?.queueLength ?? 0),
+    };
+  }
+
+  #sample(): Sample {
+    const pipeline = this.#pipeline;
+    const plan = this.#plans.at(-1)?.plan;
+    if (pipeline === undefined || plan === undefined) return { p99Ms: undefined, pas: 0, capacityRps: 0 };
+    const latencies = pipeline.runner.statistics.recentLatencies(pipeline.runner.nowMs, P99_WINDOW_S);
+    const running = planThatRuns(this.#options.spec, pipeline.actuator.runningPlan());
+    return {
+      p99Ms: latencies.count === 0 ? undefined : latencies.quantileMs(0.99),
+      pas: (running ?? plan).predicted.pas,
+      capacityRps: plan.predicted.capacityRps,
+    };
+  }
+}

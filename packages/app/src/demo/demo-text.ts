@@ -1,0 +1,48 @@
+/** What the demo prints besides the live view: plans for a low, a middle and a high load, and the closing comparison. */
+import { optimize, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core';
+import pc from 'picocolors';
+import { plannedHostCores } from '../compose/host-cores.js';
+import { verifierFor } from '../compose/verifier-for.js';
+import { choiceText, coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';
+import { textTable } from '../terminal/text-table.js';
+import type { DemoOutcome } from './demo-report.js';
+
+const right = (title: string) => ({ right: title });
+
+/** The best plans at the lowest, middle and highest rate of the load. */
+export function ladderText(
+  spec: PipelineSpec,
+  profiles: ProfileSet,
+  { lowRps, highRps }: { readonly lowRps: number; readonly highRps: number },
+): string {
+  const rows = [lowRps, (lowRps + highRps) / 2, highRps].map((arrivalRps) => {
+    const verify = verifierFor(spec, profiles, { arrivalRps, hostCores: plannedHostCores(spec) });
+    const result = optimize({ spec, profiles, arrivalRps, estimator: 'distribution' }, verify);
+    return ladderRow(`${arrivalRps.toFixed(1)} rps`, result.kind === 'feasible' ? result.plan : result.bestEffort);
+  });
+  const figures = ['accuracy', 'p99 estimated', 'p99 simulated', 'cost'].map(right);
+  return textTable([right('load'), 'variants', ...figures], rows);
+}
+
+function ladderRow(load: string, plan: Plan | undefined): readonly string[] {
+  if (plan === undefined) return [load, pc.red('none fits the budget'), '', '', '', ''];
+  const { pas, latencyMs, cpuCores } = plan.predicted;
+  const simulated = plan.verified === undefined ? '–' : msText(plan.verified.latencyMs);
+  return [load, choiceText(plan), fractionText(pas), msText(latencyMs), simulated, coresText(cpuCores)];
+}
+
+/** The closing report of the terminal. */
+export function demoText({ runs, checks }: DemoOutcome, reportPath: string): string {
+  const rows = runs.map(({ name, how, totals }) => [
+    name,
+    how,
+    percentText(totals.sloAttainmentFraction),
+    fractionText(totals.pasMean),
+    totals.dropped,
+    totals.failed,
+  ]);
+  const figures = ['within the SLO', 'mean accuracy', 'dropped', 'failed'].map(right);
+  const lines = checks.map(({ name, figure, met }) => `${met ? pc.green('✓') : pc.red('✗')} ${name}: ${figure}`);
+  const table = textTable(['on the same load', 'how', ...figures], rows);
+  return ['', pc.bold('4. Compare'), table, '', ...lines, '', `Report with plots: ${reportPath}`].join('\n');
+}

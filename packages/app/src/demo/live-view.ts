@@ -1,0 +1,98 @@
+/** The demo's terminal view: what the load does, what is in force for it, and how well it goes. Pure: state in, lines out. */
+import type { PipelineSpec, Plan, RunningPlan } from '@equipoise/core';
+import pc from 'picocolors';
+import { choiceText, fractionText, msText, percentText } from '../terminal/plan-table.js';
+import { sparkline } from '../terminal/sparkline.js';
+import { type PlanInForce, type SecondRow, totalsOf } from './demo-record.js';
+
+/** What a frame shows. */
+export interface LiveState {
+  readonly spec: PipelineSpec;
+  readonly durationS: number;
+  readonly seconds: readonly SecondRow[];
+  readonly plans: readonly PlanInForce[];
+  readonly forecastRps: number | undefined;
+  readonly running: RunningPlan;
+  readonly queueLengths: readonly number[];
+}
+
+const SPARK_WIDTH = 48;
+const PLANS_SHOWN = 5;
+
+/** The lines of one frame. */
+export function liveView(state: LiveState): readonly string[] {
+  const { spec, seconds, plans } = state;
+  const plan = plans.at(-1)?.plan;
+  return [
+    `${pc.bold('equipoise demo')} · ${spec.name} · SLO p${spec.slo.percentile} ≤ ${spec.slo.latencyMs} ms · budget ${spec.budget.cpuCores ?? '∞'} cores${clockText(state)}`,
+    '',
+    loadLine(state, plan),
+    latencyLine(spec, seconds),
+    accuracyLine(seconds, plan),
+    totalsLine(seconds),
+    '',
+    ...stageLines(state),
+    '',
+    ...planLines(plans),
+  ];
+}
+
+/** One line for a log instead of a frame. */
+export function liveLine({ seconds, plans }: LiveState): string {
+  const last = seconds.at(-1);
+  const totals = totalsOf(seconds);
+  const p99 = last?.p99Ms === undefined ? '–' : msText(last.p99Ms);
+  const plan = plans.at(-1)?.plan;
+  return `${String(seconds.length).padStart(4)} s  ${String(last?.arrived ?? 0).padStart(3)} rps  p99 ${p99}  attainment ${percentText(totals.sloAttainmentFraction)}  drops ${totals.dropped}  failed ${totals.failed}  ${plan === undefined ? '' : choiceText(plan)}`;
+}
+
+function clockText({ seconds, durationS }: LiveState): string {
+  const text = (s: number) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, '0')}`;
+  return pc.dim(`   ${text(Math.min(seconds.length, durationS))} / ${text(durationS)}`);
+}
+
+function loadLine({ seconds, forecastRps }: LiveState, plan: Plan | undefined): string {
+  const rates = seconds.map((row) => row.arrived);
+  const forecast = forecastRps === undefined ? '' : `   planned for ${forecastRps.toFixed(0)} rps`;
+  const capacity = plan === undefined ? '' : `   capacity ${plan.predicted.capacityRps.toFixed(0)} rps`;
+  return `load      ${pc.cyan(sparkline(rates, SPARK_WIDTH))} ${String(rates.at(-1) ?? 0).padStart(4)} rps${pc.dim(forecast + capacity)}`;
+}
+
+function latencyLine(spec: PipelineSpec, seconds: readonly SecondRow[]): string {
+  const latencies = seconds.map((row) => row.p99Ms);
+  const last = latencies.at(-1);
+  const color = last !== undefined && last > spec.slo.latencyMs ? pc.red : pc.green;
+  return `p99       ${color(sparkline(latencies, SPARK_WIDTH))} ${last === undefined ? '–' : color(msText(last))}${pc.dim(`   of ${spec.slo.latencyMs} ms`)}`;
+}
+
+function accuracyLine(seconds: readonly SecondRow[], plan: Plan | undefined): string {
+  const scores = seconds.map((row) => row.pas);
+  return `accuracy  ${pc.magenta(sparkline(scores, SPARK_WIDTH))} ${plan === undefined ? '–' : fractionText(plan.predicted.pas)}${pc.dim(`   mean ${fractionText(totalsOf(seconds).pasMean)}`)}`;
+}
+
+function totalsLine(seconds: readonly SecondRow[]): string {
+  const totals = totalsOf(seconds);
+  const attainment = percentText(totals.sloAttainmentFraction);
+  const color = totals.sloAttainmentFraction >= 0.99 ? pc.green : pc.red;
+  return `so far    ${color(`${attainment} within the SLO`)} · ${totals.arrived} requests · ${totals.dropped} dropped · ${totals.failed} failed`;
+}
+
+function stageLines({ spec, running, queueLengths }: LiveState): readonly string[] {
+  const rows = spec.stages.map(({ id }, index) => {
+    const stage = running.stages[id];
+    const ready = stage?.replicas.filter(({ status }) => status === 'ready') ?? [];
+    const others = (stage?.replicas.length ?? 0) - ready.length;
+    const newest = ready.at(-1);
+    const cores = newest === undefined ? '–' : `${ready.length} × ${newest.resources.cpuCores} cores`;
+    const changing = others > 0 ? pc.yellow(` +${others} changing`) : '';
+    return `  ${id.padEnd(10)} ${pc.bold((newest?.variantId ?? '–').padEnd(10))} ${cores.padEnd(16)} batch ≤ ${String(stage?.maxBatchSize ?? 0).padEnd(4)} queue ${queueLengths[index] ?? 0}${changing}`;
+  });
+  return [pc.dim('  stage      variant    replicas         batching    waiting'), ...rows];
+}
+
+function planLines(plans: readonly PlanInForce[]): readonly string[] {
+  const recent = plans.slice(-PLANS_SHOWN);
+  return recent.map(
+    ({ atS, plan, reason }) => `${pc.dim(`${atS.toFixed(0).padStart(4)} s`)}  ${choiceText(plan)}  ${pc.dim(reason)}`,
+  );
+}

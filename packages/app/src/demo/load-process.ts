@@ -1,0 +1,30 @@
+/** Entry of the demo's load generator: a process of its own, so that its CPU time can be told and nothing waits for it. */
+import { readFile } from 'node:fs/promises';
+import { piecewiseLinearArrivals, type RatePoint, SeededRng } from '@equipoise/core';
+import { type LoadResult, runLoad } from '@equipoise/runtime';
+
+/** What the demo asks of its load generator. */
+export interface LoadTask {
+  readonly url: string;
+  readonly points: readonly RatePoint[];
+  readonly files: readonly string[];
+  readonly contentType: string;
+  readonly seed: number;
+}
+
+/** What it answers when the load has ended. */
+export interface LoadAnswer extends LoadResult {
+  readonly cpuS: number;
+}
+
+const TIMEOUT_MS = 10_000;
+
+process.once('message', async (task: LoadTask) => {
+  const { url, contentType } = task;
+  const bodies = await Promise.all(task.files.map(async (file) => ({ contentType, bytes: await readFile(file) })));
+  const arrivals = piecewiseLinearArrivals(task.points, new SeededRng(task.seed));
+  const result = await runLoad({ url, arrivals, bodies, timeoutMs: TIMEOUT_MS });
+  const { user, system } = process.cpuUsage();
+  const answer: LoadAnswer = { ...result, cpuS: (user + system) / 1e6 };
+  process.send?.(answer, () => process.disconnect());
+});

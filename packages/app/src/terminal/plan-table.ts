@@ -1,0 +1,54 @@
+/** A plan as people read it: one row a stage, and the predictions with what simulation says of them. */
+import type { Plan, PlanVerification } from '@equipoise/core';
+import pc from 'picocolors';
+import { textTable } from './text-table.js';
+
+/** The table of a plan's stages. */
+export function planTable(plan: Plan): string {
+  const rows = Object.entries(plan.stages).flatMap(([id, stagePlans]) =>
+    stagePlans.map(({ variantId, resources, replicas, maxBatchSize }) => [
+      id,
+      pc.bold(variantId),
+      resources.cpuCores,
+      replicas,
+      maxBatchSize,
+    ]),
+  );
+  return textTable(['stage', 'variant', { right: 'cores' }, { right: 'replicas' }, { right: 'max batch' }], rows);
+}
+
+/** The predictions of a plan in two or three lines. */
+export function planSummary(plan: Plan): string {
+  const { latencyMs, percentile, pas, capacityRps, cpuCores, costPerHour } = plan.predicted;
+  const lines = [
+    `accuracy ${pc.bold(fractionText(pas))} · cost ${costPerHour.toFixed(2)} per hour · ${coresText(cpuCores)} · capacity ${capacityRps.toFixed(1)} rps`,
+    `latency p${percentile} estimated ${msText(latencyMs)}${verificationText(plan.verified)}`,
+  ];
+  return lines.join('\n');
+}
+
+/** The variants of a plan on one line. */
+export function choiceText(plan: Plan): string {
+  return Object.entries(plan.stages)
+    .map(([id, [stage]]) => `${id}=${stage?.variantId}`)
+    .join(' ');
+}
+
+/** A latency in ms with three significant digits. */
+export const msText = (ms: number): string => `${Number(ms.toPrecision(3))} ms`;
+
+/** A fraction 0…1 with three decimals. */
+export const fractionText = (fraction: number): string => fraction.toFixed(3);
+
+/** A fraction 0…1 as a percentage with one or two decimals. */
+export const percentText = (fraction: number): string => `${(100 * fraction).toFixed(fraction > 0.99 ? 2 : 1)} %`;
+
+/** A number of cores with its unit. */
+export const coresText = (cpuCores: number): string =>
+  `${Number(cpuCores.toFixed(2))} ${cpuCores === 1 ? 'core' : 'cores'}`;
+
+function verificationText(verified: PlanVerification | undefined): string {
+  if (verified === undefined) return pc.dim(' (not verified by simulation)');
+  const { latencyMs, sloAttainmentFraction, conclusive } = verified;
+  return `, simulated ${msText(latencyMs)}, ${percentText(sloAttainmentFraction)} within the SLO${conclusive ? '' : pc.yellow(' (inconclusive)')}`;
+}

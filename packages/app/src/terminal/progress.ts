@@ -1,0 +1,57 @@
+/** Progress of long work on stderr: a bar with ETA on a terminal, a line now and then elsewhere. */
+import { Presets, SingleBar } from 'cli-progress';
+
+/** How far the work is; units are whatever the work counts. */
+export interface Progress {
+  readonly doneUnits: number;
+  readonly totalUnits: number;
+  readonly etaMs: number;
+  readonly label: string;
+}
+
+/** Shows progress until `stop`. */
+export interface ProgressDisplay {
+  show(progress: Progress): void;
+  stop(): void;
+}
+
+const LINE_EVERY_MS = 5_000;
+
+/** A display that suits where stderr goes. */
+export function progressDisplay(title: string): ProgressDisplay {
+  return process.stderr.isTTY ? progressBar(title) : progressLines(title);
+}
+
+function progressBar(title: string): ProgressDisplay {
+  const format = `${title} {bar} {percentage}% · {remaining} left · {label}`;
+  const bar = new SingleBar(
+    { format, stream: process.stderr, hideCursor: true, clearOnComplete: true },
+    Presets.shades_classic,
+  );
+  let started = false;
+  return {
+    show: ({ doneUnits, totalUnits, etaMs, label }) => {
+      const payload = { remaining: secondsText(etaMs), label };
+      if (started) bar.update(doneUnits, payload);
+      else bar.start(totalUnits, doneUnits, payload);
+      started = true;
+    },
+    stop: () => bar.stop(),
+  };
+}
+
+function progressLines(title: string): ProgressDisplay {
+  let nextAtMs = 0;
+  return {
+    show: ({ doneUnits, totalUnits, etaMs, label }) => {
+      if (performance.now() < nextAtMs) return;
+      nextAtMs = performance.now() + LINE_EVERY_MS;
+      process.stderr.write(`${title} ${doneUnits}/${totalUnits}, ${secondsText(etaMs)} left: ${label}\n`);
+    },
+    stop: () => {},
+  };
+}
+
+function secondsText(ms: number): string {
+  return Number.isFinite(ms) ? `${Math.ceil(ms / 1000)} s` : '…';
+}
