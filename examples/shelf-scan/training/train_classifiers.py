@@ -2,7 +2,7 @@
 
 A crop is 1.25 times the garment's side, resampled to 64 x 64; center and side are jittered about as much as the
 detectors err, so that the nets are used to what they will get. Each pass shows every training garment once, in new
-scenes. Checkpoints go to work/; a variant whose checkpoint is complete is skipped.
+scenes. Checkpoints go to work/ after every cycle; what is there is not trained again.
 """
 import argparse
 import os
@@ -16,7 +16,8 @@ from scenes import garments, scene, through_jpeg
 
 PATCH, CROP, CONTEXT, VALIDATION_FROM = 96, 64, 1.25, 55000
 SHIFT_PX, SIDE_SPREAD = 2.5, 0.08  # standard deviations of the jitter
-PLAN = {"xs": (3, 128, 8e-3), "s": (4, 64, 5e-3), "m": (4, 64, 4e-3), "l": (3, 64, 3e-3)}  # passes, batch, peak rate
+BATCH = {"xs": 128, "s": 64, "m": 64, "l": 64}
+CYCLES = {"xs": [(3, 8e-3)], "s": [(4, 5e-3)], "m": [(4, 4e-3)], "l": [(3, 3e-3), (2, 1.5e-3)]}  # (passes, peak rate) each
 
 
 def patches(seed, first, last):
@@ -62,15 +63,17 @@ def accuracy(net, held):
     return right / len(labels)
 
 
-def train(name, share, shown):
-    torch.manual_seed(7)
-    passes, batch, rate = PLAN[name]
-    net = CLASSIFIERS[name]().to(memory_format=torch.channels_last)
+def run_cycle(net, name, cycle, share, shown):
+    """One rise and fall of the learning rate. Random numbers depend on the cycle alone, so a resumed run is the same run."""
+    passes, rate = CYCLES[name][cycle]
+    batch, first = BATCH[name], sum(each for each, _ in CYCLES[name][:cycle])
+    if cycle > 0:
+        torch.manual_seed(7 + cycle)
     optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=2e-3)
-    pool = VALIDATION_FROM * share
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=int(passes * pool / batch) + 10, pct_start=0.15)
-    generator, started = torch.Generator().manual_seed(13), time.time()
-    for turn in range(passes):
+    steps = int(passes * VALIDATION_FROM * share / batch) + 10
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.15)
+    generator, started = torch.Generator().manual_seed(13 + cycle), time.time()
+    for turn in range(first, first + passes):
         net.train()
         cuts, boxes, labels = shown(turn)
         order = torch.randperm(len(labels), generator=generator)
@@ -87,8 +90,19 @@ def train(name, share, shown):
             optimizer.step()
             schedule.step()
             if i // batch % 100 == 99:
-                print(f"classify-{name} pass {turn + 1}/{passes} {i + batch}/{len(order)} loss {loss.item():.3f} {time.time() - started:.0f} s", flush=True)
-        torch.save(net.state_dict(), f"work/classify-{name}.part.pt")
+                print(f"classify-{name} pass {turn + 1} {i + batch}/{len(order)} loss {loss.item():.3f} {time.time() - started:.0f} s", flush=True)
+
+
+def train(name, share, shown):
+    torch.manual_seed(7)
+    net = CLASSIFIERS[name]().to(memory_format=torch.channels_last)
+    for cycle in range(len(CYCLES[name])):
+        done = f"work/classify-{name}.cycle{cycle + 1}.pt"
+        if os.path.exists(done):
+            net.load_state_dict(torch.load(done))
+            continue
+        run_cycle(net, name, cycle, share, shown)
+        torch.save(net.state_dict(), done)
     return net
 
 
