@@ -3,6 +3,7 @@ export * from './data-plane/alarm-clock.js';
 export * from './data-plane/payload-algebra.js';
 export type { PipelineOutcome } from './data-plane/pending-request.js';
 export * from './data-plane/pipeline-runner.js';
+export type { RequestEnd } from './data-plane/request-end.js';
 export * from './data-plane/request-statistics.js';
 export type { BatchSizeCounts, StageCounts } from './data-plane/stage-statistics.js';
 export * from './evaluate/evaluate-pipeline.js';

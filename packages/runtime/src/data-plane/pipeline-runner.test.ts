@@ -1,9 +1,9 @@
-import { AppError, type PipelineSpec, stageId, type TensorMap } from '@equipoise/core';
+import { AppError, type PipelineSpec, replicaId, stageId, type TensorMap, variantId } from '@equipoise/core';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import type { PipelineOutcome } from './pending-request.js';
 import { PipelineRunner } from './pipeline-runner.js';
-import type { RequestEnd } from './request-statistics.js';
+import type { RequestEnd } from './request-end.js';
 import {
   bench,
   edge,
@@ -242,15 +242,17 @@ describe('replicas', () => {
       pipeline.onReplicaLost((stage) => lost.push(`${stage}, ready: ${pipeline.ready}`));
       const gone = new AppError('REPLICA_LOST', 'gone', { retryable: true });
       const first = whileBusy ? pipeline.submit(x(1)) : undefined;
+      const queued = whileBusy ? pipeline.submit(x(2)) : undefined;
       await clock.advanceTo(5);
       runners['a']?.lose(gone, whileBusy);
       await clock.advanceTo(20);
       if (first !== undefined) expect(await first).toEqual({ kind: 'failed', failure: gone });
       expect(lost).toEqual(['a, ready: false']);
-      const second = pipeline.submit(x(2));
+      const second = queued ?? pipeline.submit(x(2));
       serve(pipeline, 'a', new ScriptedRunner(echo, () => clock.sleep(10)));
       await clock.advanceTo(50);
       expect((await second).kind).toBe('completed');
+      expect(runners['a']?.batches).toEqual(whileBusy ? [[x(1)]] : []);
     },
   );
 
@@ -275,6 +277,44 @@ describe('replicas', () => {
     expect(drainedAtMs).toBe(10);
     expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(['completed', 'completed', 'completed']);
     expect([old.batches.length, fresh.batches.length]).toEqual([1, 2]);
+  });
+
+  it('are forgotten once they have left', async () => {
+    const clock = new ManualClock();
+    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
+    const runner = new ScriptedRunner(echo, () => clock.sleep(10));
+    const replica = {
+      replicaId: replicaId('a-0'),
+      variantId: variantId('v'),
+      resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
+      runner,
+    };
+    pipeline.addReplica(stageId('a'), replica);
+    expect(() => pipeline.addReplica(stageId('a'), replica)).toThrow('replica a-0 is in service already');
+    await pipeline.drainReplica(stageId('a'), replica.replicaId);
+    pipeline.addReplica(stageId('a'), replica);
+    expect(pipeline.ready).toBe(true);
+  });
+
+  it('may be lost in the very call that hands them a batch', async () => {
+    const clock = new ManualClock();
+    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
+    const gone = new AppError('REPLICA_LOST', 'gone');
+    let tell = (_error: AppError) => {};
+    serve(pipeline, 'a', {
+      run: () => {
+        tell(gone);
+        return Promise.reject(gone);
+      },
+      onLost: (listener) => {
+        tell = listener;
+      },
+      close: async () => {},
+    });
+    const first = pipeline.submit(x(1));
+    await clock.advanceTo(1);
+    expect(await first).toEqual({ kind: 'failed', failure: gone });
+    expect(pipeline.ready).toBe(false);
   });
 
   it('keep the expected times of a stage when only its batching changes', async () => {

@@ -22,9 +22,11 @@ import {
 } from '@equipoise/core';
 import { type AlarmClock, monotonicClock } from './alarm-clock.js';
 import { type BatchAnswer, runBatch } from './batch-run.js';
+import { Listeners } from './listeners.js';
 import { PayloadFlow } from './payload-flow.js';
 import { PendingRequest, type PipelineOutcome, type RequestTensors, type ServedRequest } from './pending-request.js';
-import { type RequestEnd, RequestStatistics } from './request-statistics.js';
+import { type RequestEnd, requestEnd } from './request-end.js';
+import { RequestStatistics } from './request-statistics.js';
 import { type PolicyItem, type PolicyReplica, ServedReplica } from './served-replica.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
 import { TurnQueue } from './turn-queue.js';
@@ -52,7 +54,10 @@ interface RunningBatch {
 
 const nothing: RequestTensors = { request: undefined, tensors: {} };
 
-type ReplicaLostListener = (stageId: StageId, replicaId: ReplicaId) => void;
+interface LostReplica {
+  readonly stageId: StageId;
+  readonly replicaId: ReplicaId;
+}
 
 /** Serves requests of one pipeline on the replicas it is given. */
 export class PipelineRunner implements ReplicaPool {
@@ -69,8 +74,8 @@ export class PipelineRunner implements ReplicaPool {
   readonly #policies: BatchPolicy[];
   readonly #stageStatistics: readonly StageStatistics[];
   readonly #replicas = new Map<ReplicaId, ServedReplica>();
-  readonly #lostListeners: ReplicaLostListener[] = [];
-  readonly #endListeners: ((end: RequestEnd) => void)[] = [];
+  readonly #lost = new Listeners<LostReplica>(this.#turns);
+  readonly #ended = new Listeners<RequestEnd>(this.#turns);
   #draining = false;
   #markDrained = () => {};
   #cancelAlarm = () => {};
@@ -160,13 +165,13 @@ export class PipelineRunner implements ReplicaPool {
     this.#turn((nowMs) => this.#scheduler.setPolicy(stage, policy, nowMs));
   }
 
-  onReplicaLost(listener: ReplicaLostListener): void {
-    this.#lostListeners.push(listener);
+  onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void {
+    this.#lost.add(({ stageId, replicaId }) => listener(stageId, replicaId));
   }
 
-  /** Calls `listener` at the end of every request; it must be quick and must not throw. */
+  /** Calls `listener` at the end of every request; it must be quick. */
   onRequestEnd(listener: (end: RequestEnd) => void): void {
-    this.#endListeners.push(listener);
+    this.#ended.add(listener);
   }
 
   /** Counts of every stage since the start, with its queue as it is now. */
@@ -226,20 +231,12 @@ export class PipelineRunner implements ReplicaPool {
 
   #finishBatch({ served, replica, ran, startedAtMs }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
     if (answer.lost) this.#takeOut(served);
+    this.#count(served.stage, answer, nowMs - startedAtMs);
     const outputs = new Map<PolicyItem, RequestTensors>();
-    let failedItems = 0;
     for (const [index, result] of answer.items.entries()) {
       const item = ran[index] as PolicyItem;
-      if (result.kind === 'ok') outputs.set(item, { request: item.request.context, tensors: result.output });
-      else {
-        failedItems += 1;
-        this.#scheduler.failRequest(item.request, result.error, nowMs);
-      }
-    }
-    if (ran.length > 0) {
-      const { serviceMs } = answer;
-      const finished = { size: ran.length, failedItems, serviceMs, busyMs: nowMs - startedAtMs };
-      this.#stageStatistics[served.stage]?.finished(finished);
+      if (result.kind === 'failed') this.#scheduler.failRequest(item.request, result.error, nowMs);
+      else outputs.set(item, { request: item.request.context, tensors: result.output });
     }
     const batch = [...replica.batch];
     this.#scheduler.batchDone(
@@ -253,6 +250,12 @@ export class PipelineRunner implements ReplicaPool {
     if (answer.lost) this.#lose(served);
   }
 
+  #count(stage: number, { items, serviceMs }: BatchAnswer, busyMs: number): void {
+    const failedItems = items.filter(({ kind }) => kind === 'failed').length;
+    if (items.length > 0)
+      this.#stageStatistics[stage]?.finished({ size: items.length, failedItems, serviceMs, busyMs });
+  }
+
   #takeOut({ inPolicies }: ServedReplica): void {
     if (inPolicies !== undefined) this.#scheduler.drainReplica(inPolicies);
   }
@@ -262,26 +265,14 @@ export class PipelineRunner implements ReplicaPool {
     served.lost = true;
     this.#takeOut(served);
     const stageId = this.#graph.stages[served.stage]?.id as StageId;
-    for (const listener of this.#lostListeners) this.#tell(() => listener(stageId, served.replicaId));
+    this.#lost.tell({ stageId, replicaId: served.replicaId });
   }
 
   #end(request: Pick<ServedRequest, 'context' | 'arrivedAtMs'>, outcome: PipelineOutcome, endedAtMs: number): void {
-    const { context, arrivedAtMs } = request;
-    const end = requestEnd(outcome, { arrivedAtMs, endedAtMs, latencyMs: endedAtMs - arrivedAtMs });
+    const end = requestEnd(outcome, { arrivedAtMs: request.arrivedAtMs, endedAtMs });
     this.statistics.ended(end);
-    context.end(outcome);
-    for (const listener of this.#endListeners) this.#tell(() => listener(end));
-  }
-
-  /** Calls a listener outside the policies; its failure is a warning, not the end of the traffic. */
-  #tell(call: () => void): void {
-    this.#turns.take(() => {
-      try {
-        call();
-      } catch (error) {
-        process.emitWarning(error instanceof Error ? error : String(error));
-      }
-    });
+    request.context.end(outcome);
+    this.#ended.tell(end);
   }
 
   #turn(step: (nowMs: number) => void): void {
@@ -297,19 +288,5 @@ export class PipelineRunner implements ReplicaPool {
     const index = this.#stageIndex.get(stageId);
     invariant(index !== undefined, `the pipeline has no stage ${stageId}`);
     return index;
-  }
-}
-
-function requestEnd(
-  outcome: PipelineOutcome,
-  when: { readonly arrivedAtMs: number; readonly endedAtMs: number; readonly latencyMs: number },
-): RequestEnd {
-  switch (outcome.kind) {
-    case 'completed':
-      return { ...when, kind: 'completed' };
-    case 'dropped':
-      return { ...when, kind: 'dropped', reason: outcome.reason };
-    case 'failed':
-      return { ...when, kind: 'failed', code: outcome.failure.code };
   }
 }

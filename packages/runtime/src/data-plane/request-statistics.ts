@@ -2,23 +2,13 @@
  * What became of the requests: totals, counts by whole second for the last ten minutes, latencies for the last one. Seconds
  * count from the start of the runner. Memory is constant: the records of the oldest second give way to those of the running one.
  */
-import { type DropReason, type ErrorCode, invariant, LatencyHistogram } from '@equipoise/core';
+import { type DropReason, invariant, LatencyHistogram } from '@equipoise/core';
+import type { RequestEnd } from './request-end.js';
 
 const KEPT_SECONDS = 600;
 const KEPT_LATENCY_SECONDS = 60;
 /** The kept seconds and the running one. */
 const SLOTS = KEPT_SECONDS + 1;
-
-/** The end of one request; instants are on the runner's clock. */
-export type RequestEnd = {
-  readonly arrivedAtMs: number;
-  readonly endedAtMs: number;
-  readonly latencyMs: number;
-} & (
-  | { readonly kind: 'completed' }
-  | { readonly kind: 'dropped'; readonly reason: DropReason }
-  | { readonly kind: 'failed'; readonly code: ErrorCode }
-);
 
 /** Counts of requests; `withinSlo` are the completed ones whose latency is at most the SLO's, `dropped` is by reason. */
 export interface RequestCounts {

@@ -1,0 +1,29 @@
+/** The end of a request as statistics and listeners get it: when, how, and without its tensors. */
+import type { DropReason, ErrorCode } from '@equipoise/core';
+import type { PipelineOutcome } from './pending-request.js';
+
+/** Instants of a request on the runner's clock. */
+export interface RequestTimes {
+  readonly arrivedAtMs: number;
+  readonly endedAtMs: number;
+}
+
+/** The end of one request. */
+export type RequestEnd = RequestTimes & { readonly latencyMs: number } & (
+    | { readonly kind: 'completed' }
+    | { readonly kind: 'dropped'; readonly reason: DropReason }
+    | { readonly kind: 'failed'; readonly code: ErrorCode }
+  );
+
+/** What is kept of an outcome. */
+export function requestEnd(outcome: PipelineOutcome, { arrivedAtMs, endedAtMs }: RequestTimes): RequestEnd {
+  const when = { arrivedAtMs, endedAtMs, latencyMs: endedAtMs - arrivedAtMs };
+  switch (outcome.kind) {
+    case 'completed':
+      return { ...when, kind: 'completed' };
+    case 'dropped':
+      return { ...when, kind: 'dropped', reason: outcome.reason };
+    case 'failed':
+      return { ...when, kind: 'failed', code: outcome.failure.code };
+  }
+}

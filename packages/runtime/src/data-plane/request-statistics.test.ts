@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { RequestStatistics } from './request-statistics.js';
+
+const start = 5_250;
+
+function completed(statistics: RequestStatistics, endedAtMs: number, latencyMs: number): void {
+  statistics.ended({ kind: 'completed', arrivedAtMs: endedAtMs - latencyMs, endedAtMs, latencyMs });
+}
+
+describe('RequestStatistics', () => {
+  it('counts arrivals by whole seconds from its start and leaves the running second out', () => {
+    const statistics = new RequestStatistics(start, 400);
+    for (const afterMs of [0, 999, 1000, 3500]) statistics.arrived(start + afterMs);
+    expect(statistics.arrivalsPerSecond(start + 500)).toEqual([]);
+    expect(statistics.arrivalsPerSecond(start + 1000)).toEqual([2]);
+    expect(statistics.arrivalsPerSecond(start + 3999)).toEqual([2, 1, 0]);
+    expect(statistics.arrivalsPerSecond(start + 5000)).toEqual([2, 1, 0, 1, 0]);
+  });
+
+  it('keeps the last 600 seconds and no more, in memory that is used again', () => {
+    const statistics = new RequestStatistics(start, 400);
+    for (let second = 0; second < 1500; second++) {
+      for (let i = 0; i <= second % 7; i++) statistics.arrived(start + 1000 * second);
+    }
+    const kept = statistics.arrivalsPerSecond(start + 1_500_000);
+    expect(kept).toEqual(Array.from({ length: 600 }, (_, i) => ((900 + i) % 7) + 1));
+    expect(statistics.arrivalsPerSecond(start + 3_000_000)).toEqual(new Array(600).fill(0));
+  });
+
+  it('counts each end in its second, with the ones within the SLO', () => {
+    const statistics = new RequestStatistics(start, 400);
+    completed(statistics, start + 100, 400);
+    completed(statistics, start + 1100, 400.1);
+    const end = { arrivedAtMs: start, endedAtMs: start + 1200, latencyMs: 1200 };
+    statistics.ended({ ...end, kind: 'dropped', reason: 'queue-full' });
+    statistics.ended({ ...end, kind: 'failed', code: 'STAGE_FAILED' });
+    const none = {
+      'queue-full': 0,
+      'deadline-unreachable': 0,
+      'deadline-passed': 0,
+      'no-ready-replica': 0,
+      draining: 0,
+      cancelled: 0,
+    };
+    expect(statistics.recentSeconds(start + 2000, 10)).toEqual([
+      { second: 0, arrived: 0, completed: 1, withinSlo: 1, failed: 0, dropped: none },
+      { second: 1, arrived: 0, completed: 1, withinSlo: 0, failed: 1, dropped: { ...none, 'queue-full': 1 } },
+    ]);
+    expect(statistics.recentSeconds(start + 2000, 1).map(({ second }) => second)).toEqual([1]);
+    expect(statistics.total).toMatchObject({ completed: 2, withinSlo: 1, failed: 1, dropped: { 'queue-full': 1 } });
+  });
+
+  it('has the latencies of the last seconds, the running one included, for a minute', () => {
+    const statistics = new RequestStatistics(start, 400);
+    completed(statistics, start + 500, 10);
+    completed(statistics, start + 1500, 20);
+    completed(statistics, start + 2500, 30);
+    expect(statistics.recentLatencies(start + 2900, 2).meanMs).toBe(25);
+    expect(statistics.recentLatencies(start + 2900, 60).count).toBe(3);
+    expect(statistics.recentLatencies(start + 61_900, 60).count).toBe(1);
+    completed(statistics, start + 62_500, 40);
+    expect(statistics.recentLatencies(start + 62_900, 60).meanMs).toBe(40);
+    expect(() => statistics.recentLatencies(start, 61)).toThrow(/60 s/);
+  });
+});

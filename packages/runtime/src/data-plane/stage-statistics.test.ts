@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest';
+import { StageStatistics } from './stage-statistics.js';
+
+it('counts batches by size, busy time and drops by reason', () => {
+  const statistics = new StageStatistics();
+  statistics.finished({ size: 1, failedItems: 0, busyMs: 12, serviceMs: 10 });
+  statistics.finished({ size: 4, failedItems: 1, busyMs: 31, serviceMs: 30 });
+  statistics.finished({ size: 4, failedItems: 0, busyMs: 22, serviceMs: 20 });
+  statistics.dropped('queue-full');
+  statistics.dropped('queue-full');
+  statistics.dropped('deadline-passed');
+  expect(statistics.counts(7)).toEqual({
+    queueLength: 7,
+    batches: 3,
+    items: 9,
+    failedItems: 1,
+    busyMs: 65,
+    dropped: { 'queue-full': 2, 'deadline-passed': 1 },
+    byBatchSize: {
+      1: { batches: 1, meanServiceMs: 10, maxServiceMs: 10 },
+      4: { batches: 2, meanServiceMs: 25, maxServiceMs: 30 },
+    },
+  });
+});
