@@ -270,7 +270,7 @@ describe('refusals', () => {
     expect((await send('/v2', { method: 'DELETE' })).headers.allow).toBe('GET, HEAD');
     expect((await send(INFER, { body: '{"a" 1}' })).body.details).toEqual({ offset: 5, line: 1, column: 6 });
     expect((await json(INFER, withField('data', [1, 1234]))).body.error).toBe(
-      'Tensor x: element 1 (counted in row-major order from 0) is not a UINT8: an integer from 0 to 255.',
+      'Tensor x: element 1 (counted in row-major order from 0) is not of type UINT8: an integer from 0 to 255.',
     );
     const pictures = await start(specFor([image]));
     const wrongType = await pictures.send(RUN, { body: 'x', headers: { 'content-type': 'image/gif' } });

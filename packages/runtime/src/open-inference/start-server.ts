@@ -79,6 +79,8 @@ function httpServer(options: ServerOptions, closing: () => boolean): Server {
     void exchange(setting, { request, response, awaitsContinue });
   };
   server.on('request', serve(false));
+  // Node would refuse unknown expectations with an empty 417; HTTP lets a server ignore them (RFC 9110 §10.1.1).
+  server.on('checkExpectation', serve(false));
   server.on('checkContinue', serve(true));
   server.on('clientError', (error, socket) => refuseRaw(error, socket, pending.get(socket)));
   return server;

@@ -66,7 +66,7 @@ function notOfType(
 ): AppError {
   return new AppError(
     'TENSOR_MISMATCH',
-    `Tensor ${name}: element ${index} (counted in row-major order from 0) is not a ${datatype}: ${expected}.`,
+    `Tensor ${name}: element ${index} (counted in row-major order from 0) is not of type ${datatype}: ${expected}.`,
     { details: { tensor: name, datatype, index } },
   );
 }
