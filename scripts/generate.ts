@@ -13,7 +13,9 @@ for (const generated of GENERATED) {
   if (!checkOnly) writeFileSync(generated.path, wanted);
 }
 
-if (outdated.size > 0) {
+if (outdated.size === 0) {
+  console.log(`${GENERATED.length} generated texts are up to date.`);
+} else {
   const names = [...outdated].join(', ');
   console.log(checkOnly ? `Out of date: ${names}. Run: npm run generate` : `Wrote ${names}`);
   process.exitCode = checkOnly ? 1 : 0;
