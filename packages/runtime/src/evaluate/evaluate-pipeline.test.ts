@@ -59,7 +59,7 @@ const fakes: Readonly<Record<string, FakeStage>> = {
 };
 
 const scenes: EvaluationModule = {
-  loadSamples: async () => [0, 1, 2, 3, 4, 5].map((k) => ({ inputs: { x: int32([], k) }, label: (k * (k + 1)) / 2 })),
+  loadSamples: async () => [5, 0, 4, 1, 3, 2].map((k) => ({ inputs: { x: int32([], k) }, label: (k * (k + 1)) / 2 })),
   score: (samples) =>
     samples.filter(({ outputs, label }) => numbersOf(outputs, 'total')[0] === label).length / samples.length,
 };
@@ -161,6 +161,7 @@ describe('evaluatePipeline', () => {
       'only exact off only',
       'only lossy off only',
     ]);
+    expect(chosen(await bench({ maxCombinations: 1 }).evaluate())).toEqual([['only exact right only', 1]]);
     expect(evaluation.leftOut).toEqual({ combinations: 1, reason: expect.stringContaining('of 4 combinations the 3') });
     expect(launcher.launches).toHaveLength(6);
   });
@@ -176,7 +177,7 @@ describe('evaluatePipeline', () => {
     const { launcher, evaluate } = bench({}, { ...fakes, read: { ...(fakes['read'] as FakeStage), mostItems: 0 } });
     await expect(evaluate()).rejects.toMatchObject({
       code: 'STAGE_FAILED',
-      message: expect.stringMatching(/^Sample 2: Stage read, variant right failed: a batch of 1/),
+      message: expect.stringMatching(/^Sample 1: Stage read, variant right failed: a batch of 1/),
     });
     expect(launcher.open).toBe(0);
     const unstartable = bench({}, { decode: fakes['decode'] as FakeStage });

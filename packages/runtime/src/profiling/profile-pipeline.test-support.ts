@@ -88,11 +88,15 @@ export interface FakeStage {
   readonly loadMs?: number;
 }
 
-/** Starts fake replicas; `launches`, `batches` and `open` tell what happened. */
+/**
+ * Starts fake replicas; `launches`, `batches` (as they were given) and `open` tell what happened. A replica owns its inputs:
+ * it spoils them, as a transfer would.
+ */
 export class FakeLauncher implements ReplicaLauncher {
   readonly launches: string[] = [];
   readonly batches: { readonly replica: string; readonly inputs: readonly TensorMap[] }[] = [];
   open = 0;
+  readonly handedOver: unknown[] = [];
   readonly #clock: WorkClock;
   readonly #stages: Readonly<Record<string, FakeStage>>;
   /** From hand-over to answer, beside the service time. */
@@ -112,10 +116,14 @@ export class FakeLauncher implements ReplicaLauncher {
     this.open += 1;
     let calls = 0;
     const run = async (batch: readonly TensorMap[]): Promise<BatchResult> => {
-      this.batches.push({ replica, inputs: batch });
+      this.batches.push({ replica, inputs: structuredClone(batch) });
       const serviceMs = fake.serviceMs(request, batch.length, calls++);
       this.#clock.atMs += serviceMs + this.#wayMs;
-      const outputs = batch.map((input) => fake.run?.(request, input) ?? input);
+      const outputs = structuredClone(batch.map((input) => fake.run?.(request, input) ?? input));
+      for (const { data } of batch.flatMap((input) => Object.values(input))) {
+        this.handedOver.push(data);
+        (data as Int32Array).fill(-1);
+      }
       const items = outputs.map((output) => ({ kind: 'ok' as const, output }));
       if (batch.length <= (fake.mostItems ?? Number.POSITIVE_INFINITY)) return { items, serviceMs };
       const error = new AppError('STAGE_FAILED', `a batch of ${batch.length} does not fit`);

@@ -1,3 +1,4 @@
+import { variantId } from '@equipoise/core';
 import { describe, expect, it } from 'vitest';
 import { pipeline, stage, variant } from '../profiling/profile-pipeline.test-support.js';
 import { specDigest } from './spec-digest.js';
@@ -7,6 +8,7 @@ const spec = pipeline([
   stage('b', [variant('w')]),
 ]);
 const digest = specDigest(spec);
+const first = variant('v', { accuracy: { value: 0.5, metric: 'f1' } });
 const [a, b] = spec.stages as [(typeof spec.stages)[0], (typeof spec.stages)[0]];
 
 describe('specDigest', () => {
@@ -24,8 +26,9 @@ describe('specDigest', () => {
     ['budget', { budget: { cpuCores: 1 } }],
     ['objective', { objective: { kind: 'min-cost', accuracyFloor: 0.5 } as const }],
     ['a stage', { stages: [a] }],
-    ['a variant', { stages: [{ ...a, variants: [variant('x')] }, b] }],
-    ['cores', { stages: [{ ...a, variants: [variant('v', { cpuCores: [2] })] }, b] }],
+    ['a variant', { stages: [{ ...a, variants: [{ ...first, id: variantId('x') }] }, b] }],
+    ['cores', { stages: [{ ...a, variants: [{ ...first, cpuCores: [2] }] }, b] }],
+    ['an accuracy', { stages: [{ ...a, variants: [{ ...first, accuracy: { value: 0.6, metric: 'f1' } }] }, b] }],
     ['bounds', { stages: [{ ...a, bounds: { ...a.bounds, maxReplicas: 1 } }, b] }],
     ['pins', { stages: [{ ...a, pins: { replicas: 1 } }, b] }],
     ['edges', { edges: [] }],

@@ -53,8 +53,8 @@ describe('SqlitePlanStore', () => {
     const database = new Database(path);
     const insert = database.prepare('INSERT INTO decision (pipeline, record) VALUES (?, ?)');
     database.transaction(() => {
+      insert.run('q', JSON.stringify({ atEpochMs: 0 }));
       for (let at = 0; at < 10_050; at++) insert.run('p', JSON.stringify({ atEpochMs: at }));
-      insert.run('q', JSON.stringify({ atEpochMs: -1 }));
     })();
     database.close();
     const store = new SqlitePlanStore(path);
