@@ -2,6 +2,7 @@
 export * from './control/diff-plans.js';
 export * from './control/on-tick.js';
 export * from './control/plan-that-runs.js';
+export * from './estimate/burstiness.js';
 export * from './estimate/pas.js';
 export * from './estimate/pipeline-latency.js';
 export * from './estimate/stage-load.js';

@@ -10,6 +10,7 @@ import { invariant } from '../kernel/invariant.js';
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
+import { type Burstiness, poissonBurstiness } from './burstiness.js';
 import {
   constantLaw,
   type LatencyLaw,
@@ -21,7 +22,7 @@ import {
 } from './latency-law.js';
 import { stageLoads } from './stage-load.js';
 import { topologicalOrder } from './stage-order.js';
-import { type Burstiness, poissonBurstiness, refineStage, type StageEstimate } from './stage-sojourn.js';
+import { refineStage, type StageEstimate } from './stage-sojourn.js';
 
 /** How a stage is run. */
 export interface StageConfiguration {

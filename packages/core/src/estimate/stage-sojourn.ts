@@ -1,22 +1,17 @@
 /**
  * Sojourn time (queue, batch wait and service) of one stage under greedy batching: a free replica takes what is queued, up to the cap.
  *
- * The load factor is ρ = λ ÷ C with C the capacity of the service curve; a stage is stable below 1. The law is that of the last item of
- * a request's items that arrive together, so that a fan-out is charged with its slowest part.
+ * Under a long queue every batch is full, so the stage is stable below the full-batch capacity n · f · b ÷ s(b); the load factor is
+ * counted against that. The law is that of the last item of a request's items that arrive together, so that a fan-out is charged with
+ * its slowest part.
  */
-import { SeededRng } from '../kernel/rng.js';
-import { capacityRps, type ServiceCurve } from '../profile/service-curve.js';
-import { type ArrivalProcess, drawArrivals } from './arrivals.js';
-import { runStage } from './micro-simulation.js';
+import type { ServiceCurve } from '../profile/service-curve.js';
+import { type Burstiness, type FeltBurstiness, feltBurstiness, poissonBurstiness } from './burstiness.js';
 
-/** Index of dispersion of counts (variance ÷ mean) in windows of the SLO and of 10 s; 1 is Poisson. */
-export interface Burstiness {
-  readonly dispersionAtSlo: number;
-  readonly dispersionAt10s: number;
-}
-
-/** Poisson arrivals. */
-export const poissonBurstiness: Burstiness = { dispersionAtSlo: 1, dispersionAt10s: 1 };
+import { burstyLaw } from './bursty-law.js';
+import { shareLaw } from './share-simulation.js';
+import { lawMean, lawQuantile } from './sojourn-law.js';
+import { type StageShape, type TableLaw, tableLaw } from './table-law.js';
 
 /** A stage under load; `arrivalRps` counts items. */
 export interface StageQuery {
@@ -42,60 +37,54 @@ export interface StageEstimate {
   quantileMs(fraction: number): number;
 }
 
-const REQUESTS = 20_000;
-const SEED = 20_240_601;
-const DEFAULT_BURST_MS = 50;
-
-const cache = new WeakMap<ServiceCurve, Map<string, StageEstimate>>();
-
-function arrivalsOf(burstiness: Burstiness): ArrivalProcess {
-  const dispersion = Math.max(1, burstiness.dispersionAtSlo);
-  return dispersion === 1 ? { kind: 'poisson' } : { kind: 'gamma', cv: Math.sqrt(dispersion) };
+interface LoadedStage {
+  readonly shape: StageShape;
+  readonly felt: FeltBurstiness;
+  readonly loadFactor: number;
+  readonly capacityPerMs: number;
 }
 
-function unstable(loadFactor: number, maxBatchSize: number): StageEstimate {
+function loadedStage(query: StageQuery): LoadedStage {
+  const { curve, replicas } = query;
+  const maxBatchSize = Math.min(query.maxBatchSize, curve.maxBatchSize);
+  const groupSize = Math.max(1, query.groupSize);
+  const itemsPerRequest = Math.max(1, Math.min(groupSize, query.itemsPerRequest ?? groupSize));
+  const fullMs = curve.meanMs(maxBatchSize) / curve.shareFraction;
+  const capacityPerMs = (replicas * maxBatchSize) / fullMs;
+  const requestsPerMs = query.arrivalRps / (1000 * itemsPerRequest);
+  const felt = feltBurstiness(query.burstiness ?? poissonBurstiness, requestsPerMs, fullMs);
+  const shape = { curve, replicas, maxBatchSize, groupSize, itemsPerRequest, dispersion: felt.dispersion };
+  return { shape, felt, capacityPerMs, loadFactor: query.arrivalRps / (1000 * capacityPerMs) };
+}
+
+function estimateOf(loadFactor: number, { law, meanBatchSize }: TableLaw): StageEstimate {
+  const quantileMs = (fraction: number): number => lawQuantile(law, fraction);
+  return { loadFactor, stable: true, meanMs: lawMean(law), meanBatchSize, quantileMs };
+}
+
+function unstable({ loadFactor, shape }: LoadedStage): StageEstimate {
   const never = Number.POSITIVE_INFINITY;
-  return { loadFactor, stable: false, meanMs: never, meanBatchSize: maxBatchSize, quantileMs: () => never };
+  return { loadFactor, stable: false, meanMs: never, meanBatchSize: shape.maxBatchSize, quantileMs: () => never };
 }
 
-function simulated(query: StageQuery, loadFactor: number): StageEstimate {
-  const rng = new SeededRng(SEED);
-  const { arrivalRps, groupSize, itemsPerRequest = groupSize, burstiness = poissonBurstiness } = query;
-  const process = arrivalsOf(burstiness);
-  const arriving = drawArrivals({ process, arrivalRps, groupSize, itemsPerRequest }, REQUESTS, rng.fork('arrivals'));
-  const run = { ...query, ...arriving, burstMs: DEFAULT_BURST_MS, warmUp: REQUESTS / 10 };
-  const { requests, meanBatchSize } = runStage(run, rng.fork('service'));
-  return {
-    loadFactor,
-    stable: true,
-    meanMs: requests.meanMs,
-    meanBatchSize,
-    quantileMs: (fraction) => requests.quantileMs(fraction),
-  };
+function analytical({ shape, felt, loadFactor, capacityPerMs }: LoadedStage): TableLaw {
+  const meanPerMs = loadFactor * capacityPerMs;
+  if (felt.switching === undefined) return tableLaw(shape, meanPerMs);
+  return burstyLaw(shape, { meanPerMs, capacityPerMs, switching: felt.switching });
 }
 
-function cacheKey(query: StageQuery): string {
-  const { dispersionAtSlo, dispersionAt10s } = query.burstiness ?? poissonBurstiness;
-  const numbers = [query.replicas, query.maxBatchSize, query.arrivalRps, query.groupSize, query.itemsPerRequest];
-  return [...numbers, dispersionAtSlo, dispersionAt10s].join('|');
-}
-
-/** Estimates the sojourn law of a stage; deterministic, results are remembered per service curve. */
+/** Estimates the sojourn law of a stage from the table, in microseconds; for a CPU share below one core it is a safe bound. */
 export function estimateStage(query: StageQuery): StageEstimate {
-  const loadFactor = query.arrivalRps / capacityRps(query.curve, query.replicas, query.maxBatchSize);
-  if (!(loadFactor < 1)) return unstable(loadFactor, query.maxBatchSize);
-  const known = cache.get(query.curve) ?? new Map<string, StageEstimate>();
-  cache.set(query.curve, known);
-  const key = cacheKey(query);
-  const estimate = known.get(key) ?? simulated(query, loadFactor);
-  known.set(key, estimate);
-  return estimate;
+  const stage = loadedStage(query);
+  return stage.loadFactor < 1 ? estimateOf(stage.loadFactor, analytical(stage)) : unstable(stage);
 }
 
 /**
- * The estimate for an option that is kept. Below one core `estimateStage` may answer with a safe bound; this one simulates the CPU-time
- * bucket, which takes milliseconds.
+ * The estimate for an option that is kept: the same, but a share below one core is simulated with its CPU-time bucket, which takes
+ * milliseconds the first time.
  */
 export function refineStage(query: StageQuery): StageEstimate {
-  return estimateStage(query);
+  if (query.curve.shareFraction >= 1) return estimateStage(query);
+  const stage = loadedStage(query);
+  return stage.loadFactor < 1 ? estimateOf(stage.loadFactor, shareLaw(stage.shape, stage)) : unstable(stage);
 }

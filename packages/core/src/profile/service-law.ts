@@ -94,6 +94,24 @@ export function lawMeanMs(law: ServiceLaw): number {
   }
 }
 
+/** Squared coefficient of variation, variance ÷ mean². */
+export function lawVariationSquared(law: ServiceLaw): number {
+  switch (law.kind) {
+    case 'constant':
+      return 0;
+    case 'lognormal':
+      return Math.expm1(law.sigma * law.sigma);
+    case 'two-point': {
+      const { usualMs, slowMs, slowFraction } = law;
+      return (slowFraction * (1 - slowFraction) * (slowMs - usualMs) ** 2) / lawMeanMs(law) ** 2;
+    }
+    case 'empirical': {
+      const squares = law.sortedMs.reduce((sum, ms) => sum + ms * ms, 0) / law.sortedMs.length;
+      return squares / lawMeanMs(law) ** 2 - 1;
+    }
+  }
+}
+
 /** Quantile in ms at `fraction` (0…1); a lognormal has none at 1 (Infinity). */
 export function lawQuantileMs(law: ServiceLaw, fraction: number): number {
   switch (law.kind) {

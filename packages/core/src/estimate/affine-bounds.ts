@@ -1,0 +1,75 @@
+/**
+ * Affine service curves around a measured one. The sojourn table knows affine curves only; a curve that is not affine lies under the
+ * edges of its upper convex hull (over the profiled sizes up to the cap) and above those of its lower one, and slower service can only
+ * make requests wait longer. So every upper edge gives too much and every lower edge too little, whatever the load.
+ */
+import type { ServiceCurve } from '../profile/service-curve.js';
+
+/** An affine curve by its times for one item and for a full batch of `maxBatchSize` items. */
+export interface AffineCurve {
+  readonly oneMs: number;
+  readonly fullMs: number;
+}
+
+/** Curves above and below the true one; a curve that is affine itself is its only upper one and has no lower. */
+export interface AffineBounds {
+  readonly upper: readonly AffineCurve[];
+  readonly lower: readonly AffineCurve[];
+}
+
+interface Point {
+  readonly size: number;
+  readonly ms: number;
+}
+
+/** Relative deviation up to which a curve counts as affine. */
+const AFFINE_WITHIN = 0.005;
+
+function profiledPoints(curve: ServiceCurve, cap: number): readonly Point[] {
+  const inner = curve.batchSizes.filter((size) => size > 1 && size < cap);
+  return [1, ...inner, ...(cap > 1 ? [cap] : [])].map((size) => ({ size, ms: curve.meanMs(size) }));
+}
+
+/** Corners of the hull: `side` 1 for the upper, −1 for the lower. */
+function hull(points: readonly Point[], side: 1 | -1): readonly Point[] {
+  const corners: Point[] = [];
+  for (const point of points) {
+    for (;;) {
+      const [last, before] = [corners.at(-1), corners.at(-2)];
+      if (last === undefined || before === undefined) break;
+      const turn =
+        (last.ms - before.ms) * (point.size - before.size) - (point.ms - before.ms) * (last.size - before.size);
+      if (side * turn > 0) break;
+      corners.pop();
+    }
+    corners.push(point);
+  }
+  return corners;
+}
+
+function edges(corners: readonly Point[], cap: number): readonly AffineCurve[] {
+  return corners.slice(1).map((to, i) => {
+    const from = corners[i] as Point;
+    const slope = (to.ms - from.ms) / (to.size - from.size);
+    return { oneMs: from.ms - slope * (from.size - 1), fullMs: from.ms + slope * (cap - from.size) };
+  });
+}
+
+function isAffine(points: readonly Point[], chord: AffineCurve, cap: number): boolean {
+  return points.every(({ size, ms }) => {
+    const straightMs = chord.oneMs + ((chord.fullMs - chord.oneMs) * (size - 1)) / (cap - 1);
+    return Math.abs(ms / straightMs - 1) <= AFFINE_WITHIN;
+  });
+}
+
+/** Bounds of `curve` for batches up to `cap`; edges that no table row describes (falling with the size, or nothing for one item) are left out. */
+export function affineBounds(curve: ServiceCurve, cap: number): AffineBounds {
+  const points = profiledPoints(curve, cap);
+  const chord = { oneMs: curve.meanMs(1), fullMs: curve.meanMs(cap) };
+  if (cap === 1 || isAffine(points, chord, cap)) return { upper: [chord], lower: [] };
+  const usable = (edge: AffineCurve): boolean =>
+    edge.oneMs > 0 && edge.fullMs >= edge.oneMs && edge.fullMs <= cap * edge.oneMs * (1 + 1e-9);
+  const upper = edges(hull(points, 1), cap).filter(usable);
+  const lower = edges(hull(points, -1), cap).filter(usable);
+  return { upper: upper.length > 0 ? upper : [chord], lower };
+}

@@ -1,0 +1,93 @@
+/**
+ * A sojourn time law kept as times at fixed fractions, the finer the nearer to 1, linear in −ln(1 − fraction) between them: exact at the
+ * percentiles that SLOs are written for, and straight where a tail is exponential, as queueing tails are.
+ */
+
+/** Fractions (0…1, ascending) at which a law keeps its times. */
+export const lawFractions: readonly number[] = [
+  0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995, 0.998, 0.999, 0.9999,
+];
+
+/** −ln(1 − fraction) of each. */
+export const lawDepths: Float64Array = Float64Array.from(lawFractions, (fraction) => -Math.log1p(-fraction));
+
+/** Index of the median in `lawFractions`. */
+export const MEDIAN = lawFractions.indexOf(0.5);
+
+/** Times in ms at `lawFractions`, ascending. */
+export type SojournLaw = Float64Array;
+
+const LAST = lawFractions.length - 1;
+
+/** Weights of the times in the mean: the integral of what is linear in depth, with all beyond the last fraction at its time. */
+const meanWeights: Float64Array = (() => {
+  const weights = new Float64Array(lawFractions.length);
+  for (let i = 0; i < LAST; i++) {
+    const [from, to] = [lawDepths[i] as number, lawDepths[i + 1] as number];
+    const mass = Math.exp(-from) - Math.exp(-to);
+    const upper = (mass - (to - from) * Math.exp(-to)) / (to - from);
+    weights[i] = (weights[i] as number) + mass - upper;
+    weights[i + 1] = (weights[i + 1] as number) + upper;
+  }
+  weights[LAST] = (weights[LAST] as number) + Math.exp(-(lawDepths[LAST] as number));
+  return weights;
+})();
+
+/** Mean in ms. */
+export function lawMean(law: SojournLaw): number {
+  let mean = 0;
+  for (let i = 0; i <= LAST; i++) mean += (meanWeights[i] as number) * (law[i] as number);
+  return mean;
+}
+
+/** Time in ms that a `fraction` (0…1) does not exceed; beyond 0.9999 the tail goes on as it came. */
+export function lawQuantile(law: SojournLaw, fraction: number): number {
+  if (fraction >= 1) return Number.POSITIVE_INFINITY;
+  const depth = -Math.log1p(-Math.max(0, fraction));
+  let i = 0;
+  while (i < LAST - 1 && depth > (lawDepths[i + 1] as number)) i++;
+  return between(lawDepths, law, { at: depth, index: i });
+}
+
+/** Fraction (0…1) of times up to `ms`. */
+export function lawFractionUpTo(law: SojournLaw, ms: number): number {
+  if (ms < (law[0] as number)) return 0;
+  let i = 0;
+  while (i < LAST - 1 && ms >= (law[i + 1] as number)) i++;
+  if (law[i + 1] === law[i]) return lawFractions[i + 1] as number;
+  return -Math.expm1(-between(law, lawDepths, { at: ms, index: i }));
+}
+
+/** y at x = `at` on the line through points `index` and `index` + 1. */
+function between(x: Float64Array, y: Float64Array, place: { at: number; index: number }): number {
+  const { at, index } = place;
+  const [x0, x1] = [x[index] as number, x[index + 1] as number];
+  const [y0, y1] = [y[index] as number, y[index + 1] as number];
+  return y0 + ((y1 - y0) * (at - x0)) / (x1 - x0);
+}
+
+/** A law with its weight in a mixture. */
+export interface LawPart {
+  readonly weight: number;
+  readonly law: SojournLaw;
+}
+
+/** The law of a time that is drawn from one of the parts, by weight (the weights sum to 1). */
+export function mixedLaw(parts: readonly LawPart[]): SojournLaw {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only.law;
+  const times = Float64Array.from(parts.flatMap((part) => [...part.law])).sort();
+  const depths = times.map((ms) => {
+    const above = parts.reduce((sum, part) => sum + part.weight * (1 - lawFractionUpTo(part.law, ms)), 0);
+    return -Math.log(Math.max(1e-12, Math.min(1, above)));
+  });
+  const law = new Float64Array(lawFractions.length);
+  for (let i = 0, at = 0; i <= LAST; i++) {
+    const depth = lawDepths[i] as number;
+    while (at < times.length - 2 && (depths[at + 1] as number) < depth) at++;
+    const steep = (depths[at + 1] as number) > (depths[at] as number);
+    const ms = steep ? between(depths, times, { at: depth, index: at }) : (times[at + 1] as number);
+    law[i] = Math.max(i === 0 ? 0 : (law[i - 1] as number), Math.max(times[0] as number, ms));
+  }
+  return law;
+}

@@ -1,0 +1,128 @@
+/**
+ * Looks a stage up in the sojourn table: multilinear interpolation of the cells, in ln n, ln b, β, logit ρ and the ln of the company.
+ * Weights are positive inside the grid, so what is monotone in the table stays monotone between its points.
+ */
+import { bytesOfBase64 } from './base64.js';
+import { CELL_BYTES, CELL_NUMBERS, decodeBatch, decodeCell } from './sojourn-cell.js';
+import { capGrid, companies, loadGrid, replicaGrid, rowCount, rowIndex, scalingGrid } from './sojourn-grid.js';
+import { sojournTableTexts } from './sojourn-table.gen.js';
+
+/** A stage as the table knows it; `scaling` is β of sojourn-grid. */
+export interface TablePoint {
+  readonly replicas: number;
+  readonly cap: number;
+  readonly scaling: number;
+  readonly loadFactor: number;
+  readonly groupSize: number;
+  /** Squared variation of the gaps between groups; 1 is Poisson. */
+  readonly dispersion: number;
+  /** 0 for the law of single items, 1 for that of whole groups, between for parts of groups. */
+  readonly wholeness: number;
+}
+
+/** One interpolated law: ln of the mean batch size, then the numbers of a cell (see sojourn-cell). */
+export type TableAnswer = Float64Array;
+
+interface Company {
+  readonly laws: number;
+  readonly cellNumbers: number;
+  readonly numbers: Float32Array;
+}
+
+const decoded = new Map<number, Company>();
+
+function decode(index: number): Company {
+  const laws = (companies[index]?.groupSize ?? 1) > 1 ? 2 : 1;
+  const bytes = bytesOfBase64(sojournTableTexts[index] as string);
+  const cellNumbers = 1 + laws * CELL_NUMBERS;
+  const cellBytes = 1 + laws * CELL_BYTES;
+  const numbers = new Float32Array(rowCount * loadGrid.length * cellNumbers);
+  for (let cell = 0; cell < rowCount * loadGrid.length; cell++) {
+    numbers[cell * cellNumbers] = decodeBatch(bytes[cell * cellBytes] as number);
+    for (let law = 0; law < laws; law++) {
+      const into = cell * cellNumbers + 1 + law * CELL_NUMBERS;
+      decodeCell(bytes, cell * cellBytes + 1 + law * CELL_BYTES, { numbers, into });
+    }
+  }
+  return { laws, cellNumbers, numbers };
+}
+
+function companyAt(index: number): Company {
+  const known = decoded.get(index) ?? decode(index);
+  decoded.set(index, known);
+  return known;
+}
+
+/** Two neighbours on an axis: the lower index and the weight of the upper one (outside 0…1 beyond the ends). */
+interface Place {
+  readonly index: number;
+  readonly weight: number;
+}
+
+/** Place of `x` on an ascending axis. */
+function placeOn(axis: Float64Array, x: number): Place {
+  let index = 0;
+  while (index < axis.length - 2 && x > (axis[index + 1] as number)) index++;
+  const low = axis[index] as number;
+  return { index, weight: (x - low) / ((axis[index + 1] as number) - low) };
+}
+
+const logit = (fraction: number): number => Math.log(fraction / (1 - fraction));
+const replicaAxis = Float64Array.from(replicaGrid, Math.log);
+const capAxis = Float64Array.from(capGrid, Math.log);
+const scalingAxis = Float64Array.from(scalingGrid);
+const loadAxis = Float64Array.from(loadGrid, logit);
+const groupIndices = companies.flatMap((company, i) => (company.dispersion === 1 ? [i] : []));
+const dispersionIndices = [0, ...companies.flatMap((company, i) => (company.dispersion > 1 ? [i] : []))];
+const groupAxis = Float64Array.from(groupIndices, (i) => Math.log(companies[i]?.groupSize ?? 1));
+const dispersionAxis = Float64Array.from(dispersionIndices, (i) => Math.log(companies[i]?.dispersion ?? 1));
+
+/** Adds one law of a company, interpolated over the other axes, to `answer`. */
+function addCompany(company: Company, point: TablePoint, to: { answer: TableAnswer; share: number }): void {
+  const { answer } = to;
+  const n = placeOn(replicaAxis, Math.log(point.replicas));
+  const b = placeOn(capAxis, Math.log(point.cap));
+  const s = placeOn(scalingAxis, Math.max(0, Math.min(1, point.scaling)));
+  const load = placeOn(loadAxis, logit(Math.max(1e-3, Math.min(0.999, point.loadFactor))));
+  const wholes = company.laws === 2 ? point.wholeness : 0;
+  for (let corner = 0; corner < 16; corner++) {
+    const [dn, db, ds, dl] = [corner & 1, (corner >> 1) & 1, (corner >> 2) & 1, corner >> 3];
+    const weight =
+      to.share *
+      (dn === 1 ? n.weight : 1 - n.weight) *
+      (db === 1 ? b.weight : 1 - b.weight) *
+      (ds === 1 ? s.weight : 1 - s.weight) *
+      (dl === 1 ? load.weight : 1 - load.weight);
+    if (weight === 0) continue;
+    const row = rowIndex(n.index + dn, b.index + db, s.index + ds);
+    const at = (row * loadGrid.length + load.index + dl) * company.cellNumbers;
+    addCell(company, at, { answer, weight, wholes });
+  }
+}
+
+function addCell(
+  { numbers }: Company,
+  at: number,
+  to: { readonly answer: TableAnswer; readonly weight: number; readonly wholes: number },
+): void {
+  const { answer, weight, wholes } = to;
+  answer[0] = (answer[0] as number) + weight * (numbers[at] as number);
+  for (let i = 1; i <= CELL_NUMBERS; i++)
+    answer[i] = (answer[i] as number) + weight * (1 - wholes) * (numbers[at + i] as number);
+  if (wholes === 0) return;
+  for (let i = 1; i <= CELL_NUMBERS; i++)
+    answer[i] = (answer[i] as number) + weight * wholes * (numbers[at + CELL_NUMBERS + i] as number);
+}
+
+/** The interpolated law of a stage. Groups that come in bursts are read as larger groups. */
+export function lookUp(point: TablePoint): TableAnswer {
+  const answer = new Float64Array(1 + CELL_NUMBERS);
+  const single = point.groupSize === 1;
+  const [axis, indices] = single ? [dispersionAxis, dispersionIndices] : [groupAxis, groupIndices];
+  const place = placeOn(axis, Math.log(single ? Math.max(1, point.dispersion) : point.groupSize * point.dispersion));
+  if (place.weight !== 1)
+    addCompany(companyAt(indices[place.index] as number), point, { answer, share: 1 - place.weight });
+  if (place.weight !== 0)
+    addCompany(companyAt(indices[place.index + 1] as number), point, { answer, share: place.weight });
+  return answer;
+}
