@@ -4,8 +4,10 @@
  * Useful replica counts start at the least stable one and end where a further replica no longer shortens the estimate, at the bounds, or
  * at the budget. With the sum-of-tails estimator each (variant, cores, batch) has the one count of that formula.
  */
+
+import type { Burstiness } from '../estimate/burstiness.js';
 import type { StageLoad } from '../estimate/stage-load.js';
-import { type Burstiness, estimateStage } from '../estimate/stage-sojourn.js';
+import { estimateStage } from '../estimate/stage-sojourn.js';
 import { sumOfTailsReplicas, sumOfTailsStageMs } from '../estimate/sum-of-tails.js';
 import type { VariantId } from '../model/ids.js';
 import type { Prices, Resources, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
