@@ -37,15 +37,13 @@ export class Planner {
   }
 
   async close(): Promise<void> {
-    const worker = this.#worker;
-    this.#worker = undefined;
-    await worker?.terminate();
+    await this.#worker?.terminate();
   }
 
   #thread(): Worker {
     if (this.#worker !== undefined) return this.#worker;
     const entry = createRequire(import.meta.url).resolve('@equipoise/runtime/planning-thread');
-    const worker = new Worker(entry, { workerData: this.#setup });
+    const worker = new Worker(entry, { workerData: this.#setup, execArgv: [] });
     worker.on('message', (reply: Reply) => this.#settle(reply));
     worker.on('error', (error) => this.#lose(worker, error));
     worker.on('exit', () => this.#lose(worker, new Error('the planning thread has ended')));
@@ -64,7 +62,9 @@ export class Planner {
   }
 
   #lose(worker: Worker, error: Error): void {
-    if (this.#worker === worker) this.#worker = undefined;
+    // A thread that failed also ends: by then another may have taken its place.
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }

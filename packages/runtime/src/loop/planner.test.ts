@@ -1,0 +1,98 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { type Observation, type PipelineSpec, stageId, variantId } from '@equipoise/core';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Planner } from './planner.js';
+
+const spec: PipelineSpec = {
+  name: 'p',
+  baseDir: '.',
+  slo: { latencyMs: 200, percentile: 99 },
+  budget: { cpuCores: 2 },
+  prices: { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 },
+  objective: { kind: 'max-accuracy' },
+  sources: [{ name: 'input', to: [stageId('a')], tensors: [] }],
+  stages: [
+    {
+      id: stageId('a'),
+      kind: 'model',
+      variants: [
+        {
+          id: variantId('v'),
+          accuracy: { value: 0.8, metric: 'f1' },
+          cpuCores: [1],
+          memoryBytes: 0,
+          gpus: 0,
+          profile: [{ cpuCores: 1, batchSize: 1, meanMs: 10, p99Ms: 12 }],
+          parameters: {},
+        },
+      ],
+      bounds: { minReplicas: 1, maxReplicas: 4, maxBatchWaitMs: 0 },
+      pins: {},
+    },
+  ],
+  edges: [],
+  outputs: [{ from: stageId('a') }],
+  control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
+  admission: { maxQueueLength: 100 },
+};
+
+const setup = { spec, profiles: [], hostCores: 2, seed: 1 };
+const planTask = { kind: 'plan', policy: 'equipoise', arrivalRps: 20, verify: true } as const;
+const planners: Planner[] = [];
+
+function planner(over: Partial<typeof setup> = {}): Planner {
+  const made = new Planner({ ...setup, ...over });
+  planners.push(made);
+  return made;
+}
+
+describe('Planner', () => {
+  afterEach(async () => {
+    await Promise.all(planners.splice(0).map((each) => each.close()));
+  });
+
+  it('plans and decides in its thread', async () => {
+    const one = planner();
+    const observation: Observation = {
+      atMs: 0,
+      load: { arrivalsPerSecond: new Array<number>(30).fill(20) },
+      stages: {},
+      runningPlan: { stages: {} },
+      staleSources: [],
+    };
+    const [result, decision] = await Promise.all([one.ask(planTask), one.ask({ kind: 'tick', observation })]);
+    expect(result).toMatchObject({ kind: 'feasible', plan: { verified: { conclusive: true } } });
+    expect(decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'switch-variant' }] });
+  });
+
+  it('tells why its thread could not start, and starts a new one for the next question', async () => {
+    const noProfile = spec.stages.map((stage) => ({
+      ...stage,
+      variants: stage.variants.map(({ profile: _, ...variant }) => variant),
+    }));
+    const broken = planner({ spec: { ...spec, stages: noProfile } });
+    await expect(broken.ask(planTask)).rejects.toThrow('has no profile');
+    await expect(broken.ask(planTask)).rejects.toThrow('has no profile');
+  });
+
+  it('rejects what waits when it is closed', async () => {
+    const one = planner();
+    const answer = one.ask(planTask);
+    const rejected = expect(answer).rejects.toThrow('the planning thread has ended');
+    await one.close();
+    await rejected;
+  });
+
+  it('keeps the process alive while a question is open, and no longer', async () => {
+    const script = `
+      import { Planner } from '@equipoise/runtime';
+      const planner = new Planner(${JSON.stringify(setup)});
+      console.log((await planner.ask(${JSON.stringify(planTask)})).kind);`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: import.meta.dirname,
+      timeout: 15_000,
+    });
+    expect(stdout.trim()).toBe('feasible');
+  });
+});
