@@ -114,7 +114,7 @@ function buildProgram(): Command {
     .description('serve the pipeline and adapt it to the load')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port to listen on', port, 8080)
-    .option('--arrival-rps <n>', 'load to expect at the start', rate, 1)
+    .option('--arrival-rps <n>', 'plan for this load at the start instead of going on with the last good plan', rate)
     .option('--max-body-bytes <n>', 'largest request body', positive, 16 * 1024 * 1024)
     .option('--fixed', 'keep the first plan, never adapt')
     .addOption(new Option('--policy <name>', 'plan of the start').choices(policyNames).default('equipoise'))

@@ -14,18 +14,22 @@ import { VERSION } from '../version.js';
 export interface ServeOptions {
   readonly host: string;
   readonly port: number;
-  readonly arrivalRps: number;
+  /** Given: plan for it anew; left out: go on with the last good plan. */
+  readonly arrivalRps?: number;
   readonly maxBodyBytes: number;
   readonly fixed?: boolean;
   readonly policy: PolicyName;
 }
+
+/** Load to expect where nothing is known. */
+const DEFAULT_ARRIVAL_RPS = 1;
 
 /** Serves the pipeline of `file` until SIGINT or SIGTERM, then drains. */
 export async function serve(file: string, options: ServeOptions): Promise<CommandResult | undefined> {
   const spec = await loadSpec(file);
   const profiles = profilesFor(spec, file);
   const stop = stopSignal();
-  const { policy, arrivalRps } = options;
+  const { policy, arrivalRps = DEFAULT_ARRIVAL_RPS } = options;
   const fixed = options.fixed === true || policy !== 'equipoise';
   const pipeline = await startPipeline({
     spec,
@@ -33,7 +37,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
     arrivalRps,
     policy,
     fixed,
-    resume: policy === 'equipoise',
+    resume: policy === 'equipoise' && options.arrivalRps === undefined,
     report: logEvent,
   });
   try {

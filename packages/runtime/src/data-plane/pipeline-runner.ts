@@ -62,9 +62,9 @@ interface LostReplica {
 /** Serves requests of one pipeline on the replicas it is given. */
 export class PipelineRunner implements ReplicaPool {
   readonly spec: PipelineSpec;
-  readonly statistics: RequestStatistics;
   /** Resolves when, after `beginDraining`, the last request has ended. */
   readonly drained: Promise<void>;
+  #statistics: RequestStatistics;
   readonly #graph: ServingGraph;
   readonly #clock: AlarmClock;
   readonly #flow: PayloadFlow;
@@ -85,7 +85,7 @@ export class PipelineRunner implements ReplicaPool {
     this.#clock = clock;
     this.#graph = servingGraph(spec);
     this.#flow = new PayloadFlow(this.#graph, spec.outputs);
-    this.statistics = new RequestStatistics(clock.nowMs(), spec.slo.latencyMs);
+    this.#statistics = new RequestStatistics(clock.nowMs(), spec.slo.latencyMs);
     this.#stageIndex = new Map(this.#graph.stages.map(({ id, index }) => [id, index]));
     this.#stageStatistics = this.#graph.stages.map(() => new StageStatistics());
     this.#policies = this.#graph.stages.map(() => ({ maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 }));
@@ -99,6 +99,16 @@ export class PipelineRunner implements ReplicaPool {
   /** Now, on the clock of all instants that this runner reports. */
   get nowMs(): number {
     return this.#clock.nowMs();
+  }
+
+  /** What became of the requests since the start, or since `countAnew`. */
+  get statistics(): RequestStatistics {
+    return this.#statistics;
+  }
+
+  /** Forgets what was counted so far: requests that only warmed the replicas up are no load. */
+  countAnew(): void {
+    this.#statistics = new RequestStatistics(this.#clock.nowMs(), this.spec.slo.latencyMs);
   }
 
   /** Requests that have arrived and not ended. */
@@ -124,7 +134,7 @@ export class PipelineRunner implements ReplicaPool {
     return new Promise((resolve) => {
       this.#turn((nowMs) => {
         const context = new PendingRequest(resolve);
-        this.statistics.arrived(nowMs);
+        this.#statistics.arrived(nowMs);
         if (signal?.aborted)
           return this.#end({ context, arrivedAtMs: nowMs }, { kind: 'dropped', reason: 'cancelled' }, nowMs);
         const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs: nowMs + timeoutMs };
@@ -270,7 +280,7 @@ export class PipelineRunner implements ReplicaPool {
 
   #end(request: Pick<ServedRequest, 'context' | 'arrivedAtMs'>, outcome: PipelineOutcome, endedAtMs: number): void {
     const end = requestEnd(outcome, { arrivedAtMs: request.arrivedAtMs, endedAtMs });
-    this.statistics.ended(end);
+    this.#statistics.ended(end);
     request.context.end(outcome);
     this.#ended.tell(end);
   }

@@ -1,0 +1,52 @@
+/**
+ * Warm replicas before they serve: the first run of a model allocates and compiles, which would cost a request its SLO. A replica
+ * that starts later runs an input that its stage has really seen; for the very first ones samples go through the whole pipeline.
+ */
+import type { LaunchedReplica, ModelRunner, PipelineSpec, ReplicaLauncher, StageId, TensorMap } from '@equipoise/core';
+import { copyTensors, loadPipelineSamples, type PipelineRunner } from '@equipoise/runtime';
+
+const SAMPLES = 4;
+const SAMPLE_TIMEOUT_MS = 30_000;
+
+/** Keeps one real input of each stage. */
+export class StageInputs {
+  readonly #kept = new Map<StageId, TensorMap>();
+
+  /** A launcher whose replicas leave a copy of the first input of their stage here. */
+  watching(launcher: ReplicaLauncher): ReplicaLauncher {
+    return {
+      launch: async (request): Promise<LaunchedReplica> => {
+        const launched = await launcher.launch(request);
+        return { ...launched, runner: this.#watched(launched.runner, request.stage.id) };
+      },
+    };
+  }
+
+  /** A batch for a new replica of the stage, or undefined while nothing has been seen. */
+  batchFor(stageId: StageId): readonly TensorMap[] | undefined {
+    const input = this.#kept.get(stageId);
+    return input === undefined ? undefined : [copyTensors(input)];
+  }
+
+  #watched(runner: ModelRunner, stageId: StageId): ModelRunner {
+    return {
+      run: (batch) => {
+        const [first] = batch;
+        if (first !== undefined && !this.#kept.has(stageId)) this.#kept.set(stageId, copyTensors(first));
+        return runner.run(batch);
+      },
+      onLost: (listener) => runner.onLost(listener),
+      close: () => runner.close(),
+    };
+  }
+}
+
+/** Sends a few samples of the pipeline through its first replicas, one after another; without samples nothing is warmed. */
+export async function warmUpPipeline(runner: PipelineRunner, spec: PipelineSpec): Promise<void> {
+  if (spec.sources[0]?.samplesPath === undefined) return;
+  const { samples } = loadPipelineSamples(spec);
+  for (const { inputs } of samples.slice(0, SAMPLES)) {
+    await runner.submit(copyTensors(inputs), { timeoutMs: SAMPLE_TIMEOUT_MS });
+  }
+  runner.countAnew();
+}
