@@ -61,9 +61,32 @@ describe('runLoad', () => {
     const cutting = await serve((request) => request.socket.destroy());
     const silent = await serve(() => {});
     const refused = 'http://127.0.0.1:1/';
-    for (const url of [cutting, silent, refused]) {
+    for (const [url, code] of [
+      [cutting, 'ECONNRESET'],
+      [silent, 'TIMEOUT'],
+      [refused, 'ECONNREFUSED'],
+    ] as const) {
       const result = await runLoad({ url, arrivals: deterministicArrivals(100, 20), bodies, timeoutMs: 100 });
-      expect(result).toMatchObject({ sent: 2, ok: 0, failed: 2 });
+      expect(result).toMatchObject({ sent: 2, ok: 0, failed: 2, byStatus: { [code]: 2 } });
     }
+  });
+
+  it('never sends before the scheduled instant', async () => {
+    const early: number[] = [];
+    const url = await serve((_, response) => response.end());
+    const startedAtMs = performance.now();
+    let dueMs = 0;
+    const nextAtMs = () => {
+      if (performance.now() < startedAtMs + dueMs) early.push(dueMs);
+      dueMs += 2.6;
+      return dueMs < 80 ? dueMs : undefined;
+    };
+    expect(await runLoad({ url, arrivals: { nextAtMs }, bodies, timeoutMs: 1000 })).toMatchObject({ sent: 30, ok: 30 });
+    expect(early).toEqual([]);
+  });
+
+  it.each(['https://127.0.0.1/', 'localhost:80', ''])('refuses the address %j', async (url) => {
+    const load = runLoad({ url, arrivals: deterministicArrivals(1, 1), bodies, timeoutMs: 100 });
+    await expect(load).rejects.toMatchObject({ code: 'WRONG_USAGE' });
   });
 });

@@ -4,7 +4,7 @@
  * late sends what is due at once and does not shift the rest.
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { type ArrivalProcess, LatencyHistogram } from '@equipoise/core';
+import { AppError, type ArrivalProcess, LatencyHistogram } from '@equipoise/core';
 
 /** What to send, where, and when. Bodies are sent in turn. */
 export interface LoadOptions {
@@ -42,7 +42,7 @@ export interface LoadResult {
   readonly latencyMs: LatencySummary;
   readonly offeredRps: number;
   readonly achievedRps: number;
-  /** Ends by HTTP status, or by error code where there was none. */
+  /** Ends by HTTP status, or by error code (`TIMEOUT` after `timeoutMs`) where there was none. */
   readonly byStatus: Readonly<Record<string, number>>;
 }
 
@@ -50,8 +50,14 @@ const DEFAULT_MAX_CONNECTIONS = 256;
 const DROPPED_STATUSES: ReadonlySet<number> = new Set([429, 503, 504]);
 const PROGRESS_EVERY_MS = 500;
 
-/** Sends the whole load and resolves when every request has ended; it never rejects for what a server does. */
+/**
+ * Sends the whole load and resolves when every request has ended; it never rejects for what a server does, but with AppError
+ * WRONG_USAGE for an address that is not HTTP.
+ */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
+  if (!URL.canParse(options.url) || new URL(options.url).protocol !== 'http:') {
+    throw new AppError('WRONG_USAGE', `${options.url} is no address that starts with http://.`);
+  }
   return new LoadRun(options).run();
 }
 
@@ -151,15 +157,22 @@ function post({ url, body, timeoutMs, agent }: Post): Promise<number | string> {
       (answer: IncomingMessage) => {
         answer.resume();
         answer.on('end', () => resolve(answer.statusCode ?? 0));
-        answer.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.name));
+        answer.on('error', (error: NodeJS.ErrnoException) => resolve(errorCode(error)));
       },
     );
-    sent.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.name));
+    sent.on('error', (error: NodeJS.ErrnoException) => resolve(errorCode(error)));
     sent.end(body?.bytes);
   });
 }
 
-function sleepUntil(atMs: number): Promise<void> | undefined {
-  const leftMs = atMs - performance.now();
-  return leftMs <= 0 ? undefined : new Promise((resolve) => setTimeout(resolve, leftMs));
+/** Waits until `atMs` and never less: a timer for the whole milliseconds, turns of the event loop for the rest. */
+async function sleepUntil(atMs: number): Promise<void> {
+  for (let leftMs = atMs - performance.now(); leftMs > 0; leftMs = atMs - performance.now()) {
+    const wholeMs = Math.floor(leftMs);
+    await new Promise((resolve) => (wholeMs > 0 ? setTimeout(resolve, wholeMs) : setImmediate(resolve)));
+  }
+}
+
+function errorCode(error: NodeJS.ErrnoException): string {
+  return error.code === 'ABORT_ERR' ? 'TIMEOUT' : (error.code ?? error.name);
 }
