@@ -43,6 +43,16 @@ function secondGoal({ objective }: SurrogateProblem, value: number): LabelGoal |
   }
 }
 
+/** The problem with only those options that an equally good choice can contain. */
+function onlyCandidates(problem: SurrogateProblem, { candidates }: LabelSolution): SurrogateProblem {
+  const stages = problem.stages.slice();
+  problem.graph.order.forEach((stage, v) => {
+    const options = problem.stages[stage] ?? [];
+    stages[stage] = Array.from(candidates[v] ?? [], (o) => options[o] as SurrogateOption);
+  });
+  return { ...problem, stages };
+}
+
 /** Gap between the value found and the bound, as a fraction of the larger, in the unit of the objective. */
 function gapOf({ objective }: SurrogateProblem, { incumbent, upperBound, optimal }: LabelSolution): number {
   if (optimal || incumbent === undefined) return optimal ? 0 : 1;
@@ -61,6 +71,6 @@ export function searchAdditive(problem: SurrogateProblem): Solution {
   };
   if (incumbent === undefined || first.choice === undefined) return { ...proven, labels };
   const again = secondGoal(problem, incumbent.value);
-  const second = again === undefined ? undefined : solveGoal(problem, again);
+  const second = again === undefined ? undefined : solveGoal(onlyCandidates(problem, first.solution), again);
   return { ...proven, choice: second?.choice ?? first.choice, labels: labels + (second?.solution.labels ?? 0) };
 }

@@ -5,7 +5,7 @@
 import { estimateStage, type StageEstimate } from '../estimate/stage-sojourn.js';
 import { sumOfTailsReplicas, sumOfTailsStageMs } from '../estimate/sum-of-tails.js';
 import type { StageId } from '../model/ids.js';
-import type { PipelineSpec, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
+import type { Objective, PipelineSpec, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
 import { curvesOf } from '../profile/curves-of.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { capacityRps } from '../profile/service-curve.js';
@@ -123,44 +123,57 @@ function switchingCost(
   );
 }
 
+/** Everything a stage may be run as, pins and bounds aside. */
+function waysToRun(at: Stage, curveOf: (variant: VariantSpec, cores: number) => ServiceCurve): readonly Way[] {
+  const replicas = Array.from({ length: at.stage.bounds.maxReplicas }, (_, i) => i + 1);
+  return at.stage.variants.flatMap((variant) =>
+    variant.cpuCores.flatMap((cpuCores) => {
+      const curve = curveOf(variant, cpuCores);
+      return curve.batchSizes.flatMap((batch) =>
+        replicas.map((n) => ({ variant, cpuCores, curve, batch, replicas: n })),
+      );
+    }),
+  );
+}
+
+interface Way {
+  readonly variant: VariantSpec;
+  readonly cpuCores: number;
+  readonly curve: ServiceCurve;
+  readonly batch: number;
+  readonly replicas: number;
+}
+
+function allowed({ stage }: Stage, way: Way): boolean {
+  const { pins, bounds } = stage;
+  if ((pins.variantId ?? way.variant.id) !== way.variant.id || (pins.cpuCores ?? way.cpuCores) !== way.cpuCores)
+    return false;
+  if ((pins.maxBatchSize ?? way.batch) !== way.batch || !(bounds.batchSizes?.includes(way.batch) ?? true)) return false;
+  return way.replicas >= bounds.minReplicas && (pins.replicas ?? way.replicas) === way.replicas;
+}
+
+/** Enough replicas for the rate; the literature's formula knows one count per batch size. */
+function sufficient({ estimator }: PlanningProblem, { stage, rps }: Stage, way: Way): boolean {
+  if (estimator === 'distribution') return rps < capacityRps(way.curve, way.replicas, way.batch);
+  const needed = sumOfTailsReplicas(way.curve, way.batch, rps);
+  return way.replicas === (stage.pins.replicas ?? Math.max(stage.bounds.minReplicas, needed)) && way.replicas >= needed;
+}
+
 function optionsOf(problem: PlanningProblem, at: Stage): readonly OracleOption[] {
   const { stage, spec } = at;
+  const { prices } = spec;
   const curves = curvesOf(spec, problem.profiles);
   if (curves.kind === 'invalid') throw new Error('the oracle needs valid profiles');
-  const options: OracleOption[] = [];
-  for (const variant of stage.variants) {
-    if (stage.pins.variantId !== undefined && stage.pins.variantId !== variant.id) continue;
-    for (const cpuCores of variant.cpuCores) {
-      if (stage.pins.cpuCores !== undefined && stage.pins.cpuCores !== cpuCores) continue;
-      const curve = curves.curve(stage.id, variant.id, cpuCores) as ServiceCurve;
-      const one =
-        cpuCores * spec.prices.cpuCorePerHour +
-        (variant.memoryBytes / 2 ** 30) * spec.prices.memoryGibPerHour +
-        variant.gpus * spec.prices.gpuPerHour;
-      for (const batch of curve.batchSizes) {
-        if (stage.bounds.batchSizes !== undefined && !stage.bounds.batchSizes.includes(batch)) continue;
-        if (stage.pins.maxBatchSize !== undefined && stage.pins.maxBatchSize !== batch) continue;
-        for (let replicas = Math.max(1, stage.bounds.minReplicas); replicas <= stage.bounds.maxReplicas; replicas++) {
-          if (stage.pins.replicas !== undefined && stage.pins.replicas !== replicas) continue;
-          if (problem.estimator === 'sum-of-tails') {
-            const wanted =
-              stage.pins.replicas ?? Math.max(stage.bounds.minReplicas, sumOfTailsReplicas(curve, batch, at.rps));
-            if (wanted !== replicas || replicas < sumOfTailsReplicas(curve, batch, at.rps)) continue;
-          } else if (!(at.rps < capacityRps(curve, replicas, batch))) continue;
-          const cost = one * replicas + switchingCost(problem, at, { variant, cpuCores, replicas, one });
-          options.push({
-            variant,
-            cpuCores,
-            batch,
-            replicas,
-            cost,
-            ...timesOf(problem, at, curve, { batch, replicas }),
-          });
-        }
-      }
-    }
-  }
-  return options;
+  const ways = waysToRun(at, (variant, cores) => curves.curve(stage.id, variant.id, cores) as ServiceCurve);
+  return ways
+    .filter((way) => allowed(at, way) && sufficient(problem, at, way))
+    .map((way) => {
+      const { variant, cpuCores, batch, replicas } = way;
+      const memory = (variant.memoryBytes / 2 ** 30) * prices.memoryGibPerHour;
+      const one = cpuCores * prices.cpuCorePerHour + memory + variant.gpus * prices.gpuPerHour;
+      const cost = one * replicas + switchingCost(problem, at, { variant, cpuCores, replicas, one });
+      return { variant, cpuCores, batch, replicas, cost, ...timesOf(problem, at, way.curve, way) };
+    });
 }
 
 function accuracyOf(spec: PipelineSpec, plan: OraclePlan, visits: readonly VisitOutcome[]): number | undefined {
@@ -222,67 +235,87 @@ export function packs(spec: PipelineSpec, plan: OraclePlan): boolean {
   return place(0);
 }
 
+/** What a plan uses, in the order of the budget's limits. */
+function used(spec: PipelineSpec, plan: OraclePlan): readonly (readonly [number, number | undefined])[] {
+  const all = Object.values(plan);
+  const cores = all.reduce((sum, o) => sum + o.cpuCores * o.replicas, 0);
+  const memory = all.reduce((sum, o) => sum + o.variant.memoryBytes * o.replicas, 0);
+  const gpus = all.reduce((sum, o) => sum + o.variant.gpus * o.replicas, 0);
+  const { cpuCorePerHour, memoryGibPerHour, gpuPerHour } = spec.prices;
+  const hourly = cores * cpuCorePerHour + (memory / 2 ** 30) * memoryGibPerHour + gpus * gpuPerHour;
+  const { budget } = spec;
+  return [
+    [cores, budget.cpuCores],
+    [memory, budget.memoryBytes],
+    [gpus, budget.gpus],
+    [hourly, budget.costPerHour],
+  ];
+}
+
+function latencyOf(spec: PipelineSpec, plan: OraclePlan, { theta, kappa }: Factors): number {
+  const msOf = (id: StageId): number => {
+    const o = plan[id] as OracleOption;
+    return kappa * (o.meanMs + theta * (o.tailMs - o.meanMs));
+  };
+  return Math.max(...spec.outputs.map((output) => finishOf(spec, output.from, msOf)));
+}
+
+interface Factors {
+  readonly theta: number;
+  readonly kappa: number;
+}
+
+type Best = NonNullable<OracleAnswer['best']>;
+
+function planValue(
+  objective: Objective,
+  plan: OraclePlan,
+  totals: { readonly pas: number; readonly cost: number },
+): number {
+  if (objective.kind === 'max-accuracy') return totals.pas;
+  if (objective.kind === 'min-cost') return -totals.cost;
+  const batches = Object.values(plan).reduce((sum, o) => sum + o.batch, 0);
+  return objective.accuracy * totals.pas - objective.cost * totals.cost - objective.batch * batches;
+}
+
+function replaces(objective: Objective, now: Best, best: Best | undefined): boolean {
+  if (best === undefined) return true;
+  if (Math.abs(now.value - best.value) > 1e-12 * Math.max(1, Math.abs(now.value))) return now.value > best.value;
+  if (objective.kind === 'max-accuracy') return now.cost < best.cost;
+  return objective.kind === 'min-cost' && now.pas > best.pas;
+}
+
 /** Judges every plan of `problem` (already with its overrides in the spec) under θ and κ. */
 export function bruteForce(problem: PlanningProblem, theta: number, kappa: number): OracleAnswer {
   const { spec } = problem;
+  const { objective } = spec;
   const visits = outcomes(spec);
   const stages = spec.stages.map((stage): Stage => {
     const load = stageLoad(spec, stage.id);
     return { spec, stage, rps: Math.max(1e-3, problem.arrivalRps * load.visits), group: load.group };
   });
   const options = stages.map((at) => optionsOf(problem, at));
-  const { budget, objective } = spec;
-  let best: OracleAnswer['best'];
   const tally = { plans: 0, feasible: 0, missedSlo: 0, missedBudget: 0 };
+  let best: Best | undefined;
   const judge = (plan: OraclePlan): void => {
     tally.plans++;
-    const used = Object.values(plan);
-    const cores = used.reduce((sum, o) => sum + o.cpuCores * o.replicas, 0);
-    const memory = used.reduce((sum, o) => sum + o.variant.memoryBytes * o.replicas, 0);
-    const gpus = used.reduce((sum, o) => sum + o.variant.gpus * o.replicas, 0);
-    const hourly =
-      cores * spec.prices.cpuCorePerHour +
-      (memory / 2 ** 30) * spec.prices.memoryGibPerHour +
-      gpus * spec.prices.gpuPerHour;
-    const msOf = (id: StageId): number => {
-      const o = plan[id] as OracleOption;
-      return kappa * (o.meanMs + theta * (o.tailMs - o.meanMs));
-    };
-    const latency = Math.max(...spec.outputs.map((output) => finishOf(spec, output.from, msOf)));
-    const inBudget =
-      cores <= slack(budget.cpuCores ?? Number.POSITIVE_INFINITY) &&
-      memory <= slack(budget.memoryBytes ?? Number.POSITIVE_INFINITY) &&
-      gpus <= slack(budget.gpus ?? Number.POSITIVE_INFINITY) &&
-      hourly <= slack(budget.costPerHour ?? Number.POSITIVE_INFINITY) &&
-      packs(spec, plan);
-    const inTime = latency <= slack(spec.slo.latencyMs);
+    const inBudget = used(spec, plan).every(([amount, limit]) => limit === undefined || amount <= slack(limit));
+    const inTime = latencyOf(spec, plan, { theta, kappa }) <= slack(spec.slo.latencyMs);
     if (!inBudget) tally.missedBudget++;
     if (!inTime) tally.missedSlo++;
-    if (!inBudget || !inTime) return;
+    if (!inBudget || !inTime || !packs(spec, plan)) return;
     const pas = accuracyOf(spec, plan, visits);
     if (pas === undefined) return;
-    const cost = used.reduce((sum, o) => sum + o.cost, 0);
     if (objective.kind === 'min-cost' && pas < objective.accuracyFloor * (1 - 1e-12)) return;
     tally.feasible++;
-    const batches = used.reduce((sum, o) => sum + o.batch, 0);
-    const value =
-      objective.kind === 'max-accuracy'
-        ? pas
-        : objective.kind === 'min-cost'
-          ? -cost
-          : objective.accuracy * pas - objective.cost * cost - objective.batch * batches;
-    const tie = best !== undefined && Math.abs(value - best.value) <= 1e-12 * Math.max(1, Math.abs(value));
-    const better = best === undefined || (!tie && value > best.value);
-    const second =
-      objective.kind === 'max-accuracy'
-        ? cost < (best?.cost ?? 0)
-        : objective.kind === 'min-cost' && pas > (best?.pas ?? 0);
-    if (better || (tie && second)) best = { value, cost, pas, plan };
+    const cost = Object.values(plan).reduce((sum, o) => sum + o.cost, 0);
+    const now = { value: planValue(objective, plan, { pas, cost }), cost, pas, plan };
+    if (replaces(objective, now, best)) best = now;
   };
   const extend = (s: number, plan: OraclePlan): void => {
     const stage = spec.stages[s];
-    if (stage === undefined) return judge(plan);
-    for (const o of options[s] as readonly OracleOption[]) extend(s + 1, { ...plan, [stage.id]: o });
+    if (stage === undefined) judge(plan);
+    else for (const o of options[s] as readonly OracleOption[]) extend(s + 1, { ...plan, [stage.id]: o });
   };
   extend(0, {});
   return { ...tally, ...(best === undefined ? {} : { best }) };

@@ -38,8 +38,11 @@ export function limitsOf({ budget, nodes }: Pick<PipelineSpec, 'budget' | 'nodes
   return [bounded('cpuCores'), bounded('memoryBytes'), bounded('gpus'), budget.costPerHour ?? Number.POSITIVE_INFINITY];
 }
 
+/** A limit with room for rounding. */
+export const roundedUp = (limit: number): number => limit + ROUNDING * Math.max(1, limit);
+
 /** Whether `amount` keeps to `limit`, rounding aside. */
-export const within = (amount: number, limit: number): boolean => amount <= limit + ROUNDING * Math.max(1, limit);
+export const within = (amount: number, limit: number): boolean => amount <= roundedUp(limit);
 
 /** Sum of use vectors. */
 export function totalUse(uses: Iterable<ResourceUse>): ResourceUse {

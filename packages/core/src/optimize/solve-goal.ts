@@ -21,7 +21,7 @@ function solved(problem: SurrogateProblem, target: LabelGoal, packed: boolean): 
   const solution = solveLabels(compiled);
   const { incumbent } = solution;
   if (incumbent === undefined) return { solution, packed };
-  return { solution, packed, choice: chosenOptions(problem, compiled, incumbent.choice) };
+  return { solution, packed, choice: chosenOptions(problem, incumbent.choice) };
 }
 
 const sizeOf = ({ cpuCores, memoryBytes, gpus }: Resources): string => `${cpuCores} ${memoryBytes} ${gpus}`;

@@ -30,7 +30,7 @@ export interface SurrogateProblem {
   readonly objective: Objective;
   readonly limits: ResourceUse;
   readonly sloMs: number;
-  /** Options per stage, none dominated by another of its variant. */
+  /** Options per stage. */
   readonly stages: readonly (readonly SurrogateOption[])[];
   /** Machines that the replicas must fit on, if their sizes are known. */
   readonly nodes?: readonly NodeGroup[];
@@ -43,46 +43,22 @@ const DEFAULT_LABEL_LIMIT = 2_000_000;
 export const optionLatencyMs = (option: Pick<StageOption, 'meanMs' | 'tailMs'>, factors: LatencyFactors): number =>
   factors.kappa * (option.meanMs + factors.theta * (option.tailMs - option.meanMs));
 
-function dominates(a: SurrogateOption, b: SurrogateOption, batchCounts: boolean): boolean {
-  if (a.latencyMs > b.latencyMs || a.costPerHour > b.costPerHour) return false;
-  if (batchCounts && a.option.maxBatchSize > b.option.maxBatchSize) return false;
-  return a.option.use.every((amount, r) => amount <= (b.option.use[r] as number));
-}
-
-/** Options of one variant that no other of it beats in everything; of equals the first stays. */
-function undominated(options: readonly SurrogateOption[], batchCounts: boolean): readonly SurrogateOption[] {
-  const sorted = [...options].sort((a, b) => a.costPerHour - b.costPerHour || a.latencyMs - b.latencyMs);
-  const kept: SurrogateOption[] = [];
-  for (const candidate of sorted) if (!kept.some((k) => dominates(k, candidate, batchCounts))) kept.push(candidate);
-  return kept;
-}
-
-/** Options that may replace each other: of one variant, and on machines of given sizes with replicas of one size. */
-function kindOf({ option }: SurrogateOption, sizesCount: boolean): string {
-  const { cpuCores, memoryBytes, gpus } = option.resources;
-  return sizesCount ? [option.variantIndex, cpuCores, memoryBytes, gpus].join(' ') : `${option.variantIndex}`;
-}
-
 /** The surrogate of a setting under the given factors. */
 export function surrogateProblem(setting: PlanningSetting, factors: LatencyFactors): SurrogateProblem {
   const { graph, accuracy, objective, limits, sloMs, spec } = setting;
-  const stages = setting.options.map((options) => {
-    const kinds = new Map<string, SurrogateOption[]>();
-    for (const option of options) {
-      const costPerHour = option.use[3] + option.switchingCostPerHour;
-      const timed = { option, latencyMs: optionLatencyMs(option, factors), costPerHour };
-      const kind = kindOf(timed, spec.nodes !== undefined);
-      kinds.set(kind, [...(kinds.get(kind) ?? []), timed]);
-    }
-    return [...kinds.values()].flatMap((kind) => undominated(kind, objective.kind === 'weights'));
-  });
   return {
     graph,
     accuracy,
     objective,
     limits,
     sloMs,
-    stages,
+    stages: setting.options.map((options) =>
+      options.map((option) => ({
+        option,
+        latencyMs: optionLatencyMs(option, factors),
+        costPerHour: option.use[3] + option.switchingCostPerHour,
+      })),
+    ),
     ...(spec.nodes === undefined ? {} : { nodes: spec.nodes }),
     labelLimit: setting.problem.labelLimit ?? DEFAULT_LABEL_LIMIT,
   };

@@ -61,8 +61,8 @@ export interface LabelProblem {
   readonly cost?: { readonly amount: number; readonly perUnit: number };
   readonly goal: Goal;
   readonly scenarios: readonly Scenario[];
-  /** Asked of complete choices (option index per node) only; a refused choice does not count. */
-  readonly accepts?: (choice: Int32Array) => boolean;
+  /** Asked of complete choices only, by the sources of their options; a refused choice does not count. */
+  readonly accepts?: (sources: Int32Array) => boolean;
   readonly labelLimit: number;
 }
 
@@ -133,6 +133,10 @@ export function tailsMs(graph: NodeGraph, latencyOf: (node: number) => number): 
   return tails;
 }
 
+/** The sources of the options of a choice. */
+export const sourcesOf = ({ nodes }: LabelProblem, choice: Int32Array): Int32Array =>
+  choice.map((o, v) => nodes[v]?.source[o] as number);
+
 /** Value of a choice, or undefined when it breaks a limit, the floor or is refused. */
 export function choiceValue(problem: LabelProblem, choice: Int32Array): number | undefined {
   const { goal, amounts, latencyLimitMs } = problem;
@@ -144,22 +148,28 @@ export function choiceValue(problem: LabelProblem, choice: Int32Array): number |
   }
   const y = totalScore(problem, choice);
   if (goal.kind === 'cost' && y < goal.scoreFloor) return undefined;
-  if (problem.accepts !== undefined && !problem.accepts(choice)) return undefined;
+  if (problem.accepts !== undefined && !problem.accepts(sourcesOf(problem, choice))) return undefined;
   return goalValue(goal, y, totalCost(problem, choice));
 }
 
-/** The problem with only some options of each node (indices, ascending). */
+function picked(values: Float64Array, indices: ArrayLike<number>): Float64Array {
+  const out = new Float64Array(indices.length);
+  for (let i = 0; i < out.length; i++) out[i] = values[indices[i] as number] as number;
+  return out;
+}
+
+/** Only the options at the given positions. */
+export function pickOptions(node: Omit<NodeOptions, 'count'>, indices: Int32Array | Uint32Array): NodeOptions {
+  return {
+    count: indices.length,
+    latencyMs: picked(node.latencyMs, indices),
+    score: picked(node.score, indices),
+    amounts: node.amounts.map((values) => picked(values, indices)),
+    source: Int32Array.from(indices, (i) => node.source[i] as number),
+  };
+}
+
+/** The problem with only some options of each node (positions, ascending). */
 export function withOptions(problem: LabelProblem, kept: readonly Int32Array[]): LabelProblem {
-  const nodes = problem.nodes.map((node, v): NodeOptions => {
-    const indices = kept[v] as Int32Array;
-    const pick = (from: Float64Array): Float64Array => Float64Array.from(indices, (i) => from[i] as number);
-    return {
-      count: indices.length,
-      latencyMs: pick(node.latencyMs),
-      score: pick(node.score),
-      amounts: node.amounts.map(pick),
-      source: Int32Array.from(indices, (i) => node.source[i] as number),
-    };
-  });
-  return { ...problem, nodes };
+  return { ...problem, nodes: problem.nodes.map((node, v) => pickOptions(node, kept[v] as Int32Array)) };
 }

@@ -3,18 +3,22 @@
  * and with it the bar that options and labels have to pass. A sweep that drops nothing for want of width, or nothing that could have been
  * better, proves its answer; the last one is as wide as the label limit allows and says what it could not prove.
  */
-import { cutLayout } from './cut-layout.js';
-import { labelPass, VALUE_TIE } from './label-pass.js';
-import { finishMs, type LabelProblem, withOptions } from './label-problem.js';
-import { ascend, type Incumbent, type Multipliers } from './multipliers.js';
-import { relaxedScore } from './relaxed-score.js';
 
-/** Best choice (option index per node) with its value, and an upper bound on every other. */
+import { cutLayout } from './cut-layout.js';
+import { smallest } from './extremes.js';
+import { barAbove, barBelow, labelPass, type PassResult } from './label-pass.js';
+import { finishMs, type LabelProblem, sourcesOf, withOptions } from './label-problem.js';
+import { ascend, type Incumbent, type Multipliers } from './multipliers.js';
+import { type RelaxedScore, relaxedScore } from './relaxed-score.js';
+
+/** Best choice (by `source` of the options, one per node) with its value, and an upper bound on every other. */
 export interface LabelSolution {
   readonly incumbent?: Incumbent;
   readonly optimal: boolean;
   /** No choice is worth more. */
   readonly upperBound: number;
+  /** Per node the sources of the options that a choice of this value (or a better one) can contain. */
+  readonly candidates: readonly Int32Array[];
   readonly labels: number;
 }
 
@@ -22,9 +26,16 @@ const FIRST_STEPS = 120;
 const FURTHER_STEPS = 40;
 const WIDTHS = [24, 240];
 
-const none = (labels: number): LabelSolution => ({ optimal: true, upperBound: Number.NEGATIVE_INFINITY, labels });
+/** Whether some limit is missed even by the best options for it. */
+function plainlyImpossible({ nodes, graph, amounts, latencyLimitMs }: LabelProblem): boolean {
+  if (nodes.some((node) => node.count === 0)) return true;
+  const leastMs = nodes.map((node) => smallest(node.latencyMs));
+  if (finishMs(graph, (v) => leastMs[v] as number) > latencyLimitMs) return true;
+  const leastUse = amounts.map((_, k) => nodes.reduce((sum, node) => sum + smallest(node.amounts[k]), 0));
+  return amounts.some(({ limit }, k) => (leastUse[k] as number) > limit);
+}
 
-/** Options whose bound passes the bar, per node. */
+/** Options whose bound passes the bar, per node; all of them without a bar. */
 function promising(problem: LabelProblem, { bound, reduced, best }: Multipliers, bar: number): readonly Int32Array[] {
   return problem.nodes.map((node, v) => {
     const needed = bar - bound + (best[v] as number);
@@ -34,66 +45,115 @@ function promising(problem: LabelProblem, { bound, reduced, best }: Multipliers,
   });
 }
 
-function barOf(incumbent: Incumbent | undefined): number {
-  return incumbent === undefined
-    ? Number.NEGATIVE_INFINITY
-    : incumbent.value + VALUE_TIE * Math.max(1, Math.abs(incumbent.value));
-}
+class Search {
+  readonly #layout: ReturnType<typeof cutLayout>;
+  readonly #labelLimit: number;
+  /** Holds fewer and fewer options; `source` tells which. */
+  #problem: LabelProblem;
+  #relaxed: RelaxedScore;
+  #best: Incumbent | undefined;
+  #multipliers: Multipliers | undefined;
+  readonly #whole: LabelProblem;
+  #firstMultipliers: Multipliers | undefined;
+  #labels = 0;
+  impossible = false;
 
-/** Choice in terms of the options before `withOptions`. */
-function translated(incumbent: Incumbent, kept: readonly Int32Array[]): Incumbent {
-  return { ...incumbent, choice: incumbent.choice.map((o, v) => kept[v]?.[o] as number) };
-}
-
-const extreme = (values: Float64Array | undefined, of: (a: number, b: number) => number): number =>
-  (values as Float64Array).reduce((a, b) => of(a, b));
-
-/** Whether some limit is missed even by the best options for it. */
-function plainlyImpossible({ nodes, graph, amounts, latencyLimitMs }: LabelProblem): boolean {
-  if (nodes.some((node) => node.count === 0)) return true;
-  const leastMs = nodes.map((node) => extreme(node.latencyMs, Math.min));
-  if (finishMs(graph, (v) => leastMs[v] as number) > latencyLimitMs) return true;
-  const leastUse = amounts.map((_, k) => nodes.reduce((sum, node) => sum + extreme(node.amounts[k], Math.min), 0));
-  return amounts.some(({ limit }, k) => (leastUse[k] as number) > limit);
-}
-
-/** Solves `problem`; `known` is a choice already at hand. */
-export function solveLabels(problem: LabelProblem, known?: Incumbent): LabelSolution {
-  if (plainlyImpossible(problem)) return none(0);
-  const layout = cutLayout(problem);
-  let ascent = ascend(problem, relaxedScore(problem), {
-    iterations: FIRST_STEPS,
-    ...(known === undefined ? {} : { incumbent: known }),
-  });
-  let incumbent = ascent.incumbent;
-  if (ascent.impossible) return none(0);
-  let labels = 0;
-  for (const width of [...WIDTHS, problem.labelLimit]) {
-    const kept = promising(problem, ascent.multipliers, barOf(incumbent));
-    if (kept.some((options) => options.length === 0)) break;
-    const reduced = withOptions(problem, kept);
-    const relaxed = relaxedScore(reduced);
-    const again = ascend(reduced, relaxed, { iterations: FURTHER_STEPS, prices: ascent.prices, ...bare(incumbent) });
-    if (again.incumbent !== incumbent) incumbent = translated(again.incumbent as Incumbent, kept);
-    const { multipliers } = again;
-    const pass = labelPass({ problem: reduced, layout, relaxed, multipliers, width, ...bare(incumbent) });
-    labels += pass.labels;
-    if (pass.incumbent !== incumbent) incumbent = translated(pass.incumbent as Incumbent, kept);
-    if (pass.droppedBound <= barOf(incumbent)) break;
-    if (width === problem.labelLimit) {
-      const upperBound = Math.max(pass.droppedBound, incumbent?.value ?? pass.droppedBound);
-      return { ...(incumbent === undefined ? {} : { incumbent }), optimal: false, upperBound, labels };
-    }
-    ascent = ascend(problem, relaxedScore(problem), {
-      iterations: FURTHER_STEPS,
-      prices: ascent.prices,
-      ...bare(incumbent),
-    });
+  constructor(problem: LabelProblem) {
+    this.#problem = problem;
+    this.#whole = problem;
+    this.#layout = cutLayout(problem);
+    this.#relaxed = relaxedScore(problem);
+    this.#labelLimit = problem.labelLimit;
   }
-  if (incumbent === undefined) return none(labels);
-  return { incumbent, optimal: true, upperBound: incumbent.value, labels };
+
+  run(): LabelSolution {
+    this.#improvePrices(FIRST_STEPS);
+    if (this.impossible) return this.#proven();
+    for (const width of [...WIDTHS, this.#labelLimit]) {
+      if (!this.#keepPromising()) return this.#proven();
+      this.#improvePrices(FURTHER_STEPS);
+      if (!this.#keepPromising()) return this.#proven();
+      const pass = this.#sweep(width);
+      if (pass.droppedBound <= this.#bar()) return this.#proven();
+      if (width === this.#labelLimit) return this.#unproven(pass.droppedBound);
+    }
+    return this.#proven();
+  }
+
+  #bar(): number {
+    return barAbove(this.#best?.value);
+  }
+
+  #improvePrices(iterations: number): void {
+    const prices = this.#multipliers?.prices;
+    this.#relaxed = relaxedScore(this.#problem);
+    const result = ascend(this.#problem, this.#relaxed, {
+      iterations,
+      ...(this.#best === undefined ? {} : { known: this.#best.value }),
+      ...(prices === undefined ? {} : { prices }),
+    });
+    this.#multipliers = result.multipliers;
+    this.#firstMultipliers ??= result.multipliers;
+    this.impossible ||= result.impossible;
+    this.#take(result.incumbent);
+  }
+
+  /** Drops options that cannot be part of anything better; false when a node has none left. */
+  #keepPromising(): boolean {
+    if (this.#best === undefined) return true;
+    const kept = promising(this.#problem, this.#multipliers as Multipliers, this.#bar());
+    if (kept.some((options) => options.length === 0)) return false;
+    const multipliers = this.#multipliers as Multipliers;
+    this.#multipliers = {
+      ...multipliers,
+      reduced: multipliers.reduced.map((worth, v) =>
+        Float64Array.from(kept[v] as Int32Array, (o) => worth[o] as number),
+      ),
+    };
+    this.#problem = withOptions(this.#problem, kept);
+    return true;
+  }
+
+  #sweep(width: number): PassResult {
+    const pass = labelPass({
+      problem: this.#problem,
+      layout: this.#layout,
+      relaxed: this.#relaxed,
+      multipliers: this.#multipliers as Multipliers,
+      width,
+      bar: this.#bar(),
+    });
+    this.#labels += pass.labels;
+    this.#take(pass.incumbent);
+    return pass;
+  }
+
+  #take(found: Incumbent | undefined): void {
+    if (found === undefined) return;
+    this.#best = { value: found.value, choice: sourcesOf(this.#problem, found.choice) };
+  }
+
+  #proven(): LabelSolution {
+    return this.#solution({ optimal: true, upperBound: this.#best?.value ?? Number.NEGATIVE_INFINITY });
+  }
+
+  #unproven(droppedBound: number): LabelSolution {
+    return this.#solution({ optimal: false, upperBound: Math.max(droppedBound, this.#best?.value ?? droppedBound) });
+  }
+
+  #solution(proof: { readonly optimal: boolean; readonly upperBound: number }): LabelSolution {
+    const labels = this.#labels;
+    if (this.#best === undefined) return { ...proof, candidates: [], labels };
+    const level = barBelow(this.#best.value);
+    const kept = promising(this.#whole, this.#firstMultipliers as Multipliers, level);
+    const candidates = kept.map((options, v) => options.map((o) => this.#whole.nodes[v]?.source[o] as number));
+    return { ...proof, incumbent: this.#best, candidates, labels };
+  }
 }
 
-function bare(incumbent: Incumbent | undefined): { readonly incumbent?: Incumbent } {
-  return incumbent === undefined ? {} : { incumbent };
+/** Solves `problem`. */
+export function solveLabels(problem: LabelProblem): LabelSolution {
+  if (plainlyImpossible(problem))
+    return { optimal: true, upperBound: Number.NEGATIVE_INFINITY, candidates: [], labels: 0 };
+  return new Search(problem).run();
 }

@@ -1,0 +1,75 @@
+/**
+ * Labels of one cut in flat arrays: what each remembers (see cut-layout), what it has collected toward the bound, and where it came from.
+ */
+import { sortByKey } from './sort-by-key.js';
+
+/** A growing set of labels. Coordinates are slots, amounts, then minus the score of each class. */
+export class LabelStore {
+  readonly dims: number;
+  coordinates: Float64Array;
+  /** Worth so far at the present prices, waiting included; with the rest's best it is a bound. */
+  collected: Float64Array;
+  /** Relaxed total score so far. */
+  relaxedScore: Float64Array;
+  /** Position of the label of the cut before. */
+  parent: Int32Array;
+  /** Option of the node that lies between the cuts. */
+  option: Int32Array;
+  count = 0;
+
+  constructor(dims: number, room: number) {
+    this.dims = dims;
+    this.coordinates = new Float64Array(dims * room);
+    this.collected = new Float64Array(room);
+    this.relaxedScore = new Float64Array(room);
+    this.parent = new Int32Array(room);
+    this.option = new Int32Array(room);
+  }
+
+  /** Makes room for one more label. */
+  reserve(): void {
+    if (this.count < this.parent.length) return;
+    const larger = new LabelStore(this.dims, this.parent.length * 2);
+    larger.copyFrom(this);
+    this.coordinates = larger.coordinates;
+    this.collected = larger.collected;
+    this.relaxedScore = larger.relaxedScore;
+    this.parent = larger.parent;
+    this.option = larger.option;
+  }
+
+  /** Overwrites the first labels with those of `other`, which must not be more than there is room for. */
+  copyFrom(other: LabelStore): void {
+    this.coordinates.set(other.coordinates);
+    this.collected.set(other.collected);
+    this.relaxedScore.set(other.relaxedScore);
+    this.parent.set(other.parent);
+    this.option.set(other.option);
+    this.count = other.count;
+  }
+
+  /** Only the given labels, in the given order. */
+  picked(indices: Uint32Array): LabelStore {
+    const { dims } = this;
+    const out = new LabelStore(dims, Math.max(1, indices.length));
+    out.count = indices.length;
+    for (let i = 0; i < indices.length; i++) {
+      const from = indices[i] as number;
+      for (let d = 0; d < dims; d++) out.coordinates[i * dims + d] = this.coordinates[from * dims + d] as number;
+      out.collected[i] = this.collected[from] as number;
+      out.relaxedScore[i] = this.relaxedScore[from] as number;
+      out.parent[i] = this.parent[from] as number;
+      out.option[i] = this.option[from] as number;
+    }
+    return out;
+  }
+
+  /** Positions by what was collected, most first. */
+  byWorth(): Uint32Array {
+    let most = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < this.count; i++) most = Math.max(most, this.collected[i] as number);
+    const missing = new Float64Array(this.count);
+    for (let i = 0; i < this.count; i++) missing[i] = most - (this.collected[i] as number);
+    return sortByKey(missing, this.count, { stride: 1, offset: 0 });
+  }
+}
