@@ -26,7 +26,7 @@ export function refusal(error: unknown): Answer {
     code,
     ...(reason !== undefined && { reason }),
     details,
-    docs: `docs/reference/errors.md#${code}`,
+    docs: `docs/reference/errors.md#${code.toLowerCase()}`,
   };
   return { status: httpStatus, headers: refusalHeaders(error, httpStatus), json: JSON.stringify(body) };
 }

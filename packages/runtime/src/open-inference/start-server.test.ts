@@ -258,7 +258,12 @@ describe('refusals', () => {
     });
     expect(reply).toMatchObject({
       status,
-      body: { error: expect.any(String), code, details: expect.any(Object), docs: `docs/reference/errors.md#${code}` },
+      body: {
+        error: expect.any(String),
+        code,
+        details: expect.any(Object),
+        docs: `docs/reference/errors.md#${code.toLowerCase()}`,
+      },
     });
     expect((await server.json(INFER, good)).status).toBe(200);
   });
