@@ -14,6 +14,7 @@ import {
   variantId,
 } from '@equipoise/core';
 import type { MachineFingerprint } from './machine-fingerprint.js';
+import { type ProfileRequest, profilePipeline } from './profile-pipeline.js';
 
 export const machine: MachineFingerprint = {
   cpuModel: 'test',
@@ -134,4 +135,40 @@ export class FakeLauncher implements ReplicaLauncher {
     };
     return { runner: { run, close, onLost: () => {} }, loadMs: fake.loadMs ?? 50 };
   }
+}
+
+/** Three requests that bring x = 1, 2 and 3. */
+export const samples = [1, 2, 3].map((value) => ({ name: `${value}`, inputs: { x: int32([1], value) } }));
+/** A stage whose batches take a fixed time and one for each item. */
+export const linear = (fixedMs: number, itemMs: number): FakeStage => ({
+  serviceMs: (_, items) => fixedMs + itemMs * items,
+});
+
+/** A profiler of one pipeline on fake replicas. */
+export interface Bench {
+  readonly clock: WorkClock;
+  readonly launcher: FakeLauncher;
+  profile(over?: Partial<ProfileRequest>): ReturnType<typeof profilePipeline>;
+}
+
+/** The bench of `spec` with the given stages behind it; a hand-over and an answer take `wayMs` together. */
+export function bench(spec: PipelineSpec, stages: Readonly<Record<string, FakeStage>>, wayMs = 0): Bench {
+  const clock = new WorkClock();
+  const launcher = new FakeLauncher(clock, stages, wayMs);
+  const request: ProfileRequest = {
+    spec,
+    launcher,
+    samples,
+    options: { quick: true },
+    clock,
+    machine,
+    residentBytes: () => 0,
+    nowEpochMs: () => 1_700_000_000_000,
+  };
+  return { clock, launcher, profile: (over = {}) => profilePipeline({ ...request, ...over }) };
+}
+
+/** Bounds that allow the given batch sizes. */
+export function boundsWith(batchSizes: readonly number[]) {
+  return { minReplicas: 1, maxReplicas: 4, maxBatchWaitMs: 0, batchSizes };
 }

@@ -122,7 +122,7 @@ describe('SqlitePlanStore', () => {
     const rng = new SeededRng(11);
     let next = 0;
     for (let kill = 0; kill < 20; kill++) {
-      const acknowledged = await writeUntilKilled(path, next, { writes: 3 + kill, afterMs: rng.next() * 9 });
+      const acknowledged = await writeUntilKilled(path, next, { writes: 3 + (kill % 5), afterMs: rng.next() * 9 });
       const store = new SqlitePlanStore(path);
       const plan = store.lastGoodPlan('p', 'd');
       const numbers = store.recentDecisions('p', 10_000).map(({ atEpochMs }) => atEpochMs);
