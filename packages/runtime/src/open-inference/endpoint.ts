@@ -1,4 +1,6 @@
 /** What an endpoint is: a function from a call to an answer, so that it needs no socket; it refuses by throwing an AppError. */
+import { AppError } from '@equipoise/core';
+import type { Answer } from './answer.js';
 import type { ServedPipeline } from './served-pipeline.js';
 
 /** A request as an endpoint sees it. */
@@ -19,17 +21,15 @@ export interface Call {
   readonly readBody: () => Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** A response: its status, headers beside the usual ones, and a JSON text. */
-export interface Answer {
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly json: string;
-}
-
 /** Answers one kind of call. */
 export type Endpoint = (call: Call) => Answer | Promise<Answer>;
 
-/** A 200 with a JSON value. */
-export function ok(value: unknown): Answer {
-  return { status: 200, json: JSON.stringify(value) };
+/** The pipeline that a call names; AppError NOT_FOUND lists those that exist. */
+export function pipelineOf({ pipelines, pipelineName }: Call): ServedPipeline {
+  const pipeline = pipelines.get(pipelineName);
+  if (pipeline !== undefined) return pipeline;
+  const names = [...pipelines.keys()];
+  throw new AppError('NOT_FOUND', `No pipeline of this name is served; served: ${names.join(', ')}.`, {
+    details: { pipelines: names },
+  });
 }

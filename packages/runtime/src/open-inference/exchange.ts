@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '@equipoise/core';
-import type { Answer } from './endpoint.js';
+import type { Answer } from './answer.js';
 import { readBody } from './read-body.js';
 import { dropError, refusal } from './refusal.js';
 import type { RouteTable } from './routes.js';
@@ -38,14 +38,11 @@ export async function exchange(setting: ExchangeSetting, wire: Wire): Promise<vo
   wire.response.on('close', () => {
     if (!wire.response.writableFinished) gone.abort();
   });
-  let bodyWanted = false;
   const onReading = () => {
-    bodyWanted = true;
     if (wire.awaitsContinue) wire.response.writeContinue();
   };
   const answer = await answerTo(setting, wire, { requestId, signal: gone.signal, onReading });
-  const ending = setting.closing() || (wire.awaitsContinue && !bodyWanted);
-  write(wire, answer, { 'x-request-id': requestId, ...(ending && { connection: 'close' }) });
+  write(wire, answer, { 'x-request-id': requestId, ...(setting.closing() && { connection: 'close' }) });
 }
 
 interface CallParts {

@@ -1,6 +1,6 @@
 /** Whether the server runs, and whether it can answer: ready means that every stage of every pipeline has a replica in service. */
-import type { Answer, Call } from './endpoint.js';
-import { pipelineOf } from './served-pipeline.js';
+import type { Answer } from './answer.js';
+import { type Call, pipelineOf } from './endpoint.js';
 
 /** The process runs and answers. */
 export function live(): Answer {

@@ -1,6 +1,6 @@
 /** Metadata of the server and of its pipelines in the form of the Open Inference Protocol v2. */
-import { type Answer, type Call, type Endpoint, ok } from './endpoint.js';
-import { pipelineOf } from './served-pipeline.js';
+import { type Answer, ok } from './answer.js';
+import { type Call, type Endpoint, pipelineOf } from './endpoint.js';
 
 /** Name, version and protocol extensions of the server. */
 export function serverMetadata(version: string): Endpoint {

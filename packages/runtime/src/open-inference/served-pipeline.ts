@@ -2,9 +2,8 @@
  * A pipeline behind the protocol. Stages do not declare what they give, so the types of the outputs are learned: those of the
  * completed requests so far, a dimension of several sizes as −1.
  */
-import { AppError, type Datatype, type SourceTensor, type TensorMap } from '@equipoise/core';
+import type { Datatype, SourceTensor, TensorMap } from '@equipoise/core';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
-import type { Call } from './endpoint.js';
 import { completedOutput } from './refusal.js';
 
 const MOST_OUTPUTS = 64;
@@ -69,14 +68,4 @@ export class ServedPipeline {
       }
     }
   }
-}
-
-/** The pipeline that a call names; AppError NOT_FOUND lists those that exist. */
-export function pipelineOf({ pipelines, pipelineName }: Call): ServedPipeline {
-  const pipeline = pipelines.get(pipelineName);
-  if (pipeline !== undefined) return pipeline;
-  const names = [...pipelines.keys()];
-  throw new AppError('NOT_FOUND', `No pipeline of this name is served; served: ${names.join(', ')}.`, {
-    details: { pipelines: names },
-  });
 }

@@ -355,6 +355,21 @@ describe('bodies over the limit', () => {
     expect((await send('/livez')).status).toBe(200);
   });
 
+  it('are cut off when they go on after the refusal', async () => {
+    const { server } = await start(bytes, undefined, { maxBodyBytes: 1000 });
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    let text = '';
+    socket.on('error', () => {});
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    socket.write(`POST ${RUN} HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 999999999\r\n\r\n`);
+    const drip = setInterval(() => socket.write('x'.repeat(1000)), 20);
+    await once(socket, 'close');
+    clearInterval(drip);
+    expect(text).toMatch(/^HTTP\/1.1 413 /);
+  });
+
   it('are not even asked for when the client waits for a go-ahead', async () => {
     const { server } = await start(bytes, undefined, { maxBodyBytes: 1000 });
     const ask = (length: number) =>
@@ -376,6 +391,12 @@ describe('connections', () => {
     expect(reply).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(reply).toContain('"code":"MALFORMED_REQUEST"');
     expect((await send('/livez')).status).toBe(200);
+  });
+
+  it('never get the refusal of garbage in place of the answer to the request before it', async () => {
+    const { server } = await start(specFor([image]), undefined, { wait: () => new Promise(() => {}) });
+    const pending = `POST ${RUN} HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 1\r\n\r\na`;
+    expect(await overRawSocket(server, [`${pending}garbage\r\n\r\n`])).toBe('');
   });
 
   it('time out when headers or body come too slowly', async () => {
