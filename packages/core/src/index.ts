@@ -2,6 +2,7 @@
 export * from './control/diff-plans.js';
 export * from './control/on-tick.js';
 export * from './control/plan-that-runs.js';
+export * from './control/simulate-control.js';
 export * from './estimate/burstiness.js';
 export * from './estimate/pas.js';
 export * from './estimate/pipeline-latency.js';
@@ -25,6 +26,7 @@ export * from './model/request-outcome.js';
 export * from './model/running-plan.js';
 export * from './model/tensor.js';
 export * from './model/tensor-batch.js';
+export * from './model/variant-ages.js';
 export * from './optimize/baselines/static-best.js';
 export * from './optimize/baselines/static-cheapest.js';
 export * from './optimize/optimize.js';

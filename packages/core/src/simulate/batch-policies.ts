@@ -9,7 +9,11 @@ import type { BatchPolicy } from '../serve/batch-policy.js';
 import { servingGraph } from '../serve/serving-graph.js';
 
 /** Policies by stage index, in the order of `spec.stages`; stages that the plan or the profiles lack expect nothing. */
-export function batchPolicies(spec: PipelineSpec, plan: Plan, curves: ServiceCurves): readonly BatchPolicy[] {
+export function batchPolicies(
+  spec: PipelineSpec,
+  plan: Pick<Plan, 'stages'>,
+  curves: ServiceCurves,
+): readonly BatchPolicy[] {
   const graph = servingGraph(spec);
   const serviceMs = graph.stages.map(({ id }) => expectedServiceMs(plan, curves, id));
   const remainingMs = graph.stages.map(() => 0);
@@ -26,7 +30,11 @@ export function batchPolicies(spec: PipelineSpec, plan: Plan, curves: ServiceCur
   }));
 }
 
-function expectedServiceMs(plan: Plan, curves: ServiceCurves, id: keyof Plan['stages']): readonly number[] {
+function expectedServiceMs(
+  plan: Pick<Plan, 'stages'>,
+  curves: ServiceCurves,
+  id: keyof Plan['stages'],
+): readonly number[] {
   const stagePlan = plan.stages[id]?.[0];
   const curve = stagePlan && curves.curve(id, stagePlan.variantId, stagePlan.resources.cpuCores);
   if (stagePlan === undefined || curve === undefined) return [];

@@ -1,37 +1,56 @@
 /**
- * A deterministic discrete-event simulation of a pipeline under one plan. The policies are the very objects that serve
+ * A deterministic discrete-event simulation of a pipeline. The policies are the very objects that serve
  * (`serve/pipeline-scheduler`); only time, arrivals and service times are replaced: an event heap, an arrival process and draws
- * from the profile. The same seed gives the same run on every machine.
+ * from the profile. A controller may change the plan on the way. The same seed gives the same run on every machine.
  */
 import { EventHeap } from '../kernel/event-heap.js';
 import { invariant } from '../kernel/invariant.js';
 import type { Rng } from '../kernel/rng.js';
-import { replicaId } from '../model/ids.js';
+import type { Change } from '../model/change.js';
+import type { Observation, StageObservation } from '../model/decision.js';
+import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
-import type { Plan, StagePlan } from '../model/plan.js';
+import type { Plan } from '../model/plan.js';
+import type { DropReason } from '../model/request-outcome.js';
+import { VariantAges } from '../model/variant-ages.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
-import type { ServiceCurve } from '../profile/service-curve.js';
 import { drawMs } from '../profile/service-law.js';
 import { PipelineScheduler, type ServingEffects } from '../serve/pipeline-scheduler.js';
-import type { ServingReplica } from '../serve/replica.js';
 import type { RequestState } from '../serve/request-state.js';
 import { type ServingGraph, servingGraph } from '../serve/serving-graph.js';
 import type { ArrivalProcess } from './arrivals.js';
-import { batchPolicies } from './batch-policies.js';
+import { SimulatedFleet, type SimulatedReplica } from './simulated-fleet.js';
 import { SimulationTally } from './simulation-tally.js';
 
 /** What to simulate. `hostCores` bounds the replica threads that run at once (Infinity when they are not on one host). */
 export interface SimulationSetup {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
+  /** The plan in force at the start. */
   readonly plan: Plan;
   readonly arrivals: ArrivalProcess;
   readonly rng: Rng;
   readonly hostCores: number;
   /** Off for verification: without drops and with unbounded queues a miss shows as a late completion. */
   readonly drops: boolean;
-  /** Called at each end of a request with its arrival instant and its latency (undefined when dropped). */
-  readonly onEnd?: (arrivedAtMs: number, latencyMs: number | undefined) => void;
+  readonly controller?: SimulatedController;
+  /** Called at each end of a request. */
+  readonly onEnd?: (end: SimulatedEnd) => void;
+}
+
+/** How a request ended; the latency is undefined when it was dropped. */
+export interface SimulatedEnd {
+  readonly arrivedAtMs: number;
+  readonly endedAtMs: number;
+  readonly latencyMs: number | undefined;
+}
+
+/** A control loop in simulated time. Ticks that come while changes are under way are skipped, as a served loop does. */
+export interface SimulatedController {
+  readonly intervalMs: number;
+  decide(observation: Observation): readonly Change[];
+  /** Time from start to ready of a replica. */
+  loadMs(stageId: StageId, variantId: VariantId): number;
 }
 
 /** A run's counts together with the simulated time it took. */
@@ -41,30 +60,35 @@ export interface SimulationRun {
   readonly graph: ServingGraph;
 }
 
-type NoPayload = undefined;
-type NoContext = undefined;
-type Replica = ServingReplica<NoPayload, NoContext>;
+type Request = RequestState<undefined, undefined>;
 
 /** Event codes: replicas count up from 0. */
 const ARRIVAL = -1;
 const WAKE = -2;
+const TICK = -3;
+const CHANGE_DONE = -4;
 
-class Simulation implements ServingEffects<NoPayload, NoContext, never> {
+/** Seconds of arrivals that an observation holds. */
+const OBSERVED_SECONDS = 600;
+
+class Simulation implements ServingEffects<undefined, undefined, never> {
   readonly tally: SimulationTally;
   readonly graph: ServingGraph;
   readonly #setup: SimulationSetup;
-  readonly #scheduler: PipelineScheduler<NoPayload, NoContext>;
+  readonly #scheduler: PipelineScheduler<undefined, undefined>;
+  readonly #fleet: SimulatedFleet;
   readonly #events = new EventHeap();
-  readonly #replicas: Replica[] = [];
-  readonly #curveOf = new Map<Replica, { readonly index: number; readonly curve: ServiceCurve }>();
   readonly #serviceRng: Rng;
   readonly #fanOutRng: Rng;
+  readonly #arrivalsPerSecond: number[] = [];
+  readonly #ages = new VariantAges();
   /** Shared arrays of empty items, by length. */
-  readonly #emptyItems: NoPayload[][] = [];
+  readonly #emptyItems: undefined[][] = [];
+  #loadEnded = false;
   #nowMs = 0;
 
   constructor(setup: SimulationSetup) {
-    const { spec } = setup;
+    const { spec, curves, controller } = setup;
     this.#setup = setup;
     this.graph = servingGraph(spec);
     this.tally = new SimulationTally(this.graph.stages.length, spec.slo.latencyMs);
@@ -73,11 +97,15 @@ class Simulation implements ServingEffects<NoPayload, NoContext, never> {
     const maxQueueLength = setup.drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
     const limits = { hostCores: setup.hostCores, maxQueueLength, dropLate: setup.drops };
     this.#scheduler = new PipelineScheduler(this.graph, limits, this);
-    this.#startReplicas();
+    const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
+    this.#fleet = new SimulatedFleet({ spec, curves, graph: this.graph, scheduler: this.#scheduler, loadMs });
+    this.#fleet.start(setup.plan, 0);
+    this.#ages.note(this.#fleet.runningPlan(), this.#nowMs);
   }
 
   run(): SimulationRun {
     this.#scheduleArrival();
+    if (this.#setup.controller !== undefined) this.#events.push(this.#setup.controller.intervalMs, TICK);
     while (this.#events.size > 0) {
       this.#nowMs = this.#events.nextAtMs;
       this.#step(this.#events.pop());
@@ -86,32 +114,23 @@ class Simulation implements ServingEffects<NoPayload, NoContext, never> {
     return { tally: this.tally, endedAtMs: this.#nowMs, graph: this.graph };
   }
 
-  startBatch(replica: Replica, nowMs: number): void {
-    const running = this.#curveOf.get(replica);
-    invariant(running !== undefined, 'a batch for an unknown replica');
-    const serviceMs = drawMs(running.curve.law(replica.batch.length), this.#serviceRng);
-    const stage = this.tally.stages[replica.stage];
-    if (stage !== undefined) {
-      stage.batches += 1;
-      stage.items += replica.batch.length;
-      stage.busyMs += serviceMs;
-      for (const item of replica.batch) {
-        stage.waitMs.record(nowMs - item.enqueuedAtMs);
-        stage.serviceMs.record(serviceMs);
-      }
-    }
-    this.#events.push(nowMs + serviceMs, running.index);
+  startBatch(replica: SimulatedReplica, nowMs: number): void {
+    const { curve, index } = this.#fleet.fielded(replica);
+    const serviceMs = drawMs(curve.law(replica.batch.length), this.#serviceRng);
+    this.tally.stages[replica.stage]?.batchStarted(replica.batch, { nowMs, serviceMs });
+    this.#events.push(nowMs + serviceMs, index);
   }
 
-  complete(request: RequestState<NoPayload, NoContext>, nowMs: number): void {
-    const latencyMs = nowMs - request.arrivedAtMs;
+  complete(request: Request, nowMs: number): void {
+    const { arrivedAtMs } = request;
+    const latencyMs = nowMs - arrivedAtMs;
     this.tally.complete(latencyMs);
-    this.#setup.onEnd?.(request.arrivedAtMs, latencyMs);
+    this.#setup.onEnd?.({ arrivedAtMs, endedAtMs: nowMs, latencyMs });
   }
 
-  drop(request: RequestState<NoPayload, NoContext>, reason: Parameters<SimulationTally['drop']>[0]): void {
-    this.tally.drop(reason);
-    this.#setup.onEnd?.(request.arrivedAtMs, undefined);
+  drop({ arrivedAtMs, droppedAtStage }: Request, reason: DropReason, nowMs: number): void {
+    this.tally.drop(reason, droppedAtStage);
+    this.#setup.onEnd?.({ arrivedAtMs, endedAtMs: nowMs, latencyMs: undefined });
   }
 
   fail(): void {
@@ -125,71 +144,101 @@ class Simulation implements ServingEffects<NoPayload, NoContext, never> {
   drained(): void {}
 
   /** Draws an item count with the expected mean: its floor or ceiling. */
-  fanOut(edge: { readonly index: number }): readonly NoPayload[] {
+  fanOut(edge: { readonly index: number }): readonly undefined[] {
     const expected = this.#setup.spec.edges[edge.index]?.fanOut?.expected ?? 1;
     const floor = Math.floor(expected);
     return this.#items(this.#fanOutRng.next() < expected - floor ? floor + 1 : floor);
   }
 
-  join(): NoPayload {}
+  join(): undefined {}
 
-  merge(): NoPayload {}
+  merge(): undefined {}
 
-  share(): NoPayload {}
+  share(): undefined {}
 
   #step(event: number): void {
-    if (event === ARRIVAL) {
-      const nowMs = this.#nowMs;
-      this.tally.arrived += 1;
-      const deadlineAtMs = nowMs + this.#setup.spec.slo.latencyMs;
-      this.#scheduleArrival();
-      this.#scheduler.arrive({ context: undefined, arrivedAtMs: nowMs, deadlineAtMs }, undefined);
-    } else if (event === WAKE) {
-      this.#scheduler.advance(this.#nowMs);
-    } else {
-      const replica = this.#replicas[event] as Replica;
+    if (event === ARRIVAL) this.#arrive();
+    else if (event === WAKE) this.#scheduler.advance(this.#nowMs);
+    else if (event === TICK) this.#tick();
+    else if (event === CHANGE_DONE) this.#finishChange();
+    else {
+      const replica = this.#fleet.replicaAt(event);
       this.#scheduler.batchDone(replica, this.#items(replica.batch.length), this.#nowMs);
     }
   }
 
+  #arrive(): void {
+    const arrivedAtMs = this.#nowMs;
+    this.tally.arrived += 1;
+    if (this.#setup.controller !== undefined) this.#countArrival();
+    this.#scheduleArrival();
+    const deadlineAtMs = arrivedAtMs + this.#setup.spec.slo.latencyMs;
+    this.#scheduler.arrive({ context: undefined, arrivedAtMs, deadlineAtMs }, undefined);
+  }
+
+  #countArrival(): void {
+    const second = Math.floor(this.#nowMs / 1000);
+    while (this.#arrivalsPerSecond.length <= second) this.#arrivalsPerSecond.push(0);
+    this.#arrivalsPerSecond[second] = (this.#arrivalsPerSecond[second] ?? 0) + 1;
+  }
+
   #scheduleArrival(): void {
     const atMs = this.#setup.arrivals.nextAtMs();
-    if (atMs !== undefined) this.#events.push(atMs, ARRIVAL);
+    if (atMs === undefined) this.#loadEnded = true;
+    else this.#events.push(atMs, ARRIVAL);
   }
 
-  #startReplicas(): void {
-    const { spec, plan, curves } = this.#setup;
-    const policies = batchPolicies(spec, plan, curves);
-    for (const stage of this.graph.stages) {
-      const stagePlan = plan.stages[stage.id]?.[0];
-      const policy = policies[stage.index];
-      invariant(stagePlan !== undefined && policy !== undefined, `the plan has nothing for stage ${stage.id}`);
-      this.#scheduler.setPolicy(stage.index, policy, 0);
-      const curve = curves.curve(stage.id, stagePlan.variantId, stagePlan.resources.cpuCores);
-      invariant(curve !== undefined, `the plan gives stage ${stage.id} cores that were not profiled`);
-      for (let i = 0; i < stagePlan.replicas; i++) this.#startReplica(stage.index, stagePlan, curve);
+  #tick(): void {
+    const { controller } = this.#setup;
+    if (controller === undefined || this.#loadEnded) return;
+    this.#events.push(this.#nowMs + controller.intervalMs, TICK);
+    if (this.#fleet.changing) return;
+    this.#scheduleChange(this.#fleet.enqueue(controller.decide(this.#observe()), this.#nowMs));
+  }
+
+  #finishChange(): void {
+    const nextMs = this.#fleet.finishChange(this.#nowMs);
+    this.#ages.note(this.#fleet.runningPlan(), this.#nowMs);
+    this.#scheduleChange(nextMs);
+  }
+
+  #scheduleChange(doneAtMs: number | undefined): void {
+    if (doneAtMs !== undefined) this.#events.push(doneAtMs, CHANGE_DONE);
+  }
+
+  #observe(): Observation {
+    const second = Math.floor(this.#nowMs / 1000);
+    const counts = Array.from({ length: second }, (_, i) => this.#arrivalsPerSecond[i] ?? 0);
+    const stages: Record<StageId, StageObservation> = {};
+    for (const { id, index } of this.graph.stages) {
+      const sinceMs = this.#ages.sinceMs(id);
+      const queueLength = this.#scheduler.queueLength(index);
+      stages[id] = {
+        queueLength,
+        droppedTotal: this.tally.stages[index]?.dropped ?? 0,
+        ...(sinceMs === undefined ? {} : { variantSinceMs: sinceMs }),
+      };
     }
+    return {
+      atMs: this.#nowMs,
+      load: { arrivalsPerSecond: counts.slice(-OBSERVED_SECONDS) },
+      stages,
+      runningPlan: this.#fleet.runningPlan(),
+      staleSources: [],
+    };
   }
 
-  #startReplica(stage: number, { variantId, resources }: StagePlan, curve: ServiceCurve): void {
-    const index = this.#replicas.length;
-    const description = { replicaId: replicaId(`${variantId}-${index}`), cpuCores: resources.cpuCores };
-    const replica = this.#scheduler.addReplica(stage, description, 0);
-    this.#replicas.push(replica);
-    this.#curveOf.set(replica, { index, curve });
-  }
-
-  #items(count: number): readonly NoPayload[] {
+  #items(count: number): readonly undefined[] {
     let items = this.#emptyItems[count];
     if (items === undefined) {
-      items = new Array<NoPayload>(count).fill(undefined);
+      items = new Array<undefined>(count).fill(undefined);
       this.#emptyItems[count] = items;
     }
     return items;
   }
 }
 
-/** Runs a pipeline under one plan until its load has ended and every request has. */
+/** Runs a pipeline until its load has ended and every request has. */
 export function simulatePlan(setup: SimulationSetup): SimulationRun {
   return new Simulation(setup).run();
 }

@@ -10,6 +10,21 @@ export class StageTally {
   items = 0;
   /** Replica-milliseconds spent in batches. */
   busyMs = 0;
+  /** Requests dropped from its queue. */
+  dropped = 0;
+
+  batchStarted(
+    batch: readonly { readonly enqueuedAtMs: number }[],
+    at: { readonly nowMs: number; readonly serviceMs: number },
+  ): void {
+    this.batches += 1;
+    this.items += batch.length;
+    this.busyMs += at.serviceMs;
+    for (const { enqueuedAtMs } of batch) {
+      this.waitMs.record(at.nowMs - enqueuedAtMs);
+      this.serviceMs.record(at.serviceMs);
+    }
+  }
 }
 
 /** What happened to the requests; attainment is over arrivals, so a drop is a miss. */
@@ -33,7 +48,9 @@ export class SimulationTally {
     if (latencyMs <= this.#sloLatencyMs) this.withinSlo += 1;
   }
 
-  drop(reason: DropReason): void {
+  drop(reason: DropReason, stage: number | undefined): void {
+    const atStage = stage === undefined ? undefined : this.stages[stage];
+    if (atStage !== undefined) atStage.dropped += 1;
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + 1);
   }
 }

@@ -46,7 +46,7 @@ export function verifyPlan(setup: VerificationSetup, plan: Plan): PlanVerificati
     arrivals: poissonArrivals(arrivalRps, durationMs, rng.fork('arrivals')),
     rng,
     drops: false,
-    onEnd: (arrivedAtMs, endLatencyMs) => sample.add(arrivedAtMs, endLatencyMs ?? Number.POSITIVE_INFINITY),
+    onEnd: ({ arrivedAtMs, latencyMs: endMs }) => sample.add(arrivedAtMs, endMs ?? Number.POSITIVE_INFINITY),
   });
   return { percentile, ...sample.verdict(percentile / 100), seeds: [seed] };
 }

@@ -1,0 +1,72 @@
+/**
+ * The control loop in simulated time: the same `onTick`, the same policies, the load times of the profile. What would the loop make
+ * of a load, and what would the load's requests see?
+ */
+import { SeededRng } from '../kernel/rng.js';
+import type { Decision } from '../model/decision.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { Plan } from '../model/plan.js';
+import type { ProfileSet } from '../model/profile-point.js';
+import { curvesOf, profileError } from '../profile/curves-of.js';
+import type { ArrivalProcess } from '../simulate/arrivals.js';
+import { planVerifier } from '../simulate/plan-verifier.js';
+import { type SimulatedController, type SimulationRun, simulatePlan } from '../simulate/simulate-plan.js';
+import { DEFAULT_WORK_STAGE_REQUESTS } from '../simulate/verify-plan.js';
+import { type ControlContext, onTick } from './on-tick.js';
+
+/** What to simulate; `hostCores` as in a plan's verification. */
+export interface ControlSetup {
+  readonly spec: PipelineSpec;
+  readonly profiles: ProfileSet;
+  readonly firstPlan: Plan;
+  readonly arrivals: ArrivalProcess;
+  readonly hostCores: number;
+  readonly seed: number;
+}
+
+/** A controlled run: its counts, every decision with its instant, and the mean PAS (fraction) of the completed requests. */
+export interface ControlledRun extends SimulationRun {
+  readonly decisions: readonly { readonly atMs: number; readonly decision: Decision }[];
+  readonly pasMean: number;
+}
+
+/** Simulates the loop; throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
+export function simulateControl(setup: ControlSetup): ControlledRun {
+  const { spec, profiles, firstPlan, arrivals, hostCores, seed } = setup;
+  const curves = curvesOf(spec, profiles);
+  if (curves.kind === 'invalid') throw profileError(curves.problems);
+  const verifierAt: ControlContext['verifierAt'] = (arrivalRps) =>
+    planVerifier({ spec, curves, arrivalRps, hostCores, seed, workStageRequests: DEFAULT_WORK_STAGE_REQUESTS });
+  const decisions: { atMs: number; decision: Decision }[] = [];
+  let pas = firstPlan.predicted.pas;
+  let pasSum = 0;
+  const controller: SimulatedController = {
+    intervalMs: spec.control.intervalMs,
+    decide: (observation) => {
+      const decision = onTick({ spec, profiles, verifierAt }, observation);
+      decisions.push({ atMs: observation.atMs, decision });
+      if (decision.kind !== 'apply') return [];
+      pas = decision.plan.predicted.pas;
+      return decision.changes;
+    },
+    loadMs: (stageId, variantId) => loadMs({ spec, profiles }, stageId, variantId),
+  };
+  const run = simulatePlan({
+    ...{ spec, curves, plan: firstPlan, arrivals, hostCores, controller },
+    rng: new SeededRng(seed),
+    drops: true,
+    onEnd: ({ latencyMs }) => {
+      if (latencyMs !== undefined) pasSum += pas;
+    },
+  });
+  return { ...run, decisions, pasMean: run.tally.completed === 0 ? 0 : pasSum / run.tally.completed };
+}
+
+function loadMs(
+  { spec, profiles }: Pick<ControlSetup, 'spec' | 'profiles'>,
+  ...[stageId, variantId]: Parameters<SimulatedController['loadMs']>
+): number {
+  const measured = profiles.find((profile) => profile.stageId === stageId && profile.variantId === variantId)?.loadMs;
+  const declared = spec.stages.find(({ id }) => id === stageId)?.variants.find(({ id }) => id === variantId)?.loadMs;
+  return measured ?? declared ?? 0;
+}

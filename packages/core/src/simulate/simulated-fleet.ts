@@ -1,0 +1,161 @@
+/**
+ * The replicas of a simulated pipeline: what an actuator is to a served one. A change takes the load time of its variant (two replicas
+ * start at a time); the new replicas then serve before the old ones are drained. Changes are carried out one after another.
+ */
+import { invariant } from '../kernel/invariant.js';
+import type { Change } from '../model/change.js';
+import { replicaId, type StageId, type VariantId } from '../model/ids.js';
+import type { PipelineSpec, Resources } from '../model/pipeline-spec.js';
+import type { Plan, StagePlan } from '../model/plan.js';
+import type { RunningPlan, RunningStage } from '../model/running-plan.js';
+import type { ServiceCurves } from '../profile/curves-of.js';
+import type { ServiceCurve } from '../profile/service-curve.js';
+import type { PipelineScheduler } from '../serve/pipeline-scheduler.js';
+import type { ServingReplica } from '../serve/replica.js';
+import type { ServingGraph } from '../serve/serving-graph.js';
+import { batchPolicies } from './batch-policies.js';
+
+/** A replica without tensors. */
+export type SimulatedReplica = ServingReplica<undefined, undefined>;
+
+/** What a fleet works on. `loadMs` is the time from start to ready of a variant. */
+export interface FleetSetup {
+  readonly spec: PipelineSpec;
+  readonly curves: ServiceCurves;
+  readonly graph: ServingGraph;
+  readonly scheduler: PipelineScheduler<undefined, undefined>;
+  readonly loadMs: (stageId: StageId, variantId: VariantId) => number;
+}
+
+interface Fielded {
+  readonly index: number;
+  readonly replica: SimulatedReplica;
+  readonly variantId: VariantId;
+  readonly resources: Resources;
+  readonly curve: ServiceCurve;
+}
+
+const START_CONCURRENCY = 2;
+
+/** Carries plans and changes out in simulated time. */
+export class SimulatedFleet {
+  readonly #setup: FleetSetup;
+  readonly #fielded: Fielded[] = [];
+  readonly #byReplica = new Map<SimulatedReplica, Fielded>();
+  readonly #plans = new Map<StageId, StagePlan>();
+  readonly #waiting: Change[] = [];
+  #underWay: Change | undefined;
+
+  constructor(setup: FleetSetup) {
+    this.#setup = setup;
+  }
+
+  /** Puts a whole plan in service at once: how a simulation begins. */
+  start(plan: Plan, nowMs: number): void {
+    for (const { id, index } of this.#setup.graph.stages) {
+      const stagePlan = plan.stages[id]?.[0];
+      invariant(stagePlan !== undefined, `the plan has nothing for stage ${id}`);
+      this.#plans.set(id, stagePlan);
+      this.#field(index, stagePlan, { count: stagePlan.replicas, nowMs });
+    }
+    this.#refreshPolicies(nowMs);
+  }
+
+  /** The service curve and the event code of a replica. */
+  fielded(replica: SimulatedReplica): { readonly index: number; readonly curve: ServiceCurve } {
+    const fielded = this.#byReplica.get(replica);
+    invariant(fielded !== undefined, 'a batch for an unknown replica');
+    return fielded;
+  }
+
+  replicaAt(index: number): SimulatedReplica {
+    return (this.#fielded[index] as Fielded).replica;
+  }
+
+  /** Takes changes in; gives the instant at which the first will be done, if one begins now. */
+  enqueue(changes: readonly Change[], nowMs: number): number | undefined {
+    this.#waiting.push(...changes);
+    return this.#underWay === undefined ? this.#beginNext(nowMs) : undefined;
+  }
+
+  /** Whether changes are still under way. */
+  get changing(): boolean {
+    return this.#underWay !== undefined;
+  }
+
+  /** Puts the change under way in force; gives the instant at which the next will be done, if there is one. */
+  finishChange(nowMs: number): number | undefined {
+    const change = this.#underWay;
+    invariant(change !== undefined, 'no change is under way');
+    const { stageId, to } = change;
+    const index = this.#stageIndex(stageId);
+    const live = this.#live(index);
+    const fitting = live.filter((each) => isLike(each, to));
+    this.#field(index, to, { count: to.replicas - fitting.length, nowMs });
+    const surplus = [...live.filter((each) => !isLike(each, to)), ...fitting.slice(to.replicas)];
+    this.#plans.set(stageId, to);
+    this.#refreshPolicies(nowMs);
+    for (const { replica } of surplus) this.#setup.scheduler.drainReplica(replica);
+    return this.#beginNext(nowMs);
+  }
+
+  /** What serves now; replicas that only finish their batch are left out. */
+  runningPlan(): RunningPlan {
+    const stages: Record<StageId, RunningStage> = {};
+    for (const { id, index } of this.#setup.graph.stages) {
+      const plan = this.#plans.get(id);
+      const replicas = this.#live(index).map(({ replica, variantId, resources }) => ({
+        replicaId: replica.replicaId,
+        variantId,
+        resources,
+        status: 'ready' as const,
+      }));
+      stages[id] = { replicas, maxBatchSize: plan?.maxBatchSize ?? 1, maxBatchWaitMs: plan?.maxBatchWaitMs ?? 0 };
+    }
+    return { stages };
+  }
+
+  #beginNext(nowMs: number): number | undefined {
+    this.#underWay = this.#waiting.shift();
+    if (this.#underWay === undefined) return undefined;
+    const { stageId, to } = this.#underWay;
+    const fitting = this.#live(this.#stageIndex(stageId)).filter((each) => isLike(each, to)).length;
+    const rounds = Math.ceil(Math.max(0, to.replicas - fitting) / START_CONCURRENCY);
+    return nowMs + rounds * this.#setup.loadMs(stageId, to.variantId);
+  }
+
+  #field(stage: number, plan: StagePlan, { count, nowMs }: { readonly count: number; readonly nowMs: number }): void {
+    const { curves, graph, scheduler } = this.#setup;
+    const { variantId, resources } = plan;
+    const curve = curves.curve(graph.stages[stage]?.id as StageId, variantId, resources.cpuCores);
+    invariant(curve !== undefined, `variant ${variantId} was profiled for ${resources.cpuCores} cores`);
+    for (let i = 0; i < count; i++) {
+      const index = this.#fielded.length;
+      const description = { replicaId: replicaId(`${variantId}-${index}`), cpuCores: resources.cpuCores };
+      const fielded = { index, replica: scheduler.addReplica(stage, description, nowMs), variantId, resources, curve };
+      this.#fielded.push(fielded);
+      this.#byReplica.set(fielded.replica, fielded);
+    }
+  }
+
+  #live(stage: number): readonly Fielded[] {
+    return this.#fielded.filter(({ replica }) => replica.stage === stage && !replica.draining);
+  }
+
+  #refreshPolicies(nowMs: number): void {
+    const { spec, curves, scheduler } = this.#setup;
+    const stages = Object.fromEntries([...this.#plans].map(([id, plan]) => [id, [plan]]));
+    for (const [index, policy] of batchPolicies(spec, { stages }, curves).entries())
+      scheduler.setPolicy(index, policy, nowMs);
+  }
+
+  #stageIndex(stageId: StageId): number {
+    const index = this.#setup.spec.stages.findIndex(({ id }) => id === stageId);
+    invariant(index >= 0, `the pipeline has no stage ${stageId}`);
+    return index;
+  }
+}
+
+function isLike({ variantId, resources }: Fielded, to: StagePlan): boolean {
+  return variantId === to.variantId && resources.cpuCores === to.resources.cpuCores;
+}
