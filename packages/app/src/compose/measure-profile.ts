@@ -1,6 +1,6 @@
 /** Measures what is not known of a pipeline yet, with a progress bar; what is kept and fresh is taken as it is. */
 import type { PipelineSpec, StageId } from '@equipoise/core';
-import { loadPipelineSamples, type PipelineProfile, ProfileCache, profilePipeline } from '@equipoise/runtime';
+import { type PipelineProfile, ProfileCache, profilePipeline } from '@equipoise/runtime';
 import { progressDisplay } from '../terminal/progress.js';
 import { embeddedLauncher } from './embedded-launcher.js';
 
@@ -18,7 +18,6 @@ export async function measureProfile(spec: PipelineSpec, options: MeasureOptions
     return await profilePipeline({
       spec,
       launcher: embeddedLauncher(spec),
-      samples: loadPipelineSamples(spec).samples,
       options,
       clock: { nowMs: () => performance.now() },
       cache: ProfileCache.of(spec),

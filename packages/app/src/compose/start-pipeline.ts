@@ -20,11 +20,11 @@ import {
   type ServiceCurves,
   type StageId,
   type StageObservation,
+  VariantAges,
 } from '@equipoise/core';
 import { ControlLoop, type LoopEvent, PipelineRunner, Planner, SqlitePlanStore, specDigest } from '@equipoise/runtime';
 import { embeddedLauncher } from './embedded-launcher.js';
 import { plannedHostCores, servingHostCores } from './host-cores.js';
-import { VariantAges } from './variant-ages.js';
 import { StageInputs, warmUpPipeline } from './warm-up.js';
 
 /** How to start. */
@@ -90,7 +90,7 @@ class PipelineParts {
     this.#curves = curves;
     this.#store = new SqlitePlanStore(join(spec.baseDir, '.equipoise', 'state.db'));
     this.#planner = new Planner({ spec, profiles, hostCores: plannedHostCores(spec), seed: SEED });
-    this.#ages = new VariantAges(spec);
+    this.#ages = new VariantAges();
     this.runner = new PipelineRunner({ spec, hostCores: servingHostCores(spec) });
     this.actuator = new EmbeddedActuator(spec, {
       pool: this.runner,
@@ -137,16 +137,16 @@ class PipelineParts {
       decide: (observation) => this.#planner.ask({ kind: 'tick', observation }),
       actuator: this.actuator,
       store: this.#store,
-      onChanged: (stageId) => this.#adoptChange(stageId),
+      onChanged: () => this.#adoptChange(),
       report,
     });
   }
 
   /** After a change the drop rule expects the service times of what runs now. */
-  #adoptChange(stageId: StageId): void {
+  #adoptChange(): void {
     const { spec } = this.#options;
     const running = this.actuator.runningPlan();
-    this.#ages.note(running, this.runner.nowMs, stageId);
+    this.#ages.note(running, this.runner.nowMs);
     const plan = planThatRuns(spec, running);
     if (plan === undefined) return;
     const policies = batchPolicies(spec, plan, this.#curves);
