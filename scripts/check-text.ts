@@ -1,8 +1,8 @@
-/** Fails on Markdown links that lead nowhere, and on text that is true on one machine only. */
+/** Fails on Markdown links that lead nowhere, on pages of docs that the map does not name, and on text that is true on one machine only. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { findMachineText } from './machine-text.js';
-import { findBrokenLinks } from './markdown-links.js';
+import { findBrokenLinks, findUnmapped } from './markdown-links.js';
 
 const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {
   encoding: 'utf8',
@@ -23,6 +23,8 @@ const problems = files.flatMap((file) => {
   ];
 });
 
+const MAP = 'docs/README.md';
+for (const page of findUnmapped(MAP, files)) problems.push(`${page}: no link from ${MAP} leads here`);
 for (const problem of problems) console.log(problem);
 if (problems.length > 0) process.exitCode = 1;
 else console.log(`${files.length} files: links lead somewhere, no machine paths, no registry hosts.`);

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { anchorsOf, findBrokenLinks, linksOf } from './markdown-links.js';
+import { anchorsOf, findBrokenLinks, findUnmapped, linksOf } from './markdown-links.js';
 
 describe('anchorsOf', () => {
   it('spells headings as GitHub does', () => {
@@ -50,5 +50,14 @@ describe('findBrokenLinks', () => {
   it('names a missing file, an empty folder, a missing anchor and a path from the root', () => {
     const targets = ['docs/none.md', 'empty', 'docs/guide.md#none', '#none', '/docs/guide.md'];
     expect(brokenIn(targets.map((target) => `[x](${target})`).join('\n'))).toEqual(targets);
+  });
+
+  it('names the pages that the map leaves out', () => {
+    const map = path.join(folder, 'page.md');
+    writeFileSync(map, '[guide](docs/guide.md)');
+    const files = ['page.md', 'docs/guide.md', 'docs/other.md', 'docs/picture.png'].map((file) =>
+      path.join(folder, file),
+    );
+    expect(findUnmapped(map, files)).toEqual([path.join(folder, 'docs/other.md')]);
   });
 });

@@ -21,6 +21,15 @@ export function findBrokenLinks(file: string, files: readonly string[]): BrokenL
   });
 }
 
+/** The Markdown files below the folder of the map that the map does not link to; `files` as in `findBrokenLinks`. */
+export function findUnmapped(map: string, files: readonly string[]): string[] {
+  const folder = path.posix.dirname(map);
+  const mapped = new Set(linksOf(readFileSync(map, 'utf8')).map(({ target }) => path.posix.join(folder, target)));
+  return files.filter(
+    (file) => file.startsWith(`${folder}/`) && file.endsWith('.md') && file !== map && !mapped.has(file),
+  );
+}
+
 /** The anchors of the headings, in order; the second of the same name ends in `-1`. */
 export function anchorsOf(markdown: string): string[] {
   const seen = new Map<string, number>();
