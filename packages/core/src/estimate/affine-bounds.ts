@@ -24,6 +24,8 @@ interface Point {
 
 /** Relative deviation up to which a curve counts as affine. */
 const AFFINE_WITHIN = 0.005;
+/** An edge that falls below this says nothing. */
+const LEAST_MS = 1e-6;
 
 function profiledPoints(curve: ServiceCurve, cap: number): readonly Point[] {
   const inner = curve.batchSizes.filter((size) => size > 1 && size < cap);
@@ -62,14 +64,23 @@ function isAffine(points: readonly Point[], chord: AffineCurve, cap: number): bo
   });
 }
 
-/** Bounds of `curve` for batches up to `cap`; edges that no table row describes (falling with the size, or nothing for one item) are left out. */
+/** Bounds of `curve` for batches up to `cap`. The table's batches take between as long as one item and `cap` times as long. */
 export function affineBounds(curve: ServiceCurve, cap: number): AffineBounds {
   const points = profiledPoints(curve, cap);
-  const chord = { oneMs: curve.meanMs(1), fullMs: curve.meanMs(cap) };
+  const chord = raised({ oneMs: curve.meanMs(1), fullMs: curve.meanMs(cap) }, cap);
   if (cap === 1 || isAffine(points, chord, cap)) return { upper: [chord], lower: [] };
-  const usable = (edge: AffineCurve): boolean =>
-    edge.oneMs > 0 && edge.fullMs >= edge.oneMs && edge.fullMs <= cap * edge.oneMs * (1 + 1e-9);
-  const upper = edges(hull(points, 1), cap).filter(usable);
-  const lower = edges(hull(points, -1), cap).filter(usable);
-  return { upper: upper.length > 0 ? upper : [chord], lower };
+  return {
+    upper: edges(hull(points, 1), cap).map((edge) => raised(edge, cap)),
+    lower: edges(hull(points, -1), cap).map((edge) => lowered(edge, cap)),
+  };
 }
+
+const raised = ({ oneMs, fullMs }: AffineCurve, cap: number): AffineCurve => ({
+  oneMs: Math.max(oneMs, fullMs / cap),
+  fullMs: Math.max(fullMs, oneMs),
+});
+
+const lowered = ({ oneMs, fullMs }: AffineCurve, cap: number): AffineCurve => ({
+  oneMs: Math.max(LEAST_MS, Math.min(oneMs, fullMs)),
+  fullMs: Math.max(LEAST_MS, Math.min(fullMs, cap * oneMs)),
+});

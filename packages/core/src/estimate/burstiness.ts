@@ -37,8 +37,11 @@ export interface FeltBurstiness {
 const LONG_WINDOW_MS = 10_000;
 /** Below this the excess over Poisson is not worth modeling. */
 const LEAST_EXCESS = 0.02;
-/** How many times the stage's time the forgetting time must be to count as half slow. */
-const SLOWNESS = 1;
+/** Below this share of the excess the slow part is felt as company too. */
+const LEAST_SLOW_PART = 0.05;
+/** A rate that is forgotten within this many requests, or this many times faster than the stage works, is felt as company. */
+const FAST_REQUESTS = 4;
+const FAST_STAGES = 1.5;
 
 interface Fit {
   readonly excess: number;
@@ -92,8 +95,11 @@ function switchingOf(variation: number, share: number, forgettingPerMs: number):
 export function feltBurstiness(burstiness: Burstiness, requestsPerMs: number, stageMs: number): FeltBurstiness {
   const { excess, forgettingPerMs } = fitted(burstiness);
   if (excess === 0) return { dispersion: 1 };
-  const slowPart = 1 / (1 + SLOWNESS * forgettingPerMs * stageMs);
-  const dispersion = 1 + excess * (1 - slowPart);
+  const hastyForRequests = Math.exp(-((requestsPerMs / (FAST_REQUESTS * forgettingPerMs)) ** 2));
+  const hastyForStage = Math.exp(-((FAST_STAGES / (forgettingPerMs * stageMs)) ** 2));
+  const slowPart = (1 - hastyForRequests) * (1 - hastyForStage);
+  if (slowPart < LEAST_SLOW_PART) return { dispersion: 1 + excess };
   const variation = (slowPart * excess * forgettingPerMs) / (2 * requestsPerMs);
-  return { dispersion, switching: switchingOf(variation, highShare(burstiness.rateSkewness ?? 0), forgettingPerMs) };
+  const switching = switchingOf(variation, highShare(burstiness.rateSkewness ?? 0), forgettingPerMs);
+  return { dispersion: 1 + excess * (1 - slowPart), switching };
 }

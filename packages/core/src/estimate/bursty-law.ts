@@ -8,7 +8,7 @@
  * (Anick, Mitra and Sondhi 1982, for one source).
  */
 import type { RateSwitching } from './burstiness.js';
-import { type LawPart, lawDepths, lawFractions, mixedLaw, type SojournLaw } from './sojourn-law.js';
+import { lawDepths, lawFractions, mixedLaw, type SojournLaw } from './sojourn-law.js';
 import { type StageShape, type TableLaw, tableLaw } from './table-law.js';
 
 /** Rates in items per ms. */
@@ -20,7 +20,7 @@ export interface SwitchedLoad {
 
 const HIGHEST_LOAD = 0.97;
 const CHANCE = 0.5;
-const ATOMS: readonly number[] = [0.1, 0.35, 0.65, 0.9];
+const ATOMS: readonly number[] = [0.1, 0.35, 0.65, 0.9].map((fraction) => lawFractions.indexOf(fraction));
 
 /** Highest load factor whose law a level of mean length `levelMs` can come near. */
 function reachableLoad(load: SwitchedLoad): number {
@@ -29,21 +29,26 @@ function reachableLoad(load: SwitchedLoad): number {
   return Math.max(meanPerMs / capacityPerMs, Math.min(HIGHEST_LOAD, reachable));
 }
 
-/** `law` plus an independent exponential time of mean `meanMs`. */
+/**
+ * `law` plus an independent exponential time of mean `meanMs`. With the law as a few equally likely times b_0 < b_1 < …, the chance to
+ * exceed x in [b_j, b_(j+1)) is (Σ_(i≤j) e^((b_i − x) ÷ m) + number of b_i beyond x) ÷ number of all, which solves for x.
+ */
 function plusExponential(law: SojournLaw, meanMs: number): SojournLaw {
-  const bases = ATOMS.map((fraction) => law[lawFractions.findIndex((f) => f >= fraction)] as number);
-  const above = (ms: number): number =>
-    bases.reduce((sum, base) => sum + (ms > base ? Math.exp((base - ms) / meanMs) : 1), 0) / bases.length;
-  return law.map((base, i) => {
-    const wanted = Math.exp(-(lawDepths[i] as number));
-    let [low, high] = [base, (law.at(-1) as number) + meanMs * (lawDepths[i] as number) + 1e-9];
-    for (let round = 0; round < 18; round++) {
-      const middle = (low + high) / 2;
-      if (above(middle) > wanted) low = middle;
-      else high = middle;
+  const bases = ATOMS.map((index) => law[index] as number);
+  const origin = bases[0] as number;
+  if (meanMs < 0.01 * ((bases.at(-1) as number) - origin)) return law;
+  const sum = new Float64Array(law.length);
+  for (let i = 0, j = 0, reached = 0; i < law.length; i++) {
+    const above = bases.length * Math.exp(-(lawDepths[i] as number));
+    for (; j < bases.length; j++) {
+      const base = bases[j] as number;
+      const beyond = bases.length - j;
+      if (j > 0 && reached * Math.exp((origin - base) / meanMs) + beyond <= above) break;
+      reached += Math.exp((base - origin) / meanMs);
     }
-    return high;
-  });
+    sum[i] = origin + meanMs * Math.log(reached / (above - (bases.length - j)));
+  }
+  return sum;
 }
 
 /** Law of the stage under `load`, whose mean rate leaves it stable. */
@@ -58,19 +63,12 @@ export function burstyLaw(shape: StageShape, load: SwitchedLoad): TableLaw {
   const highWeight = share * highFactor;
   const meanBatchSize = highWeight * high.meanBatchSize + (1 - highWeight) * low.meanBatchSize;
   if (highPerMs <= capacityPerMs) {
-    const parts = [part(highWeight, high.law), part(1 - highWeight, low.law)];
-    return { law: mixedLaw(parts), meanBatchSize };
+    return { law: mixedLaw(high.law, low.law, highWeight), meanBatchSize };
   }
   const excess = highPerMs - capacityPerMs;
   const slack = capacityPerMs - lowPerMs;
   const decayPerItem = 1 / (meanHighMs * excess) - 1 / (meanLowMs * slack);
   const behind = plusExponential(high.law, 1 / (decayPerItem * capacityPerMs));
   const draining = Math.min(1, (meanHighMs / meanLowMs) * (excess / slack));
-  const parts = [
-    part(highWeight + (1 - highWeight) * draining, behind),
-    part((1 - highWeight) * (1 - draining), low.law),
-  ];
-  return { law: mixedLaw(parts), meanBatchSize };
+  return { law: mixedLaw(behind, low.law, highWeight + (1 - highWeight) * draining), meanBatchSize };
 }
-
-const part = (weight: number, law: SojournLaw): LawPart => ({ weight, law });

@@ -49,15 +49,6 @@ export function lawQuantile(law: SojournLaw, fraction: number): number {
   return between(lawDepths, law, { at: depth, index: i });
 }
 
-/** Fraction (0…1) of times up to `ms`. */
-export function lawFractionUpTo(law: SojournLaw, ms: number): number {
-  if (ms < (law[0] as number)) return 0;
-  let i = 0;
-  while (i < LAST - 1 && ms >= (law[i + 1] as number)) i++;
-  if (law[i + 1] === law[i]) return lawFractions[i + 1] as number;
-  return -Math.expm1(-between(law, lawDepths, { at: ms, index: i }));
-}
-
 /** y at x = `at` on the line through points `index` and `index` + 1. */
 function between(x: Float64Array, y: Float64Array, place: { at: number; index: number }): number {
   const { at, index } = place;
@@ -66,28 +57,44 @@ function between(x: Float64Array, y: Float64Array, place: { at: number; index: n
   return y0 + ((y1 - y0) * (at - x0)) / (x1 - x0);
 }
 
-/** A law with its weight in a mixture. */
-export interface LawPart {
-  readonly weight: number;
-  readonly law: SojournLaw;
+/** Depth of `ms` in `law`, given the last index whose time does not exceed it (−1 if none does). */
+function depthOf(law: SojournLaw, ms: number, index: number): number {
+  if (index < 0) return 0;
+  if (index >= LAST) return lawDepths[LAST] as number;
+  return between(law, lawDepths, { at: ms, index });
 }
 
-/** The law of a time that is drawn from one of the parts, by weight (the weights sum to 1). */
-export function mixedLaw(parts: readonly LawPart[]): SojournLaw {
-  const [only] = parts;
-  if (parts.length === 1 && only !== undefined) return only.law;
-  const times = Float64Array.from(parts.flatMap((part) => [...part.law])).sort();
-  const depths = times.map((ms) => {
-    const above = parts.reduce((sum, part) => sum + part.weight * (1 - lawFractionUpTo(part.law, ms)), 0);
-    return -Math.log(Math.max(1e-12, Math.min(1, above)));
-  });
+const mixedTimes = new Float64Array(4 * lawFractions.length);
+const mixedDepths = new Float64Array(4 * lawFractions.length);
+
+/** Puts the mixture's law, just before and at every time of both, into the buffers; returns how many points. */
+function mixPoints(a: SojournLaw, b: SojournLaw, weightOfA: number): number {
+  let count = 0;
+  let [i, j] = [-1, -1];
+  const put = (ms: number): void => {
+    const above = weightOfA * Math.exp(-depthOf(a, ms, i)) + (1 - weightOfA) * Math.exp(-depthOf(b, ms, j));
+    mixedTimes[count] = ms;
+    mixedDepths[count++] = -Math.log(above);
+  };
+  while (i < LAST || j < LAST) {
+    const ms = Math.min(a[i + 1] ?? Number.POSITIVE_INFINITY, b[j + 1] ?? Number.POSITIVE_INFINITY);
+    put(ms);
+    while (i < LAST && (a[i + 1] as number) <= ms) i++;
+    while (j < LAST && (b[j + 1] as number) <= ms) j++;
+    put(ms);
+  }
+  return count;
+}
+
+/** The law of a time that follows `a` with probability `weightOfA`, else `b`. */
+export function mixedLaw(a: SojournLaw, b: SojournLaw, weightOfA: number): SojournLaw {
+  const count = mixPoints(a, b, weightOfA);
   const law = new Float64Array(lawFractions.length);
   for (let i = 0, at = 0; i <= LAST; i++) {
     const depth = lawDepths[i] as number;
-    while (at < times.length - 2 && (depths[at + 1] as number) < depth) at++;
-    const steep = (depths[at + 1] as number) > (depths[at] as number);
-    const ms = steep ? between(depths, times, { at: depth, index: at }) : (times[at + 1] as number);
-    law[i] = Math.max(i === 0 ? 0 : (law[i - 1] as number), Math.max(times[0] as number, ms));
+    while (at < count - 1 && (mixedDepths[at] as number) < depth) at++;
+    const inside = at > 0 && (mixedDepths[at] as number) > depth;
+    law[i] = inside ? between(mixedDepths, mixedTimes, { at: depth, index: at - 1 }) : (mixedTimes[at] as number);
   }
   return law;
 }

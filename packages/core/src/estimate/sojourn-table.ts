@@ -22,6 +22,8 @@ export interface TablePoint {
 
 /** One interpolated law: ln of the mean batch size, then the numbers of a cell (see sojourn-cell). */
 export type TableAnswer = Float64Array;
+/** Length of an answer. */
+export const ANSWER_NUMBERS = 1 + CELL_NUMBERS;
 
 interface Company {
   readonly laws: number;
@@ -55,16 +57,17 @@ function companyAt(index: number): Company {
 
 /** Two neighbours on an axis: the lower index and the weight of the upper one (outside 0…1 beyond the ends). */
 interface Place {
-  readonly index: number;
-  readonly weight: number;
+  index: number;
+  weight: number;
 }
 
-/** Place of `x` on an ascending axis. */
-function placeOn(axis: Float64Array, x: number): Place {
+/** Sets `place` to where `x` lies on an ascending axis. */
+function putPlace(place: Place, axis: Float64Array, x: number): void {
   let index = 0;
   while (index < axis.length - 2 && x > (axis[index + 1] as number)) index++;
   const low = axis[index] as number;
-  return { index, weight: (x - low) / ((axis[index + 1] as number) - low) };
+  place.index = index;
+  place.weight = (x - low) / ((axis[index + 1] as number) - low);
 }
 
 const logit = (fraction: number): number => Math.log(fraction / (1 - fraction));
@@ -72,19 +75,18 @@ const replicaAxis = Float64Array.from(replicaGrid, Math.log);
 const capAxis = Float64Array.from(capGrid, Math.log);
 const scalingAxis = Float64Array.from(scalingGrid);
 const loadAxis = Float64Array.from(loadGrid, logit);
+const LEAST_LOGIT_LOAD = loadAxis[0] as number;
 const groupIndices = companies.flatMap((company, i) => (company.dispersion === 1 ? [i] : []));
 const dispersionIndices = [0, ...companies.flatMap((company, i) => (company.dispersion > 1 ? [i] : []))];
 const groupAxis = Float64Array.from(groupIndices, (i) => Math.log(companies[i]?.groupSize ?? 1));
 const dispersionAxis = Float64Array.from(dispersionIndices, (i) => Math.log(companies[i]?.dispersion ?? 1));
 
-/** Adds one law of a company, interpolated over the other axes, to `answer`. */
-function addCompany(company: Company, point: TablePoint, to: { answer: TableAnswer; share: number }): void {
-  const { answer } = to;
-  const n = placeOn(replicaAxis, Math.log(point.replicas));
-  const b = placeOn(capAxis, Math.log(point.cap));
-  const s = placeOn(scalingAxis, Math.max(0, Math.min(1, point.scaling)));
-  const load = placeOn(loadAxis, logit(Math.max(1e-3, Math.min(0.999, point.loadFactor))));
-  const wholes = company.laws === 2 ? point.wholeness : 0;
+const places: readonly Place[] = [0, 1, 2, 3].map(() => ({ index: 0, weight: 0 }));
+
+/** Adds one law of a company, interpolated over the other axes at `places`, to `answer`. */
+function addCompany(company: Company, wholes: number, to: { answer: TableAnswer; share: number }): void {
+  const [n, b, s, load] = places as readonly [Place, Place, Place, Place];
+  const parts = company.laws === 2 ? wholes : 0;
   for (let corner = 0; corner < 16; corner++) {
     const [dn, db, ds, dl] = [corner & 1, (corner >> 1) & 1, (corner >> 2) & 1, corner >> 3];
     const weight =
@@ -96,33 +98,40 @@ function addCompany(company: Company, point: TablePoint, to: { answer: TableAnsw
     if (weight === 0) continue;
     const row = rowIndex(n.index + dn, b.index + db, s.index + ds);
     const at = (row * loadGrid.length + load.index + dl) * company.cellNumbers;
-    addCell(company, at, { answer, weight, wholes });
+    const { numbers } = company;
+    to.answer[0] = (to.answer[0] as number) + weight * (numbers[at] as number);
+    addCell(numbers, at + 1, { answer: to.answer, weight: weight * (1 - parts) });
+    if (parts > 0) addCell(numbers, at + 1 + CELL_NUMBERS, { answer: to.answer, weight: weight * parts });
   }
 }
 
-function addCell(
-  { numbers }: Company,
-  at: number,
-  to: { readonly answer: TableAnswer; readonly weight: number; readonly wholes: number },
-): void {
-  const { answer, weight, wholes } = to;
-  answer[0] = (answer[0] as number) + weight * (numbers[at] as number);
-  for (let i = 1; i <= CELL_NUMBERS; i++)
-    answer[i] = (answer[i] as number) + weight * (1 - wholes) * (numbers[at + i] as number);
-  if (wholes === 0) return;
-  for (let i = 1; i <= CELL_NUMBERS; i++)
-    answer[i] = (answer[i] as number) + weight * wholes * (numbers[at + CELL_NUMBERS + i] as number);
+function addCell(numbers: Float32Array, at: number, to: { answer: TableAnswer; weight: number }): void {
+  const { answer, weight } = to;
+  for (let i = 0; i < CELL_NUMBERS; i++)
+    answer[1 + i] = (answer[1 + i] as number) + weight * (numbers[at + i] as number);
 }
 
-/** The interpolated law of a stage. Groups that come in bursts are read as larger groups. */
-export function lookUp(point: TablePoint): TableAnswer {
-  const answer = new Float64Array(1 + CELL_NUMBERS);
+/**
+ * Writes the interpolated law of a stage to `answer`. Groups that come in bursts are read as larger groups. Below the lowest load factor
+ * single items are disturbed in proportion to the load, which is the slowest that it can fall.
+ */
+export function lookUp(point: TablePoint, answer: TableAnswer): void {
+  answer.fill(0);
+  const [n, b, s, load] = places as readonly [Place, Place, Place, Place];
+  putPlace(n, replicaAxis, Math.log(point.replicas));
+  putPlace(b, capAxis, Math.log(point.cap));
+  putPlace(s, scalingAxis, Math.max(0, Math.min(1, point.scaling)));
   const single = point.groupSize === 1;
-  const [axis, indices] = single ? [dispersionAxis, dispersionIndices] : [groupAxis, groupIndices];
-  const place = placeOn(axis, Math.log(single ? Math.max(1, point.dispersion) : point.groupSize * point.dispersion));
-  if (place.weight !== 1)
-    addCompany(companyAt(indices[place.index] as number), point, { answer, share: 1 - place.weight });
-  if (place.weight !== 0)
-    addCompany(companyAt(indices[place.index + 1] as number), point, { answer, share: place.weight });
-  return answer;
+  const logitLoad = logit(Math.max(1e-6, Math.min(0.999, point.loadFactor)));
+  putPlace(load, loadAxis, Math.max(LEAST_LOGIT_LOAD, logitLoad));
+  const axis = single ? dispersionAxis : groupAxis;
+  const indices = single ? dispersionIndices : groupIndices;
+  const company = { index: 0, weight: 0 };
+  putPlace(company, axis, Math.log(single ? Math.max(1, point.dispersion) : point.groupSize * point.dispersion));
+  for (let upper = 0; upper < 2; upper++) {
+    const share = upper === 1 ? company.weight : 1 - company.weight;
+    if (share === 0) continue;
+    addCompany(companyAt(indices[company.index + upper] as number), point.wholeness, { answer, share });
+  }
+  if (single) answer[1] = (answer[1] as number) + Math.min(0, logitLoad - LEAST_LOGIT_LOAD);
 }

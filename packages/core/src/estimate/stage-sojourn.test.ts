@@ -1,9 +1,30 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { LatencyHistogram } from '../kernel/latency-histogram.js';
+import { SeededRng } from '../kernel/rng.js';
+import { serviceCurve } from '../profile/service-curve.js';
+import { drawArrivals } from './arrivals.js';
+import { mdcWait, quantileOf, singleReplicaSojourn } from './closed-forms.test-support.js';
+import { runStage } from './micro-simulation.js';
 import { affineCurve } from './pipeline.test-support.js';
-import { estimateStage } from './stage-sojourn.js';
+import { estimateStage, refineStage, type StageQuery } from './stage-sojourn.js';
 
 const curve = affineCurve({ fixedMs: 8, perItemMs: 2, maxBatchSize: 16 });
-const query = { curve, replicas: 2, maxBatchSize: 8, arrivalRps: 200, groupSize: 1 };
+const query: StageQuery = { curve, replicas: 2, maxBatchSize: 8, arrivalRps: 200, groupSize: 1 };
+
+function simulatedP99(of: StageQuery, seed = 5): number {
+  const { groupSize, itemsPerRequest = groupSize, arrivalRps } = of;
+  const all = new LatencyHistogram();
+  for (let run = 0; run < 3; run++) {
+    const load = { process: { kind: 'poisson' } as const, arrivalRps, groupSize, itemsPerRequest };
+    const arriving = drawArrivals(load, 150_000, new SeededRng(seed + run));
+    all.merge(runStage({ ...of, ...arriving, burstMs: 50, warmUp: 10_000 }, new SeededRng(seed + run)).requests);
+  }
+  return all.quantileMs(0.99);
+}
+
+/** Error of the p99 in percent. */
+const errorPercent = (of: StageQuery): number => 100 * (refineStage(of).quantileMs(0.99) / simulatedP99(of) - 1);
 
 describe('estimateStage', () => {
   it('is unstable from a load factor of 1 on', () => {
@@ -11,16 +32,112 @@ describe('estimateStage', () => {
     expect(full).toMatchObject({ stable: false, meanMs: Number.POSITIVE_INFINITY });
     expect(full.loadFactor).toBeCloseTo(1, 9);
     expect(full.quantileMs(0.99)).toBe(Number.POSITIVE_INFINITY);
+    expect(estimateStage({ ...query, arrivalRps: Number.NaN }).stable).toBe(false);
   });
 
-  it('never lies below the service time of one item', () => {
-    expect(estimateStage({ ...query, arrivalRps: 0.01 }).quantileMs(0.5)).toBeCloseTo(10, 1);
+  it('counts the load against full batches even where smaller ones carry more', () => {
+    const points = [
+      { batchSize: 1, law: { kind: 'constant', ms: 10 } as const },
+      { batchSize: 2, law: { kind: 'constant', ms: 30 } as const },
+    ];
+    const stage = { curve: serviceCurve(1, 1, points), replicas: 1, maxBatchSize: 2, groupSize: 1 };
+    expect(estimateStage({ ...stage, arrivalRps: 60 }).stable).toBe(true);
+    expect(estimateStage({ ...stage, arrivalRps: 70 }).stable).toBe(false);
   });
 
-  it('rises with the load and falls with replicas', () => {
-    const p99 = (arrivalRps: number, replicas: number) =>
-      estimateStage({ ...query, arrivalRps, replicas }).quantileMs(0.99);
-    expect(p99(400, 2)).toBeGreaterThan(p99(200, 2));
-    expect(p99(400, 3)).toBeLessThan(p99(400, 2));
+  it('is the service time of one item without load', () => {
+    for (const arrivalRps of [0, 0.01])
+      expect(estimateStage({ ...query, arrivalRps }).quantileMs(0.9)).toBeCloseTo(10, 6);
+  });
+
+  it.each([1, 2, 4, 8, 16])('is near M/D/c, c = %i', (replicas) => {
+    const one = affineCurve({ fixedMs: 0, perItemMs: 10, maxBatchSize: 1 });
+    for (const loadFactor of [0.55, 0.82]) {
+      const arrivalPerMs = (loadFactor * replicas) / 10;
+      const exact = 10 + quantileOf(mdcWait(arrivalPerMs, 10, replicas), 0.99);
+      const stage = { curve: one, replicas, maxBatchSize: 1, arrivalRps: 1000 * arrivalPerMs, groupSize: 1 };
+      expect(Math.abs(estimateStage(stage).quantileMs(0.99) / exact - 1)).toBeLessThan(0.06);
+    }
+  });
+
+  it.each([
+    [5, 0.25, 0.65],
+    [12, 0.6, 0.8],
+    [24, 0.1, 0.5],
+  ])('is near the exact law of one replica, cap %i, fixed share %f, load factor %f', (cap, fixed, loadFactor) => {
+    const affine = affineCurve({ fixedMs: 10 * fixed, perItemMs: 10 * (1 - fixed), maxBatchSize: cap });
+    const arrivalPerMs = (loadFactor * cap) / affine.meanMs(cap);
+    const law = singleReplicaSojourn({ serviceMs: (k) => affine.meanMs(k), maxBatchSize: cap, arrivalPerMs });
+    const stage = { curve: affine, replicas: 1, maxBatchSize: cap, arrivalRps: 1000 * arrivalPerMs, groupSize: 1 };
+    const estimate = estimateStage(stage);
+    for (const fraction of [0.9, 0.99])
+      expect(Math.abs(estimate.quantileMs(fraction) / quantileOf(law, fraction) - 1)).toBeLessThan(0.08);
+  });
+
+  it('charges groups with their last item, parts of groups with less', () => {
+    const grouped = { ...query, groupSize: 6, replicas: 3, maxBatchSize: 4, arrivalRps: 300 };
+    expect(Math.abs(errorPercent(grouped))).toBeLessThan(12);
+    expect(Math.abs(errorPercent({ ...grouped, itemsPerRequest: 2 }))).toBeLessThan(12);
+    const mean = (itemsPerRequest: number) => estimateStage({ ...grouped, itemsPerRequest }).meanMs;
+    expect(mean(1)).toBeLessThan(mean(6));
+  });
+
+  it('adds the spread of service times', () => {
+    const spread = affineCurve({ fixedMs: 8, perItemMs: 2, maxBatchSize: 16 }, (ms) => ({
+      kind: 'lognormal',
+      mu: Math.log(ms) - 0.02,
+      sigma: 0.2,
+    }));
+    expect(Math.abs(errorPercent({ ...query, curve: spread, arrivalRps: 120 }))).toBeLessThan(8);
+    expect(Math.abs(errorPercent({ ...query, curve: spread, arrivalRps: 400 }))).toBeLessThan(8);
+  });
+
+  it('rises with the rate and falls with replicas, whatever the curve (property)', () => {
+    const stages = fc.record({
+      replicas: fc.integer({ min: 1, max: 20 }),
+      cap: fc.constantFrom(1, 3, 4, 10, 16),
+      loadFactor: fc.double({ min: 0.05, max: 0.9, noNaN: true }),
+      steps: fc.array(fc.double({ min: 0.05, max: 1, noNaN: true }), { minLength: 5, maxLength: 5 }),
+      groupSize: fc.constantFrom(1, 3),
+    });
+    fc.assert(
+      fc.property(stages, ({ replicas, cap, loadFactor, steps, groupSize }) => {
+        let ms = 5;
+        const points = [1, 2, 4, 8, 16].map((batchSize, i) => {
+          ms += batchSize * (steps[i] as number);
+          return { batchSize, law: { kind: 'constant', ms } as const };
+        });
+        const stage = { curve: serviceCurve(1, 1, points), replicas, maxBatchSize: cap, groupSize };
+        const arrivalRps = (1000 * loadFactor * replicas * cap) / stage.curve.meanMs(cap);
+        const base = estimateStage({ ...stage, arrivalRps });
+        const more = estimateStage({ ...stage, arrivalRps: 1.05 * arrivalRps });
+        const wider = estimateStage({ ...stage, arrivalRps, replicas: replicas + 1 });
+        for (const fraction of [0.5, 0.9, 0.99]) {
+          expect(more.quantileMs(fraction)).toBeGreaterThanOrEqual(base.quantileMs(fraction) - 1e-9);
+          expect(wider.quantileMs(fraction)).toBeLessThanOrEqual(base.quantileMs(fraction) * 1.001);
+        }
+      }),
+      { seed: 9, numRuns: 400 },
+    );
+  });
+});
+
+describe('shares below one core', () => {
+  const half = affineCurve({ fixedMs: 20, perItemMs: 10, maxBatchSize: 8, cpuCores: 0.5 });
+  const shared = { curve: half, replicas: 3, maxBatchSize: 8, arrivalRps: 60, groupSize: 1 };
+
+  it('count against the share of the capacity', () => {
+    expect(estimateStage(shared).loadFactor).toBeCloseTo(60 / (0.5 * 3 * 80), 9);
+  });
+
+  it('are bounded by the table and met by the refined estimate', () => {
+    const simulated = simulatedP99(shared);
+    expect(estimateStage(shared).quantileMs(0.99)).toBeGreaterThan(simulated);
+    expect(Math.abs(errorPercent(shared))).toBeLessThan(10);
+  });
+
+  it('refine to the same numbers within a bucket of the load', () => {
+    const refined = refineStage({ ...shared, arrivalRps: 62 });
+    expect(refineStage({ ...shared, arrivalRps: 62.1 }).quantileMs(0.99)).toBe(refined.quantileMs(0.99));
   });
 });

@@ -15,7 +15,7 @@ import { lawMeanMs, lawQuantileMs, lawVariationSquared, type ServiceLaw } from '
 import { type AffineBounds, type AffineCurve, affineBounds } from './affine-bounds.js';
 import { disturbedFractions } from './sojourn-cell.js';
 import { lawDepths, lawFractions, MEDIAN, type SojournLaw } from './sojourn-law.js';
-import { lookUp } from './sojourn-table.js';
+import { ANSWER_NUMBERS, lookUp } from './sojourn-table.js';
 
 /** A stage and the company in which its items arrive (see sojourn-table); `itemsPerRequest` of a group make a request. */
 export interface StageShape {
@@ -40,6 +40,10 @@ const DISTURBED_MARGIN = 0.2;
 const HIGHEST_LOAD = 0.999;
 
 const cellDepths = Float64Array.from(disturbedFractions, (fraction) => -Math.log1p(-fraction));
+/** Buffers of one computation, which nothing interrupts. */
+const answer = new Float64Array(ANSWER_NUMBERS);
+const times = new Float64Array(cellDepths.length);
+const edgeLaw = new Float64Array(lawFractions.length);
 const boundsByCurve = new WeakMap<ServiceCurve, Map<number, AffineBounds>>();
 
 function boundsOf(curve: ServiceCurve, cap: number): AffineBounds {
@@ -50,90 +54,118 @@ function boundsOf(curve: ServiceCurve, cap: number): AffineBounds {
   return bounds;
 }
 
-/** Times given disturbed at the depths of the table, in ms. */
-function timesAt(depth: number, baseMs: number, times: Float64Array): number {
-  const last = cellDepths.length - 1;
+/** Time given disturbed at a depth, between those of the table. */
+function timeAt(depth: number, baseMs: number): number {
   const first = cellDepths[0] as number;
   if (depth <= first) return baseMs + (((times[0] as number) - baseMs) * depth) / first;
   let i = 0;
-  while (i < last - 1 && depth > (cellDepths[i + 1] as number)) i++;
+  while (i < cellDepths.length - 2 && depth > (cellDepths[i + 1] as number)) i++;
   const [from, to] = [cellDepths[i] as number, cellDepths[i + 1] as number];
   return (times[i] as number) + (((times[i + 1] as number) - (times[i] as number)) * (depth - from)) / (to - from);
 }
 
-/** Law of a stage with an affine curve and constant service times, `waitFactor` applied to all beyond the undisturbed time. */
-function affineLaw(shape: StageShape, affine: AffineCurve, at: { loadFactor: number; waitFactor: number }): TableLaw {
+/** Fills `law` for an affine curve and constant service times, waits lengthened by `waitFactor`; returns the mean batch size. */
+function fillAffine(
+  law: SojournLaw,
+  shape: StageShape,
+  at: { readonly affine: AffineCurve; readonly loadFactor: number; readonly waitFactor: number },
+): number {
   const { maxBatchSize: cap, groupSize, itemsPerRequest } = shape;
-  const stretch = affine.fullMs / affine.oneMs;
-  const answer = lookUp({
-    replicas: shape.replicas,
-    cap,
-    scaling: cap === 1 ? 0 : 1 - Math.log(stretch) / Math.log(cap),
-    loadFactor: at.loadFactor,
-    groupSize,
-    dispersion: shape.dispersion,
-    wholeness: groupSize > 1 ? (itemsPerRequest - 1) / (groupSize - 1) : 0,
-  });
-  const together = Math.min(cap, groupSize);
-  const baseMs =
-    cap === 1 ? affine.oneMs : affine.oneMs + ((affine.fullMs - affine.oneMs) * (together - 1)) / (cap - 1);
-  const times = new Float64Array(cellDepths.length);
+  const { oneMs, fullMs } = at.affine;
+  const scaling = cap === 1 ? 0 : 1 - Math.log(fullMs / oneMs) / Math.log(cap);
+  const wholeness = groupSize > 1 ? (itemsPerRequest - 1) / (groupSize - 1) : 0;
+  const { replicas, dispersion } = shape;
+  lookUp({ replicas, cap, scaling, loadFactor: at.loadFactor, groupSize, dispersion, wholeness }, answer);
+  const baseMs = cap === 1 ? oneMs : oneMs + ((fullMs - oneMs) * (Math.min(cap, groupSize) - 1)) / (cap - 1);
+  let reachedMs = baseMs;
   for (let i = 0; i < times.length; i++) {
-    const ms = Math.max(baseMs, affine.oneMs * Math.exp(answer[2 + i] as number));
-    times[i] = Math.max(i === 0 ? 0 : (times[i - 1] as number), baseMs + (ms - baseMs) * at.waitFactor);
+    const ms = oneMs * Math.exp(answer[2 + i] as number);
+    reachedMs = Math.max(reachedMs, baseMs + (ms - baseMs) * at.waitFactor);
+    times[i] = reachedMs;
   }
   const disturbed = 1 / (1 + Math.exp(-(answer[1] as number)));
-  const margin = Math.log(disturbed * (1 + DISTURBED_MARGIN * (1 - disturbed)));
-  const law = new Float64Array(lawFractions.length);
+  const lift = Math.log(disturbed * (1 + DISTURBED_MARGIN * (1 - disturbed)));
   for (let i = 0; i < law.length; i++) {
-    const depth = (lawDepths[i] as number) + margin;
-    law[i] = depth <= 0 ? baseMs : timesAt(depth, baseMs, times);
+    const depth = (lawDepths[i] as number) + lift;
+    law[i] = depth <= 0 ? baseMs : timeAt(depth, baseMs);
   }
-  return { law, meanBatchSize: Math.max(1, Math.min(cap, Math.exp(answer[0] as number))) };
+  return Math.max(1, Math.min(cap, Math.exp(answer[0] as number)));
 }
 
-/** Between the bounds; see the head of the file. */
-function boundedLaw(shape: StageShape, itemsPerMs: number, waitFactor: number): TableLaw {
-  const bounds = boundsOf(shape.curve, shape.maxBatchSize);
-  const loadOf = (affine: AffineCurve): number => (itemsPerMs * affine.fullMs) / (shape.replicas * shape.maxBatchSize);
-  const lawOf = (affine: AffineCurve): TableLaw =>
-    affineLaw(shape, affine, { loadFactor: Math.min(HIGHEST_LOAD, loadOf(affine)), waitFactor });
-  const [first, ...others] = bounds.upper
-    .filter((affine, i, all) => i === all.length - 1 || loadOf(affine) < 1)
-    .map(lawOf);
-  const upper = first as TableLaw;
-  for (const { law } of others)
-    for (let i = 0; i < law.length; i++) upper.law[i] = Math.min(upper.law[i] as number, law[i] as number);
-  const meanBatchSize = (others.at(-1) ?? upper).meanBatchSize;
-  if (bounds.lower.length === 0) return { law: upper.law, meanBatchSize };
-  const lower = new Float64Array(upper.law.length);
-  for (const { law } of bounds.lower.map(lawOf))
-    for (let i = 0; i < law.length; i++) lower[i] = Math.max(lower[i] as number, law[i] as number);
-  const law = upper.law.map((ms, i) => ms ** UPPER_PART * Math.min(ms, lower[i] as number) ** (1 - UPPER_PART));
-  return { law, meanBatchSize };
+interface SteadyLoad {
+  readonly itemsPerMs: number;
+  readonly waitFactor: number;
 }
 
-/** Adds the spread of the own batch's service time. */
-function spread(law: SojournLaw, service: ServiceLaw): SojournLaw {
-  if (service.kind === 'constant') return law;
+/** Least over the upper bounds that the load leaves stable; returns the mean batch size at the last, which meets the curve at the cap. */
+function fillUpper(law: SojournLaw, shape: StageShape, load: SteadyLoad): number {
+  const { upper } = boundsOf(shape.curve, shape.maxBatchSize);
+  law.fill(Number.POSITIVE_INFINITY);
+  let meanBatchSize = 1;
+  for (const [i, affine] of upper.entries()) {
+    const loadFactor = (load.itemsPerMs * affine.fullMs) / (shape.replicas * shape.maxBatchSize);
+    if (loadFactor >= HIGHEST_LOAD && i < upper.length - 1) continue;
+    meanBatchSize = fillAffine(edgeLaw, shape, { affine, loadFactor, waitFactor: load.waitFactor });
+    for (let j = 0; j < law.length; j++) law[j] = Math.min(law[j] as number, edgeLaw[j] as number);
+  }
+  return meanBatchSize;
+}
+
+/** Moves `law`, an upper bound, part of the way to the greatest of the lower bounds. */
+function lowerToward(law: SojournLaw, shape: StageShape, load: SteadyLoad): void {
+  const { lower } = boundsOf(shape.curve, shape.maxBatchSize);
+  if (lower.length === 0) return;
+  const least = new Float64Array(law.length);
+  for (const affine of lower) {
+    const loadFactor = (load.itemsPerMs * affine.fullMs) / (shape.replicas * shape.maxBatchSize);
+    fillAffine(edgeLaw, shape, { affine, loadFactor, waitFactor: load.waitFactor });
+    for (let j = 0; j < law.length; j++) least[j] = Math.max(least[j] as number, edgeLaw[j] as number);
+  }
+  for (let j = 0; j < law.length; j++) {
+    const ms = law[j] as number;
+    law[j] = ms * Math.min(1, (least[j] as number) / ms) ** (1 - UPPER_PART);
+  }
+}
+
+const spreads = new WeakMap<ServiceLaw, Float64Array>();
+
+/** Deviation of a service time from its mean, as a fraction of the mean, at each of `lawFractions`. */
+function spreadOf(service: ServiceLaw): Float64Array {
+  const known = spreads.get(service);
+  if (known !== undefined) return known;
   const meanMs = lawMeanMs(service);
-  const median = (law[MEDIAN] as number) + lawQuantileMs(service, 0.5) - meanMs;
-  const ownMedian = lawQuantileMs(service, 0.5);
-  return law.map((ms, i) => {
-    const wait = ms - (law[MEDIAN] as number);
-    const own = lawQuantileMs(service, lawFractions[i] as number) - ownMedian;
-    return Math.max(0, median + Math.sign(i - MEDIAN) * Math.sqrt(wait * wait + own * own));
-  });
+  const spread = Float64Array.from(lawFractions, (fraction) => lawQuantileMs(service, fraction) / meanMs - 1);
+  spreads.set(service, spread);
+  return spread;
+}
+
+/** Adds the spread of the own batch's service time to `law`. */
+function addSpread(law: SojournLaw, service: ServiceLaw, meanMs: number): void {
+  if (service.kind === 'constant') return;
+  const spread = spreadOf(service);
+  const medianMs = law[MEDIAN] as number;
+  const ownMedian = spread[MEDIAN] as number;
+  for (let i = 0; i < law.length; i++) {
+    const waitMs = (law[i] as number) - medianMs;
+    const ownMs = meanMs * ((spread[i] as number) - ownMedian);
+    const deviationMs = Math.sqrt(waitMs * waitMs + ownMs * ownMs);
+    law[i] = Math.max(0, medianMs + meanMs * ownMedian + (i < MEDIAN ? -deviationMs : deviationMs));
+  }
 }
 
 /** The law of the stage at `itemsPerMs` items per ms, which must leave it stable. */
 export function tableLaw(shape: StageShape, itemsPerMs: number): TableLaw {
   const { curve, maxBatchSize } = shape;
   const share = curve.shareFraction;
-  const waitFactor = 1 + lawVariationSquared(curve.law(maxBatchSize));
-  const steady = boundedLaw(shape, itemsPerMs / share, waitFactor);
-  const own = curve.law(Math.round(Math.max(steady.meanBatchSize, Math.min(maxBatchSize, shape.groupSize))));
-  const throughMs = curve.meanMs(1) * (1 / share - 1);
-  const unstretched = share < 1 ? steady.law.map((ms) => ms / share - throughMs) : steady.law;
-  return { law: spread(unstretched, own), meanBatchSize: steady.meanBatchSize };
+  const load = { itemsPerMs: itemsPerMs / share, waitFactor: 1 + lawVariationSquared(curve.law(maxBatchSize)) };
+  const law = new Float64Array(lawFractions.length);
+  const meanBatchSize = fillUpper(law, shape, load);
+  lowerToward(law, shape, load);
+  if (share < 1) {
+    const throughMs = curve.meanMs(1) * (1 / share - 1);
+    for (let i = 0; i < law.length; i++) law[i] = (law[i] as number) / share - throughMs;
+  }
+  const ownSize = Math.round(Math.max(meanBatchSize, Math.min(maxBatchSize, shape.groupSize)));
+  addSpread(law, curve.law(ownSize), curve.meanMs(ownSize));
+  return { law, meanBatchSize };
 }
