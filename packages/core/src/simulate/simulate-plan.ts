@@ -115,7 +115,7 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
   }
 
   startBatch(replica: SimulatedReplica, nowMs: number): void {
-    const { curve, index } = this.#fleet.fielded(replica);
+    const { curve, index } = this.#fleet.engineOf(replica);
     const serviceMs = drawMs(curve.law(replica.batch.length), this.#serviceRng);
     this.tally.stages[replica.stage]?.batchStarted(replica.batch, { nowMs, serviceMs });
     this.#events.push(nowMs + serviceMs, index);

@@ -4,7 +4,7 @@
  */
 import { invariant } from '../kernel/invariant.js';
 import type { Change } from '../model/change.js';
-import { replicaId, type StageId, type VariantId } from '../model/ids.js';
+import { type ReplicaId, replicaId, type StageId, type VariantId } from '../model/ids.js';
 import type { PipelineSpec, Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningStage } from '../model/running-plan.js';
@@ -28,10 +28,14 @@ export interface FleetSetup {
 }
 
 interface Fielded {
-  readonly index: number;
   readonly replica: SimulatedReplica;
   readonly variantId: VariantId;
   readonly resources: Resources;
+}
+
+/** What a replica runs from; `index` is its event code. */
+interface Engine {
+  readonly index: number;
   readonly curve: ServiceCurve;
 }
 
@@ -41,7 +45,8 @@ const START_CONCURRENCY = 2;
 export class SimulatedFleet {
   readonly #setup: FleetSetup;
   readonly #fielded: Fielded[] = [];
-  readonly #byReplica = new Map<SimulatedReplica, Fielded>();
+  /** By replica: the scheduler may start a batch before it has handed the new replica back. */
+  readonly #engines = new Map<ReplicaId, Engine>();
   readonly #plans = new Map<StageId, StagePlan>();
   readonly #waiting: Change[] = [];
   #underWay: Change | undefined;
@@ -62,10 +67,10 @@ export class SimulatedFleet {
   }
 
   /** The service curve and the event code of a replica. */
-  fielded(replica: SimulatedReplica): { readonly index: number; readonly curve: ServiceCurve } {
-    const fielded = this.#byReplica.get(replica);
-    invariant(fielded !== undefined, 'a batch for an unknown replica');
-    return fielded;
+  engineOf({ replicaId: id }: SimulatedReplica): Engine {
+    const engine = this.#engines.get(id);
+    invariant(engine !== undefined, 'a batch for an unknown replica');
+    return engine;
   }
 
   replicaAt(index: number): SimulatedReplica {
@@ -131,10 +136,10 @@ export class SimulatedFleet {
     invariant(curve !== undefined, `variant ${variantId} was profiled for ${resources.cpuCores} cores`);
     for (let i = 0; i < count; i++) {
       const index = this.#fielded.length;
-      const description = { replicaId: replicaId(`${variantId}-${index}`), cpuCores: resources.cpuCores };
-      const fielded = { index, replica: scheduler.addReplica(stage, description, nowMs), variantId, resources, curve };
-      this.#fielded.push(fielded);
-      this.#byReplica.set(fielded.replica, fielded);
+      const id = replicaId(`${variantId}-${index}`);
+      this.#engines.set(id, { index, curve });
+      const replica = scheduler.addReplica(stage, { replicaId: id, cpuCores: resources.cpuCores }, nowMs);
+      this.#fielded.push({ replica, variantId, resources });
     }
   }
 
