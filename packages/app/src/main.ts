@@ -40,7 +40,6 @@ function buildProgram(): Command {
     .description(
       'profile, plan, serve and adapt the example pipeline under a changing load, and compare with fixed plans',
     )
-    .option('--quick', 'a short load of 40 s instead of two minutes')
     .option('--policy <name>', `serve a fixed plan instead (${policyNames.slice(1).join(', ')})`, 'equipoise')
     .option('--report <file>', 'where to write the HTML report')
     .addOption(jsonFlag())

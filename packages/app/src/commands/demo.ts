@@ -21,14 +21,12 @@ import { Screen } from '../terminal/screen.js';
 
 /** Flags of the command. */
 export interface DemoOptions {
-  readonly quick?: boolean;
   readonly policy: PolicyName;
   readonly report?: string;
 }
 
 const EXAMPLE = fileURLToPath(new URL('../../../../examples/shelf-scan/pipeline.yaml', import.meta.url));
 const DURATION_S = 120;
-const QUICK_DURATION_S = 60;
 const LINE_EVERY_S = 5;
 
 /** Runs the demo; the answer is no when one of its checks is not met. */
@@ -37,7 +35,7 @@ export async function demo(options: DemoOptions): Promise<CommandResult> {
   say(`${pc.bold('1. Profile')}: how long does each variant take on this machine?`);
   const profiles = (await measureProfile(spec, { quick: true })).variants;
   const best = bestPlan(spec, profiles);
-  const points = demoLoad(best.predicted.capacityRps, options.quick ? QUICK_DURATION_S : DURATION_S);
+  const points = demoLoad(best.predicted.capacityRps, DURATION_S);
   const rates = { lowRps: points[0]?.arrivalRps ?? 1, highRps: peakRps(points) };
   say(`${pc.bold('2. Plan')}: the best configuration depends on the load.\n${ladderText(spec, profiles, rates)}`);
   say(
