@@ -54,6 +54,7 @@ function stageOptions(rng: Rng): {
               capacityRps: n * throughput,
               meanMs,
               tailMs,
+              exact: true,
               use: [costPerHour, 0, 0, costPerHour],
               switchingCostPerHour: 0,
             },

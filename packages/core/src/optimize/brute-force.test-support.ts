@@ -2,7 +2,7 @@
  * The oracle of the planner's tests: every plan of a small problem, judged by plain recursion over the pipeline file. It shares nothing with
  * the solver but the estimate of a stage's time.
  */
-import { estimateStage, type StageEstimate } from '../estimate/stage-sojourn.js';
+import { refineStage, type StageEstimate } from '../estimate/stage-sojourn.js';
 import { sumOfTailsReplicas, sumOfTailsStageMs } from '../estimate/sum-of-tails.js';
 import type { StageId } from '../model/ids.js';
 import type { Objective, PipelineSpec, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
@@ -93,7 +93,7 @@ function timesOf(problem: PlanningProblem, at: Stage, curve: ServiceCurve, size:
     const ms = sumOfTailsStageMs(curve, size.batch, at.rps);
     return { meanMs: ms, tailMs: ms };
   }
-  const estimate: StageEstimate = estimateStage({
+  const estimate: StageEstimate = refineStage({
     curve,
     replicas: size.replicas,
     maxBatchSize: size.batch,

@@ -11,8 +11,7 @@ import { largestCapacityPlan } from './largest-capacity.js';
 import { type PlanningProblem, specOf, type VerifyPlan } from './planning-problem.js';
 import { relaxationBound } from './relaxation.js';
 import { limitsOf, resourceKinds, totalUse, useOf } from './resource-use.js';
-import { searchPlan } from './search-plan.js';
-import type { FoundPlan } from './verified-search.js';
+import { type FoundPlan, searchPlan } from './search-plan.js';
 
 /** Room above the simulated percentile, so that a search at the advised SLO is not left inconclusive. */
 const SLO_ROOM = 1.02;

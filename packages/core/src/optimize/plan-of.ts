@@ -5,13 +5,13 @@ import type { Plan, PlanPrediction, StagePlan } from '../model/plan.js';
 import { graphLatencyMs } from './planning-graph.js';
 import type { PlanningSetting } from './planning-setting.js';
 import { totalUse } from './resource-use.js';
-import { plannedRps, type StageOption } from './stage-option.js';
+import type { StageOption } from './stage-option.js';
+import { plannedRps } from './stage-setting.js';
 
 /** One option per stage, in the order of the pipeline file. */
 export type StageChoice = readonly StageOption[];
 
-function predictedLatencyMs({ spec, problem, graph }: PlanningSetting, choice: StageChoice): number {
-  if (problem.estimator === 'sum-of-tails') return graphLatencyMs(graph, (s) => choice[s]?.tailMs ?? 0);
+function estimatedLatencyMs({ spec, problem }: PlanningSetting, choice: StageChoice): number {
   const estimate = estimatePipeline({
     spec,
     stages: new Map(spec.stages.map((stage, s) => [stage.id, choice[s] as StageOption])),
@@ -27,10 +27,10 @@ function capacityOf({ spec }: PlanningSetting, choice: StageChoice): number {
   return Math.min(...perStage);
 }
 
-function predictionOf(setting: PlanningSetting, choice: StageChoice): PlanPrediction {
+function predictionOf(setting: PlanningSetting, choice: StageChoice, latencyMs: number): PlanPrediction {
   const [cpuCores, , , costPerHour] = totalUse(choice.map((option) => option.use));
   return {
-    latencyMs: predictedLatencyMs(setting, choice),
+    latencyMs,
     percentile: setting.spec.slo.percentile,
     pas: setting.accuracy.pas(choice.map((option) => option.variantIndex)) ?? 0,
     capacityRps: capacityOf(setting, choice),
@@ -39,12 +39,27 @@ function predictionOf(setting: PlanningSetting, choice: StageChoice): PlanPredic
   };
 }
 
-/** The plan of a choice at the rate of the setting. */
-export function planOf(setting: PlanningSetting, choice: StageChoice): Plan {
-  const stages = setting.spec.stages.map((stage, s): [string, readonly StagePlan[]] => {
+function stagesOf({ spec }: PlanningSetting, choice: StageChoice): Plan['stages'] {
+  const stages = spec.stages.map((stage, s): [string, readonly StagePlan[]] => {
     const { variantId, resources, maxBatchSize, replicas } = choice[s] as StageOption;
     const { maxBatchWaitMs } = stage.bounds;
     return [stage.id, [{ variantId, resources, maxBatchSize, maxBatchWaitMs, replicas, trafficFraction: 1 }]];
   });
-  return { stages: Object.fromEntries(stages), predicted: predictionOf(setting, choice) };
+  return Object.fromEntries(stages);
+}
+
+const sumOfTailsMs = ({ graph }: PlanningSetting, choice: StageChoice): number =>
+  graphLatencyMs(graph, (s) => choice[s]?.tailMs ?? 0);
+
+/** The plan of a choice with its latency as the sum of its stages' tails: enough for a simulation to judge it. */
+export function sketchOf(setting: PlanningSetting, choice: StageChoice): Plan {
+  const predicted = predictionOf(setting, choice, sumOfTailsMs(setting, choice));
+  return { stages: stagesOf(setting, choice), predicted };
+}
+
+/** The plan of a choice at the rate of the setting, with the latency that the estimator predicts for the whole graph. */
+export function planOf(setting: PlanningSetting, choice: StageChoice): Plan {
+  const sums = setting.problem.estimator === 'sum-of-tails';
+  const latencyMs = sums ? sumOfTailsMs(setting, choice) : estimatedLatencyMs(setting, choice);
+  return { stages: stagesOf(setting, choice), predicted: predictionOf(setting, choice, latencyMs) };
 }

@@ -1,12 +1,14 @@
 /** A problem read once: graph, accuracy and the options of every stage, from which each solve takes what its latency factors need. */
 import { stageLoads } from '../estimate/stage-load.js';
 import type { Objective, PipelineSpec } from '../model/pipeline-spec.js';
-import { curvesOf, profileError } from '../profile/curves-of.js';
 import { type AccuracyModel, accuracyModel } from './accuracy-model.js';
+import { planningCurves } from './planning-curves.js';
 import { type PlanningGraph, planningGraph } from './planning-graph.js';
 import { type PlanningProblem, specOf } from './planning-problem.js';
+import { relaxedStageOptions } from './relaxed-options.js';
 import { limitsOf, type ResourceUse } from './resource-use.js';
-import { relaxedStageOptions, type StageOption, type StageSetting, stageOptions } from './stage-option.js';
+import { type StageOption, stageOptions } from './stage-option.js';
+import type { StageSetting } from './stage-setting.js';
 
 /** Everything a solver needs, with options per stage in the order of the pipeline file. */
 export interface PlanningSetting {
@@ -18,12 +20,12 @@ export interface PlanningSetting {
   readonly limits: ResourceUse;
   /** Largest latency (ms) of the surrogate. */
   readonly sloMs: number;
+  readonly stages: readonly StageSetting[];
   readonly options: readonly (readonly StageOption[])[];
 }
 
 function stageSettings(problem: PlanningProblem, spec: PipelineSpec): readonly StageSetting[] {
-  const curves = curvesOf(spec, problem.profiles);
-  if (curves.kind === 'invalid') throw profileError(curves.problems);
+  const curves = planningCurves(spec, problem.profiles);
   const loads = stageLoads(spec, problem.arrivalRps);
   return spec.stages.map((stage) => ({
     stage,
@@ -47,6 +49,7 @@ function settingWith(
 ): PlanningSetting {
   const spec = specOf(problem);
   const graph = planningGraph(spec);
+  const stages = stageSettings(problem, spec);
   return {
     problem,
     spec,
@@ -55,7 +58,8 @@ function settingWith(
     objective: spec.objective,
     limits: limitsOf(spec),
     sloMs: spec.slo.latencyMs,
-    options: stageSettings(problem, spec).map(optionsOf),
+    stages,
+    options: stages.map(optionsOf),
   };
 }
 

@@ -2,66 +2,94 @@
  * Finds the best plan of a problem, or says that there is none. With `verify` the plan was simulated; without, the estimate of the whole
  * graph stands in for the simulation. The sum-of-tails surrogate is a claim of its own: it is solved once and not adjusted.
  */
-import type { Plan } from '../model/plan.js';
+import type { Plan, PlanVerification } from '../model/plan.js';
 import { leastLatencyChoice } from './least-latency.js';
 import { objectiveValue } from './objective-value.js';
-import { planOf } from './plan-of.js';
+import { planOf, sketchOf } from './plan-of.js';
 import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 import { type PlanningSetting, planningSetting } from './planning-setting.js';
-import { solve } from './solve.js';
-import { surrogateProblem } from './surrogate.js';
-import { type SearchOutcome, verifiedSearch } from './verified-search.js';
+import type { Solution } from './solution.js';
+import type { LatencyFactors } from './surrogate.js';
+import { SurrogateSolver } from './surrogate-solver.js';
+import { type Judge, type JudgedChoice, type SurrogateChoice, verifiedSearch } from './verified-search.js';
 
-const TAILS = { theta: 1, kappa: 1 };
-
-/** Takes the estimate for the truth. */
-const estimated: VerifyPlan = ({ predicted }, slo) => ({
-  latencyMs: predicted.latencyMs,
-  percentile: slo.percentile,
-  sloAttainmentFraction: predicted.latencyMs <= slo.latencyMs ? 1 : 0,
-  conclusive: true,
-  seeds: [],
-});
-
-function withoutVerification(plan: Plan): Plan {
-  return { stages: plan.stages, predicted: plan.predicted };
+/** A plan with the solve it came from. */
+export interface FoundPlan {
+  readonly plan: Plan;
+  readonly choice: SurrogateChoice;
+  /** Value of the objective. */
+  readonly value: number;
+  readonly factors: LatencyFactors;
+  readonly solution: Solution;
 }
 
-function solvedOnce(setting: PlanningSetting, verify: VerifyPlan | undefined): SearchOutcome {
-  const problem = surrogateProblem(setting, TAILS);
-  const solution = solve(problem);
-  const { choice, labels } = solution;
-  const toPlan = (options: NonNullable<typeof choice>): Plan => {
-    const plan = planOf(
-      setting,
-      options.map((o) => o.option),
-    );
-    return verify === undefined ? plan : { ...plan, verified: verify(plan, setting.spec.slo) };
+/** A plan that holds, or none; then the fastest plan within the budgets, if there is any. */
+export type PlanSearch =
+  | { readonly kind: 'found'; readonly found: FoundPlan; readonly labels: number }
+  | { readonly kind: 'none'; readonly fastest?: Plan; readonly labels: number };
+
+const TAILS: LatencyFactors = { theta: 1, kappa: 1 };
+
+const optionsOf = (choice: SurrogateChoice) => choice.map((o) => o.option);
+
+/** The same judge without doing anything twice. */
+function remembering(judge: Judge): Judge {
+  const known = new Map<string, PlanVerification>();
+  return (choice) => {
+    const parts = choice.map(({ option: o }) => [o.variantIndex, o.resources.cpuCores, o.maxBatchSize, o.replicas]);
+    const key = parts.join(' ');
+    const verdict = known.get(key) ?? judge(choice);
+    known.set(key, verdict);
+    return verdict;
   };
+}
+
+function judgeOf(setting: PlanningSetting, verify: VerifyPlan | undefined): Judge {
+  const { slo } = setting.spec;
+  if (verify !== undefined) return remembering((choice) => verify(sketchOf(setting, optionsOf(choice)), slo));
+  return remembering((choice) => {
+    const { latencyMs } = planOf(setting, optionsOf(choice)).predicted;
+    const sloAttainmentFraction = latencyMs <= slo.latencyMs ? 1 : 0;
+    return { latencyMs, percentile: slo.percentile, sloAttainmentFraction, conclusive: true, seeds: [] };
+  });
+}
+
+function planWith(setting: PlanningSetting, choice: SurrogateChoice, verified: PlanVerification | undefined): Plan {
+  const plan = planOf(setting, optionsOf(choice));
+  return verified === undefined ? plan : { ...plan, verified };
+}
+
+function searchAdjusted(setting: PlanningSetting, verify: VerifyPlan | undefined): PlanSearch {
+  const outcome = verifiedSearch(setting, judgeOf(setting, verify));
+  const toPlan = ({ choice, verdict }: JudgedChoice): Plan =>
+    planWith(setting, choice, verify === undefined ? undefined : verdict);
+  const { labels } = outcome;
+  if (outcome.kind === 'found')
+    return { kind: 'found', labels, found: { ...outcome.found, plan: toPlan(outcome.found) } };
+  const { fastest } = outcome;
+  return { kind: 'none', labels, ...(fastest === undefined ? {} : { fastest: toPlan(fastest) }) };
+}
+
+function searchOnce(setting: PlanningSetting, verify: VerifyPlan | undefined): PlanSearch {
+  const solver = new SurrogateSolver(setting);
+  const solution = solver.solve(TAILS);
+  const { choice, labels } = solution;
+  const toPlan = (of: SurrogateChoice): Plan =>
+    planWith(setting, of, verify?.(sketchOf(setting, optionsOf(of)), setting.spec.slo));
   if (choice === undefined) {
-    const fastest = leastLatencyChoice(problem);
+    const fastest = leastLatencyChoice(solver, TAILS);
     return { kind: 'none', ...(fastest === undefined ? {} : { fastest: toPlan(fastest) }), labels };
   }
   const value = objectiveValue(setting.objective, setting.accuracy, choice);
-  const found = { plan: toPlan(choice), choice, solution, factors: TAILS, value, fellBack: false };
-  return { kind: 'found', found, labels };
-}
-
-function searchByEstimate(setting: PlanningSetting): SearchOutcome {
-  const outcome = verifiedSearch(setting, estimated);
-  if (outcome.kind === 'found') {
-    return { ...outcome, found: { ...outcome.found, plan: withoutVerification(outcome.found.plan) } };
-  }
-  const { fastest } = outcome;
-  return fastest === undefined ? outcome : { ...outcome, fastest: withoutVerification(fastest) };
+  return { kind: 'found', found: { plan: toPlan(choice), choice, solution, factors: TAILS, value }, labels };
 }
 
 /** Searches within a setting that was read before. */
-export function searchSetting(setting: PlanningSetting, verify?: VerifyPlan): SearchOutcome {
-  if (setting.problem.estimator === 'sum-of-tails') return solvedOnce(setting, verify);
-  return verify === undefined ? searchByEstimate(setting) : verifiedSearch(setting, verify);
+export function searchSetting(setting: PlanningSetting, verify?: VerifyPlan): PlanSearch {
+  const search = setting.problem.estimator === 'sum-of-tails' ? searchOnce : searchAdjusted;
+  return search(setting, verify);
 }
 
 /** Searches the best plan of `problem`. */
-export const searchPlan = (problem: PlanningProblem, verify?: VerifyPlan): SearchOutcome =>
+export const searchPlan = (problem: PlanningProblem, verify?: VerifyPlan): PlanSearch =>
   searchSetting(planningSetting(problem), verify);

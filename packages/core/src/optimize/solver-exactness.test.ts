@@ -3,8 +3,7 @@ import { bruteForce } from './brute-force.test-support.js';
 import { objectiveValue } from './objective-value.js';
 import { planningSetting } from './planning-setting.js';
 import { families, randomProblem } from './random-problems.test-support.js';
-import { solve } from './solve.js';
-import { surrogateProblem } from './surrogate.js';
+import { SurrogateSolver } from './surrogate-solver.js';
 
 const SMALL = { variants: 2, replicas: 2, batches: 2 };
 
@@ -15,7 +14,7 @@ describe.each(families)('exact on %s', (family) => {
       const { problem, theta, kappa } = randomProblem(family, seed, { size: SMALL, estimator });
       const oracle = bruteForce(problem, theta, kappa);
       const setting = planningSetting(problem);
-      const solution = solve(surrogateProblem(setting, { theta, kappa }));
+      const solution = new SurrogateSolver(setting).solve({ theta, kappa });
       const context = `${family} seed ${seed} ${JSON.stringify(problem.spec.objective)}`;
       expect(solution.choice !== undefined, context).toBe(oracle.best !== undefined);
       if (solution.choice === undefined || oracle.best === undefined) continue;

@@ -4,22 +4,25 @@
  * Useful replica counts start at the least stable one and end where a further replica no longer shortens the estimate, at the bounds, or
  * at the budget. With the sum-of-tails estimator each (variant, cores, batch) has the one count of that formula.
  */
-
-import type { Burstiness } from '../estimate/burstiness.js';
-import type { StageLoad } from '../estimate/stage-load.js';
-import { estimateStage } from '../estimate/stage-sojourn.js';
-import { sumOfTailsReplicas, sumOfTailsStageMs } from '../estimate/sum-of-tails.js';
+import { sumOfTailsReplicas } from '../estimate/sum-of-tails.js';
 import type { VariantId } from '../model/ids.js';
-import type { Prices, Resources, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
-import type { RunningStage } from '../model/running-plan.js';
+import type { Resources } from '../model/pipeline-spec.js';
 import { capacityRps, type ServiceCurve } from '../profile/service-curve.js';
-import { lawQuantileMs } from '../profile/service-law.js';
-import type { Estimator } from './planning-problem.js';
+import { type OptionTimes, optionTimes } from './option-times.js';
 import { type ResourceUse, replicaCostPerHour, useOf, within } from './resource-use.js';
+import {
+  batchSizesOf,
+  kindsOf,
+  leastStableReplicas,
+  plannedRps,
+  type ReplicaKind,
+  replicaRange,
+  type StageSetting,
+} from './stage-setting.js';
 import { switchingCostPerHour } from './switching-cost.js';
 
-/** One way to run a stage at the planned load. Times in ms; `capacityRps` counts items. */
-export interface StageOption {
+/** One way to run a stage at the planned load; `capacityRps` counts items. */
+export interface StageOption extends OptionTimes {
   readonly variantId: VariantId;
   /** Position of the variant in the stage. */
   readonly variantIndex: number;
@@ -28,103 +31,19 @@ export interface StageOption {
   readonly maxBatchSize: number;
   readonly replicas: number;
   readonly capacityRps: number;
-  readonly meanMs: number;
-  /** The SLO's percentile of the sojourn time. */
-  readonly tailMs: number;
   readonly use: ResourceUse;
   readonly switchingCostPerHour: number;
 }
 
-/** A stage with what its options depend on. */
-export interface StageSetting {
-  readonly stage: StageSpec;
-  readonly load: StageLoad;
-  readonly curveOf: (variant: VariantId, cpuCores: number) => ServiceCurve | undefined;
-  readonly loadMsOf: (variant: VariantSpec) => number;
-  readonly prices: Prices;
-  readonly limits: ResourceUse;
-  readonly estimator: Estimator;
-  readonly burstiness?: Burstiness;
-  readonly percentile: number;
-  readonly running: RunningStage | undefined;
-  readonly dwellMs: number;
-}
-
-/** More replicas of one stage than this are never considered. */
-export const MOST_REPLICAS = 4096;
-/** A rate that loads nothing: what a plan for zero requests per second is made for. */
-const IDLE_RPS = 1e-3;
 /** A further replica must shorten the estimate by this share, or the counts end. */
 const LEAST_GAIN = 1e-6;
 
-interface Kind {
-  readonly variant: VariantSpec;
-  readonly variantIndex: number;
-  readonly curve: ServiceCurve;
-  readonly resources: Resources;
-}
-
-interface Timing {
-  readonly meanMs: number;
-  readonly tailMs: number;
-}
-
-/** Item rate to plan a stage for. */
-export const plannedRps = (load: Pick<StageLoad, 'arrivalRps'>): number => Math.max(load.arrivalRps, IDLE_RPS);
-
-function kindsOf(setting: StageSetting): readonly Kind[] {
-  const { stage, curveOf } = setting;
-  const { pins } = stage;
-  return stage.variants.flatMap((variant, variantIndex) => {
-    if (pins.variantId !== undefined && pins.variantId !== variant.id) return [];
-    const cores = variant.cpuCores.filter((c) => pins.cpuCores === undefined || pins.cpuCores === c);
-    return cores.flatMap((cpuCores) => {
-      const curve = curveOf(variant.id, cpuCores);
-      const resources = { cpuCores, memoryBytes: variant.memoryBytes, gpus: variant.gpus };
-      return curve === undefined ? [] : [{ variant, variantIndex, curve, resources }];
-    });
-  });
-}
-
-function batchSizesOf(setting: StageSetting, curve: ServiceCurve): readonly number[] {
-  const { bounds, pins } = setting.stage;
-  const allowed =
-    bounds.batchSizes === undefined ? curve.batchSizes : curve.batchSizes.filter((b) => bounds.batchSizes?.includes(b));
-  return pins.maxBatchSize === undefined ? allowed : allowed.filter((b) => b === pins.maxBatchSize);
-}
-
-/** Smallest and largest replica count that pins, bounds and budget allow (empty when the first exceeds the second). */
-function replicaRange(setting: StageSetting, kind: Kind): readonly [number, number] {
-  const { bounds, pins } = setting.stage;
-  if (pins.replicas !== undefined) return [pins.replicas, pins.replicas];
-  const one = useOf(kind.resources, 1, setting.prices);
-  const affordable = one.map((amount, r) =>
-    amount > 0 ? Math.floor((setting.limits[r] as number) / amount + 1e-9) : MOST_REPLICAS,
-  );
-  return [Math.max(1, bounds.minReplicas), Math.min(MOST_REPLICAS, bounds.maxReplicas, ...affordable)];
-}
-
-function timing(
+/** The option of a kind of replica with a size and times. */
+export function optionOf(
   setting: StageSetting,
-  kind: Kind,
-  size: { readonly maxBatchSize: number; readonly replicas: number },
-): Timing {
-  const estimate = estimateStage({
-    curve: kind.curve,
-    ...size,
-    arrivalRps: plannedRps(setting.load),
-    groupSize: Math.max(1, setting.load.groupSize),
-    ...(setting.burstiness === undefined ? {} : { burstiness: setting.burstiness }),
-  });
-  return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(setting.percentile / 100) };
-}
-
-function option(
-  setting: StageSetting,
-  kind: Kind,
-  at: Timing & { maxBatchSize: number; replicas: number },
+  { variant, variantIndex, curve, resources }: ReplicaKind,
+  at: OptionTimes & { readonly maxBatchSize: number; readonly replicas: number },
 ): StageOption {
-  const { variant, variantIndex, curve, resources } = kind;
   const target = {
     variantId: variant.id,
     resources,
@@ -144,42 +63,32 @@ function option(
   };
 }
 
-/** Fewest replicas with a load factor below 1; the formula of the literature also takes exactly 1. */
-function leastStableReplicas(setting: StageSetting, curve: ServiceCurve, maxBatchSize: number): number {
-  const loadFactor = plannedRps(setting.load) / capacityRps(curve, 1, maxBatchSize);
-  if (setting.estimator === 'sum-of-tails') return Math.max(1, Math.ceil(loadFactor - 1e-9));
-  return Math.floor(loadFactor * (1 + 1e-12)) + 1;
+function shortens(now: OptionTimes, before: OptionTimes | undefined): boolean {
+  if (before === undefined || !now.exact) return true;
+  return now.tailMs < before.tailMs * (1 - LEAST_GAIN) || now.meanMs < before.meanMs * (1 - LEAST_GAIN);
 }
 
-function smallestServiceMs(curve: ServiceCurve, fraction: number): number {
-  const sizes = Array.from({ length: curve.maxBatchSize }, (_, i) => i + 1);
-  return Math.min(...sizes.map((k) => Math.min(curve.meanMs(k), lawQuantileMs(curve.law(k), fraction))));
-}
-
-function distributionOptions(setting: StageSetting, kind: Kind, maxBatchSize: number): readonly StageOption[] {
+function distributionOptions(setting: StageSetting, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
   const [least, most] = replicaRange(setting, kind);
+  const { curve } = kind;
   const options: StageOption[] = [];
-  let before: Timing | undefined;
-  for (let n = Math.max(least, leastStableReplicas(setting, kind.curve, maxBatchSize)); n <= most; n++) {
-    const now = timing(setting, kind, { maxBatchSize, replicas: n });
-    options.push(option(setting, kind, { ...now, maxBatchSize, replicas: n }));
-    const gained =
-      before === undefined ||
-      now.tailMs < before.tailMs * (1 - LEAST_GAIN) ||
-      now.meanMs < before.meanMs * (1 - LEAST_GAIN);
-    if (!gained && n > setting.load.groupSize) break;
+  let before: OptionTimes | undefined;
+  for (let n = Math.max(least, leastStableReplicas(setting, curve, maxBatchSize)); n <= most; n++) {
+    const now = optionTimes(setting, { curve, maxBatchSize, replicas: n });
+    options.push(optionOf(setting, kind, { ...now, maxBatchSize, replicas: n }));
+    if (!shortens(now, before) && n > setting.load.groupSize) break;
     before = now;
   }
   return options;
 }
 
-function sumOfTailsOptions(setting: StageSetting, kind: Kind, maxBatchSize: number): readonly StageOption[] {
+function sumOfTailsOptions(setting: StageSetting, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
   const [least, most] = replicaRange(setting, kind);
-  const rps = plannedRps(setting.load);
-  const replicas = Math.max(least, sumOfTailsReplicas(kind.curve, maxBatchSize, rps));
+  const { curve } = kind;
+  const replicas = Math.max(least, sumOfTailsReplicas(curve, maxBatchSize, plannedRps(setting.load)));
   if (replicas > most) return [];
-  const ms = sumOfTailsStageMs(kind.curve, maxBatchSize, rps);
-  return [option(setting, kind, { meanMs: ms, tailMs: ms, maxBatchSize, replicas })];
+  const times = optionTimes(setting, { curve, maxBatchSize, replicas });
+  return [optionOf(setting, kind, { ...times, maxBatchSize, replicas })];
 }
 
 /** All options of a stage that fit the limits alone. */
@@ -190,21 +99,4 @@ export function stageOptions(setting: StageSetting): readonly StageOption[] {
       make(setting, kind, b).filter((o) => o.use.every((amount, r) => within(amount, setting.limits[r] as number))),
     ),
   );
-}
-
-/**
- * The relaxation of a stage: per variant and cores the fewest stable replicas over all batch sizes, and no time but the smallest
- * service time. No real option of that variant and cores uses less or answers faster.
- */
-export function relaxedStageOptions(setting: StageSetting): readonly StageOption[] {
-  return kindsOf(setting).flatMap((kind) => {
-    const [least, most] = replicaRange(setting, kind);
-    const sizes = batchSizesOf(setting, kind.curve);
-    const largest = sizes.at(-1);
-    if (largest === undefined) return [];
-    const replicas = Math.max(least, leastStableReplicas(setting, kind.curve, largest));
-    if (replicas > most) return [];
-    const ms = smallestServiceMs(kind.curve, setting.percentile / 100);
-    return [option(setting, kind, { meanMs: ms, tailMs: ms, maxBatchSize: largest, replicas })];
-  });
 }

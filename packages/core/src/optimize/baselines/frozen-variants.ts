@@ -3,9 +3,9 @@ import { variantAccuracy } from '../../estimate/pas.js';
 import type { StageId } from '../../model/ids.js';
 import type { StagePins, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
 import type { PlanResult } from '../../model/plan.js';
-import { curvesOf, profileError } from '../../profile/curves-of.js';
 import { capacityRps } from '../../profile/service-curve.js';
 import { optimize } from '../optimize.js';
+import { planningCurves } from '../planning-curves.js';
 import { type PlanningProblem, specOf, type VerifyPlan } from '../planning-problem.js';
 import { replicaCostPerHour } from '../resource-use.js';
 
@@ -22,8 +22,7 @@ export type VariantOrder = (a: RatedVariant, b: RatedVariant) => number;
 
 function ratedVariants(problem: PlanningProblem, stage: StageSpec): readonly RatedVariant[] {
   const spec = specOf(problem);
-  const curves = curvesOf(spec, problem.profiles);
-  if (curves.kind === 'invalid') throw profileError(curves.problems);
+  const curves = planningCurves(spec, problem.profiles);
   return stage.variants.map((variant) => {
     const costs = variant.cpuCores.map((cpuCores) => {
       const curve = curves.curve(stage.id, variant.id, cpuCores);

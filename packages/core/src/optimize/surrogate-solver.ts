@@ -1,0 +1,67 @@
+/**
+ * Solves the surrogate of a setting under changing factors. Where the best choice contains options whose times are only known to be no
+ * shorter, those are simulated and the problem is solved again, until the best choice has exact times: every other choice was at most
+ * underestimated, so this is the optimum with exact times everywhere.
+ */
+import type { Objective } from '../model/pipeline-spec.js';
+import { exactTimes } from './option-times.js';
+import type { PlanningSetting } from './planning-setting.js';
+import type { Solution } from './solution.js';
+import { solve } from './solve.js';
+import type { StageOption } from './stage-option.js';
+import { type LatencyFactors, type SurrogateProblem, surrogateProblem } from './surrogate.js';
+
+/** What a solve may change of the setting. */
+export interface SolveOverrides {
+  readonly objective?: Objective;
+  readonly sloMs?: number;
+}
+
+/** More simulations than this are not made for one solve; the choice then stands on times that may be too short. */
+const MOST_ROUNDS = 40;
+
+/** A setting whose option times get exact where it matters. */
+export class SurrogateSolver {
+  readonly setting: PlanningSetting;
+  readonly #options: (readonly StageOption[])[];
+
+  constructor(setting: PlanningSetting) {
+    this.setting = setting;
+    this.#options = [...setting.options];
+  }
+
+  /** The surrogate with the times known so far. */
+  problem(factors: LatencyFactors): SurrogateProblem {
+    return surrogateProblem({ ...this.setting, options: this.#options }, factors);
+  }
+
+  /** The best choice under `factors`. */
+  solve(factors: LatencyFactors, overrides: SolveOverrides = {}): Solution {
+    let labels = 0;
+    for (let round = 1; ; round++) {
+      const solution = solve({ ...this.problem(factors), ...overrides });
+      labels += solution.labels;
+      const { choice } = solution;
+      const vague = choice?.flatMap(({ option }, stage) => (option.exact ? [] : [{ stage, option }])) ?? [];
+      if (vague.length === 0 || round > MOST_ROUNDS) return { ...solution, labels };
+      for (const { stage, option } of vague) this.#makeExact(stage, option);
+    }
+  }
+
+  /** Simulates an option; fewer replicas of the same kind are no faster than it. */
+  #makeExact(stage: number, vague: StageOption): void {
+    const setting = this.setting.stages[stage];
+    if (setting === undefined) return;
+    const times = exactTimes(setting, vague);
+    this.#options[stage] = (this.#options[stage] ?? []).map((option) => {
+      if (option.curve !== vague.curve || option.maxBatchSize !== vague.maxBatchSize) return option;
+      if (option.replicas === vague.replicas) return { ...option, ...times };
+      if (option.replicas > vague.replicas || option.exact) return option;
+      return {
+        ...option,
+        meanMs: Math.max(option.meanMs, times.meanMs),
+        tailMs: Math.max(option.tailMs, times.tailMs),
+      };
+    });
+  }
+}
