@@ -84,7 +84,7 @@ describe('ModuleCompiler', () => {
     const source = write('stage.ts', 'export const one = 1;\nexport const two = ;\n');
     await expect(compiler.compile(source, baseDir)).rejects.toMatchObject({
       code: 'MODULE_INVALID',
-      message: `The stage module ${source} does not compile:\nstage.ts:2:20: Unexpected ";"`,
+      message: `The module ${source} does not compile:\nstage.ts:2:20: Unexpected ";"`,
     });
     write('stage.ts', 'export const one = 1;');
     expect(await compiler.compile(source, baseDir)).toMatch(/\.mjs$/);

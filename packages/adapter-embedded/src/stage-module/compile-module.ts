@@ -37,7 +37,7 @@ function compileError(source: string, baseDir: string, errors: readonly Message[
       ? text
       : `${relative(baseDir, resolve(location.file))}:${location.line}:${location.column + 1}: ${text}`,
   );
-  return new AppError('MODULE_INVALID', `The stage module ${source} does not compile:\n${lines.join('\n')}`);
+  return new AppError('MODULE_INVALID', `The module ${source} does not compile:\n${lines.join('\n')}`);
 }
 
 async function bundle(source: string, baseDir: string): Promise<BuildResult<{ write: false; metafile: true }>> {
@@ -78,7 +78,7 @@ async function store(content: Uint8Array, baseDir: string): Promise<string> {
     await writeFile(draft, content);
     await rename(draft, path);
   } catch (error) {
-    throw new AppError('STORE_FAILED', `The compiled stage module could not be written to ${path}.`, { cause: error });
+    throw new AppError('STORE_FAILED', `The compiled module could not be written to ${path}.`, { cause: error });
   }
   return path;
 }
@@ -86,7 +86,7 @@ async function store(content: Uint8Array, baseDir: string): Promise<string> {
 async function compile(source: string, baseDir: string): Promise<Compiled> {
   const { outputFiles, metafile } = await bundle(source, baseDir);
   const [output] = outputFiles;
-  if (output === undefined) throw new AppError('MODULE_INVALID', `The stage module ${source} compiles to nothing.`);
+  if (output === undefined) throw new AppError('MODULE_INVALID', `The module ${source} compiles to nothing.`);
   const files = Object.keys(metafile.inputs).map((file) => resolve(file));
   const inputs = await Promise.all(files.map(async (file) => [file, (await digestOfFile(file)) ?? ''] as const));
   return { path: await store(output.contents, baseDir), inputs: new Map(inputs) };

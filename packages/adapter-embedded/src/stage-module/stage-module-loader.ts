@@ -23,9 +23,23 @@ function checkLanguage(module: string): void {
   if (importable.has(extension) || compilable.has(extension)) return;
   const message =
     extension === '.py'
-      ? `The stage module ${module} is written in Python. Python stages are not supported by this version.`
-      : `The stage module ${module} is none of .js, .mjs, .cjs, .ts, .mts or npm:package/export.`;
+      ? `The module ${module} is written in Python. Python stages are not supported by this version.`
+      : `The module ${module} is none of .js, .mjs, .cjs, .ts, .mts or npm:package/export.`;
   throw new AppError('MODULE_INVALID', message);
+}
+
+/** The URL to import a module file by, a path relative to `baseDir`; TypeScript is compiled. Rejects as locateStageModule. */
+export async function moduleFileUrl(module: string, baseDir: string, compiler: ModuleCompiler): Promise<string> {
+  checkLanguage(module);
+  const source = resolve(baseDir, module);
+  await access(source).catch((error: unknown) => {
+    throw new AppError('FILE_NOT_FOUND', `The module ${module} is not there: no file ${source}.`, {
+      details: { path: source },
+      cause: error,
+    });
+  });
+  const path = compilable.has(extname(source)) ? await compiler.compile(source, baseDir) : source;
+  return pathToFileURL(path).href;
 }
 
 /** Finds the module of a stage. FILE_NOT_FOUND names the path or package that was tried; MODULE_INVALID what is wrong. */
@@ -43,16 +57,7 @@ export async function locateStageModule(
       fromUrls: [pathToFileURL(join(baseDir, 'package.json')).href, import.meta.url],
     };
   }
-  checkLanguage(module);
-  const source = resolve(baseDir, module);
-  await access(source).catch((error: unknown) => {
-    throw new AppError('FILE_NOT_FOUND', `The stage module ${module} is not there: no file ${source}.`, {
-      details: { path: source },
-      cause: error,
-    });
-  });
-  const path = compilable.has(extname(source)) ? await compiler.compile(source, baseDir) : source;
-  return { kind: 'file', url: pathToFileURL(path).href };
+  return { kind: 'file', url: await moduleFileUrl(module, baseDir, compiler) };
 }
 
 function packageUrl(specifier: string, fromUrls: readonly string[]): string {
@@ -65,6 +70,12 @@ function packageUrl(specifier: string, fromUrls: readonly string[]): string {
     }
   }
   throw failures[0];
+}
+
+/** What is said when the module at `url` throws while it is imported. */
+export function importError(url: string, error: unknown): AppError {
+  const message = error instanceof Error ? error.message : String(error);
+  return new AppError('MODULE_INVALID', `The module ${url} cannot be imported: ${message}`, { cause: error });
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -87,8 +98,7 @@ export async function importStageModule(location: ModuleLocation): Promise<Stage
     if (location.kind === 'package') url = packageUrl(location.specifier, location.fromUrls);
     exported = await import(url);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new AppError('MODULE_INVALID', `The stage module ${url} cannot be imported: ${message}`);
+    throw importError(url, error);
   }
   const load = loadOf(exported);
   if (load === undefined) {
