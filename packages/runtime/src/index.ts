@@ -14,6 +14,7 @@ export * from './loop/control-loop.js';
 export * from './loop/planner.js';
 export * from './loop/planning-engine.js';
 export * from './open-inference/start-server.js';
+export * from './profiling/busy-neighbours.js';
 export type * from './profiling/measured-profile.js';
 export * from './profiling/pipeline-samples.js';
 export * from './profiling/profile-cache.js';

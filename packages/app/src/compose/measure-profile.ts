@@ -1,6 +1,6 @@
 /** Measures what is not known of a pipeline yet, with a progress bar; what is kept and fresh is taken as it is. */
 import type { PipelineSpec, StageId } from '@equipoise/core';
-import { type PipelineProfile, ProfileCache, profilePipeline } from '@equipoise/runtime';
+import { BusyNeighbours, type PipelineProfile, ProfileCache, profilePipeline } from '@equipoise/runtime';
 import { progressDisplay } from '../terminal/progress.js';
 import { embeddedLauncher } from './embedded-launcher.js';
 
@@ -21,6 +21,7 @@ export async function measureProfile(spec: PipelineSpec, options: MeasureOptions
       options,
       clock: { nowMs: () => performance.now() },
       cache: ProfileCache.of(spec),
+      neighbours: new BusyNeighbours(),
       onProgress: (progress) => display.show(progress),
     });
   } finally {

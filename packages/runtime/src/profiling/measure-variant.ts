@@ -28,6 +28,8 @@ export interface VariantMeasurement {
   readonly limits: PointLimits;
   readonly launcher: ReplicaLauncher;
   readonly clock: Clock;
+  /** Sees to it that the cores which a replica of `cpuCores` cores leaves free are busy. */
+  readonly keepOthersBusy: (cpuCores: number) => Promise<void> | undefined;
   readonly residentBytes: () => number;
   readonly progress: ProgressMeter;
   /** Called once with the first replica after it was measured. */
@@ -72,6 +74,7 @@ export async function measureVariant(measurement: VariantMeasurement): Promise<M
     const replica = await launch(measurement, cpuCores);
     loadMs = Math.max(loadMs, replica.loadMs);
     try {
+      await measurement.keepOthersBusy(cpuCores);
       const grownBytes = () => measurement.residentBytes() - residentBefore;
       const sized = await measureSizes(measurement, { runner: replica.runner, cpuCores, grownBytes });
       points.push(...sized.points);

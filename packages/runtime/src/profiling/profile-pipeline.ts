@@ -3,7 +3,7 @@
  * went through the most accurate variant of each stage before. Kept profiles that still hold are not measured again, and every variant is
  * saved as soon as it is done, so an interrupted run goes on where it was.
  *
- * Measures one replica at a time and expects an idle machine and an idle event loop.
+ * Measures one replica at a time, with the other cores kept busy as in service, and expects an otherwise idle machine and event loop.
  */
 import {
   AppError,
@@ -19,6 +19,7 @@ import {
 } from '@equipoise/core';
 import { copyTensors } from '../data-plane/payload-algebra.js';
 import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
+import type { NeighbourLoad } from './busy-neighbours.js';
 import { flowCores, flowVariant, stagesBefore } from './flow.js';
 import { type MachineFingerprint, machineFingerprint } from './machine-fingerprint.js';
 import { pointLimits } from './measure-point.js';
@@ -42,6 +43,8 @@ export interface ProfileRequest {
   /** Where fresh profiles are taken from and new ones are kept. */
   readonly cache?: ProfileCache;
   readonly machine?: MachineFingerprint;
+  /** Keeps the cores that a replica leaves free busy; without it they are idle. */
+  readonly neighbours?: NeighbourLoad;
   readonly residentBytes?: () => number;
   readonly nowEpochMs?: () => number;
   readonly onProgress?: (progress: WorkProgress) => void;
@@ -88,7 +91,11 @@ class PipelineProfiler {
   }
 
   async run(): Promise<PipelineProfile> {
-    if (this.#wanted.length > 0) await this.#measureAlongTheGraph();
+    try {
+      if (this.#wanted.length > 0) await this.#measureAlongTheGraph();
+    } finally {
+      await this.#request.neighbours?.keepBusy(0);
+    }
     return {
       machine: this.#machine,
       variants: this.#grid.variants.flatMap((entry) => this.#known.get(keyOf(entry)) ?? []),
@@ -153,7 +160,14 @@ class PipelineProfiler {
     inputs: CapturedInputs,
     afterMeasuring: (runner: ModelRunner) => Promise<void>,
   ): Promise<void> {
-    const { launcher, clock, cache, residentBytes = () => process.memoryUsage.rss(), nowEpochMs } = this.#request;
+    const {
+      launcher,
+      clock,
+      cache,
+      neighbours,
+      residentBytes = () => process.memoryUsage.rss(),
+      nowEpochMs,
+    } = this.#request;
     const measured = await measureVariant({
       grid: entry,
       inputs,
@@ -162,6 +176,7 @@ class PipelineProfiler {
       limits: pointLimits[this.#depth],
       launcher,
       clock,
+      keepOthersBusy: (cpuCores) => neighbours?.keepBusy(Math.max(0, this.#machine.coresAvailable - cpuCores)),
       residentBytes,
       progress: this.#progress,
       afterMeasuring,
