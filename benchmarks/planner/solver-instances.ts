@@ -132,7 +132,8 @@ export function solverInstance(graph: PlanningGraph, seed: number): Instance {
   const rng = new SeededRng(seed);
   const stages = graph.order.map((v) => stageOptions(rng.fork(`stage ${v}`)));
   const accuracy: AccuracyModel = {
-    additive: true,
+    measured: [],
+    productCounts: true,
     scenarios: [{ probability: 1, visited: stages.map(() => true) }],
     stageAccuracy: (stage, variant) => stages[stage]?.accuracies[variant] ?? 1,
     pas: (variants) => variants.reduce((product, v, s) => product * (stages[s]?.accuracies[v] ?? 1), 1),

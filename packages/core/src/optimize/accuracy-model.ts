@@ -14,10 +14,18 @@ export interface StageScenario {
   readonly visited: readonly boolean[];
 }
 
+/** A measured accuracy and the variant positions it was measured for, one per stage; undefined where any variant will do. */
+export interface MeasuredVariants {
+  readonly variants: readonly (number | undefined)[];
+  readonly accuracy: number;
+}
+
 /** PAS by variant positions, one per stage in the order of the pipeline file. */
 export interface AccuracyModel {
-  /** True when PAS is the mean over `scenarios` of the product of `stageAccuracy` over the visited stages. */
-  readonly additive: boolean;
+  /** The first that matches a combination gives its PAS. */
+  readonly measured: readonly MeasuredVariants[];
+  /** Whether an unmeasured combination has the mean over `scenarios` of the product of `stageAccuracy` over the visited stages, or none. */
+  readonly productCounts: boolean;
   readonly scenarios: readonly StageScenario[];
   stageAccuracy(stage: number, variantIndex: number): number;
   /** Undefined where the combination would have to be measured and was not. */
@@ -37,16 +45,28 @@ function needsMeasurement(spec: PipelineSpec): boolean {
   });
 }
 
+function measuredVariants(spec: PipelineSpec): readonly MeasuredVariants[] {
+  return (spec.accuracyTable?.combinations ?? []).flatMap(({ variants, accuracy }) => {
+    const positions = spec.stages.map((stage) => {
+      const wanted = variants[stage.id];
+      return wanted === undefined ? undefined : stage.variants.findIndex((variant) => variant.id === wanted);
+    });
+    const known = Object.keys(variants).every((name) => spec.stages.some((stage) => stage.id === name));
+    return known && !positions.includes(-1) ? [{ variants: positions, accuracy }] : [];
+  });
+}
+
 /** The accuracy model of a pipeline. */
 export function accuracyModel(spec: PipelineSpec): AccuracyModel {
   const table = spec.stages.map((stage) => stage.variants.map((variant) => variantAccuracy(stage, variant.id)));
-  const measuredOnly = needsMeasurement(spec);
+  const productCounts = !needsMeasurement(spec);
   const choiceOf = (variantIndices: readonly number[]): Readonly<Record<StageId, VariantId>> =>
     Object.fromEntries(
       spec.stages.map((stage, s) => [stage.id, stage.variants[variantIndices[s] as number]?.id as VariantId]),
     );
   return {
-    additive: !measuredOnly && (spec.accuracyTable?.combinations.length ?? 0) === 0,
+    measured: measuredVariants(spec),
+    productCounts,
     scenarios: visitScenarios(spec).map(({ probability, visited }) => ({
       probability,
       visited: spec.stages.map((stage) => visited.has(stage.id)),
@@ -54,7 +74,11 @@ export function accuracyModel(spec: PipelineSpec): AccuracyModel {
     stageAccuracy: (stage, variantIndex) => table[stage]?.[variantIndex] ?? 1,
     pas: (variantIndices) => {
       const { pas, measured } = pipelineAccuracy(spec, choiceOf(variantIndices));
-      return measured || !measuredOnly ? pas : undefined;
+      return measured || productCounts ? pas : undefined;
     },
   };
 }
+
+/** Whether PAS is the product for every combination. */
+export const isProduct = ({ measured, productCounts }: AccuracyModel): boolean =>
+  productCounts && measured.length === 0;

@@ -9,6 +9,7 @@ import { relaxedStageOptions } from './relaxed-options.js';
 import { limitsOf, type ResourceUse } from './resource-use.js';
 import { type StageOption, stageOptions } from './stage-option.js';
 import type { StageSetting } from './stage-setting.js';
+import { usualPaths } from './usual-paths.js';
 
 /** Everything a solver needs, with options per stage in the order of the pipeline file. */
 export interface PlanningSetting {
@@ -45,10 +46,11 @@ function stageSettings(problem: PlanningProblem, spec: PipelineSpec): readonly S
 
 function settingWith(
   problem: PlanningProblem,
+  graphOf: (spec: PipelineSpec) => PlanningGraph,
   optionsOf: (setting: StageSetting) => readonly StageOption[],
 ): PlanningSetting {
   const spec = specOf(problem);
-  const graph = planningGraph(spec);
+  const graph = graphOf(spec);
   const stages = stageSettings(problem, spec);
   return {
     problem,
@@ -64,7 +66,9 @@ function settingWith(
 }
 
 /** Reads a problem; throws AppError for impossible numbers and missing or invalid profiles. */
-export const planningSetting = (problem: PlanningProblem): PlanningSetting => settingWith(problem, stageOptions);
+export const planningSetting = (problem: PlanningProblem): PlanningSetting =>
+  settingWith(problem, planningGraph, stageOptions);
 
-/** The same problem with each stage relaxed to its smallest service time and bare stability. */
-export const relaxedSetting = (problem: PlanningProblem): PlanningSetting => settingWith(problem, relaxedStageOptions);
+/** The same problem with each stage relaxed to its smallest service time and bare stability, and without rare paths. */
+export const relaxedSetting = (problem: PlanningProblem): PlanningSetting =>
+  settingWith(problem, (spec) => planningGraph(usualPaths(spec)), relaxedStageOptions);

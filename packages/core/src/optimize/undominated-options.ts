@@ -3,7 +3,7 @@
  * or equalled by another option in time, cost, budgeted resources and accuracy at once. Where accuracy is not a product an option only
  * stands against others of its variant, and on machines of given sizes only against replicas of its own size.
  */
-import { logPas } from './accuracy-model.js';
+import { isProduct, logPas } from './accuracy-model.js';
 import { paretoFilter } from './labels/pareto-filter.js';
 import { finishTimes, type PlanningGraph } from './planning-graph.js';
 import { resourceKinds, roundedUp } from './resource-use.js';
@@ -99,7 +99,7 @@ function columnsOf(problem: SurrogateProblem, ranges: readonly Range[]): readonl
     if (most > limit && !followsCost(problem.stages, r)) columns.push(({ option }) => option.use[r] as number);
   });
   if (objective.kind === 'weights') columns.push(({ option }) => option.maxBatchSize);
-  if (accuracy.additive) columns.push((o, s) => -logPas(accuracy.stageAccuracy(s, o.option.variantIndex)));
+  if (isProduct(accuracy)) columns.push((o, s) => -logPas(accuracy.stageAccuracy(s, o.option.variantIndex)));
   return columns;
 }
 
@@ -123,11 +123,11 @@ function rivals(
   { accuracy, nodes }: SurrogateProblem,
   options: readonly SurrogateOption[],
 ): readonly SurrogateOption[][] {
-  if (accuracy.additive && nodes === undefined) return [[...options]];
+  if (isProduct(accuracy) && nodes === undefined) return [[...options]];
   const groups = new Map<string, SurrogateOption[]>();
   for (const o of options) {
     const { cpuCores, memoryBytes, gpus } = o.option.resources;
-    const variant = accuracy.additive ? '' : o.option.variantIndex;
+    const variant = isProduct(accuracy) ? '' : o.option.variantIndex;
     const key = nodes === undefined ? `${variant}` : `${variant} ${cpuCores} ${memoryBytes} ${gpus}`;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [o]);
