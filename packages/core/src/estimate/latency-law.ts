@@ -1,6 +1,7 @@
 /**
- * Latency laws as weighted atoms, with the two operations a graph needs: the sum of independent times and the maximum of independent
- * times. After each the atoms are merged to at most ATOMS, finer toward the tail, so that high percentiles stay sharp.
+ * Latency laws as weighted atoms, with the operations that a graph needs: the sum of independent times, the k-th smallest of independent
+ * times (the largest where all are awaited) and the mixture over alternatives. After each the atoms are merged to at most ATOMS, finer
+ * toward the tail, so that high percentiles stay sharp.
  */
 
 /** Values ascending (ms) with their probabilities, which sum to 1. */
@@ -10,11 +11,14 @@ export interface LatencyLaw {
 }
 
 const ATOMS = 96;
+/** Equal steps into which the range of a sum is cut before its atoms are merged. */
+const STEPS = 4096;
 
 /** Bin borders in probability: half of the bins cover the upper tenth, their width shrinking toward 1. */
 const borders: Float64Array = Float64Array.from({ length: ATOMS + 1 }, (_, i) => {
   const half = ATOMS / 2;
-  return i <= half ? (0.9 * i) / half : i === ATOMS ? 1 : 1 - 0.1 * 10 ** (-3 * ((i - half) / half));
+  if (i <= half) return (0.9 * i) / half;
+  return i === ATOMS ? 1 : 1 - 0.1 * 10 ** (-3 * ((i - half) / half));
 });
 
 /** The law with the given quantile function, sampled in the middle of each bin. */
@@ -55,44 +59,104 @@ function merged(valuesMs: Float64Array, weights: Float64Array): LatencyLaw {
       if (left > 0) bin++;
     }
   }
-  const used = outWeights.findLastIndex((weight) => weight > 0) + 1;
-  for (let b = 0; b < used; b++) outValues[b] = (outValues[b] as number) / Math.max(1e-300, outWeights[b] as number);
-  return { valuesMs: outValues.subarray(0, used), weights: outWeights.subarray(0, used) };
+  return withoutEmpty(outValues, outWeights);
+}
+
+/** Atoms from sums of weighted values, those without weight left out. */
+function withoutEmpty(weighted: Float64Array, weights: Float64Array): LatencyLaw {
+  const used = weights.reduce((count, weight) => (weight > 0 ? count + 1 : count), 0);
+  const law = { valuesMs: new Float64Array(used), weights: new Float64Array(used) };
+  for (let i = 0, out = 0; i < weights.length; i++) {
+    const weight = weights[i] as number;
+    if (weight <= 0) continue;
+    law.valuesMs[out] = (weighted[i] as number) / weight;
+    law.weights[out++] = weight;
+  }
+  return law;
+}
+
+function shifted(law: LatencyLaw, ms: number): LatencyLaw {
+  return ms === 0 ? law : { valuesMs: law.valuesMs.map((value) => value + ms), weights: law.weights };
 }
 
 /** Law of the sum of two independent times. */
 export function sumLaw(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
-  const pairs: [number, number][] = [];
-  for (let i = 0; i < a.valuesMs.length; i++)
-    for (let j = 0; j < b.valuesMs.length; j++)
-      pairs.push([
-        (a.valuesMs[i] as number) + (b.valuesMs[j] as number),
-        (a.weights[i] as number) * (b.weights[j] as number),
-      ]);
-  pairs.sort((x, y) => x[0] - y[0]);
-  return merged(
-    Float64Array.from(pairs, (pair) => pair[0]),
-    Float64Array.from(pairs, (pair) => pair[1]),
-  );
+  if (a.valuesMs.length === 1) return shifted(b, a.valuesMs[0] as number);
+  if (b.valuesMs.length === 1) return shifted(a, b.valuesMs[0] as number);
+  const lowest = (a.valuesMs[0] as number) + (b.valuesMs[0] as number);
+  const range = (a.valuesMs.at(-1) as number) + (b.valuesMs.at(-1) as number) - lowest;
+  const weighted = new Float64Array(STEPS + 1);
+  const weights = new Float64Array(STEPS + 1);
+  const perMs = range > 0 ? STEPS / range : 0;
+  for (let i = 0; i < a.valuesMs.length; i++) {
+    for (let j = 0; j < b.valuesMs.length; j++) {
+      const ms = (a.valuesMs[i] as number) + (b.valuesMs[j] as number);
+      const weight = (a.weights[i] as number) * (b.weights[j] as number);
+      const step = Math.floor((ms - lowest) * perMs);
+      weighted[step] = (weighted[step] as number) + weight * ms;
+      weights[step] = (weights[step] as number) + weight;
+    }
+  }
+  const atoms = withoutEmpty(weighted, weights);
+  return merged(atoms.valuesMs, atoms.weights);
 }
 
-/** Law of the larger of two independent times. */
-export function maxLaw(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
-  const valuesMs = Float64Array.from(new Set([...a.valuesMs, ...b.valuesMs])).sort();
+/** Chance that at least `needed` of independent events happen, of which each has its own `chances`. */
+function atLeast(chances: readonly number[], needed: number): number {
+  const exactly = new Float64Array(chances.length + 1);
+  exactly[0] = 1;
+  chances.forEach((chance, i) => {
+    for (let k = i + 1; k >= 0; k--)
+      exactly[k] = (exactly[k] as number) * (1 - chance) + (k > 0 ? (exactly[k - 1] as number) * chance : 0);
+  });
+  return exactly.subarray(needed).reduce((sum, p) => sum + p, 0);
+}
+
+/** Law of the time at which `needed` of independent times have passed: the largest when all are needed. */
+export function awaitedLaw(laws: readonly LatencyLaw[], needed: number): LatencyLaw {
+  const [only] = laws;
+  if (laws.length === 1 && only !== undefined) return only;
+  const valuesMs = Float64Array.from(new Set(laws.flatMap((law) => [...law.valuesMs]))).sort();
   const weights = new Float64Array(valuesMs.length);
-  let i = 0;
-  let j = 0;
-  let belowA = 0;
-  let belowB = 0;
+  const next = new Int32Array(laws.length);
+  const below = laws.map(() => 0);
   let before = 0;
-  for (let k = 0; k < valuesMs.length; k++) {
-    const value = valuesMs[k] as number;
-    while (i < a.valuesMs.length && (a.valuesMs[i] as number) <= value) belowA += a.weights[i++] as number;
-    while (j < b.valuesMs.length && (b.valuesMs[j] as number) <= value) belowB += b.weights[j++] as number;
-    weights[k] = belowA * belowB - before;
-    before = belowA * belowB;
+  for (let v = 0; v < valuesMs.length; v++) {
+    laws.forEach((law, l) => {
+      while (
+        (next[l] as number) < law.valuesMs.length &&
+        (law.valuesMs[next[l] as number] as number) <= (valuesMs[v] as number)
+      ) {
+        below[l] = (below[l] as number) + (law.weights[next[l] as number] as number);
+        next[l] = (next[l] as number) + 1;
+      }
+    });
+    const passed = atLeast(below, needed);
+    weights[v] = Math.max(0, passed - before);
+    before = passed;
   }
   return merged(valuesMs, weights);
+}
+
+/** A law with its probability. */
+export interface Alternative {
+  readonly probability: number;
+  readonly law: LatencyLaw;
+}
+
+/** Law of a time that follows one of the alternatives, by their probabilities (which sum to 1). */
+export function mixtureLaw(alternatives: readonly Alternative[]): LatencyLaw {
+  const [only] = alternatives;
+  if (alternatives.length === 1 && only !== undefined) return only.law;
+  const atoms = alternatives
+    .flatMap(({ probability, law }) =>
+      Array.from(law.valuesMs, (ms, i): [number, number] => [ms, probability * (law.weights[i] as number)]),
+    )
+    .sort((x, y) => x[0] - y[0]);
+  return merged(
+    Float64Array.from(atoms, (atom) => atom[0]),
+    Float64Array.from(atoms, (atom) => atom[1]),
+  );
 }
 
 /** Mean in ms. */
@@ -100,7 +164,7 @@ export function meanOfLaw(law: LatencyLaw): number {
   return law.valuesMs.reduce((sum, value, i) => sum + value * (law.weights[i] as number), 0);
 }
 
-/** Quantile in ms at `fraction`, linear between the middles of neighbouring atoms. */
+/** Quantile in ms at `fraction`, linear between the middles of neighboring atoms. */
 export function quantileOfLaw(law: LatencyLaw, fraction: number): number {
   let below = 0;
   let lastMiddle = 0;

@@ -1,28 +1,30 @@
 /**
  * End-to-end latency of a pipeline from the sojourn laws of its stages.
  *
- * Along a chain the times add, where branches meet the slowest counts. The law of a stage's finish is kept relative to its immediate
- * dominator (the last stage that every way to it passes), so what two branches share is counted once; beyond it branches are taken as
- * independent, which for branches of one fork is an upper bound. A fan-out's time is that of its last item, and the upstream batch
- * widens the groups in which items arrive.
+ * Along a chain the times add; where branches meet the slowest counts, or the one that fills the quorum. The law of a stage's finish is
+ * kept relative to its immediate dominator (the last stage that every way to it passes), so what two branches share is counted once;
+ * beyond it branches are taken as independent, which for branches of one fork is an upper bound. A fan-out's time is that of its last
+ * awaited item, and batches of the stage before widen the groups in which items arrive. Branches with `when` make a mixture.
  */
 import { invariant } from '../kernel/invariant.js';
 import type { StageId } from '../model/ids.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { Join, PipelineSpec } from '../model/pipeline-spec.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { type Burstiness, poissonBurstiness } from './burstiness.js';
 import {
+  awaitedLaw,
   constantLaw,
   type LatencyLaw,
   lawFromQuantiles,
-  maxLaw,
   meanOfLaw,
+  mixtureLaw,
   quantileOfLaw,
   sumLaw,
 } from './latency-law.js';
 import { stageLoads } from './stage-load.js';
 import { topologicalOrder } from './stage-order.js';
 import { refineStage, type StageEstimate } from './stage-sojourn.js';
+import { visitScenarios } from './visit-scenarios.js';
 
 /** How a stage is run. */
 export interface StageConfiguration {
@@ -47,22 +49,41 @@ export interface PipelineQuery {
   readonly burstiness?: Burstiness;
 }
 
+/** How many of `parts` a join lets an item wait for. */
+function awaitedOf(join: Join | undefined, parts: number): number {
+  if (join === 'any') return 1;
+  return typeof join === 'object' ? Math.min(join.quorum, parts) : parts;
+}
+
+/** Items of one request that arrive together and are awaited: those of a fan-out, or as many as the join behind the stage asks for. */
+function itemsAwaited(spec: PipelineSpec, id: StageId, groupSize: number): number {
+  const join = spec.edges.find((edge) => edge.from === id && edge.join !== undefined)?.join;
+  return Math.max(1, awaitedOf(join, groupSize));
+}
+
+/** Items that arrive together: what becomes of a batch that leaves the stage before, which for several such is taken as their mean. */
+function arrivingTogether(batches: readonly { readonly size: number; readonly ratio: number }[]): number {
+  const total = batches.reduce((sum, { size, ratio }) => sum + size * ratio, 0);
+  return Math.max(1, total / Math.max(1, batches.length));
+}
+
 function stageEstimates(query: PipelineQuery): ReadonlyMap<StageId, StageEstimate> {
+  const { spec, burstiness = poissonBurstiness } = query;
   const estimates = new Map<StageId, StageEstimate>();
-  const loads = stageLoads(query.spec, query.arrivalRps);
+  const loads = stageLoads(spec, query.arrivalRps);
   for (const [id, load] of loads) {
     const configuration = query.stages.get(id);
     invariant(configuration !== undefined, `stage ${id} has a configuration`);
-    const before = query.spec.edges.filter((edge) => edge.to === id).map((edge) => estimates.get(edge.from));
-    const upstreamBatch = load.joined ? 1 : Math.max(1, ...before.map((estimate) => estimate?.meanBatchSize ?? 1));
-    const estimate = refineStage({
-      ...configuration,
-      arrivalRps: load.arrivalRps,
-      groupSize: Math.max(1, load.groupSize * upstreamBatch),
-      itemsPerRequest: Math.max(1, load.groupSize),
-      burstiness: query.burstiness ?? poissonBurstiness,
-    });
-    estimates.set(id, estimate);
+    const batches = spec.edges
+      .filter((edge) => edge.to === id)
+      .map(({ from }) => ({
+        size: estimates.get(from)?.meanBatchSize ?? 1,
+        ratio: load.visits / (loads.get(from)?.visits ?? load.visits),
+      }));
+    const groupSize = Math.max(load.groupSize, arrivingTogether(batches));
+    const itemsPerRequest = itemsAwaited(spec, id, load.groupSize);
+    const { arrivalRps } = load;
+    estimates.set(id, refineStage({ ...configuration, arrivalRps, groupSize, itemsPerRequest, burstiness }));
   }
   return estimates;
 }
@@ -90,30 +111,30 @@ function lawSince(from: Node, node: Node): LatencyLaw {
   return law;
 }
 
-function meet(nodes: readonly Node[], start: Node, own: LatencyLaw): Node {
-  const dominator = nodes.length === 0 ? start : nodes.reduce(commonDominator);
-  const branches = nodes.map((node) => lawSince(dominator, node));
-  const waited = branches.length === 0 ? constantLaw(0) : branches.reduce(maxLaw);
-  return { law: sumLaw(waited, own), dominator, depth: dominator.depth + 1 };
+/** A node that starts when `needed` of the nodes before it have finished and takes `own` then. */
+function meet(before: readonly Node[], needed: number, own: LatencyLaw): Node {
+  const dominator = before.reduce(commonDominator);
+  const branches = before.map((node) => lawSince(dominator, node));
+  return { law: sumLaw(awaitedLaw(branches, needed), own), dominator, depth: dominator.depth + 1 };
 }
 
-function endToEnd(spec: PipelineSpec, estimates: ReadonlyMap<StageId, StageEstimate>): LatencyLaw {
+/** Latency of the requests that visit the stages in `visited`. */
+function visitedLaw(
+  spec: PipelineSpec,
+  visited: ReadonlySet<StageId>,
+  laws: ReadonlyMap<StageId, LatencyLaw>,
+): LatencyLaw {
   const start: Node = { law: constantLaw(0), dominator: undefined, depth: 0 };
   const nodes = new Map<StageId, Node>();
-  for (const id of topologicalOrder(spec)) {
-    const before = spec.edges.filter((edge) => edge.to === id).map((edge) => nodes.get(edge.from) as Node);
-    const estimate = estimates.get(id) as StageEstimate;
-    nodes.set(
-      id,
-      meet(
-        before,
-        start,
-        lawFromQuantiles((fraction) => estimate.quantileMs(fraction)),
-      ),
-    );
+  for (const id of topologicalOrder(spec).filter((stage) => visited.has(stage))) {
+    const edges = spec.edges.filter((edge) => edge.to === id && visited.has(edge.from));
+    const before = edges.length === 0 ? [start] : edges.map((edge) => nodes.get(edge.from) as Node);
+    const needed = Math.min(...edges.map((edge) => awaitedOf(edge.join, edges.length)), before.length);
+    nodes.set(id, meet(before, needed, laws.get(id) as LatencyLaw));
   }
-  const ends = [...new Set(spec.outputs.map((output) => nodes.get(output.from) as Node))];
-  return lawSince(start, meet(ends, start, constantLaw(0)));
+  const ends = spec.outputs.map((output) => nodes.get(output.from)).filter((node) => node !== undefined);
+  const last = ends.length === 0 ? [start] : [...new Set(ends)];
+  return lawSince(start, meet(last, last.length, constantLaw(0)));
 }
 
 /** Estimates the end-to-end latency of a pipeline. */
@@ -123,6 +144,12 @@ export function estimatePipeline(query: PipelineQuery): PipelineEstimate {
     const never = Number.POSITIVE_INFINITY;
     return { stable: false, meanMs: never, stages, quantileMs: () => never };
   }
-  const law = endToEnd(query.spec, stages);
+  const laws = new Map([...stages].map(([id, stage]) => [id, lawFromQuantiles((f) => stage.quantileMs(f))]));
+  const law = mixtureLaw(
+    visitScenarios(query.spec).map(({ probability, visited }) => ({
+      probability,
+      law: visitedLaw(query.spec, visited, laws),
+    })),
+  );
   return { stable: true, meanMs: meanOfLaw(law), stages, quantileMs: (fraction) => quantileOfLaw(law, fraction) };
 }

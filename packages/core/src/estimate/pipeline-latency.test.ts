@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { LatencyHistogram } from '../kernel/latency-histogram.js';
+import { SeededRng } from '../kernel/rng.js';
+import { stageId, variantId } from '../model/ids.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { ServiceCurve } from '../profile/service-curve.js';
+import { poissonArrivals } from '../simulate/arrivals.js';
+import { simulatePlan } from '../simulate/simulate-plan.js';
+import { affineCurve, modelStage, pipeline } from './pipeline.test-support.js';
+import { estimatePipeline, type PipelineQuery } from './pipeline-latency.js';
+
+const stages = (...names: readonly string[]) => names.map(modelStage);
+
+function queryOf(
+  spec: PipelineSpec,
+  arrivalRps: number,
+  curves: Readonly<Record<string, ServiceCurve>>,
+  replicas = 4,
+): PipelineQuery {
+  const configured = spec.stages.map((stage) => {
+    const curve = curves[stage.id] as ServiceCurve;
+    return [stage.id, { curve, replicas, maxBatchSize: curve.maxBatchSize }] as const;
+  });
+  return { spec, stages: new Map(configured), arrivalRps };
+}
+
+function simulatedP99({ spec, stages: configured, arrivalRps }: PipelineQuery): number {
+  const rng = new SeededRng(21);
+  const histogram = new LatencyHistogram();
+  const plans = [...configured].map(([id, { maxBatchSize, replicas }]) => {
+    const resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
+    return [
+      id,
+      [{ variantId: variantId('v'), resources, maxBatchSize, maxBatchWaitMs: 0, replicas, trafficFraction: 1 }],
+    ];
+  });
+  const predicted = { latencyMs: 0, percentile: 99, pas: 1, capacityRps: 1, cpuCores: 1, costPerHour: 1 };
+  simulatePlan({
+    spec,
+    curves: { kind: 'curves', warnings: [], curve: (id) => configured.get(id)?.curve },
+    plan: { stages: Object.fromEntries(plans), predicted },
+    arrivals: poissonArrivals(arrivalRps, 60_000_000 / arrivalRps, rng.fork('arrivals')),
+    rng,
+    hostCores: Number.POSITIVE_INFINITY,
+    drops: false,
+    onEnd: ({ arrivedAtMs, latencyMs }) => {
+      if (arrivedAtMs > 2000) histogram.record(latencyMs ?? Number.POSITIVE_INFINITY);
+    },
+  });
+  return histogram.quantileMs(0.99);
+}
+
+const p99 = (query: PipelineQuery): number => estimatePipeline(query).quantileMs(0.99);
+const slow = affineCurve({ fixedMs: 20, perItemMs: 20, maxBatchSize: 8 });
+const quick = affineCurve({ fixedMs: 4, perItemMs: 4, maxBatchSize: 8 });
+
+describe('estimatePipeline', () => {
+  it.each([
+    ['a chain', pipeline(stages('a', 'b'), ['a->b'], ['b']), { a: slow, b: quick }],
+    [
+      'a fan-out with its join',
+      pipeline(stages('a', 'b', 'c'), ['a->b*4', 'b->c!'], ['c']),
+      { a: slow, b: quick, c: quick },
+    ],
+    [
+      'a fork that meets',
+      pipeline(stages('a', 'b', 'c', 'd'), ['a->b', 'a->c', 'b->d', 'c->d'], ['d']),
+      { a: slow, b: slow, c: quick, d: quick },
+    ],
+  ])('is near the simulation of %s', (_, spec, curves) => {
+    const query = queryOf(spec, 80, curves);
+    expect(Math.abs(p99(query) / simulatedP99(query) - 1)).toBeLessThan(0.15);
+  });
+
+  it('adds constant times along a chain and takes the slower of two branches', () => {
+    const fixed = (ms: number) => affineCurve({ fixedMs: 0, perItemMs: ms, maxBatchSize: 1 });
+    const spec = pipeline(stages('a', 'b', 'c', 'd'), ['a->b', 'a->c', 'b->d', 'c->d'], ['d']);
+    const curves = { a: fixed(10), b: fixed(20), c: fixed(50), d: fixed(5) };
+    expect(estimatePipeline(queryOf(spec, 0.001, curves)).quantileMs(0.9)).toBeCloseTo(65, 3);
+    const outputs = pipeline(stages('a', 'b', 'c'), ['a->b', 'a->c'], ['b', 'c']);
+    expect(estimatePipeline(queryOf(outputs, 0.001, curves)).quantileMs(0.9)).toBeCloseTo(60, 3);
+  });
+
+  it('waits for the first branch only at an any join', () => {
+    const fixed = (ms: number) => affineCurve({ fixedMs: 0, perItemMs: ms, maxBatchSize: 1 });
+    const spec = pipeline(stages('a', 'b', 'c', 'd'), ['a->b', 'a->c', 'b->d', 'c->d'], ['d']);
+    const edges = spec.edges.map((edge) => (edge.to === 'd' ? { ...edge, join: 'any' as const } : edge));
+    const curves = { a: fixed(10), b: fixed(20), c: fixed(50), d: fixed(5) };
+    expect(estimatePipeline(queryOf({ ...spec, edges }, 0.001, curves)).quantileMs(0.9)).toBeCloseTo(35, 3);
+  });
+
+  it('mixes the branches of `when` by probability', () => {
+    const fixed = (ms: number) => affineCurve({ fixedMs: 0, perItemMs: ms, maxBatchSize: 1 });
+    const spec = pipeline(stages('a', 'b'), ['a->b'], ['a', 'b']);
+    const edges = spec.edges.map((edge) => ({ ...edge, when: { condition: 'true', probability: 0.3 } }));
+    const estimate = estimatePipeline(queryOf({ ...spec, edges }, 0.001, { a: fixed(10), b: fixed(100) }));
+    expect(estimate.meanMs).toBeCloseTo(40, 1);
+    expect(estimate.quantileMs(0.5)).toBeCloseTo(10, 3);
+    expect(estimate.quantileMs(0.9)).toBeCloseTo(110, 3);
+  });
+
+  it('is infinite when a stage is unstable', () => {
+    const spec = pipeline(stages('a', 'b'), ['a->b'], ['b']);
+    const estimate = estimatePipeline(queryOf(spec, 1e9, { a: slow, b: quick }));
+    expect([estimate.stable, estimate.meanMs, estimate.quantileMs(0.5)]).toEqual([false, Infinity, Infinity]);
+    expect(estimate.stages.get(stageId('a'))?.stable).toBe(false);
+  });
+});
