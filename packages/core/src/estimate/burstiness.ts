@@ -43,6 +43,9 @@ const LEAST_SLOW_PART = 0.05;
 const FAST_REQUESTS = 4;
 const FAST_STAGES = 1.5;
 
+/** Whether the request stream is Poisson for all that the estimate can tell. */
+export const isPoisson = ({ dispersionAt10s }: Burstiness): boolean => dispersionAt10s - 1 < LEAST_EXCESS;
+
 interface Fit {
   readonly excess: number;
   readonly forgettingPerMs: number;
@@ -60,8 +63,7 @@ function fitted(burstiness: Burstiness): Fit {
 }
 
 function fit({ sloMs, dispersionAtSlo, dispersionAt10s }: Burstiness): Fit {
-  const long = Math.max(0, dispersionAt10s - 1);
-  if (long < LEAST_EXCESS) return { excess: 0, forgettingPerMs: 1 };
+  const long = dispersionAt10s - 1;
   const ratio = Math.max(0, dispersionAtSlo - 1) / long;
   let [low, high] = [Math.log(1 / (6 * LONG_WINDOW_MS)), Math.log(100)];
   for (let i = 0; i < 50; i++) {
@@ -93,8 +95,8 @@ function switchingOf(variation: number, share: number, forgettingPerMs: number):
 
 /** What a stage that needs `stageMs` per batch feels of requests that come at `requestsPerMs`. */
 export function feltBurstiness(burstiness: Burstiness, requestsPerMs: number, stageMs: number): FeltBurstiness {
+  if (isPoisson(burstiness)) return { dispersion: 1 };
   const { excess, forgettingPerMs } = fitted(burstiness);
-  if (excess === 0) return { dispersion: 1 };
   const hastyForRequests = Math.exp(-((requestsPerMs / (FAST_REQUESTS * forgettingPerMs)) ** 2));
   const hastyForStage = Math.exp(-((FAST_STAGES / (forgettingPerMs * stageMs)) ** 2));
   const slowPart = (1 - hastyForRequests) * (1 - hastyForStage);

@@ -1,14 +1,15 @@
 /**
- * Sojourn law of a stage under a rate that switches slowly between two levels.
+ * Sojourn law of a stage under a rate that switches between two levels.
  *
- * While a level lasts the stage is nearly steady, so requests see the law of the level they arrive in. A level too near the capacity
- * does not last long enough for its law to be reached: it is capped where the backlog of a steady state would outgrow what chance
- * gathers in that time. At a level above the capacity a backlog grows as a fluid and drains at the other level: the fluid queue of two
- * states has P(backlog > x) proportional to e^(−zx), z = 1 ÷ (T_high·a) − 1 ÷ (T_low·c), with a the excess and c the slack of capacity
- * (Anick, Mitra and Sondhi 1982, for one source).
+ * The backlog is taken as a Brownian motion whose drift λ_i − C and variance λ_i are those of the level that reigns (a second-order fluid
+ * queue; Karandikar and Kulkarni, Operations Research 43, 1995). Its law is a sum of two exponentials e^(−zx): one of the usual queue and
+ * one of the high phases, be they just busier, near the capacity, or above it. A steady stage at load factor ρ has decay z = 2·(1 − ρ) ÷ ρ
+ * per item, so each exponential is read as a stage that is steady at ρ = 1 ÷ (1 + z ÷ 2), and the table knows its law. When the levels
+ * last long and leave the stage stable, this is the mixture of the laws at the two levels; when one of them exceeds the capacity, the
+ * decay is that of the fluid queue of Anick, Mitra and Sondhi (1982).
  */
 import type { RateSwitching } from './burstiness.js';
-import { lawDepths, lawFractions, mixedLaw, type SojournLaw } from './sojourn-law.js';
+import { lawDepths, mixedLaw } from './sojourn-law.js';
 import { type StageShape, type TableLaw, tableLaw } from './table-law.js';
 
 /** Rates in items per ms. */
@@ -18,57 +19,65 @@ export interface SwitchedLoad {
   readonly switching: RateSwitching;
 }
 
-const HIGHEST_LOAD = 0.97;
-const CHANCE = 0.5;
-const ATOMS: readonly number[] = [0.1, 0.35, 0.65, 0.9].map((fraction) => lawFractions.indexOf(fraction));
-
-/** Highest load factor whose law a level of mean length `levelMs` can come near. */
-function reachableLoad(load: SwitchedLoad): number {
-  const { meanPerMs, capacityPerMs, switching } = load;
-  const reachable = 1 - CHANCE / Math.sqrt(capacityPerMs * switching.meanHighMs);
-  return Math.max(meanPerMs / capacityPerMs, Math.min(HIGHEST_LOAD, reachable));
+/** The law of the backlog as requests find it: e^(−z·x) with two decays per item, of which the slower has this weight (0…1). */
+interface BacklogLaw {
+  readonly slowDecay: number;
+  readonly fastDecay: number;
+  readonly slowWeight: number;
 }
 
-/**
- * `law` plus an independent exponential time of mean `meanMs`. With the law as a few equally likely times b_0 < b_1 < …, the chance to
- * exceed x in [b_j, b_(j+1)) is (Σ_(i≤j) e^((b_i − x) ÷ m) + number of b_i beyond x) ÷ number of all, which solves for x.
- */
-function plusExponential(law: SojournLaw, meanMs: number): SojournLaw {
-  const bases = ATOMS.map((index) => law[index] as number);
-  const origin = bases[0] as number;
-  if (meanMs < 0.01 * ((bases.at(-1) as number) - origin)) return law;
-  const sum = new Float64Array(law.length);
-  for (let i = 0, j = 0, reached = 0; i < law.length; i++) {
-    const above = bases.length * Math.exp(-(lawDepths[i] as number));
-    for (; j < bases.length; j++) {
-      const base = bases[j] as number;
-      const beyond = bases.length - j;
-      if (j > 0 && reached * Math.exp((origin - base) / meanMs) + beyond <= above) break;
-      reached += Math.exp((base - origin) / meanMs);
-    }
-    sum[i] = origin + meanMs * Math.log(reached / (above - (bases.length - j)));
-  }
-  return sum;
+/** Beyond this the table ends. */
+const HIGHEST_LOAD = 0.97;
+/** A level without arrivals still has some variance, which keeps the equations regular. */
+const LEAST_VARIANCE_FRACTION = 0.02;
+
+/** The real roots of z³ + a·z² + b·z + c, descending; there are three of them here. */
+function cubicRoots(a: number, b: number, c: number): readonly [number, number, number] {
+  const p = a * a - 3 * b;
+  const radius = Math.sqrt(Math.max(0, p));
+  const cosine = radius === 0 ? 1 : (9 * a * b - 2 * a ** 3 - 27 * c) / (2 * radius ** 3);
+  const angle = Math.acos(Math.max(-1, Math.min(1, cosine))) / 3;
+  const root = (turn: number): number => (2 * radius * Math.cos(angle - turn) - a) / 3;
+  return [root(0), root((2 * Math.PI) / 3), root((4 * Math.PI) / 3)].sort((x, y) => y - x) as [number, number, number];
+}
+
+function backlogLaw({ meanPerMs, capacityPerMs, switching }: SwitchedLoad): BacklogLaw {
+  const { highFactor, lowFactor, meanHighMs, meanLowMs } = switching;
+  const share = meanHighMs / (meanHighMs + meanLowMs);
+  const [toLow, toHigh] = [1 / meanHighMs, 1 / meanLowMs];
+  const [highDrift, lowDrift] = [highFactor * meanPerMs - capacityPerMs, lowFactor * meanPerMs - capacityPerMs];
+  const highHalf = (highFactor * meanPerMs) / 2;
+  const lowHalf = Math.max(lowFactor, LEAST_VARIANCE_FRACTION) * (meanPerMs / 2);
+  const lead = highHalf * lowHalf;
+  const [fastDecay, slowDecay] = cubicRoots(
+    (highHalf * lowDrift + lowHalf * highDrift) / lead,
+    (highDrift * lowDrift - toHigh * highHalf - toLow * lowHalf) / lead,
+    -(toHigh * highDrift + toLow * lowDrift) / lead,
+  );
+  const lowPerHigh = (z: number): number => (toLow - highDrift * z - highHalf * z * z) / toHigh;
+  const [slow, fast] = [lowPerHigh(slowDecay), lowPerHigh(fastDecay)];
+  const slowMass = (1 - share - fast * share) / (slow - fast);
+  const highWeight = share * highFactor;
+  const seen = (slowMass * highWeight) / share + (slowMass * slow * (1 - highWeight)) / (1 - share);
+  return { slowDecay, fastDecay, slowWeight: Math.max(0, Math.min(1, seen)) };
+}
+
+/** Law of the stage whose backlog has this decay per item; beyond the table every quantile grows as that of the exponential backlog. */
+function lawOfDecay(shape: StageShape, capacityPerMs: number, decay: number): TableLaw {
+  const loadFactor = 1 / (1 + decay / 2);
+  if (loadFactor <= HIGHEST_LOAD) return tableLaw(shape, loadFactor * capacityPerMs);
+  const { law, meanBatchSize } = tableLaw(shape, HIGHEST_LOAD * capacityPerMs);
+  const knownDecay = (2 * (1 - HIGHEST_LOAD)) / HIGHEST_LOAD;
+  const moreMs = (1 / decay - 1 / knownDecay) / capacityPerMs;
+  for (let i = 0; i < law.length; i++) law[i] = (law[i] as number) + moreMs * (lawDepths[i] as number);
+  return { law, meanBatchSize };
 }
 
 /** Law of the stage under `load`, whose mean rate leaves it stable. */
 export function burstyLaw(shape: StageShape, load: SwitchedLoad): TableLaw {
-  const { meanPerMs, capacityPerMs, switching } = load;
-  const { highFactor, lowFactor, meanHighMs, meanLowMs } = switching;
-  const share = meanHighMs / (meanHighMs + meanLowMs);
-  const [highPerMs, lowPerMs] = [highFactor * meanPerMs, lowFactor * meanPerMs];
-  const reachablePerMs = reachableLoad(load) * capacityPerMs;
-  const low = tableLaw(shape, Math.min(lowPerMs, reachablePerMs));
-  const high = tableLaw(shape, Math.min(highPerMs, reachablePerMs));
-  const highWeight = share * highFactor;
-  const meanBatchSize = highWeight * high.meanBatchSize + (1 - highWeight) * low.meanBatchSize;
-  if (highPerMs <= capacityPerMs) {
-    return { law: mixedLaw(high.law, low.law, highWeight), meanBatchSize };
-  }
-  const excess = highPerMs - capacityPerMs;
-  const slack = capacityPerMs - lowPerMs;
-  const decayPerItem = 1 / (meanHighMs * excess) - 1 / (meanLowMs * slack);
-  const behind = plusExponential(high.law, 1 / (decayPerItem * capacityPerMs));
-  const draining = Math.min(1, (meanHighMs / meanLowMs) * (excess / slack));
-  return { law: mixedLaw(behind, low.law, highWeight + (1 - highWeight) * draining), meanBatchSize };
+  const { slowDecay, fastDecay, slowWeight } = backlogLaw(load);
+  const slow = lawOfDecay(shape, load.capacityPerMs, slowDecay);
+  const fast = lawOfDecay(shape, load.capacityPerMs, fastDecay);
+  const meanBatchSize = slowWeight * slow.meanBatchSize + (1 - slowWeight) * fast.meanBatchSize;
+  return { law: mixedLaw(slow.law, fast.law, slowWeight), meanBatchSize };
 }

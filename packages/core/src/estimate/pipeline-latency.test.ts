@@ -52,6 +52,7 @@ function simulatedP99({ spec, stages: configured, arrivalRps }: PipelineQuery): 
 
 const p99 = (query: PipelineQuery): number => estimatePipeline(query).quantileMs(0.99);
 const slow = affineCurve({ fixedMs: 20, perItemMs: 20, maxBatchSize: 8 });
+const medium = affineCurve({ fixedMs: 10, perItemMs: 8, maxBatchSize: 8 });
 const quick = affineCurve({ fixedMs: 4, perItemMs: 4, maxBatchSize: 8 });
 
 describe('estimatePipeline', () => {
@@ -65,7 +66,7 @@ describe('estimatePipeline', () => {
     [
       'a fork that meets',
       pipeline(stages('a', 'b', 'c', 'd'), ['a->b', 'a->c', 'b->d', 'c->d'], ['d']),
-      { a: slow, b: slow, c: quick, d: quick },
+      { a: slow, b: medium, c: quick, d: quick },
     ],
   ])('is near the simulation of %s', (_, spec, curves) => {
     const query = queryOf(spec, 80, curves);

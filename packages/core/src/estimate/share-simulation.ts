@@ -10,7 +10,7 @@ import type { ServiceCurve } from '../profile/service-curve.js';
 import { type ArrivalProcess, drawArrivals } from './arrivals.js';
 import type { FeltBurstiness } from './burstiness.js';
 import { runStage } from './micro-simulation.js';
-import { lawFractions } from './sojourn-law.js';
+import { lawFractions, type SojournLaw } from './sojourn-law.js';
 import type { StageShape, TableLaw } from './table-law.js';
 
 /** Load of the stage: `loadFactor` below 1, `capacityPerMs` in items. */
@@ -24,7 +24,9 @@ const SEED = 20_240_601;
 const BURST_MS = 50;
 const LOGIT_STEP = 0.05;
 const FEWEST_REQUESTS = 20_000;
-const MOST_REQUESTS = 100_000;
+const MOST_REQUESTS = 200_000;
+/** Runs last so many times as long as an empty bucket takes to fill, which is how long a burst is remembered. */
+const BUCKET_FILLINGS = 100;
 
 const remembered = new WeakMap<ServiceCurve, Map<string, TableLaw>>();
 
@@ -39,12 +41,19 @@ function processOf(felt: FeltBurstiness): ArrivalProcess {
   return felt.dispersion > 1 ? { kind: 'gamma', cv: Math.sqrt(felt.dispersion) } : { kind: 'poisson' };
 }
 
+/** Enough requests for the queue, which is remembered longer near saturation, and for the bucket. */
+function requestsFor(shape: StageShape, loadFactor: number, requestsPerMs: number): number {
+  const forQueue = FEWEST_REQUESTS / (2 * (1 - loadFactor));
+  const forBucket = (BUCKET_FILLINGS * BURST_MS * requestsPerMs) / shape.curve.shareFraction;
+  return Math.round(Math.max(FEWEST_REQUESTS, Math.min(MOST_REQUESTS, Math.max(forQueue, forBucket))));
+}
+
 function simulated(shape: StageShape, load: SharedLoad, loadFactor: number): TableLaw {
   const rng = new SeededRng(SEED);
-  const wanted = FEWEST_REQUESTS / (2 * (1 - loadFactor));
-  const requests = Math.round(Math.max(FEWEST_REQUESTS, Math.min(MOST_REQUESTS, wanted)));
+  const itemsPerMs = loadFactor * load.capacityPerMs;
+  const requests = requestsFor(shape, loadFactor, itemsPerMs / shape.itemsPerRequest);
   const arriving = drawArrivals(
-    { ...shape, process: processOf(load.felt), arrivalRps: 1000 * loadFactor * load.capacityPerMs },
+    { ...shape, process: processOf(load.felt), arrivalRps: 1000 * itemsPerMs },
     requests,
     rng.fork('arrivals'),
   );
@@ -54,8 +63,8 @@ function simulated(shape: StageShape, load: SharedLoad, loadFactor: number): Tab
   return { law, meanBatchSize: record.meanBatchSize };
 }
 
-/** The simulated law of a stage with a share below one core. */
-export function shareLaw(shape: StageShape, load: SharedLoad): TableLaw {
+/** The simulated law of a stage with a share below one core, never above `bound`, which is safe and free of noise. */
+export function shareLaw(shape: StageShape, load: SharedLoad, bound: SojournLaw): TableLaw {
   const known = remembered.get(shape.curve) ?? new Map<string, TableLaw>();
   remembered.set(shape.curve, known);
   const loadFactor = bucketEnd(load.loadFactor);
@@ -63,7 +72,7 @@ export function shareLaw(shape: StageShape, load: SharedLoad): TableLaw {
   const switchingKey = switching === undefined ? '' : Object.values(switching).join(',');
   const numbers = [shape.replicas, shape.maxBatchSize, shape.groupSize, shape.itemsPerRequest, dispersion, loadFactor];
   const key = `${numbers.join(' ')} ${switchingKey}`;
-  const law = known.get(key) ?? simulated(shape, load, loadFactor);
-  known.set(key, law);
-  return law;
+  const drawn = known.get(key) ?? simulated(shape, load, loadFactor);
+  known.set(key, drawn);
+  return { ...drawn, law: drawn.law.map((ms, i) => Math.min(ms, bound[i] as number)) };
 }

@@ -6,7 +6,7 @@
  * its slowest part.
  */
 import type { ServiceCurve } from '../profile/service-curve.js';
-import { type Burstiness, type FeltBurstiness, feltBurstiness, poissonBurstiness } from './burstiness.js';
+import { type Burstiness, type FeltBurstiness, feltBurstiness, isPoisson, poissonBurstiness } from './burstiness.js';
 
 import { burstyLaw } from './bursty-law.js';
 import { shareLaw } from './share-simulation.js';
@@ -44,6 +44,19 @@ interface LoadedStage {
   readonly capacityPerMs: number;
 }
 
+/** Burstiness as the stage feels it while it works at its usual batch size. */
+function feltAt(
+  shape: StageShape,
+  query: StageQuery,
+  load: { readonly loadFactor: number; readonly capacityPerMs: number },
+): FeltBurstiness {
+  const { burstiness = poissonBurstiness, arrivalRps } = query;
+  if (isPoisson(burstiness) || !(load.loadFactor < 1)) return { dispersion: 1 };
+  const usualBatch = Math.round(tableLaw(shape, load.loadFactor * load.capacityPerMs).meanBatchSize);
+  const stageMs = shape.curve.meanMs(usualBatch) / shape.curve.shareFraction;
+  return feltBurstiness(burstiness, arrivalRps / (1000 * shape.itemsPerRequest), stageMs);
+}
+
 function loadedStage(query: StageQuery): LoadedStage {
   const { curve, replicas } = query;
   const maxBatchSize = Math.min(query.maxBatchSize, curve.maxBatchSize);
@@ -51,10 +64,10 @@ function loadedStage(query: StageQuery): LoadedStage {
   const itemsPerRequest = Math.max(1, Math.min(groupSize, query.itemsPerRequest ?? groupSize));
   const fullMs = curve.meanMs(maxBatchSize) / curve.shareFraction;
   const capacityPerMs = (replicas * maxBatchSize) / fullMs;
-  const requestsPerMs = query.arrivalRps / (1000 * itemsPerRequest);
-  const felt = feltBurstiness(query.burstiness ?? poissonBurstiness, requestsPerMs, fullMs);
-  const shape = { curve, replicas, maxBatchSize, groupSize, itemsPerRequest, dispersion: felt.dispersion };
-  return { shape, felt, capacityPerMs, loadFactor: query.arrivalRps / (1000 * capacityPerMs) };
+  const loadFactor = query.arrivalRps / (1000 * capacityPerMs);
+  const steady = { curve, replicas, maxBatchSize, groupSize, itemsPerRequest, dispersion: 1 };
+  const felt = feltAt(steady, query, { loadFactor, capacityPerMs });
+  return { shape: { ...steady, dispersion: felt.dispersion }, felt, capacityPerMs, loadFactor };
 }
 
 function estimateOf(loadFactor: number, { law, meanBatchSize }: TableLaw): StageEstimate {
@@ -86,5 +99,6 @@ export function estimateStage(query: StageQuery): StageEstimate {
 export function refineStage(query: StageQuery): StageEstimate {
   if (query.curve.shareFraction >= 1) return estimateStage(query);
   const stage = loadedStage(query);
-  return stage.loadFactor < 1 ? estimateOf(stage.loadFactor, shareLaw(stage.shape, stage)) : unstable(stage);
+  if (!(stage.loadFactor < 1)) return unstable(stage);
+  return estimateOf(stage.loadFactor, shareLaw(stage.shape, stage, analytical(stage).law));
 }

@@ -36,7 +36,7 @@ export interface TableLaw {
 /** Weight of the upper bounds in the geometric mean. */
 const UPPER_PART = 2 / 3;
 /** Where the chance of being disturbed is small, a percentile that falls just beside the jump is better taken as disturbed. */
-const DISTURBED_MARGIN = 0.2;
+const DISTURBED_MARGIN = 0.25;
 const HIGHEST_LOAD = 0.999;
 
 const cellDepths = Float64Array.from(disturbedFractions, (fraction) => -Math.log1p(-fraction));
