@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { TensorMap } from '@equipoise/core';
 import { describe, expect, it } from 'vitest';
-import { type LabelledObject, loadSamples, score } from './evaluate.js';
+import { type LabeledObject, loadSamples, score } from './evaluate.js';
 
 function answer(...answers: readonly [number, number, number, string][]): TensorMap {
   return {
@@ -15,8 +15,8 @@ function answer(...answers: readonly [number, number, number, string][]): Tensor
   };
 }
 
-const bag: LabelledObject = { x: 50, y: 50, side: 48, label: 8 };
-const coat: LabelledObject = { x: 120, y: 60, side: 48, label: 4 };
+const bag: LabeledObject = { x: 50, y: 50, side: 48, label: 8 };
+const coat: LabeledObject = { x: 120, y: 60, side: 48, label: 4 };
 
 describe('score', () => {
   it.each([
@@ -48,7 +48,7 @@ describe('score', () => {
 });
 
 describe('loadSamples', () => {
-  it('reads 200 labelled JPEG scenes', async () => {
+  it('reads 200 labeled JPEG scenes', async () => {
     const samples = await loadSamples(fileURLToPath(new URL('./data', import.meta.url)));
     expect(samples).toHaveLength(200);
     const objects = samples.flatMap(({ label }) => label);

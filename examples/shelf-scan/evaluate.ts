@@ -11,7 +11,7 @@ import { garmentLabels } from './vision/labels.js';
 const tolerancePx = 10;
 
 /** A garment of a scene: center and side of its frame in px, index of its class. */
-export interface LabelledObject {
+export interface LabeledObject {
   readonly x: number;
   readonly y: number;
   readonly side: number;
@@ -25,11 +25,11 @@ interface Answer {
   readonly label: string;
 }
 
-/** The labelled scenes of `dataDir`: the JPEG's bytes as the pipeline's input, its garments as the label. */
-export async function loadSamples(dataDir: string): Promise<{ inputs: TensorMap; label: LabelledObject[] }[]> {
+/** The labeled scenes of `dataDir`: the JPEG's bytes as the pipeline's input, its garments as the label. */
+export async function loadSamples(dataDir: string): Promise<{ inputs: TensorMap; label: LabeledObject[] }[]> {
   const scenes = JSON.parse(await readFile(join(dataDir, 'labels.json'), 'utf8')) as {
     file: string;
-    objects: LabelledObject[];
+    objects: LabeledObject[];
   }[];
   return Promise.all(
     scenes.map(async ({ file, objects }) => {
@@ -45,7 +45,7 @@ export function score(samples: readonly { outputs: TensorMap; label: unknown }[]
   let answered = 0;
   let present = 0;
   for (const { outputs, label } of samples) {
-    const objects = label as LabelledObject[];
+    const objects = label as LabeledObject[];
     const answers = answersOf(outputs);
     right += rightAnswers(answers, objects);
     answered += answers.length;
@@ -66,7 +66,7 @@ function answersOf(outputs: TensorMap): Answer[] {
   }));
 }
 
-function rightAnswers(answers: readonly Answer[], objects: readonly LabelledObject[]): number {
+function rightAnswers(answers: readonly Answer[], objects: readonly LabeledObject[]): number {
   const free = new Set(objects);
   let right = 0;
   for (const answer of [...answers].sort((a, b) => b.score - a.score)) {
@@ -78,8 +78,8 @@ function rightAnswers(answers: readonly Answer[], objects: readonly LabelledObje
   return right;
 }
 
-function nearestOf(answer: Answer, objects: Iterable<LabelledObject>): LabelledObject | undefined {
-  let nearest: LabelledObject | undefined;
+function nearestOf(answer: Answer, objects: Iterable<LabeledObject>): LabeledObject | undefined {
+  let nearest: LabeledObject | undefined;
   for (const object of objects) {
     if (nearest === undefined || distancePx(answer, object) < distancePx(answer, nearest)) nearest = object;
   }

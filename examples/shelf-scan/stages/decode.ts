@@ -1,6 +1,6 @@
 /**
- * Decodes an encoded JPEG or PNG into a grey scene. Other sizes are fitted into 224 x 224 px, with grey beside them.
- * `image` UINT8 [bytes] becomes `image` FP32 [224, 224], value = grey / 127.5 - 1.
+ * Decodes an encoded JPEG or PNG into a gray scene. Other sizes are fitted into 224 x 224 px, with gray beside them.
+ * `image` UINT8 [bytes] becomes `image` FP32 [224, 224], value = gray / 127.5 - 1.
  */
 import { AppError, type LoadedStage, type TensorMap } from '@equipoise/core';
 import sharp from 'sharp';
@@ -24,11 +24,11 @@ async function decode(item: TensorMap): Promise<TensorMap> {
   if (!(bytes instanceof Uint8Array) || !signatures.some((signature) => startsWith(bytes, signature))) {
     throw new AppError('INVALID_INPUT', 'The image is not a JPEG or PNG file: JPEG or PNG expected.');
   }
-  const grey = await greyPixels(bytes);
-  return { image: { datatype: 'FP32', shape: [scenePx, scenePx], data: normalized(grey) } };
+  const gray = await grayPixels(bytes);
+  return { image: { datatype: 'FP32', shape: [scenePx, scenePx], data: normalized(gray) } };
 }
 
-async function greyPixels(bytes: Uint8Array): Promise<Uint8Array> {
+async function grayPixels(bytes: Uint8Array): Promise<Uint8Array> {
   try {
     return await sharp(bytes, { limitInputPixels: mostPixels, failOn: 'truncated' })
       .flatten({ background: '#808080' })
@@ -48,9 +48,9 @@ function startsWith(bytes: Uint8Array, signature: readonly number[]): boolean {
   return signature.every((byte, index) => bytes[index] === byte);
 }
 
-function normalized(grey: Uint8Array): Float32Array {
-  const values = new Float32Array(grey.length);
+function normalized(gray: Uint8Array): Float32Array {
+  const values = new Float32Array(gray.length);
   // A plain loop: `Float32Array.from` with a function costs more than the JPEG itself.
-  for (let index = 0; index < grey.length; index++) values[index] = (grey[index] ?? 0) / 127.5 - 1;
+  for (let index = 0; index < gray.length; index++) values[index] = (gray[index] ?? 0) / 127.5 - 1;
   return values;
 }

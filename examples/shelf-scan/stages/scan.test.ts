@@ -71,7 +71,7 @@ describe('shelf-scan', () => {
   );
 
   it.each(['xs', 's', 'm', 'l'])(
-    'detect-%s and classify-%s give each item the same answer in every batch',
+    'detect and classify %s give each item the same answer in every batch',
     async (name) => {
       const detector = await detect.load(variant('detect', name), resources);
       const classifier = await classify.load(variant('classify', name), resources);

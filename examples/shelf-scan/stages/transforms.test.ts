@@ -23,7 +23,7 @@ async function halves(width: number, height: number, format: 'jpeg' | 'png'): Pr
 }
 
 describe('decode', () => {
-  it.each(['jpeg', 'png'] as const)('turns a color %s into a grey scene in -1…1', async (format) => {
+  it.each(['jpeg', 'png'] as const)('turns a color %s into a gray scene in -1…1', async (format) => {
     const [result] = await loadDecode().run([encoded(await halves(224, 224, format))]);
     const image = result?.['image'];
     expect(image?.shape).toEqual([224, 224]);
@@ -31,7 +31,7 @@ describe('decode', () => {
     expect(image?.data[213]).toBeCloseTo(1, 1);
   });
 
-  it('fits other sizes with grey beside them', async () => {
+  it('fits other sizes with gray beside them', async () => {
     const [result] = await loadDecode().run([encoded(await halves(400, 200, 'png'))]);
     const image = result?.['image'];
     expect(image?.data).toHaveLength(224 * 224);

@@ -1,4 +1,4 @@
-"""Writes the labelled evaluation set (../data) and the scenes for profiling and load (../samples): python3 make_data.py
+"""Writes the labeled evaluation set (../data) and the scenes for profiling and load (../samples): python3 make_data.py
 
 Both are composed of test garments only; the nets never saw one of them. The same seeds give the same files with the
 same version of Pillow and its JPEG encoder.
@@ -19,10 +19,10 @@ def write(folder, seed, count):
     images, labels = garments("t10k")
     rng, entries = np.random.default_rng(seed), []
     for index in range(count):
-        grey, objects = scene(rng, images, labels)
+        gray, objects = scene(rng, images, labels)
         name = f"scene-{index + 1:03d}.jpg"
         with open(f"{EXAMPLE}/{folder}/{name}", "wb") as file:
-            file.write(jpeg(grey))
+            file.write(jpeg(gray))
         entries.append({"file": name, "objects": [
             {"x": round(x, 1), "y": round(y, 1), "side": round(side, 1), "label": label} for x, y, side, label in objects]})
     return entries

@@ -1,4 +1,4 @@
-"""Composes grey shelf scenes of 224 x 224 px out of Fashion-MNIST garments.
+"""Composes gray shelf scenes of 224 x 224 px out of Fashion-MNIST garments.
 
 A scene holds 1 to 6 garments (about 3 on average) of 36 to 60 px, slightly turned and dimmed, on an uneven background
 with shelf boards, lines, boxes and decoys: garments cut into quarters and put together wrongly. Noise and a JPEG round
@@ -44,21 +44,21 @@ def background(rng):
     for _ in range(rng.integers(3, 9)):
         x, y = rng.integers(0, SIZE, 2)
         w, h = rng.integers(6, 46, 2)
-        grey, kind = int(rng.integers(15, 200)), rng.integers(0, 4)
+        gray, kind = int(rng.integers(15, 200)), rng.integers(0, 4)
         box = (int(x), int(y), int(x + w), int(y + h))
         if kind == 0:
-            draw.rectangle(box, fill=grey)
+            draw.rectangle(box, fill=gray)
         elif kind == 1:
-            draw.ellipse(box, fill=grey)
+            draw.ellipse(box, fill=gray)
         elif kind == 2:
-            draw.rectangle(box, outline=grey, width=2)
+            draw.rectangle(box, outline=gray, width=2)
         else:
-            draw.line((*box[:2], int(x + rng.integers(-60, 60)), int(y + rng.integers(-60, 60))), fill=grey, width=int(rng.integers(1, 5)))
+            draw.line((*box[:2], int(x + rng.integers(-60, 60)), int(y + rng.integers(-60, 60))), fill=gray, width=int(rng.integers(1, 5)))
     return np.asarray(image, np.float32)
 
 
 def paste(rng, canvas, garment, center, side):
-    """Blends one 28 x 28 garment over the canvas; its darkest cloth stays visible as a grey above black."""
+    """Blends one 28 x 28 garment over the canvas; its darkest cloth stays visible as a gray above black."""
     frame = int(np.ceil(side * 1.4))
     left, top = int(round(center[0] - frame / 2)), int(round(center[1] - frame / 2))
     angle, scale = np.deg2rad(rng.uniform(-10, 10)), 28 / side
@@ -91,7 +91,7 @@ def place(rng, side, taken):
 
 
 def scene(rng, images, labels, chosen=None):
-    """Returns (grey uint8 [224, 224], objects). chosen: indices of the garments to show, else some at random."""
+    """Returns (gray uint8 [224, 224], objects). chosen: indices of the garments to show, else some at random."""
     if chosen is None:
         chosen = rng.integers(0, len(images), rng.choice(6, p=[0.12, 0.25, 0.29, 0.2, 0.09, 0.05]) + 1)
     canvas, taken, objects = background(rng), [], []
@@ -109,11 +109,11 @@ def scene(rng, images, labels, chosen=None):
     return np.clip(canvas, 0, 255).astype(np.uint8), objects
 
 
-def jpeg(grey):
+def jpeg(gray):
     file = io.BytesIO()
-    Image.fromarray(grey).save(file, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    Image.fromarray(gray).save(file, "JPEG", quality=JPEG_QUALITY, optimize=True)
     return file.getvalue()
 
 
-def through_jpeg(grey):
-    return np.asarray(Image.open(io.BytesIO(jpeg(grey))))
+def through_jpeg(gray):
+    return np.asarray(Image.open(io.BytesIO(jpeg(gray))))

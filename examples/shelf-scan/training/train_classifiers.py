@@ -28,9 +28,9 @@ def patches(seed, first, last):
     at = 0
     while at < len(order):
         count = int(rng.integers(2, 6))
-        grey, objects = scene(rng, images, labels, order[at:at + count])
+        gray, objects = scene(rng, images, labels, order[at:at + count])
         at += count
-        padded = np.pad(through_jpeg(grey), PATCH, mode="edge")
+        padded = np.pad(through_jpeg(gray), PATCH, mode="edge")
         for x, y, side, label in objects:
             left, top = round(x) - PATCH // 2, round(y) - PATCH // 2
             cuts.append(padded[top + PATCH:top + 2 * PATCH, left + PATCH:left + 2 * PATCH])

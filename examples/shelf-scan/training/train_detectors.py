@@ -24,7 +24,7 @@ def make_scenes(seed, count, first, last):
     images, labels = garments("train")
     rng = np.random.default_rng(seed)
     made = [scene(rng, images[first:last], labels[first:last]) for _ in range(count)]
-    return np.stack([through_jpeg(grey) for grey, _ in made]), [objects for _, objects in made]
+    return np.stack([through_jpeg(gray) for gray, _ in made]), [objects for _, objects in made]
 
 
 def targets(objects):
