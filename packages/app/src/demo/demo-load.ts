@@ -1,17 +1,19 @@
 /**
  * The load of the demo: it stays low, rises beyond what the most accurate variants can carry, and falls again. Rates are relative
- * to the measured capacity of those variants, so that the story is the same on a slow and on a fast machine.
+ * to the measured capacity of those variants, so that the story is the same on a slow and on a fast machine. The rise is gentle
+ * enough for a loop that decides every ten seconds.
  */
 import type { RatePoint } from '@equipoise/core';
 
 /** Shape by fractions of the duration and of the best plan's capacity. */
 const SHAPE: readonly (readonly [timeFraction: number, rateFraction: number])[] = [
-  [0, 0.35],
-  [0.17, 0.35],
-  [0.46, 2.2],
-  [0.62, 2.2],
-  [0.83, 0.35],
-  [1, 0.35],
+  [0, 0.3],
+  [0.1, 0.3],
+  [0.25, 0.5],
+  [0.55, 1.7],
+  [0.68, 1.7],
+  [0.88, 0.3],
+  [1, 0.3],
 ];
 
 /** The demo's load for a machine on which the most accurate variants carry `bestCapacityRps` within the budget. */
@@ -20,5 +22,4 @@ export function demoLoad(bestCapacityRps: number, durationS: number): readonly R
 }
 
 /** The largest rate of a load. */
-export const peakRps = (points: readonly RatePoint[]): number =>
-  Math.max(...points.map(({ arrivalRps }) => arrivalRps));
+export const peakRps = (points: readonly RatePoint[]): number => Math.max(...points.map(({ arrivalRps }) => arrivalRps));
