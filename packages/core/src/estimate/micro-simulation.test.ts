@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import { SeededRng } from '../kernel/rng.js';
+import { stageId, variantId } from '../model/ids.js';
 import { type ServiceCurve, serviceCurve } from '../profile/service-curve.js';
+import { poissonArrivals } from '../simulate/arrivals.js';
+import { simulatePlan } from '../simulate/simulate-plan.js';
 import { drawArrivals } from './arrivals.js';
 import { mdcWait, mm1Sojourn, quantileOf, singleReplicaSojourn } from './closed-forms.test-support.js';
 import { runStage, type StageRecord } from './micro-simulation.js';
-import { affineCurve } from './pipeline.test-support.js';
+import { affineCurve, modelStage, pipeline } from './pipeline.test-support.js';
 
 interface Case {
   readonly curve: ServiceCurve;
@@ -88,6 +91,29 @@ describe('runStage', () => {
     const run = { curve: half, replicas: 1, maxBatchSize: 1, burstMs: 50, warmUp: 0, arrivedAtMs };
     const { requests } = runStage({ ...run, itemsOf: new Uint16Array(200).fill(1) }, new SeededRng(1));
     expect(percentOff(requests.maxMs, 200 * 400 - 200 - 100)).toBeLessThan(0.1);
+  });
+
+  it.each([1, 0.5])('agrees with the full simulator, share %f', (cpuCores) => {
+    const curve = affineCurve({ fixedMs: 12, perItemMs: 6, maxBatchSize: 4, cpuCores });
+    const arrivalPerMs = 0.75 * cpuCores * 2 * (4 / 36);
+    const micro = simulate({ curve, replicas: 2, maxBatchSize: 4, arrivalPerMs }, 150_000).requests;
+    const full = new LatencyHistogram();
+    const stage = { variantId: variantId('v'), maxBatchSize: 4, maxBatchWaitMs: 0, replicas: 2, trafficFraction: 1 };
+    const plan = [{ ...stage, resources: { cpuCores, memoryBytes: 0, gpus: 0 } }];
+    const predicted = { latencyMs: 0, percentile: 99, pas: 1, capacityRps: 1, cpuCores: 1, costPerHour: 1 };
+    const rng = new SeededRng(5);
+    simulatePlan({
+      spec: pipeline([modelStage('a')], [], ['a']),
+      curves: { kind: 'curves', warnings: [], curve: () => curve },
+      plan: { stages: { [stageId('a')]: plan }, predicted },
+      arrivals: poissonArrivals(1000 * arrivalPerMs, 150_000 / arrivalPerMs, rng.fork('arrivals')),
+      rng,
+      hostCores: Number.POSITIVE_INFINITY,
+      drops: false,
+      onEnd: ({ latencyMs }) => full.record(latencyMs ?? Number.POSITIVE_INFINITY),
+    });
+    for (const fraction of [0.5, 0.9, 0.99])
+      expect(percentOff(micro.quantileMs(fraction), full.quantileMs(fraction))).toBeLessThan(4);
   });
 
   it('draws the same for the same seed', () => {

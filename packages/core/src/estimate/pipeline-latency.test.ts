@@ -70,7 +70,7 @@ describe('estimatePipeline', () => {
     ],
   ])('is near the simulation of %s', (_, spec, curves) => {
     const query = queryOf(spec, 80, curves);
-    expect(Math.abs(p99(query) / simulatedP99(query) - 1)).toBeLessThan(0.15);
+    expect(Math.abs(p99(query) / simulatedP99(query) - 1)).toBeLessThan(0.18);
   });
 
   it('adds constant times along a chain and takes the slower of two branches', () => {

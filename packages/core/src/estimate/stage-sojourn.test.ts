@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import { SeededRng } from '../kernel/rng.js';
 import { serviceCurve } from '../profile/service-curve.js';
-import { drawArrivals } from './arrivals.js';
+import { type ArrivalProcess, drawArrivals } from './arrivals.js';
 import { mdcWait, quantileOf, singleReplicaSojourn } from './closed-forms.test-support.js';
 import { runStage } from './micro-simulation.js';
 import { affineCurve } from './pipeline.test-support.js';
@@ -12,13 +12,13 @@ import { estimateStage, refineStage, type StageQuery } from './stage-sojourn.js'
 const curve = affineCurve({ fixedMs: 8, perItemMs: 2, maxBatchSize: 16 });
 const query: StageQuery = { curve, replicas: 2, maxBatchSize: 8, arrivalRps: 200, groupSize: 1 };
 
-function simulatedP99(of: StageQuery, seed = 5): number {
+function simulatedP99(of: StageQuery, process: ArrivalProcess = { kind: 'poisson' }): number {
   const { groupSize, itemsPerRequest = groupSize, arrivalRps } = of;
   const all = new LatencyHistogram();
   for (let run = 0; run < 3; run++) {
-    const load = { process: { kind: 'poisson' } as const, arrivalRps, groupSize, itemsPerRequest };
-    const arriving = drawArrivals(load, 150_000, new SeededRng(seed + run));
-    all.merge(runStage({ ...of, ...arriving, burstMs: 50, warmUp: 10_000 }, new SeededRng(seed + run)).requests);
+    const load = { process, arrivalRps, groupSize, itemsPerRequest };
+    const arriving = drawArrivals(load, 150_000, new SeededRng(5 + run));
+    all.merge(runStage({ ...of, ...arriving, burstMs: 50, warmUp: 10_000 }, new SeededRng(5 + run)).requests);
   }
   return all.quantileMs(0.99);
 }
@@ -119,6 +119,31 @@ describe('estimateStage', () => {
       }),
       { seed: 9, numRuns: 400 },
     );
+  });
+});
+
+describe('bursty arrivals', () => {
+  it.each([0.4, 0.8])('with gamma gaps are felt as company, load factor %f', (loadFactor) => {
+    const stage = { ...query, arrivalRps: (1000 * loadFactor * 16) / 24 };
+    const burstiness = { sloMs: 400, dispersionAtSlo: 4, dispersionAt10s: 4 };
+    const simulated = simulatedP99(stage, { kind: 'gamma', cv: 2 });
+    expect(Math.abs(estimateStage({ ...stage, burstiness }).quantileMs(0.99) / simulated - 1)).toBeLessThan(0.12);
+  });
+
+  it.each([
+    [0.5, 'busier at times'],
+    [0.75, 'beyond the capacity at times'],
+  ])('with a switching rate are felt as such, load factor %f, %s', (loadFactor) => {
+    const stage = { ...query, arrivalRps: (1000 * loadFactor * 16) / 24 };
+    const process = { kind: 'mmpp', highFactor: 1.5, lowFactor: 0.5, meanHighMs: 400, meanLowMs: 400 } as const;
+    const dispersionAt = (ms: number): number => {
+      const x = ms / 200;
+      return 1 + 0.5 * (stage.arrivalRps / 1000) * 200 * (1 + Math.expm1(-x) / x);
+    };
+    const burstiness = { sloMs: 400, dispersionAtSlo: dispersionAt(400), dispersionAt10s: dispersionAt(10_000) };
+    const estimate = estimateStage({ ...stage, burstiness }).quantileMs(0.99);
+    expect(Math.abs(estimate / simulatedP99(stage, process) - 1)).toBeLessThan(0.2);
+    expect(estimate).toBeGreaterThan(1.2 * estimateStage(stage).quantileMs(0.99));
   });
 });
 
