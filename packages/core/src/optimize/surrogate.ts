@@ -41,7 +41,9 @@ const DEFAULT_LABEL_LIMIT = 2_000_000;
 
 /** Surrogate latency (ms) of one option. */
 export const optionLatencyMs = (option: Pick<StageOption, 'meanMs' | 'tailMs'>, factors: LatencyFactors): number =>
-  factors.kappa * (option.meanMs + factors.theta * (option.tailMs - option.meanMs));
+  option.tailMs === Number.POSITIVE_INFINITY
+    ? option.tailMs // an unstable option; the difference of two infinities is no number
+    : factors.kappa * (option.meanMs + factors.theta * (option.tailMs - option.meanMs));
 
 /** The surrogate of a setting under the given factors. */
 export function surrogateProblem(setting: PlanningSetting, factors: LatencyFactors): SurrogateProblem {
