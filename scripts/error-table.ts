@@ -5,7 +5,7 @@ import { markdownTable } from '../packages/pipeline-file/src/reference/markdown-
 /** Markdown of the page. */
 export function renderErrorTable(): string {
   const rows = Object.entries(errorCodes).map(([code, { httpStatus, exitCode, remedy }]) => [
-    `\`${code}\``,
+    `<a id="${code.toLowerCase()}"></a>\`${code}\``,
     String(httpStatus),
     String(exitCode),
     remedy,

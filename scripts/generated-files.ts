@@ -5,6 +5,7 @@
  */
 import { renderPipelineFileSchema } from '../packages/pipeline-file/src/reference/json-schema-file.js';
 import { renderPipelineFilePage } from '../packages/pipeline-file/src/reference/reference-page.js';
+import { renderCliPage } from './cli-page.js';
 import { drawCoreFolders, drawPackages } from './dependency-graph.js';
 import { renderErrorTable } from './error-table.js';
 import { readInstalledPackages } from './installed-packages.js';
@@ -21,6 +22,7 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'ARCHITECTURE.md', part: 'packages', render: drawPackages },
   { path: 'ARCHITECTURE.md', part: 'core', render: drawCoreFolders },
   { path: 'docs/reference/licenses.md', render: () => renderLicenses(readInstalledPackages('.')) },
+  { path: 'docs/reference/cli.md', render: renderCliPage },
   { path: 'docs/reference/errors.md', render: renderErrorTable },
   { path: 'docs/reference/pipeline-file.md', render: renderPipelineFilePage },
   { path: 'packages/pipeline-file/pipeline-file.schema.json', render: renderPipelineFileSchema },

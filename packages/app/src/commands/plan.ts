@@ -16,6 +16,7 @@ import { plannedHostCores } from '../compose/host-cores.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { verifierFor } from '../compose/verifier-for.js';
+import type { ObjectiveWeights } from '../terminal/flag-values.js';
 import { msText, planSummary, planTable } from '../terminal/plan-table.js';
 import type { CommandResult } from '../terminal/run-command.js';
 
@@ -24,7 +25,7 @@ export interface PlanOptions {
   readonly arrivalRps: number;
   readonly objective?: Objective['kind'];
   readonly accuracyFloor?: number;
-  readonly weights?: string;
+  readonly weights?: ObjectiveWeights;
   readonly sloMs?: number;
   readonly budgetCores?: number;
   readonly policy: PolicyName;
@@ -60,34 +61,33 @@ function overridden(spec: PipelineSpec, options: PlanOptions): PipelineSpec {
   };
 }
 
-function objectiveOf(spec: PipelineSpec, { objective, accuracyFloor, weights }: PlanOptions): Objective {
-  const kind =
-    objective ?? (weights !== undefined ? 'weights' : accuracyFloor !== undefined ? 'min-cost' : spec.objective.kind);
+function objectiveOf(spec: PipelineSpec, options: PlanOptions): Objective {
+  const { accuracyFloor, weights } = options;
+  const kind = objectiveKind(spec, options);
+  if (accuracyFloor !== undefined && kind !== 'min-cost') throw unusedFlag('--accuracy-floor', 'min-cost', kind);
+  if (weights !== undefined && kind !== 'weights') throw unusedFlag('--weights', 'weights', kind);
+  if (kind === 'min-cost' && accuracyFloor !== undefined) return { kind, accuracyFloor };
+  if (kind === 'weights' && weights !== undefined) return { kind, ...weights };
   if (kind === 'max-accuracy') return { kind };
-  if (kind === 'min-cost') {
-    const floor = accuracyFloor ?? (spec.objective.kind === 'min-cost' ? spec.objective.accuracyFloor : undefined);
-    if (floor === undefined)
-      throw new AppError('WRONG_USAGE', 'min-cost needs an accuracy to keep: add --accuracy-floor, 0 to 1.');
-    return { kind, accuracyFloor: floor };
-  }
-  if (weights !== undefined) return weightsOf(weights);
-  if (spec.objective.kind === 'weights') return spec.objective;
-  throw new AppError(
-    'WRONG_USAGE',
-    'The weights objective needs --weights accuracy,cost,batch, for example --weights 2,1,1e-6.',
-  );
+  if (kind === spec.objective.kind) return spec.objective;
+  const missing =
+    kind === 'min-cost'
+      ? 'min-cost needs an accuracy to keep: add --accuracy-floor, 0 to 1.'
+      : 'The weights objective needs --weights accuracy,cost,batch, for example --weights 2,1,1e-6.';
+  throw new AppError('WRONG_USAGE', missing);
 }
 
-function weightsOf(text: string): Objective {
-  const [accuracy, cost, batch, ...more] = text.split(',').map(Number);
-  const given = [accuracy, cost, batch];
-  if (more.length > 0 || !given.every((weight) => weight !== undefined && Number.isFinite(weight) && weight >= 0)) {
-    throw new AppError(
-      'WRONG_USAGE',
-      `Expected three numbers of at least 0 for --weights, such as 2,1,1e-6; found ${JSON.stringify(text)}.`,
-    );
-  }
-  return { kind: 'weights', accuracy: accuracy ?? 0, cost: cost ?? 0, batch: batch ?? 0 };
+function objectiveKind(spec: PipelineSpec, { objective, accuracyFloor, weights }: PlanOptions): Objective['kind'] {
+  if (objective !== undefined) return objective;
+  if (weights !== undefined) return 'weights';
+  return accuracyFloor !== undefined ? 'min-cost' : spec.objective.kind;
+}
+
+function unusedFlag(flag: string, itsObjective: string, kind: string): AppError {
+  return new AppError(
+    'WRONG_USAGE',
+    `${flag} belongs to the objective ${itsObjective}, but ${kind} was asked for; leave one of them out.`,
+  );
 }
 
 function planText(result: PlanResult, arrivalRps: number): string {

@@ -1,11 +1,10 @@
 /** `equipoise profile`: measures the service times of all variants on this machine and keeps them for `plan` and `serve`. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
 import { AppError, stageId } from '@equipoise/core';
 import { type PipelineProfile, ProfileCache } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';
 import { measureProfile } from '../compose/measure-profile.js';
+import { outputFile } from '../compose/output-file.js';
 import { msText } from '../terminal/plan-table.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
@@ -25,18 +24,14 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
     const names = spec.stages.map(({ id }) => id).join(', ');
     throw new AppError('NOT_FOUND', `The pipeline has no stage ${options.stage}; it has ${names}.`);
   }
+  const output = options.out === undefined ? undefined : await outputFile(options.out);
   const measured = await measureProfile(spec, {
     quick: options.quick === true,
     renew: options.force === true,
     ...(options.stage !== undefined && { stageId: stageId(options.stage) }),
   });
-  if (options.out !== undefined) await save(options.out, measured);
+  await output?.write(measured);
   return { json: measured, text: `${profileTable(measured)}\n${pc.dim(`kept in ${ProfileCache.of(spec).path}`)}` };
-}
-
-async function save(path: string, measured: PipelineProfile): Promise<void> {
-  await mkdir(dirname(resolve(path)), { recursive: true });
-  await writeFile(path, `${JSON.stringify(measured, null, 2)}\n`);
 }
 
 /** One row a measured point, then what was left out and why. */

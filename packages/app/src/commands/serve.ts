@@ -4,7 +4,7 @@ import { type LoopEvent, startServer } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
-import { startPipeline } from '../compose/start-pipeline.js';
+import { type RunningPipeline, startPipeline } from '../compose/start-pipeline.js';
 import { choiceText, planSummary, planTable } from '../terminal/plan-table.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
@@ -43,19 +43,24 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   try {
     const { host, port, maxBodyBytes } = options;
     const server = await startServer({ runners: [pipeline.runner], version: VERSION, host, port, maxBodyBytes });
-    const origin = pipeline.resumed ? 'the last good plan' : 'the first plan';
-    log(`${origin}:\n${planTable(pipeline.firstPlan)}\n${planSummary(pipeline.firstPlan)}`);
-    log(
-      `${pc.green('ready')} ${server.url} serves pipeline ${spec.name} (POST /v1/pipelines/${spec.name}/run or /v2/models/${spec.name}/infer)`,
-    );
-    await stop;
-    log('draining: no new requests, those inside are finished');
-    await server.close();
+    try {
+      logStart(spec.name, server.url, pipeline);
+      await stop;
+      log('draining: no new requests, those inside are finished');
+    } finally {
+      await server.close();
+    }
   } finally {
     await pipeline.close();
   }
   log('stopped');
   return undefined;
+}
+
+function logStart(name: string, url: string, { resumed, firstPlan }: RunningPipeline): void {
+  log(`${resumed ? 'the last good plan' : 'the first plan'}:\n${planTable(firstPlan)}\n${planSummary(firstPlan)}`);
+  const paths = `POST /v1/pipelines/${name}/run or /v2/models/${name}/infer`;
+  log(`${pc.green('ready')} ${url} serves pipeline ${name} (${paths})`);
 }
 
 function log(text: string): void {

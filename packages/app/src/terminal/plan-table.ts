@@ -34,8 +34,9 @@ export function choiceText(plan: Plan): string {
     .join(' ');
 }
 
-/** A latency in ms with three significant digits. */
-export const msText = (ms: number): string => `${Number(ms.toPrecision(3))} ms`;
+/** A latency in ms with three significant digits. Infinity, where a load is above the capacity, is null in a plan that was kept as JSON. */
+export const msText = (ms: number | null): string =>
+  ms === null || !Number.isFinite(ms) ? 'without bound' : `${Number(ms.toPrecision(3))} ms`;
 
 /** A fraction 0…1 with three decimals. */
 export const fractionText = (fraction: number): string => fraction.toFixed(3);

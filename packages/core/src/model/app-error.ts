@@ -6,7 +6,11 @@
 /** Every code with its HTTP status, the exit code of the command line and what the user should do. */
 export const errorCodes = {
   INVALID_PIPELINE: { httpStatus: 400, exitCode: 1, remedy: 'Correct the listed problems of the pipeline file.' },
-  FILE_NOT_FOUND: { httpStatus: 404, exitCode: 3, remedy: 'Check the path; it is relative to the pipeline file.' },
+  FILE_NOT_FOUND: {
+    httpStatus: 404,
+    exitCode: 3,
+    remedy: 'Check the path; those inside a pipeline file are relative to its folder.',
+  },
   FILE_UNREADABLE: {
     httpStatus: 500,
     exitCode: 3,
@@ -15,7 +19,8 @@ export const errorCodes = {
   MODULE_INVALID: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Let the stage module export load(variant, resources), which returns { run(batch) }.',
+    remedy:
+      'Correct the module. A stage module exports load(variant, resources), which returns { run(batch) }; an evaluation module loadSamples(dataDir) and score(samples).',
   },
   MODEL_LOAD_FAILED: {
     httpStatus: 500,
@@ -71,7 +76,7 @@ export const errorCodes = {
   STORE_FAILED: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Check the disk and the permissions of the .equipoise folder.',
+    remedy: 'Check the disk and the permissions of the path in the message.',
   },
   UNREACHABLE: { httpStatus: 502, exitCode: 3, remedy: 'Check the address and that the server runs.' },
 } as const;

@@ -1,0 +1,166 @@
+/** The command line: names, flags and help. Each command's code is loaded only when it runs, so that help is quick. */
+import { Command, Option } from 'commander';
+import {
+  cores,
+  count,
+  fraction,
+  port,
+  positive,
+  positiveRate,
+  rate,
+  seed,
+  timeoutMs,
+  weights,
+} from './terminal/flag-values.js';
+import { runCommand } from './terminal/run-command.js';
+import { VERSION } from './version.js';
+
+/** The policies that `--policy` takes, ours first. */
+export const policyNames = ['equipoise', 'static-cheapest', 'static-best'] as const;
+
+const MIB = 1024 ** 2;
+
+const jsonFlag = () => new Option('--json', 'print one JSON document on stdout; progress and logs go to stderr');
+const policyFlag = (description: string) =>
+  new Option('--policy <name>', description).choices(policyNames).default(policyNames[0]);
+
+/** The program with all its commands. A wrong usage throws CommanderError from `parseAsync`. */
+export function buildProgram(): Command {
+  const program = new Command('equipoise')
+    .description('Keeps multi-stage ML inference pipelines at their best balance of accuracy, tail latency and cost.')
+    .version(VERSION)
+    .showSuggestionAfterError(true)
+    .exitOverride();
+  addFirstSteps(program);
+  addMeasurements(program);
+  addPlan(program);
+  addServe(program);
+  addLoad(program);
+  for (const command of program.commands) command.showHelpAfterError(`(see equipoise ${command.name()} --help)`);
+  return program;
+}
+
+function addFirstSteps(program: Command): void {
+  program
+    .command('demo')
+    .description(
+      'profile, plan, serve and adapt the example pipeline under a changing load, and compare with fixed plans',
+    )
+    .addOption(policyFlag('adapt, or serve a fixed plan instead'))
+    .option('--report <file>', 'where to write the HTML report')
+    .addOption(jsonFlag())
+    .action((options) => runCommand(options, async () => (await import('./commands/demo.js')).demo(options)));
+
+  program
+    .command('init')
+    .argument('[folder]', 'where to write the files', 'my-pipeline')
+    .description('write a small pipeline of your own to start from')
+    .addOption(jsonFlag())
+    .action((folder, options) => runCommand(options, async () => (await import('./commands/init.js')).init(folder)));
+
+  program
+    .command('validate')
+    .argument('<file>', 'pipeline file')
+    .description('check a pipeline file and list all its problems')
+    .addOption(jsonFlag())
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./commands/validate.js')).validate(file)),
+    );
+}
+
+function addMeasurements(program: Command): void {
+  program
+    .command('profile')
+    .argument('<file>', 'pipeline file')
+    .description('measure the service times of all variants on this machine')
+    .option('--quick', 'less time per point')
+    .option('--stage <name>', 'measure this stage only')
+    .option('--out <file>', 'write the profile there as well')
+    .option('--force', 'measure again what is already known')
+    .addOption(jsonFlag())
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./commands/profile.js')).profile(file, options)),
+    );
+
+  program
+    .command('evaluate')
+    .argument('<file>', 'pipeline file')
+    .description('measure the end-to-end accuracy of every combination of variants')
+    .option('--data <folder>', 'folder of labelled samples; that of the pipeline file when left out')
+    .option('--out <file>', 'write the accuracy table there, for accuracyTable of the pipeline file')
+    .option('--samples <n>', 'only the first so many samples', count)
+    .addOption(jsonFlag())
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./commands/evaluate.js')).evaluate(file, options)),
+    );
+}
+
+function addPlan(program: Command): void {
+  program
+    .command('plan')
+    .argument('<file>', 'pipeline file')
+    .description('find the best plan for a load, with what is proven about it')
+    .requiredOption('--arrival-rps <n>', 'requests per second to plan for', positiveRate)
+    .addOption(new Option('--objective <name>', 'overrides the file').choices(['max-accuracy', 'min-cost', 'weights']))
+    .option('--accuracy-floor <f>', 'least accuracy for min-cost, 0 to 1', fraction)
+    .option('--weights <a,b,d>', 'weights of accuracy, cost and batch', weights)
+    .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
+    .option('--budget-cores <c>', 'overrides the core budget', cores)
+    .addOption(policyFlag('how to plan'))
+    .addOption(
+      new Option('--estimator <name>', 'where latencies come from')
+        .choices(['distribution', 'sum-of-tails'])
+        .default('distribution'),
+    )
+    .option('--no-verify', 'skip the simulation of the plan')
+    .addOption(jsonFlag())
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./commands/plan.js')).plan(file, options)),
+    );
+}
+
+function addServe(program: Command): void {
+  program
+    .command('serve')
+    .argument('<file>', 'pipeline file')
+    .description('serve the pipeline and adapt it to the load; SIGINT and SIGTERM drain it')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <n>', 'port to listen on, 0 for any free one', port, 8080)
+    .option(
+      '--arrival-rps <n>',
+      'plan for this load at the start instead of going on with the last good plan',
+      positiveRate,
+    )
+    .option('--max-body-bytes <n>', 'largest request body', count, 16 * MIB)
+    .option('--fixed', 'keep the first plan, never adapt')
+    .addOption(policyFlag('plan of the start; a fixed one is kept'))
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./commands/serve.js')).serve(file, options)),
+    );
+}
+
+function addLoad(program: Command): void {
+  program
+    .command('load')
+    .argument('<url>', 'the /v1/pipelines/NAME/run or /v2/models/NAME/infer address')
+    .description('send an open-loop load and report latencies from the scheduled send time')
+    .option('--arrival-rps <n>', 'constant rate', rate)
+    .option('--duration-s <n>', 'length of a constant load', positive)
+    .addOption(
+      new Option('--load <file>', 'CSV with the number of requests of each second').conflicts([
+        'arrivalRps',
+        'durationS',
+      ]),
+    )
+    .addOption(
+      new Option('--arrivals <kind>', 'spread of a constant load')
+        .choices(['poisson', 'deterministic'])
+        .default('poisson'),
+    )
+    .option('--body <path>', 'a file or a folder of files to send, in turn')
+    .option('--content-type <type>', 'media type of the bodies; by their ending when left out')
+    .option('--timeout-ms <n>', 'give up on a request after this time', timeoutMs, 10_000)
+    .option('--seed <n>', 'seed of the arrivals', seed, 1)
+    .addOption(jsonFlag())
+    .action((url, options) => runCommand(options, async () => (await import('./commands/load.js')).load(url, options)));
+}

@@ -1,0 +1,78 @@
+/** `equipoise evaluate`: the end-to-end accuracy of the combinations of variants, measured on labelled samples. */
+import { Console } from 'node:console';
+import type { PipelineSpec, StageId } from '@equipoise/core';
+import { type Evaluation, evaluatePipeline } from '@equipoise/runtime';
+import pc from 'picocolors';
+import { embeddedLauncher } from '../compose/embedded-launcher.js';
+import { type ImportedEvaluation, importEvaluation } from '../compose/import-evaluation.js';
+import { loadSpec } from '../compose/load-spec.js';
+import { outputFile } from '../compose/output-file.js';
+import { fractionText } from '../terminal/plan-table.js';
+import { progressDisplay } from '../terminal/progress.js';
+import type { CommandResult } from '../terminal/run-command.js';
+import { textTable } from '../terminal/text-table.js';
+
+/** Flags of the command. */
+export interface EvaluateOptions {
+  readonly data?: string;
+  readonly out?: string;
+  /** Only the first so many samples. */
+  readonly samples?: number;
+}
+
+/** Evaluates the pipeline of `file`; `out` gets the table in the form that `accuracyTable` of a pipeline file takes. */
+export async function evaluate(file: string, options: EvaluateOptions): Promise<CommandResult> {
+  // What the owner's module prints would end up inside the document on stdout.
+  globalThis.console = new Console(process.stderr);
+  const spec = await loadSpec(file);
+  const { data, out, samples } = options;
+  const imported = await importEvaluation(spec, { file, ...(data !== undefined && { data }) });
+  const output = out === undefined ? undefined : await outputFile(out);
+  const { table, leftOut } = await measure(spec, imported, samples);
+  await output?.write(table);
+  const json = { ...table, ...(leftOut !== undefined && { leftOut }) };
+  return { json, text: evaluationText(spec, { table, ...(leftOut !== undefined && { leftOut }) }) };
+}
+
+async function measure(
+  spec: PipelineSpec,
+  { module, dataDir }: ImportedEvaluation,
+  maxSamples: number | undefined,
+): Promise<Evaluation> {
+  const display = progressDisplay('evaluating');
+  try {
+    return await evaluatePipeline({
+      spec,
+      launcher: embeddedLauncher(spec),
+      module,
+      dataDir,
+      clock: { nowMs: () => performance.now() },
+      ...(maxSamples !== undefined && { maxSamples }),
+      onProgress: (progress) => display.show(progress),
+    });
+  } finally {
+    display.stop();
+  }
+}
+
+/** The combinations, best first, by the stages that have a choice; then what was left out and why. */
+function evaluationText({ stages }: PipelineSpec, { table, leftOut }: Evaluation): string {
+  const chosen = stages.filter(({ variants }) => variants.length > 1).map(({ id }) => id);
+  const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);
+  const rows = table.combinations
+    .toSorted((a, b) => b.accuracy - a.accuracy)
+    .map(({ variants, accuracy, confidence95: [low, high] }) => [
+      ...shown.map((id) => variants[id] ?? ''),
+      fractionText(accuracy),
+      `${fractionText(low)} to ${fractionText(high)}`,
+    ]);
+  const samples = table.combinations[0]?.samples ?? 0;
+  const notes = [
+    `${samples} ${samples === 1 ? 'sample' : 'samples'}`,
+    ...(leftOut === undefined ? [] : [leftOut.reason]),
+  ];
+  return [
+    textTable([...shown, { right: 'accuracy' }, { right: '95 % interval' }], rows),
+    ...notes.map((note) => pc.dim(note)),
+  ].join('\n');
+}

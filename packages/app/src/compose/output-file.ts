@@ -1,0 +1,38 @@
+/** A JSON file that a command was asked to write. Whether it can be written is found out before the work, not after it. */
+import { constants } from 'node:fs';
+import { access, mkdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { AppError } from '@equipoise/core';
+
+/** A file that can be written, as far as one can know. */
+export interface OutputFile {
+  write(document: unknown): Promise<void>;
+}
+
+/** Makes the folder of `path`; AppError STORE_FAILED when the file cannot be written, here and in `write`. */
+export async function outputFile(path: string): Promise<OutputFile> {
+  const filePath = resolve(path);
+  const attempt = async (action: () => Promise<unknown>): Promise<void> => {
+    try {
+      await action();
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new AppError('STORE_FAILED', `${path} cannot be written: ${reason}`, {
+        details: { path: filePath },
+        cause,
+      });
+    }
+  };
+  await attempt(async () => {
+    await mkdir(dirname(filePath), { recursive: true });
+    await access(dirname(filePath), constants.W_OK);
+    if (await isFolder(filePath)) throw new Error('it is a folder');
+  });
+  return { write: (document) => attempt(() => writeFile(filePath, `${JSON.stringify(document, null, 2)}\n`)) };
+}
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );

@@ -1,0 +1,58 @@
+/** What stands behind a flag, read into numbers within their bounds; anything else is wrong usage and named as such. */
+import { InvalidArgumentError } from 'commander';
+
+/** Weights of the objective, each 0 or more. */
+export interface ObjectiveWeights {
+  readonly accuracy: number;
+  readonly cost: number;
+  readonly batch: number;
+}
+
+interface Bounds {
+  readonly least: number;
+  readonly most?: number;
+  readonly whole?: boolean;
+}
+
+type ReadNumber = (text: string) => number;
+
+function numberWithin(expected: string, { least, most = Number.MAX_VALUE, whole = false }: Bounds): ReadNumber {
+  return (text) => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
+    throw new InvalidArgumentError(`Expected ${expected}.`);
+  };
+}
+
+export const rate = numberWithin('a number of requests per second, 0 or more', { least: 0 });
+export const positiveRate = numberWithin('a number of requests per second above 0', { least: Number.MIN_VALUE });
+export const positive = numberWithin('a number above 0', { least: Number.MIN_VALUE });
+export const cores = numberWithin('a number of cores above 0', { least: Number.MIN_VALUE });
+export const fraction = numberWithin('a fraction from 0 to 1', { least: 0, most: 1 });
+export const count = numberWithin('a whole number above 0', { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true });
+/** Timers take no more than this. */
+export const timeoutMs = numberWithin('a whole number of milliseconds above 0', {
+  least: 1,
+  most: 2 ** 31 - 1,
+  whole: true,
+});
+export const seed = numberWithin('a whole number, 0 or more', { least: 0, most: Number.MAX_SAFE_INTEGER, whole: true });
+export const port = numberWithin('a port from 1 to 65535, or 0 for any free one', {
+  least: 0,
+  most: 65_535,
+  whole: true,
+});
+
+const weight = numberWithin('a number, 0 or more', { least: 0 });
+
+/** Reads `accuracy,cost,batch`. */
+export function weights(text: string): ObjectiveWeights {
+  const parts = text.split(',');
+  const [accuracy = '', cost = '', batch = ''] = parts;
+  try {
+    if (parts.length === 3) return { accuracy: weight(accuracy), cost: weight(cost), batch: weight(batch) };
+  } catch {
+    // Said below for all three.
+  }
+  throw new InvalidArgumentError('Expected three numbers, 0 or more: accuracy,cost,batch, such as 2,1,1e-6.');
+}

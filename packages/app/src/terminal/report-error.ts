@@ -1,0 +1,21 @@
+/**
+ * An error as the command line tells it: on stderr with what to do about it, or with `--json` as one document on stdout. What is no
+ * AppError is a defect; its stack goes to stderr in any case.
+ */
+import { AppError, errorCodes } from '@equipoise/core';
+import pc from 'picocolors';
+
+/** Prints the error and sets the exit code of its kind. */
+export function reportError(error: unknown, json: boolean): void {
+  if (!(error instanceof AppError)) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  const { code, message, details } = error instanceof AppError ? error : defect(error);
+  const { exitCode, remedy } = errorCodes[code];
+  const docs = `docs/reference/errors.md#${code.toLowerCase()}`;
+  process.exitCode = exitCode;
+  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message, details, docs } }, null, 2)}\n`);
+  else process.stderr.write(`${pc.red(`error ${code}`)}: ${message}\n${pc.dim(`${remedy} (${docs})`)}\n`);
+}
+
+function defect(error: unknown): AppError {
+  return new AppError('INTERNAL_ERROR', error instanceof Error ? error.message : String(error));
+}

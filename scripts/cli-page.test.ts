@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { buildProgram } from '../packages/app/src/build-program.js';
+import { jsonShapes } from '../packages/app/src/json-shapes.js';
+import { renderCliPage } from './cli-page.js';
+
+test('the page of commands is up to date', () => {
+  expect(readFileSync('docs/reference/cli.md', 'utf8')).toBe(renderCliPage());
+});
+
+test('the page has each command once, with every flag', () => {
+  const page = renderCliPage();
+  for (const command of buildProgram().commands) {
+    const sections = page.split('\n## ').filter((section) => section.startsWith(`${command.name()}\n`));
+    expect(sections).toHaveLength(1);
+    for (const { flags } of command.options) expect(sections[0]).toContain(`| \`${flags}\` |`);
+  }
+});
+
+test('the commands that take --json are those whose JSON is described', () => {
+  const takingJson = buildProgram().commands.filter(({ options }) => options.some(({ long }) => long === '--json'));
+  expect(takingJson.map((command) => command.name()).sort()).toEqual(Object.keys(jsonShapes).sort());
+});
