@@ -15,7 +15,9 @@ export function planVerifier(setup: VerificationSetup): (plan: Plan, slo: Slo) =
     const key = JSON.stringify([plan.stages, slo]);
     const known = seen.get(key);
     if (known !== undefined) return known;
-    const asked = { ...setup, spec: { ...setup.spec, slo } };
+    // A plan above the budget answers what a larger budget would do, and that has a larger host.
+    const hostCores = Math.max(setup.hostCores, Math.ceil(plan.predicted.cpuCores));
+    const asked = { ...setup, hostCores, spec: { ...setup.spec, slo } };
     const first = verifyPlan(asked, plan);
     const verdict = first.conclusive
       ? first
