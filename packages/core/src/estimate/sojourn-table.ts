@@ -113,7 +113,8 @@ function addCell(numbers: Float32Array, at: number, to: { answer: TableAnswer; w
 
 /**
  * Writes the interpolated law of a stage to `answer`. Groups that come in bursts are read as larger groups. Below the lowest load factor
- * single items are disturbed in proportion to the load, which is the slowest that it can fall.
+ * single items are disturbed in proportion to the load, which is the slowest that it can fall. Beyond the largest group times go on as
+ * they came, or in proportion to the group as far as it fills all replicas.
  */
 export function lookUp(point: TablePoint, answer: TableAnswer): void {
   answer.fill(0);
@@ -127,11 +128,17 @@ export function lookUp(point: TablePoint, answer: TableAnswer): void {
   const axis = single ? dispersionAxis : groupAxis;
   const indices = single ? dispersionIndices : groupIndices;
   const company = { index: 0, weight: 0 };
-  putPlace(company, axis, Math.log(single ? Math.max(1, point.dispersion) : point.groupSize * point.dispersion));
+  const size = single ? Math.max(1, point.dispersion) : point.groupSize * point.dispersion;
+  putPlace(company, axis, Math.log(size));
+  const crowding = single ? 0 : Math.min(1, size / (point.replicas * point.cap));
+  const beyondTable = Math.max(0, company.weight - 1);
+  company.weight -= crowding * beyondTable;
   for (let upper = 0; upper < 2; upper++) {
     const share = upper === 1 ? company.weight : 1 - company.weight;
     if (share === 0) continue;
     addCompany(companyAt(indices[company.index + upper] as number), point.wholeness, { answer, share });
   }
+  const longerLog = crowding * beyondTable * ((axis[company.index + 1] as number) - (axis[company.index] as number));
+  for (let i = 2; i < answer.length; i++) answer[i] = (answer[i] as number) + longerLog;
   if (single) answer[1] = (answer[1] as number) + Math.min(0, logitLoad - LEAST_LOGIT_LOAD);
 }
