@@ -22,4 +22,5 @@ export function demoLoad(bestCapacityRps: number, durationS: number): readonly R
 }
 
 /** The largest rate of a load. */
-export const peakRps = (points: readonly RatePoint[]): number => Math.max(...points.map(({ arrivalRps }) => arrivalRps));
+export const peakRps = (points: readonly RatePoint[]): number =>
+  Math.max(...points.map(({ arrivalRps }) => arrivalRps));
