@@ -67,7 +67,7 @@ function latencyLine(spec: PipelineSpec, seconds: readonly SecondRow[]): string 
 
 function accuracyLine(seconds: readonly SecondRow[], plan: Plan | undefined): string {
   const scores = seconds.map((row) => row.pas);
-  return `accuracy  ${pc.magenta(sparkline(scores, SPARK_WIDTH))} ${plan === undefined ? '–' : fractionText(plan.predicted.pas)}${pc.dim(`   mean ${fractionText(totalsOf(seconds).pasMean)}`)}`;
+  return `accuracy  ${pc.magenta(sparkline(scores, SPARK_WIDTH, Math.min(...scores) - 0.01))} ${plan === undefined ? '–' : fractionText(plan.predicted.pas)}${pc.dim(`   mean ${fractionText(totalsOf(seconds).pasMean)}`)}`;
 }
 
 function totalsLine(seconds: readonly SecondRow[]): string {
