@@ -11,7 +11,12 @@ const TEMPLATE = fileURLToPath(new URL('../../templates/language', import.meta.u
 /** Writes the pipeline into `folder`, which must be empty or not exist yet; nothing is ever overwritten. */
 export async function init(folder: string): Promise<CommandResult> {
   const target = resolve(folder);
-  await mkdir(target, { recursive: true });
+  await mkdir(target, { recursive: true }).catch((cause: Error) => {
+    throw new AppError('STORE_FAILED', `${target} cannot be made: ${cause.message}`, {
+      details: { path: target },
+      cause,
+    });
+  });
   if ((await readdir(target)).length > 0) {
     throw new AppError(
       'WRONG_USAGE',

@@ -90,7 +90,7 @@ async function bodiesOf({ body, contentType }: LoadOptions): Promise<readonly Lo
   const found = await stat(body).catch((cause: unknown) => {
     throw new AppError('FILE_NOT_FOUND', `There is no file or folder ${body}.`, { cause });
   });
-  const names = found.isDirectory() ? (await readdir(body)).sort().map((name) => join(body, name)) : [body];
+  const names = found.isDirectory() ? await filesOf(body) : [body];
   if (names.length === 0) throw new AppError('WRONG_USAGE', `The folder ${body} has no files to send.`);
   return Promise.all(
     names.map(async (path) => ({
@@ -98,6 +98,13 @@ async function bodiesOf({ body, contentType }: LoadOptions): Promise<readonly Lo
       bytes: await readFile(path),
     })),
   );
+}
+
+/** The files of a folder by name, without hidden ones, which file managers leave behind. */
+async function filesOf(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name);
+  return names.sort().map((name) => join(folder, name));
 }
 
 async function readText(file: string): Promise<string> {

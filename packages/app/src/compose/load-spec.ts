@@ -18,7 +18,7 @@ export async function loadSpec(file: string): Promise<PipelineSpec> {
 /** One line a problem, as editors read them: file:line:column. */
 export function problemLines(file: string, problems: readonly Problem[]): readonly string[] {
   return problems.map(({ line, column, path, message, suggestion }) => {
-    const hint = suggestion === undefined || message.includes(suggestion) ? '' : ` Did you mean ${suggestion}?`;
+    const hint = suggestion === undefined ? '' : `; did you mean ${suggestion}?`;
     return `${file}:${line}:${column} ${path === '' ? '' : `${path}: `}${message}${hint}`;
   });
 }

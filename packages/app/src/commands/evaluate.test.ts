@@ -1,0 +1,123 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+
+const folder = new TestFolder();
+const evaluate = (...args: string[]) => equipoise(folder.path, 'evaluate', ...args);
+
+const pipeline = (evaluation: string) => `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: parity }
+spec:
+  slo: { latencyMs: 100 }
+  ${evaluation}
+  stages:
+    - name: parity
+      module: ./parity.mjs
+      variants:
+        - { name: even, accuracy: { value: 0.5 }, parameters: { answer: 0 } }
+        - { name: odd, accuracy: { value: 0.5 }, parameters: { answer: 1 } }
+    - { name: same, kind: transform, module: ./parity.mjs, variants: [{ name: only }] }
+`;
+
+const PARITY = `export const load = ({ parameters: { answer } }) => ({
+  run: (batch) => batch.map((item) => (answer === undefined ? item : { parity: { datatype: 'INT32', shape: [1], data: Int32Array.of(answer) } })),
+});`;
+
+/** One sample in four is even. */
+const SCORE = `import { parityOf, type Labelled } from './part.js';
+console.log('a line of the owner');
+export const loadSamples = (dataDir: string) => [1, 2, 3, 5].map((n) => ({
+  inputs: { n: { datatype: 'INT32', shape: [1], data: Int32Array.of(n) } }, label: parityOf(n),
+}));
+export const score = (samples: Labelled[]): number =>
+  samples.filter(({ outputs, label }) => outputs['parity']?.data[0] === label).length / samples.length;`;
+
+const PART = `export interface Labelled { outputs: Record<string, { data: Int32Array }>; label: number }
+export const parityOf = (n: number): number => n % 2;`;
+
+beforeAll(() => {
+  mkdirSync(join(folder.path, 'data'));
+  folder.write('pipeline.yaml', pipeline('evaluation: { module: ./score.ts, data: ./data }'));
+  folder.write('parity.mjs', PARITY);
+  folder.write('score.ts', SCORE);
+  folder.write('part.ts', PART);
+});
+
+afterAll(() => folder.remove());
+
+describe('equipoise evaluate', () => {
+  it('prints the combinations, best first, by the stages that have a choice', async () => {
+    const { exitCode, stdout } = await evaluate('pipeline.yaml');
+    expect(exitCode).toBe(0);
+    const rows = stdout.split('\n').filter((line) => line.startsWith('│'));
+    expect(rows[0]).toMatch(/^│ parity +│ +accuracy +│ +95 % interval +│$/);
+    expect(rows[1]).toMatch(/^│ odd +│ +0\.750 +│ 0\.\d{3} to 1\.000 +│$/);
+    expect(rows[2]).toMatch(/^│ even +│ +0\.250 +│ 0\.000 to 0\.\d{3} +│$/);
+    expect(stdout).toMatch(/\n4 samples\n$/);
+  });
+
+  it('keeps what the module prints out of the document, and takes the first samples alone', async () => {
+    const ended = await evaluate('pipeline.yaml', '--samples', '1', '--json');
+    expect(ended.stderr).toContain('a line of the owner\n');
+    expect(documentOf(ended)).toEqual({
+      combinations: [
+        { variants: { parity: 'even', same: 'only' }, accuracy: 0, confidence95: [0, 0], samples: 1, measured: true },
+        { variants: { parity: 'odd', same: 'only' }, accuracy: 1, confidence95: [1, 1], samples: 1, measured: true },
+      ],
+    });
+  });
+
+  it.each([
+    ['', [], 'INVALID_PIPELINE', 1, 'Add the field spec.evaluation, such as evaluation: { module:'],
+    ['evaluation: { module: ./score.ts, data: ./none }', [], 'FILE_NOT_FOUND', 3, '/none. Name the folder'],
+    [
+      'evaluation: { module: ./score.ts, data: ./data }',
+      ['--data', 'score.ts'],
+      'FILE_NOT_FOUND',
+      3,
+      '/score.ts. Name the',
+    ],
+    ['evaluation: { module: ./none.ts, data: ./data }', [], 'FILE_NOT_FOUND', 3, 'The module ./none.ts is not there'],
+    [
+      'evaluation: { module: ./part.ts, data: ./data }',
+      [],
+      'MODULE_INVALID',
+      3,
+      'does not export loadSamples and score',
+    ],
+    [
+      'evaluation: { module: ./score.ts, data: ./data }',
+      ['--out', 'data'],
+      'STORE_FAILED',
+      3,
+      'data cannot be written: it is',
+    ],
+    [
+      'evaluation: { module: ./score.ts, data: ./data }',
+      ['--out', 'score.ts/x.json'],
+      'STORE_FAILED',
+      3,
+      'cannot be written',
+    ],
+  ])('says what is wrong: %s %j', async (evaluation, flags, code, exitCode, message) => {
+    folder.write('wrong.yaml', pipeline(evaluation));
+    const ended = await evaluate('wrong.yaml', ...flags, '--json');
+    expect(ended.exitCode).toBe(exitCode);
+    expect(documentOf(ended)).toMatchObject({ error: { code, message: expect.stringContaining(message) } });
+  });
+
+  it('does not score stages without code', async () => {
+    const spec = 'evaluation: { module: ./score.ts, data: ./data }';
+    folder.write('synthetic.yaml', syntheticPipeline({ spec }));
+    const ended = await evaluate('synthetic.yaml', '--json');
+    expect(ended.exitCode).toBe(1);
+    expect(documentOf(ended)).toMatchObject({
+      error: {
+        code: 'INVALID_PIPELINE',
+        message: expect.stringContaining('The stage detect of synthetic.yaml has no module'),
+      },
+    });
+  });
+});

@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  documentOf,
+  equipoise,
+  type Serving,
+  serving,
+  syntheticPipeline,
+  TestFolder,
+} from '../equipoise.test-support.js';
+
+const folder = new TestFolder();
+
+describe('equipoise load', () => {
+  let server: Serving;
+  const load = (path: string, ...args: string[]) =>
+    equipoise(folder.path, 'load', `${server.url}${path}`, ...args, '--json');
+  const number = expect.any(Number);
+  const latencyMs = { mean: number, p50: number, p95: number, p99: number, p999: number, max: number };
+
+  beforeAll(async () => {
+    folder.write('text.txt', 'text');
+    folder.write('loaded.yaml', syntheticPipeline({ latencyMs: 800, cpuCores: 2 }));
+    server = await serving(folder.path, 'loaded.yaml', '--fixed', '--policy', 'static-best');
+  });
+
+  afterAll(() => folder.remove());
+
+  it('reports a constant load, and leaves with 0', async () => {
+    const flags = ['--arrival-rps', '20', '--duration-s', '0.5', '--arrivals', 'deterministic'];
+    const ended = await load('/v1/pipelines/synthetic/run', ...flags);
+    expect(ended.exitCode).toBe(0);
+    expect(documentOf(ended)).toEqual({
+      sent: 10,
+      ok: 10,
+      dropped: 0,
+      failed: 0,
+      latencyMs,
+      offeredRps: number,
+      achievedRps: number,
+      byStatus: { 200: 10 },
+    });
+  });
+
+  it('counts drops apart from failures', async () => {
+    const flags = ['--arrival-rps', '200', '--duration-s', '1', '--arrivals', 'deterministic'];
+    const ended = await load('/v1/pipelines/synthetic/run', ...flags);
+    const result = documentOf(ended) as Record<'sent' | 'ok' | 'dropped' | 'failed', number>;
+    expect(ended.exitCode).toBe(0);
+    expect(result).toMatchObject({ sent: 200, failed: 0, byStatus: { 503: number } });
+    expect(result.dropped).toBeGreaterThan(100);
+    expect(result.ok + result.dropped).toBe(200);
+  });
+
+  it('sends the bodies of a folder by the counts of a file', async () => {
+    folder.write('load.csv', '# two seconds\nrequests\n3\n2\n');
+    const ended = await load('/v1/pipelines/synthetic/run', '--load', 'load.csv', '--body', '.');
+    expect(ended.exitCode).toBe(0);
+    expect(documentOf(ended)).toMatchObject({ sent: 5, ok: 5 });
+  });
+
+  it('leaves with 1 where requests fail', async () => {
+    const refused = await load('/v1/pipelines/other/run', '--arrival-rps', '20', '--duration-s', '0.2');
+    expect(refused.exitCode).toBe(1);
+    expect(documentOf(refused)).toMatchObject({ ok: 0, dropped: 0, byStatus: { 404: number } });
+
+    const url = 'http://127.0.0.1:1/v1/pipelines/synthetic/run';
+    const unreachable = await equipoise(folder.path, 'load', url, '--arrival-rps', '20', '--duration-s', '0.2');
+    expect(unreachable.exitCode).toBe(1);
+    expect(unreachable.stdout).toMatch(/ 0 ok .* 0 dropped, \d+ failed\n/);
+    expect(unreachable.stdout).toContain('ECONNREFUSED');
+  });
+
+  it.each([
+    [['--arrival-rps', '5'], 2, 'WRONG_USAGE', '--arrival-rps N --duration-s T, or --load FILE.csv'],
+    [['--load', 'missing.csv'], 3, 'FILE_NOT_FOUND', 'missing.csv'],
+    [['--load', 'text.txt'], 2, 'INVALID_INPUT', 'text.txt has no line'],
+    [['--arrival-rps', '5', '--duration-s', '1', '--body', 'missing'], 3, 'FILE_NOT_FOUND', 'missing'],
+  ])('refuses %j', async (args, exitCode, code, message) => {
+    const ended = await load('/v1/pipelines/synthetic/run', ...args);
+    expect(ended.exitCode).toBe(exitCode);
+    expect(documentOf(ended)).toMatchObject({ error: { code, message: expect.stringContaining(message) } });
+  });
+
+  it('refuses what is no address', async () => {
+    const flags = ['--arrival-rps', '5', '--duration-s', '1', '--json'];
+    for (const url of ['nowhere', 'https://127.0.0.1/x']) {
+      const ended = await equipoise(folder.path, 'load', url, ...flags);
+      expect(ended.exitCode).toBe(2);
+      expect(documentOf(ended)).toMatchObject({
+        error: { code: 'WRONG_USAGE', message: expect.stringContaining(url) },
+      });
+    }
+  });
+});

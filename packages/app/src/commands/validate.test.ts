@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+
+const FIVE_MISTAKES = `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: five }
+spec:
+  slo: { latencyMs: -5 }
+  budgets: { cpuCores: 3 }
+  objective: max-acuracy
+  stages:
+    - name: detect
+      pins: { variant: smal }
+      module: ./detect.js
+      variants:
+        - name: small
+          accuracy: { value: 61 }
+`;
+
+const folder = new TestFolder();
+const validate = (...args: string[]) => equipoise(folder.path, 'validate', ...args);
+
+beforeAll(() => {
+  folder.write('five.yaml', FIVE_MISTAKES);
+  folder.write('valid.yaml', syntheticPipeline());
+  folder.write('pins.yaml', syntheticPipeline({ detect: 'pins: { variant: lrage }' }));
+});
+
+afterAll(() => folder.remove());
+
+describe('equipoise validate', () => {
+  it('lists all mistakes of a file with line, column and suggestion', async () => {
+    const ended = await validate('five.yaml', '--json');
+    expect(ended).toMatchObject({ exitCode: 1, stderr: '' });
+    const message = expect.any(String);
+    expect(documentOf(ended)).toEqual({
+      valid: false,
+      problems: [
+        { path: 'spec.slo.latencyMs', line: 5, column: 21, message },
+        { path: 'spec.budgets', line: 6, column: 3, message, suggestion: 'budget' },
+        { path: 'spec.objective', line: 7, column: 14, message, suggestion: 'max-accuracy' },
+        { path: 'spec.stages[0].pins.variant', line: 10, column: 24, message, suggestion: 'small' },
+        { path: 'spec.stages[0].variants[0].accuracy.value', line: 14, column: 30, message, suggestion: '0.61' },
+      ],
+    });
+  });
+
+  it('tells people the same, one line each', async () => {
+    const { exitCode, stdout } = await validate('five.yaml');
+    expect(exitCode).toBe(1);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines.map((line) => /^five\.yaml:\d+:\d+/.exec(line)?.[0])).toEqual([
+      'five.yaml:5:21',
+      'five.yaml:6:3',
+      'five.yaml:7:14',
+      'five.yaml:10:24',
+      'five.yaml:14:30',
+      undefined,
+    ]);
+    expect(lines[3]).toMatch(/unknown variant "smal".*; did you mean small\?$/);
+    expect(lines.at(-1)).toBe('5 problems');
+  });
+
+  it('accepts a valid file', async () => {
+    const [json, text] = await Promise.all([validate('valid.yaml', '--json'), validate('valid.yaml')]);
+    expect(json).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(documentOf(json)).toEqual({ valid: true, problems: [] });
+    expect(text).toMatchObject({ exitCode: 0, stdout: 'valid: pipeline synthetic with 2 stages and 3 variants\n' });
+  });
+
+  it('suggests the nearest name for an unknown variant, to every command that reads the file', async () => {
+    const [checked, planned] = await Promise.all([
+      validate('pins.yaml', '--json'),
+      equipoise(folder.path, 'plan', 'pins.yaml', '--arrival-rps', '1', '--json'),
+    ]);
+    const problem = expect.objectContaining({ path: 'spec.stages[0].pins.variant', suggestion: 'large' });
+    expect(checked.exitCode).toBe(1);
+    expect(documentOf(checked)).toEqual({ valid: false, problems: [problem] });
+    expect(planned.exitCode).toBe(1);
+    expect(documentOf(planned)).toMatchObject({
+      error: { code: 'INVALID_PIPELINE', details: { problems: [problem] } },
+    });
+  });
+
+  it('names the path of a missing file', async () => {
+    const path = join(folder.path, 'missing.yaml');
+    const [json, text] = await Promise.all([validate('missing.yaml', '--json'), validate('missing.yaml')]);
+    expect(json).toMatchObject({ exitCode: 3, stderr: '' });
+    expect(documentOf(json)).toEqual({
+      error: {
+        code: 'FILE_NOT_FOUND',
+        message: `pipeline file not found: ${path}`,
+        details: { path },
+        docs: 'docs/reference/errors.md#file_not_found',
+      },
+    });
+    expect(text).toMatchObject({ exitCode: 3, stdout: '' });
+    expect(text.stderr).toContain(path);
+    expect(text.stderr).toContain('Check the path');
+  });
+});

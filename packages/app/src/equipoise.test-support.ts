@@ -1,0 +1,160 @@
+/** The compiled command line as a child process, as users run it: `npm run build` comes before the tests. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What this test file started and has not ended. */
+const running = new Set<RunningCommand>();
+
+const BIN = fileURLToPath(new URL('../bin/equipoise.js', import.meta.url));
+
+/** How a command ended. */
+export interface Ended {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command to its end, in the folder `cwd`. */
+export function equipoise(cwd: string, ...args: string[]): Promise<Ended> {
+  return new RunningCommand(cwd, args).ended;
+}
+
+/** The document on stdout; throws when anything else stands there. */
+export const documentOf = ({ stdout }: Ended): unknown => JSON.parse(stdout) as unknown;
+
+/** A command that runs. */
+export class RunningCommand {
+  readonly ended: Promise<Ended>;
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #waiting = new Set<() => void>();
+  #stdout = '';
+  #stderr = '';
+  #over = false;
+
+  constructor(cwd: string, args: readonly string[]) {
+    const env = { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '' };
+    this.#child = spawn(process.execPath, [BIN, ...args], { cwd, env });
+    this.#child.stdin.end();
+    running.add(this);
+    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text;
+    });
+    this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text;
+      for (const look of this.#waiting) look();
+    });
+    this.ended = new Promise((resolve, reject) => {
+      this.#child.on('error', reject);
+      this.#child.on('close', (exitCode, signal) => {
+        this.#over = true;
+        running.delete(this);
+        for (const look of this.#waiting) look();
+        resolve({ exitCode, signal, stdout: this.#stdout, stderr: this.#stderr });
+      });
+    });
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** What `pattern` finds on stderr, now or later; rejects when the process ends without it. */
+  said(pattern: RegExp): Promise<RegExpExecArray> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const found = pattern.exec(this.#stderr);
+        if (found === null && !this.#over) return;
+        this.#waiting.delete(look);
+        if (found === null) reject(new Error(`It ended before it said ${String(pattern)}:\n${this.#stderr}`));
+        else resolve(found);
+      };
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+}
+
+/** A server that is ready. */
+export interface Serving {
+  readonly command: RunningCommand;
+  readonly url: string;
+}
+
+/** Starts `equipoise serve` on a free port and waits until it is ready. */
+export async function serving(cwd: string, ...args: string[]): Promise<Serving> {
+  const command = new RunningCommand(cwd, ['serve', ...args, '--port', '0']);
+  const [, url = ''] = await command.said(/ready (http:\S+)/);
+  return { command, url };
+}
+
+/** Ends what still runs; for hooks, so that a failed test leaves no process behind. */
+export async function endCommands(): Promise<void> {
+  const left = [...running];
+  for (const command of left) command.signal('SIGKILL');
+  await Promise.all(left.map((command) => command.ended));
+}
+
+/** A folder of its own for a test file, with files in it. */
+export class TestFolder {
+  readonly path = mkdtempSync(join(tmpdir(), 'equipoise-app-'));
+
+  /** Writes a file and returns its name. */
+  write(name: string, text: string): string {
+    writeFileSync(join(this.path, name), text);
+    return name;
+  }
+
+  /** Removes it after whatever still runs in it. */
+  async remove(): Promise<void> {
+    await endCommands();
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** What of a pipeline of two synthetic stages may differ; `detect` are lines of YAML in the first stage. */
+export interface SyntheticPipeline {
+  readonly name?: string;
+  readonly latencyMs?: number;
+  readonly cpuCores?: number;
+  /** Service time of one item by the accurate variant. */
+  readonly largeMs?: number;
+  readonly detect?: string;
+  readonly spec?: string;
+}
+
+/** YAML of a pipeline whose accurate variant takes its time and whose cheap one takes 5 ms. */
+export function syntheticPipeline(over: SyntheticPipeline = {}): string {
+  const { name = 'synthetic', latencyMs = 200, cpuCores = 3, largeMs = 20, detect = '', spec = '' } = over;
+  return `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: ${name} }
+spec:
+  slo: { latencyMs: ${latencyMs} }
+  budget: { cpuCores: ${cpuCores} }
+  objective: max-accuracy
+  ${spec}
+  stages:
+    - name: detect
+      ${detect}
+      variants:
+        - name: small
+          accuracy: { value: 0.5 }
+          profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5, p99Ms: 6 }, { cpuCores: 1, batchSize: 4, meanMs: 12, p99Ms: 14 }]
+        - name: large
+          accuracy: { value: 0.8 }
+          profile: [{ cpuCores: 1, batchSize: 1, meanMs: ${largeMs}, p99Ms: ${1.1 * largeMs} }]
+    - name: classify
+      variants:
+        - name: only
+          accuracy: { value: 0.5 }
+          profile: [{ cpuCores: 1, batchSize: 1, meanMs: 4, p99Ms: 5 }]
+`;
+}
