@@ -1,88 +1,118 @@
 /**
- * Random problems for timing the solver: every stage has 10 variants × 7 batch sizes × 5 core counts × 4 replica counts. A more accurate variant
- * is slower, a larger batch costs less per item and more time, more cores help with diminishing returns; sojourn times follow a closed-form
- * stand-in (service plus a queue that falls with spare capacity), since only the solver is timed here. SLO and budget are drawn between
- * what the fastest and the slowest, the smallest and the largest choices need, on a five by five grid of tightness.
+ * Random problems for timing the solver: every stage has 10 variants × 7 batch sizes × 5 core counts × 4 replica counts. A more accurate
+ * variant is slower, a larger batch costs less per item and more time, more cores help with diminishing returns; sojourn times follow a
+ * closed-form stand-in (service plus a queue that falls with spare capacity), since only the solver is timed here. On a five by five grid
+ * of tightness the SLO lies between the fastest latency and that of the best plan without an SLO, the budget between what the cheapest and
+ * the most accurate plan within that SLO need.
  */
-
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
+import { variantId } from '../../packages/core/src/model/ids.js';
 import type { AccuracyModel } from '../../packages/core/src/optimize/accuracy-model.js';
-import type { PlanningGraph } from '../../packages/core/src/optimize/planning-graph.js';
-import { finishTimes } from '../../packages/core/src/optimize/planning-graph.js';
+import { finishTimes, graphLatencyMs, type PlanningGraph } from '../../packages/core/src/optimize/planning-graph.js';
+import { solve } from '../../packages/core/src/optimize/solve.js';
 import type { SurrogateOption, SurrogateProblem } from '../../packages/core/src/optimize/surrogate.js';
+import { type ServiceCurve, serviceCurve } from '../../packages/core/src/profile/service-curve.js';
 
 const VARIANTS = 10;
 const BATCHES = [1, 2, 4, 8, 16, 32, 64];
 const CORES = [1, 2, 4, 8, 16];
 const REPLICAS = 4;
-const TIGHTNESS = [0.06, 0.12, 0.2, 0.3, 0.45];
+const THETA = 0.5;
+const SLO_TIGHTNESS = [0.05, 0.1, 0.2, 0.3, 0.45];
+const BUDGET_TIGHTNESS = [0.1, 0.25, 0.4, 0.55, 0.75];
+const LABEL_LIMIT = 2_000_000;
+/** What a core and a GiB cost per hour where prices are real. */
+const CORE_PRICE = 0.0425;
+const GIB_PRICE = 0.0057;
+
+/** Whole cores at a price of 1, or real prices with memory that grows with the variant. */
+export type PriceKind = 'cores' | 'real';
+
+/** A problem with its place in the grid. */
+export interface SolverInstance {
+  readonly problem: SurrogateProblem;
+  readonly sloTightness: number;
+  readonly budgetTightness: number;
+}
+
+interface DrawnVariant {
+  readonly index: number;
+  readonly accuracy: number;
+  readonly serviceMs: number;
+  /** Share of the service time that does not grow with the batch. */
+  readonly fixedShare: number;
+  readonly coreScaling: number;
+  readonly memoryGib: number;
+}
 
 const between = (rng: Rng, low: number, high: number): number => low + (high - low) * rng.next();
 
-function stageOptions(rng: Rng): {
-  readonly options: readonly SurrogateOption[];
-  readonly accuracies: readonly number[];
-} {
-  const rps = between(rng, 20, 100);
-  const accuracies: number[] = [];
-  const options: SurrogateOption[] = [];
+function drawnVariants(rng: Rng): readonly DrawnVariant[] {
+  const variants: DrawnVariant[] = [];
   let serviceMs = between(rng, 3, 12);
   let accuracy = between(rng, 0.5, 0.7);
-  for (let v = 0; v < VARIANTS; v++) {
-    accuracies.push(accuracy);
-    const fixed = between(rng, 0.2, 0.7);
-    const scaling = between(rng, 0.6, 0.95);
-    for (const cpuCores of CORES)
-      for (const maxBatchSize of BATCHES) {
-        const batchMs = (serviceMs * (fixed + (1 - fixed) * maxBatchSize)) / cpuCores ** scaling;
-        const throughput = (1000 * maxBatchSize) / batchMs;
-        const least = Math.floor(rps / throughput) + 1;
-        for (let n = least; n < least + REPLICAS; n++) {
-          const load = rps / (n * throughput);
-          const meanMs = batchMs * (1 + load ** (2 * n) / (2 * n * (1 - load)));
-          const tailMs = batchMs * (1.4 + (3 * load ** n) / (n * (1 - load)));
-          const resources = { cpuCores, memoryBytes: 0, gpus: 0 };
-          const costPerHour = cpuCores * n;
-          options.push({
-            option: {
-              variantId: `v${v}` as never,
-              variantIndex: v,
-              curve: undefined as never,
-              resources,
-              maxBatchSize,
-              replicas: n,
-              capacityRps: n * throughput,
-              meanMs,
-              tailMs,
-              exact: true,
-              use: [costPerHour, 0, 0, costPerHour],
-              switchingCostPerHour: 0,
-            },
-            latencyMs: meanMs + 0.5 * (tailMs - meanMs),
-            costPerHour,
-          });
-        }
-      }
+  for (let index = 0; index < VARIANTS; index++) {
+    const memoryGib = (0.2 + serviceMs / 40) * between(rng, 0.8, 1.2);
+    const shape = { fixedShare: between(rng, 0.2, 0.7), coreScaling: between(rng, 0.6, 0.95) };
+    variants.push({ index, accuracy, serviceMs, memoryGib, ...shape });
     serviceMs *= between(rng, 1.15, 1.6);
-    accuracy = Math.min(0.99, accuracy + between(rng, 0.01, 0.06) * (1 - accuracy) * 2);
+    accuracy += between(rng, 0.02, 0.12) * (1 - accuracy);
   }
-  return { options, accuracies };
+  return variants;
 }
 
-/** Chain of n stages. */
-export function chainGraph(n: number): PlanningGraph {
-  const all = Array.from({ length: n }, (_, i) => i);
-  return {
-    order: all,
-    predecessors: all.map((i) => (i === 0 ? [] : [i - 1])),
-    successors: all.map((i) => (i === n - 1 ? [] : [i + 1])),
-    awaited: all.map((i) => (i === 0 ? 0 : 1)),
-    outputs: [n - 1],
-    depth: n,
-  };
+const anyCurve: ServiceCurve = serviceCurve(1, 1, [{ batchSize: 1, law: { kind: 'constant', ms: 1 } }]);
+
+interface Load {
+  readonly rps: number;
+  readonly prices: PriceKind;
 }
 
-function graphFrom(edges: readonly (readonly [number, number])[], n: number): PlanningGraph {
+function batchOptions(
+  variant: DrawnVariant,
+  size: { cores: number; batch: number },
+  load: Load,
+): readonly SurrogateOption[] {
+  const { cores, batch } = size;
+  const { fixedShare, serviceMs, coreScaling } = variant;
+  const batchMs = (serviceMs * (fixedShare + (1 - fixedShare) * batch)) / cores ** coreScaling;
+  const throughputRps = (1000 * batch) / batchMs;
+  const least = Math.floor(load.rps / throughputRps) + 1;
+  return Array.from({ length: REPLICAS }, (_, i): SurrogateOption => {
+    const n = least + i;
+    const busy = load.rps / (n * throughputRps);
+    const meanMs = batchMs * (1 + busy ** (2 * n) / (2 * n * (1 - busy)));
+    const tailMs = batchMs * (1.4 + (3 * busy ** n) / (n * (1 - busy)));
+    const gib = load.prices === 'real' ? variant.memoryGib : 0;
+    const costPerHour = (load.prices === 'real' ? cores * CORE_PRICE + gib * GIB_PRICE : cores) * n;
+    return {
+      option: {
+        variantId: variantId(`v${variant.index}`),
+        variantIndex: variant.index,
+        curve: anyCurve,
+        resources: { cpuCores: cores, memoryBytes: gib * 2 ** 30, gpus: 0 },
+        maxBatchSize: batch,
+        replicas: n,
+        capacityRps: n * throughputRps,
+        meanMs,
+        tailMs,
+        exact: true,
+        use: [cores * n, gib * 2 ** 30 * n, 0, costPerHour],
+        switchingCostPerHour: 0,
+      },
+      latencyMs: meanMs + THETA * (tailMs - meanMs),
+      costPerHour,
+    };
+  });
+}
+
+function stageOptions(variants: readonly DrawnVariant[], load: Load): readonly SurrogateOption[] {
+  return variants.flatMap((variant) =>
+    CORES.flatMap((cores) => BATCHES.flatMap((batch) => batchOptions(variant, { cores, batch }, load))),
+  );
+}
+
+function graphFrom(n: number, edges: readonly (readonly [number, number])[]): PlanningGraph {
   const all = Array.from({ length: n }, (_, i) => i);
   const shape = {
     order: all,
@@ -94,90 +124,85 @@ function graphFrom(edges: readonly (readonly [number, number])[], n: number): Pl
   return { ...shape, depth: Math.max(...finishTimes(shape, () => 1)) };
 }
 
-/** Twelve stages, three joins: a fork of two, one of three with a chain inside, and a skip. */
-export function joinGraph(): PlanningGraph {
-  return graphFrom(
-    [
-      [0, 1],
-      [0, 2],
-      [1, 3],
-      [2, 3],
-      [3, 4],
-      [3, 5],
-      [3, 6],
-      [5, 7],
-      [4, 8],
-      [7, 8],
-      [6, 8],
-      [8, 9],
-      [9, 10],
-      [8, 11],
-      [10, 11],
-    ],
-    12,
+/** Chain of n stages. */
+export const chainGraph = (n: number): PlanningGraph =>
+  graphFrom(
+    n,
+    Array.from({ length: n - 1 }, (_, i) => [i, i + 1] as const),
   );
+
+/** Twelve stages with three joins: a fork of two, one of three with a chain inside, and one of two with a chain inside. */
+export const joinGraph = (): PlanningGraph => {
+  const first = [
+    [0, 1],
+    [0, 2],
+    [1, 3],
+    [2, 3],
+  ] as const;
+  const second = [
+    [3, 4],
+    [3, 5],
+    [3, 6],
+    [5, 7],
+    [4, 8],
+    [7, 8],
+    [6, 8],
+  ] as const;
+  const third = [
+    [8, 9],
+    [9, 10],
+    [8, 11],
+    [10, 11],
+  ] as const;
+  return graphFrom(12, [...first, ...second, ...third]);
+};
+
+function solved(problem: SurrogateProblem): readonly SurrogateOption[] {
+  const { choice } = solve(problem);
+  if (choice === undefined) throw new Error('the generator needs a plan to set its limits by');
+  return choice;
 }
 
-export interface Instance {
-  readonly problem: SurrogateProblem;
-  readonly sloTightness: number;
-  readonly budgetTightness: number;
-}
+const coresOf = (choice: readonly SurrogateOption[]): number => choice.reduce((sum, o) => sum + o.option.use[0], 0);
 
-const leastOf = (options: readonly SurrogateOption[], of: (o: SurrogateOption) => number): number =>
-  options.reduce((least, o) => Math.min(least, of(o)), Number.POSITIVE_INFINITY);
-
-/** The instance of a seed: tightness runs through the grid with the seed. */
-export function solverInstance(graph: PlanningGraph, seed: number): Instance {
+function unlimitedProblem(graph: PlanningGraph, seed: number, prices: PriceKind): SurrogateProblem {
   const rng = new SeededRng(seed);
-  const stages = graph.order.map((v) => stageOptions(rng.fork(`stage ${v}`)));
+  const variants = graph.order.map((v) => drawnVariants(rng.fork(`stage ${v}`)));
+  const stages = variants.map((list, v) =>
+    stageOptions(list, { prices, rps: between(rng.fork(`load ${v}`), 20, 100) }),
+  );
+  const accuracyOf = (stage: number, variant: number): number => variants[stage]?.[variant]?.accuracy ?? 1;
   const accuracy: AccuracyModel = {
     measured: [],
     productCounts: true,
     scenarios: [{ probability: 1, visited: stages.map(() => true) }],
-    stageAccuracy: (stage, variant) => stages[stage]?.accuracies[variant] ?? 1,
-    pas: (variants) => variants.reduce((product, v, s) => product * (stages[s]?.accuracies[v] ?? 1), 1),
+    stageAccuracy: accuracyOf,
+    pas: (choice) => choice.reduce((product, v, s) => product * accuracyOf(s, v), 1),
   };
-  const latency = (of: (o: readonly SurrogateOption[]) => number): number => {
-    const finish = finishTimes(graph, (s) => of(stages[s]?.options ?? []));
-    return Math.max(...graph.outputs.map((s) => finish[s] as number));
-  };
-  const fastest = latency((options) => leastOf(options, (o) => o.latencyMs));
-  const best = stages.map(({ options }) => options.filter((o) => o.option.variantIndex === VARIANTS - 1));
-  const slow = latency((options) => {
-    const cheapest = leastOf(
-      options.filter((o) => o.option.variantIndex === VARIANTS - 1),
-      (o) => o.costPerHour,
-    );
-    return leastOf(
-      options.filter((o) => o.option.variantIndex === VARIANTS - 1 && o.costPerHour === cheapest),
-      (o) => o.latencyMs,
-    );
-  });
-  const smallest = stages.reduce((sum, { options }) => sum + leastOf(options, (o) => o.costPerHour), 0);
-  const largest = best.reduce((sum, options) => {
-    const quickest = leastOf(options, (o) => o.latencyMs);
-    return (
-      sum +
-      leastOf(
-        options.filter((o) => o.latencyMs <= 1.2 * quickest),
-        (o) => o.costPerHour,
-      )
-    );
-  }, 0);
-  const sloTightness = TIGHTNESS[seed % 5] as number;
-  const budgetTightness = TIGHTNESS[Math.floor(seed / 5) % 5] as number;
+  const limits = [Infinity, Infinity, Infinity, Infinity] as const;
   return {
-    sloTightness,
-    budgetTightness,
-    problem: {
-      graph,
-      accuracy,
-      objective: { kind: 'max-accuracy' },
-      limits: [Math.round(smallest + budgetTightness * (largest - smallest)), Infinity, Infinity, Infinity],
-      sloMs: fastest + sloTightness * (slow - fastest),
-      stages: stages.map(({ options }) => options),
-      labelLimit: 2_000_000,
-    },
+    graph,
+    accuracy,
+    objective: { kind: 'max-accuracy' },
+    limits,
+    sloMs: Infinity,
+    stages,
+    labelLimit: LABEL_LIMIT,
   };
+}
+
+/** The instance of a seed: the place in the grid goes round with the seed. */
+export function solverInstance(graph: PlanningGraph, seed: number, prices: PriceKind = 'cores'): SolverInstance {
+  const unlimited = unlimitedProblem(graph, seed, prices);
+  const fastest = unlimited.stages.map((options) => options.reduce((ms, o) => Math.min(ms, o.latencyMs), Infinity));
+  const unhurried = solved(unlimited);
+  const fastestMs = graphLatencyMs(graph, (s) => fastest[s] ?? 0);
+  const slowMs = graphLatencyMs(graph, (s) => unhurried[s]?.latencyMs ?? 0);
+  const sloTightness = SLO_TIGHTNESS[seed % 5] as number;
+  const budgetTightness = BUDGET_TIGHTNESS[Math.floor(seed / 5) % 5] as number;
+  const inTime = { ...unlimited, sloMs: fastestMs + sloTightness * (slowMs - fastestMs) };
+  const dearest = coresOf(solved(inTime));
+  const cheapest = coresOf(solved({ ...inTime, objective: { kind: 'min-cost', accuracyFloor: 0 } }));
+  const cores = Math.round(cheapest + budgetTightness * (dearest - cheapest));
+  return { sloTightness, budgetTightness, problem: { ...inTime, limits: [cores, Infinity, Infinity, Infinity] } };
 }

@@ -285,10 +285,45 @@ function replaces(objective: Objective, now: Best, best: Best | undefined): bool
   return objective.kind === 'min-cost' && now.pas > best.pas;
 }
 
+/** PAS and cost of the plans that no other beats in both, by rising cost. */
+export function bruteForceFront(
+  problem: PlanningProblem,
+  theta: number,
+  kappa: number,
+): readonly { readonly pas: number; readonly cost: number }[] {
+  const all: { pas: number; cost: number }[] = [];
+  judgeAll(problem, { theta, kappa }, ({ pas, cost }) => all.push({ pas, cost }));
+  all.sort((a, b) => a.cost - b.cost || b.pas - a.pas);
+  const front: { pas: number; cost: number }[] = [];
+  for (const point of all) if (point.pas > (front.at(-1)?.pas ?? 0) * (1 + 1e-12)) front.push(point);
+  return front;
+}
+
 /** Judges every plan of `problem` (already with its overrides in the spec) under θ and κ. */
 export function bruteForce(problem: PlanningProblem, theta: number, kappa: number): OracleAnswer {
+  const { objective } = problem.spec;
+  let best: Best | undefined;
+  const tally = judgeAll(problem, { theta, kappa }, (totals) => {
+    if (objective.kind === 'min-cost' && totals.pas < objective.accuracyFloor * (1 - 1e-12)) return;
+    const now = { value: planValue(objective, totals.plan, totals), ...totals };
+    if (replaces(objective, now, best)) best = now;
+  });
+  return { ...tally, ...(best === undefined ? {} : { best }) };
+}
+
+interface PlanTotals {
+  readonly plan: OraclePlan;
+  readonly pas: number;
+  readonly cost: number;
+}
+
+/** Calls `take` with every plan that keeps SLO, budget and machines; counts what all plans miss. */
+function judgeAll(
+  problem: PlanningProblem,
+  factors: Factors,
+  take: (totals: PlanTotals) => void,
+): Omit<OracleAnswer, 'best'> {
   const { spec } = problem;
-  const { objective } = spec;
   const visits = outcomes(spec);
   const stages = spec.stages.map((stage): Stage => {
     const load = stageLoad(spec, stage.id);
@@ -296,21 +331,17 @@ export function bruteForce(problem: PlanningProblem, theta: number, kappa: numbe
   });
   const options = stages.map((at) => optionsOf(problem, at));
   const tally = { plans: 0, feasible: 0, missedSlo: 0, missedBudget: 0 };
-  let best: Best | undefined;
   const judge = (plan: OraclePlan): void => {
     tally.plans++;
     const inBudget = used(spec, plan).every(([amount, limit]) => limit === undefined || amount <= slack(limit));
-    const inTime = latencyOf(spec, plan, { theta, kappa }) <= slack(spec.slo.latencyMs);
+    const inTime = latencyOf(spec, plan, factors) <= slack(spec.slo.latencyMs);
     if (!inBudget) tally.missedBudget++;
     if (!inTime) tally.missedSlo++;
     if (!inBudget || !inTime || !packs(spec, plan)) return;
     const pas = accuracyOf(spec, plan, visits);
     if (pas === undefined) return;
-    if (objective.kind === 'min-cost' && pas < objective.accuracyFloor * (1 - 1e-12)) return;
     tally.feasible++;
-    const cost = Object.values(plan).reduce((sum, o) => sum + o.cost, 0);
-    const now = { value: planValue(objective, plan, { pas, cost }), cost, pas, plan };
-    if (replaces(objective, now, best)) best = now;
+    take({ plan, pas, cost: Object.values(plan).reduce((sum, o) => sum + o.cost, 0) });
   };
   const extend = (s: number, plan: OraclePlan): void => {
     const stage = spec.stages[s];
@@ -318,5 +349,5 @@ export function bruteForce(problem: PlanningProblem, theta: number, kappa: numbe
     else for (const o of options[s] as readonly OracleOption[]) extend(s + 1, { ...plan, [stage.id]: o });
   };
   extend(0, {});
-  return { ...tally, ...(best === undefined ? {} : { best }) };
+  return tally;
 }

@@ -9,7 +9,7 @@ import type { PlanningSetting } from './planning-setting.js';
 import type { Solution } from './solution.js';
 import { solve } from './solve.js';
 import type { StageOption } from './stage-option.js';
-import { type LatencyFactors, type SurrogateProblem, surrogateProblem } from './surrogate.js';
+import { type LatencyFactors, type SurrogateOption, type SurrogateProblem, surrogateProblem } from './surrogate.js';
 
 /** What a solve may change of the setting. */
 export interface SolveOverrides {
@@ -42,14 +42,24 @@ export class SurrogateSolver {
       const solution = solve({ ...this.problem(factors), ...overrides });
       labels += solution.labels;
       const { choice } = solution;
-      const vague = choice?.flatMap(({ option }, stage) => (option.exact ? [] : [{ stage, option }])) ?? [];
-      if (vague.length === 0 || round > MOST_ROUNDS) return { ...solution, labels };
-      for (const { stage, option } of vague) this.#makeExact(stage, option);
+      const changed = choice !== undefined && round <= MOST_ROUNDS && this.makeExact([choice]);
+      if (!changed) return { ...solution, labels };
     }
   }
 
+  /** Simulates the options of `choices` whose times are not exact; false when there were none. */
+  makeExact(choices: readonly (readonly SurrogateOption[])[]): boolean {
+    const vague = new Map<StageOption, number>();
+    for (const choice of choices)
+      choice.forEach(({ option }, stage) => {
+        if (!option.exact) vague.set(option, stage);
+      });
+    for (const [option, stage] of vague) this.#simulate(stage, option);
+    return vague.size > 0;
+  }
+
   /** Simulates an option; fewer replicas of the same kind are no faster than it. */
-  #makeExact(stage: number, vague: StageOption): void {
+  #simulate(stage: number, vague: StageOption): void {
     const setting = this.setting.stages[stage];
     if (setting === undefined) return;
     const times = exactTimes(setting, vague);

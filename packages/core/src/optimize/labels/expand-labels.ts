@@ -9,12 +9,23 @@ import type { StepTerms } from './step-terms.js';
 const FIRST_ROOM = 512;
 const ascending = (a: number, b: number): number => a - b;
 
+/** What a label has collected toward the bound: its score at the present slope, less finish times and amounts at their prices. */
+export function collectedBy(terms: StepTerms, labels: LabelStore, label: number): number {
+  const { slotPrices, unitPrices, scoreSlope } = terms;
+  const at = label * labels.dims;
+  let collected = scoreSlope * (labels.relaxedScore[label] as number);
+  for (let s = 0; s < slotPrices.length; s++)
+    collected -= (slotPrices[s] as number) * (labels.coordinates[at + s] as number);
+  for (let k = 0; k < unitPrices.length; k++)
+    collected -= (unitPrices[k] as number) * (labels.coordinates[at + slotPrices.length + k] as number);
+  return collected;
+}
+
 /** Expands labels over one node. The caller sets `bar` and may shrink `next` between two labels. */
 export class Expansion {
   readonly next: LabelStore;
   readonly #terms: StepTerms;
   readonly #from: LabelStore;
-  readonly #scoreSlope: number;
   readonly #amountCount: number;
   readonly #timed: boolean;
   readonly #newSlots: number;
@@ -24,54 +35,53 @@ export class Expansion {
   /** Least bound worth keeping. */
   bar = Number.NEGATIVE_INFINITY;
 
-  constructor(terms: StepTerms, from: LabelStore, more: { readonly scoreSlope: number; readonly timed: boolean }) {
+  constructor(terms: StepTerms, from: LabelStore, timed: boolean) {
     this.#terms = terms;
     this.#from = from;
-    this.#scoreSlope = more.scoreSlope;
-    this.#timed = more.timed;
+    this.#timed = timed;
     this.#amountCount = terms.amountCeilings.length;
     this.#newSlots = terms.step.slots.length;
     this.#ready = new Float64Array(this.#newSlots);
     this.next = new LabelStore(this.#newSlots + this.#amountCount + terms.step.classes.length, FIRST_ROOM);
   }
 
-  /** Appends the followers of label `a` to `next`; at the last node each is shown to `complete` instead. */
-  expand(a: number, complete: (label: number) => void): void {
-    const { order, worth, worthBehind, node, latestFinishMs, isLast } = this.#terms;
+  /** Shows each follower of label `a`, written behind `next`, to `take`; it stays if `next.count` is raised. */
+  expand(a: number, take: (label: number) => void): void {
+    const { order, worth, worthBehind, node, latestFinishMs } = this.#terms;
     const base = a * this.#from.dims;
-    const before = this.#begin(a, base);
+    const before = this.#from.collected[a] as number;
+    this.#begin(base);
     for (let i = 0; i < order.length; i++) {
       const o = order[i] as number;
       if (before + (worth[o] as number) + worthBehind <= this.bar) return;
       const finishMs = this.#startMs + (node.latencyMs[o] as number);
       if (this.#timed && finishMs > latestFinishMs) continue;
-      if (!this.#keepsAmounts(base, o)) continue;
-      if (!this.#append(a, o, before + (worth[o] as number))) continue;
-      if (isLast) complete(this.next.count);
-      else this.next.count++;
+      if (this.#keepsAmounts(base, o) && this.#append(a, o)) take(this.next.count);
     }
   }
 
-  /** Finds when the node starts after label `a`; returns what the label has collected, less the price of waiting. */
-  #begin(a: number, base: number): number {
-    let collected = this.#from.collected[a] as number;
-    if (!this.#timed) return collected;
+  /** The same for the given options only, whatever the bar. */
+  expandBy(a: number, options: readonly number[], take: (label: number) => void): void {
+    const { node, latestFinishMs } = this.#terms;
+    const base = a * this.#from.dims;
+    this.#begin(base);
+    for (const o of options) {
+      const finishMs = this.#startMs + (node.latencyMs[o] as number);
+      if (this.#timed && finishMs > latestFinishMs) continue;
+      if (this.#keepsAmounts(base, o) && this.#append(a, o)) take(this.next.count);
+    }
+  }
+
+  /** Finds when the node starts after a label. */
+  #begin(base: number): void {
+    if (!this.#timed) return;
     const times = this.#from.coordinates;
-    const { step, startPrices } = this.#terms;
-    const { startSlots } = step;
-    this.#startMs = this.#startOf(times, base);
-    for (let i = 0; i < startSlots.length; i++) {
-      const waitMs = this.#startMs - (times[base + (startSlots[i] as number)] as number);
-      if (waitMs > 0) collected -= (startPrices[i] as number) * waitMs;
-    }
-    for (let s = 0; s < this.#newSlots; s++) this.#ready[s] = latest(times, base, (step.slots[s] as Slot).from);
-    return collected;
-  }
-
-  #startOf(times: Float64Array, base: number): number {
-    const { startSlots, awaited } = this.#terms.step;
-    if (awaited === startSlots.length) return latest(times, base, startSlots);
-    return startSlots.map((s) => times[base + s] as number).sort(ascending)[awaited - 1] as number;
+    const { startSlots, awaited, slots } = this.#terms.step;
+    this.#startMs =
+      awaited === startSlots.length
+        ? latest(times, base, startSlots)
+        : (startSlots.map((s) => times[base + s] as number).sort(ascending)[awaited - 1] as number);
+    for (let s = 0; s < this.#newSlots; s++) this.#ready[s] = latest(times, base, (slots[s] as Slot).from);
   }
 
   #keepsAmounts(base: number, o: number): boolean {
@@ -85,51 +95,37 @@ export class Expansion {
   }
 
   /** Writes the label behind `next`; false when it cannot reach the floor or the bar after all. */
-  #append(a: number, o: number, collectedBefore: number): boolean {
-    const { node, scoreFloor, scoreWeight, step, oldSlots, worthBehind } = this.#terms;
+  #append(a: number, o: number): boolean {
+    const { node, scoreFloor, scoreWeight, step, worthBehind } = this.#terms;
     const score = node.score[o] as number;
     const relaxedScore = (this.#from.relaxedScore[a] as number) + scoreWeight * score;
     if (relaxedScore < scoreFloor) return false;
     const { next } = this;
     next.reserve();
+    const { count } = next;
     const base = a * this.#from.dims;
-    const to = next.count * next.dims;
-    let collected = collectedBefore - this.#writeSlots(base, to, o);
+    const to = count * next.dims;
+    this.#writeSlots(to, o);
     this.#writeAmounts(base, to, o);
     this.#writeClasses(base, to, score);
-    let scoreNow = relaxedScore;
-    const oldClasses = this.#from.dims - oldSlots - this.#amountCount;
-    if (oldClasses > 1 && step.classes.length === 1) {
-      scoreNow = -(next.coordinates[to + this.#newSlots + this.#amountCount] as number);
-      collected -= this.#scoreSlope * (relaxedScore - scoreNow);
-      if (scoreNow < scoreFloor) return false;
-    }
-    if (collected + worthBehind <= this.bar) return false;
-    next.collected[next.count] = collected;
-    next.relaxedScore[next.count] = scoreNow;
-    next.parent[next.count] = a;
-    next.option[next.count] = o;
+    const oneClass = step.classes.length === 1;
+    const known = oneClass ? -(next.coordinates[to + this.#newSlots + this.#amountCount] as number) : relaxedScore;
+    next.relaxedScore[count] = Math.min(known, relaxedScore);
+    const collected = collectedBy(this.#terms, next, count);
+    if (known < scoreFloor || collected + worthBehind <= this.bar) return false;
+    next.collected[count] = collected;
+    next.parent[count] = a;
+    next.option[count] = o;
     return true;
   }
 
-  /** Writes the finish times; returns the price of waiting where some merge. */
-  #writeSlots(base: number, to: number, o: number): number {
-    const { step, mergePrices, ownPrice, node } = this.#terms;
-    const times = this.#from.coordinates;
+  #writeSlots(to: number, o: number): void {
+    const { step, node } = this.#terms;
     const finishMs = this.#startMs + (node.latencyMs[o] as number);
-    let waiting = 0;
     for (let s = 0; s < this.#newSlots; s++) {
-      const { from, includesOwn } = step.slots[s] as Slot;
       const ready = this.#ready[s] as number;
-      const at = includesOwn && finishMs > ready ? finishMs : ready;
-      this.next.coordinates[to + s] = at;
-      if (from.length + (includesOwn ? 1 : 0) === 1) continue;
-      if (includesOwn) waiting += ownPrice * (at - finishMs);
-      const prices = mergePrices[s] as Float64Array;
-      for (let i = 0; i < from.length; i++)
-        waiting += (prices[i] as number) * (at - (times[base + (from[i] as number)] as number));
+      this.next.coordinates[to + s] = (step.slots[s] as Slot).includesOwn && finishMs > ready ? finishMs : ready;
     }
-    return waiting;
   }
 
   #writeAmounts(base: number, to: number, o: number): void {

@@ -64,7 +64,7 @@ class Sweep {
   }
 
   #root(): LabelStore {
-    const { problem, layout, relaxed } = this.#setup;
+    const { problem, layout, relaxed, multipliers } = this.#setup;
     const amounts = problem.amounts.length;
     const root = new LabelStore(amounts + layout.firstClasses.length, 1);
     root.count = 1;
@@ -72,24 +72,27 @@ class Sweep {
       root.coordinates[amounts + c] = -Math.log(probability);
     });
     root.relaxedScore[0] = relaxed.constant;
+    root.collected[0] = multipliers.scoreSlope * relaxed.constant;
     return root;
   }
 
   #expandAll(terms: StepTerms, from: LabelStore): LabelStore {
-    const { problem, multipliers, width } = this.#setup;
-    const timed = problem.latencyLimitMs < Number.POSITIVE_INFINITY;
-    const expansion = new Expansion(terms, from, { scoreSlope: multipliers.scoreSlope, timed });
+    const { problem, width } = this.#setup;
+    const expansion = new Expansion(terms, from, problem.latencyLimitMs < Number.POSITIVE_INFINITY);
     const { next } = expansion;
     const crowd = Math.max(LEAST_CROWD, CROWDING * width);
-    const complete = (label: number): void => {
+    const take = (label: number): void => {
+      if (!terms.isLast) {
+        next.count++;
+        this.labels++;
+        return;
+      }
       this.#complete(next, label);
       expansion.bar = this.#bar;
     };
     expansion.bar = this.#bar;
     for (let a = 0; a < from.count; a++) {
-      const before = next.count;
-      expansion.expand(a, complete);
-      this.labels += next.count - before;
+      expansion.expand(a, take);
       if (next.count > crowd) next.copyFrom(this.#thinned(terms, next));
     }
     return next;

@@ -26,6 +26,8 @@ export interface Multipliers {
   /** Largest of each node. */
   readonly best: Float64Array;
   readonly prices: Prices;
+  /** Price per unit of each amount, the cost's own included. */
+  readonly unitPrices: Float64Array;
   /** Price per ms on the edge from p to v. */
   edgePrice(p: number, v: number): number;
 }
@@ -115,6 +117,7 @@ class Ascent {
       reduced,
       best: Float64Array.from(reduced, largest),
       prices: this.#bestPrices,
+      unitPrices: this.#pricing.unitPrices,
       edgePrice: this.#pricing.edgePrices(),
     };
   }

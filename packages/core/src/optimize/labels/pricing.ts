@@ -78,6 +78,11 @@ export class Pricing {
     });
   }
 
+  /** Price per unit of each amount, the cost's own included. */
+  get unitPrices(): Float64Array {
+    return this.#unitPrice.slice();
+  }
+
   /** What one unit of score is worth. */
   get scoreSlope(): number {
     return this.#problem.goal.kind === 'cost' ? this.#prices.floor / this.#floorScale : this.#line.slope;

@@ -9,6 +9,7 @@ import { smallest } from './extremes.js';
 import { barAbove, barBelow, labelPass, type PassResult } from './label-pass.js';
 import { finishMs, type LabelProblem, sourcesOf, withOptions } from './label-problem.js';
 import { ascend, type Incumbent, type Multipliers } from './multipliers.js';
+import type { Prices } from './pricing.js';
 import { type RelaxedScore, relaxedScore } from './relaxed-score.js';
 
 /** Best choice (by `source` of the options, one per node) with its value, and an upper bound on every other. */
@@ -19,6 +20,8 @@ export interface LabelSolution {
   readonly upperBound: number;
   /** Per node the sources of the options that a choice of this value (or a better one) can contain. */
   readonly candidates: readonly Int32Array[];
+  /** The last prices; good ones for any problem with the same limits. */
+  readonly prices?: Prices;
   readonly labels: number;
 }
 
@@ -66,8 +69,8 @@ class Search {
     this.#labelLimit = problem.labelLimit;
   }
 
-  run(): LabelSolution {
-    this.#improvePrices(FIRST_STEPS);
+  run(start: Prices | undefined): LabelSolution {
+    this.#improvePrices(start === undefined ? FIRST_STEPS : FURTHER_STEPS, start);
     if (this.impossible) return this.#proven();
     for (const width of [...WIDTHS, this.#labelLimit]) {
       if (!this.#keepPromising()) return this.#proven();
@@ -84,8 +87,8 @@ class Search {
     return barAbove(this.#best?.value);
   }
 
-  #improvePrices(iterations: number): void {
-    const prices = this.#multipliers?.prices;
+  #improvePrices(iterations: number, start?: Prices): void {
+    const prices = this.#multipliers?.prices ?? start;
     this.#relaxed = relaxedScore(this.#problem);
     const result = ascend(this.#problem, this.#relaxed, {
       iterations,
@@ -147,13 +150,14 @@ class Search {
     const level = barBelow(this.#best.value);
     const kept = promising(this.#whole, this.#firstMultipliers as Multipliers, level);
     const candidates = kept.map((options, v) => options.map((o) => this.#whole.nodes[v]?.source[o] as number));
-    return { ...proof, incumbent: this.#best, candidates, labels };
+    const { prices } = this.#multipliers as Multipliers;
+    return { ...proof, incumbent: this.#best, candidates, prices, labels };
   }
 }
 
-/** Solves `problem`. */
-export function solveLabels(problem: LabelProblem): LabelSolution {
+/** Solves `problem`; `prices` are those of a similar problem, if there is one. */
+export function solveLabels(problem: LabelProblem, prices?: Prices): LabelSolution {
   if (plainlyImpossible(problem))
     return { optimal: true, upperBound: Number.NEGATIVE_INFINITY, candidates: [], labels: 0 };
-  return new Search(problem).run();
+  return new Search(problem).run(prices);
 }

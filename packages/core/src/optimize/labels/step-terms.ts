@@ -1,6 +1,6 @@
 /**
  * What the expansion of labels by the options of one node needs, worked out once per node: limits less what the nodes behind take at least,
- * prices of waiting, and the best that the rest can add.
+ * prices of time and amounts, and the best that the rest can add.
  */
 
 import type { CutLayout, Slot, Step } from './cut-layout.js';
@@ -24,19 +24,17 @@ export interface StepTerms {
   /** Options by worth, best first. */
   readonly order: Int32Array;
   readonly worth: Float64Array;
-  /** Most that is added behind the node, constant part included. */
+  /** Most that is added behind the node, with the constant part of the bound. */
   readonly worthBehind: number;
   readonly latestFinishMs: number;
   readonly amountCeilings: Float64Array;
   /** A relaxed score below this cannot reach the floor any more. */
   readonly scoreFloor: number;
   readonly scoreWeight: number;
-  /** Price per ms of waiting for the start, per start slot. */
-  readonly startPrices: Float64Array;
-  /** Price per ms of waiting in a merged slot: per new slot, per old slot that merges there. */
-  readonly mergePrices: readonly Float64Array[];
-  /** The same for the node's own finish. */
-  readonly ownPrice: number;
+  /** Price per ms of the finish time in each new slot. */
+  readonly slotPrices: Float64Array;
+  readonly unitPrices: Float64Array;
+  readonly scoreSlope: number;
   readonly oldSlots: number;
   readonly isLast: boolean;
 }
@@ -48,13 +46,12 @@ function sumsBehind(n: number, of: (node: number) => number): Float64Array {
   return sums;
 }
 
-function pendingPrice({ problem, multipliers }: BoundedProblem, node: number, after: number): number {
-  const successors = problem.graph.successors[node] ?? [];
-  return successors.reduce((sum, w) => (w > after ? sum + multipliers.edgePrice(node, w) : sum), 0);
-}
-
-function priceInto({ multipliers }: BoundedProblem, slot: Slot | undefined, node: number): number {
-  return (slot?.nodes ?? []).reduce((sum, u) => sum + multipliers.edgePrice(u, node), 0);
+/** Price per ms on all edges from a slot's nodes to nodes behind `after`. */
+function slotPrice({ problem, multipliers }: BoundedProblem, { nodes }: Slot, after: number): number {
+  let price = 0;
+  for (const u of nodes)
+    for (const w of problem.graph.successors[u] ?? []) if (w > after) price += multipliers.edgePrice(u, w);
+  return price;
 }
 
 /** Rounding of sums of scores. */
@@ -70,26 +67,24 @@ export function stepTerms(bounded: BoundedProblem): readonly StepTerms[] {
   const scoreBehind = sumsBehind(n, (v) => (relaxed.weights[v] as number) * largest(nodes[v]?.score));
   const amountsBehind = amounts.map((_, k) => sumsBehind(n, (v) => smallest(nodes[v]?.amounts[k])));
   const floor = goal.kind === 'cost' ? goal.scoreFloor - SCORE_ROUNDING : Number.NEGATIVE_INFINITY;
+  const constant = multipliers.constant - multipliers.scoreSlope * relaxed.constant;
   return nodes.map((node, v): StepTerms => {
     const step = layout.steps[v] as Step;
-    const before = layout.steps[v - 1]?.slots ?? [];
     const worth = multipliers.reduced[v] as Float64Array;
-    const pending = (slot: number): number =>
-      (before[slot]?.nodes ?? []).reduce((sum, u) => sum + pendingPrice(bounded, u, v), 0);
     return {
       node,
       step,
       order: Int32Array.from(worth.keys()).sort((a, b) => (worth[b] as number) - (worth[a] as number)),
       worth,
-      worthBehind: multipliers.constant + (worthBehind[v] as number),
+      worthBehind: constant + (worthBehind[v] as number),
       latestFinishMs: problem.latencyLimitMs - (tails[v] as number),
       amountCeilings: Float64Array.from(amounts, ({ limit }, k) => limit - (amountsBehind[k]?.[v] as number)),
       scoreFloor: floor - (scoreBehind[v] as number),
       scoreWeight: relaxed.weights[v] as number,
-      startPrices: Float64Array.from(step.startSlots, (slot) => priceInto(bounded, before[slot], v)),
-      mergePrices: step.slots.map((slot) => Float64Array.from(slot.from, pending)),
-      ownPrice: pendingPrice(bounded, v, v),
-      oldSlots: before.length,
+      slotPrices: Float64Array.from(step.slots, (slot) => slotPrice(bounded, slot, v)),
+      unitPrices: multipliers.unitPrices,
+      scoreSlope: multipliers.scoreSlope,
+      oldSlots: layout.steps[v - 1]?.slots.length ?? 0,
       isLast: v === n - 1,
     };
   });

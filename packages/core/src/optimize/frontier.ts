@@ -1,0 +1,104 @@
+/**
+ * The Pareto front of PAS and cost at the SLO: every mode of the planner is a point on it. The latency factors are those under which the most
+ * accurate plan holds; the front of that surrogate is thinned to a number of points one can look at, and each point is estimated as a
+ * whole or, with `verify`, simulated and left out if it misses.
+ */
+import type { Plan, PlanResult } from '../model/plan.js';
+import { isProduct } from './accuracy-model.js';
+import { infeasibleResult } from './infeasibility.js';
+import { costOf, pasOf } from './objective-value.js';
+import { planOf } from './plan-of.js';
+import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
+import { planningSetting } from './planning-setting.js';
+import { searchSetting } from './search-plan.js';
+import { steppedFrontier } from './stepped-frontier.js';
+import type { LatencyFactors, SurrogateProblem } from './surrogate.js';
+import { type FrontierChoice, surrogateFrontier } from './surrogate-frontier.js';
+import { SurrogateSolver } from './surrogate-solver.js';
+import { holds } from './verified-search.js';
+
+/** A plan on the front. */
+export interface FrontierPoint {
+  readonly pas: number;
+  readonly costPerHour: number;
+  readonly cpuCores: number;
+  readonly plan: Plan;
+}
+
+/** The front from the cheapest to the most accurate plan; `toleranceFraction` of PAS may be missing between its points. */
+export interface Frontier {
+  readonly kind: 'frontier';
+  readonly points: readonly FrontierPoint[];
+  readonly toleranceFraction: number;
+  readonly factors: LatencyFactors;
+}
+
+/** How many points to keep at most. */
+export interface FrontierOptions {
+  readonly mostPoints?: number;
+}
+
+const MOST_POINTS = 40;
+/** Where costs are not whole numbers of cores, points closer than this are one. */
+const TOLERANCE = 1e-3;
+const MOST_ROUNDS = 20;
+
+const wholeCosts = ({ stages }: SurrogateProblem): boolean =>
+  stages.every((options) => options.every((o) => Number.isInteger(o.costPerHour)));
+
+/** The front under the surrogate, once all its options have exact times. */
+function exactFront(
+  solver: SurrogateSolver,
+  factors: LatencyFactors,
+): { points: readonly FrontierChoice[]; tolerance: number } {
+  for (let round = 1; ; round++) {
+    const problem = solver.problem(factors);
+    const tolerance = wholeCosts(problem) ? 0 : TOLERANCE;
+    const points = frontOf(problem, tolerance);
+    const vague = solver.makeExact(points.map(({ choice }) => choice));
+    if (!vague || round > MOST_ROUNDS) return { points, tolerance };
+  }
+}
+
+function frontOf(problem: SurrogateProblem, tolerance: number): readonly FrontierChoice[] {
+  if (isProduct(problem.accuracy) && problem.nodes === undefined) return surrogateFrontier(problem, tolerance).points;
+  const choices = [...steppedFrontier(problem, tolerance)].reverse();
+  return choices.map((choice) => ({ choice, pas: pasOf(problem.accuracy, choice), costPerHour: costOf(choice) }));
+}
+
+/** At most `most` points: the ends, and between them the ones nearest to equal steps in PAS. */
+function thinned(points: readonly FrontierChoice[], most: number): readonly FrontierChoice[] {
+  if (points.length <= most) return points;
+  const [first, last] = [points[0]?.pas as number, points.at(-1)?.pas as number];
+  const wanted = Array.from({ length: most }, (_, i) => first + ((last - first) * i) / (most - 1));
+  const nearest = wanted.map((pas) => points.reduce((a, b) => (Math.abs(b.pas - pas) < Math.abs(a.pas - pas) ? b : a)));
+  return [...new Set(nearest)];
+}
+
+/** The front of `problem`, or the infeasible answer where no plan holds at all. What runs now is left aside. */
+export function frontier(
+  problem: PlanningProblem,
+  verify?: VerifyPlan,
+  options: FrontierOptions = {},
+): Frontier | PlanResult {
+  const { runningPlan: _, ...fresh } = problem;
+  const asked: PlanningProblem = { ...fresh, objective: { kind: 'max-accuracy' } };
+  const setting = planningSetting(asked);
+  const outcome = searchSetting(setting, verify);
+  if (outcome.kind === 'none') return infeasibleResult(asked, outcome.fastest, verify);
+  const { factors } = outcome.found;
+  const { points, tolerance } = exactFront(new SurrogateSolver(setting), factors);
+  const kept = thinned(points, options.mostPoints ?? MOST_POINTS).flatMap(
+    ({ choice, pas, costPerHour }): FrontierPoint[] => {
+      const plan = planOf(
+        setting,
+        choice.map((o) => o.option),
+      );
+      const verified = verify?.(plan, setting.spec.slo);
+      if (verified !== undefined && !holds(verified)) return [];
+      const { cpuCores } = plan.predicted;
+      return [{ pas, costPerHour, cpuCores, plan: verified === undefined ? plan : { ...plan, verified } }];
+    },
+  );
+  return { kind: 'frontier', points: kept, toleranceFraction: tolerance, factors };
+}

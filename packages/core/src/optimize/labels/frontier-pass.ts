@@ -1,0 +1,156 @@
+/**
+ * One sweep for the whole Pareto front of score and cost. Some points of the front are known beforehand; between two of them a label is
+ * kept only if its bound, at the prices for the dearer one's cost, exceeds the score of the cheaper one by more than `tolerance`. What comes
+ * out at the last node, with the known points, leaves no choice uncovered by more than that.
+ */
+import type { CutLayout, Step } from './cut-layout.js';
+import { collectedBy, Expansion } from './expand-labels.js';
+import type { LabelProblem } from './label-problem.js';
+import { LabelStore } from './label-store.js';
+import { paretoFilter } from './pareto-filter.js';
+import type { RelaxedScore } from './relaxed-score.js';
+import type { StepTerms } from './step-terms.js';
+
+/** A bound on what costs at most so much: its terms per node, and the score that has to be exceeded there. */
+export interface FrontierBound {
+  readonly terms: readonly StepTerms[];
+  readonly bar: number;
+}
+
+/** What to sweep; amount 0 of `problem` is the cost. */
+export interface FrontierSetup {
+  readonly problem: LabelProblem;
+  readonly layout: CutLayout;
+  readonly relaxed: RelaxedScore;
+  /** From the cheapest to the dearest, whose limits are those of `problem`. */
+  readonly bounds: readonly FrontierBound[];
+  /** Most labels kept per node. */
+  readonly width: number;
+}
+
+/** Choices (by source, in topological order) on the front; `complete` unless labels had to be given up. */
+export interface FrontierPass {
+  readonly choices: readonly Int32Array[];
+  readonly complete: boolean;
+  readonly labels: number;
+}
+
+/** All bounds at one node. */
+class NodeBars {
+  readonly terms: readonly StepTerms[];
+  readonly #before: readonly StepTerms[] | undefined;
+  readonly #bars: Float64Array;
+  /** Worth of option o under bound j at o · bounds + j. */
+  readonly #worth: Float64Array;
+  readonly #needed: Float64Array;
+  readonly #scoreSlope: Float64Array;
+
+  constructor({ bounds }: FrontierSetup, v: number) {
+    this.terms = bounds.map((bound) => bound.terms[v] as StepTerms);
+    this.#before = v === 0 ? undefined : bounds.map((bound) => bound.terms[v - 1] as StepTerms);
+    this.#bars = Float64Array.from(bounds, ({ bar }, j) => bar - (this.terms[j] as StepTerms).worthBehind);
+    this.#scoreSlope = Float64Array.from(this.terms, ({ scoreSlope }) => scoreSlope);
+    const options = this.terms[0]?.node.count ?? 0;
+    this.#worth = new Float64Array(options * bounds.length);
+    this.#needed = new Float64Array(bounds.length);
+    this.terms.forEach(({ worth }, j) => {
+      for (let o = 0; o < options; o++) this.#worth[o * bounds.length + j] = worth[o] as number;
+    });
+  }
+
+  /** Options after which a label can still pass some bar. */
+  promising(from: LabelStore, label: number): readonly number[] {
+    const bounds = this.#bars.length;
+    for (let j = 0; j < bounds; j++) {
+      const terms = this.#before?.[j];
+      const start = (this.#scoreSlope[j] as number) * (from.relaxedScore[label] as number);
+      this.#needed[j] = (this.#bars[j] as number) - (terms === undefined ? start : collectedBy(terms, from, label));
+    }
+    const options: number[] = [];
+    for (let o = 0, at = 0; at < this.#worth.length; o++, at += bounds) {
+      let j = 0;
+      while (j < bounds && (this.#worth[at + j] as number) <= (this.#needed[j] as number)) j++;
+      if (j < bounds) options.push(o);
+    }
+    return options;
+  }
+
+  /** Whether a label behind the node passes some bar, waiting included. */
+  passes(labels: LabelStore, label: number): boolean {
+    return this.terms.some((terms, j) => collectedBy(terms, labels, label) > (this.#bars[j] as number));
+  }
+}
+
+/** Whether a finish time may be kept waiting at a step, so that a label is worth less than the sum of its options. */
+const mayWait = ({ startSlots, slots, classes }: Step): boolean =>
+  startSlots.length > 1 ||
+  classes.length > 1 ||
+  slots.some(({ from, includesOwn }) => from.length + (includesOwn ? 1 : 0) > 1);
+
+class FrontierSweep {
+  readonly #setup: FrontierSetup;
+  readonly #cuts: LabelStore[] = [];
+  complete = true;
+  labels = 0;
+
+  constructor(setup: FrontierSetup) {
+    this.#setup = setup;
+  }
+
+  run(): readonly Int32Array[] {
+    let labels = this.#root();
+    for (let v = 0; v < this.#setup.problem.nodes.length; v++) {
+      labels = this.#expandAll(v, labels);
+      this.#cuts.push(labels);
+    }
+    return Array.from({ length: labels.count }, (_, label) => this.#choiceOf(label));
+  }
+
+  #root(): LabelStore {
+    const { problem, layout, relaxed } = this.#setup;
+    const amounts = problem.amounts.length;
+    const root = new LabelStore(amounts + layout.firstClasses.length, 1);
+    root.count = 1;
+    layout.firstClasses.forEach((probability, c) => {
+      root.coordinates[amounts + c] = -Math.log(probability);
+    });
+    root.relaxedScore[0] = relaxed.constant;
+    return root;
+  }
+
+  #expandAll(v: number, from: LabelStore): LabelStore {
+    const { problem, width } = this.#setup;
+    const bars = new NodeBars(this.#setup, v);
+    const last = bars.terms.at(-1) as StepTerms;
+    const expansion = new Expansion(last, from, problem.latencyLimitMs < Number.POSITIVE_INFINITY);
+    const { next } = expansion;
+    const waits = mayWait(this.#setup.layout.steps[v] as Step);
+    const take = (label: number): void => {
+      if (!waits || bars.passes(next, label)) next.count++;
+    };
+    for (let a = 0; a < from.count; a++) expansion.expandBy(a, bars.promising(from, a), take);
+    this.labels += next.count;
+    const kept = paretoFilter(next);
+    if (kept.length > width) this.complete = false;
+    return next.picked(kept.subarray(0, width));
+  }
+
+  #choiceOf(label: number): Int32Array {
+    const { nodes } = this.#setup.problem;
+    const sources = new Int32Array(nodes.length);
+    let at = label;
+    for (let v = nodes.length - 1; v >= 0; v--) {
+      const cut = this.#cuts[v] as LabelStore;
+      sources[v] = nodes[v]?.source[cut.option[at] as number] as number;
+      at = cut.parent[at] as number;
+    }
+    return sources;
+  }
+}
+
+/** Runs the sweep. */
+export function frontierPass(setup: FrontierSetup): FrontierPass {
+  const sweep = new FrontierSweep(setup);
+  const choices = sweep.run();
+  return { choices, complete: sweep.complete, labels: sweep.labels };
+}
