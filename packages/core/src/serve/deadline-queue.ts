@@ -1,14 +1,15 @@
 /**
  * The central queue of a stage: earliest deadline first, first come first served among equal deadlines
- * (Liu and Layland 1973 for the order). A binary heap; items of ended requests stay until they surface.
+ * (Liu and Layland 1973 for the order). A binary heap of live items: those of a request that ends are taken out at once, so that the
+ * length is that of real work.
  */
-import type { StageItem } from './request-state.js';
+import type { RequestState, StageItem } from './request-state.js';
 
 /** A queue of items ordered by (deadline, sequence). */
 export class DeadlineQueue<Payload, Context> {
-  readonly #heap: StageItem<Payload, Context>[] = [];
+  #heap: StageItem<Payload, Context>[] = [];
 
-  /** Items inside, those of ended requests included. */
+  /** Items inside. */
   get length(): number {
     return this.#heap.length;
   }
@@ -19,6 +20,11 @@ export class DeadlineQueue<Payload, Context> {
   }
 
   push(item: StageItem<Payload, Context>): void {
+    item.request.queuedItems += 1;
+    this.#place(item);
+  }
+
+  #place(item: StageItem<Payload, Context>): void {
     const heap = this.#heap;
     let hole = heap.length;
     heap.push(item);
@@ -36,8 +42,17 @@ export class DeadlineQueue<Payload, Context> {
     const heap = this.#heap;
     const first = heap[0];
     const last = heap.pop();
+    if (first !== undefined) first.request.queuedItems -= 1;
     if (last !== undefined && heap.length > 0) this.#sink(last);
     return first;
+  }
+
+  /** Takes all items of a request out. */
+  discard(request: RequestState<Payload, Context>): void {
+    const kept = this.#heap.filter((item) => item.request !== request);
+    request.queuedItems -= this.#heap.length - kept.length;
+    this.#heap = [];
+    for (const item of kept) this.#place(item);
   }
 
   #sink(item: StageItem<Payload, Context>): void {

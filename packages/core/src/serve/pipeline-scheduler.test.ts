@@ -197,6 +197,43 @@ describe('drops', () => {
     expect(bench.log).toEqual(['100 drop a no-ready-replica']);
   });
 
+  it('counts no item of an ended request as company, as queue length or as a wait', () => {
+    const spec = {
+      ...chainSpec({ a: points, b: points, c: points }),
+      edges: [edge('a', 'b', { fanOut: { expected: 7 } }), edge('b', 'c', { join: 'all' })],
+    };
+    const bench = new Bench(spec, { maxQueueLength: 8 });
+    bench.fanOutCount = 7;
+    const first = bench.serve(0);
+    bench.serve(2);
+    bench.scheduler.setPolicy(
+      1,
+      { maxBatchSize: 8, maxBatchWaitMs: 0, remainingMs: 0, expectedServiceMs: [0, 20, 30, 40, 50, 60, 70, 80, 90] },
+      0,
+    );
+    const gone = bench.arrive('gone', 0, 1000);
+    bench.finish(first, 1);
+    expect(bench.scheduler.queueLength(1)).toBe(7);
+    bench.scheduler.cancel(gone, 2);
+    expect(bench.scheduler.queueLength(1)).toBe(0);
+    bench.fanOutCount = 1;
+    bench.arrive('live', 3, 63);
+    bench.finish(first, 4);
+    bench.scheduler.addReplica(1, { replicaId: replicaId('late'), cpuCores: 1 }, 10);
+    expect(bench.log.at(-1)).toBe('10 run 1 [live>0#0]');
+  });
+
+  it('waits for companions of a new item although an earlier one was cancelled while it waited', () => {
+    const bench = new Bench(one);
+    bench.serve(0, { maxBatchSize: 2, maxBatchWaitMs: 50 });
+    const gone = bench.arrive('gone', 0);
+    bench.scheduler.cancel(gone, 20);
+    bench.scheduler.advance(50);
+    bench.arrive('next', 500);
+    expect(bench.log).toEqual(['20 drop gone cancelled']);
+    expect(bench.wakes.at(-1)).toBe(550);
+  });
+
   it('bounds the queue', () => {
     const bench = new Bench(one, { maxQueueLength: 1 });
     bench.serve(0);

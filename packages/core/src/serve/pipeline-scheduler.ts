@@ -205,6 +205,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   #end(request: RequestState<Payload, Context>): void {
     request.ended = true;
     this.#inFlight -= 1;
+    if (request.queuedItems > 0) for (const stage of this.#stages) stage.queue.discard(request);
   }
 
   #release(replica: ServingReplica<Payload, Context>): void {

@@ -14,6 +14,8 @@ export class RequestState<Payload, Context> {
   readonly outputs: (Payload | undefined)[] = [];
   missingOutputs: number;
   ended = false;
+  /** Its items that wait in queues. */
+  queuedItems = 0;
   /** Index of the stage whose queue dropped the request; undefined when it ended otherwise. */
   droppedAtStage: number | undefined;
 

@@ -58,9 +58,11 @@ export class StageScheduler<Payload, Context> {
   dispatchOne(nowMs: number): boolean {
     this.waitsAtGate = false;
     for (;;) {
-      this.#discardEnded();
       const head = this.queue.peek();
-      if (head === undefined) return false;
+      if (head === undefined) {
+        this.#waitingSinceMs = Number.POSITIVE_INFINITY;
+        return false;
+      }
       const replica = this.#pickReplica(nowMs);
       if (replica === undefined || this.#waitsForCompanions(head, nowMs)) break;
       if (!this.#gate.admits(replica.threads)) {
@@ -80,7 +82,6 @@ export class StageScheduler<Payload, Context> {
   expire(nowMs: number): void {
     if (!this.#limits.dropLate) return;
     for (;;) {
-      this.#discardEnded();
       const head = this.queue.peek();
       if (head === undefined || nowMs < latestStartAtMs(this.#policy, head.deadlineAtMs)) return;
       this.queue.pop();
@@ -101,10 +102,6 @@ export class StageScheduler<Payload, Context> {
     return nowMs >= head.deadlineAtMs ? 'deadline-passed' : 'deadline-unreachable';
   }
 
-  #discardEnded(): void {
-    while (this.queue.peek()?.request.ended) this.queue.pop();
-  }
-
   #start(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     replica.busy = true;
     replica.bucket?.batchStarted(nowMs);
@@ -119,7 +116,6 @@ export class StageScheduler<Payload, Context> {
     while (batch.length < maxBatchSize) {
       const item = this.queue.pop();
       if (item === undefined) return;
-      if (item.request.ended) continue;
       const batchSize = Math.min(maxBatchSize, batch.length + 1 + this.queue.length);
       const reason = this.#limits.dropLate ? lateReason(this.#policy, item, { nowMs, batchSize }) : undefined;
       if (reason === undefined) batch.push(item);
