@@ -32,7 +32,7 @@ const LARGEST_FACTOR = 3;
 /** Below this a law given disturbed rests on too few requests and is taken from the next load factor. */
 const LEAST_DISTURBED = 1e-4;
 /** Longest draw that a row can ask for. */
-export const MOST_REQUESTS = Math.max(...REQUESTS) * LARGEST_FACTOR;
+const MOST_REQUESTS = Math.max(...REQUESTS) * LARGEST_FACTOR;
 
 /** Arrival times with a mean gap of 1 ms between groups (or single items). */
 export function unitArrivals(company: Company, seed: number): Float64Array {

@@ -25,7 +25,7 @@ export function modelStage(name: string): StageSpec {
 }
 
 /** `a->b`, with `*K` behind it for a fan-out of K and `!` for a join. */
-export function edge(text: string): EdgeSpec {
+function edge(text: string): EdgeSpec {
   const [, from = '', to = '', fanOut, join] = /^(\w+)->(\w+)(?:\*([\d.]+))?(!)?$/.exec(text) ?? [];
   return {
     from: stageId(from),
