@@ -29,6 +29,8 @@ export * from './model/tensor-batch.js';
 export * from './model/variant-ages.js';
 export * from './optimize/baselines/static-best.js';
 export * from './optimize/baselines/static-cheapest.js';
+export * from './optimize/explain.js';
+export * from './optimize/frontier.js';
 export * from './optimize/optimize.js';
 export * from './optimize/planning-problem.js';
 export * from './optimize/policies.js';

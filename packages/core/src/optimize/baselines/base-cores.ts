@@ -1,0 +1,64 @@
+/**
+ * The cores of a replica as IPA (JSys 2024) fixes them before it optimizes: walking the variants of a stage from the least to the most
+ * accurate, each gets the smallest core count, no smaller than its predecessor's, whose throughput at batch size 1 reaches a threshold
+ * within the stage's part of the SLO (here an equal part of the longest path). Where no core count does, the one of highest throughput.
+ */
+import { variantAccuracy } from '../../estimate/pas.js';
+import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
+import type { ServiceCurves } from '../../profile/curves-of.js';
+import { capacityRps } from '../../profile/service-curve.js';
+import { lawQuantileMs } from '../../profile/service-law.js';
+import { planningCurves } from '../planning-curves.js';
+import { planningGraph } from '../planning-graph.js';
+import { type PlanningProblem, specOf } from '../planning-problem.js';
+
+/** Items per second that one replica has to reach, as released for the video pipeline. */
+const BASE_RPS = 4;
+
+interface StageTarget {
+  readonly stage: StageSpec;
+  readonly curves: ServiceCurves;
+  readonly latencyMs: number;
+}
+
+/** Cores of a variant with their throughput (rps) and p99 (ms) at batch size 1, ascending by cores. */
+function measuredCores({ stage, curves }: StageTarget, variant: VariantSpec) {
+  return [...variant.cpuCores]
+    .sort((a, b) => a - b)
+    .flatMap((cpuCores) => {
+      const curve = curves.curve(stage.id, variant.id, cpuCores);
+      if (curve === undefined) return [];
+      return [{ cpuCores, rps: capacityRps(curve, 1, 1), p99Ms: lawQuantileMs(curve.law(1), 0.99) }];
+    });
+}
+
+function baseCores(target: StageTarget, variant: VariantSpec, least: number): number | undefined {
+  const measured = measuredCores(target, variant);
+  const enough = measured.find((m) => m.cpuCores >= least && m.rps >= BASE_RPS && m.p99Ms <= target.latencyMs);
+  const fastest = measured.reduce<(typeof measured)[number] | undefined>(
+    (best, m) => (best === undefined || m.rps > best.rps ? m : best),
+    undefined,
+  );
+  return (enough ?? fastest)?.cpuCores;
+}
+
+function withBaseCores(target: StageTarget): StageSpec {
+  const { stage } = target;
+  const byAccuracy = [...stage.variants].sort((a, b) => variantAccuracy(stage, a.id) - variantAccuracy(stage, b.id));
+  const chosen = new Map<VariantSpec, readonly number[]>();
+  let least = 0;
+  for (const variant of byAccuracy) {
+    const cores = baseCores(target, variant, least);
+    least = Math.max(least, cores ?? 0);
+    chosen.set(variant, cores === undefined ? [] : [cores]);
+  }
+  return { ...stage, variants: stage.variants.map((variant) => ({ ...variant, cpuCores: chosen.get(variant) ?? [] })) };
+}
+
+/** The pipeline of `problem`, every variant on its base cores only. */
+export function onBaseCores(problem: PlanningProblem): PipelineSpec {
+  const spec = specOf(problem);
+  const curves = planningCurves(spec, problem.profiles);
+  const latencyMs = spec.slo.latencyMs / planningGraph(spec).depth;
+  return { ...spec, stages: spec.stages.map((stage) => withBaseCores({ stage, curves, latencyMs })) };
+}

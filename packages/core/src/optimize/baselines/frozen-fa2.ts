@@ -1,0 +1,27 @@
+/** FA2 (RTAS 2022) in IPA's comparison: one variant per stage is frozen, batches and replicas are chosen for the least cost. */
+import { variantAccuracy } from '../../estimate/pas.js';
+import type { StagePins, StageSpec } from '../../model/pipeline-spec.js';
+import type { PlanResult } from '../../model/plan.js';
+import { optimize } from '../optimize.js';
+import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
+import { literatureProblem } from './literature-problem.js';
+
+/** Which end of the accuracies is frozen. */
+export type FrozenEnd = 'least-accurate' | 'most-accurate';
+
+function frozenVariant(stage: StageSpec, end: FrozenEnd): StagePins {
+  const sign = end === 'least-accurate' ? 1 : -1;
+  const sorted = [...stage.variants].sort(
+    (a, b) => sign * (variantAccuracy(stage, a.id) - variantAccuracy(stage, b.id)),
+  );
+  return sorted[0] === undefined ? {} : { variantId: sorted[0].id };
+}
+
+/** Plans with frozen variants; a pin of the owner wins, so that any other pair of variants can be compared too. */
+export function planFa2(problem: PlanningProblem, end: FrozenEnd, verify?: VerifyPlan): PlanResult {
+  const objective = { kind: 'min-cost', accuracyFloor: 0 } as const;
+  return optimize(
+    literatureProblem(problem, objective, (stage) => frozenVariant(stage, end)),
+    verify,
+  );
+}

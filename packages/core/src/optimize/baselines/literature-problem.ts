@@ -1,0 +1,25 @@
+/** The question as IPA and the systems it compares with ask it: base cores, the sum of tails, no cost of switching. */
+import type { Objective, StagePins, StageSpec } from '../../model/pipeline-spec.js';
+import { type PlanningProblem, specOf } from '../planning-problem.js';
+import { onBaseCores } from './base-cores.js';
+
+/** α·PAS − β·cost − δ·Σ batch as released for the video pipeline. */
+const RELEASED: Objective = { kind: 'weights', accuracy: 2, cost: 1, batch: 1e-6 };
+
+/** The weights that the problem asks for, else the released ones. */
+export function literatureWeights(problem: PlanningProblem): Objective {
+  const { objective } = specOf(problem);
+  return objective.kind === 'weights' ? objective : RELEASED;
+}
+
+/** The problem in that form; `pinsOf` may fix more per stage, what the owner pinned wins. */
+export function literatureProblem(
+  problem: PlanningProblem,
+  objective: Objective,
+  pinsOf: (stage: StageSpec) => StagePins = () => ({}),
+): PlanningProblem {
+  const { pins: _, runningPlan: __, ...rest } = problem;
+  const spec = onBaseCores(problem);
+  const stages = spec.stages.map((stage) => ({ ...stage, pins: { ...pinsOf(stage), ...stage.pins } }));
+  return { ...rest, spec: { ...spec, stages }, objective, estimator: 'sum-of-tails' };
+}

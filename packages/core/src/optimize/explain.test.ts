@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import type { StageId } from '../model/ids.js';
+import { explainPlan } from './explain.js';
+import { optimize } from './optimize.js';
+import { problemOf, testPipeline, testStage } from './planning.test-support.js';
+import type { PlanningProblem } from './planning-problem.js';
+
+const detect = testStage('detect', [
+  { name: 'small', accuracy: 0.7, fixedMs: 2, perItemMs: 4 },
+  { name: 'medium', accuracy: 0.8, fixedMs: 3, perItemMs: 10 },
+  { name: 'large', accuracy: 0.88, fixedMs: 4, perItemMs: 40 },
+]);
+const classify = testStage('classify', [
+  { name: 'small', accuracy: 0.8, fixedMs: 1, perItemMs: 5 },
+  { name: 'large', accuracy: 0.9, fixedMs: 2, perItemMs: 15 },
+]);
+const spec = { ...testPipeline([detect, classify]), budget: { cpuCores: 5 } };
+
+function explained(problem: PlanningProblem) {
+  const result = optimize(problem);
+  if (result.kind === 'infeasible') throw new Error(`infeasible: ${result.bindingConstraint}`);
+  return { result, explanation: explainPlan(problem, result) };
+}
+
+const stageOf = (name: string) => name as StageId;
+
+describe('explanation', () => {
+  const problem = problemOf(spec, 60);
+  const { result, explanation } = explained(problem);
+
+  it('says what another core, more time and more load would do, as solving again does', () => {
+    expect(explanation.value).toBe(result.objectiveValue);
+    expect(explanation.oneMoreCore?.value).toBeGreaterThan(explanation.value);
+    expect(explanation.oneMoreCore?.changedStages.length).toBeGreaterThan(0);
+    expect(explanation.tenMoreMs.value).toBeGreaterThanOrEqual(explanation.value);
+    expect(explanation.tenPercentMoreLoad.value ?? 0).toBeLessThanOrEqual(explanation.value);
+  });
+
+  it('finds the rate up to which the plan holds', () => {
+    expect(explanation.holdsUntilRps).toBeGreaterThanOrEqual(60);
+    expect(explanation.holdsUntilRps).toBeLessThan(result.plan.predicted.capacityRps);
+  });
+
+  it('tells why the neighbours of each variant lost', () => {
+    const { nextBetter, nextCheaper } = explanation.stages[stageOf('detect')] ?? {};
+    expect(result.plan.stages[stageOf('detect')]?.[0]?.variantId).toBe('medium');
+    // The larger detector fits only beside the smaller classifier.
+    expect(nextBetter).toMatchObject({ variantId: 'large', verdict: { kind: 'worse' } });
+    if (nextBetter?.verdict.kind === 'worse') expect(nextBetter.verdict.value).toBeCloseTo(0.88 * 0.8, 12);
+    expect(nextCheaper?.variantId).toBe('small');
+    expect(nextCheaper?.verdict.kind).toBe('worse');
+  });
+
+  it('names the budget where it is what stands against a better variant', () => {
+    const { stages } = explained(problemOf({ ...spec, budget: { cpuCores: 3 } }, 60)).explanation;
+    expect(stages[stageOf('detect')]?.nextBetter?.verdict).toEqual({ kind: 'impossible', bindingConstraint: 'budget' });
+  });
+
+  it('shares out the SLO and the cost', () => {
+    const stages = Object.values(explanation.stages);
+    const sum = stages.reduce((total, stage) => total + stage.sloFraction, 0);
+    expect(sum).toBeGreaterThan(0);
+    expect(sum).toBeLessThanOrEqual(1);
+    expect(stages.reduce((total, stage) => total + stage.costFraction, 0)).toBeCloseTo(1, 12);
+  });
+
+  it('names the SLO where it is what stands against a better variant', () => {
+    const tight = problemOf({ ...spec, budget: { cpuCores: 40 }, slo: { latencyMs: 45, percentile: 99 } }, 20);
+    const { stages } = explained(tight).explanation;
+    expect(stages[stageOf('detect')]?.nextBetter?.verdict).toEqual({ kind: 'impossible', bindingConstraint: 'slo' });
+  });
+});

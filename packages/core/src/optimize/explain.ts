@@ -1,0 +1,230 @@
+/**
+ * Why a plan is what it is, every statement found by solving the surrogate under which the plan was found with one thing changed: a core more,
+ * ten milliseconds more, a tenth more load; or one stage held to the next better or the next cheaper variant.
+ */
+
+import { variantAccuracy } from '../estimate/pas.js';
+import { stageLoads } from '../estimate/stage-load.js';
+import type { StageId, VariantId } from '../model/ids.js';
+import type { BindingConstraint, Plan, PlanResult, StagePlan } from '../model/plan.js';
+import { capacityRps } from '../profile/service-curve.js';
+import { costOf, isBetter, objectiveValue } from './objective-value.js';
+import { exactTimes, optionTimes } from './option-times.js';
+import { graphLatencyMs } from './planning-graph.js';
+import type { PlanningProblem } from './planning-problem.js';
+import { type PlanningSetting, planningSetting } from './planning-setting.js';
+import type { StageOption } from './stage-option.js';
+import { type LatencyFactors, optionLatencyMs, type SurrogateOption } from './surrogate.js';
+import { SurrogateSolver } from './surrogate-solver.js';
+
+/** What becomes of the objective when something is changed; `value` is missing where no plan is left. */
+export interface ChangedOutcome {
+  readonly value?: number;
+  /** Stages that would run differently. */
+  readonly changedStages: readonly StageId[];
+}
+
+/** Why a variant was not taken: the best plan with it is worse, as good but dearer, or there is none because of a bound. */
+export type VariantVerdict =
+  | { readonly kind: 'worse'; readonly value: number; readonly costPerHour: number }
+  | { readonly kind: 'dearer'; readonly value: number; readonly costPerHour: number }
+  | { readonly kind: 'impossible'; readonly bindingConstraint: BindingConstraint };
+
+/** A variant that was not taken. */
+export interface RejectedVariant {
+  readonly variantId: VariantId;
+  readonly verdict: VariantVerdict;
+}
+
+/** One stage of the plan. */
+export interface StageExplanation {
+  /** Surrogate latency, and its part of the SLO where the stage lies on the slowest path (else 0). */
+  readonly latencyMs: number;
+  readonly sloFraction: number;
+  readonly costFraction: number;
+  readonly nextBetter?: RejectedVariant;
+  readonly nextCheaper?: RejectedVariant;
+}
+
+/** The explanation of a feasible plan; values are of the objective. */
+export interface PlanExplanation {
+  readonly value: number;
+  readonly oneMoreCore?: ChangedOutcome;
+  readonly tenMoreMs: ChangedOutcome;
+  readonly tenPercentMoreLoad: ChangedOutcome;
+  /** Highest arrival rate at which this very plan keeps the surrogate's SLO. */
+  readonly holdsUntilRps: number;
+  readonly stages: Readonly<Record<StageId, StageExplanation>>;
+}
+
+type FeasibleResult = PlanResult & { readonly kind: 'feasible' };
+
+const LOAD_STEP = 1.1;
+const SLO_STEP_MS = 10;
+const BISECTIONS = 30;
+
+/** Whether an option is what a stage of a plan says. */
+const runs = (part: StagePlan, o: StageOption): boolean =>
+  o.variantId === part.variantId &&
+  o.resources.cpuCores === part.resources.cpuCores &&
+  o.maxBatchSize === part.maxBatchSize &&
+  o.replicas === part.replicas;
+
+/** The options of a setting that make up a plan. */
+function optionsOf(setting: PlanningSetting, plan: Plan): readonly StageOption[] | undefined {
+  const chosen = setting.spec.stages.map((stage, s) => {
+    const [part] = plan.stages[stage.id] ?? [];
+    return setting.options[s]?.find((o) => part !== undefined && runs(part, o));
+  });
+  return chosen.every((o) => o !== undefined) ? chosen : undefined;
+}
+
+class Explainer {
+  readonly #problem: PlanningProblem;
+  readonly #setting: PlanningSetting;
+  readonly #factors: LatencyFactors;
+  readonly #result: FeasibleResult;
+
+  constructor(problem: PlanningProblem, result: FeasibleResult) {
+    this.#problem = problem;
+    this.#setting = planningSetting(problem);
+    this.#factors = { theta: result.certificate.theta, kappa: result.certificate.kappa };
+    this.#result = result;
+  }
+
+  explain(): PlanExplanation {
+    const { slo, budget } = this.#setting.spec;
+    const { cpuCores } = budget;
+    const moreTime = { ...slo, latencyMs: slo.latencyMs + SLO_STEP_MS };
+    return {
+      value: this.#result.objectiveValue,
+      ...(cpuCores === undefined
+        ? {}
+        : { oneMoreCore: this.#changed({ ...this.#problem, budget: { ...budget, cpuCores: cpuCores + 1 } }) }),
+      tenMoreMs: this.#changed({ ...this.#problem, slo: moreTime }),
+      tenPercentMoreLoad: this.#changed({ ...this.#problem, arrivalRps: this.#problem.arrivalRps * LOAD_STEP }),
+      holdsUntilRps: this.#holdsUntilRps(),
+      stages: this.#stages(),
+    };
+  }
+
+  #changed(problem: PlanningProblem): ChangedOutcome {
+    const setting = planningSetting(problem);
+    const { choice } = new SurrogateSolver(setting).solve(this.#factors);
+    if (choice === undefined) return { changedStages: [] };
+    const changedStages = setting.spec.stages.flatMap(({ id }, s) => {
+      const [part] = this.#result.plan.stages[id] ?? [];
+      return part !== undefined && runs(part, (choice[s] as SurrogateOption).option) ? [] : [id];
+    });
+    return { value: objectiveValue(setting.objective, setting.accuracy, choice), changedStages };
+  }
+
+  /** Bisects the rate between the planned one and the plan's capacity. */
+  #holdsUntilRps(): number {
+    const chosen = optionsOf(this.#setting, this.#result.plan);
+    const capacity = this.#result.plan.predicted.capacityRps;
+    if (chosen === undefined) return this.#problem.arrivalRps;
+    let [low, high] = [Math.min(this.#problem.arrivalRps, capacity), capacity];
+    for (let i = 0; i < BISECTIONS && high - low > 1e-3 * high; i++) {
+      const middle = (low + high) / 2;
+      if (this.#latencyAt(chosen, middle) <= this.#setting.sloMs) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #latencyAt(chosen: readonly StageOption[], arrivalRps: number): number {
+    const loads = stageLoads(this.#setting.spec, arrivalRps);
+    return graphLatencyMs(this.#setting.graph, (s) => {
+      const option = chosen[s] as StageOption;
+      const before = this.#setting.stages[s];
+      const load = before === undefined ? undefined : loads.get(before.stage.id);
+      if (before === undefined || load === undefined) return 0;
+      if (load.arrivalRps >= capacityRps(option.curve, option.replicas, option.maxBatchSize))
+        return Number.POSITIVE_INFINITY;
+      const setting = { ...before, load };
+      const quick = optionTimes(setting, option);
+      return optionLatencyMs(quick.exact ? quick : exactTimes(setting, option), this.#factors);
+    });
+  }
+
+  #stages(): Readonly<Record<StageId, StageExplanation>> {
+    const chosen = optionsOf(this.#setting, this.#result.plan) ?? [];
+    const { sloMs, graph } = this.#setting;
+    const cost = this.#result.plan.predicted.costPerHour;
+    const latency = (s: number): number => {
+      const [setting, option] = [this.#setting.stages[s], chosen[s]];
+      if (setting === undefined || option === undefined) return 0;
+      return optionLatencyMs(option.exact ? option : exactTimes(setting, option), this.#factors);
+    };
+    const latencies = this.#setting.spec.stages.map((_, s) => latency(s));
+    const whole = graphLatencyMs(graph, (s) => latencies[s] ?? 0);
+    return Object.fromEntries(
+      this.#setting.spec.stages.map((stage, s): [string, StageExplanation] => {
+        const latencyMs = latencies[s] ?? 0;
+        const without = graphLatencyMs(graph, (t) => (t === s ? 0 : (latencies[t] ?? 0)));
+        return [
+          stage.id,
+          {
+            latencyMs,
+            sloFraction: (whole - without) / sloMs,
+            costFraction: cost > 0 ? (chosen[s]?.use[3] ?? 0) / cost : 0,
+            ...this.#rejected(s, chosen[s]),
+          },
+        ];
+      }),
+    );
+  }
+
+  /** The neighbours of the chosen variant in accuracy. */
+  #rejected(s: number, chosen: StageOption | undefined): Pick<StageExplanation, 'nextBetter' | 'nextCheaper'> {
+    const stage = this.#setting.spec.stages[s];
+    if (stage === undefined || chosen === undefined) return {};
+    const own = variantAccuracy(stage, chosen.variantId);
+    const others = stage.variants.map((variant) => ({ id: variant.id, accuracy: variantAccuracy(stage, variant.id) }));
+    const better = others.filter((v) => v.accuracy > own).sort((a, b) => a.accuracy - b.accuracy)[0];
+    const cheaper = others.filter((v) => v.accuracy < own).sort((a, b) => b.accuracy - a.accuracy)[0];
+    return {
+      ...(better === undefined ? {} : { nextBetter: { variantId: better.id, verdict: this.#verdictOn(s, better.id) } }),
+      ...(cheaper === undefined
+        ? {}
+        : { nextCheaper: { variantId: cheaper.id, verdict: this.#verdictOn(s, cheaper.id) } }),
+    };
+  }
+
+  #verdictOn(s: number, variantId: VariantId): VariantVerdict {
+    const { objective, accuracy } = this.#setting;
+    const held = this.#holding(s, variantId);
+    const choice = this.#best(held);
+    if (choice === undefined) return { kind: 'impossible', bindingConstraint: this.#bindingOf(held, s) };
+    const value = objectiveValue(objective, accuracy, choice);
+    const costPerHour = costOf(choice);
+    const worse = isBetter(objective, this.#result.objectiveValue, value);
+    return { kind: worse ? 'worse' : 'dearer', value, costPerHour };
+  }
+
+  #best(problem: PlanningProblem): readonly SurrogateOption[] | undefined {
+    return new SurrogateSolver(planningSetting(problem)).solve(this.#factors).choice;
+  }
+
+  /** The problem with one stage held to a variant. */
+  #holding(s: number, variantId: VariantId): PlanningProblem {
+    const pins = this.#setting.spec.stages.map((stage, t) => [
+      stage.id,
+      t === s ? { ...stage.pins, variantId } : stage.pins,
+    ]);
+    return { ...this.#problem, pins: Object.fromEntries(pins) };
+  }
+
+  #bindingOf(held: PlanningProblem, s: number): BindingConstraint {
+    const { percentile } = this.#setting.spec.slo;
+    if (this.#best({ ...held, slo: { latencyMs: Number.MAX_VALUE, percentile } }) !== undefined) return 'slo';
+    const unlimited = { ...held, budget: {} };
+    if (this.#best(unlimited) !== undefined) return 'budget';
+    return planningSetting(unlimited).options[s]?.length === 0 ? 'capacity' : 'accuracy-floor';
+  }
+}
+
+/** Explains a plan of `optimize` for the same problem. */
+export const explainPlan = (problem: PlanningProblem, result: FeasibleResult): PlanExplanation =>
+  new Explainer(problem, result).explain();
