@@ -29,15 +29,20 @@ const spec: PipelineSpec = (() => {
   };
 })();
 
+function curvesFor(described: PipelineSpec) {
+  const curves = curvesOf(described, []);
+  if (curves.kind === 'invalid') throw new Error('the spec has inline profiles');
+  return curves;
+}
+
 const context: ControlContext = {
   spec,
   profiles: [],
+  curves: curvesFor(spec),
   verifierAt: (arrivalRps) => {
-    const curves = curvesOf(spec, []);
-    if (curves.kind === 'invalid') throw new Error('the spec has inline profiles');
     return planVerifier({
       spec,
-      curves,
+      curves: curvesFor(spec),
       arrivalRps,
       hostCores: Number.POSITIVE_INFINITY,
       seed: 1,
@@ -102,6 +107,36 @@ describe('onTick', () => {
     const stages = { [stageId('detect')]: recent };
     expect(onTick(context, observe(5, running('small', 1), { stages }))).toMatchObject({ kind: 'hold' });
     expect(onTick(context, observe(60, running('large', 2), { stages }))).toMatchObject({ kind: 'apply' });
+  });
+
+  it('does not keep what exceeds the budget, breaks a pin or cannot be simulated, however well it serves', () => {
+    const over = (change: Partial<PipelineSpec>) => ({ ...context, spec: { ...spec, ...change } });
+    const pinned = spec.stages.map((stage) => ({ ...stage, pins: { variantId: variantId('small') } }));
+    expect(onTick(context, observe(5, running('large', 3)))).toMatchObject({ kind: 'apply' });
+    expect(onTick(over({ stages: pinned }), observe(5, running('large', 1)))).toMatchObject({ kind: 'apply' });
+    expect(onTick(context, observe(5, running('gone', 1)))).toMatchObject({ kind: 'apply' });
+  });
+
+  it('plans for the load at the end of its own interval', () => {
+    const ramp = { arrivalsPerSecond: Array.from({ length: 60 }, (_, second) => second / 6) };
+    const expectedAfter = (intervalMs: number) => {
+      const slow = { ...context, spec: { ...spec, control: { ...spec.control, intervalMs } } };
+      return onTick(slow, observe(0, running('small', 1), { load: ramp })).evidence.forecast.meanRps;
+    };
+    expect(expectedAfter(40_000) - expectedAfter(10_000)).toBeCloseTo(30 / 6, 0);
+  });
+
+  it('holds for a change of batching alone where nothing costs anything', () => {
+    const prices = { cpuCorePerHour: 0, memoryGibPerHour: 0, gpuPerHour: 0 };
+    const free = { ...context, spec: { ...spec, prices } };
+    const first = onTick(free, observe(5, running('small', 1)));
+    const replicas = first.kind === 'apply' ? (first.plan.stages[stageId('detect')]?.[0]?.replicas ?? 0) : 0;
+    const runningNow = running('large', replicas);
+    const stage = runningNow.stages[stageId('detect')];
+    const batched = {
+      stages: { [stageId('detect')]: { replicas: stage?.replicas ?? [], maxBatchSize: 2, maxBatchWaitMs: 0 } },
+    };
+    expect(onTick(free, observe(5, batched))).toMatchObject({ kind: 'hold' });
   });
 
   it('changes nothing on stale input', () => {

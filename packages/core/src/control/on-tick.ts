@@ -15,6 +15,8 @@ import type { Plan, PlanResult } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import { optimize } from '../optimize/optimize.js';
 import type { PlanningProblem, VerifyPlan } from '../optimize/planning-problem.js';
+import { limitsOf, totalUse, useOf, within } from '../optimize/resource-use.js';
+import type { ServiceCurves } from '../profile/curves-of.js';
 import { showsSloMet } from '../simulate/plan-verifier.js';
 import { diffPlans } from './diff-plans.js';
 import { planThatRuns } from './plan-that-runs.js';
@@ -23,6 +25,7 @@ import { planThatRuns } from './plan-that-runs.js';
 export interface ControlContext {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
+  readonly curves: ServiceCurves;
   /** A verifier for one arrival rate. */
   verifierAt(arrivalRps: number): VerifyPlan;
 }
@@ -32,9 +35,12 @@ const WORTHWHILE_PAS = 0.002;
 /** Least saving in cost that is worth a change, as a fraction of the running cost. */
 const WORTHWHILE_SAVING_FRACTION = 0.1;
 
+/** What a plan takes from the tick until it is in force: planning, loading, draining. */
+const PUTTING_IN_FORCE_MS = 2_000;
+
 /** Decides what to do now. */
 export function onTick(context: ControlContext, observation: Observation): Decision {
-  const forecast = smoothedRate(observation.load);
+  const forecast = smoothedRate(observation.load, context.spec.control.intervalMs + PUTTING_IN_FORCE_MS);
   if (observation.staleSources.length > 0) {
     return {
       kind: 'hold',
@@ -73,9 +79,10 @@ interface Proposal {
 function holdReason(context: ControlContext, { observation, plan, changes, verify }: Proposal): string | undefined {
   const { spec } = context;
   const running = planThatRuns(spec, observation.runningPlan);
-  if (running === undefined || !showsSloMet(verify(running, spec.slo))) return undefined;
+  if (running === undefined || !mayStay(context, running)) return undefined;
+  if (!showsSloMet(verify(running, spec.slo))) return undefined;
   const gainedPas = plan.predicted.pas - running.predicted.pas;
-  const savedFraction = 1 - plan.predicted.costPerHour / running.predicted.costPerHour;
+  const savedFraction = savedCostFraction(running, plan);
   if (gainedPas < WORTHWHILE_PAS && savedFraction < WORTHWHILE_SAVING_FRACTION)
     return 'what runs meets the SLO and the gain is too small';
   const recent = changes.find(
@@ -84,6 +91,44 @@ function holdReason(context: ControlContext, { observation, plan, changes, verif
   return recent === undefined
     ? undefined
     : `stage ${recent.stageId} switched its variant less than ${spec.control.minDwellMs} ms ago`;
+}
+
+/** Whether what runs keeps to budget, floor and pins, and can be simulated at all (a resumed plan may lack profile points). */
+function mayStay({ spec, curves }: ControlContext, running: Plan): boolean {
+  const known = spec.stages.every(({ id }) => {
+    const stage = running.stages[id]?.[0];
+    return stage !== undefined && curves.curve(id, stage.variantId, stage.resources.cpuCores) !== undefined;
+  });
+  const floor = spec.objective.kind === 'min-cost' ? spec.objective.accuracyFloor : 0;
+  return known && running.predicted.pas >= floor && fitsBudget(spec, running) && keepsPins(spec, running);
+}
+
+function fitsBudget(spec: PipelineSpec, { stages }: Plan): boolean {
+  const limits = limitsOf(spec);
+  const uses = Object.values(stages).flat();
+  const total = totalUse(uses.map(({ resources, replicas }) => useOf(resources, replicas, spec.prices)));
+  return total.every((amount, kind) => within(amount, limits[kind] ?? Number.POSITIVE_INFINITY));
+}
+
+function keepsPins(spec: PipelineSpec, { stages }: Plan): boolean {
+  return spec.stages.every(({ id, pins, bounds }) => {
+    const stage = stages[id]?.[0];
+    if (stage === undefined) return false;
+    const kept = (pinned: unknown, actual: unknown) => pinned === undefined || pinned === actual;
+    return (
+      kept(pins.variantId, stage.variantId) &&
+      kept(pins.cpuCores, stage.resources.cpuCores) &&
+      kept(pins.maxBatchSize, stage.maxBatchSize) &&
+      kept(pins.replicas, stage.replicas) &&
+      stage.replicas >= bounds.minReplicas &&
+      stage.replicas <= bounds.maxReplicas
+    );
+  });
+}
+
+function savedCostFraction(running: Plan, plan: Plan): number {
+  const before = running.predicted.costPerHour;
+  return before === 0 ? 0 : 1 - plan.predicted.costPerHour / before;
 }
 
 function dwells({ spec }: ControlContext, observation: Observation, stageId: StageId): boolean {

@@ -7,12 +7,14 @@ import type { Decision } from '../model/decision.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
+import type { RunningPlan } from '../model/running-plan.js';
 import { curvesOf, profileError } from '../profile/curves-of.js';
 import type { ArrivalProcess } from '../simulate/arrivals.js';
 import { planVerifier } from '../simulate/plan-verifier.js';
 import { type SimulatedController, type SimulationRun, simulatePlan } from '../simulate/simulate-plan.js';
 import { DEFAULT_WORK_STAGE_REQUESTS } from '../simulate/verify-plan.js';
 import { type ControlContext, onTick } from './on-tick.js';
+import { planThatRuns } from './plan-that-runs.js';
 
 /** What to simulate; `hostCores` as in a plan's verification. */
 export interface ControlSetup {
@@ -38,16 +40,13 @@ export function simulateControl(setup: ControlSetup): ControlledRun {
   const verifierAt: ControlContext['verifierAt'] = (arrivalRps) =>
     planVerifier({ spec, curves, arrivalRps, hostCores, seed, workStageRequests: DEFAULT_WORK_STAGE_REQUESTS });
   const decisions: { atMs: number; decision: Decision }[] = [];
-  let pas = firstPlan.predicted.pas;
   let pasSum = 0;
   const controller: SimulatedController = {
     intervalMs: spec.control.intervalMs,
     decide: (observation) => {
-      const decision = onTick({ spec, profiles, verifierAt }, observation);
+      const decision = onTick({ spec, profiles, curves, verifierAt }, observation);
       decisions.push({ atMs: observation.atMs, decision });
-      if (decision.kind !== 'apply') return [];
-      pas = decision.plan.predicted.pas;
-      return decision.changes;
+      return decision.kind === 'apply' ? decision.changes : [];
     },
     loadMs: (stageId, variantId) => loadMs({ spec, profiles }, stageId, variantId),
   };
@@ -55,11 +54,16 @@ export function simulateControl(setup: ControlSetup): ControlledRun {
     ...{ spec, curves, plan: firstPlan, arrivals, hostCores, controller },
     rng: new SeededRng(seed),
     drops: true,
-    onEnd: ({ latencyMs }) => {
-      if (latencyMs !== undefined) pasSum += pas;
+    onEnd: ({ latencyMs, runningPlan }) => {
+      if (latencyMs !== undefined) pasSum += pasOf(spec, runningPlan());
     },
   });
   return { ...run, decisions, pasMean: run.tally.completed === 0 ? 0 : pasSum / run.tally.completed };
+}
+
+/** Accuracy of what runs when a request ends; a stage in the middle of a change counts as what serves most. */
+function pasOf(spec: PipelineSpec, running: RunningPlan): number {
+  return planThatRuns(spec, running)?.predicted.pas ?? 0;
 }
 
 function loadMs(

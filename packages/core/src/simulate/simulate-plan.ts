@@ -12,6 +12,7 @@ import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { DropReason } from '../model/request-outcome.js';
+import type { RunningPlan } from '../model/running-plan.js';
 import { VariantAges } from '../model/variant-ages.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { drawMs } from '../profile/service-law.js';
@@ -43,6 +44,8 @@ export interface SimulatedEnd {
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;
   readonly latencyMs: number | undefined;
+  /** What runs at that moment. */
+  runningPlan(): RunningPlan;
 }
 
 /** A control loop in simulated time. Ticks that come while changes are under way are skipped, as a served loop does. */
@@ -84,6 +87,7 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
   readonly #ages = new VariantAges();
   /** Shared arrays of empty items, by length. */
   readonly #emptyItems: undefined[][] = [];
+  readonly #runningPlan = () => this.#fleet.runningPlan();
   #loadEnded = false;
   #nowMs = 0;
 
@@ -125,12 +129,12 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     const { arrivedAtMs } = request;
     const latencyMs = nowMs - arrivedAtMs;
     this.tally.complete(latencyMs);
-    this.#setup.onEnd?.({ arrivedAtMs, endedAtMs: nowMs, latencyMs });
+    this.#setup.onEnd?.({ arrivedAtMs, endedAtMs: nowMs, latencyMs, runningPlan: this.#runningPlan });
   }
 
   drop({ arrivedAtMs, droppedAtStage }: Request, reason: DropReason, nowMs: number): void {
     this.tally.drop(reason, droppedAtStage);
-    this.#setup.onEnd?.({ arrivedAtMs, endedAtMs: nowMs, latencyMs: undefined });
+    this.#setup.onEnd?.({ arrivedAtMs, endedAtMs: nowMs, latencyMs: undefined, runningPlan: this.#runningPlan });
   }
 
   fail(): void {

@@ -40,7 +40,7 @@ export function planningEngine(setup: PlanningSetup): <Task extends PlanningTask
   const verifierAt: ControlContext['verifierAt'] = (arrivalRps) =>
     planVerifier({ spec, curves, arrivalRps, hostCores, seed, workStageRequests: DEFAULT_WORK_STAGE_REQUESTS });
   const answer = (task: PlanningTask): Decision | PlanResult => {
-    if (task.kind === 'tick') return onTick({ spec, profiles, verifierAt }, task.observation);
+    if (task.kind === 'tick') return onTick({ spec, profiles, curves, verifierAt }, task.observation);
     const { arrivalRps } = task;
     const problem: PlanningProblem = {
       spec,

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { SeededRng } from '../kernel/rng.js';
+import { variantId } from '../model/ids.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
+import { piecewiseLinearArrivals } from '../simulate/arrivals.js';
+import { simulateControl } from './simulate-control.js';
+
+/** One stage on two cores: `small` is quick and right 6 times in 10, `large` slow and right 9 times in 10. */
+const spec: PipelineSpec = (() => {
+  const chain = chainSpec({ detect: [] });
+  const variant = (name: string, value: number, meanMs: number) => ({
+    id: variantId(name),
+    accuracy: { value, metric: 'f1' },
+    cpuCores: [1],
+    memoryBytes: 0,
+    gpus: 0,
+    loadMs: 300,
+    profile: [{ cpuCores: 1, batchSize: 1, meanMs, p99Ms: meanMs * 1.2 }],
+    parameters: {},
+  });
+  const variants = [variant('small', 0.6, 10), variant('large', 0.9, 50)];
+  return { ...chain, budget: { cpuCores: 2 }, stages: chain.stages.map((stage) => ({ ...stage, variants })) };
+})();
+
+const smallPlan = planOf(spec, { maxBatchSize: 1, replicas: 1 });
+
+function controlled(rates: readonly number[]) {
+  const points = rates.map((arrivalRps, i) => ({ atS: i * 40, arrivalRps }));
+  const arrivals = piecewiseLinearArrivals(points, new SeededRng(1));
+  return simulateControl({ spec, profiles: [], firstPlan: smallPlan, arrivals, hostCores: 2, seed: 1 });
+}
+
+describe('simulateControl', () => {
+  it('follows a load up and down without losing the SLO', () => {
+    const { tally, decisions, pasMean } = controlled([8, 8, 60, 60, 8, 8]);
+    const switches = decisions.flatMap(({ decision }) => (decision.kind === 'apply' ? decision.changes : []));
+    const targets = switches.filter(({ kind }) => kind === 'switch-variant').map(({ to }) => to.variantId);
+    expect(targets).toEqual(['large', 'small', 'large']);
+    expect(tally.withinSlo / tally.arrived).toBeGreaterThan(0.99);
+    expect(pasMean).toBeGreaterThan(0.62);
+    expect(pasMean).toBeLessThan(0.85);
+  });
+
+  it('counts the accuracy of what served, not of what was decided', () => {
+    const { decisions, pasMean, tally } = controlled([5, 5]);
+    const [switchAt] = decisions.filter(({ decision }) => decision.kind === 'apply').map(({ atMs }) => atMs);
+    const beforeFraction = ((switchAt ?? 0) + 300) / 40_000;
+    expect(tally.completed).toBe(tally.arrived);
+    expect(pasMean).toBeCloseTo(0.6 * beforeFraction + 0.9 * (1 - beforeFraction), 1);
+  });
+
+  it('gives the same run for the same seed', () => {
+    const once = () => controlled([5, 40]);
+    expect(once().tally).toEqual(once().tally);
+  });
+});
