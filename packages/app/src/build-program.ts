@@ -16,7 +16,15 @@ import { runCommand } from './terminal/run-command.js';
 import { VERSION } from './version.js';
 
 /** The policies that `--policy` takes, ours first. */
-export const policyNames = ['equipoise', 'static-cheapest', 'static-best'] as const;
+export const policyNames = [
+  'equipoise',
+  'ipa',
+  'fa2-low',
+  'fa2-high',
+  'rim',
+  'static-cheapest',
+  'static-best',
+] as const;
 
 const MIB = 1024 ** 2;
 

@@ -77,6 +77,11 @@ export class RunningCommand {
     });
   }
 
+  /** Closes the pipe behind its stdout. */
+  stopReading(): void {
+    this.#child.stdout.destroy();
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

@@ -1,7 +1,7 @@
 import { policies } from '@equipoise/core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { buildProgram, policyNames } from './build-program.js';
-import { documentOf, equipoise, TestFolder } from './equipoise.test-support.js';
+import { documentOf, equipoise, RunningCommand, TestFolder } from './equipoise.test-support.js';
 
 const folder = new TestFolder();
 const run = (...args: string[]) => equipoise(folder.path, ...args);
@@ -27,6 +27,12 @@ describe('equipoise', () => {
     const { exitCode, stdout, stderr } = await run();
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
     expect(stderr).toContain('Usage: equipoise');
+  });
+
+  it('does not mind a reader that has seen enough', async () => {
+    const command = new RunningCommand(folder.path, ['--help']);
+    command.stopReading();
+    expect(await command.ended).toMatchObject({ exitCode: 0, stdout: '', stderr: '' });
   });
 
   it('offers the policies that core has', () => {

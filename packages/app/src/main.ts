@@ -31,4 +31,8 @@ async function reportWrongUsage({ code, message }: CommanderError): Promise<void
   reportError(new AppError('WRONG_USAGE', text.replace(/^error: /, ''), { details: { reason: code } }), true);
 }
 
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // A reader that has seen enough, such as head, is no failure.
+  if (error.code !== 'EPIPE') throw error;
+});
 await main(process.argv.slice(2));

@@ -128,6 +128,7 @@ describe('equipoise plan', () => {
     [['--accuracy-floor', '0.3'], 'detect=large×1 classify=only×1', 2],
     [['--weights', '2,1,0'], 'detect=large×1 classify=only×1', 2 * 0.4 - 2],
     [['--policy', 'static-cheapest'], 'detect=small×1 classify=only×1', 2],
+    [['--policy', 'ipa'], 'detect=large×1 classify=only×1', 2 * 0.4 - 2],
     [['--policy', 'static-best'], 'detect=large×1 classify=only×1', 2],
     [['--estimator', 'sum-of-tails'], 'detect=large×1 classify=only×1', 0.4],
   ])('obeys %j', async (flags, choice, objectiveValue) => {

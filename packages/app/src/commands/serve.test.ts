@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   endCommands,
@@ -37,6 +38,7 @@ const planOf = ({ command }: Serving): string => /┌[\s\S]*┘/.exec(command.st
 beforeAll(() => {
   folder.write('pipeline.yaml', syntheticPipeline());
   folder.write('slow.yaml', syntheticPipeline({ largeMs: 400, latencyMs: 5000 }));
+  folder.write('endless.yaml', syntheticPipeline({ largeMs: 20_000, latencyMs: 100_000 }));
 });
 
 afterEach(endCommands);
@@ -74,6 +76,18 @@ describe('equipoise serve', () => {
     command.signal('SIGINT');
     expect(await answered).toBe(200);
     expect(await command.ended).toMatchObject({ exitCode: 0, signal: null });
+  });
+
+  it('ends at once when it is told again a while later', async () => {
+    const { command, url } = await serve('endless.yaml', '--arrival-rps', '0.01');
+    const { answered } = await requestUnderWay(url);
+    const cutOff = expect(answered).rejects.toThrow('socket hang up');
+    command.signal('SIGINT');
+    await command.said(/draining/);
+    await setTimeout(1100);
+    command.signal('SIGINT');
+    expect(await command.ended).toMatchObject({ exitCode: null, signal: 'SIGKILL' });
+    await cutOff;
   });
 
   it('goes on with the last good plan after a kill and after a stop, while the pipeline is the same', async () => {
