@@ -42,8 +42,9 @@ export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
     return { request, tensors: this.#algebra.share(tensors) };
   }
 
-  /** How a request ends whose output stages have all answered. */
+  /** How a request ends whose output stages have all answered; also when the last of its tensors could not be put together. */
   outcome(request: ServedRequest): PipelineOutcome {
+    if (request.context.failure !== undefined) return { kind: 'failed', failure: request.context.failure };
     try {
       const produced = request.outputs.map((output) => output?.tensors);
       return { kind: 'completed', output: responseTensors(this.#outputs, produced) };

@@ -25,6 +25,10 @@ function setUp(spec: PipelineSpec, scripts: Readonly<Record<string, ItemScript>>
   return { clock, pipeline, runners, ends };
 }
 
+function zeros(count: number): readonly number[] {
+  return new Array<number>(count).fill(0);
+}
+
 function failed(code: string, message: RegExp) {
   return { kind: 'failed', failure: expect.objectContaining({ code, message: expect.stringMatching(message) }) };
 }
@@ -129,7 +133,7 @@ describe('a request', () => {
     const { clock, pipeline, runners } = setUp(spec, {
       detect: echo,
       classify: ({ x: tensor }) => ({
-        y: fp32([tensor?.data[0] as number], ...new Array<number>(tensor?.data[0] as number).fill(0)),
+        y: fp32([tensor?.data[0] as number], ...zeros(tensor?.data[0] as number)),
       }),
       count: echo,
     });
@@ -137,6 +141,40 @@ describe('a request', () => {
     await clock.advanceTo(100);
     expect(await outcome).toEqual(failed('STAGE_FAILED', /Stage classify: .*tensor y differs/));
     expect(runners['count']?.batches).toEqual([]);
+  });
+
+  it.each<[string, RegExp, ItemScript]>([
+    [
+      'items of different shapes',
+      /Stage classify: .*tensor y differs/,
+      ({ x: tensor }) => ({ y: fp32([tensor?.data[0] as number], ...zeros(tensor?.data[0] as number)) }),
+    ],
+    [
+      'items of different tensors',
+      /Stage classify: .*item 2 has no y1/,
+      (item) => ({ [`y${item['x']?.data[0]}`]: fp32([1], 0) }),
+    ],
+  ])('fails when its response would be gathered from %s', async (_, message, classify) => {
+    const spec = servingSpec(['detect', 'classify'], {
+      edges: [edge('detect', 'classify', { fanOut: { expected: 2 } })],
+    });
+    const { clock, pipeline, ends } = setUp(spec, { detect: echo, classify });
+    const outcome = pipeline.submit({ x: fp32([2], 1, 2) });
+    await clock.advanceTo(100);
+    expect(await outcome).toEqual(failed('STAGE_FAILED', message));
+    expect(ends).toMatchObject([{ kind: 'failed', code: 'STAGE_FAILED' }]);
+  });
+
+  it('fails when the stage whose items would be its response cannot fan out', async () => {
+    const spec = servingSpec(['detect', 'classify'], {
+      edges: [edge('detect', 'classify', { fanOut: { expected: 2 } })],
+    });
+    const uneven = () => ({ a: fp32([2], 1, 2), b: fp32([3], 1, 2, 3) });
+    const { clock, pipeline, runners } = setUp(spec, { detect: uneven, classify: echo });
+    const outcome = pipeline.submit(x(1));
+    await clock.advanceTo(100);
+    expect(await outcome).toEqual(failed('STAGE_FAILED', /Stage detect: it fans out.*a \[2\] and b \[3\]/));
+    expect(runners['classify']?.batches).toEqual([]);
   });
 
   it('fails when the response lacks a tensor that the outputs name', async () => {
