@@ -10,6 +10,7 @@ export const PURPOSES: Readonly<Record<string, string>> = {
   'dependency-cruiser': 'direction rules between packages and folders',
   esbuild: 'compiling the stage modules of users',
   'fast-check': 'property tests',
+  highs: 'mixed-integer solver: an oracle of the planner in tests and benchmarks, not part of the product',
   'fastest-levenshtein': 'nearest spelling in error messages',
   knip: 'unused files, exports and dependencies',
   libsql: 'the embedded store',

@@ -11,7 +11,7 @@ import { fixedPlan, simulateFixed } from '../demo/compare-policies.js';
 import { overheadFraction } from '../demo/cpu-meter.js';
 import { demoChecks } from '../demo/demo-checks.js';
 import { demoLoad, peakRps } from '../demo/demo-load.js';
-import { totalsOf } from '../demo/demo-record.js';
+import { type RunTotals, totalsOf } from '../demo/demo-record.js';
 import { type ComparedRun, type DemoOutcome, demoReport } from '../demo/demo-report.js';
 import { type DemoRun, runDemo } from '../demo/demo-run.js';
 import { demoText, ladderText } from '../demo/demo-text.js';
@@ -76,7 +76,7 @@ function outcomeOf(
   served: { readonly run: DemoRun; readonly policy: PolicyName; readonly peakRps: number },
 ): DemoOutcome {
   const { run, policy } = served;
-  const totals = totalsOf(run.seconds);
+  const totals = clientTotals(run);
   const arrivalsPerSecond = run.seconds.map(({ arrived }) => arrived);
   const fixed = (name: string, fixedPolicy: PolicyName): ComparedRun => {
     const plan = fixedPlan(spec, profiles, { policy: fixedPolicy, arrivalRps: served.peakRps });
@@ -103,6 +103,12 @@ function outcomeOf(
     checks: demoChecks(figures),
     machine,
   };
+}
+
+/** What the client saw, from the scheduled instants on; only the accuracy of the answers is known to the server alone. */
+function clientTotals({ load, seconds }: DemoRun): RunTotals {
+  const { sent, ok, dropped, failed, sloAttainmentFraction = 0 } = load;
+  return { arrived: sent, completed: ok, dropped, failed, sloAttainmentFraction, pasMean: totalsOf(seconds).pasMean };
 }
 
 function frameWriter(): (state: LiveState) => void {

@@ -16,7 +16,10 @@ const totals = (over: Partial<RunTotals> = {}): RunTotals => ({
 const planWith = (pas: number): PlanInForce => ({
   atS: 0,
   reason: '',
-  plan: { stages: {}, predicted: { latencyMs: 1, percentile: 99, pas, capacityRps: 1, cpuCores: 1, costPerHour: 1 } },
+  plan: {
+    stages: {},
+    predicted: { latencyMs: 1, percentile: 99, pas, capacityRps: 10 / pas, cpuCores: 1, costPerHour: 1 },
+  },
 });
 
 const good: DemoFigures = {

@@ -73,7 +73,14 @@ function loadTask(spec: PipelineSpec, serverUrl: string, points: readonly RatePo
     .sort()
     .map((name) => join(folder, name));
   const contentType = source?.tensors[0]?.contentTypes[0] ?? 'application/octet-stream';
-  return { url: `${serverUrl}/v1/pipelines/${spec.name}/run`, points, files, contentType, seed: 1 };
+  return {
+    url: `${serverUrl}/v1/pipelines/${spec.name}/run`,
+    points,
+    files,
+    contentType,
+    seed: 1,
+    sloLatencyMs: spec.slo.latencyMs,
+  };
 }
 
 function generateLoad(task: LoadTask): Promise<LoadAnswer> {

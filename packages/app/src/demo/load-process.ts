@@ -10,6 +10,7 @@ export interface LoadTask {
   readonly files: readonly string[];
   readonly contentType: string;
   readonly seed: number;
+  readonly sloLatencyMs: number;
 }
 
 /** What it answers when the load has ended. */
@@ -20,10 +21,10 @@ export interface LoadAnswer extends LoadResult {
 const TIMEOUT_MS = 10_000;
 
 process.once('message', async (task: LoadTask) => {
-  const { url, contentType } = task;
+  const { url, contentType, sloLatencyMs } = task;
   const bodies = await Promise.all(task.files.map(async (file) => ({ contentType, bytes: await readFile(file) })));
   const arrivals = piecewiseLinearArrivals(task.points, new SeededRng(task.seed));
-  const result = await runLoad({ url, arrivals, bodies, timeoutMs: TIMEOUT_MS });
+  const result = await runLoad({ url, arrivals, bodies, timeoutMs: TIMEOUT_MS, sloLatencyMs });
   const { user, system } = process.cpuUsage();
   const answer: LoadAnswer = { ...result, cpuS: (user + system) / 1e6 };
   process.send?.(answer, () => process.disconnect());

@@ -1,12 +1,31 @@
 /** A block of lines that is drawn again in its place on a terminal. Where there is none, the caller prints lines instead. */
 
+/** Escape sequences, which take no room. */
+const ESCAPE = '\u001b';
+const STYLE = new RegExp(`(${ESCAPE}\\[[0-9;]*m)`);
+
+/** A line cut to the width of the terminal, so that it takes one row; the style is reset where it was cut. */
+export function cutToWidth(line: string, columns: number): string {
+  let room = columns;
+  let cut = '';
+  for (const part of line.split(STYLE)) {
+    if (STYLE.test(part)) cut += part;
+    else if (part.length <= room) {
+      cut += part;
+      room -= part.length;
+    } else return `${cut}${part.slice(0, Math.max(0, room))}\u001b[0m`;
+  }
+  return cut;
+}
+
 /** Draws frames over each other on stderr. */
 export class Screen {
   #height = 0;
 
   draw(lines: readonly string[]): void {
+    const columns = process.stderr.columns ?? 120;
     const up = this.#height > 0 ? `\u001b[${this.#height}A` : '';
-    process.stderr.write(`${up}${lines.map((line) => `\u001b[2K${line}\n`).join('')}\u001b[0J`);
+    process.stderr.write(`${up}${lines.map((line) => `\u001b[2K${cutToWidth(line, columns)}\n`).join('')}\u001b[0J`);
     this.#height = lines.length;
   }
 }

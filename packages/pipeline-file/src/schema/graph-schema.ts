@@ -20,6 +20,8 @@ export const edgeSchema = z.strictObject({
 
 /** One entry of `spec.outputs`. */
 export const outputSchema = z.strictObject({
-  from: text().describe('Name of a stage whose tensors are part of the response; it must lie outside every fan-out.'),
+  from: text().describe(
+    'Name of a stage whose tensors are part of the response. Inside a fan-out it answers with the tensors of all items, stacked in their order.',
+  ),
   tensors: z.array(text()).min(1).optional().describe('Names of the tensors to return. Left out: all.'),
 });

@@ -19,7 +19,9 @@ export const controlSchema = z
         cpuCores: nonNegative().describe('Cores above the budget while old and new replicas overlap.'),
       })
       .optional()
-      .describe('What a change may use above the budget for a while. Left out: one replica of the largest kind.'),
+      .describe(
+        'What a change may use above the budget for a while. Not kept yet: a change starts all new replicas of a stage beside the old.',
+      ),
   })
   .prefault({})
   .describe('How the control loop acts.');

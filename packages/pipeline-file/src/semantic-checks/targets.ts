@@ -5,7 +5,7 @@ import type { Finding } from '../problem.js';
 
 /** Finds targets that cannot be meant. */
 export function checkTargets(spec: SpecDraft): Finding[] {
-  return [...checkPercentile(spec), ...checkAccuracyFloor(spec), ...checkWeights(spec)];
+  return [...checkPercentile(spec), ...checkAccuracyFloor(spec), ...checkWeights(spec), ...checkSurge(spec)];
 }
 
 function* checkPercentile({ slo }: SpecDraft): Generator<Finding> {
@@ -32,4 +32,11 @@ function* checkWeights({ objective }: SpecDraft): Generator<Finding> {
   const { accuracy, cost, batch } = objective.weights;
   if (accuracy === 0 && cost === 0 && batch === 0)
     yield { path: ['spec', 'objective', 'weights'], message: 'expected a weight above 0, found 0 for all three' };
+}
+
+/** Told until changes keep to it, so that nobody relies on it. */
+function* checkSurge({ control }: SpecDraft): Generator<Finding> {
+  if (control?.surge === undefined) return;
+  const message = 'control.surge has no effect yet: a change starts all new replicas of a stage beside the old ones';
+  yield { path: ['spec', 'control', 'surge'], message, severity: 'warning' };
 }

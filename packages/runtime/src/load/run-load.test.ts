@@ -44,6 +44,18 @@ describe('runLoad', () => {
     });
   });
 
+  it('tells how much of what was sent was answered within the SLO, drops as misses', async () => {
+    let arrived = 0;
+    const url = await serve((request, response) => {
+      request.resume();
+      arrived += 1;
+      response.statusCode = arrived === 2 ? 503 : 200;
+      setTimeout(() => response.end(), arrived === 3 ? 300 : 0);
+    });
+    const load = { url, arrivals: deterministicArrivals(20, 200), bodies, timeoutMs: 2000, sloLatencyMs: 150 };
+    expect(await runLoad(load)).toMatchObject({ sent: 4, ok: 3, dropped: 1, sloAttainmentFraction: 0.5 });
+  });
+
   it('keeps sending while the server stalls, and counts latency from the scheduled instant', async () => {
     let arrived = 0;
     const held: (() => void)[] = [];

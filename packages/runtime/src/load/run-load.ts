@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly arrivals: ArrivalProcess;
   readonly bodies: readonly LoadBody[];
   readonly timeoutMs: number;
+  /** With it the result tells how much was answered within this latency. */
+  readonly sloLatencyMs?: number;
   /** Open connections at most; requests beyond wait for one, and their wait counts. */
   readonly maxConnections?: number;
   readonly onProgress?: (sent: number, elapsedMs: number) => void;
@@ -42,6 +44,8 @@ export interface LoadResult {
   readonly latencyMs: LatencySummary;
   readonly offeredRps: number;
   readonly achievedRps: number;
+  /** Answered with success within the SLO's latency ÷ sent; a drop is a miss. */
+  readonly sloAttainmentFraction?: number;
   /** Ends by HTTP status, or by error code (`TIMEOUT` after `timeoutMs`) where there was none. */
   readonly byStatus: Readonly<Record<string, number>>;
 }
@@ -69,6 +73,7 @@ class LoadRun {
   readonly #pending = new Set<Promise<void>>();
   #sent = 0;
   #ok = 0;
+  #withinSlo = 0;
   #dropped = 0;
 
   constructor(options: LoadOptions) {
@@ -114,6 +119,7 @@ class LoadRun {
     if (status >= 200 && status < 300) {
       this.#ok += 1;
       this.#latencies.record(latencyMs);
+      if (latencyMs <= (this.#options.sloLatencyMs ?? 0)) this.#withinSlo += 1;
     } else if (DROPPED_STATUSES.has(status)) this.#dropped += 1;
   }
 
@@ -135,6 +141,9 @@ class LoadRun {
       },
       offeredRps: perSecond(this.#sent, took.offeredMs),
       achievedRps: perSecond(this.#ok, took.elapsedMs),
+      ...(this.#options.sloLatencyMs !== undefined && {
+        sloAttainmentFraction: this.#sent === 0 ? 1 : this.#withinSlo / this.#sent,
+      }),
       byStatus: Object.fromEntries(this.#byStatus),
     };
   }
