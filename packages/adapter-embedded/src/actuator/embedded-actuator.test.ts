@@ -190,6 +190,15 @@ describe('EmbeddedActuator', () => {
     expect(launcher.launches[0]?.runner.closed).toBe(true);
   });
 
+  it('serves with a replica whose warm-up input is refused as invalid', async () => {
+    const launcher = new FakeLauncher((batch) =>
+      batch.map(() => ({ kind: 'failed', error: new AppError('INVALID_INPUT', 'no picture') })),
+    );
+    const { actuator, statuses } = open(launcher, { warmUpBatch: () => [commandItem('')] });
+    await actuator.apply(scaleTo(planOf(small, 1)));
+    expect(statuses()).toEqual(['ready']);
+  });
+
   it('waits for the running batch of a replica that it drains', async () => {
     const { actuator, pool, launcher, statuses } = open(fakeLauncher());
     await actuator.apply(scaleTo(planOf(small, 1)));

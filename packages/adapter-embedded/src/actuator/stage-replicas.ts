@@ -241,7 +241,8 @@ export class StageReplicas {
 async function warmUp(runner: ModelRunner, batch: readonly TensorMap[]): Promise<void> {
   const { items } = await runner.run(batch);
   for (const item of items) {
-    if (item.kind === 'ok') continue;
+    // An input that this variant refuses says nothing about the replica: it serves without having been warmed.
+    if (item.kind === 'ok' || item.error.code === 'INVALID_INPUT') continue;
     throw new AppError('MODEL_LOAD_FAILED', `The warm-up run failed: ${item.error.message}`, { cause: item.error });
   }
 }

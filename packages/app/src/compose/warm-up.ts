@@ -2,17 +2,25 @@
  * Warm replicas before they serve: the first run of a model allocates and compiles, which would cost a request its SLO. A replica
  * that starts later runs an input that its stage has really seen; for the very first ones samples go through the whole pipeline.
  */
-import type { LaunchedReplica, ModelRunner, PipelineSpec, ReplicaLauncher, StageId, TensorMap } from '@equipoise/core';
+import type {
+  BatchResult,
+  LaunchedReplica,
+  ModelRunner,
+  PipelineSpec,
+  ReplicaLauncher,
+  StageId,
+  TensorMap,
+} from '@equipoise/core';
 import { copyTensors, loadPipelineSamples, type PipelineRunner } from '@equipoise/runtime';
 
 const SAMPLES = 4;
 const SAMPLE_TIMEOUT_MS = 30_000;
 
-/** Keeps one real input of each stage. */
+/** Keeps one real input of each stage, one that the stage has answered: what it refused would fail every later start. */
 export class StageInputs {
   readonly #kept = new Map<StageId, TensorMap>();
 
-  /** A launcher whose replicas leave a copy of the first input of their stage here. */
+  /** A launcher whose replicas leave a copy of the first input here that their stage answers. */
   watching(launcher: ReplicaLauncher): ReplicaLauncher {
     return {
       launch: async (request): Promise<LaunchedReplica> => {
@@ -30,14 +38,19 @@ export class StageInputs {
 
   #watched(runner: ModelRunner, stageId: StageId): ModelRunner {
     return {
-      run: (batch) => {
-        const [first] = batch;
-        if (first !== undefined && !this.#kept.has(stageId)) this.#kept.set(stageId, copyTensors(first));
-        return runner.run(batch);
-      },
+      run: (batch) => (this.#kept.has(stageId) ? runner.run(batch) : this.#runAndKeep(runner, stageId, batch)),
       onLost: (listener) => runner.onLost(listener),
       close: () => runner.close(),
     };
+  }
+
+  async #runAndKeep(runner: ModelRunner, stageId: StageId, batch: readonly TensorMap[]): Promise<BatchResult> {
+    // Copied before the run, which takes the tensors.
+    const copies = batch.map(copyTensors);
+    const result = await runner.run(batch);
+    const answered = copies.find((_, index) => result.items[index]?.kind === 'ok');
+    if (answered !== undefined && !this.#kept.has(stageId)) this.#kept.set(stageId, answered);
+    return result;
   }
 }
 
