@@ -17,7 +17,7 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; } 
 svg { max-width: 100%; height: auto; }`;
 
 /** Text made safe for HTML. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
   return text.replace(/[&<>"]/g, (character) => entities[character] ?? character);
 }

@@ -73,7 +73,7 @@ export function testPipeline(stages: readonly StageSpec[], edges?: readonly Edge
 }
 
 /** Four stages like an image pipeline: decode, detect, classify three items each, count. */
-export function imagePipeline(): PipelineSpec {
+function imagePipeline(): PipelineSpec {
   const sizes = [0.4, 1, 2.2, 4.5];
   const cores = [0.25, 0.5, 1, 2];
   const detectors = sizes.map((f, i) => ({ name: `d${i}`, accuracy: 0.7 + 0.07 * i, fixedMs: 2, perItemMs: 5 * f }));

@@ -5,7 +5,7 @@
  */
 
 /** Default burst: the CPU time that an idle replica may use at once. */
-export const DEFAULT_BURST_MS = 50;
+const DEFAULT_BURST_MS = 50;
 
 /** CPU-time bucket of one replica; all instants on one monotonic scale. */
 export class CpuShareBucket {

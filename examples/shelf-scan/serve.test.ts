@@ -1,7 +1,7 @@
 /** The example pipeline with its real models behind the real server, against the same models run by hand. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { EmbeddedActuator } from '@equipoise/adapter-embedded';
+import { EmbeddedActuator, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';
 import {
   diffPlans,
   type LoadedStage,
@@ -17,13 +17,12 @@ import {
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { PipelineRunner, type RunningServer, startServer } from '@equipoise/runtime';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import * as classify from '../../../../examples/shelf-scan/stages/classify.js';
-import * as count from '../../../../examples/shelf-scan/stages/count.js';
-import * as decode from '../../../../examples/shelf-scan/stages/decode.js';
-import * as detect from '../../../../examples/shelf-scan/stages/detect.js';
-import { embeddedLauncher } from './embedded-launcher.js';
+import * as classify from './stages/classify.js';
+import * as count from './stages/count.js';
+import * as decode from './stages/decode.js';
+import * as detect from './stages/detect.js';
 
-const folder = fileURLToPath(new URL('../../../../examples/shelf-scan/', import.meta.url));
+const folder = fileURLToPath(new URL('./', import.meta.url));
 const scene = new Uint8Array(await readFile(`${folder}samples/scene-003.jpg`));
 const resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
 /** Long enough for a machine that is busy with other tests. */
@@ -51,7 +50,7 @@ beforeAll(async () => {
   if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems));
   spec = { ...parsed.spec, slo: PATIENT };
   const runner = new PipelineRunner({ spec, hostCores: 2 });
-  actuator = new EmbeddedActuator(spec, { pool: runner, launcher: embeddedLauncher(spec) });
+  actuator = new EmbeddedActuator(spec, { pool: runner, launcher: new ThreadReplicaLauncher() });
   for (const change of diffPlans(actuator.runningPlan(), bestPlan(spec))) await actuator.apply(change);
   server = await startServer({ runners: [runner], version: 'test', port: 0 });
 }, 60_000);
