@@ -10,4 +10,4 @@ export {
   SyntheticReplicaLauncher,
   type SyntheticReplicaOptions,
 } from './synthetic-replica-launcher.js';
-export { ThreadReplicaLauncher } from './thread/thread-replica-launcher.js';
+export { ThreadReplicaLauncher, type ThreadReplicaOptions } from './thread/thread-replica-launcher.js';

@@ -125,6 +125,24 @@ describe('EmbeddedActuator', () => {
     expect(pool.events.map(({ kind }) => kind)).toEqual(['added', 'added', 'batching', 'draining', 'drained']);
   });
 
+  it('tells what serves before it drains, and tells nothing of a change that failed', async () => {
+    const seen: unknown[] = [];
+    const { actuator, pool, statuses } = open(fakeLauncher(), {
+      onServing: (stage, { variantId: variant, maxBatchSize }) => {
+        seen.push([stage, variant, maxBatchSize, statuses(), pool.events.at(-1)?.kind]);
+      },
+    });
+    await actuator.apply(scaleTo(planOf(small, 1)));
+    await expect(actuator.apply(scaleTo(planOf(broken, 1)))).rejects.toThrow('it cannot start');
+    await actuator.apply(scaleTo(planOf(large, 1, { maxBatchSize: 8 })));
+    await actuator.apply({ kind: 'set-batch', stageId: a, to: planOf(large, 1, { maxBatchSize: 4 }) });
+    expect(seen).toEqual([
+      [a, small, 1, ['ready'], 'added'],
+      [a, large, 8, ['ready', 'ready'], 'batching'],
+      [a, large, 4, ['ready'], 'batching'],
+    ]);
+  });
+
   it('serves with each new replica of a growing stage as soon as it is ready', async () => {
     const { actuator, launcher, statuses } = open(fakeLauncher(), { startConcurrency: 1 });
     await actuator.apply(scaleTo(planOf(small, 1)));

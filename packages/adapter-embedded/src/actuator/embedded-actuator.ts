@@ -27,6 +27,7 @@ const defaults = {
   startConcurrency: 2,
   drainPatienceMs: 30_000,
   warmUpBatch: () => undefined,
+  onServing: () => undefined,
   onFailure: () => undefined,
 } as const satisfies Partial<StageSurroundings>;
 
@@ -84,7 +85,7 @@ export class EmbeddedActuator implements Actuator {
 
   async #carryOut({ kind, stageId, to }: Change, stage: SupervisedStage): Promise<void> {
     if (kind === 'set-batch') {
-      stage.replicas.setBatching(to);
+      stage.replicas.rebatch(to);
       return;
     }
     stage.cancelRestart?.();

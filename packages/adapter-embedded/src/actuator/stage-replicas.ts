@@ -37,6 +37,8 @@ export interface StageSurroundings {
   readonly drainPatienceMs: number;
   /** Inputs for one run before a replica serves; made anew for each call, because a run takes them. */
   readonly warmUpBatch: (stageId: StageId) => readonly TensorMap[] | undefined;
+  /** Told when a stage serves as `to` says, before what it replaces is drained. */
+  readonly onServing: (stageId: StageId, to: StagePlan) => void;
   /** Told of failures that no caller waits for. */
   readonly onFailure: (stageId: StageId, error: unknown) => void;
 }
@@ -79,11 +81,9 @@ export class StageReplicas {
   }
 
   /** Puts the batching of `to` in force and leaves the replicas alone. */
-  setBatching({ maxBatchSize, maxBatchWaitMs }: StageBatching): void {
-    const inForce = this.#batching;
-    if (inForce?.maxBatchSize === maxBatchSize && inForce.maxBatchWaitMs === maxBatchWaitMs) return;
-    this.#batching = { maxBatchSize, maxBatchWaitMs };
-    this.#around.pool.setBatching(this.#stage.id, this.#batching);
+  rebatch(to: StagePlan): void {
+    this.#setBatching(to);
+    this.#around.onServing(this.#stage.id, to);
   }
 
   /** Makes the stage what `to` says and remembers it as the target; rejects with the error of a start. */
@@ -93,7 +93,7 @@ export class StageReplicas {
     const replaced = this.#ready().filter((replica) => !isLike(replica, to));
     await this.#startMissing(to, to.replicas - fitting.length, replaced.length === 0);
     this.#target = to;
-    this.setBatching(to);
+    this.rebatch(to);
     const surplus = this.#ready()
       .filter((replica) => isLike(replica, to))
       .slice(to.replicas);
@@ -142,6 +142,13 @@ export class StageReplicas {
     await Promise.all(this.#drains);
   }
 
+  #setBatching({ maxBatchSize, maxBatchWaitMs }: StageBatching): void {
+    const inForce = this.#batching;
+    if (inForce?.maxBatchSize === maxBatchSize && inForce.maxBatchWaitMs === maxBatchWaitMs) return;
+    this.#batching = { maxBatchSize, maxBatchWaitMs };
+    this.#around.pool.setBatching(this.#stage.id, this.#batching);
+  }
+
   #ready(): Replica[] {
     return [...this.#replicas.values()].filter(({ status }) => status === 'ready');
   }
@@ -184,7 +191,7 @@ export class StageReplicas {
 
   async #startMissing(to: StagePlan, count: number, serveAtOnce: boolean): Promise<void> {
     if (count <= 0) return;
-    if (this.#batching === undefined) this.setBatching(to);
+    if (this.#batching === undefined) this.#setBatching(to);
     const waiting = Array.from({ length: count }, () => this.#register(to, 'starting'));
     const started: Replica[] = [];
     const failures: unknown[] = [];

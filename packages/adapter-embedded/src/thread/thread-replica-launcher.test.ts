@@ -224,6 +224,18 @@ describe('a replica thread that ends', () => {
   });
 });
 
+describe('a replica thread that does not load', () => {
+  it('is given up after the launch time-out, and ends by itself when it has loaded after all', async () => {
+    const impatient = new ThreadReplicaLauncher({ launchTimeoutMs: 100 });
+    await expect(impatient.launch(obeying({ loadMs: 1_000 }))).rejects.toMatchObject({
+      code: 'MODEL_LOAD_FAILED',
+      message: "Stage 'obey' (variant 'only') has not loaded within 0.1 s",
+    });
+    expect(livingThreads).toBe(1);
+    await vi.waitFor(() => expect(livingThreads).toBe(0), 5_000);
+  });
+});
+
 describe('stage modules', () => {
   it('may be TypeScript with imports and files beside it', async () => {
     const request = launchRequestOf(stageNamed('typed', [variantNamed('only')], { module: './typed.ts' }), {

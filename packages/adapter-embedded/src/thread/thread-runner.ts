@@ -105,6 +105,16 @@ export class ThreadRunner implements ModelRunner {
     else queueMicrotask(() => listener(lost));
   }
 
+  /** Rejects `ready` of a load that still lasts; its thread no longer keeps the process alive and ends once it has loaded. */
+  giveUpLoading(afterMs: number): void {
+    if (this.#loading === undefined) return;
+    this.#loading.reject(this.#error('MODEL_LOAD_FAILED', `has not loaded within ${afterMs / 1000} s`));
+    this.#loading = undefined;
+    this.#worker.unref();
+    this.#closed = this.#exited;
+    this.#say({ kind: 'close' });
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#settled.then(() => this.#shut());
     return this.#closed;
