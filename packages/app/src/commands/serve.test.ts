@@ -111,7 +111,7 @@ describe('equipoise serve', () => {
     folder.write('resumed.yaml', syntheticPipeline({ name: 'resumed', latencyMs: 250 }));
     const changed = await serve('resumed.yaml');
     expect(changed.command.stderr).toContain('the first plan:');
-  });
+  }, 60_000);
 
   it('serves with its best effort where no plan is feasible, also after a restart', async () => {
     folder.write('small.yaml', syntheticPipeline({ name: 'synthetic', cpuCores: 2 }));
