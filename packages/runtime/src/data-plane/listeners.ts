@@ -14,17 +14,11 @@ export class Listeners<Event> {
     this.#listeners.push(listener);
   }
 
-  /** Calls all listeners after the running turn; what they throw becomes a process warning. */
+  /** Calls all listeners after the running turn; what they throw is reported as a defect. */
   tell(event: Event): void {
     if (this.#listeners.length === 0) return;
     this.#turns.take(() => {
-      for (const listener of this.#listeners) {
-        try {
-          listener(event);
-        } catch (error) {
-          process.emitWarning(error instanceof Error ? error : String(error));
-        }
-      }
+      for (const listener of this.#listeners) this.#turns.guard(() => listener(event));
     });
   }
 }

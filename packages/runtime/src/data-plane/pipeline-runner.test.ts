@@ -1,4 +1,13 @@
-import { AppError, type PipelineSpec, replicaId, stageId, type TensorMap, variantId } from '@equipoise/core';
+import {
+  AppError,
+  type BatchResult,
+  type PipelineSpec,
+  replicaId,
+  stageId,
+  type Tensor,
+  type TensorMap,
+  variantId,
+} from '@equipoise/core';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import type { PipelineOutcome } from './pending-request.js';
@@ -369,6 +378,65 @@ describe('replicas', () => {
       'dropped',
     ]);
     expect(runners['a']?.batches.map(({ length }) => length)).toEqual([1, 2]);
+  });
+});
+
+describe('a broken invariant', () => {
+  const slicesNot = { datatype: 'FP32', shape: [1], data: { length: 1 } } as unknown as Tensor;
+
+  it.each<[string, (batch: readonly TensorMap[]) => BatchResult]>([
+    [
+      'before the policies have the answer',
+      (batch) => ({ items: batch.map((output) => ({ kind: 'ok', output })), serviceMs: 1n as unknown as number }),
+    ],
+    [
+      'while they send the answer on',
+      (batch) => ({ items: batch.map(() => ({ kind: 'ok', output: { x: slicesNot } })), serviceMs: 1 }),
+    ],
+  ])('%s fails the requests of that batch alone, and the replica serves on', async (_, broken) => {
+    const clock = new ManualClock();
+    const defects: unknown[] = [];
+    const spec = servingSpec(['a', 'left', 'right'], {
+      edges: [edge('a', 'left'), edge('a', 'right')],
+      outputs: [{ from: stageId('left') }, { from: stageId('right') }],
+    });
+    const onDefect = (error: unknown) => defects.push(error);
+    const pipeline = new PipelineRunner({ spec, hostCores: 1, clock, onDefect });
+    const run = async (batch: readonly TensorMap[]): Promise<BatchResult> => {
+      await clock.sleep(10);
+      if (batch.some((item) => item['bad'])) return broken(batch);
+      return { items: batch.map((output) => ({ kind: 'ok', output })), serviceMs: 1 };
+    };
+    for (const stage of ['a', 'left', 'right'])
+      serve(pipeline, stage, { run, onLost: () => {}, close: async () => {} });
+    pipeline.setBatching(stageId('a'), { maxBatchSize: 2, maxBatchWaitMs: 5 });
+    const inputs = [{ bad: fp32([1], 0) }, x(1), x(2), x(3)];
+    const outcomes = inputs.map((input) => pipeline.submit(input));
+    await clock.advanceTo(200);
+    const [bad, companion, ...others] = await Promise.all(outcomes);
+    expect([bad, companion]).toEqual([
+      failed('INTERNAL_ERROR', /^The server/),
+      failed('INTERNAL_ERROR', /^The server/),
+    ]);
+    expect(others.map(({ kind }) => kind)).toEqual(['completed', 'completed']);
+    expect(defects).toEqual([expect.any(TypeError)]);
+    expect([pipeline.ready, pipeline.inFlight, pipeline.statistics.total.failed]).toEqual([true, 0, 2]);
+  });
+
+  it('at an arrival fails that request alone', async () => {
+    const clock = new ManualClock();
+    const defects: unknown[] = [];
+    const sources = [{ name: 'input', to: [stageId('a'), stageId('b')], tensors: [] }];
+    const outputs = [{ from: stageId('a') }, { from: stageId('b') }];
+    const spec = servingSpec(['a', 'b'], { edges: [], sources, outputs });
+    const onDefect = (error: unknown) => defects.push(error);
+    const pipeline = new PipelineRunner({ spec, hostCores: 2, clock, onDefect });
+    for (const stage of ['a', 'b']) serve(pipeline, stage, new ScriptedRunner(echo, () => clock.sleep(10)));
+    const outcomes = [{ x: slicesNot }, x(1)].map((inputs) => pipeline.submit(inputs));
+    await clock.advanceTo(100);
+    const [bad, good] = await Promise.all(outcomes);
+    expect([bad, good?.kind]).toEqual([failed('INTERNAL_ERROR', /^The server/), 'completed']);
+    expect([defects.length, pipeline.inFlight, pipeline.statistics.total.failed]).toEqual([1, 0, 1]);
   });
 });
 

@@ -2,10 +2,12 @@
  * One pipeline being served: it gives the request policies of core real time, real replicas and real tensors. It decides nothing
  * itself; what runs when and who is dropped is `PipelineScheduler`'s affair.
  *
- * Every event (a request, an answer of a replica, an alarm, a change of replicas) is one turn on the policies; turns never nest.
+ * Every event (a request, an answer of a replica, an alarm, a change of replicas) is one turn on the policies; turns never nest. A
+ * turn that throws is a defect: it is reported, the requests that it was about fail, and serving goes on.
  */
 import {
-  type AppError,
+  AppError,
+  type Arrival,
   type BatchPolicy,
   invariant,
   PipelineScheduler,
@@ -29,13 +31,15 @@ import { type RequestEnd, requestEnd } from './request-end.js';
 import { RequestStatistics } from './request-statistics.js';
 import { type PolicyItem, type PolicyReplica, ServedReplica } from './served-replica.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
-import { TurnQueue } from './turn-queue.js';
+import { TurnQueue, warnOfDefect } from './turn-queue.js';
 
 /** What a runner needs to know. `hostCores` bounds the replica threads that compute at once; Infinity when they run elsewhere. */
 export interface PipelineRunnerOptions {
   readonly spec: PipelineSpec;
   readonly hostCores: number;
   readonly clock?: AlarmClock;
+  /** Told of errors that are defects of the data plane or of a listener; by default they are process warnings. */
+  readonly onDefect?: (error: unknown) => void;
 }
 
 /** How long a request may take (ms, default the SLO's latency), and a signal that its client is gone. */
@@ -49,6 +53,8 @@ interface RunningBatch {
   readonly served: ServedReplica;
   readonly replica: PolicyReplica;
   readonly ran: readonly PolicyItem[];
+  /** All of it, also the items that were not handed over. */
+  readonly batch: readonly PolicyItem[];
   readonly startedAtMs: number;
 }
 
@@ -69,19 +75,22 @@ export class PipelineRunner implements ReplicaPool {
   readonly #clock: AlarmClock;
   readonly #flow: PayloadFlow;
   readonly #scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
-  readonly #turns = new TurnQueue();
+  readonly #turns: TurnQueue;
   readonly #stageIndex: ReadonlyMap<StageId, number>;
   readonly #policies: BatchPolicy[];
   readonly #stageStatistics: readonly StageStatistics[];
   readonly #replicas = new Map<ReplicaId, ServedReplica>();
-  readonly #lost = new Listeners<LostReplica>(this.#turns);
-  readonly #ended = new Listeners<RequestEnd>(this.#turns);
+  readonly #lost: Listeners<LostReplica>;
+  readonly #ended: Listeners<RequestEnd>;
   #draining = false;
   #markDrained = () => {};
   #cancelAlarm = () => {};
 
-  constructor({ spec, hostCores, clock = monotonicClock }: PipelineRunnerOptions) {
+  constructor({ spec, hostCores, clock = monotonicClock, onDefect = warnOfDefect }: PipelineRunnerOptions) {
     this.spec = spec;
+    this.#turns = new TurnQueue(onDefect);
+    this.#lost = new Listeners(this.#turns);
+    this.#ended = new Listeners(this.#turns);
     this.#clock = clock;
     this.#graph = servingGraph(spec);
     this.#flow = new PayloadFlow(this.#graph, spec.outputs);
@@ -132,15 +141,10 @@ export class PipelineRunner implements ReplicaPool {
   ): Promise<PipelineOutcome> {
     invariant(timeoutMs > 0, 'the time-out of a request is positive');
     return new Promise((resolve) => {
+      const context = new PendingRequest(resolve);
       this.#turn((nowMs) => {
-        const context = new PendingRequest(resolve);
-        this.#statistics.arrived(nowMs);
-        if (signal?.aborted)
-          return this.#end({ context, arrivedAtMs: nowMs }, { kind: 'dropped', reason: 'cancelled' }, nowMs);
         const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs: nowMs + timeoutMs };
-        const request = this.#scheduler.arrive(arrival, { request: context, tensors: inputs });
-        if (signal === undefined || request.ended) return;
-        context.watch(signal, () => this.#turn((atMs) => this.#scheduler.cancel(request, atMs)));
+        if (!this.#turns.guard(() => this.#arrive(arrival, inputs, signal))) this.#refuse(context, nowMs);
       });
     });
   }
@@ -227,19 +231,45 @@ export class PipelineRunner implements ReplicaPool {
     };
   }
 
+  #arrive(arrival: Arrival<PendingRequest>, tensors: TensorMap, signal: AbortSignal | undefined): void {
+    const { context, arrivedAtMs } = arrival;
+    this.#statistics.arrived(arrivedAtMs);
+    if (signal?.aborted) {
+      this.#end(arrival, { kind: 'dropped', reason: 'cancelled' }, arrivedAtMs);
+      return;
+    }
+    const request = this.#scheduler.arrive(arrival, { request: context, tensors });
+    if (signal === undefined || request.ended) return;
+    context.watch(signal, () => this.#turn((atMs) => this.#scheduler.cancel(request, atMs)));
+  }
+
+  /** After a defect in the middle of an arrival: the submitter knows at once, what is queued of it already runs nowhere. */
+  #refuse(context: PendingRequest, nowMs: number): void {
+    context.failure = internalError();
+    context.end({ kind: 'failed', failure: context.failure });
+    this.#lookAgain(nowMs);
+  }
+
   #startBatch(replica: PolicyReplica, startedAtMs: number): void {
     const served = this.#replicas.get(replica.replicaId);
     const stage = this.#graph.stages[replica.stage];
     invariant(served !== undefined && stage !== undefined, `replica ${replica.replicaId} is in service`);
-    const ran = replica.batch.filter(({ request }) => request.context.failure === undefined);
+    const batch = [...replica.batch];
+    const ran = batch.filter(({ request }) => request.context.failure === undefined);
+    const running = { served, replica, ran, batch, startedAtMs };
     void runBatch(
       stage.id,
       served.runner,
       ran.map(({ payload }) => payload.tensors),
-    ).then((answer) => this.#turn((nowMs) => this.#finishBatch({ served, replica, ran, startedAtMs }, answer, nowMs)));
+    ).then((answer) =>
+      this.#turn((nowMs) => {
+        if (!this.#turns.guard(() => this.#finishBatch(running, answer, nowMs))) this.#giveUp(running, nowMs);
+      }),
+    );
   }
 
-  #finishBatch({ served, replica, ran, startedAtMs }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
+  #finishBatch(running: RunningBatch, answer: BatchAnswer, nowMs: number): void {
+    const { served, replica, ran, batch, startedAtMs } = running;
     if (answer.lost) this.#takeOut(served);
     this.#count(served.stage, answer, nowMs - startedAtMs);
     const outputs = new Map<PolicyItem, RequestTensors>();
@@ -248,7 +278,6 @@ export class PipelineRunner implements ReplicaPool {
       if (result.kind === 'failed') this.#scheduler.failRequest(item.request, result.error, nowMs);
       else outputs.set(item, { request: item.request.context, tensors: result.output });
     }
-    const batch = [...replica.batch];
     this.#scheduler.batchDone(
       replica,
       batch.map((item) => outputs.get(item) ?? nothing),
@@ -258,6 +287,28 @@ export class PipelineRunner implements ReplicaPool {
       if (request.context.failure !== undefined) this.#scheduler.failRequest(request, request.context.failure, nowMs);
     }
     if (answer.lost) this.#lose(served);
+  }
+
+  /** After a defect in the middle of a batch's end: its requests fail, its replica is free again or, if that fails too, lost. */
+  #giveUp({ served, replica, batch }: RunningBatch, nowMs: number): void {
+    const failure = internalError();
+    for (const { request } of batch) this.#turns.guard(() => this.#scheduler.failRequest(request, failure, nowMs));
+    const freed = this.#turns.guard(() => {
+      const holdsBatch = replica.busy && replica.batch[0] === batch[0];
+      if (holdsBatch)
+        this.#scheduler.batchDone(
+          replica,
+          batch.map(() => nothing),
+          nowMs,
+        );
+      this.#lookAgain(nowMs);
+    });
+    if (!freed) this.#lose(served);
+  }
+
+  /** Makes every stage look at its queue, which a broken turn may not have come to: setting a policy does. */
+  #lookAgain(nowMs: number): void {
+    for (const [stage, policy] of this.#policies.entries()) this.#scheduler.setPolicy(stage, policy, nowMs);
   }
 
   #count(stage: number, { items, serviceMs }: BatchAnswer, busyMs: number): void {
@@ -279,9 +330,10 @@ export class PipelineRunner implements ReplicaPool {
   }
 
   #end(request: Pick<ServedRequest, 'context' | 'arrivedAtMs'>, outcome: PipelineOutcome, endedAtMs: number): void {
+    // First of all, so that no defect behind it leaves a submitter waiting.
+    request.context.end(outcome);
     const end = requestEnd(outcome, { arrivedAtMs: request.arrivedAtMs, endedAtMs });
     this.#statistics.ended(end);
-    request.context.end(outcome);
     this.#ended.tell(end);
   }
 
@@ -299,4 +351,8 @@ export class PipelineRunner implements ReplicaPool {
     invariant(index !== undefined, `the pipeline has no stage ${stageId}`);
     return index;
   }
+}
+
+function internalError(): AppError {
+  return new AppError('INTERNAL_ERROR', 'The server failed on this request.');
 }

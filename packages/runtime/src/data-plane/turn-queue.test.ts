@@ -1,8 +1,13 @@
 import { expect, it } from 'vitest';
 import { TurnQueue } from './turn-queue.js';
 
+function queue() {
+  const defects: unknown[] = [];
+  return { turns: new TurnQueue((error) => defects.push(error)), defects };
+}
+
 it('runs a step to its end before the next, in order, within the call from outside', () => {
-  const turns = new TurnQueue();
+  const { turns, defects } = queue();
   const seen: string[] = [];
   turns.take(() => {
     turns.take(() => {
@@ -12,18 +17,31 @@ it('runs a step to its end before the next, in order, within the call from outsi
     turns.take(() => seen.push('c'));
     seen.push('a');
   });
-  expect(seen).toEqual(['a', 'b', 'c', 'd']);
+  expect([seen, defects]).toEqual([['a', 'b', 'c', 'd'], []]);
 });
 
-it('goes on after a step that throws', () => {
-  const turns = new TurnQueue();
+it('reports a step that throws and runs those that wait', () => {
+  const { turns, defects } = queue();
   const seen: string[] = [];
-  const broken = () =>
-    turns.take(() => {
-      turns.take(() => seen.push('a'));
-      throw new Error('broken');
-    });
-  expect(broken).toThrow('broken');
+  const broken = new Error('broken');
+  turns.take(() => {
+    turns.take(() => seen.push('a'));
+    throw broken;
+  });
+  expect([seen, defects]).toEqual([['a'], [broken]]);
   turns.take(() => seen.push('b'));
   expect(seen).toEqual(['a', 'b']);
+});
+
+it('goes on when the listener throws too', async () => {
+  const turns = new TurnQueue(() => {
+    throw new Error('listener of defects');
+  });
+  const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+  const seen: string[] = [];
+  turns.take(() => {
+    turns.take(() => seen.push('a'));
+    throw new Error('broken');
+  });
+  expect([seen, (await warned).message]).toEqual([['a'], 'listener of defects']);
 });
