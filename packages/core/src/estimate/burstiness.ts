@@ -44,7 +44,7 @@ const FAST_REQUESTS = 4;
 const FAST_STAGES = 1.5;
 
 /** Whether the request stream is Poisson for all that the estimate can tell. */
-export const isPoisson = ({ dispersionAt10s }: Burstiness): boolean => dispersionAt10s - 1 < LEAST_EXCESS;
+export const isPoisson = ({ dispersionAt10s }: Burstiness): boolean => !(dispersionAt10s - 1 >= LEAST_EXCESS);
 
 interface Fit {
   readonly excess: number;
