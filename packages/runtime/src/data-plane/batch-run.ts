@@ -7,7 +7,9 @@ import {
   type Tensor,
   type TensorMap,
 } from '@equipoise/core';
+import { boundedName } from './bounded-text.js';
 import { stageFailed } from './payload-algebra.js';
+import { StageFailure } from './stage-failure.js';
 
 /** What came of a batch: a result for each item, or (`lost`) the same failure for all because the replica is gone. */
 export interface BatchAnswer {
@@ -26,8 +28,7 @@ export async function runBatch(stage: string, runner: ModelRunner, batch: readon
     }
     return { items: items.map((item) => checked(stage, item)), serviceMs, lost: false };
   } catch (error) {
-    if (error instanceof AppError) return allFailed(batch, error);
-    return allFailed(batch, stageFailed(stage, error instanceof Error ? error.message : String(error)));
+    return allFailed(batch, toldToClient(stage, error));
   }
 }
 
@@ -35,11 +36,16 @@ function allFailed(batch: readonly TensorMap[], error: AppError): BatchAnswer {
   return { items: batch.map(() => ({ kind: 'failed', error })), serviceMs: 0, lost: error.code === 'REPLICA_LOST' };
 }
 
+/** Only what a stage says of an input is meant for those who sent it. */
+function toldToClient(stage: string, error: unknown): AppError {
+  return error instanceof AppError && error.code === 'INVALID_INPUT' ? error : new StageFailure(stage, error);
+}
+
 function checked(stage: string, item: ItemResult): ItemResult {
-  if (item.kind === 'failed') return item;
+  if (item.kind === 'failed') return { kind: 'failed', error: toldToClient(stage, item.error) };
   const odd = Object.entries(item.output).find(([, tensor]) => !isWhole(tensor));
   if (odd === undefined) return item;
-  const problem = `it gave ${odd[0]}, which is no tensor with a datatype, a shape and as many data as the shape holds`;
+  const problem = `it gave ${boundedName(odd[0])}, which is no tensor with a datatype, a shape and as many data as the shape holds`;
   return { kind: 'failed', error: stageFailed(stage, problem) };
 }
 

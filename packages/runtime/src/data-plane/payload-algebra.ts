@@ -20,6 +20,7 @@ import {
   type TensorMap,
   unstackTensor,
 } from '@equipoise/core';
+import { boundedMessage, boundedName } from './bounded-text.js';
 
 /** Tensors with the name of the stage that made them. */
 export interface ProducedTensors {
@@ -79,7 +80,8 @@ export function mergeTensors(parts: readonly ProducedTensors[]): TensorMap {
   for (const { producer, tensors } of parts) {
     for (const [name, tensor] of Object.entries(tensors)) {
       const unique = uses.get(name) === 1 ? name : `${producer}.${name}`;
-      if (merged.has(unique)) throw stageFailed(producer, `the name ${unique} would stand for two tensors; rename one`);
+      if (merged.has(unique))
+        throw stageFailed(producer, `the name ${boundedName(unique)} would stand for two tensors; rename one`);
       merged.set(unique, tensor);
     }
   }
@@ -93,8 +95,8 @@ export function pickTensors({ producer, tensors }: ProducedTensors, wanted: read
     wanted.map((name) => {
       const tensor = tensorOf(tensors, name);
       if (tensor !== undefined) return [name, tensor];
-      const found = Object.keys(tensors).join(', ') || 'none';
-      throw stageFailed(producer, `the outputs of the pipeline name its tensor ${name}; it gave ${found}`);
+      const found = Object.keys(tensors).map(boundedName).join(', ') || 'none';
+      throw stageFailed(producer, `the outputs of the pipeline name its tensor ${boundedName(name)}; it gave ${found}`);
     }),
   );
 }
@@ -116,9 +118,10 @@ export function copyTensors(tensors: TensorMap): TensorMap {
   return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, ownTensor(tensor)]));
 }
 
-/** An AppError STAGE_FAILED that names the stage. */
+/** An AppError STAGE_FAILED that names the stage; its length is bounded. */
 export function stageFailed(stage: string, problem: string): AppError {
-  return new AppError('STAGE_FAILED', `Stage ${stage}: ${problem}.`, { details: { stage } });
+  const name = boundedName(stage);
+  return new AppError('STAGE_FAILED', boundedMessage(`Stage ${name}: ${problem}.`), { details: { stage: name } });
 }
 
 function producersOf(graph: ServingGraph, stage: number, inputs: number): readonly string[] {
@@ -145,7 +148,7 @@ function stackNamed(tensors: readonly Tensor[], name: string, stageName: string)
     return stackTensors(tensors);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    throw stageFailed(stageName, `its items are joined, but tensor ${name} differs (${error.message})`);
+    throw stageFailed(stageName, `its items are joined, but tensor ${boundedName(name)} differs (${error.message})`);
   }
 }
 
@@ -156,10 +159,10 @@ function tensorOf(tensors: TensorMap, name: string): Tensor | undefined {
 function missing(name: string, index: number, stageName: string): never {
   throw stageFailed(
     stageName,
-    `its items are joined, so each needs the same tensors; item ${index + 1} has no ${name}`,
+    `its items are joined, so each needs the same tensors; item ${index + 1} has no ${boundedName(name)}`,
   );
 }
 
 function shapeOf(name: string, { shape }: Tensor): string {
-  return `${name} [${shape.join(', ')}]`;
+  return `${boundedName(name)} [${shape.join(', ')}]`;
 }

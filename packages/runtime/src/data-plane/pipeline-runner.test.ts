@@ -263,15 +263,16 @@ describe('replicas', () => {
   });
 
   it.each([
-    ['rejects', () => Promise.reject(new Error('boom')), /Stage a: boom/],
+    ['rejects', () => Promise.reject(new Error('boom')), /^Stage a failed; the server's log/],
     ['answers too few results', () => Promise.resolve({ items: [], serviceMs: 1 }), /0 results to 1 items/],
     [
       'throws',
       () => {
         throw new Error('sync');
       },
-      /Stage a: sync/,
+      /^Stage a failed; the server's log/,
     ],
+    ['throws what cannot be shown', () => Promise.reject(Object.create(null)), /^Stage a failed; the server's log/],
   ])('keep the pipeline going when one %s', async (_, run, message) => {
     const clock = new ManualClock();
     const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
@@ -293,7 +294,8 @@ describe('replicas', () => {
       await clock.advanceTo(5);
       runners['a']?.lose(gone, whileBusy);
       await clock.advanceTo(20);
-      if (first !== undefined) expect(await first).toEqual({ kind: 'failed', failure: gone });
+      if (first !== undefined)
+        expect(await first).toMatchObject({ kind: 'failed', failure: { code: 'REPLICA_LOST', cause: gone } });
       expect(lost).toEqual(['a, ready: false']);
       const second = queued ?? pipeline.submit(x(2));
       serve(pipeline, 'a', new ScriptedRunner(echo, () => clock.sleep(10)));
@@ -360,7 +362,7 @@ describe('replicas', () => {
     });
     const first = pipeline.submit(x(1));
     await clock.advanceTo(1);
-    expect(await first).toEqual({ kind: 'failed', failure: gone });
+    expect(await first).toMatchObject({ kind: 'failed', failure: { code: 'REPLICA_LOST', cause: gone } });
     expect(pipeline.ready).toBe(false);
   });
 

@@ -6,6 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '@equipoise/core';
+import { StageFailure } from '../data-plane/stage-failure.js';
+import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { Answer } from './answer.js';
 import { readBody } from './read-body.js';
 import { dropError, refusal } from './refusal.js';
@@ -22,6 +24,8 @@ export interface ExchangeSetting {
   readonly closing: () => boolean;
   /** Told of what an endpoint throws that is no AppError: a defect of the server. */
   readonly onDefect: (error: unknown) => void;
+  /** Told of every request that a stage failed, with what the stage said as the `cause`. */
+  readonly onStageFailure: (failure: StageFailure) => void;
 }
 
 /** The two ends of an exchange; `awaitsContinue` when the client holds its body back until it is asked for it. */
@@ -70,8 +74,18 @@ async function answerTo(setting: ExchangeSetting, { request }: Wire, parts: Call
       readBody: () => readBody(request, { maxBodyBytes: setting.maxBodyBytes, beforeReading: onReading }),
     });
   } catch (error) {
-    if (!(error instanceof AppError)) setting.onDefect(error);
+    report(setting, error);
     return refusal(error);
+  }
+}
+
+/** A listener that throws must not cost the client its answer. */
+function report({ onDefect, onStageFailure }: ExchangeSetting, error: unknown): void {
+  try {
+    if (error instanceof StageFailure) onStageFailure(error);
+    else if (!(error instanceof AppError)) onDefect(error);
+  } catch (again) {
+    warnOfDefect(again);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Inference in the form of the Open Inference Protocol v2 (REST, JSON tensors). */
 import { AppError, type Tensor, type TensorMap, type TensorType } from '@equipoise/core';
+import { boundedName } from '../data-plane/bounded-text.js';
 import type { Answer } from './answer.js';
 import { type Call, pipelineOf } from './endpoint.js';
 import { parseJson } from './json/parse-json.js';
@@ -12,6 +13,8 @@ import { encodeFlat } from './tensors/encode-tensor.js';
 type Fields = Readonly<Record<string, unknown>>;
 
 const MOST_DIMENSIONS = 32;
+/** Outputs that a refusal lists. */
+const MOST_NAMES = 64;
 
 /** Clients that state no type, or the default one of curl, are taken at the word of the protocol. */
 const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
@@ -56,7 +59,8 @@ function readInputs(value: unknown, { inputs }: ServedPipeline): TensorMap {
     if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of inputs needs a name, a string.');
     const declared = inputs.find((input) => input.name === name);
     if (declared === undefined && inputs.length > 0) throw unknownInput(inputs);
-    if (tensors.has(name)) throw new AppError('MALFORMED_REQUEST', `The input ${name} stands there twice.`);
+    if (tensors.has(name))
+      throw new AppError('MALFORMED_REQUEST', `The input ${boundedName(name)} stands there twice.`);
     tensors.set(name, readTensor(name, fields, declared));
   }
   const missing = inputs.find(({ name }) => !tensors.has(name));
@@ -102,7 +106,7 @@ function encodeOutputs(output: TensorMap, wanted: readonly string[] = Object.key
   return wanted.map((name) => {
     const tensor = Object.hasOwn(output, name) ? output[name] : undefined;
     if (tensor !== undefined) return encodeOutput(name, tensor);
-    const names = Object.keys(output);
+    const names = Object.keys(output).slice(0, MOST_NAMES).map(boundedName);
     throw new AppError('TENSOR_MISMATCH', `A requested output does not exist; the outputs are ${names.join(', ')}.`, {
       details: { outputs: names },
     });

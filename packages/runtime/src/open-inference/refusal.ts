@@ -1,5 +1,6 @@
 /** How a failure is told over HTTP: the status and the headers follow from the code, the body is the protocol's `{error}` and more. */
 import { AppError, type DropReason, errorCodes } from '@equipoise/core';
+import { boundedMessage } from '../data-plane/bounded-text.js';
 import type { PipelineOutcome } from '../data-plane/pending-request.js';
 import type { Answer } from './answer.js';
 
@@ -22,7 +23,7 @@ export function refusal(error: unknown): Answer {
   const { httpStatus } = errorCodes[code];
   const reason = details['reason'] ?? (code === 'REPLICA_LOST' ? 'replica-lost' : undefined);
   const body = {
-    error: message,
+    error: boundedMessage(message),
     code,
     ...(reason !== undefined && { reason }),
     details,

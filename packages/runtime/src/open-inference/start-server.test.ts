@@ -282,13 +282,58 @@ describe('refusals', () => {
     expect(wrongType.body.details.contentTypes).toEqual(['image/png', 'image/jpeg', 'application/json']);
   });
 
+  it('pass on what a stage says of an input as 422, bounded', async () => {
+    const says = (message: string) => start(vector, () => new AppError('INVALID_INPUT', message));
+    const [short, long] = [await says('Told by the stage.'), await says('x'.repeat(100_000))];
+    const body = { error: 'Told by the stage.', code: 'INVALID_INPUT' };
+    expect(await short.json(INFER, good)).toMatchObject({ status: 422, body });
+    expect((await long.json(INFER, good)).body.error).toBe(`${'x'.repeat(1999)}…`);
+  });
+
   it.each([
-    ['INVALID_INPUT', 422],
-    ['STAGE_FAILED', 500],
-    ['REPLICA_LOST', 503],
-  ] as const)('pass on %s of a stage as %d', async (code, status) => {
-    const { json } = await start(vector, () => new AppError(code, 'Told by the stage.'));
-    expect(await json(INFER, good)).toMatchObject({ status, body: { error: 'Told by the stage.', code } });
+    ['STAGE_FAILED', 500, 'Stage a failed'],
+    ['REPLICA_LOST', 503, 'Stage a lost a replica'],
+  ] as const)('tell %s of a stage as %d without its words, which go to the log', async (code, status, what) => {
+    const secret = new AppError(code, 'secret', { details: { path: 'secret' } });
+    const told: unknown[] = [];
+    const { json } = await start(vector, () => secret, { onStageFailure: ({ cause }) => told.push(cause) });
+    const reply = await json(INFER, good);
+    const body = { error: `${what}; the server's log has the reason.`, code, details: { stage: 'a' } };
+    expect(reply).toMatchObject({ status, body });
+    expect(JSON.stringify(reply.body)).not.toContain('secret');
+    expect(told).toEqual([secret]);
+  });
+
+  it('tell the words of a stage in a bounded process warning unless told otherwise, and survive a log that throws', async () => {
+    const stage = () => new AppError('STAGE_FAILED', 'x'.repeat(100_000));
+    const warned: Error[] = [];
+    const note = (warning: Error) => warned.push(warning);
+    process.on('warning', note);
+    const byDefault = await start(vector, stage);
+    const broken = await start(vector, stage, {
+      onStageFailure: () => {
+        throw new Error('log');
+      },
+    });
+    expect([(await byDefault.json(INFER, good)).status, (await broken.json(INFER, good)).status]).toEqual([500, 500]);
+    process.off('warning', note);
+    const [first, second] = warned.map(({ message }) => message);
+    expect(first).toBe(`Stage a: ${'x'.repeat(1990)}…`);
+    expect(second).toBe('log');
+  });
+
+  it('quote names that are too long by their beginning', async () => {
+    const { json } = await start(specFor([]));
+    const name = 'n'.repeat(100_000);
+    const tensor = { name, datatype: 'UINT8', shape: [1], data: [300] };
+    const quoted = `${'n'.repeat(199)}…`;
+    const reply = await json(INFER, { inputs: [tensor] });
+    expect(reply.body).toMatchObject({ code: 'TENSOR_MISMATCH', details: { tensor: quoted } });
+    expect(reply.body.error).toMatch(new RegExp(`^Tensor ${quoted}: element 0`));
+    const twice = await json(INFER, { inputs: [1, 2].map(() => ({ ...tensor, data: [3] })) });
+    expect(twice.body.error).toBe(`The input ${quoted} stands there twice.`);
+    const other = await json(INFER, { inputs: [{ ...tensor, data: [3] }], outputs: [{ name: 'y' }] });
+    expect(other.body.details).toEqual({ outputs: [quoted] });
   });
 
   it('tell a defect of the server as 500 without its message', async () => {

@@ -6,6 +6,8 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { AppError } from '@equipoise/core';
+import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
+import { warnOfDefect } from '../data-plane/turn-queue.js';
 import { type ExchangeSetting, exchange } from './exchange.js';
 import { refuseRaw } from './raw-refusal.js';
 import { RouteTable, routes } from './routes.js';
@@ -28,6 +30,8 @@ export interface ServerOptions {
   readonly requestTimeoutMs?: number;
   /** Told of errors that are defects of the server; by default they are process warnings. */
   readonly onDefect?: (error: unknown) => void;
+  /** Told of every request that a stage failed; `cause` is what the stage said, which no client sees. Default: a process warning. */
+  readonly onStageFailure?: (failure: StageFailure) => void;
 }
 
 /** A server that accepts requests. */
@@ -68,6 +72,7 @@ function httpServer(options: ServerOptions, closing: () => boolean): Server {
     pipelines: new Map(options.runners.map((runner) => [runner.spec.name, new ServedPipeline(runner)])),
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
     onDefect: options.onDefect ?? warnOfDefect,
+    onStageFailure: options.onStageFailure ?? warnOfStageFailure,
     closing,
   };
   const pending = new WeakMap<Duplex, ServerResponse>();
@@ -104,8 +109,4 @@ async function closeServer(server: Server, timeoutMs: number): Promise<void> {
   const cutOff = setTimeout(() => server.closeAllConnections(), timeoutMs);
   await new Promise<void>((resolve) => server.close(() => resolve()));
   clearTimeout(cutOff);
-}
-
-function warnOfDefect(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error));
 }

@@ -3,6 +3,7 @@
  * against its data type. Messages name the tensor and the index, never the value.
  */
 import { AppError, type Datatype, elementCount, type Tensor, type TensorType } from '@equipoise/core';
+import { boundedName } from '../../data-plane/bounded-text.js';
 import { elementType } from './element-types.js';
 
 /** A tensor of `shape` from nested arrays of that shape or from all elements in one flat array; AppError TENSOR_MISMATCH. */
@@ -31,14 +32,15 @@ export function checkShape(type: TensorType, shape: readonly number[]): void {
   if (fits) return;
   throw new AppError(
     'TENSOR_MISMATCH',
-    `Tensor ${type.name} must have shape ${bracketed(type.shape)}${type.shape.includes(-1) ? ' (-1: any size)' : ''}, found ${bracketed(shape)}.`,
-    { details: { tensor: type.name, expected: type.shape, found: shape } },
+    `Tensor ${boundedName(type.name)} must have shape ${bracketed(type.shape)}${type.shape.includes(-1) ? ' (-1: any size)' : ''}, found ${bracketed(shape)}.`,
+    { details: { tensor: boundedName(type.name), expected: type.shape, found: shape } },
   );
 }
 
 /** An AppError TENSOR_MISMATCH about one tensor. */
 export function tensorMismatch(name: string, problem: string): AppError {
-  return new AppError('TENSOR_MISMATCH', `Tensor ${name}: ${problem}.`, { details: { tensor: name } });
+  const tensor = boundedName(name);
+  return new AppError('TENSOR_MISMATCH', `Tensor ${tensor}: ${problem}.`, { details: { tensor } });
 }
 
 function readElements(type: TensorType, data: readonly unknown[], length: number): Tensor['data'] {
@@ -66,8 +68,8 @@ function notOfType(
 ): AppError {
   return new AppError(
     'TENSOR_MISMATCH',
-    `Tensor ${name}: element ${index} (counted in row-major order from 0) is not of type ${datatype}: ${expected}.`,
-    { details: { tensor: name, datatype, index } },
+    `Tensor ${boundedName(name)}: element ${index} (counted in row-major order from 0) is not of type ${datatype}: ${expected}.`,
+    { details: { tensor: boundedName(name), datatype, index } },
   );
 }
 

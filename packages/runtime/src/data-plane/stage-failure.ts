@@ -1,0 +1,25 @@
+/**
+ * What a stage says when it fails may quote what it was given or how the server is built. The client learns which stage failed; the
+ * stage's own error is the `cause`, for the log of the server.
+ */
+import { AppError } from '@equipoise/core';
+import { boundedMessage, boundedName } from './bounded-text.js';
+
+/** A failure whose message is fit for clients and whose `cause` is what the replica threw or answered. */
+export class StageFailure extends AppError {
+  readonly stage: string;
+
+  constructor(stage: string, cause: unknown) {
+    const { code, retryable } = cause instanceof AppError ? cause : { code: 'STAGE_FAILED' as const, retryable: false };
+    const name = boundedName(stage);
+    const what = code === 'REPLICA_LOST' ? `Stage ${name} lost a replica` : `Stage ${name} failed`;
+    super(code, `${what}; the server's log has the reason.`, { details: { stage: name }, retryable, cause });
+    this.stage = stage;
+  }
+}
+
+/** The default log: a process warning of bounded length with the stage and what it said, without tensors. */
+export function warnOfStageFailure({ stage, cause }: StageFailure): void {
+  const reason = cause instanceof Error ? cause.message : 'something that is no Error was thrown';
+  process.emitWarning(boundedMessage(`Stage ${boundedName(stage)}: ${reason}`), 'StageFailure');
+}
