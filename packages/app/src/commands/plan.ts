@@ -107,7 +107,8 @@ function planText(result: PlanResult, arrivalRps: number): string {
   ].join('\n');
 }
 
-function bindingText(binding: Extract<PlanResult, { kind: 'infeasible' }>['bindingConstraint']): string {
+/** What makes a problem infeasible, in words. */
+export function bindingText(binding: Extract<PlanResult, { kind: 'infeasible' }>['bindingConstraint']): string {
   const texts = {
     slo: 'the latency target is too tight',
     budget: 'the budget is too small',

@@ -113,15 +113,17 @@ describe('equipoise serve', () => {
     expect(changed.command.stderr).toContain('the first plan:');
   }, 60_000);
 
-  it('serves with its best effort where no plan is feasible, also after a restart', async () => {
+  it('serves with its best effort where no plan is feasible, says so, and does not go on with it after a restart', async () => {
     folder.write('small.yaml', syntheticPipeline({ name: 'synthetic', cpuCores: 2 }));
-    for (const args of [['--arrival-rps', '1000'], []]) {
-      const { command, url } = await serve('small.yaml', ...args);
-      expect(command.stderr).toContain('estimated without bound');
-      expect((await run(url)).status).toBe(200);
-      command.signal('SIGTERM');
-      expect(await command.ended).toMatchObject({ exitCode: 0 });
-    }
+    const { command, url } = await serve('small.yaml', '--arrival-rps', '1000');
+    expect(command.stderr).toMatch(/warning no plan meets the SLO: [^\n]+; a best effort serves/);
+    expect(command.stderr).toContain('estimated without bound');
+    expect((await run(url)).status).toBe(200);
+    command.signal('SIGTERM');
+    expect(await command.ended).toMatchObject({ exitCode: 0 });
+    const again = await serve('small.yaml');
+    expect(again.command.stderr).toContain('the first plan:');
+    expect(again.command.stderr).not.toContain('warning');
   });
 
   it('goes on serving after requests that it refuses', async () => {

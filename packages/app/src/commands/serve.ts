@@ -1,14 +1,16 @@
 /** `equipoise serve`: puts a pipeline behind HTTP and keeps it adapted until it is told to stop. */
-import type { Decision, PolicyName } from '@equipoise/core';
-import { type LoopEvent, startServer } from '@equipoise/runtime';
+import type { Decision, PipelineSpec, PolicyName } from '@equipoise/core';
+import { type LoopEvent, type RunningServer, startServer } from '@equipoise/runtime';
 import pc from 'picocolors';
+import { servingSpec } from '../compose/host-cores.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
-import { type RunningPipeline, startPipeline } from '../compose/start-pipeline.js';
+import { type RunningPipeline, type StartOptions, startPipeline } from '../compose/start-pipeline.js';
 import { choiceText, planSummary, planTable } from '../terminal/plan-table.js';
 import type { CommandResult } from '../terminal/run-command.js';
-import { stopSignal } from '../terminal/stop-signal.js';
+import { endWithin, stopSignal } from '../terminal/stop-signal.js';
 import { VERSION } from '../version.js';
+import { bindingText } from './plan.js';
 
 /** Flags of the command. */
 export interface ServeOptions {
@@ -19,48 +21,96 @@ export interface ServeOptions {
   readonly maxBodyBytes: number;
   readonly fixed?: boolean;
   readonly policy: PolicyName;
+  /** Longest wait for what is inside after a stop; 30 s when left out. */
+  readonly drainDeadlineMs?: number;
 }
 
 /** Load to expect where nothing is known. */
 const DEFAULT_ARRIVAL_RPS = 1;
+const DRAIN_DEADLINE_MS = 30_000;
+/** Time that a start which is given up has to close what it started. */
+const START_CLOSE_MS = 1000;
 
 /** Serves the pipeline of `file` until SIGINT or SIGTERM, then drains. */
 export async function serve(file: string, options: ServeOptions): Promise<CommandResult | undefined> {
   const spec = await loadSpec(file);
   const profiles = profilesFor(spec, file);
+  warnOfCores(spec);
   const stop = stopSignal();
-  const { policy, arrivalRps = DEFAULT_ARRIVAL_RPS } = options;
+  const { policy, arrivalRps = DEFAULT_ARRIVAL_RPS, drainDeadlineMs = DRAIN_DEADLINE_MS } = options;
   const fixed = options.fixed === true || policy !== 'equipoise';
-  const pipeline = await startPipeline({
-    spec,
-    profiles,
-    arrivalRps,
-    policy,
-    fixed,
-    resume: policy === 'equipoise' && options.arrivalRps === undefined,
-    report: logEvent,
-  });
-  try {
-    const { host, port, maxBodyBytes } = options;
-    const server = await startServer({ runners: [pipeline.runner], version: VERSION, host, port, maxBodyBytes });
+  const resume = policy === 'equipoise' && options.arrivalRps === undefined;
+  const start = { spec, profiles, arrivalRps, policy, fixed, resume, report: logEvent };
+  const pipeline = await startUnlessStopped(start, stop);
+  if (pipeline !== undefined) {
+    let server: RunningServer | undefined;
     try {
+      const { host, port, maxBodyBytes } = options;
+      server = await startServer({ runners: [pipeline.runner], version: VERSION, host, port, maxBodyBytes });
       logStart(spec.name, server.url, pipeline);
       await stop;
       log('draining: no new requests, those inside are finished');
     } finally {
-      await server.close();
+      await endWithin(drainDeadlineMs, closeBoth(server, pipeline), () => insideText(pipeline));
     }
-  } finally {
-    await pipeline.close();
   }
   log('stopped');
   return undefined;
 }
 
-function logStart(name: string, url: string, { resumed, firstPlan }: RunningPipeline): void {
-  log(`${resumed ? 'the last good plan' : 'the first plan'}:\n${planTable(firstPlan)}\n${planSummary(firstPlan)}`);
+/** A stop gives the start up: what it has started is closed, and nothing is returned. */
+async function startUnlessStopped(options: StartOptions, stop: Promise<void>): Promise<RunningPipeline | undefined> {
+  const aborting = new AbortController();
+  const starting = startPipeline({ ...options, signal: aborting.signal });
+  const started = await Promise.race([starting, stop.then(() => undefined)]);
+  if (started !== undefined) return started;
+  log('stopping before it was ready: what has started is closed');
+  aborting.abort();
+  const closed = starting.then(
+    (pipeline) => pipeline.close(),
+    () => undefined,
+  );
+  await endWithin(START_CLOSE_MS, closed, () => 'a stage is still loading or warming up');
+  return undefined;
+}
+
+async function closeBoth(server: RunningServer | undefined, pipeline: RunningPipeline): Promise<void> {
+  try {
+    await server?.close();
+  } finally {
+    await pipeline.close();
+  }
+}
+
+function insideText({ runner, actuator }: RunningPipeline): string {
+  const replicas = Object.values(actuator.runningPlan().stages).flatMap((stage) => stage.replicas);
+  const names = replicas.map(({ replicaId, status }) => `${replicaId} (${status})`).join(', ');
+  return `requests inside: ${runner.inFlight}; replicas not closed: ${names === '' ? 'none' : names}`;
+}
+
+function warnOfCores(spec: PipelineSpec): void {
+  const { cpuCores } = spec.budget;
+  const machine = servingSpec(spec).budget.cpuCores;
+  if (cpuCores === undefined || machine === undefined || cpuCores <= machine) return;
+  warn(`the budget of ${cpuCores} cores is more than this machine has; it is planned for ${machine}`);
+}
+
+function logStart(name: string, url: string, { first }: RunningPipeline): void {
+  if (first.kind === 'made') {
+    const { passedOver, result } = first;
+    if (passedOver !== undefined) log(`the last good plan is not taken: ${passedOver}`);
+    if (result.kind === 'infeasible') {
+      warn(`no plan meets the SLO: ${bindingText(result.bindingConstraint)}; a best effort serves`);
+    }
+  }
+  const title = first.kind === 'resumed' ? 'the last good plan' : 'the first plan';
+  log(`${title}:\n${planTable(first.plan)}\n${planSummary(first.plan)}`);
   const paths = `POST /v1/pipelines/${name}/run or /v2/models/${name}/infer`;
   log(`${pc.green('ready')} ${url} serves pipeline ${name} (${paths})`);
+}
+
+function warn(text: string): void {
+  process.stderr.write(`${pc.yellow('warning')} ${text}\n`);
 }
 
 function log(text: string): void {

@@ -1,4 +1,7 @@
-/** How many replica threads may compute at once, as the core gate takes it. */
+/**
+ * How many replica threads may compute at once, as the core gate takes it, and what that leaves of the budget on this machine.
+ * Synthetic replicas only wait, so a pipeline without any module is not bound by the machine.
+ */
 import { availableParallelism } from 'node:os';
 import type { PipelineSpec } from '@equipoise/core';
 
@@ -8,6 +11,15 @@ export function plannedHostCores({ budget }: PipelineSpec): number {
 }
 
 /** On this machine: as planned, as far as it has the cores. */
-export function servingHostCores(spec: PipelineSpec): number {
-  return Math.min(availableParallelism(), plannedHostCores(spec));
+export function servingHostCores(spec: PipelineSpec, machineCores = availableParallelism()): number {
+  return computes(spec) ? Math.min(machineCores, plannedHostCores(spec)) : plannedHostCores(spec);
 }
+
+/** The spec that plans for this machine are made from: its CPU budget is no more than the machine has. */
+export function servingSpec(spec: PipelineSpec, machineCores = availableParallelism()): PipelineSpec {
+  const { cpuCores = Number.POSITIVE_INFINITY } = spec.budget;
+  if (!computes(spec) || cpuCores <= machineCores) return spec;
+  return { ...spec, budget: { ...spec.budget, cpuCores: machineCores } };
+}
+
+const computes = ({ stages }: PipelineSpec): boolean => stages.some(({ module }) => module !== undefined);

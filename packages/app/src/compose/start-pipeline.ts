@@ -15,16 +15,16 @@ import {
   type PlanResult,
   type PolicyName,
   type ProfileSet,
-  planThatRuns,
   profileError,
   type ServiceCurves,
   type StageId,
   type StageObservation,
+  type StagePlan,
   VariantAges,
 } from '@equipoise/core';
 import { ControlLoop, type LoopEvent, PipelineRunner, Planner, SqlitePlanStore, specDigest } from '@equipoise/runtime';
 import { embeddedLauncher } from './embedded-launcher.js';
-import { plannedHostCores, servingHostCores } from './host-cores.js';
+import { servingHostCores, servingSpec } from './host-cores.js';
 import { StageInputs, warmUpPipeline } from './warm-up.js';
 
 /** How to start. */
@@ -38,15 +38,24 @@ export interface StartOptions {
   readonly fixed: boolean;
   /** Go on with the last good plan of the store, if it was made for the same pipeline. */
   readonly resume: boolean;
+  /** Name of the file beside the pipeline's profiles that keeps its plan and decisions; `state.db` when left out. */
+  readonly stateFile?: string;
+  /** Ends a start under way: what has started is closed and `startPipeline` rejects with its reason. */
+  readonly signal?: AbortSignal;
   readonly report: (event: LoopEvent) => void;
 }
+
+/** Where the first plan comes from: made now (as `result` says), or kept from before. `passedOver` is why a kept plan was not taken. */
+export type FirstPlan =
+  | { readonly kind: 'resumed'; readonly plan: Plan }
+  | { readonly kind: 'made'; readonly plan: Plan; readonly result: PlanResult; readonly passedOver?: string };
 
 /** A running pipeline. */
 export interface RunningPipeline {
   readonly runner: PipelineRunner;
   readonly actuator: EmbeddedActuator;
   readonly firstPlan: Plan;
-  readonly resumed: boolean;
+  readonly first: FirstPlan;
   /** Drains, stops everything and closes the store; a second call waits for the first. */
   close(): Promise<void>;
 }
@@ -56,16 +65,26 @@ const SEED = 1;
 
 /** Starts a pipeline and resolves when its first plan is in force and warm. */
 export async function startPipeline(options: StartOptions): Promise<RunningPipeline> {
+  const { signal } = options;
+  signal?.throwIfAborted();
   const parts = new PipelineParts(options);
+  const abort = () =>
+    void parts.close().catch((error: unknown) => options.report({ kind: 'failed', step: 'apply', error }));
+  signal?.addEventListener('abort', abort, { once: true });
   try {
-    const { plan, resumed } = await parts.firstPlan();
-    await parts.loop.putInForce(plan, diffPlans(parts.actuator.runningPlan(), plan));
+    const first = await parts.firstPlan();
+    signal?.throwIfAborted();
+    await parts.begin(first);
+    signal?.throwIfAborted();
     await warmUpPipeline(parts.runner, options.spec);
+    signal?.throwIfAborted();
     if (!options.fixed && options.spec.control.mode !== 'off') parts.loop.start();
-    return { runner: parts.runner, actuator: parts.actuator, firstPlan: plan, resumed, close: () => parts.close() };
+    return { runner: parts.runner, actuator: parts.actuator, firstPlan: first.plan, first, close: () => parts.close() };
   } catch (error) {
     await parts.close();
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', abort);
   }
 }
 
@@ -79,6 +98,8 @@ class PipelineParts {
   readonly #store: SqlitePlanStore;
   readonly #planner: Planner;
   readonly #ages: VariantAges;
+  /** What each stage that has begun to serve was last told to be. */
+  readonly #serving: Record<StageId, readonly StagePlan[]> = {};
   #closed: Promise<void> | undefined;
 
   constructor(options: StartOptions) {
@@ -88,26 +109,44 @@ class PipelineParts {
     const inputs = new StageInputs();
     this.#options = options;
     this.#curves = curves;
-    this.#store = new SqlitePlanStore(join(spec.baseDir, '.equipoise', 'state.db'));
-    this.#planner = new Planner({ spec, profiles, hostCores: plannedHostCores(spec), seed: SEED });
+    this.#store = new SqlitePlanStore(join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db'));
+    const hostCores = servingHostCores(spec);
+    this.#planner = new Planner({ spec: servingSpec(spec), profiles, hostCores, seed: SEED });
     this.#ages = new VariantAges();
-    this.runner = new PipelineRunner({ spec, hostCores: servingHostCores(spec) });
+    this.runner = new PipelineRunner({ spec, hostCores });
     this.actuator = new EmbeddedActuator(spec, {
       pool: this.runner,
       launcher: inputs.watching(embeddedLauncher(spec)),
       warmUpBatch: (stageId) => inputs.batchFor(stageId),
+      onServing: (stageId, to) => this.#adoptPolicy(stageId, to),
       onFailure: (_stageId, error) => report({ kind: 'failed', step: 'apply', error }),
     });
     this.loop = this.#controlLoop();
   }
 
   /** The last good plan if it may be resumed, else one made now. */
-  async firstPlan(): Promise<{ readonly plan: Plan; readonly resumed: boolean }> {
+  async firstPlan(): Promise<FirstPlan> {
     const { spec, resume, policy, arrivalRps } = this.#options;
     const kept = resume ? this.#store.lastGoodPlan(spec.name, specDigest(spec)) : undefined;
-    if (kept !== undefined) return { plan: kept, resumed: true };
+    const objection = kept === undefined ? undefined : resumeObjection(servingSpec(spec), kept, this.#curves);
+    if (kept !== undefined && objection === undefined) return { kind: 'resumed', plan: kept };
     const result = await this.#planner.ask({ kind: 'plan', policy, arrivalRps, verify: true });
-    return { plan: planOfResult(result), resumed: false };
+    const plan = planOfResult(result);
+    return { kind: 'made', plan, result, ...(objection === undefined ? {} : { passedOver: objection }) };
+  }
+
+  /** Puts the first plan in force, recorded as a decision. */
+  async begin(first: FirstPlan): Promise<void> {
+    const { plan } = first;
+    const rps = first.kind === 'made' ? this.#options.arrivalRps : plan.predicted.capacityRps;
+    const forecast = { method: first.kind === 'made' ? 'given' : 'capacity', meanRps: rps, upperRps: rps };
+    await this.loop.enact(this.#observe(), {
+      kind: 'apply',
+      plan,
+      changes: diffPlans(this.actuator.runningPlan(), plan),
+      reason: firstReason(first, this.#options.policy),
+      evidence: { forecast, ...(first.kind === 'made' ? { result: first.result } : {}) },
+    });
   }
 
   close(): Promise<void> {
@@ -116,11 +155,13 @@ class PipelineParts {
   }
 
   async #close(): Promise<void> {
-    await this.loop.stop();
+    const stopped = this.loop.stop();
+    // What it still plans is no longer wanted.
+    await this.#planner.close();
+    await stopped;
     this.runner.beginDraining();
     await this.runner.drained;
     await this.actuator.close();
-    await this.#planner.close();
     this.#store.close();
   }
 
@@ -137,22 +178,20 @@ class PipelineParts {
       decide: (observation) => this.#planner.ask({ kind: 'tick', observation }),
       actuator: this.actuator,
       store: this.#store,
-      onChanged: () => this.#adoptChange(),
+      keepsPlans: this.#options.policy === 'equipoise',
+      onChanged: () => this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs),
       report,
     });
   }
 
-  /** After a change the drop rule expects the service times of what runs now. */
-  #adoptChange(): void {
+  /** The drop rule expects the service times of what serves now; those of one stage count for all before it as well. */
+  #adoptPolicy(stageId: StageId, to: StagePlan): void {
     const { spec } = this.#options;
-    const running = this.actuator.runningPlan();
-    this.#ages.note(running, this.runner.nowMs);
-    const plan = planThatRuns(spec, running);
-    if (plan === undefined) return;
-    const policies = batchPolicies(spec, plan, this.#curves);
-    for (const [index, policy] of policies.entries()) {
-      const stage = spec.stages[index];
-      if (stage !== undefined) this.runner.setPolicy(stage.id, policy);
+    this.#serving[stageId] = [to];
+    const policies = batchPolicies(spec, { stages: this.#serving }, this.#curves);
+    for (const [index, { id }] of spec.stages.entries()) {
+      const policy = policies[index];
+      if (policy !== undefined && this.#serving[id] !== undefined) this.runner.setPolicy(id, policy);
     }
   }
 
@@ -178,4 +217,27 @@ function planOfResult(result: PlanResult): Plan {
     throw new AppError('INFEASIBLE', 'No plan fits the budget and bounds of this pipeline.', { details: { result } });
   }
   return plan;
+}
+
+/** Why a kept plan cannot run here and now, if so: profiles and machine may have changed since. */
+export function resumeObjection(
+  { budget }: Pick<PipelineSpec, 'budget'>,
+  { stages, predicted }: Pick<Plan, 'stages' | 'predicted'>,
+  curves: Pick<ServiceCurves, 'curve'>,
+): string | undefined {
+  for (const [id, [stagePlan]] of Object.entries(stages)) {
+    if (stagePlan === undefined) continue;
+    const { variantId, resources } = stagePlan;
+    if (curves.curve(id as StageId, variantId, resources.cpuCores) === undefined) {
+      return `the profile of ${id}/${variantId} says nothing of ${resources.cpuCores} cores`;
+    }
+  }
+  if (predicted.cpuCores <= (budget.cpuCores ?? Number.POSITIVE_INFINITY)) return undefined;
+  return `it takes ${predicted.cpuCores} cores where there are ${budget.cpuCores}`;
+}
+
+function firstReason(first: FirstPlan, policy: PolicyName): string {
+  if (first.kind === 'resumed') return 'the last good plan of before';
+  if (first.result.kind === 'feasible') return `the first plan, by ${policy}`;
+  return `the first plan, a best effort: no plan is feasible, the ${first.result.bindingConstraint} binds`;
 }

@@ -47,6 +47,7 @@ export async function runDemo(options: DemoRunOptions): Promise<DemoRun> {
     policy,
     fixed,
     resume: false,
+    stateFile: 'demo-state.db',
     report: (event) => recorder.note(event),
   });
   recorder.begin(pipeline);

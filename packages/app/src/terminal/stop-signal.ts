@@ -5,16 +5,34 @@
 
 const SAME_REQUEST_MS = 1000;
 
+/** Resolves at the first SIGINT or SIGTERM. */
 export function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     let firstAtMs: number | undefined;
     const onSignal = () => {
       firstAtMs ??= performance.now();
       resolve();
-      // A plain exit would abort inside a model that is running in its thread.
-      if (performance.now() - firstAtMs > SAME_REQUEST_MS) process.kill(process.pid, 'SIGKILL');
+      if (performance.now() - firstAtMs > SAME_REQUEST_MS) endNow();
     };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
   });
+}
+
+/** Waits for `work`; when it lasts longer than `limitMs`, says on stderr what hangs and ends the process, without exit code 0. */
+export async function endWithin<T>(limitMs: number, work: Promise<T>, whatHangs: () => string): Promise<T> {
+  const timer = setTimeout(() => {
+    process.stderr.write(`Not ended within ${limitMs / 1000} s, so the process is killed: ${whatHangs()}.\n`);
+    endNow();
+  }, limitMs);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A plain exit would abort inside a model that is running in its thread. */
+function endNow(): void {
+  process.kill(process.pid, 'SIGKILL');
 }

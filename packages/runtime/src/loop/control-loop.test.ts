@@ -1,7 +1,9 @@
 import {
   type Actuator,
+  type Certificate,
   type Change,
   type Decision,
+  type DecisionEvidence,
   type DecisionRecord,
   type Observation,
   type Plan,
@@ -26,7 +28,22 @@ const plan: Plan = {
   predicted: { latencyMs: 1, percentile: 99, pas: 1, capacityRps: 1, cpuCores: 1, costPerHour: 1 },
 };
 const change: Change = { kind: 'set-batch', stageId: stageId('a'), to: target };
-const evidence = { forecast: { method: 'test', meanRps: 1, upperRps: 1 } };
+const certificate: Certificate = {
+  claim: 'surrogate',
+  theta: 1,
+  kappa: 1,
+  optimal: true,
+  gapFraction: 0,
+  upperBound: 1,
+  gapToBoundFraction: 0,
+  solver: 'test',
+  elapsedMs: 1,
+  labels: 1,
+};
+const evidence: DecisionEvidence = {
+  forecast: { method: 'test', meanRps: 1, upperRps: 1 },
+  result: { kind: 'feasible', plan, objectiveValue: 1, certificate },
+};
 const apply: Decision = { kind: 'apply', plan, changes: [change], reason: 'better', evidence };
 const observation: Observation = {
   atMs: 0,
@@ -71,6 +88,7 @@ class Bench {
       },
       actuator,
       store,
+      keepsPlans: true,
       onChanged: () => {},
       report: (event) => this.events.push(event),
       ...over,
@@ -87,7 +105,7 @@ describe('ControlLoop', () => {
     await bench.loop.tick();
     expect(bench.applied).toEqual([change]);
     expect(bench.saved).toEqual([plan]);
-    expect(bench.records).toMatchObject([{ decision: { kind: 'apply' } }]);
+    expect(bench.records).toMatchObject([{ decision: { kind: 'apply' }, outcome: { kind: 'applied', tookMs: 0 } }]);
     expect(bench.events.map(({ kind }) => kind)).toEqual(['decided', 'in-force']);
   });
 
@@ -96,6 +114,7 @@ describe('ControlLoop', () => {
     await bench.loop.tick();
     expect(bench.applied).toEqual([]);
     expect(bench.records).toHaveLength(1);
+    expect(bench.records[0]).not.toHaveProperty('outcome');
   });
 
   it.each<[string, ConstructorParameters<typeof Bench>[0], string]>([
@@ -106,7 +125,30 @@ describe('ControlLoop', () => {
     await bench.loop.tick();
     await bench.loop.tick();
     expect(bench.saved).toEqual([]);
+    const outcome = { kind: 'failed', step, message: step === 'decide' ? 'solver' : 'start' };
+    expect(bench.records).toMatchObject([{ outcome }, { outcome }]);
     expect(bench.events.filter((event) => event.kind === 'failed' && event.step === step)).toHaveLength(2);
+  });
+
+  it.each<[string, Partial<ControlLoopParts>]>([
+    ['of a baseline', { keepsPlans: false }],
+    [
+      'that is the best effort where none is feasible',
+      {
+        decide: async () => ({
+          ...apply,
+          evidence: {
+            ...evidence,
+            result: { kind: 'infeasible', proven: true, bindingConstraint: 'slo', fixes: {}, bestEffort: plan },
+          },
+        }),
+      },
+    ],
+  ])('applies a plan %s without keeping it', async (_, over) => {
+    const bench = new Bench(over);
+    await bench.loop.tick();
+    expect(bench.applied).toEqual([change]);
+    expect(bench.saved).toEqual([]);
   });
 
   it('ticks on the grid of its interval and skips what a long tick covers', async () => {

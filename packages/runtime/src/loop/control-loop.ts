@@ -5,9 +5,9 @@
  */
 import type {
   Actuator,
-  Change,
   Clock,
   Decision,
+  DecisionOutcome,
   DecisionRecord,
   Observation,
   Plan,
@@ -27,14 +27,19 @@ export interface ControlLoopParts {
   readonly decide: (observation: Observation) => Promise<Decision>;
   readonly actuator: Actuator;
   readonly store: PlanStore;
+  /** Whether feasible plans are kept to go on with after a restart: not those of a baseline. */
+  readonly keepsPlans: boolean;
   /** Called after each change with the plan that is being put in force. */
   readonly onChanged: (stageId: StageId, plan: Plan) => void;
   readonly report: (event: LoopEvent) => void;
 }
 
-/** What the loop tells whoever watches. */
+/** A decision that says to change something. */
+export type ApplyDecision = Extract<Decision, { kind: 'apply' }>;
+
+/** What the loop tells whoever watches; `decided` comes before anything is applied. */
 export type LoopEvent =
-  | { readonly kind: 'decided'; readonly record: DecisionRecord }
+  | { readonly kind: 'decided'; readonly record: DecisionRecord & { readonly decision: Decision } }
   | { readonly kind: 'in-force'; readonly plan: Plan; readonly tookMs: number }
   | { readonly kind: 'failed'; readonly step: 'decide' | 'apply' | 'store'; readonly error: unknown };
 
@@ -63,39 +68,68 @@ export class ControlLoop {
   /** One whole tick; never rejects. */
   async tick(): Promise<void> {
     const observation = this.#parts.observe();
-    const decision = await this.#attempt('decide', () => this.#parts.decide(observation));
-    if (decision === undefined || this.#stopped) return;
-    this.#record({ atEpochMs: this.#parts.epochNowMs(), observation, decision });
-    if (decision.kind !== 'apply' || this.#parts.mode !== 'auto') return;
-    await this.#attempt('apply', () => this.putInForce(decision.plan, decision.changes));
+    const atEpochMs = this.#parts.epochNowMs();
+    let decision: Decision;
+    try {
+      decision = await this.#parts.decide(observation);
+    } catch (error) {
+      // A stop takes the planner away from a decision under way: that is no failure.
+      if (this.#stopped) return;
+      this.#parts.report({ kind: 'failed', step: 'decide', error });
+      this.#record({ atEpochMs, observation, outcome: failure('decide', error) });
+      return;
+    }
+    if (this.#stopped) return;
+    if (decision.kind === 'apply' && this.#parts.mode === 'auto') {
+      await this.#attempt('apply', () => this.enact(observation, decision));
+      return;
+    }
+    const record = { atEpochMs: this.#parts.epochNowMs(), observation, decision };
+    this.#parts.report({ kind: 'decided', record });
+    this.#record(record);
   }
 
-  /** Applies the changes one by one and keeps the plan as the last good one; rejects with the error of a change that failed. */
-  async putInForce(plan: Plan, changes: readonly Change[]): Promise<void> {
-    const { actuator, clock, epochNowMs, onChanged, pipelineName, report, specDigest, store } = this.#parts;
+  /** Carries a decision out and records it with its outcome; rejects with the error of a change that failed. */
+  async enact(observation: Observation, decision: ApplyDecision): Promise<void> {
+    const record = { atEpochMs: this.#parts.epochNowMs(), observation, decision };
+    this.#parts.report({ kind: 'decided', record });
+    try {
+      const tookMs = await this.#putInForce(decision);
+      this.#record(tookMs === undefined ? record : { ...record, outcome: { kind: 'applied', tookMs } });
+    } catch (error) {
+      this.#record({ ...record, outcome: failure('apply', error) });
+      throw error;
+    }
+  }
+
+  /** Applies the changes one by one and keeps the plan as the last good one; undefined when a stop came in between. */
+  async #putInForce({ plan, changes, evidence }: ApplyDecision): Promise<number | undefined> {
+    const { actuator, clock, epochNowMs, keepsPlans, onChanged, pipelineName, report, specDigest, store } = this.#parts;
     const startedAtMs = clock.nowMs();
     for (const change of changes) {
-      if (this.#stopped) return;
+      if (this.#stopped) return undefined;
       await actuator.apply(change);
       onChanged(change.stageId, plan);
     }
-    await this.#attempt('store', async () =>
-      store.saveLastGoodPlan(pipelineName, plan, { atEpochMs: epochNowMs(), specDigest }),
-    );
-    report({ kind: 'in-force', plan, tookMs: clock.nowMs() - startedAtMs });
+    if (keepsPlans && evidence.result?.kind === 'feasible') {
+      await this.#attempt('store', async () =>
+        store.saveLastGoodPlan(pipelineName, plan, { atEpochMs: epochNowMs(), specDigest }),
+      );
+    }
+    const tookMs = clock.nowMs() - startedAtMs;
+    report({ kind: 'in-force', plan, tookMs });
+    return tookMs;
   }
 
   #record(record: DecisionRecord): void {
-    this.#parts.report({ kind: 'decided', record });
     void this.#attempt('store', async () => this.#parts.store.appendDecision(this.#parts.pipelineName, record));
   }
 
-  async #attempt<T>(step: 'decide' | 'apply' | 'store', action: () => Promise<T>): Promise<T | undefined> {
+  async #attempt(step: 'apply' | 'store', action: () => Promise<void>): Promise<void> {
     try {
-      return await action();
+      await action();
     } catch (error) {
       this.#parts.report({ kind: 'failed', step, error });
-      return undefined;
     }
   }
 
@@ -112,4 +146,8 @@ export class ControlLoop {
       this.#schedule(atMs + (missed + 1) * intervalMs);
     });
   }
+}
+
+function failure(step: 'decide' | 'apply', error: unknown): DecisionOutcome {
+  return { kind: 'failed', step, message: error instanceof Error ? error.message : String(error) };
 }

@@ -1,0 +1,91 @@
+/** How `serve` ends where stages hang: bounded in time, with a message. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+
+const folder = new TestFolder();
+const started: ChildProcess[] = [];
+const SERVE = new URL('../../dist/commands/serve.js', import.meta.url).href;
+
+/** Runs the compiled command with a drain deadline of 0.3 s. */
+function serving(file: string) {
+  const options = { host: '127.0.0.1', port: 0, maxBodyBytes: 1000, policy: 'equipoise', drainDeadlineMs: 300 };
+  const code = `import { serve } from ${JSON.stringify(SERVE)}; await serve(${JSON.stringify(file)}, ${JSON.stringify(options)});`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    cwd: folder.path,
+    env: { ...process.env, NO_COLOR: '1', NODE_OPTIONS: '' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  started.push(child);
+  const output = { text: '' };
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    output.text += text;
+  });
+  const said = async (pattern: RegExp): Promise<RegExpExecArray> => {
+    for (;;) {
+      const found = pattern.exec(output.text);
+      if (found !== null) return found;
+      await once(child.stderr, 'data');
+    }
+  };
+  return { child, output, said, ended: once(child, 'close') };
+}
+
+beforeAll(() => {
+  folder.write('echo.mjs', 'export const load = () => ({ run: (batch) => batch });');
+  folder.write(
+    'hang.mjs',
+    'import { writeSync } from "node:fs"; export const load = () => { writeSync(2, "loading"); while (true); };',
+  );
+  folder.write('stuck.mjs', 'export const load = () => ({ run: () => { while (true); } });');
+  for (const name of ['echo', 'hang', 'stuck']) {
+    folder.write(`${name}.yaml`, syntheticPipeline({ name, detect: `module: ./${name}.mjs` }));
+  }
+  folder.write('large.yaml', syntheticPipeline({ name: 'large', cpuCores: 5000, detect: 'module: ./echo.mjs' }));
+});
+
+afterEach(async () => {
+  for (const child of started.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill('SIGKILL');
+    await once(child, 'close');
+  }
+});
+
+afterAll(() => folder.remove());
+
+describe('equipoise serve that is stopped', () => {
+  it('ends within moments while a stage still loads, and says so', async () => {
+    const { child, output, said, ended } = serving('hang.yaml');
+    await said(/loading/);
+    const askedAtMs = performance.now();
+    child.kill('SIGINT');
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    expect(performance.now() - askedAtMs).toBeLessThan(3000);
+    expect(output.text).toMatch(/stopping before it was ready[\s\S]*Not ended within 1 s[^\n]*still loading/);
+  });
+
+  it('ends at its deadline while a stage does not come back, and says what is inside', async () => {
+    const { child, output, said, ended } = serving('stuck.yaml');
+    const [, url = ''] = await said(/ready (http:\S+)/);
+    const cutOff = expect(fetch(`${url}/v1/pipelines/stuck/run`, { method: 'POST', body: 'x' })).rejects.toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    await cutOff;
+    expect(output.text).toMatch(/Not ended within 0\.3 s[^\n]*requests inside: 1; replicas not closed: detect-/);
+  });
+
+  it('ends with 0 where nothing hangs, after it warned of cores that are not there', async () => {
+    const { child, output, said, ended } = serving('large.yaml');
+    await said(/ready (http:\S+)/);
+    expect(output.text).toMatch(
+      /warning the budget of 5000 cores is more than this machine has; it is planned for \d+\n/,
+    );
+    expect(output.text).toMatch(/apply: the first plan, by equipoise/);
+    child.kill('SIGINT');
+    expect(await ended).toEqual([0, null]);
+    expect(output.text).toMatch(/stopped\n$/);
+  });
+});

@@ -1,0 +1,89 @@
+import { join } from 'node:path';
+import { type Plan, type ServiceCurves, stageId, variantId } from '@equipoise/core';
+import { type LoopEvent, SqlitePlanStore, specDigest } from '@equipoise/runtime';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { loadSpec } from './load-spec.js';
+import { resumeObjection, type StartOptions, startPipeline } from './start-pipeline.js';
+
+const folder = new TestFolder();
+const file = join(folder.path, 'pipeline.yaml');
+
+/** Starts and stops a pipeline; what its state file holds then. */
+async function startOnce(over: Partial<StartOptions> = {}) {
+  const spec = await loadSpec(file);
+  const events: LoopEvent[] = [];
+  const options: StartOptions = {
+    spec,
+    profiles: [],
+    arrivalRps: 1,
+    policy: 'equipoise',
+    fixed: true,
+    resume: true,
+    stateFile: `${over.policy ?? 'equipoise'}-${over.arrivalRps ?? 1}.db`,
+    report: (event) => events.push(event),
+    ...over,
+  };
+  const pipeline = await startPipeline(options);
+  await pipeline.close();
+  const store = new SqlitePlanStore(join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db'));
+  const kept = store.lastGoodPlan(spec.name, specDigest(spec));
+  const decisions = store.recentDecisions(spec.name, 10);
+  store.close();
+  return { pipeline, events, kept, decisions };
+}
+
+beforeAll(() => {
+  folder.write('pipeline.yaml', syntheticPipeline());
+});
+
+afterAll(() => folder.remove());
+
+describe('startPipeline', () => {
+  it('keeps its plan, logs it as a decision with its outcome, and goes on with it', async () => {
+    const { pipeline, kept, decisions } = await startOnce();
+    expect(kept).toEqual(pipeline.firstPlan);
+    expect(decisions).toMatchObject([
+      { decision: { kind: 'apply', reason: 'the first plan, by equipoise' }, outcome: { kind: 'applied' } },
+    ]);
+    const again = await startOnce();
+    expect(again.pipeline.first.kind).toBe('resumed');
+    expect(again.decisions[0]).toMatchObject({ decision: { reason: 'the last good plan of before' } });
+  });
+
+  it.each<[string, Partial<StartOptions>, RegExp]>([
+    ['the plan of a baseline', { policy: 'fa2-low' }, /^the first plan, by fa2-low$/],
+    ['an infeasible best effort', { arrivalRps: 100_000 }, /no plan is feasible, the (budget|capacity|slo) binds/],
+  ])('does not keep %s', async (_, over, reason) => {
+    const { kept, decisions } = await startOnce(over);
+    expect(kept).toBeUndefined();
+    expect(decisions[0]?.decision?.reason).toMatch(reason);
+  });
+
+  it('is given up when its signal is aborted', async () => {
+    const aborting = new AbortController();
+    const started = startOnce({ signal: aborting.signal, stateFile: 'aborted.db' });
+    setTimeout(() => aborting.abort(), 20);
+    await expect(started).rejects.toThrow();
+  });
+});
+
+describe('a plan kept from before', () => {
+  const resources = { cpuCores: 2, memoryBytes: 0, gpus: 0 };
+  const kept = {
+    stages: { [stageId('detect')]: [{ variantId: variantId('large'), resources }] },
+    predicted: { cpuCores: 4 },
+  } as unknown as Plan;
+  const curvesFor = (cores: number) =>
+    ({ curve: (_stage, _variant, cpuCores) => (cpuCores === cores ? {} : undefined) }) as ServiceCurves;
+
+  it('is resumed where the profiles know its variants on its cores and the machine has them', () => {
+    expect(resumeObjection({ budget: {} }, kept, curvesFor(2))).toBeUndefined();
+    expect(resumeObjection({ budget: { cpuCores: 4 } }, kept, curvesFor(2))).toBeUndefined();
+  });
+
+  it('is passed over otherwise, with the reason', () => {
+    expect(resumeObjection({ budget: {} }, kept, curvesFor(1))).toContain('detect/large says nothing of 2 cores');
+    expect(resumeObjection({ budget: { cpuCores: 2 } }, kept, curvesFor(2))).toBe('it takes 4 cores where there are 2');
+  });
+});
