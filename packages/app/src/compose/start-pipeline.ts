@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import {
   AppError,
-  batchPolicies,
   curvesOf,
   diffPlans,
   type Observation,
@@ -19,12 +18,12 @@ import {
   type ServiceCurves,
   type StageId,
   type StageObservation,
-  type StagePlan,
   VariantAges,
 } from '@equipoise/core';
 import { ControlLoop, type LoopEvent, PipelineRunner, Planner, SqlitePlanStore, specDigest } from '@equipoise/runtime';
 import { embeddedLauncher } from './embedded-launcher.js';
 import { servingHostCores, servingSpec } from './host-cores.js';
+import { ServingPolicies } from './serving-policies.js';
 import { StageInputs, warmUpPipeline } from './warm-up.js';
 
 /** How to start. */
@@ -98,8 +97,6 @@ class PipelineParts {
   readonly #store: SqlitePlanStore;
   readonly #planner: Planner;
   readonly #ages: VariantAges;
-  /** What each stage that has begun to serve was last told to be. */
-  readonly #serving: Record<StageId, readonly StagePlan[]> = {};
   #closed: Promise<void> | undefined;
 
   constructor(options: StartOptions) {
@@ -114,11 +111,12 @@ class PipelineParts {
     this.#planner = new Planner({ spec: servingSpec(spec), profiles, hostCores, seed: SEED });
     this.#ages = new VariantAges();
     this.runner = new PipelineRunner({ spec, hostCores });
+    const policies = new ServingPolicies(spec, curves, this.runner);
     this.actuator = new EmbeddedActuator(spec, {
       pool: this.runner,
       launcher: inputs.watching(embeddedLauncher(spec)),
       warmUpBatch: (stageId) => inputs.batchFor(stageId),
-      onServing: (stageId, to) => this.#adoptPolicy(stageId, to),
+      onServing: (stageId, to) => policies.adopt(stageId, to),
       onFailure: (_stageId, error) => report({ kind: 'failed', step: 'apply', error }),
     });
     this.loop = this.#controlLoop();
@@ -182,17 +180,6 @@ class PipelineParts {
       onChanged: () => this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs),
       report,
     });
-  }
-
-  /** The drop rule expects the service times of what serves now; those of one stage count for all before it as well. */
-  #adoptPolicy(stageId: StageId, to: StagePlan): void {
-    const { spec } = this.#options;
-    this.#serving[stageId] = [to];
-    const policies = batchPolicies(spec, { stages: this.#serving }, this.#curves);
-    for (const [index, { id }] of spec.stages.entries()) {
-      const policy = policies[index];
-      if (policy !== undefined && this.#serving[id] !== undefined) this.runner.setPolicy(id, policy);
-    }
   }
 
   #observe(): Observation {
