@@ -30,7 +30,7 @@ export const errorCodes = {
   STAGE_FAILED: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Read the message of the stage module; the request was not retried.',
+    remedy: "Read the server's log for what the stage said; the request was not retried.",
   },
   REPLICA_LOST: { httpStatus: 503, exitCode: 3, remedy: 'Send the request again; the replica is being replaced.' },
   PROFILE_MISSING: {

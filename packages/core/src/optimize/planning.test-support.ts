@@ -72,39 +72,6 @@ export function testPipeline(stages: readonly StageSpec[], edges?: readonly Edge
   };
 }
 
-/** Four stages like an image pipeline: decode, detect, classify three items each, count. */
-function imagePipeline(): PipelineSpec {
-  const sizes = [0.4, 1, 2.2, 4.5];
-  const cores = [0.25, 0.5, 1, 2];
-  const detectors = sizes.map((f, i) => ({ name: `d${i}`, accuracy: 0.7 + 0.07 * i, fixedMs: 2, perItemMs: 5 * f }));
-  const classifiers = sizes.map((f, i) => ({
-    name: `c${i}`,
-    accuracy: 0.75 + 0.06 * i,
-    fixedMs: 0.5,
-    perItemMs: 2 * f,
-  }));
-  const decode = { name: 'decode', accuracy: 1, fixedMs: 0.2, perItemMs: 2 };
-  const count = { name: 'count', accuracy: 1, fixedMs: 0.1, perItemMs: 0.1 };
-  const stages = [
-    testStage('decode', [decode], [0.5, 1]),
-    testStage('detect', detectors, cores),
-    testStage('classify', classifiers, cores),
-    testStage('count', [count], [0.1, 0.5]),
-  ];
-  const [a, b, c, d] = stages.map((stage) => stage.id) as [
-    StageSpec['id'],
-    StageSpec['id'],
-    StageSpec['id'],
-    StageSpec['id'],
-  ];
-  const edges: readonly EdgeSpec[] = [
-    { from: a, to: b },
-    { from: b, to: c, fanOut: { expected: 3 } },
-    { from: c, to: d, join: 'all' },
-  ];
-  return testPipeline(stages, edges);
-}
-
 /** A question about `spec` with inline profiles. */
 export function problemOf(
   spec: PipelineSpec,

@@ -36,5 +36,5 @@ spec:
   edges:
     - { from: detect, to: classify, fanOut: { expected: 3 } }
     - { from: classify, to: count, join: all }
-  control: { mode: auto, surge: { cpuCores: 1 } }
+  control: { mode: auto, intervalMs: 10000 }
 `;
