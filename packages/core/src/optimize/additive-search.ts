@@ -16,7 +16,7 @@ const COST_TIE = 1e-12;
 const costPerHour = (o: SurrogateOption): number => o.costPerHour;
 
 /** Floor of the log score that a PAS floor asks for, rounding aside. */
-export const scoreFloorOf = (pas: number): number => (pas > 0 ? logPas(pas) - LOG_PAS_TIE : NO_FLOOR);
+const scoreFloorOf = (pas: number): number => (pas > 0 ? logPas(pas) - LOG_PAS_TIE : NO_FLOOR);
 
 function firstGoal({ objective }: SurrogateProblem): LabelGoal {
   switch (objective.kind) {

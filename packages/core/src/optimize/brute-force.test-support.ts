@@ -207,7 +207,7 @@ function finishOf(spec: PipelineSpec, id: StageId, msOf: (id: StageId) => number
 }
 
 /** Whether all replicas fit the machines, by trying every machine for every replica, largest first. */
-export function packs(spec: PipelineSpec, plan: OraclePlan): boolean {
+function packs(spec: PipelineSpec, plan: OraclePlan): boolean {
   if (spec.nodes === undefined) return true;
   const free = spec.nodes.flatMap((n) => Array.from({ length: n.count }, () => [n.cpuCores, n.memoryBytes, n.gpus]));
   const items = Object.values(plan)

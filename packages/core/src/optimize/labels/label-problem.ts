@@ -99,12 +99,12 @@ export function totalAmount(problem: LabelProblem, choice: Int32Array, amount: n
 }
 
 /** Total cost of a choice; 0 where the goal knows none. */
-export function totalCost(problem: LabelProblem, choice: Int32Array): number {
+function totalCost(problem: LabelProblem, choice: Int32Array): number {
   return problem.cost === undefined ? 0 : problem.cost.perUnit * totalAmount(problem, choice, problem.cost.amount);
 }
 
 /** Finish times (ms) of all nodes when node v takes `latencyOf(v)`. */
-export function finishTimesMs(graph: NodeGraph, latencyOf: (node: number) => number): Float64Array {
+function finishTimesMs(graph: NodeGraph, latencyOf: (node: number) => number): Float64Array {
   const finish = new Float64Array(graph.predecessors.length);
   for (let v = 0; v < finish.length; v++) {
     const before = graph.predecessors[v] as readonly number[];
@@ -159,7 +159,7 @@ function picked(values: Float64Array, indices: ArrayLike<number>): Float64Array 
 }
 
 /** Only the options at the given positions. */
-export function pickOptions(node: Omit<NodeOptions, 'count'>, indices: Int32Array | Uint32Array): NodeOptions {
+function pickOptions(node: Omit<NodeOptions, 'count'>, indices: Int32Array | Uint32Array): NodeOptions {
   return {
     count: indices.length,
     latencyMs: picked(node.latencyMs, indices),

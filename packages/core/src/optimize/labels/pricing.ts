@@ -26,7 +26,7 @@ export interface Prices {
 const MOST_PATHS = 32;
 
 /** No price on anything. */
-export const noPrices = (problem: LabelProblem): Prices => ({
+const noPrices = (problem: LabelProblem): Prices => ({
   paths: [],
   amounts: new Float64Array(problem.amounts.length),
   floor: 0,
