@@ -22,13 +22,11 @@ export interface OptionSize {
   readonly replicas: number;
 }
 
-function queryOf(setting: StageSetting, size: OptionSize): StageQuery {
-  return {
-    ...size,
-    arrivalRps: plannedRps(setting.load),
-    groupSize: Math.max(1, setting.load.groupSize),
-    ...(setting.burstiness === undefined ? {} : { burstiness: setting.burstiness }),
-  };
+function queryOf({ load, burstiness }: StageSetting, { curve, maxBatchSize, replicas }: OptionSize): StageQuery {
+  const arrivalRps = plannedRps(load);
+  const groupSize = Math.max(1, load.groupSize);
+  const query = { curve, maxBatchSize, replicas, arrivalRps, groupSize };
+  return burstiness === undefined ? query : { ...query, burstiness };
 }
 
 const wholeCores = new WeakMap<ServiceCurve, ServiceCurve>();
@@ -47,7 +45,9 @@ export function optionTimes(setting: StageSetting, size: OptionSize): OptionTime
     return { meanMs: ms, tailMs: ms, exact: true };
   }
   const exact = size.curve.shareFraction >= 1;
-  const estimate = estimateStage(queryOf(setting, exact ? size : { ...size, curve: onWholeCore(size.curve) }));
+  const { maxBatchSize, replicas } = size;
+  const curve = exact ? size.curve : onWholeCore(size.curve);
+  const estimate = estimateStage(queryOf(setting, { curve, maxBatchSize, replicas }));
   return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(setting.percentile / 100), exact };
 }
 

@@ -10,8 +10,9 @@ import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 import { type PlanningSetting, planningSetting } from './planning-setting.js';
 import type { Solution } from './solution.js';
 import type { LatencyFactors } from './surrogate.js';
+import { choiceKey, type SurrogateChoice } from './surrogate-choice.js';
 import { SurrogateSolver } from './surrogate-solver.js';
-import { type Judge, type JudgedChoice, type SurrogateChoice, verifiedSearch } from './verified-search.js';
+import { type Judge, type JudgedChoice, verifiedSearch } from './verified-search.js';
 
 /** A plan with the solve it came from. */
 export interface FoundPlan {
@@ -32,26 +33,30 @@ const TAILS: LatencyFactors = { theta: 1, kappa: 1 };
 
 const optionsOf = (choice: SurrogateChoice) => choice.map((o) => o.option);
 
-/** The same judge without doing anything twice. */
-function remembering(judge: Judge): Judge {
-  const known = new Map<string, PlanVerification>();
+/** The same function without doing anything twice. */
+function remembering<Answer>(answer: (choice: SurrogateChoice) => Answer): (choice: SurrogateChoice) => Answer {
+  const known = new Map<string, Answer>();
   return (choice) => {
-    const parts = choice.map(({ option: o }) => [o.variantIndex, o.resources.cpuCores, o.maxBatchSize, o.replicas]);
-    const key = parts.join(' ');
-    const verdict = known.get(key) ?? judge(choice);
-    known.set(key, verdict);
-    return verdict;
+    const key = choiceKey(choice);
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const now = answer(choice);
+    known.set(key, now);
+    return now;
   };
 }
 
 function judgeOf(setting: PlanningSetting, verify: VerifyPlan | undefined): Judge {
   const { slo } = setting.spec;
-  if (verify !== undefined) return remembering((choice) => verify(sketchOf(setting, optionsOf(choice)), slo));
-  return remembering((choice) => {
-    const { latencyMs } = planOf(setting, optionsOf(choice)).predicted;
+  const estimateMs = remembering((choice) => planOf(setting, optionsOf(choice)).predicted.latencyMs);
+  if (verify !== undefined)
+    return { estimateMs, verdict: remembering((choice) => verify(sketchOf(setting, optionsOf(choice)), slo)) };
+  const verdict = (choice: SurrogateChoice): PlanVerification => {
+    const latencyMs = estimateMs(choice);
     const sloAttainmentFraction = latencyMs <= slo.latencyMs ? 1 : 0;
     return { latencyMs, percentile: slo.percentile, sloAttainmentFraction, conclusive: true, seeds: [] };
-  });
+  };
+  return { estimateMs, verdict };
 }
 
 function planWith(setting: PlanningSetting, choice: SurrogateChoice, verified: PlanVerification | undefined): Plan {

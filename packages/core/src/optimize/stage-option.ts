@@ -19,7 +19,7 @@ import {
   replicaRange,
   type StageSetting,
 } from './stage-setting.js';
-import { switchingCostPerHour } from './switching-cost.js';
+import { type SwitchTarget, switchingCostPerHour } from './switching-cost.js';
 
 /** One way to run a stage at the planned load; `capacityRps` counts items. */
 export interface StageOption extends OptionTimes {
@@ -38,28 +38,43 @@ export interface StageOption extends OptionTimes {
 /** A further replica must shorten the estimate by this share, or the counts end. */
 const LEAST_GAIN = 1e-6;
 
+/** How an option is run. */
+interface OptionRun {
+  readonly maxBatchSize: number;
+  readonly replicas: number;
+  readonly capacityRps: number;
+}
+
 /** The option of a kind of replica with a size and times. */
-export function optionOf(
-  setting: StageSetting,
-  { variant, variantIndex, curve, resources }: ReplicaKind,
-  at: OptionTimes & { readonly maxBatchSize: number; readonly replicas: number },
-): StageOption {
-  const target = {
-    variantId: variant.id,
-    resources,
-    replicas: at.replicas,
-    replicaCostPerHour: replicaCostPerHour(resources, setting.prices),
-    loadMs: setting.loadMsOf(variant),
-  };
+export function optionOf(setting: StageSetting, kind: ReplicaKind, run: OptionRun, times: OptionTimes): StageOption {
+  const { variant, variantIndex, curve, resources } = kind;
+  const { maxBatchSize, replicas } = run;
+  const { prices, running } = setting;
+  const switching =
+    running === undefined ? 0 : switchingCostPerHour(switchTarget(setting, kind, replicas), running, setting.dwellMs);
   return {
     variantId: variant.id,
     variantIndex,
     curve,
     resources,
-    ...at,
-    capacityRps: capacityRps(curve, at.replicas, at.maxBatchSize),
-    use: useOf(resources, at.replicas, setting.prices),
-    switchingCostPerHour: switchingCostPerHour(target, setting.running, setting.dwellMs),
+    maxBatchSize,
+    replicas,
+    capacityRps: run.capacityRps,
+    meanMs: times.meanMs,
+    tailMs: times.tailMs,
+    exact: times.exact,
+    use: useOf(resources, replicas, prices),
+    switchingCostPerHour: switching,
+  };
+}
+
+function switchTarget(setting: StageSetting, { variant, resources }: ReplicaKind, replicas: number): SwitchTarget {
+  return {
+    variantId: variant.id,
+    resources,
+    replicas,
+    replicaCostPerHour: replicaCostPerHour(resources, setting.prices),
+    loadMs: setting.loadMsOf(variant),
   };
 }
 
@@ -71,12 +86,13 @@ function shortens(now: OptionTimes, before: OptionTimes | undefined): boolean {
 function distributionOptions(setting: StageSetting, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
   const [least, most] = replicaRange(setting, kind);
   const { curve } = kind;
+  const oneRps = capacityRps(curve, 1, maxBatchSize);
   const options: StageOption[] = [];
   let before: OptionTimes | undefined;
-  for (let n = Math.max(least, leastStableReplicas(setting, curve, maxBatchSize)); n <= most; n++) {
-    const now = optionTimes(setting, { curve, maxBatchSize, replicas: n });
-    options.push(optionOf(setting, kind, { ...now, maxBatchSize, replicas: n }));
-    if (!shortens(now, before) && n > setting.load.groupSize) break;
+  for (let replicas = Math.max(least, leastStableReplicas(setting, oneRps)); replicas <= most; replicas++) {
+    const now = optionTimes(setting, { curve, maxBatchSize, replicas });
+    options.push(optionOf(setting, kind, { maxBatchSize, replicas, capacityRps: replicas * oneRps }, now));
+    if (!shortens(now, before) && replicas > setting.load.groupSize) break;
     before = now;
   }
   return options;
@@ -88,7 +104,8 @@ function sumOfTailsOptions(setting: StageSetting, kind: ReplicaKind, maxBatchSiz
   const replicas = Math.max(least, sumOfTailsReplicas(curve, maxBatchSize, plannedRps(setting.load)));
   if (replicas > most) return [];
   const times = optionTimes(setting, { curve, maxBatchSize, replicas });
-  return [optionOf(setting, kind, { ...times, maxBatchSize, replicas })];
+  const run = { maxBatchSize, replicas, capacityRps: capacityRps(curve, replicas, maxBatchSize) };
+  return [optionOf(setting, kind, run, times)];
 }
 
 /** All options of a stage that fit the limits alone. */

@@ -5,7 +5,7 @@ import type { StageLoad } from '../estimate/stage-load.js';
 import type { VariantId } from '../model/ids.js';
 import type { Prices, Resources, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { RunningStage } from '../model/running-plan.js';
-import { capacityRps, type ServiceCurve } from '../profile/service-curve.js';
+import type { ServiceCurve } from '../profile/service-curve.js';
 import type { Estimator } from './planning-problem.js';
 import { type ResourceUse, useOf } from './resource-use.js';
 
@@ -75,9 +75,9 @@ export function replicaRange(setting: StageSetting, kind: ReplicaKind): readonly
   return [Math.max(1, bounds.minReplicas), Math.min(MOST_REPLICAS, bounds.maxReplicas, ...affordable)];
 }
 
-/** Fewest replicas with a load factor below 1; the formula of the literature also takes exactly 1. */
-export function leastStableReplicas(setting: StageSetting, curve: ServiceCurve, maxBatchSize: number): number {
-  const loadFactor = plannedRps(setting.load) / capacityRps(curve, 1, maxBatchSize);
-  if (setting.estimator === 'sum-of-tails') return Math.max(1, Math.ceil(loadFactor - 1e-9));
+/** Fewest replicas, each good for `oneRps`, with a load factor below 1; the formula of the literature also takes exactly 1. */
+export function leastStableReplicas({ load, estimator }: StageSetting, oneRps: number): number {
+  const loadFactor = plannedRps(load) / oneRps;
+  if (estimator === 'sum-of-tails') return Math.max(1, Math.ceil(loadFactor - 1e-9));
   return Math.floor(loadFactor * (1 + 1e-12)) + 1;
 }

@@ -7,18 +7,23 @@
  */
 import type { PlanVerification } from '../model/plan.js';
 import { leastLatencyChoice } from './least-latency.js';
-import { isBetter, objectiveValue } from './objective-value.js';
+import { isBetter, objectiveValue, pasOf } from './objective-value.js';
 import { graphLatencyMs } from './planning-graph.js';
 import type { PlanningSetting } from './planning-setting.js';
+import { neighbours, type RepairSetup, repaired } from './repair.js';
+import { totalUse, within } from './resource-use.js';
 import type { Solution } from './solution.js';
 import { type LatencyFactors, optionLatencyMs, type SurrogateOption } from './surrogate.js';
+import { choiceKey, type SurrogateChoice } from './surrogate-choice.js';
 import { SurrogateSolver } from './surrogate-solver.js';
 
-/** Options per stage, in the order of the pipeline file. */
-export type SurrogateChoice = readonly SurrogateOption[];
-
-/** Says how a choice does, by simulation or by the estimate of the whole graph. */
-export type Judge = (choice: SurrogateChoice) => PlanVerification;
+/** How choices are judged. */
+export interface Judge {
+  /** Says how a choice does, by simulation or by the estimate of the whole graph. */
+  verdict(choice: SurrogateChoice): PlanVerification;
+  /** Latency (ms) of a choice by the estimate of the whole graph. */
+  estimateMs(choice: SurrogateChoice): number;
+}
 
 /** A choice that holds, with the factors under which it was found. */
 export interface FoundChoice {
@@ -47,6 +52,10 @@ const SMALLEST_THETA = 0.05;
 /** A plan that missed without exceeding the SLO (an inconclusive run) is taken to exceed it by this much. */
 const LEAST_EXCESS = 1.005;
 const LEVEL_STEPS = 40;
+/** Before giving up, the choices that the estimate liked best are judged, unless it expects this multiple of the SLO. */
+const LAST_RESORTS = 8;
+const HOPELESS = 1.5;
+const MOST_ESTIMATED = 200;
 
 const factorsAt = (level: number): LatencyFactors =>
   level <= 1 ? { theta: level, kappa: 1 } : { theta: 1, kappa: level };
@@ -68,6 +77,9 @@ class LevelSearch {
   readonly #setting: PlanningSetting;
   readonly #solver: SurrogateSolver;
   readonly #judge: Judge;
+  /** Whatever second thoughts looked at. */
+  readonly #missed = new Map<string, SurrogateChoice>();
+  readonly #estimated = new Map<string, { readonly choice: SurrogateChoice; readonly ms: number }>();
   #failedAt = 0;
   labels = 0;
 
@@ -90,7 +102,8 @@ class LevelSearch {
         continue;
       }
       const attempt = this.#attempt(level, solution, solution.choice);
-      if (attempt.holds) return attempt;
+      const second = attempt.holds ? attempt : this.#secondThoughts(attempt, undefined);
+      if (second.holds) return second;
       this.#failedAt = level;
       const raised = this.#raisedLevel(attempt);
       level = raised < emptyAt ? raised : (level + emptyAt) / 2;
@@ -106,7 +119,8 @@ class LevelSearch {
     for (let i = 0; i < BISECTIONS && high > low; i++) {
       const level = (low + high) / 2;
       const solution = this.#solve(level);
-      const attempt = this.#better(solution, best) ? this.#attempt(level, solution, solution.choice ?? []) : undefined;
+      const first = this.#better(solution, best) ? this.#attempt(level, solution, solution.choice ?? []) : undefined;
+      const attempt = first?.holds === false ? this.#secondThoughts(first, best) : first;
       if (attempt?.holds === false) {
         low = level;
         continue;
@@ -117,11 +131,28 @@ class LevelSearch {
     return best;
   }
 
-  /** The choice of least latency, tails added up. */
+  /** The choice of least latency, tails added up, or what second thoughts make of it. */
   fastest(): Attempt | undefined {
     const choice = leastLatencyChoice(this.#solver, factorsAt(1));
     if (choice === undefined) return undefined;
-    return this.#attempt(1, { choice, optimal: false, gapFraction: 1, solver: 'least-latency', labels: 0 }, choice);
+    const solution: Solution = { choice, optimal: false, gapFraction: 1, solver: 'least-latency', labels: 0 };
+    const attempt = this.#attempt(1, solution, choice);
+    const second = attempt.holds ? attempt : this.#secondThoughts(attempt, undefined, true);
+    return second.holds ? second : (this.#lastResort(solution) ?? second);
+  }
+
+  /** The first that holds of the choices around those that missed that the estimate likes best. */
+  #lastResort(solution: Solution): Attempt | undefined {
+    const setup = this.#repairSetup(1, undefined);
+    for (const choice of this.#missed.values())
+      for (const near of neighbours(choice, setup)) if (this.#estimated.size < MOST_ESTIMATED) this.#estimateMs(near);
+    const open = [...this.#estimated.entries()].filter(([key]) => !this.#missed.has(key)).map(([, entry]) => entry);
+    const hopeful = open.filter(({ ms }) => ms < HOPELESS * this.#setting.sloMs).sort((a, b) => a.ms - b.ms);
+    for (const { choice } of hopeful.slice(0, LAST_RESORTS)) {
+      const attempt = this.#attempt(1, solution, choice);
+      if (attempt.holds) return attempt;
+    }
+    return undefined;
   }
 
   found({ choice, verdict, solution, level }: Attempt): FoundChoice {
@@ -135,8 +166,50 @@ class LevelSearch {
   }
 
   #attempt(level: number, solution: Solution, choice: SurrogateChoice): Attempt {
-    const verdict = this.#judge(choice);
+    const verdict = this.#judge.verdict(choice);
+    if (!holds(verdict)) this.#missed.set(choiceKey(choice), choice);
     return { level, solution, choice, verdict, holds: holds(verdict) };
+  }
+
+  /** The attempt, or a repaired one that holds or is faster: of the same variants unless `any` may do, better than `than`. */
+  #secondThoughts(attempt: Attempt, than: Attempt | undefined, any = false): Attempt {
+    const setup = this.#repairSetup(attempt.level, than);
+    const stages = setup.stages.map((options, s) =>
+      any ? options : options.filter((o) => o.option.variantIndex === attempt.choice[s]?.option.variantIndex),
+    );
+    const choice = repaired(attempt.choice, { ...setup, stages });
+    if (choice === attempt.choice) return attempt;
+    const second = this.#attempt(attempt.level, this.#repairedSolution(attempt, choice), choice);
+    return second.holds || second.verdict.latencyMs < attempt.verdict.latencyMs ? second : attempt;
+  }
+
+  /** What is still proven when a choice takes the place of the solver's: how far the solver's is better. */
+  #repairedSolution({ solution, choice }: Attempt, by: SurrogateChoice): Solution {
+    const [own, repairedTo] = [this.#valueOf(choice), this.#valueOf(by)];
+    const lost = Math.abs(own - repairedTo) / Math.max(1e-12, Math.abs(own), Math.abs(repairedTo));
+    const gapFraction = isBetter(this.#setting.objective, own, repairedTo) ? lost : 0;
+    const optimal = solution.optimal && gapFraction === 0;
+    return { ...solution, choice: by, optimal, gapFraction, solver: `${solution.solver}, repaired` };
+  }
+
+  /** All options, within budget and floor, and better than `than`. */
+  #repairSetup(level: number, than: Attempt | undefined): RepairSetup {
+    const { limits, objective, accuracy } = this.#setting;
+    const floor = objective.kind === 'min-cost' ? objective.accuracyFloor : 0;
+    return {
+      stages: this.#solver.problem(factorsAt(level)).stages,
+      allowed: (candidate) =>
+        totalUse(candidate.map((o) => o.option.use)).every((amount, r) => within(amount, limits[r] as number)) &&
+        pasOf(accuracy, candidate) >= floor &&
+        (than === undefined || isBetter(objective, this.#valueOf(candidate), this.#valueOf(than.choice))),
+      estimateMs: (candidate) => this.#estimateMs(candidate),
+    };
+  }
+
+  #estimateMs(choice: SurrogateChoice): number {
+    const ms = this.#judge.estimateMs(choice);
+    this.#estimated.set(choiceKey(choice), { choice, ms });
+    return ms;
   }
 
   #valueOf(choice: SurrogateChoice): number {
