@@ -83,7 +83,7 @@ const timeAxis = { field: 'atS', type: 'quantitative', title: 'seconds' } as con
 function loadPlot({ seconds }: DemoOutcome): Promise<string> {
   const values = seconds.flatMap(({ atS, arrived, capacityRps }) => [
     { atS, rps: arrived, what: 'arrivals' },
-    { atS, rps: capacityRps, what: 'capacity of the plan' },
+    { atS, rps: capacityRps, what: 'capacity' },
   ]);
   return plotSvg({
     ...SIZE,

@@ -32,7 +32,7 @@ function controlled(rates: readonly number[]) {
 }
 
 describe('simulateControl', () => {
-  it('follows a load up and down without losing the SLO', () => {
+  it('follows a load up and down without losing the SLO', { timeout: 60_000 }, () => {
     const { tally, decisions, pasMean } = controlled([8, 8, 60, 60, 8, 8]);
     const switches = decisions.flatMap(({ decision }) => (decision.kind === 'apply' ? decision.changes : []));
     const targets = switches.filter(({ kind }) => kind === 'switch-variant').map(({ to }) => to.variantId);

@@ -26,6 +26,14 @@ describe('smoothedRate', () => {
     expect(forecast.meanRps).toBeLessThan(70);
   });
 
+  it('keeps its upper rate through a quiet moment, and lets it fall when the load stays low', () => {
+    const quietFrom = (second: number) => smoothedRate(seconds((at) => (at < second ? 30 : 5)));
+    const steady = smoothedRate(seconds(() => 30)).upperRps;
+    expect(quietFrom(55).upperRps).toBeCloseTo(steady, 6);
+    expect(quietFrom(55).meanRps).toBeLessThan(15);
+    expect(quietFrom(30).upperRps).toBeLessThan(10);
+  });
+
   it('does not run ahead of a fall', () => {
     const forecast = smoothedRate(seconds((second) => 60 - second));
     expect(forecast.meanRps).toBeGreaterThanOrEqual(1);
