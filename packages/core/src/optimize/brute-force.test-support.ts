@@ -2,7 +2,7 @@
  * The oracle of the planner's tests: every plan of a small problem, judged by plain recursion over the pipeline file. It shares nothing with
  * the solver but the estimate of a stage's time.
  */
-import { refineStage, type StageEstimate } from '../estimate/stage-sojourn.js';
+import { estimateStage, refineStage } from '../estimate/stage-sojourn.js';
 import { sumOfTailsReplicas, sumOfTailsStageMs } from '../estimate/sum-of-tails.js';
 import type { StageId } from '../model/ids.js';
 import type { Objective, PipelineSpec, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
@@ -93,14 +93,19 @@ function timesOf(problem: PlanningProblem, at: Stage, curve: ServiceCurve, size:
     const ms = sumOfTailsStageMs(curve, size.batch, at.rps);
     return { meanMs: ms, tailMs: ms };
   }
-  const estimate: StageEstimate = refineStage({
-    curve,
+  const query = {
     replicas: size.replicas,
     maxBatchSize: size.batch,
     arrivalRps: at.rps,
     groupSize: Math.max(1, at.group),
-  });
-  return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(at.spec.slo.percentile / 100) };
+  };
+  const simulated = refineStage({ ...query, curve });
+  const wholeCore = estimateStage({ ...query, curve: { ...curve, shareFraction: 1 } });
+  const q = at.spec.slo.percentile / 100;
+  return {
+    meanMs: Math.max(simulated.meanMs, wholeCore.meanMs),
+    tailMs: Math.max(simulated.quantileMs(q), wholeCore.quantileMs(q)),
+  };
 }
 
 function switchingCost(
@@ -149,7 +154,7 @@ function allowed({ stage }: Stage, way: Way): boolean {
   if ((pins.variantId ?? way.variant.id) !== way.variant.id || (pins.cpuCores ?? way.cpuCores) !== way.cpuCores)
     return false;
   if ((pins.maxBatchSize ?? way.batch) !== way.batch || !(bounds.batchSizes?.includes(way.batch) ?? true)) return false;
-  return way.replicas >= bounds.minReplicas && (pins.replicas ?? way.replicas) === way.replicas;
+  return pins.replicas === undefined ? way.replicas >= bounds.minReplicas : way.replicas === pins.replicas;
 }
 
 /** Enough replicas for the rate; the literature's formula knows one count per batch size. */

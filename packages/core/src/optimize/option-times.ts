@@ -1,7 +1,7 @@
 /**
  * Sojourn times of an option. On whole cores the estimate answers in microseconds. Below one core the true law takes a simulation of
- * milliseconds, so an option starts with the times that it would have on a whole core, which are never too long and nearly right up to
- * half load; only options that a solve wants to use are simulated.
+ * milliseconds, so an option starts with the times that it would have on a whole core, which are nearly right up to half load; only options
+ * that a solve wants to use are simulated. A share is never taken to be faster than a whole core, so the first times are a lower bound.
  */
 import { estimateStage, refineStage, type StageQuery } from '../estimate/stage-sojourn.js';
 import { sumOfTailsStageMs } from '../estimate/sum-of-tails.js';
@@ -51,8 +51,13 @@ export function optionTimes(setting: StageSetting, size: OptionSize): OptionTime
   return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(setting.percentile / 100), exact };
 }
 
-/** Times of an option by simulation where the estimate is not exact. */
+/** Times of an option by simulation, but no shorter than on a whole core. */
 export function exactTimes(setting: StageSetting, size: OptionSize): OptionTimes {
   const estimate = refineStage(queryOf(setting, size));
-  return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(setting.percentile / 100), exact: true };
+  const least = optionTimes(setting, size);
+  return {
+    meanMs: Math.max(least.meanMs, estimate.meanMs),
+    tailMs: Math.max(least.tailMs, estimate.quantileMs(setting.percentile / 100)),
+    exact: true,
+  };
 }

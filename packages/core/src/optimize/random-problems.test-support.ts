@@ -6,9 +6,10 @@ import type { EdgeSpec, Objective, PipelineSpec, StageSpec, VariantSpec } from '
 import type { RunningPlan } from '../model/running-plan.js';
 import { graphLatencyMs } from './planning-graph.js';
 import type { Estimator, PlanningProblem } from './planning-problem.js';
-import { planningSetting } from './planning-setting.js';
-import { totalUse } from './resource-use.js';
-import { optionLatencyMs } from './surrogate.js';
+import { type PlanningSetting, planningSetting } from './planning-setting.js';
+import { type ResourceUse, totalUse } from './resource-use.js';
+import { solve } from './solve.js';
+import { type LatencyFactors, optionLatencyMs, type SurrogateOption, surrogateProblem } from './surrogate.js';
 
 /** Shapes and extras of the generated problems. */
 export const families = [
@@ -48,6 +49,9 @@ export interface ProblemSize {
   readonly replicas: number;
   readonly batches: number;
 }
+
+/** Share of the problems whose budgets lie below what the cheapest plan needs. */
+const NARROW_SHARE = 0.12;
 
 class Draw {
   readonly #rng: Rng;
@@ -125,21 +129,22 @@ function shapeOf(
     case 'two-outputs':
       return { names: ['a', 'b', 'c'], edges: [edge('a', 'b'), edge('a', 'c')] };
     default: {
-      const names = ['a', 'b', 'c', 'd'].slice(0, draw.whole(1, 4));
+      const names = ['a', 'b', 'c', 'd'].slice(0, draw.whole(2, 4));
       return { names, edges: chain(names) };
     }
   }
 }
 
-function variantOf(name: string, cores: readonly number[], draw: Draw, size: ProblemSize): VariantSpec {
-  const fixedMs = draw.between(1, 10);
-  const perItemMs = draw.between(1, 30);
+function variantOf(index: number, cores: readonly number[], draw: Draw, size: ProblemSize): VariantSpec {
+  const slower = draw.between(1.2, 2) ** index;
+  const fixedMs = slower * draw.between(1, 8);
+  const perItemMs = slower * draw.between(4, 20);
   const batches = [1, 4, 8].slice(0, size.batches);
   const tail = draw.between(1, 1.8);
   const whole = [...new Set(cores.map((c) => Math.max(1, c)))];
   return {
-    id: variantId(name),
-    accuracy: { value: draw.whole(50, 99) / 100, metric: 'accuracy' },
+    id: variantId(`v${index}`),
+    accuracy: { value: Math.min(0.99, draw.whole(50, 70) / 100 + 0.1 * index), metric: 'accuracy' },
     cpuCores: cores,
     memoryBytes: draw.whole(1, 4) * 2 ** 28,
     gpus: draw.chance(0.2) ? 1 : 0,
@@ -156,8 +161,8 @@ function variantOf(name: string, cores: readonly number[], draw: Draw, size: Pro
 
 function stageOf(name: string, family: Family, draw: Draw, size: ProblemSize): StageSpec {
   const cores = family === 'shares' ? draw.of([[0.25, 1], [0.5], [0.3, 0.7]]) : draw.of([[1], [1, 2], [2]]);
-  const variants = Array.from({ length: draw.whole(1, size.variants) }, (_, i) =>
-    variantOf(`v${i}`, cores, draw, size),
+  const variants = Array.from({ length: draw.chance(0.2) ? 1 : size.variants }, (_, i) =>
+    variantOf(i, cores, draw, size),
   );
   const pinned = family === 'pins' && draw.chance(0.6);
   return {
@@ -183,6 +188,8 @@ function stageOf(name: string, family: Family, draw: Draw, size: ProblemSize): S
 
 function objectiveOf(draw: Draw): Objective {
   return draw.of<Objective>([
+    { kind: 'max-accuracy' },
+    { kind: 'max-accuracy' },
     { kind: 'max-accuracy' },
     { kind: 'max-accuracy' },
     { kind: 'min-cost', accuracyFloor: draw.between(0.1, 0.7) },
@@ -244,27 +251,49 @@ function bareSpec(family: Family, draw: Draw, size: ProblemSize): PipelineSpec {
   };
 }
 
-/** Sets SLO and budgets near what two plans drawn at random need, so that limits bind and some problems have no plan. */
-function limited(
-  problem: PlanningProblem,
-  family: Family,
-  draw: Draw,
-  factors: { theta: number; kappa: number },
-): PlanningProblem {
+type Options = readonly SurrogateOption[];
+
+/** The best choice that the solver knows under no limits but the given; it only helps to place limits. */
+function reference(
+  setting: PlanningSetting,
+  factors: LatencyFactors,
+  asked: { objective: Objective; sloMs: number },
+): Options | undefined {
+  const { nodes: _, ...problem } = surrogateProblem(setting, factors);
+  return solve({ ...problem, ...asked, limits: [Infinity, Infinity, Infinity, Infinity] }).choice;
+}
+
+/**
+ * Sets the SLO between the fastest latency and that of the most accurate plan at its cheapest, the budgets between what the cheapest and the
+ * most accurate plan within that SLO need: there both cost accuracy. A few are set below everything.
+ */
+function limited(problem: PlanningProblem, family: Family, draw: Draw, factors: LatencyFactors): PlanningProblem {
   const setting = planningSetting(problem);
-  if (setting.options.some((options) => options.length === 0)) return problem;
-  const drawn = () => setting.options.map((options) => draw.of(options));
-  const forTime = drawn();
-  const forUse = totalUse(drawn().map((o) => o.use));
-  const latencyMs = graphLatencyMs(setting.graph, (s) =>
-    optionLatencyMs(forTime[s] as (typeof forTime)[number], factors),
+  const accurate: Objective = { kind: 'max-accuracy' };
+  const cheap: Objective = { kind: 'min-cost', accuracyFloor: 0 };
+  const latencyOf = (choice: Options): number => graphLatencyMs(setting.graph, (s) => choice[s]?.latencyMs ?? 0);
+  const unhurried = reference(setting, factors, { objective: accurate, sloMs: Infinity });
+  if (unhurried === undefined) return problem;
+  const fastestMs = graphLatencyMs(setting.graph, (s) =>
+    (setting.options[s] ?? []).reduce((ms, o) => Math.min(ms, optionLatencyMs(o, factors)), Infinity),
   );
-  const near = (amount: number): number => amount * draw.between(0.7, 1.1);
+  const sloMs = fastestMs + draw.between(0, 0.3) * (latencyOf(unhurried) - fastestMs);
+  const [dearest, cheapest] = [accurate, cheap].map((objective) =>
+    reference(setting, factors, { objective, sloMs: sloMs * 1.001 }),
+  );
+  if (dearest === undefined || cheapest === undefined) return problem;
+  const [most, least] = [dearest, cheapest].map((choice) => totalUse(choice.map((o) => o.option.use))) as [
+    ResourceUse,
+    ResourceUse,
+  ];
+  const part = draw.between(0.2, 0.7);
+  const narrow = draw.chance(NARROW_SHARE) ? draw.between(0.6, 0.95) : 1;
+  const amount = (r: 0 | 1 | 2 | 3): number => narrow * (least[r] + part * Math.max(0, most[r] - least[r]));
   const two = family === 'two-budgets' || family === 'three-budgets';
   const budget = {
-    cpuCores: Math.round(near(forUse[0]) * 20) / 20,
-    ...(two ? { memoryBytes: near(forUse[1]) } : {}),
-    ...(family === 'three-budgets' ? { gpus: Math.max(1, forUse[2]), costPerHour: near(forUse[3]) } : {}),
+    cpuCores: Math.floor(amount(0) * 20 + 1e-6) / 20,
+    ...(two ? { memoryBytes: amount(1) } : {}),
+    ...(family === 'three-budgets' ? { gpus: Math.ceil(amount(2)), costPerHour: amount(3) } : {}),
   };
   const machines = { cpuCores: 4, memoryBytes: 3 * 2 ** 28, gpus: 1 };
   const nodes =
@@ -276,7 +305,7 @@ function limited(
           ],
         }
       : {};
-  const spec = { ...problem.spec, slo: { latencyMs: near(latencyMs), percentile: 99 }, budget, ...nodes };
+  const spec = { ...problem.spec, slo: { latencyMs: sloMs * 1.001, percentile: 99 }, budget, ...nodes };
   return { ...problem, spec };
 }
 
@@ -292,7 +321,7 @@ export function randomProblem(
   const problem: PlanningProblem = {
     spec,
     profiles: [],
-    arrivalRps: draw.of([2, 10, 30]),
+    arrivalRps: draw.of([2, 6, 15]),
     estimator: more.estimator,
     ...(family === 'switching-cost' ? { runningPlan: runningPlan(spec.stages, draw) } : {}),
   };

@@ -58,20 +58,10 @@ export class SurrogateSolver {
     return vague.size > 0;
   }
 
-  /** Simulates an option; fewer replicas of the same kind are no faster than it. */
   #simulate(stage: number, vague: StageOption): void {
     const setting = this.setting.stages[stage];
     if (setting === undefined) return;
-    const times = exactTimes(setting, vague);
-    this.#options[stage] = (this.#options[stage] ?? []).map((option) => {
-      if (option.curve !== vague.curve || option.maxBatchSize !== vague.maxBatchSize) return option;
-      if (option.replicas === vague.replicas) return { ...option, ...times };
-      if (option.replicas > vague.replicas || option.exact) return option;
-      return {
-        ...option,
-        meanMs: Math.max(option.meanMs, times.meanMs),
-        tailMs: Math.max(option.tailMs, times.tailMs),
-      };
-    });
+    const exact = { ...vague, ...exactTimes(setting, vague) };
+    this.#options[stage] = (this.#options[stage] ?? []).map((option) => (option === vague ? exact : option));
   }
 }

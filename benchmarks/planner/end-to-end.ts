@@ -1,0 +1,101 @@
+/**
+ * From a question to a plan that holds: on small instances every plan within the budget is simulated, so that the best one that meets its SLO
+ * is known, and the planner's answer with the same simulation is held against it.
+ */
+import type { PlanResult, PlanVerification } from '../../packages/core/src/model/plan.js';
+import { optimize } from '../../packages/core/src/optimize/optimize.js';
+import { planOf, sketchOf } from '../../packages/core/src/optimize/plan-of.js';
+import type { PlanningProblem, VerifyPlan } from '../../packages/core/src/optimize/planning-problem.js';
+import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/planning-setting.js';
+import type { StageOption } from '../../packages/core/src/optimize/stage-option.js';
+import { holds } from '../../packages/core/src/optimize/verified-search.js';
+import { curvesOf } from '../../packages/core/src/profile/curves-of.js';
+import { planVerifier } from '../../packages/core/src/simulate/plan-verifier.js';
+import { type SmallInstance, smallInstance } from './small-instances.js';
+
+/** What the planner found of one instance beside the truth. */
+export interface EndToEndCase {
+  readonly seed: number;
+  readonly shape: SmallInstance['shape'];
+  readonly stages: number;
+  readonly plans: number;
+  readonly feasiblePlans: number;
+  readonly best: { readonly pas: number; readonly cost: number };
+  /** PAS of the answer to `max-accuracy`, cost of the answer to `min-cost`; 0 for infeasible. */
+  readonly found: { readonly pas: number; readonly cost: number };
+  readonly simulations: { readonly maxAccuracy: number; readonly minCost: number };
+}
+
+const WORK = 100_000;
+const SEED = 7;
+
+export function verifierOf({ spec, arrivalRps }: PlanningProblem): VerifyPlan {
+  const curves = curvesOf(spec, []);
+  if (curves.kind === 'invalid') throw new Error('the profiles of the instance are invalid');
+  return planVerifier({
+    spec,
+    curves,
+    arrivalRps,
+    hostCores: Number.POSITIVE_INFINITY,
+    seed: SEED,
+    workStageRequests: WORK,
+  });
+}
+
+/** All plans within the budget. */
+export function* plansOf({ options, limits }: PlanningSetting): Generator<readonly StageOption[]> {
+  const chosen: StageOption[] = [];
+  function* extend(s: number, cores: number): Generator<readonly StageOption[]> {
+    if (s === options.length) yield [...chosen];
+    for (const option of options[s] ?? []) {
+      if (cores + option.use[0] > limits[0] + 1e-9) continue;
+      chosen[s] = option;
+      yield* extend(s + 1, cores + option.use[0]);
+    }
+  }
+  yield* extend(0, 0);
+}
+
+function counted(verify: VerifyPlan): { readonly verify: VerifyPlan; readonly plans: Set<string> } {
+  const plans = new Set<string>();
+  return {
+    plans,
+    verify: (plan, slo): PlanVerification => {
+      plans.add(JSON.stringify(plan.stages));
+      return verify(plan, slo);
+    },
+  };
+}
+
+function pasAndCost(result: PlanResult): { readonly pas: number; readonly cost: number } {
+  if (result.kind === 'infeasible') return { pas: 0, cost: 0 };
+  const { pas, costPerHour } = result.plan.predicted;
+  if (result.plan.verified === undefined || !holds(result.plan.verified)) throw new Error('the plan does not hold');
+  return { pas, cost: costPerHour };
+}
+
+/** Simulates every plan of an instance and asks the planner twice. */
+export function endToEndCase(seed: number): EndToEndCase {
+  const { shape, problem, accuracyFloor } = smallInstance(seed);
+  const setting = planningSetting(problem);
+  const verify = verifierOf(problem);
+  let best = { pas: 0, cost: 0 };
+  let plans = 0;
+  let feasiblePlans = 0;
+  for (const choice of plansOf(setting)) {
+    plans++;
+    if (!holds(verify(sketchOf(setting, choice), setting.spec.slo))) continue;
+    feasiblePlans++;
+    const { pas, costPerHour } = planOf(setting, choice).predicted;
+    const cheapest = pas >= accuracyFloor && (best.cost === 0 || costPerHour < best.cost) ? costPerHour : best.cost;
+    best = { pas: Math.max(best.pas, pas), cost: cheapest };
+  }
+  const accurate = counted(verify);
+  const cheap = counted(verify);
+  const found = {
+    pas: pasAndCost(optimize(problem, accurate.verify)).pas,
+    cost: pasAndCost(optimize({ ...problem, objective: { kind: 'min-cost', accuracyFloor } }, cheap.verify)).cost,
+  };
+  const simulations = { maxAccuracy: accurate.plans.size, minCost: cheap.plans.size };
+  return { seed, shape, stages: setting.spec.stages.length, plans, feasiblePlans, best, found, simulations };
+}

@@ -1,0 +1,144 @@
+/**
+ * The solver against trying all plans, on random small problems of every kind it claims, and against HiGHS at gap 0 on larger ones where the
+ * model is linear. A problem counts as bound by latency or budget if its answer improves without that limit.
+ */
+import type { Highs } from 'highs';
+import { bruteForce } from '../../packages/core/src/optimize/brute-force.test-support.js';
+import { loadHighs, solveWithHighs } from '../../packages/core/src/optimize/highs-oracle.test-support.js';
+import { costOf, isBetter, objectiveValue, pasOf } from '../../packages/core/src/optimize/objective-value.js';
+import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/planning-setting.js';
+import {
+  type Family,
+  families,
+  type RandomProblem,
+  randomProblem,
+} from '../../packages/core/src/optimize/random-problems.test-support.js';
+import { solve } from '../../packages/core/src/optimize/solve.js';
+import { type SurrogateOption, surrogateProblem } from '../../packages/core/src/optimize/surrogate.js';
+import { SurrogateSolver } from '../../packages/core/src/optimize/surrogate-solver.js';
+
+/** Instances of one kind. */
+export interface ExactnessFigures {
+  readonly instances: number;
+  readonly plans: number;
+  readonly mismatches: number;
+  readonly infeasible: number;
+  readonly boundInBoth: number;
+}
+
+/** Four stages leave less room than one to three. */
+const SMALL = { variants: 4, replicas: 2, batches: 2 };
+const FOUR_STAGES = { variants: 3, replicas: 2, batches: 2 };
+const fourStages: readonly Family[] = [
+  'fork-join',
+  'any-join',
+  'quorum-join',
+  'bridge',
+  'when-alternatives',
+  'when-nested',
+];
+const LARGER = { variants: 6, replicas: 6, batches: 3 };
+const RELATIVE = 1e-9;
+
+/** Kinds that a linear program can state. */
+export const linearFamilies: readonly Family[] = [
+  'chain',
+  'fork-join',
+  'bridge',
+  'fan-out',
+  'two-outputs',
+  'pins',
+  'two-budgets',
+  'three-budgets',
+  'switching-cost',
+];
+
+const close = (a: number, b: number): boolean => Math.abs(a - b) <= RELATIVE * Math.max(1, Math.abs(a), Math.abs(b));
+
+type Choice = readonly SurrogateOption[] | undefined;
+
+/** Whether an answer would be better without the SLO, and without the budgets. */
+function bindings(setting: PlanningSetting, factors: { theta: number; kappa: number }, choice: Choice) {
+  const { objective, accuracy } = setting;
+  const problem = surrogateProblem(setting, factors);
+  const better = (other: Choice): boolean =>
+    other !== undefined &&
+    (choice === undefined ||
+      isBetter(objective, objectiveValue(objective, accuracy, other), objectiveValue(objective, accuracy, choice)));
+  const limits = [Infinity, Infinity, Infinity, Infinity] as const;
+  return {
+    latency: better(solve({ ...problem, sloMs: Infinity }).choice),
+    budget: better(solve({ ...problem, limits }).choice),
+  };
+}
+
+function agrees(
+  { problem, theta, kappa }: RandomProblem,
+  choice: Choice,
+): { readonly plans: number; readonly agrees: boolean } {
+  const { best, plans } = bruteForce(problem, theta, kappa);
+  if (choice === undefined || best === undefined)
+    return { plans, agrees: (choice === undefined) === (best === undefined) };
+  const { objective, accuracy } = planningSetting(problem);
+  const value = objectiveValue(objective, accuracy, choice);
+  const sameValue = close(objective.kind === 'min-cost' ? -value : value, best.value);
+  const secondary =
+    objective.kind === 'weights' || (close(costOf(choice), best.cost) && close(pasOf(accuracy, choice), best.pas));
+  return { plans, agrees: sameValue && secondary };
+}
+
+/** Compares with trying all plans. */
+export function bruteForceFigures(family: Family, seeds: readonly number[]): ExactnessFigures {
+  const figures = { instances: 0, plans: 0, mismatches: 0, infeasible: 0, boundInBoth: 0 };
+  for (const seed of seeds) {
+    const estimator = seed % 2 === 0 ? 'sum-of-tails' : 'distribution';
+    const size = fourStages.includes(family) ? FOUR_STAGES : SMALL;
+    const random = randomProblem(family, seed, { size, estimator });
+    const setting = planningSetting(random.problem);
+    const { choice } = new SurrogateSolver(setting).solve(random);
+    const oracle = agrees(random, choice);
+    const bound = bindings(setting, random, choice);
+    figures.instances++;
+    figures.plans += oracle.plans;
+    if (!oracle.agrees) figures.mismatches++;
+    if (choice === undefined) figures.infeasible++;
+    if (choice !== undefined && bound.latency && bound.budget) figures.boundInBoth++;
+  }
+  return figures;
+}
+
+function linearValue(setting: PlanningSetting, choice: Choice): number | undefined {
+  if (choice === undefined) return undefined;
+  return setting.objective.kind === 'min-cost' ? -costOf(choice) : Math.log(pasOf(setting.accuracy, choice));
+}
+
+function highsFigures(highs: Highs, family: Family, seeds: readonly number[]): ExactnessFigures {
+  const figures = { instances: 0, plans: 0, mismatches: 0, infeasible: 0, boundInBoth: 0 };
+  for (const seed of seeds) {
+    const { problem, theta, kappa } = randomProblem(family, seed, { size: LARGER, estimator: 'distribution' });
+    const setting = planningSetting(problem);
+    if (setting.objective.kind === 'weights') continue;
+    const surrogate = surrogateProblem(setting, { theta, kappa });
+    const own = linearValue(setting, solve(surrogate).choice);
+    const oracle = solveWithHighs(highs, surrogate).value;
+    figures.instances++;
+    figures.plans += surrogate.stages.reduce((product, options) => product * options.length, 1);
+    if (own === undefined) figures.infeasible++;
+    const same = own === undefined || oracle === undefined ? own === oracle : close(own, oracle);
+    if (!same) figures.mismatches++;
+  }
+  return figures;
+}
+
+const range = (from: number, count: number): readonly number[] => Array.from({ length: count }, (_, i) => from + i);
+
+/** Everything, by kind. */
+export async function measureExactness(perFamily: number, perLinearFamily: number) {
+  const brute = families.map((family) => ({ family, ...bruteForceFigures(family, range(1000, perFamily)) }));
+  const highs = await loadHighs();
+  const linear = linearFamilies.map((family) => ({
+    family,
+    ...highsFigures(highs, family, range(5000, perLinearFamily)),
+  }));
+  return { brute, linear };
+}
