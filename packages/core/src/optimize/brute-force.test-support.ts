@@ -301,7 +301,8 @@ export function bruteForceFront(
   all.sort((a, b) => a.cost - b.cost || b.pas - a.pas);
   const front: { pas: number; cost: number }[] = [];
   for (const point of all) if (point.pas > (front.at(-1)?.pas ?? 0) * (1 + 1e-12)) front.push(point);
-  return front;
+  // Costs that differ by rounding alone are one cost.
+  return front.filter(({ cost }, i) => (front[i + 1]?.cost ?? Infinity) > cost * (1 + SLACK));
 }
 
 /** Judges every plan of `problem` (already with its overrides in the spec) under θ and κ. */
