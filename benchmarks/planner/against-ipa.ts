@@ -5,7 +5,7 @@
 import type { Plan } from '../../packages/core/src/model/plan.js';
 import { ipa } from '../../packages/core/src/optimize/baselines/ipa.js';
 import { optimize } from '../../packages/core/src/optimize/optimize.js';
-import { holds } from '../../packages/core/src/optimize/verified-search.js';
+import { holds } from '../../packages/core/src/optimize/search/verified-search.js';
 import { curvesOf } from '../../packages/core/src/profile/curves-of.js';
 import { planVerifier } from '../../packages/core/src/simulate/plan-verifier.js';
 import { videoPipeline } from './ipa-video.js';

@@ -4,11 +4,11 @@
  */
 import type { PlanResult, PlanVerification } from '../../packages/core/src/model/plan.js';
 import { optimize } from '../../packages/core/src/optimize/optimize.js';
-import { planOf, sketchOf } from '../../packages/core/src/optimize/plan-of.js';
+import type { StageOption } from '../../packages/core/src/optimize/options/stage-option.js';
 import type { PlanningProblem, VerifyPlan } from '../../packages/core/src/optimize/planning-problem.js';
-import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/planning-setting.js';
-import type { StageOption } from '../../packages/core/src/optimize/stage-option.js';
-import { holds } from '../../packages/core/src/optimize/verified-search.js';
+import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/problem/planning-setting.js';
+import { planOf, sketchOf } from '../../packages/core/src/optimize/search/plan-of.js';
+import { holds } from '../../packages/core/src/optimize/search/verified-search.js';
 import { curvesOf } from '../../packages/core/src/profile/curves-of.js';
 import { planVerifier } from '../../packages/core/src/simulate/plan-verifier.js';
 import { type SmallInstance, smallInstance } from './small-instances.js';

@@ -4,18 +4,18 @@
  */
 import type { Highs } from 'highs';
 import { bruteForce } from '../../packages/core/src/optimize/brute-force.test-support.js';
-import { loadHighs, solveWithHighs } from '../../packages/core/src/optimize/highs-oracle.test-support.js';
-import { costOf, isBetter, objectiveValue, pasOf } from '../../packages/core/src/optimize/objective-value.js';
-import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/planning-setting.js';
+import { costOf, isBetter, objectiveValue, pasOf } from '../../packages/core/src/optimize/problem/objective-value.js';
+import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/problem/planning-setting.js';
 import {
   type Family,
   families,
   type RandomProblem,
   randomProblem,
 } from '../../packages/core/src/optimize/random-problems.test-support.js';
-import { solve } from '../../packages/core/src/optimize/solve.js';
-import { type SurrogateOption, surrogateProblem } from '../../packages/core/src/optimize/surrogate.js';
-import { SurrogateSolver } from '../../packages/core/src/optimize/surrogate-solver.js';
+import { loadHighs, solveWithHighs } from '../../packages/core/src/optimize/surrogate/highs-oracle.test-support.js';
+import { solve } from '../../packages/core/src/optimize/surrogate/solve.js';
+import { type SurrogateOption, surrogateProblem } from '../../packages/core/src/optimize/surrogate/surrogate.js';
+import { SurrogateSolver } from '../../packages/core/src/optimize/surrogate/surrogate-solver.js';
 
 /** Instances of one kind. */
 export interface ExactnessFigures {

@@ -7,10 +7,14 @@
  */
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { variantId } from '../../packages/core/src/model/ids.js';
-import type { AccuracyModel } from '../../packages/core/src/optimize/accuracy-model.js';
-import { finishTimes, graphLatencyMs, type PlanningGraph } from '../../packages/core/src/optimize/planning-graph.js';
-import { solve } from '../../packages/core/src/optimize/solve.js';
-import type { SurrogateOption, SurrogateProblem } from '../../packages/core/src/optimize/surrogate.js';
+import type { AccuracyModel } from '../../packages/core/src/optimize/problem/accuracy-model.js';
+import {
+  finishTimes,
+  graphLatencyMs,
+  type PlanningGraph,
+} from '../../packages/core/src/optimize/problem/planning-graph.js';
+import { solve } from '../../packages/core/src/optimize/surrogate/solve.js';
+import type { SurrogateOption, SurrogateProblem } from '../../packages/core/src/optimize/surrogate/surrogate.js';
 import { type ServiceCurve, serviceCurve } from '../../packages/core/src/profile/service-curve.js';
 
 const VARIANTS = 10;

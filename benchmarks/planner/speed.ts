@@ -2,14 +2,15 @@
  * Times of the option table, of a solve and of a frontier, beside HiGHS on the same instances. Each instance is timed several times and the
  * fastest taken, which tells the machine's load from the solver's work; HiGHS is timed once for each form of the model.
  */
-import { loadHighs, solveWithHighs } from '../../packages/core/src/optimize/highs-oracle.test-support.js';
-import { isBetter } from '../../packages/core/src/optimize/objective-value.js';
-import type { PlanningGraph } from '../../packages/core/src/optimize/planning-graph.js';
-import { planningSetting } from '../../packages/core/src/optimize/planning-setting.js';
-import { solve } from '../../packages/core/src/optimize/solve.js';
-import type { SurrogateProblem } from '../../packages/core/src/optimize/surrogate.js';
-import { surrogateFrontier } from '../../packages/core/src/optimize/surrogate-frontier.js';
-import { withoutDominated } from '../../packages/core/src/optimize/undominated-options.js';
+
+import { withoutDominated } from '../../packages/core/src/optimize/options/undominated-options.js';
+import { isBetter } from '../../packages/core/src/optimize/problem/objective-value.js';
+import type { PlanningGraph } from '../../packages/core/src/optimize/problem/planning-graph.js';
+import { planningSetting } from '../../packages/core/src/optimize/problem/planning-setting.js';
+import { loadHighs, solveWithHighs } from '../../packages/core/src/optimize/surrogate/highs-oracle.test-support.js';
+import { solve } from '../../packages/core/src/optimize/surrogate/solve.js';
+import type { SurrogateProblem } from '../../packages/core/src/optimize/surrogate/surrogate.js';
+import { surrogateFrontier } from '../../packages/core/src/optimize/surrogate/surrogate-frontier.js';
 import { optionTableProblem } from './option-table-instance.js';
 import { chainGraph, joinGraph, type PriceKind, solverInstance } from './solver-instances.js';
 

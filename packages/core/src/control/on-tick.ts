@@ -15,7 +15,7 @@ import type { Plan, PlanResult } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import { optimize } from '../optimize/optimize.js';
 import type { PlanningProblem, VerifyPlan } from '../optimize/planning-problem.js';
-import { limitsOf, totalUse, useOf, within } from '../optimize/resource-use.js';
+import { limitsOf, totalUse, useOf, within } from '../optimize/problem/resource-use.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { showsSloMet } from '../simulate/plan-verifier.js';
 import { diffPlans } from './diff-plans.js';

@@ -7,7 +7,7 @@ import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningReplica, RunningStage } from '../model/running-plan.js';
-import { totalUse, useOf } from '../optimize/resource-use.js';
+import { totalUse, useOf } from '../optimize/problem/resource-use.js';
 
 /** The running plan as a plan, or undefined while a stage has no ready replica. Latency and capacity are left at 0: unknown. */
 export function planThatRuns(spec: PipelineSpec, running: RunningPlan): Plan | undefined {

@@ -8,14 +8,14 @@ import { stageLoads } from '../estimate/stage-load.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import type { BindingConstraint, Plan, PlanResult, StagePlan } from '../model/plan.js';
 import { capacityRps } from '../profile/service-curve.js';
-import { costOf, isBetter, objectiveValue } from './objective-value.js';
-import { exactTimes, optionTimes } from './option-times.js';
-import { graphLatencyMs } from './planning-graph.js';
+import { exactTimes, optionTimes } from './options/option-times.js';
+import type { StageOption } from './options/stage-option.js';
 import type { PlanningProblem } from './planning-problem.js';
-import { type PlanningSetting, planningSetting } from './planning-setting.js';
-import type { StageOption } from './stage-option.js';
-import { type LatencyFactors, optionLatencyMs, type SurrogateOption } from './surrogate.js';
-import { SurrogateSolver } from './surrogate-solver.js';
+import { costOf, isBetter, objectiveValue } from './problem/objective-value.js';
+import { graphLatencyMs } from './problem/planning-graph.js';
+import { type PlanningSetting, planningSetting } from './problem/planning-setting.js';
+import { type LatencyFactors, optionLatencyMs, type SurrogateOption } from './surrogate/surrogate.js';
+import { SurrogateSolver } from './surrogate/surrogate-solver.js';
 
 /** What becomes of the objective when something is changed; `value` is missing where no plan is left. */
 export interface ChangedOutcome {

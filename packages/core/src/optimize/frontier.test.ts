@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { bruteForceFront } from './brute-force.test-support.js';
 import { frontier } from './frontier.js';
-import { costOf, pasOf } from './objective-value.js';
 import { problemOf, testPipeline, testStage } from './planning.test-support.js';
-import { planningSetting } from './planning-setting.js';
+import { costOf, pasOf } from './problem/objective-value.js';
+import { planningSetting } from './problem/planning-setting.js';
 import { families, randomProblem } from './random-problems.test-support.js';
-import { steppedFrontier } from './stepped-frontier.js';
-import { surrogateProblem } from './surrogate.js';
-import { surrogateFrontier } from './surrogate-frontier.js';
+import { steppedFrontier } from './surrogate/stepped-frontier.js';
+import { surrogateProblem } from './surrogate/surrogate.js';
+import { surrogateFrontier } from './surrogate/surrogate-frontier.js';
 
 const SMALL = { variants: 3, replicas: 2, batches: 2 };
 const measured = ['any-join', 'quorum-join', 'accuracy-table', 'nodes'];

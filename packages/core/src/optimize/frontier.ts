@@ -4,18 +4,18 @@
  * whole or, with `verify`, simulated and left out if it misses.
  */
 import type { Plan, PlanResult } from '../model/plan.js';
-import { isProduct } from './accuracy-model.js';
-import { infeasibleResult } from './infeasibility.js';
-import { costOf, pasOf } from './objective-value.js';
-import { planOf } from './plan-of.js';
 import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
-import { planningSetting } from './planning-setting.js';
-import { searchSetting } from './search-plan.js';
-import { steppedFrontier } from './stepped-frontier.js';
-import type { LatencyFactors, SurrogateProblem } from './surrogate.js';
-import { type FrontierChoice, surrogateFrontier } from './surrogate-frontier.js';
-import { SurrogateSolver } from './surrogate-solver.js';
-import { holds } from './verified-search.js';
+import { isProduct } from './problem/accuracy-model.js';
+import { costOf, pasOf } from './problem/objective-value.js';
+import { planningSetting } from './problem/planning-setting.js';
+import { infeasibleResult } from './search/infeasibility.js';
+import { planOf } from './search/plan-of.js';
+import { searchSetting } from './search/search-plan.js';
+import { holds } from './search/verified-search.js';
+import { steppedFrontier } from './surrogate/stepped-frontier.js';
+import type { LatencyFactors, SurrogateProblem } from './surrogate/surrogate.js';
+import { type FrontierChoice, surrogateFrontier } from './surrogate/surrogate-frontier.js';
+import { SurrogateSolver } from './surrogate/surrogate-solver.js';
 
 /** A plan on the front. */
 export interface FrontierPoint {

@@ -3,10 +3,10 @@
  * would help.
  */
 import type { Certificate, PlanResult } from '../model/plan.js';
-import { infeasibleResult } from './infeasibility.js';
 import type { PlanningProblem, Policy, VerifyPlan } from './planning-problem.js';
-import { relaxationBound } from './relaxation.js';
-import { type FoundPlan, searchPlan } from './search-plan.js';
+import { infeasibleResult } from './search/infeasibility.js';
+import { relaxationBound } from './search/relaxation.js';
+import { type FoundPlan, searchPlan } from './search/search-plan.js';
 
 function gapToBound(value: number, bound: number): number {
   return Math.abs(bound - value) / Math.max(1e-12, Math.abs(bound), Math.abs(value));

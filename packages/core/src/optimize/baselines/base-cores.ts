@@ -8,9 +8,9 @@ import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-
 import type { ServiceCurves } from '../../profile/curves-of.js';
 import { capacityRps } from '../../profile/service-curve.js';
 import { lawQuantileMs } from '../../profile/service-law.js';
-import { planningCurves } from '../planning-curves.js';
-import { planningGraph } from '../planning-graph.js';
 import { type PlanningProblem, specOf } from '../planning-problem.js';
+import { planningCurves } from '../problem/planning-curves.js';
+import { planningGraph } from '../problem/planning-graph.js';
 
 /** Items per second that one replica has to reach, as released for the video pipeline. */
 const BASE_RPS = 4;

@@ -5,9 +5,9 @@ import type { StagePins, StageSpec, VariantSpec } from '../../model/pipeline-spe
 import type { PlanResult } from '../../model/plan.js';
 import { capacityRps } from '../../profile/service-curve.js';
 import { optimize } from '../optimize.js';
-import { planningCurves } from '../planning-curves.js';
 import { type PlanningProblem, specOf, type VerifyPlan } from '../planning-problem.js';
-import { replicaCostPerHour } from '../resource-use.js';
+import { planningCurves } from '../problem/planning-curves.js';
+import { replicaCostPerHour } from '../problem/resource-use.js';
 
 /** A variant as the rules compare it. */
 export interface RatedVariant {

@@ -4,9 +4,9 @@
  * Amounts that are multiples of each other (cores and their price) become one with the tighter limit. An amount that not even the most
  * expensive choice exceeds is left out, and so is time where the slowest choice is fast enough.
  */
-import { logPas } from '../accuracy-model.js';
-import { resourceKinds, roundedUp } from '../resource-use.js';
-import type { SurrogateOption, SurrogateProblem } from '../surrogate.js';
+import { logPas } from '../problem/accuracy-model.js';
+import { resourceKinds, roundedUp } from '../problem/resource-use.js';
+import type { SurrogateOption, SurrogateProblem } from '../surrogate/surrogate.js';
 import { largest } from './extremes.js';
 import {
   type Amount,

@@ -1,0 +1,63 @@
+/**
+ * Sojourn times of an option. On whole cores the estimate answers in microseconds. Below one core the true law takes a simulation of
+ * milliseconds, so an option starts with the times that it would have on a whole core, which are nearly right up to half load; only options
+ * that a solve wants to use are simulated. A share is never taken to be faster than a whole core, so the first times are a lower bound.
+ */
+import { estimateStage, refineStage, type StageQuery } from '../../estimate/stage-sojourn.js';
+import { sumOfTailsStageMs } from '../../estimate/sum-of-tails.js';
+import type { ServiceCurve } from '../../profile/service-curve.js';
+import { plannedRps, type StageSetting } from './stage-setting.js';
+
+/** Mean and SLO percentile of the sojourn time in ms; `exact` unless the option would be slower if it were simulated. */
+export interface OptionTimes {
+  readonly meanMs: number;
+  readonly tailMs: number;
+  readonly exact: boolean;
+}
+
+/** What the times depend on beside the stage. */
+export interface OptionSize {
+  readonly curve: ServiceCurve;
+  readonly maxBatchSize: number;
+  readonly replicas: number;
+}
+
+function queryOf({ load, burstiness }: StageSetting, { curve, maxBatchSize, replicas }: OptionSize): StageQuery {
+  const arrivalRps = plannedRps(load);
+  const groupSize = Math.max(1, load.groupSize);
+  const query = { curve, maxBatchSize, replicas, arrivalRps, groupSize };
+  return burstiness === undefined ? query : { ...query, burstiness };
+}
+
+const wholeCores = new WeakMap<ServiceCurve, ServiceCurve>();
+
+/** The same replica with all of its core. */
+function onWholeCore(curve: ServiceCurve): ServiceCurve {
+  const known = wholeCores.get(curve) ?? { ...curve, shareFraction: 1 };
+  wholeCores.set(curve, known);
+  return known;
+}
+
+/** Times of an option, perhaps too short (then not `exact`). */
+export function optionTimes(setting: StageSetting, size: OptionSize): OptionTimes {
+  if (setting.estimator === 'sum-of-tails') {
+    const ms = sumOfTailsStageMs(size.curve, size.maxBatchSize, plannedRps(setting.load));
+    return { meanMs: ms, tailMs: ms, exact: true };
+  }
+  const exact = size.curve.shareFraction >= 1;
+  const { maxBatchSize, replicas } = size;
+  const curve = exact ? size.curve : onWholeCore(size.curve);
+  const estimate = estimateStage(queryOf(setting, { curve, maxBatchSize, replicas }));
+  return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(setting.percentile / 100), exact };
+}
+
+/** Times of an option by simulation, but no shorter than on a whole core. */
+export function exactTimes(setting: StageSetting, size: OptionSize): OptionTimes {
+  const estimate = refineStage(queryOf(setting, size));
+  const least = optionTimes(setting, size);
+  return {
+    meanMs: Math.max(least.meanMs, estimate.meanMs),
+    tailMs: Math.max(least.tailMs, estimate.quantileMs(setting.percentile / 100)),
+    exact: true,
+  };
+}

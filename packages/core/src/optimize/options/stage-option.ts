@@ -1,0 +1,121 @@
+/**
+ * The options of a stage: variant × cores × max batch size × replicas, each with its estimated sojourn time.
+ *
+ * Useful replica counts start at the least stable one and end where a further replica no longer shortens the estimate, at the bounds, or
+ * at the budget. With the sum-of-tails estimator each (variant, cores, batch) has the one count of that formula.
+ */
+import { sumOfTailsReplicas } from '../../estimate/sum-of-tails.js';
+import type { VariantId } from '../../model/ids.js';
+import type { Resources } from '../../model/pipeline-spec.js';
+import { capacityRps, type ServiceCurve } from '../../profile/service-curve.js';
+import { type ResourceUse, replicaCostPerHour, useOf, within } from '../problem/resource-use.js';
+import { type OptionTimes, optionTimes } from './option-times.js';
+import {
+  batchSizesOf,
+  kindsOf,
+  leastStableReplicas,
+  plannedRps,
+  type ReplicaKind,
+  replicaRange,
+  type StageSetting,
+} from './stage-setting.js';
+import { type SwitchTarget, switchingCostPerHour } from './switching-cost.js';
+
+/** One way to run a stage at the planned load; `capacityRps` counts items. */
+export interface StageOption extends OptionTimes {
+  readonly variantId: VariantId;
+  /** Position of the variant in the stage. */
+  readonly variantIndex: number;
+  readonly curve: ServiceCurve;
+  readonly resources: Resources;
+  readonly maxBatchSize: number;
+  readonly replicas: number;
+  readonly capacityRps: number;
+  readonly use: ResourceUse;
+  readonly switchingCostPerHour: number;
+}
+
+/** A further replica must shorten the estimate by this share, or the counts end. */
+const LEAST_GAIN = 1e-6;
+
+/** How an option is run. */
+interface OptionRun {
+  readonly maxBatchSize: number;
+  readonly replicas: number;
+  readonly capacityRps: number;
+}
+
+/** The option of a kind of replica with a size and times. */
+export function optionOf(setting: StageSetting, kind: ReplicaKind, run: OptionRun, times: OptionTimes): StageOption {
+  const { variant, variantIndex, curve, resources } = kind;
+  const { maxBatchSize, replicas } = run;
+  const { prices, running } = setting;
+  const switching =
+    running === undefined ? 0 : switchingCostPerHour(switchTarget(setting, kind, replicas), running, setting.dwellMs);
+  return {
+    variantId: variant.id,
+    variantIndex,
+    curve,
+    resources,
+    maxBatchSize,
+    replicas,
+    capacityRps: run.capacityRps,
+    meanMs: times.meanMs,
+    tailMs: times.tailMs,
+    exact: times.exact,
+    use: useOf(resources, replicas, prices),
+    switchingCostPerHour: switching,
+  };
+}
+
+function switchTarget(setting: StageSetting, { variant, resources }: ReplicaKind, replicas: number): SwitchTarget {
+  return {
+    variantId: variant.id,
+    resources,
+    replicas,
+    replicaCostPerHour: replicaCostPerHour(resources, setting.prices),
+    loadMs: setting.loadMsOf(variant),
+  };
+}
+
+function shortens(now: OptionTimes, before: OptionTimes | undefined): boolean {
+  if (before === undefined || !now.exact) return true;
+  return now.tailMs < before.tailMs * (1 - LEAST_GAIN) || now.meanMs < before.meanMs * (1 - LEAST_GAIN);
+}
+
+function distributionOptions(setting: StageSetting, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
+  const [least, most] = replicaRange(setting, kind);
+  const { curve } = kind;
+  const oneRps = capacityRps(curve, 1, maxBatchSize);
+  const options: StageOption[] = [];
+  let before: OptionTimes | undefined;
+  for (let replicas = Math.max(least, leastStableReplicas(setting, oneRps)); replicas <= most; replicas++) {
+    const now = optionTimes(setting, { curve, maxBatchSize, replicas });
+    // Full batches may carry less than smaller ones: then this is not the count from which the stage is stable.
+    if (now.tailMs === Number.POSITIVE_INFINITY) continue;
+    options.push(optionOf(setting, kind, { maxBatchSize, replicas, capacityRps: replicas * oneRps }, now));
+    if (!shortens(now, before) && replicas > setting.load.groupSize) break;
+    before = now;
+  }
+  return options;
+}
+
+function sumOfTailsOptions(setting: StageSetting, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
+  const [least, most] = replicaRange(setting, kind);
+  const { curve } = kind;
+  const replicas = Math.max(least, sumOfTailsReplicas(curve, maxBatchSize, plannedRps(setting.load)));
+  if (replicas > most) return [];
+  const times = optionTimes(setting, { curve, maxBatchSize, replicas });
+  const run = { maxBatchSize, replicas, capacityRps: capacityRps(curve, replicas, maxBatchSize) };
+  return [optionOf(setting, kind, run, times)];
+}
+
+/** All options of a stage that fit the limits alone. */
+export function stageOptions(setting: StageSetting): readonly StageOption[] {
+  const make = setting.estimator === 'distribution' ? distributionOptions : sumOfTailsOptions;
+  return kindsOf(setting).flatMap((kind) =>
+    batchSizesOf(setting, kind.curve).flatMap((b) =>
+      make(setting, kind, b).filter((o) => o.use.every((amount, r) => within(amount, setting.limits[r] as number))),
+    ),
+  );
+}

@@ -1,0 +1,83 @@
+/** One stage as the planner reads it: what may be chosen (pins, bounds and budget applied) and at which load. */
+
+import type { Burstiness } from '../../estimate/burstiness.js';
+import type { StageLoad } from '../../estimate/stage-load.js';
+import type { VariantId } from '../../model/ids.js';
+import type { Prices, Resources, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
+import type { RunningStage } from '../../model/running-plan.js';
+import type { ServiceCurve } from '../../profile/service-curve.js';
+import type { Estimator } from '../planning-problem.js';
+import { type ResourceUse, useOf } from '../problem/resource-use.js';
+
+/** A stage with what its options depend on. */
+export interface StageSetting {
+  readonly stage: StageSpec;
+  readonly load: StageLoad;
+  readonly curveOf: (variant: VariantId, cpuCores: number) => ServiceCurve | undefined;
+  readonly loadMsOf: (variant: VariantSpec) => number;
+  readonly prices: Prices;
+  readonly limits: ResourceUse;
+  readonly estimator: Estimator;
+  readonly burstiness?: Burstiness;
+  readonly percentile: number;
+  readonly running: RunningStage | undefined;
+  readonly dwellMs: number;
+}
+
+/** A variant on one of its core counts. */
+export interface ReplicaKind {
+  readonly variant: VariantSpec;
+  /** Position of the variant in the stage. */
+  readonly variantIndex: number;
+  readonly curve: ServiceCurve;
+  readonly resources: Resources;
+}
+
+/** More replicas of one stage than this are never considered. */
+const MOST_REPLICAS = 4096;
+/** A rate that loads nothing: what a plan for zero requests per second is made for. */
+const IDLE_RPS = 1e-3;
+
+/** Item rate to plan a stage for. */
+export const plannedRps = (load: Pick<StageLoad, 'arrivalRps'>): number => Math.max(load.arrivalRps, IDLE_RPS);
+
+/** Variants and cores that the pins allow and that have a profile. */
+export function kindsOf(setting: StageSetting): readonly ReplicaKind[] {
+  const { stage, curveOf } = setting;
+  const { pins } = stage;
+  return stage.variants.flatMap((variant, variantIndex) => {
+    if (pins.variantId !== undefined && pins.variantId !== variant.id) return [];
+    const cores = variant.cpuCores.filter((c) => pins.cpuCores === undefined || pins.cpuCores === c);
+    return cores.flatMap((cpuCores) => {
+      const curve = curveOf(variant.id, cpuCores);
+      const resources = { cpuCores, memoryBytes: variant.memoryBytes, gpus: variant.gpus };
+      return curve === undefined ? [] : [{ variant, variantIndex, curve, resources }];
+    });
+  });
+}
+
+/** Profiled batch sizes that bounds and pins allow, ascending. */
+export function batchSizesOf({ stage }: StageSetting, curve: ServiceCurve): readonly number[] {
+  const { bounds, pins } = stage;
+  const allowed =
+    bounds.batchSizes === undefined ? curve.batchSizes : curve.batchSizes.filter((b) => bounds.batchSizes?.includes(b));
+  return pins.maxBatchSize === undefined ? allowed : allowed.filter((b) => b === pins.maxBatchSize);
+}
+
+/** Smallest and largest replica count that pins, bounds and budget allow (none when the first exceeds the second). */
+export function replicaRange(setting: StageSetting, kind: ReplicaKind): readonly [number, number] {
+  const { bounds, pins } = setting.stage;
+  if (pins.replicas !== undefined) return [pins.replicas, pins.replicas];
+  const one = useOf(kind.resources, 1, setting.prices);
+  const affordable = one.map((amount, r) =>
+    amount > 0 ? Math.floor((setting.limits[r] as number) / amount + 1e-9) : MOST_REPLICAS,
+  );
+  return [Math.max(1, bounds.minReplicas), Math.min(MOST_REPLICAS, bounds.maxReplicas, ...affordable)];
+}
+
+/** Fewest replicas, each good for `oneRps`, with a load factor below 1; the formula of the literature also takes exactly 1. */
+export function leastStableReplicas({ load, estimator }: StageSetting, oneRps: number): number {
+  const loadFactor = plannedRps(load) / oneRps;
+  if (estimator === 'sum-of-tails') return Math.max(1, Math.ceil(loadFactor - 1e-9));
+  return Math.floor(loadFactor * (1 + 1e-12)) + 1;
+}

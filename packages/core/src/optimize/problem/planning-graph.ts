@@ -1,0 +1,75 @@
+/**
+ * The pipeline's graph as the planner adds latencies along it: a stage starts when its in-edges have arrived (all of them, or the first
+ * k for `any` and `quorum` joins) and the pipeline ends when every output is there. A `when` branch counts as taken, and a join that
+ * closes a fan-out as waiting for the last item: both are upper bounds.
+ */
+import { topologicalOrder } from '../../estimate/stage-order.js';
+import { AppError } from '../../model/app-error.js';
+import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
+
+/** Stages by their index in the pipeline file. */
+export interface PlanningGraph {
+  /** Stage indices so that each comes after everything before it. */
+  readonly order: readonly number[];
+  readonly predecessors: readonly (readonly number[])[];
+  readonly successors: readonly (readonly number[])[];
+  /** How many of its predecessors a stage waits for; 0 where a request enters. */
+  readonly awaited: readonly number[];
+  readonly outputs: readonly number[];
+  /** Stages on the longest path. */
+  readonly depth: number;
+}
+
+function awaitedOf(inEdges: readonly EdgeSpec[]): number {
+  const counts = inEdges.map(({ join }) =>
+    join === 'any' ? 1 : typeof join === 'object' ? join.quorum : inEdges.length,
+  );
+  return Math.max(0, Math.min(inEdges.length, ...counts));
+}
+
+/** Finish times (ms) of all stages when stage s takes `latencyOf(s)` ms. */
+export function finishTimes(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (stage: number) => number): Float64Array {
+  const finish = new Float64Array(graph.predecessors.length);
+  for (const stage of graph.order) {
+    const before = graph.predecessors[stage] as readonly number[];
+    const awaited = graph.awaited[stage] as number;
+    let start = 0;
+    if (awaited === before.length) for (const p of before) start = Math.max(start, finish[p] as number);
+    else start = before.map((p) => finish[p] as number).sort((a, b) => a - b)[awaited - 1] as number;
+    finish[stage] = start + latencyOf(stage);
+  }
+  return finish;
+}
+
+/** Time (ms) until the last output is there. */
+export function graphLatencyMs(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (stage: number) => number): number {
+  const finish = finishTimes(graph, latencyOf);
+  let latest = 0;
+  for (const stage of graph.outputs) latest = Math.max(latest, finish[stage] as number);
+  return latest;
+}
+
+/** Builds the graph; throws AppError INVALID_PIPELINE where the stages form a cycle. */
+export function planningGraph(spec: PipelineSpec): PlanningGraph {
+  const indexOf = new Map(spec.stages.map((stage, index) => [stage.id, index]));
+  const order = topologicalOrder(spec).map((id) => indexOf.get(id) as number);
+  if (order.length < spec.stages.length)
+    throw new AppError('INVALID_PIPELINE', 'The edges of the pipeline form a cycle.');
+  const inEdges = spec.stages.map((stage) => spec.edges.filter((edge) => edge.to === stage.id));
+  const shape = {
+    order,
+    predecessors: inEdges.map((edges) => edges.map((edge) => indexOf.get(edge.from) as number)),
+    successors: spec.stages.map((stage) =>
+      spec.edges.filter((edge) => edge.from === stage.id).map((edge) => indexOf.get(edge.to) as number),
+    ),
+    awaited: inEdges.map(awaitedOf),
+    outputs: [...new Set(spec.outputs.map((output) => indexOf.get(output.from) as number))],
+  };
+  return {
+    ...shape,
+    depth: Math.max(
+      1,
+      graphLatencyMs(shape, () => 1),
+    ),
+  };
+}

@@ -1,0 +1,74 @@
+/** A problem read once: graph, accuracy and the options of every stage, from which each solve takes what its latency factors need. */
+import { stageLoads } from '../../estimate/stage-load.js';
+import type { Objective, PipelineSpec } from '../../model/pipeline-spec.js';
+import { relaxedStageOptions } from '../options/relaxed-options.js';
+import { type StageOption, stageOptions } from '../options/stage-option.js';
+import type { StageSetting } from '../options/stage-setting.js';
+import { type PlanningProblem, specOf } from '../planning-problem.js';
+import { type AccuracyModel, accuracyModel } from './accuracy-model.js';
+import { planningCurves } from './planning-curves.js';
+import { type PlanningGraph, planningGraph } from './planning-graph.js';
+import { limitsOf, type ResourceUse } from './resource-use.js';
+import { usualPaths } from './usual-paths.js';
+
+/** Everything a solver needs, with options per stage in the order of the pipeline file. */
+export interface PlanningSetting {
+  readonly problem: PlanningProblem;
+  readonly spec: PipelineSpec;
+  readonly graph: PlanningGraph;
+  readonly accuracy: AccuracyModel;
+  readonly objective: Objective;
+  readonly limits: ResourceUse;
+  /** Largest latency (ms) of the surrogate. */
+  readonly sloMs: number;
+  readonly stages: readonly StageSetting[];
+  readonly options: readonly (readonly StageOption[])[];
+}
+
+function stageSettings(problem: PlanningProblem, spec: PipelineSpec): readonly StageSetting[] {
+  const curves = planningCurves(spec, problem.profiles);
+  const loads = stageLoads(spec, problem.arrivalRps);
+  return spec.stages.map((stage) => ({
+    stage,
+    load: loads.get(stage.id) ?? { arrivalRps: problem.arrivalRps, visits: 1, groupSize: 1, joined: false },
+    curveOf: (variant, cpuCores) => curves.curve(stage.id, variant, cpuCores),
+    loadMsOf: (variant) =>
+      problem.profiles.find((p) => p.stageId === stage.id && p.variantId === variant.id)?.loadMs ?? variant.loadMs ?? 0,
+    prices: spec.prices,
+    limits: limitsOf(spec),
+    estimator: problem.estimator,
+    ...(problem.burstiness === undefined ? {} : { burstiness: problem.burstiness }),
+    percentile: spec.slo.percentile,
+    running: problem.runningPlan?.stages[stage.id],
+    dwellMs: Math.max(spec.control.intervalMs, spec.control.minDwellMs),
+  }));
+}
+
+function settingWith(
+  problem: PlanningProblem,
+  graphOf: (spec: PipelineSpec) => PlanningGraph,
+  optionsOf: (setting: StageSetting) => readonly StageOption[],
+): PlanningSetting {
+  const spec = specOf(problem);
+  const graph = graphOf(spec);
+  const stages = stageSettings(problem, spec);
+  return {
+    problem,
+    spec,
+    graph,
+    accuracy: accuracyModel(spec),
+    objective: spec.objective,
+    limits: limitsOf(spec),
+    sloMs: spec.slo.latencyMs,
+    stages,
+    options: stages.map(optionsOf),
+  };
+}
+
+/** Reads a problem; throws AppError for impossible numbers and missing or invalid profiles. */
+export const planningSetting = (problem: PlanningProblem): PlanningSetting =>
+  settingWith(problem, planningGraph, stageOptions);
+
+/** The same problem with each stage relaxed to its smallest service time and bare stability, and without rare paths. */
+export const relaxedSetting = (problem: PlanningProblem): PlanningSetting =>
+  settingWith(problem, (spec) => planningGraph(usualPaths(spec)), relaxedStageOptions);

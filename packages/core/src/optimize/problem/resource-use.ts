@@ -1,0 +1,57 @@
+/** What options consume and what bounds it: the resources of a budget in one fixed order, so that sums and limits are plain vectors. */
+import type { PipelineSpec, Prices, Resources } from '../../model/pipeline-spec.js';
+
+/** The resources of a budget, in the order of every use vector. */
+export const resourceKinds = ['cpuCores', 'memoryBytes', 'gpus', 'costPerHour'] as const;
+
+/** Amounts in the order of `resourceKinds`. */
+export type ResourceUse = readonly [cpuCores: number, memoryBytes: number, gpus: number, costPerHour: number];
+
+const BYTES_PER_GIB = 2 ** 30;
+/** Sums of shares such as 0.1 + 0.2 may exceed a limit by rounding alone. */
+const ROUNDING = 1e-9;
+
+/** Price of one replica per hour. */
+export function replicaCostPerHour(resources: Resources, prices: Prices): number {
+  return (
+    resources.cpuCores * prices.cpuCorePerHour +
+    (resources.memoryBytes / BYTES_PER_GIB) * prices.memoryGibPerHour +
+    resources.gpus * prices.gpuPerHour
+  );
+}
+
+/** What `replicas` copies use. */
+export function useOf(resources: Resources, replicas: number, prices: Prices): ResourceUse {
+  return [
+    resources.cpuCores * replicas,
+    resources.memoryBytes * replicas,
+    resources.gpus * replicas,
+    replicaCostPerHour(resources, prices) * replicas,
+  ];
+}
+
+/** What a plan may use: the budget, and no more than all machines have; Infinity where nothing bounds it. */
+export function limitsOf({ budget, nodes }: Pick<PipelineSpec, 'budget' | 'nodes'>): ResourceUse {
+  const all = (kind: keyof Resources): number =>
+    nodes?.reduce((sum, node) => sum + node.count * node[kind], 0) ?? Number.POSITIVE_INFINITY;
+  const bounded = (kind: keyof Resources): number => Math.min(budget[kind] ?? Number.POSITIVE_INFINITY, all(kind));
+  return [bounded('cpuCores'), bounded('memoryBytes'), bounded('gpus'), budget.costPerHour ?? Number.POSITIVE_INFINITY];
+}
+
+/** A limit with room for rounding. */
+export const roundedUp = (limit: number): number => limit + ROUNDING * Math.max(1, limit);
+
+/** Whether `amount` keeps to `limit`, rounding aside. */
+export const within = (amount: number, limit: number): boolean => amount <= roundedUp(limit);
+
+/** Sum of use vectors. */
+export function totalUse(uses: Iterable<ResourceUse>): ResourceUse {
+  let [cpuCores, memoryBytes, gpus, costPerHour] = [0, 0, 0, 0];
+  for (const use of uses) {
+    cpuCores += use[0];
+    memoryBytes += use[1];
+    gpus += use[2];
+    costPerHour += use[3];
+  }
+  return [cpuCores, memoryBytes, gpus, costPerHour];
+}

@@ -1,0 +1,85 @@
+/**
+ * What to answer when no plan holds: which bound stands in the way, the smallest relaxation of each bound that helps (every one found by
+ * solving with that bound taken away), and the best plan there is.
+ *
+ * The binding constraint is the one whose relaxation is relatively smallest; `capacity` when no single relaxation helps, which is so when
+ * the bounds of a stage keep it from being stable.
+ */
+import type { Budget, PipelineSpec } from '../../model/pipeline-spec.js';
+import type { BindingConstraint, Plan, PlanFixes, PlanResult } from '../../model/plan.js';
+import { type PlanningProblem, specOf, type VerifyPlan } from '../planning-problem.js';
+import { limitsOf, resourceKinds, totalUse, useOf } from '../problem/resource-use.js';
+import { largestCapacityPlan } from './largest-capacity.js';
+import { relaxationBound } from './relaxation.js';
+import { type FoundPlan, searchPlan } from './search-plan.js';
+
+/** Room above the simulated percentile, so that a search at the advised SLO is not left inconclusive. */
+const SLO_ROOM = 1.02;
+
+type Fix = { readonly constraint: BindingConstraint; readonly excess: number; readonly fixes: PlanFixes };
+
+function found(problem: PlanningProblem, verify: VerifyPlan | undefined): FoundPlan | undefined {
+  const outcome = searchPlan(problem, verify);
+  return outcome.kind === 'found' ? outcome.found : undefined;
+}
+
+/** The fastest plan within budget and floor tells the smallest SLO. */
+function sloFix(spec: PipelineSpec, fastest: Plan | undefined): Fix | undefined {
+  if (fastest === undefined) return undefined;
+  const reachedMs = fastest.verified?.latencyMs ?? fastest.predicted.latencyMs;
+  if (!Number.isFinite(reachedMs)) return undefined;
+  const latencyMs = Math.max(Math.ceil(reachedMs * SLO_ROOM), Math.ceil(spec.slo.latencyMs));
+  return { constraint: 'slo', excess: latencyMs / spec.slo.latencyMs, fixes: { slo: { latencyMs } } };
+}
+
+/** The fewest cores without any budget; the other bounded resources are told with what that plan uses of them. */
+function budgetFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyPlan | undefined): Fix | undefined {
+  const limits = limitsOf(spec);
+  if (!limits.some(Number.isFinite)) return undefined;
+  const coresOnly = { ...problem.spec, prices: { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 } };
+  const accuracyFloor = spec.objective.kind === 'min-cost' ? spec.objective.accuracyFloor : 0;
+  const objective = { kind: 'min-cost', accuracyFloor } as const;
+  const smallest = found({ ...problem, spec: coresOnly, budget: {}, objective }, verify);
+  if (smallest === undefined) return undefined;
+  const use = totalUse(smallest.choice.map(({ option: o }) => useOf(o.resources, o.replicas, spec.prices)));
+  const needed = use.map((amount, r) => (Number.isFinite(limits[r]) ? Math.max(amount, limits[r] as number) : amount));
+  const bounded = resourceKinds.flatMap((kind, r) => (Number.isFinite(limits[r]) ? [[kind, needed[r] as number]] : []));
+  const budget = { ...(Object.fromEntries(bounded) as Budget), cpuCores: needed[0] as number };
+  const excess = Math.max(...use.map((amount, r) => amount / Math.max(1e-9, limits[r] as number)));
+  return { constraint: 'budget', excess, fixes: { budget } };
+}
+
+function floorFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyPlan | undefined): Fix | undefined {
+  if (spec.objective.kind !== 'min-cost') return undefined;
+  const best = found({ ...problem, objective: { kind: 'max-accuracy' } }, verify);
+  if (best === undefined) return undefined;
+  const reached = best.plan.predicted.pas;
+  return {
+    constraint: 'accuracy-floor',
+    excess: spec.objective.accuracyFloor / reached,
+    fixes: { accuracyFloor: reached },
+  };
+}
+
+/** Which single bound, taken away, lets at least the relaxation through. */
+function bindingByRelaxation(problem: PlanningProblem): BindingConstraint {
+  if (relaxationBound({ ...problem, budget: {} }) !== undefined) return 'budget';
+  const { percentile } = problem.slo ?? problem.spec.slo;
+  const unhurried = { latencyMs: Number.MAX_VALUE, percentile };
+  return relaxationBound({ ...problem, slo: unhurried }) === undefined ? 'capacity' : 'slo';
+}
+
+/** The infeasible answer; `fastest` is the plan of least latency within budget and floor, if there is any. */
+export function infeasibleResult(problem: PlanningProblem, fastest: Plan | undefined, verify?: VerifyPlan): PlanResult {
+  const spec = specOf(problem);
+  const fixes = [sloFix(spec, fastest), budgetFix(problem, spec, verify), floorFix(problem, spec, verify)];
+  const helping = fixes.filter((fix): fix is Fix => fix !== undefined).sort((a, b) => a.excess - b.excess);
+  const bestEffort = fastest ?? largestCapacityPlan(problem);
+  return {
+    kind: 'infeasible',
+    proven: relaxationBound(problem) === undefined,
+    bindingConstraint: helping[0]?.constraint ?? bindingByRelaxation(problem),
+    fixes: Object.assign({}, ...helping.map((fix) => fix.fixes)) as PlanFixes,
+    ...(bestEffort === undefined ? {} : { bestEffort }),
+  };
+}

@@ -1,0 +1,65 @@
+/** Turns a solver's choice into a plan with what the estimate predicts of it. */
+import { estimatePipeline } from '../../estimate/pipeline-latency.js';
+import { stageLoads } from '../../estimate/stage-load.js';
+import type { Plan, PlanPrediction, StagePlan } from '../../model/plan.js';
+import type { StageOption } from '../options/stage-option.js';
+import { plannedRps } from '../options/stage-setting.js';
+import { graphLatencyMs } from '../problem/planning-graph.js';
+import type { PlanningSetting } from '../problem/planning-setting.js';
+import { totalUse } from '../problem/resource-use.js';
+
+/** One option per stage, in the order of the pipeline file. */
+export type StageChoice = readonly StageOption[];
+
+function estimatedLatencyMs({ spec, problem }: PlanningSetting, choice: StageChoice): number {
+  const estimate = estimatePipeline({
+    spec,
+    stages: new Map(spec.stages.map((stage, s) => [stage.id, choice[s] as StageOption])),
+    arrivalRps: Math.max(problem.arrivalRps, plannedRps({ arrivalRps: 0 })),
+    ...(problem.burstiness === undefined ? {} : { burstiness: problem.burstiness }),
+  });
+  return estimate.quantileMs(spec.slo.percentile / 100);
+}
+
+function capacityOf({ spec }: PlanningSetting, choice: StageChoice): number {
+  const visits = stageLoads(spec, 1);
+  const perStage = spec.stages.map((stage, s) => (choice[s]?.capacityRps ?? 0) / (visits.get(stage.id)?.visits || 1));
+  return Math.min(...perStage);
+}
+
+function predictionOf(setting: PlanningSetting, choice: StageChoice, latencyMs: number): PlanPrediction {
+  const [cpuCores, , , costPerHour] = totalUse(choice.map((option) => option.use));
+  return {
+    latencyMs,
+    percentile: setting.spec.slo.percentile,
+    pas: setting.accuracy.pas(choice.map((option) => option.variantIndex)) ?? 0,
+    capacityRps: capacityOf(setting, choice),
+    cpuCores,
+    costPerHour,
+  };
+}
+
+function stagesOf({ spec }: PlanningSetting, choice: StageChoice): Plan['stages'] {
+  const stages = spec.stages.map((stage, s): [string, readonly StagePlan[]] => {
+    const { variantId, resources, maxBatchSize, replicas } = choice[s] as StageOption;
+    const { maxBatchWaitMs } = stage.bounds;
+    return [stage.id, [{ variantId, resources, maxBatchSize, maxBatchWaitMs, replicas, trafficFraction: 1 }]];
+  });
+  return Object.fromEntries(stages);
+}
+
+const sumOfTailsMs = ({ graph }: PlanningSetting, choice: StageChoice): number =>
+  graphLatencyMs(graph, (s) => choice[s]?.tailMs ?? 0);
+
+/** The plan of a choice with its latency as the sum of its stages' tails: enough for a simulation to judge it. */
+export function sketchOf(setting: PlanningSetting, choice: StageChoice): Plan {
+  const predicted = predictionOf(setting, choice, sumOfTailsMs(setting, choice));
+  return { stages: stagesOf(setting, choice), predicted };
+}
+
+/** The plan of a choice at the rate of the setting, with the latency that the estimator predicts for the whole graph. */
+export function planOf(setting: PlanningSetting, choice: StageChoice): Plan {
+  const sums = setting.problem.estimator === 'sum-of-tails';
+  const latencyMs = sums ? sumOfTailsMs(setting, choice) : estimatedLatencyMs(setting, choice);
+  return { stages: stagesOf(setting, choice), predicted: predictionOf(setting, choice, latencyMs) };
+}

@@ -1,0 +1,100 @@
+/**
+ * Finds the best plan of a problem, or says that there is none. With `verify` the plan was simulated; without, the estimate of the whole
+ * graph stands in for the simulation. The sum-of-tails surrogate is a claim of its own: it is solved once and not adjusted.
+ */
+import type { Plan, PlanVerification } from '../../model/plan.js';
+import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
+import { objectiveValue } from '../problem/objective-value.js';
+import { type PlanningSetting, planningSetting } from '../problem/planning-setting.js';
+import { leastLatencyChoice } from '../surrogate/least-latency.js';
+import type { Solution } from '../surrogate/solution.js';
+import type { LatencyFactors } from '../surrogate/surrogate.js';
+import { choiceKey, type SurrogateChoice } from '../surrogate/surrogate-choice.js';
+import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
+import { planOf, sketchOf } from './plan-of.js';
+import { type Judge, type JudgedChoice, verifiedSearch } from './verified-search.js';
+
+/** A plan with the solve it came from. */
+export interface FoundPlan {
+  readonly plan: Plan;
+  readonly choice: SurrogateChoice;
+  /** Value of the objective. */
+  readonly value: number;
+  readonly factors: LatencyFactors;
+  readonly solution: Solution;
+}
+
+/** A plan that holds, or none; then the fastest plan within the budgets, if there is any. */
+export type PlanSearch =
+  | { readonly kind: 'found'; readonly found: FoundPlan; readonly labels: number }
+  | { readonly kind: 'none'; readonly fastest?: Plan; readonly labels: number };
+
+const TAILS: LatencyFactors = { theta: 1, kappa: 1 };
+
+const optionsOf = (choice: SurrogateChoice) => choice.map((o) => o.option);
+
+/** The same function without doing anything twice. */
+function remembering<Answer>(answer: (choice: SurrogateChoice) => Answer): (choice: SurrogateChoice) => Answer {
+  const known = new Map<string, Answer>();
+  return (choice) => {
+    const key = choiceKey(choice);
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const now = answer(choice);
+    known.set(key, now);
+    return now;
+  };
+}
+
+function judgeOf(setting: PlanningSetting, verify: VerifyPlan | undefined): Judge {
+  const { slo } = setting.spec;
+  const estimateMs = remembering((choice) => planOf(setting, optionsOf(choice)).predicted.latencyMs);
+  if (verify !== undefined)
+    return { estimateMs, verdict: remembering((choice) => verify(sketchOf(setting, optionsOf(choice)), slo)) };
+  const verdict = (choice: SurrogateChoice): PlanVerification => {
+    const latencyMs = estimateMs(choice);
+    const sloAttainmentFraction = latencyMs <= slo.latencyMs ? 1 : 0;
+    return { latencyMs, percentile: slo.percentile, sloAttainmentFraction, conclusive: true, seeds: [] };
+  };
+  return { estimateMs, verdict };
+}
+
+function planWith(setting: PlanningSetting, choice: SurrogateChoice, verified: PlanVerification | undefined): Plan {
+  const plan = planOf(setting, optionsOf(choice));
+  return verified === undefined ? plan : { ...plan, verified };
+}
+
+function searchAdjusted(setting: PlanningSetting, verify: VerifyPlan | undefined): PlanSearch {
+  const outcome = verifiedSearch(setting, judgeOf(setting, verify));
+  const toPlan = ({ choice, verdict }: JudgedChoice): Plan =>
+    planWith(setting, choice, verify === undefined ? undefined : verdict);
+  const { labels } = outcome;
+  if (outcome.kind === 'found')
+    return { kind: 'found', labels, found: { ...outcome.found, plan: toPlan(outcome.found) } };
+  const { fastest } = outcome;
+  return { kind: 'none', labels, ...(fastest === undefined ? {} : { fastest: toPlan(fastest) }) };
+}
+
+function searchOnce(setting: PlanningSetting, verify: VerifyPlan | undefined): PlanSearch {
+  const solver = new SurrogateSolver(setting);
+  const solution = solver.solve(TAILS);
+  const { choice, labels } = solution;
+  const toPlan = (of: SurrogateChoice): Plan =>
+    planWith(setting, of, verify?.(sketchOf(setting, optionsOf(of)), setting.spec.slo));
+  if (choice === undefined) {
+    const fastest = leastLatencyChoice(solver, TAILS);
+    return { kind: 'none', ...(fastest === undefined ? {} : { fastest: toPlan(fastest) }), labels };
+  }
+  const value = objectiveValue(setting.objective, setting.accuracy, choice);
+  return { kind: 'found', found: { plan: toPlan(choice), choice, solution, factors: TAILS, value }, labels };
+}
+
+/** Searches within a setting that was read before. */
+export function searchSetting(setting: PlanningSetting, verify?: VerifyPlan): PlanSearch {
+  const search = setting.problem.estimator === 'sum-of-tails' ? searchOnce : searchAdjusted;
+  return search(setting, verify);
+}
+
+/** Searches the best plan of `problem`. */
+export const searchPlan = (problem: PlanningProblem, verify?: VerifyPlan): PlanSearch =>
+  searchSetting(planningSetting(problem), verify);

@@ -1,0 +1,254 @@
+/**
+ * The θ loop: an exact solve of the additive surrogate, a verdict on its plan, and an adjustment of the surrogate until the plan holds.
+ *
+ * A percentile of a sum is not additive, so no factor θ is right for every plan. One level runs through both factors: up to 1 it is θ
+ * with κ = 1, above 1 it is κ with θ = 1. A plan that misses raises the level to where it cannot come back; a surrogate without a plan
+ * lowers it; once a plan holds, the level is bisected down for a better one. Every step is bounded by a number of rounds, not by time.
+ */
+import type { PlanVerification } from '../../model/plan.js';
+import { isBetter, objectiveValue, pasOf } from '../problem/objective-value.js';
+import { graphLatencyMs } from '../problem/planning-graph.js';
+import type { PlanningSetting } from '../problem/planning-setting.js';
+import { totalUse, within } from '../problem/resource-use.js';
+import { leastLatencyChoice } from '../surrogate/least-latency.js';
+import type { Solution } from '../surrogate/solution.js';
+import { type LatencyFactors, optionLatencyMs, type SurrogateOption } from '../surrogate/surrogate.js';
+import { choiceKey, type SurrogateChoice } from '../surrogate/surrogate-choice.js';
+import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
+import { neighbours, type RepairSetup, repaired } from './repair.js';
+
+/** How choices are judged. */
+export interface Judge {
+  /** Says how a choice does, by simulation or by the estimate of the whole graph. */
+  verdict(choice: SurrogateChoice): PlanVerification;
+  /** Latency (ms) of a choice by the estimate of the whole graph. */
+  estimateMs(choice: SurrogateChoice): number;
+}
+
+/** A choice that holds, with the factors under which it was found. */
+export interface FoundChoice {
+  readonly choice: SurrogateChoice;
+  readonly verdict: PlanVerification;
+  readonly value: number;
+  readonly factors: LatencyFactors;
+  readonly solution: Solution;
+}
+
+/** A choice with its verdict. */
+export interface JudgedChoice {
+  readonly choice: SurrogateChoice;
+  readonly verdict: PlanVerification;
+}
+
+/** A choice that holds, or none; then the fastest choice within the budgets, if there is any. */
+export type SearchOutcome =
+  | { readonly kind: 'found'; readonly found: FoundChoice; readonly labels: number }
+  | { readonly kind: 'none'; readonly fastest?: JudgedChoice; readonly labels: number };
+
+const ROUNDS = 8;
+const BISECTIONS = 3;
+/** Below this θ the next step down is 0. */
+const SMALLEST_THETA = 0.05;
+/** A plan that missed without exceeding the SLO (an inconclusive run) is taken to exceed it by this much. */
+const LEAST_EXCESS = 1.005;
+const LEVEL_STEPS = 40;
+/** Before giving up, the choices that the estimate liked best are judged, unless it expects this multiple of the SLO. */
+const LAST_RESORTS = 8;
+const HOPELESS = 1.5;
+const MOST_ESTIMATED = 200;
+
+const factorsAt = (level: number): LatencyFactors =>
+  level <= 1 ? { theta: level, kappa: 1 } : { theta: 1, kappa: level };
+
+interface Attempt extends JudgedChoice {
+  readonly level: number;
+  readonly solution: Solution;
+  readonly holds: boolean;
+}
+
+/** Whether a verdict shows that the SLO is met. */
+export const holds = (verdict: PlanVerification): boolean =>
+  verdict.conclusive && verdict.sloAttainmentFraction >= verdict.percentile / 100;
+
+/** The next level to try after one without any plan. */
+const lowered = (level: number): number => (level > 1 ? 1 : level / 2 < SMALLEST_THETA ? 0 : level / 2);
+
+class LevelSearch {
+  readonly #setting: PlanningSetting;
+  readonly #solver: SurrogateSolver;
+  readonly #judge: Judge;
+  /** Whatever second thoughts looked at. */
+  readonly #missed = new Map<string, SurrogateChoice>();
+  readonly #estimated = new Map<string, { readonly choice: SurrogateChoice; readonly ms: number }>();
+  #failedAt = 0;
+  labels = 0;
+
+  constructor(setting: PlanningSetting, judge: Judge) {
+    this.#setting = setting;
+    this.#solver = new SurrogateSolver(setting);
+    this.#judge = judge;
+  }
+
+  /** Raises and lowers the level until a plan holds. */
+  firstThatHolds(start: number): Attempt | undefined {
+    let level = start;
+    let emptyAt = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < ROUNDS; round++) {
+      const solution = this.#solve(level);
+      if (solution.choice === undefined) {
+        if (level === 0) return undefined;
+        emptyAt = level;
+        level = this.#failedAt > 0 ? (this.#failedAt + level) / 2 : lowered(level);
+        continue;
+      }
+      const attempt = this.#attempt(level, solution, solution.choice);
+      const second = attempt.holds ? attempt : this.#secondThoughts(attempt, undefined);
+      if (second.holds) return second;
+      this.#failedAt = level;
+      const raised = this.#raisedLevel(attempt);
+      level = raised < emptyAt ? raised : (level + emptyAt) / 2;
+    }
+    return undefined;
+  }
+
+  /** Bisects the level down from a plan that holds, for a better plan that also does. */
+  improved(held: Attempt): Attempt {
+    let best = held;
+    let [low, high] = [this.#failedAt, held.level];
+    if (low === 0 && !this.#better(this.#solve(0), best)) return best;
+    for (let i = 0; i < BISECTIONS && high > low; i++) {
+      const level = (low + high) / 2;
+      const solution = this.#solve(level);
+      const first = this.#better(solution, best) ? this.#attempt(level, solution, solution.choice ?? []) : undefined;
+      const attempt = first?.holds === false ? this.#secondThoughts(first, best) : first;
+      if (attempt?.holds === false) {
+        low = level;
+        continue;
+      }
+      best = attempt ?? best;
+      high = level;
+    }
+    return best;
+  }
+
+  /** The choice of least latency, tails added up, or what second thoughts make of it. */
+  fastest(): Attempt | undefined {
+    const choice = leastLatencyChoice(this.#solver, factorsAt(1));
+    if (choice === undefined) return undefined;
+    const solution: Solution = { choice, optimal: false, gapFraction: 1, solver: 'least-latency', labels: 0 };
+    const attempt = this.#attempt(1, solution, choice);
+    const second = attempt.holds ? attempt : this.#secondThoughts(attempt, undefined, true);
+    return second.holds ? second : (this.#lastResort(solution) ?? second);
+  }
+
+  /** The first that holds of the choices around those that missed that the estimate likes best. */
+  #lastResort(solution: Solution): Attempt | undefined {
+    const setup = this.#repairSetup(1, undefined);
+    for (const choice of this.#missed.values())
+      for (const near of neighbours(choice, setup)) if (this.#estimated.size < MOST_ESTIMATED) this.#estimateMs(near);
+    const open = [...this.#estimated.entries()].filter(([key]) => !this.#missed.has(key)).map(([, entry]) => entry);
+    const hopeful = open.filter(({ ms }) => ms < HOPELESS * this.#setting.sloMs).sort((a, b) => a.ms - b.ms);
+    for (const { choice } of hopeful.slice(0, LAST_RESORTS)) {
+      const attempt = this.#attempt(1, solution, choice);
+      if (attempt.holds) return attempt;
+    }
+    return undefined;
+  }
+
+  found({ choice, verdict, solution, level }: Attempt): FoundChoice {
+    return { choice, verdict, solution, factors: factorsAt(level), value: this.#valueOf(choice) };
+  }
+
+  #solve(level: number): Solution {
+    const solution = this.#solver.solve(factorsAt(level));
+    this.labels += solution.labels;
+    return solution;
+  }
+
+  #attempt(level: number, solution: Solution, choice: SurrogateChoice): Attempt {
+    const verdict = this.#judge.verdict(choice);
+    if (!holds(verdict)) this.#missed.set(choiceKey(choice), choice);
+    return { level, solution, choice, verdict, holds: holds(verdict) };
+  }
+
+  /** The attempt, or a repaired one that holds or is faster: of the same variants unless `any` may do, better than `than`. */
+  #secondThoughts(attempt: Attempt, than: Attempt | undefined, any = false): Attempt {
+    const setup = this.#repairSetup(attempt.level, than);
+    const stages = setup.stages.map((options, s) =>
+      any ? options : options.filter((o) => o.option.variantIndex === attempt.choice[s]?.option.variantIndex),
+    );
+    const choice = repaired(attempt.choice, { ...setup, stages });
+    if (choice === attempt.choice) return attempt;
+    const second = this.#attempt(attempt.level, this.#repairedSolution(attempt, choice), choice);
+    return second.holds || second.verdict.latencyMs < attempt.verdict.latencyMs ? second : attempt;
+  }
+
+  /** What is still proven when a choice takes the place of the solver's: how far the solver's is better. */
+  #repairedSolution({ solution, choice }: Attempt, by: SurrogateChoice): Solution {
+    const [own, repairedTo] = [this.#valueOf(choice), this.#valueOf(by)];
+    const lost = Math.abs(own - repairedTo) / Math.max(1e-12, Math.abs(own), Math.abs(repairedTo));
+    const gapFraction = isBetter(this.#setting.objective, own, repairedTo) ? lost : 0;
+    const optimal = solution.optimal && gapFraction === 0;
+    return { ...solution, choice: by, optimal, gapFraction, solver: `${solution.solver}, repaired` };
+  }
+
+  /** All options, within budget and floor, and better than `than`. */
+  #repairSetup(level: number, than: Attempt | undefined): RepairSetup {
+    const { limits, objective, accuracy } = this.#setting;
+    const floor = objective.kind === 'min-cost' ? objective.accuracyFloor : 0;
+    return {
+      stages: this.#solver.problem(factorsAt(level)).stages,
+      allowed: (candidate) =>
+        totalUse(candidate.map((o) => o.option.use)).every((amount, r) => within(amount, limits[r] as number)) &&
+        pasOf(accuracy, candidate) >= floor &&
+        (than === undefined || isBetter(objective, this.#valueOf(candidate), this.#valueOf(than.choice))),
+      estimateMs: (candidate) => this.#estimateMs(candidate),
+    };
+  }
+
+  #estimateMs(choice: SurrogateChoice): number {
+    const ms = this.#judge.estimateMs(choice);
+    this.#estimated.set(choiceKey(choice), { choice, ms });
+    return ms;
+  }
+
+  #valueOf(choice: SurrogateChoice): number {
+    return objectiveValue(this.#setting.objective, this.#setting.accuracy, choice);
+  }
+
+  #better({ choice }: Solution, than: Attempt): boolean {
+    if (choice === undefined) return false;
+    return isBetter(this.#setting.objective, this.#valueOf(choice), this.#valueOf(than.choice));
+  }
+
+  #latencyAt(choice: SurrogateChoice, level: number): number {
+    const factors = factorsAt(level);
+    return graphLatencyMs(this.#setting.graph, (s) => optionLatencyMs((choice[s] as SurrogateOption).option, factors));
+  }
+
+  /** Level at which a choice that missed is too slow for the surrogate as well. */
+  #raisedLevel({ level, choice, verdict }: Attempt): number {
+    const { sloMs } = this.#setting;
+    const targetMs = Math.max(verdict.latencyMs, sloMs * LEAST_EXCESS);
+    const proportional = (level * targetMs) / sloMs;
+    const atOne = this.#latencyAt(choice, 1);
+    if (atOne <= targetMs) return Math.max(proportional, targetMs / atOne);
+    let [low, high] = [0, 1];
+    for (let i = 0; i < LEVEL_STEPS; i++) {
+      const middle = (low + high) / 2;
+      if (this.#latencyAt(choice, middle) < targetMs) low = middle;
+      else high = middle;
+    }
+    return Math.max(proportional, high);
+  }
+}
+
+/** Searches a choice that `judge` confirms. */
+export function verifiedSearch(setting: PlanningSetting, judge: Judge): SearchOutcome {
+  const search = new LevelSearch(setting, judge);
+  const held = search.firstThatHolds(1 / Math.sqrt(setting.graph.depth));
+  if (held !== undefined) return { kind: 'found', found: search.found(search.improved(held)), labels: search.labels };
+  const last = search.fastest();
+  if (last?.holds) return { kind: 'found', found: search.found(last), labels: search.labels };
+  return { kind: 'none', ...(last === undefined ? {} : { fastest: last }), labels: search.labels };
+}

@@ -1,0 +1,145 @@
+/**
+ * Exact search where accuracies of whole combinations were measured: value dominance is not valid there, so the combinations are cut into
+ * boxes of one accuracy each (see variant-boxes). Boxes are visited from the highest accuracy they can have down; within a measured box label
+ * setting finds the least cost, in an unmeasured one the best product. `max-accuracy` ends at the first accuracy below the best found,
+ * `min-cost` at the floor, `weights` where no accuracy left could pay for the least cost there is.
+ */
+
+import { NO_FLOOR } from '../labels/label-problem.js';
+import { LOG_PAS_TIE, logPas } from '../problem/accuracy-model.js';
+import { costOf, isBetter, objectiveValue, pasOf } from '../problem/objective-value.js';
+import { searchAdditive } from './additive-search.js';
+import type { Solution } from './solution.js';
+import { solveGoal } from './solve-goal.js';
+import type { SurrogateOption, SurrogateProblem } from './surrogate.js';
+import { type VariantBox, variantBoxes } from './variant-boxes.js';
+
+interface BoundedBox extends VariantBox {
+  /** No combination of the box has a higher log PAS. */
+  readonly bound: number;
+}
+
+const SOLVER = 'accuracy-table-search';
+
+/** Highest log PAS of the product over a box. */
+function productBound({ accuracy }: SurrogateProblem, variants: VariantBox['variants']): number {
+  const best = variants.map((allowed, s) =>
+    allowed.reduce((most, v) => Math.max(most, accuracy.stageAccuracy(s, v)), 0),
+  );
+  const mean = accuracy.scenarios.reduce((sum, { probability, visited }) => {
+    return sum + probability * best.reduce((product, value, s) => (visited[s] ? product * value : product), 1);
+  }, 0);
+  return logPas(mean);
+}
+
+function boundedBoxes(problem: SurrogateProblem): readonly BoundedBox[] {
+  const variants = problem.stages.map((options) => [...new Set(options.map(({ option }) => option.variantIndex))]);
+  if (variants.some((list) => list.length === 0)) return [];
+  return variantBoxes(variants, problem.accuracy)
+    .map((box) => ({
+      ...box,
+      bound: box.measured === undefined ? productBound(problem, box.variants) : logPas(box.measured),
+    }))
+    .sort((a, b) => b.bound - a.bound);
+}
+
+class TableSearch {
+  readonly #problem: SurrogateProblem;
+  #best: readonly SurrogateOption[] | undefined;
+  #value = Number.NaN;
+  labels = 0;
+  optimal = true;
+
+  constructor(problem: SurrogateProblem) {
+    this.#problem = problem;
+  }
+
+  run(): Solution {
+    const boxes = boundedBoxes(this.#problem);
+    for (const box of boxes) {
+      if (this.#hopeless(box.bound)) break;
+      if (this.labels > this.#problem.labelLimit) return this.#solution(box.bound);
+      this.#visit(box);
+    }
+    return this.#solution(undefined);
+  }
+
+  /** Whether no box of at most this log PAS can be better. */
+  #hopeless(bound: number): boolean {
+    const { objective } = this.#problem;
+    if (objective.kind === 'min-cost') return Math.exp(bound) < objective.accuracyFloor * (1 - LOG_PAS_TIE);
+    if (this.#best === undefined) return false;
+    if (objective.kind === 'max-accuracy') return bound < logPas(this.#value) - LOG_PAS_TIE;
+    return objective.accuracy * Math.exp(bound) - this.#leastPrice() <= this.#value;
+  }
+
+  /** What `weights` charges any choice at least. */
+  #leastPrice(): number {
+    return this.#problem.stages.reduce(
+      (sum, options) => sum + options.reduce((least, o) => Math.min(least, this.#price(o)), Number.POSITIVE_INFINITY),
+      0,
+    );
+  }
+
+  #price(o: SurrogateOption): number {
+    const { objective } = this.#problem;
+    if (objective.kind !== 'weights') return o.costPerHour;
+    return objective.cost * o.costPerHour + objective.batch * o.option.maxBatchSize;
+  }
+
+  #visit(box: BoundedBox): void {
+    const stages = this.#problem.stages.map((options, s) =>
+      options.filter(({ option }) => box.variants[s]?.includes(option.variantIndex)),
+    );
+    const within = { ...this.#problem, stages };
+    if (box.measured === undefined) {
+      const solution = searchAdditive(within);
+      this.labels += solution.labels;
+      this.optimal &&= solution.optimal;
+      this.#offer(solution.choice);
+      return;
+    }
+    const costOfOption = (o: SurrogateOption): number => this.#price(o);
+    const solved = solveGoal(within, { goal: { kind: 'cost', scoreFloor: NO_FLOOR }, costOf: costOfOption });
+    this.labels += solved.solution.labels;
+    this.optimal &&= solved.solution.optimal;
+    this.#offer(solved.choice);
+  }
+
+  #offer(choice: readonly SurrogateOption[] | undefined): void {
+    if (choice === undefined) return;
+    const { objective, accuracy } = this.#problem;
+    const value = objectiveValue(objective, accuracy, choice);
+    const best = this.#best;
+    const equal =
+      best !== undefined && !isBetter(objective, value, this.#value) && !isBetter(objective, this.#value, value);
+    if (best === undefined || isBetter(objective, value, this.#value) || (equal && this.#preferred(choice, best))) {
+      this.#best = choice;
+      this.#value = value;
+    }
+  }
+
+  /** Of equals: the cheaper for `max-accuracy`, the more accurate for `min-cost`. */
+  #preferred(a: readonly SurrogateOption[], b: readonly SurrogateOption[]): boolean {
+    const { objective, accuracy } = this.#problem;
+    if (objective.kind === 'max-accuracy') return costOf(a) < costOf(b);
+    return objective.kind === 'min-cost' && pasOf(accuracy, a) > pasOf(accuracy, b);
+  }
+
+  #solution(openBound: number | undefined): Solution {
+    const { labels } = this;
+    const optimal = this.optimal && openBound === undefined;
+    const solver = SOLVER;
+    if (this.#best === undefined) return { optimal, gapFraction: optimal ? 0 : 1, solver, labels };
+    return { choice: this.#best, optimal, gapFraction: optimal ? 0 : this.#gap(openBound), solver, labels };
+  }
+
+  /** For `max-accuracy` the gap to the next accuracy that was not tried; otherwise nothing is known. */
+  #gap(openBound: number | undefined): number {
+    if (this.#problem.objective.kind !== 'max-accuracy' || openBound === undefined) return 1;
+    return Math.max(0, 1 - this.#value / Math.exp(openBound));
+  }
+}
+
+/** Solves `problem`; what the label limit leaves unproven is in the gap. */
+export const searchAccuracyTable = (problem: SurrogateProblem): Solution => new TableSearch(problem).run();

@@ -1,0 +1,77 @@
+/**
+ * Solves a surrogate whose accuracy is a product: label setting for the objective, then once more for what decides between equals, with the
+ * first optimum as a bound. `max-accuracy` prefers the lower cost, `min-cost` the higher accuracy; `weights` has no second wish.
+ */
+
+import type { LabelGoal } from '../labels/compile-labels.js';
+import { NO_FLOOR } from '../labels/label-problem.js';
+import type { LabelSolution } from '../labels/solve-labels.js';
+import { LOG_PAS_TIE, logPas } from '../problem/accuracy-model.js';
+import type { Solution } from './solution.js';
+import { solveGoal } from './solve-goal.js';
+import type { SurrogateOption, SurrogateProblem } from './surrogate.js';
+
+const SOLVER = 'label-setting';
+const COST_TIE = 1e-12;
+
+const costPerHour = (o: SurrogateOption): number => o.costPerHour;
+
+/** Floor of the log score that a PAS floor asks for, rounding aside. */
+const scoreFloorOf = (pas: number): number => (pas > 0 ? logPas(pas) - LOG_PAS_TIE : NO_FLOOR);
+
+function firstGoal({ objective }: SurrogateProblem): LabelGoal {
+  switch (objective.kind) {
+    case 'max-accuracy':
+      return { goal: { kind: 'score' } };
+    case 'min-cost':
+      return { goal: { kind: 'cost', scoreFloor: scoreFloorOf(objective.accuracyFloor) }, costOf: costPerHour };
+    case 'weights':
+      return {
+        goal: { kind: 'weights', accuracy: objective.accuracy },
+        costOf: (o) => objective.cost * o.costPerHour + objective.batch * o.option.maxBatchSize,
+      };
+  }
+}
+
+function secondGoal({ objective }: SurrogateProblem, value: number): LabelGoal | undefined {
+  switch (objective.kind) {
+    case 'max-accuracy':
+      return { goal: { kind: 'cost', scoreFloor: value - LOG_PAS_TIE }, costOf: costPerHour };
+    case 'min-cost':
+      return { goal: { kind: 'score' }, costOf: costPerHour, costLimit: -value + COST_TIE * Math.max(1, -value) };
+    case 'weights':
+      return undefined;
+  }
+}
+
+/** The problem with only those options that an equally good choice can contain. */
+function onlyCandidates(problem: SurrogateProblem, { candidates }: LabelSolution): SurrogateProblem {
+  const stages = problem.stages.slice();
+  problem.graph.order.forEach((stage, v) => {
+    const options = problem.stages[stage] ?? [];
+    stages[stage] = Array.from(candidates[v] ?? [], (o) => options[o] as SurrogateOption);
+  });
+  return { ...problem, stages };
+}
+
+/** Gap between the value found and the bound, as a fraction of the larger, in the unit of the objective. */
+function gapOf({ objective }: SurrogateProblem, { incumbent, upperBound, optimal }: LabelSolution): number {
+  if (optimal || incumbent === undefined) return optimal ? 0 : 1;
+  if (objective.kind === 'max-accuracy') return 1 - Math.exp(incumbent.value - upperBound);
+  return (upperBound - incumbent.value) / Math.max(1e-12, Math.abs(upperBound), Math.abs(incumbent.value));
+}
+
+/** Solves `problem`; what the label limit leaves unproven is in the gap. */
+export function searchAdditive(problem: SurrogateProblem): Solution {
+  const first = solveGoal(problem, firstGoal(problem));
+  const { incumbent, optimal, labels } = first.solution;
+  const proven = {
+    optimal,
+    gapFraction: gapOf(problem, first.solution),
+    solver: first.packed ? `${SOLVER}, packed on nodes` : SOLVER,
+  };
+  if (incumbent === undefined || first.choice === undefined) return { ...proven, labels };
+  const again = secondGoal(problem, incumbent.value);
+  const second = again === undefined ? undefined : solveGoal(onlyCandidates(problem, first.solution), again);
+  return { ...proven, choice: second?.choice ?? first.choice, labels: labels + (second?.solution.labels ?? 0) };
+}

@@ -1,0 +1,83 @@
+/**
+ * Whether replicas fit on machines of given sizes, every resource at once: first-fit decreasing, and where that fails a search over the
+ * machines for each replica, largest first. The search is limited; what it cannot settle counts as not fitting.
+ */
+import type { NodeGroup, Resources } from '../../model/pipeline-spec.js';
+
+/** Replicas of one size. */
+export interface ReplicaGroup {
+  readonly resources: Resources;
+  readonly replicas: number;
+}
+
+const MOST_STEPS = 20_000;
+const ROUNDING = 1e-9;
+
+interface Machine {
+  cpuCores: number;
+  memoryBytes: number;
+  gpus: number;
+}
+
+const fits = (need: Resources, free: Machine): boolean =>
+  need.cpuCores <= free.cpuCores + ROUNDING &&
+  need.memoryBytes <= free.memoryBytes + ROUNDING &&
+  need.gpus <= free.gpus + ROUNDING;
+
+function take(free: Machine, need: Resources, times: number): void {
+  free.cpuCores -= times * need.cpuCores;
+  free.memoryBytes -= times * need.memoryBytes;
+  free.gpus -= times * need.gpus;
+}
+
+const machinesOf = (nodes: readonly NodeGroup[]): readonly Machine[] =>
+  nodes.flatMap(({ count, cpuCores, memoryBytes, gpus }) =>
+    Array.from({ length: count }, () => ({ cpuCores, memoryBytes, gpus })),
+  );
+
+/** Replicas one by one, the largest share of all machines first. */
+function itemsOf(groups: readonly ReplicaGroup[], machines: readonly Machine[]): readonly Resources[] {
+  const total = { cpuCores: 0, memoryBytes: 0, gpus: 0 };
+  for (const machine of machines) take(total, machine, -1);
+  const share = ({ cpuCores, memoryBytes, gpus }: Resources): number =>
+    Math.max(cpuCores / (total.cpuCores || 1), memoryBytes / (total.memoryBytes || 1), gpus / (total.gpus || 1));
+  const sorted = [...groups].sort((a, b) => share(b.resources) - share(a.resources));
+  return sorted.flatMap(({ resources, replicas }) => Array.from({ length: replicas }, () => resources));
+}
+
+function firstFit(items: readonly Resources[], machines: readonly Machine[]): boolean {
+  return items.every((item) => {
+    const machine = machines.find((free) => fits(item, free));
+    if (machine !== undefined) take(machine, item, 1);
+    return machine !== undefined;
+  });
+}
+
+const sizeOf = ({ cpuCores, memoryBytes, gpus }: Machine): string => `${cpuCores} ${memoryBytes} ${gpus}`;
+
+function searchFit(items: readonly Resources[], machines: readonly Machine[]): boolean {
+  let steps = 0;
+  const place = (i: number): boolean => {
+    const item = items[i];
+    if (item === undefined) return true;
+    const tried = new Set<string>();
+    for (const machine of machines) {
+      const size = sizeOf(machine);
+      if (tried.has(size) || !fits(item, machine)) continue;
+      tried.add(size);
+      if (++steps > MOST_STEPS) return false;
+      take(machine, item, 1);
+      if (place(i + 1)) return true;
+      take(machine, item, -1);
+    }
+    return false;
+  };
+  return place(0);
+}
+
+/** Whether all replicas fit together. */
+export function packs(groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): boolean {
+  const machines = machinesOf(nodes);
+  const items = itemsOf(groups, machines);
+  return firstFit(items, machinesOf(nodes)) || searchFit(items, machines);
+}

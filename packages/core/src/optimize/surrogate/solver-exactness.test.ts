@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { bruteForce } from '../brute-force.test-support.js';
+import { objectiveValue } from '../problem/objective-value.js';
+import { planningSetting } from '../problem/planning-setting.js';
+import { families, randomProblem } from '../random-problems.test-support.js';
+import { SurrogateSolver } from './surrogate-solver.js';
+
+const SMALL = { variants: 2, replicas: 2, batches: 2 };
+
+describe.each(families)('exact on %s', (family) => {
+  it.each(['sum-of-tails', 'distribution'] as const)('equals brute force with %s', (estimator) => {
+    const seeds = Array.from({ length: estimator === 'distribution' ? 4 : 30 }, (_, i) => i + 1);
+    for (const seed of seeds) {
+      const { problem, theta, kappa } = randomProblem(family, seed, { size: SMALL, estimator });
+      const oracle = bruteForce(problem, theta, kappa);
+      const setting = planningSetting(problem);
+      const solution = new SurrogateSolver(setting).solve({ theta, kappa });
+      const context = `${family} seed ${seed} ${JSON.stringify(problem.spec.objective)}`;
+      expect(solution.choice !== undefined, context).toBe(oracle.best !== undefined);
+      if (solution.choice === undefined || oracle.best === undefined) continue;
+      const value = objectiveValue(setting.objective, setting.accuracy, solution.choice);
+      const signed = setting.objective.kind === 'min-cost' ? -value : value;
+      expect(Math.abs(signed - oracle.best.value), context).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(signed)));
+      const cost = solution.choice.reduce((sum, o) => sum + o.costPerHour, 0);
+      if (setting.objective.kind !== 'weights')
+        expect(Math.abs(cost - oracle.best.cost), context).toBeLessThanOrEqual(1e-9 * Math.max(1, cost));
+      expect(solution.optimal).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,201 @@
+/**
+ * The Pareto front of PAS and cost under the surrogate: the ends are solved first, then a scaffold of points at costs between them. A first
+ * sweep of labels near the bound shows the front nearly, a second one, with that as its bars, finds what is missing. With a tolerance of 0 the front is whole; else every choice
+ * is matched by a point that costs no more and whose PAS is lower by at most that fraction.
+ */
+
+import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';
+import { type CutLayout, cutLayout } from '../labels/cut-layout.js';
+import { type FrontierBound, type FrontierPass, frontierPass } from '../labels/frontier-pass.js';
+import { type LabelProblem, totalAmount, totalScore } from '../labels/label-problem.js';
+import { ascend, type Multipliers } from '../labels/multipliers.js';
+import { type RelaxedScore, relaxedScore } from '../labels/relaxed-score.js';
+import { type LabelSolution, solveLabels } from '../labels/solve-labels.js';
+import { type StepTerms, stepTerms } from '../labels/step-terms.js';
+import { withoutDominated } from '../options/undominated-options.js';
+import { costOf, pasOf } from '../problem/objective-value.js';
+import { searchAdditive } from './additive-search.js';
+import type { SurrogateOption, SurrogateProblem } from './surrogate.js';
+
+/** A choice on the front. */
+export interface FrontierChoice {
+  readonly choice: readonly SurrogateOption[];
+  readonly pas: number;
+  readonly costPerHour: number;
+}
+
+/** The front from the cheapest to the most accurate; `complete` unless the label limit cut it short. */
+export interface SurrogateFrontier {
+  readonly points: readonly FrontierChoice[];
+  readonly complete: boolean;
+}
+
+const SCAFFOLD = 48;
+const ROUNDING = 1e-12;
+const BOUND_STEPS = 30;
+/** The first sweep keeps what lies within this of the bound (in log PAS), at most so many labels per node: enough to know the front nearly. */
+const NEAR = 0.02;
+const NEAR_WIDTH = 4000;
+const LEAST_TOLERANCE = 1e-12;
+
+const scoreWithin = (costLimit: number): LabelGoal => ({
+  goal: { kind: 'score' },
+  costOf: (o) => o.costPerHour,
+  costLimit,
+});
+
+/** A solve at one cost. */
+interface ScaffoldPoint {
+  readonly compiled: LabelProblem;
+  readonly solution: LabelSolution;
+  readonly choice: readonly SurrogateOption[];
+  readonly score: number;
+}
+
+function scaffoldPoint(problem: SurrogateProblem, costLimit: number, near?: ScaffoldPoint): ScaffoldPoint | undefined {
+  const compiled = compileLabels(problem, scoreWithin(costLimit));
+  const solution = solveLabels(compiled, near?.solution.prices);
+  const { incumbent } = solution;
+  if (incumbent === undefined) return undefined;
+  return { compiled, solution, score: incumbent.value, choice: chosenOptions(problem, incumbent.choice) };
+}
+
+/** Points of the scaffold by rising cost: the widest gap in score is split in the middle of its costs, again and again. */
+function scaffoldOf(problem: SurrogateProblem, least: number, most: number): readonly ScaffoldPoint[] {
+  const ends = [least, most].map((cost) => scaffoldPoint(problem, cost * (1 + ROUNDING)));
+  const points = ends.filter((point) => point !== undefined);
+  const closed = new Set<ScaffoldPoint>();
+  for (let i = 0; i < SCAFFOLD; i++) {
+    const at = widestGap(points, closed);
+    const [cheaper, dearer] = [points[at], points[at + 1]];
+    if (cheaper === undefined || dearer === undefined) break;
+    const middle = scaffoldPoint(problem, Math.sqrt(costOf(cheaper.choice) * costOf(dearer.choice)), dearer);
+    if (middle === undefined || middle.score <= cheaper.score) closed.add(cheaper);
+    else points.splice(at + 1, 0, middle);
+  }
+  return points;
+}
+
+/** Position of the point before the widest gap in score that is not closed; −1 if there is none. */
+function widestGap(points: readonly ScaffoldPoint[], closed: ReadonlySet<ScaffoldPoint>): number {
+  let widest = -1;
+  let gap = 0;
+  points.forEach((point, i) => {
+    const here = (points[i + 1]?.score ?? point.score) - point.score;
+    if (here > gap && !closed.has(point)) [widest, gap] = [i, here];
+  });
+  return widest;
+}
+
+/** Cost and score of a choice. */
+interface NearPoint {
+  readonly cost: number;
+  readonly score: number;
+}
+
+/** The bound for what costs at most as much as a point of the scaffold; `terms` are the labels' view of it. */
+interface PricedPoint extends ScaffoldPoint {
+  readonly multipliers: Multipliers;
+  readonly terms: readonly StepTerms[];
+}
+
+interface SweepSetup {
+  readonly relaxed: RelaxedScore;
+  readonly layout: CutLayout;
+}
+
+function priced(point: ScaffoldPoint, { relaxed, layout }: SweepSetup): PricedPoint {
+  const { compiled: problem, solution, score } = point;
+  const prices = solution.prices === undefined ? {} : { prices: solution.prices };
+  const { multipliers } = ascend(problem, relaxed, { iterations: BOUND_STEPS, known: score, ...prices });
+  return { ...point, multipliers, terms: stepTerms({ problem, layout, relaxed, multipliers }) };
+}
+
+/** Points by rising cost and score. */
+function staircase(points: readonly NearPoint[]): readonly NearPoint[] {
+  const sorted = [...points].sort((a, b) => a.cost - b.cost || b.score - a.score);
+  const rising: NearPoint[] = [];
+  for (const point of sorted) if (point.score > (rising.at(-1)?.score ?? Number.NEGATIVE_INFINITY)) rising.push(point);
+  return rising;
+}
+
+const pointOf = (problem: LabelProblem, choice: Int32Array): NearPoint => ({
+  cost: totalAmount(problem, choice, 0),
+  score: totalScore(problem, choice),
+});
+
+/**
+ * Bars for the sweep that decides. Between two points of the scaffold, a choice that costs less than the next known one has to exceed the
+ * score of the one before; at a price of p per unit of cost that is a bar of score + p · (limit − next cost) for the bound at the dearer
+ * point's limit. Behind the last known point nothing is better: the dearer point is the best within its limit.
+ */
+function barBetween(cheaper: NearPoint, dearer: PricedPoint, known: readonly NearPoint[]): number {
+  const price = dearer.multipliers.unitPrices[0] as number;
+  const limit = dearer.compiled.amounts[0]?.limit as number;
+  const near = known.filter(({ cost }) => cost >= cheaper.cost && cost <= limit);
+  return near
+    .slice(0, -1)
+    .reduce(
+      (bar, { score }, i) => Math.min(bar, score + price * (limit - (near[i + 1] as NearPoint).cost)),
+      Number.POSITIVE_INFINITY,
+    );
+}
+
+/** Choices that fill the front between the points of the scaffold, and whether they are all. */
+function between(scaffold: readonly PricedPoint[], setup: SweepSetup, tolerance: number): FrontierPass {
+  const last = scaffold.at(-1) as PricedPoint;
+  const problem = last.compiled;
+  const dearer = scaffold.slice(1);
+  const nearBounds = dearer.map(({ terms, multipliers }) => ({ terms, bar: multipliers.bound - NEAR }));
+  const near = frontierPass({ ...setup, problem, bounds: nearBounds, width: NEAR_WIDTH });
+  const chosen = scaffold.map(({ solution }) => solution.incumbent?.choice as Int32Array);
+  const known = staircase([...chosen, ...near.choices].map((choice) => pointOf(problem, choice)));
+  const bounds = dearer.map((point, i): FrontierBound => {
+    const cheaper = pointOf(problem, chosen[i] as Int32Array);
+    return { terms: point.terms, bar: barBetween(cheaper, point, known) + Math.max(tolerance, LEAST_TOLERANCE) };
+  });
+  const width = Math.ceil(problem.labelLimit / problem.nodes.length);
+  const rest = frontierPass({ ...setup, problem, bounds, width });
+  return { ...rest, choices: [...near.choices, ...rest.choices] };
+}
+
+function frontOf(
+  problem: SurrogateProblem,
+  choices: readonly (readonly SurrogateOption[])[],
+  tolerance: number,
+): readonly FrontierChoice[] {
+  const points = choices.map((choice) => ({
+    choice,
+    pas: pasOf(problem.accuracy, choice),
+    costPerHour: costOf(choice),
+  }));
+  points.sort((a, b) => a.costPerHour - b.costPerHour || b.pas - a.pas);
+  const front: FrontierChoice[] = [];
+  for (const point of points)
+    if (point.pas > (front.at(-1)?.pas ?? 0) * (1 + Math.max(tolerance, 1e-12))) front.push(point);
+  return front;
+}
+
+/** The front of a problem whose accuracy is a product; `tolerance` is a fraction of PAS. */
+export function surrogateFrontier(problem: SurrogateProblem, tolerance: number): SurrogateFrontier {
+  const lean = withoutDominated({ ...problem, objective: { kind: 'max-accuracy' } });
+  const top = searchAdditive({ ...lean, objective: { kind: 'max-accuracy' } }).choice;
+  const bottom = searchAdditive({ ...lean, objective: { kind: 'min-cost', accuracyFloor: 0 } }).choice;
+  if (top === undefined || bottom === undefined) return { points: [], complete: true };
+  const scaffold = scaffoldOf(lean, costOf(bottom), costOf(top));
+  const last = scaffold.at(-1);
+  if (last === undefined) return { points: [], complete: true };
+  const setup = { relaxed: relaxedScore(last.compiled), layout: cutLayout(last.compiled) };
+  const filling = between(
+    scaffold.map((point) => priced(point, setup)),
+    setup,
+    tolerance,
+  );
+  const choices = [
+    top,
+    bottom,
+    ...scaffold.map(({ choice }) => choice),
+    ...filling.choices.map((c) => chosenOptions(lean, c)),
+  ];
+  return { points: frontOf(lean, choices, tolerance), complete: filling.complete };
+}
