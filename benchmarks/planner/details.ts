@@ -36,7 +36,7 @@ function endToEndDetails(cases: readonly EndToEndCase[]): string {
   const plans = cases.reduce((sum, c) => sum + c.plans, 0);
   const none = cases.filter((c) => c.feasiblePlans === 0).length;
   return `${plans} plans simulated; ${none} of ${cases.length} instances have no plan that holds. \`max-accuracy\` simulates ${median} plans in the median,
-${simulations.at(-1) ?? 0} at most, where it can only say that there is none.
+${simulations.at(-1) ?? 0} at most (where nothing holds).
 `;
 }
 
