@@ -102,6 +102,8 @@ function timesOf(problem: PlanningProblem, at: Stage, curve: ServiceCurve, size:
   const simulated = refineStage({ ...query, curve });
   const wholeCore = estimateStage({ ...query, curve: { ...curve, shareFraction: 1 } });
   const q = at.spec.slo.percentile / 100;
+  if (curve.shareFraction < 1 && wholeCore.loadFactor / curve.shareFraction <= 0.25)
+    return { meanMs: wholeCore.meanMs, tailMs: wholeCore.quantileMs(q) };
   return {
     meanMs: Math.max(simulated.meanMs, wholeCore.meanMs),
     tailMs: Math.max(simulated.quantileMs(q), wholeCore.quantileMs(q)),

@@ -6,16 +6,15 @@
  * lowers it; once a plan holds, the level is bisected down for a better one. Every step is bounded by a number of rounds, not by time.
  */
 import type { PlanVerification } from '../../model/plan.js';
-import { isBetter, objectiveValue, pasOf } from '../problem/objective-value.js';
+import { isBetter, objectiveValue } from '../problem/objective-value.js';
 import { graphLatencyMs } from '../problem/planning-graph.js';
 import type { PlanningSetting } from '../problem/planning-setting.js';
-import { totalUse, within } from '../problem/resource-use.js';
 import { leastLatencyChoice } from '../surrogate/least-latency.js';
 import type { Solution } from '../surrogate/solution.js';
 import { type LatencyFactors, optionLatencyMs, type SurrogateOption } from '../surrogate/surrogate.js';
-import { choiceKey, type SurrogateChoice } from '../surrogate/surrogate-choice.js';
+import type { SurrogateChoice } from '../surrogate/surrogate-choice.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
-import { neighbours, type RepairSetup, repaired } from './repair.js';
+import { SecondThoughts, simulatesShares } from './second-thoughts.js';
 
 /** How choices are judged. */
 export interface Judge {
@@ -52,10 +51,8 @@ const SMALLEST_THETA = 0.05;
 /** A plan that missed without exceeding the SLO (an inconclusive run) is taken to exceed it by this much. */
 const LEAST_EXCESS = 1.005;
 const LEVEL_STEPS = 40;
-/** Before giving up, the choices that the estimate liked best are judged, unless it expects this multiple of the SLO. */
+/** Choices that are judged before giving up. */
 const LAST_RESORTS = 8;
-const HOPELESS = 1.5;
-const MOST_ESTIMATED = 200;
 
 const factorsAt = (level: number): LatencyFactors =>
   level <= 1 ? { theta: level, kappa: 1 } : { theta: 1, kappa: level };
@@ -77,9 +74,7 @@ class LevelSearch {
   readonly #setting: PlanningSetting;
   readonly #solver: SurrogateSolver;
   readonly #judge: Judge;
-  /** Whatever second thoughts looked at. */
-  readonly #missed = new Map<string, SurrogateChoice>();
-  readonly #estimated = new Map<string, { readonly choice: SurrogateChoice; readonly ms: number }>();
+  readonly #thoughts: SecondThoughts;
   #failedAt = 0;
   labels = 0;
 
@@ -87,6 +82,7 @@ class LevelSearch {
     this.#setting = setting;
     this.#solver = new SurrogateSolver(setting);
     this.#judge = judge;
+    this.#thoughts = new SecondThoughts(setting, (choice) => judge.estimateMs(choice));
   }
 
   /** Raises and lowers the level until a plan holds. */
@@ -141,14 +137,9 @@ class LevelSearch {
     return second.holds ? second : (this.#lastResort(solution) ?? second);
   }
 
-  /** The first that holds of the choices around those that missed that the estimate likes best. */
+  /** The first that holds of the choices that the estimate of the whole graph likes best. */
   #lastResort(solution: Solution): Attempt | undefined {
-    const setup = this.#repairSetup(1, undefined);
-    for (const choice of this.#missed.values())
-      for (const near of neighbours(choice, setup)) if (this.#estimated.size < MOST_ESTIMATED) this.#estimateMs(near);
-    const open = [...this.#estimated.entries()].filter(([key]) => !this.#missed.has(key)).map(([, entry]) => entry);
-    const hopeful = open.filter(({ ms }) => ms < HOPELESS * this.#setting.sloMs).sort((a, b) => a.ms - b.ms);
-    for (const { choice } of hopeful.slice(0, LAST_RESORTS)) {
+    for (const choice of this.#thoughts.hopeful(this.#solver.problem(factorsAt(1))).slice(0, LAST_RESORTS)) {
       const attempt = this.#attempt(1, solution, choice);
       if (attempt.holds) return attempt;
     }
@@ -167,17 +158,17 @@ class LevelSearch {
 
   #attempt(level: number, solution: Solution, choice: SurrogateChoice): Attempt {
     const verdict = this.#judge.verdict(choice);
-    if (!holds(verdict)) this.#missed.set(choiceKey(choice), choice);
+    if (!holds(verdict)) this.#thoughts.missed(choice);
     return { level, solution, choice, verdict, holds: holds(verdict) };
   }
 
-  /** The attempt, or a repaired one that holds or is faster: of the same variants unless `any` may do, better than `than`. */
-  #secondThoughts(attempt: Attempt, than: Attempt | undefined, any = false): Attempt {
-    const setup = this.#repairSetup(attempt.level, than);
-    const stages = setup.stages.map((options, s) =>
-      any ? options : options.filter((o) => o.option.variantIndex === attempt.choice[s]?.option.variantIndex),
-    );
-    const choice = repaired(attempt.choice, { ...setup, stages });
+  /** The attempt, or a repaired one that holds or is faster: of the same variants unless `anyVariant`, better than `than`. */
+  #secondThoughts(attempt: Attempt, than: Attempt | undefined, anyVariant = false): Attempt {
+    if (!anyVariant && simulatesShares(attempt.choice)) return attempt;
+    const worthwhile = (choice: SurrogateChoice): boolean =>
+      than === undefined || isBetter(this.#setting.objective, this.#valueOf(choice), this.#valueOf(than.choice));
+    const problem = this.#solver.problem(factorsAt(attempt.level));
+    const choice = this.#thoughts.repaired(attempt.choice, problem, { anyVariant, worthwhile });
     if (choice === attempt.choice) return attempt;
     const second = this.#attempt(attempt.level, this.#repairedSolution(attempt, choice), choice);
     return second.holds || second.verdict.latencyMs < attempt.verdict.latencyMs ? second : attempt;
@@ -190,26 +181,6 @@ class LevelSearch {
     const gapFraction = isBetter(this.#setting.objective, own, repairedTo) ? lost : 0;
     const optimal = solution.optimal && gapFraction === 0;
     return { ...solution, choice: by, optimal, gapFraction, solver: `${solution.solver}, repaired` };
-  }
-
-  /** All options, within budget and floor, and better than `than`. */
-  #repairSetup(level: number, than: Attempt | undefined): RepairSetup {
-    const { limits, objective, accuracy } = this.#setting;
-    const floor = objective.kind === 'min-cost' ? objective.accuracyFloor : 0;
-    return {
-      stages: this.#solver.problem(factorsAt(level)).stages,
-      allowed: (candidate) =>
-        totalUse(candidate.map((o) => o.option.use)).every((amount, r) => within(amount, limits[r] as number)) &&
-        pasOf(accuracy, candidate) >= floor &&
-        (than === undefined || isBetter(objective, this.#valueOf(candidate), this.#valueOf(than.choice))),
-      estimateMs: (candidate) => this.#estimateMs(candidate),
-    };
-  }
-
-  #estimateMs(choice: SurrogateChoice): number {
-    const ms = this.#judge.estimateMs(choice);
-    this.#estimated.set(choiceKey(choice), { choice, ms });
-    return ms;
   }
 
   #valueOf(choice: SurrogateChoice): number {
