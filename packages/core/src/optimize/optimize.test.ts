@@ -140,6 +140,56 @@ describe('optimize', () => {
     expect(() => optimize(problemOf(missing, 1))).toThrow(/no profile/);
   });
 
+  it('names what is wrong with a profile', () => {
+    const [small] = detect.variants as [(typeof detect.variants)[0]];
+    const withPoint = (point: object) => {
+      const variant = { ...small, profile: [{ cpuCores: 1, batchSize: 1, ...point }] } as typeof small;
+      return { ...spec, stages: [{ ...detect, variants: [variant] }, classify] };
+    };
+    expect(() => optimize(problemOf(withPoint({ meanMs: 20, p99Ms: 10 }), 1))).toThrow(/below the mean/);
+    expect(() => optimize(problemOf(withPoint({ meanMs: Number.NaN }), 1))).toThrow(/meanMs must be positive/);
+    expect(() => optimize(problemOf(withPoint({ meanMs: -1 }), 1))).toThrow(/meanMs must be positive/);
+  });
+
+  it('asks for measured accuracies behind a quorum join', () => {
+    const third = testStage('third', [{ name: 'v', accuracy: 0.9, fixedMs: 1, perItemMs: 1 }]);
+    const join = { join: 'any' as const };
+    const edges = [
+      { from: detect.id, to: third.id, ...join },
+      { from: classify.id, to: third.id, ...join },
+    ];
+    const joined = testPipeline([detect, classify, third], edges);
+    expect(() => optimize(problemOf(joined, 1))).toThrow(/equipoise evaluate/);
+    const combinations = [
+      { variants: { detect: 'small', classify: 'large' }, accuracy: 0.7 },
+    ] as unknown as NonNullable<typeof spec.accuracyTable>['combinations'];
+    const { plan } = feasible(optimize(problemOf({ ...joined, accuracyTable: { combinations } }, 1)));
+    expect(variantsOf(plan)).toEqual(['small', 'large', 'v']);
+  });
+
+  it('stops at the label limit with a gap instead of a proof', () => {
+    const wide = testPipeline(
+      Array.from({ length: 8 }, (_, i) =>
+        testStage(
+          `s${i}`,
+          Array.from({ length: 6 }, (__, v) => ({
+            name: `v${v}`,
+            accuracy: 0.7 + 0.043 * v + 0.0037 * i,
+            fixedMs: 3 + 1.7 * v + 0.31 * i,
+            perItemMs: 2 + 1.3 * v + 0.17 * i,
+          })),
+          [1, 2, 4],
+        ),
+      ),
+    );
+    const tight = { ...wide, slo: { latencyMs: 160, percentile: 99 }, budget: { cpuCores: 17 } };
+    const limited = feasible(optimize(problemOf(tight, 30, { labelLimit: 1 })));
+    const proven = feasible(optimize(problemOf(tight, 30)));
+    expect(proven.certificate.optimal).toBe(true);
+    expect(limited.certificate.gapFraction).toBeGreaterThanOrEqual(0);
+    expect(limited.objectiveValue).toBeLessThanOrEqual(proven.certificate.upperBound);
+  });
+
   it('answers by the estimate alone without a verifier', () => {
     const { plan } = feasible(optimize(problemOf(spec, 20)));
     expect(plan.verified).toBeUndefined();

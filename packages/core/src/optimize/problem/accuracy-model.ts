@@ -5,6 +5,7 @@
  */
 import { pipelineAccuracy, variantAccuracy } from '../../estimate/pas.js';
 import { visitScenarios } from '../../estimate/visit-scenarios.js';
+import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 
@@ -56,16 +57,22 @@ function measuredVariants(spec: PipelineSpec): readonly MeasuredVariants[] {
   });
 }
 
-/** The accuracy model of a pipeline. */
+/** The accuracy model of a pipeline; throws AppError INVALID_PIPELINE where measurements are needed and there are none. */
 export function accuracyModel(spec: PipelineSpec): AccuracyModel {
   const table = spec.stages.map((stage) => stage.variants.map((variant) => variantAccuracy(stage, variant.id)));
   const productCounts = !needsMeasurement(spec);
+  const measured = measuredVariants(spec);
+  if (!productCounts && measured.length === 0)
+    throw new AppError(
+      'INVALID_PIPELINE',
+      'Behind an `any` or `quorum` join the accuracy of a combination cannot be computed; measure it with `equipoise evaluate`.',
+    );
   const choiceOf = (variantIndices: readonly number[]): Readonly<Record<StageId, VariantId>> =>
     Object.fromEntries(
       spec.stages.map((stage, s) => [stage.id, stage.variants[variantIndices[s] as number]?.id as VariantId]),
     );
   return {
-    measured: measuredVariants(spec),
+    measured,
     productCounts,
     scenarios: visitScenarios(spec).map(({ probability, visited }) => ({
       probability,
