@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import type { Plan } from '../../model/plan.js';
+import { optimize } from '../optimize.js';
+import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
+import type { VerifyPlan } from '../planning-problem.js';
+import { searchPlan } from './search-plan.js';
+
+const spec = testPipeline([
+  testStage('detect', [
+    { name: 'small', accuracy: 0.7, fixedMs: 2, perItemMs: 4 },
+    { name: 'large', accuracy: 0.9, fixedMs: 4, perItemMs: 20 },
+  ]),
+  testStage('classify', [
+    { name: 'small', accuracy: 0.8, fixedMs: 1, perItemMs: 5 },
+    { name: 'large', accuracy: 0.9, fixedMs: 2, perItemMs: 15 },
+  ]),
+]);
+const problem = problemOf(spec, 100);
+
+/** A simulation that finds every plan `factor` times as slow as the sum of its tails. */
+function slower(factor: number): { readonly verify: VerifyPlan; readonly plans: Plan[] } {
+  const plans: Plan[] = [];
+  const verify: VerifyPlan = (plan, slo) => {
+    plans.push(plan);
+    const latencyMs = factor * plan.predicted.latencyMs;
+    const sloAttainmentFraction = latencyMs <= slo.latencyMs ? 1 : 0.9;
+    return { latencyMs, percentile: slo.percentile, sloAttainmentFraction, conclusive: true, seeds: [1] };
+  };
+  return { verify, plans };
+}
+
+describe('the θ loop', () => {
+  it('lowers θ where tails overestimate and raises it, then κ, where they underestimate', () => {
+    const levels = [0.6, 1, 2].map((factor) => {
+      const outcome = searchPlan(problem, slower(factor).verify);
+      if (outcome.kind === 'none') throw new Error('no plan');
+      expect(outcome.found.plan.verified?.latencyMs).toBeLessThanOrEqual(200);
+      const { theta, kappa } = outcome.found.factors;
+      return { level: theta * kappa, pas: outcome.found.value };
+    });
+    expect(levels.map(({ pas }) => pas)).toEqual(levels.map(({ pas }) => pas).sort((a, b) => b - a));
+    expect(levels[2]?.level).toBeGreaterThan(levels[0]?.level as number);
+    expect(levels[2]?.level).toBeGreaterThan(1);
+  });
+
+  it('simulates no plan twice and few of them', () => {
+    for (const factor of [0.6, 1, 1.5, 2, 4, 50]) {
+      const { verify, plans } = slower(factor);
+      searchPlan(problem, verify);
+      const keys = plans.map((plan) => JSON.stringify(plan.stages));
+      expect(new Set(keys).size).toBe(keys.length);
+      expect(keys.length).toBeLessThanOrEqual(28);
+    }
+  });
+
+  it('counts an inconclusive run as a miss', () => {
+    const doubtful: VerifyPlan = (_, slo) => ({
+      latencyMs: 1,
+      percentile: slo.percentile,
+      sloAttainmentFraction: 1,
+      conclusive: false,
+      seeds: [1],
+    });
+    const result = optimize(problem, doubtful);
+    expect(result).toMatchObject({ kind: 'infeasible', proven: false });
+  });
+});
