@@ -2,13 +2,14 @@
  * From a question to a plan that holds: on small instances every plan within the budget is simulated, so that the best one that meets its SLO
  * is known, and the planner's answer with the same simulation is held against it.
  */
+
+import { showsSloMet } from '@equipoise/core';
 import type { PlanResult, PlanVerification } from '../../packages/core/src/model/plan.js';
 import { optimize } from '../../packages/core/src/optimize/optimize.js';
 import type { StageOption } from '../../packages/core/src/optimize/options/stage-option.js';
 import type { PlanningProblem, VerifyPlan } from '../../packages/core/src/optimize/planning-problem.js';
 import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/problem/planning-setting.js';
 import { planOf, sketchOf } from '../../packages/core/src/optimize/search/plan-of.js';
-import { holds } from '../../packages/core/src/optimize/search/verified-search.js';
 import { curvesOf } from '../../packages/core/src/profile/curves-of.js';
 import { planVerifier } from '../../packages/core/src/simulate/plan-verifier.js';
 import { type SmallInstance, smallInstance } from './small-instances.js';
@@ -70,7 +71,8 @@ function counted(verify: VerifyPlan): { readonly verify: VerifyPlan; readonly pl
 function pasAndCost(result: PlanResult): { readonly pas: number; readonly cost: number } {
   if (result.kind === 'infeasible') return { pas: 0, cost: 0 };
   const { pas, costPerHour } = result.plan.predicted;
-  if (result.plan.verified === undefined || !holds(result.plan.verified)) throw new Error('the plan does not hold');
+  if (result.plan.verified === undefined || !showsSloMet(result.plan.verified))
+    throw new Error('the plan does not hold');
   return { pas, cost: costPerHour };
 }
 
@@ -84,7 +86,7 @@ export function endToEndCase(seed: number): EndToEndCase {
   let feasiblePlans = 0;
   for (const choice of plansOf(setting)) {
     plans++;
-    if (!holds(verify(sketchOf(setting, choice), setting.spec.slo))) continue;
+    if (!showsSloMet(verify(sketchOf(setting, choice), setting.spec.slo))) continue;
     feasiblePlans++;
     const { pas, costPerHour } = planOf(setting, choice).predicted;
     const cheapest = pas >= accuracyFloor && (best.cost === 0 || costPerHour < best.cost) ? costPerHour : best.cost;

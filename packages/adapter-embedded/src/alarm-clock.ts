@@ -1,11 +1,5 @@
 /** Waiting as an argument, so that tests of back-off, patience and service times need not wait. */
-import type { Clock } from '@equipoise/core';
-
-/** A clock with alarms; tests put a manual one in its place. */
-export interface AlarmClock extends Clock {
-  /** Calls `ring` once, not before `atMs` and never inside this call; the returned function takes the alarm back. */
-  ringAt(atMs: number, ring: () => void): () => void;
-}
+import type { AlarmClock } from '@equipoise/core';
 
 const coarseMs = 1;
 

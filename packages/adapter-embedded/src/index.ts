@@ -1,7 +1,7 @@
 /** Public face of adapter-embedded. The thread of a replica is the export `replica-thread`, for its launcher alone. */
 
 export { EmbeddedActuator, type EmbeddedActuatorOptions } from './actuator/embedded-actuator.js';
-export { type AlarmClock, preciseClock } from './alarm-clock.js';
+export { preciseClock } from './alarm-clock.js';
 export { type Launchers, launcherFor } from './launcher-for.js';
 export { importModule } from './stage-module/import-module.js';
 export { resolveArtifact } from './stage-module/stage-artifact.js';

@@ -4,6 +4,7 @@
  * machine. Meant for tests and load experiments, not for serving.
  */
 import {
+  type AlarmClock,
   AppError,
   type BatchResult,
   invariant,
@@ -14,7 +15,7 @@ import {
   type Rng,
   type TensorMap,
 } from '@equipoise/core';
-import { type AlarmClock, preciseClock, sleep } from './alarm-clock.js';
+import { preciseClock, sleep } from './alarm-clock.js';
 
 /** Service time in ms of one batch; draws whatever is random in it from `rng`. */
 export type ServiceTime = (request: LaunchRequest, batchSize: number, rng: Rng) => number;

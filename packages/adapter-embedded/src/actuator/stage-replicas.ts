@@ -5,6 +5,7 @@
  * replica serves as soon as it is ready and stays. Calls must not overlap, except `lose`.
  */
 import {
+  type AlarmClock,
   AppError,
   invariant,
   type ModelRunner,
@@ -23,7 +24,7 @@ import {
   type TensorMap,
   type VariantId,
 } from '@equipoise/core';
-import { type AlarmClock, waitAtMost } from '../alarm-clock.js';
+import { waitAtMost } from '../alarm-clock.js';
 
 /** What a stage's replicas need around them. */
 export interface StageSurroundings {

@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AppError, type PipelineSpec, type Plan, type PolicyName, type ProfileSet } from '@equipoise/core';
 import pc from 'picocolors';
+import { servingSpec } from '../compose/host-cores.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { measureProfile } from '../compose/measure-profile.js';
 import { fixedPlan, simulateFixed } from '../demo/compare-policies.js';
@@ -31,7 +32,7 @@ const LINE_EVERY_S = 5;
 
 /** Runs the demo; the answer is no when one of its checks is not met. */
 export async function demo(options: DemoOptions): Promise<CommandResult> {
-  const spec = await loadSpec(EXAMPLE);
+  const spec = servingSpec(await loadSpec(EXAMPLE));
   say(`${pc.bold('1. Profile')}: how long does each variant take on this machine?`);
   const profiles = (await measureProfile(spec, { quick: true })).variants;
   const best = bestPlan(spec, profiles);

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import {
   AppError,
-  curvesOf,
   diffPlans,
   type Observation,
   type PipelineSpec,
@@ -14,7 +13,7 @@ import {
   type PlanResult,
   type PolicyName,
   type ProfileSet,
-  profileError,
+  requireCurves,
   type ServiceCurves,
   type StageId,
   type StageObservation,
@@ -101,8 +100,7 @@ class PipelineParts {
 
   constructor(options: StartOptions) {
     const { spec, profiles, report } = options;
-    const curves = curvesOf(spec, profiles);
-    if (curves.kind === 'invalid') throw profileError(curves.problems);
+    const curves = requireCurves(spec, profiles);
     const inputs = new StageInputs();
     this.#options = options;
     this.#curves = curves;

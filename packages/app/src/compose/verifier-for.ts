@@ -1,13 +1,5 @@
 /** The simulation that checks plans for one arrival rate, over the profiles of this machine. */
-import {
-  curvesOf,
-  DEFAULT_WORK_STAGE_REQUESTS,
-  type PipelineSpec,
-  type ProfileSet,
-  planVerifier,
-  profileError,
-  type VerifyPlan,
-} from '@equipoise/core';
+import { type PipelineSpec, type ProfileSet, requireCurves, type VerifyPlan, verifiersOf } from '@equipoise/core';
 
 /** Seed of all verifications: the same question gets the same answer. */
 const SEED = 1;
@@ -18,7 +10,6 @@ export function verifierFor(
   profiles: ProfileSet,
   at: { readonly arrivalRps: number; readonly hostCores: number },
 ): VerifyPlan {
-  const curves = curvesOf(spec, profiles);
-  if (curves.kind === 'invalid') throw profileError(curves.problems);
-  return planVerifier({ spec, curves, ...at, seed: SEED, workStageRequests: DEFAULT_WORK_STAGE_REQUESTS });
+  const { arrivalRps, hostCores } = at;
+  return verifiersOf({ spec, curves: requireCurves(spec, profiles), hostCores, seed: SEED })(arrivalRps);
 }

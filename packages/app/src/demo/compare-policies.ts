@@ -1,12 +1,11 @@
 /** How plans that never change would have fared on the load that was just served: simulated from the measured profile. */
 import {
-  curvesOf,
   type PipelineSpec,
   type Plan,
   type PolicyName,
   type ProfileSet,
   policies,
-  profileError,
+  requireCurves,
   SeededRng,
   simulatePlan,
   traceArrivals,
@@ -36,13 +35,11 @@ export function simulateFixed(
   profiles: ProfileSet,
   run: { readonly name: string; readonly plan: Plan; readonly arrivalsPerSecond: readonly number[] },
 ): ComparedRun {
-  const curves = curvesOf(spec, profiles);
-  if (curves.kind === 'invalid') throw profileError(curves.problems);
   const rng = new SeededRng(SEED);
   const arrivals = traceArrivals(run.arrivalsPerSecond, rng.fork('arrivals'));
   const { tally } = simulatePlan({
     spec,
-    curves,
+    curves: requireCurves(spec, profiles),
     plan: run.plan,
     arrivals,
     rng,

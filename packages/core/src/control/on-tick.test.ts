@@ -3,31 +3,12 @@ import type { Observation } from '../model/decision.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { RunningPlan } from '../model/running-plan.js';
-import { chainSpec } from '../model/spec-builders.test-support.js';
+import { smallOrLargeSpec } from '../model/spec-builders.test-support.js';
 import { curvesOf } from '../profile/curves-of.js';
 import { planVerifier } from '../simulate/plan-verifier.js';
 import { type ControlContext, onTick } from './on-tick.js';
 
-/** One stage on at most two cores: `small` serves up to 200 rps at 0.6, `large` up to 40 rps at 0.9. */
-const spec: PipelineSpec = (() => {
-  const chain = chainSpec({ detect: [] });
-  const variant = (name: string, value: number, meanMs: number) => ({
-    id: variantId(name),
-    accuracy: { value, metric: 'f1' },
-    cpuCores: [1],
-    memoryBytes: 0,
-    gpus: 0,
-    profile: [{ cpuCores: 1, batchSize: 1, meanMs, p99Ms: meanMs * 1.2 }],
-    parameters: {},
-  });
-  const variants = [variant('small', 0.6, 10), variant('large', 0.9, 50)];
-  return {
-    ...chain,
-    budget: { cpuCores: 2 },
-    stages: chain.stages.map((stage) => ({ ...stage, variants })),
-    control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 20_000 },
-  };
-})();
+const spec: PipelineSpec = { ...smallOrLargeSpec(), control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 20_000 } };
 
 function curvesFor(described: PipelineSpec) {
   const curves = curvesOf(described, []);

@@ -11,13 +11,12 @@ import type { Change } from '../model/change.js';
 import type { Decision, DecisionEvidence, Observation } from '../model/decision.js';
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
-import type { Plan, PlanResult } from '../model/plan.js';
+import { type Plan, type PlanResult, showsSloMet } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import { optimize } from '../optimize/optimize.js';
 import type { PlanningProblem, VerifyPlan } from '../optimize/planning-problem.js';
 import { limitsOf, totalUse, useOf, within } from '../optimize/problem/resource-use.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
-import { showsSloMet } from '../simulate/plan-verifier.js';
 import { diffPlans } from './diff-plans.js';
 import { planThatRuns } from './plan-that-runs.js';
 

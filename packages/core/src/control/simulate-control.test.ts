@@ -1,28 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
-import { variantId } from '../model/ids.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
-import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
+import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
 import { piecewiseLinearArrivals } from '../simulate/arrivals.js';
 import { simulateControl } from './simulate-control.js';
 
-/** One stage on two cores: `small` is quick and right 6 times in 10, `large` slow and right 9 times in 10. */
-const spec: PipelineSpec = (() => {
-  const chain = chainSpec({ detect: [] });
-  const variant = (name: string, value: number, meanMs: number) => ({
-    id: variantId(name),
-    accuracy: { value, metric: 'f1' },
-    cpuCores: [1],
-    memoryBytes: 0,
-    gpus: 0,
-    loadMs: 300,
-    profile: [{ cpuCores: 1, batchSize: 1, meanMs, p99Ms: meanMs * 1.2 }],
-    parameters: {},
-  });
-  const variants = [variant('small', 0.6, 10), variant('large', 0.9, 50)];
-  return { ...chain, budget: { cpuCores: 2 }, stages: chain.stages.map((stage) => ({ ...stage, variants })) };
-})();
-
+const spec = smallOrLargeSpec();
 const smallPlan = planOf(spec, { maxBatchSize: 1, replicas: 1 });
 
 function controlled(rates: readonly number[]) {

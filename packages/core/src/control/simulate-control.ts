@@ -8,12 +8,11 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import type { RunningPlan } from '../model/running-plan.js';
-import { curvesOf, profileError } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/curves-of.js';
 import type { ArrivalProcess } from '../simulate/arrivals.js';
-import { planVerifier } from '../simulate/plan-verifier.js';
+import { verifiersOf } from '../simulate/plan-verifier.js';
 import { type SimulatedController, type SimulationRun, simulatePlan } from '../simulate/simulate-plan.js';
-import { DEFAULT_WORK_STAGE_REQUESTS } from '../simulate/verify-plan.js';
-import { type ControlContext, onTick } from './on-tick.js';
+import { onTick } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
 
 /** What to simulate; `hostCores` as in a plan's verification. */
@@ -35,10 +34,8 @@ export interface ControlledRun extends SimulationRun {
 /** Simulates the loop; throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
 export function simulateControl(setup: ControlSetup): ControlledRun {
   const { spec, profiles, firstPlan, arrivals, hostCores, seed } = setup;
-  const curves = curvesOf(spec, profiles);
-  if (curves.kind === 'invalid') throw profileError(curves.problems);
-  const verifierAt: ControlContext['verifierAt'] = (arrivalRps) =>
-    planVerifier({ spec, curves, arrivalRps, hostCores, seed, workStageRequests: DEFAULT_WORK_STAGE_REQUESTS });
+  const curves = requireCurves(spec, profiles);
+  const verifierAt = verifiersOf({ spec, curves, hostCores, seed });
   const decisions: { atMs: number; decision: Decision }[] = [];
   let pasSum = 0;
   const controller: SimulatedController = {

@@ -35,6 +35,11 @@ export interface PlanVerification {
   readonly seeds: readonly number[];
 }
 
+/** Whether a verification shows that the SLO is met; an inconclusive one does not. */
+export function showsSloMet(verification: PlanVerification): boolean {
+  return verification.conclusive && verification.sloAttainmentFraction >= verification.percentile / 100;
+}
+
 /** What should run. Each stage has a list so that a weighted mixture of variants is possible; today it holds one. */
 export interface Plan {
   readonly stages: Readonly<Record<StageId, readonly StagePlan[]>>;

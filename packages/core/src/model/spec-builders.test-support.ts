@@ -63,3 +63,20 @@ export function planOf(
     predicted: { latencyMs: 0, percentile: 99, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 },
   };
 }
+
+/** One stage on at most two cores: `small` serves up to 200 rps at 0.6, `large` up to 40 rps at 0.9; both load in 300 ms. */
+export function smallOrLargeSpec(): PipelineSpec {
+  const chain = chainSpec({ detect: [] });
+  const variant = (name: string, value: number, meanMs: number) => ({
+    id: variantId(name),
+    accuracy: { value, metric: 'f1' },
+    cpuCores: [1],
+    memoryBytes: 0,
+    gpus: 0,
+    loadMs: 300,
+    profile: [{ cpuCores: 1, batchSize: 1, meanMs, p99Ms: meanMs * 1.2 }],
+    parameters: {},
+  });
+  const variants = [variant('small', 0.6, 10), variant('large', 0.9, 50)];
+  return { ...chain, budget: { cpuCores: 2 }, stages: chain.stages.map((stage) => ({ ...stage, variants })) };
+}

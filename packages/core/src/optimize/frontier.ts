@@ -3,7 +3,7 @@
  * accurate plan holds; the front of that surrogate is thinned to a number of points one can look at, and each point is estimated as a
  * whole or, with `verify`, simulated and left out if it misses.
  */
-import type { Plan, PlanResult } from '../model/plan.js';
+import { type Plan, type PlanResult, showsSloMet } from '../model/plan.js';
 import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 import { isProduct } from './problem/accuracy-model.js';
 import { costOf, pasOf } from './problem/objective-value.js';
@@ -11,7 +11,6 @@ import { planningSetting } from './problem/planning-setting.js';
 import { infeasibleResult } from './search/infeasibility.js';
 import { planOf } from './search/plan-of.js';
 import { searchSetting } from './search/search-plan.js';
-import { holds } from './search/verified-search.js';
 import { steppedFrontier } from './surrogate/stepped-frontier.js';
 import type { LatencyFactors, SurrogateProblem } from './surrogate/surrogate.js';
 import { type FrontierChoice, surrogateFrontier } from './surrogate/surrogate-frontier.js';
@@ -95,7 +94,7 @@ export function frontier(
         choice.map((o) => o.option),
       );
       const verified = verify?.(plan, setting.spec.slo);
-      if (verified !== undefined && !holds(verified)) return [];
+      if (verified !== undefined && !showsSloMet(verified)) return [];
       const { cpuCores } = plan.predicted;
       return [{ pas, costPerHour, cpuCores, plan: verified === undefined ? plan : { ...plan, verified } }];
     },

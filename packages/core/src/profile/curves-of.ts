@@ -140,3 +140,10 @@ export function profileError(problems: readonly ProfileProblem[]): AppError {
   const code = problems[0]?.code ?? 'PROFILE_INVALID';
   return new AppError(code, problems.map((p) => p.message).join('\n'), { details: { problems } });
 }
+
+/** The curves of a spec; throws AppError PROFILE_MISSING or PROFILE_INVALID with everything that is wrong. */
+export function requireCurves(spec: PipelineSpec, profiles: ProfileSet): ServiceCurves {
+  const curves = curvesOf(spec, profiles);
+  if (curves.kind === 'invalid') throw profileError(curves.problems);
+  return curves;
+}

@@ -4,7 +4,7 @@
  */
 import type { Slo } from '../model/pipeline-spec.js';
 import type { Plan, PlanVerification } from '../model/plan.js';
-import { type VerificationSetup, verifyPlan } from './verify-plan.js';
+import { DEFAULT_WORK_STAGE_REQUESTS, type VerificationSetup, verifyPlan } from './verify-plan.js';
 
 const MORE_WORK = 4;
 
@@ -27,7 +27,9 @@ export function planVerifier(setup: VerificationSetup): (plan: Plan, slo: Slo) =
   };
 }
 
-/** Whether a verification shows that the SLO is met; an inconclusive one does not. */
-export function showsSloMet(verification: PlanVerification): boolean {
-  return verification.conclusive && verification.sloAttainmentFraction >= verification.percentile / 100;
+/** Verifiers of one pipeline by arrival rate, each with the usual work. */
+export function verifiersOf(
+  setup: Omit<VerificationSetup, 'arrivalRps' | 'workStageRequests'>,
+): (arrivalRps: number) => ReturnType<typeof planVerifier> {
+  return (arrivalRps) => planVerifier({ ...setup, arrivalRps, workStageRequests: DEFAULT_WORK_STAGE_REQUESTS });
 }

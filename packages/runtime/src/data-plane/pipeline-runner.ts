@@ -6,6 +6,7 @@
  * turn that throws is a defect: it is reported, the requests that it was about fail, and serving goes on.
  */
 import {
+  type AlarmClock,
   AppError,
   type Arrival,
   type BatchPolicy,
@@ -22,7 +23,7 @@ import {
   servingGraph,
   type TensorMap,
 } from '@equipoise/core';
-import { type AlarmClock, monotonicClock } from './alarm-clock.js';
+import { monotonicClock } from './alarm-clock.js';
 import { type BatchAnswer, runBatch } from './batch-run.js';
 import { Listeners } from './listeners.js';
 import { PayloadFlow } from './payload-flow.js';

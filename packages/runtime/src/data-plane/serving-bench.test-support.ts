@@ -1,5 +1,6 @@
 /** A pipeline with scripted replicas under a manual clock, for tests of the data plane and of the protocol in front of it. */
 import {
+  type AlarmClock,
   type AppError,
   type BatchResult,
   type EdgeSpec,
@@ -12,7 +13,6 @@ import {
   type TensorMap,
   variantId,
 } from '@equipoise/core';
-import type { AlarmClock } from './alarm-clock.js';
 import { PipelineRunner } from './pipeline-runner.js';
 
 /** A spec of synthetic stages; a chain when `edges` is left out. */

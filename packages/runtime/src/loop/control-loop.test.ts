@@ -151,6 +151,16 @@ describe('ControlLoop', () => {
     expect(bench.saved).toEqual([]);
   });
 
+  it('goes on when it cannot even observe', async () => {
+    const observe = () => {
+      throw new Error('a source');
+    };
+    const bench = new Bench({ observe });
+    await bench.loop.tick();
+    expect(bench.events).toMatchObject([{ kind: 'failed', step: 'decide' }]);
+    expect([bench.applied, bench.saved, bench.records]).toEqual([[], [], []]);
+  });
+
   it('ticks on the grid of its interval and skips what a long tick covers', async () => {
     const bench = new Bench({ applyChange: () => new Promise((resolve) => setTimeout(resolve, 2500)) });
     bench.loop.start();

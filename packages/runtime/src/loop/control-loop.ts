@@ -67,16 +67,17 @@ export class ControlLoop {
 
   /** One whole tick; never rejects. */
   async tick(): Promise<void> {
-    const observation = this.#parts.observe();
     const atEpochMs = this.#parts.epochNowMs();
+    let observation: Observation | undefined;
     let decision: Decision;
     try {
+      observation = this.#parts.observe();
       decision = await this.#parts.decide(observation);
     } catch (error) {
       // A stop takes the planner away from a decision under way: that is no failure.
       if (this.#stopped) return;
       this.#parts.report({ kind: 'failed', step: 'decide', error });
-      this.#record({ atEpochMs, observation, outcome: failure('decide', error) });
+      if (observation !== undefined) this.#record({ atEpochMs, observation, outcome: failure('decide', error) });
       return;
     }
     if (this.#stopped) return;

@@ -1,8 +1,5 @@
 /** Planning and deciding over one pipeline and its profiles: core's functions with their verifier wired in. Synchronous. */
 import {
-  type ControlContext,
-  curvesOf,
-  DEFAULT_WORK_STAGE_REQUESTS,
   type Decision,
   type Observation,
   onTick,
@@ -11,9 +8,9 @@ import {
   type PlanResult,
   type PolicyName,
   type ProfileSet,
-  planVerifier,
   policies,
-  profileError,
+  requireCurves,
+  verifiersOf,
 } from '@equipoise/core';
 
 /** What stays the same for the life of an engine. `hostCores` is Infinity where the replicas are not on one host. */
@@ -35,10 +32,8 @@ export type PlanningAnswer<Task extends PlanningTask> = Task extends { readonly 
 /** Makes an engine; throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
 export function planningEngine(setup: PlanningSetup): <Task extends PlanningTask>(task: Task) => PlanningAnswer<Task> {
   const { spec, profiles, hostCores, seed } = setup;
-  const curves = curvesOf(spec, profiles);
-  if (curves.kind === 'invalid') throw profileError(curves.problems);
-  const verifierAt: ControlContext['verifierAt'] = (arrivalRps) =>
-    planVerifier({ spec, curves, arrivalRps, hostCores, seed, workStageRequests: DEFAULT_WORK_STAGE_REQUESTS });
+  const curves = requireCurves(spec, profiles);
+  const verifierAt = verifiersOf({ spec, curves, hostCores, seed });
   const answer = (task: PlanningTask): Decision | PlanResult => {
     if (task.kind === 'tick') return onTick({ spec, profiles, curves, verifierAt }, task.observation);
     const { arrivalRps } = task;

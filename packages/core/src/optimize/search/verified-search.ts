@@ -5,7 +5,7 @@
  * with κ = 1, above 1 it is κ with θ = 1. A plan that misses raises the level to where it cannot come back; a surrogate without a plan
  * lowers it; once a plan holds, the level is bisected down for a better one. Every step is bounded by a number of rounds, not by time.
  */
-import type { PlanVerification } from '../../model/plan.js';
+import { type PlanVerification, showsSloMet } from '../../model/plan.js';
 import { isBetter, objectiveValue } from '../problem/objective-value.js';
 import { graphLatencyMs } from '../problem/planning-graph.js';
 import type { PlanningSetting } from '../problem/planning-setting.js';
@@ -62,10 +62,6 @@ interface Attempt extends JudgedChoice {
   readonly solution: Solution;
   readonly holds: boolean;
 }
-
-/** Whether a verdict shows that the SLO is met. */
-export const holds = (verdict: PlanVerification): boolean =>
-  verdict.conclusive && verdict.sloAttainmentFraction >= verdict.percentile / 100;
 
 /** The next level to try after one without any plan. */
 const lowered = (level: number): number => (level > 1 ? 1 : level / 2 < SMALLEST_THETA ? 0 : level / 2);
@@ -158,8 +154,8 @@ class LevelSearch {
 
   #attempt(level: number, solution: Solution, choice: SurrogateChoice): Attempt {
     const verdict = this.#judge.verdict(choice);
-    if (!holds(verdict)) this.#thoughts.missed(choice);
-    return { level, solution, choice, verdict, holds: holds(verdict) };
+    if (!showsSloMet(verdict)) this.#thoughts.missed(choice);
+    return { level, solution, choice, verdict, holds: showsSloMet(verdict) };
   }
 
   /** The attempt, or a repaired one that holds or is faster: of the same variants unless `anyVariant`, better than `than`. */
