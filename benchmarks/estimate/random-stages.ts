@@ -9,7 +9,7 @@
 import type { ArrivalProcess } from '../../packages/core/src/estimate/arrivals.js';
 import type { Rng } from '../../packages/core/src/kernel/rng.js';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
-import { normalQuantile } from '../../packages/core/src/profile/normal-quantile.js';
+import { normalQuantile } from '../../packages/core/src/kernel/normal-quantile.js';
 import { type CurvePoint, type ServiceCurve, serviceCurve } from '../../packages/core/src/profile/service-curve.js';
 
 /** A stage under load. `shape` and `arrivals` name the classes that errors are reported by. */

@@ -3,8 +3,8 @@
  * gaps (renewal; coefficient of variation `cv`), and a Markov-modulated Poisson process of two states.
  */
 
+import { exponential, gammaOfMeanOne } from '../kernel/random-draws.js';
 import type { Rng } from '../kernel/rng.js';
-import { normalQuantile } from '../profile/normal-quantile.js';
 
 /** Pattern of arrivals with a mean rate given apart; an MMPP multiplies the rate by a factor in each state (mean holding times in ms). */
 export type ArrivalProcess =
@@ -17,22 +17,6 @@ export type ArrivalProcess =
       readonly meanHighMs: number;
       readonly meanLowMs: number;
     };
-
-const exponential = (rng: Rng): number => -Math.log(1 - rng.next());
-
-/** One gamma number of mean 1 and shape `shape` (Marsaglia and Tsang, 2000; shapes below 1 by their power rule). */
-function gammaOfMeanOne(shape: number, rng: Rng): number {
-  const boosted = shape < 1 ? shape + 1 : shape;
-  const d = boosted - 1 / 3;
-  const c = 1 / Math.sqrt(9 * d);
-  for (;;) {
-    const x = normalQuantile(rng.next());
-    const v = (1 + c * x) ** 3;
-    if (!(v > 0) || Math.log(1 - rng.next()) >= 0.5 * x * x + d - d * v + d * Math.log(v)) continue;
-    const scaled = shape < 1 ? d * v * (1 - rng.next()) ** (1 / shape) : d * v;
-    return scaled / shape;
-  }
-}
 
 function fillMmpp(times: Float64Array, meanGapMs: number, process: ArrivalProcess & { kind: 'mmpp' }, rng: Rng): void {
   const highShare = process.meanHighMs / (process.meanHighMs + process.meanLowMs);

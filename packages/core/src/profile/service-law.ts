@@ -7,9 +7,9 @@
  * beside 15 rps.
  */
 
+import { normalQuantile } from '../kernel/normal-quantile.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ProfilePoint } from '../model/profile-point.js';
-import { normalQuantile } from './normal-quantile.js';
 
 /** Service time in ms: a number, a lognormal (of ln ms), a rare slow value beside a usual one, or measured values, ascending. */
 export type ServiceLaw =
