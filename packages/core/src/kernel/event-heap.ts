@@ -1,6 +1,7 @@
 /**
  * Pending events of a simulation, ordered by (time, insertion): equal times come out in the order they went in, so a run repeats
- * exactly. Typed arrays instead of objects: several times the speed of a heap of closures.
+ * exactly. A heap with four children a node (fewer levels, and siblings share a cache line) on typed arrays: several times the speed of
+ * a binary heap of closures.
  */
 
 /** A priority queue of small integers keyed by an instant in ms. */
@@ -22,39 +23,48 @@ export class EventHeap {
 
   push(atMs: number, event: number): void {
     if (this.#size === this.#atMs.length) this.#grow();
-    const sequence = this.#pushed++;
+    const keys = this.#atMs;
     let hole = this.#size++;
     while (hole > 0) {
-      const parent = (hole - 1) >> 1;
-      if ((this.#atMs[parent] as number) <= atMs) break;
+      const parent = (hole - 1) >> 2;
+      if ((keys[parent] as number) <= atMs) break;
       this.#move(parent, hole);
       hole = parent;
     }
-    this.#put(hole, atMs, sequence, event);
+    this.#put(hole, { atMs, sequence: this.#pushed++, event });
   }
 
   /** Takes the next event out; call only while `size` > 0. */
   pop(): number {
     const event = this.#event[0] as number;
     const last = --this.#size;
-    if (last > 0) this.#sink(this.#atMs[last] as number, this.#sequence[last] as number, this.#event[last] as number);
+    if (last > 0) this.#sink(last);
     return event;
   }
 
-  #sink(atMs: number, sequence: number, event: number): void {
+  /** Puts the entry at `last`, which is behind the end now, back in from the top. */
+  #sink(last: number): void {
+    const atMs = this.#atMs[last] as number;
+    const sequence = this.#sequence[last] as number;
     let hole = 0;
     for (;;) {
-      let child = 2 * hole + 1;
-      if (child >= this.#size) break;
-      const right = child + 1;
-      if (right < this.#size && this.#before(right, this.#atMs[child] as number, this.#sequence[child] as number)) {
-        child = right;
-      }
+      const first = 4 * hole + 1;
+      if (first >= last) break;
+      const child = this.#firstOf(first, Math.min(first + 4, last));
       if (!this.#before(child, atMs, sequence)) break;
       this.#move(child, hole);
       hole = child;
     }
-    this.#put(hole, atMs, sequence, event);
+    this.#put(hole, { atMs, sequence, event: this.#event[last] as number });
+  }
+
+  /** The entry that comes first of those from `from` to before `to`. */
+  #firstOf(from: number, to: number): number {
+    let first = from;
+    for (let i = from + 1; i < to; i++) {
+      if (this.#before(i, this.#atMs[first] as number, this.#sequence[first] as number)) first = i;
+    }
+    return first;
   }
 
   #before(index: number, atMs: number, sequence: number): boolean {
@@ -68,10 +78,10 @@ export class EventHeap {
     this.#event[to] = this.#event[from] as number;
   }
 
-  #put(index: number, atMs: number, sequence: number, event: number): void {
-    this.#atMs[index] = atMs;
-    this.#sequence[index] = sequence;
-    this.#event[index] = event;
+  #put(index: number, entry: { readonly atMs: number; readonly sequence: number; readonly event: number }): void {
+    this.#atMs[index] = entry.atMs;
+    this.#sequence[index] = entry.sequence;
+    this.#event[index] = entry.event;
   }
 
   #grow(): void {

@@ -1,15 +1,34 @@
 /**
- * Latencies in logarithmic buckets: constant memory for any number of requests, quantiles within half a bucket (0.25 %).
- * The idea of HDR histograms and DDSketch (Masson et al. 2019) with a fixed range of 1 µs to about 3 hours.
+ * Latencies in logarithmic buckets: constant memory for any number of requests, quantiles within half a bucket (0.2 %).
+ * The idea of HDR histograms and DDSketch (Masson et al. 2019) with a fixed range of 1 µs to 4.6 hours. A bucket is a binary exponent
+ * and the first eight bits of the fraction, read from the bits of the number: several times as fast as a logarithm.
  */
 
-const SMALLEST_MS = 0.001;
-const BUCKETS_PER_E = 200;
-const BUCKET_COUNT = Math.ceil(Math.log(1e10) * BUCKETS_PER_E) + 1;
+const FRACTION_BITS = 8;
+/** Of a 32-bit float. */
+const DROPPED_BITS = 23 - FRACTION_BITS;
+const SMALLEST_MS = 2 ** -10;
+const LARGEST_MS = 2 ** 24;
+
+const asFloat = new Float32Array(1);
+const asBits = new Int32Array(asFloat.buffer);
+
+function leadingBits(latencyMs: number): number {
+  asFloat[0] = latencyMs;
+  return (asBits[0] as number) >> DROPPED_BITS;
+}
+
+function bucketStartMs(bucket: number): number {
+  asBits[0] = (bucket + FIRST_BUCKET) << DROPPED_BITS;
+  return asFloat[0] as number;
+}
+
+const FIRST_BUCKET = leadingBits(SMALLEST_MS);
+const BUCKET_COUNT = leadingBits(LARGEST_MS) - FIRST_BUCKET;
 
 function bucketOf(latencyMs: number): number {
-  const bucket = latencyMs <= SMALLEST_MS ? 0 : Math.floor(Math.log(latencyMs / SMALLEST_MS) * BUCKETS_PER_E);
-  return Math.min(bucket, BUCKET_COUNT - 1);
+  if (latencyMs <= SMALLEST_MS) return 0;
+  return Math.min(leadingBits(latencyMs) - FIRST_BUCKET, BUCKET_COUNT - 1);
 }
 
 /** Counts of latencies in ms; values outside the range fall into the first or last bucket. */
@@ -56,7 +75,7 @@ export class LatencyHistogram {
     let seen = 0;
     for (let i = 0; i < BUCKET_COUNT; i++) {
       seen += this.#counts[i] as number;
-      if (seen >= rank) return Math.min(this.#maxMs, SMALLEST_MS * Math.exp((i + 0.5) / BUCKETS_PER_E));
+      if (seen >= rank) return Math.min(this.#maxMs, (bucketStartMs(i) + bucketStartMs(i + 1)) / 2);
     }
     return this.#maxMs;
   }

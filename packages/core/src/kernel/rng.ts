@@ -40,10 +40,11 @@ export class SeededRng implements Rng {
   constructor(seed: number) {
     this.#seed = seed >>> 0;
     const mix = splitMix32(this.#seed);
-    this.#a = mix();
-    this.#b = mix();
-    this.#c = mix();
-    this.#d = mix();
+    // Signed, so that the lanes stay small integers for the engine.
+    this.#a = mix() | 0;
+    this.#b = mix() | 0;
+    this.#c = mix() | 0;
+    this.#d = mix() | 0;
   }
 
   next(): number {
