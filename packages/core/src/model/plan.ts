@@ -16,6 +16,7 @@ export interface StagePlan {
 
 /** What the estimate says of a plan at the planned arrival rate. */
 export interface PlanPrediction {
+  /** Infinity, which JSON writes as null, where the load is above the capacity: then the queue grows for ever. */
   readonly latencyMs: number;
   readonly percentile: number;
   /** Pipeline accuracy score, fraction 0…1. */
@@ -54,7 +55,7 @@ export interface Certificate {
   readonly kappa: number;
   readonly optimal: boolean;
   readonly gapFraction: number;
-  /** No plan that meets the SLO has a better objective value than this. */
+  /** No plan that meets the SLO has a better objective value than this; for a baseline, no plan that its own rules admit. */
   readonly upperBound: number;
   readonly gapToBoundFraction: number;
   readonly solver: string;

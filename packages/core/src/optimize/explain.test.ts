@@ -64,6 +64,19 @@ describe('explanation', () => {
     expect(stages.reduce((total, stage) => total + stage.costFraction, 0)).toBeCloseTo(1, 12);
   });
 
+  it('names the stages to look at first', () => {
+    const { stages, binding } = explanation;
+    const by = (of: (stage: (typeof stages)[StageId]) => number) =>
+      Object.entries(stages).toSorted(([, a], [, b]) => of(b) - of(a))[0]?.[0];
+    expect(binding).toEqual({
+      latency: by((stage) => stage.sloFraction),
+      cost: by((stage) => stage.costFraction),
+      capacity: by((stage) => -stage.capacityRps),
+    });
+    const capacities = Object.values(stages).map((stage) => stage.capacityRps);
+    expect(Math.min(...capacities)).toBeCloseTo(result.plan.predicted.capacityRps, 9);
+  });
+
   it('names the SLO where it is what stands against a better variant', () => {
     const tight = problemOf({ ...spec, budget: { cpuCores: 40 }, slo: { latencyMs: 45, percentile: 99 } }, 20);
     const { stages } = explained(tight).explanation;

@@ -42,13 +42,23 @@ export interface StageExplanation {
   readonly latencyMs: number;
   readonly sloFraction: number;
   readonly costFraction: number;
+  /** Highest arrival rate of the pipeline that the stage carries. */
+  readonly capacityRps: number;
   readonly nextBetter?: RejectedVariant;
   readonly nextCheaper?: RejectedVariant;
+}
+
+/** Stages to look at first: the one with the largest part of the SLO, the dearest, and the one whose capacity ends first. */
+export interface BindingStages {
+  readonly latency: StageId;
+  readonly cost: StageId;
+  readonly capacity: StageId;
 }
 
 /** The explanation of a feasible plan; values are of the objective. */
 export interface PlanExplanation {
   readonly value: number;
+  readonly binding: BindingStages;
   readonly oneMoreCore?: ChangedOutcome;
   readonly tenMoreMs: ChangedOutcome;
   readonly tenPercentMoreLoad: ChangedOutcome;
@@ -79,6 +89,19 @@ function optionsOf(setting: PlanningSetting, plan: Plan): readonly StageOption[]
   return chosen.every((o) => o !== undefined) ? chosen : undefined;
 }
 
+/** The first of the stages that are largest in something. */
+function bindingOf(stages: Readonly<Record<StageId, StageExplanation>>): BindingStages {
+  const largest = (amountOf: (stage: StageExplanation) => number): StageId => {
+    const all = Object.entries(stages).map(([id, stage]) => ({ id: id as StageId, amount: amountOf(stage) }));
+    return all.reduce((best, next) => (next.amount > best.amount ? next : best)).id;
+  };
+  return {
+    latency: largest((stage) => stage.sloFraction),
+    cost: largest((stage) => stage.costFraction),
+    capacity: largest((stage) => -stage.capacityRps),
+  };
+}
+
 class Explainer {
   readonly #problem: PlanningProblem;
   readonly #setting: PlanningSetting;
@@ -96,15 +119,17 @@ class Explainer {
     const { slo, budget } = this.#setting.spec;
     const { cpuCores } = budget;
     const moreTime = { ...slo, latencyMs: slo.latencyMs + SLO_STEP_MS };
+    const stages = this.#stages();
     return {
       value: this.#result.objectiveValue,
+      binding: bindingOf(stages),
       ...(cpuCores === undefined
         ? {}
         : { oneMoreCore: this.#changed({ ...this.#problem, budget: { ...budget, cpuCores: cpuCores + 1 } }) }),
       tenMoreMs: this.#changed({ ...this.#problem, slo: moreTime }),
       tenPercentMoreLoad: this.#changed({ ...this.#problem, arrivalRps: this.#problem.arrivalRps * LOAD_STEP }),
       holdsUntilRps: this.#holdsUntilRps(),
-      stages: this.#stages(),
+      stages,
     };
   }
 
@@ -158,6 +183,7 @@ class Explainer {
       return optionLatencyMs(option.exact ? option : exactTimes(setting, option), this.#factors);
     };
     const latencies = this.#setting.spec.stages.map((_, s) => latency(s));
+    const visits = stageLoads(this.#setting.spec, 1);
     const whole = graphLatencyMs(graph, (s) => latencies[s] ?? 0);
     return Object.fromEntries(
       this.#setting.spec.stages.map((stage, s): [string, StageExplanation] => {
@@ -169,6 +195,7 @@ class Explainer {
             latencyMs,
             sloFraction: (whole - without) / sloMs,
             costFraction: cost > 0 ? (chosen[s]?.use[3] ?? 0) / cost : 0,
+            capacityRps: (chosen[s]?.capacityRps ?? 0) / (visits.get(stage.id)?.visits || 1),
             ...this.#rejected(s, chosen[s]),
           },
         ];

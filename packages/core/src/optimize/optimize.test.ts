@@ -47,6 +47,15 @@ function infeasible(result: PlanResult): PlanResult & { kind: 'infeasible' } {
 
 const withPins = (stage: StageSpec, pins: StageSpec['pins']): StageSpec => ({ ...stage, pins });
 
+/** Paths of the numbers that are infinite or none. */
+function unwritable(value: unknown): readonly string[] {
+  if (typeof value === 'number') return Number.isFinite(value) ? [] : [''];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, part]) =>
+    unwritable(part).map((path) => (path === '' ? key : `${key}.${path}`)),
+  );
+}
+
 describe('optimize', () => {
   it('takes the most accurate variants while they fit', () => {
     const { plan, objectiveValue, certificate } = feasible(optimize(problemOf(spec, 20), verifierAt(20)));
@@ -188,6 +197,13 @@ describe('optimize', () => {
     expect(proven.certificate.optimal).toBe(true);
     expect(limited.certificate.gapFraction).toBeGreaterThanOrEqual(0);
     expect(limited.objectiveValue).toBeLessThanOrEqual(proven.certificate.upperBound);
+    expect(limited.certificate.upperBound).toBeLessThanOrEqual(1);
+    expect(unwritable(limited)).toEqual([]);
+  });
+
+  it('says nothing that JSON cannot, but for the latency of a load above the capacity', () => {
+    expect(unwritable(optimize(problemOf(spec, 1e6), verifierAt(1e6)))).toEqual(['bestEffort.predicted.latencyMs']);
+    expect(unwritable(optimize(problemOf(spec, 20), verifierAt(20)))).toEqual([]);
   });
 
   it('answers by the estimate alone without a verifier', () => {
