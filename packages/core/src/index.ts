@@ -39,6 +39,8 @@ export * from './ports/model-runner.js';
 export * from './ports/plan-store.js';
 export * from './ports/stage-module.js';
 export * from './profile/curves-of.js';
+export * from './profile/monotone-fit.js';
+export * from './profile/scale-profile.js';
 export * from './profile/service-curve.js';
 export * from './profile/service-law.js';
 export * from './serve/batch-policy.js';

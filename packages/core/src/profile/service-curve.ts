@@ -1,12 +1,14 @@
 /**
  * Service time of a variant on given cores as a function of the batch size k, and the capacity that follows.
  *
- * Between profiled sizes see interpolate-law; below the smallest, the smallest. A share f < 1 is one thread that runs at full speed
+ * Means follow the monotone fit (monotone-fit), also at a profiled size that was measured faster than a smaller one: whoever plans
+ * may take it that a larger batch takes no less time. Between profiled sizes see interpolate-law; below the smallest, the smallest. A share f < 1 is one thread that runs at full speed
  * while its CPU-time bucket lasts, so its curve is that of one core and `shareFraction` = f tells the rest. Capacity of n replicas
  * with batches up to b: C = 1000 · n · f · max over k ≤ b of k / s(k) rps, s in ms.
  */
 import { interpolateLaw } from './interpolate-law.js';
-import { lawMeanMs, type ServiceLaw } from './service-law.js';
+import { monotoneFit } from './monotone-fit.js';
+import { lawMeanMs, lawWithMean, type ServiceLaw } from './service-law.js';
 
 /** Service time by batch size, for k in 1…`maxBatchSize`. */
 export interface ServiceCurve {
@@ -37,11 +39,22 @@ function lawAt(points: readonly CurvePoint[], batchSize: number): ServiceLaw {
   return interpolateLaw(low.law, high.law, (batchSize - low.batchSize) / (high.batchSize - low.batchSize));
 }
 
+/** The points with their means on the monotone fit; the shape of each law stays. */
+function onMonotoneFit(points: readonly CurvePoint[]): readonly CurvePoint[] {
+  const means = points.map(({ batchSize, law }) => ({ batchSize, meanMs: lawMeanMs(law) }));
+  const { fittedMs } = monotoneFit(means);
+  return points.map((point, i) => {
+    const meanMs = fittedMs[i] as number;
+    return meanMs === means[i]?.meanMs ? point : { ...point, law: lawWithMean(point.law, meanMs) };
+  });
+}
+
 /** The curve through `points` (at least one, sizes ascending); `shareFraction` in (0, 1]. */
 export function serviceCurve(cpuCores: number, shareFraction: number, points: readonly CurvePoint[]): ServiceCurve {
   const batchSizes = points.map((point) => point.batchSize);
   const maxBatchSize = batchSizes.at(-1) as number;
-  const laws = Array.from({ length: maxBatchSize + 1 }, (_, size) => lawAt(points, Math.max(1, size)));
+  const fitted = onMonotoneFit(points);
+  const laws = Array.from({ length: maxBatchSize + 1 }, (_, size) => lawAt(fitted, Math.max(1, size)));
   const means = Float64Array.from(laws, lawMeanMs);
   return {
     cpuCores,

@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest';
+import { stageId, variantId } from '../model/ids.js';
+import { scaleProfile } from './scale-profile.js';
+
+it('stretches times, divides rates and keeps the rest', () => {
+  const point = { cpuCores: 1, batchSize: 4, meanMs: 10, p50Ms: 9, p95Ms: 12, p99Ms: 14, throughputRps: 400 };
+  const profile = {
+    stageId: stageId('a'),
+    variantId: variantId('v'),
+    points: [
+      { ...point, memoryBytes: 7 },
+      { cpuCores: 2, batchSize: 1, p50Ms: 3 },
+    ],
+    loadMs: 100,
+  };
+  expect(scaleProfile(profile, 1.5)).toEqual({
+    ...profile,
+    points: [
+      { ...point, meanMs: 15, p50Ms: 13.5, p95Ms: 18, p99Ms: 21, throughputRps: 400 / 1.5, memoryBytes: 7 },
+      { cpuCores: 2, batchSize: 1, p50Ms: 4.5 },
+    ],
+    loadMs: 150,
+  });
+});
