@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
-import { piecewiseLinearArrivals } from '../simulate/arrivals.js';
+import { piecewiseLinearArrivals } from '../simulate/arrivals/piecewise-linear.js';
 import { simulateControl } from './simulate-control.js';
 
 const spec = smallOrLargeSpec();

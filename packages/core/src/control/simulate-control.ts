@@ -9,7 +9,7 @@ import type { Plan } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import { requireCurves } from '../profile/curves-of.js';
-import type { ArrivalProcess } from '../simulate/arrivals.js';
+import type { ArrivalProcess } from '../simulate/arrivals/arrival-process.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { type SimulatedController, type SimulationRun, simulatePlan } from '../simulate/simulate-plan.js';
 import { onTick } from './on-tick.js';

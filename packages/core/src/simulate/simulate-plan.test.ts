@@ -4,7 +4,7 @@ import { SeededRng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { curvesOf } from '../profile/curves-of.js';
-import { poissonArrivals } from './arrivals.js';
+import { poissonArrivals } from './arrivals/poisson.js';
 import { type SimulationRun, simulatePlan } from './simulate-plan.js';
 import { verifyPlan } from './verify-plan.js';
 

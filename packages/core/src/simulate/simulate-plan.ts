@@ -19,7 +19,7 @@ import { drawMs } from '../profile/service-law.js';
 import { PipelineScheduler, type ServingEffects } from '../serve/pipeline-scheduler.js';
 import type { RequestState } from '../serve/request-state.js';
 import { type ServingGraph, servingGraph } from '../serve/serving-graph.js';
-import type { ArrivalProcess } from './arrivals.js';
+import type { ArrivalProcess } from './arrivals/arrival-process.js';
 import { SimulatedFleet, type SimulatedReplica } from './simulated-fleet.js';
 import { SimulationTally } from './simulation-tally.js';
 

@@ -8,7 +8,7 @@ import { SeededRng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, PlanVerification } from '../model/plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
-import { poissonArrivals } from './arrivals.js';
+import { poissonArrivals } from './arrivals/poisson.js';
 import { simulatePlan } from './simulate-plan.js';
 
 /** What a verification runs on; `workStageRequests` bounds its size (simulated items over all stages). */

@@ -1,0 +1,71 @@
+/** A load as data: plain, JSON-serializable, one kind per generator. The same description and seed give the same arrivals everywhere. */
+import type { Rng } from '../../kernel/rng.js';
+import type { ArrivalProcess } from './arrival-process.js';
+import { type DailyCycleLoad, dailyCycleArrivals } from './daily-cycle.js';
+import { deterministicArrivals } from './deterministic.js';
+import { type GammaLoad, gammaArrivals } from './gamma.js';
+import { type MmppLoad, mmppArrivals } from './mmpp.js';
+import { piecewiseLinearArrivals, type RatePoint } from './piecewise-linear.js';
+import { poissonArrivals } from './poisson.js';
+import { type RampLoad, rampArrivals } from './ramp.js';
+import { type SquareWaveLoad, squareWaveArrivals } from './square-wave.js';
+import { type StepLoad, stepArrivals } from './step.js';
+import { type TraceSpread, traceArrivals } from './trace.js';
+
+/** A constant rate for a time. */
+export interface ConstantLoad {
+  readonly arrivalRps: number;
+  readonly durationS: number;
+}
+
+/** Counts per second with how they are spread within it. */
+export interface TraceLoad {
+  readonly arrivalsPerSecond: readonly number[];
+  readonly spread: TraceSpread;
+}
+
+/** A load by kind; rates in requests per second, times in seconds. */
+export type LoadSpec =
+  | ({ readonly kind: 'poisson' } & ConstantLoad)
+  | ({ readonly kind: 'deterministic' } & ConstantLoad)
+  | ({ readonly kind: 'gamma' } & GammaLoad)
+  | ({ readonly kind: 'mmpp' } & MmppLoad)
+  | ({ readonly kind: 'daily-cycle' } & DailyCycleLoad)
+  | ({ readonly kind: 'step' } & StepLoad)
+  | ({ readonly kind: 'ramp' } & RampLoad)
+  | ({ readonly kind: 'square-wave' } & SquareWaveLoad)
+  | { readonly kind: 'piecewise-linear'; readonly points: readonly RatePoint[] }
+  | ({ readonly kind: 'trace' } & TraceLoad);
+
+/** The arrivals of a load; those of the same `rng` seed are the same. */
+export function arrivalsOf(load: LoadSpec, rng: Rng): ArrivalProcess {
+  switch (load.kind) {
+    case 'poisson':
+      return poissonArrivals(load.arrivalRps, load.durationS * 1000, rng);
+    case 'deterministic':
+      return deterministicArrivals(load.arrivalRps, load.durationS * 1000);
+    case 'gamma':
+      return gammaArrivals(load, rng);
+    case 'mmpp':
+      return mmppArrivals(load, rng);
+    case 'daily-cycle':
+      return dailyCycleArrivals(load, rng);
+    case 'step':
+      return stepArrivals(load, rng);
+    case 'ramp':
+      return rampArrivals(load, rng);
+    case 'square-wave':
+      return squareWaveArrivals(load, rng);
+    case 'piecewise-linear':
+      return piecewiseLinearArrivals(load.points, rng);
+    case 'trace':
+      return traceArrivals(load.arrivalsPerSecond, rng, load.spread);
+  }
+}
+
+/** How long a load lasts, in seconds. */
+export function loadDurationS(load: LoadSpec): number {
+  if (load.kind === 'trace') return load.arrivalsPerSecond.length;
+  if (load.kind === 'piecewise-linear') return load.points.at(-1)?.atS ?? 0;
+  return load.durationS;
+}
