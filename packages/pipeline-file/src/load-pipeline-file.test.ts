@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadAccuracyTable } from './load-accuracy-table.js';
 import { loadPipelineFile } from './load-pipeline-file.js';
 import { validDocument } from './pipeline.test-support.js';
 
@@ -80,4 +81,29 @@ test('a table that is not there is named by the path tried', async () => {
 
 test('a folder is not a file', async () => {
   await expect(loadPipelineFile(folder)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
+});
+
+async function stagesOf(path: string) {
+  const result = await loadPipelineFile(path);
+  if (result.kind === 'invalid') throw new Error('the file is valid');
+  return result.spec.stages;
+}
+
+test('a table is read for stages that are known, as evaluate prints it', async () => {
+  const combinations = [{ variants: { detect: 'small' }, accuracy: 0.5, confidence95: [0.4, 0.6], samples: 9 }];
+  const printed = { combinations, leftOut: { combinations: 3, reason: 'of 4 combinations the 1 most alike' } };
+  const path = join(folder, 'printed.json');
+  writeFileSync(path, JSON.stringify(printed));
+  const stages = await stagesOf(writePipeline('known.yaml'));
+  expect(await loadAccuracyTable(path, stages)).toEqual({ kind: 'valid', table: { combinations } });
+});
+
+test('a table that is read alone is told its problems by its own lines', async () => {
+  const path = join(folder, 'alone.json');
+  writeFileSync(path, '{"combinations": [\n  {"variants": {"detect": "smal"}, "accuracy": 0.5}\n]}');
+  const stages = await stagesOf(writePipeline('alone.yaml'));
+  expect(await loadAccuracyTable(path, stages)).toMatchObject({
+    kind: 'invalid',
+    problems: [{ path: 'combinations[0].variants.detect', line: 2, suggestion: 'small' }],
+  });
 });

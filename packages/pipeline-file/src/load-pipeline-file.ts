@@ -1,16 +1,12 @@
 /** A pipeline file from disk, with the accuracy table that it may name by path. */
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { AppError } from '@equipoise/core';
-import { type CheckedDocument, checkDocument } from './check-document.js';
+import type { CheckedDocument } from './check-document.js';
 import type { StageDraft } from './draft.js';
+import { accuracyTableResult, checkAccuracyTableText, readText } from './load-accuracy-table.js';
 import { checkPipelineFile, type PipelineFileResult } from './parse-pipeline-file.js';
 import type { Problem } from './problem.js';
-import { accuracyTableSchema } from './schema/accuracy-table-schema.js';
 import type { PipelineFile } from './schema/pipeline-file-schema.js';
-import { accuracyTableJsonSchema } from './schema/pipeline-json-schema.js';
-import { checkAccuracyTable, type TableDraft } from './semantic-checks/accuracy-table.js';
-import { toAccuracyTable, toSpec } from './to-spec.js';
+import { toSpec } from './to-spec.js';
 
 /**
  * Reads and parses a pipeline file; paths inside it are relative to its folder. Problems of an accuracy table file are told at
@@ -25,20 +21,10 @@ export async function loadPipelineFile(path: string): Promise<PipelineFileResult
   const table = output.spec.accuracyTable;
   if (typeof table !== 'string') return { kind: 'valid', spec, warnings };
   const text = await readText(resolve(spec.baseDir, table), 'accuracy table');
-  const checkedTable = checkDocument(text, table, tableRules(output));
-  if (checkedTable.kind === 'invalid')
-    return { kind: 'invalid', problems: checkedTable.problems.map((problem) => atReference(problem, table, checked)) };
-  return { kind: 'valid', spec: { ...spec, accuracyTable: toAccuracyTable(checkedTable.output) }, warnings };
-}
-
-function tableRules(file: PipelineFile) {
-  return {
-    schema: { zod: accuracyTableSchema, json: accuracyTableJsonSchema },
-    semanticFindings: (table: unknown) =>
-      table === undefined
-        ? []
-        : checkAccuracyTable(table as TableDraft, { stages: file.spec.stages as readonly StageDraft[], path: [] }),
-  };
+  const read = accuracyTableResult(checkAccuracyTableText(text, table, output.spec.stages as readonly StageDraft[]));
+  if (read.kind === 'invalid')
+    return { kind: 'invalid', problems: read.problems.map((problem) => atReference(problem, table, checked)) };
+  return { kind: 'valid', spec: { ...spec, accuracyTable: read.table }, warnings };
 }
 
 function atReference(
@@ -52,15 +38,4 @@ function atReference(
     message: `${where}: ${message}`,
     ...(suggestion === undefined ? {} : { suggestion }),
   });
-}
-
-async function readText(path: string, what: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new AppError('FILE_NOT_FOUND', `${what} not found: ${path}`, { details: { path }, cause });
-    throw new AppError('FILE_UNREADABLE', `${what} ${path} cannot be read: ${message}`, { details: { path }, cause });
-  }
 }

@@ -22,6 +22,13 @@ export const accuracyTableSchema = z
         }),
       )
       .describe('The combinations.'),
+    leftOut: z
+      .strictObject({
+        combinations: count().describe('How many combinations were left out.'),
+        reason: z.string().describe('Why.'),
+      })
+      .optional()
+      .describe('What `equipoise evaluate` did not measure, and why; for people.'),
   })
   .describe('Measured end-to-end accuracies; where a combination is measured it wins over the product of the stages.');
 

@@ -1,0 +1,51 @@
+/** An accuracy table from a file of its own, in the shape that `equipoise evaluate` writes, checked against the stages it speaks of. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { type AccuracyTable, AppError, type StageSpec } from '@equipoise/core';
+import { type CheckedDocument, checkDocument } from './check-document.js';
+import type { StageDraft } from './draft.js';
+import type { Problem } from './problem.js';
+import { accuracyTableSchema } from './schema/accuracy-table-schema.js';
+import { accuracyTableJsonSchema } from './schema/pipeline-json-schema.js';
+import { checkAccuracyTable, type TableDraft } from './semantic-checks/accuracy-table.js';
+import { toAccuracyTable } from './to-spec.js';
+
+/** The table, or everything that is wrong with its file. */
+export type AccuracyTableResult =
+  | { readonly kind: 'valid'; readonly table: AccuracyTable }
+  | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
+
+/** Reads a table for a pipeline of `stages`. Throws AppError FILE_NOT_FOUND or FILE_UNREADABLE, which name the path tried. */
+export async function loadAccuracyTable(path: string, stages: readonly StageSpec[]): Promise<AccuracyTableResult> {
+  const text = await readText(resolve(path), 'accuracy table');
+  const drafts = stages.map(({ id, variants }) => ({ name: id, variants: variants.map((v) => ({ name: v.id })) }));
+  return accuracyTableResult(checkAccuracyTableText(text, path, drafts));
+}
+
+/** Checks the text of a table against stages. */
+export function checkAccuracyTableText(text: string, fileName: string, stages: readonly StageDraft[]) {
+  return checkDocument(text, fileName, {
+    schema: { zod: accuracyTableSchema, json: accuracyTableJsonSchema },
+    semanticFindings: (table) =>
+      table === undefined ? [] : checkAccuracyTable(table as TableDraft, { stages, path: [] }),
+  });
+}
+
+/** The checked document as a table. */
+export function accuracyTableResult(
+  checked: CheckedDocument<Parameters<typeof toAccuracyTable>[0]>,
+): AccuracyTableResult {
+  return checked.kind === 'invalid' ? checked : { kind: 'valid', table: toAccuracyTable(checked.output) };
+}
+
+/** The text of a file that is `what`. Throws AppError FILE_NOT_FOUND or FILE_UNREADABLE, which name the path tried. */
+export async function readText(path: string, what: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new AppError('FILE_NOT_FOUND', `${what} not found: ${path}`, { details: { path }, cause });
+    throw new AppError('FILE_UNREADABLE', `${what} ${path} cannot be read: ${message}`, { details: { path }, cause });
+  }
+}
