@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EventHeap } from './event-heap.js';
 import { LatencyHistogram } from './latency-histogram.js';
+import { RingBuffer } from './ring-buffer.js';
 import { SeededRng } from './rng.js';
 
 describe('EventHeap', () => {
@@ -57,6 +58,34 @@ describe('LatencyHistogram', () => {
       300,
       all.quantileMs(0.5),
     ]);
+  });
+});
+
+describe('RingBuffer', () => {
+  it('does what an array does, through growth, wrapping and removal (property)', () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.nat({ max: 99 }) },
+      { weight: 4, arbitrary: fc.constant('shift' as const) },
+      { weight: 1, arbitrary: fc.constant('retain' as const) },
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const ring = new RingBuffer<number>();
+        let model: number[] = [];
+        for (const each of steps) {
+          if (each === 'shift') expect(ring.shift()).toBe(model.shift());
+          else if (each === 'retain') {
+            ring.retain((value) => value % 3 > 0);
+            model = model.filter((value) => value % 3 > 0);
+          } else {
+            ring.push(each);
+            model.push(each);
+          }
+          expect([ring.length, ring.first(), ring.last()]).toEqual([model.length, model[0], model.at(-1)]);
+        }
+      }),
+      { seed: 1, numRuns: 300 },
+    );
   });
 });
 

@@ -1,36 +1,65 @@
 /**
  * The central queue of a stage: earliest deadline first, first come first served among equal deadlines
- * (Liu and Layland 1973 for the order). A binary heap of live items: those of a request that ends are taken out at once, so that the
- * length is that of real work.
+ * (Liu and Layland 1973 for the order). Items mostly come in the order in which they go, so those that do stand in a line, and the
+ * others in a binary heap beside it; the next item is the earlier of the two heads. Only live items are inside: those of a request
+ * that ends are taken out at once, so that the length is that of real work.
  */
+import { RingBuffer } from '../kernel/ring-buffer.js';
 import type { RequestState, StageItem } from './request-state.js';
 
 /** A queue of items ordered by (deadline, sequence). */
 export class DeadlineQueue<Payload, Context> {
+  /** Ascending. */
+  readonly #line = new RingBuffer<StageItem<Payload, Context>>();
   #heap: StageItem<Payload, Context>[] = [];
 
   /** Items inside. */
   get length(): number {
-    return this.#heap.length;
+    return this.#line.length + this.#heap.length;
   }
 
   /** The item that goes next. */
   peek(): StageItem<Payload, Context> | undefined {
-    return this.#heap[0];
+    return this.#heapGoesFirst() ? this.#heap[0] : this.#line.first();
   }
 
   push(item: StageItem<Payload, Context>): void {
     item.request.queuedItems += 1;
-    this.#place(item);
+    const last = this.#line.last();
+    if (last === undefined || !goesBefore(item, last)) this.#line.push(item);
+    else this.#pushHeap(item);
   }
 
-  #place(item: StageItem<Payload, Context>): void {
+  pop(): StageItem<Payload, Context> | undefined {
+    const item = this.#heapGoesFirst() ? this.#popHeap() : this.#line.shift();
+    if (item !== undefined) item.request.queuedItems -= 1;
+    return item;
+  }
+
+  /** Takes all items of a request out. */
+  discard(request: RequestState<Payload, Context>): void {
+    const before = this.length;
+    const aside = this.#heap;
+    this.#line.retain((item) => item.request !== request);
+    this.#heap = [];
+    for (const item of aside) if (item.request !== request) this.#pushHeap(item);
+    request.queuedItems -= before - this.length;
+  }
+
+  #heapGoesFirst(): boolean {
+    const aside = this.#heap[0];
+    if (aside === undefined) return false;
+    const first = this.#line.first();
+    return first === undefined || goesBefore(aside, first);
+  }
+
+  #pushHeap(item: StageItem<Payload, Context>): void {
     const heap = this.#heap;
     let hole = heap.length;
     heap.push(item);
     while (hole > 0) {
       const above = (hole - 1) >> 1;
-      const parent = heap[above] as StageItem<Payload, Context>;
+      const parent = at(heap, above);
       if (!goesBefore(item, parent)) break;
       heap[hole] = parent;
       hole = above;
@@ -38,21 +67,12 @@ export class DeadlineQueue<Payload, Context> {
     heap[hole] = item;
   }
 
-  pop(): StageItem<Payload, Context> | undefined {
+  #popHeap(): StageItem<Payload, Context> | undefined {
     const heap = this.#heap;
     const first = heap[0];
     const last = heap.pop();
-    if (first !== undefined) first.request.queuedItems -= 1;
     if (last !== undefined && heap.length > 0) this.#sink(last);
     return first;
-  }
-
-  /** Takes all items of a request out. */
-  discard(request: RequestState<Payload, Context>): void {
-    const kept = this.#heap.filter((item) => item.request !== request);
-    request.queuedItems -= this.#heap.length - kept.length;
-    this.#heap = [];
-    for (const item of kept) this.#place(item);
   }
 
   #sink(item: StageItem<Payload, Context>): void {
@@ -73,10 +93,10 @@ export class DeadlineQueue<Payload, Context> {
   }
 }
 
-type Heap<Payload, Context> = readonly StageItem<Payload, Context>[];
+type Items<Payload, Context> = readonly StageItem<Payload, Context>[];
 
-function at<Payload, Context>(heap: Heap<Payload, Context>, index: number): StageItem<Payload, Context> {
-  return heap[index] as StageItem<Payload, Context>;
+function at<Payload, Context>(items: Items<Payload, Context>, index: number): StageItem<Payload, Context> {
+  return items[index] as StageItem<Payload, Context>;
 }
 
 function goesBefore<Payload, Context>(a: StageItem<Payload, Context>, b: StageItem<Payload, Context>): boolean {

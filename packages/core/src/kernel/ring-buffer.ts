@@ -1,0 +1,56 @@
+/**
+ * First in, first out in an array whose places are used over and over: no allocation in steady state, and nothing that has left is
+ * held on to. The array grows to the largest number that was ever inside.
+ */
+
+/** A queue of values other than undefined. */
+export class RingBuffer<T> {
+  #places: (T | undefined)[] = new Array<T | undefined>(16).fill(undefined);
+  #first = 0;
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The value that came first; undefined when empty. */
+  first(): T | undefined {
+    return this.#places[this.#first];
+  }
+
+  /** The value that came last; undefined when empty. */
+  last(): T | undefined {
+    return this.#places[(this.#first + this.#length - 1) & (this.#places.length - 1)];
+  }
+
+  push(value: T): void {
+    if (this.#length === this.#places.length) this.#grow();
+    this.#places[(this.#first + this.#length) & (this.#places.length - 1)] = value;
+    this.#length += 1;
+  }
+
+  shift(): T | undefined {
+    const value = this.#places[this.#first];
+    if (value === undefined) return undefined;
+    this.#places[this.#first] = undefined;
+    this.#first = (this.#first + 1) & (this.#places.length - 1);
+    this.#length -= 1;
+    return value;
+  }
+
+  /** Keeps the values that `keep` holds for, in their order. */
+  retain(keep: (value: T) => boolean): void {
+    for (let left = this.#length; left > 0; left--) {
+      const value = this.shift() as T;
+      if (keep(value)) this.push(value);
+    }
+  }
+
+  #grow(): void {
+    const { length } = this.#places;
+    const places = new Array<T | undefined>(2 * length).fill(undefined);
+    for (let i = 0; i < length; i++) places[i] = this.#places[(this.#first + i) & (length - 1)];
+    this.#places = places;
+    this.#first = 0;
+  }
+}
