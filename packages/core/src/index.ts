@@ -1,4 +1,5 @@
 /** Public face of core: what other packages may use. */
+export * from './control/control-policy.js';
 export * from './control/diff-plans.js';
 export * from './control/on-tick.js';
 export * from './control/plan-that-runs.js';
@@ -9,7 +10,9 @@ export * from './estimate/pipeline-latency.js';
 export * from './estimate/stage-load.js';
 export * from './estimate/stage-sojourn.js';
 export * from './estimate/sum-of-tails.js';
+export * from './forecast/forecaster.js';
 export * from './forecast/smoothed-rate.js';
+export * from './forecast/window-maxima.js';
 export * from './kernel/clock.js';
 export * from './kernel/invariant.js';
 export * from './kernel/latency-histogram.js';
@@ -65,4 +68,5 @@ export * from './simulate/batch-policies.js';
 export * from './simulate/plan-verifier.js';
 export * from './simulate/simulate-plan.js';
 export * from './simulate/simulation-tally.js';
+export * from './simulate/use-meter.js';
 export * from './simulate/verify-plan.js';

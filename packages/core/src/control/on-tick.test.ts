@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { smoothedRate } from '../forecast/smoothed-rate.js';
 import type { Observation } from '../model/decision.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
@@ -6,6 +7,7 @@ import type { RunningPlan } from '../model/running-plan.js';
 import { smallOrLargeSpec } from '../model/spec-builders.test-support.js';
 import { curvesOf } from '../profile/curves-of.js';
 import { planVerifier } from '../simulate/plan-verifier.js';
+import { controlPolicies } from './control-policy.js';
 import { type ControlContext, onTick } from './on-tick.js';
 
 const spec: PipelineSpec = { ...smallOrLargeSpec(), control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 20_000 } };
@@ -20,6 +22,8 @@ const context: ControlContext = {
   spec,
   profiles: [],
   curves: curvesFor(spec),
+  policy: controlPolicies.equipoise,
+  forecaster: smoothedRate,
   verifierAt: (arrivalRps) => {
     return planVerifier({
       spec,
@@ -118,6 +122,29 @@ describe('onTick', () => {
       stages: { [stageId('detect')]: { replicas: stage?.replicas ?? [], maxBatchSize: 2, maxBatchWaitMs: 0 } },
     };
     expect(onTick(free, observe(5, batched))).toMatchObject({ kind: 'hold' });
+  });
+
+  it('takes plans and forecasts from where it is told to', () => {
+    const forecaster = () => ({ method: 'always', meanRps: 5, upperRps: 5 });
+    const told = { ...context, policy: controlPolicies['static-cheapest'], forecaster };
+    const decision = onTick(told, observe(60, running('large', 2)));
+    expect(decision.evidence.forecast.upperRps).toBe(5);
+    expect(decision).toMatchObject({ kind: 'apply', changes: [{ to: { variantId: 'small', replicas: 1 } }] });
+  });
+
+  it('plans for the budget and the objective of the moment', () => {
+    const cheap = { objective: { kind: 'min-cost', accuracyFloor: 0.5 } } as const;
+    const later = { ...context, targetAt: (atMs: number) => (atMs < 60_000 ? {} : cheap) };
+    expect(onTick(later, observe(5, running('small', 1), { atMs: 50_000 }))).toMatchObject({ kind: 'apply' });
+    expect(onTick(later, observe(5, running('small', 1)))).toMatchObject({ kind: 'hold' });
+  });
+
+  it('puts every new plan of a policy in force that keeps none', () => {
+    const restless = { ...context.policy, keepsGoodPlans: false };
+    const recent = { [stageId('detect')]: { queueLength: 0, droppedTotal: 0, variantSinceMs: 55_000 } };
+    const observation = observe(5, running('small', 1), { stages: recent });
+    expect(onTick(context, observation)).toMatchObject({ kind: 'hold' });
+    expect(onTick({ ...context, policy: restless }, observation)).toMatchObject({ kind: 'apply' });
   });
 
   it('changes nothing on stale input', () => {

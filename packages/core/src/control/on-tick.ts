@@ -6,17 +6,17 @@
  * rate. A stage that switched its variant a moment ago is not switched to a more accurate one again (dwell); switching down to
  * protect the SLO is always allowed. On stale input nothing is changed.
  */
-import { smoothedRate } from '../forecast/smoothed-rate.js';
+import type { Forecaster } from '../forecast/forecaster.js';
 import type { Change } from '../model/change.js';
 import type { Decision, DecisionEvidence, Observation } from '../model/decision.js';
 import type { StageId } from '../model/ids.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { Budget, Objective, PipelineSpec } from '../model/pipeline-spec.js';
 import { type Plan, type PlanResult, showsSloMet } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
-import { optimize } from '../optimize/optimize.js';
 import type { PlanningProblem, VerifyPlan } from '../optimize/planning-problem.js';
 import { limitsOf, totalUse, useOf, within } from '../optimize/problem/resource-use.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
+import type { ControlPolicy } from './control-policy.js';
 import { diffPlans } from './diff-plans.js';
 import { planThatRuns } from './plan-that-runs.js';
 
@@ -25,8 +25,18 @@ export interface ControlContext {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
   readonly curves: ServiceCurves;
+  readonly policy: ControlPolicy;
+  readonly forecaster: Forecaster;
   /** A verifier for one arrival rate. */
   verifierAt(arrivalRps: number): VerifyPlan;
+  /** What the plan of a tick is to reach where that changes with time; the spec says it otherwise. */
+  readonly targetAt?: (atMs: number) => PlanningTarget;
+}
+
+/** Budget and objective in place of those of the spec. */
+export interface PlanningTarget {
+  readonly budget?: Budget;
+  readonly objective?: Objective;
 }
 
 /** Least gain in PAS (fraction) that is worth a change while what runs is good enough. */
@@ -38,8 +48,10 @@ const WORTHWHILE_SAVING_FRACTION = 0.1;
 const PUTTING_IN_FORCE_MS = 2_000;
 
 /** Decides what to do now. */
-export function onTick(context: ControlContext, observation: Observation): Decision {
-  const forecast = smoothedRate(observation.load, context.spec.control.intervalMs + PUTTING_IN_FORCE_MS);
+export function onTick(standing: ControlContext, observation: Observation): Decision {
+  const spec = { ...standing.spec, ...standing.targetAt?.(observation.atMs) };
+  const context: ControlContext = { ...standing, spec };
+  const forecast = context.forecaster(observation.load, spec.control.intervalMs + PUTTING_IN_FORCE_MS);
   if (observation.staleSources.length > 0) {
     return {
       kind: 'hold',
@@ -49,13 +61,13 @@ export function onTick(context: ControlContext, observation: Observation): Decis
   }
   const verify = context.verifierAt(forecast.upperRps);
   const problem: PlanningProblem = {
-    spec: context.spec,
+    spec,
     profiles: context.profiles,
     arrivalRps: forecast.upperRps,
     runningPlan: observation.runningPlan,
     estimator: 'distribution',
   };
-  const result = optimize(problem, verify);
+  const result = context.policy.plan(problem, context.policy.usesVerdicts ? verify : undefined);
   const evidence: DecisionEvidence = { forecast, result };
   const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
   if (plan === undefined) return { kind: 'hold', reason: infeasibleReason(result), evidence };
@@ -77,6 +89,7 @@ interface Proposal {
 /** Why a feasible plan should wait, or undefined when it should be applied. */
 function holdReason(context: ControlContext, { observation, plan, changes, verify }: Proposal): string | undefined {
   const { spec } = context;
+  if (!context.policy.keepsGoodPlans) return undefined;
   const running = planThatRuns(spec, observation.runningPlan);
   if (running === undefined || !mayStay(context, running)) return undefined;
   if (!showsSloMet(verify(running, spec.slo))) return undefined;

@@ -22,6 +22,7 @@ import { type ServingGraph, servingGraph } from '../serve/serving-graph.js';
 import type { ArrivalProcess } from './arrivals/arrival-process.js';
 import { SimulatedFleet, type SimulatedReplica } from './simulated-fleet.js';
 import { SimulationTally } from './simulation-tally.js';
+import { type MeanUse, UseMeter } from './use-meter.js';
 
 /** What to simulate. `hostCores` bounds the replica threads that run at once (Infinity when they are not on one host). */
 export interface SimulationSetup {
@@ -35,6 +36,10 @@ export interface SimulationSetup {
   /** Off for verification: without drops and with unbounded queues a miss shows as a late completion. */
   readonly drops: boolean;
   readonly controller?: SimulatedController;
+  /** Requests that arrive and batches that start earlier are simulated but not counted; 0 without it. */
+  readonly measureFromMs?: number;
+  /** Accuracy (fraction) of what runs; without it accuracies count as 0. */
+  readonly accuracyOf?: (running: RunningPlan) => number;
   /** Called at each end of a request. */
   readonly onEnd?: (end: SimulatedEnd) => void;
 }
@@ -44,8 +49,8 @@ export interface SimulatedEnd {
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;
   readonly latencyMs: number | undefined;
-  /** What runs at that moment. */
-  runningPlan(): RunningPlan;
+  /** Accuracy (fraction) of what runs at that moment. */
+  readonly pas: number;
 }
 
 /** A control loop in simulated time. Ticks that come while changes are under way are skipped, as a served loop does. */
@@ -61,6 +66,8 @@ export interface SimulationRun {
   readonly tally: SimulationTally;
   readonly endedAtMs: number;
   readonly graph: ServingGraph;
+  /** Of the measured time. */
+  readonly meanUse: MeanUse;
 }
 
 type Request = RequestState<undefined, undefined>;
@@ -87,7 +94,9 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
   readonly #ages = new VariantAges();
   /** Shared arrays of empty items, by length. */
   readonly #emptyItems: undefined[][] = [];
-  readonly #runningPlan = () => this.#fleet.runningPlan();
+  readonly #fromMs: number;
+  readonly #meter: UseMeter;
+  #pas = 0;
   #loadEnded = false;
   #nowMs = 0;
 
@@ -96,6 +105,8 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     this.#setup = setup;
     this.graph = servingGraph(spec);
     this.tally = new SimulationTally(this.graph.stages.length, spec.slo.latencyMs);
+    this.#fromMs = setup.measureFromMs ?? 0;
+    this.#meter = new UseMeter(this.graph.stages.length, this.#fromMs);
     this.#serviceRng = setup.rng.fork('service');
     this.#fanOutRng = setup.rng.fork('fan-out');
     const maxQueueLength = setup.drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
@@ -104,7 +115,7 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
     this.#fleet = new SimulatedFleet({ spec, curves, graph: this.graph, scheduler: this.#scheduler, loadMs });
     this.#fleet.start(setup.plan, 0);
-    this.#ages.note(this.#fleet.runningPlan(), this.#nowMs);
+    this.#noteUse();
   }
 
   run(): SimulationRun {
@@ -115,26 +126,26 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
       this.#step(this.#events.pop());
     }
     invariant(this.#scheduler.inFlight === 0, 'requests are left in a simulation that has ended');
-    return { tally: this.tally, endedAtMs: this.#nowMs, graph: this.graph };
+    return { tally: this.tally, endedAtMs: this.#nowMs, graph: this.graph, meanUse: this.#meter.means(this.#nowMs) };
   }
 
   startBatch(replica: SimulatedReplica, nowMs: number): void {
     const { curve, index } = this.#fleet.engineOf(replica);
     const serviceMs = drawMs(curve.law(replica.batch.length), this.#serviceRng);
-    this.tally.stages[replica.stage]?.batchStarted(replica.batch, { nowMs, serviceMs });
+    if (nowMs >= this.#fromMs) this.tally.stages[replica.stage]?.batchStarted(replica.batch, { nowMs, serviceMs });
     this.#events.push(nowMs + serviceMs, index);
   }
 
   complete(request: Request, nowMs: number): void {
     const { arrivedAtMs } = request;
     const latencyMs = nowMs - arrivedAtMs;
-    this.tally.complete(latencyMs);
-    this.#setup.onEnd?.({ arrivedAtMs, endedAtMs: nowMs, latencyMs, runningPlan: this.#runningPlan });
+    if (arrivedAtMs >= this.#fromMs) this.tally.complete(latencyMs, this.#pas);
+    this.#setup.onEnd?.({ arrivedAtMs, endedAtMs: nowMs, latencyMs, pas: this.#pas });
   }
 
   drop({ arrivedAtMs, droppedAtStage }: Request, reason: DropReason, nowMs: number): void {
-    this.tally.drop(reason, droppedAtStage);
-    this.#setup.onEnd?.({ arrivedAtMs, endedAtMs: nowMs, latencyMs: undefined, runningPlan: this.#runningPlan });
+    if (arrivedAtMs >= this.#fromMs) this.tally.drop(reason, droppedAtStage);
+    this.#setup.onEnd?.({ arrivedAtMs, endedAtMs: nowMs, latencyMs: undefined, pas: this.#pas });
   }
 
   fail(): void {
@@ -145,7 +156,10 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     this.#events.push(atMs, WAKE);
   }
 
-  drained(): void {}
+  drained(replica: SimulatedReplica): void {
+    this.#fleet.left(replica);
+    this.#meter.note(this.#fleet.uses(), this.#nowMs);
+  }
 
   /** Draws an item count with the expected mean: its floor or ceiling. */
   fanOut(edge: { readonly index: number }): readonly undefined[] {
@@ -173,7 +187,7 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
 
   #arrive(): void {
     const arrivedAtMs = this.#nowMs;
-    this.tally.arrived += 1;
+    if (arrivedAtMs >= this.#fromMs) this.tally.arrived += 1;
     if (this.#setup.controller !== undefined) this.#countArrival();
     this.#scheduleArrival();
     const deadlineAtMs = arrivedAtMs + this.#setup.spec.slo.latencyMs;
@@ -198,12 +212,21 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     this.#events.push(this.#nowMs + controller.intervalMs, TICK);
     if (this.#fleet.changing) return;
     this.#scheduleChange(this.#fleet.enqueue(controller.decide(this.#observe()), this.#nowMs));
+    this.#meter.note(this.#fleet.uses(), this.#nowMs);
   }
 
   #finishChange(): void {
     const nextMs = this.#fleet.finishChange(this.#nowMs);
-    this.#ages.note(this.#fleet.runningPlan(), this.#nowMs);
+    this.#noteUse();
     this.#scheduleChange(nextMs);
+  }
+
+  /** Takes note of a change in what serves. */
+  #noteUse(): void {
+    const running = this.#fleet.runningPlan();
+    this.#ages.note(running, this.#nowMs);
+    this.#pas = this.#setup.accuracyOf?.(running) ?? 0;
+    this.#meter.note(this.#fleet.uses(), this.#nowMs);
   }
 
   #scheduleChange(doneAtMs: number | undefined): void {

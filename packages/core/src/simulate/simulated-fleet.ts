@@ -9,7 +9,7 @@ import type { PipelineSpec, Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningStage } from '../model/running-plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
-import type { ServiceCurve } from '../profile/service-curve.js';
+import { capacityRps, type ServiceCurve } from '../profile/service-curve.js';
 import type { PipelineScheduler } from '../serve/pipeline-scheduler.js';
 import type { ServingReplica } from '../serve/replica.js';
 import type { ServingGraph } from '../serve/serving-graph.js';
@@ -33,6 +33,14 @@ interface Fielded {
   readonly resources: Resources;
 }
 
+/** What a stage uses at one moment; `capacityRps` counts items of the replicas that take new batches. */
+export interface StageUse {
+  readonly replicas: number;
+  readonly capacityRps: number;
+  /** By replica, those that are being started included. */
+  readonly resources: readonly Resources[];
+}
+
 /** What a replica runs from; `index` is its event code. */
 interface Engine {
   readonly index: number;
@@ -44,7 +52,10 @@ const START_CONCURRENCY = 2;
 /** Carries plans and changes out in simulated time. */
 export class SimulatedFleet {
   readonly #setup: FleetSetup;
+  /** Every replica that was ever there, by event code. */
   readonly #fielded: Fielded[] = [];
+  /** Those that have not left. */
+  readonly #present = new Set<Fielded>();
   /** By replica: the scheduler may start a batch before it has handed the new replica back. */
   readonly #engines = new Map<ReplicaId, Engine>();
   readonly #plans = new Map<StageId, StagePlan>();
@@ -104,6 +115,36 @@ export class SimulatedFleet {
     return this.#beginNext(nowMs);
   }
 
+  /** Takes note that a drained replica is gone. */
+  left(replica: SimulatedReplica): void {
+    this.#present.delete(this.#fielded[this.engineOf(replica).index] as Fielded);
+  }
+
+  /** What each stage uses at this moment, by stage index: what serves, what still finishes a batch, and what is being started. */
+  uses(): readonly StageUse[] {
+    const { graph } = this.#setup;
+    return graph.stages.map(({ id, index }) => {
+      const present = [...this.#present].filter(({ replica }) => replica.stage === index);
+      const starting = this.#underWay?.stageId === id ? this.#startingResources(index, this.#underWay.to) : [];
+      const ready = present.filter(({ replica }) => !replica.draining);
+      return {
+        replicas: present.length,
+        capacityRps: ready.reduce((sum, { replica }) => sum + this.#capacityRps(index, replica), 0),
+        resources: [...present.map(({ resources }) => resources), ...starting],
+      };
+    });
+  }
+
+  #startingResources(stage: number, to: StagePlan): readonly Resources[] {
+    const fitting = this.#live(stage).filter((each) => isLike(each, to)).length;
+    return Array.from({ length: Math.max(0, to.replicas - fitting) }, () => to.resources);
+  }
+
+  #capacityRps(stage: number, replica: SimulatedReplica): number {
+    const id = this.#setup.graph.stages[stage]?.id as StageId;
+    return capacityRps(this.engineOf(replica).curve, 1, this.#plans.get(id)?.maxBatchSize ?? 1);
+  }
+
   /** What serves now; replicas that only finish their batch are left out. */
   runningPlan(): RunningPlan {
     const stages: Record<StageId, RunningStage> = {};
@@ -139,12 +180,14 @@ export class SimulatedFleet {
       const id = replicaId(`${variantId}-${index}`);
       this.#engines.set(id, { index, curve });
       const replica = scheduler.addReplica(stage, { replicaId: id, cpuCores: resources.cpuCores }, nowMs);
-      this.#fielded.push({ replica, variantId, resources });
+      const fielded = { replica, variantId, resources };
+      this.#fielded.push(fielded);
+      this.#present.add(fielded);
     }
   }
 
   #live(stage: number): readonly Fielded[] {
-    return this.#fielded.filter(({ replica }) => replica.stage === stage && !replica.draining);
+    return [...this.#present].filter(({ replica }) => replica.stage === stage && !replica.draining);
   }
 
   #refreshPolicies(nowMs: number): void {

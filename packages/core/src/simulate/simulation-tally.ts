@@ -36,16 +36,24 @@ export class SimulationTally {
   arrived = 0;
   completed = 0;
   withinSlo = 0;
+  /** Accuracies (fractions) of the completed requests, summed up. */
+  pasSum = 0;
+  /** The same over those within the SLO. */
+  pasWithinSloSum = 0;
 
   constructor(stageCount: number, sloLatencyMs: number) {
     this.stages = Array.from({ length: stageCount }, () => new StageTally());
     this.#sloLatencyMs = sloLatencyMs;
   }
 
-  complete(latencyMs: number): void {
+  /** Counts a completed request; `pas` is the accuracy (fraction) of what runs at its end. */
+  complete(latencyMs: number, pas: number): void {
     this.completed += 1;
     this.latencyMs.record(latencyMs);
-    if (latencyMs <= this.#sloLatencyMs) this.withinSlo += 1;
+    this.pasSum += pas;
+    if (latencyMs > this.#sloLatencyMs) return;
+    this.withinSlo += 1;
+    this.pasWithinSloSum += pas;
   }
 
   drop(reason: DropReason, stage: number | undefined): void {

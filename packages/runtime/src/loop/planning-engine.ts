@@ -1,5 +1,7 @@
 /** Planning and deciding over one pipeline and its profiles: core's functions with their verifier wired in. Synchronous. */
 import {
+  type ControlContext,
+  controlPolicies,
   type Decision,
   type Observation,
   onTick,
@@ -10,6 +12,7 @@ import {
   type ProfileSet,
   policies,
   requireCurves,
+  smoothedRate,
   verifiersOf,
 } from '@equipoise/core';
 
@@ -34,8 +37,13 @@ export function planningEngine(setup: PlanningSetup): <Task extends PlanningTask
   const { spec, profiles, hostCores, seed } = setup;
   const curves = requireCurves(spec, profiles);
   const verifierAt = verifiersOf({ spec, curves, hostCores, seed });
+  const context: ControlContext = {
+    ...{ spec, profiles, curves, verifierAt },
+    policy: controlPolicies.equipoise,
+    forecaster: smoothedRate,
+  };
   const answer = (task: PlanningTask): Decision | PlanResult => {
-    if (task.kind === 'tick') return onTick({ spec, profiles, curves, verifierAt }, task.observation);
+    if (task.kind === 'tick') return onTick(context, task.observation);
     const { arrivalRps } = task;
     const problem: PlanningProblem = {
       spec,
