@@ -1,0 +1,80 @@
+import type { PipelineSpec, StageId } from '@equipoise/core';
+import { loadPipelineFile } from '@equipoise/pipeline-file';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { readPlanStages, readRunningPlan } from './read-plan.js';
+
+const folder = new TestFolder();
+let spec: PipelineSpec;
+
+const part = (variantId: string, replicas = 1) => ({
+  variantId,
+  resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
+  maxBatchSize: 4,
+  maxBatchWaitMs: 0,
+  replicas,
+  trafficFraction: 1,
+});
+const plan = { stages: { detect: [part('small', 2)], classify: [part('only')] } };
+
+function written(document: unknown): string {
+  return `${folder.path}/${folder.write('plan.json', typeof document === 'string' ? document : JSON.stringify(document))}`;
+}
+
+beforeAll(async () => {
+  const loaded = await loadPipelineFile(`${folder.path}/${folder.write('pipeline.yaml', syntheticPipeline())}`);
+  if (loaded.kind === 'invalid') throw new Error('the pipeline is valid');
+  spec = loaded.spec;
+});
+
+afterAll(() => folder.remove());
+
+describe('a saved plan', () => {
+  it.each([
+    ['a whole answer', { kind: 'feasible', plan, objectiveValue: 1 }],
+    ['the best effort of an infeasible answer', { kind: 'infeasible', bestEffort: plan }],
+    ['a plan alone', plan],
+  ])('is read from %s', async (_, document) => {
+    expect(await readPlanStages(written(document), spec)).toEqual(plan.stages);
+  });
+
+  it('stands for replicas that run', async () => {
+    const running = await readRunningPlan(written(plan), spec);
+    const detect = running.stages['detect' as StageId];
+    expect(detect).toMatchObject({ maxBatchSize: 4, maxBatchWaitMs: 0 });
+    expect(detect?.replicas.map(({ variantId, status }) => `${variantId} ${status}`)).toEqual([
+      'small ready',
+      'small ready',
+    ]);
+  });
+
+  it.each([
+    ['{', 'FILE_UNREADABLE', 'is no JSON'],
+    [[], 'FILE_UNREADABLE', 'expected what `equipoise plan'],
+    [{ points: [] }, 'FILE_UNREADABLE', 'it holds several'],
+    [
+      { stages: { detect: plan.stages.detect } },
+      'NOT_FOUND',
+      'it has the stages detect; synthetic has detect, classify',
+    ],
+    [{ stages: { ...plan.stages, detect: [part('huge')] } }, 'NOT_FOUND', 'no variant huge; the pipeline has small'],
+    [{ stages: { ...plan.stages, detect: [] } }, 'FILE_UNREADABLE', 'stage detect: expected a list'],
+    [
+      { stages: { ...plan.stages, detect: [part('small', 1.5)] } },
+      'FILE_UNREADABLE',
+      'replicas, a whole number, found 1.5',
+    ],
+    [{ stages: { ...plan.stages, detect: [part('small', 0)] } }, 'FILE_UNREADABLE', 'replicas, a number of at least 1'],
+    [{ stages: { ...plan.stages, classify: [{ ...part('only'), resources: null }] } }, 'FILE_UNREADABLE', 'found null'],
+  ])('that is %j is refused', async (document, code, message) => {
+    await expect(readPlanStages(written(document), spec)).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('that is not there is named by the path tried', async () => {
+    const path = `${folder.path}/none.json`;
+    await expect(readPlanStages(path, spec)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND', details: { path } });
+  });
+});

@@ -1,0 +1,142 @@
+/**
+ * A plan that was saved as JSON: what `plan --json` or `plan --out` wrote, or the `plan` inside it. What stands there is held against the
+ * pipeline, so that a plan of another pipeline is refused with what differs.
+ */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import {
+  AppError,
+  type PipelineSpec,
+  type Plan,
+  type Resources,
+  type RunningPlan,
+  type RunningStage,
+  replicaId,
+  type StageId,
+  type StagePlan,
+  type StageSpec,
+} from '@equipoise/core';
+
+/** The stages of the plan in `path`. Throws AppError FILE_NOT_FOUND, FILE_UNREADABLE or NOT_FOUND with what to correct. */
+export async function readPlanStages(path: string, spec: PipelineSpec): Promise<Plan['stages']> {
+  const stages = stagesIn(await readJson(path), path);
+  const ids = spec.stages.map(({ id }) => id);
+  const unknown = Object.keys(stages).filter((name) => !ids.some((id) => id === name));
+  const missing = ids.filter((id) => !Object.hasOwn(stages, id));
+  if (unknown.length > 0 || missing.length > 0) {
+    const found = Object.keys(stages).join(', ') || 'none';
+    const message = `${path} is a plan of another pipeline: it has the stages ${found}; ${spec.name} has ${ids.join(', ')}.`;
+    throw new AppError('NOT_FOUND', message, { details: { path, unknown, missing } });
+  }
+  return Object.fromEntries(spec.stages.map((stage) => [stage.id, stagePlans(stages[stage.id], { stage, path })]));
+}
+
+/** The plan in `path` as replicas that run and are ready. */
+export async function readRunningPlan(path: string, spec: PipelineSpec): Promise<RunningPlan> {
+  const stages = Object.entries(await readPlanStages(path, spec)) as [StageId, readonly StagePlan[]][];
+  return { stages: Object.fromEntries(stages.map(([id, parts]) => [id, runningStage(id, parts)])) };
+}
+
+function runningStage(id: StageId, parts: readonly StagePlan[]): RunningStage {
+  const [first] = parts;
+  const replicas = parts.flatMap(({ variantId, resources, replicas: count }) =>
+    Array.from({ length: count }, (_, index) => ({
+      replicaId: replicaId(`${id}-${variantId}-${index}`),
+      variantId,
+      resources,
+      status: 'ready' as const,
+    })),
+  );
+  return { replicas, maxBatchSize: first?.maxBatchSize ?? 1, maxBatchWaitMs: first?.maxBatchWaitMs ?? 0 };
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const filePath = resolve(path);
+  const details = { path: filePath };
+  let text: string;
+  try {
+    text = await readFile(filePath, 'utf8');
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const missing = code === 'ENOENT' || code === 'ENOTDIR';
+    if (missing) throw new AppError('FILE_NOT_FOUND', `plan not found: ${filePath}`, { details, cause });
+    throw new AppError('FILE_UNREADABLE', `the plan ${filePath} cannot be read: ${message}`, { details, cause });
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError('FILE_UNREADABLE', `${path} is no JSON: ${reason}`, { details, cause });
+  }
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** `stages` of the document, of its plan or of its best effort. */
+function stagesIn(document: unknown, path: string): JsonObject {
+  const whole: JsonObject = isObject(document) ? document : {};
+  const plan = [whole['plan'], whole['bestEffort'], whole].find((part) => isObject(part) && isObject(part['stages']));
+  if (isObject(plan) && isObject(plan['stages'])) return plan['stages'];
+  const several = Array.isArray(whole['points']) || Array.isArray(whole['plans']);
+  const advice = several
+    ? 'it holds several; save one of them as a file of its own'
+    : 'expected what `equipoise plan FILE --arrival-rps N --out P.json` writes';
+  throw new AppError('FILE_UNREADABLE', `${path} is no plan: ${advice}.`, { details: { path: resolve(path) } });
+}
+
+interface Place {
+  readonly stage: StageSpec;
+  readonly path: string;
+}
+
+function stagePlans(value: unknown, at: Place): readonly StagePlan[] {
+  if (!Array.isArray(value) || value.length === 0) throw wrong(at, 'expected a list of at least one variant', value);
+  return value.map((part: unknown) => stagePlan(part, at));
+}
+
+function stagePlan(value: unknown, at: Place): StagePlan {
+  if (!isObject(value)) throw wrong(at, 'expected a variant with its resources', value);
+  const variant = at.stage.variants.find(({ id }) => id === value['variantId']);
+  if (variant === undefined) {
+    const known = at.stage.variants.map(({ id }) => id).join(', ');
+    const message = `${at.path}, stage ${at.stage.id}: there is no variant ${String(value['variantId'])}; the pipeline has ${known}.`;
+    throw new AppError('NOT_FOUND', message, { details: { stageId: at.stage.id } });
+  }
+  return {
+    variantId: variant.id,
+    resources: resourcesOf(value['resources'], at),
+    maxBatchSize: wholeNumber(value, 'maxBatchSize', at),
+    maxBatchWaitMs: numberFrom(value, { field: 'maxBatchWaitMs', least: 0 }, at),
+    replicas: wholeNumber(value, 'replicas', at),
+    trafficFraction: numberFrom(value, { field: 'trafficFraction', least: 0 }, at),
+  };
+}
+
+function resourcesOf(value: unknown, at: Place): Resources {
+  if (!isObject(value)) throw wrong(at, 'expected resources {cpuCores, memoryBytes, gpus}', value);
+  return {
+    cpuCores: numberFrom(value, { field: 'cpuCores', least: 0.05 }, at),
+    memoryBytes: numberFrom(value, { field: 'memoryBytes', least: 0 }, at),
+    gpus: numberFrom(value, { field: 'gpus', least: 0 }, at),
+  };
+}
+
+function numberFrom(from: JsonObject, { field, least }: { field: string; least: number }, at: Place): number {
+  const value = from[field];
+  if (typeof value === 'number' && value >= least) return value;
+  throw wrong(at, `expected ${field}, a number of at least ${least}`, value);
+}
+
+function wholeNumber(from: JsonObject, field: string, at: Place): number {
+  const value = numberFrom(from, { field, least: 1 }, at);
+  if (Number.isSafeInteger(value)) return value;
+  throw wrong(at, `expected ${field}, a whole number`, value);
+}
+
+function wrong({ stage, path }: Place, expected: string, found: unknown): AppError {
+  const message = `${path}, stage ${stage.id}: ${expected}, found ${JSON.stringify(found) ?? 'nothing'}.`;
+  return new AppError('FILE_UNREADABLE', message, { details: { path: resolve(path), stageId: stage.id } });
+}
