@@ -4,8 +4,8 @@
  * I(x) = cv² − (cv⁴ − 1) ÷ 6x (Cox 1962) has taken over.
  */
 import { type ArrivalProcess, drawArrivals } from '../../packages/core/src/estimate/arrivals.js';
-import { type Burstiness, poissonBurstiness } from '../../packages/core/src/estimate/burstiness.js';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
+import { type Burstiness, poissonBurstiness } from '../../packages/core/src/model/burstiness.js';
 
 const LONG_MS = 10_000;
 const COUNTED_UP_TO = 300;

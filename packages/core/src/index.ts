@@ -19,6 +19,7 @@ export * from './kernel/latency-histogram.js';
 export * from './kernel/rng.js';
 export * from './model/accuracy-table.js';
 export * from './model/app-error.js';
+export * from './model/burstiness.js';
 export * from './model/change.js';
 export * from './model/decision.js';
 export * from './model/ids.js';

@@ -1,24 +1,10 @@
 /**
- * Burstiness of a request stream, and the model that the estimate makes of it.
+ * What a stage feels of a bursty request stream (its dispersions and their fit: model/burstiness).
  *
- * Measured is the index of dispersion of counts, I(t) = variance ÷ mean of the requests in windows of length t, at two windows. A rate that
- * switches between two levels (MMPP) has I(t) = 1 + A·(1 − (1 − e^(−rt)) ÷ (rt)), where r is the rate of forgetting and A what is
- * reached in the long run: two windows give both. What changes faster than a stage works is felt as items in company, a renewal
- * dispersion; what changes slower is felt as a steady rate that is now higher, now lower. Changes slower than the long window belong to
- * the forecast.
+ * What changes faster than a stage works is felt as items in company, a renewal dispersion; what changes slower is felt as a steady rate
+ * that is now higher, now lower. Changes slower than the long window belong to the forecast.
  */
-
-/** Dispersion of request counts in windows of `sloMs` and of 10 s (1 is Poisson), and how lopsided the rate is (0 when left out). */
-export interface Burstiness {
-  readonly sloMs: number;
-  readonly dispersionAtSlo: number;
-  readonly dispersionAt10s: number;
-  /** Skewness of the arrival rate: 0 for as much time high as low, positive for short high phases. */
-  readonly rateSkewness?: number;
-}
-
-/** Poisson arrivals. */
-export const poissonBurstiness: Burstiness = { sloMs: 1000, dispersionAtSlo: 1, dispersionAt10s: 1 };
+import { type Burstiness, type BurstinessFit, fitBurstiness, isPoisson } from '../model/burstiness.js';
 
 /** A rate that is `highFactor` times the mean for `meanHighMs` on average, then `lowFactor` times for `meanLowMs`. */
 export interface RateSwitching {
@@ -34,46 +20,18 @@ export interface FeltBurstiness {
   readonly switching?: RateSwitching;
 }
 
-const LONG_WINDOW_MS = 10_000;
-/** Below this the excess over Poisson is not worth modeling. */
-const LEAST_EXCESS = 0.02;
 /** Below this share of the excess the slow part is felt as company too. */
 const LEAST_SLOW_PART = 0.05;
 /** A rate that is forgotten within this many requests, or this many times faster than the stage works, is felt as company. */
 const FAST_REQUESTS = 4;
 const FAST_STAGES = 1.5;
 
-/** Whether the request stream is Poisson for all that the estimate can tell. */
-export const isPoisson = ({ dispersionAt10s }: Burstiness): boolean => !(dispersionAt10s - 1 >= LEAST_EXCESS);
+const fits = new WeakMap<Burstiness, BurstinessFit>();
 
-interface Fit {
-  readonly excess: number;
-  readonly forgettingPerMs: number;
-}
-
-/** 1 − (1 − e^(−x)) ÷ x. */
-const reached = (x: number): number => (x < 1e-6 ? x / 2 : 1 + Math.expm1(-x) / x);
-
-const fits = new WeakMap<Burstiness, Fit>();
-
-function fitted(burstiness: Burstiness): Fit {
-  const known = fits.get(burstiness) ?? fit(burstiness);
+function fitted(burstiness: Burstiness): BurstinessFit {
+  const known = fits.get(burstiness) ?? fitBurstiness(burstiness);
   fits.set(burstiness, known);
   return known;
-}
-
-function fit({ sloMs, dispersionAtSlo, dispersionAt10s }: Burstiness): Fit {
-  const long = dispersionAt10s - 1;
-  const ratio = Math.max(0, dispersionAtSlo - 1) / long;
-  let [low, high] = [Math.log(1 / (6 * LONG_WINDOW_MS)), Math.log(100)];
-  for (let i = 0; i < 50; i++) {
-    const middle = (low + high) / 2;
-    const r = Math.exp(middle);
-    if (reached(r * sloMs) / reached(r * LONG_WINDOW_MS) < ratio) low = middle;
-    else high = middle;
-  }
-  const forgettingPerMs = Math.exp((low + high) / 2);
-  return { excess: long / reached(forgettingPerMs * LONG_WINDOW_MS), forgettingPerMs };
 }
 
 /** Share of time in the high state for a skewness of the rate. */

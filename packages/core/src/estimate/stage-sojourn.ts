@@ -5,8 +5,10 @@
  * counted against that. The law is that of the last item of a request's items that arrive together, so that a fan-out is charged with
  * its slowest part.
  */
+
+import { type Burstiness, isPoisson, poissonBurstiness } from '../model/burstiness.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
-import { type Burstiness, type FeltBurstiness, feltBurstiness, isPoisson, poissonBurstiness } from './burstiness.js';
+import { type FeltBurstiness, feltBurstiness } from './burstiness.js';
 
 import { burstyLaw } from './bursty-law.js';
 import { shareLaw } from './share-simulation.js';

@@ -5,9 +5,9 @@
  * what-if needs no second file. Policies are pure: the only time they know is the clock that is handed to them, and it only fills
  * `certificate.elapsedMs`.
  */
-import type { Burstiness } from '../estimate/burstiness.js';
 import type { Clock } from '../kernel/clock.js';
 import { AppError } from '../model/app-error.js';
+import type { Burstiness } from '../model/burstiness.js';
 import type { StageId } from '../model/ids.js';
 import type { Budget, Objective, PipelineSpec, Slo, StagePins } from '../model/pipeline-spec.js';
 import type { Plan, PlanResult, PlanVerification } from '../model/plan.js';
