@@ -32,6 +32,17 @@ const jsonFlag = () => new Option('--json', 'print one JSON document on stdout; 
 const policyFlag = (description: string) =>
   new Option('--policy <name>', description).choices(policyNames).default(policyNames[0]);
 
+const loadFlag = () =>
+  new Option('--load <file>', 'CSV with the requests of each second, or the name of a shipped load').conflicts([
+    'arrivalRps',
+    'durationS',
+  ]);
+const arrivalsFlag = () =>
+  new Option(
+    '--arrivals <form>',
+    'poisson, deterministic, gamma:CV, mmpp:…, daily-cycle:…, step:…, ramp:…, square-wave:… or piecewise-linear:… (docs/reference/loads.md); with --load how a second is filled: poisson, uniform or bunched',
+  ).default('poisson');
+
 /** The program with all its commands. A wrong usage throws CommanderError from `parseAsync`. */
 export function buildProgram(): Command {
   const program = new Command('equipoise')
@@ -152,19 +163,10 @@ function addLoad(program: Command): void {
     .command('load')
     .argument('<url>', 'the /v1/pipelines/NAME/run or /v2/models/NAME/infer address')
     .description('send an open-loop load and report latencies from the scheduled send time')
-    .option('--arrival-rps <n>', 'constant rate', rate)
-    .option('--duration-s <n>', 'length of a constant load', positive)
-    .addOption(
-      new Option('--load <file>', 'CSV with the number of requests of each second').conflicts([
-        'arrivalRps',
-        'durationS',
-      ]),
-    )
-    .addOption(
-      new Option('--arrivals <kind>', 'spread of a constant load')
-        .choices(['poisson', 'deterministic'])
-        .default('poisson'),
-    )
+    .option('--arrival-rps <n>', 'rate of a load without a file', rate)
+    .option('--duration-s <n>', 'length of a load without a file', positive)
+    .addOption(loadFlag())
+    .addOption(arrivalsFlag())
     .option('--body <path>', 'a file or a folder of files to send, in turn')
     .option('--content-type <type>', 'media type of the bodies; by their ending when left out')
     .option('--timeout-ms <n>', 'give up on a request after this time', timeoutMs, 10_000)

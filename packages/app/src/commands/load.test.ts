@@ -71,7 +71,7 @@ describe('equipoise load', () => {
   });
 
   it.each([
-    [['--arrival-rps', '5'], 2, 'WRONG_USAGE', '--arrival-rps N --duration-s T, or --load FILE.csv'],
+    [['--arrival-rps', '5'], 2, 'WRONG_USAGE', '--arrival-rps N --duration-s T, or --load FILE.csv or NAME'],
     [['--load', 'missing.csv'], 3, 'FILE_NOT_FOUND', 'missing.csv'],
     [['--load', 'text.txt'], 2, 'INVALID_INPUT', 'text.txt has no line'],
     [['--arrival-rps', '5', '--duration-s', '1', '--body', 'missing'], 3, 'FILE_NOT_FOUND', 'missing'],

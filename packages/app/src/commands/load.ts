@@ -1,35 +1,19 @@
 /** `equipoise load`: an open-loop load against a running pipeline. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import {
-  AppError,
-  type ArrivalProcess,
-  deterministicArrivals,
-  poissonArrivals,
-  SeededRng,
-  traceArrivals,
-} from '@equipoise/core';
-import { type LoadBody, type LoadResult, parseLoadFile, runLoad } from '@equipoise/runtime';
+import { AppError, arrivalsOf, loadDurationS, SeededRng } from '@equipoise/core';
+import { type LoadBody, type LoadResult, runLoad } from '@equipoise/runtime';
+import { type LoadRequest, resolveLoad } from '../compose/resolve-load.js';
 import { msText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 
 /** Flags of the command. */
-export interface LoadOptions {
-  readonly arrivalRps?: number;
-  readonly durationS?: number;
-  readonly load?: string;
-  readonly arrivals: 'poisson' | 'deterministic';
+export interface LoadOptions extends LoadRequest {
   readonly body?: string;
   readonly contentType?: string;
   readonly timeoutMs: number;
   readonly seed: number;
-}
-
-/** A load with its length, for the progress bar. */
-interface PlannedLoad {
-  readonly arrivals: ArrivalProcess;
-  readonly durationMs: number;
 }
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
@@ -47,7 +31,9 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
       'WRONG_USAGE',
       `${url} is not an address; expected for example http://127.0.0.1:8080/v1/pipelines/NAME/run.`,
     );
-  const { arrivals, durationMs } = await plannedLoad(options);
+  const { spec } = await resolveLoad(options);
+  const arrivals = arrivalsOf(spec, new SeededRng(options.seed));
+  const durationMs = loadDurationS(spec) * 1000;
   const bodies = await bodiesOf(options);
   const display = progressDisplay('load');
   const showProgress = (sent: number, elapsedMs: number) =>
@@ -64,23 +50,6 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
   } finally {
     display.stop();
   }
-}
-
-async function plannedLoad({ load: file, arrivalRps, durationS, arrivals, seed }: LoadOptions): Promise<PlannedLoad> {
-  const rng = new SeededRng(seed);
-  if (file !== undefined) {
-    const counts = parseLoadFile(await readText(file), file);
-    return { arrivals: traceArrivals(counts, rng), durationMs: counts.length * 1000 };
-  }
-  if (arrivalRps === undefined || durationS === undefined) {
-    throw new AppError('WRONG_USAGE', 'Say what load to send: --arrival-rps N --duration-s T, or --load FILE.csv.');
-  }
-  const durationMs = durationS * 1000;
-  const constant =
-    arrivals === 'deterministic'
-      ? deterministicArrivals(arrivalRps, durationMs)
-      : poissonArrivals(arrivalRps, durationMs, rng);
-  return { arrivals: constant, durationMs };
 }
 
 /** The body file, or all files of a body folder in the order of their names; an empty JSON object without any. */
@@ -105,12 +74,6 @@ async function filesOf(folder: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name);
   return names.sort().map((name) => join(folder, name));
-}
-
-async function readText(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new AppError('FILE_NOT_FOUND', `The load file ${file} cannot be read.`, { cause });
-  });
 }
 
 function loadText(result: LoadResult): string {
