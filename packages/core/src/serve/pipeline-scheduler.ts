@@ -85,14 +85,15 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   batchDone(replica: ServingReplica<Payload, Context>, outputs: readonly Payload[], nowMs: number): void {
     invariant(replica.busy, `replica ${replica.replicaId} finished a batch that it did not run`);
     this.#nowMs = nowMs;
-    const items = replica.batch.slice();
+    const { batch } = replica;
     const stage = this.#stage(replica.stage);
     stage.finish(replica, nowMs);
     if (replica.draining) this.#release(replica);
-    for (let i = 0; i < items.length; i++) {
-      const item = items[i] as StageItem<Payload, Context>;
+    for (let i = 0; i < batch.length; i++) {
+      const item = batch[i] as StageItem<Payload, Context>;
       if (!item.request.ended) this.#advanceItem(item, replica.stage, outputs[i] as Payload);
     }
+    replica.empty();
     this.#attend(stage);
     this.#openGate();
     this.#settle();
@@ -232,10 +233,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   #settle(): void {
     const attention = this.#attention;
     while (attention.length > 0) {
-      let first = 0;
-      for (let i = 1; i < attention.length; i++) {
-        if (headDeadline(attention[i]) < headDeadline(attention[first])) first = i;
-      }
+      const first = attention.length === 1 ? 0 : mostUrgent(attention);
       const stage = attention[first] as StageScheduler<Payload, Context>;
       if (stage.dispatchOne(this.#nowMs)) continue;
       stage.needsAttention = false;
@@ -249,6 +247,15 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   }
 }
 
-function headDeadline<Payload, Context>(stage: StageScheduler<Payload, Context> | undefined): number {
-  return stage?.queue.peek()?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
+/** Index of the stage whose head has the earliest deadline. */
+function mostUrgent<Payload, Context>(stages: readonly StageScheduler<Payload, Context>[]): number {
+  let first = 0;
+  let firstAtMs = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < stages.length; i++) {
+    const deadlineAtMs = stages[i]?.queue.peek()?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
+    if (deadlineAtMs >= firstAtMs) continue;
+    first = i;
+    firstAtMs = deadlineAtMs;
+  }
+  return first;
 }

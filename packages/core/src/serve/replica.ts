@@ -26,4 +26,8 @@ export class ServingReplica<Payload, Context> {
     this.threads = Math.max(1, Math.ceil(description.cpuCores));
     this.bucket = description.cpuCores < 1 ? new CpuShareBucket(description.cpuCores, nowMs) : undefined;
   }
+  /** Takes the finished batch out. (Item by item: setting the length gives the array's memory back, to be taken anew by the next.) */
+  empty(): void {
+    while (this.batch.length > 0) this.batch.pop();
+  }
 }

@@ -89,9 +89,8 @@ export class StageScheduler<Payload, Context> {
     }
   }
 
-  /** Takes the finished batch of a replica out and frees its cores. */
+  /** Frees a replica that has finished its batch, and its cores. */
   finish(replica: ServingReplica<Payload, Context>, nowMs: number): void {
-    replica.batch.length = 0;
     replica.busy = false;
     replica.bucket?.batchEnded(nowMs);
     this.#gate.leave(replica.threads);
