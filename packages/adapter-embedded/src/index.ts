@@ -4,7 +4,7 @@ export { EmbeddedActuator, type EmbeddedActuatorOptions } from './actuator/embed
 export { preciseClock } from './alarm-clock.js';
 export { type Launchers, launcherFor } from './launcher-for.js';
 export { importModule } from './stage-module/import-module.js';
-export { resolveArtifact } from './stage-module/stage-artifact.js';
+export { locateFile, resolveArtifact } from './stage-module/stage-artifact.js';
 export {
   type ServiceTime,
   SyntheticReplicaLauncher,

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { packageReference, resolveArtifact } from './stage-artifact.js';
+import { locateFile, packageReference, resolveArtifact } from './stage-artifact.js';
 
 const baseDir = mkdtempSync(join(tmpdir(), 'equipoise-artifacts-'));
 const packages = join(baseDir, 'node_modules');
@@ -46,6 +46,16 @@ describe('resolveArtifact', () => {
       code,
       message: expect.stringContaining(message),
     });
+  });
+});
+
+describe('locateFile', () => {
+  it('is where resolveArtifact finds a file, also one that is not there', async () => {
+    for (const artifact of ['./net.onnx', 'npm:@scope/models/assets/net.onnx', 'npm:esbuild/package.json'])
+      expect(locateFile(artifact, baseDir)).toBe(await resolveArtifact(artifact, baseDir));
+    expect(locateFile('./missing.onnx', baseDir)).toBe(join(baseDir, 'missing.onnx'));
+    expect(locateFile('npm:not-installed-models/net.onnx', baseDir)).toBeUndefined();
+    expect(locateFile('https://models.example/net.onnx', baseDir)).toBeUndefined();
   });
 });
 

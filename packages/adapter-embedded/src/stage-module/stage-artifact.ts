@@ -3,7 +3,8 @@
  * package. The package is found as Node finds it from the pipeline's folder, and else from where Equipoise is installed;
  * its `exports` do not matter, because a model file is data and is never imported.
  */
-import { access, stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { AppError } from '@equipoise/core';
@@ -21,21 +22,19 @@ export function packageReference(reference: string): PackageReference {
   return { packageName: parts.slice(0, nameParts).join('/'), path: parts.slice(nameParts).join('/') };
 }
 
-const isFolder = (path: string): Promise<boolean> =>
-  stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
-/** The folder of an installed package, or FILE_NOT_FOUND with what to install. */
-export async function packageFolder(packageName: string, baseDir: string): Promise<string> {
-  const places = [join(baseDir, 'package.json'), import.meta.url].flatMap(
-    (from) => createRequire(from).resolve.paths(packageName) ?? [],
-  );
-  for (const place of places) {
-    const folder = join(place, packageName);
-    if (await isFolder(folder)) return folder;
-  }
+function installedFolder(packageName: string, baseDir: string): string | undefined {
+  return [join(baseDir, 'package.json'), import.meta.url]
+    .flatMap((from) => createRequire(from).resolve.paths(packageName) ?? [])
+    .map((place) => join(place, packageName))
+    .find(isFolder);
+}
+
+/** The folder of an installed package; throws FILE_NOT_FOUND with what to install. */
+export function packageFolder(packageName: string, baseDir: string): string {
+  const folder = installedFolder(packageName, baseDir);
+  if (folder !== undefined) return folder;
   throw new AppError(
     'FILE_NOT_FOUND',
     `The package ${packageName} is not installed where ${baseDir} can find it; run \`npm install ${packageName}\` there.`,
@@ -43,10 +42,19 @@ export async function packageFolder(packageName: string, baseDir: string): Promi
   );
 }
 
-async function artifactFile(artifact: string, baseDir: string): Promise<string> {
-  if (!artifact.startsWith('npm:')) return resolve(baseDir, artifact);
-  const { packageName, path } = packageReference(artifact.slice('npm:'.length));
-  return join(await packageFolder(packageName, baseDir), path);
+const schemeOf = (reference: string): string | undefined => /^([a-z][a-z0-9+.-]+):/i.exec(reference)?.[1];
+
+/**
+ * Where the file of a reference would be, whether it is there or not; undefined when that is no place on this machine: the package is
+ * not installed, or the address is one to be fetched.
+ */
+export function locateFile(reference: string, baseDir: string): string | undefined {
+  const scheme = schemeOf(reference);
+  if (scheme === undefined) return resolve(baseDir, reference);
+  if (scheme !== 'npm') return undefined;
+  const { packageName, path } = packageReference(reference.slice('npm:'.length));
+  const folder = installedFolder(packageName, baseDir);
+  return folder === undefined ? undefined : join(folder, path);
 }
 
 /**
@@ -54,14 +62,15 @@ async function artifactFile(artifact: string, baseDir: string): Promise<string> 
  * address that cannot be fetched.
  */
 export async function resolveArtifact(artifact: string, baseDir: string): Promise<string> {
-  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(artifact)?.[1];
+  const scheme = schemeOf(artifact);
   if (scheme !== undefined && scheme !== 'npm') {
     throw new AppError(
       'MODEL_LOAD_FAILED',
       `The artifact ${artifact} cannot be fetched: this version reads local paths and npm:package/path, not ${scheme}:.`,
     );
   }
-  const path = await artifactFile(artifact, baseDir);
+  if (scheme === 'npm') packageFolder(packageReference(artifact.slice('npm:'.length)).packageName, baseDir);
+  const path = locateFile(artifact, baseDir) as string;
   await access(path).catch((error: unknown) => {
     throw new AppError('FILE_NOT_FOUND', `The artifact ${artifact} is not there: no file ${path}.`, {
       details: { path },

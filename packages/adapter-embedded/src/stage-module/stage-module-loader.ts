@@ -50,7 +50,7 @@ export async function locateStageModule(
 ): Promise<ModuleLocation> {
   if (module.startsWith('npm:')) {
     const specifier = module.slice('npm:'.length);
-    await packageFolder(packageReference(specifier).packageName, baseDir);
+    packageFolder(packageReference(specifier).packageName, baseDir);
     return {
       kind: 'package',
       specifier,

@@ -1,32 +1,54 @@
 /** The profiles that plans are made from: those kept on this machine; inline ones of the pipeline file need no keeping. */
-import { AppError, type PipelineSpec, type ProfileSet } from '@equipoise/core';
-import { type KeptProfile, keptProfile, ProfileCache } from '@equipoise/runtime';
+import { locateFile } from '@equipoise/adapter-embedded';
+import { AppError, type PipelineSpec, type ProfileSet, scaleProfile } from '@equipoise/core';
+import { type KeptProfile, keptProfile, ProfileCache, type VariantVerdict } from '@equipoise/runtime';
 import pc from 'picocolors';
 
 /**
- * The kept profiles. What is stale is used with a warning that names the command which renews it; what another processor measured is
- * refused with AppError PROFILE_INVALID, because its times say nothing about this one.
+ * The kept profiles. What is stale is used with a warning that names the command which renews it. What another processor measured is
+ * refused with AppError PROFILE_INVALID, because its times say nothing about this one, unless `scale` says how many times as long they
+ * are here; then it is used at that factor, and says so (`scaled`).
  */
-export function profilesFor(spec: PipelineSpec, file: string): ProfileSet {
-  const kept = keptProfile(spec, ProfileCache.of(spec));
+export function profilesFor(spec: PipelineSpec, file: string, scale?: number): ProfileSet {
+  const kept = keptProfile(spec, ProfileCache.of(spec), { locate: locateFile });
   const foreign = foreignVariants(kept);
-  if (foreign.length > 0) {
-    const message = `The kept profile is of another machine (${foreign.join(', ')}); \`equipoise profile ${file}\` measures this one.`;
-    throw new AppError('PROFILE_INVALID', message, { details: { variants: foreign } });
+  if (foreign.size > 0 && scale === undefined) throw foreignError(file, [...foreign.values()]);
+  if (foreign.size === 0 && scale !== undefined) {
+    const message = 'No kept profile is of another machine, so there is nothing to scale; leave --profile-scale out.';
+    throw new AppError('WRONG_USAGE', message);
   }
   const stale = kept.kind === 'stale' ? kept.reasons.map((reason) => `stale profile: ${reason}`) : [];
-  for (const note of [...kept.warnings, ...stale]) {
-    process.stderr.write(`${pc.yellow('warning')} ${note}; \`equipoise profile ${file}\` renews it\n`);
-  }
-  return kept.profile.variants;
+  for (const note of [...kept.warnings, ...stale]) warn(`${note}; \`equipoise profile ${file}\` renews it`);
+  if (foreign.size > 0) warn(`profiles of another machine are used at ${scale} times their times`);
+  return kept.profile.variants.map((profile) => {
+    const measuredOn = foreign.get(profile);
+    return scale === undefined || measuredOn === undefined
+      ? profile
+      : scaleProfile(profile, { factor: scale, measuredOn });
+  });
 }
 
-function foreignVariants({ variants, profile }: KeptProfile): readonly string[] {
-  const { cpuModel, platform, arch } = profile.machine;
-  return variants.flatMap((verdict) => {
-    if (verdict.kind !== 'stale') return [];
-    const { machine } = verdict.profile.identity;
-    const same = machine.cpuModel === cpuModel && machine.platform === platform && machine.arch === arch;
-    return same ? [] : [`${verdict.grid.stage.id}/${verdict.grid.variant.id} by ${machine.cpuModel}`];
-  });
+/** Profiles that another processor measured, with its name. */
+function foreignVariants({ variants, profile: { machine } }: KeptProfile): ReadonlyMap<ForeignProfile, string> {
+  return new Map(
+    variants.flatMap((verdict) => {
+      if (verdict.kind !== 'stale') return [];
+      const there = verdict.profile.identity.machine;
+      const same =
+        there.cpuModel === machine.cpuModel && there.platform === machine.platform && there.arch === machine.arch;
+      return same ? [] : [[verdict.profile, there.cpuModel] as const];
+    }),
+  );
+}
+
+type ForeignProfile = Exclude<VariantVerdict, { readonly kind: 'missing' }>['profile'];
+
+function foreignError(file: string, machines: readonly string[]): AppError {
+  const names = [...new Set(machines)];
+  const message = `The kept profile is of another machine (${names.join(', ')}). \`equipoise profile ${file}\` measures this one; --profile-scale FACTOR takes it over if you know how many times as long a batch takes here (1.4: 40 % longer).`;
+  return new AppError('PROFILE_INVALID', message, { details: { machines: names } });
+}
+
+function warn(text: string): void {
+  process.stderr.write(`${pc.yellow('warning')} ${text}\n`);
 }

@@ -1,12 +1,17 @@
 /** What the control loop sees at a tick and what it decides, both plain data so that a log can be replayed. */
+import type { Burstiness } from './burstiness.js';
 import type { Change } from './change.js';
-import type { StageId } from './ids.js';
+import type { ExpectedLoad } from './expected-load.js';
+import type { StageId, VariantId } from './ids.js';
 import type { Plan, PlanResult } from './plan.js';
+import type { ProfileScale } from './profile-point.js';
 import type { RunningPlan } from './running-plan.js';
 
 /** Arrivals counted in whole seconds, oldest first; the running second is left out. */
 export interface LoadObservation {
   readonly arrivalsPerSecond: readonly number[];
+  /** Measured over the last ten minutes; missing while too little was seen. */
+  readonly burstiness?: Burstiness;
 }
 
 /** How a stage stands. */
@@ -32,14 +37,18 @@ export interface Observation {
 export interface Forecast {
   readonly method: string;
   readonly meanRps: number;
-  /** The rate that plans are made for. */
+  /** The rate that plans must hold at. */
   readonly upperRps: number;
 }
 
 /** The data behind a decision. */
 export interface DecisionEvidence {
   readonly forecast: Forecast;
+  /** What was planned for and verified at; missing where nothing was planned. */
+  readonly load?: ExpectedLoad;
   readonly result?: PlanResult;
+  /** Profiles of another machine that the plan rests on, with the factor that was asked for. */
+  readonly scaledProfiles?: readonly (ProfileScale & { readonly stageId: StageId; readonly variantId: VariantId })[];
 }
 
 /** What the control loop wants done, with its reason in words. */

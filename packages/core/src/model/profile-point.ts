@@ -13,6 +13,12 @@ export interface ProfilePoint {
   readonly memoryBytes?: number;
 }
 
+/** Where a profile that was carried over from another machine was measured, and the factor on its times. */
+export interface ProfileScale {
+  readonly factor: number;
+  readonly measuredOn: string;
+}
+
 /** Everything measured of one variant. */
 export interface LatencyProfile {
   readonly stageId: StageId;
@@ -20,6 +26,8 @@ export interface LatencyProfile {
   readonly points: readonly ProfilePoint[];
   /** Time from start to ready. */
   readonly loadMs: number;
+  /** Missing when it was measured where it is used. */
+  readonly scaled?: ProfileScale;
 }
 
 /** The profiles of a pipeline, one per stage and variant. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { stageId, variantId } from '../model/ids.js';
-import { scaleProfile } from './scale-profile.js';
+import { scaledProfiles, scaleProfile } from './scale-profile.js';
 
 it('stretches times, divides rates and keeps the rest', () => {
   const point = { cpuCores: 1, batchSize: 4, meanMs: 10, p50Ms: 9, p95Ms: 12, p99Ms: 14, throughputRps: 400 };
@@ -13,12 +13,17 @@ it('stretches times, divides rates and keeps the rest', () => {
     ],
     loadMs: 100,
   };
-  expect(scaleProfile(profile, 1.5)).toEqual({
+  const scaled = { factor: 1.5, measuredOn: 'other' };
+  expect(scaleProfile(profile, scaled)).toEqual({
     ...profile,
     points: [
       { ...point, meanMs: 15, p50Ms: 13.5, p95Ms: 18, p99Ms: 21, throughputRps: 400 / 1.5, memoryBytes: 7 },
       { cpuCores: 2, batchSize: 1, p50Ms: 4.5 },
     ],
     loadMs: 150,
+    scaled,
   });
+  expect(scaledProfiles([profile, scaleProfile(profile, scaled)])).toEqual([
+    { stageId: 'a', variantId: 'v', factor: 1.5, measuredOn: 'other' },
+  ]);
 });

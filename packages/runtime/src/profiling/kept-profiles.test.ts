@@ -9,6 +9,7 @@ import {
   bench,
   boundsWith,
   linear,
+  locateRelative,
   machine,
   pipeline,
   samples,
@@ -64,6 +65,111 @@ describe('kept profiles', () => {
     expect(resumed.launcher.launches).toEqual(['a/small@1', 'b/v@1']);
   });
 
+  it('go on at the very point where an interrupted run was, with what it had measured', async () => {
+    const whole = await bench(spec(), stages).profile();
+    // Stage b breaks down at its fourth size; what came before is on disk by then, as after a kill.
+    const breaking = {
+      ...stages,
+      b: {
+        serviceMs: (_: unknown, items: number) => {
+          if (items === 8) throw new Error('killed');
+          return 1 + items;
+        },
+      },
+    };
+    await expect(bench(spec(), breaking).profile({ cache: cacheOf() })).rejects.toThrow('killed');
+    const { variants, unfinished } = cacheOf().read();
+    expect(variants.map(({ variantId: id }) => id)).toEqual(['small', 'large']);
+    expect(unfinished).toMatchObject([{ stageId: 'b', variantId: 'v', depth: 'quick' }]);
+    expect(unfinished[0]?.points.map(({ batchSize }) => batchSize)).toEqual([1, 2, 4]);
+    // Nobody plans from half a profile.
+    expect(keptProfile(spec(), cacheOf(), { locate: locateRelative, machine }).kind).toBe('missing');
+
+    const resumed = bench(spec(), stages);
+    expect(await resumed.profile({ cache: cacheOf() })).toEqual(whole);
+    const measuredSizes = resumed.launcher.batches
+      .filter(({ replica }) => replica === 'b/v@1')
+      .map(({ inputs }) => inputs.length);
+    expect([...new Set(measuredSizes)]).toEqual([8, 16, 32]);
+    expect(cacheOf().read().unfinished).toEqual([]);
+  });
+
+  it('do not go on from points of other conditions, of less depth, or where all is to be renewed', async () => {
+    const interrupt = async (over: Partial<ProfileRequest> = {}) => {
+      const first = bench(spec(), { a: { serviceMs: (_, items) => (items === 4 ? Number.NaN : 5 + items) } });
+      const cutOff = { nowMs: () => (Number.isNaN(first.clock.atMs) ? cut() : first.clock.atMs) };
+      await expect(first.profile({ cache: cacheOf(), clock: cutOff, ...over })).rejects.toThrow('cut off');
+    };
+    const firstSizes = async (over: Partial<ProfileRequest> = {}) => {
+      const { profile, launcher } = bench(spec(), stages);
+      await profile({ cache: cacheOf(), ...over });
+      return launcher.batches.find(({ replica }) => replica === 'a/small@1')?.inputs.length;
+    };
+    await interrupt();
+    expect(await firstSizes({ options: { quick: true, renew: true } })).toBe(1);
+    rmSync(cacheOf().path);
+    await interrupt();
+    expect(await firstSizes({ options: { quick: false } })).toBe(1);
+    rmSync(cacheOf().path);
+    await interrupt();
+    expect(await firstSizes({ machine: { ...machine, nodeVersion: 'v22' } })).toBe(1);
+    rmSync(cacheOf().path);
+    await interrupt();
+    expect(await firstSizes()).toBe(4);
+  });
+
+  it('measure only what was added when the grid has grown', async () => {
+    await bench(spec(boundsWith([1, 2])), stages).profile({ cache: cacheOf() });
+    const grown = bench(spec(boundsWith([1, 2, 3])), stages);
+    const { variants } = await grown.profile({ cache: cacheOf() });
+    expect(variants[2]?.points.map(({ batchSize }) => batchSize)).toEqual([1, 2, 3]);
+    expect(
+      new Set(grown.launcher.batches.filter(({ replica }) => replica === 'b/v@1').map(({ inputs }) => inputs.length)),
+    ).toEqual(new Set([3]));
+  });
+
+  it('are stale where the latency target now allows sizes that were over it', async () => {
+    const within = (latencyMs: number): PipelineSpec => ({ ...spec(), slo: { latencyMs, percentile: 99 } });
+    await bench(within(20), stages).profile({ cache: cacheOf() });
+    const judge = (latencyMs: number) => keptProfile(within(latencyMs), cacheOf(), { locate: locateRelative, machine });
+    writeFileSync(join(baseDir, 'unused'), '');
+    const reasons = (latencyMs: number) =>
+      judge(latencyMs).variants.flatMap((verdict) => (verdict.kind === 'stale' ? verdict.reasons : []));
+    expect(reasons(20)).not.toContain('the latency target allows batch sizes that were over it');
+    expect(reasons(15)).not.toContain('the latency target allows batch sizes that were over it');
+    expect(reasons(400)).toContain('the latency target allows batch sizes that were over it');
+  });
+
+  it('know a file in a package by where the launcher finds it, and a packaged module by its description', async () => {
+    const packaged: PipelineSpec = {
+      ...spec(),
+      stages: [stage('a', [variant('v', { artifact: 'npm:models/m.onnx' })], { module: 'npm:@scope/stages/a' })],
+    };
+    const [only] = packaged.stages as [StageSpec];
+    const entry = {
+      ...packaged,
+      sources: [{ name: 'in', to: [only.id], tensors: [] }],
+      edges: [],
+      outputs: [{ from: only.id }],
+    };
+    const locate = (reference: string) => join(baseDir, reference.replace('npm:', '').replaceAll('/', '_'));
+    writeFileSync(join(baseDir, 'models_m.onnx'), 'weights');
+    writeFileSync(join(baseDir, '@scope_stages_package.json'), '{"version":"1.0.0"}');
+    const { profile } = bench(entry, stages);
+    await profile({ cache: cacheOf(), locate });
+    const again = async () => {
+      const { profile: run, launcher } = bench(entry, stages);
+      await run({ cache: cacheOf(), locate });
+      return launcher.launches.length;
+    };
+    expect(await again()).toBe(0);
+    writeFileSync(join(baseDir, 'models_m.onnx'), 'other weights');
+    expect(await again()).toBe(1);
+    writeFileSync(join(baseDir, '@scope_stages_package.json'), '{"version":"1.0.1"}');
+    expect(await again()).toBe(1);
+    expect(await again()).toBe(0);
+  });
+
   it('are measured again where the code, an import, the artifact, the machine, the inputs or the grid changed', async () => {
     await bench(spec(), stages).profile({ cache: cacheOf() });
     writeFileSync(join(baseDir, 'model'), 'other weights');
@@ -87,7 +193,7 @@ describe('kept profiles', () => {
   });
 
   it('are judged with reasons', async () => {
-    expect(keptProfile(spec(), cacheOf(), machine)).toMatchObject({
+    expect(keptProfile(spec(), cacheOf(), { locate: locateRelative, machine })).toMatchObject({
       kind: 'missing',
       reasons: ['stage a, variant small: not measured yet', expect.anything(), expect.anything()],
     });
@@ -95,7 +201,10 @@ describe('kept profiles', () => {
       .profile({ cache: cacheOf(), samples: [] })
       .catch(() => {});
     await bench(spec(), stages).profile({ cache: cacheOf() });
-    const judged = keptProfile(spec(), cacheOf(), { ...machine, cpuModel: 'other' });
+    const judged = keptProfile(spec(), cacheOf(), {
+      locate: locateRelative,
+      machine: { ...machine, cpuModel: 'other' },
+    });
     expect(judged.kind).toBe('stale');
     expect(judged.reasons[0]).toBe(
       'stage a, variant small: the samples or a stage before it changed; it was measured with cpuModel test, here it is other',
@@ -110,15 +219,23 @@ describe('kept profiles', () => {
     for (const damaged of [
       text.slice(0, 200),
       '[]',
-      '{"formatVersion": 1, "variants": [{}]}',
-      text.replace('"formatVersion": 1', '"formatVersion": 2'),
+      '{"formatVersion": 2, "variants": [{}], "unfinished": []}',
+      '{"formatVersion": 2, "variants": [], "unfinished": [{"stageId": "a"}]}',
+      text.replace('"formatVersion": 2', '"formatVersion": 1'),
       text.replace('"p50Ms"', '"x"'),
     ]) {
       writeFileSync(path, damaged);
-      expect(cacheOf().read()).toEqual({ variants: [], warning: expect.stringContaining(path) });
+      expect(cacheOf().read()).toEqual({ variants: [], unfinished: [], warning: expect.stringContaining(path) });
     }
-    expect(keptProfile(spec(), cacheOf(), machine)).toMatchObject({ kind: 'missing', warnings: [expect.anything()] });
+    expect(keptProfile(spec(), cacheOf(), { locate: locateRelative, machine })).toMatchObject({
+      kind: 'missing',
+      warnings: [expect.anything()],
+    });
     await bench(spec(), stages).profile({ cache: cacheOf() });
     expect(cacheOf().read().variants).toHaveLength(3);
   });
 });
+
+function cut(): never {
+  throw new Error('cut off');
+}

@@ -1,15 +1,15 @@
 /**
- * Measures one profile point: a single replica in a closed loop, the next batch handed over as soon as the last one is back, so the
+ * Measures one point: a single replica in a closed loop, the next batch handed over as soon as the last one is back, so the
  * throughput is that of saturation and never that of an offered load. The service time of a batch is how long it occupies the
  * replica as the dispatch rule sees it, from hand-over to answer: the way to the replica and back is part of it, the copying of
  * inputs is not. For tiny models that way is most of the time.
  *
- * It stops as soon as the interval of the mean (and, where asked for, of the p99) is tight, or at the time cap.
+ * It stops as soon as the interval of the mean (and, where asked for, of the p99) is tight, or at the time cap; the figures say which.
  */
 import type { Clock, ModelRunner } from '@equipoise/core';
-import { BatchTimes, quantileOfSorted, quantileUncertaintyFraction } from './batch-statistics.js';
+import { BatchTimes, quantileInterval, quantileOfSorted } from './batch-statistics.js';
 import type { InputCycle } from './input-cycle.js';
-import type { MeasuredPoint, ProfileDepth } from './measured-profile.js';
+import type { MeasurementEnd, ProfileDepth, ServiceFigures } from './measured-profile.js';
 
 /** When a point is warm, when it is sure enough, and when it has to end; `maxMs` counts from its first batch. */
 export interface PointLimits {
@@ -44,6 +44,18 @@ export const pointLimits: Readonly<Record<ProfileDepth, PointLimits>> = {
   },
 };
 
+/** Limits of a figure that stands beside another and decides nothing: a quarter of the time. */
+export function briefer(limits: PointLimits): PointLimits {
+  const { warmUpMs, minMeasuredMs, minBatches, maxMs } = limits;
+  return {
+    ...limits,
+    warmUpMs: warmUpMs / 4,
+    minMeasuredMs: minMeasuredMs / 4,
+    minBatches: Math.ceil(minBatches / 4),
+    maxMs: maxMs / 4,
+  };
+}
+
 /** Batches that are timed even when the cap was hit before. */
 const LEAST_BATCHES = 3;
 /** A batch that no clock saw time pass in took at most this. */
@@ -53,7 +65,6 @@ const CLOCK_RESOLUTION_MS = 0.001;
 export interface PointMeasurement {
   readonly runner: ModelRunner;
   readonly inputs: InputCycle;
-  readonly cpuCores: number;
   readonly batchSize: number;
   readonly limits: PointLimits;
   readonly clock: Clock;
@@ -87,35 +98,50 @@ function isSure(times: BatchTimes, measuredMs: number, limits: PointLimits): boo
   if (limits.p99UncertaintyFraction === Number.POSITIVE_INFINITY) return true;
   // Sorting is not free: look again only when the sample has grown by a sixteenth.
   if (times.count % Math.max(1, times.count >> 4) !== 0) return false;
-  return quantileUncertaintyFraction(times.sorted(), 0.99) <= limits.p99UncertaintyFraction;
+  return p99UncertaintyFraction(times.sorted()) <= limits.p99UncertaintyFraction;
 }
 
-/** One point; rejects with the AppError of a batch that failed. */
-export async function measurePoint(measurement: PointMeasurement): Promise<MeasuredPoint> {
+/** Half the width of the p99's interval ÷ the p99. */
+function p99UncertaintyFraction(sortedMs: Float64Array): number {
+  const interval = quantileInterval(sortedMs, 0.99);
+  if (interval === undefined) return Number.POSITIVE_INFINITY;
+  return (interval.highMs - interval.lowMs) / 2 / quantileOfSorted(sortedMs, 0.99);
+}
+
+/** The figures of one point; rejects with the AppError of a batch that failed. */
+export async function measurePoint(measurement: PointMeasurement): Promise<ServiceFigures> {
   const { clock, limits } = measurement;
   const capAtMs = clock.nowMs() + limits.maxMs;
   await warmUp(measurement);
   const times = new BatchTimes();
   let measuredMs = 0;
-  while (times.count < LEAST_BATCHES || (clock.nowMs() < capAtMs && !isSure(times, measuredMs, limits))) {
+  let endedBy: MeasurementEnd | undefined;
+  while (endedBy === undefined) {
     const serviceMs = await timedBatch(measurement);
     times.add(serviceMs);
     measuredMs += serviceMs;
+    if (isSure(times, measuredMs, limits)) endedBy = 'sure';
+    else if (times.count >= LEAST_BATCHES && clock.nowMs() >= capAtMs) endedBy = 'time-cap';
   }
-  return pointOf(measurement, times, measuredMs);
+  return figuresOf(times, { batchSize: measurement.batchSize, measuredMs, endedBy });
 }
 
-function pointOf({ cpuCores, batchSize }: PointMeasurement, times: BatchTimes, measuredMs: number): MeasuredPoint {
+function figuresOf(
+  times: BatchTimes,
+  run: { readonly batchSize: number; readonly measuredMs: number; readonly endedBy: MeasurementEnd },
+): ServiceFigures {
   const sortedMs = times.sorted();
+  const interval = quantileInterval(sortedMs, 0.99);
   return {
-    cpuCores,
-    batchSize,
     p50Ms: quantileOfSorted(sortedMs, 0.5),
     p95Ms: quantileOfSorted(sortedMs, 0.95),
     // One stall among few batches can lift the mean above the p99, which no service law of the planner can follow.
     p99Ms: Math.max(times.meanMs, quantileOfSorted(sortedMs, 0.99)),
     meanMs: times.meanMs,
-    throughputRps: (1000 * batchSize * times.count) / measuredMs,
+    throughputRps: (1000 * run.batchSize * times.count) / run.measuredMs,
     batches: times.count,
+    meanUncertaintyFraction: times.meanUncertaintyFraction(),
+    ...(interval === undefined ? {} : { p99IntervalMs: [interval.lowMs, interval.highMs] as const }),
+    endedBy: run.endedBy,
   };
 }

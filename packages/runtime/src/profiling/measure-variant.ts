@@ -1,23 +1,20 @@
 /**
- * Measures the grid of one variant, one replica per core count, batch sizes ascending, and decides which larger sizes cannot matter:
- * - a smaller one already exceeds the SLO alone (its median is above the latency target), or
- * - the median time per item has not fallen, by 2 % at least, for two sizes in a row: a larger batch would only make its items wait, or
- * - a smaller one failed, as it does in models of a fixed batch size.
+ * Measures the grid of one variant: one replica per core count, batch sizes ascending, first with the other cores busy and then, for
+ * less time, with them idle. Plans are made from the busy figures; the idle ones show what the neighbours cost. What an interrupted run
+ * had measured is taken over, and a replica is started only when something is left to measure.
  *
  * Memory is the growth of the resident memory of this process from before the launch to after the point. It is an approximation: it counts
  * replicas in threads, with buffers of the caller, and not those in processes of their own.
  */
-import { AppError, type Clock, type ModelRunner, type ReplicaLauncher } from '@equipoise/core';
+import { AppError, type Clock, type LaunchedReplica, type ModelRunner, type ReplicaLauncher } from '@equipoise/core';
 import type { ProgressMeter } from '../progress-meter.js';
+import type { NeighbourLoad } from './busy-neighbours.js';
 import { InputCycle } from './input-cycle.js';
-import { measurePoint, type PointLimits } from './measure-point.js';
-import type { MeasuredPoint, SkippedPoint } from './measured-profile.js';
+import { briefer, measurePoint, type PointLimits } from './measure-point.js';
+import type { MeasuredPoint, ServiceFigures, SkippedPoint } from './measured-profile.js';
 import type { VariantGrid } from './profile-grid.js';
 import type { CapturedInputs } from './sample-walk.js';
-
-/** Sizes in a row whose time per item has not fallen before the rest is skipped. */
-const FLAT_SIZES = 2;
-const LEAST_GAIN = 0.02;
+import { SizeLimit, type SkipReason } from './size-limit.js';
 
 /** What a variant is measured with. */
 export interface VariantMeasurement {
@@ -28,11 +25,15 @@ export interface VariantMeasurement {
   readonly limits: PointLimits;
   readonly launcher: ReplicaLauncher;
   readonly clock: Clock;
-  /** Sees to it that the cores which a replica of `cpuCores` cores leaves free are busy. */
-  readonly keepOthersBusy: (cpuCores: number) => Promise<void> | undefined;
+  readonly neighbours: NeighbourLoad | undefined;
+  readonly coresAvailable: number;
   readonly residentBytes: () => number;
   readonly progress: ProgressMeter;
-  /** Called once with the first replica after it was measured. */
+  /** What is known already, of the same variant under the same conditions. */
+  readonly known: MeasuredVariant | undefined;
+  /** Called after every point with all that is known by then. */
+  readonly keep: (soFar: MeasuredVariant) => void;
+  /** Called once with the first replica after it was measured, if one was. */
   readonly afterMeasuring?: (runner: ModelRunner) => Promise<void>;
 }
 
@@ -43,98 +44,158 @@ export interface MeasuredVariant {
   readonly loadMs: number;
 }
 
-/** Follows the sizes of one core count and says why the next ones need not be measured. */
-class SizeLimit {
-  readonly #sloLatencyMs: number;
-  #bestItemMs = Number.POSITIVE_INFINITY;
-  #flatSizes = 0;
-
-  constructor(sloLatencyMs: number) {
-    this.#sloLatencyMs = sloLatencyMs;
-  }
-
-  reasonAfter({ batchSize, p50Ms }: MeasuredPoint): string | undefined {
-    const itemMs = p50Ms / batchSize;
-    this.#flatSizes = itemMs > this.#bestItemMs * (1 - LEAST_GAIN) ? this.#flatSizes + 1 : 0;
-    this.#bestItemMs = Math.min(this.#bestItemMs, itemMs);
-    if (p50Ms > this.#sloLatencyMs)
-      return `batch size ${batchSize} takes ${p50Ms.toFixed(1)} ms, more than the latency target of ${this.#sloLatencyMs} ms alone`;
-    if (this.#flatSizes >= FLAT_SIZES) return `time per item has not fallen for ${FLAT_SIZES} sizes up to ${batchSize}`;
-    return undefined;
-  }
+/** Measures all core counts; rejects with AppError when a replica does not start or its smallest batch fails. */
+export function measureVariant(measurement: VariantMeasurement): Promise<MeasuredVariant> {
+  return new VariantMeasurer(measurement).run();
 }
 
-/** Measures all core counts; rejects with AppError when a replica does not start or its smallest batch fails. */
-export async function measureVariant(measurement: VariantMeasurement): Promise<MeasuredVariant> {
-  const points: MeasuredPoint[] = [];
-  const skipped = [...measurement.grid.skipped];
-  let loadMs = 0;
-  for (const cpuCores of measurement.grid.coreCounts) {
-    const residentBefore = measurement.residentBytes();
-    const replica = await launch(measurement, cpuCores);
-    loadMs = Math.max(loadMs, replica.loadMs);
-    try {
-      await measurement.keepOthersBusy(cpuCores);
-      const grownBytes = () => measurement.residentBytes() - residentBefore;
-      const sized = await measureSizes(measurement, { runner: replica.runner, cpuCores, grownBytes });
-      points.push(...sized.points);
-      skipped.push(...sized.skipped);
-      if (cpuCores === measurement.grid.coreCounts[0]) await measurement.afterMeasuring?.(replica.runner);
-    } finally {
-      await replica.runner.close();
+class VariantMeasurer {
+  readonly #with: VariantMeasurement;
+  readonly #points: MeasuredPoint[] = [];
+  readonly #skipped: SkippedPoint[];
+  #loadMs: number;
+
+  constructor(measurement: VariantMeasurement) {
+    this.#with = measurement;
+    this.#skipped = [...measurement.grid.skipped];
+    this.#loadMs = measurement.known?.loadMs ?? 0;
+  }
+
+  async run(): Promise<MeasuredVariant> {
+    const { coreCounts } = this.#with.grid;
+    for (const cpuCores of coreCounts) {
+      const replica = new ReplicaOnDemand(this.#with, cpuCores, (loadMs) => {
+        this.#loadMs = Math.max(this.#loadMs, loadMs);
+      });
+      try {
+        await this.#measureBusy(replica);
+        if (replica.freeCores > 0) await this.#measureIdle(replica);
+        if (cpuCores === coreCounts[0]) await replica.ifStarted(this.#with.afterMeasuring);
+      } finally {
+        await replica.close();
+      }
+    }
+    return this.#soFar();
+  }
+
+  async #measureBusy(replica: ReplicaOnDemand): Promise<void> {
+    const { grid, progress, sloLatencyMs } = this.#with;
+    const { cpuCores } = replica;
+    const limit = new SizeLimit(sloLatencyMs);
+    let skip: SkipReason | undefined;
+    for (const batchSize of grid.batchSizes) {
+      const label = labelOf(grid, cpuCores, batchSize);
+      progress.begin(label);
+      const outcome: MeasuredPoint | SkipReason = skip ?? (await this.#pointOrReason(replica, batchSize));
+      if ('kind' in outcome) this.#skipped.push({ cpuCores, batchSize, ...outcome });
+      else this.#points.push(outcome);
+      skip = 'kind' in outcome ? outcome : limit.reasonAfter(outcome);
+      progress.finish(1, label);
     }
   }
-  return { points, skipped, loadMs };
-}
 
-function launch({ grid, launcher, baseDir }: VariantMeasurement, cpuCores: number) {
-  const { stage, variant } = grid;
-  const resources = { cpuCores, memoryBytes: variant.memoryBytes, gpus: variant.gpus };
-  return launcher.launch({ stage, variant, resources, baseDir });
-}
-
-interface SizedReplica {
-  readonly runner: ModelRunner;
-  readonly cpuCores: number;
-  readonly grownBytes: () => number;
-}
-
-async function measureSizes(
-  measurement: VariantMeasurement,
-  replica: SizedReplica,
-): Promise<Pick<MeasuredVariant, 'points' | 'skipped'>> {
-  const points: MeasuredPoint[] = [];
-  const skipped: SkippedPoint[] = [];
-  const limit = new SizeLimit(measurement.sloLatencyMs);
-  let reason: string | undefined;
-  for (const batchSize of measurement.grid.batchSizes) {
-    const label = labelOf(measurement.grid, replica.cpuCores, batchSize);
-    measurement.progress.begin(label);
-    const outcome = reason ?? (await pointOrReason(measurement, replica, batchSize));
-    if (typeof outcome === 'string') skipped.push({ cpuCores: replica.cpuCores, batchSize, reason: outcome });
-    else points.push(outcome);
-    reason = typeof outcome === 'string' ? outcome : limit.reasonAfter(outcome);
-    measurement.progress.finish(1, label);
+  async #measureIdle(replica: ReplicaOnDemand): Promise<void> {
+    const { grid, progress, limits } = this.#with;
+    for (const [index, point] of this.#points.entries()) {
+      if (point.cpuCores !== replica.cpuCores || point.idle !== undefined) continue;
+      progress.begin(`${labelOf(grid, point.cpuCores, point.batchSize)}, others idle`);
+      await this.#with.neighbours?.keepBusy(0);
+      const idle = await this.#figures(replica, point.batchSize, briefer(limits));
+      this.#points[index] = { ...point, idle };
+      this.#keep();
+    }
   }
-  return { points, skipped };
+
+  async #pointOrReason(replica: ReplicaOnDemand, batchSize: number): Promise<MeasuredPoint | SkipReason> {
+    const { grid, neighbours, limits } = this.#with;
+    const { cpuCores, freeCores } = replica;
+    const known = this.#known(cpuCores, batchSize);
+    if (known !== undefined) return known;
+    try {
+      await replica.start();
+      await neighbours?.keepBusy(freeCores);
+      const figures = await this.#figures(replica, batchSize, limits);
+      const memoryBytes = replica.grownBytes();
+      // The heap may have shrunk meanwhile; then nothing is known.
+      const memory = memoryBytes > 0 ? { memoryBytes } : {};
+      const point: MeasuredPoint = { cpuCores, batchSize, ...figures, ...memory, busyNeighbours: freeCores };
+      this.#keep(point);
+      return point;
+    } catch (error) {
+      if (!replica.started || !(error instanceof AppError) || error.code === 'REPLICA_LOST') throw error;
+      if (batchSize === grid.batchSizes[0]) throw failureOf(grid, batchSize, error);
+      return { kind: 'failed', reason: `batch size ${batchSize} failed: ${error.message}` };
+    }
+  }
+
+  #known(cpuCores: number, batchSize: number): MeasuredPoint | SkipReason | undefined {
+    const isIt = (at: { readonly cpuCores: number; readonly batchSize: number }) =>
+      at.cpuCores === cpuCores && at.batchSize === batchSize;
+    const { points = [], skipped = [] } = this.#with.known ?? {};
+    const failed = skipped.find((skip) => skip.kind === 'failed' && isIt(skip));
+    return points.find(isIt) ?? (failed && { kind: failed.kind, reason: failed.reason });
+  }
+
+  async #figures(replica: ReplicaOnDemand, batchSize: number, limits: PointLimits): Promise<ServiceFigures> {
+    const runner = await replica.start();
+    const { clock, inputs } = this.#with;
+    return measurePoint({ runner, inputs: new InputCycle(inputs), batchSize, limits, clock });
+  }
+
+  /** Keeps what is measured by now; a point in the middle of its sweep comes beside those of before. */
+  #keep(...latest: readonly MeasuredPoint[]): void {
+    const { points, ...rest } = this.#soFar();
+    this.#with.keep({ ...rest, points: [...points, ...latest] });
+  }
+
+  #soFar(): MeasuredVariant {
+    return { points: [...this.#points], skipped: [...this.#skipped], loadMs: this.#loadMs };
+  }
 }
 
-async function pointOrReason(
-  measurement: VariantMeasurement,
-  { runner, cpuCores, grownBytes }: SizedReplica,
-  batchSize: number,
-): Promise<MeasuredPoint | string> {
-  const { clock, limits, grid } = measurement;
-  const inputs = new InputCycle(measurement.inputs);
-  try {
-    const point = await measurePoint({ runner, inputs, cpuCores, batchSize, limits, clock });
-    const memoryBytes = grownBytes();
-    // The heap may have shrunk meanwhile; then nothing is known.
-    return memoryBytes > 0 ? { ...point, memoryBytes } : point;
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code === 'REPLICA_LOST') throw error;
-    if (batchSize === grid.batchSizes[0]) throw failureOf(grid, batchSize, error);
-    return `batch size ${batchSize} failed: ${error.message}`;
+/** The replica of one core count, started when it is first needed. */
+class ReplicaOnDemand {
+  readonly cpuCores: number;
+  /** Cores that the replica leaves to others, which somebody keeps busy. */
+  readonly freeCores: number;
+  readonly #with: VariantMeasurement;
+  readonly #onLoaded: (loadMs: number) => void;
+  #residentBefore = 0;
+  #launched: LaunchedReplica | undefined;
+
+  constructor(measurement: VariantMeasurement, cpuCores: number, onLoaded: (loadMs: number) => void) {
+    this.#with = measurement;
+    this.cpuCores = cpuCores;
+    this.freeCores = measurement.neighbours === undefined ? 0 : Math.max(0, measurement.coresAvailable - cpuCores);
+    this.#onLoaded = onLoaded;
+  }
+
+  get started(): boolean {
+    return this.#launched !== undefined;
+  }
+
+  async start(): Promise<ModelRunner> {
+    if (this.#launched === undefined) {
+      const { grid, launcher, baseDir, residentBytes } = this.#with;
+      const { stage, variant } = grid;
+      this.#residentBefore = residentBytes();
+      const resources = { cpuCores: this.cpuCores, memoryBytes: variant.memoryBytes, gpus: variant.gpus };
+      this.#launched = await launcher.launch({ stage, variant, resources, baseDir });
+      this.#onLoaded(this.#launched.loadMs);
+    }
+    return this.#launched.runner;
+  }
+
+  grownBytes(): number {
+    return this.#with.residentBytes() - this.#residentBefore;
+  }
+
+  async ifStarted(use: VariantMeasurement['afterMeasuring']): Promise<void> {
+    if (this.#launched !== undefined) await use?.(this.#launched.runner);
+  }
+
+  async close(): Promise<void> {
+    await this.#launched?.runner.close();
   }
 }
 

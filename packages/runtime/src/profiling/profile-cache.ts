@@ -1,18 +1,20 @@
 /**
  * Where profiles are kept between runs: one JSON file a pipeline, `<baseDir>/.equipoise/profiles/<pipeline>.json`. It is replaced as a whole
- * (written beside, flushed, renamed), so a reader sees the old or the new one. A file that cannot be understood counts as missing, with a
+ * (written beside, flushed, renamed), so a reader sees the old or the new one. Beside the whole profiles it keeps what an interrupted run
+ * had measured of others: nobody plans from that, but the next run goes on from it. A file that cannot be understood counts as missing, with a
  * warning; it is replaced by the next measurement.
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { AppError, type PipelineSpec } from '@equipoise/core';
-import type { VariantProfile } from './measured-profile.js';
+import type { UnfinishedProfile, VariantProfile } from './measured-profile.js';
 
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 /** What the file holds; `warning` when there is a file that is none. */
 export interface CachedProfiles {
   readonly variants: readonly VariantProfile[];
+  readonly unfinished: readonly UnfinishedProfile[];
   readonly warning?: string;
 }
 
@@ -30,26 +32,27 @@ export class ProfileCache {
   }
 
   read(): CachedProfiles {
-    if (!existsSync(this.path)) return { variants: [] };
+    if (!existsSync(this.path)) return { variants: [], unfinished: [] };
     try {
-      return { variants: variantsOf(JSON.parse(readFileSync(this.path, 'utf8'))) };
+      return profilesOf(JSON.parse(readFileSync(this.path, 'utf8')));
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       return {
         variants: [],
+        unfinished: [],
         warning: `The profile file ${this.path} is not usable (${reason}); it counts as missing.`,
       };
     }
   }
 
   /** Replaces the file; AppError STORE_FAILED when that is impossible. */
-  write(variants: readonly VariantProfile[]): void {
+  write(variants: readonly VariantProfile[], unfinished: readonly UnfinishedProfile[] = []): void {
     const written = `${this.path}.${process.pid}.new`;
     try {
       mkdirSync(dirname(this.path), { recursive: true });
       const file = openSync(written, 'w');
       try {
-        writeSync(file, `${JSON.stringify({ formatVersion: FORMAT_VERSION, variants }, undefined, 2)}\n`);
+        writeSync(file, `${JSON.stringify({ formatVersion: FORMAT_VERSION, variants, unfinished }, undefined, 2)}\n`);
         fsyncSync(file);
       } finally {
         closeSync(file);
@@ -61,14 +64,21 @@ export class ProfileCache {
   }
 }
 
-function variantsOf(document: unknown): readonly VariantProfile[] {
-  const { formatVersion, variants } = (document ?? {}) as { formatVersion?: unknown; variants?: unknown };
+function profilesOf(document: unknown): CachedProfiles {
+  const { formatVersion, variants, unfinished } = (document ?? {}) as Readonly<Record<string, unknown>>;
   if (formatVersion !== FORMAT_VERSION)
     throw new Error(`format version ${String(formatVersion)} where ${FORMAT_VERSION} is read`);
-  if (!Array.isArray(variants)) throw new Error('no list of variants');
-  const odd = variants.findIndex((variant) => !isVariantProfile(variant));
+  return {
+    variants: listOf(variants, (value) => isVariantProfile(value) && typeof value['measuredAtEpochMs'] === 'number'),
+    unfinished: listOf(unfinished, isVariantProfile),
+  };
+}
+
+function listOf<Profile>(value: unknown, isOne: (element: Readonly<Record<string, unknown>>) => boolean): Profile[] {
+  if (!Array.isArray(value)) throw new Error('no list of variants');
+  const odd = value.findIndex((element) => !isObject(element) || !isOne(element));
   if (odd >= 0) throw new Error(`variant ${odd + 1} is not a profile`);
-  return variants as readonly VariantProfile[];
+  return value as Profile[];
 }
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -82,13 +92,11 @@ const pointNumbers = ['cpuCores', 'batchSize', 'p50Ms', 'p95Ms', 'p99Ms', 'meanM
 const isPoint = (point: Readonly<Record<string, unknown>>): boolean =>
   pointNumbers.every((field) => typeof point[field] === 'number');
 
-function isVariantProfile(value: unknown): boolean {
+function isVariantProfile(value: Readonly<Record<string, unknown>>): boolean {
   return (
-    isObject(value) &&
     typeof value['stageId'] === 'string' &&
     typeof value['variantId'] === 'string' &&
     typeof value['loadMs'] === 'number' &&
-    typeof value['measuredAtEpochMs'] === 'number' &&
     (value['depth'] === 'quick' || value['depth'] === 'full') &&
     isObject(value['identity']) &&
     isObject(value['identity']['machine']) &&

@@ -38,6 +38,7 @@ function variantGrid(stage: StageSpec, variant: VariantSpec, coresAvailable: num
     batchSizes.map((batchSize) => ({
       cpuCores,
       batchSize,
+      kind: 'no-such-cores' as const,
       reason: `this machine has ${coresAvailable} ${coresAvailable === 1 ? 'core' : 'cores'}`,
     })),
   );

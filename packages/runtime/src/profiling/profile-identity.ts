@@ -1,10 +1,9 @@
 /**
  * What a profile's figures depend on, as digests (SHA-256): the machine, the artifact, the stage module with the files it imports by a
  * relative path, the parameters, and the inputs, that is the samples and everything before the stage that shapes them.
- * A remote artifact is known by its address and version alone.
+ * A remote artifact is known by its address and version alone, a module inside a package by the package's own description.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import type { PipelineSpec, ServingGraph, StageSpec, TensorMap, VariantSpec } from '@equipoise/core';
 import { canonicalJson, sha256 } from '../digest.js';
@@ -21,23 +20,17 @@ export interface VariantIdentity {
   readonly inputs: string;
 }
 
-/** A file inside an installed package, found by its folder: `exports` concern code, not data. */
-function packageFile(reference: string, baseDir: string): string | undefined {
-  const places = createRequire(join(baseDir, 'any.js')).resolve.paths(reference) ?? [];
-  return places.map((place) => join(place, reference)).find(existsSync);
-}
-
-function localPath(reference: string, baseDir: string): string | undefined {
-  if (reference.startsWith('npm:')) return packageFile(reference.slice('npm:'.length), baseDir);
-  if (/^[a-z][a-z0-9+.-]+:/i.test(reference)) return undefined;
-  return resolve(baseDir, reference);
-}
+/**
+ * Where the file of a reference is (a path relative to `baseDir`, or `npm:package/path`), by the rule of those who load it; undefined
+ * when it is not a file of this machine.
+ */
+export type LocateFile = (reference: string, baseDir: string) => string | undefined;
 
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
-function artifactDigest(variant: VariantSpec, baseDir: string): string {
+function artifactDigest(variant: VariantSpec, baseDir: string, locate: LocateFile): string {
   if (variant.artifact === undefined) return 'none';
-  const path = localPath(variant.artifact, baseDir);
+  const path = locate(variant.artifact, baseDir);
   if (path === undefined || !isFile(path)) return sha256('reference', variant.artifact, variant.version ?? '');
   return sha256(readFileSync(path));
 }
@@ -60,13 +53,24 @@ function collectSources(path: string, found: Map<string, string>): void {
   }
 }
 
-function moduleDigest(stage: StageSpec, baseDir: string): string {
+function moduleDigest(stage: StageSpec, baseDir: string, locate: LocateFile): string {
   if (stage.module === undefined) return 'none';
-  const path = localPath(stage.module, baseDir);
+  if (stage.module.startsWith('npm:')) return packageDigest(stage.module, baseDir, locate);
+  const path = locate(stage.module, baseDir);
   if (path === undefined || !isFile(path)) return sha256('reference', stage.module);
   const sources = new Map<string, string>();
   collectSources(path, sources);
   return sha256(...[...sources.values()].sort());
+}
+
+function packageDigest(module: string, baseDir: string, locate: LocateFile): string {
+  const [scopeOrName = '', name = ''] = module.slice('npm:'.length).split('/');
+  const description = locate(
+    `npm:${scopeOrName.startsWith('@') ? `${scopeOrName}/${name}` : scopeOrName}/package.json`,
+    baseDir,
+  );
+  const text = description !== undefined && isFile(description) ? readFileSync(description, 'utf8') : '';
+  return sha256('reference', module, text);
 }
 
 function tensorsDigest(tensors: TensorMap): string {
@@ -85,6 +89,7 @@ export class ProfileIdentities {
   readonly #graph: ServingGraph;
   readonly #machine: MachineFingerprint;
   readonly #samples: string;
+  readonly #locate: LocateFile;
   readonly #modules = new Map<StageSpec, string>();
   readonly #artifacts = new Map<VariantSpec, string>();
 
@@ -94,11 +99,13 @@ export class ProfileIdentities {
       readonly graph: ServingGraph;
       readonly machine: MachineFingerprint;
       readonly samples: readonly PipelineSample[];
+      readonly locate: LocateFile;
     },
   ) {
     this.#spec = spec;
     this.#graph = measured.graph;
     this.#machine = measured.machine;
+    this.#locate = measured.locate;
     this.#samples = sha256(...measured.samples.map(({ inputs }) => tensorsDigest(inputs)));
   }
 
@@ -109,8 +116,8 @@ export class ProfileIdentities {
   #code(stage: StageSpec, variant: VariantSpec) {
     const { baseDir } = this.#spec;
     return {
-      artifact: remembered(this.#artifacts, variant, () => artifactDigest(variant, baseDir)),
-      module: remembered(this.#modules, stage, () => moduleDigest(stage, baseDir)),
+      artifact: remembered(this.#artifacts, variant, () => artifactDigest(variant, baseDir, this.#locate)),
+      module: remembered(this.#modules, stage, () => moduleDigest(stage, baseDir, this.#locate)),
       parameters: sha256(canonicalJson(variant.parameters)),
     };
   }

@@ -1,4 +1,5 @@
 /** Toy pipelines and a launcher whose replicas take known times on a manual clock. */
+import { resolve } from 'node:path';
 import {
   AppError,
   type BatchResult,
@@ -24,6 +25,17 @@ export const machine: MachineFingerprint = {
   arch: 'x64',
   nodeVersion: 'v20',
 };
+
+/** Files by their path alone. */
+export const locateRelative = (reference: string, baseDir: string): string => resolve(baseDir, reference);
+
+/** Neighbours that only say how many of them are busy now. */
+export class CountedNeighbours {
+  busy = 0;
+  readonly keepBusy = async (threads: number): Promise<void> => {
+    this.busy = threads;
+  };
+}
 
 /** Time that passes only while a replica works. */
 export class WorkClock {
@@ -161,6 +173,7 @@ export function bench(spec: PipelineSpec, stages: Readonly<Record<string, FakeSt
     samples,
     options: { quick: true },
     clock,
+    locate: locateRelative,
     machine,
     residentBytes: () => 0,
     nowEpochMs: () => 1_700_000_000_000,

@@ -1,9 +1,11 @@
-import { curvesOf, type PipelineSpec, SeededRng, stageId } from '@equipoise/core';
+import { curvesOf, type PipelineSpec, SeededRng, stageId, variantId } from '@equipoise/core';
 import { describe, expect, it } from 'vitest';
 import type { WorkProgress } from '../progress-meter.js';
+import type { MeasuredPoint } from './measured-profile.js';
 import {
   bench,
   boundsWith,
+  CountedNeighbours,
   type FakeStage,
   int32,
   linear,
@@ -21,8 +23,9 @@ describe('profilePipeline', () => {
     const { profile, launcher } = bench(one, { a: { ...linear(6, 1), loadMs: 77 } }, 3);
     const { variants } = await profile();
     expect(variants).toMatchObject([{ stageId: 'a', variantId: 'v', loadMs: 77, depth: 'quick', skipped: [] }]);
+    const sure = { batches: 30, meanUncertaintyFraction: 0, endedBy: 'sure', busyNeighbours: 0 };
     expect(variants[0]?.points).toEqual([
-      { cpuCores: 1, batchSize: 1, p50Ms: 10, p95Ms: 10, p99Ms: 10, meanMs: 10, throughputRps: 100, batches: 30 },
+      { cpuCores: 1, batchSize: 1, p50Ms: 10, p95Ms: 10, p99Ms: 10, meanMs: 10, throughputRps: 100, ...sure },
       {
         cpuCores: 1,
         batchSize: 4,
@@ -31,7 +34,7 @@ describe('profilePipeline', () => {
         p99Ms: 13,
         meanMs: 13,
         throughputRps: expect.closeTo(4000 / 13, 9),
-        batches: 30,
+        ...sure,
       },
     ]);
     expect(launcher.open).toBe(0);
@@ -51,7 +54,10 @@ describe('profilePipeline', () => {
     const noisy = bench(pipeline([stage('a', [variant('v')], { bounds: boundsWith([1]) })]), {
       a: { serviceMs: (_, __, call) => (call % 2 === 0 ? 1 : 9) },
     });
-    await noisy.profile();
+    expect((await noisy.profile()).variants[0]?.points[0]).toMatchObject({
+      endedBy: 'time-cap',
+      meanUncertaintyFraction: expect.closeTo(0.14, 1),
+    });
     expect(noisy.clock.atMs - 1000).toBeGreaterThan(640);
     expect(noisy.clock.atMs - 1000).toBeLessThanOrEqual(700);
     const slow = bench(pipeline([stage('a', [variant('v')], { bounds: boundsWith([1]) })]), { a: linear(1000, 0) });
@@ -61,17 +67,24 @@ describe('profilePipeline', () => {
 
   it('measures for longer in full depth, until the p99 is sure too', async () => {
     const spec = pipeline([stage('a', [variant('v')], { bounds: boundsWith([1]) })]);
-    const fullBatches = async (tail: number) => {
+    const full = async (tail: number) => {
       const rng = new SeededRng(5);
       const { profile } = bench(spec, { a: { serviceMs: () => 1 - tail * Math.log(1 - rng.next()) } });
-      const [full] = (await profile({ options: { quick: false } })).variants;
-      expect(full?.depth).toBe('full');
-      return full?.points[0]?.batches;
+      const [variantProfile] = (await profile({ options: { quick: false } })).variants;
+      expect(variantProfile?.depth).toBe('full');
+      const point = variantProfile?.points[0] as MeasuredPoint;
+      const [low, high] = point.p99IntervalMs as readonly [number, number];
+      expect(point.endedBy).toBe('sure');
+      expect((high - low) / 2 / point.p99Ms).toBeLessThanOrEqual(0.05);
+      expect(low).toBeLessThan(1 - tail * Math.log(0.01));
+      expect(high).toBeGreaterThan(1 - tail * Math.log(0.01));
+      return point.batches;
     };
-    expect(await fullBatches(0.02)).toBeGreaterThan(900);
-    expect(await fullBatches(0.02)).toBeLessThan(1100);
+    const calm = await full(0.02);
+    expect(calm).toBeGreaterThan(900);
+    expect(calm).toBeLessThan(1100);
     // The mean of this one is sure within 1 % after about 1,100 batches, the p99 within 5 % not before 1,600.
-    expect(await fullBatches(0.2)).toBeGreaterThan(1500);
+    expect(await full(0.2)).toBeGreaterThan(1500);
   });
 
   it('skips sizes behind one that exceeds the latency target alone', async () => {
@@ -82,6 +95,7 @@ describe('profilePipeline', () => {
       [8, 16, 32].map((batchSize) => ({
         cpuCores: 1,
         batchSize,
+        kind: 'over-slo',
         reason: 'batch size 4 takes 40.0 ms, more than the latency target of 30 ms alone',
       })),
     );
@@ -90,7 +104,10 @@ describe('profilePipeline', () => {
   it('skips sizes behind two whose time per item has not fallen', async () => {
     const [flat] = (await bench(pipeline([stage('a', [variant('v')])]), { a: linear(0, 2) }).profile()).variants;
     expect(sizes(flat?.points)).toEqual([1, 2, 4]);
-    expect(flat?.skipped.map(({ reason }) => reason)).toContain('time per item has not fallen for 2 sizes up to 4');
+    expect(flat?.skipped[0]).toMatchObject({
+      kind: 'dominated',
+      reason: 'time per item has not fallen for 2 sizes up to 4',
+    });
     const falling = bench(pipeline([stage('a', [variant('v')])]), { a: linear(10, 0.1) });
     expect(sizes((await falling.profile()).variants[0]?.points)).toEqual([1, 2, 4, 8, 16, 32]);
   });
@@ -113,6 +130,7 @@ describe('profilePipeline', () => {
     expect(skipped).toMatchObject(
       [2, 4, 8, 16, 32].map((batchSize) => ({
         batchSize,
+        kind: 'failed',
         reason: expect.stringMatching(/^batch size 2 failed: a batch of 2/),
       })),
     );
@@ -133,7 +151,7 @@ describe('profilePipeline', () => {
       { cpuCores: 1, meanMs: 12 },
       { cpuCores: 2, meanMs: 6 },
     ]);
-    expect(skipped).toEqual([{ cpuCores: 8, batchSize: 1, reason: 'this machine has 2 cores' }]);
+    expect(skipped).toEqual([{ cpuCores: 8, batchSize: 1, kind: 'no-such-cores', reason: 'this machine has 2 cores' }]);
   });
 
   it('does not measure synthetic stages and inline profiles, and says so', async () => {
@@ -209,6 +227,42 @@ describe('profilePipeline', () => {
     expect(seen[0]).toEqual({ doneUnits: 0, totalUnits: 8, etaMs: 8 * 650, label: 'a/v cores 1 batch 1' });
     expect(seen.at(-1)).toEqual({ doneUnits: 8, totalUnits: 8, etaMs: 0, label: 'b/v cores 1 batch 2' });
     expect(seen.map(({ doneUnits }) => doneUnits)).toEqual([0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8]);
+  });
+
+  it('plans on the figures beside busy cores and keeps those beside idle ones, where a core is free', async () => {
+    const spec = pipeline([stage('a', [variant('v', { cpuCores: [1, 2] })], { bounds: boundsWith([1, 2]) })]);
+    const neighbours = new CountedNeighbours();
+    const { profile, clock } = bench(spec, { a: { serviceMs: () => (neighbours.busy > 0 ? 12 : 10) } });
+    const startedAtMs = clock.atMs;
+    const { points } = (await profile({ neighbours })).variants[0] ?? {};
+    expect(points).toMatchObject([
+      { cpuCores: 1, batchSize: 1, meanMs: 12, busyNeighbours: 1, idle: { meanMs: 10, throughputRps: 100 } },
+      { cpuCores: 1, batchSize: 2, meanMs: 12, busyNeighbours: 1, idle: { meanMs: 10, throughputRps: 200 } },
+      { cpuCores: 2, batchSize: 1, meanMs: 10, busyNeighbours: 0 },
+      { cpuCores: 2, batchSize: 2, meanMs: 10, busyNeighbours: 0 },
+    ]);
+    expect(points?.map(({ idle }) => idle === undefined)).toEqual([false, false, true, true]);
+    expect(neighbours.busy).toBe(0);
+    // The figures that decide nothing take less time than those that do.
+    const idleMs = 2 * (8 + 2) * 10;
+    expect(clock.atMs - startedAtMs).toBeLessThanOrEqual(4 * (60 + 12 + 30 * 12) + idleMs);
+  });
+
+  it('keeps the monotone fit of every core count with its errors', async () => {
+    const dented: FakeStage = { serviceMs: (_, items) => ({ 1: 4, 2: 10, 4: 8, 8: 20 })[items] ?? 0 };
+    const spec = pipeline([stage('a', [variant('v')], { bounds: boundsWith([1, 2, 4, 8]) })]);
+    const { variants } = await bench(spec, { a: dented }).profile();
+    expect(variants[0]?.fits).toEqual([
+      {
+        cpuCores: 1,
+        batchSizes: [1, 2, 4, 8],
+        fittedMs: [4, 10, 10, 20],
+        raisedFraction: expect.closeTo(0.25, 9),
+        leaveOneOutFraction: expect.closeTo(2 / 3, 1),
+      },
+    ]);
+    const curves = curvesOf(spec, variants);
+    expect(curves.kind === 'curves' && curves.curve(stageId('a'), variantId('v'), 1)?.meanMs(3)).toBeCloseTo(10, 9);
   });
 
   it('gives memory as the growth around the launch, and none when it has not grown', async () => {

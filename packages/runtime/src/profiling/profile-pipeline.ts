@@ -1,14 +1,15 @@
 /**
  * Profiles a pipeline: stage by stage along the graph, every variant on the real inputs that reach it, which are the samples after they
- * went through the most accurate variant of each stage before. Kept profiles that still hold are not measured again, and every variant is
- * saved as soon as it is done, so an interrupted run goes on where it was.
+ * went through the most accurate variant of each stage before. Kept profiles that still hold are not measured again, and every point is
+ * saved as soon as it is measured, so an interrupted run goes on where it was, however it ended.
  *
- * Measures one replica at a time, with the other cores kept busy as in service, and expects an otherwise idle machine and event loop.
+ * Measures one replica at a time, with the other cores kept busy as in service and idle beside it, and expects an otherwise idle machine and event loop.
  */
 import {
   AppError,
   type Clock,
   type ModelRunner,
+  monotoneFit,
   type PipelineSpec,
   type ReplicaLauncher,
   type ServingGraph,
@@ -23,21 +24,23 @@ import type { NeighbourLoad } from './busy-neighbours.js';
 import { flowCores, flowVariant, stagesBefore } from './flow.js';
 import { type MachineFingerprint, machineFingerprint } from './machine-fingerprint.js';
 import { pointLimits } from './measure-point.js';
-import { measureVariant } from './measure-variant.js';
-import type { PipelineProfile, ProfileDepth, VariantProfile } from './measured-profile.js';
+import { type MeasuredVariant, measureVariant } from './measure-variant.js';
+import type { CurveFit, PipelineProfile, ProfileDepth, UnfinishedProfile, VariantProfile } from './measured-profile.js';
 import { loadPipelineSamples, type PipelineSample } from './pipeline-samples.js';
 import type { ProfileCache } from './profile-cache.js';
 import { profileGrid, type VariantGrid } from './profile-grid.js';
-import { ProfileIdentities } from './profile-identity.js';
+import { identityDifferences, type LocateFile, ProfileIdentities } from './profile-identity.js';
 import { variantVerdicts } from './profile-verdict.js';
 import { type CapturedInputs, SampleWalk } from './sample-walk.js';
 
-/** What to profile and with what; everything after `clock` may be left out. */
+/** What to profile and with what; everything after `locate` may be left out. */
 export interface ProfileRequest {
   readonly spec: PipelineSpec;
   readonly launcher: ReplicaLauncher;
   readonly options: { readonly quick: boolean; readonly stageId?: StageId; readonly renew?: boolean };
   readonly clock: Clock;
+  /** By the rule of the launcher. */
+  readonly locate: LocateFile;
   /** Example requests; read from the pipeline's samples folder when left out and there is something to measure. */
   readonly samples?: readonly PipelineSample[];
   /** Where fresh profiles are taken from and new ones are kept. */
@@ -65,6 +68,7 @@ class PipelineProfiler {
   readonly #identities: ProfileIdentities;
   readonly #grid: ReturnType<typeof profileGrid>;
   readonly #known = new Map<string, VariantProfile>();
+  readonly #unfinished = new Map<string, UnfinishedProfile>();
   readonly #wanted: readonly VariantGrid[];
   readonly #progress: ProgressMeter;
 
@@ -81,6 +85,7 @@ class PipelineProfiler {
       graph: this.#graph,
       machine: this.#machine,
       samples: this.#samples,
+      locate: request.locate,
     });
     this.#wanted = this.#takeKeptProfiles();
     this.#progress = new ProgressMeter(clock, {
@@ -106,8 +111,16 @@ class PipelineProfiler {
   /** Remembers what is kept and gives what has to be measured. */
   #takeKeptProfiles(): readonly VariantGrid[] {
     const { cache, options } = this.#request;
-    const kept = cache?.read().variants ?? [];
-    const verdicts = variantVerdicts({ grid: this.#grid, identities: this.#identities, kept, depth: this.#depth });
+    const { variants: kept = [], unfinished = [] } = cache?.read() ?? {};
+    for (const profile of unfinished) this.#unfinished.set(nameOf(profile), profile);
+    const { latencyMs: sloLatencyMs } = this.#spec.slo;
+    const verdicts = variantVerdicts({
+      grid: this.#grid,
+      identities: this.#identities,
+      kept,
+      sloLatencyMs,
+      depth: this.#depth,
+    });
     for (const verdict of verdicts)
       if (verdict.kind !== 'missing') this.#known.set(keyOf(verdict.grid), verdict.profile);
     return verdicts
@@ -168,6 +181,12 @@ class PipelineProfiler {
       residentBytes = () => process.memoryUsage.rss(),
       nowEpochMs,
     } = this.#request;
+    const about = {
+      stageId: entry.stage.id,
+      variantId: entry.variant.id,
+      depth: this.#depth,
+      identity: this.#identities.of(entry.stage, entry.variant),
+    };
     const measured = await measureVariant({
       grid: entry,
       inputs,
@@ -176,20 +195,39 @@ class PipelineProfiler {
       limits: pointLimits[this.#depth],
       launcher,
       clock,
-      keepOthersBusy: (cpuCores) => neighbours?.keepBusy(Math.max(0, this.#machine.coresAvailable - cpuCores)),
+      neighbours,
+      coresAvailable: this.#machine.coresAvailable,
       residentBytes,
       progress: this.#progress,
+      known: this.#measuredBefore(about),
+      keep: (soFar) => {
+        this.#unfinished.set(keyOf(entry), { ...about, ...soFar });
+        cache?.write([...this.#known.values()], [...this.#unfinished.values()]);
+      },
       afterMeasuring,
     });
+    this.#unfinished.delete(keyOf(entry));
     this.#known.set(keyOf(entry), {
-      stageId: entry.stage.id,
-      variantId: entry.variant.id,
+      ...about,
       ...measured,
-      depth: this.#depth,
+      fits: fitsOf(measured.points),
       measuredAtEpochMs: (nowEpochMs ?? Date.now)(),
-      identity: this.#identities.of(entry.stage, entry.variant),
     });
-    cache?.write([...this.#known.values()]);
+    cache?.write([...this.#known.values()], [...this.#unfinished.values()]);
+  }
+
+  /** Points of an interrupted run, or of a whole profile whose grid has grown, if they were measured as is asked for now. */
+  #measuredBefore(
+    about: Pick<UnfinishedProfile, 'stageId' | 'variantId' | 'identity' | 'depth'>,
+  ): MeasuredVariant | undefined {
+    if (this.#request.options.renew === true) return undefined;
+    const key = nameOf(about);
+    return [this.#unfinished.get(key), this.#known.get(key)].find(
+      (profile) =>
+        profile !== undefined &&
+        (profile.depth === 'full' || about.depth === 'quick') &&
+        identityDifferences(profile.identity, about.identity).length === 0,
+    );
   }
 
   async #feed(stage: StageSpec, inputs: CapturedInputs): Promise<readonly TensorMap[]> {
@@ -210,7 +248,17 @@ class PipelineProfiler {
   }
 }
 
-const keyOf = ({ stage, variant }: VariantGrid): string => `${stage.id}/${variant.id}`;
+const nameOf = ({ stageId, variantId }: Pick<UnfinishedProfile, 'stageId' | 'variantId'>): string =>
+  `${stageId}/${variantId}`;
+const keyOf = ({ stage, variant }: VariantGrid): string => nameOf({ stageId: stage.id, variantId: variant.id });
+
+/** The monotone fit of every core count. */
+function fitsOf(points: MeasuredVariant['points']): readonly CurveFit[] {
+  return [...new Set(points.map(({ cpuCores }) => cpuCores))].map((cpuCores) => {
+    const sizes = points.filter((point) => point.cpuCores === cpuCores);
+    return { cpuCores, batchSizes: sizes.map(({ batchSize }) => batchSize), ...monotoneFit(sizes) };
+  });
+}
 
 const unitsOf = ({ coreCounts, batchSizes }: VariantGrid): number => coreCounts.length * batchSizes.length;
 

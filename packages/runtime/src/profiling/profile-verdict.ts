@@ -1,6 +1,7 @@
 /**
  * Whether kept profiles still hold, variant by variant: `fresh`, `stale` with the reasons, or `missing`. Stale are those of another
- * machine, other code, other inputs, a grid that has grown since, and quick ones where full ones are asked for.
+ * machine, other code, other inputs, a grid that has grown since (by the file, or by a latency target that now allows what was over it), and
+ * quick ones where full ones are asked for.
  */
 import { type PipelineSpec, servingGraph } from '@equipoise/core';
 import { type MachineFingerprint, machineFingerprint } from './machine-fingerprint.js';
@@ -8,7 +9,7 @@ import type { PipelineProfile, ProfileDepth, VariantProfile } from './measured-p
 import { loadPipelineSamples, type PipelineSample } from './pipeline-samples.js';
 import type { ProfileCache } from './profile-cache.js';
 import { type ProfileGrid, profileGrid, type VariantGrid } from './profile-grid.js';
-import { identityDifferences, ProfileIdentities } from './profile-identity.js';
+import { identityDifferences, type LocateFile, ProfileIdentities } from './profile-identity.js';
 
 /** What is known of one variant. */
 export type VariantVerdict =
@@ -36,6 +37,7 @@ export interface VerdictRequest {
   readonly grid: ProfileGrid;
   readonly identities: ProfileIdentities;
   readonly kept: readonly VariantProfile[];
+  readonly sloLatencyMs: number;
   /** The least depth that counts as fresh. */
   readonly depth: ProfileDepth;
 }
@@ -43,19 +45,38 @@ export interface VerdictRequest {
 const pointKey = (point: { readonly cpuCores: number; readonly batchSize: number }): string =>
   `${point.cpuCores}/${point.batchSize}`;
 
-function uncovered({ coreCounts, batchSizes }: VariantGrid, profile: VariantProfile): boolean {
-  const covered = new Set([...profile.points, ...profile.skipped].map(pointKey));
-  return coreCounts.some((cpuCores) => batchSizes.some((batchSize) => !covered.has(pointKey({ cpuCores, batchSize }))));
+/** What of a grid a profile does not answer, in words. */
+function gapsOf({ coreCounts, batchSizes }: VariantGrid, profile: VariantProfile, sloLatencyMs: number): string[] {
+  const { points, skipped } = profile;
+  const known = new Map([...points, ...skipped].map((point) => [pointKey(point), point]));
+  const wanted = coreCounts.flatMap((cpuCores) => batchSizes.map((batchSize) => pointKey({ cpuCores, batchSize })));
+  const isAllowedNow = (key: string): boolean => {
+    const skip = known.get(key);
+    if (skip === undefined || !('kind' in skip) || skip.kind !== 'over-slo') return false;
+    return !points.some(({ cpuCores, p50Ms }) => cpuCores === skip.cpuCores && p50Ms > sloLatencyMs);
+  };
+  return [
+    ...(wanted.every((key) => known.has(key)) ? [] : ['core counts or batch sizes were added']),
+    ...(wanted.some(isAllowedNow) ? ['the latency target allows batch sizes that were over it'] : []),
+  ];
 }
 
 /** The verdict on every variant of the grid, in its order. */
-export function variantVerdicts({ grid, identities, kept, depth }: VerdictRequest): readonly VariantVerdict[] {
+export function variantVerdicts({
+  grid,
+  identities,
+  kept,
+  sloLatencyMs,
+  depth,
+}: VerdictRequest): readonly VariantVerdict[] {
   return grid.variants.map((entry): VariantVerdict => {
     const { stage, variant } = entry;
     const profile = kept.find((known) => known.stageId === stage.id && known.variantId === variant.id);
     if (profile === undefined) return { kind: 'missing', grid: entry };
-    const reasons = [...identityDifferences(profile.identity, identities.of(stage, variant))];
-    if (uncovered(entry, profile)) reasons.push('core counts or batch sizes were added');
+    const reasons = [
+      ...identityDifferences(profile.identity, identities.of(stage, variant)),
+      ...gapsOf(entry, profile, sloLatencyMs),
+    ];
     if (depth === 'full' && profile.depth === 'quick') reasons.push('it was measured with --quick');
     return reasons.length === 0
       ? { kind: 'fresh', grid: entry, profile }
@@ -84,17 +105,23 @@ function samplesOrNone(spec: PipelineSpec): readonly PipelineSample[] {
   }
 }
 
+/** How files of the pipeline are found, and the machine if it is not this one. */
+export interface JudgedBy {
+  readonly locate: LocateFile;
+  readonly machine?: MachineFingerprint;
+}
+
 /** Reads and judges the kept profile of a pipeline, for whoever plans with it. */
 export function keptProfile(
   spec: PipelineSpec,
   cache: ProfileCache,
-  machine: MachineFingerprint = machineFingerprint(spec.baseDir),
+  { locate, machine = machineFingerprint(spec.baseDir) }: JudgedBy,
 ): KeptProfile {
   const grid = profileGrid(spec, machine.coresAvailable);
   const { variants: kept, warning } = cache.read();
   const samples = grid.variants.length === 0 ? [] : samplesOrNone(spec);
-  const identities = new ProfileIdentities(spec, { graph: servingGraph(spec), machine, samples });
-  const variants = variantVerdicts({ grid, identities, kept, depth: 'quick' });
+  const identities = new ProfileIdentities(spec, { graph: servingGraph(spec), machine, samples, locate });
+  const variants = variantVerdicts({ grid, identities, kept, sloLatencyMs: spec.slo.latencyMs, depth: 'quick' });
   const kinds = new Set(variants.map(({ kind }) => kind));
   return {
     kind: kinds.has('missing') ? 'missing' : kinds.has('stale') ? 'stale' : 'fresh',
