@@ -1,23 +1,32 @@
 import { describe, expect, it } from 'vitest';
 import { smoothedRate } from '../forecast/smoothed-rate.js';
 import { SeededRng } from '../kernel/rng.js';
+import { stageId } from '../model/ids.js';
 import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
+import { requireCurves } from '../profile/curves-of.js';
 import { piecewiseLinearArrivals } from '../simulate/arrivals/piecewise-linear.js';
+import { verifiersOf } from '../simulate/plan-verifier.js';
 import type { SimulationRun } from '../simulate/simulate-plan.js';
 import { controlPolicies } from './control-policy.js';
+import { firstPlan } from './first-plan.js';
+import type { ControlContext } from './on-tick.js';
 import { simulateControl } from './simulate-control.js';
 
 const spec = smallOrLargeSpec();
 const smallPlan = planOf(spec, { maxBatchSize: 1, replicas: 1 });
 
+const curves = requireCurves(spec, []);
+const context: ControlContext = {
+  ...{ spec, profiles: [], curves },
+  policy: controlPolicies.equipoise,
+  forecaster: smoothedRate,
+  verifierAt: verifiersOf({ spec, curves, hostCores: 2, seed: 1 }),
+};
+
 function controlled(rates: readonly number[]) {
   const points = rates.map((arrivalRps, i) => ({ atS: i * 40, arrivalRps }));
   const arrivals = piecewiseLinearArrivals(points, new SeededRng(1));
-  return simulateControl({
-    ...{ spec, profiles: [], firstPlan: smallPlan, arrivals, hostCores: 2, seed: 1 },
-    policy: controlPolicies.equipoise,
-    forecaster: smoothedRate,
-  });
+  return simulateControl({ context, firstPlan: smallPlan, arrivals, hostCores: 2, seed: 1 });
 }
 
 const pasMeanOf = ({ tally }: SimulationRun): number => tally.pasSum / tally.completed;
@@ -46,5 +55,20 @@ describe('simulateControl', () => {
   it('gives the same run for the same seed', () => {
     const once = () => controlled([5, 40]);
     expect(once().tally).toEqual(once().tally);
+  });
+});
+
+describe('firstPlan', () => {
+  it('is made for the first interval of the load, as the seed draws it, and for nothing later', () => {
+    const load = { kind: 'step', fromRps: 5, toRps: 150, atS: 20, durationS: 40 } as const;
+    expect(firstPlan(context, load, 1).stages[stageId('detect')]).toMatchObject([{ variantId: 'large' }]);
+    const high = { ...load, fromRps: 150 };
+    expect(firstPlan(context, high, 1).stages[stageId('detect')]).toMatchObject([{ variantId: 'small' }]);
+  });
+
+  it('says what binds where there is no plan at all', () => {
+    const none = { ...context, spec: { ...spec, budget: { cpuCores: 0.5 } } };
+    const load = { kind: 'poisson', arrivalRps: 5, durationS: 40 } as const;
+    expect(() => firstPlan(none, load, 1)).toThrow(/No plan carries the [\d.]+ rps that the load begins with; budget/);
   });
 });

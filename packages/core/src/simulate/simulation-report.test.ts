@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { SeededRng } from '../kernel/rng.js';
+import { stageId } from '../model/ids.js';
+import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
+import { requireCurves } from '../profile/curves-of.js';
+import { deterministicArrivals } from './arrivals/deterministic.js';
+import { type SimulationSetup, simulatePlan } from './simulate-plan.js';
+import { simulationReport } from './simulation-report.js';
+
+const spec = chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 50 }] });
+
+function reportAt(arrivalRps: number, over: Partial<SimulationSetup> = {}) {
+  const rng = new SeededRng(1);
+  const plan = planOf(spec, { maxBatchSize: 1, replicas: 2 });
+  const arrivals = deterministicArrivals(arrivalRps, 60_000);
+  const setup = { spec, curves: requireCurves(spec, []), plan, arrivals, rng, hostCores: 2, drops: true };
+  return simulationReport(spec, simulatePlan({ ...setup, accuracyOf: () => 0.8, ...over }));
+}
+
+describe('simulationReport', () => {
+  it('gives what can be computed by hand for arrivals that never wait', () => {
+    const report = reportAt(10);
+    expect(report).toMatchObject({ requests: 600, completed: 600, dropped: {}, failed: 0, sloAttainmentFraction: 1 });
+    expect(report.latencyMs.mean).toBeCloseTo(50);
+    expect(report.goodputRps).toBeCloseTo(10, 1);
+    expect(report.pasMean).toBeCloseTo(0.8);
+    expect(report.pasGoodput).toBeCloseTo(0.8);
+    expect(report.cpuCoresMean).toBeCloseTo(2);
+    expect(report.costPerHourMean).toBeCloseTo(2);
+    const stage = report.stages[stageId('a')];
+    expect(stage).toMatchObject({ waitMs: { mean: 0 }, batchSizeMean: 1 });
+    expect(stage?.loadFactor).toBeCloseTo(10 / 40, 2);
+    expect(stage?.busyFraction).toBeCloseTo(0.25, 2);
+  });
+
+  it('counts drops as misses, in attainment and in accuracy', () => {
+    const report = reportAt(80);
+    const dropped = Object.values(report.dropped).reduce((sum, count) => sum + count, 0);
+    expect(dropped).toBeGreaterThan(0);
+    expect(report.completed + dropped).toBe(report.requests);
+    expect(report.sloAttainmentFraction).toBeLessThan(0.6);
+    expect(report.pasMean).toBeCloseTo(0.8);
+    expect(report.pasGoodput).toBeCloseTo(0.8 * report.sloAttainmentFraction);
+    expect(report.stages[stageId('a')]?.loadFactor).toBeCloseTo(2, 1);
+  });
+
+  it('leaves out what happens before the measured time', () => {
+    const report = reportAt(10, { measureFromMs: 30_000 });
+    expect(report.requests).toBe(300);
+    expect(report.goodputRps).toBeCloseTo(10, 1);
+    expect(report.stages[stageId('a')]?.busyFraction).toBeCloseTo(0.25, 2);
+  });
+});

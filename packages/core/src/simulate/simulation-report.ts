@@ -1,0 +1,103 @@
+/**
+ * A simulation in figures: percentiles over completed requests, attainment over arrivals (a drop is a miss), accuracy over what was
+ * completed and, as goodput, over what arrived; what each stage did; what was paid for.
+ */
+import type { LatencyHistogram } from '../kernel/latency-histogram.js';
+import type { StageId } from '../model/ids.js';
+import type { PipelineSpec, Prices, Resources } from '../model/pipeline-spec.js';
+import type { DropReason } from '../model/request-outcome.js';
+import type { SimulationRun } from './simulate-plan.js';
+import type { StageTally } from './simulation-tally.js';
+import type { MeanUse } from './use-meter.js';
+
+/** Latencies of completed requests in ms. */
+export interface LatencyFigures {
+  readonly mean: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+/** What happened at a stage; waits and services are those of items. */
+export interface StageFigures {
+  readonly waitMs: { readonly mean: number; readonly p99: number };
+  readonly serviceMs: { readonly mean: number; readonly p99: number };
+  readonly batchSizeMean: number;
+  /** Items that came ÷ items that could have been served. */
+  readonly loadFactor: number;
+  /** Time that replicas spent in batches ÷ time that they were there. */
+  readonly busyFraction: number;
+}
+
+/** The figures of a run; means of resources and cost over the measured time. */
+export interface SimulationReport {
+  readonly requests: number;
+  readonly completed: number;
+  readonly dropped: Readonly<Partial<Record<DropReason, number>>>;
+  readonly failed: number;
+  readonly latencyMs: LatencyFigures;
+  readonly sloAttainmentFraction: number;
+  readonly goodputRps: number;
+  readonly pasMean: number;
+  /** Accuracies of the requests within the SLO, summed up, ÷ arrivals. */
+  readonly pasGoodput: number;
+  readonly cpuCoresMean: number;
+  readonly costPerHourMean: number;
+  readonly stages: Readonly<Record<StageId, StageFigures>>;
+}
+
+const GIB = 1024 ** 3;
+
+const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
+
+/** The figures of `run`; without any arrival all requests count as within the SLO. */
+export function simulationReport({ prices }: Pick<PipelineSpec, 'prices'>, run: SimulationRun): SimulationReport {
+  const { tally, meanUse, graph } = run;
+  const dropped = [...tally.dropped.values()].reduce((sum, count) => sum + count, 0);
+  const stages = graph.stages.map(({ id, index }) => [id, stageFigures(run, index)] as const);
+  return {
+    requests: tally.arrived,
+    completed: tally.completed,
+    dropped: Object.fromEntries([...tally.dropped].sort(([a], [b]) => (a < b ? -1 : 1))),
+    failed: tally.arrived - tally.completed - dropped,
+    latencyMs: latencyFigures(tally.latencyMs),
+    sloAttainmentFraction: tally.arrived === 0 ? 1 : tally.withinSlo / tally.arrived,
+    goodputRps: ratio(1000 * tally.withinSlo, meanUse.durationMs),
+    pasMean: ratio(tally.pasSum, tally.completed),
+    pasGoodput: ratio(tally.pasWithinSloSum, tally.arrived),
+    cpuCoresMean: meanUse.resources.cpuCores,
+    costPerHourMean: costPerHour(meanUse.resources, prices),
+    stages: Object.fromEntries(stages),
+  };
+}
+
+/** The percentiles that reports give. */
+export function latencyFigures(histogram: LatencyHistogram): LatencyFigures {
+  return {
+    mean: histogram.meanMs,
+    p50: histogram.quantileMs(0.5),
+    p95: histogram.quantileMs(0.95),
+    p99: histogram.quantileMs(0.99),
+    p999: histogram.quantileMs(0.999),
+    max: histogram.maxMs,
+  };
+}
+
+function stageFigures({ tally, meanUse }: SimulationRun, index: number): StageFigures {
+  const stage = tally.stages[index] as StageTally;
+  const { replicas, capacityRps } = meanUse.stages[index] as MeanUse['stages'][number];
+  const itemsThatCame = stage.items + stage.dropped;
+  return {
+    waitMs: { mean: stage.waitMs.meanMs, p99: stage.waitMs.quantileMs(0.99) },
+    serviceMs: { mean: stage.serviceMs.meanMs, p99: stage.serviceMs.quantileMs(0.99) },
+    batchSizeMean: ratio(stage.items, stage.batches),
+    loadFactor: ratio(1000 * itemsThatCame, capacityRps * meanUse.durationMs),
+    busyFraction: ratio(stage.busyMs, replicas * meanUse.durationMs),
+  };
+}
+
+function costPerHour({ cpuCores, memoryBytes, gpus }: Resources, prices: Prices): number {
+  return cpuCores * prices.cpuCorePerHour + (memoryBytes / GIB) * prices.memoryGibPerHour + gpus * prices.gpuPerHour;
+}
