@@ -1,0 +1,141 @@
+/**
+ * What is remembered of arrivals: counts of whole seconds, and how bursty they are, both over the last ten minutes and in constant memory.
+ * The data plane and the simulator keep the same record, so that a decision means the same in both.
+ *
+ * Time is cut into blocks of 10 s, and those into equal windows as near to the SLO as fits. Of each block the sums of the counts of its
+ * windows and of their squares are kept. The dispersion at the SLO is the variance within blocks ÷ mean, averaged over the blocks without the
+ * outermost tenths. The dispersion at 10 s comes from second differences of the counts of blocks, (N₋ − 2N + N₊)² ÷ 6, which has the
+ * variance of independent counts for its mean and is blind to ramps; without its largest tenth, lest a step of the rate, which belongs to the
+ * forecast, pass for burstiness. Either counts as Poisson up to four standard errors above 1, and the longer window never disperses less.
+ */
+import { type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './burstiness.js';
+
+const KEPT_SECONDS = 600;
+const KEPT_BLOCKS = (KEPT_SECONDS * 1000) / LONG_WINDOW_MS;
+/** Two minutes: earlier, second differences say nothing. */
+const FEWEST_BLOCKS = 12;
+const FEWEST_PER_BLOCK = 5;
+const FEWEST_WINDOWS = 5;
+const TRIMMED_FRACTION = 0.1;
+/** Mean of the lowest nine tenths of the χ² law with one degree of freedom. */
+const TRIMMED_CHI_SQUARE = 0.623;
+/** Squares of neighbouring second differences go together (correlations −2/3 and 1/6), as if there were so many times fewer. */
+const CORRELATED = 1 + 2 * ((2 / 3) ** 2 + (1 / 6) ** 2);
+const SIGNIFICANT_ERRORS = 4;
+
+interface Block {
+  readonly index: number;
+  total: number;
+  squares: number;
+}
+
+const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+const meanOf = (values: readonly number[]): number => sumOf(values) / values.length;
+
+/** Counts arrivals from `startedAtMs` on; instants are given in ascending order. */
+export class ArrivalRecord {
+  readonly #startedAtMs: number;
+  readonly #windowsPerBlock: number;
+  readonly #seconds = new Float64Array(KEPT_SECONDS + 1);
+  readonly #blocks: Block[] = [];
+  #second = 0;
+  #window = 0;
+  #inWindow = 0;
+
+  constructor(startedAtMs: number, sloLatencyMs: number) {
+    this.#startedAtMs = startedAtMs;
+    this.#windowsPerBlock = Math.max(FEWEST_WINDOWS, Math.round(LONG_WINDOW_MS / sloLatencyMs));
+  }
+
+  arrived(atMs: number): void {
+    const sinceMs = atMs - this.#startedAtMs;
+    this.#moveTo(sinceMs);
+    const slot = this.#second % this.#seconds.length;
+    this.#seconds[slot] = (this.#seconds[slot] as number) + 1;
+    const window = Math.floor(sinceMs / this.#windowMs);
+    if (window !== this.#window) this.#closeWindow();
+    this.#window = window;
+    this.#inWindow += 1;
+  }
+
+  /** Arrivals of the whole seconds since the start, at most the last 600, oldest first; the running second is left out. */
+  arrivalsPerSecond(nowMs: number): readonly number[] {
+    this.#moveTo(nowMs - this.#startedAtMs);
+    const kept = Math.min(this.#second, KEPT_SECONDS);
+    const first = this.#second - kept;
+    return Array.from({ length: kept }, (_, i) => this.#seconds[(first + i) % this.#seconds.length] as number);
+  }
+
+  /** How bursty the whole blocks of the last ten minutes were; undefined while they are too few or too empty to tell. */
+  burstiness(nowMs: number): Burstiness | undefined {
+    const blocks = this.#wholeBlocks(nowMs);
+    const totals = blocks.map(({ total }) => total);
+    if (blocks.length < FEWEST_BLOCKS || meanOf(totals) < FEWEST_PER_BLOCK) return undefined;
+    const dispersionAtSlo = this.#withinBlocks(blocks);
+    const dispersionAt10s = Math.max(dispersionAtSlo, betweenBlocks(totals));
+    return dispersionAt10s === 1 ? poissonBurstiness : { sloMs: this.#windowMs, dispersionAtSlo, dispersionAt10s };
+  }
+
+  get #windowMs(): number {
+    return LONG_WINDOW_MS / this.#windowsPerBlock;
+  }
+
+  /** Forgets the seconds whose slots are needed again. */
+  #moveTo(sinceMs: number): void {
+    const second = Math.floor(sinceMs / 1000);
+    const first = Math.max(this.#second + 1, second - KEPT_SECONDS);
+    for (let fresh = first; fresh <= second; fresh++) this.#seconds[fresh % this.#seconds.length] = 0;
+    this.#second = Math.max(this.#second, second);
+  }
+
+  #closeWindow(): void {
+    const index = Math.floor(this.#window / this.#windowsPerBlock);
+    let block = this.#blocks.at(-1);
+    if (block?.index !== index) {
+      block = { index, total: 0, squares: 0 };
+      this.#blocks.push(block);
+      if (this.#blocks.length > KEPT_BLOCKS + 1) this.#blocks.shift();
+    }
+    block.total += this.#inWindow;
+    block.squares += this.#inWindow ** 2;
+    this.#inWindow = 0;
+  }
+
+  #wholeBlocks(nowMs: number): readonly Block[] {
+    const running = Math.floor((nowMs - this.#startedAtMs) / LONG_WINDOW_MS);
+    if (this.#inWindow > 0 && Math.floor(this.#window / this.#windowsPerBlock) < running) this.#closeWindow();
+    const count = Math.min(running, KEPT_BLOCKS);
+    const known = new Map(this.#blocks.map((block) => [block.index, block]));
+    return Array.from({ length: count }, (_, i) => {
+      const index = running - count + i;
+      return known.get(index) ?? { index, total: 0, squares: 0 };
+    });
+  }
+
+  #withinBlocks(blocks: readonly Block[]): number {
+    const windows = this.#windowsPerBlock;
+    const ratios = blocks
+      .filter(({ total }) => total > 0)
+      .map(({ total, squares }) => (squares - total ** 2 / windows) / (windows - 1) / (total / windows))
+      .sort((a, b) => a - b);
+    const trimmed = Math.floor(ratios.length * TRIMMED_FRACTION);
+    const kept = ratios.slice(trimmed, ratios.length - trimmed);
+    return significant(meanOf(kept), Math.sqrt(2 / (kept.length * (windows - 1))));
+  }
+}
+
+function betweenBlocks(totals: readonly number[]): number {
+  const ratios = totals
+    .slice(2)
+    .map((after, i) => {
+      const [before, at] = [totals[i] as number, totals[i + 1] as number];
+      return (before - 2 * at + after) ** 2 / (2 * Math.max(1, before + at + after));
+    })
+    .sort((a, b) => a - b);
+  const kept = ratios.slice(0, Math.ceil(ratios.length * (1 - TRIMMED_FRACTION)));
+  return significant(meanOf(kept) / TRIMMED_CHI_SQUARE, Math.sqrt((2 * CORRELATED) / kept.length));
+}
+
+function significant(dispersion: number, standardError: number): number {
+  return dispersion > 1 + SIGNIFICANT_ERRORS * standardError ? dispersion : 1;
+}
