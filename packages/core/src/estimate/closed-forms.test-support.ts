@@ -1,6 +1,7 @@
 /**
- * Laws known without simulation, as oracles: M/M/1, M/D/c (Franx, Operations Research Letters 29, 2001) and one replica with greedy
- * batches of constant time s(k) (embedded chain at batch ends; bulk queues after Bailey 1954 and Kleinrock vol. 1).
+ * Laws known without simulation, as oracles: M/M/c (Erlang), M/D/c (Franx, Operations Research Letters 29, 2001) and one replica with
+ * greedy batches of constant time s(k) (embedded chain at batch ends; bulk queues after Bailey 1954 and Kleinrock vol. 1).
+ * Stationary laws by the elimination of Grassmann, Taksar and Heyman (1985), which subtracts nothing and so loses no digits.
  */
 
 /** A cumulative law of a time in ms. */
@@ -28,60 +29,85 @@ function poissonWeights(mean: number, upTo: number): Float64Array {
   return weights;
 }
 
-/** Stationary law of Q' = rest(Q) + Poisson(load(Q)), truncated to `states`, by iteration. */
+/** Stationary law of Q' = rest(Q) + Poisson(load(Q)); what would go beyond `states` stays in the last. */
 function stationary(states: number, rest: (q: number) => number, load: (q: number) => number): Float64Array {
-  const rows = new Map<number, Float64Array>();
-  const row = (mean: number): Float64Array => {
-    const known = rows.get(mean) ?? poissonWeights(mean, states);
-    rows.set(mean, known);
-    return known;
-  };
-  let law = new Float64Array(states);
+  const rows = Array.from({ length: states }, (_, q) => {
+    const row = new Float64Array(states);
+    const arriving = poissonWeights(load(q), states);
+    for (let to = rest(q); to < states; to++) row[to] = arriving[to - rest(q)] as number;
+    row[states - 1] = Math.max(0, 1 - row.subarray(0, states - 1).reduce((sum, chance) => sum + chance, 0));
+    return row;
+  });
+  for (let last = states - 1; last > 0; last--) eliminate(rows, last);
+  const law = new Float64Array(states);
   law[0] = 1;
-  for (let round = 0; round < 2000; round++) {
-    const next = new Float64Array(states);
-    for (let q = 0; q < states; q++) {
-      const mass = law[q] as number;
-      if (mass < 1e-15) continue;
-      const arriving = row(load(q));
-      for (let to = rest(q); to < states; to++)
-        next[to] = (next[to] as number) + mass * (arriving[to - rest(q)] as number);
-    }
-    const total = next.reduce((a, b) => a + b, 0);
-    const change = next.reduce((sum, mass, q) => sum + Math.abs(mass / total - (law[q] as number)), 0);
-    law = next.map((mass) => mass / total);
-    if (change < 1e-12) break;
-  }
-  return law;
+  for (let q = 1; q < states; q++)
+    for (let from = 0; from < q; from++) law[q] = at(law, q) + at(law, from) * at(rows[from], q);
+  const total = law.reduce((sum, mass) => sum + mass, 0);
+  return law.map((mass) => mass / total);
 }
 
-/** Sojourn time of M/M/1. */
-export const mm1Sojourn =
-  (arrivalPerMs: number, serviceMs: number): Cdf =>
-  (ms) =>
-    1 - Math.exp(-(1 / serviceMs - arrivalPerMs) * ms);
-
-/** Waiting time of M/D/c with service time `serviceMs`. */
-export function mdcWait(arrivalPerMs: number, serviceMs: number, servers: number): Cdf {
-  const load = arrivalPerMs * serviceMs;
-  const states = 600;
-  const inSystem = stationary(
-    states,
-    (q) => Math.max(0, q - servers),
-    () => load,
-  );
-  const queued = new Float64Array(states - servers);
-  let below = 0;
-  for (let i = 0; i < states; i++) {
-    below += inSystem[i] as number;
-    if (i >= servers) queued[i - servers] = below;
+/** Takes the state `last` out of the chain: what went there goes on from there. */
+function eliminate(rows: readonly Float64Array[], last: number): void {
+  const from = rows[last] as Float64Array;
+  const leaving = from.subarray(0, last).reduce((sum, chance) => sum + chance, 0);
+  for (let q = 0; q < last; q++) {
+    const row = rows[q] as Float64Array;
+    const share = at(row, last) / leaving;
+    row[last] = share;
+    if (share > 0) for (let to = 0; to < last; to++) row[to] = at(row, to) + share * at(from, to);
   }
-  return (ms) => {
+}
+
+const at = (values: Float64Array | undefined, index: number): number => values?.[index] ?? 0;
+
+/** A time in ms whose mean is known beside its law. */
+export interface ExactLaw {
+  readonly meanMs: number;
+  readonly cdf: Cdf;
+}
+
+/** Sojourn time of M/M/c: an exponential service, behind an exponential wait with Erlang's probability. */
+export function mmcSojourn(arrivalPerMs: number, serviceMs: number, servers: number): ExactLaw {
+  const offered = arrivalPerMs * serviceMs;
+  let blocked = 1;
+  for (let c = 1; c <= servers; c++) blocked = (offered * blocked) / (c + offered * blocked);
+  const waiting = blocked / (1 - (offered / servers) * (1 - blocked));
+  const served = 1 / serviceMs;
+  const relief = servers * served - arrivalPerMs;
+  const both = (ms: number): number =>
+    relief === served
+      ? (1 + served * ms) * Math.exp(-served * ms)
+      : (relief * Math.exp(-served * ms) - served * Math.exp(-relief * ms)) / (relief - served);
+  return {
+    meanMs: serviceMs + waiting / relief,
+    cdf: (ms) => 1 - (1 - waiting) * Math.exp(-served * ms) - waiting * both(ms),
+  };
+}
+
+const MDC_STATES = 600;
+
+/** Waiting time of M/D/c with service time `serviceMs`; the mean from the queue length by Little's law. */
+export function mdcWait(arrivalPerMs: number, serviceMs: number, servers: number): ExactLaw {
+  const inSystem = stationary(
+    MDC_STATES,
+    (q) => Math.max(0, q - servers),
+    () => arrivalPerMs * serviceMs,
+  );
+  const queued = new Float64Array(MDC_STATES - servers);
+  let [below, meanQueued] = [0, 0];
+  for (let i = 0; i < MDC_STATES; i++) {
+    below += at(inSystem, i);
+    if (i >= servers) queued[i - servers] = below;
+    meanQueued += Math.max(0, i - servers) * at(inSystem, i);
+  }
+  const cdf: Cdf = (ms) => {
     const k = Math.floor(ms / serviceMs) + 1;
     const last = k * servers - 1;
     const weights = poissonWeights(arrivalPerMs * (k * serviceMs - ms), last);
     return weights.reduce((sum, weight, j) => sum + weight * (queued[last - j] ?? 1), 0);
   };
+  return { meanMs: meanQueued / arrivalPerMs, cdf };
 }
 
 /** Greedy batches of one replica: service time by size (ms, constant), cap, arrivals per ms. */
@@ -92,65 +118,80 @@ export interface SingleReplica {
 }
 
 const STATES = 400;
+/** Slices of a service time at which arrivals are looked at: accurate to some 0.1 %. */
 const SLICES = 24;
+/** Atoms are collected on a grid of this many cells per service time of a full batch. */
+const CELLS_PER_SERVICE = 20_000;
+
+/** Times as masses on a grid, and their exact mean. */
+class GridLaw {
+  readonly #cellMs: number;
+  readonly #masses: number[] = [];
+  #mass = 0;
+  #sumMs = 0;
+
+  constructor(cellMs: number) {
+    this.#cellMs = cellMs;
+  }
+
+  add(ms: number, mass: number): void {
+    const cell = Math.round(ms / this.#cellMs);
+    this.#masses[cell] = (this.#masses[cell] ?? 0) + mass;
+    this.#mass += mass;
+    this.#sumMs += mass * ms;
+  }
+
+  law(): ExactLaw {
+    const reached = new Float64Array(this.#masses.length);
+    let below = 0;
+    for (let cell = 0; cell < reached.length; cell++) {
+      below += (this.#masses[cell] ?? 0) / this.#mass;
+      reached[cell] = below;
+    }
+    const cdf: Cdf = (ms) => (ms < 0 ? 0 : (reached[Math.floor(ms / this.#cellMs + 0.5)] ?? 1));
+    return { meanMs: this.#sumMs / this.#mass, cdf };
+  }
+}
 
 /** Adds the sojourn of an item that waits `waitMs` with `ahead` items before it; its batch fills with what arrives meanwhile. */
-function addItem(
-  stage: SingleReplica,
-  at: { waitMs: number; ahead: number; mass: number },
-  atoms: [number, number][],
-): void {
+function addItem(stage: SingleReplica, item: { waitMs: number; ahead: number; mass: number }, law: GridLaw): void {
   const { maxBatchSize: b, arrivalPerMs, serviceMs } = stage;
-  const place = (at.ahead % b) + 1;
-  const joining = poissonWeights(arrivalPerMs * at.waitMs, b);
+  const place = (item.ahead % b) + 1;
+  const joining = poissonWeights(arrivalPerMs * item.waitMs, b);
   let left = 1;
   for (let size = place; size < b; size++) {
-    const chance = joining[size - place] as number;
+    const chance = at(joining, size - place);
     left -= chance;
-    atoms.push([at.waitMs + serviceMs(size), at.mass * chance]);
+    law.add(item.waitMs + serviceMs(size), item.mass * chance);
   }
-  atoms.push([at.waitMs + serviceMs(b), at.mass * Math.max(0, left)]);
+  law.add(item.waitMs + serviceMs(b), item.mass * Math.max(0, left));
 }
 
 /** Sojourn time of an item at one replica with greedy batches, exact but for the slicing of arrival instants. */
-export function singleReplicaSojourn(stage: SingleReplica): Cdf {
+export function singleReplicaSojourn(stage: SingleReplica, slices: number = SLICES): ExactLaw {
   const { maxBatchSize: b, arrivalPerMs, serviceMs } = stage;
   const size = (q: number): number => Math.max(1, Math.min(q, b));
-  const law = stationary(
+  const queue = stationary(
     STATES,
     (q) => Math.max(0, q - b),
     (q) => arrivalPerMs * serviceMs(size(q)),
   );
-  const atoms: [number, number][] = [[serviceMs(1), law[0] as number]];
+  const law = new GridLaw(serviceMs(b) / CELLS_PER_SERVICE);
+  law.add(serviceMs(1), at(queue, 0));
   for (let q = 0; q < STATES; q++) {
-    const mass = law[q] as number;
+    const mass = at(queue, q);
     if (mass < 1e-8) continue;
     const runMs = serviceMs(size(q));
-    for (let slice = 0; slice < SLICES; slice++) {
-      const u = (runMs * (slice + 0.5)) / SLICES;
+    for (let slice = 0; slice < slices; slice++) {
+      const u = (runMs * (slice + 0.5)) / slices;
       const arrived = poissonWeights(arrivalPerMs * u, 200);
       for (let j = 0; j <= 200; j++) {
-        const chance = mass * ((arrivalPerMs * runMs) / SLICES) * (arrived[j] as number);
+        const chance = mass * ((arrivalPerMs * runMs) / slices) * at(arrived, j);
         if (chance < 1e-11) continue;
         const ahead = Math.max(0, q - b) + j;
-        addItem(stage, { waitMs: runMs - u + Math.floor(ahead / b) * serviceMs(b), ahead, mass: chance }, atoms);
+        addItem(stage, { waitMs: runMs - u + Math.floor(ahead / b) * serviceMs(b), ahead, mass: chance }, law);
       }
     }
   }
-  atoms.sort((x, y) => x[0] - y[0]);
-  const total = atoms.reduce((sum, atom) => sum + atom[1], 0);
-  let below = 0;
-  const reached = atoms.map(([ms, mass]) => {
-    below += mass / total;
-    return [ms, below] as const;
-  });
-  return (ms) => {
-    let [low, high] = [0, reached.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((reached[middle]?.[0] ?? 0) <= ms) low = middle + 1;
-      else high = middle;
-    }
-    return reached[low - 1]?.[1] ?? 0;
-  };
+  return law.law();
 }

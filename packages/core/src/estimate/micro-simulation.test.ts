@@ -6,7 +6,7 @@ import { type ServiceCurve, serviceCurve } from '../profile/service-curve.js';
 import { poissonArrivals } from '../simulate/arrivals/poisson.js';
 import { simulatePlan } from '../simulate/simulate-plan.js';
 import { drawArrivals } from './arrivals.js';
-import { mdcWait, mm1Sojourn, quantileOf, singleReplicaSojourn } from './closed-forms.test-support.js';
+import { mdcWait, mmcSojourn, quantileOf, singleReplicaSojourn } from './closed-forms.test-support.js';
 import { runStage, type StageRecord } from './micro-simulation.js';
 import { affineCurve, modelStage, pipeline } from './pipeline.test-support.js';
 
@@ -44,7 +44,9 @@ describe('runStage', () => {
     const curve = serviceCurve(1, 1, [{ batchSize: 1, law: { kind: 'empirical', sortedMs } }]);
     const { requests } = simulate({ curve, arrivalPerMs: 0.07 });
     for (const fraction of [0.5, 0.9, 0.99])
-      expect(percentOff(requests.quantileMs(fraction), quantileOf(mm1Sojourn(0.07, 10), fraction))).toBeLessThan(3);
+      expect(percentOff(requests.quantileMs(fraction), quantileOf(mmcSojourn(0.07, 10, 1).cdf, fraction))).toBeLessThan(
+        3,
+      );
   });
 
   it.each([1, 2, 4, 8])('is M/D/c with constant service, c = %i', (replicas) => {
@@ -52,7 +54,7 @@ describe('runStage', () => {
     const { requests } = simulate({ curve: oneByOne, replicas, arrivalPerMs });
     const wait = mdcWait(arrivalPerMs, 10, replicas);
     for (const fraction of [0.9, 0.99])
-      expect(percentOff(requests.quantileMs(fraction), 10 + quantileOf(wait, fraction))).toBeLessThan(2);
+      expect(percentOff(requests.quantileMs(fraction), 10 + quantileOf(wait.cdf, fraction))).toBeLessThan(2);
   });
 
   it.each([
@@ -68,7 +70,7 @@ describe('runStage', () => {
       const { items } = simulate({ curve, maxBatchSize: cap, arrivalPerMs });
       const law = singleReplicaSojourn({ serviceMs: (k) => curve.meanMs(k), maxBatchSize: cap, arrivalPerMs });
       for (const fraction of [0.5, 0.9, 0.99])
-        expect(percentOff(items.quantileMs(fraction), quantileOf(law, fraction))).toBeLessThan(3);
+        expect(percentOff(items.quantileMs(fraction), quantileOf(law.cdf, fraction))).toBeLessThan(3);
     },
   );
 

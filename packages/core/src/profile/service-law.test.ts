@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import type { ProfilePoint } from '../model/profile-point.js';
-import { drawMs, lawMeanMs, lawOfPoint, lawQuantileMs, type ServiceLaw } from './service-law.js';
+import { drawMs, lawMeanMs, lawOfPoint, lawQuantileMs, lawVariationSquared, type ServiceLaw } from './service-law.js';
 
 const point = (fields: Partial<ProfilePoint>): ProfilePoint => ({ cpuCores: 1, batchSize: 4, ...fields });
 
@@ -56,13 +56,20 @@ describe('lawOfPoint', () => {
 
 describe('drawMs', () => {
   it.each<ServiceLaw>([
+    { kind: 'exponential', meanMs: 7 },
     { kind: 'lognormal', mu: 1, sigma: 0.5 },
     { kind: 'two-point', usualMs: 5, slowMs: 500, slowFraction: 0.0101 },
     { kind: 'empirical', sortedMs: [1, 2, 4, 8] },
-  ])('has the mean of its law: $kind', (law) => {
+  ])('has the mean and the variation of its law: $kind', (law) => {
     const rng = new SeededRng(3);
-    let sum = 0;
-    for (let i = 0; i < 200_000; i++) sum += drawMs(law, rng);
-    expect(sum / 200_000 / lawMeanMs(law)).toBeCloseTo(1, 1);
+    let [sum, squares] = [0, 0];
+    for (let i = 0; i < 200_000; i++) {
+      const ms = drawMs(law, rng);
+      sum += ms;
+      squares += ms * ms;
+    }
+    const mean = sum / 200_000;
+    expect(mean / lawMeanMs(law)).toBeCloseTo(1, 1);
+    expect((squares / 200_000 / mean ** 2 - 1) / lawVariationSquared(law)).toBeCloseTo(1, 1);
   });
 });

@@ -11,9 +11,10 @@ import { normalQuantile } from '../kernel/normal-quantile.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ProfilePoint } from '../model/profile-point.js';
 
-/** Service time in ms: a number, a lognormal (of ln ms), a rare slow value beside a usual one, or measured values, ascending. */
+/** Service time in ms: a number, an exponential, a lognormal (of ln ms), a rare slow value beside a usual one, or measured values, ascending. */
 export type ServiceLaw =
   | { readonly kind: 'constant'; readonly ms: number }
+  | { readonly kind: 'exponential'; readonly meanMs: number }
   | { readonly kind: 'lognormal'; readonly mu: number; readonly sigma: number }
   | { readonly kind: 'two-point'; readonly usualMs: number; readonly slowMs: number; readonly slowFraction: number }
   | { readonly kind: 'empirical'; readonly sortedMs: readonly number[] };
@@ -85,6 +86,8 @@ export function lawMeanMs(law: ServiceLaw): number {
   switch (law.kind) {
     case 'constant':
       return law.ms;
+    case 'exponential':
+      return law.meanMs;
     case 'lognormal':
       return Math.exp(law.mu + (law.sigma * law.sigma) / 2);
     case 'two-point':
@@ -99,6 +102,8 @@ export function lawVariationSquared(law: ServiceLaw): number {
   switch (law.kind) {
     case 'constant':
       return 0;
+    case 'exponential':
+      return 1;
     case 'lognormal':
       return Math.expm1(law.sigma * law.sigma);
     case 'two-point': {
@@ -112,11 +117,13 @@ export function lawVariationSquared(law: ServiceLaw): number {
   }
 }
 
-/** Quantile in ms at `fraction` (0…1); a lognormal has none at 1 (Infinity). */
+/** Quantile in ms at `fraction` (0…1); an exponential and a lognormal have none at 1 (Infinity). */
 export function lawQuantileMs(law: ServiceLaw, fraction: number): number {
   switch (law.kind) {
     case 'constant':
       return law.ms;
+    case 'exponential':
+      return -law.meanMs * Math.log1p(-fraction);
     case 'lognormal':
       return Math.exp(law.mu + law.sigma * normalQuantile(fraction));
     case 'two-point':
@@ -139,6 +146,8 @@ export function lawWithMean(law: ServiceLaw, meanMs: number): ServiceLaw {
   switch (law.kind) {
     case 'constant':
       return { kind: 'constant', ms: meanMs };
+    case 'exponential':
+      return { kind: 'exponential', meanMs };
     case 'lognormal':
       return { ...law, mu: law.mu + Math.log(factor) };
     case 'two-point':

@@ -20,10 +20,8 @@ export class StageTally {
     this.batches += 1;
     this.items += batch.length;
     this.busyMs += at.serviceMs;
-    for (const { enqueuedAtMs } of batch) {
-      this.waitMs.record(at.nowMs - enqueuedAtMs);
-      this.serviceMs.record(at.serviceMs);
-    }
+    this.serviceMs.record(at.serviceMs, batch.length);
+    for (let i = 0; i < batch.length; i++) this.waitMs.record(at.nowMs - (batch[i]?.enqueuedAtMs ?? at.nowMs));
   }
 }
 
