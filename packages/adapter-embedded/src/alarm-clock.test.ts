@@ -1,6 +1,5 @@
-import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
-import { preciseClock, sleep, waitAtMost } from './alarm-clock.js';
+import { preciseClock, sleep } from './alarm-clock.js';
 
 describe('preciseClock', () => {
   it('rings never early, and never inside the call', async () => {
@@ -23,25 +22,5 @@ describe('preciseClock', () => {
     })();
     await sleep(preciseClock, delayMs + 5);
     expect(rung).toBe(false);
-  });
-});
-
-describe('waitAtMost', () => {
-  it('ends with the work, and takes its alarm back', async () => {
-    const clock = new ManualClock();
-    await waitAtMost(clock, 100, Promise.reject(new Error('failed')));
-    expect(clock.pendingAlarms).toBe(0);
-  });
-
-  it('ends at the limit when the work does not', async () => {
-    const clock = new ManualClock();
-    let ended = false;
-    void waitAtMost(clock, 100, new Promise(() => {})).then(() => {
-      ended = true;
-    });
-    await clock.advanceTo(99);
-    expect(ended).toBe(false);
-    await clock.advanceTo(100);
-    expect(ended).toBe(true);
   });
 });

@@ -36,15 +36,3 @@ export const sleep = (clock: AlarmClock, durationMs: number): Promise<void> =>
   new Promise((resolve) => {
     clock.ringAt(clock.nowMs() + durationMs, resolve);
   });
-
-/** Resolves when `work` settles, at the latest after `limitMs`; never rejects. */
-export function waitAtMost(clock: AlarmClock, limitMs: number, work: Promise<unknown>): Promise<void> {
-  return new Promise((resolve) => {
-    const takeBack = clock.ringAt(clock.nowMs() + limitMs, resolve);
-    const done = (): void => {
-      takeBack();
-      resolve();
-    };
-    work.then(done, done);
-  });
-}

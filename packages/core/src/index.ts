@@ -74,6 +74,7 @@ export * from './simulate/arrivals/step.js';
 export * from './simulate/arrivals/trace.js';
 export * from './simulate/batch-policies.js';
 export * from './simulate/plan-verifier.js';
+export * from './simulate/serving-policies.js';
 export * from './simulate/simulate-plan.js';
 export * from './simulate/simulation-report.js';
 export * from './simulate/simulation-tally.js';

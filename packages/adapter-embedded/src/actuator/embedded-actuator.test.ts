@@ -39,7 +39,9 @@ const variants = [
 const pipeline = {
   baseDir: fixtures,
   stages: [stageNamed('a', variants, { module: './obey.mjs' }), stageNamed('b', variants, { module: './obey.mjs' })],
-};
+  budget: {},
+  control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
+} as const;
 
 const planOf = (variant: VariantId, replicas: number, over: Partial<StagePlan> = {}): StagePlan => ({
   variantId: variant,
@@ -128,7 +130,7 @@ describe('EmbeddedActuator', () => {
   it('tells what serves before it drains, and tells nothing of a change that failed', async () => {
     const seen: unknown[] = [];
     const { actuator, pool, statuses } = open(fakeLauncher(), {
-      onServing: (stage, { variantId: variant, maxBatchSize }) => {
+      adopt: (stage, { variantId: variant, maxBatchSize }) => {
         seen.push([stage, variant, maxBatchSize, statuses(), pool.events.at(-1)?.kind]);
       },
     });
@@ -138,8 +140,8 @@ describe('EmbeddedActuator', () => {
     await actuator.apply({ kind: 'set-batch', stageId: a, to: planOf(large, 1, { maxBatchSize: 4 }) });
     expect(seen).toEqual([
       [a, small, 1, ['ready'], 'added'],
-      [a, large, 8, ['ready', 'ready'], 'batching'],
-      [a, large, 4, ['ready'], 'batching'],
+      [a, large, 8, ['ready', 'ready'], 'added'],
+      [a, large, 4, ['ready'], 'drained'],
     ]);
   });
 
@@ -155,7 +157,7 @@ describe('EmbeddedActuator', () => {
     };
     await expect(actuator.apply(scaleTo(planOf(small, 3)))).rejects.toThrow('no memory');
     expect(seen).toEqual([
-      ['ready', 'starting', 'starting'],
+      ['ready', 'starting'],
       ['ready', 'ready', 'starting'],
     ]);
     expect(statuses()).toEqual(['ready', 'ready']);
@@ -180,7 +182,7 @@ describe('EmbeddedActuator', () => {
       actuator.apply(scaleTo(planOf(small, 1), stageId('b'))),
     ];
     await settled();
-    expect([statuses(), statuses(stageId('b'))]).toEqual([['starting', 'starting', 'starting'], []]);
+    expect([statuses(), statuses(stageId('b'))]).toEqual([['starting', 'starting'], []]);
     launcher.release();
     await Promise.all(changes);
     expect(launcher.mostAtOnce).toBe(2);

@@ -1,135 +1,161 @@
 /**
- * Carries out changes on this machine. Changes and restarts go through one queue, so one stage at a time has replicas that
- * start beside those that serve. A lost replica is replaced after a back-off, as often as needed and never beyond the target
- * of the stage's last change; until then it shows as `failed`, while it starts as `starting`.
+ * Carries out changes on this machine: it gives the fleet policy of core real replicas and real time. Which replica starts, serves,
+ * drains or is restarted, and when a change is done or has failed, is `FleetScheduler`'s affair.
  */
 import {
   type Actuator,
-  AppError,
+  type AlarmClock,
   type Change,
+  changeBounds,
+  defaultFleetLimits,
+  type FleetEffects,
+  FleetScheduler,
   invariant,
+  type ModelRunner,
   type PipelineSpec,
+  type ReplicaId,
+  type ReplicaLauncher,
+  type ReplicaPool,
   type RunningPlan,
-  type RunningStage,
+  type RunningReplica,
   type StageId,
+  type StagePlan,
+  type TensorMap,
 } from '@equipoise/core';
 import { preciseClock } from '../alarm-clock.js';
-import { RestartBackoff } from './restart-backoff.js';
-import { StageReplicas, type StageSurroundings } from './stage-replicas.js';
+import { startReplica } from './start-replica.js';
 
 /** What an EmbeddedActuator works with; all but the first two have defaults. */
-export interface EmbeddedActuatorOptions
-  extends Pick<StageSurroundings, 'pool' | 'launcher'>,
-    Partial<Omit<StageSurroundings, 'pool' | 'launcher' | 'baseDir'>> {}
-
-const defaults = {
-  clock: preciseClock,
-  startConcurrency: 2,
-  drainPatienceMs: 30_000,
-  warmUpBatch: () => undefined,
-  onServing: () => undefined,
-  onFailure: () => undefined,
-} as const satisfies Partial<StageSurroundings>;
-
-interface SupervisedStage {
-  readonly replicas: StageReplicas;
-  readonly backoff: RestartBackoff;
-  cancelRestart?: (() => void) | undefined;
+export interface EmbeddedActuatorOptions {
+  readonly pool: ReplicaPool;
+  readonly launcher: ReplicaLauncher;
+  readonly clock?: AlarmClock;
+  /** Replicas that start at the same time. */
+  readonly startConcurrency?: number;
+  /** Longest wait for draining replicas before a change counts as done; they go on draining after it. */
+  readonly drainPatienceMs?: number;
+  /** Inputs for one run before a replica serves; made anew for each call, because a run takes them. */
+  readonly warmUpBatch?: (stageId: StageId) => readonly TensorMap[] | undefined;
+  /** Puts the batching and the drop rule of a stage in force, before what it replaces is drained; by default the batching alone. */
+  readonly adopt?: (stageId: StageId, to: StagePlan) => void;
+  /** Told of failures that no caller waits for. */
+  readonly onFailure?: (stageId: StageId, error: unknown) => void;
 }
 
 /** The actuator of replicas in this process, of whatever kind its launcher starts. */
 export class EmbeddedActuator implements Actuator {
-  readonly #around: StageSurroundings;
-  readonly #stages: ReadonlyMap<StageId, SupervisedStage>;
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #spec: Pick<PipelineSpec, 'stages' | 'baseDir'>;
+  readonly #options: EmbeddedActuatorOptions;
+  readonly #clock: AlarmClock;
+  readonly #fleet: FleetScheduler;
+  readonly #runners = new Map<ReplicaId, ModelRunner>();
+  #alarmAtMs = Number.POSITIVE_INFINITY;
+  #cancelAlarm = (): void => {};
   #closed: Promise<void> | undefined;
 
-  constructor({ stages, baseDir }: Pick<PipelineSpec, 'stages' | 'baseDir'>, options: EmbeddedActuatorOptions) {
-    const around = { ...defaults, ...options, baseDir };
-    this.#around = around;
-    this.#stages = new Map(
-      stages.map((stage) => [stage.id, { replicas: new StageReplicas(stage, around), backoff: new RestartBackoff() }]),
+  constructor(spec: Pick<PipelineSpec, 'stages' | 'baseDir' | 'budget' | 'control'>, options: EmbeddedActuatorOptions) {
+    const { startConcurrency, drainPatienceMs } = { ...defaultFleetLimits, ...options };
+    this.#spec = spec;
+    this.#options = options;
+    this.#clock = options.clock ?? preciseClock;
+    this.#fleet = new FleetScheduler(
+      spec.stages.map(({ id }) => id),
+      { ...changeBounds(spec), startConcurrency, drainPatienceMs },
+      this.#effects(),
     );
-    around.pool.onReplicaLost((stageId, replicaId) => {
-      if (!this.#stage(stageId).replicas.lose(replicaId)) return;
-      void this.#enqueue(async () => this.#supervise(stageId));
-    });
+    options.pool.onReplicaLost((stageId, replicaId) => this.#lose(stageId, replicaId));
   }
 
   runningPlan(): RunningPlan {
-    const stages: Record<StageId, RunningStage> = {};
-    for (const [stageId, { replicas }] of this.#stages) stages[stageId] = replicas.running();
-    return { stages };
+    return this.#fleet.runningPlan();
   }
 
   async apply(change: Change): Promise<void> {
     invariant(this.#closed === undefined, 'no change is applied after close');
-    const stage = this.#stage(change.stageId);
-    await this.#enqueue(async () => {
-      if (this.#closed !== undefined) {
-        throw new AppError('REPLICA_LOST', `Stage '${change.stageId}' was not changed: its replicas are being closed.`);
-      }
-      await this.#carryOut(change, stage);
+    await new Promise<void>((resolve, reject) => {
+      this.#event((nowMs) =>
+        this.#fleet.apply(change, nowMs, (end) => (end.kind === 'done' ? resolve() : reject(end.failure))),
+      );
     });
   }
 
   close(): Promise<void> {
-    if (this.#closed !== undefined) return this.#closed;
-    const stages = [...this.#stages.values()];
-    for (const { cancelRestart } of stages) cancelRestart?.();
-    this.#closed = this.#enqueue(async () => {
-      await Promise.all(stages.map(({ replicas }) => replicas.close()));
-    });
+    this.#closed ??= new Promise((resolve) => this.#event((nowMs) => this.#fleet.close(nowMs, resolve)));
     return this.#closed;
   }
 
-  async #carryOut({ kind, stageId, to }: Change, stage: SupervisedStage): Promise<void> {
-    if (kind === 'set-batch') {
-      stage.replicas.rebatch(to);
-      return;
-    }
-    stage.cancelRestart?.();
-    stage.cancelRestart = undefined;
-    try {
-      await stage.replicas.converge(to);
-    } finally {
-      this.#supervise(stageId);
-    }
+  #effects(): FleetEffects {
+    const { pool, adopt = pool.setBatching.bind(pool) } = this.#options;
+    return {
+      start: (stageId, replica) => this.#start(stageId, replica),
+      serve: (stageId, { replicaId, variantId, resources }) =>
+        pool.addReplica(stageId, { replicaId, variantId, resources, runner: this.#runnerOf(replicaId) }),
+      adopt,
+      drain: (stageId, { replicaId }) =>
+        void pool.drainReplica(stageId, replicaId).then(() => this.#close(stageId, replicaId)),
+      discard: (stageId, { replicaId }) => void this.#close(stageId, replicaId),
+      restartFailed: (stageId, failure) => this.#report(stageId, failure),
+    };
   }
 
-  #stage(stageId: StageId): SupervisedStage {
-    const stage = this.#stages.get(stageId);
+  #start(stageId: StageId, { replicaId, variantId, resources }: RunningReplica): void {
+    const { launcher, warmUpBatch } = this.#options;
+    const stage = this.#spec.stages.find(({ id }) => id === stageId);
     invariant(stage !== undefined, `stage '${stageId}' is part of the pipeline`);
-    return stage;
+    startReplica({
+      ...{ launcher, stage, variantId, resources, baseDir: this.#spec.baseDir },
+      warmUpBatch: () => warmUpBatch?.(stageId),
+      onFailure: (error) => this.#report(stageId, error),
+    }).then(
+      (runner) => {
+        this.#runners.set(replicaId, runner);
+        this.#event((nowMs) => this.#fleet.started(replicaId, nowMs));
+      },
+      (error: unknown) => this.#event((nowMs) => this.#fleet.startFailed(replicaId, error, nowMs)),
+    );
   }
 
-  #enqueue(work: () => Promise<void>): Promise<void> {
-    const done = this.#queue.then(work);
-    this.#queue = done.catch(() => undefined);
-    return done;
+  /** Closes a replica that is out of service. */
+  async #close(stageId: StageId, replicaId: ReplicaId): Promise<void> {
+    try {
+      await this.#runners.get(replicaId)?.close();
+    } catch (error) {
+      this.#report(stageId, error);
+    }
+    this.#runners.delete(replicaId);
+    this.#event((nowMs) => this.#fleet.left(replicaId, nowMs));
   }
 
-  /** Plans the restart of what a stage lacks; runs inside the queue, when nothing else of the stage is under way. */
-  #supervise(stageId: StageId): void {
-    const stage = this.#stage(stageId);
-    if (this.#closed !== undefined || stage.replicas.markMissing() === 0 || stage.cancelRestart !== undefined) return;
-    const { clock } = this.#around;
-    const nowMs = clock.nowMs();
-    stage.cancelRestart = clock.ringAt(nowMs + stage.backoff.nextDelayMs(nowMs), () => {
-      stage.cancelRestart = undefined;
-      void this.#enqueue(() => this.#restart(stageId));
+  #lose(stageId: StageId, replicaId: ReplicaId): void {
+    this.#event((nowMs) => {
+      if (!this.#fleet.lost(replicaId, nowMs)) return;
+      const runner = this.#runners.get(replicaId);
+      this.#runners.delete(replicaId);
+      runner?.close().catch((error: unknown) => this.#report(stageId, error));
     });
   }
 
-  async #restart(stageId: StageId): Promise<void> {
-    if (this.#closed !== undefined) return;
-    const { replicas, backoff } = this.#stage(stageId);
-    try {
-      await replicas.replaceMissing();
-    } catch (error) {
-      this.#around.onFailure(stageId, error);
-    }
-    backoff.noteRestart(this.#around.clock.nowMs());
-    this.#supervise(stageId);
+  #runnerOf(replicaId: ReplicaId): ModelRunner {
+    const runner = this.#runners.get(replicaId);
+    invariant(runner !== undefined, `replica '${replicaId}' has started`);
+    return runner;
+  }
+
+  #report(stageId: StageId, failure: unknown): void {
+    this.#options.onFailure?.(stageId, failure);
+  }
+
+  /** Brings an event to the policy, then sets the alarm it asks for. */
+  #event(step: (nowMs: number) => void): void {
+    step(this.#clock.nowMs());
+    const atMs = this.#fleet.nextWakeAtMs;
+    if (atMs === this.#alarmAtMs) return;
+    this.#cancelAlarm();
+    this.#alarmAtMs = atMs;
+    if (atMs === Number.POSITIVE_INFINITY) return;
+    this.#cancelAlarm = this.#clock.ringAt(atMs, () => {
+      this.#alarmAtMs = Number.POSITIVE_INFINITY;
+      this.#event((nowMs) => this.#fleet.advance(nowMs));
+    });
   }
 }

@@ -15,6 +15,7 @@ import {
   type ProfileSet,
   requireCurves,
   type ServiceCurves,
+  ServingPolicies,
   type StageId,
   type StageObservation,
   VariantAges,
@@ -22,7 +23,6 @@ import {
 import { ControlLoop, type LoopEvent, PipelineRunner, Planner, SqlitePlanStore, specDigest } from '@equipoise/runtime';
 import { embeddedLauncher } from './embedded-launcher.js';
 import { servingHostCores, servingSpec } from './host-cores.js';
-import { ServingPolicies } from './serving-policies.js';
 import { StageInputs, warmUpPipeline } from './warm-up.js';
 
 /** How to start. */
@@ -109,12 +109,12 @@ class PipelineParts {
     this.#planner = new Planner({ spec: servingSpec(spec), profiles, hostCores, seed: SEED });
     this.#ages = new VariantAges();
     this.runner = new PipelineRunner({ spec, hostCores });
-    const policies = new ServingPolicies(spec, curves, this.runner);
-    this.actuator = new EmbeddedActuator(spec, {
+    const policies = new ServingPolicies(spec, curves, (stageId, policy) => this.runner.setPolicy(stageId, policy));
+    this.actuator = new EmbeddedActuator(servingSpec(spec), {
       pool: this.runner,
       launcher: inputs.watching(embeddedLauncher(spec)),
       warmUpBatch: (stageId) => inputs.batchFor(stageId),
-      onServing: (stageId, to) => policies.adopt(stageId, to),
+      adopt: (stageId, to) => policies.adopt(stageId, to),
       onFailure: (_stageId, error) => report({ kind: 'failed', step: 'apply', error }),
     });
     this.loop = this.#controlLoop();

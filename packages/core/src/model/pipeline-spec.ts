@@ -112,9 +112,10 @@ export type Join = 'all' | 'any' | { readonly quorum: number };
 
 /**
  * A connection of two stages. With `fanOut` one item becomes k items (k ≥ 0, learned live, `expected` until then);
- * with `join` the items of the innermost fan-out become one again. A stage with several in-edges waits for all of them, or
- * for as many as their `any` or `quorum` says. With `when` the edge is taken with a probability (0…1, learned live, `probability`
- * until then); of the `when` edges that leave one stage at most one is taken, so their probabilities sum to at most 1.
+ * with `join` the items of the innermost fan-out become one again (see `closesFanOut`). A stage with several in-edges waits for all
+ * along which something can come, or for as many as their `any` or `quorum` says. With `when` the edge is taken with a probability
+ * (0…1, learned live, `probability` until then); of the `when` edges that leave one stage the first whose condition holds is taken, so
+ * their probabilities sum to at most 1.
  */
 export interface EdgeSpec {
   readonly from: StageId;
@@ -129,9 +130,13 @@ export interface NodeGroup extends Resources {
   readonly count: number;
 }
 
-/** A stage whose tensors are part of the response; `tensors` names which (all when left out). */
+/**
+ * A stage whose tensors are part of the response; `tensors` names which (all when left out). A stage that was skipped is left out, and so
+ * is one whose `unless` names another output's stage that ran: in a cascade the later stage answers in place of the earlier one.
+ */
 export interface OutputSpec {
   readonly from: StageId;
+  readonly unless?: StageId;
   readonly tensors?: readonly string[];
 }
 
@@ -143,6 +148,8 @@ export interface ControlSpec {
   readonly minDwellMs: number;
   /** Cores that a change may use above the budget while old and new replicas overlap; default one replica of the largest kind. */
   readonly surgeCpuCores?: number;
+  /** Longest time that a change may take until all its replicas have started; without it no end is set. */
+  readonly surgeMaxMs?: number;
 }
 
 /** Bounds on what waits. */

@@ -1,0 +1,50 @@
+/** Starting one replica: launch it, then run it once so that the first request does not wait for what is loaded on first use. */
+import {
+  AppError,
+  invariant,
+  type ModelRunner,
+  type ReplicaLauncher,
+  type Resources,
+  type StageSpec,
+  type TensorMap,
+  type VariantId,
+} from '@equipoise/core';
+
+/** What to start, and with what. */
+export interface ReplicaStart {
+  readonly launcher: ReplicaLauncher;
+  readonly stage: StageSpec;
+  readonly variantId: VariantId;
+  readonly resources: Resources;
+  readonly baseDir: string;
+  /** Inputs of the run before it serves. */
+  readonly warmUpBatch: () => readonly TensorMap[] | undefined;
+  /** Told when a replica that was not warmed up could not be closed either. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** A started and warmed replica; rejects with the error of the launch, or AppError MODEL_LOAD_FAILED when the warm-up fails. */
+export async function startReplica(start: ReplicaStart): Promise<ModelRunner> {
+  const { launcher, stage, variantId, resources, baseDir } = start;
+  const variant = stage.variants.find(({ id }) => id === variantId);
+  invariant(variant !== undefined, `stage '${stage.id}' has the variant '${variantId}'`);
+  const { runner } = await launcher.launch({ stage, variant, resources, baseDir });
+  const batch = start.warmUpBatch();
+  if (batch === undefined) return runner;
+  try {
+    await warmUp(runner, batch);
+  } catch (error) {
+    await runner.close().catch(start.onFailure);
+    throw error;
+  }
+  return runner;
+}
+
+async function warmUp(runner: ModelRunner, batch: readonly TensorMap[]): Promise<void> {
+  const { items } = await runner.run(batch);
+  for (const item of items) {
+    // An input that this variant refuses says nothing about the replica: it serves without having been warmed.
+    if (item.kind === 'ok' || item.error.code === 'INVALID_INPUT') continue;
+    throw new AppError('MODEL_LOAD_FAILED', `The warm-up run failed: ${item.error.message}`, { cause: item.error });
+  }
+}

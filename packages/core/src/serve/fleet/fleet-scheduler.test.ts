@@ -1,0 +1,243 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { StagePlan } from '../../model/plan.js';
+import { changeTo, FleetBench, planFor, stageA, stageB } from './fleet-bench.test-support.js';
+import { isOfKind } from './stage-steps.js';
+
+const coresIn = (bench: FleetBench): number =>
+  [stageA, stageB]
+    .flatMap((stage) => bench.fleet.runningPlan().stages[stage]?.replicas ?? [])
+    .filter(({ status }) => status !== 'failed')
+    .reduce((sum, { resources }) => sum + resources.cpuCores, 0);
+
+/** Most cores that were held at a time while `change` was carried out. */
+function mostCoresDuring(bench: FleetBench, to: StagePlan): number {
+  let most = coresIn(bench);
+  bench.onEvent = () => {
+    most = Math.max(most, coresIn(bench));
+  };
+  expect(bench.applied(changeTo(to))).toEqual({ kind: 'done' });
+  return most;
+}
+
+function benchWith(plan: StagePlan, limits: ConstructorParameters<typeof FleetBench>[0] = {}): FleetBench {
+  const bench = new FleetBench(limits);
+  bench.applied(changeTo(plan));
+  bench.events.length = 0;
+  return bench;
+}
+
+describe('FleetScheduler, a change', () => {
+  it('without a budget starts two at a time, and drains as capacity is replaced', () => {
+    const bench = benchWith(planFor('small', 4));
+    bench.applied(changeTo(planFor('large', 2, 1, 8)));
+    expect(bench.events.map(([atMs, , what, subject]) => [atMs - 20, what, subject])).toEqual([
+      [0, 'start', 'a-large-5'],
+      [0, 'start', 'a-large-6'],
+      [10, 'serve', 'a-large-5'],
+      [10, 'adopt', 'large/8'],
+      [10, 'drain', 'a-small-1'],
+      [10, 'drain', 'a-small-2'],
+      [10, 'serve', 'a-large-6'],
+      [10, 'drain', 'a-small-3'],
+      [10, 'drain', 'a-small-4'],
+    ]);
+  });
+
+  it.each<[string, StagePlan, StagePlan, number, number | undefined, number]>([
+    [
+      'rolls with the default surge, one replica of the largest kind',
+      planFor('s', 4),
+      planFor('l', 4),
+      4,
+      undefined,
+      5,
+    ],
+    ['takes the larger new kind for the default', planFor('s', 4), planFor('l', 2, 2), 4, undefined, 6],
+    ['takes the larger old kind for the default', planFor('s', 2, 2), planFor('l', 4), 4, undefined, 6],
+    ['never above the budget with surge 0 and room inside it', planFor('s', 3), planFor('l', 3), 4, 0, 4],
+    ['drains first with surge 0 where the smaller plan lets it', planFor('s', 4), planFor('l', 3), 4, 0, 4],
+    ['uses a large surge', planFor('s', 4), planFor('l', 4), 4, 8, 8],
+  ])('%s', (_, from, to, budgetCpuCores, surgeCpuCores, most) => {
+    const bench = benchWith(from, { budgetCpuCores, ...(surgeCpuCores === undefined ? {} : { surgeCpuCores }) });
+    expect(mostCoresDuring(bench, to)).toBe(most);
+    expect(bench.shown()).toEqual(Array(to.replicas).fill(`${to.variantId}:ready`));
+  });
+
+  it('is refused, with nothing touched, where there is no room and none may be made', () => {
+    const bench = benchWith(planFor('s', 4), { budgetCpuCores: 4, surgeCpuCores: 0 });
+    const end = bench.applied(changeTo(planFor('l', 4)));
+    expect(end).toMatchObject({ kind: 'failed', failure: { code: 'INFEASIBLE' } });
+    expect(end.kind === 'failed' && String(end.failure)).toContain('raise control.surge.cpuCores');
+    expect([bench.events, bench.shown()]).toEqual([[], Array(4).fill('s:ready')]);
+  });
+
+  it('counts what other stages hold', () => {
+    const bench = benchWith(planFor('s', 2), { budgetCpuCores: 4, surgeCpuCores: 0 });
+    bench.applied(changeTo(planFor('s', 2), stageB));
+    expect(bench.applied(changeTo(planFor('l', 2)))).toMatchObject({ kind: 'failed' });
+    bench.applied(changeTo(planFor('s', 1), stageB));
+    expect(mostCoresDuring(bench, planFor('l', 2))).toBe(4);
+  });
+
+  it('is of one stage at a time', () => {
+    const bench = new FleetBench();
+    const first = bench.apply(changeTo(planFor('s', 3)));
+    const second = bench.apply(changeTo(planFor('s', 1), stageB));
+    bench.advanceTo(19);
+    expect([bench.shown(), bench.shown(stageB), first.length]).toEqual([['s:ready', 's:ready', 's:starting'], [], 0]);
+    bench.advanceTo(30);
+    expect([first, second]).toEqual([[{ kind: 'done' }], [{ kind: 'done' }]]);
+  });
+
+  it('sets the batching alone', () => {
+    const bench = benchWith(planFor('s', 2));
+    expect(bench.applied({ kind: 'set-batch', stageId: stageA, to: planFor('s', 2, 1, 8) })).toEqual({ kind: 'done' });
+    expect(bench.events).toEqual([[10, 'a', 'adopt', 's/8']]);
+    expect(bench.fleet.runningPlan().stages[stageA]).toMatchObject({ maxBatchSize: 8 });
+  });
+
+  it('is given up when a start fails in the middle: the old plan is restored after the back-off', () => {
+    const bench = new FleetBench({ budgetCpuCores: 3 });
+    bench.applied(changeTo(planFor('s', 3)));
+    let starts = 0;
+    const start = bench.start.bind(bench);
+    bench.start = (stage, replica) => {
+      starts += 1;
+      start(stage, starts === 2 ? { ...replica, variantId: planFor('broken', 1).variantId } : replica);
+    };
+    const end = bench.applied(changeTo(planFor('l', 3)));
+    expect(end).toMatchObject({ kind: 'failed', failure: { code: 'MODEL_LOAD_FAILED' } });
+    expect(bench.shown()).toEqual(['s:ready', 's:ready', 'l:ready', 's:failed']);
+    bench.advanceTo(bench.nowMs + 1_000);
+    expect(bench.shown()).toEqual(['s:ready', 's:ready', 's:ready']);
+    expect(bench.events.at(-1)?.[2]).toBe('drain');
+  });
+
+  it('keeps what has started when a mere growth fails', () => {
+    const bench = benchWith(planFor('s', 1));
+    let starts = 0;
+    const start = bench.start.bind(bench);
+    bench.start = (stage, replica) => {
+      starts += 1;
+      start(stage, starts === 2 ? { ...replica, variantId: planFor('broken', 1).variantId } : replica);
+    };
+    expect(bench.applied(changeTo(planFor('s', 5)))).toMatchObject({ kind: 'failed' });
+    expect(bench.shown()).toEqual(['s:ready', 's:ready', 's:ready']);
+    expect([bench.advance(), starts]).toEqual([false, 3]);
+  });
+
+  it('is given up when its starts last longer than the surge may', () => {
+    const bench = new FleetBench({ maxSurgeMs: 25 });
+    bench.applied(changeTo(planFor('s', 2)));
+    const end = bench.applied(changeTo(planFor('l', 6)));
+    expect(end).toMatchObject({ kind: 'failed', failure: { message: expect.stringContaining('0.025 s') } });
+    bench.advanceTo(5_000);
+    expect(bench.shown()).toEqual(['s:ready', 's:ready']);
+  });
+
+  it('waits 30 s for a drain, no longer, and counts its cores no longer', () => {
+    const bench = new FleetBench({ budgetCpuCores: 1 }, { drainMs: () => Number.POSITIVE_INFINITY });
+    bench.applied(changeTo(planFor('s', 1)));
+    bench.applied(changeTo(planFor('l', 1)));
+    expect([bench.nowMs, bench.shown()]).toEqual([30_020, ['s:draining', 'l:ready']]);
+    expect(bench.applied(changeTo(planFor('s', 1)))).toEqual({ kind: 'done' });
+  });
+});
+
+describe('FleetScheduler, a lost replica', () => {
+  it('is restarted after the back-off, in the room that is kept for it', () => {
+    const bench = benchWith(planFor('s', 2), { budgetCpuCores: 3, surgeCpuCores: 0 });
+    bench.applied(changeTo(planFor('s', 1), stageB));
+    bench.lose();
+    expect(bench.shown()).toEqual(['s:ready', 's:failed']);
+    expect(bench.applied(changeTo(planFor('s', 2), stageB))).toMatchObject({ kind: 'failed' });
+    bench.advanceTo(1_000);
+    expect(bench.shown()).toEqual(['s:ready', 's:ready']);
+    expect(bench.events.filter(([, , what]) => what === 'start')).toEqual([
+      [10, 'b', 'start', 'b-s-1'],
+      [120, 'a', 'start', 'a-s-4'],
+    ]);
+  });
+
+  it('of the old kind is not replaced in a switch, of the new kind holds the drains up', () => {
+    const bench = benchWith(planFor('s', 2), { startConcurrency: 1 });
+    const beganAtMs = bench.nowMs;
+    const ends = bench.apply(changeTo(planFor('l', 2)));
+    bench.lose();
+    bench.advanceTo(beganAtMs + 10);
+    expect(bench.shown()).toEqual(['s:ready', 'l:ready', 'l:starting']);
+    const newer = bench.having('ready').at(-1);
+    if (newer !== undefined) bench.fleet.lost(newer.replicaId, bench.nowMs);
+    bench.advanceTo(beganAtMs + 109);
+    expect([bench.shown(), ends]).toEqual([['s:ready', 'l:ready', 'l:failed'], []]);
+    bench.advanceTo(beganAtMs + 130);
+    expect([bench.shown(), ends]).toEqual([['l:ready', 'l:ready'], [{ kind: 'done' }]]);
+  });
+});
+
+describe('FleetScheduler under random changes', () => {
+  const anyPlan = fc
+    .record({
+      variant: fc.constantFrom('s', 's', 'l', 'l', 'broken'),
+      replicas: fc.integer({ min: 1, max: 6 }),
+      cpuCores: fc.constantFrom(0.5, 1, 2),
+    })
+    .map(({ variant, replicas, cpuCores }) => planFor(variant, replicas, cpuCores));
+
+  /** Ready capacity as a fraction of a plan's: what the kinds carry is not known, so each plan counts for itself. */
+  const share = (bench: FleetBench, plan: StagePlan): number =>
+    bench.having('ready').filter((replica) => isOfKind(replica, plan)).length / plan.replicas;
+
+  interface Promised {
+    readonly cores: number;
+    readonly startConcurrency: number;
+    /** Where there is room enough: the plan whose capacity goes over into that of the next. */
+    readonly inForce: StagePlan | undefined;
+  }
+
+  function watch(bench: FleetBench, to: StagePlan, { cores, startConcurrency, inForce }: Promised): void {
+    const least = Math.min(bench.having('ready').length, to.replicas);
+    const gives = inForce !== undefined && to.variantId !== 'broken' && !isOfKind(to, inForce) ? inForce : undefined;
+    bench.onEvent = () => {
+      expect(coresIn(bench)).toBeLessThanOrEqual(cores + 1e-9);
+      expect(bench.having('starting').length).toBeLessThanOrEqual(startConcurrency);
+      expect(bench.having('ready').length).toBeGreaterThanOrEqual(least);
+      if (gives !== undefined) expect(share(bench, gives) + share(bench, to)).toBeGreaterThan(1 - 1e-9);
+    };
+  }
+
+  function expectServing(bench: FleetBench, plan: StagePlan | undefined): void {
+    expect(bench.shown()).toEqual(Array(plan?.replicas ?? 0).fill(`${plan?.variantId}:ready`));
+  }
+
+  function followsPlans(
+    plans: readonly StagePlan[],
+    startConcurrency: number,
+    surgeCpuCores: number | undefined,
+  ): void {
+    const budgetCpuCores = Math.max(...plans.map(({ replicas, resources }) => replicas * resources.cpuCores));
+    const limits = { budgetCpuCores, startConcurrency };
+    const bench = new FleetBench(surgeCpuCores === undefined ? limits : { ...limits, surgeCpuCores });
+    let inForce: StagePlan | undefined;
+    for (const to of plans) {
+      const largest = Math.max(to.resources.cpuCores, inForce?.resources.cpuCores ?? 0);
+      const cores = budgetCpuCores + (surgeCpuCores ?? largest);
+      watch(bench, to, { cores, startConcurrency, inForce: surgeCpuCores === 6 ? inForce : undefined });
+      const end = bench.applied(changeTo(to));
+      expect(end.kind).toBe(to.variantId === 'broken' ? 'failed' : 'done');
+      bench.advanceTo(bench.nowMs + 20_000);
+      if (end.kind === 'done') inForce = to;
+      expectServing(bench, inForce);
+    }
+  }
+
+  it('keeps capacity and room, and ends where the plan says (1,000 sequences)', () => {
+    const sequences = fc.array(anyPlan, { minLength: 2, maxLength: 6 });
+    const surges = fc.constantFrom(undefined, 3, 6);
+    fc.assert(fc.property(sequences, fc.integer({ min: 1, max: 3 }), surges, followsPlans), {
+      seed: 5,
+      numRuns: 1_000,
+    });
+  });
+});

@@ -1,0 +1,385 @@
+/**
+ * The replicas of a pipeline, sans I/O: which to start, serve, drain and restart, and when a change is done or has failed. An actuator
+ * drives it with real replicas, the simulator with an event heap; both take the same steps for the same events.
+ *
+ * Changes are carried out one after another, so one stage at a time holds more than its plan. A start that fails ends its change: the
+ * stage goes back to the plan it had, or, where it only grew, keeps what has started. A lost replica is restarted after a back-off, as
+ * often as needed. Protocol: bring every event with a clock that never goes back; effects are called inside and may call back.
+ */
+import { invariant } from '../../kernel/invariant.js';
+import { AppError } from '../../model/app-error.js';
+import type { Change } from '../../model/change.js';
+import type { ReplicaId, StageId } from '../../model/ids.js';
+import type { Plan, StagePlan } from '../../model/plan.js';
+import type { RunningPlan, RunningReplica, RunningStage } from '../../model/running-plan.js';
+import { type ChangeBounds, coresDuringChange, leadsThrough } from './change-room.js';
+import { type FleetReplica, FleetStage } from './fleet-stage.js';
+import { isOfKind, stageSteps } from './stage-steps.js';
+
+/** What the fleet makes happen; implemented once per clock. */
+export interface FleetEffects {
+  /** Begin to start a replica; answered by `started` or `startFailed`. */
+  start(stageId: StageId, replica: RunningReplica): void;
+  /** Put a started replica in service. */
+  serve(stageId: StageId, replica: RunningReplica): void;
+  /** The stage serves as `to` says: its batching and drop rule are in force from now on. */
+  adopt(stageId: StageId, to: StagePlan): void;
+  /** Take a replica out of service once its batch is done, and close it; answered by `left`. */
+  drain(stageId: StageId, replica: RunningReplica): void;
+  /** Close a replica that has started and is not wanted any more; answered by `left`. */
+  discard(stageId: StageId, replica: RunningReplica): void;
+  /** A restart, which no change waits for, has failed; there will be another. */
+  restartFailed(stageId: StageId, failure: unknown): void;
+}
+
+/** How a change ended. */
+export type ChangeEnd = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly failure: unknown };
+
+/** Bounds of the fleet. `startConcurrency` counts replicas that start at a time, `drainPatienceMs` how long a change waits for a drain. */
+export interface FleetLimits extends ChangeBounds {
+  readonly startConcurrency: number;
+  readonly drainPatienceMs: number;
+}
+
+/** Limits that hold unless somebody says otherwise. */
+export const defaultFleetLimits = { startConcurrency: 2, drainPatienceMs: 30_000 } as const;
+
+interface QueuedChange {
+  readonly change: Change;
+  readonly onEnd: (end: ChangeEnd) => void;
+}
+
+interface ActiveChange extends QueuedChange {
+  readonly stage: FleetStage;
+  readonly previous: StagePlan | undefined;
+  /** Instant at which it is given up unless everything has started; Infinity once that was looked at. */
+  startsEndAtMs: number;
+  failure?: { readonly cause: unknown };
+}
+
+/** Carries changes out and keeps what runs at what should run. */
+export class FleetScheduler {
+  readonly #limits: FleetLimits;
+  readonly #effects: FleetEffects;
+  readonly #stages: ReadonlyMap<StageId, FleetStage>;
+  readonly #stageOf = new Map<ReplicaId, FleetStage>();
+  readonly #waiting: QueuedChange[] = [];
+  #active: ActiveChange | undefined;
+  #onClosed: (() => void) | undefined;
+  #nowMs = 0;
+  #settling = false;
+  #unseen = false;
+
+  constructor(stageIds: readonly StageId[], limits: FleetLimits, effects: FleetEffects) {
+    this.#limits = limits;
+    this.#effects = effects;
+    this.#stages = new Map(stageIds.map((id) => [id, new FleetStage(id)]));
+  }
+
+  /** Whether changes are under way or wait. */
+  get changing(): boolean {
+    return this.#active !== undefined || this.#waiting.length > 0;
+  }
+
+  /** The next instant at which `advance` has something to do; Infinity when there is none. */
+  get nextWakeAtMs(): number {
+    let soonestMs = this.#active?.startsEndAtMs ?? Number.POSITIVE_INFINITY;
+    for (const stage of this.#stages.values()) {
+      soonestMs = Math.min(soonestMs, stage.retryAtMs);
+      for (const { overdue, patienceEndsAtMs } of stage.replicas.values()) {
+        if (!overdue) soonestMs = Math.min(soonestMs, patienceEndsAtMs);
+      }
+    }
+    return soonestMs;
+  }
+
+  /** What runs. */
+  runningPlan(): RunningPlan {
+    const stages: Record<StageId, RunningStage> = {};
+    for (const [id, stage] of this.#stages) stages[id] = stage.running();
+    return { stages };
+  }
+
+  /** Puts a whole plan in service at once, without starts: how a simulation begins. */
+  field({ stages }: Pick<Plan, 'stages'>): void {
+    for (const stage of this.#stages.values()) {
+      const plan = stages[stage.id]?.[0];
+      invariant(plan !== undefined, `the plan has nothing for stage ${stage.id}`);
+      stage.headFor(plan);
+      for (let i = 0; i < plan.replicas; i++) this.#effects.serve(stage.id, this.#register(stage, 'ready'));
+      this.#adopt(stage, plan);
+    }
+  }
+
+  /** Takes a change in; `onEnd` is called once, perhaps before this returns. */
+  apply(change: Change, nowMs: number, onEnd: (end: ChangeEnd) => void): void {
+    this.#stage(change.stageId);
+    if (this.#onClosed === undefined) this.#waiting.push({ change, onEnd });
+    else onEnd({ kind: 'failed', failure: closingError(change.stageId) });
+    this.#settle(nowMs);
+  }
+
+  /** A replica has started. */
+  started(id: ReplicaId, nowMs: number): void {
+    const { stage, replica } = this.#find(id);
+    invariant(stage !== undefined && replica?.launching === true, `replica ${id} was being started`);
+    replica.launching = false;
+    if (replica.status === 'draining') this.#effects.discard(stage.id, replica);
+    else {
+      replica.status = 'ready';
+      if (!replica.forChange) stage.restartEnded(nowMs);
+      this.#effects.serve(stage.id, replica);
+    }
+    this.#settle(nowMs);
+  }
+
+  /** A replica could not start. */
+  startFailed(id: ReplicaId, failure: unknown, nowMs: number): void {
+    const { stage, replica } = this.#find(id);
+    invariant(stage !== undefined && replica?.launching === true, `replica ${id} was being started`);
+    this.#remove(stage, id);
+    if (replica.status === 'starting') {
+      if (replica.forChange && this.#active?.stage === stage) this.#abort(this.#active, failure, nowMs);
+      else {
+        stage.restartEnded(nowMs);
+        stage.markMissing(nowMs);
+        this.#effects.restartFailed(stage.id, failure);
+      }
+    }
+    this.#settle(nowMs);
+  }
+
+  /** A replica in service is gone; tells whether it was one of the fleet's. */
+  lost(id: ReplicaId, nowMs: number): boolean {
+    const { stage, replica } = this.#find(id);
+    if (stage === undefined || replica === undefined) return false;
+    this.#remove(stage, id);
+    if (replica.status === 'ready' && stage.target !== undefined && isOfKind(replica, stage.target)) {
+      stage.register(replica, 'failed');
+      stage.planRestart(nowMs);
+    }
+    this.#settle(nowMs);
+    return true;
+  }
+
+  /** A replica that was drained or discarded is out of service and closed. */
+  left(id: ReplicaId, nowMs: number): void {
+    const { stage } = this.#find(id);
+    if (stage === undefined) return;
+    this.#remove(stage, id);
+    this.#settle(nowMs);
+  }
+
+  /** Looks at everything that was to be looked at by now. */
+  advance(nowMs: number): void {
+    for (const stage of this.#stages.values()) {
+      if (stage.retryAtMs <= nowMs) stage.forgetFailed();
+      for (const replica of stage.replicas.values()) if (replica.patienceEndsAtMs <= nowMs) replica.overdue = true;
+    }
+    if (this.#active !== undefined && this.#active.startsEndAtMs <= nowMs) this.#endStarts(this.#active, nowMs);
+    this.#settle(nowMs);
+  }
+
+  /** Refuses what waits, lets the change under way end, then drains everything; `onClosed` is called when all is gone. */
+  close(nowMs: number, onClosed: () => void): void {
+    this.#onClosed = onClosed;
+    for (const { change, onEnd } of this.#waiting.splice(0))
+      onEnd({ kind: 'failed', failure: closingError(change.stageId) });
+    this.#settle(nowMs);
+  }
+
+  /** Takes steps until there are none to take now. */
+  #settle(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#unseen = true;
+    if (this.#settling) return;
+    this.#settling = true;
+    while (this.#unseen) {
+      this.#unseen = false;
+      this.#beginNext();
+      for (const stage of this.#stages.values()) this.#step(stage);
+      this.#endActive();
+      if (this.#onClosed !== undefined && this.#active === undefined) this.#shut(this.#onClosed);
+    }
+    this.#settling = false;
+  }
+
+  #beginNext(): void {
+    if (this.#active !== undefined) return;
+    const next = this.#waiting.shift();
+    if (next === undefined) return;
+    this.#unseen = true;
+    const { change } = next;
+    const stage = this.#stage(change.stageId);
+    const previous = stage.target;
+    if (change.kind === 'set-batch') {
+      const { maxBatchSize, maxBatchWaitMs } = change.to;
+      if (previous !== undefined) stage.target = { ...previous, maxBatchSize, maxBatchWaitMs };
+      this.#adopt(stage, change.to);
+      next.onEnd({ kind: 'done' });
+    } else if (this.#hasRoom(stage, change.to)) {
+      this.#active = { ...next, stage, previous, startsEndAtMs: this.#nowMs + this.#limits.maxSurgeMs };
+      stage.forgetFailed();
+      stage.headFor(change.to);
+    } else next.onEnd({ kind: 'failed', failure: noRoom(stage.id, change.to) });
+  }
+
+  #hasRoom(stage: FleetStage, to: StagePlan): boolean {
+    if (stage.target === undefined) return true;
+    const cpuCores = coresDuringChange(this.#limits, this.#plansInForce(), to) - this.#heldCores() + stage.heldCores;
+    return leadsThrough({ replicas: stage.all(), to, cpuCores });
+  }
+
+  #step(stage: FleetStage): void {
+    const { target, before, adopted } = stage;
+    if (target === undefined) return;
+    const launching = this.#count(({ launching: is }) => is);
+    const leaving = this.#count(({ status, overdue }) => status === 'draining' && !overdue);
+    const limitCores = coresDuringChange(this.#limits, this.#plansInForce(), this.#active?.change.to);
+    const steps = stageSteps(
+      { replicas: stage.all(), to: target, before, adopted },
+      {
+        cpuCores: limitCores - this.#heldCores(),
+        starts: this.#limits.startConcurrency - launching,
+        comesFree: launching + leaving > 0,
+      },
+    );
+    if (steps.state === 'no-room' && this.#active?.stage === stage && this.#active.failure === undefined)
+      this.#abort(this.#active, noRoom(stage.id, target), this.#nowMs);
+    for (const id of steps.forget) this.#remove(stage, id);
+    for (const id of steps.discard) this.#retire(stage, id);
+    for (let i = 0; i < steps.start; i++) this.#effects.start(stage.id, this.#register(stage, 'starting'));
+    if (steps.adopt) this.#adopt(stage, target);
+    for (const id of steps.drain) this.#effects.drain(stage.id, this.#retire(stage, id));
+    if (steps.start + steps.drain.length + steps.discard.length + steps.forget.length > 0) this.#unseen = true;
+  }
+
+  #endStarts(active: ActiveChange, nowMs: number): void {
+    active.startsEndAtMs = Number.POSITIVE_INFINITY;
+    if (this.#hasArrived(active.stage)) return;
+    this.#abort(active, tooSlow(active.change.stageId, this.#limits.maxSurgeMs), nowMs);
+  }
+
+  #endActive(): void {
+    const active = this.#active;
+    if (active === undefined) return;
+    const { stage, failure, onEnd } = active;
+    if (stage.unsettled || (failure === undefined && !this.#hasArrived(stage))) return;
+    this.#active = undefined;
+    this.#unseen = true;
+    onEnd(failure === undefined ? { kind: 'done' } : { kind: 'failed', failure: failure.cause });
+  }
+
+  #hasArrived(stage: FleetStage): boolean {
+    const { target, before } = stage;
+    if (target === undefined) return true;
+    const nothing = { cpuCores: 0, starts: 0, comesFree: true };
+    return stageSteps({ replicas: stage.all(), to: target, before, adopted: true }, nothing).state === 'arrived';
+  }
+
+  /** The change is given up: back to the plan from before, or as far as a mere growth has come. */
+  #abort(active: ActiveChange, failure: unknown, nowMs: number): void {
+    const { stage, previous, change } = active;
+    active.failure ??= { cause: failure };
+    active.startsEndAtMs = Number.POSITIVE_INFINITY;
+    const grown = stage.before.others === 0 ? stage.fittingAlive() : 0;
+    const keepsGrowth = grown > 0 && grown >= (previous?.replicas ?? 0);
+    stage.headFor(keepsGrowth ? { ...change.to, replicas: grown } : previous);
+    stage.markMissing(nowMs);
+    this.#unseen = true;
+  }
+
+  #shut(onClosed: () => void): void {
+    for (const stage of this.#stages.values()) {
+      stage.headFor(undefined);
+      stage.forgetFailed();
+      for (const { replicaId: id, status } of stage.all()) {
+        if (status === 'starting') this.#retire(stage, id);
+        if (status === 'ready') this.#effects.drain(stage.id, this.#retire(stage, id));
+      }
+    }
+    if (this.#stageOf.size > 0) return;
+    this.#unseen = false;
+    onClosed();
+  }
+
+  #adopt(stage: FleetStage, to: StagePlan): void {
+    stage.serving = to;
+    this.#effects.adopt(stage.id, to);
+  }
+
+  #register(stage: FleetStage, status: 'starting' | 'ready'): FleetReplica {
+    invariant(stage.target !== undefined, `stage ${stage.id} has a plan`);
+    const replica = stage.register(stage.target, status, this.#active?.stage === stage);
+    this.#stageOf.set(replica.replicaId, stage);
+    return replica;
+  }
+
+  #retire(stage: FleetStage, id: ReplicaId): FleetReplica {
+    const replica = stage.replicas.get(id);
+    invariant(replica !== undefined, `replica ${id} is in the fleet`);
+    replica.status = 'draining';
+    if (!replica.launching) replica.patienceEndsAtMs = this.#nowMs + this.#limits.drainPatienceMs;
+    return replica;
+  }
+
+  #remove(stage: FleetStage, id: ReplicaId): void {
+    stage.replicas.delete(id);
+    this.#stageOf.delete(id);
+  }
+
+  #find(id: ReplicaId): { readonly stage: FleetStage | undefined; readonly replica: FleetReplica | undefined } {
+    const stage = this.#stageOf.get(id);
+    return { stage, replica: stage?.replicas.get(id) };
+  }
+
+  /** By stage; the first plan of a stage counts at once, for nothing that serves could make room for it. */
+  #plansInForce(): readonly StagePlan[] {
+    return [...this.#stages.values()].flatMap((stage) => {
+      const plan = this.#active?.stage === stage ? (this.#active.previous ?? this.#active.change.to) : stage.target;
+      return plan === undefined ? [] : [plan];
+    });
+  }
+
+  #heldCores(): number {
+    let cores = 0;
+    for (const stage of this.#stages.values()) cores += stage.heldCores;
+    return cores;
+  }
+
+  #count(is: (replica: FleetReplica) => boolean): number {
+    let count = 0;
+    for (const stage of this.#stages.values()) for (const replica of stage.replicas.values()) if (is(replica)) count++;
+    return count;
+  }
+
+  #stage(stageId: StageId): FleetStage {
+    const stage = this.#stages.get(stageId);
+    invariant(stage !== undefined, `stage '${stageId}' is part of the pipeline`);
+    return stage;
+  }
+}
+
+function closingError(stageId: StageId): AppError {
+  return new AppError('REPLICA_LOST', `Stage '${stageId}' was not changed: its replicas are being closed.`);
+}
+
+function noRoom(stageId: StageId, { variantId, replicas, resources }: StagePlan): AppError {
+  const wanted = `${replicas} × ${resources.cpuCores} cores of ${variantId}`;
+  return new AppError(
+    'INFEASIBLE',
+    `Stage '${stageId}' was not changed to ${wanted}: there is no room to start a replica beside those that serve; raise control.surge.cpuCores or leave that room in the budget.`,
+    { details: { stage: stageId } },
+  );
+}
+
+function tooSlow(stageId: StageId, maxSurgeMs: number): AppError {
+  const limit = `${maxSurgeMs / 1000} s of control.surge.maxSeconds`;
+  return new AppError(
+    'MODEL_LOAD_FAILED',
+    `Stage '${stageId}' was not changed: its replicas did not start within the ${limit}.`,
+    {
+      details: { stage: stageId },
+    },
+  );
+}

@@ -1,0 +1,128 @@
+/** What the fleet knows of one stage: its replicas, the plan it goes to or keeps to, and its restarts. It takes no step by itself. */
+import { type ReplicaId, replicaId, type StageId } from '../../model/ids.js';
+import type { StagePlan } from '../../model/plan.js';
+import type { ReplicaStatus, RunningReplica, RunningStage } from '../../model/running-plan.js';
+import { nextRestart, noRestarts, type RestartHistory, restartEnded } from './restart-backoff.js';
+import { isOfKind, type ReadyCounts, type ReplicaKind, readyCounts } from './stage-steps.js';
+
+/** A replica in the fleet's books. */
+export interface FleetReplica extends RunningReplica {
+  status: ReplicaStatus;
+  /** Set from the start on until it has started or failed to; also while it is not wanted any more. */
+  launching: boolean;
+  /** Whether a change asked for it, as opposed to a restart. */
+  readonly forChange: boolean;
+  /** Instant at which nobody waits any longer for it to drain. */
+  patienceEndsAtMs: number;
+  overdue: boolean;
+}
+
+/** One stage of the fleet. */
+export class FleetStage {
+  readonly id: StageId;
+  readonly replicas = new Map<ReplicaId, FleetReplica>();
+  target: StagePlan | undefined;
+  /** The plan whose batching and drop rule are in force. */
+  serving: StagePlan | undefined;
+  before: ReadyCounts = { fitting: 0, others: 0 };
+  retryAtMs = Number.POSITIVE_INFINITY;
+  #restarts: RestartHistory = noRestarts;
+  #made = 0;
+
+  constructor(id: StageId) {
+    this.id = id;
+  }
+
+  /** Writes a replica down under a name of its own. */
+  register({ variantId, resources }: ReplicaKind, status: ReplicaStatus, forChange = false): FleetReplica {
+    this.#made += 1;
+    const id = replicaId(`${this.id}-${variantId}-${this.#made}`);
+    const launching = status === 'starting';
+    const replica = {
+      ...{ replicaId: id, variantId, resources, status, launching, forChange },
+      ...{ patienceEndsAtMs: Number.POSITIVE_INFINITY, overdue: false },
+    };
+    this.replicas.set(id, replica);
+    return replica;
+  }
+
+  /** Sets out for `to` from what is ready now. */
+  headFor(to: StagePlan | undefined): void {
+    this.target = to;
+    this.before = to === undefined ? { fitting: 0, others: 0 } : readyCounts(this.all(), to);
+  }
+
+  /** Whether batching and drop rule are those of the target already. */
+  get adopted(): boolean {
+    const { target, serving } = this;
+    return (
+      target !== undefined &&
+      serving !== undefined &&
+      isOfKind(serving, target) &&
+      serving.maxBatchSize === target.maxBatchSize &&
+      serving.maxBatchWaitMs === target.maxBatchWaitMs
+    );
+  }
+
+  all(): readonly FleetReplica[] {
+    return [...this.replicas.values()];
+  }
+
+  /** Replicas of the target's kind that serve or start. */
+  fittingAlive(): number {
+    const { target } = this;
+    if (target === undefined) return 0;
+    return this.all().filter(
+      (replica) => (replica.status === 'ready' || replica.status === 'starting') && isOfKind(replica, target),
+    ).length;
+  }
+
+  /** Shows what the target has and the stage lacks as failed, to be restarted after the back-off. */
+  markMissing(nowMs: number): void {
+    if (this.target === undefined) return;
+    const failed = this.all().filter(({ status }) => status === 'failed').length;
+    const missing = this.target.replicas - this.fittingAlive() - failed;
+    for (let i = 0; i < missing; i++) this.register(this.target, 'failed');
+    this.planRestart(nowMs);
+  }
+
+  /** Sets the instant of the next restart if something has failed and none is set. */
+  planRestart(nowMs: number): void {
+    if (this.retryAtMs < Number.POSITIVE_INFINITY || !this.all().some(({ status }) => status === 'failed')) return;
+    const { delayMs, history } = nextRestart(this.#restarts, nowMs);
+    this.#restarts = history;
+    this.retryAtMs = nowMs + delayMs;
+  }
+
+  /** A restart has ended, well or not. */
+  restartEnded(nowMs: number): void {
+    this.#restarts = restartEnded(this.#restarts, nowMs);
+  }
+
+  /** Gives the places of failed replicas free, so that they are started anew. */
+  forgetFailed(): void {
+    this.retryAtMs = Number.POSITIVE_INFINITY;
+    for (const { replicaId: id, status } of this.all()) if (status === 'failed') this.replicas.delete(id);
+  }
+
+  /** Whether something still starts, or drains and is waited for. */
+  get unsettled(): boolean {
+    return this.all().some(({ launching, status, overdue }) => launching || (status === 'draining' && !overdue));
+  }
+
+  /** Cores that its replicas hold, failed ones included: they come back. */
+  get heldCores(): number {
+    return this.all().reduce((sum, { resources, overdue }) => sum + (overdue ? 0 : resources.cpuCores), 0);
+  }
+
+  /** What runs; a stage that never ran has batches of one. */
+  running(): RunningStage {
+    const { maxBatchSize, maxBatchWaitMs } = this.serving ?? { maxBatchSize: 1, maxBatchWaitMs: 0 };
+    const replicas = this.all().map(
+      ({ replicaId: id, variantId, resources, status }): RunningReplica => ({
+        ...{ replicaId: id, variantId, resources, status },
+      }),
+    );
+    return { replicas, maxBatchSize, maxBatchWaitMs };
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * How long to wait before a lost replica is replaced: min(5 s, 0.1 s · 2^n) after n restarts in a row. A stage that has been
+ * steady for 10 s starts anew at 0.1 s; so a crash costs little and a crash loop does not eat the machine.
+ */
+const FIRST_DELAY_MS = 100;
+const LONGEST_DELAY_MS = 5_000;
+const STEADY_MS = 10_000;
+
+/** The restarts of one stage so far: how many in a row, and the instant from which steadiness counts. */
+export interface RestartHistory {
+  readonly inARow: number;
+  readonly lastTroubleAtMs: number;
+}
+
+/** A stage without trouble. */
+export const noRestarts: RestartHistory = { inARow: 0, lastTroubleAtMs: Number.NEGATIVE_INFINITY };
+
+/** Delay (ms) before the next restart, decided at `nowMs`, and the history with it. */
+export function nextRestart(
+  { inARow, lastTroubleAtMs }: RestartHistory,
+  nowMs: number,
+): { readonly delayMs: number; readonly history: RestartHistory } {
+  const before = nowMs - lastTroubleAtMs > STEADY_MS ? 0 : inARow;
+  const delayMs = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** before);
+  return { delayMs, history: { inARow: before + 1, lastTroubleAtMs: nowMs } };
+}
+
+/** The history after a restart has ended, well or not. */
+export function restartEnded(history: RestartHistory, nowMs: number): RestartHistory {
+  return { ...history, lastTroubleAtMs: nowMs };
+}

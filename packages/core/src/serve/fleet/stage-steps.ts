@@ -1,0 +1,147 @@
+/**
+ * The next steps of a stage toward its plan, from what runs alone (level-triggered, so a crash in the middle costs nothing).
+ *
+ * Make before break: with U₀ other and n₀ fitting replicas ready at the beginning and N wanted, u others may go on as long as
+ * u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Then capacity, u·k + n·k′, is at least a mean of the capacities of old and new plan, weighted by
+ * u/U₀, so never below the smaller of the two, whatever a replica of either kind carries. Batching and drop rule switch when the new kind
+ * carries as much as the old. Starts take only the room there is; where that is too small to go on, the count alone is the floor:
+ * as many ready replicas as the smaller of the two plans has. With room for one replica of the largest kind beyond both plans that
+ * always leads through.
+ */
+import type { ReplicaId } from '../../model/ids.js';
+import type { StagePlan } from '../../model/plan.js';
+import type { RunningReplica } from '../../model/running-plan.js';
+
+/** A kind of replica. */
+export type ReplicaKind = Pick<StagePlan, 'variantId' | 'resources'>;
+
+/** Ready replicas of the wanted kind and of others. */
+export interface ReadyCounts {
+  readonly fitting: number;
+  readonly others: number;
+}
+
+/** A stage on its way: what runs, oldest first, where it is to go, and what was ready when it set out. */
+export interface StageOnItsWay {
+  readonly replicas: readonly RunningReplica[];
+  readonly to: StagePlan;
+  readonly before: ReadyCounts;
+  /** Whether batching and drop rule are those of `to` already. */
+  readonly adopted: boolean;
+}
+
+/** What may be started now; `comesFree` while something anywhere is on its way out or starting, after which there may be more. */
+export interface StartRoom {
+  readonly cpuCores: number;
+  readonly starts: number;
+  readonly comesFree: boolean;
+}
+
+/** What to do now, in this order. Failed replicas keep their place (they are restarted after a back-off) unless they are forgotten. */
+export interface StageSteps {
+  readonly forget: readonly ReplicaId[];
+  readonly discard: readonly ReplicaId[];
+  readonly start: number;
+  readonly adopt: boolean;
+  readonly drain: readonly ReplicaId[];
+  /** `arrived` when nothing is left to do but to wait for what drains; `no-room` when nothing can be done ever. */
+  readonly state: 'under-way' | 'arrived' | 'no-room';
+}
+
+/** Rounding in sums of shares of cores. */
+const CORES_TOLERANCE = 1e-9;
+
+/** Whether a replica is of a kind. */
+export function isOfKind(replica: ReplicaKind, { variantId, resources }: ReplicaKind): boolean {
+  return (
+    replica.variantId === variantId &&
+    replica.resources.cpuCores === resources.cpuCores &&
+    replica.resources.memoryBytes === resources.memoryBytes &&
+    replica.resources.gpus === resources.gpus
+  );
+}
+
+/** Counts what is ready for `to`. */
+export function readyCounts(replicas: readonly RunningReplica[], to: ReplicaKind): ReadyCounts {
+  const ready = replicas.filter(({ status }) => status === 'ready');
+  const fitting = ready.filter((replica) => isOfKind(replica, to)).length;
+  return { fitting, others: ready.length - fitting };
+}
+
+/** The steps to take now. */
+export function stageSteps(stage: StageOnItsWay, room: StartRoom): StageSteps {
+  const { to } = stage;
+  const places = placesOf(stage);
+  const { kept, others, surplus } = places;
+  const missing = to.replicas - kept.length;
+  const startable = Math.floor((room.cpuCores + CORES_TOLERANCE) / to.resources.cpuCores);
+  const start = Math.max(0, Math.min(missing, room.starts, startable));
+  const stuck = missing > 0 && start === 0 && !room.comesFree;
+  const spare = spareOthers(stage, places) || (stuck ? spareByCount(stage, places) : 0);
+  const leaving = [...others.slice(0, spare), ...surplus];
+  const arrived =
+    missing <= 0 && others.length + surplus.length === 0 && !kept.some(({ status }) => status === 'starting');
+  return {
+    forget: ids(places.forgotten),
+    discard: ids(places.discarded),
+    start,
+    adopt: !stage.adopted && carriesEnough(stage, places.ready, others.length - spare),
+    drain: ids(leaving),
+    state: arrived ? 'arrived' : stuck && leaving.length === 0 ? 'no-room' : 'under-way',
+  };
+}
+
+interface Places {
+  /** Replicas that fill the places of the plan: ready, starting or failed. */
+  readonly kept: readonly RunningReplica[];
+  /** How many of them are ready. */
+  readonly ready: number;
+  /** Ready ones beyond the plan. */
+  readonly surplus: readonly RunningReplica[];
+  /** Ready ones of other kinds. */
+  readonly others: readonly RunningReplica[];
+  readonly discarded: readonly RunningReplica[];
+  readonly forgotten: readonly RunningReplica[];
+}
+
+function placesOf({ replicas, to }: StageOnItsWay): Places {
+  const having = (status: RunningReplica['status']) => replicas.filter((replica) => replica.status === status);
+  const fits = (replica: RunningReplica) => isOfKind(replica, to);
+  const ready = having('ready').filter(fits);
+  const candidates = [...ready, ...having('starting').filter(fits), ...having('failed').filter(fits)];
+  const kept = candidates.slice(0, to.replicas);
+  const isKept = new Set(kept);
+  return {
+    kept,
+    ready: Math.min(ready.length, to.replicas),
+    surplus: ready.slice(to.replicas),
+    others: having('ready').filter((replica) => !fits(replica)),
+    discarded: having('starting').filter((replica) => !isKept.has(replica)),
+    forgotten: having('failed').filter((replica) => !isKept.has(replica)),
+  };
+}
+
+/** Others that may go while the shares of old and new capacity still sum up to one. */
+function spareOthers({ to, before }: StageOnItsWay, { others, ready }: Places): number {
+  if (ready >= to.replicas) return others.length;
+  const gained = Math.max(0, ready - before.fitting);
+  const toGain = to.replicas - before.fitting;
+  const needed = toGain <= 0 ? before.others : Math.ceil((before.others * (toGain - gained)) / toGain);
+  return Math.max(0, others.length - needed);
+}
+
+/** One other if the count allows it. */
+function spareByCount({ to, before }: StageOnItsWay, { others, ready }: Places): number {
+  const floor = Math.min(before.fitting + before.others, to.replicas);
+  return others.length > 0 && others.length - 1 + ready >= floor ? 1 : 0;
+}
+
+/** Whether the new kind carries as much of its plan as the others, `staying` of them, of theirs. */
+function carriesEnough({ to, before }: StageOnItsWay, ready: number, staying: number): boolean {
+  if (ready === 0) return to.replicas === 0;
+  return ready / to.replicas >= (before.others === 0 ? 0 : staying / before.others);
+}
+
+function ids(replicas: readonly RunningReplica[]): readonly ReplicaId[] {
+  return replicas.map(({ replicaId }) => replicaId);
+}

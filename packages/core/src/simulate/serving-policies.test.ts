@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest';
+import { type StageId, stageId, variantId } from '../model/ids.js';
+import type { StagePlan } from '../model/plan.js';
+import { chainSpec } from '../model/spec-builders.test-support.js';
+import { requireCurves } from '../profile/curves-of.js';
+import type { BatchPolicy } from '../serve/batch-policy.js';
+import { ServingPolicies } from './serving-policies.js';
+
+const [detect, classify] = [stageId('detect'), stageId('classify')];
+const spec = chainSpec({
+  detect: [
+    { cpuCores: 1, batchSize: 1, meanMs: 20 },
+    { cpuCores: 2, batchSize: 1, meanMs: 5 },
+  ],
+  classify: [{ cpuCores: 1, batchSize: 1, meanMs: 4 }],
+});
+
+const planOn = (cpuCores: number): StagePlan => ({
+  variantId: variantId('v'),
+  resources: { cpuCores, memoryBytes: 0, gpus: 0 },
+  maxBatchSize: 1,
+  maxBatchWaitMs: 0,
+  replicas: 1,
+  trafficFraction: 1,
+});
+
+it('sets the drop rule of a stage that changed and of those before it, and of none that does not serve', () => {
+  const inForce = new Map<StageId, BatchPolicy>();
+  const policies = new ServingPolicies(spec, requireCurves(spec, []), (id, policy) => inForce.set(id, policy));
+
+  policies.adopt(detect, planOn(1));
+  expect([...inForce.keys()]).toEqual([detect]);
+  expect(inForce.get(detect)).toMatchObject({ expectedServiceMs: [0, 20], remainingMs: 0 });
+
+  policies.adopt(classify, planOn(1));
+  expect(inForce.get(detect)).toMatchObject({ expectedServiceMs: [0, 20], remainingMs: 4 });
+  expect(inForce.get(classify)).toMatchObject({ expectedServiceMs: [0, 4], remainingMs: 0 });
+
+  policies.adopt(detect, planOn(2));
+  expect(inForce.get(detect)).toMatchObject({ expectedServiceMs: [0, 5], remainingMs: 4 });
+});
