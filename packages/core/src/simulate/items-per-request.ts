@@ -1,5 +1,4 @@
 /** How many items one request is expected to bring to all stages together: what a work budget is divided by. */
-import { closesFanOut } from '../model/closes-fan-out.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import { servingGraph } from '../serve/serving-graph.js';
 
@@ -7,13 +6,12 @@ import { servingGraph } from '../serve/serving-graph.js';
 export function itemsPerRequest(spec: PipelineSpec): number {
   const { stages, topologicalOrder } = servingGraph(spec);
   const open = stages.map((): readonly number[] => []);
-  for (const index of topologicalOrder) {
-    const into = spec.edges.filter(({ to }) => to === stages[index]?.id);
-    const [edge] = into;
-    const before = open[stages.findIndex(({ id }) => id === edge?.from)] ?? [];
-    if (edge === undefined) continue;
-    if (edge.fanOut !== undefined) open[index] = [...before, edge.fanOut.expected];
-    else open[index] = closesFanOut(edge, into.length) ? before.slice(0, -1) : before;
+  for (const from of topologicalOrder) {
+    const before = open[from] ?? [];
+    for (const { index, to, kind } of stages[from]?.outEdges ?? []) {
+      const items = spec.edges[index]?.fanOut?.expected ?? 1;
+      open[to] = kind === 'fan-out' ? [...before, items] : kind === 'join' ? before.slice(0, -1) : before;
+    }
   }
   return open.reduce((sum, factors) => sum + factors.reduce((product, factor) => product * factor, 1), 0);
 }
