@@ -32,6 +32,11 @@ export const errorCodes = {
     exitCode: 3,
     remedy: "Read the server's log for what the stage said; the request was not retried.",
   },
+  CONDITION_FAILED: {
+    httpStatus: 500,
+    exitCode: 3,
+    remedy: 'Correct the `when` condition that the message names, or what the stage in front of it gives.',
+  },
   REPLICA_LOST: { httpStatus: 503, exitCode: 3, remedy: 'Send the request again; the replica is being replaced.' },
   PROFILE_MISSING: {
     httpStatus: 409,

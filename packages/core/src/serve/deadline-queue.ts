@@ -36,13 +36,15 @@ export class DeadlineQueue<Payload, Context> {
     return item;
   }
 
-  /** Takes all items of a request out. */
-  discard(request: RequestState<Payload, Context>): void {
+  /** Takes items of a request out: all, or those that are `needless`. */
+  discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
     const before = this.length;
     const aside = this.#heap;
-    this.#line.retain((item) => item.request !== request);
+    const stays = (item: StageItem<Payload, Context>): boolean =>
+      item.request !== request || needless?.(item) === false;
+    this.#line.retain(stays);
     this.#heap = [];
-    for (const item of aside) if (item.request !== request) this.#pushHeap(item);
+    for (const item of aside) if (stays(item)) this.#pushHeap(item);
     request.queuedItems -= before - this.length;
   }
 

@@ -17,6 +17,7 @@ class Bench implements ServingEffects<string, string, string> {
   readonly wakes: number[] = [];
   readonly scheduler: PipelineScheduler<string, string, string>;
   fanOutCount = 2;
+  taken = new Set<number>();
 
   constructor(spec: PipelineSpec, limits: { hostCores?: number; maxQueueLength?: number } = {}) {
     const bounds = { hostCores: Number.POSITIVE_INFINITY, maxQueueLength: 100, dropLate: true, ...limits };
@@ -73,6 +74,9 @@ class Bench implements ServingEffects<string, string, string> {
   }
   drained(replica: Replica): void {
     this.log.push(`drained ${replica.replicaId}`);
+  }
+  takes({ index }: { readonly index: number }): boolean {
+    return this.taken.has(index);
   }
   fanOut(_edge: unknown, output: string): readonly string[] {
     return Array.from({ length: this.fanOutCount }, (_, i) => `${output}#${i}`);

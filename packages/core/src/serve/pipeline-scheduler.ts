@@ -10,9 +10,10 @@ import { invariant } from '../kernel/invariant.js';
 import type { DropReason } from '../model/request-outcome.js';
 import type { BatchPolicy } from './batch-policy.js';
 import { CoreGate } from './core-gate.js';
-import { GraphWalk, type PayloadAlgebra } from './graph-walk.js';
+import type { EdgeCounts } from './edge-counts.js';
+import { GraphWalk, type PayloadAlgebra, type ReadyInput } from './graph-walk.js';
 import { type ReplicaDescription, ServingReplica } from './replica.js';
-import { type Arrival, RequestState, type Scope, StageItem } from './request-state.js';
+import { type Arrival, RequestState, StageItem } from './request-state.js';
 import type { ServingGraph } from './serving-graph.js';
 import { type StageEffects, type StageLimits, StageScheduler } from './stage-scheduler.js';
 
@@ -54,12 +55,20 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#effects = effects;
     const gate = new CoreGate(limits.hostCores);
     this.#stages = graph.stages.map(() => new StageScheduler(gate, limits, this));
-    this.#walk = new GraphWalk(graph, effects, (request, stage, ready) => this.#enqueue(request, stage, ready));
+    this.#walk = new GraphWalk(graph, effects, {
+      deliver: (request, stage, ready) => this.#enqueue(request, stage, ready),
+      spare: (request, stages) => this.#discardNeedless(request, stages),
+    });
   }
 
   /** Requests that have arrived and not ended. */
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** How often branches were taken and how many items fan-outs gave, since the start. */
+  get edgeCounts(): EdgeCounts {
+    return this.#walk.edgeCounts;
   }
 
   /** Items waiting at a stage. */
@@ -97,6 +106,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#attend(stage);
     this.#openGate();
     this.#settle();
+  }
+
+  /** Fails the request of an item that failed, unless nothing waits for that item any more. */
+  failItem({ request, stage, scope }: StageItem<Payload, Context>, failure: Failure, nowMs: number): void {
+    if (!this.#walk.isNeedless(request, stage, scope)) this.failRequest(request, failure, nowMs);
   }
 
   /** Ends a request as failed (its items are ignored from now on); nothing happens if it has ended. */
@@ -169,12 +183,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#effects.wakeAt(atMs);
   }
 
-  #enqueue(
-    request: RequestState<Payload, Context>,
-    stage: number,
-    ready: { readonly scope: Scope<Payload> | undefined; readonly payload: Payload },
-  ): void {
-    if (request.ended) return;
+  #enqueue(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void {
+    if (request.ended || this.#walk.isNeedless(request, stage, ready.scope)) return;
     const item = new StageItem<Payload, Context>(request, {
       stage,
       scope: ready.scope,
@@ -188,6 +198,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
 
   #advanceItem(item: StageItem<Payload, Context>, stage: number, output: Payload): void {
     const { request, scope } = item;
+    if (this.#walk.isNeedless(request, stage, scope)) return;
     if (!this.#walk.answer(request, { stage, scope }, output)) {
       const shared = this.#graph.stages[stage]?.answer !== undefined;
       this.#walk.leave(request, { stage, scope, shared }, output);
@@ -207,6 +218,14 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     request.ended = true;
     this.#inFlight -= 1;
     if (request.queuedItems > 0) for (const stage of this.#stages) stage.queue.discard(request);
+  }
+
+  #discardNeedless(request: RequestState<Payload, Context>, stages: readonly number[]): void {
+    for (const stage of stages) {
+      if (request.queuedItems === 0) return;
+      this.#stage(stage).queue.discard(request, ({ scope }) => this.#walk.isNeedless(request, stage, scope));
+      this.#attend(this.#stage(stage));
+    }
   }
 
   #release(replica: ServingReplica<Payload, Context>): void {

@@ -1,11 +1,15 @@
 /**
  * The pipeline as the request policies walk it: stages and edges by index, with the fan-outs and joins matched.
- * Decides which join edges close which fan-out, so that a fan-out of zero items can go on behind its join.
- * Assumes a spec that was validated (acyclic, the same open fan-outs on all in-edges of a stage).
+ * Decides which edges close which fan-out, so that a fan-out of zero items can go on behind it, and which work an early join makes
+ * needless. Assumes a spec that was validated (acyclic, the same open fan-outs on all in-edges of a stage); joins that cannot be
+ * walked are an AppError INVALID_PIPELINE.
  */
 import { invariant } from '../kernel/invariant.js';
+import { AppError } from '../model/app-error.js';
+import { awaitedParts, closesFanOut } from '../model/closes-fan-out.js';
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
+import { type EarlyJoin, type SpareRule, spareRules } from './spare-work.js';
 
 /**
  * An edge by index; `closedBy` of a fan-out edge lists the edges that end it: joins, and answers from inside it. An `answer` leads
@@ -17,6 +21,10 @@ export interface ServingEdge {
   /** The stage it leads to; −1 for the response. */
   readonly to: number;
   readonly kind: 'plain' | 'fan-out' | 'join' | 'answer';
+  /** Its `when`: of the edges with one that leave a stage the first whose condition holds is taken; the others always are. */
+  readonly condition: string | undefined;
+  /** How many items of the fan-out that it closes let it go on; Infinity for all. */
+  readonly awaited: number;
   /** Position among the in-edges of `to`, or among the outputs of the response. */
   readonly slot: number;
   readonly closedBy: readonly ServingEdge[];
@@ -26,17 +34,25 @@ export interface ServingEdge {
 export interface ServingStage {
   readonly index: number;
   readonly id: StageId;
-  /** Inputs to wait for: the in-edges, plus the request itself where a source enters. */
+  /** Inputs that may come: the in-edges, plus the request itself where a source enters. */
   readonly inputs: number;
+  /** How many of them let an item start; fewer than `inputs` behind an `any` or `quorum` join of several in-edges. */
+  readonly awaited: number;
   readonly outEdges: readonly ServingEdge[];
   /** Leads to the response where the stage is one of its outputs. */
   readonly answer: ServingEdge | undefined;
+  /** The joins that make its items needless. */
+  readonly sparedBy: readonly SpareRule[];
+  /** The stages whose items may be needless once the early join in front of this one has gone on. */
+  readonly spares: readonly number[];
 }
 
 /** The whole graph; `entries` are the stages that an arriving request goes to. */
 export interface ServingGraph {
   readonly stages: readonly ServingStage[];
   readonly entries: readonly ServingStage[];
+  /** In the order of the spec. */
+  readonly edges: readonly ServingEdge[];
   /** The edges to the response, by output slot. */
   readonly answers: readonly ServingEdge[];
   /** Stage indices such that every edge goes from an earlier to a later one. */
@@ -46,15 +62,54 @@ export interface ServingGraph {
 type DraftEdge = ServingEdge & { readonly closedBy: ServingEdge[] };
 
 interface Draft {
+  readonly ids: readonly StageId[];
   readonly edges: readonly DraftEdge[];
   readonly answers: readonly ServingEdge[];
   readonly order: readonly number[];
 }
 
+/** The fan-outs that are open at a stage, outermost first. */
+type OpenFanOuts = readonly DraftEdge[];
+
 const RESPONSE = -1;
 
-/** Builds the serving graph of a validated spec. */
+/** Builds the serving graph of a validated spec; throws AppError INVALID_PIPELINE for joins that nothing can fill. */
 export function servingGraph(spec: PipelineSpec): ServingGraph {
+  const { edges, inputs, entryIds, indexOf } = draftEdges(spec);
+  const answers = spec.outputs.map(({ from }, slot): ServingEdge => {
+    const stage = indexOf.get(from);
+    invariant(stage !== undefined, `output ${from} names an unknown stage`);
+    const common = { condition: undefined, awaited: Number.POSITIVE_INFINITY, closedBy: [] };
+    return { index: edges.length + slot, from: stage, to: RESPONSE, kind: 'answer', slot, ...common };
+  });
+  const order = topologicalOrder(spec.stages.length, edges);
+  const open = closeFanOuts({ ids: spec.stages.map(({ id }) => id), edges, answers, order });
+  const awaited = spec.stages.map((_, stage) => awaitedInputs(spec, stage, inputs[stage] ?? 0));
+  const joins = earlyJoins({ edges, inputs, awaited, open });
+  const rules = spareRules(
+    {
+      order,
+      successors: spec.stages.map((_, stage) => edges.filter(({ from }) => from === stage).map(({ to }) => to)),
+      answers: spec.stages.map((_, stage) => answers.some(({ from }) => from === stage)),
+      open: open.map(indices),
+    },
+    joins,
+  );
+  const stages = spec.stages.map(({ id }, index) => ({
+    index,
+    id,
+    inputs: inputs[index] ?? 0,
+    awaited: awaited[index] ?? 0,
+    outEdges: edges.filter((edge) => edge.from === index),
+    answer: answers.find((answer) => answer.from === index),
+    sparedBy: rules[index] ?? [],
+    spares: rules.flatMap((of, stage) => (of.some(({ join }) => join.stage === index) ? [stage] : [])),
+  }));
+  const entries = stages.filter(({ id }) => entryIds.has(id));
+  return { stages, entries, edges, answers, topologicalOrder: order };
+}
+
+function draftEdges(spec: PipelineSpec) {
   const indexOf = new Map(spec.stages.map((stage, index) => [stage.id, index]));
   const entryIds = new Set(spec.sources.flatMap((source) => source.to));
   const inputs: number[] = spec.stages.map((stage) => (entryIds.has(stage.id) ? 1 : 0));
@@ -64,24 +119,34 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     invariant(from !== undefined && to !== undefined, `edge ${edge.from} -> ${edge.to} names an unknown stage`);
     const slot = inputs[to] ?? 0;
     inputs[to] = slot + 1;
-    const kind = edge.fanOut ? 'fan-out' : edge.join ? 'join' : 'plain';
-    return { index, from, to, kind, slot, closedBy: [] };
+    const closes = closesFanOut(edge, spec.edges.filter((other) => other.to === edge.to).length);
+    const kind = edge.fanOut ? 'fan-out' : closes ? 'join' : 'plain';
+    const awaited = awaitedParts(edge.join);
+    return { index, from, to, kind, condition: edge.when?.condition, awaited, slot, closedBy: [] };
   });
-  const answers = spec.outputs.map(({ from }, slot): ServingEdge => {
-    const stage = indexOf.get(from);
-    invariant(stage !== undefined, `output ${from} names an unknown stage`);
-    return { index: edges.length + slot, from: stage, to: RESPONSE, kind: 'answer', slot, closedBy: [] };
-  });
-  const order = topologicalOrder(spec.stages.length, edges);
-  closeFanOuts({ edges, answers, order });
-  const stages = spec.stages.map(({ id }, index) => ({
-    index,
-    id,
-    inputs: inputs[index] ?? 0,
-    outEdges: edges.filter((edge) => edge.from === index),
-    answer: answers.find((answer) => answer.from === index),
-  }));
-  return { stages, entries: stages.filter(({ id }) => entryIds.has(id)), answers, topologicalOrder: order };
+  return { edges, inputs, entryIds, indexOf };
+}
+
+/** How many of its inputs a stage waits for. */
+function awaitedInputs(spec: PipelineSpec, stage: number, inputs: number): number {
+  const id = spec.stages[stage]?.id;
+  const inEdges = spec.edges.filter(({ to }) => to === id);
+  const early = inEdges.filter(({ join }) => join !== undefined && join !== 'all');
+  const [first] = early;
+  if (first === undefined || inEdges.length === 1) return inputs;
+  const counts = new Set(inEdges.map(({ join }) => awaitedParts(join)));
+  const [awaited = inputs] = counts;
+  if (early.length < inEdges.length || counts.size > 1)
+    throw badJoin(id, 'of several edges into a stage all or none have `join: any`, or all the same quorum');
+  if (inputs > inEdges.length)
+    throw badJoin(id, 'a stage that a source enters cannot wait for `any` or a quorum of its edges; enter elsewhere');
+  if (awaited > inputs || awaited < 1)
+    throw badJoin(id, `its quorum is ${awaited}, but ${inputs} edges lead to it; ask for 1 to ${inputs}`);
+  return awaited;
+}
+
+function badJoin(stage: StageId | undefined, problem: string): AppError {
+  return new AppError('INVALID_PIPELINE', `The join at stage ${stage} cannot be served: ${problem}.`);
 }
 
 function topologicalOrder(stageCount: number, edges: readonly ServingEdge[]): number[] {
@@ -102,25 +167,46 @@ function topologicalOrder(stageCount: number, edges: readonly ServingEdge[]): nu
 
 /**
  * Follows the open fan-outs of each stage (a stack) along the graph: a join closes the innermost, an answer all that are open, so
- * each of those must let the answer go on when it has no items.
+ * each of those must let the answer go on when it has no items. Gives the stacks by stage.
  */
-function closeFanOuts({ edges, answers, order }: Draft): void {
-  const openAt = new Map<number, readonly DraftEdge[]>();
+function closeFanOuts({ ids, edges, answers, order }: Draft): readonly OpenFanOuts[] {
+  const openAt: OpenFanOuts[] = order.map(() => []);
   for (const stage of order) {
-    const open = openAt.get(stage) ?? [];
+    const open = openAt[stage] ?? [];
     for (const answer of answers.filter(({ from }) => from === stage)) {
       for (const fanOut of open) fanOut.closedBy.push(answer);
     }
-    for (const edge of edges.filter(({ from }) => from === stage)) openAt.set(edge.to, openBehind(edge, open));
+    for (const edge of edges.filter(({ from }) => from === stage))
+      openAt[edge.to] = openBehind(edge, open, ids[edge.to]);
   }
+  return openAt;
 }
 
 /** The fan-outs that are open behind an edge; a join is noted at the one it closes. */
-function openBehind(edge: DraftEdge, open: readonly DraftEdge[]): readonly DraftEdge[] {
+function openBehind(edge: DraftEdge, open: OpenFanOuts, id: StageId | undefined): OpenFanOuts {
   if (edge.kind === 'fan-out') return [...open, edge];
   if (edge.kind === 'plain') return open;
   const fanOut = open.at(-1);
-  invariant(fanOut !== undefined, 'a join without a fan-out before it');
+  if (fanOut === undefined) throw badJoin(id, 'there is no fan-out before it that it could close');
   fanOut.closedBy.push(edge);
   return open.slice(0, -1);
+}
+
+const indices = (open: OpenFanOuts): readonly number[] => open.map(({ index }) => index);
+
+interface Joins {
+  readonly edges: readonly DraftEdge[];
+  readonly inputs: readonly number[];
+  readonly awaited: readonly number[];
+  readonly open: readonly OpenFanOuts[];
+}
+
+function earlyJoins({ edges, inputs, awaited, open }: Joins): readonly EarlyJoin[] {
+  const closing = edges
+    .filter((edge) => edge.kind === 'join' && edge.awaited < Number.POSITIVE_INFINITY)
+    .map(({ index, from, to }) => ({ stage: to, closing: index, open: indices(open[from] ?? []) }));
+  const choosing = inputs.flatMap((count, stage) =>
+    (awaited[stage] ?? 0) < count ? [{ stage, closing: undefined, open: indices(open[stage] ?? []) }] : [],
+  );
+  return [...closing, ...choosing];
 }

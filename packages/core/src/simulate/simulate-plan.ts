@@ -6,6 +6,7 @@
 import { EventHeap } from '../kernel/event-heap.js';
 import { invariant } from '../kernel/invariant.js';
 import type { Rng } from '../kernel/rng.js';
+import { ArrivalRecord } from '../model/arrival-record.js';
 import type { Change } from '../model/change.js';
 import type { Observation, StageObservation } from '../model/decision.js';
 import type { StageId, VariantId } from '../model/ids.js';
@@ -20,6 +21,7 @@ import { PipelineScheduler, type ServingEffects } from '../serve/pipeline-schedu
 import type { RequestState } from '../serve/request-state.js';
 import { type ServingGraph, servingGraph } from '../serve/serving-graph.js';
 import type { ArrivalProcess } from './arrivals/arrival-process.js';
+import { branchChances } from './branch-chances.js';
 import { SimulatedFleet, type SimulatedReplica } from './simulated-fleet.js';
 import { SimulationTally } from './simulation-tally.js';
 import { type MeanUse, UseMeter } from './use-meter.js';
@@ -36,6 +38,11 @@ export interface SimulationSetup {
   /** Off for verification: without drops and with unbounded queues a miss shows as a late completion. */
   readonly drops: boolean;
   readonly controller?: SimulatedController;
+  /**
+   * Requests that wait at the sources when the simulation begins, as if they had arrived together at that moment; 0 without it. One that
+   * waited half-way in what was observed begins anew: more work than is left of it, so that no plan is flattered.
+   */
+  readonly backlogRequests?: number;
   /** Requests that arrive and batches that start earlier are simulated but not counted; 0 without it. */
   readonly measureFromMs?: number;
   /** Accuracy (fraction) of what runs; without it accuracies count as 0. */
@@ -78,9 +85,6 @@ const WAKE = -2;
 const TICK = -3;
 const CHANGE_DONE = -4;
 
-/** Seconds of arrivals that an observation holds. */
-const OBSERVED_SECONDS = 600;
-
 class Simulation implements ServingEffects<undefined, undefined, never> {
   readonly tally: SimulationTally;
   readonly graph: ServingGraph;
@@ -90,7 +94,9 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
   readonly #events = new EventHeap();
   readonly #serviceRng: Rng;
   readonly #fanOutRng: Rng;
-  readonly #arrivalsPerSecond: number[] = [];
+  readonly #branchRng: Rng;
+  readonly #branchChances: readonly number[];
+  readonly #arrivals: ArrivalRecord;
   readonly #ages = new VariantAges();
   /** Shared arrays of empty items, by length. */
   readonly #emptyItems: undefined[][] = [];
@@ -106,9 +112,12 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     this.graph = servingGraph(spec);
     this.tally = new SimulationTally(this.graph.stages.length, spec.slo.latencyMs);
     this.#fromMs = setup.measureFromMs ?? 0;
+    this.#arrivals = new ArrivalRecord(0, spec.slo.latencyMs);
     this.#meter = new UseMeter(this.graph.stages.length, this.#fromMs);
     this.#serviceRng = setup.rng.fork('service');
     this.#fanOutRng = setup.rng.fork('fan-out');
+    this.#branchRng = setup.rng.fork('branch');
+    this.#branchChances = branchChances(spec);
     const maxQueueLength = setup.drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
     const limits = { hostCores: setup.hostCores, maxQueueLength, dropLate: setup.drops };
     this.#scheduler = new PipelineScheduler(this.graph, limits, this);
@@ -119,6 +128,7 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
   }
 
   run(): SimulationRun {
+    for (let i = 0; i < (this.#setup.backlogRequests ?? 0); i++) this.#admit();
     this.#scheduleArrival();
     if (this.#setup.controller !== undefined) this.#events.push(this.#setup.controller.intervalMs, TICK);
     while (this.#events.size > 0) {
@@ -161,6 +171,11 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     this.#meter.note(this.#fleet.uses(), this.#nowMs);
   }
 
+  /** Draws whether a branch is taken, with the expected probability. */
+  takes(edge: { readonly index: number }): boolean {
+    return this.#branchRng.next() < (this.#branchChances[edge.index] ?? 1);
+  }
+
   /** Draws an item count with the expected mean: its floor or ceiling. */
   fanOut(edge: { readonly index: number }): readonly undefined[] {
     const expected = this.#setup.spec.edges[edge.index]?.fanOut?.expected ?? 1;
@@ -186,18 +201,16 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
   }
 
   #arrive(): void {
-    const arrivedAtMs = this.#nowMs;
-    if (arrivedAtMs >= this.#fromMs) this.tally.arrived += 1;
-    if (this.#setup.controller !== undefined) this.#countArrival();
     this.#scheduleArrival();
-    const deadlineAtMs = arrivedAtMs + this.#setup.spec.slo.latencyMs;
-    this.#scheduler.arrive({ context: undefined, arrivedAtMs, deadlineAtMs }, undefined);
+    this.#admit();
   }
 
-  #countArrival(): void {
-    const second = Math.floor(this.#nowMs / 1000);
-    while (this.#arrivalsPerSecond.length <= second) this.#arrivalsPerSecond.push(0);
-    this.#arrivalsPerSecond[second] = (this.#arrivalsPerSecond[second] ?? 0) + 1;
+  #admit(): void {
+    const arrivedAtMs = this.#nowMs;
+    if (arrivedAtMs >= this.#fromMs) this.tally.arrived += 1;
+    if (this.#setup.controller !== undefined) this.#arrivals.arrived(arrivedAtMs);
+    const deadlineAtMs = arrivedAtMs + this.#setup.spec.slo.latencyMs;
+    this.#scheduler.arrive({ context: undefined, arrivedAtMs, deadlineAtMs }, undefined);
   }
 
   #scheduleArrival(): void {
@@ -234,8 +247,8 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
   }
 
   #observe(): Observation {
-    const second = Math.floor(this.#nowMs / 1000);
-    const counts = Array.from({ length: second }, (_, i) => this.#arrivalsPerSecond[i] ?? 0);
+    const burstiness = this.#arrivals.burstiness(this.#nowMs);
+    const arrivalsPerSecond = this.#arrivals.arrivalsPerSecond(this.#nowMs);
     const stages: Record<StageId, StageObservation> = {};
     for (const { id, index } of this.graph.stages) {
       const sinceMs = this.#ages.sinceMs(id);
@@ -248,7 +261,7 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     }
     return {
       atMs: this.#nowMs,
-      load: { arrivalsPerSecond: counts.slice(-OBSERVED_SECONDS) },
+      load: { arrivalsPerSecond, ...(burstiness && { burstiness }) },
       stages,
       runningPlan: this.#fleet.runningPlan(),
       staleSources: [],

@@ -3,7 +3,7 @@
  *
  * A fan-out cuts every tensor of an output along its leading dimension, which must be the same k in all of them (k may be 0).
  * A join stacks the tensors of each name along a new leading dimension; an empty group joins to no tensors at all, since nothing
- * tells their types. Several in-edges merge by name; a name that comes from more than one of them is prefixed `stage.` in each
+ * tells their types. Several in-edges merge by name, those along which something came; a name that comes from more than one of them is prefixed `stage.` in each
  * (`request.` where the request itself enters). What cannot be done is an AppError STAGE_FAILED that names the stage.
  *
  * Whoever runs a batch owns its tensors and may transfer their buffers, so parts of a fan-out and shared payloads get buffers of
@@ -20,6 +20,7 @@ import {
   type TensorMap,
   unstackTensor,
 } from '@equipoise/core';
+import { type Condition, compileCondition } from '@equipoise/pipeline-file';
 import { boundedMessage, boundedName } from './bounded-text.js';
 
 /** Tensors with the name of the stage that made them. */
@@ -30,15 +31,24 @@ export interface ProducedTensors {
 
 const REQUEST = 'request';
 
-/** The payload algebra of tensors for the walk through `graph`. */
+/**
+ * The payload algebra of tensors for the walk through `graph`; throws AppError INVALID_PIPELINE where a condition is no CEL. What
+ * `takes` cannot decide is an AppError CONDITION_FAILED.
+ */
 export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap> {
   const nameOf = (stage: number): string => graph.stages[stage]?.id ?? String(stage);
   const producers = graph.stages.map(({ index, inputs }) => producersOf(graph, index, inputs));
+  const conditions = graph.edges.map(({ from, to, condition }) => compiled(condition, nameOf(from), nameOf(to)));
   return {
+    takes: (edge, output) => conditions[edge.index]?.holds(output) ?? true,
     fanOut: (edge, output) => fanOutTensors(output, nameOf(edge.from)),
     join: (edge, parts) => joinTensors(parts, nameOf(edge.from)),
     merge: (stage, parts) =>
-      mergeTensors(parts.map((tensors, slot) => ({ producer: producers[stage]?.[slot] ?? REQUEST, tensors }))),
+      mergeTensors(
+        parts.flatMap((tensors, slot) =>
+          tensors === undefined ? [] : [{ producer: producers[stage]?.[slot] ?? REQUEST, tensors }],
+        ),
+      ),
     share: copyTensors,
   };
 }
@@ -101,14 +111,19 @@ export function pickTensors({ producer, tensors }: ProducedTensors, wanted: read
   );
 }
 
-/** The tensors of a response: what each output of the pipeline names, merged by name. `produced` is by output slot. */
+/**
+ * The tensors of a response: what each output of the pipeline names, merged by name. `produced` is by output slot; a stage that was
+ * skipped gives nothing, and one that is answered only `unless` another ran gives nothing where that one did.
+ */
 export function responseTensors(
   outputs: PipelineSpec['outputs'],
   produced: readonly (TensorMap | undefined)[],
 ): TensorMap {
-  const picked = outputs.map(({ from, tensors: wanted }, slot): ProducedTensors => {
-    const tensors = pickTensors({ producer: from, tensors: produced[slot] ?? {} }, wanted);
-    return { producer: from, tensors };
+  const ran = new Set(outputs.filter((_, slot) => produced[slot] !== undefined).map(({ from }) => from));
+  const picked = outputs.flatMap(({ from, tensors: wanted, unless }, slot): readonly ProducedTensors[] => {
+    const tensors = produced[slot];
+    if (tensors === undefined || (unless !== undefined && ran.has(unless))) return [];
+    return [{ producer: from, tensors: pickTensors({ producer: from, tensors }, wanted) }];
   });
   return mergeTensors(picked);
 }
@@ -122,6 +137,13 @@ export function copyTensors(tensors: TensorMap): TensorMap {
 export function stageFailed(stage: string, problem: string): AppError {
   const name = boundedName(stage);
   return new AppError('STAGE_FAILED', boundedMessage(`Stage ${name}: ${problem}.`), { details: { stage: name } });
+}
+
+function compiled(text: string | undefined, from: string, to: string): Condition | undefined {
+  if (text === undefined) return undefined;
+  const result = compileCondition(text);
+  if (result.kind === 'valid') return result.condition;
+  throw new AppError('INVALID_PIPELINE', `Edge ${from} -> ${to}: \`when\` ${result.message}.`);
 }
 
 function producersOf(graph: ServingGraph, stage: number, inputs: number): readonly string[] {

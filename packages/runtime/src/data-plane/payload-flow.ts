@@ -23,6 +23,10 @@ export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
     this.#outputs = outputs;
   }
 
+  takes(edge: ServingEdge, { request, tensors }: RequestTensors): boolean {
+    return attempt(request, false, () => this.#algebra.takes(edge, tensors));
+  }
+
   fanOut(edge: ServingEdge, { request, tensors }: RequestTensors): readonly RequestTensors[] {
     const parts = attempt(request, [], () => this.#algebra.fanOut(edge, tensors));
     return parts.map((part) => ({ request, tensors: part }));
@@ -33,9 +37,14 @@ export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
     return { request, tensors: attempt(request, {}, () => this.#algebra.join(edge, parts.map(tensorsOf))) };
   }
 
-  merge(stage: number, parts: readonly RequestTensors[]): RequestTensors {
-    const request = parts.find((part) => part.request !== undefined)?.request;
-    return { request, tensors: attempt(request, {}, () => this.#algebra.merge(stage, parts.map(tensorsOf))) };
+  merge(stage: number, parts: readonly (RequestTensors | undefined)[]): RequestTensors {
+    const request = parts.find((part) => part?.request !== undefined)?.request;
+    const merged = () =>
+      this.#algebra.merge(
+        stage,
+        parts.map((part) => part?.tensors),
+      );
+    return { request, tensors: attempt(request, {}, merged) };
   }
 
   share({ request, tensors }: RequestTensors): RequestTensors {

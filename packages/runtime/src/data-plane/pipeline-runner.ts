@@ -10,6 +10,7 @@ import {
   AppError,
   type Arrival,
   type BatchPolicy,
+  type EdgeCount,
   invariant,
   PipelineScheduler,
   type PipelineSpec,
@@ -189,6 +190,11 @@ export class PipelineRunner implements ReplicaPool {
     this.#ended.add(listener);
   }
 
+  /** How often each `when` edge was taken and how many items each fan-out gave since the start, in the order of `spec.edges`. */
+  edgeCounts(): readonly EdgeCount[] {
+    return this.#scheduler.edgeCounts.all;
+  }
+
   /** Counts of every stage since the start, with its queue as it is now. */
   stageCounts(): Readonly<Record<StageId, StageCounts>> {
     return Object.fromEntries(
@@ -210,6 +216,7 @@ export class PipelineRunner implements ReplicaPool {
   #effects(): ServingEffects<RequestTensors, PendingRequest, AppError> {
     const flow = this.#flow;
     return {
+      takes: (edge, output) => flow.takes(edge, output),
       fanOut: (edge, output) => flow.fanOut(edge, output),
       join: (edge, parts) => flow.join(edge, parts),
       merge: (stage, parts) => flow.merge(stage, parts),
@@ -276,7 +283,7 @@ export class PipelineRunner implements ReplicaPool {
     const outputs = new Map<PolicyItem, RequestTensors>();
     for (const [index, result] of answer.items.entries()) {
       const item = ran[index] as PolicyItem;
-      if (result.kind === 'failed') this.#scheduler.failRequest(item.request, result.error, nowMs);
+      if (result.kind === 'failed') this.#scheduler.failItem(item, result.error, nowMs);
       else outputs.set(item, { request: item.request.context, tensors: result.output });
     }
     this.#scheduler.batchDone(

@@ -1,6 +1,7 @@
 /**
  * Takes a set of requests through the graph stage by stage instead of request by request: all items of a stage first, then its
  * outputs go on to the next. Which items there are is decided by core's walk, the very one that serves; the caller runs them.
+ * Where a join waits for the first of several, the stage that is earlier in the graph is the first, and the others run all the same.
  * Payloads are handed around by reference: whoever runs an item copies it first.
  */
 import { GraphWalk, RequestState, type Scope, type ServingGraph, type TensorMap } from '@equipoise/core';
@@ -26,8 +27,11 @@ export class SampleWalk {
   constructor(graph: ServingGraph, samples: readonly TensorMap[]) {
     this.#waiting = graph.stages.map(() => []);
     const algebra = { ...tensorAlgebra(graph), share: (payload: TensorMap) => payload };
-    this.#walk = new GraphWalk(graph, algebra, (request, stage, { scope, payload }) => {
-      this.#waiting[stage]?.push({ request, scope, payload });
+    this.#walk = new GraphWalk(graph, algebra, {
+      deliver: (request, stage, { scope, payload }) => {
+        this.#waiting[stage]?.push({ request, scope, payload });
+      },
+      spare: () => {},
     });
     samples.forEach((inputs, sequence) => {
       const arrival = { context: undefined, arrivedAtMs: 0, deadlineAtMs: Number.POSITIVE_INFINITY };
