@@ -47,6 +47,8 @@ export interface SimulationSetup {
   readonly measureFromMs?: number;
   /** Accuracy (fraction) of what runs; without it accuracies count as 0. */
   readonly accuracyOf?: (running: RunningPlan) => number;
+  /** Called at each start of a batch, which is that of the replica. */
+  readonly onBatch?: (replica: SimulatedReplica, times: { readonly nowMs: number; readonly serviceMs: number }) => void;
   /** Called at each end of a request. */
   readonly onEnd?: (end: SimulatedEnd) => void;
 }
@@ -143,6 +145,7 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     const { curve, index } = this.#fleet.engineOf(replica);
     const serviceMs = drawMs(curve.law(replica.batch.length), this.#serviceRng);
     if (nowMs >= this.#fromMs) this.tally.stages[replica.stage]?.batchStarted(replica.batch, { nowMs, serviceMs });
+    this.#setup.onBatch?.(replica, { nowMs, serviceMs });
     this.#events.push(nowMs + serviceMs, index);
   }
 
