@@ -18,3 +18,16 @@ it('rings alarms in order of time, each at its instant, and lets promises go on 
   expect(seen).toEqual(['10 a', '10 awake', '15 again', '20 b']);
   expect([clock.nowMs(), clock.pendingAlarms]).toEqual([20, 1]);
 });
+
+it('rings alarms of one instant by rank, those in the past at the present instant', async () => {
+  const clock = new ManualClock();
+  const seen: string[] = [];
+  clock.ranked(2).ringAt(10, () => seen.push('c'));
+  clock.ranked(1).ringAt(10, () => {
+    seen.push('a');
+    clock.ranked(3).ringAt(0, () => seen.push('d'));
+    clock.ranked(1).ringAt(10, () => seen.push('b'));
+  });
+  await clock.advanceTo(10);
+  expect(seen).toEqual(['a', 'b', 'c', 'd']);
+});

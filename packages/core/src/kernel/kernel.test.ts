@@ -6,17 +6,16 @@ import { RingBuffer } from './ring-buffer.js';
 import { SeededRng } from './rng.js';
 
 describe('EventHeap', () => {
-  it('gives events by time and, at equal times, in the order they went in (property)', () => {
+  it('gives events by time, then by rank, then in the order they went in (property)', () => {
+    const event = fc.record({ atMs: fc.integer({ min: 0, max: 20 }), rank: fc.integer({ min: 0, max: 15 }) });
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 300 }), (instants) => {
+      fc.property(fc.array(event, { maxLength: 300 }), (events) => {
         const heap = new EventHeap();
-        instants.forEach((atMs, i) => {
-          heap.push(atMs, i);
-        });
+        for (const [i, { atMs, rank }] of events.entries()) heap.push(atMs, i, rank);
         const popped: number[] = [];
         while (heap.size > 0) popped.push(heap.pop());
-        const expected = instants.map((_, i) => i).sort((a, b) => (instants[a] ?? 0) - (instants[b] ?? 0) || a - b);
-        expect(popped).toEqual(expected);
+        const inOrder = [...events.entries()].sort(([a, x], [b, y]) => x.atMs - y.atMs || x.rank - y.rank || a - b);
+        expect(popped).toEqual(inOrder.map(([i]) => i));
       }),
       { seed: 1 },
     );
