@@ -1,0 +1,48 @@
+/** What a load is like, in the figures by which published loads are described; two loads of the same figures put a planner to the same test. */
+import {
+  autocorrelation,
+  blockSums,
+  centralMoment,
+  dispersionOf,
+  meanOf,
+  quantileOfSorted,
+} from '../../kernel/count-statistics.js';
+
+/** Figures of counts per second; dispersion is variance ÷ mean of the counts in windows of that length. */
+export interface LoadStatistics {
+  readonly seconds: number;
+  readonly requests: number;
+  readonly meanRps: number;
+  readonly minRps: number;
+  readonly medianRps: number;
+  readonly p95Rps: number;
+  readonly p99Rps: number;
+  readonly maxRps: number;
+  readonly stdRps: number;
+  readonly dispersionAt1s: number;
+  readonly dispersionAt10s: number;
+  /** Of the counts in 10 s, at lags of 10 s, 20 s, … up to a quarter of the load, beyond which too few pairs are left. */
+  readonly autocorrelationAt10s: readonly number[];
+}
+
+const LONG_WINDOW_S = 10;
+
+/** Figures of a load given by its counts per second. */
+export function loadStatistics(arrivalsPerSecond: readonly number[]): LoadStatistics {
+  const sorted = arrivalsPerSecond.toSorted((a, b) => a - b);
+  const inWindows = blockSums(arrivalsPerSecond, LONG_WINDOW_S);
+  return {
+    seconds: arrivalsPerSecond.length,
+    requests: arrivalsPerSecond.reduce((sum, count) => sum + count, 0),
+    meanRps: meanOf(arrivalsPerSecond),
+    minRps: sorted[0] ?? 0,
+    medianRps: quantileOfSorted(sorted, 0.5),
+    p95Rps: quantileOfSorted(sorted, 0.95),
+    p99Rps: quantileOfSorted(sorted, 0.99),
+    maxRps: sorted.at(-1) ?? 0,
+    stdRps: Math.sqrt(centralMoment(arrivalsPerSecond, 2)),
+    dispersionAt1s: dispersionOf(arrivalsPerSecond),
+    dispersionAt10s: dispersionOf(inWindows),
+    autocorrelationAt10s: autocorrelation(inWindows, Math.floor(inWindows.length / 4)),
+  };
+}
