@@ -10,6 +10,9 @@ import { drawCoreFolders, drawPackages } from './dependency-graph.js';
 import { renderErrorTable } from './error-table.js';
 import { readInstalledPackages } from './installed-packages.js';
 import { renderLicenses } from './license-page.js';
+import { drawArrivalForms, drawShippedLoads, drawTraceSpreads } from './shipped-loads/load-plots.js';
+import { renderArrivalForms, renderLoadStatistics } from './shipped-loads/loads-page.js';
+import { readModels, renderLoadFile } from './shipped-loads/shipped-loads.js';
 
 /** One generated text: a whole file, or with `part` the text between two markers in it. */
 export interface GeneratedText {
@@ -26,6 +29,15 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'docs/reference/errors.md', render: renderErrorTable },
   { path: 'docs/reference/pipeline-file.md', render: renderPipelineFilePage },
   { path: 'packages/pipeline-file/pipeline-file.schema.json', render: renderPipelineFileSchema },
+  { path: 'docs/reference/loads.md', part: 'forms', render: renderArrivalForms },
+  { path: 'docs/reference/loads.md', part: 'statistics', render: renderLoadStatistics },
+  { path: 'docs/images/arrival-forms.svg', render: drawArrivalForms },
+  { path: 'docs/images/trace-spreads.svg', render: drawTraceSpreads },
+  { path: 'docs/images/shipped-loads.svg', render: drawShippedLoads },
+  ...Object.entries(readModels()).map(([name, model]) => ({
+    path: `packages/app/loads/${name}.csv`,
+    render: () => renderLoadFile(name, model),
+  })),
 ];
 
 /** The whole content of the file with the generated text in its place; throws where the markers are missing. */

@@ -1,6 +1,7 @@
+import { loadDurationS } from '@equipoise/core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { TestFolder } from '../equipoise.test-support.js';
-import { resolveLoad } from './resolve-load.js';
+import { resolveLoad, shippedLoadNames } from './resolve-load.js';
 
 const folder = new TestFolder();
 const file = `${folder.path}/load.csv`;
@@ -23,12 +24,25 @@ describe('resolveLoad', () => {
     expect(bunched.spec).toEqual({ ...spec, spread: 'bunched' });
   });
 
+  it('takes the names of shipped loads', async () => {
+    expect(shippedLoadNames()).toEqual(['bursty', 'fluctuating', 'steady-high', 'steady-low']);
+    for (const load of shippedLoadNames()) {
+      const { name, spec } = await resolveLoad({ load });
+      expect(name).toBe(load);
+      expect(loadDurationS(spec)).toBe(1200);
+    }
+  });
+
   it.each([
     [{}, 'WRONG_USAGE', '--arrival-rps N --duration-s T, or --load FILE.csv or NAME'],
     [{ arrivalRps: 5 }, 'WRONG_USAGE', '--duration-s T'],
     [{ load: 'bursty', arrivalRps: 5 }, 'WRONG_USAGE', 'leave --arrival-rps and --duration-s out'],
     [{ load: 'bursty', arrivals: 'gamma:2' }, 'WRONG_USAGE', 'with --load it is poisson, uniform, bunched'],
-    [{ load: 'busty' }, 'FILE_NOT_FOUND', 'busty cannot be read; shipped loads are '],
+    [
+      { load: 'busty' },
+      'FILE_NOT_FOUND',
+      'busty cannot be read; shipped loads are bursty, fluctuating, steady-high, steady-low.',
+    ],
   ])('refuses %j', async (request, code, message) => {
     await expect(resolveLoad(request)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
   });
