@@ -191,7 +191,7 @@ class PipelineParts {
         ...(variantSinceMs === undefined ? {} : { variantSinceMs }),
       };
     }
-    const load = { arrivalsPerSecond: runner.statistics.arrivalsPerSecond(runner.nowMs) };
+    const load = runner.statistics.load(runner.nowMs);
     return { atMs: runner.nowMs, load, stages, runningPlan: actuator.runningPlan(), staleSources: [] };
   }
 }

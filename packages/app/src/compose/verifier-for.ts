@@ -2,7 +2,7 @@
 import { type PipelineSpec, type ProfileSet, requireCurves, type VerifyPlan, verifiersOf } from '@equipoise/core';
 
 /** Seed of all verifications: the same question gets the same answer. */
-const SEED = 1;
+export const VERIFICATION_SEED = 1;
 
 /** Throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
 export function verifierFor(
@@ -11,5 +11,5 @@ export function verifierFor(
   at: { readonly arrivalRps: number; readonly hostCores: number },
 ): VerifyPlan {
   const { arrivalRps, hostCores } = at;
-  return verifiersOf({ spec, curves: requireCurves(spec, profiles), hostCores, seed: SEED })(arrivalRps);
+  return verifiersOf({ spec, curves: requireCurves(spec, profiles), hostCores, seed: VERIFICATION_SEED })({ arrivalRps });
 }

@@ -16,7 +16,7 @@ export function firstPlan(context: ControlContext, load: LoadSpec, seed: number)
   const { intervalMs } = spec.control;
   const { upperRps } = context.forecaster(firstInterval(load, intervalMs, seed), intervalMs);
   const problem = { spec, profiles, arrivalRps: upperRps, estimator: 'distribution' } as const;
-  const result = policy.plan(problem, policy.usesVerdicts ? verifierAt(upperRps) : undefined);
+  const result = policy.plan(problem, policy.usesVerdicts ? verifierAt({ arrivalRps: upperRps }) : undefined);
   const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
   if (plan !== undefined) return plan;
   const binding = result.kind === 'infeasible' ? result.bindingConstraint : 'capacity';

@@ -6,7 +6,7 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import { smallOrLargeSpec } from '../model/spec-builders.test-support.js';
 import { curvesOf } from '../profile/curves-of.js';
-import { planVerifier } from '../simulate/plan-verifier.js';
+import { verifiersOf } from '../simulate/plan-verifier.js';
 import { controlPolicies } from './control-policy.js';
 import { type ControlContext, onTick } from './on-tick.js';
 
@@ -24,16 +24,13 @@ const context: ControlContext = {
   curves: curvesFor(spec),
   policy: controlPolicies.equipoise,
   forecaster: smoothedRate,
-  verifierAt: (arrivalRps) => {
-    return planVerifier({
-      spec,
-      curves: curvesFor(spec),
-      arrivalRps,
-      hostCores: Number.POSITIVE_INFINITY,
-      seed: 1,
-      workStageRequests: 20_000,
-    });
-  },
+  verifierAt: verifiersOf({
+    spec,
+    curves: curvesFor(spec),
+    hostCores: Number.POSITIVE_INFINITY,
+    seed: 1,
+    workStageRequests: 20_000,
+  }),
 };
 
 function running(variant: string, replicas: number): RunningPlan {

@@ -1,14 +1,15 @@
 /**
  * One decision of the control loop, pure: observation in, decision out, with the evidence it rests on.
  *
- * The load is forecast, a plan is made for the forecast's upper rate, and it is applied unless that would gain too little: a plan
- * of (nearly) the same accuracy and cost is not worth restarting replicas for, as long as what runs still meets the SLO at that
- * rate. A stage that switched its variant a moment ago is not switched to a more accurate one again (dwell); switching down to
+ * The load is forecast, a plan is made for and verified at the end of the bucket that this load lies in, and it is applied unless that
+ * would gain too little: a plan of (nearly) the same accuracy and cost is not worth restarting replicas for, as long as what runs still
+ * meets the SLO at that rate. A stage that switched its variant a moment ago is not switched to a more accurate one again (dwell); switching down to
  * protect the SLO is always allowed. On stale input nothing is changed.
  */
 import type { Forecaster } from '../forecast/forecaster.js';
 import type { Change } from '../model/change.js';
 import type { Decision, DecisionEvidence, Observation } from '../model/decision.js';
+import type { ExpectedLoad } from '../model/expected-load.js';
 import type { StageId } from '../model/ids.js';
 import type { Budget, Objective, PipelineSpec } from '../model/pipeline-spec.js';
 import { type Plan, type PlanResult, showsSloMet } from '../model/plan.js';
@@ -18,7 +19,9 @@ import { limitsOf, totalUse, useOf, within } from '../optimize/problem/resource-
 import type { ServiceCurves } from '../profile/curves-of.js';
 import type { ControlPolicy } from './control-policy.js';
 import { diffPlans } from './diff-plans.js';
+import { type PlanQuestion, rememberedPlan } from './plan-memory.js';
 import { planThatRuns } from './plan-that-runs.js';
+import { plannedLoad } from './planned-load.js';
 
 /** What stays the same from tick to tick. */
 export interface ControlContext {
@@ -27,8 +30,8 @@ export interface ControlContext {
   readonly curves: ServiceCurves;
   readonly policy: ControlPolicy;
   readonly forecaster: Forecaster;
-  /** A verifier for one arrival rate. */
-  verifierAt(arrivalRps: number): VerifyPlan;
+  /** A verifier for one load; the same for the life of the context, so that it may remember. */
+  verifierAt(load: ExpectedLoad): VerifyPlan;
   /** What the plan of a tick is to reach where that changes with time; the spec says it otherwise. */
   readonly targetAt?: (atMs: number) => PlanningTarget;
 }
@@ -47,11 +50,12 @@ const WORTHWHILE_SAVING_FRACTION = 0.1;
 /** What a plan takes from the tick until it is in force: planning, loading, draining. */
 const PUTTING_IN_FORCE_MS = 2_000;
 
-/** Decides what to do now. */
+/** Decides what to do now. What it remembers it keeps by `standing`: hand in the same object from tick to tick. */
 export function onTick(standing: ControlContext, observation: Observation): Decision {
   const spec = { ...standing.spec, ...standing.targetAt?.(observation.atMs) };
   const context: ControlContext = { ...standing, spec };
-  const forecast = context.forecaster(observation.load, spec.control.intervalMs + PUTTING_IN_FORCE_MS);
+  const graceMs = spec.control.intervalMs + PUTTING_IN_FORCE_MS;
+  const forecast = context.forecaster(observation.load, graceMs);
   if (observation.staleSources.length > 0) {
     return {
       kind: 'hold',
@@ -59,24 +63,37 @@ export function onTick(standing: ControlContext, observation: Observation): Deci
       evidence: { forecast },
     };
   }
-  const verify = context.verifierAt(forecast.upperRps);
-  const problem: PlanningProblem = {
-    spec,
-    profiles: context.profiles,
-    arrivalRps: forecast.upperRps,
-    runningPlan: observation.runningPlan,
-    estimator: 'distribution',
-  };
-  const result = context.policy.plan(problem, context.policy.usesVerdicts ? verify : undefined);
-  const evidence: DecisionEvidence = { forecast, result };
+  const load = plannedLoad(spec, { observation, forecast, graceMs });
+  const verify = context.verifierAt(load);
+  const { runningPlan } = observation;
+  const result = rememberedPlan(standing, { load, spec, runningPlan }, () => planned(context, { load, runningPlan }));
+  const evidence: DecisionEvidence = { forecast, load, result };
   const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
   if (plan === undefined) return { kind: 'hold', reason: infeasibleReason(result), evidence };
-  const changes = diffPlans(observation.runningPlan, plan);
+  const changes = diffPlans(runningPlan, plan);
   if (changes.length === 0) return { kind: 'hold', reason: 'the best plan is already running', evidence };
   const objection =
     result.kind === 'feasible' ? holdReason(context, { observation, plan, changes, verify }) : undefined;
   if (objection !== undefined) return { kind: 'hold', reason: objection, evidence };
-  return { kind: 'apply', plan, changes, reason: applyReason(result, forecast.upperRps), evidence };
+  return { kind: 'apply', plan, changes, reason: applyReason(result, load.arrivalRps), evidence };
+}
+
+/** The policy's answer for a load, its plan with a verdict. */
+function planned(
+  context: ControlContext,
+  { load, runningPlan }: Pick<PlanQuestion, 'load' | 'runningPlan'>,
+): PlanResult {
+  const { spec, profiles, policy } = context;
+  const verify = context.verifierAt(load);
+  const { arrivalRps, burstiness } = load;
+  const problem: PlanningProblem = {
+    ...{ spec, profiles, arrivalRps, runningPlan, estimator: 'distribution' },
+    ...(burstiness && { burstiness }),
+  };
+  const result = policy.plan(problem, policy.usesVerdicts ? verify : undefined);
+  const verified = (plan: Plan): Plan => ({ ...plan, verified: plan.verified ?? verify(plan, spec.slo) });
+  if (result.kind === 'feasible') return { ...result, plan: verified(result.plan) };
+  return result.bestEffort === undefined ? result : { ...result, bestEffort: verified(result.bestEffort) };
 }
 
 interface Proposal {

@@ -11,6 +11,8 @@
 import { type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './burstiness.js';
 
 const KEPT_SECONDS = 600;
+/** The kept seconds and the running one. */
+const SLOTS = KEPT_SECONDS + 1;
 const KEPT_BLOCKS = (KEPT_SECONDS * 1000) / LONG_WINDOW_MS;
 /** Two minutes: earlier, second differences say nothing. */
 const FEWEST_BLOCKS = 12;
@@ -36,9 +38,10 @@ const meanOf = (values: readonly number[]): number => sumOf(values) / values.len
 export class ArrivalRecord {
   readonly #startedAtMs: number;
   readonly #windowsPerBlock: number;
-  readonly #seconds = new Float64Array(KEPT_SECONDS + 1);
+  /** Counts by second, and which second each slot is of. */
+  readonly #counts = new Float64Array(SLOTS);
+  readonly #seconds = new Float64Array(SLOTS).fill(-1);
   readonly #blocks: Block[] = [];
-  #second = 0;
   #window = 0;
   #inWindow = 0;
 
@@ -49,9 +52,11 @@ export class ArrivalRecord {
 
   arrived(atMs: number): void {
     const sinceMs = atMs - this.#startedAtMs;
-    this.#moveTo(sinceMs);
-    const slot = this.#second % this.#seconds.length;
-    this.#seconds[slot] = (this.#seconds[slot] as number) + 1;
+    const second = Math.floor(sinceMs / 1000);
+    const slot = second % SLOTS;
+    if (this.#seconds[slot] !== second) this.#counts[slot] = 0;
+    this.#seconds[slot] = second;
+    this.#counts[slot] = (this.#counts[slot] as number) + 1;
     const window = Math.floor(sinceMs / this.#windowMs);
     if (window !== this.#window) this.#closeWindow();
     this.#window = window;
@@ -60,10 +65,12 @@ export class ArrivalRecord {
 
   /** Arrivals of the whole seconds since the start, at most the last 600, oldest first; the running second is left out. */
   arrivalsPerSecond(nowMs: number): readonly number[] {
-    this.#moveTo(nowMs - this.#startedAtMs);
-    const kept = Math.min(this.#second, KEPT_SECONDS);
-    const first = this.#second - kept;
-    return Array.from({ length: kept }, (_, i) => this.#seconds[(first + i) % this.#seconds.length] as number);
+    const running = Math.floor((nowMs - this.#startedAtMs) / 1000);
+    const kept = Math.min(running, KEPT_SECONDS);
+    return Array.from({ length: kept }, (_, i) => {
+      const second = running - kept + i;
+      return this.#seconds[second % SLOTS] === second ? (this.#counts[second % SLOTS] as number) : 0;
+    });
   }
 
   /** How bursty the whole blocks of the last ten minutes were; undefined while they are too few or too empty to tell. */
@@ -78,14 +85,6 @@ export class ArrivalRecord {
 
   get #windowMs(): number {
     return LONG_WINDOW_MS / this.#windowsPerBlock;
-  }
-
-  /** Forgets the seconds whose slots are needed again. */
-  #moveTo(sinceMs: number): void {
-    const second = Math.floor(sinceMs / 1000);
-    const first = Math.max(this.#second + 1, second - KEPT_SECONDS);
-    for (let fresh = first; fresh <= second; fresh++) this.#seconds[fresh % this.#seconds.length] = 0;
-    this.#second = Math.max(this.#second, second);
   }
 
   #closeWindow(): void {

@@ -134,7 +134,9 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     this.#scheduleArrival();
     if (this.#setup.controller !== undefined) this.#events.push(this.#setup.controller.intervalMs, TICK);
     while (this.#events.size > 0) {
-      this.#nowMs = this.#events.nextAtMs;
+      const { nextAtMs } = this.#events;
+      invariant(nextAtMs >= this.#nowMs, 'an event lies in the past');
+      this.#nowMs = nextAtMs;
       this.#step(this.#events.pop());
     }
     invariant(this.#scheduler.inFlight === 0, 'requests are left in a simulation that has ended');

@@ -1,3 +1,4 @@
+import { ArrivalRecord, gammaArrivals, SeededRng } from '@equipoise/core';
 import { describe, expect, it } from 'vitest';
 import { RequestStatistics } from './request-statistics.js';
 
@@ -25,6 +26,21 @@ describe('RequestStatistics', () => {
     const kept = statistics.arrivalsPerSecond(start + 1_500_000);
     expect(kept).toEqual(Array.from({ length: 600 }, (_, i) => ((900 + i) % 7) + 1));
     expect(statistics.arrivalsPerSecond(start + 3_000_000)).toEqual(new Array(600).fill(0));
+  });
+
+  it('tells the load as a simulation does: counts of seconds, and burstiness once it is known', () => {
+    const statistics = new RequestStatistics(start, 500);
+    const record = new ArrivalRecord(start, 500);
+    const arrivals = gammaArrivals({ arrivalRps: 50, durationS: 300, cv: 2 }, new SeededRng(1));
+    expect(statistics.load(start)).toEqual({ arrivalsPerSecond: [] });
+    for (let atMs = arrivals.nextAtMs(); atMs !== undefined; atMs = arrivals.nextAtMs()) {
+      statistics.arrived(start + atMs);
+      record.arrived(start + atMs);
+    }
+    const { arrivalsPerSecond, burstiness } = statistics.load(start + 300_000);
+    expect(arrivalsPerSecond).toEqual(record.arrivalsPerSecond(start + 300_000));
+    expect(burstiness).toEqual(record.burstiness(start + 300_000));
+    expect(burstiness?.dispersionAtSlo).toBeGreaterThan(3);
   });
 
   it('counts each end in its second, with the ones within the SLO', () => {

@@ -2,7 +2,7 @@
  * What became of the requests: totals, counts by whole second for the last ten minutes, latencies for the last one. Seconds
  * count from the start of the runner. Memory is constant: the records of the oldest second give way to those of the running one.
  */
-import { type DropReason, invariant, LatencyHistogram } from '@equipoise/core';
+import { ArrivalRecord, type DropReason, invariant, LatencyHistogram, type LoadObservation } from '@equipoise/core';
 import type { RequestEnd } from './request-end.js';
 
 const KEPT_SECONDS = 600;
@@ -58,6 +58,7 @@ export class RequestStatistics {
   readonly #startedAtMs: number;
   readonly #sloLatencyMs: number;
   readonly #total = new Counts(0);
+  readonly #arrivals: ArrivalRecord;
   readonly #seconds: (Counts | undefined)[] = new Array(SLOTS).fill(undefined);
   readonly #latencies: ({ readonly second: number; readonly histogram: LatencyHistogram } | undefined)[] = new Array(
     KEPT_LATENCY_SECONDS,
@@ -66,10 +67,12 @@ export class RequestStatistics {
   constructor(startedAtMs: number, sloLatencyMs: number) {
     this.#startedAtMs = startedAtMs;
     this.#sloLatencyMs = sloLatencyMs;
+    this.#arrivals = new ArrivalRecord(startedAtMs, sloLatencyMs);
   }
 
   arrived(atMs: number): void {
     this.#total.arrived += 1;
+    this.#arrivals.arrived(atMs);
     this.#at(this.#secondOf(atMs)).arrived += 1;
   }
 
@@ -87,7 +90,13 @@ export class RequestStatistics {
 
   /** Arrivals of the whole seconds since the start, at most the last 600, oldest first; the running second is left out. */
   arrivalsPerSecond(nowMs: number): readonly number[] {
-    return this.recentSeconds(nowMs, KEPT_SECONDS).map(({ arrived }) => arrived);
+    return this.#arrivals.arrivalsPerSecond(nowMs);
+  }
+
+  /** What the control loop may know of the load. */
+  load(nowMs: number): LoadObservation {
+    const burstiness = this.#arrivals.burstiness(nowMs);
+    return { arrivalsPerSecond: this.arrivalsPerSecond(nowMs), ...(burstiness && { burstiness }) };
   }
 
   /** Records of the last `count` (at most 600) whole seconds since the start, oldest first; the running second is left out. */

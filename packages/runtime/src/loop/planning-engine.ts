@@ -52,7 +52,7 @@ export function planningEngine(setup: PlanningSetup): <Task extends PlanningTask
       estimator: 'distribution',
       clock: { nowMs: () => performance.now() },
     };
-    return policies[task.policy](problem, task.verify ? verifierAt(arrivalRps) : undefined);
+    return policies[task.policy](problem, task.verify ? verifierAt({ arrivalRps }) : undefined);
   };
   return answer as ReturnType<typeof planningEngine>;
 }

@@ -1,0 +1,55 @@
+/**
+ * The load that a tick plans for and verifies at, from the forecast and from what was observed (mathematics: work budgets).
+ *
+ * Below an SLO of 2 s: the forecast's upper rate with the measured burstiness. From 2 s on a request may outwait a burst, so what counts is
+ * how much can come in some seconds: the forecast's envelope, and the rate is what its longest window lets through.
+ *
+ * A backlog is there when a stage holds more items than arrive at it within the SLO: in a system that meets its SLO there are no more
+ * in the mean (Little 1961). The waiting items are counted as the requests that they belong to.
+ */
+import { stageLoads } from '../estimate/stage-load.js';
+import { arrivalEnvelope } from '../forecast/arrival-envelope.js';
+import { isPoisson } from '../model/burstiness.js';
+import type { Forecast, Observation } from '../model/decision.js';
+import type { Backlog, ExpectedLoad } from '../model/expected-load.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import { backlogBucketEnd, burstinessClass, envelopeBucketEnd, rateBucketEnd } from './load-buckets.js';
+
+/** From here on the envelope is verified at. */
+const ENVELOPE_SLO_MS = 2_000;
+
+/** What is expected until the next plan can be in force, `graceMs` after the tick. */
+export function plannedLoad(
+  spec: PipelineSpec,
+  { observation, forecast, graceMs }: { observation: Observation; forecast: Forecast; graceMs: number },
+): ExpectedLoad {
+  const arriving = arrivingLoad(spec, observation, forecast);
+  const requests = waitingRequests(spec, observation, arriving.arrivalRps);
+  const backlog: Backlog | undefined = requests > 0 ? { requests: backlogBucketEnd(requests), graceMs } : undefined;
+  return backlog === undefined ? arriving : { ...arriving, backlog };
+}
+
+function arrivingLoad({ slo }: PipelineSpec, { load }: Observation, forecast: Forecast): ExpectedLoad {
+  if (slo.latencyMs < ENVELOPE_SLO_MS) {
+    const arrivalRps = rateBucketEnd(forecast.upperRps);
+    const { burstiness } = load;
+    const bursty = burstiness !== undefined && !isPoisson(burstiness);
+    return bursty ? { arrivalRps, burstiness: burstinessClass(burstiness) } : { arrivalRps };
+  }
+  const envelope = envelopeBucketEnd(arrivalEnvelope(load, forecast));
+  const longest = envelope.at(-1);
+  return { arrivalRps: longest === undefined ? 0 : longest.arrivals / longest.windowS, envelope };
+}
+
+/** Requests that wait where there is a backlog, else 0. */
+function waitingRequests(spec: PipelineSpec, { stages }: Observation, arrivalRps: number): number {
+  const sloS = spec.slo.latencyMs / 1000;
+  const loads = stageLoads(spec, arrivalRps);
+  const queues = spec.stages.map(({ id }) => {
+    const load = loads.get(id);
+    const items = stages[id]?.queueLength ?? 0;
+    return { requests: items / (load?.visits || 1), excessive: items > (load?.arrivalRps ?? 0) * sloS };
+  });
+  if (!queues.some(({ excessive }) => excessive)) return 0;
+  return queues.reduce((sum, { requests }) => sum + requests, 0);
+}

@@ -1,0 +1,28 @@
+/**
+ * The envelope of the load that is expected: in a window of w seconds as many requests as the most of the last minute in any such window,
+ * and no fewer than the forecast's upper rate brings in w seconds. So a burst is expected again for a minute, and a rise at once.
+ */
+import type { Forecast, LoadObservation } from '../model/decision.js';
+import type { ArrivalEnvelope } from '../model/expected-load.js';
+
+const WINDOWS_S = [1, 2, 5, 10, 20];
+const REMEMBERED_S = 60;
+
+/** Envelope over windows of 1, 2, 5, 10 and 20 s, in whole requests. */
+export function arrivalEnvelope({ arrivalsPerSecond }: LoadObservation, { upperRps }: Forecast): ArrivalEnvelope {
+  const recent = arrivalsPerSecond.slice(-REMEMBERED_S);
+  return WINDOWS_S.map((windowS) => ({
+    windowS,
+    arrivals: Math.max(Math.ceil(upperRps * windowS), mostIn(recent, windowS)),
+  }));
+}
+
+function mostIn(counts: readonly number[], windowS: number): number {
+  let inWindow = 0;
+  let most = 0;
+  for (const [second, count] of counts.entries()) {
+    inWindow += count - (counts[second - windowS] ?? 0);
+    most = Math.max(most, inWindow);
+  }
+  return most;
+}
