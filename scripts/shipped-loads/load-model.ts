@@ -34,8 +34,7 @@ export interface LoadModel {
   readonly autocorrelationAt10s?: readonly number[];
 }
 
-/** Length of a block in seconds. */
-export const BLOCK_S = 10;
+const BLOCK_S = 10;
 
 /** Counts per second of a load; the same model gives the same counts. */
 export function countsOf(model: LoadModel): readonly number[] {

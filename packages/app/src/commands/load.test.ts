@@ -1,3 +1,4 @@
+import { arrivalRng, arrivalsOf } from '@equipoise/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   documentOf,
@@ -58,6 +59,24 @@ describe('equipoise load', () => {
     expect(documentOf(ended)).toMatchObject({ sent: 5, ok: 5 });
   });
 
+  it('sends what the simulator would draw for the same load and seed', async () => {
+    const flags = [
+      '--arrival-rps',
+      '20',
+      '--duration-s',
+      '0.8',
+      '--arrivals',
+      'square-wave:0.5@0.2,3@0.2',
+      '--seed',
+      '3',
+    ];
+    const levels = [0.5, 3].map((factor) => ({ arrivalRps: 20 * factor, holdS: 0.2 }));
+    const arrivals = arrivalsOf({ kind: 'square-wave', levels, durationS: 0.8 }, arrivalRng(3));
+    let drawn = 0;
+    while (arrivals.nextAtMs() !== undefined) drawn += 1;
+    expect(documentOf(await load('/v1/pipelines/synthetic/run', ...flags))).toMatchObject({ sent: drawn, failed: 0 });
+  });
+
   it('leaves with 1 where requests fail', async () => {
     const refused = await load('/v1/pipelines/other/run', '--arrival-rps', '20', '--duration-s', '0.2');
     expect(refused.exitCode).toBe(1);
@@ -72,7 +91,7 @@ describe('equipoise load', () => {
 
   it.each([
     [['--arrival-rps', '5'], 2, 'WRONG_USAGE', '--arrival-rps N --duration-s T, or --load FILE.csv or NAME'],
-    [['--load', 'missing.csv'], 3, 'FILE_NOT_FOUND', 'missing.csv'],
+    [['--load', 'missing.csv'], 3, 'FILE_NOT_FOUND', 'missing.csv cannot be read; shipped loads are bursty'],
     [['--load', 'text.txt'], 2, 'INVALID_INPUT', 'text.txt has no line'],
     [['--arrival-rps', '5', '--duration-s', '1', '--body', 'missing'], 3, 'FILE_NOT_FOUND', 'missing'],
   ])('refuses %j', async (args, exitCode, code, message) => {

@@ -1,7 +1,7 @@
 /** `equipoise load`: an open-loop load against a running pipeline. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { AppError, arrivalsOf, loadDurationS, SeededRng } from '@equipoise/core';
+import { AppError, arrivalRng, arrivalsOf, loadDurationS } from '@equipoise/core';
 import { type LoadBody, type LoadResult, runLoad } from '@equipoise/runtime';
 import { type LoadRequest, resolveLoad } from '../compose/resolve-load.js';
 import { msText } from '../terminal/plan-table.js';
@@ -32,7 +32,7 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
       `${url} is not an address; expected for example http://127.0.0.1:8080/v1/pipelines/NAME/run.`,
     );
   const { spec } = await resolveLoad(options);
-  const arrivals = arrivalsOf(spec, new SeededRng(options.seed));
+  const arrivals = arrivalsOf(spec, arrivalRng(options.seed));
   const durationMs = loadDurationS(spec) * 1000;
   const bodies = await bodiesOf(options);
   const display = progressDisplay('load');
