@@ -136,6 +136,18 @@ describe('onTick', () => {
     expect(onTick(later, observe(5, running('small', 1)))).toMatchObject({ kind: 'hold' });
   });
 
+  it('takes a small saving only where cost is what it minimizes', () => {
+    const priced = { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 };
+    const dear = { ...context, spec: { ...spec, budget: { cpuCores: 40 }, prices: priced } };
+    const cheap = { objective: { kind: 'min-cost', accuracyFloor: 0.9 } } as const;
+    const enough = onTick({ ...dear, targetAt: () => cheap }, observe(600, running('large', 1)));
+    const replicas = enough.kind === 'apply' ? (enough.plan.stages[stageId('detect')]?.[0]?.replicas ?? 0) : 0;
+    expect(replicas).toBeGreaterThan(10);
+    const oneMore = observe(600, running('large', replicas + 1));
+    expect(onTick(dear, oneMore)).toMatchObject({ kind: 'hold', reason: expect.stringContaining('too small') });
+    expect(onTick({ ...dear, targetAt: () => cheap }, oneMore)).toMatchObject({ kind: 'apply' });
+  });
+
   it('puts every new plan of a policy in force that keeps none', () => {
     const restless = { ...context.policy, keepsGoodPlans: false };
     const recent = { [stageId('detect')]: { queueLength: 0, droppedTotal: 0, variantSinceMs: 55_000 } };

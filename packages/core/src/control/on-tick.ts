@@ -44,8 +44,8 @@ export interface PlanningTarget {
 
 /** Least gain in PAS (fraction) that is worth a change while what runs is good enough. */
 const WORTHWHILE_PAS = 0.002;
-/** Least saving in cost that is worth a change, as a fraction of the running cost. */
-const WORTHWHILE_SAVING_FRACTION = 0.1;
+/** Least saving in cost that is worth a change, as a fraction of the running cost: less where cost is what the plan is to minimize. */
+const WORTHWHILE_SAVING_FRACTION = { 'max-accuracy': 0.1, weights: 0.1, 'min-cost': 0.02 } as const;
 
 /** What a plan takes from the tick until it is in force: planning, loading, draining. */
 const PUTTING_IN_FORCE_MS = 2_000;
@@ -112,7 +112,7 @@ function holdReason(context: ControlContext, { observation, plan, changes, verif
   if (!showsSloMet(verify(running, spec.slo))) return undefined;
   const gainedPas = plan.predicted.pas - running.predicted.pas;
   const savedFraction = savedCostFraction(running, plan);
-  if (gainedPas < WORTHWHILE_PAS && savedFraction < WORTHWHILE_SAVING_FRACTION)
+  if (gainedPas < WORTHWHILE_PAS && savedFraction < WORTHWHILE_SAVING_FRACTION[spec.objective.kind])
     return 'what runs meets the SLO and the gain is too small';
   const recent = changes.find(
     (change) => change.kind === 'switch-variant' && dwells(context, observation, change.stageId),
