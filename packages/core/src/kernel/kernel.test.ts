@@ -81,6 +81,7 @@ describe('RingBuffer', () => {
             model.push(each);
           }
           expect([ring.length, ring.first(), ring.last()]).toEqual([model.length, model[0], model.at(-1)]);
+          expect(Array.from({ length: model.length + 1 }, (_, i) => ring.at(i))).toEqual([...model, undefined]);
         }
       }),
       { seed: 1, numRuns: 300 },

@@ -23,6 +23,11 @@ export class RingBuffer<T> {
     return this.#places[(this.#first + this.#length - 1) & (this.#places.length - 1)];
   }
 
+  /** The value that `index` others came before. */
+  at(index: number): T | undefined {
+    return index < this.#length ? this.#places[(this.#first + index) & (this.#places.length - 1)] : undefined;
+  }
+
   push(value: T): void {
     if (this.#length === this.#places.length) this.#grow();
     this.#places[(this.#first + this.#length) & (this.#places.length - 1)] = value;

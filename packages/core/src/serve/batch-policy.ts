@@ -32,18 +32,17 @@ export function latestStartAtMs(policy: BatchPolicy, deadlineAtMs: number): numb
 }
 
 /**
- * The instant until which a free replica waits for companions: the past when it should take what is there. The wait counts
- * from the head's arrival at the stage, and never anew for an item that overtakes it (`waitingSinceMs`).
+ * The instant until which a free replica waits for companions: the past when it should take what is there. The wait counts from the
+ * arrival of the item that has waited longest, so that nothing is held back anew for an item that overtakes it.
  */
 export function companionsUntilMs(policy: BatchPolicy, queued: QueuedItems): number {
   if (queued.length >= policy.maxBatchSize) return Number.NEGATIVE_INFINITY;
-  return Math.min(queued.headEnqueuedAtMs, queued.waitingSinceMs) + policy.maxBatchWaitMs;
+  return queued.waitingSinceMs + policy.maxBatchWaitMs;
 }
 
 /** What waits at a stage while a replica is free. */
 export interface QueuedItems {
   readonly length: number;
-  readonly headEnqueuedAtMs: number;
   readonly waitingSinceMs: number;
 }
 

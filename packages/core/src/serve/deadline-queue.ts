@@ -23,6 +23,14 @@ export class DeadlineQueue<Payload, Context> {
     return this.#heapGoesFirst() ? this.#heap[0] : this.#line.first();
   }
 
+  /** When the item that has waited longest came, in ms; Infinity when empty. Looks at every item. */
+  waitingSinceMs(): number {
+    let sinceMs = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < this.#line.length; i++) sinceMs = Math.min(sinceMs, this.#line.at(i)?.enqueuedAtMs ?? sinceMs);
+    for (const { enqueuedAtMs } of this.#heap) sinceMs = Math.min(sinceMs, enqueuedAtMs);
+    return sinceMs;
+  }
+
   push(item: StageItem<Payload, Context>): void {
     item.request.queuedItems += 1;
     const last = this.#line.last();

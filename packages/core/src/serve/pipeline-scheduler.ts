@@ -178,9 +178,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   }
 
   wakeAt(atMs: number): void {
-    if (atMs >= this.#pendingWakeAtMs) return;
-    this.#pendingWakeAtMs = atMs;
-    this.#effects.wakeAt(atMs);
+    // What should have been looked at before now is looked at next: no clock rings in the past.
+    const dueAtMs = Math.max(atMs, this.#nowMs);
+    if (dueAtMs >= this.#pendingWakeAtMs) return;
+    this.#pendingWakeAtMs = dueAtMs;
+    this.#effects.wakeAt(dueAtMs);
   }
 
   #enqueue(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void {

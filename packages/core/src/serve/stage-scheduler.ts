@@ -32,7 +32,8 @@ export class StageScheduler<Payload, Context> {
   readonly #limits: StageLimits;
   readonly #effects: StageEffects<Payload, Context>;
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
-  #waitingSinceMs = Number.POSITIVE_INFINITY;
+  /** Arrival of the item that has waited longest, or of one that has left since then. */
+  #waitingSinceMs = 0;
   /** Set while something changed here that may let a batch start; the pipeline scheduler clears it. */
   needsAttention = false;
   /** Set while the only thing that keeps a free replica from starting is the core gate. */
@@ -50,8 +51,12 @@ export class StageScheduler<Payload, Context> {
 
   /** Takes an item in, or drops it when the queue is at its bound. */
   enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
-    if (this.queue.length >= this.#limits.maxQueueLength) this.#effects.dropItem(item, 'queue-full', nowMs);
-    else this.queue.push(item);
+    if (this.queue.length >= this.#limits.maxQueueLength) {
+      this.#effects.dropItem(item, 'queue-full', nowMs);
+      return;
+    }
+    if (this.queue.length === 0) this.#waitingSinceMs = nowMs;
+    this.queue.push(item);
   }
 
   /** Starts one batch if one can start now; otherwise asks to be woken for what can start or must be given up later. */
@@ -59,12 +64,9 @@ export class StageScheduler<Payload, Context> {
     this.waitsAtGate = false;
     for (;;) {
       const head = this.queue.peek();
-      if (head === undefined) {
-        this.#waitingSinceMs = Number.POSITIVE_INFINITY;
-        return false;
-      }
+      if (head === undefined) return false;
       const replica = this.#pickReplica(nowMs);
-      if (replica === undefined || this.#waitsForCompanions(head, nowMs)) break;
+      if (replica === undefined || this.#waitsForCompanions(nowMs)) break;
       if (!this.#gate.admits(replica.threads)) {
         this.waitsAtGate = true;
         break;
@@ -105,7 +107,9 @@ export class StageScheduler<Payload, Context> {
     replica.busy = true;
     replica.bucket?.batchStarted(nowMs);
     this.#gate.enter(replica.threads);
-    this.#waitingSinceMs = Number.POSITIVE_INFINITY;
+    // More than a batch waits for nobody.
+    if (this.queue.length > 0 && this.queue.length < this.#policy.maxBatchSize)
+      this.#waitingSinceMs = this.queue.waitingSinceMs();
     this.#effects.startBatch(replica, nowMs);
   }
 
@@ -122,12 +126,10 @@ export class StageScheduler<Payload, Context> {
     }
   }
 
-  #waitsForCompanions(head: StageItem<Payload, Context>, nowMs: number): boolean {
+  #waitsForCompanions(nowMs: number): boolean {
     if (this.#policy.maxBatchWaitMs === 0) return false;
-    this.#waitingSinceMs = Math.min(this.#waitingSinceMs, nowMs);
     const untilMs = companionsUntilMs(this.#policy, {
       length: this.queue.length,
-      headEnqueuedAtMs: head.enqueuedAtMs,
       waitingSinceMs: this.#waitingSinceMs,
     });
     if (untilMs <= nowMs) return false;
