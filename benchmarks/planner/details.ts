@@ -35,8 +35,10 @@ function endToEndDetails(cases: readonly EndToEndCase[]): string {
   const median = simulations[Math.floor(simulations.length / 2)] ?? 0;
   const plans = cases.reduce((sum, c) => sum + c.plans, 0);
   const none = cases.filter((c) => c.feasiblePlans === 0).length;
+  const equal = cases.filter((c) => c.best.pas > 0 && c.found.pas >= c.best.pas - 1e-9);
+  const cheapest = equal.filter((c) => c.found.pasCost <= 1.05 * c.best.pasCost).length;
   return `${plans} plans simulated; ${none} of ${cases.length} instances have no plan that holds. \`max-accuracy\` simulates ${median} plans in the median,
-${simulations.at(-1) ?? 0} at most (where nothing holds).
+${simulations.at(-1) ?? 0} at most. Where its PAS is the best there is, its cost is within 5 % of the cheapest such plan in ${cheapest} of ${equal.length}.
 `;
 }
 

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { Plan } from '../model/plan.js';
 import { bruteForceFront } from './brute-force.test-support.js';
 import { frontier } from './frontier.js';
 import { problemOf, testPipeline, testStage } from './planning.test-support.js';
+import type { VerifyPlan } from './planning-problem.js';
 import { costOf, pasOf } from './problem/objective-value.js';
 import { planningSetting } from './problem/planning-setting.js';
 import { families, randomProblem } from './random-problems.test-support.js';
@@ -79,6 +81,28 @@ describe('frontier', () => {
     }));
     if (front.kind !== 'frontier') throw new Error('no frontier');
     expect(front.points.map(({ pas }) => pas)).toEqual([0.9]);
+  });
+
+  it('puts the cheapest as accurate plan that holds in the place of one that misses', () => {
+    const holdsUnless = (misses: (plan: Plan) => boolean): VerifyPlan => {
+      return (plan, slo) => ({
+        latencyMs: misses(plan) ? 2 * slo.latencyMs : 1,
+        percentile: slo.percentile,
+        sloAttainmentFraction: misses(plan) ? 0.5 : 1,
+        conclusive: true,
+        seeds: [1],
+      });
+    };
+    const costsOf = (verify: VerifyPlan) => {
+      const front = frontier(problemOf(spec, 120), verify);
+      return front.kind === 'frontier' ? front.points.map(({ costPerHour }) => costPerHour) : [];
+    };
+    const before = costsOf(holdsUnless(() => false));
+    const after = costsOf(holdsUnless((plan) => plan.predicted.costPerHour === before[0]));
+    expect(before).toHaveLength(2);
+    expect(after).toHaveLength(2);
+    expect(after[0]).toBeGreaterThan(before[0] as number);
+    expect(after[0]).toBeLessThan(after[1] as number);
   });
 
   it('says why there is none', () => {

@@ -1,16 +1,18 @@
 /**
  * The Pareto front of PAS and cost at the SLO: every mode of the planner is a point on it. The latency factors are those under which the most
- * accurate plan holds; the front of that surrogate is thinned to a number of points one can look at, and each point is estimated as a
- * whole or, with `verify`, simulated and left out if it misses.
+ * accurate plan holds; the front of that surrogate is thinned to a number of points one can look at. Each point is judged, by simulation or
+ * by the estimate of the whole graph, and where it misses the cheapest plan that holds and is as accurate takes its place.
  */
-import { type Plan, type PlanResult, showsSloMet } from '../model/plan.js';
+import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
 import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 import { isProduct } from './problem/accuracy-model.js';
 import { costOf, pasOf } from './problem/objective-value.js';
-import { planningSetting } from './problem/planning-setting.js';
+import { type PlanningSetting, planningSetting } from './problem/planning-setting.js';
+import { cheaperThatHolds } from './search/cheaper-that-holds.js';
 import { infeasibleResult } from './search/infeasibility.js';
 import { planOf } from './search/plan-of.js';
-import { searchSetting } from './search/search-plan.js';
+import { judgeOf, searchSetting } from './search/search-plan.js';
+import type { Judge, JudgedChoice } from './search/verified-search.js';
 import { steppedFrontier } from './surrogate/stepped-frontier.js';
 import type { LatencyFactors, SurrogateProblem } from './surrogate/surrogate.js';
 import { type FrontierChoice, surrogateFrontier } from './surrogate/surrogate-frontier.js';
@@ -74,6 +76,52 @@ function thinned(points: readonly FrontierChoice[], most: number): readonly Fron
   return [...new Set(nearest)];
 }
 
+/** The front as it holds: `judge` says of which choices. */
+interface HeldFront {
+  readonly judge: Judge;
+  readonly front: readonly FrontierChoice[];
+  /** The most accurate choice, which holds. */
+  readonly most: JudgedChoice;
+}
+
+/**
+ * From the most accurate choice down, each that holds, or the cheapest found that does and is as accurate; none that costs as much as a more
+ * accurate one. By rising cost.
+ */
+function heldOf(setting: PlanningSetting, { judge, front, most }: HeldFront): readonly JudgedChoice[] {
+  const held: JudgedChoice[] = [most];
+  for (const { choice, pas } of [...front].reverse()) {
+    const dearer = held[0] ?? most;
+    if (costOf(choice) >= costOf(dearer.choice)) continue;
+    const verdict = judge.verdict(choice);
+    const judged = showsSloMet(verdict) ? { choice, verdict } : cheaperThatHolds(setting, judge, { held: dearer, pas });
+    if (costOf(judged.choice) < costOf(dearer.choice)) held.unshift(judged);
+  }
+  return withoutWorse(setting, held);
+}
+
+/** A cheaper choice that turned out as accurate as a dearer one leaves it pointless. */
+function withoutWorse({ accuracy }: PlanningSetting, held: readonly JudgedChoice[]): readonly JudgedChoice[] {
+  let reached = 0;
+  return held.filter(({ choice }) => {
+    const pas = pasOf(accuracy, choice);
+    if (pas <= reached) return false;
+    reached = pas;
+    return true;
+  });
+}
+
+function pointOf(
+  setting: PlanningSetting,
+  choice: JudgedChoice['choice'],
+  verified: PlanVerification | undefined,
+): FrontierPoint {
+  const options = choice.map((o) => o.option);
+  const plan = planOf(setting, options);
+  const { pas, costPerHour, cpuCores } = plan.predicted;
+  return { pas, costPerHour, cpuCores, plan: verified === undefined ? plan : { ...plan, verified } };
+}
+
 /** The front of `problem`, or the infeasible answer where no plan holds at all. What runs now is left aside. */
 export function frontier(
   problem: PlanningProblem,
@@ -87,17 +135,19 @@ export function frontier(
   if (outcome.kind === 'none') return infeasibleResult(asked, outcome.fastest, verify);
   const { factors } = outcome.found;
   const { points, tolerance } = exactFront(new SurrogateSolver(setting), factors);
-  const kept = thinned(points, options.mostPoints ?? MOST_POINTS).flatMap(
-    ({ choice, pas, costPerHour }): FrontierPoint[] => {
-      const plan = planOf(
-        setting,
-        choice.map((o) => o.option),
-      );
-      const verified = verify?.(plan, setting.spec.slo);
-      if (verified !== undefined && !showsSloMet(verified)) return [];
-      const { cpuCores } = plan.predicted;
-      return [{ pas, costPerHour, cpuCores, plan: verified === undefined ? plan : { ...plan, verified } }];
-    },
-  );
-  return { kind: 'frontier', points: kept, toleranceFraction: tolerance, factors };
+  const front = thinned(points, options.mostPoints ?? MOST_POINTS);
+  const judge = judgeOf(setting, verify);
+  const { choice: mostAccurate } = outcome.found;
+  const most = { choice: mostAccurate, verdict: judge.verdict(mostAccurate) };
+  // The sum of tails is a claim of its own: the simulation is reported beside it and decides nothing.
+  const held =
+    asked.estimator === 'sum-of-tails'
+      ? front.map(({ choice }) => ({ choice, verdict: judge.verdict(choice) }))
+      : heldOf(setting, { judge, front, most });
+  return {
+    kind: 'frontier',
+    points: held.map(({ choice, verdict }) => pointOf(setting, choice, verify === undefined ? undefined : verdict)),
+    toleranceFraction: tolerance,
+    factors,
+  };
 }

@@ -11,8 +11,9 @@ import type { Solution } from '../surrogate/solution.js';
 import type { LatencyFactors } from '../surrogate/surrogate.js';
 import { choiceKey, type SurrogateChoice } from '../surrogate/surrogate-choice.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
+import { cheaperThatHolds } from './cheaper-that-holds.js';
 import { planOf, sketchOf } from './plan-of.js';
-import { type Judge, type JudgedChoice, verifiedSearch } from './verified-search.js';
+import { type FoundChoice, type Judge, type JudgedChoice, verifiedSearch } from './verified-search.js';
 
 /** A plan with the solve it came from. */
 export interface FoundPlan {
@@ -46,7 +47,8 @@ function remembering<Answer>(answer: (choice: SurrogateChoice) => Answer): (choi
   };
 }
 
-function judgeOf(setting: PlanningSetting, verify: VerifyPlan | undefined): Judge {
+/** Judges choices by `verify`, or by the estimate where there is none; no choice twice. */
+export function judgeOf(setting: PlanningSetting, verify: VerifyPlan | undefined): Judge {
   const { slo } = setting.spec;
   const estimateMs = remembering((choice) => planOf(setting, optionsOf(choice)).predicted.latencyMs);
   if (verify !== undefined)
@@ -64,13 +66,24 @@ function planWith(setting: PlanningSetting, choice: SurrogateChoice, verified: P
   return verified === undefined ? plan : { ...plan, verified };
 }
 
+/** The tie rule of `max-accuracy`: of equally accurate choices the cheapest. */
+function asCheapAsCanBe(setting: PlanningSetting, judge: Judge, found: FoundChoice): FoundChoice {
+  if (setting.objective.kind !== 'max-accuracy') return found;
+  const { choice, verdict } = cheaperThatHolds(setting, judge, { held: found, pas: found.value });
+  const value = objectiveValue(setting.objective, setting.accuracy, choice);
+  return { ...found, choice, verdict, value };
+}
+
 function searchAdjusted(setting: PlanningSetting, verify: VerifyPlan | undefined): PlanSearch {
-  const outcome = verifiedSearch(setting, judgeOf(setting, verify));
+  const judge = judgeOf(setting, verify);
+  const outcome = verifiedSearch(setting, judge);
   const toPlan = ({ choice, verdict }: JudgedChoice): Plan =>
     planWith(setting, choice, verify === undefined ? undefined : verdict);
   const { labels } = outcome;
-  if (outcome.kind === 'found')
-    return { kind: 'found', labels, found: { ...outcome.found, plan: toPlan(outcome.found) } };
+  if (outcome.kind === 'found') {
+    const found = asCheapAsCanBe(setting, judge, outcome.found);
+    return { kind: 'found', labels, found: { ...found, plan: toPlan(found) } };
+  }
   const { fastest } = outcome;
   return { kind: 'none', labels, ...(fastest === undefined ? {} : { fastest: toPlan(fastest) }) };
 }

@@ -1,10 +1,11 @@
 /**
- * Second thoughts about choices that missed their SLO. Options that look alike to the additive surrogate need not be alike in the graph: what
- * leaves a stage in batches arrives at the next in groups. So, stage by stage, a choice is changed to the option with which the estimate of
- * the whole graph is fastest; and before giving up, the choices around those that missed are ranked by that estimate. Ends after a fixed
- * number of estimates.
+ * Second thoughts about what the additive surrogate chose. Options that look alike to it need not be alike in the graph: what leaves a stage in
+ * batches arrives at the next in groups. So a choice that missed its SLO is changed, stage by stage, to the option with which the estimate of
+ * the whole graph is fastest; one that holds, to what is cheaper and by that estimate still fast enough; and before giving up, the choices
+ * around those that missed are ranked by it. Ends after a fixed number of estimates.
  */
 
+import { costOf } from '../problem/objective-value.js';
 import type { PlanningSetting } from '../problem/planning-setting.js';
 import { totalUse, within } from '../problem/resource-use.js';
 import { packs } from '../surrogate/node-packing.js';
@@ -26,6 +27,7 @@ const MOST_ESTIMATED_WITH_SHARES = 24;
 const REPAIR_PART = 1 / 3;
 /** Options tried per stage, the fastest alone first. */
 const MOST_TRIED = 8;
+const COST_ROUNDING = 1e-9;
 const ALONE = { theta: 0.7, kappa: 1 };
 /** Choices of which the estimate expects this multiple of the SLO are not worth a simulation. */
 const HOPELESS = 1.5;
@@ -39,6 +41,12 @@ export const simulatesShares = (choice: SurrogateChoice): boolean =>
 
 const sameVariants = (a: SurrogateChoice, b: SurrogateChoice): boolean =>
   a.every((o, s) => o.option.variantIndex === b[s]?.option.variantIndex);
+
+/** Which changes of an option are looked at. */
+interface Changes {
+  readonly problem: SurrogateProblem;
+  readonly admits: (choice: SurrogateChoice) => boolean;
+}
 
 interface Estimated {
   readonly choice: SurrogateChoice;
@@ -71,15 +79,47 @@ export class SecondThoughts {
   repaired(choice: SurrogateChoice, problem: SurrogateProblem, limits: RepairLimits): SurrogateChoice {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
     const admits = (candidate: SurrogateChoice): boolean =>
-      this.#estimates < end && (limits.anyVariant || sameVariants(candidate, choice)) && limits.worthwhile(candidate);
+      (limits.anyVariant || sameVariants(candidate, choice)) && limits.worthwhile(candidate);
     let best: Estimated = { choice, ms: this.#estimateMs(choice) };
     for (;;) {
       const before = best;
       for (let s = 0; s < choice.length; s++)
-        for (const candidate of this.#changedAt(s, best.choice, problem))
-          if (admits(candidate)) best = this.#faster(candidate, best);
+        for (const candidate of this.#changedAt(s, best.choice, { problem, admits }))
+          if (this.#estimates < end) best = this.#faster(candidate, best);
       if (best === before) return best.choice;
     }
+  }
+
+  /**
+   * Choices of the same variants at less cost that the estimate deems fast enough, the cheapest first: option by option, the step that
+   * saves most is taken until none is left.
+   */
+  trimmed(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
+    const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
+    const path: SurrogateChoice[] = [];
+    for (let now: SurrogateChoice | undefined = choice; now !== undefined; ) {
+      if (now !== choice) path.unshift(now);
+      now = this.#savings(now, problem).find(
+        (saving) => this.#estimates < end && !this.#missed.has(choiceKey(saving)) && this.#isFast(saving),
+      );
+    }
+    return path;
+  }
+
+  #isFast(choice: SurrogateChoice): boolean {
+    return this.#estimateMs(choice) <= this.#setting.sloMs;
+  }
+
+  /** Choices with a cheaper option of the same variant at one stage, the cheapest choice first. */
+  #savings(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
+    const cost = costOf(choice);
+    const admits = (candidate: SurrogateChoice): boolean =>
+      sameVariants(candidate, choice) && costOf(candidate) < cost * (1 - COST_ROUNDING);
+    const cheaper = choice.flatMap((_, s) => this.#changedAt(s, choice, { problem, admits }));
+    return cheaper
+      .map((each) => ({ each, total: costOf(each) }))
+      .sort((a, b) => a.total - b.total)
+      .map(({ each }) => each);
   }
 
   #faster(candidate: SurrogateChoice, best: Estimated): Estimated {
@@ -91,7 +131,7 @@ export class SecondThoughts {
   hopeful(problem: SurrogateProblem): readonly SurrogateChoice[] {
     for (const choice of this.#missed.values())
       for (let s = 0; s < choice.length; s++)
-        for (const near of this.#changedAt(s, choice, problem))
+        for (const near of this.#changedAt(s, choice, { problem, admits: () => true }))
           if (this.#estimated.size < this.#mostEstimated) this.#estimateMs(near);
     return [...this.#estimated]
       .filter(([key, { ms }]) => !this.#missed.has(key) && ms < HOPELESS * this.#setting.sloMs)
@@ -99,12 +139,12 @@ export class SecondThoughts {
       .map(([, { choice }]) => choice);
   }
 
-  /** Choices with another option at one stage that keep budget, machines and floor, the option fastest alone first. */
-  #changedAt(stage: number, choice: SurrogateChoice, { stages }: SurrogateProblem): readonly SurrogateChoice[] {
-    return (stages[stage] ?? [])
+  /** Choices with another option at one stage that are admitted and keep budget, machines and floor, the option fastest alone first. */
+  #changedAt(stage: number, choice: SurrogateChoice, { problem, admits }: Changes): readonly SurrogateChoice[] {
+    return (problem.stages[stage] ?? [])
       .filter((option) => option.option !== choice[stage]?.option)
       .map((option) => ({ candidate: replaced(choice, stage, option), ms: optionLatencyMs(option.option, ALONE) }))
-      .filter(({ candidate }) => this.#keepsLimits(candidate))
+      .filter(({ candidate }) => admits(candidate) && this.#keepsLimits(candidate))
       .sort((a, b) => a.ms - b.ms)
       .slice(0, MOST_TRIED)
       .map(({ candidate }) => candidate);

@@ -65,3 +65,33 @@ describe('the θ loop', () => {
     expect(result).toMatchObject({ kind: 'infeasible', proven: false });
   });
 });
+
+describe('the tie of equally accurate plans', () => {
+  const [detect, classify] = [
+    testStage('detect', [{ name: 'only', accuracy: 0.8, fixedMs: 2, perItemMs: 20 }]),
+    testStage('classify', [{ name: 'only', accuracy: 0.9, fixedMs: 1, perItemMs: 6 }]),
+  ];
+  const pipeline = testPipeline([detect, classify], [{ from: detect.id, to: classify.id, fanOut: { expected: 3 } }]);
+
+  /** Holds what has at least so many replicas in all. */
+  const needs =
+    (replicas: number): VerifyPlan =>
+    (plan, slo) => {
+      const enough = Object.values(plan.stages).reduce((sum, [part]) => sum + (part?.replicas ?? 0), 0) >= replicas;
+      const latencyMs = enough ? 0.8 * slo.latencyMs : 1.3 * slo.latencyMs;
+      const sloAttainmentFraction = enough ? 1 : 0.5;
+      return { latencyMs, percentile: slo.percentile, sloAttainmentFraction, conclusive: true, seeds: [1] };
+    };
+
+  it.each([4, 5, 6])(
+    'goes to a plan hardly dearer than the cheapest, whatever the budget, where that needs %i replicas',
+    (replicas) => {
+      const costs = [replicas, replicas + 2, 16].map((cpuCores) => {
+        const outcome = searchPlan(problemOf({ ...pipeline, budget: { cpuCores } }, 30), needs(replicas));
+        return outcome.kind === 'found' ? outcome.found.plan.predicted.costPerHour : undefined;
+      });
+      expect(costs[0]).toBe(replicas);
+      for (const cost of costs) expect(cost).toBeLessThanOrEqual(replicas + 1);
+    },
+  );
+});

@@ -51,12 +51,15 @@ const SMALLEST_THETA = 0.05;
 /** A plan that missed without exceeding the SLO (an inconclusive run) is taken to exceed it by this much. */
 const LEAST_EXCESS = 1.005;
 const LEVEL_STEPS = 40;
+/** Cheaper choices that are judged once a plan is found. */
+const MOST_TRIMS = 3;
 /** Choices that are judged before giving up. */
 const LAST_RESORTS = 8;
 
 const factorsAt = (level: number): LatencyFactors =>
   level <= 1 ? { theta: level, kappa: 1 } : { theta: 1, kappa: level };
 
+/** A choice tried at a level, with the solve it came from. */
 interface Attempt extends JudgedChoice {
   readonly level: number;
   readonly solution: Solution;
@@ -66,7 +69,8 @@ interface Attempt extends JudgedChoice {
 /** The next level to try after one without any plan. */
 const lowered = (level: number): number => (level > 1 ? 1 : level / 2 < SMALLEST_THETA ? 0 : level / 2);
 
-class LevelSearch {
+/** The loop over one setting; `labels` counts what its solves made. */
+export class LevelSearch {
   readonly #setting: PlanningSetting;
   readonly #solver: SurrogateSolver;
   readonly #judge: Judge;
@@ -82,8 +86,8 @@ class LevelSearch {
   }
 
   /** Raises and lowers the level until a plan holds. */
-  firstThatHolds(start: number): Attempt | undefined {
-    let level = start;
+  firstThatHolds(): Attempt | undefined {
+    let level = 1 / Math.sqrt(this.#setting.graph.depth);
     let emptyAt = Number.POSITIVE_INFINITY;
     for (let round = 0; round < ROUNDS; round++) {
       const solution = this.#solve(level);
@@ -93,9 +97,8 @@ class LevelSearch {
         level = this.#failedAt > 0 ? (this.#failedAt + level) / 2 : lowered(level);
         continue;
       }
-      const attempt = this.#attempt(level, solution, solution.choice);
-      const second = attempt.holds ? attempt : this.#secondThoughts(attempt, undefined);
-      if (second.holds) return second;
+      const attempt = this.#firstOrSecond(level, solution, solution.choice);
+      if (attempt.holds) return attempt;
       this.#failedAt = level;
       const raised = this.#raisedLevel(attempt);
       level = raised < emptyAt ? raised : (level + emptyAt) / 2;
@@ -103,16 +106,32 @@ class LevelSearch {
     return undefined;
   }
 
-  /** Bisects the level down from a plan that holds, for a better plan that also does. */
+  /** Bisects the level down from a plan that holds, for a better one that also does; then takes away what it does not need. */
   improved(held: Attempt): Attempt {
+    return this.#trimmed(this.#better(this.#solve(0), held) ? this.#improvedLevel(held) : held);
+  }
+
+  /** A better choice that holds, or `held` itself, which was found elsewhere. */
+  betterThan({ choice, verdict }: JudgedChoice): JudgedChoice {
+    const solution: Solution = { choice, optimal: false, gapFraction: 1, solver: 'none', labels: 0 };
+    return this.improved({ choice, verdict, solution, level: 1, holds: true });
+  }
+
+  #improvedLevel(held: Attempt): Attempt {
+    const best = this.#bisected(held, this.#failedAt, held.level);
+    // What failed at the last level was one plan; below it the surrogate offers others.
+    return this.#failedAt > 0 && this.#better(this.#solve(0), best) ? this.#bisected(best, 0, this.#failedAt) : best;
+  }
+
+  #bisected(held: Attempt, from: number, to: number): Attempt {
     let best = held;
-    let [low, high] = [this.#failedAt, held.level];
-    if (low === 0 && !this.#better(this.#solve(0), best)) return best;
+    let [low, high] = [from, to];
     for (let i = 0; i < BISECTIONS && high > low; i++) {
       const level = (low + high) / 2;
       const solution = this.#solve(level);
-      const first = this.#better(solution, best) ? this.#attempt(level, solution, solution.choice ?? []) : undefined;
-      const attempt = first?.holds === false ? this.#secondThoughts(first, best) : first;
+      const attempt = this.#better(solution, best)
+        ? this.#firstOrSecond(level, solution, solution.choice ?? [], best)
+        : undefined;
       if (attempt?.holds === false) {
         low = level;
         continue;
@@ -121,6 +140,18 @@ class LevelSearch {
       high = level;
     }
     return best;
+  }
+
+  /** The attempt with as little cost as the estimate deems enough, if that holds. */
+  #trimmed(held: Attempt): Attempt {
+    if (simulatesShares(held.choice)) return held;
+    const path = this.#thoughts.trimmed(held.choice, this.#solver.problem(factorsAt(held.level)));
+    const solution = { ...held.solution, solver: `${held.solution.solver}, trimmed` };
+    for (const choice of path.slice(0, MOST_TRIMS)) {
+      const attempt = this.#attempt(held.level, solution, choice);
+      if (attempt.holds) return attempt;
+    }
+    return held;
   }
 
   /** The choice of least latency, tails added up, or what second thoughts make of it. */
@@ -152,6 +183,11 @@ class LevelSearch {
     return solution;
   }
 
+  #firstOrSecond(level: number, solution: Solution, choice: SurrogateChoice, than?: Attempt): Attempt {
+    const attempt = this.#attempt(level, solution, choice);
+    return attempt.holds ? attempt : this.#secondThoughts(attempt, than);
+  }
+
   #attempt(level: number, solution: Solution, choice: SurrogateChoice): Attempt {
     const verdict = this.#judge.verdict(choice);
     if (!showsSloMet(verdict)) this.#thoughts.missed(choice);
@@ -161,8 +197,7 @@ class LevelSearch {
   /** The attempt, or a repaired one that holds or is faster: of the same variants unless `anyVariant`, better than `than`. */
   #secondThoughts(attempt: Attempt, than: Attempt | undefined, anyVariant = false): Attempt {
     if (!anyVariant && simulatesShares(attempt.choice)) return attempt;
-    const worthwhile = (choice: SurrogateChoice): boolean =>
-      than === undefined || isBetter(this.#setting.objective, this.#valueOf(choice), this.#valueOf(than.choice));
+    const worthwhile = (choice: SurrogateChoice): boolean => than === undefined || this.#isBetter(choice, than.choice);
     const problem = this.#solver.problem(factorsAt(attempt.level));
     const choice = this.#thoughts.repaired(attempt.choice, problem, { anyVariant, worthwhile });
     if (choice === attempt.choice) return attempt;
@@ -183,9 +218,12 @@ class LevelSearch {
     return objectiveValue(this.#setting.objective, this.#setting.accuracy, choice);
   }
 
+  #isBetter(a: SurrogateChoice, b: SurrogateChoice): boolean {
+    return isBetter(this.#setting.objective, this.#valueOf(a), this.#valueOf(b));
+  }
+
   #better({ choice }: Solution, than: Attempt): boolean {
-    if (choice === undefined) return false;
-    return isBetter(this.#setting.objective, this.#valueOf(choice), this.#valueOf(than.choice));
+    return choice !== undefined && this.#isBetter(choice, than.choice);
   }
 
   #latencyAt(choice: SurrogateChoice, level: number): number {
@@ -213,7 +251,7 @@ class LevelSearch {
 /** Searches a choice that `judge` confirms. */
 export function verifiedSearch(setting: PlanningSetting, judge: Judge): SearchOutcome {
   const search = new LevelSearch(setting, judge);
-  const held = search.firstThatHolds(1 / Math.sqrt(setting.graph.depth));
+  const held = search.firstThatHolds();
   if (held !== undefined) return { kind: 'found', found: search.found(search.improved(held)), labels: search.labels };
   const last = search.fastest();
   if (last?.holds) return { kind: 'found', found: search.found(last), labels: search.labels };
