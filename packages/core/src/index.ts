@@ -64,6 +64,7 @@ export * from './serve/pipeline-scheduler.js';
 export * from './serve/replica.js';
 export * from './serve/request-state.js';
 export * from './serve/serving-graph.js';
+export * from './serve/waiting-parts.js';
 export * from './simulate/arrivals/arrival-process.js';
 export * from './simulate/arrivals/daily-cycle.js';
 export * from './simulate/arrivals/deterministic.js';

@@ -7,10 +7,21 @@
  * Everything here is bookkeeping; what a payload is, and how it is split and put together, is the driver's affair.
  */
 import { EdgeCounts } from './edge-counts.js';
-import type { CollectedInputs, FanOutGroup, JoinProgress, RequestState, Scope } from './request-state.js';
+import type { RequestState } from './request-state.js';
 import type { ServingEdge, ServingGraph, ServingStage } from './serving-graph.js';
 import type { SpareRule } from './spare-work.js';
-import { collectedOf, hasGoneOn, progressOf, withoutHoles } from './waiting-parts.js';
+import {
+  collectedOf,
+  type FanOutGroup,
+  hasClosed,
+  hasGoneOnEarly,
+  joinedOf,
+  type Scope,
+  takeParts,
+  verdictOf,
+  type WaitingParts,
+  withoutHoles,
+} from './waiting-parts.js';
 
 /** How payloads are split, joined and shared, and which way they go; the simulator's are empty and go by chance. */
 export interface PayloadAlgebra<Payload> {
@@ -45,6 +56,14 @@ export interface WalkEffects<Payload, Context> {
   deliver(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void;
   /** A join went on early: items of the request at these stages may be needless now (`GraphWalk.isNeedless`). */
   spare(request: RequestState<Payload, Context>, stages: readonly number[]): void;
+  /** Without the items that were lost the request cannot be answered any more. */
+  cannotAnswer(request: RequestState<Payload, Context>): void;
+}
+
+/** Why nothing comes: a way that was not taken, or an item that was dropped or failed. */
+interface Absence<Payload> {
+  readonly scope: Scope<Payload> | undefined;
+  readonly kind: 'skipped' | 'lost';
 }
 
 /** The entrance of a stage: what an edge leads to. */
@@ -92,7 +111,7 @@ export class GraphWalk<Payload, Context> {
         const isTaken = !hasBranched && this.#algebra.takes(edge, output);
         this.edgeCounts.branched(edge.index, isTaken);
         if (!isTaken) {
-          this.#skipEdge(request, edge, from.scope);
+          this.#settleEdge(request, edge, { scope: from.scope, kind: 'skipped' });
           continue;
         }
         hasBranched = true;
@@ -106,8 +125,18 @@ export class GraphWalk<Payload, Context> {
   /** Whether nothing waits for an item of a stage any more, because joins behind it have gone on without it. */
   isNeedless(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): boolean {
     const { sparedBy } = this.#stages[stage] as ServingStage;
-    for (let i = 0; i < sparedBy.length; i++) if (hasGoneOn(sparedBy[i] as SpareRule, request, scope)) return true;
+    for (let i = 0; i < sparedBy.length; i++) if (hasClosed(sparedBy[i] as SpareRule, request, scope)) return true;
     return false;
+  }
+
+  /** Whether a request may do without items of a stage, because each way from there leads into an early join. */
+  canSpare(stage: number): boolean {
+    return (this.#stages[stage] as ServingStage).sparedBy.length > 0;
+  }
+
+  /** Takes note that an item was dropped or failed; a join behind it may be filled by others. */
+  lose(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): void {
+    this.#settleStage(request, this.#stages[stage] as ServingStage, { scope, kind: 'lost' });
   }
 
   #travel(request: RequestState<Payload, Context>, edge: ServingEdge, ready: ReadyInput<Payload>): void {
@@ -131,26 +160,26 @@ export class GraphWalk<Payload, Context> {
 
   #gather(request: RequestState<Payload, Context>, edge: ServingEdge, { scope, payload }: ReadyInput<Payload>): void {
     if (scope === undefined) return;
-    const progress = progressOf(scope.group, edge.index);
-    if (progress.closed) return;
-    progress.parts[scope.indexInGroup] = payload;
-    progress.arrived += 1;
-    progress.settled += 1;
-    this.#closeWhenSettled(request, edge, { group: scope.group, progress });
+    const waiting = joinedOf(scope.group, edge);
+    if (waiting.closed) return;
+    waiting.parts[scope.indexInGroup] = payload;
+    waiting.arrived += 1;
+    this.#decideGroup(request, edge, { group: scope.group, waiting });
   }
 
-  #closeWhenSettled(
+  #decideGroup(
     request: RequestState<Payload, Context>,
     edge: ServingEdge,
-    { group, progress }: { readonly group: FanOutGroup<Payload>; readonly progress: JoinProgress<Payload> },
+    { group, waiting }: { readonly group: FanOutGroup<Payload>; readonly waiting: WaitingParts<Payload> },
   ): void {
-    const isWhole = progress.settled === group.size;
-    if (!isWhole && progress.arrived < edge.awaited) return;
-    progress.closed = true;
-    const parts = progress.arrived === group.size ? progress.parts : withoutHoles(progress.parts);
-    progress.parts = [];
-    if (!isWhole) this.#effects.spare(request, (this.#stages[edge.to] as ServingStage).spares);
-    this.#closeGroup(request, edge, { group, parts });
+    const verdict = verdictOf(waiting);
+    if (verdict === 'wait') return;
+    const parts = takeParts(waiting);
+    if (verdict === 'lost') this.#settleBehind(request, edge, { scope: group.parent, kind: 'lost' });
+    else {
+      if (hasGoneOnEarly(waiting)) this.#effects.spare(request, (this.#stages[edge.to] as ServingStage).spares);
+      this.#closeGroup(request, edge, { group, parts: waiting.arrived === group.size ? parts : withoutHoles(parts) });
+    }
   }
 
   #closeGroup(
@@ -174,58 +203,67 @@ export class GraphWalk<Payload, Context> {
       this.#effects.deliver(request, stage.index, ready);
       return;
     }
-    const collected = collectedOf(ready.scope ?? request, stage);
-    if (collected.closed) return;
-    collected.parts[door.slot] = ready.payload;
-    collected.arrived += 1;
-    collected.missing -= 1;
-    if (collected.missing === 0 || collected.arrived === stage.awaited)
-      this.#start(request, collected, { stage, scope: ready.scope });
+    const waiting = collectedOf(ready.scope ?? request, stage);
+    if (waiting.closed) return;
+    waiting.parts[door.slot] = ready.payload;
+    waiting.arrived += 1;
+    this.#decideStage(request, waiting, { stage, scope: ready.scope });
   }
 
-  #start(
+  #decideStage(
     request: RequestState<Payload, Context>,
-    collected: CollectedInputs<Payload>,
+    waiting: WaitingParts<Payload>,
     { stage, scope }: { readonly stage: ServingStage; readonly scope: Scope<Payload> | undefined },
   ): void {
-    collected.closed = true;
-    const { parts } = collected;
-    collected.parts = [];
-    if (collected.missing > 0) this.#effects.spare(request, stage.spares);
+    const verdict = verdictOf(waiting);
+    if (verdict === 'wait') return;
+    const parts = takeParts(waiting);
+    if (verdict !== 'go') {
+      this.#settleStage(request, stage, { scope, kind: verdict === 'lost' ? 'lost' : 'skipped' });
+      return;
+    }
+    if (hasGoneOnEarly(waiting)) this.#effects.spare(request, stage.spares);
     this.#effects.deliver(request, stage.index, { scope, payload: this.#algebra.merge(stage.index, parts) });
   }
 
   /** Settles an edge along which nothing comes. A fan-out that is not entered leaves what closes it without anything, too. */
-  #skipEdge(request: RequestState<Payload, Context>, edge: ServingEdge, scope: Scope<Payload> | undefined): void {
-    if (edge.kind === 'plain') this.#skipInput(request, edge, scope);
-    else if (edge.kind === 'fan-out') for (const closing of edge.closedBy) this.#skipClosed(request, closing, scope);
+  #settleEdge(request: RequestState<Payload, Context>, edge: ServingEdge, absence: Absence<Payload>): void {
+    const { scope, kind } = absence;
+    if (edge.kind === 'plain') this.#settleInput(request, edge, absence);
+    else if (edge.kind === 'fan-out') for (const end of edge.closedBy) this.#settleBehind(request, end, absence);
     else if (scope !== undefined) {
-      const progress = progressOf(scope.group, edge.index);
-      if (progress.closed) return;
-      progress.settled += 1;
-      this.#closeWhenSettled(request, edge, { group: scope.group, progress });
-    } else if (edge.kind === 'answer') request.missingOutputs -= 1;
+      const waiting = joinedOf(scope.group, edge);
+      if (waiting.closed) return;
+      waiting[kind] += 1;
+      this.#decideGroup(request, edge, { group: scope.group, waiting });
+    } else if (kind === 'lost') this.#effects.cannotAnswer(request);
+    else request.missingOutputs -= 1;
   }
 
-  #skipClosed(request: RequestState<Payload, Context>, closing: ServingEdge, scope: Scope<Payload> | undefined): void {
-    if (closing.kind === 'answer') this.#skipEdge(request, closing, scope);
-    else this.#skipInput(request, closing, scope);
+  /** Settles what comes behind a group that is not there. */
+  #settleBehind(request: RequestState<Payload, Context>, closing: ServingEdge, absence: Absence<Payload>): void {
+    if (closing.kind === 'answer') this.#settleEdge(request, closing, absence);
+    else this.#settleInput(request, closing, absence);
   }
 
-  #skipInput(request: RequestState<Payload, Context>, door: Door, scope: Scope<Payload> | undefined): void {
+  #settleInput(request: RequestState<Payload, Context>, door: Door, absence: Absence<Payload>): void {
     const stage = this.#stages[door.to] as ServingStage;
-    if (stage.inputs > 1) {
-      const collected = collectedOf(scope ?? request, stage);
-      if (collected.closed) return;
-      collected.missing -= 1;
-      if (collected.missing > 0) return;
-      if (collected.arrived > 0) {
-        this.#start(request, collected, { stage, scope });
-        return;
-      }
-      collected.closed = true;
+    if (stage.inputs === 1) {
+      this.#settleStage(request, stage, absence);
+      return;
     }
-    if (stage.answer !== undefined) this.#skipEdge(request, stage.answer, scope);
-    for (const edge of stage.outEdges) this.#skipEdge(request, edge, scope);
+    const waiting = collectedOf(absence.scope ?? request, stage);
+    if (waiting.closed) return;
+    waiting[absence.kind] += 1;
+    this.#decideStage(request, waiting, { stage, scope: absence.scope });
+  }
+
+  #settleStage(request: RequestState<Payload, Context>, stage: ServingStage, absence: Absence<Payload>): void {
+    if (absence.kind === 'lost' && (stage.answer !== undefined || stage.outEdges.length === 0)) {
+      this.#effects.cannotAnswer(request);
+      return;
+    }
+    if (stage.answer !== undefined) this.#settleEdge(request, stage.answer, absence);
+    for (const edge of stage.outEdges) this.#settleEdge(request, edge, absence);
   }
 }

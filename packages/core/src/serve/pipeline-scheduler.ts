@@ -36,6 +36,11 @@ export interface SchedulerLimits extends StageLimits {
   readonly hostCores: number;
 }
 
+/** Why an item is gone. */
+type Loss<Failure> =
+  | { readonly kind: 'dropped'; readonly reason: DropReason; readonly stage: number }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
 /** Decides for one pipeline; single-threaded, deterministic. */
 export class PipelineScheduler<Payload, Context, Failure = never> implements StageEffects<Payload, Context> {
   readonly #graph: ServingGraph;
@@ -43,6 +48,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   readonly #stages: readonly StageScheduler<Payload, Context>[];
   readonly #walk: GraphWalk<Payload, Context>;
   readonly #attention: StageScheduler<Payload, Context>[] = [];
+  /** What requests have lost, of those that could do without it so far. */
+  readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
   #requestSequence = 0;
   #itemSequence = 0;
   #pendingWakeAtMs = Number.POSITIVE_INFINITY;
@@ -58,6 +65,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#walk = new GraphWalk(graph, effects, {
       deliver: (request, stage, ready) => this.#enqueue(request, stage, ready),
       spare: (request, stages) => this.#discardNeedless(request, stages),
+      cannotAnswer: (request) => this.#endAsLost(request),
     });
   }
 
@@ -108,9 +116,20 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#settle();
   }
 
-  /** Fails the request of an item that failed, unless nothing waits for that item any more. */
-  failItem({ request, stage, scope }: StageItem<Payload, Context>, failure: Failure, nowMs: number): void {
-    if (!this.#walk.isNeedless(request, stage, scope)) this.failRequest(request, failure, nowMs);
+  /** Takes note that an item of a running batch failed; its request fails unless it can do without the item. */
+  failItem(item: StageItem<Payload, Context>, failure: Failure, nowMs: number): void {
+    this.#nowMs = nowMs;
+    item.withdrawn = true;
+    if (this.#walk.canSpare(item.stage)) this.#lose(item, { kind: 'failed', failure });
+    else this.failRequest(item.request, failure, nowMs);
+  }
+
+  /** A replica is gone: it leaves service, and the items of its running batch fail. */
+  loseReplica(replica: ServingReplica<Payload, Context>, failure: Failure, nowMs: number): void {
+    this.drainReplica(replica);
+    if (!replica.busy) return;
+    for (const item of replica.batch) this.failItem(item, failure, nowMs);
+    this.batchDone(replica, [], nowMs);
   }
 
   /** Ends a request as failed (its items are ignored from now on); nothing happens if it has ended. */
@@ -173,6 +192,10 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   }
 
   dropItem(item: StageItem<Payload, Context>, reason: DropReason): void {
+    if (this.#walk.canSpare(item.stage)) {
+      this.#lose(item, { kind: 'dropped', reason, stage: item.stage });
+      return;
+    }
     if (!item.request.ended) item.request.droppedAtStage = item.stage;
     this.#drop(item.request, reason);
   }
@@ -200,7 +223,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
 
   #advanceItem(item: StageItem<Payload, Context>, stage: number, output: Payload): void {
     const { request, scope } = item;
-    if (this.#walk.isNeedless(request, stage, scope)) return;
+    if (item.withdrawn || this.#walk.isNeedless(request, stage, scope)) return;
     if (!this.#walk.answer(request, { stage, scope }, output)) {
       const shared = this.#graph.stages[stage]?.answer !== undefined;
       this.#walk.leave(request, { stage, scope, shared }, output);
@@ -220,6 +243,22 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     request.ended = true;
     this.#inFlight -= 1;
     if (request.queuedItems > 0) for (const stage of this.#stages) stage.queue.discard(request);
+  }
+
+  #lose({ request, stage, scope }: StageItem<Payload, Context>, loss: Loss<Failure>): void {
+    if (request.ended || this.#walk.isNeedless(request, stage, scope)) return;
+    this.#losses.set(request, loss);
+    this.#walk.lose(request, stage, scope);
+  }
+
+  #endAsLost(request: RequestState<Payload, Context>): void {
+    const loss = this.#losses.get(request);
+    invariant(loss !== undefined, 'a request is given up for something that it lost');
+    if (loss.kind === 'failed') this.failRequest(request, loss.failure, this.#nowMs);
+    else {
+      if (!request.ended) request.droppedAtStage = loss.stage;
+      this.#drop(request, loss.reason);
+    }
   }
 
   #discardNeedless(request: RequestState<Payload, Context>, stages: readonly number[]): void {

@@ -2,6 +2,8 @@
  * What the policies remember of a request in flight. A request is walked by items; an item is one unit of work at one stage.
  * `scope` tells which part of the request an item belongs to: the request itself, or one member of a fan-out group.
  */
+import type { Collector, Scope, WaitingParts } from './waiting-parts.js';
+
 /** A request between arrival and its single end. `context` belongs to the driver (a response to write, a slot to count). */
 export class RequestState<Payload, Context> implements Collector<Payload> {
   readonly sequence: number;
@@ -14,7 +16,7 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   ended = false;
   /** Its items that wait in queues. */
   queuedItems = 0;
-  collected: CollectedInputs<Payload>[] | undefined = undefined;
+  collected: WaitingParts<Payload>[] | undefined = undefined;
   /** Index of the stage whose queue dropped the request; undefined when it ended otherwise. */
   droppedAtStage: number | undefined;
 
@@ -34,47 +36,6 @@ export interface Arrival<Context> {
   readonly deadlineAtMs: number;
 }
 
-/** The items that one fan-out made, and what has come back through each edge that closes it. */
-export interface FanOutGroup<Payload> {
-  readonly parent: Scope<Payload> | undefined;
-  readonly size: number;
-  readonly joined: JoinProgress<Payload>[];
-}
-
-/** What has reached an edge that closes a fan-out: payloads at the places of their items, and holes for what did not come. */
-export interface JoinProgress<Payload> {
-  /** Index of the edge. */
-  readonly edge: number;
-  arrived: number;
-  /** Items that are not to be waited for any more: those that arrived and those that never will. */
-  settled: number;
-  /** Set once the group has gone on; later arrivals are ignored. */
-  closed: boolean;
-  parts: Payload[];
-}
-
-/** What stands for a part of a request and collects inputs of stages with several in-edges; the list is made when first needed. */
-export interface Collector<Payload> {
-  collected: CollectedInputs<Payload>[] | undefined;
-}
-
-/** One member of a fan-out group, or (undefined) the request as a whole. */
-export interface Scope<Payload> extends Collector<Payload> {
-  readonly group: FanOutGroup<Payload>;
-  readonly indexInGroup: number;
-}
-
-/** Inputs of one stage at the places of their in-edges, with holes for what did not come. */
-export interface CollectedInputs<Payload> {
-  readonly stage: number;
-  /** Inputs of which it is not known yet whether they come. */
-  missing: number;
-  arrived: number;
-  /** Set once the stage has started or was skipped; later arrivals are ignored. */
-  closed: boolean;
-  parts: Payload[];
-}
-
 /** One unit of work waiting or running at a stage. */
 export class StageItem<Payload, Context> {
   readonly request: RequestState<Payload, Context>;
@@ -85,6 +46,8 @@ export class StageItem<Payload, Context> {
   readonly deadlineAtMs: number;
   /** Order of enqueueing over the whole pipeline: the tie-break among equal deadlines. */
   readonly sequence: number;
+  /** Set when it failed and its request goes on without it. */
+  withdrawn = false;
 
   constructor(request: RequestState<Payload, Context>, place: ItemPlace<Payload>) {
     this.request = request;

@@ -1,0 +1,316 @@
+/** What comes of each combination of branches, fan-outs and joins. Ends read "time output output…", `-` for one that was left out. */
+import { describe, expect, it } from 'vitest';
+import { stageId } from '../model/ids.js';
+import type { EdgeSpec } from '../model/pipeline-spec.js';
+import { graphSpec, type WalkScript, walkThrough, way, when } from './walk-bench.test-support.js';
+
+type Case = readonly [what: string, edges: readonly EdgeSpec[], script: WalkScript, end: string, runs?: string];
+
+const take =
+  (...edges: string[]): WalkScript['takes'] =>
+  (edge) =>
+    edges.includes(edge);
+const FAN_OUT = { fanOut: { expected: 2 } };
+const ALL = { join: 'all' } as const;
+const ANY = { join: 'any' } as const;
+const quorum = (count: number) => ({ join: { quorum: count } });
+
+const branches: Case[] = [
+  ['a branch that is taken', [when('a>b')], { takes: take('a>b') }, '2 xab'],
+  ['a branch that is not: its output is left out', [when('a>b')], {}, '1 -'],
+  ['a skip that goes on to the end', [when('a>b'), way('b>c'), way('c>d')], {}, '1 -'],
+  [
+    'the first branch that holds, in the order of the file',
+    [when('a>b'), when('a>c'), when('a>d')],
+    { takes: take('a>c', 'a>d') },
+    '2 - xac -',
+  ],
+  ['a plain edge beside branches', [when('a>b'), way('a>c'), when('a>d')], { takes: take('a>d') }, '2 - xac xad'],
+  [
+    'alternatives that meet again: one input, the other place empty',
+    [when('a>b'), when('a>c'), way('b>d'), way('c>d')],
+    { takes: take('a>c') },
+    '3 {|xac}d',
+  ],
+  [
+    'alternatives none of which holds: the meeting point is skipped',
+    [when('a>b'), when('a>c'), way('b>d'), way('c>d')],
+    {},
+    '1 -',
+  ],
+  ['a detour that is not taken', [when('a>b'), way('b>c'), way('a>c')], {}, '2 {|xa}c'],
+  ['a detour that is taken', [when('a>b'), way('b>c'), way('a>c')], { takes: take('a>b') }, '3 {xab|xa}c'],
+  [
+    'nested branches, the inner one not taken',
+    [when('a>b'), when('b>c'), way('c>d'), way('a>d')],
+    { takes: take('a>b') },
+    '3 {|xa}d',
+  ],
+];
+
+const groups: Case[] = [
+  [
+    'items that go on and items that do not: what came back, in order',
+    [way('a>b', FAN_OUT), when('b>c'), way('c>d', ALL)],
+    { items: () => 4, takes: (_, output) => /[13]b/.test(output) },
+    '7 [xa1bc xa3bc]d',
+  ],
+  [
+    'no item that goes on: the join goes on with none',
+    [way('a>b', FAN_OUT), when('b>c'), way('c>d', ALL)],
+    {},
+    '4 []d',
+  ],
+  [
+    'a condition on the join itself',
+    [way('a>b', FAN_OUT), when('b>c', ALL)],
+    { items: () => 3, takes: (_, output) => output.includes('1') },
+    '5 [xa1b]c',
+  ],
+  [
+    'a fan-out that is not taken: all of its region and the join are skipped',
+    [when('a>b', FAN_OUT), way('b>c', FAN_OUT), way('c>d', ALL), way('d>e', ALL)],
+    {},
+    '1 -',
+  ],
+  [
+    'a fan-out that is not taken beside another way',
+    [when('a>b', FAN_OUT), way('b>c', ALL), way('a>c')],
+    {},
+    '2 {|xa}c',
+  ],
+  [
+    'an output inside a fan-out of which some items are filtered',
+    [way('a>b', FAN_OUT), when('b>c')],
+    { items: () => 3, takes: (_, output) => output.includes('2') },
+    '5 [xa2bc]',
+  ],
+  ['an output inside a fan-out that is not taken', [when('a>b', FAN_OUT), way('b>c', FAN_OUT)], {}, '1 -'],
+  [
+    'alternatives inside a fan-out, item by item',
+    [way('a>b', FAN_OUT), when('b>c'), when('b>d'), way('c>e'), way('d>e'), way('e>f', ALL)],
+    { takes: (edge, output) => edge === (output.includes('0') ? 'b>c' : 'b>d') },
+    '6 [{xa0bc}e {|xa1bd}e]f',
+  ],
+  ['no items at all through an early join', [way('a>b', FAN_OUT), way('b>c', ANY)], { items: () => 0 }, '2 []c'],
+];
+
+const early: Case[] = [
+  [
+    'any: the first of two branches; the other one runs to its end and is ignored',
+    [way('a>b'), way('a>c'), way('b>d', ANY), way('c>d', ANY)],
+    { serviceMs: { b: 9 } },
+    '3 {|xac}d',
+    'a(x) b(xa) c(xa) d({|xac})',
+  ],
+  [
+    'any: what the other branch would have done next is not begun',
+    [way('a>b'), way('b>e'), way('a>c'), way('e>d', ANY), way('c>d', ANY)],
+    { serviceMs: { b: 3, d: 9 } },
+    '11 {|xac}d',
+    'a(x) b(xa) c(xa) d({|xac})',
+  ],
+  [
+    'any: queued work of the other branch is taken out of the queue',
+    [way('a>b'), way('a>c'), way('b>d', ANY), way('c>d', ANY)],
+    { replicas: { b: 0 }, serviceMs: { d: 5 } },
+    '7 {|xac}d',
+    'a(x) c(xa) d({|xac})',
+  ],
+  ['any of which one cannot come', [when('a>b'), way('a>c'), way('b>d', ANY), way('c>d', ANY)], {}, '3 {|xac}d'],
+  ['any of which none can come', [when('a>b'), when('a>c'), way('b>d', ANY), way('c>d', ANY)], {}, '1 -'],
+  [
+    'quorum 2 of 3',
+    [way('a>d', quorum(2)), way('b>d', quorum(2)), way('c>d', quorum(2))],
+    { serviceMs: { a: 5, b: 3, c: 9 } },
+    '6 {xa|xb}d',
+  ],
+  [
+    'quorum 2 of 3 of which one cannot come',
+    [way('a>b'), way('a>c'), when('a>e'), way('b>d', quorum(2)), way('c>d', quorum(2)), way('e>d', quorum(2))],
+    { serviceMs: { b: 4 } },
+    '6 {xab|xac}d',
+  ],
+  [
+    'quorum 2 of 3 of which only one can come: it goes on with that',
+    [way('a>b'), when('a>c'), when('a>e'), way('b>d', quorum(2)), way('c>d', quorum(2)), way('e>d', quorum(2))],
+    {},
+    '3 {xab}d',
+  ],
+  [
+    'any closes a fan-out with its first item; queued siblings are taken out',
+    [way('a>b', FAN_OUT), way('b>c', ANY)],
+    { items: () => 3 },
+    '3 [xa0b]c',
+    'a(x) b(xa0) c([xa0b])',
+  ],
+  [
+    'a quorum closes a fan-out with its first items, in their order',
+    [way('a>b', FAN_OUT), way('b>c', quorum(2))],
+    { items: () => 3, serviceMs: { b: 2 } },
+    '6 [xa0b xa1b]c',
+  ],
+  [
+    'a quorum larger than the group waits for the group',
+    [way('a>b', FAN_OUT), way('b>c', quorum(5))],
+    { items: () => 2 },
+    '4 [xa0b xa1b]c',
+  ],
+  [
+    'a quorum of filtered items waits for those that are left',
+    [way('a>b', FAN_OUT), when('b>c', quorum(2))],
+    { items: () => 3, takes: (_, output) => output.includes('2') },
+    '5 [xa2b]c',
+  ],
+  [
+    'any inside a fan-out, item by item',
+    [way('a>b', FAN_OUT), way('a>c', FAN_OUT), way('b>d', ALL), way('c>d', ALL)],
+    {},
+    '4 {[xa0b xa1b]|[xa0c xa1c]}d',
+  ],
+  [
+    'a hedge inside a fan-out',
+    [way('a>b', FAN_OUT), way('b>c'), way('b>d'), way('c>e', ANY), way('d>e', ANY), way('e>f', ALL)],
+    { serviceMs: { c: 20 } },
+    '6 [{|xa0bd}e {|xa1bd}e]f',
+  ],
+  [
+    'an early join inside a fan-out whose outer join is early, too',
+    [way('a>b', FAN_OUT), way('b>c', FAN_OUT), way('c>d', ANY), way('d>e', ANY)],
+    { serviceMs: { b: 3 } },
+    '7 [[xa0b0c]d]e',
+  ],
+  [
+    'work that another way needs goes on',
+    [way('a>b'), way('a>c'), way('b>d', ANY), way('c>d', ANY), way('b>e')],
+    { serviceMs: { b: 6 } },
+    '8 {|xac}d xabe',
+  ],
+];
+
+const losses: Case[] = [
+  [
+    'a branch that fails before the join has gone on: the other one answers',
+    [way('a>b'), way('a>c'), way('b>d', ANY), way('c>d', ANY)],
+    { fails: (_, stage) => stage === 'b', serviceMs: { c: 5 } },
+    '7 {|xac}d',
+  ],
+  [
+    'a branch that fails after the join has gone on',
+    [way('a>b'), way('a>c'), way('b>d', ANY), way('c>d', ANY)],
+    { fails: (_, stage) => stage === 'b', serviceMs: { b: 2, d: 5 } },
+    '7 {|xac}d',
+  ],
+  [
+    'both branches fail',
+    [way('a>b'), way('a>c'), way('b>d', ANY), way('c>d', ANY)],
+    { fails: (_, stage) => stage !== 'a', serviceMs: { c: 5 } },
+    '6 c failed',
+  ],
+  [
+    'a quorum that cannot be filled any more fails the request at once',
+    [way('a>d', quorum(2)), way('b>d', quorum(2)), way('c>d', quorum(2))],
+    { fails: (_, stage) => stage !== 'a', serviceMs: { a: 9, b: 1, c: 2 } },
+    '2 c failed',
+  ],
+  [
+    'a lost item is missed where a skipped one is not: quorum 2 with one lost, one skipped, one there',
+    [way('a>b'), way('a>c'), when('a>e'), way('b>d', quorum(2)), way('c>d', quorum(2)), way('e>d', quorum(2))],
+    { fails: (_, stage) => stage === 'b' },
+    '2 b failed',
+  ],
+  [
+    'a failed item of a group that an early join can do without',
+    [way('a>b', FAN_OUT), way('b>c', ANY)],
+    { fails: (input) => input.endsWith('0') },
+    '4 [xa1b]c',
+  ],
+  [
+    'a failed item inside a branch, behind a fan-out and its join',
+    [way('a>b', FAN_OUT), way('b>e', ALL), way('a>c'), way('e>d', ANY), way('c>d', ANY)],
+    { fails: (_, stage) => stage === 'b', serviceMs: { c: 9 } },
+    '11 {|xac}d',
+  ],
+  [
+    'a failed item that no early join stands behind',
+    [way('a>b'), way('a>c'), way('b>d'), way('c>d')],
+    { fails: (_, stage) => stage === 'b', serviceMs: { c: 5 } },
+    '2 b failed',
+  ],
+  [
+    'a branch that cannot make the deadline is given up alone',
+    [way('a>b'), way('a>c'), way('b>d', ANY), way('c>d', ANY)],
+    { expectedMs: { b: 1000 }, serviceMs: { c: 9 } },
+    '11 {|xac}d',
+    'a(x) c(xa) d({|xac})',
+  ],
+  [
+    'no branch that can make it',
+    [way('a>b'), way('a>c'), way('b>d', ANY), way('c>d', ANY)],
+    { expectedMs: { b: 1000, c: 1000 } },
+    '1 deadline-unreachable',
+  ],
+];
+
+describe.each([
+  ['branches', branches],
+  ['groups', groups],
+  ['early joins', early],
+  ['losses', losses],
+])('%s', (_, cases) => {
+  it.each(cases)('%s', (_what, edges, script, end, runs) => {
+    const result = walkThrough(graphSpec(edges), script);
+    expect(result.ends).toEqual([end]);
+    expect(result.endsPerRequest).toEqual([1]);
+    expect(result.scheduler.inFlight).toBe(0);
+    if (runs !== undefined) expect(result.runs.join(' ')).toBe(runs);
+  });
+});
+
+describe('outputs', () => {
+  const cascade = graphSpec([when('a>b')], { outputs: [{ from: stageId('a') }, { from: stageId('b') }] });
+
+  it('a cascade answers from the stages that ran', () => {
+    expect(walkThrough(cascade, {}).ends).toEqual(['1 xa -']);
+    expect(walkThrough(cascade, { takes: take('a>b') }).ends).toEqual(['2 xa xab']);
+  });
+
+  it('counts how often branches were taken and how many items fan-outs gave', () => {
+    const spec = graphSpec([when('a>b'), when('a>c'), way('b>d', FAN_OUT), way('d>e', ALL)]);
+    const script: WalkScript = {
+      takes: (edge, output) => (edge === 'a>b' ? output.startsWith('x') : output.startsWith('y')),
+      items: () => 3,
+    };
+    const { scheduler } = walkThrough(spec, script, 3);
+    const counts = scheduler.edgeCounts.all.map(({ offered, taken, fanOuts, items }) => [
+      offered,
+      taken,
+      fanOuts,
+      items,
+    ]);
+    expect(counts).toEqual([
+      [3, 1, 0, 0],
+      [3, 1, 0, 0],
+      [0, 0, 1, 3],
+      [0, 0, 0, 0],
+    ]);
+  });
+});
+
+describe('a graph that cannot be walked', () => {
+  it.each<readonly [string, readonly EdgeSpec[], RegExp, object?]>([
+    ['a join without a fan-out', [way('a>b', ALL)], /join at stage b cannot be served: there is no fan-out/],
+    ['any on one edge without a fan-out', [way('a>b', ANY)], /join at stage b cannot be served: there is no fan-out/],
+    ['any beside a plain edge', [way('a>c', ANY), way('b>c')], /all or none have `join: any`/],
+    ['any beside a quorum', [way('a>c', ANY), way('b>c', quorum(2))], /the same quorum/],
+    ['a quorum larger than the edges', [way('a>c', quorum(3)), way('b>c', quorum(3))], /quorum is 3, but 2 edges/],
+    [
+      'any where a source enters',
+      [way('a>c', ANY), way('b>c', ANY)],
+      /source enters/,
+      { sources: [{ name: 'in', to: ['a', 'b', 'c'].map(stageId), tensors: [] }] },
+    ],
+  ])('%s is refused', (_, edges, message, more = {}) => {
+    expect(() => walkThrough(graphSpec(edges, more))).toThrow(message);
+  });
+});

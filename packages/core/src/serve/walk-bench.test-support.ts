@@ -1,0 +1,155 @@
+/** Walks single requests through a graph under a small event loop: payloads are strings that record the way they took. */
+import { replicaId, stageId } from '../model/ids.js';
+import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import type { DropReason } from '../model/request-outcome.js';
+import { chainSpec } from '../model/spec-builders.test-support.js';
+import { PipelineScheduler, type ServingEffects } from './pipeline-scheduler.js';
+import type { ServingReplica } from './replica.js';
+import type { RequestState } from './request-state.js';
+import { type ServingEdge, servingGraph } from './serving-graph.js';
+
+/** A spec of stages and edges; every stage without in-edges is entered, every one without out-edges answers. */
+export function graphSpec(edges: readonly EdgeSpec[], more: Partial<PipelineSpec> = {}): PipelineSpec {
+  const names = [...new Set(edges.flatMap(({ from, to }) => [from, to]))].sort();
+  const spec = chainSpec(Object.fromEntries(names.map((name) => [name, []])));
+  const entries = names.filter((name) => !edges.some(({ to }) => to === name));
+  const ends = names.filter((name) => !edges.some(({ from }) => from === name));
+  return {
+    ...spec,
+    sources: [{ name: 'in', to: entries, tensors: [] }],
+    edges,
+    outputs: ends.map((from) => ({ from })),
+    ...more,
+  };
+}
+
+/** An edge by stage names, written `a>b`. */
+export function way(ends: string, more: Partial<EdgeSpec> = {}): EdgeSpec {
+  const [from = '', to = ''] = ends.split('>');
+  return { from: stageId(from), to: stageId(to), ...more };
+}
+
+/** A branch; `when('a>b')` names the edge as its condition. */
+export function when(ends: string, more: Partial<EdgeSpec> = {}): EdgeSpec {
+  return way(ends, { when: { condition: ends, probability: 0.3 }, ...more });
+}
+
+/** How a walk goes: what an edge does with a payload, how long a stage takes, what fails, how many replicas a stage has. */
+export interface WalkScript {
+  readonly takes?: (edge: string, output: string) => boolean;
+  readonly items?: (output: string) => number;
+  readonly serviceMs?: Readonly<Record<string, number>>;
+  readonly fails?: (input: string, stage: string) => boolean;
+  readonly replicas?: Readonly<Record<string, number>>;
+  readonly maxQueueLength?: number;
+  /** Service time (ms) from which early drops are decided; without it nothing is dropped for its deadline. */
+  readonly expectedMs?: Readonly<Record<string, number>>;
+}
+
+type Request = RequestState<string, number>;
+type Replica = ServingReplica<string, number>;
+
+/** What came of the walk: an end per request, in order of the requests, and each run as `stage(input)` in order of start. */
+export interface WalkResult {
+  readonly ends: readonly string[];
+  readonly runs: readonly string[];
+  readonly endsPerRequest: readonly number[];
+  readonly scheduler: PipelineScheduler<string, number, string>;
+}
+
+/** Lets requests `x`, `y`, … arrive `gapMs` apart and runs until nothing is left to do. */
+export function walkThrough(spec: PipelineSpec, script: WalkScript = {}, requests = 1, gapMs = 1): WalkResult {
+  return new WalkBench(spec, script).run(requests, gapMs);
+}
+
+class WalkBench implements ServingEffects<string, number, string> {
+  readonly #spec: PipelineSpec;
+  readonly #script: WalkScript;
+  readonly #scheduler: PipelineScheduler<string, number, string>;
+  readonly #due: { readonly atMs: number; readonly act: (atMs: number) => void }[] = [];
+  readonly #ends: string[] = [];
+  readonly #counts: number[] = [];
+  readonly #runs: string[] = [];
+
+  constructor(spec: PipelineSpec, script: WalkScript) {
+    this.#spec = spec;
+    this.#script = script;
+    const { maxQueueLength = Number.POSITIVE_INFINITY, expectedMs } = script;
+    const limits = { hostCores: Number.POSITIVE_INFINITY, maxQueueLength, dropLate: expectedMs !== undefined };
+    const graph = servingGraph(spec);
+    this.#scheduler = new PipelineScheduler(graph, limits, this);
+    for (const { id, index } of graph.stages) {
+      const serviceMs = expectedMs?.[id] ?? 0;
+      const policy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0, expectedServiceMs: [0, serviceMs] };
+      this.#scheduler.setPolicy(index, policy, 0);
+      for (let i = 0; i < (script.replicas?.[id] ?? 1); i++)
+        this.#scheduler.addReplica(index, { replicaId: replicaId(`${id}${i}`), cpuCores: 1 }, 0);
+    }
+  }
+
+  run(requests: number, gapMs: number): WalkResult {
+    for (let i = 0; i < requests; i++) {
+      const name = String.fromCharCode('x'.charCodeAt(0) + i);
+      this.#counts.push(0);
+      this.#at(i * gapMs, (arrivedAtMs) => {
+        const deadlineAtMs = arrivedAtMs + this.#spec.slo.latencyMs;
+        this.#scheduler.arrive({ context: i, arrivedAtMs, deadlineAtMs }, name);
+      });
+    }
+    for (let next = this.#due.shift(); next !== undefined; next = this.#due.shift()) next.act(next.atMs);
+    return { ends: this.#ends, runs: this.#runs, endsPerRequest: this.#counts, scheduler: this.#scheduler };
+  }
+
+  startBatch(replica: Replica, nowMs: number): void {
+    const stage = this.#spec.stages[replica.stage]?.id ?? '';
+    const [item] = replica.batch;
+    if (item === undefined) throw new Error('an empty batch');
+    this.#runs.push(`${stage}(${item.payload})`);
+    this.#at(nowMs + (this.#script.serviceMs?.[stage] ?? 1), (doneAtMs) => {
+      if (this.#script.fails?.(item.payload, stage)) this.#scheduler.failItem(item, `${stage} failed`, doneAtMs);
+      this.#scheduler.batchDone(replica, [`${item.payload}${stage}`], doneAtMs);
+    });
+  }
+
+  complete(request: Request, nowMs: number): void {
+    const outputs = this.#spec.outputs.map((_, slot) => request.outputs[slot] ?? '-');
+    this.#end(request, `${nowMs} ${outputs.join(' ')}`);
+  }
+  drop(request: Request, reason: DropReason, nowMs: number): void {
+    this.#end(request, `${nowMs} ${reason}`);
+  }
+  fail(request: Request, failure: string, nowMs: number): void {
+    this.#end(request, `${nowMs} ${failure}`);
+  }
+  wakeAt(atMs: number): void {
+    this.#at(atMs, (nowMs) => this.#scheduler.advance(nowMs));
+  }
+  drained(): void {}
+
+  takes({ condition = '' }: ServingEdge, output: string): boolean {
+    return this.#script.takes?.(condition, output) ?? false;
+  }
+  fanOut(_edge: unknown, output: string): readonly string[] {
+    return Array.from({ length: this.#script.items?.(output) ?? 2 }, (_, i) => `${output}${i}`);
+  }
+  join(_edge: unknown, parts: readonly string[]): string {
+    return `[${parts.join(' ')}]`;
+  }
+  merge(_stage: number, parts: readonly (string | undefined)[]): string {
+    return `{${Array.from(parts, (part) => part ?? '').join('|')}}`;
+  }
+  share(payload: string): string {
+    return payload;
+  }
+
+  #end({ context }: Request, end: string): void {
+    this.#ends[context] = end;
+    this.#counts[context] = (this.#counts[context] ?? 0) + 1;
+  }
+
+  /** Acts at an instant, after everything that was asked for earlier at the same one. */
+  #at(atMs: number, act: (atMs: number) => void): void {
+    const later = this.#due.findIndex((event) => event.atMs > atMs);
+    this.#due.splice(later < 0 ? this.#due.length : later, 0, { atMs, act });
+  }
+}
