@@ -20,6 +20,6 @@ export * from './profiling/pipeline-samples.js';
 export * from './profiling/profile-cache.js';
 export * from './profiling/profile-pipeline.js';
 export * from './profiling/profile-verdict.js';
-export type { WorkProgress } from './progress-meter.js';
+export * from './progress-meter.js';
 export * from './store/spec-digest.js';
 export * from './store/sqlite-plan-store.js';

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+
+const folder = new TestFolder();
+const command = (...args: string[]) => equipoise(folder.path, ...args);
+const simulate = (...args: string[]) => command('simulate', 'pipeline.yaml', ...args);
+const steady = ['--arrival-rps', '20', '--duration-s', '60'];
+
+/** The figures of `simulate --json`, without the time that it took. */
+async function figures(...args: string[]) {
+  const ended = await simulate('--json', ...args);
+  expect(ended.exitCode).toBe(0);
+  const { elapsedMs, ...rest } = documentOf(ended) as Readonly<Record<string, unknown>>;
+  expect(elapsedMs).toBeGreaterThan(0);
+  return rest;
+}
+
+const number = expect.any(Number);
+const latencies = { mean: number, p50: number, p95: number, p99: number, p999: number, max: number };
+const stage = {
+  waitMs: { mean: number, p99: number },
+  serviceMs: { mean: number, p99: number },
+  ...{ batchSizeMean: number, loadFactor: number, busyFraction: number },
+};
+const shape = {
+  ...{ requests: number, completed: number, dropped: {}, failed: 0, latencyMs: latencies },
+  ...{ sloAttainmentFraction: number, goodputRps: number, pasMean: number, pasGoodput: number },
+  ...{ cpuCoresMean: number, costPerHourMean: number, stages: { detect: stage, classify: stage } },
+};
+
+beforeAll(async () => {
+  folder.write('pipeline.yaml', syntheticPipeline());
+  folder.write('second.csv', 'requests\n20\n20\n20\n');
+  folder.write('plan.json', (await command('plan', 'pipeline.yaml', '--arrival-rps', '20', '--json')).stdout);
+});
+
+afterAll(() => folder.remove());
+
+describe('equipoise simulate', () => {
+  it('simulates a saved plan: the same figures for the same seed, others for another', async () => {
+    const [first, again, other] = await Promise.all(
+      ['7', '7', '8'].map((seed) => figures('--plan', 'plan.json', ...steady, '--seed', seed)),
+    );
+    expect(first).toEqual({ ...shape, decisions: 0 });
+    expect(first).toMatchObject({ sloAttainmentFraction: 1, cpuCoresMean: expect.closeTo(2, 1) });
+    expect(first?.['pasMean']).toBeCloseTo(0.4);
+    expect(again).toEqual(first);
+    expect(other).not.toEqual(first);
+  });
+
+  it('runs the control loop with a policy', async () => {
+    const [ours, cheapest] = await Promise.all(
+      ['equipoise', 'static-cheapest'].map((policy) => figures('--policy', policy, ...steady)),
+    );
+    expect(ours).toEqual({ ...shape, decisions: 5 });
+    expect(ours?.['pasMean']).toBeCloseTo(0.4);
+    expect(cheapest?.['pasMean']).toBeCloseTo(0.25);
+  });
+
+  it('takes a load file, an SLO and a budget', async () => {
+    const missed = await figures('--plan', 'plan.json', '--load', 'second.csv', '--slo-ms', '10');
+    expect(missed).toMatchObject({ requests: 60, sloAttainmentFraction: 0, goodputRps: 0 });
+    const poor = ['--budget-cores', '2', '--arrival-rps', '100', '--duration-s', '30'];
+    expect((await figures('--policy', 'equipoise', ...poor))['pasMean']).toBeCloseTo(0.25, 1);
+  });
+
+  it('tells people what happened, with a sketch of the latencies, and the progress on stderr', async () => {
+    const ended = await simulate('--plan', 'plan.json', ...steady);
+    expect(ended.exitCode).toBe(0);
+    expect(ended.stdout).toMatch(/poisson 20 rps 60 s: \d+ requests, \d+ completed, none dropped/);
+    expect(ended.stdout).toMatch(/ms [▁▂▃▄▅▆▇█]{48} .*logarithmic/);
+    expect(ended.stdout).toMatch(/100\.00 % within the SLO of 200 ms/);
+    expect(ended.stdout).toMatch(/│ detect +│/);
+    expect(ended.stderr).toMatch(/simulate \d+\/60, .* left/);
+  });
+
+  it.each([
+    [['--arrival-rps', '20', '--duration-s', '60'], 2, 'WRONG_USAGE', '--plan P.json'],
+    [['--policy', 'equipoise'], 2, 'WRONG_USAGE', '--arrival-rps N --duration-s T'],
+    [['--policy', 'equipose', ...steady], 2, 'WRONG_USAGE', 'equipoise'],
+    [['--policy', 'ipa', '--plan', 'plan.json', ...steady], 2, 'WRONG_USAGE', 'cannot be used with'],
+    [['--plan', 'gone.json', ...steady], 3, 'FILE_NOT_FOUND', 'plan not found'],
+    [['--policy', 'equipoise', '--budget-cores', '1', ...steady], 1, 'INFEASIBLE', 'budget binds'],
+  ])('refuses %j', async (flags, exitCode, code, message) => {
+    const ended = await simulate('--json', ...flags);
+    expect(ended.exitCode).toBe(exitCode);
+    expect(documentOf(ended)).toMatchObject({ error: { code, message: expect.stringContaining(message) } });
+  });
+});

@@ -1,0 +1,136 @@
+/** `equipoise simulate`: what a plan, or the control loop with a policy, makes of a load. */
+import {
+  AppError,
+  type LatencyHistogram,
+  loadDurationS,
+  type PipelineSpec,
+  type Plan,
+  type PolicyName,
+  type SimulationRun,
+} from '@equipoise/core';
+import { ProgressMeter } from '@equipoise/runtime';
+import pc from 'picocolors';
+import { loadSpec } from '../compose/load-spec.js';
+import { profilesFor } from '../compose/profiles-for.js';
+import { readPlanStages } from '../compose/read-plan.js';
+import { type LoadRequest, type ResolvedLoad, resolveLoad } from '../compose/resolve-load.js';
+import { type RunFigures, type RunRequest, simulatedRun } from '../compose/simulated-run.js';
+import { coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';
+import { progressDisplay } from '../terminal/progress.js';
+import type { CommandResult } from '../terminal/run-command.js';
+import { sparkline } from '../terminal/sparkline.js';
+import { textTable } from '../terminal/text-table.js';
+
+/** Flags of the command. */
+export interface SimulateOptions extends LoadRequest {
+  readonly plan?: string;
+  readonly policy?: PolicyName;
+  readonly seed: number;
+  readonly sloMs?: number;
+  readonly budgetCores?: number;
+}
+
+/** Simulates the pipeline of `file`. */
+export async function simulate(file: string, options: SimulateOptions): Promise<CommandResult> {
+  if (options.plan === undefined && options.policy === undefined) {
+    const message = 'Say what to simulate: --plan P.json (as `equipoise plan --json` prints it), or --policy NAME.';
+    throw new AppError('WRONG_USAGE', message);
+  }
+  const load = await resolveLoad(options);
+  const spec = overridden(await loadSpec(file), options);
+  const request: RunRequest = {
+    ...{ spec, seed: options.seed, load: load.spec },
+    profiles: profilesFor(spec, file),
+    by: await subjectOf(spec, options),
+  };
+  const startedAtMs = performance.now();
+  const { figures, run } = withProgress(request);
+  const elapsedMs = performance.now() - startedAtMs;
+  return { json: { ...figures, elapsedMs }, text: simulationText({ spec, load, figures, run, elapsedMs }) };
+}
+
+function overridden(spec: PipelineSpec, { sloMs, budgetCores }: SimulateOptions): PipelineSpec {
+  return {
+    ...spec,
+    slo: { ...spec.slo, ...(sloMs !== undefined && { latencyMs: sloMs }) },
+    budget: { ...spec.budget, ...(budgetCores !== undefined && { cpuCores: budgetCores }) },
+  };
+}
+
+async function subjectOf(spec: PipelineSpec, { plan, policy }: SimulateOptions): Promise<RunRequest['by']> {
+  return plan === undefined ? { policy: policy ?? 'equipoise' } : { plan: await savedPlan(plan, spec) };
+}
+
+/** Only the stages of a saved plan are simulated; what was predicted of it is not needed. */
+async function savedPlan(path: string, spec: PipelineSpec): Promise<Plan> {
+  const predicted = { latencyMs: 0, percentile: spec.slo.percentile, pas: 0, capacityRps: 0, cpuCores: 0 };
+  return { stages: await readPlanStages(path, spec), predicted: { ...predicted, costPerHour: 0 } };
+}
+
+function withProgress(request: RunRequest): ReturnType<typeof simulatedRun> {
+  const display = progressDisplay('simulate');
+  const totalUnits = Math.ceil(loadDurationS(request.load));
+  const listener = (progress: Parameters<typeof display.show>[0]) => display.show(progress);
+  const meter = new ProgressMeter({ nowMs: () => performance.now() }, { totalUnits, expectedUnitMs: 1, listener });
+  let done = 0;
+  const onProgress = (atMs: number) => {
+    const now = Math.min(totalUnits, Math.floor(atMs / 1000));
+    meter.finish(now - done, `${now} of ${totalUnits} s simulated`);
+    done = now;
+  };
+  try {
+    return simulatedRun({ ...request, onProgress });
+  } finally {
+    display.stop();
+  }
+}
+
+interface Outcome {
+  readonly spec: PipelineSpec;
+  readonly load: ResolvedLoad;
+  readonly figures: RunFigures;
+  readonly run: SimulationRun;
+  readonly elapsedMs: number;
+}
+
+function simulationText({ spec, load, figures, run, elapsedMs }: Outcome): string {
+  const { requests, completed, dropped, latencyMs, sloAttainmentFraction, pasMean, pasGoodput } = figures;
+  const drops = Object.entries(dropped).map(([reason, count]) => `${count} ${reason}`);
+  const attained = percentText(sloAttainmentFraction);
+  const good = sloAttainmentFraction >= spec.slo.percentile / 100;
+  return [
+    `${load.name}: ${requests} requests, ${completed} completed, ${drops.length === 0 ? 'none dropped' : `dropped: ${drops.join(', ')}`}`,
+    `latency mean ${msText(latencyMs.mean)}, p50 ${msText(latencyMs.p50)}, p95 ${msText(latencyMs.p95)}, p99 ${msText(latencyMs.p99)}, p99.9 ${msText(latencyMs.p999)}, max ${msText(latencyMs.max)}`,
+    latencySketch(run.tally.latencyMs),
+    `${(good ? pc.green : pc.yellow)(attained)} within the SLO of ${msText(spec.slo.latencyMs)} · goodput ${figures.goodputRps.toFixed(2)} rps`,
+    `accuracy ${pc.bold(fractionText(pasMean))} of what completed, ${fractionText(pasGoodput)} as goodput · ${coresText(figures.cpuCoresMean)} · cost ${figures.costPerHourMean.toFixed(2)} per hour`,
+    stageTable(figures),
+    pc.dim(`${figures.decisions} decisions; simulated in ${(elapsedMs / 1000).toFixed(1)} s`),
+  ].join('\n');
+}
+
+const SKETCH_COLUMNS = 48;
+
+/** How the latencies are spread: columns of equal ratio from the fastest to the slowest. */
+function latencySketch(histogram: LatencyHistogram): string {
+  if (histogram.count === 0) return '';
+  const [fastMs, slowMs] = [histogram.quantileMs(0.001), histogram.maxMs];
+  const ratio = Math.max(1.001, slowMs / fastMs) ** (1 / SKETCH_COLUMNS);
+  const edges = Array.from({ length: SKETCH_COLUMNS + 1 }, (_, i) => fastMs * ratio ** i);
+  const below = edges.map((edge, i) => (i === 0 ? 0 : histogram.fractionUpTo(edge)));
+  const columns = below.slice(1).map((fraction, i) => fraction - (below[i] ?? 0));
+  return `${pc.dim(msText(fastMs))} ${pc.cyan(sparkline(columns, SKETCH_COLUMNS))} ${pc.dim(`${msText(slowMs)} (logarithmic)`)}`;
+}
+
+function stageTable({ stages }: RunFigures): string {
+  const right = (title: string) => ({ right: title });
+  const columns = ['wait mean', 'wait p99', 'service mean', 'service p99', 'batch mean', 'load factor', 'busy'];
+  const rows = Object.entries(stages).map(([id, { waitMs, serviceMs, batchSizeMean, loadFactor, busyFraction }]) => [
+    id,
+    ...[waitMs.mean, waitMs.p99, serviceMs.mean, serviceMs.p99].map(msText),
+    batchSizeMean.toFixed(2),
+    loadFactor.toFixed(3),
+    percentText(busyFraction),
+  ]);
+  return textTable(['stage', ...columns.map(right)], rows);
+}

@@ -1,0 +1,115 @@
+/** One simulated run of a pipeline under a load: a fixed plan, or the control loop with a policy. What `simulate` and `experiment` both do. */
+import {
+  arrivalRng,
+  arrivalsOf,
+  type ControlContext,
+  controlPolicies,
+  type Forecaster,
+  firstPlan,
+  type LoadSpec,
+  loadDurationS,
+  type PipelineSpec,
+  type Plan,
+  type PolicyName,
+  type ProfileSet,
+  pipelineAccuracy,
+  requireCurves,
+  SeededRng,
+  type SimulationReport,
+  type SimulationRun,
+  simulateControl,
+  simulatePlan,
+  simulationReport,
+  smoothedRate,
+  variantChoice,
+  verifiersOf,
+} from '@equipoise/core';
+import { plannedHostCores } from './host-cores.js';
+import { VERIFICATION_SEED } from './verifier-for.js';
+
+/** What to simulate; a plan stays as it is, a policy plans anew at every tick. */
+export interface RunRequest {
+  readonly spec: PipelineSpec;
+  readonly profiles: ProfileSet;
+  readonly load: LoadSpec;
+  readonly seed: number;
+  readonly by: { readonly plan: Plan } | { readonly policy: PolicyName };
+  /** Foretells the load for a policy; the served loop's when left out. */
+  readonly forecaster?: Forecaster;
+  /** Seconds at the start that are simulated but not counted. */
+  readonly excludeFirstS?: number;
+  /** Told the simulated time, about once a simulated second. */
+  readonly onProgress?: (atMs: number) => void;
+}
+
+/** The figures of a run, those of `simulate` without the time that it took. */
+export interface RunFigures extends SimulationReport {
+  /** Decisions of the loop; 0 for a fixed plan. */
+  readonly decisions: number;
+}
+
+/** A run with its figures. */
+export interface SimulatedRun {
+  readonly figures: RunFigures;
+  readonly run: SimulationRun;
+}
+
+/** Simulates; throws AppError PROFILE_MISSING or PROFILE_INVALID, and INFEASIBLE where a policy has no plan to begin with. */
+export function simulatedRun(request: RunRequest): SimulatedRun {
+  const { spec, by } = request;
+  const { run, decisions } =
+    'plan' in by ? { run: fixedRun(request, by.plan), decisions: 0 } : controlledRun(request, by.policy);
+  return { figures: { ...simulationReport(spec, run), decisions }, run };
+}
+
+function fixedRun(request: RunRequest, plan: Plan): SimulationRun {
+  const { spec, profiles, seed } = request;
+  const { pas } = pipelineAccuracy(spec, variantChoice(plan.stages));
+  // A plan above the budget answers what a larger budget would do, and that has a larger host.
+  const hostCores = Math.max(plannedHostCores(spec), Math.ceil(coresOf(plan)));
+  return simulatePlan({
+    ...measured(request),
+    ...{ spec, plan, hostCores },
+    curves: requireCurves(spec, profiles),
+    rng: new SeededRng(seed),
+    drops: true,
+    accuracyOf: () => pas,
+  });
+}
+
+function controlledRun(request: RunRequest, policy: PolicyName): { run: SimulationRun; decisions: number } {
+  const { spec, profiles, load, seed, forecaster = smoothedRate } = request;
+  const hostCores = plannedHostCores(spec);
+  const curves = requireCurves(spec, profiles);
+  const context: ControlContext = {
+    ...{ spec, profiles, curves, forecaster },
+    policy: controlPolicies[policy],
+    verifierAt: verifiersOf({ spec, curves, hostCores, seed: VERIFICATION_SEED }),
+  };
+  const run = simulateControl({
+    ...measured(request),
+    ...{ context, hostCores, seed },
+    firstPlan: firstPlan(context, load, seed),
+  });
+  return { run, decisions: run.decisions.length };
+}
+
+/** What both kinds of run take from the request in the same way. */
+function measured({ load, seed, excludeFirstS = 0, onProgress }: RunRequest) {
+  let nextAtMs = 0;
+  return {
+    arrivals: arrivalsOf(load, arrivalRng(seed)),
+    measureFromMs: Math.min(excludeFirstS, loadDurationS(load)) * 1000,
+    onEnd: ({ endedAtMs }: { readonly endedAtMs: number }) => {
+      if (onProgress === undefined || endedAtMs < nextAtMs) return;
+      nextAtMs = endedAtMs + 1000;
+      onProgress(endedAtMs);
+    },
+  };
+}
+
+function coresOf({ stages }: Plan): number {
+  return Object.values(stages)
+    .flat()
+    .reduce((sum, { replicas, resources }) => sum + replicas * resources.cpuCores, 0);
+}
