@@ -251,6 +251,11 @@ function bareSpec(family: Family, draw: Draw, size: ProblemSize): PipelineSpec {
   };
 }
 
+/** A pipeline of a family without limits that bind. */
+export function randomSpec(family: Family, seed: number, size: ProblemSize): PipelineSpec {
+  return bareSpec(family, new Draw(new SeededRng(seed).fork(family)), size);
+}
+
 type Options = readonly SurrogateOption[];
 
 /** The best choice that the solver knows under no limits but the given; it only helps to place limits. */

@@ -140,6 +140,17 @@ describe('dispatch', () => {
     expect(bench.log).toEqual(['5 run 0 [b a]']);
   });
 
+  it('counts the wait from the longest there, even when a replica becomes free late and the head has just come', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0, { maxBatchSize: 3, maxBatchWaitMs: 5 });
+    bench.arrive('a', 0);
+    bench.scheduler.advance(5);
+    bench.arrive('old', 6, 2000);
+    bench.arrive('head', 19);
+    bench.finish(replica, 20);
+    expect(bench.log.at(-1)).toBe('20 run 0 [head old]');
+  });
+
   it('starts a share below one core only at a CPU-time level of 0 or more', () => {
     const bench = new Bench(one);
     const replica = bench.serve(0, { cpuCores: 0.5 });
@@ -192,6 +203,16 @@ describe('drops', () => {
     expect(bench.wakes.at(-1)).toBe(70);
     bench.scheduler.advance(70);
     expect(bench.log.at(-1)).toBe('70 drop b deadline-unreachable');
+  });
+
+  it('asks to be woken now, not in the past, for what was hopeless when it came', () => {
+    const bench = new Bench(one);
+    bench.serve(0, { serviceMs: 30 });
+    bench.arrive('a', 0, 1000);
+    bench.arrive('hopeless', 10, 15);
+    expect(bench.wakes.at(-1)).toBe(10);
+    bench.scheduler.advance(10);
+    expect(bench.log.at(-1)).toBe('10 drop hopeless deadline-unreachable');
   });
 
   it('says when no replica was there at all', () => {

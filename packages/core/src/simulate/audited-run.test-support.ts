@@ -1,0 +1,235 @@
+/**
+ * Random pipelines, loads and plans under the simulator, watched from outside: what must hold of every run, whatever the pipeline.
+ * Violations are told as sentences; the trace of a run (every batch and every end, bit by bit) goes into a digest.
+ */
+import { type Rng, SeededRng } from '../kernel/rng.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { Plan, StagePlan } from '../model/plan.js';
+import { families, randomSpec } from '../optimize/random-problems.test-support.js';
+import { requireCurves } from '../profile/curves-of.js';
+import type { StageItem } from '../serve/request-state.js';
+import { arrivalsOf, type LoadSpec } from './arrivals/load-spec.js';
+import { type SimulationSetup, simulatePlan } from './simulate-plan.js';
+import type { SimulatedReplica } from './simulated-fleet.js';
+
+/** What came of a run. */
+export interface AuditedRun {
+  /** What did not hold, in words. */
+  readonly violations: readonly string[];
+  /** Same bytes for the same run. */
+  readonly digest: string;
+  readonly arrived: number;
+  readonly completed: number;
+  readonly batches: number;
+}
+
+const REQUESTS = 120;
+/** Instants are sums of many times; a comparison of two sums allows for their rounding. */
+const ROUNDING_MS = 1e-6;
+
+type Item = StageItem<undefined, undefined>;
+
+/** A random setup; small queues, CPU shares, few host cores, waits for companions and overload all occur. */
+export function randomSetup(seed: number): SimulationSetup {
+  const rng = new SeededRng(seed).fork('pipeline');
+  const family = families[seed % families.length] ?? 'chain';
+  const spec: PipelineSpec = {
+    ...randomSpec(family, seed, { variants: 2, replicas: 3, batches: 3 }),
+    slo: { latencyMs: 20 + oneOf(rng, [120, 400, 1200]) * rng.next(), percentile: 99 },
+    admission: { maxQueueLength: oneOf(rng, [1, 4, 1000]) },
+  };
+  return {
+    spec,
+    curves: requireCurves(spec, []),
+    plan: randomPlan(spec, rng),
+    arrivals: arrivalsOf(randomLoad(rng), rng.fork('arrivals')),
+    rng: new SeededRng(seed),
+    hostCores: oneOf(rng, [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 2]),
+    drops: rng.next() < 0.7,
+  };
+}
+
+function oneOf<T>(rng: Rng, values: readonly T[]): T {
+  return values[Math.floor(rng.next() * values.length)] as T;
+}
+
+function randomLoad(rng: Rng): LoadSpec {
+  const arrivalRps = 3 + 150 * rng.next() ** 2;
+  const durationS = REQUESTS / arrivalRps;
+  const perSecond = Array.from({ length: Math.ceil(durationS) }, () => Math.floor(2 * arrivalRps * rng.next()));
+  return oneOf<LoadSpec>(rng, [
+    { kind: 'poisson', arrivalRps, durationS },
+    { kind: 'deterministic', arrivalRps: Math.ceil(arrivalRps), durationS },
+    { kind: 'trace', arrivalsPerSecond: perSecond, spread: 'bunched' },
+  ]);
+}
+
+function randomPlan(spec: PipelineSpec, rng: Rng): Plan {
+  const stagePlan = ({ variants }: PipelineSpec['stages'][number]): StagePlan => {
+    const variant = oneOf(rng, variants);
+    return {
+      variantId: variant.id,
+      resources: { cpuCores: oneOf(rng, variant.cpuCores), memoryBytes: variant.memoryBytes, gpus: variant.gpus },
+      maxBatchSize: oneOf(rng, [1, 2, 4, 8]),
+      maxBatchWaitMs: oneOf(rng, [0, 0, 5, 40]),
+      replicas: 1 + Math.floor(3 * rng.next()),
+      trafficFraction: 1,
+    };
+  };
+  return {
+    stages: Object.fromEntries(spec.stages.map((stage) => [stage.id, [stagePlan(stage)]])),
+    predicted: { latencyMs: 0, percentile: 99, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 },
+  };
+}
+
+/** FNV-1a over the bits of numbers. */
+class Digest {
+  readonly #number = new Float64Array(1);
+  readonly #bytes = new Uint8Array(this.#number.buffer);
+  #hash = 0x811c9dc5;
+
+  add(...values: readonly number[]): void {
+    for (const value of values) {
+      this.#number[0] = value;
+      for (const byte of this.#bytes) this.#hash = Math.imul(this.#hash ^ byte, 0x01000193) >>> 0;
+    }
+  }
+
+  get text(): string {
+    return this.#hash.toString(16).padStart(8, '0');
+  }
+}
+
+interface Started {
+  readonly item: Item;
+  readonly startedAtMs: number;
+}
+
+/** Watches the batches of one run. */
+class Audit {
+  readonly violations: string[] = [];
+  readonly #setup: SimulationSetup;
+  readonly #endAtMs = new Map<SimulatedReplica, number>();
+  readonly #started: Started[][];
+  readonly #seen = new Set<Item>();
+  #lastAtMs = 0;
+
+  constructor(setup: SimulationSetup) {
+    this.#setup = setup;
+    this.#started = setup.spec.stages.map(() => []);
+  }
+
+  /** Instants never go back. */
+  at(nowMs: number): void {
+    this.#check(nowMs >= this.#lastAtMs, `time went back from ${this.#lastAtMs} to ${nowMs}`);
+    this.#lastAtMs = nowMs;
+  }
+
+  batch(replica: SimulatedReplica, { nowMs, serviceMs }: { readonly nowMs: number; readonly serviceMs: number }): void {
+    this.at(nowMs);
+    const { batch, stage } = replica;
+    const plan = this.#planOf(stage);
+    this.#check(batch.length >= 1 && batch.length <= plan.maxBatchSize, `a batch of ${batch.length} at stage ${stage}`);
+    this.#check(
+      (this.#endAtMs.get(replica) ?? 0) <= nowMs,
+      `${replica.replicaId} began a batch before the end of another`,
+    );
+    for (const item of batch) this.#startItem(item, stage, nowMs);
+    this.#checkOrder(batch);
+    this.#checkWait(replica, nowMs);
+    this.#endAtMs.set(replica, nowMs + serviceMs);
+    this.#checkCores(replica, nowMs);
+  }
+
+  /** Of two items that waited together the one with the earlier deadline, or that came earlier, started first. */
+  checkQueues(): void {
+    for (const started of this.#started)
+      for (const [i, { item, startedAtMs }] of started.entries())
+        for (let j = i - 1; j >= 0; j--) {
+          const before = started[j] as Started;
+          if (before.startedAtMs <= item.enqueuedAtMs) break;
+          if (before.startedAtMs < startedAtMs && goesBefore(item, before.item))
+            this.violations.push(`item ${item.sequence} was overtaken by ${before.item.sequence}`);
+        }
+  }
+
+  #startItem(item: Item, stage: number, nowMs: number): void {
+    this.#check(!this.#seen.has(item), `item ${item.sequence} was run twice`);
+    this.#seen.add(item);
+    this.#check(item.stage === stage, `item ${item.sequence} of stage ${item.stage} ran at stage ${stage}`);
+    this.#check(!item.request.ended, `an item of a request that had ended was run`);
+    this.#check(item.enqueuedAtMs <= nowMs, `item ${item.sequence} ran before it was there`);
+    if (this.#setup.drops) this.#check(nowMs < item.deadlineAtMs, `item ${item.sequence} started after its deadline`);
+    this.#started[stage]?.push({ item, startedAtMs: nowMs });
+  }
+
+  #checkOrder(batch: readonly Item[]): void {
+    for (let i = 1; i < batch.length; i++)
+      this.#check(goesBefore(batch[i - 1] as Item, batch[i] as Item), 'a batch is out of order');
+  }
+
+  /** Beside an idle replica with cores of its own no item is held back longer than the longest wait for companions. */
+  #checkWait({ stage, batch }: SimulatedReplica, nowMs: number): void {
+    const { maxBatchWaitMs, resources } = this.#planOf(stage);
+    if (resources.cpuCores < 1 || this.#setup.hostCores !== Number.POSITIVE_INFINITY) return;
+    const oldestAtMs = Math.min(...batch.map(({ enqueuedAtMs }) => enqueuedAtMs));
+    const latestAtMs = Math.max(oldestAtMs + maxBatchWaitMs, this.#idleSinceMs(stage));
+    this.#check(
+      nowMs <= latestAtMs + ROUNDING_MS,
+      `stage ${stage} held an item back ${nowMs - latestAtMs} ms too long`,
+    );
+  }
+
+  /** The instant since which a replica of the stage has been free. */
+  #idleSinceMs(stage: number): number {
+    const ends = [...this.#endAtMs].filter(([replica]) => replica.stage === stage).map(([, endAtMs]) => endAtMs);
+    return ends.length < this.#planOf(stage).replicas ? 0 : Math.min(...ends);
+  }
+
+  #checkCores({ threads }: SimulatedReplica, nowMs: number): void {
+    let running = 0;
+    for (const [replica, endAtMs] of this.#endAtMs) if (endAtMs > nowMs) running += replica.threads;
+    this.#check(running <= Math.max(threads, this.#setup.hostCores), `${running} threads ran at once`);
+  }
+
+  #planOf(stage: number): StagePlan {
+    const id = this.#setup.spec.stages[stage]?.id;
+    return (id === undefined ? undefined : this.#setup.plan.stages[id]?.[0]) as StagePlan;
+  }
+
+  #check(holds: boolean, sentence: string): void {
+    if (!holds) this.violations.push(sentence);
+  }
+}
+
+function goesBefore(a: Item, b: Item): boolean {
+  return a.deadlineAtMs < b.deadlineAtMs || (a.deadlineAtMs === b.deadlineAtMs && a.sequence < b.sequence);
+}
+
+/** Runs the random setup of a seed and watches it. */
+export function auditedRun(seed: number): AuditedRun {
+  const setup = randomSetup(seed);
+  const audit = new Audit(setup);
+  const digest = new Digest();
+  let ended = 0;
+  const { tally } = simulatePlan({
+    ...setup,
+    onBatch: (replica, times) => {
+      audit.batch(replica, times);
+      digest.add(times.nowMs, times.serviceMs, replica.stage, ...replica.batch.map(({ sequence }) => sequence));
+    },
+    onEnd: ({ arrivedAtMs, endedAtMs, latencyMs }) => {
+      ended += 1;
+      audit.at(endedAtMs);
+      digest.add(arrivedAtMs, endedAtMs, latencyMs ?? -1);
+    },
+  });
+  audit.checkQueues();
+  const dropped = [...tally.dropped.values()].reduce((sum, count) => sum + count, 0);
+  const { violations } = audit;
+  if (tally.completed + dropped !== tally.arrived || ended !== tally.arrived)
+    violations.push(`${tally.arrived} arrived, ${tally.completed} completed, ${dropped} dropped, ${ended} ended`);
+  if (!setup.drops && dropped > 0) violations.push(`${dropped} dropped where nothing may be`);
+  const batches = tally.stages.reduce((sum, stage) => sum + stage.batches, 0);
+  return { violations, digest: digest.text, arrived: tally.arrived, completed: tally.completed, batches };
+}
