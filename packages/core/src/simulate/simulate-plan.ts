@@ -6,6 +6,7 @@
 import { EventHeap } from '../kernel/event-heap.js';
 import { invariant } from '../kernel/invariant.js';
 import type { Rng } from '../kernel/rng.js';
+import type { AppError } from '../model/app-error.js';
 import { ArrivalRecord } from '../model/arrival-record.js';
 import type { Change } from '../model/change.js';
 import type { Observation, StageObservation } from '../model/decision.js';
@@ -17,12 +18,14 @@ import type { RunningPlan } from '../model/running-plan.js';
 import { VariantAges } from '../model/variant-ages.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { drawMs } from '../profile/service-law.js';
+import { eventRank } from '../serve/event-rank.js';
 import { PipelineScheduler, type ServingEffects } from '../serve/pipeline-scheduler.js';
-import type { RequestState } from '../serve/request-state.js';
-import { type ServingGraph, servingGraph } from '../serve/serving-graph.js';
+import type { RequestState, StageItem } from '../serve/request-state.js';
+import { type ServingEdge, type ServingGraph, servingGraph } from '../serve/serving-graph.js';
 import type { ArrivalProcess } from './arrivals/arrival-process.js';
-import { branchChances } from './branch-chances.js';
-import { SimulatedFleet, type SimulatedReplica } from './simulated-fleet.js';
+import { ItemChances } from './item-chances.js';
+import type { FaultSchedule } from './replica-faults.js';
+import { SimulatedFleet, type SimulatedReplica, slowness } from './simulated-fleet.js';
 import { SimulationTally } from './simulation-tally.js';
 import { type MeanUse, UseMeter } from './use-meter.js';
 
@@ -38,6 +41,10 @@ export interface SimulationSetup {
   /** Off for verification: without drops and with unbounded queues a miss shows as a late completion. */
   readonly drops: boolean;
   readonly controller?: SimulatedController;
+  /** What goes wrong with replicas; nothing without it. */
+  readonly faults?: FaultSchedule;
+  /** How the clients of requests behave, by number of the request from 0; without it they wait as long as the SLO says. */
+  readonly clients?: SimulatedClients;
   /**
    * Requests that wait at the sources when the simulation begins, as if they had arrived together at that moment; 0 without it. One that
    * waited half-way in what was observed begins anew: more work than is left of it, so that no plan is flattered.
@@ -53,8 +60,19 @@ export interface SimulationSetup {
   readonly onEnd?: (end: SimulatedEnd) => void;
 }
 
-/** How a request ended; the latency is undefined when it was dropped. */
+/** Clients with deadlines and patience of their own. */
+export interface SimulatedClients {
+  /** Time from arrival to the deadline. */
+  timeoutMs(sequence: number): number;
+  /** Time from arrival until the client is gone; Infinity for never. */
+  patienceMs(sequence: number): number;
+}
+
+/** How a request ended; the latency is undefined unless it completed. */
 export interface SimulatedEnd {
+  /** Number of the request, from 0. */
+  readonly sequence: number;
+  readonly outcome: 'completed' | 'failed' | DropReason;
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;
   readonly latencyMs: number | undefined;
@@ -79,32 +97,34 @@ export interface SimulationRun {
   readonly meanUse: MeanUse;
 }
 
-type Request = RequestState<undefined, undefined>;
+type Request = RequestState<number, undefined>;
+type SimulatedItem = StageItem<number, undefined>;
 
-/** Event codes: replicas count up from 0. */
+/** Event codes: replicas count up from 0, those of the fleet down from far below these. */
 const ARRIVAL = -1;
 const WAKE = -2;
 const TICK = -3;
-const CHANGE_DONE = -4;
+const CLIENT_GONE = -4;
 
-class Simulation implements ServingEffects<undefined, undefined, never> {
+class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly tally: SimulationTally;
   readonly graph: ServingGraph;
   readonly #setup: SimulationSetup;
-  readonly #scheduler: PipelineScheduler<undefined, undefined>;
+  readonly #scheduler: PipelineScheduler<number, undefined, AppError>;
   readonly #fleet: SimulatedFleet;
   readonly #events = new EventHeap();
   readonly #serviceRng: Rng;
-  readonly #fanOutRng: Rng;
-  readonly #branchRng: Rng;
-  readonly #branchChances: readonly number[];
+  readonly #chances: ItemChances;
   readonly #arrivals: ArrivalRecord;
   readonly #ages = new VariantAges();
-  /** Shared arrays of empty items, by length. */
-  readonly #emptyItems: undefined[][] = [];
+  /** Reused: the policies are through with the outputs of a batch before the next one ends. */
+  readonly #outputs: number[] = [];
+  /** Requests whose clients will be gone, in the order of their going. */
+  readonly #impatient: { readonly goneAtMs: number; readonly request: Request }[] = [];
   readonly #fromMs: number;
   readonly #meter: UseMeter;
   #pas = 0;
+  #admitted = 0;
   #loadEnded = false;
   #nowMs = 0;
 
@@ -117,92 +137,110 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     this.#arrivals = new ArrivalRecord(0, spec.slo.latencyMs);
     this.#meter = new UseMeter(this.graph.stages.length, this.#fromMs);
     this.#serviceRng = setup.rng.fork('service');
-    this.#fanOutRng = setup.rng.fork('fan-out');
-    this.#branchRng = setup.rng.fork('branch');
-    this.#branchChances = branchChances(spec);
+    this.#chances = new ItemChances(spec, setup.rng);
     const maxQueueLength = setup.drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
     const limits = { hostCores: setup.hostCores, maxQueueLength, dropLate: setup.drops };
     this.#scheduler = new PipelineScheduler(this.graph, limits, this);
     const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
-    this.#fleet = new SimulatedFleet({ spec, curves, graph: this.graph, scheduler: this.#scheduler, loadMs });
-    this.#fleet.start(setup.plan, 0);
+    this.#fleet = new SimulatedFleet({
+      ...{ spec, curves, graph: this.graph, scheduler: this.#scheduler, loadMs, faults: setup.faults },
+      schedule: (atMs, event, rank) => this.#events.push(atMs, event, rank),
+    });
+    this.#fleet.begin(setup.plan, 0);
     this.#noteUse();
   }
 
   run(): SimulationRun {
     for (let i = 0; i < (this.#setup.backlogRequests ?? 0); i++) this.#admit();
     this.#scheduleArrival();
-    if (this.#setup.controller !== undefined) this.#events.push(this.#setup.controller.intervalMs, TICK);
+    const { controller } = this.#setup;
+    if (controller !== undefined) this.#events.push(controller.intervalMs, TICK, eventRank.tick);
     while (this.#events.size > 0) {
       const { nextAtMs } = this.#events;
       invariant(nextAtMs >= this.#nowMs, 'an event lies in the past');
       this.#nowMs = nextAtMs;
       this.#step(this.#events.pop());
     }
-    invariant(this.#scheduler.inFlight === 0, 'requests are left in a simulation that has ended');
+    const mayHang = this.#setup.faults !== undefined;
+    invariant(mayHang || this.#scheduler.inFlight === 0, 'requests are left in a simulation that has ended');
     return { tally: this.tally, endedAtMs: this.#nowMs, graph: this.graph, meanUse: this.#meter.means(this.#nowMs) };
   }
 
   startBatch(replica: SimulatedReplica, nowMs: number): void {
-    const { curve, index } = this.#fleet.engineOf(replica);
-    const serviceMs = drawMs(curve.law(replica.batch.length), this.#serviceRng);
+    const { curve, index, faults } = this.#fleet.engineOf(replica);
+    const drawnMs = drawMs(curve.law(replica.batch.length), this.#serviceRng);
+    const serviceMs = faults.length === 0 ? drawnMs : drawnMs * slowness(faults, nowMs);
     if (nowMs >= this.#fromMs) this.tally.stages[replica.stage]?.batchStarted(replica.batch, { nowMs, serviceMs });
     this.#setup.onBatch?.(replica, { nowMs, serviceMs });
-    this.#events.push(nowMs + serviceMs, index);
+    this.#events.push(nowMs + serviceMs, index, eventRank.answer);
   }
 
   complete(request: Request, nowMs: number): void {
-    const { arrivedAtMs } = request;
-    const latencyMs = nowMs - arrivedAtMs;
-    if (arrivedAtMs >= this.#fromMs) this.tally.complete(latencyMs, this.#pas);
-    this.#setup.onEnd?.({ arrivedAtMs, endedAtMs: nowMs, latencyMs, pas: this.#pas });
+    if (request.arrivedAtMs >= this.#fromMs) this.tally.complete(nowMs - request.arrivedAtMs, this.#pas);
+    this.#tellEnd(request, 'completed', nowMs);
   }
 
-  drop({ arrivedAtMs, droppedAtStage }: Request, reason: DropReason, nowMs: number): void {
-    if (arrivedAtMs >= this.#fromMs) this.tally.drop(reason, droppedAtStage);
-    this.#setup.onEnd?.({ arrivedAtMs, endedAtMs: nowMs, latencyMs: undefined, pas: this.#pas });
+  drop(request: Request, reason: DropReason, nowMs: number): void {
+    if (request.arrivedAtMs >= this.#fromMs) this.tally.drop(reason, request.droppedAtStage);
+    this.#tellEnd(request, reason, nowMs);
   }
 
-  fail(): void {
-    invariant(false, 'replicas do not fail in this simulation');
+  fail(request: Request, _failure: AppError, nowMs: number): void {
+    if (request.arrivedAtMs >= this.#fromMs) this.tally.failed += 1;
+    this.#tellEnd(request, 'failed', nowMs);
   }
 
   wakeAt(atMs: number): void {
-    this.#events.push(atMs, WAKE);
+    this.#events.push(atMs, WAKE, eventRank.servingAlarm);
   }
 
   drained(replica: SimulatedReplica): void {
-    this.#fleet.left(replica);
-    this.#meter.note(this.#fleet.uses(), this.#nowMs);
+    this.#fleet.drained(replica);
   }
 
-  /** Draws whether a branch is taken, with the expected probability. */
-  takes(edge: { readonly index: number }): boolean {
-    return this.#branchRng.next() < (this.#branchChances[edge.index] ?? 1);
+  takes(edge: ServingEdge, key: number): boolean {
+    return this.#chances.takes(edge, key);
   }
 
-  /** Draws an item count with the expected mean: its floor or ceiling. */
-  fanOut(edge: { readonly index: number }): readonly undefined[] {
-    const expected = this.#setup.spec.edges[edge.index]?.fanOut?.expected ?? 1;
-    const floor = Math.floor(expected);
-    return this.#items(this.#fanOutRng.next() < expected - floor ? floor + 1 : floor);
+  fanOut(edge: ServingEdge, key: number): readonly number[] {
+    return this.#chances.fanOut(edge, key);
   }
 
-  join(): undefined {}
+  join(edge: ServingEdge, parts: readonly number[]): number {
+    return this.#chances.join(edge, parts);
+  }
 
-  merge(): undefined {}
+  merge(stage: number, parts: readonly (number | undefined)[]): number {
+    return this.#chances.merge(stage, parts);
+  }
 
-  share(): undefined {}
+  share(key: number): number {
+    return key;
+  }
 
   #step(event: number): void {
-    if (event === ARRIVAL) this.#arrive();
+    if (event >= 0) this.#endBatch(event);
+    else if (event === ARRIVAL) this.#arrive();
     else if (event === WAKE) this.#scheduler.advance(this.#nowMs);
     else if (event === TICK) this.#tick();
-    else if (event === CHANGE_DONE) this.#finishChange();
+    else if (event === CLIENT_GONE) this.#cancel();
     else {
-      const replica = this.#fleet.replicaAt(event);
-      this.#scheduler.batchDone(replica, this.#items(replica.batch.length), this.#nowMs);
+      this.#fleet.take(event, this.#nowMs);
+      this.#noteUse();
     }
+  }
+
+  #endBatch(index: number): void {
+    const replica = this.#fleet.answering(index, this.#nowMs);
+    if (replica === undefined) return;
+    const { batch, stage } = replica;
+    const outputs = this.#outputs;
+    for (let i = 0; i < batch.length; i++)
+      outputs[i] = this.#chances.output(stage, (batch[i] as SimulatedItem).payload);
+    this.#scheduler.batchDone(replica, outputs, this.#nowMs);
+    if (!this.#fleet.unsettled) return;
+    this.#fleet.settle(this.#nowMs);
+    this.#noteUse();
   }
 
   #arrive(): void {
@@ -214,29 +252,39 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     const arrivedAtMs = this.#nowMs;
     if (arrivedAtMs >= this.#fromMs) this.tally.arrived += 1;
     if (this.#setup.controller !== undefined) this.#arrivals.arrived(arrivedAtMs);
-    const deadlineAtMs = arrivedAtMs + this.#setup.spec.slo.latencyMs;
-    this.#scheduler.arrive({ context: undefined, arrivedAtMs, deadlineAtMs }, undefined);
+    const { clients, spec } = this.#setup;
+    const sequence = this.#admitted++;
+    const deadlineAtMs = arrivedAtMs + (clients?.timeoutMs(sequence) ?? spec.slo.latencyMs);
+    const arrival = { context: undefined, arrivedAtMs, deadlineAtMs };
+    const request = this.#scheduler.arrive(arrival, this.#chances.request(sequence));
+    if (clients !== undefined && !request.ended) this.#watchClient(request, arrivedAtMs + clients.patienceMs(sequence));
+  }
+
+  #watchClient(request: Request, goneAtMs: number): void {
+    if (goneAtMs === Number.POSITIVE_INFINITY) return;
+    const place = this.#impatient.findLastIndex((other) => other.goneAtMs <= goneAtMs);
+    this.#impatient.splice(place + 1, 0, { goneAtMs, request });
+    this.#events.push(goneAtMs, CLIENT_GONE, eventRank.cancellation);
+  }
+
+  #cancel(): void {
+    const first = this.#impatient.shift();
+    if (first !== undefined) this.#scheduler.cancel(first.request, this.#nowMs);
   }
 
   #scheduleArrival(): void {
     const atMs = this.#setup.arrivals.nextAtMs();
     if (atMs === undefined) this.#loadEnded = true;
-    else this.#events.push(atMs, ARRIVAL);
+    else this.#events.push(atMs, ARRIVAL, eventRank.arrival);
   }
 
   #tick(): void {
     const { controller } = this.#setup;
     if (controller === undefined || this.#loadEnded) return;
-    this.#events.push(this.#nowMs + controller.intervalMs, TICK);
+    this.#events.push(this.#nowMs + controller.intervalMs, TICK, eventRank.tick);
     if (this.#fleet.changing) return;
-    this.#scheduleChange(this.#fleet.enqueue(controller.decide(this.#observe()), this.#nowMs));
-    this.#meter.note(this.#fleet.uses(), this.#nowMs);
-  }
-
-  #finishChange(): void {
-    const nextMs = this.#fleet.finishChange(this.#nowMs);
+    this.#fleet.apply(controller.decide(this.#observe()), this.#nowMs);
     this.#noteUse();
-    this.#scheduleChange(nextMs);
   }
 
   /** Takes note of a change in what serves. */
@@ -247,8 +295,9 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
     this.#meter.note(this.#fleet.uses(), this.#nowMs);
   }
 
-  #scheduleChange(doneAtMs: number | undefined): void {
-    if (doneAtMs !== undefined) this.#events.push(doneAtMs, CHANGE_DONE);
+  #tellEnd({ sequence, arrivedAtMs }: Request, outcome: SimulatedEnd['outcome'], nowMs: number): void {
+    const latencyMs = outcome === 'completed' ? nowMs - arrivedAtMs : undefined;
+    this.#setup.onEnd?.({ sequence, outcome, arrivedAtMs, endedAtMs: nowMs, latencyMs, pas: this.#pas });
   }
 
   #observe(): Observation {
@@ -271,15 +320,6 @@ class Simulation implements ServingEffects<undefined, undefined, never> {
       runningPlan: this.#fleet.runningPlan(),
       staleSources: [],
     };
-  }
-
-  #items(count: number): readonly undefined[] {
-    let items = this.#emptyItems[count];
-    if (items === undefined) {
-      items = new Array<undefined>(count).fill(undefined);
-      this.#emptyItems[count] = items;
-    }
-    return items;
   }
 }
 

@@ -1,36 +1,38 @@
 /**
- * The replicas of a simulated pipeline: what an actuator is to a served one. A change takes the load time of its variant (two replicas
- * start at a time); the new replicas then serve before the old ones are drained. Changes are carried out one after another.
+ * The replicas of a simulated pipeline: it gives the fleet policy simulated time. A start takes the load time of its variant, a drain
+ * lasts until the running batch has ended, a crash takes the batch with it; which replica starts, drains or is restarted, and when, is
+ * the affair of `FleetScheduler`, as it is in a served pipeline.
  */
 import { invariant } from '../kernel/invariant.js';
+import { AppError } from '../model/app-error.js';
 import type { Change } from '../model/change.js';
-import { type ReplicaId, replicaId, type StageId, type VariantId } from '../model/ids.js';
+import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec, Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
-import type { RunningPlan, RunningStage } from '../model/running-plan.js';
+import type { RunningPlan, RunningReplica } from '../model/running-plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { capacityRps, type ServiceCurve } from '../profile/service-curve.js';
+import { eventRank } from '../serve/event-rank.js';
+import { changeBounds } from '../serve/fleet/change-room.js';
+import { defaultFleetLimits, type FleetEffects, FleetScheduler } from '../serve/fleet/fleet-scheduler.js';
 import type { PipelineScheduler } from '../serve/pipeline-scheduler.js';
 import type { ServingReplica } from '../serve/replica.js';
 import type { ServingGraph } from '../serve/serving-graph.js';
-import { batchPolicies } from './batch-policies.js';
+import type { FaultSchedule, ReplicaFault } from './replica-faults.js';
+import { ServingPolicies } from './serving-policies.js';
 
-/** A replica without tensors. */
-export type SimulatedReplica = ServingReplica<undefined, undefined>;
+/** A replica whose payloads are the keys of `ItemChances`. */
+export type SimulatedReplica = ServingReplica<number, undefined>;
 
-/** What a fleet works on. `loadMs` is the time from start to ready of a variant. */
+/** What a fleet works on. `loadMs` is the time from start to ready of a variant; `schedule` arranges an event. */
 export interface FleetSetup {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
   readonly graph: ServingGraph;
-  readonly scheduler: PipelineScheduler<undefined, undefined>;
+  readonly scheduler: PipelineScheduler<number, undefined, AppError>;
   readonly loadMs: (stageId: StageId, variantId: VariantId) => number;
-}
-
-interface Fielded {
-  readonly replica: SimulatedReplica;
-  readonly variantId: VariantId;
-  readonly resources: Resources;
+  readonly faults: FaultSchedule | undefined;
+  readonly schedule: (atMs: number, event: number, rank: number) => void;
 }
 
 /** What a stage uses at one moment; `capacityRps` counts items of the replicas that take new batches. */
@@ -41,160 +43,200 @@ export interface StageUse {
   readonly resources: readonly Resources[];
 }
 
-/** What a replica runs from; `index` is its event code. */
-interface Engine {
+/** What a replica in service runs from; `index` is its event code. */
+export interface Engine {
   readonly index: number;
+  readonly stageId: StageId;
   readonly curve: ServiceCurve;
+  readonly faults: readonly ReplicaFault[];
+  /** Set once it is in service. */
+  replica: SimulatedReplica | undefined;
+  lost: boolean;
 }
 
-const START_CONCURRENCY = 2;
+interface Start {
+  readonly stageId: StageId;
+  readonly replica: RunningReplica;
+}
+
+/** Event codes of the fleet go down from here, three for each number: an alarm, a start, a crash. */
+const FIRST_EVENT = -16;
+const KINDS = 3;
+const ALARM = 0;
+const STARTED = 1;
+const CRASHED = 2;
 
 /** Carries plans and changes out in simulated time. */
-export class SimulatedFleet {
+export class SimulatedFleet implements FleetEffects {
   readonly #setup: FleetSetup;
-  /** Every replica that was ever there, by event code. */
-  readonly #fielded: Fielded[] = [];
-  /** Those that have not left. */
-  readonly #present = new Set<Fielded>();
+  readonly #fleet: FleetScheduler;
+  readonly #policies: ServingPolicies;
+  readonly #engines: Engine[] = [];
   /** By replica: the scheduler may start a batch before it has handed the new replica back. */
-  readonly #engines = new Map<ReplicaId, Engine>();
-  readonly #plans = new Map<StageId, StagePlan>();
-  readonly #waiting: Change[] = [];
-  #underWay: Change | undefined;
+  readonly #engineOf = new Map<ReplicaId, Engine>();
+  readonly #starts: Start[] = [];
+  /** Replicas that left service inside a call to the request policies, which must not be called back. */
+  readonly #left: ReplicaId[] = [];
+  #alarmAtMs = Number.POSITIVE_INFINITY;
+  #nowMs = 0;
 
   constructor(setup: FleetSetup) {
+    const { spec, curves, graph, scheduler } = setup;
     this.#setup = setup;
+    this.#policies = new ServingPolicies(spec, curves, (stageId, policy) =>
+      scheduler.setPolicy(this.#stageIndex(stageId), policy, this.#nowMs),
+    );
+    const stageIds = graph.stages.map(({ id }) => id);
+    this.#fleet = new FleetScheduler(stageIds, { ...changeBounds(spec), ...defaultFleetLimits }, this);
   }
 
   /** Puts a whole plan in service at once: how a simulation begins. */
-  start(plan: Plan, nowMs: number): void {
-    for (const { id, index } of this.#setup.graph.stages) {
-      const stagePlan = plan.stages[id]?.[0];
-      invariant(stagePlan !== undefined, `the plan has nothing for stage ${id}`);
-      this.#plans.set(id, stagePlan);
-      this.#field(index, stagePlan, { count: stagePlan.replicas, nowMs });
-    }
-    this.#refreshPolicies(nowMs);
+  begin(plan: Plan, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#fleet.field(plan);
   }
 
-  /** The service curve and the event code of a replica. */
+  /** What a replica runs from. */
   engineOf({ replicaId: id }: SimulatedReplica): Engine {
-    const engine = this.#engines.get(id);
+    const engine = this.#engineOf.get(id);
     invariant(engine !== undefined, 'a batch for an unknown replica');
     return engine;
   }
 
-  replicaAt(index: number): SimulatedReplica {
-    return (this.#fielded[index] as Fielded).replica;
+  /** The replica whose batch ends now; undefined when it has been lost meanwhile or hangs. */
+  answering(index: number, nowMs: number): SimulatedReplica | undefined {
+    const { lost, faults, replica } = this.#engines[index] as Engine;
+    return lost || (faults.length > 0 && hangs(faults, nowMs)) ? undefined : replica;
   }
 
-  /** Takes changes in; gives the instant at which the first will be done, if one begins now. */
-  enqueue(changes: readonly Change[], nowMs: number): number | undefined {
-    this.#waiting.push(...changes);
-    return this.#underWay === undefined ? this.#beginNext(nowMs) : undefined;
+  /** Takes changes in, to be carried out one after another; one that fails is followed by the next. */
+  apply(changes: readonly Change[], nowMs: number): void {
+    this.#event(nowMs, () => {
+      for (const change of changes) this.#fleet.apply(change, nowMs, () => undefined);
+    });
   }
 
   /** Whether changes are still under way. */
   get changing(): boolean {
-    return this.#underWay !== undefined;
+    return this.#fleet.changing;
   }
 
-  /** Puts the change under way in force; gives the instant at which the next will be done, if there is one. */
-  finishChange(nowMs: number): number | undefined {
-    const change = this.#underWay;
-    invariant(change !== undefined, 'no change is under way');
-    const { stageId, to } = change;
-    const index = this.#stageIndex(stageId);
-    const live = this.#live(index);
-    const fitting = live.filter((each) => isLike(each, to));
-    this.#field(index, to, { count: to.replicas - fitting.length, nowMs });
-    const surplus = [...live.filter((each) => !isLike(each, to)), ...fitting.slice(to.replicas)];
-    this.#plans.set(stageId, to);
-    this.#refreshPolicies(nowMs);
-    for (const { replica } of surplus) this.#setup.scheduler.drainReplica(replica);
-    return this.#beginNext(nowMs);
+  /** Takes one of its own events. */
+  take(event: number, nowMs: number): void {
+    const code = FIRST_EVENT - event;
+    const number = Math.floor(code / KINDS);
+    this.#event(nowMs, () => {
+      if (code % KINDS === ALARM) this.#fleet.advance(nowMs);
+      else if (code % KINDS === STARTED) this.#started(this.#starts[number] as Start);
+      else if (code % KINDS === CRASHED) this.#crash(this.#engines[number] as Engine);
+    });
   }
 
-  /** Takes note that a drained replica is gone. */
-  left(replica: SimulatedReplica): void {
-    this.#present.delete(this.#fielded[this.engineOf(replica).index] as Fielded);
+  /** Takes note that a replica is out of service; `settle` follows once the request policies have returned. */
+  drained({ replicaId: id }: SimulatedReplica): void {
+    this.#left.push(id);
+  }
+
+  /** Whether `settle` is to be called. */
+  get unsettled(): boolean {
+    return this.#left.length > 0;
+  }
+
+  /** Goes on after replicas have left. */
+  settle(nowMs: number): void {
+    this.#event(nowMs, () => undefined);
   }
 
   /** What each stage uses at this moment, by stage index: what serves, what still finishes a batch, and what is being started. */
   uses(): readonly StageUse[] {
-    const { graph } = this.#setup;
-    return graph.stages.map(({ id, index }) => {
-      const present = [...this.#present].filter(({ replica }) => replica.stage === index);
-      const starting = this.#underWay?.stageId === id ? this.#startingResources(index, this.#underWay.to) : [];
-      const ready = present.filter(({ replica }) => !replica.draining);
+    const { stages } = this.#fleet.runningPlan();
+    return this.#setup.graph.stages.map(({ id }) => {
+      const { replicas = [], maxBatchSize = 1 } = stages[id] ?? {};
+      const present = replicas.filter(({ status }) => status !== 'failed');
       return {
-        replicas: present.length,
-        capacityRps: ready.reduce((sum, { replica }) => sum + this.#capacityRps(index, replica), 0),
-        resources: [...present.map(({ resources }) => resources), ...starting],
+        replicas: present.filter(({ status }) => status !== 'starting').length,
+        capacityRps: present.reduce((sum, replica) => sum + this.#capacityRps(replica, maxBatchSize), 0),
+        resources: present.map(({ resources }) => resources),
       };
     });
   }
 
-  #startingResources(stage: number, to: StagePlan): readonly Resources[] {
-    const fitting = this.#live(stage).filter((each) => isLike(each, to)).length;
-    return Array.from({ length: Math.max(0, to.replicas - fitting) }, () => to.resources);
-  }
-
-  #capacityRps(stage: number, replica: SimulatedReplica): number {
-    const id = this.#setup.graph.stages[stage]?.id as StageId;
-    return capacityRps(this.engineOf(replica).curve, 1, this.#plans.get(id)?.maxBatchSize ?? 1);
-  }
-
-  /** What serves now; replicas that only finish their batch are left out. */
+  /** What runs. */
   runningPlan(): RunningPlan {
-    const stages: Record<StageId, RunningStage> = {};
-    for (const { id, index } of this.#setup.graph.stages) {
-      const plan = this.#plans.get(id);
-      const replicas = this.#live(index).map(({ replica, variantId, resources }) => ({
-        replicaId: replica.replicaId,
-        variantId,
-        resources,
-        status: 'ready' as const,
-      }));
-      stages[id] = { replicas, maxBatchSize: plan?.maxBatchSize ?? 1, maxBatchWaitMs: plan?.maxBatchWaitMs ?? 0 };
-    }
-    return { stages };
+    return this.#fleet.runningPlan();
   }
 
-  #beginNext(nowMs: number): number | undefined {
-    this.#underWay = this.#waiting.shift();
-    if (this.#underWay === undefined) return undefined;
-    const { stageId, to } = this.#underWay;
-    const fitting = this.#live(this.#stageIndex(stageId)).filter((each) => isLike(each, to)).length;
-    const rounds = Math.ceil(Math.max(0, to.replicas - fitting) / START_CONCURRENCY);
-    return nowMs + rounds * this.#setup.loadMs(stageId, to.variantId);
+  start(stageId: StageId, replica: RunningReplica): void {
+    const atMs = this.#nowMs + this.#setup.loadMs(stageId, replica.variantId);
+    this.#setup.schedule(atMs, eventCode(STARTED, this.#starts.length), eventRank.start);
+    this.#starts.push({ stageId, replica });
   }
 
-  #field(stage: number, plan: StagePlan, { count, nowMs }: { readonly count: number; readonly nowMs: number }): void {
-    const { curves, graph, scheduler } = this.#setup;
-    const { variantId, resources } = plan;
-    const curve = curves.curve(graph.stages[stage]?.id as StageId, variantId, resources.cpuCores);
+  serve(stageId: StageId, replica: RunningReplica): void {
+    const { curves, faults: schedule, scheduler } = this.#setup;
+    const { replicaId: id, variantId, resources } = replica;
+    const curve = curves.curve(stageId, variantId, resources.cpuCores);
     invariant(curve !== undefined, `variant ${variantId} was profiled for ${resources.cpuCores} cores`);
-    for (let i = 0; i < count; i++) {
-      const index = this.#fielded.length;
-      const id = replicaId(`${variantId}-${index}`);
-      this.#engines.set(id, { index, curve });
-      const replica = scheduler.addReplica(stage, { replicaId: id, cpuCores: resources.cpuCores }, nowMs);
-      const fielded = { replica, variantId, resources };
-      this.#fielded.push(fielded);
-      this.#present.add(fielded);
+    const faults = schedule?.faultsOf(stageId, replica, this.#nowMs) ?? [];
+    const engine: Engine = { index: this.#engines.length, stageId, curve, faults, replica: undefined, lost: false };
+    this.#engines.push(engine);
+    this.#engineOf.set(id, engine);
+    const described = { replicaId: id, cpuCores: resources.cpuCores };
+    engine.replica = scheduler.addReplica(this.#stageIndex(stageId), described, this.#nowMs);
+    for (const fault of faults) {
+      if (fault.kind !== 'crash') continue;
+      this.#setup.schedule(Math.max(fault.atMs, this.#nowMs), eventCode(CRASHED, engine.index), eventRank.answer);
     }
   }
 
-  #live(stage: number): readonly Fielded[] {
-    return [...this.#present].filter(({ replica }) => replica.stage === stage && !replica.draining);
+  adopt(stageId: StageId, to: StagePlan): void {
+    this.#policies.adopt(stageId, to);
   }
 
-  #refreshPolicies(nowMs: number): void {
-    const { spec, curves, scheduler } = this.#setup;
-    const stages = Object.fromEntries([...this.#plans].map(([id, plan]) => [id, [plan]]));
-    for (const [index, policy] of batchPolicies(spec, { stages }, curves).entries())
-      scheduler.setPolicy(index, policy, nowMs);
+  drain(_stageId: StageId, { replicaId: id }: RunningReplica): void {
+    const replica = this.#engineOf.get(id)?.replica;
+    invariant(replica !== undefined, `replica ${id} is in service`);
+    this.#setup.scheduler.drainReplica(replica);
+  }
+
+  discard(_stageId: StageId, { replicaId: id }: RunningReplica): void {
+    this.#left.push(id);
+  }
+
+  restartFailed(): void {}
+
+  #started({ stageId, replica }: Start): void {
+    if (this.#setup.faults?.startFails(stageId, replica) !== true) this.#fleet.started(replica.replicaId, this.#nowMs);
+    else this.#fleet.startFailed(replica.replicaId, failedStart(stageId), this.#nowMs);
+  }
+
+  #crash(engine: Engine): void {
+    const { replica } = engine;
+    invariant(replica !== undefined, 'a replica crashes while it is in service');
+    if (engine.lost || !this.#engineOf.has(replica.replicaId)) return;
+    engine.lost = true;
+    this.#setup.scheduler.loseReplica(replica, lostReplica(engine.stageId), this.#nowMs);
+    this.#engineOf.delete(replica.replicaId);
+    this.#fleet.lost(replica.replicaId, this.#nowMs);
+  }
+
+  /** Brings an event to the policy, then what left because of it, and sets the alarm that it asks for. */
+  #event(nowMs: number, step: () => void): void {
+    this.#nowMs = nowMs;
+    step();
+    for (let id = this.#left.shift(); id !== undefined; id = this.#left.shift()) {
+      this.#engineOf.delete(id);
+      this.#fleet.left(id, nowMs);
+    }
+    const atMs = this.#fleet.nextWakeAtMs;
+    if (atMs === this.#alarmAtMs) return;
+    this.#alarmAtMs = atMs;
+    if (atMs < Number.POSITIVE_INFINITY) this.#setup.schedule(atMs, eventCode(ALARM, 0), eventRank.fleetAlarm);
+  }
+
+  #capacityRps({ replicaId: id, status }: RunningReplica, maxBatchSize: number): number {
+    const engine = this.#engineOf.get(id);
+    return status !== 'ready' || engine === undefined ? 0 : capacityRps(engine.curve, 1, maxBatchSize);
   }
 
   #stageIndex(stageId: StageId): number {
@@ -204,6 +246,28 @@ export class SimulatedFleet {
   }
 }
 
-function isLike({ variantId, resources }: Fielded, to: StagePlan): boolean {
-  return variantId === to.variantId && resources.cpuCores === to.resources.cpuCores;
+/** How much longer a batch takes that starts now. */
+export function slowness(faults: readonly ReplicaFault[], nowMs: number): number {
+  let factor = 1;
+  for (const fault of faults) {
+    if (fault.kind === 'slow' && fault.fromMs <= nowMs && nowMs < fault.untilMs) factor *= fault.factor;
+  }
+  return factor;
+}
+
+/** Whether a replica answers nothing any more. */
+export function hangs(faults: readonly ReplicaFault[], nowMs: number): boolean {
+  return faults.some((fault) => fault.kind === 'hang' && fault.atMs <= nowMs);
+}
+
+function eventCode(kind: number, number: number): number {
+  return FIRST_EVENT - number * KINDS - kind;
+}
+
+function failedStart(stageId: StageId): AppError {
+  return new AppError('MODEL_LOAD_FAILED', `A replica of stage '${stageId}' did not start.`);
+}
+
+function lostReplica(stageId: StageId): AppError {
+  return new AppError('REPLICA_LOST', `Stage '${stageId}' lost a replica.`, { retryable: true });
 }

@@ -33,6 +33,8 @@ export class SimulationTally {
   readonly #sloLatencyMs: number;
   arrived = 0;
   completed = 0;
+  /** Requests whose batch was lost with its replica. */
+  failed = 0;
   withinSlo = 0;
   /** Accuracies (fractions) of the completed requests, summed up. */
   pasSum = 0;

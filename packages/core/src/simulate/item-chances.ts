@@ -1,0 +1,88 @@
+/**
+ * Which way simulated items go. The payload of an item is a 32-bit key, made from the seed, the number of its request and the way so
+ * far; fan-outs and branches are drawn from the key alone. So a request goes the same way under every plan (paired comparisons
+ * compare the plans, not the luck), and a test can hand the same keys to real replicas. Keys are mixed by the finalizer of
+ * MurmurHash3 (Appleby, 2008).
+ */
+import type { Rng } from '../kernel/rng.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { PayloadAlgebra } from '../serve/graph-walk.js';
+import { branchChances } from './branch-chances.js';
+
+const TWO_POW_32 = 4294967296;
+/** Odd numbers far apart, so that the parts of a key do not cancel out. */
+const BY_REQUEST = 0x9e3779b1;
+const BY_STAGE = 0x85ebca77;
+const BY_EDGE = 0xc2b2ae3d;
+const BY_ITEM = 0x27d4eb2f;
+const FOR_BRANCH = 0x165667b1;
+
+/** Keys of items and what they say of fan-outs and branches. */
+export class ItemChances implements PayloadAlgebra<number> {
+  readonly #seed: number;
+  readonly #expected: readonly number[];
+  readonly #branch: readonly number[];
+  /** Reused: a walk is through with the items of a fan-out before the next one is asked for. */
+  readonly #items: number[] = [];
+
+  constructor(spec: PipelineSpec, rng: Rng) {
+    this.#seed = Math.floor(rng.fork('items').next() * TWO_POW_32);
+    this.#expected = spec.edges.map(({ fanOut }) => fanOut?.expected ?? 1);
+    this.#branch = branchChances(spec);
+  }
+
+  /** The key of the request with this number. */
+  request(sequence: number): number {
+    return mixed(this.#seed + Math.imul(sequence, BY_REQUEST));
+  }
+
+  /** The key of the output of an item at a stage. */
+  output(stage: number, key: number): number {
+    return mixed(key + Math.imul(stage + 1, BY_STAGE));
+  }
+
+  /** Whether a branch is taken, with the expected probability. */
+  takes({ index }: { readonly index: number }, key: number): boolean {
+    return uniform(key + Math.imul(index + 1, FOR_BRANCH)) < (this.#branch[index] ?? 1);
+  }
+
+  /** As many items as the floor or the ceiling of the expected number, with that mean. */
+  fanOut({ index }: { readonly index: number }, key: number): readonly number[] {
+    const expected = this.#expected[index] ?? 1;
+    const floor = Math.floor(expected);
+    const edgeKey = mixed(key + Math.imul(index + 1, BY_EDGE));
+    const items = this.#items;
+    items.length = uniform(edgeKey) < expected - floor ? floor + 1 : floor;
+    for (let i = 0; i < items.length; i++) items[i] = mixed(edgeKey + Math.imul(i + 1, BY_ITEM));
+    return items;
+  }
+
+  join(_edge: unknown, parts: readonly number[]): number {
+    return sumOf(parts);
+  }
+
+  merge(_stage: unknown, parts: readonly (number | undefined)[]): number {
+    return sumOf(parts);
+  }
+
+  share(key: number): number {
+    return key;
+  }
+}
+
+function sumOf(keys: readonly (number | undefined)[]): number {
+  let sum = 0;
+  for (let i = 0; i < keys.length; i++) sum = (sum + (keys[i] ?? 0)) | 0;
+  return sum;
+}
+
+function mixed(key: number): number {
+  let h = key | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) | 0;
+}
+
+function uniform(key: number): number {
+  return (mixed(key) >>> 0) / TWO_POW_32;
+}
