@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { exponential, gammaOfMeanOne } from './random-draws.js';
 import { SeededRng } from './rng.js';
 
-const DRAWS = 100_000;
+const DRAWS = 50_000;
 
 /** Mean and variance of many draws. */
 function momentsOf(draw: () => number): readonly [mean: number, variance: number] {
@@ -15,8 +15,8 @@ describe('random draws', () => {
   it('exponential: mean and variance 1, never negative', () => {
     const rng = new SeededRng(1);
     const [mean, variance] = momentsOf(() => exponential(rng));
-    expect(Math.abs(mean - 1)).toBeLessThan(0.01);
-    expect(Math.abs(variance - 1)).toBeLessThan(0.03);
+    expect(Math.abs(mean - 1)).toBeLessThan(0.014);
+    expect(Math.abs(variance - 1)).toBeLessThan(0.04);
     expect(exponential({ next: () => 0, fork: () => rng })).toBeCloseTo(0);
   });
 
