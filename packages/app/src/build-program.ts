@@ -4,6 +4,7 @@ import {
   cores,
   count,
   fraction,
+  nodeCores,
   port,
   positive,
   positiveRate,
@@ -53,6 +54,7 @@ export function buildProgram(): Command {
   addFirstSteps(program);
   addMeasurements(program);
   addPlan(program);
+  addSimulate(program);
   addServe(program);
   addLoad(program);
   for (const command of program.commands) command.showHelpAfterError(`(see equipoise ${command.name()} --help)`);
@@ -95,6 +97,7 @@ function addMeasurements(program: Command): void {
     .option('--quick', 'less time per point')
     .option('--stage <name>', 'measure this stage only')
     .option('--out <file>', 'write the profile there as well')
+    .option('--report <file>', 'write an HTML report with plots there')
     .option('--force', 'measure again what is already known')
     .addOption(jsonFlag())
     .action((file, options) =>
@@ -117,14 +120,24 @@ function addMeasurements(program: Command): void {
 function addPlan(program: Command): void {
   program
     .command('plan')
-    .argument('<file>', 'pipeline file')
+    .argument('<files...>', 'pipeline files; several are planned one by one, each within its own budget')
     .description('find the best plan for a load, with what is proven about it')
     .requiredOption('--arrival-rps <n>', 'requests per second to plan for', positiveRate)
-    .addOption(new Option('--objective <name>', 'overrides the file').choices(['max-accuracy', 'min-cost', 'weights']))
+    .addOption(
+      new Option('--objective <name>', 'overrides the file').choices([
+        'max-accuracy',
+        'min-cost',
+        'weights',
+        'frontier',
+      ]),
+    )
     .option('--accuracy-floor <f>', 'least accuracy for min-cost, 0 to 1', fraction)
     .option('--weights <a,b,d>', 'weights of accuracy, cost and batch', weights)
     .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
     .option('--budget-cores <c>', 'overrides the core budget', cores)
+    .option('--node-cores <list>', 'cores of each machine, such as 4,4,8, that the replicas must fit on', nodeCores)
+    .option('--accuracy-table <file>', 'measured accuracies, as `evaluate --json` prints them; wins over the file')
+    .option('--running-plan <file>', 'plan that runs, as --out writes it; starting replicas then has a cost')
     .addOption(policyFlag('how to plan'))
     .addOption(
       new Option('--estimator <name>', 'where latencies come from')
@@ -132,9 +145,39 @@ function addPlan(program: Command): void {
         .default('distribution'),
     )
     .option('--no-verify', 'skip the simulation of the plan')
+    .option('--explain', 'say what more would give and why other variants lost')
+    .option('--frontier', 'show every best trade-off of accuracy and cost, as --objective frontier does')
+    .option('--svg <file>', 'draw the frontier there')
+    .option('--out <file>', 'write the JSON answer there as well')
+    .addOption(jsonFlag())
+    .action((files, options) =>
+      runCommand(options, async () => (await import('./commands/plan.js')).plan(files, options)),
+    );
+}
+
+function addSimulate(program: Command): void {
+  program
+    .command('simulate')
+    .argument('<file>', 'pipeline file')
+    .description('simulate a plan, or the control loop with a policy, under a load')
+    .addOption(
+      new Option('--plan <file>', 'a plan that stays in force, as `equipoise plan --json` prints it').conflicts(
+        'policy',
+      ),
+    )
+    .addOption(
+      new Option('--policy <name>', 'run the control loop and plan this way at every tick').choices(policyNames),
+    )
+    .option('--arrival-rps <n>', 'rate of a load without a file', positiveRate)
+    .option('--duration-s <n>', 'length of a load without a file', positive)
+    .addOption(loadFlag())
+    .addOption(arrivalsFlag())
+    .option('--seed <n>', 'seed of arrivals and service times; the same seed gives the same figures', seed, 1)
+    .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
+    .option('--budget-cores <c>', 'overrides the core budget', cores)
     .addOption(jsonFlag())
     .action((file, options) =>
-      runCommand(options, async () => (await import('./commands/plan.js')).plan(file, options)),
+      runCommand(options, async () => (await import('./commands/simulate.js')).simulate(file, options)),
     );
 }
 

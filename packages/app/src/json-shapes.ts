@@ -29,6 +29,11 @@ export const jsonShapes: Readonly<Record<string, string>> = {
   kind: "feasible", plan: PLAN, objectiveValue,
   certificate: {
     claim, theta, kappa, optimal, gapFraction, upperBound, gapToBoundFraction, solver, elapsedMs, labels
+  },
+  explanation?: {
+    value, oneMoreCore?: CHANGED, tenMoreMs: CHANGED, tenPercentMoreLoad: CHANGED, holdsUntilRps,
+    binding: {latency: STAGE, cost: STAGE, capacity: STAGE},
+    stages: {STAGE: {latencyMs, sloFraction, costFraction, capacityRps, nextBetter?: LOST, nextCheaper?: LOST}}
   }
 }
 or, with exit code 1,
@@ -37,9 +42,28 @@ or, with exit code 1,
   fixes: {slo?: {latencyMs}, budget?: {cpuCores, …}, accuracyFloor?},
   bestEffort?: PLAN
 }
+or, for the frontier,
+{points: [{pas, costPerHour, cpuCores, plan: PLAN}]}
+or, for several files,
+{plans: [{file, …one of these}]}
 where PLAN is
 ${PLAN}
-and a latency without bound, of a load above the capacity, is null`,
+CHANGED is
+{value?, changedStages: [STAGE]}, without a value where no plan is left,
+and LOST is
+{
+  variantId,
+  verdict: {kind: "worse" or "dearer", value, costPerHour} or {kind: "impossible", bindingConstraint}
+}
+predicted.latencyMs is null in the best effort for a load above the capacity: its queue grows for ever. Every other number is finite.`,
+  simulate: `{
+  requests, completed, dropped: {REASON: count}, failed,
+  latencyMs: {mean, p50, p95, p99, p999, max},
+  sloAttainmentFraction, goodputRps, pasMean, pasGoodput, cpuCoresMean, costPerHourMean,
+  stages: {STAGE: {waitMs: {mean, p99}, serviceMs: {mean, p99}, batchSizeMean, loadFactor, busyFraction}},
+  decisions, elapsedMs
+}
+where latencies are those of completed requests, attainment and pasGoodput are over arrivals, and only elapsedMs differs from run to run`,
   load: `{
   sent, ok, dropped, failed, latencyMs: {mean, p50, p95, p99, p999, max}, offeredRps, achievedRps,
   byStatus: {STATUS: count}

@@ -1,15 +1,16 @@
 import type { PlanResult } from '@equipoise/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { planned } from './plan.test-support.js';
 
 const folder = new TestFolder();
 const plan = (...args: string[]) => equipoise(folder.path, 'plan', 'pipeline.yaml', ...args);
 
-/** The answer to `plan --json`, with its exit code checked against it. */
+/** The answer to `plan`, with its exit code checked against it. */
 async function answer(...args: string[]): Promise<PlanResult> {
-  const ended = await plan('--json', ...args);
-  const result = documentOf(ended) as PlanResult;
-  expect(ended).toMatchObject({ exitCode: result.kind === 'feasible' ? 0 : 1, stderr: '' });
+  const { exitCode, document } = await planned(folder.path, ['pipeline.yaml'], ...args);
+  const result = document as PlanResult;
+  expect(exitCode).toBe(result.kind === 'feasible' ? 0 : 1);
   return result;
 }
 
@@ -57,7 +58,9 @@ afterAll(() => folder.remove());
 
 describe('equipoise plan', () => {
   it('gives a feasible plan with its certificate', async () => {
-    const result = await answer('--arrival-rps', '10');
+    const ended = await plan('--arrival-rps', '10', '--json');
+    expect(ended.exitCode).toBe(0);
+    const result = documentOf(ended) as PlanResult;
     expect(result).toEqual({
       kind: 'feasible',
       plan: { ...planShape, verified },
@@ -116,7 +119,7 @@ describe('equipoise plan', () => {
     expect(feasible.stdout).toContain('proven best for its latency estimate');
     expect(infeasible.exitCode).toBe(1);
     expect(infeasible.stdout).toMatch(/^No plan meets the SLO at 400 rps: the budget is too small\./);
-    expect(infeasible.stdout).toMatch(/would make it feasible:\n {2}· a budget of cpuCores \d+\n/);
+    expect(infeasible.stdout).toMatch(/would make it feasible:\n {2}· a budget of \d+ cores\n/);
     expect(infeasible.stdout).toContain('estimated without bound');
   });
 
@@ -153,10 +156,18 @@ describe('equipoise plan', () => {
     [['--objective', 'min-cost', '--weights', '1,1,1'], '--weights belongs to the objective weights'],
     [['--arrival-rps', '0'], 'Expected a number of requests per second above 0'],
   ])('refuses %j', async (flags, message) => {
-    const ended = await plan('--arrival-rps', '10', '--json', ...flags);
+    expect(await planned(folder.path, ['pipeline.yaml'], '--arrival-rps', '10', ...flags)).toMatchObject({
+      exitCode: 2,
+      document: { error: { code: 'WRONG_USAGE' } },
+      text: expect.stringContaining(message),
+    });
+  });
+
+  it('tells a script of wrong usage in one document', async () => {
+    const ended = await plan('--arrival-rps', '10', '--json', '--objective', 'min-cost');
     expect(ended).toMatchObject({ exitCode: 2, stderr: '' });
     expect(documentOf(ended)).toMatchObject({
-      error: { code: 'WRONG_USAGE', message: expect.stringContaining(message) },
+      error: { code: 'WRONG_USAGE', message: expect.stringContaining('add --accuracy-floor') },
     });
   });
 

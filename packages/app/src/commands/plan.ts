@@ -1,137 +1,109 @@
-/** `equipoise plan`: the best plan for a load, or why there is none and what would help. */
+/**
+ * `equipoise plan`: the best plan for a load, or why there is none and what would help; on request with its reasons, or all the best
+ * trade-offs of accuracy and cost. Several files are planned one by one, each within its own budget.
+ */
 import {
-  AppError,
-  type Estimator,
-  type Objective,
+  explainPlan,
+  type Frontier,
+  frontier,
   optimize,
-  type PipelineSpec,
-  type Plan,
   type PlanningProblem,
   type PlanResult,
-  type PolicyName,
   policies,
+  type VerifyPlan,
 } from '@equipoise/core';
 import pc from 'picocolors';
 import { plannedHostCores } from '../compose/host-cores.js';
-import { loadSpec } from '../compose/load-spec.js';
-import { profilesFor } from '../compose/profiles-for.js';
+import { outputFile } from '../compose/output-file.js';
 import { verifierFor } from '../compose/verifier-for.js';
-import type { ObjectiveWeights } from '../terminal/flag-values.js';
-import { msText, planSummary, planTable } from '../terminal/plan-table.js';
+import { explanationText } from '../terminal/plan-explanation.js';
+import { frontierText } from '../terminal/plan-frontier.js';
+import { PlanProgress } from '../terminal/plan-progress.js';
+import { planText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
+import { checkFlags, type PlanOptions, type PlanQuestion, planQuestion } from './plan-question.js';
 
-/** Flags of the command, as commander gives them. */
-export interface PlanOptions {
-  readonly arrivalRps: number;
-  readonly objective?: Objective['kind'];
-  readonly accuracyFloor?: number;
-  readonly weights?: ObjectiveWeights;
-  readonly sloMs?: number;
-  readonly budgetCores?: number;
-  readonly policy: PolicyName;
-  readonly estimator: Estimator;
-  readonly verify: boolean;
+/** Plans every file of `files`; the answer is no when one of them has no plan. */
+export async function plan(files: readonly string[], options: PlanOptions): Promise<CommandResult> {
+  checkFlags(files, options);
+  const [svg, out] = await Promise.all([options.svg, options.out].map((path) => path && outputFile(path)));
+  const answers: FileAnswer[] = [];
+  for (const file of files) answers.push(await answerFor(file, options));
+  const [first] = answers;
+  const result = answers.length === 1 && first !== undefined ? first.result : together(answers);
+  if (out) await out.write(result.json);
+  if (svg && first?.frontier !== undefined) await svg.writeText(await picture(first.question, first.frontier));
+  const written = [options.out, options.svg].filter((path) => path !== undefined);
+  const notes = result.answerIsNo && svg ? written.filter((path) => path !== options.svg) : written;
+  return { ...result, text: [result.text, ...notes.map((path) => pc.dim(`written to ${path}`))].join('\n') };
 }
 
-/** Plans the pipeline of `file`. */
-export async function plan(file: string, options: PlanOptions): Promise<CommandResult> {
-  const spec = overridden(await loadSpec(file), options);
-  const profiles = profilesFor(spec, file);
-  const problem: PlanningProblem = {
-    spec,
-    profiles,
-    arrivalRps: options.arrivalRps,
-    estimator: options.estimator,
-    clock: { nowMs: () => performance.now() },
+interface FileAnswer {
+  readonly file: string;
+  readonly question: PlanQuestion;
+  readonly result: CommandResult;
+  readonly frontier?: Frontier;
+}
+
+function together(answers: readonly FileAnswer[]): CommandResult {
+  return {
+    json: { plans: answers.map(({ file, result }) => ({ file, ...(result.json as object) })) },
+    text: answers.map(({ file, result }) => `${pc.bold(file)}\n${result.text}`).join('\n\n'),
+    answerIsNo: answers.some(({ result }) => result.answerIsNo),
   };
-  const verify = options.verify
-    ? verifierFor(spec, profiles, { arrivalRps: options.arrivalRps, hostCores: plannedHostCores(spec) })
-    : undefined;
+}
+
+async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer> {
+  const question = await planQuestion(file, options);
+  const { name } = question.problem.spec;
+  const progress = new PlanProgress(`planning ${name}`);
+  let simulated = 0;
+  const verify = verifierOf(question.problem, options, () => {
+    simulated++;
+    progress.say(`planning ${name}, ${simulated} ${simulated === 1 ? 'plan' : 'plans'} simulated`);
+  });
+  try {
+    if (!question.wantsFrontier) return { file, question, result: planned(question.problem, options, verify) };
+    const front = frontier(question.problem, verify);
+    if (front.kind !== 'frontier') return { file, question, result: answered(front, options) };
+    const result = { json: { points: front.points }, text: frontierText(front), answerIsNo: false };
+    return { file, question, result, frontier: front };
+  } finally {
+    await progress.stop();
+  }
+}
+
+function verifierOf(
+  { spec, profiles, arrivalRps }: PlanningProblem,
+  options: PlanOptions,
+  onVerify: () => void,
+): VerifyPlan | undefined {
+  if (!options.verify) return undefined;
+  const verify = verifierFor(spec, profiles, { arrivalRps, hostCores: plannedHostCores(spec) });
+  return (candidate, slo) => {
+    onVerify();
+    return verify(candidate, slo);
+  };
+}
+
+function planned(problem: PlanningProblem, options: PlanOptions, verify: VerifyPlan | undefined): CommandResult {
   const policy = options.policy === 'equipoise' ? optimize : policies[options.policy];
   const result = policy(problem, verify);
-  return { json: result, text: planText(result, options.arrivalRps), answerIsNo: result.kind === 'infeasible' };
+  const answer = answered(result, options);
+  if (!options.explain || result.kind === 'infeasible') return answer;
+  const explanation = explainPlan(problem, result);
+  const { plan: chosen } = result;
+  const reasons = explanationText({ explanation, plan: chosen, objective: problem.spec.objective });
+  return { ...answer, json: { ...result, explanation }, text: `${answer.text}\n\n${reasons}` };
 }
 
-function overridden(spec: PipelineSpec, options: PlanOptions): PipelineSpec {
-  return {
-    ...spec,
-    slo: { ...spec.slo, ...(options.sloMs !== undefined && { latencyMs: options.sloMs }) },
-    budget: { ...spec.budget, ...(options.budgetCores !== undefined && { cpuCores: options.budgetCores }) },
-    objective: objectiveOf(spec, options),
-  };
+function answered(result: PlanResult, asked: PlanOptions): CommandResult {
+  return { json: result, text: planText(result, asked), answerIsNo: result.kind === 'infeasible' };
 }
 
-function objectiveOf(spec: PipelineSpec, options: PlanOptions): Objective {
-  const { accuracyFloor, weights } = options;
-  const kind = objectiveKind(spec, options);
-  if (accuracyFloor !== undefined && kind !== 'min-cost') throw unusedFlag('--accuracy-floor', 'min-cost', kind);
-  if (weights !== undefined && kind !== 'weights') throw unusedFlag('--weights', 'weights', kind);
-  if (kind === 'min-cost' && accuracyFloor !== undefined) return { kind, accuracyFloor };
-  if (kind === 'weights' && weights !== undefined) return { kind, ...weights };
-  if (kind === 'max-accuracy') return { kind };
-  if (kind === spec.objective.kind) return spec.objective;
-  const missing =
-    kind === 'min-cost'
-      ? 'min-cost needs an accuracy to keep: add --accuracy-floor, 0 to 1.'
-      : 'The weights objective needs --weights accuracy,cost,batch, for example --weights 2,1,1e-6.';
-  throw new AppError('WRONG_USAGE', missing);
-}
-
-function objectiveKind(spec: PipelineSpec, { objective, accuracyFloor, weights }: PlanOptions): Objective['kind'] {
-  if (objective !== undefined) return objective;
-  if (weights !== undefined) return 'weights';
-  return accuracyFloor !== undefined ? 'min-cost' : spec.objective.kind;
-}
-
-function unusedFlag(flag: string, itsObjective: string, kind: string): AppError {
-  return new AppError(
-    'WRONG_USAGE',
-    `${flag} belongs to the objective ${itsObjective}, but ${kind} was asked for; leave one of them out.`,
-  );
-}
-
-function planText(result: PlanResult, arrivalRps: number): string {
-  if (result.kind === 'feasible') {
-    const { optimal, gapFraction, upperBound } = result.certificate;
-    const proof = optimal
-      ? 'proven best for its latency estimate'
-      : `within ${(100 * gapFraction).toFixed(2)} % of the best for its latency estimate`;
-    const bound = `no plan that meets the SLO has an objective better than ${upperBound.toPrecision(4)}`;
-    return [planTable(result.plan), planSummary(result.plan), pc.dim(`${proof}; ${bound}`)].join('\n');
-  }
-  const fixes = fixesText(result);
-  return [
-    `${pc.red('No plan')} meets the SLO at ${arrivalRps} rps: ${pc.bold(bindingText(result.bindingConstraint))}.`,
-    ...(fixes.length === 0 ? [] : ['Any one of these would make it feasible:', ...fixes.map((fix) => `  · ${fix}`)]),
-    ...bestEffortText(result.bestEffort),
-  ].join('\n');
-}
-
-/** What makes a problem infeasible, in words. */
-export function bindingText(binding: Extract<PlanResult, { kind: 'infeasible' }>['bindingConstraint']): string {
-  const texts = {
-    slo: 'the latency target is too tight',
-    budget: 'the budget is too small',
-    'accuracy-floor': 'the accuracy floor is too high',
-    capacity: 'the allowed replicas cannot carry the load',
-  } as const;
-  return texts[binding];
-}
-
-function fixesText({ fixes }: Extract<PlanResult, { kind: 'infeasible' }>): readonly string[] {
-  return [
-    ...(fixes.slo === undefined ? [] : [`an SLO of ${msText(fixes.slo.latencyMs)} or more`]),
-    ...(fixes.budget === undefined
-      ? []
-      : [
-          `a budget of ${Object.entries(fixes.budget)
-            .map(([kind, amount]) => `${kind} ${amount}`)
-            .join(', ')}`,
-        ]),
-    ...(fixes.accuracyFloor === undefined ? [] : [`an accuracy floor of ${fixes.accuracyFloor.toFixed(3)} or less`]),
-  ];
-}
-
-function bestEffortText(bestEffort: Plan | undefined): readonly string[] {
-  return bestEffort === undefined ? [] : ['', 'Best effort:', planTable(bestEffort), planSummary(bestEffort)];
+/** The plot library is loaded only for a picture. */
+async function picture({ problem }: PlanQuestion, { points }: Frontier): Promise<string> {
+  const { frontierSvg } = await import('../report/frontier-plot.js');
+  const { spec, arrivalRps } = problem;
+  return frontierSvg(points, { pipeline: spec.name, arrivalRps, ...spec.slo });
 }

@@ -7,10 +7,10 @@ import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { type RunningPipeline, type StartOptions, startPipeline } from '../compose/start-pipeline.js';
 import { choiceText, planSummary, planTable } from '../terminal/plan-table.js';
+import { bindingText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { endWithin, stopSignal } from '../terminal/stop-signal.js';
 import { VERSION } from '../version.js';
-import { bindingText } from './plan.js';
 
 /** Flags of the command. */
 export interface ServeOptions {

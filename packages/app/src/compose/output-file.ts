@@ -1,4 +1,4 @@
-/** A JSON file that a command was asked to write. Whether it can be written is found out before the work, not after it. */
+/** A file that a command was asked to write, mostly JSON. Whether it can be written is found out before the work, not after it. */
 import { constants } from 'node:fs';
 import { access, mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -7,9 +7,10 @@ import { AppError } from '@equipoise/core';
 /** A file that can be written, as far as one can know. */
 export interface OutputFile {
   write(document: unknown): Promise<void>;
+  writeText(text: string): Promise<void>;
 }
 
-/** Makes the folder of `path`; AppError STORE_FAILED when the file cannot be written, here and in `write`. */
+/** Makes the folder of `path`; AppError STORE_FAILED when the file cannot be written, here and in writing. */
 export async function outputFile(path: string): Promise<OutputFile> {
   const filePath = resolve(path);
   const attempt = async (action: () => Promise<unknown>): Promise<void> => {
@@ -28,7 +29,8 @@ export async function outputFile(path: string): Promise<OutputFile> {
     await access(dirname(filePath), constants.W_OK);
     if (await isFolder(filePath)) throw new Error('it is a folder');
   });
-  return { write: (document) => attempt(() => writeFile(filePath, `${JSON.stringify(document, null, 2)}\n`)) };
+  const writeText = (text: string) => attempt(() => writeFile(filePath, text));
+  return { writeText, write: (document) => writeText(`${JSON.stringify(document, null, 2)}\n`) };
 }
 
 const isFolder = (path: string): Promise<boolean> =>

@@ -43,6 +43,17 @@ export const port = numberWithin('a port from 1 to 65535, or 0 for any free one'
   whole: true,
 });
 
+const nodeSize = numberWithin('a number of cores', { least: 0.05 });
+
+/** Reads the cores of machines, such as `4,4,8`. */
+export function nodeCores(text: string): readonly number[] {
+  try {
+    return text.split(',').map(nodeSize);
+  } catch {
+    throw new InvalidArgumentError('Expected the cores of each machine, such as 4,4,8.');
+  }
+}
+
 const weight = numberWithin('a number, 0 or more', { least: 0 });
 
 /** Reads `accuracy,cost,batch`. */

@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PlanExplanation, PlanResult } from '@equipoise/core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { planned } from './plan.test-support.js';
+
+const folder = new TestFolder();
+const plan = (...flags: string[]) => planned(folder.path, ['pipeline.yaml'], '--arrival-rps', '10', ...flags);
+const path = (name: string) => join(folder.path, name);
+const written = (name: string) => readFileSync(path(name), 'utf8');
+
+/** Variant by stage of an answer. */
+function choiceOf(document: unknown): Readonly<Record<string, string | undefined>> {
+  const result = document as PlanResult;
+  const stages = result.kind === 'feasible' ? Object.entries(result.plan.stages) : [];
+  return Object.fromEntries(stages.map(([id, [part]]) => [id, part?.variantId]));
+}
+
+beforeAll(() => {
+  folder.write('pipeline.yaml', syntheticPipeline());
+  folder.write('other.yaml', syntheticPipeline({ name: 'other', latencyMs: 8 }));
+  folder.write(
+    'loading.yaml',
+    syntheticPipeline().replaceAll('- name: large', '- name: large\n          loadMs: 100000'),
+  );
+});
+
+afterAll(() => folder.remove());
+
+describe('plan --frontier', () => {
+  it('lists every best trade-off, by either name', async () => {
+    const short = await plan('--frontier', '--budget-cores', '2');
+    const long = await plan('--objective', 'frontier');
+    const { points } = long.document as { points: { plan: { verified: unknown } }[] };
+    expect(long.exitCode).toBe(0);
+    expect(Object.keys(long.document as object)).toEqual(['points']);
+    expect(points.map((point) => Object.keys(point))).toEqual([['pas', 'costPerHour', 'cpuCores', 'plan']]);
+    expect(points[0]).toMatchObject({
+      pas: 0.4,
+      costPerHour: 2,
+      cpuCores: 2,
+      plan: { verified: { conclusive: true } },
+    });
+    expect(short.document).toEqual(long.document);
+  });
+
+  it('shows people a plot and a table, and draws a picture', async () => {
+    const flags = ['--arrival-rps', '60', '--frontier', '--svg', 'f.svg'];
+    const shown = await equipoise(folder.path, 'plan', 'pipeline.yaml', ...flags);
+    expect(shown.exitCode).toBe(0);
+    expect(shown.stdout).toMatch(/^accuracy\n.*│/);
+    expect(shown.stdout.match(/●/g)).toHaveLength(2);
+    expect(shown.stdout).toMatch(/│ +0\.400 │ +3\.00 │ +3 │ .* │ detect=large classify=only │/);
+    expect(shown.stdout).toContain('2 plans, each more accurate than every cheaper one');
+    expect(shown.stdout).toContain('written to f.svg');
+    expect(written('f.svg')).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg".*synthetic at 60 rps.*<\/svg>$/s);
+  });
+
+  it('says why there is none', async () => {
+    expect(await plan('--frontier', '--slo-ms', '8', '--svg', path('none.svg'))).toMatchObject({
+      exitCode: 1,
+      document: { kind: 'infeasible', bindingConstraint: 'slo' },
+      text: expect.not.stringContaining('written'),
+    });
+  });
+});
+
+describe('plan --explain', () => {
+  it('adds the reasons to the answer', async () => {
+    const { document } = await plan('--explain', '--slo-ms', '25');
+    const { explanation, ...answer } = document as PlanResult & { explanation: PlanExplanation };
+    expect(answer).toMatchObject({ kind: 'feasible', objectiveValue: 0.25 });
+    expect(explanation).toMatchObject({
+      value: 0.25,
+      binding: { latency: 'detect', capacity: 'detect' },
+      oneMoreCore: { value: 0.25, changedStages: [] },
+      tenMoreMs: { value: 0.4, changedStages: ['detect'] },
+      stages: {
+        detect: { nextBetter: { variantId: 'large', verdict: { kind: 'impossible', bindingConstraint: 'slo' } } },
+        classify: { costFraction: 0.5 },
+      },
+    });
+  });
+
+  it('tells people', async () => {
+    const { text } = await plan('--explain', '--slo-ms', '25');
+    expect(text).toMatch(/│ one more core +│ +0\.250 │ +0 │ none +│/);
+    expect(text).toMatch(/│ 10 ms more SLO +│ +0\.400 │ +\+0\.150 │ detect +│/);
+    expect(text).toMatch(/latency is bound by .*detect.* \(\d+\.\d % of the SLO\)/);
+    expect(text).toMatch(/next better, .*large.*: no plan with it, the latency target is too tight/);
+    expect((await plan('--explain')).text).toMatch(
+      /next cheaper, .*small.*: the best plan with it has accuracy 0.250 instead of 0.400/,
+    );
+  });
+});
+
+describe('plan', () => {
+  it('plans several files one by one and says no when one has no plan', async () => {
+    const flags = ['--arrival-rps', '10', '--json'];
+    const both = await equipoise(folder.path, 'plan', 'pipeline.yaml', 'other.yaml', ...flags);
+    expect(both.exitCode).toBe(1);
+    expect(documentOf(both)).toMatchObject({
+      plans: [
+        { file: 'pipeline.yaml', kind: 'feasible' },
+        { file: 'other.yaml', kind: 'infeasible', bindingConstraint: 'slo' },
+      ],
+    });
+  });
+
+  it('reads back what it wrote as what runs, and weighs what it costs to change it', async () => {
+    const first = await plan('--slo-ms', '25', '--out', path('small.json'));
+    expect(JSON.parse(written('small.json'))).toEqual(first.document);
+    const loading = (...flags: string[]) =>
+      planned(folder.path, ['loading.yaml'], '--arrival-rps', '10', '--weights', '1,0.1,0', ...flags);
+    expect(choiceOf((await loading()).document)).toMatchObject({ detect: 'large' });
+    const kept = await loading('--running-plan', path('small.json'));
+    expect(choiceOf(kept.document)).toMatchObject({ detect: 'small' });
+  });
+
+  it('packs replicas on machines', async () => {
+    expect(await plan('--node-cores', '0.5,0.5')).toMatchObject({ document: { kind: 'infeasible' } });
+    expect(await plan('--node-cores', '1,1')).toMatchObject({ document: { kind: 'feasible' } });
+  });
+
+  it('lets a measured accuracy win', async () => {
+    const table = (detect: string, accuracy: number) => ({ variants: { detect }, accuracy });
+    folder.write('right.json', JSON.stringify({ combinations: [table('small', 0.9), table('large', 0.3)] }));
+    expect(await plan('--accuracy-table', path('right.json'))).toMatchObject({ document: { objectiveValue: 0.9 } });
+    folder.write('wrong.json', JSON.stringify({ combinations: [table('smal', 0.9)] }));
+    expect(await plan('--accuracy-table', path('wrong.json'))).toMatchObject({
+      exitCode: 1,
+      document: { error: { code: 'INVALID_PIPELINE' } },
+      text: expect.stringMatching(/wrong\.json does not fit the pipeline:\n.*did you mean small\?/),
+    });
+  });
+
+  it.each([
+    [['--svg', 'x.svg'], '--svg draws the frontier; add --frontier'],
+    [['--frontier', '--explain'], 'leave one of them out'],
+    [['--frontier', '--objective', 'min-cost'], '--objective min-cost asks for one'],
+    [['--frontier', '--policy', 'ipa'], 'leave out --policy ipa'],
+    [['--frontier', '--weights', '1,1,1'], '--weights belongs to the objective weights'],
+    [['--frontier', '--running-plan', 'x.json'], 'leave out --running-plan'],
+    [['--explain', '--policy', 'rim'], 'leave out --policy rim'],
+    [['--node-cores', '4,x'], 'Expected the cores of each machine, such as 4,4,8'],
+    [['--running-plan', 'none.json'], 'plan not found'],
+  ])('refuses %j', async (flags, message) => {
+    const ended = await plan(...flags);
+    expect(ended.exitCode).toBeGreaterThan(1);
+    expect(ended.text).toContain(message);
+  });
+
+  it('refuses to write several answers to one file', async () => {
+    const files = ['pipeline.yaml', 'other.yaml'];
+    expect(await planned(folder.path, files, '--arrival-rps', '10', '--out', path('x.json'))).toMatchObject({
+      exitCode: 2,
+      text: expect.stringContaining('--out belongs to one pipeline, but 2 files were given'),
+    });
+  });
+});

@@ -1,0 +1,153 @@
+/** The flags of `plan` as a question to the planner: what overrides the pipeline file, and which flags make no sense together. */
+import {
+  type AccuracyTable,
+  AppError,
+  type Estimator,
+  type NodeGroup,
+  type Objective,
+  type PipelineSpec,
+  type PlanningProblem,
+  type PolicyName,
+} from '@equipoise/core';
+import { loadAccuracyTable } from '@equipoise/pipeline-file';
+import { loadSpec, problemLines } from '../compose/load-spec.js';
+import { profilesFor } from '../compose/profiles-for.js';
+import { readRunningPlan } from '../compose/read-plan.js';
+import type { ObjectiveWeights } from '../terminal/flag-values.js';
+
+/** Flags of the command, as commander gives them. */
+export interface PlanOptions {
+  readonly arrivalRps: number;
+  readonly objective?: Objective['kind'] | 'frontier';
+  readonly frontier?: boolean;
+  readonly accuracyFloor?: number;
+  readonly weights?: ObjectiveWeights;
+  readonly sloMs?: number;
+  readonly budgetCores?: number;
+  readonly nodeCores?: readonly number[];
+  readonly accuracyTable?: string;
+  readonly runningPlan?: string;
+  readonly policy: PolicyName;
+  readonly estimator: Estimator;
+  readonly verify: boolean;
+  readonly explain?: boolean;
+  readonly svg?: string;
+  readonly out?: string;
+}
+
+/** A question about one file; `wantsFrontier` asks for all the best trade-offs instead of one plan. */
+export interface PlanQuestion {
+  readonly problem: PlanningProblem;
+  readonly wantsFrontier: boolean;
+}
+
+/** Whether the frontier is asked for, by either of its names. */
+export const wantsFrontier = ({ frontier, objective }: PlanOptions): boolean =>
+  frontier === true || objective === 'frontier';
+
+/** Reads file and flags. Throws AppError WRONG_USAGE for flags that contradict each other, and what reading the files throws. */
+export async function planQuestion(file: string, options: PlanOptions): Promise<PlanQuestion> {
+  const { runningPlan, accuracyTable } = options;
+  const ofFile = await loadSpec(file);
+  const table = accuracyTable === undefined ? undefined : await accuracyTableFor(accuracyTable, ofFile);
+  const spec = overridden({ ...ofFile, ...(table !== undefined && { accuracyTable: table }) }, options);
+  return {
+    problem: {
+      spec,
+      profiles: profilesFor(spec, file),
+      arrivalRps: options.arrivalRps,
+      estimator: options.estimator,
+      clock: { nowMs: () => performance.now() },
+      ...(runningPlan !== undefined && { runningPlan: await readRunningPlan(runningPlan, spec) }),
+    },
+    wantsFrontier: wantsFrontier(options),
+  };
+}
+
+/** Throws AppError WRONG_USAGE where flags make no sense together or not for several files. */
+export function checkFlags(files: readonly string[], options: PlanOptions): void {
+  const { policy, explain, svg, runningPlan, frontier, objective } = options;
+  const front = wantsFrontier(options);
+  if (frontier === true && objective !== undefined && objective !== 'frontier')
+    throw wrongUsage(`--frontier shows every trade-off, but --objective ${objective} asks for one; leave one out.`);
+  if (front && policy !== 'equipoise')
+    throw wrongUsage(`The frontier is found by the policy equipoise alone; leave out --policy ${policy}.`);
+  if (front && explain) throw wrongUsage('--explain explains one plan, the frontier has many; leave one of them out.');
+  if (front && runningPlan !== undefined)
+    throw wrongUsage('The frontier does not count the cost of switching; leave out --running-plan.');
+  if (explain && policy !== 'equipoise')
+    throw wrongUsage(`--explain solves as the policy equipoise does; leave out --policy ${policy}.`);
+  if (svg !== undefined && !front) throw wrongUsage('--svg draws the frontier; add --frontier.');
+  if (files.length > 1) checkForSeveral(files.length, options);
+}
+
+/** Flags that name a file speak of one pipeline. */
+function checkForSeveral(count: number, { svg, out, runningPlan, accuracyTable }: PlanOptions): void {
+  const flags = Object.entries({
+    '--svg': svg,
+    '--out': out,
+    '--running-plan': runningPlan,
+    '--accuracy-table': accuracyTable,
+  });
+  const [flag] = flags.find(([, value]) => value !== undefined) ?? [];
+  if (flag !== undefined)
+    throw wrongUsage(`${flag} belongs to one pipeline, but ${count} files were given; plan them one by one.`);
+}
+
+const wrongUsage = (message: string): AppError => new AppError('WRONG_USAGE', message);
+
+async function accuracyTableFor(path: string, { stages }: PipelineSpec): Promise<AccuracyTable> {
+  const read = await loadAccuracyTable(path, stages);
+  if (read.kind === 'valid') return read.table;
+  const message = `${path} does not fit the pipeline:\n${problemLines(path, read.problems).join('\n')}`;
+  throw new AppError('INVALID_PIPELINE', message, { details: { problems: read.problems } });
+}
+
+function overridden(spec: PipelineSpec, options: PlanOptions): PipelineSpec {
+  const { sloMs, budgetCores, nodeCores } = options;
+  return {
+    ...spec,
+    slo: { ...spec.slo, ...(sloMs !== undefined && { latencyMs: sloMs }) },
+    budget: { ...spec.budget, ...(budgetCores !== undefined && { cpuCores: budgetCores }) },
+    objective: objectiveOf(spec, options),
+    ...(nodeCores !== undefined && { nodes: nodeCores.map(nodeOfCores) }),
+  };
+}
+
+/** A machine that only its cores limit. */
+const nodeOfCores = (cpuCores: number): NodeGroup => ({
+  cpuCores,
+  memoryBytes: Number.MAX_SAFE_INTEGER,
+  gpus: Number.MAX_SAFE_INTEGER,
+  count: 1,
+});
+
+function objectiveOf(spec: PipelineSpec, options: PlanOptions): Objective {
+  const { accuracyFloor, weights } = options;
+  const kind = objectiveKind(spec, options);
+  if (accuracyFloor !== undefined && kind !== 'min-cost') throw unusedFlag('--accuracy-floor', 'min-cost', kind);
+  if (weights !== undefined && kind !== 'weights') throw unusedFlag('--weights', 'weights', kind);
+  if (kind === 'frontier') return { kind: 'max-accuracy' };
+  if (kind === 'min-cost' && accuracyFloor !== undefined) return { kind, accuracyFloor };
+  if (kind === 'weights' && weights !== undefined) return { kind, ...weights };
+  if (kind === 'max-accuracy') return { kind };
+  if (kind === spec.objective.kind) return spec.objective;
+  throw wrongUsage(
+    kind === 'min-cost'
+      ? 'min-cost needs an accuracy to keep: add --accuracy-floor, 0 to 1.'
+      : 'The weights objective needs --weights accuracy,cost,batch, for example --weights 2,1,1e-6.',
+  );
+}
+
+function objectiveKind(spec: PipelineSpec, options: PlanOptions): Objective['kind'] | 'frontier' {
+  if (wantsFrontier(options)) return 'frontier';
+  if (options.objective !== undefined) return options.objective;
+  if (options.weights !== undefined) return 'weights';
+  return options.accuracyFloor !== undefined ? 'min-cost' : spec.objective.kind;
+}
+
+function unusedFlag(flag: string, itsObjective: string, kind: string): AppError {
+  return wrongUsage(
+    `${flag} belongs to the objective ${itsObjective}, but ${kind} was asked for; leave one of them out.`,
+  );
+}

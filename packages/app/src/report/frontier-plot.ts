@@ -1,0 +1,35 @@
+/** The Pareto front of accuracy and cost as an SVG picture that stands alone. */
+import type { FrontierPoint } from '@equipoise/core';
+import { plotSvg } from './plot.js';
+
+/** What the picture says beside the points. */
+export interface FrontierCaption {
+  readonly pipeline: string;
+  readonly arrivalRps: number;
+  readonly latencyMs: number;
+  readonly percentile: number;
+}
+
+/** Draws accuracy against cost; points by rising cost, joined by the accuracy that the money buys. */
+export function frontierSvg(
+  points: readonly FrontierPoint[],
+  { pipeline, arrivalRps, latencyMs, percentile }: FrontierCaption,
+): Promise<string> {
+  const values = points.map(({ pas, costPerHour }) => ({ pas, costPerHour }));
+  return plotSvg({
+    width: 640,
+    height: 360,
+    background: 'white',
+    padding: 12,
+    title: { text: `${pipeline} at ${arrivalRps} rps, p${percentile} within ${latencyMs} ms`, anchor: 'start' },
+    data: { values },
+    encoding: {
+      x: { field: 'costPerHour', type: 'quantitative', title: 'cost per hour', scale: { zero: false } },
+      y: { field: 'pas', type: 'quantitative', title: 'accuracy of the pipeline', scale: { zero: false } },
+    },
+    layer: [
+      { mark: { type: 'line', interpolate: 'step-after', opacity: 0.5 } },
+      { mark: { type: 'point', filled: true, size: 60 } },
+    ],
+  });
+}

@@ -1,0 +1,106 @@
+/** Why a plan is what it is, as people read it: what more would give, which stage to look at, and why other variants lost. */
+import type {
+  ChangedOutcome,
+  Objective,
+  Plan,
+  PlanExplanation,
+  RejectedVariant,
+  StageExplanation,
+  StageId,
+} from '@equipoise/core';
+import pc from 'picocolors';
+import { fractionText, msText, percentText } from './plan-table.js';
+import { bindingText } from './plan-text.js';
+import { textTable } from './text-table.js';
+
+/** What was explained. */
+export interface Explained {
+  readonly explanation: PlanExplanation;
+  readonly plan: Plan;
+  readonly objective: Objective;
+}
+
+/** The whole explanation. */
+export function explanationText(explained: Explained): string {
+  return [
+    pc.bold('What more would give'),
+    changesTable(explained),
+    pc.bold('Stage by stage'),
+    stagesTable(explained.explanation),
+    bindingLine(explained.explanation),
+    '',
+    pc.bold('Why other variants lost'),
+    ...Object.entries(explained.explanation.stages).flatMap(([id, stage]) => rejectedLines(id, stage, explained)),
+    pc.dim(
+      'Each figure is a solve with this one thing changed, by the latency estimate under which the plan was found.',
+    ),
+  ].join('\n');
+}
+
+const right = (title: string) => ({ right: title });
+
+/** A value of the objective in its own unit. */
+function valueText(objective: Objective, value: number): string {
+  if (objective.kind === 'max-accuracy') return fractionText(value);
+  return objective.kind === 'min-cost' ? value.toFixed(2) : String(Number(value.toPrecision(5)));
+}
+
+const valueNames = { 'max-accuracy': 'accuracy', 'min-cost': 'cost per hour', weights: 'objective' } as const;
+
+function changesTable({ explanation, objective }: Explained): string {
+  const { oneMoreCore, tenMoreMs, tenPercentMoreLoad, value } = explanation;
+  const row = (change: string, outcome: ChangedOutcome) => {
+    if (outcome.value === undefined) return [change, 'no plan', '', ''];
+    const gain = outcome.value - value;
+    const sign = gain < 0 ? '−' : '+';
+    const changed = outcome.changedStages.join(', ') || 'none';
+    const gainText = Math.abs(gain) < 1e-9 ? '0' : `${sign}${valueText(objective, Math.abs(gain))}`;
+    return [change, valueText(objective, outcome.value), gainText, changed];
+  };
+  const rows = [
+    ...(oneMoreCore === undefined ? [] : [row('one more core', oneMoreCore)]),
+    row('10 ms more SLO', tenMoreMs),
+    row('10 % more load', tenPercentMoreLoad),
+  ];
+  return textTable(['change', right(valueNames[objective.kind]), right('difference'), 'stages that change'], rows);
+}
+
+function stagesTable({ stages }: PlanExplanation): string {
+  const rows = Object.entries(stages).map(([id, { latencyMs, sloFraction, costFraction, capacityRps }]) => [
+    id,
+    msText(latencyMs),
+    percentText(sloFraction),
+    percentText(costFraction),
+    `${capacityRps.toFixed(1)} rps`,
+  ]);
+  return textTable(['stage', ...['latency', 'of the SLO', 'of the cost', 'carries'].map(right)], rows);
+}
+
+function bindingLine({ binding, stages, holdsUntilRps }: PlanExplanation): string {
+  const of = (id: StageId): StageExplanation | undefined => stages[id];
+  const parts = [
+    `latency is bound by ${pc.bold(binding.latency)} (${percentText(of(binding.latency)?.sloFraction ?? 0)} of the SLO)`,
+    `cost by ${pc.bold(binding.cost)} (${percentText(of(binding.cost)?.costFraction ?? 0)})`,
+    `capacity by ${pc.bold(binding.capacity)} (${(of(binding.capacity)?.capacityRps ?? 0).toFixed(1)} rps)`,
+  ];
+  return `${parts.join(', ')}; this very plan holds until ${pc.bold(`${holdsUntilRps.toFixed(1)} rps`)}`;
+}
+
+function rejectedLines(id: string, { nextBetter, nextCheaper }: StageExplanation, explained: Explained): string[] {
+  const chosen = explained.plan.stages[id as StageId]?.[0]?.variantId ?? '';
+  const line = (kind: string, rejected: RejectedVariant | undefined) =>
+    `  ${kind}, ${rejected === undefined ? 'there is none' : `${pc.bold(rejected.variantId)}: ${verdictText(rejected, explained)}`}`;
+  return [`${id} runs ${pc.bold(chosen)}`, line('next better', nextBetter), line('next cheaper', nextCheaper)];
+}
+
+function verdictText({ verdict }: RejectedVariant, { explanation, plan, objective }: Explained): string {
+  if (verdict.kind === 'impossible') return `no plan with it, ${bindingText(verdict.bindingConstraint)}`;
+  const cost = plan.predicted.costPerHour;
+  if (verdict.kind === 'worse') {
+    const [now, then] = [explanation.value, verdict.value].map((value) => valueText(objective, value));
+    return `the best plan with it has ${valueNames[objective.kind]} ${then} instead of ${now}`;
+  }
+  return verdict.costPerHour > cost
+    ? `as good, but for ${verdict.costPerHour.toFixed(2)} per hour instead of ${cost.toFixed(2)}`
+    : 'no better';
+}

@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest';
+import { frontierPlot } from './plan-frontier.js';
+
+const rowsOf = (plot: string) => plot.split('\n').slice(1, 15);
+
+it('a front is dots at their cost and accuracy, joined by what the money buys', () => {
+  const plot = frontierPlot([
+    { costPerHour: 2, pas: 0.5 },
+    { costPerHour: 6, pas: 0.7 },
+    { costPerHour: 10, pas: 0.9 },
+  ]);
+  const rows = rowsOf(plot);
+  expect(rows[13]).toBe(` 0.500 │●${'·'.repeat(31)}`);
+  expect(rows[0]).toBe(` 0.900 │${' '.repeat(63)}●`);
+  expect(rows.filter((row) => row.includes('●'))).toHaveLength(3);
+  expect(plot.split('\n').at(-1)).toBe(`        2.00${' '.repeat(55)}10.00 cost per hour`);
+});
+
+it('a single plan stands in the middle', () => {
+  const plot = frontierPlot([{ costPerHour: 2, pas: 0.5 }]);
+  const at = rowsOf(plot).findIndex((row) => row.includes('●'));
+  expect(at).toBeGreaterThan(3);
+  expect(at).toBeLessThan(11);
+  expect(plot.split('\n').at(-1)).toBe('        2.00 cost per hour');
+});

@@ -1,0 +1,82 @@
+/** The Pareto front of accuracy and cost as people read it on a terminal: a plot and a table. */
+import type { Frontier } from '@equipoise/core';
+import pc from 'picocolors';
+import { choiceText, fractionText, msText } from './plan-table.js';
+import { textTable } from './text-table.js';
+
+/** Plot, table and what the front leaves out. */
+export function frontierText({ points, toleranceFraction }: Frontier): string {
+  const rows = points.map(({ pas, costPerHour, cpuCores, plan }) => [
+    fractionText(pas),
+    costPerHour.toFixed(2),
+    Number(cpuCores.toFixed(2)),
+    msText(plan.predicted.latencyMs),
+    plan.verified === undefined ? '–' : msText(plan.verified.latencyMs),
+    choiceText(plan),
+  ]);
+  const figures = ['accuracy', 'cost per hour', 'cores', 'estimated', 'simulated'].map((right) => ({ right }));
+  const count = points.length === 1 ? 'one plan' : `${points.length} plans`;
+  const thin =
+    toleranceFraction > 0 ? `; of plans closer than ${100 * toleranceFraction} % of accuracy one is shown` : '';
+  return [
+    frontierPlot(points.map(({ costPerHour, pas }) => ({ costPerHour, pas }))),
+    textTable([...figures, 'variants'], rows),
+    pc.dim(`${count}, each more accurate than every cheaper one${thin}`),
+  ].join('\n');
+}
+
+/** A point of the plot. */
+export interface CostAndAccuracy {
+  readonly costPerHour: number;
+  readonly pas: number;
+}
+
+const WIDTH = 64;
+const HEIGHT = 14;
+const GUTTER = 7;
+
+/** Where a value lies on an axis of `cells` cells from the least to the largest value; the middle where all are equal. */
+function axis(values: readonly number[], cells: number): (value: number) => number {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return (value) => Math.round(high > low ? ((value - low) / (high - low)) * (cells - 1) : (cells - 1) / 2);
+}
+
+/** Accuracy against cost: a dot per plan, and between them the accuracy that the money buys. Points by rising cost. */
+export function frontierPlot(points: readonly CostAndAccuracy[]): string {
+  const column = axis(
+    points.map(({ costPerHour }) => costPerHour),
+    WIDTH,
+  );
+  const row = axis(
+    points.map(({ pas }) => pas),
+    HEIGHT,
+  );
+  const cells = Array.from({ length: HEIGHT }, () => Array.from({ length: WIDTH }, () => ' '));
+  points.forEach(({ costPerHour, pas }, index) => {
+    const next = points[index + 1];
+    const line = cells[HEIGHT - 1 - row(pas)] ?? [];
+    const end = next === undefined ? column(costPerHour) : column(next.costPerHour);
+    for (let at = column(costPerHour) + 1; at < end; at++) line[at] = '·';
+  });
+  for (const { costPerHour, pas } of points) (cells[HEIGHT - 1 - row(pas)] ?? [])[column(costPerHour)] = '●';
+  return framed(
+    cells.map((line) => line.join('')),
+    points,
+  );
+}
+
+function framed(lines: readonly string[], points: readonly CostAndAccuracy[]): string {
+  const [first, last] = [points[0], points.at(-1)];
+  const label = (index: number): string => {
+    if (index === 0 && last !== undefined) return fractionText(last.pas);
+    return index === lines.length - 1 && first !== undefined && first !== last ? fractionText(first.pas) : '';
+  };
+  const [cheapest, dearest] = [first, last].map((point) => point?.costPerHour.toFixed(2) ?? '');
+  const ends = first === last ? cheapest : `${cheapest}${(dearest ?? '').padStart(WIDTH - (cheapest ?? '').length)}`;
+  return [
+    pc.dim('accuracy'),
+    ...lines.map((line, index) => `${label(index).padStart(GUTTER - 1)} ${pc.dim('│')}${line.trimEnd()}`),
+    `${' '.repeat(GUTTER)}${pc.dim(`└${'─'.repeat(WIDTH)}`)}`,
+    `${' '.repeat(GUTTER + 1)}${ends} ${pc.dim('cost per hour')}`,
+  ].join('\n');
+}

@@ -1,0 +1,23 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+
+const MODULE = new URL('../../dist/terminal/plan-progress.js', import.meta.url).href;
+
+/** What a process prints on stderr that computes without a pause for `ms`. */
+function toldBy(ms: number): string {
+  const script = `
+    const { PlanProgress } = await import(${JSON.stringify(MODULE)});
+    const progress = new PlanProgress('planning shelf');
+    progress.say('planning shelf, 3 plans simulated');
+    const end = performance.now() + ${ms};
+    while (performance.now() < end);
+    await progress.stop();`;
+  const cwd = fileURLToPath(new URL('.', import.meta.url));
+  return spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd, encoding: 'utf8' }).stderr;
+}
+
+it('long planning is told while it computes, short planning is not', () => {
+  expect(toldBy(2_600)).toMatch(/^planning shelf, 3 plans simulated, [23] s\n$/);
+  expect(toldBy(50)).toBe('');
+});

@@ -1,0 +1,80 @@
+import type { Certificate, Plan, PlanResult } from '@equipoise/core';
+import { describe, expect, it } from 'vitest';
+import { type PlanAsked, planText } from './plan-text.js';
+
+const plan: Plan = {
+  stages: {},
+  predicted: { latencyMs: 90, percentile: 99, pas: 0.8, capacityRps: 20, cpuCores: 1, costPerHour: 1 },
+};
+const certificate: Certificate = {
+  claim: 'surrogate',
+  theta: 0.7,
+  kappa: 1,
+  optimal: true,
+  gapFraction: 0,
+  upperBound: 0.9,
+  gapToBoundFraction: 0.1,
+  solver: 'label-setting',
+  elapsedMs: 1,
+  labels: 1,
+};
+const asked: PlanAsked = { arrivalRps: 10, policy: 'equipoise', estimator: 'distribution' };
+
+function told(over: { certificate?: Partial<Certificate>; plan?: Partial<Plan>; asked?: Partial<PlanAsked> }): string {
+  const result: PlanResult = {
+    kind: 'feasible',
+    plan: { ...plan, ...over.plan },
+    objectiveValue: 0.8,
+    certificate: { ...certificate, ...over.certificate },
+  };
+  return planText(result, { ...asked, ...over.asked });
+}
+
+describe('the text of a plan', () => {
+  it('says best only as far as it is proven', () => {
+    expect(told({})).toContain(
+      'proven best for its latency estimate; no plan that meets the SLO has an objective better than 0.9000',
+    );
+    const gap = { optimal: false, gapFraction: 0.021 };
+    expect(told({ certificate: gap })).toContain('\nwithin 2.10 % of the best for its latency estimate;');
+    expect(told({ certificate: { optimal: false, gapFraction: 1 } })).toContain(
+      '\nthe best found, not proven best for',
+    );
+    expect(told({ asked: { estimator: 'sum-of-tails' } })).toContain(
+      'proven best by the sum of tails, which knows no queue',
+    );
+  });
+
+  it('claims nothing beyond the rules of a baseline', () => {
+    const text = told({ asked: { policy: 'ipa' } });
+    expect(text).toContain('\nbest by the rules of ipa; other plans may be better');
+    expect(text).not.toMatch(/proven|no plan/);
+  });
+
+  it('says when the simulation disagrees', () => {
+    const verified = { latencyMs: 120, percentile: 99, sloAttainmentFraction: 0.9, conclusive: true, seeds: [1] };
+    expect(told({ plan: { verified } })).toContain('The simulation does not confirm');
+    expect(told({ plan: { verified: { ...verified, sloAttainmentFraction: 1 } } })).not.toContain('does not confirm');
+  });
+
+  it('names every fix, and whether it is proven that there is no plan', () => {
+    const result: PlanResult = {
+      kind: 'infeasible',
+      proven: false,
+      bindingConstraint: 'slo',
+      fixes: { slo: { latencyMs: 120 }, budget: { cpuCores: 3, gpus: 1 }, accuracyFloor: 0.71 },
+    };
+    expect(planText(result, asked)).toBe(
+      [
+        'No plan meets the SLO at 10 rps: the latency target is too tight. None was found; that there is none is not proven.',
+        'Any one of these would make it feasible:',
+        '  · an SLO of 120 ms or more',
+        '  · a budget of 3 cores, gpus 1',
+        '  · an accuracy floor of 0.710 or less',
+      ].join('\n'),
+    );
+    expect(planText({ ...result, proven: true }, { ...asked, policy: 'rim' })).toMatch(
+      /^No plan of rim meets the SLO at 10 rps: the latency target is too tight\.\n/,
+    );
+  });
+});

@@ -1,0 +1,98 @@
+/** The planner's answer as people read it: the plan with what is proven of it, or what stands in the way and what would help. */
+import {
+  type Certificate,
+  type Estimator,
+  type Plan,
+  type PlanResult,
+  type PolicyName,
+  showsSloMet,
+} from '@equipoise/core';
+import pc from 'picocolors';
+import { coresText, fractionText, msText, planSummary, planTable } from './plan-table.js';
+
+/** What was asked, as far as the answer's meaning depends on it. */
+export interface PlanAsked {
+  readonly arrivalRps: number;
+  readonly policy: PolicyName;
+  readonly estimator: Estimator;
+}
+
+type Feasible = Extract<PlanResult, { kind: 'feasible' }>;
+type Infeasible = Extract<PlanResult, { kind: 'infeasible' }>;
+
+/** The whole answer. */
+export function planText(result: PlanResult, asked: PlanAsked): string {
+  return result.kind === 'feasible' ? feasibleText(result, asked) : infeasibleText(result, asked);
+}
+
+function feasibleText({ plan, certificate }: Feasible, asked: PlanAsked): string {
+  const { verified } = plan;
+  const unconfirmed =
+    verified === undefined || showsSloMet(verified)
+      ? []
+      : [pc.yellow('The simulation does not confirm that this plan meets the SLO.')];
+  return [planTable(plan), planSummary(plan), ...unconfirmed, pc.dim(proofText(certificate, asked))].join('\n');
+}
+
+/** What is proven, and of what: only our own policy looks at every plan. */
+function proofText(certificate: Certificate, { policy, estimator }: PlanAsked): string {
+  if (policy !== 'equipoise') return `${degreeOf(certificate)} by the rules of ${policy}; other plans may be better`;
+  const ground =
+    estimator === 'sum-of-tails' ? 'by the sum of tails, which knows no queueing' : 'for its latency estimate';
+  const bound = `no plan that meets the SLO has an objective better than ${certificate.upperBound.toPrecision(4)}`;
+  return `${certificate.optimal ? 'proven ' : ''}${degreeOf(certificate)} ${ground}; ${bound}`;
+}
+
+function degreeOf({ optimal, gapFraction }: Certificate): string {
+  if (optimal) return 'best';
+  return gapFraction < 1 ? `within ${(100 * gapFraction).toFixed(2)} % of the best` : 'the best found, not proven best';
+}
+
+function infeasibleText(result: Infeasible, { arrivalRps, policy }: PlanAsked): string {
+  const { bindingConstraint, proven, bestEffort } = result;
+  const who = policy === 'equipoise' ? 'No plan' : `No plan of ${policy}`;
+  const found = proven ? '' : pc.dim(' None was found; that there is none is not proven.');
+  const fixes = fixesText(result);
+  return [
+    `${pc.red(who)} meets the SLO at ${arrivalRps} rps: ${pc.bold(bindingText(bindingConstraint))}.${found}`,
+    ...(fixes.length === 0 ? [adviceWithoutFix(bestEffort)] : ['Any one of these would make it feasible:']),
+    ...fixes.map((fix) => `  · ${fix}`),
+    ...(bestEffort === undefined ? [] : ['', 'Best effort:', planTable(bestEffort), planSummary(bestEffort)]),
+  ].join('\n');
+}
+
+/** What makes a problem infeasible, in words. */
+export function bindingText(binding: Infeasible['bindingConstraint']): string {
+  const texts = {
+    slo: 'the latency target is too tight',
+    budget: 'the budget is too small',
+    'accuracy-floor': 'the accuracy floor is too high',
+    capacity: 'the allowed replicas cannot carry the load',
+  } as const;
+  return texts[binding];
+}
+
+function fixesText({ fixes }: Infeasible): readonly string[] {
+  const { slo, budget, accuracyFloor } = fixes;
+  return [
+    ...(slo === undefined ? [] : [`an SLO of ${msText(slo.latencyMs)} or more`]),
+    ...(budget === undefined ? [] : [`a budget of ${budgetText(budget)}`]),
+    ...(accuracyFloor === undefined ? [] : [`an accuracy floor of ${fractionText(accuracyFloor)} or less`]),
+  ];
+}
+
+function budgetText({ cpuCores, memoryBytes, gpus, costPerHour }: NonNullable<Infeasible['fixes']['budget']>): string {
+  return [
+    coresText(cpuCores),
+    ...(memoryBytes === undefined ? [] : [`memoryBytes ${memoryBytes}`]),
+    ...(gpus === undefined ? [] : [`gpus ${gpus}`]),
+    ...(costPerHour === undefined ? [] : [`costPerHour ${costPerHour}`]),
+  ].join(', ');
+}
+
+function adviceWithoutFix(bestEffort: Plan | undefined): string {
+  const advice =
+    'No single bound helps: allow more replicas (bounds.replicas.max), more cores each, or faster variants';
+  if (bestEffort === undefined) return `${advice}.`;
+  return `${advice}; or plan for the ${bestEffort.predicted.capacityRps.toFixed(1)} rps that the plan below carries.`;
+}
