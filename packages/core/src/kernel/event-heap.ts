@@ -27,65 +27,61 @@ export class EventHeap {
   /** `rank` (0…15) orders events of the same instant. */
   push(atMs: number, event: number, rank = 0): void {
     if (this.#size === this.#atMs.length) this.#grow();
+    const keys = this.#atMs;
+    const order = this.#sequence;
     const sequence = rank * RANK + this.#pushed++;
     let hole = this.#size++;
     while (hole > 0) {
       const parent = (hole - 1) >> 2;
-      if (this.#before(parent, atMs, sequence)) break;
+      const parentAtMs = keys[parent] as number;
+      if (parentAtMs < atMs || (parentAtMs === atMs && (order[parent] as number) < sequence)) break;
       this.#move(parent, hole);
       hole = parent;
     }
-    this.#put(hole, { atMs, sequence, event });
+    keys[hole] = atMs;
+    order[hole] = sequence;
+    this.#event[hole] = event;
   }
 
   /** Takes the next event out; call only while `size` > 0. */
   pop(): number {
     const event = this.#event[0] as number;
     const last = --this.#size;
-    if (last > 0) this.#sink(last);
+    if (last > 0) this.#move(last, this.#holeFor(last));
     return event;
   }
 
-  /** Puts the entry at `last`, which is behind the end now, back in from the top. */
-  #sink(last: number): void {
-    const atMs = this.#atMs[last] as number;
-    const sequence = this.#sequence[last] as number;
+  /** Moves up what comes before the entry at `last`, from the top, and gives the place that is left for it. */
+  #holeFor(last: number): number {
+    const keys = this.#atMs;
+    const order = this.#sequence;
+    const atMs = keys[last] as number;
+    const sequence = order[last] as number;
     let hole = 0;
     for (;;) {
-      const first = 4 * hole + 1;
-      if (first >= last) break;
-      const child = this.#firstOf(first, Math.min(first + 4, last));
-      if (!this.#before(child, atMs, sequence)) break;
-      this.#move(child, hole);
-      hole = child;
+      let first = -1;
+      let firstAtMs = atMs;
+      let firstSequence = sequence;
+      const end = Math.min(4 * hole + 5, last);
+      for (let child = 4 * hole + 1; child < end; child++) {
+        const childAtMs = keys[child] as number;
+        if (childAtMs > firstAtMs) continue;
+        const childSequence = order[child] as number;
+        if (childAtMs === firstAtMs && childSequence > firstSequence) continue;
+        first = child;
+        firstAtMs = childAtMs;
+        firstSequence = childSequence;
+      }
+      if (first < 0) return hole;
+      this.#move(first, hole);
+      hole = first;
     }
-    this.#put(hole, { atMs, sequence, event: this.#event[last] as number });
-  }
-
-  /** The entry that comes first of those from `from` to before `to`. */
-  #firstOf(from: number, to: number): number {
-    let first = from;
-    for (let i = from + 1; i < to; i++) {
-      if (this.#before(i, this.#atMs[first] as number, this.#sequence[first] as number)) first = i;
-    }
-    return first;
-  }
-
-  #before(index: number, atMs: number, sequence: number): boolean {
-    const ownMs = this.#atMs[index] as number;
-    return ownMs < atMs || (ownMs === atMs && (this.#sequence[index] as number) < sequence);
   }
 
   #move(from: number, to: number): void {
     this.#atMs[to] = this.#atMs[from] as number;
     this.#sequence[to] = this.#sequence[from] as number;
     this.#event[to] = this.#event[from] as number;
-  }
-
-  #put(index: number, entry: { readonly atMs: number; readonly sequence: number; readonly event: number }): void {
-    this.#atMs[index] = entry.atMs;
-    this.#sequence[index] = entry.sequence;
-    this.#event[index] = entry.event;
   }
 
   #grow(): void {
