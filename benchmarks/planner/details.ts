@@ -63,7 +63,7 @@ function speedDetails({ optionTable, solves, frontiers, highs }: SpeedFigures): 
     timesRow('HiGHS (WASM, gap 0)', highs.whole),
     timesRow('HiGHS, dominated options gone before', highs.lean),
   ];
-  return `Milliseconds; ours are the fastest of three runs per instance. A solve starts from 1,400 options a stage and includes leaving out the dominated
+  return `Milliseconds, of each instance the median of three runs; beside HiGHS the runs of both sides take turns. A solve starts from 1,400 options a stage and includes leaving out the dominated
 ones and the second solve for the lowest cost at the best accuracy.
 
 | what | instances | median | p95 | worst |
