@@ -43,11 +43,10 @@ export interface ReadyInput<Payload> {
   readonly payload: Payload;
 }
 
-/** Where an output comes from; `shared` when the response holds it too. */
+/** Where an output comes from. */
 export interface WalkOrigin<Payload> {
   readonly stage: number;
   readonly scope: Scope<Payload> | undefined;
-  readonly shared: boolean;
 }
 
 /** What the walk makes happen. */
@@ -94,7 +93,7 @@ export class GraphWalk<Payload, Context> {
   }
 
   /** Adds the output of a stage to the response if it is part of it; true once the response is whole. */
-  answer(request: RequestState<Payload, Context>, from: Omit<WalkOrigin<Payload>, 'shared'>, output: Payload): boolean {
+  answer(request: RequestState<Payload, Context>, from: WalkOrigin<Payload>, output: Payload): boolean {
     const edge = this.#stages[from.stage]?.answer;
     if (edge !== undefined) this.#travel(request, edge, { scope: from.scope, payload: output });
     return request.missingOutputs === 0;
@@ -102,8 +101,8 @@ export class GraphWalk<Payload, Context> {
 
   /** Sends the output of a stage on; afterwards the response may be whole, for stages that are skipped do not answer. */
   leave(request: RequestState<Payload, Context>, from: WalkOrigin<Payload>, output: Payload): void {
-    const { outEdges } = this.#stages[from.stage] as ServingStage;
-    let isGiven = from.shared;
+    const { outEdges, answer } = this.#stages[from.stage] as ServingStage;
+    let isGiven = answer !== undefined;
     let hasBranched = false;
     for (let i = 0; i < outEdges.length; i++) {
       const edge = outEdges[i] as ServingEdge;

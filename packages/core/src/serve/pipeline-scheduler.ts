@@ -224,9 +224,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   #advanceItem(item: StageItem<Payload, Context>, stage: number, output: Payload): void {
     const { request, scope } = item;
     if (item.withdrawn || this.#walk.isNeedless(request, stage, scope)) return;
-    if (!this.#walk.answer(request, { stage, scope }, output)) {
-      const shared = this.#graph.stages[stage]?.answer !== undefined;
-      this.#walk.leave(request, { stage, scope, shared }, output);
+    if (!this.#walk.answer(request, item, output)) {
+      this.#walk.leave(request, item, output);
       if (request.missingOutputs > 0) return;
     }
     this.#end(request);
@@ -292,10 +291,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
    */
   #settle(): void {
     const attention = this.#attention;
+    const nowMs = this.#nowMs;
     while (attention.length > 0) {
       const first = attention.length === 1 ? 0 : mostUrgent(attention);
       const stage = attention[first] as StageScheduler<Payload, Context>;
-      if (stage.dispatchOne(this.#nowMs)) continue;
+      if (stage.dispatchOne(nowMs)) continue;
       stage.needsAttention = false;
       attention[first] = attention[attention.length - 1] as StageScheduler<Payload, Context>;
       attention.pop();

@@ -43,7 +43,6 @@ export class StageItem<Payload, Context> {
   readonly scope: Scope<Payload> | undefined;
   readonly payload: Payload;
   readonly enqueuedAtMs: number;
-  readonly deadlineAtMs: number;
   /** Order of enqueueing over the whole pipeline: the tie-break among equal deadlines. */
   readonly sequence: number;
   /** Set when it failed and its request goes on without it. */
@@ -55,8 +54,11 @@ export class StageItem<Payload, Context> {
     this.scope = place.scope;
     this.payload = place.payload;
     this.enqueuedAtMs = place.enqueuedAtMs;
-    this.deadlineAtMs = request.deadlineAtMs;
     this.sequence = place.sequence;
+  }
+
+  get deadlineAtMs(): number {
+    return this.request.deadlineAtMs;
   }
 }
 
