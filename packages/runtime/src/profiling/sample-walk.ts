@@ -32,6 +32,7 @@ export class SampleWalk {
         this.#waiting[stage]?.push({ request, scope, payload });
       },
       spare: () => {},
+      cannotAnswer: () => {},
     });
     samples.forEach((inputs, sequence) => {
       const arrival = { context: undefined, arrivedAtMs: 0, deadlineAtMs: Number.POSITIVE_INFINITY };
@@ -53,7 +54,7 @@ export class SampleWalk {
     items.forEach(({ request, scope }, index) => {
       const output = outputs[index] as TensorMap;
       this.#walk.answer(request, { stage, scope }, output);
-      this.#walk.leave(request, { stage, scope, shared: false }, output);
+      this.#walk.leave(request, { stage, scope }, output);
     });
   }
 
