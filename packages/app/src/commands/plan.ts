@@ -10,7 +10,7 @@ import {
   type PlanningProblem,
   type PlanResult,
   policies,
-  type VerifyPlan,
+  type VerifierAt,
 } from '@equipoise/core';
 import pc from 'picocolors';
 import { plannedHostCores } from '../compose/host-cores.js';
@@ -55,16 +55,12 @@ function together(answers: readonly FileAnswer[]): CommandResult {
 
 async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer> {
   const question = await planQuestion(file, options);
-  const { name } = question.problem.spec;
-  const progress = new PlanProgress(`planning ${name}`);
-  let simulated = 0;
-  const verify = verifierOf(question.problem, options, () => {
-    simulated++;
-    progress.say(`planning ${name}, ${simulated} ${simulated === 1 ? 'plan' : 'plans'} simulated`);
-  });
+  const { problem } = question;
+  const progress = new PlanProgress(`planning ${problem.spec.name}`);
+  const verifierAt = options.verify ? countedVerifiers(problem, progress) : undefined;
   try {
-    if (!question.wantsFrontier) return { file, question, result: planned(question.problem, options, verify) };
-    const front = frontier(question.problem, verify);
+    if (!question.wantsFrontier) return { file, question, result: planned(problem, options, verifierAt) };
+    const front = frontier(problem, verifierAt?.(problem.arrivalRps));
     if (front.kind !== 'frontier') return { file, question, result: answered(front, options) };
     const result = { json: { points: front.points }, text: frontierText(front), answerIsNo: false };
     return { file, question, result, frontier: front };
@@ -73,25 +69,25 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
   }
 }
 
-function verifierOf(
-  { spec, profiles, arrivalRps }: PlanningProblem,
-  options: PlanOptions,
-  onVerify: () => void,
-): VerifyPlan | undefined {
-  if (!options.verify) return undefined;
-  const verify = verifierFor(spec, profiles, { arrivalRps, hostCores: plannedHostCores(spec) });
-  return (candidate, slo) => {
-    onVerify();
-    return verify(candidate, slo);
+/** Verifiers by arrival rate that tell how many plans they were asked for. */
+function countedVerifiers({ spec, profiles }: PlanningProblem, progress: PlanProgress): VerifierAt {
+  let simulated = 0;
+  return (arrivalRps) => {
+    const verify = verifierFor(spec, profiles, { arrivalRps, hostCores: plannedHostCores(spec) });
+    return (candidate, slo) => {
+      simulated++;
+      progress.say(`planning ${spec.name}, ${simulated} ${simulated === 1 ? 'plan' : 'plans'} simulated`);
+      return verify(candidate, slo);
+    };
   };
 }
 
-function planned(problem: PlanningProblem, options: PlanOptions, verify: VerifyPlan | undefined): CommandResult {
+function planned(problem: PlanningProblem, options: PlanOptions, verifierAt: VerifierAt | undefined): CommandResult {
   const policy = options.policy === 'equipoise' ? optimize : policies[options.policy];
-  const result = policy(problem, verify);
+  const result = policy(problem, verifierAt?.(problem.arrivalRps));
   const answer = answered(result, options);
   if (!options.explain || result.kind === 'infeasible') return answer;
-  const explanation = explainPlan(problem, result);
+  const explanation = explainPlan(problem, result, verifierAt);
   const { plan: chosen } = result;
   const reasons = explanationText({ explanation, plan: chosen, objective: problem.spec.objective });
   return { ...answer, json: { ...result, explanation }, text: `${answer.text}\n\n${reasons}` };

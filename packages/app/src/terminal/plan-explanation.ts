@@ -32,7 +32,7 @@ export function explanationText(explained: Explained): string {
     pc.bold('Why other variants lost'),
     ...Object.entries(explained.explanation.stages).flatMap(([id, stage]) => rejectedLines(id, stage, explained)),
     pc.dim(
-      'Each figure is a solve with this one thing changed, by the latency estimate under which the plan was found.',
+      'Each change is planned anew; other variants are held fast in a solve by the latency estimate that found the plan.',
     ),
   ].join('\n');
 }

@@ -3,7 +3,7 @@ import type { StageId } from '../model/ids.js';
 import { explainPlan } from './explain.js';
 import { optimize } from './optimize.js';
 import { problemOf, testPipeline, testStage } from './planning.test-support.js';
-import type { PlanningProblem } from './planning-problem.js';
+import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 
 const detect = testStage('detect', [
   { name: 'small', accuracy: 0.7, fixedMs: 2, perItemMs: 4 },
@@ -62,6 +62,28 @@ describe('explanation', () => {
     expect(sum).toBeGreaterThan(0);
     expect(sum).toBeLessThanOrEqual(1);
     expect(stages.reduce((total, stage) => total + stage.costFraction, 0)).toBeCloseTo(1, 12);
+  });
+
+  it('judges the changes and the rate as the plan was judged', () => {
+    const verifierAt = (arrivalRps: number): VerifyPlan => {
+      return (plan, slo) => ({
+        latencyMs: 1,
+        percentile: slo.percentile,
+        sloAttainmentFraction: plan.predicted.capacityRps > 1.5 * arrivalRps ? 1 : 0.5,
+        conclusive: true,
+        seeds: [1],
+      });
+    };
+    const result = optimize(problem, verifierAt(60));
+    if (result.kind === 'infeasible') throw new Error('a plan holds');
+    const told = explainPlan(problem, result, verifierAt);
+    const { capacityRps } = result.plan.predicted;
+    expect(told.holdsUntilRps).toBeLessThan(capacityRps / 1.5);
+    expect(told.holdsUntilRps).toBeGreaterThan((capacityRps / 1.5) * 0.98);
+    const more = optimize({ ...problem, budget: { cpuCores: 6 } }, verifierAt(60));
+    expect(told.oneMoreCore?.value).toBe(more.kind === 'feasible' ? more.objectiveValue : undefined);
+    const busier = optimize({ ...problem, arrivalRps: 66 }, verifierAt(66));
+    expect(told.tenPercentMoreLoad.value).toBe(busier.kind === 'feasible' ? busier.objectiveValue : undefined);
   });
 
   it('names the stages to look at first', () => {

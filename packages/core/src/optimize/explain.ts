@@ -1,19 +1,21 @@
 /**
- * Why a plan is what it is, every statement found by solving the surrogate under which the plan was found with one thing changed: a core more,
- * ten milliseconds more, a tenth more load; or one stage held to the next better or the next cheaper variant.
+ * Why a plan is what it is, every statement found by solving with one thing changed. A core more, ten milliseconds more, a tenth more load:
+ * planned anew and judged as the plan was. One stage held to the next better or the next cheaper variant: solved under the surrogate with
+ * which the plan was found.
  */
 
 import { variantAccuracy } from '../estimate/pas.js';
 import { stageLoads } from '../estimate/stage-load.js';
 import type { StageId, VariantId } from '../model/ids.js';
-import type { BindingConstraint, Plan, PlanResult, StagePlan } from '../model/plan.js';
+import { type BindingConstraint, type Plan, type PlanResult, type StagePlan, showsSloMet } from '../model/plan.js';
 import { capacityRps } from '../profile/service-curve.js';
 import { exactTimes, optionTimes } from './options/option-times.js';
 import type { StageOption } from './options/stage-option.js';
-import type { PlanningProblem } from './planning-problem.js';
+import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 import { costOf, isBetter, objectiveValue } from './problem/objective-value.js';
 import { graphLatencyMs } from './problem/planning-graph.js';
 import { type PlanningSetting, planningSetting } from './problem/planning-setting.js';
+import { searchSetting } from './search/search-plan.js';
 import { type LatencyFactors, optionLatencyMs, type SurrogateOption } from './surrogate/surrogate.js';
 import { SurrogateSolver } from './surrogate/surrogate-solver.js';
 
@@ -62,7 +64,7 @@ export interface PlanExplanation {
   readonly oneMoreCore?: ChangedOutcome;
   readonly tenMoreMs: ChangedOutcome;
   readonly tenPercentMoreLoad: ChangedOutcome;
-  /** Highest arrival rate at which this very plan keeps the surrogate's SLO. */
+  /** Highest arrival rate found at which this very plan keeps the SLO: to 1 % by simulation, or else of the surrogate. */
   readonly holdsUntilRps: number;
   readonly stages: Readonly<Record<StageId, StageExplanation>>;
 }
@@ -72,6 +74,7 @@ type FeasibleResult = PlanResult & { readonly kind: 'feasible' };
 const LOAD_STEP = 1.1;
 const SLO_STEP_MS = 10;
 const BISECTIONS = 30;
+const RATE_PRECISION = 0.01;
 
 /** Whether an option is what a stage of a plan says. */
 const runs = (part: StagePlan, o: StageOption): boolean =>
@@ -107,8 +110,10 @@ class Explainer {
   readonly #setting: PlanningSetting;
   readonly #factors: LatencyFactors;
   readonly #result: FeasibleResult;
+  readonly #verifierAt: VerifierAt | undefined;
 
-  constructor(problem: PlanningProblem, result: FeasibleResult) {
+  constructor(problem: PlanningProblem, result: FeasibleResult, verifierAt: VerifierAt | undefined) {
+    this.#verifierAt = verifierAt;
     this.#problem = problem;
     this.#setting = planningSetting(problem);
     this.#factors = { theta: result.certificate.theta, kappa: result.certificate.kappa };
@@ -135,27 +140,33 @@ class Explainer {
 
   #changed(problem: PlanningProblem): ChangedOutcome {
     const setting = planningSetting(problem);
-    const { choice } = new SurrogateSolver(setting).solve(this.#factors);
-    if (choice === undefined) return { changedStages: [] };
+    const outcome = searchSetting(setting, this.#verifierAt?.(problem.arrivalRps));
+    if (outcome.kind === 'none') return { changedStages: [] };
+    const { choice, value } = outcome.found;
     const changedStages = setting.spec.stages.flatMap(({ id }, s) => {
       const [part] = this.#result.plan.stages[id] ?? [];
       return part !== undefined && runs(part, (choice[s] as SurrogateOption).option) ? [] : [id];
     });
-    return { value: objectiveValue(setting.objective, setting.accuracy, choice), changedStages };
+    return { value, changedStages };
   }
 
   /** Bisects the rate between the planned one and the plan's capacity. */
   #holdsUntilRps(): number {
-    const chosen = optionsOf(this.#setting, this.#result.plan);
     const capacity = this.#result.plan.predicted.capacityRps;
-    if (chosen === undefined) return this.#problem.arrivalRps;
     let [low, high] = [Math.min(this.#problem.arrivalRps, capacity), capacity];
-    for (let i = 0; i < BISECTIONS && high - low > 1e-3 * high; i++) {
+    for (let i = 0; i < BISECTIONS && high - low > RATE_PRECISION * high; i++) {
       const middle = (low + high) / 2;
-      if (this.#latencyAt(chosen, middle) <= this.#setting.sloMs) low = middle;
+      if (this.#holdsAt(middle)) low = middle;
       else high = middle;
     }
     return low;
+  }
+
+  #holdsAt(arrivalRps: number): boolean {
+    const { spec, sloMs } = this.#setting;
+    if (this.#verifierAt !== undefined) return showsSloMet(this.#verifierAt(arrivalRps)(this.#result.plan, spec.slo));
+    const chosen = optionsOf(this.#setting, this.#result.plan);
+    return chosen !== undefined && this.#latencyAt(chosen, arrivalRps) <= sloMs;
   }
 
   #latencyAt(chosen: readonly StageOption[], arrivalRps: number): number {
@@ -252,6 +263,12 @@ class Explainer {
   }
 }
 
-/** Explains a plan of `optimize` for the same problem. */
-export const explainPlan = (problem: PlanningProblem, result: FeasibleResult): PlanExplanation =>
-  new Explainer(problem, result).explain();
+/** Verification at an arrival rate. */
+export type VerifierAt = (arrivalRps: number) => VerifyPlan;
+
+/** Explains a plan of `optimize` for the same problem, by simulation where the plan was verified. */
+export const explainPlan = (
+  problem: PlanningProblem,
+  result: FeasibleResult,
+  verifierAt?: VerifierAt,
+): PlanExplanation => new Explainer(problem, result, verifierAt).explain();
