@@ -1,0 +1,45 @@
+/** Times the simulator in processes of their own (`speed-run.ts`), several times each, and grows one case to 10^8 requests. */
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { speedCases } from './speed-cases.js';
+import type { SpeedFigures } from './speed-run.js';
+
+/** A pipeline's name in `speedCases`. */
+export type SpeedCaseName = keyof typeof speedCases;
+
+/** Runs of one pipeline with about `requests` requests. */
+export interface SpeedRuns {
+  readonly name: SpeedCaseName;
+  readonly requests: number;
+  readonly runs: readonly SpeedFigures[];
+}
+
+const RUN = fileURLToPath(new URL('speed-run.ts', import.meta.url));
+
+function timed(name: SpeedCaseName, requests: number): SpeedFigures {
+  const flags = ['--import', 'tsx', '--expose-gc', RUN, name, String(requests)];
+  const figures: SpeedFigures = JSON.parse(execFileSync(process.execPath, flags, { encoding: 'utf8' }));
+  process.stderr.write(`${name} ${requests}: ${(figures.itemsPerSecond / 1e6).toFixed(2)} million items/s\n`);
+  return figures;
+}
+
+/** The pipelines of the bars, 5 runs each, in turns, so that what else the machine does falls on all of them. */
+export function measureSpeed(): readonly SpeedRuns[] {
+  const plan = (['batches', 'singles', 'fanOut'] as const).map((name) => ({ name, requests: 2e6 }));
+  const rounds = Array.from({ length: 5 }, () => plan.map(({ name, requests }) => timed(name, requests)));
+  return plan.map((each, i) => ({ ...each, runs: rounds.map((round) => round[i] as SpeedFigures) }));
+}
+
+/** From 10^6 to 10^8 requests of one pipeline. */
+export function measureGrowth(): readonly SpeedRuns[] {
+  const repeats = [
+    [1e6, 5],
+    [1e7, 3],
+    [1e8, 1],
+  ] as const;
+  return repeats.map(([requests, times]) => ({
+    name: 'batches',
+    requests,
+    runs: Array.from({ length: times }, () => timed('batches', requests)),
+  }));
+}
