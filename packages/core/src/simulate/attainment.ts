@@ -1,10 +1,12 @@
 /**
- * How large a part of the requests meets the SLO, with the interval that says how sure that is.
+ * How large a part of the requests meets the SLO, and whether a sample of this size shows it.
  *
- * Requests that follow each other share their queue, so the interval is by batch means: the counted time is cut into equal spans, and the
- * part that each attains counts as one independent draw (Law, Simulation Modeling and Analysis, §9.5.3), with Student's t for the few
- * there are. A tail is rare and comes in clusters, so few misses may look more certain than they are: the interval is never narrower than
- * Wilson's for independent requests.
+ * Requests that follow each other share their queue, so late ones come in clusters and a sample is worth fewer independent requests than it
+ * has. How many, batch means tell: the counted time is cut into equal spans, and where the late ones of a span vary D times as much as those
+ * of independent requests would, N requests are worth N ÷ D (Law, Simulation Modeling and Analysis, §9.5.3). A lucky sample shows few misses
+ * and for that reason little clustering; so D is also taken of the slowest tenth, which every sample has plenty of and which comes in the same
+ * busy times, and once more over spans of twice the length, in case they are short against a busy time. The interval is Wilson's, which stays
+ * true for rare events, with Student's t for the number of spans.
  */
 
 /** The counted time: from `fromMs` in `spans` parts of `spanMs`, by instant of arrival; later arrivals belong to the last part. */
@@ -23,6 +25,10 @@ export interface AttainmentVerdict {
 
 /** Normal quantile of a two-sided 99 % interval. */
 const Z_99 = 2.5758;
+/** Part of the requests that is not slow. */
+const NOT_SLOW = 0.9;
+/** Fewer spans than this are not joined in pairs. */
+const FEWEST_PAIRS = 5;
 
 /** Two-sided 99 % quantile of Student's t by its expansion around the normal one (Abramowitz and Stegun 26.7.5); from 4 degrees on at most 1.3 % low. */
 function t99(degrees: number): number {
@@ -38,55 +44,79 @@ export class AttainmentSample {
   readonly #time: CountedTime;
   readonly #sloLatencyMs: number;
   readonly #latenciesMs: number[] = [];
-  readonly #within: Float64Array;
-  readonly #counts: Float64Array;
+  /** The span of each. */
+  readonly #spans: number[] = [];
 
   constructor(time: CountedTime, sloLatencyMs: number) {
     this.#time = time;
     this.#sloLatencyMs = sloLatencyMs;
-    this.#within = new Float64Array(time.spans);
-    this.#counts = new Float64Array(time.spans);
   }
 
   add(arrivedAtMs: number, latencyMs: number): void {
     const { fromMs, spanMs, spans } = this.#time;
     if (arrivedAtMs < fromMs) return;
-    const span = Math.min(spans - 1, Math.floor((arrivedAtMs - fromMs) / spanMs));
-    this.#counts[span] = (this.#counts[span] ?? 0) + 1;
-    if (latencyMs <= this.#sloLatencyMs) this.#within[span] = (this.#within[span] ?? 0) + 1;
+    this.#spans.push(Math.min(spans - 1, Math.floor((arrivedAtMs - fromMs) / spanMs)));
     this.#latenciesMs.push(latencyMs);
   }
 
   /** The verdict on whether `fraction` (0…1) is attained; an empty sample attains everything and shows nothing. */
   verdict(fraction: number): AttainmentVerdict {
-    const latencies = Float64Array.from(this.#latenciesMs).sort();
-    const count = latencies.length;
+    const sorted = Float64Array.from(this.#latenciesMs).sort();
+    const count = sorted.length;
     if (count === 0) return { latencyMs: 0, sloAttainmentFraction: 1, conclusive: false };
-    const rank = Math.min(count - 1, Math.max(0, Math.ceil(fraction * count) - 1));
-    const attained = this.#within.reduce((sum, within) => sum + within, 0) / count;
-    const { low, high } = wilson(attained, count);
-    const halfWidth = this.#halfWidth(attained);
+    const quantile = (of: number) => sorted[Math.min(count - 1, Math.max(0, Math.ceil(of * count) - 1))] as number;
+    const late = this.#over(this.#sloLatencyMs);
+    const slow = this.#over(quantile(NOT_SLOW));
+    const dispersion = Math.max(1, late.dispersion, slow.dispersion, slow.pairedDispersion);
+    const attained = 1 - late.fraction;
+    const { low, high } = wilson(attained, count / dispersion, t99(this.#time.spans - 1));
     return {
-      latencyMs: latencies[rank] ?? 0,
+      latencyMs: quantile(fraction),
       sloAttainmentFraction: attained,
-      conclusive: Math.min(low, attained - halfWidth) > fraction || Math.max(high, attained + halfWidth) < fraction,
+      conclusive: low > fraction || high < fraction,
     };
   }
 
-  /** Half of the width of the interval by batch means, weighted by how many requests arrived in each span. */
-  #halfWidth(attained: number): number {
-    const total = this.#latenciesMs.length;
-    const used = this.#counts.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0);
-    if (used < 2) return 1;
-    let squares = 0;
-    for (const [span, count] of this.#counts.entries()) squares += ((this.#within[span] ?? 0) - attained * count) ** 2;
-    return (t99(used - 1) * Math.sqrt((squares * used) / (used - 1))) / total;
+  /** The requests slower than a limit: their part, and how much more their number varies from span to span than if they were independent. */
+  #over(limitMs: number) {
+    const { spans } = this.#time;
+    const over = new Float64Array(spans);
+    const all = new Float64Array(spans);
+    for (const [i, span] of this.#spans.entries()) {
+      all[span] = (all[span] as number) + 1;
+      if ((this.#latenciesMs[i] as number) > limitMs) over[span] = (over[span] as number) + 1;
+    }
+    const total = over.reduce((sum, count) => sum + count, 0);
+    const fraction = total / this.#latenciesMs.length;
+    const dispersion = dispersionOf({ over, all, fraction });
+    const paired = spans >= 2 * FEWEST_PAIRS;
+    const pairedDispersion = paired ? dispersionOf({ over: inPairs(over), all: inPairs(all), fraction }) : 0;
+    return { fraction, dispersion, pairedDispersion };
   }
 }
 
-function wilson(fraction: number, count: number): { readonly low: number; readonly high: number } {
-  const weight = Z_99 ** 2 / count;
+interface SpanCounts {
+  readonly over: Float64Array;
+  readonly all: Float64Array;
+  readonly fraction: number;
+}
+
+/** Variance of the counts over that of as many independent requests; 0 where there are none to count. */
+function dispersionOf({ over, all, fraction }: SpanCounts): number {
+  const independent = (all.reduce((sum, count) => sum + count, 0) / all.length) * fraction * (1 - fraction);
+  const squares = over.reduce((sum, count, span) => sum + (count - fraction * (all[span] as number)) ** 2, 0);
+  return independent > 0 && all.length > 1 ? squares / (all.length - 1) / independent : 0;
+}
+
+/** Neighbouring spans joined; one that is left over at the end is left out. */
+function inPairs(counts: Float64Array): Float64Array {
+  const pairs = Math.floor(counts.length / 2);
+  return Float64Array.from({ length: pairs }, (_, i) => (counts[2 * i] as number) + (counts[2 * i + 1] as number));
+}
+
+function wilson(fraction: number, count: number, z: number): { readonly low: number; readonly high: number } {
+  const weight = z ** 2 / count;
   const center = (fraction + weight / 2) / (1 + weight);
-  const half = (Z_99 / (1 + weight)) * Math.sqrt((fraction * (1 - fraction)) / count + weight / (4 * count));
+  const half = (z / (1 + weight)) * Math.sqrt((fraction * (1 - fraction)) / count + weight / (4 * count));
   return { low: center - half, high: center + half };
 }

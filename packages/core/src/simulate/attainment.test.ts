@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { SeededRng } from '../kernel/rng.js';
+import { AttainmentSample } from './attainment.js';
+
+const SLO_MS = 100;
+const REQUESTS = 20_000;
+
+/** A sample of one request per ms in 20 spans; `isLate` says which of them miss. */
+function sampleOf(isLate: (request: number) => boolean, requests = REQUESTS): AttainmentSample {
+  const sample = new AttainmentSample({ fromMs: 0, spanMs: requests / 20, spans: 20 }, SLO_MS);
+  for (let request = 0; request < requests; request++) sample.add(request, isLate(request) ? 200 : 50 + (request % 40));
+  return sample;
+}
+
+const independent = (missFraction: number, seed = 1) => {
+  const rng = new SeededRng(seed);
+  return () => rng.next() < missFraction;
+};
+
+/** The same number of misses in clusters of `size`. */
+const clustered = (missFraction: number, size: number) => {
+  const rng = new SeededRng(1);
+  let left = 0;
+  return () => {
+    if (left === 0 && rng.next() < missFraction / size) left = size;
+    left -= left > 0 ? 1 : 0;
+    return left > 0;
+  };
+};
+
+describe('AttainmentSample', () => {
+  it('counts what arrived in the counted time, over arrivals', () => {
+    const sample = new AttainmentSample({ fromMs: 10, spanMs: 10, spans: 2 }, SLO_MS);
+    sample.add(9, 500);
+    for (const latencyMs of [50, 100, 101, Number.POSITIVE_INFINITY]) sample.add(12, latencyMs);
+    expect(sample.verdict(0.5)).toMatchObject({ latencyMs: 100, sloAttainmentFraction: 0.5, conclusive: false });
+  });
+
+  it('is conclusive where the interval clears the asked fraction, on both sides', () => {
+    expect(sampleOf(independent(0.005)).verdict(0.99).conclusive).toBe(true);
+    expect(sampleOf(independent(0.02)).verdict(0.99).conclusive).toBe(true);
+    expect(sampleOf(independent(0.01)).verdict(0.99).conclusive).toBe(false);
+  });
+
+  it('takes misses that come in clusters for fewer than they are', () => {
+    expect(sampleOf(independent(0.006)).verdict(0.99).conclusive).toBe(true);
+    const { sloAttainmentFraction, conclusive } = sampleOf(clustered(0.006, 100)).verdict(0.99);
+    expect(sloAttainmentFraction).toBeGreaterThan(0.99);
+    expect(conclusive).toBe(false);
+  });
+
+  it('takes a lucky sample without misses for what its slow tenth is worth', () => {
+    const sample = (slowInARow: number) => {
+      const of = new AttainmentSample({ fromMs: 0, spanMs: REQUESTS / 20, spans: 20 }, SLO_MS);
+      const rng = new SeededRng(5);
+      for (let i = 0, slow = 0; i < REQUESTS; i++) {
+        if (slow === 0 && rng.next() < 0.1 / slowInARow) slow = slowInARow;
+        of.add(i, slow > 0 ? 90 : 50);
+        slow = Math.max(0, slow - 1);
+      }
+      return of.verdict(0.99);
+    };
+    expect(sample(1)).toMatchObject({ sloAttainmentFraction: 1, conclusive: true });
+    expect(sample(1000)).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
+  });
+
+  it('does not take few requests for proof: 99.9 % needs some thousands', () => {
+    expect(sampleOf(() => false, 1000).verdict(0.999).conclusive).toBe(false);
+    expect(sampleOf(() => false, REQUESTS).verdict(0.999).conclusive).toBe(true);
+    expect(new AttainmentSample({ fromMs: 0, spanMs: 1, spans: 20 }, SLO_MS).verdict(0.99).conclusive).toBe(false);
+  });
+});

@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import type { ExpectedLoad } from '../model/expected-load.js';
+import type { Plan } from '../model/plan.js';
+import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
+import type { ServiceCurves } from '../profile/curves-of.js';
+import { requireCurves } from '../profile/curves-of.js';
+import { verifiersOf } from './plan-verifier.js';
+
+const spec = {
+  ...chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 10, p99Ms: 15 }] }),
+  slo: { latencyMs: 50, percentile: 99 },
+};
+const plans = [1, 2, 3].map((replicas) => planOf(spec, { maxBatchSize: 1, replicas }));
+const loads: readonly ExpectedLoad[] = [
+  { arrivalRps: 30 },
+  { arrivalRps: 60 },
+  { arrivalRps: 60, burstiness: { sloMs: 50, dispersionAtSlo: 2, dispersionAt10s: 4 } },
+  { arrivalRps: 60, backlog: { requests: 50, graceMs: 12_000 } },
+];
+
+/** A verifier that counts how many batches it has simulated. */
+function verifier({ remembered = 64, workStageRequests = 4_000 } = {}) {
+  const plain = requireCurves(spec, []);
+  let batches = 0;
+  const curves: ServiceCurves = {
+    ...plain,
+    curve: (...of) => {
+      const curve = plain.curve(...of);
+      if (curve === undefined) return undefined;
+      const law: typeof curve.law = (size) => {
+        batches += 1;
+        return curve.law(size);
+      };
+      return { ...curve, law };
+    },
+  };
+  const verifierAt = verifiersOf({ spec, curves, hostCores: 8, seed: 1, workStageRequests, remembered });
+  const ask = ([load, plan]: readonly [ExpectedLoad, Plan], slo = spec.slo) => verifierAt(load)(plan, slo);
+  return { ask, simulated: () => batches };
+}
+
+const questions = loads.flatMap((load) => plans.map((plan) => [load, plan] as const));
+
+describe('verifiersOf', () => {
+  it('answers the same in any order, remembered or not', () => {
+    const inOrder = verifier();
+    const answers = questions.map((question) => inOrder.ask(question));
+    const backwards = verifier({ remembered: 1 });
+    expect(
+      questions
+        .toReversed()
+        .map((question) => backwards.ask(question))
+        .toReversed(),
+    ).toEqual(answers);
+    expect(questions.map((question) => inOrder.ask(question))).toEqual(answers);
+  });
+
+  it('simulates a question once while it remembers it, across loads that come back', () => {
+    const { ask, simulated } = verifier();
+    for (const question of questions) ask(question);
+    const once = simulated();
+    for (const question of questions) ask(question);
+    expect(simulated()).toBe(once);
+    ask([{ arrivalRps: 61 }, plans[0] as Plan]);
+    expect(simulated()).toBeGreaterThan(once);
+  });
+
+  it('forgets the oldest question first and keeps no more than it may', () => {
+    const { ask, simulated } = verifier({ remembered: 2 });
+    const [first, second, third] = questions as [(typeof questions)[0], (typeof questions)[0], (typeof questions)[0]];
+    for (const question of [first, second, third, second, third]) ask(question);
+    const before = simulated();
+    ask(second);
+    ask(third);
+    expect(simulated()).toBe(before);
+    ask(first);
+    expect(simulated()).toBeGreaterThan(before);
+  });
+
+  it('asks of the load and the SLO alone which random numbers to draw', () => {
+    const { ask } = verifier();
+    const seeds = questions.map((question) => ask(question).seeds[0]);
+    expect(new Set(seeds).size).toBe(loads.length);
+    expect(seeds[0]).toBe(seeds[1]);
+  });
+
+  it('tells apart what a simulation tells apart: batch wait, variant, cores, SLO', () => {
+    const { ask, simulated } = verifier();
+    const [plan] = plans as [Plan];
+    const waiting = {
+      ...plan,
+      stages: Object.fromEntries(Object.entries(plan.stages).map(([id, [of]]) => [id, [{ ...of, maxBatchWaitMs: 5 }]])),
+    } as Plan;
+    ask([{ arrivalRps: 30 }, plan]);
+    const before = simulated();
+    ask([{ arrivalRps: 30 }, { ...plan, predicted: { ...plan.predicted, pas: 0.5 } }]);
+    expect(simulated()).toBe(before);
+    ask([{ arrivalRps: 30 }, waiting]);
+    expect(simulated()).toBeGreaterThan(before);
+  });
+
+  it('gives an inconclusive verdict four times the work, once', () => {
+    const { ask, simulated } = verifier({ workStageRequests: 2_000 });
+    const [plan] = plans as [Plan];
+    expect(ask([{ arrivalRps: 20 }, plan])).toMatchObject({ conclusive: true });
+    const decided = simulated();
+    const busy = { arrivalRps: 80 };
+    const { latencyMs } = ask([busy, plan], { latencyMs: 1e6, percentile: 99 });
+    const before = simulated();
+    expect(ask([busy, plan], { latencyMs, percentile: 99 })).toMatchObject({ conclusive: false });
+    expect((simulated() - before) / decided).toBeCloseTo(1 + 4, 0);
+  });
+});

@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { SeededRng } from '../kernel/rng.js';
+import type { ExpectedLoad } from '../model/expected-load.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import { showsSloMet } from '../model/plan.js';
+import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
+import { requireCurves } from '../profile/curves-of.js';
+import { poissonArrivals } from './arrivals/poisson.js';
+import { simulatePlan } from './simulate-plan.js';
+import { verifyPlan } from './verify-plan.js';
+
+/** One stage that serves up to 100 rps per replica, one by one. */
+const spec = chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 10 }] });
+
+function verified(
+  load: ExpectedLoad,
+  {
+    sloMs = 60,
+    replicas = 1,
+    work = 20_000,
+    of = spec,
+  }: Partial<{ sloMs: number; replicas: number; work: number; of: PipelineSpec }> = {},
+) {
+  const asked = { ...of, slo: { latencyMs: sloMs, percentile: 99 } };
+  const setup = {
+    ...load,
+    spec: asked,
+    curves: requireCurves(of, []),
+    hostCores: 64,
+    seed: 1,
+    workStageRequests: work,
+  };
+  return verifyPlan(setup, planOf(asked, { maxBatchSize: 1, replicas }));
+}
+
+describe('verifyPlan', () => {
+  it('finds a plan worse the burstier its load is', () => {
+    const burstiness = (at: number) => ({ sloMs: 60, dispersionAtSlo: at, dispersionAt10s: at });
+    const calm = verified({ arrivalRps: 50 });
+    const bursty = verified({ arrivalRps: 50, burstiness: burstiness(3) });
+    const burstier = verified({ arrivalRps: 50, burstiness: burstiness(8) });
+    expect(showsSloMet(calm)).toBe(true);
+    expect(bursty.latencyMs).toBeGreaterThan(1.5 * calm.latencyMs);
+    expect(burstier.latencyMs).toBeGreaterThan(1.5 * bursty.latencyMs);
+    expect(showsSloMet(burstier)).toBe(false);
+  });
+
+  it('lets requests arrive as an envelope admits them: the burst of a second waits in line', () => {
+    const envelope = [
+      { windowS: 1, arrivals: 150 },
+      { windowS: 5, arrivals: 200 },
+      { windowS: 20, arrivals: 800 },
+    ];
+    const tight = verified({ arrivalRps: 40, envelope }, { sloMs: 1_400 });
+    expect(tight.latencyMs).toBeCloseTo(1_500, -2);
+    expect(showsSloMet(tight)).toBe(false);
+    expect(showsSloMet(verified({ arrivalRps: 40, envelope }, { sloMs: 2_600 }))).toBe(true);
+  });
+
+  it('counts an envelope also where the work does not suffice for whole periods', () => {
+    const envelope = [
+      { windowS: 1, arrivals: 90 },
+      { windowS: 20, arrivals: 1_200 },
+    ];
+    const verdict = verified({ arrivalRps: 60, envelope }, { sloMs: 2_600, work: 2_000 });
+    expect(verdict.sloAttainmentFraction).toBe(1);
+  });
+
+  it('starts from the backlog, and holds a plan to its SLO once its grace is over', () => {
+    const backlog = { requests: 400, graceMs: 12_000 };
+    expect(showsSloMet(verified({ arrivalRps: 50 }))).toBe(true);
+    // 400 waiting requests are gone after 400 × 10 ms ÷ (1 − 0.5) = 8 s.
+    expect(showsSloMet(verified({ arrivalRps: 50, backlog }))).toBe(true);
+    expect(showsSloMet(verified({ arrivalRps: 50, backlog: { ...backlog, graceMs: 1_000 } }))).toBe(false);
+    expect(showsSloMet(verified({ arrivalRps: 50, backlog: { ...backlog, requests: 4_000 } }))).toBe(false);
+    expect(showsSloMet(verified({ arrivalRps: 50, backlog: { ...backlog, requests: 4_000 } }, { replicas: 8 }))).toBe(
+      true,
+    );
+  });
+
+  it('never works more than its budget, however overloaded the plan is', () => {
+    const chain = chainSpec({
+      a: [{ cpuCores: 1, batchSize: 1, meanMs: 10 }],
+      b: [{ cpuCores: 1, batchSize: 1, meanMs: 10 }],
+    });
+    let items = 0;
+    const counting = requireCurves(chain, []);
+    const curves: typeof counting = {
+      ...counting,
+      curve: (...of) => {
+        const curve = counting.curve(...of);
+        if (curve === undefined) return undefined;
+        const law: typeof curve.law = (size) => {
+          items += size;
+          return curve.law(size);
+        };
+        return { ...curve, law };
+      },
+    };
+    const verdict = verifyPlan(
+      { arrivalRps: 10_000, spec: chain, curves, hostCores: 64, seed: 1, workStageRequests: 20_000 },
+      planOf(chain, { maxBatchSize: 1, replicas: 1 }),
+    );
+    expect(verdict).toMatchObject({ conclusive: true });
+    expect(verdict.sloAttainmentFraction).toBeLessThan(0.1);
+    expect(items).toBeGreaterThan(18_000);
+    expect(items).toBeLessThan(22_000);
+  });
+});
+
+describe('simulatePlan with a backlog', () => {
+  it('has that many requests at the sources at the beginning', () => {
+    const latencies: number[] = [];
+    const { tally } = simulatePlan({
+      ...{ spec, curves: requireCurves(spec, []), plan: planOf(spec, { maxBatchSize: 1, replicas: 1 }) },
+      ...{ rng: new SeededRng(1), hostCores: 64, drops: false, backlogRequests: 5 },
+      arrivals: poissonArrivals(0, 0, new SeededRng(1)),
+      onEnd: ({ latencyMs }) => latencies.push(latencyMs ?? 0),
+    });
+    expect(tally.arrived).toBe(5);
+    expect(latencies).toEqual([10, 20, 30, 40, 50]);
+  });
+});
