@@ -81,3 +81,21 @@ describe('baselines of the literature', () => {
     expect(result.certificate).toMatchObject({ theta: 1, kappa: 1, optimal: true });
   });
 });
+
+describe('verified', () => {
+  const verdict = { latencyMs: 1, percentile: 99, sloAttainmentFraction: 1, conclusive: true, seeds: [1] };
+  const planned = (result: PlanResult) => (result.kind === 'feasible' ? result.plan : result.bestEffort);
+
+  it.each(Object.entries(policies))(
+    'is on every plan of %s, feasible or best effort, and only if asked for',
+    (_, policy) => {
+      const small = { ...spec, budget: { cpuCores: 40 } };
+      for (const arrivalRps of [5, 10_000]) {
+        const problem = problemOf(small, arrivalRps);
+        expect(planned(policy(problem, () => verdict))?.verified, `at ${arrivalRps} rps`).toEqual(verdict);
+        expect(planned(policy(problem))?.stages).toBeDefined();
+        expect(planned(policy(problem))?.verified).toBeUndefined();
+      }
+    },
+  );
+});

@@ -69,12 +69,16 @@ function bindingByRelaxation(problem: PlanningProblem): BindingConstraint {
   return relaxationBound({ ...problem, slo: unhurried }) === undefined ? 'capacity' : 'slo';
 }
 
+function verdictOn(plan: Plan | undefined, { slo }: PipelineSpec, verify: VerifyPlan | undefined): Plan | undefined {
+  return plan === undefined || verify === undefined ? plan : { ...plan, verified: verify(plan, slo) };
+}
+
 /** The infeasible answer; `fastest` is the plan of least latency within budget and floor, if there is any. */
 export function infeasibleResult(problem: PlanningProblem, fastest: Plan | undefined, verify?: VerifyPlan): PlanResult {
   const spec = specOf(problem);
   const fixes = [sloFix(spec, fastest), budgetFix(problem, spec, verify), floorFix(problem, spec, verify)];
   const helping = fixes.filter((fix): fix is Fix => fix !== undefined).sort((a, b) => a.excess - b.excess);
-  const bestEffort = fastest ?? largestCapacityPlan(problem);
+  const bestEffort = fastest ?? verdictOn(largestCapacityPlan(problem), spec, verify);
   return {
     kind: 'infeasible',
     proven: relaxationBound(problem) === undefined,
