@@ -17,10 +17,15 @@ export const jsonShapes: Readonly<Record<string, string>> = {
   machine,
   variants: [{
     stageId, variantId, loadMs,
-    points: [{cpuCores, batchSize, meanMs, p50Ms, p95Ms, p99Ms, throughputRps, memoryBytes}]
+    points: [{cpuCores, batchSize, FIGURES, memoryBytes?, busyNeighbours, idle?: {FIGURES}}],
+    skipped: [{cpuCores, batchSize, kind: "over-slo", "dominated", "failed" or "no-such-cores", reason}],
+    fits: [{cpuCores, batchSizes, fittedMs, raisedFraction, leaveOneOutFraction?}],
+    depth: "quick" or "full", measuredAtEpochMs, identity
   }],
   notMeasured: [{stageId, variantId, reason}]
-}`,
+}
+where FIGURES are
+meanMs, p50Ms, p95Ms, p99Ms, throughputRps, batches, meanUncertaintyFraction, p99IntervalMs?: [low, high], endedBy: "sure" or "time-cap"`,
   evaluate: `{
   combinations: [{variants: {STAGE: VARIANT}, accuracy, confidence95: [low, high], samples, measured}],
   leftOut?: {combinations, reason}
@@ -46,10 +51,11 @@ or, for the frontier,
 {points: [{pas, costPerHour, cpuCores, plan: PLAN}]}
 or, for several files,
 {plans: [{file, …one of these}]}
+with evidence: {scaledProfiles: [{stageId, variantId, factor, measuredOn}]} beside it where --profile-scale was used,
 where PLAN is
 ${PLAN}
 CHANGED is
-{value?, changedStages: [STAGE]}, without a value where no plan is left,
+{value?, costPerHour?, changedStages: [STAGE]}, with changedStages alone where no plan is left,
 and LOST is
 {
   variantId,
@@ -64,6 +70,7 @@ predicted.latencyMs is null in the best effort for a load above the capacity: it
   decisions, elapsedMs
 }
 where latencies are those of completed requests, attainment and pasGoodput are over arrivals, and only elapsedMs differs from run to run`,
+  experiment: '{cells: [{pipeline, load, policy, seed, …as simulate}]}',
   load: `{
   sent, ok, dropped, failed, latencyMs: {mean, p50, p95, p99, p999, max}, offeredRps, achievedRps,
   byStatus: {STATUS: count}

@@ -74,7 +74,7 @@ describe('plan --explain', () => {
     expect(explanation).toMatchObject({
       value: 0.25,
       binding: { latency: 'detect', capacity: 'detect' },
-      oneMoreCore: { value: 0.25, changedStages: [] },
+      oneMoreCore: { value: 0.25, costPerHour: 2, changedStages: [] },
       tenMoreMs: { value: 0.4, changedStages: ['detect'] },
       stages: {
         detect: { nextBetter: { variantId: 'large', verdict: { kind: 'impossible', bindingConstraint: 'slo' } } },
@@ -85,8 +85,8 @@ describe('plan --explain', () => {
 
   it('tells people', async () => {
     const { text } = await plan('--explain', '--slo-ms', '25');
-    expect(text).toMatch(/│ one more core +│ +0\.250 │ +0 │ none +│/);
-    expect(text).toMatch(/│ 10 ms more SLO +│ +0\.400 │ +\+0\.150 │ detect +│/);
+    expect(text).toMatch(/│ one more core +│ +0\.250 │ +0 │ +2\.00 │ none +│/);
+    expect(text).toMatch(/│ 10 ms more SLO +│ +0\.400 │ +\+0\.150 │ +\d\.00 │ detect +│/);
     expect(text).toMatch(/latency is bound by .*detect.* \(\d+\.\d % of the SLO\)/);
     expect(text).toMatch(/next better, .*large.*: no plan with it, the latency target is too tight/);
     expect((await plan('--explain')).text).toMatch(

@@ -50,19 +50,23 @@ const valueNames = { 'max-accuracy': 'accuracy', 'min-cost': 'cost per hour', we
 function changesTable({ explanation, objective }: Explained): string {
   const { oneMoreCore, tenMoreMs, tenPercentMoreLoad, value } = explanation;
   const row = (change: string, outcome: ChangedOutcome) => {
-    if (outcome.value === undefined) return [change, 'no plan', '', ''];
+    if (outcome.value === undefined) return [change, 'no plan', '', '', ''];
     const gain = outcome.value - value;
     const sign = gain < 0 ? '−' : '+';
     const changed = outcome.changedStages.join(', ') || 'none';
     const gainText = Math.abs(gain) < 1e-9 ? '0' : `${sign}${valueText(objective, Math.abs(gain))}`;
-    return [change, valueText(objective, outcome.value), gainText, changed];
+    const cost = outcome.costPerHour?.toFixed(2) ?? '';
+    return [change, valueText(objective, outcome.value), gainText, cost, changed];
   };
   const rows = [
     ...(oneMoreCore === undefined ? [] : [row('one more core', oneMoreCore)]),
     row('10 ms more SLO', tenMoreMs),
     row('10 % more load', tenPercentMoreLoad),
   ];
-  return textTable(['change', right(valueNames[objective.kind]), right('difference'), 'stages that change'], rows);
+  return textTable(
+    ['change', right(valueNames[objective.kind]), right('difference'), right('at cost'), 'stages that change'],
+    rows,
+  );
 }
 
 function stagesTable({ stages }: PlanExplanation): string {

@@ -19,9 +19,10 @@ import { searchSetting } from './search/search-plan.js';
 import { type LatencyFactors, optionLatencyMs, type SurrogateOption } from './surrogate/surrogate.js';
 import { SurrogateSolver } from './surrogate/surrogate-solver.js';
 
-/** What becomes of the objective when something is changed; `value` is missing where no plan is left. */
+/** What becomes of objective and cost when something is changed; both are missing where no plan is left. */
 export interface ChangedOutcome {
   readonly value?: number;
+  readonly costPerHour?: number;
   /** Stages that would run differently. */
   readonly changedStages: readonly StageId[];
 }
@@ -75,6 +76,7 @@ const LOAD_STEP = 1.1;
 const SLO_STEP_MS = 10;
 const BISECTIONS = 30;
 const RATE_PRECISION = 0.01;
+const COST_ROUNDING = 1e-9;
 
 /** Whether an option is what a stage of a plan says. */
 const runs = (part: StagePlan, o: StageOption): boolean =>
@@ -130,12 +132,22 @@ class Explainer {
       binding: bindingOf(stages),
       ...(cpuCores === undefined
         ? {}
-        : { oneMoreCore: this.#changed({ ...this.#problem, budget: { ...budget, cpuCores: cpuCores + 1 } }) }),
-      tenMoreMs: this.#changed({ ...this.#problem, slo: moreTime }),
+        : { oneMoreCore: this.#relaxed({ ...this.#problem, budget: { ...budget, cpuCores: cpuCores + 1 } }) }),
+      tenMoreMs: this.#relaxed({ ...this.#problem, slo: moreTime }),
       tenPercentMoreLoad: this.#changed({ ...this.#problem, arrivalRps: this.#problem.arrivalRps * LOAD_STEP }),
       holdsUntilRps: this.#holdsUntilRps(),
       stages,
     };
+  }
+
+  /** What a looser bound gives; the plan stays where another one is neither better nor cheaper. */
+  #relaxed(problem: PlanningProblem): ChangedOutcome {
+    const { objectiveValue: value, plan } = this.#result;
+    const { costPerHour } = plan.predicted;
+    const outcome = this.#changed(problem);
+    const gains = outcome.value !== undefined && isBetter(this.#setting.objective, outcome.value, value);
+    const saves = (outcome.costPerHour ?? Number.POSITIVE_INFINITY) < costPerHour * (1 - COST_ROUNDING);
+    return gains || saves ? outcome : { value, costPerHour, changedStages: [] };
   }
 
   #changed(problem: PlanningProblem): ChangedOutcome {
@@ -147,7 +159,7 @@ class Explainer {
       const [part] = this.#result.plan.stages[id] ?? [];
       return part !== undefined && runs(part, (choice[s] as SurrogateOption).option) ? [] : [id];
     });
-    return { value, changedStages };
+    return { value, changedStages, costPerHour: outcome.found.plan.predicted.costPerHour };
   }
 
   /** Bisects the rate between the planned one and the plan's capacity. */
