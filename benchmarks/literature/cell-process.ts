@@ -1,0 +1,40 @@
+/** A process of its own for cells: takes one at a time, keeps what it has verified, and answers with figures. */
+import { readFileSync } from 'node:fs';
+import type { LoadSpec, PolicyName } from '@equipoise/core';
+import { parseLoadFile } from '@equipoise/runtime';
+import { CellBench, type CellFigures } from './paired-runs.js';
+import { literaturePipeline } from './pipelines.js';
+
+/** The name of a cell. */
+export interface CellName {
+  readonly pipeline: string;
+  readonly load: string;
+  readonly policy: PolicyName;
+}
+
+/** What comes back. */
+export interface CellAnswer {
+  readonly figures: CellFigures;
+  readonly elapsedMs: number;
+}
+
+/** The published loads have the same statistics as these and are not shipped. */
+function shippedLoad(name: string): LoadSpec {
+  const file = new URL(`../../packages/app/loads/${name}.csv`, import.meta.url);
+  return { kind: 'trace', arrivalsPerSecond: parseLoadFile(readFileSync(file, 'utf8'), name), spread: 'poisson' };
+}
+
+const benches = new Map<string, CellBench>();
+
+function benchOf(pipeline: string): CellBench {
+  const directory = process.env['EQUIPOISE_REFERENCE_DIR'] ?? '';
+  const bench = benches.get(pipeline) ?? new CellBench(literaturePipeline(directory, pipeline).spec);
+  benches.set(pipeline, bench);
+  return bench;
+}
+
+process.on('message', ({ pipeline, load, policy }: CellName) => {
+  const startedAtMs = performance.now();
+  const figures = benchOf(pipeline).cell({ load, loadSpec: shippedLoad(load), policy });
+  process.send?.({ figures, elapsedMs: performance.now() - startedAtMs } satisfies CellAnswer);
+});

@@ -1,0 +1,183 @@
+/**
+ * One cell: a pipeline under a load with one policy, and beside it the same planner of ours in the same loop with what that policy used.
+ * At every tick `max-accuracy` gets the cores of the plan that the policy had decided on by that tick as its budget, and `min-cost` its
+ * PAS as the floor. Arrivals, forecaster, tick, load times, surge and data plane are the same; the plans are the only difference.
+ */
+import {
+  arrivalRng,
+  arrivalsOf,
+  type ControlContext,
+  controlPolicies,
+  firstPlan,
+  forecasters,
+  type LoadSpec,
+  type PipelineSpec,
+  type Plan,
+  type PlanningTarget,
+  type PolicyName,
+  requireCurves,
+  simulateControl,
+  simulationReport,
+  verifiersOf,
+} from '@equipoise/core';
+import { grid } from './grid.js';
+import { dominated, type PlannedInterval } from './optimal-plans.js';
+import { withPins } from './pipelines.js';
+
+/** A run in figures; PAS ×100. */
+export interface RunFigures {
+  readonly attainmentFraction: number;
+  readonly pasPercent: number;
+  readonly cpuCores: number;
+  readonly p99Ms: number;
+  readonly droppedFraction: number;
+  readonly changes: number;
+}
+
+/** The runs of one seed: the policy, and ours with its budget and with its PAS as floor. */
+export interface PairedRuns {
+  readonly seed: number;
+  readonly policy: RunFigures;
+  readonly maxAccuracy?: RunFigures;
+  readonly minCost?: RunFigures;
+}
+
+/** What was decided at a tick: the forecast, the cores and the PAS (×100) of the plan in force from then on. */
+export interface TickRow {
+  readonly atS: number;
+  readonly upperRps: number;
+  readonly cpuCores: number;
+  readonly pasPercent: number;
+}
+
+/** A cell in figures. */
+export interface CellFigures {
+  readonly pipeline: string;
+  readonly load: string;
+  readonly policy: PolicyName;
+  readonly runs: readonly PairedRuns[];
+  /** Of the measured intervals of all seeds, those in which no plan that holds is better than the policy's. */
+  readonly optimalIntervalsFraction: number;
+  /** Ticks of the first seed: of the policy, of ours with its budget, and of ours with its PAS. */
+  readonly ticks: readonly (readonly TickRow[])[];
+}
+
+interface OneRun {
+  readonly figures: RunFigures;
+  readonly ticks: readonly TickRow[];
+  readonly intervals: readonly PlannedInterval[];
+}
+
+interface SeedRuns {
+  readonly runs: PairedRuns;
+  /** The policy's, then ours. */
+  readonly all: readonly OneRun[];
+}
+
+const REMEMBERED = 200_000;
+
+/** What all runs of a pipeline in this process share: verdicts by rate and plan. */
+export class CellBench {
+  readonly #spec: PipelineSpec;
+  readonly #curves: ReturnType<typeof requireCurves>;
+  readonly #verifierAt: ControlContext['verifierAt'];
+  /** One context for all runs of ours, so that a plan made once is remembered. */
+  readonly #ours: ControlContext;
+  #targetAt: (atMs: number) => PlanningTarget = () => ({});
+
+  constructor(spec: PipelineSpec) {
+    this.#spec = spec;
+    this.#curves = requireCurves(spec, []);
+    const hostCores = Number.POSITIVE_INFINITY;
+    this.#verifierAt = verifiersOf({ spec, curves: this.#curves, hostCores, seed: 1, remembered: REMEMBERED });
+    this.#ours = { ...this.#contextOf(spec, 'equipoise'), targetAt: (atMs) => this.#targetAt(atMs) };
+  }
+
+  /** Runs a cell over all seeds of the grid. */
+  cell(of: { readonly load: string; readonly loadSpec: LoadSpec; readonly policy: PolicyName }): CellFigures {
+    const { load, loadSpec, policy } = of;
+    const pins = grid.pipelines[this.#spec.name]?.pins[policy];
+    const theirs = this.#contextOf(withPins(this.#spec, pins), policy);
+    const seeds = grid.seeds.map((seed) => this.#paired(theirs, loadSpec, seed));
+    const intervals = policy === 'equipoise' ? [] : seeds.flatMap(({ all }) => all[0]?.intervals ?? []);
+    const better = dominated({ spec: this.#spec, curves: this.#curves, verifierAt: this.#verifierAt }, intervals);
+    return {
+      ...{ pipeline: this.#spec.name, load, policy },
+      runs: seeds.map(({ runs }) => runs),
+      optimalIntervalsFraction: optimalFraction(intervals, better),
+      ticks: seeds[0]?.all.map(({ ticks }) => ticks) ?? [],
+    };
+  }
+
+  #paired(context: ControlContext, load: LoadSpec, seed: number): SeedRuns {
+    const theirs = this.#run(context, load, seed);
+    if (context.policy === controlPolicies.equipoise) return { runs: { seed, policy: theirs.figures }, all: [theirs] };
+    const planAt = (atMs: number): Plan => {
+      const interval = theirs.intervals.findLast((each) => each.atMs <= atMs) ?? theirs.intervals[0];
+      if (interval === undefined) throw new Error('a run without any interval');
+      return interval.plan;
+    };
+    const ours = (targetAt: (atMs: number) => PlanningTarget): OneRun => {
+      this.#targetAt = targetAt;
+      return this.#run(this.#ours, load, seed);
+    };
+    const maxAccuracy = ours((atMs) => ({
+      budget: { cpuCores: planAt(atMs).predicted.cpuCores },
+      objective: { kind: 'max-accuracy' },
+    }));
+    const minCost = ours((atMs) => ({
+      objective: { kind: 'min-cost', accuracyFloor: planAt(atMs).predicted.pas - 1e-9 },
+    }));
+    const figures = { maxAccuracy: maxAccuracy.figures, minCost: minCost.figures };
+    return { runs: { seed, policy: theirs.figures, ...figures }, all: [theirs, maxAccuracy, minCost] };
+  }
+
+  #contextOf(spec: PipelineSpec, policy: PolicyName): ControlContext {
+    return {
+      ...{ spec, profiles: [], curves: this.#curves, verifierAt: this.#verifierAt },
+      policy: controlPolicies[policy],
+      forecaster: forecasters[grid.forecaster],
+    };
+  }
+
+  #run(context: ControlContext, load: LoadSpec, seed: number): OneRun {
+    const first = firstPlan(context, load, seed);
+    const run = simulateControl({
+      ...{ context, seed, firstPlan: first },
+      arrivals: arrivalsOf(load, arrivalRng(seed)),
+      hostCores: Number.POSITIVE_INFINITY,
+      measureFromMs: grid.excludeFirstS * 1000,
+    });
+    const report = simulationReport(context.spec, run);
+    const dropped = report.requests - report.completed;
+    let plan = first;
+    const decided = run.decisions.map(({ atMs, decision }) => {
+      if (decision.kind === 'apply') plan = decision.plan;
+      const { forecast, load = { arrivalRps: forecast.upperRps } } = decision.evidence;
+      return { atMs, plan, forecast, load };
+    });
+    const figures: RunFigures = {
+      attainmentFraction: report.sloAttainmentFraction,
+      pasPercent: 100 * report.pasMean,
+      cpuCores: report.cpuCoresMean,
+      p99Ms: report.latencyMs.p99,
+      droppedFraction: dropped / Math.max(1, report.requests),
+      changes: run.decisions.filter(({ decision }) => decision.kind === 'apply').length,
+    };
+    return {
+      figures,
+      ticks: decided.map(({ atMs, plan: { predicted }, forecast }) => ({
+        atS: atMs / 1000,
+        upperRps: forecast.upperRps,
+        cpuCores: predicted.cpuCores,
+        pasPercent: 100 * predicted.pas,
+      })),
+      intervals: [{ atMs: 0, plan: first, load: decided[0]?.load ?? { arrivalRps: 0 } }, ...decided],
+    };
+  }
+}
+
+const optimalFraction = (intervals: readonly PlannedInterval[], better: number): number => {
+  const measured = intervals.filter(({ atMs }) => atMs >= grid.excludeFirstS * 1000).length;
+  return measured === 0 ? 0 : 1 - better / measured;
+};
