@@ -30,6 +30,11 @@ export const policyNames = [
 const MIB = 1024 ** 2;
 
 const jsonFlag = () => new Option('--json', 'print one JSON document on stdout; progress and logs go to stderr');
+const profileScaleFlag = () =>
+  new Option(
+    '--profile-scale <f>',
+    'use the kept profile of another machine, its times multiplied by this factor',
+  ).argParser(positive);
 const policyFlag = (description: string) =>
   new Option('--policy <name>', description).choices(policyNames).default(policyNames[0]);
 
@@ -145,6 +150,7 @@ function addPlan(program: Command): void {
         .default('distribution'),
     )
     .option('--no-verify', 'skip the simulation of the plan')
+    .addOption(profileScaleFlag())
     .option('--explain', 'say what more would give and why other variants lost')
     .option('--frontier', 'show every best trade-off of accuracy and cost, as --objective frontier does')
     .option('--svg <file>', 'draw the frontier there')
@@ -175,6 +181,7 @@ function addSimulate(program: Command): void {
     .option('--seed <n>', 'seed of arrivals and service times; the same seed gives the same figures', seed, 1)
     .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
     .option('--budget-cores <c>', 'overrides the core budget', cores)
+    .addOption(profileScaleFlag())
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/simulate.js')).simulate(file, options)),
@@ -195,6 +202,7 @@ function addServe(program: Command): void {
     )
     .option('--max-body-bytes <n>', 'largest request body', count, 16 * MIB)
     .option('--fixed', 'keep the first plan, never adapt')
+    .addOption(profileScaleFlag())
     .addOption(policyFlag('plan of the start; a fixed one is kept'))
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/serve.js')).serve(file, options)),

@@ -24,6 +24,7 @@ export interface PlanOptions {
   readonly weights?: ObjectiveWeights;
   readonly sloMs?: number;
   readonly budgetCores?: number;
+  readonly profileScale?: number;
   readonly nodeCores?: readonly number[];
   readonly accuracyTable?: string;
   readonly runningPlan?: string;
@@ -54,7 +55,7 @@ export async function planQuestion(file: string, options: PlanOptions): Promise<
   return {
     problem: {
       spec,
-      profiles: profilesFor(spec, file),
+      profiles: profilesFor(spec, file, options.profileScale),
       arrivalRps: options.arrivalRps,
       estimator: options.estimator,
       clock: { nowMs: () => performance.now() },

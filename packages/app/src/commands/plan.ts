@@ -10,6 +10,7 @@ import {
   type PlanningProblem,
   type PlanResult,
   policies,
+  scaledProfiles,
   type VerifierAt,
 } from '@equipoise/core';
 import pc from 'picocolors';
@@ -59,11 +60,12 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
   const progress = new PlanProgress(`planning ${problem.spec.name}`);
   const verifierAt = options.verify ? countedVerifiers(problem, progress) : undefined;
   try {
-    if (!question.wantsFrontier) return { file, question, result: planned(problem, options, verifierAt) };
+    if (!question.wantsFrontier)
+      return { file, question, result: withEvidence(planned(problem, options, verifierAt), problem) };
     const front = frontier(problem, verifierAt?.(problem.arrivalRps));
     if (front.kind !== 'frontier') return { file, question, result: answered(front, options) };
     const result = { json: { points: front.points }, text: frontierText(front), answerIsNo: false };
-    return { file, question, result, frontier: front };
+    return { file, question, result: withEvidence(result, problem), frontier: front };
   } finally {
     await progress.stop();
   }
@@ -95,6 +97,13 @@ function planned(problem: PlanningProblem, options: PlanOptions, verifierAt: Ver
 
 function answered(result: PlanResult, asked: PlanOptions): CommandResult {
   return { json: result, text: planText(result, asked), answerIsNo: result.kind === 'infeasible' };
+}
+
+/** Says in the document which profiles were carried over from another machine, and by which factor. */
+function withEvidence(result: CommandResult, { profiles }: PlanningProblem): CommandResult {
+  const scaled = scaledProfiles(profiles);
+  if (scaled.length === 0) return result;
+  return { ...result, json: { ...(result.json as object), evidence: { scaledProfiles: scaled } } };
 }
 
 /** The plot library is loaded only for a picture. */

@@ -5,6 +5,7 @@ import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';
 import { measureProfile } from '../compose/measure-profile.js';
 import { outputFile } from '../compose/output-file.js';
+import { profileReport } from '../report/profile-report.js';
 import { msText } from '../terminal/plan-table.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
@@ -15,6 +16,7 @@ export interface ProfileOptions {
   readonly stage?: string;
   readonly out?: string;
   readonly force?: boolean;
+  readonly report?: string;
 }
 
 /** Profiles the pipeline of `file`; what is known and still holds is not measured again. */
@@ -25,12 +27,14 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
     throw new AppError('NOT_FOUND', `The pipeline has no stage ${options.stage}; it has ${names}.`);
   }
   const output = options.out === undefined ? undefined : await outputFile(options.out);
+  const report = options.report === undefined ? undefined : await outputFile(options.report);
   const measured = await measureProfile(spec, {
     quick: options.quick === true,
     renew: options.force === true,
     ...(options.stage !== undefined && { stageId: stageId(options.stage) }),
   });
   await output?.write(measured);
+  await report?.writeText(await profileReport(spec.name, measured));
   return { json: measured, text: `${profileTable(measured)}\n${pc.dim(`kept in ${ProfileCache.of(spec).path}`)}` };
 }
 

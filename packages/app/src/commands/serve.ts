@@ -21,6 +21,7 @@ export interface ServeOptions {
   readonly maxBodyBytes: number;
   readonly fixed?: boolean;
   readonly policy: PolicyName;
+  readonly profileScale?: number;
   /** Longest wait for what is inside after a stop; 30 s when left out. */
   readonly drainDeadlineMs?: number;
 }
@@ -34,7 +35,7 @@ const START_CLOSE_MS = 1000;
 /** Serves the pipeline of `file` until SIGINT or SIGTERM, then drains. */
 export async function serve(file: string, options: ServeOptions): Promise<CommandResult | undefined> {
   const spec = await loadSpec(file);
-  const profiles = profilesFor(spec, file);
+  const profiles = profilesFor(spec, file, options.profileScale);
   warnOfCores(spec);
   const stop = stopSignal();
   const { policy, arrivalRps = DEFAULT_ARRIVAL_RPS, drainDeadlineMs = DRAIN_DEADLINE_MS } = options;

@@ -28,6 +28,7 @@ export interface SimulateOptions extends LoadRequest {
   readonly seed: number;
   readonly sloMs?: number;
   readonly budgetCores?: number;
+  readonly profileScale?: number;
 }
 
 /** Simulates the pipeline of `file`. */
@@ -40,7 +41,7 @@ export async function simulate(file: string, options: SimulateOptions): Promise<
   const spec = overridden(await loadSpec(file), options);
   const request: RunRequest = {
     ...{ spec, seed: options.seed, load: load.spec },
-    profiles: profilesFor(spec, file),
+    profiles: profilesFor(spec, file, options.profileScale),
     by: await subjectOf(spec, options),
   };
   const startedAtMs = performance.now();

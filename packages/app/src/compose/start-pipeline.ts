@@ -18,6 +18,7 @@ import {
   ServingPolicies,
   type StageId,
   type StageObservation,
+  scaledProfiles,
   VariantAges,
 } from '@equipoise/core';
 import { ControlLoop, type LoopEvent, PipelineRunner, Planner, SqlitePlanStore, specDigest } from '@equipoise/runtime';
@@ -136,12 +137,17 @@ class PipelineParts {
     const { plan } = first;
     const rps = first.kind === 'made' ? this.#options.arrivalRps : plan.predicted.capacityRps;
     const forecast = { method: first.kind === 'made' ? 'given' : 'capacity', meanRps: rps, upperRps: rps };
+    const scaled = scaledProfiles(this.#options.profiles);
     await this.loop.enact(this.#observe(), {
       kind: 'apply',
       plan,
       changes: diffPlans(this.actuator.runningPlan(), plan),
       reason: firstReason(first, this.#options.policy),
-      evidence: { forecast, ...(first.kind === 'made' ? { result: first.result } : {}) },
+      evidence: {
+        forecast,
+        ...(first.kind === 'made' ? { result: first.result } : {}),
+        ...(scaled.length === 0 ? {} : { scaledProfiles: scaled }),
+      },
     });
   }
 

@@ -1,0 +1,102 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { documentOf, endCommands, equipoise, RunningCommand, TestFolder } from '../equipoise.test-support.js';
+
+const folder = new TestFolder();
+const MODEL = fileURLToPath(new URL('../../../adapter-embedded/src/fixtures/affine.onnx', import.meta.url));
+
+const pipeline = (batchSizes: string) => `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: affine }
+spec:
+  slo: { latencyMs: 400 }
+  sources: [{ name: features, datatype: FP32, shape: [3], samples: ./samples }]
+  stages:
+    - name: score
+      module: npm:@equipoise/adapter-onnx/stage
+      bounds: { batchSizes: ${batchSizes} }
+      variants: [{ name: only, artifact: ${MODEL}, accuracy: { value: 0.5 }, resources: { cpuCores: [1] } }]
+`;
+
+interface Kept {
+  readonly variants: { points: { batchSize: number; meanMs: number }[]; identity: { machine: { cpuModel: string } } }[];
+  readonly unfinished: { points: { batchSize: number }[] }[];
+}
+
+const KEPT = join(folder.path, '.equipoise', 'profiles', 'affine.json');
+const kept = () => JSON.parse(readFileSync(KEPT, 'utf8')) as Kept;
+const measuredSizes = () => (existsSync(KEPT) ? (kept().unfinished[0]?.points.length ?? 0) : 0);
+const plan = (...args: string[]) =>
+  equipoise(folder.path, 'plan', 'two.yaml', '--arrival-rps', '5', '--no-verify', '--json', ...args);
+
+beforeAll(() => {
+  folder.write('two.yaml', pipeline('[1, 4]'));
+  folder.write('many.yaml', pipeline('[1, 2, 3, 4]'));
+  mkdirSync(join(folder.path, 'samples'));
+  folder.write(join('samples', 'one.json'), JSON.stringify({ features: [1, 2, 3] }));
+});
+
+afterAll(() => folder.remove());
+
+describe('equipoise profile', () => {
+  it('measures an ONNX model on its samples and says so in JSON, in a file and in a report', async () => {
+    const args = ['two.yaml', '--quick', '--json', '--out', 'profile.json', '--report', 'profile.html'];
+    const ended = await equipoise(folder.path, 'profile', ...args);
+    expect(ended.exitCode, ended.stderr).toBe(0);
+    const document = documentOf(ended) as Kept;
+    expect(document).toMatchObject({
+      machine: { onnxruntimeVersion: expect.any(String) },
+      variants: [{ stageId: 'score', variantId: 'only', depth: 'quick', loadMs: expect.any(Number), fits: [{}] }],
+      notMeasured: [],
+    });
+    for (const point of document.variants[0]?.points ?? [])
+      expect(point).toMatchObject({ cpuCores: 1, endedBy: expect.stringMatching(/^(sure|time-cap)$/) });
+    expect(document.variants[0]?.points.map(({ batchSize }) => batchSize)).toEqual([1, 4]);
+    expect(JSON.parse(readFileSync(join(folder.path, 'profile.json'), 'utf8'))).toEqual(document);
+    expect(readFileSync(join(folder.path, 'profile.html'), 'utf8')).toContain('Profile of affine');
+  });
+
+  it('keeps what it has measured when it is killed, and goes on from there', async () => {
+    const command = new RunningCommand(folder.path, ['profile', 'many.yaml', '--quick', '--force']);
+    await expect.poll(measuredSizes, { timeout: 20_000, interval: 20 }).toBeGreaterThan(0);
+    command.signal('SIGKILL');
+    expect((await command.ended).signal).toBe('SIGKILL');
+    const [before] = kept().unfinished;
+    expect(before).toBeDefined();
+    const ended = await equipoise(folder.path, 'profile', 'many.yaml', '--quick');
+    expect(ended.exitCode, ended.stderr).toBe(0);
+    expect(kept().unfinished).toEqual([]);
+    expect(kept().variants[0]?.points.slice(0, before?.points.length)).toMatchObject(before?.points ?? []);
+  });
+});
+
+describe('a profile of another machine', () => {
+  it('is refused by plan, and used at the factor that is asked for, which the evidence tells', async () => {
+    const document = kept();
+    for (const variant of document.variants) variant.identity.machine.cpuModel = 'Elsewhere 9000';
+    writeFileSync(KEPT, JSON.stringify(document));
+    const refused = await plan();
+    expect(refused.exitCode).not.toBe(0);
+    expect(documentOf(refused)).toMatchObject({
+      error: { code: 'PROFILE_INVALID', message: expect.stringMatching(/Elsewhere 9000.*--profile-scale/) },
+    });
+    const scaled = await plan('--profile-scale', '1.5');
+    expect(scaled.exitCode, scaled.stderr).toBe(0);
+    expect(documentOf(scaled)).toMatchObject({
+      kind: 'feasible',
+      evidence: {
+        scaledProfiles: [{ stageId: 'score', variantId: 'only', factor: 1.5, measuredOn: 'Elsewhere 9000' }],
+      },
+    });
+  });
+
+  it('is no reason for a factor when it is of this one', async () => {
+    await equipoise(folder.path, 'profile', 'two.yaml', '--quick');
+    const ended = await plan('--profile-scale', '1.5');
+    expect(ended.exitCode).toBe(2);
+    expect(documentOf(ended)).toMatchObject({ error: { code: 'WRONG_USAGE' } });
+    await endCommands();
+  });
+});

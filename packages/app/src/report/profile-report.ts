@@ -1,0 +1,138 @@
+/** The HTML report of a profile: what each variant costs by batch size and cores, how sure that is, and what was left out and why. */
+import type { MeasuredPoint, PipelineProfile, SkippedPoint, VariantProfile } from '@equipoise/runtime';
+import { msText } from '../terminal/plan-table.js';
+import { htmlPage, htmlTable, type PageSection } from './html-page.js';
+import { coresText, neighboursPlot, residualPlot, stagePlot } from './profile-plots.js';
+
+/** The whole report as one HTML file. */
+export async function profileReport(pipelineName: string, profile: PipelineProfile): Promise<string> {
+  const { variants, notMeasured } = profile;
+  const sections: PageSection[] = [
+    { title: 'At a glance', html: summaryTable(variants) },
+    ...(await Promise.all(stagesOf(variants).map(stageSection))),
+  ];
+  const neighbours = neighboursPlot(variants);
+  if (neighbours !== undefined)
+    sections.push({
+      title: 'What busy neighbours cost',
+      html: `${paragraph('Plans are made from the figures beside busy cores, as in service. Right of the line: slower than alone.')}${await neighbours}`,
+    });
+  if (variants.length > 0)
+    sections.push({
+      title: 'The fit and its errors',
+      html: `${paragraph('Sizes that were not measured come from the least curve that never falls and is nowhere below a measured point. A dot right of the line is a size that was measured faster than a smaller one; the table tells how far the fit misses a point that it is not shown.')}${await residualPlot(variants)}${fitTable(variants)}`,
+    });
+  const leftOut = [
+    ...skippedRows(variants),
+    ...notMeasured.map((one) => [`${one.stageId}/${one.variantId}`, 'all', one.reason]),
+  ];
+  if (leftOut.length > 0)
+    sections.push({ title: 'Not measured, and why', html: htmlTable(['variant', 'points', 'reason'], leftOut) });
+  return htmlPage({ title: `Profile of ${pipelineName}`, lead: machineText(profile), sections });
+}
+
+const paragraph = (text: string): string => `<p>${text}</p>`;
+
+function machineText({ machine, variants }: PipelineProfile): string {
+  const { cpuModel, coresAvailable, memoryGib, nodeVersion, onnxruntimeVersion } = machine;
+  const runtime = onnxruntimeVersion === undefined ? '' : `, onnxruntime ${onnxruntimeVersion}`;
+  const days = [...new Set(variants.map(({ measuredAtEpochMs }) => dayOf(measuredAtEpochMs)))].sort();
+  const when = days.length === 0 ? '' : ` · measured ${[...new Set([days[0], days.at(-1)])].join(' to ')}`;
+  return `${coresAvailable} × ${cpuModel}, ${memoryGib} GiB, Node ${nodeVersion}${runtime}${when}`;
+}
+
+const dayOf = (epochMs: number): string => new Date(epochMs).toISOString().slice(0, 10);
+
+function stagesOf(variants: readonly VariantProfile[]): readonly (readonly VariantProfile[])[] {
+  const stages = new Map<string, VariantProfile[]>();
+  for (const variant of variants) stages.set(variant.stageId, [...(stages.get(variant.stageId) ?? []), variant]);
+  return [...stages.values()];
+}
+
+async function stageSection(variants: readonly VariantProfile[]): Promise<PageSection> {
+  return { title: `Stage ${variants[0]?.stageId}`, html: `${await stagePlot(variants)}${pointsTable(variants)}` };
+}
+
+/** One row a variant: alone, at its best batch size, and what it takes to start. */
+function summaryTable(variants: readonly VariantProfile[]): string {
+  const rows = variants.map(({ stageId, variantId, points, loadMs, depth }) => {
+    const first = points[0];
+    const best = points.reduce<MeasuredPoint | undefined>(
+      (most, point) => (most === undefined || point.throughputRps > most.throughputRps ? point : most),
+      undefined,
+    );
+    return [
+      `${stageId}/${variantId}`,
+      first === undefined ? '–' : msText(first.meanMs),
+      first === undefined ? '–' : msText(first.p99Ms),
+      best === undefined ? '–' : `${best.throughputRps.toFixed(0)} at batch ${best.batchSize}`,
+      memoryText(Math.max(0, ...points.map(({ memoryBytes = 0 }) => memoryBytes))),
+      msText(loadMs),
+      depth,
+    ];
+  });
+  return htmlTable(['variant', 'one item', 'its p99', 'most items/s', 'memory', 'load', 'depth'], rows);
+}
+
+function pointsTable(variants: readonly VariantProfile[]): string {
+  const rows = variants.flatMap(({ variantId, points }) =>
+    points.map((point) => [
+      variantId,
+      String(point.cpuCores),
+      String(point.batchSize),
+      `${msText(point.meanMs)} ±${(100 * point.meanUncertaintyFraction).toFixed(1)} %`,
+      msText(point.p50Ms),
+      msText(point.p95Ms),
+      `${msText(point.p99Ms)}${intervalText(point)}`,
+      point.throughputRps.toFixed(1),
+      point.idle === undefined ? '–' : msText(point.idle.meanMs),
+      `${point.batches}, ${point.endedBy === 'sure' ? 'sure' : 'time was up'}`,
+    ]),
+  );
+  return htmlTable(
+    ['variant', 'cores', 'batch', 'mean (95 %)', 'p50', 'p95', 'p99 (95 %)', 'items/s', 'mean, others idle', 'batches'],
+    rows,
+  );
+}
+
+function intervalText({ p99IntervalMs }: MeasuredPoint): string {
+  return p99IntervalMs === undefined ? '' : ` (${msText(p99IntervalMs[0])} to ${msText(p99IntervalMs[1])})`;
+}
+
+function fitTable(variants: readonly VariantProfile[]): string {
+  const percent = (fraction: number | undefined): string =>
+    fraction === undefined ? '–' : `${(100 * fraction).toFixed(1)} %`;
+  const rows = variants.flatMap(({ stageId, variantId, fits }) =>
+    fits.map(({ cpuCores, batchSizes, raisedFraction, leaveOneOutFraction }) => [
+      `${stageId}/${variantId}`,
+      String(cpuCores),
+      batchSizes.join(', '),
+      percent(raisedFraction),
+      percent(leaveOneOutFraction),
+    ]),
+  );
+  return htmlTable(
+    ['variant', 'cores', 'batch sizes', 'lifts a point by at most', 'misses one left out by at most'],
+    rows,
+  );
+}
+
+/** One row for the sizes that a variant skips on the same cores for the same reason. */
+function skippedRows(variants: readonly VariantProfile[]): readonly (readonly string[])[] {
+  return variants.flatMap(({ stageId, variantId, skipped }) => {
+    const groups = new Map<string, SkippedPoint[]>();
+    for (const point of skipped) {
+      const key = `${point.cpuCores} ${point.reason}`;
+      groups.set(key, [...(groups.get(key) ?? []), point]);
+    }
+    return [...groups.values()].map((points) => {
+      const [{ cpuCores, reason }] = points as [SkippedPoint];
+      const sizes = points.map(({ batchSize }) => batchSize).join(', ');
+      return [`${stageId}/${variantId}`, `${coresText(cpuCores)}, batch ${sizes}`, reason];
+    });
+  });
+}
+
+function memoryText(bytes: number): string {
+  return bytes === 0 ? '–' : `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+}
