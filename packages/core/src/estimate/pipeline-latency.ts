@@ -11,6 +11,7 @@ import { type Burstiness, poissonBurstiness } from '../model/burstiness.js';
 import type { StageId } from '../model/ids.js';
 import type { Join, PipelineSpec } from '../model/pipeline-spec.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
+import { groupOpeners } from './group-openers.js';
 import {
   awaitedLaw,
   constantLaw,
@@ -126,10 +127,13 @@ function visitedLaw(
 ): LatencyLaw {
   const start: Node = { law: constantLaw(0), dominator: undefined, depth: 0 };
   const nodes = new Map<StageId, Node>();
+  const openers = groupOpeners(spec);
   for (const id of topologicalOrder(spec).filter((stage) => visited.has(stage))) {
-    const edges = spec.edges.filter((edge) => edge.to === id && visited.has(edge.from));
-    const before = edges.length === 0 ? [start] : edges.map((edge) => nodes.get(edge.from) as Node);
-    const needed = Math.min(...edges.map((edge) => awaitedOf(edge.join, edges.length)), before.length);
+    const edges = spec.edges.filter(({ to }) => to === id);
+    const ways = edges.map((edge) => (visited.has(edge.from) ? edge : openers.get(edge))).map((way) => way?.from);
+    const reached = ways.filter((from) => from !== undefined && visited.has(from));
+    const before = reached.length === 0 ? [start] : reached.map((from) => nodes.get(from as StageId) as Node);
+    const needed = Math.min(...edges.map((edge) => awaitedOf(edge.join, before.length)), before.length);
     nodes.set(id, meet(before, needed, laws.get(id) as LatencyLaw));
   }
   const ends = spec.outputs.map((output) => nodes.get(output.from)).filter((node) => node !== undefined);

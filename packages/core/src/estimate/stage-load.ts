@@ -5,6 +5,7 @@
  * (a `count` after detect → classify × K sees λ, not K·λ), and behind `when` the probability of a visit multiplies. Items made by one fan-out arrive together: the stage behind it sees groups.
  * Assumes, as the pipeline file guarantees, a graph without cycles whose edges into one stage carry the same open fan-outs.
  */
+import { closesFanOut } from '../model/closes-fan-out.js';
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import { topologicalOrder } from './stage-order.js';
@@ -33,10 +34,12 @@ const product = (factors: readonly number[]): number => factors.reduce((a, b) =>
 export function stageLoads(spec: PipelineSpec, arrivalRps: number): ReadonlyMap<StageId, StageLoad> {
   const walks = new Map<StageId, Walk>();
   for (const id of topologicalOrder(spec)) {
-    const edge = spec.edges.find((candidate) => candidate.to === id);
+    const inEdges = spec.edges.filter(({ to }) => to === id);
+    const [edge] = inEdges;
     const before = edge === undefined ? undefined : walks.get(edge.from);
     const open = before?.openFanOuts ?? [];
-    if (edge?.join === 'all') walks.set(id, { openFanOuts: open.slice(0, -1), groupSize: 1, joined: true });
+    if (edge !== undefined && closesFanOut(edge, inEdges.length))
+      walks.set(id, { openFanOuts: open.slice(0, -1), groupSize: 1, joined: true });
     else if (edge?.fanOut !== undefined)
       walks.set(id, { openFanOuts: [...open, edge.fanOut.expected], groupSize: edge.fanOut.expected, joined: false });
     else walks.set(id, { openFanOuts: open, groupSize: 1, joined: false });

@@ -41,6 +41,31 @@ describe('visit scenarios', () => {
     expect(stageLoads(spec, 8).get(stageId('d'))?.arrivalRps).toBeCloseTo(8, 12);
   });
 
+  it('goes on behind a join whether or not items came through, unless the fan-out was not entered', () => {
+    const spec = branching({});
+    const [ab, , bd] = spec.edges as [EdgeSpec, EdgeSpec, EdgeSpec];
+    const when = { condition: 'x', probability: 0.25 };
+    const chain = (...edges: EdgeSpec[]) => ({ ...spec, stages: spec.stages.filter(({ id }) => id !== 'c'), edges });
+    const fanOut = { expected: 2 };
+    const visits = (of: PipelineSpec) =>
+      visitScenarios(of).map(({ probability, visited }) => `${[...visited].join('')} ${probability}`);
+    const middle = { ...ab, from: stageId('b'), to: stageId('c') };
+    const end = { ...bd, from: stageId('c') };
+    const filtered = {
+      ...spec,
+      edges: [
+        { ...ab, fanOut },
+        { ...middle, when },
+        { ...end, join: 'all' as const },
+      ],
+    };
+    expect(visits(filtered)).toEqual(['abcd 0.25', 'abd 0.75']);
+    expect(stageLoads(filtered, 8).get(stageId('d'))?.arrivalRps).toBe(8);
+    const entered = chain({ ...ab, fanOut, when }, { ...bd, join: 'any' as const });
+    expect(visits(entered)).toEqual(['abd 0.25', 'a 0.75']);
+    expect(stageLoads(entered, 8).get(stageId('d'))).toMatchObject({ arrivalRps: 2, joined: true });
+  });
+
   it('refuses impossible probabilities', () => {
     expect(() => visitScenarios(branching({ ab: 0.7, ac: 0.5 }))).toThrow(/sum to at most 1/);
     expect(() => visitScenarios(branching({ ab: -0.1 }))).toThrow(/at least 0/);

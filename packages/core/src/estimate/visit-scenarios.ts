@@ -1,11 +1,12 @@
 /**
  * Which stages a request visits, with what probability: one scenario per outcome of the `when` edges. Of the `when` edges that leave a stage
  * at most one is taken, independently of those of other stages; every other edge is always taken, and a stage is visited when an edge
- * into it is. Outcomes that visit the same stages are one scenario.
+ * into it is; behind a join it is whenever the fan-out was entered. Outcomes that visit the same stages are one scenario.
  */
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import { groupOpeners } from './group-openers.js';
 import { topologicalOrder } from './stage-order.js';
 
 /** Stages visited together with this probability (0…1); the probabilities of all scenarios sum to 1. */
@@ -61,11 +62,18 @@ function outcomesOf(spec: PipelineSpec): readonly Outcome[] {
   return outcomes;
 }
 
-function visitedIn(spec: PipelineSpec, { taken }: Outcome): ReadonlySet<StageId> {
+function visitedIn(
+  spec: PipelineSpec,
+  { taken }: Outcome,
+  openers: ReturnType<typeof groupOpeners>,
+): ReadonlySet<StageId> {
   const visited = new Set<StageId>();
   for (const id of topologicalOrder(spec)) {
     const inEdges = spec.edges.filter((edge) => edge.to === id);
-    const reached = inEdges.some((edge) => visited.has(edge.from) && (edge.when === undefined || taken.has(edge)));
+    const reached = inEdges.some((edge) => {
+      const way = openers.get(edge) ?? edge;
+      return visited.has(way.from) && (way.when === undefined || taken.has(way));
+    });
     if (reached || inEdges.length === 0) visited.add(id);
   }
   return visited;
@@ -76,8 +84,9 @@ export function visitScenarios(spec: PipelineSpec): readonly VisitScenario[] {
   if (spec.edges.every((edge) => edge.when === undefined))
     return [{ probability: 1, visited: new Set(spec.stages.map((stage) => stage.id)) }];
   const scenarios = new Map<string, VisitScenario>();
+  const openers = groupOpeners(spec);
   for (const outcome of outcomesOf(spec)) {
-    const visited = visitedIn(spec, outcome);
+    const visited = visitedIn(spec, outcome, openers);
     const key = [...visited].join(' ');
     const probability = outcome.probability + (scenarios.get(key)?.probability ?? 0);
     scenarios.set(key, { probability, visited });

@@ -1,7 +1,8 @@
 /**
  * The accuracy of a plan depends on its variants alone. Without measured combinations it is the product over the stages visited, so its
  * logarithm adds within each visit scenario; with them it is a function of the whole combination. Behind an `any` or `quorum` join the
- * result comes from some of the branches only, so there nothing but a measurement counts.
+ * result comes from some of the branches only, and in a cascade (an output with `unless`) from the stage that ran last, so there nothing
+ * but a measurement counts.
  */
 import { pipelineAccuracy, variantAccuracy } from '../../estimate/pas.js';
 import { visitScenarios } from '../../estimate/visit-scenarios.js';
@@ -40,6 +41,7 @@ export const LOG_PAS_TIE = 1e-12;
 export const logPas = (pas: number): number => Math.log(Math.max(pas, 1e-300));
 
 function needsMeasurement(spec: PipelineSpec): boolean {
+  if (spec.outputs.some(({ unless }) => unless !== undefined)) return true;
   return spec.stages.some(({ id }) => {
     const inEdges = spec.edges.filter((edge) => edge.to === id);
     return inEdges.length > 1 && inEdges.some(({ join }) => join === 'any' || typeof join === 'object');
@@ -65,7 +67,7 @@ export function accuracyModel(spec: PipelineSpec): AccuracyModel {
   if (!productCounts && measured.length === 0)
     throw new AppError(
       'INVALID_PIPELINE',
-      'Behind an `any` or `quorum` join the accuracy of a combination cannot be computed; measure it with `equipoise evaluate`.',
+      'Behind an `any` or `quorum` join and in a cascade the accuracy of a combination cannot be computed; measure it with `equipoise evaluate`.',
     );
   const choiceOf = (variantIndices: readonly number[]): Readonly<Record<StageId, VariantId>> =>
     Object.fromEntries(

@@ -1,0 +1,34 @@
+/**
+ * Which fan-out each closing edge ends. Behind it a request goes on whenever the fan-out was entered, also if none of its items came
+ * through: then the way into the stage behind is that fan-out itself.
+ */
+import { closesFanOut } from '../model/closes-fan-out.js';
+import type { StageId } from '../model/ids.js';
+import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import { topologicalOrder } from './stage-order.js';
+
+/** The fan-outs that are open at a stage, outermost first. */
+type Open = readonly EdgeSpec[];
+
+/** The fan-out edge by the edge that closes it. */
+export function groupOpeners(spec: PipelineSpec): ReadonlyMap<EdgeSpec, EdgeSpec> {
+  const openers = new Map<EdgeSpec, EdgeSpec>();
+  if (spec.edges.every(({ fanOut }) => fanOut === undefined)) return openers;
+  const openAt = new Map<StageId, Open>();
+  for (const id of topologicalOrder(spec)) {
+    const inEdges = spec.edges.filter(({ to }) => to === id);
+    for (const edge of inEdges) {
+      const open = openAt.get(edge.from) ?? [];
+      const closes = closesFanOut(edge, inEdges.length);
+      const closed = closes ? open.at(-1) : undefined;
+      if (closed !== undefined) openers.set(edge, closed);
+      openAt.set(id, openBehind(edge, open, closes));
+    }
+  }
+  return openers;
+}
+
+function openBehind(edge: EdgeSpec, open: Open, closes: boolean): Open {
+  if (edge.fanOut !== undefined) return [...open, edge];
+  return closes ? open.slice(0, -1) : open;
+}
