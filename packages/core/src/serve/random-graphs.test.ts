@@ -1,0 +1,107 @@
+/** Random graphs: what a request comes to is what the structure says, every request ends once, and nothing is left behind. */
+import { expect, it } from 'vitest';
+import { type Rng, SeededRng } from '../kernel/rng.js';
+import { type Choices, type RandomGraph, randomGraph } from './random-graph.test-support.js';
+import { type WalkResult, type WalkScript, walkThrough } from './walk-bench.test-support.js';
+
+const GRAPHS = 200;
+/** Seconds of work at most, also on a machine that has other things to do. */
+const PATIENCE = { timeout: 120_000 };
+
+/** A whole number below `below` that depends on the text alone. */
+function drawn(text: string, below: number): number {
+  return Math.floor(new SeededRng(7).fork(text).next() * below);
+}
+
+/** The stages of a graph with a number drawn for each. */
+function perStage({ spec }: RandomGraph, draw: () => number): Record<string, number> {
+  return Object.fromEntries(spec.stages.map(({ id }) => [id, draw()]));
+}
+
+function expectNothingLeft({ scheduler, endsPerRequest }: WalkResult, { spec }: RandomGraph, requests: number): void {
+  expect(endsPerRequest).toEqual(new Array(requests).fill(1));
+  expect(scheduler.inFlight).toBe(0);
+  expect(spec.stages.map((_, stage) => scheduler.queueLength(stage))).toEqual(spec.stages.map(() => 0));
+}
+
+function sizeOf(rng: Rng): number {
+  return 2 + Math.floor(rng.next() * 9);
+}
+
+it('gives the outputs that the structure says, whatever the order of events', PATIENCE, () => {
+  const choices: Choices = {
+    takes: (edge, output) => drawn(`${edge} ${output}`, 10) < 6,
+    items: (output) => drawn(output, 4),
+  };
+  for (let seed = 1; seed <= GRAPHS; seed++) {
+    const rng = new SeededRng(seed);
+    const graph = randomGraph(rng, sizeOf(rng), false);
+    const serviceMs = perStage(graph, () => 1 + Math.floor(rng.next() * 9));
+    const result = walkThrough(graph.spec, { ...choices, serviceMs }, 3, 2);
+    const expected = ['x', 'y', 'z'].map((name) =>
+      graph
+        .expected(name, choices)
+        .map((output) => output ?? '-')
+        .join(' '),
+    );
+    expect(result.ends.map((end) => end.replace(/^\S+ /, ''))).toEqual(expected);
+    expectNothingLeft(result, graph, 3);
+  }
+});
+
+it('leaves out, with early joins, exactly what no way leads to', PATIENCE, () => {
+  const choices: Choices = {
+    takes: (edge, output) => drawn(`${edge} ${requestOf(output)}`, 10) < 6,
+    items: (output) => 1 + drawn(requestOf(output), 3),
+  };
+  for (let seed = 1; seed <= GRAPHS; seed++) {
+    const rng = new SeededRng(seed);
+    const graph = randomGraph(rng, sizeOf(rng), true);
+    const serviceMs = perStage(graph, () => 1 + Math.floor(rng.next() * 9));
+    const result = walkThrough(graph.spec, { ...choices, serviceMs }, 3, 2);
+    const isThere = result.ends.map((end) => outputsOf(end).map((output) => output !== '-'));
+    expect(isThere).toEqual(
+      ['x', 'y', 'z'].map((name) => graph.expected(name, choices).map((output) => output !== undefined)),
+    );
+    expectNothingLeft(result, graph, 3);
+  }
+});
+
+it('ends every request once under failures, short queues and deadlines', PATIENCE, () => {
+  let [completed, others] = [0, 0];
+  for (let seed = 1; seed <= GRAPHS; seed++) {
+    const rng = new SeededRng(seed);
+    const graph = randomGraph(rng, sizeOf(rng), true);
+    const script: WalkScript = {
+      takes: (edge, output) => drawn(`${edge} ${output}`, 10) < 6,
+      items: (output) => drawn(output, 4),
+      fails: (input, stage) => drawn(`${stage} ${input}`, 30) === 0,
+      serviceMs: perStage(graph, () => 1 + Math.floor(rng.next() * 40)),
+      expectedMs: perStage(graph, () => Math.floor(rng.next() * 40)),
+      replicas: perStage(graph, () => 1 + Math.floor(rng.next() * 2)),
+      maxQueueLength: 4,
+    };
+    const result = walkThrough({ ...graph.spec, slo: { latencyMs: 150, percentile: 99 } }, script, 3, 2);
+    expectNothingLeft(result, graph, 3);
+    const done = result.ends.filter((end) => !/failed|queue-full|deadline/.test(end)).length;
+    completed += done;
+    others += result.ends.length - done;
+  }
+  expect(completed).toBeGreaterThan(100);
+  expect(others).toBeGreaterThan(100);
+});
+
+/** The name of the request that a payload belongs to. */
+const requestOf = (payload: string): string => payload.replace(/^[[{| ]+/, '').slice(0, 1);
+
+/** The outputs of an end; those that hold several items are bracketed. */
+function outputsOf(end: string): readonly string[] {
+  const outputs: string[] = [];
+  let depth = 0;
+  for (const piece of end.split(' ').slice(1)) {
+    if (depth > 0) outputs.push(`${outputs.pop()} ${piece}`);
+    else outputs.push(piece);
+    depth += piece.split('[').length - piece.split(']').length;
+  }
+  return outputs;
+}
