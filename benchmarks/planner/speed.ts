@@ -84,6 +84,7 @@ export function solveTimes(
 /** Time to estimate all options of ten stages on whole cores. */
 export function optionTableTimes(instances: number): Times & { readonly options: number } {
   let options = 0;
+  for (const seed of range(WARM_UP)) planningSetting(optionTableProblem(10, 1000 + seed));
   const times = range(instances).map((seed) => {
     const problem = optionTableProblem(10, seed);
     options = planningSetting(problem).options.reduce((sum, list) => sum + list.length, 0);
