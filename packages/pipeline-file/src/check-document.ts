@@ -5,7 +5,7 @@
 import { wellFormedPart } from './draft.js';
 import { byPosition, type Finding, type Problem, pathText } from './problem.js';
 import { compareWithSchema, type SchemaForms } from './schema-problems/schema-findings.js';
-import { type LocatedNode, offsetAt } from './yaml/located-node.js';
+import { type LocatedNode, nodeAt, offsetAt } from './yaml/located-node.js';
 import { readYaml, type YamlReading } from './yaml/read-yaml.js';
 
 const MAX_FILE_BYTES = 1_048_576;
@@ -39,7 +39,7 @@ export function checkDocument<Output>(
   const { root } = reading;
   if (root === undefined && reading.findings.length === 0)
     return invalidAsAWhole(`expected a mapping, ${what} is empty`);
-  const problemAt = (finding: Finding) => problemOf(finding, reading);
+  const problemAt = (finding: Finding) => problemOf(finding, reading, text);
   const { findings, output } = findingsOf(reading, rules);
   const sorted = (severity: 'warning' | undefined) =>
     findings
@@ -73,8 +73,8 @@ function findingsOf<Output>(
 const offsetOf = (finding: Finding, root: LocatedNode): number =>
   finding.offset ?? offsetAt(root, finding.path, finding.place ?? 'value');
 
-function problemOf(finding: Finding, { root, lines }: YamlReading): Problem {
-  const offset = finding.offset ?? (root === undefined ? 0 : offsetOf(finding, root));
+function problemOf(finding: Finding, { root, lines }: YamlReading, text: string): Problem {
+  const offset = finding.offset ?? (root === undefined ? 0 : offsetOf(finding, root) + insideOf(finding, root, text));
   const { line, col } = lines.linePos(offset);
   return {
     path: pathText(finding.path),
@@ -83,6 +83,14 @@ function problemOf(finding: Finding, { root, lines }: YamlReading): Problem {
     message: finding.message,
     ...(finding.suggestion === undefined ? {} : { suggestion: finding.suggestion }),
   };
+}
+
+/** How far behind the beginning of a text value the finding stands; 0 where the value is not written as it reads. */
+function insideOf({ path, inside = 0 }: Finding, root: LocatedNode, text: string): number {
+  const node = nodeAt(root, path);
+  if (inside === 0 || typeof node?.value !== 'string') return 0;
+  const quote = /["']/.test(text.charAt(node.offset)) ? 1 : 0;
+  return text.startsWith(node.value, node.offset + quote) ? quote + inside : 0;
 }
 
 const invalidAsAWhole = (message: string) =>

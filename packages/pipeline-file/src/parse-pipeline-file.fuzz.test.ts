@@ -108,7 +108,16 @@ test('a valid file with any value in place of another', () => {
 
 test('a valid graph can be served', () => {
   const stages = ['a', 'b', 'c', 'd', 'e'];
-  const kind = fc.constantFrom({}, {}, { fanOut: { expected: 2 } }, { join: 'all' });
+  const kind = fc.constantFrom(
+    {},
+    {},
+    { fanOut: { expected: 2 } },
+    { join: 'all' },
+    { join: 'any' },
+    { join: { quorum: 2 } },
+    { when: { condition: 'output.x > 0', probability: 0.3 } },
+    { fanOut: { expected: 2 }, when: { condition: 'true', probability: 0.3 } },
+  );
   const edge = fc.record({ from: fc.constantFrom(...stages), to: fc.constantFrom(...stages), kind });
   let valid = 0;
   fc.assert(
@@ -117,6 +126,7 @@ test('a valid graph can be served', () => {
         const { variants } = spec.stages[2];
         spec.stages = stages.map((name) => ({ name, kind: 'transform', variants }));
         spec.edges = edges.map(({ from, to, kind: fields }) => ({ from, to, ...fields }));
+        spec.evaluation = { module: './evaluate.ts', data: './data' };
         delete spec.sources;
         delete spec.outputs;
       });

@@ -5,7 +5,7 @@ export type ValuePath = readonly (string | number)[];
 
 /**
  * What a check found. `place` says that the key of the entry at `path` is meant and not its value; `missing` that there is no such
- * entry; `offset` overrides both with a place in the text.
+ * entry; `inside` counts characters into a text value; `offset` overrides all with a place in the document.
  */
 export interface Finding {
   readonly path: ValuePath;
@@ -14,6 +14,7 @@ export interface Finding {
   readonly severity?: 'warning';
   readonly place?: 'key';
   readonly missing?: true;
+  readonly inside?: number;
   readonly offset?: number;
 }
 

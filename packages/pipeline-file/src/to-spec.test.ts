@@ -35,6 +35,20 @@ describe('a graph that is left out', () => {
   });
 });
 
+test('branches, joins and outputs are taken over as they are written', () => {
+  const edges = [
+    { from: 'detect', to: 'classify', when: { condition: 'output.score < 0.5', probability: 0.25 } },
+    { from: 'detect', to: 'count', join: { quorum: 1 } },
+    { from: 'classify', to: 'count', join: { quorum: 1 } },
+  ];
+  const outputs = [{ from: 'count', unless: 'classify', tensors: ['n'] }, { from: 'classify' }];
+  const spec = specAfter((draft) => {
+    Object.assign(draft, { edges, outputs, evaluation: { module: './evaluate.ts', data: './data' } });
+  });
+  expect(spec.edges).toEqual(edges);
+  expect(spec.outputs).toEqual(outputs);
+});
+
 describe('a source', () => {
   test.each([
     [{ name: 'text' }, []],

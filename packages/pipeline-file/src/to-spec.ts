@@ -3,6 +3,7 @@ import {
   type AccuracyTable,
   type EdgeSpec,
   type Objective,
+  type OutputSpec,
   type PipelineSpec,
   type SourceSpec,
   type StageId,
@@ -22,6 +23,7 @@ type FileSpec = PipelineFile['spec'];
 type FileStage = FileSpec['stages'][number];
 type FileVariant = FileStage['variants'][number];
 type FileSource = NonNullable<FileSpec['sources']>[number];
+type FileOutput = NonNullable<FileSpec['outputs']>[number];
 type FileTable = Exclude<NonNullable<FileSpec['accuracyTable']>, string>;
 
 /** Turns a checked document into a spec. A table that is given by path is left out. */
@@ -40,9 +42,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     sources: (spec.sources ?? [{ name: fieldDefaults.sourceName }]).map((source) => toSource(source, entries)),
     stages: spec.stages.map(toStage),
     edges: edges.map(toEdge),
-    outputs: (spec.outputs ?? lastStages(names, edges).map((from) => ({ from }))).map((output) =>
-      withoutUndefined({ ...output, from: stageId(output.from) }),
-    ),
+    outputs: (spec.outputs ?? lastStages(names, edges).map((from): FileOutput => ({ from }))).map(toOutput),
     control: withoutUndefined({
       mode: control.mode,
       intervalMs: control.intervalMs,
@@ -105,6 +105,10 @@ function toVariant(variant: FileVariant, allowedCores: readonly number[] | undef
 
 function toEdge({ from, to, ...kind }: NonNullable<FileSpec['edges']>[number]): EdgeSpec {
   return withoutUndefined({ ...kind, from: stageId(from), to: stageId(to) });
+}
+
+function toOutput({ from, unless, ...rest }: FileOutput): OutputSpec {
+  return withoutUndefined({ ...rest, from: stageId(from), unless: unless === undefined ? undefined : stageId(unless) });
 }
 
 /** Turns a checked table into that of the spec. */

@@ -4,7 +4,7 @@
  * that is not there, a list compared with a number) is an AppError CONDITION_FAILED.
  */
 import { AppError, type TensorMap } from '@equipoise/core';
-import { Environment, EvaluationError, ParseError } from '@marcbachmann/cel-js';
+import { Environment, type ParseError } from '@marcbachmann/cel-js';
 import { tensorShapes, tensorValues } from './tensor-values.js';
 
 /** A condition that can be decided. */
@@ -69,7 +69,9 @@ function undecided(text: string, reason: string, cause?: unknown): AppError {
   });
 }
 
+/** The library's errors have a one-line summary; their messages quote the expression over several lines. */
 function reasonOf(error: unknown): string {
-  if (error instanceof ParseError || error instanceof EvaluationError) return error.summary.slice(0, MOST_QUOTED);
-  return error instanceof Error ? error.message.slice(0, MOST_QUOTED) : 'it fails';
+  const { summary } = error as { readonly summary?: unknown };
+  const reason = typeof summary === 'string' ? summary : error instanceof Error ? error.message : 'it fails';
+  return reason.slice(0, MOST_QUOTED);
 }

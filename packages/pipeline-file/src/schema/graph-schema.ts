@@ -1,6 +1,6 @@
 /** How stages are connected and which of them answer. */
 import { z } from 'zod';
-import { positive, text } from './scalars.js';
+import { count, fraction, positive, text } from './scalars.js';
 
 /** One entry of `spec.edges`. */
 export const edgeSchema = z.strictObject({
@@ -13,15 +13,38 @@ export const edgeSchema = z.strictObject({
     .optional()
     .describe('One result becomes several items, each an item of its own at the next stage.'),
   join: z
-    .enum(['all'])
+    .union([
+      z.enum(['all', 'any']),
+      z.strictObject({
+        quorum: count().describe('How many parts to wait for; fewer where fewer can still come.'),
+      }),
+    ])
     .optional()
-    .describe('`all`: the items of the innermost fan-out become one again when all have arrived.'),
+    .describe(
+      '`all`: the items of the innermost fan-out become one again when all have arrived. `any` and `{ quorum: k }` on the only edge into a stage: when the first (k) have. On the edges into a stage that has several, all the same: the stage waits for the first (k) of these edges.',
+    ),
+  when: z
+    .strictObject({
+      condition: text().describe(
+        'CEL expression that is true or false. `output.NAME` is a tensor that the stage gave: a value where it has no dimensions, else a list nested like its shape; `shape.NAME` is its shape, a list.',
+      ),
+      probability: fraction().describe('Share of the outputs that take the edge until it is learned from traffic.'),
+    })
+    .optional()
+    .describe(
+      'Takes the edge only if the condition holds. Of the `when` edges that leave a stage the first that holds is taken, in the order of the file. A stage to which nothing comes is skipped.',
+    ),
 });
 
 /** One entry of `spec.outputs`. */
 export const outputSchema = z.strictObject({
   from: text().describe(
-    'Name of a stage whose tensors are part of the response. Inside a fan-out it answers with the tensors of all items, stacked in their order.',
+    'Name of a stage whose tensors are part of the response. Inside a fan-out it answers with the tensors of all items, stacked in their order; a stage that was skipped is left out.',
   ),
+  unless: text()
+    .optional()
+    .describe(
+      'Name of a stage that answers, too: where that one ran, this one is left out. So a cascade answers from the last stage that ran.',
+    ),
   tensors: z.array(text()).min(1).optional().describe('Names of the tensors to return. Left out: all.'),
 });

@@ -1,4 +1,5 @@
 /** The graph of a draft: stages by index with the edges whose ends are known. */
+import { closesFanOut, type Join } from '@equipoise/core';
 import { isMalformed, type SpecDraft, wellFormedEntries } from '../draft.js';
 import { chainEdges, entryStages, lastStages } from '../implied-graph.js';
 
@@ -8,6 +9,8 @@ export interface GraphEdge {
   readonly from: number;
   readonly to: number;
   readonly kind: 'plain' | 'fan-out' | 'join';
+  /** Whether it is taken under a condition only. */
+  readonly conditional: boolean;
 }
 
 /** A graph that checks can walk. `complete` is false when parts of the document that belong to it are malformed. */
@@ -67,9 +70,14 @@ function graphEdges(written: readonly (EdgeDraft | undefined)[], indexOf: Readon
     const from = indexOf.get(edge.from ?? '');
     const to = indexOf.get(edge.to ?? '');
     if (from === undefined || to === undefined) return [];
-    const kind = edge.fanOut !== undefined ? 'fan-out' : edge.join !== undefined ? 'join' : 'plain';
-    return [{ position, from, to, kind }];
+    return [{ position, from, to, kind: kindOf(edge, written), conditional: Object.hasOwn(edge, 'when') }];
   });
+}
+
+function kindOf(edge: EdgeDraft, written: readonly (EdgeDraft | undefined)[]): GraphEdge['kind'] {
+  if (edge.fanOut !== undefined) return 'fan-out';
+  const inEdges = written.filter((other) => other?.to === edge.to).length;
+  return closesFanOut({ join: edge.join as Join }, inEdges) ? 'join' : 'plain';
 }
 
 /** Names in `to` of the sources; undefined where a source leaves it out. */

@@ -16,7 +16,10 @@ export function checkReferences(spec: SpecDraft): Finding[] {
     stage(edge.from, ['edges', index, 'from']);
     stage(edge.to, ['edges', index, 'to']);
   }
-  for (const [index, output] of wellFormedEntries(spec.outputs)) stage(output.from, ['outputs', index, 'from']);
+  for (const [index, output] of wellFormedEntries(spec.outputs)) {
+    stage(output.from, ['outputs', index, 'from']);
+    stage(output.unless, ['outputs', index, 'unless']);
+  }
   for (const [index, { to }] of wellFormedEntries(spec.sources)) {
     if (typeof to === 'string') stage(to, ['sources', index, 'to']);
     else for (const [position, name] of wellFormedEntries(to)) stage(name, ['sources', index, 'to', position]);

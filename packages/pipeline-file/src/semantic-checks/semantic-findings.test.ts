@@ -1,6 +1,6 @@
 /** Every rule with a document that breaks it. Each case lists all problems that come of its change, so that none hides another. */
 import { expect, test } from 'vitest';
-import { type Loose, parseChanged, problemsOf } from '../pipeline.test-support.js';
+import { type Loose, parse, parseChanged, problemsOf } from '../pipeline.test-support.js';
 
 interface Expected {
   readonly path: string;
@@ -338,7 +338,163 @@ const table: Case[] = [
   ],
 ];
 
-const rules = [...names, ...references, ...graph, ...targets, ...variants, ...bounds, ...table];
+const when = (condition: string, probability: number) => ({ when: { condition, probability } });
+const QUORUM = { join: { quorum: 2 } };
+const ANY = { join: 'any' };
+
+/** The three stages with two branches that meet in `count`; what they come to together is measured. */
+const meeting = (spec: Loose, [left, right]: readonly [object, object]) => {
+  chainOf(spec, [
+    ['detect', 'classify'],
+    ['detect', 'count', left],
+    ['classify', 'count', right],
+  ]);
+  spec.evaluation = { module: './evaluate.ts', data: './data' };
+};
+
+const branching: Case[] = [
+  [
+    'a condition is CEL',
+    (spec) =>
+      chainOf(spec, [
+        ['detect', 'classify', when('output.confidence <', 0.3)],
+        ['classify', 'count'],
+      ]),
+    { path: 'spec.edges[0].when.condition', message: /expected a CEL expression.*Unexpected token: EOF/ },
+  ],
+  [
+    'a condition knows output and shape only',
+    (spec) =>
+      chainOf(spec, [
+        ['detect', 'classify', when('confidence < 0.8', 0.3)],
+        ['classify', 'count'],
+      ]),
+    { path: 'spec.edges[0].when.condition', message: /Unknown variable: confidence/ },
+  ],
+  [
+    'a condition is true or false',
+    (spec) =>
+      chainOf(spec, [
+        ['detect', 'classify', when('1 + 1', 0.3)],
+        ['classify', 'count'],
+      ]),
+    { path: 'spec.edges[0].when.condition', message: /true or false, found one of type int/ },
+  ],
+  [
+    'a probability is a fraction',
+    (spec) =>
+      chainOf(spec, [
+        ['detect', 'classify', when('true', 30)],
+        ['classify', 'count'],
+      ]),
+    { path: 'spec.edges[0].when.probability', message: /from 0 to 1, found 30/, suggestion: '0.3' },
+  ],
+  [
+    'the branches of a stage are taken with at most 1 together',
+    (spec) =>
+      chainOf(spec, [
+        ['detect', 'classify', when('true', 0.7)],
+        ['detect', 'count', when('true', 0.4)],
+      ]),
+    { path: 'spec.edges[1].when.probability', message: /at most 1 together.*leave "detect".*found 1.1/ },
+  ],
+  [
+    'a join is one of three',
+    (spec) => (spec.edges[1].join = 'some'),
+    { path: 'spec.edges[1].join', message: /all, any or a mapping, found the text "some"/ },
+  ],
+  [
+    'edges that meet in an early join all say the same',
+    (spec) => meeting(spec, [ANY, QUORUM]),
+    {
+      path: 'spec.edges[2].join',
+      message: /the join any on every edge into "count" as on edge 1, found { quorum: 2 }/,
+    },
+  ],
+  [
+    'no plain edge meets an early join',
+    (spec) => meeting(spec, [{}, QUORUM]),
+    {
+      path: 'spec.edges[1].join',
+      message: /the join { quorum: 2 } on every edge into "count" as on edge 2, found none/,
+    },
+  ],
+  [
+    'a quorum is not larger than the edges',
+    (spec) => meeting(spec, [{ join: { quorum: 3 } }, { join: { quorum: 3 } }]),
+    { path: 'spec.edges[1].join.quorum', message: /at most 2.*edges into "count", found 3/, suggestion: '2' },
+  ],
+  [
+    'no source enters where some edges are waited for',
+    (spec) => {
+      meeting(spec, [ANY, ANY]);
+      spec.sources[0].to = ['detect', 'count'];
+    },
+    { path: 'spec.edges[1].join', message: /no source to enter "count"/ },
+  ],
+  [
+    'any on the only edge into a stage closes a fan-out',
+    (spec) =>
+      chainOf(spec, [
+        ['detect', 'classify'],
+        ['classify', 'count', ANY],
+      ]),
+    { path: 'spec.edges[1].join', message: /expected a fan-out before the join/ },
+  ],
+  [
+    'the accuracy behind an early join can be known',
+    (spec) => {
+      meeting(spec, [ANY, ANY]);
+      delete spec.evaluation;
+    },
+    { path: 'spec.edges[1].join', message: /not the product.*expected an accuracyTable/ },
+  ],
+  [
+    'the accuracy of a cascade can be known',
+    (spec) => {
+      chainOf(spec, [
+        ['detect', 'classify', when('true', 0.3)],
+        ['detect', 'count'],
+      ]);
+      spec.outputs = [{ from: 'count', unless: 'classify' }, { from: 'classify' }];
+    },
+    { path: 'spec.outputs[0].unless', message: /accuracy of a cascade is not the product/ },
+  ],
+  [
+    'unless names another output',
+    (spec) => {
+      meeting(spec, [{}, {}]);
+      spec.outputs = [{ from: 'count', unless: 'classify' }];
+    },
+    { path: 'spec.outputs[0].unless', message: /expected the stage of another output, found "classify"/ },
+  ],
+  [
+    'unless names a known stage',
+    (spec) => {
+      meeting(spec, [{}, {}]);
+      spec.outputs = [{ from: 'count', unless: 'clasify' }, { from: 'classify' }];
+    },
+    { path: 'spec.outputs[0].unless', message: /unknown stage "clasify"/, suggestion: 'classify' },
+  ],
+  [
+    'a stage answers once',
+    (spec) => spec.outputs.push({ from: 'count' }),
+    { path: 'spec.outputs[1].from', message: /each stage once.*"count", which entry 0 has/ },
+  ],
+];
+
+const rules = [...names, ...references, ...graph, ...branching, ...targets, ...variants, ...bounds, ...table];
+
+const validText = `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: two }
+spec:
+  slo: { latencyMs: 400 }
+  stages:
+    - { name: a, kind: transform, module: ./a.ts, variants: [{ name: only }] }
+    - { name: b, kind: transform, module: ./b.ts, variants: [{ name: only }] }
+  edges: [{ from: a, to: b, PLACE }]
+`;
 
 test.each(rules.map(([rule, change, ...expected]) => ({ rule, change, expected })))('$rule', ({ change, expected }) => {
   const found = problemsOf(parseChanged(change));
@@ -365,6 +521,15 @@ test.each<readonly [string, (spec: Loose) => void, Expected]>([
     'core counts have points',
     (spec) => (spec.stages[1].variants[0].resources = { cpuCores: [0.5, 1, 2] }),
     { path: 'spec.stages[1].variants[0].resources.cpuCores', message: /no profile point for 2 cores/ },
+  ],
+  [
+    'an output is certain to run',
+    (spec) =>
+      chainOf(spec, [
+        ['detect', 'classify', { ...FAN_OUT, ...when('true', 0.3) }],
+        ['classify', 'count', JOIN],
+      ]),
+    { path: 'spec.outputs', message: /for which "count" is skipped may be answered without tensors/ },
   ],
   [
     'a p99 is near the mean',
@@ -406,6 +571,34 @@ test.each<readonly [string, (spec: Loose) => void]>([
       ]);
     },
   ],
+  [
+    'a hedge inside a fan-out',
+    (spec) => {
+      spec.stages.push({ ...spec.stages[2], name: 'left' }, { ...spec.stages[2], name: 'right' });
+      spec.stages.push({ ...spec.stages[2], name: 'first' });
+      chainOf(spec, [
+        ['detect', 'classify', FAN_OUT],
+        ['classify', 'left', when('output.score < 0.5', 0.2)],
+        ['classify', 'right'],
+        ['left', 'first', ANY],
+        ['right', 'first', ANY],
+        ['first', 'count', QUORUM],
+      ]);
+      spec.accuracyTable = { combinations: [{ variants: { detect: 'small' }, accuracy: 0.5 }] };
+    },
+  ],
+  [
+    'items that are filtered before their join',
+    (spec) => {
+      spec.stages.push({ ...spec.stages[2], name: 'last' });
+      spec.outputs[0].from = 'last';
+      chainOf(spec, [
+        ['detect', 'classify', FAN_OUT],
+        ['classify', 'count', when('true', 0.3)],
+        ['count', 'last', JOIN],
+      ]);
+    },
+  ],
   ['a stage that answers in the middle', (spec) => spec.outputs.push({ from: 'detect' })],
   [
     'core counts that are multiples of 0.05 up to rounding',
@@ -415,6 +608,15 @@ test.each<readonly [string, (spec: Loose) => void]>([
   ],
 ])('%s: nothing is wrong', (_what, change) => {
   expect(problemsOf(parseChanged(change))).toEqual([]);
+});
+
+test('a problem inside a condition is told at its line and column', () => {
+  const text = validText.replace('PLACE', 'when: { condition: "true && outptu.x", probability: 0.5 }');
+  expect(problemsOf(parse(text))).toMatchObject([
+    { line: 9, column: 57, message: expect.stringMatching(/Unknown variable: outptu$/) },
+  ]);
+  const plain = validText.replace('PLACE', 'when: { condition: output.x >, probability: 0.5 }');
+  expect(problemsOf(parse(plain))).toMatchObject([{ line: 9, column: 58 }]);
 });
 
 test('semantic problems are told beside schema problems, and none twice', () => {

@@ -3,9 +3,14 @@ import type { SpecDraft } from '../draft.js';
 import type { Finding } from '../problem.js';
 import { checkInlineAccuracyTable } from './accuracy-table.js';
 import { checkBounds } from './bounds.js';
+import { checkBranches } from './branches.js';
+import { checkCertainAnswer } from './certain-answer.js';
 import { checkEdgeKinds, checkFanOutDepth } from './fan-out-depth.js';
 import { graphDraft } from './graph-draft.js';
+import { checkJoins } from './joins.js';
+import { checkJointAccuracy } from './joint-accuracy.js';
 import { checkNames } from './names.js';
+import { checkOutputs } from './outputs.js';
 import { checkProfiles } from './profiles.js';
 import { checkReferences } from './references.js';
 import { checkSources } from './sources.js';
@@ -26,6 +31,11 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkReachability(graph, topology),
     ...checkRepeatedEdges(graph),
     ...checkEdgeKinds(spec),
+    ...checkJoins(spec, graph),
+    ...checkBranches(spec),
+    ...checkOutputs(spec),
+    ...checkCertainAnswer(graph, topology),
+    ...checkJointAccuracy(spec),
     ...checkFanOutDepth(graph, topology),
     ...checkVariants(spec),
     ...checkProfiles(spec),
