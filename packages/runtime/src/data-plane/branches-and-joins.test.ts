@@ -1,0 +1,112 @@
+/** Branches and joins on real tensors: conditions in CEL, a cascade, a hedge, a vote. */
+import { AppError, type PipelineSpec, stageId, type TensorMap } from '@equipoise/core';
+import { ManualClock } from '@equipoise/testkit';
+import { describe, expect, it } from 'vitest';
+import { bench, edge, fp32, type ItemScript, servingSpec } from './serving-bench.test-support.js';
+
+const echo: ItemScript = (item) => item;
+const x = (value: number): TensorMap => ({ x: fp32([1], value) });
+const firstValue = (item: TensorMap): number => Number(Object.values(item)[0]?.data[0]);
+const when = (condition: string) => ({ when: { condition, probability: 0.3 } });
+
+async function answersTo(
+  spec: PipelineSpec,
+  scripts: Readonly<Record<string, ItemScript>>,
+  inputs: readonly TensorMap[],
+) {
+  const clock = new ManualClock();
+  const { pipeline, runners } = bench(spec, clock, scripts);
+  const outcomes = inputs.map((input) => pipeline.submit(input));
+  await clock.advanceTo(400);
+  return { answers: await Promise.all(outcomes), runners, pipeline };
+}
+
+describe('a cascade', () => {
+  const spec = servingSpec(['cheap', 'big'], {
+    edges: [edge('cheap', 'big', when('output.confidence < 0.8'))],
+    outputs: [{ from: stageId('cheap'), tensors: ['label'], unless: stageId('big') }, { from: stageId('big') }],
+  });
+  const scripts: Record<string, ItemScript> = {
+    cheap: (item) => ({ confidence: fp32([], firstValue(item)), label: fp32([], 1), x: fp32([1], firstValue(item)) }),
+    big: () => ({ label: fp32([], 2) }),
+  };
+
+  it('answers from the big stage where the cheap one is not confident, and only there', async () => {
+    const { answers, runners, pipeline } = await answersTo(spec, scripts, [x(0.9), x(0.3), x(0.85)]);
+    const label = (value: number) => ({ kind: 'completed', output: { label: fp32([], value) } });
+    expect(answers).toEqual([label(1), label(2), label(1)]);
+    expect(runners['big']?.batches).toHaveLength(1);
+    expect(pipeline.edgeCounts()).toEqual([{ offered: 3, taken: 1, fanOuts: 0, items: 0 }]);
+  });
+
+  it('fails alone where the condition cannot be decided, and says why', async () => {
+    const vague: ItemScript = (item) =>
+      firstValue(item) < 0 ? { label: fp32([], 1) } : (scripts['cheap'] as ItemScript)(item);
+    const { answers } = await answersTo(spec, { ...scripts, cheap: vague }, [x(0.9), x(-1), x(0.3)]);
+    expect(answers.map(({ kind }) => kind)).toEqual(['completed', 'failed', 'completed']);
+    expect(answers[1]).toMatchObject({
+      failure: { code: 'CONDITION_FAILED', message: /"output.confidence < 0.8".*confidence/ },
+    });
+  });
+
+  it('is refused when the condition is no CEL', () => {
+    const broken = { ...spec, edges: [edge('cheap', 'big', when('confidence <'))] };
+    expect(() => bench(broken, new ManualClock(), scripts)).toThrow(
+      /Edge cheap -> big: `when` expected a CEL expression/,
+    );
+  });
+});
+
+describe('items of a fan-out', () => {
+  it('go on where their condition holds; the join stacks what came back, be it nothing', async () => {
+    const spec = servingSpec(['detect', 'classify', 'count'], {
+      edges: [
+        edge('detect', 'classify', { fanOut: { expected: 2 } }),
+        edge('classify', 'count', { join: 'all', ...when('output.crop[0] > 2') }),
+      ],
+    });
+    const count: ItemScript = (item) => ({ n: fp32([], item['crop']?.shape[0] ?? 0) });
+    const crops = (...values: number[]): TensorMap => ({ crop: fp32([values.length, 1], ...values) });
+    const { answers } = await answersTo(spec, { detect: echo, classify: echo, count }, [crops(1, 3, 5), crops(1, 2)]);
+    expect(answers).toEqual([2, 0].map((n) => ({ kind: 'completed', output: { n: fp32([], n) } })));
+  });
+});
+
+describe('early joins', () => {
+  const hedged = servingSpec(['split', 'left', 'right', 'end'], {
+    edges: [
+      edge('split', 'left'),
+      edge('split', 'right'),
+      edge('left', 'end', { join: 'any' }),
+      edge('right', 'end', { join: 'any' }),
+    ],
+  });
+
+  it('a hedge answers from the branch that comes first, without its name', async () => {
+    const { answers, runners } = await answersTo(hedged, { split: echo, left: echo, right: echo, end: echo }, [x(4)]);
+    expect(answers).toEqual([{ kind: 'completed', output: x(4) }]);
+    expect(runners['end']?.batches).toHaveLength(1);
+  });
+
+  it('a hedge answers although a branch fails, and fails when both do', async () => {
+    const refuses: ItemScript = () => new AppError('STAGE_FAILED', 'refused');
+    const scripts = { split: echo, left: refuses, right: echo, end: echo };
+    expect((await answersTo(hedged, scripts, [x(4)])).answers).toEqual([{ kind: 'completed', output: x(4) }]);
+    const { answers } = await answersTo(hedged, { ...scripts, right: refuses }, [x(4)]);
+    expect(answers).toMatchObject([{ kind: 'failed', failure: { code: 'STAGE_FAILED' } }]);
+  });
+
+  it('a vote waits for its quorum and is told who voted', async () => {
+    const vote = { join: { quorum: 2 } };
+    const spec = servingSpec(['a', 'b', 'c', 'vote'], {
+      sources: [{ name: 'input', to: ['a', 'b', 'c'].map(stageId), tensors: [] }],
+      edges: [edge('a', 'vote', vote), edge('b', 'vote', vote), edge('c', 'vote', vote)],
+    });
+    const voter =
+      (label: number): ItemScript =>
+      () => ({ label: fp32([], label) });
+    const scripts = { a: voter(1), b: voter(2), c: voter(3), vote: echo };
+    const { answers } = await answersTo(spec, scripts, [x(0)]);
+    expect(answers).toEqual([{ kind: 'completed', output: { 'a.label': fp32([], 1), 'b.label': fp32([], 2) } }]);
+  });
+});
