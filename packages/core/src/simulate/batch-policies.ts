@@ -1,12 +1,13 @@
 /**
  * The batch policy of every stage under a plan: its batching, the expected service time by batch size, and the least time that a
- * request needs behind the stage (the longest path of single-item mean service times), from which early drops are decided.
+ * request needs behind the stage, from which early drops are decided: the longest path of single-item mean service times over the edges
+ * that are certain to be taken; of branches that lead into an early join at least the shortest.
  */
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import type { BatchPolicy } from '../serve/batch-policy.js';
-import { servingGraph } from '../serve/serving-graph.js';
+import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
 
 /** Policies by stage index, in the order of `spec.stages`; stages that the plan or the profiles lack expect nothing. */
 export function batchPolicies(
@@ -17,10 +18,13 @@ export function batchPolicies(
   const graph = servingGraph(spec);
   const serviceMs = graph.stages.map(({ id }) => expectedServiceMs(plan, curves, id));
   const remainingMs = graph.stages.map(() => 0);
+  const leastMs = ({ to }: ServingEdge): number => (serviceMs[to]?.[1] ?? 0) + (remainingMs[to] ?? 0);
+  const canSpare = ({ to }: ServingEdge): boolean => (graph.stages[to]?.sparedBy.length ?? 0) > 0;
   for (const index of graph.topologicalOrder.toReversed()) {
-    const ahead =
-      graph.stages[index]?.outEdges.map(({ to }) => (serviceMs[to]?.[1] ?? 0) + (remainingMs[to] ?? 0)) ?? [];
-    remainingMs[index] = Math.max(0, ...ahead);
+    const certain = graph.stages[index]?.outEdges.filter(({ condition }) => condition === undefined) ?? [];
+    const spared = certain.filter(canSpare).map(leastMs);
+    const needed = certain.filter((edge) => !canSpare(edge)).map(leastMs);
+    remainingMs[index] = Math.max(0, ...needed, spared.length > 0 ? Math.min(...spared) : 0);
   }
   return graph.stages.map(({ id, index }) => ({
     maxBatchSize: plan.stages[id]?.[0]?.maxBatchSize ?? 1,

@@ -1,0 +1,78 @@
+/** Branches and early joins in the simulator: how often they are taken, what they cost, and what the drop rule expects of them. */
+import { describe, expect, it } from 'vitest';
+import { SeededRng } from '../kernel/rng.js';
+import { stageId } from '../model/ids.js';
+import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
+import { requireCurves } from '../profile/curves-of.js';
+import { poissonArrivals } from './arrivals/poisson.js';
+import { batchPolicies } from './batch-policies.js';
+import { simulatePlan } from './simulate-plan.js';
+
+const takes = (meanMs: number) => [{ cpuCores: 1, batchSize: 1, meanMs }];
+const edge = (from: string, to: string, more: Partial<EdgeSpec> = {}): EdgeSpec => ({
+  from: stageId(from),
+  to: stageId(to),
+  ...more,
+});
+const when = (probability: number) => ({ when: { condition: 'output.unsure', probability } });
+const ANY = { join: 'any' } as const;
+
+const stages = chainSpec({ a: takes(1), b: takes(10), c: takes(30), d: takes(2) });
+const cascade: PipelineSpec = {
+  ...stages,
+  edges: [edge('a', 'b', when(0.3)), edge('a', 'c', when(0.5)), edge('b', 'd'), edge('c', 'd')],
+  outputs: [{ from: stageId('a') }, { from: stageId('d') }],
+};
+const hedge: PipelineSpec = {
+  ...stages,
+  edges: [edge('a', 'b'), edge('a', 'c'), edge('b', 'd', ANY), edge('c', 'd', ANY)],
+};
+
+function simulate(spec: PipelineSpec, drops: boolean) {
+  const rng = new SeededRng(3);
+  return simulatePlan({
+    spec,
+    curves: requireCurves(spec, []),
+    plan: planOf(spec, { maxBatchSize: 1, replicas: 8 }),
+    arrivals: poissonArrivals(20, 400_000, rng.fork('arrivals')),
+    rng,
+    hostCores: Number.POSITIVE_INFINITY,
+    drops,
+  }).tally;
+}
+
+function leastRemainingMs(spec: PipelineSpec): readonly number[] {
+  const plan = planOf(spec, { maxBatchSize: 1, replicas: 1 });
+  return batchPolicies(spec, plan, requireCurves(spec, [])).map(({ remainingMs }) => remainingMs);
+}
+
+describe('branches', () => {
+  it('are taken as often as expected, the second one beside the first', () => {
+    const { stages: counts, arrived, completed } = simulate(cascade, false);
+    const shares = counts.map(({ items }) => items / arrived);
+    expect(completed).toBe(arrived);
+    for (const [stage, share] of [1, 0.3, 0.5, 0.8].entries()) expect(shares[stage]).toBeCloseTo(share, 1);
+  });
+
+  it('cost a request that does not take them nothing, nor does the drop rule expect them', () => {
+    expect(leastRemainingMs(cascade)).toEqual([0, 2, 2, 0]);
+    const hurried = { ...cascade, slo: { latencyMs: 20, percentile: 99 } };
+    const { completed, arrived } = simulate(hurried, true);
+    expect(completed / arrived).toBeCloseTo(0.5, 1); // those on the way of 30 ms are dropped
+  });
+});
+
+describe('a hedge', () => {
+  it('takes as long as its faster branch', () => {
+    const { latencyMs, arrived, completed } = simulate(hedge, false);
+    expect(completed).toBe(arrived);
+    expect(latencyMs.quantileMs(0.5)).toBeCloseTo(13, 0);
+  });
+
+  it('is not given up for its slower branch', () => {
+    expect(leastRemainingMs(hedge)).toEqual([12, 2, 2, 0]);
+    const { completed, arrived } = simulate({ ...hedge, slo: { latencyMs: 25, percentile: 99 } }, true);
+    expect(completed / arrived).toBeGreaterThan(0.99);
+  });
+});
