@@ -1,4 +1,4 @@
-import { AppError, type ReplicaId, stageId, type TensorMap } from '@equipoise/core';
+import { AppError, type PipelineSpec, type ReplicaId, stageId, type TensorMap } from '@equipoise/core';
 import { ManualClock } from '@equipoise/testkit';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -40,15 +40,37 @@ const event = fc.oneof(
 type Event = typeof event extends fc.Arbitrary<infer Kind> ? Kind : never;
 
 const stages = ['split', 'left', 'right', 'end'];
-const spec = servingSpec(stages, {
-  edges: [
-    edge('split', 'left', { fanOut: { expected: 2 } }),
-    edge('split', 'right'),
-    edge('left', 'end', { join: 'all' }),
-    edge('right', 'end'),
-  ],
-  admission: { maxQueueLength: 5 },
-});
+const when = (condition: string) => ({ when: { condition, probability: 0.5 } });
+const admission = { maxQueueLength: 5 };
+const graphs: Readonly<Record<string, PipelineSpec>> = {
+  'a fan-out beside a plain way': servingSpec(stages, {
+    edges: [
+      edge('split', 'left', { fanOut: { expected: 2 } }),
+      edge('split', 'right'),
+      edge('left', 'end', { join: 'all' }),
+      edge('right', 'end'),
+    ],
+    admission,
+  }),
+  'a hedge of which one side is a branch': servingSpec(stages, {
+    edges: [
+      edge('split', 'left', when('output.x[0] > 6.0')),
+      edge('split', 'right'),
+      edge('left', 'end', { join: 'any' }),
+      edge('right', 'end', { join: 'any' }),
+    ],
+    outputs: [{ from: stageId('right') }, { from: stageId('end') }],
+    admission,
+  }),
+  'filtered items, the first that comes back': servingSpec(stages, {
+    edges: [
+      edge('split', 'left', { fanOut: { expected: 2 } }),
+      edge('left', 'right', when('output.x > 6.0')),
+      edge('right', 'end', { join: 'any' }),
+    ],
+    admission,
+  }),
+};
 
 /** Some items fail, some outputs cannot be joined or cut; which ones depends on the tensors alone. */
 const script: ItemScript = (item) => {
@@ -66,7 +88,7 @@ interface Replica {
 /** A runner with replicas and requests that come and go. */
 class World {
   readonly clock = new ManualClock();
-  readonly runner = new PipelineRunner({ spec, hostCores: 3, clock: this.clock });
+  readonly runner: PipelineRunner;
   readonly ends: RequestEnd[] = [];
   readonly outcomes: Promise<string>[] = [];
   readonly drains: Promise<void>[] = [];
@@ -74,7 +96,8 @@ class World {
   readonly #replicas: Replica[] = [];
   #values = 0;
 
-  constructor() {
+  constructor(spec: PipelineSpec) {
+    this.runner = new PipelineRunner({ spec, hostCores: 3, clock: this.clock });
     this.runner.onRequestEnd((end) => this.ends.push(end));
     for (const stage of stages) this.add(stage, 1);
   }
@@ -120,10 +143,10 @@ class World {
   }
 }
 
-it('ends every request exactly once, whatever comes and goes (property)', async () => {
+it.each(Object.entries(graphs))('%s: every request ends exactly once, whatever comes and goes', async (_, spec) => {
   await fc.assert(
     fc.asyncProperty(fc.array(event, { maxLength: 60 }), async (events) => {
-      const world = new World();
+      const world = new World(spec);
       for (const next of events) {
         await world.take(next);
         const { arrived, completed, failed, dropped } = world.runner.statistics.total;
