@@ -21,6 +21,11 @@ export class ManualClock implements AlarmClock {
     return this.#alarms.length;
   }
 
+  /** Instant of the next alarm; Infinity when there is none. */
+  get nextAlarmAtMs(): number {
+    return this.#nextDue(Number.POSITIVE_INFINITY)?.atMs ?? Number.POSITIVE_INFINITY;
+  }
+
   /** The same time for one part of a program, whose alarms ring before those of a higher rank at the same instant. */
   ranked(rank: number): AlarmClock {
     return { nowMs: () => this.#nowMs, ringAt: (atMs, ring) => this.ringAt(atMs, ring, rank) };

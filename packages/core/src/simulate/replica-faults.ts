@@ -58,3 +58,17 @@ export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
     },
   };
 }
+
+/** How much longer a batch takes that starts now. */
+export function slowness(faults: readonly ReplicaFault[], nowMs: number): number {
+  let factor = 1;
+  for (const fault of faults) {
+    if (fault.kind === 'slow' && fault.fromMs <= nowMs && nowMs < fault.untilMs) factor *= fault.factor;
+  }
+  return factor;
+}
+
+/** Whether a replica answers nothing any more. */
+export function hangs(faults: readonly ReplicaFault[], nowMs: number): boolean {
+  return faults.some((fault) => fault.kind === 'hang' && fault.atMs <= nowMs);
+}

@@ -24,8 +24,8 @@ import type { RequestState, StageItem } from '../serve/request-state.js';
 import { type ServingEdge, type ServingGraph, servingGraph } from '../serve/serving-graph.js';
 import type { ArrivalProcess } from './arrivals/arrival-process.js';
 import { ItemChances } from './item-chances.js';
-import type { FaultSchedule } from './replica-faults.js';
-import { SimulatedFleet, type SimulatedReplica, slowness } from './simulated-fleet.js';
+import { type FaultSchedule, slowness } from './replica-faults.js';
+import { SimulatedFleet, type SimulatedReplica } from './simulated-fleet.js';
 import { SimulationTally } from './simulation-tally.js';
 import { type MeanUse, UseMeter } from './use-meter.js';
 
@@ -45,6 +45,8 @@ export interface SimulationSetup {
   readonly faults?: FaultSchedule;
   /** How the clients of requests behave, by number of the request from 0; without it they wait as long as the SLO says. */
   readonly clients?: SimulatedClients;
+  /** From this instant on arrivals are dropped as `draining`, as those of a server that is stopped. */
+  readonly drainsAtMs?: number;
   /**
    * Requests that wait at the sources when the simulation begins, as if they had arrived together at that moment; 0 without it. One that
    * waited half-way in what was observed begins anew: more work than is left of it, so that no plan is flattered.
@@ -56,6 +58,8 @@ export interface SimulationSetup {
   readonly accuracyOf?: (running: RunningPlan) => number;
   /** Called at each start of a batch, which is that of the replica. */
   readonly onBatch?: (replica: SimulatedReplica, times: { readonly nowMs: number; readonly serviceMs: number }) => void;
+  /** Called after each step of the fleet, perhaps several times at an instant. */
+  readonly onFleet?: (running: RunningPlan, nowMs: number) => void;
   /** Called at each end of a request. */
   readonly onEnd?: (end: SimulatedEnd) => void;
 }
@@ -105,6 +109,7 @@ const ARRIVAL = -1;
 const WAKE = -2;
 const TICK = -3;
 const CLIENT_GONE = -4;
+const DRAIN = -5;
 
 class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly tally: SimulationTally;
@@ -144,6 +149,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
     this.#fleet = new SimulatedFleet({
       ...{ spec, curves, graph: this.graph, scheduler: this.#scheduler, loadMs, faults: setup.faults },
+      loadLasts: () => !this.#loadEnded,
       schedule: (atMs, event, rank) => this.#events.push(atMs, event, rank),
     });
     this.#fleet.begin(setup.plan, 0);
@@ -153,8 +159,9 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   run(): SimulationRun {
     for (let i = 0; i < (this.#setup.backlogRequests ?? 0); i++) this.#admit();
     this.#scheduleArrival();
-    const { controller } = this.#setup;
+    const { controller, drainsAtMs } = this.#setup;
     if (controller !== undefined) this.#events.push(controller.intervalMs, TICK, eventRank.tick);
+    if (drainsAtMs !== undefined) this.#events.push(drainsAtMs, DRAIN, eventRank.tick);
     while (this.#events.size > 0) {
       const { nextAtMs } = this.#events;
       invariant(nextAtMs >= this.#nowMs, 'an event lies in the past');
@@ -224,6 +231,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     else if (event === WAKE) this.#scheduler.advance(this.#nowMs);
     else if (event === TICK) this.#tick();
     else if (event === CLIENT_GONE) this.#cancel();
+    else if (event === DRAIN) this.#scheduler.beginDraining();
     else {
       this.#fleet.take(event, this.#nowMs);
       this.#noteUse();
@@ -291,6 +299,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #noteUse(): void {
     const running = this.#fleet.runningPlan();
     this.#ages.note(running, this.#nowMs);
+    this.#setup.onFleet?.(running, this.#nowMs);
     this.#pas = this.#setup.accuracyOf?.(running) ?? 0;
     this.#meter.note(this.#fleet.uses(), this.#nowMs);
   }

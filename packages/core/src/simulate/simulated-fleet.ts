@@ -18,7 +18,7 @@ import { defaultFleetLimits, type FleetEffects, FleetScheduler } from '../serve/
 import type { PipelineScheduler } from '../serve/pipeline-scheduler.js';
 import type { ServingReplica } from '../serve/replica.js';
 import type { ServingGraph } from '../serve/serving-graph.js';
-import type { FaultSchedule, ReplicaFault } from './replica-faults.js';
+import { type FaultSchedule, hangs, type ReplicaFault } from './replica-faults.js';
 import { ServingPolicies } from './serving-policies.js';
 
 /** A replica whose payloads are the keys of `ItemChances`. */
@@ -32,6 +32,8 @@ export interface FleetSetup {
   readonly scheduler: PipelineScheduler<number, undefined, AppError>;
   readonly loadMs: (stageId: StageId, variantId: VariantId) => number;
   readonly faults: FaultSchedule | undefined;
+  /** Whether more load may come; without load nothing crashes any more, so that a simulation comes to its end. */
+  readonly loadLasts: () => boolean;
   readonly schedule: (atMs: number, event: number, rank: number) => void;
 }
 
@@ -77,6 +79,7 @@ export class SimulatedFleet implements FleetEffects {
   readonly #starts: Start[] = [];
   /** Replicas that left service inside a call to the request policies, which must not be called back. */
   readonly #left: ReplicaId[] = [];
+  #changes: Change[] = [];
   #alarmAtMs = Number.POSITIVE_INFINITY;
   #nowMs = 0;
 
@@ -109,11 +112,10 @@ export class SimulatedFleet implements FleetEffects {
     return lost || (faults.length > 0 && hangs(faults, nowMs)) ? undefined : replica;
   }
 
-  /** Takes changes in, to be carried out one after another; one that fails is followed by the next. */
+  /** Carries changes out one after another, as a control loop does: when one fails, the rest is left. */
   apply(changes: readonly Change[], nowMs: number): void {
-    this.#event(nowMs, () => {
-      for (const change of changes) this.#fleet.apply(change, nowMs, () => undefined);
-    });
+    this.#changes = [...changes];
+    this.#event(nowMs, () => this.#applyNext());
   }
 
   /** Whether changes are still under way. */
@@ -205,6 +207,14 @@ export class SimulatedFleet implements FleetEffects {
 
   restartFailed(): void {}
 
+  #applyNext(): void {
+    const change = this.#changes.shift();
+    if (change === undefined) return;
+    this.#fleet.apply(change, this.#nowMs, ({ kind }) => {
+      if (kind === 'done') this.#applyNext();
+    });
+  }
+
   #started({ stageId, replica }: Start): void {
     if (this.#setup.faults?.startFails(stageId, replica) !== true) this.#fleet.started(replica.replicaId, this.#nowMs);
     else this.#fleet.startFailed(replica.replicaId, failedStart(stageId), this.#nowMs);
@@ -213,7 +223,7 @@ export class SimulatedFleet implements FleetEffects {
   #crash(engine: Engine): void {
     const { replica } = engine;
     invariant(replica !== undefined, 'a replica crashes while it is in service');
-    if (engine.lost || !this.#engineOf.has(replica.replicaId)) return;
+    if (engine.lost || !this.#engineOf.has(replica.replicaId) || !this.#setup.loadLasts()) return;
     engine.lost = true;
     this.#setup.scheduler.loseReplica(replica, lostReplica(engine.stageId), this.#nowMs);
     this.#engineOf.delete(replica.replicaId);
@@ -244,20 +254,6 @@ export class SimulatedFleet implements FleetEffects {
     invariant(index >= 0, `the pipeline has no stage ${stageId}`);
     return index;
   }
-}
-
-/** How much longer a batch takes that starts now. */
-export function slowness(faults: readonly ReplicaFault[], nowMs: number): number {
-  let factor = 1;
-  for (const fault of faults) {
-    if (fault.kind === 'slow' && fault.fromMs <= nowMs && nowMs < fault.untilMs) factor *= fault.factor;
-  }
-  return factor;
-}
-
-/** Whether a replica answers nothing any more. */
-export function hangs(faults: readonly ReplicaFault[], nowMs: number): boolean {
-  return faults.some((fault) => fault.kind === 'hang' && fault.atMs <= nowMs);
 }
 
 function eventCode(kind: number, number: number): number {

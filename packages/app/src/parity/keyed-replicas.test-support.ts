@@ -1,0 +1,160 @@
+/**
+ * Replicas that do to real tensors what the simulator does to keys: an item is a tensor `key`, a fan-out a tensor of the keys of its
+ * items, a branch a tensor `way…` that its condition reads. Service times come from the same stream, faults from the same schedule.
+ */
+import {
+  type AlarmClock,
+  AppError,
+  type BatchResult,
+  drawMs,
+  hangs,
+  type ItemChances,
+  type LaunchedReplica,
+  type LaunchRequest,
+  type ModelRunner,
+  type ReplicaFault,
+  type ReplicaLauncher,
+  type Rng,
+  type RunningPlan,
+  type RunningReplica,
+  type ServingStage,
+  type StageId,
+  slowness,
+  type Tensor,
+  type TensorMap,
+} from '@equipoise/core';
+import type { Scenario } from './scenario.test-support.js';
+import type { TraceWriter } from './trace.test-support.js';
+
+/** What the replicas share. */
+export interface KeyedSurroundings {
+  readonly scenario: Scenario;
+  readonly stages: readonly ServingStage[];
+  readonly chances: ItemChances;
+  readonly serviceRng: Rng;
+  readonly trace: TraceWriter;
+  /** Clocks whose alarms ring in the order of answers and of starts. */
+  readonly answers: AlarmClock;
+  readonly starts: AlarmClock;
+  /** Called when a replica starts: the newest that is starting is it. */
+  readonly runningPlan: () => RunningPlan;
+  /** Whether the first plan is in force; until then starts take no time and do not fail. */
+  readonly hasBegun: () => boolean;
+}
+
+/** The tensors of one key. */
+export function tensorsOfKey(key: number): TensorMap {
+  return { key: int32([1], [key]) };
+}
+
+/** Starts keyed replicas. */
+export class KeyedLauncher implements ReplicaLauncher {
+  readonly #around: KeyedSurroundings;
+
+  constructor(around: KeyedSurroundings) {
+    this.#around = around;
+  }
+
+  async launch({ stage, variant }: LaunchRequest): Promise<LaunchedReplica> {
+    const { starts, hasBegun, runningPlan, scenario } = this.#around;
+    const replica = runningPlan().stages[stage.id]?.replicas.findLast(({ status }) => status === 'starting');
+    if (replica === undefined) throw new Error('nothing is starting');
+    if (!hasBegun()) return { runner: new KeyedRunner(stage.id, replica, this.#around), loadMs: 0 };
+    const afterMs = scenario.loadMs(stage.id, variant.id);
+    await new Promise<void>((resolve) => starts.ringAt(starts.nowMs() + afterMs, resolve));
+    if (scenario.faults?.startFails(stage.id, replica) === true)
+      throw new AppError('MODEL_LOAD_FAILED', 'it does not start');
+    return { runner: new KeyedRunner(stage.id, replica, this.#around), loadMs: afterMs };
+  }
+}
+
+class KeyedRunner implements ModelRunner {
+  readonly #stage: ServingStage;
+  readonly #replica: RunningReplica;
+  readonly #around: KeyedSurroundings;
+  #faults: readonly ReplicaFault[] = [];
+  #lost = false;
+  #closed = false;
+  #fail: ((error: AppError) => void) | undefined;
+
+  constructor(stageId: StageId, replica: RunningReplica, around: KeyedSurroundings) {
+    const stage = around.stages.find(({ id }) => id === stageId);
+    if (stage === undefined) throw new Error(`no stage ${stageId}`);
+    this.#stage = stage;
+    this.#replica = replica;
+    this.#around = around;
+    this.#faults = around.scenario.faults?.faultsOf(stageId, replica, around.answers.nowMs()) ?? [];
+  }
+
+  run(batch: readonly TensorMap[]): Promise<BatchResult> {
+    const { answers, trace, scenario, serviceRng } = this.#around;
+    const { replicaId, variantId, resources } = this.#replica;
+    const nowMs = answers.nowMs();
+    const curve = scenario.curves.curve(this.#stage.id, variantId, resources.cpuCores);
+    if (curve === undefined) throw new Error('no curve');
+    const serviceMs = drawMs(curve.law(batch.length), serviceRng) * slowness(this.#faults, nowMs);
+    const keys = batch.map(keyOf);
+    trace.batch(nowMs, replicaId, serviceMs, keys);
+    return new Promise((resolve, reject) => {
+      this.#fail = reject;
+      answers.ringAt(nowMs + serviceMs, () => {
+        if (this.#lost || hangs(this.#faults, answers.nowMs())) return;
+        this.#fail = undefined;
+        resolve({ items: keys.map((key) => ({ kind: 'ok', output: this.#output(key) })), serviceMs });
+      });
+    });
+  }
+
+  /** The crash is arranged where a replica enters service, as the simulator does. */
+  onLost(listener: (error: AppError) => void): void {
+    const { answers, scenario } = this.#around;
+    const lastArrivalMs = scenario.arrivals.at(-1) ?? 0;
+    for (const fault of this.#faults) {
+      if (fault.kind !== 'crash') continue;
+      answers.ringAt(fault.atMs, () => {
+        if (this.#closed || this.#lost || answers.nowMs() > lastArrivalMs) return;
+        this.#lost = true;
+        const lost = new AppError('REPLICA_LOST', 'it crashed', { retryable: true });
+        if (this.#fail === undefined) listener(lost);
+        else this.#fail(lost);
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  #output(input: number): TensorMap {
+    const { chances } = this.#around;
+    const { index, outEdges } = this.#stage;
+    const key = chances.output(index, input);
+    const fanOut = outEdges.find(({ kind }) => kind === 'fan-out');
+    const keys = fanOut === undefined ? [key] : [...chances.fanOut(fanOut, key)];
+    const tensors: Record<string, Tensor> = { key: int32([keys.length], keys) };
+    for (const edge of outEdges) {
+      if (edge.condition === undefined) continue;
+      const isTaken = chances.takes(edge, key);
+      const width = isTaken ? 1 : 2;
+      tensors[`way${edge.index}`] =
+        edge === fanOut
+          ? int32([keys.length, width], new Array(keys.length * width).fill(0))
+          : int32([1], [isTaken ? 1 : 0]);
+    }
+    return tensors;
+  }
+}
+
+/** The key of an item: the sum of those that were joined or merged. */
+function keyOf(tensors: TensorMap): number {
+  let sum = 0;
+  for (const [name, { data }] of Object.entries(tensors)) {
+    if (name !== 'key' && !name.endsWith('.key')) continue;
+    for (const value of data as Int32Array) sum = (sum + value) | 0;
+  }
+  return sum;
+}
+
+function int32(shape: readonly number[], values: readonly number[]): Tensor {
+  return { datatype: 'INT32', shape, data: Int32Array.from(values) };
+}

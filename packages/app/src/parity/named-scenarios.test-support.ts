@@ -1,0 +1,265 @@
+/** One scenario for each thing that simulator and data plane must do alike, each with what its trace must show to be a test at all. */
+import {
+  type EdgeSpec,
+  type FaultSchedule,
+  type ReplicaFault,
+  type StagePlan,
+  stageId,
+  type VariantSpec,
+} from '@equipoise/core';
+import { conditionOf } from './random-graph.test-support.js';
+import {
+  planOfStages,
+  type Scenario,
+  scenarioOf,
+  specOf,
+  stageOf,
+  stagePlanOf,
+  variantOf,
+} from './scenario.test-support.js';
+
+/** A scenario with patterns that its trace must match somewhere. */
+export interface NamedScenario {
+  readonly name: string;
+  readonly scenario: Scenario;
+  readonly shows: readonly RegExp[];
+}
+
+const [a, b, c, d] = [stageId('a'), stageId('b'), stageId('c'), stageId('d')];
+const v = variantOf('v', { one: 5, eight: 12 });
+const w = variantOf('w', { one: 9, eight: 30, spread: 2 });
+
+/** `count` arrivals `gapMs` apart, the first one gap after 0. */
+const every = (gapMs: number, count: number): readonly number[] =>
+  Array.from({ length: count }, (_, i) => (i + 1) * gapMs);
+
+interface Made extends Partial<Omit<Scenario, 'plan' | 'arrivals' | 'spec' | 'nextPlans'>> {
+  readonly edges?: readonly EdgeSpec[];
+  readonly arrivals: readonly number[];
+  /** By stage; a missing one repeats the last. */
+  readonly plan: readonly Partial<StagePlan & { readonly cpuCores: number }>[];
+  readonly next?: readonly (readonly Partial<StagePlan & { readonly cpuCores: number }>[])[];
+  readonly over?: Parameters<typeof specOf>[2];
+  readonly variants?: readonly VariantSpec[];
+}
+
+function made({ edges = [], arrivals, plan, next = [], over, variants = [v, w], ...more }: Made): Scenario {
+  const ids = [...new Set([a, ...edges.flatMap(({ from, to }) => [from, to])])].sort();
+  const last = ids.filter((id) => !edges.some(({ from }) => from === id));
+  const graph = { entry: a, edges, outputs: last.map((from) => ({ from })) };
+  const spec = specOf(
+    graph,
+    ids.map((id) => stageOf(id, variants)),
+    over,
+  );
+  return scenarioOf(spec, {
+    plan: planOfStages(spec, plan.map(stagePlanOf)),
+    nextPlans: next.map((stages) => planOfStages(spec, stages.map(stagePlanOf))),
+    arrivals,
+    ...more,
+  });
+}
+
+/** Faults of the replicas that are named; the rest is well. */
+function faults(
+  byReplica: Readonly<Record<string, readonly ReplicaFault[]>>,
+  failedStarts: readonly string[] = [],
+): FaultSchedule {
+  return {
+    startFails: (_stage, { replicaId }) => failedStarts.includes(replicaId),
+    faultsOf: (_stage, { replicaId }) => byReplica[replicaId] ?? [],
+  };
+}
+
+const chain: readonly EdgeSpec[] = [
+  { from: a, to: b },
+  { from: b, to: c },
+];
+const group: readonly EdgeSpec[] = [
+  { from: a, to: b, fanOut: { expected: 2.5 } },
+  { from: b, to: c, join: 'all' },
+];
+const steady = { arrivals: every(4, 60) };
+const relaxed = { slo: { latencyMs: 5_000, percentile: 99 } };
+
+/** All of them. */
+export const namedScenarios: readonly NamedScenario[] = [
+  {
+    name: 'a chain, one item a batch',
+    scenario: made({ edges: chain, arrivals: every(6, 60), plan: [{}] }),
+    shows: [/completed/],
+  },
+  {
+    name: 'a chain, batches of eight',
+    scenario: made({ edges: chain, arrivals: every(1, 60), plan: [{ maxBatchSize: 8 }], over: relaxed }),
+    shows: [/\[(-?\d+ ){7}-?\d+\]/],
+  },
+  {
+    name: 'waits for companions',
+    scenario: made({ arrivals: every(4, 40), plan: [{ maxBatchSize: 8, maxBatchWaitMs: 10 }], over: relaxed }),
+    shows: [/^14 a-v-1 \S+ \[\S+ \S+ \S+\]$/m],
+  },
+  {
+    name: 'shares below one core',
+    scenario: made({ edges: chain, arrivals: every(7, 60), plan: [{ cpuCores: 0.5, replicas: 2 }], over: relaxed }),
+    shows: [/completed/],
+  },
+  {
+    name: 'two cores for the threads of three stages',
+    scenario: made({ edges: chain, ...steady, plan: [{ replicas: 2 }], hostCores: 2, over: relaxed }),
+    shows: [/completed/],
+  },
+  {
+    name: 'full queues',
+    scenario: made({ arrivals: every(1, 80), plan: [{}], over: { ...relaxed, admission: { maxQueueLength: 3 } } }),
+    shows: [/queue-full/],
+  },
+  {
+    name: 'deadlines that cannot be kept, some of them too late already in the second stage',
+    scenario: made({
+      edges: [{ from: a, to: b }],
+      arrivals: every(3, 80),
+      plan: [{}],
+      variants: [variantOf('v', { one: 4, eight: 8, spread: 12 })],
+      over: { slo: { latencyMs: 30, percentile: 99 } },
+    }),
+    shows: [/deadline-unreachable/, /deadline-passed/],
+  },
+  {
+    name: 'clients with deadlines and patience of their own',
+    scenario: made({
+      arrivals: every(3, 60),
+      plan: [{}],
+      clients: {
+        timeoutMs: (sequence) => 20 + (sequence % 7) * 10,
+        patienceMs: (sequence) => (sequence % 3 === 0 ? 12 : Number.POSITIVE_INFINITY),
+      },
+    }),
+    shows: [/cancelled/, /deadline/],
+  },
+  {
+    name: 'a server that is stopped',
+    scenario: made({ ...steady, plan: [{}], drainsAtMs: 100 }),
+    shows: [/draining/, /completed/],
+  },
+  {
+    name: 'fan-out and join',
+    scenario: made({ edges: group, arrivals: every(9, 60), plan: [{ maxBatchSize: 4, replicas: 2 }], over: relaxed }),
+    shows: [/completed/],
+  },
+  {
+    name: 'branches, a quorum and the first of two ways',
+    scenario: made({
+      edges: [
+        { from: a, to: b, when: { condition: conditionOf(0, false), probability: 0.4 } },
+        { from: a, to: c, when: { condition: conditionOf(1, false), probability: 0.4 } },
+        { from: a, to: d, join: 'any' },
+        { from: b, to: d, join: 'any' },
+        { from: c, to: d, join: 'any' },
+      ],
+      ...{ ...steady, plan: [{ replicas: 2 }], over: relaxed },
+    }),
+    shows: [/ b-v-/, / c-v-/, / d-v-/],
+  },
+  {
+    name: 'the first items of a fan-out are enough',
+    scenario: made({
+      edges: [
+        { from: a, to: b, fanOut: { expected: 4 } },
+        { from: b, to: c, join: { quorum: 2 } },
+      ],
+      ...{ arrivals: every(11, 40), plan: [{}, { replicas: 2 }], over: relaxed },
+    }),
+    shows: [/completed/],
+  },
+  {
+    name: 'grows and shrinks under load',
+    scenario: made({ ...steady, plan: [{}], next: [[{ replicas: 3 }], [{ replicas: 1 }]], over: relaxed }),
+    shows: [/a-v-3:ready/, /^\S*[1-9]\S* a 1\/0 a-v-1:ready$/m],
+  },
+  {
+    name: 'switches the variant under load, rolling within the budget',
+    scenario: made({
+      ...{ ...steady, plan: [{ replicas: 3 }], next: [[{ variantId: w.id, replicas: 3, maxBatchSize: 4 }]] },
+      over: { ...relaxed, budget: { cpuCores: 3 } },
+    }),
+    shows: [/a 4\/0 .*a-v-3:ready a-w-4:ready/, /a-w-6:ready$/m],
+  },
+  {
+    name: 'a change without room is refused',
+    scenario: made({
+      ...{ ...steady, plan: [{ replicas: 2 }], next: [[{ variantId: w.id, replicas: 2 }]] },
+      over: {
+        ...relaxed,
+        budget: { cpuCores: 2 },
+        control: { mode: 'auto', intervalMs: 1_000, minDwellMs: 0, surgeCpuCores: 0 },
+      },
+    }),
+    shows: [/^0 a 1\/0 a-v-1:ready a-v-2:ready$/m],
+  },
+  {
+    name: 'changes batching, then resources',
+    scenario: made({
+      ...{
+        ...steady,
+        plan: [{ replicas: 2 }],
+        next: [[{ replicas: 2, maxBatchSize: 8 }], [{ cpuCores: 2, maxBatchSize: 8 }]],
+      },
+      over: relaxed,
+    }),
+    shows: [/a 8\/0 a-v-1:ready a-v-2:ready$/m, /a-v-3:ready/],
+  },
+  {
+    name: 'a replica crashes in its batch, another while it is free',
+    scenario: made({
+      ...{ arrivals: every(9, 60), plan: [{ replicas: 2 }], over: relaxed },
+      faults: faults({ 'a-v-1': [{ kind: 'crash', atMs: 22 }], 'a-v-2': [{ kind: 'crash', atMs: 88 }] }),
+    }),
+    shows: [/failed/, /a-v-3:failed/, /a-v-\d+:starting/],
+  },
+  {
+    name: 'the only replica crashes again and again',
+    scenario: made({
+      ...{ arrivals: every(8, 120), plan: [{}] },
+      faults: {
+        startFails: () => false,
+        faultsOf: (_stage, _replica, readyAtMs) => [{ kind: 'crash', atMs: readyAtMs + 33 }],
+      },
+    }),
+    shows: [/no-ready-replica/, /failed/],
+  },
+  {
+    name: 'the new replicas of a change crash while they are phased in',
+    scenario: made({
+      ...{ ...steady, plan: [{ replicas: 3 }], next: [[{ variantId: w.id, replicas: 3 }]] },
+      over: { ...relaxed, budget: { cpuCores: 3 } },
+      faults: faults({ 'a-w-4': [{ kind: 'crash', atMs: 41 }], 'a-v-3': [{ kind: 'crash', atMs: 37 }] }),
+    }),
+    shows: [/a-w-\d+:failed/, /a-w-\d+:ready/],
+  },
+  {
+    name: 'a start fails in the middle of a change, which is taken back',
+    scenario: made({
+      ...{ arrivals: every(4, 120), plan: [{ replicas: 3 }], next: [[{ variantId: w.id, replicas: 3 }]] },
+      over: { ...relaxed, budget: { cpuCores: 3 } },
+      faults: faults({}, ['a-w-5']),
+    }),
+    shows: [/a-w-4:ready/, /a-v-\d+:failed/, /a 1\/0 a-v-\d+:ready a-v-\d+:ready a-v-\d+:ready$/m],
+  },
+  {
+    name: 'a replica hangs and is then to be drained',
+    scenario: made({
+      ...{ ...steady, plan: [{ replicas: 2 }], next: [[{ replicas: 2 }], [{ variantId: w.id, replicas: 2 }]] },
+      faults: faults({ 'a-v-1': [{ kind: 'hang', atMs: 33 }] }),
+    }),
+    shows: [/a-v-1:draining/],
+  },
+  {
+    name: 'a replica is slow for a while',
+    scenario: made({
+      ...{ arrivals: every(9, 60), plan: [{ replicas: 2 }] },
+      faults: faults({ 'a-v-1': [{ kind: 'slow', fromMs: 50, untilMs: 150, factor: 4 }] }),
+    }),
+    shows: [/ a-v-1 20 /, / a-v-1 5 /],
+  },
+];

@@ -1,0 +1,54 @@
+/**
+ * One policy, two clocks: what is simulated is what serves. The same seed and the same scenario go through the simulator and through the
+ * real data plane, actuator and drop rules under a manual clock, and must give the same events, all of them, one by one.
+ */
+import { afterAll, describe, expect, it } from 'vitest';
+import { namedScenarios } from './named-scenarios.test-support.js';
+import { randomScenario, type Scenario } from './scenario.test-support.js';
+import { servedTrace } from './served-trace.test-support.js';
+import { simulatedTrace } from './simulated-trace.test-support.js';
+import type { Trace } from './trace.test-support.js';
+
+const RANDOM_PIPELINES = 240;
+
+const compared = { batches: 0, ends: 0, fleet: 0 };
+const outcomes = new Map<string, number>();
+
+async function expectParity(scenario: Scenario): Promise<Trace> {
+  const simulated = simulatedTrace(scenario);
+  const served = await servedTrace(scenario);
+  expect(served.batches).toEqual(simulated.batches);
+  expect(served.ends).toEqual(simulated.ends);
+  expect(served.outcomes).toEqual(simulated.outcomes);
+  expect(served.fleet).toEqual(simulated.fleet);
+  compared.batches += served.batches.length;
+  compared.ends += served.ends.length;
+  compared.fleet += served.fleet.length;
+  for (const end of served.ends) {
+    const outcome = end.split(' ').at(-1) ?? '';
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  }
+  return served;
+}
+
+describe('simulator and data plane', () => {
+  it.each(namedScenarios)('$name', async ({ scenario, shows }) => {
+    const trace = await expectParity(scenario);
+    const text = [...trace.ends, ...trace.fleet, ...trace.batches].join('\n');
+    for (const part of shows) expect(text).toMatch(part);
+  });
+
+  it.each(Array.from({ length: RANDOM_PIPELINES }, (_, seed) => seed))('random pipeline %d', async (seed) => {
+    await expectParity(randomScenario(seed));
+  });
+
+  afterAll(() => {
+    expect([...outcomes.keys()].sort()).toEqual([
+      ...['cancelled', 'completed', 'deadline-passed', 'deadline-unreachable', 'draining', 'failed'],
+      ...['no-ready-replica', 'queue-full'],
+    ]);
+    expect(compared.batches).toBeGreaterThan(15_000);
+    expect(compared.ends).toBeGreaterThan(15_000);
+    expect(compared.fleet).toBeGreaterThan(2_000);
+  });
+});

@@ -1,0 +1,121 @@
+/** A scenario through the data plane: the real runner, actuator and drop rules, over keyed replicas, under a manual clock. */
+import { EmbeddedActuator } from '@equipoise/adapter-embedded';
+import { diffPlans, eventRank, ItemChances, SeededRng, ServingPolicies, servingGraph } from '@equipoise/core';
+import { type PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
+import { ManualClock } from '@equipoise/testkit';
+import { KeyedLauncher, tensorsOfKey } from './keyed-replicas.test-support.js';
+import type { Scenario } from './scenario.test-support.js';
+import { type Trace, TraceWriter } from './trace.test-support.js';
+
+/** Runs the scenario and gives its trace. */
+export async function servedTrace(scenario: Scenario): Promise<Trace> {
+  const served = new ServedScenario(scenario);
+  await served.begin();
+  return served.run();
+}
+
+class ServedScenario {
+  readonly #scenario: Scenario;
+  readonly #clock = new ManualClock();
+  readonly #trace = new TraceWriter();
+  readonly #runner: PipelineRunner;
+  readonly #actuator: EmbeddedActuator;
+  readonly #chances: ItemChances;
+  #hasBegun = false;
+  #changing = false;
+  #plans = 0;
+
+  constructor(scenario: Scenario) {
+    const { spec, curves, hostCores } = scenario;
+    const clock = this.#clock;
+    const rng = new SeededRng(scenario.seed);
+    this.#scenario = scenario;
+    this.#chances = new ItemChances(spec, rng);
+    this.#runner = new PipelineRunner({
+      ...{ spec, hostCores, clock: clock.ranked(eventRank.servingAlarm) },
+      onDefect: (error) => {
+        throw error;
+      },
+    });
+    const policies = new ServingPolicies(spec, curves, (id, policy) => this.#runner.setPolicy(id, policy));
+    this.#runner.onRequestEnd((end) => {
+      this.#trace.end(end.endedAtMs, end.arrivedAtMs, end.kind === 'dropped' ? end.reason : end.kind);
+    });
+    const launcher = new KeyedLauncher({
+      ...{ scenario, stages: servingGraph(spec).stages, chances: this.#chances, serviceRng: rng.fork('service') },
+      ...{ trace: this.#trace, answers: clock.ranked(eventRank.answer), starts: clock.ranked(eventRank.start) },
+      runningPlan: () => this.#actuator.runningPlan(),
+      hasBegun: () => this.#hasBegun,
+    });
+    this.#actuator = new EmbeddedActuator(spec, {
+      ...{ pool: this.#runner, launcher, clock: clock.ranked(eventRank.fleetAlarm) },
+      adopt: (id, to) => policies.adopt(id, to),
+    });
+  }
+
+  /** Puts the first plan in force, all at the instant 0. */
+  async begin(): Promise<void> {
+    const changes = diffPlans(this.#actuator.runningPlan(), this.#scenario.plan);
+    const done = Promise.all(changes.map((change) => this.#actuator.apply(change)));
+    await this.#clock.advanceTo(0);
+    await done;
+    this.#hasBegun = true;
+    this.#trace.runs(this.#actuator.runningPlan(), 0);
+  }
+
+  async run(): Promise<Trace> {
+    this.#arrange();
+    for (let atMs = this.#clock.nextAlarmAtMs; atMs < Number.POSITIVE_INFINITY; atMs = this.#clock.nextAlarmAtMs) {
+      await this.#clock.advanceTo(atMs);
+      this.#trace.runs(this.#actuator.runningPlan(), atMs);
+    }
+    this.#trace.close();
+    return this.#trace;
+  }
+
+  #arrange(): void {
+    const { arrivals, tickMs, drainsAtMs } = this.#scenario;
+    for (const [sequence, atMs] of arrivals.entries()) {
+      this.#clock.ringAt(atMs, () => this.#submit(sequence), eventRank.arrival);
+    }
+    for (let atMs = tickMs; atMs <= (arrivals.at(-1) ?? 0); atMs += tickMs) {
+      this.#clock.ringAt(atMs, () => void this.#tick(), eventRank.tick);
+    }
+    if (drainsAtMs !== undefined) this.#clock.ringAt(drainsAtMs, () => this.#runner.beginDraining(), eventRank.tick);
+  }
+
+  #submit(sequence: number): void {
+    const { clients, spec } = this.#scenario;
+    const leaves = new AbortController();
+    const patienceMs = clients?.patienceMs(sequence) ?? Number.POSITIVE_INFINITY;
+    const timeoutMs = clients?.timeoutMs(sequence) ?? spec.slo.latencyMs;
+    const inputs = tensorsOfKey(this.#chances.request(sequence));
+    void this.#runner.submit(inputs, { timeoutMs, signal: leaves.signal }).then((outcome) => {
+      this.#trace.outcome(sequence, this.#clock.nowMs(), nameOf(outcome));
+    });
+    if (patienceMs < Number.POSITIVE_INFINITY)
+      this.#clock.ringAt(this.#clock.nowMs() + patienceMs, () => leaves.abort(), eventRank.cancellation);
+  }
+
+  /** As the control loop does: nothing while changes are under way, and the rest is left when one fails. */
+  async #tick(): Promise<void> {
+    if (this.#changing) return;
+    const next = this.#scenario.nextPlans[this.#plans++];
+    if (next === undefined) return;
+    this.#changing = true;
+    try {
+      for (const change of diffPlans(this.#actuator.runningPlan(), next)) await this.#actuator.apply(change);
+    } catch {
+      // What runs goes on; the next tick starts from there.
+    } finally {
+      this.#changing = false;
+    }
+  }
+}
+
+function nameOf(outcome: PipelineOutcome): string {
+  if (outcome.kind === 'dropped') return outcome.reason;
+  if (outcome.kind === 'failed' && outcome.failure.code !== 'REPLICA_LOST')
+    return `failed (${outcome.failure.message})`;
+  return outcome.kind;
+}

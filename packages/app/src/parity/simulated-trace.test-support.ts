@@ -1,0 +1,44 @@
+/** A scenario through the simulator. */
+import { diffPlans, type Observation, SeededRng, simulatePlan } from '@equipoise/core';
+import type { Scenario } from './scenario.test-support.js';
+import { type Trace, TraceWriter } from './trace.test-support.js';
+
+/** Runs the scenario and gives its trace. */
+export function simulatedTrace(scenario: Scenario): Trace {
+  const { spec, curves, plan, arrivals, hostCores, nextPlans, tickMs, loadMs, faults, clients, drainsAtMs } = scenario;
+  const trace = new TraceWriter();
+  let arrived = 0;
+  let ticks = 0;
+  let nowMs = 0;
+  const decide = ({ runningPlan }: Observation) => {
+    const next = nextPlans[ticks++];
+    return next === undefined ? [] : diffPlans(runningPlan, next);
+  };
+  simulatePlan({
+    ...{ spec, curves, plan, hostCores, drops: true },
+    arrivals: { nextAtMs: () => arrivals[arrived++] },
+    rng: new SeededRng(scenario.seed),
+    controller: { intervalMs: tickMs, decide, loadMs },
+    ...(faults && { faults }),
+    ...(clients && { clients }),
+    ...(drainsAtMs === undefined ? {} : { drainsAtMs }),
+    onFleet: (running, atMs) => {
+      nowMs = atMs;
+      trace.runs(running, nowMs);
+    },
+    onBatch: ({ replicaId, batch }, at) => {
+      trace.batch(
+        at.nowMs,
+        replicaId,
+        at.serviceMs,
+        batch.map(({ payload }) => payload),
+      );
+    },
+    onEnd: ({ sequence, outcome, arrivedAtMs, endedAtMs }) => {
+      trace.end(endedAtMs, arrivedAtMs, outcome);
+      trace.outcome(sequence, endedAtMs, outcome);
+    },
+  });
+  trace.close();
+  return trace;
+}
