@@ -166,4 +166,51 @@ describe('onTick', () => {
     expect(decision.kind).toBe('apply');
     expect(decision.kind === 'apply' && decision.reason).toContain('best effort');
   });
+
+  it('plans for the load at the end of its bucket and says which that is', () => {
+    const { forecast, load } = onTick(context, observe(20, running('small', 1))).evidence;
+    expect(load?.arrivalRps).toBeGreaterThanOrEqual(forecast.upperRps);
+    expect(load?.arrivalRps).toBeLessThanOrEqual(1.05 * forecast.upperRps);
+    const queued = { [stageId('detect')]: { queueLength: 40, droppedTotal: 0 } };
+    const behind = onTick(context, observe(20, running('small', 1), { stages: queued }));
+    expect(behind.evidence.load?.backlog?.requests).toBeGreaterThanOrEqual(40);
+  });
+
+  it('gives a verdict with every plan, the best efforts and those of the literature included', () => {
+    for (const [name, policy] of Object.entries(controlPolicies)) {
+      // Three replicas, as rim has them, are above the budget at any load.
+      for (const rps of name === 'rim' ? [] : [5, 500]) {
+        const { result } = onTick({ ...context, policy }, observe(rps, running('small', 1))).evidence;
+        const plan = result?.kind === 'feasible' ? result.plan : result?.bestEffort;
+        expect(plan?.verified, `${name} at ${rps} rps`).toMatchObject({ percentile: 99, seeds: [expect.any(Number)] });
+      }
+    }
+  });
+
+  it('asks its policy once for the same load, target and running replicas, and answers as if it asked each time', () => {
+    let asked = 0;
+    const plan: typeof context.policy.plan = (...question) => {
+      asked += 1;
+      return context.policy.plan(...question);
+    };
+    const cheap = { objective: { kind: 'min-cost', accuracyFloor: 0.5 } } as const;
+    const counting: ControlContext = {
+      ...context,
+      policy: { ...context.policy, plan },
+      targetAt: (atMs) => (atMs < 100_000 ? {} : cheap),
+    };
+    const ticks: readonly (readonly [Observation, number])[] = [
+      [observe(20, running('small', 1)), 1],
+      [observe(20.05, running('small', 1)), 1],
+      [observe(20, running('small', 2)), 2],
+      [observe(40, running('small', 1)), 3],
+      [observe(20, running('small', 1), { atMs: 100_000 }), 4],
+      [observe(20, running('small', 1)), 4],
+    ];
+    for (const [observation, expected] of ticks) {
+      const decision = onTick(counting, observation);
+      expect(asked).toBe(expected);
+      expect(onTick({ ...counting, policy: context.policy }, observation)).toEqual(decision);
+    }
+  });
 });

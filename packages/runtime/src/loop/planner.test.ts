@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { type Observation, type PipelineSpec, stageId, variantId } from '@equipoise/core';
+import { type Observation, type PipelineSpec, type PlanResult, stageId, variantId } from '@equipoise/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Planner } from './planner.js';
 
@@ -64,6 +64,15 @@ describe('Planner', () => {
     const [result, decision] = await Promise.all([one.ask(planTask), one.ask({ kind: 'tick', observation })]);
     expect(result).toMatchObject({ kind: 'feasible', plan: { verified: { conclusive: true } } });
     expect(decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'switch-variant' }] });
+  });
+
+  it('gives the same answers to the same questions, whatever it was asked before', async () => {
+    const [one, other] = [planner(), planner()];
+    const ask = (of: Planner, arrivalRps: number) => of.ask({ ...planTask, arrivalRps });
+    const verdictOf = (result: PlanResult) => (result.kind === 'feasible' ? result.plan : result.bestEffort)?.verified;
+    const forth = [await ask(one, 20), await ask(one, 25), await ask(one, 20)].map(verdictOf);
+    const back = [await ask(other, 25), await ask(other, 20)].map(verdictOf);
+    expect(forth).toEqual([back[1], back[0], back[1]]);
   });
 
   it('tells why its thread could not start, and starts a new one for the next question', async () => {
