@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { EmbeddedActuator, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';
 import {
+  changeBounds,
   diffPlans,
   type LoadedStage,
   type PipelineSpec,
@@ -51,7 +52,8 @@ beforeAll(async () => {
   spec = { ...parsed.spec, slo: PATIENT };
   const runner = new PipelineRunner({ spec, hostCores: 2 });
   actuator = new EmbeddedActuator(spec, { pool: runner, launcher: new ThreadReplicaLauncher() });
-  for (const change of diffPlans(actuator.runningPlan(), bestPlan(spec))) await actuator.apply(change);
+  for (const change of diffPlans(actuator.runningPlan(), bestPlan(spec), changeBounds(spec)))
+    await actuator.apply(change);
   server = await startServer({ runners: [runner], version: 'test', port: 0 });
 }, 60_000);
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import {
   AppError,
+  changeBounds,
   diffPlans,
   type Observation,
   type PipelineSpec,
@@ -141,7 +142,7 @@ class PipelineParts {
     await this.loop.enact(this.#observe(), {
       kind: 'apply',
       plan,
-      changes: diffPlans(this.actuator.runningPlan(), plan),
+      changes: diffPlans(this.actuator.runningPlan(), plan, changeBounds(servingSpec(this.#options.spec))),
       reason: firstReason(first, this.#options.policy),
       evidence: {
         forecast,

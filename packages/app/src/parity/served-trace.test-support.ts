@@ -1,6 +1,16 @@
 /** A scenario through the data plane: the real runner, actuator and drop rules, over keyed replicas, under a manual clock. */
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
-import { diffPlans, eventRank, ItemChances, SeededRng, ServingPolicies, servingGraph } from '@equipoise/core';
+import {
+  type Change,
+  changeBounds,
+  diffPlans,
+  eventRank,
+  ItemChances,
+  type Plan,
+  SeededRng,
+  ServingPolicies,
+  servingGraph,
+} from '@equipoise/core';
 import { type PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
 import { ManualClock } from '@equipoise/testkit';
 import { KeyedLauncher, tensorsOfKey } from './keyed-replicas.test-support.js';
@@ -55,7 +65,7 @@ class ServedScenario {
 
   /** Puts the first plan in force, all at the instant 0. */
   async begin(): Promise<void> {
-    const changes = diffPlans(this.#actuator.runningPlan(), this.#scenario.plan);
+    const changes = this.#changesTo(this.#scenario.plan);
     const done = Promise.all(changes.map((change) => this.#actuator.apply(change)));
     await this.#clock.advanceTo(0);
     await done;
@@ -71,6 +81,10 @@ class ServedScenario {
     }
     this.#trace.close();
     return this.#trace;
+  }
+
+  #changesTo(plan: Plan): readonly Change[] {
+    return diffPlans(this.#actuator.runningPlan(), plan, changeBounds(this.#scenario.spec));
   }
 
   #arrange(): void {
@@ -104,7 +118,7 @@ class ServedScenario {
     if (next === undefined) return;
     this.#changing = true;
     try {
-      for (const change of diffPlans(this.#actuator.runningPlan(), next)) await this.#actuator.apply(change);
+      for (const change of this.#changesTo(next)) await this.#actuator.apply(change);
     } catch {
       // What runs goes on; the next tick starts from there.
     } finally {

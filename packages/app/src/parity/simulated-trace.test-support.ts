@@ -1,5 +1,5 @@
 /** A scenario through the simulator. */
-import { diffPlans, type Observation, SeededRng, simulatePlan } from '@equipoise/core';
+import { changeBounds, diffPlans, type Observation, SeededRng, simulatePlan } from '@equipoise/core';
 import type { Scenario } from './scenario.test-support.js';
 import { type Trace, TraceWriter } from './trace.test-support.js';
 
@@ -12,7 +12,7 @@ export function simulatedTrace(scenario: Scenario): Trace {
   let nowMs = 0;
   const decide = ({ runningPlan }: Observation) => {
     const next = nextPlans[ticks++];
-    return next === undefined ? [] : diffPlans(runningPlan, next);
+    return next === undefined ? [] : diffPlans(runningPlan, next, changeBounds(spec));
   };
   simulatePlan({
     ...{ spec, curves, plan, hostCores, drops: true },

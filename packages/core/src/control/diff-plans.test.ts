@@ -4,7 +4,11 @@ import type { Change } from '../model/change.js';
 import { replicaId, type StageId, stageId, variantId } from '../model/ids.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningReplica, RunningStage } from '../model/running-plan.js';
+import { FleetBench, stageA, stageB } from '../serve/fleet/fleet-bench.test-support.js';
 import { diffPlans } from './diff-plans.js';
+
+const unbounded = { budgetCpuCores: Number.POSITIVE_INFINITY, maxSurgeMs: Number.POSITIVE_INFINITY };
+const within = (budgetCpuCores: number) => ({ ...unbounded, budgetCpuCores });
 
 const stagePlan = (over: Partial<StagePlan> & { readonly cpuCores?: number } = {}): StagePlan => {
   const { cpuCores = 1, ...rest } = over;
@@ -55,6 +59,17 @@ function applied(running: RunningPlan, changes: readonly Change[]): RunningPlan 
   return { stages };
 }
 
+const anyStage = fc
+  .record({
+    variantId: fc.constantFrom(variantId('small'), variantId('large')),
+    cpuCores: fc.constantFrom(0.5, 1, 2),
+    replicas: fc.integer({ min: 1, max: 4 }),
+    maxBatchSize: fc.constantFrom(1, 4),
+    maxBatchWaitMs: fc.constantFrom(0, 5),
+  })
+  .map(stagePlan);
+const anyPlan = fc.record({ a: anyStage, b: anyStage }).map(planWith);
+
 describe('diffPlans', () => {
   const base = planWith({ a: stagePlan(), b: stagePlan() });
 
@@ -66,14 +81,14 @@ describe('diffPlans', () => {
     ['resources and replicas', { cpuCores: 0.5, replicas: 2 }, ['set-resources']],
     ['the variant and all else', { variantId: variantId('large'), replicas: 3, maxBatchSize: 4 }, ['switch-variant']],
   ])('finds a change of %s', (_, over, kinds) => {
-    const changes = diffPlans(runningWith(base), planWith({ a: stagePlan(over), b: stagePlan() }));
+    const changes = diffPlans(runningWith(base), planWith({ a: stagePlan(over), b: stagePlan() }), unbounded);
     expect(changes.map(({ kind }) => kind)).toEqual(kinds);
     expect(changes.every(({ stageId: id }) => id === stageId('a'))).toBe(true);
   });
 
   it('puts what takes capacity away behind what adds it', () => {
     const running = runningWith(planWith({ a: stagePlan({ replicas: 3 }), b: stagePlan() }));
-    const changes = diffPlans(running, planWith({ a: stagePlan(), b: stagePlan({ replicas: 2 }) }));
+    const changes = diffPlans(running, planWith({ a: stagePlan(), b: stagePlan({ replicas: 2 }) }), unbounded);
     expect(changes.map(({ stageId: id }) => id)).toEqual(['b', 'a']);
   });
 
@@ -83,33 +98,54 @@ describe('diffPlans', () => {
     const running = {
       stages: { [stageId('a')]: { ...stage, replicas: [first, { ...second, status: 'failed' as const }] } },
     };
-    const changes = diffPlans(running, planWith({ a: stagePlan({ replicas: 2 }) }));
+    const changes = diffPlans(running, planWith({ a: stagePlan({ replicas: 2 }) }), unbounded);
     expect(changes).toMatchObject([{ kind: 'scale', fromReplicas: 1 }]);
   });
 
   it('starts a stage that does not run at all', () => {
-    expect(diffPlans({ stages: {} }, base)).toMatchObject([
+    expect(diffPlans({ stages: {} }, base, unbounded)).toMatchObject([
       { kind: 'switch-variant', fromVariantId: undefined },
       { kind: 'switch-variant', fromVariantId: undefined },
     ]);
   });
 
+  it('lets a stage grow once another has given its cores back', () => {
+    const running = runningWith(planWith({ a: stagePlan(), b: stagePlan({ replicas: 3 }) }));
+    const plan = planWith({ a: stagePlan({ replicas: 3 }), b: stagePlan() });
+    const order = (budgetCpuCores: number) =>
+      diffPlans(running, plan, within(budgetCpuCores)).map(({ stageId: id }) => id);
+    expect([order(5), order(4)]).toEqual([
+      ['a', 'b'],
+      ['b', 'a'],
+    ]);
+  });
+
+  it('finds an order that an actuator can follow within budget and default surge (property)', () => {
+    fc.assert(
+      fc.property(fc.array(anyPlan, { minLength: 2, maxLength: 5 }), (plans) => {
+        const cores = ({ stages }: Plan) =>
+          Object.values(stages)
+            .flat()
+            .reduce((sum, { replicas, resources }) => sum + replicas * resources.cpuCores, 0);
+        const bench = new FleetBench(within(Math.max(...plans.map(cores))));
+        for (const plan of plans) {
+          for (const change of diffPlans(bench.fleet.runningPlan(), plan, within(Math.max(...plans.map(cores))))) {
+            expect(bench.applied(change)).toEqual({ kind: 'done' });
+          }
+          for (const id of [stageA, stageB])
+            expect(bench.having('ready', id)).toHaveLength(plan.stages[id]?.[0]?.replicas ?? 0);
+        }
+      }),
+      { seed: 3, numRuns: 500 },
+    );
+  });
+
   it('leads from any plan to any other, and finds nothing left to do there (property)', () => {
-    const anyStage = fc
-      .record({
-        variantId: fc.constantFrom(variantId('small'), variantId('large')),
-        cpuCores: fc.constantFrom(0.5, 1, 2),
-        replicas: fc.integer({ min: 1, max: 4 }),
-        maxBatchSize: fc.constantFrom(1, 4),
-        maxBatchWaitMs: fc.constantFrom(0, 5),
-      })
-      .map(stagePlan);
-    const anyPlan = fc.record({ a: anyStage, b: anyStage }).map(planWith);
     fc.assert(
       fc.property(anyPlan, anyPlan, (from, to) => {
-        const reached = applied(runningWith(from), diffPlans(runningWith(from), to));
+        const reached = applied(runningWith(from), diffPlans(runningWith(from), to, unbounded));
         expect(reached).toEqual(runningWith(to));
-        expect(diffPlans(reached, to)).toEqual([]);
+        expect(diffPlans(reached, to, unbounded)).toEqual([]);
       }),
       { seed: 1 },
     );

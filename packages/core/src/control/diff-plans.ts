@@ -1,12 +1,15 @@
 /**
  * The changes that turn what runs into what should run, in the order to apply them: what adds capacity goes before what takes it
- * away, and no stage gets two changes that restart replicas. Applying them to what runs gives the plan; diff of that is empty.
+ * away unless it needs that room, and no stage gets two changes that restart replicas. Applying them to what runs gives the plan; diff of
+ * that is empty.
  */
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
 import type { Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningStage } from '../model/running-plan.js';
+import type { ChangeBounds } from '../serve/fleet/change-room.js';
+import { arrangeChanges } from './arrange-changes.js';
 
 const ORDER: Readonly<Record<Change['kind'], number>> = {
   'set-batch': 0,
@@ -15,12 +18,16 @@ const ORDER: Readonly<Record<Change['kind'], number>> = {
   'set-resources': 3,
 };
 
-/** The changes from `running` to `plan`; starting and ready replicas count as there, draining and failed ones do not. */
-export function diffPlans(running: RunningPlan, plan: Plan): readonly Change[] {
+/**
+ * The changes from `running` to `plan`, arranged for the room that `bounds` leave; starting and ready replicas count as there, draining
+ * and failed ones do not.
+ */
+export function diffPlans(running: RunningPlan, plan: Plan, bounds: ChangeBounds): readonly Change[] {
   const changes = Object.entries(plan.stages).flatMap(([id, [target]]) =>
     target === undefined ? [] : stageChanges(id as StageId, running.stages[id as StageId], target),
   );
-  return changes.toSorted((a, b) => Number(shrinks(a)) - Number(shrinks(b)) || ORDER[a.kind] - ORDER[b.kind]);
+  const inOrder = changes.toSorted((a, b) => Number(shrinks(a)) - Number(shrinks(b)) || ORDER[a.kind] - ORDER[b.kind]);
+  return arrangeChanges(inOrder, running, bounds);
 }
 
 function stageChanges(stageId: StageId, running: RunningStage | undefined, to: StagePlan): readonly Change[] {

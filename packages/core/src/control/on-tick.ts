@@ -17,6 +17,7 @@ import type { ProfileSet } from '../model/profile-point.js';
 import type { PlanningProblem, VerifyPlan } from '../optimize/planning-problem.js';
 import { limitsOf, totalUse, useOf, within } from '../optimize/problem/resource-use.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
+import { changeBounds } from '../serve/fleet/change-room.js';
 import type { ControlPolicy } from './control-policy.js';
 import { diffPlans } from './diff-plans.js';
 import { type PlanQuestion, rememberedPlan } from './plan-memory.js';
@@ -70,7 +71,7 @@ export function onTick(standing: ControlContext, observation: Observation): Deci
   const evidence: DecisionEvidence = { forecast, load, result };
   const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
   if (plan === undefined) return { kind: 'hold', reason: infeasibleReason(result), evidence };
-  const changes = diffPlans(runningPlan, plan);
+  const changes = diffPlans(runningPlan, plan, changeBounds(context.spec));
   if (changes.length === 0) return { kind: 'hold', reason: 'the best plan is already running', evidence };
   const objection =
     result.kind === 'feasible' ? holdReason(context, { observation, plan, changes, verify }) : undefined;

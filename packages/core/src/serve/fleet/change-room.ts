@@ -24,11 +24,14 @@ export function changeBounds({ budget, control }: Pick<PipelineSpec, 'budget' | 
   };
 }
 
-/** Cores that all replicas together may hold between the plan in force (one entry a stage) and `to`, the new plan of one of them. */
+/** Replicas of one kind. */
+export type ReplicasOfKind = Pick<StagePlan, 'replicas' | 'resources'>;
+
+/** Cores that all replicas together may hold between the plan in force and `to`, the new plan of one of its stages. */
 export function coresDuringChange(
   { budgetCpuCores, surgeCpuCores }: ChangeBounds,
-  inForce: readonly StagePlan[],
-  to?: StagePlan,
+  inForce: readonly ReplicasOfKind[],
+  to?: ReplicasOfKind,
 ): number {
   const held = inForce.reduce((sum, { replicas, resources }) => sum + replicas * resources.cpuCores, 0);
   const largest = () => Math.max(0, ...[...inForce, ...(to ? [to] : [])].map(({ resources }) => resources.cpuCores));
