@@ -4,10 +4,10 @@ import { stageId } from '../model/ids.js';
 import type { EdgeSpec } from '../model/pipeline-spec.js';
 import { graphSpec, type WalkScript, walkThrough, way, when } from './walk-bench.test-support.js';
 
-type Case = readonly [what: string, edges: readonly EdgeSpec[], script: WalkScript, end: string, runs?: string];
+type Case = [what: string, edges: readonly EdgeSpec[], script: WalkScript, end: string, runs?: string];
 
 const take =
-  (...edges: string[]): WalkScript['takes'] =>
+  (...edges: string[]): NonNullable<WalkScript['takes']> =>
   (edge) =>
     edges.includes(edge);
 const FAN_OUT = { fanOut: { expected: 2 } };
@@ -252,7 +252,7 @@ const losses: Case[] = [
   ],
 ];
 
-describe.each([
+describe.each<[string, Case[]]>([
   ['branches', branches],
   ['groups', groups],
   ['early joins', early],
@@ -298,7 +298,7 @@ describe('outputs', () => {
 });
 
 describe('a graph that cannot be walked', () => {
-  it.each<readonly [string, readonly EdgeSpec[], RegExp, object?]>([
+  it.each<[string, readonly EdgeSpec[], RegExp, object?]>([
     ['a join without a fan-out', [way('a>b', ALL)], /join at stage b cannot be served: there is no fan-out/],
     ['any on one edge without a fan-out', [way('a>b', ANY)], /join at stage b cannot be served: there is no fan-out/],
     ['any beside a plain edge', [way('a>c', ANY), way('b>c')], /all or none have `join: any`/],

@@ -4,7 +4,7 @@
  * must be looked at again later is asked for through `StageEffects.wakeAt`.
  */
 import type { DropReason } from '../model/request-outcome.js';
-import { type BatchPolicy, companionsUntilMs, lateReason, latestStartAtMs } from './batch-policy.js';
+import { type BatchPolicy, companionsUntilMs, lateReason, latestStartAtMs, soonestEndAtMs } from './batch-policy.js';
 import type { CoreGate } from './core-gate.js';
 import { DeadlineQueue } from './deadline-queue.js';
 import type { ServingReplica } from './replica.js';
@@ -100,29 +100,34 @@ export class StageScheduler<Payload, Context> {
 
   #expiryReason(head: StageItem<Payload, Context>, nowMs: number): DropReason {
     if (this.replicas.length === 0) return 'no-ready-replica';
-    return nowMs >= head.deadlineAtMs ? 'deadline-passed' : 'deadline-unreachable';
+    return lateReason(head, nowMs);
   }
 
   #start(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     replica.busy = true;
     replica.bucket?.batchStarted(nowMs);
     this.#gate.enter(replica.threads);
+    const { maxBatchWaitMs, maxBatchSize } = this.#policy;
     // More than a batch waits for nobody.
-    if (this.queue.length > 0 && this.queue.length < this.#policy.maxBatchSize)
+    if (maxBatchWaitMs > 0 && this.queue.length > 0 && this.queue.length < maxBatchSize)
       this.#waitingSinceMs = this.queue.waitingSinceMs();
     this.#effects.startBatch(replica, nowMs);
   }
 
   #fillBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     const { maxBatchSize } = this.#policy;
-    const batch = replica.batch;
-    while (batch.length < maxBatchSize) {
-      const item = this.queue.pop();
-      if (item === undefined) return;
-      const batchSize = Math.min(maxBatchSize, batch.length + 1 + this.queue.length);
-      const reason = this.#limits.dropLate ? lateReason(this.#policy, item, { nowMs, batchSize }) : undefined;
-      if (reason === undefined) batch.push(item);
-      else this.#effects.dropItem(item, reason, nowMs);
+    const { batch } = replica;
+    let batchSize = Math.min(maxBatchSize, this.queue.length);
+    let doneAtMs = this.#limits.dropLate ? soonestEndAtMs(this.#policy, nowMs, batchSize) : Number.NEGATIVE_INFINITY;
+    while (batch.length < batchSize) {
+      const item = this.queue.pop() as StageItem<Payload, Context>;
+      if (doneAtMs <= item.deadlineAtMs) {
+        batch.push(item);
+        continue;
+      }
+      this.#effects.dropItem(item, lateReason(item, nowMs), nowMs);
+      batchSize = Math.min(maxBatchSize, batch.length + this.queue.length);
+      doneAtMs = soonestEndAtMs(this.#policy, nowMs, batchSize);
     }
   }
 

@@ -27,7 +27,7 @@ const REQUESTS = 120;
 /** Instants are sums of many times; a comparison of two sums allows for their rounding. */
 const ROUNDING_MS = 1e-6;
 
-type Item = StageItem<undefined, undefined>;
+type Item = StageItem<number, undefined>;
 
 /** A random setup; small queues, CPU shares, few host cores, waits for companions and overload all occur. */
 export function randomSetup(seed: number): SimulationSetup {
