@@ -60,6 +60,7 @@ export function buildProgram(): Command {
   addMeasurements(program);
   addPlan(program);
   addSimulate(program);
+  addExperiment(program);
   addServe(program);
   addLoad(program);
   for (const command of program.commands) command.showHelpAfterError(`(see equipoise ${command.name()} --help)`);
@@ -185,6 +186,20 @@ function addSimulate(program: Command): void {
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/simulate.js')).simulate(file, options)),
+    );
+}
+
+function addExperiment(program: Command): void {
+  program
+    .command('experiment')
+    .argument('<grid>', 'experiment grid: policies, pipelines, loads and seeds')
+    .description(
+      'simulate a grid on all cores and compare its policies; finished cells are kept and not simulated again',
+    )
+    .option('--out <folder>', 'where results are kept; .equipoise/experiments/NAME beside the grid when left out')
+    .addOption(jsonFlag())
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./commands/experiment.js')).experiment(file, options)),
     );
 }
 

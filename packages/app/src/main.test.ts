@@ -13,7 +13,18 @@ describe('equipoise', () => {
     const { exitCode, stdout, stderr } = await run('--help');
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     const names = buildProgram().commands.map((command) => command.name());
-    expect(names).toEqual(['demo', 'init', 'validate', 'profile', 'evaluate', 'plan', 'serve', 'load']);
+    expect(names).toEqual([
+      'demo',
+      'init',
+      'validate',
+      'profile',
+      'evaluate',
+      'plan',
+      'simulate',
+      'experiment',
+      'serve',
+      'load',
+    ]);
     for (const name of names) expect(stdout).toMatch(new RegExp(`^ {2}${name} `, 'm'));
   });
 

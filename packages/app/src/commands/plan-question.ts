@@ -43,8 +43,7 @@ export interface PlanQuestion {
 }
 
 /** Whether the frontier is asked for, by either of its names. */
-export const wantsFrontier = ({ frontier, objective }: PlanOptions): boolean =>
-  frontier === true || objective === 'frontier';
+const wantsFrontier = ({ frontier, objective }: PlanOptions): boolean => frontier === true || objective === 'frontier';
 
 /** Reads file and flags. Throws AppError WRONG_USAGE for flags that contradict each other, and what reading the files throws. */
 export async function planQuestion(file: string, options: PlanOptions): Promise<PlanQuestion> {

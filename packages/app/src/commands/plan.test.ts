@@ -89,7 +89,7 @@ describe('equipoise plan', () => {
       proven: true,
       bindingConstraint: 'budget',
       fixes: { budget: { cpuCores: number } },
-      bestEffort: { ...planShape, predicted: { ...planShape.predicted, latencyMs: null } },
+      bestEffort: { ...planShape, predicted: { ...planShape.predicted, latencyMs: null }, verified },
     });
     const cpuCores = result.kind === 'infeasible' ? (result.fixes.budget?.cpuCores ?? 0) : 0;
     expect(cpuCores).toBeGreaterThan(3);

@@ -36,6 +36,8 @@ export interface RunRequest {
   readonly by: { readonly plan: Plan } | { readonly policy: PolicyName };
   /** Foretells the load for a policy; the served loop's when left out. */
   readonly forecaster?: Forecaster;
+  /** Verdicts by load; runs of one pipeline may share them. By default they are made for this run. */
+  readonly verifierAt?: ControlContext['verifierAt'];
   /** Seconds at the start that are simulated but not counted. */
   readonly excludeFirstS?: number;
   /** Told the simulated time, about once a simulated second. */
@@ -80,11 +82,11 @@ function fixedRun(request: RunRequest, plan: Plan): SimulationRun {
 function controlledRun(request: RunRequest, policy: PolicyName): { run: SimulationRun; decisions: number } {
   const { spec, profiles, load, seed, forecaster = smoothedRate } = request;
   const hostCores = plannedHostCores(spec);
-  const curves = requireCurves(spec, profiles);
   const context: ControlContext = {
-    ...{ spec, profiles, curves, forecaster },
+    ...{ spec, profiles, forecaster },
+    curves: requireCurves(spec, profiles),
     policy: controlPolicies[policy],
-    verifierAt: verifiersOf({ spec, curves, hostCores, seed: VERIFICATION_SEED }),
+    verifierAt: request.verifierAt ?? verdictsFor(spec, profiles),
   };
   const run = simulateControl({
     ...measured(request),
@@ -92,6 +94,12 @@ function controlledRun(request: RunRequest, policy: PolicyName): { run: Simulati
     firstPlan: firstPlan(context, load, seed),
   });
   return { run, decisions: run.decisions.length };
+}
+
+/** Verdicts of simulation for a pipeline, remembered for as long as this function lives. */
+export function verdictsFor(spec: PipelineSpec, profiles: ProfileSet): ControlContext['verifierAt'] {
+  const curves = requireCurves(spec, profiles);
+  return verifiersOf({ spec, curves, hostCores: plannedHostCores(spec), seed: VERIFICATION_SEED });
 }
 
 /** What both kinds of run take from the request in the same way. */

@@ -11,5 +11,7 @@ export function verifierFor(
   at: { readonly arrivalRps: number; readonly hostCores: number },
 ): VerifyPlan {
   const { arrivalRps, hostCores } = at;
-  return verifiersOf({ spec, curves: requireCurves(spec, profiles), hostCores, seed: VERIFICATION_SEED })({ arrivalRps });
+  return verifiersOf({ spec, curves: requireCurves(spec, profiles), hostCores, seed: VERIFICATION_SEED })({
+    arrivalRps,
+  });
 }

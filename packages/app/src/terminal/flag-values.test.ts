@@ -38,7 +38,6 @@ describe('values of flags', () => {
     ['serve', '--max-body-bytes', ['0', '16MB']],
     ['load', '--arrival-rps', ['-1', 'x']],
     ['load', '--duration-s', ['0', '-1']],
-    ['load', '--arrivals', ['uniform']],
     ['load', '--timeout-ms', ['0', '1.5', '1e12']],
     ['load', '--seed', ['-1', '0.5']],
   ])('%s refuses wrong %s', (name, flag, texts) => {

@@ -5,7 +5,7 @@ import { API_VERSION } from '../api-version.js';
 import { count, name, nonNegative, positive, text, wholeNumber } from '../schema/scalars.js';
 
 /** `kind` of a grid. */
-export const EXPERIMENT_KIND = 'Experiment';
+const EXPERIMENT_KIND = 'Experiment';
 
 const policyNames = Object.keys(policies) as [PolicyName, ...PolicyName[]];
 const forecasterNames = Object.keys(forecasters) as [ForecasterName, ...ForecasterName[]];
