@@ -1,0 +1,131 @@
+/** The table of the comparison and its bars. */
+import type { Slice } from './run-slices.js';
+import { type Figures, median, medianFigures } from './slice-figures.js';
+
+/** What results.json holds. */
+export interface FidelityResults {
+  readonly machine: string;
+  readonly slices: readonly Slice[];
+}
+
+const P50_BAR = 0.1;
+const P99_BAR = 0.15;
+const THROUGHPUT_BAR = 0.05;
+const DROPS_BAR = 0.02;
+
+/** A combination at a load, over all runs. */
+interface Cell {
+  readonly combination: string;
+  readonly load: Slice['load'];
+  readonly slices: readonly Slice[];
+}
+
+interface Verdict {
+  readonly row: string;
+  readonly met: boolean;
+}
+
+function cellsOf(slices: readonly Slice[]): readonly Cell[] {
+  const cells = new Map<string, Slice[]>();
+  for (const slice of slices) {
+    const key = `${slice.combination}|${slice.load}`;
+    cells.set(key, [...(cells.get(key) ?? []), slice]);
+  }
+  return [...cells.values()].map((all) => ({
+    combination: all[0]?.combination ?? '',
+    load: all[0]?.load ?? 0,
+    slices: all,
+  }));
+}
+
+const off = (simulated: number, served: number): number => simulated / served - 1;
+const signed = (fraction: number): string => `${fraction >= 0 ? '+' : '−'}${(100 * Math.abs(fraction)).toFixed(1)} %`;
+const ms = (value: number): string => value.toFixed(2);
+const verdictText = (met: boolean): string => (met ? 'met' : '**missed**');
+
+/** Largest ÷ smallest of the runs − 1, halved around the median: how far a run is from the median one. */
+function rangeFraction(values: readonly number[]): number {
+  const middle = median(values);
+  return Math.max(...values.map((value) => Math.abs(value / middle - 1)));
+}
+
+const by = (slices: readonly Slice[], which: 'served' | 'simulated' | 'simulatedClosedLoop'): Figures =>
+  medianFigures(slices.map((slice) => slice[which]));
+
+function latencyRow({ combination, load, slices }: Cell): Verdict {
+  const [served, simulated, closedLoop] = (['served', 'simulated', 'simulatedClosedLoop'] as const).map((which) =>
+    by(slices, which),
+  ) as [Figures, Figures, Figures];
+  const range = rangeFraction(slices.map((slice) => slice.served.p99Ms));
+  const p50 = off(simulated.p50Ms, served.p50Ms);
+  const p99 = off(simulated.p99Ms, served.p99Ms);
+  const bar = Math.max(P99_BAR, range);
+  const met = Math.abs(p50) <= P50_BAR && Math.abs(p99) <= bar;
+  const client = median(slices.map((slice) => slice.client.p50Ms));
+  const way = median(slices.map((slice) => slice.wayMs));
+  const cells = [
+    combination,
+    `${Math.round(100 * Number(load))} %`,
+    `${slices[0]?.requests} × ${slices.length}`,
+    `${ms(served.p50Ms)} / ${ms(simulated.p50Ms)}`,
+    signed(p50),
+    `${ms(served.p99Ms)} / ${ms(simulated.p99Ms)}`,
+    `${signed(p99)} (±${(100 * bar).toFixed(0)} %)`,
+    `${signed(off(closedLoop.p50Ms, served.p50Ms))}, ${signed(off(closedLoop.p99Ms, served.p99Ms))}`,
+    `${ms(client)} / ${ms(simulated.p50Ms + way)}`,
+    verdictText(met),
+  ];
+  return { row: `| ${cells.join(' | ')} |`, met };
+}
+
+function overloadRow(combination: string, cells: readonly Cell[]): Verdict {
+  const of = (load: Slice['load']) =>
+    cells.find((cell) => cell.combination === combination && cell.load === load)?.slices ?? [];
+  const [saturation, overload] = [of('saturation'), of(1.1)];
+  const [servedRps, simulatedRps, closedRps] = (['served', 'simulated', 'simulatedClosedLoop'] as const).map(
+    (which) => by(saturation, which).completedRps,
+  ) as [number, number, number];
+  const [servedDrops, simulatedDrops] = (['served', 'simulated'] as const).map(
+    (which) => by(overload, which).droppedFraction,
+  ) as [number, number];
+  const met =
+    Math.abs(off(simulatedRps, servedRps)) <= THROUGHPUT_BAR && Math.abs(simulatedDrops - servedDrops) <= DROPS_BAR;
+  const row = [
+    combination,
+    `${servedRps.toFixed(1)} / ${simulatedRps.toFixed(1)}`,
+    signed(off(simulatedRps, servedRps)),
+    signed(off(closedRps, servedRps)),
+    `${(100 * servedDrops).toFixed(1)} % / ${(100 * simulatedDrops).toFixed(1)} %`,
+    `${(100 * (simulatedDrops - servedDrops)).toFixed(1)} points`,
+    verdictText(met),
+  ];
+  return { row: `| ${row.join(' | ')} |`, met };
+}
+
+/** The report in Markdown, and whether every bar is met. */
+export function fidelityReport({ machine, slices }: FidelityResults): { readonly text: string; readonly met: boolean } {
+  const cells = cellsOf(slices);
+  const latency = cells.filter(({ load }) => load !== 'saturation' && load < 1).map(latencyRow);
+  const names = [...new Set(cells.map(({ combination }) => combination))];
+  const overload = names.map((name) => overloadRow(name, cells));
+  const others = slices.map(({ otherCpuFraction }) => otherCpuFraction);
+  const stolen = slices.map(({ stolenFraction }) => stolenFraction);
+  const percent = (fraction: number) => `${(100 * fraction).toFixed(0)} %`;
+  const text = `# Served and simulated
+
+${machine}. Other work took ${percent(Math.min(...others))} to ${percent(Math.max(...others))} of the machine during a slice (median ${percent(median(others))}), the host stole up to ${percent(Math.max(...stolen))}.
+
+Latency inside the server, served / simulated, medians of the runs. Bars: p50 ±10 %, p99 ± the larger of 15 % and how far a run is from the median one.
+
+| combination | load | requests × runs | p50, ms | off | p99, ms | off (bar) | closed-loop profile: p50, p99 off | client's p50, ms | |
+|---|---|---|---|---|---|---|---|---|---|
+${latency.map(({ row }) => row).join('\n')}
+
+Saturation throughput (bar ±5 %) and drops at 110 % of it (bar ±2 points).
+
+| combination | served / simulated, rps | off | closed-loop profile: off | dropped, served / simulated | off | |
+|---|---|---|---|---|---|---|
+${overload.map(({ row }) => row).join('\n')}
+`;
+  return { text, met: [...latency, ...overload].every(({ met }) => met) };
+}

@@ -1,0 +1,63 @@
+/**
+ * `npm run bench:fidelity`: shelf-scan really served against its simulation. Every run of every combination is kept in results.json as
+ * soon as it is done, and done ones are not repeated, so that the runs may be taken in slices (`-- --requests N --runs N --minutes N`;
+ * `--anew` begins again). results.md has the table.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { loadPipelineFile } from '@equipoise/pipeline-file';
+import { combinations } from './combinations.js';
+import { LoadProcess, ServerProcess } from './processes.js';
+import { type FidelityResults, fidelityReport } from './report.js';
+import { runSlices } from './run-slices.js';
+
+const PIPELINE = fileURLToPath(new URL('../../examples/shelf-scan/pipeline.yaml', import.meta.url));
+const RESULTS = new URL('results.json', import.meta.url);
+const REPORT = new URL('results.md', import.meta.url);
+
+const { values } = parseArgs({
+  options: {
+    requests: { type: 'string', default: '10000' },
+    runs: { type: 'string', default: '5' },
+    minutes: { type: 'string', default: '60' },
+    anew: { type: 'boolean', default: false },
+  },
+});
+
+function machine(): string {
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+  const day = new Date().toISOString().slice(0, 10);
+  return `${cpus().length} cores, ${cpus()[0]?.model ?? 'unknown'}, ${process.arch}, Node ${process.version}; ${day}, commit ${commit}`;
+}
+
+function kept(): FidelityResults {
+  const empty = { machine: machine(), slices: [] };
+  return values.anew || !existsSync(RESULTS) ? empty : (JSON.parse(readFileSync(RESULTS, 'utf8')) as FidelityResults);
+}
+
+const loaded = await loadPipelineFile(PIPELINE);
+if (loaded.kind === 'invalid') throw new Error(`${PIPELINE} is not valid`);
+const endAtMs = performance.now() + Number(values.minutes) * 60_000;
+const requests = Number(values.requests);
+let results = kept();
+const server = new ServerProcess();
+const load = new LoadProcess();
+for (let run = 1; run <= Number(values.runs); run++) {
+  for (const combination of combinations) {
+    const done = results.slices.some((slice) => slice.run === run && slice.combination === combination.name);
+    if (done || performance.now() > endAtMs) continue;
+    process.stderr.write(`run ${run}, ${combination.name}\n`);
+    const slices = await runSlices({ spec: loaded.spec, combination, run, requests, server, load });
+    results = { machine: machine(), slices: [...results.slices, ...slices] };
+    writeFileSync(RESULTS, `${JSON.stringify(results, null, 1)}\n`);
+  }
+}
+server.end();
+load.end();
+const { text, met } = fidelityReport(results);
+writeFileSync(REPORT, text);
+process.stdout.write(text);
+process.exitCode = met ? 0 : 1;

@@ -1,0 +1,118 @@
+/** The server: profiles with replicas on their core, then serves one plan behind HTTP and records what it served. */
+import { locateFile, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';
+import {
+  batchPolicies,
+  type ModelRunner,
+  type PipelineSpec,
+  type ProfileSet,
+  requireCurves,
+  type StagePlan,
+  type VariantSpec,
+} from '@equipoise/core';
+import {
+  copyTensors,
+  loadPipelineSamples,
+  PipelineRunner,
+  profilePipeline,
+  type RequestEnd,
+  type RunningServer,
+  startServer,
+} from '@equipoise/runtime';
+import { planOf, replicaOf } from './combinations.js';
+import type { FromServer, ServedBatch, ServedRequests, ToServer } from './messages.js';
+import { pinned, pinServer } from './pinning.js';
+
+pinServer();
+const launcher = pinned(new ThreadReplicaLauncher());
+let batches: ServedBatch[] = [];
+
+/** The runner with every batch timed from hand-over to answer, which is what a profile calls its service time. */
+function timed(runner: ModelRunner, stageId: string): ModelRunner {
+  return {
+    run: async (batch) => {
+      const startedAtMs = performance.now();
+      const result = await runner.run(batch);
+      batches.push({ stageId, size: batch.length, ms: performance.now() - startedAtMs });
+      return result;
+    },
+    onLost: (listener) => runner.onLost(listener),
+    close: () => runner.close(),
+  };
+}
+
+interface Serving {
+  readonly server: RunningServer;
+  readonly close: () => Promise<void>;
+}
+
+let serving: Serving | undefined;
+let ends: RequestEnd[] = [];
+let cpu = process.cpuUsage();
+
+async function serve(spec: PipelineSpec, profiles: ProfileSet): Promise<Serving> {
+  const runner = new PipelineRunner({ spec, hostCores: 1 });
+  const plan = planOf(spec);
+  const policies = batchPolicies(spec, plan, requireCurves(spec, profiles));
+  const closing: (() => Promise<void>)[] = [];
+  for (const [index, stage] of spec.stages.entries()) {
+    const [variant] = stage.variants as readonly [VariantSpec];
+    const [{ resources }] = plan.stages[stage.id] as readonly [StagePlan];
+    const launched = await launcher.launch({ stage, variant, resources, baseDir: spec.baseDir });
+    closing.push(() => launched.runner.close());
+    runner.addReplica(stage.id, {
+      replicaId: replicaOf(stage.id),
+      variantId: variant.id,
+      resources,
+      runner: timed(launched.runner, stage.id),
+    });
+    runner.setPolicy(stage.id, policies[index] as never);
+  }
+  for (const { inputs } of loadPipelineSamples(spec).samples)
+    await runner.submit(copyTensors(inputs), { timeoutMs: 10_000 });
+  runner.onRequestEnd((end) => ends.push(end));
+  const server = await startServer({ runners: [runner], version: 'bench', port: 0 });
+  const close = async () => {
+    await server.close();
+    runner.beginDraining();
+    await runner.drained;
+    for (const closeOne of closing) await closeOne();
+  };
+  return { server, close };
+}
+
+function record(): FromServer['record'] {
+  const { user, system } = process.cpuUsage(cpu);
+  const requests: ServedRequests = {
+    arrivedAtMs: ends.map(({ arrivedAtMs }) => arrivedAtMs),
+    latencyMs: ends.map((end) => (end.kind === 'completed' ? end.latencyMs : null)),
+  };
+  const recorded = { requests, batches, cpuMs: (user + system) / 1000 };
+  ends = [];
+  batches = [];
+  cpu = process.cpuUsage();
+  return recorded;
+}
+
+async function answer(message: ToServer): Promise<FromServer[ToServer['kind']]> {
+  switch (message.kind) {
+    case 'profile': {
+      const { spec, quick } = message;
+      const clock = { nowMs: () => performance.now() };
+      return (await profilePipeline({ spec, launcher, options: { quick }, clock, locate: locateFile })).variants;
+    }
+    case 'serve':
+      serving = await serve(message.spec, message.profiles);
+      record();
+      return { url: `${serving.server.url}/v1/pipelines/${message.spec.name}/run` };
+    case 'record':
+      return record();
+    case 'stop':
+      await serving?.close();
+      serving = undefined;
+      return null;
+  }
+}
+
+process.on('message', async (message: ToServer) => {
+  process.send?.((await answer(message)) as object);
+});
