@@ -7,9 +7,9 @@
  * time at 1.2–1.8 times the mean, in cycles of 300–6000 requests and at most 10 s.
  */
 import type { ArrivalProcess } from '../../packages/core/src/estimate/arrivals.js';
+import { normalQuantile } from '../../packages/core/src/kernel/normal-quantile.js';
 import type { Rng } from '../../packages/core/src/kernel/rng.js';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
-import { normalQuantile } from '../../packages/core/src/kernel/normal-quantile.js';
 import { type CurvePoint, type ServiceCurve, serviceCurve } from '../../packages/core/src/profile/service-curve.js';
 
 /** A stage under load. `shape` and `arrivals` name the classes that errors are reported by. */
