@@ -15,14 +15,15 @@ export interface BatchPolicy {
   readonly remainingMs: number;
 }
 
-/** The instant at which a request may be through that starts now in a batch of `batchSize`; an item with an earlier deadline is late. */
-export function soonestEndAtMs(policy: BatchPolicy, nowMs: number, batchSize: number): number {
-  return nowMs + serviceMs(policy, batchSize) + policy.remainingMs;
-}
-
-/** Why an item that is late is given up. */
-export function lateReason(item: { readonly deadlineAtMs: number }, nowMs: number): DropReason {
-  return nowMs >= item.deadlineAtMs ? 'deadline-passed' : 'deadline-unreachable';
+/** Why an item that would start now in a batch of `batchSize` is given up, or undefined if it can make its deadline. */
+export function lateReason(
+  policy: BatchPolicy,
+  item: { readonly deadlineAtMs: number },
+  at: { readonly nowMs: number; readonly batchSize: number },
+): DropReason | undefined {
+  if (at.nowMs >= item.deadlineAtMs) return 'deadline-passed';
+  const leastMs = serviceMs(policy, at.batchSize) + policy.remainingMs;
+  return at.nowMs + leastMs > item.deadlineAtMs ? 'deadline-unreachable' : undefined;
 }
 
 /** The last instant at which an item could start alone and still make its deadline. */

@@ -151,6 +151,24 @@ describe('dispatch', () => {
     expect(bench.log.at(-1)).toBe('20 run 0 [head old]');
   });
 
+  it('waits from the arrival of what is still there when a change lets it wait for companions', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0);
+    for (const [name, atMs] of [
+      ['a', 0],
+      ['b', 1],
+      ['c', 18],
+    ] as const)
+      bench.arrive(name, atMs);
+    bench.finish(replica, 19);
+    bench.scheduler.setPolicy(0, { maxBatchSize: 3, maxBatchWaitMs: 5, remainingMs: 0 }, 20);
+    bench.finish(replica, 21);
+    expect(bench.log.at(-1)).toBe('21 done b>0');
+    expect(bench.wakes.at(-1)).toBe(23);
+    bench.scheduler.advance(23);
+    expect(bench.log.at(-1)).toBe('23 run 0 [c]');
+  });
+
   it('starts a share below one core only at a CPU-time level of 0 or more', () => {
     const bench = new Bench(one);
     const replica = bench.serve(0, { cpuCores: 0.5 });
@@ -193,6 +211,36 @@ describe('drops', () => {
     bench.arrive('b', 2, 1000);
     bench.finish(replica, 45);
     expect(bench.log.slice(1)).toEqual(['45 done a>0', '45 drop late deadline-unreachable', '45 run 0 [b]']);
+  });
+
+  it('starts nothing at its deadline, even where nothing is known of the time that it takes', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0, { maxBatchSize: 2 });
+    bench.arrive('a', 0, 1000);
+    bench.arrive('late', 1, 45);
+    bench.arrive('b', 2, 46);
+    bench.finish(replica, 45);
+    expect(bench.log.slice(2)).toEqual(['45 drop late deadline-passed', '45 run 0 [b]']);
+  });
+
+  it('expects the time of the batch that is left after each drop', () => {
+    const bench = new Bench(one);
+    const replica = bench.serve(0, { maxBatchSize: 3 });
+    const expectedServiceMs = [0, 10, 20, 30];
+    bench.scheduler.setPolicy(0, { maxBatchSize: 3, maxBatchWaitMs: 0, remainingMs: 0, expectedServiceMs }, 0);
+    bench.arrive('a', 0, 1000);
+    for (const [name, deadlineAtMs] of [
+      ['c', 121],
+      ['b', 119],
+      ['late', 118],
+    ] as const)
+      bench.arrive(name, 1, deadlineAtMs);
+    bench.finish(replica, 100);
+    expect(bench.log.slice(2)).toEqual([
+      '100 drop late deadline-unreachable',
+      '100 drop b deadline-unreachable',
+      '100 run 0 [c]',
+    ]);
   });
 
   it('answers a waiting request as soon as it can no longer make it, without a free replica', () => {

@@ -4,7 +4,7 @@
  * must be looked at again later is asked for through `StageEffects.wakeAt`.
  */
 import type { DropReason } from '../model/request-outcome.js';
-import { type BatchPolicy, companionsUntilMs, lateReason, latestStartAtMs, soonestEndAtMs } from './batch-policy.js';
+import { type BatchPolicy, companionsUntilMs, lateReason, latestStartAtMs } from './batch-policy.js';
 import type { CoreGate } from './core-gate.js';
 import { DeadlineQueue } from './deadline-queue.js';
 import type { ServingReplica } from './replica.js';
@@ -32,7 +32,7 @@ export class StageScheduler<Payload, Context> {
   readonly #limits: StageLimits;
   readonly #effects: StageEffects<Payload, Context>;
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
-  /** Arrival of the item that has waited longest, or of one that has left since then. */
+  /** Arrival of the item that has waited longest, or of one that has left since then; kept up to date only where companions are waited for. */
   #waitingSinceMs = 0;
   /** Set while something changed here that may let a batch start; the pipeline scheduler clears it. */
   needsAttention = false;
@@ -47,6 +47,7 @@ export class StageScheduler<Payload, Context> {
 
   setPolicy(policy: BatchPolicy): void {
     this.#policy = policy;
+    if (policy.maxBatchWaitMs > 0 && this.queue.length > 0) this.#waitingSinceMs = this.queue.waitingSinceMs();
   }
 
   /** Takes an item in, or drops it when the queue is at its bound. */
@@ -100,7 +101,7 @@ export class StageScheduler<Payload, Context> {
 
   #expiryReason(head: StageItem<Payload, Context>, nowMs: number): DropReason {
     if (this.replicas.length === 0) return 'no-ready-replica';
-    return lateReason(head, nowMs);
+    return nowMs >= head.deadlineAtMs ? 'deadline-passed' : 'deadline-unreachable';
   }
 
   #start(replica: ServingReplica<Payload, Context>, nowMs: number): void {
@@ -115,20 +116,23 @@ export class StageScheduler<Payload, Context> {
   }
 
   #fillBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
-    const { maxBatchSize } = this.#policy;
+    if (this.#limits.dropLate) this.#dropLateHeads(nowMs);
     const { batch } = replica;
-    let batchSize = Math.min(maxBatchSize, this.queue.length);
-    let doneAtMs = this.#limits.dropLate ? soonestEndAtMs(this.#policy, nowMs, batchSize) : Number.NEGATIVE_INFINITY;
-    while (batch.length < batchSize) {
-      const item = this.queue.pop() as StageItem<Payload, Context>;
-      if (doneAtMs <= item.deadlineAtMs) {
-        batch.push(item);
-        continue;
-      }
-      this.#effects.dropItem(item, lateReason(item, nowMs), nowMs);
-      batchSize = Math.min(maxBatchSize, batch.length + this.queue.length);
-      doneAtMs = soonestEndAtMs(this.#policy, nowMs, batchSize);
+    for (let free = this.#nextBatchSize; free > 0; free--) batch.push(this.queue.pop() as StageItem<Payload, Context>);
+  }
+
+  /** Items come by deadline and end together, so none behind a head that can make its deadline is late. */
+  #dropLateHeads(nowMs: number): void {
+    for (let head = this.queue.peek(); head !== undefined; head = this.queue.peek()) {
+      const reason = lateReason(this.#policy, head, { nowMs, batchSize: this.#nextBatchSize });
+      if (reason === undefined) return;
+      this.queue.pop();
+      this.#effects.dropItem(head, reason, nowMs);
     }
+  }
+
+  get #nextBatchSize(): number {
+    return Math.min(this.#policy.maxBatchSize, this.queue.length);
   }
 
   #waitsForCompanions(nowMs: number): boolean {

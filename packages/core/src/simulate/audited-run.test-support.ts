@@ -7,8 +7,10 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import { families, randomSpec } from '../optimize/random-problems.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
+import type { BatchPolicy } from '../serve/batch-policy.js';
 import type { StageItem } from '../serve/request-state.js';
 import { arrivalsOf, type LoadSpec } from './arrivals/load-spec.js';
+import { batchPolicies } from './batch-policies.js';
 import { type SimulationSetup, simulatePlan } from './simulate-plan.js';
 import type { SimulatedReplica } from './simulated-fleet.js';
 
@@ -110,12 +112,14 @@ class Audit {
   readonly violations: string[] = [];
   readonly #setup: SimulationSetup;
   readonly #endAtMs = new Map<SimulatedReplica, number>();
+  readonly #policies: readonly BatchPolicy[];
   readonly #started: Started[][];
   readonly #seen = new Set<Item>();
   #lastAtMs = 0;
 
   constructor(setup: SimulationSetup) {
     this.#setup = setup;
+    this.#policies = batchPolicies(setup.spec, setup.plan, setup.curves);
     this.#started = setup.spec.stages.map(() => []);
   }
 
@@ -136,6 +140,7 @@ class Audit {
     );
     for (const item of batch) this.#startItem(item, stage, nowMs);
     this.#checkOrder(batch);
+    this.#checkLate(batch, stage, nowMs);
     this.#checkWait(replica, nowMs);
     this.#endAtMs.set(replica, nowMs + serviceMs);
     this.#checkCores(replica, nowMs);
@@ -166,6 +171,15 @@ class Audit {
   #checkOrder(batch: readonly Item[]): void {
     for (let i = 1; i < batch.length; i++)
       this.#check(goesBefore(batch[i - 1] as Item, batch[i] as Item), 'a batch is out of order');
+  }
+
+  /** With drops, no member can be late already: now, the expected time of just this batch and what lies behind the stage. */
+  #checkLate(batch: readonly Item[], stage: number, nowMs: number): void {
+    if (!this.#setup.drops) return;
+    const { expectedServiceMs = [], remainingMs } = this.#policies[stage] as BatchPolicy;
+    const endAtMs = nowMs + ((expectedServiceMs[batch.length] ?? 0) + remainingMs);
+    for (const { sequence, deadlineAtMs } of batch)
+      this.#check(endAtMs <= deadlineAtMs, `item ${sequence} was run although it was late`);
   }
 
   /** Beside an idle replica with cores of its own no item is held back longer than the longest wait for companions. */
