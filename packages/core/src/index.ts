@@ -22,6 +22,7 @@ export * from './kernel/rng.js';
 export * from './model/accuracy-table.js';
 export * from './model/app-error.js';
 export * from './model/arrival-record.js';
+export * from './model/bounded-text.js';
 export * from './model/burstiness.js';
 export * from './model/change.js';
 export * from './model/closes-fan-out.js';

@@ -11,6 +11,8 @@
  */
 import {
   AppError,
+  boundedMessage,
+  boundedName,
   type PayloadAlgebra,
   type PipelineSpec,
   type ServingGraph,
@@ -21,7 +23,6 @@ import {
   unstackTensor,
 } from '@equipoise/core';
 import { type Condition, compileCondition } from '@equipoise/pipeline-file';
-import { boundedMessage, boundedName } from './bounded-text.js';
 
 /** Tensors with the name of the stage that made them. */
 export interface ProducedTensors {

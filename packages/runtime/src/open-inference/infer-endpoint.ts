@@ -1,14 +1,17 @@
 /** Inference in the form of the Open Inference Protocol v2 (REST, JSON tensors). */
-import { AppError, type Tensor, type TensorMap, type TensorType } from '@equipoise/core';
-import { boundedName } from '../data-plane/bounded-text.js';
+import { AppError, boundedName, type Tensor, type TensorMap, type TensorType } from '@equipoise/core';
+import {
+  checkShape,
+  decodeTensor,
+  encodeFlat,
+  isDatatype,
+  parseJson,
+  tensorMismatch,
+} from '@equipoise/open-inference-codec';
 import type { Answer } from './answer.js';
 import { type Call, pipelineOf } from './endpoint.js';
-import { parseJson } from './json/parse-json.js';
 import { readParameters } from './request-parameters.js';
 import type { ServedPipeline } from './served-pipeline.js';
-import { checkShape, decodeTensor, tensorMismatch } from './tensors/decode-tensor.js';
-import { isDatatype } from './tensors/element-types.js';
-import { encodeFlat } from './tensors/encode-tensor.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,5 @@
 /** How a failure is told over HTTP: the status and the headers follow from the code, the body is the protocol's `{error}` and more. */
-import { AppError, type DropReason, errorCodes } from '@equipoise/core';
-import { boundedMessage } from '../data-plane/bounded-text.js';
+import { AppError, boundedMessage, type DropReason, errorCodes } from '@equipoise/core';
 import type { PipelineOutcome } from '../data-plane/pending-request.js';
 import type { Answer } from './answer.js';
 

@@ -4,13 +4,18 @@
  * for the latter; application/json for {tensor: nested arrays}. A pipeline that declares no tensors gets the bytes under its source's name.
  */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core';
+import {
+  checkShape,
+  decodeNested,
+  decodeText,
+  encodeNested,
+  parseJson,
+  tensorMismatch,
+} from '@equipoise/open-inference-codec';
 import type { Answer } from './answer.js';
 import { type Call, pipelineOf } from './endpoint.js';
-import { decodeText, parseJson } from './json/parse-json.js';
 import { readQueryParameters } from './request-parameters.js';
 import type { ServedPipeline } from './served-pipeline.js';
-import { checkShape, decodeNested, tensorMismatch } from './tensors/decode-tensor.js';
-import { encodeNested } from './tensors/encode-tensor.js';
 
 const JSON_TYPE = 'application/json';
 

@@ -2,8 +2,7 @@
  * JSON values as a tensor of a stated type, checked before anything is allocated: the structure against the shape, each element
  * against its data type. Messages name the tensor and the index, never the value.
  */
-import { AppError, type Datatype, elementCount, type Tensor, type TensorType } from '@equipoise/core';
-import { boundedName } from '../../data-plane/bounded-text.js';
+import { AppError, boundedName, type Datatype, elementCount, type Tensor, type TensorType } from '@equipoise/core';
 import { elementType } from './element-types.js';
 
 /** A tensor of `shape` from nested arrays of that shape or from all elements in one flat array; AppError TENSOR_MISMATCH. */

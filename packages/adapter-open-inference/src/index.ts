@@ -1,0 +1,2 @@
+/** Public face of the client package. */
+export {};
