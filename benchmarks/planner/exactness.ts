@@ -1,9 +1,11 @@
 /**
  * The solver against trying all plans, on random small problems of every kind it claims, and against HiGHS at gap 0 on larger ones where the
- * model is linear. A problem counts as bound by latency or budget if its answer improves without that limit.
+ * model is linear. Every answer is judged once more by the oracle, which shares no code with the solver but the estimate of a stage. A
+ * problem counts as bound by latency or budget if its answer improves without that limit.
  */
 import type { Highs } from 'highs';
 import { bruteForce } from '../../packages/core/src/optimize/brute-force.test-support.js';
+import { PlanOracle } from '../../packages/core/src/optimize/plan-oracle.test-support.js';
 import { costOf, isBetter, objectiveValue, pasOf } from '../../packages/core/src/optimize/problem/objective-value.js';
 import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/problem/planning-setting.js';
 import {
@@ -22,6 +24,8 @@ export interface ExactnessFigures {
   readonly instances: number;
   readonly plans: number;
   readonly mismatches: number;
+  /** Answers that break a limit, bound or pin. */
+  readonly infringements: number;
   readonly infeasible: number;
   readonly boundInBoth: number;
 }
@@ -87,9 +91,14 @@ function agrees(
   return { plans, agrees: sameValue && secondary };
 }
 
+/** Whether an answer breaks a limit, a bound or a pin by the oracle's judgement. */
+function infringes({ problem, theta, kappa }: Omit<RandomProblem, 'family'>, choice: Choice): boolean {
+  return choice !== undefined && !new PlanOracle(problem, { theta, kappa }).keepsAll(choice.map((o) => o.option));
+}
+
 /** Compares with trying all plans. */
 export function bruteForceFigures(family: Family, seeds: readonly number[]): ExactnessFigures {
-  const figures = { instances: 0, plans: 0, mismatches: 0, infeasible: 0, boundInBoth: 0 };
+  const figures = { instances: 0, plans: 0, mismatches: 0, infringements: 0, infeasible: 0, boundInBoth: 0 };
   for (const seed of seeds) {
     const estimator = seed % 2 === 0 ? 'sum-of-tails' : 'distribution';
     const size = fourStages.includes(family) ? FOUR_STAGES : SMALL;
@@ -101,6 +110,7 @@ export function bruteForceFigures(family: Family, seeds: readonly number[]): Exa
     figures.instances++;
     figures.plans += oracle.plans;
     if (!oracle.agrees) figures.mismatches++;
+    if (infringes(random, choice)) figures.infringements++;
     if (choice === undefined) figures.infeasible++;
     if (choice !== undefined && bound.latency && bound.budget) figures.boundInBoth++;
   }
@@ -113,19 +123,21 @@ function linearValue(setting: PlanningSetting, choice: Choice): number | undefin
 }
 
 function highsFigures(highs: Highs, family: Family, seeds: readonly number[]): ExactnessFigures {
-  const figures = { instances: 0, plans: 0, mismatches: 0, infeasible: 0, boundInBoth: 0 };
+  const figures = { instances: 0, plans: 0, mismatches: 0, infringements: 0, infeasible: 0, boundInBoth: 0 };
   for (const seed of seeds) {
     const { problem, theta, kappa } = randomProblem(family, seed, { size: LARGER, estimator: 'distribution' });
     const setting = planningSetting(problem);
     if (setting.objective.kind === 'weights') continue;
     const surrogate = surrogateProblem(setting, { theta, kappa });
-    const own = linearValue(setting, solve(surrogate).choice);
+    const { choice } = solve(surrogate);
+    const own = linearValue(setting, choice);
     const oracle = solveWithHighs(highs, surrogate).value;
     figures.instances++;
     figures.plans += surrogate.stages.reduce((product, options) => product * options.length, 1);
     if (own === undefined) figures.infeasible++;
     const same = own === undefined || oracle === undefined ? own === oracle : close(own, oracle);
     if (!same) figures.mismatches++;
+    if (infringes({ problem, theta, kappa }, choice)) figures.infringements++;
   }
   return figures;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bruteForce } from '../brute-force.test-support.js';
+import { PlanOracle } from '../plan-oracle.test-support.js';
 import { objectiveValue } from '../problem/objective-value.js';
 import { planningSetting } from '../problem/planning-setting.js';
 import { families, randomProblem } from '../random-problems.test-support.js';
@@ -18,6 +19,8 @@ describe.each(families)('exact on %s', (family) => {
       const context = `${family} seed ${seed} ${JSON.stringify(problem.spec.objective)}`;
       expect(solution.choice !== undefined, context).toBe(oracle.best !== undefined);
       if (solution.choice === undefined || oracle.best === undefined) continue;
+      const kept = new PlanOracle(problem, { theta, kappa }).keepsAll(solution.choice.map((o) => o.option));
+      expect(kept, context).toBe(true);
       const value = objectiveValue(setting.objective, setting.accuracy, solution.choice);
       const signed = setting.objective.kind === 'min-cost' ? -value : value;
       expect(Math.abs(signed - oracle.best.value), context).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(signed)));
