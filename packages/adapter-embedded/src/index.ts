@@ -3,6 +3,8 @@
 export { EmbeddedActuator, type EmbeddedActuatorOptions } from './actuator/embedded-actuator.js';
 export { preciseClock } from './alarm-clock.js';
 export { type Launchers, launcherFor } from './launcher-for.js';
+export { ProcessReplicaLauncher } from './process/process-replica-launcher.js';
+export type { LaunchLimits } from './replica/start-replica-runner.js';
 export { importModule } from './stage-module/import-module.js';
 export { locateFile, resolveArtifact } from './stage-module/stage-artifact.js';
 export {
@@ -10,4 +12,4 @@ export {
   SyntheticReplicaLauncher,
   type SyntheticReplicaOptions,
 } from './synthetic-replica-launcher.js';
-export { ThreadReplicaLauncher, type ThreadReplicaOptions } from './thread/thread-replica-launcher.js';
+export { ThreadReplicaLauncher } from './thread/thread-replica-launcher.js';

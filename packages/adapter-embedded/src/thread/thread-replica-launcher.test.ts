@@ -4,7 +4,7 @@ import type { Worker } from 'node:worker_threads';
 import { InvariantViolation, type LaunchRequest, type ModelRunner, type Tensor, type TensorMap } from '@equipoise/core';
 import { describeModelRunnerConformance, launchRequestOf, stageNamed, variantNamed } from '@equipoise/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { commandItem, fixtures, fp32, obeying, requestFor } from '../obeying-stage.test-support.js';
+import { commandItem, fixtures, fp32, obeying, obeyingSubject, requestFor } from '../obeying-stage.test-support.js';
 import { ThreadReplicaLauncher } from './thread-replica-launcher.js';
 
 const launcher = new ThreadReplicaLauncher();
@@ -42,20 +42,9 @@ afterAll(() => {
   process.off('worker', countThread);
 });
 
-describeModelRunnerConformance('ThreadRunner', () => ({
-  launcher,
-  echo: obeying(),
-  unstartable: {
-    FILE_NOT_FOUND: requestFor('./missing.mjs'),
-    MODULE_INVALID: requestFor('./no-load.mjs'),
-    MODEL_LOAD_FAILED: obeying({ failToLoad: true }),
-  },
-  refusedItem: () => commandItem('refuse'),
-  failingItem: () => commandItem('fail'),
-  loseWhileBusy: (runner) => runner.run([commandItem('exit')]),
-  loseWhileIdle: async (runner) => {
-    await runner.run([commandItem('exit-soon')]);
-  },
+describeModelRunnerConformance('ThreadReplicaLauncher', () => ({
+  ...obeyingSubject(launcher, (limits) => new ThreadReplicaLauncher(limits)),
+  living: () => livingThreads,
 }));
 
 describe('a replica thread', () => {

@@ -6,84 +6,40 @@
  */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import { invariant, type LaunchedReplica, type LaunchRequest, type ReplicaLauncher } from '@equipoise/core';
+import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core';
+import { heapLimitMib } from '../replica/heap-limit.js';
+import { type LaunchLimits, replicaStart, replicaTitle, startReplicaRunner } from '../replica/start-replica-runner.js';
 import { ModuleCompiler } from '../stage-module/compile-module.js';
-import { resolveArtifact } from '../stage-module/stage-artifact.js';
-import { locateStageModule } from '../stage-module/stage-module-loader.js';
-import type { ThreadStart } from './thread-protocol.js';
-import { type RunnerFacts, ThreadRunner } from './thread-runner.js';
-
-const MIB = 1024 ** 2;
-const DEFAULT_LAUNCH_TIMEOUT_MS = 120_000;
-const leastHeapMib = 128;
+import { ThreadChannel } from './thread-channel.js';
 
 /** The compiled entry, found by name so that this file works from source and from the build alike. */
 const threadFile = createRequire(import.meta.url).resolve('@equipoise/adapter-embedded/replica-thread');
 
-async function startOf(
-  { stage, variant, resources, baseDir }: LaunchRequest,
-  compiler: ModuleCompiler,
-): Promise<ThreadStart> {
-  invariant(stage.module !== undefined, `stage '${stage.id}' has a module`);
-  const module = await locateStageModule(stage.module, baseDir, compiler);
-  const artifactPath = variant.artifact === undefined ? undefined : await resolveArtifact(variant.artifact, baseDir);
-  return {
-    module,
-    variant: {
-      name: variant.id,
-      ...(artifactPath === undefined ? {} : { artifactPath }),
-      parameters: variant.parameters,
-    },
-    resources,
-  };
-}
-
-function startThread(start: ThreadStart, name: string): Worker {
-  const { memoryBytes } = start.resources;
+function startThread(request: LaunchRequest): Worker {
+  const maxOldGenerationSizeMb = heapLimitMib(request.resources);
   const worker = new Worker(threadFile, {
-    name,
-    workerData: start,
+    name: replicaTitle(request),
     execArgv: ['--experimental-import-meta-resolve'],
     stdout: true,
-    ...(memoryBytes > 0
-      ? { resourceLimits: { maxOldGenerationSizeMb: Math.max(leastHeapMib, Math.ceil(memoryBytes / MIB)) } }
-      : {}),
+    ...(maxOldGenerationSizeMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb } }),
   });
   worker.stdout.on('data', (chunk: Uint8Array) => process.stderr.write(chunk));
   return worker;
 }
 
-function factsOf({ stage, variant }: LaunchRequest): RunnerFacts {
-  const { batchSizes } = stage.bounds;
-  const maxBatchSize =
-    batchSizes === undefined ? Number.POSITIVE_INFINITY : Math.max(...batchSizes, stage.pins.maxBatchSize ?? 1);
-  return { stage: stage.id, variant: variant.id, maxBatchSize };
-}
-
-/** How threads are started; `launchTimeoutMs` (120 s) is the longest a variant may take to load. */
-export interface ThreadReplicaOptions {
-  readonly launchTimeoutMs?: number;
-}
-
-/** Starts stages that have a module, each replica in a thread of its own. */
+/** Starts stages that have a module in JavaScript or TypeScript, each replica in a thread of its own. */
 export class ThreadReplicaLauncher implements ReplicaLauncher {
   readonly #compiler = new ModuleCompiler();
-  readonly #launchTimeoutMs: number;
+  readonly #limits: LaunchLimits;
 
-  constructor({ launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS }: ThreadReplicaOptions = {}) {
-    this.#launchTimeoutMs = launchTimeoutMs;
+  constructor(limits: LaunchLimits = {}) {
+    this.#limits = limits;
   }
 
   async launch(request: LaunchRequest): Promise<LaunchedReplica> {
     const startedAtMs = performance.now();
-    const start = await startOf(request, this.#compiler);
-    const runner = new ThreadRunner(startThread(start, `${request.stage.id}/${request.variant.id}`), factsOf(request));
-    const timeout = setTimeout(() => runner.giveUpLoading(this.#launchTimeoutMs), this.#launchTimeoutMs);
-    try {
-      await runner.ready;
-    } finally {
-      clearTimeout(timeout);
-    }
-    return { runner, loadMs: performance.now() - startedAtMs };
+    const start = await replicaStart(request, this.#compiler);
+    const channel = new ThreadChannel(startThread(request));
+    return startReplicaRunner(request, { channel, start, startedAtMs }, this.#limits);
   }
 }

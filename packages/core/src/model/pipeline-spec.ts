@@ -96,12 +96,21 @@ export interface StagePins {
   readonly replicas?: number;
 }
 
+/** What a replica shares with the server: a `thread` its process, a `process` nothing, so that it can crash or be killed alone. */
+export type Isolation = 'thread' | 'process';
+
 /** A step of the pipeline. A `model` has an accuracy; a `transform` is plain code and counts 1. */
 export interface StageSpec {
   readonly id: StageId;
   readonly kind: 'model' | 'transform';
   /** Code of the stage: a path or `npm:package/export`; without it the stage is synthetic and runs from its profile. */
   readonly module?: string;
+  /** A thread when left out; Python always has a process of its own. */
+  readonly isolation?: Isolation;
+  /** Program that runs a Python module, a path relative to `baseDir` or a name to look up; `python3` when left out. */
+  readonly python?: string;
+  /** Longest time that one batch may run; the replica that exceeds it is lost. The launcher has a default. */
+  readonly runTimeoutMs?: number;
   readonly variants: readonly VariantSpec[];
   readonly bounds: StageBounds;
   readonly pins: StagePins;

@@ -7,13 +7,17 @@ import { describeModelRunnerConformance } from './model-runner-conformance.js';
 
 const item = (command: string): TensorMap => ({ command: { datatype: 'BYTES', shape: [1], data: [command] } });
 
-const obey = (batch: readonly TensorMap[]): readonly ItemResult[] =>
-  batch.map((output) => {
-    const command = output['command']?.data[0];
-    if (command === 'refuse') return { kind: 'failed', error: new AppError('INVALID_INPUT', 'refused') };
-    if (command === 'fail') return { kind: 'failed', error: new AppError('STAGE_FAILED', 'failed') };
-    return { kind: 'ok', output };
-  });
+const commandOf = (given: TensorMap) => given['command']?.data[0];
+
+const obey = (batch: readonly TensorMap[]): readonly ItemResult[] => {
+  if (batch.some((each) => commandOf(each) === 'fail'))
+    return batch.map(() => ({ kind: 'failed', error: new AppError('STAGE_FAILED', 'failed') }));
+  return batch.map((output) =>
+    commandOf(output) === 'refuse'
+      ? { kind: 'failed', error: new AppError('INVALID_INPUT', 'refused') }
+      : { kind: 'ok', output },
+  );
+};
 
 describeModelRunnerConformance('FakeRunner', () => {
   const launcher = new FakeLauncher(obey);
@@ -23,15 +27,17 @@ describeModelRunnerConformance('FakeRunner', () => {
   return {
     launcher,
     echo: launchRequestOf(stageNamed('echo', [variantNamed('only')])),
-    unstartable: { MODEL_LOAD_FAILED: unstartable },
+    unstartable: { 'it says so': { code: 'MODEL_LOAD_FAILED', request: unstartable } },
     refusedItem: () => item('refuse'),
     failingItem: () => item('fail'),
-    loseWhileBusy: (runner) => {
-      const fake = runner as FakeRunner;
-      fake.hold();
-      const running = fake.run([item('')]);
-      fake.lose();
-      return running;
+    lossesWhileBusy: {
+      'it is taken away': (runner) => {
+        const fake = runner as FakeRunner;
+        fake.hold();
+        const running = fake.run([item('')]);
+        fake.lose();
+        return running;
+      },
     },
     loseWhileIdle: (runner) => (runner as FakeRunner).lose(),
   };

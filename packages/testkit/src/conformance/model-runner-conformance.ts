@@ -10,24 +10,49 @@ import {
 } from '@equipoise/core';
 import { afterEach, describe, expect, it } from 'vitest';
 
+/** A start that cannot be: the code it rejects with, and the launcher where it is not that of the suite. */
+export interface UnstartableReplica {
+  readonly code: string;
+  readonly request: LaunchRequest;
+  readonly launcher?: ReplicaLauncher;
+}
+
 /** A launcher with requests of known behavior. What an implementation cannot do is left out, and its tests with it. */
 export interface RunnerSubject {
   readonly launcher: ReplicaLauncher;
   /** A stage whose output is its input. */
   readonly echo: LaunchRequest;
-  /** Requests that cannot start, by the error code they reject with. */
-  readonly unstartable?: Readonly<Record<string, LaunchRequest>>;
+  /** Starts that cannot be, by what is wrong with them. */
+  readonly unstartable?: Readonly<Record<string, UnstartableReplica>>;
   /** An item that the echo stage refuses with INVALID_INPUT, and one that it fails on with STAGE_FAILED. */
   readonly refusedItem?: () => TensorMap;
   readonly failingItem?: () => TensorMap;
-  /** Runs a batch during which the replica is lost. */
-  readonly loseWhileBusy?: (runner: ModelRunner) => Promise<BatchResult>;
+  /** Items to which the echo stage answers what is no result, by what it answers; they fail with STAGE_FAILED. */
+  readonly corruptingItems?: Readonly<Record<string, () => TensorMap>>;
+  /** Batches during which the replica is lost, by what happens to it. */
+  readonly lossesWhileBusy?: Readonly<Record<string, (runner: ModelRunner) => Promise<BatchResult>>>;
+  /** A stage with a short run time-out, and an item on which it never ends. */
+  readonly hanging?: { readonly request: LaunchRequest; readonly item: () => TensorMap };
   /** Makes an idle replica be lost, now or soon. */
   readonly loseWhileIdle?: (runner: ModelRunner) => Promise<void> | void;
+  /** How many threads, processes or sockets of replicas live; none is left soon after the replicas are closed. */
+  readonly living?: () => number | Promise<number>;
 }
 
 const anItem = (value: number): TensorMap => ({
   x: { datatype: 'FP32', shape: [2], data: Float32Array.of(value, -value) },
+});
+
+/** Values that differ between any two items of a test. */
+const ownItem = (replica: number, round: number, index: number): TensorMap => ({
+  x: { datatype: 'FP64', shape: [3], data: Float64Array.of(replica, round, index) },
+  name: { datatype: 'BYTES', shape: [1], data: [`${replica}/${round}/${index}`] },
+});
+
+/** More bytes than one read of a socket gives, and not a multiple of any power of two. */
+const largeItem = (seed: number): TensorMap => ({
+  large: { datatype: 'UINT8', shape: [3, 333_337], data: Uint8Array.from({ length: 1_000_011 }, (_, i) => i * seed) },
+  small: { datatype: 'FP32', shape: [1], data: Float32Array.of(seed) },
 });
 
 const everyDatatype = (): Record<string, Tensor> => ({
@@ -57,17 +82,28 @@ function itWith<Ability>(ability: Ability | undefined, title: string, test: (abi
 export function describeModelRunnerConformance(name: string, make: () => RunnerSubject): void {
   describe(`${name} as a ModelRunner`, () => {
     const subject = make();
-    const { unstartable, refusedItem, failingItem, loseWhileBusy, loseWhileIdle } = subject;
+    const { unstartable = {}, refusedItem, failingItem, corruptingItems = {}, lossesWhileBusy = {} } = subject;
     const started: ModelRunner[] = [];
 
-    async function start(): Promise<ModelRunner> {
-      const { runner } = await subject.launcher.launch(subject.echo);
+    async function start(request = subject.echo): Promise<ModelRunner> {
+      const { runner } = await subject.launcher.launch(request);
       started.push(runner);
       return runner;
     }
 
+    async function expectServing(runner: ModelRunner): Promise<void> {
+      expect((await runner.run([anItem(7)])).items).toEqual([{ kind: 'ok', output: anItem(7) }]);
+    }
+
+    /** A lost replica rejects every later batch, and closes. */
+    async function expectGone(runner: ModelRunner): Promise<void> {
+      await expect(runner.run([anItem(1)])).rejects.toMatchObject({ code: 'REPLICA_LOST', retryable: true });
+      await runner.close();
+    }
+
     afterEach(async () => {
       await Promise.all(started.splice(0).map((runner) => runner.close()));
+      if (subject.living !== undefined) await expect.poll(subject.living, { timeout: 5_000 }).toBe(0);
     });
 
     it('tells how long the start took', async () => {
@@ -87,6 +123,38 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
       const runner = await start();
       const { items } = await runner.run([everyDatatype()]);
       expect(items).toEqual([{ kind: 'ok', output: everyDatatype() }]);
+    });
+
+    it('carries large tensors', async () => {
+      const runner = await start();
+      const { items } = await runner.run([largeItem(3), largeItem(5)]);
+      // Compared as bytes: the general comparison takes seconds for a million elements.
+      for (const [index, seed] of [3, 5].entries()) {
+        const item = items[index];
+        const { large, small } = item?.kind === 'ok' ? item.output : {};
+        const expected = largeItem(seed)['large']?.data as Uint8Array;
+        expect(large?.shape).toEqual([3, 333_337]);
+        expect(Buffer.compare(large?.data as Uint8Array, expected)).toBe(0);
+        expect(small?.data[0]).toBe(seed);
+      }
+    });
+
+    it('answers items without tensors', async () => {
+      const runner = await start();
+      expect((await runner.run([{}, {}])).items).toEqual(Array(2).fill({ kind: 'ok', output: {} }));
+    });
+
+    it('gives each request its own content, batch after batch and beside another replica', async () => {
+      const runners = await Promise.all([start(), start()]);
+      await Promise.all(
+        runners.map(async (runner, replica) => {
+          for (let round = 0; round < 20; round++) {
+            const indices = Array.from({ length: 1 + ((round * 7) % 5) }, (_, index) => index);
+            const { items } = await runner.run(indices.map((index) => ownItem(replica, round, index)));
+            expect(items).toEqual(indices.map((index) => ({ kind: 'ok', output: ownItem(replica, round, index) })));
+          }
+        }),
+      );
     });
 
     it('runs one batch after another, never two at once', async () => {
@@ -110,17 +178,21 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
       expect(order).toEqual(['ran', 'closed']);
     });
 
-    it('is gone after close', async () => {
+    it('is gone after close, and tells nobody that it was lost', async () => {
       const runner = await start();
+      let told = 0;
+      runner.onLost(() => told++);
       await runner.close();
-      await expect(runner.run([anItem(1)])).rejects.toMatchObject({ code: 'REPLICA_LOST', retryable: true });
+      await expectGone(runner);
+      expect(told).toBe(0);
     });
 
-    itWith(unstartable, 'rejects a start that cannot be with what is wrong', async (unstartable) => {
-      for (const [code, request] of Object.entries(unstartable)) {
-        await expect(subject.launcher.launch(request)).rejects.toMatchObject({ name: 'AppError', code });
-      }
-    });
+    it.each(Object.entries(unstartable))(
+      'rejects a start that cannot be: %s',
+      async (_, { code, request, launcher = subject.launcher }) => {
+        await expect(launcher.launch(request)).rejects.toMatchObject({ name: 'AppError', code });
+      },
+    );
 
     itWith(refusedItem, 'fails an invalid item alone', async (refusedItem) => {
       const runner = await start();
@@ -132,24 +204,56 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
       ]);
     });
 
-    itWith(failingItem, 'serves on after a batch on which the stage failed', async (failingItem) => {
+    itWith(failingItem, 'fails the batch on which the stage failed, and serves on', async (failingItem) => {
       const runner = await start();
-      const { items } = await runner.run([failingItem()]);
-      expect(items).toEqual([{ kind: 'failed', error: expect.objectContaining({ code: 'STAGE_FAILED' }) }]);
-      expect((await runner.run([anItem(1)])).items).toEqual([{ kind: 'ok', output: anItem(1) }]);
+      const { items } = await runner.run([anItem(1), failingItem()]);
+      const failed = { kind: 'failed', error: expect.objectContaining({ code: 'STAGE_FAILED', retryable: false }) };
+      expect(items).toEqual([failed, failed]);
+      await expectServing(runner);
     });
 
-    itWith(loseWhileBusy, 'rejects the batch during which it is lost, and tells nobody else', async (loseWhileBusy) => {
-      const runner = await start();
-      let told = 0;
-      runner.onLost(() => told++);
-      await expect(loseWhileBusy(runner)).rejects.toMatchObject({ code: 'REPLICA_LOST', retryable: true });
-      await expect(runner.run([anItem(1)])).rejects.toMatchObject({ code: 'REPLICA_LOST' });
-      await runner.close();
-      expect(told).toBe(0);
+    it.each(Object.entries(corruptingItems))(
+      'fails a batch that is answered with %s, and serves on',
+      async (_, make) => {
+        const runner = await start();
+        const { items } = await runner.run([make()]);
+        expect(items).toEqual([{ kind: 'failed', error: expect.objectContaining({ code: 'STAGE_FAILED' }) }]);
+        await expectServing(runner);
+      },
+    );
+
+    it.each(Object.entries(lossesWhileBusy))(
+      'rejects the batch during which it is lost, and tells nobody else: %s',
+      async (_, lose) => {
+        const runner = await start();
+        let told = 0;
+        runner.onLost(() => told++);
+        await expect(lose(runner)).rejects.toMatchObject({ code: 'REPLICA_LOST', retryable: true });
+        await expectGone(runner);
+        expect(told).toBe(0);
+      },
+    );
+
+    itWith(subject.hanging, 'is lost when a batch runs longer than it may', async ({ request, item }) => {
+      const runner = await start(request);
+      await expectServing(runner);
+      await expect(runner.run([anItem(1), item()])).rejects.toMatchObject({
+        code: 'REPLICA_LOST',
+        retryable: true,
+        message: expect.stringContaining('a batch ran longer than'),
+      });
+      await expectGone(runner);
     });
 
-    itWith(loseWhileIdle, 'tells once when it is lost while idle, also those who ask later', async (loseWhileIdle) => {
+    itWith(subject.hanging, 'closes during a batch that never ends once that has timed out', async (hanging) => {
+      const runner = await start(hanging.request);
+      const running = runner.run([hanging.item()]);
+      const [run, closed] = await Promise.allSettled([running, runner.close()]);
+      expect(run).toMatchObject({ status: 'rejected', reason: { code: 'REPLICA_LOST' } });
+      expect(closed.status).toBe('fulfilled');
+    });
+
+    itWith(subject.loseWhileIdle, 'tells once when it is lost while idle, also those who ask later', async (lose) => {
       const runner = await start();
       let told = 0;
       const lost = new Promise((resolve) => {
@@ -158,10 +262,10 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
           resolve(error);
         });
       });
-      await loseWhileIdle(runner);
+      await lose(runner);
       expect(await lost).toMatchObject({ code: 'REPLICA_LOST', retryable: true });
       await expect(new Promise((resolve) => runner.onLost(resolve))).resolves.toMatchObject({ code: 'REPLICA_LOST' });
-      await runner.close();
+      await expectGone(runner);
       expect(told).toBe(1);
     });
   });

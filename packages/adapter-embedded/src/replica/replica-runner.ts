@@ -1,8 +1,7 @@
 /**
- * The near end of a replica thread. It tells three ends apart: closed (asked for), lost (the thread ended by itself) and
- * never ready (the load failed). A thread is never terminated from here; a stage that hangs keeps its thread.
+ * The near end of a replica. It tells three ends apart: closed (asked for), lost (it ended by itself, hung or answered what cannot be
+ * read) and never ready (the load failed).
  */
-import type { Worker } from 'node:worker_threads';
 import {
   AppError,
   type BatchResult,
@@ -14,19 +13,28 @@ import {
   type ModelRunner,
   type TensorMap,
 } from '@equipoise/core';
-import { postTensors } from './movable-tensors.js';
-import type { FromThread, ThreadError, ThreadItem, ToThread } from './thread-protocol.js';
+import type { ReplicaChannel } from './replica-channel.js';
+import type { FromReplica, ReplicaError, ReplicaItem } from './replica-protocol.js';
 
-/** Names of a replica for messages, and the largest batch it may be given. */
+/** Longest time from the request to close until a replica is given up. */
+const closePatienceMs = 10_000;
+
+/** Names of a replica for messages, and what it may be given: the largest batch, and the longest time that one may run. */
 export interface RunnerFacts {
   readonly stage: string;
   readonly variant: string;
   readonly maxBatchSize: number;
+  readonly runTimeoutMs: number;
 }
 
 interface Pending<Value> {
   readonly resolve: (value: Value) => void;
   readonly reject: (error: unknown) => void;
+}
+
+interface RunningBatch extends Pending<BatchResult> {
+  readonly size: number;
+  readonly timeout: NodeJS.Timeout;
 }
 
 const isErrorCode = (code: string | undefined): code is ErrorCode =>
@@ -41,41 +49,36 @@ function checkOwned(batch: readonly TensorMap[]): void {
   }
 }
 
-/** A ModelRunner over a started thread; use it when `ready` has resolved. */
-export class ThreadRunner implements ModelRunner {
-  /** Resolves when the variant is loaded; rejects with AppError once the thread has ended when it cannot be. */
+/** A ModelRunner over a started far end, to which `load` was sent; use it when `ready` has resolved. */
+export class ReplicaRunner implements ModelRunner {
+  /** Resolves when the variant is loaded; rejects with AppError when it cannot be, once the far end has ended. */
   readonly ready: Promise<void>;
-  readonly #worker: Worker;
+  readonly #channel: ReplicaChannel;
   readonly #facts: RunnerFacts;
-  readonly #exited: Promise<void>;
+  readonly #ended: Promise<void>;
   readonly #listeners: ((error: AppError) => void)[] = [];
   #loading: Pending<void> | undefined;
   #loadError: AppError | undefined;
-  #running: Pending<BatchResult> | undefined;
+  #running: RunningBatch | undefined;
   #settled: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
-  #closeError: ThreadError | undefined;
-  #thrown: unknown;
+  #closeError: ReplicaError | undefined;
   #lost: AppError | undefined;
 
-  constructor(worker: Worker, facts: RunnerFacts) {
-    this.#worker = worker;
+  constructor(channel: ReplicaChannel, facts: RunnerFacts) {
+    this.#channel = channel;
     this.#facts = facts;
     this.ready = new Promise((resolve, reject) => {
       this.#loading = { resolve, reject };
     });
-    worker.on('message', (message: FromThread) => this.#receive(message));
-    worker.on('error', (error) => {
-      this.#thrown = error;
-    });
-    worker.on('messageerror', (error) => {
-      this.#lose(`its answer could not be read: ${error.message}`);
-      this.#say({ kind: 'close' });
-    });
-    this.#exited = new Promise((resolve) => {
-      worker.once('exit', (exitCode) => {
-        this.#end(exitCode);
-        resolve();
+    this.#ended = new Promise((resolve) => {
+      channel.listen({
+        received: (message) => this.#receive(message),
+        garbled: (problem) => this.#giveUp(problem),
+        ended: (reason) => {
+          this.#end(reason);
+          resolve();
+        },
       });
     });
   }
@@ -91,11 +94,13 @@ export class ThreadRunner implements ModelRunner {
       `a batch of ${batch.length} items is larger than the largest of stage '${this.#facts.stage}', ${this.#facts.maxBatchSize}`,
     );
     checkOwned(batch);
-    postTensors(this.#worker, batch, (moved): ToThread => ({ kind: 'run', batch: moved }));
+    const { runTimeoutMs } = this.#facts;
     const running = new Promise<BatchResult>((resolve, reject) => {
-      this.#running = { resolve, reject };
+      const timeout = setTimeout(() => this.#giveUp(`a batch ran longer than ${runTimeoutMs / 1000} s`), runTimeoutMs);
+      this.#running = { size: batch.length, timeout, resolve, reject };
     });
     this.#settled = running.catch(() => undefined);
+    this.#channel.send({ kind: 'run', batch });
     return running;
   }
 
@@ -105,14 +110,13 @@ export class ThreadRunner implements ModelRunner {
     else queueMicrotask(() => listener(lost));
   }
 
-  /** Rejects `ready` of a load that still lasts; its thread no longer keeps the process alive and ends once it has loaded. */
+  /** Rejects `ready` of a load that still lasts and gives the far end up. */
   giveUpLoading(afterMs: number): void {
     if (this.#loading === undefined) return;
     this.#loading.reject(this.#error('MODEL_LOAD_FAILED', `has not loaded within ${afterMs / 1000} s`));
     this.#loading = undefined;
-    this.#worker.unref();
-    this.#closed = this.#exited;
-    this.#say({ kind: 'close' });
+    this.#closed = this.#ended;
+    this.#channel.abandon();
   }
 
   close(): Promise<void> {
@@ -121,18 +125,19 @@ export class ThreadRunner implements ModelRunner {
   }
 
   async #shut(): Promise<void> {
-    if (this.#lost === undefined) this.#say({ kind: 'close' });
-    await this.#exited;
+    if (this.#lost === undefined) this.#channel.send({ kind: 'close' });
+    const timeout = setTimeout(() => {
+      this.#closeError ??= { message: `it has not ended within ${closePatienceMs / 1000} s` };
+      this.#channel.abandon();
+    }, closePatienceMs);
+    await this.#ended;
+    clearTimeout(timeout);
     if (this.#closeError !== undefined) {
       throw this.#error('STAGE_FAILED', `failed to close: ${this.#closeError.message}`);
     }
   }
 
-  #say(message: ToThread): void {
-    this.#worker.postMessage(message);
-  }
-
-  #receive(message: FromThread): void {
+  #receive(message: FromReplica): void {
     switch (message.kind) {
       case 'ready':
         this.#loading?.resolve();
@@ -141,40 +146,56 @@ export class ThreadRunner implements ModelRunner {
       case 'load-failed':
         this.#loadError = this.#loadFailure(message.error);
         return;
-      case 'result': {
-        const running = this.#running;
-        this.#running = undefined;
-        running?.resolve({ items: message.items.map((item) => this.#itemResult(item)), serviceMs: message.serviceMs });
+      case 'result':
+        this.#answer(message.items, message.serviceMs);
         return;
-      }
       case 'closed':
         this.#closeError = message.error;
         return;
     }
   }
 
-  #end(exitCode: number): void {
-    const thrown = this.#thrown instanceof Error ? this.#thrown.message : undefined;
-    const reason = thrown ?? `its thread ended with exit code ${exitCode}`;
+  #answer(items: readonly ReplicaItem[], serviceMs: number): void {
+    if (this.#running?.size !== items.length) {
+      this.#giveUp(`it answered ${items.length} results to ${this.#running?.size ?? 'no'} items`);
+      return;
+    }
+    this.#takeRunning()?.resolve({ items: items.map((item) => this.#itemResult(item)), serviceMs });
+  }
+
+  #takeRunning(): RunningBatch | undefined {
+    const running = this.#running;
+    this.#running = undefined;
+    clearTimeout(running?.timeout);
+    return running;
+  }
+
+  #end(reason: string): void {
     if (this.#loading !== undefined) {
       this.#loading.reject(this.#loadError ?? this.#error('MODEL_LOAD_FAILED', `could not be loaded: ${reason}`));
       this.#loading = undefined;
+      this.#closed ??= Promise.resolve();
     } else if (this.#closed === undefined || this.#running !== undefined) {
       this.#lose(reason);
     }
+  }
+
+  #giveUp(problem: string): void {
+    if (this.#loading === undefined) this.#lose(problem);
+    else this.#loadError ??= this.#error('MODEL_LOAD_FAILED', `could not be loaded: ${problem}`);
+    this.#channel.abandon();
   }
 
   #lose(reason: string): void {
     if (this.#lost !== undefined) return;
     const lost = this.#error('REPLICA_LOST', `lost a replica: ${reason}`, true);
     this.#lost = lost;
-    const running = this.#running;
-    this.#running = undefined;
-    if (running === undefined) for (const listener of this.#listeners) listener(lost);
-    else running.reject(lost);
+    const running = this.#takeRunning();
+    if (running !== undefined) running.reject(lost);
+    else if (this.#closed === undefined) for (const listener of this.#listeners) listener(lost);
   }
 
-  #itemResult(item: ThreadItem): ItemResult {
+  #itemResult(item: ReplicaItem): ItemResult {
     switch (item.kind) {
       case 'ok':
         return item;
@@ -185,7 +206,7 @@ export class ThreadRunner implements ModelRunner {
     }
   }
 
-  #loadFailure({ code, message }: ThreadError): AppError {
+  #loadFailure({ code, message }: ReplicaError): AppError {
     if (isErrorCode(code)) return new AppError(code, message, { details: this.#details() });
     return this.#error('MODEL_LOAD_FAILED', `could not be loaded: ${message}`);
   }

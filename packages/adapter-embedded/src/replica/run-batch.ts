@@ -3,21 +3,21 @@
  * bad ones fail; any other error fails the whole batch. The service time is all the time spent inside `run`.
  */
 import type { LoadedStage, TensorMap } from '@equipoise/core';
+import { type ReplicaItem, replicaError } from './replica-protocol.js';
 import { checkedResults } from './stage-results.js';
-import { type ThreadItem, threadError } from './thread-protocol.js';
 
 /** Answers for a batch, in its order, with the time inside the stage. */
 export interface BatchRun {
-  readonly items: readonly ThreadItem[];
+  readonly items: readonly ReplicaItem[];
   readonly serviceMs: number;
 }
 
-async function attempt(stage: LoadedStage, batch: readonly TensorMap[]): Promise<readonly ThreadItem[]> {
+async function attempt(stage: LoadedStage, batch: readonly TensorMap[]): Promise<readonly ReplicaItem[]> {
   try {
     const results = checkedResults(await stage.run(batch), batch.length);
     return results.map((output) => ({ kind: 'ok', output }));
   } catch (thrown) {
-    const { code, message } = threadError(thrown);
+    const { code, message } = replicaError(thrown);
     const kind = code === 'INVALID_INPUT' ? 'invalid-input' : 'stage-failed';
     return batch.map(() => ({ kind, message }));
   }
@@ -28,7 +28,7 @@ export async function runBatch(stage: LoadedStage, batch: readonly TensorMap[]):
   const startedAtMs = performance.now();
   let items = await attempt(stage, batch);
   if (batch.length > 1 && items[0]?.kind === 'invalid-input') {
-    const alone: ThreadItem[] = [];
+    const alone: ReplicaItem[] = [];
     for (const item of batch) alone.push(...(await attempt(stage, [item])));
     items = alone;
   }

@@ -1,0 +1,187 @@
+/**
+ * Messages as bytes for a socket between two processes of one machine. A frame is: the length of the header in bytes (32 bits, little-endian);
+ * the header, JSON in UTF-8; then the buffers of the tensors one after another, as many and as long as the header's `bufferBytes` says.
+ * A tensor in the header is `{datatype, shape, buffer}`, `buffer` being the position of its buffer; its elements lie there row-major and
+ * little-endian. For BYTES the buffer holds each element as its length (32 bits) and its bytes; `text` says that they are strings.
+ */
+import { type Datatype, elementCount, type Tensor, type TensorData, type TensorMap } from '@equipoise/core';
+
+/** Longest header that is read: a longer one is no message of a replica. */
+const MAX_HEADER_BYTES = 64 * 1024 ** 2;
+/** Most bytes of all tensors of a message. */
+const MAX_BUFFER_BYTES = 4 * 1024 ** 3;
+/** Below this size the parts of a frame are copied into one: cheaper than a system call over many. */
+const JOIN_BELOW_BYTES = 64 * 1024;
+const LENGTH_BYTES = 4;
+
+interface TensorHeader {
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly buffer: number;
+  readonly text?: true;
+}
+
+type NumericData = Exclude<TensorData, readonly unknown[]>;
+
+const storages: Readonly<
+  Record<Exclude<Datatype, 'BYTES'>, { new (buffer: ArrayBuffer): NumericData; readonly BYTES_PER_ELEMENT: number }>
+> = {
+  BOOL: Uint8Array,
+  UINT8: Uint8Array,
+  UINT16: Uint16Array,
+  UINT32: Uint32Array,
+  UINT64: BigUint64Array,
+  INT8: Int8Array,
+  INT16: Int16Array,
+  INT32: Int32Array,
+  INT64: BigInt64Array,
+  FP16: Uint16Array,
+  FP32: Float32Array,
+  FP64: Float64Array,
+};
+
+function elementBytes(elements: readonly (string | Uint8Array)[]): Uint8Array {
+  const parts = elements.flatMap((element) => {
+    const bytes = typeof element === 'string' ? Buffer.from(element, 'utf8') : element;
+    const length = Buffer.alloc(LENGTH_BYTES);
+    length.writeUInt32LE(bytes.byteLength);
+    return [length, bytes];
+  });
+  return Buffer.concat(parts);
+}
+
+function bytesOf(data: TensorData): Uint8Array {
+  if (!ArrayBuffer.isView(data)) return elementBytes(data as readonly (string | Uint8Array)[]);
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/**
+ * The chunks of a frame to be written in their order. `body` is the message with `tensors` left out, which are maps in some order that
+ * the reader knows. Nobody may change the tensors before they are written.
+ */
+export function frameOf(body: object, tensors: readonly TensorMap[]): readonly Uint8Array[] {
+  const buffers: Uint8Array[] = [];
+  const headers = tensors.map((map) =>
+    Object.fromEntries(
+      Object.entries(map).map(([name, { datatype, shape, data }]): [string, TensorHeader] => {
+        const buffer = buffers.push(bytesOf(data)) - 1;
+        const text = datatype === 'BYTES' && typeof data[0] === 'string';
+        return [name, { datatype, shape, buffer, ...(text ? { text } : {}) }];
+      }),
+    ),
+  );
+  const bufferBytes = buffers.map(({ byteLength }) => byteLength);
+  const header = Buffer.from(JSON.stringify({ ...body, tensors: headers, bufferBytes }), 'utf8');
+  const length = Buffer.alloc(LENGTH_BYTES);
+  length.writeUInt32LE(header.length);
+  const chunks = [length, header, ...buffers.filter(({ byteLength }) => byteLength > 0)];
+  const total = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  return total < JOIN_BELOW_BYTES ? [Buffer.concat(chunks, total)] : chunks;
+}
+
+/** A message that arrived: its body, and its tensors in the order in which they were sent. */
+export interface Frame {
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly tensors: readonly TensorMap[];
+}
+
+interface Header {
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly tensors: readonly Readonly<Record<string, TensorHeader>>[];
+  readonly buffers: readonly ArrayBuffer[];
+}
+
+function readHeader(bytes: Uint8Array): Header {
+  const { tensors, bufferBytes, ...body } = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  if (!Array.isArray(tensors) || !Array.isArray(bufferBytes)) throw new Error('a header without tensors');
+  const total = bufferBytes.reduce((sum: number, size: unknown) => {
+    if (!Number.isSafeInteger(size) || (size as number) < 0) throw new Error(`a buffer of ${size} bytes`);
+    return sum + (size as number);
+  }, 0);
+  if (total > MAX_BUFFER_BYTES) throw new Error(`${total} bytes of tensors`);
+  return { body, tensors, buffers: bufferBytes.map((size: number) => new ArrayBuffer(size)) };
+}
+
+function elementsOf(buffer: ArrayBuffer, text: boolean): readonly string[] | readonly Uint8Array[] {
+  const bytes = Buffer.from(buffer);
+  const elements: (string | Uint8Array)[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const from = at + LENGTH_BYTES;
+    at = from + bytes.readUInt32LE(at);
+    if (at > bytes.length) throw new Error('an element that goes beyond its buffer');
+    elements.push(text ? bytes.toString('utf8', from, at) : new Uint8Array(buffer.slice(from, at)));
+  }
+  return elements as readonly string[];
+}
+
+function dataOf({ datatype, text }: TensorHeader, buffer: ArrayBuffer): TensorData {
+  if (datatype === 'BYTES') return elementsOf(buffer, text === true);
+  const storage = storages[datatype];
+  if (storage === undefined) throw new Error(`a tensor of datatype ${datatype}`);
+  return new storage(buffer);
+}
+
+function tensorOf(name: string, header: TensorHeader, buffers: readonly ArrayBuffer[]): Tensor {
+  const { datatype, shape } = header;
+  const buffer = buffers[header.buffer];
+  if (buffer === undefined || !Array.isArray(shape)) throw new Error(`tensor '${name}' without a buffer or shape`);
+  const data = dataOf(header, buffer);
+  if (data.length !== elementCount(shape))
+    throw new Error(`tensor '${name}' with ${data.length} elements for the shape [${shape.join(', ')}]`);
+  return { datatype, shape, data };
+}
+
+/** Puts the chunks of a socket together to frames. Each tensor gets a buffer of its own, so that it can move on without a copy. */
+export class FrameReader {
+  readonly #onFrame: (frame: Frame) => void;
+  #header: Header | undefined;
+  /** What is being filled: the length of a header, a header or a buffer. */
+  #target: Uint8Array = new Uint8Array(LENGTH_BYTES);
+  #filled = 0;
+  #reading: 'length' | 'header' | number = 'length';
+
+  constructor(onFrame: (frame: Frame) => void) {
+    this.#onFrame = onFrame;
+  }
+
+  /** Takes the next bytes; calls back for every frame that they complete. Throws an Error that says what cannot be read. */
+  push(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.byteLength) {
+      const part = chunk.subarray(at, at + this.#target.byteLength - this.#filled);
+      this.#target.set(part, this.#filled);
+      this.#filled += part.byteLength;
+      at += part.byteLength;
+      // A buffer may be empty, and then the next one is full at once.
+      while (this.#filled === this.#target.byteLength) this.#next();
+    }
+  }
+
+  #next(): void {
+    if (this.#reading === 'length') {
+      const bytes = Buffer.from(this.#target).readUInt32LE();
+      if (bytes === 0 || bytes > MAX_HEADER_BYTES) throw new Error(`a header of ${bytes} bytes`);
+      this.#read('header', new Uint8Array(bytes));
+      return;
+    }
+    if (this.#reading === 'header') this.#header = readHeader(this.#target);
+    const index = this.#reading === 'header' ? 0 : this.#reading + 1;
+    const { body, tensors, buffers } = this.#header as Header;
+    const buffer = buffers[index];
+    if (buffer !== undefined) {
+      this.#read(index, new Uint8Array(buffer));
+      return;
+    }
+    this.#read('length', new Uint8Array(LENGTH_BYTES));
+    const maps = tensors.map((map) =>
+      Object.fromEntries(Object.entries(map).map(([name, header]) => [name, tensorOf(name, header, buffers)])),
+    );
+    this.#onFrame({ body, tensors: maps });
+  }
+
+  #read(what: 'length' | 'header' | number, target: Uint8Array): void {
+    this.#reading = what;
+    this.#target = target;
+    this.#filled = 0;
+  }
+}

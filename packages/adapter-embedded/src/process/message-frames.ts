@@ -1,0 +1,56 @@
+/** The messages of a replica as frames and back: a batch or its outputs are the tensors of a frame, all else is its body. */
+import type { FromReplica, ReplicaError, ReplicaItem, ToReplica } from '../replica/replica-protocol.js';
+import { type Frame, frameOf } from './frame.js';
+
+/** A message to a replica as chunks. */
+export function framesToReplica(message: ToReplica): readonly Uint8Array[] {
+  if (message.kind !== 'run') return frameOf(message, []);
+  return frameOf({ kind: 'run' }, message.batch);
+}
+
+/** A message to a replica from its frame. */
+export function messageToReplica({ body, tensors }: Frame): ToReplica {
+  if (body['kind'] === 'run') return { kind: 'run', batch: tensors };
+  return body as unknown as ToReplica;
+}
+
+/** A message from a replica as chunks. */
+export function framesFromReplica(message: FromReplica): readonly Uint8Array[] {
+  if (message.kind !== 'result') return frameOf(message, []);
+  const items = message.items.map((item) => (item.kind === 'ok' ? { kind: 'ok' } : item));
+  return frameOf(
+    { ...message, items },
+    message.items.map((item) => (item.kind === 'ok' ? item.output : {})),
+  );
+}
+
+/** A message from a replica from its frame; throws an Error that says what it is instead. The sender is not trusted. */
+export function messageFromReplica({ body, tensors }: Frame): FromReplica {
+  const { kind, items, serviceMs, error } = body;
+  switch (kind) {
+    case 'ready':
+      return { kind };
+    case 'load-failed':
+      return { kind, error: errorOf(error) };
+    case 'closed':
+      return error === undefined ? { kind } : { kind, error: errorOf(error) };
+    case 'result':
+      if (!Array.isArray(items) || items.length !== tensors.length) throw new Error('a result without its items');
+      if (typeof serviceMs !== 'number') throw new Error('a result without its service time');
+      return { kind, serviceMs, items: items.map((item, index) => itemOf(item, tensors[index] ?? {})) };
+    default:
+      throw new Error(`a message of kind ${JSON.stringify(kind)}`);
+  }
+}
+
+function errorOf(error: unknown): ReplicaError {
+  const { code, message } = (error ?? {}) as Partial<ReplicaError>;
+  return { ...(typeof code === 'string' ? { code } : {}), message: String(message) };
+}
+
+function itemOf(item: unknown, output: Frame['tensors'][number]): ReplicaItem {
+  const { kind, message } = (item ?? {}) as { readonly kind?: unknown; readonly message?: unknown };
+  if (kind === 'ok') return { kind, output };
+  if (kind === 'invalid-input' || kind === 'stage-failed') return { kind, message: String(message) };
+  throw new Error(`a result with an item of kind ${JSON.stringify(kind)}`);
+}

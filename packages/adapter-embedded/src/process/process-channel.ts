@@ -1,0 +1,98 @@
+/**
+ * The way to a replica process: frames over a Unix socket that the child gets as descriptor 3. It is killed when it is given up, when it
+ * says what cannot be read and when it closes the socket without ending; its whole process group goes with it.
+ */
+import type { ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
+import type { ChannelListener, ReplicaChannel } from '../replica/replica-channel.js';
+import type { ToReplica } from '../replica/replica-protocol.js';
+import type { BoundedOutput } from './bounded-output.js';
+import { FrameReader } from './frame.js';
+import { framesToReplica, messageFromReplica } from './message-frames.js';
+
+/** How long the last output of an ended process is waited for, and the end of a process that has closed its socket. */
+const patienceMs = { output: 200, end: 1_000 };
+
+/** A child with its socket. */
+export interface ReplicaChild {
+  readonly child: ChildProcess;
+  readonly socket: Socket;
+  /** What it has printed. */
+  readonly output: BoundedOutput;
+}
+
+/** A ReplicaChannel over a started process, in a process group of its own. */
+export class ProcessChannel implements ReplicaChannel {
+  readonly #child: ChildProcess;
+  readonly #socket: Socket;
+  readonly #output: BoundedOutput;
+  #listener: ChannelListener | undefined;
+  #exited = false;
+
+  constructor({ child, socket, output }: ReplicaChild) {
+    this.#child = child;
+    this.#socket = socket;
+    this.#output = output;
+  }
+
+  listen(listener: ChannelListener): void {
+    this.#listener = listener;
+    this.#read();
+    // A broken socket means that the process is gone, which its exit tells better.
+    this.#socket.on('error', () => {});
+    this.#socket.once('close', () => {
+      if (!this.#exited) setTimeout(() => this.#kill(), patienceMs.end).unref();
+    });
+    this.#child.once('exit', (exitCode, signal) => {
+      this.#exited = true;
+      const how = signal === null ? `ended with exit code ${exitCode}` : `was ended by ${signal}`;
+      const end = (): void => this.#end(`its process ${how}${this.#output.lastWords()}`);
+      const timeout = setTimeout(end, patienceMs.output);
+      this.#child.once('close', () => {
+        clearTimeout(timeout);
+        end();
+      });
+    });
+  }
+
+  send(message: ToReplica): void {
+    if (this.#socket.destroyed) return;
+    this.#socket.cork();
+    for (const chunk of framesToReplica(message)) this.#socket.write(chunk);
+    this.#socket.uncork();
+  }
+
+  abandon(): void {
+    this.#kill();
+  }
+
+  #read(): void {
+    const reader = new FrameReader((frame) => this.#listener?.received(messageFromReplica(frame)));
+    this.#socket.on('data', (chunk: Uint8Array) => {
+      try {
+        reader.push(chunk);
+      } catch (error) {
+        this.#socket.removeAllListeners('data');
+        this.#socket.resume();
+        this.#listener?.garbled(`its answer could not be read: found ${(error as Error).message}`);
+      }
+    });
+  }
+
+  #kill(): void {
+    const { pid } = this.#child;
+    if (pid === undefined || this.#exited) return;
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It has ended in this moment.
+    }
+  }
+
+  #end(reason: string): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    this.#socket.destroy();
+    listener?.ended(reason);
+  }
+}

@@ -1,0 +1,23 @@
+/** The process of one replica in JavaScript: messages on descriptor 3, the watch over its parent on descriptor 4. */
+import { Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import type { FromReplica } from '../replica/replica-protocol.js';
+import { StageServer } from '../replica/serve-stage.js';
+import { FrameReader } from './frame.js';
+import { framesFromReplica, messageToReplica } from './message-frames.js';
+
+const socket = new Socket({ fd: 3, readable: true, writable: true });
+// On a thread of its own, because a stage may keep this one busy for good.
+new Worker(new URL('./parent-watch.js', import.meta.url)).unref();
+
+function say(message: FromReplica): void {
+  socket.cork();
+  for (const chunk of framesFromReplica(message)) socket.write(chunk);
+  socket.uncork();
+}
+
+const server = new StageServer({ say, leave: () => socket.end(() => process.exit(0)) });
+const reader = new FrameReader((frame) => server.receive(messageToReplica(frame)));
+socket.on('data', (chunk: Uint8Array) => reader.push(chunk));
+socket.on('error', () => process.exit(1));
+socket.on('end', () => process.exit(0));

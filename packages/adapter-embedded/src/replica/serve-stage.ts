@@ -1,0 +1,69 @@
+/** The far end of a replica in JavaScript: it imports the stage module, loads the variant and serves batches until it is told to close. */
+import type { LoadedStage, TensorMap } from '@equipoise/core';
+import { importStageModule } from '../stage-module/stage-module-loader.js';
+import { type FromReplica, type ReplicaStart, replicaError, type ToReplica } from './replica-protocol.js';
+import { runBatch } from './run-batch.js';
+
+/** Where a far end speaks, and how it ends itself once nothing runs in it. */
+export interface FarEnd {
+  say(message: FromReplica): void;
+  leave(): void;
+}
+
+async function load({ module, variant, resources }: ReplicaStart): Promise<LoadedStage> {
+  const { load: loadVariant } = await importStageModule(module);
+  const stage = await loadVariant(variant, resources);
+  if (typeof stage?.run === 'function') return stage;
+  throw Object.assign(new Error('load must return an object with a function run'), { code: 'MODULE_INVALID' });
+}
+
+/** A stage behind `far`: give it every message of the near end. A message before the load has ended waits for it. */
+export class StageServer {
+  readonly #far: FarEnd;
+  #stage: Promise<LoadedStage | undefined> = Promise.resolve(undefined);
+
+  constructor(far: FarEnd) {
+    this.#far = far;
+  }
+
+  /** Takes a message; never throws. */
+  receive(message: ToReplica): void {
+    switch (message.kind) {
+      case 'load':
+        this.#stage = this.#load(message.start);
+        return;
+      case 'run':
+        void this.#stage.then((stage) => stage && this.#answer(stage, message.batch));
+        return;
+      case 'close':
+        void this.#stage.then((stage) => stage && this.#close(stage));
+        return;
+    }
+  }
+
+  async #load(start: ReplicaStart): Promise<LoadedStage | undefined> {
+    try {
+      const stage = await load(start);
+      this.#far.say({ kind: 'ready' });
+      return stage;
+    } catch (thrown) {
+      this.#far.say({ kind: 'load-failed', error: replicaError(thrown) });
+      this.#far.leave();
+      return undefined;
+    }
+  }
+
+  async #answer(stage: LoadedStage, batch: readonly TensorMap[]): Promise<void> {
+    this.#far.say({ kind: 'result', ...(await runBatch(stage, batch)) });
+  }
+
+  async #close(stage: LoadedStage): Promise<void> {
+    try {
+      await stage.close?.();
+      this.#far.say({ kind: 'closed' });
+    } catch (thrown) {
+      this.#far.say({ kind: 'closed', error: replicaError(thrown) });
+    }
+    this.#far.leave();
+  }
+}

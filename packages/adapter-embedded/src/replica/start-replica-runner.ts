@@ -1,0 +1,62 @@
+/** What every kind of replica does to start: find what is loaded, send it, wait until it is, and give up when that takes too long. */
+import { invariant, type LaunchedReplica, type LaunchRequest, type LoadableVariant } from '@equipoise/core';
+import type { ModuleCompiler } from '../stage-module/compile-module.js';
+import { resolveArtifact } from '../stage-module/stage-artifact.js';
+import { locateStageModule } from '../stage-module/stage-module-loader.js';
+import type { ReplicaChannel } from './replica-channel.js';
+import type { ReplicaStart } from './replica-protocol.js';
+import { ReplicaRunner, type RunnerFacts } from './replica-runner.js';
+
+const DEFAULT_LAUNCH_TIMEOUT_MS = 120_000;
+const DEFAULT_RUN_TIMEOUT_MS = 60_000;
+
+/** The longest that a variant may take to load (120 s when left out). */
+export interface LaunchLimits {
+  readonly launchTimeoutMs?: number;
+}
+
+/** The variant as its module sees it; rejects as resolveArtifact. */
+async function loadableVariant({ variant, baseDir }: LaunchRequest): Promise<LoadableVariant> {
+  const artifactPath = variant.artifact === undefined ? undefined : await resolveArtifact(variant.artifact, baseDir);
+  return {
+    name: variant.id,
+    ...(artifactPath === undefined ? {} : { artifactPath }),
+    parameters: variant.parameters,
+  };
+}
+
+/** What a replica of the stage loads. Rejects with AppError when the module or the artifact is not there or does not compile. */
+export async function replicaStart(request: LaunchRequest, compiler: ModuleCompiler): Promise<ReplicaStart> {
+  const { stage, resources, baseDir } = request;
+  invariant(stage.module !== undefined, `stage '${stage.id}' has a module`);
+  const module = await locateStageModule(stage.module, baseDir, compiler);
+  return { module, variant: await loadableVariant(request), resources };
+}
+
+/** Name of a replica for logs and system tools. */
+export const replicaTitle = ({ stage, variant }: LaunchRequest): string => `${stage.id}/${variant.id}`;
+
+function factsOf({ stage, variant }: LaunchRequest): RunnerFacts {
+  const { batchSizes } = stage.bounds;
+  const maxBatchSize =
+    batchSizes === undefined ? Number.POSITIVE_INFINITY : Math.max(...batchSizes, stage.pins.maxBatchSize ?? 1);
+  const { runTimeoutMs = DEFAULT_RUN_TIMEOUT_MS } = stage;
+  return { stage: stage.id, variant: variant.id, maxBatchSize, runTimeoutMs };
+}
+
+/** Loads `start` into a far end that was just started, at `startedAtMs` of `performance.now`. */
+export async function startReplicaRunner(
+  request: LaunchRequest,
+  far: { readonly channel: ReplicaChannel; readonly start: ReplicaStart; readonly startedAtMs: number },
+  { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS }: LaunchLimits,
+): Promise<LaunchedReplica> {
+  const runner = new ReplicaRunner(far.channel, factsOf(request));
+  far.channel.send({ kind: 'load', start: far.start });
+  const timeout = setTimeout(() => runner.giveUpLoading(launchTimeoutMs), launchTimeoutMs);
+  try {
+    await runner.ready;
+  } finally {
+    clearTimeout(timeout);
+  }
+  return { runner, loadMs: performance.now() - far.startedAtMs };
+}

@@ -1,0 +1,49 @@
+/** The way to a replica thread. A thread is never terminated from here; one that is given up ends by itself, if it ever does. */
+import type { Worker } from 'node:worker_threads';
+import type { ChannelListener, ReplicaChannel } from '../replica/replica-channel.js';
+import type { FromReplica, ToReplica } from '../replica/replica-protocol.js';
+import { postTensors } from './movable-tensors.js';
+
+/** A ReplicaChannel over a started thread. */
+export class ThreadChannel implements ReplicaChannel {
+  readonly #worker: Worker;
+  #listener: ChannelListener | undefined;
+  #thrown: unknown;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+  }
+
+  listen(listener: ChannelListener): void {
+    this.#listener = listener;
+    this.#worker.on('message', (message: FromReplica) => this.#listener?.received(message));
+    this.#worker.on('error', (error) => {
+      this.#thrown = error;
+    });
+    this.#worker.on('messageerror', (error) =>
+      this.#listener?.garbled(`its answer could not be read: ${error.message}`),
+    );
+    this.#worker.once('exit', (exitCode) => {
+      const thrown = this.#thrown instanceof Error ? this.#thrown.message : undefined;
+      this.#end(thrown ?? `its thread ended with exit code ${exitCode}`);
+    });
+  }
+
+  send(message: ToReplica): void {
+    if (message.kind === 'run') {
+      postTensors(this.#worker, message.batch, (batch): ToReplica => ({ kind: 'run', batch }));
+    } else this.#worker.postMessage(message);
+  }
+
+  abandon(): void {
+    this.#worker.unref();
+    this.#worker.postMessage({ kind: 'close' } satisfies ToReplica);
+    this.#end('its thread was given up');
+  }
+
+  #end(reason: string): void {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.ended(reason);
+  }
+}
