@@ -1,0 +1,90 @@
+/**
+ * Exponential smoothing: level ← w·x + (1 − w)·level. What follows quickly makes the best quantile, what follows slowly the best point, so
+ * each has a weight of its own, found on a grid: least relative error for the point, least pinball loss for the quantile.
+ */
+import { pinballLoss } from '../backtest/pinball-loss.js';
+import { symmetricError } from '../backtest/symmetric-error.js';
+import type { Fitting, ForecastMethod } from '../peaks/forecast-method.js';
+import type { TrainingPeaks } from '../peaks/peak-series.js';
+import { quantileFactor } from './upper-factor.js';
+
+/** What is fitted. */
+export interface EwmaWeights {
+  readonly pointWeight: number;
+  readonly upperWeight: number;
+  readonly upperFactor: number;
+}
+
+/** The two levels; missing before the first maximum. */
+export interface EwmaMemory {
+  readonly pointRps: number;
+  readonly upperRps: number;
+}
+
+interface EwmaFit extends Fitting<EwmaWeights> {
+  /** Mean losses of the best so far; missing before the first step. */
+  readonly pointLoss?: number;
+  readonly upperLoss?: number;
+}
+
+const GRID = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9] as const;
+
+/** Fitted in one step per value of the grid. */
+export const ewma: ForecastMethod<EwmaWeights, EwmaMemory | undefined, EwmaFit> = {
+  name: 'ewma',
+  beginFit: () => ({
+    ...{ doneSteps: 0, totalSteps: GRID.length },
+    weights: { pointWeight: 0.4, upperWeight: 0.4, upperFactor: 1 },
+  }),
+  fitStep: (fit, training) => {
+    const weight = GRID[fit.doneSteps] as number;
+    const tried = lossesOf(weight, training);
+    const betterPoint = tried.pointLoss < (fit.pointLoss ?? Number.POSITIVE_INFINITY);
+    const betterUpper = tried.upperLoss < (fit.upperLoss ?? Number.POSITIVE_INFINITY);
+    return {
+      ...fit,
+      doneSteps: fit.doneSteps + 1,
+      weights: {
+        pointWeight: betterPoint ? weight : fit.weights.pointWeight,
+        upperWeight: betterUpper ? weight : fit.weights.upperWeight,
+        upperFactor: betterUpper ? tried.upperFactor : fit.weights.upperFactor,
+      },
+      ...(betterPoint && { pointLoss: tried.pointLoss }),
+      ...(betterUpper && { upperLoss: tried.upperLoss }),
+    };
+  },
+  begin: () => undefined,
+  observe: ({ pointWeight, upperWeight }, memory, maximumRps) => {
+    const { pointRps, upperRps } = memory ?? { pointRps: maximumRps, upperRps: maximumRps };
+    return {
+      pointRps: smoothed(pointRps, maximumRps, pointWeight),
+      upperRps: smoothed(upperRps, maximumRps, upperWeight),
+    };
+  },
+  predict: ({ upperFactor }, memory) => ({
+    pointRps: memory?.pointRps ?? 0,
+    upperRps: upperFactor * (memory?.upperRps ?? 0),
+  }),
+};
+
+const smoothed = (level: number, value: number, weight: number): number => weight * value + (1 - weight) * level;
+
+/** Mean losses over the examples; NaN, which is never the better one, without examples. */
+function lossesOf(weight: number, { task, maximaRps, targetsRps }: TrainingPeaks) {
+  const examples = targetsRps.subarray(task.lags);
+  const pointsRps = new Float64Array(examples.length);
+  let level = maximaRps[0] ?? 0;
+  for (let i = 0; i < targetsRps.length; i++) {
+    if (i >= task.lags) pointsRps[i - task.lags] = level;
+    level = smoothed(level, maximaRps[i] as number, weight);
+  }
+  const upperFactor = quantileFactor({ pointsRps, targetsRps: examples }, task.upperFraction);
+  let pointLoss = 0;
+  let upperLoss = 0;
+  for (let i = 0; i < examples.length; i++) {
+    const [target, point] = [examples[i] as number, pointsRps[i] as number];
+    pointLoss += symmetricError(target, Math.round(point));
+    upperLoss += pinballLoss(target, upperFactor * point, task.upperFraction);
+  }
+  return { upperFactor, pointLoss: pointLoss / examples.length, upperLoss: upperLoss / examples.length };
+}

@@ -1,0 +1,99 @@
+/**
+ * Linear quantile regression on the lags (Koenker and Bassett 1978): the median and the upper quantile as intercept + Σ coefficient·lag.
+ * Fitted by majorization (Hunter and Lange 2000): with residuals r at the coefficients so far, the next ones solve
+ * Xᵀ·W·X·β = Xᵀ·W·y + (2·fraction − 1)·Xᵀ·1 with W = 1 ÷ (ε + |r|), which never raises the (smoothed) pinball loss; one solution a step.
+ */
+import type { Fitting, ForecastMethod } from '../peaks/forecast-method.js';
+import { fullWindow, remember } from '../peaks/lag-memory.js';
+import type { TrainingPeaks } from '../peaks/peak-series.js';
+import { solveSymmetric } from './solve-symmetric.js';
+
+/** What is fitted: a coefficient per lag, oldest first, then the intercept. */
+export interface RegressionWeights {
+  readonly point: readonly number[];
+  readonly upper: readonly number[];
+}
+
+/** Enough for two more digits than the counts have. */
+const STEPS = 50;
+/** ε as a fraction of the mean target. */
+const SMOOTHING = 1e-4;
+/** Keeps the weights finite where all targets are 0. */
+const LEAST_SMOOTHING = 1e-9;
+const POINT_FRACTION = 0.5;
+
+/** Without examples it is the last value. */
+export const quantileRegression: ForecastMethod<RegressionWeights, readonly number[]> = {
+  name: 'quantile-regression',
+  beginFit: ({ task }) => {
+    const last = Array.from({ length: task.lags + 1 }, (_, column) => (column === task.lags - 1 ? 1 : 0));
+    return { doneSteps: 0, totalSteps: STEPS, weights: { point: last, upper: last } };
+  },
+  fitStep: ({ doneSteps, totalSteps, weights }, training): Fitting<RegressionWeights> => ({
+    ...{ doneSteps: doneSteps + 1, totalSteps },
+    weights: {
+      point: betterCoefficients(weights.point, training, POINT_FRACTION),
+      upper: betterCoefficients(weights.upper, training, training.task.upperFraction),
+    },
+  }),
+  begin: () => [],
+  observe: ({ point }, memory, maximumRps) => remember(memory, maximumRps, point.length - 1),
+  predict: ({ point, upper }, memory) => {
+    const window = fullWindow(memory, point.length - 1);
+    if (window === undefined) return { pointRps: 0, upperRps: 0 };
+    const pointRps = Math.max(0, linear(point, window, 0));
+    return { pointRps, upperRps: Math.max(pointRps, linear(upper, window, 0)) };
+  },
+};
+
+/** Intercept + Σ coefficient·value over the values from `at` on. */
+function linear(coefficients: ArrayLike<number>, values: Float64Array, at: number): number {
+  const last = coefficients.length - 1;
+  let sum = coefficients[last] as number;
+  for (let k = 0; k < last; k++) sum += (coefficients[k] as number) * (values[at + k] as number);
+  return sum;
+}
+
+/** One step of the majorization over all examples. */
+function betterCoefficients(
+  coefficients: readonly number[],
+  { task, maximaRps, targetsRps }: TrainingPeaks,
+  fraction: number,
+): readonly number[] {
+  const { lags } = task;
+  if (targetsRps.length <= lags) return coefficients;
+  const size = lags + 1;
+  const current = Float64Array.from(coefficients);
+  const system = { matrix: new Float64Array(size * size), right: new Float64Array(size) };
+  const row = new Float64Array(size).fill(1);
+  const epsilon = Math.max(LEAST_SMOOTHING, SMOOTHING * meanOf(targetsRps));
+  for (let i = lags; i < targetsRps.length; i++) {
+    const target = targetsRps[i] as number;
+    for (let k = 0; k < lags; k++) row[k] = maximaRps[i - lags + k] as number;
+    const weight = 1 / (epsilon + Math.abs(target - linear(current, maximaRps, i - lags)));
+    accumulate(system, row, { weight, right: weight * target + 2 * fraction - 1 });
+  }
+  return Array.from(solveSymmetric(system));
+}
+
+/** Adds one example to the lower triangle and the right side. */
+function accumulate(
+  { matrix, right }: { readonly matrix: Float64Array; readonly right: Float64Array },
+  row: Float64Array,
+  example: { readonly weight: number; readonly right: number },
+): void {
+  const size = row.length;
+  for (let i = 0; i < size; i++) {
+    const value = row[i] as number;
+    right[i] = (right[i] as number) + value * example.right;
+    const weighted = value * example.weight;
+    for (let k = 0; k <= i; k++)
+      matrix[i * size + k] = (matrix[i * size + k] as number) + weighted * (row[k] as number);
+  }
+}
+
+function meanOf(values: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] as number;
+  return sum / values.length;
+}

@@ -1,0 +1,57 @@
+/** y = W·x + b inside a flat array of parameters: per output its row of W, then its b. The one place where the networks multiply. */
+
+/** Where the map's parameters lie and how long its vectors are. */
+export interface AffineMap {
+  readonly at: number;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** The first place behind the map's parameters. */
+export const endOf = ({ at, inputs, outputs }: AffineMap): number => at + outputs * (inputs + 1);
+
+/** Writes W·x + b to `output`. */
+export function apply({ at, inputs, outputs }: AffineMap, parameters: Float64Array, vectors: AppliedVectors): void {
+  const { input, output } = vectors;
+  let place = at;
+  for (let row = 0; row < outputs; row++) {
+    let sum = 0;
+    for (let k = 0; k < inputs; k++) sum += (parameters[place + k] as number) * (input[k] as number);
+    output[row] = sum + (parameters[place + inputs] as number);
+    place += inputs + 1;
+  }
+}
+
+/** x and y of one application. */
+export interface AppliedVectors {
+  readonly input: Float64Array;
+  readonly output: Float64Array;
+}
+
+/** What flows back through one application: adds to the parameters' gradient and, where asked for, to the input's. */
+export interface BackwardVectors {
+  readonly input: Float64Array;
+  readonly outputGradient: Float64Array;
+  readonly inputGradient?: Float64Array;
+}
+
+/** Adds dL/dW, dL/db to `gradient` and Wᵀ·dL/dy to `inputGradient`. */
+export function applyBackward(
+  { at, inputs, outputs }: AffineMap,
+  { parameters, gradient }: { readonly parameters: Float64Array; readonly gradient: Float64Array },
+  { input, outputGradient, inputGradient }: BackwardVectors,
+): void {
+  let place = at;
+  for (let row = 0; row < outputs; row++) {
+    const slope = outputGradient[row] as number;
+    for (let k = 0; k < inputs; k++)
+      gradient[place + k] = (gradient[place + k] as number) + slope * (input[k] as number);
+    gradient[place + inputs] = (gradient[place + inputs] as number) + slope;
+    if (inputGradient !== undefined) {
+      for (let k = 0; k < inputs; k++) {
+        inputGradient[k] = (inputGradient[k] as number) + slope * (parameters[place + k] as number);
+      }
+    }
+    place += inputs + 1;
+  }
+}

@@ -1,0 +1,56 @@
+/** Two hidden layers of tanh: inputs → h → h → outputs. */
+import { type AffineMap, apply, applyBackward, endOf } from './affine-map.js';
+import { spreadWeights } from './initial-parameters.js';
+import { type Network, OUTPUTS } from './network.js';
+
+/** A network for `inputs` inputs with `hidden` units in each hidden layer. */
+export function denseNetwork(inputs: number, hidden: number): Network {
+  const first: AffineMap = { at: 0, inputs, outputs: hidden };
+  const second: AffineMap = { at: endOf(first), inputs: hidden, outputs: hidden };
+  const last: AffineMap = { at: endOf(second), inputs: hidden, outputs: OUTPUTS };
+  const [h1, h2, g1, g2] = [0, 1, 2, 3].map(() => new Float64Array(hidden)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  const outputs = new Float64Array(OUTPUTS);
+  return {
+    initialParameters: (rng) => {
+      const parameters = new Float64Array(endOf(last));
+      spreadWeights(first, parameters, rng);
+      spreadWeights(second, parameters, rng);
+      return parameters;
+    },
+    forward: (parameters, input) => {
+      apply(first, parameters, { input, output: h1 });
+      squash(h1);
+      apply(second, parameters, { input: h1, output: h2 });
+      squash(h2);
+      apply(last, parameters, { input: h2, output: outputs });
+      return outputs;
+    },
+    backward: (parameters, input, { outputGradient, gradient }) => {
+      const flat = { parameters, gradient };
+      g2.fill(0);
+      applyBackward(last, flat, { input: h2, outputGradient, inputGradient: g2 });
+      throughTanh(h2, g2);
+      g1.fill(0);
+      applyBackward(second, flat, { input: h1, outputGradient: g2, inputGradient: g1 });
+      throughTanh(h1, g1);
+      applyBackward(first, flat, { input, outputGradient: g1 });
+    },
+  };
+}
+
+function squash(values: Float64Array): void {
+  for (let k = 0; k < values.length; k++) values[k] = Math.tanh(values[k] as number);
+}
+
+/** Turns the gradient behind a tanh into the one before it; `values` are those behind it. */
+function throughTanh(values: Float64Array, gradient: Float64Array): void {
+  for (let k = 0; k < values.length; k++) {
+    const value = values[k] as number;
+    gradient[k] = (gradient[k] as number) * (1 - value * value);
+  }
+}

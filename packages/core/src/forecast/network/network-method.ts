@@ -1,0 +1,128 @@
+/** A forecast method around a network: inputs relative to the level, relative loss, mini-batches with Adam; some batches make one step. */
+import { SeededRng } from '../../kernel/rng.js';
+import type { Fitting, ForecastMethod } from '../peaks/forecast-method.js';
+import { fullWindow, remember } from '../peaks/lag-memory.js';
+import type { TrainingPeaks } from '../peaks/peak-series.js';
+import { type AdamState, adamStep } from './adam.js';
+import { type Network, OUTPUTS } from './network.js';
+import { HALF_REQUEST_RPS, type LevelSpread, levelSpread, writeInputs } from './relative-lags.js';
+import { forecastFrom, type LossScale, writeLossGradient } from './relative-loss.js';
+import { shuffledOrder } from './shuffled-order.js';
+
+/** What is fitted. */
+export interface NetworkWeights extends LevelSpread {
+  readonly lags: number;
+  readonly parameters: readonly number[];
+}
+
+/** A fit under way. */
+export interface NetworkFit extends Fitting<NetworkWeights> {
+  readonly seed: number;
+  readonly lossScale: LossScale;
+  /** Of Adam, as long as the parameters. */
+  readonly mean: readonly number[];
+  readonly square: readonly number[];
+}
+
+/** Name and shape, and how long it is fitted. */
+export interface NetworkRule {
+  readonly name: string;
+  networkFor(lags: number): Network;
+  readonly batches: number;
+  readonly batchSize: number;
+  readonly rate: number;
+}
+
+/** Parameters change after each batch; a step of the fit takes this many. */
+const BATCHES_PER_STEP = 50;
+/** Batches until the rate is reached: Adam's first estimates are rough. */
+const WARM_UP_BATCHES = 100;
+/** No example is looked at more often: with few of them a longer fit would learn them by heart. */
+const MOST_EPOCHS = 50;
+
+/** The method of a rule. Without examples it answers with the level of the lags. */
+export function networkMethod(rule: NetworkRule): ForecastMethod<NetworkWeights, readonly number[], NetworkFit> {
+  return {
+    name: rule.name,
+    beginFit: (training, seed) => beginning(rule, training, seed),
+    fitStep: (fit, training) => nextBatches(rule, fit, training),
+    begin: () => [],
+    observe: ({ lags }, memory, maximumRps) => remember(memory, maximumRps, lags),
+    predict: (weights, memory) => {
+      const window = fullWindow(memory, weights.lags);
+      if (window === undefined) return { pointRps: 0, upperRps: 0 };
+      const inputs = new Float64Array(weights.lags + 1);
+      const level = writeInputs(inputs, { maximaRps: window, at: 0 }, weights);
+      return forecastFrom(rule.networkFor(weights.lags).forward(Float64Array.from(weights.parameters), inputs), level);
+    },
+  };
+}
+
+function beginning(rule: NetworkRule, { task, maximaRps, targetsRps }: TrainingPeaks, seed: number): NetworkFit {
+  const { lags, upperFraction } = task;
+  const rng = new SeededRng(seed).fork(rule.name);
+  const parameters = Array.from(rule.networkFor(lags).initialParameters(rng));
+  const zeros = new Array<number>(parameters.length).fill(0);
+  const meanTarget = targetsRps.reduce((sum, target) => sum + target, 0) / Math.max(1, targetsRps.length);
+  return {
+    ...{ doneSteps: 0, totalSteps: Math.ceil(batchesFor(rule, examplesOf(targetsRps, lags)) / BATCHES_PER_STEP) },
+    weights: { ...levelSpread(maximaRps, lags), lags, parameters },
+    lossScale: { upperFraction, meanTarget: meanTarget + HALF_REQUEST_RPS },
+    ...{ seed, mean: zeros, square: zeros },
+  };
+}
+
+const examplesOf = (targetsRps: Float64Array, lags: number): number => Math.max(0, targetsRps.length - lags);
+
+const batchesFor = ({ batches, batchSize }: NetworkRule, examples: number): number =>
+  Math.min(batches, Math.ceil((MOST_EPOCHS * examples) / batchSize));
+
+function nextBatches(rule: NetworkRule, fit: NetworkFit, training: TrainingPeaks): NetworkFit {
+  const { weights, doneSteps, seed } = fit;
+  const state: AdamState = {
+    parameters: Float64Array.from(weights.parameters),
+    mean: Float64Array.from(fit.mean),
+    square: Float64Array.from(fit.square),
+  };
+  const examples = examplesOf(training.targetsRps, weights.lags);
+  const batches = batchesFor(rule, examples);
+  const addGradient = gradientOf(rule.networkFor(weights.lags), fit, training);
+  const orderAt = shuffledOrder(examples, seed);
+  const gradient = new Float64Array(state.parameters.length);
+  const first = doneSteps * BATCHES_PER_STEP;
+  for (let batch = first; batch < Math.min(batches, first + BATCHES_PER_STEP); batch++) {
+    gradient.fill(0);
+    for (let k = 0; k < rule.batchSize; k++) {
+      addGradient(orderAt(batch * rule.batchSize + k), state.parameters, gradient);
+    }
+    for (let k = 0; k < gradient.length; k++) gradient[k] = (gradient[k] as number) / rule.batchSize;
+    adamStep(state, gradient, { step: batch + 1, rate: rateAt(rule.rate, batch, batches) });
+  }
+  return {
+    ...fit,
+    doneSteps: doneSteps + 1,
+    weights: { ...weights, parameters: Array.from(state.parameters) },
+    ...{ mean: Array.from(state.mean), square: Array.from(state.square) },
+  };
+}
+
+/** Rises to `rate`, then falls along a cosine to 0 (Loshchilov and Hutter 2017). */
+function rateAt(rate: number, batch: number, batches: number): number {
+  const warm = Math.min(1, (batch + 1) / WARM_UP_BATCHES);
+  return (warm * rate * (1 + Math.cos((Math.PI * batch) / batches))) / 2;
+}
+
+type AddGradient = (example: number, parameters: Float64Array, gradient: Float64Array) => void;
+
+function gradientOf(network: Network, { weights, lossScale }: NetworkFit, training: TrainingPeaks): AddGradient {
+  const { maximaRps, targetsRps } = training;
+  const inputs = new Float64Array(weights.lags + 1);
+  const outputGradient = new Float64Array(OUTPUTS);
+  return (example, parameters, gradient) => {
+    const level = writeInputs(inputs, { maximaRps, at: example }, weights);
+    const target = (targetsRps[example + weights.lags] as number) + HALF_REQUEST_RPS;
+    const outputs = network.forward(parameters, inputs);
+    writeLossGradient(outputGradient, outputs, { level, target, ...lossScale });
+    network.backward(parameters, inputs, { outputGradient, gradient });
+  };
+}

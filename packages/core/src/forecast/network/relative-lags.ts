@@ -1,0 +1,59 @@
+/**
+ * Lags as a network sees them: logarithms relative to their level, and the level's own logarithm. So a shape that was learnt at 10 rps is
+ * known at 30. Half a request is added everywhere, the resolution of a count: it keeps logarithms finite where nothing arrived.
+ */
+
+/** Added to counts before logarithms. */
+export const HALF_REQUEST_RPS = 0.5;
+
+/** How log levels of the training spread; with it the last input is of order 1. */
+export interface LevelSpread {
+  readonly meanLogLevel: number;
+  readonly stdLogLevel: number;
+}
+
+/** Smoothing of the level: about the last four bins count. */
+const LEVEL_WEIGHT = 0.4;
+/** Brings logarithms of ratios, mostly within a tenth, to order 1. */
+const RATIO_GAIN = 3;
+/** A ratio says "nothing arrived" well before the logarithm of half a request does. */
+const LEAST_INPUT = -3;
+
+/** The smoothed level of the values from `at` on, half a request added. */
+export function levelOf(maximaRps: Float64Array, at: number, lags: number): number {
+  let level = maximaRps[at] as number;
+  for (let k = 1; k < lags; k++) level += LEVEL_WEIGHT * ((maximaRps[at + k] as number) - level);
+  return level + HALF_REQUEST_RPS;
+}
+
+/** Writes the inputs for the lags from `at` on (as many as `inputs` is long, less one) and returns their level. */
+export function writeInputs(
+  inputs: Float64Array,
+  { maximaRps, at }: { readonly maximaRps: Float64Array; readonly at: number },
+  { meanLogLevel, stdLogLevel }: LevelSpread,
+): number {
+  const lags = inputs.length - 1;
+  const level = levelOf(maximaRps, at, lags);
+  for (let k = 0; k < lags; k++) {
+    const ratio = ((maximaRps[at + k] as number) + HALF_REQUEST_RPS) / level;
+    inputs[k] = Math.max(LEAST_INPUT, RATIO_GAIN * Math.log(ratio));
+  }
+  inputs[lags] = (Math.log(level) - meanLogLevel) / stdLogLevel;
+  return level;
+}
+
+/** Mean and standard deviation of the log level over all windows; 0 and 1 where there is no window or no spread. */
+export function levelSpread(maximaRps: Float64Array, lags: number): LevelSpread {
+  const windows = Math.max(0, maximaRps.length - lags + 1);
+  let sum = 0;
+  let squares = 0;
+  for (let at = 0; at < windows; at++) {
+    const logLevel = Math.log(levelOf(maximaRps, at, lags));
+    sum += logLevel;
+    squares += logLevel * logLevel;
+  }
+  if (windows === 0) return { meanLogLevel: 0, stdLogLevel: 1 };
+  const meanLogLevel = sum / windows;
+  const variance = squares / windows - meanLogLevel * meanLogLevel;
+  return { meanLogLevel, stdLogLevel: variance > 1e-6 ? Math.sqrt(variance) : 1 };
+}
