@@ -1,5 +1,9 @@
 /** Public face of the codec: what a server and a client of the Open Inference Protocol may use. */
 export * from './json/parse-json.js';
 export * from './json-tensors/decode-tensor.js';
-export * from './json-tensors/element-types.js';
 export * from './json-tensors/encode-tensor.js';
+export * from './protocol-types.js';
+export * from './rest/infer-request.js';
+export * from './rest/infer-response.js';
+export * from './rest/rest-body.js';
+export * from './tensor-types.js';

@@ -3,13 +3,22 @@
  * infinities: they become null. BYTES elements that are not UTF-8 make all elements of their tensor base64.
  */
 import type { Tensor } from '@equipoise/core';
+import { byteStrings, textsOf } from '../raw-tensors/byte-elements.js';
 import { elementType } from './element-types.js';
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+/** JSON texts of the elements, and whether BYTES elements are base64. */
+interface EncodedElements {
+  readonly elements: readonly string[];
+  readonly base64: boolean;
+}
 
-/** The elements as one flat JSON array in row-major order, and whether BYTES elements are base64. */
-export function encodeFlat(tensor: Tensor): { readonly json: string; readonly base64: boolean } {
-  const { elements, base64 } = encodeElements(tensor, String);
+/**
+ * The elements as one flat JSON array in row-major order, and whether BYTES elements are base64: with `exactBytes` all that have bytes
+ * among them, so that a reader gets bytes and not text.
+ */
+export function encodeFlat(tensor: Tensor, exactBytes = false): { readonly json: string; readonly base64: boolean } {
+  const { elements, base64 } =
+    exactBytes && hasBytes(tensor) ? inBase64(tensor.data as readonly string[]) : encodeElements(tensor, String);
   return { json: `[${elements.join(',')}]`, base64 };
 }
 
@@ -22,10 +31,7 @@ export function encodeNested(tensor: Tensor): string {
   return parts[0] ?? 'null';
 }
 
-function encodeElements(
-  { datatype, data }: Tensor,
-  bigText: (element: bigint) => string,
-): { readonly elements: readonly string[]; readonly base64: boolean } {
+function encodeElements({ datatype, data }: Tensor, bigText: (element: bigint) => string): EncodedElements {
   if (datatype === 'BYTES') return encodeByteStrings(data as readonly (string | Uint8Array)[]);
   const { write } = elementType(datatype);
   const elements = Array.from(data as ArrayLike<number | bigint>, (element) => {
@@ -35,19 +41,20 @@ function encodeElements(
   return { elements, base64: false };
 }
 
-function encodeByteStrings(data: readonly (string | Uint8Array)[]): {
-  readonly elements: readonly string[];
-  readonly base64: boolean;
-} {
-  try {
-    const elements = data.map((element) =>
-      JSON.stringify(typeof element === 'string' ? element : utf8.decode(element)),
-    );
-    return { elements, base64: false };
-  } catch {
-    const elements = data.map((element) => JSON.stringify(Buffer.from(element as string).toString('base64')));
-    return { elements, base64: true };
-  }
+function encodeByteStrings(data: readonly (string | Uint8Array)[]): EncodedElements {
+  const bytes = data.filter((element) => typeof element !== 'string');
+  const texts = bytes.length === 0 ? (data as readonly string[]) : textsOf(byteStrings(data));
+  if (texts === undefined) return inBase64(data);
+  return { elements: texts.map((text) => JSON.stringify(text)), base64: false };
+}
+
+function inBase64(data: readonly (string | Uint8Array)[]): EncodedElements {
+  const elements = data.map((element) => `"${Buffer.from(element as string).toString('base64')}"`);
+  return { elements, base64: true };
+}
+
+function hasBytes({ datatype, data }: Tensor): boolean {
+  return datatype === 'BYTES' && (data as readonly unknown[]).some((element) => typeof element !== 'string');
 }
 
 function safeInteger(element: bigint): string {

@@ -1,6 +1,7 @@
 /** What an endpoint is: a function from a call to an answer, so that it needs no socket; it refuses by throwing an AppError. */
 import { AppError } from '@equipoise/core';
 import type { Answer } from './answer.js';
+import type { BodyLayout } from './read-body.js';
 import type { ServedPipeline } from './served-pipeline.js';
 
 /** A request as an endpoint sees it. */
@@ -18,7 +19,7 @@ export interface Call {
   /** Whether the server is shutting down. */
   readonly closing: boolean;
   /** Reads the whole body; rejects with AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
-  readonly readBody: () => Promise<Uint8Array<ArrayBuffer>>;
+  readonly readBody: (layout?: BodyLayout) => Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** Answers one kind of call. */

@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { AppError } from '@equipoise/core';
+import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import { StageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { Answer } from './answer.js';
@@ -71,7 +72,8 @@ async function answerTo(setting: ExchangeSetting, { request }: Wire, parts: Call
       headers: request.headers,
       signal,
       closing,
-      readBody: () => readBody(request, { maxBodyBytes: setting.maxBodyBytes, beforeReading: onReading }),
+      readBody: (layout) =>
+        readBody(request, { maxBodyBytes: setting.maxBodyBytes, beforeReading: onReading, ...layout }),
     });
   } catch (error) {
     report(setting, error);
@@ -91,15 +93,27 @@ function report({ onDefect, onStageFailure }: ExchangeSetting, error: unknown): 
 
 function write({ request, response }: Wire, answer: Answer, headers: Readonly<Record<string, string>>): void {
   if (request.socket.destroyed || response.headersSent) return;
-  const body = Buffer.from(answer.json);
+  const json = Buffer.from(answer.json);
+  const { raw = [] } = answer;
   response.writeHead(answer.status, {
-    'content-type': 'application/json',
-    'content-length': body.length,
+    ...(answer.raw === undefined
+      ? { 'content-type': 'application/json' }
+      : { 'content-type': BINARY_MEDIA_TYPE, [JSON_LENGTH_HEADER]: json.length }),
+    'content-length': raw.reduce((length, bytes) => length + bytes.length, json.length),
     ...headers,
     ...answer.headers,
   });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  if (request.method === 'HEAD') response.end();
+  else writeBody(response, [json, ...raw]);
   if (!request.complete) discardRest(request);
+}
+
+/** In one go, without putting the parts together. */
+function writeBody(response: ServerResponse, parts: readonly Uint8Array[]): void {
+  response.cork();
+  for (const part of parts) response.write(part);
+  response.end();
+  response.uncork();
 }
 
 function discardRest(request: IncomingMessage): void {

@@ -169,11 +169,35 @@ const aimed = fc.record({
   headers: fc.constantFrom('application/json', 'image/png').map((type) => ({ 'content-type': type })),
   body,
 });
+/** A body with raw tensors whose header, sizes and bytes may each be a lie. */
+const raw = fc
+  .record({
+    size: fc.oneof(fc.nat(40), fc.constantFrom(-1, 0.5, 1e300, '4', null, [])),
+    shape: fc.array(fc.oneof(fc.nat(5), fc.constantFrom(-1, 2 ** 52)), { maxLength: 3 }),
+    datatype: fc.constantFrom('INT8', 'FP64', 'BYTES', 'BOOL', 'BF16'),
+    name: fc.constantFrom('x', 's', 'image', 'x'),
+    lie: fc.constantFrom(0, 0, 0, 1, -1, 4000),
+    bytes: fc.uint8Array({ maxLength: 60 }),
+    wanted: fc.constantFrom(true, false, 1),
+  })
+  .map(({ size, shape, datatype, name, lie, bytes, wanted }) => {
+    const inputs = [{ name, datatype, shape, parameters: { binary_data_size: size } }];
+    const json = Buffer.from(JSON.stringify({ inputs, parameters: { binary_data_output: wanted } }));
+    return {
+      method: 'POST',
+      path: INFER,
+      headers: {
+        'content-type': 'application/octet-stream',
+        'inference-header-content-length': `${json.length + lie}`,
+      },
+      body: Buffer.concat([json, bytes]),
+    };
+  });
 const wild = fc.record({ method, path, headers, body });
 
 it('answers whatever request with a 4xx or 200, and serves on', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.oneof(aimed, wild), async (shot) => {
+    fc.asyncProperty(fc.oneof(aimed, raw, wild), async (shot) => {
       const sendsBody = !['GET', 'HEAD', 'DELETE', 'OPTIONS'].includes(shot.method);
       const status = await shoot({ ...shot, body: sendsBody ? shot.body : undefined });
       expect(status === undefined || expected.has(status) ? 'fine' : status).toBe('fine');

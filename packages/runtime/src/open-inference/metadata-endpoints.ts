@@ -4,7 +4,7 @@ import { type Call, type Endpoint, pipelineOf } from './endpoint.js';
 
 /** Name, version and protocol extensions of the server. */
 export function serverMetadata(version: string): Endpoint {
-  return () => ok({ name: 'equipoise', version, extensions: [] });
+  return () => ok({ name: 'equipoise', version, extensions: ['binary_tensor_data'] });
 }
 
 /** Inputs as the pipeline file declares them, outputs as far as they have been seen. */

@@ -1,20 +1,26 @@
 /** Reads a request body into memory that belongs to nobody else, within a bound that is checked before and while reading. */
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '@equipoise/core';
+import { RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
+
+/** Where in the body numbers may lie: `alignAt` is an offset that gets an address fit for every kind of number. */
+export interface BodyLayout {
+  readonly alignAt: number;
+}
 
 /** The whole body; rejects with AppError BODY_TOO_LARGE (the rest is not read), UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
 export async function readBody(
   request: IncomingMessage,
-  limits: { readonly maxBodyBytes: number; readonly beforeReading: () => void },
+  options: { readonly maxBodyBytes: number; readonly beforeReading: () => void } & Partial<BodyLayout>,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { maxBodyBytes, beforeReading } = limits;
+  const { maxBodyBytes, beforeReading, alignAt = 0 } = options;
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a content-encoding.');
   }
   if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes);
   beforeReading();
-  return joined(await readChunks(request, maxBodyBytes));
+  return joined(await readChunks(request, maxBodyBytes), alignAt);
 }
 
 function readChunks(request: IncomingMessage, maxBodyBytes: number): Promise<readonly Uint8Array[]> {
@@ -37,8 +43,10 @@ function readChunks(request: IncomingMessage, maxBodyBytes: number): Promise<rea
 }
 
 /** A copy, because Node's buffers may be slices of a shared pool and the body is given away to a replica. */
-function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const body = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
+function joined(chunks: readonly Uint8Array[], alignAt: number): Uint8Array<ArrayBuffer> {
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const offset = alignAt < length ? -alignAt & (RAW_ALIGNMENT_BYTES - 1) : 0;
+  const body = new Uint8Array(offset + length).subarray(offset);
   let at = 0;
   for (const chunk of chunks) {
     body.set(chunk, at);

@@ -8,17 +8,28 @@ export interface RequestParameters {
   readonly timeoutMs: number | undefined;
 }
 
-/** Reads `timeout_ms` and `priority`; AppError MALFORMED_REQUEST when one is no such number. The priority is not used yet. */
+/**
+ * Reads `timeout_ms`, `timeout` (µs, as clients of Triton name it; the shorter of both holds) and `priority`; AppError
+ * MALFORMED_REQUEST when one is no such number. The priority is not used yet.
+ */
 export function readParameters(fields: Readonly<Record<string, unknown>>): RequestParameters {
-  const { timeout_ms: timeoutMs, priority } = fields;
+  const { timeout_ms: timeoutMs, timeout: timeoutUs, priority } = fields;
   if (priority !== undefined && !Number.isSafeInteger(priority)) {
     throw new AppError('MALFORMED_REQUEST', 'The parameter priority must be an integer.');
   }
-  if (timeoutMs === undefined) return { timeoutMs: undefined };
-  if (typeof timeoutMs === 'number' && timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS) return { timeoutMs };
+  const stated = [
+    readTimeout('timeout_ms', timeoutMs, { word: 'milliseconds', perMs: 1 }),
+    readTimeout('timeout', timeoutUs, { word: 'microseconds', perMs: 1000 }),
+  ].filter((timeout) => timeout !== undefined);
+  return { timeoutMs: stated.length === 0 ? undefined : Math.min(...stated) };
+}
+
+function readTimeout(name: string, value: unknown, unit: { readonly word: string; readonly perMs: number }) {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && value > 0 && value <= LONGEST_TIMEOUT_MS * unit.perMs) return value / unit.perMs;
   throw new AppError(
     'MALFORMED_REQUEST',
-    `The parameter timeout_ms must be a number of milliseconds above 0 and at most ${LONGEST_TIMEOUT_MS}.`,
+    `The parameter ${name} must be a number of ${unit.word} above 0 and at most ${LONGEST_TIMEOUT_MS * unit.perMs}.`,
   );
 }
 

@@ -10,6 +10,7 @@ import {
   stageId,
   type TensorMap,
 } from '@equipoise/core';
+import { JSON_LENGTH_HEADER, writeInferRequest } from '@equipoise/open-inference-codec';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import { fp32, type ItemScript, ScriptedRunner, serve, servingSpec } from '../data-plane/serving-bench.test-support.js';
@@ -94,8 +95,8 @@ describe('the paths of the server', () => {
     for (const [path, body] of [
       ['/livez', { live: true }],
       ['/readyz', { ready: true }],
-      ['/v2', { name: 'equipoise', version: '9.9.9', extensions: [] }],
-      ['/v2/', { name: 'equipoise', version: '9.9.9', extensions: [] }],
+      ['/v2', { name: 'equipoise', version: '9.9.9', extensions: ['binary_tensor_data'] }],
+      ['/v2/', { name: 'equipoise', version: '9.9.9', extensions: ['binary_tensor_data'] }],
       ['/v2/health/live', { live: true }],
       ['/v2/health/ready', { ready: true }],
       ['/v2/models/bench/ready', { name: 'bench', ready: true }],
@@ -137,7 +138,8 @@ describe('inference', () => {
       y: tensor ?? fp32([]),
       z: fp32([], 7),
     }));
-    const request = { ...x('FP32', [2], [1, 0.5]), id: 'mine', parameters: { timeout_ms: 300, priority: 1 } };
+    const parameters = { timeout_ms: 300, timeout: 900_000, priority: 1 };
+    const request = { ...x('FP32', [2], [1, 0.5]), id: 'mine', parameters };
     expect(await json(INFER, { ...request, outputs: [{ name: 'z' }] })).toMatchObject({
       status: 200,
       body: { model_name: 'bench', id: 'mine', outputs: [{ name: 'z', datatype: 'FP32', shape: [], data: [7] }] },
@@ -232,10 +234,18 @@ describe('refusals', () => {
     ],
     ['an encoded body', 415, 'UNSUPPORTED_MEDIA_TYPE', { body: '{}', headers: { 'content-encoding': 'gzip' } }],
     [
-      'binary tensors',
+      'raw tensors without the header',
       415,
       'UNSUPPORTED_MEDIA_TYPE',
-      { json: good, headers: { 'inference-header-content-length': '9' } },
+      { body: '{}', headers: { 'content-type': 'application/octet-stream' } },
+    ],
+    ['a header beyond the body', 400, 'MALFORMED_REQUEST', { json: good, headers: { [JSON_LENGTH_HEADER]: '9999' } }],
+    ['a header that is no length', 400, 'MALFORMED_REQUEST', { json: good, headers: { [JSON_LENGTH_HEADER]: 'x' } }],
+    [
+      'a raw tensor longer than the body',
+      400,
+      'MALFORMED_REQUEST',
+      { json: { inputs: [{ name: 'x', datatype: 'UINT8', shape: [1, 2], parameters: { binary_data_size: 2 } }] } },
     ],
     ['a raw body for a tensor that has none', 415, 'UNSUPPORTED_MEDIA_TYPE', { path: RUN, body: 'x' }],
     ['a plain body of other tensors', 422, 'TENSOR_MISMATCH', { path: RUN, json: { y: 1 } }],
@@ -374,6 +384,68 @@ describe('refusals', () => {
     });
     runner.beginDraining();
     expect((await json(INFER, good)).body.reason).toBe('draining');
+  });
+});
+
+describe('raw tensors behind the JSON', () => {
+  const echo = ({ x: tensor }: TensorMap): TensorMap => ({ x: tensor ?? fp32([]), y: fp32([1], 2) });
+
+  async function sendRaw(headers: Readonly<Record<string, string>>, outputs: unknown) {
+    const { server } = await start(specFor([tensorOf('FP32', [-1])]), echo);
+    const inputs = [{ name: 'x', datatype: 'FP32', shape: [2], parameters: { binary_data_size: 8 } }];
+    // A length that is no multiple of the size of a number.
+    const json = JSON.stringify({ id: 'raw', inputs, ...(outputs as object) }).padEnd(301);
+    const body = Buffer.concat([Buffer.from(json), Buffer.from(Float32Array.of(0.5, -1).buffer)]);
+    const reply = await fetch(`${server.url}${INFER}`, {
+      method: 'POST',
+      body,
+      headers: { [JSON_LENGTH_HEADER]: '301', ...headers },
+    });
+    const bytes = new Uint8Array(await reply.arrayBuffer());
+    const jsonLength = Number(reply.headers.get(JSON_LENGTH_HEADER) ?? bytes.length);
+    const answer = JSON.parse(new TextDecoder().decode(bytes.subarray(0, jsonLength)));
+    return { status: reply.status, type: reply.headers.get('content-type'), answer, raw: bytes.slice(jsonLength) };
+  }
+
+  it('are answered in kind where that is asked for, all or one by one', async () => {
+    const parameters = { parameters: { binary_data_output: true } };
+    const all = await sendRaw({ 'content-type': 'application/octet-stream' }, parameters);
+    expect(all).toMatchObject({ status: 200, type: 'application/octet-stream', answer: { id: 'raw' } });
+    expect(all.answer.outputs).toEqual([
+      { name: 'x', datatype: 'FP32', shape: [2], parameters: { binary_data_size: 8 } },
+      { name: 'y', datatype: 'FP32', shape: [1], parameters: { binary_data_size: 4 } },
+    ]);
+    expect([...new Float32Array(all.raw.buffer)]).toEqual([0.5, -1, 2]);
+    const outputs = [{ name: 'y', parameters: { binary_data: true } }, { name: 'x' }];
+    const some = await sendRaw({ 'content-type': 'application/json' }, { outputs });
+    expect(some.answer.outputs[1]).toEqual({ name: 'x', datatype: 'FP32', shape: [2], data: [0.5, -1] });
+    expect([...new Float32Array(some.raw.buffer)]).toEqual([2]);
+  });
+
+  it('are answered as JSON otherwise', async () => {
+    const { type, answer, raw } = await sendRaw({ 'content-type': 'application/json' }, {});
+    expect([type, raw.length]).toEqual(['application/json', 0]);
+    expect(answer.outputs[0]).toEqual({ name: 'x', datatype: 'FP32', shape: [2], data: [0.5, -1] });
+  });
+
+  it('reach the stage as views of the body', async () => {
+    const held: number[] = [];
+    const { server } = await start(specFor([tensorOf('FP64', [-1])]), ({ x: tensor = fp32([]) }) => {
+      held.push((tensor.data as Float64Array).buffer.byteLength);
+      return { x: tensor };
+    });
+    const request = { inputs: { x: { datatype: 'FP64' as const, shape: [1], data: Float64Array.of(1) } } };
+    const { json, raw } = writeInferRequest(request, true);
+    for (const spaces of [0, 3]) {
+      const head = Buffer.from(json + ' '.repeat(spaces));
+      const reply = await fetch(`${server.url}${INFER}`, {
+        method: 'POST',
+        body: Buffer.concat([head, ...raw]),
+        headers: { 'content-type': 'application/octet-stream', [JSON_LENGTH_HEADER]: String(head.length) },
+      });
+      expect(reply.status).toBe(200);
+    }
+    for (const bytes of held) expect(bytes).toBeGreaterThan(100);
   });
 });
 

@@ -1,0 +1,119 @@
+/**
+ * Tensors as raw bytes, the form that the binary tensor extension and gRPC share: elements in row-major order without padding, numbers
+ * little-endian, BOOL one byte of 0 or 1, each BYTES element behind its length (an unsigned 32-bit number). Numbers are views of
+ * the bytes where their alignment allows it, a copy where it does not; nothing is allocated from a size that the bytes do not prove.
+ */
+import {
+  AppError,
+  boundedName,
+  type Datatype,
+  elementCount,
+  invariant,
+  type Tensor,
+  type TensorData,
+} from '@equipoise/core';
+import { byteElements, byteStrings } from './byte-elements.js';
+
+type Numbers = Exclude<TensorData, readonly unknown[]>;
+
+interface NumbersConstructor {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): Numbers;
+}
+
+const LENGTH_BYTES = 4;
+
+const storage: Readonly<Record<Exclude<Datatype, 'BYTES'>, NumbersConstructor>> = {
+  BOOL: Uint8Array,
+  UINT8: Uint8Array,
+  UINT16: Uint16Array,
+  UINT32: Uint32Array,
+  UINT64: BigUint64Array,
+  INT8: Int8Array,
+  INT16: Int16Array,
+  INT32: Int32Array,
+  INT64: BigInt64Array,
+  FP16: Uint16Array,
+  FP32: Float32Array,
+  FP64: Float64Array,
+};
+
+invariant(
+  new Uint8Array(Uint16Array.of(1).buffer)[0] === 1,
+  'this machine is little-endian, as the raw form of tensors is',
+);
+
+/** What the bytes stand for; `contentType` is the parameter `content_type` of the tensor. */
+export interface RawTensorType {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly contentType?: string | undefined;
+}
+
+/** The tensor that `bytes` hold, over the same memory where possible; AppError MALFORMED_REQUEST unless they are exactly one. */
+export function decodeRaw(type: RawTensorType, bytes: Uint8Array): Tensor {
+  const { datatype, shape } = type;
+  return {
+    datatype,
+    shape,
+    data: datatype === 'BYTES' ? decodeElements(type, bytes) : decodeNumbers(type, datatype, bytes),
+  };
+}
+
+/** The raw bytes of a tensor: its own memory for numbers, a copy for BYTES. */
+export function encodeRaw({ datatype, data }: Tensor): Uint8Array {
+  if (datatype !== 'BYTES') {
+    const numbers = data as Numbers;
+    return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+  }
+  const elements = byteStrings(data as readonly (string | Uint8Array)[]);
+  const bytes = new Uint8Array(elements.reduce((length, element) => length + LENGTH_BYTES + element.length, 0));
+  const lengths = new DataView(bytes.buffer);
+  let at = 0;
+  for (const element of elements) {
+    lengths.setUint32(at, element.length, true);
+    bytes.set(element, at + LENGTH_BYTES);
+    at += LENGTH_BYTES + element.length;
+  }
+  return bytes;
+}
+
+function decodeNumbers(type: RawTensorType, datatype: Exclude<Datatype, 'BYTES'>, bytes: Uint8Array): Numbers {
+  const NumbersOf = storage[datatype];
+  const count = elementCount(type.shape);
+  const expected = count * NumbersOf.BYTES_PER_ELEMENT;
+  if (bytes.length !== expected) throw malformed(type, `${bytes.length} bytes where ${expected} were expected`);
+  if (datatype === 'BOOL') checkBooleans(type, bytes);
+  const aligned = bytes.byteOffset % NumbersOf.BYTES_PER_ELEMENT === 0;
+  const { buffer, byteOffset } = aligned ? bytes : Uint8Array.from(bytes);
+  return new NumbersOf(buffer, byteOffset, count);
+}
+
+function checkBooleans(type: RawTensorType, bytes: Uint8Array): void {
+  const odd = bytes.findIndex((byte) => byte > 1);
+  if (odd >= 0) throw malformed(type, `element ${odd} is neither 0 nor 1`);
+}
+
+function decodeElements(type: RawTensorType, bytes: Uint8Array): readonly string[] | readonly Uint8Array[] {
+  const count = elementCount(type.shape);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const elements: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    if (elements.length === count) throw malformed(type, `bytes are left over behind ${count} elements`);
+    const start = at + LENGTH_BYTES;
+    const length = start <= bytes.length ? view.getUint32(at, true) : Number.POSITIVE_INFINITY;
+    if (start + length > bytes.length) throw malformed(type, `element ${elements.length} goes beyond its end`);
+    elements.push(bytes.subarray(start, start + length));
+    at = start + length;
+  }
+  if (elements.length !== count) throw malformed(type, `${elements.length} elements where ${count} were expected`);
+  return byteElements(type.name, elements, type.contentType);
+}
+
+function malformed({ name, datatype }: RawTensorType, problem: string): AppError {
+  const tensor = boundedName(name);
+  return new AppError('MALFORMED_REQUEST', `The raw bytes of tensor ${tensor}: ${problem}.`, {
+    details: { tensor, datatype },
+  });
+}

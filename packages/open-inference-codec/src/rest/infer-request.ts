@@ -1,0 +1,83 @@
+/** An inference request over REST, as a server reads it and a client writes it. */
+import { AppError, type TensorMap, type TensorType } from '@equipoise/core';
+import { type Fields, objectOf, optionalBoolean, optionalObject, optionalString } from '../json/json-fields.js';
+import type { InferRequest } from '../protocol-types.js';
+import { checkedType, InputCollection } from '../tensor-types.js';
+import { type RawSection, type ReceivedBody, type RestMessage, restMessage } from './rest-body.js';
+import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
+
+const BINARY_DATA = 'binary_data';
+const BINARY_OUTPUT = 'binary_data_output';
+
+/** An output that is asked for, and whether its answer goes behind the JSON. */
+export interface WantedOutput {
+  readonly name: string;
+  readonly binary: boolean;
+}
+
+/** What a server reads: `outputs` undefined asks for all of them, `binaryOutput` says how these are answered. */
+export interface ReceivedRequest {
+  readonly id: string | undefined;
+  readonly parameters: Fields;
+  readonly inputs: TensorMap;
+  readonly outputs: readonly WantedOutput[] | undefined;
+  readonly binaryOutput: boolean;
+}
+
+/** Reads a request; AppError MALFORMED_REQUEST or TENSOR_MISMATCH. `declared` are the inputs of the model, empty when it takes any. */
+export function readInferRequest({ value, raw }: ReceivedBody, declared: readonly TensorType[]): ReceivedRequest {
+  const body = objectOf(value, 'The body');
+  const id = optionalString(body['id'], 'id');
+  const parameters = optionalObject(body['parameters'], 'parameters');
+  const binaryOutput = optionalBoolean(parameters[BINARY_OUTPUT], BINARY_OUTPUT) ?? false;
+  const outputs = readWantedOutputs(body['outputs'], binaryOutput);
+  const inputs = readInputs(body['inputs'], raw, declared);
+  raw.end();
+  return { id, parameters, inputs, outputs, binaryOutput };
+}
+
+/** Writes a request; `binary` sends the inputs raw and asks for raw outputs. */
+export function writeInferRequest({ id, parameters, inputs, outputs }: InferRequest, binary: boolean): RestMessage {
+  const entries = Object.entries(inputs).map(([name, tensor]) =>
+    binary ? writeRawEntry(name, tensor) : writeJsonEntry(name, tensor, true),
+  );
+  const more = {
+    ...(id !== undefined && { id }),
+    ...((parameters !== undefined || binary) && {
+      parameters: { ...parameters, ...(binary && { [BINARY_OUTPUT]: true }) },
+    }),
+    ...(outputs !== undefined && {
+      outputs: outputs.map((name) => ({ name, ...(binary && { parameters: { [BINARY_DATA]: true } }) })),
+    }),
+  };
+  const fields = Object.entries(more).map(([field, value]) => `${JSON.stringify(field)}:${JSON.stringify(value)}`);
+  const json = `{${[...fields, `"inputs":[${entries.map((entry) => entry.json).join(',')}]`].join(',')}}`;
+  return restMessage(
+    json,
+    entries.flatMap(({ raw }) => raw ?? []),
+  );
+}
+
+function readInputs(value: unknown, raw: RawSection, declared: readonly TensorType[]): TensorMap {
+  if (!Array.isArray(value)) throw new AppError('MALFORMED_REQUEST', 'The field inputs must be an array of tensors.');
+  const inputs = new InputCollection(declared);
+  for (const entry of value) {
+    const fields = objectOf(entry, 'Each of inputs');
+    const { name, datatype, shape } = fields;
+    if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of inputs needs a name, a string.');
+    const type = checkedType({ name, datatype, shape }, inputs.declaredType(name));
+    inputs.add(name, readEntry(type, fields, raw));
+  }
+  return inputs.all();
+}
+
+function readWantedOutputs(value: unknown, binaryOutput: boolean): readonly WantedOutput[] | undefined {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value)) throw new AppError('MALFORMED_REQUEST', 'The field outputs must be an array of {name}.');
+  return value.map((entry) => {
+    const { name, parameters } = objectOf(entry, 'Each of outputs');
+    if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of outputs needs a name, a string.');
+    const binary = optionalBoolean(optionalObject(parameters, 'parameters')[BINARY_DATA], BINARY_DATA);
+    return { name, binary: binary ?? binaryOutput };
+  });
+}

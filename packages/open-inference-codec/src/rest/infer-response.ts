@@ -1,0 +1,50 @@
+/** The answer to an inference request over REST, as a server writes it and a client reads it. */
+import { AppError, type Tensor } from '@equipoise/core';
+import { objectOf, optionalString } from '../json/json-fields.js';
+import type { InferResponse } from '../protocol-types.js';
+import { checkedType } from '../tensor-types.js';
+import { type ReceivedBody, type RestMessage, restMessage } from './rest-body.js';
+import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
+
+/** An output on its way out. */
+export interface AnsweredOutput {
+  readonly name: string;
+  readonly tensor: Tensor;
+  readonly binary: boolean;
+}
+
+/** What names an answer. */
+export interface AnswerNames {
+  readonly modelName: string;
+  readonly id: string;
+}
+
+/** Writes an answer: raw tensors behind the JSON for the outputs that are wanted so. */
+export function writeInferResponse({ modelName, id }: AnswerNames, outputs: readonly AnsweredOutput[]): RestMessage {
+  const entries = outputs.map(({ name, tensor, binary }) =>
+    binary ? writeRawEntry(name, tensor) : writeJsonEntry(name, tensor, false),
+  );
+  const named = `"model_name":${JSON.stringify(modelName)},"id":${JSON.stringify(id)}`;
+  return restMessage(
+    `{${named},"outputs":[${entries.map(({ json }) => json).join(',')}]}`,
+    entries.flatMap(({ raw }) => raw ?? []),
+  );
+}
+
+/** Reads an answer; AppError MALFORMED_REQUEST or TENSOR_MISMATCH says what is wrong with it. */
+export function readInferResponse({ value, raw }: ReceivedBody): InferResponse {
+  const body = objectOf(value, 'The answer');
+  if (!Array.isArray(body['outputs'])) {
+    throw new AppError('MALFORMED_REQUEST', 'The field outputs must be an array of tensors.');
+  }
+  const outputs = body['outputs'].map((entry): [string, Tensor] => {
+    const fields = objectOf(entry, 'Each of outputs');
+    const { name, datatype, shape } = fields;
+    if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of outputs needs a name, a string.');
+    return [name, readEntry(checkedType({ name, datatype, shape }, undefined), fields, raw)];
+  });
+  raw.end();
+  const id = optionalString(body['id'], 'id');
+  const modelName = optionalString(body['model_name'], 'model_name') ?? '';
+  return { modelName, ...(id !== undefined && { id }), outputs: Object.fromEntries(outputs) };
+}

@@ -1,0 +1,137 @@
+import type { Datatype, TensorMap } from '@equipoise/core';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { anyTensor, everyTensor } from '../sample-tensors.test-support.js';
+import { readInferRequest, writeInferRequest } from './infer-request.js';
+import { readInferResponse, writeInferResponse } from './infer-response.js';
+import { type RestMessage, readJsonLength, readRestBody } from './rest-body.js';
+
+/** The body as it arrives, `offset` bytes into its memory. */
+function received({ json, raw }: RestMessage, offset = 0) {
+  const parts = [new TextEncoder().encode(json), ...raw];
+  const bytes = new Uint8Array(offset + parts.reduce((length, part) => length + part.length, 0)).subarray(offset);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return readRestBody(bytes, raw.length === 0 ? undefined : parts[0]?.length);
+}
+
+const names = { modelName: 'm', id: 'i' };
+const answer = (outputs: TensorMap, binary: boolean) =>
+  writeInferResponse(
+    names,
+    Object.entries(outputs).map(([name, tensor]) => ({ name, tensor, binary })),
+  );
+
+describe('a request', () => {
+  it.each([true, false])('is read as it was written, every data type (binary %s)', (binary) => {
+    const request = { id: 'r', parameters: { timeout_ms: 5 }, inputs: everyTensor, outputs: ['a'] };
+    const read = readInferRequest(received(writeInferRequest(request, binary)), []);
+    expect(read.inputs).toEqual(everyTensor);
+    expect(read).toMatchObject({ id: 'r', parameters: { timeout_ms: 5 }, outputs: [{ name: 'a', binary }] });
+    expect(read.binaryOutput).toBe(binary);
+  });
+
+  it('keeps every bit of raw tensors, wherever they lie in memory (property)', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), anyTensor), fc.nat(15), (inputs, offset) => {
+        const read = readInferRequest(received(writeInferRequest({ inputs }, true), offset), []);
+        expect(read.inputs).toEqual(inputs);
+      }),
+      { seed: 7, numRuns: 300 },
+    );
+  });
+
+  it('has views of the body where numbers are aligned', () => {
+    const inputs: TensorMap = { x: { datatype: 'FP64', shape: [2], data: Float64Array.of(1, 2) } };
+    const [aligned = 0, askew] = [0, 1].map((offset) => {
+      const body = received(writeInferRequest({ inputs }, true), offset);
+      return Object.values(readInferRequest(body, []).inputs).map(({ data }) => data as Float64Array)[0]?.buffer
+        .byteLength;
+    });
+    expect(aligned).toBeGreaterThan(100);
+    expect(askew).toBe(16);
+  });
+
+  it('may mix tensors in JSON and raw ones', () => {
+    const json = JSON.stringify({
+      inputs: [
+        { name: 'a', datatype: 'UINT8', shape: [2], parameters: { binary_data_size: 2 } },
+        { name: 'b', datatype: 'INT8', shape: [1], data: [5] },
+        { name: 'c', datatype: 'INT16', shape: [1], parameters: { binary_data_size: 2 } },
+      ],
+      outputs: [{ name: 'x', parameters: { binary_data: false } }, { name: 'y' }],
+      parameters: { binary_data_output: true },
+    });
+    const read = readInferRequest(received({ json, raw: [Uint8Array.of(1, 2, 3, 1)] }), []);
+    expect(Object.values(read.inputs).map(({ data }) => [...(data as Uint8Array)])).toEqual([[1, 2], [5], [259]]);
+    expect(read.outputs).toEqual([
+      { name: 'x', binary: false },
+      { name: 'y', binary: true },
+    ]);
+  });
+});
+
+describe('an answer', () => {
+  it('is read as it was written; in JSON bytes that are text come back as text', () => {
+    expect(readInferResponse(received(answer(everyTensor, true)))).toEqual({ ...names, outputs: everyTensor });
+    const outputs = { ...everyTensor, bytes: { ...everyTensor['bytes'], data: ['\u0001\u0002', ''] } };
+    expect(readInferResponse(received(answer(everyTensor, false)))).toEqual({ ...names, outputs });
+  });
+});
+
+describe('raw tensors that lie', () => {
+  const one = (datatype: Datatype | 'BF16', shape: readonly number[], size: unknown, more = {}) => ({
+    inputs: [{ name: 'x', datatype, shape, parameters: { binary_data_size: size }, ...more }],
+  });
+  const read = (value: unknown, ...bytes: number[]) =>
+    readInferRequest(received({ json: JSON.stringify(value), raw: [Uint8Array.from(bytes)] }), []);
+
+  it.each<[string, unknown, readonly number[], string]>([
+    ['more than there is', one('UINT8', [9], 9), [1], 'binary_data_size is 9, but 1 bytes are left'],
+    ['less than there is', one('UINT8', [1], 1), [1, 2], '1 bytes at the end of the body belong to no tensor'],
+    ['no size', one('UINT8', [1], '1'), [1], 'binary_data_size must be an integer of at least 0'],
+    ['a size below 0', one('UINT8', [1], -1), [1], 'binary_data_size must be an integer of at least 0'],
+    ['a part of a byte', one('UINT8', [1], 0.5), [1], 'binary_data_size must be an integer of at least 0'],
+    ['other than the shape', one('FP32', [2], 4), [0, 0, 0, 0], '4 bytes where 8 were expected'],
+    ['a shape beyond memory', one('FP64', [2 ** 40, 2 ** 40], 1), [1], '1 bytes where'],
+    ['data twice', one('UINT8', [1], 1, { data: [1] }), [1], 'it has both data and binary_data_size'],
+    ['no boolean', one('BOOL', [2], 2), [1, 2], 'element 1 is neither 0 nor 1'],
+    ['a length beyond the end', one('BYTES', [1], 5), [2, 0, 0, 0, 65], 'element 0 goes beyond its end'],
+    ['half a length', one('BYTES', [1], 3), [2, 0, 0], 'element 0 goes beyond its end'],
+    ['too few elements', one('BYTES', [2], 4), [0, 0, 0, 0], '1 elements where 2 were expected'],
+    ['too many elements', one('BYTES', [1], 8), [0, 0, 0, 0, 0, 0, 0, 0], 'bytes are left over behind 1 elements'],
+    [
+      'no text',
+      one('BYTES', [1], 5, { parameters: { binary_data_size: 5, content_type: 'str' } }),
+      [1, 0, 0, 0, 255],
+      'stated to be text',
+    ],
+    ['a content type that is none', one('BYTES', [1], 5, { parameters: { content_type: 5 } }), [], 'must be a string'],
+  ])('are refused: %s', (_, value, bytes, message) => {
+    expect(() => read(value, ...bytes)).toThrow(expect.objectContaining({ code: 'MALFORMED_REQUEST' }));
+    expect(() => read(value, ...bytes)).toThrow(message);
+  });
+
+  it('are refused where their data type is not carried', () => {
+    expect(() => read(one('BF16', [1], 2), 0, 0)).toThrow(expect.objectContaining({ code: 'TENSOR_MISMATCH' }));
+  });
+
+  it('are refused by the header', () => {
+    for (const header of ['', '-1', '1.5', '0x1', 'NaN', '1, 1', '9'.repeat(16)]) {
+      expect(() => readJsonLength(header)).toThrow('must be an integer of at least 0');
+    }
+    expect([readJsonLength(undefined), readJsonLength('12')]).toEqual([undefined, 12]);
+    expect(() => readRestBody(new Uint8Array(3), 4)).toThrow('states 4 bytes of JSON, the body has 3 in all');
+  });
+
+  it('are refused as base64 that is none', () => {
+    const value = { name: 'x', datatype: 'BYTES', shape: [1], parameters: { content_type: 'base64' } };
+    for (const text of ['a', 'ab=d', '####']) {
+      const body = { json: JSON.stringify({ inputs: [{ ...value, data: [text] }] }), raw: [] };
+      expect(() => readInferRequest(received(body), [])).toThrow('element 0 is not base64');
+    }
+  });
+});

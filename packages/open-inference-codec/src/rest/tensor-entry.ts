@@ -1,0 +1,74 @@
+/**
+ * One tensor of a REST message: an entry of the JSON with its elements in `data`, or with `parameters.binary_data_size` and its bytes
+ * behind the JSON. BYTES elements in JSON are text, or base64 where `parameters.content_type` says so.
+ */
+import { AppError, boundedName, type Tensor, type TensorType } from '@equipoise/core';
+import { type Fields, optionalObject } from '../json/json-fields.js';
+import { decodeTensor, tensorMismatch } from '../json-tensors/decode-tensor.js';
+import { encodeFlat } from '../json-tensors/encode-tensor.js';
+import { BASE64, CONTENT_TYPE, contentTypeOf } from '../raw-tensors/byte-elements.js';
+import { decodeRaw, encodeRaw } from '../raw-tensors/raw-tensor.js';
+import type { RawSection } from './rest-body.js';
+
+const SIZE = 'binary_data_size';
+
+/** The tensor of an entry whose type is checked already; AppError where its elements or bytes are not of this type. */
+export function readEntry(type: TensorType, fields: Fields, raw: RawSection): Tensor {
+  const { data } = fields;
+  const parameters = optionalObject(fields['parameters'], 'parameters');
+  const contentType = contentTypeOfEntry(type.name, parameters);
+  if (parameters[SIZE] !== undefined) {
+    if (data !== undefined) throw malformed(type.name, 'it has both data and binary_data_size');
+    return decodeRaw({ ...type, contentType }, raw.take(type.name, parameters[SIZE]));
+  }
+  if (!Array.isArray(data)) throw tensorMismatch(type.name, 'its data must be an array, flat or nested as the shape');
+  const tensor = decodeTensor(type, type.shape, data);
+  return type.datatype === 'BYTES' && contentType === BASE64 ? fromBase64(type.name, tensor) : tensor;
+}
+
+/** A tensor as an entry, and its bytes if they go behind the JSON. */
+export interface WrittenEntry {
+  readonly json: string;
+  readonly raw?: Uint8Array;
+}
+
+/** Writes a tensor as JSON; BYTES that are no text are base64, in a request (`exactBytes`) all bytes are. */
+export function writeJsonEntry(name: string, tensor: Tensor, exactBytes: boolean): WrittenEntry {
+  const { json, base64 } = encodeFlat(tensor, exactBytes);
+  const parameters = base64 ? `,"parameters":{"${CONTENT_TYPE}":"${BASE64}"}` : '';
+  return { json: `{${head(name, tensor)}${parameters},"data":${json}}` };
+}
+
+/** Writes a tensor as an entry and raw bytes. */
+export function writeRawEntry(name: string, tensor: Tensor): WrittenEntry {
+  const raw = encodeRaw(tensor);
+  const stated =
+    tensor.datatype === 'BYTES' ? contentTypeOf(tensor.data as readonly (string | Uint8Array)[]) : undefined;
+  const contentType = stated === undefined ? '' : `"${CONTENT_TYPE}":"${stated}",`;
+  return { json: `{${head(name, tensor)},"parameters":{${contentType}"${SIZE}":${raw.length}}}`, raw };
+}
+
+function head(name: string, { datatype, shape }: Tensor): string {
+  return `"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":${JSON.stringify(shape)}`;
+}
+
+function contentTypeOfEntry(name: string, parameters: Fields): string | undefined {
+  const contentType = parameters[CONTENT_TYPE];
+  if (contentType === undefined || typeof contentType === 'string') return contentType;
+  throw malformed(name, 'content_type must be a string');
+}
+
+function fromBase64(name: string, { datatype, shape, data }: Tensor): Tensor {
+  const elements = (data as readonly string[]).map((text, index) => {
+    if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.length % 4 !== 0) {
+      throw malformed(name, `element ${index} is not base64`);
+    }
+    return new Uint8Array(Buffer.from(text, 'base64'));
+  });
+  return { datatype, shape, data: elements };
+}
+
+function malformed(name: string, problem: string): AppError {
+  const tensor = boundedName(name);
+  return new AppError('MALFORMED_REQUEST', `Tensor ${tensor}: ${problem}.`, { details: { tensor } });
+}

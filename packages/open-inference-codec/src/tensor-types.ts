@@ -1,0 +1,86 @@
+/** Checks of what a message says of a tensor before its data are looked at, alike for REST and gRPC. */
+import { AppError, boundedName, type Datatype, type Tensor, type TensorMap, type TensorType } from '@equipoise/core';
+import { checkShape, tensorMismatch } from './json-tensors/decode-tensor.js';
+import { isDatatype } from './json-tensors/element-types.js';
+
+const MOST_DIMENSIONS = 32;
+/** Names that a refusal lists. */
+const MOST_NAMES = 64;
+
+/** What is said of a tensor: taken at its word, checked against what is declared. */
+export interface StatedType {
+  readonly name: string;
+  readonly datatype: unknown;
+  readonly shape: unknown;
+}
+
+/** The type that a message states; AppError TENSOR_MISMATCH unless it is one, and that which is declared. */
+export function checkedType({ name, datatype, shape }: StatedType, declared: TensorType | undefined): TensorType {
+  if (!isDatatype(datatype)) {
+    throw tensorMismatch(name, `its datatype must be ${declared?.datatype ?? 'one of the protocol'}`);
+  }
+  if (declared !== undefined && declared.datatype !== datatype) {
+    throw tensorMismatch(name, `its datatype must be ${declared.datatype}, found ${datatype satisfies Datatype}`);
+  }
+  if (!isShape(shape)) {
+    throw tensorMismatch(name, `its shape must be an array of at most ${MOST_DIMENSIONS} integers of at least 0`);
+  }
+  if (declared !== undefined) checkShape(declared, shape);
+  return { name, datatype, shape };
+}
+
+/** Inputs of a request, put together one by one; `declared` empty takes whatever comes. */
+export class InputCollection {
+  readonly #declared: readonly TensorType[];
+  readonly #tensors = new Map<string, Tensor>();
+
+  constructor(declared: readonly TensorType[]) {
+    this.#declared = declared;
+  }
+
+  /** What is declared of an input; AppError when there is none of this name or it was added already. */
+  declaredType(name: string): TensorType | undefined {
+    const declared = this.#declared.find((input) => input.name === name);
+    if (declared === undefined && this.#declared.length > 0) throw unknownInput(this.#declared);
+    if (this.#tensors.has(name)) {
+      throw new AppError('MALFORMED_REQUEST', `The input ${boundedName(name)} stands there twice.`);
+    }
+    return declared;
+  }
+
+  add(name: string, tensor: Tensor): void {
+    this.#tensors.set(name, tensor);
+  }
+
+  /** All inputs; AppError TENSOR_MISMATCH when a declared one is missing. */
+  all(): TensorMap {
+    const missing = this.#declared.find(({ name }) => !this.#tensors.has(name));
+    if (missing !== undefined) throw tensorMismatch(missing.name, 'this input is missing');
+    return Object.fromEntries(this.#tensors);
+  }
+}
+
+/** The tensor of an output that was asked for by name; AppError TENSOR_MISMATCH lists those there are. */
+export function wantedOutput(outputs: TensorMap, name: string): Tensor {
+  const tensor = Object.hasOwn(outputs, name) ? outputs[name] : undefined;
+  if (tensor !== undefined) return tensor;
+  const names = Object.keys(outputs).slice(0, MOST_NAMES).map(boundedName);
+  throw new AppError('TENSOR_MISMATCH', `A requested output does not exist; the outputs are ${names.join(', ')}.`, {
+    details: { outputs: names },
+  });
+}
+
+function isShape(shape: unknown): shape is readonly number[] {
+  return (
+    Array.isArray(shape) &&
+    shape.length <= MOST_DIMENSIONS &&
+    shape.every((size) => Number.isSafeInteger(size) && size >= 0)
+  );
+}
+
+function unknownInput(inputs: readonly TensorType[]): AppError {
+  const names = inputs.map(({ name }) => name);
+  return new AppError('TENSOR_MISMATCH', `A given input does not exist; the inputs are ${names.join(', ')}.`, {
+    details: { inputs: names },
+  });
+}
