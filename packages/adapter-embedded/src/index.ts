@@ -4,6 +4,7 @@ export { EmbeddedActuator, type EmbeddedActuatorOptions } from './actuator/embed
 export { preciseClock } from './alarm-clock.js';
 export { type Launchers, launcherFor } from './launcher-for.js';
 export { ProcessReplicaLauncher } from './process/process-replica-launcher.js';
+export { PythonReplicaLauncher } from './process/python-replica-launcher.js';
 export type { LaunchLimits } from './replica/start-replica-runner.js';
 export { importModule } from './stage-module/import-module.js';
 export { locateFile, resolveArtifact } from './stage-module/stage-artifact.js';

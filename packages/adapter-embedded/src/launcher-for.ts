@@ -1,13 +1,22 @@
-/** Which launcher starts a stage: one with a module gets threads, one without is synthetic. */
-import type { ReplicaLauncher } from '@equipoise/core';
+/** Which launcher starts a stage: one without a module is synthetic, one in Python or that asks for it has processes, all others threads. */
+import type { ReplicaLauncher, StageSpec } from '@equipoise/core';
+import { isPython } from './stage-module/stage-module-loader.js';
 
 /** The launchers to choose from. */
 export interface Launchers {
   readonly thread: ReplicaLauncher;
+  readonly process: ReplicaLauncher;
+  readonly python: ReplicaLauncher;
   readonly synthetic: ReplicaLauncher;
 }
 
-/** A launcher for stages of both kinds. */
-export const launcherFor = ({ thread, synthetic }: Launchers): ReplicaLauncher => ({
-  launch: (request) => (request.stage.module === undefined ? synthetic : thread).launch(request),
+const kindOf = ({ module, isolation }: StageSpec): keyof Launchers => {
+  if (module === undefined) return 'synthetic';
+  if (isPython(module)) return 'python';
+  return isolation ?? 'thread';
+};
+
+/** A launcher for stages of every kind. */
+export const launcherFor = (launchers: Launchers): ReplicaLauncher => ({
+  launch: (request) => launchers[kindOf(request.stage)].launch(request),
 });

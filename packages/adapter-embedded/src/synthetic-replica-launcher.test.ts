@@ -7,7 +7,6 @@ import {
   variantNamed,
 } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
-import { launcherFor } from './launcher-for.js';
 import { fp32 } from './obeying-stage.test-support.js';
 import { SyntheticReplicaLauncher } from './synthetic-replica-launcher.js';
 
@@ -73,15 +72,5 @@ describe('SyntheticReplicaLauncher', () => {
     const launcher = new SyntheticReplicaLauncher({ serviceMs: () => 7.3, rng: new SeededRng(1) });
     const { runner } = await launcher.launch(launchRequestOf(stageNamed('synthetic', [variantNamed('only')])));
     expect((await runner.run([{}])).serviceMs).toBeGreaterThanOrEqual(7.3);
-  });
-});
-
-describe('launcherFor', () => {
-  it('runs stages with a module in threads and the others synthetically', async () => {
-    const naming = (name: string) => ({ launch: () => Promise.reject(new Error(name)) });
-    const launcher = launcherFor({ thread: naming('thread'), synthetic: naming('synthetic') });
-    await expect(launcher.launch(request)).rejects.toThrow('synthetic');
-    const withModule = { ...request, stage: { ...request.stage, module: './stage.mjs' } };
-    await expect(launcher.launch(withModule)).rejects.toThrow('thread');
   });
 });

@@ -45,6 +45,7 @@ export class ProcessChannel implements ReplicaChannel {
     });
     this.#child.once('exit', (exitCode, signal) => {
       this.#exited = true;
+      this.#killGroup();
       const how = signal === null ? `ended with exit code ${exitCode}` : `was ended by ${signal}`;
       const end = (): void => this.#end(`its process ${how}${this.#output.lastWords()}`);
       const timeout = setTimeout(end, patienceMs.output);
@@ -80,12 +81,17 @@ export class ProcessChannel implements ReplicaChannel {
   }
 
   #kill(): void {
+    if (!this.#exited) this.#killGroup();
+  }
+
+  /** Ends the process, or what it has left running when it has ended itself. */
+  #killGroup(): void {
     const { pid } = this.#child;
-    if (pid === undefined || this.#exited) return;
+    if (pid === undefined) return;
     try {
       process.kill(-pid, 'SIGKILL');
     } catch {
-      // It has ended in this moment.
+      // Nothing of it runs any more.
     }
   }
 

@@ -16,7 +16,7 @@ export interface LaunchLimits {
 }
 
 /** The variant as its module sees it; rejects as resolveArtifact. */
-async function loadableVariant({ variant, baseDir }: LaunchRequest): Promise<LoadableVariant> {
+export async function loadableVariant({ variant, baseDir }: LaunchRequest): Promise<LoadableVariant> {
   const artifactPath = variant.artifact === undefined ? undefined : await resolveArtifact(variant.artifact, baseDir);
   return {
     name: variant.id,

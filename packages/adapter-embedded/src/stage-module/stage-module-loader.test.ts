@@ -32,8 +32,8 @@ describe('locateStageModule', () => {
   it.each([
     ['./missing.ts', 'FILE_NOT_FOUND', `no file ${join(fixtures, 'missing.ts')}`],
     ['npm:not-installed-stage', 'FILE_NOT_FOUND', 'npm install not-installed-stage'],
-    ['./stage.py', 'MODULE_INVALID', 'Python stages are not supported by this version'],
-    ['./stage.wasm', 'MODULE_INVALID', 'none of .js, .mjs, .cjs, .ts, .mts or npm:package/export'],
+    ['./stage.py', 'MODULE_INVALID', 'here one in JavaScript or TypeScript is needed'],
+    ['./stage.wasm', 'MODULE_INVALID', 'none of .js, .mjs, .cjs, .ts, .mts, .py or npm:package/export'],
   ])('says what is wrong with %s', async (module, code, message) => {
     await expect(locate(module)).rejects.toMatchObject({ code, message: expect.stringContaining(message) });
   });

@@ -18,19 +18,20 @@ export type ModuleLocation =
 const importable = new Set(['.js', '.mjs', '.cjs']);
 const compilable = new Set(['.ts', '.mts']);
 
+/** Whether a module is written in Python. */
+export const isPython = (module: string): boolean => extname(module) === '.py';
+
 function checkLanguage(module: string): void {
   const extension = extname(module);
   if (importable.has(extension) || compilable.has(extension)) return;
-  const message =
-    extension === '.py'
-      ? `The module ${module} is written in Python. Python stages are not supported by this version.`
-      : `The module ${module} is none of .js, .mjs, .cjs, .ts, .mts or npm:package/export.`;
+  const message = isPython(module)
+    ? `The module ${module} is written in Python; here one in JavaScript or TypeScript is needed.`
+    : `The module ${module} is none of .js, .mjs, .cjs, .ts, .mts, .py or npm:package/export.`;
   throw new AppError('MODULE_INVALID', message);
 }
 
-/** The URL to import a module file by, a path relative to `baseDir`; TypeScript is compiled. Rejects as locateStageModule. */
-export async function moduleFileUrl(module: string, baseDir: string, compiler: ModuleCompiler): Promise<string> {
-  checkLanguage(module);
+/** The absolute path of a module file, a path relative to `baseDir`. Rejects with FILE_NOT_FOUND when nothing is there. */
+export async function existingModuleFile(module: string, baseDir: string): Promise<string> {
   const source = resolve(baseDir, module);
   await access(source).catch((error: unknown) => {
     throw new AppError('FILE_NOT_FOUND', `The module ${module} is not there: no file ${source}.`, {
@@ -38,6 +39,13 @@ export async function moduleFileUrl(module: string, baseDir: string, compiler: M
       cause: error,
     });
   });
+  return source;
+}
+
+/** The URL to import a module file by, a path relative to `baseDir`; TypeScript is compiled. Rejects as locateStageModule. */
+export async function moduleFileUrl(module: string, baseDir: string, compiler: ModuleCompiler): Promise<string> {
+  checkLanguage(module);
+  const source = await existingModuleFile(module, baseDir);
   const path = compilable.has(extname(source)) ? await compiler.compile(source, baseDir) : source;
   return pathToFileURL(path).href;
 }

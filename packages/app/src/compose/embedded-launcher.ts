@@ -1,5 +1,11 @@
-/** Replicas on this machine: threads for stages with a module, synthetic ones that run from their profile for the others. */
-import { launcherFor, SyntheticReplicaLauncher, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';
+/** Replicas on this machine: threads or processes for stages with a module, synthetic ones that run from their profile for the others. */
+import {
+  launcherFor,
+  ProcessReplicaLauncher,
+  PythonReplicaLauncher,
+  SyntheticReplicaLauncher,
+  ThreadReplicaLauncher,
+} from '@equipoise/adapter-embedded';
 import { curvesOf, drawMs, invariant, type PipelineSpec, type ReplicaLauncher, SeededRng } from '@equipoise/core';
 
 /** A launcher for all stages of a pipeline; `seed` fixes the service times of synthetic ones. */
@@ -19,5 +25,10 @@ export function embeddedLauncher(spec: PipelineSpec, seed = 1): ReplicaLauncher 
     curves ??= curvesOf({ ...spec, stages: syntheticStages }, []);
     return curves;
   };
-  return launcherFor({ thread: new ThreadReplicaLauncher(), synthetic });
+  return launcherFor({
+    thread: new ThreadReplicaLauncher(),
+    process: new ProcessReplicaLauncher(),
+    python: new PythonReplicaLauncher(),
+    synthetic,
+  });
 }

@@ -1,0 +1,391 @@
+"""Runs one replica of an Equipoise stage that is written in Python, on the standard library alone.
+
+Messages are frames over a Unix socket, descriptor 3: the length of a header in bytes (32 bits, little-endian), the header (JSON), and the
+buffers of the tensors, as many and as long as the header's `bufferBytes` says. Descriptor 4 ends with the server, and this process then.
+
+A stage module imports from here what it needs: `from equipoise_stage import InvalidInput, Tensor`.
+"""
+
+import array
+import ctypes
+import importlib.util
+import json
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+from urllib.parse import unquote, urlsplit
+
+MESSAGES_FD = 3
+PARENT_FD = 4
+LENGTH = struct.Struct("<I")
+MIB = 1024**2
+# Python with a numeric library needs this much to start, whatever the variant asks for.
+LEAST_MEMORY_BYTES = 128 * MIB
+# Below this size the parts of a frame are joined: cheaper than a system call for each.
+JOIN_BELOW_BYTES = 64 * 1024
+PR_SET_PDEATHSIG = 1
+
+# Format of the elements in a memoryview, and the name of the numpy type. FP16 are raw 16-bit patterns without numpy.
+FORMATS = {
+    "BOOL": ("?", "bool"),
+    "UINT8": ("B", "uint8"),
+    "UINT16": ("H", "uint16"),
+    "UINT32": ("I", "uint32"),
+    "UINT64": ("Q", "uint64"),
+    "INT8": ("b", "int8"),
+    "INT16": ("h", "int16"),
+    "INT32": ("i", "int32"),
+    "INT64": ("q", "int64"),
+    "FP16": ("H", "float16"),
+    "FP32": ("f", "float32"),
+    "FP64": ("d", "float64"),
+}
+DATATYPES = {numpy_type: datatype for datatype, (_, numpy_type) in FORMATS.items()}
+
+
+class InvalidInput(Exception):
+    """Raised by `run` for an item that is not acceptable: only the bad items fail, and their senders read the message."""
+
+    code = "INVALID_INPUT"
+
+
+class Tensor:
+    """A tensor: `datatype` (as in the Open Inference Protocol), `shape` (list of sizes) and flat row-major `data`.
+
+    `data` is a memoryview of the elements, or for BYTES a list of str or of bytes. It is made from anything with a buffer of the right
+    size or from an iterable of numbers.
+    """
+
+    __slots__ = ("datatype", "shape", "data")
+
+    def __init__(self, datatype, shape, data):
+        self.datatype = datatype
+        self.shape = [int(size) for size in shape]
+        self.data = list(data) if datatype == "BYTES" else elements(datatype, data)
+        self.check()
+
+    def check(self):
+        """Raises a ValueError unless `data` has as many elements as `shape` says."""
+        expected = element_count(self.shape)
+        if len(self.data) != expected:
+            raise ValueError(f"expected {expected} elements for the shape {self.shape}, found {len(self.data)}")
+
+    def numpy(self):
+        """The tensor as a numpy array of its shape, without a copy of numbers; BYTES become an array of objects."""
+        import numpy
+
+        if self.datatype == "BYTES":
+            return numpy.array(self.data, dtype=object).reshape(self.shape)
+        return numpy.frombuffer(self.data, dtype=FORMATS[self.datatype][1]).reshape(self.shape)
+
+    def __repr__(self):
+        return f"Tensor({self.datatype!r}, {self.shape})"
+
+
+def element_count(shape):
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def elements(datatype, data):
+    if datatype not in FORMATS:
+        raise ValueError(f"expected a datatype of {', '.join([*FORMATS, 'BYTES'])}, found {datatype!r}")
+    code = FORMATS[datatype][0]
+    try:
+        view = memoryview(data)
+    except TypeError:
+        values = bytes(map(bool, data)) if code == "?" else array.array(code, data)
+        return memoryview(values).cast("B").cast(code)
+    if view.nbytes == 0:
+        return memoryview(bytearray()).cast(code)
+    return view.cast("B").cast(code)
+
+
+def tensor_of(value):
+    """A result of a stage as a Tensor: itself, or a numpy array."""
+    if isinstance(value, Tensor):
+        value.check()
+        return value
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
+        given = numpy.asarray(value)
+        if given.dtype.kind in "OSU":
+            return Tensor("BYTES", given.shape, given.reshape(-1).tolist())
+        datatype = DATATYPES.get(given.dtype.name)
+        if datatype is None:
+            raise TypeError(f"expected an array of {', '.join(DATATYPES)} or of texts, found {given.dtype.name}")
+        flat = numpy.ascontiguousarray(given, dtype=given.dtype.newbyteorder("=")).reshape(-1)
+        return Tensor(datatype, given.shape, flat.view("uint8"))
+    raise TypeError(f"expected a Tensor or a numpy array, found {type(value).__name__}")
+
+
+def packed_bytes(values):
+    """The elements of a BYTES tensor, each after its length; and whether they are text."""
+    text = bool(values) and all(isinstance(value, str) for value in values)
+    parts = []
+    for value in values:
+        raw = value.encode() if text else bytes(memoryview(value))
+        parts += [LENGTH.pack(len(raw)), raw]
+    return b"".join(parts), text
+
+
+def unpacked_bytes(buffer, text):
+    values = []
+    at = 0
+    while at < len(buffer):
+        start = at + LENGTH.size
+        at = start + LENGTH.unpack_from(buffer, start - LENGTH.size)[0]
+        values.append(buffer[start:at].decode() if text else bytes(buffer[start:at]))
+    return values
+
+
+def packed(item, buffers):
+    """The header of a map of tensors, whose buffers are added to `buffers`."""
+    header = {}
+    for name, tensor in item.items():
+        entry = {"datatype": tensor.datatype, "shape": tensor.shape, "buffer": len(buffers)}
+        if tensor.datatype == "BYTES":
+            buffer, text = packed_bytes(tensor.data)
+            if text:
+                entry["text"] = True
+        else:
+            buffer = tensor.data.cast("B") if tensor.data.nbytes > 0 else b""
+        buffers.append(buffer)
+        header[name] = entry
+    return header
+
+
+def unpacked(header, buffers):
+    item = {}
+    for name, entry in header.items():
+        datatype, buffer = entry["datatype"], buffers[entry["buffer"]]
+        data = unpacked_bytes(buffer, entry.get("text", False)) if datatype == "BYTES" else buffer
+        item[name] = Tensor(datatype, entry["shape"], data)
+    return item
+
+
+class Connection:
+    """Frames over the socket of the server."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    def receive(self):
+        """The next message with its tensors, or None when the server has hung up."""
+        length = self.read(LENGTH.size)
+        if length is None:
+            return None
+        header = json.loads(self.read(LENGTH.unpack(length)[0]))
+        buffers = [self.read(size) for size in header["bufferBytes"]]
+        return header, [unpacked(tensors, buffers) for tensors in header["tensors"]]
+
+    def read(self, size):
+        """So many bytes, or None when there are no more."""
+        buffer = bytearray(size)
+        view = memoryview(buffer)
+        filled = 0
+        while filled < size:
+            count = self.connection.recv_into(view[filled:])
+            if count == 0:
+                return None
+            filled += count
+        return buffer
+
+    def send(self, message, tensors=(), buffers=()):
+        """Sends a message with the headers of its tensors and their buffers."""
+        sizes = [len(buffer) for buffer in buffers]
+        header = json.dumps({**message, "tensors": list(tensors), "bufferBytes": sizes}).encode()
+        start = LENGTH.pack(len(header)) + header
+        if len(start) + sum(sizes) < JOIN_BELOW_BYTES:
+            self.connection.sendall(b"".join([start, *buffers]))
+            return
+        for part in [start, *buffers]:
+            self.connection.sendall(part)
+
+
+def error_message(error):
+    if getattr(error, "code", None) == "INVALID_INPUT":
+        return str(error)
+    return "".join(traceback.format_exception_only(type(error), error)).strip()
+
+
+class StageError(Exception):
+    """What is wrong with a module, with the code that the server gives it."""
+
+    code = "MODULE_INVALID"
+
+
+def load_stage(start):
+    """What runs batches: what `load` returns, or the module itself when that is nothing."""
+    path = unquote(urlsplit(start["module"]["url"]).path)
+    name = os.path.splitext(os.path.basename(path))[0]
+    # The folder of the module instead of that of this file, so that it finds what lies beside it.
+    sys.path[0] = os.path.dirname(path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        traceback.print_exc()
+        raise StageError(f"The module {path} cannot be imported: {error_message(error)}") from error
+    if not callable(getattr(module, "load", None)):
+        defined = ", ".join(key for key in vars(module) if not key.startswith("_")) or "nothing"
+        raise StageError(f"The stage module {path} does not define a function load; it defines {defined}.")
+    loaded = module.load(start["variant"], start["resources"])
+    stage = module if loaded is None else loaded
+    if not callable(getattr(stage, "run", None)):
+        raise StageError("load must return an object with a method run, or the module must define a function run")
+    return stage
+
+
+def checked(results, size):
+    """The results of a batch as maps of Tensors; raises what was expected of which one."""
+    if not isinstance(results, (list, tuple)):
+        raise TypeError(f"run must return a list of {size} results, found {type(results).__name__}")
+    if len(results) != size:
+        raise ValueError(f"run must return {size} results, found {len(results)}")
+    outputs = []
+    for index, result in enumerate(results, 1):
+        if not isinstance(result, dict):
+            raise TypeError(f"result {index}: expected a dict of tensors by name, found {type(result).__name__}")
+        output = {}
+        for name, value in result.items():
+            try:
+                output[str(name)] = tensor_of(value)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"result {index}, tensor {name!r}: {error}") from error
+        outputs.append(output)
+    return outputs
+
+
+def attempt(stage, batch):
+    """For each item of a batch its kind with the header and buffers of its output, or with a message."""
+    try:
+        answers = []
+        for output in checked(stage.run(batch), len(batch)):
+            buffers = []
+            answers.append(({"kind": "ok"}, packed(output, buffers), buffers))
+        return answers
+    except MemoryError:
+        raise
+    except Exception as error:
+        invalid = getattr(error, "code", None) == "INVALID_INPUT"
+        if not invalid:
+            traceback.print_exc()
+        item = {"kind": "invalid-input" if invalid else "stage-failed", "message": error_message(error)}
+        return [(item, {}, [])] * len(batch)
+
+
+def answer(connection, stage, batch):
+    """Runs a batch; when the stage calls an input invalid the items are run one by one, so that only the bad ones fail."""
+    started_at = time.perf_counter()
+    answers = attempt(stage, batch)
+    if len(batch) > 1 and answers[0][0]["kind"] == "invalid-input":
+        answers = [attempt(stage, [item])[0] for item in batch]
+    service_ms = (time.perf_counter() - started_at) * 1000
+    items, tensors, buffers = [], [], []
+    for item, header, own in answers:
+        for entry in header.values():
+            entry["buffer"] += len(buffers)
+        items.append(item)
+        tensors.append(header)
+        buffers += own
+    connection.send({"kind": "result", "items": items, "serviceMs": service_ms}, tensors, buffers)
+
+
+def close(connection, stage):
+    message = {"kind": "closed"}
+    try:
+        if stage is not None and callable(getattr(stage, "close", None)):
+            stage.close()
+    except Exception as error:
+        traceback.print_exc()
+        message["error"] = {"message": error_message(error)}
+    connection.send(message)
+
+
+def watch_parent():
+    """Ends this process and all that it started as soon as the server is gone, whatever ended it."""
+    try:
+        os.read(PARENT_FD, 1)
+    except OSError:
+        pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def end_with_parent():
+    threading.Thread(target=watch_parent, daemon=True).start()
+    if sys.platform == "linux":
+        # Native code may keep every thread of Python waiting; the kernel does not wait.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def limit_memory(memory_bytes):
+    if memory_bytes > 0 and sys.platform == "linux":
+        limit = max(LEAST_MEMORY_BYTES, int(memory_bytes))
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def leave(exit_code):
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads that a stage left running are not waited for.
+    os._exit(exit_code)
+
+
+def load(connection, start):
+    """The loaded stage; ends this process when it cannot be loaded."""
+    limit_memory(start["resources"]["memoryBytes"])
+    try:
+        stage = load_stage(start)
+    except StageError as error:
+        connection.send({"kind": "load-failed", "error": {"code": error.code, "message": str(error)}})
+        leave(0)
+    except Exception as error:
+        traceback.print_exc()
+        connection.send({"kind": "load-failed", "error": {"message": error_message(error)}})
+        leave(0)
+    connection.send({"kind": "ready"})
+    return stage
+
+
+def serve(connection):
+    stage = None
+    while True:
+        received = connection.receive()
+        if received is None:
+            leave(0)
+        message, batch = received
+        if message["kind"] == "load":
+            stage = load(connection, message["start"])
+        elif message["kind"] == "run":
+            answer(connection, stage, batch)
+        else:
+            close(connection, stage)
+            leave(0)
+
+
+def main():
+    sys.modules["equipoise_stage"] = sys.modules["__main__"]
+    end_with_parent()
+    try:
+        serve(Connection(socket.socket(fileno=MESSAGES_FD)))
+    except MemoryError:
+        # What is left of the memory may not be enough to go on with.
+        print("out of memory", file=sys.stderr)
+        leave(1)
+    except (BrokenPipeError, ConnectionResetError):
+        leave(1)
+
+
+if __name__ == "__main__":
+    main()

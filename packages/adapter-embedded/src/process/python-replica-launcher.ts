@@ -1,0 +1,58 @@
+/**
+ * Stages written in Python: each replica is a process of its own that runs the stage module behind one file of ours on Python's standard
+ * library. `memoryBytes` bounds the memory of the process where the system can, with a floor.
+ */
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { AppError, invariant, type LaunchedReplica, type LaunchRequest, type ReplicaLauncher } from '@equipoise/core';
+import {
+  type LaunchLimits,
+  loadableVariant,
+  replicaTitle,
+  startReplicaRunner,
+} from '../replica/start-replica-runner.js';
+import { existingModuleFile } from '../stage-module/stage-module-loader.js';
+import type { ProcessChannel } from './process-channel.js';
+import { startProcess } from './start-process.js';
+
+/** Program that runs Python where a stage names none. */
+const DEFAULT_PYTHON = 'python3';
+
+const runnerFile = createRequire(import.meta.url).resolve('@equipoise/adapter-embedded/python-runner');
+
+function pythonOf({ stage: { python = DEFAULT_PYTHON }, baseDir }: LaunchRequest): string {
+  return python.includes('/') ? resolve(baseDir, python) : python;
+}
+
+async function startPython(request: LaunchRequest): Promise<ProcessChannel> {
+  const program = pythonOf(request);
+  try {
+    // -u: what a stage prints is not kept back.
+    const args = ['-u', runnerFile, replicaTitle(request)];
+    return await startProcess({ program, args, resources: request.resources });
+  } catch (error) {
+    const problem = `Stage '${request.stage.id}' is written in Python, but no program ${program} can be started here. Install Python 3.8 or newer, or name its program in the field python of the stage.`;
+    throw new AppError('MODEL_LOAD_FAILED', problem, { details: { stage: request.stage.id, program }, cause: error });
+  }
+}
+
+/** Starts stages whose module is in Python. */
+export class PythonReplicaLauncher implements ReplicaLauncher {
+  readonly #limits: LaunchLimits;
+
+  constructor(limits: LaunchLimits = {}) {
+    this.#limits = limits;
+  }
+
+  async launch(request: LaunchRequest): Promise<LaunchedReplica> {
+    const startedAtMs = performance.now();
+    const { stage, resources, baseDir } = request;
+    invariant(stage.module !== undefined, `stage '${stage.id}' has a module`);
+    const url = pathToFileURL(await existingModuleFile(stage.module, baseDir)).href;
+    const variant = await loadableVariant(request);
+    const channel = await startPython(request);
+    const start = { module: { kind: 'file', url }, variant, resources } as const;
+    return startReplicaRunner(request, { channel, start, startedAtMs }, this.#limits);
+  }
+}
