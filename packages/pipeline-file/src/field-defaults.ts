@@ -1,3 +1,5 @@
+import { defaultRunTimeoutMs } from '@equipoise/core';
+
 /**
  * The values of fields that a file leaves out. Schema, JSON Schema, reference page and semantic checks all read them from here.
  * Defaults that depend on other fields (edges, sources, outputs) are told by implied-graph.
@@ -10,6 +12,7 @@ export const fieldDefaults = {
   objective: 'max-accuracy',
   sourceName: 'input',
   stageKind: 'model',
+  runTimeoutMs: defaultRunTimeoutMs,
   minReplicas: 1,
   maxReplicas: 64,
   maxBatchWaitMs: 0,

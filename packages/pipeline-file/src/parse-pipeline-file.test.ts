@@ -170,6 +170,7 @@ describe('a valid file', () => {
           id: 'detect',
           kind: 'model',
           module: './stages/detect.ts',
+          runTimeoutMs: 60_000,
           variants: [
             {
               id: 'small',
@@ -209,6 +210,7 @@ describe('a valid file', () => {
           id: 'count',
           kind: 'transform',
           module: './stages/count.ts',
+          runTimeoutMs: 60_000,
           variants: [{ id: 'count', cpuCores: [1], memoryBytes: 0, gpus: 0, parameters: {} }],
           bounds: { minReplicas: 1, maxReplicas: 64, maxBatchWaitMs: 0 },
           pins: {},

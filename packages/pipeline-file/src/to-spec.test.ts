@@ -49,6 +49,20 @@ test('branches, joins and outputs are taken over as they are written', () => {
   expect(spec.outputs).toEqual(outputs);
 });
 
+describe('the replicas of a stage', () => {
+  const detect = (change: Loose) => specAfter((draft) => Object.assign(draft.stages[0], change)).stages[0];
+
+  test('have a run time-out where they run code', () => {
+    expect(detect({ module: './a.ts' })).toMatchObject({ module: './a.ts', runTimeoutMs: 60_000 });
+    expect(detect({})).not.toHaveProperty('runTimeoutMs');
+  });
+
+  test('are what the file says', () => {
+    const python = { module: './a.py', python: '.venv/bin/python', isolation: 'process', runTimeoutMs: 250 };
+    expect(detect(python)).toMatchObject(python);
+  });
+});
+
 describe('a source', () => {
   test.each([
     [{ name: 'text' }, []],

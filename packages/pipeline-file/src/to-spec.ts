@@ -68,11 +68,21 @@ function toSource(source: FileSource, entries: readonly StageId[]): SourceSpec {
   return withoutUndefined({ name, to: names?.map(stageId) ?? entries, tensors, samplesPath: samples });
 }
 
-function toStage({ name, kind, module, variants, bounds, pins }: FileStage): StageSpec {
+function toStage({
+  name,
+  kind,
+  module,
+  isolation,
+  python,
+  runTimeoutMs,
+  variants,
+  bounds,
+  pins,
+}: FileStage): StageSpec {
   return withoutUndefined({
     id: stageId(name),
     kind,
-    module,
+    ...(module === undefined ? {} : { module, isolation, python, runTimeoutMs }),
     variants: variants.map((variant) => toVariant(variant, bounds.cpuCores)),
     bounds: withoutUndefined({
       minReplicas: bounds.replicas.min,

@@ -1,5 +1,11 @@
 /** What every kind of replica does to start: find what is loaded, send it, wait until it is, and give up when that takes too long. */
-import { invariant, type LaunchedReplica, type LaunchRequest, type LoadableVariant } from '@equipoise/core';
+import {
+  defaultRunTimeoutMs,
+  invariant,
+  type LaunchedReplica,
+  type LaunchRequest,
+  type LoadableVariant,
+} from '@equipoise/core';
 import type { ModuleCompiler } from '../stage-module/compile-module.js';
 import { resolveArtifact } from '../stage-module/stage-artifact.js';
 import { locateStageModule } from '../stage-module/stage-module-loader.js';
@@ -8,7 +14,6 @@ import type { ReplicaStart } from './replica-protocol.js';
 import { ReplicaRunner, type RunnerFacts } from './replica-runner.js';
 
 const DEFAULT_LAUNCH_TIMEOUT_MS = 120_000;
-const DEFAULT_RUN_TIMEOUT_MS = 60_000;
 
 /** The longest that a variant may take to load (120 s when left out). */
 export interface LaunchLimits {
@@ -40,7 +45,7 @@ function factsOf({ stage, variant }: LaunchRequest): RunnerFacts {
   const { batchSizes } = stage.bounds;
   const maxBatchSize =
     batchSizes === undefined ? Number.POSITIVE_INFINITY : Math.max(...batchSizes, stage.pins.maxBatchSize ?? 1);
-  const { runTimeoutMs = DEFAULT_RUN_TIMEOUT_MS } = stage;
+  const { runTimeoutMs = defaultRunTimeoutMs } = stage;
   return { stage: stage.id, variant: variant.id, maxBatchSize, runTimeoutMs };
 }
 

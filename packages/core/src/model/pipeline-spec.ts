@@ -96,6 +96,9 @@ export interface StagePins {
   readonly replicas?: number;
 }
 
+/** Longest time (ms) that a batch may run where a stage names none. */
+export const defaultRunTimeoutMs = 60_000;
+
 /** What a replica shares with the server: a `thread` its process, a `process` nothing, so that it can crash or be killed alone. */
 export type Isolation = 'thread' | 'process';
 
@@ -109,7 +112,7 @@ export interface StageSpec {
   readonly isolation?: Isolation;
   /** Program that runs a Python module, a path relative to `baseDir` or a name to look up; `python3` when left out. */
   readonly python?: string;
-  /** Longest time that one batch may run; the replica that exceeds it is lost. The launcher has a default. */
+  /** Longest time that one batch may run; the replica that exceeds it is lost; `defaultRunTimeoutMs` when left out. */
   readonly runTimeoutMs?: number;
   readonly variants: readonly VariantSpec[];
   readonly bounds: StageBounds;

@@ -1,7 +1,7 @@
 /** A step of the pipeline with its variants and what a plan may choose for it. */
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
-import { count, name, nonNegative, replicaCores, text } from './scalars.js';
+import { count, name, nonNegative, positive, replicaCores, text } from './scalars.js';
 import { variantSchema } from './variant-schema.js';
 
 const replicasSchema = z
@@ -53,6 +53,22 @@ export const stageSchema = z.strictObject({
     .optional()
     .describe(
       'Code of the stage: a `.ts`, `.js` or `.py` path relative to this file, or `npm:package/path`. Left out, the stage is synthetic and runs from its inline profiles.',
+    ),
+  isolation: z
+    .enum(['thread', 'process'])
+    .optional()
+    .describe(
+      'What a replica shares with the server: a `thread` its process, a `process` nothing, so that it can crash or be killed alone. Left out: `thread`, but `process` for a module in Python.',
+    ),
+  python: text()
+    .optional()
+    .describe(
+      'Program that runs a `.py` module: a path relative to this file, such as `.venv/bin/python`, or a name to look up. Left out: `python3`.',
+    ),
+  runTimeoutMs: positive()
+    .default(fieldDefaults.runTimeoutMs)
+    .describe(
+      'Longest time that one batch may run, in milliseconds. A replica that exceeds it counts as lost and is replaced.',
     ),
   variants: z.array(variantSchema).min(1).describe('The ways to do the stage; the planner chooses one.'),
   bounds: boundsSchema,

@@ -251,6 +251,26 @@ const variants: Case[] = [
     { path: 'spec.stages[0].variants[1]', message: /expected a module on the stage or a profile on the variant/ },
   ],
   [
+    'a synthetic stage has nothing to isolate',
+    (spec) => (spec.stages[0].isolation = 'process'),
+    { path: 'spec.stages[0].isolation', message: /expected no isolation on a stage without a module/ },
+  ],
+  [
+    'a synthetic stage has nothing that could run too long',
+    (spec) => (spec.stages[0].runTimeoutMs = 5),
+    { path: 'spec.stages[0].runTimeoutMs', message: /expected no runTimeoutMs on a stage without a module/ },
+  ],
+  [
+    'a module in Python runs in processes',
+    (spec) => Object.assign(spec.stages[0], { module: './a.py', isolation: 'thread' }),
+    { path: 'spec.stages[0].isolation', message: /expected "process" or nothing: a module in Python/ },
+  ],
+  [
+    'a program for Python needs a module in it',
+    (spec) => Object.assign(spec.stages[0], { module: './a.ts', python: 'python3.12' }),
+    { path: 'spec.stages[0].python', message: /expected no python on a stage whose module is not in Python/ },
+  ],
+  [
     'a p99 is not below the mean',
     (spec) => (spec.stages[1].variants[0].profile = [{ cpuCores: 1, batchSize: 1, meanMs: 20, p99Ms: 14 }]),
     { path: 'spec.stages[1].variants[0].profile[0].p99Ms', message: /p99Ms 14 is below the mean of 20 ms/ },

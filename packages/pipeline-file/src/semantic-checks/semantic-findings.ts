@@ -13,6 +13,7 @@ import { checkNames } from './names.js';
 import { checkOutputs } from './outputs.js';
 import { checkProfiles } from './profiles.js';
 import { checkReferences } from './references.js';
+import { checkReplicas } from './replicas.js';
 import { checkSources } from './sources.js';
 import { checkTargets } from './targets.js';
 import { checkCycles, checkReachability, checkRepeatedEdges, topologyOf } from './topology.js';
@@ -38,6 +39,7 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkJointAccuracy(spec),
     ...checkFanOutDepth(graph, topology),
     ...checkVariants(spec),
+    ...checkReplicas(spec),
     ...checkProfiles(spec),
     ...checkBounds(spec),
     ...checkInlineAccuracyTable(spec),

@@ -1,0 +1,29 @@
+/** What may be said of the replicas of a stage by the language of its module: only code is isolated, and Python always is. */
+import { isMalformed, type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
+import type { Finding, ValuePath } from '../problem.js';
+
+/** Finds fields on replicas that the module of their stage, or the lack of one, makes senseless. */
+export function checkReplicas(spec: SpecDraft): Finding[] {
+  return [...wellFormedEntries(spec.stages)].flatMap(([index, stage]) => [
+    ...checkStage(stage, ['spec', 'stages', index]),
+  ]);
+}
+
+function* checkStage(stage: StageDraft, path: ValuePath): Generator<Finding> {
+  if (isMalformed(stage, 'module')) return;
+  const { module, isolation } = stage;
+  if (module === undefined) {
+    for (const field of ['isolation', 'python', 'runTimeoutMs'] as const) {
+      const message = `expected no ${field} on a stage without a module, which is synthetic`;
+      if (Object.hasOwn(stage, field)) yield { path: [...path, field], message };
+    }
+    return;
+  }
+  if (!module.endsWith('.py')) {
+    const message = `expected no python on a stage whose module is not in Python, found the module "${module}"`;
+    if (Object.hasOwn(stage, 'python')) yield { path: [...path, 'python'], message };
+  } else if (isolation === 'thread') {
+    const message = 'expected "process" or nothing: a module in Python runs in processes of its own, found "thread"';
+    yield { path: [...path, 'isolation'], message };
+  }
+}
