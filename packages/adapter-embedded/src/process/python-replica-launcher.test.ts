@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ModelRunner, TensorMap } from '@equipoise/core';
 import { describeModelRunnerConformance, describeWithTool, type Tool } from '@equipoise/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -70,6 +72,16 @@ describeWithTool(python, 'Python replicas', () => {
     await expect(start(requestFor('./no-load.py'))).rejects.toMatchObject({
       message: expect.stringContaining('does not define a function load; it defines version, start'),
     });
+  });
+
+  it('may be what the guide shows', async () => {
+    const guide = readFileSync(new URL('../../../../docs/guide/stage-modules.md', import.meta.url), 'utf8');
+    mkdirSync(join(fixtures, '.equipoise'), { recursive: true });
+    writeFileSync(join(fixtures, '.equipoise', 'guide.py'), /```python\n([\s\S]*?)```/.exec(guide)?.[1] ?? '');
+    const runner = await start(requestFor('./.equipoise/guide.py', { parameters: { factor: 3 } }));
+    expect(await outputOf(runner, { x: fp32(1, 2) })).toEqual({ x: fp32(3, 6) });
+    const x = { datatype: 'INT8', shape: [1], data: Int8Array.of(1) } as const;
+    expect(await outputOf(runner, { x })).toBe('INVALID_INPUT: The tensor `x` must be FP32.');
   });
 
   it('take what they have started along', async () => {
