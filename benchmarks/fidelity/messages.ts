@@ -1,5 +1,6 @@
 /** What the benchmark says to its two processes, the server's and the load generator's, and what they answer: one answer a message. */
 import type { PipelineSpec, ProfileSet } from '@equipoise/core';
+import type { ThreadTimes } from './thread-times.js';
 
 /** To the server. */
 export type ToServer =
@@ -14,10 +15,11 @@ export interface ServedRequests {
   readonly latencyMs: readonly (number | null)[];
 }
 
-/** A batch from hand-over to answer, as the dispatch rule saw it. */
+/** A batch from hand-over to answer, as the dispatch rule saw it; instants on the server's clock. */
 export interface ServedBatch {
   readonly stageId: string;
   readonly size: number;
+  readonly startedAtMs: number;
   readonly ms: number;
 }
 
@@ -29,6 +31,7 @@ export interface FromServer {
     readonly requests: ServedRequests;
     readonly batches: readonly ServedBatch[];
     readonly cpuMs: number;
+    readonly threads: ThreadTimes;
   };
   readonly stop: null;
 }

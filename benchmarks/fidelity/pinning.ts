@@ -7,7 +7,8 @@ import { readdirSync } from 'node:fs';
 import type { ReplicaLauncher } from '@equipoise/core';
 
 const SERVER_CORE = 0;
-const REPLICA_CORE = 1;
+/** The core of the replicas. */
+export const REPLICA_CORE = 1;
 
 const threadIds = (): readonly number[] => readdirSync('/proc/self/task').map(Number);
 

@@ -21,6 +21,7 @@ import {
 import { planOf, replicaOf } from './combinations.js';
 import type { FromServer, ServedBatch, ServedRequests, ToServer } from './messages.js';
 import { pinned, pinServer } from './pinning.js';
+import { threadTimes, timesBetween } from './thread-times.js';
 
 pinServer();
 const launcher = pinned(new ThreadReplicaLauncher());
@@ -32,7 +33,7 @@ function timed(runner: ModelRunner, stageId: string): ModelRunner {
     run: async (batch) => {
       const startedAtMs = performance.now();
       const result = await runner.run(batch);
-      batches.push({ stageId, size: batch.length, ms: performance.now() - startedAtMs });
+      batches.push({ stageId, size: batch.length, startedAtMs, ms: performance.now() - startedAtMs });
       return result;
     },
     onLost: (listener) => runner.onLost(listener),
@@ -48,6 +49,7 @@ interface Serving {
 let serving: Serving | undefined;
 let ends: RequestEnd[] = [];
 let cpu = process.cpuUsage();
+let threads = threadTimes();
 
 async function serve(spec: PipelineSpec, profiles: ProfileSet): Promise<Serving> {
   const runner = new PipelineRunner({ spec, hostCores: 1 });
@@ -86,10 +88,13 @@ function record(): FromServer['record'] {
     arrivedAtMs: ends.map(({ arrivedAtMs }) => arrivedAtMs),
     latencyMs: ends.map((end) => (end.kind === 'completed' ? end.latencyMs : null)),
   };
-  const recorded = { requests, batches, cpuMs: (user + system) / 1000 };
+  const threadsNow = threadTimes();
+  const cpuMs = (user + system) / 1000;
+  const recorded = { requests, batches, cpuMs, threads: timesBetween(threads, threadsNow) };
   ends = [];
   batches = [];
   cpu = process.cpuUsage();
+  threads = threadsNow;
   return recorded;
 }
 
