@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { StageSpec } from '../model/pipeline-spec.js';
+import { replicaId, variantId } from '../model/ids.js';
+import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 import type { Plan, PlanResult } from '../model/plan.js';
 import { curvesOf } from '../profile/curves-of.js';
 import { planVerifier } from '../simulate/plan-verifier.js';
@@ -72,6 +73,41 @@ describe('optimize', () => {
     expect(objectiveValue).toBeLessThanOrEqual(certificate.upperBound);
     expect(plan.predicted.cpuCores).toBeLessThanOrEqual(8);
     expect(plan.verified?.latencyMs).toBeLessThanOrEqual(200);
+  });
+
+  it('leaves a dearer plan where a minute pays for the switch, though one interval does not', () => {
+    // Two replicas of 'many' must start for the one of 'few' that it does without.
+    const stage = testStage('detect', [
+      { name: 'few', accuracy: 0.9, fixedMs: 0, perItemMs: 20 },
+      { name: 'many', accuracy: 0.9, fixedMs: 0, perItemMs: 10 },
+    ]);
+    const running = (replicas: number) => ({
+      stages: {
+        [stage.id]: {
+          replicas: Array.from({ length: replicas }, (_, i) => ({
+            replicaId: replicaId(`r${i}`),
+            variantId: variantId('few'),
+            resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
+            status: 'ready' as const,
+          })),
+          maxBatchSize: 1,
+          maxBatchWaitMs: 0,
+        },
+      },
+    });
+    const objective = { kind: 'min-cost', accuracyFloor: 0.5 } as const;
+    const chosen = (loadMs: number, control: Partial<PipelineSpec['control']> = {}) => {
+      const variants = stage.variants.map((variant) => ({ ...variant, loadMs }));
+      const pipeline = testPipeline([{ ...stage, variants }]);
+      const asked = { ...pipeline, control: { ...pipeline.control, ...control } };
+      const problem = problemOf(asked, 120, { objective, runningPlan: running(3) });
+      return variantsOf(feasible(optimize(problem)).plan);
+    };
+    // One core saved, two replicas started: worth it below 30 s of loading in a minute.
+    expect(chosen(0)).toEqual(['many']);
+    expect(chosen(20_000)).toEqual(['many']);
+    expect(chosen(40_000)).toEqual(['few']);
+    expect(chosen(40_000, { minDwellMs: 120_000 })).toEqual(['many']);
   });
 
   it('finds the cheapest plan above an accuracy floor', () => {

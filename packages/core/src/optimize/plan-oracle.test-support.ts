@@ -136,9 +136,8 @@ function switchingCost(
       r.status !== 'draining',
   ).length;
   const { intervalMs, minDwellMs } = at.spec.control;
-  return (
-    (Math.max(0, option.replicas - same) * option.one * (option.variant.loadMs ?? 0)) / Math.max(intervalMs, minDwellMs)
-  );
+  const inForceMs = Math.max(60_000, intervalMs, minDwellMs);
+  return (Math.max(0, option.replicas - same) * option.one * (option.variant.loadMs ?? 0)) / inForceMs;
 }
 
 /** Everything a stage may be run as, pins and bounds aside. */

@@ -51,7 +51,7 @@ export function optionOf(setting: StageSetting, kind: ReplicaKind, run: OptionRu
   const { maxBatchSize, replicas } = run;
   const { prices, running } = setting;
   const switching =
-    running === undefined ? 0 : switchingCostPerHour(switchTarget(setting, kind, replicas), running, setting.dwellMs);
+    running === undefined ? 0 : switchingCostPerHour(switchTarget(setting, kind, replicas), running, setting.inForceMs);
   return {
     variantId: variant.id,
     variantIndex,

@@ -21,7 +21,7 @@ export interface StageSetting {
   readonly burstiness?: Burstiness;
   readonly percentile: number;
   readonly running: RunningStage | undefined;
-  readonly dwellMs: number;
+  readonly inForceMs: number;
 }
 
 /** A variant on one of its core counts. */

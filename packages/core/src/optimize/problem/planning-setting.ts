@@ -25,6 +25,12 @@ export interface PlanningSetting {
   readonly options: readonly (readonly StageOption[])[];
 }
 
+/**
+ * How long a choice is expected to stay in force where nothing says it longer: the minute for which a burst is expected again. (Spread over
+ * one interval the same cost of switching keeps a dearer plan for as long as each interval by itself does not pay for leaving it.)
+ */
+const EXPECTED_IN_FORCE_MS = 60_000;
+
 function stageSettings(problem: PlanningProblem, spec: PipelineSpec): readonly StageSetting[] {
   const curves = planningCurves(spec, problem.profiles);
   const loads = stageLoads(spec, problem.arrivalRps);
@@ -40,7 +46,7 @@ function stageSettings(problem: PlanningProblem, spec: PipelineSpec): readonly S
     ...(problem.burstiness === undefined ? {} : { burstiness: problem.burstiness }),
     percentile: spec.slo.percentile,
     running: problem.runningPlan?.stages[stage.id],
-    dwellMs: Math.max(spec.control.intervalMs, spec.control.minDwellMs),
+    inForceMs: Math.max(EXPECTED_IN_FORCE_MS, spec.control.intervalMs, spec.control.minDwellMs),
   }));
 }
 
