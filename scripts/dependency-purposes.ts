@@ -1,6 +1,7 @@
 /** What each direct dependency is used for, and the data sets and models that the repository carries. */
 export const PURPOSES: Readonly<Record<string, string>> = {
   '@biomejs/biome': 'format and lint',
+  '@bufbuild/protobuf': 'reading and writing the messages of gRPC',
   '@marcbachmann/cel-js': 'the conditions of `when` (CEL)',
   '@types/cli-progress': 'types of cli-progress',
   '@types/node': 'types of Node',

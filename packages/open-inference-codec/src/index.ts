@@ -1,4 +1,8 @@
 /** Public face of the codec: what a server and a client of the Open Inference Protocol may use. */
+
+export * from './grpc/grpc-infer-request.js';
+export * from './grpc/grpc-infer-response.js';
+export * from './grpc/grpc-methods.js';
 export * from './json/parse-json.js';
 export * from './json-tensors/decode-tensor.js';
 export * from './json-tensors/encode-tensor.js';

@@ -7,8 +7,8 @@ import { AppError, boundedName } from '@equipoise/core';
 
 /** The name of the tensor parameter, and its values. */
 export const CONTENT_TYPE = 'content_type';
-export const TEXT = 'str';
-export const OCTETS = 'application/octet-stream';
+const TEXT = 'str';
+const OCTETS = 'application/octet-stream';
 export const BASE64 = 'base64';
 
 const encoder = new TextEncoder();

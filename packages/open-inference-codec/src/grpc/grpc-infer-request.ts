@@ -1,0 +1,49 @@
+/** An inference request over gRPC, as a server reads it and a client writes it. */
+import type { TensorMap, TensorType } from '@equipoise/core';
+import type { Fields } from '../json/json-fields.js';
+import type { InferRequest } from '../protocol-types.js';
+import { checkedType, InputCollection } from '../tensor-types.js';
+import { writeMessage } from './grpc-methods.js';
+import { readGrpcParameters, writeGrpcParameters } from './grpc-parameters.js';
+import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
+import { type ModelInferRequest, ModelInferRequestSchema } from './open-inference.gen.js';
+
+/** What a server reads; `outputs` undefined asks for all of them, `raw` tells the form that the client uses. */
+export interface ReceivedGrpcRequest {
+  readonly id: string | undefined;
+  readonly parameters: Fields;
+  readonly inputs: TensorMap;
+  readonly outputs: readonly string[] | undefined;
+  readonly raw: boolean;
+}
+
+/** Reads a request; AppError MALFORMED_REQUEST or TENSOR_MISMATCH. `declared` are the inputs of the model, empty when it takes any. */
+export function readGrpcRequest(message: ModelInferRequest, declared: readonly TensorType[]): ReceivedGrpcRequest {
+  const inputs = new InputCollection(declared);
+  readTensors(message.inputs, message.rawInputContents, (entry, read) => {
+    const { name, datatype } = entry;
+    inputs.add(name, read(checkedType({ name, datatype, shape: shapeOf(entry) }, inputs.declaredType(name))));
+  });
+  const outputs = message.outputs.map(({ name }) => name);
+  return {
+    id: message.id === '' ? undefined : message.id,
+    parameters: readGrpcParameters(message.parameters),
+    inputs: inputs.all(),
+    outputs: outputs.length === 0 ? undefined : outputs,
+    raw: message.rawInputContents.length > 0 || message.inputs.length === 0,
+  };
+}
+
+/** Writes a request with raw or typed contents. */
+export function writeGrpcRequest(modelName: string, request: InferRequest, raw: boolean): Uint8Array {
+  const { id = '', parameters, outputs = [] } = request;
+  const inputs = writeTensors(request.inputs, raw);
+  return writeMessage(ModelInferRequestSchema, {
+    modelName,
+    id,
+    parameters: writeGrpcParameters(parameters),
+    inputs: [...inputs.entries],
+    outputs: outputs.map((name) => ({ name })),
+    rawInputContents: [...inputs.raw],
+  });
+}

@@ -1,0 +1,31 @@
+/** The answer to an inference request over gRPC, as a server writes it and a client reads it. */
+import type { Tensor, TensorMap } from '@equipoise/core';
+import type { InferResponse } from '../protocol-types.js';
+import type { AnswerNames } from '../rest/infer-response.js';
+import { checkedType } from '../tensor-types.js';
+import { readMessage, writeMessage } from './grpc-methods.js';
+import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
+import { ModelInferResponseSchema } from './open-inference.gen.js';
+
+/** Writes an answer; typed contents are possible unless an output is FP16. */
+export function writeGrpcResponse({ modelName, id }: AnswerNames, outputs: TensorMap, raw: boolean): Uint8Array {
+  const tensors = writeTensors(outputs, raw);
+  return writeMessage(ModelInferResponseSchema, {
+    modelName,
+    id,
+    outputs: [...tensors.entries],
+    rawOutputContents: [...tensors.raw],
+  });
+}
+
+/** Reads an answer; AppError MALFORMED_REQUEST or TENSOR_MISMATCH says what is wrong with it. */
+export function readGrpcResponse(bytes: Uint8Array): InferResponse {
+  const message = readMessage(ModelInferResponseSchema, bytes);
+  const outputs: [string, Tensor][] = [];
+  readTensors(message.outputs, message.rawOutputContents, (entry, read) => {
+    const { name, datatype } = entry;
+    outputs.push([name, read(checkedType({ name, datatype, shape: shapeOf(entry) }, undefined))]);
+  });
+  const { id, modelName } = message;
+  return { modelName, ...(id !== '' && { id }), outputs: Object.fromEntries(outputs) };
+}

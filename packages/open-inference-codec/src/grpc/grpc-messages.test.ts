@@ -1,0 +1,75 @@
+import { create } from '@bufbuild/protobuf';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { anyTensor, everyTensor } from '../sample-tensors.test-support.js';
+import { readGrpcRequest, writeGrpcRequest } from './grpc-infer-request.js';
+import { readGrpcResponse, writeGrpcResponse } from './grpc-infer-response.js';
+import { readMessage } from './grpc-methods.js';
+import { ModelInferRequestSchema } from './open-inference.gen.js';
+
+const { FP16: _FP16, ...typedTensors } = everyTensor;
+const reread = (bytes: Uint8Array) => readGrpcRequest(readMessage(ModelInferRequestSchema, bytes), []);
+
+describe('messages', () => {
+  it('of requests are read as they were written, raw and typed', () => {
+    const request = { id: 'r', parameters: { a: 1, b: 0.5, c: 'd', e: true }, inputs: everyTensor, outputs: ['y'] };
+    const { inputs: _inputs, ...same } = request;
+    expect(reread(writeGrpcRequest('m', request, true))).toEqual({ ...same, inputs: everyTensor, raw: true });
+    const typed = { ...same, inputs: typedTensors };
+    expect(reread(writeGrpcRequest('m', typed, false))).toEqual({ ...typed, raw: false });
+    expect(reread(writeGrpcRequest('m', request, false)).raw).toBe(true);
+  });
+
+  it('keep every bit of raw tensors (property)', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string({ minLength: 1 }), anyTensor, { minKeys: 1 }), (inputs) => {
+        expect(reread(writeGrpcRequest('m', { inputs }, true)).inputs).toEqual(inputs);
+      }),
+      { seed: 9, numRuns: 200 },
+    );
+  });
+
+  it('of answers are read as they were written', () => {
+    const names = { modelName: 'm', id: 'i' };
+    expect(readGrpcResponse(writeGrpcResponse(names, everyTensor, true))).toEqual({ ...names, outputs: everyTensor });
+    expect(readGrpcResponse(writeGrpcResponse(names, typedTensors, false)).outputs).toEqual(typedTensors);
+  });
+});
+
+describe('requests that lie', () => {
+  const x = (more = {}) => ({ name: 'x', datatype: 'INT8', shape: [2n], ...more });
+  const read = (fields: Parameters<typeof create<typeof ModelInferRequestSchema>>[1]) =>
+    readGrpcRequest(create(ModelInferRequestSchema, fields), []);
+
+  it.each<[string, Parameters<typeof read>[0], string]>([
+    [
+      'one raw content for two tensors',
+      { inputs: [x(), x()], rawInputContents: [new Uint8Array(2)] },
+      '1 raw contents for 2 tensors',
+    ],
+    [
+      'both forms',
+      { inputs: [x({ contents: { intContents: [1, 2] } })], rawInputContents: [new Uint8Array(2)] },
+      'both raw and typed contents',
+    ],
+    ['too few bytes', { inputs: [x()], rawInputContents: [new Uint8Array(1)] }, '1 bytes where 2 were expected'],
+    ['no contents', { inputs: [x()] }, '0 elements in intContents where 2 were expected'],
+    ['another field', { inputs: [x({ contents: { uintContents: [1, 2] } })] }, '0 elements in intContents'],
+    ['beyond the range', { inputs: [x({ contents: { intContents: [1, 128] } })] }, 'element 1 is not of type INT8'],
+    ['typed FP16', { inputs: [x({ datatype: 'FP16', contents: { fp32Contents: [1, 2] } })] }, 'in raw contents only'],
+    ['one input twice', { inputs: [x({ shape: [0n] }), x({ shape: [0n] })] }, 'stands there twice'],
+  ])('are refused: %s', (_, fields, message) => {
+    expect(() => read(fields)).toThrow(expect.objectContaining({ code: 'MALFORMED_REQUEST' }));
+    expect(() => read(fields)).toThrow(message);
+  });
+
+  it.each([-1n, 2n ** 62n])('are refused for a dimension of %s', (size) => {
+    expect(() => read({ inputs: [x({ shape: [size] })] })).toThrow(
+      expect.objectContaining({ code: 'TENSOR_MISMATCH' }),
+    );
+  });
+
+  it('are refused where they are no message', () => {
+    expect(() => reread(Uint8Array.of(0x0a, 0xff))).toThrow('The bytes are no message inference.ModelInferRequest.');
+  });
+});

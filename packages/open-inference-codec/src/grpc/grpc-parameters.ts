@@ -1,0 +1,30 @@
+/** Parameters between the protobuf map and plain values; 64-bit integers become numbers, which holds all that a parameter can mean. */
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { Fields } from '../json/json-fields.js';
+import type { InferParameters, ParameterValue } from '../protocol-types.js';
+import type { InferParameter, InferParameterSchema } from './open-inference.gen.js';
+
+type ParameterInit = MessageInitShape<typeof InferParameterSchema>;
+
+/** The values of a parameter map. */
+export function readGrpcParameters(parameters: Readonly<Record<string, InferParameter>>): Fields {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, { parameterChoice }]) => {
+      const { value } = parameterChoice;
+      return [name, typeof value === 'bigint' ? Number(value) : value];
+    }),
+  );
+}
+
+/** Values as a parameter map: integers as int64, other numbers as double. */
+export function writeGrpcParameters(parameters: InferParameters = {}): Record<string, ParameterInit> {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, value]) => [name, { parameterChoice: choice(value) }]),
+  );
+}
+
+function choice(value: ParameterValue): NonNullable<ParameterInit['parameterChoice']> {
+  if (typeof value === 'boolean') return { case: 'boolParam', value };
+  if (typeof value === 'string') return { case: 'stringParam', value };
+  return Number.isSafeInteger(value) ? { case: 'int64Param', value: BigInt(value) } : { case: 'doubleParam', value };
+}

@@ -1,0 +1,87 @@
+/**
+ * The tensors of a gRPC message: entries with name, data type and shape, and their elements either all raw, one byte string for each
+ * entry in the same order, or all in typed contents.
+ */
+
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { AppError, type Tensor, type TensorMap, type TensorType } from '@equipoise/core';
+import { CONTENT_TYPE, contentTypeOf } from '../raw-tensors/byte-elements.js';
+import { decodeRaw, encodeRaw } from '../raw-tensors/raw-tensor.js';
+import { readGrpcParameters, writeGrpcParameters } from './grpc-parameters.js';
+import type {
+  InferTensorContents,
+  ModelInferRequest_InferInputTensor,
+  ModelInferRequest_InferInputTensorSchema,
+  ModelInferResponse_InferOutputTensorSchema,
+} from './open-inference.gen.js';
+import { hasContents, readContents, writeContents } from './tensor-contents.js';
+
+/** An entry of a message, input and output alike. */
+export type TensorEntry = Pick<ModelInferRequest_InferInputTensor, 'name' | 'datatype' | 'shape' | 'parameters'> & {
+  readonly contents?: InferTensorContents | undefined;
+};
+
+/** What an entry is made from, be it one of a request or of an answer. */
+export type EntryInit = MessageInitShape<typeof ModelInferRequest_InferInputTensorSchema> &
+  MessageInitShape<typeof ModelInferResponse_InferOutputTensorSchema>;
+
+/** Entries with their raw contents, empty when the elements are typed. */
+export interface WrittenTensors {
+  readonly entries: readonly EntryInit[];
+  readonly raw: readonly Uint8Array<ArrayBuffer>[];
+}
+
+/** Reads tensors; `typeOf` checks what an entry states. AppError MALFORMED_REQUEST or what `typeOf` throws. */
+export function readTensors(
+  entries: readonly TensorEntry[],
+  raw: readonly Uint8Array[],
+  add: (entry: TensorEntry, read: (type: TensorType) => Tensor) => void,
+): void {
+  if (raw.length > 0 && raw.length !== entries.length) {
+    throw new AppError('MALFORMED_REQUEST', `There are ${raw.length} raw contents for ${entries.length} tensors.`);
+  }
+  for (const [index, entry] of entries.entries()) {
+    add(entry, (type) => readTensor({ ...type, contentType: contentTypeOfEntry(entry) }, entry, raw[index]));
+  }
+}
+
+/** The shape of an entry as numbers. */
+export function shapeOf({ shape }: TensorEntry): readonly number[] {
+  return shape.map(Number);
+}
+
+/** Writes tensors raw, or typed where all of them can be. */
+export function writeTensors(tensors: TensorMap, wantRaw: boolean): WrittenTensors {
+  const all = Object.entries(tensors);
+  const raw = wantRaw || !all.every(([, tensor]) => hasContents(tensor));
+  return {
+    entries: all.map(([name, tensor]) => ({
+      name,
+      datatype: tensor.datatype,
+      shape: tensor.shape.map(BigInt),
+      parameters: writeGrpcParameters(statedContentType(tensor)),
+      ...(!raw && { contents: writeContents(tensor) }),
+    })),
+    raw: raw ? all.map(([, tensor]) => encodeRaw(tensor) as Uint8Array<ArrayBuffer>) : [],
+  };
+}
+
+function readTensor(
+  type: TensorType & { readonly contentType: string | undefined },
+  { contents }: TensorEntry,
+  raw: Uint8Array | undefined,
+): Tensor {
+  if (raw === undefined) return readContents(type, contents);
+  if (contents === undefined) return decodeRaw(type, raw);
+  throw new AppError('MALFORMED_REQUEST', 'Tensors have both raw and typed contents; only one of them may be given.');
+}
+
+function contentTypeOfEntry({ parameters }: TensorEntry): string | undefined {
+  const value = readGrpcParameters(parameters)[CONTENT_TYPE];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function statedContentType({ datatype, data }: Tensor): Readonly<Record<string, string>> {
+  const contentType = datatype === 'BYTES' ? contentTypeOf(data as readonly (string | Uint8Array)[]) : undefined;
+  return contentType === undefined ? {} : { [CONTENT_TYPE]: contentType };
+}

@@ -1,0 +1,83 @@
+/**
+ * Elements of a tensor in the fields of `InferTensorContents`, one repeated field for several data types. FP16 has none: it goes raw
+ * only. Elements outside the range of their data type (INT8 travels in 32 bits) are refused by index.
+ */
+
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import {
+  AppError,
+  boundedName,
+  type Datatype,
+  elementCount,
+  type Tensor,
+  type TensorData,
+  type TensorType,
+} from '@equipoise/core';
+import { elementType } from '../json-tensors/element-types.js';
+import { byteElements, byteStrings } from '../raw-tensors/byte-elements.js';
+import type { InferTensorContents, InferTensorContentsSchema } from './open-inference.gen.js';
+
+type Field = Exclude<keyof InferTensorContents, '$typeName' | '$unknown'>;
+
+const fields: Readonly<Record<Exclude<Datatype, 'FP16'>, Field>> = {
+  BOOL: 'boolContents',
+  UINT8: 'uintContents',
+  UINT16: 'uintContents',
+  UINT32: 'uintContents',
+  UINT64: 'uint64Contents',
+  INT8: 'intContents',
+  INT16: 'intContents',
+  INT32: 'intContents',
+  INT64: 'int64Contents',
+  FP32: 'fp32Contents',
+  FP64: 'fp64Contents',
+  BYTES: 'bytesContents',
+};
+
+/** The tensor in typed contents; AppError MALFORMED_REQUEST unless the field of its data type holds exactly its elements. */
+export function readContents(
+  type: TensorType & { readonly contentType?: string | undefined },
+  contents: InferTensorContents | undefined,
+): Tensor {
+  const { name, datatype, shape } = type;
+  if (datatype === 'FP16') throw malformed(name, 'FP16 travels in raw contents only');
+  const field = fields[datatype];
+  const elements: readonly unknown[] = contents?.[field] ?? [];
+  const count = elementCount(shape);
+  if (elements.length !== count)
+    throw malformed(name, `${elements.length} elements in ${field} where ${count} were expected`);
+  if (datatype === 'BYTES') {
+    return { datatype, shape, data: byteElements(name, elements as readonly Uint8Array[], type.contentType) };
+  }
+  return { datatype, shape, data: readNumbers(name, datatype, elements as readonly (number | bigint | boolean)[]) };
+}
+
+/** Whether a tensor has typed contents. */
+export function hasContents({ datatype }: Tensor): boolean {
+  return datatype !== 'FP16';
+}
+
+/** The tensor as typed contents; it must have them. */
+export function writeContents({ datatype, data }: Tensor): MessageInitShape<typeof InferTensorContentsSchema> {
+  if (datatype === 'BYTES')
+    return { bytesContents: [...byteStrings(data as readonly string[])] as Uint8Array<ArrayBuffer>[] };
+  const elements = Array.from(data as ArrayLike<number>);
+  return { [fields[datatype as 'UINT8']]: datatype === 'BOOL' ? elements.map(Boolean) : elements };
+}
+
+function readNumbers(name: string, datatype: Datatype, elements: readonly (number | bigint | boolean)[]): TensorData {
+  const { allocate, read } = elementType(datatype);
+  const storage = allocate(elements.length);
+  const checked = datatype !== 'FP32' && datatype !== 'FP64' && typeof elements[0] !== 'bigint';
+  for (const [index, element] of elements.entries()) {
+    const value = checked ? read(element) : (element as number | bigint);
+    if (value === undefined) throw malformed(name, `element ${index} is not of type ${datatype}`);
+    storage[index] = value;
+  }
+  return storage;
+}
+
+function malformed(name: string, problem: string): AppError {
+  const tensor = boundedName(name);
+  return new AppError('MALFORMED_REQUEST', `Tensor ${tensor}: ${problem}.`, { details: { tensor } });
+}
