@@ -1,2 +1,0 @@
-/** Public face of the client package. */
-export {};
