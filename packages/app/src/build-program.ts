@@ -61,6 +61,7 @@ export function buildProgram(): Command {
   addPlan(program);
   addSimulate(program);
   addExperiment(program);
+  addForecast(program);
   addServe(program);
   addLoad(program);
   for (const command of program.commands) command.showHelpAfterError(`(see equipoise ${command.name()} --help)`);
@@ -200,6 +201,34 @@ function addExperiment(program: Command): void {
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/experiment.js')).experiment(file, options)),
+    );
+}
+
+function addForecast(program: Command): void {
+  program
+    .command('forecast')
+    .argument('<trace>', 'CSV with the requests of each second (.gz too), or the name of a shipped load')
+    .description('fit all forecasters to a trace, select one by pinball loss and test it on the rest')
+    .option('--bin-s <n>', 'seconds whose largest count makes one value', count, 10)
+    .option('--lags <n>', 'last values that a forecast rests on', count, 12)
+    .option('--horizon-bins <n>', 'next values whose largest one is foretold', count, 2)
+    .option(
+      '--train-s <n>',
+      'seconds of the trace to fit on, the rest is for testing; five sevenths when left out',
+      count,
+    )
+    .option(
+      '--scale <f>',
+      'counts are multiplied by it and rounded down; the default is that of the IPA paper',
+      positive,
+      0.125,
+    )
+    .option('--keep-zeros', 'keep seconds without requests; they are taken for gaps of the trace otherwise')
+    .option('--seed <n>', 'seed of the fits; the same seed gives the same forecasts', seed, 1)
+    .option('--svg <file>', 'draw the last forecasts there')
+    .addOption(jsonFlag())
+    .action((trace, options) =>
+      runCommand(options, async () => (await import('./commands/forecast.js')).forecast(trace, options)),
     );
 }
 

@@ -71,6 +71,11 @@ predicted.latencyMs is null in the best effort for a load above the capacity: it
 }
 where latencies are those of completed requests, attainment and pasGoodput are over arrivals, and only elapsedMs differs from run to run`,
   experiment: '{cells: [{pipeline, load, policy, seed, …as simulate}]}',
+  forecast: `{
+  selected, methods: [{name, FIGURES, fitMs, predictMs}],
+  inForce: {FIGURES, changes, stepMs: {mean, p99, max}}, trainBins, testBins
+}
+where FIGURES are smapeFraction, pinballLoss, coverageFraction over the test part, and only times differ from run to run`,
   load: `{
   sent, ok, dropped, failed, latencyMs: {mean, p50, p95, p99, p999, max}, offeredRps, achievedRps,
   byStatus: {STATUS: count}

@@ -22,6 +22,7 @@ describe('equipoise', () => {
       'plan',
       'simulate',
       'experiment',
+      'forecast',
       'serve',
       'load',
     ]);

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { AppError, type LoadSpec } from '@equipoise/core';
 import { parseLoadFile } from '@equipoise/runtime';
 import { parseArrivals, parseTraceSpread } from './parse-arrivals.js';
@@ -53,13 +54,21 @@ export async function resolveLoad(request: LoadRequest): Promise<ResolvedLoad> {
   return { name, spec: parseArrivals(arrivals, { arrivalRps, durationS }) };
 }
 
-/** Counts per second of a shipped load, or else of a file. */
-async function countsOf(load: string): Promise<readonly number[]> {
+/** Counts per second of a shipped load, or else of a file, which may be compressed (`.gz`). */
+export async function countsOf(load: string): Promise<readonly number[]> {
   const shipped = shippedLoadNames();
   const file = shipped.includes(load) ? `${SHIPPED_FOLDER}/${load}.csv` : load;
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+  const bytes = await readFile(file).catch((cause: unknown) => {
     const message = `The load file ${load} cannot be read; shipped loads are ${shipped.join(', ')}.`;
     throw new AppError('FILE_NOT_FOUND', message, { cause });
   });
-  return parseLoadFile(text, load);
+  return parseLoadFile((file.endsWith('.gz') ? uncompressed(bytes, load) : bytes).toString('utf8'), load);
+}
+
+function uncompressed(bytes: Buffer, load: string): Buffer {
+  try {
+    return gunzipSync(bytes);
+  } catch (cause) {
+    throw new AppError('INVALID_INPUT', `${load} ends in .gz but is not in the gzip format.`, { cause });
+  }
 }

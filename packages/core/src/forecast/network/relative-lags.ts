@@ -20,7 +20,7 @@ const RATIO_GAIN = 3;
 const LEAST_INPUT = -3;
 
 /** The smoothed level of the values from `at` on, half a request added. */
-export function levelOf(maximaRps: Float64Array, at: number, lags: number): number {
+function levelOf(maximaRps: Float64Array, at: number, lags: number): number {
   let level = maximaRps[at] as number;
   for (let k = 1; k < lags; k++) level += LEVEL_WEIGHT * ((maximaRps[at + k] as number) - level);
   return level + HALF_REQUEST_RPS;

@@ -1,0 +1,45 @@
+/** A trial of the forecasters in a thread of its own, with its progress on stderr. */
+import { Worker } from 'node:worker_threads';
+import type { Trial, TrialProgress } from '@equipoise/core';
+import { ProgressMeter } from '@equipoise/runtime';
+import { type ProgressDisplay, progressDisplay } from '../terminal/progress.js';
+import type { TrialMessage, TrialQuestion } from './forecast-thread.js';
+
+/** Runs the trial; rejects with what the thread failed with. */
+export async function runTrial(question: TrialQuestion): Promise<Trial> {
+  const display = progressDisplay('forecast');
+  const thread = new Worker(new URL('./forecast-thread.js', import.meta.url), { workerData: question, execArgv: [] });
+  try {
+    return await answerOf(thread, progressTo(display));
+  } finally {
+    display.stop();
+    await thread.terminate();
+  }
+}
+
+function answerOf(thread: Worker, onProgress: (progress: TrialProgress) => void): Promise<Trial> {
+  return new Promise((resolve, reject) => {
+    thread.on('error', reject);
+    thread.on('exit', () => reject(new Error('the forecast thread has ended')));
+    thread.on('message', (message: TrialMessage) => {
+      if ('trial' in message) resolve(message.trial);
+      else onProgress(message.progress);
+    });
+  });
+}
+
+/** Before the first steps are timed, one is expected to take this long. */
+const EXPECTED_STEP_MS = 50;
+
+function progressTo(display: ProgressDisplay): (progress: TrialProgress) => void {
+  let meter: ProgressMeter | undefined;
+  let counted = 0;
+  return ({ doneUnits, totalUnits, label }) => {
+    meter ??= new ProgressMeter(
+      { nowMs: () => performance.now() },
+      { totalUnits, expectedUnitMs: EXPECTED_STEP_MS, listener: (progress) => display.show(progress) },
+    );
+    meter.finish(doneUnits - counted, label);
+    counted = doneUnits;
+  };
+}

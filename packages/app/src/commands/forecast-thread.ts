@@ -1,0 +1,19 @@
+/** A thread that runs one trial of the forecasters, so that fitting keeps nobody waiting: progress messages, then the trial. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { forecastMethods, forecastTrial, type Trial, type TrialProgress, type TrialRequest } from '@equipoise/core';
+
+/** What the thread is asked: a trial of all methods. */
+export type TrialQuestion = Pick<TrialRequest, 'task' | 'series' | 'trainS' | 'seed'>;
+
+/** What the thread says. */
+export type TrialMessage = { readonly progress: TrialProgress } | { readonly trial: Trial };
+
+const say = (message: TrialMessage): void => parentPort?.postMessage(message);
+
+const trial = forecastTrial({
+  ...(workerData as TrialQuestion),
+  methods: forecastMethods,
+  clock: { nowMs: () => performance.now() },
+  onProgress: (progress) => say({ progress }),
+});
+say({ trial });

@@ -1,0 +1,88 @@
+/** `equipoise forecast`: which forecaster fits a trace, and how far it can be trusted. */
+import {
+  AppError,
+  forecastFigures,
+  type PeakSeries,
+  type PeakTask,
+  peakSeries,
+  type Trial,
+  USUAL_PEAK_TASK,
+} from '@equipoise/core';
+import { outputFile } from '../compose/output-file.js';
+import { countsOf } from '../compose/resolve-load.js';
+import type { CommandResult } from '../terminal/run-command.js';
+import type { ForecastAnswer } from './forecast-answer.js';
+import { runTrial } from './forecast-run.js';
+import { forecastText } from './forecast-text.js';
+
+/** Flags of the command. */
+export interface ForecastOptions {
+  readonly binS: number;
+  readonly lags: number;
+  readonly horizonBins: number;
+  readonly trainS?: number;
+  readonly scale: number;
+  readonly keepZeros?: boolean;
+  readonly seed: number;
+  readonly svg?: string;
+}
+
+/** Part of a trace that is for training where nothing else is said: ten of fourteen days. */
+const TRAIN_FRACTION = 5 / 7;
+
+/** Tries all forecasters on `trace`, a shipped load or a file of counts per second. */
+export async function forecast(trace: string, options: ForecastOptions): Promise<CommandResult> {
+  const { binS, lags, horizonBins, scale, keepZeros = false, seed } = options;
+  const picture = options.svg === undefined ? undefined : await outputFile(options.svg);
+  const counts = await countsOf(trace);
+  const task: PeakTask = { ...USUAL_PEAK_TASK, binS, lags, horizonBins };
+  const trainS = options.trainS ?? Math.floor(TRAIN_FRACTION * counts.length);
+  const series = peakSeries(counts, { binS, scale, keepZeros });
+  requireEnough(trace, series, { task, trainS });
+  const trial = await runTrial({ task, series, trainS, seed });
+  const answer = answerOf(trial, task);
+  if (picture !== undefined) {
+    const { forecastSvg } = await import('../report/forecast-plot.js');
+    await picture.writeText(await forecastSvg(trial, { series, binS, trace }));
+  }
+  const conditions = { trace, task, trainS, seconds: counts.length, scale, keepZeros };
+  return { json: answer, text: forecastText(answer, trial, conditions) };
+}
+
+/** AppError INVALID_INPUT where a part is too short to fit or to test on. */
+function requireEnough(
+  trace: string,
+  { startS }: PeakSeries,
+  { task, trainS }: { readonly task: PeakTask; readonly trainS: number },
+): void {
+  const trainBins = startS.filter((second) => second < trainS).length;
+  const testBins = startS.length - trainBins;
+  // One example to fit on in the first four fifths of the training part, and one to score in its last.
+  const leastTrain = 5 * (task.lags + task.horizonBins);
+  if (trainBins >= leastTrain && testBins >= task.horizonBins) return;
+  const found = `${trainBins} bins of ${task.binS} s for training and ${testBins} for testing`;
+  throw new AppError(
+    'INVALID_INPUT',
+    `${trace} has ${found}; expected at least ${leastTrain} and ${task.horizonBins}. Give a longer trace, a shorter --bin-s, fewer --lags or another --train-s; with --scale below 1 small counts become 0 and are left out without --keep-zeros.`,
+  );
+}
+
+function answerOf({ selected, methods, inForce, testBins }: Trial, task: PeakTask): ForecastAnswer {
+  const stepsMs = Float64Array.from(inForce.stepsMs).sort();
+  const mean = stepsMs.reduce((sum, ms) => sum + ms, 0) / stepsMs.length;
+  const p99 = stepsMs[Math.ceil(0.99 * stepsMs.length) - 1] as number;
+  return {
+    selected,
+    methods: methods.map((method) => {
+      const { name, fitMs, predictMs } = method;
+      return { name, ...forecastFigures(method, task.upperFraction), fitMs, predictMs };
+    }),
+    inForce: {
+      ...forecastFigures(inForce, task.upperFraction),
+      changes: inForce.changes,
+      stepMs: { mean, p99, max: stepsMs.at(-1) as number },
+    },
+    trainBins: testBins[0] as number,
+    testBins: testBins.length,
+  };
+}

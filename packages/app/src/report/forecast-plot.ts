@@ -1,0 +1,53 @@
+/** What was foretold beside what came, as an SVG picture that stands alone. */
+import type { PeakSeries, Trial } from '@equipoise/core';
+import { plotSvg } from './plot.js';
+
+/** Where the trial comes from. */
+export interface ForecastCaption {
+  readonly series: PeakSeries;
+  readonly binS: number;
+  readonly trace: string;
+}
+
+/** More would be a blur. */
+const MOST_BINS = 360;
+const INK = '#475467';
+
+/** Draws the last forecasts of the test part: the band from the point to the quantile, and the peaks that came. */
+export function forecastSvg(trial: Trial, { series, binS, trace }: ForecastCaption): Promise<string> {
+  const { targetsRps, pointsRps, uppersRps } = trial.inForce;
+  const first = Math.max(0, targetsRps.length - MOST_BINS);
+  const values = Array.from({ length: targetsRps.length - first }, (_, k) => ({
+    hours: ((series.startS[trial.testBins[first + k] as number] as number) + binS) / 3600,
+    peak: targetsRps[first + k],
+    point: pointsRps[first + k],
+    upper: uppersRps[first + k],
+  }));
+  const rps = (field: string) => ({ field, type: 'quantitative', title: 'largest second, rps' }) as const;
+  return plotSvg({
+    width: 760,
+    height: 320,
+    background: 'white',
+    padding: 12,
+    config: { axis: { labelColor: INK, titleColor: INK }, title: { color: INK } },
+    title: {
+      text: `${trace}, ${trial.selected}`,
+      subtitle: 'line: the peak that came; band: from the foretold point to the foretold quantile',
+      anchor: 'start',
+    },
+    data: { values },
+    encoding: {
+      x: { field: 'hours', type: 'quantitative', title: 'hours of the trace', scale: { zero: false, nice: false } },
+    },
+    layer: [
+      {
+        mark: { type: 'area', color: '#f5b041', opacity: 0.45, interpolate: 'step-after' },
+        encoding: { y: rps('point'), y2: { field: 'upper' } },
+      },
+      {
+        mark: { type: 'line', color: '#1f4e79', strokeWidth: 1.2, interpolate: 'step-after' },
+        encoding: { y: rps('peak') },
+      },
+    ],
+  });
+}
