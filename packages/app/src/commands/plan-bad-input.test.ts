@@ -96,7 +96,9 @@ describe('plan, asked too much, says what would help', () => {
       bestEffort: { predicted: { latencyMs: null, capacityRps: expect.any(Number) } },
     });
     expect(text).toContain('the allowed replicas cannot carry the load');
-    expect(text).toMatch(/allow more replicas \(bounds\.replicas\.max\).* or plan for the \d+\.\d rps that the plan/);
+    expect(text).toMatch(
+      /allow more replicas \(bounds\.replicas\.max\).* or plan for less than the \d+\.\d rps that the plan/,
+    );
   });
 
   it('hardly any load gets the smallest plan', async () => {

@@ -5,7 +5,7 @@ import { choiceText, fractionText, msText } from './plan-table.js';
 import { textTable } from './text-table.js';
 
 /** Plot, table and what the front leaves out. */
-export function frontierText({ points, toleranceFraction }: Frontier): string {
+export function frontierText({ points, toleranceFraction, omittedPoints, complete }: Frontier): string {
   const rows = points.map(({ pas, costPerHour, cpuCores, plan }) => [
     fractionText(pas),
     costPerHour.toFixed(2),
@@ -18,10 +18,14 @@ export function frontierText({ points, toleranceFraction }: Frontier): string {
   const count = points.length === 1 ? 'one plan' : `${points.length} plans`;
   const thin =
     toleranceFraction > 0 ? `; of plans closer than ${100 * toleranceFraction} % of accuracy one is shown` : '';
+  const omitted = omittedPoints > 0 ? `; ${omittedPoints} more between them were left out` : '';
   return [
     frontierPlot(points.map(({ costPerHour, pas }) => ({ costPerHour, pas }))),
     textTable([...figures, 'variants'], rows),
-    pc.dim(`${count}, each more accurate than every cheaper one${thin}`),
+    pc.dim(`${count}, each more accurate than every cheaper one${thin}${omitted}`),
+    ...(complete
+      ? []
+      : [pc.yellow('The search ended at its limit of labels: there may be better plans between these.')]),
   ].join('\n');
 }
 

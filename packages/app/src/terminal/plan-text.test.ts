@@ -62,13 +62,13 @@ describe('the text of a plan', () => {
       kind: 'infeasible',
       proven: false,
       bindingConstraint: 'slo',
-      fixes: { slo: { latencyMs: 120 }, budget: { cpuCores: 3, gpus: 1 }, accuracyFloor: 0.71 },
+      fixes: { slo: { latencyMs: 12_345 }, budget: { cpuCores: 3, gpus: 1 }, accuracyFloor: 0.7109 },
     };
     expect(planText(result, asked)).toBe(
       [
         'No plan meets the SLO at 10 rps: the latency target is too tight. None was found; that there is none is not proven.',
         'Any one of these would make it feasible:',
-        '  · an SLO of 120 ms or more',
+        '  · an SLO of 12345 ms or more',
         '  · a budget of 3 cores, gpus 1',
         '  · an accuracy floor of 0.710 or less',
       ].join('\n'),

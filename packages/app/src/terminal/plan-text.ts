@@ -8,7 +8,7 @@ import {
   showsSloMet,
 } from '@equipoise/core';
 import pc from 'picocolors';
-import { coresText, fractionText, msText, planSummary, planTable } from './plan-table.js';
+import { coresText, fractionText, planSummary, planTable } from './plan-table.js';
 
 /** What was asked, as far as the answer's meaning depends on it. */
 export interface PlanAsked {
@@ -75,9 +75,12 @@ export function bindingText(binding: Infeasible['bindingConstraint']): string {
 function fixesText({ fixes }: Infeasible): readonly string[] {
   const { slo, budget, accuracyFloor } = fixes;
   return [
-    ...(slo === undefined ? [] : [`an SLO of ${msText(slo.latencyMs)} or more`]),
+    // Advice must not be rounded to the wrong side of what was found to work.
+    ...(slo === undefined ? [] : [`an SLO of ${Math.ceil(slo.latencyMs)} ms or more`]),
     ...(budget === undefined ? [] : [`a budget of ${budgetText(budget)}`]),
-    ...(accuracyFloor === undefined ? [] : [`an accuracy floor of ${fractionText(accuracyFloor)} or less`]),
+    ...(accuracyFloor === undefined
+      ? []
+      : [`an accuracy floor of ${fractionText(Math.floor(1000 * accuracyFloor) / 1000)} or less`]),
   ];
 }
 
@@ -94,5 +97,5 @@ function adviceWithoutFix(bestEffort: Plan | undefined): string {
   const advice =
     'No single bound helps: allow more replicas (bounds.replicas.max), more cores each, or faster variants';
   if (bestEffort === undefined) return `${advice}.`;
-  return `${advice}; or plan for the ${bestEffort.predicted.capacityRps.toFixed(1)} rps that the plan below carries.`;
+  return `${advice}; or plan for less than the ${bestEffort.predicted.capacityRps.toFixed(1)} rps that the plan below can carry at most.`;
 }

@@ -51,6 +51,22 @@ describe('explanation', () => {
     expect(nextCheaper?.verdict.kind).toBe('worse');
   });
 
+  it('takes for the next cheaper variant one that costs less, also if it is the more accurate one', () => {
+    const odd = testStage('detect', [
+      { name: 'dear', accuracy: 0.6, fixedMs: 4, perItemMs: 60 },
+      { name: 'quick', accuracy: 0.7, fixedMs: 2, perItemMs: 4 },
+      { name: 'best', accuracy: 0.8, fixedMs: 3, perItemMs: 10 },
+    ]);
+    const pinned = { ...odd, pins: { variantId: odd.variants[0]?.id as never } };
+    const { stages } = explained(problemOf({ ...spec, stages: [pinned, classify] }, 10)).explanation;
+    expect(stages[stageOf('detect')]).toMatchObject({
+      nextBetter: { variantId: 'quick' },
+      nextCheaper: { variantId: 'best', verdict: { value: expect.closeTo(0.72, 12) } },
+    });
+    const { detect: best } = explained(problemOf({ ...spec, stages: [odd, classify] }, 10)).explanation.stages as never;
+    expect(best).toMatchObject({ nextCheaper: { variantId: 'quick' } });
+  });
+
   it('names the budget where it is what stands against a better variant', () => {
     const { stages } = explained(problemOf({ ...spec, budget: { cpuCores: 3 } }, 60)).explanation;
     expect(stages[stageOf('detect')]?.nextBetter?.verdict).toEqual({ kind: 'impossible', bindingConstraint: 'budget' });

@@ -4,7 +4,7 @@ import { bruteForceFront } from './brute-force.test-support.js';
 import { frontier } from './frontier.js';
 import { problemOf, testPipeline, testStage } from './planning.test-support.js';
 import type { VerifyPlan } from './planning-problem.js';
-import { costOf, pasOf } from './problem/objective-value.js';
+import { pasOf } from './problem/objective-value.js';
 import { planningSetting } from './problem/planning-setting.js';
 import { families, randomProblem } from './random-problems.test-support.js';
 import { steppedFrontier } from './surrogate/stepped-frontier.js';
@@ -46,12 +46,14 @@ describe('stepped frontier', () => {
         estimator: 'sum-of-tails',
       });
       const surrogate = surrogateProblem(planningSetting(problem), { theta, kappa });
-      const found = steppedFrontier(surrogate, 0).map((c) => [
-        pasOf(surrogate.accuracy, c).toFixed(9),
-        costOf(c).toFixed(9),
+      const front = steppedFrontier(surrogate, 0);
+      const found = front.points.map(({ choice, costPerHour }) => [
+        pasOf(surrogate.accuracy, choice).toFixed(9),
+        costPerHour.toFixed(9),
       ]);
       const wanted = bruteForceFront(problem, theta, kappa).map(({ pas, cost }) => [pas.toFixed(9), cost.toFixed(9)]);
-      expect(found.reverse(), `${family} seed ${seed}`).toEqual(wanted);
+      expect(found, `${family} seed ${seed}`).toEqual(wanted);
+      expect(front.complete).toBe(true);
     }
   });
 });

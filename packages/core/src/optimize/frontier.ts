@@ -15,7 +15,7 @@ import { judgeOf, searchSetting } from './search/search-plan.js';
 import type { Judge, JudgedChoice } from './search/verified-search.js';
 import { steppedFrontier } from './surrogate/stepped-frontier.js';
 import type { LatencyFactors, SurrogateProblem } from './surrogate/surrogate.js';
-import { type FrontierChoice, surrogateFrontier } from './surrogate/surrogate-frontier.js';
+import { type FrontierChoice, type SurrogateFrontier, surrogateFrontier } from './surrogate/surrogate-frontier.js';
 import { SurrogateSolver } from './surrogate/surrogate-solver.js';
 
 /** A plan on the front. */
@@ -26,11 +26,15 @@ export interface FrontierPoint {
   readonly plan: Plan;
 }
 
-/** The front from the cheapest to the most accurate plan; `toleranceFraction` of PAS may be missing between its points. */
+/** The front from the cheapest to the most accurate plan; `toleranceFraction` of PAS may be missing between the points found. */
 export interface Frontier {
   readonly kind: 'frontier';
   readonly points: readonly FrontierPoint[];
   readonly toleranceFraction: number;
+  /** False where the label limit cut the search short. */
+  readonly complete: boolean;
+  /** Points found that were not looked at, since there are more than were asked for. */
+  readonly omittedPoints: number;
   readonly factors: LatencyFactors;
 }
 
@@ -48,23 +52,19 @@ const wholeCosts = ({ stages }: SurrogateProblem): boolean =>
   stages.every((options) => options.every((o) => Number.isInteger(o.costPerHour)));
 
 /** The front under the surrogate, once all its options have exact times. */
-function exactFront(
-  solver: SurrogateSolver,
-  factors: LatencyFactors,
-): { points: readonly FrontierChoice[]; tolerance: number } {
+function exactFront(solver: SurrogateSolver, factors: LatencyFactors): SurrogateFrontier & { tolerance: number } {
   for (let round = 1; ; round++) {
     const problem = solver.problem(factors);
     const tolerance = wholeCosts(problem) ? 0 : TOLERANCE;
-    const points = frontOf(problem, tolerance);
-    const vague = solver.makeExact(points.map(({ choice }) => choice));
-    if (!vague || round > MOST_ROUNDS) return { points, tolerance };
+    const front = frontOf(problem, tolerance);
+    const vague = solver.makeExact(front.points.map(({ choice }) => choice));
+    if (!vague || round > MOST_ROUNDS) return { ...front, tolerance };
   }
 }
 
-function frontOf(problem: SurrogateProblem, tolerance: number): readonly FrontierChoice[] {
-  if (isProduct(problem.accuracy) && problem.nodes === undefined) return surrogateFrontier(problem, tolerance).points;
-  const choices = [...steppedFrontier(problem, tolerance)].reverse();
-  return choices.map((choice) => ({ choice, pas: pasOf(problem.accuracy, choice), costPerHour: costOf(choice) }));
+function frontOf(problem: SurrogateProblem, tolerance: number): SurrogateFrontier {
+  const sweeps = isProduct(problem.accuracy) && problem.nodes === undefined;
+  return sweeps ? surrogateFrontier(problem, tolerance) : steppedFrontier(problem, tolerance);
 }
 
 /** At most `most` points: the ends, and between them the ones nearest to equal steps in PAS. */
@@ -134,7 +134,7 @@ export function frontier(
   const outcome = searchSetting(setting, verify);
   if (outcome.kind === 'none') return infeasibleResult(asked, outcome.fastest, verify);
   const { factors } = outcome.found;
-  const { points, tolerance } = exactFront(new SurrogateSolver(setting), factors);
+  const { points, tolerance, complete } = exactFront(new SurrogateSolver(setting), factors);
   const front = thinned(points, options.mostPoints ?? MOST_POINTS);
   const judge = judgeOf(setting, verify);
   const { choice: mostAccurate } = outcome.found;
@@ -148,6 +148,8 @@ export function frontier(
     kind: 'frontier',
     points: held.map(({ choice, verdict }) => pointOf(setting, choice, verify === undefined ? undefined : verdict)),
     toleranceFraction: tolerance,
+    complete,
+    omittedPoints: points.length - front.length,
     factors,
   };
 }

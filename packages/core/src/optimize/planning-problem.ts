@@ -32,7 +32,7 @@ export interface PlanningProblem {
   readonly objective?: Objective;
   /** Choices fixed for this question only, in place of the stage's own pins. */
   readonly pins?: Readonly<Record<StageId, StagePins>>;
-  /** Most labels one solve may make before it answers with the best plan so far and a proven gap. */
+  /** Most labels one solve may hold at a time before it answers with the best plan so far and a proven gap. */
   readonly labelLimit?: number;
   readonly clock?: Clock;
 }

@@ -5,6 +5,7 @@
  */
 import type { CutLayout, Step } from './cut-layout.js';
 import { collectedBy, Expansion } from './expand-labels.js';
+import { crowdOf } from './label-pass.js';
 import type { LabelProblem } from './label-problem.js';
 import { LabelStore } from './label-store.js';
 import { paretoFilter } from './pareto-filter.js';
@@ -128,11 +129,22 @@ class FrontierSweep {
     const take = (label: number): void => {
       if (!waits || bars.passes(next, label)) next.count++;
     };
-    for (let a = 0; a < from.count; a++) expansion.expandBy(a, bars.promising(from, a), take);
-    this.labels += next.count;
-    const kept = paretoFilter(next);
+    const crowd = crowdOf(width, problem);
+    for (let a = 0; a < from.count; a++) {
+      const before = next.count;
+      expansion.expandBy(a, bars.promising(from, a), take);
+      this.labels += next.count - before;
+      if (next.count > crowd) next.copyFrom(this.#thinned(next));
+    }
+    return this.#thinned(next);
+  }
+
+  /** Without the dominated, and at most `width`. */
+  #thinned(labels: LabelStore): LabelStore {
+    const { width } = this.#setup;
+    const kept = paretoFilter(labels);
     if (kept.length > width) this.complete = false;
-    return next.picked(kept.subarray(0, width));
+    return labels.picked(kept.subarray(0, width));
   }
 
   #choiceOf(label: number): Int32Array {

@@ -4,7 +4,7 @@
  * remains unproven.
  */
 import { Expansion } from './expand-labels.js';
-import { goalValue, sourcesOf } from './label-problem.js';
+import { goalValue, type LabelProblem, sourcesOf } from './label-problem.js';
 import { LabelStore } from './label-store.js';
 import type { Incumbent } from './multipliers.js';
 import { paretoFilter } from './pareto-filter.js';
@@ -38,6 +38,10 @@ export interface PassResult {
 /** Candidates per label kept before they are thinned out in the middle of a node. */
 const CROWDING = 8;
 const LEAST_CROWD = 4096;
+
+/** Candidates behind one node that are thinned out before more are made. */
+export const crowdOf = (width: number, { labelLimit }: LabelProblem): number =>
+  Math.max(LEAST_CROWD, Math.min(CROWDING * width, labelLimit));
 
 class Sweep {
   readonly #setup: PassSetup;
@@ -80,7 +84,7 @@ class Sweep {
     const { problem, width } = this.#setup;
     const expansion = new Expansion(terms, from, problem.latencyLimitMs < Number.POSITIVE_INFINITY);
     const { next } = expansion;
-    const crowd = Math.max(LEAST_CROWD, CROWDING * width);
+    const crowd = crowdOf(width, problem);
     const take = (label: number): void => {
       if (!terms.isLast) {
         next.count++;

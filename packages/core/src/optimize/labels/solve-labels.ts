@@ -72,15 +72,21 @@ class Search {
   run(start: Prices | undefined): LabelSolution {
     this.#improvePrices(start === undefined ? FIRST_STEPS : FURTHER_STEPS, start);
     if (this.impossible) return this.#proven();
-    for (const width of [...WIDTHS, this.#labelLimit]) {
+    let droppedBound = Number.POSITIVE_INFINITY;
+    for (const width of [...WIDTHS, this.#widest()]) {
       if (!this.#keepPromising()) return this.#proven();
       this.#improvePrices(FURTHER_STEPS);
       if (!this.#keepPromising()) return this.#proven();
       const pass = this.#sweep(width);
       if (pass.droppedBound <= this.#bar()) return this.#proven();
-      if (width === this.#labelLimit) return this.#unproven(pass.droppedBound);
+      droppedBound = Math.min(droppedBound, pass.droppedBound);
     }
-    return this.#proven();
+    return this.#unproven(droppedBound);
+  }
+
+  /** Labels per node such that a sweep, which keeps those of all nodes, holds no more than the limit. */
+  #widest(): number {
+    return Math.max(1, Math.floor(this.#labelLimit / this.#problem.nodes.length));
   }
 
   #bar(): number {

@@ -95,3 +95,15 @@ describe('the tie of equally accurate plans', () => {
     },
   );
 });
+
+describe('trimming', () => {
+  const only = testStage('detect', [{ name: 'only', accuracy: 0.8, fixedMs: 20, perItemMs: 4 }]);
+
+  it('saves no replica by a larger batch where only the batch is weighed', () => {
+    const objective = { kind: 'weights', accuracy: 1, cost: 0, batch: 0.01 } as const;
+    const outcome = searchPlan({ ...problemOf(testPipeline([only]), 50, { objective }) }, slower(0.5).verify);
+    if (outcome.kind === 'none') throw new Error('no plan');
+    expect(outcome.found.plan.stages[only.id]?.[0]).toMatchObject({ maxBatchSize: 1 });
+    expect(outcome.found.value).toBeCloseTo(0.79, 12);
+  });
+});

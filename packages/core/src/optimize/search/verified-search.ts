@@ -148,6 +148,8 @@ export class LevelSearch {
     const path = this.#thoughts.trimmed(held.choice, this.#solver.problem(factorsAt(held.level)));
     const solution = { ...held.solution, solver: `${held.solution.solver}, trimmed` };
     for (const choice of path.slice(0, MOST_TRIMS)) {
+      // A dearer batch may outweigh what is saved where the objective weighs both.
+      if (this.#isBetter(held.choice, choice)) continue;
       const attempt = this.#attempt(held.level, solution, choice);
       if (attempt.holds) return attempt;
     }

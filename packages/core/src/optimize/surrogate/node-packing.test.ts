@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { packs } from './node-packing.js';
+import { packing, packs } from './node-packing.js';
 
 const size = (cpuCores: number, gpus = 0) => ({ cpuCores, memoryBytes: 0, gpus });
 const group = (cpuCores: number, replicas: number, gpus = 0) => ({ resources: size(cpuCores, gpus), replicas });
@@ -19,6 +19,15 @@ describe('packing on machines', () => {
   it('counts every resource', () => {
     expect(packs([group(1, 2, 1)], [{ ...size(8, 1), count: 1 }])).toBe(false);
     expect(packs([group(1, 2, 1)], [{ ...size(1, 1), count: 2 }])).toBe(true);
+  });
+
+  it('says where it could not settle the question', () => {
+    // Sums allow it, but each machine takes three of these at most, and which three is a long search.
+    const groups = Array.from({ length: 15 }, (_, i) => group(0.26 + 0.004 * i, 3));
+    const machines = [{ ...size(1), count: 14 }];
+    expect(packing(groups, machines)).toBe('unsettled');
+    expect(packing([group(0.34, 60)], [{ ...size(1), count: 25 }])).toBe('too-large');
+    expect(packing([group(0.3, 1), group(0.8, 2)], [{ ...size(1), count: 2 }])).toBe('too-large');
   });
 
   it('takes no replicas at all on no machines', () => {

@@ -1,6 +1,6 @@
 /**
  * Whether replicas fit on machines of given sizes, every resource at once: first-fit decreasing, and where that fails a search over the
- * machines for each replica, largest first. The search is limited; what it cannot settle counts as not fitting.
+ * machines for each replica, largest first. The search is limited, and says so where it ends unsettled.
  */
 import type { NodeGroup, Resources } from '../../model/pipeline-spec.js';
 
@@ -9,6 +9,9 @@ export interface ReplicaGroup {
   readonly resources: Resources;
   readonly replicas: number;
 }
+
+/** What is known of a packing. */
+export type Packing = 'fits' | 'too-large' | 'unsettled';
 
 const MOST_STEPS = 20_000;
 const ROUNDING = 1e-9;
@@ -55,7 +58,7 @@ function firstFit(items: readonly Resources[], machines: readonly Machine[]): bo
 
 const sizeOf = ({ cpuCores, memoryBytes, gpus }: Machine): string => `${cpuCores} ${memoryBytes} ${gpus}`;
 
-function searchFit(items: readonly Resources[], machines: readonly Machine[]): boolean {
+function searchFit(items: readonly Resources[], machines: readonly Machine[]): Packing {
   let steps = 0;
   const place = (i: number): boolean => {
     const item = items[i];
@@ -72,12 +75,18 @@ function searchFit(items: readonly Resources[], machines: readonly Machine[]): b
     }
     return false;
   };
-  return place(0);
+  if (place(0)) return 'fits';
+  return steps > MOST_STEPS ? 'unsettled' : 'too-large';
 }
 
-/** Whether all replicas fit together. */
-export function packs(groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): boolean {
+/** Whether all replicas fit together. Of replicas of one size first fit leaves out none that could be placed. */
+export function packing(groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): Packing {
   const machines = machinesOf(nodes);
   const items = itemsOf(groups, machines);
-  return firstFit(items, machinesOf(nodes)) || searchFit(items, machines);
+  if (firstFit(items, machinesOf(nodes))) return 'fits';
+  return groups.length === 1 ? 'too-large' : searchFit(items, machines);
 }
+
+/** Whether a way to fit all replicas together was found. */
+export const packs = (groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): boolean =>
+  packing(groups, nodes) === 'fits';

@@ -1,12 +1,12 @@
 /**
  * Solves one goal by label setting. With machines of given sizes the choice is packed on them afterwards; if it does not fit, the goal is
  * solved again with the replicas counted by size as further amounts, so that dominance respects what packing needs, and only choices that
- * fit accepted.
+ * fit accepted. Where a packing could not be settled nothing is proven but what holds without machines.
  */
 import type { Resources } from '../../model/pipeline-spec.js';
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';
 import { type LabelSolution, solveLabels } from '../labels/solve-labels.js';
-import { packs } from './node-packing.js';
+import { packing } from './node-packing.js';
 import type { SurrogateOption, SurrogateProblem } from './surrogate.js';
 
 /** A solved goal with its choice in stage order; `packed` when machines forced the second solve. */
@@ -39,16 +39,21 @@ function countsBySize(stages: SurrogateProblem['stages']): readonly ((o: Surroga
 export function solveGoal(problem: SurrogateProblem, target: LabelGoal): SolvedGoal {
   const { nodes } = problem;
   if (nodes === undefined) return solved(problem, target, false);
-  const fit = (choice: readonly SurrogateOption[]): boolean =>
-    packs(
-      choice.map(({ option }) => option),
-      nodes,
-    );
+  let unsettled = false;
+  const fit = (choice: readonly SurrogateOption[]): boolean => {
+    const options = choice.map(({ option }) => option);
+    const known = packing(options, nodes);
+    unsettled ||= known === 'unsettled';
+    return known === 'fits';
+  };
   const stages = problem.stages.map((options) => options.filter((o) => fit([o])));
   const able = { ...problem, stages };
   const first = solved(able, target, false);
   if (first.choice === undefined || fit(first.choice)) return first;
   const second = solved(able, { ...target, tracked: countsBySize(stages), accepts: fit }, true);
-  const labels = first.solution.labels + second.solution.labels;
-  return { ...second, solution: { ...second.solution, labels } };
+  const { solution } = second;
+  const proof = unsettled
+    ? { optimal: false, upperBound: first.solution.upperBound }
+    : { optimal: solution.optimal, upperBound: solution.upperBound };
+  return { ...second, solution: { ...solution, ...proof, labels: first.solution.labels + solution.labels } };
 }

@@ -1,0 +1,34 @@
+/** What becomes of a plan when a bound or the load changes: planned anew and judged as the plan was. */
+
+import type { PlanningProblem } from '../planning-problem.js';
+import { isBetter } from '../problem/objective-value.js';
+import { planningSetting } from '../problem/planning-setting.js';
+import { searchSetting } from '../search/search-plan.js';
+import type { SurrogateOption } from '../surrogate/surrogate.js';
+import { type ExplainedPlan, runs } from './explained-plan.js';
+import type { ChangedOutcome } from './plan-explanation.js';
+
+const COST_ROUNDING = 1e-9;
+
+/** The answer to a changed question. */
+export function changedOutcome({ result, verifierAt }: ExplainedPlan, changed: PlanningProblem): ChangedOutcome {
+  const setting = planningSetting(changed);
+  const outcome = searchSetting(setting, verifierAt?.(changed.arrivalRps));
+  if (outcome.kind === 'none') return { changedStages: [] };
+  const { choice, value } = outcome.found;
+  const changedStages = setting.spec.stages.flatMap(({ id }, s) => {
+    const [part] = result.plan.stages[id] ?? [];
+    return part !== undefined && runs(part, (choice[s] as SurrogateOption).option) ? [] : [id];
+  });
+  return { value, changedStages, costPerHour: outcome.found.plan.predicted.costPerHour };
+}
+
+/** What a looser bound gives; the plan stays where another one is neither better nor cheaper. */
+export function relaxedOutcome(explained: ExplainedPlan, relaxed: PlanningProblem): ChangedOutcome {
+  const { objectiveValue: value, plan } = explained.result;
+  const { costPerHour } = plan.predicted;
+  const outcome = changedOutcome(explained, relaxed);
+  const gains = outcome.value !== undefined && isBetter(explained.setting.objective, outcome.value, value);
+  const saves = (outcome.costPerHour ?? Number.POSITIVE_INFINITY) < costPerHour * (1 - COST_ROUNDING);
+  return gains || saves ? outcome : { value, costPerHour, changedStages: [] };
+}

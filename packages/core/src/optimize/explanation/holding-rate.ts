@@ -1,0 +1,47 @@
+/** The rate up to which a plan keeps its SLO as it is: bisected between the planned rate and the plan's capacity. */
+import { stageLoads } from '../../estimate/stage-load.js';
+import { showsSloMet } from '../../model/plan.js';
+import { capacityRps } from '../../profile/service-curve.js';
+import { exactTimes, optionTimes } from '../options/option-times.js';
+import type { StageOption } from '../options/stage-option.js';
+import { graphLatencyMs } from '../problem/planning-graph.js';
+import { optionLatencyMs } from '../surrogate/surrogate.js';
+import { type ExplainedPlan, optionsOf } from './explained-plan.js';
+
+const BISECTIONS = 30;
+const PRECISION = 0.01;
+
+/** Highest arrival rate found at which the plan holds, to 1 %. */
+export function holdsUntilRps(explained: ExplainedPlan): number {
+  const { result, problem } = explained;
+  const capacity = result.plan.predicted.capacityRps;
+  let [low, high] = [Math.min(problem.arrivalRps, capacity), capacity];
+  for (let i = 0; i < BISECTIONS && high - low > PRECISION * high; i++) {
+    const middle = (low + high) / 2;
+    if (holdsAt(explained, middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+function holdsAt(explained: ExplainedPlan, arrivalRps: number): boolean {
+  const { setting, result, verifierAt } = explained;
+  if (verifierAt !== undefined) return showsSloMet(verifierAt(arrivalRps)(result.plan, setting.spec.slo));
+  const chosen = optionsOf(setting, result.plan);
+  return chosen !== undefined && latencyAt(explained, chosen, arrivalRps) <= setting.sloMs;
+}
+
+function latencyAt({ setting, factors }: ExplainedPlan, chosen: readonly StageOption[], arrivalRps: number): number {
+  const loads = stageLoads(setting.spec, arrivalRps);
+  return graphLatencyMs(setting.graph, (s) => {
+    const option = chosen[s] as StageOption;
+    const before = setting.stages[s];
+    const load = before === undefined ? undefined : loads.get(before.stage.id);
+    if (before === undefined || load === undefined) return 0;
+    if (load.arrivalRps >= capacityRps(option.curve, option.replicas, option.maxBatchSize))
+      return Number.POSITIVE_INFINITY;
+    const loaded = { ...before, load };
+    const quick = optionTimes(loaded, option);
+    return optionLatencyMs(quick.exact ? quick : exactTimes(loaded, option), factors);
+  });
+}

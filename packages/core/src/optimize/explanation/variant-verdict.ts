@@ -1,0 +1,70 @@
+/** Why a stage does not run another variant: the stage held to it and the rest solved under the surrogate that found the plan. */
+import type { VariantId } from '../../model/ids.js';
+import type { BindingConstraint } from '../../model/plan.js';
+import type { StageOption } from '../options/stage-option.js';
+import type { PlanningProblem } from '../planning-problem.js';
+import { costOf, isBetter, objectiveValue } from '../problem/objective-value.js';
+import { planningSetting } from '../problem/planning-setting.js';
+import { ratedVariants } from '../problem/rated-variants.js';
+import type { SurrogateOption } from '../surrogate/surrogate.js';
+import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
+import type { ExplainedPlan } from './explained-plan.js';
+import type { RejectedVariant, StageExplanation, VariantVerdict } from './plan-explanation.js';
+
+/** The variants of stage `s` next to the chosen one: the next in accuracy, and the next that costs less per item. */
+export function rejectedVariants(
+  explained: ExplainedPlan,
+  s: number,
+  chosen: StageOption | undefined,
+): Pick<StageExplanation, 'nextBetter' | 'nextCheaper'> {
+  const { setting, problem } = explained;
+  const stage = setting.spec.stages[s];
+  if (stage === undefined || chosen === undefined) return {};
+  const rated = ratedVariants(setting.spec, problem.profiles, stage);
+  const own = rated.find(({ variant }) => variant.id === chosen.variantId);
+  if (own === undefined) return {};
+  const [better] = rated
+    .filter((v) => v.accuracy > own.accuracy)
+    .sort((a, b) => a.accuracy - b.accuracy || a.costPerItemRps - b.costPerItemRps);
+  const [cheaper] = rated
+    .filter((v) => v.costPerItemRps < own.costPerItemRps)
+    .sort((a, b) => b.costPerItemRps - a.costPerItemRps || b.accuracy - a.accuracy);
+  const rejected = (variantId: VariantId): RejectedVariant => ({
+    variantId,
+    verdict: verdictOn(explained, s, variantId),
+  });
+  return {
+    ...(better === undefined ? {} : { nextBetter: rejected(better.variant.id) }),
+    ...(cheaper === undefined ? {} : { nextCheaper: rejected(cheaper.variant.id) }),
+  };
+}
+
+function verdictOn(explained: ExplainedPlan, s: number, variantId: VariantId): VariantVerdict {
+  const { objective, accuracy } = explained.setting;
+  const held = holding(explained, s, variantId);
+  const choice = bestOf(explained, held);
+  if (choice === undefined) return { kind: 'impossible', bindingConstraint: bindingOf(explained, held, s) };
+  const value = objectiveValue(objective, accuracy, choice);
+  const costPerHour = costOf(choice);
+  const worse = isBetter(objective, explained.result.objectiveValue, value);
+  return { kind: worse ? 'worse' : 'dearer', value, costPerHour };
+}
+
+/** The question with one stage held to a variant. */
+function holding({ setting, problem }: ExplainedPlan, s: number, variantId: VariantId): PlanningProblem {
+  const pins = setting.spec.stages.map((stage, t) => [stage.id, t === s ? { ...stage.pins, variantId } : stage.pins]);
+  return { ...problem, pins: Object.fromEntries(pins) };
+}
+
+function bestOf({ factors }: ExplainedPlan, problem: PlanningProblem): readonly SurrogateOption[] | undefined {
+  return new SurrogateSolver(planningSetting(problem)).solve(factors).choice;
+}
+
+function bindingOf(explained: ExplainedPlan, held: PlanningProblem, s: number): BindingConstraint {
+  const { percentile } = explained.setting.spec.slo;
+  const unhurried = { ...held, slo: { latencyMs: Number.MAX_VALUE, percentile } };
+  if (bestOf(explained, unhurried) !== undefined) return 'slo';
+  const unlimited = { ...held, budget: {} };
+  if (bestOf(explained, unlimited) !== undefined) return 'budget';
+  return planningSetting(unlimited).options[s]?.length === 0 ? 'capacity' : 'accuracy-floor';
+}

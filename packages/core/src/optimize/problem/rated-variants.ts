@@ -1,0 +1,29 @@
+/** The variants of a stage as one compares them without a plan: by accuracy, and by what an item costs at best. */
+import { variantAccuracy } from '../../estimate/pas.js';
+import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
+import type { ProfileSet } from '../../model/profile-point.js';
+import { capacityRps } from '../../profile/service-curve.js';
+import { planningCurves } from './planning-curves.js';
+import { replicaCostPerHour } from './resource-use.js';
+
+/** A variant with its accuracy (fraction). */
+export interface RatedVariant {
+  readonly variant: VariantSpec;
+  readonly accuracy: number;
+  /** Least cost per hour for one item per second, over cores and batch sizes. */
+  readonly costPerItemRps: number;
+}
+
+/** All variants of a stage in the order of the pipeline file. */
+export function ratedVariants(spec: PipelineSpec, profiles: ProfileSet, stage: StageSpec): readonly RatedVariant[] {
+  const curves = planningCurves(spec, profiles);
+  return stage.variants.map((variant) => {
+    const costs = variant.cpuCores.map((cpuCores) => {
+      const curve = curves.curve(stage.id, variant.id, cpuCores);
+      if (curve === undefined) return Number.POSITIVE_INFINITY;
+      const resources = { cpuCores, memoryBytes: variant.memoryBytes, gpus: variant.gpus };
+      return replicaCostPerHour(resources, spec.prices) / capacityRps(curve, 1, curve.maxBatchSize);
+    });
+    return { variant, accuracy: variantAccuracy(stage, variant.id), costPerItemRps: Math.min(...costs) };
+  });
+}
