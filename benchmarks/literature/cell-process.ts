@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { LoadSpec, PolicyName } from '@equipoise/core';
 import { parseLoadFile } from '@equipoise/runtime';
+import { grid } from './grid.js';
 import { CellBench, type CellFigures } from './paired-runs.js';
 import { literaturePipeline } from './pipelines.js';
 
@@ -35,6 +36,6 @@ function benchOf(pipeline: string): CellBench {
 
 process.on('message', ({ pipeline, load, policy }: CellName) => {
   const startedAtMs = performance.now();
-  const figures = benchOf(pipeline).cell({ load, loadSpec: shippedLoad(load), policy });
+  const figures = benchOf(pipeline).cell({ load, loadSpec: shippedLoad(load), policy, seeds: grid.seeds });
   process.send?.({ figures, elapsedMs: performance.now() - startedAtMs } satisfies CellAnswer);
 });

@@ -62,6 +62,14 @@ export interface CellFigures {
   readonly ticks: readonly (readonly TickRow[])[];
 }
 
+/** What a cell is to be run with. */
+export interface CellQuestion {
+  readonly load: string;
+  readonly loadSpec: LoadSpec;
+  readonly policy: PolicyName;
+  readonly seeds: readonly number[];
+}
+
 interface OneRun {
   readonly figures: RunFigures;
   readonly ticks: readonly TickRow[];
@@ -93,12 +101,11 @@ export class CellBench {
     this.#ours = { ...this.#contextOf(spec, 'equipoise'), targetAt: (atMs) => this.#targetAt(atMs) };
   }
 
-  /** Runs a cell over all seeds of the grid. */
-  cell(of: { readonly load: string; readonly loadSpec: LoadSpec; readonly policy: PolicyName }): CellFigures {
-    const { load, loadSpec, policy } = of;
+  /** Runs a cell. */
+  cell({ load, loadSpec, policy, seeds: chosen }: CellQuestion): CellFigures {
     const pins = grid.pipelines[this.#spec.name]?.pins[policy];
     const theirs = this.#contextOf(withPins(this.#spec, pins), policy);
-    const seeds = grid.seeds.map((seed) => this.#paired(theirs, loadSpec, seed));
+    const seeds = chosen.map((seed) => this.#paired(theirs, loadSpec, seed));
     const intervals = policy === 'equipoise' ? [] : seeds.flatMap(({ all }) => all[0]?.intervals ?? []);
     const better = dominated({ spec: this.#spec, curves: this.#curves, verifierAt: this.#verifierAt }, intervals);
     return {
