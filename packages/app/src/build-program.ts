@@ -198,6 +198,7 @@ function addExperiment(program: Command): void {
       'simulate a grid on all cores and compare its policies; finished cells are kept and not simulated again',
     )
     .option('--out <folder>', 'where results are kept; .equipoise/experiments/NAME beside the grid when left out')
+    .option('--threads <n>', 'how many cells to simulate at a time; one a core when left out', count)
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/experiment.js')).experiment(file, options)),

@@ -70,7 +70,11 @@ predicted.latencyMs is null in the best effort for a load above the capacity: it
   decisions, elapsedMs
 }
 where latencies are those of completed requests, attainment and pasGoodput are over arrivals, and only elapsedMs differs from run to run`,
-  experiment: '{cells: [{pipeline, load, policy, seed, …as simulate}]}',
+  experiment: `{
+  cells: [{pipeline, load, policy, seed, …as simulate}],
+  infeasible?: [{pipeline, load, policy, seed, message}]
+}
+where cells stand in the order of the grid, by pipeline, load, policy and seed, and infeasible ones had no plan to begin with`,
   forecast: `{
   selected, methods: [{name, FIGURES, fitMs, predictMs}],
   inForce: {FIGURES, changes, stepMs: {mean, p99, max}}, trainBins, testBins

@@ -1,12 +1,8 @@
 /** Public face of the package: the pipeline file, its problems and its JSON Schema. */
 export { API_VERSION, PIPELINE_KIND } from './api-version.js';
 export { type CompiledCondition, type Condition, compileCondition } from './condition/compile-condition.js';
-export {
-  type ExperimentFileResult,
-  type ExperimentGrid,
-  type GridLoad,
-  loadExperimentFile,
-} from './experiment/load-experiment-file.js';
+export type { ExperimentGrid, GridLoad } from './experiment/experiment-grid.js';
+export { type ExperimentFileResult, loadExperimentFile } from './experiment/load-experiment-file.js';
 export { loadAccuracyTable } from './load-accuracy-table.js';
 export { loadPipelineFile } from './load-pipeline-file.js';
 export { type PipelineFileOrigin, type PipelineFileResult, parsePipelineFile } from './parse-pipeline-file.js';

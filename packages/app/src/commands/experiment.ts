@@ -1,96 +1,122 @@
 /** `equipoise experiment`: a grid of policies, pipelines, loads and seeds, simulated on all cores. */
-import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
-import { AppError } from '@equipoise/core';
-import { type ExperimentGrid, loadExperimentFile } from '@equipoise/pipeline-file';
 import { ProgressMeter } from '@equipoise/runtime';
 import pc from 'picocolors';
-import { problemLines } from '../compose/load-spec.js';
 import { cellGroups } from '../experiment/cell-groups.js';
-import { type CellResult, readGrid } from '../experiment/experiment-cell.js';
+import { codeDigest } from '../experiment/code-digest.js';
+import { type CellOutcome, cellText, type ExperimentCell } from '../experiment/experiment-cell.js';
 import { experimentCsv } from '../experiment/experiment-csv.js';
+import { type ExperimentResults, repeatableResults, resultsOf } from '../experiment/experiment-results.js';
 import { groupTables } from '../experiment/experiment-tables.js';
 import { KeptCells } from '../experiment/kept-cells.js';
-import { runCells } from '../experiment/run-cells.js';
+import { type ReadGrid, readGrid } from '../experiment/read-grid.js';
+import { cellThread, runCells } from '../experiment/run-cells.js';
+import { writeWhole } from '../experiment/write-whole.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
+import { stopSignal } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
 
 /** Flags of the command. */
 export interface ExperimentOptions {
   readonly out?: string;
+  readonly threads?: number;
 }
 
 /** Runs the grid of `file`, or what of it is not finished yet. */
-export async function experiment(file: string, { out }: ExperimentOptions): Promise<CommandResult> {
-  const grid = await gridOf(file);
-  const read = await readGrid(grid);
-  const folder = out === undefined ? join(grid.baseDir, '.equipoise', 'experiments', grid.name) : resolve(out);
-  const kept = new KeptCells(join(folder, 'cells'));
-  const cells = await withProgress(read.cells.length, (onCell) => runCells(read, kept, onCell));
-  const files = await writeResults(folder, grid, cells);
-  return { json: { cells }, text: experimentText(cells, files) };
+export async function experiment(file: string, options: ExperimentOptions): Promise<CommandResult> {
+  const read = await readGrid(file, codeDigest());
+  const { name, baseDir } = read.grid;
+  const folder = resolve(options.out ?? join(baseDir, '.equipoise', 'experiments', name));
+  const outcomes = await finished(read, new KeptCells(join(folder, 'cells')), options.threads);
+  const results = resultsOf(outcomes);
+  const files = await writeResults(folder, read, results);
+  return {
+    json: results,
+    text: experimentText(read, results, files),
+    answerIsNo: results.cells.length === 0,
+  };
 }
 
-async function gridOf(file: string): Promise<ExperimentGrid> {
-  const result = await loadExperimentFile(file);
-  if (result.kind === 'valid') return result.grid;
-  const { problems } = result;
-  const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
-  const message = `${file} has ${count}:\n${problemLines(file, problems).join('\n')}`;
-  throw new AppError('INVALID_PIPELINE', message, { details: { problems } });
+/** The outcomes of all cells in their order, those simulated that were not kept. */
+async function finished(
+  { cells, pipelines }: ReadGrid,
+  kept: KeptCells,
+  threads = availableParallelism(),
+): Promise<readonly CellOutcome[]> {
+  const outcomes = new Map<ExperimentCell, CellOutcome>();
+  for (const cell of cells) {
+    const found = kept.find(cell);
+    if (found !== undefined) outcomes.set(cell, found);
+  }
+  const waiting = cells.filter((cell) => !outcomes.has(cell));
+  const stop = new AbortController();
+  void stopSignal().then(() => stop.abort());
+  await withProgress({ waiting: waiting.length, found: outcomes.size }, (tell) =>
+    runCells(waiting, {
+      ...{ threads, stop: stop.signal, newThread: () => cellThread(pipelines) },
+      onCell: (cell, outcome) => {
+        kept.keep(cell, outcome);
+        outcomes.set(cell, outcome);
+        tell(cell);
+      },
+    }),
+  );
+  return cells.map((cell) => outcomes.get(cell) as CellOutcome);
 }
 
-type OnCell = Parameters<typeof runCells>[2];
-
-async function withProgress<T>(totalUnits: number, work: (onCell: OnCell) => Promise<T>): Promise<T> {
+/** Only what is simulated says how long the rest will take; what was found is no part of the progress. */
+async function withProgress(
+  count: { readonly waiting: number; readonly found: number },
+  work: (tell: (cell: ExperimentCell) => void) => Promise<void>,
+): Promise<void> {
+  if (count.waiting === 0) return;
   const display = progressDisplay('experiment');
-  let found = 0;
-  const meterFor = (units: number) =>
-    new ProgressMeter(
-      { nowMs: () => performance.now() },
-      { totalUnits: units, expectedUnitMs: 1000, listener: (progress) => display.show(progress) },
-    );
-  let meter: ProgressMeter | undefined;
+  const meter = new ProgressMeter(
+    { nowMs: () => performance.now() },
+    { totalUnits: count.waiting, expectedUnitMs: Number.NaN, listener: (progress) => display.show(progress) },
+  );
+  const before = count.found === 0 ? '' : ` (${count.found} were finished before)`;
+  meter.begin(`${count.waiting} simulations${before}`);
   try {
-    return await work(({ pipeline, load, policy, seed }, how) => {
-      // Only what is simulated says how long the rest will take.
-      if (how === 'found') found += 1;
-      else {
-        meter ??= meterFor(totalUnits - found);
-        const before = found === 0 ? '' : ` (${found} more were finished before)`;
-        meter.finish(1, `${pipeline}, ${load}, ${policy}, seed ${seed}${before}`);
-      }
-    });
+    await work((cell) => meter.finish(1, `${cellText(cell)}${before}`));
   } finally {
     display.stop();
   }
 }
 
 /** Writes CSV, JSON and the report; gives their paths. */
-async function writeResults(
-  folder: string,
-  { name, seeds, forecaster, excludeFirstS }: ExperimentGrid,
-  cells: readonly CellResult[],
-): Promise<readonly string[]> {
+async function writeResults(folder: string, read: ReadGrid, results: ExperimentResults): Promise<readonly string[]> {
   const { experimentReport } = await import('../report/experiment-report.js');
-  const conditions = `${cells.length} simulations, ${seeds.length} seeds, forecaster ${forecaster}, the first ${excludeFirstS} s not counted`;
+  const repeatable = repeatableResults(results);
   const contents: Readonly<Record<string, string>> = {
-    'results.csv': experimentCsv(cells),
-    'results.json': `${JSON.stringify({ cells }, null, 1)}\n`,
-    'report.html': await experimentReport({ name, conditions, cells }),
+    'results.csv': experimentCsv(repeatable.cells),
+    'results.json': `${JSON.stringify(repeatable, null, 1)}\n`,
+    'report.html': await experimentReport(read, results),
   };
   return Object.entries(contents).map(([file, text]) => {
     const path = join(folder, file);
-    writeFileSync(path, text);
+    writeWhole(path, text);
     return path;
   });
 }
 
-function experimentText(cells: readonly CellResult[], files: readonly string[]): string {
-  const tables = groupTables(cellGroups(cells)).map(({ title, head, rows }) => {
+function experimentText(
+  { grid: { policies } }: ReadGrid,
+  { cells, infeasible = [] }: ExperimentResults,
+  files: readonly string[],
+): string {
+  const [reference = ''] = policies;
+  const tables = groupTables(cellGroups(cells, reference), reference).map(({ title, head, rows }) => {
     const [first = '', ...figures] = head;
     return `${pc.bold(title)}\n${textTable([first, ...figures.map((right) => ({ right }))], rows)}`;
   });
-  return [...tables, pc.dim(`means ± half of their 95 % interval over the seeds; ${files.join(', ')}`)].join('\n\n');
+  const without = infeasible.map((cell) => pc.yellow(`${cellText(cell)}: ${cell.message}`));
+  const legend = pc.dim(
+    'mean ± half of its 95 % interval over the seeds; * an interval of differences that leaves 0 out',
+  );
+  return [...tables, ...(without.length > 0 ? [without.join('\n')] : []), `${legend}\n${files.join('\n')}`].join(
+    '\n\n',
+  );
 }

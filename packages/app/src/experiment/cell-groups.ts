@@ -1,6 +1,7 @@
-/** Cells of the same pipeline, load and policy, their seeds taken together: means with intervals, and differences from the first policy in pairs. */
+/** Cells of the same pipeline, load and policy, their seeds taken together: means with intervals, and differences from one policy in pairs. */
 import { type MeanInterval, meanInterval95 } from '@equipoise/core';
 import type { CellResult } from './experiment-cell.js';
+import { groupedBy } from './grouped-by.js';
 
 /** The figures that are compared, in the units that people read. */
 export const comparedFigures = {
@@ -17,27 +18,27 @@ export type FigureName = keyof typeof comparedFigures;
 /** Names in the order of reports. */
 export const figureNames = Object.keys(comparedFigures) as readonly FigureName[];
 
-/** A policy on a load. `less` is its difference from the first policy, seed by seed; undefined for the first itself. */
+/** A policy on a load. `less` is its difference from the reference policy, seed by seed; undefined for that one, and where it has no pair. */
 export interface CellGroup {
   readonly pipeline: string;
   readonly load: string;
   readonly policy: string;
+  readonly seeds: number;
   readonly figures: Readonly<Record<FigureName, MeanInterval>>;
   readonly less: Readonly<Record<FigureName, MeanInterval>> | undefined;
 }
 
-/** The groups in the order of the cells. */
-export function cellGroups(cells: readonly CellResult[]): readonly CellGroup[] {
+/** The groups in the order of the cells, compared with the policy `reference`. */
+export function cellGroups(cells: readonly CellResult[], reference: string): readonly CellGroup[] {
   const keyOf = ({ pipeline, load, policy }: CellResult): string => JSON.stringify([pipeline, load, policy]);
-  const first = cells[0]?.policy;
-  return [...new Set(cells.map(keyOf))].map((key): CellGroup => {
-    const own = cells.filter((cell) => keyOf(cell) === key);
+  return [...groupedBy(cells, keyOf).values()].map((own): CellGroup => {
     const { pipeline, load, policy } = own[0] as CellResult;
-    const base = cells.filter((cell) => cell.pipeline === pipeline && cell.load === load && cell.policy === first);
+    const base = cells.filter((cell) => cell.pipeline === pipeline && cell.load === load && cell.policy === reference);
+    const isPaired = policy !== reference && own.some(({ seed }) => base.some((cell) => cell.seed === seed));
     return {
-      ...{ pipeline, load, policy },
+      ...{ pipeline, load, policy, seeds: own.length },
       figures: byFigure((of) => own.map(of)),
-      less: policy === first ? undefined : byFigure((of) => differences(own, base, of)),
+      less: isPaired ? byFigure((of) => differences(own, base, of)) : undefined,
     };
   });
 }

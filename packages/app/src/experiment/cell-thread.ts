@@ -2,19 +2,20 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppError, type ControlContext, forecasters } from '@equipoise/core';
 import { simulatedRun, verdictsFor } from '../compose/simulated-run.js';
-import type { CellPipeline, CellResult, ExperimentCell, ReadGrid } from './experiment-cell.js';
+import { type CellOutcome, type CellPipeline, cellName, type ExperimentCell } from './experiment-cell.js';
+import type { ReadGrid } from './read-grid.js';
 
 /** What the thread answers. */
 export type CellAnswer =
-  | { readonly result: CellResult }
-  | { readonly error: { readonly code: AppError['code']; readonly message: string } };
+  | CellOutcome
+  | { readonly kind: 'failed'; readonly code: AppError['code']; readonly message: string };
 
 const pipelines = workerData as ReadGrid['pipelines'];
 const verdicts = new Map<string, ControlContext['verifierAt']>();
 
-function simulated(cell: ExperimentCell): CellResult {
+function simulated(cell: ExperimentCell): CellOutcome {
   const startedAtMs = performance.now();
-  const { pipeline, load, policy, seed, loadSpec, forecaster, excludeFirstS } = cell;
+  const { pipeline, policy, seed, loadSpec, forecaster, excludeFirstS } = cell;
   const { spec, profiles } = pipelines[pipeline] as CellPipeline;
   const verifierAt = verdicts.get(pipeline) ?? verdictsFor(spec, profiles);
   verdicts.set(pipeline, verifierAt);
@@ -24,17 +25,20 @@ function simulated(cell: ExperimentCell): CellResult {
     by: { policy },
     forecaster: forecasters[forecaster],
   });
-  return { pipeline, load, policy, seed, ...figures, elapsedMs: performance.now() - startedAtMs };
+  const elapsedMs = performance.now() - startedAtMs;
+  return { kind: 'simulated', result: { ...cellName(cell), ...figures, elapsedMs } };
 }
 
-parentPort?.on('message', (cell: ExperimentCell) => {
-  let answer: CellAnswer;
+/** A policy without a plan is an outcome; anything else that is thrown ends the experiment. */
+function answerTo(cell: ExperimentCell): CellAnswer {
   try {
-    answer = { result: simulated(cell) };
+    return simulated(cell);
   } catch (error) {
-    const code = error instanceof AppError ? error.code : 'INTERNAL_ERROR';
     const message = error instanceof Error ? error.message : String(error);
-    answer = { error: { code, message } };
+    const code = error instanceof AppError ? error.code : 'INTERNAL_ERROR';
+    if (code === 'INFEASIBLE') return { kind: 'infeasible', cell: { ...cellName(cell), message } };
+    return { kind: 'failed', code, message };
   }
-  parentPort?.postMessage(answer);
-});
+}
+
+parentPort?.on('message', (cell: ExperimentCell) => parentPort?.postMessage(answerTo(cell)));

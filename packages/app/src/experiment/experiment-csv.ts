@@ -1,11 +1,10 @@
 /** The cells as a table for spreadsheets and statistics programs: one line a cell, one column a figure. */
-import type { CellResult } from './experiment-cell.js';
 
 type Figures = Readonly<Record<string, unknown>>;
 
 /** CSV with a header line; what only some cells have (a drop reason, a stage) is empty in the others. */
-export function experimentCsv(cells: readonly CellResult[]): string {
-  const rows = cells.map((cell) => flattened(cell as unknown as Figures));
+export function experimentCsv(cells: readonly object[]): string {
+  const rows = cells.map((cell) => flattened(cell as Figures));
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const lines = rows.map((row) => columns.map((column) => quoted(row[column] ?? '')).join(','));
   return `${[columns.map(quoted).join(','), ...lines].join('\n')}\n`;
@@ -16,9 +15,9 @@ function flattened(figures: Figures, prefix = ''): Readonly<Record<string, strin
   const entries = Object.entries(figures).flatMap(([name, value]): readonly (readonly [string, string])[] =>
     typeof value === 'object' && value !== null
       ? Object.entries(flattened(value as Figures, `${prefix}${name}.`))
-      : [[`${prefix}${name}`, String(value)]],
+      : [[`${prefix}${name}`, String(value ?? '')]],
   );
   return Object.fromEntries(entries);
 }
 
-const quoted = (text: string): string => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

@@ -1,6 +1,7 @@
 /** The groups of an experiment as tables of text, for the terminal and for the report. */
 import type { MeanInterval } from '@equipoise/core';
 import { type CellGroup, type FigureName, figureNames } from './cell-groups.js';
+import { groupedBy } from './grouped-by.js';
 
 /** A table of the groups of one pipeline under one load. */
 export interface GroupTable {
@@ -14,37 +15,39 @@ const DIGITS: Readonly<Record<FigureName, number>> = {
   accuracy: 4,
   cores: 2,
   'cost per hour': 2,
-  'p99 ms': 0,
+  'p99 ms': 1,
 };
+
+/** A number without the sign of a zero that rounding made. */
+const fixed = (value: number, digits: number): string => value.toFixed(digits).replace(/^-(0(\.0+)?)$/, '$1');
 
 /** A mean with half of its 95 % interval; without one from a single value. */
 function withInterval({ mean, high }: MeanInterval, digits: number): string {
   const half = high - mean;
-  return Number.isFinite(half) ? `${mean.toFixed(digits)} ± ${half.toFixed(digits)}` : mean.toFixed(digits);
+  return Number.isFinite(half) ? `${fixed(mean, digits)} ± ${fixed(half, digits)}` : fixed(mean, digits);
 }
 
-/** A difference, marked where its interval excludes none. */
+/** A difference with its sign, marked where its interval leaves 0 out. */
 function difference(interval: MeanInterval, digits: number): string {
-  const sure = interval.low > 0 || interval.high < 0;
-  return `${interval.mean > 0 ? '+' : ''}${withInterval(interval, digits)}${sure ? ' *' : ''}`;
+  const excludesNone = interval.low > 0 || interval.high < 0;
+  const sign = interval.mean > 0 ? '+' : '';
+  return `${sign}${withInterval(interval, digits)}${excludesNone ? ' *' : ''}`;
 }
 
-/** Two tables for each pipeline and load: the figures, and their differences from the first policy where there are several. */
-export function groupTables(groups: readonly CellGroup[]): readonly GroupTable[] {
-  const places = [...new Set(groups.map(({ pipeline, load }) => JSON.stringify([pipeline, load])))];
-  return places.flatMap((place) => {
-    const [pipeline, load] = JSON.parse(place) as [string, string];
-    const own = groups.filter((group) => group.pipeline === pipeline && group.load === load);
+/** Two tables for each pipeline and load: the figures, and their differences from the policy `reference` where there are any. */
+export function groupTables(groups: readonly CellGroup[], reference: string): readonly GroupTable[] {
+  const places = groupedBy(groups, ({ pipeline, load }) => `${pipeline}, ${load}`);
+  return [...places].flatMap(([place, own]) => {
     const head = ['policy', ...figureNames];
-    const rows = own.map(({ policy, figures }) => [
+    const figures = own.map(({ policy, figures: of }) => [
       policy,
-      ...figureNames.map((name) => withInterval(figures[name], DIGITS[name])),
+      ...figureNames.map((name) => withInterval(of[name], DIGITS[name])),
     ]);
-    const figures: GroupTable = { title: `${pipeline}, ${load}`, head, rows };
-    const compared = own.flatMap(({ policy, less }) =>
+    const differences = own.flatMap(({ policy, less }) =>
       less === undefined ? [] : [[policy, ...figureNames.map((name) => difference(less[name], DIGITS[name]))]],
     );
-    const title = `${pipeline}, ${load}: less ${own[0]?.policy ?? ''}, in pairs (* a difference for sure)`;
-    return compared.length === 0 ? [figures] : [figures, { title, head, rows: compared }];
+    const title = `${place}: difference from ${reference}, seed by seed`;
+    const compared = differences.length === 0 ? [] : [{ title, head, rows: differences }];
+    return [{ title: place, head, rows: figures }, ...compared];
   });
 }

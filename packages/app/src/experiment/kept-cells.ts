@@ -1,46 +1,68 @@
 /** Finished cells in a folder, one file each, named by the digest of their inputs: what is there is whole, and belongs to these inputs. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@equipoise/core';
-import type { CellResult, ExperimentCell } from './experiment-cell.js';
+import { type CellOutcome, cellName, type ExperimentCell } from './experiment-cell.js';
+import { writeWhole } from './write-whole.js';
+
+interface KeptCell {
+  readonly digest: string;
+  readonly outcome: CellOutcome;
+}
 
 /** The folder of finished cells. */
 export class KeptCells {
-  readonly #folder: string;
+  readonly folder: string;
 
   /** Makes the folder; throws AppError STORE_FAILED where that is not possible. */
   constructor(folder: string) {
-    this.#folder = folder;
+    this.folder = folder;
     try {
       mkdirSync(folder, { recursive: true });
+      for (const file of readdirSync(folder)) if (isLeftOver(file)) rmSync(join(folder, file), { force: true });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new AppError(
-        'STORE_FAILED',
-        `The results cannot be kept in ${folder}: ${reason}. Name another folder with --out.`,
-        { cause },
-      );
+      const message = `The results cannot be kept in ${folder}: ${reason}. Name another folder with --out.`;
+      throw new AppError('STORE_FAILED', message, { cause });
     }
   }
 
-  /** The result of a cell that was finished before under the name that it has now. */
-  find(cell: ExperimentCell): CellResult | undefined {
+  /** What came out of a cell that was finished before, under the name that it has now. */
+  find(cell: ExperimentCell): CellOutcome | undefined {
     try {
-      const kept = JSON.parse(readFileSync(this.#fileOf(cell), 'utf8')) as CellResult;
-      return { ...kept, pipeline: cell.pipeline, load: cell.load };
+      const { digest, outcome } = JSON.parse(readFileSync(this.#fileOf(cell), 'utf8')) as KeptCell;
+      return digest === cell.digest ? named(outcome, cell) : undefined;
     } catch {
       // Not there, or unreadable: it is simulated again.
       return undefined;
     }
   }
 
-  keep(cell: ExperimentCell, result: CellResult): void {
-    const file = this.#fileOf(cell);
-    writeFileSync(`${file}.part`, JSON.stringify(result));
-    renameSync(`${file}.part`, file);
+  keep({ digest, ...cell }: ExperimentCell, outcome: CellOutcome): void {
+    writeWhole(this.#fileOf({ digest }), `${JSON.stringify({ digest, outcome: named(outcome, cell) })}\n`);
   }
 
-  #fileOf({ digest }: ExperimentCell): string {
-    return join(this.#folder, `${digest}.json`);
+  #fileOf({ digest }: Pick<ExperimentCell, 'digest'>): string {
+    return join(this.folder, `${digest}.json`);
   }
+}
+
+/** A file that was being written when its process was ended. */
+function isLeftOver(file: string): boolean {
+  const [, pid] = /\.(\d+)\.part$/.exec(file) ?? [];
+  return pid !== undefined && !isRunning(Number(pid));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+function named(outcome: CellOutcome, cell: Omit<ExperimentCell, 'digest'>): CellOutcome {
+  return outcome.kind === 'simulated'
+    ? { ...outcome, result: { ...outcome.result, ...cellName(cell) } }
+    : { ...outcome, cell: { ...outcome.cell, ...cellName(cell) } };
 }

@@ -1,48 +1,46 @@
-/** Simulates the cells of a grid on all cores, each kept as soon as it is finished. */
-import { availableParallelism } from 'node:os';
+/** Simulates cells in threads, each kept as soon as it is finished. Which thread a cell falls to changes nothing in what comes out. */
 import { Worker } from 'node:worker_threads';
 import { AppError } from '@equipoise/core';
 import type { CellAnswer } from './cell-thread.js';
-import type { CellResult, ExperimentCell, ReadGrid } from './experiment-cell.js';
-import type { KeptCells } from './kept-cells.js';
+import { type CellOutcome, cellName, cellText, type ExperimentCell } from './experiment-cell.js';
+import type { ReadGrid } from './read-grid.js';
 
-/** Told of every cell, `found` among those finished before. */
-export type CellListener = (cell: ExperimentCell, how: 'found' | 'simulated') => void;
+/** How cells are run. */
+export interface CellRun {
+  readonly threads: number;
+  readonly newThread: () => Worker;
+  /** Told of every cell that has been simulated. */
+  readonly onCell: (cell: ExperimentCell, outcome: CellOutcome) => void;
+  /** Ends the threads in the middle of their cells. */
+  readonly stop: AbortSignal;
+}
 
-/** The results in the order of the cells. The first cell that fails ends the run with its AppError; what is finished stays kept. */
-export async function runCells(grid: ReadGrid, kept: KeptCells, onCell: CellListener): Promise<readonly CellResult[]> {
-  const results = new Map<ExperimentCell, CellResult>();
-  const waiting: ExperimentCell[] = [];
-  for (const cell of grid.cells) {
-    const found = kept.find(cell);
-    if (found === undefined) waiting.push(cell);
-    else {
-      results.set(cell, found);
-      onCell(cell, 'found');
-    }
-  }
-  const finish = (cell: ExperimentCell, result: CellResult): void => {
-    kept.keep(cell, result);
-    results.set(cell, result);
-    onCell(cell, 'simulated');
-  };
-  const threads = Array.from({ length: Math.min(availableParallelism(), waiting.length) }, () => newThread(grid));
+/** A thread for the cells of these pipelines. */
+export const cellThread = (pipelines: ReadGrid['pipelines']): Worker =>
+  new Worker(new URL('./cell-thread.js', import.meta.url), { workerData: pipelines, execArgv: [] });
+
+/**
+ * Simulates all cells. The first cell that fails, and a thread that ends by itself, ends the run with an AppError that names the cell;
+ * a stop ends it with INTERRUPTED.
+ */
+export async function runCells(cells: readonly ExperimentCell[], run: CellRun): Promise<void> {
+  const waiting = inOrder(cells);
+  const threads = Array.from({ length: Math.min(run.threads, waiting.length) }, run.newThread);
   try {
-    await Promise.all(threads.map((thread) => workOff(thread, waiting, finish)));
+    await Promise.all(threads.map((thread) => workOff(thread, waiting, run)));
   } finally {
     await Promise.all(threads.map((thread) => thread.terminate()));
   }
-  return grid.cells.map((cell) => results.get(cell) as CellResult);
 }
 
-const newThread = ({ pipelines }: ReadGrid): Worker =>
-  new Worker(new URL('./cell-thread.js', import.meta.url), { workerData: pipelines, execArgv: [] });
+/** Seed by seed within a pipeline: its policies ask for the same verdicts, and what is left takes about as long as what was done. */
+function inOrder(cells: readonly ExperimentCell[]): ExperimentCell[] {
+  const pipelines = [...new Set(cells.map(({ pipeline }) => pipeline))];
+  const rank = ({ pipeline }: ExperimentCell): number => pipelines.indexOf(pipeline);
+  return [...cells].sort((a, b) => rank(a) - rank(b) || a.seed - b.seed);
+}
 
-function workOff(
-  thread: Worker,
-  waiting: ExperimentCell[],
-  finish: (cell: ExperimentCell, result: CellResult) => void,
-): Promise<void> {
+function workOff(thread: Worker, waiting: ExperimentCell[], { onCell, stop }: CellRun): Promise<void> {
   return new Promise((resolve, reject) => {
     let current: ExperimentCell | undefined;
     const next = (): void => {
@@ -50,19 +48,35 @@ function workOff(
       if (current === undefined) resolve();
       else thread.postMessage(current);
     };
-    thread.on('error', reject);
+    const ended = (how: string): void => {
+      if (current !== undefined)
+        reject(cellError(current, { code: 'INTERNAL_ERROR', message: `its thread ended: ${how}` }));
+    };
+    const answered = (cell: ExperimentCell, answer: CellAnswer): void => {
+      if (answer.kind === 'failed') reject(cellError(cell, answer));
+      else {
+        onCell(cell, answer);
+        next();
+      }
+    };
+    if (stop.aborted) return reject(interrupted());
+    stop.addEventListener('abort', () => reject(interrupted()));
+    thread.on('error', (error) => ended(error.message));
+    thread.on('exit', (code) => ended(`exit code ${code}`));
     thread.on('message', (answer: CellAnswer) => {
-      if (current === undefined) return;
-      if ('error' in answer) return reject(cellError(current, answer.error));
-      finish(current, answer.result);
-      next();
+      try {
+        if (current !== undefined) answered(current, answer);
+      } catch (error) {
+        reject(error);
+      }
     });
     next();
   });
 }
 
-function cellError(cell: ExperimentCell, error: Extract<CellAnswer, { error: unknown }>['error']): AppError {
-  const { pipeline, load, policy, seed } = cell;
-  const details = { pipeline, load, policy, seed };
-  return new AppError(error.code, `${pipeline}, ${load}, ${policy}, seed ${seed}: ${error.message}`, { details });
+const interrupted = (): AppError =>
+  new AppError('INTERRUPTED', 'Stopped. The finished cells are kept; the same command goes on from there.');
+
+function cellError(cell: ExperimentCell, { code, message }: { code: AppError['code']; message: string }): AppError {
+  return new AppError(code, `${cellText(cell)}: ${message}`, { details: { ...cellName(cell) } });
 }

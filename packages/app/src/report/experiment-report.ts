@@ -1,31 +1,66 @@
 /** The HTML report of an experiment: what each policy reached on each load, with 95 % intervals over the seeds, and in pairs. */
+import type { Slo } from '@equipoise/core';
 import { type CellGroup, cellGroups, type FigureName } from '../experiment/cell-groups.js';
-import type { CellResult } from '../experiment/experiment-cell.js';
+import { cellText } from '../experiment/experiment-cell.js';
+import type { ExperimentResults } from '../experiment/experiment-results.js';
 import { groupTables } from '../experiment/experiment-tables.js';
-import { htmlPage, htmlTable, type PageSection } from './html-page.js';
+import { groupedBy } from '../experiment/grouped-by.js';
+import type { ReadGrid } from '../experiment/read-grid.js';
+import { htmlPage, htmlParagraph, htmlTable, type PageSection } from './html-page.js';
 import { plotSvg } from './plot.js';
 
-/** What the report is about. */
-export interface ExperimentOutcome {
-  readonly name: string;
-  readonly conditions: string;
-  readonly cells: readonly CellResult[];
+/** Told apart by those who see colors differently (Okabe and Ito), in the order of the policies. */
+const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'];
+
+interface Place {
+  readonly title: string;
+  readonly groups: readonly CellGroup[];
+  readonly policies: readonly string[];
+  readonly slo: Slo | undefined;
 }
 
 /** The whole report as one HTML file. */
-export async function experimentReport({ name, conditions, cells }: ExperimentOutcome): Promise<string> {
-  const groups = cellGroups(cells);
-  const tables = groupTables(groups).map(({ title, head, rows }) => ({ title, html: htmlTable(head, rows) }));
-  const sections: PageSection[] = [
-    { title: 'Accuracy against cores', html: await tradeOffPlot(groups) },
-    { title: 'Requests within the SLO, in percent', html: await figurePlot(groups, 'within SLO %') },
-    { title: 'p99 of completed requests, in ms', html: await figurePlot(groups, 'p99 ms') },
-    ...tables,
-  ];
-  return htmlPage({ title: `Experiment: ${name}`, lead: conditions, sections });
+export async function experimentReport(read: ReadGrid, results: ExperimentResults): Promise<string> {
+  const { grid, pipelines } = read;
+  const [reference = ''] = grid.policies;
+  const groups = cellGroups(results.cells, reference);
+  const places = [...groupedBy(groups, ({ pipeline, load }) => JSON.stringify([pipeline, load])).values()];
+  const sections = await Promise.all(
+    places.map(async (own): Promise<PageSection> => {
+      const { pipeline = '', load = '' } = own[0] ?? {};
+      const slo = pipelines[pipeline]?.spec.slo;
+      const place = { title: `${pipeline}, ${load}`, groups: own, policies: grid.policies, slo };
+      return { title: place.title, html: await placeHtml(place, reference) };
+    }),
+  );
+  return htmlPage({
+    title: `Experiment: ${grid.name}`,
+    lead: conditions(read, results),
+    sections: [...infeasibleSection(results), ...sections],
+  });
 }
 
-const placeOf = ({ pipeline, load }: CellGroup): string => `${pipeline}, ${load}`;
+function conditions({ grid: { seeds, forecaster, excludeFirstS, loadMs } }: ReadGrid, { cells }: ExperimentResults) {
+  const load = loadMs === undefined ? '' : `, every variant ready after ${loadMs} ms`;
+  const excluded = excludeFirstS === 0 ? '' : `, the first ${excludeFirstS} s not counted`;
+  return `${cells.length} simulations, ${seeds.length} seeds, forecaster ${forecaster}${load}${excluded}. Points and numbers are means over the seeds, bars and ± their 95 % intervals (Student).`;
+}
+
+function infeasibleSection({ infeasible = [] }: ExperimentResults): readonly PageSection[] {
+  if (infeasible.length === 0) return [];
+  const rows = infeasible.map((cell) => [cellText(cell), cell.message]);
+  return [{ title: 'Without a plan to begin with', html: htmlTable(['simulation', 'why'], rows) }];
+}
+
+async function placeHtml(place: Place, reference: string): Promise<string> {
+  const tables = groupTables(place.groups, reference).map(({ head, rows }) => htmlTable(head, rows));
+  const [figures = '', differences] = tables;
+  const compared =
+    differences === undefined
+      ? []
+      : [htmlParagraph(`Difference from ${reference}, seed by seed; * where the interval leaves 0 out:`), differences];
+  return [await placePlot(place), figures, ...compared].join('\n');
+}
 
 /** The interval, or the mean alone where one seed gives none. */
 function boundsOf(group: CellGroup, figure: FigureName) {
@@ -33,54 +68,75 @@ function boundsOf(group: CellGroup, figure: FigureName) {
   return Number.isFinite(low) ? { mean, low, high } : { mean, low: mean, high: mean };
 }
 
-function tradeOffPlot(groups: readonly CellGroup[]): Promise<string> {
+/** Accuracy against cores, attainment and p99 side by side, one color a policy. */
+function placePlot({ groups, policies, slo }: Place): Promise<string> {
+  const present = policies.filter((policy) => groups.some((group) => group.policy === policy));
+  const scale = {
+    domain: present,
+    range: present.map((policy) => COLORS[policies.indexOf(policy) % COLORS.length] ?? ''),
+  };
+  // A concatenation hands no encoding down, so each plot names its colors; one legend is enough.
+  const color = {
+    field: 'policy',
+    type: 'nominal',
+    title: null,
+    sort: present,
+    scale,
+    legend: { orient: 'top' },
+  } as const;
+  const attainment = figurePlot(groups, { figure: 'within SLO %', order: present, target: slo?.percentile });
+  const latency = figurePlot(groups, { figure: 'p99 ms', order: present, target: slo?.latencyMs });
+  const withColor = (plot: object) => ({ ...plot, encoding: { color } });
+  return plotSvg({
+    background: 'white',
+    config: { axis: { labelFontSize: 12, titleFontSize: 12 }, title: { fontSize: 13 } },
+    hconcat: [
+      withColor(tradeOffPlot(groups)),
+      withColor({ ...attainment, title: 'Within the SLO, %' }),
+      withColor({ ...latency, title: 'p99 of what completed, ms' }),
+    ],
+  } as Parameters<typeof plotSvg>[0]);
+}
+
+function tradeOffPlot(groups: readonly CellGroup[]) {
   const values = groups.map((group) => {
     const [cores, accuracy] = [boundsOf(group, 'cores'), boundsOf(group, 'accuracy')];
     return {
-      ...{ place: placeOf(group), policy: group.policy, cores: cores.mean, accuracy: accuracy.mean },
+      ...{ policy: group.policy, cores: cores.mean, accuracy: accuracy.mean },
       ...{ coresLow: cores.low, coresHigh: cores.high, accuracyLow: accuracy.low, accuracyHigh: accuracy.high },
     };
   });
-  const x = { field: 'cores', type: 'quantitative', title: 'cores (mean)', scale: { zero: false } } as const;
-  const y = { field: 'accuracy', type: 'quantitative', title: 'accuracy (mean)', scale: { zero: false } } as const;
-  return plotSvg({
-    data: { values },
-    facet: { field: 'place', title: null },
-    columns: 2,
-    spec: {
-      ...{ width: 340, height: 200 },
-      encoding: { color: { field: 'policy', type: 'nominal', title: null } },
-      layer: [
-        { mark: 'rule', encoding: { x: { ...x, field: 'coresLow' }, x2: { field: 'coresHigh' }, y } },
-        { mark: 'rule', encoding: { x, y: { ...y, field: 'accuracyLow' }, y2: { field: 'accuracyHigh' } } },
-        { mark: { type: 'point', filled: true, size: 70 }, encoding: { x, y } },
-      ],
-    },
-  });
+  const axis = { type: 'quantitative', scale: { zero: false, nice: true } } as const;
+  const x = { ...axis, field: 'cores', title: 'cores' };
+  const y = { ...axis, field: 'accuracy', title: null };
+  return {
+    ...{ title: 'Accuracy against cores', width: 250, height: 190, data: { values } },
+    layer: [
+      { mark: 'rule', encoding: { x: { ...x, field: 'coresLow' }, x2: { field: 'coresHigh' }, y } },
+      { mark: 'rule', encoding: { x, y: { ...y, field: 'accuracyLow' }, y2: { field: 'accuracyHigh' } } },
+      { mark: { type: 'point', filled: true, size: 70, opacity: 1 }, encoding: { x, y } },
+    ],
+  };
 }
 
-function figurePlot(groups: readonly CellGroup[], figure: FigureName): Promise<string> {
-  const values = groups.map((group) => ({ place: placeOf(group), policy: group.policy, ...boundsOf(group, figure) }));
-  return plotSvg({
-    data: { values },
-    facet: { field: 'place', title: null },
-    columns: 2,
-    spec: {
-      ...{ width: 300, height: { step: 18 } },
-      encoding: {
-        y: { field: 'policy', type: 'nominal', title: null, sort: null },
-        color: { field: 'policy', type: 'nominal', legend: null },
-      },
-      layer: [
-        {
-          mark: 'rule',
-          encoding: {
-            x: { field: 'low', type: 'quantitative', title: null, scale: { zero: false } },
-            x2: { field: 'high' },
-          },
-        },
-        { mark: { type: 'point', filled: true, size: 60 }, encoding: { x: { field: 'mean', type: 'quantitative' } } },
-      ],
-    },
-  });
+function figurePlot(
+  groups: readonly CellGroup[],
+  plot: { readonly figure: FigureName; readonly order: readonly string[]; readonly target: number | undefined },
+) {
+  const values = groups.map((group) => ({ policy: group.policy, ...boundsOf(group, plot.figure) }));
+  const y = { field: 'policy', type: 'nominal', title: null, sort: [...plot.order] };
+  const x = { type: 'quantitative', title: null, scale: { zero: false }, axis: { tickCount: 5 } };
+  const target = {
+    data: { values: [{ target: plot.target }] },
+    mark: { type: 'rule', strokeDash: [4, 3], color: '#667085' },
+    encoding: { x: { ...x, field: 'target' }, color: { value: '#667085' } },
+  };
+  return {
+    ...{ width: 200, height: 190, data: { values } },
+    layer: [
+      ...(plot.target === undefined ? [] : [target]),
+      { mark: 'rule', encoding: { y, x: { ...x, field: 'low' }, x2: { field: 'high' } } },
+      { mark: { type: 'point', filled: true, size: 70, opacity: 1 }, encoding: { y, x: { ...x, field: 'mean' } } },
+    ],
+  };
 }

@@ -22,9 +22,12 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (character) => entities[character] ?? character);
 }
 
+/** A paragraph of text. */
+export const htmlParagraph = (text: string): string => `<p>${escapeHtml(text)}</p>`;
+
 /** A table of text cells; cells that look like numbers are set to the right. */
 export function htmlTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const isNumber = (cell: string) => /^[−-]?[\d.,]+( (ms|%|rps|s))?$/.test(cell);
+  const isNumber = (cell: string) => /^[−+-]?[\d.,]+( (ms|%|rps|s))?( ± [\d.,]+)?( \*)?$/.test(cell);
   const numeric = head.map((_, column) => rows.length > 0 && rows.every((row) => isNumber(row[column] ?? '')));
   const cell = (tag: 'td' | 'th') => (text: string, column: number) =>
     `<${tag}${numeric[column] ? ' class="number"' : ''}>${escapeHtml(text)}</${tag}>`;

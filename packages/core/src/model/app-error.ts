@@ -83,6 +83,11 @@ export const errorCodes = {
     exitCode: 3,
     remedy: 'Check the disk and the permissions of the path in the message.',
   },
+  INTERRUPTED: {
+    httpStatus: 503,
+    exitCode: 3,
+    remedy: 'Run the same command again; it goes on from what is kept.',
+  },
   UNREACHABLE: { httpStatus: 502, exitCode: 3, remedy: 'Check the address and that the server runs.' },
 } as const;
 

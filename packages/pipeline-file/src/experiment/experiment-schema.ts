@@ -56,6 +56,3 @@ export const experimentSchema = z.strictObject({
   metadata: z.strictObject({ name: name().describe('Name of the experiment; its results are kept under it.') }),
   spec: specSchema,
 });
-
-/** A checked document. */
-export type ExperimentFile = z.output<typeof experimentSchema>;

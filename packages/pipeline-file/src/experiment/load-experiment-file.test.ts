@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadExperimentFile } from './load-experiment-file.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'equipoise-grid-'));
@@ -10,7 +10,7 @@ const head = 'apiVersion: equipoise.dev/v1alpha1\nkind: Experiment\nmetadata: { 
 
 function loaded(spec: string) {
   writeFileSync(path, head + spec);
-  return loadExperimentFile(path);
+  return loadExperimentFile(path, ['bursty', 'steady-low']);
 }
 
 async function problemsOf(spec: string) {
@@ -19,15 +19,24 @@ async function problemsOf(spec: string) {
   return result.problems;
 }
 
+beforeAll(() => {
+  for (const file of ['pipeline.yaml', 'a.yaml', 'b.yaml', 'monday.csv']) writeFileSync(join(folder, file), '');
+});
+
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('loadExperimentFile', () => {
   it('fills in what is left out', async () => {
     const result = await loaded('  pipelines: [pipeline.yaml]\n  loads: [bursty]\n');
-    expect(result).toEqual({
+    expect(result).toMatchObject({
       kind: 'valid',
       grid: {
-        ...{ name: 'policies', baseDir: folder, pipelines: ['pipeline.yaml'], loads: [{ load: 'bursty' }] },
+        ...{
+          name: 'policies',
+          baseDir: folder,
+          pipelines: ['pipeline.yaml'],
+          loads: [{ name: 'bursty', load: 'bursty' }],
+        },
         policies: ['equipoise', 'ipa', 'fa2-low', 'fa2-high', 'rim', 'static-cheapest', 'static-best'],
         ...{ seeds: [1, 2, 3], forecaster: 'smoothed-rate', excludeFirstS: 0 },
       },
@@ -70,7 +79,36 @@ describe('loadExperimentFile', () => {
     expect(problems[4]).toMatchObject({ suggestion: 'seeds' });
   });
 
+  it('names loads by what they are made of where they have no name', async () => {
+    const result = await loaded(`  pipelines: [a.yaml]
+  loads: [bursty, { load: bursty, arrivals: uniform }, monday.csv, { arrivalRps: 3, durationS: 5 }]
+`);
+    const names = ['bursty', 'bursty uniform', 'monday.csv', 'poisson 3 rps 5 s'];
+    expect(result).toMatchObject({ grid: { loads: names.map((name) => ({ name })) } });
+  });
+
+  it('tells loads of the same name, and files and loads that are not there', async () => {
+    const problems = await problemsOf(`  pipelines: [c.yaml]
+  loads:
+    - bursty
+    - { load: bursty }
+    - burst
+    - { load: tuesday.csv }
+`);
+    expect(problems).toMatchObject([
+      { line: 5, column: 15, path: 'spec.pipelines[0]', message: expect.stringContaining('c.yaml') },
+      { line: 8, column: 7, path: 'spec.loads[1]', message: expect.stringContaining('spec.loads[0]; add name') },
+      { line: 9, path: 'spec.loads[2]', suggestion: 'bursty', message: expect.stringContaining('steady-low') },
+      { line: 10, path: 'spec.loads[3].load', message: expect.stringContaining('tuesday.csv') },
+    ]);
+  });
+
+  it('takes a seed once', async () => {
+    const problems = await problemsOf('  pipelines: [a.yaml]\n  loads: [bursty]\n  seeds: [4, 5, 4]\n');
+    expect(problems).toMatchObject([{ line: 7, column: 17, path: 'spec.seeds[2]' }]);
+  });
+
   it('names a file that is not there', async () => {
-    await expect(loadExperimentFile(join(folder, 'gone.yaml'))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+    await expect(loadExperimentFile(join(folder, 'gone.yaml'), [])).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
   });
 });

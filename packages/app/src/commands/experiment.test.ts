@@ -1,0 +1,198 @@
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { documentOf, equipoise, RunningCommand, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+
+// Each test runs the command several times, in processes of their own.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const folder = new TestFolder();
+
+const GRID = `apiVersion: equipoise.dev/v1alpha1
+kind: Experiment
+metadata: { name: small }
+spec:
+  pipelines: [pipeline.yaml]
+  loads:
+    - { name: steady, arrivalRps: 20, durationS: 30 }
+    - second.csv
+  policies: [static-cheapest, ipa]
+  seeds: [1, 2]
+`;
+
+const RESULTS = ['results.csv', 'results.json', 'report.html'] as const;
+const experiment = (...args: string[]) => equipoise(folder.path, 'experiment', ...args);
+const pathOf = (out: string, ...names: string[]) => join(folder.path, out, ...names);
+const cellsIn = (out: string) => readdirSync(pathOf(out, 'cells')).filter((file) => file.endsWith('.json'));
+const filesOf = (out: string) => RESULTS.map((file) => readFileSync(pathOf(out, file), 'utf8'));
+
+/** Runs the grid into `out` and gives the text files that it left. */
+async function resultsOf(out: string, ...flags: string[]) {
+  const ended = await experiment('grid.yaml', '--out', out, ...flags);
+  expect(ended.stderr).not.toMatch(/error|warning/);
+  expect(ended.exitCode).toBe(0);
+  return filesOf(out);
+}
+
+let once: readonly string[];
+
+beforeAll(async () => {
+  folder.write('pipeline.yaml', syntheticPipeline());
+  folder.write('second.csv', `requests\n${'20\n'.repeat(15)}`);
+  folder.write('grid.yaml', GRID);
+  once = await resultsOf('once', '--threads', '1');
+});
+
+afterAll(() => folder.remove());
+
+describe('equipoise experiment', () => {
+  it('gives the same files from one thread and from two', async () => {
+    expect(await resultsOf('twice', '--threads', '2')).toEqual(once);
+  });
+
+  it('prints tables with intervals and differences, and keeps what a second run then finds', async () => {
+    const [first, second] = [
+      await experiment('grid.yaml', '--out', 'text'),
+      await experiment('grid.yaml', '--out', 'text'),
+    ];
+    expect(first.stdout).toMatch(/synthetic, steady\n.*│ within SLO % .*│ ipa +│ +100\.00 ± 0\.00 │/s);
+    expect(first.stdout).toMatch(/synthetic, second\.csv: difference from static-cheapest, seed by seed/);
+    expect(first.stdout).toMatch(/│ ipa +│ +0\.00 ± 0\.00 │ \+0\.1500 ± 0\.0000 \* │/);
+    expect(first.stderr).toMatch(/experiment 0\/8, … left: 8 simulations/);
+    expect(second.stdout).toBe(first.stdout);
+    expect(second.stderr).toBe('');
+    expect(cellsIn('text')).toHaveLength(8);
+  });
+
+  it('prints one document with --json, each cell as simulate gives it', async () => {
+    const { cells } = documentOf(await experiment('grid.yaml', '--out', 'once', '--json')) as {
+      readonly cells: readonly Readonly<Record<string, unknown>>[];
+    };
+    const names = cells.map(({ load, policy, seed }) => `${load} ${policy} ${seed}`);
+    expect(names).toEqual(
+      ['steady', 'second.csv'].flatMap((load) =>
+        ['static-cheapest', 'ipa'].flatMap((policy) => [1, 2].map((seed) => `${load} ${policy} ${seed}`)),
+      ),
+    );
+    const simulate = ['simulate', 'pipeline.yaml', '--policy', 'ipa', '--load', 'second.csv', '--seed', '2', '--json'];
+    const { elapsedMs: _, ...figures } = documentOf(await equipoise(folder.path, ...simulate)) as { elapsedMs: number };
+    expect(cells.at(-1)).toMatchObject(figures);
+    expect(cells.at(-1)?.['elapsedMs']).toBeGreaterThan(0);
+  });
+
+  it('writes a CSV that reads as a table, JSON without times, and a page without outside resources', () => {
+    const [csv = '', json = '', page = ''] = once;
+    const [head = '', ...rows] = csv.trimEnd().split('\n');
+    expect(rows).toHaveLength(8);
+    expect(new Set([head, ...rows].map((row) => row.split(',').length)).size).toBe(1);
+    expect(head).toMatch(/^pipeline,load,policy,seed,requests,.*stages\.detect\.waitMs\.mean/);
+    expect(JSON.parse(json)).toMatchObject({ cells: expect.any(Array) });
+    expect(json + head).not.toContain('elapsedMs');
+    expect(page).toContain('<svg');
+    expect(page).not.toMatch(/<script|<link|\ssrc=|https?:\/\/(?!www\.w3\.org)/);
+    expect(page).toMatch(/difference from static-cheapest/i);
+  });
+
+  it('goes on where it was killed, and ends with the same files', async () => {
+    const running = new RunningCommand(folder.path, ['experiment', 'grid.yaml', '--out', 'killed', '--threads', '2']);
+    await running.said(/experiment 0\/8/);
+    while (!existsSync(pathOf('killed', 'cells')) || cellsIn('killed').length === 0) await new Promise(setImmediate);
+    running.signal('SIGKILL');
+    expect((await running.ended).signal).toBe('SIGKILL');
+    const kept = cellsIn('killed').length;
+    expect(kept).toBeLessThan(8);
+    expect(existsSync(pathOf('killed', 'results.json'))).toBe(false);
+    const again = await experiment('grid.yaml', '--out', 'killed');
+    expect(again.stderr).toContain(`experiment 0/${8 - kept}`);
+    expect(again.stderr).toContain(`${kept} were finished before`);
+    expect(filesOf('killed')).toEqual(once);
+  });
+
+  it('stops at Ctrl-C with what to do, and keeps what is finished', async () => {
+    const running = new RunningCommand(folder.path, ['experiment', 'grid.yaml', '--out', 'stopped', '--json']);
+    await running.said(/experiment 0\/8/);
+    running.signal('SIGINT');
+    const ended = await running.ended;
+    expect(ended).toMatchObject({ exitCode: 3, signal: null });
+    expect(documentOf(ended)).toMatchObject({ error: { code: 'INTERRUPTED' } });
+    expect(await resultsOf('stopped')).toEqual(once);
+  });
+
+  it('simulates anew what is damaged, and what another pipeline or load makes different', async () => {
+    await resultsOf('changed');
+    const [damaged = ''] = cellsIn('changed');
+    const whole = readFileSync(pathOf('changed', 'cells', damaged), 'utf8');
+    writeFileSync(pathOf('changed', 'cells', damaged), whole.slice(0, 40));
+    expect((await experiment('grid.yaml', '--out', 'changed')).stderr).toContain('experiment 0/1');
+    expect(readFileSync(pathOf('changed', 'results.json'), 'utf8')).toBe(once[1]);
+
+    folder.write('second.csv', `requests\n${'21\n'.repeat(15)}`);
+    expect((await experiment('grid.yaml', '--out', 'changed')).stderr).toContain('experiment 0/4');
+    folder.write('second.csv', `requests\n${'20\n'.repeat(15)}`);
+
+    folder.write('pipeline.yaml', syntheticPipeline({ largeMs: 21 }));
+    expect((await experiment('grid.yaml', '--out', 'changed')).stderr).toContain('experiment 0/8');
+    folder.write('pipeline.yaml', syntheticPipeline());
+    expect((await experiment('grid.yaml', '--out', 'changed')).stderr).toBe('');
+  });
+
+  it('names cells without a plan and goes on with the others', async () => {
+    folder.write('poor.yaml', syntheticPipeline({ name: 'poor', cpuCores: 1 }));
+    folder.write('both.yaml', GRID.replace('[pipeline.yaml]', '[pipeline.yaml, poor.yaml]'));
+    const ended = await experiment('both.yaml', '--json');
+    expect(ended.exitCode).toBe(0);
+    const { cells, infeasible } = documentOf(ended) as Record<string, readonly Record<string, unknown>[]>;
+    expect(cells).toHaveLength(8);
+    expect(infeasible).toHaveLength(8);
+    expect(infeasible?.[0]).toEqual({
+      ...{ pipeline: 'poor', load: 'steady', policy: 'static-cheapest', seed: 1 },
+      message: expect.stringContaining('budget binds'),
+    });
+    const text = await experiment('both.yaml');
+    expect(text.stdout).toMatch(/poor, steady, ipa, seed 2: No plan carries/);
+    const page = readFileSync(pathOf('.equipoise/experiments/small', 'report.html'), 'utf8');
+    expect(page).toContain('Without a plan to begin with');
+    folder.write('none.yaml', GRID.replace('[pipeline.yaml]', '[poor.yaml]'));
+    expect((await experiment('none.yaml', '--out', 'none')).exitCode).toBe(1);
+  });
+
+  it.each([
+    [
+      'policies: [static-cheapest, ipa]',
+      'policies: [static-cheapest, ipaa]',
+      'grid-bad.yaml:9:31 spec.policies[1]',
+      'did you mean ipa',
+    ],
+    ['second.csv', 'burstyy', 'grid-bad.yaml:8:7 spec.loads[1]', 'did you mean bursty?'],
+    ['second.csv', 'empty.csv', 'grid-bad.yaml:8:7 spec.loads[1]', 'empty.csv'],
+    ['durationS: 30', 'durationS: 30, arrivals: gama:2', 'grid-bad.yaml:7:7 spec.loads[0]', 'gamma:CV'],
+    ['seeds: [1, 2]', 'excludeFirstS: 15', 'grid-bad.yaml:10:18 spec.excludeFirstS', 'less than the 15 s'],
+    ['[pipeline.yaml]', '[pipelin.yaml]', 'grid-bad.yaml:5:15 spec.pipelines[0]', 'expected a pipeline file'],
+    ['seeds: [1, 2]', 'seed: [1, 2]', 'grid-bad.yaml:10:3 spec.seed', 'did you mean seeds?'],
+  ])('tells what is wrong where %s is %s', async (right, wrong, place, message) => {
+    folder.write('empty.csv', 'requests\n');
+    folder.write('grid-bad.yaml', GRID.replace(right, wrong));
+    const ended = await experiment('grid-bad.yaml');
+    expect(ended.exitCode).toBe(1);
+    expect(ended.stderr).toContain(place);
+    expect(ended.stderr).toContain(message);
+  });
+
+  it('simulates nothing for a pipeline without profiles, and says where results cannot be kept', async () => {
+    folder.write('bare.yaml', syntheticPipeline().replace(/profile: \[.*?\]/s, ''));
+    folder.write('grid-bare.yaml', GRID.replace('[pipeline.yaml]', '[pipeline.yaml, bare.yaml]'));
+    const bare = await experiment('grid-bare.yaml', '--json', '--out', 'bare');
+    expect(bare.exitCode).toBe(1);
+    expect(documentOf(bare)).toMatchObject({
+      error: { code: expect.stringMatching(/PROFILE_MISSING|INVALID_PIPELINE/) },
+    });
+    expect(existsSync(pathOf('bare'))).toBe(false);
+    const file = await experiment('grid.yaml', '--json', '--out', 'grid.yaml');
+    expect(file.exitCode).toBe(3);
+    expect(documentOf(file)).toMatchObject({
+      error: { code: 'STORE_FAILED', message: expect.stringContaining('--out') },
+    });
+    rmSync(pathOf('once', 'results.json'));
+    expect(await resultsOf('once')).toEqual(once);
+  });
+});

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { cellGroups } from './cell-groups.js';
+import type { CellResult } from './experiment-cell.js';
+import { experimentCsv } from './experiment-csv.js';
+import { groupTables } from './experiment-tables.js';
+
+const cell = (policy: CellResult['policy'], seed: number, pasMean: number): CellResult => ({
+  ...{ pipeline: 'shelf', load: 'bursty', policy, seed, pasMean, elapsedMs: 1 },
+  ...{
+    requests: 10,
+    completed: 10,
+    dropped: {},
+    failed: 0,
+    sloAttainmentFraction: 1,
+    goodputRps: 1,
+    pasGoodput: pasMean,
+  },
+  ...{ cpuCoresMean: 2, costPerHourMean: 2, stages: {}, decisions: 1 },
+  latencyMs: { mean: 1, p50: 1, p95: 1, p99: 1, p999: 1, max: 1 },
+});
+
+describe('cellGroups', () => {
+  it('compares seed with seed, so that what a seed does to both policies cancels out', () => {
+    const cells = [cell('rim', 1, 0.5), cell('rim', 2, 0.9), cell('ipa', 2, 0.91), cell('ipa', 1, 0.53)];
+    const [rim, ipa] = cellGroups(cells, 'rim');
+    expect(rim).toMatchObject({ policy: 'rim', seeds: 2, less: undefined });
+    expect(ipa?.figures.accuracy.mean).toBeCloseTo(0.72);
+    expect(ipa?.less?.accuracy.mean).toBeCloseTo(0.02);
+    // Differences 0.03 and 0.01: deviation 0.01·√2, Student's 12.706 at one degree of freedom.
+    expect((ipa?.less?.accuracy.high ?? 0) - 0.02).toBeCloseTo(12.706 * 0.01, 4);
+  });
+
+  it('compares only seeds that both have, and nothing where there are none', () => {
+    const cells = [cell('rim', 1, 0.5), cell('ipa', 1, 0.6), cell('ipa', 2, 0.9), cell('fa2-low', 3, 0.7)];
+    const [, ipa, low] = cellGroups(cells, 'rim');
+    expect(ipa?.less?.accuracy.mean).toBeCloseTo(0.1);
+    expect(low?.less).toBeUndefined();
+  });
+});
+
+describe('groupTables', () => {
+  it('marks a difference whose interval leaves 0 out, and writes no negative zero', () => {
+    const cells = [1, 2, 3].flatMap((seed) => [
+      cell('rim', seed, 0.5),
+      cell('ipa', seed, 0.6 + seed / 1000),
+      cell('fa2-low', seed, 0.5 - 1e-9 * seed),
+    ]);
+    const [, differences] = groupTables(cellGroups(cells, 'rim'), 'rim');
+    expect(differences?.rows.map(([policy, , accuracy]) => [policy, accuracy])).toEqual([
+      ['ipa', '+0.1020 ± 0.0025 *'],
+      ['fa2-low', '0.0000 ± 0.0000'],
+    ]);
+  });
+
+  it('shows a single seed without an interval, and one policy without differences', () => {
+    const tables = groupTables(cellGroups([cell('rim', 1, 0.5)], 'rim'), 'rim');
+    expect(tables).toHaveLength(1);
+    expect(tables[0]?.rows[0]?.[2]).toBe('0.5000');
+  });
+});
+
+describe('experimentCsv', () => {
+  it('has every column of any cell, with what a cell lacks left empty, and quotes what needs it', () => {
+    const csv = experimentCsv([
+      { load: 'a,b', dropped: {}, p99: Number.NaN },
+      { load: 'say "c"', dropped: { 'queue-full': 3 }, p99: null },
+    ]);
+    expect(csv).toBe('load,p99,dropped.queue-full\n"a,b",NaN,\n"say ""c""",,3\n');
+  });
+});
