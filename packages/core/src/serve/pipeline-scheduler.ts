@@ -106,11 +106,15 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     const stage = this.#stage(replica.stage);
     stage.finish(replica, nowMs);
     if (replica.draining) this.#release(replica);
-    for (let i = 0; i < batch.length; i++) {
-      const item = batch[i] as StageItem<Payload, Context>;
-      if (!item.request.ended) this.#advanceItem(item, replica.stage, outputs[i] as Payload);
+    try {
+      for (let i = 0; i < batch.length; i++) {
+        const item = batch[i] as StageItem<Payload, Context>;
+        if (!item.request.ended) this.#advanceItem(item, replica.stage, outputs[i] as Payload);
+      }
+    } finally {
+      // Whatever breaks on the way, the next batch must not find these items.
+      replica.empty();
     }
-    replica.empty();
     this.#attend(stage);
     this.#openGate();
     this.#settle();
