@@ -3,7 +3,7 @@ import type { LoadObservation, Observation } from '../model/decision.js';
 import { stageId } from '../model/ids.js';
 import type { EdgeSpec } from '../model/pipeline-spec.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
-import { rateBucketEnd, rateBucketStart } from './load-buckets.js';
+import { rateBucketEnd } from './load-buckets.js';
 import { plannedLoad } from './planned-load.js';
 
 const chain = chainSpec({ detect: [], classify: [] });
@@ -11,7 +11,7 @@ const edges: readonly EdgeSpec[] = [{ from: stageId('detect'), to: stageId('clas
 const specAt = (latencyMs: number) => ({ ...chain, edges, slo: { latencyMs, percentile: 99 } });
 const calm: LoadObservation = { arrivalsPerSecond: new Array<number>(60).fill(20) };
 
-function bucketFor(sloMs: number, load: LoadObservation = calm, queues: readonly [number, number] = [0, 0]) {
+function loadFor(sloMs: number, load: LoadObservation = calm, queues: readonly [number, number] = [0, 0]) {
   const stages = Object.fromEntries(
     chain.stages.map(({ id }, i) => [id, { queueLength: queues[i] ?? 0, droppedTotal: 0 }]),
   );
@@ -23,29 +23,10 @@ function bucketFor(sloMs: number, load: LoadObservation = calm, queues: readonly
   });
 }
 
-const loadFor = (...of: Parameters<typeof bucketFor>) => bucketFor(...of).most;
-
 describe('plannedLoad', () => {
   it('is Poisson at the end of the bucket of the upper rate', () => {
     expect(loadFor(500)).toEqual({ arrivalRps: rateBucketEnd(20) });
     expect(rateBucketEnd(20)).toBeGreaterThan(20);
-    const { least, exact } = bucketFor(500);
-    expect([least, exact]).toEqual([{ arrivalRps: rateBucketStart(20) }, { arrivalRps: 20 }]);
-  });
-
-  it('differs within its bucket in how much arrives and in nothing else', () => {
-    const burstiness = { sloMs: 500, dispersionAtSlo: 1.5, dispersionAt10s: 1.9 };
-    for (const sloMs of [500, 2_000]) {
-      const { least, exact, most } = bucketFor(sloMs, { ...calm, burstiness }, [60, 0]);
-      expect(least.arrivalRps).toBeLessThan(exact.arrivalRps);
-      expect(exact.arrivalRps).toBeLessThan(most.arrivalRps);
-      expect(most.backlog?.requests).toBeGreaterThanOrEqual(60);
-      for (const load of [least, exact]) {
-        expect(load.backlog).toEqual(most.backlog);
-        expect(load.burstiness).toEqual(most.burstiness);
-      }
-    }
-    expect(bucketFor(2_000).exact.envelope?.map(({ arrivals }) => arrivals)).toEqual([20, 40, 100, 200, 400]);
   });
 
   it('has the class of the measured burstiness below an SLO of 2 s', () => {

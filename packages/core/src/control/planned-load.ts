@@ -11,56 +11,32 @@ import { stageLoads } from '../estimate/stage-load.js';
 import { arrivalEnvelope } from '../forecast/arrival-envelope.js';
 import { isPoisson } from '../model/burstiness.js';
 import type { Forecast, Observation } from '../model/decision.js';
-import type { ArrivalEnvelope, Backlog, ExpectedLoad } from '../model/expected-load.js';
+import type { Backlog, ExpectedLoad } from '../model/expected-load.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
-import {
-  backlogBucketEnd,
-  burstinessClass,
-  envelopeBucketEnd,
-  envelopeBucketStart,
-  rateBucketEnd,
-  rateBucketStart,
-} from './load-buckets.js';
+import { backlogBucketEnd, burstinessClass, envelopeBucketEnd, rateBucketEnd } from './load-buckets.js';
 
 /** From here on the envelope is verified at. */
 const ENVELOPE_SLO_MS = 2_000;
-
-/** The load as it is expected, and the least and the most in the bucket that it lies in; burstiness and backlog are alike in all three. */
-export interface LoadBucket {
-  readonly least: ExpectedLoad;
-  readonly exact: ExpectedLoad;
-  readonly most: ExpectedLoad;
-}
 
 /** What is expected until the next plan can be in force, `graceMs` after the tick. */
 export function plannedLoad(
   spec: PipelineSpec,
   { observation, forecast, graceMs }: { observation: Observation; forecast: Forecast; graceMs: number },
-): LoadBucket {
-  const { least, exact, most } = arrivingLoad(spec, observation, forecast);
-  const requests = waitingRequests(spec, observation, most.arrivalRps);
+): ExpectedLoad {
+  const arriving = arrivingLoad(spec, observation, forecast);
+  const requests = waitingRequests(spec, observation, arriving.arrivalRps);
   const backlog: Backlog | undefined = requests > 0 ? { requests: backlogBucketEnd(requests), graceMs } : undefined;
-  const waiting = backlog === undefined ? {} : { backlog };
-  return { least: { ...least, ...waiting }, exact: { ...exact, ...waiting }, most: { ...most, ...waiting } };
+  return backlog === undefined ? arriving : { ...arriving, backlog };
 }
 
-function arrivingLoad({ slo }: PipelineSpec, { load }: Observation, forecast: Forecast): LoadBucket {
+function arrivingLoad({ slo }: PipelineSpec, { load }: Observation, forecast: Forecast): ExpectedLoad {
   if (slo.latencyMs < ENVELOPE_SLO_MS) {
-    const { upperRps } = forecast;
+    const arrivalRps = rateBucketEnd(forecast.upperRps);
     const { burstiness } = load;
-    const bursty = burstiness === undefined || isPoisson(burstiness) ? {} : { burstiness: burstinessClass(burstiness) };
-    const at = (arrivalRps: number): ExpectedLoad => ({ arrivalRps, ...bursty });
-    return { least: at(rateBucketStart(upperRps)), exact: at(upperRps), most: at(rateBucketEnd(upperRps)) };
+    const bursty = burstiness !== undefined && !isPoisson(burstiness);
+    return bursty ? { arrivalRps, burstiness: burstinessClass(burstiness) } : { arrivalRps };
   }
-  const envelope = arrivalEnvelope(load, forecast);
-  return {
-    least: filling(envelopeBucketStart(envelope)),
-    exact: filling(envelope),
-    most: filling(envelopeBucketEnd(envelope)),
-  };
-}
-
-function filling(envelope: ArrivalEnvelope): ExpectedLoad {
+  const envelope = envelopeBucketEnd(arrivalEnvelope(load, forecast));
   const longest = envelope.at(-1);
   return { arrivalRps: longest === undefined ? 0 : longest.arrivals / longest.windowS, envelope };
 }
