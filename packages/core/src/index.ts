@@ -36,6 +36,7 @@ export * from './model/closes-fan-out.js';
 export * from './model/decision.js';
 export * from './model/expected-load.js';
 export * from './model/ids.js';
+export * from './model/numeric-storage.js';
 export * from './model/pipeline-spec.js';
 export * from './model/plan.js';
 export * from './model/profile-point.js';

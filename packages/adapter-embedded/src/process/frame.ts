@@ -4,7 +4,14 @@
  * A tensor in the header is `{datatype, shape, buffer}`, `buffer` being the position of its buffer; its elements lie there row-major and
  * little-endian. For BYTES the buffer holds each element as its length (32 bits) and its bytes; `text` says that they are strings.
  */
-import { type Datatype, elementCount, type Tensor, type TensorData, type TensorMap } from '@equipoise/core';
+import {
+  type Datatype,
+  elementCount,
+  numericStorage,
+  type Tensor,
+  type TensorData,
+  type TensorMap,
+} from '@equipoise/core';
 
 /** Longest header that is read: a longer one is no message of a replica. */
 const MAX_HEADER_BYTES = 64 * 1024 ** 2;
@@ -20,25 +27,6 @@ interface TensorHeader {
   readonly buffer: number;
   readonly text?: true;
 }
-
-type NumericData = Exclude<TensorData, readonly unknown[]>;
-
-const storages: Readonly<
-  Record<Exclude<Datatype, 'BYTES'>, { new (buffer: ArrayBuffer): NumericData; readonly BYTES_PER_ELEMENT: number }>
-> = {
-  BOOL: Uint8Array,
-  UINT8: Uint8Array,
-  UINT16: Uint16Array,
-  UINT32: Uint32Array,
-  UINT64: BigUint64Array,
-  INT8: Int8Array,
-  INT16: Int16Array,
-  INT32: Int32Array,
-  INT64: BigInt64Array,
-  FP16: Uint16Array,
-  FP32: Float32Array,
-  FP64: Float64Array,
-};
 
 function elementBytes(elements: readonly (string | Uint8Array)[]): Uint8Array {
   const parts = elements.flatMap((element) => {
@@ -116,7 +104,7 @@ function elementsOf(buffer: ArrayBuffer, text: boolean): readonly string[] | rea
 
 function dataOf({ datatype, text }: TensorHeader, buffer: ArrayBuffer): TensorData {
   if (datatype === 'BYTES') return elementsOf(buffer, text === true);
-  const storage = storages[datatype];
+  const storage = numericStorage[datatype];
   if (storage === undefined) throw new Error(`a tensor of datatype ${datatype}`);
   return new storage(buffer);
 }

@@ -5,25 +5,8 @@
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from './app-error.js';
-import { type Datatype, elementCount, type Tensor, type TensorData } from './tensor.js';
-
-type NumericData = Exclude<TensorData, readonly unknown[]>;
-type NumericDatatype = Exclude<Datatype, 'BYTES'>;
-
-const numericStorage: Readonly<Record<NumericDatatype, new (length: number) => NumericData>> = {
-  BOOL: Uint8Array,
-  UINT8: Uint8Array,
-  UINT16: Uint16Array,
-  UINT32: Uint32Array,
-  UINT64: BigUint64Array,
-  INT8: Int8Array,
-  INT16: Int16Array,
-  INT32: Int32Array,
-  INT64: BigInt64Array,
-  FP16: Uint16Array,
-  FP32: Float32Array,
-  FP64: Float64Array,
-};
+import { numericStorage } from './numeric-storage.js';
+import { elementCount, type Tensor, type TensorData } from './tensor.js';
 
 const isElementList = (data: TensorData): data is readonly string[] | readonly Uint8Array[] => Array.isArray(data);
 

@@ -1,6 +1,6 @@
 /**
  * Tensors as raw bytes, the form that the binary tensor extension and gRPC share: elements in row-major order without padding, numbers
- * little-endian, BOOL one byte of 0 or 1, each BYTES element behind its length (an unsigned 32-bit number). Numbers are views of
+ * little-endian, BOOL one byte of 0 or 1, each BYTES element behind its length (an unsigned 32-bit number). NumericData are views of
  * the bytes where their alignment allows it, a copy where it does not; nothing is allocated from a size that the bytes do not prove.
  */
 import {
@@ -9,34 +9,13 @@ import {
   type Datatype,
   elementCount,
   invariant,
+  type NumericData,
+  numericStorage,
   type Tensor,
-  type TensorData,
 } from '@equipoise/core';
 import { byteElements, byteStrings } from './byte-elements.js';
 
-type Numbers = Exclude<TensorData, readonly unknown[]>;
-
-interface NumbersConstructor {
-  readonly BYTES_PER_ELEMENT: number;
-  new (buffer: ArrayBufferLike, byteOffset: number, length: number): Numbers;
-}
-
 const LENGTH_BYTES = 4;
-
-const storage: Readonly<Record<Exclude<Datatype, 'BYTES'>, NumbersConstructor>> = {
-  BOOL: Uint8Array,
-  UINT8: Uint8Array,
-  UINT16: Uint16Array,
-  UINT32: Uint32Array,
-  UINT64: BigUint64Array,
-  INT8: Int8Array,
-  INT16: Int16Array,
-  INT32: Int32Array,
-  INT64: BigInt64Array,
-  FP16: Uint16Array,
-  FP32: Float32Array,
-  FP64: Float64Array,
-};
 
 invariant(
   new Uint8Array(Uint16Array.of(1).buffer)[0] === 1,
@@ -64,7 +43,7 @@ export function decodeRaw(type: RawTensorType, bytes: Uint8Array): Tensor {
 /** The raw bytes of a tensor: its own memory for numbers, a copy for BYTES. */
 export function encodeRaw({ datatype, data }: Tensor): Uint8Array {
   if (datatype !== 'BYTES') {
-    const numbers = data as Numbers;
+    const numbers = data as NumericData;
     return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
   }
   const elements = byteStrings(data as readonly (string | Uint8Array)[]);
@@ -79,8 +58,8 @@ export function encodeRaw({ datatype, data }: Tensor): Uint8Array {
   return bytes;
 }
 
-function decodeNumbers(type: RawTensorType, datatype: Exclude<Datatype, 'BYTES'>, bytes: Uint8Array): Numbers {
-  const NumbersOf = storage[datatype];
+function decodeNumbers(type: RawTensorType, datatype: Exclude<Datatype, 'BYTES'>, bytes: Uint8Array): NumericData {
+  const NumbersOf = numericStorage[datatype];
   const count = elementCount(type.shape);
   const expected = count * NumbersOf.BYTES_PER_ELEMENT;
   if (bytes.length !== expected) throw malformed(type, `${bytes.length} bytes where ${expected} were expected`);
