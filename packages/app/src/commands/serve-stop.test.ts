@@ -38,7 +38,10 @@ beforeAll(() => {
     'hang.mjs',
     'import { writeSync } from "node:fs"; export const load = () => { writeSync(2, "loading"); while (true); };',
   );
-  folder.write('stuck.mjs', 'export const load = () => ({ run: () => { while (true); } });');
+  folder.write(
+    'stuck.mjs',
+    'import { writeSync } from "node:fs"; export const load = () => ({ run: () => { writeSync(2, "inside"); while (true); } });',
+  );
   for (const name of ['echo', 'hang', 'stuck']) {
     folder.write(`${name}.yaml`, syntheticPipeline({ name, detect: `module: ./${name}.mjs` }));
   }
@@ -70,7 +73,7 @@ describe('equipoise serve that is stopped', () => {
     const { child, output, said, ended } = serving('stuck.yaml');
     const [, url = ''] = await said(/ready (http:\S+)/);
     const cutOff = expect(fetch(`${url}/v1/pipelines/stuck/run`, { method: 'POST', body: 'x' })).rejects.toThrow();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await said(/inside/);
     child.kill('SIGTERM');
     expect(await ended).toEqual([null, 'SIGKILL']);
     await cutOff;
