@@ -69,7 +69,8 @@ predicted.latencyMs is null in the best effort for a load above the capacity: it
   stages: {STAGE: {waitMs: {mean, p99}, serviceMs: {mean, p99}, batchSizeMean, loadFactor, busyFraction}},
   decisions, elapsedMs
 }
-where latencies are those of completed requests, attainment and pasGoodput are over arrivals, and only elapsedMs differs from run to run`,
+where latencies are those of completed requests, attainment and pasGoodput are over arrivals.
+The same inputs and seed give the same bytes up to elapsedMs, the last field, which is the time that the simulation took`,
   experiment: `{
   cells: [{pipeline, load, policy, seed, …as simulate}],
   infeasible?: [{pipeline, load, policy, seed, message}]
