@@ -33,6 +33,14 @@ export interface NetworkRule {
   readonly rate: number;
 }
 
+/** A network ready for use. */
+interface UnpackedNetwork {
+  readonly network: Network;
+  readonly parameters: Float64Array;
+  /** Scratch. */
+  readonly inputs: Float64Array;
+}
+
 /** Parameters change after each batch; a step of the fit takes this many. */
 const BATCHES_PER_STEP = 50;
 /** Batches until the rate is reached: Adam's first estimates are rough. */
@@ -42,6 +50,19 @@ const MOST_EPOCHS = 50;
 
 /** The method of a rule. Without examples it answers with the level of the lags. */
 export function networkMethod(rule: NetworkRule): ForecastMethod<NetworkWeights, readonly number[], NetworkFit> {
+  // Typed arrays anew for every forecast would be garbage outside the heap, which makes the collector stop for tens of milliseconds.
+  const unpacked = new WeakMap<NetworkWeights, UnpackedNetwork>();
+  const unpack = (weights: NetworkWeights): UnpackedNetwork => {
+    const known = unpacked.get(weights);
+    if (known !== undefined) return known;
+    const made = {
+      network: rule.networkFor(weights.lags),
+      parameters: Float64Array.from(weights.parameters),
+      inputs: new Float64Array(weights.lags + 1),
+    };
+    unpacked.set(weights, made);
+    return made;
+  };
   return {
     name: rule.name,
     beginFit: (training, seed) => beginning(rule, training, seed),
@@ -51,9 +72,9 @@ export function networkMethod(rule: NetworkRule): ForecastMethod<NetworkWeights,
     predict: (weights, memory) => {
       const window = fullWindow(memory, weights.lags);
       if (window === undefined) return { pointRps: 0, upperRps: 0 };
-      const inputs = new Float64Array(weights.lags + 1);
+      const { network, parameters, inputs } = unpack(weights);
       const level = writeInputs(inputs, { maximaRps: window, at: 0 }, weights);
-      return forecastFrom(rule.networkFor(weights.lags).forward(Float64Array.from(weights.parameters), inputs), level);
+      return forecastFrom(network.forward(parameters, inputs), level);
     },
   };
 }

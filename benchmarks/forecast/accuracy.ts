@@ -1,0 +1,84 @@
+/** How good the forecasts are on the test part of a trace: all methods and what the rolling selection had in force. */
+import {
+  type ForecastFigures,
+  type ForecastMethod,
+  forecastFigures,
+  forecastTrial,
+  type JudgedForecasts,
+  type PeakSeries,
+  type PeakTask,
+  peakSeries,
+  type Trial,
+  USUAL_PEAK_TASK,
+} from '@equipoise/core';
+import { DAY_S } from './trace.js';
+
+/** What to try. Seconds before `trainS` are for training. */
+export interface AccuracyQuestion {
+  readonly counts: readonly number[];
+  readonly trainS: number;
+  readonly scale: number;
+  readonly keepZeros: boolean;
+  readonly seed: number;
+  readonly methods: readonly ForecastMethod[];
+}
+
+/** Figures of one method, with its coverage by part of the test. */
+export interface MethodAccuracy extends ForecastFigures {
+  readonly name: string;
+  /** By day of the trace, counted in raw seconds. */
+  readonly coverageByDay: readonly number[];
+  /** By tercile of the last maximum that was known, the lowest first. */
+  readonly coverageByTercile: readonly number[];
+}
+
+/** Figures of a trial. */
+export interface Accuracy {
+  readonly seed: number;
+  readonly keepZeros: boolean;
+  readonly forecasts: number;
+  /** The method in force when testing began. */
+  readonly selected: string;
+  /** How often another one came into force while testing. */
+  readonly changes: number;
+  readonly methods: readonly MethodAccuracy[];
+  readonly inForce: MethodAccuracy;
+}
+
+/** Fits, selects and tests; the same question has the same answer. */
+export function accuracyOf({ counts, trainS, scale, keepZeros, seed, methods }: AccuracyQuestion): Accuracy {
+  const task = USUAL_PEAK_TASK;
+  const series = peakSeries(counts, { binS: task.binS, scale, keepZeros });
+  const trial = forecastTrial({ task, series, trainS, methods, seed, clock: { nowMs: () => 0 } });
+  const parts = { byDay: daysOf(trial, series), byTercile: tercilesOf(trial, series) };
+  const figuresOf = (name: string, judged: JudgedForecasts): MethodAccuracy => ({
+    name,
+    ...forecastFigures(judged, task.upperFraction),
+    coverageByDay: parts.byDay.map((positions) => coverageAt(judged, positions, task)),
+    coverageByTercile: parts.byTercile.map((positions) => coverageAt(judged, positions, task)),
+  });
+  return {
+    ...{ seed, keepZeros, selected: trial.selected, changes: trial.inForce.changes, forecasts: trial.testBins.length },
+    methods: trial.methods.map((method) => figuresOf(method.name, method)),
+    inForce: figuresOf('in force', trial.inForce),
+  };
+}
+
+function coverageAt(judged: JudgedForecasts, positions: readonly number[], { upperFraction }: PeakTask): number {
+  return forecastFigures(judged, upperFraction, positions).coverageFraction;
+}
+
+function daysOf({ testBins }: Trial, { startS }: PeakSeries): readonly number[][] {
+  const days = Array.from(testBins, (bin) => Math.floor((startS[bin] as number) / DAY_S));
+  return [...new Set(days)].map((day) => [...days.keys()].filter((position) => days[position] === day));
+}
+
+function tercilesOf({ testBins }: Trial, { maximaRps }: PeakSeries): readonly number[][] {
+  const lastRps = Array.from(testBins, (bin) => maximaRps[bin - 1] as number);
+  const sorted = lastRps.toSorted((a, b) => a - b);
+  const [low, high] = [1, 2].map((third) => sorted[Math.floor((third * sorted.length) / 3)] ?? 0) as [number, number];
+  const tercileOf = (rps: number): number => (rps <= low ? 0 : rps <= high ? 1 : 2);
+  return [0, 1, 2].map((tercile) =>
+    [...lastRps.keys()].filter((position) => tercileOf(lastRps[position] as number) === tercile),
+  );
+}

@@ -1,0 +1,62 @@
+/** The comparison in small: a synthetic trace of twenty hours with a slow wave, noise and gaps, all methods. */
+import { forecastMethods, SeededRng } from '@equipoise/core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Accuracy, accuracyOf } from './accuracy.js';
+import { accuracyBars, bestSimple, selectedMethod } from './bars.js';
+import { forecastReport } from './report.js';
+
+const SECONDS = 72_000;
+const TRAIN_S = 54_000;
+
+/** Requests per second around a wave of two hours; every five hours a gap of 300 s. */
+function trace(): readonly number[] {
+  const rng = new SeededRng(5);
+  return Array.from({ length: SECONDS }, (_, second) => {
+    const noise = rng.next() + rng.next() + rng.next() + rng.next() - 2;
+    if (second % 18_000 >= 17_000 && second % 18_000 < 17_300) return 0;
+    return Math.max(0, Math.round(140 + 80 * Math.sin((2 * Math.PI * second) / 7200) + 40 * noise));
+  });
+}
+
+const question = { counts: trace(), trainS: TRAIN_S, scale: 1 / 8, seed: 1, methods: forecastMethods };
+
+describe('the comparison of forecasters in small', () => {
+  let removed: Accuracy;
+  let kept: Accuracy;
+  beforeAll(() => {
+    removed = accuracyOf({ ...question, keepZeros: false });
+    kept = accuracyOf({ ...question, keepZeros: true });
+  }, 1_200_000);
+
+  it('selects, before the test, a method that is better by its quantile than the best simple one', () => {
+    for (const accuracy of [removed, kept]) {
+      const best = bestSimple(accuracy, 'pinballLoss');
+      expect(selectedMethod(accuracy).pinballLoss).toBeLessThan(best.pinballLoss);
+    }
+  });
+
+  it('has figures by day and by tercile that add up to those of all', () => {
+    const { inForce, forecasts } = removed;
+    expect(forecasts).toBeGreaterThan(1600);
+    expect(inForce.coverageByDay).toHaveLength(1);
+    expect(inForce.coverageByDay[0]).toBeCloseTo(inForce.coverageFraction, 12);
+    const mean = inForce.coverageByTercile.reduce((sum, value) => sum + value, 0) / 3;
+    expect(Math.abs(mean - inForce.coverageFraction)).toBeLessThan(0.02);
+    expect(inForce.coverageFraction).toBeGreaterThan(0.9);
+  });
+
+  it('is told in full: all methods, all bars, the missed ones too', () => {
+    const poor = { ...removed, selected: 'window-mean' };
+    const text = forecastReport({ accuracy: { made: 'here', figures: [removed, kept, poor] } });
+    for (const { name } of forecastMethods) expect(text).toContain(`| ${name}`);
+    expect(accuracyBars(removed)).toHaveLength(6);
+    expect(accuracyBars(kept)).toHaveLength(2);
+    expect(accuracyBars(poor).some(({ met }) => !met)).toBe(true);
+    expect(text).toContain('**missed**');
+  });
+
+  it('answers the same question in the same way', () => {
+    const quick = { ...question, keepZeros: true, methods: forecastMethods.filter(({ name }) => name !== 'lstm') };
+    expect(accuracyOf(quick)).toEqual(accuracyOf(quick));
+  });
+});
