@@ -2,12 +2,13 @@
 
 export { EmbeddedActuator, type EmbeddedActuatorOptions } from './actuator/embedded-actuator.js';
 export { preciseClock } from './alarm-clock.js';
+export { launchRules } from './launch-rules.js';
 export { type Launchers, launcherFor } from './launcher-for.js';
 export { ProcessReplicaLauncher } from './process/process-replica-launcher.js';
 export { PythonReplicaLauncher } from './process/python-replica-launcher.js';
 export type { LaunchLimits } from './replica/start-replica-runner.js';
 export { importModule } from './stage-module/import-module.js';
-export { locateFile, resolveArtifact } from './stage-module/stage-artifact.js';
+export { resolveArtifact } from './stage-module/stage-artifact.js';
 export {
   type ServiceTime,
   SyntheticReplicaLauncher,

@@ -3,6 +3,7 @@
  * says what cannot be read and when it closes the socket without ending; its whole process group goes with it.
  */
 import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { ChannelListener, ReplicaChannel } from '../replica/replica-channel.js';
 import type { ToReplica } from '../replica/replica-protocol.js';
@@ -66,6 +67,16 @@ export class ProcessChannel implements ReplicaChannel {
   abandon(): void {
     this.#kill();
   }
+
+  readonly residentBytes = (): number | undefined => {
+    try {
+      const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')) ?? [];
+      return kib === undefined ? undefined : Number(kib) * 1024;
+    } catch {
+      // The process is gone, or the system has no such file.
+      return undefined;
+    }
+  };
 
   #read(): void {
     const reader = new FrameReader((frame) => this.#listener?.received(messageFromReplica(frame)));

@@ -46,6 +46,14 @@ describe('a replica process', () => {
     expect((await runner.run([{ features }])).items).toEqual([{ kind: 'ok', output: { scores } }]);
   });
 
+  it('tells its resident memory while it runs', async () => {
+    const { runner, residentBytes } = await launcher.launch(obeying());
+    started.push(runner);
+    expect(residentBytes?.()).toBeGreaterThan(10 * 2 ** 20);
+    await runner.close();
+    await expect.poll(() => residentBytes?.()).toBeUndefined();
+  });
+
   it('says with what words it ended', async () => {
     const runner = await start();
     await expect(runner.run([commandItem('throw-and-hang')])).rejects.toMatchObject({

@@ -3,7 +3,6 @@
  * library. `memoryBytes` bounds the memory of the process where the system can, with a floor.
  */
 import { createRequire } from 'node:module';
-import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AppError, invariant, type LaunchedReplica, type LaunchRequest, type ReplicaLauncher } from '@equipoise/core';
 import {
@@ -14,19 +13,13 @@ import {
 } from '../replica/start-replica-runner.js';
 import { existingModuleFile } from '../stage-module/stage-module-loader.js';
 import type { ProcessChannel } from './process-channel.js';
+import { pythonProgram } from './python-program.js';
 import { startProcess } from './start-process.js';
-
-/** Program that runs Python where a stage names none. */
-const DEFAULT_PYTHON = 'python3';
 
 const runnerFile = createRequire(import.meta.url).resolve('@equipoise/adapter-embedded/python-runner');
 
-function pythonOf({ stage: { python = DEFAULT_PYTHON }, baseDir }: LaunchRequest): string {
-  return python.includes('/') ? resolve(baseDir, python) : python;
-}
-
 async function startPython(request: LaunchRequest): Promise<ProcessChannel> {
-  const program = pythonOf(request);
+  const program = pythonProgram(request.stage, request.baseDir);
   try {
     // -u: what a stage prints is not kept back.
     const args = ['-u', runnerFile, replicaTitle(request)];

@@ -21,4 +21,6 @@ export interface ReplicaChannel {
    * cannot be: it is asked to close, no longer keeps this process alive, and is not waited for.
    */
   abandon(): void;
+  /** Resident memory of a far end that is a process of its own; undefined where the system does not tell. */
+  readonly residentBytes?: () => number | undefined;
 }

@@ -63,5 +63,6 @@ export async function startReplicaRunner(
   } finally {
     clearTimeout(timeout);
   }
-  return { runner, loadMs: performance.now() - far.startedAtMs };
+  const { residentBytes } = far.channel;
+  return { runner, loadMs: performance.now() - far.startedAtMs, ...(residentBytes !== undefined && { residentBytes }) };
 }

@@ -1,5 +1,5 @@
 /** Measures what is not known of a pipeline yet, with a progress bar; what is kept and fresh is taken as it is. */
-import { locateFile } from '@equipoise/adapter-embedded';
+import { launchRules } from '@equipoise/adapter-embedded';
 import type { PipelineSpec, StageId } from '@equipoise/core';
 import { BusyNeighbours, type PipelineProfile, ProfileCache, profilePipeline } from '@equipoise/runtime';
 import { progressDisplay } from '../terminal/progress.js';
@@ -21,7 +21,7 @@ export async function measureProfile(spec: PipelineSpec, options: MeasureOptions
       launcher: embeddedLauncher(spec),
       options,
       clock: { nowMs: () => performance.now() },
-      locate: locateFile,
+      rules: launchRules,
       cache: ProfileCache.of(spec),
       neighbours: new BusyNeighbours(),
       onProgress: (progress) => display.show(progress),

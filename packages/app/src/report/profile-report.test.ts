@@ -37,7 +37,7 @@ const profile: PipelineProfile = {
       loadMs: 120,
       depth: 'full',
       measuredAtEpochMs: Date.UTC(2026, 0, 2),
-      identity: { machine, artifact: 'a', module: 'm', parameters: 'p', inputs: 'i' },
+      identity: { machine, runtime: { isolation: 'thread' }, artifact: 'a', module: 'm', parameters: 'p', inputs: 'i' },
     },
   ],
   notMeasured: [{ stageId: stageId('join'), variantId: variantId('only'), reason: 'a synthetic stage' }],

@@ -38,6 +38,8 @@ export interface LaunchRequest {
 export interface LaunchedReplica {
   readonly runner: ModelRunner;
   readonly loadMs: number;
+  /** Resident memory now of the replica's own process, undefined where the system does not tell; left out where it shares this one. */
+  readonly residentBytes?: () => number | undefined;
 }
 
 /** Starts replicas; rejects with AppError (FILE_NOT_FOUND, MODULE_INVALID, MODEL_LOAD_FAILED) when one cannot start. */

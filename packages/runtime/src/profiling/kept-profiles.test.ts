@@ -4,19 +4,23 @@ import { join } from 'node:path';
 import { type PipelineSpec, type StageBounds, type StageSpec, stageId, variantId } from '@equipoise/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProfileCache } from './profile-cache.js';
+import type { StageRuntime } from './profile-identity.js';
 import type { ProfileRequest } from './profile-pipeline.js';
 import {
   bench,
   boundsWith,
   linear,
-  locateRelative,
   machine,
   pipeline,
+  rules,
   samples,
   stage,
   variant,
 } from './profile-pipeline.test-support.js';
 import { keptProfile } from './profile-verdict.js';
+
+/** What judging without the samples of the measurement always says. */
+const SAMPLES_ARE_GONE = /the samples or a stage before it changed(; )?/;
 
 describe('kept profiles', () => {
   let baseDir: string;
@@ -83,7 +87,7 @@ describe('kept profiles', () => {
     expect(unfinished).toMatchObject([{ stageId: 'b', variantId: 'v', depth: 'quick' }]);
     expect(unfinished[0]?.points.map(({ batchSize }) => batchSize)).toEqual([1, 2, 4]);
     // Nobody plans from half a profile.
-    expect(keptProfile(spec(), cacheOf(), { locate: locateRelative, machine }).kind).toBe('missing');
+    expect(keptProfile(spec(), cacheOf(), { rules, machine }).kind).toBe('missing');
 
     const resumed = bench(spec(), stages);
     expect(await resumed.profile({ cache: cacheOf() })).toEqual(whole);
@@ -131,7 +135,7 @@ describe('kept profiles', () => {
   it('are stale where the latency target now allows sizes that were over it', async () => {
     const within = (latencyMs: number): PipelineSpec => ({ ...spec(), slo: { latencyMs, percentile: 99 } });
     await bench(within(20), stages).profile({ cache: cacheOf() });
-    const judge = (latencyMs: number) => keptProfile(within(latencyMs), cacheOf(), { locate: locateRelative, machine });
+    const judge = (latencyMs: number) => keptProfile(within(latencyMs), cacheOf(), { rules, machine });
     writeFileSync(join(baseDir, 'unused'), '');
     const reasons = (latencyMs: number) =>
       judge(latencyMs).variants.flatMap((verdict) => (verdict.kind === 'stale' ? verdict.reasons : []));
@@ -156,10 +160,10 @@ describe('kept profiles', () => {
     writeFileSync(join(baseDir, 'models_m.onnx'), 'weights');
     writeFileSync(join(baseDir, '@scope_stages_package.json'), '{"version":"1.0.0"}');
     const { profile } = bench(entry, stages);
-    await profile({ cache: cacheOf(), locate });
+    await profile({ cache: cacheOf(), rules: { ...rules, locate } });
     const again = async () => {
       const { profile: run, launcher } = bench(entry, stages);
-      await run({ cache: cacheOf(), locate });
+      await run({ cache: cacheOf(), rules: { ...rules, locate } });
       return launcher.launches.length;
     };
     expect(await again()).toBe(0);
@@ -192,8 +196,28 @@ describe('kept profiles', () => {
     expect(await relaunched(spec(boundsWith([1, 3])), same)).toEqual([]);
   });
 
+  it('are stale under another isolation or another Python, and those kept before either was written down', async () => {
+    const runBy = (runtime: StageRuntime) => ({ rules: { ...rules, runtimeOf: () => runtime }, machine });
+    const python = { isolation: 'process', pythonVersion: 'cpython 3.11.2' } as const;
+    await bench(spec(), stages).profile({ cache: cacheOf(), rules: runBy(python).rules });
+    const reasonsOf = (runtime: StageRuntime) =>
+      keptProfile(spec(), cacheOf(), runBy(runtime)).reasons.map((reason) => reason.replace(SAMPLES_ARE_GONE, ''));
+    expect(reasonsOf(python)[0]).toBe('stage a, variant small: ');
+    expect(reasonsOf({ ...python, pythonVersion: 'cpython 3.12.0' })[0]).toMatch(
+      /small: it was measured with pythonVersion cpython 3\.11\.2, here it is cpython 3\.12\.0$/,
+    );
+    expect(reasonsOf({ isolation: 'thread' })[0]).toMatch(
+      /small: it was measured with isolation process, here it is thread; .* pythonVersion cpython 3\.11\.2, here it is unknown$/,
+    );
+    const { path } = cacheOf();
+    const document = JSON.parse(readFileSync(path, 'utf8')) as { variants: { identity: { runtime?: StageRuntime } }[] };
+    for (const { identity } of document.variants) delete identity.runtime;
+    writeFileSync(path, JSON.stringify(document));
+    expect(reasonsOf({ isolation: 'thread' })[0]).toMatch(/it was measured with isolation unknown, here it is thread$/);
+  });
+
   it('are judged with reasons', async () => {
-    expect(keptProfile(spec(), cacheOf(), { locate: locateRelative, machine })).toMatchObject({
+    expect(keptProfile(spec(), cacheOf(), { rules, machine })).toMatchObject({
       kind: 'missing',
       reasons: ['stage a, variant small: not measured yet', expect.anything(), expect.anything()],
     });
@@ -202,7 +226,7 @@ describe('kept profiles', () => {
       .catch(() => {});
     await bench(spec(), stages).profile({ cache: cacheOf() });
     const judged = keptProfile(spec(), cacheOf(), {
-      locate: locateRelative,
+      rules,
       machine: { ...machine, cpuModel: 'other' },
     });
     expect(judged.kind).toBe('stale');
@@ -227,7 +251,7 @@ describe('kept profiles', () => {
       writeFileSync(path, damaged);
       expect(cacheOf().read()).toEqual({ variants: [], unfinished: [], warning: expect.stringContaining(path) });
     }
-    expect(keptProfile(spec(), cacheOf(), { locate: locateRelative, machine })).toMatchObject({
+    expect(keptProfile(spec(), cacheOf(), { rules, machine })).toMatchObject({
       kind: 'missing',
       warnings: [expect.anything()],
     });

@@ -3,8 +3,8 @@
  * less time, with them idle. Plans are made from the busy figures; the idle ones show what the neighbours cost. What an interrupted run
  * had measured is taken over, and a replica is started only when something is left to measure.
  *
- * Memory is the growth of the resident memory of this process from before the launch to after the point. It is an approximation: it counts
- * replicas in threads, with buffers of the caller, and not those in processes of their own.
+ * Memory is the resident memory of a replica's own process. A replica in a thread shares this process, whose growth from before the launch
+ * to after the point is an approximation: buffers of the caller are counted with it.
  */
 import { AppError, type Clock, type LaunchedReplica, type ModelRunner, type ReplicaLauncher } from '@equipoise/core';
 import type { ProgressMeter } from '../progress-meter.js';
@@ -115,9 +115,8 @@ class VariantMeasurer {
       await replica.start();
       await neighbours?.keepBusy(freeCores);
       const figures = await this.#figures(replica, batchSize, limits);
-      const memoryBytes = replica.grownBytes();
-      // The heap may have shrunk meanwhile; then nothing is known.
-      const memory = memoryBytes > 0 ? { memoryBytes } : {};
+      const memoryBytes = replica.memoryBytes();
+      const memory = memoryBytes === undefined ? {} : { memoryBytes };
       const point: MeasuredPoint = { cpuCores, batchSize, ...figures, ...memory, busyNeighbours: freeCores };
       this.#keep(point);
       return point;
@@ -186,8 +185,11 @@ class ReplicaOnDemand {
     return this.#launched.runner;
   }
 
-  grownBytes(): number {
-    return this.#with.residentBytes() - this.#residentBefore;
+  memoryBytes(): number | undefined {
+    if (this.#launched?.residentBytes !== undefined) return this.#launched.residentBytes();
+    const grownBytes = this.#with.residentBytes() - this.#residentBefore;
+    // The heap may have shrunk meanwhile; then nothing is known.
+    return grownBytes > 0 ? grownBytes : undefined;
   }
 
   async ifStarted(use: VariantMeasurement['afterMeasuring']): Promise<void> {

@@ -1,19 +1,27 @@
 /**
- * What a profile's figures depend on, as digests (SHA-256): the machine, the artifact, the stage module with the files it imports by a
- * relative path, the parameters, and the inputs, that is the samples and everything before the stage that shapes them.
+ * What a profile's figures depend on: the machine, what a replica is run by, and as digests (SHA-256) the artifact, the stage module with
+ * the files it imports from beside it, the parameters, and the inputs, that is the samples and everything before the stage that shapes them.
  * A remote artifact is known by its address and version alone, a module inside a package by the package's own description.
  */
-import { readFileSync, statSync } from 'node:fs';
-import { dirname, extname, join, resolve } from 'node:path';
-import type { PipelineSpec, ServingGraph, StageSpec, TensorMap, VariantSpec } from '@equipoise/core';
+import { readFileSync } from 'node:fs';
+import type { Isolation, PipelineSpec, ServingGraph, StageSpec, TensorMap, VariantSpec } from '@equipoise/core';
 import { canonicalJson, sha256 } from '../digest.js';
 import { flowVariant, stagesBefore } from './flow.js';
 import type { MachineFingerprint } from './machine-fingerprint.js';
+import { isFile, moduleSources } from './module-sources.js';
 import type { PipelineSample } from './pipeline-samples.js';
+
+/** What runs a replica of a stage, beside Node. */
+export interface StageRuntime {
+  readonly isolation: Isolation;
+  /** Of the interpreter, with its name; left out where the stage is not in Python or no interpreter was found. */
+  readonly pythonVersion?: string;
+}
 
 /** Identity of the profile of one variant; two equal ones mean that the figures still hold. */
 export interface VariantIdentity {
   readonly machine: MachineFingerprint;
+  readonly runtime: StageRuntime;
   readonly artifact: string;
   readonly module: string;
   readonly parameters: string;
@@ -26,7 +34,11 @@ export interface VariantIdentity {
  */
 export type LocateFile = (reference: string, baseDir: string) => string | undefined;
 
-const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+/** How the launcher that measures finds files and runs stages. */
+export interface LaunchRules {
+  readonly locate: LocateFile;
+  readonly runtimeOf: (stage: StageSpec, baseDir: string) => StageRuntime;
+}
 
 function artifactDigest(variant: VariantSpec, baseDir: string, locate: LocateFile): string {
   if (variant.artifact === undefined) return 'none';
@@ -35,32 +47,12 @@ function artifactDigest(variant: VariantSpec, baseDir: string, locate: LocateFil
   return sha256(readFileSync(path));
 }
 
-/** A source file for an import path; modules name their compiled form (`./x.js`) where only the source exists. */
-function sourceFile(path: string): string | undefined {
-  const stem = path.slice(0, path.length - extname(path).length);
-  return [path, `${stem}.ts`, `${path}.ts`, `${path}.js`, join(path, 'index.ts'), join(path, 'index.js')].find(isFile);
-}
-
-const RELATIVE_IMPORT = /(?:from|import|require)\s*\(?\s*['"](\.{1,2}\/[^'"]+)['"]/g;
-
-function collectSources(path: string, found: Map<string, string>): void {
-  if (found.has(path)) return;
-  const text = readFileSync(path, 'utf8');
-  found.set(path, text);
-  for (const [, reference] of text.matchAll(RELATIVE_IMPORT)) {
-    const imported = reference === undefined ? undefined : sourceFile(resolve(dirname(path), reference));
-    if (imported !== undefined) collectSources(imported, found);
-  }
-}
-
 function moduleDigest(stage: StageSpec, baseDir: string, locate: LocateFile): string {
   if (stage.module === undefined) return 'none';
   if (stage.module.startsWith('npm:')) return packageDigest(stage.module, baseDir, locate);
   const path = locate(stage.module, baseDir);
   if (path === undefined || !isFile(path)) return sha256('reference', stage.module);
-  const sources = new Map<string, string>();
-  collectSources(path, sources);
-  return sha256(...[...sources.values()].sort());
+  return sha256(...[...moduleSources(path).values()].sort());
 }
 
 function packageDigest(module: string, baseDir: string, locate: LocateFile): string {
@@ -89,8 +81,9 @@ export class ProfileIdentities {
   readonly #graph: ServingGraph;
   readonly #machine: MachineFingerprint;
   readonly #samples: string;
-  readonly #locate: LocateFile;
+  readonly #rules: LaunchRules;
   readonly #modules = new Map<StageSpec, string>();
+  readonly #runtimes = new Map<StageSpec, StageRuntime>();
   readonly #artifacts = new Map<VariantSpec, string>();
 
   constructor(
@@ -99,25 +92,27 @@ export class ProfileIdentities {
       readonly graph: ServingGraph;
       readonly machine: MachineFingerprint;
       readonly samples: readonly PipelineSample[];
-      readonly locate: LocateFile;
+      readonly rules: LaunchRules;
     },
   ) {
     this.#spec = spec;
     this.#graph = measured.graph;
     this.#machine = measured.machine;
-    this.#locate = measured.locate;
+    this.#rules = measured.rules;
     this.#samples = sha256(...measured.samples.map(({ inputs }) => tensorsDigest(inputs)));
   }
 
   of(stage: StageSpec, variant: VariantSpec): VariantIdentity {
-    return { machine: this.#machine, ...this.#code(stage, variant), inputs: this.#inputs(stage) };
+    const runtime = remembered(this.#runtimes, stage, () => this.#rules.runtimeOf(stage, this.#spec.baseDir));
+    return { machine: this.#machine, runtime, ...this.#code(stage, variant), inputs: this.#inputs(stage) };
   }
 
   #code(stage: StageSpec, variant: VariantSpec) {
     const { baseDir } = this.#spec;
+    const { locate } = this.#rules;
     return {
-      artifact: remembered(this.#artifacts, variant, () => artifactDigest(variant, baseDir, this.#locate)),
-      module: remembered(this.#modules, stage, () => moduleDigest(stage, baseDir, this.#locate)),
+      artifact: remembered(this.#artifacts, variant, () => artifactDigest(variant, baseDir, locate)),
+      module: remembered(this.#modules, stage, () => moduleDigest(stage, baseDir, locate)),
       parameters: sha256(canonicalJson(variant.parameters)),
     };
   }
@@ -131,13 +126,13 @@ export class ProfileIdentities {
   }
 }
 
-function remembered<Key>(known: Map<Key, string>, key: Key, digest: () => string): string {
-  const value = known.get(key) ?? digest();
+function remembered<Key, Value>(known: Map<Key, Value>, key: Key, find: () => Value): Value {
+  const value = known.get(key) ?? find();
   known.set(key, value);
   return value;
 }
 
-const changes: Readonly<Record<Exclude<keyof VariantIdentity, 'machine'>, string>> = {
+const changes: Readonly<Record<Exclude<keyof VariantIdentity, 'machine' | 'runtime'>, string>> = {
   artifact: 'the artifact changed',
   module: 'the stage module changed',
   parameters: 'the parameters changed',
@@ -149,10 +144,17 @@ export function identityDifferences(then: VariantIdentity, now: VariantIdentity)
   const reasons = (Object.keys(changes) as (keyof typeof changes)[])
     .filter((field) => then[field] !== now[field])
     .map((field) => changes[field]);
-  const machine = Object.keys({ ...then.machine, ...now.machine }) as (keyof MachineFingerprint)[];
-  for (const field of machine.filter((name) => then.machine[name] !== now.machine[name]))
-    reasons.push(
-      `it was measured with ${field} ${then.machine[field] ?? 'unknown'}, here it is ${now.machine[field] ?? 'unknown'}`,
-    );
-  return reasons;
+  return [
+    ...reasons,
+    ...conditionDifferences({ ...then.machine }, { ...now.machine }),
+    ...conditionDifferences({ ...then.runtime }, { ...now.runtime }),
+  ];
+}
+
+type Conditions = Readonly<Record<string, string | number | undefined>>;
+
+function conditionDifferences(then: Conditions, now: Conditions): readonly string[] {
+  return Object.keys({ ...then, ...now })
+    .filter((name) => then[name] !== now[name])
+    .map((name) => `it was measured with ${name} ${then[name] ?? 'unknown'}, here it is ${now[name] ?? 'unknown'}`);
 }

@@ -15,6 +15,7 @@ import {
   variantId,
 } from '@equipoise/core';
 import type { MachineFingerprint } from './machine-fingerprint.js';
+import type { LaunchRules } from './profile-identity.js';
 import { type ProfileRequest, profilePipeline } from './profile-pipeline.js';
 
 export const machine: MachineFingerprint = {
@@ -26,8 +27,11 @@ export const machine: MachineFingerprint = {
   nodeVersion: 'v20',
 };
 
-/** Files by their path alone. */
-export const locateRelative = (reference: string, baseDir: string): string => resolve(baseDir, reference);
+/** Files by their path alone, every stage in a thread. */
+export const rules: LaunchRules = {
+  locate: (reference, baseDir) => resolve(baseDir, reference),
+  runtimeOf: () => ({ isolation: 'thread' }),
+};
 
 /** Neighbours that only say how many of them are busy now. */
 export class CountedNeighbours {
@@ -173,7 +177,7 @@ export function bench(spec: PipelineSpec, stages: Readonly<Record<string, FakeSt
     samples,
     options: { quick: true },
     clock,
-    locate: locateRelative,
+    rules,
     machine,
     residentBytes: () => 0,
     nowEpochMs: () => 1_700_000_000_000,

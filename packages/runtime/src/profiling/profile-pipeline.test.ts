@@ -1,4 +1,4 @@
-import { curvesOf, type PipelineSpec, SeededRng, stageId, variantId } from '@equipoise/core';
+import { curvesOf, type LaunchRequest, type PipelineSpec, SeededRng, stageId, variantId } from '@equipoise/core';
 import { describe, expect, it } from 'vitest';
 import type { WorkProgress } from '../progress-meter.js';
 import type { MeasuredPoint } from './measured-profile.js';
@@ -271,6 +271,20 @@ describe('profilePipeline', () => {
     const { profile } = bench(spec, { a: linear(5, 1) });
     const { points } = (await profile({ residentBytes: () => readings.shift() ?? 0 })).variants[0] ?? {};
     expect(points?.map(({ memoryBytes }) => memoryBytes)).toEqual([500, undefined]);
+  });
+
+  it('gives the memory of a replica in a process of its own as that of the process', async () => {
+    const spec = pipeline([stage('a', [variant('v')], { bounds: boundsWith([1, 2]) })]);
+    const { profile, launcher } = bench(spec, { a: linear(5, 1) });
+    const readings = [7000, undefined];
+    const inProcess = {
+      launch: async (request: LaunchRequest) => ({
+        ...(await launcher.launch(request)),
+        residentBytes: () => readings.shift(),
+      }),
+    };
+    const { points } = (await profile({ launcher: inProcess, residentBytes: () => 100 })).variants[0] ?? {};
+    expect(points?.map(({ memoryBytes }) => memoryBytes)).toEqual([7000, undefined]);
   });
 });
 

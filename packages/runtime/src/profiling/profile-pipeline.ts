@@ -29,18 +29,18 @@ import type { CurveFit, PipelineProfile, ProfileDepth, UnfinishedProfile, Varian
 import { loadPipelineSamples, type PipelineSample } from './pipeline-samples.js';
 import type { ProfileCache } from './profile-cache.js';
 import { profileGrid, type VariantGrid } from './profile-grid.js';
-import { identityDifferences, type LocateFile, ProfileIdentities } from './profile-identity.js';
+import { identityDifferences, type LaunchRules, ProfileIdentities } from './profile-identity.js';
 import { variantVerdicts } from './profile-verdict.js';
 import { type CapturedInputs, SampleWalk } from './sample-walk.js';
 
-/** What to profile and with what; everything after `locate` may be left out. */
+/** What to profile and with what; everything after `rules` may be left out. */
 export interface ProfileRequest {
   readonly spec: PipelineSpec;
   readonly launcher: ReplicaLauncher;
   readonly options: { readonly quick: boolean; readonly stageId?: StageId; readonly renew?: boolean };
   readonly clock: Clock;
-  /** By the rule of the launcher. */
-  readonly locate: LocateFile;
+  /** Those of the launcher. */
+  readonly rules: LaunchRules;
   /** Example requests; read from the pipeline's samples folder when left out and there is something to measure. */
   readonly samples?: readonly PipelineSample[];
   /** Where fresh profiles are taken from and new ones are kept. */
@@ -85,7 +85,7 @@ class PipelineProfiler {
       graph: this.#graph,
       machine: this.#machine,
       samples: this.#samples,
-      locate: request.locate,
+      rules: request.rules,
     });
     this.#wanted = this.#takeKeptProfiles();
     this.#progress = new ProgressMeter(clock, {

@@ -9,7 +9,7 @@ import type { PipelineProfile, ProfileDepth, VariantProfile } from './measured-p
 import { loadPipelineSamples, type PipelineSample } from './pipeline-samples.js';
 import type { ProfileCache } from './profile-cache.js';
 import { type ProfileGrid, profileGrid, type VariantGrid } from './profile-grid.js';
-import { identityDifferences, type LocateFile, ProfileIdentities } from './profile-identity.js';
+import { identityDifferences, type LaunchRules, ProfileIdentities } from './profile-identity.js';
 
 /** What is known of one variant. */
 export type VariantVerdict =
@@ -105,9 +105,9 @@ function samplesOrNone(spec: PipelineSpec): readonly PipelineSample[] {
   }
 }
 
-/** How files of the pipeline are found, and the machine if it is not this one. */
+/** How stages are launched here, and the machine if it is not this one. */
 export interface JudgedBy {
-  readonly locate: LocateFile;
+  readonly rules: LaunchRules;
   readonly machine?: MachineFingerprint;
 }
 
@@ -115,12 +115,12 @@ export interface JudgedBy {
 export function keptProfile(
   spec: PipelineSpec,
   cache: ProfileCache,
-  { locate, machine = machineFingerprint(spec.baseDir) }: JudgedBy,
+  { rules, machine = machineFingerprint(spec.baseDir) }: JudgedBy,
 ): KeptProfile {
   const grid = profileGrid(spec, machine.coresAvailable);
   const { variants: kept, warning } = cache.read();
   const samples = grid.variants.length === 0 ? [] : samplesOrNone(spec);
-  const identities = new ProfileIdentities(spec, { graph: servingGraph(spec), machine, samples, locate });
+  const identities = new ProfileIdentities(spec, { graph: servingGraph(spec), machine, samples, rules });
   const variants = variantVerdicts({ grid, identities, kept, sloLatencyMs: spec.slo.latencyMs, depth: 'quick' });
   const kinds = new Set(variants.map(({ kind }) => kind));
   return {

@@ -1,0 +1,19 @@
+/** How this adapter finds the files of a stage and what it runs the stage by; a profile depends on both. */
+import type { Isolation, StageSpec } from '@equipoise/core';
+import { pythonProgram, pythonVersion } from './process/python-program.js';
+import { locateFile } from './stage-module/stage-artifact.js';
+import { isPython } from './stage-module/stage-module-loader.js';
+
+interface Runtime {
+  readonly isolation: Isolation;
+  readonly pythonVersion?: string;
+}
+
+function runtimeOf(stage: StageSpec, baseDir: string): Runtime {
+  if (stage.module === undefined || !isPython(stage.module)) return { isolation: stage.isolation ?? 'thread' };
+  const version = pythonVersion(pythonProgram(stage, baseDir));
+  return { isolation: 'process', ...(version !== undefined && { pythonVersion: version }) };
+}
+
+/** The rules of the launchers of this package. */
+export const launchRules = { locate: locateFile, runtimeOf } as const;
