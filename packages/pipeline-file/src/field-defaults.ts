@@ -1,4 +1,4 @@
-import { defaultRunTimeoutMs } from '@equipoise/core';
+import { defaultPriorities, defaultRunTimeoutMs } from '@equipoise/core';
 
 /**
  * The values of fields that a file leaves out. Schema, JSON Schema, reference page and semantic checks all read them from here.
@@ -24,4 +24,6 @@ export const fieldDefaults = {
   intervalMs: 10_000,
   minDwellMs: 20_000,
   maxQueueLength: 1000,
+  priorityShares: defaultPriorities.shares,
+  priority: defaultPriorities.default,
 } as const;

@@ -80,6 +80,7 @@ const group: readonly EdgeSpec[] = [
   { from: b, to: c, join: 'all' },
 ];
 const steady = { arrivals: every(4, 60) };
+const patient = { timeoutMs: () => 80, patienceMs: () => Number.POSITIVE_INFINITY };
 const relaxed = { slo: { latencyMs: 5_000, percentile: 99 } };
 
 /** All of them. */
@@ -136,6 +137,16 @@ export const namedScenarios: readonly NamedScenario[] = [
       },
     }),
     shows: [/cancelled/, /deadline/],
+  },
+  {
+    name: 'priorities in overload: the least urgent are dropped, but for their share',
+    scenario: made({
+      arrivals: every(2, 120),
+      plan: [{ maxBatchSize: 2 }],
+      over: { admission: { maxQueueLength: 12, priorities: { shares: [0.1, 0.3, 0.1], default: 2 } } },
+      clients: { ...patient, priority: (sequence) => sequence % 4 },
+    }),
+    shows: [/queue-full/, /completed/],
   },
   {
     name: 'a server that is stopped',

@@ -6,6 +6,7 @@ import {
   type FaultSchedule,
   type PipelineSpec,
   type Plan,
+  priorityMix,
   type Rng,
   randomFaults,
   requireCurves,
@@ -123,7 +124,10 @@ export function randomScenario(seed: number): Scenario {
   const isTight = rng.next() < 0.5;
   const spec = specOf(graph, stages, {
     slo: { latencyMs: Math.round((isTight ? 15 : 60) + rng.next() * 40 * stages.length), percentile: 99 },
-    admission: { maxQueueLength: oneOf(rng, [2, 10, 1000]) },
+    admission: {
+      maxQueueLength: oneOf(rng, [2, 10, 1000]),
+      ...oneOf(rng.fork('priorities'), [{}, {}, { priorities: { shares: [0, 0, 0.3, 0.1], default: 3 } }]),
+    },
     budget: rng.next() < 0.5 ? {} : { cpuCores: 2 * stages.length + Math.floor(rng.next() * 4) },
     control: {
       mode: 'auto',
@@ -197,5 +201,6 @@ function clientsFor(rng: Rng): SimulatedClients {
       const own = rng.fork(`patience/${sequence}`);
       return own.next() < 0.3 ? Math.floor(own.next() * 60) : Number.POSITIVE_INFINITY;
     },
+    priority: priorityMix([0.2, 0.3, 0.3, 0.2], rng),
   };
 }

@@ -104,7 +104,8 @@ class ServedScenario {
     const patienceMs = clients?.patienceMs(sequence) ?? Number.POSITIVE_INFINITY;
     const timeoutMs = clients?.timeoutMs(sequence) ?? spec.slo.latencyMs;
     const inputs = tensorsOfKey(this.#chances.request(sequence));
-    void this.#runner.submit(inputs, { timeoutMs, signal: leaves.signal }).then((outcome) => {
+    const priority = clients?.priority?.(sequence) ?? 0;
+    void this.#runner.submit(inputs, { timeoutMs, priority, signal: leaves.signal }).then((outcome) => {
       this.#trace.outcome(sequence, this.#clock.nowMs(), nameOf(outcome));
     });
     if (patienceMs < Number.POSITIVE_INFINITY)

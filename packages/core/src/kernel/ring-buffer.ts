@@ -43,6 +43,16 @@ export class RingBuffer<T> {
     return value;
   }
 
+  /** Takes the value out that came last. */
+  pop(): T | undefined {
+    if (this.#length === 0) return undefined;
+    this.#length -= 1;
+    const place = (this.#first + this.#length) & (this.#places.length - 1);
+    const value = this.#places[place];
+    this.#places[place] = undefined;
+    return value;
+  }
+
   /** Keeps the values that `keep` holds for, in their order. */
   retain(keep: (value: T) => boolean): void {
     for (let left = this.#length; left > 0; left--) {

@@ -4,6 +4,7 @@
  */
 import type { AccuracyTable } from './accuracy-table.js';
 import type { StageId, VariantId } from './ids.js';
+import type { PrioritySpec } from './priorities.js';
 import type { ProfilePoint } from './profile-point.js';
 import type { TensorType } from './tensor.js';
 
@@ -132,7 +133,11 @@ export type Join = 'all' | 'any' | { readonly quorum: number };
 export interface EdgeSpec {
   readonly from: StageId;
   readonly to: StageId;
-  readonly fanOut?: { readonly expected: number };
+  readonly fanOut?: {
+    readonly expected: number;
+    /** Fraction of the outputs that become k items, by k from 0; their mean is `expected`. Simulations draw from it. */
+    readonly distribution?: readonly number[];
+  };
   readonly join?: Join;
   readonly when?: { readonly condition: string; readonly probability: number };
 }
@@ -156,6 +161,8 @@ export interface OutputSpec {
 export interface ControlSpec {
   readonly mode: 'auto' | 'advise' | 'off';
   readonly intervalMs: number;
+  /** How often is looked for bursts between two plans; without it only when a plan is due. */
+  readonly fastIntervalMs?: number;
   /** Least time between two switches of a stage's variant. */
   readonly minDwellMs: number;
   /** Cores that a change may use above the budget while old and new replicas overlap; default one replica of the largest kind. */
@@ -168,6 +175,8 @@ export interface ControlSpec {
 export interface AdmissionSpec {
   /** Most items queued at one stage; more are dropped as `queue-full`. */
   readonly maxQueueLength: number;
+  /** `defaultPriorities` when left out. */
+  readonly priorities?: PrioritySpec;
 }
 
 /** Code and labelled samples that `evaluate` measures end-to-end accuracy with. */

@@ -44,6 +44,16 @@ export class DeadlineQueue<Payload, Context> {
     return item;
   }
 
+  /** Takes out the item that would go last of all. Looks at every item that did not come in its order. */
+  popLast(): StageItem<Payload, Context> | undefined {
+    let last = this.#line.last();
+    for (const item of this.#heap) if (last === undefined || goesBefore(last, item)) last = item;
+    if (last === undefined) return undefined;
+    this.#takeOut(last);
+    last.request.queuedItems -= 1;
+    return last;
+  }
+
   /** Takes items of a request out: all, or those that are `needless`. */
   discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
     const before = this.length;
@@ -54,6 +64,16 @@ export class DeadlineQueue<Payload, Context> {
     this.#heap = [];
     for (const item of aside) if (stays(item)) this.#pushHeap(item);
     request.queuedItems -= before - this.length;
+  }
+
+  #takeOut(item: StageItem<Payload, Context>): void {
+    if (this.#line.last() === item) {
+      this.#line.pop();
+      return;
+    }
+    const others = this.#heap.filter((other) => other !== item);
+    this.#heap = [];
+    for (const other of others) this.#pushHeap(other);
   }
 
   #heapGoesFirst(): boolean {

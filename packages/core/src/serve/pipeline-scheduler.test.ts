@@ -3,7 +3,7 @@ import { replicaId, stageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
-import { PipelineScheduler, type ServingEffects } from './pipeline-scheduler.js';
+import { PipelineScheduler, type SchedulerLimits, type ServingEffects } from './pipeline-scheduler.js';
 import type { ServingReplica } from './replica.js';
 import type { RequestState } from './request-state.js';
 import { servingGraph } from './serving-graph.js';
@@ -19,7 +19,7 @@ class Bench implements ServingEffects<string, string, string> {
   fanOutCount = 2;
   taken = new Set<number>();
 
-  constructor(spec: PipelineSpec, limits: { hostCores?: number; maxQueueLength?: number } = {}) {
+  constructor(spec: PipelineSpec, limits: Partial<SchedulerLimits> = {}) {
     const bounds = { hostCores: Number.POSITIVE_INFINITY, maxQueueLength: 100, dropLate: true, ...limits };
     this.scheduler = new PipelineScheduler(servingGraph(spec), bounds, this);
   }
@@ -44,8 +44,13 @@ class Bench implements ServingEffects<string, string, string> {
     return this.scheduler.addReplica(stage, { replicaId: replicaId(`r${stage}`), cpuCores: options.cpuCores ?? 1 }, 0);
   }
 
-  arrive(name: string, arrivedAtMs: number, deadlineAtMs = arrivedAtMs + 1000): RequestState<string, string> {
-    return this.scheduler.arrive({ context: name, arrivedAtMs, deadlineAtMs }, name);
+  arrive(
+    name: string,
+    arrivedAtMs: number,
+    deadlineAtMs = arrivedAtMs + 1000,
+    level = 0,
+  ): RequestState<string, string> {
+    return this.scheduler.arrive({ context: name, arrivedAtMs, deadlineAtMs, level }, name);
   }
 
   finish(replica: Replica, nowMs: number): void {
@@ -119,6 +124,47 @@ describe('dispatch', () => {
       '10 run 0 [c e b]',
       '20 run 0 [d]',
     ]);
+  });
+
+  it('takes the more urgent first, whatever their deadlines', () => {
+    const bench = new Bench(one, { priorityShares: [0, 0] });
+    const replica = bench.serve(0, { maxBatchSize: 2 });
+    bench.arrive('a', 0);
+    bench.arrive('b', 1, 500, 1);
+    bench.arrive('c', 1, 900, 0);
+    bench.arrive('d', 1, 800, 0);
+    bench.finish(replica, 10);
+    bench.finish(replica, 20);
+    expect(bench.log.filter((line) => line.includes('run'))).toEqual(['0 run 0 [a]', '10 run 0 [d c]', '20 run 0 [b]']);
+  });
+
+  it('drops the last of the least urgent when the queue is full, and who comes if nobody is less urgent', () => {
+    const bench = new Bench(one, { priorityShares: [0, 0, 0], maxQueueLength: 2 });
+    bench.serve(0);
+    bench.arrive('running', 0);
+    bench.arrive('low', 1, 900, 2);
+    bench.arrive('lower deadline', 1, 800, 2);
+    bench.arrive('high', 2, 1000, 0);
+    bench.arrive('low again', 3, 1000, 2);
+    bench.arrive('normal', 4, 1000, 1);
+    bench.arrive('another', 5, 1000, 1);
+    expect(bench.log.filter((line) => line.includes('drop'))).toEqual([
+      '2 drop low queue-full',
+      '3 drop low again queue-full',
+      '4 drop lower deadline queue-full',
+      '5 drop another queue-full',
+    ]);
+  });
+
+  it('gives a less urgent item up that can no longer make it while more urgent ones go first', () => {
+    const bench = new Bench(one, { priorityShares: [0, 0] });
+    const replica = bench.serve(0, { serviceMs: 10 });
+    bench.arrive('a', 0, 500);
+    bench.arrive('low', 0, 25, 1);
+    bench.arrive('b', 0, 500);
+    bench.finish(replica, 10);
+    bench.scheduler.advance(15);
+    expect(bench.log).toEqual(['0 run 0 [a]', '10 done a>0', '10 run 0 [b]', '15 drop low deadline-unreachable']);
   });
 
   it('waits for companions no longer than maxBatchWaitMs, and not at all when the batch is full', () => {

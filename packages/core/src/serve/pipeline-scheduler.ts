@@ -316,7 +316,7 @@ function mostUrgent<Payload, Context>(stages: readonly StageScheduler<Payload, C
   let first = 0;
   let firstAtMs = Number.POSITIVE_INFINITY;
   for (let i = 0; i < stages.length; i++) {
-    const deadlineAtMs = stages[i]?.queue.peek()?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
+    const deadlineAtMs = stages[i]?.queue.earliest()?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
     if (deadlineAtMs >= firstAtMs) continue;
     first = i;
     firstAtMs = deadlineAtMs;

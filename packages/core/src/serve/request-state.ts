@@ -10,6 +10,8 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   readonly context: Context;
   readonly arrivedAtMs: number;
   readonly deadlineAtMs: number;
+  /** How urgent it is: 0 the most. */
+  readonly level: number;
   /** Results of the output stages, by output slot. */
   readonly outputs: (Payload | undefined)[] = [];
   missingOutputs: number;
@@ -25,6 +27,7 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
     this.context = arrival.context;
     this.arrivedAtMs = arrival.arrivedAtMs;
     this.deadlineAtMs = arrival.deadlineAtMs;
+    this.level = arrival.level ?? 0;
     this.missingOutputs = missingOutputs;
   }
 }
@@ -34,6 +37,8 @@ export interface Arrival<Context> {
   readonly context: Context;
   readonly arrivedAtMs: number;
   readonly deadlineAtMs: number;
+  /** See `priorityLevel`; the most urgent when left out. */
+  readonly level?: number;
 }
 
 /** One unit of work waiting or running at a stage. */

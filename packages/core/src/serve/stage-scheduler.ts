@@ -1,12 +1,12 @@
 /**
  * One stage: its queue, its replicas, and the one place where it is decided what runs next (dispatch rule of the design:
- * greedy batching, earliest deadline first, CPU shares, early drops). It holds no clock: every call brings `nowMs`, and what
+ * greedy batching, earliest deadline first within priorities, CPU shares, early drops). It holds no clock: every call brings `nowMs`, and what
  * must be looked at again later is asked for through `StageEffects.wakeAt`.
  */
 import type { DropReason } from '../model/request-outcome.js';
 import { type BatchPolicy, companionsUntilMs, lateReason, latestStartAtMs } from './batch-policy.js';
 import type { CoreGate } from './core-gate.js';
-import { DeadlineQueue } from './deadline-queue.js';
+import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
 import type { StageItem } from './request-state.js';
 
@@ -22,11 +22,15 @@ export interface StageLimits {
   readonly maxQueueLength: number;
   /** Off only for verification, where a drop would hide a miss. */
   readonly dropLate: boolean;
+  /** Least shares of the priorities (see `PrioritySpec`); one priority when left out. */
+  readonly priorityShares?: readonly number[];
 }
+
+const ONE_PRIORITY: readonly number[] = [1];
 
 /** Queue, batch former and replica picker of one stage. */
 export class StageScheduler<Payload, Context> {
-  readonly queue = new DeadlineQueue<Payload, Context>();
+  readonly queue: PriorityQueue<Payload, Context>;
   readonly replicas: ServingReplica<Payload, Context>[] = [];
   readonly #gate: CoreGate;
   readonly #limits: StageLimits;
@@ -40,6 +44,7 @@ export class StageScheduler<Payload, Context> {
   waitsAtGate = false;
 
   constructor(gate: CoreGate, limits: StageLimits, effects: StageEffects<Payload, Context>) {
+    this.queue = new PriorityQueue(limits.priorityShares ?? ONE_PRIORITY);
     this.#gate = gate;
     this.#limits = limits;
     this.#effects = effects;
@@ -50,11 +55,12 @@ export class StageScheduler<Payload, Context> {
     if (policy.maxBatchWaitMs > 0 && this.queue.length > 0) this.#waitingSinceMs = this.queue.waitingSinceMs();
   }
 
-  /** Takes an item in, or drops it when the queue is at its bound. */
+  /** Takes an item in; when the queue is at its bound, one that is less urgent is dropped for it, or else itself. */
   enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
     if (this.queue.length >= this.#limits.maxQueueLength) {
-      this.#effects.dropItem(item, 'queue-full', nowMs);
-      return;
+      const displaced = this.queue.popLastBelow(item.request.level);
+      this.#effects.dropItem(displaced ?? item, 'queue-full', nowMs);
+      if (displaced === undefined) return;
     }
     if (this.queue.length === 0) this.#waitingSinceMs = nowMs;
     this.queue.push(item);
@@ -64,8 +70,7 @@ export class StageScheduler<Payload, Context> {
   dispatchOne(nowMs: number): boolean {
     this.waitsAtGate = false;
     for (;;) {
-      const head = this.queue.peek();
-      if (head === undefined) return false;
+      if (this.queue.length === 0) return false;
       const replica = this.#pickReplica(nowMs);
       if (replica === undefined || this.#waitsForCompanions(nowMs)) break;
       if (!this.#gate.admits(replica.threads)) {
@@ -85,9 +90,9 @@ export class StageScheduler<Payload, Context> {
   expire(nowMs: number): void {
     if (!this.#limits.dropLate) return;
     for (;;) {
-      const head = this.queue.peek();
+      const head = this.queue.earliest();
       if (head === undefined || nowMs < latestStartAtMs(this.#policy, head.deadlineAtMs)) return;
-      this.queue.pop();
+      this.queue.popEarliest();
       this.#effects.dropItem(head, this.#expiryReason(head, nowMs), nowMs);
     }
   }
@@ -121,12 +126,12 @@ export class StageScheduler<Payload, Context> {
     for (let free = this.#nextBatchSize; free > 0; free--) batch.push(this.queue.pop() as StageItem<Payload, Context>);
   }
 
-  /** Items come by deadline and end together, so none behind a head that can make its deadline is late. */
+  /** The items of a batch end together, so none is late when the one with the earliest deadline is not. */
   #dropLateHeads(nowMs: number): void {
-    for (let head = this.queue.peek(); head !== undefined; head = this.queue.peek()) {
+    for (let head = this.queue.earliest(); head !== undefined; head = this.queue.earliest()) {
       const reason = lateReason(this.#policy, head, { nowMs, batchSize: this.#nextBatchSize });
       if (reason === undefined) return;
-      this.queue.pop();
+      this.queue.popEarliest();
       this.#effects.dropItem(head, reason, nowMs);
     }
   }
@@ -161,7 +166,7 @@ export class StageScheduler<Payload, Context> {
 
   #watchDeadline(): void {
     if (!this.#limits.dropLate) return;
-    const head = this.queue.peek();
+    const head = this.queue.earliest();
     if (head !== undefined) this.#effects.wakeAt(latestStartAtMs(this.#policy, head.deadlineAtMs));
   }
 }

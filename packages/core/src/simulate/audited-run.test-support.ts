@@ -11,7 +11,8 @@ import type { BatchPolicy } from '../serve/batch-policy.js';
 import type { StageItem } from '../serve/request-state.js';
 import { arrivalsOf, type LoadSpec } from './arrivals/load-spec.js';
 import { batchPolicies } from './batch-policies.js';
-import { type SimulationSetup, simulatePlan } from './simulate-plan.js';
+import { priorityMix } from './priority-mix.js';
+import { type SimulatedClients, type SimulationSetup, simulatePlan } from './simulate-plan.js';
 import type { SimulatedReplica } from './simulated-fleet.js';
 
 /** What came of a run. */
@@ -34,11 +35,12 @@ type Item = StageItem<number, undefined>;
 /** A random setup; small queues, CPU shares, few host cores, waits for companions and overload all occur. */
 export function randomSetup(seed: number): SimulationSetup {
   const rng = new SeededRng(seed).fork('pipeline');
+  const more = rng.fork('more');
   const family = families[seed % families.length] ?? 'chain';
   const spec: PipelineSpec = {
     ...randomSpec(family, seed, { variants: 2, replicas: 3, batches: 3 }),
     slo: { latencyMs: 20 + oneOf(rng, [120, 400, 1200]) * rng.next(), percentile: 99 },
-    admission: { maxQueueLength: oneOf(rng, [1, 4, 1000]) },
+    admission: { maxQueueLength: oneOf(rng, [1, 4, 1000]), ...randomPriorities(more) },
   };
   return {
     spec,
@@ -48,6 +50,19 @@ export function randomSetup(seed: number): SimulationSetup {
     rng: new SeededRng(seed),
     hostCores: oneOf(rng, [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 2]),
     drops: rng.next() < 0.7,
+    ...(more.next() < 0.4 ? { clients: prioritized(spec, more) } : {}),
+  };
+}
+
+function randomPriorities(rng: Rng): Partial<PipelineSpec['admission']> {
+  return oneOf(rng, [{}, {}, { priorities: { shares: [0, 0, 0.3, 0.1], default: 3 } }]);
+}
+
+function prioritized({ slo }: PipelineSpec, rng: Rng): SimulatedClients {
+  return {
+    timeoutMs: () => slo.latencyMs,
+    patienceMs: () => Number.POSITIVE_INFINITY,
+    priority: priorityMix([0.2, 0.3, 0.3, 0.2], rng),
   };
 }
 
@@ -146,7 +161,7 @@ class Audit {
     this.#checkCores(replica, nowMs);
   }
 
-  /** Of two items that waited together the one with the earlier deadline, or that came earlier, started first. */
+  /** Of two items of a priority that waited together the one with the earlier deadline, or that came earlier, started first. */
   checkQueues(): void {
     for (const started of this.#started)
       for (const [i, { item, startedAtMs }] of started.entries())
@@ -170,7 +185,7 @@ class Audit {
 
   #checkOrder(batch: readonly Item[]): void {
     for (let i = 1; i < batch.length; i++)
-      this.#check(goesBefore(batch[i - 1] as Item, batch[i] as Item), 'a batch is out of order');
+      this.#check(!goesBefore(batch[i] as Item, batch[i - 1] as Item), 'a batch is out of order');
   }
 
   /** With drops, no member can be late already: now, the expected time of just this batch and what lies behind the stage. */
@@ -217,6 +232,7 @@ class Audit {
 }
 
 function goesBefore(a: Item, b: Item): boolean {
+  if (a.request.level !== b.request.level) return false;
   return a.deadlineAtMs < b.deadlineAtMs || (a.deadlineAtMs === b.deadlineAtMs && a.sequence < b.sequence);
 }
 

@@ -13,10 +13,12 @@ import type { Observation, StageObservation } from '../model/decision.js';
 import type { StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
+import { defaultPriorities, type PrioritySpec, priorityLevel } from '../model/priorities.js';
 import type { DropReason } from '../model/request-outcome.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import { VariantAges } from '../model/variant-ages.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
+import type { ServiceCurve } from '../profile/service-curve.js';
 import { drawMs } from '../profile/service-law.js';
 import { eventRank } from '../serve/event-rank.js';
 import { PipelineScheduler, type ServingEffects } from '../serve/pipeline-scheduler.js';
@@ -43,6 +45,8 @@ export interface SimulationSetup {
   readonly controller?: SimulatedController;
   /** What goes wrong with replicas; nothing without it. */
   readonly faults?: FaultSchedule;
+  /** How long batches take; without it draws from the laws of `curves`, which the policies go by in any case. */
+  readonly serviceTimes?: SimulatedServiceTimes;
   /** How the clients of requests behave, by number of the request from 0; without it they wait as long as the SLO says. */
   readonly clients?: SimulatedClients;
   /** From this instant on arrivals are dropped as `draining`, as those of a server that is stopped. */
@@ -64,12 +68,20 @@ export interface SimulationSetup {
   readonly onEnd?: (end: SimulatedEnd) => void;
 }
 
+/** Service times that depend on more than the batch size, such as those of a machine that is slower after a rest. */
+export interface SimulatedServiceTimes {
+  /** Time of a batch that starts at `nowMs` at a stage, by its index; called once a batch, in the order of the starts. */
+  drawMs(batch: { readonly stage: number; readonly batchSize: number; readonly nowMs: number }, rng: Rng): number;
+}
+
 /** Clients with deadlines and patience of their own. */
 export interface SimulatedClients {
   /** Time from arrival to the deadline. */
   timeoutMs(sequence: number): number;
   /** Time from arrival until the client is gone; Infinity for never. */
   patienceMs(sequence: number): number;
+  /** Priority that the request states (see `PrioritySpec`); none without it. */
+  priority?(sequence: number): number;
 }
 
 /** How a request ended; the latency is undefined unless it completed. */
@@ -127,6 +139,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   /** Requests whose clients will be gone, in the order of their going. */
   readonly #impatient: { readonly goneAtMs: number; readonly request: Request }[] = [];
   readonly #fromMs: number;
+  readonly #priorities: PrioritySpec;
+  readonly #unstatedLevel: number;
   readonly #meter: UseMeter;
   #pas = 0;
   #admitted = 0;
@@ -139,12 +153,17 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.graph = servingGraph(spec);
     this.tally = new SimulationTally(this.graph.stages.length, spec.slo.latencyMs);
     this.#fromMs = setup.measureFromMs ?? 0;
+    this.#priorities = spec.admission.priorities ?? defaultPriorities;
+    this.#unstatedLevel = priorityLevel(this.#priorities);
     this.#arrivals = new ArrivalRecord(0, spec.slo.latencyMs);
     this.#meter = new UseMeter(this.graph.stages.length, this.#fromMs);
     this.#serviceRng = setup.rng.fork('service');
     this.#chances = new ItemChances(spec, setup.rng);
     const maxQueueLength = setup.drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
-    const limits = { hostCores: setup.hostCores, maxQueueLength, dropLate: setup.drops };
+    const limits = {
+      ...{ hostCores: setup.hostCores, maxQueueLength, dropLate: setup.drops },
+      priorityShares: this.#priorities.shares,
+    };
     this.#scheduler = new PipelineScheduler(this.graph, limits, this);
     const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
     this.#fleet = new SimulatedFleet({
@@ -175,11 +194,18 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
 
   startBatch(replica: SimulatedReplica, nowMs: number): void {
     const { curve, index, faults } = this.#fleet.engineOf(replica);
-    const drawnMs = drawMs(curve.law(replica.batch.length), this.#serviceRng);
+    const drawnMs = this.#drawMs(replica, curve, nowMs);
     const serviceMs = faults.length === 0 ? drawnMs : drawnMs * slowness(faults, nowMs);
     if (nowMs >= this.#fromMs) this.tally.stages[replica.stage]?.batchStarted(replica.batch, { nowMs, serviceMs });
     this.#setup.onBatch?.(replica, { nowMs, serviceMs });
     this.#events.push(nowMs + serviceMs, index, eventRank.answer);
+  }
+
+  #drawMs({ stage, batch }: SimulatedReplica, curve: ServiceCurve, nowMs: number): number {
+    const { serviceTimes } = this.#setup;
+    const batchSize = batch.length;
+    if (serviceTimes === undefined) return drawMs(curve.law(batchSize), this.#serviceRng);
+    return serviceTimes.drawMs({ stage, batchSize, nowMs }, this.#serviceRng);
   }
 
   complete(request: Request, nowMs: number): void {
@@ -263,7 +289,9 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const { clients, spec } = this.#setup;
     const sequence = this.#admitted++;
     const deadlineAtMs = arrivedAtMs + (clients?.timeoutMs(sequence) ?? spec.slo.latencyMs);
-    const arrival = { context: undefined, arrivedAtMs, deadlineAtMs };
+    const priority = clients?.priority?.(sequence);
+    const level = priority === undefined ? this.#unstatedLevel : priorityLevel(this.#priorities, priority);
+    const arrival = { context: undefined, arrivedAtMs, deadlineAtMs, level };
     const request = this.#scheduler.arrive(arrival, this.#chances.request(sequence));
     if (clients !== undefined && !request.ended) this.#watchClient(request, arrivedAtMs + clients.patienceMs(sequence));
   }

@@ -1,7 +1,11 @@
 /** How the pipeline is run: control loop, queues, evaluation. */
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
-import { count, nonNegative, positive, text } from './scalars.js';
+import { count, fraction, nonNegative, positive, text } from './scalars.js';
+
+const MOST_PRIORITIES = 10;
+/** Shares that are written rounded may sum to this much more than 1. */
+const SUM_TOLERANCE = 1e-6;
 
 /** `spec.control`. */
 export const controlSchema = z
@@ -26,12 +30,37 @@ export const controlSchema = z
   .prefault({})
   .describe('How the control loop acts.');
 
+const prioritiesSchema = z
+  .strictObject({
+    shares: z
+      .array(fraction())
+      .min(1)
+      .max(MOST_PRIORITIES)
+      .default([...fieldDefaults.priorityShares])
+      .describe(
+        'By priority, the most urgent (1) first: the least share of what starts at a stage that goes to it while it and others wait there. What is left goes to the most urgent. Their sum is at most 1.',
+      ),
+    default: count().default(fieldDefaults.priority).describe('Priority of requests that state none, or 0.'),
+  })
+  .check(({ value: { shares, default: priority }, issues }) => {
+    const sum = shares.reduce((total, share) => total + share, 0);
+    const problem = (message: string) => issues.push({ code: 'custom', input: shares, path: ['shares'], message });
+    if (sum > 1 + SUM_TOLERANCE) problem(`expected shares whose sum is at most 1, found a sum of ${sum.toFixed(3)}`);
+    if (priority > shares.length)
+      problem(`expected at least ${priority} shares, so that the default priority has one, found ${shares.length}`);
+  })
+  .prefault({})
+  .describe('How urgent requests can be.');
+
 /** `spec.admission`. */
 export const admissionSchema = z
   .strictObject({
     maxQueueLength: count()
       .default(fieldDefaults.maxQueueLength)
-      .describe('Most items queued at one stage; a request that finds the queue full is dropped.'),
+      .describe(
+        'Most items queued at one stage; beyond it a request is dropped: the last of the least urgent, if the one that comes is more urgent.',
+      ),
+    priorities: prioritiesSchema,
   })
   .prefault({})
   .describe('Bounds on what waits.');

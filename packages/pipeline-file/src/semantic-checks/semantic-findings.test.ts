@@ -157,6 +157,26 @@ const graph: Case[] = [
     { path: 'spec.edges[1].join', message: /expected either fanOut or join, found both/ },
   ],
   [
+    'shares of priorities sum to at most 1',
+    (spec) => (spec.admission = { priorities: { shares: [0.6, 0.3, 0.2] } }),
+    { path: 'spec.admission.priorities.shares', message: /sum is at most 1, found a sum of 1\.100/ },
+  ],
+  [
+    'the default priority is one of those with a share',
+    (spec) => (spec.admission = { priorities: { shares: [0] } }),
+    { path: 'spec.admission.priorities.shares', message: /expected at least 2 shares.* found 1/ },
+  ],
+  [
+    'a distribution of items has the expected mean',
+    (spec) => (spec.edges[0].fanOut = { expected: 2, distribution: [0, 0.2, 0.3, 0.5] }),
+    { path: 'spec.edges[0].fanOut.distribution', message: /expected fractions whose mean is "expected" \(2\).*2\.300/ },
+  ],
+  [
+    'a distribution of items has items',
+    (spec) => (spec.edges[0].fanOut = { expected: 2, distribution: [0, 0, 0] }),
+    { path: 'spec.edges[0].fanOut.distribution', message: /found a mean of NaN/ },
+  ],
+  [
     'inputs of a stage have the same depth',
     (spec) => spec.edges.push({ from: 'detect', to: 'count', ...FAN_OUT }),
     { path: 'spec.edges[2]', message: /expected fan-out depth 0 as on the other inputs of "count", found 1/ },
@@ -619,6 +639,11 @@ test.each<readonly [string, (spec: Loose) => void]>([
       ]);
     },
   ],
+  [
+    'a distribution of items, rounded',
+    (spec) => (spec.edges[0].fanOut = { expected: 2.3, distribution: [0, 0.2, 0.29, 0.5] }),
+  ],
+  ['priorities of its own', (spec) => (spec.admission = { priorities: { shares: [0, 0.1, 0.3, 0.6], default: 4 } })],
   ['a stage that answers in the middle', (spec) => spec.outputs.push({ from: 'detect' })],
   [
     'core counts that are multiples of 0.05 up to rounding',

@@ -10,10 +10,13 @@ import {
   AppError,
   type Arrival,
   type BatchPolicy,
+  defaultPriorities,
   type EdgeCount,
   invariant,
   PipelineScheduler,
   type PipelineSpec,
+  type PrioritySpec,
+  priorityLevel,
   type ReadyReplica,
   type ReplicaId,
   type ReplicaPool,
@@ -44,9 +47,11 @@ export interface PipelineRunnerOptions {
   readonly onDefect?: (error: unknown) => void;
 }
 
-/** How long a request may take (ms, default the SLO's latency), and a signal that its client is gone. */
+/** How long a request may take (ms, default the SLO's latency), how urgent it is, and a signal that its client is gone. */
 export interface SubmitOptions {
   readonly timeoutMs?: number;
+  /** From 1, the most urgent, on; 0 or left out means the default of the pipeline. */
+  readonly priority?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -78,6 +83,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #flow: PayloadFlow;
   readonly #scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
   readonly #turns: TurnQueue;
+  readonly #priorities: PrioritySpec;
   readonly #stageIndex: ReadonlyMap<StageId, number>;
   readonly #policies: BatchPolicy[];
   readonly #stageStatistics: readonly StageStatistics[];
@@ -100,7 +106,9 @@ export class PipelineRunner implements ReplicaPool {
     this.#stageIndex = new Map(this.#graph.stages.map(({ id, index }) => [id, index]));
     this.#stageStatistics = this.#graph.stages.map(() => new StageStatistics());
     this.#policies = this.#graph.stages.map(() => ({ maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 }));
-    const limits = { hostCores, maxQueueLength: spec.admission.maxQueueLength, dropLate: true };
+    const { maxQueueLength, priorities = defaultPriorities } = spec.admission;
+    this.#priorities = priorities;
+    const limits = { hostCores, maxQueueLength, dropLate: true, priorityShares: priorities.shares };
     this.#scheduler = new PipelineScheduler(this.#graph, limits, this.#effects());
     this.drained = new Promise((resolve) => {
       this.#markDrained = resolve;
@@ -139,13 +147,14 @@ export class PipelineRunner implements ReplicaPool {
   /** Takes a request in and resolves with its end; it never rejects. The tensors are given up to the runner. */
   submit(
     inputs: TensorMap,
-    { timeoutMs = this.spec.slo.latencyMs, signal }: SubmitOptions = {},
+    { timeoutMs = this.spec.slo.latencyMs, priority, signal }: SubmitOptions = {},
   ): Promise<PipelineOutcome> {
     invariant(timeoutMs > 0, 'the time-out of a request is positive');
     return new Promise((resolve) => {
       const context = new PendingRequest(resolve);
       this.#turn((nowMs) => {
-        const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs: nowMs + timeoutMs };
+        const level = priorityLevel(this.#priorities, priority);
+        const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs: nowMs + timeoutMs, level };
         if (!this.#turns.guard(() => this.#arrive(arrival, inputs, signal))) this.#refuse(context, nowMs);
       });
     });

@@ -6,22 +6,24 @@ const LONGEST_TIMEOUT_MS = 3_600_000;
 /** Checked parameters; undefined is the default of the pipeline. */
 export interface RequestParameters {
   readonly timeoutMs: number | undefined;
+  /** 1 is the most urgent; 0 stands for none. */
+  readonly priority: number | undefined;
 }
 
 /**
  * Reads `timeout_ms`, `timeout` (µs, as clients of Triton name it; the shorter of both holds) and `priority`; AppError
- * MALFORMED_REQUEST when one is no such number. The priority is not used yet.
+ * MALFORMED_REQUEST when one is no such number.
  */
 export function readParameters(fields: Readonly<Record<string, unknown>>): RequestParameters {
   const { timeout_ms: timeoutMs, timeout: timeoutUs, priority } = fields;
-  if (priority !== undefined && !Number.isSafeInteger(priority)) {
-    throw new AppError('MALFORMED_REQUEST', 'The parameter priority must be an integer.');
+  if (priority !== undefined && !(Number.isSafeInteger(priority) && Number(priority) >= 0)) {
+    throw new AppError('MALFORMED_REQUEST', 'The parameter priority must be an integer from 0: 1 is the most urgent.');
   }
   const stated = [
     readTimeout('timeout_ms', timeoutMs, { word: 'milliseconds', perMs: 1 }),
     readTimeout('timeout', timeoutUs, { word: 'microseconds', perMs: 1000 }),
   ].filter((timeout) => timeout !== undefined);
-  return { timeoutMs: stated.length === 0 ? undefined : Math.min(...stated) };
+  return { timeoutMs: stated.length === 0 ? undefined : Math.min(...stated), priority: priority as number | undefined };
 }
 
 function readTimeout(name: string, value: unknown, unit: { readonly word: string; readonly perMs: number }) {

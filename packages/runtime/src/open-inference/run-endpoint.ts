@@ -22,10 +22,10 @@ const JSON_TYPE = 'application/json';
 /** POST /v1/pipelines/{pipeline}/run */
 export async function run(call: Call): Promise<Answer> {
   const pipeline = pipelineOf(call);
-  const { timeoutMs } = readQueryParameters(call.query);
+  const parameters = readQueryParameters(call.query);
   const read = bodyReader(pipeline, call.mediaType);
   const inputs = read(await call.readBody());
-  const { output, latencyMs } = await pipeline.run(inputs, { timeoutMs, signal: call.signal });
+  const { output, latencyMs } = await pipeline.run(inputs, { ...parameters, signal: call.signal });
   const outputs = Object.entries(output).map(([name, tensor]) => `${JSON.stringify(name)}:${encodeNested(tensor)}`);
   const named = `"id":${JSON.stringify(call.requestId)},"pipeline":${JSON.stringify(pipeline.name)}`;
   return { status: 200, json: `{${named},"outputs":{${outputs.join(',')}},"latencyMs":${latencyMs.toFixed(3)}}` };

@@ -5,6 +5,7 @@
 import type { Datatype, SourceTensor, TensorMap } from '@equipoise/core';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import { completedOutput } from './refusal.js';
+import type { RequestParameters } from './request-parameters.js';
 
 const MOST_OUTPUTS = 64;
 
@@ -46,11 +47,14 @@ export class ServedPipeline {
   /** Runs one request to its end; throws the AppError of an end that is no completion. */
   async run(
     inputs: TensorMap,
-    options: { readonly timeoutMs: number | undefined; readonly signal: AbortSignal },
+    { timeoutMs, priority, signal }: RequestParameters & { readonly signal: AbortSignal },
   ): Promise<{ readonly output: TensorMap; readonly latencyMs: number }> {
-    const { timeoutMs, signal } = options;
     const arrivedAtMs = this.#runner.nowMs;
-    const outcome = await this.#runner.submit(inputs, timeoutMs === undefined ? { signal } : { timeoutMs, signal });
+    const outcome = await this.#runner.submit(inputs, {
+      signal,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(priority !== undefined && { priority }),
+    });
     const output = completedOutput(outcome);
     this.#learn(output);
     return { output, latencyMs: this.#runner.nowMs - arrivedAtMs };

@@ -1,0 +1,149 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PriorityQueue } from './priority-queue.js';
+import { RequestState, StageItem } from './request-state.js';
+
+type Item = StageItem<undefined, undefined>;
+
+let sequence = 0;
+
+function item(level: number, deadlineAtMs: number): Item {
+  const request = new RequestState<undefined, undefined>(
+    0,
+    { context: undefined, arrivedAtMs: 0, deadlineAtMs, level },
+    1,
+  );
+  return new StageItem(request, {
+    stage: 0,
+    scope: undefined,
+    payload: undefined,
+    enqueuedAtMs: 0,
+    sequence: sequence++,
+  });
+}
+
+/** How many of `starts` go to each level while all of them always have items waiting. */
+function startsByLevel(shares: readonly number[], starts: number): readonly number[] {
+  const queue = new PriorityQueue<undefined, undefined>(shares);
+  const counts = shares.map(() => 0);
+  for (const level of shares.keys()) queue.push(item(level, 100));
+  for (let i = 0; i < starts; i++) {
+    const { level } = queue.pop()?.request ?? { level: -1 };
+    counts[level] = (counts[level] ?? 0) + 1;
+    queue.push(item(level, 100));
+    queue.push(item(level, 100));
+  }
+  return counts;
+}
+
+/** A queue without shares, so strictly by priority, and a list that is searched. */
+class QueueBesideList {
+  readonly #queue = new PriorityQueue<undefined, undefined>([0, 0, 0]);
+  #list: Item[] = [];
+
+  push(level: number, deadlineAtMs: number): void {
+    const pushed = item(level, deadlineAtMs);
+    this.#queue.push(pushed);
+    this.#list.push(pushed);
+    this.#list.sort((a, b) => a.deadlineAtMs - b.deadlineAtMs || a.sequence - b.sequence);
+  }
+
+  pop(): void {
+    const most = Math.min(...this.#list.map(({ request }) => request.level));
+    this.#expectTaken(
+      this.#queue.pop(),
+      this.#list.find(({ request }) => request.level === most),
+    );
+  }
+
+  earliest(): void {
+    const least = this.#list[0]?.deadlineAtMs;
+    expect(this.#queue.earliest()?.deadlineAtMs).toBe(least);
+    const taken = this.#queue.popEarliest();
+    expect(taken?.deadlineAtMs).toBe(least);
+    this.#remove(taken);
+  }
+
+  last(level: number): void {
+    const lowest = Math.max(...this.#list.map(({ request }) => request.level));
+    const expected = lowest > level ? this.#list.findLast(({ request }) => request.level === lowest) : undefined;
+    this.#expectTaken(this.#queue.popLastBelow(level), expected);
+  }
+
+  discard(_level: number, which: number): void {
+    const victim = this.#list[which];
+    if (victim === undefined) return;
+    this.#queue.discard(victim.request);
+    this.#remove(victim);
+  }
+
+  compare(): void {
+    expect(this.#queue.length).toBe(this.#list.length);
+    expect(this.#queue.waitingSinceMs()).toBe(this.#list.length === 0 ? Number.POSITIVE_INFINITY : 0);
+  }
+
+  #expectTaken(taken: Item | undefined, expected: Item | undefined): void {
+    expect(taken).toBe(expected);
+    this.#remove(expected);
+  }
+
+  #remove(taken: Item | undefined): void {
+    this.#list = this.#list.filter((kept) => kept !== taken);
+  }
+}
+
+describe('a queue with priorities', () => {
+  it('gives the most urgent first, by deadline within a priority', () => {
+    const queue = new PriorityQueue<undefined, undefined>([0, 0, 0]);
+    const items = [item(2, 10), item(0, 90), item(1, 20), item(0, 80)];
+    for (const each of items) queue.push(each);
+    expect(Array.from({ length: 4 }, () => queue.pop())).toEqual([items[3], items[1], items[2], items[0]]);
+    expect(queue.length).toBe(0);
+  });
+
+  it('starves nobody: who waits gets its share, and no more than that beside more urgent ones', () => {
+    expect(startsByLevel([0, 0.2, 0.05], 1000)).toEqual([751, 200, 49]);
+    expect(startsByLevel([0, 0, 0], 100)).toEqual([100, 0, 0]);
+    expect(startsByLevel([0.5, 0.25, 0.25], 1000)).toEqual([501, 250, 249]);
+  });
+
+  it('owes nothing for the time in which a priority did not wait', () => {
+    const queue = new PriorityQueue<undefined, undefined>([0, 0.5]);
+    for (let i = 0; i < 20; i++) queue.push(item(0, 100));
+    for (let i = 0; i < 10; i++) queue.pop();
+    queue.push(item(1, 100));
+    expect(queue.pop()?.request.level).toBe(0);
+    queue.popLastBelow(0);
+    queue.push(item(1, 100));
+    expect(Array.from({ length: 4 }, () => queue.pop()?.request.level)).toEqual([0, 1, 0, 0]);
+  });
+
+  it('knows the earliest deadline of all, and the last of the least urgent', () => {
+    const queue = new PriorityQueue<undefined, undefined>([0, 0, 0]);
+    const [urgent, normal, late, early] = [item(0, 50), item(1, 60), item(2, 70), item(2, 40)];
+    for (const each of [urgent, normal, late, early]) queue.push(each);
+    expect(queue.earliest()).toBe(early);
+    expect(queue.popLastBelow(2)).toBeUndefined();
+    expect(queue.popLastBelow(1)).toBe(late);
+    expect(queue.popEarliest()).toBe(early);
+    expect(queue.popLastBelow(1)).toBeUndefined();
+    expect(queue.popLastBelow(0)).toBe(normal);
+    expect(queue.popLastBelow(0)).toBeUndefined();
+    expect(queue.pop()).toBe(urgent);
+  });
+
+  it('gives what a plain list would give, whatever comes and goes (property)', () => {
+    const kinds = ['push', 'push', 'push', 'pop', 'earliest', 'last', 'discard'] as const;
+    const step = fc.record({ kind: fc.constantFrom(...kinds), level: fc.nat(2), deadlineAtMs: fc.nat(5) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const both = new QueueBesideList();
+        for (const { kind, level, deadlineAtMs } of steps) {
+          both[kind](level, deadlineAtMs);
+          both.compare();
+        }
+      }),
+      { seed: 2, numRuns: 400 },
+    );
+  });
+});

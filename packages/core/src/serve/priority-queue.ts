@@ -1,0 +1,137 @@
+/**
+ * What waits at a stage: a queue for each priority, earliest deadline first within it. The most urgent priority goes first, but each
+ * other one is owed its share of what starts while it waits beside others, and goes first once a whole item is owed to it. While only
+ * one priority waits, none of that costs or counts anything.
+ */
+import { DeadlineQueue } from './deadline-queue.js';
+import type { RequestState, StageItem } from './request-state.js';
+
+/** Sums of shares that should be whole may fall short by their rounding. */
+const ROUNDING = 1e-9;
+
+/** Items by priority, then deadline, then order of arrival. */
+export class PriorityQueue<Payload, Context> {
+  readonly #shares: readonly number[];
+  readonly #levels: readonly DeadlineQueue<Payload, Context>[];
+  /** By level, the part of an item that is owed to it. */
+  readonly #owed: Float64Array;
+  /** Bit i is set while level i has items. */
+  #waiting = 0;
+  #length = 0;
+
+  /** `shares` are by level, most urgent first (see `PrioritySpec`); at most 31. */
+  constructor(shares: readonly number[]) {
+    this.#shares = shares;
+    this.#levels = shares.map(() => new DeadlineQueue<Payload, Context>());
+    this.#owed = new Float64Array(shares.length);
+  }
+
+  /** Items inside. */
+  get length(): number {
+    return this.#length;
+  }
+
+  push(item: StageItem<Payload, Context>): void {
+    const { level } = item.request;
+    this.#level(level).push(item);
+    this.#waiting |= 1 << level;
+    this.#length += 1;
+  }
+
+  /** Takes out the item that goes next. */
+  pop(): StageItem<Payload, Context> | undefined {
+    const waiting = this.#waiting;
+    if (waiting === 0) return undefined;
+    const isAlone = (waiting & (waiting - 1)) === 0;
+    return this.#popFrom(isAlone ? 31 - Math.clz32(waiting) : this.#nextLevel());
+  }
+
+  /** The item with the earliest deadline, whatever its priority: the first that can be late. */
+  earliest(): StageItem<Payload, Context> | undefined {
+    return this.#waiting === 0 ? undefined : this.#level(this.#earliestLevel()).peek();
+  }
+
+  /** Takes that item out. */
+  popEarliest(): StageItem<Payload, Context> | undefined {
+    return this.#waiting === 0 ? undefined : this.#popFrom(this.#earliestLevel());
+  }
+
+  /** Takes the item out that would go last of those less urgent than `level`; undefined when there is none. */
+  popLastBelow(level: number): StageItem<Payload, Context> | undefined {
+    if (this.#waiting >>> (level + 1) === 0) return undefined;
+    const last = 31 - Math.clz32(this.#waiting);
+    const item = this.#level(last).popLast();
+    if (item !== undefined) this.#left(last);
+    return item;
+  }
+
+  /** When the item that has waited longest came, in ms; Infinity when empty. Looks at every item. */
+  waitingSinceMs(): number {
+    let sinceMs = Number.POSITIVE_INFINITY;
+    for (const queue of this.#levels) sinceMs = Math.min(sinceMs, queue.waitingSinceMs());
+    return sinceMs;
+  }
+
+  /** Takes items of a request out: all, or those that are `needless`. */
+  discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
+    const queue = this.#level(request.level);
+    const before = queue.length;
+    queue.discard(request, needless);
+    this.#length -= before - queue.length;
+    if (queue.length === 0) this.#emptied(request.level);
+  }
+
+  #popFrom(level: number): StageItem<Payload, Context> | undefined {
+    const item = this.#level(level).pop();
+    this.#left(level);
+    return item;
+  }
+
+  #left(level: number): void {
+    this.#length -= 1;
+    if (this.#level(level).length === 0) this.#emptied(level);
+  }
+
+  /** Nothing is owed to who does not wait. */
+  #emptied(level: number): void {
+    this.#waiting &= ~(1 << level);
+    this.#owed[level] = 0;
+  }
+
+  /** Of those to whom a whole item is owed the one with the most, else the most urgent; what starts is then owed for. */
+  #nextLevel(): number {
+    const owed = this.#owed;
+    let next = -1;
+    let most = 1 - ROUNDING;
+    for (let level = 0; level < owed.length; level++) {
+      if ((this.#waiting & (1 << level)) === 0) continue;
+      const due = (owed[level] as number) + (this.#shares[level] as number);
+      owed[level] = due;
+      if (due >= most) {
+        next = level;
+        most = due + ROUNDING;
+      }
+    }
+    if (next < 0) next = 31 - Math.clz32(this.#waiting & -this.#waiting);
+    owed[next] = Math.max(0, (owed[next] as number) - 1);
+    return next;
+  }
+
+  #earliestLevel(): number {
+    const waiting = this.#waiting;
+    if ((waiting & (waiting - 1)) === 0) return 31 - Math.clz32(waiting);
+    let earliest = 0;
+    let deadlineAtMs = Number.POSITIVE_INFINITY;
+    for (let level = 0; level < this.#levels.length; level++) {
+      const head = this.#level(level).peek();
+      if (head === undefined || head.deadlineAtMs >= deadlineAtMs) continue;
+      earliest = level;
+      deadlineAtMs = head.deadlineAtMs;
+    }
+    return earliest;
+  }
+
+  #level(level: number): DeadlineQueue<Payload, Context> {
+    return this.#levels[level] as DeadlineQueue<Payload, Context>;
+  }
+}
