@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { backlogBucketEnd, burstinessClass, envelopeBucketEnd, rateBucketEnd } from './load-buckets.js';
+import {
+  backlogBucketEnd,
+  burstinessClass,
+  envelopeBucketEnd,
+  envelopeSteps,
+  rateBucketEnd,
+  rateSteps,
+} from './load-buckets.js';
 
 describe('load buckets', () => {
   it('never round down, and by no more than their width', () => {
@@ -14,6 +21,32 @@ describe('load buckets', () => {
       }),
       { seed: 1 },
     );
+  });
+
+  it('go in equal steps from the end of the bucket below to their own', () => {
+    fc.assert(
+      fc.property(fc.double({ min: 1e-3, max: 1e5, noNaN: true }), (rate) => {
+        const steps = rateSteps(rate);
+        expect(steps.at(-1)).toBe(rateBucketEnd(rate));
+        expect(steps[0]).toBe(rateBucketEnd((steps[0] ?? 0) * (1 - 1e-6)));
+        expect(steps[0]).toBeLessThan(rate);
+        for (const [i, step] of steps.slice(1).entries()) expect(step / (steps[i] ?? 0)).toBeCloseTo(1.05 ** 0.25, 9);
+      }),
+      { seed: 1 },
+    );
+    expect(rateSteps(0)).toEqual([0, 0, 0, 0, 0]);
+  });
+
+  it('divide of an envelope the rate and not the bursts', () => {
+    const envelope = [
+      { windowS: 1, arrivals: 30 },
+      { windowS: 20, arrivals: 400 },
+    ];
+    const [burst] = envelopeBucketEnd(envelope);
+    const steps = envelopeSteps(envelope);
+    expect(steps.at(-1)).toEqual(envelopeBucketEnd(envelope));
+    expect(steps.map(([first]) => first)).toEqual(steps.map(() => burst));
+    expect(steps.map(([, longest]) => longest?.arrivals)).toEqual([385, 390, 395, 400, 404]);
   });
 
   it('stay the same when rounded again, and 0 is 0', () => {

@@ -8,6 +8,7 @@ import { smallOrLargeSpec } from '../model/spec-builders.test-support.js';
 import { curvesOf } from '../profile/curves-of.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { controlPolicies } from './control-policy.js';
+import { rateBucketEnd } from './load-buckets.js';
 import { type ControlContext, onTick } from './on-tick.js';
 
 const spec: PipelineSpec = { ...smallOrLargeSpec(), control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 20_000 } };
@@ -176,6 +177,17 @@ describe('onTick', () => {
     expect(behind.evidence.load?.backlog?.requests).toBeGreaterThanOrEqual(40);
   });
 
+  it('plans for less than the end of a bucket where that has a dearer plan, and not for less than is forecast', () => {
+    const cheap = { ...context, targetAt: () => ({ objective: { kind: 'min-cost', accuracyFloor: 0.9 } }) as const };
+    const loads = Array.from({ length: 40 }, (_, i) => {
+      const { forecast, load } = onTick(cheap, observe(20 + i / 4, running('large', 1))).evidence;
+      expect(load?.arrivalRps).toBeGreaterThanOrEqual(forecast.upperRps * (1 - 1e-8));
+      expect(load?.arrivalRps).toBeLessThanOrEqual(forecast.upperRps * 1.05);
+      return load?.arrivalRps ?? 0;
+    });
+    expect(loads.some((arrivalRps) => arrivalRps < rateBucketEnd(arrivalRps) * (1 - 1e-6))).toBe(true);
+  });
+
   it('gives a verdict with every plan, the best efforts and those of the literature included', () => {
     for (const [name, policy] of Object.entries(controlPolicies)) {
       // Three replicas, as rim has them, are above the budget at any load.
@@ -199,13 +211,14 @@ describe('onTick', () => {
       policy: { ...context.policy, plan },
       targetAt: (atMs) => (atMs < 100_000 ? {} : cheap),
     };
+    // Each question is put for both ends of a bucket, which have the same plan here.
     const ticks: readonly (readonly [Observation, number])[] = [
-      [observe(20, running('small', 1)), 1],
-      [observe(20.05, running('small', 1)), 1],
-      [observe(20, running('small', 2)), 2],
-      [observe(40, running('small', 1)), 3],
-      [observe(20, running('small', 1), { atMs: 100_000 }), 4],
-      [observe(20, running('small', 1)), 4],
+      [observe(20, running('small', 1)), 2],
+      [observe(20.05, running('small', 1)), 2],
+      [observe(20, running('small', 2)), 4],
+      [observe(40, running('small', 1)), 6],
+      [observe(20, running('small', 1), { atMs: 100_000 }), 8],
+      [observe(20, running('small', 1)), 8],
     ];
     for (const [observation, expected] of ticks) {
       const decision = onTick(counting, observation);

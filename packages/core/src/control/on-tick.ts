@@ -1,10 +1,11 @@
 /**
  * One decision of the control loop, pure: observation in, decision out, with the evidence it rests on.
  *
- * The load is forecast, a plan is made for and verified at the end of the bucket that this load lies in, and it is applied unless that
- * would gain too little: a plan of (nearly) the same accuracy and cost is not worth restarting replicas for, as long as what runs still
- * meets the SLO at that rate. A stage that switched its variant a moment ago is not switched to a more accurate one again (dwell); switching down to
- * protect the SLO is always allowed. On stale input nothing is changed.
+ * The load is forecast, a plan is made for and verified at the end of the bucket that this load lies in (or of the step of it, where the
+ * bucket's end has a dearer plan), and it is applied unless that would gain too little: a plan of (nearly) the same accuracy and cost is
+ * not worth restarting replicas for, as long as what runs still meets the SLO at that rate. A stage that switched its variant a moment ago
+ * is not switched to a more accurate one again (dwell); switching down to protect the SLO is always allowed. On stale input nothing is
+ * changed.
  */
 import type { Forecaster } from '../forecast/forecaster.js';
 import type { Change } from '../model/change.js';
@@ -20,6 +21,7 @@ import type { ServiceCurves } from '../profile/curves-of.js';
 import { changeBounds } from '../serve/fleet/change-room.js';
 import type { ControlPolicy } from './control-policy.js';
 import { diffPlans } from './diff-plans.js';
+import { planInBucket } from './plan-in-bucket.js';
 import { type PlanQuestion, rememberedPlan } from './plan-memory.js';
 import { planThatRuns } from './plan-that-runs.js';
 import { plannedLoad } from './planned-load.js';
@@ -64,10 +66,11 @@ export function onTick(standing: ControlContext, observation: Observation): Deci
       evidence: { forecast },
     };
   }
-  const load = plannedLoad(spec, { observation, forecast, graceMs });
-  const verify = context.verifierAt(load);
   const { runningPlan } = observation;
-  const result = rememberedPlan(standing, { load, spec, runningPlan }, () => planned(context, { load, runningPlan }));
+  const { load, result } = planInBucket(plannedLoad(spec, { observation, forecast, graceMs }), (asked) =>
+    rememberedPlan(standing, { load: asked, spec, runningPlan }, () => planned(context, { load: asked, runningPlan })),
+  );
+  const verify = context.verifierAt(load);
   const evidence: DecisionEvidence = { forecast, load, result };
   const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
   if (plan === undefined) return { kind: 'hold', reason: infeasibleReason(result), evidence };

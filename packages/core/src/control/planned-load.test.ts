@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LoadObservation, Observation } from '../model/decision.js';
+import type { ExpectedLoad } from '../model/expected-load.js';
 import { stageId } from '../model/ids.js';
 import type { EdgeSpec } from '../model/pipeline-spec.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
@@ -11,7 +12,7 @@ const edges: readonly EdgeSpec[] = [{ from: stageId('detect'), to: stageId('clas
 const specAt = (latencyMs: number) => ({ ...chain, edges, slo: { latencyMs, percentile: 99 } });
 const calm: LoadObservation = { arrivalsPerSecond: new Array<number>(60).fill(20) };
 
-function loadFor(sloMs: number, load: LoadObservation = calm, queues: readonly [number, number] = [0, 0]) {
+function bucketFor(sloMs: number, load: LoadObservation = calm, queues: readonly [number, number] = [0, 0]) {
   const stages = Object.fromEntries(
     chain.stages.map(({ id }, i) => [id, { queueLength: queues[i] ?? 0, droppedTotal: 0 }]),
   );
@@ -23,10 +24,40 @@ function loadFor(sloMs: number, load: LoadObservation = calm, queues: readonly [
   });
 }
 
+const loadFor = (...of: Parameters<typeof bucketFor>) => bucketFor(...of).steps.at(-1) as ExpectedLoad;
+
 describe('plannedLoad', () => {
   it('is Poisson at the end of the bucket of the upper rate', () => {
     expect(loadFor(500)).toEqual({ arrivalRps: rateBucketEnd(20) });
     expect(rateBucketEnd(20)).toBeGreaterThan(20);
+  });
+
+  it('has steps that differ in the rate alone, one of which covers the load', () => {
+    const burstiness = { sloMs: 500, dispersionAtSlo: 1.5, dispersionAt10s: 1.9 };
+    for (const sloMs of [500, 2_000]) {
+      const { steps, covering } = bucketFor(sloMs, { ...calm, burstiness }, [60, 0]);
+      const rates = steps.map(({ arrivalRps }) => arrivalRps);
+      expect(rates).toEqual([...new Set(rates)].sort((a, b) => a - b));
+      expect(rates[covering]).toBeGreaterThanOrEqual(20);
+      expect(rates[covering - 1]).toBeLessThan(20);
+      const [first] = steps;
+      expect(first?.backlog?.requests).toBeGreaterThanOrEqual(60);
+      for (const step of steps) {
+        expect(step.backlog).toEqual(first?.backlog);
+        expect(step.burstiness).toEqual(first?.burstiness);
+        expect(step.envelope?.slice(0, -1)).toEqual(first?.envelope?.slice(0, -1));
+      }
+    }
+  });
+
+  it('covers a load of nothing', () => {
+    const nothing = { arrivalsPerSecond: new Array<number>(60).fill(0) };
+    const { steps, covering } = plannedLoad(specAt(2_000), {
+      observation: { atMs: 0, load: nothing, stages: {}, runningPlan: { stages: {} }, staleSources: [] },
+      forecast: { method: 'given', meanRps: 0, upperRps: 0 },
+      graceMs: 12_000,
+    });
+    expect(steps[covering]?.arrivalRps).toBe(0);
   });
 
   it('has the class of the measured burstiness below an SLO of 2 s', () => {

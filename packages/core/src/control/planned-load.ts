@@ -11,34 +11,58 @@ import { stageLoads } from '../estimate/stage-load.js';
 import { arrivalEnvelope } from '../forecast/arrival-envelope.js';
 import { isPoisson } from '../model/burstiness.js';
 import type { Forecast, Observation } from '../model/decision.js';
-import type { Backlog, ExpectedLoad } from '../model/expected-load.js';
+import type { ArrivalEnvelope, Backlog, ExpectedLoad } from '../model/expected-load.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
-import { backlogBucketEnd, burstinessClass, envelopeBucketEnd, rateBucketEnd } from './load-buckets.js';
+import { backlogBucketEnd, burstinessClass, envelopeSteps, rateSteps } from './load-buckets.js';
 
 /** From here on the envelope is verified at. */
 const ENVELOPE_SLO_MS = 2_000;
+
+/** Of rates that are powers of a bucket's width. */
+const ROUNDING = 1e-8;
+
+/** The bucket that the expected load lies in; its steps differ in the rate alone. */
+export interface LoadBucket {
+  /** By rate: the end of the bucket below, then steps up to the bucket's own end. */
+  readonly steps: readonly ExpectedLoad[];
+  /** Index of the first step that is no less than the load. */
+  readonly covering: number;
+}
 
 /** What is expected until the next plan can be in force, `graceMs` after the tick. */
 export function plannedLoad(
   spec: PipelineSpec,
   { observation, forecast, graceMs }: { observation: Observation; forecast: Forecast; graceMs: number },
-): ExpectedLoad {
-  const arriving = arrivingLoad(spec, observation, forecast);
-  const requests = waitingRequests(spec, observation, arriving.arrivalRps);
-  const backlog: Backlog | undefined = requests > 0 ? { requests: backlogBucketEnd(requests), graceMs } : undefined;
-  return backlog === undefined ? arriving : { ...arriving, backlog };
+): LoadBucket {
+  const { steps, covering } = arrivingLoad(spec, observation, forecast);
+  const requests = waitingRequests(spec, observation, steps.at(-1)?.arrivalRps ?? 0);
+  if (requests <= 0) return { steps, covering };
+  const backlog: Backlog = { requests: backlogBucketEnd(requests), graceMs };
+  return { steps: steps.map((step) => ({ ...step, backlog })), covering };
 }
 
-function arrivingLoad({ slo }: PipelineSpec, { load }: Observation, forecast: Forecast): ExpectedLoad {
+function arrivingLoad({ slo }: PipelineSpec, { load }: Observation, forecast: Forecast): LoadBucket {
   if (slo.latencyMs < ENVELOPE_SLO_MS) {
-    const arrivalRps = rateBucketEnd(forecast.upperRps);
+    const { upperRps } = forecast;
     const { burstiness } = load;
-    const bursty = burstiness !== undefined && !isPoisson(burstiness);
-    return bursty ? { arrivalRps, burstiness: burstinessClass(burstiness) } : { arrivalRps };
+    const bursty = burstiness === undefined || isPoisson(burstiness) ? {} : { burstiness: burstinessClass(burstiness) };
+    return bucketOf(
+      rateSteps(upperRps).map((arrivalRps) => ({ arrivalRps, ...bursty })),
+      upperRps,
+    );
   }
-  const envelope = envelopeBucketEnd(arrivalEnvelope(load, forecast));
+  const envelope = arrivalEnvelope(load, forecast);
+  return bucketOf(envelopeSteps(envelope).map(filling), filling(envelope).arrivalRps);
+}
+
+function filling(envelope: ArrivalEnvelope): ExpectedLoad {
   const longest = envelope.at(-1);
   return { arrivalRps: longest === undefined ? 0 : longest.arrivals / longest.windowS, envelope };
+}
+
+function bucketOf(steps: readonly ExpectedLoad[], arrivalRps: number): LoadBucket {
+  const covering = steps.findIndex((step) => step.arrivalRps >= arrivalRps * (1 - ROUNDING));
+  return { steps, covering: covering < 0 ? steps.length - 1 : covering };
 }
 
 /** Requests that wait where there is a backlog, else 0. */
