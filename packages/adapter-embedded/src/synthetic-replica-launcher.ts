@@ -29,6 +29,7 @@ export interface SyntheticReplicaOptions {
 }
 
 class SyntheticRunner implements ModelRunner {
+  readonly keepsTensors = true;
   readonly #drawMs: (batchSize: number) => number;
   readonly #clock: AlarmClock;
   #running: Promise<void> | undefined;

@@ -13,6 +13,7 @@ export const fieldDefaults = {
   sourceName: 'input',
   stageKind: 'model',
   runTimeoutMs: defaultRunTimeoutMs,
+  idempotent: true,
   minReplicas: 1,
   maxReplicas: 64,
   maxBatchWaitMs: 0,

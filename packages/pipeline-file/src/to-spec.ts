@@ -75,6 +75,7 @@ function toStage({
   isolation,
   python,
   runTimeoutMs,
+  idempotent,
   variants,
   bounds,
   pins,
@@ -83,6 +84,7 @@ function toStage({
     id: stageId(name),
     kind,
     ...(module === undefined ? {} : { module, isolation, python, runTimeoutMs }),
+    ...(idempotent ? {} : { idempotent }),
     variants: variants.map((variant) => toVariant(variant, bounds.cpuCores)),
     bounds: withoutUndefined({
       minReplicas: bounds.replicas.min,
@@ -113,8 +115,13 @@ function toVariant(variant: FileVariant, allowedCores: readonly number[] | undef
   });
 }
 
-function toEdge({ from, to, ...kind }: NonNullable<FileSpec['edges']>[number]): EdgeSpec {
-  return withoutUndefined({ ...kind, from: stageId(from), to: stageId(to) });
+function toEdge({ from, to, fanOut, ...kind }: NonNullable<FileSpec['edges']>[number]): EdgeSpec {
+  return withoutUndefined({
+    ...kind,
+    from: stageId(from),
+    to: stageId(to),
+    fanOut: fanOut && withoutUndefined(fanOut),
+  });
 }
 
 function toOutput({ from, unless, ...rest }: FileOutput): OutputSpec {

@@ -24,6 +24,8 @@ export interface ReplicaChild {
 
 /** A ReplicaChannel over a started process, in a process group of its own. */
 export class ProcessChannel implements ReplicaChannel {
+  /** What is written to a socket stays here. */
+  readonly keepsTensors = true;
   readonly #child: ChildProcess;
   readonly #socket: Socket;
   readonly #output: BoundedOutput;

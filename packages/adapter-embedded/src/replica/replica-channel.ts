@@ -14,13 +14,15 @@ export interface ChannelListener {
 export interface ReplicaChannel {
   /** Names the one listener; nothing is told before. */
   listen(listener: ChannelListener): void;
-  /** Sends a message and gives its tensors up; one to a far end that is gone is forgotten. */
+  /** Sends a message and gives its tensors up (but see `keepsTensors`); one to a far end that is gone is forgotten. */
   send(message: ToReplica): void;
   /**
    * Gives up a far end that does not answer or is not to be trusted any more; `ended` is told now or soon. A process is killed. A thread
    * cannot be: it is asked to close, no longer keeps this process alive, and is not waited for.
    */
   abandon(): void;
+  /** Whether the tensors of a batch that was sent stay as they are. */
+  readonly keepsTensors: boolean;
   /** Resident memory of a far end that is a process of its own; undefined where the system does not tell. */
   readonly residentBytes?: () => number | undefined;
 }

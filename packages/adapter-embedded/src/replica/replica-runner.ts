@@ -83,6 +83,10 @@ export class ReplicaRunner implements ModelRunner {
     });
   }
 
+  get keepsTensors(): boolean {
+    return this.#channel.keepsTensors;
+  }
+
   async run(batch: readonly TensorMap[]): Promise<BatchResult> {
     if (this.#lost !== undefined) throw this.#lost;
     if (this.#closed !== undefined)

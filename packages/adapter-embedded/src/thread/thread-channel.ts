@@ -6,6 +6,7 @@ import { postTensors } from './movable-tensors.js';
 
 /** A ReplicaChannel over a started thread. */
 export class ThreadChannel implements ReplicaChannel {
+  readonly keepsTensors = false;
   readonly #worker: Worker;
   #listener: ChannelListener | undefined;
   #thrown: unknown;

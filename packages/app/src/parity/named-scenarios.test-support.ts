@@ -23,6 +23,8 @@ export interface NamedScenario {
   readonly name: string;
   readonly scenario: Scenario;
   readonly shows: readonly RegExp[];
+  /** And patterns that it must not match. */
+  readonly hides?: readonly RegExp[];
 }
 
 const [a, b, c, d] = [stageId('a'), stageId('b'), stageId('c'), stageId('d')];
@@ -41,15 +43,26 @@ interface Made extends Partial<Omit<Scenario, 'plan' | 'arrivals' | 'spec' | 'ne
   readonly next?: readonly (readonly Partial<StagePlan & { readonly cpuCores: number }>[])[];
   readonly over?: Parameters<typeof specOf>[2];
   readonly variants?: readonly VariantSpec[];
+  /** Of all stages. */
+  readonly idempotent?: boolean;
 }
 
-function made({ edges = [], arrivals, plan, next = [], over, variants = [v, w], ...more }: Made): Scenario {
+function made({
+  edges = [],
+  arrivals,
+  plan,
+  next = [],
+  over,
+  variants = [v, w],
+  idempotent = true,
+  ...more
+}: Made): Scenario {
   const ids = [...new Set([a, ...edges.flatMap(({ from, to }) => [from, to])])].sort();
   const last = ids.filter((id) => !edges.some(({ from }) => from === id));
   const graph = { entry: a, edges, outputs: last.map((from) => ({ from })) };
   const spec = specOf(
     graph,
-    ids.map((id) => stageOf(id, variants)),
+    ids.map((id) => ({ ...stageOf(id, variants), idempotent })),
     over,
   );
   return scenarioOf(spec, {
@@ -226,7 +239,28 @@ export const namedScenarios: readonly NamedScenario[] = [
       ...{ arrivals: every(9, 60), plan: [{ replicas: 2 }], over: relaxed },
       faults: faults({ 'a-v-1': [{ kind: 'crash', atMs: 22 }], 'a-v-2': [{ kind: 'crash', atMs: 88 }] }),
     }),
-    shows: [/failed/, /a-v-3:failed/, /a-v-\d+:starting/],
+    shows: [/a-v-3:failed/, /a-v-\d+:starting/, /^22 a-v-2 \S+ \[(\S+)\][\s\S]*/m],
+    hides: [/ failed$/m],
+  },
+  {
+    name: 'a batch that may not be run twice is lost with its replica',
+    scenario: made({
+      ...{ arrivals: every(9, 60), plan: [{ replicas: 2 }], over: relaxed, idempotent: false },
+      faults: faults({ 'a-v-1': [{ kind: 'crash', atMs: 22 }], 'a-v-2': [{ kind: 'crash', atMs: 93 }] }),
+    }),
+    shows: [/ failed$/m],
+  },
+  {
+    name: 'a batch is lost twice, and lost so late that it is not tried again',
+    scenario: made({
+      ...{ arrivals: every(9, 60), plan: [{ replicas: 2, maxBatchSize: 8 }] },
+      over: { slo: { latencyMs: 14, percentile: 99 } },
+      faults: faults({
+        ...{ 'a-v-1': [{ kind: 'crash', atMs: 20 }], 'a-v-2': [{ kind: 'crash', atMs: 24 }] },
+        'a-v-3': [{ kind: 'crash', atMs: 191 }],
+      }),
+    }),
+    shows: [/^24 of 18 failed$/m],
   },
   {
     name: 'the only replica crashes again and again',

@@ -32,10 +32,11 @@ async function expectParity(scenario: Scenario): Promise<Trace> {
 }
 
 describe('simulator and data plane', () => {
-  it.each(namedScenarios)('$name', async ({ scenario, shows }) => {
+  it.each(namedScenarios)('$name', async ({ scenario, shows, hides = [] }) => {
     const trace = await expectParity(scenario);
     const text = [...trace.ends, ...trace.fleet, ...trace.batches].join('\n');
     for (const part of shows) expect(text).toMatch(part);
+    for (const part of hides) expect(text).not.toMatch(part);
   });
 
   it.each(Array.from({ length: RANDOM_PIPELINES }, (_, seed) => seed))('random pipeline %d', async (seed) => {

@@ -120,7 +120,10 @@ export function specOf(
 export function randomScenario(seed: number): Scenario {
   const rng = new SeededRng(seed).fork('scenario');
   const graph = randomGraph(rng.fork('graph'), 1 + Math.floor(rng.next() * 7), seed % 4 === 0);
-  const stages = graph.stages.map((id) => stageOf(id, [randomVariant('v', rng), randomVariant('w', rng)]));
+  const stages = graph.stages.map((id) => ({
+    ...stageOf(id, [randomVariant('v', rng), randomVariant('w', rng)]),
+    idempotent: rng.fork(`idempotent/${id}`).next() < 0.8,
+  }));
   const isTight = rng.next() < 0.5;
   const spec = specOf(graph, stages, {
     slo: { latencyMs: Math.round((isTight ? 15 : 60) + rng.next() * 40 * stages.length), percentile: 99 },

@@ -30,14 +30,19 @@ export const errorCodes = {
   STAGE_FAILED: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: "Read the server's log for what the stage said; the request was not retried.",
+    remedy: "Read the server's log for what the stage said; a stage that fails an item is not asked again.",
   },
   CONDITION_FAILED: {
     httpStatus: 500,
     exitCode: 3,
     remedy: 'Correct the `when` condition that the message names, or what the stage in front of it gives.',
   },
-  REPLICA_LOST: { httpStatus: 503, exitCode: 3, remedy: 'Send the request again; the replica is being replaced.' },
+  REPLICA_LOST: {
+    httpStatus: 503,
+    exitCode: 3,
+    remedy:
+      'Send the request again: the replica is being replaced, and a second try in the server failed, too, or was not allowed.',
+  },
   PROFILE_MISSING: {
     httpStatus: 409,
     exitCode: 1,
@@ -68,7 +73,11 @@ export const errorCodes = {
     exitCode: 2,
     remedy: 'Send an input that the stage accepts; its message says which.',
   },
-  DROPPED: { httpStatus: 503, exitCode: 3, remedy: 'Send the request again after the time in Retry-After.' },
+  DROPPED: {
+    httpStatus: 503,
+    exitCode: 3,
+    remedy: 'Send the request again after the time in Retry-After (gRPC: grpc-retry-pushback-ms).',
+  },
   DEADLINE_PASSED: { httpStatus: 504, exitCode: 3, remedy: 'Allow more time or send less load.' },
   INTERNAL_ERROR: {
     httpStatus: 500,

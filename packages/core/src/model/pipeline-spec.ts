@@ -115,6 +115,8 @@ export interface StageSpec {
   readonly python?: string;
   /** Longest time that one batch may run; the replica that exceeds it is lost; `defaultRunTimeoutMs` when left out. */
   readonly runTimeoutMs?: number;
+  /** Whether a batch may be run a second time after its replica was lost; true when left out. */
+  readonly idempotent?: boolean;
   readonly variants: readonly VariantSpec[];
   readonly bounds: StageBounds;
   readonly pins: StagePins;

@@ -20,6 +20,8 @@ export interface BatchResult {
  */
 export interface ModelRunner {
   run(batch: readonly TensorMap[]): Promise<BatchResult>;
+  /** Set where `run` leaves the tensors as they are, so that the caller may hand them on again if the replica is lost. */
+  readonly keepsTensors?: boolean;
   /** Called once when the replica is lost while no batch runs. */
   onLost(listener: (error: AppError) => void): void;
   close(): Promise<void>;

@@ -84,6 +84,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     return this.#stage(stage).queue.length;
   }
 
+  /** Items of a stage that have been tried again since the start. */
+  retries(stage: number): number {
+    return this.#stage(stage).retries;
+  }
+
   /** Takes a request in; it may be dropped before this returns. */
   arrive(arrival: Arrival<Context>, inputs: Payload): RequestState<Payload, Context> {
     const request = new RequestState<Payload, Context>(this.#requestSequence++, arrival, this.#graph.answers.length);
@@ -128,12 +133,24 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     else this.failRequest(item.request, failure, nowMs);
   }
 
-  /** A replica is gone: it leaves service, and the items of its running batch fail. */
+  /**
+   * A replica is gone: it leaves service, and the items of its running batch are tried once more on another, or fail where the stage does
+   * not allow that or the time does not suffice.
+   */
   loseReplica(replica: ServingReplica<Payload, Context>, failure: Failure, nowMs: number): void {
+    this.#nowMs = nowMs;
     this.drainReplica(replica);
     if (!replica.busy) return;
-    for (const item of replica.batch) this.failItem(item, failure, nowMs);
+    for (const item of replica.batch) {
+      if (this.mayRetry(item) && this.#stage(item.stage).fits(item, nowMs)) this.#retry(item);
+      else this.failItem(item, failure, nowMs);
+    }
     this.batchDone(replica, [], nowMs);
+  }
+
+  /** Whether the payload of an item may be needed once more after its batch has started. */
+  mayRetry(item: StageItem<Payload, Context>): boolean {
+    return !item.isRetry && this.#graph.stages[item.stage]?.idempotent === true;
   }
 
   /** Ends a request as failed (its items are ignored from now on); nothing happens if it has ended. */
@@ -223,6 +240,14 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     });
     this.#stage(stage).enqueue(item, this.#nowMs);
     this.#attend(this.#stage(stage));
+  }
+
+  #retry(item: StageItem<Payload, Context>): void {
+    const { request, stage, scope, payload } = item;
+    if (item.withdrawn || request.ended || this.#walk.isNeedless(request, stage, scope)) return;
+    item.withdrawn = true;
+    const place = { stage, scope, payload, enqueuedAtMs: this.#nowMs, sequence: this.#itemSequence++, isRetry: true };
+    this.#stage(stage).takeBack(new StageItem<Payload, Context>(request, place), this.#nowMs);
   }
 
   #advanceItem(item: StageItem<Payload, Context>, stage: number, output: Payload): void {

@@ -50,7 +50,9 @@ export class StageItem<Payload, Context> {
   readonly enqueuedAtMs: number;
   /** Order of enqueueing over the whole pipeline: the tie-break among equal deadlines. */
   readonly sequence: number;
-  /** Set when it failed and its request goes on without it. */
+  /** Whether it was in the hands of a replica before, which was lost; there is no third time. */
+  readonly isRetry: boolean;
+  /** Set when its result does not count any more: it failed and its request goes on without it, or it is tried again. */
   withdrawn = false;
 
   constructor(request: RequestState<Payload, Context>, place: ItemPlace<Payload>) {
@@ -60,6 +62,7 @@ export class StageItem<Payload, Context> {
     this.payload = place.payload;
     this.enqueuedAtMs = place.enqueuedAtMs;
     this.sequence = place.sequence;
+    this.isRetry = place.isRetry ?? false;
   }
 
   get deadlineAtMs(): number {
@@ -74,4 +77,5 @@ export interface ItemPlace<Payload> {
   readonly payload: Payload;
   readonly enqueuedAtMs: number;
   readonly sequence: number;
+  readonly isRetry?: boolean;
 }

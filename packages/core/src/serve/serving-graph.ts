@@ -34,6 +34,8 @@ export interface ServingEdge {
 export interface ServingStage {
   readonly index: number;
   readonly id: StageId;
+  /** Whether what a lost replica had in hand may be run once more. */
+  readonly idempotent: boolean;
   /** Inputs that may come: the in-edges, plus the request itself where a source enters. */
   readonly inputs: number;
   /** How many of them let an item start; fewer than `inputs` behind an `any` or `quorum` join of several in-edges. */
@@ -95,9 +97,10 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     },
     joins,
   );
-  const stages = spec.stages.map(({ id }, index) => ({
+  const stages = spec.stages.map(({ id, idempotent = true }, index) => ({
     index,
     id,
+    idempotent,
     inputs: inputs[index] ?? 0,
     awaited: awaited[index] ?? 0,
     outEdges: edges.filter((edge) => edge.from === index),

@@ -38,6 +38,8 @@ export class StageScheduler<Payload, Context> {
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
   /** Arrival of the item that has waited longest, or of one that has left since then; kept up to date only where companions are waited for. */
   #waitingSinceMs = 0;
+  /** Items taken back so far. */
+  retries = 0;
   /** Set while something changed here that may let a batch start; the pipeline scheduler clears it. */
   needsAttention = false;
   /** Set while the only thing that keeps a free replica from starting is the core gate. */
@@ -62,8 +64,18 @@ export class StageScheduler<Payload, Context> {
       this.#effects.dropItem(displaced ?? item, 'queue-full', nowMs);
       if (displaced === undefined) return;
     }
-    if (this.queue.length === 0) this.#waitingSinceMs = nowMs;
-    this.queue.push(item);
+    this.#push(item, nowMs);
+  }
+
+  /** Takes an item in again that was lost with its replica, whatever the bound of the queue: it had been admitted. */
+  takeBack(item: StageItem<Payload, Context>, nowMs: number): void {
+    this.retries += 1;
+    this.#push(item, nowMs);
+  }
+
+  /** Whether an item could still make its deadline if it started now, alone. */
+  fits(item: StageItem<Payload, Context>, nowMs: number): boolean {
+    return !this.#limits.dropLate || lateReason(this.#policy, item, { nowMs, batchSize: 1 }) === undefined;
   }
 
   /** Starts one batch if one can start now; otherwise asks to be woken for what can start or must be given up later. */
@@ -102,6 +114,11 @@ export class StageScheduler<Payload, Context> {
     replica.busy = false;
     replica.bucket?.batchEnded(nowMs);
     this.#gate.leave(replica.threads);
+  }
+
+  #push(item: StageItem<Payload, Context>, nowMs: number): void {
+    if (this.queue.length === 0) this.#waitingSinceMs = nowMs;
+    this.queue.push(item);
   }
 
   #expiryReason(head: StageItem<Payload, Context>, nowMs: number): DropReason {

@@ -70,6 +70,12 @@ export const stageSchema = z.strictObject({
     .describe(
       'Longest time that one batch may run, in milliseconds. A replica that exceeds it counts as lost and is replaced.',
     ),
+  idempotent: z
+    .boolean()
+    .default(fieldDefaults.idempotent)
+    .describe(
+      'Whether a batch may be run a second time. The batch of a replica that was lost is then run once more on another, if its requests can still make their deadlines; with `false` they fail.',
+    ),
   variants: z.array(variantSchema).min(1).describe('The ways to do the stage; the planner chooses one.'),
   bounds: boundsSchema,
   pins: pinsSchema,

@@ -11,29 +11,30 @@ import {
 import { stageFailed } from './payload-algebra.js';
 import { StageFailure } from './stage-failure.js';
 
-/** What came of a batch: a result for each item, or (`lost`) the same failure for all because the replica is gone. */
+/** What came of a batch: a result for each item; `lost` is set when all failed because the replica is gone. */
 export interface BatchAnswer {
   readonly items: readonly ItemResult[];
   readonly serviceMs: number;
-  readonly lost: boolean;
+  readonly lost: AppError | undefined;
 }
 
 /** Runs `batch` (possibly empty) on a replica of the named stage; never rejects. */
 export async function runBatch(stage: string, runner: ModelRunner, batch: readonly TensorMap[]): Promise<BatchAnswer> {
-  if (batch.length === 0) return { items: [], serviceMs: 0, lost: false };
+  if (batch.length === 0) return { items: [], serviceMs: 0, lost: undefined };
   try {
     const { items, serviceMs } = await runner.run(batch);
     if (items.length !== batch.length) {
       return allFailed(batch, stageFailed(stage, `it answered ${items.length} results to ${batch.length} items`));
     }
-    return { items: items.map((item) => checked(stage, item)), serviceMs, lost: false };
+    return { items: items.map((item) => checked(stage, item)), serviceMs, lost: undefined };
   } catch (error) {
     return allFailed(batch, toldToClient(stage, error));
   }
 }
 
 function allFailed(batch: readonly TensorMap[], error: AppError): BatchAnswer {
-  return { items: batch.map(() => ({ kind: 'failed', error })), serviceMs: 0, lost: error.code === 'REPLICA_LOST' };
+  const lost = error.code === 'REPLICA_LOST' ? error : undefined;
+  return { items: batch.map(() => ({ kind: 'failed', error })), serviceMs: 0, lost };
 }
 
 /** Only what a stage says of an input is meant for those who sent it. */

@@ -294,13 +294,12 @@ describe('replicas', () => {
       await clock.advanceTo(5);
       runners['a']?.lose(gone, whileBusy);
       await clock.advanceTo(20);
-      if (first !== undefined)
-        expect(await first).toMatchObject({ kind: 'failed', failure: { code: 'REPLICA_LOST', cause: gone } });
       expect(lost).toEqual(['a, ready: false']);
       const second = queued ?? pipeline.submit(x(2));
       serve(pipeline, 'a', new ScriptedRunner(echo, () => clock.sleep(10)));
       await clock.advanceTo(50);
       expect((await second).kind).toBe('completed');
+      expect((await first)?.kind ?? 'none').toBe(whileBusy ? 'completed' : 'none');
       expect(runners['a']?.batches).toEqual(whileBusy ? [[x(1)]] : []);
     },
   );
@@ -362,8 +361,72 @@ describe('replicas', () => {
     });
     const first = pipeline.submit(x(1));
     await clock.advanceTo(1);
-    expect(await first).toMatchObject({ kind: 'failed', failure: { code: 'REPLICA_LOST', cause: gone } });
     expect(pipeline.ready).toBe(false);
+    serve(pipeline, 'a', new ScriptedRunner(echo, () => clock.sleep(10)));
+    await clock.advanceTo(11);
+    expect(await first).toEqual({ kind: 'completed', output: x(1) });
+  });
+
+  it.each([
+    ['once more, with its tensors, though the first replica took them away', {}, undefined, 'completed'],
+    ['not a third time', {}, 'REPLICA_LOST', 'failed'],
+    ['not where the stage does not allow it', { idempotent: false }, 'REPLICA_LOST', 'failed'],
+  ] as const)('lose a batch, which is run %s', async (name, more, code, kind) => {
+    const clock = new ManualClock();
+    const spec = servingSpec(['a']);
+    const pipeline = new PipelineRunner({
+      spec: { ...spec, stages: spec.stages.map((stage) => ({ ...stage, ...more })) },
+      ...{ hostCores: Number.POSITIVE_INFINITY, clock },
+    });
+    const losing = (): ModelRunner => ({
+      run: async (batch) => {
+        structuredClone(batch, { transfer: batch.flatMap(Object.values).map(({ data }) => data.buffer) });
+        await clock.sleep(5);
+        throw new AppError('REPLICA_LOST', 'gone');
+      },
+      onLost: () => {},
+      close: async () => {},
+    });
+    serve(pipeline, 'a', losing());
+    if (name === 'not a third time') serve(pipeline, 'a', losing());
+    const outcome = pipeline.submit(x(1));
+    await clock.advanceTo(2);
+    const fresh = new ScriptedRunner(echo, () => clock.sleep(10));
+    serve(pipeline, 'a', fresh);
+    await clock.advanceTo(20);
+    expect(await outcome).toMatchObject(code === undefined ? { kind, output: x(1) } : { kind, failure: { code } });
+    expect(fresh.batches.length).toBe(code === undefined ? 1 : 0);
+    expect(pipeline.stageCounts()[stageId('a')]?.retriedItems).toBe(name.startsWith('not where') ? 0 : 1);
+  });
+
+  it('are handed the tensors themselves where no second run is possible, or where they leave them alone', async () => {
+    const clock = new ManualClock();
+    const seen: unknown[] = [];
+    const runner = (keepsTensors: boolean): ModelRunner => ({
+      keepsTensors,
+      run: async (batch) => {
+        seen.push(batch[0]?.['x']);
+        return { items: batch.map((output) => ({ kind: 'ok', output })), serviceMs: 1 };
+      },
+      onLost: () => {},
+      close: async () => {},
+    });
+    const own: unknown[] = [];
+    for (const [idempotent, keeps] of [
+      [false, false],
+      [true, true],
+      [true, false],
+    ] as const) {
+      const spec = servingSpec(['a']);
+      const stages = spec.stages.map((stage) => ({ ...stage, idempotent }));
+      const pipeline = new PipelineRunner({ spec: { ...spec, stages }, hostCores: 1, clock });
+      serve(pipeline, 'a', runner(keeps));
+      const inputs = x(1);
+      own.push(inputs['x']);
+      await pipeline.submit(inputs);
+    }
+    expect(seen.map((tensor, i) => tensor === own[i])).toEqual([true, true, false]);
+    expect(seen).toEqual(own);
   });
 
   it('keep the expected times of a stage when only its batching changes', async () => {

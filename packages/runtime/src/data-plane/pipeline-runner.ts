@@ -13,6 +13,7 @@ import {
   defaultPriorities,
   type EdgeCount,
   invariant,
+  type ModelRunner,
   PipelineScheduler,
   type PipelineSpec,
   type PrioritySpec,
@@ -30,6 +31,7 @@ import {
 import { monotonicClock } from './alarm-clock.js';
 import { type BatchAnswer, runBatch } from './batch-run.js';
 import { Listeners } from './listeners.js';
+import { copyTensors } from './payload-algebra.js';
 import { PayloadFlow } from './payload-flow.js';
 import { PendingRequest, type PipelineOutcome, type RequestTensors, type ServedRequest } from './pending-request.js';
 import { type RequestEnd, requestEnd } from './request-end.js';
@@ -209,7 +211,10 @@ export class PipelineRunner implements ReplicaPool {
     return Object.fromEntries(
       this.#graph.stages.map(({ id, index }) => [
         id,
-        (this.#stageStatistics[index] as StageStatistics).counts(this.#scheduler.queueLength(index)),
+        (this.#stageStatistics[index] as StageStatistics).counts({
+          queueLength: this.#scheduler.queueLength(index),
+          retriedItems: this.#scheduler.retries(index),
+        }),
       ]),
     );
   }
@@ -277,7 +282,7 @@ export class PipelineRunner implements ReplicaPool {
     void runBatch(
       stage.id,
       served.runner,
-      ran.map(({ payload }) => payload.tensors),
+      ran.map((item) => this.#handedOver(item, served.runner)),
     ).then((answer) =>
       this.#turn((nowMs) => {
         if (!this.#turns.guard(() => this.#finishBatch(running, answer, nowMs))) this.#giveUp(running, nowMs);
@@ -285,10 +290,24 @@ export class PipelineRunner implements ReplicaPool {
     );
   }
 
+  /** The tensors for a replica; a copy where it would take them away and they may be needed once more. */
+  #handedOver(item: PolicyItem, { keepsTensors = false }: ModelRunner): TensorMap {
+    const { tensors } = item.payload;
+    return keepsTensors || !this.#scheduler.mayRetry(item) ? tensors : copyTensors(tensors);
+  }
+
   #finishBatch(running: RunningBatch, answer: BatchAnswer, nowMs: number): void {
-    const { served, replica, ran, batch, startedAtMs } = running;
-    if (answer.lost) this.#takeOut(served);
+    const { served, replica, batch, startedAtMs } = running;
     this.#count(served.stage, answer, nowMs - startedAtMs);
+    if (answer.lost === undefined) this.#handOn(running, answer, nowMs);
+    else this.#scheduler.loseReplica(replica, answer.lost, nowMs);
+    for (const { request } of batch) {
+      if (request.context.failure !== undefined) this.#scheduler.failRequest(request, request.context.failure, nowMs);
+    }
+    if (answer.lost !== undefined) this.#lose(served);
+  }
+
+  #handOn({ replica, ran, batch }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
     const outputs = new Map<PolicyItem, RequestTensors>();
     for (const [index, result] of answer.items.entries()) {
       const item = ran[index] as PolicyItem;
@@ -300,10 +319,6 @@ export class PipelineRunner implements ReplicaPool {
       batch.map((item) => outputs.get(item) ?? nothing),
       nowMs,
     );
-    for (const { request } of batch) {
-      if (request.context.failure !== undefined) this.#scheduler.failRequest(request, request.context.failure, nowMs);
-    }
-    if (answer.lost) this.#lose(served);
   }
 
   /** After a defect in the middle of a batch's end: its requests fail, its replica is free again or, if that fails too, lost. */

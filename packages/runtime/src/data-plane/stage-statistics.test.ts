@@ -9,8 +9,9 @@ it('counts batches by size, busy time and drops by reason', () => {
   statistics.dropped('queue-full');
   statistics.dropped('queue-full');
   statistics.dropped('deadline-passed');
-  expect(statistics.counts(7)).toEqual({
+  expect(statistics.counts({ queueLength: 7, retriedItems: 2 })).toEqual({
     queueLength: 7,
+    retriedItems: 2,
     batches: 3,
     items: 9,
     failedItems: 1,

@@ -8,9 +8,15 @@ export interface BatchSizeCounts {
   readonly maxServiceMs: number;
 }
 
-/** Counts of a stage since the start. */
-export interface StageCounts {
+/** What the request policies know of a stage. */
+export interface PolicyCounts {
   readonly queueLength: number;
+  /** Items that were lost with their replica and tried once more. */
+  readonly retriedItems: number;
+}
+
+/** Counts of a stage since the start. */
+export interface StageCounts extends PolicyCounts {
   readonly batches: number;
   /** Items in finished batches; `failedItems` of them failed. */
   readonly items: number;
@@ -58,9 +64,9 @@ export class StageStatistics {
     ofSize.maxMs = Math.max(ofSize.maxMs, serviceMs);
   }
 
-  counts(queueLength: number): StageCounts {
+  counts(ofPolicies: PolicyCounts): StageCounts {
     return {
-      queueLength,
+      ...ofPolicies,
       batches: this.#batches,
       items: this.#items,
       failedItems: this.#failedItems,
