@@ -13,7 +13,7 @@ export interface WorkProgress {
 export class ProgressMeter {
   readonly #clock: Clock;
   readonly #startedAtMs: number;
-  readonly #totalUnits: number;
+  #totalUnits: number;
   readonly #expectedUnitMs: number;
   readonly #listener: (progress: WorkProgress) => void;
   #doneUnits = 0;
@@ -42,6 +42,11 @@ export class ProgressMeter {
   finish(units: number, label: string): void {
     this.#doneUnits += units;
     this.#tell(label);
+  }
+
+  /** Takes units out of the work that were done before, which say nothing about the time that the rest takes. */
+  leaveOut(units: number): void {
+    this.#totalUnits -= units;
   }
 
   #tell(label: string): void {

@@ -31,9 +31,11 @@ function progressBar(title: string): ProgressDisplay {
   let started = false;
   return {
     show: ({ doneUnits, totalUnits, etaMs, label }) => {
-      const payload = { remaining: secondsText(etaMs), label };
-      if (started) bar.update(doneUnits, payload);
-      else bar.start(totalUnits, doneUnits, payload);
+      const payload = { remaining: timeText(etaMs), label };
+      if (started) {
+        bar.setTotal(totalUnits);
+        bar.update(doneUnits, payload);
+      } else bar.start(totalUnits, doneUnits, payload);
       started = true;
     },
     stop: () => bar.stop(),
@@ -46,12 +48,15 @@ function progressLines(title: string): ProgressDisplay {
     show: ({ doneUnits, totalUnits, etaMs, label }) => {
       if (performance.now() < nextAtMs) return;
       nextAtMs = performance.now() + LINE_EVERY_MS;
-      process.stderr.write(`${title} ${doneUnits}/${totalUnits}, ${secondsText(etaMs)} left: ${label}\n`);
+      process.stderr.write(
+        `${title} ${Math.round(doneUnits)}/${Math.round(totalUnits)}, ${timeText(etaMs)} left: ${label}\n`,
+      );
     },
     stop: () => {},
   };
 }
 
-function secondsText(ms: number): string {
-  return Number.isFinite(ms) ? `${Math.ceil(ms / 1000)} s` : '…';
+function timeText(ms: number): string {
+  if (!Number.isFinite(ms)) return '…';
+  return ms > 120_000 ? `${Math.ceil(ms / 60_000)} min` : `${Math.ceil(ms / 1000)} s`;
 }

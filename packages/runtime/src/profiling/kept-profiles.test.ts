@@ -3,12 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type PipelineSpec, type StageBounds, type StageSpec, stageId, variantId } from '@equipoise/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { WorkProgress } from '../progress-meter.js';
 import { ProfileCache } from './profile-cache.js';
 import type { StageRuntime } from './profile-identity.js';
 import type { ProfileRequest } from './profile-pipeline.js';
 import {
   bench,
   boundsWith,
+  CountedNeighbours,
   linear,
   machine,
   pipeline,
@@ -122,10 +124,14 @@ describe('kept profiles', () => {
     expect(await firstSizes()).toBe(4);
   });
 
-  it('measure only what was added when the grid has grown', async () => {
-    await bench(spec(boundsWith([1, 2])), stages).profile({ cache: cacheOf() });
+  it('measure only what was added when the grid has grown, which alone counts as work', async () => {
+    const neighbours = new CountedNeighbours();
+    await bench(spec(boundsWith([1, 2])), stages).profile({ cache: cacheOf(), neighbours });
     const grown = bench(spec(boundsWith([1, 2, 3])), stages);
-    const { variants } = await grown.profile({ cache: cacheOf() });
+    const seen: WorkProgress[] = [];
+    const onProgress = (progress: WorkProgress) => seen.push(progress);
+    const { variants } = await grown.profile({ cache: cacheOf(), neighbours, onProgress });
+    expect(seen.at(-1)).toMatchObject({ doneUnits: expect.closeTo(1), totalUnits: expect.closeTo(1) });
     expect(variants[2]?.points.map(({ batchSize }) => batchSize)).toEqual([1, 2, 3]);
     expect(
       new Set(grown.launcher.batches.filter(({ replica }) => replica === 'b/v@1').map(({ inputs }) => inputs.length)),

@@ -49,6 +49,9 @@ export function measureVariant(measurement: VariantMeasurement): Promise<Measure
   return new VariantMeasurer(measurement).run();
 }
 
+/** Of a point's time, what the figures beside idle cores take: a quarter of those beside busy ones (`briefer`). */
+const IDLE_UNITS = 0.2;
+
 class VariantMeasurer {
   readonly #with: VariantMeasurement;
   readonly #points: MeasuredPoint[] = [];
@@ -86,31 +89,38 @@ class VariantMeasurer {
     for (const batchSize of grid.batchSizes) {
       const label = labelOf(grid, cpuCores, batchSize);
       progress.begin(label);
-      const outcome: MeasuredPoint | SkipReason = skip ?? (await this.#pointOrReason(replica, batchSize));
+      const found = skip ?? this.#known(cpuCores, batchSize);
+      const outcome = found ?? (await this.#pointOrReason(replica, batchSize));
       if ('kind' in outcome) this.#skipped.push({ cpuCores, batchSize, ...outcome });
       else this.#points.push(outcome);
+      const units = 'kind' in outcome || replica.freeCores === 0 ? 1 : 1 - IDLE_UNITS;
+      if (found !== undefined && found !== skip) progress.leaveOut(units);
+      else progress.finish(units, label);
       skip = 'kind' in outcome ? outcome : limit.reasonAfter(outcome);
-      progress.finish(1, label);
     }
   }
 
   async #measureIdle(replica: ReplicaOnDemand): Promise<void> {
     const { grid, progress, limits } = this.#with;
     for (const [index, point] of this.#points.entries()) {
-      if (point.cpuCores !== replica.cpuCores || point.idle !== undefined) continue;
-      progress.begin(`${labelOf(grid, point.cpuCores, point.batchSize)}, others idle`);
+      if (point.cpuCores !== replica.cpuCores) continue;
+      if (point.idle !== undefined) {
+        progress.leaveOut(IDLE_UNITS);
+        continue;
+      }
+      const label = `${labelOf(grid, point.cpuCores, point.batchSize)}, others idle`;
+      progress.begin(label);
       await this.#with.neighbours?.keepBusy(0);
       const idle = await this.#figures(replica, point.batchSize, briefer(limits));
       this.#points[index] = { ...point, idle };
       this.#keep();
+      progress.finish(IDLE_UNITS, label);
     }
   }
 
   async #pointOrReason(replica: ReplicaOnDemand, batchSize: number): Promise<MeasuredPoint | SkipReason> {
     const { grid, neighbours, limits } = this.#with;
     const { cpuCores, freeCores } = replica;
-    const known = this.#known(cpuCores, batchSize);
-    if (known !== undefined) return known;
     try {
       await replica.start();
       await neighbours?.keepBusy(freeCores);

@@ -229,6 +229,17 @@ describe('profilePipeline', () => {
     expect(seen.map(({ doneUnits }) => doneUnits)).toEqual([0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8]);
   });
 
+  it('counts the figures beside idle cores as work, so that the time left is nothing only at the end', async () => {
+    const seen: WorkProgress[] = [];
+    const spec = pipeline([stage('a', [variant('v')], { bounds: boundsWith([1, 2]) })]);
+    const { profile } = bench(spec, { a: linear(5, 1) });
+    await profile({ neighbours: new CountedNeighbours(), onProgress: (progress) => seen.push(progress) });
+    const done = seen.map(({ doneUnits }) => doneUnits);
+    expect(done).toEqual([0, 0.8, 0.8, 1.6, 1.6, 1.8, 1.8, 2].map((units) => expect.closeTo(units)));
+    expect(seen.findIndex(({ etaMs }) => etaMs < 1e-6)).toBe(done.length - 1);
+    expect(seen.at(-1)?.label).toBe('a/v cores 1 batch 2, others idle');
+  });
+
   it('plans on the figures beside busy cores and keeps those beside idle ones, where a core is free', async () => {
     const spec = pipeline([stage('a', [variant('v', { cpuCores: [1, 2] })], { bounds: boundsWith([1, 2]) })]);
     const neighbours = new CountedNeighbours();
