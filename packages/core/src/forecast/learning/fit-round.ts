@@ -1,0 +1,80 @@
+/**
+ * A round of fits, one step at a time: each method is fitted on the first four fifths of a history and scored on the last fifth, and
+ * then fitted on all of it. What a round ends with is a backtest of new weights that brings its scores along.
+ */
+import {
+  beginBacktest,
+  type MethodsByName,
+  observeMaximum,
+  type RollingBacktest,
+  type Score,
+} from '../backtest/rolling-backtest.js';
+import type { Fitting, ForecastMethod, TrainedForecaster } from '../peaks/forecast-method.js';
+import { type TrainingPeaks, trainingPeaks } from '../peaks/peak-series.js';
+import type { PeakTask } from '../peaks/peak-task.js';
+
+/** A round under way. */
+export interface FitRound {
+  readonly task: PeakTask;
+  readonly historyRps: readonly number[];
+  /** Names of the methods, in their order. */
+  readonly methods: readonly string[];
+  /** By method its score on the last fifth, as far as the first pass has come. */
+  readonly scores: readonly Score[];
+  /** What is fitted on all of the history, as far as the second pass has come. */
+  readonly forecasters: readonly TrainedForecaster[];
+  /** The fit under way; missing between two. */
+  readonly fit?: Fitting<unknown>;
+}
+
+/** Where a round stands after a step: still under way, or at its end. */
+export type RoundStep =
+  | { readonly kind: 'under-way'; readonly round: FitRound }
+  | { readonly kind: 'done'; readonly forecasters: readonly TrainedForecaster[]; readonly scores: readonly Score[] };
+
+const FIT_FRACTION = 0.8;
+
+/** A round at its start. */
+export function beginRound(task: PeakTask, historyRps: readonly number[], methods: readonly string[]): FitRound {
+  return { task, historyRps, methods, scores: [], forecasters: [] };
+}
+
+/** One step of the fit under way, or the step from one fit to the next. */
+export function roundStep(round: FitRound, methods: MethodsByName, seed: number): RoundStep {
+  const { scores, forecasters } = round;
+  const scoring = scores.length < round.methods.length;
+  const name = round.methods[scoring ? scores.length : forecasters.length];
+  const method = name === undefined ? undefined : methods.get(name);
+  if (method === undefined) return { kind: 'done', forecasters, scores };
+  const training = trainingOf(round, scoring);
+  const fit = round.fit ?? method.beginFit(training, seed);
+  if (fit.doneSteps < fit.totalSteps)
+    return { kind: 'under-way', round: { ...round, fit: method.fitStep(fit, training) } };
+  const { fit: _, ...rest } = round;
+  const trained = { method: method.name, weights: fit.weights };
+  return {
+    kind: 'under-way',
+    round: scoring
+      ? { ...rest, scores: [...scores, validated(round, trained, method)] }
+      : { ...rest, forecasters: [...forecasters, trained] },
+  };
+}
+
+function fitBins({ historyRps }: FitRound): number {
+  return Math.floor(FIT_FRACTION * historyRps.length);
+}
+
+function trainingOf(round: FitRound, scoring: boolean): TrainingPeaks {
+  const seen = scoring ? round.historyRps.slice(0, fitBins(round)) : round.historyRps;
+  return trainingPeaks(Float64Array.from(seen), round.task);
+}
+
+/** The score over the last fifth of a method fitted on what is before it. */
+function validated(round: FitRound, trained: TrainedForecaster, method: ForecastMethod): Score {
+  const { task, historyRps } = round;
+  const methods: MethodsByName = new Map([[method.name, method]]);
+  const start = { task, forecasters: [trained], historyRps: historyRps.slice(0, fitBins(round)) };
+  let backtest: RollingBacktest = beginBacktest(start, methods);
+  for (const maximumRps of historyRps.slice(fitBins(round))) backtest = observeMaximum(backtest, maximumRps, methods);
+  return backtest.entries[0]?.score ?? { loss: 0, weight: 0 };
+}

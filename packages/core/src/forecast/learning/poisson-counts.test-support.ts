@@ -1,0 +1,10 @@
+/** Counts of Poisson arrivals, for tests. */
+import { exponential } from '../../kernel/random-draws.js';
+import type { Rng } from '../../kernel/rng.js';
+
+/** A count of arrivals in one second at `rateRps`. */
+export function poissonCount(rng: Rng, rateRps: number): number {
+  let count = -1;
+  for (let at = 0; at < rateRps; count++) at += exponential(rng);
+  return count;
+}
