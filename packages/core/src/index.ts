@@ -1,7 +1,9 @@
 /** Public face of core: what other packages may use. */
 export * from './control/control-policy.js';
+export * from './control/controller.js';
 export * from './control/diff-plans.js';
 export * from './control/first-plan.js';
+export { type GuardrailRules, usualGuardrails } from './control/guardrails.js';
 export * from './control/on-tick.js';
 export * from './control/plan-that-runs.js';
 export * from './control/simulate-control.js';
@@ -15,6 +17,7 @@ export * from './forecast/backtest/forecast-figures.js';
 export * from './forecast/backtest/forecast-trial.js';
 export * from './forecast/backtest/rolling-backtest.js';
 export * from './forecast/forecaster.js';
+export * from './forecast/learning/load-learning.js';
 export * from './forecast/methods/forecast-methods.js';
 export * from './forecast/peaks/forecast-method.js';
 export * from './forecast/peaks/peak-series.js';
@@ -30,6 +33,7 @@ export * from './model/accuracy-table.js';
 export * from './model/app-error.js';
 export * from './model/arrival-record.js';
 export * from './model/bounded-text.js';
+export * from './model/burst.js';
 export * from './model/burstiness.js';
 export * from './model/change.js';
 export * from './model/closes-fan-out.js';

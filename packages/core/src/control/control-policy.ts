@@ -9,14 +9,21 @@ export interface ControlPolicy {
   readonly usesVerdicts: boolean;
   /** Whether what runs stays while it is good enough; the systems of the literature put every new plan in force. */
   readonly keepsGoodPlans: boolean;
+  /** Whether a burst is answered between two plans; what Equipoise is compared with plans on its interval alone. */
+  readonly protects: boolean;
 }
 
-const ours = (plan: Policy): ControlPolicy => ({ plan, usesVerdicts: true, keepsGoodPlans: true });
-const ofLiterature = (plan: Policy): ControlPolicy => ({ plan, usesVerdicts: false, keepsGoodPlans: false });
+const ours = (plan: Policy): ControlPolicy => ({ plan, usesVerdicts: true, keepsGoodPlans: true, protects: false });
+const ofLiterature = (plan: Policy): ControlPolicy => ({
+  plan,
+  usesVerdicts: false,
+  keepsGoodPlans: false,
+  protects: false,
+});
 
 /** Every policy as the loop runs it. */
 export const controlPolicies: Readonly<Record<PolicyName, ControlPolicy>> = {
-  equipoise: ours(policies.equipoise),
+  equipoise: { ...ours(policies.equipoise), protects: true },
   ipa: ofLiterature(policies.ipa),
   'fa2-low': ofLiterature(policies['fa2-low']),
   'fa2-high': ofLiterature(policies['fa2-high']),

@@ -54,11 +54,15 @@ const WORTHWHILE_SAVING_FRACTION = { 'max-accuracy': 0.1, weights: 0.1, 'min-cos
 const PUTTING_IN_FORCE_MS = 2_000;
 
 /** Decides what to do now. What it remembers it keeps by `standing`: hand in the same object from tick to tick. */
-export function onTick(standing: ControlContext, observation: Observation): Decision {
+export function onTick(
+  standing: ControlContext,
+  observation: Observation,
+  forecaster: Forecaster = standing.forecaster,
+): Decision {
   const spec = { ...standing.spec, ...standing.targetAt?.(observation.atMs) };
   const context: ControlContext = { ...standing, spec };
   const graceMs = spec.control.intervalMs + PUTTING_IN_FORCE_MS;
-  const forecast = context.forecaster(observation.load, graceMs);
+  const forecast = forecaster(observation.load, graceMs);
   if (observation.staleSources.length > 0) {
     return {
       kind: 'hold',
@@ -76,10 +80,10 @@ export function onTick(standing: ControlContext, observation: Observation): Deci
   if (plan === undefined) return { kind: 'hold', reason: infeasibleReason(result), evidence };
   const changes = diffPlans(runningPlan, plan, changeBounds(context.spec));
   if (changes.length === 0) return { kind: 'hold', reason: 'the best plan is already running', evidence };
-  const objection =
-    result.kind === 'feasible' ? holdReason(context, { observation, plan, changes, verify }) : undefined;
-  if (objection !== undefined) return { kind: 'hold', reason: objection, evidence };
-  return { kind: 'apply', plan, changes, reason: applyReason(result, load.arrivalRps), evidence };
+  const stays = result.kind === 'feasible' ? mayGoOn(context, { observation, plan, changes, verify }) : false;
+  if (typeof stays === 'string') return { kind: 'hold', reason: stays, evidence };
+  const reason = applyReason(result, load.arrivalRps);
+  return { kind: 'apply', plan, changes, reason, evidence: { ...evidence, necessary: !stays } };
 }
 
 /** The policy's answer for a load, its plan with a verdict. */
@@ -107,13 +111,13 @@ interface Proposal {
   readonly verify: VerifyPlan;
 }
 
-/** Why a feasible plan should wait, or undefined when it should be applied. */
-function holdReason(context: ControlContext, { observation, plan, changes, verify }: Proposal): string | undefined {
+/** Why a feasible plan should wait; else whether what runs could go on, so that the plan is but an improvement. */
+function mayGoOn(context: ControlContext, { observation, plan, changes, verify }: Proposal): string | boolean {
   const { spec } = context;
-  if (!context.policy.keepsGoodPlans) return undefined;
+  if (!context.policy.keepsGoodPlans) return false;
   const running = planThatRuns(spec, observation.runningPlan);
-  if (running === undefined || !mayStay(context, running)) return undefined;
-  if (!showsSloMet(verify(running, spec.slo))) return undefined;
+  if (running === undefined || !mayStay(context, running)) return false;
+  if (!showsSloMet(verify(running, spec.slo))) return false;
   const gainedPas = plan.predicted.pas - running.predicted.pas;
   const savedFraction = savedCostFraction(running, plan);
   if (gainedPas < WORTHWHILE_PAS && savedFraction < WORTHWHILE_SAVING_FRACTION[spec.objective.kind])
@@ -122,7 +126,7 @@ function holdReason(context: ControlContext, { observation, plan, changes, verif
     (change) => change.kind === 'switch-variant' && dwells(context, observation, change.stageId),
   );
   return recent === undefined
-    ? undefined
+    ? true
     : `stage ${recent.stageId} switched its variant less than ${spec.control.minDwellMs} ms ago`;
 }
 

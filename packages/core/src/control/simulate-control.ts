@@ -1,6 +1,6 @@
 /**
- * The control loop in simulated time: the same `onTick`, the same policies, the load times of the profile. What would the loop make
- * of a load, and what would the load's requests see?
+ * The control loop in simulated time: the same steps of the controller, the same policies, the load times of the profile. What would the
+ * loop make of a load, and what would the load's requests see?
  */
 import { SeededRng } from '../kernel/rng.js';
 import type { Decision } from '../model/decision.js';
@@ -13,12 +13,12 @@ import {
   type SimulationSetup,
   simulatePlan,
 } from '../simulate/simulate-plan.js';
-import { type ControlContext, onTick } from './on-tick.js';
+import { type ControllerRules, controlStep, learnBetween, newController, tickMs } from './controller.js';
 import { planThatRuns } from './plan-that-runs.js';
 
 /** What to simulate; `hostCores` as in a plan's verification. */
 export interface ControlSetup extends Pick<SimulationSetup, 'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd'> {
-  readonly context: ControlContext;
+  readonly context: ControllerRules;
   readonly firstPlan: Plan;
   readonly seed: number;
 }
@@ -33,10 +33,13 @@ export function simulateControl(setup: ControlSetup): ControlledRun {
   const { context, firstPlan, seed, ...rest } = setup;
   const { spec, curves } = context;
   const decisions: { atMs: number; decision: Decision }[] = [];
+  let state = newController;
   const controller: SimulatedController = {
-    intervalMs: spec.control.intervalMs,
+    intervalMs: tickMs(context),
     decide: (observation) => {
-      const decision = onTick(context, observation);
+      const { decision, state: after } = controlStep(context, state, observation);
+      state = learnBetween(context, after);
+      if (decision === undefined) return [];
       decisions.push({ atMs: observation.atMs, decision });
       return decision.kind === 'apply' ? decision.changes : [];
     },
@@ -58,7 +61,7 @@ export function runningAccuracy(spec: PipelineSpec, running: RunningPlan): numbe
 }
 
 function loadMs(
-  { spec, profiles }: Pick<ControlContext, 'spec' | 'profiles'>,
+  { spec, profiles }: Pick<ControllerRules, 'spec' | 'profiles'>,
   ...[stageId, variantId]: Parameters<SimulatedController['loadMs']>
 ): number {
   const measured = profiles.find((profile) => profile.stageId === stageId && profile.variantId === variantId)?.loadMs;

@@ -50,3 +50,10 @@ export function fitBurstiness({ sloMs, dispersionAtSlo, dispersionAt10s }: Burst
   const forgettingPerMs = Math.exp((low + high) / 2);
   return { excess: long / reached(forgettingPerMs * LONG_WINDOW_MS), forgettingPerMs };
 }
+
+/** Dispersion of counts in windows of `windowMs` (1 is Poisson). */
+export function dispersionAt(burstiness: Burstiness, windowMs: number): number {
+  if (isPoisson(burstiness)) return 1;
+  const { excess, forgettingPerMs } = fitBurstiness(burstiness);
+  return 1 + excess * reached(forgettingPerMs * windowMs);
+}

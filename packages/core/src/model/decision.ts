@@ -1,4 +1,5 @@
 /** What the control loop sees at a tick and what it decides, both plain data so that a log can be replayed. */
+import type { Burst } from './burst.js';
 import type { Burstiness } from './burstiness.js';
 import type { Change } from './change.js';
 import type { ExpectedLoad } from './expected-load.js';
@@ -47,6 +48,10 @@ export interface DecisionEvidence {
   /** What was planned for and verified at; missing where nothing was planned. */
   readonly load?: ExpectedLoad;
   readonly result?: PlanResult;
+  /** Of a change: whether what ran could not go on (it would miss the SLO, or breaks a bound); else the change is an improvement. */
+  readonly necessary?: boolean;
+  /** The burst that a protection answers. */
+  readonly burst?: Burst;
   /** Profiles of another machine that the plan rests on, with the factor that was asked for. */
   readonly scaledProfiles?: readonly (ProfileScale & { readonly stageId: StageId; readonly variantId: VariantId })[];
 }

@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { poissonCount } from '../forecast/learning/poisson-counts.test-support.js';
+import { SeededRng } from '../kernel/rng.js';
+import { detectBurst, plannedEnvelope } from './burst-detection.js';
+
+const DAY_S = 86_400;
+
+describe('detectBurst', () => {
+  it('finds the window that exceeds its bound by most, as trying them all does', () => {
+    const counts = fc.array(fc.nat(40), { maxLength: 90 });
+    const bounds = fc.uniqueArray(
+      fc.record({ windowS: fc.integer({ min: 1, max: 70 }), perS: fc.integer({ min: 5, max: 30 }) }),
+      {
+        selector: ({ windowS }) => windowS,
+        minLength: 1,
+      },
+    );
+    fc.assert(
+      fc.property(counts, bounds, (arrivalsPerSecond, chosen) => {
+        const planned = chosen
+          .map(({ windowS, perS }) => ({ windowS, arrivals: windowS * perS + 3 }))
+          .toSorted((a, b) => a.windowS - b.windowS);
+        const excesses = planned
+          .filter(({ windowS }) => windowS <= arrivalsPerSecond.length)
+          .map((bound) => {
+            const sum = arrivalsPerSecond.slice(arrivalsPerSecond.length - bound.windowS).reduce((a, b) => a + b, 0);
+            return { ...bound, sum, excess: sum / bound.arrivals };
+          })
+          .filter(({ excess }) => excess > 1)
+          .toSorted((a, b) => b.excess - a.excess);
+        const found = detectBurst(arrivalsPerSecond, planned);
+        const [best] = excesses;
+        if (best === undefined) expect(found).toBeUndefined();
+        else {
+          expect((found?.arrivals ?? 0) / (found?.plannedArrivals ?? 1)).toBeCloseTo(best.excess, 12);
+          expect(found?.rateRps).toBeCloseTo((found?.arrivals ?? 0) / (found?.windowS ?? 1), 12);
+        }
+      }),
+      { seed: 1 },
+    );
+  });
+
+  it.each([2, 20, 200])('takes Poisson arrivals at the planned %d rps for a burst hardly ever', (arrivalRps) => {
+    const rng = new SeededRng(4);
+    const planned = plannedEnvelope({ arrivalRps });
+    const seen: number[] = [];
+    let alarms = 0;
+    for (let second = 0; second < DAY_S / 4; second++) {
+      seen.push(poissonCount(rng, arrivalRps));
+      if (detectBurst(seen.slice(-60), planned) !== undefined) alarms += 1;
+    }
+    expect(alarms).toBeLessThanOrEqual(2);
+  });
+
+  it.each([
+    [20, 5, 1],
+    [100, 2, 1],
+    [50, 1.5, 8],
+  ])('sees a step from %d rps to %d times that within %d s', (arrivalRps, factor, withinS) => {
+    const planned = plannedEnvelope({ arrivalRps });
+    for (let seed = 1; seed <= 40; seed++) {
+      const rng = new SeededRng(seed);
+      const seen = Array.from({ length: 60 }, () => poissonCount(rng, arrivalRps));
+      let waited = 0;
+      while (detectBurst(seen.slice(-60), planned) === undefined) {
+        seen.push(poissonCount(rng, factor * arrivalRps));
+        waited += 1;
+      }
+      expect(waited).toBeLessThanOrEqual(withinS);
+    }
+  });
+
+  it('expects more of a load that is known to be bursty, the more the longer the window', () => {
+    const burstiness = { sloMs: 500, dispersionAtSlo: 2, dispersionAt10s: 8 };
+    const [poisson, bursty] = [{ arrivalRps: 50 }, { arrivalRps: 50, burstiness }].map(plannedEnvelope);
+    const ratios = (bursty ?? []).map(
+      ({ windowS, arrivals }, i) => (arrivals - 50 * windowS) / ((poisson?.[i]?.arrivals ?? 0) - 50 * windowS),
+    );
+    expect(Math.min(...ratios)).toBeGreaterThan(1.3);
+    expect(ratios).toEqual(ratios.toSorted((a, b) => a - b));
+  });
+
+  it('keeps to an envelope that was planned for', () => {
+    const envelope = [
+      { windowS: 1, arrivals: 30 },
+      { windowS: 10, arrivals: 100 },
+    ];
+    const planned = plannedEnvelope({ arrivalRps: 10, envelope });
+    const calm = new Array<number>(10).fill(9);
+    expect(detectBurst(calm, planned)).toBeUndefined();
+    expect(detectBurst([...calm, 30], planned)).toMatchObject({ windowS: 10, arrivals: 111 });
+    expect(detectBurst([31], planned)).toMatchObject({ windowS: 1, rateRps: 31, plannedArrivals: 30 });
+  });
+});

@@ -1,0 +1,214 @@
+import { describe, expect, it } from 'vitest';
+import { smoothedRate } from '../forecast/smoothed-rate.js';
+import type { Observation } from '../model/decision.js';
+import { replicaId, stageId, variantId } from '../model/ids.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { RunningPlan } from '../model/running-plan.js';
+import { smallOrLargeSpec } from '../model/spec-builders.test-support.js';
+import { requireCurves } from '../profile/curves-of.js';
+import { verifiersOf } from '../simulate/plan-verifier.js';
+import { controlPolicies } from './control-policy.js';
+import { type ControllerRules, type ControllerState, controlStep, newController } from './controller.js';
+import { usualGuardrails } from './guardrails.js';
+
+const detect = stageId('detect');
+const prices = { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 };
+
+/** Large carries 20 rps a core and is all that the floor allows. */
+const spec: PipelineSpec = {
+  ...smallOrLargeSpec(),
+  prices,
+  budget: { cpuCores: 30 },
+  objective: { kind: 'min-cost', accuracyFloor: 0.9 },
+  control: { mode: 'auto', intervalMs: 10_000, fastIntervalMs: 1000, minDwellMs: 20_000 },
+};
+
+function rulesFor(described: PipelineSpec, over: Partial<ControllerRules> = {}): ControllerRules {
+  const curves = requireCurves(described, []);
+  const verifierAt = verifiersOf({ spec: described, curves, hostCores: 64, seed: 1, workStageRequests: 20_000 });
+  const policy = controlPolicies.equipoise;
+  return {
+    spec: described,
+    profiles: [],
+    curves,
+    policy,
+    forecaster: smoothedRate,
+    verifierAt,
+    guardrails: usualGuardrails,
+    ...over,
+  };
+}
+
+function running(replicas: number, variant = 'large'): RunningPlan {
+  const resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
+  const all = Array.from({ length: replicas }, (_, i) => ({
+    ...{ replicaId: replicaId(`r${i}`), variantId: variantId(variant), resources },
+    status: 'ready' as const,
+  }));
+  return { stages: { [detect]: { replicas: all, maxBatchSize: 1, maxBatchWaitMs: 0 } } };
+}
+
+interface Seen {
+  readonly counts: readonly number[];
+  readonly running: RunningPlan;
+  readonly dropped?: number;
+  readonly stale?: readonly string[];
+}
+
+const observe = (atS: number, { counts, running: runningPlan, dropped = 0, stale = [] }: Seen): Observation => ({
+  atMs: 1000 * atS,
+  load: { arrivalsPerSecond: counts },
+  stages: { [detect]: { queueLength: 0, droppedTotal: dropped, variantSinceMs: 0 } },
+  runningPlan,
+  staleSources: stale,
+});
+
+const steady = (rps: number, seconds = 120): number[] => new Array<number>(seconds).fill(rps);
+
+/** The state at 130 s, behind a plan for a steady load. */
+function plannedFor(rules: ControllerRules, rps: number, runningPlan: RunningPlan): ControllerState {
+  const start = { ...newController, nextPlanAtMs: 130_000 };
+  return controlStep(rules, start, observe(130, { counts: steady(rps), running: runningPlan })).state;
+}
+
+describe('controlStep', () => {
+  const rules = rulesFor(spec);
+
+  it('plans on the grid of the slow interval and is silent between as long as nothing happens', () => {
+    let state = newController;
+    const planned: number[] = [];
+    for (let atS = 1; atS <= 35; atS++) {
+      const step = controlStep(rules, state, observe(atS, { counts: steady(20, atS), running: running(3) }));
+      state = step.state;
+      if (step.decision !== undefined) planned.push(atS);
+    }
+    expect(planned).toEqual([10, 20, 30]);
+  });
+
+  it('adds replicas within a second of a burst, says why, and not again for the same burst', () => {
+    const state = plannedFor(rules, 20, running(3));
+    const seen = { counts: [...steady(20), 100], running: running(3) };
+    const { decision, state: after } = controlStep(rules, state, observe(131, seen));
+    expect(decision).toMatchObject({
+      kind: 'apply',
+      changes: [{ kind: 'scale' }],
+      evidence: { burst: { arrivals: 100 } },
+    });
+    const replicas = (decision?.kind === 'apply' && decision.plan.stages[detect]?.[0]?.replicas) || 0;
+    expect(replicas).toBeGreaterThanOrEqual(7);
+    expect(replicas).toBeLessThanOrEqual(12);
+    const goesOn = { counts: [...steady(20), 100, 100], running: running(replicas) };
+    expect(controlStep(rules, after, observe(132, goesOn)).decision).toBeUndefined();
+    const grows = { counts: [...steady(20), 100, 260], running: running(replicas) };
+    expect(controlStep(rules, after, observe(132, grows)).decision).toMatchObject({ kind: 'apply' });
+  });
+
+  it('switches to a cheaper variant where the budget has no room, and gives no replica away', () => {
+    const tight = rulesFor({ ...spec, budget: { cpuCores: 3 }, objective: { kind: 'max-accuracy' } });
+    const state = plannedFor(tight, 20, running(3));
+    const { decision } = controlStep(tight, state, observe(131, { counts: [...steady(20), 100], running: running(3) }));
+    expect(decision).toMatchObject({
+      kind: 'apply',
+      changes: [{ kind: 'switch-variant', to: { variantId: 'small' } }],
+    });
+  });
+
+  it('never exceeds the budget', () => {
+    const small = rulesFor({ ...spec, budget: { cpuCores: 6 } });
+    const state = plannedFor(small, 20, running(3));
+    const { decision } = controlStep(small, state, observe(131, { counts: [...steady(20), 600], running: running(3) }));
+    expect(decision?.kind === 'apply' && decision.plan.predicted.cpuCores).toBeLessThanOrEqual(6);
+  });
+
+  it('does nothing on stale input, in either loop', () => {
+    const state = plannedFor(rules, 20, running(3));
+    const seen = { counts: [...steady(20), 100], running: running(3), stale: ['load'] };
+    expect(controlStep(rules, state, observe(131, seen)).decision).toBeUndefined();
+    expect(controlStep(rules, state, observe(140, seen)).decision).toMatchObject({ kind: 'hold' });
+  });
+
+  it('goes down in steps of at most half the replicas', () => {
+    const state = { ...newController, nextPlanAtMs: 130_000 };
+    const { decision } = controlStep(rules, state, observe(130, { counts: steady(2), running: running(20) }));
+    expect(decision).toMatchObject({
+      kind: 'apply',
+      plan: { stages: { [detect]: [{ replicas: 10 }] }, predicted: { cpuCores: 10 } },
+    });
+  });
+
+  it('puts improvements off after many changes in an hour, and nothing that is necessary', () => {
+    const few = rulesFor(spec, { guardrails: { ...usualGuardrails, mostChangesPerHour: 2 } });
+    const state = { ...newController, nextPlanAtMs: 130_000, appliedAtMs: [1000, 120_000] };
+    const down = controlStep(few, state, observe(130, { counts: steady(2), running: running(20) }));
+    expect(down.decision).toMatchObject({
+      kind: 'hold',
+      reason: expect.stringContaining('2 changes in the last hour'),
+    });
+    const up = controlStep(few, state, observe(130, { counts: steady(100), running: running(3) }));
+    expect(up.decision).toMatchObject({ kind: 'apply', evidence: { necessary: true } });
+    const later = { ...state, nextPlanAtMs: 3_610_000 };
+    expect(controlStep(few, later, observe(3610, { counts: steady(2), running: running(20) })).decision).toMatchObject({
+      kind: 'apply',
+    });
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, -3])(
+    'plans by the last second where the forecaster says %d',
+    (upperRps) => {
+      const broken = rulesFor(spec, { forecaster: () => ({ method: 'broken', meanRps: 5, upperRps }) });
+      const state = { ...newController, nextPlanAtMs: 130_000 };
+      const { decision } = controlStep(broken, state, observe(130, { counts: steady(20), running: running(3) }));
+      expect(decision?.evidence.forecast).toEqual({ method: 'last-second', meanRps: 20, upperRps: 20 });
+    },
+  );
+
+  it('does not follow a forecast that runs away', () => {
+    const wild = rulesFor(spec, { forecaster: () => ({ method: 'wild', meanRps: 20, upperRps: 5000 }) });
+    const state = { ...newController, nextPlanAtMs: 130_000 };
+    const { decision } = controlStep(wild, state, observe(130, { counts: steady(20), running: running(3) }));
+    expect(decision?.evidence.forecast).toEqual({ method: 'wild', meanRps: 20, upperRps: 60 });
+  });
+
+  describe('a change that burns the error budget', () => {
+    const down = (state: ControllerState) =>
+      controlStep(rules, state, observe(140, { counts: steady(10), running: running(6) }));
+    const changed = down(plannedFor(rules, 20, running(6)));
+    const replicas = (changed.decision?.kind === 'apply' && changed.decision.plan.stages[detect]?.[0]?.replicas) || 0;
+    const at = (atS: number, state: ControllerState, dropped: number, counts = steady(10)) =>
+      controlStep(rules, state, observe(atS, { counts, running: running(replicas), dropped }));
+
+    it('is taken back, and none is made until a back-off has passed, which doubles', () => {
+      expect(changed.state.trial).toBeDefined();
+      const back = at(146, changed.state, 20);
+      expect(back.decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'scale', to: { replicas: 6 } }] });
+      expect(back.decision?.reason).toContain('20 requests were dropped');
+      const again = controlStep(
+        rules,
+        back.state,
+        observe(150, { counts: steady(10), running: running(6), dropped: 20 }),
+      );
+      expect(again.decision).toMatchObject({ kind: 'hold', reason: expect.stringContaining('had to be taken back') });
+      const later = { ...again.state, nextPlanAtMs: 210_000 };
+      const third = controlStep(rules, later, observe(210, { counts: steady(10), running: running(6), dropped: 20 }));
+      expect(third.decision).toMatchObject({ kind: 'apply' });
+      const failed = at(216, third.state, 40);
+      expect(failed.state.backOff).toMatchObject({ failures: 2, untilMs: 216_000 + 120_000 });
+    });
+
+    it('stays when few are dropped, when it has lasted, and when more arrives than the plan before was good for', () => {
+      expect(at(146, changed.state, 2).decision).toBeUndefined();
+      const lasted = at(171, { ...changed.state, nextPlanAtMs: 200_000 }, 2);
+      expect(lasted.state.trial).toBeUndefined();
+      const crowded = at(146, changed.state, 20, [...steady(10, 100), ...steady(90, 6)]);
+      expect(crowded.decision?.reason ?? '').not.toContain('back to the plan before');
+    });
+  });
+
+  it('is pure: the same state and observation give the same step, and the state survives JSON', () => {
+    const state = plannedFor(rules, 20, running(3));
+    const seen = observe(131, { counts: [...steady(20), 100], running: running(3) });
+    const once = controlStep(rules, state, seen);
+    const copy = JSON.parse(JSON.stringify(state)) as ControllerState;
+    expect(controlStep(rulesFor(spec), copy, seen)).toEqual(once);
+  });
+});

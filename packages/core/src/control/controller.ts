@@ -1,0 +1,209 @@
+/**
+ * The control loop with all that it remembers: a pure step from state and observation to state and decision. At every tick the load is
+ * learned from; once in `intervalMs` the slow loop plans anew (`onTick`), at the ticks between the fast loop protects. A simulated loop
+ * and a served one take these very steps.
+ */
+
+import type { Forecaster } from '../forecast/forecaster.js';
+import {
+  type LearningRules,
+  type LoadLearning,
+  learn,
+  learnedForecast,
+  nothingLearned,
+  observeLoad,
+} from '../forecast/learning/load-learning.js';
+import type { Decision, Forecast, LoadObservation, Observation } from '../model/decision.js';
+import type { ExpectedLoad } from '../model/expected-load.js';
+import { changeBounds } from '../serve/fleet/change-room.js';
+import { detectBurst, plannedEnvelope } from './burst-detection.js';
+import { diffPlans } from './diff-plans.js';
+import { protect } from './fast-loop.js';
+import {
+  type ApplyDecision,
+  believed,
+  type GuardrailRules,
+  inLastHour,
+  steppedDown,
+  tooManyChanges,
+} from './guardrails.js';
+import { type ControlContext, onTick } from './on-tick.js';
+import { planThatRuns } from './plan-that-runs.js';
+import { type BackOff, backOffAfter, droppedOf, judgeTrial, type Trial } from './slo-burn.js';
+
+/** What a controller goes by; what is left out it does without. */
+export interface ControllerRules extends ControlContext {
+  /** Methods that learn from the load; `forecaster` foretells until they can. */
+  readonly learning?: LearningRules;
+  readonly guardrails?: GuardrailRules;
+}
+
+/** What a controller remembers; plain data. */
+export interface ControllerState {
+  readonly learning: LoadLearning;
+  /** When the slow loop is due; undefined before the first tick. */
+  readonly nextPlanAtMs?: number;
+  /** The load that what runs was last planned for. */
+  readonly planned?: ExpectedLoad;
+  /** Changes of the last hour. */
+  readonly appliedAtMs: readonly number[];
+  readonly trial?: Trial;
+  readonly backOff?: BackOff;
+}
+
+/** A step: without a decision where the fast loop saw nothing to protect against. */
+export interface ControlStep {
+  readonly state: ControllerState;
+  readonly decision?: Decision;
+}
+
+/** A step of learning takes up to a tenth of a second: so much of a core it may have. */
+const MS_PER_STEP = 1000;
+
+/** A controller that has seen nothing. */
+export const newController: ControllerState = { learning: nothingLearned, appliedAtMs: [] };
+
+/** How often a controller wants to be asked. */
+export function tickMs({ spec: { control }, policy }: Pick<ControllerRules, 'spec' | 'policy'>): number {
+  return policy.protects
+    ? Math.min(control.intervalMs, control.fastIntervalMs ?? control.intervalMs)
+    : control.intervalMs;
+}
+
+/** One tick. Give `rules` as the same object from tick to tick: what was planned is remembered with it. */
+export function controlStep(rules: ControllerRules, before: ControllerState, observation: Observation): ControlStep {
+  const { atMs, load } = observation;
+  const { learning } = rules;
+  const learned =
+    learning === undefined ? before : { ...before, learning: observeLoad(before.learning, load, atMs, learning) };
+  const judged = judge(rules, learned, observation);
+  if (judged.decision !== undefined) return judged;
+  const { intervalMs } = rules.spec.control;
+  const everyMs = tickMs(rules);
+  const dueMs = judged.state.nextPlanAtMs ?? atMs - everyMs + intervalMs;
+  const state = { ...judged.state, nextPlanAtMs: dueMs };
+  // Half a tick early counts as due, lest a timer's jitter put the slow loop off by a whole one.
+  return atMs + everyMs / 2 >= dueMs ? slowStep(rules, state, observation) : fastStep(rules, state, observation);
+}
+
+/** What there is to do between ticks: some learning, as much as a tick is long. */
+export function learnBetween(rules: ControllerRules, state: ControllerState): ControllerState {
+  if (rules.learning === undefined) return state;
+  let { learning } = state;
+  for (let doneMs = 0; doneMs < tickMs(rules); doneMs += MS_PER_STEP) learning = learn(learning, rules.learning);
+  return { ...state, learning };
+}
+
+function slowStep(rules: ControllerRules, state: ControllerState, observation: Observation): ControlStep {
+  const { atMs } = observation;
+  const next = { ...state, nextPlanAtMs: nextPlanAt(rules.spec.control.intervalMs, state.nextPlanAtMs ?? atMs, atMs) };
+  const decision = guarded(rules, next, {
+    observation,
+    decision: onTick(rules, observation, forecasterOf(rules, next)),
+  });
+  const planned = decision.evidence.load === undefined ? next : { ...next, planned: decision.evidence.load };
+  return decision.kind === 'hold'
+    ? { state: planned, decision }
+    : { state: applied(rules, planned, { decision, observation, before: state }), decision };
+}
+
+/** The grid of the interval goes on; what a long pause has covered is skipped. */
+function nextPlanAt(intervalMs: number, dueMs: number, nowMs: number): number {
+  const next = dueMs + intervalMs;
+  return next > nowMs ? next : nowMs + intervalMs;
+}
+
+function fastStep(rules: ControllerRules, state: ControllerState, observation: Observation): ControlStep {
+  const protection = state.planned === undefined ? undefined : protect(rules, observation, state.planned);
+  if (protection === undefined) return { state };
+  const { decision, load } = protection;
+  const appliedAtMs = [...inLastHour(state.appliedAtMs, observation.atMs), observation.atMs];
+  const { trial: _, ...rest } = state;
+  return { state: { ...rest, planned: load, appliedAtMs }, decision };
+}
+
+/** What was learned foretells, else the simple forecaster, and either only as far as it can be believed. */
+function forecasterOf({ guardrails, forecaster: simple }: ControllerRules, { learning }: ControllerState): Forecaster {
+  return (load, horizonMs) => {
+    const forecasts = [learnedForecast(learning, load), simple(load, horizonMs)].filter((each) => each !== undefined);
+    const [first = lastSecond(load)] =
+      guardrails === undefined ? forecasts : forecasts.flatMap((each) => believed(each, load, guardrails) ?? []);
+    return first;
+  };
+}
+
+/** What is there where no forecaster can be believed. */
+function lastSecond({ arrivalsPerSecond }: LoadObservation): Forecast {
+  const rps = arrivalsPerSecond.at(-1) ?? 0;
+  return { method: 'last-second', meanRps: rps, upperRps: rps };
+}
+
+interface Proposed {
+  readonly observation: Observation;
+  readonly decision: Decision;
+}
+
+/** The decision as the guardrails leave it. */
+function guarded(
+  { spec, guardrails }: ControllerRules,
+  { appliedAtMs, backOff }: ControllerState,
+  { observation, decision }: Proposed,
+): Decision {
+  if (guardrails === undefined || decision.kind === 'hold' || decision.evidence.necessary === true) return decision;
+  const { atMs, runningPlan } = observation;
+  const objection = tooManyChanges(decision, { appliedAtMs, nowMs: atMs }, guardrails) ?? heldBack(backOff, atMs);
+  if (objection !== undefined) return { kind: 'hold', reason: objection, evidence: decision.evidence };
+  const plan = steppedDown(spec, { plan: decision.plan, running: runningPlan }, guardrails);
+  return { ...decision, plan, changes: diffPlans(runningPlan, plan, changeBounds(spec)) };
+}
+
+function heldBack(backOff: BackOff | undefined, nowMs: number): string | undefined {
+  if (backOff === undefined || nowMs >= backOff.untilMs) return undefined;
+  const { failures, untilMs } = backOff;
+  const waitS = Math.ceil((untilMs - nowMs) / 1000);
+  return `the last ${failures === 1 ? 'improvement' : `${failures} improvements`} had to be taken back: no other for ${waitS} s`;
+}
+
+/** The state behind a change: counted, and on trial where it is an improvement. */
+function applied(
+  { spec, guardrails }: ControllerRules,
+  state: ControllerState,
+  { decision, observation, before }: { decision: ApplyDecision; observation: Observation; before: ControllerState },
+): ControllerState {
+  const { atMs, runningPlan } = observation;
+  const { trial: _, ...rest } = state;
+  const counted = { ...rest, appliedAtMs: [...inLastHour(state.appliedAtMs, atMs), atMs] };
+  const running = planThatRuns(spec, runningPlan);
+  if (guardrails === undefined || decision.evidence.necessary === true) return counted;
+  if (running === undefined || before.planned === undefined) return counted;
+  const { planned: beforeLoad } = before;
+  const droppedAtStart = droppedOf(observation);
+  return { ...counted, trial: { before: running, beforeLoad, sinceMs: atMs, droppedAtStart } };
+}
+
+/** Looks at the change on trial: forgets it when it has passed, takes it back when it has failed and the plan before is good enough now. */
+function judge({ spec, guardrails }: ControllerRules, state: ControllerState, observation: Observation): ControlStep {
+  const { trial, ...rest } = state;
+  if (guardrails === undefined || trial === undefined || observation.staleSources.length > 0) return { state };
+  const verdict = judgeTrial(trial, observation, spec.slo);
+  if (verdict === 'open') return { state };
+  if (verdict === 'passed') return { state: withoutBackOff(rest) };
+  const { atMs, load, runningPlan } = observation;
+  // More than the plan before was good for is no reason to go back to it: the slow loop has to find another.
+  if (detectBurst(load.arrivalsPerSecond, plannedEnvelope(trial.beforeLoad)) !== undefined) return { state: rest };
+  const changes = diffPlans(runningPlan, trial.before, changeBounds(spec));
+  const backOff = backOffAfter(atMs, state.backOff);
+  const appliedAtMs = [...inLastHour(state.appliedAtMs, atMs), atMs];
+  const taken = { ...rest, planned: trial.beforeLoad, backOff, appliedAtMs };
+  if (changes.length === 0) return { state: taken };
+  const missed = droppedOf(observation) - trial.droppedAtStart;
+  const reason = `back to the plan before: ${missed} requests were dropped since the last change`;
+  const { arrivalRps } = trial.beforeLoad;
+  const forecast = { method: 'planned', meanRps: arrivalRps, upperRps: arrivalRps };
+  const evidence = { forecast, load: trial.beforeLoad, necessary: true };
+  return { state: taken, decision: { kind: 'apply', plan: trial.before, changes, reason, evidence } };
+}
+
+function withoutBackOff({ backOff: _, ...rest }: ControllerState): ControllerState {
+  return rest;
+}

@@ -1,0 +1,61 @@
+/**
+ * Is a change to be taken back? For a while after a change that was but an improvement, requests that are dropped count against it: when
+ * they burn the error budget of the SLO many times faster than it allows, though no more arrives than was planned for, the plan before is
+ * put back, and no other improvement is tried until a back-off has passed, which doubles each time.
+ */
+import type { Observation } from '../model/decision.js';
+import type { ExpectedLoad } from '../model/expected-load.js';
+import type { Slo } from '../model/pipeline-spec.js';
+import type { Plan } from '../model/plan.js';
+
+/** A change on trial. */
+export interface Trial {
+  readonly before: Plan;
+  /** What the plan before was good for. */
+  readonly beforeLoad: ExpectedLoad;
+  readonly sinceMs: number;
+  readonly droppedAtStart: number;
+}
+
+/** No improvement until then; `failures` in a row. */
+export interface BackOff {
+  readonly untilMs: number;
+  readonly failures: number;
+}
+
+/** How a trial stands. */
+export type TrialVerdict = 'open' | 'passed' | 'failed';
+
+/** A change is on trial for so long. */
+const TRIAL_MS = 30_000;
+/** Drops within the first seconds belong to the change itself. */
+const SETTLING_MS = 3_000;
+/** How much faster than the SLO allows the error budget may burn. */
+const FASTEST_BURN = 10;
+/** Requests below which a fraction says nothing. */
+const FEWEST_ARRIVALS = 50;
+const FIRST_BACK_OFF_MS = 60_000;
+const LONGEST_BACK_OFF_MS = 3_600_000;
+
+/** Requests dropped so far at all stages. */
+export function droppedOf({ stages }: Observation): number {
+  return Object.values(stages).reduce((sum, { droppedTotal }) => sum + droppedTotal, 0);
+}
+
+/** Judges a trial at a tick. */
+export function judgeTrial(trial: Trial, observation: Observation, { percentile }: Slo): TrialVerdict {
+  const elapsedMs = observation.atMs - trial.sinceMs;
+  const seconds = Math.floor(elapsedMs / 1000);
+  const { arrivalsPerSecond } = observation.load;
+  const arrived = arrivalsPerSecond.slice(Math.max(0, arrivalsPerSecond.length - seconds)).reduce((a, b) => a + b, 0);
+  const missed = droppedOf(observation) - trial.droppedAtStart;
+  const allowed = Math.min(0.5, FASTEST_BURN * (1 - percentile / 100));
+  if (elapsedMs > SETTLING_MS && arrived >= FEWEST_ARRIVALS && missed > allowed * arrived) return 'failed';
+  return elapsedMs >= TRIAL_MS ? 'passed' : 'open';
+}
+
+/** The back-off after a failed trial; one that passes ends the row. */
+export function backOffAfter(nowMs: number, before: BackOff | undefined): BackOff {
+  const failures = (before?.failures ?? 0) + 1;
+  return { failures, untilMs: nowMs + Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (failures - 1)) };
+}
