@@ -46,6 +46,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
     control: withoutUndefined({
       mode: control.mode,
       intervalMs: control.intervalMs,
+      fastIntervalMs: control.fastIntervalMs,
       minDwellMs: control.minDwellMs,
       surgeCpuCores: control.surge?.cpuCores,
     }),

@@ -8,6 +8,7 @@ import type { Rng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { PayloadAlgebra } from '../serve/graph-walk.js';
 import { branchChances } from './branch-chances.js';
+import { fanOutItems } from './fan-out-items.js';
 
 const TWO_POW_32 = 4294967296;
 /** Odd numbers far apart, so that the parts of a key do not cancel out. */
@@ -20,14 +21,15 @@ const FOR_BRANCH = 0x165667b1;
 /** Keys of items and what they say of fan-outs and branches. */
 export class ItemChances implements PayloadAlgebra<number> {
   readonly #seed: number;
-  readonly #expected: readonly number[];
+  /** By edge: the number of items that a fan-out gives at a uniform number. */
+  readonly #itemsAt: readonly ((chance: number) => number)[];
   readonly #branch: readonly number[];
   /** Reused: a walk is through with the items of a fan-out before the next one is asked for. */
   readonly #items: number[] = [];
 
   constructor(spec: PipelineSpec, rng: Rng) {
     this.#seed = Math.floor(rng.fork('items').next() * TWO_POW_32);
-    this.#expected = spec.edges.map(({ fanOut }) => fanOut?.expected ?? 1);
+    this.#itemsAt = spec.edges.map(({ fanOut = { expected: 1 } }) => fanOutItems(fanOut));
     this.#branch = branchChances(spec);
   }
 
@@ -46,13 +48,11 @@ export class ItemChances implements PayloadAlgebra<number> {
     return uniform(key + Math.imul(index + 1, FOR_BRANCH)) < (this.#branch[index] ?? 1);
   }
 
-  /** As many items as the floor or the ceiling of the expected number, with that mean. */
+  /** As many items as the edge's distribution says; without one the floor or the ceiling of the expected number, with that mean. */
   fanOut({ index }: { readonly index: number }, key: number): readonly number[] {
-    const expected = this.#expected[index] ?? 1;
-    const floor = Math.floor(expected);
     const edgeKey = mixed(key + Math.imul(index + 1, BY_EDGE));
     const items = this.#items;
-    items.length = uniform(edgeKey) < expected - floor ? floor + 1 : floor;
+    items.length = this.#itemsAt[index]?.(uniform(edgeKey)) ?? 1;
     for (let i = 0; i < items.length; i++) items[i] = mixed(edgeKey + Math.imul(i + 1, BY_ITEM));
     return items;
   }

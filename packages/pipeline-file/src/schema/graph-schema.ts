@@ -1,6 +1,15 @@
 /** How stages are connected and which of them answer. */
 import { z } from 'zod';
-import { count, fraction, positive, text } from './scalars.js';
+import { count, fraction, nonNegative, positive, text } from './scalars.js';
+
+/** A mean that is written rounded may be off by this much of itself. */
+const MEAN_TOLERANCE = 0.01;
+
+/** Mean number of items of a distribution whose fractions may be rounded. */
+function meanItems(distribution: readonly number[]): number {
+  const sum = distribution.reduce((total, share) => total + share, 0);
+  return distribution.reduce((total, share, items) => total + items * share, 0) / sum;
+}
 
 /** One entry of `spec.edges`. */
 export const edgeSchema = z.strictObject({
@@ -9,6 +18,24 @@ export const edgeSchema = z.strictObject({
   fanOut: z
     .strictObject({
       expected: positive().describe('Mean number of items until it is learned from traffic.'),
+      distribution: z
+        .array(nonNegative())
+        .min(2)
+        .optional()
+        .describe(
+          'Fraction of the results that become 0, 1, 2 … items, in this order; their mean is `expected`. Simulations draw from it. Left out: as little spread as the mean allows.',
+        ),
+    })
+    .check(({ value: { expected, distribution }, issues }) => {
+      if (distribution === undefined) return;
+      const mean = meanItems(distribution);
+      if (Math.abs(mean - expected) <= MEAN_TOLERANCE * expected) return;
+      issues.push({
+        code: 'custom',
+        input: distribution,
+        path: ['distribution'],
+        message: `expected fractions whose mean is "expected" (${expected}), found a mean of ${mean.toFixed(3)}`,
+      });
     })
     .optional()
     .describe('One result becomes several items, each an item of its own at the next stage.'),
