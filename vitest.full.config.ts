@@ -6,7 +6,7 @@ export default defineConfig({
   ...quick,
   test: {
     ...quick.test,
-    include: ['packages/*/src/**/*.full.test.ts', 'examples/*/**/*.full.test.ts', 'benchmarks/**/*.full.test.ts'],
+    include: ['{packages/*/src,examples,benchmarks,scripts}/**/*.full.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     passWithNoTests: true,
     fileParallelism: false,

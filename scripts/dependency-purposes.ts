@@ -2,6 +2,7 @@
 export const PURPOSES: Readonly<Record<string, string>> = {
   '@biomejs/biome': 'format and lint',
   '@bufbuild/protobuf': 'reading and writing the messages of gRPC',
+  '@grpc/grpc-js': 'gRPC, as a server and as a client',
   '@marcbachmann/cel-js': 'the conditions of `when` (CEL)',
   '@types/cli-progress': 'types of cli-progress',
   '@types/node': 'types of Node',

@@ -31,8 +31,10 @@ async function reportWrongUsage({ code, message }: CommanderError): Promise<void
   reportError(new AppError('WRONG_USAGE', text.replace(/^error: /, ''), { details: { reason: code } }), true);
 }
 
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // A reader that has seen enough, such as head, is no failure.
-  if (error.code !== 'EPIPE') throw error;
-});
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    // A reader that has seen enough, such as head, is no failure; nor may a server end because nobody reads its log any more.
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
 await main(process.argv.slice(2));

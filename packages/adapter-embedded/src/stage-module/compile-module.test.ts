@@ -29,16 +29,40 @@ afterEach(() => {
 describe('ModuleCompiler', () => {
   it('bundles what is imported by path and leaves packages to Node', async () => {
     write('part.ts', 'export const part: string = "part";');
+    mkdirSync(join(baseDir, 'node_modules', 'kept'), { recursive: true });
     const source = write(
       'stage.ts',
-      'import { sep } from "node:path"; import { part } from "./part.js"; import "esbuild"; export const whole = part + sep;',
+      'import { sep } from "node:path"; import { part } from "./part.js"; import "kept"; export const whole = part + sep;',
     );
     const path = await compiler.compile(source, baseDir);
     expect(path).toMatch(/\.equipoise\/modules\/[0-9a-f]{24}\.mjs$/);
     const text = readFileSync(path, 'utf8');
-    expect(text).toContain('import "esbuild"');
+    expect(text).toContain('import "kept"');
     expect(text).toContain('sourceMappingURL=data:');
     expect(text).not.toContain('./part.js');
+  });
+
+  it('imports a package that the pipeline has not installed from where Equipoise is', async () => {
+    const source = write('stage.ts', 'import { AppError } from "@equipoise/core"; export const name = AppError.name;');
+    const path = await compiler.compile(source, baseDir);
+    expect(await imported(path)).toMatchObject({ name: 'AppError' });
+  });
+
+  it("prefers the pipeline's own package of the same name", async () => {
+    const own = join(baseDir, 'node_modules', '@equipoise', 'core');
+    mkdirSync(own, { recursive: true });
+    write(
+      'node_modules/@equipoise/core/package.json',
+      '{"name":"@equipoise/core","type":"module","exports":"./own.js"}',
+    );
+    write('node_modules/@equipoise/core/own.js', 'export const AppError = { name: "own" };');
+    const source = write('stage.ts', 'import { AppError } from "@equipoise/core"; export const name = AppError.name;');
+    expect(await imported(await compiler.compile(source, baseDir))).toMatchObject({ name: 'own' });
+  });
+
+  it('leaves a package that is installed nowhere to the error of the import', async () => {
+    const source = write('stage.ts', 'import "not-installed-anywhere";');
+    await expect(imported(await compiler.compile(source, baseDir))).rejects.toThrow('not-installed-anywhere');
   });
 
   it('keeps the place of the source for `import.meta`', async () => {

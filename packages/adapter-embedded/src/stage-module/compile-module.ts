@@ -1,14 +1,16 @@
 /**
  * A stage module written in TypeScript as one file that Node can import. The module and the files it imports by path are
- * bundled; packages stay imports. The result lies in `<baseDir>/.equipoise/modules/<digest>.mjs`, named by its content, so
+ * bundled; packages stay imports, of the pipeline's own packages or else of those that Equipoise is installed with. The result lies in `<baseDir>/.equipoise/modules/<digest>.mjs`, named by its content, so
  * that replicas of two versions never meet; it is made anew only when a bundled file has changed.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AppError } from '@equipoise/core';
-import type { BuildFailure, BuildResult, Message } from 'esbuild';
+import type { BuildFailure, BuildResult, Message, Plugin } from 'esbuild';
+import { isInstalledFor, packageReference } from './stage-artifact.js';
 
 interface Compiled {
   readonly path: string;
@@ -40,6 +42,28 @@ function compileError(source: string, baseDir: string, errors: readonly Message[
   return new AppError('MODULE_INVALID', `The module ${source} does not compile:\n${lines.join('\n')}`);
 }
 
+/** A package that only Equipoise has is imported from there, so that a pipeline in an empty folder need not install what came with it. */
+const packagesOfOurs = (baseDir: string): Plugin => ({
+  name: 'packages-of-equipoise',
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /^[^./]/ }, ({ path, kind }) => {
+      if (kind === 'entry-point' || isInstalledFor(packageReference(path).packageName, baseDir)) return undefined;
+      const file = installedHere(path);
+      return file === undefined ? undefined : { path: pathToFileURL(file).href, external: true };
+    });
+  },
+});
+
+/** The file of a package's export as found from here; undefined for one that is not installed and for what is part of Node. */
+function installedHere(specifier: string): string | undefined {
+  try {
+    const found = createRequire(import.meta.url).resolve(specifier);
+    return isAbsolute(found) ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 async function bundle(source: string, baseDir: string): Promise<BuildResult<{ write: false; metafile: true }>> {
   const { build } = await import('esbuild');
   try {
@@ -47,6 +71,7 @@ async function bundle(source: string, baseDir: string): Promise<BuildResult<{ wr
       entryPoints: [source],
       bundle: true,
       packages: 'external',
+      plugins: [packagesOfOurs(baseDir)],
       platform: 'node',
       format: 'esm',
       target: 'node20',

@@ -24,12 +24,20 @@ export function packageReference(reference: string): PackageReference {
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
-function installedFolder(packageName: string, baseDir: string): string | undefined {
-  return [join(baseDir, 'package.json'), import.meta.url]
-    .flatMap((from) => createRequire(from).resolve.paths(packageName) ?? [])
-    .map((place) => join(place, packageName))
-    .find(isFolder);
+function folderFrom(from: string, packageName: string): string | undefined {
+  const places = createRequire(from).resolve.paths(packageName) ?? [];
+  return places.map((place) => join(place, packageName)).find(isFolder);
 }
+
+const ownFolder = (packageName: string, baseDir: string): string | undefined =>
+  folderFrom(join(baseDir, 'package.json'), packageName);
+
+const installedFolder = (packageName: string, baseDir: string): string | undefined =>
+  ownFolder(packageName, baseDir) ?? folderFrom(import.meta.url, packageName);
+
+/** Whether Node finds the package from the pipeline's own folder. */
+export const isInstalledFor = (packageName: string, baseDir: string): boolean =>
+  ownFolder(packageName, baseDir) !== undefined;
 
 /** The folder of an installed package; throws FILE_NOT_FOUND with what to install. */
 export function packageFolder(packageName: string, baseDir: string): string {

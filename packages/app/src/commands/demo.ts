@@ -1,8 +1,8 @@
 /** `equipoise demo`: the whole product on the example pipeline: profile, plan, serve, adapt, compare, report. */
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { AppError, type PipelineSpec, type Plan, type PolicyName, type ProfileSet } from '@equipoise/core';
 import pc from 'picocolors';
 import { servingSpec } from '../compose/host-cores.js';
@@ -26,7 +26,7 @@ export interface DemoOptions {
   readonly report?: string;
 }
 
-const EXAMPLE = fileURLToPath(new URL('../../../../examples/shelf-scan/pipeline.yaml', import.meta.url));
+const EXAMPLE = createRequire(import.meta.url).resolve('@equipoise/example-shelf-scan/pipeline.yaml');
 const DURATION_S = 120;
 const LINE_EVERY_S = 5;
 

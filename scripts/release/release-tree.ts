@@ -1,0 +1,119 @@
+/**
+ * The folder from which the one package for users is packed: `equipoise` with the packages of this repository inside it (bundled), so that
+ * nothing of ours has to be found in a registry, and with all packages of others asked for at their exact versions.
+ */
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+/** The parts of a package.json that are read here. */
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly license: string;
+  readonly type: string;
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly exports?: Readonly<Record<string, unknown>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+/** A package of this repository: its folder below the root, its manifest, and the folders and files that users need. */
+interface OwnPackage {
+  readonly folder: string;
+  readonly manifest: Manifest;
+}
+
+/** What is not needed to run: sources, tests and what tests leave behind. */
+const LEFT_OUT =
+  /(^|\/)(src|node_modules|training|\.equipoise|__pycache__|tsconfig\.json|\.tsbuildinfo|[^/]*\.test\.ts|[^/]*\.map)$/;
+
+/** Packages with native parts for some machines only: where one cannot be installed, the rest works and its absence is named when it is used. */
+const OPTIONAL = ['onnxruntime-node', 'sharp'];
+
+const SCOPE = '@equipoise/';
+
+const readManifest = (root: string, folder: string): Manifest =>
+  JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+
+const folderOf = (name: string): string => {
+  const own = name.slice(SCOPE.length);
+  return own.startsWith('example-') ? join('examples', own.slice('example-'.length)) : join('packages', own);
+};
+
+/** The packages of this repository that `app` needs, itself first. */
+function ownPackages(root: string): readonly OwnPackage[] {
+  const found = new Map<string, OwnPackage>();
+  const visit = (folder: string): void => {
+    if (found.has(folder)) return;
+    const manifest = readManifest(root, folder);
+    found.set(folder, { folder, manifest });
+    for (const name of Object.keys(manifest.dependencies ?? {})) if (name.startsWith(SCOPE)) visit(folderOf(name));
+  };
+  visit(join('packages', 'app'));
+  return [...found.values()];
+}
+
+const isOurs = ([name]: readonly [string, string]): boolean => name.startsWith(SCOPE);
+
+function releaseManifest(
+  { manifest }: OwnPackage,
+  bundled: readonly OwnPackage[],
+  workspace: Pick<Manifest, 'description'> & { engines: unknown },
+) {
+  const { name, version, license, type, bin, exports } = manifest;
+  const all = [manifest, ...bundled.map((each) => each.manifest)].flatMap((each) =>
+    Object.entries(each.dependencies ?? {}),
+  );
+  const others = all.filter((entry) => !isOurs(entry)).sort(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    name,
+    version,
+    description: workspace.description,
+    license,
+    type,
+    engines: workspace.engines,
+    bin,
+    exports,
+    dependencies: Object.fromEntries([
+      ...bundled.map((each) => [each.manifest.name, each.manifest.version]),
+      ...others.filter(([other]) => !OPTIONAL.includes(other)),
+    ]),
+    optionalDependencies: Object.fromEntries(others.filter(([other]) => OPTIONAL.includes(other))),
+    bundleDependencies: bundled.map((each) => each.manifest.name),
+  };
+}
+
+function copyPackage(root: string, folder: string, target: string): void {
+  cpSync(join(root, folder), target, {
+    recursive: true,
+    filter: (path) => !LEFT_OUT.test(path.slice(join(root, folder).length)),
+  });
+}
+
+/** What a bundled package says of itself: no paths to sources, which are not packed, and no packages of others, which the outer one asks for. */
+function bundledManifest({ name, version, license, type, exports }: Manifest) {
+  const packed = Object.entries(exports ?? {}).map(([path, target]) => {
+    if (typeof target !== 'object' || target === null) return [path, target];
+    const { 'equipoise-source': _, ...rest } = target as Record<string, string>;
+    return [path, rest];
+  });
+  return { name, version, license, type, ...(exports === undefined ? {} : { exports: Object.fromEntries(packed) }) };
+}
+
+const writeJson = (path: string, value: unknown): void => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
+
+/** Writes the folder anew from the built packages of the repository at `root`. */
+export function writeReleaseTree(root: string, target: string): void {
+  const [app, ...bundled] = ownPackages(root) as [OwnPackage, ...OwnPackage[]];
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target, { recursive: true });
+  copyPackage(root, app.folder, target);
+  for (const { folder, manifest } of bundled) {
+    const place = join(target, 'node_modules', manifest.name);
+    copyPackage(root, folder, place);
+    writeJson(join(place, 'package.json'), bundledManifest(manifest));
+  }
+  const workspace = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  writeJson(join(target, 'package.json'), releaseManifest(app, bundled, workspace));
+  for (const file of ['LICENSE', 'README.md', 'CHANGELOG.md']) cpSync(join(root, file), join(target, basename(file)));
+}
