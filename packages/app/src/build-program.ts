@@ -240,6 +240,7 @@ function addServe(program: Command): void {
     .description('serve the pipeline and adapt it to the load; SIGINT and SIGTERM drain it')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port to listen on, 0 for any free one', port, 8080)
+    .option('--grpc-port <n>', 'port of gRPC on the same address, 0 for any free one; left out, there is none', port)
     .option(
       '--arrival-rps <n>',
       'plan for this load at the start instead of going on with the last good plan',

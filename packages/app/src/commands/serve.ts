@@ -16,6 +16,7 @@ import { VERSION } from '../version.js';
 export interface ServeOptions {
   readonly host: string;
   readonly port: number;
+  readonly grpcPort?: number;
   /** Given: plan for it anew; left out: go on with the last good plan. */
   readonly arrivalRps?: number;
   readonly maxBodyBytes: number;
@@ -46,9 +47,8 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   if (pipeline !== undefined) {
     let server: RunningServer | undefined;
     try {
-      const { host, port, maxBodyBytes } = options;
-      server = await startServer({ runners: [pipeline.runner], version: VERSION, host, port, maxBodyBytes });
-      logStart(spec.name, server.url, pipeline);
+      server = await startServer({ runners: [pipeline.runner], version: VERSION, ...placesOf(options) });
+      logStart(spec.name, server, pipeline);
       await stop;
       log('draining: no new requests, those inside are finished');
     } finally {
@@ -57,6 +57,10 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   }
   log('stopped');
   return undefined;
+}
+
+function placesOf({ host, port, grpcPort, maxBodyBytes }: ServeOptions) {
+  return { host, port, maxBodyBytes, ...(grpcPort !== undefined && { grpcPort }) };
 }
 
 /** A stop gives the start up: what it has started is closed, and nothing is returned. */
@@ -96,7 +100,7 @@ function warnOfCores(spec: PipelineSpec): void {
   warn(`the budget of ${cpuCores} cores is more than this machine has; it is planned for ${machine}`);
 }
 
-function logStart(name: string, url: string, { first }: RunningPipeline): void {
+function logStart(name: string, { url, grpcAddress }: RunningServer, { first }: RunningPipeline): void {
   if (first.kind === 'made') {
     const { passedOver, result } = first;
     if (passedOver !== undefined) log(`the last good plan is not taken: ${passedOver}`);
@@ -107,6 +111,7 @@ function logStart(name: string, url: string, { first }: RunningPipeline): void {
   const title = first.kind === 'resumed' ? 'the last good plan' : 'the first plan';
   log(`${title}:\n${planTable(first.plan)}\n${planSummary(first.plan)}`);
   const paths = `POST /v1/pipelines/${name}/run or /v2/models/${name}/infer`;
+  if (grpcAddress !== undefined) log(`gRPC on ${grpcAddress}: inference.GRPCInferenceService, grpc.health.v1.Health`);
   log(`${pc.green('ready')} ${url} serves pipeline ${name} (${paths})`);
 }
 

@@ -65,7 +65,7 @@ function decodeNumbers(type: RawTensorType, datatype: Exclude<Datatype, 'BYTES'>
   if (bytes.length !== expected) throw malformed(type, `${bytes.length} bytes where ${expected} were expected`);
   if (datatype === 'BOOL') checkBooleans(type, bytes);
   const aligned = bytes.byteOffset % NumbersOf.BYTES_PER_ELEMENT === 0;
-  const { buffer, byteOffset } = aligned ? bytes : Uint8Array.from(bytes);
+  const { buffer, byteOffset } = aligned ? bytes : new Uint8Array(bytes);
   return new NumbersOf(buffer, byteOffset, count);
 }
 

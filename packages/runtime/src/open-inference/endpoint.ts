@@ -1,6 +1,6 @@
 /** What an endpoint is: a function from a call to an answer, so that it needs no socket; it refuses by throwing an AppError. */
-import { AppError } from '@equipoise/core';
 import type { Answer } from './answer.js';
+import { pipelineByName } from './pipeline-by-name.js';
 import type { BodyLayout } from './read-body.js';
 import type { ServedPipeline } from './served-pipeline.js';
 
@@ -27,10 +27,5 @@ export type Endpoint = (call: Call) => Answer | Promise<Answer>;
 
 /** The pipeline that a call names; AppError NOT_FOUND lists those that exist. */
 export function pipelineOf({ pipelines, pipelineName }: Call): ServedPipeline {
-  const pipeline = pipelines.get(pipelineName);
-  if (pipeline !== undefined) return pipeline;
-  const names = [...pipelines.keys()];
-  throw new AppError('NOT_FOUND', `No pipeline of this name is served; served: ${names.join(', ')}.`, {
-    details: { pipelines: names },
-  });
+  return pipelineByName(pipelines, pipelineName);
 }

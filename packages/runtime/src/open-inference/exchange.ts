@@ -3,30 +3,20 @@
  * endpoint throws becomes a response. A body that nobody wanted is discarded for a moment after the response, so that a client that is
  * still sending gets to read it, and then cut off.
  */
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { AppError } from '@equipoise/core';
 import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
-import { StageFailure } from '../data-plane/stage-failure.js';
-import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { Answer } from './answer.js';
 import { readBody } from './read-body.js';
 import { dropError, refusal } from './refusal.js';
+import { readRequestId } from './request-id.js';
 import type { RouteTable } from './routes.js';
-import type { ServedPipeline } from './served-pipeline.js';
+import { reportFailure, type ServingSetting } from './serving-setting.js';
 
 const LINGER_MS = 2000;
 
 /** What all exchanges of a server have in common. */
-export interface ExchangeSetting {
+export interface ExchangeSetting extends ServingSetting {
   readonly table: RouteTable;
-  readonly pipelines: ReadonlyMap<string, ServedPipeline>;
-  readonly maxBodyBytes: number;
-  readonly closing: () => boolean;
-  /** Told of what an endpoint throws that is no AppError: a defect of the server. */
-  readonly onDefect: (error: unknown) => void;
-  /** Told of every request that a stage failed, with what the stage said as the `cause`. */
-  readonly onStageFailure: (failure: StageFailure) => void;
 }
 
 /** The two ends of an exchange; `awaitsContinue` when the client holds its body back until it is asked for it. */
@@ -76,18 +66,8 @@ async function answerTo(setting: ExchangeSetting, { request }: Wire, parts: Call
         readBody(request, { maxBodyBytes: setting.maxBodyBytes, beforeReading: onReading, ...layout }),
     });
   } catch (error) {
-    report(setting, error);
+    reportFailure(setting, error);
     return refusal(error);
-  }
-}
-
-/** A listener that throws must not cost the client its answer. */
-function report({ onDefect, onStageFailure }: ExchangeSetting, error: unknown): void {
-  try {
-    if (error instanceof StageFailure) onStageFailure(error);
-    else if (!(error instanceof AppError)) onDefect(error);
-  } catch (again) {
-    warnOfDefect(again);
   }
 }
 
@@ -120,11 +100,6 @@ function discardRest(request: IncomingMessage): void {
   request.resume();
   const cutOff = setTimeout(() => request.socket.destroy(), LINGER_MS);
   request.once('close', () => clearTimeout(cutOff));
-}
-
-/** The client's id if it is fit to be echoed, a new one otherwise. */
-function readRequestId(header: string | readonly string[] | undefined): string {
-  return typeof header === 'string' && /^[\x21-\x7e]{1,128}$/.test(header) ? header : randomUUID();
 }
 
 function mediaTypeOf(header: string | undefined): string | undefined {

@@ -1,17 +1,19 @@
 /**
- * The serving port: HTTP/1.1 on node:http, loopback unless told otherwise. Slow headers and bodies time out; closing stops accepting,
+ * The serving ports: HTTP/1.1 on node:http and, where wanted, gRPC; loopback unless told otherwise. Slow headers and bodies time out; closing stops accepting,
  * lets running requests end and cuts off what is left after a time.
  */
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { AppError } from '@equipoise/core';
 import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import { type ExchangeSetting, exchange } from './exchange.js';
+import type { RunningGrpcServer } from './grpc/start-grpc-server.js';
+import { type ListeningPlace, placeText, refusalToListen } from './listening-place.js';
 import { refuseRaw } from './raw-refusal.js';
 import { RouteTable, routes } from './routes.js';
 import { type Runner, ServedPipeline } from './served-pipeline.js';
+import type { ServingSetting } from './serving-setting.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
@@ -25,6 +27,8 @@ export interface ServerOptions {
   readonly version: string;
   readonly port: number;
   readonly host?: string;
+  /** Port of gRPC on the same host; left out, there is none. */
+  readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
   /** Longest time from the first byte of a request to its last. */
   readonly requestTimeoutMs?: number;
@@ -37,44 +41,65 @@ export interface ServerOptions {
 /** A server that accepts requests. */
 export interface RunningServer {
   readonly url: string;
+  /** `host:port` of gRPC, where it was asked for. */
+  readonly grpcAddress?: string;
   /** Stops accepting, waits for running requests at most `timeoutMs` (10 s), then cuts their connections. */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
-/** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE when the address cannot be listened on. */
+/** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE when an address cannot be listened on. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { host = '127.0.0.1', port } = options;
+  const { host = '127.0.0.1', port, grpcPort } = options;
   let closing = false;
-  const server = httpServer(options, () => closing);
-  await listening(server, host, port);
-  const { address, family, port: boundPort } = server.address() as AddressInfo;
-  let closed: Promise<void> | undefined;
+  const setting = settingOf(options, () => closing);
+  const server = httpServer(setting);
+  await listening(server, { host, port });
+  const grpc = grpcPort === undefined ? undefined : await startGrpc(setting, { host, port: grpcPort }, server);
+  const { address, port: boundPort } = server.address() as AddressInfo;
+  let closed: Promise<unknown> | undefined;
   return {
-    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${boundPort}`,
-    close: ({ timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = {}) => {
+    url: `http://${placeText({ host: address, port: boundPort })}`,
+    ...(grpc !== undefined && { grpcAddress: grpc.address }),
+    close: async ({ timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = {}) => {
       closing = true;
-      closed ??= closeServer(server, timeoutMs);
-      return closed;
+      closed ??= Promise.all([closeServer(server, timeoutMs), grpc?.close(timeoutMs)]);
+      await closed;
     },
   };
 }
 
-function httpServer(options: ServerOptions, closing: () => boolean): Server {
-  const { requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS } = options;
+/** Loaded when it is wanted: gRPC takes a tenth of a second to load. */
+async function startGrpc(setting: ServingSetting, place: ListeningPlace, http: Server): Promise<RunningGrpcServer> {
+  const { startGrpcServer } = await import('./grpc/start-grpc-server.js');
+  try {
+    return await startGrpcServer(setting, place);
+  } catch (error) {
+    http.close();
+    throw error;
+  }
+}
+
+function settingOf(options: ServerOptions, closing: () => boolean): ServingSetting {
+  return {
+    pipelines: new Map(options.runners.map((runner) => [runner.spec.name, new ServedPipeline(runner)])),
+    version: options.version,
+    maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
+    requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
+    onDefect: options.onDefect ?? warnOfDefect,
+    onStageFailure: options.onStageFailure ?? warnOfStageFailure,
+    closing,
+  };
+}
+
+function httpServer(serving: ServingSetting): Server {
+  const { requestTimeoutMs } = serving;
   const server = createServer({
     requestTimeout: requestTimeoutMs,
     headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeoutMs),
     connectionsCheckingInterval: Math.min(1000, requestTimeoutMs),
     keepAliveTimeout: KEEP_ALIVE_MS,
   });
-  const setting: ExchangeSetting = {
-    table: new RouteTable(routes(options.version)),
-    pipelines: new Map(options.runners.map((runner) => [runner.spec.name, new ServedPipeline(runner)])),
-    maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
-    onDefect: options.onDefect ?? warnOfDefect,
-    onStageFailure: options.onStageFailure ?? warnOfStageFailure,
-    closing,
-  };
+  const setting: ExchangeSetting = { ...serving, table: new RouteTable(routes(serving.version)) };
   const pending = new WeakMap<Duplex, ServerResponse>();
   const serve = (awaitsContinue: boolean) => (request: ServerResponse['req'], response: ServerResponse) => {
     pending.set(request.socket, response);
@@ -91,17 +116,13 @@ function httpServer(options: ServerOptions, closing: () => boolean): Server {
   return server;
 }
 
-function listening(server: Server, host: string, port: number): Promise<void> {
+function listening(server: Server, place: ListeningPlace): Promise<void> {
   return new Promise((resolve, reject) => {
-    const place = `${host}:${port}`;
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-      throw new AppError('WRONG_USAGE', `Cannot listen on ${place}: a port is an integer from 0 to 65535.`);
-    }
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') reject(new AppError('PORT_IN_USE', `Something listens on ${place} already.`));
-      else reject(new AppError('WRONG_USAGE', `Cannot listen on ${place}: ${error.message}.`, { cause: error }));
-    });
-    server.listen(port, host, resolve);
+    placeText(place);
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(refusalToListen(place, { inUse: error.code === 'EADDRINUSE', cause: error })),
+    );
+    server.listen(place.port, place.host, resolve);
   });
 }
 

@@ -1,0 +1,28 @@
+/** Metadata over gRPC, as a server writes them and a client reads them. */
+import type { ModelMetadata, TensorMetadata } from '../protocol-types.js';
+import { readMessage, writeMessage } from './grpc-methods.js';
+import { type ModelMetadataResponse_TensorMetadata, ModelMetadataResponseSchema } from './open-inference.gen.js';
+
+/** Metadata of a model as a message. */
+export function writeGrpcMetadata({ inputs, outputs, versions = [], ...more }: ModelMetadata): Uint8Array {
+  return writeMessage(ModelMetadataResponseSchema, {
+    ...more,
+    versions: [...versions],
+    inputs: inputs.map(written),
+    outputs: outputs.map(written),
+  });
+}
+
+/** Metadata of a model from a message; AppError MALFORMED_REQUEST when it is none. */
+export function readGrpcMetadata(bytes: Uint8Array): ModelMetadata {
+  const { name, platform, versions, inputs, outputs } = readMessage(ModelMetadataResponseSchema, bytes);
+  return { name, platform, versions, inputs: inputs.map(read), outputs: outputs.map(read) };
+}
+
+function written({ name, datatype, shape }: TensorMetadata) {
+  return { name, datatype, shape: shape.map(BigInt) };
+}
+
+function read({ name, datatype, shape }: ModelMetadataResponse_TensorMetadata): TensorMetadata {
+  return { name, datatype, shape: shape.map(Number) };
+}

@@ -1,0 +1,95 @@
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import type { TensorMap } from '@equipoise/core';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { anyTensor } from '../sample-tensors.test-support.js';
+import { readGrpcRequest, writeGrpcRequest } from './grpc-infer-request.js';
+import { readMessage } from './grpc-methods.js';
+import { ModelInferRequestSchema } from './open-inference.gen.js';
+import { ownedMessage } from './owned-message.js';
+
+const bounds = { kind: 'request', maxBytes: 100_000 } as const;
+const doubles: TensorMap = { d: { datatype: 'FP64', shape: [3], data: Float64Array.of(1, 2, 3) } };
+const dataOf = (bytes: Uint8Array) =>
+  Object.values(readGrpcRequest(readMessage(ModelInferRequestSchema, bytes), []).inputs).map(({ data }) => data);
+
+describe('a message made ready', () => {
+  it('has its first raw tensor aligned, so that it is read without a copy', () => {
+    for (const modelName of ['', 'a', 'ab', 'abc', 'abcdefg']) {
+      const owned = ownedMessage(writeGrpcRequest(modelName, { inputs: doubles }, true), bounds);
+      expect((dataOf(owned)[0] as Float64Array).buffer).toBe(owned.buffer);
+    }
+  });
+
+  it('shares no memory with what came in', () => {
+    const bytes = writeGrpcRequest('m', { inputs: doubles }, true);
+    const owned = ownedMessage(bytes, bounds);
+    bytes.fill(0);
+    expect(dataOf(owned)).toEqual([doubles['d']?.data]);
+  });
+
+  it('says what it said, raw and typed (property)', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string({ minLength: 1 }), anyTensor), fc.boolean(), (inputs, raw) => {
+        const bytes = writeGrpcRequest('m', { inputs, parameters: { a: 1 } }, raw);
+        expect([...ownedMessage(bytes, bounds)]).toEqual([...bytes]);
+      }),
+      { seed: 3, numRuns: 200 },
+    );
+  });
+
+  it('is whatever bytes came, if they are few: who reads it finds what is wrong (property)', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        expect([...ownedMessage(bytes, bounds)]).toEqual([...bytes]);
+      }),
+      { seed: 4, numRuns: 2000 },
+    );
+  });
+});
+
+describe('a message that would take much memory is refused before it is read', () => {
+  type Fields = MessageInitShape<typeof ModelInferRequestSchema>;
+  const count = 8000;
+  const filled = <Value>(value: Value): Value[] => Array(count).fill(value);
+
+  it.each<[string, Fields]>([
+    ['64-bit integers', { inputs: [{ contents: { int64Contents: filled(1n) } }] }],
+    ['unsigned ones', { inputs: [{ contents: { uint64Contents: filled(1n) } }] }],
+    ['booleans', { inputs: [{ contents: { boolContents: filled(true) } }] }],
+    ['byte strings', { inputs: [{ contents: { bytesContents: filled(new Uint8Array(0)) } }] }],
+    ['raw contents', { rawInputContents: filled(new Uint8Array(0)) }],
+    ['entries', { inputs: filled({}) }],
+    ['requested outputs', { outputs: filled({}) }],
+    ['shapes', { inputs: [{ shape: filled(1n) }] }],
+    ['contents', { inputs: filled({ contents: {} }) }],
+    ['parameters', { parameters: Object.fromEntries(filled('').map((_, i) => [`${i}`, {}])) }],
+  ])('%s', (_, fields) => {
+    const bytes = toBinary(ModelInferRequestSchema, create(ModelInferRequestSchema, fields));
+    const maxBytes = 9000;
+    const ample = { kind: 'request', maxBytes: 800_000 } as const;
+    expect(ownedMessage(bytes, ample)).toHaveLength(bytes.length);
+    // Where the bytes alone are too many they are refused for that.
+    expect(() => ownedMessage(bytes, { kind: 'request', maxBytes })).toThrow(
+      expect.objectContaining({ code: 'BODY_TOO_LARGE' }),
+    );
+  });
+
+  it('also where elements are not packed', () => {
+    const one = [3 * 8, 1];
+    const contents = Array.from({ length: count }, () => one).flat();
+    const delimited = (field: number, bytes: readonly number[]): number[] => {
+      const length = bytes.length < 128 ? [bytes.length] : [(bytes.length & 127) | 128, (bytes.length >> 7) & 127];
+      return [field * 8 + 2, ...length, ...bytes];
+    };
+    const message = Uint8Array.from(delimited(5, delimited(5, contents.slice(0, 10_000))));
+    expect(() => ownedMessage(message, { kind: 'request', maxBytes: 15_000 })).toThrow(
+      'send them as raw_input_contents',
+    );
+  });
+
+  it('but not one of raw tensors, however large', () => {
+    const inputs: TensorMap = { b: { datatype: 'UINT8', shape: [90_000], data: new Uint8Array(90_000) } };
+    expect(ownedMessage(writeGrpcRequest('m', { inputs }, true), bounds).length).toBeGreaterThan(90_000);
+  });
+});

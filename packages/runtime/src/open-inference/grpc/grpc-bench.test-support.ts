@@ -1,0 +1,106 @@
+/** A gRPC port in front of scripted replicas, and a client of it that sends bytes. */
+import type { PipelineSpec, SourceTensor } from '@equipoise/core';
+import { stageId } from '@equipoise/core';
+import { grpcMethods, grpcPath, readGrpcResponse, readMessage } from '@equipoise/open-inference-codec';
+import { type CallOptions, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { PipelineRunner } from '../../data-plane/pipeline-runner.js';
+import { type ItemScript, ScriptedRunner, serve, servingSpec } from '../../data-plane/serving-bench.test-support.js';
+import { type ServerOptions, startServer } from '../start-server.js';
+
+/** What a call ended with. */
+export interface Ended {
+  readonly answer: Buffer | undefined;
+  readonly error: ServiceError | undefined;
+  readonly headers: Metadata | undefined;
+}
+
+/** A call under way. */
+export interface Calling {
+  readonly ended: Promise<Ended>;
+  cancel(): void;
+}
+
+/** How a bench differs from one replica that gives its input back at once. */
+export interface BenchOptions extends Partial<ServerOptions> {
+  readonly script?: ItemScript;
+  readonly wait?: () => Promise<void>;
+  readonly spec?: Partial<PipelineSpec>;
+}
+
+/** A spec with these inputs. */
+export const withInputs = (...tensors: readonly SourceTensor[]): Partial<PipelineSpec> => ({
+  sources: [{ name: 'input', to: [stageId('a')], tensors }],
+});
+
+/** Starts the pipeline `bench` of one stage behind gRPC. */
+export async function grpcBench({
+  script = (item) => item,
+  wait = async () => {},
+  spec,
+  ...options
+}: BenchOptions = {}) {
+  const pipeline = servingSpec(['a'], spec);
+  const runner = new PipelineRunner({ spec: pipeline, hostCores: Number.POSITIVE_INFINITY });
+  const replica = new ScriptedRunner(script, wait);
+  serve(runner, 'a', replica);
+  const server = await startServer({ runners: [runner], version: '9.9.9', port: 0, grpcPort: 0, ...options });
+  const address = server.grpcAddress ?? '';
+  const client = new Client(address, credentials.createInsecure(), {
+    'grpc.max_send_message_length': -1,
+    'grpc.max_receive_message_length': -1,
+  });
+  const send = (path: string, message: Uint8Array, { metadata = new Metadata(), ...more }: SendOptions = {}): Calling =>
+    calling(client, { path, message, metadata, options: more });
+  const infer = (message: Uint8Array, more: SendOptions = {}) => send(grpcPath(grpcMethods.modelInfer), message, more);
+  const inferred = async (message: Uint8Array, more: SendOptions = {}) => {
+    const { answer, error } = await infer(message, more).ended;
+    if (error !== undefined) throw error;
+    return readGrpcResponse(answer ?? new Uint8Array(0));
+  };
+  const close = async () => {
+    client.close();
+    await server.close({ timeoutMs: 100 });
+  };
+  return { runner, replica, server, address, send, infer, inferred, close };
+}
+
+/** Options of a call, and metadata to send. */
+export interface SendOptions extends CallOptions {
+  readonly metadata?: Metadata;
+}
+
+function calling(
+  client: Client,
+  { path, message, metadata, options }: { path: string; message: Uint8Array; metadata: Metadata; options: CallOptions },
+): Calling {
+  let cancel = () => {};
+  const ended = new Promise<Ended>((resolve) => {
+    let headers: Metadata | undefined;
+    const same = (bytes: Buffer) => bytes;
+    const call = client.makeUnaryRequest(path, same, same, Buffer.from(message), metadata, options, (error, answer) =>
+      resolve({ answer, error: error ?? undefined, headers }),
+    );
+    call.on('metadata', (received) => {
+      headers = received;
+    });
+    cancel = () => call.cancel();
+  });
+  return { ended, cancel: () => cancel() };
+}
+
+/** The message that an answer is. */
+export const answered = <Description extends Parameters<typeof readMessage>[0]>(
+  description: Description,
+  { answer, error }: Ended,
+) => {
+  if (error !== undefined) throw error;
+  return readMessage(description, answer ?? new Uint8Array(0));
+};
+
+/** A message as it stands in a stream: behind a byte that says whether it is compressed, and its length. */
+export function framed(message: Uint8Array, compressed = 0): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt8(compressed, 0);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}

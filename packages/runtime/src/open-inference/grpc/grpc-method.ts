@@ -1,0 +1,27 @@
+/** What a method is: a function from the bytes of a request to those of an answer; it refuses by throwing an AppError and needs no socket. */
+import { AppError } from '@equipoise/core';
+import { pipelineByName } from '../pipeline-by-name.js';
+import type { ServedPipeline } from '../served-pipeline.js';
+
+/** A call as a method sees it. */
+export interface GrpcCall {
+  readonly pipelines: ReadonlyMap<string, ServedPipeline>;
+  readonly requestId: string;
+  /** Time that is left until the deadline of the client, in ms; undefined without one. */
+  readonly remainingMs: number | undefined;
+  /** Aborts when the client goes away, cancels, or its deadline passes. */
+  readonly signal: AbortSignal;
+  /** Whether the server is shutting down. */
+  readonly closing: boolean;
+  readonly maxBodyBytes: number;
+}
+
+/** Answers one kind of call. */
+export type GrpcMethod = (message: Uint8Array, call: GrpcCall) => Uint8Array | Promise<Uint8Array>;
+
+/** A pipeline by name and version; AppError NOT_FOUND when there is none, or when a version is asked for: pipelines have none. */
+export function pipelineOfVersion({ pipelines }: GrpcCall, name: string, version: string): ServedPipeline {
+  const pipeline = pipelineByName(pipelines, name);
+  if (version === '') return pipeline;
+  throw new AppError('NOT_FOUND', `Pipelines have no versions; leave the version of ${pipeline.name} empty.`);
+}

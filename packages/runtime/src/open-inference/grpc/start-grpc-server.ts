@@ -1,0 +1,117 @@
+/**
+ * The gRPC port: `inference.GRPCInferenceService` and `grpc.health.v1.Health` on @grpc/grpc-js, without TLS. Slow messages time out,
+ * dead connections are found by pings; closing stops accepting, lets running calls end and cuts off what is left after a time.
+ */
+import { grpcMethods, grpcPath, healthCheck } from '@equipoise/open-inference-codec';
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type ServiceDefinition,
+  setLogVerbosity,
+} from '@grpc/grpc-js';
+import { type ListeningPlace, placeText, refusalToListen } from '../listening-place.js';
+import type { ServingSetting } from '../serving-setting.js';
+import type { GrpcMethod } from './grpc-method.js';
+import { health, modelReady, serverLive, serverReady } from './health-methods.js';
+import { modelInfer } from './infer-method.js';
+import { modelMetadata, serverMetadata } from './metadata-methods.js';
+import { lateMessage, unaryHandler } from './unary-handler.js';
+
+const MOST_CALLS_PER_CONNECTION = 1000;
+const PING_MS = { every: 60_000, timeout: 20_000 };
+const IDLE_MS = 300_000;
+/** Bytes of one message on the way before they are read: large tensors would wait for the client after every 64 KiB. */
+const WINDOW_BYTES = 1024 * 1024;
+
+/** A gRPC port that accepts calls. */
+export interface RunningGrpcServer {
+  readonly address: string;
+  /** Stops accepting, waits for running calls at most `timeoutMs`, then cuts their connections. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+/** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE when the address cannot be listened on. */
+export async function startGrpcServer(setting: ServingSetting, place: ListeningPlace): Promise<RunningGrpcServer> {
+  // Its log would have one line for each odd header of a client, with what stood in it.
+  setLogVerbosity(logVerbosity.NONE);
+  const server = new Server({
+    'grpc.max_receive_message_length': setting.maxBodyBytes,
+    'grpc.max_concurrent_streams': MOST_CALLS_PER_CONNECTION,
+    'grpc.keepalive_time_ms': PING_MS.every,
+    'grpc.keepalive_timeout_ms': PING_MS.timeout,
+    'grpc.max_connection_idle_ms': IDLE_MS,
+    'grpc-node.flow_control_window': WINDOW_BYTES,
+    interceptors: [timingOut(setting.requestTimeoutMs)],
+  });
+  addMethods(server, setting);
+  const port = await bound(server, place);
+  return { address: placeText({ ...place, port }), close: (timeoutMs) => closed(server, timeoutMs) };
+}
+
+function addMethods(server: Server, setting: ServingSetting): void {
+  const methods: readonly (readonly [Parameters<typeof grpcPath>[0], GrpcMethod])[] = [
+    [grpcMethods.serverLive, serverLive],
+    [grpcMethods.serverReady, serverReady],
+    [grpcMethods.modelReady, modelReady],
+    [grpcMethods.serverMetadata, serverMetadata(setting.version)],
+    [grpcMethods.modelMetadata, modelMetadata],
+    [grpcMethods.modelInfer, modelInfer],
+    [healthCheck, health],
+  ];
+  const bytes = (message: Buffer) => message;
+  for (const [description, method] of methods) {
+    const { localName } = description;
+    const definition: ServiceDefinition = {
+      [localName]: {
+        path: grpcPath(description),
+        requestStream: false,
+        responseStream: false,
+        requestSerialize: bytes,
+        requestDeserialize: bytes,
+        responseSerialize: bytes,
+        responseDeserialize: bytes,
+      },
+    };
+    server.addService(definition, { [localName]: unaryHandler(setting, method) });
+  }
+}
+
+/** Ends calls whose message takes longer than `timeoutMs` to come. */
+function timingOut(timeoutMs: number): ServerInterceptor {
+  return (_, call) => {
+    const timer = setTimeout(() => call.sendStatus(lateMessage), timeoutMs).unref();
+    const stop = () => clearTimeout(timer);
+    return new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveHalfClose: (go) => {
+            stop();
+            go();
+          },
+          onCancel: stop,
+        }),
+      sendStatus: (status, next) => {
+        stop();
+        next(status);
+      },
+    });
+  };
+}
+
+function bound(server: Server, place: ListeningPlace): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(placeText(place), ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) resolve(port);
+      else reject(refusalToListen(place, { inUse: /EADDRINUSE/.test(error.message), cause: error }));
+    });
+  });
+}
+
+async function closed(server: Server, timeoutMs: number): Promise<void> {
+  const cutOff = setTimeout(() => server.forceShutdown(), timeoutMs);
+  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  clearTimeout(cutOff);
+}

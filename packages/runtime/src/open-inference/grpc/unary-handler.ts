@@ -1,0 +1,58 @@
+/**
+ * One call from its message to its status. Whatever a method throws becomes a status; a client that cancels, goes away or whose
+ * deadline passes aborts the signal, by which its request leaves the queue that it waits in.
+ */
+import { type handleUnaryCall, Metadata, type ServerUnaryCall, status } from '@grpc/grpc-js';
+import { readRequestId } from '../request-id.js';
+import { reportFailure, type ServingSetting } from '../serving-setting.js';
+import type { GrpcMethod } from './grpc-method.js';
+import { grpcRefusal } from './grpc-refusal.js';
+
+/** A method as the transport calls it, bytes in and bytes out. */
+export function unaryHandler(setting: ServingSetting, method: GrpcMethod): handleUnaryCall<Buffer, Buffer> {
+  return (call, callback) => {
+    const requestId = readRequestId(call.metadata.get('x-request-id')[0]);
+    const headers = new Metadata();
+    headers.set('x-request-id', requestId);
+    call.sendMetadata(headers);
+    answered(setting, { method, call, requestId }).then(
+      (answer) => callback(null, answer),
+      (error: unknown) => {
+        reportFailure(setting, error);
+        callback(grpcRefusal(error));
+      },
+    );
+  };
+}
+
+interface Handled {
+  readonly method: GrpcMethod;
+  readonly call: ServerUnaryCall<Buffer, Buffer>;
+  readonly requestId: string;
+}
+
+async function answered(setting: ServingSetting, { method, call, requestId }: Handled): Promise<Buffer> {
+  const gone = new AbortController();
+  if (call.cancelled) gone.abort();
+  call.once('cancelled', () => gone.abort());
+  const answer = await method(call.request, {
+    pipelines: setting.pipelines,
+    requestId,
+    remainingMs: remainingMsOf(call),
+    signal: gone.signal,
+    closing: setting.closing(),
+    maxBodyBytes: setting.maxBodyBytes,
+  });
+  return Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength);
+}
+
+function remainingMsOf(call: ServerUnaryCall<Buffer, Buffer>): number | undefined {
+  const deadline = Number(call.getDeadline());
+  return deadline === Number.POSITIVE_INFINITY ? undefined : deadline - Date.now();
+}
+
+/** What a call ends with whose message did not come in time. */
+export const lateMessage = {
+  code: status.DEADLINE_EXCEEDED,
+  details: 'The request did not arrive in time. Send its message without long pauses.',
+};

@@ -1,0 +1,29 @@
+/** What all requests to a server have in common, over REST and gRPC alike. */
+import { AppError } from '@equipoise/core';
+import { StageFailure } from '../data-plane/stage-failure.js';
+import { warnOfDefect } from '../data-plane/turn-queue.js';
+import type { ServedPipeline } from './served-pipeline.js';
+
+/** The pipelines served, the limits, and who is told of what goes wrong. */
+export interface ServingSetting {
+  readonly pipelines: ReadonlyMap<string, ServedPipeline>;
+  readonly version: string;
+  readonly maxBodyBytes: number;
+  /** Longest time from the first byte of a request to its last. */
+  readonly requestTimeoutMs: number;
+  readonly closing: () => boolean;
+  /** Told of what is thrown that is no AppError: a defect of the server. */
+  readonly onDefect: (error: unknown) => void;
+  /** Told of every request that a stage failed, with what the stage said as the `cause`. */
+  readonly onStageFailure: (failure: StageFailure) => void;
+}
+
+/** Tells who has to know; a listener that throws must not cost the client its answer. */
+export function reportFailure({ onDefect, onStageFailure }: ServingSetting, error: unknown): void {
+  try {
+    if (error instanceof StageFailure) onStageFailure(error);
+    else if (!(error instanceof AppError)) onDefect(error);
+  } catch (again) {
+    warnOfDefect(again);
+  }
+}
