@@ -15,7 +15,7 @@ export interface ServedRequests {
   readonly latencyMs: readonly (number | null)[];
 }
 
-/** A batch from hand-over to answer, as the dispatch rule saw it; instants on the server's clock. */
+/** A batch from the turn that starts it to the turn that takes its answer; instants on the server's clock. */
 export interface ServedBatch {
   readonly stageId: string;
   readonly size: number;
@@ -30,6 +30,8 @@ export interface FromServer {
   readonly record: {
     readonly requests: ServedRequests;
     readonly batches: readonly ServedBatch[];
+    /** Items that each output became, by stages whose outputs fan out. */
+    readonly fanOuts: Readonly<Record<string, readonly number[]>>;
     readonly cpuMs: number;
     readonly threads: ThreadTimes;
   };

@@ -35,7 +35,9 @@ class Asked {
 
 /** The server. */
 export class ServerProcess {
+  // Without helper threads of the garbage collector, which would be pinned to another core than the thread that waits for them.
   readonly #process = new Asked('./server-process.ts', [
+    '--single-threaded-gc',
     '--require',
     fileURLToPath(new URL('./pool-threads.cjs', import.meta.url)),
   ]);

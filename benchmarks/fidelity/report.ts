@@ -102,20 +102,21 @@ function overloadRow(combination: string, cells: readonly Cell[]): Verdict {
   return { row: `| ${row.join(' | ')} |`, met };
 }
 
-/** The report in Markdown, and whether every bar is met. */
+/** The report as the body of a Markdown page, and whether every bar is met. */
 export function fidelityReport({ machine, slices }: FidelityResults): { readonly text: string; readonly met: boolean } {
   const cells = cellsOf(slices);
   const latency = cells.filter(({ load }) => load !== 'saturation' && load < 1).map(latencyRow);
   const names = [...new Set(cells.map(({ combination }) => combination))];
   const overload = names.map((name) => overloadRow(name, cells));
-  const others = slices.map(({ otherCpuFraction }) => otherCpuFraction);
-  const stolen = slices.map(({ stolenFraction }) => stolenFraction);
   const percent = (fraction: number) => `${(100 * fraction).toFixed(0)} %`;
-  const text = `# Served and simulated
+  const span = (values: readonly number[]) =>
+    `${percent(Math.min(...values))} to ${percent(Math.max(...values))} (median ${percent(median(values))})`;
+  const stolen = slices.map(({ stolenFraction }) => stolenFraction);
+  const waits = slices.map(({ waitFraction }) => waitFraction);
+  const retaken = slices.reduce((sum, slice) => sum + slice.retaken, 0);
+  const text = `${machine}. During a load other work took ${span(slices.map(({ otherCpuFraction }) => otherCpuFraction))} of the machine, the host stole up to ${percent(Math.max(...stolen))}. Per time they ran, the replicas' threads waited ${span(waits)} for their core, hand-overs among themselves included; ${retaken} segments were measured again because they waited half as long again as in the median calibrating segment.
 
-${machine}. Other work took ${percent(Math.min(...others))} to ${percent(Math.max(...others))} of the machine during a slice (median ${percent(median(others))}), the host stole up to ${percent(Math.max(...stolen))}.
-
-Latency inside the server, served / simulated, medians of the runs. Bars: p50 ±10 %, p99 ± the larger of 15 % and how far a run is from the median one.
+Latency inside the server, served / simulated, medians of the runs. Bars: p50 ±10 %, p99 ± the larger of 15 % and how far at most a run is from the median one.
 
 | combination | load | requests × runs | p50, ms | off | p99, ms | off (bar) | closed-loop profile: p50, p99 off | client's p50, ms | |
 |---|---|---|---|---|---|---|---|---|---|

@@ -1,29 +1,43 @@
 /**
- * One run of one combination: profile in a closed loop, serve, calibrate, find the saturation throughput, then the loads. After every
- * slice the recorded instants of arrival go through the simulator, once with the closed loop's profile and once with service times as
- * they are in service; the calibration slices are none of those that are compared.
+ * One run of one combination: profile in a closed loop, serve, find the saturation throughput, then the loads in rounds. In every round
+ * segments that calibrate the service times take turns with segments that are compared, at other rates, so that both see the machine in
+ * the same state. Each segment begins with an empty server. What is compared goes through the simulator at the recorded instants of
+ * arrival, once with service times as calibrated and once with those of the closed loop alone.
  */
 import { join } from 'node:path';
 import { type PipelineSpec, requireCurves, type ServiceCurves } from '@equipoise/core';
 import { type Combination, specOf } from './combinations.js';
-import { inServiceCurves } from './in-service-curves.js';
 import { machineTimes, othersSince } from './machine-load.js';
-import type { FromServer, LoadAnswer, ServedBatch } from './messages.js';
+import type { FromServer, LoadAnswer } from './messages.js';
 import type { LoadProcess, ServerProcess } from './processes.js';
-import { simulateSlice } from './simulate-slice.js';
-import { type Figures, figuresOf, median, medianFigures, quantile } from './slice-figures.js';
+import { measuredServiceTimes } from './service-times.js';
+import { type SimulatedBy, simulateSegment } from './simulate-slice.js';
+import { type Ends, type Figures, figuresOf, median, medianFigures, quantile } from './slice-figures.js';
 
-/** Loads that are compared, as fractions of the saturation throughput; the last one overloads. */
-export const LOADS = [0.3, 0.6, 0.85, 1.1] as const;
-const SATURATING = 1.5;
+/** Loads whose latency is compared, as fractions of the saturation throughput. */
+const LOADS = [0.3, 0.6, 0.85] as const;
+const OVERLOAD = 1.1;
+/** More would cost throughput again: refusing requests is work, too. */
+const SATURATING = 1.2;
+/** Loads that calibrate: beside those that are compared, never the same. The first ones with their parts of a round's requests. */
+const CALIBRATING = [
+  { load: 0.2, part: 0.2 },
+  { load: 0.45, part: 0.4 },
+  { load: 0.72, part: 0.5 },
+] as const;
+const CALIBRATING_OVERLOAD = [1.3, 1.15, 1.15] as const;
+const ROUNDS = 4;
 /** Code is compiled while it is used: requests at this rate come before anything is measured. */
-const WARM_UP_RPS = 200;
-/** A slice in which the replicas waited more than this part of their running time for other work is measured again, … */
-const DISTURBED_FRACTION = 0.1;
-/** … so often in all; the take with the least waiting counts, whatever it shows. */
+const WARM_UP_RPS = 250;
+const FIRST_RPS = 700;
+const SATURATION_TAKES = 2;
+/** A segment in which replicas waited for their core this many times as long, per time they ran, as in the median calibrating one … */
+const DISTURBED_FACTOR = 1.5;
+/** … is measured again, so often in all; the take with the least waiting counts, whatever it shows. */
 const MOST_TAKES = 2;
+const SEEDS = 5;
 
-/** One slice of one run. */
+/** One load in one run. */
 export interface Slice {
   readonly combination: string;
   readonly run: number;
@@ -38,15 +52,17 @@ export interface Slice {
   /** Beside the server's latency: the client's, and the way to the server and back of a single request. */
   readonly client: { readonly p50Ms: number; readonly p99Ms: number };
   readonly wayMs: number;
+  /** CPU time of others and time stolen by the host, as fractions of all cores' time. */
   readonly otherCpuFraction: number;
   readonly stolenFraction: number;
-  /** Time that the replicas' threads waited for their core ÷ time they ran: nobody else is pinned there, so they waited for other work. */
+  /** Time that the replicas' threads waited for their core ÷ time they ran, here and in the median calibrating segment. */
   readonly waitFraction: number;
-  /** How often it was measured; the take in which the replicas waited least is this one. */
-  readonly takes: number;
+  readonly calibratedWaitFraction: number;
+  /** Segments that were measured again. */
+  readonly retaken: number;
 }
 
-/** What a run works with. */
+/** What a run works with; `requests` is the number at each load whose latency is compared. */
 export interface RunSetting {
   readonly spec: PipelineSpec;
   readonly combination: Combination;
@@ -54,23 +70,35 @@ export interface RunSetting {
   readonly requests: number;
   readonly server: ServerProcess;
   readonly load: LoadProcess;
+  /** Told what comes next. */
+  readonly onStep: (step: string) => void;
 }
 
 interface Recorded {
   readonly record: FromServer['record'];
   readonly answer: LoadAnswer;
-  readonly others: ReturnType<typeof othersSince> & Pick<Slice, 'waitFraction'>;
+  readonly requests: number;
+  readonly arrivalRps: number;
+  readonly others: ReturnType<typeof othersSince>;
+  readonly waitFraction: number;
+}
+
+interface Compared {
+  readonly load: Slice['load'];
+  readonly phase: number;
+  readonly segments: Recorded[];
+  retaken: number;
 }
 
 /** All slices of a run. */
 export async function runSlices(setting: RunSetting): Promise<readonly Slice[]> {
   const spec = specOf(setting.spec, setting.combination);
   const { server } = setting;
+  setting.onStep('profile');
   const profiles = await server.ask({ kind: 'profile', spec, quick: true });
-  const closedLoop = requireCurves(spec, profiles);
   const { url } = await server.ask({ kind: 'serve', spec, profiles });
   try {
-    return await new ServedRun(setting, spec, url).slices(closedLoop);
+    return await new ServedRun(setting, spec, url).slices(requireCurves(spec, profiles));
   } finally {
     await server.ask({ kind: 'stop' });
   }
@@ -80,6 +108,10 @@ class ServedRun {
   readonly #setting: RunSetting;
   readonly #spec: PipelineSpec;
   readonly #url: string;
+  /** By the phase whose compared segments they took turns with. */
+  readonly #calibrating: (Recorded & { readonly phase: number })[] = [];
+  readonly #compared: Compared[] = [];
+  #phase = 0;
   #seed: number;
 
   constructor(setting: RunSetting, spec: PipelineSpec, url: string) {
@@ -90,36 +122,75 @@ class ServedRun {
   }
 
   async slices(closedLoop: ServiceCurves): Promise<readonly Slice[]> {
-    const { requests } = this.#setting;
-    const third = Math.ceil(requests / 3);
-    await this.#load(third, WARM_UP_RPS);
-    const single = await this.#load(Math.min(300, third));
+    const { requests, onStep } = this.#setting;
+    onStep('warm-up');
+    await this.#load(Math.ceil(requests / 2), WARM_UP_RPS);
+    const single = await this.#load(Math.min(300, requests));
     const wayMs = median(single.answer.latencyMs) - median(single.record.requests.latencyMs.map((ms) => ms ?? 0));
-    const burst = await this.#load(third, SATURATING * singleCapacityRps(single));
-    const about = completedRps(burst);
-    const calm = await this.#load(third, about / 2);
-    const batches = [...burst.record.batches, ...calm.record.batches];
-    const curves = inServiceCurves(this.#spec.stages, closedLoop, batches);
-    const spec = withFanOut(this.#spec, batches);
-    const slice = async (load: Slice['load'], count: number, offeredRps: number): Promise<Slice> => {
-      const { recorded, takes } = await this.#undisturbed(count, offeredRps);
-      const compared = this.#compared(recorded, { spec, curves, closedLoop });
-      return { ...compared, load, requests: count, offeredRps, wayMs, takes };
-    };
-    const saturation = await slice('saturation', Math.ceil(requests / 2), SATURATING * about);
-    const slices: Slice[] = [saturation];
-    for (const load of LOADS) slices.push(await slice(load, requests, load * saturation.served.completedRps));
-    return slices;
+    const capacityRps = await this.#rounds();
+    onStep('overload');
+    await this.#overload(capacityRps);
+    onStep('simulation');
+    return this.#compared.map((compared) =>
+      this.#slice(compared, { wayMs, ...this.#simulatedBy(closedLoop, compared.phase) }),
+    );
   }
 
-  async #undisturbed(requests: number, arrivalRps: number): Promise<{ recorded: Recorded; takes: number }> {
-    let recorded = await this.#load(requests, arrivalRps);
-    let takes = 1;
-    for (; takes < MOST_TAKES && recorded.others.waitFraction > DISTURBED_FRACTION; takes++) {
-      const again = await this.#load(requests, arrivalRps);
-      if (again.others.waitFraction < recorded.others.waitFraction) recorded = again;
+  /** The loads below capacity; returns the saturation throughput that they are fractions of. */
+  async #rounds(): Promise<number> {
+    const { requests, onStep } = this.#setting;
+    const perRound = Math.ceil(requests / ROUNDS);
+    let capacityRps = saturationRps(await this.#load(perRound, FIRST_RPS));
+    // Whatever disturbs makes the throughput lower, never higher.
+    for (let take = 0; take < SATURATION_TAKES; take++)
+      capacityRps = Math.max(capacityRps, saturationRps(await this.#load(2 * perRound, SATURATING * capacityRps)));
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [index, load] of LOADS.entries()) {
+        const { load: beside, part } = CALIBRATING[index] as (typeof CALIBRATING)[number];
+        onStep(`round ${round + 1} of ${ROUNDS}, ${100 * load} %`);
+        await this.#calibrate(Math.ceil(part * perRound), beside * capacityRps);
+        await this.#compare(load, perRound, load * capacityRps);
+      }
     }
-    return { recorded, takes };
+    return capacityRps;
+  }
+
+  /** Long segments, for it takes seconds until the queue is as long as the SLO allows. */
+  async #overload(capacityRps: number): Promise<void> {
+    const { requests } = this.#setting;
+    const [first, second, third] = CALIBRATING_OVERLOAD;
+    const calibrate = (load: number) => this.#calibrate(Math.ceil(requests / 2), load * capacityRps);
+    this.#phase += 1;
+    await calibrate(first);
+    const saturation = await this.#compare('saturation', requests, SATURATING * capacityRps);
+    await calibrate(second);
+    await this.#compare(OVERLOAD, Math.ceil(1.5 * requests), OVERLOAD * saturationRps(saturation));
+    await calibrate(third);
+  }
+
+  async #calibrate(requests: number, arrivalRps: number): Promise<void> {
+    this.#calibrating.push({ ...(await this.#load(requests, arrivalRps)), phase: this.#phase });
+  }
+
+  async #compare(load: Slice['load'], requests: number, arrivalRps: number): Promise<Recorded> {
+    let kept = await this.#load(requests, arrivalRps);
+    let takes = 1;
+    for (; takes < MOST_TAKES && kept.waitFraction > DISTURBED_FACTOR * this.#calibratedWait(); takes++) {
+      const again = await this.#load(requests, arrivalRps);
+      if (again.waitFraction < kept.waitFraction) kept = again;
+    }
+    let compared = this.#compared.find((other) => other.load === load);
+    if (compared === undefined) {
+      compared = { load, phase: this.#phase, segments: [], retaken: 0 };
+      this.#compared.push(compared);
+    }
+    compared.segments.push(kept);
+    compared.retaken += takes - 1;
+    return kept;
+  }
+
+  #calibratedWait(): number {
+    return median(this.#calibrating.map(({ waitFraction }) => waitFraction));
   }
 
   async #load(requests: number, arrivalRps?: number): Promise<Recorded> {
@@ -133,57 +204,88 @@ class ServedRun {
     const record = await server.ask({ kind: 'record' });
     if (answer.failed > 0) throw new Error(`${answer.failed} requests failed`);
     const { runMs, waitMs } = record.threads.replicas;
-    const others = { ...othersSince(before, record.cpuMs + answer.cpuMs), waitFraction: waitMs / runMs };
-    return { record, answer, others };
+    const others = othersSince(before, record.cpuMs + answer.cpuMs);
+    return { record, answer, requests, arrivalRps: arrivalRps ?? 0, others, waitFraction: waitMs / runMs };
   }
 
-  #compared(
-    { record, answer, others }: Recorded,
-    by: { readonly spec: PipelineSpec; readonly curves: ServiceCurves; readonly closedLoop: ServiceCurves },
-  ) {
-    const { arrivedAtMs, latencyMs } = record.requests;
-    const firstMs = Math.min(...arrivedAtMs);
-    const arrivals = arrivedAtMs.map((atMs) => atMs - firstMs).sort((a, b) => a - b);
-    const lastMs = arrivals.at(-1) ?? 0;
-    const simulated = (curves: ServiceCurves) =>
-      medianFigures(simulateSlice(by.spec, curves, arrivals).map((ends) => figuresOf(ends, lastMs)));
-    const served = {
-      endedAtMs: arrivedAtMs.map((atMs, i) => atMs - firstMs + (latencyMs[i] ?? 0)),
-      latencyMs: latencyMs.map((ms) => ms ?? undefined),
-    };
-    const { combination, run } = this.#setting;
+  /** Both simulations: the pipeline with the fan-outs that were measured, the curves of the server's policies. */
+  #simulatedBy(
+    curves: ServiceCurves,
+    inPhase: number,
+  ): { readonly calibrated: SimulatedBy; readonly profiled: SimulatedBy } {
+    const records = this.#calibrating.filter(({ phase }) => phase === inPhase).map(({ record }) => record);
+    const profiled = { spec: withFanOut(this.#spec, records), curves };
+    const stageIds = this.#spec.stages.map(({ id }) => id);
+    const serviceTimes = measuredServiceTimes(
+      stageIds,
+      records.map(({ batches }) => batches),
+    );
+    return { calibrated: { ...profiled, serviceTimes }, profiled };
+  }
+
+  #slice(
+    { load, segments, retaken }: Compared,
+    by: { readonly wayMs: number; readonly calibrated: SimulatedBy; readonly profiled: SimulatedBy },
+  ): Slice {
+    const latencies = segments.flatMap(({ answer }) => answer.latencyMs);
+    const mean = (of: (segment: Recorded) => number) =>
+      segments.reduce((sum, segment) => sum + of(segment), 0) / segments.length;
     return {
-      combination: combination.name,
-      run,
-      served: figuresOf(served, lastMs),
-      simulated: simulated(by.curves),
-      simulatedClosedLoop: simulated(by.closedLoop),
-      client: { p50Ms: quantile(answer.latencyMs, 0.5), p99Ms: quantile(answer.latencyMs, 0.99) },
-      ...others,
+      combination: this.#setting.combination.name,
+      run: this.#setting.run,
+      load,
+      requests: segments.reduce((sum, { requests }) => sum + requests, 0),
+      offeredRps: segments[0]?.arrivalRps ?? 0,
+      served: figuresOf(segments.map(servedEnds)),
+      simulated: simulatedFigures(by.calibrated, segments),
+      simulatedClosedLoop: simulatedFigures(by.profiled, segments),
+      client: { p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) },
+      wayMs: by.wayMs,
+      otherCpuFraction: mean(({ others }) => others.otherCpuFraction),
+      stolenFraction: mean(({ others }) => others.stolenFraction),
+      waitFraction: mean(({ waitFraction }) => waitFraction),
+      calibratedWaitFraction: this.#calibratedWait(),
+      retaken,
     };
   }
 }
 
-/** With one request at a time the core works on nothing else: its rate is a first guess at the capacity. */
-const singleCapacityRps = ({ record }: Recorded): number => {
-  const busyMs = record.batches.reduce((sum, { ms }) => sum + ms, 0);
-  return (1000 * record.requests.latencyMs.length) / busyMs;
-};
+/** Instants of arrival from the first one on, ascending. */
+function arrivalsOf({ record }: Recorded): readonly number[] {
+  const { arrivedAtMs } = record.requests;
+  const firstMs = Math.min(...arrivedAtMs);
+  return arrivedAtMs.map((atMs) => atMs - firstMs).sort((a, b) => a - b);
+}
 
-const completedRps = ({ record }: Recorded): number => {
-  const { arrivedAtMs, latencyMs } = record.requests;
-  const ends = arrivedAtMs.map((atMs, i) => atMs + (latencyMs[i] ?? 0));
-  const completed = latencyMs.filter((ms) => ms !== null).length;
-  return (1000 * completed) / (Math.max(...ends) - Math.min(...arrivedAtMs));
-};
-
-/** The pipeline with the mean number of garments that the detector really found. */
-function withFanOut(spec: PipelineSpec, batches: readonly ServedBatch[]): PipelineSpec {
-  const items = (stage: string) =>
-    batches.filter(({ stageId }) => stageId === stage).reduce((sum, { size }) => sum + size, 0);
-  const expected = items('classify') / items('detect');
+function servedEnds(recorded: Recorded): Ends {
+  const { arrivedAtMs, latencyMs } = recorded.record.requests;
+  const firstMs = Math.min(...arrivedAtMs);
   return {
-    ...spec,
-    edges: spec.edges.map((edge) => (edge.fanOut === undefined ? edge : { ...edge, fanOut: { expected } })),
+    endedAtMs: arrivedAtMs.map((atMs, i) => atMs - firstMs + (latencyMs[i] ?? 0)),
+    latencyMs: latencyMs.map((ms) => ms ?? undefined),
+    lastArrivalMs: arrivalsOf(recorded).at(-1) ?? 0,
   };
+}
+
+const saturationRps = (recorded: Recorded): number => figuresOf([servedEnds(recorded)]).completedRps;
+
+function simulatedFigures(by: SimulatedBy, segments: readonly Recorded[]): Figures {
+  const arrivals = segments.map(arrivalsOf);
+  const bySeed = Array.from({ length: SEEDS }, (_, seed) =>
+    figuresOf(arrivals.map((instants, segment) => simulateSegment(by, instants, 1000 * seed + segment + 1))),
+  );
+  return medianFigures(bySeed);
+}
+
+/** The pipeline with the numbers of items that the fan-outs really gave. */
+function withFanOut(spec: PipelineSpec, records: readonly FromServer['record'][]): PipelineSpec {
+  const edges = spec.edges.map((edge) => {
+    if (edge.fanOut === undefined) return edge;
+    const items = records.flatMap(({ fanOuts }) => fanOuts[edge.from] ?? []);
+    const distribution = Array.from({ length: Math.max(...items) + 1 }, () => 0);
+    for (const count of items) distribution[count] = (distribution[count] ?? 0) + 1 / items.length;
+    const expected = items.reduce((sum, count) => sum + count, 0) / items.length;
+    return { ...edge, fanOut: { expected, distribution } };
+  });
+  return { ...spec, edges };
 }

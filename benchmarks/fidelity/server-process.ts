@@ -1,11 +1,11 @@
 /** The server: profiles with replicas on their core, then serves one plan behind HTTP and records what it served. */
-import { locateFile, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';
+import { launchRules, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';
 import {
   batchPolicies,
-  type ModelRunner,
   type PipelineSpec,
   type ProfileSet,
   requireCurves,
+  type StageId,
   type StagePlan,
   type VariantSpec,
 } from '@equipoise/core';
@@ -18,28 +18,18 @@ import {
   type RunningServer,
   startServer,
 } from '@equipoise/runtime';
+import { BatchTimes } from './batch-times.js';
 import { planOf, replicaOf } from './combinations.js';
-import type { FromServer, ServedBatch, ServedRequests, ToServer } from './messages.js';
+import type { FromServer, ServedRequests, ToServer } from './messages.js';
 import { pinned, pinServer } from './pinning.js';
 import { threadTimes, timesBetween } from './thread-times.js';
 
 pinServer();
 const launcher = pinned(new ThreadReplicaLauncher());
-let batches: ServedBatch[] = [];
+const times = new BatchTimes();
 
-/** The runner with every batch timed from hand-over to answer, which is what a profile calls its service time. */
-function timed(runner: ModelRunner, stageId: string): ModelRunner {
-  return {
-    run: async (batch) => {
-      const startedAtMs = performance.now();
-      const result = await runner.run(batch);
-      batches.push({ stageId, size: batch.length, startedAtMs, ms: performance.now() - startedAtMs });
-      return result;
-    },
-    onLost: (listener) => runner.onLost(listener),
-    close: () => runner.close(),
-  };
-}
+const fansOut = (spec: PipelineSpec, stage: StageId): boolean =>
+  spec.edges.some(({ from, fanOut }) => from === stage && fanOut !== undefined);
 
 interface Serving {
   readonly server: RunningServer;
@@ -52,7 +42,7 @@ let cpu = process.cpuUsage();
 let threads = threadTimes();
 
 async function serve(spec: PipelineSpec, profiles: ProfileSet): Promise<Serving> {
-  const runner = new PipelineRunner({ spec, hostCores: 1 });
+  const runner = new PipelineRunner({ spec, hostCores: 1, clock: times.clock });
   const plan = planOf(spec);
   const policies = batchPolicies(spec, plan, requireCurves(spec, profiles));
   const closing: (() => Promise<void>)[] = [];
@@ -65,7 +55,7 @@ async function serve(spec: PipelineSpec, profiles: ProfileSet): Promise<Serving>
       replicaId: replicaOf(stage.id),
       variantId: variant.id,
       resources,
-      runner: timed(launched.runner, stage.id),
+      runner: times.timed(launched.runner, stage.id, fansOut(spec, stage.id)),
     });
     runner.setPolicy(stage.id, policies[index] as never);
   }
@@ -90,9 +80,8 @@ function record(): FromServer['record'] {
   };
   const threadsNow = threadTimes();
   const cpuMs = (user + system) / 1000;
-  const recorded = { requests, batches, cpuMs, threads: timesBetween(threads, threadsNow) };
+  const recorded = { requests, ...times.take(), cpuMs, threads: timesBetween(threads, threadsNow) };
   ends = [];
-  batches = [];
   cpu = process.cpuUsage();
   threads = threadsNow;
   return recorded;
@@ -103,7 +92,7 @@ async function answer(message: ToServer): Promise<FromServer[ToServer['kind']]> 
     case 'profile': {
       const { spec, quick } = message;
       const clock = { nowMs: () => performance.now() };
-      return (await profilePipeline({ spec, launcher, options: { quick }, clock, locate: locateFile })).variants;
+      return (await profilePipeline({ spec, launcher, options: { quick }, clock, rules: launchRules })).variants;
     }
     case 'serve':
       serving = await serve(message.spec, message.profiles);

@@ -1,38 +1,37 @@
-/** The simulation of a slice: the recorded instants of arrival, the plan that served, several seeds of service times. */
-import { type PipelineSpec, SeededRng, type ServiceCurves, simulatePlan } from '@equipoise/core';
+/** The simulation of a segment: the recorded instants of arrival and the plan that served. */
+import {
+  type PipelineSpec,
+  SeededRng,
+  type ServiceCurves,
+  type SimulatedServiceTimes,
+  simulatePlan,
+} from '@equipoise/core';
 import { planOf } from './combinations.js';
+import type { Ends } from './slice-figures.js';
 
-const SEEDS = 5;
-
-/** Ends of requests in one timeline: instants from the first arrival on, ascending by end; a dropped one has no latency. */
-export interface Ends {
-  readonly endedAtMs: readonly number[];
-  readonly latencyMs: readonly (number | undefined)[];
+/** What a simulation is made from: the curves that the server's policies go by, and service times that are not drawn from them. */
+export interface SimulatedBy {
+  readonly spec: PipelineSpec;
+  readonly curves: ServiceCurves;
+  readonly serviceTimes?: () => SimulatedServiceTimes;
 }
 
-/** The ends by each seed. */
-export function simulateSlice(
-  spec: PipelineSpec,
-  curves: ServiceCurves,
-  arrivedAtMs: readonly number[],
-): readonly Ends[] {
-  return Array.from({ length: SEEDS }, (_, seed) => {
-    const endedAtMs: number[] = [];
-    const latencyMs: (number | undefined)[] = [];
-    let next = 0;
-    simulatePlan({
-      spec,
-      curves,
-      plan: planOf(spec),
-      arrivals: { nextAtMs: () => arrivedAtMs[next++] },
-      rng: new SeededRng(seed + 1),
-      hostCores: 1,
-      drops: true,
-      onEnd: (end) => {
-        endedAtMs.push(end.endedAtMs);
-        latencyMs.push(end.latencyMs);
-      },
-    });
-    return { endedAtMs, latencyMs };
+/** The ends by one seed; instants of arrival from the first one on, ascending. */
+export function simulateSegment(by: SimulatedBy, arrivedAtMs: readonly number[], seed: number): Ends {
+  const endedAtMs: number[] = [];
+  const latencyMs: (number | undefined)[] = [];
+  let next = 0;
+  simulatePlan({
+    ...{ spec: by.spec, curves: by.curves, plan: planOf(by.spec) },
+    ...(by.serviceTimes && { serviceTimes: by.serviceTimes() }),
+    arrivals: { nextAtMs: () => arrivedAtMs[next++] },
+    rng: new SeededRng(seed),
+    hostCores: 1,
+    drops: true,
+    onEnd: (end) => {
+      endedAtMs.push(end.endedAtMs);
+      latencyMs.push(end.latencyMs);
+    },
   });
+  return { endedAtMs, latencyMs, lastArrivalMs: arrivedAtMs.at(-1) ?? 0 };
 }

@@ -1,5 +1,11 @@
-/** The figures of a slice, of what was served and of what was simulated alike. */
-import type { Ends } from './simulate-slice.js';
+/** The figures of a load, of what was served and of what was simulated alike. */
+
+/** Ends of requests in one timeline: instants from the first arrival on; a dropped one has no latency. */
+export interface Ends {
+  readonly endedAtMs: readonly number[];
+  readonly latencyMs: readonly (number | undefined)[];
+  readonly lastArrivalMs: number;
+}
 
 /** Percentiles over completed requests, drops over all; the rate is that of completions after the first quarter, while requests still arrive. */
 export interface Figures {
@@ -18,17 +24,26 @@ export function quantile(values: readonly number[], fraction: number): number {
 /** The median. */
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
-/** Figures of one timeline whose last request arrived at `lastArrivalMs`. */
-export function figuresOf({ endedAtMs, latencyMs }: Ends, lastArrivalMs: number): Figures {
-  const completed = latencyMs.filter((ms): ms is number => ms !== undefined);
-  const fromMs = lastArrivalMs / 4;
-  const counted = endedAtMs.filter((atMs, i) => latencyMs[i] !== undefined && atMs > fromMs && atMs <= lastArrivalMs);
+/** Figures over all segments of a load. */
+export function figuresOf(segments: readonly Ends[]): Figures {
+  const latencies = segments.flatMap(({ latencyMs }) => latencyMs);
+  const completed = latencies.filter((ms) => ms !== undefined);
+  const counted = segments.map(completedLater);
+  const sum = (of: (segment: (typeof counted)[number]) => number) =>
+    counted.reduce((total, segment) => total + of(segment), 0);
   return {
     p50Ms: quantile(completed, 0.5),
     p99Ms: quantile(completed, 0.99),
-    droppedFraction: 1 - completed.length / latencyMs.length,
-    completedRps: (1000 * counted.length) / (lastArrivalMs - fromMs),
+    droppedFraction: 1 - completed.length / latencies.length,
+    completedRps: (1000 * sum(({ requests }) => requests)) / sum(({ ms }) => ms),
   };
+}
+
+/** Completions after the first quarter of the time in which requests arrive, until its end. */
+function completedLater({ endedAtMs, latencyMs, lastArrivalMs }: Ends) {
+  const fromMs = lastArrivalMs / 4;
+  const ends = endedAtMs.filter((atMs, i) => latencyMs[i] !== undefined && atMs > fromMs && atMs <= lastArrivalMs);
+  return { requests: ends.length, ms: lastArrivalMs - fromMs };
 }
 
 /** The median of every figure. */

@@ -1,0 +1,112 @@
+/**
+ * Service times as they are in service, measured in calibration segments. A closed loop keeps one replica hot; in service the core rests
+ * between requests and is slower for a while: caches are cold and clocks low. So a measured time is kept with how much the core had been
+ * used just before, the mean of busy (1) and idle (0) over the past, weighted by exp(−age ÷ 30 ms). A draw takes the times of the stage
+ * whose core had been used about as much as the simulated core now, one of them by chance, and carries it over to the batch size by the
+ * affine fit through the medians of the sizes.
+ */
+import type { Rng, SimulatedServiceTimes, StageId } from '@equipoise/core';
+import type { ServedBatch } from './messages.js';
+import { median } from './slice-figures.js';
+
+const MEMORY_MS = 30;
+/** Of the times of a stage, the part nearest in use that a draw is taken from. */
+const NEAR_FRACTION = 1 / 16;
+
+/** Mean use of the core that all replicas share, over the recent past; at first it has rested. */
+class RecentUse {
+  #use = 0;
+  #endedAtMs = 0;
+
+  /** At the start of a batch. */
+  at(nowMs: number): number {
+    return this.#use * Math.exp(-Math.max(0, nowMs - this.#endedAtMs) / MEMORY_MS);
+  }
+
+  ran(startedAtMs: number, ms: number): void {
+    this.#use = 1 - (1 - this.at(startedAtMs)) * Math.exp(-ms / MEMORY_MS);
+    this.#endedAtMs = startedAtMs + ms;
+  }
+}
+
+/** A measured time ÷ that of the fit for its size, by the use of the core before. */
+interface Timed {
+  readonly use: number;
+  readonly ratio: number;
+}
+
+interface StageTimes {
+  readonly fitMs: (batchSize: number) => number;
+  /** Ascending by use. */
+  readonly timed: readonly Timed[];
+}
+
+/** Makes service times for one simulation after another; each begins with a core that has rested, as each segment did. */
+export function measuredServiceTimes(
+  stageIds: readonly StageId[],
+  segments: readonly (readonly ServedBatch[])[],
+): () => SimulatedServiceTimes {
+  const used = segments.flatMap(withUse);
+  const stages = stageIds.map((id) => stageTimes(used.filter(({ stageId }) => stageId === id)));
+  return () => {
+    const recent = new RecentUse();
+    return {
+      drawMs: ({ stage, batchSize, nowMs }, rng) => {
+        const { fitMs, timed } = stages[stage] as StageTimes;
+        const ms = fitMs(batchSize) * drawnRatio(timed, recent.at(nowMs), rng);
+        recent.ran(nowMs, ms);
+        return ms;
+      },
+    };
+  };
+}
+
+function withUse(batches: readonly ServedBatch[]) {
+  const recent = new RecentUse();
+  return batches
+    .toSorted((a, b) => a.startedAtMs - b.startedAtMs)
+    .map((batch) => {
+      const use = recent.at(batch.startedAtMs);
+      recent.ran(batch.startedAtMs, batch.ms);
+      return { ...batch, use };
+    });
+}
+
+function stageTimes(batches: readonly (ServedBatch & { readonly use: number })[]): StageTimes {
+  const fitMs = affineFit(batches);
+  const timed = batches.map(({ use, size, ms }) => ({ use, ratio: ms / fitMs(size) }));
+  return { fitMs, timed: timed.sort((a, b) => a.use - b.use) };
+}
+
+/** Least squares through the medians of the sizes, weighted by how many were measured; constant where there is one size. */
+function affineFit(batches: readonly ServedBatch[]): (batchSize: number) => number {
+  const points = [...new Set(batches.map(({ size }) => size))].map((size) => {
+    const times = batches.filter((batch) => batch.size === size).map(({ ms }) => ms);
+    return { size, ms: median(times), weight: times.length };
+  });
+  const sum = (of: (point: (typeof points)[number]) => number) =>
+    points.reduce((total, point) => total + point.weight * of(point), 0);
+  const total = sum(() => 1);
+  const meanSize = sum(({ size }) => size) / total;
+  const meanMs = sum(({ ms }) => ms) / total;
+  const spread = sum(({ size }) => (size - meanSize) ** 2);
+  const slopeMs = spread === 0 ? 0 : Math.max(0, sum(({ size, ms }) => (size - meanSize) * (ms - meanMs)) / spread);
+  return (batchSize) => Math.max(meanMs / 10, meanMs + slopeMs * (batchSize - meanSize));
+}
+
+function drawnRatio(timed: readonly Timed[], use: number, rng: Rng): number {
+  const near = Math.max(1, Math.floor(timed.length * NEAR_FRACTION));
+  const first = Math.min(Math.max(0, indexOfUse(timed, use) - Math.floor(near / 2)), timed.length - near);
+  return timed[first + Math.floor(rng.next() * near)]?.ratio ?? 1;
+}
+
+/** Index of the first time whose use is not below. */
+function indexOfUse(timed: readonly Timed[], use: number): number {
+  let [low, high] = [0, timed.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((timed[middle] as Timed).use < use) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
