@@ -23,6 +23,7 @@ export const fieldDefaults = {
   gpus: 0,
   controlMode: 'auto',
   intervalMs: 10_000,
+  fastIntervalMs: 1000,
   minDwellMs: 20_000,
   maxQueueLength: 1000,
   priorityShares: defaultPriorities.shares,

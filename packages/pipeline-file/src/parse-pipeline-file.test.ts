@@ -221,7 +221,7 @@ describe('a valid file', () => {
         { from: 'classify', to: 'count', join: 'all' },
       ],
       outputs: [{ from: 'count' }],
-      control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 20_000 },
+      control: { mode: 'auto', intervalMs: 10_000, fastIntervalMs: 1000, minDwellMs: 20_000 },
       admission: { maxQueueLength: 1000, priorities: { shares: [0, 0.2, 0.05], default: 2 } },
     });
     expect(JSON.parse(JSON.stringify(result.spec))).toEqual(result.spec);

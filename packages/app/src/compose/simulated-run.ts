@@ -3,9 +3,11 @@ import {
   arrivalRng,
   arrivalsOf,
   type ControlContext,
+  type ControllerRules,
   controlPolicies,
   type Forecaster,
   firstPlan,
+  forecastMethods,
   type LoadSpec,
   loadDurationS,
   type PipelineSpec,
@@ -21,6 +23,7 @@ import {
   simulatePlan,
   simulationReport,
   smoothedRate,
+  usualGuardrails,
   variantChoice,
   verifiersOf,
 } from '@equipoise/core';
@@ -82,11 +85,12 @@ function fixedRun(request: RunRequest, plan: Plan): SimulationRun {
 function controlledRun(request: RunRequest, policy: PolicyName): { run: SimulationRun; decisions: number } {
   const { spec, profiles, load, seed, forecaster = smoothedRate } = request;
   const hostCores = plannedHostCores(spec);
-  const context: ControlContext = {
+  const context: ControllerRules = {
     ...{ spec, profiles, forecaster },
     curves: requireCurves(spec, profiles),
     policy: controlPolicies[policy],
     verifierAt: request.verifierAt ?? verdictsFor(spec, profiles),
+    ...(policy === 'equipoise' && { learning: { methods: forecastMethods, seed }, guardrails: usualGuardrails }),
   };
   const run = simulateControl({
     ...measured(request),

@@ -7,6 +7,7 @@ import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import {
   AppError,
   changeBounds,
+  controlPolicies,
   diffPlans,
   type Observation,
   type PipelineSpec,
@@ -20,6 +21,7 @@ import {
   type StageId,
   type StageObservation,
   scaledProfiles,
+  tickMs,
   VariantAges,
 } from '@equipoise/core';
 import { ControlLoop, type LoopEvent, PipelineRunner, Planner, SqlitePlanStore, specDigest } from '@equipoise/runtime';
@@ -174,7 +176,7 @@ class PipelineParts {
       pipelineName: spec.name,
       specDigest: specDigest(spec),
       mode: spec.control.mode === 'advise' ? 'advise' : 'auto',
-      intervalMs: spec.control.intervalMs,
+      intervalMs: tickMs({ spec, policy: controlPolicies.equipoise }),
       clock: { nowMs: () => performance.now() },
       epochNowMs: () => Date.now(),
       observe: () => this.#observe(),

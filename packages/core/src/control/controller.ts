@@ -124,8 +124,10 @@ function fastStep(rules: ControllerRules, state: ControllerState, observation: O
 
 /** What was learned foretells, else the simple forecaster, and either only as far as it can be believed. */
 function forecasterOf({ guardrails, forecaster: simple }: ControllerRules, { learning }: ControllerState): Forecaster {
-  return (load, horizonMs) => {
-    const forecasts = [learnedForecast(learning, load), simple(load, horizonMs)].filter((each) => each !== undefined);
+  return (load, horizonMs, atMs) => {
+    const forecasts = [learnedForecast(learning, load), simple(load, horizonMs, atMs)].filter(
+      (each) => each !== undefined,
+    );
     const [first = lastSecond(load)] =
       guardrails === undefined ? forecasts : forecasts.flatMap((each) => believed(each, load, guardrails) ?? []);
     return first;

@@ -14,7 +14,7 @@ export function firstPlan(context: ControlContext, load: LoadSpec, seed: number)
   const { profiles, policy, verifierAt } = context;
   const spec = { ...context.spec, ...context.targetAt?.(0) };
   const { intervalMs } = spec.control;
-  const { upperRps } = context.forecaster(firstInterval(load, intervalMs, seed), intervalMs);
+  const { upperRps } = context.forecaster(firstInterval(load, intervalMs, seed), intervalMs, 0);
   const problem = { spec, profiles, arrivalRps: upperRps, estimator: 'distribution' } as const;
   const result = policy.plan(problem, policy.usesVerdicts ? verifierAt({ arrivalRps: upperRps }) : undefined);
   const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;

@@ -62,7 +62,7 @@ export function onTick(
   const spec = { ...standing.spec, ...standing.targetAt?.(observation.atMs) };
   const context: ControlContext = { ...standing, spec };
   const graceMs = spec.control.intervalMs + PUTTING_IN_FORCE_MS;
-  const forecast = forecaster(observation.load, graceMs);
+  const forecast = forecaster(observation.load, graceMs, observation.atMs);
   if (observation.staleSources.length > 0) {
     return {
       kind: 'hold',

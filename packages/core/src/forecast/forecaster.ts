@@ -3,8 +3,8 @@ import type { Forecast, LoadObservation } from '../model/decision.js';
 import { smoothedRate } from './smoothed-rate.js';
 import { windowMaxima } from './window-maxima.js';
 
-/** Foretells the arrival rate `horizonMs` ahead. */
-export type Forecaster = (load: LoadObservation, horizonMs: number) => Forecast;
+/** Foretells the arrival rate `horizonMs` ahead of `atMs`, the instant up to which the load was observed. */
+export type Forecaster = (load: LoadObservation, horizonMs: number, atMs: number) => Forecast;
 
 /** Ways to foretell the load, the usual one first. */
 export const forecasters = {

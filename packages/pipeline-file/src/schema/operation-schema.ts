@@ -15,6 +15,11 @@ export const controlSchema = z
       .default(fieldDefaults.controlMode)
       .describe('`auto` plans and acts, `advise` plans and changes nothing, `off` never plans.'),
     intervalMs: positive().default(fieldDefaults.intervalMs).describe('Time between two plans, in milliseconds.'),
+    fastIntervalMs: positive()
+      .default(fieldDefaults.fastIntervalMs)
+      .describe(
+        'Time between two looks for bursts, in milliseconds: more arrives than was planned for, and capacity is added at once.',
+      ),
     minDwellMs: nonNegative()
       .default(fieldDefaults.minDwellMs)
       .describe("Least time between two switches of a stage's variant, in milliseconds."),

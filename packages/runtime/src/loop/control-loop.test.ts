@@ -151,6 +151,12 @@ describe('ControlLoop', () => {
     expect(bench.saved).toEqual([]);
   });
 
+  it('leaves no trace of a tick without a decision', async () => {
+    const bench = new Bench({ decide: async () => undefined });
+    await bench.loop.tick();
+    expect([bench.events, bench.applied, bench.saved, bench.records]).toEqual([[], [], [], []]);
+  });
+
   it('goes on when it cannot even observe', async () => {
     const observe = () => {
       throw new Error('a source');

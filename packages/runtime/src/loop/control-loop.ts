@@ -15,7 +15,10 @@ import type {
   StageId,
 } from '@equipoise/core';
 
-/** What the loop drives. `decide` may take its time (it plans in another thread); ticks never overlap. */
+/**
+ * What the loop drives. `decide` may take its time (it plans in another thread); ticks never overlap. One without a decision, between two
+ * plans and with nothing to protect against, leaves no trace.
+ */
 export interface ControlLoopParts {
   readonly pipelineName: string;
   readonly specDigest: string;
@@ -24,7 +27,7 @@ export interface ControlLoopParts {
   readonly clock: Clock;
   readonly epochNowMs: () => number;
   readonly observe: () => Observation;
-  readonly decide: (observation: Observation) => Promise<Decision>;
+  readonly decide: (observation: Observation) => Promise<Decision | undefined>;
   readonly actuator: Actuator;
   readonly store: PlanStore;
   /** Whether feasible plans are kept to go on with after a restart: not those of a baseline. */
@@ -69,7 +72,7 @@ export class ControlLoop {
   async tick(): Promise<void> {
     const atEpochMs = this.#parts.epochNowMs();
     let observation: Observation | undefined;
-    let decision: Decision;
+    let decision: Decision | undefined;
     try {
       observation = this.#parts.observe();
       decision = await this.#parts.decide(observation);
@@ -80,7 +83,7 @@ export class ControlLoop {
       if (observation !== undefined) this.#record({ atEpochMs, observation, outcome: failure('decide', error) });
       return;
     }
-    if (this.#stopped) return;
+    if (this.#stopped || decision === undefined) return;
     if (decision.kind === 'apply' && this.#parts.mode === 'auto') {
       await this.#attempt('apply', () => this.enact(observation, decision));
       return;

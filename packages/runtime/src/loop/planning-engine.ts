@@ -1,10 +1,14 @@
 /** Planning and deciding over one pipeline and its profiles: core's functions with their verifier wired in. Synchronous. */
 import {
-  type ControlContext,
+  type ControllerRules,
+  type ControllerState,
   controlPolicies,
+  controlStep,
   type Decision,
+  forecastMethods,
+  learnBetween,
+  newController,
   type Observation,
-  onTick,
   type PipelineSpec,
   type PlanningProblem,
   type PlanResult,
@@ -13,6 +17,7 @@ import {
   policies,
   requireCurves,
   smoothedRate,
+  usualGuardrails,
   verifiersOf,
 } from '@equipoise/core';
 
@@ -29,21 +34,37 @@ export type PlanningTask =
   | { readonly kind: 'tick'; readonly observation: Observation }
   | { readonly kind: 'plan'; readonly policy: PolicyName; readonly arrivalRps: number; readonly verify: boolean };
 
-/** Its answer, by the kind of the question. */
-export type PlanningAnswer<Task extends PlanningTask> = Task extends { readonly kind: 'tick' } ? Decision : PlanResult;
+/** Its answer, by the kind of the question; a tick between two plans at which nothing happens has none. */
+export type PlanningAnswer<Task extends PlanningTask> = Task extends { readonly kind: 'tick' }
+  ? Decision | undefined
+  : PlanResult;
+
+/** An engine; ticks are to come in the order of time. */
+export interface PlanningEngine {
+  answer<Task extends PlanningTask>(task: Task): PlanningAnswer<Task>;
+  /** To be called behind a tick: what takes time and nobody waits for. */
+  learn(): void;
+}
 
 /** Makes an engine; throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
-export function planningEngine(setup: PlanningSetup): <Task extends PlanningTask>(task: Task) => PlanningAnswer<Task> {
+export function planningEngine(setup: PlanningSetup): PlanningEngine {
   const { spec, profiles, hostCores, seed } = setup;
   const curves = requireCurves(spec, profiles);
   const verifierAt = verifiersOf({ spec, curves, hostCores, seed });
-  const context: ControlContext = {
+  const rules: ControllerRules = {
     ...{ spec, profiles, curves, verifierAt },
     policy: controlPolicies.equipoise,
     forecaster: smoothedRate,
+    learning: { methods: forecastMethods, seed },
+    guardrails: usualGuardrails,
   };
-  const answer = (task: PlanningTask): Decision | PlanResult => {
-    if (task.kind === 'tick') return onTick(context, task.observation);
+  let state: ControllerState = newController;
+  const answer = (task: PlanningTask): Decision | PlanResult | undefined => {
+    if (task.kind === 'tick') {
+      const step = controlStep(rules, state, task.observation);
+      state = step.state;
+      return step.decision;
+    }
     const { arrivalRps } = task;
     const problem: PlanningProblem = {
       spec,
@@ -54,5 +75,10 @@ export function planningEngine(setup: PlanningSetup): <Task extends PlanningTask
     };
     return policies[task.policy](problem, task.verify ? verifierAt({ arrivalRps }) : undefined);
   };
-  return answer as ReturnType<typeof planningEngine>;
+  return {
+    answer: answer as PlanningEngine['answer'],
+    learn: () => {
+      state = learnBetween(rules, state);
+    },
+  };
 }

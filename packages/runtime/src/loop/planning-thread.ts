@@ -6,7 +6,8 @@ const engine = planningEngine(workerData as PlanningSetup);
 
 parentPort?.on('message', ({ id, task }: { readonly id: number; readonly task: PlanningTask }) => {
   try {
-    parentPort?.postMessage({ id, answer: engine(task) });
+    parentPort?.postMessage({ id, answer: engine.answer(task) });
+    if (task.kind === 'tick') engine.learn();
   } catch (error) {
     parentPort?.postMessage({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }
