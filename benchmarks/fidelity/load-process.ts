@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { poissonArrivals, SeededRng } from '@equipoise/core';
 import type { LoadAnswer, LoadTask } from './messages.js';
 
-const CONNECTIONS = 256;
+/** More than can be in the server at once. */
+const CONNECTIONS = 2048;
 
 interface Sent {
   readonly status: number;
@@ -55,8 +56,12 @@ class Load {
     const arrivals = poissonArrivals(arrivalRps, Number.POSITIVE_INFINITY, new SeededRng(this.#task.seed));
     const startedAtMs = performance.now() + 20;
     const pending: Promise<void>[] = [];
+    let savedMs = 0;
     while (this.#sent < this.#task.requests) {
-      const dueAtMs = startedAtMs + (arrivals.nextAtMs() as number);
+      // The rest is moved to where the rush ends.
+      const atMs = arrivals.nextAtMs() as number;
+      if (this.#sent < this.#task.rushing) savedMs = atMs / 2;
+      const dueAtMs = startedAtMs + atMs - savedMs;
       const leftMs = dueAtMs - performance.now();
       if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
       this.#lateMs.push(performance.now() - dueAtMs);

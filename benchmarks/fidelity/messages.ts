@@ -38,12 +38,13 @@ export interface FromServer {
   readonly stop: null;
 }
 
-/** To the load generator: Poisson arrivals, or one request after another where no rate is given. */
+/** To the load generator: Poisson arrivals, the first `rushing` of them at twice the rate, or one request after another where no rate is given. */
 export interface LoadTask {
   readonly url: string;
   readonly folder: string;
   readonly requests: number;
   readonly arrivalRps?: number;
+  readonly rushing: number;
   readonly seed: number;
 }
 

@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { type PipelineSpec, requireCurves, type ServiceCurves } from '@equipoise/core';
 import { type Combination, specOf } from './combinations.js';
 import { machineTimes, othersSince } from './machine-load.js';
-import type { FromServer, LoadAnswer } from './messages.js';
+import type { FromServer, LoadAnswer, ServedBatch } from './messages.js';
 import type { LoadProcess, ServerProcess } from './processes.js';
 import { measuredServiceTimes } from './service-times.js';
 import { type SimulatedBy, simulateSegment } from './simulate-slice.js';
-import { type Ends, type Figures, figuresOf, median, medianFigures, quantile } from './slice-figures.js';
+import { type Figures, figuresOf, median, medianFigures, quantile, type Timeline } from './slice-figures.js';
 
 /** Loads whose latency is compared, as fractions of the saturation throughput. */
 const LOADS = [0.3, 0.6, 0.85] as const;
@@ -25,7 +25,7 @@ const CALIBRATING = [
   { load: 0.45, part: 0.4 },
   { load: 0.72, part: 0.5 },
 ] as const;
-const CALIBRATING_OVERLOAD = [1.3, 1.15, 1.15] as const;
+const CALIBRATING_OVERLOAD = [1.15, 1.3] as const;
 const ROUNDS = 4;
 /** Code is compiled while it is used: requests at this rate come before anything is measured. */
 const WARM_UP_RPS = 250;
@@ -79,6 +79,7 @@ interface Recorded {
   readonly answer: LoadAnswer;
   readonly requests: number;
   readonly arrivalRps: number;
+  readonly rushing: number;
   readonly others: ReturnType<typeof othersSince>;
   readonly waitFraction: number;
 }
@@ -155,28 +156,32 @@ class ServedRun {
     return capacityRps;
   }
 
-  /** Long segments, for it takes seconds until the queue is as long as the SLO allows. */
+  /** Each segment begins with a rush, for otherwise it takes seconds until the queue is as long as the SLO allows. */
   async #overload(capacityRps: number): Promise<void> {
-    const { requests } = this.#setting;
-    const [first, second, third] = CALIBRATING_OVERLOAD;
-    const calibrate = (load: number) => this.#calibrate(Math.ceil(requests / 2), load * capacityRps);
+    const { requests, onStep } = this.#setting;
+    const perRound = Math.ceil(requests / ROUNDS);
+    const rushing = Math.ceil((2 * this.#spec.slo.latencyMs * capacityRps) / 1000);
+    const calibrate = (load: number) => this.#calibrate(Math.ceil(perRound / 2) + rushing, load * capacityRps, rushing);
+    const [less, more] = CALIBRATING_OVERLOAD;
     this.#phase += 1;
-    await calibrate(first);
-    const saturation = await this.#compare('saturation', requests, SATURATING * capacityRps);
-    await calibrate(second);
-    await this.#compare(OVERLOAD, Math.ceil(1.5 * requests), OVERLOAD * saturationRps(saturation));
-    await calibrate(third);
+    for (let round = 0; round < ROUNDS; round++) {
+      onStep(`round ${round + 1} of ${ROUNDS}, saturation and ${100 * OVERLOAD} %`);
+      await calibrate(more);
+      await this.#compare('saturation', perRound + rushing, SATURATING * capacityRps, rushing);
+      await calibrate(less);
+      await this.#compare(OVERLOAD, perRound + rushing, OVERLOAD * capacityRps, rushing);
+    }
   }
 
-  async #calibrate(requests: number, arrivalRps: number): Promise<void> {
-    this.#calibrating.push({ ...(await this.#load(requests, arrivalRps)), phase: this.#phase });
+  async #calibrate(requests: number, arrivalRps: number, rushing = 0): Promise<void> {
+    this.#calibrating.push({ ...(await this.#load(requests, arrivalRps, rushing)), phase: this.#phase });
   }
 
-  async #compare(load: Slice['load'], requests: number, arrivalRps: number): Promise<Recorded> {
-    let kept = await this.#load(requests, arrivalRps);
+  async #compare(load: Slice['load'], requests: number, arrivalRps: number, rushing = 0): Promise<void> {
+    let kept = await this.#load(requests, arrivalRps, rushing);
     let takes = 1;
     for (; takes < MOST_TAKES && kept.waitFraction > DISTURBED_FACTOR * this.#calibratedWait(); takes++) {
-      const again = await this.#load(requests, arrivalRps);
+      const again = await this.#load(requests, arrivalRps, rushing);
       if (again.waitFraction < kept.waitFraction) kept = again;
     }
     let compared = this.#compared.find((other) => other.load === load);
@@ -186,26 +191,25 @@ class ServedRun {
     }
     compared.segments.push(kept);
     compared.retaken += takes - 1;
-    return kept;
   }
 
   #calibratedWait(): number {
     return median(this.#calibrating.map(({ waitFraction }) => waitFraction));
   }
 
-  async #load(requests: number, arrivalRps?: number): Promise<Recorded> {
+  async #load(requests: number, arrivalRps?: number, rushing = 0): Promise<Recorded> {
     const { server, load } = this.#setting;
     await server.ask({ kind: 'record' });
     const before = machineTimes();
     const folder = join(this.#spec.baseDir, 'samples');
     const seed = ++this.#seed;
-    const task = { url: this.#url, folder, requests, seed };
+    const task = { url: this.#url, folder, requests, rushing, seed };
     const answer = await load.run(arrivalRps === undefined ? task : { ...task, arrivalRps });
     const record = await server.ask({ kind: 'record' });
     if (answer.failed > 0) throw new Error(`${answer.failed} requests failed`);
     const { runMs, waitMs } = record.threads.replicas;
     const others = othersSince(before, record.cpuMs + answer.cpuMs);
-    return { record, answer, requests, arrivalRps: arrivalRps ?? 0, others, waitFraction: waitMs / runMs };
+    return { record, answer, requests, arrivalRps: arrivalRps ?? 0, rushing, others, waitFraction: waitMs / runMs };
   }
 
   /** Both simulations: the pipeline with the fan-outs that were measured, the curves of the server's policies. */
@@ -213,13 +217,11 @@ class ServedRun {
     curves: ServiceCurves,
     inPhase: number,
   ): { readonly calibrated: SimulatedBy; readonly profiled: SimulatedBy } {
-    const records = this.#calibrating.filter(({ phase }) => phase === inPhase).map(({ record }) => record);
+    const calibrating = this.#calibrating.filter(({ phase }) => phase === inPhase);
+    const records = calibrating.map(({ record }) => record);
     const profiled = { spec: withFanOut(this.#spec, records), curves };
     const stageIds = this.#spec.stages.map(({ id }) => id);
-    const serviceTimes = measuredServiceTimes(
-      stageIds,
-      records.map(({ batches }) => batches),
-    );
+    const serviceTimes = measuredServiceTimes(stageIds, calibrating.map(settledBatches));
     return { calibrated: { ...profiled, serviceTimes }, profiled };
   }
 
@@ -257,14 +259,22 @@ function arrivalsOf({ record }: Recorded): readonly number[] {
   return arrivedAtMs.map((atMs) => atMs - firstMs).sort((a, b) => a - b);
 }
 
-function servedEnds(recorded: Recorded): Ends {
+/** The batches; after a rush those of the last three quarters, as where throughput and drops are counted. */
+function settledBatches({ record, rushing }: Recorded): readonly ServedBatch[] {
+  const { arrivedAtMs } = record.requests;
+  const [firstMs, lastMs] = [Math.min(...arrivedAtMs), Math.max(...arrivedAtMs)];
+  const fromMs = rushing === 0 ? firstMs : firstMs + (lastMs - firstMs) / 4;
+  return record.batches.filter(({ startedAtMs }) => startedAtMs >= fromMs);
+}
+
+function servedEnds(recorded: Recorded): Timeline {
   const { arrivedAtMs, latencyMs } = recorded.record.requests;
   const firstMs = Math.min(...arrivedAtMs);
-  return {
-    endedAtMs: arrivedAtMs.map((atMs, i) => atMs - firstMs + (latencyMs[i] ?? 0)),
-    latencyMs: latencyMs.map((ms) => ms ?? undefined),
-    lastArrivalMs: arrivalsOf(recorded).at(-1) ?? 0,
-  };
+  const ends = arrivedAtMs.map((atMs, i) => {
+    const latency = latencyMs[i] ?? undefined;
+    return { arrivedAtMs: atMs - firstMs, endedAtMs: atMs - firstMs + (latency ?? 0), latencyMs: latency };
+  });
+  return { ends, lastArrivalMs: arrivalsOf(recorded).at(-1) ?? 0 };
 }
 
 const saturationRps = (recorded: Recorded): number => figuresOf([servedEnds(recorded)]).completedRps;

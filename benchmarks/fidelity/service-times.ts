@@ -3,15 +3,18 @@
  * between requests and is slower for a while: caches are cold and clocks low. So a measured time is kept with how much the core had been
  * used just before, the mean of busy (1) and idle (0) over the past, weighted by exp(−age ÷ 30 ms). A draw takes the times of the stage
  * whose core had been used about as much as the simulated core now, one of them by chance, and carries it over to the batch size by the
- * affine fit through the medians of the sizes.
+ * affine fit through the medians of the sizes. "About" is coarse on purpose: slow times fill the core, so the highest uses of all were
+ * measured in the worst moments of the machine, and draws from those alone would keep a simulated queue long.
  */
 import type { Rng, SimulatedServiceTimes, StageId } from '@equipoise/core';
 import type { ServedBatch } from './messages.js';
 import { median } from './slice-figures.js';
 
 const MEMORY_MS = 30;
-/** Of the times of a stage, the part nearest in use that a draw is taken from. */
-const NEAR_FRACTION = 1 / 16;
+/** A draw is taken from the times whose use differs by this at most, … */
+const NEAR_USE = 0.1;
+/** … and from this part of the times of the stage at least. */
+const LEAST_FRACTION = 1 / 16;
 
 /** Mean use of the core that all replicas share, over the recent past; at first it has rested. */
 class RecentUse {
@@ -95,9 +98,11 @@ function affineFit(batches: readonly ServedBatch[]): (batchSize: number) => numb
 }
 
 function drawnRatio(timed: readonly Timed[], use: number, rng: Rng): number {
-  const near = Math.max(1, Math.floor(timed.length * NEAR_FRACTION));
-  const first = Math.min(Math.max(0, indexOfUse(timed, use) - Math.floor(near / 2)), timed.length - near);
-  return timed[first + Math.floor(rng.next() * near)]?.ratio ?? 1;
+  const least = Math.max(1, Math.floor(timed.length * LEAST_FRACTION));
+  const middle = indexOfUse(timed, use);
+  const first = Math.max(0, Math.min(indexOfUse(timed, use - NEAR_USE), middle - least / 2, timed.length - least));
+  const behind = Math.min(timed.length, Math.max(indexOfUse(timed, use + NEAR_USE), middle + least / 2, least));
+  return timed[Math.floor(first + rng.next() * (behind - first))]?.ratio ?? 1;
 }
 
 /** Index of the first time whose use is not below. */

@@ -7,7 +7,7 @@ import {
   simulatePlan,
 } from '@equipoise/core';
 import { planOf } from './combinations.js';
-import type { Ends } from './slice-figures.js';
+import type { End, Timeline } from './slice-figures.js';
 
 /** What a simulation is made from: the curves that the server's policies go by, and service times that are not drawn from them. */
 export interface SimulatedBy {
@@ -17,9 +17,8 @@ export interface SimulatedBy {
 }
 
 /** The ends by one seed; instants of arrival from the first one on, ascending. */
-export function simulateSegment(by: SimulatedBy, arrivedAtMs: readonly number[], seed: number): Ends {
-  const endedAtMs: number[] = [];
-  const latencyMs: (number | undefined)[] = [];
+export function simulateSegment(by: SimulatedBy, arrivedAtMs: readonly number[], seed: number): Timeline {
+  const ends: End[] = [];
   let next = 0;
   simulatePlan({
     ...{ spec: by.spec, curves: by.curves, plan: planOf(by.spec) },
@@ -28,10 +27,7 @@ export function simulateSegment(by: SimulatedBy, arrivedAtMs: readonly number[],
     rng: new SeededRng(seed),
     hostCores: 1,
     drops: true,
-    onEnd: (end) => {
-      endedAtMs.push(end.endedAtMs);
-      latencyMs.push(end.latencyMs);
-    },
+    onEnd: (end) => ends.push(end),
   });
-  return { endedAtMs, latencyMs, lastArrivalMs: arrivedAtMs.at(-1) ?? 0 };
+  return { ends, lastArrivalMs: arrivedAtMs.at(-1) ?? 0 };
 }

@@ -1,13 +1,22 @@
 /** The figures of a load, of what was served and of what was simulated alike. */
 
-/** Ends of requests in one timeline: instants from the first arrival on; a dropped one has no latency. */
-export interface Ends {
-  readonly endedAtMs: readonly number[];
-  readonly latencyMs: readonly (number | undefined)[];
+/** How a request ended, in instants from the first arrival of its timeline on; a dropped one has no latency. */
+export interface End {
+  readonly arrivedAtMs: number;
+  readonly endedAtMs: number;
+  readonly latencyMs: number | undefined;
+}
+
+/** All ends of one timeline. */
+export interface Timeline {
+  readonly ends: readonly End[];
   readonly lastArrivalMs: number;
 }
 
-/** Percentiles over completed requests, drops over all; the rate is that of completions after the first quarter, while requests still arrive. */
+/**
+ * Percentiles over completed requests; drops over those that arrive after the first quarter of the time in which requests arrive, and
+ * the rate of completions from then until its end.
+ */
 export interface Figures {
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -25,25 +34,31 @@ export function quantile(values: readonly number[], fraction: number): number {
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
 /** Figures over all segments of a load. */
-export function figuresOf(segments: readonly Ends[]): Figures {
-  const latencies = segments.flatMap(({ latencyMs }) => latencyMs);
-  const completed = latencies.filter((ms) => ms !== undefined);
-  const counted = segments.map(completedLater);
-  const sum = (of: (segment: (typeof counted)[number]) => number) =>
-    counted.reduce((total, segment) => total + of(segment), 0);
+export function figuresOf(segments: readonly Timeline[]): Figures {
+  const all = segments.flatMap(({ ends }) => ends.map(({ latencyMs }) => latencyMs));
+  const completed = all.filter((ms) => ms !== undefined);
+  const counts = segments.map(countsLater);
+  const sum = (of: (count: (typeof counts)[number]) => number) => counts.reduce((total, count) => total + of(count), 0);
   return {
     p50Ms: quantile(completed, 0.5),
     p99Ms: quantile(completed, 0.99),
-    droppedFraction: 1 - completed.length / latencies.length,
-    completedRps: (1000 * sum(({ requests }) => requests)) / sum(({ ms }) => ms),
+    droppedFraction: sum(({ dropped }) => dropped) / sum(({ arrived }) => arrived),
+    completedRps: (1000 * sum((count) => count.completed)) / sum(({ ms }) => ms),
   };
 }
 
-/** Completions after the first quarter of the time in which requests arrive, until its end. */
-function completedLater({ endedAtMs, latencyMs, lastArrivalMs }: Ends) {
+function countsLater({ ends, lastArrivalMs }: Timeline) {
   const fromMs = lastArrivalMs / 4;
-  const ends = endedAtMs.filter((atMs, i) => latencyMs[i] !== undefined && atMs > fromMs && atMs <= lastArrivalMs);
-  return { requests: ends.length, ms: lastArrivalMs - fromMs };
+  const later = ends.filter(({ arrivedAtMs }) => arrivedAtMs > fromMs);
+  const completed = ends.filter(
+    ({ endedAtMs, latencyMs }) => latencyMs !== undefined && endedAtMs > fromMs && endedAtMs <= lastArrivalMs,
+  );
+  return {
+    arrived: later.length,
+    dropped: later.filter(({ latencyMs }) => latencyMs === undefined).length,
+    completed: completed.length,
+    ms: lastArrivalMs - fromMs,
+  };
 }
 
 /** The median of every figure. */
