@@ -6,7 +6,7 @@ import { loadSpec } from '../compose/load-spec.js';
 import { measureProfile } from '../compose/measure-profile.js';
 import { outputFile } from '../compose/output-file.js';
 import { profileReport } from '../report/profile-report.js';
-import { msText } from '../terminal/plan-table.js';
+import { coresText, msText } from '../terminal/plan-table.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
 
@@ -51,7 +51,7 @@ export function profileTable({ variants, notMeasured }: PipelineProfile): string
   const skipped = variants.flatMap(({ stageId: id, variantId, skipped: points }) =>
     points.map(
       ({ cpuCores, batchSize, reason }) =>
-        `${id}/${variantId} ${cpuCores} cores, batch ${batchSize}: skipped, ${reason}`,
+        `${id}/${variantId} ${coresText(cpuCores)}, batch ${batchSize}: skipped, ${reason}`,
     ),
   );
   const inline = notMeasured.map(({ stageId: id, variantId, reason }) => `${id}/${variantId}: not measured, ${reason}`);

@@ -9,10 +9,11 @@ export interface PageSection {
 const STYLE = `
 :root { color-scheme: light dark; --ink: #1d2433; --paper: #ffffff; --faint: #667085; --line: #d9dee8; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9f0; --paper: #12151c; --faint: #98a2b3; --line: #2c3342; } svg { background: #fff; border-radius: 6px; } }
-body { font: 15px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2.5rem auto; max-width: 62rem; padding: 0 1rem; }
+body { font: 15px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2.5rem auto; max-width: 66rem; padding: 0 1rem; }
 h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.1rem; margin-top: 2.2rem; }
 p.lead { color: var(--faint); margin-top: 0; }
-table { border-collapse: collapse; margin: .6rem 0; } th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; margin: .6rem 0; font-size: .93em; }
+th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; white-space: nowrap; } td.long { white-space: normal; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; } .good { color: #0a7d33; } .bad { color: #c4320a; }
 svg { max-width: 100%; height: auto; }`;
 
@@ -25,14 +26,24 @@ function escapeHtml(text: string): string {
 /** A paragraph of text. */
 export const htmlParagraph = (text: string): string => `<p>${escapeHtml(text)}</p>`;
 
-/** A table of text cells; cells that look like numbers are set to the right. */
+/** Stands where there is no figure. */
+const NO_FIGURE = '–';
+/** From so many characters on the text of a cell takes several lines. */
+const LONG_TEXT = 60;
+/** Figures with units, intervals (`± 1 %`, `(1 ms to 2 ms)`) and marks of significance. */
+const NUMBER =
+  /^[−+-]?[\d.,]+( (ms|%|rps|s|MiB))?( ±[ ]?[\d.,]+( %)?| \([\d.,]+ ms to [\d.,]+ ms\)| \([−+-]?[\d.,]+ to [−+-]?[\d.,]+\))?( \*)?$/;
+
+/** A table of text cells; columns of figures are set to the right. */
 export function htmlTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const isNumber = (cell: string) => /^[−+-]?[\d.,]+( (ms|%|rps|s))?( ± [\d.,]+)?( \*)?$/.test(cell);
+  const isNumber = (cell: string) => cell === NO_FIGURE || NUMBER.test(cell);
   const numeric = head.map((_, column) => rows.length > 0 && rows.every((row) => isNumber(row[column] ?? '')));
+  const classOf = (text: string, column: number) =>
+    numeric[column] ? ' class="number"' : text.length > LONG_TEXT ? ' class="long"' : '';
   const cell = (tag: 'td' | 'th') => (text: string, column: number) =>
-    `<${tag}${numeric[column] ? ' class="number"' : ''}>${escapeHtml(text)}</${tag}>`;
+    `<${tag}${classOf(text, column)}>${escapeHtml(text)}</${tag}>`;
   const line = (cells: string) => `<tr>${cells}</tr>`;
-  return `<table>${line(head.map(cell('th')).join(''))}${rows.map((row) => line(row.map(cell('td')).join(''))).join('')}</table>`;
+  return `<div class="wide"><table>${line(head.map(cell('th')).join(''))}${rows.map((row) => line(row.map(cell('td')).join(''))).join('')}</table></div>`;
 }
 
 /** The whole file. */

@@ -5,6 +5,7 @@
  */
 import type { VariantProfile } from '@equipoise/runtime';
 import type { TopLevelSpec } from 'vega-lite';
+import { coresText } from '../terminal/plan-table.js';
 import { plotSvg } from './plot.js';
 
 const PANEL = { width: 380, height: 230 } as const;
@@ -28,9 +29,6 @@ interface PlottedPoint {
   readonly throughputRps: number;
   readonly idleMs?: number;
 }
-
-/** A count of cores in words. */
-export const coresText = (cpuCores: number): string => (cpuCores === 1 ? '1 core' : `${cpuCores} cores`);
 
 const plotted = (profiles: readonly VariantProfile[]): readonly PlottedPoint[] =>
   profiles.flatMap(({ variantId, points }) =>

@@ -1,8 +1,8 @@
 /** The HTML report of a profile: what each variant costs by batch size and cores, how sure that is, and what was left out and why. */
 import type { MeasuredPoint, PipelineProfile, SkippedPoint, VariantProfile } from '@equipoise/runtime';
-import { msText } from '../terminal/plan-table.js';
+import { coresText, msText } from '../terminal/plan-table.js';
 import { htmlPage, htmlTable, type PageSection } from './html-page.js';
-import { coresText, neighboursPlot, residualPlot, stagePlot } from './profile-plots.js';
+import { neighboursPlot, residualPlot, stagePlot } from './profile-plots.js';
 
 /** The whole report as one HTML file. */
 export async function profileReport(pipelineName: string, profile: PipelineProfile): Promise<string> {
