@@ -55,7 +55,7 @@ describe('equipoise experiment', () => {
       await experiment('grid.yaml', '--out', 'text'),
       await experiment('grid.yaml', '--out', 'text'),
     ];
-    expect(first.stdout).toMatch(/synthetic, steady\n.*│ within SLO % .*│ ipa +│ +100\.00 ± 0\.00 │/s);
+    expect(first.stdout).toMatch(/synthetic, steady\n.*│ within SLO % .*│ ipa +│ +100\.00 │/s);
     expect(first.stdout).toMatch(/synthetic, second\.csv: difference from static-cheapest, seed by seed/);
     expect(first.stdout).toMatch(/│ ipa +│ +0\.00 ± 0\.00 │ \+0\.1500 ± 0\.0000 \* │/);
     expect(first.stderr).toMatch(/experiment 0\/8, … left: 8 simulations/);

@@ -110,11 +110,13 @@ function experimentText(
   const [reference = ''] = policies;
   const tables = groupTables(cellGroups(cells, reference), reference).map(({ title, head, rows }) => {
     const [first = '', ...figures] = head;
-    return `${pc.bold(title)}\n${textTable([first, ...figures.map((right) => ({ right }))], rows)}`;
+    // The interval goes below its mean: side by side they take more columns than most terminals have.
+    const stacked = rows.map((row) => row.map((cell) => cell.replace(' (', '\n(')));
+    return `${pc.bold(title)}\n${textTable([first, ...figures.map((right) => ({ right }))], stacked)}`;
   });
   const without = infeasible.map((cell) => pc.yellow(`${cellText(cell)}: ${cell.message}`));
   const legend = pc.dim(
-    'mean ± half of its 95 % interval over the seeds; * an interval of differences that leaves 0 out',
+    'means with their 95 % intervals over the seeds; ± half of that of a difference, * where it leaves 0 out',
   );
   return [...tables, ...(without.length > 0 ? [without.join('\n')] : []), `${legend}\n${files.join('\n')}`].join(
     '\n\n',

@@ -30,6 +30,20 @@ describe('cellGroups', () => {
     expect((ipa?.less?.accuracy.high ?? 0) - 0.02).toBeCloseTo(12.706 * 0.01, 4);
   });
 
+  it('keeps the interval of a figure where the figure can be', () => {
+    const attained = [1, 1, 0.9].map((sloAttainmentFraction, seed) => ({
+      ...cell('rim', seed, 0.5),
+      sloAttainmentFraction,
+      latencyMs: { mean: 1, p50: 1, p95: 1, p99: 10 ** (3 * seed), p999: 1, max: 1 },
+    }));
+    const [rim] = cellGroups(attained, 'rim');
+    const { 'within SLO %': within, 'p99 ms': p99 } = rim?.figures ?? {};
+    expect(within?.high).toBeGreaterThan(within?.mean ?? 100);
+    expect(within?.high).toBeLessThanOrEqual(100);
+    expect(p99?.low).toBeLessThan(p99?.mean ?? 0);
+    expect(p99?.low).toBeGreaterThan(0);
+  });
+
   it('compares only seeds that both have, and nothing where there are none', () => {
     const cells = [cell('rim', 1, 0.5), cell('ipa', 1, 0.6), cell('ipa', 2, 0.9), cell('fa2-low', 3, 0.7)];
     const [, ipa, low] = cellGroups(cells, 'rim');
@@ -52,7 +66,9 @@ describe('groupTables', () => {
     ]);
   });
 
-  it('shows a single seed without an interval, and one policy without differences', () => {
+  it('shows several seeds with an interval and a single one without, and one policy without differences', () => {
+    const several = groupTables(cellGroups([cell('rim', 1, 0.5), cell('rim', 2, 0.5)], 'rim'), 'rim');
+    expect(several[0]?.rows[0]?.[2]).toBe('0.5000 (0.5000 to 0.5000)');
     const tables = groupTables(cellGroups([cell('rim', 1, 0.5)], 'rim'), 'rim');
     expect(tables).toHaveLength(1);
     expect(tables[0]?.rows[0]?.[2]).toBe('0.5000');

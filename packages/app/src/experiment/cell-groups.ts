@@ -1,5 +1,8 @@
-/** Cells of the same pipeline, load and policy, their seeds taken together: means with intervals, and differences from one policy in pairs. */
-import { type MeanInterval, meanInterval95 } from '@equipoise/core';
+/**
+ * Cells of the same pipeline, load and policy, their seeds taken together: means with intervals that stay where the figure can be (no
+ * attainment above 100 %), and differences from one policy in pairs, which may be anything.
+ */
+import { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval95 } from '@equipoise/core';
 import type { CellResult } from './experiment-cell.js';
 import { groupedBy } from './grouped-by.js';
 
@@ -14,6 +17,17 @@ export const comparedFigures = {
 
 /** A name of `comparedFigures`. */
 export type FigureName = keyof typeof comparedFigures;
+
+const POSITIVE: FigureRange = { low: 0, high: Number.POSITIVE_INFINITY };
+
+/** Where each figure can be. */
+const figureRanges: Readonly<Record<FigureName, FigureRange>> = {
+  'within SLO %': { low: 0, high: 100 },
+  accuracy: { low: 0, high: 1 },
+  cores: POSITIVE,
+  'cost per hour': POSITIVE,
+  'p99 ms': POSITIVE,
+};
 
 /** Names in the order of reports. */
 export const figureNames = Object.keys(comparedFigures) as readonly FigureName[];
@@ -37,14 +51,16 @@ export function cellGroups(cells: readonly CellResult[], reference: string): rea
     const isPaired = policy !== reference && own.some(({ seed }) => base.some((cell) => cell.seed === seed));
     return {
       ...{ pipeline, load, policy, seeds: own.length },
-      figures: byFigure((of) => own.map(of)),
-      less: isPaired ? byFigure((of) => differences(own, base, of)) : undefined,
+      figures: byFigure((of, range) => rangedMeanInterval95(own.map(of), range)),
+      less: isPaired ? byFigure((of) => meanInterval95(differences(own, base, of))) : undefined,
     };
   });
 }
 
-function byFigure(values: (of: (cell: CellResult) => number) => readonly number[]): Record<FigureName, MeanInterval> {
-  const entries = figureNames.map((name) => [name, meanInterval95(values(comparedFigures[name]))] as const);
+function byFigure(
+  intervalOf: (of: (cell: CellResult) => number, range: FigureRange) => MeanInterval,
+): Record<FigureName, MeanInterval> {
+  const entries = figureNames.map((name) => [name, intervalOf(comparedFigures[name], figureRanges[name])] as const);
   return Object.fromEntries(entries) as Record<FigureName, MeanInterval>;
 }
 

@@ -21,17 +21,17 @@ const DIGITS: Readonly<Record<FigureName, number>> = {
 /** A number without the sign of a zero that rounding made. */
 const fixed = (value: number, digits: number): string => value.toFixed(digits).replace(/^-(0(\.0+)?)$/, '$1');
 
-/** A mean with half of its 95 % interval; without one from a single value. */
-function withInterval({ mean, high }: MeanInterval, digits: number): string {
-  const half = high - mean;
-  return Number.isFinite(half) ? `${fixed(mean, digits)} ± ${fixed(half, digits)}` : fixed(mean, digits);
+/** A mean with its 95 % interval, which need not be symmetric; without one from a single value. */
+function figure({ mean, low, high }: MeanInterval, digits: number): string {
+  const interval = Number.isFinite(high) ? ` (${fixed(low, digits)} to ${fixed(high, digits)})` : '';
+  return `${fixed(mean, digits)}${interval}`;
 }
 
-/** A difference with its sign, marked where its interval leaves 0 out. */
-function difference(interval: MeanInterval, digits: number): string {
-  const excludesNone = interval.low > 0 || interval.high < 0;
-  const sign = interval.mean > 0 ? '+' : '';
-  return `${sign}${withInterval(interval, digits)}${excludesNone ? ' *' : ''}`;
+/** A difference with its sign and half of its 95 % interval, marked where that leaves 0 out. */
+function difference({ mean, low, high }: MeanInterval, digits: number): string {
+  const sign = mean > 0 ? '+' : '';
+  const half = Number.isFinite(high) ? ` ± ${fixed(high - mean, digits)}` : '';
+  return `${sign}${fixed(mean, digits)}${half}${low > 0 || high < 0 ? ' *' : ''}`;
 }
 
 /** Two tables for each pipeline and load: the figures, and their differences from the policy `reference` where there are any. */
@@ -41,7 +41,7 @@ export function groupTables(groups: readonly CellGroup[], reference: string): re
     const head = ['policy', ...figureNames];
     const figures = own.map(({ policy, figures: of }) => [
       policy,
-      ...figureNames.map((name) => withInterval(of[name], DIGITS[name])),
+      ...figureNames.map((name) => figure(of[name], DIGITS[name])),
     ]);
     const differences = own.flatMap(({ policy, less }) =>
       less === undefined ? [] : [[policy, ...figureNames.map((name) => difference(less[name], DIGITS[name]))]],

@@ -31,3 +31,28 @@ export function meanInterval95(values: readonly number[]): MeanInterval {
   const half = t95(n - 1) * Math.sqrt(squares / (n - 1) / n);
   return { mean, low: mean - half, high: mean + half };
 }
+
+/** Between which values a figure lies by its nature, such as 0 and 1 for a fraction; `high` is Infinity where nothing bounds it. */
+export interface FigureRange {
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * The mean of `values` within `range` with a 95 % interval that does not leave it: Student's interval of the logarithm of the distance
+ * from `low`, or where `high` is finite of the logit, by the delta method. For means far from the bounds it is nearly Student's own.
+ */
+export function rangedMeanInterval95(values: readonly number[], range: FigureRange): MeanInterval {
+  const student = meanInterval95(values);
+  const { mean } = student;
+  const half = student.high - mean;
+  if (half === 0 || !Number.isFinite(half)) return student;
+  const [below, above] = [mean - range.low, range.high - mean];
+  const scaledHalf = Number.isFinite(above) ? half * (1 / below + 1 / above) : half / below;
+  const at = (shift: number): number => {
+    const factor = Math.exp(shift);
+    if (!Number.isFinite(above)) return range.low + below * factor;
+    return range.low + (range.high - range.low) / (1 + above / (below * factor));
+  };
+  return { mean, low: at(-scaledHalf), high: at(scaledHalf) };
+}
