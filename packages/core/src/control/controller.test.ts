@@ -113,6 +113,24 @@ describe('controlStep', () => {
     });
   });
 
+  it('switches variants only where that brings more than the best plan without a switch', () => {
+    const free = { ...spec, objective: { kind: 'min-cost', accuracyFloor: 0.5 } } as const;
+    const state = { ...newController, nextPlanAtMs: 130_000 };
+    const seen = observe(130, { counts: steady(20), running: running(4) });
+    const demanding = (leastSwitchSavingFraction: number) =>
+      controlStep(rulesFor(free, { guardrails: { ...usualGuardrails, leastSwitchSavingFraction } }), state, seen)
+        .decision;
+    expect(demanding(0.1)).toMatchObject({
+      kind: 'apply',
+      changes: [{ kind: 'switch-variant', to: { variantId: 'small' } }],
+    });
+    const kept = demanding(0.9);
+    expect(kept?.kind === 'apply' ? kept.changes.map(({ kind }) => kind) : []).not.toContain('switch-variant');
+    const bursting = observe(131, { counts: [...steady(20), 100], running: running(4) });
+    const { decision } = controlStep(rulesFor(free), plannedFor(rulesFor(free), 20, running(4)), bursting);
+    expect(decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'scale', to: { variantId: 'large' } }] });
+  });
+
   it('never exceeds the budget', () => {
     const small = rulesFor({ ...spec, budget: { cpuCores: 6 } });
     const state = plannedFor(small, 20, running(3));

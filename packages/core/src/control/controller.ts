@@ -27,6 +27,7 @@ import {
   steppedDown,
   tooManyChanges,
 } from './guardrails.js';
+import { isWorthSwitching, keepingVariants, switchesVariant } from './kept-variants.js';
 import { type ControlContext, onTick } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
 import { type BackOff, backOffAfter, droppedOf, judgeTrial, type Trial } from './slo-burn.js';
@@ -99,12 +100,12 @@ function slowStep(rules: ControllerRules, state: ControllerState, observation: O
   const next = { ...state, nextPlanAtMs: nextPlanAt(rules.spec.control.intervalMs, state.nextPlanAtMs ?? atMs, atMs) };
   const decision = guarded(rules, next, {
     observation,
-    decision: onTick(rules, observation, forecasterOf(rules, next)),
+    decision: planned(rules, observation, forecasterOf(rules, next)),
   });
-  const planned = decision.evidence.load === undefined ? next : { ...next, planned: decision.evidence.load };
+  const after = decision.evidence.load === undefined ? next : { ...next, planned: decision.evidence.load };
   return decision.kind === 'hold'
-    ? { state: planned, decision }
-    : { state: applied(rules, planned, { decision, observation, before: state }), decision };
+    ? { state: after, decision }
+    : { state: applied(rules, after, { decision, observation, before: state }), decision };
 }
 
 /** The grid of the interval goes on; what a long pause has covered is skipped. */
@@ -114,7 +115,10 @@ function nextPlanAt(intervalMs: number, dueMs: number, nowMs: number): number {
 }
 
 function fastStep(rules: ControllerRules, state: ControllerState, observation: Observation): ControlStep {
-  const protection = state.planned === undefined ? undefined : protect(rules, observation, state.planned);
+  const protection =
+    state.planned === undefined
+      ? undefined
+      : protect(rules, observation, { planned: state.planned, keepsVariants: rules.guardrails !== undefined });
   if (protection === undefined) return { state };
   const { decision, load } = protection;
   const appliedAtMs = [...inLastHour(state.appliedAtMs, observation.atMs), observation.atMs];
@@ -138,6 +142,19 @@ function forecasterOf({ guardrails, forecaster: simple }: ControllerRules, { lea
 function lastSecond({ arrivalsPerSecond }: LoadObservation): Forecast {
   const rps = arrivalsPerSecond.at(-1) ?? 0;
   return { method: 'last-second', meanRps: rps, upperRps: rps };
+}
+
+/** The slow loop's decision: one that switches variants only where that is worth it. */
+function planned(rules: ControllerRules, observation: Observation, forecaster: Forecaster): Decision {
+  const free = onTick(rules, observation, forecaster);
+  const { guardrails, spec, targetAt } = rules;
+  const running = planThatRuns(spec, observation.runningPlan);
+  if (guardrails === undefined || running === undefined || !switchesVariant(free)) return free;
+  const kept = onTick(keepingVariants(rules, running), observation, forecaster);
+  if (free.kind !== 'apply' || kept.evidence.result?.kind !== 'feasible') return free;
+  const objective = targetAt?.(observation.atMs).objective ?? spec.objective;
+  const keptPlan = kept.kind === 'apply' ? kept.plan : running;
+  return isWorthSwitching(free.plan, keptPlan, { objective, rules: guardrails }) ? free : kept;
 }
 
 interface Proposed {

@@ -14,6 +14,7 @@ import { changeBounds } from '../serve/fleet/change-room.js';
 import { detectBurst, plannedEnvelope } from './burst-detection.js';
 import { diffPlans } from './diff-plans.js';
 import { keepsToBudget, withUse } from './guardrails.js';
+import { variantPins } from './kept-variants.js';
 import { rateBucketEnd } from './load-buckets.js';
 import type { ControlContext } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
@@ -31,13 +32,13 @@ const MARGIN_ERRORS = 1;
 export function protect(
   context: ControlContext,
   observation: Observation,
-  planned: ExpectedLoad,
+  { planned, keepsVariants }: { readonly planned: ExpectedLoad; readonly keepsVariants: boolean },
 ): Protection | undefined {
   if (observation.staleSources.length > 0) return undefined;
   const burst = detectBurst(observation.load.arrivalsPerSecond, plannedEnvelope(planned));
   if (burst === undefined) return undefined;
   const load = burstLoad(burst, planned);
-  const plan = protectivePlan(context, observation.runningPlan, load);
+  const plan = protectivePlan(context, { runningPlan: observation.runningPlan, load, keepsVariants });
   if (plan === undefined) return undefined;
   const changes = diffPlans(observation.runningPlan, plan, changeBounds(context.spec));
   if (changes.length === 0) return undefined;
@@ -53,24 +54,31 @@ function burstLoad({ arrivals, windowS, rateRps }: Burst, { burstiness }: Expect
   return { arrivalRps, ...(burstiness && { burstiness }) };
 }
 
-/** The estimated best plan for the burst, or the best effort, keeping replicas that need not go; undefined where it carries no more. */
-function protectivePlan(context: ControlContext, runningPlan: RunningPlan, load: ExpectedLoad): Plan | undefined {
+interface Asked {
+  readonly runningPlan: RunningPlan;
+  readonly load: ExpectedLoad;
+  readonly keepsVariants: boolean;
+}
+
+/** The estimated best plan for the burst, with the variants that run where those can carry it, or the best effort; it keeps replicas. */
+function protectivePlan(context: ControlContext, { runningPlan, load, keepsVariants }: Asked): Plan | undefined {
   const { spec, profiles, policy } = context;
   const { arrivalRps, burstiness } = load;
   const problem: PlanningProblem = {
     ...{ spec, profiles, arrivalRps, runningPlan, estimator: 'distribution' },
     ...(burstiness && { burstiness }),
   };
-  const result = policy.plan(problem);
-  const wanted = result.kind === 'feasible' ? result.plan : result.bestEffort;
   const running = planThatRuns(spec, runningPlan);
+  const kept = keepsVariants && running ? policy.plan({ ...problem, pins: variantPins(spec, running) }) : undefined;
+  const result = kept?.kind === 'feasible' ? kept : policy.plan(problem);
+  const wanted = result.kind === 'feasible' ? result.plan : result.bestEffort;
   if (wanted === undefined || running === undefined) return wanted;
-  const kept = withUse(spec, { ...wanted, stages: keeping(wanted, running) });
-  return keepsToBudget(spec, kept) ? kept : wanted;
+  const grown = withUse(spec, { ...wanted, stages: growing(wanted, running) });
+  return keepsToBudget(spec, grown) ? grown : wanted;
 }
 
 /** The wanted stages, none of them with fewer replicas than run of the same kind. */
-function keeping(wanted: Plan, running: Plan): Plan['stages'] {
+function growing(wanted: Plan, running: Plan): Plan['stages'] {
   const sameKind = (a: StagePlan, b: StagePlan): boolean =>
     a.variantId === b.variantId && a.resources.cpuCores === b.resources.cpuCores;
   return Object.fromEntries(

@@ -7,9 +7,10 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningStage } from '../model/running-plan.js';
 import { limitsOf, totalUse, useOf, within } from '../optimize/problem/resource-use.js';
+import type { SwitchRules } from './kept-variants.js';
 
 /** How far the loop may go. */
-export interface GuardrailRules {
+export interface GuardrailRules extends SwitchRules {
   /** Changes in an hour from which on only what is necessary is done. */
   readonly mostChangesPerHour: number;
   /** An improvement takes at most this part of its replicas from a stage at a time. */
@@ -23,6 +24,8 @@ export const usualGuardrails: GuardrailRules = {
   mostChangesPerHour: 60,
   largestDownstepFraction: 0.5,
   largestForecastRatio: 3,
+  leastSwitchSavingFraction: 0.1,
+  leastSwitchPas: 0.01,
 };
 
 /** A decision that changes something. */
