@@ -6,8 +6,8 @@ import { beginRound, type RoundStep, roundStep } from './fit-round.js';
 
 const task = { binS: 10, lags: 2, horizonBins: 2, upperFraction: 0.9 };
 
-/** Foretells the largest value of its training, learned in two steps; tells how many bins each fit saw. */
-function largest(seen: number[]): ForecastMethod<number, undefined> {
+/** Foretells the largest value of its training, learned in two steps, and nothing behind 100 bins; tells how many bins each fit saw. */
+function largest(seen: number[]): ForecastMethod<number, number> {
   return {
     name: 'largest',
     beginFit: () => ({ doneSteps: 0, totalSteps: 2, weights: 0 }),
@@ -15,9 +15,9 @@ function largest(seen: number[]): ForecastMethod<number, undefined> {
       seen.push(maximaRps.length);
       return { doneSteps: doneSteps + 1, totalSteps: 2, weights: Math.max(...maximaRps) };
     },
-    begin: () => undefined,
-    observe: () => undefined,
-    predict: (weights) => ({ pointRps: weights, upperRps: weights }),
+    begin: () => 0,
+    observe: (_weights, bins) => bins + 1,
+    predict: (weights, bins) => ({ pointRps: weights, upperRps: bins < 100 ? weights : 0 }),
   };
 }
 
