@@ -1,0 +1,53 @@
+/** The results as a page. */
+import { barsOf, type LoadResult } from './bars.js';
+import { type CellFigures, type ControllerName, controllers } from './cell.js';
+
+/** What results.json holds. */
+export interface KeptResults {
+  readonly made: string;
+  readonly seed: number;
+  readonly results: readonly LoadResult[];
+}
+
+function row(controller: ControllerName, figures: CellFigures): string {
+  const { attainmentFraction, lost, pasMean, cpuCoresMean, p99Ms, changes, protections, mostSwitches } = figures;
+  const cells = [
+    controller,
+    `${(100 * attainmentFraction).toFixed(2)} %`,
+    lost,
+    (100 * pasMean).toFixed(2),
+    cpuCoresMean.toFixed(2),
+    p99Ms.toFixed(0),
+    `${changes} (${protections})`,
+    mostSwitches,
+  ];
+  return `| ${cells.join(' | ')} |`;
+}
+
+function resultText(result: LoadResult): string {
+  const { pipeline, mode, load, budgetCores, cells } = result;
+  const bars = barsOf(result).map(
+    ({ claim, figure, bar, met }) => `| ${claim} | ${figure} | ${bar} | ${met ? 'met' : '**missed**'} |`,
+  );
+  const rows = controllers.flatMap((name) => (cells[name] === undefined ? [] : [row(name, cells[name])]));
+  return [
+    `## ${pipeline}, ${mode}, ${load}`,
+    `Budget ${budgetCores.toFixed(1)} cores.`,
+    ['| claim | measured | bar | |', '|---|---|---|---|', ...bars].join('\n'),
+    [
+      '| controller | attainment | lost | PAS | cores | p99 ms | changes (protections) | switches |',
+      '|---|---|---|---|---|---|---|---|',
+      ...rows,
+    ].join('\n'),
+  ].join('\n\n');
+}
+
+/** The page. */
+export function controlReport({ made, seed, results }: KeptResults): string {
+  const bars = results.flatMap(barsOf);
+  const head =
+    'Simulated loop, figures over the arrivals behind the first minute; cores are the mean of what replicas hold, those that start included. ' +
+    'The clairvoyant is the same planner at the same ticks with the largest rate of the next 20 s for a forecast. Cells that are not in ' +
+    'the table were not run.';
+  return `# Control\n\n${made}; seed ${seed}.\n\n${head}\n\n${bars.filter(({ met }) => met).length} of ${bars.length} bars are met.\n\n${results.map(resultText).join('\n\n')}\n`;
+}
