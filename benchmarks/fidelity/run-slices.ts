@@ -18,15 +18,17 @@ import { type Figures, figuresOf, median, medianFigures, quantile, type Timeline
 const LOADS = [0.3, 0.6, 0.85] as const;
 const OVERLOAD = 1.1;
 /** More would cost throughput again: refusing requests is work, too. */
-const SATURATING = 1.2;
+const SATURATING = 1.25;
 /** Loads that calibrate: beside those that are compared, never the same. The first ones with their parts of a round's requests. */
 const CALIBRATING = [
   { load: 0.2, part: 0.2 },
   { load: 0.45, part: 0.4 },
   { load: 0.72, part: 0.5 },
 ] as const;
-const CALIBRATING_OVERLOAD = [1.15, 1.3] as const;
-const ROUNDS = 4;
+const CALIBRATING_OVERLOAD = [1.15, 1.35] as const;
+/** Many short ones, so that what disturbs hits segments of both kinds alike. */
+const ROUNDS = 12;
+const OVERLOAD_ROUNDS = 6;
 /** Code is compiled while it is used: requests at this rate come before anything is measured. */
 const WARM_UP_RPS = 250;
 const FIRST_RPS = 700;
@@ -49,6 +51,8 @@ export interface Slice {
   /** By the simulator with service times as in service, and with those of the closed loop. */
   readonly simulated: Figures;
   readonly simulatedClosedLoop: Figures;
+  /** With the service times of the compared segments themselves: what is off then is the simulation, and not the times. */
+  readonly simulatedOwnTimes: Figures;
   /** Beside the server's latency: the client's, and the way to the server and back of a single request. */
   readonly client: { readonly p50Ms: number; readonly p99Ms: number };
   readonly wayMs: number;
@@ -141,10 +145,12 @@ class ServedRun {
   async #rounds(): Promise<number> {
     const { requests, onStep } = this.#setting;
     const perRound = Math.ceil(requests / ROUNDS);
-    let capacityRps = saturationRps(await this.#load(perRound, FIRST_RPS));
+    let capacityRps = saturationRps(await this.#load(Math.ceil(requests / 4), FIRST_RPS));
     // Whatever disturbs makes the throughput lower, never higher.
-    for (let take = 0; take < SATURATION_TAKES; take++)
-      capacityRps = Math.max(capacityRps, saturationRps(await this.#load(2 * perRound, SATURATING * capacityRps)));
+    for (let take = 0; take < SATURATION_TAKES; take++) {
+      const saturated = await this.#load(Math.ceil(requests / 2), SATURATING * capacityRps);
+      capacityRps = Math.max(capacityRps, saturationRps(saturated));
+    }
     for (let round = 0; round < ROUNDS; round++) {
       for (const [index, load] of LOADS.entries()) {
         const { load: beside, part } = CALIBRATING[index] as (typeof CALIBRATING)[number];
@@ -157,27 +163,31 @@ class ServedRun {
   }
 
   /** Each segment begins with a rush, for otherwise it takes seconds until the queue is as long as the SLO allows. */
-  async #overload(capacityRps: number): Promise<void> {
+  async #overload(firstCapacityRps: number): Promise<void> {
     const { requests, onStep } = this.#setting;
-    const perRound = Math.ceil(requests / ROUNDS);
-    const rushing = Math.ceil((2 * this.#spec.slo.latencyMs * capacityRps) / 1000);
-    const calibrate = (load: number) => this.#calibrate(Math.ceil(perRound / 2) + rushing, load * capacityRps, rushing);
+    const perRound = Math.ceil(requests / OVERLOAD_ROUNDS);
+    const rushing = Math.ceil((2 * this.#spec.slo.latencyMs * firstCapacityRps) / 1000);
     const [less, more] = CALIBRATING_OVERLOAD;
+    const calibrate = (arrivalRps: number) => this.#calibrate(Math.ceil(perRound / 2) + rushing, arrivalRps, rushing);
+    let capacityRps = firstCapacityRps;
     this.#phase += 1;
-    for (let round = 0; round < ROUNDS; round++) {
-      onStep(`round ${round + 1} of ${ROUNDS}, saturation and ${100 * OVERLOAD} %`);
-      await calibrate(more);
-      await this.#compare('saturation', perRound + rushing, SATURATING * capacityRps, rushing);
-      await calibrate(less);
-      await this.#compare(OVERLOAD, perRound + rushing, OVERLOAD * capacityRps, rushing);
+    for (let round = 0; round < OVERLOAD_ROUNDS; round++) {
+      onStep(`round ${round + 1} of ${OVERLOAD_ROUNDS}, saturation and ${100 * OVERLOAD} %`);
+      capacityRps = Math.max(capacityRps, saturationRps(await calibrate(more * capacityRps)));
+      const saturated = await this.#compare('saturation', perRound + rushing, SATURATING * capacityRps, rushing);
+      const saturatedRps = saturationRps(saturated);
+      await calibrate(less * saturatedRps);
+      await this.#compare(OVERLOAD, perRound + rushing, OVERLOAD * saturatedRps, rushing);
     }
   }
 
-  async #calibrate(requests: number, arrivalRps: number, rushing = 0): Promise<void> {
-    this.#calibrating.push({ ...(await this.#load(requests, arrivalRps, rushing)), phase: this.#phase });
+  async #calibrate(requests: number, arrivalRps: number, rushing = 0): Promise<Recorded> {
+    const recorded = await this.#load(requests, arrivalRps, rushing);
+    this.#calibrating.push({ ...recorded, phase: this.#phase });
+    return recorded;
   }
 
-  async #compare(load: Slice['load'], requests: number, arrivalRps: number, rushing = 0): Promise<void> {
+  async #compare(load: Slice['load'], requests: number, arrivalRps: number, rushing = 0): Promise<Recorded> {
     let kept = await this.#load(requests, arrivalRps, rushing);
     let takes = 1;
     for (; takes < MOST_TAKES && kept.waitFraction > DISTURBED_FACTOR * this.#calibratedWait(); takes++) {
@@ -191,6 +201,7 @@ class ServedRun {
     }
     compared.segments.push(kept);
     compared.retaken += takes - 1;
+    return kept;
   }
 
   #calibratedWait(): number {
@@ -220,9 +231,12 @@ class ServedRun {
     const calibrating = this.#calibrating.filter(({ phase }) => phase === inPhase);
     const records = calibrating.map(({ record }) => record);
     const profiled = { spec: withFanOut(this.#spec, records), curves };
+    return { calibrated: this.#timedBy(profiled, calibrating), profiled };
+  }
+
+  #timedBy(by: SimulatedBy, segments: readonly Recorded[]): SimulatedBy {
     const stageIds = this.#spec.stages.map(({ id }) => id);
-    const serviceTimes = measuredServiceTimes(stageIds, calibrating.map(settledBatches));
-    return { calibrated: { ...profiled, serviceTimes }, profiled };
+    return { ...by, serviceTimes: measuredServiceTimes(stageIds, segments.map(settledBatches)) };
   }
 
   #slice(
@@ -241,6 +255,7 @@ class ServedRun {
       served: figuresOf(segments.map(servedEnds)),
       simulated: simulatedFigures(by.calibrated, segments),
       simulatedClosedLoop: simulatedFigures(by.profiled, segments),
+      simulatedOwnTimes: simulatedFigures(this.#timedBy(by.profiled, segments), segments),
       client: { p50Ms: quantile(latencies, 0.5), p99Ms: quantile(latencies, 0.99) },
       wayMs: by.wayMs,
       otherCpuFraction: mean(({ others }) => others.otherCpuFraction),

@@ -23,7 +23,7 @@ const PAGE = new URL('../../docs/explain/fidelity.md', import.meta.url);
 
 const { values } = parseArgs({
   options: {
-    requests: { type: 'string', default: '4000' },
+    requests: { type: 'string', default: '3400' },
     runs: { type: 'string', default: '5' },
     minutes: { type: 'string', default: '60' },
     anew: { type: 'boolean', default: false },

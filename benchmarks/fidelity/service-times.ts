@@ -3,7 +3,9 @@
  * between requests and is slower for a while: caches are cold and clocks low. So a measured time is kept with how much the core had been
  * used just before, the mean of busy (1) and idle (0) over the past, weighted by exp(−age ÷ 30 ms). A draw takes the times of the stage
  * whose core had been used about as much as the simulated core now, one of them by chance, and carries it over to the batch size by the
- * affine fit through the medians of the sizes. "About" is coarse on purpose: slow times fill the core, so the highest uses of all were
+ * affine fit through the medians of the sizes. Slow times come in bunches, whatever else the machine does, so the next draw goes on where
+ * the last one was taken while use and stage are like those of the simulation: a bootstrap of blocks of random length (Politis and
+ * Romano 1994, "The Stationary Bootstrap"). "About" is coarse on purpose: slow times fill the core, so the highest uses of all were
  * measured in the worst moments of the machine, and draws from those alone would keep a simulated queue long.
  */
 import type { Rng, SimulatedServiceTimes, StageId } from '@equipoise/core';
@@ -15,6 +17,10 @@ const MEMORY_MS = 30;
 const NEAR_USE = 0.1;
 /** … and from this part of the times of the stage at least. */
 const LEAST_FRACTION = 1 / 16;
+/** Mean number of batches in a block, … */
+const MEAN_BLOCK = 64;
+/** … which may leave out this many of the measured ones less one each time, for batches do not come in just the same order. */
+const MOST_AHEAD = 4;
 
 /** Mean use of the core that all replicas share, over the recent past; at first it has rested. */
 class RecentUse {
@@ -34,6 +40,10 @@ class RecentUse {
 
 /** A measured time ÷ that of the fit for its size, by the use of the core before. */
 interface Timed {
+  readonly stage: number;
+  readonly segment: number;
+  /** Place among all times, in the order in which they were measured. */
+  readonly place: number;
   readonly use: number;
   readonly ratio: number;
 }
@@ -50,35 +60,61 @@ export function measuredServiceTimes(
   segments: readonly (readonly ServedBatch[])[],
 ): () => SimulatedServiceTimes {
   const used = segments.flatMap(withUse);
-  const stages = stageIds.map((id) => stageTimes(used.filter(({ stageId }) => stageId === id)));
-  return () => {
-    const recent = new RecentUse();
-    return {
-      drawMs: ({ stage, batchSize, nowMs }, rng) => {
-        const { fitMs, timed } = stages[stage] as StageTimes;
-        const ms = fitMs(batchSize) * drawnRatio(timed, recent.at(nowMs), rng);
-        recent.ran(nowMs, ms);
-        return ms;
-      },
-    };
-  };
+  const fits = stageIds.map((id) => affineFit(used.filter(({ stageId }) => stageId === id)));
+  const timed = used.map(({ stageId, size, ms, use, segment }, place): Timed => {
+    const stage = stageIds.indexOf(stageId as StageId);
+    return { stage, segment, place, use, ratio: ms / (fits[stage] as StageTimes['fitMs'])(size) };
+  });
+  const stages = fits.map((fitMs, index) => ({
+    fitMs,
+    timed: timed.filter(({ stage }) => stage === index).sort((a, b) => a.use - b.use),
+  }));
+  return () => new BlockDraws(stages, timed);
 }
 
-function withUse(batches: readonly ServedBatch[]) {
+/** Draws blocks of consecutive times. */
+class BlockDraws implements SimulatedServiceTimes {
+  readonly #stages: readonly StageTimes[];
+  readonly #timed: readonly Timed[];
+  readonly #recent = new RecentUse();
+  #last: Timed | undefined;
+
+  constructor(stages: readonly StageTimes[], timed: readonly Timed[]) {
+    this.#stages = stages;
+    this.#timed = timed;
+  }
+
+  drawMs({ stage, batchSize, nowMs }: { stage: number; batchSize: number; nowMs: number }, rng: Rng): number {
+    const { fitMs, timed } = this.#stages[stage] as StageTimes;
+    const use = this.#recent.at(nowMs);
+    const goesOn = rng.next() >= 1 / MEAN_BLOCK;
+    this.#last = (goesOn ? this.#next(stage, use) : undefined) ?? drawn(timed, use, rng);
+    const ms = fitMs(batchSize) * this.#last.ratio;
+    this.#recent.ran(nowMs, ms);
+    return ms;
+  }
+
+  /** The time of the stage that was measured soon after the last one drawn, at about this use. */
+  #next(stage: number, use: number): Timed | undefined {
+    if (this.#last === undefined) return undefined;
+    for (let ahead = 1; ahead <= MOST_AHEAD; ahead++) {
+      const timed = this.#timed[this.#last.place + ahead];
+      if (timed === undefined || timed.segment !== this.#last.segment) return undefined;
+      if (timed.stage === stage && Math.abs(timed.use - use) <= NEAR_USE) return timed;
+    }
+    return undefined;
+  }
+}
+
+function withUse(batches: readonly ServedBatch[], segment: number) {
   const recent = new RecentUse();
   return batches
     .toSorted((a, b) => a.startedAtMs - b.startedAtMs)
     .map((batch) => {
       const use = recent.at(batch.startedAtMs);
       recent.ran(batch.startedAtMs, batch.ms);
-      return { ...batch, use };
+      return { ...batch, use, segment };
     });
-}
-
-function stageTimes(batches: readonly (ServedBatch & { readonly use: number })[]): StageTimes {
-  const fitMs = affineFit(batches);
-  const timed = batches.map(({ use, size, ms }) => ({ use, ratio: ms / fitMs(size) }));
-  return { fitMs, timed: timed.sort((a, b) => a.use - b.use) };
 }
 
 /** Least squares through the medians of the sizes, weighted by how many were measured; constant where there is one size. */
@@ -97,12 +133,12 @@ function affineFit(batches: readonly ServedBatch[]): (batchSize: number) => numb
   return (batchSize) => Math.max(meanMs / 10, meanMs + slopeMs * (batchSize - meanSize));
 }
 
-function drawnRatio(timed: readonly Timed[], use: number, rng: Rng): number {
+function drawn(timed: readonly Timed[], use: number, rng: Rng): Timed {
   const least = Math.max(1, Math.floor(timed.length * LEAST_FRACTION));
   const middle = indexOfUse(timed, use);
   const first = Math.max(0, Math.min(indexOfUse(timed, use - NEAR_USE), middle - least / 2, timed.length - least));
   const behind = Math.min(timed.length, Math.max(indexOfUse(timed, use + NEAR_USE), middle + least / 2, least));
-  return timed[Math.floor(first + rng.next() * (behind - first))]?.ratio ?? 1;
+  return timed[Math.floor(first + rng.next() * (behind - first))] as Timed;
 }
 
 /** Index of the first time whose use is not below. */
