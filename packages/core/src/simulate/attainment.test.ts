@@ -49,19 +49,33 @@ describe('AttainmentSample', () => {
     expect(conclusive).toBe(false);
   });
 
+  /** Latencies of 20 ms, a tenth of them `slowMs` in rows of `slowInARow`, in `spans` parts. */
+  const slowTenth = (slowInARow: number, slowMs: number, spans = 20) => {
+    const of = new AttainmentSample({ fromMs: 0, spanMs: REQUESTS / spans, spans }, SLO_MS);
+    const rng = new SeededRng(5);
+    for (let i = 0, slow = 0; i < REQUESTS; i++) {
+      if (slow === 0 && rng.next() < 0.1 / slowInARow) slow = slowInARow;
+      of.add(i, slow > 0 ? slowMs : 20);
+      slow = Math.max(0, slow - 1);
+    }
+    return of.verdict(0.99);
+  };
+
   it('takes a lucky sample without misses for what its slow tenth is worth', () => {
-    const sample = (slowInARow: number) => {
-      const of = new AttainmentSample({ fromMs: 0, spanMs: REQUESTS / 20, spans: 20 }, SLO_MS);
-      const rng = new SeededRng(5);
-      for (let i = 0, slow = 0; i < REQUESTS; i++) {
-        if (slow === 0 && rng.next() < 0.1 / slowInARow) slow = slowInARow;
-        of.add(i, slow > 0 ? 90 : 50);
-        slow = Math.max(0, slow - 1);
-      }
-      return of.verdict(0.99);
-    };
-    expect(sample(1)).toMatchObject({ sloAttainmentFraction: 1, conclusive: true });
-    expect(sample(1000)).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
+    expect(slowTenth(1, 90)).toMatchObject({ sloAttainmentFraction: 1, conclusive: true });
+    expect(slowTenth(1000, 90)).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
+  });
+
+  it('takes distance for proof where every span stays below half the SLO, and there are enough of them', () => {
+    expect(slowTenth(1000, 50)).toMatchObject({ sloAttainmentFraction: 1, conclusive: true });
+    expect(slowTenth(1000, 51)).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
+    expect(slowTenth(1000, 50, 9)).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
+  });
+
+  it('does not take distance for numbers', () => {
+    const few = new AttainmentSample({ fromMs: 0, spanMs: 20, spans: 20 }, SLO_MS);
+    for (let i = 0; i < 400; i++) few.add(i, 10);
+    expect(few.verdict(0.99)).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
   });
 
   it('does not take few requests for proof: 99.9 % needs some thousands', () => {
