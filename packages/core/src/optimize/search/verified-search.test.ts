@@ -3,6 +3,7 @@ import type { Plan } from '../../model/plan.js';
 import { optimize } from '../optimize.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
 import type { VerifyPlan } from '../planning-problem.js';
+import { planningSetting } from '../problem/planning-setting.js';
 import { searchPlan } from './search-plan.js';
 
 const spec = testPipeline([
@@ -94,6 +95,34 @@ describe('the tie of equally accurate plans', () => {
       for (const cost of costs) expect(cost).toBeLessThanOrEqual(replicas + 1);
     },
   );
+});
+
+describe('the cheapest plan of an unlimited budget', () => {
+  const stages = [
+    testStage('detect', [{ name: 'only', accuracy: 0.8, fixedMs: 16, perItemMs: 50 }], [1, 2, 4, 8]),
+    testStage('classify', [{ name: 'only', accuracy: 0.9, fixedMs: 10, perItemMs: 57 }], [1, 2, 4, 8]),
+  ];
+  const pipeline = { ...testPipeline(stages), budget: {}, slo: { latencyMs: 6000, percentile: 99 } };
+
+  /** What runs at more than 96 % of its capacity is as fast as can be, but no simulation shows it. */
+  const doubtfulNearCapacity =
+    (arrivalRps: number): VerifyPlan =>
+    (plan, { percentile }) => {
+      const conclusive = arrivalRps <= 0.96 * plan.predicted.capacityRps;
+      return { latencyMs: 500, percentile, sloAttainmentFraction: 1, conclusive, seeds: [1] };
+    };
+
+  function leastCostPerHour(arrivalRps: number): number {
+    const { options } = planningSetting(problemOf(pipeline, arrivalRps));
+    const enough = options.map((each) => each.filter((o) => arrivalRps <= 0.96 * o.capacityRps));
+    return enough.reduce((sum, each) => sum + Math.min(...each.map(({ use }) => use[3])), 0);
+  }
+
+  it.each([29, 38, 56, 74])('is found at %i rps though the first choice is too near its capacity', (rps) => {
+    const objective = { kind: 'min-cost', accuracyFloor: 0.5 } as const;
+    const outcome = searchPlan(problemOf(pipeline, rps, { objective }), doubtfulNearCapacity(rps));
+    expect(outcome.kind === 'found' && outcome.found.value).toBeLessThanOrEqual(1.05 * leastCostPerHour(rps));
+  });
 });
 
 describe('trimming', () => {

@@ -85,25 +85,41 @@ export class LevelSearch {
     this.#thoughts = new SecondThoughts(setting, (choice) => judge.estimateMs(choice));
   }
 
-  /** Raises and lowers the level until a plan holds. */
+  /**
+   * Raises and lowers the level until a plan of the solver holds. Second thoughts may hold before; unless they are as good as what the solver
+   * wanted, the level is raised on for as long as it promises better.
+   */
   firstThatHolds(): Attempt | undefined {
     let level = 1 / Math.sqrt(this.#setting.graph.depth);
     let emptyAt = Number.POSITIVE_INFINITY;
+    let best: Attempt | undefined;
     for (let round = 0; round < ROUNDS; round++) {
       const solution = this.#solve(level);
       if (solution.choice === undefined) {
-        if (level === 0) return undefined;
+        if (level === 0) return best;
         emptyAt = level;
         level = this.#failedAt > 0 ? (this.#failedAt + level) / 2 : lowered(level);
         continue;
       }
-      const attempt = this.#firstOrSecond(level, solution, solution.choice);
-      if (attempt.holds) return attempt;
+      if (this.#isAsGood(best, solution)) return best;
+      const own = this.#attempt(level, solution, solution.choice);
+      best = this.#heldBy(own, best);
+      if (this.#isAsGood(best, solution)) return best;
       this.#failedAt = level;
-      const raised = this.#raisedLevel(attempt);
+      const raised = this.#raisedLevel(own);
       level = raised < emptyAt ? raised : (level + emptyAt) / 2;
     }
-    return undefined;
+    return best;
+  }
+
+  /** The attempt or what second thoughts make of it, if that holds; else what held before. */
+  #heldBy(own: Attempt, before: Attempt | undefined): Attempt | undefined {
+    const attempt = own.holds ? own : this.#secondThoughts(own, before);
+    return attempt.holds ? attempt : before;
+  }
+
+  #isAsGood(held: Attempt | undefined, solution: Solution): boolean {
+    return held !== undefined && !this.#better(solution, held);
   }
 
   /** Bisects the level down from a plan that holds, for a better one that also does; then takes away what it does not need. */
