@@ -68,7 +68,7 @@ describe('groupTables', () => {
 
   it('shows several seeds with an interval and a single one without, and one policy without differences', () => {
     const several = groupTables(cellGroups([cell('rim', 1, 0.5), cell('rim', 2, 0.5)], 'rim'), 'rim');
-    expect(several[0]?.rows[0]?.[2]).toBe('0.5000 (0.5000 to 0.5000)');
+    expect(several[0]?.rows[0]?.[2]).toBe('0.5000 (0.5000–0.5000)');
     const tables = groupTables(cellGroups([cell('rim', 1, 0.5)], 'rim'), 'rim');
     expect(tables).toHaveLength(1);
     expect(tables[0]?.rows[0]?.[2]).toBe('0.5000');

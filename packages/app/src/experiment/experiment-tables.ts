@@ -23,7 +23,7 @@ const fixed = (value: number, digits: number): string => value.toFixed(digits).r
 
 /** A mean with its 95 % interval, which need not be symmetric; without one from a single value. */
 function figure({ mean, low, high }: MeanInterval, digits: number): string {
-  const interval = Number.isFinite(high) ? ` (${fixed(low, digits)} to ${fixed(high, digits)})` : '';
+  const interval = Number.isFinite(high) ? ` (${fixed(low, digits)}–${fixed(high, digits)})` : '';
   return `${fixed(mean, digits)}${interval}`;
 }
 

@@ -8,7 +8,7 @@ describe('htmlTable', () => {
     '74 MiB',
     '1.23 ms ±13.6 %',
     '8.74 ms (6.76 ms to 20.1 ms)',
-    '99.5 (98.1 to 99.9)',
+    '99.5 (98.1–99.9)',
     '+0.15 ± 0.01 *',
     '–',
   ])('sets a column of figures to the right: %s', (figure) => {

@@ -32,7 +32,7 @@ const NO_FIGURE = '–';
 const LONG_TEXT = 60;
 /** Figures with units, intervals (`± 1 %`, `(1 ms to 2 ms)`) and marks of significance. */
 const NUMBER =
-  /^[−+-]?[\d.,]+( (ms|%|rps|s|MiB))?( ±[ ]?[\d.,]+( %)?| \([\d.,]+ ms to [\d.,]+ ms\)| \([−+-]?[\d.,]+ to [−+-]?[\d.,]+\))?( \*)?$/;
+  /^[−+-]?[\d.,]+( (ms|%|rps|s|MiB))?( ±[ ]?[\d.,]+( %)?| \([\d.,]+ ms to [\d.,]+ ms\)| \([\d.,]+–[\d.,]+\))?( \*)?$/;
 
 /** A table of text cells; columns of figures are set to the right. */
 export function htmlTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
