@@ -2,7 +2,14 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, endCommands, equipoise, RunningCommand, TestFolder } from '../equipoise.test-support.js';
+import {
+  documentOf,
+  endCommands,
+  equipoise,
+  RunningCommand,
+  syntheticPipeline,
+  TestFolder,
+} from '../equipoise.test-support.js';
 
 const folder = new TestFolder();
 const MODEL = fileURLToPath(new URL('../../../adapter-embedded/src/fixtures/affine.onnx', import.meta.url));
@@ -58,9 +65,17 @@ describe('equipoise profile', () => {
     expect(readFileSync(join(folder.path, 'profile.html'), 'utf8')).toContain('Profile of affine');
   });
 
-  it('keeps what it has measured when it is killed, and goes on from there', async () => {
+  it('says that there is nothing to measure where all profiles are written in the file', async () => {
+    folder.write('written.yaml', syntheticPipeline({ name: 'written' }));
+    const ended = await equipoise(folder.path, 'profile', 'written.yaml');
+    expect(ended).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(ended.stdout).toMatch(/^nothing to measure\ndetect\/small: not measured, /);
+    expect(ended.stdout).not.toContain('kept in');
+  });
+
+  it('keeps what it has measured when it is killed, and goes on from there', { timeout: 90_000 }, async () => {
     const command = new RunningCommand(folder.path, ['profile', 'many.yaml', '--quick', '--force']);
-    await expect.poll(measuredSizes, { timeout: 20_000, interval: 20 }).toBeGreaterThan(0);
+    await expect.poll(measuredSizes, { timeout: 60_000, interval: 20 }).toBeGreaterThan(0);
     command.signal('SIGKILL');
     expect((await command.ended).signal).toBe('SIGKILL');
     const [before] = kept().unfinished;

@@ -35,7 +35,8 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
   });
   await output?.write(measured);
   await report?.writeText(await profileReport(spec.name, measured));
-  return { json: measured, text: `${profileTable(measured)}\n${pc.dim(`kept in ${ProfileCache.of(spec).path}`)}` };
+  const kept = measured.variants.length === 0 ? [] : [pc.dim(`kept in ${ProfileCache.of(spec).path}`)];
+  return { json: measured, text: [profileTable(measured), ...kept].join('\n') };
 }
 
 /** One row a measured point, then what was left out and why. */
@@ -47,7 +48,7 @@ export function profileTable({ variants, notMeasured }: PipelineProfile): string
     }),
   );
   const figures = ['cores', 'batch', 'mean', 'p99', 'items/s', 'load'].map((right) => ({ right }));
-  const table = textTable(['stage', 'variant', ...figures], rows);
+  const table = rows.length === 0 ? 'nothing to measure' : textTable(['stage', 'variant', ...figures], rows);
   const skipped = variants.flatMap(({ stageId: id, variantId, skipped: points }) =>
     points.map(
       ({ cpuCores, batchSize, reason }) =>
