@@ -1,11 +1,15 @@
-/** What else the machine did meanwhile: CPU time of others and time stolen by the host, as fractions of all cores' time. */
+/**
+ * What else the machine does: CPU time of others and time stolen by the host, as fractions of all cores' time; and waiting for moments in
+ * which others take none that they would not give up at once.
+ */
 import { readFileSync } from 'node:fs';
 
 const TICK_MS = 10;
 
-/** CPU times since boot, in ms over all cores. */
+/** CPU times since boot, in ms over all cores; `urgentMs` is that of programs at the usual priority or a higher one. */
 export interface MachineTimes {
   readonly busyMs: number;
+  readonly urgentMs: number;
   readonly stolenMs: number;
   readonly allMs: number;
 }
@@ -16,7 +20,12 @@ export function machineTimes(): MachineTimes {
   const ticks = line.trim().split(/\s+/).slice(1, 9).map(Number);
   const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, softIrq = 0, stolen = 0] = ticks;
   const busy = user + nice + system + irq + softIrq;
-  return { busyMs: busy * TICK_MS, stolenMs: stolen * TICK_MS, allMs: (busy + idle + wait + stolen) * TICK_MS };
+  return {
+    busyMs: busy * TICK_MS,
+    urgentMs: user * TICK_MS,
+    stolenMs: stolen * TICK_MS,
+    allMs: (busy + idle + wait + stolen) * TICK_MS,
+  };
 }
 
 /** Between two instants, less the CPU time of the benchmark itself. */
@@ -27,4 +36,19 @@ export function othersSince(before: MachineTimes, ownCpuMs: number) {
     otherCpuFraction: Math.max(0, now.busyMs - before.busyMs - ownCpuMs) / allMs,
     stolenFraction: (now.stolenMs - before.stolenMs) / allMs,
   };
+}
+
+const LOOK_MS = 100;
+const CALM_FRACTION = 0.05;
+
+/** Waits until nobody else computes at the usual priority, `mostMs` at most; returns how long it waited. Nothing of the benchmark may run. */
+export async function waitForCalm(mostMs: number): Promise<number> {
+  const startedAtMs = performance.now();
+  while (performance.now() - startedAtMs < mostMs) {
+    const before = machineTimes();
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    const now = machineTimes();
+    if (now.urgentMs - before.urgentMs <= CALM_FRACTION * (now.allMs - before.allMs)) break;
+  }
+  return performance.now() - startedAtMs;
 }

@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { type PipelineSpec, requireCurves, type ServiceCurves } from '@equipoise/core';
 import { type Combination, specOf } from './combinations.js';
-import { machineTimes, othersSince } from './machine-load.js';
+import { machineTimes, othersSince, waitForCalm } from './machine-load.js';
 import type { FromServer, LoadAnswer, ServedBatch } from './messages.js';
 import type { LoadProcess, ServerProcess } from './processes.js';
 import { measuredServiceTimes } from './service-times.js';
@@ -28,7 +28,9 @@ const CALIBRATING = [
 const CALIBRATING_OVERLOAD = [1.15, 1.35] as const;
 /** Many short ones, so that what disturbs hits segments of both kinds alike. */
 const ROUNDS = 12;
-const OVERLOAD_ROUNDS = 6;
+const OVERLOAD_ROUNDS = 5;
+/** Of the time in which requests arrive. */
+const MOST_UNCOUNTED = 0.75;
 /** Code is compiled while it is used: requests at this rate come before anything is measured. */
 const WARM_UP_RPS = 250;
 const FIRST_RPS = 700;
@@ -37,6 +39,8 @@ const SATURATION_TAKES = 2;
 const DISTURBED_FACTOR = 1.5;
 /** … is measured again, so often in all; the take with the least waiting counts, whatever it shows. */
 const MOST_TAKES = 2;
+/** A segment begins when the machine is calm, but a run waits no longer than this in all. */
+const MOST_WAIT_MS = 40_000;
 const SEEDS = 5;
 
 /** One load in one run. */
@@ -84,6 +88,7 @@ interface Recorded {
   readonly requests: number;
   readonly arrivalRps: number;
   readonly rushing: number;
+  readonly sloMs: number;
   readonly others: ReturnType<typeof othersSince>;
   readonly waitFraction: number;
 }
@@ -117,6 +122,7 @@ class ServedRun {
   readonly #calibrating: (Recorded & { readonly phase: number })[] = [];
   readonly #compared: Compared[] = [];
   #phase = 0;
+  #waitedMs = 0;
   #seed: number;
 
   constructor(setting: RunSetting, spec: PipelineSpec, url: string) {
@@ -155,8 +161,12 @@ class ServedRun {
       for (const [index, load] of LOADS.entries()) {
         const { load: beside, part } = CALIBRATING[index] as (typeof CALIBRATING)[number];
         onStep(`round ${round + 1} of ${ROUNDS}, ${100 * load} %`);
-        await this.#calibrate(Math.ceil(part * perRound), beside * capacityRps);
-        await this.#compare(load, perRound, load * capacityRps);
+        const steps = [
+          () => this.#calibrate(Math.ceil(part * perRound), beside * capacityRps),
+          () => this.#compare(load, perRound, load * capacityRps),
+        ];
+        // Whichever comes first follows a higher load and finds a warmer machine.
+        for (const step of round % 2 === 0 ? steps : steps.toReversed()) await step();
       }
     }
     return capacityRps;
@@ -168,7 +178,8 @@ class ServedRun {
     const perRound = Math.ceil(requests / OVERLOAD_ROUNDS);
     const rushing = Math.ceil((2 * this.#spec.slo.latencyMs * firstCapacityRps) / 1000);
     const [less, more] = CALIBRATING_OVERLOAD;
-    const calibrate = (arrivalRps: number) => this.#calibrate(Math.ceil(perRound / 2) + rushing, arrivalRps, rushing);
+    const calibrate = (arrivalRps: number) =>
+      this.#calibrate(Math.ceil((2 * perRound) / 3) + rushing, arrivalRps, rushing);
     let capacityRps = firstCapacityRps;
     this.#phase += 1;
     for (let round = 0; round < OVERLOAD_ROUNDS; round++) {
@@ -210,6 +221,7 @@ class ServedRun {
 
   async #load(requests: number, arrivalRps?: number, rushing = 0): Promise<Recorded> {
     const { server, load } = this.#setting;
+    this.#waitedMs += await waitForCalm(MOST_WAIT_MS - this.#waitedMs);
     await server.ask({ kind: 'record' });
     const before = machineTimes();
     const folder = join(this.#spec.baseDir, 'samples');
@@ -220,7 +232,9 @@ class ServedRun {
     if (answer.failed > 0) throw new Error(`${answer.failed} requests failed`);
     const { runMs, waitMs } = record.threads.replicas;
     const others = othersSince(before, record.cpuMs + answer.cpuMs);
-    return { record, answer, requests, arrivalRps: arrivalRps ?? 0, rushing, others, waitFraction: waitMs / runMs };
+    const { latencyMs: sloMs } = this.#spec.slo;
+    const offered = { requests, arrivalRps: arrivalRps ?? 0, rushing, sloMs };
+    return { record, answer, ...offered, others, waitFraction: waitMs / runMs };
   }
 
   /** Both simulations: the pipeline with the fan-outs that were measured, the curves of the server's policies. */
@@ -274,12 +288,14 @@ function arrivalsOf({ record }: Recorded): readonly number[] {
   return arrivedAtMs.map((atMs) => atMs - firstMs).sort((a, b) => a - b);
 }
 
-/** The batches; after a rush those of the last three quarters, as where throughput and drops are counted. */
-function settledBatches({ record, rushing }: Recorded): readonly ServedBatch[] {
-  const { arrivedAtMs } = record.requests;
-  const [firstMs, lastMs] = [Math.min(...arrivedAtMs), Math.max(...arrivedAtMs)];
-  const fromMs = rushing === 0 ? firstMs : firstMs + (lastMs - firstMs) / 4;
-  return record.batches.filter(({ startedAtMs }) => startedAtMs >= fromMs);
+/** When the rush of a segment is over, from the first arrival on. */
+const rushEndMs = (recorded: Recorded): number =>
+  recorded.rushing === 0 ? 0 : (arrivalsOf(recorded)[recorded.rushing - 1] as number);
+
+/** The batches, without those of a rush: the server's thread has more to do then. */
+function settledBatches(recorded: Recorded): readonly ServedBatch[] {
+  const fromMs = Math.min(...recorded.record.requests.arrivedAtMs) + rushEndMs(recorded);
+  return recorded.record.batches.filter(({ startedAtMs }) => startedAtMs >= fromMs);
 }
 
 function servedEnds(recorded: Recorded): Timeline {
@@ -289,15 +305,25 @@ function servedEnds(recorded: Recorded): Timeline {
     const latency = latencyMs[i] ?? undefined;
     return { arrivedAtMs: atMs - firstMs, endedAtMs: atMs - firstMs + (latency ?? 0), latencyMs: latency };
   });
-  return { ends, lastArrivalMs: arrivalsOf(recorded).at(-1) ?? 0 };
+  return { ends, ...countedSpan(recorded) };
+}
+
+/** Throughput and drops count after the first quarter; after a rush, once its requests have left. */
+function countedSpan(recorded: Recorded): Pick<Timeline, 'countFromMs' | 'countToMs'> {
+  const countToMs = arrivalsOf(recorded).at(-1) ?? 0;
+  const settledAtMs = recorded.rushing === 0 ? countToMs / 4 : rushEndMs(recorded) + recorded.sloMs;
+  return { countFromMs: Math.min(settledAtMs, MOST_UNCOUNTED * countToMs), countToMs };
 }
 
 const saturationRps = (recorded: Recorded): number => figuresOf([servedEnds(recorded)]).completedRps;
 
 function simulatedFigures(by: SimulatedBy, segments: readonly Recorded[]): Figures {
-  const arrivals = segments.map(arrivalsOf);
+  const simulated = (recorded: Recorded, seed: number): Timeline => ({
+    ends: simulateSegment(by, arrivalsOf(recorded), seed),
+    ...countedSpan(recorded),
+  });
   const bySeed = Array.from({ length: SEEDS }, (_, seed) =>
-    figuresOf(arrivals.map((instants, segment) => simulateSegment(by, instants, 1000 * seed + segment + 1))),
+    figuresOf(segments.map((recorded, index) => simulated(recorded, 1000 * seed + index + 1))),
   );
   return medianFigures(bySeed);
 }

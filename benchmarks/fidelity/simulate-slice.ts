@@ -7,7 +7,7 @@ import {
   simulatePlan,
 } from '@equipoise/core';
 import { planOf } from './combinations.js';
-import type { End, Timeline } from './slice-figures.js';
+import type { End } from './slice-figures.js';
 
 /** What a simulation is made from: the curves that the server's policies go by, and service times that are not drawn from them. */
 export interface SimulatedBy {
@@ -17,7 +17,7 @@ export interface SimulatedBy {
 }
 
 /** The ends by one seed; instants of arrival from the first one on, ascending. */
-export function simulateSegment(by: SimulatedBy, arrivedAtMs: readonly number[], seed: number): Timeline {
+export function simulateSegment(by: SimulatedBy, arrivedAtMs: readonly number[], seed: number): readonly End[] {
   const ends: End[] = [];
   let next = 0;
   simulatePlan({
@@ -29,5 +29,5 @@ export function simulateSegment(by: SimulatedBy, arrivedAtMs: readonly number[],
     drops: true,
     onEnd: (end) => ends.push(end),
   });
-  return { ends, lastArrivalMs: arrivedAtMs.at(-1) ?? 0 };
+  return ends;
 }

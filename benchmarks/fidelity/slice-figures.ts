@@ -7,16 +7,14 @@ export interface End {
   readonly latencyMs: number | undefined;
 }
 
-/** All ends of one timeline. */
+/** All ends of one timeline, and the span in which throughput and drops are counted. */
 export interface Timeline {
   readonly ends: readonly End[];
-  readonly lastArrivalMs: number;
+  readonly countFromMs: number;
+  readonly countToMs: number;
 }
 
-/**
- * Percentiles over completed requests; drops over those that arrive after the first quarter of the time in which requests arrive, and
- * the rate of completions from then until its end.
- */
+/** Percentiles over completed requests; drops over those that arrive, and the rate of those that complete, in the counted span. */
 export interface Figures {
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -37,7 +35,7 @@ export const median = (values: readonly number[]): number => quantile(values, 0.
 export function figuresOf(segments: readonly Timeline[]): Figures {
   const all = segments.flatMap(({ ends }) => ends.map(({ latencyMs }) => latencyMs));
   const completed = all.filter((ms) => ms !== undefined);
-  const counts = segments.map(countsLater);
+  const counts = segments.map(counted);
   const sum = (of: (count: (typeof counts)[number]) => number) => counts.reduce((total, count) => total + of(count), 0);
   return {
     p50Ms: quantile(completed, 0.5),
@@ -47,17 +45,14 @@ export function figuresOf(segments: readonly Timeline[]): Figures {
   };
 }
 
-function countsLater({ ends, lastArrivalMs }: Timeline) {
-  const fromMs = lastArrivalMs / 4;
-  const later = ends.filter(({ arrivedAtMs }) => arrivedAtMs > fromMs);
-  const completed = ends.filter(
-    ({ endedAtMs, latencyMs }) => latencyMs !== undefined && endedAtMs > fromMs && endedAtMs <= lastArrivalMs,
-  );
+function counted({ ends, countFromMs, countToMs }: Timeline) {
+  const within = (atMs: number) => atMs > countFromMs && atMs <= countToMs;
+  const arrived = ends.filter(({ arrivedAtMs }) => within(arrivedAtMs));
   return {
-    arrived: later.length,
-    dropped: later.filter(({ latencyMs }) => latencyMs === undefined).length,
-    completed: completed.length,
-    ms: lastArrivalMs - fromMs,
+    arrived: arrived.length,
+    dropped: arrived.filter(({ latencyMs }) => latencyMs === undefined).length,
+    completed: ends.filter(({ endedAtMs, latencyMs }) => latencyMs !== undefined && within(endedAtMs)).length,
+    ms: countToMs - countFromMs,
   };
 }
 
