@@ -13,6 +13,7 @@ const PACKAGES = {
   'pipeline-file': ['core'],
   'open-inference-codec': ['core'],
   runtime: ['core', 'pipeline-file', 'open-inference-codec'],
+  'adapter-open-inference': ['core', 'open-inference-codec'],
   'adapter-(?!open-inference/)[^/]+': ['core'],
   app: ['core', 'pipeline-file', 'runtime', 'adapter-[^/]+'],
   dashboard: ['core'],

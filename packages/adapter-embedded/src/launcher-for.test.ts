@@ -8,6 +8,8 @@ const launcher = launcherFor({
   process: naming('process'),
   python: naming('python'),
   synthetic: naming('synthetic'),
+  remote: naming('remote'),
+  command: naming('command'),
 });
 
 it.each([
@@ -18,5 +20,19 @@ it.each([
   [{ module: './stage.py' }, 'python'],
 ] as const)('starts a stage with %j as %s', async (stage, kind) => {
   const request = launchRequestOf(stageNamed('any', [variantNamed('only')], stage));
+  await expect(launcher.launch(request)).rejects.toThrow(kind);
+});
+
+it.each([
+  [undefined, 'remote'],
+  [['serve', '{port}'], 'command'],
+] as const)('starts a variant whose server has the command %j as %s', async (command, kind) => {
+  const server = {
+    urls: ['http://h:1'],
+    model: 'm',
+    batching: 'stack',
+    ...(command !== undefined && { command }),
+  } as const;
+  const request = launchRequestOf(stageNamed('any', [variantNamed('only', { server })]));
   await expect(launcher.launch(request)).rejects.toThrow(kind);
 });

@@ -1,5 +1,8 @@
-/** Which launcher starts a stage: one without a module is synthetic, one in Python or that asks for it has processes, all others threads. */
-import type { ReplicaLauncher, StageSpec } from '@equipoise/core';
+/**
+ * Which launcher starts a variant: one with a server is that server, one of a stage without a module is synthetic, one in Python or that
+ * asks for it has processes, all others threads.
+ */
+import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core';
 import { isPython } from './stage-module/stage-module-loader.js';
 
 /** The launchers to choose from. */
@@ -8,9 +11,13 @@ export interface Launchers {
   readonly process: ReplicaLauncher;
   readonly python: ReplicaLauncher;
   readonly synthetic: ReplicaLauncher;
+  /** Servers that run already, and those that are started. */
+  readonly remote: ReplicaLauncher;
+  readonly command: ReplicaLauncher;
 }
 
-const kindOf = ({ module, isolation }: StageSpec): keyof Launchers => {
+const kindOf = ({ stage: { module, isolation }, variant: { server } }: LaunchRequest): keyof Launchers => {
+  if (server !== undefined) return server.command === undefined ? 'remote' : 'command';
   if (module === undefined) return 'synthetic';
   if (isPython(module)) return 'python';
   return isolation ?? 'thread';
@@ -18,5 +25,5 @@ const kindOf = ({ module, isolation }: StageSpec): keyof Launchers => {
 
 /** A launcher for stages of every kind. */
 export const launcherFor = (launchers: Launchers): ReplicaLauncher => ({
-  launch: (request) => launchers[kindOf(request.stage)].launch(request),
+  launch: (request) => launchers[kindOf(request)].launch(request),
 });

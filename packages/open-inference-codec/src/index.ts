@@ -12,4 +12,5 @@ export * from './protocol-types.js';
 export * from './rest/infer-request.js';
 export * from './rest/infer-response.js';
 export * from './rest/rest-body.js';
+export * from './rest/rest-metadata.js';
 export * from './tensor-types.js';

@@ -17,6 +17,7 @@ export const fieldDefaults = {
   minReplicas: 1,
   maxReplicas: 64,
   maxBatchWaitMs: 0,
+  serverBatching: 'stack',
   accuracyMetric: 'accuracy',
   cpuCores: 1,
   memoryBytes: 0,

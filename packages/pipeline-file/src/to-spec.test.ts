@@ -57,6 +57,13 @@ describe('the replicas of a stage', () => {
     expect(detect({})).not.toHaveProperty('runTimeoutMs');
   });
 
+  test('have a run time-out where servers run them', () => {
+    const server = { url: 'http://a:1', model: 'm' };
+    const stage = detect({ variants: [{ name: 'small', accuracy: { value: 0.5 }, server }] });
+    expect(stage).toMatchObject({ runTimeoutMs: 60_000 });
+    expect(stage?.variants[0]?.server).toEqual({ urls: ['http://a:1'], model: 'm', batching: 'stack' });
+  });
+
   test('are what the file says', () => {
     const python = { module: './a.py', python: '.venv/bin/python', isolation: 'process', runTimeoutMs: 250 };
     expect(detect(python)).toMatchObject(python);

@@ -2,6 +2,7 @@
 import {
   type AccuracyTable,
   type EdgeSpec,
+  type InferenceServerSpec,
   type Objective,
   type OutputSpec,
   type PipelineSpec,
@@ -84,7 +85,8 @@ function toStage({
   return withoutUndefined({
     id: stageId(name),
     kind,
-    ...(module === undefined ? {} : { module, isolation, python, runTimeoutMs }),
+    ...(module === undefined ? {} : { module, isolation, python }),
+    ...(module !== undefined || variants.some(({ server }) => server !== undefined) ? { runTimeoutMs } : {}),
     ...(idempotent ? {} : { idempotent }),
     variants: variants.map((variant) => toVariant(variant, bounds.cpuCores)),
     bounds: withoutUndefined({
@@ -103,7 +105,7 @@ function toStage({
 }
 
 function toVariant(variant: FileVariant, allowedCores: readonly number[] | undefined): VariantSpec {
-  const { name, resources, profile, ...rest } = variant;
+  const { name, resources, profile, server, ...rest } = variant;
   const offered = typeof resources.cpuCores === 'number' ? [resources.cpuCores] : resources.cpuCores;
   const isAllowed = (cores: number) => allowedCores?.some((allowed) => isSameCores(allowed, cores)) ?? true;
   return withoutUndefined({
@@ -113,7 +115,12 @@ function toVariant(variant: FileVariant, allowedCores: readonly number[] | undef
     memoryBytes: resources.memoryBytes,
     gpus: resources.gpus,
     profile: profile?.map(withoutUndefined),
+    server: server && toServer(server),
   });
+}
+
+function toServer({ url, ...rest }: NonNullable<FileVariant['server']>): InferenceServerSpec {
+  return withoutUndefined({ ...rest, urls: typeof url === 'string' ? [url] : url });
 }
 
 function toEdge({ from, to, fanOut, ...kind }: NonNullable<FileSpec['edges']>[number]): EdgeSpec {

@@ -1,4 +1,7 @@
-/** Replicas on this machine: threads or processes for stages with a module, synthetic ones that run from their profile for the others. */
+/**
+ * Replicas as this machine has them: threads or processes for stages with a module, servers for variants that have one, synthetic ones that
+ * run from their profile for the others.
+ */
 import {
   launcherFor,
   ProcessReplicaLauncher,
@@ -6,6 +9,7 @@ import {
   SyntheticReplicaLauncher,
   ThreadReplicaLauncher,
 } from '@equipoise/adapter-embedded';
+import { CommandReplicaLauncher, RemoteReplicaLauncher } from '@equipoise/adapter-open-inference';
 import { curvesOf, drawMs, invariant, type PipelineSpec, type ReplicaLauncher, SeededRng } from '@equipoise/core';
 
 /** A launcher for all stages of a pipeline; `seed` fixes the service times of synthetic ones. */
@@ -30,5 +34,7 @@ export function embeddedLauncher(spec: PipelineSpec, seed = 1): ReplicaLauncher 
     process: new ProcessReplicaLauncher(),
     python: new PythonReplicaLauncher(),
     synthetic,
+    remote: new RemoteReplicaLauncher(),
+    command: new CommandReplicaLauncher(),
   });
 }

@@ -1,6 +1,6 @@
 /**
  * How many replica threads may compute at once, as the core gate takes it, and what that leaves of the budget on this machine.
- * Synthetic replicas only wait, so a pipeline without any module is not bound by the machine.
+ * Synthetic replicas and servers elsewhere only wait, so a pipeline without a module or a command is not bound by the machine.
  */
 import { availableParallelism } from 'node:os';
 import type { PipelineSpec } from '@equipoise/core';
@@ -22,4 +22,7 @@ export function servingSpec(spec: PipelineSpec, machineCores = availableParallel
   return { ...spec, budget: { ...spec.budget, cpuCores: machineCores } };
 }
 
-const computes = ({ stages }: PipelineSpec): boolean => stages.some(({ module }) => module !== undefined);
+const computes = ({ stages }: PipelineSpec): boolean =>
+  stages.some(
+    ({ module, variants }) => module !== undefined || variants.some(({ server }) => server?.command !== undefined),
+  );

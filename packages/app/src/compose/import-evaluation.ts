@@ -21,9 +21,11 @@ export async function importEvaluation(
     const message = `${file} names no evaluation module. Add the field spec.evaluation, such as evaluation: { module: ./evaluate.ts, data: ./data }.`;
     throw new AppError('INVALID_PIPELINE', message, { details: { path: 'spec.evaluation' } });
   }
-  const synthetic = spec.stages.find(({ module }) => module === undefined);
+  const synthetic = spec.stages.find(
+    ({ module, variants }) => module === undefined && variants.some(({ server }) => server === undefined),
+  );
   if (synthetic !== undefined) {
-    const message = `The stage ${synthetic.id} of ${file} has no module, so it gives no answers to score. Add the field module to it.`;
+    const message = `The stage ${synthetic.id} of ${file} has neither a module nor servers, so it gives no answers to score. Add the field module to it.`;
     throw new AppError('INVALID_PIPELINE', message, { details: { stageId: synthetic.id } });
   }
   const dataDir = data === undefined ? resolve(spec.baseDir, evaluation.dataPath) : resolve(data);

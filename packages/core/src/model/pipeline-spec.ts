@@ -62,11 +62,27 @@ export interface Accuracy {
   readonly metric: string;
 }
 
+/**
+ * A server of the Open Inference Protocol that does a variant: one that runs already at one of `urls`, or, with a `command`, one that is
+ * started for each replica and then answers at the one URL. `{port}` and other variables in command, environment and URL are replaced.
+ */
+export interface InferenceServerSpec {
+  /** `http:`, `https:`, `grpc:` or `grpcs:`; at least one. */
+  readonly urls: readonly string[];
+  readonly model: string;
+  /** `stack`: a batch is one request, its items along a new leading dimension; `single`: each item is a request. */
+  readonly batching: 'stack' | 'single';
+  readonly command?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** One model (or one implementation of a transform) that can do the stage. */
 export interface VariantSpec {
   readonly id: VariantId;
   readonly version?: string;
   readonly artifact?: string;
+  /** A server that does it, in place of code of the stage. */
+  readonly server?: InferenceServerSpec;
   readonly accuracy?: Accuracy;
   /** Core counts a replica may have, ascending. */
   readonly cpuCores: readonly number[];

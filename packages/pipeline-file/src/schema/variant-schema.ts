@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
 import { count, nonNegative, positive, replicaCores, text, variantName, wholeNumber } from './scalars.js';
+import { serverSchema } from './server-schema.js';
 
 const timeMs = (what: string) =>
   positive().optional().describe(`${what} of the service time of one batch, in milliseconds.`);
@@ -48,6 +49,7 @@ export const variantSchema = z.strictObject({
   artifact: text()
     .optional()
     .describe('The model: a path relative to this file, `npm:package/path`, `https://…` or `s3://bucket/key`.'),
+  server: serverSchema,
   accuracy: accuracySchema,
   resources: resourcesSchema,
   loadMs: nonNegative().optional().describe('Time from start to ready, in milliseconds; a measured value wins.'),

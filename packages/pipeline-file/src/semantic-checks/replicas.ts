@@ -2,6 +2,9 @@
 import { isMalformed, type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 
+/** Fields that are about code which runs in replicas of ours. */
+const onCode = ['isolation', 'python'] as const;
+
 /** Finds fields on replicas that the module of their stage, or the lack of one, makes senseless. */
 export function checkReplicas(spec: SpecDraft): Finding[] {
   return [...wellFormedEntries(spec.stages)].flatMap(([index, stage]) => [
@@ -13,10 +16,7 @@ function* checkStage(stage: StageDraft, path: ValuePath): Generator<Finding> {
   if (isMalformed(stage, 'module')) return;
   const { module, isolation } = stage;
   if (module === undefined) {
-    for (const field of ['isolation', 'python', 'runTimeoutMs'] as const) {
-      const message = `expected no ${field} on a stage without a module, which is synthetic`;
-      if (Object.hasOwn(stage, field)) yield { path: [...path, field], message };
-    }
+    yield* checkStageWithoutCode(stage, path);
     return;
   }
   if (!module.endsWith('.py')) {
@@ -25,5 +25,14 @@ function* checkStage(stage: StageDraft, path: ValuePath): Generator<Finding> {
   } else if (isolation === 'thread') {
     const message = 'expected "process" or nothing: a module in Python runs in processes of its own, found "thread"';
     yield { path: [...path, 'isolation'], message };
+  }
+}
+
+function* checkStageWithoutCode(stage: StageDraft, path: ValuePath): Generator<Finding> {
+  const hasServer = stage.variants?.some((variant) => variant?.server !== undefined) === true;
+  const kind = hasServer ? '' : ', which is synthetic';
+  for (const field of hasServer ? onCode : ([...onCode, 'runTimeoutMs'] as const)) {
+    const message = `expected no ${field} on a stage without a module${kind}`;
+    if (Object.hasOwn(stage, field)) yield { path: [...path, field], message };
   }
 }

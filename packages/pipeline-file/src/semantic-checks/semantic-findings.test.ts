@@ -268,7 +268,10 @@ const variants: Case[] = [
   [
     'a variant without profile has a module',
     (spec) => delete spec.stages[0].variants[1].profile,
-    { path: 'spec.stages[0].variants[1]', message: /expected a module on the stage or a profile on the variant/ },
+    {
+      path: 'spec.stages[0].variants[1]',
+      message: /expected a module on the stage, or a server or a profile on the variant/,
+    },
   ],
   [
     'a synthetic stage has nothing to isolate',
@@ -314,6 +317,62 @@ const variants: Case[] = [
     'points differ in cores or batch size',
     (spec) => (spec.stages[1].variants[0].profile[1].batchSize = 1),
     { path: 'spec.stages[1].variants[0].profile[1]', message: /expected one point for cpuCores 1 and batchSize 1/ },
+  ],
+];
+
+/** Puts a server in place of the profile of the first variant. */
+const served = (server: object) => (spec: Loose) => {
+  const variant = spec.stages[0].variants[0];
+  delete variant.profile;
+  variant.server = { url: 'http://127.0.0.1:8080', model: 'm', ...server };
+};
+const started = { url: 'http://127.0.0.1:{port}', command: ['serve', '{port}'] };
+const inServer = (field: string) => `spec.stages[0].variants[0].server${field}`;
+
+const servers: Case[] = [
+  [
+    'a stage has a module or servers',
+    (spec) => {
+      served({})(spec);
+      spec.stages[0].module = './a.ts';
+    },
+    { path: inServer(''), message: /expected no server on a variant of a stage with a module/ },
+  ],
+  [
+    'an address has a scheme of the protocol',
+    served({ url: ['http://a:1', 'ftp://b:2', 'c:3'] }),
+    { path: inServer('.url'), message: /expected an address such as .*, found "ftp:\/\/b:2"/ },
+    { path: inServer('.url'), message: /found "c:3"/ },
+  ],
+  [
+    'a command has one address with its port',
+    served({ ...started, url: ['http://a:{port}', 'http://b:{port}'] }),
+    { path: inServer('.url'), message: /expected one address with \{port\}/ },
+  ],
+  [
+    'the address of a command has its port',
+    served({ ...started, url: 'http://a:80' }),
+    { path: inServer('.url'), message: /expected one address with \{port\}/ },
+  ],
+  [
+    'variables of a command exist',
+    served({ ...started, command: ['serve', '{prot}'], environment: { THREADS: '{threads}', HOST: '{host}' } }),
+    { path: inServer('.command[1]'), message: /expected one of \{port\}, .*, found \{prot\}/ },
+    { path: inServer('.environment.HOST'), message: /found \{host\}/ },
+  ],
+  [
+    'without a command there are no variables and no environment',
+    served({ url: 'http://a:{port}', environment: {} }),
+    { path: inServer('.url'), message: /expected no variable without a command, found \{port\}/ },
+    { path: inServer('.environment'), message: /expected no environment without a command/ },
+  ],
+  [
+    'a stage of servers has no code to isolate',
+    (spec) => {
+      served({})(spec);
+      spec.stages[0].isolation = 'process';
+    },
+    { path: 'spec.stages[0].isolation', message: /expected no isolation on a stage without a module$/ },
   ],
 ];
 
@@ -523,7 +582,17 @@ const branching: Case[] = [
   ],
 ];
 
-const rules = [...names, ...references, ...graph, ...branching, ...targets, ...variants, ...bounds, ...table];
+const rules = [
+  ...names,
+  ...references,
+  ...graph,
+  ...branching,
+  ...targets,
+  ...variants,
+  ...servers,
+  ...bounds,
+  ...table,
+];
 
 const validText = `apiVersion: equipoise.dev/v1alpha1
 kind: InferencePipeline
@@ -644,6 +713,14 @@ test.each<readonly [string, (spec: Loose) => void]>([
     (spec) => (spec.edges[0].fanOut = { expected: 2.3, distribution: [0, 0.2, 0.29, 0.5] }),
   ],
   ['priorities of its own', (spec) => (spec.admission = { priorities: { shares: [0, 0.1, 0.3, 0.6], default: 4 } })],
+  [
+    'servers that run and servers that are started',
+    (spec) => {
+      served({ url: ['http://a:1', 'grpcs://b:2/'], batching: 'single' })(spec);
+      spec.stages[0].variants[1].server = { ...started, model: 'm', environment: { PORT: '{port2}' } };
+      spec.stages[0].runTimeoutMs = 500;
+    },
+  ],
   ['a stage that answers in the middle', (spec) => spec.outputs.push({ from: 'detect' })],
   [
     'core counts that are multiples of 0.05 up to rounding',

@@ -14,6 +14,7 @@ import { checkOutputs } from './outputs.js';
 import { checkProfiles } from './profiles.js';
 import { checkReferences } from './references.js';
 import { checkReplicas } from './replicas.js';
+import { checkServers } from './servers.js';
 import { checkSources } from './sources.js';
 import { checkTargets } from './targets.js';
 import { checkCycles, checkReachability, checkRepeatedEdges, topologyOf } from './topology.js';
@@ -40,6 +41,7 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkFanOutDepth(graph, topology),
     ...checkVariants(spec),
     ...checkReplicas(spec),
+    ...checkServers(spec),
     ...checkProfiles(spec),
     ...checkBounds(spec),
     ...checkInlineAccuracyTable(spec),

@@ -27,7 +27,9 @@ function checkAccuracy(stage: StageDraft, variant: VariantDraft, path: ValuePath
 }
 
 function checkCode(stage: StageDraft, variant: VariantDraft, path: ValuePath): Finding | undefined {
-  if (Object.hasOwn(stage, 'module') || Object.hasOwn(variant, 'profile')) return undefined;
-  const message = 'expected a module on the stage or a profile on the variant, found neither';
+  if (Object.hasOwn(stage, 'module') || Object.hasOwn(variant, 'profile') || Object.hasOwn(variant, 'server')) {
+    return undefined;
+  }
+  const message = 'expected a module on the stage, or a server or a profile on the variant, found none of them';
   return { path, message };
 }

@@ -47,7 +47,8 @@ function variantGrid(stage: StageSpec, variant: VariantSpec, coresAvailable: num
 
 function reasonNotToMeasure(stage: StageSpec, variant: VariantSpec): string | undefined {
   if (variant.profile !== undefined) return 'its profile is written in the pipeline file';
-  if (stage.module === undefined) return 'a synthetic stage runs from its profile and has nothing to measure';
+  if (stage.module === undefined && variant.server === undefined)
+    return 'a synthetic stage runs from its profile and has nothing to measure';
   return undefined;
 }
 

@@ -1,7 +1,8 @@
 /**
  * What a profile's figures depend on: the machine, what a replica is run by, and as digests (SHA-256) the artifact, the stage module with
  * the files it imports from beside it, the parameters, and the inputs, that is the samples and everything before the stage that shapes them.
- * A remote artifact is known by its address and version alone, a module inside a package by the package's own description.
+ * A remote artifact is known by its address and version alone, a server by its description, version and the variant's artifact, a module
+ * inside a package by the package's own description.
  */
 import { readFileSync } from 'node:fs';
 import type { Isolation, PipelineSpec, ServingGraph, StageSpec, TensorMap, VariantSpec } from '@equipoise/core';
@@ -41,6 +42,13 @@ export interface LaunchRules {
 }
 
 function artifactDigest(variant: VariantSpec, baseDir: string, locate: LocateFile): string {
+  const { server } = variant;
+  if (server !== undefined)
+    return sha256('server', canonicalJson(server), variant.version ?? '', fileDigest(variant, baseDir, locate));
+  return fileDigest(variant, baseDir, locate);
+}
+
+function fileDigest(variant: VariantSpec, baseDir: string, locate: LocateFile): string {
   if (variant.artifact === undefined) return 'none';
   const path = locate(variant.artifact, baseDir);
   if (path === undefined || !isFile(path)) return sha256('reference', variant.artifact, variant.version ?? '');

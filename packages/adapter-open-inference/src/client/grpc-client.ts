@@ -1,0 +1,161 @@
+/** The protocol over gRPC. */
+import { AppError } from '@equipoise/core';
+import {
+  grpcMethods,
+  grpcPath,
+  type InferRequest,
+  type InferResponse,
+  type ModelMetadata,
+  ownedMessage,
+  readGrpcMetadata,
+  readGrpcResponse,
+  readMessage,
+  type ServerMetadata,
+  writeGrpcRequest,
+  writeMessage,
+} from '@equipoise/open-inference-codec';
+import { Client, connectivityState, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { type CallOptions, type ClientOptions, clientDefaults, type InferenceClient } from './inference-client.js';
+import { codeOfGrpc, corruptAnswer, givenUp, serverFailure, tookTooLong, unreachable } from './server-failure.js';
+
+const PING_MS = { every: 30_000, timeout: 10_000 };
+const CONNECTING_PATIENCE_MS = 5_000;
+
+/** A client over one connection, which comes again by itself after a break. */
+export class GrpcClient implements InferenceClient {
+  readonly url: string;
+  readonly #raw: boolean;
+  readonly #maxAnswerBytes: number;
+  readonly #client: Client;
+
+  constructor(url: URL, { raw = clientDefaults.raw, maxAnswerBytes = clientDefaults.maxAnswerBytes }: ClientOptions) {
+    this.url = url.href.replace(/\/$/, '');
+    this.#raw = raw;
+    this.#maxAnswerBytes = maxAnswerBytes;
+    const secure = url.protocol === 'grpcs:';
+    const port = url.port === '' ? (secure ? 443 : 80) : url.port;
+    this.#client = new Client(
+      `${url.hostname}:${port}`,
+      secure ? credentials.createSsl() : credentials.createInsecure(),
+      {
+        'grpc.max_send_message_length': -1,
+        'grpc.max_receive_message_length': maxAnswerBytes,
+        'grpc.keepalive_time_ms': PING_MS.every,
+        'grpc.keepalive_timeout_ms': PING_MS.timeout,
+        // A replica is one server: others do not share its connection, a proxy does not stand between, and who calls decides on retries.
+        'grpc.use_local_subchannel_pool': 1,
+        'grpc.enable_http_proxy': 0,
+        'grpc.enable_retries': 0,
+        'grpc.initial_reconnect_backoff_ms': 100,
+        'grpc.max_reconnect_backoff_ms': 1000,
+      },
+    );
+  }
+
+  async serverLive(options: CallOptions = {}): Promise<boolean> {
+    const { input, output } = grpcMethods.serverLive;
+    const answer = await this.#try(grpcMethods.serverLive, writeMessage(input, {}), options);
+    return answer !== undefined && readMessage(output, answer).live;
+  }
+
+  async serverReady(options: CallOptions = {}): Promise<boolean> {
+    const { input, output } = grpcMethods.serverReady;
+    const answer = await this.#try(grpcMethods.serverReady, writeMessage(input, {}), options);
+    return answer !== undefined && readMessage(output, answer).ready;
+  }
+
+  async modelReady(name: string, options: CallOptions = {}): Promise<boolean> {
+    const { input, output } = grpcMethods.modelReady;
+    const answer = await this.#try(grpcMethods.modelReady, writeMessage(input, { name }), options);
+    return answer !== undefined && readMessage(output, answer).ready;
+  }
+
+  async serverMetadata(options: CallOptions = {}): Promise<ServerMetadata> {
+    const { input, output } = grpcMethods.serverMetadata;
+    const answer = await this.#call(grpcMethods.serverMetadata, writeMessage(input, {}), options);
+    return this.#read(() => readMessage(output, answer));
+  }
+
+  async modelMetadata(name: string, options: CallOptions = {}): Promise<ModelMetadata> {
+    const message = writeMessage(grpcMethods.modelMetadata.input, { name });
+    const answer = await this.#call(grpcMethods.modelMetadata, message, options);
+    return this.#read(() => readGrpcMetadata(answer));
+  }
+
+  async infer(model: string, request: InferRequest, options: CallOptions = {}): Promise<InferResponse> {
+    const message = writeGrpcRequest(model, request, this.#raw);
+    const answer = await this.#call(grpcMethods.modelInfer, message, options);
+    return this.#read(() =>
+      readGrpcResponse(ownedMessage(answer, { kind: 'response', maxBytes: this.#maxAnswerBytes })),
+    );
+  }
+
+  close(): void {
+    const channel = this.#client.getChannel();
+    const close = () => this.#client.close();
+    // A connection that is just being made would outlive the client.
+    if (channel.getConnectivityState(false) !== connectivityState.CONNECTING) close();
+    else channel.watchConnectivityState(connectivityState.CONNECTING, Date.now() + CONNECTING_PATIENCE_MS, close);
+  }
+
+  /** The answer, or undefined where there is none: a health check that fails is an answer, too. */
+  async #try(method: Method, message: Uint8Array, options: CallOptions): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#call(method, message, options);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #call(
+    method: Method,
+    message: Uint8Array,
+    { timeoutMs = clientDefaults.timeoutMs, signal }: CallOptions,
+  ): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(givenUp(this.url));
+        return;
+      }
+      const bytes = (part: Buffer) => part;
+      const sent = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
+      const deadline = { deadline: Date.now() + timeoutMs };
+      const done = (error: ServiceError | null, answer?: Buffer) => {
+        signal?.removeEventListener('abort', onAbort);
+        if (error !== null) reject(this.#failure(error, { timeoutMs, aborted: signal?.aborted === true }));
+        else resolve(answer ?? new Uint8Array(0));
+      };
+      const call = this.#client.makeUnaryRequest(grpcPath(method), bytes, bytes, sent, new Metadata(), deadline, done);
+      const onAbort = () => call.cancel();
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  #failure(
+    { code, details, metadata, message }: ServiceError,
+    { timeoutMs, aborted }: { readonly timeoutMs: number; readonly aborted: boolean },
+  ): AppError {
+    if (aborted) return givenUp(this.url);
+    const answered = Object.keys(metadata?.getMap() ?? {}).length > 0;
+    const kind = codeOfGrpc(code, answered);
+    if (kind === 'UNREACHABLE') return unreachable(this.url, new Error(details || message));
+    if (kind === 'DEADLINE_PASSED' && !answered) return tookTooLong(this.url, timeoutMs);
+    const pushbackMs = Number(metadata?.get('grpc-retry-pushback-ms')[0]);
+    return serverFailure(kind, {
+      url: this.url,
+      status: status[code],
+      message: details,
+      retryAfterMs: pushbackMs > 0 ? pushbackMs : undefined,
+    });
+  }
+
+  #read<Value>(read: () => Value): Value {
+    try {
+      return read();
+    } catch (error) {
+      throw error instanceof AppError ? corruptAnswer(this.url, error) : error;
+    }
+  }
+}
+
+type Method = Parameters<typeof grpcPath>[0];

@@ -1,0 +1,23 @@
+/** Which client speaks to a URL. */
+import { AppError } from '@equipoise/core';
+import { GrpcClient } from './grpc-client.js';
+import type { ClientOptions, InferenceClient } from './inference-client.js';
+import { RestClient } from './rest-client.js';
+
+/** A client by the scheme of the URL: `http:`, `https:`, `grpc:` or `grpcs:`; AppError WRONG_USAGE for any other. Nothing is sent yet. */
+export function openInferenceClient(url: string, options: ClientOptions = {}): InferenceClient {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  switch (parsed?.protocol) {
+    case 'http:':
+    case 'https:':
+      return new RestClient(parsed, options);
+    case 'grpc:':
+    case 'grpcs:':
+      return new GrpcClient(parsed, options);
+    default:
+      throw new AppError(
+        'WRONG_USAGE',
+        `"${url}" is no address of an inference server; expected http://host:port, https://…, grpc://… or grpcs://….`,
+      );
+  }
+}

@@ -1,0 +1,119 @@
+/** The protocol over REST. */
+import { AppError } from '@equipoise/core';
+import {
+  BINARY_MEDIA_TYPE,
+  type InferRequest,
+  type InferResponse,
+  JSON_LENGTH_HEADER,
+  type ModelMetadata,
+  parseJson,
+  readInferResponse,
+  readJsonLength,
+  readModelMetadata,
+  readRestBody,
+  readServerMetadata,
+  type ServerMetadata,
+  writeInferRequest,
+} from '@equipoise/open-inference-codec';
+import { type CallOptions, type ClientOptions, clientDefaults, type InferenceClient } from './inference-client.js';
+import { type RestAnswer, RestConnections, type RestRequest } from './rest-exchange.js';
+import { codeOfHttp, corruptAnswer, serverFailure } from './server-failure.js';
+
+/** A client over HTTP/1.1 with kept connections. */
+export class RestClient implements InferenceClient {
+  readonly url: string;
+  readonly #raw: boolean;
+  readonly #connections: RestConnections;
+
+  constructor(url: URL, { raw = clientDefaults.raw, maxAnswerBytes = clientDefaults.maxAnswerBytes }: ClientOptions) {
+    this.url = url.href.replace(/\/$/, '');
+    this.#raw = raw;
+    this.#connections = new RestConnections(url, maxAnswerBytes);
+  }
+
+  serverLive(options: CallOptions = {}): Promise<boolean> {
+    return this.#isOk('/v2/health/live', options);
+  }
+
+  serverReady(options: CallOptions = {}): Promise<boolean> {
+    return this.#isOk('/v2/health/ready', options);
+  }
+
+  modelReady(model: string, options: CallOptions = {}): Promise<boolean> {
+    return this.#isOk(`${modelPath(model)}/ready`, options);
+  }
+
+  async serverMetadata(options: CallOptions = {}): Promise<ServerMetadata> {
+    const { body } = await this.#succeeded({ method: 'GET', path: '/v2' }, options);
+    return this.#read(() => readServerMetadata(parseJson(body)));
+  }
+
+  async modelMetadata(model: string, options: CallOptions = {}): Promise<ModelMetadata> {
+    const { body } = await this.#succeeded({ method: 'GET', path: modelPath(model) }, options);
+    return this.#read(() => readModelMetadata(parseJson(body)));
+  }
+
+  async infer(model: string, request: InferRequest, options: CallOptions = {}): Promise<InferResponse> {
+    const { json, raw } = writeInferRequest(request, this.#raw);
+    const text = Buffer.from(json);
+    const headers =
+      raw.length === 0
+        ? { 'content-type': 'application/json' }
+        : { 'content-type': BINARY_MEDIA_TYPE, [JSON_LENGTH_HEADER]: text.length };
+    const sent = { method: 'POST', path: `${modelPath(model)}/infer`, headers, body: [text, ...raw] } as const;
+    const answer = await this.#succeeded(sent, options);
+    return this.#read(() => {
+      const length = answer.headers[JSON_LENGTH_HEADER];
+      return readInferResponse(readRestBody(answer.body, readJsonLength(Array.isArray(length) ? length[0] : length)));
+    });
+  }
+
+  close(): void {
+    this.#connections.close();
+  }
+
+  async #isOk(path: string, options: CallOptions): Promise<boolean> {
+    try {
+      return (await this.#connections.exchange({ method: 'GET', path }, options)).status === 200;
+    } catch {
+      return false;
+    }
+  }
+
+  async #succeeded(sent: RestRequest, options: CallOptions): Promise<RestAnswer> {
+    const answer = await this.#connections.exchange(sent, options);
+    if (answer.status >= 200 && answer.status < 300) return answer;
+    const { status, headers } = answer;
+    const seconds = Number(headers['retry-after']);
+    throw serverFailure(codeOfHttp(status), {
+      url: this.url,
+      status,
+      message: wordsOf(answer),
+      retryAfterMs: seconds > 0 ? seconds * 1000 : undefined,
+    });
+  }
+
+  #read<Value>(read: () => Value): Value {
+    try {
+      return read();
+    } catch (error) {
+      throw error instanceof AppError ? corruptAnswer(this.url, error) : error;
+    }
+  }
+}
+
+function modelPath(model: string): string {
+  return `/v2/models/${encodeURIComponent(model)}`;
+}
+
+/** What the body of a failure says: the protocol's `error`, what other servers have in its place, or the text itself. */
+function wordsOf({ body }: RestAnswer): string {
+  const text = Buffer.from(body.buffer, body.byteOffset, Math.min(body.length, 4096)).toString();
+  try {
+    const { error, detail } = JSON.parse(text) as { error?: unknown; detail?: unknown };
+    const words = error ?? detail;
+    return typeof words === 'string' ? words : JSON.stringify(words ?? '');
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,136 @@
+/** One HTTP exchange over kept connections: the whole answer within a bound and a time, or an AppError. */
+import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
+import { JSON_LENGTH_HEADER, RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
+import type { CallOptions } from './inference-client.js';
+import { clientDefaults } from './inference-client.js';
+import { corruptAnswer, givenUp, tookTooLong, unreachable } from './server-failure.js';
+
+/** A kept connection that breaks later than this after a request was sent broke while the server ran it. */
+const STALE_WITHIN_MS = 250;
+
+/** What is sent; parts of a body go out one after another without being put together. */
+export interface RestRequest {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string | number>>;
+  readonly body?: readonly Uint8Array[];
+}
+
+/** What came back. The body is laid so that raw tensors behind its JSON are aligned. */
+export interface RestAnswer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Uint8Array;
+}
+
+/** Kept connections to one server. */
+export class RestConnections {
+  readonly #url: URL;
+  readonly #maxAnswerBytes: number;
+  readonly #agent: Agent;
+
+  constructor(url: URL, maxAnswerBytes: number) {
+    this.#url = url;
+    this.#maxAnswerBytes = maxAnswerBytes;
+    this.#agent = url.protocol === 'https:' ? new TlsAgent({ keepAlive: true }) : new Agent({ keepAlive: true });
+  }
+
+  /** Rejects with AppError UNREACHABLE, DEADLINE_PASSED, STAGE_FAILED (answer too large) or DROPPED (given up). */
+  async exchange(sent: RestRequest, options: CallOptions): Promise<RestAnswer> {
+    try {
+      return await this.#once(sent, options);
+    } catch (error) {
+      // The server closed a kept connection as the request went out; it has not read the request.
+      if (!(error instanceof StaleConnection)) throw error;
+      return await this.#once(sent, options);
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #once(sent: RestRequest, { timeoutMs = clientDefaults.timeoutMs, signal }: CallOptions): Promise<RestAnswer> {
+    const url = this.#url.origin;
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(givenUp(url));
+        return;
+      }
+      const request = this.#open(sent);
+      const end = (settle: () => void) => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        settle();
+      };
+      const fail = (error: Error) => {
+        end(() => reject(error));
+        request.destroy();
+      };
+      const onAbort = () => fail(givenUp(url));
+      const timer = setTimeout(() => fail(tookTooLong(url, timeoutMs)), timeoutMs);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      let answering = false;
+      const sentAtMs = performance.now();
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        const atOnce = performance.now() - sentAtMs < STALE_WITHIN_MS;
+        const stale = request.reusedSocket && !answering && atOnce && error.code === 'ECONNRESET';
+        fail(stale ? new StaleConnection() : unreachable(url, error));
+      });
+      request.on('response', (response) => {
+        answering = true;
+        readBody(response, this.#maxAnswerBytes, url).then(
+          (body) => end(() => resolve({ status: response.statusCode ?? 0, headers: response.headers, body })),
+          fail,
+        );
+      });
+      request.cork();
+      for (const part of sent.body ?? []) request.write(part);
+      request.end();
+      request.uncork();
+    });
+  }
+
+  #open({ method, path, headers = {}, body = [] }: RestRequest) {
+    const options: RequestOptions = {
+      method,
+      agent: this.#agent,
+      headers: {
+        ...headers,
+        ...(method === 'POST' && { 'content-length': body.reduce((length, part) => length + part.length, 0) }),
+      },
+    };
+    const target = new URL(`${this.#url.pathname.replace(/\/$/, '')}${path}`, this.#url.origin);
+    return this.#url.protocol === 'https:' ? tlsRequest(target, options) : httpRequest(target, options);
+  }
+}
+
+class StaleConnection extends Error {}
+
+async function readBody(response: IncomingMessage, maxBytes: number, url: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Uint8Array>) {
+      length += chunk.length;
+      if (length > maxBytes) throw corruptAnswer(url, new Error(`more than ${maxBytes} bytes.`));
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw error instanceof Error && 'code' in error && error.code === 'ECONNRESET' ? unreachable(url, error) : error;
+  }
+  const jsonLength = Number(response.headers[JSON_LENGTH_HEADER] ?? 0);
+  return joined(chunks, length, Number.isSafeInteger(jsonLength) ? jsonLength : 0);
+}
+
+function joined(chunks: readonly Uint8Array[], length: number, alignAt: number): Uint8Array {
+  const offset = -alignAt & (RAW_ALIGNMENT_BYTES - 1);
+  const body = new Uint8Array(offset + length).subarray(offset);
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.length;
+  }
+  return body;
+}

@@ -1,0 +1,113 @@
+/**
+ * Replicas that are servers which Equipoise starts: one process group for each replica, on ports that are free, on processors of its own
+ * where `taskset` is there, ready when its model says so. A server that ends is a lost replica; a closed replica's server is ended.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  AppError,
+  type LaunchedReplica,
+  type LaunchRequest,
+  type ReplicaLauncher,
+  type Resources,
+} from '@equipoise/core';
+import type { InferenceClient } from '../client/inference-client.js';
+import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from '../replica/start-server-runner.js';
+import { filledTemplate, type TemplateValues } from './command-template.js';
+import { freePorts } from './free-ports.js';
+import { ProcessorPool, usableProcessors } from './processor-pool.js';
+import { ServerProcess } from './server-process.js';
+
+const DEFAULT_LAUNCH_TIMEOUT_MS = 120_000;
+const ASK_AGAIN_MS = 50;
+
+/** Limits of servers, and the processors to run them on (those of this process when left out). */
+export interface CommandLimits extends ServerLimits {
+  readonly processors?: readonly number[];
+}
+
+/** Starts replicas of variants with a `server` that has a command. */
+export class CommandReplicaLauncher implements ReplicaLauncher {
+  readonly #limits: CommandLimits;
+  readonly #pool: ProcessorPool;
+
+  constructor(limits: CommandLimits = {}) {
+    this.#limits = limits;
+    this.#pool = new ProcessorPool(limits.processors ?? usableProcessors());
+  }
+
+  async launch(request: LaunchRequest): Promise<LaunchedReplica> {
+    const startedAtMs = performance.now();
+    const values = await templateValues(request.resources);
+    const processors = this.#pool.take(request.resources.cpuCores);
+    const started = startServer(request, values, processors);
+    const release = async () => {
+      await started.stop();
+      this.#pool.give(processors);
+    };
+    try {
+      const client = await this.#whenReady(started, request, values);
+      const runner = runnerOver(client, request, { ...this.#limits, release });
+      void started.ended.then((reason) => runner.lose(reason));
+      return { runner, loadMs: performance.now() - startedAtMs };
+    } catch (error) {
+      await started.kill();
+      this.#pool.give(processors);
+      throw error;
+    }
+  }
+
+  async #whenReady(started: ServerProcess, request: LaunchRequest, values: TemplateValues): Promise<InferenceClient> {
+    const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
+    const { urls, model } = serverOf(request);
+    const url = filledTemplate(urls[0] ?? '', values);
+    const giveUpAtMs = performance.now() + launchTimeoutMs;
+    while (started.running) {
+      const client = await readyClient(url, model);
+      if (client !== undefined) return client;
+      if (performance.now() > giveUpAtMs) {
+        throw cannotStart(request, `the model ${model} at ${url} was not ready within ${launchTimeoutMs / 1000} s.`);
+      }
+      await Promise.race([sleep(ASK_AGAIN_MS), started.ended]);
+    }
+    throw cannotStart(request, `the server did not get ready: ${await started.ended}`);
+  }
+}
+
+/** A client when the model is ready; undefined when the server or the model is not there yet. */
+async function readyClient(url: string, model: string): Promise<InferenceClient | undefined> {
+  try {
+    const client = await clientOf(url, 1_000);
+    if (await client.modelReady(model, { timeoutMs: 1_000 })) return client;
+    client.close();
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code === 'WRONG_USAGE') throw error;
+  }
+  return undefined;
+}
+
+async function templateValues({ cpuCores }: Resources): Promise<TemplateValues> {
+  const [port, port2, port3] = await freePorts(3);
+  const threads = Math.max(1, Math.floor(cpuCores));
+  return {
+    port: String(port),
+    port2: String(port2),
+    port3: String(port3),
+    cpuCores: String(cpuCores),
+    threads: String(threads),
+  };
+}
+
+function startServer(
+  request: LaunchRequest,
+  values: TemplateValues,
+  processors: readonly number[] | undefined,
+): ServerProcess {
+  const { command = [], environment = {} } = serverOf(request);
+  const fill = (text: string) => filledTemplate(text, values);
+  return new ServerProcess({
+    command: command.map(fill),
+    environment: Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, fill(value)])),
+    directory: request.baseDir,
+    processors,
+  });
+}

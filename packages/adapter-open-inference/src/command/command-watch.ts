@@ -1,0 +1,23 @@
+/**
+ * Stands between this process and a server that it started: runs the command that its arguments are, in this process's own group, and ends
+ * the group when its parent is gone. Descriptor 3 is a pipe on which nothing is said; it ends with the parent, however that ends.
+ */
+import { spawn } from 'node:child_process';
+import { Socket } from 'node:net';
+
+const [program = '', ...args] = process.argv.slice(2);
+const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+const parent = new Socket({ fd: 3, readable: true, writable: false });
+parent.on('error', () => {});
+parent.on('close', () => process.kill(-process.pid, 'SIGKILL'));
+parent.resume();
+child.on('error', (error) => {
+  process.stderr.write(`${program} cannot be started: ${error.message}\n`);
+  process.exit(127);
+});
+child.on('exit', (exitCode, signal) => {
+  process.stderr.write(signal === null ? '' : `${program} was ended by ${signal}\n`);
+  process.exit(exitCode ?? 1);
+});
+// The server gets the signal as a member of the group; this process waits for its end.
+process.on('SIGTERM', () => {});

@@ -1,0 +1,103 @@
+/**
+ * A server that runs as a process: in a group of its own, so that one signal ends it with all that it started, beneath a watch that ends
+ * it with this process. Of what it prints the last words are kept, for the message about its end.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+
+/** Time from SIGTERM to SIGKILL. */
+const STOP_PATIENCE_MS = 5_000;
+const KEPT_BYTES = 2048;
+
+/** What to start, and the processors that it may run on (undefined: all). */
+export interface ServerCommand {
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly directory: string;
+  readonly processors?: readonly number[] | undefined;
+}
+
+const watchFile = createRequire(import.meta.url).resolve('@equipoise/adapter-open-inference/command-watch');
+
+/** Whether `taskset` is on this machine. */
+export function canPin(): boolean {
+  pinning ??= (() => {
+    try {
+      execFileSync('taskset', ['--version'], { stdio: 'ignore' });
+      return true;
+    } catch {
+      return false;
+    }
+  })();
+  return pinning;
+}
+let pinning: boolean | undefined;
+
+/** A started server. */
+export class ServerProcess {
+  /** Resolves with the reason when it has ended. */
+  readonly ended: Promise<string>;
+  readonly #child: ChildProcess;
+  #lastWords = '';
+  #running = true;
+
+  constructor({ command, environment, directory, processors }: ServerCommand) {
+    const watched = [process.execPath, watchFile, ...command];
+    const [program = '', ...args] =
+      processors === undefined || !canPin() ? watched : ['taskset', '-c', processors.join(','), ...watched];
+    this.#child = spawn(program, args, {
+      cwd: directory,
+      detached: true,
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream?.on('data', (chunk: Buffer) => this.#note(chunk));
+    this.#child.stdio[3]?.on('error', () => {});
+    this.ended = new Promise((resolve) => {
+      this.#child.once('error', (error) => resolve(this.#end(`it cannot be started: ${error.message}`)));
+      this.#child.once('close', (exitCode, signal) =>
+        resolve(this.#end(signal === null ? `it ended with exit code ${exitCode}` : `it was ended by ${signal}`)),
+      );
+      this.#child.once('exit', () => this.#signal('SIGKILL'));
+    });
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Asks it to end, kills what has not ended after 5 s; resolves when nothing of it is left. */
+  async stop(): Promise<void> {
+    this.#signal('SIGTERM');
+    const timeout = setTimeout(() => this.#signal('SIGKILL'), STOP_PATIENCE_MS);
+    await this.ended;
+    clearTimeout(timeout);
+  }
+
+  /** Ends it at once. */
+  async kill(): Promise<void> {
+    this.#signal('SIGKILL');
+    await this.ended;
+  }
+
+  #note(chunk: Buffer): void {
+    this.#lastWords = (this.#lastWords + chunk.toString()).slice(-KEPT_BYTES);
+  }
+
+  #end(reason: string): string {
+    this.#running = false;
+    const words = this.#lastWords.trim();
+    return words === '' ? reason : `${reason}; it printed last:\n${words}`;
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const { pid } = this.#child;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // Nothing of it runs any more.
+    }
+  }
+}

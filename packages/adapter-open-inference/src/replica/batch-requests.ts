@@ -1,0 +1,83 @@
+/**
+ * Batches as requests to a server. `stack` puts items of equal names, data types and shapes together along a new leading dimension, one
+ * request for each such group, and cuts the answer apart again: what models with a batch dimension take. `single` sends every item alone,
+ * all at once.
+ */
+import {
+  AppError,
+  boundedName,
+  type InferenceServerSpec,
+  type ItemResult,
+  stackTensors,
+  type TensorMap,
+  unstackTensor,
+} from '@equipoise/core';
+
+/** How a batch is run: one request by `infer`; a failure of it for which `isFatal` holds is about the server, not about the items. */
+export interface BatchRun {
+  readonly batching: InferenceServerSpec['batching'];
+  readonly infer: (inputs: TensorMap) => Promise<TensorMap>;
+  readonly isFatal: (error: unknown) => boolean;
+}
+
+/** What becomes of each item, in their order; rejects only with a fatal failure. */
+export async function runItems(batch: readonly TensorMap[], run: BatchRun): Promise<readonly ItemResult[]> {
+  const groups = run.batching === 'single' ? batch.map((_, index) => [index]) : stackable(batch);
+  const results: ItemResult[] = [];
+  await Promise.all(
+    groups.map(async (indices) => {
+      const group = indices.map((index) => batch[index] as TensorMap);
+      for (const [at, result] of (await runGroup(group, run)).entries()) results[indices[at] as number] = result;
+    }),
+  );
+  return results;
+}
+
+async function runGroup(group: readonly TensorMap[], run: BatchRun): Promise<readonly ItemResult[]> {
+  try {
+    const outputs =
+      run.batching === 'single'
+        ? [await run.infer(group[0] as TensorMap)]
+        : cutApart(await run.infer(putTogether(group)), group.length);
+    return outputs.map((output) => ({ kind: 'ok', output }));
+  } catch (error) {
+    if (!(error instanceof AppError) || run.isFatal(error)) throw error;
+    // An item that a server refuses must not fail those beside it.
+    if (error.code === 'INVALID_INPUT' && group.length > 1) {
+      return (await Promise.all(group.map((item) => runGroup([item], run)))).flat();
+    }
+    return group.map(() => ({ kind: 'failed', error }));
+  }
+}
+
+/** Indices of items grouped by what must be equal to stack them. */
+function stackable(batch: readonly TensorMap[]): readonly (readonly number[])[] {
+  const groups = new Map<string, number[]>();
+  for (const [index, item] of batch.entries()) {
+    const kind = JSON.stringify(Object.entries(item).map(([name, { datatype, shape }]) => [name, datatype, shape]));
+    const group = groups.get(kind);
+    if (group === undefined) groups.set(kind, [index]);
+    else group.push(index);
+  }
+  return [...groups.values()];
+}
+
+function putTogether(group: readonly TensorMap[]): TensorMap {
+  const names = Object.keys(group[0] ?? {});
+  return Object.fromEntries(
+    names.map((name) => [name, stackTensors(group.map((item) => item[name]).filter((tensor) => tensor !== undefined))]),
+  );
+}
+
+function cutApart(outputs: TensorMap, count: number): readonly TensorMap[] {
+  const rows = Object.entries(outputs).map(([name, tensor]) => {
+    if (tensor.shape[0] === count) return [name, unstackTensor(tensor)] as const;
+    throw new AppError(
+      'STAGE_FAILED',
+      `The output ${boundedName(name)} of ${count} stacked items has the shape [${tensor.shape.join(', ')}] where ${count} was expected in front; a model without a batch dimension needs batching: single.`,
+    );
+  });
+  return Array.from({ length: count }, (_, index) =>
+    Object.fromEntries(rows.map(([name, parts]) => [name, parts[index] as (typeof parts)[number]])),
+  );
+}

@@ -1,0 +1,63 @@
+/**
+ * Replicas that are servers which run already. Each replica has connections of its own to the address that has the fewest replicas; where
+ * there are more replicas than addresses, several share one, and its server runs their batches side by side.
+ */
+import {
+  AppError,
+  type InferenceServerSpec,
+  invariant,
+  type LaunchedReplica,
+  type LaunchRequest,
+  type ReplicaLauncher,
+} from '@equipoise/core';
+import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from './start-server-runner.js';
+
+const DEFAULT_LAUNCH_TIMEOUT_MS = 10_000;
+
+/** Starts replicas of variants with a `server` that has no command. */
+export class RemoteReplicaLauncher implements ReplicaLauncher {
+  readonly #limits: ServerLimits;
+  readonly #replicasAt = new Map<string, number>();
+
+  constructor(limits: ServerLimits = {}) {
+    this.#limits = limits;
+  }
+
+  async launch(request: LaunchRequest): Promise<LaunchedReplica> {
+    const startedAtMs = performance.now();
+    const url = this.#leastUsed(serverOf(request));
+    this.#count(url, 1);
+    try {
+      const runner = await this.#connect(url, request);
+      return { runner, loadMs: performance.now() - startedAtMs };
+    } catch (error) {
+      this.#count(url, -1);
+      throw error instanceof AppError ? cannotStart(request, error.message, error) : error;
+    }
+  }
+
+  async #connect(url: string, request: LaunchRequest) {
+    const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
+    const { model } = serverOf(request);
+    const client = await clientOf(url, launchTimeoutMs);
+    if (!(await client.modelReady(model, { timeoutMs: launchTimeoutMs }))) {
+      client.close();
+      throw cannotStart(request, `the server ${url} has no model ${model} that is ready.`);
+    }
+    return runnerOver(client, request, { ...this.#limits, release: async () => this.#count(url, -1) });
+  }
+
+  #leastUsed({ urls }: InferenceServerSpec): string {
+    const [first, ...others] = urls;
+    invariant(first !== undefined, 'a server has at least one address');
+    return others.reduce((least, url) => (this.#replicasOf(url) < this.#replicasOf(least) ? url : least), first);
+  }
+
+  #replicasOf(url: string): number {
+    return this.#replicasAt.get(url) ?? 0;
+  }
+
+  #count(url: string, change: number): void {
+    this.#replicasAt.set(url, this.#replicasOf(url) + change);
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * A replica that is an Open Inference server. It is lost when its connection breaks, when a batch runs longer than it may, and when it
+ * fails its health checks while idle; what else a server answers is about the items.
+ */
+import {
+  AppError,
+  type BatchResult,
+  elementCount,
+  type InferenceServerSpec,
+  invariant,
+  type ModelRunner,
+  type TensorMap,
+} from '@equipoise/core';
+import type { InferenceClient } from '../client/inference-client.js';
+import { runItems } from './batch-requests.js';
+
+/** Names of a replica for messages, and how it is used. */
+export interface ServerFacts {
+  readonly stage: string;
+  readonly variant: string;
+  readonly model: string;
+  readonly batching: InferenceServerSpec['batching'];
+  readonly runTimeoutMs: number;
+  readonly healthIntervalMs: number;
+}
+
+/** Health checks in a row that may fail. */
+const MOST_FAILED_CHECKS = 2;
+
+/** A ModelRunner over a client; `release` lets go of what stands behind it, a process perhaps, after the last batch. */
+export class ServerRunner implements ModelRunner {
+  readonly #client: InferenceClient;
+  readonly #facts: ServerFacts;
+  readonly #release: () => Promise<void>;
+  readonly #listeners: ((error: AppError) => void)[] = [];
+  readonly #giveUp = new AbortController();
+  readonly #health: NodeJS.Timeout;
+  #failedChecks = 0;
+  #running: Promise<unknown> | undefined;
+  #lost: AppError | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(client: InferenceClient, facts: ServerFacts, release: () => Promise<void>) {
+    this.#client = client;
+    this.#facts = facts;
+    this.#release = release;
+    this.#health = setInterval(() => void this.#checkHealth(), facts.healthIntervalMs);
+    this.#health.unref();
+  }
+
+  async run(batch: readonly TensorMap[]): Promise<BatchResult> {
+    if (this.#lost !== undefined) throw this.#lost;
+    if (this.#closed !== undefined) throw this.#error('was given a batch after its replica was closed');
+    invariant(this.#running === undefined, 'a replica runs one batch at a time');
+    invariant(batch.length >= 1, 'a batch has at least one item');
+    checkOwned(batch);
+    const running = this.#run(batch);
+    this.#running = running.catch(() => undefined);
+    try {
+      return await running;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  onLost(listener: (error: AppError) => void): void {
+    const lost = this.#lost;
+    if (lost === undefined) this.#listeners.push(listener);
+    else queueMicrotask(() => listener(lost));
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      clearInterval(this.#health);
+      await this.#running;
+      this.#client.close();
+      await this.#release();
+    })();
+    return this.#closed;
+  }
+
+  abandon(): void {
+    this.lose('its batch was given up');
+  }
+
+  /** The server is gone, as its owner saw. */
+  lose(reason: string): void {
+    if (this.#lost !== undefined) return;
+    const lost = this.#error(`lost a replica: ${reason}`);
+    this.#lost = lost;
+    clearInterval(this.#health);
+    if (this.#running !== undefined) this.#giveUp.abort();
+    else if (this.#closed === undefined) for (const listener of this.#listeners) listener(lost);
+  }
+
+  async #run(batch: readonly TensorMap[]): Promise<BatchResult> {
+    const { model, batching, runTimeoutMs } = this.#facts;
+    const { signal } = this.#giveUp;
+    const startedAtMs = performance.now();
+    try {
+      const items = await runItems(batch, {
+        batching,
+        infer: async (inputs) => {
+          const timeoutMs = Math.max(1, runTimeoutMs - (performance.now() - startedAtMs));
+          return (await this.#client.infer(model, { inputs }, { timeoutMs, signal })).outputs;
+        },
+        isFatal: (error) => this.#lossOf(error, startedAtMs) !== undefined,
+      });
+      return { items, serviceMs: performance.now() - startedAtMs };
+    } catch (error) {
+      this.lose(this.#lossOf(error, startedAtMs) ?? String(error));
+      throw this.#lost ?? error;
+    }
+  }
+
+  /** Why a failed call means that the server is lost; undefined when it is about the items alone. */
+  #lossOf(error: unknown, startedAtMs: number): string | undefined {
+    const { runTimeoutMs } = this.#facts;
+    if (!(error instanceof AppError) || this.#lost !== undefined) return String(error);
+    if (error.code === 'UNREACHABLE') return error.message;
+    const late = error.code === 'DEADLINE_PASSED' && performance.now() - startedAtMs >= runTimeoutMs - 5;
+    return late ? `a batch ran longer than ${runTimeoutMs / 1000} s` : undefined;
+  }
+
+  async #checkHealth(): Promise<void> {
+    if (this.#running !== undefined) return;
+    const { model, healthIntervalMs } = this.#facts;
+    const ready = await this.#client.modelReady(model, { timeoutMs: healthIntervalMs });
+    if (this.#running !== undefined || this.#closed !== undefined) return;
+    this.#failedChecks = ready ? 0 : this.#failedChecks + 1;
+    if (this.#failedChecks > MOST_FAILED_CHECKS) {
+      this.lose(`the server ${this.#client.url} failed ${this.#failedChecks} health checks in a row`);
+    }
+  }
+
+  #error(problem: string): AppError {
+    const { stage, variant } = this.#facts;
+    return new AppError('REPLICA_LOST', `Stage '${stage}' (variant '${variant}') ${problem}`, {
+      details: { stage, variant },
+      retryable: true,
+    });
+  }
+}
+
+function checkOwned(batch: readonly TensorMap[]): void {
+  for (const [name, { shape, data }] of batch.flatMap((item) => Object.entries(item))) {
+    invariant(
+      data.length === elementCount(shape),
+      `tensor '${name}' has ${data.length} elements for the shape [${shape.join(', ')}]: was it handed on before?`,
+    );
+  }
+}

@@ -1,0 +1,62 @@
+/** What starting a replica over a server has in common for servers that run already and those that are started. */
+import {
+  AppError,
+  defaultRunTimeoutMs,
+  type InferenceServerSpec,
+  invariant,
+  type LaunchRequest,
+} from '@equipoise/core';
+import type { InferenceClient } from '../client/inference-client.js';
+import { openInferenceClient } from '../client/open-inference-client.js';
+import { ServerRunner } from './server-runner.js';
+
+/** Times in ms: how long a server may take to be ready (120 s for one that is started, 10 s for one that runs) and how often it is asked. */
+export interface ServerLimits {
+  readonly launchTimeoutMs?: number;
+  readonly healthIntervalMs?: number;
+}
+
+const DEFAULT_HEALTH_INTERVAL_MS = 5_000;
+const RAW_EXTENSION = 'binary_tensor_data';
+
+/** The server of the variant that is asked for. */
+export function serverOf({ variant }: LaunchRequest): InferenceServerSpec {
+  const { server } = variant;
+  invariant(server !== undefined, `variant '${variant.id}' has a server`);
+  return server;
+}
+
+/** A client of the server; over REST tensors travel raw where the server says that it takes them so. */
+export async function clientOf(url: string, timeoutMs: number): Promise<InferenceClient> {
+  const client = openInferenceClient(url);
+  if (!url.startsWith('http')) return client;
+  const { extensions } = await client.serverMetadata({ timeoutMs });
+  if (extensions.includes(RAW_EXTENSION)) return client;
+  client.close();
+  return openInferenceClient(url, { raw: false });
+}
+
+/** A runner over a ready server. */
+export function runnerOver(
+  client: InferenceClient,
+  request: LaunchRequest,
+  { healthIntervalMs = DEFAULT_HEALTH_INTERVAL_MS, release }: ServerLimits & { readonly release: () => Promise<void> },
+): ServerRunner {
+  const { stage, variant } = request;
+  const { model, batching } = serverOf(request);
+  const { runTimeoutMs = defaultRunTimeoutMs } = stage;
+  const facts = { stage: stage.id, variant: variant.id, model, batching, runTimeoutMs, healthIntervalMs };
+  return new ServerRunner(client, facts, release);
+}
+
+/** The error for a server that cannot serve a variant. */
+export function cannotStart({ stage, variant }: LaunchRequest, problem: string, cause?: unknown): AppError {
+  return new AppError(
+    'MODEL_LOAD_FAILED',
+    `Stage '${stage.id}' (variant '${variant.id}') could not be loaded: ${problem}`,
+    {
+      details: { stage: stage.id, variant: variant.id },
+      cause,
+    },
+  );
+}

@@ -1,0 +1,43 @@
+/** Metadata over REST, as a client reads them: fields that are missing or of another form are an AppError MALFORMED_REQUEST. */
+import { AppError } from '@equipoise/core';
+import { objectOf, optionalString } from '../json/json-fields.js';
+import type { ModelMetadata, ServerMetadata, TensorMetadata } from '../protocol-types.js';
+
+/** What a server says of itself. */
+export function readServerMetadata(value: unknown): ServerMetadata {
+  const fields = objectOf(value, 'The metadata of the server');
+  return {
+    name: optionalString(fields['name'], 'name') ?? '',
+    version: optionalString(fields['version'], 'version') ?? '',
+    extensions: strings(fields['extensions'], 'extensions'),
+  };
+}
+
+/** What a server says of a model. */
+export function readModelMetadata(value: unknown): ModelMetadata {
+  const fields = objectOf(value, 'The metadata of the model');
+  return {
+    name: optionalString(fields['name'], 'name') ?? '',
+    platform: optionalString(fields['platform'], 'platform') ?? '',
+    versions: strings(fields['versions'], 'versions'),
+    inputs: tensors(fields['inputs'], 'inputs'),
+    outputs: tensors(fields['outputs'], 'outputs'),
+  };
+}
+
+function strings(value: unknown, field: string): readonly string[] {
+  if (value === undefined || value === null) return [];
+  if (Array.isArray(value) && value.every((entry) => typeof entry === 'string')) return value;
+  throw new AppError('MALFORMED_REQUEST', `The field ${field} must be an array of strings.`);
+}
+
+function tensors(value: unknown, field: string): readonly TensorMetadata[] {
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value)) throw new AppError('MALFORMED_REQUEST', `The field ${field} must be an array of tensors.`);
+  return value.map((entry) => {
+    const { name, datatype, shape } = objectOf(entry, `Each of ${field}`);
+    const isShape = Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size));
+    if (typeof name === 'string' && typeof datatype === 'string' && isShape) return { name, datatype, shape };
+    throw new AppError('MALFORMED_REQUEST', `Each of ${field} needs a name, a datatype and a shape of integers.`);
+  });
+}

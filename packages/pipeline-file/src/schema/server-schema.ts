@@ -1,0 +1,34 @@
+/** A server of the Open Inference Protocol that does a variant, one that runs already or one that is started for each replica. */
+import { z } from 'zod';
+import { fieldDefaults } from '../field-defaults.js';
+import { text } from './scalars.js';
+
+/** `spec.stages[].variants[].server`. */
+export const serverSchema = z
+  .strictObject({
+    url: z
+      .union([text(), z.array(text()).min(1)])
+      .describe(
+        'Where the server answers, `http://host:port`, `https://…`, `grpc://host:port` or `grpcs://…`; or a list of equal servers, over which the replicas are spread. With a `command` one address that has `{port}`, such as `http://127.0.0.1:{port}`.',
+      ),
+    model: text().describe('Name of the model on the server.'),
+    batching: z
+      .enum(['stack', 'single'])
+      .default(fieldDefaults.serverBatching)
+      .describe(
+        '`stack`: a batch is one request, its items along a new leading dimension. `single`: each item of a batch is a request of its own; all are sent at once.',
+      ),
+    command: z
+      .array(text())
+      .min(1)
+      .optional()
+      .describe(
+        'Program and arguments that start the server for one replica, in the folder of this file. `{port}`, `{port2}` and `{port3}` are free ports, `{cpuCores}` the cores of the replica, `{threads}` these as a whole number of at least 1. Left out: the server runs already.',
+      ),
+    environment: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe('Environment variables of the command; the same variables in braces are replaced.'),
+  })
+  .optional()
+  .describe('A server that does the variant, in place of a module of the stage.');
