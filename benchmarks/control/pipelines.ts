@@ -41,7 +41,7 @@ export function pipelineNamed(name: string, referenceDir: string): PipelineSpec 
 export function middleFloor(spec: PipelineSpec): number {
   const pins = Object.fromEntries(
     spec.stages.map(({ id, variants }) => {
-      const ordered = variants.toSorted((a, b) => a.accuracy.value - b.accuracy.value);
+      const ordered = variants.toSorted((a, b) => (a.accuracy?.value ?? 1) - (b.accuracy?.value ?? 1));
       return [id, { variantId: (ordered[Math.floor(ordered.length / 2)] ?? ordered[0])?.id as never }];
     }),
   );

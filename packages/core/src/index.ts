@@ -1,4 +1,5 @@
 /** Public face of core: what other packages may use. */
+export * from './control/batch-record.js';
 export * from './control/control-policy.js';
 export * from './control/controller.js';
 export * from './control/diff-plans.js';
@@ -32,6 +33,7 @@ export * from './kernel/rng.js';
 export * from './model/accuracy-table.js';
 export * from './model/app-error.js';
 export * from './model/arrival-record.js';
+export * from './model/batch-times.js';
 export * from './model/bounded-text.js';
 export * from './model/burst.js';
 export * from './model/burstiness.js';
@@ -76,6 +78,7 @@ export * from './serve/fleet/stage-steps.js';
 export * from './serve/graph-walk.js';
 export * from './serve/pipeline-scheduler.js';
 export * from './serve/replica.js';
+export * from './serve/replica-health.js';
 export * from './serve/request-state.js';
 export * from './serve/serving-graph.js';
 export * from './serve/waiting-parts.js';

@@ -24,9 +24,18 @@ import {
   tickMs,
   VariantAges,
 } from '@equipoise/core';
-import { ControlLoop, type LoopEvent, PipelineRunner, Planner, SqlitePlanStore, specDigest } from '@equipoise/runtime';
+import {
+  ControlLoop,
+  type LoopEvent,
+  PipelineRunner,
+  Planner,
+  SqlitePlanStore,
+  StageTypes,
+  specDigest,
+} from '@equipoise/runtime';
 import { embeddedLauncher } from './embedded-launcher.js';
 import { servingHostCores, servingSpec } from './host-cores.js';
+import { MeasuredBatches } from './measured-batches.js';
 import { StageInputs, warmUpPipeline } from './warm-up.js';
 
 /** How to start. */
@@ -55,6 +64,8 @@ export type FirstPlan =
 /** A running pipeline. */
 export interface RunningPipeline {
   readonly runner: PipelineRunner;
+  /** Tensors seen at its stages. */
+  readonly stageTypes: StageTypes;
   readonly actuator: EmbeddedActuator;
   readonly firstPlan: Plan;
   readonly first: FirstPlan;
@@ -81,7 +92,14 @@ export async function startPipeline(options: StartOptions): Promise<RunningPipel
     await warmUpPipeline(parts.runner, options.spec);
     signal?.throwIfAborted();
     if (!options.fixed && options.spec.control.mode !== 'off') parts.loop.start();
-    return { runner: parts.runner, actuator: parts.actuator, firstPlan: first.plan, first, close: () => parts.close() };
+    return {
+      runner: parts.runner,
+      stageTypes: parts.stageTypes,
+      actuator: parts.actuator,
+      firstPlan: first.plan,
+      first,
+      close: () => parts.close(),
+    };
   } catch (error) {
     await parts.close();
     throw error;
@@ -95,11 +113,13 @@ class PipelineParts {
   readonly runner: PipelineRunner;
   readonly actuator: EmbeddedActuator;
   readonly loop: ControlLoop;
+  readonly stageTypes = new StageTypes();
   readonly #options: StartOptions;
   readonly #curves: ServiceCurves;
   readonly #store: SqlitePlanStore;
   readonly #planner: Planner;
   readonly #ages: VariantAges;
+  readonly #batches = new MeasuredBatches();
   #closed: Promise<void> | undefined;
 
   constructor(options: StartOptions) {
@@ -116,7 +136,7 @@ class PipelineParts {
     const policies = new ServingPolicies(spec, curves, (stageId, policy) => this.runner.setPolicy(stageId, policy));
     this.actuator = new EmbeddedActuator(servingSpec(spec), {
       pool: this.runner,
-      launcher: inputs.watching(embeddedLauncher(spec)),
+      launcher: inputs.watching(this.stageTypes.watching(this.#batches.watching(embeddedLauncher(spec)))),
       warmUpBatch: (stageId) => inputs.batchFor(stageId),
       adopt: (stageId, to) => policies.adopt(stageId, to),
       onFailure: (_stageId, error) => report({ kind: 'failed', step: 'apply', error }),
@@ -201,7 +221,8 @@ class PipelineParts {
       };
     }
     const load = runner.statistics.load(runner.nowMs);
-    return { atMs: runner.nowMs, load, stages, runningPlan: actuator.runningPlan(), staleSources: [] };
+    const batches = this.#batches.take();
+    return { atMs: runner.nowMs, load, stages, runningPlan: actuator.runningPlan(), batches, staleSources: [] };
   }
 }
 

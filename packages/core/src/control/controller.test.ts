@@ -97,6 +97,7 @@ describe('controlStep', () => {
     const replicas = (decision?.kind === 'apply' && decision.plan.stages[detect]?.[0]?.replicas) || 0;
     expect(replicas).toBeGreaterThanOrEqual(7);
     expect(replicas).toBeLessThanOrEqual(12);
+    expect(after.planned?.arrivalRps).toBeGreaterThan(100);
     const goesOn = { counts: [...steady(20), 100, 100], running: running(replicas) };
     expect(controlStep(rules, after, observe(132, goesOn)).decision).toBeUndefined();
     const grows = { counts: [...steady(20), 100, 260], running: running(replicas) };
@@ -111,6 +112,12 @@ describe('controlStep', () => {
       kind: 'apply',
       changes: [{ kind: 'switch-variant', to: { variantId: 'small' } }],
     });
+  });
+
+  it('takes no replica away in a burst that what runs can carry, and adds none', () => {
+    const state = plannedFor(rules, 20, running(3));
+    const seen = { counts: [...steady(20), 100], running: running(14) };
+    expect(controlStep(rules, state, observe(131, seen)).decision).toBeUndefined();
   });
 
   it('switches variants only where that brings more than the best plan without a switch', () => {

@@ -20,6 +20,13 @@ import { detectBurst, plannedEnvelope } from './burst-detection.js';
 import { diffPlans } from './diff-plans.js';
 import { protect } from './fast-loop.js';
 import {
+  correctedRules,
+  type FeedbackRules,
+  nothingMeasured,
+  observeService,
+  type ServiceState,
+} from './feedback/controller-feedback.js';
+import {
   type ApplyDecision,
   believed,
   type GuardrailRules,
@@ -28,12 +35,12 @@ import {
   tooManyChanges,
 } from './guardrails.js';
 import { isWorthSwitching, keepingVariants, switchesVariant } from './kept-variants.js';
-import { type ControlContext, onTick } from './on-tick.js';
+import { onTick } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
 import { type BackOff, backOffAfter, droppedOf, judgeTrial, type Trial } from './slo-burn.js';
 
 /** What a controller goes by; what is left out it does without. */
-export interface ControllerRules extends ControlContext {
+export interface ControllerRules extends FeedbackRules {
   /** Methods that learn from the load; `forecaster` foretells until they can. */
   readonly learning?: LearningRules;
   readonly guardrails?: GuardrailRules;
@@ -42,6 +49,7 @@ export interface ControllerRules extends ControlContext {
 /** What a controller remembers; plain data. */
 export interface ControllerState {
   readonly learning: LoadLearning;
+  readonly service: ServiceState;
   /** When the slow loop is due; undefined before the first tick. */
   readonly nextPlanAtMs?: number;
   /** The load that what runs was last planned for. */
@@ -62,7 +70,7 @@ export interface ControlStep {
 const MS_PER_STEP = 1000;
 
 /** A controller that has seen nothing. */
-export const newController: ControllerState = { learning: nothingLearned, appliedAtMs: [] };
+export const newController: ControllerState = { learning: nothingLearned, service: nothingMeasured, appliedAtMs: [] };
 
 /** How often a controller wants to be asked. */
 export function tickMs({ spec: { control }, policy }: Pick<ControllerRules, 'spec' | 'policy'>): number {
@@ -71,20 +79,31 @@ export function tickMs({ spec: { control }, policy }: Pick<ControllerRules, 'spe
     : control.intervalMs;
 }
 
-/** One tick. Give `rules` as the same object from tick to tick: what was planned is remembered with it. */
-export function controlStep(rules: ControllerRules, before: ControllerState, observation: Observation): ControlStep {
-  const { atMs, load } = observation;
-  const { learning } = rules;
-  const learned =
-    learning === undefined ? before : { ...before, learning: observeLoad(before.learning, load, atMs, learning) };
+/** One tick. Give `profiled` as the same object from tick to tick: what was planned is remembered with it. */
+export function controlStep(profiled: ControllerRules, before: ControllerState, observation: Observation): ControlStep {
+  const { atMs } = observation;
+  const everyMs = tickMs(profiled);
+  const nextPlanAtMs = before.nextPlanAtMs ?? atMs - everyMs + profiled.spec.control.intervalMs;
+  // Half a tick early counts as due, lest a timer's jitter put the slow loop off by a whole one.
+  const due = atMs + everyMs / 2 >= nextPlanAtMs;
+  const learned = {
+    ...before,
+    nextPlanAtMs,
+    learning: learnedFrom(profiled, before, observation),
+    service: observeService(profiled, before.service, { observation, due }),
+  };
+  const rules = correctedRules(profiled, learned.service.corrections);
   const judged = judge(rules, learned, observation);
   if (judged.decision !== undefined) return judged;
-  const { intervalMs } = rules.spec.control;
-  const everyMs = tickMs(rules);
-  const dueMs = judged.state.nextPlanAtMs ?? atMs - everyMs + intervalMs;
-  const state = { ...judged.state, nextPlanAtMs: dueMs };
-  // Half a tick early counts as due, lest a timer's jitter put the slow loop off by a whole one.
-  return atMs + everyMs / 2 >= dueMs ? slowStep(rules, state, observation) : fastStep(rules, state, observation);
+  return due ? slowStep(rules, judged.state, observation) : fastStep(rules, judged.state, observation);
+}
+
+function learnedFrom(
+  { learning: rules }: ControllerRules,
+  { learning }: ControllerState,
+  { load, atMs }: Observation,
+): LoadLearning {
+  return rules === undefined ? learning : observeLoad(learning, load, atMs, rules);
 }
 
 /** What there is to do between ticks: some learning, as much as a tick is long. */

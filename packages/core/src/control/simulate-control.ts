@@ -4,15 +4,18 @@
  */
 import { SeededRng } from '../kernel/rng.js';
 import type { Decision } from '../model/decision.js';
+import type { ReplicaId, StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
+import type { ServiceCurves } from '../profile/curves-of.js';
 import {
   type SimulatedController,
   type SimulationRun,
   type SimulationSetup,
   simulatePlan,
 } from '../simulate/simulate-plan.js';
+import { type BatchKind, BatchRecord } from './batch-record.js';
 import { type ControllerRules, controlStep, learnBetween, newController, tickMs } from './controller.js';
 import { planThatRuns } from './plan-that-runs.js';
 
@@ -20,6 +23,8 @@ import { planThatRuns } from './plan-that-runs.js';
 export interface ControlSetup extends Pick<SimulationSetup, 'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd'> {
   readonly context: ControllerRules;
   readonly firstPlan: Plan;
+  /** How long batches really take; as the context believes when left out. */
+  readonly trueCurves?: ServiceCurves;
   readonly seed: number;
 }
 
@@ -30,14 +35,20 @@ export interface ControlledRun extends SimulationRun {
 
 /** Simulates the loop. */
 export function simulateControl(setup: ControlSetup): ControlledRun {
-  const { context, firstPlan, seed, ...rest } = setup;
-  const { spec, curves } = context;
+  const { context, firstPlan, seed, trueCurves, ...rest } = setup;
+  const { spec } = context;
+  const curves = trueCurves ?? context.curves;
+  const batches = new BatchRecord();
+  const kinds = new Map<ReplicaId, BatchKind>();
   const decisions: { atMs: number; decision: Decision }[] = [];
   let state = newController;
   const controller: SimulatedController = {
     intervalMs: tickMs(context),
     decide: (observation) => {
-      const { decision, state: after } = controlStep(context, state, observation);
+      const { decision, state: after } = controlStep(context, state, {
+        ...observation,
+        batches: batches.take(),
+      });
       state = learnBetween(context, after);
       if (decision === undefined) return [];
       decisions.push({ atMs: observation.atMs, decision });
@@ -48,11 +59,25 @@ export function simulateControl(setup: ControlSetup): ControlledRun {
   const run = simulatePlan({
     ...rest,
     ...{ spec, curves, plan: firstPlan, controller },
+    onFleet: (running) => noteKinds(kinds, running),
+    onBatch: ({ replicaId, batch }, { serviceMs }) => {
+      const kind = kinds.get(replicaId);
+      if (kind !== undefined) batches.note(kind, batch.length, serviceMs);
+    },
     rng: new SeededRng(seed),
     drops: true,
     accuracyOf: (running) => runningAccuracy(spec, running),
   });
   return { ...run, decisions };
+}
+
+/** What each replica is, as far as it is there. */
+function noteKinds(kinds: Map<ReplicaId, BatchKind>, { stages }: RunningPlan): void {
+  kinds.clear();
+  for (const [stageId, { replicas }] of Object.entries(stages)) {
+    for (const { replicaId, variantId, resources } of replicas)
+      kinds.set(replicaId, { stageId: stageId as StageId, variantId, cpuCores: resources.cpuCores });
+  }
 }
 
 /** Accuracy (fraction) of what runs, 0 while a stage has no ready replica; a stage in the middle of a change counts as what serves most. */

@@ -1,4 +1,5 @@
 /** What the control loop sees at a tick and what it decides, both plain data so that a log can be replayed. */
+import type { BatchTimes } from './batch-times.js';
 import type { Burst } from './burst.js';
 import type { Burstiness } from './burstiness.js';
 import type { Change } from './change.js';
@@ -31,6 +32,8 @@ export interface Observation {
   readonly load: LoadObservation;
   readonly stages: Readonly<Record<StageId, StageObservation>>;
   readonly runningPlan: RunningPlan;
+  /** Service times since the last tick; missing where nobody measures them. */
+  readonly batches?: readonly BatchTimes[];
   readonly staleSources: readonly string[];
 }
 

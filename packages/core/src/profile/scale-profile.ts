@@ -8,7 +8,8 @@ import type { LatencyProfile, ProfilePoint, ProfileScale, ProfileSet } from '../
 
 const TIMES = ['meanMs', 'p50Ms', 'p95Ms', 'p99Ms'] as const;
 
-function scaledPoint(point: ProfilePoint, factor: number): ProfilePoint {
+/** The point with its times `factor` times as long and its throughput as much lower. */
+export function scaledPoint(point: ProfilePoint, factor: number): ProfilePoint {
   const { cpuCores, batchSize, throughputRps, memoryBytes } = point;
   const times = TIMES.flatMap((field) => (point[field] === undefined ? [] : [[field, point[field] * factor] as const]));
   return {

@@ -49,10 +49,13 @@ export interface PlanningEngine {
 /** Makes an engine; throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
 export function planningEngine(setup: PlanningSetup): PlanningEngine {
   const { spec, profiles, hostCores, seed } = setup;
-  const curves = requireCurves(spec, profiles);
-  const verifierAt = verifiersOf({ spec, curves, hostCores, seed });
+  const partsFor = (set: ProfileSet) => {
+    const curves = requireCurves(spec, set);
+    return { profiles: set, curves, verifierAt: verifiersOf({ spec, curves, hostCores, seed }) };
+  };
+  const parts = partsFor(profiles);
   const rules: ControllerRules = {
-    ...{ spec, profiles, curves, verifierAt },
+    ...{ spec, ...parts, partsFor },
     policy: controlPolicies.equipoise,
     forecaster: smoothedRate,
     learning: { methods: forecastMethods, seed },
@@ -73,7 +76,7 @@ export function planningEngine(setup: PlanningSetup): PlanningEngine {
       estimator: 'distribution',
       clock: { nowMs: () => performance.now() },
     };
-    return policies[task.policy](problem, task.verify ? verifierAt({ arrivalRps }) : undefined);
+    return policies[task.policy](problem, task.verify ? parts.verifierAt({ arrivalRps }) : undefined);
   };
   return {
     answer: answer as PlanningEngine['answer'],
