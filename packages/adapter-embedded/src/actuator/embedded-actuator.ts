@@ -5,6 +5,7 @@
 import {
   type Actuator,
   type AlarmClock,
+  AppError,
   type Change,
   changeBounds,
   defaultFleetLimits,
@@ -16,6 +17,7 @@ import {
   type ReplicaId,
   type ReplicaLauncher,
   type ReplicaPool,
+  type ReplicaTrouble,
   type RunningPlan,
   type RunningReplica,
   type StageId,
@@ -64,6 +66,7 @@ export class EmbeddedActuator implements Actuator {
       this.#effects(),
     );
     options.pool.onReplicaLost((stageId, replicaId) => this.#lose(stageId, replicaId));
+    options.pool.onReplicaUnfit((...unfit) => this.#replace(...unfit));
   }
 
   runningPlan(): RunningPlan {
@@ -135,6 +138,13 @@ export class EmbeddedActuator implements Actuator {
     });
   }
 
+  /** One that hangs is given up first, so that it can be closed. */
+  #replace(stageId: StageId, replicaId: ReplicaId, trouble: ReplicaTrouble): void {
+    this.#report(stageId, unfitReplica(stageId, replicaId, trouble));
+    if (trouble === 'hung') this.#runners.get(replicaId)?.abandon?.();
+    this.#event((nowMs) => this.#fleet.unfit(replicaId, nowMs));
+  }
+
   #runnerOf(replicaId: ReplicaId): ModelRunner {
     const runner = this.#runners.get(replicaId);
     invariant(runner !== undefined, `replica '${replicaId}' has started`);
@@ -158,4 +168,21 @@ export class EmbeddedActuator implements Actuator {
       this.#event((nowMs) => this.#fleet.advance(nowMs));
     });
   }
+}
+
+const troubles: Readonly<Record<ReplicaTrouble, string>> = {
+  failing: 'every batch fails',
+  slow: 'it stays slower than its profile and its peers',
+  hung: 'a batch does not end',
+};
+
+function unfitReplica(stageId: StageId, replicaId: ReplicaId, trouble: ReplicaTrouble): AppError {
+  return new AppError(
+    'REPLICA_LOST',
+    `Replica '${replicaId}' of stage '${stageId}' is replaced: ${troubles[trouble]}.`,
+    {
+      details: { stage: stageId, trouble },
+      retryable: true,
+    },
+  );
 }

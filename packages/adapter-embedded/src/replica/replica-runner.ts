@@ -123,6 +123,10 @@ export class ReplicaRunner implements ModelRunner {
     this.#channel.abandon();
   }
 
+  abandon(): void {
+    this.#giveUp('it was given up');
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#settled.then(() => this.#shut());
     return this.#closed;

@@ -7,6 +7,7 @@ import {
   AppError,
   type BatchResult,
   drawMs,
+  failsBatches,
   hangs,
   type ItemChances,
   type LaunchedReplica,
@@ -100,6 +101,11 @@ class KeyedRunner implements ModelRunner {
       answers.ringAt(nowMs + serviceMs, () => {
         if (this.#lost || hangs(this.#faults, answers.nowMs())) return;
         this.#fail = undefined;
+        if (failsBatches(this.#faults, answers.nowMs())) {
+          const error = new AppError('STAGE_FAILED', 'it fails');
+          resolve({ items: keys.map(() => ({ kind: 'failed', error })), serviceMs });
+          return;
+        }
         resolve({ items: keys.map((key) => ({ kind: 'ok', output: this.#output(key) })), serviceMs });
       });
     });
@@ -119,6 +125,11 @@ class KeyedRunner implements ModelRunner {
         else this.#fail(lost);
       });
     }
+  }
+
+  abandon(): void {
+    this.#lost = true;
+    this.#fail?.(new AppError('REPLICA_LOST', 'it was given up'));
   }
 
   async close(): Promise<void> {

@@ -300,6 +300,41 @@ export const namedScenarios: readonly NamedScenario[] = [
     shows: [/a-v-1:draining/],
   },
   {
+    name: 'a replica hangs: its batch is run elsewhere, and another replica takes its place',
+    scenario: made({
+      ...{ arrivals: every(9, 90), plan: [{ replicas: 2 }], over: relaxed },
+      faults: faults({ 'a-v-1': [{ kind: 'hang', atMs: 33 }] }),
+    }),
+    shows: [/a-v-3:failed/, /a-v-4:ready/, / of 27 completed$/m],
+    hides: [/ failed$/m],
+  },
+  {
+    name: 'a replica fails every batch: its breaker opens, and it is replaced in the end',
+    scenario: made({
+      ...{ arrivals: every(5, 1_800), plan: [{ replicas: 3 }], over: relaxed },
+      faults: faults({ 'a-v-1': [{ kind: 'failing', fromMs: 20, untilMs: Number.POSITIVE_INFINITY }] }),
+    }),
+    shows: [/ failed$/m, /a-v-1:draining|a-v-4:failed/, /a-v-5:ready$/m],
+  },
+  {
+    name: 'a replica recovers while its breaker is open',
+    scenario: made({
+      ...{ arrivals: every(5, 500), plan: [{ replicas: 2 }], over: relaxed },
+      faults: faults({ 'a-v-1': [{ kind: 'failing', fromMs: 20, untilMs: 300 }] }),
+    }),
+    shows: [/ failed$/m, /^1\d\d\d a-v-1 /m],
+    hides: [/a-v-1:draining/],
+  },
+  {
+    name: 'a replica is much slower than its peer',
+    scenario: made({
+      ...{ arrivals: every(40, 250), plan: [{ replicas: 2 }], over: relaxed },
+      variants: [variantOf('v', { one: 50, eight: 80 })],
+      faults: faults({ 'a-v-1': [{ kind: 'slow', fromMs: 0, untilMs: Number.POSITIVE_INFINITY, factor: 4 }] }),
+    }),
+    shows: [/a-v-3:failed/, /a-v-4:ready$/m],
+  },
+  {
     name: 'a replica is slow for a while',
     scenario: made({
       ...{ arrivals: every(9, 60), plan: [{ replicas: 2 }] },

@@ -192,6 +192,8 @@ function faultsFor(rng: Rng): FaultSchedule {
       slowMs: 100,
       slowFactor: 3,
       startFailureFraction: oneOf(rng, [0, 0.2]),
+      failingSpellsPerHour: oneOf(rng, [0, perHour(150)]),
+      failingMs: 100,
     },
     rng.fork('faults'),
   );

@@ -128,9 +128,11 @@ class ServedScenario {
   }
 }
 
+const expectedFailures = new Set(['REPLICA_LOST', 'STAGE_FAILED']);
+
 function nameOf(outcome: PipelineOutcome): string {
   if (outcome.kind === 'dropped') return outcome.reason;
-  if (outcome.kind === 'failed' && outcome.failure.code !== 'REPLICA_LOST')
+  if (outcome.kind === 'failed' && !expectedFailures.has(outcome.failure.code))
     return `failed (${outcome.failure.message})`;
   return outcome.kind;
 }

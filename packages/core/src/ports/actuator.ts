@@ -3,6 +3,7 @@ import type { Change } from '../model/change.js';
 import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
 import type { Resources } from '../model/pipeline-spec.js';
 import type { RunningPlan } from '../model/running-plan.js';
+import type { ReplicaTrouble } from '../serve/replica-health.js';
 import type { ModelRunner } from './model-runner.js';
 
 /**
@@ -37,4 +38,6 @@ export interface ReplicaPool {
   setBatching(stageId: StageId, batching: StageBatching): void;
   /** Called when a replica was lost; it is out of service by then. */
   onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void;
+  /** Called when a replica that still runs is out of service for good, because it hangs or stays bad. */
+  onReplicaUnfit(listener: (stageId: StageId, replicaId: ReplicaId, trouble: ReplicaTrouble) => void): void;
 }

@@ -25,6 +25,8 @@ export interface ModelRunner {
   /** Called once when the replica is lost while no batch runs. */
   onLost(listener: (error: AppError) => void): void;
   close(): Promise<void>;
+  /** Gives up a batch that does not end: it is rejected as lost, and `close` does not wait for it. */
+  abandon?(): void;
 }
 
 /** What to start: a variant of a stage on given resources. */

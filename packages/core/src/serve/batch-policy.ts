@@ -46,6 +46,7 @@ export interface QueuedItems {
   readonly waitingSinceMs: number;
 }
 
-function serviceMs(policy: BatchPolicy, batchSize: number): number {
+/** Expected service time in ms of a batch; 0 when nothing is known. */
+export function serviceMs(policy: BatchPolicy, batchSize: number): number {
   return policy.expectedServiceMs?.[batchSize] ?? 0;
 }

@@ -77,6 +77,12 @@ class Bench implements ServingEffects<string, string, string> {
   wakeAt(atMs: number): void {
     this.wakes.push(atMs);
   }
+  unfit(replica: Replica, trouble: string, nowMs: number): void {
+    this.log.push(`${nowMs} unfit ${replica.replicaId} ${trouble}`);
+  }
+  hungFailure(stage: number): string {
+    return `stage ${stage} hangs`;
+  }
   drained(replica: Replica): void {
     this.log.push(`drained ${replica.replicaId}`);
   }
@@ -482,5 +488,73 @@ describe('replicas', () => {
     bench.finish(next, 4);
     bench.scheduler.drainReplica(next);
     expect(bench.log.at(-1)).toBe('drained next');
+  });
+});
+
+describe('a lost replica', () => {
+  it.each([
+    ['in time, so its batch runs once more', 25, ['12 run 0 [a]', '22 done a>0']],
+    ['too late for another run', 21, ['12 fail a gone']],
+  ])('%s', (_, deadlineAtMs, expected) => {
+    const bench = new Bench(one);
+    const lost = bench.serve(0, { serviceMs: 10 });
+    bench.arrive('a', 0, deadlineAtMs);
+    const other = bench.serve(0, { serviceMs: 10 });
+    bench.scheduler.loseReplica(lost, 'gone', 12);
+    if (other.busy) bench.finish(other, 22);
+    expect(bench.log.filter((line) => line !== 'drained r0')).toEqual(['0 run 0 [a]', ...expected]);
+    expect(bench.scheduler.retries(0)).toBe(expected.length - 1);
+  });
+});
+
+describe('a watched replica', () => {
+  const watched = { watchReplicas: true };
+
+  it('that hangs is given up: its batch goes elsewhere, and what it answers later is not for the policies', () => {
+    const bench = new Bench(one, watched);
+    const hung = bench.serve(0, { serviceMs: 10 });
+    bench.arrive('a', 0);
+    const other = bench.serve(0, { serviceMs: 10 });
+    expect(bench.wakes).toContain(250);
+    bench.scheduler.advance(250);
+    bench.finish(other, 260);
+    expect(bench.log).toEqual(['0 run 0 [a]', '250 unfit r0 hung', 'drained r0', '250 run 0 [a]', '260 done a>0']);
+    expect(hung.busy).toBe(false);
+    expect(bench.scheduler.troubles(0)).toEqual({ opened: 0, failing: 0, slow: 0, hung: 1 });
+  });
+
+  it('is not blamed for a stall of this process', () => {
+    const bench = new Bench(one, watched);
+    const replica = bench.serve(0, { serviceMs: 10 });
+    bench.arrive('a', 0);
+    bench.scheduler.advance(900);
+    bench.finish(replica, 901);
+    expect(bench.log).toEqual(['0 run 0 [a]', '901 done a>0']);
+  });
+
+  it('that keeps failing gets no batches for a while, then one item, and is replaced when it stays bad', () => {
+    const bench = new Bench(one, watched);
+    const bad = bench.serve(0, { serviceMs: 1000, maxBatchSize: 2 });
+    const good = bench.serve(0, { serviceMs: 1000, maxBatchSize: 2 });
+    const fail = (nowMs: number): void => {
+      bench.scheduler.noteFailedBatch(bad);
+      for (const item of bad.batch) bench.scheduler.failItem(item, 'bad', nowMs);
+      bench.scheduler.batchDone(bad, [], nowMs);
+    };
+    for (let i = 0; i < 5; i++) {
+      bench.arrive(`f${i}`, i, i + 9_000);
+      fail(i);
+    }
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) bench.arrive(name, 5, 50_000);
+    expect([bad.busy, good.batch.length]).toEqual([false, 1]);
+    bench.scheduler.advance(1_004);
+    expect(bad.batch.map(({ payload }) => payload)).toEqual(['b']);
+    fail(1_010);
+    bench.scheduler.advance(3_010);
+    fail(3_020);
+    bench.scheduler.advance(7_020);
+    fail(7_030);
+    expect(bench.log.filter((line) => /unfit|drained/.test(line))).toEqual(['7030 unfit r0 failing', 'drained r0']);
+    expect(bench.scheduler.troubles(0)).toEqual({ opened: 3, failing: 1, slow: 0, hung: 0 });
   });
 });

@@ -13,7 +13,8 @@ import { CoreGate } from './core-gate.js';
 import type { EdgeCounts } from './edge-counts.js';
 import { GraphWalk, type PayloadAlgebra, type ReadyInput } from './graph-walk.js';
 import { type ReplicaDescription, ServingReplica } from './replica.js';
-import { type Arrival, RequestState, StageItem } from './request-state.js';
+import type { ReplicaTrouble, TroubleCounts } from './replica-health.js';
+import { type Arrival, RequestState, RetriedItem, StageItem } from './request-state.js';
 import type { ServingGraph } from './serving-graph.js';
 import { type StageEffects, type StageLimits, StageScheduler } from './stage-scheduler.js';
 
@@ -26,6 +27,10 @@ export interface ServingEffects<Payload, Context, Failure> extends PayloadAlgebr
   fail(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void;
   /** Call `advance` at this instant (later calls may name an earlier one; a call too many does no harm). */
   wakeAt(atMs: number): void;
+  /** A replica hangs or stays bad: it is out of service for good and to be replaced. */
+  unfit(replica: ServingReplica<Payload, Context>, trouble: ReplicaTrouble, nowMs: number): void;
+  /** What requests fail with whose batch hung. */
+  hungFailure(stage: number): Failure;
   /** A draining replica has finished its last batch and is out of service. */
   drained(replica: ServingReplica<Payload, Context>): void;
 }
@@ -34,6 +39,8 @@ export interface ServingEffects<Payload, Context, Failure> extends PayloadAlgebr
 export interface SchedulerLimits extends StageLimits {
   /** Cores of the host that run replicas; Infinity when they run elsewhere. */
   readonly hostCores: number;
+  /** Whether replicas are watched for failures, slow-downs and hangs; not (when left out) where they cannot have any. */
+  readonly watchReplicas?: boolean;
 }
 
 /** Why an item is gone. */
@@ -47,6 +54,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   readonly #effects: ServingEffects<Payload, Context, Failure>;
   readonly #stages: readonly StageScheduler<Payload, Context>[];
   readonly #walk: GraphWalk<Payload, Context>;
+  readonly #watched: boolean;
   readonly #attention: StageScheduler<Payload, Context>[] = [];
   /** What requests have lost, of those that could do without it so far. */
   readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
@@ -60,6 +68,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   constructor(graph: ServingGraph, limits: SchedulerLimits, effects: ServingEffects<Payload, Context, Failure>) {
     this.#graph = graph;
     this.#effects = effects;
+    this.#watched = limits.watchReplicas ?? false;
     const gate = new CoreGate(limits.hostCores);
     this.#stages = graph.stages.map(() => new StageScheduler(gate, limits, this));
     this.#walk = new GraphWalk(graph, effects, {
@@ -89,6 +98,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     return this.#stage(stage).retries;
   }
 
+  /** What was done about replicas of a stage since the start. */
+  troubles(stage: number): TroubleCounts {
+    return this.#stage(stage).troubles;
+  }
+
   /** Takes a request in; it may be dropped before this returns. */
   arrive(arrival: Arrival<Context>, inputs: Payload): RequestState<Payload, Context> {
     const request = new RequestState<Payload, Context>(this.#requestSequence++, arrival, this.#graph.answers.length);
@@ -109,6 +123,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#nowMs = nowMs;
     const { batch } = replica;
     const stage = this.#stage(replica.stage);
+    if (replica.health !== undefined) this.#judge(replica, nowMs);
     stage.finish(replica, nowMs);
     if (replica.draining) this.#release(replica);
     try {
@@ -148,6 +163,11 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.batchDone(replica, [], nowMs);
   }
 
+  /** Takes note that all of a running batch failed by the stage's fault; `batchDone` follows. */
+  noteFailedBatch(replica: ServingReplica<Payload, Context>): void {
+    if (replica.health !== undefined) replica.health.batchFailed = true;
+  }
+
   /** Whether the payload of an item may be needed once more after its batch has started. */
   mayRetry(item: StageItem<Payload, Context>): boolean {
     return !item.isRetry && this.#graph.stages[item.stage]?.idempotent === true;
@@ -171,6 +191,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     if (nowMs < this.#pendingWakeAtMs) return;
     this.#nowMs = nowMs;
     this.#pendingWakeAtMs = Number.POSITIVE_INFINITY;
+    if (this.#watched) this.#endHung(nowMs);
     for (const stage of this.#stages) this.#attend(stage);
     this.#settle();
     for (const stage of this.#stages) {
@@ -189,7 +210,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
 
   addReplica(stage: number, description: ReplicaDescription, nowMs: number): ServingReplica<Payload, Context> {
     this.#nowMs = nowMs;
-    const replica = new ServingReplica<Payload, Context>(stage, description, nowMs);
+    const replica = new ServingReplica<Payload, Context>(stage, description, { nowMs, watched: this.#watched });
     this.#stage(stage).replicas.push(replica);
     this.#attend(this.#stage(stage));
     this.#settle();
@@ -242,12 +263,33 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#attend(this.#stage(stage));
   }
 
+  #endHung(nowMs: number): void {
+    for (const stage of this.#stages) {
+      for (let hung = stage.findHung(nowMs); hung !== undefined; hung = stage.findHung(nowMs)) {
+        this.#replace(hung, 'hung');
+        this.loseReplica(hung, this.#effects.hungFailure(hung.stage), nowMs);
+      }
+    }
+  }
+
+  #judge(replica: ServingReplica<Payload, Context>, nowMs: number): void {
+    if (replica.draining) return;
+    const trouble = this.#stage(replica.stage).troubleOf(replica, nowMs);
+    if (trouble !== undefined) this.#replace(replica, trouble);
+  }
+
+  #replace(replica: ServingReplica<Payload, Context>, trouble: ReplicaTrouble): void {
+    this.#stage(replica.stage).troubles[trouble] += 1;
+    replica.draining = true;
+    this.#effects.unfit(replica, trouble, this.#nowMs);
+  }
+
   #retry(item: StageItem<Payload, Context>): void {
     const { request, stage, scope, payload } = item;
     if (item.withdrawn || request.ended || this.#walk.isNeedless(request, stage, scope)) return;
     item.withdrawn = true;
-    const place = { stage, scope, payload, enqueuedAtMs: this.#nowMs, sequence: this.#itemSequence++, isRetry: true };
-    this.#stage(stage).takeBack(new StageItem<Payload, Context>(request, place), this.#nowMs);
+    const place = { stage, scope, payload, enqueuedAtMs: this.#nowMs, sequence: this.#itemSequence++ };
+    this.#stage(stage).takeBack(new RetriedItem<Payload, Context>(request, place), this.#nowMs);
   }
 
   #advanceItem(item: StageItem<Payload, Context>, stage: number, output: Payload): void {

@@ -1,6 +1,7 @@
 /** A replica as the policies see it: free or busy, with its CPU share; what runs inside is the driver's affair. */
 import type { ReplicaId } from '../model/ids.js';
 import { CpuShareBucket } from './cpu-share-bucket.js';
+import { ReplicaHealth } from './replica-health.js';
 import type { StageItem } from './request-state.js';
 
 /** What is known of a replica when it enters service; `cpuCores` below 1 is a share of one thread. */
@@ -19,12 +20,19 @@ export class ServingReplica<Payload, Context> {
   readonly batch: StageItem<Payload, Context>[] = [];
   busy = false;
   draining = false;
+  /** Left out where nothing can be wrong with it. */
+  readonly health: ReplicaHealth | undefined;
 
-  constructor(stage: number, description: ReplicaDescription, nowMs: number) {
+  constructor(
+    stage: number,
+    description: ReplicaDescription,
+    at: { readonly nowMs: number; readonly watched: boolean },
+  ) {
     this.stage = stage;
     this.replicaId = description.replicaId;
     this.threads = Math.max(1, Math.ceil(description.cpuCores));
-    this.bucket = description.cpuCores < 1 ? new CpuShareBucket(description.cpuCores, nowMs) : undefined;
+    this.health = at.watched ? new ReplicaHealth() : undefined;
+    this.bucket = description.cpuCores < 1 ? new CpuShareBucket(description.cpuCores, at.nowMs) : undefined;
   }
   /** Takes the finished batch out. (Item by item: setting the length gives the array's memory back, to be taken anew by the next.) */
   empty(): void {

@@ -50,8 +50,6 @@ export class StageItem<Payload, Context> {
   readonly enqueuedAtMs: number;
   /** Order of enqueueing over the whole pipeline: the tie-break among equal deadlines. */
   readonly sequence: number;
-  /** Whether it was in the hands of a replica before, which was lost; there is no third time. */
-  readonly isRetry: boolean;
   /** Set when its result does not count any more: it failed and its request goes on without it, or it is tried again. */
   withdrawn = false;
 
@@ -62,11 +60,22 @@ export class StageItem<Payload, Context> {
     this.payload = place.payload;
     this.enqueuedAtMs = place.enqueuedAtMs;
     this.sequence = place.sequence;
-    this.isRetry = place.isRetry ?? false;
   }
 
   get deadlineAtMs(): number {
     return this.request.deadlineAtMs;
+  }
+
+  /** Whether it was in the hands of a replica before, which was lost; there is no third time. */
+  get isRetry(): boolean {
+    return false;
+  }
+}
+
+/** An item that is tried once more. (A class of its own, so that those that need no second try carry nothing for it.) */
+export class RetriedItem<Payload, Context> extends StageItem<Payload, Context> {
+  override get isRetry(): boolean {
+    return true;
   }
 }
 
@@ -77,5 +86,4 @@ export interface ItemPlace<Payload> {
   readonly payload: Payload;
   readonly enqueuedAtMs: number;
   readonly sequence: number;
-  readonly isRetry?: boolean;
 }

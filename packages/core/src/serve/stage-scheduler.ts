@@ -4,10 +4,11 @@
  * must be looked at again later is asked for through `StageEffects.wakeAt`.
  */
 import type { DropReason } from '../model/request-outcome.js';
-import { type BatchPolicy, companionsUntilMs, lateReason, latestStartAtMs } from './batch-policy.js';
+import { type BatchPolicy, companionsUntilMs, lateReason, latestStartAtMs, serviceMs } from './batch-policy.js';
 import type { CoreGate } from './core-gate.js';
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
+import { hangBoundMs, type ReplicaHealth, type ReplicaTrouble, slownessOf, usualSlowness } from './replica-health.js';
 import type { StageItem } from './request-state.js';
 
 /** What a stage asks of the pipeline scheduler. */
@@ -26,6 +27,9 @@ export interface StageLimits {
   readonly priorityShares?: readonly number[];
 }
 
+/** A timer this late (ms) tells of a stall of this process, during which nobody could answer. */
+const STALL_MS = 50;
+
 const ONE_PRIORITY: readonly number[] = [1];
 
 /** Queue, batch former and replica picker of one stage. */
@@ -38,6 +42,7 @@ export class StageScheduler<Payload, Context> {
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
   /** Arrival of the item that has waited longest, or of one that has left since then; kept up to date only where companions are waited for. */
   #waitingSinceMs = 0;
+  readonly troubles = { opened: 0, failing: 0, slow: 0, hung: 0 };
   /** Items taken back so far. */
   retries = 0;
   /** Set while something changed here that may let a batch start; the pipeline scheduler clears it. */
@@ -109,6 +114,30 @@ export class StageScheduler<Payload, Context> {
     }
   }
 
+  /** Judges a replica by the batch that it has in hand and that ends now; tells what is wrong when it is to be replaced. */
+  troubleOf(replica: ServingReplica<Payload, Context>, nowMs: number): ReplicaTrouble | undefined {
+    const { health, batch } = replica;
+    if (health === undefined) return undefined;
+    const { batchFailed: failed, batchStartedAtMs: startedAtMs } = health;
+    const slowness = slownessOf(nowMs - startedAtMs, serviceMs(this.#policy, batch.length));
+    const verdict = health.note({ failed, slowness, startedAtMs, nowMs }, this.replicas);
+    if (verdict === 'open') this.#open(health, nowMs);
+    return verdict === 'unfit' ? health.trouble : undefined;
+  }
+
+  /** A replica whose batch hangs; what hangs later is asked to be looked at then. */
+  findHung(nowMs: number): ServingReplica<Payload, Context> | undefined {
+    for (const replica of this.replicas) {
+      const { busy, health } = replica;
+      if (!busy || health === undefined) continue;
+      const lateMs = nowMs - health.hungAtMs;
+      if (lateMs >= 0 && lateMs <= STALL_MS) return replica;
+      if (lateMs > 0) health.hungAtMs = nowMs + this.#hangBoundMs(replica, health) / 2;
+      if (health.hungAtMs < Number.POSITIVE_INFINITY) this.#effects.wakeAt(health.hungAtMs);
+    }
+    return undefined;
+  }
+
   /** Frees a replica that has finished its batch, and its cores. */
   finish(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     replica.busy = false;
@@ -128,6 +157,7 @@ export class StageScheduler<Payload, Context> {
 
   #start(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     replica.busy = true;
+    if (replica.health !== undefined) this.#watch(replica, replica.health, nowMs);
     replica.bucket?.batchStarted(nowMs);
     this.#gate.enter(replica.threads);
     const { maxBatchWaitMs, maxBatchSize } = this.#policy;
@@ -137,10 +167,29 @@ export class StageScheduler<Payload, Context> {
     this.#effects.startBatch(replica, nowMs);
   }
 
+  #watch(replica: ServingReplica<Payload, Context>, health: ReplicaHealth, nowMs: number): void {
+    health.batchStarted(nowMs, this.#hangBoundMs(replica, health));
+    if (health.hungAtMs < Number.POSITIVE_INFINITY) this.#effects.wakeAt(health.hungAtMs);
+  }
+
+  #hangBoundMs({ batch }: ServingReplica<Payload, Context>, health: ReplicaHealth): number {
+    return hangBoundMs(serviceMs(this.#policy, batch.length), usualSlowness(this.replicas, health));
+  }
+
+  /** Gives a replica no batches for a while, as long as at least half of the stage goes on. */
+  #open(health: ReplicaHealth, nowMs: number): void {
+    let open = 1;
+    for (const replica of this.replicas) if ((replica.health?.openUntilMs ?? 0) > nowMs) open += 1;
+    if (2 * open > this.replicas.length) return;
+    health.openUntilMs = health.pausedUntilMs;
+    this.troubles.opened += 1;
+  }
+
   #fillBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     if (this.#limits.dropLate) this.#dropLateHeads(nowMs);
     const { batch } = replica;
-    for (let free = this.#nextBatchSize; free > 0; free--) batch.push(this.queue.pop() as StageItem<Payload, Context>);
+    for (let free = this.#batchSizeFor(replica); free > 0; free--)
+      batch.push(this.queue.pop() as StageItem<Payload, Context>);
   }
 
   /** The items of a batch end together, so none is late when the one with the earliest deadline is not. */
@@ -151,6 +200,11 @@ export class StageScheduler<Payload, Context> {
       this.queue.popEarliest();
       this.#effects.dropItem(head, reason, nowMs);
     }
+  }
+
+  /** A replica whose breaker was open is tried with one item. */
+  #batchSizeFor({ health }: ServingReplica<Payload, Context>): number {
+    return health === undefined || !health.isProbed ? this.#nextBatchSize : Math.min(1, this.queue.length);
   }
 
   get #nextBatchSize(): number {
@@ -173,6 +227,10 @@ export class StageScheduler<Payload, Context> {
     let soonestMs = Number.POSITIVE_INFINITY;
     for (const replica of this.replicas) {
       if (replica.busy || replica.draining) continue;
+      if (replica.health !== undefined && replica.health.openUntilMs > nowMs) {
+        soonestMs = Math.min(soonestMs, replica.health.openUntilMs);
+        continue;
+      }
       const readyAtMs = replica.bucket?.readyAtMs(nowMs) ?? nowMs;
       if (readyAtMs <= nowMs) return replica;
       soonestMs = Math.min(soonestMs, readyAtMs);

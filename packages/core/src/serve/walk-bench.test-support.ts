@@ -125,6 +125,10 @@ class WalkBench implements ServingEffects<string, number, string> {
     this.#at(atMs, (nowMs) => this.#scheduler.advance(nowMs));
   }
   drained(): void {}
+  unfit(): void {}
+  hungFailure(stage: number): string {
+    return `stage ${stage} hangs`;
+  }
 
   takes({ condition = '' }: ServingEdge, output: string): boolean {
     return this.#script.takes?.(condition, output) ?? false;

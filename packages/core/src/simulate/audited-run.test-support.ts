@@ -12,6 +12,7 @@ import type { StageItem } from '../serve/request-state.js';
 import { arrivalsOf, type LoadSpec } from './arrivals/load-spec.js';
 import { batchPolicies } from './batch-policies.js';
 import { priorityMix } from './priority-mix.js';
+import { type FaultSchedule, randomFaults } from './replica-faults.js';
 import { type SimulatedClients, type SimulationSetup, simulatePlan } from './simulate-plan.js';
 import type { SimulatedReplica } from './simulated-fleet.js';
 
@@ -24,6 +25,9 @@ export interface AuditedRun {
   readonly arrived: number;
   readonly completed: number;
   readonly batches: number;
+  readonly failed: number;
+  /** Items that were begun a second time. */
+  readonly retries: number;
 }
 
 const REQUESTS = 120;
@@ -51,7 +55,20 @@ export function randomSetup(seed: number): SimulationSetup {
     hostCores: oneOf(rng, [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 2]),
     drops: rng.next() < 0.7,
     ...(more.next() < 0.4 ? { clients: prioritized(spec, more) } : {}),
+    ...(more.next() < 0.3 ? { faults: faultsFor(more), hostCores: Number.POSITIVE_INFINITY } : {}),
   };
+}
+
+function faultsFor(rng: Rng): FaultSchedule {
+  const perHour = (meanMs: number) => 3_600_000 / meanMs;
+  const rates = {
+    crashesPerHour: oneOf(rng, [0, perHour(2_000)]),
+    hangsPerHour: oneOf(rng, [0, perHour(4_000)]),
+    slowdownsPerHour: oneOf(rng, [0, perHour(2_000)]),
+    failingSpellsPerHour: oneOf(rng, [0, perHour(2_000)]),
+    ...{ slowMs: 3_000, slowFactor: 5, failingMs: 1_000, startFailureFraction: 0.2 },
+  };
+  return randomFaults(rates, rng.fork('faults'));
 }
 
 function randomPriorities(rng: Rng): Partial<PipelineSpec['admission']> {
@@ -130,6 +147,8 @@ class Audit {
   readonly #policies: readonly BatchPolicy[];
   readonly #started: Started[][];
   readonly #seen = new Set<Item>();
+  readonly #tries = new Map<object, Map<number, number>>();
+  retries = 0;
   #lastAtMs = 0;
 
   constructor(setup: SimulationSetup) {
@@ -176,11 +195,23 @@ class Audit {
   #startItem(item: Item, stage: number, nowMs: number): void {
     this.#check(!this.#seen.has(item), `item ${item.sequence} was run twice`);
     this.#seen.add(item);
+    this.#checkTries(item);
     this.#check(item.stage === stage, `item ${item.sequence} of stage ${item.stage} ran at stage ${stage}`);
     this.#check(!item.request.ended, `an item of a request that had ended was run`);
     this.#check(item.enqueuedAtMs <= nowMs, `item ${item.sequence} ran before it was there`);
     if (this.#setup.drops) this.#check(nowMs < item.deadlineAtMs, `item ${item.sequence} started after its deadline`);
     this.#started[stage]?.push({ item, startedAtMs: nowMs });
+  }
+
+  /** The work of a part of a request at a stage is begun once, and a second time only as a retry. */
+  #checkTries(item: Item): void {
+    const part = item.scope ?? item.request;
+    const tries = this.#tries.get(part) ?? new Map<number, number>();
+    this.#tries.set(part, tries);
+    const before = tries.get(item.stage) ?? 0;
+    tries.set(item.stage, before + 1);
+    this.#check(before === (item.isRetry ? 1 : 0), `item ${item.sequence} was begun after ${before} tries`);
+    if (item.isRetry) this.retries += 1;
   }
 
   #checkOrder(batch: readonly Item[]): void {
@@ -200,6 +231,8 @@ class Audit {
   /** Beside an idle replica with cores of its own no item is held back longer than the longest wait for companions. */
   #checkWait({ stage, batch }: SimulatedReplica, nowMs: number): void {
     const { maxBatchWaitMs, resources } = this.#planOf(stage);
+    // Which replicas are there at all is not known here when they come and go.
+    if (this.#setup.faults !== undefined) return;
     if (resources.cpuCores < 1 || this.#setup.hostCores !== Number.POSITIVE_INFINITY) return;
     const oldestAtMs = Math.min(...batch.map(({ enqueuedAtMs }) => enqueuedAtMs));
     const latestAtMs = Math.max(oldestAtMs + maxBatchWaitMs, this.#idleSinceMs(stage));
@@ -257,9 +290,11 @@ export function auditedRun(seed: number): AuditedRun {
   audit.checkQueues();
   const dropped = [...tally.dropped.values()].reduce((sum, count) => sum + count, 0);
   const { violations } = audit;
-  if (tally.completed + dropped !== tally.arrived || ended !== tally.arrived)
-    violations.push(`${tally.arrived} arrived, ${tally.completed} completed, ${dropped} dropped, ${ended} ended`);
+  const { arrived, completed, failed } = tally;
+  if (completed + dropped + failed !== arrived || ended !== arrived)
+    violations.push(`${arrived} arrived, ${completed} completed, ${dropped} dropped, ${failed} failed, ${ended} ended`);
+  if (setup.faults === undefined && failed > 0) violations.push(`${failed} failed where nothing can`);
   if (!setup.drops && dropped > 0) violations.push(`${dropped} dropped where nothing may be`);
   const batches = tally.stages.reduce((sum, stage) => sum + stage.batches, 0);
-  return { violations, digest: digest.text, arrived: tally.arrived, completed: tally.completed, batches };
+  return { violations, digest: digest.text, arrived, completed, batches, failed, retries: audit.retries };
 }

@@ -9,12 +9,13 @@ import type { RunningReplica } from '../model/running-plan.js';
 
 /**
  * One fault. From a `crash` on the replica is gone: its batch fails, and it is restarted after a back-off. From a `hang` on it answers
- * nothing any more: its batch never ends, nobody notices. Batches that start while it is `slow` take `factor` times as long.
+ * nothing any more: its batch never ends, nobody notices. Batches that start while it is `slow` take `factor` times as long. Batches that end while it is `failing` fail.
  */
 export type ReplicaFault =
   | { readonly kind: 'crash'; readonly atMs: number }
   | { readonly kind: 'hang'; readonly atMs: number }
-  | { readonly kind: 'slow'; readonly fromMs: number; readonly untilMs: number; readonly factor: number };
+  | { readonly kind: 'slow'; readonly fromMs: number; readonly untilMs: number; readonly factor: number }
+  | { readonly kind: 'failing'; readonly fromMs: number; readonly untilMs: number };
 
 /** The faults of replicas by name. */
 export interface FaultSchedule {
@@ -30,6 +31,9 @@ export interface FaultRates {
   readonly slowdownsPerHour: number;
   readonly slowMs: number;
   readonly slowFactor: number;
+  /** None when left out. */
+  readonly failingSpellsPerHour?: number;
+  readonly failingMs?: number;
   /** Chance (0…1) that a start fails. */
   readonly startFailureFraction: number;
 }
@@ -44,17 +48,19 @@ export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
       const own = rng.fork(`life/${replicaId}`);
       const after = (perHour: number) =>
         readyAtMs + (perHour > 0 ? (exponential(own) * HOUR_MS) / perHour : Number.POSITIVE_INFINITY);
-      const [crashAtMs, hangAtMs, fromMs] = [
+      const [crashAtMs, hangAtMs, fromMs, failsFromMs] = [
         after(rates.crashesPerHour),
         after(rates.hangsPerHour),
         after(rates.slowdownsPerHour),
+        after(rates.failingSpellsPerHour ?? 0),
       ];
       const faults: readonly ReplicaFault[] = [
         { kind: 'crash', atMs: crashAtMs },
         { kind: 'hang', atMs: hangAtMs },
         { kind: 'slow', fromMs, untilMs: fromMs + rates.slowMs, factor: rates.slowFactor },
+        { kind: 'failing', fromMs: failsFromMs, untilMs: failsFromMs + (rates.failingMs ?? 0) },
       ];
-      return faults.filter((fault) => (fault.kind === 'slow' ? fault.fromMs : fault.atMs) < Number.POSITIVE_INFINITY);
+      return faults.filter((fault) => ('atMs' in fault ? fault.atMs : fault.fromMs) < Number.POSITIVE_INFINITY);
     },
   };
 }
@@ -66,6 +72,11 @@ export function slowness(faults: readonly ReplicaFault[], nowMs: number): number
     if (fault.kind === 'slow' && fault.fromMs <= nowMs && nowMs < fault.untilMs) factor *= fault.factor;
   }
   return factor;
+}
+
+/** Whether a batch that ends now fails. */
+export function failsBatches(faults: readonly ReplicaFault[], nowMs: number): boolean {
+  return faults.some((fault) => fault.kind === 'failing' && fault.fromMs <= nowMs && nowMs < fault.untilMs);
 }
 
 /** Whether a replica answers nothing any more. */

@@ -27,7 +27,7 @@ import { type ServingEdge, type ServingGraph, servingGraph } from '../serve/serv
 import type { ArrivalProcess } from './arrivals/arrival-process.js';
 import { ItemChances } from './item-chances.js';
 import { type FaultSchedule, slowness } from './replica-faults.js';
-import { SimulatedFleet, type SimulatedReplica } from './simulated-fleet.js';
+import { failedStage, lostReplica, SimulatedFleet, type SimulatedReplica } from './simulated-fleet.js';
 import { SimulationTally } from './simulation-tally.js';
 import { type MeanUse, UseMeter } from './use-meter.js';
 
@@ -163,6 +163,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const limits = {
       ...{ hostCores: setup.hostCores, maxQueueLength, dropLate: setup.drops },
       priorityShares: this.#priorities.shares,
+      watchReplicas: setup.faults !== undefined,
     };
     this.#scheduler = new PipelineScheduler(this.graph, limits, this);
     const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
@@ -227,6 +228,14 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#events.push(atMs, WAKE, eventRank.servingAlarm);
   }
 
+  unfit(replica: SimulatedReplica): void {
+    this.#fleet.unfit(replica);
+  }
+
+  hungFailure(stage: number): AppError {
+    return lostReplica(this.graph.stages[stage]?.id as StageId);
+  }
+
   drained(replica: SimulatedReplica): void {
     this.#fleet.drained(replica);
   }
@@ -254,7 +263,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #step(event: number): void {
     if (event >= 0) this.#endBatch(event);
     else if (event === ARRIVAL) this.#arrive();
-    else if (event === WAKE) this.#scheduler.advance(this.#nowMs);
+    else if (event === WAKE) this.#wake();
     else if (event === TICK) this.#tick();
     else if (event === CLIENT_GONE) this.#cancel();
     else if (event === DRAIN) this.#scheduler.beginDraining();
@@ -264,15 +273,31 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     }
   }
 
+  #wake(): void {
+    this.#scheduler.advance(this.#nowMs);
+    if (this.#fleet.unsettled) this.#settleFleet();
+  }
+
   #endBatch(index: number): void {
     const replica = this.#fleet.answering(index, this.#nowMs);
     if (replica === undefined) return;
     const { batch, stage } = replica;
+    if (this.#setup.faults !== undefined && this.#fleet.fails(index, this.#nowMs)) this.#failBatch(replica);
     const outputs = this.#outputs;
     for (let i = 0; i < batch.length; i++)
       outputs[i] = this.#chances.output(stage, (batch[i] as SimulatedItem).payload);
     this.#scheduler.batchDone(replica, outputs, this.#nowMs);
-    if (!this.#fleet.unsettled) return;
+    if (this.#fleet.unsettled) this.#settleFleet();
+  }
+
+  #failBatch(replica: SimulatedReplica): void {
+    this.#scheduler.noteFailedBatch(replica);
+    const failure = failedStage(this.graph.stages[replica.stage]?.id as StageId);
+    for (const item of replica.batch) this.#scheduler.failItem(item, failure, this.#nowMs);
+  }
+
+  /** The fleet hears of what left service inside a call to the policies. */
+  #settleFleet(): void {
     this.#fleet.settle(this.#nowMs);
     this.#noteUse();
   }

@@ -18,7 +18,7 @@ import { defaultFleetLimits, type FleetEffects, FleetScheduler } from '../serve/
 import type { PipelineScheduler } from '../serve/pipeline-scheduler.js';
 import type { ServingReplica } from '../serve/replica.js';
 import type { ServingGraph } from '../serve/serving-graph.js';
-import { type FaultSchedule, hangs, type ReplicaFault } from './replica-faults.js';
+import { type FaultSchedule, failsBatches, hangs, type ReplicaFault } from './replica-faults.js';
 import { ServingPolicies } from './serving-policies.js';
 
 /** A replica whose payloads are the keys of `ItemChances`. */
@@ -77,6 +77,8 @@ export class SimulatedFleet implements FleetEffects {
   /** By replica: the scheduler may start a batch before it has handed the new replica back. */
   readonly #engineOf = new Map<ReplicaId, Engine>();
   readonly #starts: Start[] = [];
+  /** Replicas that turned out unfit inside a call to the request policies. */
+  readonly #unfit: ReplicaId[] = [];
   /** Replicas that left service inside a call to the request policies, which must not be called back. */
   readonly #left: ReplicaId[] = [];
   #changes: Change[] = [];
@@ -112,6 +114,12 @@ export class SimulatedFleet implements FleetEffects {
     return lost || (faults.length > 0 && hangs(faults, nowMs)) ? undefined : replica;
   }
 
+  /** Whether the batch that ends now fails. */
+  fails(index: number, nowMs: number): boolean {
+    const { faults } = this.#engines[index] as Engine;
+    return faults.length > 0 && failsBatches(faults, nowMs);
+  }
+
   /** Carries changes out one after another, as a control loop does: when one fails, the rest is left. */
   apply(changes: readonly Change[], nowMs: number): void {
     this.#changes = [...changes];
@@ -137,6 +145,12 @@ export class SimulatedFleet implements FleetEffects {
   /** Takes note that a replica is out of service; `settle` follows once the request policies have returned. */
   drained({ replicaId: id }: SimulatedReplica): void {
     this.#left.push(id);
+  }
+
+  /** Takes note that a replica is to be replaced; nothing that it still runs is answered. `settle` follows. */
+  unfit(replica: SimulatedReplica): void {
+    this.engineOf(replica).lost = true;
+    this.#unfit.push(replica.replicaId);
   }
 
   /** Whether `settle` is to be called. */
@@ -234,6 +248,7 @@ export class SimulatedFleet implements FleetEffects {
   #event(nowMs: number, step: () => void): void {
     this.#nowMs = nowMs;
     step();
+    for (let id = this.#unfit.shift(); id !== undefined; id = this.#unfit.shift()) this.#fleet.unfit(id, nowMs);
     for (let id = this.#left.shift(); id !== undefined; id = this.#left.shift()) {
       this.#engineOf.delete(id);
       this.#fleet.left(id, nowMs);
@@ -264,6 +279,12 @@ function failedStart(stageId: StageId): AppError {
   return new AppError('MODEL_LOAD_FAILED', `A replica of stage '${stageId}' did not start.`);
 }
 
-function lostReplica(stageId: StageId): AppError {
+/** What items fail with that a replica fails. */
+export function failedStage(stageId: StageId): AppError {
+  return new AppError('STAGE_FAILED', `Stage '${stageId}' failed.`);
+}
+
+/** What requests fail with whose replica is gone. */
+export function lostReplica(stageId: StageId): AppError {
   return new AppError('REPLICA_LOST', `Stage '${stageId}' lost a replica.`, { retryable: true });
 }

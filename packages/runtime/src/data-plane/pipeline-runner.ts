@@ -12,6 +12,7 @@ import {
   type BatchPolicy,
   defaultPriorities,
   type EdgeCount,
+  type ItemResult,
   invariant,
   type ModelRunner,
   PipelineScheduler,
@@ -21,6 +22,7 @@ import {
   type ReadyReplica,
   type ReplicaId,
   type ReplicaPool,
+  type ReplicaTrouble,
   type ServingEffects,
   type ServingGraph,
   type StageBatching,
@@ -37,6 +39,7 @@ import { PendingRequest, type PipelineOutcome, type RequestTensors, type ServedR
 import { type RequestEnd, requestEnd } from './request-end.js';
 import { RequestStatistics } from './request-statistics.js';
 import { type PolicyItem, type PolicyReplica, ServedReplica } from './served-replica.js';
+import { StageFailure } from './stage-failure.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
 import { TurnQueue, warnOfDefect } from './turn-queue.js';
 
@@ -74,6 +77,10 @@ interface LostReplica {
   readonly replicaId: ReplicaId;
 }
 
+interface UnfitReplica extends LostReplica {
+  readonly trouble: ReplicaTrouble;
+}
+
 /** Serves requests of one pipeline on the replicas it is given. */
 export class PipelineRunner implements ReplicaPool {
   readonly spec: PipelineSpec;
@@ -91,6 +98,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #stageStatistics: readonly StageStatistics[];
   readonly #replicas = new Map<ReplicaId, ServedReplica>();
   readonly #lost: Listeners<LostReplica>;
+  readonly #unfit: Listeners<UnfitReplica>;
   readonly #ended: Listeners<RequestEnd>;
   #draining = false;
   #markDrained = () => {};
@@ -100,6 +108,7 @@ export class PipelineRunner implements ReplicaPool {
     this.spec = spec;
     this.#turns = new TurnQueue(onDefect);
     this.#lost = new Listeners(this.#turns);
+    this.#unfit = new Listeners(this.#turns);
     this.#ended = new Listeners(this.#turns);
     this.#clock = clock;
     this.#graph = servingGraph(spec);
@@ -110,7 +119,13 @@ export class PipelineRunner implements ReplicaPool {
     this.#policies = this.#graph.stages.map(() => ({ maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 }));
     const { maxQueueLength, priorities = defaultPriorities } = spec.admission;
     this.#priorities = priorities;
-    const limits = { hostCores, maxQueueLength, dropLate: true, priorityShares: priorities.shares };
+    const limits = {
+      hostCores,
+      maxQueueLength,
+      dropLate: true,
+      priorityShares: priorities.shares,
+      watchReplicas: true,
+    };
     this.#scheduler = new PipelineScheduler(this.#graph, limits, this.#effects());
     this.drained = new Promise((resolve) => {
       this.#markDrained = resolve;
@@ -196,6 +211,10 @@ export class PipelineRunner implements ReplicaPool {
     this.#lost.add(({ stageId, replicaId }) => listener(stageId, replicaId));
   }
 
+  onReplicaUnfit(listener: (stageId: StageId, replicaId: ReplicaId, trouble: ReplicaTrouble) => void): void {
+    this.#unfit.add(({ stageId, replicaId, trouble }) => listener(stageId, replicaId, trouble));
+  }
+
   /** Calls `listener` at the end of every request; it must be quick. */
   onRequestEnd(listener: (end: RequestEnd) => void): void {
     this.#ended.add(listener);
@@ -214,6 +233,7 @@ export class PipelineRunner implements ReplicaPool {
         (this.#stageStatistics[index] as StageStatistics).counts({
           queueLength: this.#scheduler.queueLength(index),
           retriedItems: this.#scheduler.retries(index),
+          troubles: { ...this.#scheduler.troubles(index) },
         }),
       ]),
     );
@@ -246,6 +266,8 @@ export class PipelineRunner implements ReplicaPool {
         this.#cancelAlarm();
         this.#cancelAlarm = this.#clock.ringAt(atMs, () => this.#turn((nowMs) => this.#scheduler.advance(nowMs)));
       },
+      unfit: ({ replicaId, stage }, trouble) => this.#unfit.tell({ stageId: this.#idOf(stage), replicaId, trouble }),
+      hungFailure: (stage) => hungBatch(this.#idOf(stage)),
       drained: ({ replicaId }) => {
         this.#replicas.get(replicaId)?.markDrained();
         this.#replicas.delete(replicaId);
@@ -298,6 +320,8 @@ export class PipelineRunner implements ReplicaPool {
 
   #finishBatch(running: RunningBatch, answer: BatchAnswer, nowMs: number): void {
     const { served, replica, batch, startedAtMs } = running;
+    // A batch that hung has been taken from its replica, which will not get another.
+    if (!replica.busy) return;
     this.#count(served.stage, answer, nowMs - startedAtMs);
     if (answer.lost === undefined) this.#handOn(running, answer, nowMs);
     else this.#scheduler.loseReplica(replica, answer.lost, nowMs);
@@ -309,6 +333,7 @@ export class PipelineRunner implements ReplicaPool {
 
   #handOn({ replica, ran, batch }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
     const outputs = new Map<PolicyItem, RequestTensors>();
+    if (answer.items.length > 0 && answer.items.every(isStageFault)) this.#scheduler.noteFailedBatch(replica);
     for (const [index, result] of answer.items.entries()) {
       const item = ran[index] as PolicyItem;
       if (result.kind === 'failed') this.#scheduler.failItem(item, result.error, nowMs);
@@ -357,8 +382,7 @@ export class PipelineRunner implements ReplicaPool {
     if (served.lost) return;
     served.lost = true;
     this.#takeOut(served);
-    const stageId = this.#graph.stages[served.stage]?.id as StageId;
-    this.#lost.tell({ stageId, replicaId: served.replicaId });
+    this.#lost.tell({ stageId: this.#idOf(served.stage), replicaId: served.replicaId });
   }
 
   #end(request: Pick<ServedRequest, 'context' | 'arrivedAtMs'>, outcome: PipelineOutcome, endedAtMs: number): void {
@@ -378,6 +402,10 @@ export class PipelineRunner implements ReplicaPool {
     });
   }
 
+  #idOf(stage: number): StageId {
+    return this.#graph.stages[stage]?.id as StageId;
+  }
+
   #indexOf(stageId: StageId): number {
     const index = this.#stageIndex.get(stageId);
     invariant(index !== undefined, `the pipeline has no stage ${stageId}`);
@@ -387,4 +415,13 @@ export class PipelineRunner implements ReplicaPool {
 
 function internalError(): AppError {
   return new AppError('INTERNAL_ERROR', 'The server failed on this request.');
+}
+
+/** An input that the stage refuses is the client's fault. */
+function isStageFault(result: ItemResult): boolean {
+  return result.kind === 'failed' && result.error.code !== 'INVALID_INPUT';
+}
+
+function hungBatch(stage: StageId): AppError {
+  return new StageFailure(stage, new AppError('REPLICA_LOST', 'A batch did not end.', { retryable: true }));
 }

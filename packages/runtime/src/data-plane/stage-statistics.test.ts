@@ -3,15 +3,17 @@ import { StageStatistics } from './stage-statistics.js';
 
 it('counts batches by size, busy time and drops by reason', () => {
   const statistics = new StageStatistics();
+  const troubles = { opened: 1, failing: 0, slow: 2, hung: 3 };
   statistics.finished({ size: 1, failedItems: 0, busyMs: 12, serviceMs: 10 });
   statistics.finished({ size: 4, failedItems: 1, busyMs: 31, serviceMs: 30 });
   statistics.finished({ size: 4, failedItems: 0, busyMs: 22, serviceMs: 20 });
   statistics.dropped('queue-full');
   statistics.dropped('queue-full');
   statistics.dropped('deadline-passed');
-  expect(statistics.counts({ queueLength: 7, retriedItems: 2 })).toEqual({
+  expect(statistics.counts({ queueLength: 7, retriedItems: 2, troubles })).toEqual({
     queueLength: 7,
     retriedItems: 2,
+    troubles,
     batches: 3,
     items: 9,
     failedItems: 1,

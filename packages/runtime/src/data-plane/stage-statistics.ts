@@ -1,5 +1,5 @@
 /** What the replicas of one stage did since the start, in memory that does not grow with the load. */
-import type { DropReason } from '@equipoise/core';
+import type { DropReason, TroubleCounts } from '@equipoise/core';
 
 /** Service times of the batches of one size. */
 export interface BatchSizeCounts {
@@ -13,6 +13,7 @@ export interface PolicyCounts {
   readonly queueLength: number;
   /** Items that were lost with their replica and tried once more. */
   readonly retriedItems: number;
+  readonly troubles: TroubleCounts;
 }
 
 /** Counts of a stage since the start. */

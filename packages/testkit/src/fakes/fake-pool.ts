@@ -5,6 +5,7 @@ import {
   type ReadyReplica,
   type ReplicaId,
   type ReplicaPool,
+  type ReplicaTrouble,
   type StageBatching,
   type StageId,
   type TensorMap,
@@ -19,6 +20,8 @@ export type PoolEvent =
     }
   | { readonly kind: 'batching'; readonly stageId: StageId; readonly batching: StageBatching };
 
+type UnfitListener = (stageId: StageId, replicaId: ReplicaId, trouble: ReplicaTrouble) => void;
+
 interface Member {
   readonly stageId: StageId;
   readonly replica: ReadyReplica;
@@ -31,6 +34,7 @@ export class FakePool implements ReplicaPool {
   readonly #members = new Map<ReplicaId, Member>();
   readonly #batching = new Map<StageId, StageBatching>();
   readonly #lostListeners: ((stageId: StageId, replicaId: ReplicaId) => void)[] = [];
+  readonly #unfitListeners: UnfitListener[] = [];
   readonly #eventListeners: ((event: PoolEvent) => void)[] = [];
 
   /** The replicas of a stage that take batches, oldest first. */
@@ -81,6 +85,18 @@ export class FakePool implements ReplicaPool {
 
   onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void {
     this.#lostListeners.push(listener);
+  }
+
+  onReplicaUnfit(listener: UnfitListener): void {
+    this.#unfitListeners.push(listener);
+  }
+
+  /** Takes a replica out of service for good, as a pool does with one that stays bad. */
+  dismiss(replicaId: ReplicaId, trouble: ReplicaTrouble): void {
+    const member = this.#members.get(replicaId);
+    if (member === undefined) return;
+    this.#members.delete(replicaId);
+    for (const listener of this.#unfitListeners) listener(member.stageId, replicaId, trouble);
   }
 
   #lose(stageId: StageId, replicaId: ReplicaId): void {

@@ -20,8 +20,10 @@ function mostCoresDuring(bench: FleetBench, to: StagePlan): number {
   return most;
 }
 
-function benchWith(plan: StagePlan, limits: ConstructorParameters<typeof FleetBench>[0] = {}): FleetBench {
-  const bench = new FleetBench(limits);
+type BenchSettings = ConstructorParameters<typeof FleetBench>;
+
+function benchWith(plan: StagePlan, limits: BenchSettings[0] = {}, times: BenchSettings[1] = {}): FleetBench {
+  const bench = new FleetBench(limits, times);
   bench.applied(changeTo(plan));
   bench.events.length = 0;
   return bench;
@@ -173,6 +175,29 @@ describe('FleetScheduler, a lost replica', () => {
     expect([bench.shown(), ends]).toEqual([['s:ready', 'l:ready', 'l:failed'], []]);
     bench.advanceTo(beganAtMs + 130);
     expect([bench.shown(), ends]).toEqual([['l:ready', 'l:ready'], [{ kind: 'done' }]]);
+  });
+});
+
+describe('FleetScheduler, an unfit replica', () => {
+  it('is closed, and another starts after the back-off beside it, in the room of a surge', () => {
+    const bench = benchWith(planFor('s', 2), { budgetCpuCores: 2 }, { drainMs: () => 500 });
+    const [replica] = bench.having('ready');
+    if (replica !== undefined) bench.fleet.unfit(replica.replicaId, bench.nowMs);
+    expect(bench.shown()).toEqual(['s:draining', 's:ready', 's:failed']);
+    bench.advanceTo(bench.nowMs + 120);
+    expect(bench.shown()).toEqual(['s:draining', 's:ready', 's:ready']);
+    bench.advanceTo(bench.nowMs + 500);
+    expect(bench.shown()).toEqual(['s:ready', 's:ready']);
+  });
+
+  it('that is on its way out already just goes', () => {
+    const bench = benchWith(planFor('s', 2), {}, { drainMs: () => 500 });
+    bench.apply(changeTo(planFor('s', 1)));
+    const [leaving] = bench.having('draining');
+    if (leaving !== undefined) bench.fleet.unfit(leaving.replicaId, bench.nowMs);
+    expect(bench.shown()).toEqual(['s:ready', 's:draining']);
+    bench.advanceTo(bench.nowMs + 500);
+    expect(bench.shown()).toEqual(['s:ready']);
   });
 });
 

@@ -162,6 +162,19 @@ export class FleetScheduler {
     return true;
   }
 
+  /** A replica is out of service for good although it still runs: it is closed, and another started after the back-off. */
+  unfit(id: ReplicaId, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const { stage, replica } = this.#find(id);
+    if (stage === undefined || replica?.status !== 'ready') return;
+    this.#effects.drain(stage.id, this.#retire(stage, id));
+    if (stage.target !== undefined && isOfKind(replica, stage.target)) {
+      stage.register(replica, 'failed');
+      stage.planRestart(nowMs);
+    }
+    this.#settle(nowMs);
+  }
+
   /** A replica that was drained or discarded is out of service and closed. */
   left(id: ReplicaId, nowMs: number): void {
     const { stage } = this.#find(id);

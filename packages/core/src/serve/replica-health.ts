@@ -1,0 +1,155 @@
+/**
+ * Whether a replica does its work: a circuit breaker. It opens after batches that failed as a whole several times in a row, and after a
+ * lasting slow-down against the stage's curve: the excess over what is tolerated is summed up batch by batch, each batch counting for a
+ * bounded amount and a quick one against it (a one-sided cumulative sum, Page 1954), so that neither a single outlier nor noise opens
+ * it. A replica that is as bad as all its peers is not at fault. After a pause one item is tried; each pause is twice as long as the one
+ * before, and who fails after the last is unfit and replaced.
+ */
+
+/** What is wrong with a replica. */
+export type ReplicaTrouble = 'failing' | 'slow' | 'hung';
+
+/** What was done about replicas of a stage since the start: breakers that opened, replicas that were replaced, by trouble. */
+export interface TroubleCounts extends Readonly<Record<ReplicaTrouble, number>> {
+  readonly opened: number;
+}
+
+/** What happened to a batch, as far as its replica is concerned. */
+export interface BatchConduct {
+  /** Whether all its items failed by the stage's fault. */
+  readonly failed: boolean;
+  /** Service time ÷ that of the curve, a little noise allowed for. */
+  readonly slowness: number;
+  readonly startedAtMs: number;
+  readonly nowMs: number;
+}
+
+/** Replicas of the stage beside this one. */
+export type Peers = readonly { readonly health: ReplicaHealth | undefined }[];
+
+/** `unfit` is to be replaced; `open` must not be given batches before the pause is over, if the stage can do without it. */
+export type HealthVerdict = 'fit' | 'open' | 'unfit';
+
+const FAILED_IN_A_ROW = 5;
+/** Slowness that is tolerated for good, the most that one batch counts for, and the sum that is too much. */
+const TOLERATED_SLOWNESS = 2;
+const MOST_SLOWNESS = 5;
+const TOO_SLOW = 10;
+/** Weight of the newest batch in the mean slowness. */
+const NEWEST = 0.1;
+const FIRST_PAUSE_MS = 1_000;
+const PAUSES = 3;
+/** Good batches after which the pauses are forgotten. */
+const RECOVERED = 20;
+/** Absolute noise (ms) that is no slowness: timers and the way to the replica. */
+const NOISE_MS = 5;
+/** A batch that takes longer than this many times its expected time, and than the least, hangs. */
+const HANG_FACTOR = 10;
+const LEAST_HANG_MS = 250;
+
+/** Service time relative to what is expected; 1 when nothing is. */
+export function slownessOf(serviceMs: number, expectedMs: number): number {
+  return expectedMs > 0 ? serviceMs / (expectedMs + NOISE_MS) : 1;
+}
+
+/** Time in ms after which a batch counts as hung; Infinity when nothing is expected. `usual` is the slowness of the fastest peer. */
+export function hangBoundMs(expectedMs: number, usual: number): number {
+  return expectedMs > 0
+    ? Math.max(LEAST_HANG_MS, HANG_FACTOR * expectedMs * Math.max(1, usual))
+    : Number.POSITIVE_INFINITY;
+}
+
+/** Slowness that even the fastest of the peers shows; 1 without peers. */
+export function usualSlowness(peers: Peers, self: ReplicaHealth): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const { health } of peers)
+    if (health !== undefined && health !== self) least = Math.min(least, health.meanSlowness);
+  return least === Number.POSITIVE_INFINITY ? 1 : Math.max(1, least);
+}
+
+/** The breaker of one replica. */
+export class ReplicaHealth {
+  meanSlowness = 1;
+  /** Until then it is given no batch: its breaker is open. */
+  openUntilMs = Number.NEGATIVE_INFINITY;
+  batchStartedAtMs = 0;
+  /** Instant at which the running batch counts as hung. */
+  hungAtMs = Number.POSITIVE_INFINITY;
+  /** Whether everything in the running batch failed by the stage's fault. */
+  batchFailed = false;
+  /** Instant until which it is paused, if it was tripped. */
+  pausedUntilMs = Number.NEGATIVE_INFINITY;
+  /** Whether the next batch that starts after the pause decides. */
+  onProbation = false;
+  /** What tripped it last. */
+  trouble: ReplicaTrouble = 'failing';
+  #failedInARow = 0;
+  #excess = 0;
+  #trips = 0;
+  #wellInARow = 0;
+
+  /** Takes note of a batch. */
+  note(conduct: BatchConduct, peers: Peers): HealthVerdict {
+    const { failed, slowness } = conduct;
+    if (!failed) this.meanSlowness += NEWEST * (Math.min(slowness, 2 * MOST_SLOWNESS) - this.meanSlowness);
+    const isWell = !failed && slowness <= TOLERATED_SLOWNESS;
+    if (isWell && this.#failedInARow === 0 && this.#excess === 0 && this.#trips === 0) return 'fit';
+    return this.#judge(conduct, peers);
+  }
+
+  /** A batch starts and counts as hung after a time. */
+  batchStarted(nowMs: number, hangsAfterMs: number): void {
+    this.batchFailed = false;
+    this.batchStartedAtMs = nowMs;
+    this.hungAtMs = nowMs + hangsAfterMs;
+  }
+
+  /** Whether the next batch decides about a breaker that was open. */
+  get isProbed(): boolean {
+    return this.onProbation && this.openUntilMs === this.pausedUntilMs;
+  }
+
+  get failing(): boolean {
+    return this.#failedInARow > 0;
+  }
+
+  #judge({ failed, slowness, startedAtMs, nowMs }: BatchConduct, peers: Peers): HealthVerdict {
+    if (this.onProbation && startedAtMs < this.pausedUntilMs) return 'fit';
+    const isProbe = this.onProbation;
+    this.onProbation = false;
+    const relative = slowness / usualSlowness(peers, this);
+    if (failed) {
+      this.#failedInARow += 1;
+      if ((isProbe || this.#failedInARow >= FAILED_IN_A_ROW) && this.#isAlone(peers))
+        return this.#trip('failing', nowMs);
+    } else {
+      this.#failedInARow = 0;
+      this.#excess = Math.max(0, this.#excess + Math.min(relative, MOST_SLOWNESS) - TOLERATED_SLOWNESS);
+      if (this.#isTooSlow(isProbe, relative) && peers.length > 1) return this.#trip('slow', nowMs);
+    }
+    this.#wellInARow = failed || relative > TOLERATED_SLOWNESS ? 0 : this.#wellInARow + 1;
+    if (this.#wellInARow >= RECOVERED) this.#trips = 0;
+    return 'fit';
+  }
+
+  /** Whether it fails while a peer does not, or has no peers. */
+  #isAlone(peers: Peers): boolean {
+    return peers.length === 1 || peers.some(({ health }) => health !== this && health?.failing === false);
+  }
+
+  #isTooSlow(isProbe: boolean, relative: number): boolean {
+    return isProbe ? relative > TOLERATED_SLOWNESS : this.#excess >= TOO_SLOW;
+  }
+
+  #trip(trouble: ReplicaTrouble, nowMs: number): HealthVerdict {
+    this.trouble = trouble;
+    this.#failedInARow = 0;
+    this.#excess = 0;
+    this.#wellInARow = 0;
+    this.#trips += 1;
+    if (this.#trips > PAUSES) return 'unfit';
+    this.pausedUntilMs = nowMs + FIRST_PAUSE_MS * 2 ** (this.#trips - 1);
+    this.onProbation = true;
+    return 'open';
+  }
+}
