@@ -13,6 +13,7 @@ export * from './load/run-load.js';
 export * from './loop/control-loop.js';
 export * from './loop/planner.js';
 export * from './loop/planning-engine.js';
+export * from './open-inference/stage-types.js';
 export * from './open-inference/start-server.js';
 export * from './profiling/busy-neighbours.js';
 export type * from './profiling/measured-profile.js';

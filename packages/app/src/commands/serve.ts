@@ -47,7 +47,8 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   if (pipeline !== undefined) {
     let server: RunningServer | undefined;
     try {
-      server = await startServer({ runners: [pipeline.runner], version: VERSION, ...placesOf(options) });
+      const stageTypes = new Map([[spec.name, pipeline.stageTypes]]);
+      server = await startServer({ runners: [pipeline.runner], stageTypes, version: VERSION, ...placesOf(options) });
       logStart(spec.name, server, pipeline);
       await stop;
       log('draining: no new requests, those inside are finished');

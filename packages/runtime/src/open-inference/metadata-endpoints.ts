@@ -1,6 +1,6 @@
 /** Metadata of the server and of its pipelines in the form of the Open Inference Protocol v2. */
 import { type Answer, ok } from './answer.js';
-import { type Call, type Endpoint, pipelineOf } from './endpoint.js';
+import type { Call, Endpoint } from './endpoint.js';
 import { metadataOf, serverMetadataOf } from './served-metadata.js';
 
 /** Name, version and protocol extensions of the server. */
@@ -8,7 +8,7 @@ export function serverMetadata(version: string): Endpoint {
   return () => ok(serverMetadataOf(version));
 }
 
-/** Inputs as the pipeline file declares them, outputs as far as they have been seen. */
-export function pipelineMetadata(call: Call): Answer {
-  return ok(metadataOf(pipelineOf(call)));
+/** Of a pipeline, or of a stage by `PIPELINE.STAGE`. */
+export function modelMetadata({ pipelines, pipelineName }: Call): Answer {
+  return ok(metadataOf(pipelines, pipelineName));
 }

@@ -3,10 +3,12 @@ import { AppError, boundedMessage, type DropReason, errorCodes } from '@equipois
 import type { PipelineOutcome } from '../data-plane/pending-request.js';
 import type { Answer } from './answer.js';
 
-const RETRY_AFTER_SECONDS = 1;
+/** The least that Retry-After says, in seconds, and the most: predictions of a wait are none of the time after it. */
+const RETRY_AFTER_SECONDS = { least: 1, most: 30 };
 
 const dropMessages: Readonly<Record<DropReason, string>> = {
   'queue-full': 'Too many requests wait already.',
+  'memory-full': 'The requests in flight hold as much memory as they may.',
   'deadline-unreachable': 'The request could not have been answered by its deadline and was dropped early.',
   'deadline-passed': 'The deadline of the request passed before it was answered.',
   'no-ready-replica': 'A stage of the pipeline has no replica in service.',
@@ -31,10 +33,13 @@ export function refusal(error: unknown): Answer {
   return { status: httpStatus, headers: refusalHeaders(error, httpStatus), json: JSON.stringify(body) };
 }
 
-/** The error that stands for a request that was dropped. */
-export function dropError(reason: DropReason): AppError {
+/** The error that stands for a request that was dropped; `retryAfterMs` is when it may fare better. */
+export function dropError(reason: DropReason, retryAfterMs = 0): AppError {
   const code = reason === 'deadline-passed' ? 'DEADLINE_PASSED' : 'DROPPED';
-  return new AppError(code, dropMessages[reason], { details: { reason }, retryable: true });
+  return new AppError(code, dropMessages[reason], {
+    details: { reason, retryAfterMs: Math.round(retryAfterMs) },
+    retryable: true,
+  });
 }
 
 /** The tensors of a completed request; throws the AppError of any other end. */
@@ -43,14 +48,20 @@ export function completedOutput(outcome: PipelineOutcome) {
     case 'completed':
       return outcome.output;
     case 'dropped':
-      throw dropError(outcome.reason);
+      throw dropError(outcome.reason, outcome.retryAfterMs);
     case 'failed':
       throw outcome.failure;
   }
 }
 
 function refusalHeaders({ details }: AppError, status: number): Readonly<Record<string, string>> {
-  if (status === 503) return { 'retry-after': String(RETRY_AFTER_SECONDS) };
+  if (status === 503) return { 'retry-after': String(retryAfterSeconds(details['retryAfterMs'])) };
   const allow = details['allow'];
   return status === 405 && Array.isArray(allow) ? { allow: allow.join(', ') } : {};
+}
+
+function retryAfterSeconds(retryAfterMs: unknown): number {
+  const { least, most } = RETRY_AFTER_SECONDS;
+  const seconds = typeof retryAfterMs === 'number' ? Math.ceil(retryAfterMs / 1000) : least;
+  return Math.min(Math.max(seconds, least), most);
 }

@@ -3,7 +3,7 @@ import { AppError } from '@equipoise/core';
 import type { Endpoint } from './endpoint.js';
 import { live, pipelineReady, ready } from './health-endpoints.js';
 import { infer } from './infer-endpoint.js';
-import { pipelineMetadata, serverMetadata } from './metadata-endpoints.js';
+import { modelMetadata, serverMetadata } from './metadata-endpoints.js';
 import { run } from './run-endpoint.js';
 
 /** A way into the server; `{pipeline}` stands for any one segment. */
@@ -27,7 +27,7 @@ export function routes(version: string): readonly Route[] {
     { method: 'GET', path: '/v2', endpoint: serverMetadata(version) },
     { method: 'GET', path: '/v2/health/live', endpoint: live },
     { method: 'GET', path: '/v2/health/ready', endpoint: ready },
-    { method: 'GET', path: '/v2/models/{pipeline}', endpoint: pipelineMetadata },
+    { method: 'GET', path: '/v2/models/{pipeline}', endpoint: modelMetadata },
     { method: 'GET', path: '/v2/models/{pipeline}/ready', endpoint: pipelineReady },
     { method: 'POST', path: '/v2/models/{pipeline}/infer', endpoint: infer },
     { method: 'POST', path: '/v1/pipelines/{pipeline}/run', endpoint: run },

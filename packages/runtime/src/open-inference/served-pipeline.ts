@@ -1,19 +1,14 @@
 /**
- * A pipeline behind the protocol. Stages do not declare what they give, so the types of the outputs are learned: those of the
- * completed requests so far, a dimension of several sizes as −1.
+ * A pipeline behind the protocol. Stages do not declare what they give, so the types of the outputs are learned from the
+ * completed requests so far.
  */
-import type { Datatype, SourceTensor, TensorMap } from '@equipoise/core';
+import type { SourceTensor, TensorMap } from '@equipoise/core';
+import type { ModelMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
+import { LearnedTypes } from './learned-types.js';
 import { completedOutput } from './refusal.js';
 import type { RequestParameters } from './request-parameters.js';
-
-const MOST_OUTPUTS = 64;
-
-/** An output as the metadata state it. */
-export interface OutputType {
-  readonly datatype: Datatype;
-  readonly shape: readonly number[];
-}
+import { StageTypes } from './stage-types.js';
 
 /** What the protocol needs of a runner. */
 export type Runner = Pick<PipelineRunner, 'spec' | 'ready' | 'submit' | 'nowMs'>;
@@ -25,23 +20,33 @@ export class ServedPipeline {
   /** Declared inputs; empty when the pipeline declares none. */
   readonly inputs: readonly SourceTensor[];
   readonly #runner: Runner;
-  readonly #outputs = new Map<string, OutputType>();
+  readonly #stageTypes: StageTypes;
+  readonly #outputs = new LearnedTypes();
 
-  constructor(runner: Runner) {
+  constructor(runner: Runner, stageTypes = new StageTypes()) {
     const [source] = runner.spec.sources;
     this.name = runner.spec.name;
     this.sourceName = source?.name ?? 'input';
     this.inputs = source?.tensors ?? [];
     this.#runner = runner;
+    this.#stageTypes = stageTypes;
+  }
+
+  /** What is known of a stage; undefined when there is none of this name. */
+  stage(name: string): Pick<ModelMetadata, 'versions' | 'inputs' | 'outputs'> | undefined {
+    const stage = this.#runner.spec.stages.find(({ id }) => id === name);
+    if (stage === undefined) return undefined;
+    const { inputs, outputs } = this.#stageTypes.of(stage.id);
+    return { versions: stage.variants.map(({ id }) => id), inputs: inputs.all, outputs: outputs.all };
   }
 
   get ready(): boolean {
     return this.#runner.ready;
   }
 
-  /** Outputs seen so far, by name. */
-  get outputs(): ReadonlyMap<string, OutputType> {
-    return this.#outputs;
+  /** Outputs seen so far. */
+  get outputs(): readonly TensorMetadata[] {
+    return this.#outputs.all;
   }
 
   /** Runs one request to its end; throws the AppError of an end that is no completion. */
@@ -56,20 +61,7 @@ export class ServedPipeline {
       ...(priority !== undefined && { priority }),
     });
     const output = completedOutput(outcome);
-    this.#learn(output);
+    this.#outputs.learn(output);
     return { output, latencyMs: this.#runner.nowMs - arrivedAtMs };
-  }
-
-  #learn(output: TensorMap): void {
-    for (const [name, { datatype, shape }] of Object.entries(output)) {
-      const known = this.#outputs.get(name);
-      if (known === undefined) {
-        if (this.#outputs.size < MOST_OUTPUTS) this.#outputs.set(name, { datatype, shape });
-      } else if (known.shape.length !== shape.length) this.#outputs.set(name, { datatype, shape: [-1] });
-      else if (shape.some((size, i) => known.shape[i] !== -1 && known.shape[i] !== size)) {
-        const merged = shape.map((size, i) => (known.shape[i] === size ? size : -1));
-        this.#outputs.set(name, { datatype, shape: merged });
-      }
-    }
   }
 }

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import {
   AppError,
   type Datatype,
+  type LaunchRequest,
   type PipelineSpec,
   type SourceTensor,
   type StageId,
@@ -14,6 +15,7 @@ import { JSON_LENGTH_HEADER, writeInferRequest } from '@equipoise/open-inference
 import { afterEach, describe, expect, it } from 'vitest';
 import { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import { fp32, type ItemScript, ScriptedRunner, serve, servingSpec } from '../data-plane/serving-bench.test-support.js';
+import { StageTypes } from './stage-types.js';
 import { type RunningServer, type ServerOptions, startServer } from './start-server.js';
 
 interface Reply {
@@ -60,7 +62,9 @@ async function start(
 ) {
   const { wait = async () => {}, replicas = 1, ...options } = more;
   const runner = new PipelineRunner({ spec, hostCores: Number.POSITIVE_INFINITY });
-  for (let i = 0; i < replicas; i++) serve(runner, 'a', new ScriptedRunner(script, wait));
+  for (let i = 0; i < replicas; i++) {
+    serve(runner, 'a', Object.assign(new ScriptedRunner(script, wait), { keepsTensors: true }));
+  }
   const server = await startServer({ runners: [runner], version: '9.9.9', port: 0, ...options });
   running.push(server);
   const send = (path: string, { method, headers = {}, body }: Send = {}) =>
@@ -87,6 +91,43 @@ const INFER = '/v2/models/bench/infer';
 const RUN = '/v1/pipelines/bench/run';
 const x = (datatype: Datatype, shape: readonly number[], data: unknown) => ({
   inputs: [{ name: 'x', datatype, shape, data }],
+});
+
+describe('the metadata of a stage', () => {
+  it('have its variants and the tensors seen there', async () => {
+    const stageTypes = new StageTypes();
+    const spec = specFor([tensorOf('FP32', [-1])]);
+    const launched = await stageTypes
+      .watching({
+        launch: async () => ({
+          runner: new ScriptedRunner(
+            (item) => item,
+            async () => {},
+          ),
+          loadMs: 0,
+        }),
+      })
+      .launch({ stage: spec.stages[0] } as LaunchRequest);
+    const runner = new PipelineRunner({ spec, hostCores: Number.POSITIVE_INFINITY });
+    serve(runner, 'a', launched.runner);
+    const server = await startServer({
+      runners: [runner],
+      stageTypes: new Map([['bench', stageTypes]]),
+      version: '1',
+      port: 0,
+    });
+    running.push(server);
+    const metadata = async () => (await fetch(`${server.url}/v2/models/bench.a`)).json();
+    const known = { name: 'bench.a', platform: 'equipoise', versions: ['v'] };
+    expect(await metadata()).toEqual({ ...known, inputs: [], outputs: [] });
+    for (const length of [2, 3]) {
+      await runner.submit({ x: fp32([length], ...Array(length).fill(1)) });
+    }
+    const tensors = [{ name: 'x', datatype: 'FP32', shape: [-1] }];
+    expect(await metadata()).toEqual({ ...known, inputs: tensors, outputs: tensors });
+    expect((await fetch(`${server.url}/v2/models/bench.b`)).status).toBe(404);
+    expect((await fetch(`${server.url}/v2/models/bench.a/ready`)).status).toBe(404);
+  });
 });
 
 describe('the paths of the server', () => {

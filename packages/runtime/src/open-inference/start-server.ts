@@ -14,6 +14,7 @@ import { refuseRaw } from './raw-refusal.js';
 import { RouteTable, routes } from './routes.js';
 import { type Runner, ServedPipeline } from './served-pipeline.js';
 import type { ServingSetting } from './serving-setting.js';
+import type { StageTypes } from './stage-types.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
@@ -24,6 +25,8 @@ const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
 /** What to serve and where; port 0 takes a free one. `version` is that of the product, for the server metadata. */
 export interface ServerOptions {
   readonly runners: readonly Runner[];
+  /** What is known of the tensors at the stages, by pipeline; where it is left out, the metadata of stages have none. */
+  readonly stageTypes?: ReadonlyMap<string, StageTypes>;
   readonly version: string;
   readonly port: number;
   readonly host?: string;
@@ -81,7 +84,12 @@ async function startGrpc(setting: ServingSetting, place: ListeningPlace, http: S
 
 function settingOf(options: ServerOptions, closing: () => boolean): ServingSetting {
   return {
-    pipelines: new Map(options.runners.map((runner) => [runner.spec.name, new ServedPipeline(runner)])),
+    pipelines: new Map(
+      options.runners.map((runner) => {
+        const { name } = runner.spec;
+        return [name, new ServedPipeline(runner, options.stageTypes?.get(name))];
+      }),
+    ),
     version: options.version,
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,

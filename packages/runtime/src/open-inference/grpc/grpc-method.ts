@@ -22,6 +22,12 @@ export type GrpcMethod = (message: Uint8Array, call: GrpcCall) => Uint8Array | P
 /** A pipeline by name and version; AppError NOT_FOUND when there is none, or when a version is asked for: pipelines have none. */
 export function pipelineOfVersion({ pipelines }: GrpcCall, name: string, version: string): ServedPipeline {
   const pipeline = pipelineByName(pipelines, name);
-  if (version === '') return pipeline;
-  throw new AppError('NOT_FOUND', `Pipelines have no versions; leave the version of ${pipeline.name} empty.`);
+  refuseVersion(name, version);
+  return pipeline;
+}
+
+/** AppError NOT_FOUND unless the version is empty. */
+export function refuseVersion(name: string, version: string): void {
+  if (version === '') return;
+  throw new AppError('NOT_FOUND', `Pipelines have no versions; leave the version of ${name} empty.`);
 }

@@ -25,6 +25,7 @@ const statusOfHttp: Readonly<Record<(typeof errorCodes)[ErrorCode]['httpStatus']
 /** Where the reason of a drop says more than its code: too much load is not an outage. */
 const statusOfReason: Readonly<Record<string, status>> = {
   'queue-full': status.RESOURCE_EXHAUSTED,
+  'memory-full': status.RESOURCE_EXHAUSTED,
   'deadline-unreachable': status.RESOURCE_EXHAUSTED,
   cancelled: status.CANCELLED,
 };

@@ -65,6 +65,8 @@ describe('the methods', () => {
     expect(metadata).toMatchObject({ name: 'bench', platform: 'equipoise' });
     expect(metadata.inputs).toMatchObject([{ name: 'image', datatype: 'UINT8', shape: [-1n] }]);
     expect(metadata.outputs).toMatchObject([{ name: 'image', datatype: 'UINT8', shape: [-1n] }]);
+    const stage = answered(grpcMethods.modelMetadata.output, await call('modelMetadata', { name: 'bench.a' }));
+    expect(stage).toMatchObject({ name: 'bench.a', versions: ['v'], inputs: [], outputs: [] });
   });
 
   it('answer probes of the standard health service', async () => {

@@ -1,7 +1,7 @@
 /** Metadata of the server and of what it serves over gRPC. */
 import { grpcMethods, readMessage, writeGrpcMetadata, writeMessage } from '@equipoise/open-inference-codec';
 import { metadataOf, serverMetadataOf } from '../served-metadata.js';
-import { type GrpcMethod, pipelineOfVersion } from './grpc-method.js';
+import { type GrpcMethod, refuseVersion } from './grpc-method.js';
 
 /** Name and version of the server. */
 export function serverMetadata(version: string): GrpcMethod {
@@ -9,8 +9,10 @@ export function serverMetadata(version: string): GrpcMethod {
   return () => writeMessage(grpcMethods.serverMetadata.output, { ...named, extensions: [...extensions] });
 }
 
-/** Inputs as the pipeline file declares them, outputs as far as they have been seen. */
+/** Of a pipeline, or of a stage by `PIPELINE.STAGE`. */
 export const modelMetadata: GrpcMethod = (message, call) => {
   const { name, version } = readMessage(grpcMethods.modelMetadata.input, message);
-  return writeGrpcMetadata(metadataOf(pipelineOfVersion(call, name, version)));
+  const metadata = metadataOf(call.pipelines, name);
+  refuseVersion(name, version);
+  return writeGrpcMetadata(metadata);
 };
