@@ -36,6 +36,14 @@ describe('messages', () => {
   });
 });
 
+it('raw contents may stand beside typed ones without elements', () => {
+  const message = create(ModelInferRequestSchema, {
+    inputs: [{ name: 'x', datatype: 'INT8', shape: [2n], contents: {} }],
+    rawInputContents: [Uint8Array.of(1, 2)],
+  });
+  expect([...(readGrpcRequest(message, []).inputs['x']?.data ?? [])]).toEqual([1, 2]);
+});
+
 describe('requests that lie', () => {
   const x = (more = {}) => ({ name: 'x', datatype: 'INT8', shape: [2n], ...more });
   const read = (fields: Parameters<typeof create<typeof ModelInferRequestSchema>>[1]) =>

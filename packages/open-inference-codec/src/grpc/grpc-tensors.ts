@@ -14,7 +14,7 @@ import type {
   ModelInferRequest_InferInputTensorSchema,
   ModelInferResponse_InferOutputTensorSchema,
 } from './open-inference.gen.js';
-import { hasContents, readContents, writeContents } from './tensor-contents.js';
+import { hasContents, hasElements, readContents, writeContents } from './tensor-contents.js';
 
 /** An entry of a message, input and output alike. */
 export type TensorEntry = Pick<ModelInferRequest_InferInputTensor, 'name' | 'datatype' | 'shape' | 'parameters'> & {
@@ -72,7 +72,8 @@ function readTensor(
   raw: Uint8Array | undefined,
 ): Tensor {
   if (raw === undefined) return readContents(type, contents);
-  if (contents === undefined) return decodeRaw(type, raw);
+  // MLServer answers raw contents beside typed ones without elements.
+  if (contents === undefined || !hasElements(contents)) return decodeRaw(type, raw);
   throw new AppError('MALFORMED_REQUEST', 'Tensors have both raw and typed contents; only one of them may be given.');
 }
 

@@ -52,6 +52,11 @@ export function readContents(
   return { datatype, shape, data: readNumbers(name, datatype, elements as readonly (number | bigint | boolean)[]) };
 }
 
+/** Whether any field of typed contents has elements. */
+export function hasElements(contents: InferTensorContents): boolean {
+  return Object.values(fields).some((field) => contents[field].length > 0);
+}
+
 /** Whether a tensor has typed contents. */
 export function hasContents({ datatype }: Tensor): boolean {
   return datatype !== 'FP16';

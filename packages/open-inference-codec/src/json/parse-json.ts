@@ -1,5 +1,6 @@
 /** The body of a request as JSON. The engine's own messages quote the text; these name only the position. */
 import { AppError } from '@equipoise/core';
+import { mayHaveLongIntegers, parseWithExactIntegers } from './exact-integers.js';
 import { jsonProblem } from './json-problem.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -12,6 +13,12 @@ export function parseJson(bytes: Uint8Array): unknown {
   } catch {
     throw notJson(text);
   }
+}
+
+/** The same with long integers as decimal strings, which keep all their digits; undefined where there are none. */
+export function parseExactJson(bytes: Uint8Array): unknown {
+  const text = decodeText(bytes);
+  return mayHaveLongIntegers(text) ? parseWithExactIntegers(text) : undefined;
 }
 
 /** The text of UTF-8 `bytes`; AppError MALFORMED_REQUEST when they are none. */

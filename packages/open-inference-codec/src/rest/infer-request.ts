@@ -3,7 +3,7 @@ import { AppError, type TensorMap, type TensorType } from '@equipoise/core';
 import { type Fields, objectOf, optionalBoolean, optionalObject, optionalString } from '../json/json-fields.js';
 import type { InferRequest } from '../protocol-types.js';
 import { checkedType, InputCollection } from '../tensor-types.js';
-import { type RawSection, type ReceivedBody, type RestMessage, restMessage } from './rest-body.js';
+import { type ReceivedBody, type RestMessage, restMessage } from './rest-body.js';
 import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
 
 const BINARY_DATA = 'binary_data';
@@ -25,14 +25,14 @@ export interface ReceivedRequest {
 }
 
 /** Reads a request; AppError MALFORMED_REQUEST or TENSOR_MISMATCH. `declared` are the inputs of the model, empty when it takes any. */
-export function readInferRequest({ value, raw }: ReceivedBody, declared: readonly TensorType[]): ReceivedRequest {
-  const body = objectOf(value, 'The body');
+export function readInferRequest(received: ReceivedBody, declared: readonly TensorType[]): ReceivedRequest {
+  const body = objectOf(received.value, 'The body');
   const id = optionalString(body['id'], 'id');
   const parameters = optionalObject(body['parameters'], 'parameters');
   const binaryOutput = optionalBoolean(parameters[BINARY_OUTPUT], BINARY_OUTPUT) ?? false;
   const outputs = readWantedOutputs(body['outputs'], binaryOutput);
-  const inputs = readInputs(body['inputs'], raw, declared);
-  raw.end();
+  const inputs = readInputs(body['inputs'], received, declared);
+  received.raw.end();
   return { id, parameters, inputs, outputs, binaryOutput };
 }
 
@@ -58,15 +58,15 @@ export function writeInferRequest({ id, parameters, inputs, outputs }: InferRequ
   );
 }
 
-function readInputs(value: unknown, raw: RawSection, declared: readonly TensorType[]): TensorMap {
+function readInputs(value: unknown, received: ReceivedBody, declared: readonly TensorType[]): TensorMap {
   if (!Array.isArray(value)) throw new AppError('MALFORMED_REQUEST', 'The field inputs must be an array of tensors.');
   const inputs = new InputCollection(declared);
-  for (const entry of value) {
+  for (const [index, entry] of value.entries()) {
     const fields = objectOf(entry, 'Each of inputs');
     const { name, datatype, shape } = fields;
     if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of inputs needs a name, a string.');
     const type = checkedType({ name, datatype, shape }, inputs.declaredType(name));
-    inputs.add(name, readEntry(type, fields, raw));
+    inputs.add(name, readEntry(type, fields, { ...received, field: 'inputs', index }));
   }
   return inputs.all();
 }

@@ -32,18 +32,19 @@ export function writeInferResponse({ modelName, id }: AnswerNames, outputs: read
 }
 
 /** Reads an answer; AppError MALFORMED_REQUEST or TENSOR_MISMATCH says what is wrong with it. */
-export function readInferResponse({ value, raw }: ReceivedBody): InferResponse {
-  const body = objectOf(value, 'The answer');
+export function readInferResponse(received: ReceivedBody): InferResponse {
+  const body = objectOf(received.value, 'The answer');
   if (!Array.isArray(body['outputs'])) {
     throw new AppError('MALFORMED_REQUEST', 'The field outputs must be an array of tensors.');
   }
-  const outputs = body['outputs'].map((entry): [string, Tensor] => {
+  const outputs = body['outputs'].map((entry, index): [string, Tensor] => {
     const fields = objectOf(entry, 'Each of outputs');
     const { name, datatype, shape } = fields;
     if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of outputs needs a name, a string.');
-    return [name, readEntry(checkedType({ name, datatype, shape }, undefined), fields, raw)];
+    const type = checkedType({ name, datatype, shape }, undefined);
+    return [name, readEntry(type, fields, { ...received, field: 'outputs', index })];
   });
-  raw.end();
+  received.raw.end();
   const id = optionalString(body['id'], 'id');
   const modelName = optionalString(body['model_name'], 'model_name') ?? '';
   return { modelName, ...(id !== undefined && { id }), outputs: Object.fromEntries(outputs) };

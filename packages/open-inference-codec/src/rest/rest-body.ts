@@ -3,7 +3,7 @@
  * states a `binary_data_size`, in the order of the entries. A header tells the length of the JSON; without it there is nothing else.
  */
 import { AppError, boundedName } from '@equipoise/core';
-import { parseJson } from '../json/parse-json.js';
+import { parseExactJson, parseJson } from '../json/parse-json.js';
 
 /** Name of the header that tells the length of the JSON in bytes, lower case. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';
@@ -23,6 +23,8 @@ export interface RestMessage {
 /** A message received: the value of its JSON, and its raw tensors to be taken one after another. */
 export interface ReceivedBody {
   readonly value: unknown;
+  /** The JSON again, with long integers as strings; undefined where it has none. Parsed when it is first asked for. */
+  readonly exactValue: () => unknown;
   readonly raw: RawSection;
 }
 
@@ -41,14 +43,24 @@ export function readJsonLength(header: string | undefined): number | undefined {
 
 /** Takes a body apart; AppError MALFORMED_REQUEST where it is shorter than its JSON should be, or the JSON is none. */
 export function readRestBody(bytes: Uint8Array, jsonLength: number | undefined): ReceivedBody {
-  if (jsonLength === undefined) return { value: parseJson(bytes), raw: new RawSection(new Uint8Array(0)) };
+  if (jsonLength === undefined) return received(bytes, new Uint8Array(0));
   if (jsonLength > bytes.length) {
     throw new AppError(
       'MALFORMED_REQUEST',
       `The header Inference-Header-Content-Length states ${jsonLength} bytes of JSON, the body has ${bytes.length} in all.`,
     );
   }
-  return { value: parseJson(bytes.subarray(0, jsonLength)), raw: new RawSection(bytes.subarray(jsonLength)) };
+  return received(bytes.subarray(0, jsonLength), bytes.subarray(jsonLength));
+}
+
+function received(json: Uint8Array, raw: Uint8Array): ReceivedBody {
+  const value = parseJson(json);
+  let exact: { readonly value: unknown } | undefined;
+  const exactValue = () => {
+    exact ??= { value: parseExactJson(json) };
+    return exact.value;
+  };
+  return { value, exactValue, raw: new RawSection(raw) };
 }
 
 /** A message of these parts; JSON in front of raw tensors is filled up with spaces, so that the tensors are aligned. */

@@ -34,6 +34,14 @@ describe('a request', () => {
     expect(read.binaryOutput).toBe(binary);
   });
 
+  it('keeps the digits of 64-bit integers that other clients write as numbers', () => {
+    const text =
+      '{"inputs":[{"name":"a","datatype":"INT64","shape":[2],"data":[-9223372036854775808,1]},{"name":"b","datatype":"UINT64","shape":[1,1],"data":[[18446744073709551615]]},{"name":"c","datatype":"FP64","shape":[1],"data":[12345678901234567890]}]}';
+    const { inputs } = readInferRequest(received({ json: text, raw: [] }), []);
+    expect([...(inputs['a']?.data ?? []), ...(inputs['b']?.data ?? [])]).toEqual([-(2n ** 63n), 1n, 2n ** 64n - 1n]);
+    expect(inputs['c']?.data[0]).toBe(12345678901234567000);
+  });
+
   it('keeps every bit of raw tensors, wherever they lie in memory (property)', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), anyTensor), fc.nat(15), (inputs, offset) => {

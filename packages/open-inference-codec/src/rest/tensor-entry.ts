@@ -8,13 +8,20 @@ import { decodeTensor, tensorMismatch } from '../json-tensors/decode-tensor.js';
 import { encodeFlat } from '../json-tensors/encode-tensor.js';
 import { BASE64, CONTENT_TYPE, contentTypeOf } from '../raw-tensors/byte-elements.js';
 import { decodeRaw, encodeRaw } from '../raw-tensors/raw-tensor.js';
-import type { RawSection } from './rest-body.js';
+import type { ReceivedBody } from './rest-body.js';
 
 const SIZE = 'binary_data_size';
 
+/** Where an entry stands: at `index` of the array `field` of a body. */
+export interface EntrySource extends ReceivedBody {
+  readonly field: 'inputs' | 'outputs';
+  readonly index: number;
+}
+
 /** The tensor of an entry whose type is checked already; AppError where its elements or bytes are not of this type. */
-export function readEntry(type: TensorType, fields: Fields, raw: RawSection): Tensor {
-  const { data } = fields;
+export function readEntry(type: TensorType, fields: Fields, from: EntrySource): Tensor {
+  const { raw } = from;
+  const data = isLong(type) ? exactData(fields, from) : fields['data'];
   const parameters = optionalObject(fields['parameters'], 'parameters');
   const contentType = contentTypeOfEntry(type.name, parameters);
   if (parameters[SIZE] !== undefined) {
@@ -50,6 +57,16 @@ export function writeRawEntry(name: string, tensor: Tensor): WrittenEntry {
 
 function head(name: string, { datatype, shape }: Tensor): string {
   return `"name":${JSON.stringify(name)},"datatype":"${datatype}","shape":${JSON.stringify(shape)}`;
+}
+
+function isLong({ datatype }: TensorType): boolean {
+  return datatype === 'INT64' || datatype === 'UINT64';
+}
+
+/** The elements of an entry with all their digits. */
+function exactData(fields: Fields, { exactValue, field, index }: EntrySource): unknown {
+  const exact = exactValue() as Readonly<Record<string, readonly Fields[]>> | undefined;
+  return (exact?.[field]?.[index] ?? fields)['data'];
 }
 
 function contentTypeOfEntry(name: string, parameters: Fields): string | undefined {
