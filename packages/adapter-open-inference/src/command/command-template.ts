@@ -5,7 +5,7 @@ import { AppError } from '@equipoise/core';
 export type TemplateValues = Readonly<Record<string, string>>;
 
 /** Names that a command may use. */
-export const templateNames = ['port', 'port2', 'port3', 'cpuCores', 'threads'] as const;
+const templateNames = ['port', 'port2', 'port3', 'cpuCores', 'threads'] as const;
 
 /** The text with its variables replaced; AppError MODEL_LOAD_FAILED names one that does not exist. */
 export function filledTemplate(text: string, values: TemplateValues): string {

@@ -20,7 +20,7 @@ export interface ServerCommand {
 const watchFile = createRequire(import.meta.url).resolve('@equipoise/adapter-open-inference/command-watch');
 
 /** Whether `taskset` is on this machine. */
-export function canPin(): boolean {
+function canPin(): boolean {
   pinning ??= (() => {
     try {
       execFileSync('taskset', ['--version'], { stdio: 'ignore' });

@@ -29,6 +29,7 @@ const MOST_FAILED_CHECKS = 2;
 
 /** A ModelRunner over a client; `release` lets go of what stands behind it, a process perhaps, after the last batch. */
 export class ServerRunner implements ModelRunner {
+  readonly keepsTensors = true;
   readonly #client: InferenceClient;
   readonly #facts: ServerFacts;
   readonly #release: () => Promise<void>;
