@@ -51,6 +51,8 @@ describeWithTool(python, 'the example with a stage in Python', () => {
       process: new ProcessReplicaLauncher(),
       python: new PythonReplicaLauncher(),
       synthetic: thread,
+      remote: thread,
+      command: thread,
     });
     actuator = new EmbeddedActuator(spec, { pool: runner, launcher });
     for (const change of diffPlans(actuator.runningPlan(), firstPlan(spec), changeBounds(spec)))
