@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { frontierPlot } from './plan-frontier.js';
+import { frontierPlot, frontierText } from './plan-frontier.js';
 
 const rowsOf = (plot: string) => plot.split('\n').slice(1, 15);
 
@@ -22,4 +22,21 @@ it('a single plan stands in the middle', () => {
   expect(at).toBeGreaterThan(3);
   expect(at).toBeLessThan(11);
   expect(plot.split('\n').at(-1)).toBe('        2.00 cost per hour');
+});
+
+it('says what a front leaves out', () => {
+  const front = {
+    kind: 'frontier',
+    points: [],
+    toleranceFraction: 0,
+    complete: true,
+    omittedPoints: 0,
+    factors: { theta: 1, kappa: 1 },
+  } as const;
+  const lastLinesOf = (text: string) => text.split('\n').slice(-2);
+  expect(lastLinesOf(frontierText(front)).at(-1)).toBe('0 plans, each more accurate than every cheaper one');
+  expect(lastLinesOf(frontierText({ ...front, omittedPoints: 3, complete: false }))).toEqual([
+    '0 plans, each more accurate than every cheaper one; 3 more between them were left out',
+    'The search ended at its limit of labels: there may be better plans between these.',
+  ]);
 });

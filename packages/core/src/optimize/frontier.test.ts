@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Plan } from '../model/plan.js';
 import { bruteForceFront } from './brute-force.test-support.js';
 import { frontier } from './frontier.js';
+import { optimize } from './optimize.js';
 import { problemOf, testPipeline, testStage } from './planning.test-support.js';
 import type { VerifyPlan } from './planning-problem.js';
 import { pasOf } from './problem/objective-value.js';
@@ -35,6 +36,29 @@ describe('surrogate frontier', () => {
       for (const { pas, cost } of bruteForceFront(problem, theta, kappa))
         expect(points.some((p) => p.costPerHour <= cost * (1 + 1e-9) && p.pas >= pas / 1.0501)).toBe(true);
     }
+  });
+});
+
+describe('the label limit of the surrogate frontier', () => {
+  const stages = Array.from({ length: 6 }, (_, i) => {
+    const variants = Array.from({ length: 6 }, (__, v) => ({
+      name: `v${v}`,
+      accuracy: 0.7 + 0.043 * v + 0.0037 * i,
+      fixedMs: 3 + 1.7 * v + 0.31 * i,
+      perItemMs: 2 + 1.3 * v + 0.17 * i,
+    }));
+    return testStage(`s${i}`, variants, [1, 2, 4]);
+  });
+  const tight = { ...testPipeline(stages), slo: { latencyMs: 160, percentile: 99 }, budget: { cpuCores: 14 } };
+  const frontWith = (labelLimit: number) =>
+    surrogateFrontier(
+      surrogateProblem(planningSetting(problemOf(tight, 30, { labelLimit })), { theta: 0.5, kappa: 1 }),
+      0,
+    );
+
+  it('bounds the labels of all nodes together: 1024 at each of six nodes are enough, 512 are not', () => {
+    expect(frontWith(6 * 1024).complete).toBe(true);
+    expect(frontWith(6 * 512).complete).toBe(false);
   });
 });
 
@@ -73,6 +97,21 @@ describe('frontier', () => {
     expect(front.points[0]?.costPerHour).toBeLessThan(front.points[1]?.costPerHour as number);
   });
 
+  it('says how many points it was not asked to look at, and whether the label limit ended it', () => {
+    const variants = [0.6, 0.7, 0.8, 0.9].map((accuracy, i) => ({
+      name: `v${i}`,
+      ...{ accuracy, fixedMs: 2, perItemMs: 8 * 2 ** i },
+    }));
+    const rising = testPipeline([testStage('detect', variants)]);
+    const all = frontier(problemOf(rising, 60));
+    const ends = frontier(problemOf(rising, 60), undefined, { mostPoints: 2 });
+    if (all.kind !== 'frontier' || ends.kind !== 'frontier') throw new Error('no frontier');
+    expect(all).toMatchObject({ complete: true, omittedPoints: 0 });
+    expect(all.points).toHaveLength(4);
+    expect(ends).toMatchObject({ complete: true, omittedPoints: 2 });
+    expect(ends.points.map(({ pas }) => pas)).toEqual([0.6, 0.9]);
+  });
+
   it('leaves out what a simulation rejects', () => {
     const front = frontier(problemOf(spec, 60), (plan, slo) => ({
       latencyMs: 1,
@@ -105,6 +144,28 @@ describe('frontier', () => {
     expect(after).toHaveLength(2);
     expect(after[0]).toBeGreaterThan(before[0] as number);
     expect(after[0]).toBeLessThan(after[1] as number);
+  });
+
+  it('has no dearer plan than a search for the cheapest of that accuracy finds', () => {
+    const classify = testStage('classify', [
+      { name: 'small', accuracy: 0.8, fixedMs: 1, perItemMs: 5 },
+      { name: 'large', accuracy: 0.9, fixedMs: 2, perItemMs: 15 },
+    ]);
+    const always: VerifyPlan = (_, { percentile }) => ({
+      ...{ latencyMs: 1, percentile, sloAttainmentFraction: 1, conclusive: true, seeds: [1] },
+    });
+    for (const latencyMs of [60, 80]) {
+      const asked = { ...testPipeline([detect, classify]), slo: { latencyMs, percentile: 99 }, budget: {} };
+      const front = frontier(problemOf(asked, 150), always);
+      if (front.kind !== 'frontier') throw new Error('no frontier');
+      const cheapest = front.points.map(({ pas }) => {
+        const objective = { kind: 'min-cost', accuracyFloor: pas - 1e-9 } as const;
+        const answer = optimize(problemOf(asked, 150, { objective }), always);
+        return answer.kind === 'feasible' ? answer.plan.predicted.costPerHour : 0;
+      });
+      expect(front.points).toHaveLength(4);
+      expect(front.points.map(({ costPerHour }) => costPerHour)).toEqual(cheapest);
+    }
   });
 
   it('says why there is none', () => {

@@ -84,17 +84,22 @@ interface HeldFront {
   readonly most: JudgedChoice;
 }
 
+/** `choice` if it holds, else `other`, which does. */
+function heldOr(other: JudgedChoice, judge: Judge, choice: JudgedChoice['choice']): JudgedChoice {
+  const verdict = judge.verdict(choice);
+  return showsSloMet(verdict) ? { choice, verdict } : other;
+}
+
 /**
- * From the most accurate choice down, each that holds, or the cheapest found that does and is as accurate; none that costs as much as a more
- * accurate one. By rising cost.
+ * From the most accurate choice down: each, or what is found cheaper that holds and is as accurate; none that costs as much as a more accurate
+ * one. By rising cost.
  */
 function heldOf(setting: PlanningSetting, { judge, front, most }: HeldFront): readonly JudgedChoice[] {
   const held: JudgedChoice[] = [most];
   for (const { choice, pas } of [...front].reverse()) {
     const dearer = held[0] ?? most;
-    if (costOf(choice) >= costOf(dearer.choice)) continue;
-    const verdict = judge.verdict(choice);
-    const judged = showsSloMet(verdict) ? { choice, verdict } : cheaperThatHolds(setting, judge, { held: dearer, pas });
+    const known = costOf(choice) < costOf(dearer.choice) ? heldOr(dearer, judge, choice) : dearer;
+    const judged = cheaperThatHolds(setting, judge, { held: known, pas });
     if (costOf(judged.choice) < costOf(dearer.choice)) held.unshift(judged);
   }
   return withoutWorse(setting, held);

@@ -52,6 +52,11 @@ describe('label limit', () => {
     expect(upperBound - (incumbent?.value as number)).toBeLessThan(0.1);
   });
 
+  it('bounds the labels of all nodes together: 400 at each of 12 nodes prove the answer, 200 do not', () => {
+    expect(solveLabels(hardChain(12, 12, 12 * 400))).toMatchObject({ optimal: true });
+    expect(solveLabels(hardChain(12, 12, 12 * 200))).toMatchObject({ optimal: false });
+  });
+
   it('does not keep an impossible question from its answer', () => {
     const tight: LabelProblem = { ...hardChain(12, 12, 30), latencyLimitMs: 12.5 };
     expect(solveLabels(tight)).toMatchObject({ optimal: true, labels: 0 });

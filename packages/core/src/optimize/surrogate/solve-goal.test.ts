@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest';
+import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
+import { planningSetting } from '../problem/planning-setting.js';
+import { solve } from './solve.js';
+import { surrogateProblem } from './surrogate.js';
+
+/** Three replicas each of 260, 264 … 316 cores: three fit on a machine, and whether all of them fit on 14 takes longer than packing may. */
+function onMachines(count: number) {
+  const stages = Array.from({ length: 15 }, (_, i) => {
+    const only = { name: 'only', accuracy: 0.9, fixedMs: 1, perItemMs: 1 };
+    return { ...testStage(`s${i}`, [only], [260 + 4 * i]), pins: { replicas: 3, maxBatchSize: 1 } };
+  });
+  const spec = { ...testPipeline(stages), budget: {}, nodes: [{ cpuCores: 1000, memoryBytes: 0, gpus: 0, count }] };
+  return solve(surrogateProblem(planningSetting(problemOf(spec, 1)), { theta: 1, kappa: 1 }));
+}
+
+it('proves nothing where a packing could not be settled', () => {
+  expect(onMachines(15)).toMatchObject({ optimal: true, gapFraction: 0 });
+  expect(onMachines(14)).toMatchObject({ optimal: false, gapFraction: 1 });
+});
