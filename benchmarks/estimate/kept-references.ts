@@ -3,10 +3,12 @@
  * simulated anew when the seeds have changed, or on request.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { drivenReference } from './driven-reference.js';
+import { hasOverloads } from './fluid-control.js';
 import { type PipelineReference, pipelineReference } from './pipeline-reference.js';
 import { randomPipelines } from './random-pipelines.js';
-import { randomShareStages, randomStages } from './random-stages.js';
-import { type Reference, referenceOf } from './reference.js';
+import { type RandomStage, randomShareStages, randomStages } from './random-stages.js';
+import { type Reference, referenceOf, WITHIN } from './reference.js';
 
 /** Seeds and sizes of the three samples. */
 export interface Samples {
@@ -43,10 +45,16 @@ function simulated(samples: Samples): References {
     samples,
     pipelines: counted('pipelines', randomPipelines(pipelines.count, pipelines.seed), pipelineReference),
     shares: counted('shares', randomShareStages(shares.count, shares.seed), referenceOf),
-    stages: counted('stages', randomStages(stages.count, stages.seed), referenceOf),
+    stages: counted('stages', randomStages(stages.count, stages.seed), narrowReference),
   };
   writeFileSync(FILE, `${JSON.stringify(references, (_, value) => rounded(value))}\n`);
   return references;
+}
+
+/** By plain runs, and where these end too wide by runs with the fluid beside them. */
+function narrowReference(stage: RandomStage, seed: number): Reference {
+  const plain = referenceOf(stage, seed);
+  return plain.halfWidthFraction > WITHIN && hasOverloads(stage) ? drivenReference(stage, seed) : plain;
 }
 
 const rounded = (value: unknown): unknown => (typeof value === 'number' ? Number(value.toPrecision(6)) : value);

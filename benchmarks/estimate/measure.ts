@@ -20,6 +20,7 @@ export interface Figures {
   readonly pipelines: Readonly<Record<'all' | RandomPipeline['shape'] | 'sumOfTails' | 'sumOfStageP99s', ErrorSummary>>;
   readonly pipelineMilliseconds: number;
   readonly referencesBeyond2Percent: number;
+  readonly worstReferenceHalfWidthPercent: number;
   readonly pipelineHalfWidthPercent: { readonly median: number; readonly worst: number };
 }
 
@@ -113,10 +114,11 @@ function pipelineFigures({ samples, pipelines }: References): Pick<Figures, 'pip
   };
 }
 
+/** In percent with one decimal. */
+const percentOf = (fraction: number): number => Math.round(1000 * fraction) / 10;
+
 function halfWidths(references: readonly PipelineReference[]): Figures['pipelineHalfWidthPercent'] {
-  const percents = references
-    .map(({ halfWidthFraction }) => Math.round(1000 * halfWidthFraction) / 10)
-    .sort((a, b) => a - b);
+  const percents = references.map(({ halfWidthFraction }) => percentOf(halfWidthFraction)).sort((a, b) => a - b);
   return { median: percents[Math.floor(percents.length / 2)] ?? 0, worst: percents.at(-1) ?? 0 };
 }
 
@@ -129,5 +131,6 @@ export function measure(references: References): Figures {
     ...pipelineFigures(references),
     pipelineHalfWidthPercent: halfWidths(references.pipelines),
     referencesBeyond2Percent: all.filter(({ halfWidthFraction }) => halfWidthFraction > 0.02).length,
+    worstReferenceHalfWidthPercent: percentOf(Math.max(...all.map(({ halfWidthFraction }) => halfWidthFraction))),
   };
 }

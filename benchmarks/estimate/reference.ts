@@ -1,6 +1,7 @@
 /**
  * Reference percentiles by long simulation: independent runs are added until the 95 % interval of the p99, from the spread between runs,
- * is within 2 % (or the work limit is reached, which the result tells).
+ * is within 2 % (or the work limit is reached, which the result tells). What plain runs leave open is done with the fluid beside them
+ * (driven-reference.ts) where that is known.
  */
 import { drawArrivals } from '../../packages/core/src/estimate/arrivals.js';
 import { runStage } from '../../packages/core/src/estimate/micro-simulation.js';
@@ -20,13 +21,13 @@ export interface Reference {
 
 const FIRST_REQUESTS = 200_000;
 const LONGEST_RUN = 2_000_000;
-const MOST_REQUESTS = 200_000_000;
+export const MOST_REQUESTS = 200_000_000;
 const RUNS = 8;
-const WITHIN = 0.02;
-const BURST_MS = 50;
+export const WITHIN = 0.02;
+export const BURST_MS = 50;
 
 /** Requests of one run: long enough for some hundred switches of the rate. */
-function runLength(stage: RandomStage): number {
+export function runLength(stage: RandomStage): number {
   if (stage.process.kind !== 'mmpp') return FIRST_REQUESTS;
   const cycleMs = stage.process.meanHighMs + stage.process.meanLowMs;
   return Math.round(Math.max(FIRST_REQUESTS, Math.min(LONGEST_RUN, (150 * cycleMs * stage.arrivalRps) / 1000)));

@@ -1,0 +1,109 @@
+/**
+ * References of stages whose arrival rate exceeds the capacity at times. Their p99 is a matter of the few longest overloads, so plain runs
+ * need billions of requests. What the overloads alone do is known exactly: a fluid queue that rises by r = factor · ρ − 1 per unit of time while
+ * the rate is high and falls while it is low has P(delay > x, high) = π e^(−ηx) and P(delay > x, low) = π (r_high ÷ |r_low|) e^(−ηx), with π the
+ * share of time at the high rate and η = 1 ÷ (r_high · mean high time) − 1 ÷ (|r_low| · mean low time) (Anick, Mitra, Sondhi 1982, one source).
+ *
+ * Each run drives the stage and the fluid queue with the same switches; how far the fluid's part of late arrivals was from its known mean
+ * tells how lucky the run was (control variates: Glasserman, Monte Carlo Methods in Financial Engineering, §4.1). A run starts from the
+ * fluid's stationary backlog.
+ */
+import type { ArrivalProcess } from '../../packages/core/src/estimate/arrivals.js';
+import { exponential } from '../../packages/core/src/kernel/random-draws.js';
+import type { Rng } from '../../packages/core/src/kernel/rng.js';
+
+/** A rate that switches between above and below the capacity. */
+export interface Overloads {
+  readonly process: ArrivalProcess & { readonly kind: 'mmpp' };
+  readonly arrivalRps: number;
+  readonly loadFactor: number;
+}
+
+/** The law of the fluid's delay as arrivals find it. */
+interface FluidLaw {
+  readonly highShare: number;
+  /** Rise per ms while the rate is high and fall while it is low, in ms of delay; both above 0. */
+  readonly rise: number;
+  readonly fall: number;
+  readonly decayPerMs: number;
+}
+
+/** Arrivals of one run (ms) and what the fluid did: its arrivals in the counted time with a delay above each threshold, and all of them. */
+export interface DrivenRun {
+  readonly arrivedAtMs: Float64Array;
+  /** Arrivals before the counted time. */
+  readonly warmUp: number;
+  /** Arrivals expected in the counted time. */
+  readonly expected: number;
+  /** What the fluid did less its known mean, as fractions of the expected arrivals. */
+  readonly deviations: readonly number[];
+}
+
+/** Parts of the arrivals that the fluid delays by more than its thresholds: around what a p99 leaves. */
+const LATE_PARTS = [0.03, 0.01, 0.004];
+const WARM_UP_FRACTION = 0.05;
+
+/** Whether the rate of a stage exceeds its capacity at times. */
+export const hasOverloads = <Stage extends { readonly process: ArrivalProcess; readonly loadFactor: number }>(
+  stage: Stage,
+): stage is Stage & Overloads => stage.process.kind === 'mmpp' && stage.process.highFactor * stage.loadFactor > 1;
+
+function fluidLaw({ process, loadFactor }: Overloads): FluidLaw {
+  const { highFactor, lowFactor, meanHighMs, meanLowMs } = process;
+  const rise = highFactor * loadFactor - 1;
+  const fall = 1 - lowFactor * loadFactor;
+  const highShare = meanHighMs / (meanHighMs + meanLowMs);
+  return { highShare, rise, fall, decayPerMs: 1 / (rise * meanHighMs) - 1 / (fall * meanLowMs) };
+}
+
+/** Part of the arrivals that the fluid delays at all. */
+const delayedPart = ({ highFactor, lowFactor }: Overloads['process'], { highShare, rise, fall }: FluidLaw): number =>
+  highShare * (highFactor + (lowFactor * rise) / fall);
+
+/** Time (ms) within a stretch of `ms` that a delay starting at `fromMs` and changing by `slope` per ms is above `thresholdMs`. */
+function timeAbove(fromMs: number, slope: number, ms: number, thresholdMs: number): number {
+  const crossesAt = (thresholdMs - fromMs) / slope;
+  const before = Math.min(ms, Math.max(0, crossesAt));
+  return slope > 0 ? ms - before : fromMs > thresholdMs ? before : 0;
+}
+
+/** Drives a run of about `requests` requests. */
+export function drivenRun(subject: Overloads, requests: number, rng: Rng): DrivenRun {
+  const { process, arrivalRps, loadFactor } = subject;
+  const law = fluidLaw(subject);
+  const delayed = delayedPart(process, law);
+  const thresholdsMs = LATE_PARTS.map((part) => Math.max(0, Math.log(delayed / part) / law.decayPerMs));
+  const known = thresholdsMs.map((ms) => delayed * Math.exp(-law.decayPerMs * ms));
+  const ratePerMs = arrivalRps / 1000;
+  const endMs = requests / ratePerMs;
+  const fromMs = WARM_UP_FRACTION * endMs;
+
+  let high = rng.next() < law.highShare;
+  const busyWhenLow = (law.highShare * law.rise) / (law.fall * (1 - law.highShare));
+  let delayMs = high || rng.next() < busyWhenLow ? exponential(rng) / law.decayPerMs : 0;
+  const waiting = Math.round((delayMs * ratePerMs) / loadFactor);
+  const times: number[] = new Array<number>(waiting).fill(0);
+  let warmUp = waiting;
+  const late = new Float64Array(thresholdsMs.length);
+  let all = 0;
+  for (let nowMs = 0; nowMs < endMs; high = !high) {
+    const heldMs = Math.min(endMs - nowMs, exponential(rng) * (high ? process.meanHighMs : process.meanLowMs));
+    const perMs = ratePerMs * (high ? process.highFactor : process.lowFactor);
+    const slope = high ? law.rise : -law.fall;
+    const skippedMs = Math.min(heldMs, Math.max(0, fromMs - nowMs));
+    const countedFromMs = Math.max(0, delayMs + slope * skippedMs);
+    all += perMs * (heldMs - skippedMs);
+    thresholdsMs.forEach((threshold, i) => {
+      late[i] = (late[i] as number) + perMs * timeAbove(countedFromMs, slope, heldMs - skippedMs, threshold);
+    });
+    for (let at = exponential(rng) / perMs; at < heldMs; at += exponential(rng) / perMs) {
+      times.push(nowMs + at);
+      if (nowMs + at < fromMs) warmUp++;
+    }
+    delayMs = Math.max(0, delayMs + slope * heldMs);
+    nowMs += heldMs;
+  }
+  const mean = ratePerMs * (endMs - fromMs);
+  const deviations = [...known.map((part, i) => (late[i] as number) / mean - part), all / mean - 1];
+  return { arrivedAtMs: Float64Array.from(times), warmUp, expected: mean, deviations };
+}
