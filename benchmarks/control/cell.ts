@@ -116,6 +116,7 @@ function withoutSwitchingCost(usual: ControllerRules): ControllerRules {
     usual.policy.plan(problem, verify);
   return {
     ...usual,
+    spec: { ...usual.spec, control: { ...usual.spec.control, minDwellMs: 0 } },
     policy: { ...usual.policy, keepsGoodPlans: false, plan },
     guardrails: { ...usualGuardrails, ...free },
   };

@@ -97,6 +97,7 @@ describe('controlStep', () => {
     const replicas = (decision?.kind === 'apply' && decision.plan.stages[detect]?.[0]?.replicas) || 0;
     expect(replicas).toBeGreaterThanOrEqual(7);
     expect(replicas).toBeLessThanOrEqual(12);
+    expect(after.switches).toEqual([]);
     expect(after.planned?.arrivalRps).toBeGreaterThan(100);
     const goesOn = { counts: [...steady(20), 100, 100], running: running(replicas) };
     expect(controlStep(rules, after, observe(132, goesOn)).decision).toBeUndefined();
@@ -131,6 +132,9 @@ describe('controlStep', () => {
       kind: 'apply',
       changes: [{ kind: 'switch-variant', to: { variantId: 'small' } }],
     });
+    const switches = [{ stageId: detect, atMs: 100_000 }];
+    const resting = controlStep(rulesFor(free), { ...state, switches }, seen).decision;
+    expect(resting?.kind === 'apply' ? resting.changes.map(({ kind }) => kind) : []).not.toContain('switch-variant');
     const kept = demanding(0.9);
     expect(kept?.kind === 'apply' ? kept.changes.map(({ kind }) => kind) : []).not.toContain('switch-variant');
     const bursting = observe(131, { counts: [...steady(20), 100], running: running(4) });

@@ -34,7 +34,14 @@ import {
   steppedDown,
   tooManyChanges,
 } from './guardrails.js';
-import { isWorthSwitching, keepingVariants, switchesVariant } from './kept-variants.js';
+import {
+  isWorthSwitching,
+  keepingVariants,
+  rests,
+  switchedStages,
+  type VariantSwitch,
+  withSwitches,
+} from './kept-variants.js';
 import { onTick } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
 import { type BackOff, backOffAfter, droppedOf, judgeTrial, type Trial } from './slo-burn.js';
@@ -56,6 +63,8 @@ export interface ControllerState {
   readonly planned?: ExpectedLoad;
   /** Changes of the last hour. */
   readonly appliedAtMs: readonly number[];
+  /** Of the last 20 minutes. */
+  readonly switches: readonly VariantSwitch[];
   readonly trial?: Trial;
   readonly backOff?: BackOff;
 }
@@ -70,7 +79,12 @@ export interface ControlStep {
 const MS_PER_STEP = 1000;
 
 /** A controller that has seen nothing. */
-export const newController: ControllerState = { learning: nothingLearned, service: nothingMeasured, appliedAtMs: [] };
+export const newController: ControllerState = {
+  learning: nothingLearned,
+  service: nothingMeasured,
+  appliedAtMs: [],
+  switches: [],
+};
 
 /** How often a controller wants to be asked. */
 export function tickMs({ spec: { control }, policy }: Pick<ControllerRules, 'spec' | 'policy'>): number {
@@ -93,7 +107,18 @@ export function controlStep(profiled: ControllerRules, before: ControllerState, 
     service: observeService(profiled, before.service, { observation, due }),
   };
   const rules = correctedRules(profiled, learned.service.corrections);
-  const judged = judge(rules, learned, observation);
+  const step = decided(rules, learned, { observation, due });
+  if (step.decision === undefined) return step;
+  const switches = withSwitches(step.state.switches, step.decision, atMs);
+  return { ...step, state: { ...step.state, switches } };
+}
+
+function decided(
+  rules: ControllerRules,
+  state: ControllerState,
+  { observation, due }: { readonly observation: Observation; readonly due: boolean },
+): ControlStep {
+  const judged = judge(rules, state, observation);
   if (judged.decision !== undefined) return judged;
   return due ? slowStep(rules, judged.state, observation) : fastStep(rules, judged.state, observation);
 }
@@ -119,7 +144,7 @@ function slowStep(rules: ControllerRules, state: ControllerState, observation: O
   const next = { ...state, nextPlanAtMs: nextPlanAt(rules.spec.control.intervalMs, state.nextPlanAtMs ?? atMs, atMs) };
   const decision = guarded(rules, next, {
     observation,
-    decision: planned(rules, observation, forecasterOf(rules, next)),
+    decision: planned(rules, next, observation),
   });
   const after = decision.evidence.load === undefined ? next : { ...next, planned: decision.evidence.load };
   return decision.kind === 'hold'
@@ -163,14 +188,18 @@ function lastSecond({ arrivalsPerSecond }: LoadObservation): Forecast {
   return { method: 'last-second', meanRps: rps, upperRps: rps };
 }
 
-/** The slow loop's decision: one that switches variants only where that is worth it. */
-function planned(rules: ControllerRules, observation: Observation, forecaster: Forecaster): Decision {
+/** The slow loop's decision: one that switches variants only where that is worth it and no stage has to rest. */
+function planned(rules: ControllerRules, state: ControllerState, observation: Observation): Decision {
+  const forecaster = forecasterOf(rules, state);
   const free = onTick(rules, observation, forecaster);
   const { guardrails, spec, targetAt } = rules;
   const running = planThatRuns(spec, observation.runningPlan);
-  if (guardrails === undefined || running === undefined || !switchesVariant(free)) return free;
+  const switched = switchedStages(free);
+  if (guardrails === undefined || running === undefined || free.kind !== 'apply' || switched.length === 0) return free;
   const kept = onTick(keepingVariants(rules, running), observation, forecaster);
-  if (free.kind !== 'apply' || kept.evidence.result?.kind !== 'feasible') return free;
+  if (kept.evidence.result?.kind !== 'feasible') return free;
+  const dwell = { nowMs: observation.atMs, minDwellMs: spec.control.minDwellMs };
+  if (switched.some((stageId) => rests(stageId, state.switches, dwell))) return kept;
   const objective = targetAt?.(observation.atMs).objective ?? spec.objective;
   const keptPlan = kept.kind === 'apply' ? kept.plan : running;
   return isWorthSwitching(free.plan, keptPlan, { objective, rules: guardrails }) ? free : kept;

@@ -15,9 +15,43 @@ export interface SwitchRules {
   readonly leastSwitchPas: number;
 }
 
-/** Whether a decision switches the variant of a stage. */
-export function switchesVariant(decision: Decision): boolean {
-  return decision.kind === 'apply' && decision.changes.some(({ kind }) => kind === 'switch-variant');
+/** A switch of a stage's variant. */
+export interface VariantSwitch {
+  readonly stageId: StageId;
+  readonly atMs: number;
+}
+
+/** Switches count for so long. */
+const REMEMBERED_MS = 1_200_000;
+
+/** The stages whose variant a decision switches. */
+export function switchedStages(decision: Decision): readonly StageId[] {
+  if (decision.kind !== 'apply') return [];
+  return decision.changes.flatMap(({ kind, stageId }) => (kind === 'switch-variant' ? [stageId] : []));
+}
+
+/** The switches of the last 20 minutes with those of a decision. */
+export function withSwitches(
+  before: readonly VariantSwitch[],
+  decision: Decision,
+  atMs: number,
+): readonly VariantSwitch[] {
+  const recent = before.filter((each) => each.atMs > atMs - REMEMBERED_MS && each.atMs <= atMs);
+  return [...recent, ...switchedStages(decision).map((stageId) => ({ stageId, atMs }))];
+}
+
+/**
+ * Whether a stage has to rest before a switch that is but an improvement: for the dwell time, twice as long for each switch of the last
+ * 20 minutes. A load that moves to and fro thus soon finds a plan that carries it all the time.
+ */
+export function rests(
+  stageId: StageId,
+  switches: readonly VariantSwitch[],
+  { nowMs, minDwellMs }: { readonly nowMs: number; readonly minDwellMs: number },
+): boolean {
+  const own = switches.filter((each) => each.stageId === stageId && each.atMs > nowMs - REMEMBERED_MS);
+  const lastMs = Math.max(Number.NEGATIVE_INFINITY, ...own.map(({ atMs }) => atMs));
+  return nowMs - lastMs < minDwellMs * 2 ** own.length;
 }
 
 /** The stages' pins with the variants of a plan. */
