@@ -27,6 +27,8 @@ export const fieldDefaults = {
   fastIntervalMs: 1000,
   minDwellMs: 20_000,
   maxQueueLength: 1000,
+  maxWaitFraction: 0.8,
+  maxInFlightBytes: 268_435_456,
   priorityShares: defaultPriorities.shares,
   priority: defaultPriorities.default,
 } as const;

@@ -222,7 +222,12 @@ describe('a valid file', () => {
       ],
       outputs: [{ from: 'count' }],
       control: { mode: 'auto', intervalMs: 10_000, fastIntervalMs: 1000, minDwellMs: 20_000 },
-      admission: { maxQueueLength: 1000, priorities: { shares: [0, 0.2, 0.05], default: 2 } },
+      admission: {
+        maxQueueLength: 1000,
+        maxWaitFraction: 0.8,
+        maxInFlightBytes: 268_435_456,
+        priorities: { shares: [0, 0.2, 0.05], default: 2 },
+      },
     });
     expect(JSON.parse(JSON.stringify(result.spec))).toEqual(result.spec);
   });

@@ -162,6 +162,15 @@ export const namedScenarios: readonly NamedScenario[] = [
     shows: [/queue-full/, /completed/],
   },
   {
+    name: 'waits that are bounded by what is expected',
+    scenario: made({
+      ...{ edges: chain, arrivals: every(2, 120), plan: [{ maxBatchSize: 2 }, { maxBatchSize: 4, replicas: 2 }] },
+      over: { admission: { maxQueueLength: 100, maxWaitFraction: 0.5 } },
+    }),
+    shows: [/queue-full/, /completed/],
+    hides: [/deadline/],
+  },
+  {
     name: 'a server that is stopped',
     scenario: made({ ...steady, plan: [{}], drainsAtMs: 100 }),
     shows: [/draining/, /completed/],

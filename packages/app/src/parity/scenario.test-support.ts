@@ -129,6 +129,7 @@ export function randomScenario(seed: number): Scenario {
     slo: { latencyMs: Math.round((isTight ? 15 : 60) + rng.next() * 40 * stages.length), percentile: 99 },
     admission: {
       maxQueueLength: oneOf(rng, [2, 10, 1000]),
+      ...oneOf(rng.fork('wait'), [{}, { maxWaitFraction: 0.7 }]),
       ...oneOf(rng.fork('priorities'), [{}, {}, { priorities: { shares: [0, 0, 0.3, 0.1], default: 3 } }]),
     },
     budget: rng.next() < 0.5 ? {} : { cpuCores: 2 * stages.length + Math.floor(rng.next() * 4) },

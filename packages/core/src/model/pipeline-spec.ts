@@ -193,6 +193,13 @@ export interface ControlSpec {
 export interface AdmissionSpec {
   /** Most items queued at one stage; more are dropped as `queue-full`. */
   readonly maxQueueLength: number;
+  /**
+   * Largest part (0…1) of the time that a request has left at a stage, after what it still has to be worked on, that it may be expected to
+   * wait there; one that would wait longer is dropped at once as `queue-full`. Without it only the deadline bounds waits.
+   */
+  readonly maxWaitFraction?: number;
+  /** Most bytes of request tensors in flight; a request beyond it is dropped as `memory-full`. Without it there is no bound. */
+  readonly maxInFlightBytes?: number;
   /** `defaultPriorities` when left out. */
   readonly priorities?: PrioritySpec;
 }

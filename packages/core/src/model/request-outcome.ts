@@ -3,6 +3,7 @@
 /** Why a request was refused or given up. */
 export type DropReason =
   | 'queue-full'
+  | 'memory-full'
   | 'deadline-unreachable'
   | 'deadline-passed'
   | 'no-ready-replica'
@@ -12,5 +13,10 @@ export type DropReason =
 /** The end of a request. */
 export type RequestOutcome<Output, Failure> =
   | { readonly kind: 'completed'; readonly output: Output }
-  | { readonly kind: 'dropped'; readonly reason: DropReason }
+  | {
+      readonly kind: 'dropped';
+      readonly reason: DropReason;
+      /** Time (ms) after which what waits now is expected to be done. */
+      readonly retryAfterMs: number;
+    }
   | { readonly kind: 'failed'; readonly failure: Failure };

@@ -46,6 +46,15 @@ export interface QueuedItems {
   readonly waitingSinceMs: number;
 }
 
+/**
+ * Expected time in ms until an item starts behind `itemsAhead` others, when `replicas` are all busy, each in the middle of a batch on
+ * average; 0 when nothing is known.
+ */
+export function expectedWaitMs(policy: BatchPolicy, itemsAhead: number, replicas: number): number {
+  const { maxBatchSize } = policy;
+  return replicas === 0 ? 0 : (serviceMs(policy, maxBatchSize) * (itemsAhead / maxBatchSize + 0.5)) / replicas;
+}
+
 /** Expected service time in ms of a batch; 0 when nothing is known. */
 export function serviceMs(policy: BatchPolicy, batchSize: number): number {
   return policy.expectedServiceMs?.[batchSize] ?? 0;

@@ -491,6 +491,28 @@ describe('replicas', () => {
   });
 });
 
+describe('a bounded wait', () => {
+  it('refuses at once who would wait longer than the part of its time that is allowed', () => {
+    const bench = new Bench(one, { maxWaitFraction: 0.5, priorityShares: [0, 0] });
+    bench.serve(0, { serviceMs: 10 });
+    for (const name of ['running', 'a', 'b', 'c']) bench.arrive(name, 0, 60, 1);
+    bench.arrive('more time', 0, 100, 1);
+    bench.arrive('urgent', 0, 60, 0);
+    expect(bench.log).toEqual(['0 run 0 [running]', '0 drop c queue-full']);
+    expect(bench.scheduler.predictedWaitMs()).toBe(45);
+  });
+
+  it('never refuses where nothing waits, and nothing where nothing is expected', () => {
+    const slow = new Bench(one, { maxWaitFraction: 0.5 });
+    slow.serve(0, { serviceMs: 59 });
+    for (const name of ['running', 'next']) slow.arrive(name, 0, 60);
+    const unknown = new Bench(one, { maxWaitFraction: 0.5 });
+    unknown.serve(0);
+    for (let i = 0; i < 50; i++) unknown.arrive(`${i}`, 0, 60);
+    expect([...slow.log, ...unknown.log].filter((line) => line.includes('drop'))).toEqual([]);
+  });
+});
+
 describe('a lost replica', () => {
   it.each([
     ['in time, so its batch runs once more', 25, ['12 run 0 [a]', '22 done a>0']],

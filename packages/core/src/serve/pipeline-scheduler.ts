@@ -93,6 +93,13 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     return this.#stage(stage).queue.length;
   }
 
+  /** Time in ms until all that waits now is expected to have started: that of the stage with the longest wait. */
+  predictedWaitMs(): number {
+    let longestMs = 0;
+    for (const stage of this.#stages) longestMs = Math.max(longestMs, stage.predictedWaitMs());
+    return longestMs;
+  }
+
   /** Items of a stage that have been tried again since the start. */
   retries(stage: number): number {
     return this.#stage(stage).retries;

@@ -31,6 +31,13 @@ export class PriorityQueue<Payload, Context> {
     return this.#length;
   }
 
+  /** Items that are as urgent as `level` or more so. */
+  lengthUpTo(level: number): number {
+    let length = 0;
+    for (let i = 0; i <= level; i++) length += this.#level(i).length;
+    return length;
+  }
+
   push(item: StageItem<Payload, Context>): void {
     const { level } = item.request;
     this.#level(level).push(item);

@@ -4,7 +4,14 @@
  * must be looked at again later is asked for through `StageEffects.wakeAt`.
  */
 import type { DropReason } from '../model/request-outcome.js';
-import { type BatchPolicy, companionsUntilMs, lateReason, latestStartAtMs, serviceMs } from './batch-policy.js';
+import {
+  type BatchPolicy,
+  companionsUntilMs,
+  expectedWaitMs,
+  lateReason,
+  latestStartAtMs,
+  serviceMs,
+} from './batch-policy.js';
 import type { CoreGate } from './core-gate.js';
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
@@ -23,6 +30,8 @@ export interface StageLimits {
   readonly maxQueueLength: number;
   /** Off only for verification, where a drop would hide a miss. */
   readonly dropLate: boolean;
+  /** See `AdmissionSpec`; no bound when left out. */
+  readonly maxWaitFraction?: number | undefined;
   /** Least shares of the priorities (see `PrioritySpec`); one priority when left out. */
   readonly priorityShares?: readonly number[];
 }
@@ -64,6 +73,10 @@ export class StageScheduler<Payload, Context> {
 
   /** Takes an item in; when the queue is at its bound, one that is less urgent is dropped for it, or else itself. */
   enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
+    if (this.#limits.maxWaitFraction !== undefined && this.#wouldWaitTooLong(item, nowMs)) {
+      this.#effects.dropItem(item, 'queue-full', nowMs);
+      return;
+    }
     if (this.queue.length >= this.#limits.maxQueueLength) {
       const displaced = this.queue.popLastBelow(item.request.level);
       this.#effects.dropItem(displaced ?? item, 'queue-full', nowMs);
@@ -76,6 +89,11 @@ export class StageScheduler<Payload, Context> {
   takeBack(item: StageItem<Payload, Context>, nowMs: number): void {
     this.retries += 1;
     this.#push(item, nowMs);
+  }
+
+  /** Time in ms until all that waits here now is expected to have started. */
+  predictedWaitMs(): number {
+    return this.queue.length === 0 ? 0 : expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
   }
 
   /** Whether an item could still make its deadline if it started now, alone. */
@@ -148,6 +166,14 @@ export class StageScheduler<Payload, Context> {
   #push(item: StageItem<Payload, Context>, nowMs: number): void {
     if (this.queue.length === 0) this.#waitingSinceMs = nowMs;
     this.queue.push(item);
+  }
+
+  #wouldWaitTooLong({ request, deadlineAtMs }: StageItem<Payload, Context>, nowMs: number): boolean {
+    const { maxWaitFraction = 1, dropLate } = this.#limits;
+    const ahead = this.queue.lengthUpTo(request.level);
+    if (ahead === 0 || !dropLate) return false;
+    const leftMs = latestStartAtMs(this.#policy, deadlineAtMs) - nowMs;
+    return expectedWaitMs(this.#policy, ahead, this.replicas.length) > maxWaitFraction * leftMs;
   }
 
   #expiryReason(head: StageItem<Payload, Context>, nowMs: number): DropReason {

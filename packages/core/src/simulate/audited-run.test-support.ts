@@ -44,7 +44,7 @@ export function randomSetup(seed: number): SimulationSetup {
   const spec: PipelineSpec = {
     ...randomSpec(family, seed, { variants: 2, replicas: 3, batches: 3 }),
     slo: { latencyMs: 20 + oneOf(rng, [120, 400, 1200]) * rng.next(), percentile: 99 },
-    admission: { maxQueueLength: oneOf(rng, [1, 4, 1000]), ...randomPriorities(more) },
+    admission: { maxQueueLength: oneOf(rng, [1, 4, 1000]), ...randomPriorities(more), ...randomBound(more) },
   };
   return {
     spec,
@@ -69,6 +69,10 @@ function faultsFor(rng: Rng): FaultSchedule {
     ...{ slowMs: 3_000, slowFactor: 5, failingMs: 1_000, startFailureFraction: 0.2 },
   };
   return randomFaults(rates, rng.fork('faults'));
+}
+
+function randomBound(rng: Rng): Partial<PipelineSpec['admission']> {
+  return oneOf(rng.fork('wait'), [{}, {}, { maxWaitFraction: 0.7 }]);
 }
 
 function randomPriorities(rng: Rng): Partial<PipelineSpec['admission']> {

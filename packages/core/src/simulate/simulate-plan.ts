@@ -163,6 +163,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const limits = {
       ...{ hostCores: setup.hostCores, maxQueueLength, dropLate: setup.drops },
       priorityShares: this.#priorities.shares,
+      maxWaitFraction: spec.admission.maxWaitFraction,
       watchReplicas: setup.faults !== undefined,
     };
     this.#scheduler = new PipelineScheduler(this.graph, limits, this);

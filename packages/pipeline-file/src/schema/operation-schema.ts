@@ -65,6 +65,14 @@ export const admissionSchema = z
       .describe(
         'Most items queued at one stage; beyond it a request is dropped: the last of the least urgent, if the one that comes is more urgent.',
       ),
+    maxWaitFraction: fraction()
+      .default(fieldDefaults.maxWaitFraction)
+      .describe(
+        'Largest part of the time that a request has left at a stage, after the work that it still needs, that it may be expected to wait there; one that would wait longer is dropped at once. The rest is room for what takes longer than expected.',
+      ),
+    maxInFlightBytes: count()
+      .default(fieldDefaults.maxInFlightBytes)
+      .describe('Most bytes of request tensors in flight; a request beyond it is dropped at once.'),
     priorities: prioritiesSchema,
   })
   .prefault({})

@@ -18,6 +18,8 @@ export class PendingRequest {
   readonly #resolve: (outcome: PipelineOutcome) => void;
   #signal: AbortSignal | undefined;
   #onAbort: (() => void) | undefined;
+  /** Bytes of its tensors that count as in flight. */
+  inFlightBytes = 0;
   /** Set when its tensors could not be split or put together: it is about to fail and runs nowhere any more. */
   failure: AppError | undefined;
 

@@ -222,7 +222,7 @@ describe('a request', () => {
     await clock.advanceTo(399);
     expect(pipeline.inFlight).toBe(1);
     await clock.advanceTo(400);
-    expect(await outcome).toEqual({ kind: 'dropped', reason: 'no-ready-replica' });
+    expect(await outcome).toMatchObject({ kind: 'dropped', reason: 'no-ready-replica' });
   });
 
   it('is cancelled by its signal, while queued, while running and before it came', async () => {
@@ -236,9 +236,37 @@ describe('a request', () => {
     queued.abort();
     await clock.advanceTo(100);
     const cancelled = { kind: 'dropped', reason: 'cancelled' };
-    expect(await Promise.all(outcomes)).toEqual([cancelled, cancelled, cancelled]);
+    expect(await Promise.all(outcomes)).toMatchObject([cancelled, cancelled, cancelled]);
     expect((await other).kind).toBe('completed');
     expect(runners['a']?.batches).toEqual([[x(1)], [x(2)]]);
+  });
+});
+
+describe('overload', () => {
+  it('bounds the bytes in flight, answers what is beyond at once, and counts what has ended no more', async () => {
+    const spec = servingSpec(['a'], { admission: { maxQueueLength: 100, maxInFlightBytes: 10 } });
+    const { clock, pipeline } = setUp(spec, { a: echo });
+    const outcomes = [x(1), x(2), x(3)].map((inputs) => pipeline.submit(inputs));
+    expect(pipeline.inFlightBytes).toBe(8);
+    expect(await outcomes[2]).toMatchObject({ kind: 'dropped', reason: 'memory-full' });
+    await clock.advanceTo(25);
+    expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(['completed', 'completed', 'dropped']);
+    expect(pipeline.inFlightBytes).toBe(0);
+    const large = pipeline.submit({ x: fp32([4], 1, 2, 3, 4) });
+    await clock.advanceTo(50);
+    expect((await large).kind).toBe('completed');
+    expect(pipeline.statistics.total).toMatchObject({ arrived: 4, completed: 3, dropped: { 'memory-full': 1 } });
+  });
+
+  it('tells a request that is dropped how long what waits will take', async () => {
+    const spec = servingSpec(['a'], { admission: { maxQueueLength: 4 } });
+    const { clock, pipeline } = setUp(spec, { a: echo });
+    pipeline.setPolicy(stageId('a'), {
+      ...{ maxBatchSize: 1, maxBatchWaitMs: 0, expectedServiceMs: [0, 10], remainingMs: 0 },
+    });
+    const outcomes = [1, 2, 3, 4, 5, 6].map((value) => pipeline.submit(x(value)));
+    expect(await outcomes[5]).toEqual({ kind: 'dropped', reason: 'queue-full', retryAfterMs: 45 });
+    await clock.advanceTo(100);
   });
 });
 
@@ -511,7 +539,7 @@ describe('the end of serving', () => {
     const [inside, waiting] = [pipeline.submit(x(1)), pipeline.submit(x(2))];
     pipeline.beginDraining();
     expect(pipeline.ready).toBe(false);
-    expect(await pipeline.submit(x(3))).toEqual({ kind: 'dropped', reason: 'draining' });
+    expect(await pipeline.submit(x(3))).toMatchObject({ kind: 'dropped', reason: 'draining' });
     let drained = false;
     void pipeline.drained.then(() => {
       drained = true;

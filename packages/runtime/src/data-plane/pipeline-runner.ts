@@ -10,6 +10,7 @@ import {
   AppError,
   type Arrival,
   type BatchPolicy,
+  type DropReason,
   defaultPriorities,
   type EdgeCount,
   type ItemResult,
@@ -41,6 +42,7 @@ import { RequestStatistics } from './request-statistics.js';
 import { type PolicyItem, type PolicyReplica, ServedReplica } from './served-replica.js';
 import { StageFailure } from './stage-failure.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
+import { tensorBytes } from './tensor-bytes.js';
 import { TurnQueue, warnOfDefect } from './turn-queue.js';
 
 /** What a runner needs to know. `hostCores` bounds the replica threads that compute at once; Infinity when they run elsewhere. */
@@ -101,6 +103,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #unfit: Listeners<UnfitReplica>;
   readonly #ended: Listeners<RequestEnd>;
   #draining = false;
+  #inFlightBytes = 0;
   #markDrained = () => {};
   #cancelAlarm = () => {};
 
@@ -117,11 +120,12 @@ export class PipelineRunner implements ReplicaPool {
     this.#stageIndex = new Map(this.#graph.stages.map(({ id, index }) => [id, index]));
     this.#stageStatistics = this.#graph.stages.map(() => new StageStatistics());
     this.#policies = this.#graph.stages.map(() => ({ maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 }));
-    const { maxQueueLength, priorities = defaultPriorities } = spec.admission;
+    const { maxQueueLength, maxWaitFraction, priorities = defaultPriorities } = spec.admission;
     this.#priorities = priorities;
     const limits = {
       hostCores,
       maxQueueLength,
+      maxWaitFraction,
       dropLate: true,
       priorityShares: priorities.shares,
       watchReplicas: true,
@@ -150,6 +154,11 @@ export class PipelineRunner implements ReplicaPool {
   /** Requests that have arrived and not ended. */
   get inFlight(): number {
     return this.#scheduler.inFlight;
+  }
+
+  /** Bytes of the tensors of these requests, as they came. */
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
   }
 
   /** Whether it takes requests and every stage has a replica in service. */
@@ -260,7 +269,7 @@ export class PipelineRunner implements ReplicaPool {
       fail: (request, failure, nowMs) => this.#end(request, { kind: 'failed', failure }, nowMs),
       drop: (request, reason, nowMs) => {
         if (request.droppedAtStage !== undefined) this.#stageStatistics[request.droppedAtStage]?.dropped(reason);
-        this.#end(request, { kind: 'dropped', reason }, nowMs);
+        this.#end(request, this.#drop(reason), nowMs);
       },
       wakeAt: (atMs) => {
         this.#cancelAlarm();
@@ -279,7 +288,11 @@ export class PipelineRunner implements ReplicaPool {
     const { context, arrivedAtMs } = arrival;
     this.#statistics.arrived(arrivedAtMs);
     if (signal?.aborted) {
-      this.#end(arrival, { kind: 'dropped', reason: 'cancelled' }, arrivedAtMs);
+      this.#end(arrival, this.#drop('cancelled'), arrivedAtMs);
+      return;
+    }
+    if (!this.#takesBytes(context, tensors)) {
+      this.#end(arrival, this.#drop('memory-full'), arrivedAtMs);
       return;
     }
     const request = this.#scheduler.arrive(arrival, { request: context, tensors });
@@ -287,10 +300,30 @@ export class PipelineRunner implements ReplicaPool {
     context.watch(signal, () => this.#turn((atMs) => this.#scheduler.cancel(request, atMs)));
   }
 
+  /** Counts the tensors of a request as in flight, unless they are too many; one request alone always may. */
+  #takesBytes(context: PendingRequest, tensors: TensorMap): boolean {
+    const bytes = tensorBytes(tensors);
+    const { maxInFlightBytes = Number.POSITIVE_INFINITY } = this.spec.admission;
+    if (this.#inFlightBytes > 0 && this.#inFlightBytes + bytes > maxInFlightBytes) return false;
+    this.#inFlightBytes += bytes;
+    context.inFlightBytes = bytes;
+    return true;
+  }
+
+  #releaseBytes(context: PendingRequest): void {
+    this.#inFlightBytes -= context.inFlightBytes;
+    context.inFlightBytes = 0;
+  }
+
+  #drop(reason: DropReason): PipelineOutcome {
+    return { kind: 'dropped', reason, retryAfterMs: this.#scheduler.predictedWaitMs() };
+  }
+
   /** After a defect in the middle of an arrival: the submitter knows at once, what is queued of it already runs nowhere. */
   #refuse(context: PendingRequest, nowMs: number): void {
     context.failure = internalError();
     context.end({ kind: 'failed', failure: context.failure });
+    this.#releaseBytes(context);
     this.#lookAgain(nowMs);
   }
 
@@ -388,6 +421,7 @@ export class PipelineRunner implements ReplicaPool {
   #end(request: Pick<ServedRequest, 'context' | 'arrivedAtMs'>, outcome: PipelineOutcome, endedAtMs: number): void {
     // First of all, so that no defect behind it leaves a submitter waiting.
     request.context.end(outcome);
+    this.#releaseBytes(request.context);
     const end = requestEnd(outcome, { arrivedAtMs: request.arrivedAtMs, endedAtMs });
     this.#statistics.ended(end);
     this.#ended.tell(end);

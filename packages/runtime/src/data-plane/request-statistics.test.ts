@@ -52,6 +52,7 @@ describe('RequestStatistics', () => {
     statistics.ended({ ...end, kind: 'failed', code: 'STAGE_FAILED' });
     const none = {
       'queue-full': 0,
+      'memory-full': 0,
       'deadline-unreachable': 0,
       'deadline-passed': 0,
       'no-ready-replica': 0,

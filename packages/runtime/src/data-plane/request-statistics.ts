@@ -32,6 +32,7 @@ class Counts implements RequestCounts {
   failed = 0;
   readonly dropped = {
     'queue-full': 0,
+    'memory-full': 0,
     'deadline-unreachable': 0,
     'deadline-passed': 0,
     'no-ready-replica': 0,

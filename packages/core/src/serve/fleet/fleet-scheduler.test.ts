@@ -162,6 +162,18 @@ describe('FleetScheduler, a lost replica', () => {
     ]);
   });
 
+  it('is restarted at once, however often, if it had served for a second', () => {
+    const bench = benchWith(planFor('s', 2));
+    const delays = Array.from({ length: 5 }, (_, loss) => {
+      bench.advanceTo(bench.nowMs + (loss < 3 ? 1_500 : 100));
+      const lostAtMs = bench.nowMs;
+      bench.lose();
+      while (bench.having('ready').length < 2) bench.advance();
+      return bench.nowMs - lostAtMs - 10;
+    });
+    expect(delays).toEqual([100, 100, 100, 100, 200]);
+  });
+
   it('of the old kind is not replaced in a switch, of the new kind holds the drains up', () => {
     const bench = benchWith(planFor('s', 2), { startConcurrency: 1 });
     const beganAtMs = bench.nowMs;

@@ -106,7 +106,11 @@ export class FleetScheduler {
       const plan = stages[stage.id]?.[0];
       invariant(plan !== undefined, `the plan has nothing for stage ${stage.id}`);
       stage.headFor(plan);
-      for (let i = 0; i < plan.replicas; i++) this.#effects.serve(stage.id, this.#register(stage, 'ready'));
+      for (let i = 0; i < plan.replicas; i++) {
+        const replica = this.#register(stage, 'ready');
+        replica.readyAtMs = this.#nowMs;
+        this.#effects.serve(stage.id, replica);
+      }
       this.#adopt(stage, plan);
     }
   }
@@ -127,6 +131,7 @@ export class FleetScheduler {
     if (replica.status === 'draining') this.#effects.discard(stage.id, replica);
     else {
       replica.status = 'ready';
+      replica.readyAtMs = nowMs;
       if (!replica.forChange) stage.restartEnded(nowMs);
       this.#effects.serve(stage.id, replica);
     }
@@ -155,8 +160,7 @@ export class FleetScheduler {
     if (stage === undefined || replica === undefined) return false;
     this.#remove(stage, id);
     if (replica.status === 'ready' && stage.target !== undefined && isOfKind(replica, stage.target)) {
-      stage.register(replica, 'failed');
-      stage.planRestart(nowMs);
+      stage.markLost(replica, nowMs);
     }
     this.#settle(nowMs);
     return true;
@@ -169,8 +173,7 @@ export class FleetScheduler {
     if (stage === undefined || replica?.status !== 'ready') return;
     this.#effects.drain(stage.id, this.#retire(stage, id));
     if (stage.target !== undefined && isOfKind(replica, stage.target)) {
-      stage.register(replica, 'failed');
-      stage.planRestart(nowMs);
+      stage.markLost(replica, nowMs);
     }
     this.#settle(nowMs);
   }

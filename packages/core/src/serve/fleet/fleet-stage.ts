@@ -2,7 +2,7 @@
 import { type ReplicaId, replicaId, type StageId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { ReplicaStatus, RunningReplica, RunningStage } from '../../model/running-plan.js';
-import { nextRestart, noRestarts, type RestartHistory, restartEnded } from './restart-backoff.js';
+import { hadServed, nextRestart, noRestarts, type RestartHistory, restartEnded } from './restart-backoff.js';
 import { isOfKind, type ReadyCounts, type ReplicaKind, readyCounts } from './stage-steps.js';
 
 /** A replica in the fleet's books. */
@@ -15,6 +15,8 @@ export interface FleetReplica extends RunningReplica {
   /** Instant at which nobody waits any longer for it to drain. */
   patienceEndsAtMs: number;
   overdue: boolean;
+  /** Instant since which it serves. */
+  readyAtMs: number;
 }
 
 /** One stage of the fleet. */
@@ -40,7 +42,7 @@ export class FleetStage {
     const launching = status === 'starting';
     const replica = {
       ...{ replicaId: id, variantId, resources, status, launching, forChange },
-      ...{ patienceEndsAtMs: Number.POSITIVE_INFINITY, overdue: false },
+      ...{ patienceEndsAtMs: Number.POSITIVE_INFINITY, overdue: false, readyAtMs: Number.POSITIVE_INFINITY },
     };
     this.replicas.set(id, replica);
     return replica;
@@ -83,6 +85,13 @@ export class FleetStage {
     const failed = this.all().filter(({ status }) => status === 'failed').length;
     const missing = this.target.replicas - this.fittingAlive() - failed;
     for (let i = 0; i < missing; i++) this.register(this.target, 'failed');
+    this.planRestart(nowMs);
+  }
+
+  /** Shows a replica that served until now as failed, to be restarted. */
+  markLost(replica: FleetReplica, nowMs: number): void {
+    if (hadServed(nowMs - replica.readyAtMs)) this.#restarts = noRestarts;
+    this.register(replica, 'failed');
     this.planRestart(nowMs);
   }
 

@@ -1,10 +1,18 @@
 /**
  * How long to wait before a lost replica is replaced: min(5 s, 0.1 s · 2^n) after n restarts in a row. A stage that has been
- * steady for 10 s starts anew at 0.1 s; so a crash costs little and a crash loop does not eat the machine.
+ * steady for 10 s starts anew at 0.1 s, and so does one whose lost replica had served for a second: that is no loop of crashes. So a
+ * crash costs little and a crash loop does not eat the machine.
  */
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5_000;
 const STEADY_MS = 10_000;
+
+const SERVED_MS = 1_000;
+
+/** Whether a replica that was in service for so long is not lost to a crash loop. */
+export function hadServed(inServiceMs: number): boolean {
+  return inServiceMs >= SERVED_MS;
+}
 
 /** The restarts of one stage so far: how many in a row, and the instant from which steadiness counts. */
 export interface RestartHistory {

@@ -9,6 +9,7 @@ const MOST_ENCODED_CHARACTERS = 4096;
 
 const statusOfHttp: Readonly<Record<(typeof errorCodes)[ErrorCode]['httpStatus'], status>> = {
   400: status.INVALID_ARGUMENT,
+  401: status.UNAUTHENTICATED,
   404: status.NOT_FOUND,
   405: status.UNIMPLEMENTED,
   408: status.DEADLINE_EXCEEDED,
