@@ -3,6 +3,7 @@
  * real data plane, actuator and drop rules under a manual clock, and must give the same events, all of them, one by one.
  */
 import { afterAll, describe, expect, it } from 'vitest';
+import { boundaryScenarios } from './boundary-scenarios.test-support.js';
 import { namedScenarios } from './named-scenarios.test-support.js';
 import { randomScenario, type Scenario } from './scenario.test-support.js';
 import { servedTrace } from './served-trace.test-support.js';
@@ -32,7 +33,7 @@ async function expectParity(scenario: Scenario): Promise<Trace> {
 }
 
 describe('simulator and data plane', () => {
-  it.each(namedScenarios)('$name', async ({ scenario, shows, hides = [] }) => {
+  it.each([...namedScenarios, ...boundaryScenarios])('$name', async ({ scenario, shows, hides = [] }) => {
     const trace = await expectParity(scenario);
     const text = [...trace.ends, ...trace.fleet, ...trace.batches].join('\n');
     for (const part of shows) expect(text).toMatch(part);

@@ -1,0 +1,140 @@
+/** Scenarios at the boundaries of rules: a fan-out without items, two ways that are both open, an exact deadline, a part that is lost. */
+import { type EdgeSpec, type FaultSchedule, type ReplicaFault, stageId } from '@equipoise/core';
+import type { NamedScenario } from './named-scenarios.test-support.js';
+import { conditionOf } from './random-graph.test-support.js';
+import {
+  planOfStages,
+  type Scenario,
+  scenarioOf,
+  specOf,
+  stageOf,
+  stagePlanOf,
+  variantOf,
+} from './scenario.test-support.js';
+
+const [a, b, c, d] = [stageId('a'), stageId('b'), stageId('c'), stageId('d')];
+
+interface Boundary extends Partial<Omit<Scenario, 'plan' | 'spec' | 'curves' | 'clients'>> {
+  readonly edges?: readonly EdgeSpec[];
+  readonly arrivals: readonly number[];
+  /** Of every stage. */
+  readonly plan?: Parameters<typeof stagePlanOf>[0];
+  readonly over?: Parameters<typeof specOf>[2];
+  readonly timeoutMs?: (sequence: number) => number;
+}
+
+/** Batches of 1 take 5 ms, batches of 8 take 12 ms, always. */
+function boundary({ edges = [], arrivals, plan = {}, over, timeoutMs = () => 500, ...more }: Boundary): Scenario {
+  const ids = [...new Set([a, ...edges.flatMap(({ from, to }) => [from, to])])].sort();
+  const last = ids.filter((id) => !edges.some(({ from }) => from === id));
+  const stages = ids.map((id) => ({ ...stageOf(id, [variantOf('v', { one: 5, eight: 12 })]), idempotent: true }));
+  const spec = specOf({ entry: a, edges, outputs: last.map((from) => ({ from })) }, stages, over);
+  return scenarioOf(spec, {
+    plan: planOfStages(spec, [stagePlanOf(plan)]),
+    arrivals,
+    clients: { timeoutMs, patienceMs: () => Number.POSITIVE_INFINITY },
+    ...more,
+  });
+}
+
+const every = (gapMs: number, count: number): readonly number[] =>
+  Array.from({ length: count }, (_, i) => (i + 1) * gapMs);
+
+const faultOf = (replica: string, fault: ReplicaFault): FaultSchedule => ({
+  startFails: () => false,
+  faultsOf: (_stage, { replicaId }) => (replicaId === replica ? [fault] : []),
+});
+
+const pair: readonly EdgeSpec[] = [{ from: a, to: b }];
+const open = (index: number) => ({ condition: conditionOf(index, false), probability: 0.5 });
+
+/** All of them. */
+export const boundaryScenarios: readonly NamedScenario[] = [
+  {
+    name: 'a fan-out that sometimes gives no items',
+    scenario: boundary({
+      edges: [
+        { from: a, to: b, fanOut: { expected: 0.5 } },
+        { from: b, to: c, join: 'all' },
+      ],
+      arrivals: every(9, 40),
+    }),
+    shows: [/ b-v-/, / c-v-/, /completed/],
+  },
+  {
+    name: 'two ways that are both open: the first is taken',
+    scenario: boundary({
+      edges: [
+        { from: a, to: b, when: open(0) },
+        { from: a, to: c, when: open(1) },
+        { from: b, to: d },
+        { from: c, to: d },
+      ],
+      arrivals: every(9, 40),
+    }),
+    shows: [/ b-v-/, / c-v-/, / d-v-/, /completed/],
+  },
+  {
+    name: 'an item reaches a stage at its very deadline',
+    scenario: boundary({
+      ...{ edges: pair, arrivals: every(50, 5), timeoutMs: () => 20 },
+      faults: faultOf('a-v-1', { kind: 'slow', fromMs: 0, untilMs: 1_000, factor: 4 }),
+    }),
+    shows: [/deadline-passed/],
+    hides: [/deadline-unreachable/, /completed/],
+  },
+  {
+    name: 'a batch that would be too long for its most urgent item is made smaller',
+    scenario: boundary({
+      ...{ arrivals: new Array<number>(9).fill(10), plan: { maxBatchSize: 8 }, timeoutMs: () => 16 },
+    }),
+    shows: [/deadline-unreachable/, /\[(-?\d+ ){6}-?\d+\]/],
+    hides: [/\[(-?\d+ ){7}-?\d+\]/],
+  },
+  {
+    name: 'the time behind a stage counts against the deadline',
+    scenario: boundary({
+      ...{ edges: [...pair, { from: b, to: c }], arrivals: every(20, 20) },
+      timeoutMs: (sequence) => (sequence % 2 === 0 ? 12 : 40),
+    }),
+    shows: [/deadline-unreachable/, /completed/],
+    hides: [/deadline-passed/],
+  },
+  {
+    name: 'too many items of a quorum are lost',
+    scenario: boundary({
+      edges: [
+        { from: a, to: b, fanOut: { expected: 4 } },
+        { from: b, to: c, join: { quorum: 2 } },
+      ],
+      ...{ arrivals: every(7, 40), over: { admission: { maxQueueLength: 2 } } },
+    }),
+    shows: [/queue-full/, /completed/],
+  },
+  {
+    name: 'stages that wait for one core go by their deadlines',
+    scenario: boundary({
+      ...{ edges: pair, arrivals: every(8, 60), plan: { replicas: 2 }, hostCores: 1 },
+      timeoutMs: (sequence) => 60 + 40 * (sequence % 4),
+    }),
+    shows: [/completed/],
+  },
+  {
+    name: 'a share of a core is used up, and again after a rest',
+    scenario: boundary({
+      arrivals: [...every(4, 60), ...every(4, 60).map((atMs) => atMs + 1_000)],
+      ...{ plan: { cpuCores: 0.5 }, timeoutMs: () => 5_000 },
+    }),
+    // Each batch that follows another at once takes 2.5 ms from the 50 ms of the share; then batches start 10 ms apart.
+    shows: [/completed/],
+  },
+  {
+    name: 'a batch is lost when the time for another try is over',
+    scenario: boundary({
+      ...{ arrivals: [10, 100], plan: { replicas: 2 }, timeoutMs: () => 8 },
+      faults: faultOf('a-v-1', { kind: 'crash', atMs: 14 }),
+    }),
+    shows: [/ failed$/m],
+    hides: [/deadline/],
+  },
+];
