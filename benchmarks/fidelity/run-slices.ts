@@ -40,7 +40,7 @@ const DISTURBED_FACTOR = 1.5;
 /** … is measured again, so often in all; the take with the least waiting counts, whatever it shows. */
 const MOST_TAKES = 2;
 /** A segment begins when the machine is calm, but a run waits no longer than this in all. */
-const MOST_WAIT_MS = 40_000;
+const MOST_WAIT_MS = 12_000;
 const SEEDS = 5;
 
 /** One load in one run. */
@@ -160,7 +160,7 @@ class ServedRun {
     for (let round = 0; round < ROUNDS; round++) {
       for (const [index, load] of LOADS.entries()) {
         const { load: beside, part } = CALIBRATING[index] as (typeof CALIBRATING)[number];
-        onStep(`round ${round + 1} of ${ROUNDS}, ${100 * load} %`);
+        onStep(`round ${round + 1} of ${ROUNDS}, ${percent(load)}`);
         const steps = [
           () => this.#calibrate(Math.ceil(part * perRound), beside * capacityRps),
           () => this.#compare(load, perRound, load * capacityRps),
@@ -183,7 +183,7 @@ class ServedRun {
     let capacityRps = firstCapacityRps;
     this.#phase += 1;
     for (let round = 0; round < OVERLOAD_ROUNDS; round++) {
-      onStep(`round ${round + 1} of ${OVERLOAD_ROUNDS}, saturation and ${100 * OVERLOAD} %`);
+      onStep(`round ${round + 1} of ${OVERLOAD_ROUNDS}, saturation and ${percent(OVERLOAD)}`);
       capacityRps = Math.max(capacityRps, saturationRps(await calibrate(more * capacityRps)));
       const saturated = await this.#compare('saturation', perRound + rushing, SATURATING * capacityRps, rushing);
       const saturatedRps = saturationRps(saturated);
@@ -314,6 +314,8 @@ function countedSpan(recorded: Recorded): Pick<Timeline, 'countFromMs' | 'countT
   const settledAtMs = recorded.rushing === 0 ? countToMs / 4 : rushEndMs(recorded) + recorded.sloMs;
   return { countFromMs: Math.min(settledAtMs, MOST_UNCOUNTED * countToMs), countToMs };
 }
+
+const percent = (fraction: number): string => `${Math.round(100 * fraction)} %`;
 
 const saturationRps = (recorded: Recorded): number => figuresOf([servedEnds(recorded)]).completedRps;
 

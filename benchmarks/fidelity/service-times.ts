@@ -1,12 +1,13 @@
 /**
  * Service times as they are in service, measured in calibration segments. A closed loop keeps one replica hot; in service the core rests
- * between requests and is slower for a while: caches are cold and clocks low. So a measured time is kept with how much the core had been
- * used just before, the mean of busy (1) and idle (0) over the past, weighted by exp(−age ÷ 30 ms). A draw takes the times of the stage
- * whose core had been used about as much as the simulated core now, one of them by chance, and carries it over to the batch size by the
- * affine fit through the medians of the sizes. Slow times come in bunches, whatever else the machine does, so the next draw goes on where
- * the last one was taken while use and stage are like those of the simulation: a bootstrap of blocks of random length (Politis and
- * Romano 1994, "The Stationary Bootstrap"). "About" is coarse on purpose: slow times fill the core, so the highest uses of all were
- * measured in the worst moments of the machine, and draws from those alone would keep a simulated queue long.
+ * between requests and is slower for a while: caches are cold and clocks low. So a measured time is kept with how much the core had
+ * worked just before: the mean of usual work (the fit of the batch ÷ its time) and rest (0) over the past, weighted by exp(−age ÷ 30 ms).
+ * Work is counted as it usually takes, for a stall fills the core without being work: else stalls would seem to come of high loads.
+ *
+ * A draw takes the times of the stage before which the core had worked about as much as the simulated one, one of them by chance, and
+ * carries it over to the batch size by the affine fit through the medians of the sizes. Slow times come in bunches, whatever else the
+ * machine does, so the next draw goes on where the last one was taken while use and stage are like those of the simulation: a bootstrap
+ * of blocks of random length (Politis and Romano 1994, "The Stationary Bootstrap").
  */
 import type { Rng, SimulatedServiceTimes, StageId } from '@equipoise/core';
 import type { ServedBatch } from './messages.js';
@@ -22,7 +23,7 @@ const MEAN_BLOCK = 64;
 /** … which may leave out this many of the measured ones less one each time, for batches do not come in just the same order. */
 const MOST_AHEAD = 4;
 
-/** Mean use of the core that all replicas share, over the recent past; at first it has rested. */
+/** Mean work of the core that all replicas share, over the recent past; at first it has rested. */
 class RecentUse {
   #use = 0;
   #endedAtMs = 0;
@@ -32,8 +33,10 @@ class RecentUse {
     return this.#use * Math.exp(-Math.max(0, nowMs - this.#endedAtMs) / MEMORY_MS);
   }
 
-  ran(startedAtMs: number, ms: number): void {
-    this.#use = 1 - (1 - this.at(startedAtMs)) * Math.exp(-ms / MEMORY_MS);
+  /** After a batch that took `ms` for what usually takes `usualMs`. */
+  ran(startedAtMs: number, ms: number, usualMs: number): void {
+    const kept = Math.exp(-ms / MEMORY_MS);
+    this.#use = this.at(startedAtMs) * kept + (1 - kept) * (usualMs / ms);
     this.#endedAtMs = startedAtMs + ms;
   }
 }
@@ -59,12 +62,11 @@ export function measuredServiceTimes(
   stageIds: readonly StageId[],
   segments: readonly (readonly ServedBatch[])[],
 ): () => SimulatedServiceTimes {
-  const used = segments.flatMap(withUse);
-  const fits = stageIds.map((id) => affineFit(used.filter(({ stageId }) => stageId === id)));
-  const timed = used.map(({ stageId, size, ms, use, segment }, place): Timed => {
-    const stage = stageIds.indexOf(stageId as StageId);
-    return { stage, segment, place, use, ratio: ms / (fits[stage] as StageTimes['fitMs'])(size) };
-  });
+  const batches = segments.flat();
+  const fits = stageIds.map((id) => affineFit(batches.filter(({ stageId }) => stageId === id)));
+  const timed = segments
+    .flatMap((ofSegment, segment) => timedBatches(ofSegment, { segment, stageIds, fits }))
+    .map((one, place) => ({ ...one, place }));
   const stages = fits.map((fitMs, index) => ({
     fitMs,
     timed: timed.filter(({ stage }) => stage === index).sort((a, b) => a.use - b.use),
@@ -89,8 +91,9 @@ class BlockDraws implements SimulatedServiceTimes {
     const use = this.#recent.at(nowMs);
     const goesOn = rng.next() >= 1 / MEAN_BLOCK;
     this.#last = (goesOn ? this.#next(stage, use) : undefined) ?? drawn(timed, use, rng);
-    const ms = fitMs(batchSize) * this.#last.ratio;
-    this.#recent.ran(nowMs, ms);
+    const usualMs = fitMs(batchSize);
+    const ms = usualMs * this.#last.ratio;
+    this.#recent.ran(nowMs, ms, usualMs);
     return ms;
   }
 
@@ -106,14 +109,24 @@ class BlockDraws implements SimulatedServiceTimes {
   }
 }
 
-function withUse(batches: readonly ServedBatch[], segment: number) {
+/** The batches of a segment in the order of their starts. */
+function timedBatches(
+  batches: readonly ServedBatch[],
+  of: {
+    readonly segment: number;
+    readonly stageIds: readonly StageId[];
+    readonly fits: readonly StageTimes['fitMs'][];
+  },
+): readonly Omit<Timed, 'place'>[] {
   const recent = new RecentUse();
   return batches
     .toSorted((a, b) => a.startedAtMs - b.startedAtMs)
-    .map((batch) => {
-      const use = recent.at(batch.startedAtMs);
-      recent.ran(batch.startedAtMs, batch.ms);
-      return { ...batch, use, segment };
+    .map(({ stageId, size, startedAtMs, ms }) => {
+      const stage = of.stageIds.indexOf(stageId as StageId);
+      const usualMs = (of.fits[stage] as StageTimes['fitMs'])(size);
+      const use = recent.at(startedAtMs);
+      recent.ran(startedAtMs, ms, usualMs);
+      return { stage, segment: of.segment, use, ratio: ms / usualMs };
     });
 }
 
