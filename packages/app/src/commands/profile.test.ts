@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { PipelineProfile } from '@equipoise/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   documentOf,
@@ -10,6 +11,7 @@ import {
   syntheticPipeline,
   TestFolder,
 } from '../equipoise.test-support.js';
+import { profileTable } from './profile.js';
 
 const folder = new TestFolder();
 const MODEL = fileURLToPath(new URL('../../../adapter-embedded/src/fixtures/affine.onnx', import.meta.url));
@@ -84,6 +86,25 @@ describe('equipoise profile', () => {
     expect(ended.exitCode, ended.stderr).toBe(0);
     expect(kept().unfinished).toEqual([]);
     expect(kept().variants[0]?.points.slice(0, before?.points.length)).toMatchObject(before?.points ?? []);
+  });
+});
+
+describe('the table of a profile', () => {
+  const figures = { meanMs: 10, p50Ms: 10, p95Ms: 12, p99Ms: 15, throughputRps: 100, batches: 400 };
+  const point = (batchSize: number, meanUncertaintyFraction: number) => ({
+    ...{ ...figures, cpuCores: 1, batchSize, busyNeighbours: 1, meanUncertaintyFraction, endedBy: 'time-cap' as const },
+  });
+  const tableOf = (...uncertainties: readonly number[]) => {
+    const points = uncertainties.map((fraction, index) => point(2 ** index, fraction));
+    const variant = { stageId: 'score', variantId: 'only', points, skipped: [], loadMs: 1 };
+    return profileTable({ machine: {}, variants: [variant], notMeasured: [] } as unknown as PipelineProfile);
+  };
+
+  it('points out that means are not known well, with the worst of them', () => {
+    expect(tableOf(0.02, 0.31, 0.12)).toMatch(
+      /\n2 of 3 means are not known within 10 % \(score\/only batch 2: ±31 %\)/,
+    );
+    expect(tableOf(0.02, 0.1)).not.toMatch(/not known/);
   });
 });
 

@@ -39,8 +39,27 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
   return { json: measured, text: [profileTable(measured), ...kept].join('\n') };
 }
 
-/** One row a measured point, then what was left out and why. */
-export function profileTable({ variants, notMeasured }: PipelineProfile): string {
+/** A mean that is known within no less than this (half of its 95 % interval ÷ the mean) is pointed out. */
+const UNSURE_FRACTION = 0.1;
+
+/** What says that the machine was not idle; nothing where all means are known well. */
+function unsureText({ variants }: PipelineProfile): readonly string[] {
+  const points = variants.flatMap((variant) => variant.points.map((point) => ({ variant, point })));
+  const unsure = points.filter(({ point }) => point.meanUncertaintyFraction > UNSURE_FRACTION);
+  const [worst] = unsure.sort((a, b) => b.point.meanUncertaintyFraction - a.point.meanUncertaintyFraction);
+  if (worst === undefined) return [];
+  const { variant, point } = worst;
+  const name = `${variant.stageId}/${variant.variantId} batch ${point.batchSize}`;
+  return [
+    pc.yellow(
+      `${unsure.length} of ${points.length} means are not known within ${100 * UNSURE_FRACTION} % (${name}: ±${(100 * point.meanUncertaintyFraction).toFixed(0)} %): was the machine busy with something else? --force measures again, without --quick for longer`,
+    ),
+  ];
+}
+
+/** One row a measured point, then what is not sure, and what was left out and why. */
+export function profileTable(profile: PipelineProfile): string {
+  const { variants, notMeasured } = profile;
   const rows = variants.flatMap(({ stageId: id, variantId, points, loadMs }) =>
     points.map(({ cpuCores, batchSize, meanMs, p99Ms, throughputRps }, index) => {
       const load = index === 0 ? msText(loadMs) : '';
@@ -56,5 +75,5 @@ export function profileTable({ variants, notMeasured }: PipelineProfile): string
     ),
   );
   const inline = notMeasured.map(({ stageId: id, variantId, reason }) => `${id}/${variantId}: not measured, ${reason}`);
-  return [table, ...[...skipped, ...inline].map((line) => pc.dim(line))].join('\n');
+  return [table, ...unsureText(profile), ...[...skipped, ...inline].map((line) => pc.dim(line))].join('\n');
 }
