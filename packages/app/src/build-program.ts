@@ -247,6 +247,7 @@ function addServe(program: Command): void {
       positiveRate,
     )
     .option('--max-body-bytes <n>', 'largest request body', count, 16 * MIB)
+    .option('--token-file <file>', 'ask clients for the bearer token that this file holds')
     .option('--fixed', 'keep the first plan, never adapt')
     .addOption(profileScaleFlag())
     .addOption(policyFlag('plan of the start; a fixed one is kept'))

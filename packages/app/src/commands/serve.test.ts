@@ -145,6 +145,25 @@ describe('equipoise serve', () => {
 });
 
 describe('a pipeline that cannot start', () => {
+  it.each([
+    ['missing', undefined, /FILE_NOT_FOUND|There is no token file/],
+    ['empty', ' \n', /must hold one token without spaces/],
+  ])('says that the token file is wrong: %s', async (_, text, words) => {
+    if (text !== undefined) folder.write('token', text);
+    const name = text === undefined ? 'no-token' : 'token';
+    const { exitCode, stderr } = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--token-file', name);
+    expect([exitCode, stderr]).toEqual([text === undefined ? 3 : 2, expect.stringMatching(words)]);
+  });
+
+  it('asks for the token of the file', async () => {
+    folder.write('secret', 'open-sesame\n');
+    const { url } = await serve('pipeline.yaml', '--token-file', 'secret');
+    expect((await run(url)).status).toBe(401);
+    const headers = { authorization: 'Bearer open-sesame' };
+    const answer = await fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi', headers });
+    expect(answer.status).toBe(200);
+  });
+
   const serveAndFail = (text: string) => {
     folder.write('failing.yaml', text);
     return equipoise(folder.path, 'serve', 'failing.yaml', '--port', '0');

@@ -1,5 +1,6 @@
 /** `equipoise serve`: puts a pipeline behind HTTP and keeps it adapted until it is told to stop. */
-import type { Decision, PipelineSpec, PolicyName } from '@equipoise/core';
+import { existsSync, readFileSync } from 'node:fs';
+import { AppError, type Decision, type PipelineSpec, type PolicyName } from '@equipoise/core';
 import { type LoopEvent, type RunningServer, startServer } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { servingSpec } from '../compose/host-cores.js';
@@ -20,6 +21,7 @@ export interface ServeOptions {
   /** Given: plan for it anew; left out: go on with the last good plan. */
   readonly arrivalRps?: number;
   readonly maxBodyBytes: number;
+  readonly tokenFile?: string;
   readonly fixed?: boolean;
   readonly policy: PolicyName;
   readonly profileScale?: number;
@@ -37,6 +39,7 @@ const START_CLOSE_MS = 1000;
 export async function serve(file: string, options: ServeOptions): Promise<CommandResult | undefined> {
   const spec = await loadSpec(file);
   const profiles = profilesFor(spec, file, options.profileScale);
+  const token = tokenOf(options);
   warnOfCores(spec);
   const stop = stopSignal();
   const { policy, arrivalRps = DEFAULT_ARRIVAL_RPS, drainDeadlineMs = DRAIN_DEADLINE_MS } = options;
@@ -48,7 +51,8 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
     let server: RunningServer | undefined;
     try {
       const stageTypes = new Map([[spec.name, pipeline.stageTypes]]);
-      server = await startServer({ runners: [pipeline.runner], stageTypes, version: VERSION, ...placesOf(options) });
+      const parts = { runners: [pipeline.runner], stageTypes, version: VERSION };
+      server = await startServer({ ...parts, ...placesOf(options), ...token });
       logStart(spec.name, server, pipeline);
       await stop;
       log('draining: no new requests, those inside are finished');
@@ -62,6 +66,17 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
 
 function placesOf({ host, port, grpcPort, maxBodyBytes }: ServeOptions) {
   return { host, port, maxBodyBytes, ...(grpcPort !== undefined && { grpcPort }) };
+}
+
+/** The token that clients have to show; AppError FILE_NOT_FOUND, or WRONG_USAGE where the file holds none. */
+function tokenOf({ tokenFile }: ServeOptions): { readonly token?: string } {
+  if (tokenFile === undefined) return {};
+  if (!existsSync(tokenFile)) {
+    throw new AppError('FILE_NOT_FOUND', `There is no token file ${tokenFile}.`, { details: { path: tokenFile } });
+  }
+  const token = readFileSync(tokenFile, 'utf8').trim();
+  if (/^\S+$/.test(token)) return { token };
+  throw new AppError('WRONG_USAGE', `The token file ${tokenFile} must hold one token without spaces.`);
 }
 
 /** A stop gives the start up: what it has started is closed, and nothing is returned. */

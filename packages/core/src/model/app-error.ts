@@ -50,6 +50,11 @@ export const errorCodes = {
   },
   PROFILE_INVALID: { httpStatus: 400, exitCode: 1, remedy: 'Correct the profile points named in the message.' },
   MALFORMED_REQUEST: { httpStatus: 400, exitCode: 2, remedy: 'Send a body of the documented form.' },
+  UNAUTHENTICATED: {
+    httpStatus: 401,
+    exitCode: 2,
+    remedy: 'Send the token of the server as `authorization: Bearer TOKEN`.',
+  },
   NOT_FOUND: { httpStatus: 404, exitCode: 2, remedy: 'Ask for a name that exists; the message lists what does.' },
   METHOD_NOT_ALLOWED: { httpStatus: 405, exitCode: 2, remedy: 'Use a method that the Allow header lists.' },
   REQUEST_TIMEOUT: { httpStatus: 408, exitCode: 3, remedy: 'Send headers and body without long pauses.' },

@@ -50,7 +50,8 @@ async function answerTo(setting: ExchangeSetting, { request }: Wire, parts: Call
   const { requestId, signal, onReading } = parts;
   try {
     const [path = '', query] = splitOnce(request.url ?? '', '?');
-    const { endpoint, pipelineName } = setting.table.find(request.method ?? '', path);
+    const { endpoint, pipelineName, open } = setting.table.find(request.method ?? '', path);
+    if (!open) setting.token?.check(request.headers.authorization);
     const closing = setting.closing();
     if (closing && request.method === 'POST') throw dropError('draining');
     return await endpoint({

@@ -11,22 +11,25 @@ export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly endpoint: Endpoint;
+  /** Answered without a token: it says nothing but whether the server is well. */
+  readonly open?: boolean;
 }
 
 /** A route found for a request. */
 export interface RouteMatch {
   readonly endpoint: Endpoint;
   readonly pipelineName: string;
+  readonly open: boolean;
 }
 
 /** All routes of the serving port. */
 export function routes(version: string): readonly Route[] {
   return [
-    { method: 'GET', path: '/livez', endpoint: live },
-    { method: 'GET', path: '/readyz', endpoint: ready },
+    { method: 'GET', path: '/livez', endpoint: live, open: true },
+    { method: 'GET', path: '/readyz', endpoint: ready, open: true },
     { method: 'GET', path: '/v2', endpoint: serverMetadata(version) },
-    { method: 'GET', path: '/v2/health/live', endpoint: live },
-    { method: 'GET', path: '/v2/health/ready', endpoint: ready },
+    { method: 'GET', path: '/v2/health/live', endpoint: live, open: true },
+    { method: 'GET', path: '/v2/health/ready', endpoint: ready, open: true },
     { method: 'GET', path: '/v2/models/{pipeline}', endpoint: modelMetadata },
     { method: 'GET', path: '/v2/models/{pipeline}/ready', endpoint: pipelineReady },
     { method: 'POST', path: '/v2/models/{pipeline}/infer', endpoint: infer },
@@ -60,7 +63,8 @@ export class RouteTable {
       throw new AppError('METHOD_NOT_ALLOWED', `${first.path} allows ${allow.join(', ')}.`, { details: { allow } });
     }
     const at = route.segments.indexOf('{pipeline}');
-    return { endpoint: route.endpoint, pipelineName: at < 0 ? '' : decoded(segments[at] ?? '') };
+    const { endpoint, open = false } = route;
+    return { endpoint, open, pipelineName: at < 0 ? '' : decoded(segments[at] ?? '') };
   }
 }
 

@@ -2,6 +2,7 @@
 import { AppError } from '@equipoise/core';
 import { StageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
+import type { BearerToken } from './bearer-token.js';
 import type { ServedPipeline } from './served-pipeline.js';
 
 /** The pipelines served, the limits, and who is told of what goes wrong. */
@@ -9,6 +10,8 @@ export interface ServingSetting {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
   readonly version: string;
   readonly maxBodyBytes: number;
+  /** What clients have to show; undefined lets everybody in. */
+  readonly token: BearerToken | undefined;
   /** Longest time from the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
   readonly closing: () => boolean;

@@ -93,6 +93,36 @@ const x = (datatype: Datatype, shape: readonly number[], data: unknown) => ({
   inputs: [{ name: 'x', datatype, shape, data }],
 });
 
+describe('a server with a token', () => {
+  const request = { inputs: [{ name: 'x', datatype: 'FP32', shape: [1], data: [1] }] };
+
+  it.each([
+    [undefined, 401],
+    ['Bearer wrong-one', 401],
+    ['Basic secret', 401],
+    ['secret', 401],
+    ['Bearer secret', 200],
+    ['bearer  secret', 200],
+  ])('answers who shows %j with %i', async (authorization, status) => {
+    const { json, send } = await start(specFor([]), (item) => item, { token: 'secret' });
+    const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+    const reply = await json(INFER, request, headers);
+    expect(reply.status).toBe(status);
+    if (status === 401) {
+      expect(reply.headers['www-authenticate']).toBe('Bearer');
+      expect(reply.body).toMatchObject({ code: 'UNAUTHENTICATED' });
+      expect(JSON.stringify(reply.body)).not.toMatch(/secret|wrong-one/);
+    }
+    expect((await send('/v2/models/bench', { headers })).status).toBe(status);
+  });
+
+  it('answers probes of health without it', async () => {
+    const { send } = await start(specFor([]), (item) => item, { token: 'secret' });
+    const paths = ['/livez', '/readyz', '/v2/health/live', '/v2/health/ready'];
+    expect(await Promise.all(paths.map(async (path) => (await send(path)).status))).toEqual([200, 200, 200, 200]);
+  });
+});
+
 describe('the metadata of a stage', () => {
   it('have its variants and the tensors seen there', async () => {
     const stageTypes = new StageTypes();

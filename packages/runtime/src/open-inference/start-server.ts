@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
+import { BearerToken } from './bearer-token.js';
 import { type ExchangeSetting, exchange } from './exchange.js';
 import type { RunningGrpcServer } from './grpc/start-grpc-server.js';
 import { type ListeningPlace, placeText, refusalToListen } from './listening-place.js';
@@ -33,6 +34,8 @@ export interface ServerOptions {
   /** Port of gRPC on the same host; left out, there is none. */
   readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
+  /** Clients have to show it as a bearer token, except for probes of health. */
+  readonly token?: string;
   /** Longest time from the first byte of a request to its last. */
   readonly requestTimeoutMs?: number;
   /** Told of errors that are defects of the server; by default they are process warnings. */
@@ -92,6 +95,7 @@ function settingOf(options: ServerOptions, closing: () => boolean): ServingSetti
     ),
     version: options.version,
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
+    token: options.token === undefined ? undefined : new BearerToken(options.token),
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     onDefect: options.onDefect ?? warnOfDefect,
     onStageFailure: options.onStageFailure ?? warnOfStageFailure,

@@ -2,8 +2,8 @@
 import { AppError, boundedMessage, type ErrorCode, errorCodes } from '@equipoise/core';
 import { Metadata, type ServerErrorResponse, status } from '@grpc/grpc-js';
 
-/** Retry policies of gRPC wait this long; it is what Retry-After is over HTTP. */
-const RETRY_PUSHBACK_MS = 1000;
+/** The least and the most that retry policies of gRPC are told to wait; it is what Retry-After is over HTTP. */
+const RETRY_PUSHBACK_MS = { least: 1000, most: 30_000 };
 /** Clients refuse metadata of more than 8 KiB; percent-encoding makes text up to nine times longer. */
 const MOST_ENCODED_CHARACTERS = 4096;
 
@@ -27,6 +27,7 @@ const statusOfHttp: Readonly<Record<(typeof errorCodes)[ErrorCode]['httpStatus']
 const statusOfReason: Readonly<Record<string, status>> = {
   'queue-full': status.RESOURCE_EXHAUSTED,
   'memory-full': status.RESOURCE_EXHAUSTED,
+  'memory-full': status.RESOURCE_EXHAUSTED,
   'deadline-unreachable': status.RESOURCE_EXHAUSTED,
   cancelled: status.CANCELLED,
 };
@@ -42,7 +43,7 @@ export function grpcRefusal(error: unknown): ServerErrorResponse {
   const metadata = new Metadata();
   metadata.set('equipoise-code', code);
   if (typeof reason === 'string') metadata.set('equipoise-reason', reason);
-  if (httpStatus === 503) metadata.set('grpc-retry-pushback-ms', String(RETRY_PUSHBACK_MS));
+  if (httpStatus === 503) metadata.set('grpc-retry-pushback-ms', String(pushbackMs(details['retryAfterMs'])));
   return {
     name: code,
     message,
@@ -50,6 +51,11 @@ export function grpcRefusal(error: unknown): ServerErrorResponse {
     details: sendable(`${boundedMessage(message)} ${remedy}`),
     metadata,
   };
+}
+
+function pushbackMs(retryAfterMs: unknown): number {
+  const { least, most } = RETRY_PUSHBACK_MS;
+  return typeof retryAfterMs === 'number' ? Math.min(Math.max(Math.ceil(retryAfterMs), least), most) : least;
 }
 
 /** Text that percent-encoding takes (no half of a surrogate pair) and that fits into metadata. */

@@ -17,6 +17,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { fp32 } from '../../data-plane/serving-bench.test-support.js';
 import type { StageFailure } from '../../data-plane/stage-failure.js';
 import { answered, type BenchOptions, framed, grpcBench, withInputs } from './grpc-bench.test-support.js';
+import { grpcRefusal } from './grpc-refusal.js';
 
 const benches: { close(): Promise<void> }[] = [];
 
@@ -322,6 +323,38 @@ describe('refusals', () => {
     const { error } = await infer(requestOf(x)).ended;
     expect(error?.code).toBe(status.UNAVAILABLE);
     expect(error?.metadata.get('equipoise-reason')).toEqual(['draining']);
+  });
+});
+
+describe('a token', () => {
+  it('is asked for, except by probes of health', async () => {
+    const { infer, call, send } = await start({ token: 'secret' });
+    const shown = (token?: string) => {
+      const metadata = new Metadata();
+      if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+      return infer(requestOf(x), { metadata }).ended;
+    };
+    expect((await shown()).error?.code).toBe(status.UNAUTHENTICATED);
+    expect((await shown('other')).error?.code).toBe(status.UNAUTHENTICATED);
+    expect((await shown('secret')).error).toBeUndefined();
+    const probe = send(grpcPath(healthCheck), writeMessage(healthCheck.input, {})).ended;
+    expect([await call('serverLive'), await call('serverReady'), await probe].map(({ error }) => error)).toEqual(
+      Array(3).fill(undefined),
+    );
+    expect((await call('modelMetadata', { name: 'bench' })).error?.code).toBe(status.UNAUTHENTICATED);
+  });
+});
+
+describe('when to come again', () => {
+  it.each([
+    [undefined, '1000'],
+    [20, '1000'],
+    [2500.4, '2501'],
+    [90_000, '30000'],
+  ])('a prediction of %j ms is told as %s', (retryAfterMs, told) => {
+    const error = new AppError('DROPPED', 'no', { details: { reason: 'memory-full', retryAfterMs } });
+    const { code, metadata } = grpcRefusal(error);
+    expect([code, metadata?.get('grpc-retry-pushback-ms')]).toEqual([status.RESOURCE_EXHAUSTED, [told]]);
   });
 });
 

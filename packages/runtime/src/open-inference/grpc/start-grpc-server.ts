@@ -20,6 +20,9 @@ import { modelInfer } from './infer-method.js';
 import { modelMetadata, serverMetadata } from './metadata-methods.js';
 import { lateMessage, unaryHandler } from './unary-handler.js';
 
+/** Answered without a token: they say nothing but whether the server is well. */
+const openMethods: ReadonlySet<GrpcMethod> = new Set([serverLive, serverReady, health]);
+
 const MOST_CALLS_PER_CONNECTION = 1000;
 const PING_MS = { every: 60_000, timeout: 20_000 };
 const IDLE_MS = 300_000;
@@ -75,7 +78,7 @@ function addMethods(server: Server, setting: ServingSetting): void {
         responseDeserialize: bytes,
       },
     };
-    server.addService(definition, { [localName]: unaryHandler(setting, method) });
+    server.addService(definition, { [localName]: unaryHandler(setting, { method, open: openMethods.has(method) }) });
   }
 }
 

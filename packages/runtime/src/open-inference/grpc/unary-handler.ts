@@ -8,14 +8,23 @@ import { reportFailure, type ServingSetting } from '../serving-setting.js';
 import type { GrpcMethod } from './grpc-method.js';
 import { grpcRefusal } from './grpc-refusal.js';
 
+/** A method, and whether it is answered without a token. */
+export interface GuardedMethod {
+  readonly method: GrpcMethod;
+  readonly open: boolean;
+}
+
 /** A method as the transport calls it, bytes in and bytes out. */
-export function unaryHandler(setting: ServingSetting, method: GrpcMethod): handleUnaryCall<Buffer, Buffer> {
+export function unaryHandler(
+  setting: ServingSetting,
+  { method, open }: GuardedMethod,
+): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
     const requestId = readRequestId(call.metadata.get('x-request-id')[0]);
     const headers = new Metadata();
     headers.set('x-request-id', requestId);
     call.sendMetadata(headers);
-    answered(setting, { method, call, requestId }).then(
+    answered(setting, { method, open, call, requestId }).then(
       (answer) => callback(null, answer),
       (error: unknown) => {
         reportFailure(setting, error);
@@ -25,13 +34,13 @@ export function unaryHandler(setting: ServingSetting, method: GrpcMethod): handl
   };
 }
 
-interface Handled {
-  readonly method: GrpcMethod;
+interface Handled extends GuardedMethod {
   readonly call: ServerUnaryCall<Buffer, Buffer>;
   readonly requestId: string;
 }
 
-async function answered(setting: ServingSetting, { method, call, requestId }: Handled): Promise<Buffer> {
+async function answered(setting: ServingSetting, { method, open, call, requestId }: Handled): Promise<Buffer> {
+  if (!open) setting.token?.check(call.metadata.get('authorization')[0]);
   const gone = new AbortController();
   if (call.cancelled) gone.abort();
   call.once('cancelled', () => gone.abort());
