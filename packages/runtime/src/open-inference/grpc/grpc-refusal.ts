@@ -27,7 +27,6 @@ const statusOfHttp: Readonly<Record<(typeof errorCodes)[ErrorCode]['httpStatus']
 const statusOfReason: Readonly<Record<string, status>> = {
   'queue-full': status.RESOURCE_EXHAUSTED,
   'memory-full': status.RESOURCE_EXHAUSTED,
-  'memory-full': status.RESOURCE_EXHAUSTED,
   'deadline-unreachable': status.RESOURCE_EXHAUSTED,
   cancelled: status.CANCELLED,
 };
