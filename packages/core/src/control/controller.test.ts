@@ -149,6 +149,21 @@ describe('controlStep', () => {
     expect(decision?.kind === 'apply' && decision.plan.predicted.cpuCores).toBeLessThanOrEqual(6);
   });
 
+  it('keeps the accuracy floor where the upper rate or a burst is out of reach', () => {
+    const tight = rulesFor(
+      { ...spec, budget: { cpuCores: 4 } },
+      { forecaster: () => ({ method: 'told', meanRps: 40, upperRps: 120 }) },
+    );
+    const state = { ...newController, nextPlanAtMs: 130_000 };
+    const slow = controlStep(tight, state, observe(130, { counts: steady(40), running: running(2) }));
+    expect(slow.decision).toMatchObject({ kind: 'apply', evidence: { result: { kind: 'feasible' } } });
+    const variants = (decision: typeof slow.decision) =>
+      decision?.kind === 'apply' ? decision.plan.stages[detect]?.map(({ variantId: id }) => id) : [];
+    expect(variants(slow.decision)).toEqual(['large']);
+    const fast = controlStep(tight, slow.state, observe(131, { counts: [...steady(40), 300], running: running(3) }));
+    expect(variants(fast.decision)).toEqual(['large']);
+  });
+
   it('does nothing on stale input, in either loop', () => {
     const state = plannedFor(rules, 20, running(3));
     const seen = { counts: [...steady(20), 100], running: running(3), stale: ['load'] };
@@ -228,7 +243,7 @@ describe('controlStep', () => {
       expect(at(146, changed.state, 2).decision).toBeUndefined();
       const lasted = at(171, { ...changed.state, nextPlanAtMs: 200_000 }, 2);
       expect(lasted.state.trial).toBeUndefined();
-      const crowded = at(146, changed.state, 20, [...steady(10, 100), ...steady(90, 6)]);
+      const crowded = at(146, changed.state, 200, [...steady(10, 100), ...steady(90, 6)]);
       expect(crowded.decision?.reason ?? '').not.toContain('back to the plan before');
     });
   });

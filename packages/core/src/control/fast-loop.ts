@@ -7,7 +7,7 @@
 import type { Burst } from '../model/burst.js';
 import type { Decision, Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
-import type { Plan, StagePlan } from '../model/plan.js';
+import type { Plan, PlanResult, StagePlan } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import type { PlanningProblem } from '../optimize/planning-problem.js';
 import { changeBounds } from '../serve/fleet/change-room.js';
@@ -38,7 +38,12 @@ export function protect(
   const burst = detectBurst(observation.load.arrivalsPerSecond, plannedEnvelope(planned));
   if (burst === undefined) return undefined;
   const load = burstLoad(burst, planned);
-  const plan = protectivePlan(context, { runningPlan: observation.runningPlan, load, keepsVariants });
+  const plan = protectivePlan(context, {
+    runningPlan: observation.runningPlan,
+    load,
+    keepsVariants,
+    plannedRps: planned.arrivalRps,
+  });
   if (plan === undefined) return undefined;
   const changes = diffPlans(observation.runningPlan, plan, changeBounds(context.spec));
   if (changes.length === 0) return undefined;
@@ -55,13 +60,17 @@ function burstLoad({ arrivals, windowS, rateRps }: Burst, { burstiness }: Expect
 }
 
 interface Asked {
+  readonly plannedRps: number;
   readonly runningPlan: RunningPlan;
   readonly load: ExpectedLoad;
   readonly keepsVariants: boolean;
 }
 
 /** The estimated best plan for the burst, with the variants that run where those can carry it, or the best effort; it keeps replicas. */
-function protectivePlan(context: ControlContext, { runningPlan, load, keepsVariants }: Asked): Plan | undefined {
+function protectivePlan(
+  context: ControlContext,
+  { runningPlan, load, keepsVariants, plannedRps }: Asked,
+): Plan | undefined {
   const { spec, profiles, policy } = context;
   const { arrivalRps, burstiness } = load;
   const problem: PlanningProblem = {
@@ -71,10 +80,31 @@ function protectivePlan(context: ControlContext, { runningPlan, load, keepsVaria
   const running = planThatRuns(spec, runningPlan);
   const kept = keepsVariants && running ? policy.plan({ ...problem, pins: variantPins(spec, running) }) : undefined;
   const result = kept?.kind === 'feasible' ? kept : policy.plan(problem);
-  const wanted = result.kind === 'feasible' ? result.plan : result.bestEffort;
+  const wanted = result.kind === 'feasible' ? result.plan : bestEffort(context, { problem, result, plannedRps });
   if (wanted === undefined || running === undefined) return wanted;
   const grown = withUse(spec, { ...wanted, stages: growing(wanted, running) });
   return keepsToBudget(spec, grown) ? grown : wanted;
+}
+
+/** Halvings of the way from the planned rate to that of the burst: a plan by the estimate takes milliseconds. */
+const HALVINGS = 5;
+
+/** What helps most where the burst is out of reach: with an accuracy floor the plan for as much of it as the budget can carry there. */
+function bestEffort(
+  { spec, policy }: ControlContext,
+  asked: { readonly problem: PlanningProblem; readonly result: PlanResult; readonly plannedRps: number },
+): Plan | undefined {
+  const { problem, result, plannedRps } = asked;
+  if (spec.objective.kind !== 'min-cost') return result.kind === 'infeasible' ? result.bestEffort : undefined;
+  let [low, high] = [plannedRps, problem.arrivalRps];
+  let found: Plan | undefined;
+  for (let halving = 0; halving < HALVINGS; halving++) {
+    const arrivalRps = (low + high) / 2;
+    const less = policy.plan({ ...problem, arrivalRps });
+    if (less.kind === 'feasible') [found, low] = [less.plan, arrivalRps];
+    else high = arrivalRps;
+  }
+  return found;
 }
 
 /** The wanted stages, none of them with fewer replicas than run of the same kind. */
