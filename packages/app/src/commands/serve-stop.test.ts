@@ -43,7 +43,8 @@ beforeAll(() => {
     'import { writeSync } from "node:fs"; export const load = () => ({ run: () => { writeSync(2, "inside"); while (true); } });',
   );
   for (const name of ['echo', 'hang', 'stuck']) {
-    folder.write(`${name}.yaml`, syntheticPipeline({ name, detect: `module: ./${name}.mjs` }));
+    // A target that no request misses, however little of a core the machine has left for it.
+    folder.write(`${name}.yaml`, syntheticPipeline({ name, latencyMs: 60_000, detect: `module: ./${name}.mjs` }));
   }
   folder.write('large.yaml', syntheticPipeline({ name: 'large', cpuCores: 5000, detect: 'module: ./echo.mjs' }));
 });
