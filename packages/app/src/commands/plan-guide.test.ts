@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestFolder } from '../equipoise.test-support.js';
 import { planned } from './plan.test-support.js';
 
-const GUIDE = readFileSync(fileURLToPath(new URL('../../../../docs/guide/planning.md', import.meta.url)), 'utf8');
+const page = (name: string): string =>
+  readFileSync(fileURLToPath(new URL(`../../../../docs/guide/${name}`, import.meta.url)), 'utf8');
+const GUIDE = page('planning.md');
 const blocks = [...GUIDE.matchAll(/```(\w+)\n(.*?)\n```/gs)].map(([, language = '', text = '']) => ({
   language,
   text,
@@ -34,5 +36,33 @@ describe('the guide to planning', () => {
     const paths = flags.map((flag) => (flag.endsWith('.svg') ? `${folder.path}/${flag}` : flag));
     const { text } = await planned(folder.path, [file], ...paths);
     expect(gist(text.replaceAll(`${folder.path}/`, ''))).toBe(gist(shown));
+  });
+});
+
+describe('the cascade of the guide to branches', () => {
+  it('is planned for the part that takes its edge, with its measured accuracy', async () => {
+    const cascade = /```yaml\n(apiVersion.*?)```/s.exec(page('branches.md'))?.[1] ?? '';
+    const profiled = cascade.replaceAll(
+      /(variants: \[\{ name: \w+, )/g,
+      '$1profile: [{ cpuCores: 1, batchSize: 1, meanMs: 8 }], ',
+    );
+    folder.write('cascade.yaml', profiled);
+    const { document } = await planned(
+      folder.path,
+      ['cascade.yaml'],
+      '--arrival-rps',
+      '300',
+      '--objective',
+      'min-cost',
+      '--accuracy-floor',
+      '0.9',
+    );
+    // At 8 ms each 300 requests per second need three replicas; the large stage sees 90 of them.
+    expect(document).toMatchObject({
+      plan: {
+        stages: { small: [{ replicas: 3 }], large: [{ replicas: 1 }] },
+        predicted: { pas: 0.9, capacityRps: 375 },
+      },
+    });
   });
 });
