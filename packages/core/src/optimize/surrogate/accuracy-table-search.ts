@@ -48,7 +48,8 @@ class TableSearch {
   #best: readonly SurrogateOption[] | undefined;
   #value = Number.NaN;
   labels = 0;
-  optimal = true;
+  /** Highest log PAS of what was not settled; none while everything visited was. */
+  #openBound = Number.NEGATIVE_INFINITY;
 
   constructor(problem: SurrogateProblem) {
     this.#problem = problem;
@@ -58,10 +59,17 @@ class TableSearch {
     const boxes = boundedBoxes(this.#problem);
     for (const box of boxes) {
       if (this.#hopeless(box.bound)) break;
-      if (this.labels > this.#problem.labelLimit) return this.#solution(box.bound);
+      if (this.labels > this.#problem.labelLimit) {
+        this.#leaveOpen(box);
+        break;
+      }
       this.#visit(box);
     }
-    return this.#solution(undefined);
+    return this.#solution();
+  }
+
+  #leaveOpen({ bound }: BoundedBox): void {
+    this.#openBound = Math.max(this.#openBound, bound);
   }
 
   /** Whether no box of at most this log PAS can be better. */
@@ -73,7 +81,7 @@ class TableSearch {
     return objective.accuracy * Math.exp(bound) - this.#leastPrice() <= this.#value;
   }
 
-  /** What `weights` charges any choice at least. */
+  /** What any choice costs at least; by its weights where batches are charged, too. */
   #leastPrice(): number {
     return this.#problem.stages.reduce(
       (sum, options) => sum + options.reduce((least, o) => Math.min(least, this.#price(o)), Number.POSITIVE_INFINITY),
@@ -95,14 +103,14 @@ class TableSearch {
     if (box.measured === undefined) {
       const solution = searchAdditive(within);
       this.labels += solution.labels;
-      this.optimal &&= solution.optimal;
+      if (!solution.optimal) this.#leaveOpen(box);
       this.#offer(solution.choice);
       return;
     }
     const costOfOption = (o: SurrogateOption): number => this.#price(o);
     const solved = solveGoal(within, { goal: { kind: 'cost', scoreFloor: NO_FLOOR }, costOf: costOfOption });
     this.labels += solved.solution.labels;
-    this.optimal &&= solved.solution.optimal;
+    if (!solved.solution.optimal) this.#leaveOpen(box);
     this.#offer(solved.choice);
   }
 
@@ -126,18 +134,31 @@ class TableSearch {
     return objective.kind === 'min-cost' && pasOf(accuracy, a) > pasOf(accuracy, b);
   }
 
-  #solution(openBound: number | undefined): Solution {
+  #solution(): Solution {
     const { labels } = this;
-    const optimal = this.optimal && openBound === undefined;
+    const optimal = this.#openBound === Number.NEGATIVE_INFINITY;
     const solver = SOLVER;
     if (this.#best === undefined) return { optimal, gapFraction: optimal ? 0 : 1, solver, labels };
-    return { choice: this.#best, optimal, gapFraction: optimal ? 0 : this.#gap(openBound), solver, labels };
+    return { choice: this.#best, optimal, gapFraction: optimal ? 0 : this.#gap(), solver, labels };
   }
 
-  /** For `max-accuracy` the gap to the next accuracy that was not tried; otherwise nothing is known. */
-  #gap(openBound: number | undefined): number {
-    if (this.#problem.objective.kind !== 'max-accuracy' || openBound === undefined) return 1;
-    return Math.max(0, 1 - this.#value / Math.exp(openBound));
+  /** Gap to what the open boxes could hold at best: their highest accuracy, at the least price of any choice. */
+  #gap(): number {
+    const bound = this.#openValue();
+    const distance = Math.abs(bound - this.#value) / Math.max(1e-12, Math.abs(bound), Math.abs(this.#value));
+    return isBetter(this.#problem.objective, bound, this.#value) ? distance : 0;
+  }
+
+  #openValue(): number {
+    const { objective } = this.#problem;
+    switch (objective.kind) {
+      case 'max-accuracy':
+        return Math.exp(this.#openBound);
+      case 'min-cost':
+        return this.#leastPrice();
+      case 'weights':
+        return objective.accuracy * Math.exp(this.#openBound) - this.#leastPrice();
+    }
   }
 }
 
