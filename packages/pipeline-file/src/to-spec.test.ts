@@ -124,6 +124,8 @@ test('everything else keeps its value', () => {
     draft.admission = { maxQueueLength: 7, priorities: { shares: [0.1, 0.2] } };
     draft.evaluation = { module: './score.ts', data: './scenes' };
     draft.stages[0].idempotent = false;
+    Object.assign(draft.edges.at(-1), { onMissing: 'partial' });
+    Object.assign(draft.edges[0], { onMissing: 'fail' });
     draft.stages[0].pins = { variant: 'large', cpuCores: 1, maxBatchSize: 4, replicas: 2 };
     draft.stages[0].variants[0].parameters = { threshold: 0.5, labels: ['a'], nested: { deep: null } };
     draft.stages[0].variants[0].loadMs = 120;
@@ -142,6 +144,7 @@ test('everything else keeps its value', () => {
       combinations: [{ variants: { detect: 'small' }, accuracy: 0.5, confidence95: [0.45, 0.55], samples: 100 }],
     },
   });
+  expect(spec.edges.map(({ onMissing }) => onMissing)).toEqual([undefined, 'partial']);
   expect(spec.stages.map(({ idempotent }) => idempotent ?? true)).toEqual([false, true, true]);
   expect(spec.stages[0]?.pins).toEqual({ variantId: 'large', cpuCores: 1, maxBatchSize: 4, replicas: 2 });
   expect(spec.stages[0]?.variants[0]).toMatchObject({

@@ -123,11 +123,12 @@ function toServer({ url, ...rest }: NonNullable<FileVariant['server']>): Inferen
   return withoutUndefined({ ...rest, urls: typeof url === 'string' ? [url] : url });
 }
 
-function toEdge({ from, to, fanOut, ...kind }: NonNullable<FileSpec['edges']>[number]): EdgeSpec {
+function toEdge({ from, to, fanOut, onMissing, ...kind }: NonNullable<FileSpec['edges']>[number]): EdgeSpec {
   return withoutUndefined({
     ...kind,
     from: stageId(from),
     to: stageId(to),
+    onMissing: onMissing === 'partial' ? onMissing : undefined,
     fanOut: fanOut && withoutUndefined(fanOut),
   });
 }

@@ -62,6 +62,17 @@ export const boundaryScenarios: readonly NamedScenario[] = [
     shows: [/ b-v-/, / c-v-/, /completed/],
   },
   {
+    name: 'a request that enters at two stages, which answer together',
+    scenario: boundary({
+      edges: [
+        { from: a, to: c },
+        { from: b, to: c },
+      ],
+      ...{ arrivals: every(6, 40), over: { sources: [{ name: 'input', to: [a, b], tensors: [] }] } },
+    }),
+    shows: [/ a-v-/, / b-v-/, / c-v-/, /completed/],
+  },
+  {
     name: 'two ways that are both open: the first is taken',
     scenario: boundary({
       edges: [

@@ -171,6 +171,32 @@ export const namedScenarios: readonly NamedScenario[] = [
     hides: [/deadline/],
   },
   {
+    name: 'a join goes on without the items that fail',
+    scenario: made({
+      edges: [
+        { from: a, to: b, fanOut: { expected: 3 } },
+        { from: b, to: c, join: 'all', onMissing: 'partial' },
+      ],
+      ...{ arrivals: every(20, 60), plan: [{}, { replicas: 2 }], over: relaxed },
+      faults: faults({ 'b-v-1': [{ kind: 'failing', fromMs: 100, untilMs: 160 }] }),
+    }),
+    shows: [/ partial 1$/m, /completed/],
+  },
+  {
+    name: 'a stage goes on without the input that is given up, unless there is no other',
+    scenario: made({
+      edges: [
+        { from: a, to: b },
+        { from: a, to: c },
+        { from: b, to: d, onMissing: 'partial' },
+        { from: c, to: d, onMissing: 'partial' },
+      ],
+      ...{ arrivals: every(6, 60), plan: [{}, { variantId: w.id }, { variantId: w.id, maxBatchSize: 2 }, {}] },
+      over: { slo: { latencyMs: 60, percentile: 99 } },
+    }),
+    shows: [/ partial 1$/m, / completed$/m, /deadline-unreachable/],
+  },
+  {
     name: 'a server that is stopped',
     scenario: made({ ...steady, plan: [{}], drainsAtMs: 100 }),
     shows: [/draining/, /completed/],

@@ -35,7 +35,7 @@ async function expectParity(scenario: Scenario): Promise<Trace> {
 describe('simulator and data plane', () => {
   it.each([...namedScenarios, ...boundaryScenarios])('$name', async ({ scenario, shows, hides = [] }) => {
     const trace = await expectParity(scenario);
-    const text = [...trace.ends, ...trace.fleet, ...trace.batches].join('\n');
+    const text = [...trace.ends, ...trace.fleet, ...trace.batches, ...trace.outcomes].join('\n');
     for (const part of shows) expect(text).toMatch(part);
     for (const part of hides) expect(text).not.toMatch(part);
   });

@@ -111,7 +111,12 @@ class GraphMaker {
   #edge(from: StageId, to: StageId, { branch, ...kind }: Partial<EdgeSpec> & { readonly branch?: boolean }): void {
     const condition = conditionOf(this.edges.length, kind.fanOut !== undefined);
     const probability = 0.1 + 0.2 * this.#rng.next();
-    this.edges.push({ from, to, ...kind, ...(branch ? { when: { condition, probability } } : {}) });
+    const maybePartial = this.#rng.fork(`missing/${this.edges.length}`).next() < 0.3;
+    this.edges.push({
+      ...{ from, to, ...kind },
+      ...(branch ? { when: { condition, probability } } : {}),
+      ...(maybePartial ? { onMissing: 'partial' } : {}),
+    });
   }
 
   #stage(): StageId {

@@ -132,6 +132,7 @@ const expectedFailures = new Set(['REPLICA_LOST', 'STAGE_FAILED']);
 
 function nameOf(outcome: PipelineOutcome): string {
   if (outcome.kind === 'dropped') return outcome.reason;
+  if (outcome.kind === 'completed' && outcome.missing !== undefined) return `partial ${outcome.missing.length}`;
   if (outcome.kind === 'failed' && !expectedFailures.has(outcome.failure.code))
     return `failed (${outcome.failure.message})`;
   return outcome.kind;

@@ -34,9 +34,9 @@ export function simulatedTrace(scenario: Scenario): Trace {
         batch.map(({ payload }) => payload),
       );
     },
-    onEnd: ({ sequence, outcome, arrivedAtMs, endedAtMs }) => {
+    onEnd: ({ sequence, outcome, arrivedAtMs, endedAtMs, missing }) => {
       trace.end(endedAtMs, arrivedAtMs, outcome);
-      trace.outcome(sequence, endedAtMs, outcome);
+      trace.outcome(sequence, endedAtMs, outcome === 'completed' && missing > 0 ? `partial ${missing}` : outcome);
     },
   });
   trace.close();

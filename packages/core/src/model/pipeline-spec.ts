@@ -157,6 +157,11 @@ export interface EdgeSpec {
     readonly distribution?: readonly number[];
   };
   readonly join?: Join;
+  /**
+   * On a `join: all` edge and on the edges into a stage that has several: with `partial` the stage goes on without what is dropped or fails
+   * on the way here, as long as something comes; left out, the request ends with it.
+   */
+  readonly onMissing?: 'partial';
   readonly when?: { readonly condition: string; readonly probability: number };
 }
 

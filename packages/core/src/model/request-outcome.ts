@@ -12,7 +12,12 @@ export type DropReason =
 
 /** The end of a request. */
 export type RequestOutcome<Output, Failure> =
-  | { readonly kind: 'completed'; readonly output: Output }
+  | {
+      readonly kind: 'completed';
+      readonly output: Output;
+      /** What joins went on without, as `stage[item]`: the stage from which it was to come, and its place. */
+      readonly missing?: readonly string[];
+    }
   | {
       readonly kind: 'dropped';
       readonly reason: DropReason;

@@ -252,11 +252,73 @@ const losses: Case[] = [
   ],
 ];
 
+const PARTIAL = { onMissing: 'partial' } as const;
+
+/** The last part of an end is what is missing: the stage from which it was to come and its place. */
+const partials: Case[] = [
+  [
+    'a group without the item that failed',
+    [way('a>b', FAN_OUT), way('b>c', { ...ALL, ...PARTIAL })],
+    { fails: (input) => input.endsWith('0'), items: () => 3 },
+    '5 [xa1b xa2b]c without b[0]',
+  ],
+  [
+    'a group of which nothing comes ends the request',
+    [way('a>b', FAN_OUT), way('b>c', { ...ALL, ...PARTIAL })],
+    { fails: (_, stage) => stage === 'b' },
+    '3 b failed',
+  ],
+  [
+    'a group that is empty is no loss',
+    [way('a>b', FAN_OUT), way('b>c', { ...ALL, ...PARTIAL })],
+    { items: () => 0 },
+    '2 []c',
+  ],
+  [
+    'a loss behind the failing stage, in an item of an item',
+    [way('a>b', FAN_OUT), way('b>c', FAN_OUT), way('c>d'), way('d>e', { ...ALL, ...PARTIAL }), way('e>f', ALL)],
+    { fails: (input) => input === 'xa1b0' },
+    '9 [[xa0b0cd xa0b1cd]e [xa1b1cd]e]f without d[1][0]',
+  ],
+  [
+    'an input of a stage that has others',
+    [way('a>b'), way('a>c'), way('b>d', PARTIAL), way('c>d', PARTIAL)],
+    { fails: (_, stage) => stage === 'b', serviceMs: { c: 5 } },
+    '7 {|xac}d without b',
+  ],
+  [
+    'an input that must not be missing beside one that may',
+    [way('a>b'), way('a>c'), way('b>d', PARTIAL), way('c>d')],
+    { fails: (_, stage) => stage === 'c' },
+    '2 c failed',
+  ],
+  [
+    'all inputs are lost',
+    [way('a>b'), way('a>c'), way('b>d', PARTIAL), way('c>d', PARTIAL)],
+    { fails: (_, stage) => stage !== 'a', serviceMs: { c: 5 } },
+    '6 c failed',
+  ],
+  [
+    'an input that cannot make the deadline is given up alone',
+    [way('a>b'), way('a>c'), way('b>d', PARTIAL), way('c>d', PARTIAL)],
+    { expectedMs: { b: 1000 }, serviceMs: { c: 9 } },
+    '11 {|xac}d without b',
+    'a(x) c(xa) d({|xac})',
+  ],
+  [
+    'a stage that answers itself cannot be missed',
+    [way('a>b'), way('a>c'), way('a>e'), way('b>d', PARTIAL), way('c>d', PARTIAL)],
+    { fails: (_, stage) => stage === 'e' },
+    '2 e failed',
+  ],
+];
+
 describe.each<[string, Case[]]>([
   ['branches', branches],
   ['groups', groups],
   ['early joins', early],
   ['losses', losses],
+  ['partial results', partials],
 ])('%s', (_, cases) => {
   it.each(cases)('%s', (_what, edges, script, end, runs) => {
     const result = walkThrough(graphSpec(edges), script);

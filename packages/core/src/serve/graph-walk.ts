@@ -66,7 +66,7 @@ interface Absence<Payload> {
 }
 
 /** The entrance of a stage: what an edge leads to. */
-type Door = Pick<ServingEdge, 'to' | 'slot'>;
+type Door = Pick<ServingEdge, 'index' | 'to' | 'slot' | 'partial'>;
 
 /** Walks requests through one graph. */
 export class GraphWalk<Payload, Context> {
@@ -79,7 +79,7 @@ export class GraphWalk<Payload, Context> {
   constructor(graph: ServingGraph, algebra: PayloadAlgebra<Payload>, effects: WalkEffects<Payload, Context>) {
     this.edgeCounts = new EdgeCounts(graph.edges.length);
     this.#stages = graph.stages;
-    this.#entries = graph.entries.map(({ index }) => ({ to: index, slot: 0 }));
+    this.#entries = graph.entries.map(({ index }) => ({ index: -1, to: index, slot: 0, partial: false }));
     this.#algebra = algebra;
     this.#effects = effects;
   }
@@ -128,9 +128,10 @@ export class GraphWalk<Payload, Context> {
     return false;
   }
 
-  /** Whether a request may do without items of a stage, because each way from there leads into an early join. */
+  /** Whether a request may do without items of a stage, because a join behind it may. */
   canSpare(stage: number): boolean {
-    return (this.#stages[stage] as ServingStage).sparedBy.length > 0;
+    const { sparedBy, missable } = this.#stages[stage] as ServingStage;
+    return missable || sparedBy.length > 0;
   }
 
   /** Takes note that an item was dropped or failed; a join behind it may be filled by others. */
@@ -233,7 +234,7 @@ export class GraphWalk<Payload, Context> {
     else if (scope !== undefined) {
       const waiting = joinedOf(scope.group, edge);
       if (waiting.closed) return;
-      waiting[kind] += 1;
+      this.#countAbsence(request, edge, { waiting, absence });
       this.#decideGroup(request, edge, { group: scope.group, waiting });
     } else if (kind === 'lost') this.#effects.cannotAnswer(request);
     else request.missingOutputs -= 1;
@@ -253,8 +254,22 @@ export class GraphWalk<Payload, Context> {
     }
     const waiting = collectedOf(absence.scope ?? request, stage);
     if (waiting.closed) return;
-    waiting[absence.kind] += 1;
+    this.#countAbsence(request, door, { waiting, absence });
     this.#decideStage(request, waiting, { stage, scope: absence.scope });
+  }
+
+  #countAbsence(
+    request: RequestState<Payload, Context>,
+    { index, partial }: Door,
+    { waiting, absence }: { readonly waiting: WaitingParts<Payload>; readonly absence: Absence<Payload> },
+  ): void {
+    if (absence.kind === 'skipped') waiting.skipped += 1;
+    else if (!partial) waiting.lost += 1;
+    else {
+      waiting.missing += 1;
+      request.missing ??= [];
+      request.missing.push({ edge: index, items: itemsAround(absence.scope) });
+    }
   }
 
   #settleStage(request: RequestState<Payload, Context>, stage: ServingStage, absence: Absence<Payload>): void {
@@ -265,4 +280,9 @@ export class GraphWalk<Payload, Context> {
     if (stage.answer !== undefined) this.#settleEdge(request, stage.answer, absence);
     for (const edge of stage.outEdges) this.#settleEdge(request, edge, absence);
   }
+}
+
+/** Places of the items of the fan-outs around, outermost first. */
+function itemsAround(scope: Scope<unknown> | undefined): readonly number[] {
+  return scope === undefined ? [] : [...itemsAround(scope.group.parent), scope.indexInGroup];
 }

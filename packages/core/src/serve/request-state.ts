@@ -4,6 +4,13 @@
  */
 import type { Collector, Scope, WaitingParts } from './waiting-parts.js';
 
+/** Something that was lost and done without: what was to come along an edge, in which item of each fan-out around it. */
+export interface MissingPart {
+  readonly edge: number;
+  /** Places of the items, outermost fan-out first. */
+  readonly items: readonly number[];
+}
+
 /** A request between arrival and its single end. `context` belongs to the driver (a response to write, a slot to count). */
 export class RequestState<Payload, Context> implements Collector<Payload> {
   readonly sequence: number;
@@ -19,6 +26,8 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   /** Its items that wait in queues. */
   queuedItems = 0;
   collected: WaitingParts<Payload>[] | undefined = undefined;
+  /** What joins went on without; undefined when there is nothing. */
+  missing: MissingPart[] | undefined = undefined;
   /** Index of the stage whose queue dropped the request; undefined when it ended otherwise. */
   droppedAtStage: number | undefined;
 

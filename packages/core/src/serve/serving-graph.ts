@@ -25,6 +25,8 @@ export interface ServingEdge {
   readonly condition: string | undefined;
   /** How many items of the fan-out that it closes let it go on; Infinity for all. */
   readonly awaited: number;
+  /** Whether what leads on goes on without what is lost on the way here. */
+  readonly partial: boolean;
   /** Position among the in-edges of `to`, or among the outputs of the response. */
   readonly slot: number;
   readonly closedBy: readonly ServingEdge[];
@@ -43,6 +45,8 @@ export interface ServingStage {
   readonly outEdges: readonly ServingEdge[];
   /** Leads to the response where the stage is one of its outputs. */
   readonly answer: ServingEdge | undefined;
+  /** Whether a join behind it may go on without its items. */
+  readonly missable: boolean;
   /** The joins that make its items needless. */
   readonly sparedBy: readonly SpareRule[];
   /** The stages whose items may be needless once the early join in front of this one has gone on. */
@@ -81,7 +85,7 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
   const answers = spec.outputs.map(({ from }, slot): ServingEdge => {
     const stage = indexOf.get(from);
     invariant(stage !== undefined, `output ${from} names an unknown stage`);
-    const common = { condition: undefined, awaited: Number.POSITIVE_INFINITY, closedBy: [] };
+    const common = { condition: undefined, awaited: Number.POSITIVE_INFINITY, partial: false, closedBy: [] };
     return { index: edges.length + slot, from: stage, to: RESPONSE, kind: 'answer', slot, ...common };
   });
   const order = topologicalOrder(spec.stages.length, edges);
@@ -97,6 +101,7 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     },
     joins,
   );
+  const missable = missableStages(order, edges);
   const stages = spec.stages.map(({ id, idempotent = true }, index) => ({
     index,
     id,
@@ -105,6 +110,7 @@ export function servingGraph(spec: PipelineSpec): ServingGraph {
     awaited: awaited[index] ?? 0,
     outEdges: edges.filter((edge) => edge.from === index),
     answer: answers.find((answer) => answer.from === index),
+    missable: missable[index] ?? false,
     sparedBy: rules[index] ?? [],
     spares: rules.flatMap((of, stage) => (of.some(({ join }) => join.stage === index) ? [stage] : [])),
   }));
@@ -125,9 +131,18 @@ function draftEdges(spec: PipelineSpec) {
     const closes = closesFanOut(edge, spec.edges.filter((other) => other.to === edge.to).length);
     const kind = edge.fanOut ? 'fan-out' : closes ? 'join' : 'plain';
     const awaited = awaitedParts(edge.join);
-    return { index, from, to, kind, condition: edge.when?.condition, awaited, slot, closedBy: [] };
+    const partial = edge.onMissing === 'partial';
+    return { index, from, to, kind, condition: edge.when?.condition, awaited, partial, slot, closedBy: [] };
   });
   return { edges, inputs, entryIds, indexOf };
+}
+
+/** Stages from which some way leads into a join that may go on without what is lost. */
+function missableStages(order: readonly number[], edges: readonly ServingEdge[]): readonly boolean[] {
+  const missable = order.map(() => false);
+  for (const stage of order.toReversed())
+    missable[stage] = edges.some(({ from, to, partial }) => from === stage && (partial || missable[to]));
+  return missable;
 }
 
 /** How many of its inputs a stage waits for. */

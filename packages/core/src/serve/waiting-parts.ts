@@ -1,7 +1,8 @@
 /**
  * What waits in a request for more to come: the items of a fan-out group at an edge that closes it, and the inputs of a stage with
  * several in-edges. Of `total` parts some arrive, some are skipped (they will never come and are not missed), some are lost (they were
- * dropped or failed, and are missed). It goes on with the smaller of `awaited` and what was not skipped.
+ * dropped or failed, and are missed), some are missing (lost, too, but done without). It goes on with the smaller of `awaited` and what
+ * was neither skipped nor is missing.
  */
 import type { ServingEdge, ServingStage } from './serving-graph.js';
 import type { SpareRule } from './spare-work.js';
@@ -16,6 +17,7 @@ export interface WaitingParts<Payload> {
   arrived: number;
   skipped: number;
   lost: number;
+  missing: number;
   /** Set once it has gone on, or cannot; what comes later is ignored. */
   closed: boolean;
   parts: Payload[];
@@ -43,16 +45,19 @@ export interface Scope<Payload> extends Collector<Payload> {
 export type PartsVerdict = 'wait' | 'go' | 'empty' | 'lost';
 
 /** Decides whether to go on. */
-export function verdictOf({ total, awaited, arrived, skipped, lost }: WaitingParts<unknown>): PartsVerdict {
-  const possible = total - skipped;
+export function verdictOf({ total, awaited, arrived, skipped, lost, missing }: WaitingParts<unknown>): PartsVerdict {
+  const possible = total - skipped - missing;
   const required = Math.min(awaited, possible);
-  if (arrived >= required) return possible === 0 ? 'empty' : 'go';
+  if (arrived >= required) {
+    if (possible > 0) return 'go';
+    return missing > 0 ? 'lost' : 'empty';
+  }
   return possible - lost < required ? 'lost' : 'wait';
 }
 
 /** Whether parts may still come that are not waited for. */
-export function hasGoneOnEarly({ total, arrived, skipped, lost }: WaitingParts<unknown>): boolean {
-  return arrived + skipped + lost < total;
+export function hasGoneOnEarly({ total, arrived, skipped, lost, missing }: WaitingParts<unknown>): boolean {
+  return arrived + skipped + lost + missing < total;
 }
 
 /** What has reached an edge that closes the group. */
@@ -103,7 +108,7 @@ export function hasClosed<Payload>(
 }
 
 function waitingParts<Payload>(key: number, total: number, awaited: number): WaitingParts<Payload> {
-  return { key, total, awaited, arrived: 0, skipped: 0, lost: 0, closed: false, parts: [] };
+  return { key, total, awaited, arrived: 0, skipped: 0, lost: 0, missing: 0, closed: false, parts: [] };
 }
 
 function find<Payload>(list: readonly WaitingParts<Payload>[] | undefined, key: number) {

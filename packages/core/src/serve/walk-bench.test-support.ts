@@ -113,7 +113,10 @@ class WalkBench implements ServingEffects<string, number, string> {
 
   complete(request: Request, nowMs: number): void {
     const outputs = this.#spec.outputs.map((_, slot) => request.outputs[slot] ?? '-');
-    this.#end(request, `${nowMs} ${outputs.join(' ')}`);
+    const missing = request.missing?.map(
+      ({ edge, items }) => `${this.#spec.edges[edge]?.from}${items.map((item) => `[${item}]`).join('')}`,
+    );
+    this.#end(request, `${nowMs} ${outputs.join(' ')}${missing === undefined ? '' : ` without ${missing.join(' ')}`}`);
   }
   drop(request: Request, reason: DropReason, nowMs: number): void {
     this.#end(request, `${nowMs} ${reason}`);

@@ -92,6 +92,8 @@ export interface SimulatedEnd {
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;
   readonly latencyMs: number | undefined;
+  /** How much of it joins went on without. */
+  readonly missing: number;
   /** Accuracy (fraction) of what runs at that moment. */
   readonly pas: number;
 }
@@ -358,9 +360,17 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#meter.note(this.#fleet.uses(), this.#nowMs);
   }
 
-  #tellEnd({ sequence, arrivedAtMs }: Request, outcome: SimulatedEnd['outcome'], nowMs: number): void {
+  #tellEnd({ sequence, arrivedAtMs, missing }: Request, outcome: SimulatedEnd['outcome'], nowMs: number): void {
     const latencyMs = outcome === 'completed' ? nowMs - arrivedAtMs : undefined;
-    this.#setup.onEnd?.({ sequence, outcome, arrivedAtMs, endedAtMs: nowMs, latencyMs, pas: this.#pas });
+    this.#setup.onEnd?.({
+      sequence,
+      outcome,
+      arrivedAtMs,
+      endedAtMs: nowMs,
+      latencyMs,
+      missing: missing?.length ?? 0,
+      pas: this.#pas,
+    });
   }
 
   #observe(): Observation {

@@ -13,18 +13,23 @@ export interface AnsweredOutput {
   readonly binary: boolean;
 }
 
-/** What names an answer. */
+/** What names an answer; `missing` is what joins went on without, told in the parameters. */
 export interface AnswerNames {
   readonly modelName: string;
   readonly id: string;
+  readonly missing?: readonly string[] | undefined;
 }
 
 /** Writes an answer: raw tensors behind the JSON for the outputs that are wanted so. */
-export function writeInferResponse({ modelName, id }: AnswerNames, outputs: readonly AnsweredOutput[]): RestMessage {
+export function writeInferResponse(
+  { modelName, id, missing }: AnswerNames,
+  outputs: readonly AnsweredOutput[],
+): RestMessage {
   const entries = outputs.map(({ name, tensor, binary }) =>
     binary ? writeRawEntry(name, tensor) : writeJsonEntry(name, tensor, false),
   );
-  const named = `"model_name":${JSON.stringify(modelName)},"id":${JSON.stringify(id)}`;
+  const parameters = missing === undefined ? '' : `,"parameters":{"missing":${JSON.stringify(missing.join(','))}}`;
+  const named = `"model_name":${JSON.stringify(modelName)},"id":${JSON.stringify(id)}${parameters}`;
   return restMessage(
     `{${named},"outputs":[${entries.map(({ json }) => json).join(',')}]}`,
     entries.flatMap(({ raw }) => raw ?? []),

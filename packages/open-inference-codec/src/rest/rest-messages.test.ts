@@ -25,6 +25,13 @@ const answer = (outputs: TensorMap, binary: boolean) =>
     Object.entries(outputs).map(([name, tensor]) => ({ name, tensor, binary })),
   );
 
+it('an answer that is not whole says what is missing, among its parameters', () => {
+  const parametersOf = (missing?: readonly string[]) =>
+    JSON.parse(writeInferResponse({ ...names, missing }, []).json).parameters;
+  expect(parametersOf(['b[0]', 'c'])).toEqual({ missing: 'b[0],c' });
+  expect(parametersOf()).toBeUndefined();
+});
+
 describe('a request', () => {
   it.each([true, false])('is read as it was written, every data type (binary %s)', (binary) => {
     const request = { id: 'r', parameters: { timeout_ms: 5 }, inputs: everyTensor, outputs: ['a'] };

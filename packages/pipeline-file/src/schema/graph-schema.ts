@@ -50,6 +50,12 @@ export const edgeSchema = z.strictObject({
     .describe(
       '`all`: the items of the innermost fan-out become one again when all have arrived. `any` and `{ quorum: k }` on the only edge into a stage: when the first (k) have. On the edges into a stage that has several, all the same: the stage waits for the first (k) of these edges.',
     ),
+  onMissing: z
+    .enum(['fail', 'partial'])
+    .optional()
+    .describe(
+      'On a `join: all` edge and on the edges into a stage that has several. What becomes of a request when something on the way here is dropped or fails: `fail` (as when left out) ends it, too; with `partial` the stage goes on with what comes, if anything does, and the answer names what is missing.',
+    ),
   when: z
     .strictObject({
       condition: text().describe(

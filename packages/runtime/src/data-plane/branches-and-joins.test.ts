@@ -110,3 +110,23 @@ describe('early joins', () => {
     expect(answers).toEqual([{ kind: 'completed', output: { 'a.label': fp32([], 1), 'b.label': fp32([], 2) } }]);
   });
 });
+
+it('a partial answer has the items that came, and says which did not', async () => {
+  const spec = servingSpec(['split', 'work', 'end'], {
+    edges: [
+      edge('split', 'work', { fanOut: { expected: 3 } }),
+      edge('work', 'end', { join: 'all', onMissing: 'partial' }),
+    ],
+  });
+  const bad = new AppError('STAGE_FAILED', 'bad item');
+  const work: ItemScript = (item) => (firstValue(item) === 2 ? bad : item);
+  const items = { x: fp32([3, 1], 1, 2, 3) };
+  const none = { x: fp32([1, 1], 2) };
+  const { answers } = await answersTo(spec, { split: echo, work, end: echo }, [items, none, { x: fp32([1, 1], 7) }]);
+  expect(answers).toMatchObject([
+    { kind: 'completed', output: { x: fp32([2, 1], 1, 3) }, missing: ['work[1]'] },
+    { kind: 'failed', failure: { code: 'STAGE_FAILED' } },
+    { kind: 'completed', output: { x: fp32([1, 1], 7) } },
+  ]);
+  expect(Object.keys(answers[2] ?? {})).toEqual(['kind', 'output']);
+});

@@ -4,6 +4,7 @@
  */
 import {
   AppError,
+  type MissingPart,
   type PayloadAlgebra,
   type PipelineSpec,
   type ServingEdge,
@@ -17,10 +18,13 @@ import type { PendingRequest, PipelineOutcome, RequestTensors, ServedRequest } f
 export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
   readonly #algebra: PayloadAlgebra<TensorMap>;
   readonly #outputs: PipelineSpec['outputs'];
+  readonly #nameOf: (part: MissingPart) => string;
 
   constructor(graph: ServingGraph, outputs: PipelineSpec['outputs']) {
     this.#algebra = tensorAlgebra(graph);
     this.#outputs = outputs;
+    this.#nameOf = ({ edge, items }) =>
+      `${graph.stages[graph.edges[edge]?.from ?? -1]?.id}${items.map((item) => `[${item}]`).join('')}`;
   }
 
   takes(edge: ServingEdge, { request, tensors }: RequestTensors): boolean {
@@ -56,7 +60,8 @@ export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
     if (request.context.failure !== undefined) return { kind: 'failed', failure: request.context.failure };
     try {
       const produced = request.outputs.map((output) => output?.tensors);
-      return { kind: 'completed', output: responseTensors(this.#outputs, produced) };
+      const output = responseTensors(this.#outputs, produced);
+      return { kind: 'completed', output, ...(request.missing && { missing: request.missing.map(this.#nameOf) }) };
     } catch (error) {
       return { kind: 'failed', failure: asAppError(error) };
     }

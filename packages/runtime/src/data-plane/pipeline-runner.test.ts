@@ -1,6 +1,7 @@
 import {
   AppError,
   type BatchResult,
+  type ModelRunner,
   type PipelineSpec,
   replicaId,
   stageId,
@@ -408,7 +409,8 @@ describe('replicas', () => {
     });
     const losing = (): ModelRunner => ({
       run: async (batch) => {
-        structuredClone(batch, { transfer: batch.flatMap(Object.values).map(({ data }) => data.buffer) });
+        const tensors: readonly Tensor[] = batch.flatMap((item) => Object.values(item));
+        structuredClone(batch, { transfer: tensors.map(({ data }) => (data as Float32Array<ArrayBuffer>).buffer) });
         await clock.sleep(5);
         throw new AppError('REPLICA_LOST', 'gone');
       },

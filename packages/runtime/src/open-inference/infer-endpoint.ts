@@ -29,8 +29,8 @@ export async function infer(call: Call): Promise<Answer> {
   const body = readRestBody(await call.readBody({ alignAt: jsonLength ?? 0 }), jsonLength);
   const request = readInferRequest(body, pipeline.inputs);
   const parameters = readParameters(request.parameters);
-  const { output } = await pipeline.run(request.inputs, { ...parameters, signal: call.signal });
-  const names = { modelName: pipeline.name, id: request.id ?? call.requestId };
+  const { output, missing } = await pipeline.run(request.inputs, { ...parameters, signal: call.signal });
+  const names = { modelName: pipeline.name, id: request.id ?? call.requestId, missing };
   const { json, raw } = writeInferResponse(names, answeredOutputs(request, output));
   return raw.length === 0 ? { status: 200, json } : { status: 200, json, raw };
 }

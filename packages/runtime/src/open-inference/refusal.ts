@@ -42,11 +42,11 @@ export function dropError(reason: DropReason, retryAfterMs = 0): AppError {
   });
 }
 
-/** The tensors of a completed request; throws the AppError of any other end. */
+/** The tensors of a completed request and what is missing of them; throws the AppError of any other end. */
 export function completedOutput(outcome: PipelineOutcome) {
   switch (outcome.kind) {
     case 'completed':
-      return outcome.output;
+      return { output: outcome.output, missing: outcome.missing };
     case 'dropped':
       throw dropError(outcome.reason, outcome.retryAfterMs);
     case 'failed':

@@ -25,10 +25,14 @@ export async function run(call: Call): Promise<Answer> {
   const parameters = readQueryParameters(call.query);
   const read = bodyReader(pipeline, call.mediaType);
   const inputs = read(await call.readBody());
-  const { output, latencyMs } = await pipeline.run(inputs, { ...parameters, signal: call.signal });
+  const { output, missing, latencyMs } = await pipeline.run(inputs, { ...parameters, signal: call.signal });
   const outputs = Object.entries(output).map(([name, tensor]) => `${JSON.stringify(name)}:${encodeNested(tensor)}`);
   const named = `"id":${JSON.stringify(call.requestId)},"pipeline":${JSON.stringify(pipeline.name)}`;
-  return { status: 200, json: `{${named},"outputs":{${outputs.join(',')}},"latencyMs":${latencyMs.toFixed(3)}}` };
+  const gaps = missing === undefined ? '' : `,"missing":${JSON.stringify(missing)}`;
+  return {
+    status: 200,
+    json: `{${named},"outputs":{${outputs.join(',')}}${gaps},"latencyMs":${latencyMs.toFixed(3)}}`,
+  };
 }
 
 type BodyReader = (bytes: Uint8Array<ArrayBuffer>) => TensorMap;

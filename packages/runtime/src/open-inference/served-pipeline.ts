@@ -13,6 +13,13 @@ import { StageTypes } from './stage-types.js';
 /** What the protocol needs of a runner. */
 export type Runner = Pick<PipelineRunner, 'spec' | 'ready' | 'submit' | 'nowMs'>;
 
+/** What came of a request; `missing` is what joins went on without, undefined when it is whole. */
+interface CompletedRun {
+  readonly output: TensorMap;
+  readonly missing: readonly string[] | undefined;
+  readonly latencyMs: number;
+}
+
 /** One pipeline with what is known of its inputs and outputs. */
 export class ServedPipeline {
   readonly name: string;
@@ -53,15 +60,15 @@ export class ServedPipeline {
   async run(
     inputs: TensorMap,
     { timeoutMs, priority, signal }: RequestParameters & { readonly signal: AbortSignal },
-  ): Promise<{ readonly output: TensorMap; readonly latencyMs: number }> {
+  ): Promise<CompletedRun> {
     const arrivedAtMs = this.#runner.nowMs;
     const outcome = await this.#runner.submit(inputs, {
       signal,
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(priority !== undefined && { priority }),
     });
-    const output = completedOutput(outcome);
+    const { output, missing } = completedOutput(outcome);
     this.#outputs.learn(output);
-    return { output, latencyMs: this.#runner.nowMs - arrivedAtMs };
+    return { output, missing, latencyMs: this.#runner.nowMs - arrivedAtMs };
   }
 }
