@@ -1,0 +1,75 @@
+/** Four replicas as processes at 60 % of what they can do; once a second one of them is killed with SIGKILL. */
+import { readFileSync } from 'node:fs';
+import { invariant, SeededRng, stageId, type TroubleCounts } from '@equipoise/core';
+import { type BenchStage, nominalRps, startBenchPipeline } from './bench-pipeline.js';
+import { openLoop } from './open-loop.js';
+
+/** What the kills cost. */
+export interface FaultFigures {
+  readonly requests: number;
+  readonly completed: number;
+  readonly dropped: number;
+  readonly failed: number;
+  readonly kills: number;
+  /** What was done about replicas that were not killed. */
+  readonly troubles: TroubleCounts;
+  /** Items that were run once more. */
+  readonly retriedItems: number;
+  /** Longest time from sending to the answer. */
+  readonly slowestMs: number;
+  readonly timeoutMs: number;
+  /** Fraction of the requests that were dropped or failed. */
+  readonly lostFraction: number;
+}
+
+const TIMEOUT_MS = 2_000;
+const LOAD_FRACTION = 0.6;
+const KILL_EVERY_MS = 1_000;
+/** What a replica of the stage calls itself. */
+const REPLICA_TITLE = 'sleep/v';
+const stages: readonly BenchStage[] = [
+  { name: 'sleep', baseMs: 20, itemMs: 5, maxBatchSize: 4, replicas: 4, processLoadMs: 300 },
+];
+
+/** Runs it for `durationMs`. */
+export async function measureFaults(durationMs: number): Promise<FaultFigures> {
+  const { runner, close } = await startBenchPipeline(stages, TIMEOUT_MS);
+  const rng = new SeededRng(1);
+  let kills = 0;
+  const killer = setInterval(() => {
+    const pids = replicaProcesses();
+    const pid = pids[Math.floor(rng.next() * pids.length)];
+    if (pid === undefined) return;
+    process.kill(pid, 'SIGKILL');
+    kills += 1;
+  }, KILL_EVERY_MS);
+  const answers = await openLoop(runner, { arrivalRps: LOAD_FRACTION * nominalRps(stages), durationMs, seed: 1 });
+  clearInterval(killer);
+  const counts = runner.stageCounts()[stageId('sleep')];
+  invariant(counts !== undefined, 'the stage is there');
+  const { retriedItems, troubles } = counts;
+  await close();
+  const count = (kind: string): number => answers.kind.filter((each) => each === kind).length;
+  const [completed, dropped, failed] = [count('completed'), count('dropped'), count('failed')];
+  return {
+    ...{ requests: answers.kind.length, completed, dropped, failed, kills, troubles, retriedItems },
+    slowestMs: answers.latencyMs.reduce((slowest, ms) => Math.max(slowest, ms), 0),
+    timeoutMs: TIMEOUT_MS,
+    lostFraction: (dropped + failed) / answers.kind.length,
+  };
+}
+
+/** Children of this process that are replicas, also those that still load. */
+function replicaProcesses(): readonly number[] {
+  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8');
+  return children.split(' ').filter(Boolean).map(Number).filter(isReplica);
+}
+
+function isReplica(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(REPLICA_TITLE);
+  } catch {
+    // It has ended meanwhile.
+    return false;
+  }
+}

@@ -1,0 +1,60 @@
+/** Requests at the instants of a Poisson process, whether or not the earlier ones are done, and what became of each. */
+import { poissonArrivals, SeededRng } from '@equipoise/core';
+import type { PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
+import { benchRequest } from './bench-pipeline.js';
+
+/** What became of the requests of a load, in columns, so that the record of many takes little memory. */
+export interface Answers {
+  /** From sending to the answer. */
+  readonly latencyMs: readonly number[];
+  /** From the beginning of the load. */
+  readonly answeredAtMs: readonly number[];
+  readonly kind: readonly PipelineOutcome['kind'][];
+}
+
+/** A load. */
+export interface OpenLoad {
+  readonly arrivalRps: number;
+  readonly durationMs: number;
+  readonly seed: number;
+}
+
+/** Sends the load and waits for all answers. */
+export async function openLoop(runner: PipelineRunner, load: OpenLoad): Promise<Answers> {
+  const arrivals = poissonArrivals(load.arrivalRps, load.durationMs, new SeededRng(load.seed));
+  const beganAtMs = performance.now();
+  const underWay = new Set<Promise<void>>();
+  const latencyMs: number[] = [];
+  const answeredAtMs: number[] = [];
+  const kind: PipelineOutcome['kind'][] = [];
+  const send = async (): Promise<void> => {
+    const sentAtMs = performance.now();
+    const outcome = await runner.submit(benchRequest());
+    latencyMs.push(performance.now() - sentAtMs);
+    answeredAtMs.push(performance.now() - beganAtMs);
+    kind.push(outcome.kind);
+  };
+  for (let dueAtMs = arrivals.nextAtMs(); dueAtMs !== undefined; dueAtMs = arrivals.nextAtMs()) {
+    const waitMs = dueAtMs - (performance.now() - beganAtMs);
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const answer = send();
+    underWay.add(answer);
+    void answer.finally(() => underWay.delete(answer));
+  }
+  await Promise.all(underWay);
+  return { latencyMs, answeredAtMs, kind };
+}
+
+/** Completed requests per second with `inFlight` always under way for `durationMs`: the capacity at saturation. */
+export async function saturationRps(runner: PipelineRunner, inFlight: number, durationMs: number): Promise<number> {
+  const endsAtMs = performance.now() + durationMs;
+  let completed = 0;
+  const client = async (): Promise<void> => {
+    while (performance.now() < endsAtMs) {
+      const { kind } = await runner.submit(benchRequest());
+      if (kind === 'completed' && performance.now() < endsAtMs) completed += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, client));
+  return (1000 * completed) / durationMs;
+}
