@@ -495,7 +495,7 @@ describe('a bounded wait', () => {
   it('refuses at once who would wait longer than the part of its time that is allowed', () => {
     const bench = new Bench(one, { maxWaitFraction: 0.5, priorityShares: [0, 0] });
     bench.serve(0, { serviceMs: 10 });
-    for (const name of ['running', 'a', 'b', 'c']) bench.arrive(name, 0, 60, 1);
+    for (const name of ['running', 'a', 'b', 'c']) bench.arrive(name, 0, 50, 1);
     bench.arrive('more time', 0, 100, 1);
     bench.arrive('urgent', 0, 60, 0);
     expect(bench.log).toEqual(['0 run 0 [running]', '0 drop c queue-full']);
