@@ -4,6 +4,8 @@ import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 import type { GraphDraft } from './graph-draft.js';
 
+type InEdge = readonly [number, { readonly join?: unknown; readonly onMissing?: unknown }];
+
 /** Finds early joins that contradict each other, want more parts than there are edges, or stand where a source enters. */
 export function checkJoins(spec: SpecDraft, graph: GraphDraft): Finding[] {
   return graph.names.flatMap((name, stage) => [...joinsInto(spec, { name, isEntry: graph.entries.includes(stage) })]);
@@ -14,6 +16,7 @@ function* joinsInto(
   { name, isEntry }: { readonly name: string; readonly isEntry: boolean },
 ): Generator<Finding> {
   const inEdges = [...wellFormedEntries(spec.edges)].filter(([, { to }]) => to === name);
+  if (inEdges.length === 1 && !isEntry) yield* uselessPartial(inEdges[0] as InEdge);
   const early = inEdges.filter(([, { join }]) => join !== undefined && join !== 'all');
   const [first] = early;
   if (first === undefined || inEdges.length < 2) return;
@@ -34,6 +37,14 @@ function* joinsInto(
     const message = `expected a quorum of at most ${inEdges.length}, the number of edges into "${name}", found ${awaited}`;
     yield { path: ['spec', 'edges', first[0], 'join', 'quorum'], message, suggestion: String(inEdges.length) };
   }
+}
+
+/** On the only edge into a stage there must be a group of which a part can be missing. */
+function* uselessPartial([index, { join, onMissing }]: InEdge): Generator<Finding> {
+  if (onMissing !== 'partial' || join !== undefined) return;
+  const message =
+    'expected `onMissing: partial` on a `join: all` edge or where several edges meet, found it where nothing is joined';
+  yield { path: ['spec', 'edges', index, 'onMissing'], message };
 }
 
 const describe = (join: Join): string => (typeof join === 'object' ? `{ quorum: ${join.quorum} }` : join);

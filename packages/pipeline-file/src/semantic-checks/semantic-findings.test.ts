@@ -167,6 +167,11 @@ const graph: Case[] = [
     { path: 'spec.admission.priorities.shares', message: /expected at least 2 shares.* found 1/ },
   ],
   [
+    'a partial result is that of a join',
+    (spec) => (spec.edges[0].onMissing = 'partial'),
+    { path: 'spec.edges[0].onMissing', message: /expected .onMissing: partial. on a .join: all. edge/ },
+  ],
+  [
     'a distribution of items has the expected mean',
     (spec) => (spec.edges[0].fanOut = { expected: 2, distribution: [0, 0.2, 0.3, 0.5] }),
     { path: 'spec.edges[0].fanOut.distribution', message: /expected fractions whose mean is "expected" \(2\).*2\.300/ },
