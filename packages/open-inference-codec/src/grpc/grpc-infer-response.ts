@@ -4,15 +4,21 @@ import type { InferResponse } from '../protocol-types.js';
 import type { AnswerNames } from '../rest/infer-response.js';
 import { checkedType } from '../tensor-types.js';
 import { readMessage, writeMessage } from './grpc-methods.js';
+import { writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
 import { ModelInferResponseSchema } from './open-inference.gen.js';
 
 /** Writes an answer; typed contents are possible unless an output is FP16. */
-export function writeGrpcResponse({ modelName, id }: AnswerNames, outputs: TensorMap, raw: boolean): Uint8Array {
+export function writeGrpcResponse(
+  { modelName, id, missing }: AnswerNames,
+  outputs: TensorMap,
+  raw: boolean,
+): Uint8Array {
   const tensors = writeTensors(outputs, raw);
   return writeMessage(ModelInferResponseSchema, {
     modelName,
     id,
+    parameters: writeGrpcParameters(missing === undefined ? {} : { missing: missing.join(',') }),
     outputs: [...tensors.entries],
     rawOutputContents: [...tensors.raw],
   });

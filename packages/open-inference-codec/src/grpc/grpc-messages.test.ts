@@ -5,7 +5,7 @@ import { anyTensor, everyTensor } from '../sample-tensors.test-support.js';
 import { readGrpcRequest, writeGrpcRequest } from './grpc-infer-request.js';
 import { readGrpcResponse, writeGrpcResponse } from './grpc-infer-response.js';
 import { readMessage } from './grpc-methods.js';
-import { ModelInferRequestSchema } from './open-inference.gen.js';
+import { ModelInferRequestSchema, ModelInferResponseSchema } from './open-inference.gen.js';
 
 const { FP16: _FP16, ...typedTensors } = everyTensor;
 const reread = (bytes: Uint8Array) => readGrpcRequest(readMessage(ModelInferRequestSchema, bytes), []);
@@ -27,6 +27,15 @@ describe('messages', () => {
       }),
       { seed: 9, numRuns: 200 },
     );
+  });
+
+  it('of answers tell what is missing', () => {
+    const bytes = writeGrpcResponse({ modelName: 'm', id: 'i', missing: ['a', 'b'] }, {}, true);
+    const { parameters } = readMessage(ModelInferResponseSchema, bytes);
+    expect(parameters['missing']?.parameterChoice).toEqual({ case: 'stringParam', value: 'a,b' });
+    expect(
+      readMessage(ModelInferResponseSchema, writeGrpcResponse({ modelName: 'm', id: 'i' }, {}, true)).parameters,
+    ).toEqual({});
   });
 
   it('of answers are read as they were written', () => {
