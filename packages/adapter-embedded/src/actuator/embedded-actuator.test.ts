@@ -296,6 +296,27 @@ describe('EmbeddedActuator after a loss', () => {
     expect(statuses()).toEqual(['ready', 'ready']);
   });
 
+  it.each([
+    ['hung', 'a batch does not end', 1],
+    ['slow', 'it stays slower than its profile and its peers', 0],
+  ] as const)(
+    'replaces one that is %s: it is closed, given up first if it hangs, and told of',
+    async (trouble, why, givenUp) => {
+      const { clock, launcher, pool, failures, statuses } = await openWith(2);
+      const [unfit] = pool.serving(a);
+      let abandoned = 0;
+      Object.assign(launcher.launches[0]?.runner ?? {}, { abandon: () => abandoned++ });
+      if (unfit !== undefined) pool.dismiss(unfit.replicaId, trouble);
+      await settled();
+      expect([statuses(), abandoned]).toEqual([['ready', 'failed'], givenUp]);
+      expect(failures).toEqual([`AppError: Replica '${unfit?.replicaId}' of stage 'a' is replaced: ${why}.`]);
+      await clock.advanceTo(100);
+      await settled();
+      expect(statuses()).toEqual(['ready', 'ready']);
+      await expect(unfit?.runner.run([{}])).rejects.toThrow();
+    },
+  );
+
   it('waits twice as long each time the replacement is lost too', async () => {
     const { clock, launcher, lose } = await openWith(1);
     const restartedAtMs: number[] = [];
