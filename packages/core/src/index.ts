@@ -47,6 +47,7 @@ export * from './model/pipeline-spec.js';
 export * from './model/plan.js';
 export * from './model/priorities.js';
 export * from './model/profile-point.js';
+export * from './model/replica-trouble.js';
 export * from './model/request-outcome.js';
 export * from './model/running-plan.js';
 export * from './model/tensor.js';

@@ -7,13 +7,14 @@
  * synchronously inside and must not call back. Every arrival ends in exactly one of `complete`, `drop`, `fail`.
  */
 import { invariant } from '../kernel/invariant.js';
+import type { ReplicaTrouble } from '../model/replica-trouble.js';
 import type { DropReason } from '../model/request-outcome.js';
 import type { BatchPolicy } from './batch-policy.js';
 import { CoreGate } from './core-gate.js';
 import type { EdgeCounts } from './edge-counts.js';
 import { GraphWalk, type PayloadAlgebra, type ReadyInput } from './graph-walk.js';
 import { type ReplicaDescription, ServingReplica } from './replica.js';
-import type { ReplicaTrouble, TroubleCounts } from './replica-health.js';
+import type { TroubleCounts } from './replica-health.js';
 import { type Arrival, RequestState, RetriedItem, StageItem } from './request-state.js';
 import type { ServingGraph } from './serving-graph.js';
 import { type StageEffects, type StageLimits, StageScheduler } from './stage-scheduler.js';

@@ -6,8 +6,7 @@
  * before, and who fails after the last is unfit and replaced.
  */
 
-/** What is wrong with a replica. */
-export type ReplicaTrouble = 'failing' | 'slow' | 'hung';
+import type { ReplicaTrouble } from '../model/replica-trouble.js';
 
 /** What was done about replicas of a stage since the start: breakers that opened, replicas that were replaced, by trouble. */
 export interface TroubleCounts extends Readonly<Record<ReplicaTrouble, number>> {

@@ -3,6 +3,8 @@
  * greedy batching, earliest deadline first within priorities, CPU shares, early drops). It holds no clock: every call brings `nowMs`, and what
  * must be looked at again later is asked for through `StageEffects.wakeAt`.
  */
+
+import type { ReplicaTrouble } from '../model/replica-trouble.js';
 import type { DropReason } from '../model/request-outcome.js';
 import {
   type BatchPolicy,
@@ -15,7 +17,7 @@ import {
 import type { CoreGate } from './core-gate.js';
 import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
-import { hangBoundMs, type ReplicaHealth, type ReplicaTrouble, slownessOf, usualSlowness } from './replica-health.js';
+import { hangBoundMs, type ReplicaHealth, slownessOf, usualSlowness } from './replica-health.js';
 import type { StageItem } from './request-state.js';
 
 /** What a stage asks of the pipeline scheduler. */
