@@ -49,5 +49,5 @@ export function controlReport({ made, seed, results }: KeptResults): string {
     'Simulated loop, figures over the arrivals behind the first minute; cores are the mean of what replicas hold, those that start included. ' +
     'The clairvoyant is the same planner at the same ticks with the largest rate of the next 20 s for a forecast. Cells that are not in ' +
     'the table were not run.';
-  return `# Control\n\n${made}; seed ${seed}.\n\n${head}\n\n${bars.filter(({ met }) => met).length} of ${bars.length} bars are met.\n\n${results.map(resultText).join('\n\n')}\n`;
+  return `# Control\n\n${made} (the last cell); seed ${seed}.\n\n${head}\n\n${bars.filter(({ met }) => met).length} of ${bars.length} bars are met.\n\n${results.map(resultText).join('\n\n')}\n`;
 }
