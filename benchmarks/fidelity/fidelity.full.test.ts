@@ -18,7 +18,17 @@ async function slicesOf(requests: number): Promise<readonly Slice[]> {
   const server = new ServerProcess();
   const load = new LoadProcess();
   try {
-    return await runSlices({ spec: loaded.spec, combination, run: 1, requests, server, load, onStep: () => {} });
+    const rounds = { below: 2, above: 1 };
+    return await runSlices({
+      spec: loaded.spec,
+      combination,
+      run: 1,
+      requests,
+      rounds,
+      server,
+      load,
+      onStep: () => {},
+    });
   } finally {
     server.end();
     load.end();

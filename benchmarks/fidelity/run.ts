@@ -13,7 +13,7 @@ import { combinations } from './combinations.js';
 import { LoadProcess, ServerProcess } from './processes.js';
 import { type FidelityResults, fidelityReport } from './report.js';
 import { RunProgress } from './run-progress.js';
-import { runSlices } from './run-slices.js';
+import { runSlices, WHOLE_ROUNDS } from './run-slices.js';
 
 const PIPELINE = fileURLToPath(new URL('../../examples/shelf-scan/pipeline.yaml', import.meta.url));
 const RESULTS = new URL('results.json', import.meta.url);
@@ -65,7 +65,7 @@ const load = new LoadProcess();
 for (const { run, combination } of left) {
   if (performance.now() + progress.expectedRunMs > endAtMs) break;
   const onStep = (step: string) => progress.step(`run ${run}, ${combination.name}: ${step}`);
-  const slices = await runSlices({ spec, combination, run, requests, server, load, onStep });
+  const slices = await runSlices({ spec, combination, run, requests, rounds: WHOLE_ROUNDS, server, load, onStep });
   results = { machine: machine(), slices: [...results.slices, ...slices] };
   writeFileSync(RESULTS, `${JSON.stringify(results, null, 1)}\n`);
   progress.runDone();

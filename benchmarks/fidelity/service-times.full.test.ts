@@ -55,14 +55,19 @@ describe('measuredServiceTimes', () => {
 
   it('carries times over to another batch size by the affine fit', () => {
     const sizes = [1, 2, 4].flatMap((size) => Array.from({ length: 50 }, () => ({ stage: 'a', size, ms: 2 + size })));
-    const times = measuredServiceTimes(STAGES, [batches(sizes, 100)])();
+    const times = measuredServiceTimes([stageId('a')], [batches(sizes, 100)])();
     expect(times.drawMs({ stage: 0, batchSize: 8, nowMs: 100 }, new SeededRng(1))).toBeCloseTo(10, 6);
+  });
+
+  it('needs times of every stage', () => {
+    expect(() => measuredServiceTimes(STAGES, [batches(same('a', 1), 5)])).toThrow('stage b served no batch');
   });
 
   it('keeps slow times together as they came', () => {
     const bunched = Array.from({ length: 2000 }, (_, i) => ({ stage: 'a', size: 1, ms: i % 200 < 20 ? 3 : 2 }));
-    const drawnMs = drawn([batches(bunched, 300)], 0, 300, new SeededRng(2));
-    const many = Array.from({ length: 40 }, (_, seed) => drawn([batches(bunched, 300)], 0, 300, new SeededRng(seed)));
+    const segments = [batches(bunched, 300), batches(same('b', 1), 5)];
+    const drawnMs = drawn(segments, 0, 300, new SeededRng(2));
+    const many = Array.from({ length: 40 }, (_, seed) => drawn(segments, 0, 300, new SeededRng(seed)));
     expect(drawnMs).toHaveLength(100);
     const pairs = many.flatMap((run) => run.slice(1).map((ms, i) => [run[i], ms]));
     const afterSlow = pairs.filter(([before]) => before === 3);

@@ -63,6 +63,9 @@ export function measuredServiceTimes(
   segments: readonly (readonly ServedBatch[])[],
 ): () => SimulatedServiceTimes {
   const batches = segments.flat();
+  for (const id of stageIds)
+    if (!batches.some(({ stageId }) => stageId === id))
+      throw new Error(`stage ${id} served no batch to take times from`);
   const fits = stageIds.map((id) => affineFit(batches.filter(({ stageId }) => stageId === id)));
   const timed = segments
     .flatMap((ofSegment, segment) => timedBatches(ofSegment, { segment, stageIds, fits }))
