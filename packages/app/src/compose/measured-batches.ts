@@ -7,6 +7,7 @@ import {
   type ModelRunner,
   type ReplicaLauncher,
 } from '@equipoise/core';
+import { watchedRunner } from './watched-runner.js';
 
 /** Collects the service times of all batches that replicas answer. */
 export class MeasuredBatches {
@@ -30,18 +31,12 @@ export class MeasuredBatches {
   }
 
   #measured(runner: ModelRunner, kind: BatchKind): ModelRunner {
-    return {
-      run: async (batch) => {
-        const size = batch.length;
-        const result = await runner.run(batch);
-        // A batch in which items failed may have ended early.
-        if (result.items.every((item) => item.kind === 'ok')) this.#record.note(kind, size, result.serviceMs);
-        return result;
-      },
-      ...(runner.keepsTensors !== undefined && { keepsTensors: runner.keepsTensors }),
-      ...(runner.abandon !== undefined && { abandon: () => runner.abandon?.() }),
-      onLost: (listener) => runner.onLost(listener),
-      close: () => runner.close(),
-    };
+    return watchedRunner(runner, async (batch) => {
+      const size = batch.length;
+      const result = await runner.run(batch);
+      // A batch in which items failed may have ended early.
+      if (result.items.every((item) => item.kind === 'ok')) this.#record.note(kind, size, result.serviceMs);
+      return result;
+    });
   }
 }

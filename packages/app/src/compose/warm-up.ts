@@ -12,6 +12,7 @@ import type {
   TensorMap,
 } from '@equipoise/core';
 import { copyTensors, loadPipelineSamples, type PipelineRunner } from '@equipoise/runtime';
+import { watchedRunner } from './watched-runner.js';
 
 const SAMPLES = 4;
 const SAMPLE_TIMEOUT_MS = 30_000;
@@ -37,11 +38,9 @@ export class StageInputs {
   }
 
   #watched(runner: ModelRunner, stageId: StageId): ModelRunner {
-    return {
-      run: (batch) => (this.#kept.has(stageId) ? runner.run(batch) : this.#runAndKeep(runner, stageId, batch)),
-      onLost: (listener) => runner.onLost(listener),
-      close: () => runner.close(),
-    };
+    return watchedRunner(runner, (batch) =>
+      this.#kept.has(stageId) ? runner.run(batch) : this.#runAndKeep(runner, stageId, batch),
+    );
   }
 
   async #runAndKeep(runner: ModelRunner, stageId: StageId, batch: readonly TensorMap[]): Promise<BatchResult> {
