@@ -20,6 +20,7 @@ import { codeOfGrpc, corruptAnswer, givenUp, serverFailure, tookTooLong, unreach
 
 const PING_MS = { every: 30_000, timeout: 10_000 };
 const CONNECTING_PATIENCE_MS = 5_000;
+const UNSETTLED = new Set([connectivityState.CONNECTING, connectivityState.TRANSIENT_FAILURE]);
 
 /** A client over one connection, which comes again by itself after a break. */
 export class GrpcClient implements InferenceClient {
@@ -91,11 +92,17 @@ export class GrpcClient implements InferenceClient {
   }
 
   close(): void {
+    this.#closeOnceSettled(Date.now() + CONNECTING_PATIENCE_MS);
+  }
+
+  /** A connection that is just being made, or will be tried again after a pause, would outlive the client. */
+  #closeOnceSettled(deadlineMs: number): void {
     const channel = this.#client.getChannel();
-    const close = () => this.#client.close();
-    // A connection that is just being made would outlive the client.
-    if (channel.getConnectivityState(false) !== connectivityState.CONNECTING) close();
-    else channel.watchConnectivityState(connectivityState.CONNECTING, Date.now() + CONNECTING_PATIENCE_MS, close);
+    const state = channel.getConnectivityState(false);
+    if (!UNSETTLED.has(state) || Date.now() >= deadlineMs) this.#client.close();
+    // Closed within the change of state itself, the channel would connect once more.
+    else
+      channel.watchConnectivityState(state, deadlineMs, () => setImmediate(() => this.#closeOnceSettled(deadlineMs)));
   }
 
   /** The answer, or undefined where there is none: a health check that fails is an answer, too. */
