@@ -50,10 +50,10 @@ describe('AttainmentSample', () => {
   });
 
   /** Latencies of 20 ms, a tenth of them `slowMs` in rows of `slowInARow`, in `spans` parts. */
-  const slowTenth = (slowInARow: number, slowMs: number, spans = 20) => {
-    const of = new AttainmentSample({ fromMs: 0, spanMs: REQUESTS / spans, spans }, SLO_MS);
+  const slowTenth = (slowInARow: number, slowMs: number, { spans = 20, requests = REQUESTS } = {}) => {
+    const of = new AttainmentSample({ fromMs: 0, spanMs: requests / spans, spans }, SLO_MS);
     const rng = new SeededRng(5);
-    for (let i = 0, slow = 0; i < REQUESTS; i++) {
+    for (let i = 0, slow = 0; i < requests; i++) {
       if (slow === 0 && rng.next() < 0.1 / slowInARow) slow = slowInARow;
       of.add(i, slow > 0 ? slowMs : 20);
       slow = Math.max(0, slow - 1);
@@ -66,10 +66,12 @@ describe('AttainmentSample', () => {
     expect(slowTenth(1000, 90)).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
   });
 
-  it('takes distance for proof where every span stays below half the SLO, and there are enough of them', () => {
-    expect(slowTenth(1000, 50)).toMatchObject({ sloAttainmentFraction: 1, conclusive: true });
-    expect(slowTenth(1000, 51)).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
-    expect(slowTenth(1000, 50, 9)).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
+  it('takes distance for proof where every span stays below a third of the SLO, and there are enough of them and of requests', () => {
+    const requests = 150_000;
+    expect(slowTenth(5000, 33, { requests })).toMatchObject({ sloAttainmentFraction: 1, conclusive: true });
+    expect(slowTenth(5000, 34, { requests })).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
+    expect(slowTenth(5000, 33, { requests, spans: 9 })).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
+    expect(slowTenth(5000, 33, { requests: 149_999 })).toMatchObject({ sloAttainmentFraction: 1, conclusive: false });
   });
 
   it('does not take distance for numbers', () => {
