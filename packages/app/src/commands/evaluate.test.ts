@@ -116,7 +116,7 @@ describe('equipoise evaluate', () => {
     expect(documentOf(ended)).toMatchObject({
       error: {
         code: 'INVALID_PIPELINE',
-        message: expect.stringContaining('The stage detect of synthetic.yaml has no module'),
+        message: expect.stringContaining('The stage detect of synthetic.yaml has neither a module nor servers'),
       },
     });
   });
