@@ -103,6 +103,7 @@ export * from './simulate/replica-faults.js';
 export * from './simulate/serving-policies.js';
 export * from './simulate/simulate-plan.js';
 export * from './simulate/simulation-report.js';
+export * from './simulate/simulation-setup.js';
 export * from './simulate/simulation-tally.js';
 export * from './simulate/use-meter.js';
 export * from './simulate/verify-plan.js';

@@ -6,7 +6,7 @@ import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js
 import { requireCurves } from '../profile/curves-of.js';
 import { piecewiseLinearArrivals } from '../simulate/arrivals/piecewise-linear.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
-import type { SimulationRun } from '../simulate/simulate-plan.js';
+import type { SimulationRun } from '../simulate/simulation-setup.js';
 import { controlPolicies } from './control-policy.js';
 import { firstPlan } from './first-plan.js';
 import type { ControlContext } from './on-tick.js';

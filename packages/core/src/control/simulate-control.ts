@@ -9,12 +9,8 @@ import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
-import {
-  type SimulatedController,
-  type SimulationRun,
-  type SimulationSetup,
-  simulatePlan,
-} from '../simulate/simulate-plan.js';
+import { simulatePlan } from '../simulate/simulate-plan.js';
+import type { SimulatedController, SimulationRun, SimulationSetup } from '../simulate/simulation-setup.js';
 import { type BatchKind, BatchRecord } from './batch-record.js';
 import { type ControllerRules, controlStep, learnBetween, newController, tickMs } from './controller.js';
 import { planThatRuns } from './plan-that-runs.js';

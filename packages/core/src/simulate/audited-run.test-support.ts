@@ -13,8 +13,9 @@ import { arrivalsOf, type LoadSpec } from './arrivals/load-spec.js';
 import { batchPolicies } from './batch-policies.js';
 import { priorityMix } from './priority-mix.js';
 import { type FaultSchedule, randomFaults } from './replica-faults.js';
-import { type SimulatedClients, type SimulationSetup, simulatePlan } from './simulate-plan.js';
+import { simulatePlan } from './simulate-plan.js';
 import type { SimulatedReplica } from './simulated-fleet.js';
+import type { SimulatedClients, SimulationSetup } from './simulation-setup.js';
 
 /** What came of a run. */
 export interface AuditedRun {

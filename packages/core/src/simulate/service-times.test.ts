@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
-import { type SimulatedEnd, type SimulatedServiceTimes, simulatePlan } from './simulate-plan.js';
+import { simulatePlan } from './simulate-plan.js';
+import type { SimulatedEnd, SimulatedServiceTimes } from './simulation-setup.js';
 
 const spec = {
   ...chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 10 }] }),

@@ -4,8 +4,9 @@ import { stageId } from '../model/ids.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
 import { deterministicArrivals } from './arrivals/deterministic.js';
-import { type SimulationSetup, simulatePlan } from './simulate-plan.js';
+import { simulatePlan } from './simulate-plan.js';
 import { simulationReport } from './simulation-report.js';
+import type { SimulationSetup } from './simulation-setup.js';
 
 const spec = chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 50 }] });
 

@@ -6,7 +6,7 @@ import type { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec, Prices, Resources } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
-import type { SimulationRun } from './simulate-plan.js';
+import type { SimulationRun } from './simulation-setup.js';
 import type { StageTally } from './simulation-tally.js';
 import type { MeanUse } from './use-meter.js';
 

@@ -1,6 +1,6 @@
 /**
  * One pipeline being served: it gives the request policies of core real time, real replicas and real tensors. It decides nothing
- * itself; what runs when and who is dropped is `PipelineScheduler`'s affair.
+ * itself; what runs when and who is dropped is `PipelineScheduler`'s affair, but for the bound of bytes in flight (`BytesInFlight`).
  *
  * Every event (a request, an answer of a replica, an alarm, a change of replicas) is one turn on the policies; turns never nest. A
  * turn that throws is a defect: it is reported, the requests that it was about fail, and serving goes on.
@@ -33,6 +33,7 @@ import {
 } from '@equipoise/core';
 import { monotonicClock } from './alarm-clock.js';
 import { type BatchAnswer, runBatch } from './batch-run.js';
+import { BytesInFlight } from './bytes-in-flight.js';
 import { Listeners } from './listeners.js';
 import { copyTensors } from './payload-algebra.js';
 import { PayloadFlow } from './payload-flow.js';
@@ -95,6 +96,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
   readonly #turns: TurnQueue;
   readonly #priorities: PrioritySpec;
+  readonly #bytes: BytesInFlight;
   readonly #stageIndex: ReadonlyMap<StageId, number>;
   readonly #policies: BatchPolicy[];
   readonly #stageStatistics: readonly StageStatistics[];
@@ -103,7 +105,6 @@ export class PipelineRunner implements ReplicaPool {
   readonly #unfit: Listeners<UnfitReplica>;
   readonly #ended: Listeners<RequestEnd>;
   #draining = false;
-  #inFlightBytes = 0;
   #markDrained = () => {};
   #cancelAlarm = () => {};
 
@@ -120,7 +121,8 @@ export class PipelineRunner implements ReplicaPool {
     this.#stageIndex = new Map(this.#graph.stages.map(({ id, index }) => [id, index]));
     this.#stageStatistics = this.#graph.stages.map(() => new StageStatistics());
     this.#policies = this.#graph.stages.map(() => ({ maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 }));
-    const { maxQueueLength, maxWaitFraction, priorities = defaultPriorities } = spec.admission;
+    const { maxQueueLength, maxWaitFraction, maxInFlightBytes, priorities = defaultPriorities } = spec.admission;
+    this.#bytes = new BytesInFlight(maxInFlightBytes);
     this.#priorities = priorities;
     const limits = {
       hostCores,
@@ -158,7 +160,7 @@ export class PipelineRunner implements ReplicaPool {
 
   /** Bytes of the tensors of these requests, as they came. */
   get inFlightBytes(): number {
-    return this.#inFlightBytes;
+    return this.#bytes.sum;
   }
 
   /** Whether it takes requests and every stage has a replica in service. */
@@ -300,18 +302,15 @@ export class PipelineRunner implements ReplicaPool {
     context.watch(signal, () => this.#turn((atMs) => this.#scheduler.cancel(request, atMs)));
   }
 
-  /** Counts the tensors of a request as in flight, unless they are too many; one request alone always may. */
   #takesBytes(context: PendingRequest, tensors: TensorMap): boolean {
     const bytes = tensorBytes(tensors);
-    const { maxInFlightBytes = Number.POSITIVE_INFINITY } = this.spec.admission;
-    if (this.#inFlightBytes > 0 && this.#inFlightBytes + bytes > maxInFlightBytes) return false;
-    this.#inFlightBytes += bytes;
+    if (!this.#bytes.take(bytes)) return false;
     context.inFlightBytes = bytes;
     return true;
   }
 
   #releaseBytes(context: PendingRequest): void {
-    this.#inFlightBytes -= context.inFlightBytes;
+    this.#bytes.release(context.inFlightBytes);
     context.inFlightBytes = 0;
   }
 
