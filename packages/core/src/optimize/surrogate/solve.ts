@@ -9,6 +9,10 @@ import type { SurrogateProblem } from './surrogate.js';
 
 /** Solves a surrogate problem: the best choice, or none. */
 export function solve(problem: SurrogateProblem): Solution {
-  const lean = withoutDominated(problem);
+  return searchLean(withoutDominated(problem));
+}
+
+/** Solves a problem that `withoutDominated` has been through: the answer is the same without, only later. */
+export function searchLean(lean: SurrogateProblem): Solution {
   return isProduct(lean.accuracy) ? searchAdditive(lean) : searchAccuracyTable(lean);
 }
