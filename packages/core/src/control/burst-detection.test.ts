@@ -82,15 +82,32 @@ describe('detectBurst', () => {
     expect(ratios).toEqual(ratios.toSorted((a, b) => a - b));
   });
 
-  it('keeps to an envelope that was planned for', () => {
+  it('keeps to an envelope that was planned for, and to what chance brings at its rate', () => {
     const envelope = [
-      { windowS: 1, arrivals: 30 },
-      { windowS: 10, arrivals: 100 },
+      { windowS: 1, arrivals: 40 },
+      { windowS: 2, arrivals: 50 },
+      { windowS: 20, arrivals: 220 },
     ];
     const planned = plannedEnvelope({ arrivalRps: 10, envelope });
+    const byChance = plannedEnvelope({ arrivalRps: 10 });
+    expect(planned[0]).toEqual({ windowS: 1, arrivals: 40 });
+    expect(planned.at(-1)).toEqual(byChance.at(-1));
     const calm = new Array<number>(10).fill(9);
     expect(detectBurst(calm, planned)).toBeUndefined();
-    expect(detectBurst([...calm, 30], planned)).toMatchObject({ windowS: 10, arrivals: 111 });
-    expect(detectBurst([31], planned)).toMatchObject({ windowS: 1, rateRps: 31, plannedArrivals: 30 });
+    expect(detectBurst([...calm, 38], planned)).toBeUndefined();
+    expect(detectBurst([...calm, 38], byChance)).toMatchObject({ windowS: 1 });
+    expect(detectBurst([41], planned)).toMatchObject({ windowS: 1, rateRps: 41, plannedArrivals: 40 });
+  });
+
+  it('takes what chance brings within a minute after a minute that was planned for by its most for no burst', () => {
+    const rng = new SeededRng(4);
+    const seen = Array.from({ length: 60 }, () => poissonCount(rng, 20));
+    let alarms = 0;
+    for (let second = 0; second < 3600; second++) {
+      const envelope = [{ windowS: 1, arrivals: Math.max(...seen.slice(-60)) }];
+      seen.push(poissonCount(rng, 20));
+      if (detectBurst(seen.slice(-60), plannedEnvelope({ arrivalRps: 22, envelope })) !== undefined) alarms += 1;
+    }
+    expect(alarms).toBe(0);
   });
 });

@@ -12,10 +12,15 @@ const WINDOWS_S = [1, 2, 3, 5, 8, 12, 20, 30, 60];
 /** Standard deviations that chance exceeds about once in 300,000 windows: one false alarm a day over all lengths. */
 const RARE_Z = 4.5;
 
-/** The most arrivals that chance brings at the planned load, by window. Where that is an envelope itself, its own windows count. */
-export function plannedEnvelope({ arrivalRps, burstiness, envelope }: ExpectedLoad): ArrivalEnvelope {
-  if (envelope !== undefined) return envelope;
-  return WINDOWS_S.map((windowS) => ({ windowS, arrivals: mostByChance(arrivalRps * windowS, windowS, burstiness) }));
+/**
+ * The most arrivals that chance brings at the planned load, by window; where an envelope was planned for, no fewer than it has. An envelope
+ * alone would not do: it is what the last minute brought, which the next one exceeds by chance every other time.
+ */
+export function plannedEnvelope({ arrivalRps, burstiness, envelope = [] }: ExpectedLoad): ArrivalEnvelope {
+  return WINDOWS_S.map((windowS) => {
+    const inEnvelope = envelope.filter((each) => each.windowS <= windowS).map(({ arrivals }) => arrivals);
+    return { windowS, arrivals: Math.max(mostByChance(arrivalRps * windowS, windowS, burstiness), ...inEnvelope) };
+  });
 }
 
 /** Mean plus rare spread; the last term is the lopsidedness of counts (Cornish and Fisher), which matters where they are few. */

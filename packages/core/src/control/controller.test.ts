@@ -4,7 +4,7 @@ import type { Observation } from '../model/decision.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { RunningPlan } from '../model/running-plan.js';
-import { smallOrLargeSpec } from '../model/spec-builders.test-support.js';
+import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { controlPolicies } from './control-policy.js';
@@ -202,7 +202,10 @@ describe('controlStep', () => {
       const broken = rulesFor(spec, { forecaster: () => ({ method: 'broken', meanRps: 5, upperRps }) });
       const state = { ...newController, nextPlanAtMs: 130_000 };
       const { decision } = controlStep(broken, state, observe(130, { counts: steady(20), running: running(3) }));
-      expect(decision?.evidence.forecast).toEqual({ method: 'last-second', meanRps: 20, upperRps: 20 });
+      expect(decision?.evidence.forecast).toEqual({
+        ...{ method: 'last-second', meanRps: 20, upperRps: 20 },
+        passedOver: ['broken'],
+      });
     },
   );
 
@@ -241,10 +244,61 @@ describe('controlStep', () => {
 
     it('stays when few are dropped, when it has lasted, and when more arrives than the plan before was good for', () => {
       expect(at(146, changed.state, 2).decision).toBeUndefined();
-      const lasted = at(171, { ...changed.state, nextPlanAtMs: 200_000 }, 2);
+      const lasted = at(171, { ...changed.state, nextPlanAtMs: 180_000 }, 2);
       expect(lasted.state.trial).toBeUndefined();
       const crowded = at(146, changed.state, 200, [...steady(10, 100), ...steady(90, 6)]);
       expect(crowded.decision?.reason ?? '').not.toContain('back to the plan before');
+    });
+  });
+
+  describe('on a clock that is set', () => {
+    const base = 10_000;
+    const planned = controlStep(
+      rules,
+      { ...newController, nextPlanAtMs: 1000 * base },
+      observe(base, { counts: steady(20), running: running(3) }),
+    ).state;
+    const grown = (atS: number, state: ControllerState) =>
+      controlStep(rules, state, observe(atS, { counts: steady(100), running: running(3) }));
+
+    it('back by an hour it plans within an interval, and forgets what lies in the future', () => {
+      const atMs = 1000 * base;
+      const state: ControllerState = {
+        ...planned,
+        switches: [{ stageId: detect, atMs }],
+        backOff: { failures: 1, untilMs: atMs + 60_000 },
+        trial: {
+          before: planOf(spec, { replicas: 3 }),
+          beforeLoad: { arrivalRps: 20 },
+          sinceMs: atMs,
+          droppedAtStart: 0,
+        },
+      };
+      let step = grown(base - 3600, state);
+      let waitedS = 0;
+      while (step.decision?.evidence.result === undefined && waitedS < 60)
+        step = grown(base - 3600 + ++waitedS, step.state);
+      expect(waitedS).toBeLessThanOrEqual(10);
+      expect(step.decision).toMatchObject({ kind: 'apply', evidence: { necessary: true } });
+      expect(step.state.trial).toBeUndefined();
+      const down = controlStep(
+        rules,
+        { ...state, nextPlanAtMs: atMs - 3_600_000 },
+        observe(base - 3600, { counts: steady(2), running: running(3) }),
+      );
+      expect(down.decision).toMatchObject({ kind: 'apply', evidence: { necessary: false } });
+      const free = { ...spec, objective: { kind: 'min-cost', accuracyFloor: 0.5 } } as const;
+      const seen = observe(base - 3600, { counts: steady(20), running: running(4) });
+      const { switches } = state;
+      expect(
+        controlStep(rulesFor(free), { ...newController, nextPlanAtMs: atMs - 3_600_000, switches }, seen).decision,
+      ).toMatchObject({ kind: 'apply', changes: [{ kind: 'switch-variant' }] });
+    });
+
+    it('ahead by an hour it plans at once, and goes on from there', () => {
+      const step = grown(base + 3600, planned);
+      expect(step.decision).toMatchObject({ kind: 'apply', evidence: { necessary: true } });
+      expect(step.state.nextPlanAtMs).toBe(1000 * (base + 3600) + 10_000);
     });
   });
 

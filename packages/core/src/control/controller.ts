@@ -44,12 +44,14 @@ import {
 } from './kept-variants.js';
 import { onTick } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
-import { type BackOff, backOffAfter, droppedOf, judgeTrial, type Trial } from './slo-burn.js';
+import { type BackOff, backOffAfter, droppedOf, holdsBack, judgeTrial, type Trial } from './slo-burn.js';
 
 /** What a controller goes by; what is left out it does without. */
 export interface ControllerRules extends FeedbackRules {
   /** Methods that learn from the load; `forecaster` foretells until they can. */
   readonly learning?: LearningRules;
+  /** What the learned methods foretell, in place of those of the state: a replay hands in what was recorded. */
+  readonly foretell?: (load: LoadObservation) => Forecast | undefined;
   readonly guardrails?: GuardrailRules;
 }
 
@@ -97,7 +99,10 @@ export function tickMs({ spec: { control }, policy }: Pick<ControllerRules, 'spe
 export function controlStep(profiled: ControllerRules, before: ControllerState, observation: Observation): ControlStep {
   const { atMs } = observation;
   const everyMs = tickMs(profiled);
-  const nextPlanAtMs = before.nextPlanAtMs ?? atMs - everyMs + profiled.spec.control.intervalMs;
+  const { intervalMs } = profiled.spec.control;
+  // Later than an interval from now nothing can be due: the clock was set back, and the grid begins anew.
+  const isGrid = before.nextPlanAtMs !== undefined && before.nextPlanAtMs <= atMs + intervalMs;
+  const nextPlanAtMs = isGrid ? (before.nextPlanAtMs as number) : atMs - everyMs + intervalMs;
   // Half a tick early counts as due, lest a timer's jitter put the slow loop off by a whole one.
   const due = atMs + everyMs / 2 >= nextPlanAtMs;
   const learned = {
@@ -171,14 +176,17 @@ function fastStep(rules: ControllerRules, state: ControllerState, observation: O
 }
 
 /** What was learned foretells, else the simple forecaster, and either only as far as it can be believed. */
-function forecasterOf({ guardrails, forecaster: simple }: ControllerRules, { learning }: ControllerState): Forecaster {
+function forecasterOf(rules: ControllerRules, { learning }: ControllerState): Forecaster {
+  const { guardrails, forecaster: simple, foretell = (load) => learnedForecast(learning, load) } = rules;
   return (load, horizonMs, atMs) => {
-    const forecasts = [learnedForecast(learning, load), simple(load, horizonMs, atMs)].filter(
-      (each) => each !== undefined,
-    );
-    const [first = lastSecond(load)] =
-      guardrails === undefined ? forecasts : forecasts.flatMap((each) => believed(each, load, guardrails) ?? []);
-    return first;
+    const passedOver: string[] = [];
+    const bounded = (each: Forecast) => (guardrails === undefined ? each : believed(each, load, guardrails));
+    for (const forecast of [foretell(load), simple(load, horizonMs, atMs)]) {
+      const found = forecast && bounded(forecast);
+      if (found !== undefined) return passedOver.length === 0 ? found : { ...found, passedOver };
+      if (forecast !== undefined) passedOver.push(forecast.method);
+    }
+    return { ...lastSecond(load), passedOver };
   };
 }
 
@@ -249,7 +257,7 @@ function guarded(
 }
 
 function heldBack(backOff: BackOff | undefined, nowMs: number): string | undefined {
-  if (backOff === undefined || nowMs >= backOff.untilMs) return undefined;
+  if (backOff === undefined || !holdsBack(backOff, nowMs)) return undefined;
   const { failures, untilMs } = backOff;
   const waitS = Math.ceil((untilMs - nowMs) / 1000);
   return `the last ${failures === 1 ? 'improvement' : `${failures} improvements`} had to be taken back: no other for ${waitS} s`;

@@ -36,8 +36,12 @@ export function withSwitches(
   decision: Decision,
   atMs: number,
 ): readonly VariantSwitch[] {
-  const recent = before.filter((each) => each.atMs > atMs - REMEMBERED_MS && each.atMs <= atMs);
-  return [...recent, ...switchedStages(decision).map((stageId) => ({ stageId, atMs }))];
+  return [...recent(before, atMs), ...switchedStages(decision).map((stageId) => ({ stageId, atMs }))];
+}
+
+/** Those that count; none from later than now, where the clock was set back. */
+function recent(switches: readonly VariantSwitch[], nowMs: number): readonly VariantSwitch[] {
+  return switches.filter(({ atMs }) => atMs > nowMs - REMEMBERED_MS && atMs <= nowMs);
 }
 
 /**
@@ -49,7 +53,7 @@ export function rests(
   switches: readonly VariantSwitch[],
   { nowMs, minDwellMs }: { readonly nowMs: number; readonly minDwellMs: number },
 ): boolean {
-  const own = switches.filter((each) => each.stageId === stageId && each.atMs > nowMs - REMEMBERED_MS);
+  const own = recent(switches, nowMs).filter((each) => each.stageId === stageId);
   const lastMs = Math.max(Number.NEGATIVE_INFINITY, ...own.map(({ atMs }) => atMs));
   return nowMs - lastMs < minDwellMs * 2 ** own.length;
 }

@@ -208,6 +208,7 @@ describe('onTick', () => {
     const cheap = { objective: { kind: 'min-cost', accuracyFloor: 0.5 } } as const;
     const counting: ControlContext = {
       ...context,
+      forecaster: ({ arrivalsPerSecond: [rps = 0] }) => ({ method: 'told', meanRps: rps, upperRps: 1.15 * rps }),
       policy: { ...context.policy, plan },
       targetAt: (atMs) => (atMs < 100_000 ? {} : cheap),
     };

@@ -42,7 +42,7 @@ export function droppedOf({ stages }: Observation): number {
   return Object.values(stages).reduce((sum, { droppedTotal }) => sum + droppedTotal, 0);
 }
 
-/** Judges a trial at a tick. */
+/** Judges a trial at a tick; one that began later than now, on a clock that was set back, is over. */
 export function judgeTrial(trial: Trial, observation: Observation, { percentile }: Slo): TrialVerdict {
   const elapsedMs = observation.atMs - trial.sinceMs;
   const seconds = Math.floor(elapsedMs / 1000);
@@ -51,11 +51,18 @@ export function judgeTrial(trial: Trial, observation: Observation, { percentile 
   const missed = droppedOf(observation) - trial.droppedAtStart;
   const allowed = Math.min(0.5, FASTEST_BURN * (1 - percentile / 100));
   if (elapsedMs > SETTLING_MS && arrived >= FEWEST_ARRIVALS && missed > allowed * arrived) return 'failed';
-  return elapsedMs >= TRIAL_MS ? 'passed' : 'open';
+  return elapsedMs >= TRIAL_MS || elapsedMs < 0 ? 'passed' : 'open';
 }
 
 /** The back-off after a failed trial; one that passes ends the row. */
 export function backOffAfter(nowMs: number, before: BackOff | undefined): BackOff {
   const failures = (before?.failures ?? 0) + 1;
-  return { failures, untilMs: nowMs + Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (failures - 1)) };
+  return { failures, untilMs: nowMs + lengthMs(failures) };
 }
+
+/** Whether a back-off lasts; one that ends later than it could have begun now was made before the clock was set back. */
+export function holdsBack({ untilMs, failures }: BackOff, nowMs: number): boolean {
+  return nowMs < untilMs && untilMs - nowMs <= lengthMs(failures);
+}
+
+const lengthMs = (failures: number): number => Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (failures - 1));

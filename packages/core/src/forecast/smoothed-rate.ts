@@ -1,16 +1,19 @@
 /**
- * The load a few seconds ahead from the counts of the last seconds: exponentially smoothed level and slope (Holt 1957), the slope
- * followed upward only. The upper rate adds the spread that a Poisson process of that rate shows in the mean over the smoothing
- * window, and is the largest of the last seconds: a rising load is believed early, a falling one late.
+ * The load a few seconds ahead from the counts of the last seconds, smoothed over as long as the load allows: means of a few seconds, then
+ * lines through ever longer windows, each with the error that Poisson counts leave in it. The longest one counts whose interval still
+ * meets those of all shorter ones (Goldenshluger and Nemirovski, On spatially adaptive estimation of nonparametric regression, 1997). So
+ * chance is averaged out while the load is calm or moves on a line, and a jump is believed within seconds.
+ *
+ * A rise is followed to the horizon, a fall only as far as it has come. The upper rate adds the error of the estimate, and is the largest of
+ * the last seconds: a rising load is believed early, a falling one late.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 
-/** Smoothing of the level: about the last 5 seconds count. */
-const LEVEL_WEIGHT = 0.3;
-/** Smoothing of the slope: about the last 10 seconds count. */
-const SLOPE_WEIGHT = 0.15;
-/** Seconds of arrivals that the smoothed level effectively averages: (2 − w) / w. */
-const LEVEL_WINDOW_S = (2 - LEVEL_WEIGHT) / LEVEL_WEIGHT;
+/** Windows (s) over which a mean is taken, then those through which a line is fitted. */
+const MEANS_S = [3, 5, 10];
+const LINES_S = [20, 40, 80];
+/** Standard errors on either side of an estimate within which another is no contradiction. */
+const CONSISTENT_Z = 2;
 /** Normal quantile of 95 %. */
 const UPPER_Z = 1.645;
 /** How far ahead a plan must hold: until the next one is in force. */
@@ -20,22 +23,93 @@ const DEFAULT_HORIZON_MS = 12_000;
 const FALL_DELAY_S = 10;
 
 /** Forecasts the arrival rate `horizonMs` ahead; without any history it expects nothing. */
-export function smoothedRate(load: LoadObservation, horizonMs: number = DEFAULT_HORIZON_MS): Forecast {
-  const [first = 0, ...rest] = load.arrivalsPerSecond;
-  let level = first;
-  let slope = 0;
-  let meanRps = first;
-  const uppers = [upperOf(first)];
-  for (const count of rest) {
-    const before = level;
-    level = LEVEL_WEIGHT * count + (1 - LEVEL_WEIGHT) * (level + slope);
-    slope = SLOPE_WEIGHT * (level - before) + (1 - SLOPE_WEIGHT) * slope;
-    meanRps = Math.max(0, level + Math.max(0, slope) * (horizonMs / 1000));
-    uppers.push(upperOf(meanRps));
+export function smoothedRate({ arrivalsPerSecond }: LoadObservation, horizonMs = DEFAULT_HORIZON_MS): Forecast {
+  const sums = new RunningSums(arrivalsPerSecond);
+  const seconds = arrivalsPerSecond.length;
+  let meanRps = 0;
+  let upperRps = 0;
+  for (let end = Math.max(1, seconds - FALL_DELAY_S + 1); end <= seconds; end++) {
+    const { presentRps, slopeRpsPerS, presentVariance, slopeVariance, covariance } = adaptedFit(sums, end);
+    const aheadS = slopeRpsPerS > 0 ? horizonMs / 1000 : 0;
+    meanRps = Math.max(0, presentRps + aheadS * slopeRpsPerS);
+    const variance = presentVariance + 2 * aheadS * covariance + aheadS ** 2 * slopeVariance;
+    upperRps = Math.max(upperRps, meanRps + UPPER_Z * Math.sqrt(variance));
   }
-  return { method: 'smoothed-rate', meanRps, upperRps: Math.max(...uppers.slice(-FALL_DELAY_S)) };
+  return { method: 'smoothed-rate', meanRps, upperRps };
 }
 
-function upperOf(meanRps: number): number {
-  return meanRps + UPPER_Z * Math.sqrt(meanRps / LEVEL_WINDOW_S);
+/** A rate with its slope at the end of a window; variances of Poisson counts. */
+interface RateFit {
+  readonly presentRps: number;
+  readonly slopeRpsPerS: number;
+  readonly presentVariance: number;
+  readonly slopeVariance: number;
+  readonly covariance: number;
+}
+
+/** Sums of the counts, and of the counts times their second, up to each second. */
+class RunningSums {
+  readonly #counts: Float64Array;
+  readonly #moments: Float64Array;
+
+  constructor(counts: readonly number[]) {
+    this.#counts = new Float64Array(counts.length + 1);
+    this.#moments = new Float64Array(counts.length + 1);
+    for (const [second, count] of counts.entries()) {
+      this.#counts[second + 1] = (this.#counts[second] as number) + count;
+      this.#moments[second + 1] = (this.#moments[second] as number) + count * (second + 0.5);
+    }
+  }
+
+  /** The mean over the `windowS` seconds before `end`. */
+  mean(end: number, windowS: number): RateFit {
+    const count = this.#within(this.#counts, end, windowS);
+    const presentVariance = rateVariance(count, windowS);
+    const flat = { slopeRpsPerS: 0, slopeVariance: 0, covariance: 0 };
+    return { presentRps: count / windowS, presentVariance, ...flat };
+  }
+
+  /** The least-squares line through them, at their end. */
+  line(end: number, windowS: number): RateFit {
+    const count = this.#within(this.#counts, end, windowS);
+    const halfS = windowS / 2;
+    const spread = (windowS * (windowS ** 2 - 1)) / 12;
+    const slopeRpsPerS = (this.#within(this.#moments, end, windowS) - (end - halfS) * count) / spread;
+    const meanVariance = rateVariance(count, windowS);
+    const slopeVariance = (meanVariance * windowS) / spread;
+    return {
+      presentRps: count / windowS + halfS * slopeRpsPerS,
+      slopeRpsPerS,
+      presentVariance: meanVariance + halfS ** 2 * slopeVariance,
+      slopeVariance,
+      covariance: halfS * slopeVariance,
+    };
+  }
+
+  #within(sums: Float64Array, end: number, windowS: number): number {
+    return (sums[end] as number) - (sums[end - windowS] as number);
+  }
+}
+
+/** Variance of a rate that `count` arrivals in `windowS` show; one more than came, as none may have been chance. */
+const rateVariance = (count: number, windowS: number): number => (count + 1) / windowS ** 2;
+
+/** The fit over the longest window that contradicts no shorter one. */
+function adaptedFit(sums: RunningSums, end: number): RateFit {
+  const fits = [
+    ...MEANS_S.map((windowS) => ({ windowS, fit: () => sums.mean(end, windowS) })),
+    ...LINES_S.map((windowS) => ({ windowS, fit: () => sums.line(end, windowS) })),
+  ];
+  let adapted = sums.mean(end, Math.min(end, MEANS_S[0] as number));
+  let [low, high] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (const { windowS, fit } of fits) {
+    if (windowS > end) break;
+    const next = fit();
+    const reach = CONSISTENT_Z * Math.sqrt(next.presentVariance);
+    low = Math.max(low, next.presentRps - reach);
+    high = Math.min(high, next.presentRps + reach);
+    if (low > high) break;
+    adapted = next;
+  }
+  return adapted;
 }

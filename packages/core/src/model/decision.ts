@@ -43,6 +43,8 @@ export interface Forecast {
   readonly meanRps: number;
   /** The rate that plans must hold at. */
   readonly upperRps: number;
+  /** Methods that would have been asked first, but whose answer was no number. */
+  readonly passedOver?: readonly string[];
 }
 
 /** The data behind a decision. */
