@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { SeededRng } from '../kernel/rng.js';
+import { poissonCount } from './learning/poisson-counts.test-support.js';
 import { smoothedRate } from './smoothed-rate.js';
 
 const seconds = (rateAt: (second: number) => number, count = 60) => ({
@@ -32,6 +34,31 @@ describe('smoothedRate', () => {
     expect(quietFrom(55).upperRps).toBeCloseTo(steady, 6);
     expect(quietFrom(55).meanRps).toBeLessThan(15);
     expect(quietFrom(30).upperRps).toBeLessThan(10);
+  });
+
+  it('averages chance out while the load is calm, and while it moves on a line', () => {
+    const excesses = (rateAt: (second: number) => number, aheadS: number) =>
+      Array.from({ length: 40 }, (_, seed) => {
+        const rng = new SeededRng(seed);
+        const seen = seconds((second) => poissonCount(rng, rateAt(second)), 120);
+        return smoothedRate(seen, 1000 * aheadS).upperRps / rateAt(120 + aheadS);
+      });
+    for (const rateAt of [() => 20, (second: number) => 8 + second / 10]) {
+      const ratios = excesses(rateAt, 12);
+      expect(ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length).toBeLessThan(1.25);
+      expect(ratios.filter((ratio) => ratio < 1).length).toBeLessThanOrEqual(4);
+    }
+  });
+
+  it('believes a jump within seconds, and does not run away from it', () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const rng = new SeededRng(seed);
+      const jumped = seconds((second) => poissonCount(rng, second < 115 ? 4 : 40), 120);
+      const { meanRps, upperRps } = smoothedRate(jumped, 12_000);
+      expect(meanRps).toBeGreaterThan(25);
+      expect(upperRps).toBeGreaterThan(36);
+      expect(upperRps).toBeLessThan(70);
+    }
   });
 
   it('does not run ahead of a fall', () => {
