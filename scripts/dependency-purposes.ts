@@ -19,6 +19,7 @@ export const PURPOSES: Readonly<Record<string, string>> = {
   libsql: 'the embedded store',
   'onnxruntime-node': 'running ONNX models',
   picocolors: 'colors in the terminal',
+  'prom-client': 'metrics in the format of Prometheus',
   sharp: 'decoding images in the example',
   tsx: 'running the scripts of the repository',
   typescript: 'compiler',

@@ -10,6 +10,7 @@ import { drawCoreFolders, drawPackages } from './dependency-graph.js';
 import { renderErrorTable } from './error-table.js';
 import { readInstalledPackages } from './installed-packages.js';
 import { renderLicenses } from './license-page.js';
+import { renderMetricsPage } from './metrics-page.js';
 import { drawArrivalForms, drawShippedLoads, drawTraceSpreads } from './shipped-loads/load-plots.js';
 import { renderArrivalForms, renderLoadStatistics } from './shipped-loads/loads-page.js';
 import { readModels, renderLoadFile } from './shipped-loads/shipped-loads.js';
@@ -27,6 +28,7 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'docs/reference/licenses.md', render: () => renderLicenses(readInstalledPackages('.')) },
   { path: 'docs/reference/cli.md', render: renderCliPage },
   { path: 'docs/reference/errors.md', render: renderErrorTable },
+  { path: 'docs/reference/metrics.md', render: renderMetricsPage },
   { path: 'docs/reference/pipeline-file.md', render: renderPipelineFilePage },
   { path: 'packages/pipeline-file/pipeline-file.schema.json', render: renderPipelineFileSchema },
   { path: 'docs/reference/loads.md', part: 'forms', render: renderArrivalForms },

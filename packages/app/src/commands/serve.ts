@@ -1,7 +1,13 @@
 /** `equipoise serve`: puts a pipeline behind HTTP and keeps it adapted until it is told to stop. */
 import { existsSync, readFileSync } from 'node:fs';
 import { AppError, type Decision, type PipelineSpec, type PolicyName } from '@equipoise/core';
-import { type LoopEvent, type RunningServer, startServer } from '@equipoise/runtime';
+import {
+  type AnsweredCall,
+  type LoopEvent,
+  PipelineMonitor,
+  type RunningServer,
+  startServer,
+} from '@equipoise/runtime';
 import pc from 'picocolors';
 import { servingSpec } from '../compose/host-cores.js';
 import { loadSpec } from '../compose/load-spec.js';
@@ -45,14 +51,16 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   const { policy, arrivalRps = DEFAULT_ARRIVAL_RPS, drainDeadlineMs = DRAIN_DEADLINE_MS } = options;
   const fixed = options.fixed === true || policy !== 'equipoise';
   const resume = policy === 'equipoise' && options.arrivalRps === undefined;
-  const start = { spec, profiles, arrivalRps, policy, fixed, resume, report: logEvent };
+  const monitor = new PipelineMonitor({ pipelineName: spec.name, version: VERSION });
+  const start = { spec, profiles, arrivalRps, policy, fixed, resume, report: logEvent, monitor };
   const pipeline = await startUnlessStopped(start, stop);
   if (pipeline !== undefined) {
     let server: RunningServer | undefined;
     try {
       const stageTypes = new Map([[spec.name, pipeline.stageTypes]]);
       const parts = { runners: [pipeline.runner], stageTypes, version: VERSION };
-      server = await startServer({ ...parts, ...placesOf(options), ...token });
+      const watched = { metrics: monitor.servingPage, onAnswer: (call: AnsweredCall) => monitor.answered(call) };
+      server = await startServer({ ...parts, ...placesOf(options), ...token, ...watched });
       logStart(spec.name, server, pipeline);
       await stop;
       log('draining: no new requests, those inside are finished');

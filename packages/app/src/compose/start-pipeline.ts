@@ -27,6 +27,7 @@ import {
 import {
   ControlLoop,
   type LoopEvent,
+  type PipelineMonitor,
   PipelineRunner,
   Planner,
   SqlitePlanStore,
@@ -54,6 +55,8 @@ export interface StartOptions {
   /** Ends a start under way: what has started is closed and `startPipeline` rejects with its reason. */
   readonly signal?: AbortSignal;
   readonly report: (event: LoopEvent) => void;
+  /** Told of the control loop from the start on and of requests once the replicas are warm. */
+  readonly monitor?: PipelineMonitor;
 }
 
 /** Where the first plan comes from: made now (as `result` says), or kept from before. `passedOver` is why a kept plan was not taken. */
@@ -91,6 +94,8 @@ export async function startPipeline(options: StartOptions): Promise<RunningPipel
     signal?.throwIfAborted();
     await warmUpPipeline(parts.runner, options.spec);
     signal?.throwIfAborted();
+    const { runner, actuator } = parts;
+    options.monitor?.watch({ runner, runningPlan: () => actuator.runningPlan() });
     if (!options.fixed && options.spec.control.mode !== 'off') parts.loop.start();
     return {
       runner: parts.runner,
@@ -123,7 +128,8 @@ class PipelineParts {
   #closed: Promise<void> | undefined;
 
   constructor(options: StartOptions) {
-    const { spec, profiles, report } = options;
+    const { spec, profiles } = options;
+    const report = (event: LoopEvent) => this.#report(event);
     const curves = requireCurves(spec, profiles);
     const inputs = new StageInputs();
     this.#options = options;
@@ -191,7 +197,7 @@ class PipelineParts {
   }
 
   #controlLoop(): ControlLoop {
-    const { spec, report } = this.#options;
+    const { spec } = this.#options;
     return new ControlLoop({
       pipelineName: spec.name,
       specDigest: specDigest(spec),
@@ -205,8 +211,13 @@ class PipelineParts {
       store: this.#store,
       keepsPlans: this.#options.policy === 'equipoise',
       onChanged: () => this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs),
-      report,
+      report: (event) => this.#report(event),
     });
+  }
+
+  #report(event: LoopEvent): void {
+    this.#options.monitor?.noteLoop(event);
+    this.#options.report(event);
   }
 
   #observe(): Observation {

@@ -13,9 +13,7 @@ import {
   type DropReason,
   defaultPriorities,
   type EdgeCount,
-  type ItemResult,
   invariant,
-  type ModelRunner,
   PipelineScheduler,
   type PipelineSpec,
   type PrioritySpec,
@@ -30,17 +28,18 @@ import {
   type StageId,
   servingGraph,
   type TensorMap,
+  type VariantId,
 } from '@equipoise/core';
 import { monotonicClock } from './alarm-clock.js';
-import { type BatchAnswer, runBatch } from './batch-run.js';
 import { BytesInFlight } from './bytes-in-flight.js';
+import { internalError } from './internal-error.js';
 import { Listeners } from './listeners.js';
-import { copyTensors } from './payload-algebra.js';
 import { PayloadFlow } from './payload-flow.js';
 import { PendingRequest, type PipelineOutcome, type RequestTensors, type ServedRequest } from './pending-request.js';
+import { type BatchEnd, ReplicaBatches } from './replica-batches.js';
 import { type RequestEnd, requestEnd } from './request-end.js';
 import { RequestStatistics } from './request-statistics.js';
-import { type PolicyItem, type PolicyReplica, ServedReplica } from './served-replica.js';
+import { type BreakerState, ServedReplica } from './served-replica.js';
 import { StageFailure } from './stage-failure.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
 import { tensorBytes } from './tensor-bytes.js';
@@ -63,17 +62,12 @@ export interface SubmitOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A batch in a replica; `ran` are the items that were handed over, in the order of the batch. */
-interface RunningBatch {
-  readonly served: ServedReplica;
-  readonly replica: PolicyReplica;
-  readonly ran: readonly PolicyItem[];
-  /** All of it, also the items that were not handed over. */
-  readonly batch: readonly PolicyItem[];
-  readonly startedAtMs: number;
+/** The circuit breaker of a replica. */
+export interface ReplicaBreaker {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  readonly state: BreakerState;
 }
-
-const nothing: RequestTensors = { request: undefined, tensors: {} };
 
 interface LostReplica {
   readonly stageId: StageId;
@@ -95,6 +89,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #flow: PayloadFlow;
   readonly #scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
   readonly #turns: TurnQueue;
+  readonly #batches: ReplicaBatches;
   readonly #priorities: PrioritySpec;
   readonly #bytes: BytesInFlight;
   readonly #stageIndex: ReadonlyMap<StageId, number>;
@@ -104,6 +99,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #lost: Listeners<LostReplica>;
   readonly #unfit: Listeners<UnfitReplica>;
   readonly #ended: Listeners<RequestEnd>;
+  readonly #batchEnded: Listeners<BatchEnd>;
   #draining = false;
   #markDrained = () => {};
   #cancelAlarm = () => {};
@@ -114,6 +110,7 @@ export class PipelineRunner implements ReplicaPool {
     this.#lost = new Listeners(this.#turns);
     this.#unfit = new Listeners(this.#turns);
     this.#ended = new Listeners(this.#turns);
+    this.#batchEnded = new Listeners(this.#turns);
     this.#clock = clock;
     this.#graph = servingGraph(spec);
     this.#flow = new PayloadFlow(this.#graph, spec.outputs);
@@ -133,6 +130,7 @@ export class PipelineRunner implements ReplicaPool {
       watchReplicas: true,
     };
     this.#scheduler = new PipelineScheduler(this.#graph, limits, this.#effects());
+    this.#batches = this.#replicaBatches();
     this.drained = new Promise((resolve) => {
       this.#markDrained = resolve;
     });
@@ -231,6 +229,11 @@ export class PipelineRunner implements ReplicaPool {
     this.#ended.add(listener);
   }
 
+  /** Calls `listener` when a replica has answered a batch; it must be quick. */
+  onBatchEnd(listener: (end: BatchEnd) => void): void {
+    this.#batchEnded.add(listener);
+  }
+
   /** How often each `when` edge was taken and how many items each fan-out gave since the start, in the order of `spec.edges`. */
   edgeCounts(): readonly EdgeCount[] {
     return this.#scheduler.edgeCounts.all;
@@ -250,6 +253,16 @@ export class PipelineRunner implements ReplicaPool {
     );
   }
 
+  /** Circuit breakers of the replicas in service. */
+  breakers(): readonly ReplicaBreaker[] {
+    const nowMs = this.nowMs;
+    return [...this.#replicas.values()].map((served) => ({
+      stageId: this.#idOf(served.stage),
+      variantId: served.variantId,
+      state: served.breaker(nowMs),
+    }));
+  }
+
   /** From now on arrivals are dropped as `draining`; what is inside goes on to its end (see `drained`). */
   beginDraining(): void {
     this.#turn(() => {
@@ -266,7 +279,7 @@ export class PipelineRunner implements ReplicaPool {
       join: (edge, parts) => flow.join(edge, parts),
       merge: (stage, parts) => flow.merge(stage, parts),
       share: (payload) => flow.share(payload),
-      startBatch: (replica, nowMs) => this.#startBatch(replica, nowMs),
+      startBatch: (replica, nowMs) => this.#batches.start(replica, nowMs),
       complete: (request, nowMs) => this.#end(request, flow.outcome(request), nowMs),
       fail: (request, failure, nowMs) => this.#end(request, { kind: 'failed', failure }, nowMs),
       drop: (request, reason, nowMs) => {
@@ -284,6 +297,25 @@ export class PipelineRunner implements ReplicaPool {
         this.#replicas.delete(replicaId);
       },
     };
+  }
+
+  #replicaBatches(): ReplicaBatches {
+    return new ReplicaBatches({
+      scheduler: this.#scheduler,
+      turns: this.#turns,
+      turn: (step) => this.#turn(step),
+      place: ({ replicaId, stage }) => {
+        const served = this.#replicas.get(replicaId);
+        invariant(served !== undefined, `replica ${replicaId} is in service`);
+        return { served, stageId: this.#idOf(stage) };
+      },
+      lose: (served) => this.#lose(served),
+      lookAgain: (nowMs) => this.#lookAgain(nowMs),
+      ended: (batch) => {
+        this.#stageStatistics[this.#indexOf(batch.stageId)]?.finished(batch);
+        this.#batchEnded.tell(batch);
+      },
+    });
   }
 
   #arrive(arrival: Arrival<PendingRequest>, tensors: TensorMap, signal: AbortSignal | undefined): void {
@@ -326,84 +358,9 @@ export class PipelineRunner implements ReplicaPool {
     this.#lookAgain(nowMs);
   }
 
-  #startBatch(replica: PolicyReplica, startedAtMs: number): void {
-    const served = this.#replicas.get(replica.replicaId);
-    const stage = this.#graph.stages[replica.stage];
-    invariant(served !== undefined && stage !== undefined, `replica ${replica.replicaId} is in service`);
-    const batch = [...replica.batch];
-    const ran = batch.filter(({ request }) => request.context.failure === undefined);
-    const running = { served, replica, ran, batch, startedAtMs };
-    void runBatch(
-      stage.id,
-      served.runner,
-      ran.map((item) => this.#handedOver(item, served.runner)),
-    ).then((answer) =>
-      this.#turn((nowMs) => {
-        if (!this.#turns.guard(() => this.#finishBatch(running, answer, nowMs))) this.#giveUp(running, nowMs);
-      }),
-    );
-  }
-
-  /** The tensors for a replica; a copy where it would take them away and they may be needed once more. */
-  #handedOver(item: PolicyItem, { keepsTensors = false }: ModelRunner): TensorMap {
-    const { tensors } = item.payload;
-    return keepsTensors || !this.#scheduler.mayRetry(item) ? tensors : copyTensors(tensors);
-  }
-
-  #finishBatch(running: RunningBatch, answer: BatchAnswer, nowMs: number): void {
-    const { served, replica, batch, startedAtMs } = running;
-    // A batch that hung has been taken from its replica, which will not get another.
-    if (!replica.busy) return;
-    this.#count(served.stage, answer, nowMs - startedAtMs);
-    if (answer.lost === undefined) this.#handOn(running, answer, nowMs);
-    else this.#scheduler.loseReplica(replica, answer.lost, nowMs);
-    for (const { request } of batch) {
-      if (request.context.failure !== undefined) this.#scheduler.failRequest(request, request.context.failure, nowMs);
-    }
-    if (answer.lost !== undefined) this.#lose(served);
-  }
-
-  #handOn({ replica, ran, batch }: RunningBatch, answer: BatchAnswer, nowMs: number): void {
-    const outputs = new Map<PolicyItem, RequestTensors>();
-    if (answer.items.length > 0 && answer.items.every(isStageFault)) this.#scheduler.noteFailedBatch(replica);
-    for (const [index, result] of answer.items.entries()) {
-      const item = ran[index] as PolicyItem;
-      if (result.kind === 'failed') this.#scheduler.failItem(item, result.error, nowMs);
-      else outputs.set(item, { request: item.request.context, tensors: result.output });
-    }
-    this.#scheduler.batchDone(
-      replica,
-      batch.map((item) => outputs.get(item) ?? nothing),
-      nowMs,
-    );
-  }
-
-  /** After a defect in the middle of a batch's end: its requests fail, its replica is free again or, if that fails too, lost. */
-  #giveUp({ served, replica, batch }: RunningBatch, nowMs: number): void {
-    const failure = internalError();
-    for (const { request } of batch) this.#turns.guard(() => this.#scheduler.failRequest(request, failure, nowMs));
-    const freed = this.#turns.guard(() => {
-      const holdsBatch = replica.busy && replica.batch[0] === batch[0];
-      if (holdsBatch)
-        this.#scheduler.batchDone(
-          replica,
-          batch.map(() => nothing),
-          nowMs,
-        );
-      this.#lookAgain(nowMs);
-    });
-    if (!freed) this.#lose(served);
-  }
-
   /** Makes every stage look at its queue, which a broken turn may not have come to: setting a policy does. */
   #lookAgain(nowMs: number): void {
     for (const [stage, policy] of this.#policies.entries()) this.#scheduler.setPolicy(stage, policy, nowMs);
-  }
-
-  #count(stage: number, { items, serviceMs }: BatchAnswer, busyMs: number): void {
-    const failedItems = items.filter(({ kind }) => kind === 'failed').length;
-    if (items.length > 0)
-      this.#stageStatistics[stage]?.finished({ size: items.length, failedItems, serviceMs, busyMs });
   }
 
   #takeOut({ inPolicies }: ServedReplica): void {
@@ -444,15 +401,6 @@ export class PipelineRunner implements ReplicaPool {
     invariant(index !== undefined, `the pipeline has no stage ${stageId}`);
     return index;
   }
-}
-
-function internalError(): AppError {
-  return new AppError('INTERNAL_ERROR', 'The server failed on this request.');
-}
-
-/** An input that the stage refuses is the client's fault. */
-function isStageFault(result: ItemResult): boolean {
-  return result.kind === 'failed' && result.error.code !== 'INVALID_INPUT';
 }
 
 function hungBatch(stage: StageId): AppError {

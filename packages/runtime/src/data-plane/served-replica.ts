@@ -1,5 +1,5 @@
 /** The replicas that the data plane holds, by name, from the moment they enter service until their last batch has ended. */
-import type { ModelRunner, ReadyReplica, ReplicaId, ServingReplica, StageItem } from '@equipoise/core';
+import type { ModelRunner, ReadyReplica, ReplicaId, ServingReplica, StageItem, VariantId } from '@equipoise/core';
 import type { PendingRequest, RequestTensors } from './pending-request.js';
 
 /** A replica as the policies hold it. */
@@ -8,10 +8,14 @@ export type PolicyReplica = ServingReplica<RequestTensors, PendingRequest>;
 /** An item of a batch as the policies hold it. */
 export type PolicyItem = StageItem<RequestTensors, PendingRequest>;
 
+/** State of a replica's circuit breaker: `open` gets no batches, `half-open` one, which decides. */
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
 /** One replica in service; `drained` resolves when it is out of service and free. */
 export class ServedReplica {
   readonly replicaId: ReplicaId;
   readonly stage: number;
+  readonly variantId: VariantId;
   readonly runner: ModelRunner;
   readonly drained: Promise<void>;
   readonly markDrained: () => void;
@@ -19,7 +23,7 @@ export class ServedReplica {
   inPolicies: PolicyReplica | undefined;
   lost = false;
 
-  constructor(stage: number, { replicaId, runner }: ReadyReplica) {
+  constructor(stage: number, { replicaId, variantId, runner }: ReadyReplica) {
     let markDrained = () => {};
     this.drained = new Promise((resolve) => {
       markDrained = resolve;
@@ -27,6 +31,15 @@ export class ServedReplica {
     this.markDrained = markDrained;
     this.replicaId = replicaId;
     this.stage = stage;
+    this.variantId = variantId;
     this.runner = runner;
+  }
+
+  /** State of its breaker at an instant of the policies' clock. */
+  breaker(nowMs: number): BreakerState {
+    const health = this.inPolicies?.health;
+    if (health === undefined) return 'closed';
+    if (nowMs < health.openUntilMs) return 'open';
+    return health.onProbation ? 'half-open' : 'closed';
   }
 }

@@ -6,10 +6,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import type { Answer } from './answer.js';
+import { type AnsweredCall, codeOf } from './answered-call.js';
 import { readBody } from './read-body.js';
 import { dropError, refusal } from './refusal.js';
 import { readRequestId } from './request-id.js';
-import type { RouteTable } from './routes.js';
+import type { Purpose, RouteTable } from './routes.js';
 import { reportFailure, type ServingSetting } from './serving-setting.js';
 
 const LINGER_MS = 2000;
@@ -48,13 +49,19 @@ interface CallParts {
 
 async function answerTo(setting: ExchangeSetting, { request }: Wire, parts: CallParts): Promise<Answer> {
   const { requestId, signal, onReading } = parts;
+  let purpose: Purpose | undefined;
+  const count = (code: AnsweredCall['code']) => {
+    if (purpose !== 'probe' && purpose !== 'metrics') setting.onAnswer({ protocol: 'rest', code });
+  };
   try {
     const [path = '', query] = splitOnce(request.url ?? '', '?');
-    const { endpoint, pipelineName, open } = setting.table.find(request.method ?? '', path);
-    if (!open) setting.token?.check(request.headers.authorization);
+    const match = setting.table.find(request.method ?? '', path);
+    const { endpoint, pipelineName } = match;
+    purpose = match.purpose;
+    if (purpose !== 'probe') setting.token?.check(request.headers.authorization);
     const closing = setting.closing();
     if (closing && request.method === 'POST') throw dropError('draining');
-    return await endpoint({
+    const answer = await endpoint({
       pipelines: setting.pipelines,
       pipelineName,
       requestId,
@@ -66,26 +73,29 @@ async function answerTo(setting: ExchangeSetting, { request }: Wire, parts: Call
       readBody: (layout) =>
         readBody(request, { maxBodyBytes: setting.maxBodyBytes, beforeReading: onReading, ...layout }),
     });
+    count('OK');
+    return answer;
   } catch (error) {
     reportFailure(setting, error);
+    count(codeOf(error));
     return refusal(error);
   }
 }
 
 function write({ request, response }: Wire, answer: Answer, headers: Readonly<Record<string, string>>): void {
   if (request.socket.destroyed || response.headersSent) return;
-  const json = Buffer.from(answer.json);
-  const { raw = [] } = answer;
+  const text = Buffer.from(answer.text);
+  const { raw = [], contentType = 'application/json' } = answer;
   response.writeHead(answer.status, {
     ...(answer.raw === undefined
-      ? { 'content-type': 'application/json' }
-      : { 'content-type': BINARY_MEDIA_TYPE, [JSON_LENGTH_HEADER]: json.length }),
-    'content-length': raw.reduce((length, bytes) => length + bytes.length, json.length),
+      ? { 'content-type': contentType }
+      : { 'content-type': BINARY_MEDIA_TYPE, [JSON_LENGTH_HEADER]: text.length }),
+    'content-length': raw.reduce((length, bytes) => length + bytes.length, text.length),
     ...headers,
     ...answer.headers,
   });
   if (request.method === 'HEAD') response.end();
-  else writeBody(response, [json, ...raw]);
+  else writeBody(response, [text, ...raw]);
   if (!request.complete) discardRest(request);
 }
 

@@ -4,7 +4,7 @@ import { type Call, pipelineOf } from './endpoint.js';
 
 /** The process runs and answers. */
 export function live(): Answer {
-  return { status: 200, json: '{"live":true}' };
+  return { status: 200, text: '{"live":true}' };
 }
 
 /** Whether all pipelines are ready; those that are not are named. */
@@ -20,5 +20,5 @@ export function pipelineReady(call: Call): Answer {
 }
 
 function readiness(isReady: boolean, more: Readonly<Record<string, unknown>>): Answer {
-  return { status: isReady ? 200 : 503, json: JSON.stringify({ ...more, ready: isReady }) };
+  return { status: isReady ? 200 : 503, text: JSON.stringify({ ...more, ready: isReady }) };
 }

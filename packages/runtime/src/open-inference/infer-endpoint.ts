@@ -31,8 +31,8 @@ export async function infer(call: Call): Promise<Answer> {
   const parameters = readParameters(request.parameters);
   const { output, missing } = await pipeline.run(request.inputs, { ...parameters, signal: call.signal });
   const names = { modelName: pipeline.name, id: request.id ?? call.requestId, missing };
-  const { json, raw } = writeInferResponse(names, answeredOutputs(request, output));
-  return raw.length === 0 ? { status: 200, json } : { status: 200, json, raw };
+  const { json: text, raw } = writeInferResponse(names, answeredOutputs(request, output));
+  return raw.length === 0 ? { status: 200, text } : { status: 200, text, raw };
 }
 
 /** The length of the JSON in a body with raw tensors; AppError UNSUPPORTED_MEDIA_TYPE for what is neither such a body nor JSON. */

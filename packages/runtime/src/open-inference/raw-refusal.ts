@@ -13,14 +13,14 @@ export function refuseRaw(error: NodeJS.ErrnoException, socket: Duplex, pending:
     socket.destroy();
     return;
   }
-  const { status, json } = refusal(rawError(error.code));
+  const { status, text } = refusal(rawError(error.code));
   const head = [
     `HTTP/1.1 ${status} ${reasonPhrases[status]}`,
     'content-type: application/json',
-    `content-length: ${Buffer.byteLength(json)}`,
+    `content-length: ${Buffer.byteLength(text)}`,
     'connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${json}`, () => socket.destroy());
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`, () => socket.destroy());
 }
 
 function rawError(code: string | undefined): AppError {

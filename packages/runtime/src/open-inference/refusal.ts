@@ -30,7 +30,7 @@ export function refusal(error: unknown): Answer {
     details,
     docs: `docs/reference/errors.md#${code.toLowerCase()}`,
   };
-  return { status: httpStatus, headers: refusalHeaders(error, httpStatus), json: JSON.stringify(body) };
+  return { status: httpStatus, headers: refusalHeaders(error, httpStatus), text: JSON.stringify(body) };
 }
 
 /** The error that stands for a request that was dropped; `retryAfterMs` is when it may fare better. */

@@ -1,9 +1,11 @@
 /** Which endpoint answers a path, and which methods it allows. */
 import { AppError } from '@equipoise/core';
+import type { MetricsPage } from '../observe/metrics-page.js';
 import type { Endpoint } from './endpoint.js';
 import { live, pipelineReady, ready } from './health-endpoints.js';
 import { infer } from './infer-endpoint.js';
 import { modelMetadata, serverMetadata } from './metadata-endpoints.js';
+import { metrics } from './metrics-endpoint.js';
 import { run } from './run-endpoint.js';
 
 /** A way into the server; `{pipeline}` stands for any one segment. */
@@ -11,29 +13,34 @@ export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly endpoint: Endpoint;
-  /** Answered without a token: it says nothing but whether the server is well. */
-  readonly open?: boolean;
+  readonly purpose: Purpose;
 }
+
+/** What a way in is for: a `probe` says nothing but whether the server is well and needs no token; probes and metrics are not counted. */
+export type Purpose = 'inference' | 'metadata' | 'probe' | 'metrics';
 
 /** A route found for a request. */
 export interface RouteMatch {
   readonly endpoint: Endpoint;
   readonly pipelineName: string;
-  readonly open: boolean;
+  readonly purpose: Purpose;
 }
 
-/** All routes of the serving port. */
-export function routes(version: string): readonly Route[] {
+/** All routes of the serving port; `/metrics` is among them where there is a page for it. */
+export function routes(version: string, page?: MetricsPage): readonly Route[] {
   return [
-    { method: 'GET', path: '/livez', endpoint: live, open: true },
-    { method: 'GET', path: '/readyz', endpoint: ready, open: true },
-    { method: 'GET', path: '/v2', endpoint: serverMetadata(version) },
-    { method: 'GET', path: '/v2/health/live', endpoint: live, open: true },
-    { method: 'GET', path: '/v2/health/ready', endpoint: ready, open: true },
-    { method: 'GET', path: '/v2/models/{pipeline}', endpoint: modelMetadata },
-    { method: 'GET', path: '/v2/models/{pipeline}/ready', endpoint: pipelineReady },
-    { method: 'POST', path: '/v2/models/{pipeline}/infer', endpoint: infer },
-    { method: 'POST', path: '/v1/pipelines/{pipeline}/run', endpoint: run },
+    ...(page === undefined
+      ? []
+      : [{ method: 'GET', path: '/metrics', endpoint: metrics(page), purpose: 'metrics' } as const]),
+    { method: 'GET', path: '/livez', endpoint: live, purpose: 'probe' },
+    { method: 'GET', path: '/readyz', endpoint: ready, purpose: 'probe' },
+    { method: 'GET', path: '/v2', endpoint: serverMetadata(version), purpose: 'metadata' },
+    { method: 'GET', path: '/v2/health/live', endpoint: live, purpose: 'probe' },
+    { method: 'GET', path: '/v2/health/ready', endpoint: ready, purpose: 'probe' },
+    { method: 'GET', path: '/v2/models/{pipeline}', endpoint: modelMetadata, purpose: 'metadata' },
+    { method: 'GET', path: '/v2/models/{pipeline}/ready', endpoint: pipelineReady, purpose: 'metadata' },
+    { method: 'POST', path: '/v2/models/{pipeline}/infer', endpoint: infer, purpose: 'inference' },
+    { method: 'POST', path: '/v1/pipelines/{pipeline}/run', endpoint: run, purpose: 'inference' },
   ];
 }
 
@@ -63,8 +70,8 @@ export class RouteTable {
       throw new AppError('METHOD_NOT_ALLOWED', `${first.path} allows ${allow.join(', ')}.`, { details: { allow } });
     }
     const at = route.segments.indexOf('{pipeline}');
-    const { endpoint, open = false } = route;
-    return { endpoint, open, pipelineName: at < 0 ? '' : decoded(segments[at] ?? '') };
+    const { endpoint, purpose } = route;
+    return { endpoint, purpose, pipelineName: at < 0 ? '' : decoded(segments[at] ?? '') };
   }
 }
 

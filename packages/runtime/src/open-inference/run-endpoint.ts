@@ -31,7 +31,7 @@ export async function run(call: Call): Promise<Answer> {
   const gaps = missing === undefined ? '' : `,"missing":${JSON.stringify(missing)}`;
   return {
     status: 200,
-    json: `{${named},"outputs":{${outputs.join(',')}}${gaps},"latencyMs":${latencyMs.toFixed(3)}}`,
+    text: `{${named},"outputs":{${outputs.join(',')}}${gaps},"latencyMs":${latencyMs.toFixed(3)}}`,
   };
 }
 

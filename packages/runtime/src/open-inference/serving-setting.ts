@@ -2,6 +2,7 @@
 import { AppError } from '@equipoise/core';
 import { StageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
+import type { AnsweredCall } from './answered-call.js';
 import type { BearerToken } from './bearer-token.js';
 import type { ServedPipeline } from './served-pipeline.js';
 
@@ -19,6 +20,8 @@ export interface ServingSetting {
   readonly onDefect: (error: unknown) => void;
   /** Told of every request that a stage failed, with what the stage said as the `cause`. */
   readonly onStageFailure: (failure: StageFailure) => void;
+  /** Told of every answer, but for those to probes and to who reads the metrics; must not throw. */
+  readonly onAnswer: (call: AnsweredCall) => void;
 }
 
 /** Tells who has to know; a listener that throws must not cost the client its answer. */

@@ -7,6 +7,8 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
+import type { MetricsPage } from '../observe/metrics-page.js';
+import type { AnsweredCall } from './answered-call.js';
 import { BearerToken } from './bearer-token.js';
 import { type ExchangeSetting, exchange } from './exchange.js';
 import type { RunningGrpcServer } from './grpc/start-grpc-server.js';
@@ -42,6 +44,10 @@ export interface ServerOptions {
   readonly onDefect?: (error: unknown) => void;
   /** Told of every request that a stage failed; `cause` is what the stage said, which no client sees. Default: a process warning. */
   readonly onStageFailure?: (failure: StageFailure) => void;
+  /** What `/metrics` answers; left out, there is no such path. */
+  readonly metrics?: MetricsPage;
+  /** Told of every answer, but for those to probes and to who reads the metrics; must not throw. */
+  readonly onAnswer?: (call: AnsweredCall) => void;
 }
 
 /** A server that accepts requests. */
@@ -58,7 +64,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { host = '127.0.0.1', port, grpcPort } = options;
   let closing = false;
   const setting = settingOf(options, () => closing);
-  const server = httpServer(setting);
+  const server = httpServer(setting, options.metrics);
   await listening(server, { host, port });
   const grpc = grpcPort === undefined ? undefined : await startGrpc(setting, { host, port: grpcPort }, server);
   const { address, port: boundPort } = server.address() as AddressInfo;
@@ -99,11 +105,12 @@ function settingOf(options: ServerOptions, closing: () => boolean): ServingSetti
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     onDefect: options.onDefect ?? warnOfDefect,
     onStageFailure: options.onStageFailure ?? warnOfStageFailure,
+    onAnswer: options.onAnswer ?? (() => {}),
     closing,
   };
 }
 
-function httpServer(serving: ServingSetting): Server {
+function httpServer(serving: ServingSetting, page: MetricsPage | undefined): Server {
   const { requestTimeoutMs } = serving;
   const server = createServer({
     requestTimeout: requestTimeoutMs,
@@ -111,7 +118,7 @@ function httpServer(serving: ServingSetting): Server {
     connectionsCheckingInterval: Math.min(1000, requestTimeoutMs),
     keepAliveTimeout: KEEP_ALIVE_MS,
   });
-  const setting: ExchangeSetting = { ...serving, table: new RouteTable(routes(serving.version)) };
+  const setting: ExchangeSetting = { ...serving, table: new RouteTable(routes(serving.version, page)) };
   const pending = new WeakMap<Duplex, ServerResponse>();
   const serve = (awaitsContinue: boolean) => (request: ServerResponse['req'], response: ServerResponse) => {
     pending.set(request.socket, response);

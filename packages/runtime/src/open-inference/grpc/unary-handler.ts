@@ -3,6 +3,7 @@
  * deadline passes aborts the signal, by which its request leaves the queue that it waits in.
  */
 import { type handleUnaryCall, Metadata, type ServerUnaryCall, status } from '@grpc/grpc-js';
+import { codeOf } from '../answered-call.js';
 import { readRequestId } from '../request-id.js';
 import { reportFailure, type ServingSetting } from '../serving-setting.js';
 import type { GrpcMethod } from './grpc-method.js';
@@ -25,9 +26,13 @@ export function unaryHandler(
     headers.set('x-request-id', requestId);
     call.sendMetadata(headers);
     answered(setting, { method, open, call, requestId }).then(
-      (answer) => callback(null, answer),
+      (answer) => {
+        if (!open) setting.onAnswer({ protocol: 'grpc', code: 'OK' });
+        callback(null, answer);
+      },
       (error: unknown) => {
         reportFailure(setting, error);
+        if (!open) setting.onAnswer({ protocol: 'grpc', code: codeOf(error) });
         callback(grpcRefusal(error));
       },
     );

@@ -1,0 +1,7 @@
+/** What a request fails with that met a defect of the data plane. */
+import { AppError } from '@equipoise/core';
+
+/** AppError INTERNAL_ERROR that tells the client nothing of the defect. */
+export function internalError(): AppError {
+  return new AppError('INTERNAL_ERROR', 'The server failed on this request.');
+}

@@ -1,0 +1,23 @@
+/** Bounds of the histograms: parts of the SLO's latency, so that the share of what is within it is exact and resolution lies around it. */
+
+/** Upper bounds (s) for latencies of whole requests; one of them is the SLO. */
+export function latencyBucketsSeconds(sloLatencyMs: number): number[] {
+  return [0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5].map((part) =>
+    bound(part, sloLatencyMs),
+  );
+}
+
+/** Upper bounds (s) for parts of a request: waits in queues and runs in replicas. */
+export function partBucketsSeconds(sloLatencyMs: number): number[] {
+  return [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 5].map((part) =>
+    bound(part, sloLatencyMs),
+  );
+}
+
+/** Upper bounds for items in a batch. */
+export const batchSizeBuckets: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128];
+
+/** Without the digits that floating point adds: they would stand in every line of the page. */
+function bound(part: number, sloLatencyMs: number): number {
+  return Number(((part * sloLatencyMs) / 1000).toPrecision(6));
+}

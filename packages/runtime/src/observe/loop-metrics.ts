@@ -1,0 +1,127 @@
+/** Metrics of the control loop: what was decided, what is planned and what load is expected. */
+import type { Forecast, Plan } from '@equipoise/core';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { LoopEvent } from '../loop/control-loop.js';
+
+/** Keeps what the loop told last, and counts. */
+export class LoopMetrics {
+  readonly #decisions: Counter<'kind'>;
+  readonly #failures: Counter<'step'>;
+  readonly #changes: Counter<'kind'>;
+  #planned: Plan | undefined;
+  #forecast: Forecast | undefined;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.#decisions = new Counter({
+      name: 'equipoise_decisions_total',
+      help: 'Decisions of the control loop by kind.',
+      labelNames: ['kind'],
+      registers,
+    });
+    this.#failures = new Counter({
+      name: 'equipoise_loop_failures_total',
+      help: 'Steps of the control loop that failed: decide, apply or store; the plan in force goes on serving.',
+      labelNames: ['step'],
+      registers,
+    });
+    this.#changes = new Counter({
+      name: 'equipoise_plan_changes_total',
+      help: 'Changes that decisions asked for, by kind.',
+      labelNames: ['kind'],
+      registers,
+    });
+    this.#gauges(registry);
+  }
+
+  /** Takes note of what the loop tells. */
+  note(event: LoopEvent): void {
+    if (event.kind === 'failed') this.#failures.inc({ step: event.step });
+    else if (event.kind === 'in-force') this.#planned = event.plan;
+    else {
+      const { decision } = event.record;
+      this.#decisions.inc({ kind: decision.kind });
+      this.#forecast = decision.evidence.forecast;
+      if (decision.kind === 'hold') return;
+      this.#planned = decision.plan;
+      for (const { kind } of decision.changes) this.#changes.inc({ kind });
+    }
+  }
+
+  #gauges(registry: Registry): void {
+    const registers = [registry];
+    const ofPlan = (name: string, help: string, value: (plan: Plan) => number) => {
+      const planned = () => this.#planned;
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          const plan = planned();
+          this.reset();
+          if (plan !== undefined) this.set(value(plan));
+          else this.remove();
+        },
+      });
+    };
+    ofPlan(
+      'equipoise_plan_capacity_rps',
+      'Largest load that the plan can take.',
+      ({ predicted }) => predicted.capacityRps,
+    );
+    ofPlan('equipoise_plan_accuracy', 'Predicted accuracy of the plan, 0 to 1.', ({ predicted }) => predicted.pas);
+    ofPlan('equipoise_plan_cpu_cores', 'Cores that the plan takes.', ({ predicted }) => predicted.cpuCores);
+    ofPlan(
+      'equipoise_plan_cost_per_hour',
+      'Cost of the plan per hour, by the prices of the pipeline file.',
+      ({ predicted }) => predicted.costPerHour,
+    );
+    ofPlan(
+      'equipoise_plan_latency_seconds',
+      'Latency that is predicted at the percentile of the SLO.',
+      ({ predicted }) => predicted.latencyMs / 1000,
+    );
+    this.#desired(registry);
+    const forecast = () => this.#forecast;
+    new Gauge({
+      name: 'equipoise_forecast_rps',
+      help: 'Load that is expected until the next plan: its mean, and the upper bound that plans hold at.',
+      labelNames: ['bound'],
+      registers,
+      collect() {
+        const expected = forecast();
+        if (expected === undefined) return;
+        this.set({ bound: 'mean' }, expected.meanRps);
+        this.set({ bound: 'upper' }, expected.upperRps);
+      },
+    });
+  }
+
+  #desired(registry: Registry): void {
+    const planned = () => Object.entries(this.#planned?.stages ?? {});
+    new Gauge({
+      name: 'equipoise_replicas_desired',
+      help: 'Replicas that the plan wants.',
+      labelNames: ['stage', 'variant'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [stage, plans] of planned()) {
+          for (const { variantId, replicas } of plans) this.set({ stage, variant: variantId }, replicas);
+        }
+      },
+    });
+    new Gauge({
+      name: 'equipoise_max_batch_size',
+      help: 'Most items that the plan puts into a batch.',
+      labelNames: ['stage', 'variant'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [stage, plans] of planned()) {
+          for (const { variantId, maxBatchSize } of plans) this.set({ stage, variant: variantId }, maxBatchSize);
+        }
+      },
+    });
+  }
+}

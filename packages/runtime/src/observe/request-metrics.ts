@@ -1,0 +1,101 @@
+/** Metrics of whole requests and of the answers that clients get. */
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
+import type { RequestEnd } from '../data-plane/request-end.js';
+import type { AnsweredCall } from '../open-inference/answered-call.js';
+import { latencyBucketsSeconds } from './buckets.js';
+
+/** Counts requests of one pipeline and answers of its server. */
+export class RequestMetrics {
+  readonly #registry: Registry;
+  readonly #answers: Counter<'protocol' | 'code'>;
+
+  constructor(registry: Registry) {
+    this.#registry = registry;
+    this.#answers = new Counter({
+      name: 'equipoise_answers_total',
+      help: 'Answers by protocol and error code (OK without one), those to probes left out.',
+      labelNames: ['protocol', 'code'],
+      registers: [registry],
+    });
+  }
+
+  answered({ protocol, code }: AnsweredCall): void {
+    this.#answers.inc({ protocol, code });
+  }
+
+  /** Counts the requests that end from now on. */
+  watch(runner: PipelineRunner): void {
+    const registers = [this.#registry];
+    this.#gauges(runner);
+    const requests = new Counter({
+      name: 'equipoise_requests_total',
+      help: 'Requests that ended, by outcome (completed, dropped, failed) and the reason of a drop or the code of a failure.',
+      labelNames: ['outcome', 'reason'],
+      registers,
+    });
+    const withinSlo = new Counter({
+      name: 'equipoise_requests_within_slo_total',
+      help: 'Requests that completed within the latency of the SLO.',
+      registers,
+    });
+    const durations = new Histogram({
+      name: 'equipoise_request_duration_seconds',
+      help: 'Time from the arrival of a completed request to its end.',
+      buckets: latencyBucketsSeconds(runner.spec.slo.latencyMs),
+      registers,
+    });
+    runner.onRequestEnd((end) => {
+      requests.inc({ outcome: end.kind, reason: reasonOf(end) });
+      if (end.kind !== 'completed') return;
+      durations.observe(end.latencyMs / 1000);
+      if (end.latencyMs <= runner.spec.slo.latencyMs) withinSlo.inc();
+    });
+  }
+
+  #gauges(runner: PipelineRunner): void {
+    const registers = [this.#registry];
+    const gauge = (name: string, help: string, value: () => number) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(value());
+        },
+      });
+    gauge('equipoise_ready', 'Whether every stage has a replica in service: 1 or 0.', () => Number(runner.ready));
+    gauge('equipoise_requests_in_flight', 'Requests that have arrived and not ended.', () => runner.inFlight);
+    gauge(
+      'equipoise_in_flight_bytes',
+      'Bytes of the tensors of these requests, as they came.',
+      () => runner.inFlightBytes,
+    );
+    gauge('equipoise_slo_latency_seconds', 'Latency of the SLO.', () => runner.spec.slo.latencyMs / 1000);
+    gauge(
+      'equipoise_slo_fraction',
+      'Fraction of the requests that the SLO wants within its latency.',
+      () => runner.spec.slo.percentile / 100,
+    );
+    new Counter({
+      name: 'equipoise_arrivals_total',
+      help: 'Requests that arrived.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(runner.statistics.total.arrived);
+      },
+    });
+  }
+}
+
+function reasonOf(end: RequestEnd): string {
+  switch (end.kind) {
+    case 'completed':
+      return '';
+    case 'dropped':
+      return end.reason;
+    case 'failed':
+      return end.code.toLowerCase();
+  }
+}

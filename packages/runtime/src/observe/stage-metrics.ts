@@ -1,0 +1,153 @@
+/** Metrics of the stages: what waits, which replicas there are, and what their batches took. */
+import type { RunningPlan, StageId } from '@equipoise/core';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
+import type { StageCounts } from '../data-plane/stage-statistics.js';
+import { batchSizeBuckets, partBucketsSeconds } from './buckets.js';
+
+/** A pipeline whose stages are watched. */
+export interface WatchedPipeline {
+  readonly runner: PipelineRunner;
+  readonly runningPlan: () => RunningPlan;
+}
+
+/** Registers the metrics of all stages; histograms count the batches that end from now on. */
+export function watchStages(registry: Registry, watched: WatchedPipeline): void {
+  watchQueues(registry, watched.runner);
+  watchReplicas(registry, watched);
+  watchBatches(registry, watched.runner);
+}
+
+function watchQueues(registry: Registry, runner: PipelineRunner): void {
+  const registers = [registry];
+  const perStage = (visit: (stage: StageId, counts: StageCounts) => void) => {
+    for (const [stage, counts] of Object.entries(runner.stageCounts())) visit(stage as StageId, counts);
+  };
+  new Gauge({
+    name: 'equipoise_stage_queue_length',
+    help: 'Items that wait at a stage.',
+    labelNames: ['stage'],
+    registers,
+    collect() {
+      perStage((stage, { queueLength }) => this.set({ stage }, queueLength));
+    },
+  });
+  new Counter({
+    name: 'equipoise_stage_dropped_total',
+    help: 'Requests dropped from the queue of a stage, by reason.',
+    labelNames: ['stage', 'reason'],
+    registers,
+    collect() {
+      this.reset();
+      perStage((stage, { dropped }) => {
+        for (const [reason, count] of Object.entries(dropped)) this.inc({ stage, reason }, count);
+      });
+    },
+  });
+  new Counter({
+    name: 'equipoise_stage_retried_items_total',
+    help: 'Items that were lost with their replica and tried once more.',
+    labelNames: ['stage'],
+    registers,
+    collect() {
+      this.reset();
+      perStage((stage, { retriedItems }) => this.inc({ stage }, retriedItems));
+    },
+  });
+  new Counter({
+    name: 'equipoise_stage_busy_seconds_total',
+    help: 'Replica seconds from the hand-over of batches to their answers.',
+    labelNames: ['stage'],
+    registers,
+    collect() {
+      this.reset();
+      perStage((stage, { busyMs }) => this.inc({ stage }, busyMs / 1000));
+    },
+  });
+  new Counter({
+    name: 'equipoise_breaker_opened_total',
+    help: 'Times that the breaker of a replica opened.',
+    labelNames: ['stage'],
+    registers,
+    collect() {
+      this.reset();
+      perStage((stage, { troubles }) => this.inc({ stage }, troubles.opened));
+    },
+  });
+}
+
+function watchReplicas(registry: Registry, { runner, runningPlan }: WatchedPipeline): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'equipoise_replicas',
+    help: 'Replicas by status: starting, ready, draining or failed (waiting for a restart).',
+    labelNames: ['stage', 'variant', 'status'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [stage, { replicas }] of Object.entries(runningPlan().stages)) {
+        for (const { variantId, status } of replicas) this.inc({ stage, variant: variantId, status });
+      }
+    },
+  });
+  new Gauge({
+    name: 'equipoise_breakers',
+    help: 'Circuit breakers of the replicas in service by state: closed, open (no batches) or half-open (the next batch decides).',
+    labelNames: ['stage', 'variant', 'state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { stageId, variantId, state } of runner.breakers()) {
+        this.inc({ stage: stageId, variant: variantId, state });
+      }
+    },
+  });
+  const replaced = new Counter({
+    name: 'equipoise_replicas_replaced_total',
+    help: 'Replicas that were taken out of service to be replaced, by cause: lost, failing, slow or hung.',
+    labelNames: ['stage', 'cause'],
+    registers,
+  });
+  runner.onReplicaLost((stage) => replaced.inc({ stage, cause: 'lost' }));
+  runner.onReplicaUnfit((stage, _, trouble) => replaced.inc({ stage, cause: trouble }));
+}
+
+function watchBatches(registry: Registry, runner: PipelineRunner): void {
+  const registers = [registry];
+  const labelNames = ['stage', 'variant'] as const;
+  const buckets = partBucketsSeconds(runner.spec.slo.latencyMs);
+  const sizes = new Histogram({
+    name: 'equipoise_batch_size',
+    help: 'Items in the batches that replicas answered.',
+    labelNames,
+    buckets: [...batchSizeBuckets],
+    registers,
+  });
+  const services = new Histogram({
+    name: 'equipoise_batch_service_seconds',
+    help: 'Time of a batch inside its replica; those that failed as a whole are left out.',
+    labelNames,
+    buckets,
+    registers,
+  });
+  const waits = new Histogram({
+    name: 'equipoise_stage_wait_seconds',
+    help: 'Time that an item waited at a stage before its batch started.',
+    labelNames: ['stage'],
+    buckets,
+    registers,
+  });
+  const failed = new Counter({
+    name: 'equipoise_failed_items_total',
+    help: 'Items of batches that failed.',
+    labelNames,
+    registers,
+  });
+  runner.onBatchEnd(({ stageId, variantId, size, failedItems, serviceMs, waitsMs }) => {
+    const labels = { stage: stageId, variant: variantId };
+    sizes.observe(labels, size);
+    if (serviceMs > 0) services.observe(labels, serviceMs / 1000);
+    if (failedItems > 0) failed.inc(labels, failedItems);
+    for (const waitMs of waitsMs) waits.observe({ stage: stageId }, waitMs / 1000);
+  });
+}

@@ -1,0 +1,15 @@
+/** What is counted of an answer. */
+import { AppError, type ErrorCode } from '@equipoise/core';
+
+/** An answer that left the server; `code` is that of the error, or OK. */
+export interface AnsweredCall {
+  readonly protocol: 'rest' | 'grpc';
+  readonly code: ErrorCode | 'OK';
+  /** Who asked, where the server knows its tenants. */
+  readonly tenant?: string;
+}
+
+/** The code that an error is counted under. */
+export function codeOf(error: unknown): ErrorCode {
+  return error instanceof AppError ? error.code : 'INTERNAL_ERROR';
+}

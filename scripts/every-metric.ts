@@ -1,0 +1,30 @@
+/** All metrics that a served pipeline has, found by watching one. */
+import type { PipelineSpec } from '@equipoise/core';
+import { parsePipelineFile } from '@equipoise/pipeline-file';
+import { type MetricDescription, PipelineMonitor, PipelineRunner } from '@equipoise/runtime';
+
+/** Every metric of Equipoise itself, in the order of the page. */
+export function everyMetric(): readonly MetricDescription[] {
+  const monitor = new PipelineMonitor({ pipelineName: 'any', version: '0' });
+  const runner = new PipelineRunner({ spec: anySpec(), hostCores: 1 });
+  monitor.watch({ runner, runningPlan: () => ({ stages: {} }) });
+  return monitor.describe();
+}
+
+function anySpec(): PipelineSpec {
+  const text = `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: any }
+spec:
+  slo: { latencyMs: 100 }
+  budget: { cpuCores: 1 }
+  objective: max-accuracy
+  stages:
+    - name: only
+      variants:
+        - { name: one, accuracy: { value: 1 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 1 }] }
+`;
+  const parsed = parsePipelineFile(text, { fileName: 'any.yaml', baseDir: '.' });
+  if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems));
+  return parsed.spec;
+}
