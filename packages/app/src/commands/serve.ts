@@ -1,6 +1,13 @@
 /** `equipoise serve`: puts a pipeline behind HTTP and keeps it adapted until it is told to stop. */
 import { existsSync, readFileSync } from 'node:fs';
-import { AppError, type Decision, type PipelineSpec, type PolicyName } from '@equipoise/core';
+import {
+  AppError,
+  type ControlMode,
+  type Decision,
+  type DecisionRecord,
+  type PipelineSpec,
+  type PolicyName,
+} from '@equipoise/core';
 import {
   type AnsweredCall,
   type LoopEvent,
@@ -152,9 +159,16 @@ function logEvent(event: LoopEvent): void {
     log(
       `${pc.red(`${event.step} failed`)}: ${event.error instanceof Error ? event.error.message : String(event.error)}`,
     );
+  else if (event.kind === 'recovered') log(`${pc.green(`${event.step} works again`)}`);
   else if (event.kind === 'in-force')
     log(`plan in force after ${event.tookMs.toFixed(0)} ms: ${choiceText(event.plan)}`);
-  else log(decisionText(event.record.decision));
+  else if (event.kind === 'manual') log(manualText(event.record, event.mode));
+  else if (event.kind === 'decided') log(`${pc.dim(`[${event.record.id}]`)} ${decisionText(event.record.decision)}`);
+}
+
+function manualText({ id, manual }: DecisionRecord, mode: ControlMode): string {
+  const reason = manual?.reason === undefined ? '' : `: ${manual.reason}`;
+  return `${pc.dim(`[${id}]`)} ${manual?.action} by hand${reason} (mode ${mode})`;
 }
 
 function decisionText({ kind, reason, evidence }: Decision): string {

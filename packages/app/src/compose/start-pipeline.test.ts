@@ -27,9 +27,10 @@ async function startOnce(over: Partial<StartOptions> = {}) {
   const pipeline = await startPipeline(options);
   await pipeline.close();
   const store = new SqlitePlanStore(join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db'));
-  const kept = store.lastGoodPlan(spec.name, specDigest(spec));
-  const decisions = store.recentDecisions(spec.name, 10);
-  store.close();
+  const [good] = await store.goodPlans(spec.name, 1);
+  const decisions = await store.decisions(spec.name, { limit: 10 });
+  await store.close();
+  const kept = good?.specDigest === specDigest(spec) ? good.plan : undefined;
   return { pipeline, events, kept, decisions };
 }
 
@@ -44,7 +45,11 @@ describe('startPipeline', () => {
     const { pipeline, kept, decisions } = await startOnce();
     expect(kept).toEqual(pipeline.firstPlan);
     expect(decisions).toMatchObject([
-      { decision: { kind: 'apply', reason: 'the first plan, by equipoise' }, outcome: { kind: 'applied' } },
+      {
+        ...{ id: 1, trigger: 'start', mode: 'off' },
+        decision: { kind: 'apply', reason: 'the first plan, by equipoise' },
+        outcome: { kind: 'applied' },
+      },
     ]);
     const again = await startOnce();
     expect(again.pipeline.first.kind).toBe('resumed');

@@ -50,7 +50,7 @@ export class DemoRecorder {
     } else if (event.kind === 'decided') {
       this.#reason = event.record.decision.reason;
       this.#forecastRps = event.record.decision.evidence.forecast.upperRps;
-    } else if (this.#pipeline !== undefined) {
+    } else if (event.kind === 'in-force' && this.#pipeline !== undefined) {
       this.#plans.push({ atS: this.rows().length, plan: event.plan, reason: this.#reason });
     }
   }

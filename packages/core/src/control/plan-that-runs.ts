@@ -17,6 +17,11 @@ export function planThatRuns(spec: PipelineSpec, running: RunningPlan): Plan | u
     if (stagePlan === undefined) return undefined;
     stages[id] = [stagePlan];
   }
+  return planOfStages(spec, stages);
+}
+
+/** A plan of these stages, one entry a stage, with accuracy, cores and cost; latency and capacity are left at 0: unknown. */
+export function planOfStages(spec: PipelineSpec, stages: Plan['stages']): Plan {
   const plans = Object.values(stages).flat();
   const [cpuCores, , , costPerHour] = totalUse(plans.map((plan) => useOf(plan.resources, plan.replicas, spec.prices)));
   const { pas } = pipelineAccuracy(spec, variantChoice(stages));

@@ -56,6 +56,11 @@ export const errorCodes = {
     remedy: 'Send the token of the server as `authorization: Bearer TOKEN`.',
   },
   NOT_FOUND: { httpStatus: 404, exitCode: 2, remedy: 'Ask for a name that exists; the message lists what does.' },
+  CONFLICT: {
+    httpStatus: 409,
+    exitCode: 1,
+    remedy: 'Look at the state of the pipeline, which the message names, and ask again.',
+  },
   METHOD_NOT_ALLOWED: { httpStatus: 405, exitCode: 2, remedy: 'Use a method that the Allow header lists.' },
   REQUEST_TIMEOUT: { httpStatus: 408, exitCode: 3, remedy: 'Send headers and body without long pauses.' },
   BODY_TOO_LARGE: {

@@ -71,16 +71,3 @@ export type Decision =
       readonly reason: string;
       readonly evidence: DecisionEvidence;
     };
-
-/** How it ended: the changes were carried out (within `tookMs`), or the step failed. */
-export type DecisionOutcome =
-  | { readonly kind: 'applied'; readonly tookMs: number }
-  | { readonly kind: 'failed'; readonly step: 'decide' | 'apply'; readonly message: string };
-
-/** A decision as the log keeps it: without `decision` where deciding failed, without `outcome` where nothing was to be applied. */
-export interface DecisionRecord {
-  readonly atEpochMs: number;
-  readonly observation: Observation;
-  readonly decision?: Decision;
-  readonly outcome?: DecisionOutcome;
-}

@@ -180,9 +180,12 @@ export interface OutputSpec {
   readonly tensors?: readonly string[];
 }
 
-/** How the control loop acts. `advise` decides and changes nothing; `off` never plans. */
+/** What the control loop does: `auto` plans and acts, `advise` decides and changes nothing, `off` never plans. */
+export type ControlMode = 'auto' | 'advise' | 'off';
+
+/** How the control loop acts. */
 export interface ControlSpec {
-  readonly mode: 'auto' | 'advise' | 'off';
+  readonly mode: ControlMode;
   readonly intervalMs: number;
   /** How often is looked for bursts between two plans; without it only when a plan is due. */
   readonly fastIntervalMs?: number;

@@ -1,174 +1,85 @@
-import {
-  type Actuator,
-  type Certificate,
-  type Change,
-  type Decision,
-  type DecisionEvidence,
-  type DecisionRecord,
-  type Observation,
-  type Plan,
-  type PlanStore,
-  type StagePlan,
-  stageId,
-  variantId,
-} from '@equipoise/core';
+import type { Decision } from '@equipoise/core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ControlLoop, type ControlLoopParts, type LoopEvent } from './control-loop.js';
-
-const target: StagePlan = {
-  variantId: variantId('v'),
-  resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
-  maxBatchSize: 1,
-  maxBatchWaitMs: 0,
-  replicas: 1,
-  trafficFraction: 1,
-};
-const plan: Plan = {
-  stages: { [stageId('a')]: [target] },
-  predicted: { latencyMs: 1, percentile: 99, pas: 1, capacityRps: 1, cpuCores: 1, costPerHour: 1 },
-};
-const change: Change = { kind: 'set-batch', stageId: stageId('a'), to: target };
-const certificate: Certificate = {
-  claim: 'surrogate',
-  theta: 1,
-  kappa: 1,
-  optimal: true,
-  gapFraction: 0,
-  upperBound: 1,
-  gapToBoundFraction: 0,
-  solver: 'test',
-  elapsedMs: 1,
-  labels: 1,
-};
-const evidence: DecisionEvidence = {
-  forecast: { method: 'test', meanRps: 1, upperRps: 1 },
-  result: { kind: 'feasible', plan, objectiveValue: 1, certificate },
-};
-const apply: Decision = { kind: 'apply', plan, changes: [change], reason: 'better', evidence };
-const observation: Observation = {
-  atMs: 0,
-  load: { arrivalsPerSecond: [] },
-  stages: {},
-  runningPlan: { stages: {} },
-  staleSources: [],
-};
-
-class Bench {
-  readonly applied: Change[] = [];
-  readonly saved: Plan[] = [];
-  readonly records: DecisionRecord[] = [];
-  readonly events: LoopEvent[] = [];
-  decisions = 0;
-  readonly loop: ControlLoop;
-
-  constructor(over: Partial<ControlLoopParts> & { readonly applyChange?: () => Promise<void> } = {}) {
-    const actuator: Actuator = {
-      runningPlan: () => observation.runningPlan,
-      apply: async (next) => {
-        await over.applyChange?.();
-        this.applied.push(next);
-      },
-      close: async () => {},
-    };
-    const store = {
-      saveLastGoodPlan: (_: string, saved: Plan) => void this.saved.push(saved),
-      appendDecision: (_: string, record: DecisionRecord) => void this.records.push(record),
-    } as unknown as PlanStore;
-    this.loop = new ControlLoop({
-      pipelineName: 'p',
-      specDigest: 'd',
-      mode: 'auto',
-      intervalMs: 1000,
-      clock: { nowMs: () => Date.now() },
-      epochNowMs: () => Date.now(),
-      observe: () => observation,
-      decide: async () => {
-        this.decisions += 1;
-        return apply;
-      },
-      actuator,
-      store,
-      keepsPlans: true,
-      onChanged: () => {},
-      report: (event) => this.events.push(event),
-      ...over,
-    });
-  }
-}
+import type { TickCircumstances } from './control-loop.js';
+import { apply, change, evidence, LoopBench, type LoopOver, observation, plan } from './control-loop.test-support.js';
 
 describe('ControlLoop', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
   it('decides, applies, keeps the plan and the decision', async () => {
-    const bench = new Bench();
+    const bench = new LoopBench();
     await bench.loop.tick();
     expect(bench.applied).toEqual([change]);
-    expect(bench.saved).toEqual([plan]);
-    expect(bench.records).toMatchObject([{ decision: { kind: 'apply' }, outcome: { kind: 'applied', tookMs: 0 } }]);
-    expect(bench.events.map(({ kind }) => kind)).toEqual(['decided', 'in-force']);
+    expect(await bench.saved()).toEqual([plan]);
+    expect(await bench.records()).toMatchObject([
+      { id: 1, trigger: 'plan', mode: 'auto', decision: { kind: 'apply' }, outcome: { kind: 'applied', tookMs: 0 } },
+    ]);
+    expect(bench.kinds).toEqual(['decided', 'in-force']);
   });
 
   it('changes nothing in advise mode, but records what it would do', async () => {
-    const bench = new Bench({ mode: 'advise' });
+    const bench = new LoopBench({ mode: () => 'advise' });
     await bench.loop.tick();
     expect(bench.applied).toEqual([]);
-    expect(bench.records).toHaveLength(1);
-    expect(bench.records[0]).not.toHaveProperty('outcome');
+    expect(await bench.records()).toHaveLength(1);
+    expect((await bench.records())[0]).not.toHaveProperty('outcome');
   });
 
-  it.each<[string, ConstructorParameters<typeof Bench>[0], string]>([
+  it.each<[string, LoopOver, string]>([
     ['a decision fails', { decide: () => Promise.reject(new Error('solver')) }, 'decide'],
     ['a change fails', { applyChange: () => Promise.reject(new Error('start')) }, 'apply'],
   ])('goes on when %s, keeping no plan', async (_, over, step) => {
-    const bench = new Bench(over);
+    const bench = new LoopBench(over);
     await bench.loop.tick();
     await bench.loop.tick();
-    expect(bench.saved).toEqual([]);
+    expect(await bench.saved()).toEqual([]);
     const outcome = { kind: 'failed', step, message: step === 'decide' ? 'solver' : 'start' };
-    expect(bench.records).toMatchObject([{ outcome }, { outcome }]);
+    expect(await bench.records()).toMatchObject([{ outcome }, { outcome }]);
     expect(bench.events.filter((event) => event.kind === 'failed' && event.step === step)).toHaveLength(2);
   });
 
-  it.each<[string, Partial<ControlLoopParts>]>([
+  it.each<[string, LoopOver]>([
     ['of a baseline', { keepsPlans: false }],
     [
       'that is the best effort where none is feasible',
       {
         decide: async () => ({
-          ...apply,
-          evidence: {
-            ...evidence,
-            result: { kind: 'infeasible', proven: true, bindingConstraint: 'slo', fixes: {}, bestEffort: plan },
+          decision: {
+            ...apply,
+            evidence: {
+              ...evidence,
+              result: { kind: 'infeasible', proven: true, bindingConstraint: 'slo', fixes: {}, bestEffort: plan },
+            },
           },
         }),
       },
     ],
   ])('applies a plan %s without keeping it', async (_, over) => {
-    const bench = new Bench(over);
+    const bench = new LoopBench(over);
     await bench.loop.tick();
     expect(bench.applied).toEqual([change]);
-    expect(bench.saved).toEqual([]);
+    expect(await bench.saved()).toEqual([]);
   });
 
   it('leaves no trace of a tick without a decision', async () => {
-    const bench = new Bench({ decide: async () => undefined });
+    const bench = new LoopBench({ decide: async () => ({}) });
     await bench.loop.tick();
-    expect([bench.events, bench.applied, bench.saved, bench.records]).toEqual([[], [], [], []]);
+    expect([bench.events, bench.applied, await bench.saved(), await bench.records()]).toEqual([[], [], [], []]);
   });
 
   it('goes on when it cannot even observe', async () => {
     const observe = () => {
       throw new Error('a source');
     };
-    const bench = new Bench({ observe });
+    const bench = new LoopBench({ observe });
     await bench.loop.tick();
     expect(bench.events).toMatchObject([{ kind: 'failed', step: 'decide' }]);
-    expect([bench.applied, bench.saved, bench.records]).toEqual([[], [], []]);
+    expect([bench.applied, await bench.saved(), await bench.records()]).toEqual([[], [], []]);
   });
 
   it('ticks on the grid of its interval and skips what a long tick covers', async () => {
-    const bench = new Bench({ applyChange: () => new Promise((resolve) => setTimeout(resolve, 2500)) });
+    const bench = new LoopBench({ applyChange: () => new Promise((resolve) => setTimeout(resolve, 2500)) });
     bench.loop.start();
     await vi.advanceTimersByTimeAsync(999);
     expect(bench.decisions).toBe(0);
@@ -180,9 +91,40 @@ describe('ControlLoop', () => {
     expect(bench.decisions).toBe(2);
   });
 
+  it.each([3_600_000, -3_600_000])('keeps ticking when its clock jumps by %d ms', async (jumpMs) => {
+    let offMs = 0;
+    const bench = new LoopBench({ clock: { nowMs: () => Date.now() + offMs } });
+    bench.loop.start();
+    await vi.advanceTimersByTimeAsync(2000);
+    const before = bench.decisions;
+    offMs = jumpMs;
+    await vi.advanceTimersByTimeAsync(4000);
+    expect(bench.decisions - before).toBeGreaterThanOrEqual(3);
+    expect(bench.decisions - before).toBeLessThanOrEqual(5);
+    await bench.loop.stop();
+  });
+
+  it('names a source that is silent and a forecast that was passed over', async () => {
+    const bench = new LoopBench({
+      observe: () => ({ ...observation, staleSources: ['load'] }),
+      decide: async () => ({
+        decision: {
+          ...{ kind: 'hold', reason: 'nothing fresh' },
+          evidence: { forecast: { method: 'last-second', meanRps: 1, upperRps: 1, passedOver: ['lstm'] } },
+        },
+      }),
+    });
+    await bench.loop.tick();
+    expect(bench.events).toMatchObject([
+      { kind: 'failed', step: 'observe', error: { message: 'no fresh input from load' } },
+      { kind: 'failed', step: 'forecast', error: { message: expect.stringContaining('lstm is no number') } },
+      { kind: 'decided' },
+    ]);
+  });
+
   it('stops after the tick under way, without starting its next change', async () => {
-    const bench = new Bench({
-      decide: async () => ({ ...apply, changes: [change, change] }),
+    const bench = new LoopBench({
+      decide: async () => ({ decision: { ...apply, changes: [change, change] } }),
       applyChange: () => new Promise((resolve) => setTimeout(resolve, 100)),
     });
     bench.loop.start();
@@ -192,5 +134,101 @@ describe('ControlLoop', () => {
     await stopped;
     expect(bench.applied).toHaveLength(1);
     expect(bench.decisions).toBeLessThanOrEqual(1);
+  });
+
+  it('says whether it will carry out what is decided, and whether a person has changed something since', async () => {
+    const asked: TickCircumstances[] = [];
+    let mode: 'auto' | 'advise' = 'auto';
+    const bench = new LoopBench({
+      mode: () => mode,
+      decide: async (_, circumstances) => {
+        asked.push(circumstances);
+        return {};
+      },
+    });
+    await bench.loop.tick();
+    await bench.loop.turn(() =>
+      bench.loop.enact(observation, apply, { trigger: 'manual', manual: { action: 'apply' } }),
+    );
+    mode = 'advise';
+    await bench.loop.tick();
+    await bench.loop.tick();
+    expect(asked).toEqual([
+      { executes: true, changedByHand: false },
+      { executes: false, changedByHand: true },
+      { executes: false, changedByHand: false },
+    ]);
+  });
+
+  it('decides nothing while it is off, and leaves what was decided when it is switched off in between', async () => {
+    let mode: 'auto' | 'off' = 'off';
+    const bench = new LoopBench({
+      mode: () => mode,
+      decide: async () => {
+        bench.decisions += 1;
+        mode = 'off';
+        return { decision: apply };
+      },
+    });
+    await bench.loop.tick();
+    expect([bench.decisions, await bench.records()]).toEqual([0, []]);
+    mode = 'auto';
+    await bench.loop.tick();
+    expect([bench.decisions, bench.applied]).toEqual([1, []]);
+    expect(await bench.records()).toMatchObject([{ mode: 'off', decision: { kind: 'apply' } }]);
+  });
+
+  it.each(['roll-back', 'manual'] as const)(
+    'keeps the plan of a %s to go on with, feasible or not',
+    async (trigger) => {
+      const { result: _, ...unplanned } = evidence;
+      const bench = new LoopBench();
+      await bench.loop.enact(observation, { ...apply, evidence: unplanned }, { trigger });
+      expect(await bench.saved()).toEqual([plan]);
+    },
+  );
+
+  it('goes on while the store is locked, names the fault until it is over, and keeps the plan then', async () => {
+    const bench = new LoopBench();
+    const refused = () => Promise.reject(new Error('another process holds it'));
+    const store = vi.spyOn(bench.memory, 'saveGoodPlan').mockImplementation(refused);
+    const log = vi.spyOn(bench.memory, 'appendDecision').mockImplementation(refused);
+    await bench.loop.tick();
+    await bench.loop.settled();
+    expect(bench.applied).toEqual([change]);
+    expect(bench.faults.all).toEqual([
+      { step: 'store', message: 'another process holds it', sinceEpochMs: expect.any(Number), count: 2 },
+    ]);
+    for (const each of [store, log]) each.mockRestore();
+    await bench.loop.tick();
+    expect(await bench.saved()).toEqual([plan, plan]);
+    expect(bench.faults.all).toEqual([]);
+    expect(bench.kinds).toContain('recovered');
+  });
+
+  it('adds to each decision what was seen until the plan changed, or for a minute', async () => {
+    const hold: Decision = { kind: 'hold', reason: 'good as it is', evidence };
+    let decision: Decision = hold;
+    const bench = new LoopBench({ decide: async () => ({ decision }) });
+    await bench.loop.tick();
+    await vi.advanceTimersByTimeAsync(7500);
+    decision = apply;
+    await bench.loop.tick();
+    const [held, applied] = await bench.records();
+    expect(held?.observed).toEqual({
+      ...{ windowMs: 7000, arrivalRps: 10, completed: 70, failed: 0, dropped: 0, sloAttainmentFraction: 0.9 },
+      latencyMs: { p50: expect.closeTo(20, 0), atPercentile: expect.closeTo(20, 0) },
+    });
+    expect(applied?.observed).toBeUndefined();
+    decision = hold;
+    await vi.advanceTimersByTimeAsync(59_000);
+    await bench.loop.tick();
+    expect((await bench.records())[1]?.observed).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1000);
+    await bench.loop.tick();
+    expect((await bench.records())[1]?.observed?.windowMs).toBe(60_000);
+    await vi.advanceTimersByTimeAsync(2000);
+    await bench.loop.stop();
+    expect((await bench.records()).map(({ observed }) => observed?.windowMs)).toEqual([7000, 60_000, 3000, 2000]);
   });
 });

@@ -6,14 +6,30 @@
 import type {
   Actuator,
   Clock,
+  ControlMode,
   Decision,
   DecisionOutcome,
   DecisionRecord,
+  GoodPlan,
+  KeptController,
   Observation,
   Plan,
   PlanStore,
   StageId,
 } from '@equipoise/core';
+import type { DecisionLog, LogEntry } from './decision-log.js';
+import { type LoopEvent, messageOf } from './loop-event.js';
+import type { OutcomeWatch } from './outcome-watch.js';
+import type { TickAnswer } from './planning-engine.js';
+import type { StandingFaults } from './standing-faults.js';
+
+/** How the loop stands at a tick. */
+export interface TickCircumstances {
+  /** Whether the changes that are decided will be carried out. */
+  readonly executes: boolean;
+  /** Whether a person has changed what runs since the tick before. */
+  readonly changedByHand: boolean;
+}
 
 /**
  * What the loop drives. `decide` may take its time (it plans in another thread); ticks never overlap. One without a decision, between two
@@ -22,36 +38,44 @@ import type {
 export interface ControlLoopParts {
   readonly pipelineName: string;
   readonly specDigest: string;
-  readonly mode: 'auto' | 'advise';
+  /** Names what the steps are taken with, in the store. */
+  readonly setupDigest: string;
+  readonly mode: () => ControlMode;
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly epochNowMs: () => number;
   readonly observe: () => Observation;
-  readonly decide: (observation: Observation) => Promise<Decision | undefined>;
+  readonly decide: (observation: Observation, circumstances: TickCircumstances) => Promise<TickAnswer>;
   readonly actuator: Actuator;
-  readonly store: PlanStore;
+  readonly store: Pick<PlanStore, 'saveGoodPlan'>;
+  readonly log: DecisionLog;
+  readonly outcomes: OutcomeWatch;
+  readonly faults: StandingFaults;
   /** Whether feasible plans are kept to go on with after a restart: not those of a baseline. */
   readonly keepsPlans: boolean;
   /** Called after each change with the plan that is being put in force. */
   readonly onChanged: (stageId: StageId, plan: Plan) => void;
+  /** Called with what is worth keeping of what was learned, when there is news. */
+  readonly onLearned: (kept: KeptController) => void;
   readonly report: (event: LoopEvent) => void;
 }
 
 /** A decision that says to change something. */
 export type ApplyDecision = Extract<Decision, { kind: 'apply' }>;
 
-/** What the loop tells whoever watches; `decided` comes before anything is applied. */
-export type LoopEvent =
-  | { readonly kind: 'decided'; readonly record: DecisionRecord & { readonly decision: Decision } }
-  | { readonly kind: 'in-force'; readonly plan: Plan; readonly tookMs: number }
-  | { readonly kind: 'failed'; readonly step: 'decide' | 'apply' | 'store'; readonly error: unknown };
+/** What is logged with a decision, beside it. */
+export type DecisionFacts = Pick<DecisionRecord, 'trigger' | 'manual' | 'input'>;
 
 /** Runs ticks every `intervalMs` between `start` and `stop`. */
 export class ControlLoop {
   readonly #parts: ControlLoopParts;
   #timer: NodeJS.Timeout | undefined;
-  #tick: Promise<void> = Promise.resolve();
+  #turns: Promise<unknown> = Promise.resolve();
   #stopped = false;
+  #changedByHand = false;
+  #saving: Promise<void> = Promise.resolve();
+  /** A good plan that the store did not take. */
+  #unsaved: GoodPlan | undefined;
 
   constructor(parts: ControlLoopParts) {
     this.#parts = parts;
@@ -65,86 +89,157 @@ export class ControlLoop {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await this.#tick;
+    await this.#turns;
+    this.#parts.outcomes.planEnds();
+    await this.settled();
+  }
+
+  /** Resolves when what was decided so far is in the store, or has failed to be. */
+  async settled(): Promise<void> {
+    await this.#saving;
+    await this.#parts.log.settled();
+  }
+
+  /** Does something when no tick and nothing else is under way. */
+  turn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#turns.then(work);
+    this.#turns = result.catch(() => undefined);
+    return result;
   }
 
   /** One whole tick; never rejects. */
-  async tick(): Promise<void> {
-    const atEpochMs = this.#parts.epochNowMs();
-    let observation: Observation | undefined;
-    let decision: Decision | undefined;
-    try {
-      observation = this.#parts.observe();
-      decision = await this.#parts.decide(observation);
-    } catch (error) {
-      // A stop takes the planner away from a decision under way: that is no failure.
-      if (this.#stopped) return;
-      this.#parts.report({ kind: 'failed', step: 'decide', error });
-      if (observation !== undefined) this.#record({ atEpochMs, observation, outcome: failure('decide', error) });
-      return;
-    }
-    if (this.#stopped || decision === undefined) return;
-    if (decision.kind === 'apply' && this.#parts.mode === 'auto') {
-      await this.#attempt('apply', () => this.enact(observation, decision));
-      return;
-    }
-    const record = { atEpochMs: this.#parts.epochNowMs(), observation, decision };
-    this.#parts.report({ kind: 'decided', record });
-    this.#record(record);
+  tick(): Promise<void> {
+    return this.turn(() => this.#look());
   }
 
   /** Carries a decision out and records it with its outcome; rejects with the error of a change that failed. */
-  async enact(observation: Observation, decision: ApplyDecision): Promise<void> {
-    const record = { atEpochMs: this.#parts.epochNowMs(), observation, decision };
-    this.#parts.report({ kind: 'decided', record });
+  async enact(observation: Observation, decision: ApplyDecision, facts: DecisionFacts): Promise<LogEntry> {
+    const { outcomes } = this.#parts;
+    const entry = this.#record(observation, decision, facts);
+    this.#changedByHand ||= facts.manual !== undefined;
+    outcomes.planEnds();
     try {
-      const tookMs = await this.#putInForce(decision);
-      this.#record(tookMs === undefined ? record : { ...record, outcome: { kind: 'applied', tookMs } });
+      const tookMs = await this.#putInForce(decision, facts);
+      if (tookMs !== undefined) entry.amend({ outcome: { kind: 'applied', tookMs } });
+      outcomes.watch(entry);
+      return entry;
     } catch (error) {
-      this.#record({ ...record, outcome: failure('apply', error) });
+      entry.amend({ outcome: failure('apply', error) });
       throw error;
     }
   }
 
+  async #look(): Promise<void> {
+    const { mode, observe, decide, faults, outcomes, onLearned } = this.#parts;
+    outcomes.look();
+    this.#saveAgain();
+    if (mode() === 'off') return;
+    const executes = mode() === 'auto';
+    let observation: Observation | undefined;
+    let answer: TickAnswer;
+    try {
+      observation = observe();
+      const changedByHand = this.#changedByHand;
+      this.#changedByHand = false;
+      answer = await decide(observation, { executes, changedByHand });
+    } catch (error) {
+      // A stop takes the planner away from a decision under way: that is no failure.
+      if (!this.#stopped) this.#failedToDecide(observation, error);
+      return;
+    }
+    faults.well('decide');
+    if (this.#stopped) return;
+    if (answer.kept !== undefined) onLearned(answer.kept);
+    if (answer.decision !== undefined) await this.#carryOn(observation, { ...answer, decision: answer.decision });
+  }
+
+  /** Carries out what was decided, or writes it down; a person may have changed the mode while it was decided. */
+  async #carryOn(
+    observation: Observation,
+    { decision, trigger, input }: TickAnswer & { readonly decision: Decision },
+  ): Promise<void> {
+    const { mode, faults, outcomes } = this.#parts;
+    this.#reportGaps(observation, decision);
+    const facts = { ...(trigger && { trigger }), ...(input && { input }) };
+    if (decision.kind === 'apply' && mode() === 'auto')
+      await faults.attempt('apply', () => this.enact(observation, decision, facts));
+    else outcomes.watch(this.#record(observation, decision, facts));
+  }
+
+  #failedToDecide(observation: Observation | undefined, error: unknown): void {
+    const { faults, log, epochNowMs, mode, setupDigest } = this.#parts;
+    faults.failed('decide', error);
+    if (observation === undefined) return;
+    log.append({
+      ...{ atEpochMs: epochNowMs(), mode: mode(), setupDigest },
+      ...{ observation: seen(observation), outcome: failure('decide', error) },
+    });
+  }
+
   /** Applies the changes one by one and keeps the plan as the last good one; undefined when a stop came in between. */
-  async #putInForce({ plan, changes, evidence }: ApplyDecision): Promise<number | undefined> {
-    const { actuator, clock, epochNowMs, keepsPlans, onChanged, pipelineName, report, specDigest, store } = this.#parts;
+  async #putInForce({ plan, changes, evidence }: ApplyDecision, { trigger }: DecisionFacts) {
+    const { actuator, clock, epochNowMs, keepsPlans, onChanged, report, specDigest } = this.#parts;
     const startedAtMs = clock.nowMs();
     for (const change of changes) {
       if (this.#stopped) return undefined;
       await actuator.apply(change);
       onChanged(change.stageId, plan);
     }
-    if (keepsPlans && evidence.result?.kind === 'feasible') {
-      await this.#attempt('store', async () =>
-        store.saveLastGoodPlan(pipelineName, plan, { atEpochMs: epochNowMs(), specDigest }),
-      );
-    }
+    // What a person or a roll-back went back to is what is to run after a restart, too.
+    const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
+    if (keepsPlans && isGood) this.#save({ plan, atEpochMs: epochNowMs(), specDigest });
     const tookMs = clock.nowMs() - startedAtMs;
     report({ kind: 'in-force', plan, tookMs });
     return tookMs;
   }
 
-  #record(record: DecisionRecord): void {
-    void this.#attempt('store', async () => this.#parts.store.appendDecision(this.#parts.pipelineName, record));
+  /** Nobody waits for it: a store that is slow to answer must not hold up the next tick. */
+  #save(good: GoodPlan): void {
+    const { faults, store, pipelineName } = this.#parts;
+    this.#unsaved = undefined;
+    this.#saving = this.#saving.then(async () => {
+      const saved = await faults.attempt('store', async () => {
+        await store.saveGoodPlan(pipelineName, good);
+        return true;
+      });
+      if (saved === undefined) this.#unsaved = good;
+    });
   }
 
-  async #attempt(step: 'apply' | 'store', action: () => Promise<void>): Promise<void> {
-    try {
-      await action();
-    } catch (error) {
-      this.#parts.report({ kind: 'failed', step, error });
-    }
+  /** The plan that runs must not be missing after a restart because the store was locked for a moment. */
+  #saveAgain(): void {
+    if (this.#unsaved !== undefined) this.#save(this.#unsaved);
   }
 
-  /** Keeps to the grid of the interval; ticks that a long one has covered are skipped. */
+  /** Names what a decision had to do without. */
+  #reportGaps({ staleSources }: Observation, { evidence: { forecast } }: Decision): void {
+    const { faults } = this.#parts;
+    const passedOver = forecast.passedOver ?? [];
+    if (staleSources.length === 0) faults.well('observe');
+    if (passedOver.length === 0) faults.well('forecast');
+    for (const source of staleSources) faults.failed('observe', new Error(`no fresh input from ${source}`));
+    for (const method of passedOver)
+      faults.failed('forecast', new Error(`the forecast of ${method} is no number; that of ${forecast.method} counts`));
+  }
+
+  #record(observation: Observation, decision: Decision, facts: DecisionFacts): LogEntry {
+    const { epochNowMs, log, mode, setupDigest, report } = this.#parts;
+    const at = { atEpochMs: epochNowMs(), mode: mode(), setupDigest };
+    const entry = log.append({ ...at, ...facts, observation: seen(observation), decision });
+    report({ kind: 'decided', record: { ...entry.record, decision } });
+    return entry;
+  }
+
+  /** Keeps to the grid of the interval; ticks that a long one has covered are skipped. A clock that is set back puts none off. */
   #schedule(atMs: number): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => this.#runTick(atMs), Math.max(0, atMs - this.#parts.clock.nowMs()));
+    const { clock, intervalMs } = this.#parts;
+    const inMs = Math.min(intervalMs, Math.max(0, atMs - clock.nowMs()));
+    this.#timer = setTimeout(() => this.#runTick(atMs), inMs);
   }
 
   #runTick(atMs: number): void {
-    this.#tick = this.tick().then(() => {
+    void this.tick().then(() => {
       const { clock, intervalMs } = this.#parts;
       const missed = Math.max(0, Math.floor((clock.nowMs() - atMs) / intervalMs));
       this.#schedule(atMs + (missed + 1) * intervalMs);
@@ -152,6 +247,11 @@ export class ControlLoop {
   }
 }
 
+/** An observation as it is logged: the service times are in the corrections that the step took in. */
+function seen({ batches: _, ...observation }: Observation): Observation {
+  return observation;
+}
+
 function failure(step: 'decide' | 'apply', error: unknown): DecisionOutcome {
-  return { kind: 'failed', step, message: error instanceof Error ? error.message : String(error) };
+  return { kind: 'failed', step, message: messageOf(error) };
 }

@@ -41,8 +41,8 @@ const setup = { spec, profiles: [], hostCores: 2, seed: 1 };
 const planTask = { kind: 'plan', policy: 'equipoise', arrivalRps: 20, verify: true } as const;
 const planners: Planner[] = [];
 
-function planner(over: Partial<typeof setup> = {}): Planner {
-  const made = new Planner({ ...setup, ...over });
+function planner(over: Partial<typeof setup> = {}, answerLimitMs?: number): Planner {
+  const made = new Planner({ ...setup, ...over }, answerLimitMs);
   planners.push(made);
   return made;
 }
@@ -61,9 +61,16 @@ describe('Planner', () => {
       runningPlan: { stages: {} },
       staleSources: [],
     };
-    const [result, decision] = await Promise.all([one.ask(planTask), one.ask({ kind: 'tick', observation })]);
+    const [result, answer] = await Promise.all([
+      one.ask(planTask),
+      one.ask({ kind: 'tick', observation, executes: true, changedByHand: false }),
+    ]);
     expect(result).toMatchObject({ kind: 'feasible', plan: { verified: { conclusive: true } } });
-    expect(decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'switch-variant' }] });
+    expect(answer).toMatchObject({
+      decision: { kind: 'apply', changes: [{ kind: 'switch-variant' }] },
+      trigger: 'plan',
+      input: { corrections: [], state: { appliedAtMs: [] } },
+    });
   });
 
   it('gives the same answers to the same questions, whatever it was asked before', async () => {
@@ -83,6 +90,18 @@ describe('Planner', () => {
     const broken = planner({ spec: { ...spec, stages: noProfile } });
     await expect(broken.ask(planTask)).rejects.toThrow('has no profile');
     await expect(broken.ask(planTask)).rejects.toThrow('has no profile');
+  });
+
+  it('gives up a thread that does not answer in time', async () => {
+    const stuck = planner({}, 1);
+    const asked = [stuck.ask(planTask), stuck.ask(planTask)];
+    const refused = await Promise.allSettled(asked);
+    const reason = { message: 'the planning thread gave no answer within 0.001 s' };
+    expect(refused).toMatchObject([
+      { status: 'rejected', reason },
+      { status: 'rejected', reason },
+    ]);
+    await expect(stuck.ask(planTask)).rejects.toThrow('gave no answer');
   });
 
   it('rejects what waits when it is closed', async () => {

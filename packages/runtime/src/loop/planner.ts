@@ -1,12 +1,13 @@
 /** The planning thread as its callers see it: questions in, promises of answers out, one at a time in order. */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import { invariant } from '@equipoise/core';
+import { invariant, type KeptController } from '@equipoise/core';
 import type { PlanningAnswer, PlanningSetup, PlanningTask } from './planning-engine.js';
 
 interface Waiting {
   readonly resolve: (answer: never) => void;
   readonly reject: (error: Error) => void;
+  readonly limit: NodeJS.Timeout;
 }
 
 interface Reply {
@@ -15,22 +16,47 @@ interface Reply {
   readonly error?: string;
 }
 
-/** Plans in a thread of its own. A crash of the thread rejects what waits; the next question starts a new thread. */
+/** Longest time for an answer. Plans take tenths of a second, the largest some seconds: what takes longer is stuck. */
+const ANSWER_LIMIT_MS = 120_000;
+
+/**
+ * Plans in a thread of its own. A crash of the thread, and an answer that does not come in time, reject what waits; the next question starts
+ * a new thread.
+ */
 export class Planner {
   readonly #setup: PlanningSetup;
+  readonly #answerLimitMs: number;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
   #nextId = 0;
+  /** What the last thread had learned, for one that takes its place. */
+  #kept: KeptController | undefined;
 
-  constructor(setup: PlanningSetup) {
+  constructor(setup: PlanningSetup, answerLimitMs = ANSWER_LIMIT_MS) {
     this.#setup = setup;
+    this.#answerLimitMs = answerLimitMs;
   }
 
   ask<Task extends PlanningTask>(task: Task): Promise<PlanningAnswer<Task>> {
+    const isNew = this.#worker === undefined;
+    const worker = this.#thread();
+    // What cannot be resumed costs what was learned; the question that was asked tells whether the thread is well.
+    if (isNew && this.#kept !== undefined)
+      void this.#post(worker, { kind: 'resume', kept: this.#kept }).catch(() => {});
+    return this.#post(worker, task);
+  }
+
+  /** What is worth keeping of what was learned, in case that the thread ends. */
+  remember(kept: KeptController): void {
+    this.#kept = kept;
+  }
+
+  #post<Task extends PlanningTask>(worker: Worker, task: Task): Promise<PlanningAnswer<Task>> {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
-      const worker = this.#thread();
-      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject });
+      const limit = setTimeout(() => this.#giveUp(worker), this.#answerLimitMs);
+      limit.unref();
+      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject, limit });
       worker.ref();
       worker.postMessage({ id, task });
     });
@@ -55,17 +81,26 @@ export class Planner {
     const waiting = this.#waiting.get(id);
     invariant(waiting !== undefined, 'an answer nobody asked for');
     this.#waiting.delete(id);
+    clearTimeout(waiting.limit);
     // An idle planner does not keep the process alive.
     if (this.#waiting.size === 0) this.#worker?.unref();
     if (error === undefined) waiting.resolve(answer as never);
     else waiting.reject(new Error(error));
   }
 
+  #giveUp(worker: Worker): void {
+    this.#lose(worker, new Error(`the planning thread gave no answer within ${this.#answerLimitMs / 1000} s`));
+    void worker.terminate();
+  }
+
   #lose(worker: Worker, error: Error): void {
     // A thread that failed also ends: by then another may have taken its place.
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    for (const { reject } of this.#waiting.values()) reject(error);
+    for (const { reject, limit } of this.#waiting.values()) {
+      clearTimeout(limit);
+      reject(error);
+    }
     this.#waiting.clear();
   }
 }

@@ -2,24 +2,38 @@
 import {
   type ControllerRules,
   type ControllerState,
+  changedByHand,
   controlPolicies,
   controlStep,
   type Decision,
+  type DecisionTrigger,
   forecastMethods,
+  isNews,
+  type KeptController,
+  keptController,
   learnBetween,
   newController,
+  notCarriedOut,
+  type Objective,
   type Observation,
+  type PinsByStage,
   type PipelineSpec,
   type PlanningProblem,
   type PlanResult,
   type PolicyName,
   type ProfileSet,
+  pinnedSpec,
   policies,
   requireCurves,
+  resumedController,
+  type StepInput,
   smoothedRate,
+  stepInput,
+  stepTrigger,
   usualGuardrails,
   verifiersOf,
 } from '@equipoise/core';
+import type { TickCircumstances } from './control-loop.js';
 
 /** What stays the same for the life of an engine. `hostCores` is Infinity where the replicas are not on one host. */
 export interface PlanningSetup {
@@ -29,15 +43,44 @@ export interface PlanningSetup {
   readonly seed: number;
 }
 
-/** A question to the engine. */
-export type PlanningTask =
-  | { readonly kind: 'tick'; readonly observation: Observation }
-  | { readonly kind: 'plan'; readonly policy: PolicyName; readonly arrivalRps: number; readonly verify: boolean };
+/** What a question of what would be changes of the pipeline. */
+export interface PlanAssumptions {
+  readonly sloLatencyMs?: number;
+  readonly budgetCpuCores?: number;
+  readonly objective?: Objective;
+  readonly pins?: PinsByStage;
+}
 
-/** Its answer, by the kind of the question; a tick between two plans at which nothing happens has none. */
-export type PlanningAnswer<Task extends PlanningTask> = Task extends { readonly kind: 'tick' }
-  ? Decision | undefined
-  : PlanResult;
+/** A question to the engine; `resume` goes on with what was kept of another, `keep` asks what there is to keep. */
+export type PlanningTask =
+  | ({ readonly kind: 'tick'; readonly observation: Observation; readonly pins?: PinsByStage } & TickCircumstances)
+  | {
+      readonly kind: 'plan';
+      readonly policy: PolicyName;
+      readonly arrivalRps: number;
+      readonly verify: boolean;
+      readonly assuming?: PlanAssumptions;
+    }
+  | { readonly kind: 'resume'; readonly kept: KeptController }
+  | { readonly kind: 'keep' };
+
+/** What came of a tick: no decision between two plans when nothing happens; `kept` when there is news that is worth keeping. */
+export interface TickAnswer {
+  readonly decision?: Decision;
+  readonly trigger?: DecisionTrigger;
+  readonly input?: StepInput;
+  readonly kept?: KeptController;
+}
+
+interface Answers {
+  readonly tick: TickAnswer;
+  readonly plan: PlanResult;
+  readonly resume: undefined;
+  readonly keep: KeptController;
+}
+
+/** The answer by the kind of the question. */
+export type PlanningAnswer<Task extends PlanningTask> = Answers[Task['kind']];
 
 /** An engine; ticks are to come in the order of time. */
 export interface PlanningEngine {
@@ -46,42 +89,119 @@ export interface PlanningEngine {
   learn(): void;
 }
 
-/** Makes an engine; throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
-export function planningEngine(setup: PlanningSetup): PlanningEngine {
-  const { spec, profiles, hostCores, seed } = setup;
+/** The longest time in which measurements alone are no news. */
+const KEEP_MS = 600_000;
+
+/** The rules by which a served pipeline is controlled; throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
+export function controllerRules({ spec, profiles, hostCores, seed }: PlanningSetup): ControllerRules {
   const partsFor = (set: ProfileSet) => {
     const curves = requireCurves(spec, set);
     return { profiles: set, curves, verifierAt: verifiersOf({ spec, curves, hostCores, seed }) };
   };
-  const parts = partsFor(profiles);
-  const rules: ControllerRules = {
-    ...{ spec, ...parts, partsFor },
+  return {
+    ...{ spec, ...partsFor(profiles), partsFor },
     policy: controlPolicies.equipoise,
     forecaster: smoothedRate,
     learning: { methods: forecastMethods, seed },
     guardrails: usualGuardrails,
   };
-  let state: ControllerState = newController;
-  const answer = (task: PlanningTask): Decision | PlanResult | undefined => {
-    if (task.kind === 'tick') {
-      const step = controlStep(rules, state, task.observation);
-      state = step.state;
-      return step.decision;
+}
+
+/** Makes an engine; throws as `controllerRules` does. */
+export function planningEngine(setup: PlanningSetup): PlanningEngine {
+  const controller = new Controller(controllerRules(setup));
+  const answer = (task: PlanningTask): Answers[PlanningTask['kind']] => {
+    switch (task.kind) {
+      case 'tick':
+        return controller.tick(task);
+      case 'resume':
+        return controller.resume(task.kept);
+      case 'keep':
+        return controller.kept;
+      case 'plan':
+        return planned(setup, controller.rules, task);
     }
-    const { arrivalRps } = task;
-    const problem: PlanningProblem = {
-      spec,
-      profiles,
-      arrivalRps,
-      estimator: 'distribution',
-      clock: { nowMs: () => performance.now() },
-    };
-    return policies[task.policy](problem, task.verify ? parts.verifierAt({ arrivalRps }) : undefined);
   };
+  return { answer: answer as PlanningEngine['answer'], learn: () => controller.learn() };
+}
+
+/** The steps of the controller, with what is remembered between them. */
+class Controller {
+  readonly rules: ControllerRules;
+  #pinned: { readonly key: string; readonly rules: ControllerRules };
+  #state: ControllerState = newController;
+  #kept: { readonly state: ControllerState; readonly atMs: number } | undefined;
+
+  constructor(rules: ControllerRules) {
+    this.rules = rules;
+    this.#pinned = { key: '{}', rules };
+  }
+
+  get kept(): KeptController {
+    return keptController(this.#state);
+  }
+
+  resume(kept: KeptController): undefined {
+    this.#state = resumedController(kept, this.rules);
+  }
+
+  tick({ observation, pins = {}, executes, changedByHand: byHand }: PlanningTask & { readonly kind: 'tick' }) {
+    const before = byHand ? changedByHand(this.#state) : this.#state;
+    const step = controlStep(this.#rulesWith(pins), before, observation);
+    const { decision, state } = step;
+    this.#state = decision?.kind === 'apply' && !executes ? notCarriedOut(before, state) : state;
+    const kept = this.#news(observation.atMs);
+    if (decision === undefined) return { ...(kept && { kept }) };
+    const { load } = observation;
+    const input = stepInput(before, state, { load, pins });
+    return { decision, trigger: stepTrigger(before, step), input, ...(kept && { kept }) };
+  }
+
+  learn(): void {
+    this.#state = learnBetween(this.rules, this.#state);
+  }
+
+  /** What is planned is remembered by rules, so these stay the same object as long as the pins do. */
+  #rulesWith(pins: PinsByStage): ControllerRules {
+    const key = JSON.stringify(pins);
+    if (this.#pinned.key !== key)
+      this.#pinned = { key, rules: { ...this.rules, spec: pinnedSpec(this.rules.spec, pins) } };
+    return this.#pinned.rules;
+  }
+
+  #news(atMs: number): KeptController | undefined {
+    this.#kept ??= { state: this.#state, atMs };
+    if (!isNews(this.#state, this.#kept.state) && Math.abs(atMs - this.#kept.atMs) < KEEP_MS) return undefined;
+    this.#kept = { state: this.#state, atMs };
+    return keptController(this.#state);
+  }
+}
+
+/** A plan for a rate, of the pipeline as it is or as it is assumed to be. */
+function planned(
+  { spec, hostCores, seed }: PlanningSetup,
+  { profiles, verifierAt, curves }: ControllerRules,
+  { policy, arrivalRps, verify, assuming = {} }: PlanningTask & { readonly kind: 'plan' },
+): PlanResult {
+  const assumed = assumedSpec(spec, assuming);
+  const problem: PlanningProblem = {
+    ...{ spec: assumed, profiles, arrivalRps, estimator: 'distribution' },
+    clock: { nowMs: () => performance.now() },
+  };
+  const verifiers = assumed === spec ? verifierAt : verifiersOf({ spec: assumed, curves, hostCores, seed });
+  return policies[policy](problem, verify ? verifiers({ arrivalRps }) : undefined);
+}
+
+function assumedSpec(
+  spec: PipelineSpec,
+  { sloLatencyMs, budgetCpuCores, objective, pins = {} }: PlanAssumptions,
+): PipelineSpec {
+  const pinned = pinnedSpec(spec, pins);
+  if (sloLatencyMs === undefined && budgetCpuCores === undefined && objective === undefined) return pinned;
   return {
-    answer: answer as PlanningEngine['answer'],
-    learn: () => {
-      state = learnBetween(rules, state);
-    },
+    ...pinned,
+    ...(sloLatencyMs !== undefined && { slo: { ...spec.slo, latencyMs: sloLatencyMs } }),
+    ...(budgetCpuCores !== undefined && { budget: { ...spec.budget, cpuCores: budgetCpuCores } }),
+    ...(objective !== undefined && { objective }),
   };
 }

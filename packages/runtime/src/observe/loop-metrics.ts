@@ -1,7 +1,7 @@
 /** Metrics of the control loop: what was decided, what is planned and what load is expected. */
 import type { Forecast, Plan } from '@equipoise/core';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { LoopEvent } from '../loop/control-loop.js';
+import type { LoopEvent } from '../loop/loop-event.js';
 
 /** Keeps what the loop told last, and counts. */
 export class LoopMetrics {
@@ -38,7 +38,7 @@ export class LoopMetrics {
   note(event: LoopEvent): void {
     if (event.kind === 'failed') this.#failures.inc({ step: event.step });
     else if (event.kind === 'in-force') this.#planned = event.plan;
-    else {
+    else if (event.kind === 'decided') {
       const { decision } = event.record;
       this.#decisions.inc({ kind: decision.kind });
       this.#forecast = decision.evidence.forecast;

@@ -172,10 +172,10 @@ describe('the control loop', () => {
     expect((await samples(monitor.servingPage)).has('equipoise_plan_capacity_rps')).toBe(false);
     const change = { kind: 'set-batch', stageId: stageA, to: plan.stages[stageA]?.[0] } as never;
     const decision = { kind: 'apply', plan, changes: [change], reason: 'load', evidence } as const;
-    monitor.noteLoop({ kind: 'decided', record: { atEpochMs: 0, observation, decision } });
+    monitor.noteLoop({ kind: 'decided', record: { id: 1, atEpochMs: 0, observation, decision } });
     monitor.noteLoop({
       kind: 'decided',
-      record: { atEpochMs: 1, observation, decision: { kind: 'hold', reason: 'good', evidence } },
+      record: { id: 1, atEpochMs: 1, observation, decision: { kind: 'hold', reason: 'good', evidence } },
     });
     monitor.noteLoop({ kind: 'failed', step: 'store', error: new Error('disk') });
     const page = await samples(monitor.servingPage);

@@ -3,7 +3,7 @@
  * event loop, garbage collection) is among it.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { LoopEvent } from '../loop/control-loop.js';
+import type { LoopEvent } from '../loop/loop-event.js';
 import type { AnsweredCall } from '../open-inference/answered-call.js';
 import { LoopMetrics } from './loop-metrics.js';
 import type { MetricsPage } from './metrics-page.js';

@@ -1,16 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { SeededRng } from '@equipoise/core';
-import { decisionAt, describePlanStoreConformance, planOf } from '@equipoise/testkit';
+import { decisionAt, describePlanStoreConformance, goodPlanOf } from '@equipoise/testkit';
 import Database from 'libsql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { killedAndRead } from './killed-writer.test-support.js';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
-import { numberedPlan } from './writing-process.test-support.js';
 
 let folder: string;
 let count = 0;
@@ -23,67 +19,104 @@ beforeEach(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const facts = { atEpochMs: 1, specDigest: 'd' };
+/** A day, for instants. */
+const DAY_MS = 86_400_000;
 
 describePlanStoreConformance('SqlitePlanStore', () => new SqlitePlanStore(path));
 
+/** Fills the log of 'p' with decisions from 1 on, as `at` says. */
+async function filled(count: number, at: (id: number) => number): Promise<SqlitePlanStore> {
+  await new SqlitePlanStore(path).close();
+  const database = new Database(path);
+  const insert = database.prepare('INSERT INTO decision (pipeline, id, at_epoch_ms, record) VALUES (?, ?, ?, ?)');
+  database.transaction(() => {
+    insert.run('q', 1, 0, '{}');
+    for (let id = 1; id <= count; id++) insert.run('p', id, at(id), '{}');
+  })();
+  database.close();
+  return new SqlitePlanStore(path);
+}
+
+const idsOf = async (store: SqlitePlanStore) => (await store.decisions('p', { limit: 20_000 })).map(({ id }) => id);
+
 describe('SqlitePlanStore', () => {
-  it('gives everything back to the next process', () => {
+  it('gives everything back to the next process', async () => {
     const first = new SqlitePlanStore(path);
-    first.saveLastGoodPlan('p', planOf('large'), facts);
-    first.appendDecision('p', decisionAt(7));
-    first.close();
+    await first.saveGoodPlan('p', goodPlanOf('large'));
+    await first.appendDecision('p', decisionAt(7));
+    await first.close();
     const second = new SqlitePlanStore(path);
-    expect(second.lastGoodPlan('p', 'd')).toEqual(planOf('large'));
-    expect(second.recentDecisions('p', 9)).toEqual([decisionAt(7)]);
-    second.close();
+    expect(await second.goodPlans('p', 1)).toEqual([goodPlanOf('large')]);
+    expect(await second.decisions('p', { limit: 9 })).toEqual([decisionAt(7)]);
+    await second.close();
   });
 
-  it('is written through to the disk at every call', () => {
+  it('is written through to the disk at every call', async () => {
     const store = new SqlitePlanStore(path);
-    store.saveLastGoodPlan('p', planOf('a'), facts);
+    await store.saveGoodPlan('p', goodPlanOf('a'));
     const reader = new SqlitePlanStore(path);
-    expect(reader.lastGoodPlan('p', 'd')).toEqual(planOf('a'));
-    reader.close();
-    store.close();
+    expect(await reader.goodPlans('p', 1)).toEqual([goodPlanOf('a')]);
+    await reader.close();
+    await store.close();
   });
 
-  it('keeps the last 10,000 decisions of each pipeline', () => {
-    new SqlitePlanStore(path).close();
-    const database = new Database(path);
-    const insert = database.prepare('INSERT INTO decision (pipeline, record) VALUES (?, ?)');
-    database.transaction(() => {
-      insert.run('q', JSON.stringify({ atEpochMs: 0 }));
-      for (let at = 0; at < 10_050; at++) insert.run('p', JSON.stringify({ atEpochMs: at }));
-    })();
-    database.close();
-    const store = new SqlitePlanStore(path);
-    store.appendDecision('p', decisionAt(10_050));
-    const kept = store.recentDecisions('p', 20_000).map(({ atEpochMs }) => atEpochMs);
-    expect(kept).toHaveLength(10_000);
-    expect([kept[0], kept.at(-1)]).toEqual([10_050, 51]);
-    expect(store.recentDecisions('q', 1)).toHaveLength(1);
-    store.close();
-  });
-
-  it('refuses a file of a newer version', () => {
-    new SqlitePlanStore(path).close();
-    const database = new Database(path);
-    database.exec('PRAGMA user_version = 99');
-    database.close();
-    expect(() => new SqlitePlanStore(path)).toThrow(
-      expect.objectContaining({ code: 'STORE_FAILED', message: expect.stringMatching(/newer version \(format 99/) }),
+  it('keeps the last 10,000 decisions and 20 good plans of each pipeline', async () => {
+    const store = await filled(10_050, () => 5);
+    await store.appendDecision('p', decisionAt(5, 10_051));
+    const ids = await idsOf(store);
+    expect(ids).toHaveLength(10_000);
+    expect([ids[0], ids.at(-1)]).toEqual([10_051, 52]);
+    expect(await store.decisions('q', { limit: 9 })).toHaveLength(1);
+    for (let at = 0; at < 25; at++) await store.saveGoodPlan('p', goodPlanOf('a', { atEpochMs: at }));
+    expect((await store.goodPlans('p', 99)).map(({ atEpochMs }) => atEpochMs)).toEqual(
+      Array.from({ length: 20 }, (_, index) => 24 - index),
     );
+    await store.close();
+  });
+
+  it('forgets decisions of more than a month ago, but for the last thousand', async () => {
+    const store = await filled(1500, (id) => id);
+    await store.appendDecision('p', decisionAt(31 * DAY_MS, 1501));
+    expect(await idsOf(store)).toEqual(Array.from({ length: 1000 }, (_, index) => 1501 - index));
+    await store.close();
+  });
+
+  it('forgets what no decision refers to a day later', async () => {
+    const store = new SqlitePlanStore(path);
+    await store.saveSetup('used', { seed: 1 }, 0);
+    await store.saveSetup('spare', { seed: 2 }, 0);
+    await store.appendDecision('p', { ...decisionAt(1), setupDigest: 'used' });
+    await store.saveSetup('new', { seed: 3 }, DAY_MS);
+    expect(await store.setup('spare')).toEqual({ seed: 2 });
+    await store.saveSetup('new', { seed: 3 }, DAY_MS + 1);
+    expect(await store.setup('spare')).toBeUndefined();
+    expect([await store.setup('used'), await store.setup('new')]).toEqual([{ seed: 1 }, { seed: 3 }]);
+    await store.close();
+  });
+
+  it('says that it is full, keeps what it has and works again when there is room', async () => {
+    const bound = 128 * 1024;
+    const store = new SqlitePlanStore(path, { mostBytes: bound });
+    await store.saveGoodPlan('p', goodPlanOf('a'));
+    const full = expect.objectContaining({ code: 'STORE_FAILED', message: expect.stringMatching(/full.*make room/) });
+    const large = { weights: new Array<number>(100_000).fill(0.123) };
+    await expect(store.keep('p', 'learning', large)).rejects.toEqual(full);
+    expect(await store.goodPlans('p', 1)).toEqual([goodPlanOf('a')]);
+    expect(await store.kept('p', 'learning')).toBeUndefined();
+    await store.keep('p', 'learning', { weights: [1] });
+    expect(await store.kept('p', 'learning')).toEqual({ weights: [1] });
+    await store.close();
+    expect(statSync(path).size).toBeLessThanOrEqual(bound);
   });
 
   it.each([
     ['is no database', () => Buffer.from('no database '.repeat(1000))],
     ['is damaged inside', (bytes: Buffer) => bytes.fill(7, 4096)],
     ['is cut short', (bytes: Buffer) => bytes.subarray(0, bytes.length / 2)],
-  ])('names a file that %s and what to do, and leaves it alone', (_, damage) => {
+  ])('names a file that %s and what to do, and leaves it alone', async (_, damage) => {
     const store = new SqlitePlanStore(path);
-    for (let at = 0; at < 200; at++) store.appendDecision('p', decisionAt(at));
-    store.close();
+    for (let id = 1; id <= 200; id++) await store.appendDecision('p', decisionAt(1, id));
+    await store.close();
     const damaged = Buffer.from(damage(readFileSync(path)));
     writeFileSync(path, damaged);
     expect(() => new SqlitePlanStore(path)).toThrow(
@@ -103,60 +136,28 @@ describe('SqlitePlanStore', () => {
     );
   });
 
-  it('waits for another process, and says when it will not let go', () => {
+  it('says when another process will not let go of the file, and works when it has', async () => {
     const store = new SqlitePlanStore(path);
     const other = new Database(path);
     other.exec('BEGIN IMMEDIATE');
-    const startedAtMs = performance.now();
-    expect(() => store.appendDecision('p', decisionAt(1))).toThrow(
-      expect.objectContaining({ code: 'STORE_FAILED', retryable: true }),
+    await expect(store.appendDecision('p', decisionAt(1))).rejects.toEqual(
+      expect.objectContaining({
+        code: 'STORE_FAILED',
+        retryable: true,
+        message: expect.stringContaining('another process holds it'),
+      }),
     );
-    expect(performance.now() - startedAtMs).toBeGreaterThan(1500);
     other.exec('ROLLBACK');
     other.close();
-    store.appendDecision('p', decisionAt(1));
-    store.close();
+    await store.appendDecision('p', decisionAt(1));
+    await store.close();
   });
 
-  it('survives kill -9 at any moment: consistent, with everything acknowledged', { timeout: 120_000 }, async () => {
+  it('survives kill -9: consistent, with everything acknowledged', { timeout: 120_000 }, async () => {
     const rng = new SeededRng(11);
     let next = 0;
-    for (let kill = 0; kill < 20; kill++) {
-      const acknowledged = await writeUntilKilled(path, next, { writes: 3 + (kill % 5), afterMs: rng.next() * 9 });
-      const store = new SqlitePlanStore(path);
-      const plan = store.lastGoodPlan('p', 'd');
-      const numbers = store.recentDecisions('p', 10_000).map(({ atEpochMs }) => atEpochMs);
-      const newest = numbers[0] ?? -1;
-      expect(newest).toBeGreaterThanOrEqual(acknowledged);
-      expect(numbers).toEqual(Array.from({ length: newest + 1 }, (_, index) => newest - index));
-      expect([numberedPlan(newest), numberedPlan(newest + 1)]).toContainEqual(plan);
-      store.close();
-      next = newest + 1;
-    }
-    expect(next).toBeGreaterThan(20 * 3);
-    expect(existsSync(path) && statSync(path).size > 0).toBe(true);
+    for (let kill = 0; kill < 5; kill++)
+      next = await killedAndRead(path, next, { writes: 3 + (kill % 5), afterMs: rng.next() * 9 });
+    expect(next).toBeGreaterThan(5 * 3);
   });
 });
-
-const writer = fileURLToPath(new URL('./writing-process.test-support.ts', import.meta.url));
-
-/** Lets a process write from `first` on and kills it; gives the last number that it acknowledged. */
-async function writeUntilKilled(
-  file: string,
-  first: number,
-  kill: { readonly writes: number; readonly afterMs: number },
-): Promise<number> {
-  const child: ChildProcess = spawn(
-    process.execPath,
-    ['--conditions=equipoise-source', '--import', 'tsx', writer, file, `${first}`],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  const ended = once(child, 'exit');
-  let acknowledged = first - 1;
-  for await (const line of createInterface({ input: child.stdout ?? process.stdin })) {
-    acknowledged = Number(line);
-    if (acknowledged === first + kill.writes) setTimeout(() => child.kill('SIGKILL'), kill.afterMs);
-  }
-  expect(await ended).toEqual([null, 'SIGKILL']);
-  return acknowledged;
-}

@@ -5,33 +5,62 @@
  * one flush of the disk a call, 0.2 to 4 ms where it was measured; NORMAL (0.05 ms) may lose the last commits in a power cut. With a handful
  * of calls a minute the certainty is worth it. Other processes are waited for up to 2 s. A damaged file is reported and left alone: only its
  * owner may throw a log of decisions away.
+ *
+ * A call works on the file before it returns, so a server has it in a thread of its own (`ThreadedPlanStore`).
  */
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { AppError, type DecisionRecord, type Plan, type PlanStore, type SavedPlanFacts } from '@equipoise/core';
-import Database from 'libsql';
+import {
+  AppError,
+  type DecisionPage,
+  type DecisionRecord,
+  type GoodPlan,
+  type KeptName,
+  type LaterFacts,
+  type Plan,
+  type PlanStore,
+} from '@equipoise/core';
+import type Database from 'libsql';
+import { attempt, checkPages, inTransaction, openStateFile } from './state-file.js';
 import { migrate } from './state-schema.js';
+import { type StateStatements, stateStatements } from './state-statements.js';
 
-const BUSY_TIMEOUT_MS = 2000;
-/** Decisions kept of each pipeline: a day of one every 10 s. */
+/** What is kept of each pipeline, and of all. */
+const KEPT_PLANS = 20;
+/** A day of one every 10 s, and not from longer ago than a month unless there are few. */
 const KEPT_DECISIONS = 10_000;
+const KEPT_DECISION_MS = 30 * 86_400_000;
+const FEW_DECISIONS = 1000;
+const SPARE_SETUP_MS = 86_400_000;
+const MOST_BYTES = 512 * 1024 ** 2;
+
+interface DecisionRow {
+  readonly id: number;
+  readonly record: string;
+  readonly outcome: string | null;
+  readonly observed: string | null;
+}
+
+interface PlanRow {
+  readonly plan: string;
+  readonly at_epoch_ms: number;
+  readonly spec_digest: string;
+}
 
 /** A crash-safe PlanStore; one process may hold several, and several processes one file. */
 export class SqlitePlanStore implements PlanStore {
   readonly #path: string;
   readonly #database: Database.Database;
-  readonly #statements: ReturnType<typeof prepare>;
+  readonly #statements: StateStatements;
   #closed = false;
 
   /** Opens the file, made with its folder if missing; AppError STORE_FAILED when it is damaged, newer or cannot be written. */
-  constructor(path: string) {
+  constructor(path: string, { mostBytes = MOST_BYTES }: { readonly mostBytes?: number } = {}) {
     this.#path = path;
-    this.#database = attempt(path, () => open(path));
+    this.#database = attempt(path, () => openStateFile(path, mostBytes));
     try {
       this.#statements = attempt(path, () => {
         migrate(this.#database, path);
         checkPages(this.#database);
-        return prepare(this.#database);
+        return stateStatements(this.#database);
       });
     } catch (error) {
       this.#database.close();
@@ -39,36 +68,82 @@ export class SqlitePlanStore implements PlanStore {
     }
   }
 
-  saveLastGoodPlan(pipelineName: string, plan: Plan, { atEpochMs, specDigest }: SavedPlanFacts): void {
-    this.#attempt(({ savePlan }) => savePlan.run(pipelineName, specDigest, JSON.stringify(plan), atEpochMs));
-  }
-
-  lastGoodPlan(pipelineName: string, specDigest: string): Plan | undefined {
-    return this.#attempt(({ plan }) => {
-      const row = plan.get(pipelineName, specDigest) as { readonly plan: string } | undefined;
-      return row === undefined ? undefined : (JSON.parse(row.plan) as Plan);
+  async saveGoodPlan(pipelineName: string, { plan, atEpochMs, specDigest }: GoodPlan): Promise<void> {
+    this.#write(({ addPlan, forgetPlans }) => {
+      addPlan.run(pipelineName, specDigest, JSON.stringify(plan), atEpochMs);
+      forgetPlans.run(pipelineName, pipelineName, KEPT_PLANS);
     });
   }
 
-  appendDecision(pipelineName: string, record: DecisionRecord): void {
-    const text = JSON.stringify(record);
-    this.#attempt(({ addDecision, forgetDecisions }) => {
-      const append = this.#database.transaction(() => {
-        addDecision.run(pipelineName, text);
-        forgetDecisions.run(pipelineName, pipelineName, KEPT_DECISIONS);
-      });
-      append.immediate();
+  async goodPlans(pipelineName: string, limit: number): Promise<readonly GoodPlan[]> {
+    return this.#read(({ plans }) =>
+      (plans.all(pipelineName, countOf(limit)) as PlanRow[]).map(({ plan, at_epoch_ms, spec_digest }) => ({
+        plan: JSON.parse(plan) as Plan,
+        atEpochMs: at_epoch_ms,
+        specDigest: spec_digest,
+      })),
+    );
+  }
+
+  async appendDecision(pipelineName: string, record: DecisionRecord): Promise<number> {
+    const { id: wanted, outcome, observed, ...facts } = record;
+    const { atEpochMs, setupDigest } = record;
+    const [text, ...later] = [JSON.stringify(facts), textOf(outcome), textOf(observed)];
+    let id = wanted;
+    this.#write(({ lastId, addDecision, forgetDecisions, forgetOldDecisions }) => {
+      const last = (lastId.get(pipelineName) as { readonly id: number | null }).id;
+      id = last === null ? wanted : Math.max(wanted, last + 1);
+      addDecision.run(pipelineName, id, atEpochMs, setupDigest ?? null, text, ...later);
+      forgetDecisions.run(pipelineName, pipelineName, KEPT_DECISIONS);
+      forgetOldDecisions.run(pipelineName, atEpochMs - KEPT_DECISION_MS, pipelineName, FEW_DECISIONS);
+    });
+    return id;
+  }
+
+  async amendDecision(pipelineName: string, id: number, { outcome, observed }: LaterFacts): Promise<void> {
+    this.#write(({ amend }) => amend.run(textOf(outcome), textOf(observed), pipelineName, id));
+  }
+
+  async decisions(pipelineName: string, { limit, beforeId }: DecisionPage): Promise<readonly DecisionRecord[]> {
+    return this.#read(({ decisionsBefore }) => {
+      const rows = decisionsBefore.all(pipelineName, beforeId ?? Number.MAX_SAFE_INTEGER, countOf(limit));
+      return (rows as DecisionRow[]).map(recordOf);
     });
   }
 
-  recentDecisions(pipelineName: string, limit: number): readonly DecisionRecord[] {
-    return this.#attempt(({ decisions }) => {
-      const rows = decisions.all(pipelineName, Math.max(0, Math.trunc(limit))) as { readonly record: string }[];
-      return rows.map((row) => JSON.parse(row.record) as DecisionRecord);
+  async decision(pipelineName: string, id: number): Promise<DecisionRecord | undefined> {
+    return this.#read(({ decision }) => {
+      const row = decision.get(pipelineName, id) as DecisionRow | undefined;
+      return row === undefined ? undefined : recordOf(row);
     });
   }
 
-  close(): void {
+  async saveSetup(digest: string, setup: object, atEpochMs: number): Promise<void> {
+    const text = JSON.stringify(setup);
+    this.#write(({ addSetup, forgetSetups }) => {
+      addSetup.run(digest, text, atEpochMs);
+      forgetSetups.run(digest, atEpochMs - SPARE_SETUP_MS);
+    });
+  }
+
+  async setup(digest: string): Promise<object | undefined> {
+    return this.#read(({ setup }) => storedValue(setup.get(digest)));
+  }
+
+  async keep(pipelineName: string, name: KeptName, value: object): Promise<void> {
+    const text = JSON.stringify(value);
+    this.#write(({ keep }) => keep.run(pipelineName, name, text));
+  }
+
+  async kept(pipelineName: string, name: KeptName): Promise<object | undefined> {
+    return this.#read(({ kept }) => storedValue(kept.get(pipelineName, name)));
+  }
+
+  async pipelineNames(): Promise<readonly string[]> {
+    return this.#read(({ names }) => (names.all() as { readonly pipeline: string }[]).map(({ pipeline }) => pipeline));
+  }
+
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     try {
@@ -79,68 +154,30 @@ export class SqlitePlanStore implements PlanStore {
     }
   }
 
-  #attempt<Result>(work: (statements: ReturnType<typeof prepare>) => Result): Result {
+  #read<Result>(work: (statements: StateStatements) => Result): Result {
     if (this.#closed) throw new AppError('STORE_FAILED', `The state file ${this.#path} is closed.`);
     return attempt(this.#path, () => work(this.#statements));
   }
-}
 
-function open(path: string): Database.Database {
-  mkdirSync(dirname(path), { recursive: true });
-  const database = new Database(path);
-  try {
-    database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
-    return database;
-  } catch (error) {
-    database.close();
-    throw error;
+  /** All of it or nothing. */
+  #write(work: (statements: StateStatements) => void): void {
+    this.#read((statements) => inTransaction(this.#database, () => work(statements)));
   }
 }
 
-function checkPages(database: Database.Database): void {
-  const { quick_check: verdict } = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
-  if (verdict !== 'ok') throw Object.assign(new Error(verdict.replaceAll('\n', ' ')), { code: 'SQLITE_CORRUPT' });
+const countOf = (limit: number): number => Math.max(0, Math.trunc(limit));
+
+const textOf = (value: object | undefined): string | null => (value === undefined ? null : JSON.stringify(value));
+
+function storedValue(row: unknown): object | undefined {
+  return row === undefined ? undefined : (JSON.parse((row as { readonly value: string }).value) as object);
 }
 
-function prepare(database: Database.Database) {
+function recordOf({ id, record, outcome, observed }: DecisionRow): DecisionRecord {
   return {
-    savePlan: database.prepare(
-      `INSERT INTO last_good_plan (pipeline, spec_digest, plan, at_epoch_ms) VALUES (?, ?, ?, ?)
-       ON CONFLICT (pipeline) DO UPDATE SET
-         spec_digest = excluded.spec_digest, plan = excluded.plan, at_epoch_ms = excluded.at_epoch_ms`,
-    ),
-    plan: database.prepare('SELECT plan FROM last_good_plan WHERE pipeline = ? AND spec_digest = ?'),
-    addDecision: database.prepare('INSERT INTO decision (pipeline, record) VALUES (?, ?)'),
-    forgetDecisions: database.prepare(
-      `DELETE FROM decision WHERE pipeline = ? AND id <=
-         (SELECT id FROM decision WHERE pipeline = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
-    ),
-    decisions: database.prepare('SELECT record FROM decision WHERE pipeline = ? ORDER BY id DESC LIMIT ?'),
+    ...(JSON.parse(record) as DecisionRecord),
+    id,
+    ...(outcome !== null && { outcome: JSON.parse(outcome) }),
+    ...(observed !== null && { observed: JSON.parse(observed) }),
   };
-}
-
-function attempt<Result>(path: string, work: () => Result): Result {
-  try {
-    return work();
-  } catch (error) {
-    throw error instanceof AppError ? error : storeFailure(path, error);
-  }
-}
-
-function storeFailure(path: string, cause: unknown): AppError {
-  const { code, message } = cause as { readonly code?: string; readonly message?: string };
-  const busy = code?.startsWith('SQLITE_BUSY') === true;
-  const remedy =
-    code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB' || cause instanceof SyntaxError
-      ? `it is damaged; move it away (with its -wal and -shm files) to start with an empty one`
-      : busy
-        ? 'another process holds it; stop that one or wait'
-        : 'check the disk and the permissions of its folder';
-  return new AppError('STORE_FAILED', `The state file ${path} failed (${message ?? String(cause)}): ${remedy}.`, {
-    details: { path, ...(code === undefined ? {} : { code }) },
-    retryable: busy,
-    cause,
-  });
 }

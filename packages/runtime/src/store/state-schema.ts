@@ -4,6 +4,7 @@
  */
 import { AppError } from '@equipoise/core';
 import type Database from 'libsql';
+import { inTransaction } from './state-file.js';
 
 const migrations: readonly string[] = [
   `CREATE TABLE last_good_plan (
@@ -18,11 +19,51 @@ const migrations: readonly string[] = [
      record TEXT NOT NULL
    ) STRICT;
    CREATE INDEX decision_by_pipeline ON decision (pipeline, id);`,
+  // More than one good plan; decisions counted within their pipeline, what is known of them later apart; what is learned.
+  `CREATE TABLE good_plan (
+     id INTEGER PRIMARY KEY AUTOINCREMENT,
+     pipeline TEXT NOT NULL,
+     spec_digest TEXT NOT NULL,
+     plan TEXT NOT NULL,
+     at_epoch_ms REAL NOT NULL
+   ) STRICT;
+   CREATE INDEX good_plan_by_pipeline ON good_plan (pipeline, id);
+   INSERT INTO good_plan (pipeline, spec_digest, plan, at_epoch_ms)
+     SELECT pipeline, spec_digest, plan, at_epoch_ms FROM last_good_plan ORDER BY at_epoch_ms;
+   DROP TABLE last_good_plan;
+   CREATE TABLE numbered_decision (
+     pipeline TEXT NOT NULL,
+     id INTEGER NOT NULL,
+     at_epoch_ms REAL NOT NULL,
+     setup_digest TEXT,
+     record TEXT NOT NULL,
+     outcome TEXT,
+     observed TEXT,
+     PRIMARY KEY (pipeline, id)
+   ) STRICT, WITHOUT ROWID;
+   INSERT INTO numbered_decision (pipeline, id, at_epoch_ms, record, outcome)
+     SELECT pipeline, row_number() OVER (PARTITION BY pipeline ORDER BY id), record ->> 'atEpochMs',
+       json_remove(record, '$.outcome'), record -> 'outcome'
+     FROM decision;
+   DROP TABLE decision;
+   ALTER TABLE numbered_decision RENAME TO decision;
+   CREATE INDEX decision_by_setup ON decision (setup_digest);
+   CREATE TABLE setup (
+     digest TEXT PRIMARY KEY,
+     setup TEXT NOT NULL,
+     at_epoch_ms REAL NOT NULL
+   ) STRICT;
+   CREATE TABLE kept (
+     pipeline TEXT NOT NULL,
+     name TEXT NOT NULL,
+     value TEXT NOT NULL,
+     PRIMARY KEY (pipeline, name)
+   ) STRICT;`,
 ];
 
 /** Brings an open file to the newest version; AppError STORE_FAILED when a newer Equipoise wrote it. */
 export function migrate(database: Database.Database, path: string): void {
-  const migrateAll = database.transaction(() => {
+  inTransaction(database, () => {
     const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
     if (version > migrations.length) {
       throw new AppError(
@@ -34,5 +75,4 @@ export function migrate(database: Database.Database, path: string): void {
     for (const migration of migrations.slice(version)) database.exec(migration);
     if (version < migrations.length) database.exec(`PRAGMA user_version = ${migrations.length}`);
   });
-  migrateAll.immediate();
 }

@@ -1,6 +1,6 @@
 /**
  * A process that writes to a state file until it is killed: `FILE FIRST_NUMBER`. Number n becomes a plan and a decision;
- * once both calls have returned, n is printed.
+ * once all calls have returned, n is printed. Every third one is kept as what was learned, too.
  */
 import { writeSync } from 'node:fs';
 import type { DecisionRecord, Plan } from '@equipoise/core';
@@ -15,6 +15,7 @@ export function numberedPlan(number: number): Plan {
 /** The decision that carries a number, of the size that real ones have. */
 export function numberedDecision(number: number): DecisionRecord {
   return {
+    id: number + 1,
     atEpochMs: number,
     observation: {
       atMs: number,
@@ -35,8 +36,10 @@ const [, script, path, first] = process.argv;
 if (script?.includes('writing-process') === true && path !== undefined) {
   const store = new SqlitePlanStore(path);
   for (let number = Number(first); ; number++) {
-    store.saveLastGoodPlan('p', numberedPlan(number), { atEpochMs: number, specDigest: 'd' });
-    store.appendDecision('p', numberedDecision(number));
+    await store.saveGoodPlan('p', { plan: numberedPlan(number), atEpochMs: number, specDigest: 'd' });
+    await store.appendDecision('p', numberedDecision(number));
+    await store.amendDecision('p', number + 1, { outcome: { kind: 'applied', tookMs: number } });
+    if (number % 3 === 0) await store.keep('p', 'learning', { number, weights: new Array<number>(5000).fill(number) });
     writeSync(1, `${number}\n`);
   }
 }

@@ -1,5 +1,5 @@
-/** What every PlanStore does alike: the newest plan of the same description comes back, and decisions come newest first. */
-import { type DecisionRecord, type Plan, type PlanStore, stageId, variantId } from '@equipoise/core';
+/** What every PlanStore does alike: what was written comes back as it was, the newest first, and each pipeline has its own. */
+import { type DecisionRecord, type GoodPlan, type Plan, type PlanStore, stageId, variantId } from '@equipoise/core';
 import { afterEach, describe, expect, it } from 'vitest';
 
 /** A plan of one stage that runs `variant`. */
@@ -21,10 +21,18 @@ export function planOf(variant: string): Plan {
   };
 }
 
-/** A decision that is known by its instant. */
-export function decisionAt(atEpochMs: number): DecisionRecord {
+/** That plan as it was put in force. */
+export function goodPlanOf(variant: string, over: Partial<GoodPlan> = {}): GoodPlan {
+  return { plan: planOf(variant), atEpochMs: 1_700_000_000_000.5, specDigest: 'd', ...over };
+}
+
+/** A decision that is known by its instant, with nothing known later. */
+export function decisionAt(atEpochMs: number, id = 1): DecisionRecord {
   return {
+    id,
     atEpochMs,
+    trigger: 'plan',
+    mode: 'auto',
     observation: {
       atMs: atEpochMs / 2,
       load: { arrivalsPerSecond: [3, 4, 0] },
@@ -41,71 +49,115 @@ export function decisionAt(atEpochMs: number): DecisionRecord {
 }
 
 /** Defines the suite; `make` is called once for each test and gives an empty store. */
-export function describePlanStoreConformance(name: string, make: () => PlanStore): void {
+export function describePlanStoreConformance(name: string, make: () => PlanStore | Promise<PlanStore>): void {
   describe(`${name} as a PlanStore`, () => {
     const opened: PlanStore[] = [];
-    const open = (): PlanStore => {
-      const store = make();
+    const open = async (): Promise<PlanStore> => {
+      const store = await make();
       opened.push(store);
       return store;
     };
 
-    afterEach(() => {
-      for (const store of opened.splice(0)) store.close();
+    afterEach(async () => {
+      await Promise.all(opened.splice(0).map((store) => store.close()));
     });
 
-    it('is empty at first', () => {
-      const store = open();
-      expect(store.lastGoodPlan('p', 'd')).toBeUndefined();
-      expect(store.recentDecisions('p', 10)).toEqual([]);
+    it('is empty at first', async () => {
+      const store = await open();
+      expect(await store.goodPlans('p', 10)).toEqual([]);
+      expect(await store.decisions('p', { limit: 10 })).toEqual([]);
+      expect(await store.decision('p', 1)).toBeUndefined();
+      expect(await store.kept('p', 'learning')).toBeUndefined();
+      expect(await store.setup('s')).toBeUndefined();
+      expect(await store.pipelineNames()).toEqual([]);
     });
 
-    it('gives back the newest plan of each pipeline', () => {
-      const store = open();
-      store.saveLastGoodPlan('p', planOf('small'), { atEpochMs: 1, specDigest: 'd' });
-      store.saveLastGoodPlan('p', planOf('large'), { atEpochMs: 2, specDigest: 'd' });
-      store.saveLastGoodPlan('q', planOf('other'), { atEpochMs: 3, specDigest: 'd' });
-      expect(store.lastGoodPlan('p', 'd')).toEqual(planOf('large'));
-      expect(store.lastGoodPlan('q', 'd')).toEqual(planOf('other'));
+    it('gives back the good plans of each pipeline, newest first, at most as many as asked for', async () => {
+      const store = await open();
+      const [small, large] = [goodPlanOf('small', { specDigest: 'old' }), goodPlanOf('large', { atEpochMs: 1 })];
+      await store.saveGoodPlan('p', small);
+      // The order is that of saving: clocks of a machine may be set back.
+      await store.saveGoodPlan('p', large);
+      await store.saveGoodPlan('q', goodPlanOf('other'));
+      expect(await store.goodPlans('p', 1)).toEqual([large]);
+      expect(await store.goodPlans('p', 5)).toEqual([large, small]);
+      expect(await store.goodPlans('q', 5)).toEqual([goodPlanOf('other')]);
+      expect(await store.goodPlans('p', 0)).toEqual([]);
     });
 
-    it('gives no plan of another description, not even an older one of the same', () => {
-      const store = open();
-      store.saveLastGoodPlan('p', planOf('small'), { atEpochMs: 1, specDigest: 'old' });
-      expect(store.lastGoodPlan('p', 'new')).toBeUndefined();
-      store.saveLastGoodPlan('p', planOf('large'), { atEpochMs: 2, specDigest: 'new' });
-      expect(store.lastGoodPlan('p', 'old')).toBeUndefined();
-      expect(store.lastGoodPlan('p', 'new')).toEqual(planOf('large'));
+    it('keeps what it was given, whatever becomes of the object', async () => {
+      const store = await open();
+      const good = structuredClone(goodPlanOf('small')) as { plan: { predicted: { pas: number } } } & GoodPlan;
+      await store.saveGoodPlan('p', good);
+      good.plan.predicted.pas = 0;
+      expect(await store.goodPlans('p', 1)).toEqual([goodPlanOf('small')]);
     });
 
-    it('keeps what it was given, whatever becomes of the object', () => {
-      const store = open();
-      const plan = structuredClone(planOf('small')) as { predicted: { pas: number } } & Plan;
-      store.saveLastGoodPlan('p', plan, { atEpochMs: 1, specDigest: 'd' });
-      plan.predicted.pas = 0;
-      expect(store.lastGoodPlan('p', 'd')).toEqual(planOf('small'));
+    it('gives the newest decisions of one pipeline, newest first, page by page', async () => {
+      const store = await open();
+      for (const [index, at] of [10, 20, 30, 5].entries()) await store.appendDecision('p', decisionAt(at, index + 1));
+      await store.appendDecision('q', decisionAt(99));
+      const ids = async (page: Parameters<PlanStore['decisions']>[1]) =>
+        (await store.decisions('p', page)).map(({ id }) => id);
+      expect(await store.decisions('p', { limit: 2 })).toEqual([decisionAt(5, 4), decisionAt(30, 3)]);
+      expect(await ids({ limit: 2, beforeId: 3 })).toEqual([2, 1]);
+      expect(await ids({ limit: 100 })).toEqual([4, 3, 2, 1]);
+      expect(await ids({ limit: 0 })).toEqual([]);
+      expect(await store.decision('p', 2)).toEqual(decisionAt(20, 2));
+      expect(await store.decision('q', 2)).toBeUndefined();
+      expect(await store.pipelineNames()).toEqual(['p', 'q']);
     });
 
-    it('gives the newest decisions of one pipeline, newest first, at most as many as asked for', () => {
-      const store = open();
-      for (const at of [10, 20, 30]) store.appendDecision('p', decisionAt(at));
-      store.appendDecision('q', decisionAt(99));
-      // The order is that of appending: clocks of a machine may be set back.
-      store.appendDecision('p', decisionAt(5));
-      expect(store.recentDecisions('p', 3)).toEqual([5, 30, 20].map(decisionAt));
-      expect(store.recentDecisions('p', 100)).toHaveLength(4);
-      expect(store.recentDecisions('p', 0)).toEqual([]);
+    it('counts on where an id is taken, and leaves gaps as they are', async () => {
+      const store = await open();
+      expect(await store.appendDecision('p', decisionAt(1, 7))).toBe(7);
+      expect(await store.appendDecision('p', decisionAt(2, 7))).toBe(8);
+      expect(await store.appendDecision('p', decisionAt(3, 2))).toBe(9);
+      expect(await store.appendDecision('p', decisionAt(4, 20))).toBe(20);
+      expect((await store.decision('p', 8))?.atEpochMs).toBe(2);
+      expect((await store.decision('p', 8))?.id).toBe(8);
     });
 
-    it('refuses work after close with STORE_FAILED, and a second close does no harm', () => {
-      const store = open();
-      store.close();
-      store.close();
+    it('adds to a decision what is known later, one thing after another', async () => {
+      const store = await open();
+      const observed = { windowMs: 60_000, arrivalRps: 3.5, completed: 210, failed: 0, dropped: 0 };
+      await store.appendDecision('p', decisionAt(1));
+      await store.appendDecision('p', { ...decisionAt(2, 2), outcome: { kind: 'applied', tookMs: 1 } });
+      await store.amendDecision('p', 1, { outcome: { kind: 'applied', tookMs: 12.5 } });
+      await store.amendDecision('p', 1, { observed });
+      await store.amendDecision('p', 99, { observed });
+      expect(await store.decision('p', 1)).toEqual({
+        ...decisionAt(1),
+        outcome: { kind: 'applied', tookMs: 12.5 },
+        observed,
+      });
+      expect(await store.decision('p', 2)).toEqual({ ...decisionAt(2, 2), outcome: { kind: 'applied', tookMs: 1 } });
+    });
+
+    it('keeps values by name, the newest, and setups by digest', async () => {
+      const store = await open();
+      await store.keep('p', 'learning', { weights: [1, 0.1 + 0.2] });
+      await store.keep('p', 'learning', { weights: [1e-300] });
+      await store.keep('q', 'learning', { weights: [3] });
+      await store.keep('p', 'service', { corrections: [] });
+      expect(await store.kept('p', 'learning')).toEqual({ weights: [1e-300] });
+      expect(await store.kept('p', 'service')).toEqual({ corrections: [] });
+      expect(await store.kept('q', 'operator')).toBeUndefined();
+      await store.saveSetup('s', { seed: 1 }, 1);
+      await store.saveSetup('s', { seed: 1 }, 2);
+      expect(await store.setup('s')).toEqual({ seed: 1 });
+    });
+
+    it('refuses work after close with STORE_FAILED, and a second close does no harm', async () => {
+      const store = await open();
+      await store.close();
+      await store.close();
       const failure = expect.objectContaining({ code: 'STORE_FAILED' });
-      expect(() => store.appendDecision('p', decisionAt(1))).toThrow(failure);
-      expect(() => store.saveLastGoodPlan('p', planOf('a'), { atEpochMs: 1, specDigest: 'd' })).toThrow(failure);
-      expect(() => store.lastGoodPlan('p', 'd')).toThrow(failure);
-      expect(() => store.recentDecisions('p', 1)).toThrow(failure);
+      await expect(store.appendDecision('p', decisionAt(1))).rejects.toEqual(failure);
+      await expect(store.saveGoodPlan('p', goodPlanOf('a'))).rejects.toEqual(failure);
+      await expect(store.goodPlans('p', 1)).rejects.toEqual(failure);
+      await expect(store.decisions('p', { limit: 1 })).rejects.toEqual(failure);
+      await expect(store.keep('p', 'service', {})).rejects.toEqual(failure);
     });
   });
 }

@@ -1,37 +1,86 @@
 /** A PlanStore that forgets everything with its process. */
-import { AppError, type DecisionRecord, type Plan, type PlanStore, type SavedPlanFacts } from '@equipoise/core';
+import {
+  AppError,
+  type DecisionPage,
+  type DecisionRecord,
+  type GoodPlan,
+  type KeptName,
+  type LaterFacts,
+  type PlanStore,
+} from '@equipoise/core';
 
-/** Keeps plans and decisions in memory, as copies. */
+/** Keeps everything in memory, as copies; all of it. */
 export class MemoryPlanStore implements PlanStore {
-  readonly #plans = new Map<string, { readonly plan: Plan; readonly specDigest: string }>();
+  readonly #plans = new Map<string, GoodPlan[]>();
   readonly #decisions = new Map<string, DecisionRecord[]>();
+  readonly #setups = new Map<string, object>();
+  readonly #kept = new Map<string, object>();
   #closed = false;
 
-  saveLastGoodPlan(pipelineName: string, plan: Plan, { specDigest }: SavedPlanFacts): void {
+  async saveGoodPlan(pipelineName: string, good: GoodPlan): Promise<void> {
     this.#checkOpen();
-    this.#plans.set(pipelineName, { plan: structuredClone(plan), specDigest });
+    this.#plans.set(pipelineName, [structuredClone(good), ...(this.#plans.get(pipelineName) ?? [])]);
   }
 
-  lastGoodPlan(pipelineName: string, specDigest: string): Plan | undefined {
+  async goodPlans(pipelineName: string, limit: number): Promise<readonly GoodPlan[]> {
     this.#checkOpen();
-    const saved = this.#plans.get(pipelineName);
-    return saved?.specDigest === specDigest ? structuredClone(saved.plan) : undefined;
+    return structuredClone((this.#plans.get(pipelineName) ?? []).slice(0, Math.max(0, limit)));
   }
 
-  appendDecision(pipelineName: string, record: DecisionRecord): void {
-    this.#checkOpen();
-    const log = this.#decisions.get(pipelineName) ?? [];
-    log.push(structuredClone(record));
-    this.#decisions.set(pipelineName, log);
-  }
-
-  recentDecisions(pipelineName: string, limit: number): readonly DecisionRecord[] {
+  async appendDecision(pipelineName: string, record: DecisionRecord): Promise<number> {
     this.#checkOpen();
     const log = this.#decisions.get(pipelineName) ?? [];
-    return structuredClone(log.slice(Math.max(0, log.length - limit)).reverse());
+    const id = Math.max(record.id, (log.at(-1)?.id ?? record.id - 1) + 1);
+    this.#decisions.set(pipelineName, [...log, { ...structuredClone(record), id }]);
+    return id;
   }
 
-  close(): void {
+  async amendDecision(pipelineName: string, id: number, later: LaterFacts): Promise<void> {
+    this.#checkOpen();
+    const log = this.#decisions.get(pipelineName) ?? [];
+    this.#decisions.set(
+      pipelineName,
+      log.map((record) => (record.id === id ? { ...record, ...structuredClone(later) } : record)),
+    );
+  }
+
+  async decisions(pipelineName: string, { limit, beforeId }: DecisionPage): Promise<readonly DecisionRecord[]> {
+    this.#checkOpen();
+    const before = (this.#decisions.get(pipelineName) ?? []).filter(({ id }) => id < (beforeId ?? id + 1));
+    return structuredClone(before.toReversed().slice(0, Math.max(0, limit)));
+  }
+
+  async decision(pipelineName: string, id: number): Promise<DecisionRecord | undefined> {
+    this.#checkOpen();
+    return structuredClone(this.#decisions.get(pipelineName)?.find((record) => record.id === id));
+  }
+
+  async saveSetup(digest: string, setup: object): Promise<void> {
+    this.#checkOpen();
+    this.#setups.set(digest, structuredClone(setup));
+  }
+
+  async setup(digest: string): Promise<object | undefined> {
+    this.#checkOpen();
+    return structuredClone(this.#setups.get(digest));
+  }
+
+  async keep(pipelineName: string, name: KeptName, value: object): Promise<void> {
+    this.#checkOpen();
+    this.#kept.set(JSON.stringify([pipelineName, name]), structuredClone(value));
+  }
+
+  async kept(pipelineName: string, name: KeptName): Promise<object | undefined> {
+    this.#checkOpen();
+    return structuredClone(this.#kept.get(JSON.stringify([pipelineName, name])));
+  }
+
+  async pipelineNames(): Promise<readonly string[]> {
+    this.#checkOpen();
+    return [...this.#decisions.keys()].sort();
+  }
+
+  async close(): Promise<void> {
     this.#closed = true;
   }
 

@@ -1,0 +1,113 @@
+/**
+ * The log of decisions as the loop writes it: each entry goes to the store at once and is added to when more is known. A store that fails
+ * costs entries and nothing else; the newest stay in memory, so that what was decided can be seen and applied while it fails.
+ */
+import type { DecisionPage, DecisionRecord, LaterFacts, PlanStore } from '@equipoise/core';
+import type { LoopEvent } from './loop-event.js';
+import type { StandingFaults } from './standing-faults.js';
+
+/** Entries in memory. */
+const RECENT = 100;
+
+/** Where the log is written. */
+export interface DecisionLogParts {
+  readonly pipelineName: string;
+  readonly store: PlanStore;
+  readonly faults: StandingFaults;
+  readonly report: (event: LoopEvent) => void;
+  /** The id of the newest entry that the store holds; 0 without any. */
+  readonly lastId: number;
+}
+
+/** An entry; `record` has what is known of it by now. */
+export interface LogEntry {
+  readonly record: DecisionRecord;
+  amend(later: LaterFacts): void;
+}
+
+/** Writes and reads the log of one pipeline. */
+export class DecisionLog {
+  readonly #parts: DecisionLogParts;
+  readonly #recent: Entry[] = [];
+  readonly #writing = new Set<Promise<unknown>>();
+  #lastId: number;
+
+  constructor(parts: DecisionLogParts) {
+    this.#parts = parts;
+    this.#lastId = parts.lastId;
+  }
+
+  append(facts: Omit<DecisionRecord, 'id'>): LogEntry {
+    const { store, pipelineName, faults } = this.#parts;
+    this.#lastId += 1;
+    const record = { ...facts, id: this.#lastId };
+    const stored = faults.attempt('store', () => store.appendDecision(pipelineName, record));
+    this.#track(stored);
+    const entry = new Entry(record, (later) => this.#amend(entry, stored, later));
+    void stored.then((id) => this.#numbered(entry, id));
+    this.#recent.push(entry);
+    if (this.#recent.length > RECENT) this.#recent.shift();
+    return entry;
+  }
+
+  /** Entries, newest first: those of the store, or where it fails the newest in memory. */
+  async page(page: DecisionPage): Promise<readonly DecisionRecord[]> {
+    const { store, pipelineName } = this.#parts;
+    await this.settled();
+    try {
+      return await store.decisions(pipelineName, page);
+    } catch (error) {
+      this.#parts.faults.failed('store', error);
+      const { limit, beforeId = Number.POSITIVE_INFINITY } = page;
+      const before = this.#recent.map(({ record }) => record).filter(({ id }) => id < beforeId);
+      return before.toReversed().slice(0, limit);
+    }
+  }
+
+  /** The entry of that number; undefined where there is none. */
+  async entry(id: number): Promise<DecisionRecord | undefined> {
+    const recent = this.#recent.find(({ record }) => record.id === id);
+    if (recent !== undefined) return recent.record;
+    const { store, pipelineName, faults } = this.#parts;
+    return faults.attempt('store', () => store.decision(pipelineName, id));
+  }
+
+  /** Resolves when all that was appended and added is written, or has failed to be. */
+  async settled(): Promise<void> {
+    while (this.#writing.size > 0) await Promise.all(this.#writing);
+  }
+
+  /** Another process that writes to the same log may have taken the number. */
+  #numbered(entry: Entry, id: number | undefined): void {
+    if (id === undefined) return;
+    entry.record = { ...entry.record, id };
+    this.#lastId = Math.max(this.#lastId, id);
+  }
+
+  #amend(entry: Entry, stored: Promise<number | undefined>, later: LaterFacts): void {
+    const { store, pipelineName, faults, report } = this.#parts;
+    entry.record = { ...entry.record, ...later };
+    report({ kind: 'amended', id: entry.record.id, ...later });
+    // What was never stored has nothing to be added to.
+    this.#track(
+      stored.then((id) =>
+        id === undefined ? undefined : faults.attempt('store', () => store.amendDecision(pipelineName, id, later)),
+      ),
+    );
+  }
+
+  #track(written: Promise<unknown>): void {
+    this.#writing.add(written);
+    void written.finally(() => this.#writing.delete(written));
+  }
+}
+
+class Entry implements LogEntry {
+  record: DecisionRecord;
+  readonly amend: LogEntry['amend'];
+
+  constructor(record: DecisionRecord, amend: LogEntry['amend']) {
+    this.record = record;
+    this.amend = amend;
+  }
+}

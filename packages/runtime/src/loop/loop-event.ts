@@ -1,0 +1,20 @@
+/** What the control loop tells whoever watches it. */
+import type { ControlMode, Decision, DecisionRecord, LaterFacts, Plan } from '@equipoise/core';
+
+/** What may fail; a tick goes on with what is left without it. */
+export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store';
+
+/**
+ * `decided` comes before anything is applied, `manual` is an action of a person without a plan, `amended` brings what is known of a decision
+ * only later. A step that failed is at fault until it has `recovered`.
+ */
+export type LoopEvent =
+  | { readonly kind: 'decided'; readonly record: DecisionRecord & { readonly decision: Decision } }
+  | { readonly kind: 'manual'; readonly record: DecisionRecord; readonly mode: ControlMode }
+  | ({ readonly kind: 'amended'; readonly id: number } & LaterFacts)
+  | { readonly kind: 'in-force'; readonly plan: Plan; readonly tookMs: number }
+  | { readonly kind: 'failed'; readonly step: LoopStep; readonly error: unknown }
+  | { readonly kind: 'recovered'; readonly step: LoopStep };
+
+/** An error in words. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

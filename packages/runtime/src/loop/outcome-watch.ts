@@ -1,0 +1,76 @@
+/**
+ * What comes of decisions: the requests of the time behind each are counted until the plan changes again, for a minute at most, and added to
+ * its entry in the log.
+ */
+import type { ObservedOutcome } from '@equipoise/core';
+import type { RequestStatistics } from '../data-plane/request-statistics.js';
+import type { LogEntry } from './decision-log.js';
+
+const WINDOW_MS = 60_000;
+
+/** What is watched. */
+export interface WatchedPipeline {
+  readonly nowMs: number;
+  readonly statistics: Pick<RequestStatistics, 'recentSeconds' | 'recentLatencies'>;
+}
+
+/** Watches what came of the decisions of one pipeline. */
+export class OutcomeWatch {
+  readonly #pipeline: WatchedPipeline;
+  readonly #percentile: number;
+  #watched: { readonly entry: LogEntry; readonly fromMs: number }[] = [];
+
+  /** `percentile` is that of the SLO. */
+  constructor(pipeline: WatchedPipeline, percentile: number) {
+    this.#pipeline = pipeline;
+    this.#percentile = percentile;
+  }
+
+  /** Watches from now on. */
+  watch(entry: LogEntry): void {
+    this.#watched.push({ entry, fromMs: this.#pipeline.nowMs });
+  }
+
+  /** To be called at every tick. */
+  look(): void {
+    this.#end((fromMs, nowMs) => nowMs - fromMs >= WINDOW_MS);
+  }
+
+  /** To be called when the plan is about to change, and at the end. */
+  planEnds(): void {
+    this.#end(() => true);
+  }
+
+  #end(isOver: (fromMs: number, nowMs: number) => boolean): void {
+    const { nowMs } = this.#pipeline;
+    const over = this.#watched.filter(({ fromMs }) => isOver(fromMs, nowMs));
+    this.#watched = this.#watched.filter(({ fromMs }) => !isOver(fromMs, nowMs));
+    for (const { entry, fromMs } of over) {
+      const observed = this.#observed(fromMs, nowMs);
+      if (observed !== undefined) entry.amend({ observed });
+    }
+  }
+
+  /** Of the whole seconds in the window; undefined where it has none. */
+  #observed(fromMs: number, nowMs: number): ObservedOutcome | undefined {
+    const { statistics } = this.#pipeline;
+    const seconds = Math.floor(Math.min(WINDOW_MS, nowMs - fromMs) / 1000);
+    const records = seconds < 1 ? [] : statistics.recentSeconds(nowMs, seconds);
+    if (records.length === 0) return undefined;
+    const sum = (count: (record: (typeof records)[number]) => number) =>
+      records.reduce((total, record) => total + count(record), 0);
+    const dropped = sum((record) => Object.values(record.dropped).reduce((all, count) => all + count, 0));
+    const [completed, failed] = [sum((record) => record.completed), sum((record) => record.failed)];
+    const ended = completed + failed + dropped;
+    const latencies = statistics.recentLatencies(nowMs, records.length);
+    return {
+      windowMs: 1000 * records.length,
+      arrivalRps: sum((record) => record.arrived) / records.length,
+      ...{ completed, failed, dropped },
+      ...(ended > 0 && { sloAttainmentFraction: sum((record) => record.withinSlo) / ended }),
+      ...(latencies.count > 0 && {
+        latencyMs: { p50: latencies.quantileMs(0.5), atPercentile: latencies.quantileMs(this.#percentile / 100) },
+      }),
+    };
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * What a person may do to a pipeline that is served: change the mode, pin stages, put plans in force, go back. Nothing here overlaps a tick;
+ * each action is in the log of decisions, and mode and pins outlive a restart. Who puts a plan in force by hand also takes the loop off it:
+ * `auto` becomes `advise`, or else the next tick would put its own plan back.
+ */
+import {
+  type Actuator,
+  AppError,
+  type ControlMode,
+  changeBounds,
+  type DecisionPage,
+  type DecisionRecord,
+  diffPlans,
+  type ManualAction,
+  type Observation,
+  type PinsByStage,
+  type PipelineSpec,
+  type Plan,
+  type PlanResult,
+  type PlanStore,
+  type PolicyName,
+  pinObjection,
+  planObjection,
+  planOfStages,
+  planThatRuns,
+  type StageId,
+  type StagePins,
+  smoothedRate,
+} from '@equipoise/core';
+import { canonicalJson } from '../digest.js';
+import type { ControlLoop } from './control-loop.js';
+import type { DecisionLog } from './decision-log.js';
+import type { LoopEvent } from './loop-event.js';
+import type { PlanAssumptions } from './planning-engine.js';
+import type { StandingFault, StandingFaults } from './standing-faults.js';
+
+/** What a person has asked for and stays asked for; kept over a restart. */
+export interface OperatorWishes {
+  readonly mode?: ControlMode;
+  readonly pins: PinsByStage;
+}
+
+/** A question of what would be. */
+export interface PlanQuery extends PlanAssumptions {
+  readonly arrivalRps: number;
+  readonly policy: PolicyName;
+  readonly verify: boolean;
+}
+
+/** What the control of a pipeline works with. */
+export interface PipelineControlParts {
+  /** The pipeline as it is planned for on this machine. */
+  readonly spec: PipelineSpec;
+  readonly specDigest: string;
+  readonly setupDigest: string;
+  readonly mode: ControlMode;
+  readonly pins: PinsByStage;
+  /** Whether a fixed plan is served, which the loop must not touch. */
+  readonly isFixed: boolean;
+  readonly loop: Pick<ControlLoop, 'turn' | 'enact'>;
+  readonly log: DecisionLog;
+  readonly store: Pick<PlanStore, 'keep' | 'goodPlans'>;
+  readonly faults: StandingFaults;
+  readonly actuator: Pick<Actuator, 'runningPlan'>;
+  readonly epochNowMs: () => number;
+  /** An observation beside those of the ticks. */
+  readonly look: () => Observation;
+  readonly plan: (query: PlanQuery) => Promise<PlanResult>;
+  readonly report: (event: LoopEvent) => void;
+}
+
+/** A pipeline as a person sees that may change it. */
+export interface ControlStatus {
+  readonly mode: ControlMode;
+  readonly fixed: boolean;
+  readonly pins: PinsByStage;
+  readonly faults: readonly StandingFault[];
+  readonly specDigest: string;
+}
+
+/** Plans that are compared for the next one back. */
+const LOOKED_BACK = 20;
+/** Questions of what would be that may wait. */
+const MOST_QUERIES = 4;
+
+/** The control of one pipeline by hand. */
+export class PipelineControl {
+  readonly #parts: PipelineControlParts;
+  #mode: ControlMode;
+  #pins: PinsByStage;
+  #changing = false;
+  #queries = 0;
+
+  constructor(parts: PipelineControlParts) {
+    this.#parts = parts;
+    this.#mode = parts.mode;
+    this.#pins = parts.pins;
+  }
+
+  get mode(): ControlMode {
+    return this.#mode;
+  }
+
+  get pins(): PinsByStage {
+    return this.#pins;
+  }
+
+  get status(): ControlStatus {
+    const { isFixed, faults, specDigest } = this.#parts;
+    return { mode: this.#mode, fixed: isFixed, pins: this.#pins, faults: faults.all, specDigest };
+  }
+
+  /** Newest first. */
+  decisions(page: DecisionPage): Promise<readonly DecisionRecord[]> {
+    return this.#parts.log.page(page);
+  }
+
+  /** AppError NOT_FOUND where there is none of this number. */
+  async decision(id: number): Promise<DecisionRecord> {
+    const found = await this.#parts.log.entry(id);
+    if (found === undefined) throw new AppError('NOT_FOUND', `There is no decision ${id}, or it is no longer kept.`);
+    return found;
+  }
+
+  /** The plan for a rate, with what is assumed, and the changes from what runs; nothing is changed. */
+  async whatIf(query: PlanQuery): Promise<{ readonly result: PlanResult; readonly changes: readonly object[] }> {
+    if (this.#queries >= MOST_QUERIES) throw conflict(`${MOST_QUERIES} questions wait for the planner already`);
+    this.#queries += 1;
+    try {
+      const { plan, actuator, spec } = this.#parts;
+      const result = await plan({ ...query, pins: { ...this.#pins, ...query.pins } });
+      const wanted = result.kind === 'feasible' ? result.plan : result.bestEffort;
+      const changes = wanted === undefined ? [] : diffPlans(actuator.runningPlan(), wanted, changeBounds(spec));
+      return { result, changes };
+    } finally {
+      this.#queries -= 1;
+    }
+  }
+
+  /** Neither plans nor changes until `resume`. */
+  pause(reason?: string): DecisionRecord {
+    return this.#setMode('off', { action: 'pause', ...because(reason) });
+  }
+
+  resume(reason?: string): DecisionRecord {
+    if (this.#parts.isFixed) throw conflict('a fixed plan is served; start without --fixed and --policy to adapt it');
+    return this.#setMode('auto', { action: 'resume', ...because(reason) });
+  }
+
+  advise(reason?: string): DecisionRecord {
+    if (this.#parts.isFixed) throw conflict('a fixed plan is served; start without --fixed and --policy to adapt it');
+    return this.#setMode('advise', { action: 'advise', ...because(reason) });
+  }
+
+  /** Holds a stage to choices, in place of those that were pinned before; the next plan keeps to them. */
+  pin(stageId: string, pins: StagePins, reason?: string): DecisionRecord {
+    const stage = this.#stage(stageId);
+    const objection = pinObjection(stage, pins);
+    if (objection !== undefined) throw new AppError('MALFORMED_REQUEST', `This cannot be pinned: ${objection}.`);
+    this.#pins = { ...this.#pins, [stage.id]: pins };
+    return this.#asked({ action: 'pin', pins: this.#pins, ...because(reason) });
+  }
+
+  /** Lets a stage go, or all of them where none is named; pins of the pipeline file stay. */
+  unpin(stageId?: string, reason?: string): DecisionRecord {
+    const kept = stageId === undefined ? [] : Object.entries(this.#pins).filter(([id]) => id !== stageId);
+    if (stageId !== undefined) this.#stage(stageId);
+    this.#pins = Object.fromEntries(kept) as PinsByStage;
+    return this.#asked({ action: 'unpin', pins: this.#pins, ...because(reason) });
+  }
+
+  /** Puts the plan of a decision in force; rejects with AppError CONFLICT where it does not fit, and with that of a change that fails. */
+  async applyDecision(decisionId: number, reason?: string): Promise<DecisionRecord> {
+    const { decision, setupDigest } = await this.decision(decisionId);
+    if (decision?.kind !== 'apply') throw conflict(`decision ${decisionId} changes nothing`);
+    if (setupDigest !== this.#parts.setupDigest)
+      throw conflict(`decision ${decisionId} was made for another pipeline file, profile or machine`);
+    return this.#enact(decision.plan, { action: 'apply', decisionId, ...because(reason) });
+  }
+
+  /** Puts a plan in force; AppError MALFORMED_REQUEST where it is none of this pipeline. */
+  async applyStages(stages: Plan['stages'], reason?: string): Promise<DecisionRecord> {
+    const { spec } = this.#parts;
+    const objection = planObjection(spec, { stages, predicted: NOTHING_PREDICTED });
+    if (objection !== undefined) throw new AppError('MALFORMED_REQUEST', `This plan cannot be applied: ${objection}.`);
+    const plan = planOfStages(spec, stages);
+    return this.#enact(plan, { action: 'apply', ...because(reason) });
+  }
+
+  /** Puts the newest good plan in force that differs from what runs. */
+  async rollBack(reason?: string): Promise<DecisionRecord> {
+    const { spec, specDigest, store, actuator } = this.#parts;
+    const running = planThatRuns(spec, actuator.runningPlan());
+    const good = await store.goodPlans(spec.name, LOOKED_BACK);
+    const before = good.find(
+      ({ plan, specDigest: digest }) => digest === specDigest && !(running && sameStages(plan, running)),
+    );
+    if (before === undefined) throw conflict('there is no good plan from before that differs from what runs');
+    return this.#enact(before.plan, { action: 'roll-back', ...because(reason) });
+  }
+
+  #stage(stageId: string) {
+    const { stages } = this.#parts.spec;
+    const stage = stages.find(({ id }) => id === stageId);
+    if (stage !== undefined) return stage;
+    throw new AppError(
+      'NOT_FOUND',
+      `There is no stage ${stageId}; there are ${stages.map(({ id }) => id).join(', ')}.`,
+    );
+  }
+
+  #setMode(mode: ControlMode, action: ManualAction): DecisionRecord {
+    this.#mode = mode;
+    return this.#asked(action);
+  }
+
+  /** Keeps what was asked for and writes it down. */
+  #asked(manual: ManualAction): DecisionRecord {
+    const { log, look, epochNowMs, setupDigest, report } = this.#parts;
+    this.#keep();
+    const facts = { atEpochMs: epochNowMs(), trigger: 'manual' as const, mode: this.#mode, setupDigest, manual };
+    const { record } = log.append({ ...facts, observation: look() });
+    report({ kind: 'manual', record, mode: this.#mode });
+    return record;
+  }
+
+  #keep(): void {
+    const { store, spec, faults, isFixed } = this.#parts;
+    const wishes: OperatorWishes = { ...(!isFixed && { mode: this.#mode }), pins: this.#pins };
+    void faults.attempt('store', () => store.keep(spec.name, 'operator', wishes));
+  }
+
+  async #enact(plan: Plan, manual: ManualAction): Promise<DecisionRecord> {
+    const { spec, loop, look } = this.#parts;
+    const objection = planObjection(spec, plan);
+    if (objection !== undefined) throw conflict(`this plan does not fit the pipeline any more: ${objection}`);
+    if (this.#changing) throw conflict('a change by hand is under way');
+    this.#changing = true;
+    try {
+      if (this.#mode === 'auto') {
+        this.#mode = 'advise';
+        this.#keep();
+      }
+      return await loop.turn(async () => {
+        const observation = look();
+        const changes = diffPlans(observation.runningPlan, plan, changeBounds(spec));
+        const evidence = { forecast: smoothedRate(observation.load) };
+        const decision = { kind: 'apply' as const, plan, changes, reason: reasonOf(manual), evidence };
+        const { record } = await loop.enact(observation, decision, { trigger: 'manual', manual });
+        return record;
+      });
+    } finally {
+      this.#changing = false;
+    }
+  }
+}
+
+const NOTHING_PREDICTED = { latencyMs: 0, percentile: 0, pas: 0, capacityRps: 0, cpuCores: 0, costPerHour: 0 };
+
+const because = (reason: string | undefined) => (reason === undefined ? {} : { reason });
+
+const conflict = (why: string): AppError => new AppError('CONFLICT', `This cannot be done now: ${why}.`);
+
+function reasonOf({ action, decisionId, reason }: ManualAction): string {
+  const what =
+    action === 'roll-back'
+      ? 'back to the good plan before, by hand'
+      : decisionId === undefined
+        ? 'a plan given by hand'
+        : `the plan of decision ${decisionId}, by hand`;
+  return reason === undefined ? what : `${what}: ${reason}`;
+}
+
+/** Whether two plans run the same replicas in the same way. */
+function sameStages(a: Plan, b: Plan): boolean {
+  const key = ({ stages }: Plan) =>
+    canonicalJson(
+      Object.entries(stages).map(([id, parts]) => [
+        id as StageId,
+        parts.map(({ variantId, resources, maxBatchSize, maxBatchWaitMs, replicas }) => ({
+          ...{ variantId, cpuCores: resources.cpuCores, maxBatchSize, maxBatchWaitMs, replicas },
+        })),
+      ]),
+    );
+  return key(a) === key(b);
+}

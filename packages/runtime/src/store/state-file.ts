@@ -1,0 +1,70 @@
+/** The SQLite file behind the store: how it is opened, and what its failures mean to whoever has to mend them. */
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { AppError } from '@equipoise/core';
+import Database from 'libsql';
+
+const BUSY_TIMEOUT_MS = 2000;
+
+/** Opens a file, made with its folder if missing, that grows to `mostBytes` at most. */
+export function openStateFile(path: string, mostBytes: number): Database.Database {
+  mkdirSync(dirname(path), { recursive: true });
+  const database = new Database(path);
+  try {
+    database.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = FULL');
+    const { page_size: pageBytes } = database.prepare('PRAGMA page_size').get() as { page_size: number };
+    database.pragma(`max_page_count = ${Math.max(1, Math.floor(mostBytes / pageBytes))}`);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Does all of some work or none. libsql's own would hide a full disk, which ends a transaction by itself, behind its failed ROLLBACK. */
+export function inTransaction(database: Database.Database, work: () => void): void {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    work();
+    database.exec('COMMIT');
+  } catch (error) {
+    if (database.inTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** Throws where a page of the file does not fit the others. */
+export function checkPages(database: Database.Database): void {
+  const { quick_check: verdict } = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
+  if (verdict !== 'ok') throw Object.assign(new Error(verdict.replaceAll('\n', ' ')), { code: 'SQLITE_CORRUPT' });
+}
+
+/** Does some work on the file at `path`; what fails there becomes AppError STORE_FAILED with a remedy. */
+export function attempt<Result>(path: string, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof AppError ? error : storeFailure(path, error);
+  }
+}
+
+function storeFailure(path: string, cause: unknown): AppError {
+  const { code, message } = cause as { readonly code?: string; readonly message?: string };
+  const remedy = cause instanceof SyntaxError ? DAMAGED : remedyOf(code);
+  return new AppError('STORE_FAILED', `The state file ${path} failed (${message ?? String(cause)}): ${remedy}.`, {
+    details: { path, ...(code === undefined ? {} : { code }) },
+    retryable: code?.startsWith('SQLITE_BUSY') === true,
+    cause,
+  });
+}
+
+const DAMAGED = 'it is damaged; move it away (with its -wal and -shm files) to start with an empty one';
+
+function remedyOf(code: string | undefined): string {
+  if (code === 'SQLITE_CORRUPT' || code === 'SQLITE_NOTADB') return DAMAGED;
+  if (code?.startsWith('SQLITE_BUSY') === true) return 'another process holds it; stop that one or wait';
+  if (code === 'SQLITE_FULL') return 'make room on the disk, or move the file away to start with an empty one';
+  return 'check the disk and the permissions of its folder';
+}

@@ -1,0 +1,25 @@
+/** Entry of the store's thread: one call on the file per message. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { AppError } from '@equipoise/core';
+import { SqlitePlanStore } from './sqlite-plan-store.js';
+import type { StoreCall, StoreReply } from './threaded-plan-store.js';
+
+let store: SqlitePlanStore | undefined;
+
+async function answer({ method, args }: StoreCall): Promise<unknown> {
+  // Opened with the first call, so that a file that cannot be opened fails that call and not the thread.
+  store ??= new SqlitePlanStore(workerData as string);
+  return method === 'open' ? undefined : (store[method] as (...args: readonly unknown[]) => Promise<unknown>)(...args);
+}
+
+parentPort?.on('message', async (call: StoreCall) => {
+  let reply: StoreReply;
+  try {
+    reply = { id: call.id, answer: await answer(call) };
+  } catch (error) {
+    const { code, message, details, retryable } =
+      error instanceof AppError ? error : new AppError('STORE_FAILED', String(error));
+    reply = { id: call.id, failure: { code, message, details, retryable } };
+  }
+  parentPort?.postMessage(reply);
+});

@@ -1,0 +1,62 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decisionAt, describePlanStoreConformance } from '@equipoise/testkit';
+import Database from 'libsql';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ThreadedPlanStore } from './threaded-plan-store.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'equipoise-thread-'));
+let count = 0;
+const newPath = () => join(folder, `${++count}.db`);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describePlanStoreConformance('ThreadedPlanStore', () => ThreadedPlanStore.open(newPath()));
+
+describe('ThreadedPlanStore', () => {
+  it('tells at the start what is wrong with the file', async () => {
+    const path = newPath();
+    writeFileSync(path, 'no database '.repeat(1000));
+    await expect(ThreadedPlanStore.open(path)).rejects.toEqual(
+      expect.objectContaining({ code: 'STORE_FAILED', message: expect.stringContaining('damaged; move it away') }),
+    );
+  });
+
+  it('leaves this thread free while another process holds the file, and says so then', async () => {
+    const path = newPath();
+    const store = await ThreadedPlanStore.open(path);
+    const other = new Database(path);
+    other.exec('BEGIN IMMEDIATE');
+    let turns = 0;
+    const turning = setInterval(() => {
+      turns += 1;
+    }, 1);
+    const failure = { code: 'STORE_FAILED', retryable: true, details: { path, code: expect.stringMatching('BUSY') } };
+    await expect(store.appendDecision('p', decisionAt(1))).rejects.toEqual(expect.objectContaining(failure));
+    clearInterval(turning);
+    // It waits two seconds, of which this thread would have had none.
+    expect(turns).toBeGreaterThan(5);
+    other.exec('ROLLBACK');
+    other.close();
+    expect(await store.appendDecision('p', decisionAt(1))).toBe(1);
+    await store.close();
+  });
+
+  it('refuses more calls than may wait', async () => {
+    const store = await ThreadedPlanStore.open(newPath());
+    const calls = Array.from({ length: 300 }, (_, id) => store.appendDecision('p', decisionAt(1, id + 1)));
+    const ends = await Promise.allSettled(calls);
+    const refused = ends.filter(({ status }) => status === 'rejected');
+    expect(refused).toHaveLength(300 - 256);
+    expect(refused[0]).toMatchObject({ reason: { message: expect.stringContaining('too slow') } });
+    await store.close();
+  });
+
+  it('finishes what was asked for before it closes', async () => {
+    const path = newPath();
+    const store = await ThreadedPlanStore.open(path);
+    const written = store.appendDecision('p', decisionAt(1));
+    await store.close();
+    expect(await written).toBe(1);
+  });
+});
