@@ -74,12 +74,28 @@ describe('detectBurst', () => {
 
   it('expects more of a load that is known to be bursty, the more the longer the window', () => {
     const burstiness = { sloMs: 500, dispersionAtSlo: 2, dispersionAt10s: 8 };
-    const [poisson, bursty] = [{ arrivalRps: 50 }, { arrivalRps: 50, burstiness }].map(plannedEnvelope);
+    const [poisson, bursty] = [{ arrivalRps: 50 }, { arrivalRps: 50, burstiness }].map((load) => plannedEnvelope(load));
     const ratios = (bursty ?? []).map(
       ({ windowS, arrivals }, i) => (arrivals - 50 * windowS) / ((poisson?.[i]?.arrivals ?? 0) - 50 * windowS),
     );
     expect(Math.min(...ratios)).toBeGreaterThan(1.3);
     expect(ratios).toEqual(ratios.toSorted((a, b) => a - b));
+  });
+
+  it('takes what a bursty load may bring for no burst only as far as replicas can carry it', () => {
+    const burstiness = { sloMs: 500, dispersionAtSlo: 4, dispersionAt10s: 40 };
+    const carried = { rps: 60, sloMs: 500 };
+    const bursty = plannedEnvelope({ arrivalRps: 20, burstiness });
+    const bounded = plannedEnvelope({ arrivalRps: 20, burstiness }, carried);
+    const poisson = plannedEnvelope({ arrivalRps: 20 });
+    const twice = [...new Array<number>(60).fill(20), 80, 80, 80, 80];
+    expect(detectBurst(twice, bursty)).toBeUndefined();
+    expect(detectBurst(twice, bounded)).toBeDefined();
+    for (const [i, { windowS, arrivals }] of bounded.entries()) {
+      const [most, least] = [bursty[i]?.arrivals ?? 0, poisson[i]?.arrivals ?? 0];
+      expect(arrivals).toBe(Math.max(least, Math.min(most, 60 * (windowS + 0.25))));
+    }
+    expect(plannedEnvelope({ arrivalRps: 20 }, { rps: 1, sloMs: 500 })).toEqual(poisson);
   });
 
   it('keeps to an envelope that was planned for, and to what chance brings at its rate', () => {

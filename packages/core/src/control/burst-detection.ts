@@ -12,14 +12,28 @@ const WINDOWS_S = [1, 2, 3, 5, 8, 12, 20, 30, 60];
 /** Standard deviations that chance exceeds about once in 300,000 windows: one false alarm a day over all lengths. */
 const RARE_Z = 4.5;
 
+/** What replicas can carry (rps), and the latency within which. */
+export interface Carried {
+  readonly rps: number;
+  readonly sloMs: number;
+}
+
 /**
  * The most arrivals that chance brings at the planned load, by window; where an envelope was planned for, no fewer than it has. An envelope
  * alone would not do: it is what the last minute brought, which the next one exceeds by chance every other time.
+ *
+ * A bursty load may bring much by chance. With `carried` that counts only as far as replicas can serve it before half of the SLO has gone by
+ * waiting; but what Poisson arrivals bring is never a burst.
  */
-export function plannedEnvelope({ arrivalRps, burstiness, envelope = [] }: ExpectedLoad): ArrivalEnvelope {
+export function plannedEnvelope(
+  { arrivalRps, burstiness, envelope = [] }: ExpectedLoad,
+  carried: Carried = { rps: Number.POSITIVE_INFINITY, sloMs: 0 },
+): ArrivalEnvelope {
   return WINDOWS_S.map((windowS) => {
+    const byChance = (of: Burstiness | undefined) => mostByChance(arrivalRps * windowS, windowS, of);
+    const inTime = carried.rps * (windowS + carried.sloMs / 2000);
     const inEnvelope = envelope.filter((each) => each.windowS <= windowS).map(({ arrivals }) => arrivals);
-    return { windowS, arrivals: Math.max(mostByChance(arrivalRps * windowS, windowS, burstiness), ...inEnvelope) };
+    return { windowS, arrivals: Math.max(byChance(undefined), Math.min(byChance(burstiness), inTime), ...inEnvelope) };
   });
 }
 

@@ -164,6 +164,22 @@ describe('controlStep', () => {
     expect(variants(fast.decision)).toEqual(['large']);
   });
 
+  it('keeps the accuracy floor and all that the budget can carry there where even the expected rate is out of reach', () => {
+    const tight = rulesFor({ ...spec, budget: { cpuCores: 4 } });
+    const state = { ...newController, nextPlanAtMs: 130_000 };
+    const { decision } = controlStep(tight, state, observe(130, { counts: steady(200), running: running(2) }));
+    expect(decision).toMatchObject({
+      kind: 'apply',
+      plan: { stages: { [detect]: [{ variantId: 'large', replicas: 4 }] } },
+      reason: expect.stringContaining('nothing meets the SLO'),
+      evidence: { necessary: true, result: { kind: 'infeasible' } },
+    });
+    const more = { ...state, nextPlanAtMs: 140_000 };
+    expect(
+      controlStep(tight, more, observe(140, { counts: steady(300), running: running(4) })).decision?.reason,
+    ).toContain('as much as the budget can');
+  });
+
   it('does nothing on stale input, in either loop', () => {
     const state = plannedFor(rules, 20, running(3));
     const seen = { counts: [...steady(20), 100], running: running(3), stale: ['load'] };

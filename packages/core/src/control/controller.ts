@@ -44,6 +44,7 @@ import {
 } from './kept-variants.js';
 import { onTick } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
+import { keepingFloor, withinReach } from './reach.js';
 import { type BackOff, backOffAfter, droppedOf, holdsBack, judgeTrial, type Trial } from './slo-burn.js';
 
 /** What a controller goes by; what is left out it does without. */
@@ -198,9 +199,11 @@ function lastSecond({ arrivalsPerSecond }: LoadObservation): Forecast {
 
 /** The slow loop's decision: one that switches variants only where that is worth it and no stage has to rest. */
 function planned(rules: ControllerRules, state: ControllerState, observation: Observation): Decision {
-  const forecaster = withinReach(rules, observation, forecasterOf(rules, state));
-  const free = onTick(rules, observation, forecaster);
   const { guardrails, spec, targetAt } = rules;
+  const forecast = forecasterOf(rules, state);
+  const forecaster = guardrails === undefined ? forecast : withinReach(rules, observation, forecast);
+  const found = onTick(rules, observation, forecaster);
+  const free = guardrails === undefined ? found : keepingFloor(rules, observation, found);
   const running = planThatRuns(spec, observation.runningPlan);
   const switched = switchedStages(free);
   if (guardrails === undefined || running === undefined || free.kind !== 'apply' || switched.length === 0) return free;
@@ -211,30 +214,6 @@ function planned(rules: ControllerRules, state: ControllerState, observation: Ob
   const objective = targetAt?.(observation.atMs).objective ?? spec.objective;
   const keptPlan = kept.kind === 'apply' ? kept.plan : running;
   return isWorthSwitching(free.plan, keptPlan, { objective, rules: guardrails }) ? free : kept;
-}
-
-/** Parts of the way from the expected rate to the upper one at which is planned, until one is within reach. */
-const REACH_FRACTIONS = [1, 0.5, 0];
-
-/**
- * The forecaster with an upper rate that the budget can carry at the accuracy floor. Where it cannot carry the upper rate, the best effort
- * would break the floor for a load that comes once in twenty times; the expected one may be within reach.
- */
-function withinReach(rules: ControllerRules, observation: Observation, forecaster: Forecaster): Forecaster {
-  const { guardrails, spec, targetAt } = rules;
-  const objective = targetAt?.(observation.atMs).objective ?? spec.objective;
-  if (guardrails === undefined || objective.kind !== 'min-cost' || observation.staleSources.length > 0)
-    return forecaster;
-  const lowered = REACH_FRACTIONS.map(
-    (fraction): Forecaster =>
-      (...asked) => {
-        const forecast = forecaster(...asked);
-        const { meanRps, upperRps } = forecast;
-        return { ...forecast, upperRps: meanRps + fraction * Math.max(0, upperRps - meanRps) };
-      },
-  );
-  const reached = lowered.find((each) => onTick(rules, observation, each).evidence.result?.kind === 'feasible');
-  return reached ?? forecaster;
 }
 
 interface Proposed {

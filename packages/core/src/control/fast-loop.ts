@@ -6,18 +6,20 @@
  */
 import type { Burst } from '../model/burst.js';
 import type { Decision, Observation } from '../model/decision.js';
-import type { ExpectedLoad } from '../model/expected-load.js';
-import type { Plan, PlanResult, StagePlan } from '../model/plan.js';
+import type { ArrivalEnvelope, ExpectedLoad } from '../model/expected-load.js';
+import type { Plan, PlanResult } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import type { PlanningProblem } from '../optimize/planning-problem.js';
 import { changeBounds } from '../serve/fleet/change-room.js';
 import { detectBurst, plannedEnvelope } from './burst-detection.js';
+import { carriedRps } from './carried-rate.js';
 import { diffPlans } from './diff-plans.js';
-import { keepsToBudget, withUse } from './guardrails.js';
+import { growing } from './growing.js';
 import { variantPins } from './kept-variants.js';
 import { rateBucketEnd } from './load-buckets.js';
 import type { ControlContext } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
+import { mostAtFloor } from './reach.js';
 
 /** What the fast loop did, and the load that it made room for. */
 export interface Protection {
@@ -35,15 +37,10 @@ export function protect(
   { planned, keepsVariants }: { readonly planned: ExpectedLoad; readonly keepsVariants: boolean },
 ): Protection | undefined {
   if (observation.staleSources.length > 0) return undefined;
-  const burst = detectBurst(observation.load.arrivalsPerSecond, plannedEnvelope(planned));
+  const burst = detectBurst(observation.load.arrivalsPerSecond, boundsFor(context, observation, planned));
   if (burst === undefined) return undefined;
-  const load = burstLoad(burst, planned);
-  const plan = protectivePlan(context, {
-    runningPlan: observation.runningPlan,
-    load,
-    keepsVariants,
-    plannedRps: planned.arrivalRps,
-  });
+  const load = burstLoad(burst);
+  const plan = protectivePlan(context, { runningPlan: observation.runningPlan, load, keepsVariants });
   if (plan === undefined) return undefined;
   const changes = diffPlans(observation.runningPlan, plan, changeBounds(context.spec));
   if (changes.length === 0) return undefined;
@@ -54,69 +51,50 @@ export function protect(
   return { load, decision: { kind: 'apply', plan, changes, reason, evidence } };
 }
 
-function burstLoad({ arrivals, windowS, rateRps }: Burst, { burstiness }: ExpectedLoad): ExpectedLoad {
-  const arrivalRps = rateBucketEnd(rateRps + (MARGIN_ERRORS * Math.sqrt(arrivals)) / windowS);
-  return { arrivalRps, ...(burstiness && { burstiness }) };
+/** What is planned for, and of a bursty load no more than what runs can carry in time. */
+function boundsFor(
+  { spec, curves }: ControlContext,
+  { runningPlan }: Observation,
+  planned: ExpectedLoad,
+): ArrivalEnvelope {
+  const running = planThatRuns(spec, runningPlan);
+  if (running === undefined || planned.burstiness === undefined) return plannedEnvelope(planned);
+  return plannedEnvelope(planned, { rps: carriedRps(spec, running, curves), sloMs: spec.slo.latencyMs });
+}
+
+/** The burst as a load of its own: that it bursts is what the burstiness of the load before said, and no reason for more. */
+function burstLoad({ arrivals, windowS, rateRps }: Burst): ExpectedLoad {
+  return { arrivalRps: rateBucketEnd(rateRps + (MARGIN_ERRORS * Math.sqrt(arrivals)) / windowS) };
 }
 
 interface Asked {
-  readonly plannedRps: number;
   readonly runningPlan: RunningPlan;
   readonly load: ExpectedLoad;
   readonly keepsVariants: boolean;
 }
 
-/** The estimated best plan for the burst, with the variants that run where those can carry it, or the best effort; it keeps replicas. */
-function protectivePlan(
-  context: ControlContext,
-  { runningPlan, load, keepsVariants, plannedRps }: Asked,
-): Plan | undefined {
+/** The estimated best plan for the burst, with the variants that run where those can carry it, or what helps most; it keeps replicas. */
+function protectivePlan(context: ControlContext, { runningPlan, load, keepsVariants }: Asked): Plan | undefined {
   const { spec, profiles, policy } = context;
-  const { arrivalRps, burstiness } = load;
-  const problem: PlanningProblem = {
-    ...{ spec, profiles, arrivalRps, runningPlan, estimator: 'distribution' },
-    ...(burstiness && { burstiness }),
-  };
+  const { arrivalRps } = load;
+  const problem: PlanningProblem = { spec, profiles, arrivalRps, runningPlan, estimator: 'distribution' };
   const running = planThatRuns(spec, runningPlan);
   const kept = keepsVariants && running ? policy.plan({ ...problem, pins: variantPins(spec, running) }) : undefined;
   const result = kept?.kind === 'feasible' ? kept : policy.plan(problem);
-  const wanted = result.kind === 'feasible' ? result.plan : bestEffort(context, { problem, result, plannedRps });
-  if (wanted === undefined || running === undefined) return wanted;
-  const grown = withUse(spec, { ...wanted, stages: growing(wanted, running) });
-  return keepsToBudget(spec, grown) ? grown : wanted;
+  const wanted = result.kind === 'feasible' ? result.plan : bestEffort(context, { result, runningPlan, arrivalRps });
+  return wanted && growing(spec, wanted, running);
 }
-
-/** Halvings of the way from the planned rate to that of the burst: a plan by the estimate takes milliseconds. */
-const HALVINGS = 5;
 
 /** What helps most where the burst is out of reach: with an accuracy floor the plan for as much of it as the budget can carry there. */
 function bestEffort(
-  { spec, policy }: ControlContext,
-  asked: { readonly problem: PlanningProblem; readonly result: PlanResult; readonly plannedRps: number },
+  context: ControlContext,
+  asked: {
+    readonly result: Extract<PlanResult, { kind: 'infeasible' }>;
+    readonly runningPlan: RunningPlan;
+    readonly arrivalRps: number;
+  },
 ): Plan | undefined {
-  const { problem, result, plannedRps } = asked;
-  if (spec.objective.kind !== 'min-cost') return result.kind === 'infeasible' ? result.bestEffort : undefined;
-  let [low, high] = [plannedRps, problem.arrivalRps];
-  let found: Plan | undefined;
-  for (let halving = 0; halving < HALVINGS; halving++) {
-    const arrivalRps = (low + high) / 2;
-    const less = policy.plan({ ...problem, arrivalRps });
-    if (less.kind === 'feasible') [found, low] = [less.plan, arrivalRps];
-    else high = arrivalRps;
-  }
-  return found;
-}
-
-/** The wanted stages, none of them with fewer replicas than run of the same kind. */
-function growing(wanted: Plan, running: Plan): Plan['stages'] {
-  const sameKind = (a: StagePlan, b: StagePlan): boolean =>
-    a.variantId === b.variantId && a.resources.cpuCores === b.resources.cpuCores;
-  return Object.fromEntries(
-    Object.entries(wanted.stages).map(([id, stagePlans]) => {
-      const [first, ...rest] = stagePlans;
-      const [present] = running.stages[id as keyof typeof running.stages] ?? [];
-      if (first === undefined || present === undefined || !sameKind(first, present)) return [id, stagePlans];
-      return [id, [{ ...first, replicas: Math.max(first.replicas, present.replicas) }, ...rest]];
-    }),
-  );
+  const { result, runningPlan, arrivalRps } = asked;
+  if (context.spec.objective.kind !== 'min-cost') return result.bestEffort;
+  return mostAtFloor(context, { runningPlan, belowRps: arrivalRps })?.plan;
 }
