@@ -28,7 +28,9 @@ export function readParameters(fields: Readonly<Record<string, unknown>>): Reque
 
 function readTimeout(name: string, value: unknown, unit: { readonly word: string; readonly perMs: number }) {
   if (value === undefined) return undefined;
-  if (typeof value === 'number' && value > 0 && value <= LONGEST_TIMEOUT_MS * unit.perMs) return value / unit.perMs;
+  // The quotient is looked at: the smallest numbers become 0 by the division.
+  const timeoutMs = typeof value === 'number' ? value / unit.perMs : Number.NaN;
+  if (timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS) return timeoutMs;
   throw new AppError(
     'MALFORMED_REQUEST',
     `The parameter ${name} must be a number of ${unit.word} above 0 and at most ${LONGEST_TIMEOUT_MS * unit.perMs}.`,

@@ -279,6 +279,7 @@ describe('refusals', () => {
     ['an id that is no string', 400, 'MALFORMED_REQUEST', { json: { ...good, id: 7 } }],
     ['parameters that are no object', 400, 'MALFORMED_REQUEST', { json: { ...good, parameters: [] } }],
     ['a time-out of 0', 400, 'MALFORMED_REQUEST', { json: { ...good, parameters: { timeout_ms: 0 } } }],
+    ['a time-out that vanishes', 400, 'MALFORMED_REQUEST', { json: { ...good, parameters: { timeout: 5e-324 } } }],
     ['a priority that is no integer', 400, 'MALFORMED_REQUEST', { json: { ...good, parameters: { priority: 1.5 } } }],
     ['outputs that are no list', 400, 'MALFORMED_REQUEST', { json: { ...good, outputs: {} } }],
     ['an output that does not exist', 422, 'TENSOR_MISMATCH', { json: { ...good, outputs: [{ name: 'y' }] } }],
