@@ -9,6 +9,7 @@ export * from './control/kept-controller.js';
 export * from './control/on-tick.js';
 export * from './control/pinned-spec.js';
 export * from './control/plan-that-runs.js';
+export * from './control/replay/decision-problem.js';
 export * from './control/replay/replay-step.js';
 export * from './control/replay/step-input.js';
 export * from './control/replay/step-trigger.js';

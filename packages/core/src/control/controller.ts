@@ -15,6 +15,7 @@ import {
 } from '../forecast/learning/load-learning.js';
 import type { Decision, Forecast, LoadObservation, Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
+import type { Plan } from '../model/plan.js';
 import { changeBounds } from '../serve/fleet/change-room.js';
 import { detectBurst, plannedEnvelope } from './burst-detection.js';
 import { diffPlans } from './diff-plans.js';
@@ -66,6 +67,8 @@ export interface ControllerState {
   readonly planned?: ExpectedLoad;
   /** Changes of the last hour. */
   readonly appliedAtMs: readonly number[];
+  /** When the fast loop last answered a burst. */
+  readonly protectedAtMs?: number;
   /** Of the last 20 minutes. */
   readonly switches: readonly VariantSwitch[];
   readonly trial?: Trial;
@@ -77,6 +80,9 @@ export interface ControlStep {
   readonly state: ControllerState;
   readonly decision?: Decision;
 }
+
+/** So long after a burst was answered, more of it is likely. */
+const IN_BURST_MS = 10_000;
 
 /** A step of learning takes up to a tenth of a second: so much of a core it may have. */
 const MS_PER_STEP = 1000;
@@ -165,15 +171,16 @@ function nextPlanAt(intervalMs: number, dueMs: number, nowMs: number): number {
 }
 
 function fastStep(rules: ControllerRules, state: ControllerState, observation: Observation): ControlStep {
-  const protection =
-    state.planned === undefined
-      ? undefined
-      : protect(rules, observation, { planned: state.planned, keepsVariants: rules.guardrails !== undefined });
+  const { planned, protectedAtMs = Number.NEGATIVE_INFINITY } = state;
+  if (planned === undefined) return { state };
+  const sinceMs = observation.atMs - protectedAtMs;
+  const inBurst = sinceMs >= 0 && sinceMs < IN_BURST_MS;
+  const protection = protect(rules, observation, { planned, inBurst, keepsVariants: rules.guardrails !== undefined });
   if (protection === undefined) return { state };
   const { decision, load } = protection;
   const appliedAtMs = [...inLastHour(state.appliedAtMs, observation.atMs), observation.atMs];
   const { trial: _, ...rest } = state;
-  return { state: { ...rest, planned: load, appliedAtMs }, decision };
+  return { state: { ...rest, planned: load, appliedAtMs, protectedAtMs: observation.atMs }, decision };
 }
 
 /** What was learned foretells, else the simple forecaster, and either only as far as it can be believed. */
@@ -210,10 +217,18 @@ function planned(rules: ControllerRules, state: ControllerState, observation: Ob
   const kept = onTick(keepingVariants(rules, running), observation, forecaster);
   if (kept.evidence.result?.kind !== 'feasible') return free;
   const dwell = { nowMs: observation.atMs, minDwellMs: spec.control.minDwellMs };
-  if (switched.some((stageId) => rests(stageId, state.switches, dwell))) return kept;
+  const resting = switched.find((stageId) => rests(stageId, state.switches, dwell));
+  if (resting !== undefined) return passingOver(kept, free.plan, `stage ${resting} switched its variant a moment ago`);
   const objective = targetAt?.(observation.atMs).objective ?? spec.objective;
   const keptPlan = kept.kind === 'apply' ? kept.plan : running;
-  return isWorthSwitching(free.plan, keptPlan, { objective, rules: guardrails }) ? free : kept;
+  return isWorthSwitching(free.plan, keptPlan, { objective, rules: guardrails })
+    ? free
+    : passingOver(kept, free.plan, 'it switches variants and gains too little beside the best plan without');
+}
+
+/** The decision with the plan that it was preferred to, as data. */
+function passingOver(decision: Decision, plan: Plan, reason: string): Decision {
+  return { ...decision, evidence: { ...decision.evidence, passedOver: { plan, reason } } };
 }
 
 interface Proposed {
@@ -230,7 +245,8 @@ function guarded(
   if (guardrails === undefined || decision.kind === 'hold' || decision.evidence.necessary === true) return decision;
   const { atMs, runningPlan } = observation;
   const objection = tooManyChanges(decision, { appliedAtMs, nowMs: atMs }, guardrails) ?? heldBack(backOff, atMs);
-  if (objection !== undefined) return { kind: 'hold', reason: objection, evidence: decision.evidence };
+  if (objection !== undefined)
+    return passingOver({ kind: 'hold', reason: objection, evidence: decision.evidence }, decision.plan, objection);
   const plan = steppedDown(spec, { plan: decision.plan, running: runningPlan }, guardrails);
   return { ...decision, plan, changes: diffPlans(runningPlan, plan, changeBounds(spec)) };
 }
@@ -268,7 +284,7 @@ function judge({ spec, guardrails }: ControllerRules, state: ControllerState, ob
   if (verdict === 'passed') return { state: withoutBackOff(rest) };
   const { atMs, load, runningPlan } = observation;
   // More than the plan before was good for is no reason to go back to it: the slow loop has to find another.
-  if (detectBurst(load.arrivalsPerSecond, plannedEnvelope(trial.beforeLoad)) !== undefined) return { state: rest };
+  if (detectBurst(load, plannedEnvelope(trial.beforeLoad)) !== undefined) return { state: rest };
   const changes = diffPlans(runningPlan, trial.before, changeBounds(spec));
   const backOff = backOffAfter(atMs, state.backOff);
   const appliedAtMs = [...inLastHour(state.appliedAtMs, atMs), atMs];

@@ -3,7 +3,7 @@ import type { BatchTimes } from './batch-times.js';
 import type { Burst } from './burst.js';
 import type { Burstiness } from './burstiness.js';
 import type { Change } from './change.js';
-import type { ExpectedLoad } from './expected-load.js';
+import type { ArrivalEnvelope, ExpectedLoad } from './expected-load.js';
 import type { StageId, VariantId } from './ids.js';
 import type { Plan, PlanResult } from './plan.js';
 import type { ProfileScale } from './profile-point.js';
@@ -12,6 +12,8 @@ import type { RunningPlan } from './running-plan.js';
 /** Arrivals counted in whole seconds, oldest first; the running second is left out. */
 export interface LoadObservation {
   readonly arrivalsPerSecond: readonly number[];
+  /** In short windows that end now; missing where seconds are all that is counted. */
+  readonly latest?: ArrivalEnvelope;
   /** Measured over the last ten minutes; missing while too little was seen. */
   readonly burstiness?: Burstiness;
 }
@@ -55,6 +57,8 @@ export interface DecisionEvidence {
   readonly result?: PlanResult;
   /** Of a change: whether what ran could not go on (it would miss the SLO, or breaks a bound); else the change is an improvement. */
   readonly necessary?: boolean;
+  /** The plan that would have been chosen but for a guardrail, and which one that was. */
+  readonly passedOver?: { readonly plan: Plan; readonly reason: string };
   /** The burst that a protection answers. */
   readonly burst?: Burst;
   /** Profiles of another machine that the plan rests on, with the factor that was asked for. */

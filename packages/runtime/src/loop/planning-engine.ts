@@ -41,6 +41,8 @@ export interface PlanningSetup {
   readonly profiles: ProfileSet;
   readonly hostCores: number;
   readonly seed: number;
+  /** Requests that one verification of a plan may simulate, counted at all stages; 100,000 when left out. */
+  readonly workStageRequests?: number;
 }
 
 /** What a question of what would be changes of the pipeline. */
@@ -93,16 +95,16 @@ export interface PlanningEngine {
 const KEEP_MS = 600_000;
 
 /** The rules by which a served pipeline is controlled; throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
-export function controllerRules({ spec, profiles, hostCores, seed }: PlanningSetup): ControllerRules {
+export function controllerRules({ spec, profiles, ...simulated }: PlanningSetup): ControllerRules {
   const partsFor = (set: ProfileSet) => {
     const curves = requireCurves(spec, set);
-    return { profiles: set, curves, verifierAt: verifiersOf({ spec, curves, hostCores, seed }) };
+    return { profiles: set, curves, verifierAt: verifiersOf({ spec, curves, ...simulated }) };
   };
   return {
     ...{ spec, ...partsFor(profiles), partsFor },
     policy: controlPolicies.equipoise,
     forecaster: smoothedRate,
-    learning: { methods: forecastMethods, seed },
+    learning: { methods: forecastMethods, seed: simulated.seed },
     guardrails: usualGuardrails,
   };
 }
@@ -179,7 +181,7 @@ class Controller {
 
 /** A plan for a rate, of the pipeline as it is or as it is assumed to be. */
 function planned(
-  { spec, hostCores, seed }: PlanningSetup,
+  { spec, profiles: _, ...simulated }: PlanningSetup,
   { profiles, verifierAt, curves }: ControllerRules,
   { policy, arrivalRps, verify, assuming = {} }: PlanningTask & { readonly kind: 'plan' },
 ): PlanResult {
@@ -188,7 +190,7 @@ function planned(
     ...{ spec: assumed, profiles, arrivalRps, estimator: 'distribution' },
     clock: { nowMs: () => performance.now() },
   };
-  const verifiers = assumed === spec ? verifierAt : verifiersOf({ spec: assumed, curves, hostCores, seed });
+  const verifiers = assumed === spec ? verifierAt : verifiersOf({ spec: assumed, curves, ...simulated });
   return policies[policy](problem, verify ? verifiers({ arrivalRps }) : undefined);
 }
 

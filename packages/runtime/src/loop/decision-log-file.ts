@@ -1,0 +1,136 @@
+/**
+ * A log of decisions as a file: the state file of a server, or JSON lines that were exported from one. In these each line is
+ * `{kind: "setup", digest, setup}` or `{kind: "decision", pipeline, record}`, setups before the decisions that name them.
+ */
+import { closeSync, createReadStream, existsSync, openSync, readSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { AppError, type DecisionRecord } from '@equipoise/core';
+import { SqlitePlanStore } from '../store/sqlite-plan-store.js';
+import type { PlanningSetup } from './planning-engine.js';
+import type { LoggedDecision, RecordedLog } from './replay-log.js';
+
+/** Which part of a log. */
+export interface LogSelection {
+  readonly pipelineName?: string;
+  /** The newest so many of each pipeline. */
+  readonly newest?: number;
+}
+
+const SQLITE_HEAD = 'SQLite format 3\0';
+const PAGE = 500;
+
+/** Reads a log; rejects with AppError FILE_NOT_FOUND, FILE_UNREADABLE with the line, or STORE_FAILED. */
+export async function readDecisionLog(path: string, selection: LogSelection = {}): Promise<RecordedLog> {
+  const filePath = resolve(path);
+  if (!existsSync(filePath)) {
+    const message = `There is no log ${path}; a server keeps its own in .equipoise/state.db beside the pipeline file.`;
+    throw new AppError('FILE_NOT_FOUND', message, { details: { path: filePath } });
+  }
+  return isStateFile(filePath) ? readStateFile(filePath, selection) : readLines(filePath, selection);
+}
+
+/** The lines of a log, without their line ends. */
+export function* logLines({ setups, decisions }: RecordedLog): Generator<string> {
+  for (const [digest, setup] of setups) yield JSON.stringify({ kind: 'setup', digest, setup });
+  for (const { pipelineName, record } of decisions)
+    yield JSON.stringify({ kind: 'decision', pipeline: pipelineName, record });
+}
+
+function isStateFile(path: string): boolean {
+  const head = Buffer.alloc(SQLITE_HEAD.length);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, head, 0, head.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  return head.toString('latin1') === SQLITE_HEAD;
+}
+
+async function readStateFile(path: string, { pipelineName, newest }: LogSelection): Promise<RecordedLog> {
+  const store = new SqlitePlanStore(path);
+  try {
+    const names = (await store.pipelineNames()).filter((name) => name === (pipelineName ?? name));
+    const decisions: LoggedDecision[] = [];
+    for (const name of names) decisions.push(...(await decisionsOf(store, name, newest)));
+    const digests = new Set(decisions.flatMap(({ record }) => record.setupDigest ?? []));
+    const setups = new Map<string, PlanningSetup>();
+    for (const digest of digests) {
+      const setup = await store.setup(digest);
+      if (setup !== undefined) setups.set(digest, setupOf(setup));
+    }
+    return { setups, decisions };
+  } finally {
+    await store.close();
+  }
+}
+
+async function decisionsOf(
+  store: SqlitePlanStore,
+  pipelineName: string,
+  newest = Number.MAX_SAFE_INTEGER,
+): Promise<readonly LoggedDecision[]> {
+  const found: DecisionRecord[] = [];
+  while (found.length < newest) {
+    const beforeId = found.at(-1)?.id;
+    const limit = Math.min(PAGE, newest - found.length);
+    const page = await store.decisions(pipelineName, { limit, ...(beforeId !== undefined && { beforeId }) });
+    found.push(...page);
+    if (page.length < limit) break;
+  }
+  return found.toReversed().map((record) => ({ pipelineName, record }));
+}
+
+/** JSON has no Infinity, which is what no bound on the cores of the host is. */
+function setupOf(setup: object): PlanningSetup {
+  const kept = setup as PlanningSetup & { readonly hostCores: number | null };
+  return { ...kept, hostCores: kept.hostCores ?? Number.POSITIVE_INFINITY };
+}
+
+async function readLines(path: string, { pipelineName, newest }: LogSelection): Promise<RecordedLog> {
+  const setups = new Map<string, PlanningSetup>();
+  const decisions: LoggedDecision[] = [];
+  let line = 0;
+  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+    line += 1;
+    if (text.trim() === '') continue;
+    const entry = entryOf(text, path, line);
+    if (entry.kind === 'setup') setups.set(entry.digest, setupOf(entry.setup));
+    else if (entry.pipeline === (pipelineName ?? entry.pipeline))
+      decisions.push({ pipelineName: entry.pipeline, record: entry.record });
+  }
+  return { setups, decisions: newestOf(decisions, newest) };
+}
+
+function newestOf(decisions: readonly LoggedDecision[], newest: number | undefined): readonly LoggedDecision[] {
+  if (newest === undefined) return decisions;
+  const names = [...new Set(decisions.map(({ pipelineName }) => pipelineName))];
+  return names.flatMap((name) => decisions.filter(({ pipelineName }) => pipelineName === name).slice(-newest));
+}
+
+type LogEntryLine =
+  | { readonly kind: 'setup'; readonly digest: string; readonly setup: object }
+  | { readonly kind: 'decision'; readonly pipeline: string; readonly record: DecisionRecord };
+
+function entryOf(text: string, path: string, line: number): LogEntryLine {
+  const wrong = (why: string) =>
+    new AppError('FILE_UNREADABLE', `${path}:${line} is no line of a decision log: ${why}.`, {
+      details: { path, line },
+    });
+  let value: Partial<Record<string, unknown>>;
+  try {
+    value = JSON.parse(text) as typeof value;
+  } catch {
+    throw wrong('it is no JSON');
+  }
+  const { kind, digest, setup, pipeline, record } = value ?? {};
+  if (kind === 'setup' && typeof digest === 'string' && isObject(setup)) return { kind, digest, setup };
+  if (kind === 'decision' && typeof pipeline === 'string' && isObject(record) && isObject(record.observation))
+    return { kind, pipeline, record: record as DecisionRecord };
+  throw wrong('expected {kind: "setup", digest, setup} or {kind: "decision", pipeline, record}');
+}
+
+function isObject(value: unknown): value is Partial<DecisionRecord> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,103 @@
+/**
+ * A log of decisions taken again: each step that the log has whole is given to the code of now, under what it took in then. The same code comes
+ * to the same decisions; where it does not, what differs is named.
+ */
+import {
+  type ControllerRules,
+  type DecisionRecord,
+  decisionProblem,
+  type PlanningProblem,
+  type StepInput,
+  type StepReplay,
+  stepReplay,
+} from '@equipoise/core';
+import { controllerRules, type PlanningSetup } from './planning-engine.js';
+
+/** A log: decisions with the names of their pipelines, oldest first, and what they were taken with by digest. */
+export interface RecordedLog {
+  readonly setups: ReadonlyMap<string, PlanningSetup>;
+  readonly decisions: readonly LoggedDecision[];
+}
+
+/** A decision of one of the pipelines of a log. */
+export interface LoggedDecision {
+  readonly pipelineName: string;
+  readonly record: DecisionRecord;
+}
+
+/** A value that differs, by its place in the decision; undefined where there is none. */
+export interface Difference {
+  readonly path: string;
+  readonly recorded: unknown;
+  readonly replayed: unknown;
+}
+
+/** How a decision fared: the same, another one (at most twenty of its differences are named), or why it cannot be taken again. */
+export type ReplayVerdict =
+  | { readonly kind: 'same' }
+  | { readonly kind: 'different'; readonly differences: readonly Difference[] }
+  | { readonly kind: 'not-replayable'; readonly reason: string };
+
+const MOST_DIFFERENCES = 20;
+
+/** Takes the decisions of a log again, one by one. */
+export class LogReplay {
+  readonly #setups: RecordedLog['setups'];
+  readonly #ofSetup = new Map<string, { readonly rules: ControllerRules; readonly replay: StepReplay }>();
+
+  constructor(setups: RecordedLog['setups']) {
+    this.#setups = setups;
+  }
+
+  verdictOn(record: DecisionRecord): ReplayVerdict {
+    const { decision, observation, trigger } = record;
+    const input = record.input as StepInput | undefined;
+    if (trigger === 'start' || trigger === 'manual')
+      return notReplayable(trigger === 'start' ? 'the first plan' : 'by hand');
+    if (decision === undefined) return notReplayable('deciding failed');
+    const taken = this.#taken(record);
+    if (input === undefined || taken === undefined) return notReplayable('the log does not say what it rested on');
+    const again = taken.replay(input, observation).decision;
+    const differences = differencesOf(asJson(decision), asJson(again));
+    return differences.length === 0 ? { kind: 'same' } : { kind: 'different', differences };
+  }
+
+  /** The question behind a decision; undefined where the log does not have it. */
+  problemOf(record: DecisionRecord): PlanningProblem | undefined {
+    const load = record.decision?.evidence.load;
+    const input = record.input as StepInput | undefined;
+    const taken = this.#taken(record);
+    if (load === undefined || input === undefined || taken === undefined) return undefined;
+    return decisionProblem(taken.rules, { input, load, observation: record.observation });
+  }
+
+  #taken({ setupDigest = '' }: DecisionRecord) {
+    const known = this.#ofSetup.get(setupDigest);
+    const setup = this.#setups.get(setupDigest);
+    if (known !== undefined || setup === undefined) return known;
+    const rules = controllerRules(setup);
+    const made = { rules, replay: stepReplay(rules) };
+    this.#ofSetup.set(setupDigest, made);
+    return made;
+  }
+}
+
+const notReplayable = (reason: string): ReplayVerdict => ({ kind: 'not-replayable', reason });
+
+/** As it is after it was kept: without what JSON has no word for. */
+const asJson = (value: unknown): unknown => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)));
+
+/** The places at which two JSON values differ. */
+function differencesOf(recorded: unknown, replayed: unknown, path = 'decision'): readonly Difference[] {
+  if (isBranch(recorded) && isBranch(replayed) && Array.isArray(recorded) === Array.isArray(replayed)) {
+    const names = [...new Set([...Object.keys(recorded), ...Object.keys(replayed)])];
+    return names
+      .flatMap((name) => differencesOf(recorded[name], replayed[name], `${path}.${name}`))
+      .slice(0, MOST_DIFFERENCES);
+  }
+  return Object.is(recorded, replayed) ? [] : [{ path, recorded, replayed }];
+}
+
+function isBranch(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
