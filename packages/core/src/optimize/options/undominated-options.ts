@@ -90,7 +90,7 @@ function followsCost(stages: SurrogateProblem['stages'], r: number): boolean {
 type Column = (o: SurrogateOption, stage: number) => number;
 
 function columnsOf(problem: SurrogateProblem, ranges: readonly Range[]): readonly Column[] {
-  const { accuracy, objective, limits, sloMs, graph } = problem;
+  const { accuracy, objective, limits, sloMs, graph, nodes } = problem;
   const slowest = finishTimes(graph, (s) => ranges[s]?.mostMs ?? 0);
   const timed = graph.outputs.some((s) => (slowest[s] as number) > sloMs);
   const columns: Column[] = [(o) => o.costPerHour];
@@ -100,6 +100,8 @@ function columnsOf(problem: SurrogateProblem, ranges: readonly Range[]): readonl
     if (most > limit && !followsCost(problem.stages, r)) columns.push(({ option }) => option.use[r] as number);
   });
   if (objective.kind === 'weights') columns.push(({ option }) => option.maxBatchSize);
+  // Fewer replicas of a size are easier to pack, also where they cost no less.
+  if (nodes !== undefined) columns.push(({ option }) => option.replicas);
   if (isProduct(accuracy)) columns.push((o, s) => -logPas(accuracy.stageAccuracy(s, o.option.variantIndex)));
   return columns;
 }

@@ -8,7 +8,7 @@ import { NO_FLOOR } from '../labels/label-problem.js';
 import type { LabelSolution } from '../labels/solve-labels.js';
 import { LOG_PAS_TIE, logPas } from '../problem/accuracy-model.js';
 import type { Solution } from './solution.js';
-import { solveGoal } from './solve-goal.js';
+import { type SolvedGoal, solveGoal } from './solve-goal.js';
 import type { SurrogateOption, SurrogateProblem } from './surrogate.js';
 
 const SOLVER = 'label-setting';
@@ -45,7 +45,7 @@ function secondGoal({ objective }: SurrogateProblem, value: number): LabelGoal |
 }
 
 /** The problem with only those options that an equally good choice can contain. */
-function onlyCandidates(problem: SurrogateProblem, { candidates }: LabelSolution): SurrogateProblem {
+function onlyCandidates({ problem, solution: { candidates } }: SolvedGoal): SurrogateProblem {
   const stages = problem.stages.slice();
   problem.graph.order.forEach((stage, v) => {
     const options = problem.stages[stage] ?? [];
@@ -72,6 +72,6 @@ export function searchAdditive(problem: SurrogateProblem): Solution {
   };
   if (incumbent === undefined || first.choice === undefined) return { ...proven, labels };
   const again = secondGoal(problem, incumbent.value);
-  const second = again === undefined ? undefined : solveGoal(onlyCandidates(problem, first.solution), again);
+  const second = again === undefined ? undefined : solveGoal(onlyCandidates(first), again);
   return { ...proven, choice: second?.choice ?? first.choice, labels: labels + (second?.solution.labels ?? 0) };
 }

@@ -11,6 +11,8 @@ import type { SurrogateOption, SurrogateProblem } from './surrogate.js';
 
 /** A solved goal with its choice in stage order; `packed` when machines forced the second solve. */
 export interface SolvedGoal {
+  /** What was solved; the solution speaks of the options in its lists. */
+  readonly problem: SurrogateProblem;
   readonly solution: LabelSolution;
   readonly choice?: readonly SurrogateOption[];
   readonly packed: boolean;
@@ -20,8 +22,8 @@ function solved(problem: SurrogateProblem, target: LabelGoal, packed: boolean): 
   const compiled = compileLabels(problem, target);
   const solution = solveLabels(compiled);
   const { incumbent } = solution;
-  if (incumbent === undefined) return { solution, packed };
-  return { solution, packed, choice: chosenOptions(problem, incumbent.choice) };
+  if (incumbent === undefined) return { problem, solution, packed };
+  return { problem, solution, packed, choice: chosenOptions(problem, incumbent.choice) };
 }
 
 const sizeOf = ({ cpuCores, memoryBytes, gpus }: Resources): string => `${cpuCores} ${memoryBytes} ${gpus}`;
