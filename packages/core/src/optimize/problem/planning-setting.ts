@@ -1,7 +1,7 @@
 /** A problem read once: graph, accuracy and the options of every stage, from which each solve takes what its latency factors need. */
 import { stageLoads } from '../../estimate/stage-load.js';
 import type { Objective, PipelineSpec } from '../../model/pipeline-spec.js';
-import { relaxedStageOptions } from '../options/relaxed-options.js';
+import { relaxedOptionsByBatch, relaxedStageOptions } from '../options/relaxed-options.js';
 import { type StageOption, stageOptions } from '../options/stage-option.js';
 import type { StageSetting } from '../options/stage-setting.js';
 import { type PlanningProblem, specOf } from '../planning-problem.js';
@@ -76,5 +76,8 @@ export const planningSetting = (problem: PlanningProblem): PlanningSetting =>
   settingWith(problem, planningGraph, stageOptions);
 
 /** The same problem with each stage relaxed to its smallest service time and bare stability, and without rare paths. */
-export const relaxedSetting = (problem: PlanningProblem): PlanningSetting =>
-  settingWith(problem, (spec) => planningGraph(usualPaths(spec)), relaxedStageOptions);
+export function relaxedSetting(problem: PlanningProblem): PlanningSetting {
+  const { kind } = problem.objective ?? problem.spec.objective;
+  const optionsOf = kind === 'weights' ? relaxedOptionsByBatch : relaxedStageOptions;
+  return settingWith(problem, (spec) => planningGraph(usualPaths(spec)), optionsOf);
+}

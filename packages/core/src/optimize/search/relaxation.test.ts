@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { bruteForce } from '../brute-force.test-support.js';
+import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
 import { type Family, randomProblem } from '../random-problems.test-support.js';
 import { relaxationBound } from './relaxation.js';
 
@@ -36,4 +38,16 @@ describe('the bound of a relaxation that was not solved', () => {
     const { bound, solved } = bounds('accuracy-table', 7);
     expect(bound).toBeGreaterThan(1.01 * (solved as number));
   });
+});
+
+it('bounds also plans of smaller batches where large ones are charged', () => {
+  const stages = ['a', 'b'].map((name) => {
+    const stage = testStage(name, [{ name: 'only', accuracy: 0.9, fixedMs: 5, perItemMs: 10 }]);
+    return { ...stage, bounds: { ...stage.bounds, maxReplicas: 4 } };
+  });
+  for (const batch of [0, 0.01, 0.1, 0.5]) {
+    const objective = { kind: 'weights', accuracy: 5, cost: 0.2, batch } as const;
+    const problem = problemOf({ ...testPipeline(stages), objective }, 70);
+    expect(relaxationBound(problem)).toBeGreaterThanOrEqual((bruteForce(problem, 1, 1).best?.value as number) - 1e-9);
+  }
 });
