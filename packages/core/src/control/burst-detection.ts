@@ -6,11 +6,14 @@
  */
 import type { Burst } from '../model/burst.js';
 import { type Burstiness, dispersionAt } from '../model/burstiness.js';
+import type { LoadObservation } from '../model/decision.js';
 import type { ArrivalEnvelope, ExpectedLoad } from '../model/expected-load.js';
 
-const WINDOWS_S = [1, 2, 3, 5, 8, 12, 20, 30, 60];
+const WINDOWS_S = [0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60];
 /** Standard deviations that chance exceeds about once in 300,000 windows: one false alarm a day over all lengths. */
 const RARE_Z = 4.5;
+/** Once in 160: behind a burst it is likely that more comes than was seen of it at first. */
+const LIKELY_Z = 2.5;
 
 /** What replicas can carry (rps), and the latency within which. */
 export interface Carried {
@@ -23,40 +26,56 @@ export interface Carried {
  * alone would not do: it is what the last minute brought, which the next one exceeds by chance every other time.
  *
  * A bursty load may bring much by chance. With `carried` that counts only as far as replicas can serve it before half of the SLO has gone by
- * waiting; but what Poisson arrivals bring is never a burst.
+ * waiting; but what Poisson arrivals bring is never a burst. `inBurst` asks for less: one has just been answered.
  */
 export function plannedEnvelope(
   { arrivalRps, burstiness, envelope = [] }: ExpectedLoad,
-  carried: Carried = { rps: Number.POSITIVE_INFINITY, sloMs: 0 },
+  { carried, inBurst = false }: { readonly carried?: Carried; readonly inBurst?: boolean } = {},
 ): ArrivalEnvelope {
+  const z = inBurst ? LIKELY_Z : RARE_Z;
   return WINDOWS_S.map((windowS) => {
-    const byChance = (of: Burstiness | undefined) => mostByChance(arrivalRps * windowS, windowS, of);
-    const inTime = carried.rps * (windowS + carried.sloMs / 2000);
+    const byChance = (of: Burstiness | undefined) => mostByChance({ mean: arrivalRps * windowS, windowS, z }, of);
+    const inTime = carried ? carried.rps * (windowS + carried.sloMs / 2000) : Number.POSITIVE_INFINITY;
     const inEnvelope = envelope.filter((each) => each.windowS <= windowS).map(({ arrivals }) => arrivals);
     return { windowS, arrivals: Math.max(byChance(undefined), Math.min(byChance(burstiness), inTime), ...inEnvelope) };
   });
 }
 
-/** Mean plus rare spread; the last term is the lopsidedness of counts (Cornish and Fisher), which matters where they are few. */
-function mostByChance(mean: number, windowS: number, burstiness: Burstiness | undefined): number {
-  const dispersion = burstiness === undefined ? 1 : dispersionAt(burstiness, windowS * 1000);
-  return mean + RARE_Z * Math.sqrt(dispersion * mean) + (dispersion * (RARE_Z ** 2 - 1)) / 6;
+interface Chance {
+  readonly mean: number;
+  readonly windowS: number;
+  /** Standard deviations. */
+  readonly z: number;
 }
 
-/** The burst that the last seconds show against `planned`, or undefined where all windows keep to it. */
-export function detectBurst(arrivalsPerSecond: readonly number[], planned: ArrivalEnvelope): Burst | undefined {
+/** Mean plus rare spread; the last term is the lopsidedness of counts (Cornish and Fisher), which matters where they are few. */
+function mostByChance({ mean, windowS, z }: Chance, burstiness: Burstiness | undefined): number {
+  const dispersion = burstiness === undefined ? 1 : dispersionAt(burstiness, windowS * 1000);
+  return mean + z * Math.sqrt(dispersion * mean) + (dispersion * (z ** 2 - 1)) / 6;
+}
+
+/**
+ * The burst that the last seconds show against `planned`, or undefined where all windows keep to it: of the windows that exceed it, the one
+ * that shows the highest rate beyond a standard error, so that one which holds calm seconds, too, does not make it look small. `latest` are
+ * windows that end now, which the last whole second may not.
+ */
+export function detectBurst(
+  { arrivalsPerSecond, latest = [] }: Pick<LoadObservation, 'arrivalsPerSecond' | 'latest'>,
+  planned: ArrivalEnvelope,
+): Burst | undefined {
   let found: Burst | undefined;
-  let most = 1;
-  let [arrivals, seconds] = [0, 0];
+  let mostRps = Number.NEGATIVE_INFINITY;
+  let [inSeconds, seconds] = [0, 0];
   for (const { windowS, arrivals: plannedArrivals } of planned) {
-    if (windowS > arrivalsPerSecond.length) break;
-    while (seconds < windowS) {
+    while (seconds < Math.min(windowS, arrivalsPerSecond.length)) {
       seconds += 1;
-      arrivals += arrivalsPerSecond[arrivalsPerSecond.length - seconds] as number;
+      inSeconds += arrivalsPerSecond[arrivalsPerSecond.length - seconds] as number;
     }
-    const excess = arrivals / plannedArrivals;
-    if (excess <= most) continue;
-    most = excess;
+    const whole = seconds === windowS ? inSeconds : 0;
+    const arrivals = Math.max(whole, ...latest.filter((each) => each.windowS === windowS).map((each) => each.arrivals));
+    const leastRps = (arrivals - Math.sqrt(arrivals)) / windowS;
+    if (arrivals <= plannedArrivals || leastRps <= mostRps) continue;
+    mostRps = leastRps;
     found = { windowS, arrivals, plannedArrivals, rateRps: arrivals / windowS };
   }
   return found;

@@ -27,6 +27,13 @@ export interface Protection {
   readonly load: ExpectedLoad;
 }
 
+/** The load that was planned for; `inBurst` where a burst has been answered a moment ago. */
+export interface ProtectedLoad {
+  readonly planned: ExpectedLoad;
+  readonly keepsVariants: boolean;
+  readonly inBurst: boolean;
+}
+
 /** Standard errors that are added to the rate of a burst: it is known from few arrivals, and too little is worse than too much. */
 const MARGIN_ERRORS = 1;
 
@@ -34,10 +41,10 @@ const MARGIN_ERRORS = 1;
 export function protect(
   context: ControlContext,
   observation: Observation,
-  { planned, keepsVariants }: { readonly planned: ExpectedLoad; readonly keepsVariants: boolean },
+  { planned, keepsVariants, inBurst }: ProtectedLoad,
 ): Protection | undefined {
   if (observation.staleSources.length > 0) return undefined;
-  const burst = detectBurst(observation.load.arrivalsPerSecond, boundsFor(context, observation, planned));
+  const burst = detectBurst(observation.load, boundsFor(context, observation, { planned, inBurst }));
   if (burst === undefined) return undefined;
   const load = burstLoad(burst);
   const plan = protectivePlan(context, { runningPlan: observation.runningPlan, load, keepsVariants });
@@ -55,11 +62,12 @@ export function protect(
 function boundsFor(
   { spec, curves }: ControlContext,
   { runningPlan }: Observation,
-  planned: ExpectedLoad,
+  { planned, inBurst }: Pick<ProtectedLoad, 'planned' | 'inBurst'>,
 ): ArrivalEnvelope {
   const running = planThatRuns(spec, runningPlan);
-  if (running === undefined || planned.burstiness === undefined) return plannedEnvelope(planned);
-  return plannedEnvelope(planned, { rps: carriedRps(spec, running, curves), sloMs: spec.slo.latencyMs });
+  if (running === undefined || planned.burstiness === undefined) return plannedEnvelope(planned, { inBurst });
+  const carried = { rps: carriedRps(spec, running, curves), sloMs: spec.slo.latencyMs };
+  return plannedEnvelope(planned, { inBurst, carried });
 }
 
 /** The burst as a load of its own: that it bursts is what the burstiness of the load before said, and no reason for more. */

@@ -44,6 +44,26 @@ describe('ArrivalRecord', () => {
     expect(record.arrivalsPerSecond(3_000_000)).toEqual(new Array(600).fill(0));
   });
 
+  it('counts the windows that end now, to within 10 ms, none that is longer than the record', () => {
+    const record = new ArrivalRecord(500, 500);
+    const counts = (atMs: number) => record.latest(atMs).map(({ windowS, arrivals }) => [windowS, arrivals]);
+    expect(counts(600)).toEqual([]);
+    for (const atMs of [600, 1100, 1295, 1305, 1400, 1495]) record.arrived(atMs);
+    expect(counts(900)).toEqual([[0.25, 0]]);
+    expect(counts(1500)).toEqual([
+      [0.25, 4],
+      [0.5, 5],
+      [1, 6],
+    ]);
+    expect(counts(1505)).toEqual(counts(1500));
+    expect(counts(2350)).toEqual([
+      [0.25, 0],
+      [0.5, 0],
+      [1, 2],
+    ]);
+    expect(counts(100_000).map(([, arrivals]) => arrivals)).toEqual([0, 0, 0]);
+  });
+
   it('takes Poisson for Poisson, at any rate', () => {
     for (const rps of [2, 20, 200]) {
       const { poisson } = measured((rng) => poissonArrivals(rps, 10 * MINUTES_MS, rng));

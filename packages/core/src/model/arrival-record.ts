@@ -1,5 +1,6 @@
 /**
- * What is remembered of arrivals: counts of whole seconds, and how bursty they are, both over the last ten minutes and in constant memory.
+ * What is remembered of arrivals: counts of whole seconds, and how bursty they are, both over the last ten minutes and in constant memory;
+ * and those of the last moments, in windows that end now, for what cannot wait for a second to be whole.
  * The data plane and the simulator keep the same record, so that a decision means the same in both.
  *
  * Time is cut into blocks of 10 s, and those into equal windows as near to the SLO as fits. Of each block the sums of the counts of its
@@ -9,6 +10,7 @@
  * forecast, pass for burstiness. Either counts as Poisson up to four standard errors above 1, and the longer window never disperses less.
  */
 import { type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './burstiness.js';
+import type { ArrivalEnvelope } from './expected-load.js';
 
 const KEPT_SECONDS = 600;
 /** The kept seconds and the running one. */
@@ -24,6 +26,10 @@ const TRIMMED_CHI_SQUARE = 0.623;
 /** Squares of neighbouring second differences go together (correlations −2/3 and 1/6), as if there were so many times fewer. */
 const CORRELATED = 1 + 2 * ((2 / 3) ** 2 + (1 / 6) ** 2);
 const SIGNIFICANT_ERRORS = 4;
+/** Windows that end now, and the ticks in which they are counted. */
+const LATEST_S = [0.25, 0.5, 1];
+const TICK_MS = 10;
+const TICKS = 1000 / TICK_MS + 1;
 
 interface Block {
   readonly index: number;
@@ -41,6 +47,9 @@ export class ArrivalRecord {
   /** Counts by second, and which second each slot is of. */
   readonly #counts = new Float64Array(SLOTS);
   readonly #seconds = new Float64Array(SLOTS).fill(-1);
+  /** Counts by tick, and which tick each slot is of. */
+  readonly #tickCounts = new Float64Array(TICKS);
+  readonly #ticks = new Float64Array(TICKS).fill(-1);
   readonly #blocks: Block[] = [];
   #window = 0;
   #inWindow = 0;
@@ -57,6 +66,11 @@ export class ArrivalRecord {
     if (this.#seconds[slot] !== second) this.#counts[slot] = 0;
     this.#seconds[slot] = second;
     this.#counts[slot] = (this.#counts[slot] as number) + 1;
+    const tick = Math.floor(sinceMs / TICK_MS);
+    const tickSlot = tick % TICKS;
+    if (this.#ticks[tickSlot] !== tick) this.#tickCounts[tickSlot] = 0;
+    this.#ticks[tickSlot] = tick;
+    this.#tickCounts[tickSlot] = (this.#tickCounts[tickSlot] as number) + 1;
     const window = Math.floor(sinceMs / this.#windowMs);
     if (window !== this.#window) this.#closeWindow();
     this.#window = window;
@@ -70,6 +84,17 @@ export class ArrivalRecord {
     return Array.from({ length: kept }, (_, i) => {
       const second = running - kept + i;
       return this.#seconds[second % SLOTS] === second ? (this.#counts[second % SLOTS] as number) : 0;
+    });
+  }
+
+  /** Arrivals of the last quarter, half and whole second, to within 10 ms; without those that are longer than the record. */
+  latest(nowMs: number): ArrivalEnvelope {
+    const end = Math.floor((nowMs - this.#startedAtMs) / TICK_MS);
+    return LATEST_S.filter((windowS) => (1000 * windowS) / TICK_MS <= end).map((windowS) => {
+      let arrivals = 0;
+      for (let tick = end - (1000 * windowS) / TICK_MS; tick < end; tick++)
+        if (this.#ticks[tick % TICKS] === tick) arrivals += this.#tickCounts[tick % TICKS] as number;
+      return { windowS, arrivals };
     });
   }
 

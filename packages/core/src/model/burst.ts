@@ -1,6 +1,6 @@
 /** A load above what was planned for. */
 export interface Burst {
-  /** The window, ending now, in which it stands out most. */
+  /** The window, ending now, that shows it best. */
   readonly windowS: number;
   readonly arrivals: number;
   /** The most that the planned load brings there. */

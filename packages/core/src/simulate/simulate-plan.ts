@@ -299,7 +299,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     }
     return {
       atMs: this.#nowMs,
-      load: { arrivalsPerSecond, ...(burstiness && { burstiness }) },
+      load: { arrivalsPerSecond, latest: this.#arrivals.latest(this.#nowMs), ...(burstiness && { burstiness }) },
       stages,
       runningPlan: this.#fleet.runningPlan(),
       staleSources: [],

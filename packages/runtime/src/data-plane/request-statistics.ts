@@ -97,7 +97,8 @@ export class RequestStatistics {
   /** What the control loop may know of the load. */
   load(nowMs: number): LoadObservation {
     const burstiness = this.#arrivals.burstiness(nowMs);
-    return { arrivalsPerSecond: this.arrivalsPerSecond(nowMs), ...(burstiness && { burstiness }) };
+    const latest = this.#arrivals.latest(nowMs);
+    return { arrivalsPerSecond: this.arrivalsPerSecond(nowMs), latest, ...(burstiness && { burstiness }) };
   }
 
   /** Records of the last `count` (at most 600) whole seconds since the start, oldest first; the running second is left out. */
