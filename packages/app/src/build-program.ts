@@ -63,6 +63,7 @@ export function buildProgram(): Command {
   addExperiment(program);
   addForecast(program);
   addServe(program);
+  addDecisions(program);
   addLoad(program);
   for (const command of program.commands) command.showHelpAfterError(`(see equipoise ${command.name()} --help)`);
   return program;
@@ -253,6 +254,33 @@ function addServe(program: Command): void {
     .addOption(policyFlag('plan of the start; a fixed one is kept'))
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/serve.js')).serve(file, options)),
+    );
+}
+
+const pipelineFlag = () => new Option('--pipeline <name>', 'only this pipeline, where the log has several');
+
+function addDecisions(program: Command): void {
+  program
+    .command('explain')
+    .argument('[decision]', 'its number; the newest one when left out', count)
+    .description('say what a decision of the control loop saw, chose and passed over, and what came of it')
+    .option('--log <file>', 'state file of the server, or an exported log', '.equipoise/state.db')
+    .addOption(pipelineFlag())
+    .addOption(jsonFlag())
+    .action((decision, options) =>
+      runCommand(options, async () => (await import('./commands/explain.js')).explain(decision, options)),
+    );
+
+  program
+    .command('replay')
+    .argument('<log>', 'state file of a server (.equipoise/state.db), or an exported log')
+    .description('take the decisions of a log again; the same code comes to the same decisions')
+    .option('--newest <n>', 'only the newest so many decisions of each pipeline', count)
+    .option('--out <file>', 'export the log there as JSON lines')
+    .addOption(pipelineFlag())
+    .addOption(jsonFlag())
+    .action((log, options) =>
+      runCommand(options, async () => (await import('./commands/replay.js')).replay(log, options)),
     );
 }
 

@@ -81,6 +81,33 @@ where cells stand in the order of the grid, by pipeline, load, policy and seed, 
   inForce: {FIGURES, changes, stepMs: {mean, p99, max}}, trainBins, testBins
 }
 where FIGURES are smapeFraction, pinballLoss, coverageFraction over the test part, and only times differ from run to run`,
+  explain: `{
+  pipeline,
+  record: {
+    id, atEpochMs, trigger: "start", "plan", "burst", "roll-back" or "manual", mode,
+    observation: {atMs, load: {arrivalsPerSecond}, stages: {STAGE: {queueLength, droppedTotal}}, runningPlan, staleSources},
+    manual?: {action, reason?, decisionId?, pins?},
+    decision?: {
+      kind: "hold" or "apply", reason, plan?: PLAN, changes?: [CHANGE],
+      evidence: {
+        forecast: {method, meanRps, upperRps}, load?: {arrivalRps, …}, result?, necessary?, burst?,
+        passedOver?: {plan: PLAN, reason}
+      }
+    },
+    outcome?: {kind: "applied", tookMs} or {kind: "failed", step, message},
+    observed?: {
+      windowMs, arrivalRps, completed, failed, dropped, sloAttainmentFraction?, latencyMs?: {p50, atPercentile}
+    },
+    setupDigest?, input?
+  },
+  lost?: {STAGE: {nextBetter?: LOST, nextCheaper?: LOST, …}}
+}
+where PLAN and LOST are as in plan`,
+  replay: `{
+  decisions, same, different: [{pipeline, id, differences: [{path, recorded?, replayed?}]}],
+  notReplayable: {REASON: count}
+}
+with exit code 1 where different is not empty`,
   load: `{
   sent, ok, dropped, failed, latencyMs: {mean, p50, p95, p99, p999, max}, offeredRps, achievedRps,
   byStatus: {STATUS: count}

@@ -30,11 +30,17 @@ export function explanationText(explained: Explained): string {
     bindingLine(explained.explanation),
     '',
     pc.bold('Why other variants lost'),
-    ...Object.entries(explained.explanation.stages).flatMap(([id, stage]) => rejectedLines(id, stage, explained)),
+    rejectedText(explained),
     pc.dim(
       'Each change is planned anew; other variants are held fast in a solve by the latency estimate that found the plan.',
     ),
   ].join('\n');
+}
+
+/** Stage by stage why the next better and the next cheaper variant were not chosen. */
+export function rejectedText(explained: Explained): string {
+  const stages = Object.entries(explained.explanation.stages);
+  return stages.flatMap(([id, stage]) => rejectedLines(id, stage, explained)).join('\n');
 }
 
 const right = (title: string) => ({ right: title });

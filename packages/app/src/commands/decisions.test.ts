@@ -1,0 +1,94 @@
+/** `explain` and `replay` on what a served pipeline has decided. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { documentOf, equipoise, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+
+const folder = new TestFolder();
+const LOG = '.equipoise/state.db';
+const explain = (...args: string[]) => equipoise(folder.path, 'explain', ...args);
+const replay = (...args: string[]) => equipoise(folder.path, 'replay', ...args);
+
+beforeAll(async () => {
+  folder.write(
+    'pipeline.yaml',
+    syntheticPipeline({ spec: 'control: { intervalMs: 1000, fastIntervalMs: 500 }', cpuCores: 4 }),
+  );
+  const { command, url } = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '1');
+  for (let request = 0; request < 20; request++)
+    await fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi' });
+  await command.said(/\[4\]/);
+  command.signal('SIGTERM');
+  expect(await command.ended).toMatchObject({ exitCode: 0 });
+}, 120_000);
+
+afterAll(() => folder.remove());
+
+describe('equipoise explain', () => {
+  it('tells the newest decision: what it saw, chose and passed over, and what came of it', async () => {
+    const { exitCode, stdout } = await explain();
+    expect(exitCode).toBe(0);
+    for (const words of [/^Decision \d+ of synthetic at 20/, /\nSeen\nload: /, /\nChosen\n/, /\nWhat came of it\n/])
+      expect(stdout).toMatch(words);
+    expect(stdout).toMatch(/by the slow loop, mode auto/);
+    expect(stdout).toMatch(/detect runs (small|large)\n {2}next better, /);
+  });
+
+  it('tells the one that is asked for, as a document too', async () => {
+    const { stdout } = await explain('1');
+    expect(stdout).toMatch(/^Decision 1 of synthetic .*, by the start, mode auto/);
+    expect(stdout).toMatch(/apply: the first plan, by equipoise/);
+    expect(stdout).toMatch(/detect: nothing → (small|large) \(\d+ replicas\)/);
+    expect(stdout).toMatch(/in force after \d+ ms/);
+    const document = documentOf(await explain('1', '--json'));
+    expect(document).toMatchObject({
+      pipeline: 'synthetic',
+      record: {
+        ...{ id: 1, trigger: 'start', mode: 'auto', decision: { kind: 'apply' }, outcome: { kind: 'applied' } },
+        observed: { windowMs: expect.any(Number) },
+      },
+    });
+  });
+
+  it.each([
+    [['99999'], 2, 'has no decision 99999'],
+    [['first'], 2, 'whole number above 0'],
+    [['--log', 'none.db'], 3, 'There is no log none.db'],
+    [['--pipeline', 'other'], 2, 'no decisions'],
+  ])('refuses %j', async (args, exitCode, words) => {
+    const ended = await explain(...args);
+    expect(ended).toMatchObject({ exitCode, stdout: '' });
+    expect(ended.stderr).toContain(words);
+  });
+});
+
+describe('equipoise replay', () => {
+  it('comes to the same decisions, from the state file and from what it exports', async () => {
+    const [stored, exported] = [await replay(LOG, '--out', 'log.jsonl', '--json'), await replay('log.jsonl', '--json')];
+    expect(stored).toMatchObject({ exitCode: 0 });
+    const document = documentOf(stored) as { readonly same: number; readonly different: readonly unknown[] };
+    expect(document).toMatchObject({ different: [], notReplayable: { 'the first plan': 1 } });
+    expect(document.same).toBeGreaterThanOrEqual(3);
+    expect(documentOf(exported)).toEqual(document);
+    const { stdout } = await replay(LOG, '--newest', '2');
+    expect(stdout).toBe('2 decisions: 2 the same, 0 different\n');
+  });
+
+  it('says with exit code 1 what comes out otherwise', async () => {
+    const lines = readFileSync(join(folder.path, 'log.jsonl'), 'utf8').trimEnd().split('\n');
+    const newest = JSON.parse(lines.at(-1) as string) as { readonly record: { readonly decision: { reason: string } } };
+    newest.record.decision.reason = 'because';
+    writeFileSync(join(folder.path, 'other.jsonl'), [...lines.slice(0, -1), JSON.stringify(newest)].join('\n'));
+    const ended = await replay('other.jsonl');
+    expect(ended.exitCode).toBe(1);
+    expect(ended.stdout).toMatch(/1 different\n/);
+    expect(ended.stdout).toMatch(/synthetic.*decision\.reason.*"because"/);
+  });
+
+  it('names a log that is none', async () => {
+    expect(await replay('pipeline.yaml')).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining('pipeline.yaml:1 is no line of a decision log'),
+    });
+  });
+});

@@ -1,0 +1,47 @@
+/** `equipoise explain`: what a decision saw, what it chose and why, what it passed over, and what came of it. */
+import { AppError, type DecisionRecord, explainPlan } from '@equipoise/core';
+import { type LoggedDecision, LogReplay, type RecordedLog, readDecisionLog } from '@equipoise/runtime';
+import { decisionText } from '../terminal/decision-text.js';
+import type { Explained } from '../terminal/plan-explanation.js';
+import type { CommandResult } from '../terminal/run-command.js';
+
+/** Flags of the command. */
+export interface ExplainOptions {
+  readonly log: string;
+  readonly pipeline?: string;
+}
+
+/** Explains the decision of that number, or the newest one. */
+export async function explain(id: number | undefined, { log: path, pipeline }: ExplainOptions): Promise<CommandResult> {
+  const log = await readDecisionLog(path, {
+    ...(pipeline !== undefined && { pipelineName: pipeline }),
+    ...(id === undefined && { newest: 1 }),
+  });
+  const { pipelineName, record } = chosen(log, id, path);
+  const why = whyOf(log, record);
+  return {
+    json: { pipeline: pipelineName, record, ...(why && { lost: why.explanation.stages }) },
+    text: decisionText({ pipelineName, record, ...(why && { why }) }),
+  };
+}
+
+function chosen({ decisions }: RecordedLog, id: number | undefined, path: string): LoggedDecision {
+  const found = decisions.filter(({ record }) => record.id === (id ?? record.id));
+  const [first, ...more] = found.toSorted((a, b) => b.record.atEpochMs - a.record.atEpochMs);
+  if (first === undefined) {
+    const what = id === undefined ? 'no decisions' : `no decision ${id}`;
+    throw new AppError('NOT_FOUND', `${path} has ${what}, or none of that pipeline.`);
+  }
+  if (id === undefined || more.length === 0) return first;
+  const names = found.map(({ pipelineName }) => pipelineName).join(', ');
+  throw new AppError('WRONG_USAGE', `There is a decision ${id} of each of ${names}; say which with --pipeline.`);
+}
+
+/** Why other variants lost, by the estimate with which the plan was found; undefined where the log does not say what it rested on. */
+function whyOf({ setups }: RecordedLog, record: DecisionRecord): Explained | undefined {
+  const result = record.decision?.evidence.result;
+  if (result?.kind !== 'feasible') return undefined;
+  const problem = new LogReplay(setups).problemOf(record);
+  if (problem === undefined) return undefined;
+  return { explanation: explainPlan(problem, result), plan: result.plan, objective: problem.spec.objective };
+}

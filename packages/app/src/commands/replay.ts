@@ -1,0 +1,94 @@
+/** `equipoise replay`: takes the decisions of a log again with the code of now; the same input gives the same decisions, or what differs. */
+
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { AppError } from '@equipoise/core';
+import { type Difference, LogReplay, logLines, readDecisionLog } from '@equipoise/runtime';
+import pc from 'picocolors';
+import { PlanProgress } from '../terminal/plan-progress.js';
+import type { CommandResult } from '../terminal/run-command.js';
+import { textTable } from '../terminal/text-table.js';
+
+/** Flags of the command. */
+export interface ReplayOptions {
+  readonly pipeline?: string;
+  readonly newest?: number;
+  readonly out?: string;
+}
+
+interface DifferentDecision {
+  readonly pipeline: string;
+  readonly id: number;
+  readonly differences: readonly Difference[];
+}
+
+/** Replays the log in `path`; the answer is no when a decision comes out otherwise. */
+export async function replay(path: string, { pipeline, newest, out }: ReplayOptions): Promise<CommandResult> {
+  const selection = {
+    ...(pipeline !== undefined && { pipelineName: pipeline }),
+    ...(newest !== undefined && { newest }),
+  };
+  const log = await readDecisionLog(path, selection);
+  if (pipeline !== undefined && log.decisions.length === 0)
+    throw new AppError('NOT_FOUND', `${path} has no decisions of a pipeline ${pipeline}.`);
+  if (out !== undefined) await writeLines(out, logLines(log));
+  const notReplayable: Record<string, number> = {};
+  const different: DifferentDecision[] = [];
+  let same = 0;
+  const replayer = new LogReplay(log.setups);
+  const progress = new PlanProgress(`replaying ${path}`);
+  try {
+    for (const [index, { pipelineName, record }] of log.decisions.entries()) {
+      progress.say(`replaying ${path}, decision ${index + 1} of ${log.decisions.length}`);
+      const verdict = replayer.verdictOn(record);
+      if (verdict.kind === 'same') same += 1;
+      else if (verdict.kind === 'different')
+        different.push({ pipeline: pipelineName, id: record.id, differences: verdict.differences });
+      else notReplayable[verdict.reason] = (notReplayable[verdict.reason] ?? 0) + 1;
+    }
+  } finally {
+    await progress.stop();
+  }
+  const json = { decisions: log.decisions.length, same, different, notReplayable };
+  const note = out === undefined ? [] : [pc.dim(`written to ${out}`)];
+  return { json, text: [replayText(json), ...note].join('\n'), answerIsNo: different.length > 0 };
+}
+
+interface Replayed {
+  readonly decisions: number;
+  readonly same: number;
+  readonly different: readonly DifferentDecision[];
+  readonly notReplayable: Readonly<Record<string, number>>;
+}
+
+function replayText({ decisions, same, different, notReplayable }: Replayed): string {
+  const skipped = Object.entries(notReplayable).map(([reason, count]) => `${count} not taken again: ${reason}`);
+  const summary = `${decisions} decisions: ${same} the same, ${different.length} different`;
+  const rows = different.flatMap(({ pipeline, id, differences }) =>
+    differences.map(({ path, recorded, replayed }) => [pipeline, id, path, short(recorded), short(replayed)]),
+  );
+  const table =
+    rows.length === 0 ? [] : [textTable(['pipeline', { right: 'id' }, 'where', 'recorded', 'replayed'], rows)];
+  return [different.length === 0 ? summary : pc.red(summary), ...skipped.map((line) => pc.dim(line)), ...table].join(
+    '\n',
+  );
+}
+
+const LONGEST = 40;
+
+function short(value: unknown): string {
+  const text = value === undefined ? '(none)' : JSON.stringify(value);
+  return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text;
+}
+
+async function writeLines(path: string, lines: Iterable<string>): Promise<void> {
+  const stream = createWriteStream(path);
+  try {
+    await once(stream, 'open');
+    for (const line of lines) if (!stream.write(`${line}\n`)) await once(stream, 'drain');
+    stream.end();
+    await once(stream, 'finish');
+  } catch (cause) {
+    throw new AppError('FILE_UNREADABLE', `${path} cannot be written: ${(cause as Error).message}.`, { cause });
+  }
+}

@@ -1,0 +1,173 @@
+/** A decision as people read it: seen, chosen, passed over, and what came of it. */
+import type {
+  Change,
+  Decision,
+  DecisionRecord,
+  LoadObservation,
+  Observation,
+  Plan,
+  RunningPlan,
+  StageId,
+} from '@equipoise/core';
+import pc from 'picocolors';
+import { type Explained, rejectedText } from './plan-explanation.js';
+import { choiceText, fractionText, msText, percentText, planSummary, planTable } from './plan-table.js';
+import { textTable } from './text-table.js';
+
+/** What is told. */
+export interface ToldDecision {
+  readonly pipelineName: string;
+  readonly record: DecisionRecord;
+  /** Why the plan of the slow loop is what it is, where the log says what it rested on. */
+  readonly why?: Explained;
+}
+
+const triggerTexts = {
+  start: 'the start',
+  plan: 'the slow loop',
+  burst: 'the fast loop, a burst',
+  'roll-back': 'a roll-back',
+  manual: 'a person',
+} as const;
+
+/** The whole text. */
+export function decisionText({ pipelineName, record, why }: ToldDecision): string {
+  const { id, atEpochMs, trigger, mode, observation, decision, manual } = record;
+  const by = trigger === undefined ? '' : `, by ${triggerTexts[trigger]}`;
+  const inMode = mode === undefined ? '' : `, mode ${mode}`;
+  return [
+    `${pc.bold(`Decision ${id}`)} of ${pc.bold(pipelineName)} at ${new Date(atEpochMs).toISOString()}${by}${inMode}`,
+    ...(manual === undefined ? [] : [`asked for: ${manual.action}${because(manual.reason)}`]),
+    section('Seen'),
+    seenText(observation, decision),
+    section('Chosen'),
+    decision === undefined ? 'no plan was changed' : chosenText(decision),
+    ...passedOver(decision, why),
+    section('What came of it'),
+    cameOfItText(record),
+  ].join('\n');
+}
+
+const section = (title: string): string => `\n${pc.bold(title)}`;
+
+const because = (reason: string | undefined): string => (reason === undefined ? '' : ` (${reason})`);
+
+function seenText({ load, stages, runningPlan, staleSources }: Observation, decision: Decision | undefined): string {
+  const rows = Object.entries(runningPlan.stages).map(([id, { replicas, maxBatchSize }]) => {
+    const seen = stages[id as StageId];
+    return [id, replicasText(replicas), maxBatchSize, seen?.queueLength ?? '', seen?.droppedTotal ?? ''];
+  });
+  const columns = ['stage', 'replicas', ...['max batch', 'waiting', 'dropped since the start'].map(right)];
+  const { burst, forecast } = decision?.evidence ?? {};
+  return [
+    loadText(load),
+    ...(staleSources.length === 0 ? [] : [`no fresh input from ${staleSources.join(', ')}`]),
+    ...(forecast === undefined
+      ? []
+      : [`expected ${rps(forecast.meanRps)}, at most ${rps(forecast.upperRps)} (${forecast.method})`]),
+    ...(burst === undefined
+      ? []
+      : [
+          `a burst: ${burst.arrivals} requests in ${burst.windowS} s, where ${burst.plannedArrivals.toFixed(1)} were planned for`,
+        ]),
+    ...(rows.length === 0 ? ['nothing runs yet'] : [textTable(columns, rows)]),
+  ].join('\n');
+}
+
+const right = (title: string) => ({ right: title });
+
+const rps = (rate: number): string => `${rate.toFixed(1)} rps`;
+
+function replicasText(replicas: RunningPlan['stages'][StageId]['replicas']): string {
+  const kinds = new Map<string, number>();
+  for (const { variantId, resources, status } of replicas) {
+    const kind = `${variantId} on ${resources.cpuCores}${status === 'ready' ? '' : ` ${status}`}`;
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  return [...kinds].map(([kind, count]) => `${count} × ${kind}`).join(', ');
+}
+
+function loadText({ arrivalsPerSecond }: LoadObservation): string {
+  const meanOf = (seconds: number) => {
+    const last = arrivalsPerSecond.slice(-seconds);
+    return last.length === 0 ? 0 : last.reduce((sum, count) => sum + count, 0) / last.length;
+  };
+  if (arrivalsPerSecond.length === 0) return 'no load yet';
+  const most = Math.max(...arrivalsPerSecond.slice(-60));
+  return `load: ${rps(meanOf(1))} in the last second, ${rps(meanOf(10))} over 10 s, ${rps(meanOf(60))} over 60 s, at most ${most} in one`;
+}
+
+function chosenText(decision: Decision): string {
+  const { kind, reason, evidence } = decision;
+  const rate = evidence.load === undefined ? '' : ` (planned for ${rps(evidence.load.arrivalRps)})`;
+  const necessary =
+    evidence.necessary === undefined
+      ? []
+      : [evidence.necessary ? 'necessary: what ran could not go on' : 'an improvement'];
+  const lines = [`${pc.bold(kind)}: ${reason}${rate}`, ...necessary];
+  if (decision.kind === 'hold') return lines.join('\n');
+  const { plan, changes } = decision;
+  return [...lines, planTable(plan), planSummary(plan), ...changes.map((change) => `  · ${changeText(change)}`)].join(
+    '\n',
+  );
+}
+
+function changeText(change: Change): string {
+  const { stageId, to } = change;
+  switch (change.kind) {
+    case 'scale':
+      return `${stageId}: ${change.fromReplicas} → ${to.replicas} replicas`;
+    case 'switch-variant':
+      return `${stageId}: ${change.fromVariantId ?? 'nothing'} → ${to.variantId} (${to.replicas} replicas)`;
+    case 'set-batch':
+      return `${stageId}: batches of at most ${to.maxBatchSize}`;
+    case 'set-resources':
+      return `${stageId}: ${change.fromResources.cpuCores} → ${to.resources.cpuCores} cores each`;
+  }
+}
+
+function passedOver(decision: Decision | undefined, why: Explained | undefined): readonly string[] {
+  const { passedOver: other } = decision?.evidence ?? {};
+  const held = other === undefined ? [] : [`${planText(other.plan)}: ${other.reason}`];
+  const best = decision?.kind === 'hold' && why !== undefined ? [`the best plan: ${planText(why.plan)}`] : [];
+  const lost = why === undefined ? [] : [rejectedText(why)];
+  return held.length + lost.length === 0 ? [] : [section('Passed over'), ...held, ...best, ...lost];
+}
+
+const planText = (plan: Plan): string => `${choiceText(plan)}, ${figures(plan)}`;
+
+const figures = ({ predicted: { pas, costPerHour } }: Plan): string =>
+  `accuracy ${fractionText(pas)}, ${costPerHour.toFixed(2)} per hour`;
+
+function cameOfItText({ decision, outcome, observed }: DecisionRecord): string {
+  const done =
+    outcome === undefined
+      ? decision?.kind === 'apply'
+        ? 'not carried out'
+        : 'nothing was to be carried out'
+      : outcome.kind === 'applied'
+        ? `in force after ${outcome.tookMs.toFixed(0)} ms`
+        : `${outcome.step} failed: ${outcome.message}`;
+  if (observed === undefined) return `${done}\nnothing was observed behind it yet`;
+  const plan = decision?.kind === 'apply' ? decision.plan : undefined;
+  const { windowMs, arrivalRps, completed, failed, dropped, sloAttainmentFraction, latencyMs } = observed;
+  const attained = (fraction: number | undefined) => (fraction === undefined ? '' : percentText(fraction));
+  const rows = [
+    [
+      'load',
+      plan === undefined ? '' : rps(decision?.evidence.load?.arrivalRps ?? decision?.evidence.forecast.upperRps ?? 0),
+      rps(arrivalRps),
+    ],
+    [
+      plan === undefined ? 'latency' : `latency p${plan.predicted.percentile}`,
+      plan === undefined ? '' : msText(plan.verified?.latencyMs ?? plan.predicted.latencyMs),
+      latencyMs === undefined ? '' : msText(latencyMs.atPercentile),
+    ],
+    ['within the SLO', attained(plan?.verified?.sloAttainmentFraction), attained(sloAttainmentFraction)],
+  ];
+  return [
+    done,
+    textTable(['', right('predicted'), right(`observed in ${Math.round(windowMs / 1000)} s`)], rows),
+    `${completed} completed, ${dropped} dropped, ${failed} failed`,
+  ].join('\n');
+}
