@@ -1,11 +1,13 @@
 /**
- * `npm run bench:data-plane`: what the data plane does in overload and when replicas die, with the bars beside the figures. `overload` or
- * `faults` measures that one anew, `--minutes M` for M minutes instead of the full time; results.json keeps the others.
+ * `npm run bench:data-plane`: what the data plane does at full speed, in overload, with bad input and when replicas die, with the bars beside
+ * the figures. Names of sections measure these anew, `--minutes M` or `--requests N` takes so much instead of a full run; results.json
+ * keeps the others.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
-import { type Bar, sections } from './sections.js';
+import type { Bar } from './bar.js';
+import { sections } from './sections.js';
 
 interface Kept {
   readonly made: string;
@@ -14,30 +16,28 @@ interface Kept {
 
 const RESULTS = new URL('results.json', import.meta.url);
 const REPORT = new URL('results.md', import.meta.url);
-const MINUTE_MS = 60_000;
 
-function machine(minutes: number): string {
+function machine(amount: string): string {
   const load = loadavg()[0]?.toFixed(1);
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
   const day = new Date().toISOString().slice(0, 10);
-  return `${minutes} min; ${cpus().length} cores, ${cpus()[0]?.model}, Node ${process.version}, load ${load} at the start; ${day}, commit ${commit}`;
+  return `${amount}; ${cpus().length} cores, ${cpus()[0]?.model}, Node ${process.version}, load ${load} at the start; ${day}, commit ${commit}`;
 }
 
 const row = ({ claim, figure, bar, met }: Bar): string =>
-  `| ${claim} | ${figure} | ${bar} | ${met ? 'met' : '**missed**'} |`;
+  `| ${claim} | ${figure} | ${bar} | ${bar === '' ? '' : met ? 'met' : '**missed**'} |`;
 
 const asked = process.argv.slice(2);
-const minutesAt = asked.indexOf('--minutes');
-const minutesAsked = minutesAt < 0 ? undefined : Number(asked.splice(minutesAt, 2)[1]);
+const amounts = { minutes: flag('--minutes'), requests: flag('--requests') };
 const unknown = asked.filter((name) => !sections.some((section) => section.name === name));
 if (unknown.length > 0) throw new Error(`unknown section ${unknown.join(', ')}`);
 
 const kept: Record<string, Kept> = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {};
-for (const { name, minutes, measure } of sections) {
+for (const { name, unit, full, measure } of sections) {
   if (asked.length > 0 && !asked.includes(name)) continue;
-  const duration = minutesAsked ?? minutes;
-  const made = machine(duration);
-  kept[name] = { made, figures: await measure(duration * MINUTE_MS) };
+  const amount = amounts[unit] ?? full;
+  const made = machine(`${amount} ${unit}`);
+  kept[name] = { made, figures: await measure(amount) };
   writeFileSync(RESULTS, `${JSON.stringify(kept, null, 1)}\n`);
 }
 const parts = sections.flatMap((section) => {
@@ -52,3 +52,9 @@ const text = `# The data plane\n\n${parts.join('\n')}`;
 writeFileSync(REPORT, text);
 process.stdout.write(text);
 process.exitCode = text.includes('**missed**') ? 1 : 0;
+
+/** The number behind a flag, which is taken out of what was asked. */
+function flag(name: string): number | undefined {
+  const at = asked.indexOf(name);
+  return at < 0 ? undefined : Number(asked.splice(at, 2)[1]);
+}

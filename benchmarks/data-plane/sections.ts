@@ -1,23 +1,29 @@
-/** What the benchmarks of the data plane claim: a full time, a measurement and its bars. */
+/** What the benchmarks of the data plane claim: how much of it is a full run, a measurement and its bars. */
+import { atMost, type Bar, bar, holds, told } from './bar.js';
 import { type FaultFigures, measureFaults } from './faults.js';
+import { fuzzBars } from './fuzz-bars.js';
+import { measureFuzz } from './fuzz-run.js';
+import { measureHttpOverload } from './http-overload.js';
+import { measureOverhead } from './overhead.js';
 import { measureOverload, type OverloadFigures } from './overload.js';
+import { peerBars } from './peers-bars.js';
+import { measurePeers } from './peers-run.js';
+import { measureSoak, type SoakFigures } from './soak.js';
+import { overheadBars, throughputBars } from './speed-bars.js';
+import { measureThroughput } from './throughput.js';
 
-/** A claim with its figure and the bar that it is held to. */
-export interface Bar {
-  readonly claim: string;
-  readonly figure: string;
-  readonly bar: string;
-  readonly met: boolean;
-}
-
-/** A measurement and what it must show; `minutes` is the full time. */
+/** A measurement and what it must show; `full` is how much of it a full run is. */
 export interface Section {
   readonly name: string;
-  readonly minutes: number;
-  readonly measure: (durationMs: number) => Promise<unknown>;
+  readonly unit: 'minutes' | 'requests';
+  readonly full: number;
+  readonly measure: (amount: number) => Promise<unknown>;
   /** Of what `measure` gave. */
   readonly bars: (figures: never) => readonly Bar[];
 }
+
+const MINUTE_MS = 60_000;
+const ROUNDS = 5;
 
 const MEMORY_GROWTH_BYTES = 8 * 1024 ** 2;
 
@@ -63,14 +69,50 @@ export function faultBars({
   ];
 }
 
+/** Bars of the soak. */
+export function soakBars(figures: SoakFigures): readonly Bar[] {
+  const { requests, failed, keptBytes, residentBytes, openDescriptors, p99Ms } = figures;
+  const inMib = (bytes: readonly number[]): string => bytes.map((one) => (one / 1024 ** 2).toFixed(1)).join(', ');
+  return [
+    atMost(`fraction of ${requests} requests without a 200`, failed / requests, 5, 0.001),
+    atMost(
+      'growth of memory, MiB',
+      (last(keptBytes) - first(keptBytes)) / 1024 ** 2,
+      2,
+      MEMORY_GROWTH_BYTES / 1024 ** 2,
+    ),
+    atMost('descriptors more at the end', last(openDescriptors) - first(openDescriptors), 0, 5),
+    holds('it ended without an error', figures.endedWell),
+    told('p99 of the first, of the last piece, ms', `${first(p99Ms).toFixed(1)}; ${last(p99Ms).toFixed(1)}`),
+    told('resident at first, at last, MiB', inMib([first(residentBytes), last(residentBytes)])),
+  ];
+}
+
+const first = (values: readonly number[]): number => values[0] ?? Number.NaN;
+const last = (values: readonly number[]): number => values.at(-1) ?? Number.NaN;
+
 /** All of them. */
 export const sections: readonly Section[] = [
-  { name: 'overload', minutes: 5, measure: measureOverload, bars: overloadBars },
-  { name: 'faults', minutes: 10, measure: measureFaults, bars: faultBars },
+  timed(
+    'throughput',
+    3,
+    (ms) => measureThroughput({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 4 }),
+    throughputBars,
+  ),
+  timed('overhead', 3, (ms) => measureOverhead({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 3 }), overheadBars),
+  timed('overload', 5, measureOverload, overloadBars),
+  timed('overload-http', 5, measureHttpOverload, overloadBars),
+  timed('faults', 10, measureFaults, faultBars),
+  timed('peers', 8, (ms) => measurePeers({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 12 }), peerBars),
+  timed('soak', 120, measureSoak, soakBars),
+  { name: 'fuzz', unit: 'requests', full: 200_000, measure: (requests) => measureFuzz(requests), bars: fuzzBars },
 ];
 
-function bar(claim: string, value: number, digits: number, [least, most]: readonly [number, number]): Bar {
-  const met = value >= least && value <= most;
-  const text = Number.isFinite(most) ? `≤ ${most}` : `≥ ${least}`;
-  return { claim, figure: value.toFixed(digits), bar: text, met };
+function timed<Figures>(
+  name: string,
+  minutes: number,
+  measure: (durationMs: number) => Promise<Figures>,
+  bars: (figures: Figures) => readonly Bar[],
+): Section {
+  return { name, unit: 'minutes', full: minutes, measure: (amount) => measure(amount * MINUTE_MS), bars };
 }

@@ -1,0 +1,130 @@
+/**
+ * Peak throughput of one core of router: the process of `equipoise serve` on processor 0, the thread of its replica and h2load on
+ * processor 1. Beside it, on the same processors, a bare server on node:http that answers the same bytes without reading them.
+ */
+import { type Body, binaryBody, floats, grpcBody, jsonBody } from './bodies.js';
+import { type ClosedLoadFigures, closedLoad } from './load/h2load.js';
+import { median } from './load/open-load.js';
+import { NO_OP_PIPELINE, startRouter } from './router/router.js';
+import { benchFile, type ServerProcess, startServerProcess } from './router/server-process.js';
+
+/** One kind of request in one round. */
+interface Trial {
+  readonly rps: number;
+  /** Requests for each second of processor time of the router's own thread: what the machine's other work changes least. */
+  readonly rpsPerProcessorSecond: number;
+}
+
+/** One kind of request: the medians of the rounds. */
+export interface ThroughputFigures extends Trial {
+  readonly name: string;
+  readonly rounds: readonly Trial[];
+}
+
+interface Kind {
+  readonly name: string;
+  readonly body: Body;
+  readonly grpc?: boolean;
+  readonly inFlight: number;
+}
+
+const KILOBYTE_OF_FLOATS = 256;
+/** 224 × 224 × 3 floats, 588 KiB. */
+const IMAGE_OF_FLOATS = 150_528;
+const MAX_BATCH_SIZE = 16;
+const ROUTER_PROCESSOR = 0;
+const CLIENT_PROCESSOR = 1;
+const WARM_UP_S = 2;
+
+const kinds: readonly Kind[] = [
+  { name: 'REST, JSON, 1 KB tensor', body: jsonBody(floats(KILOBYTE_OF_FLOATS)), inFlight: 32 },
+  {
+    name: 'gRPC, raw, 1 KB tensor',
+    body: grpcBody(NO_OP_PIPELINE, floats(KILOBYTE_OF_FLOATS)),
+    grpc: true,
+    inFlight: 32,
+  },
+  { name: 'REST, binary, 588 KiB tensor', body: binaryBody(floats(IMAGE_OF_FLOATS)), inFlight: 8 },
+];
+/** The bare server answers what the router answers to the first kind. */
+const BARE = 'bare node:http, the same bytes as JSON';
+
+/** Rounds of all kinds in turn, each for `seconds`. */
+export async function measureThroughput({
+  rounds,
+  seconds,
+}: {
+  readonly rounds: number;
+  readonly seconds: number;
+}): Promise<readonly ThroughputFigures[]> {
+  const processors = String(ROUTER_PROCESSOR);
+  const router = await startRouter({
+    ...{ stages: 1, maxBatchSize: MAX_BATCH_SIZE, processors, replicaProcessor: CLIENT_PROCESSOR },
+  });
+  const [json] = kinds as [Kind];
+  const answer = await answerTo(router.url, json);
+  const { server: bare, found } = await startServerProcess({
+    args: [benchFile('router/bare-server.mjs')],
+    processors,
+    ready: /ready (\S+)/,
+    environment: { ANSWER: answer.toString('base64') },
+  });
+  const trials = new Map<string, Trial[]>([...kinds.map(({ name }) => name), BARE].map((name) => [name, []]));
+  try {
+    for (let round = 0; round < rounds; round++) {
+      for (const kind of kinds) {
+        const at = kind.grpc ? `http://${router.grpcAddress}` : router.url;
+        trials.get(kind.name)?.push(await measured(router.server, kind, { at, seconds }));
+      }
+      trials.get(BARE)?.push(await measured(bare, json, { at: found[1] as string, seconds }));
+    }
+  } finally {
+    await Promise.all([router.close(), bare.stop()]);
+  }
+  return [...trials].map(([name, all]) => ({
+    name,
+    rps: median(all.map(({ rps }) => rps)),
+    rpsPerProcessorSecond: median(all.map(({ rpsPerProcessorSecond }) => rpsPerProcessorSecond)),
+    rounds: all,
+  }));
+}
+
+async function measured(
+  server: ServerProcess,
+  { name, body, grpc = false, inFlight }: Kind,
+  { at, seconds }: { readonly at: string; readonly seconds: number },
+): Promise<Trial> {
+  const load = {
+    urls: [`${at}${grpc ? '/inference.GRPCInferenceService/ModelInfer' : `/v2/models/${NO_OP_PIPELINE}/infer`}`],
+    body: body.bytes,
+    headers: body.headers,
+    protocol: grpc ? 'h2' : 'h1',
+    inFlight,
+    durationS: seconds,
+    processor: CLIENT_PROCESSOR,
+  } as const;
+  await closedLoad({ ...load, durationS: WARM_UP_S });
+  const before = server.mainThreadSeconds;
+  const figures = await closedLoad(load);
+  checkAnswers(name, figures, body);
+  return { rps: figures.rps, rpsPerProcessorSecond: figures.succeeded / (server.mainThreadSeconds - before) };
+}
+
+/** Answers have the tensor of the request in the same form, so they are about as long; an error is a short one. */
+function checkAnswers(
+  name: string,
+  { unsuccessful, succeeded, answerBytes }: ClosedLoadFigures,
+  { bytes }: Body,
+): void {
+  if (unsuccessful === 0 && succeeded > 0 && answerBytes > 0.7 * bytes.length) return;
+  throw new Error(`${name}: ${succeeded} answers of ${answerBytes} bytes each, ${unsuccessful} without success`);
+}
+
+async function answerTo(url: string, { body }: Kind): Promise<Buffer> {
+  const response = await fetch(`${url}/v2/models/${NO_OP_PIPELINE}/infer`, {
+    method: 'POST',
+    body: body.bytes,
+    headers: body.headers.map((header) => header.split(': ') as [string, string]),
+  });
+  return Buffer.from(await response.arrayBuffer());
+}
