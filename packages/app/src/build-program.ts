@@ -249,6 +249,14 @@ function addServe(program: Command): void {
     )
     .option('--max-body-bytes <n>', 'largest request body', count, 16 * MIB)
     .option('--token-file <file>', 'ask clients for the bearer token that this file holds')
+    .option(
+      '--tls-cert <file>',
+      'certificate in PEM, its chain behind it: REST and gRPC over TLS; read again when it changes',
+    )
+    .option(
+      '--tls-key <file>',
+      'key of the certificate in PEM, which only its owner may write and nobody beside its group may read',
+    )
     .option('--fixed', 'keep the first plan, never adapt')
     .addOption(profileScaleFlag())
     .addOption(policyFlag('plan of the start; a fixed one is kept'))

@@ -26,6 +26,7 @@ export * from './observe/pipeline-monitor.js';
 export type { AnsweredCall } from './open-inference/answered-call.js';
 export * from './open-inference/stage-types.js';
 export * from './open-inference/start-server.js';
+export * from './open-inference/tls-identity.js';
 export * from './profiling/busy-neighbours.js';
 export type * from './profiling/measured-profile.js';
 export * from './profiling/pipeline-samples.js';

@@ -10,3 +10,4 @@ export * from './fakes/memory-plan-store.js';
 export * from './fakes/stage-specs.js';
 export * from './manual-clock.js';
 export * from './requires-tool.js';
+export * from './self-signed.js';

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -134,16 +133,6 @@ describe('equipoise serve', () => {
     expect((await run(url, 'x'.repeat(11))).status).toBe(413);
     expect((await fetch(`${url}/v1/pipelines/other/run`, { method: 'POST', body: 'x' })).status).toBe(404);
     expect((await run(url, 'x'.repeat(10))).status).toBe(200);
-  });
-
-  it('names another port as the remedy where its own is in use', async () => {
-    const holder = createServer().listen(0, '127.0.0.1');
-    await once(holder, 'listening');
-    const { port } = holder.address() as AddressInfo;
-    const ended = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--port', String(port));
-    holder.close();
-    expect(ended).toMatchObject({ exitCode: 3, stdout: '' });
-    expect(ended.stderr).toContain(`Something listens on 127.0.0.1:${port} already.\nChoose another port with --port.`);
   });
 });
 

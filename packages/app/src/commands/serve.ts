@@ -5,6 +5,7 @@ import {
   type ControlMode,
   type Decision,
   type DecisionRecord,
+  invariant,
   type PipelineSpec,
   type PolicyName,
 } from '@equipoise/core';
@@ -13,12 +14,15 @@ import {
   type LoopEvent,
   PipelineMonitor,
   type RunningServer,
+  type ServerOptions,
   startServer,
+  TlsIdentity,
 } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { servingSpec } from '../compose/host-cores.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
+import { type ReloadOutcome, Reloads } from '../compose/reloads.js';
 import { type RunningPipeline, type StartOptions, startPipeline } from '../compose/start-pipeline.js';
 import { choiceText, planSummary, planTable } from '../terminal/plan-table.js';
 import { bindingText } from '../terminal/plan-text.js';
@@ -35,6 +39,8 @@ export interface ServeOptions {
   readonly arrivalRps?: number;
   readonly maxBodyBytes: number;
   readonly tokenFile?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly fixed?: boolean;
   readonly policy: PolicyName;
   readonly profileScale?: number;
@@ -53,30 +59,93 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   const spec = await loadSpec(file);
   const profiles = profilesFor(spec, file, options.profileScale);
   const token = tokenOf(options);
+  const reloads = new Reloads();
+  const tls = tlsOf(options, reloads);
+  reloadAtSignal(reloads);
   warnOfCores(spec);
   const stop = stopSignal();
   const { policy, arrivalRps = DEFAULT_ARRIVAL_RPS, drainDeadlineMs = DRAIN_DEADLINE_MS } = options;
   const fixed = options.fixed === true || policy !== 'equipoise';
   const resume = policy === 'equipoise' && options.arrivalRps === undefined;
   const monitor = new PipelineMonitor({ pipelineName: spec.name, version: VERSION });
-  const start = { spec, profiles, arrivalRps, policy, fixed, resume, report: logEvent, monitor };
-  const pipeline = await startUnlessStopped(start, stop);
-  if (pipeline !== undefined) {
-    let server: RunningServer | undefined;
-    try {
-      const stageTypes = new Map([[spec.name, pipeline.stageTypes]]);
-      const parts = { runners: [pipeline.runner], stageTypes, version: VERSION };
-      const watched = { metrics: monitor.servingPage, onAnswer: (call: AnsweredCall) => monitor.answered(call) };
-      server = await startServer({ ...parts, ...placesOf(options), ...token, ...watched });
-      logStart(spec.name, server, pipeline);
-      await stop;
-      log('draining: no new requests, those inside are finished');
-    } finally {
-      await endWithin(drainDeadlineMs, closeBoth(server, pipeline), () => insideText(pipeline));
+  const ports = new ServingPorts({
+    ...placesOf(options),
+    ...token,
+    ...(tls && { tls }),
+    ...{ version: VERSION, metrics: monitor.servingPage, onAnswer: (call: AnsweredCall) => monitor.answered(call) },
+  });
+  const listen = (parts: Pick<RunningPipeline, 'runner' | 'stageTypes'>) => ports.open(parts);
+  const start = { spec, profiles, arrivalRps, policy, fixed, resume, report: logEvent, monitor, listen };
+  try {
+    const pipeline = await startUnlessStopped(start, stop);
+    if (pipeline !== undefined) {
+      try {
+        logStart(spec.name, ports.beginServing(), pipeline);
+        await stop;
+        log('draining: no new requests, those inside are finished');
+      } finally {
+        await endWithin(drainDeadlineMs, closeBoth(ports, pipeline), () => insideText(pipeline));
+      }
     }
+  } finally {
+    await ports.close();
   }
   log('stopped');
   return undefined;
+}
+
+/** The serving ports, taken before the pipeline starts. */
+class ServingPorts {
+  readonly #options: Omit<ServerOptions, 'runners' | 'stageTypes' | 'starting'>;
+  #server: RunningServer | undefined;
+
+  constructor(options: Omit<ServerOptions, 'runners' | 'stageTypes' | 'starting'>) {
+    this.#options = options;
+  }
+
+  async open({ runner, stageTypes }: Pick<RunningPipeline, 'runner' | 'stageTypes'>): Promise<void> {
+    const served = { runners: [runner], stageTypes: new Map([[runner.spec.name, stageTypes]]), starting: true };
+    this.#server = await startServer({ ...this.#options, ...served });
+    log(`listening on ${this.#server.url}; the pipeline starts`);
+  }
+
+  /** Takes requests from now on. */
+  beginServing(): RunningServer {
+    invariant(this.#server !== undefined, 'a pipeline that has started has its ports');
+    this.#server.beginServing();
+    return this.#server;
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.close();
+  }
+}
+
+/** What to show to clients; read again when it changes, and with everything else. */
+function tlsOf({ tlsCert, tlsKey }: ServeOptions, reloads: Reloads): TlsIdentity | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new AppError('WRONG_USAGE', '--tls-cert and --tls-key belong together.');
+  }
+  const tls = new TlsIdentity({ certPath: tlsCert, keyPath: tlsKey });
+  const what = 'the certificate';
+  tls.watch((outcome) => {
+    if ('error' in outcome) logReload({ what, kind: 'refused', error: outcome.error });
+    else if (outcome.changed) logReload({ what, kind: 'changed' });
+  });
+  reloads.add(what, () => tls.reload());
+  return tls;
+}
+
+/** SIGHUP reads everything anew that can be. */
+function reloadAtSignal(reloads: Reloads): void {
+  // At a terminal the signal says that it was closed, which ends the command as it ends others.
+  if (process.stderr.isTTY) return;
+  process.on('SIGHUP', () => {
+    void reloads.run().then((outcomes) => {
+      for (const outcome of outcomes) logReload(outcome);
+    });
+  });
 }
 
 function placesOf({ host, port, grpcPort, maxBodyBytes }: ServeOptions) {
@@ -110,9 +179,9 @@ async function startUnlessStopped(options: StartOptions, stop: Promise<void>): P
   return undefined;
 }
 
-async function closeBoth(server: RunningServer | undefined, pipeline: RunningPipeline): Promise<void> {
+async function closeBoth(ports: ServingPorts, pipeline: RunningPipeline): Promise<void> {
   try {
-    await server?.close();
+    await ports.close();
   } finally {
     await pipeline.close();
   }
@@ -154,11 +223,17 @@ function log(text: string): void {
   process.stderr.write(`${pc.dim(new Date().toISOString())} ${text}\n`);
 }
 
+function logError(what: string, error: unknown): void {
+  log(`${pc.red(what)}: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+function logReload(outcome: ReloadOutcome): void {
+  if (outcome.kind === 'refused') logError(`${outcome.what} is refused`, outcome.error);
+  else log(`${outcome.what} ${outcome.kind === 'changed' ? 'has changed' : 'is as it was'}`);
+}
+
 function logEvent(event: LoopEvent): void {
-  if (event.kind === 'failed')
-    log(
-      `${pc.red(`${event.step} failed`)}: ${event.error instanceof Error ? event.error.message : String(event.error)}`,
-    );
+  if (event.kind === 'failed') logError(`${event.step} failed`, event.error);
   else if (event.kind === 'recovered') log(`${pc.green(`${event.step} works again`)}`);
   else if (event.kind === 'in-force')
     log(`plan in force after ${event.tookMs.toFixed(0)} ms: ${choiceText(event.plan)}`);

@@ -72,6 +72,8 @@ export interface StartOptions {
   /** Ends a start under way: what has started is closed and `startPipeline` rejects with its reason. */
   readonly signal?: AbortSignal;
   readonly report: (event: LoopEvent) => void;
+  /** Takes the ports before anything starts; what it throws ends the start. */
+  readonly listen?: (parts: Pick<RunningPipeline, 'runner' | 'stageTypes'>) => Promise<void>;
   /** Told of the control loop from the start on and of requests once the replicas are warm. */
   readonly monitor?: PipelineMonitor;
 }
@@ -113,6 +115,8 @@ export async function startPipeline(options: StartOptions): Promise<RunningPipel
     void parts.close().catch((error: unknown) => options.report({ kind: 'failed', step: 'apply', error }));
   signal?.addEventListener('abort', abort, { once: true });
   try {
+    await options.listen?.(parts);
+    signal?.throwIfAborted();
     const first = await parts.firstPlan();
     signal?.throwIfAborted();
     await parts.begin(first);

@@ -3,6 +3,7 @@ import type { Answer } from './answer.js';
 import { pipelineByName } from './pipeline-by-name.js';
 import type { BodyLayout } from './read-body.js';
 import type { ServedPipeline } from './served-pipeline.js';
+import type { ServingPhase } from './serving-phase.js';
 
 /** A request as an endpoint sees it. */
 export interface Call {
@@ -16,8 +17,7 @@ export interface Call {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
-  /** Whether the server is shutting down. */
-  readonly closing: boolean;
+  readonly phase: ServingPhase;
   /** Reads the whole body; rejects with AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
   readonly readBody: (layout?: BodyLayout) => Promise<Uint8Array<ArrayBuffer>>;
 }

@@ -1,44 +1,33 @@
 /**
  * One HTTP request from its headers to its response: finds the endpoint, lets it read the body, writes what it answers. Whatever an
- * endpoint throws becomes a response. A body that nobody wanted is discarded for a moment after the response, so that a client that is
- * still sending gets to read it, and then cut off.
+ * endpoint throws becomes a response.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import type { Answer } from './answer.js';
 import { type AnsweredCall, codeOf } from './answered-call.js';
 import { readBody } from './read-body.js';
-import { dropError, refusal } from './refusal.js';
+import { refusal } from './refusal.js';
 import { readRequestId } from './request-id.js';
 import type { Purpose, RouteTable } from './routes.js';
+import { requireServing } from './serving-phase.js';
 import { reportFailure, type ServingSetting } from './serving-setting.js';
-
-const LINGER_MS = 2000;
+import type { Wire } from './wire.js';
 
 /** What all exchanges of a server have in common. */
 export interface ExchangeSetting extends ServingSetting {
   readonly table: RouteTable;
 }
 
-/** The two ends of an exchange; `awaitsContinue` when the client holds its body back until it is asked for it. */
-export interface Wire {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly awaitsContinue: boolean;
-}
-
 /** Answers one request; never rejects. */
 export async function exchange(setting: ExchangeSetting, wire: Wire): Promise<void> {
   const requestId = readRequestId(wire.request.headers['x-request-id']);
   const gone = new AbortController();
-  wire.response.on('close', () => {
-    if (!wire.response.writableFinished) gone.abort();
-  });
+  wire.onGone(() => gone.abort());
   const onReading = () => {
     if (wire.awaitsContinue) wire.response.writeContinue();
   };
   const answer = await answerTo(setting, wire, { requestId, signal: gone.signal, onReading });
-  write(wire, answer, { 'x-request-id': requestId, ...(setting.closing() && { connection: 'close' }) });
+  write(wire, answer, { 'x-request-id': requestId, ...wire.headersOf(setting.phase()) });
 }
 
 interface CallParts {
@@ -47,7 +36,8 @@ interface CallParts {
   readonly onReading: () => void;
 }
 
-async function answerTo(setting: ExchangeSetting, { request }: Wire, parts: CallParts): Promise<Answer> {
+async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts): Promise<Answer> {
+  const { request } = wire;
   const { requestId, signal, onReading } = parts;
   let purpose: Purpose | undefined;
   const count = (code: AnsweredCall['code']) => {
@@ -59,8 +49,8 @@ async function answerTo(setting: ExchangeSetting, { request }: Wire, parts: Call
     const { endpoint, pipelineName } = match;
     purpose = match.purpose;
     if (purpose !== 'probe') setting.token?.check(request.headers.authorization);
-    const closing = setting.closing();
-    if (closing && request.method === 'POST') throw dropError('draining');
+    const phase = setting.phase();
+    if (purpose === 'inference') requireServing(phase);
     const answer = await endpoint({
       pipelines: setting.pipelines,
       pipelineName,
@@ -69,9 +59,12 @@ async function answerTo(setting: ExchangeSetting, { request }: Wire, parts: Call
       query: new URLSearchParams(query),
       headers: request.headers,
       signal,
-      closing,
+      phase,
       readBody: (layout) =>
-        readBody(request, { maxBodyBytes: setting.maxBodyBytes, beforeReading: onReading, ...layout }),
+        readBody(request, {
+          ...{ maxBodyBytes: setting.maxBodyBytes, timeoutMs: wire.bodyTimeoutMs, beforeReading: onReading },
+          ...layout,
+        }),
     });
     count('OK');
     return answer;
@@ -82,8 +75,9 @@ async function answerTo(setting: ExchangeSetting, { request }: Wire, parts: Call
   }
 }
 
-function write({ request, response }: Wire, answer: Answer, headers: Readonly<Record<string, string>>): void {
-  if (request.socket.destroyed || response.headersSent) return;
+function write(wire: Wire, answer: Answer, headers: Readonly<Record<string, string>>): void {
+  const { request, response } = wire;
+  if (wire.isGone() || response.headersSent) return;
   const text = Buffer.from(answer.text);
   const { raw = [], contentType = 'application/json' } = answer;
   response.writeHead(answer.status, {
@@ -96,21 +90,15 @@ function write({ request, response }: Wire, answer: Answer, headers: Readonly<Re
   });
   if (request.method === 'HEAD') response.end();
   else writeBody(response, [text, ...raw]);
-  if (!request.complete) discardRest(request);
+  if (!request.complete) wire.discardRest();
 }
 
 /** In one go, without putting the parts together. */
-function writeBody(response: ServerResponse, parts: readonly Uint8Array[]): void {
+function writeBody(response: Wire['response'], parts: readonly Uint8Array[]): void {
   response.cork();
   for (const part of parts) response.write(part);
   response.end();
   response.uncork();
-}
-
-function discardRest(request: IncomingMessage): void {
-  request.resume();
-  const cutOff = setTimeout(() => request.socket.destroy(), LINGER_MS);
-  request.once('close', () => clearTimeout(cutOff));
 }
 
 function mediaTypeOf(header: string | undefined): string | undefined {

@@ -8,15 +8,15 @@ export function live(): Answer {
 }
 
 /** Whether all pipelines are ready; those that are not are named. */
-export function ready({ pipelines, closing }: Call): Answer {
+export function ready({ pipelines, phase }: Call): Answer {
   const missing = [...pipelines.values()].filter((pipeline) => !pipeline.ready).map(({ name }) => name);
-  return readiness(!closing && missing.length === 0, missing.length > 0 ? { notReady: missing } : {});
+  return readiness(phase === 'serving' && missing.length === 0, missing.length > 0 ? { notReady: missing } : {});
 }
 
 /** Whether one pipeline is ready. */
 export function pipelineReady(call: Call): Answer {
   const pipeline = pipelineOf(call);
-  return readiness(!call.closing && pipeline.ready, { name: pipeline.name });
+  return readiness(call.phase === 'serving' && pipeline.ready, { name: pipeline.name });
 }
 
 function readiness(isReady: boolean, more: Readonly<Record<string, unknown>>): Answer {

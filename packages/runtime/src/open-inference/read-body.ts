@@ -1,5 +1,6 @@
 /** Reads a request body into memory that belongs to nobody else, within a bound that is checked before and while reading. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
 import { AppError } from '@equipoise/core';
 import { RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
 
@@ -8,10 +9,19 @@ export interface BodyLayout {
   readonly alignAt: number;
 }
 
-/** The whole body; rejects with AppError BODY_TOO_LARGE (the rest is not read), UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
+/** A request whose body is to be read. */
+export type RequestBody = Readable & { readonly headers: IncomingHttpHeaders };
+
+/** The most bytes of a body, and the longest time (ms) for it where nobody else watches over that. */
+export interface BodyBounds {
+  readonly maxBodyBytes: number;
+  readonly timeoutMs: number | undefined;
+}
+
+/** The whole body; rejects with AppError BODY_TOO_LARGE (the rest is not read), REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
 export async function readBody(
-  request: IncomingMessage,
-  options: { readonly maxBodyBytes: number; readonly beforeReading: () => void } & Partial<BodyLayout>,
+  request: RequestBody,
+  options: BodyBounds & { readonly beforeReading: () => void } & Partial<BodyLayout>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { maxBodyBytes, beforeReading, alignAt = 0 } = options;
   const encoding = request.headers['content-encoding'];
@@ -20,14 +30,17 @@ export async function readBody(
   }
   if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes);
   beforeReading();
-  return joined(await readChunks(request, maxBodyBytes), alignAt);
+  return joined(await readChunks(request, options), alignAt);
 }
 
-function readChunks(request: IncomingMessage, maxBodyBytes: number): Promise<readonly Uint8Array[]> {
+function readChunks(request: RequestBody, { maxBodyBytes, timeoutMs }: BodyBounds): Promise<readonly Uint8Array[]> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let length = 0;
+    const late = () => settle(() => reject(new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time.')));
+    const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
     const settle = (end: () => void) => {
+      clearTimeout(timer);
       request.off('data', take).off('end', ended).off('error', cutOff).off('close', cutOff);
       end();
     };

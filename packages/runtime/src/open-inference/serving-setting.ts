@@ -5,6 +5,7 @@ import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { AnsweredCall } from './answered-call.js';
 import type { BearerToken } from './bearer-token.js';
 import type { ServedPipeline } from './served-pipeline.js';
+import type { ServingPhase } from './serving-phase.js';
 
 /** The pipelines served, the limits, and who is told of what goes wrong. */
 export interface ServingSetting {
@@ -15,7 +16,7 @@ export interface ServingSetting {
   readonly token: BearerToken | undefined;
   /** Longest time from the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
-  readonly closing: () => boolean;
+  readonly phase: () => ServingPhase;
   /** Told of what is thrown that is no AppError: a defect of the server. */
   readonly onDefect: (error: unknown) => void;
   /** Told of every request that a stage failed, with what the stage said as the `cause`. */

@@ -1,28 +1,19 @@
-/**
- * The serving ports: HTTP/1.1 on node:http and, where wanted, gRPC; loopback unless told otherwise. Slow headers and bodies time out; closing stops accepting,
- * lets running requests end and cuts off what is left after a time.
- */
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { Duplex } from 'node:stream';
+/** The serving ports as one: HTTP and, where wanted, gRPC on the same host; loopback unless told otherwise. */
 import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { MetricsPage } from '../observe/metrics-page.js';
 import type { AnsweredCall } from './answered-call.js';
 import { BearerToken } from './bearer-token.js';
-import { type ExchangeSetting, exchange } from './exchange.js';
-import type { RunningGrpcServer } from './grpc/start-grpc-server.js';
-import { type ListeningPlace, placeText, refusalToListen } from './listening-place.js';
-import { refuseRaw } from './raw-refusal.js';
-import { RouteTable, routes } from './routes.js';
+import type { GrpcPlace, RunningGrpcServer } from './grpc/start-grpc-server.js';
+import { type RunningHttpServer, startHttpServer } from './http-server.js';
 import { type Runner, ServedPipeline } from './served-pipeline.js';
+import type { ServingPhase } from './serving-phase.js';
 import type { ServingSetting } from './serving-setting.js';
 import type { StageTypes } from './stage-types.js';
+import type { TlsIdentity } from './tls-identity.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
-const HEADERS_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_MS = 65_000;
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
 
 /** What to serve and where; port 0 takes a free one. `version` is that of the product, for the server metadata. */
@@ -38,6 +29,10 @@ export interface ServerOptions {
   readonly maxBodyBytes?: number;
   /** Clients have to show it as a bearer token, except for probes of health. */
   readonly token?: string;
+  /** What the ports show to their clients; left out, traffic is not encrypted. */
+  readonly tls?: TlsIdentity;
+  /** Only probes are answered until `beginServing`: the ports are taken before replicas start. */
+  readonly starting?: boolean;
   /** Longest time from the first byte of a request to its last. */
   readonly requestTimeoutMs?: number;
   /** Told of errors that are defects of the server; by default they are process warnings. */
@@ -55,43 +50,51 @@ export interface RunningServer {
   readonly url: string;
   /** `host:port` of gRPC, where it was asked for. */
   readonly grpcAddress?: string;
+  /** From now on requests are taken in, where that was put off. */
+  beginServing(): void;
   /** Stops accepting, waits for running requests at most `timeoutMs` (10 s), then cuts their connections. */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
 /** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE when an address cannot be listened on. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { host = '127.0.0.1', port, grpcPort } = options;
-  let closing = false;
-  const setting = settingOf(options, () => closing);
-  const server = httpServer(setting, options.metrics);
-  await listening(server, { host, port });
-  const grpc = grpcPort === undefined ? undefined : await startGrpc(setting, { host, port: grpcPort }, server);
-  const { address, port: boundPort } = server.address() as AddressInfo;
+  const { host = '127.0.0.1', port, grpcPort, tls, metrics } = options;
+  let phase: ServingPhase = options.starting === true ? 'starting' : 'serving';
+  const setting = settingOf(options, () => phase);
+  const http = await startHttpServer(setting, { place: { host, port }, tls, metrics });
+  const grpc =
+    grpcPort === undefined ? undefined : await startGrpc(setting, { place: { host, port: grpcPort }, tls }, http);
   let closed: Promise<unknown> | undefined;
   return {
-    url: `http://${placeText({ host: address, port: boundPort })}`,
+    url: http.url,
     ...(grpc !== undefined && { grpcAddress: grpc.address }),
+    beginServing: () => {
+      if (phase === 'starting') phase = 'serving';
+    },
     close: async ({ timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = {}) => {
-      closing = true;
-      closed ??= Promise.all([closeServer(server, timeoutMs), grpc?.close(timeoutMs)]);
+      phase = 'closing';
+      closed ??= Promise.all([http.close(timeoutMs), grpc?.close(timeoutMs)]);
       await closed;
     },
   };
 }
 
 /** Loaded when it is wanted: gRPC takes a tenth of a second to load. */
-async function startGrpc(setting: ServingSetting, place: ListeningPlace, http: Server): Promise<RunningGrpcServer> {
+async function startGrpc(
+  setting: ServingSetting,
+  where: GrpcPlace,
+  http: RunningHttpServer,
+): Promise<RunningGrpcServer> {
   const { startGrpcServer } = await import('./grpc/start-grpc-server.js');
   try {
-    return await startGrpcServer(setting, place);
+    return await startGrpcServer(setting, where);
   } catch (error) {
-    http.close();
+    await http.close(0);
     throw error;
   }
 }
 
-function settingOf(options: ServerOptions, closing: () => boolean): ServingSetting {
+function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSetting {
   return {
     pipelines: new Map(
       options.runners.map((runner) => {
@@ -106,47 +109,6 @@ function settingOf(options: ServerOptions, closing: () => boolean): ServingSetti
     onDefect: options.onDefect ?? warnOfDefect,
     onStageFailure: options.onStageFailure ?? warnOfStageFailure,
     onAnswer: options.onAnswer ?? (() => {}),
-    closing,
+    phase,
   };
-}
-
-function httpServer(serving: ServingSetting, page: MetricsPage | undefined): Server {
-  const { requestTimeoutMs } = serving;
-  const server = createServer({
-    requestTimeout: requestTimeoutMs,
-    headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeoutMs),
-    connectionsCheckingInterval: Math.min(1000, requestTimeoutMs),
-    keepAliveTimeout: KEEP_ALIVE_MS,
-  });
-  const setting: ExchangeSetting = { ...serving, table: new RouteTable(routes(serving.version, page)) };
-  const pending = new WeakMap<Duplex, ServerResponse>();
-  const serve = (awaitsContinue: boolean) => (request: ServerResponse['req'], response: ServerResponse) => {
-    pending.set(request.socket, response);
-    response.once('close', () => {
-      if (pending.get(request.socket) === response) pending.delete(request.socket);
-    });
-    void exchange(setting, { request, response, awaitsContinue });
-  };
-  server.on('request', serve(false));
-  // Node would refuse unknown expectations with an empty 417; HTTP lets a server ignore them (RFC 9110 §10.1.1).
-  server.on('checkExpectation', serve(false));
-  server.on('checkContinue', serve(true));
-  server.on('clientError', (error, socket) => refuseRaw(error, socket, pending.get(socket)));
-  return server;
-}
-
-function listening(server: Server, place: ListeningPlace): Promise<void> {
-  return new Promise((resolve, reject) => {
-    placeText(place);
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(refusalToListen(place, { inUse: error.code === 'EADDRINUSE', cause: error })),
-    );
-    server.listen(place.port, place.host, resolve);
-  });
-}
-
-async function closeServer(server: Server, timeoutMs: number): Promise<void> {
-  const cutOff = setTimeout(() => server.closeAllConnections(), timeoutMs);
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  clearTimeout(cutOff);
 }

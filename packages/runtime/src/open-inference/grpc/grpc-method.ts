@@ -2,6 +2,7 @@
 import { AppError } from '@equipoise/core';
 import { pipelineByName } from '../pipeline-by-name.js';
 import type { ServedPipeline } from '../served-pipeline.js';
+import type { ServingPhase } from '../serving-phase.js';
 
 /** A call as a method sees it. */
 export interface GrpcCall {
@@ -11,8 +12,7 @@ export interface GrpcCall {
   readonly remainingMs: number | undefined;
   /** Aborts when the client goes away, cancels, or its deadline passes. */
   readonly signal: AbortSignal;
-  /** Whether the server is shutting down. */
-  readonly closing: boolean;
+  readonly phase: ServingPhase;
   readonly maxBodyBytes: number;
 }
 

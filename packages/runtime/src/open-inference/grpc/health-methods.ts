@@ -21,7 +21,7 @@ export const serverReady: GrpcMethod = (_, call) =>
 export const modelReady: GrpcMethod = (message, call) => {
   const { name, version } = readMessage(grpcMethods.modelReady.input, message);
   const { ready } = pipelineOfVersion(call, name, version);
-  return writeMessage(grpcMethods.modelReady.output, { ready: !call.closing && ready });
+  return writeMessage(grpcMethods.modelReady.output, { ready: call.phase === 'serving' && ready });
 };
 
 /** The same for probes: no service or that of the protocol stands for the server, the name of a pipeline for that pipeline. */
@@ -32,13 +32,13 @@ export const health: GrpcMethod = (message, call) => {
   return writeMessage(healthCheck.output, { status });
 };
 
-function allReady({ pipelines, closing }: GrpcCall): boolean {
-  return !closing && [...pipelines.values()].every(({ ready }) => ready);
+function allReady({ pipelines, phase }: GrpcCall): boolean {
+  return phase === 'serving' && [...pipelines.values()].every(({ ready }) => ready);
 }
 
-function pipelineReady(service: string, { pipelines, closing }: GrpcCall): boolean {
+function pipelineReady(service: string, { pipelines, phase }: GrpcCall): boolean {
   const pipeline = pipelines.get(service);
-  if (pipeline !== undefined) return !closing && pipeline.ready;
+  if (pipeline !== undefined) return phase === 'serving' && pipeline.ready;
   const services = [inferenceServiceName, ...pipelines.keys()];
   throw new AppError('NOT_FOUND', `No service of this name is checked; there are ${services.join(', ')}.`);
 }

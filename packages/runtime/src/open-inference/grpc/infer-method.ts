@@ -8,13 +8,13 @@ import {
   wantedOutput,
   writeGrpcResponse,
 } from '@equipoise/open-inference-codec';
-import { dropError } from '../refusal.js';
 import { readParameters } from '../request-parameters.js';
+import { requireServing } from '../serving-phase.js';
 import { type GrpcCall, type GrpcMethod, pipelineOfVersion } from './grpc-method.js';
 
 /** ModelInfer. */
 export const modelInfer: GrpcMethod = async (bytes, call) => {
-  if (call.closing) throw dropError('draining');
+  requireServing(call.phase);
   const owned = ownedMessage(bytes, { kind: 'request', maxBytes: call.maxBodyBytes });
   const message = readMessage(grpcMethods.modelInfer.input, owned);
   const pipeline = pipelineOfVersion(call, message.modelName, message.modelVersion);

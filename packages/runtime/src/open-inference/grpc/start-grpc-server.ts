@@ -1,5 +1,5 @@
 /**
- * The gRPC port: `inference.GRPCInferenceService` and `grpc.health.v1.Health` on @grpc/grpc-js, without TLS. Slow messages time out,
+ * The gRPC port: `inference.GRPCInferenceService` and `grpc.health.v1.Health` on @grpc/grpc-js, over TLS where there is an identity for it. Slow messages time out,
  * dead connections are found by pings; closing stops accepting, lets running calls end and cuts off what is left after a time.
  */
 import { grpcMethods, grpcPath, healthCheck } from '@equipoise/open-inference-codec';
@@ -14,10 +14,12 @@ import {
 } from '@grpc/grpc-js';
 import { type ListeningPlace, placeText, refusalToListen } from '../listening-place.js';
 import type { ServingSetting } from '../serving-setting.js';
+import type { TlsIdentity } from '../tls-identity.js';
 import type { GrpcMethod } from './grpc-method.js';
 import { health, modelReady, serverLive, serverReady } from './health-methods.js';
 import { modelInfer } from './infer-method.js';
 import { modelMetadata, serverMetadata } from './metadata-methods.js';
+import { TlsCredentials } from './tls-credentials.js';
 import { lateMessage, unaryHandler } from './unary-handler.js';
 
 /** Answered without a token: they say nothing but whether the server is well. */
@@ -29,6 +31,12 @@ const IDLE_MS = 300_000;
 /** Bytes of one message on the way before they are read: large tensors would wait for the client after every 64 KiB. */
 const WINDOW_BYTES = 1024 * 1024;
 
+/** Where to listen, and what to show to clients; without an identity traffic is not encrypted. */
+export interface GrpcPlace {
+  readonly place: ListeningPlace;
+  readonly tls: TlsIdentity | undefined;
+}
+
 /** A gRPC port that accepts calls. */
 export interface RunningGrpcServer {
   readonly address: string;
@@ -37,7 +45,7 @@ export interface RunningGrpcServer {
 }
 
 /** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE when the address cannot be listened on. */
-export async function startGrpcServer(setting: ServingSetting, place: ListeningPlace): Promise<RunningGrpcServer> {
+export async function startGrpcServer(setting: ServingSetting, { place, tls }: GrpcPlace): Promise<RunningGrpcServer> {
   // Its log would have one line for each odd header of a client, with what stood in it.
   setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
@@ -50,7 +58,8 @@ export async function startGrpcServer(setting: ServingSetting, place: ListeningP
     interceptors: [timingOut(setting.requestTimeoutMs)],
   });
   addMethods(server, setting);
-  const port = await bound(server, place);
+  const credentials = tls === undefined ? ServerCredentials.createInsecure() : new TlsCredentials(tls);
+  const port = await bound(server, place, credentials);
   return { address: placeText({ ...place, port }), close: (timeoutMs) => closed(server, timeoutMs) };
 }
 
@@ -104,9 +113,9 @@ function timingOut(timeoutMs: number): ServerInterceptor {
   };
 }
 
-function bound(server: Server, place: ListeningPlace): Promise<number> {
+function bound(server: Server, place: ListeningPlace, credentials: ServerCredentials): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(placeText(place), ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(placeText(place), credentials, (error, port) => {
       if (error === null) resolve(port);
       else reject(refusalToListen(place, { inUse: /EADDRINUSE/.test(error.message), cause: error }));
     });

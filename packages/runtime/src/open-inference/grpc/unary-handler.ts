@@ -54,7 +54,7 @@ async function answered(setting: ServingSetting, { method, open, call, requestId
     requestId,
     remainingMs: remainingMsOf(call),
     signal: gone.signal,
-    closing: setting.closing(),
+    phase: setting.phase(),
     maxBodyBytes: setting.maxBodyBytes,
   });
   return Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength);
