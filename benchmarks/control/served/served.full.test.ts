@@ -1,0 +1,51 @@
+/** The served runs in small. Times are those of the machine that runs the test, so bars on them have room. */
+import { describe, expect, it } from 'vitest';
+import { serveBurst } from './burst.js';
+import { syntheticChanges } from './changes-questions.js';
+import { serveChanges } from './random-changes.js';
+import { changesBars, type ServedResults, servedReport } from './report.js';
+import { serveWrongProfile } from './wrong-profile.js';
+
+describe('a served pipeline', () => {
+  it('answers a fivefold step, and serves all of it when its replicas are there', async () => {
+    const figures = await serveBurst(1);
+    expect(figures.decidedAfterMs).toBeLessThan(5000);
+    expect(figures.readyAfterMs).toBeGreaterThan(figures.decidedAfterMs);
+    expect(figures.lost).toBeLessThan(figures.arrived / 2);
+    expect([figures.failed, figures.foreignContent]).toEqual([0, 0]);
+  });
+
+  it('loses nothing to random changes, and no capacity that old and new plan have', async () => {
+    const figures = await serveChanges(syntheticChanges(100));
+    expect(figures.sent).toBeGreaterThan(100);
+    expect(figures.failedChanges).toBe(0);
+    expect(changesBars(figures).filter(({ met }) => !met)).toEqual([]);
+  });
+
+  it('corrects a profile that promises twice what replicas do', async () => {
+    const figures = await serveWrongProfile('min-cost', 2, { durationS: 130, seed: 1 });
+    expect(figures.worstWindowFraction).toBeGreaterThan(0.9);
+    expect(figures.mostSwitches).toBeLessThanOrEqual(2);
+  });
+
+  it('tells what was run, with its bars', () => {
+    const figures = {
+      changes: { scale: 1, 'switch-variant': 0, 'set-batch': 0, 'set-resources': 0 },
+      failedChanges: 0,
+    };
+    const synthetic = {
+      ...figures,
+      sent: 3,
+      completed: 2,
+      foreignContent: 0,
+      belowBoth: 0,
+      leastCapacityFraction: 1,
+      slowestMs: 5,
+    };
+    const results: ServedResults = { made: { synthetic: 'here' }, synthetic };
+    const text = servedReport(results);
+    expect(text).toContain('2 of 3 bars are met');
+    expect(text).toContain('| requests that were not answered | 1 | 0 | **missed** |');
+    expect(text).not.toContain('wrong');
+  });
+});
