@@ -7,6 +7,7 @@ export const PURPOSES: Readonly<Record<string, string>> = {
   '@types/cli-progress': 'types of cli-progress',
   '@types/node': 'types of Node',
   '@vitest/coverage-v8': 'coverage of tests',
+  aws4fetch: 'signing requests to S3-compatible stores',
   'cli-progress': 'progress bars with the time left',
   'cli-table3': 'tables in the terminal',
   commander: 'the command line',

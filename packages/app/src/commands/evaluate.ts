@@ -3,6 +3,7 @@ import { Console } from 'node:console';
 import type { PipelineSpec, StageId } from '@equipoise/core';
 import { type Evaluation, evaluatePipeline } from '@equipoise/runtime';
 import pc from 'picocolors';
+import { requireArtifacts } from '../compose/artifacts.js';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
 import { type ImportedEvaluation, importEvaluation } from '../compose/import-evaluation.js';
 import { loadSpec } from '../compose/load-spec.js';
@@ -39,6 +40,7 @@ async function measure(
   { module, dataDir }: ImportedEvaluation,
   maxSamples: number | undefined,
 ): Promise<Evaluation> {
+  await requireArtifacts(spec);
   const display = progressDisplay('evaluating');
   try {
     return await evaluatePipeline({

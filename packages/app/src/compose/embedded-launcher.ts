@@ -2,6 +2,7 @@
  * Replicas as this machine has them: threads or processes for stages with a module, servers for variants that have one, synthetic ones that
  * run from their profile for the others.
  */
+import { FetchingLauncher } from '@equipoise/adapter-artifacts';
 import {
   launcherFor,
   ProcessReplicaLauncher,
@@ -11,6 +12,7 @@ import {
 } from '@equipoise/adapter-embedded';
 import { CommandReplicaLauncher, RemoteReplicaLauncher } from '@equipoise/adapter-open-inference';
 import { curvesOf, drawMs, invariant, type PipelineSpec, type ReplicaLauncher, SeededRng } from '@equipoise/core';
+import { artifactCache, stageRules } from './artifacts.js';
 
 /** A launcher for all stages of a pipeline; `seed` fixes the service times of synthetic ones. */
 export function embeddedLauncher(spec: PipelineSpec, seed = 1): ReplicaLauncher {
@@ -29,7 +31,7 @@ export function embeddedLauncher(spec: PipelineSpec, seed = 1): ReplicaLauncher 
     curves ??= curvesOf({ ...spec, stages: syntheticStages }, []);
     return curves;
   };
-  return launcherFor({
+  const launcher = launcherFor({
     thread: new ThreadReplicaLauncher(),
     process: new ProcessReplicaLauncher(),
     python: new PythonReplicaLauncher(),
@@ -37,4 +39,5 @@ export function embeddedLauncher(spec: PipelineSpec, seed = 1): ReplicaLauncher 
     remote: new RemoteReplicaLauncher(),
     command: new CommandReplicaLauncher(),
   });
+  return new FetchingLauncher(launcher, { cache: artifactCache, locate: stageRules.locate });
 }

@@ -1,8 +1,8 @@
 /** Measures what is not known of a pipeline yet, with a progress bar; what is kept and fresh is taken as it is. */
-import { launchRules } from '@equipoise/adapter-embedded';
 import type { PipelineSpec, StageId } from '@equipoise/core';
 import { BusyNeighbours, type PipelineProfile, ProfileCache, profilePipeline } from '@equipoise/runtime';
 import { progressDisplay } from '../terminal/progress.js';
+import { requireArtifacts, stageRules } from './artifacts.js';
 import { embeddedLauncher } from './embedded-launcher.js';
 
 /** How to measure: `renew` measures again what is still fresh. */
@@ -14,6 +14,7 @@ export interface MeasureOptions {
 
 /** Profiles the pipeline and keeps the result. */
 export async function measureProfile(spec: PipelineSpec, options: MeasureOptions): Promise<PipelineProfile> {
+  await requireArtifacts(spec);
   const display = progressDisplay('profiling');
   try {
     return await profilePipeline({
@@ -21,7 +22,7 @@ export async function measureProfile(spec: PipelineSpec, options: MeasureOptions
       launcher: embeddedLauncher(spec),
       options,
       clock: { nowMs: () => performance.now() },
-      rules: launchRules,
+      rules: stageRules,
       cache: ProfileCache.of(spec),
       neighbours: new BusyNeighbours(),
       onProgress: (progress) => display.show(progress),

@@ -1,8 +1,8 @@
 /** The profiles that plans are made from: those kept on this machine; inline ones of the pipeline file need no keeping. */
-import { launchRules } from '@equipoise/adapter-embedded';
 import { AppError, type PipelineSpec, type ProfileSet, scaleProfile } from '@equipoise/core';
 import { type KeptProfile, keptProfile, ProfileCache, type VariantVerdict } from '@equipoise/runtime';
 import pc from 'picocolors';
+import { stageRules } from './artifacts.js';
 
 /**
  * The kept profiles. What is stale is used with a warning that names the command which renews it. What another processor measured is
@@ -10,7 +10,7 @@ import pc from 'picocolors';
  * are here; then it is used at that factor, and says so (`scaled`).
  */
 export function profilesFor(spec: PipelineSpec, file: string, scale?: number): ProfileSet {
-  const kept = keptProfile(spec, ProfileCache.of(spec), { rules: launchRules });
+  const kept = keptProfile(spec, ProfileCache.of(spec), { rules: stageRules });
   const foreign = foreignVariants(kept);
   if (foreign.size > 0 && scale === undefined) throw foreignError(file, [...foreign.values()]);
   if (foreign.size === 0 && scale !== undefined) {

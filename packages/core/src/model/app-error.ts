@@ -27,6 +27,16 @@ export const errorCodes = {
     exitCode: 3,
     remedy: 'Check the artifact of the variant and that its runtime is installed.',
   },
+  ARTIFACT_UNAVAILABLE: {
+    httpStatus: 502,
+    exitCode: 3,
+    remedy: 'Check the address and the network, or bring the file to this machine and give its path as the artifact.',
+  },
+  ARTIFACT_CHANGED: {
+    httpStatus: 502,
+    exitCode: 3,
+    remedy: 'Find out why the artifact changed; if the new one is wanted, state its digest in the pipeline file.',
+  },
   STAGE_FAILED: {
     httpStatus: 500,
     exitCode: 3,
@@ -55,6 +65,11 @@ export const errorCodes = {
     exitCode: 2,
     remedy: 'Send the token of the server as `authorization: Bearer TOKEN`.',
   },
+  FORBIDDEN: {
+    httpStatus: 403,
+    exitCode: 2,
+    remedy: 'Ask from this machine by its loopback address and not from a page of another site, or set a token.',
+  },
   NOT_FOUND: { httpStatus: 404, exitCode: 2, remedy: 'Ask for a name that exists; the message lists what does.' },
   CONFLICT: {
     httpStatus: 409,
@@ -78,6 +93,8 @@ export const errorCodes = {
     exitCode: 2,
     remedy: 'Send tensors of the name, data type and shape that the model metadata states.',
   },
+  INVALID_FIELDS: { httpStatus: 422, exitCode: 2, remedy: 'Correct the fields that the message lists.' },
+  RATE_LIMITED: { httpStatus: 429, exitCode: 3, remedy: 'Ask again after the time in Retry-After, and less often.' },
   INVALID_INPUT: {
     httpStatus: 422,
     exitCode: 2,

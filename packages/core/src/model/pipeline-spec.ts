@@ -81,6 +81,8 @@ export interface VariantSpec {
   readonly id: VariantId;
   readonly version?: string;
   readonly artifact?: string;
+  /** Digest that the file of the artifact must have, in lower-case hex. */
+  readonly artifactSha256?: string;
   /** A server that does it, in place of code of the stage. */
   readonly server?: InferenceServerSpec;
   readonly accuracy?: Accuracy;

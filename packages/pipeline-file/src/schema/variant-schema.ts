@@ -49,6 +49,10 @@ export const variantSchema = z.strictObject({
   artifact: text()
     .optional()
     .describe('The model: a path relative to this file, `npm:package/path`, `https://…` or `s3://bucket/key`.'),
+  artifactSha256: text()
+    .regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits in lower case')
+    .optional()
+    .describe('SHA-256 that the file of the artifact must have; a replica of another one does not start.'),
   server: serverSchema,
   accuracy: accuracySchema,
   resources: resourcesSchema,

@@ -1,7 +1,7 @@
 /**
  * What a profile's figures depend on: the machine, what a replica is run by, and as digests (SHA-256) the artifact, the stage module with
  * the files it imports from beside it, the parameters, and the inputs, that is the samples and everything before the stage that shapes them.
- * A remote artifact is known by its address and version alone, a server by its description, version and the variant's artifact, a module
+ * An artifact with a stated digest is known by that, one that lies elsewhere and is not kept here by its address and version, a server by its description, version and the variant's artifact, a module
  * inside a package by the package's own description.
  */
 import { readFileSync } from 'node:fs';
@@ -50,6 +50,8 @@ function artifactDigest(variant: VariantSpec, baseDir: string, locate: LocateFil
 
 function fileDigest(variant: VariantSpec, baseDir: string, locate: LocateFile): string {
   if (variant.artifact === undefined) return 'none';
+  // No replica of another content starts.
+  if (variant.artifactSha256 !== undefined) return sha256('stated', variant.artifactSha256);
   const path = locate(variant.artifact, baseDir);
   if (path === undefined || !isFile(path)) return sha256('reference', variant.artifact, variant.version ?? '');
   return sha256(readFileSync(path));

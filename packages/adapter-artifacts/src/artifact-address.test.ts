@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { artifactAddress, fileNameOf, isAddress } from './artifact-address.js';
+
+describe('isAddress', () => {
+  it.each([
+    ['./models/a.onnx', false],
+    ['/models/a.onnx', false],
+    ['npm:package/a.onnx', false],
+    ['https://host/a.onnx', true],
+    ['S3://bucket/a', true],
+    ['gs://bucket/a', true],
+  ])('%s: %s', (reference, expected) => {
+    expect(isAddress(reference)).toBe(expected);
+  });
+});
+
+describe('artifactAddress', () => {
+  it('reads addresses of the web and of a store', () => {
+    expect(artifactAddress('https://host/a.onnx?v=1#part')).toEqual({ kind: 'http', url: 'https://host/a.onnx?v=1' });
+    expect(artifactAddress('s3://my.bucket/some folder/a.onnx')).toEqual({
+      ...{ kind: 's3', bucket: 'my.bucket' },
+      key: 'some folder/a.onnx',
+    });
+    expect(artifactAddress('http://127.0.0.1:9000/a')).toMatchObject({ kind: 'http' });
+  });
+
+  it.each([
+    ['http://example.org/a.onnx', 'use https:'],
+    ['gs://bucket/a', 'gs: is none of'],
+    ['s3://bucket', 's3://bucket/key'],
+    ['s3://Bucket_/a', 's3://bucket/key'],
+    ['https://', 'no valid URL'],
+  ])('does not ask %s', (reference, reason) => {
+    expect(() => artifactAddress(reference)).toThrow(reason);
+  });
+
+  it('does not repeat credentials of a URL', () => {
+    const refused = () => artifactAddress('https://user:secret@host/a');
+    expect(refused).toThrow('holds credentials');
+    expect(refused).not.toThrow('secret');
+  });
+});
+
+describe('fileNameOf', () => {
+  it.each([
+    ['https://host/models/a.onnx?x=1', 'a.onnx'],
+    ['https://host/', 'artifact'],
+    ['https://host/a%20b.onnx', 'a_b.onnx'],
+    ['https://host/%zz', '_zz'],
+    ['https://host/a/%2e%2e%2f..', 'artifact'],
+    ['s3://bucket/folder/.hidden', 'hidden'],
+  ])('%s: %s', (reference, name) => {
+    expect(fileNameOf(artifactAddress(reference))).toBe(name);
+  });
+});

@@ -1,0 +1,66 @@
+/** Addresses of artifacts that lie elsewhere: `https://host/path`, `s3://bucket/key`, and `http://` to this machine alone. */
+import { AppError } from '@equipoise/core';
+
+/** Where to ask for an artifact. */
+export type ArtifactAddress =
+  | { readonly kind: 'http'; readonly url: string }
+  | { readonly kind: 's3'; readonly bucket: string; readonly key: string };
+
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+const schemeOf = (reference: string): string | undefined =>
+  /^([a-z][a-z0-9+.-]+):/i.exec(reference)?.[1]?.toLowerCase();
+
+/** Whether a reference is an address, and not a path or `npm:package/path`. */
+export function isAddress(reference: string): boolean {
+  const scheme = schemeOf(reference);
+  return scheme !== undefined && scheme !== 'npm';
+}
+
+const refused = (reference: string, why: string): AppError =>
+  new AppError('ARTIFACT_UNAVAILABLE', `The artifact ${reference} is not fetched: ${why}`, { details: { reference } });
+
+/** Reads an address; ARTIFACT_UNAVAILABLE for one that is not asked, with the reason. A message never shows what stands before an @. */
+export function artifactAddress(reference: string): ArtifactAddress {
+  const scheme = schemeOf(reference);
+  if (scheme === 's3') return s3Address(reference);
+  if (scheme !== 'https' && scheme !== 'http') {
+    throw refused(reference, `${scheme}: is none of https:, s3:, npm: and paths.`);
+  }
+  if (!URL.canParse(reference)) throw refused(reference, 'it is no valid URL.');
+  const url = new URL(reference);
+  if (url.username !== '' || url.password !== '') {
+    const bare = `${url.protocol}//${url.host}${url.pathname}`;
+    throw refused(bare, 'its URL holds credentials; they do not belong into a pipeline file.');
+  }
+  if (scheme === 'http' && !LOOPBACK.has(url.hostname)) {
+    throw refused(reference, 'http: is taken from this machine alone; use https:.');
+  }
+  url.hash = '';
+  return { kind: 'http', url: url.href };
+}
+
+function s3Address(reference: string): ArtifactAddress {
+  const [, bucket = '', key = ''] = /^s3:\/\/([^/]*)\/?(.*)$/i.exec(reference) ?? [];
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket) || key === '') {
+    throw refused(reference, 'an address in a store is s3://bucket/key.');
+  }
+  return { kind: 's3', bucket, key };
+}
+
+/** Name of the file that an address stands for; a model runtime may go by its ending. */
+export function fileNameOf(address: ArtifactAddress): string {
+  const path = address.kind === 's3' ? address.key : decodedPath(address.url);
+  const name = path.split('/').filter(Boolean).at(-1) ?? '';
+  const plain = name.replaceAll(/[^\w.-]/g, '_').replace(/^\.+/, '');
+  return plain === '' ? 'artifact' : plain.slice(-128);
+}
+
+function decodedPath(url: string): string {
+  const { pathname } = new URL(url);
+  try {
+    return decodeURIComponent(pathname);
+  } catch {
+    return pathname;
+  }
+}

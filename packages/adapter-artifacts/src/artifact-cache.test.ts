@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ArtifactCache, type FetchLimits } from './artifact-cache.js';
+import { type FileServer, gives, givesTagged, refuses, startFileServer } from './file-server.test-support.js';
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+let server: FileServer;
+let folder: string;
+let warnings: string[];
+let progress: number[];
+
+/** As after a start of the process. */
+const freshCache = (limits: Partial<FetchLimits> = {}): ArtifactCache =>
+  new ArtifactCache({
+    ...{ folder, environment: {} },
+    limits: { retryDelaysMs: [1, 1], ...limits },
+    onWarning: (message) => warnings.push(message),
+    onProgress: (_, { doneBytes }) => progress.push(doneBytes),
+  });
+
+beforeEach(async () => {
+  server = await startFileServer();
+  folder = await mkdtemp(join(tmpdir(), 'artifacts-'));
+  warnings = [];
+  progress = [];
+});
+
+afterEach(async () => {
+  await server.close();
+  await rm(folder, { recursive: true });
+});
+
+const modelUrl = () => `${server.url}/models/a.onnx`;
+
+/** Parts that a fetch left behind. */
+const leftOver = async (): Promise<readonly string[]> => readdir(join(folder, 'parts')).catch(() => []);
+
+describe('ArtifactCache', () => {
+  it('fetches once for all who ask, under its own name', async () => {
+    server.behave(gives('weights'));
+    const cache = freshCache();
+    const paths = await Promise.all([cache.path(modelUrl()), cache.path(modelUrl())]);
+    expect(await readFile(paths[0] as string, 'utf8')).toBe('weights');
+    expect(basename(paths[0] as string)).toBe('a.onnx');
+    expect(paths[1]).toBe(paths[0]);
+    expect(cache.keptPath(modelUrl())).toBe(paths[0]);
+    expect(server.requests).toHaveLength(1);
+    expect(progress.at(-1)).toBe(7);
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it('asks after a start whether what is kept still holds', async () => {
+    server.behave(givesTagged('one', '"1"'));
+    const first = await freshCache().path(modelUrl());
+    expect(await freshCache().path(modelUrl())).toBe(first);
+    expect(server.requests[1]?.headers['if-none-match']).toBe('"1"');
+    server.behave(givesTagged('two', '"2"'));
+    const second = await freshCache().path(modelUrl());
+    expect(await readFile(second, 'utf8')).toBe('two');
+    expect(await readFile(first, 'utf8')).toBe('one');
+  });
+
+  it('asks nobody for what has a stated digest and is kept', async () => {
+    server.behave(gives('weights'));
+    const first = await freshCache().path(modelUrl(), sha256('weights'));
+    await server.close();
+    expect(await freshCache().path(modelUrl(), sha256('weights'))).toBe(first);
+    server = await startFileServer();
+  });
+
+  it('uses the kept copy with a warning when nobody answers', async () => {
+    server.behave(gives('weights'));
+    const first = await freshCache().path(modelUrl());
+    server.behave(refuses(503));
+    expect(await freshCache().path(modelUrl())).toBe(first);
+    expect(warnings).toEqual([expect.stringMatching(/cannot be fetched: 503.* The copy kept here is used\.$/)]);
+  });
+
+  it('says that an artifact is neither to be had nor kept, and asks again the next time', async () => {
+    const url = modelUrl();
+    await server.close();
+    const cache = freshCache();
+    await expect(cache.path(url)).rejects.toMatchObject({
+      code: 'ARTIFACT_UNAVAILABLE',
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
+    server = await startFileServer();
+    server.behave(gives('weights'));
+    await expect(cache.path(modelUrl())).resolves.toMatch(/a\.onnx$/);
+  });
+
+  it('tries again what may pass, and nothing else', async () => {
+    server.behave(refuses(500), refuses(429), gives('weights'));
+    await expect(freshCache().path(modelUrl())).resolves.toMatch(/a\.onnx$/);
+    expect(server.requests).toHaveLength(3);
+    server.behave(refuses(404));
+    await expect(freshCache().path(`${server.url}/b`)).rejects.toMatchObject({ details: { status: 404 } });
+    expect(server.requests).toHaveLength(4);
+  });
+
+  it('refuses another content than the stated one and keeps nothing of it', async () => {
+    server.behave(gives('forged'));
+    const cache = freshCache();
+    await expect(cache.path(modelUrl(), sha256('weights'))).rejects.toMatchObject({
+      code: 'ARTIFACT_CHANGED',
+      details: { found: sha256('forged'), stated: sha256('weights') },
+    });
+    expect(cache.keptPath(modelUrl())).toBeUndefined();
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it('fetches again what is damaged on the disk', async () => {
+    server.behave(gives('weights'));
+    const path = await freshCache().path(modelUrl(), sha256('weights'));
+    await writeFile(path, 'weighty');
+    expect(await readFile(await freshCache().path(modelUrl(), sha256('weights')), 'utf8')).toBe('weights');
+    expect(warnings).toEqual([expect.stringContaining('is damaged')]);
+  });
+
+  it('gives up what is too large, said or unsaid', async () => {
+    server.behave(gives('weights'));
+    await expect(freshCache({ maxBytes: 6 }).path(modelUrl())).rejects.toThrow('more than 6 bytes');
+    server.behave((_, response) => {
+      response.writeHead(200);
+      response.end('weights');
+    });
+    await expect(freshCache({ maxBytes: 6 }).path(modelUrl())).rejects.toThrow('more than 6 bytes');
+    expect(server.requests).toHaveLength(2);
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it('gives up a server that falls silent, and what ends too early', async () => {
+    server.behave((_, response) => {
+      response.writeHead(200, { 'content-length': '7' });
+      response.write('wei');
+    });
+    await expect(freshCache({ maxSilenceMs: 50 }).path(modelUrl())).rejects.toThrow('no byte for 0.05 s');
+    server.behave((_, response) => {
+      response.writeHead(200, { 'content-length': '7' });
+      response.write('wei', () => response.destroy());
+    });
+    await expect(freshCache().path(modelUrl())).rejects.toMatchObject({ code: 'ARTIFACT_UNAVAILABLE' });
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it('takes a note that cannot be read for none', async () => {
+    server.behave(gives('weights'));
+    const path = await freshCache().path(modelUrl());
+    const [note = ''] = await readdir(join(folder, 'addresses'));
+    await writeFile(join(folder, 'addresses', note), '{"sha256": ');
+    expect(await freshCache().path(modelUrl())).toBe(path);
+  });
+});

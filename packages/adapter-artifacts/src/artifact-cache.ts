@@ -1,0 +1,183 @@
+/**
+ * Brings artifacts that lie elsewhere to this machine, once. With a stated digest the kept content is used unasked. Without one the
+ * address is asked once in the life of the cache whether what is kept still holds; if it does not answer, what is kept is used with a
+ * warning. Kept content is checked against its digest before it is used for the first time; what does not match is fetched again.
+ */
+import { rm } from 'node:fs/promises';
+import { AppError } from '@equipoise/core';
+import { type ArtifactAddress, artifactAddress, fileNameOf, isAddress } from './artifact-address.js';
+import { CacheFolder, fileDigest, type KnownContent } from './cache-folder.js';
+import {
+  type DownloadError,
+  type Downloaded,
+  type DownloadLimits,
+  type DownloadProgress,
+  download,
+} from './download.js';
+import { type Environment, s3Request } from './s3-requests.js';
+
+/** How often and how long is tried. */
+export interface FetchLimits extends DownloadLimits {
+  /** Wait before each further try; as many tries more as there are entries. */
+  readonly retryDelaysMs: readonly number[];
+}
+
+const DEFAULT_LIMITS: FetchLimits = {
+  maxBytes: 32 * 2 ** 30,
+  maxSilenceMs: 30_000,
+  retryDelaysMs: [500, 2_000],
+};
+
+/** What a cache works with. */
+export interface ArtifactCacheOptions {
+  /** The folder that keeps the content. */
+  readonly folder: string;
+  /** Where the address and keys of a store are read from. */
+  readonly environment: Environment;
+  readonly limits?: Partial<FetchLimits>;
+  readonly onProgress?: (reference: string, progress: DownloadProgress) => void;
+  readonly onWarning?: (message: string) => void;
+}
+
+/** The artifacts of one machine. */
+export class ArtifactCache {
+  readonly #folder: CacheFolder;
+  readonly #options: ArtifactCacheOptions;
+  readonly #limits: FetchLimits;
+  /** By reference and digest, so that nothing is fetched twice at a time. */
+  readonly #found = new Map<string, Promise<string>>();
+
+  constructor(options: ArtifactCacheOptions) {
+    this.#options = options;
+    this.#folder = new CacheFolder(options.folder);
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+  }
+
+  /** Where the artifact of an address is kept, if it is; asks nobody. */
+  keptPath(reference: string, sha256?: string): string | undefined {
+    const known = this.#folder.known(reference);
+    const digest = sha256 ?? known?.sha256;
+    if (digest === undefined || !isAddress(reference)) return undefined;
+    const path = this.#folder.contentPath(digest, known?.fileName ?? fileNameOf(artifactAddress(reference)));
+    return this.#folder.has(path) ? path : undefined;
+  }
+
+  /**
+   * Absolute path of the artifact of an address, fetched if need be; `sha256` is the digest that it must have (lower-case hex). Rejects
+   * with ARTIFACT_UNAVAILABLE when it is neither to be had nor kept, ARTIFACT_CHANGED when it has another digest than the stated one.
+   */
+  path(reference: string, sha256?: string): Promise<string> {
+    const key = `${sha256 ?? ''} ${reference}`;
+    const found = this.#found.get(key) ?? this.#find(reference, sha256);
+    this.#found.set(key, found);
+    // What failed may be there the next time.
+    found.catch(() => this.#found.delete(key));
+    return found;
+  }
+
+  async #find(reference: string, stated: string | undefined): Promise<string> {
+    const address = artifactAddress(reference);
+    const kept = await this.#sound(reference, stated);
+    if (kept !== undefined && stated !== undefined) return kept;
+    const part = await this.#folder.partPath();
+    try {
+      const came = await this.#fetch(reference, address, {
+        part,
+        etag: kept === undefined ? undefined : this.#etag(reference),
+      });
+      if (came.kind === 'unchanged') return kept as string;
+      if (stated !== undefined && came.sha256 !== stated) throw changed(reference, stated, came.sha256);
+      return await this.#keep(reference, address, part, came);
+    } catch (error) {
+      if (kept === undefined || !(error instanceof AppError) || error.code !== 'ARTIFACT_UNAVAILABLE') throw error;
+      this.#options.onWarning?.(`${error.message} The copy kept here is used.`);
+      return kept;
+    } finally {
+      await rm(part, { force: true });
+    }
+  }
+
+  /** Kept content whose digest is right; what is not is removed. */
+  async #sound(reference: string, stated: string | undefined): Promise<string | undefined> {
+    const path = this.keptPath(reference, stated);
+    if (path === undefined) return undefined;
+    const expected = stated ?? this.#folder.known(reference)?.sha256;
+    if ((await fileDigest(path)) === expected) return path;
+    this.#options.onWarning?.(`The kept copy of ${reference} is damaged and is fetched again.`);
+    await rm(path, { force: true });
+    return undefined;
+  }
+
+  #etag(reference: string): string | undefined {
+    return this.#folder.known(reference)?.etag;
+  }
+
+  async #keep(
+    reference: string,
+    address: ArtifactAddress,
+    part: string,
+    { sha256, etag }: Extract<Downloaded, { readonly kind: 'content' }>,
+  ): Promise<string> {
+    const known: KnownContent = {
+      reference,
+      sha256,
+      fileName: fileNameOf(address),
+      ...(etag !== undefined && { etag }),
+    };
+    const path = this.#folder.contentPath(sha256, known.fileName);
+    await this.#folder.keep(part, path);
+    await this.#folder.remember(known);
+    return path;
+  }
+
+  async #fetch(
+    reference: string,
+    address: ArtifactAddress,
+    { part, etag }: { readonly part: string; readonly etag: string | undefined },
+  ): Promise<Downloaded> {
+    const delaysMs = [...this.#limits.retryDelaysMs];
+    for (;;) {
+      try {
+        const request = await this.#request(address, etag === undefined ? {} : { 'if-none-match': etag });
+        return await download(request, part, this.#limits, (progress) =>
+          this.#options.onProgress?.(reference, progress),
+        );
+      } catch (error) {
+        if (error instanceof AppError) throw error;
+        const delayMs = (error as DownloadError).passing ? delaysMs.shift() : undefined;
+        if (delayMs === undefined) throw unavailable(reference, address, error as DownloadError);
+        await new Promise((resolve) => setTimeout(resolve, delayMs));
+      }
+    }
+  }
+
+  async #request(address: ArtifactAddress, headers: Readonly<Record<string, string>>): Promise<Request> {
+    // Packed bodies would have the digest of what is inside, not of the file.
+    const plain = { ...headers, 'accept-encoding': 'identity' };
+    return address.kind === 's3'
+      ? s3Request(address, plain, this.#options.environment)
+      : new Request(address.url, { headers: plain });
+  }
+}
+
+function unavailable(reference: string, address: ArtifactAddress, error: DownloadError): AppError {
+  const denied = error.status === 401 || error.status === 403;
+  const remedy =
+    denied && address.kind === 's3'
+      ? ' AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for a store other than AWS, AWS_ENDPOINT_URL must be set in the environment.'
+      : '';
+  return new AppError(
+    'ARTIFACT_UNAVAILABLE',
+    `The artifact ${reference} cannot be fetched: ${error.message}.${remedy}`,
+    {
+      details: { reference, ...(error.status !== undefined && { status: error.status }) },
+      cause: error,
+      retryable: error.passing,
+    },
+  );
+}
+
+export function changed(reference: string, stated: string, found: string): AppError {
+  const message = `The artifact ${reference} is not the stated one: its SHA-256 is ${found}, the pipeline file says ${stated}.`;
+  return new AppError('ARTIFACT_CHANGED', message, { details: { reference, stated, found } });
+}

@@ -1,0 +1,143 @@
+/** One answer to one request, written to a file while its digest is taken. */
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+
+/** What bounds a download. */
+export interface DownloadLimits {
+  /** A larger body is given up. */
+  readonly maxBytes: number;
+  /** Longest time without a byte. */
+  readonly maxSilenceMs: number;
+}
+
+/** Bytes so far; `totalBytes` where the server says it. */
+export interface DownloadProgress {
+  readonly doneBytes: number;
+  readonly totalBytes?: number;
+}
+
+/** What came: the content, or word that the one with the known tag still holds. */
+export type Downloaded =
+  | { readonly kind: 'content'; readonly sha256: string; readonly bytes: number; readonly etag?: string }
+  | { readonly kind: 'unchanged' };
+
+/** Why nothing came. `passing`: another try may help. */
+export class DownloadError extends Error {
+  readonly passing: boolean;
+  readonly status: number | undefined;
+
+  constructor(message: string, { passing, status, cause }: { passing: boolean; status?: number; cause?: unknown }) {
+    super(message, { cause });
+    this.passing = passing;
+    this.status = status;
+  }
+}
+
+const passingStatus = (status: number): boolean => status === 408 || status === 429 || status >= 500;
+
+/** Why a connection failed: what Node's fetch says itself is always the same. */
+function connectionText(error: unknown): string {
+  const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
+  return cause?.code ?? cause?.message ?? message;
+}
+
+class SilenceTimer {
+  readonly #controller = new AbortController();
+  readonly #maxSilenceMs: number;
+  #timeout: NodeJS.Timeout | undefined;
+
+  constructor(maxSilenceMs: number) {
+    this.#maxSilenceMs = maxSilenceMs;
+    this.heard();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  heard(): void {
+    this.stop();
+    this.#timeout = setTimeout(() => this.#controller.abort(), this.#maxSilenceMs);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timeout);
+  }
+}
+
+/** Asks once and writes the body to `path`. Rejects with DownloadError; the file may then hold a part. */
+export async function download(
+  request: Request,
+  path: string,
+  limits: DownloadLimits,
+  onProgress: (progress: DownloadProgress) => void,
+): Promise<Downloaded> {
+  const silence = new SilenceTimer(limits.maxSilenceMs);
+  try {
+    const response = await fetch(request, { signal: silence.signal });
+    silence.heard();
+    if (response.status === 304) return { kind: 'unchanged' };
+    const body = await goodBody(response);
+    const { bytes, sha256 } = await write(body, path, (doneBytes) => {
+      silence.heard();
+      if (doneBytes > limits.maxBytes) throw tooLarge(limits);
+      const totalBytes = contentBytes(response);
+      if (totalBytes !== undefined && totalBytes > limits.maxBytes) throw tooLarge(limits);
+      onProgress({ doneBytes, ...(totalBytes !== undefined && { totalBytes }) });
+    });
+    checkLength(bytes, contentBytes(response));
+    const etag = response.headers.get('etag') ?? undefined;
+    return { kind: 'content', sha256, bytes, ...(etag !== undefined && { etag }) };
+  } catch (error) {
+    if (error instanceof DownloadError) throw error;
+    const silent = silence.signal.aborted;
+    const text = silent ? `no byte for ${limits.maxSilenceMs / 1000} s` : connectionText(error);
+    // Errors of the file have a code of their own, those of the connection one in their cause.
+    const passing = silent || (error as { code?: unknown }).code === undefined;
+    throw new DownloadError(text, { passing, cause: error });
+  } finally {
+    silence.stop();
+  }
+}
+
+const tooLarge = ({ maxBytes }: DownloadLimits): DownloadError =>
+  new DownloadError(`it has more than ${maxBytes} bytes`, { passing: false });
+
+async function goodBody(response: Response): Promise<AsyncIterable<Uint8Array>> {
+  const { ok, status, statusText, body } = response;
+  if (ok && body !== null) return body;
+  await body?.cancel();
+  throw new DownloadError(`${status} ${statusText}`.trim(), { passing: passingStatus(status), status });
+}
+
+/** Writes the file; `onBytes` is told how many came so far and may throw. */
+async function write(
+  body: AsyncIterable<Uint8Array>,
+  path: string,
+  onBytes: (doneBytes: number) => void,
+): Promise<{ readonly bytes: number; readonly sha256: string }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  async function* counted(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    for await (const chunk of chunks) {
+      bytes += chunk.byteLength;
+      onBytes(bytes);
+      hash.update(chunk);
+      yield chunk;
+    }
+  }
+  await pipeline(body, counted, createWriteStream(path, { mode: 0o600 }));
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+function checkLength(bytes: number, expectedBytes: number | undefined): void {
+  if (expectedBytes === undefined || expectedBytes === bytes) return;
+  throw new DownloadError(`it ended after ${bytes} of ${expectedBytes} bytes`, { passing: true });
+}
+
+/** Length of the body as it is written; what is unpacked on the way has another one. */
+function contentBytes({ headers }: Response): number | undefined {
+  const length = headers.get('content-length');
+  return length === null || headers.has('content-encoding') ? undefined : Number(length);
+}
