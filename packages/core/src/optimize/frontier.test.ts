@@ -29,6 +29,24 @@ describe('surrogate frontier', () => {
     }
   });
 
+  it('counts costs that differ by rounding alone as one', () => {
+    const onCores = (name: string, cores: readonly [number, number], accuracies: readonly [number, number]) => {
+      const stage = testStage(
+        name,
+        accuracies.map((accuracy, v) => ({ name: `v${v}`, accuracy, fixedMs: 1, perItemMs: 4 })),
+        cores,
+      );
+      const variants = stage.variants.map((variant, v) => ({ ...variant, cpuCores: cores.slice(v, v + 1) }));
+      return { ...stage, variants, bounds: { ...stage.bounds, maxReplicas: 1, batchSizes: [1] } };
+    };
+    const stages = [onCores('a', [1, 2], [0.5, 0.9]), onCores('b', [4, 5], [0.8, 0.85])];
+    const prices = { cpuCorePerHour: 0.1, memoryGibPerHour: 0, gpuPerHour: 0 };
+    const problem = problemOf({ ...testPipeline(stages), prices }, 1);
+    expect(0.1 + 0.5).toBeLessThan(0.2 + 0.4);
+    const { points } = surrogateFrontier(surrogateProblem(planningSetting(problem), { theta: 1, kappa: 1 }), 0);
+    expect(points.map(({ pas }) => pas.toFixed(6))).toEqual(['0.400000', '0.720000', '0.765000']);
+  });
+
   it('covers every plan up to its tolerance', () => {
     for (let seed = 1; seed <= 12; seed++) {
       const { problem, theta, kappa } = randomProblem('chain', seed, { size: SMALL, estimator: 'sum-of-tails' });
@@ -78,6 +96,27 @@ describe('stepped frontier', () => {
       const wanted = bruteForceFront(problem, theta, kappa).map(({ pas, cost }) => [pas.toFixed(9), cost.toFixed(9)]);
       expect(found, `${family} seed ${seed}`).toEqual(wanted);
       expect(front.complete).toBe(true);
+    }
+  });
+});
+
+describe('stepped frontier where plans are free', () => {
+  it('ends at the first that costs nothing', () => {
+    const variants = [0.6, 0.7, 0.8].map((accuracy, v) => ({ name: `v${v}`, accuracy, fixedMs: 1, perItemMs: 4 }));
+    const stage = testStage('a', variants);
+    const withGpus = { ...stage, variants: stage.variants.map((variant, gpus) => ({ ...variant, gpus })) };
+    const prices = { cpuCorePerHour: 0, memoryGibPerHour: 0, gpuPerHour: 1 };
+    const nodes = [{ cpuCores: 4, memoryBytes: 0, gpus: 4, count: 1 }];
+    const problem = problemOf({ ...testPipeline([withGpus]), prices, nodes }, 1);
+    const surrogate = surrogateProblem(planningSetting(problem), { theta: 1, kappa: 1 });
+    for (const tolerance of [0, 1e-3]) {
+      const { points, complete } = steppedFrontier(surrogate, tolerance);
+      expect(points.map(({ pas, costPerHour }) => [pas, costPerHour])).toEqual([
+        [0.6, 0],
+        [0.7, 1],
+        [0.8, 2],
+      ]);
+      expect(complete).toBe(true);
     }
   });
 });

@@ -3,6 +3,7 @@
  * accuracies, machines of given sizes): the most accurate choice, then again and again the most accurate one that costs less than the last.
  */
 import { costOf, pasOf } from '../problem/objective-value.js';
+import { roundedUp } from '../problem/resource-use.js';
 import { solve } from './solve.js';
 import type { SurrogateProblem } from './surrogate.js';
 import type { FrontierChoice, SurrogateFrontier } from './surrogate-frontier.js';
@@ -30,6 +31,8 @@ export function steppedFrontier(problem: SurrogateProblem, tolerance: number): S
     const cost = costOf(choice);
     points.unshift({ choice, pas: pasOf(problem.accuracy, choice), costPerHour: cost });
     mostCost = cost * (1 - Math.max(tolerance, LEAST_STEP));
+    // Nothing costs measurably less than nothing.
+    if (roundedUp(mostCost) >= cost) return { points, complete };
   }
   return { points, complete: false };
 }

@@ -37,6 +37,8 @@ const BOUND_STEPS = 30;
 const NEAR = 0.02;
 const NEAR_WIDTH = 4000;
 const LEAST_TOLERANCE = 1e-12;
+/** Costs closer than this, as a fraction, are one. */
+const COST_ROUNDING = 1e-9;
 
 const scoreWithin = (costLimit: number): LabelGoal => ({
   goal: { kind: 'score' },
@@ -173,7 +175,8 @@ function frontOf(
   const front: FrontierChoice[] = [];
   for (const point of points)
     if (point.pas > (front.at(-1)?.pas ?? 0) * (1 + Math.max(tolerance, 1e-12))) front.push(point);
-  return front;
+  const nextCost = (i: number): number => front[i + 1]?.costPerHour ?? Number.POSITIVE_INFINITY;
+  return front.filter(({ costPerHour }, i) => nextCost(i) > costPerHour * (1 + COST_ROUNDING));
 }
 
 /** The front of a problem whose accuracy is a product; `tolerance` is a fraction of PAS. */
