@@ -39,17 +39,19 @@ const MARGIN_ERRORS = 1;
 
 /** Protects against a load above `planned`; undefined where there is none, or nothing that would help. */
 export function protect(
-  context: ControlContext,
+  standing: ControlContext,
   observation: Observation,
   { planned, keepsVariants, inBurst }: ProtectedLoad,
 ): Protection | undefined {
   if (observation.staleSources.length > 0) return undefined;
+  const spec = { ...standing.spec, ...standing.targetAt?.(observation.atMs) };
+  const context: ControlContext = { ...standing, spec };
   const burst = detectBurst(observation.load, boundsFor(context, observation, { planned, inBurst }));
   if (burst === undefined) return undefined;
   const load = burstLoad(burst);
   const plan = protectivePlan(context, { runningPlan: observation.runningPlan, load, keepsVariants });
   if (plan === undefined) return undefined;
-  const changes = diffPlans(observation.runningPlan, plan, changeBounds(context.spec));
+  const changes = diffPlans(observation.runningPlan, plan, changeBounds(spec));
   if (changes.length === 0) return undefined;
   const [from, to] = [planned.arrivalRps, load.arrivalRps].map((rps) => rps.toFixed(1));
   const reason = `${burst.arrivals} arrivals in ${burst.windowS} s, planned were at most ${Math.floor(burst.plannedArrivals)}: room for ${to} rps in place of ${from}`;

@@ -14,7 +14,7 @@ import { simulateControl } from './simulate-control.js';
 const STEP_AT_S = 43;
 
 /** A step from 20 to 100 rps between two plans. */
-function stepped(fastIntervalMs: number | undefined) {
+function stepped(fastIntervalMs: number | undefined, targetAt?: ControllerRules['targetAt']) {
   const plain = smallOrLargeSpec();
   const spec: PipelineSpec = {
     ...plain,
@@ -34,6 +34,7 @@ function stepped(fastIntervalMs: number | undefined) {
   const policy = controlPolicies.equipoise;
   const context: ControllerRules = {
     ...{ spec, profiles: [], curves, policy, forecaster: smoothedRate, verifierAt, guardrails: usualGuardrails },
+    ...(targetAt && { targetAt }),
   };
   const plan = planOf(spec, { maxBatchSize: 1, replicas: 3 });
   const arrivals = stepArrivals({ fromRps: 20, toRps: 100, atS: STEP_AT_S, durationS: 90 }, new SeededRng(1));
@@ -51,5 +52,14 @@ describe('the fast loop in a simulated run', () => {
     expect(answer?.atMs).toBeLessThanOrEqual(1000 * (STEP_AT_S + 2));
     expect(lost[0]).toBeLessThan(0.5 * (lost[1] ?? 0));
     expect(slow.decisions.every(({ atMs }) => atMs % 10_000 === 0)).toBe(true);
+  });
+
+  it('answers within the budget that holds at that moment', { timeout: 300_000 }, () => {
+    const { decisions } = stepped(1000, (atMs) => ({ budget: { cpuCores: atMs < 1000 * STEP_AT_S ? 16 : 5 } }));
+    const answers = decisions.flatMap(({ decision }) =>
+      decision.kind === 'apply' && decision.evidence.burst !== undefined ? [decision.plan.predicted.cpuCores] : [],
+    );
+    expect(answers[0]).toBeGreaterThan(3);
+    expect(Math.max(...answers)).toBeLessThanOrEqual(5);
   });
 });
