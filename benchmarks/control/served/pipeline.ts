@@ -60,7 +60,7 @@ export function servedPipeline(): PipelineSpec {
     stages: [stageOf('detect', detectors), stageOf('classify', classifiers)],
     edges: [{ from: stageId('detect'), to: stageId('classify') }],
     outputs: [{ from: stageId('classify') }],
-    control: { mode: 'auto', intervalMs: 10_000, fastIntervalMs: 1000, minDwellMs: 30_000 },
+    control: { mode: 'auto', intervalMs: 10_000, fastIntervalMs: 500, minDwellMs: 30_000 },
     admission: { maxQueueLength: 1000 },
   };
 }

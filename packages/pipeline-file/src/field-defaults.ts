@@ -24,7 +24,7 @@ export const fieldDefaults = {
   gpus: 0,
   controlMode: 'auto',
   intervalMs: 10_000,
-  fastIntervalMs: 1000,
+  fastIntervalMs: 500,
   minDwellMs: 20_000,
   maxQueueLength: 1000,
   maxWaitFraction: 0.8,

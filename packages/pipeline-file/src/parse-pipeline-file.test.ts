@@ -221,7 +221,7 @@ describe('a valid file', () => {
         { from: 'classify', to: 'count', join: 'all' },
       ],
       outputs: [{ from: 'count' }],
-      control: { mode: 'auto', intervalMs: 10_000, fastIntervalMs: 1000, minDwellMs: 20_000 },
+      control: { mode: 'auto', intervalMs: 10_000, fastIntervalMs: 500, minDwellMs: 20_000 },
       admission: {
         maxQueueLength: 1000,
         maxWaitFraction: 0.8,

@@ -8,7 +8,7 @@ import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js
 import { requireCurves } from '../profile/curves-of.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { controlPolicies } from './control-policy.js';
-import { type ControllerRules, type ControllerState, controlStep, newController } from './controller.js';
+import { type ControllerRules, type ControllerState, controlStep, learnBetween, newController } from './controller.js';
 import { usualGuardrails } from './guardrails.js';
 
 const detect = stageId('detect');
@@ -103,6 +103,23 @@ describe('controlStep', () => {
     expect(controlStep(rules, after, observe(132, goesOn)).decision).toBeUndefined();
     const grows = { counts: [...steady(20), 100, 260], running: running(replicas) };
     expect(controlStep(rules, after, observe(132, grows)).decision).toMatchObject({ kind: 'apply' });
+  });
+
+  it('answers a burst first where a plan is due, too, and plans at the next tick', () => {
+    const state = plannedFor(rules, 20, running(3));
+    const step = controlStep(rules, state, observe(140, { counts: [...steady(20), 100], running: running(3) }));
+    expect(step.decision).toMatchObject({ kind: 'apply', evidence: { burst: { arrivals: 100 } } });
+    const after = controlStep(
+      rules,
+      step.state,
+      observe(141, { counts: [...steady(20), 100, 100], running: running(9) }),
+    );
+    expect(after.decision?.evidence).toMatchObject({ result: { kind: 'feasible' } });
+    expect(after.state.nextPlanAtMs).toBe(150_000);
+    const without = rulesFor(spec, { policy: { ...controlPolicies.equipoise, protects: false } });
+    const due = { ...state, nextPlanAtMs: 140_000 };
+    const seen = observe(140, { counts: [...steady(20), 100], running: running(3) });
+    expect(controlStep(without, due, seen).decision?.evidence.burst).toBeUndefined();
   });
 
   it('switches to a cheaper variant where the budget has no room, and gives no replica away', () => {
@@ -312,10 +329,23 @@ describe('controlStep', () => {
     });
 
     it('ahead by an hour it plans at once, and goes on from there', () => {
-      const step = grown(base + 3600, planned);
-      expect(step.decision).toMatchObject({ kind: 'apply', evidence: { necessary: true } });
+      const step = controlStep(rules, planned, observe(base + 3600, { counts: steady(22), running: running(3) }));
+      expect(step.decision?.evidence).toMatchObject({ result: { kind: 'feasible' } });
       expect(step.state.nextPlanAtMs).toBe(1000 * (base + 3600) + 10_000);
     });
+  });
+
+  it('learns as much in a second of short ticks as in one long tick', () => {
+    const quarters = rulesFor(
+      { ...spec, control: { ...spec.control, fastIntervalMs: 250 } },
+      { learning: { methods: [], seed: 1 } },
+    );
+    let state: ControllerState = newController;
+    const saved = Array.from({ length: 8 }, () => {
+      state = learnBetween(quarters, state);
+      return state.savedMs;
+    });
+    expect(saved).toEqual([250, 500, 750, 0, 250, 500, 750, 0]);
   });
 
   it('is pure: the same state and observation give the same step, and the state survives JSON', () => {

@@ -60,6 +60,8 @@ export interface ControllerRules extends FeedbackRules {
 /** What a controller remembers; plain data. */
 export interface ControllerState {
   readonly learning: LoadLearning;
+  /** Time (ms) for which there was no learning yet. */
+  readonly savedMs?: number;
   readonly service: ServiceState;
   /** When the slow loop is due; undefined before the first tick. */
   readonly nextPlanAtMs?: number;
@@ -132,7 +134,10 @@ function decided(
 ): ControlStep {
   const judged = judge(rules, state, observation);
   if (judged.decision !== undefined) return judged;
-  return due ? slowStep(rules, judged.state, observation) : fastStep(rules, judged.state, observation);
+  if (!due) return fastStep(rules, judged.state, observation);
+  // A burst cannot wait for a verified plan; the plan stays due.
+  const protection = rules.policy.protects ? fastStep(rules, judged.state, observation) : undefined;
+  return protection?.decision === undefined ? slowStep(rules, judged.state, observation) : protection;
 }
 
 function learnedFrom(
@@ -143,12 +148,13 @@ function learnedFrom(
   return rules === undefined ? learning : observeLoad(learning, load, atMs, rules);
 }
 
-/** What there is to do between ticks: some learning, as much as a tick is long. */
+/** What there is to do between ticks: some learning, as much as a tick is long; shorter ones save up for it. */
 export function learnBetween(rules: ControllerRules, state: ControllerState): ControllerState {
   if (rules.learning === undefined) return state;
   let { learning } = state;
-  for (let doneMs = 0; doneMs < tickMs(rules); doneMs += MS_PER_STEP) learning = learn(learning, rules.learning);
-  return { ...state, learning };
+  let savedMs = (state.savedMs ?? 0) + tickMs(rules);
+  for (; savedMs >= MS_PER_STEP; savedMs -= MS_PER_STEP) learning = learn(learning, rules.learning);
+  return { ...state, learning, savedMs };
 }
 
 function slowStep(rules: ControllerRules, state: ControllerState, observation: Observation): ControlStep {
