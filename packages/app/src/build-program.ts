@@ -248,7 +248,10 @@ function addServe(program: Command): void {
       positiveRate,
     )
     .option('--max-body-bytes <n>', 'largest request body', count, 16 * MIB)
-    .option('--token-file <file>', 'ask clients for the bearer token that this file holds')
+    .option(
+      '--token-file <file>',
+      'ask clients for a bearer token; the file has a line for each: [TENANT] TOKEN [rps=N] [burst=N]',
+    )
     .option(
       '--tls-cert <file>',
       'certificate in PEM, its chain behind it: REST and gRPC over TLS; read again when it changes',

@@ -89,6 +89,7 @@ export * from './serve/replica.js';
 export * from './serve/replica-health.js';
 export * from './serve/request-state.js';
 export * from './serve/serving-graph.js';
+export * from './serve/token-bucket.js';
 export * from './serve/waiting-parts.js';
 export * from './simulate/arrivals/arrival-process.js';
 export * from './simulate/arrivals/daily-cycle.js';

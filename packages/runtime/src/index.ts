@@ -26,6 +26,8 @@ export * from './observe/pipeline-monitor.js';
 export type { AnsweredCall } from './open-inference/answered-call.js';
 export * from './open-inference/stage-types.js';
 export * from './open-inference/start-server.js';
+export * from './open-inference/tenants/tenant-file.js';
+export * from './open-inference/tenants/tenants.js';
 export * from './open-inference/tls-identity.js';
 export * from './profiling/busy-neighbours.js';
 export type * from './profiling/measured-profile.js';

@@ -139,7 +139,7 @@ describe('equipoise serve', () => {
 describe('a pipeline that cannot start', () => {
   it.each([
     ['missing', undefined, /FILE_NOT_FOUND|There is no token file/],
-    ['empty', ' \n', /must hold one token without spaces/],
+    ['empty', ' \n', /holds no token/],
   ])('says that the token file is wrong: %s', async (_, text, words) => {
     if (text !== undefined) folder.write('token', text);
     const name = text === undefined ? 'no-token' : 'token';
@@ -147,13 +147,19 @@ describe('a pipeline that cannot start', () => {
     expect([exitCode, stderr]).toEqual([text === undefined ? 3 : 2, expect.stringMatching(words)]);
   });
 
-  it('asks for the token of the file', async () => {
+  it('asks for the token of the file, which is read again at SIGHUP', async () => {
     folder.write('secret', 'open-sesame\n');
-    const { url } = await serve('pipeline.yaml', '--token-file', 'secret');
+    const { command, url } = await serve('pipeline.yaml', '--token-file', 'secret');
     expect((await run(url)).status).toBe(401);
     const headers = { authorization: 'Bearer open-sesame' };
     const answer = await fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi', headers });
     expect(answer.status).toBe(200);
+    folder.write('secret', 'north new-word rps=1\n');
+    command.signal('SIGHUP');
+    await command.said(/the token file has changed/);
+    const send = async (token: string) =>
+      (await fetch(`${url}/v2`, { headers: { authorization: `Bearer ${token}` } })).status;
+    expect([await send('open-sesame'), await send('new-word')]).toEqual([401, 200]);
   });
 
   const serveAndFail = (text: string) => {

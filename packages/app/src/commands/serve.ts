@@ -1,5 +1,4 @@
 /** `equipoise serve`: puts a pipeline behind HTTP and keeps it adapted until it is told to stop. */
-import { existsSync, readFileSync } from 'node:fs';
 import {
   AppError,
   type ControlMode,
@@ -24,6 +23,7 @@ import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { type ReloadOutcome, Reloads } from '../compose/reloads.js';
 import { type RunningPipeline, type StartOptions, startPipeline } from '../compose/start-pipeline.js';
+import { tenantsOf } from '../compose/tenants-of.js';
 import { choiceText, planSummary, planTable } from '../terminal/plan-table.js';
 import { bindingText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -58,9 +58,9 @@ const START_CLOSE_MS = 1000;
 export async function serve(file: string, options: ServeOptions): Promise<CommandResult | undefined> {
   const spec = await loadSpec(file);
   const profiles = profilesFor(spec, file, options.profileScale);
-  const token = tokenOf(options);
   const reloads = new Reloads();
   const tls = tlsOf(options, reloads);
+  const tenants = tenantsOf(options.tokenFile, reloads);
   reloadAtSignal(reloads);
   warnOfCores(spec);
   const stop = stopSignal();
@@ -70,7 +70,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   const monitor = new PipelineMonitor({ pipelineName: spec.name, version: VERSION });
   const ports = new ServingPorts({
     ...placesOf(options),
-    ...token,
+    ...(tenants && { tenants }),
     ...(tls && { tls }),
     ...{ version: VERSION, metrics: monitor.servingPage, onAnswer: (call: AnsweredCall) => monitor.answered(call) },
   });
@@ -150,17 +150,6 @@ function reloadAtSignal(reloads: Reloads): void {
 
 function placesOf({ host, port, grpcPort, maxBodyBytes }: ServeOptions) {
   return { host, port, maxBodyBytes, ...(grpcPort !== undefined && { grpcPort }) };
-}
-
-/** The token that clients have to show; AppError FILE_NOT_FOUND, or WRONG_USAGE where the file holds none. */
-function tokenOf({ tokenFile }: ServeOptions): { readonly token?: string } {
-  if (tokenFile === undefined) return {};
-  if (!existsSync(tokenFile)) {
-    throw new AppError('FILE_NOT_FOUND', `There is no token file ${tokenFile}.`, { details: { path: tokenFile } });
-  }
-  const token = readFileSync(tokenFile, 'utf8').trim();
-  if (/^\S+$/.test(token)) return { token };
-  throw new AppError('WRONG_USAGE', `The token file ${tokenFile} must hold one token without spaces.`);
 }
 
 /** A stop gives the start up: what it has started is closed, and nothing is returned. */

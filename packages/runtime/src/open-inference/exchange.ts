@@ -4,13 +4,14 @@
  */
 import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import type { Answer } from './answer.js';
-import { type AnsweredCall, codeOf } from './answered-call.js';
+import { type AnsweredCall, answeredCall, codeOf } from './answered-call.js';
 import { readBody } from './read-body.js';
 import { refusal } from './refusal.js';
 import { readRequestId } from './request-id.js';
 import type { Purpose, RouteTable } from './routes.js';
 import { requireServing } from './serving-phase.js';
 import { reportFailure, type ServingSetting } from './serving-setting.js';
+import { admitWithinLimit, type Tenant } from './tenants/tenants.js';
 import type { Wire } from './wire.js';
 
 /** What all exchanges of a server have in common. */
@@ -40,17 +41,21 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
   const { request } = wire;
   const { requestId, signal, onReading } = parts;
   let purpose: Purpose | undefined;
+  let tenant: Tenant | undefined;
   const count = (code: AnsweredCall['code']) => {
-    if (purpose !== 'probe' && purpose !== 'metrics') setting.onAnswer({ protocol: 'rest', code });
+    if (purpose !== 'probe' && purpose !== 'metrics') setting.onAnswer(answeredCall('rest', code, tenant));
   };
   try {
     const [path = '', query] = splitOnce(request.url ?? '', '?');
     const match = setting.table.find(request.method ?? '', path);
     const { endpoint, pipelineName } = match;
     purpose = match.purpose;
-    if (purpose !== 'probe') setting.token?.check(request.headers.authorization);
+    if (purpose !== 'probe') tenant = setting.tenants?.identify(request.headers.authorization);
     const phase = setting.phase();
-    if (purpose === 'inference') requireServing(phase);
+    if (purpose === 'inference') {
+      requireServing(phase);
+      if (tenant !== undefined) admitWithinLimit(tenant, performance.now());
+    }
     const answer = await endpoint({
       pipelines: setting.pipelines,
       pipelineName,

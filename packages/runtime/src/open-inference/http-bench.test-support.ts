@@ -6,11 +6,17 @@ import { connect, type Socket } from 'node:net';
 import { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import { ScriptedRunner, serve, servingSpec } from '../data-plane/serving-bench.test-support.js';
 import { type RunningServer, type ServerOptions, startServer } from './start-server.js';
+import { parseTenantFile } from './tenants/tenant-file.js';
+import { Tenants } from './tenants/tenants.js';
 
 /** A request that infers one number. */
 export const inferBody = JSON.stringify({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1], data: [1] }] });
 
 export const INFER_PATH = '/v2/models/bench/infer';
+
+/** The tenants of a token file of these lines. */
+export const tenantsOf = (...lines: readonly string[]): Tenants =>
+  new Tenants(parseTenantFile(lines.join('\n'), 'tokens'));
 
 /** What a stream was answered. */
 export interface StreamReply {

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import { ScriptedRunner, serve, servingSpec } from '../data-plane/serving-bench.test-support.js';
 import { PipelineMonitor } from '../observe/pipeline-monitor.js';
+import { tenantsOf } from './http-bench.test-support.js';
 import { type RunningServer, type ServerOptions, startServer } from './start-server.js';
 
 const running: RunningServer[] = [];
@@ -58,7 +59,7 @@ describe('GET /metrics', () => {
   });
 
   it('is asked for with the token where the server has one', async () => {
-    const { url } = await start({ token: 'secret' });
+    const { url } = await start({ tenants: tenantsOf('secret') });
     expect((await fetch(`${url}/metrics`)).status).toBe(401);
     expect((await fetch(`${url}/metrics`, { headers: { authorization: 'Bearer secret' } })).status).toBe(200);
   });

@@ -55,7 +55,7 @@ export function completedOutput(outcome: PipelineOutcome) {
 }
 
 function refusalHeaders({ details }: AppError, status: number): Readonly<Record<string, string>> {
-  if (status === 503) return { 'retry-after': String(retryAfterSeconds(details['retryAfterMs'])) };
+  if (status === 503 || status === 429) return { 'retry-after': String(retryAfterSeconds(details['retryAfterMs'])) };
   if (status === 401) return { 'www-authenticate': 'Bearer' };
   const allow = details['allow'];
   return status === 405 && Array.isArray(allow) ? { allow: allow.join(', ') } : {};

@@ -3,17 +3,17 @@ import { AppError } from '@equipoise/core';
 import { StageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { AnsweredCall } from './answered-call.js';
-import type { BearerToken } from './bearer-token.js';
 import type { ServedPipeline } from './served-pipeline.js';
 import type { ServingPhase } from './serving-phase.js';
+import type { Tenants } from './tenants/tenants.js';
 
 /** The pipelines served, the limits, and who is told of what goes wrong. */
 export interface ServingSetting {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
   readonly version: string;
   readonly maxBodyBytes: number;
-  /** What clients have to show; undefined lets everybody in. */
-  readonly token: BearerToken | undefined;
+  /** Whose token clients have to show; undefined lets everybody in. */
+  readonly tenants: Tenants | undefined;
   /** Longest time from the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
   readonly phase: () => ServingPhase;

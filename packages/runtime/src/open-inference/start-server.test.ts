@@ -15,6 +15,7 @@ import { JSON_LENGTH_HEADER, writeInferRequest } from '@equipoise/open-inference
 import { afterEach, describe, expect, it } from 'vitest';
 import { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import { fp32, type ItemScript, ScriptedRunner, serve, servingSpec } from '../data-plane/serving-bench.test-support.js';
+import { tenantsOf } from './http-bench.test-support.js';
 import { StageTypes } from './stage-types.js';
 import { type RunningServer, type ServerOptions, startServer } from './start-server.js';
 
@@ -104,7 +105,7 @@ describe('a server with a token', () => {
     ['Bearer secret', 200],
     ['bearer  secret', 200],
   ])('answers who shows %j with %i', async (authorization, status) => {
-    const { json, send } = await start(specFor([]), (item) => item, { token: 'secret' });
+    const { json, send } = await start(specFor([]), (item) => item, { tenants: tenantsOf('secret') });
     const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
     const reply = await json(INFER, request, headers);
     expect(reply.status).toBe(status);
@@ -117,7 +118,7 @@ describe('a server with a token', () => {
   });
 
   it('answers probes of health without it', async () => {
-    const { send } = await start(specFor([]), (item) => item, { token: 'secret' });
+    const { send } = await start(specFor([]), (item) => item, { tenants: tenantsOf('secret') });
     const paths = ['/livez', '/readyz', '/v2/health/live', '/v2/health/ready'];
     expect(await Promise.all(paths.map(async (path) => (await send(path)).status))).toEqual([200, 200, 200, 200]);
   });

@@ -3,13 +3,13 @@ import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failu
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { MetricsPage } from '../observe/metrics-page.js';
 import type { AnsweredCall } from './answered-call.js';
-import { BearerToken } from './bearer-token.js';
 import type { GrpcPlace, RunningGrpcServer } from './grpc/start-grpc-server.js';
 import { type RunningHttpServer, startHttpServer } from './http-server.js';
 import { type Runner, ServedPipeline } from './served-pipeline.js';
 import type { ServingPhase } from './serving-phase.js';
 import type { ServingSetting } from './serving-setting.js';
 import type { StageTypes } from './stage-types.js';
+import type { Tenants } from './tenants/tenants.js';
 import type { TlsIdentity } from './tls-identity.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -27,8 +27,8 @@ export interface ServerOptions {
   /** Port of gRPC on the same host; left out, there is none. */
   readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
-  /** Clients have to show it as a bearer token, except for probes of health. */
-  readonly token?: string;
+  /** Clients have to show the bearer token of one of them, except for probes of health. */
+  readonly tenants?: Tenants;
   /** What the ports show to their clients; left out, traffic is not encrypted. */
   readonly tls?: TlsIdentity;
   /** Only probes are answered until `beginServing`: the ports are taken before replicas start. */
@@ -104,7 +104,7 @@ function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSe
     ),
     version: options.version,
     maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
-    token: options.token === undefined ? undefined : new BearerToken(options.token),
+    tenants: options.tenants,
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     onDefect: options.onDefect ?? warnOfDefect,
     onStageFailure: options.onStageFailure ?? warnOfStageFailure,

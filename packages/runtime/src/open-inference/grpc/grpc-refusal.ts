@@ -10,6 +10,7 @@ const MOST_ENCODED_CHARACTERS = 4096;
 const statusOfHttp: Readonly<Record<(typeof errorCodes)[ErrorCode]['httpStatus'], status>> = {
   400: status.INVALID_ARGUMENT,
   401: status.UNAUTHENTICATED,
+  403: status.PERMISSION_DENIED,
   404: status.NOT_FOUND,
   405: status.UNIMPLEMENTED,
   408: status.DEADLINE_EXCEEDED,
@@ -17,6 +18,7 @@ const statusOfHttp: Readonly<Record<(typeof errorCodes)[ErrorCode]['httpStatus']
   413: status.RESOURCE_EXHAUSTED,
   415: status.INVALID_ARGUMENT,
   422: status.INVALID_ARGUMENT,
+  429: status.RESOURCE_EXHAUSTED,
   500: status.INTERNAL,
   502: status.UNAVAILABLE,
   503: status.UNAVAILABLE,
@@ -42,7 +44,8 @@ export function grpcRefusal(error: unknown): ServerErrorResponse {
   const metadata = new Metadata();
   metadata.set('equipoise-code', code);
   if (typeof reason === 'string') metadata.set('equipoise-reason', reason);
-  if (httpStatus === 503) metadata.set('grpc-retry-pushback-ms', String(pushbackMs(details['retryAfterMs'])));
+  const comeAgain = httpStatus === 503 || httpStatus === 429;
+  if (comeAgain) metadata.set('grpc-retry-pushback-ms', String(pushbackMs(details['retryAfterMs'])));
   return {
     name: code,
     message,

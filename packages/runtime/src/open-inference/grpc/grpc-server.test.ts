@@ -16,6 +16,7 @@ import { Metadata, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fp32 } from '../../data-plane/serving-bench.test-support.js';
 import type { StageFailure } from '../../data-plane/stage-failure.js';
+import { tenantsOf } from '../http-bench.test-support.js';
 import { answered, type BenchOptions, framed, grpcBench, withInputs } from './grpc-bench.test-support.js';
 import { grpcRefusal } from './grpc-refusal.js';
 
@@ -328,7 +329,7 @@ describe('refusals', () => {
 
 describe('a token', () => {
   it('is asked for, except by probes of health', async () => {
-    const { infer, call, send } = await start({ token: 'secret' });
+    const { infer, call, send } = await start({ tenants: tenantsOf('secret') });
     const shown = (token?: string) => {
       const metadata = new Metadata();
       if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);

@@ -13,6 +13,7 @@ import {
   setLogVerbosity,
 } from '@grpc/grpc-js';
 import { type ListeningPlace, placeText, refusalToListen } from '../listening-place.js';
+import type { Purpose } from '../routes.js';
 import type { ServingSetting } from '../serving-setting.js';
 import type { TlsIdentity } from '../tls-identity.js';
 import type { GrpcMethod } from './grpc-method.js';
@@ -21,9 +22,6 @@ import { modelInfer } from './infer-method.js';
 import { modelMetadata, serverMetadata } from './metadata-methods.js';
 import { TlsCredentials } from './tls-credentials.js';
 import { lateMessage, unaryHandler } from './unary-handler.js';
-
-/** Answered without a token: they say nothing but whether the server is well. */
-const openMethods: ReadonlySet<GrpcMethod> = new Set([serverLive, serverReady, health]);
 
 const MOST_CALLS_PER_CONNECTION = 1000;
 const PING_MS = { every: 60_000, timeout: 20_000 };
@@ -64,17 +62,17 @@ export async function startGrpcServer(setting: ServingSetting, { place, tls }: G
 }
 
 function addMethods(server: Server, setting: ServingSetting): void {
-  const methods: readonly (readonly [Parameters<typeof grpcPath>[0], GrpcMethod])[] = [
-    [grpcMethods.serverLive, serverLive],
-    [grpcMethods.serverReady, serverReady],
-    [grpcMethods.modelReady, modelReady],
-    [grpcMethods.serverMetadata, serverMetadata(setting.version)],
-    [grpcMethods.modelMetadata, modelMetadata],
-    [grpcMethods.modelInfer, modelInfer],
-    [healthCheck, health],
+  const methods: readonly (readonly [Parameters<typeof grpcPath>[0], GrpcMethod, Purpose])[] = [
+    [grpcMethods.serverLive, serverLive, 'probe'],
+    [grpcMethods.serverReady, serverReady, 'probe'],
+    [grpcMethods.modelReady, modelReady, 'metadata'],
+    [grpcMethods.serverMetadata, serverMetadata(setting.version), 'metadata'],
+    [grpcMethods.modelMetadata, modelMetadata, 'metadata'],
+    [grpcMethods.modelInfer, modelInfer, 'inference'],
+    [healthCheck, health, 'probe'],
   ];
   const bytes = (message: Buffer) => message;
-  for (const [description, method] of methods) {
+  for (const [description, method, purpose] of methods) {
     const { localName } = description;
     const definition: ServiceDefinition = {
       [localName]: {
@@ -87,7 +85,7 @@ function addMethods(server: Server, setting: ServingSetting): void {
         responseDeserialize: bytes,
       },
     };
-    server.addService(definition, { [localName]: unaryHandler(setting, { method, open: openMethods.has(method) }) });
+    server.addService(definition, { [localName]: unaryHandler(setting, { method, purpose }) });
   }
 }
 

@@ -1,0 +1,31 @@
+/**
+ * A bound on the rate of something that comes in bursts: a bucket that fills with `rps` tokens a second up to `burst`, of which each
+ * takes one (a generic cell rate algorithm keeps the same state as the instant at which the bucket would be full).
+ */
+
+/** At most `burst` at once, and `rps` a second in the long run. */
+export interface RateLimit {
+  readonly rps: number;
+  readonly burst: number;
+}
+
+/** The bucket, full to begin with. */
+export class TokenBucket {
+  readonly limit: RateLimit;
+  #fullAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(limit: RateLimit) {
+    this.limit = limit;
+  }
+
+  /** Takes a token and returns 0, or takes none and returns the time in ms until there is one. */
+  take(nowMs: number): number {
+    const perTokenMs = 1000 / this.limit.rps;
+    const fullAtMs = Math.max(this.#fullAtMs, nowMs) + perTokenMs;
+    const waitMs = fullAtMs - nowMs - this.limit.burst * perTokenMs;
+    // Rounding alone must not refuse what fits exactly.
+    if (waitMs > 1e-6) return waitMs;
+    this.#fullAtMs = fullAtMs;
+    return 0;
+  }
+}
