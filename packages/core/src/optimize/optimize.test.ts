@@ -145,10 +145,12 @@ describe('optimize', () => {
   });
 
   it('proves that no budget carries an absurd load and gives the plan of largest capacity', () => {
-    const result = infeasible(optimize(problemOf(spec, 1e9), verifierAt(1e9)));
-    expect(result).toMatchObject({ proven: true, bindingConstraint: 'capacity' });
-    expect(result.bestEffort?.predicted.cpuCores).toBeLessThanOrEqual(8);
-    expect(result.bestEffort?.predicted.capacityRps).toBeGreaterThan(500);
+    for (const arrivalRps of [1e9, 1e300]) {
+      const result = infeasible(optimize(problemOf(spec, arrivalRps), verifierAt(arrivalRps)));
+      expect(result).toMatchObject({ proven: true, bindingConstraint: 'capacity' });
+      expect(result.bestEffort?.predicted.cpuCores).toBeLessThanOrEqual(8);
+      expect(result.bestEffort?.predicted.capacityRps).toBeGreaterThan(500);
+    }
   });
 
   it('tells the smallest budget when none is given', () => {
@@ -160,12 +162,50 @@ describe('optimize', () => {
     expect(optimize(problemOf(spec, 20, { budget: less }), verifierAt(20)).kind).toBe('infeasible');
   });
 
+  it('tells the same smallest budget whatever runs', () => {
+    const slow = { ...detect, variants: detect.variants.map((variant) => ({ ...variant, loadMs: 600_000 })) };
+    const replicas = Array.from({ length: 3 }, (_, i) => ({
+      ...{ replicaId: replicaId(`r${i}`), variantId: variantId('large'), status: 'ready' as const },
+      resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
+    }));
+    const problem = problemOf(testPipeline([slow]), 60, { budget: { cpuCores: 0 } });
+    const running = { stages: { detect: { replicas, maxBatchSize: 1, maxBatchWaitMs: 0 } } };
+    const [fresh, moved] = [problem, { ...problem, runningPlan: running }].map((p) => infeasible(optimize(p)).fixes);
+    expect(fresh).toEqual({ budget: { cpuCores: 1 } });
+    expect(moved).toEqual(fresh);
+  });
+
   it('tells the smallest SLO when the asked one is below the fastest service time', () => {
     const slo = { latencyMs: 5, percentile: 99 };
     const result = infeasible(optimize(problemOf(spec, 20, { slo }), verifierAt(20)));
     expect(result).toMatchObject({ proven: true, bindingConstraint: 'slo' });
     const relaxed = { latencyMs: result.fixes.slo?.latencyMs ?? 0, percentile: 99 };
     expect(optimize(problemOf(spec, 20, { slo: relaxed }), verifierAt(20)).kind).toBe('feasible');
+  });
+
+  it('tells an SLO above the asked one at which a simulation shows that a plan holds, or none', () => {
+    const fixOf = (shownFromMs: number) => {
+      const verify: VerifyPlan = (_, slo) => ({
+        ...{ latencyMs: 195, percentile: slo.percentile, sloAttainmentFraction: 1, seeds: [1] },
+        conclusive: slo.latencyMs >= shownFromMs,
+      });
+      return infeasible(optimize(problemOf(spec, 20), verify)).fixes.slo?.latencyMs;
+    };
+    expect(fixOf(201)).toBe(201);
+    expect(fixOf(210)).toBe(210);
+    expect(fixOf(500)).toBe(508);
+    expect(fixOf(1e6)).toBeUndefined();
+  });
+
+  it('tells the SLO that the sum of tails reaches where that decides', () => {
+    const slo = { latencyMs: 5, percentile: 99 };
+    const problem = problemOf(spec, 20, { slo, estimator: 'sum-of-tails' });
+    const late: VerifyPlan = (_, { percentile }) => ({
+      ...{ latencyMs: 3000, percentile, sloAttainmentFraction: 0, conclusive: true, seeds: [1] },
+    });
+    const latencyMs = infeasible(optimize(problem, late)).fixes.slo?.latencyMs as number;
+    expect(latencyMs).toBeLessThan(100);
+    expect(optimize({ ...problem, slo: { ...slo, latencyMs } }, late).kind).toBe('feasible');
   });
 
   it('tells the largest accuracy floor that works', () => {

@@ -12,6 +12,8 @@ import { planOf } from './plan-of.js';
 
 const PRECISION = 0.01;
 const BISECTIONS = 60;
+/** No budget carries more: the steps suffice from here. */
+const MOST_RPS = 1e12;
 
 interface StablePlan {
   readonly setting: PlanningSetting;
@@ -32,7 +34,7 @@ function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | un
 /** The plan for the highest rate up to the problem's that the budget can carry; none when not even an idle plan fits. */
 export function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
   let low = 0;
-  let high = problem.arrivalRps;
+  let high = Math.min(problem.arrivalRps, MOST_RPS);
   let best = stableAt(problem, high);
   if (best === undefined) best = stableAt(problem, low);
   else low = high;
