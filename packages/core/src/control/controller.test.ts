@@ -301,7 +301,7 @@ describe('controlStep', () => {
         switches: [{ stageId: detect, atMs }],
         backOff: { failures: 1, untilMs: atMs + 60_000 },
         trial: {
-          before: planOf(spec, { replicas: 3 }),
+          before: planOf(spec, { maxBatchSize: 1, replicas: 3 }),
           beforeLoad: { arrivalRps: 20 },
           sinceMs: atMs,
           droppedAtStart: 0,
