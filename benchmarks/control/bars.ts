@@ -23,9 +23,11 @@ export interface Bar {
 }
 
 const LEAST_ATTAINMENT = 0.995;
-const MOST_COST_RATIO = 1.25;
+/** Cores held against the clairvoyant's. */
+export const MOST_COST_RATIO = 1.25;
 const MOST_LOST_RATIO = 1.3;
-const LEAST_PAS_RATIO = 0.97;
+/** PAS against the clairvoyant's. */
+export const LEAST_PAS_RATIO = 0.97;
 const MOST_SWITCHES: Readonly<Record<string, number>> = {
   bursty: 6,
   fluctuating: 8,
