@@ -306,6 +306,7 @@ function addLoad(program: Command): void {
     .addOption(arrivalsFlag())
     .option('--body <path>', 'a file or a folder of files to send, in turn')
     .option('--content-type <type>', 'media type of the bodies; by their ending when left out')
+    .option('--token-file <file>', 'show the server the bearer token that this file holds')
     .option('--timeout-ms <n>', 'give up on a request after this time', timeoutMs, 10_000)
     .option('--seed <n>', 'seed of the arrivals', seed, 1)
     .addOption(jsonFlag())

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 /** What this test file started and has not ended. */
 const running = new Set<RunningCommand>();
 
-const BIN = fileURLToPath(new URL('../bin/equipoise.js', import.meta.url));
+/** The compiled command. */
+export const BIN = fileURLToPath(new URL('../bin/equipoise.js', import.meta.url));
 
 /** How a command ended. */
 export interface Ended {

@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { policies } from '@equipoise/core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { buildProgram, policyNames } from './build-program.js';
-import { documentOf, equipoise, RunningCommand, TestFolder } from './equipoise.test-support.js';
+import { BIN, documentOf, equipoise, RunningCommand, TestFolder } from './equipoise.test-support.js';
 
 const folder = new TestFolder();
 const run = (...args: string[]) => equipoise(folder.path, ...args);
@@ -33,6 +35,24 @@ describe('equipoise', () => {
     const [help, version] = await Promise.all([run('plan', '--help'), run('--version')]);
     expect(help).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('--arrival-rps <n>') });
     expect(version).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  });
+
+  it.each([
+    ['0', false],
+    ['1', true],
+  ])('colors with FORCE_COLOR=%s: %s', async (value, colored) => {
+    const { NO_COLOR: _, ...env } = process.env;
+    const child = spawn(process.execPath, [BIN, 'validate', 'missing.yaml'], {
+      cwd: folder.path,
+      env: { ...env, FORCE_COLOR: value, NODE_OPTIONS: '' },
+    });
+    let text = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    await once(child, 'close');
+    expect(text).toContain('missing.yaml');
+    expect(text.includes('\u001b[')).toBe(colored);
   });
 
   it('shows the help and leaves with 2 where no command is named', async () => {

@@ -31,6 +31,8 @@ async function reportWrongUsage({ code, message }: CommanderError): Promise<void
   reportError(new AppError('WRONG_USAGE', text.replace(/^error: /, ''), { details: { reason: code } }), true);
 }
 
+// Colors are decided by a library that takes any value for a yes.
+if (['0', 'false'].includes(process.env['FORCE_COLOR'] ?? '')) process.env['NO_COLOR'] ??= '1';
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     // A reader that has seen enough, such as head, is no failure; nor may a server end because nobody reads its log any more.

@@ -46,6 +46,11 @@ export async function readText(path: string, what: string): Promise<string> {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR')
       throw new AppError('FILE_NOT_FOUND', `${what} not found: ${path}`, { details: { path }, cause });
+    if (code === 'EISDIR')
+      throw new AppError('FILE_UNREADABLE', `${path} is a folder; expected a file that is the ${what}`, {
+        details: { path },
+        cause,
+      });
     throw new AppError('FILE_UNREADABLE', `${what} ${path} cannot be read: ${message}`, { details: { path }, cause });
   }
 }

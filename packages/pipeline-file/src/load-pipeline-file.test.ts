@@ -80,7 +80,10 @@ test('a table that is not there is named by the path tried', async () => {
 });
 
 test('a folder is not a file', async () => {
-  await expect(loadPipelineFile(folder)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
+  await expect(loadPipelineFile(folder)).rejects.toMatchObject({
+    code: 'FILE_UNREADABLE',
+    message: `${folder} is a folder; expected a file that is the pipeline file`,
+  });
 });
 
 async function stagesOf(path: string) {

@@ -28,8 +28,11 @@ export class GrpcClient implements InferenceClient {
   readonly #raw: boolean;
   readonly #maxAnswerBytes: number;
   readonly #client: Client;
+  readonly #metadata = new Metadata();
 
-  constructor(url: URL, { raw = clientDefaults.raw, maxAnswerBytes = clientDefaults.maxAnswerBytes }: ClientOptions) {
+  constructor(url: URL, options: ClientOptions) {
+    const { raw = clientDefaults.raw, maxAnswerBytes = clientDefaults.maxAnswerBytes, token } = options;
+    if (token !== undefined) this.#metadata.set('authorization', `Bearer ${token}`);
     this.url = url.href.replace(/\/$/, '');
     this.#raw = raw;
     this.#maxAnswerBytes = maxAnswerBytes;
@@ -132,7 +135,7 @@ export class GrpcClient implements InferenceClient {
         if (error !== null) reject(this.#failure(error, { timeoutMs, aborted: signal?.aborted === true }));
         else resolve(answer ?? new Uint8Array(0));
       };
-      const call = this.#client.makeUnaryRequest(grpcPath(method), bytes, bytes, sent, new Metadata(), deadline, done);
+      const call = this.#client.makeUnaryRequest(grpcPath(method), bytes, bytes, sent, this.#metadata, deadline, done);
       const onAbort = () => call.cancel();
       signal?.addEventListener('abort', onAbort, { once: true });
     });

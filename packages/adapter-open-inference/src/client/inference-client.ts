@@ -34,6 +34,8 @@ export interface ClientOptions {
   readonly raw?: boolean;
   /** Most bytes that an answer may have; 256 MiB when left out. */
   readonly maxAnswerBytes?: number;
+  /** Shown to the server as a bearer token. */
+  readonly token?: string;
 }
 
 /** What a client does where it is told nothing. */

@@ -25,10 +25,11 @@ export class RestClient implements InferenceClient {
   readonly #raw: boolean;
   readonly #connections: RestConnections;
 
-  constructor(url: URL, { raw = clientDefaults.raw, maxAnswerBytes = clientDefaults.maxAnswerBytes }: ClientOptions) {
+  constructor(url: URL, options: ClientOptions) {
+    const { raw = clientDefaults.raw, maxAnswerBytes = clientDefaults.maxAnswerBytes, token } = options;
     this.url = url.href.replace(/\/$/, '');
     this.#raw = raw;
-    this.#connections = new RestConnections(url, maxAnswerBytes);
+    this.#connections = new RestConnections(url, { maxAnswerBytes, ...(token !== undefined && { token }) });
   }
 
   serverLive(options: CallOptions = {}): Promise<boolean> {

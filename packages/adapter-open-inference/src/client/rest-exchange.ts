@@ -28,11 +28,13 @@ export interface RestAnswer {
 export class RestConnections {
   readonly #url: URL;
   readonly #maxAnswerBytes: number;
+  readonly #authorization: Readonly<Record<string, string>>;
   readonly #agent: Agent;
 
-  constructor(url: URL, maxAnswerBytes: number) {
+  constructor(url: URL, { maxAnswerBytes, token }: { readonly maxAnswerBytes: number; readonly token?: string }) {
     this.#url = url;
     this.#maxAnswerBytes = maxAnswerBytes;
+    this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
     this.#agent = url.protocol === 'https:' ? new TlsAgent({ keepAlive: true }) : new Agent({ keepAlive: true });
   }
 
@@ -97,6 +99,7 @@ export class RestConnections {
       method,
       agent: this.#agent,
       headers: {
+        ...this.#authorization,
         ...headers,
         ...(method === 'POST' && { 'content-length': body.reduce((length, part) => length + part.length, 0) }),
       },

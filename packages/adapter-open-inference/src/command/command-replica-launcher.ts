@@ -11,6 +11,7 @@ import {
   type Resources,
 } from '@equipoise/core';
 import type { InferenceClient } from '../client/inference-client.js';
+import { tokenFor } from '../replica/server-token.js';
 import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from '../replica/start-server-runner.js';
 import { filledTemplate, type TemplateValues } from './command-template.js';
 import { freePorts } from './free-ports.js';
@@ -60,9 +61,10 @@ export class CommandReplicaLauncher implements ReplicaLauncher {
     const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
     const { urls, model } = serverOf(request);
     const url = filledTemplate(urls[0] ?? '', values);
+    const token = tokenFor(request);
     const giveUpAtMs = performance.now() + launchTimeoutMs;
     while (started.running) {
-      const client = await readyClient(url, model);
+      const client = await readyClient(url, { model, token });
       if (client !== undefined) return client;
       if (performance.now() > giveUpAtMs) {
         throw cannotStart(request, `the model ${model} at ${url} was not ready within ${launchTimeoutMs / 1000} s.`);
@@ -74,9 +76,12 @@ export class CommandReplicaLauncher implements ReplicaLauncher {
 }
 
 /** A client when the model is ready; undefined when the server or the model is not there yet. */
-async function readyClient(url: string, model: string): Promise<InferenceClient | undefined> {
+async function readyClient(
+  url: string,
+  { model, token }: { readonly model: string; readonly token: string | undefined },
+): Promise<InferenceClient | undefined> {
   try {
-    const client = await clientOf(url, 1_000);
+    const client = await clientOf(url, { timeoutMs: 1_000, token });
     if (await client.modelReady(model, { timeoutMs: 1_000 })) return client;
     client.close();
   } catch (error) {

@@ -10,6 +10,7 @@ import {
   type LaunchRequest,
   type ReplicaLauncher,
 } from '@equipoise/core';
+import { tokenFor } from './server-token.js';
 import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from './start-server-runner.js';
 
 const DEFAULT_LAUNCH_TIMEOUT_MS = 10_000;
@@ -39,7 +40,7 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
   async #connect(url: string, request: LaunchRequest) {
     const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
     const { model } = serverOf(request);
-    const client = await clientOf(url, launchTimeoutMs);
+    const client = await clientOf(url, { timeoutMs: launchTimeoutMs, token: tokenFor(request) });
     if (!(await client.modelReady(model, { timeoutMs: launchTimeoutMs }))) {
       client.close();
       throw cannotStart(request, `the server ${url} has no model ${model} that is ready.`);

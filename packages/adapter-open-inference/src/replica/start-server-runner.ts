@@ -27,13 +27,17 @@ export function serverOf({ variant }: LaunchRequest): InferenceServerSpec {
 }
 
 /** A client of the server; over REST tensors travel raw where the server says that it takes them so. */
-export async function clientOf(url: string, timeoutMs: number): Promise<InferenceClient> {
-  const client = openInferenceClient(url);
+export async function clientOf(
+  url: string,
+  { timeoutMs, token }: { readonly timeoutMs: number; readonly token: string | undefined },
+): Promise<InferenceClient> {
+  const shown = token === undefined ? {} : { token };
+  const client = openInferenceClient(url, shown);
   if (!url.startsWith('http')) return client;
   const { extensions } = await client.serverMetadata({ timeoutMs });
   if (extensions.includes(RAW_EXTENSION)) return client;
   client.close();
-  return openInferenceClient(url, { raw: false });
+  return openInferenceClient(url, { raw: false, ...shown });
 }
 
 /** A runner over a ready server. */

@@ -100,6 +100,20 @@ describe('equipoise load', () => {
     expect(documentOf(ended)).toMatchObject({ error: { code, message: expect.stringContaining(message) } });
   });
 
+  it('shows the token of a file, and names no latency where nothing was answered with success', async () => {
+    folder.write('secret', 'open-sesame\n');
+    const guarded = await serving(folder.path, 'loaded.yaml', '--fixed', '--token-file', 'secret');
+    const five = ['--arrival-rps', '10', '--duration-s', '0.5', '--arrivals', 'deterministic'];
+    const ask = (...flags: string[]) =>
+      equipoise(folder.path, 'load', `${guarded.url}/v1/pipelines/synthetic/run`, ...five, ...flags);
+    const shown = await ask('--token-file', 'secret', '--json');
+    expect(documentOf(shown)).toMatchObject({ sent: 5, ok: 5 });
+    const hidden = await ask();
+    expect(hidden.stdout).toContain('no latency, because nothing was answered with success');
+    expect(hidden.stdout).toContain('401: 5');
+    guarded.command.signal('SIGTERM');
+  });
+
   it('refuses what is no address', async () => {
     const flags = ['--arrival-rps', '5', '--duration-s', '1', '--json'];
     for (const url of ['nowhere', 'https://127.0.0.1/x']) {

@@ -13,6 +13,7 @@ export interface LoadOptions extends LoadRequest {
   readonly body?: string;
   readonly contentType?: string;
   readonly timeoutMs: number;
+  readonly tokenFile?: string;
   readonly seed: number;
 }
 
@@ -35,6 +36,7 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
   const arrivals = arrivalsOf(spec, arrivalRng(options.seed));
   const durationMs = loadDurationS(spec) * 1000;
   const bodies = await bodiesOf(options);
+  const token = await tokenOf(options);
   const display = progressDisplay('load');
   const showProgress = (sent: number, elapsedMs: number) =>
     display.show({
@@ -44,12 +46,24 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
       label: `${sent} sent`,
     });
   try {
-    const result = await runLoad({ url, arrivals, bodies, timeoutMs: options.timeoutMs, onProgress: showProgress });
+    const { timeoutMs } = options;
+    const sent = { url, arrivals, bodies, timeoutMs, ...(token !== undefined && { token }) };
+    const result = await runLoad({ ...sent, onProgress: showProgress });
     display.stop();
     return { json: result, text: loadText(result), answerIsNo: result.failed > 0 };
   } finally {
     display.stop();
   }
+}
+
+/** The token to show; AppError FILE_NOT_FOUND, or WRONG_USAGE where the file does not hold one alone. */
+async function tokenOf({ tokenFile }: LoadOptions): Promise<string | undefined> {
+  if (tokenFile === undefined) return undefined;
+  const text = await readFile(tokenFile, 'utf8').catch((cause: unknown) => {
+    throw new AppError('FILE_NOT_FOUND', `There is no token file ${tokenFile}.`, { cause });
+  });
+  if (/^\S+$/.test(text.trim())) return text.trim();
+  throw new AppError('WRONG_USAGE', `The token file ${tokenFile} must hold one token without spaces.`);
 }
 
 /** The body file, or all files of a body folder in the order of their names; an empty JSON object without any. */
@@ -79,9 +93,13 @@ async function filesOf(folder: string): Promise<readonly string[]> {
 function loadText(result: LoadResult): string {
   const { sent, ok, dropped, failed, latencyMs, offeredRps, achievedRps, byStatus } = result;
   const statuses = Object.entries(byStatus).map(([status, count]) => `${status}: ${count}`);
+  const latencies =
+    ok === 0
+      ? 'no latency, because nothing was answered with success'
+      : `latency mean ${msText(latencyMs.mean)}, p50 ${msText(latencyMs.p50)}, p95 ${msText(latencyMs.p95)}, p99 ${msText(latencyMs.p99)}, max ${msText(latencyMs.max)}`;
   return [
     `${sent} sent (${offeredRps.toFixed(1)} rps), ${ok} ok (${achievedRps.toFixed(1)} rps), ${dropped} dropped, ${failed} failed`,
-    `latency mean ${msText(latencyMs.mean)}, p50 ${msText(latencyMs.p50)}, p95 ${msText(latencyMs.p95)}, p99 ${msText(latencyMs.p99)}, max ${msText(latencyMs.max)}`,
+    latencies,
     `answers by status: ${statuses.join(', ')}`,
   ].join('\n');
 }

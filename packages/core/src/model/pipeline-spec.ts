@@ -74,7 +74,12 @@ export interface InferenceServerSpec {
   readonly batching: 'stack' | 'single';
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where the bearer token is kept that the server asks for; never the token itself. */
+  readonly token?: TokenPlace;
 }
+
+/** A token in an environment variable, or in a file, a path relative to `baseDir`. */
+export type TokenPlace = { readonly env: string } | { readonly file: string };
 
 /** One model (or one implementation of a transform) that can do the stage. */
 export interface VariantSpec {

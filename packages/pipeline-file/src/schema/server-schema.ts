@@ -29,6 +29,15 @@ export const serverSchema = z
       .record(z.string(), z.string())
       .optional()
       .describe('Environment variables of the command; the same variables in braces are replaced.'),
+    token: z
+      .union([
+        z.strictObject({ env: text().describe('Name of the environment variable that holds the token.') }),
+        z.strictObject({ file: text().describe('File that holds the token alone, relative to this file.') }),
+      ])
+      .optional()
+      .describe(
+        'Where the bearer token is kept that the server asks for: `{ env: NAME }` or `{ file: PATH }`, read when a replica starts. The token itself never stands in this file.',
+      ),
   })
   .optional()
   .describe('A server that does the variant, in place of a module of the stage.');

@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly arrivals: ArrivalProcess;
   readonly bodies: readonly LoadBody[];
   readonly timeoutMs: number;
+  /** Shown to the server as a bearer token. */
+  readonly token?: string;
   /** With it the result tells how much was answered within this latency. */
   readonly sloLatencyMs?: number;
   /** Open connections at most; requests beyond wait for one, and their wait counts. */
@@ -104,10 +106,10 @@ class LoadRun {
   }
 
   #send(scheduledAtMs: number): void {
-    const { bodies, url, timeoutMs } = this.#options;
+    const { bodies, url, timeoutMs, token } = this.#options;
     const body = bodies[this.#sent % Math.max(1, bodies.length)];
     this.#sent += 1;
-    const ended = post({ url, body, timeoutMs, agent: this.#agent })
+    const ended = post({ url, body, timeoutMs, token, agent: this.#agent })
       .then((status) => this.#note(status, performance.now() - scheduledAtMs))
       .finally(() => this.#pending.delete(ended));
     this.#pending.add(ended);
@@ -153,13 +155,17 @@ interface Post {
   readonly url: string;
   readonly body: LoadBody | undefined;
   readonly timeoutMs: number;
+  readonly token: string | undefined;
   readonly agent: Agent;
 }
 
 /** Sends one request; resolves with its status, or with an error code when no answer came. */
-function post({ url, body, timeoutMs, agent }: Post): Promise<number | string> {
+function post({ url, body, timeoutMs, token, agent }: Post): Promise<number | string> {
   return new Promise((resolve) => {
-    const headers = body === undefined ? {} : { 'content-type': body.contentType, 'content-length': body.bytes.length };
+    const headers = {
+      ...(body !== undefined && { 'content-type': body.contentType, 'content-length': body.bytes.length }),
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    };
     const sent = httpRequest(
       url,
       { method: 'POST', agent, headers, signal: AbortSignal.timeout(timeoutMs) },

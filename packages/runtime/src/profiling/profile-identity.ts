@@ -42,9 +42,11 @@ export interface LaunchRules {
 }
 
 function artifactDigest(variant: VariantSpec, baseDir: string, locate: LocateFile): string {
-  const { server } = variant;
-  if (server !== undefined)
+  if (variant.server !== undefined) {
+    // Who may ask it does not change what it is.
+    const { token: _, ...server } = variant.server;
     return sha256('server', canonicalJson(server), variant.version ?? '', fileDigest(variant, baseDir, locate));
+  }
   return fileDigest(variant, baseDir, locate);
 }
 
