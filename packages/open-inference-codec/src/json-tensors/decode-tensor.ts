@@ -4,15 +4,19 @@
  */
 import { AppError, boundedName, type Datatype, elementCount, type Tensor, type TensorType } from '@equipoise/core';
 import { elementType } from './element-types.js';
+import { numbersOfJson } from './flat-numbers.js';
 
 /** A tensor of `shape` from nested arrays of that shape or from all elements in one flat array; AppError TENSOR_MISMATCH. */
 export function decodeTensor(type: TensorType, shape: readonly number[], data: readonly unknown[]): Tensor {
+  const count = elementCount(shape);
+  const { datatype } = type;
+  const numbers = data.length === count ? numbersOfJson(datatype, data, elementType(datatype).allocate) : undefined;
+  if (numbers !== undefined) return { datatype, shape, data: numbers };
   const nested = data.some(Array.isArray);
-  const flatShape = [elementCount(shape)];
-  const structure = nested ? shape : flatShape;
+  const structure = nested ? shape : [count];
   const problem = structureProblem(data, structure, 0);
   if (problem !== undefined) throw tensorMismatch(type.name, `${problem} for shape ${bracketed(shape)}`);
-  return { datatype: type.datatype, shape, data: readElements(type, data, elementCount(shape)) };
+  return { datatype, shape, data: readElements(type, data, count) };
 }
 
 /** A tensor from nested arrays (a bare value for a scalar), whose shape they show; AppError TENSOR_MISMATCH. */

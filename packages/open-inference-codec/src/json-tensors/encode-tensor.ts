@@ -5,6 +5,7 @@
 import type { Tensor } from '@equipoise/core';
 import { byteStrings, textsOf } from '../raw-tensors/byte-elements.js';
 import { elementType } from './element-types.js';
+import { jsonOfNumbers } from './flat-numbers.js';
 
 /** JSON texts of the elements, and whether BYTES elements are base64. */
 interface EncodedElements {
@@ -17,6 +18,8 @@ interface EncodedElements {
  * among them, so that a reader gets bytes and not text.
  */
 export function encodeFlat(tensor: Tensor, exactBytes = false): { readonly json: string; readonly base64: boolean } {
+  const numbers = jsonOfNumbers(tensor.datatype, tensor.data);
+  if (numbers !== undefined) return { json: numbers, base64: false };
   const { elements, base64 } =
     exactBytes && hasBytes(tensor) ? inBase64(tensor.data as readonly string[]) : encodeElements(tensor, String);
   return { json: `[${elements.join(',')}]`, base64 };

@@ -50,6 +50,25 @@ describe('elements', () => {
   });
 });
 
+describe('flat numbers', () => {
+  it.each<[Datatype, readonly number[]]>([
+    ['INT8', [-128, -0, 127]],
+    ['UINT32', [0, 4294967295]],
+    ['FP32', [0.1, -0, 1e-50, 3.4028234663852886e38, 1e21]],
+    ['FP64', [0.1, 5e-324, 1.7976931348623157e308]],
+  ])('of %s come out of one pass as out of the other', (datatype, values) => {
+    const flat = decodeTensor(type(datatype, [values.length]), [values.length], values);
+    const nested = decodeTensor(type(datatype, [1, values.length]), [1, values.length], [values]);
+    expect(flat.data).toEqual(nested.data);
+    expect(encodeFlat(flat).json).toBe(encodeNested(flat));
+  });
+
+  it('that JSON has not are null', () => {
+    const data = Float32Array.of(1, Number.NaN, Number.POSITIVE_INFINITY, -1e10);
+    expect(encodeFlat({ datatype: 'FP32', shape: [4], data }).json).toBe('[1,null,null,-10000000000]');
+  });
+});
+
 describe('structure', () => {
   it.each<[string, readonly number[], unknown[], string]>([
     ['too few', [2, 2], [1, 2, 3], '3 elements where 4 were expected for shape [2, 2]'],
