@@ -67,7 +67,8 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
       phase,
       readBody: (layout) =>
         readBody(request, {
-          ...{ maxBodyBytes: setting.maxBodyBytes, timeoutMs: wire.bodyTimeoutMs, beforeReading: onReading },
+          ...{ maxBodyBytes: setting.maxBodyBytes, arriving: setting.arriving },
+          ...{ timeoutMs: wire.bodyTimeoutMs, beforeReading: onReading },
           ...layout,
         }),
     });

@@ -3,6 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { AppError } from '@equipoise/core';
 import { RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
+import type { BytesInFlight } from '../data-plane/bytes-in-flight.js';
+import { dropError } from './refusal.js';
 
 /** Where in the body numbers may lie: `alignAt` is an offset that gets an address fit for every kind of number. */
 export interface BodyLayout {
@@ -12,13 +14,17 @@ export interface BodyLayout {
 /** A request whose body is to be read. */
 export type RequestBody = Readable & { readonly headers: IncomingHttpHeaders };
 
-/** The most bytes of a body, and the longest time (ms) for it where nobody else watches over that. */
+/**
+ * The most bytes of a body, the longest time (ms) for it where nobody else watches over that, and how much of all bodies that are being
+ * read is there already: clients that hold back the ends of large bodies must not fill the memory.
+ */
 export interface BodyBounds {
   readonly maxBodyBytes: number;
   readonly timeoutMs: number | undefined;
+  readonly arriving?: BytesInFlight;
 }
 
-/** The whole body; rejects with AppError BODY_TOO_LARGE (the rest is not read), REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
+/** The whole body; rejects with AppError BODY_TOO_LARGE or DROPPED (the rest is not read), REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
 export async function readBody(
   request: RequestBody,
   options: BodyBounds & { readonly beforeReading: () => void } & Partial<BodyLayout>,
@@ -33,7 +39,10 @@ export async function readBody(
   return joined(await readChunks(request, options), alignAt);
 }
 
-function readChunks(request: RequestBody, { maxBodyBytes, timeoutMs }: BodyBounds): Promise<readonly Uint8Array[]> {
+function readChunks(
+  request: RequestBody,
+  { maxBodyBytes, timeoutMs, arriving }: BodyBounds,
+): Promise<readonly Uint8Array[]> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let length = 0;
@@ -41,15 +50,19 @@ function readChunks(request: RequestBody, { maxBodyBytes, timeoutMs }: BodyBound
     const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
     const settle = (end: () => void) => {
       clearTimeout(timer);
+      arriving?.release(length);
       request.off('data', take).off('end', ended).off('error', cutOff).off('close', cutOff);
       end();
     };
     const ended = () => settle(() => resolve(chunks));
     const cutOff = () => settle(() => reject(new AppError('MALFORMED_REQUEST', 'The body ended early.')));
     const take = (chunk: Uint8Array) => {
-      length += chunk.length;
-      chunks.push(chunk);
-      if (length > maxBodyBytes) settle(() => reject(tooLarge(maxBodyBytes)));
+      if (length + chunk.length > maxBodyBytes) settle(() => reject(tooLarge(maxBodyBytes)));
+      else if (arriving?.take(chunk.length) === false) settle(() => reject(dropError('memory-full')));
+      else {
+        length += chunk.length;
+        chunks.push(chunk);
+      }
     };
     request.on('data', take).on('end', ended).on('error', cutOff).on('close', cutOff);
   });

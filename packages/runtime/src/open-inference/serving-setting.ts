@@ -1,5 +1,6 @@
 /** What all requests to a server have in common, over REST and gRPC alike. */
 import { AppError } from '@equipoise/core';
+import type { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { StageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { AnsweredCall } from './answered-call.js';
@@ -12,6 +13,8 @@ export interface ServingSetting {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
   readonly version: string;
   readonly maxBodyBytes: number;
+  /** Bytes of the bodies that are being read, over all connections of HTTP. */
+  readonly arriving: BytesInFlight;
   /** Whose token clients have to show; undefined lets everybody in. */
   readonly tenants: Tenants | undefined;
   /** Longest time from the first byte of a request to its last. */

@@ -12,7 +12,7 @@ import {
   type TensorMap,
 } from '@equipoise/core';
 import { JSON_LENGTH_HEADER, writeInferRequest } from '@equipoise/open-inference-codec';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import { fp32, type ItemScript, ScriptedRunner, serve, servingSpec } from '../data-plane/serving-bench.test-support.js';
 import { tenantsOf } from './http-bench.test-support.js';
@@ -559,6 +559,21 @@ describe('bodies over the limit', () => {
     await new Promise((resolve) => socket.on('close', resolve));
     clearInterval(drip);
     expect(text).toMatch(/^HTTP\/1.1 413 /);
+  });
+
+  it('are refused when those whose ends are held back take too much memory together, and until they are gone', async () => {
+    const { server, send } = await start(bytes, undefined, { maxBodyBytes: 1000 });
+    const head = `POST ${RUN} HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 1000\r\n\r\n`;
+    const holding = Array.from({ length: 16 }, () => {
+      const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+      socket.on('error', () => {}).write(head + 'x'.repeat(999));
+      return socket;
+    });
+    const ask = () => send(RUN, { body: new Uint8Array(500), headers });
+    const refused = { status: 503, headers: { 'retry-after': '1' }, body: { reason: 'memory-full' } };
+    await vi.waitFor(async () => expect(await ask()).toMatchObject(refused), { timeout: 10_000 });
+    for (const socket of holding) socket.destroy();
+    await vi.waitFor(async () => expect((await ask()).status).toBe(200), { timeout: 10_000 });
   });
 
   it('are not even asked for when the client waits for a go-ahead', async () => {

@@ -1,4 +1,5 @@
 /** The serving ports as one: HTTP and, where wanted, gRPC on the same host; loopback unless told otherwise. */
+import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { MetricsPage } from '../observe/metrics-page.js';
@@ -13,6 +14,8 @@ import type { Tenants } from './tenants/tenants.js';
 import type { TlsIdentity } from './tls-identity.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
+/** How many bodies of the largest size may be on their way at once; of smaller ones, or of parts, as many more. */
+const MOST_LARGEST_BODIES = 16;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
 
@@ -95,6 +98,7 @@ async function startGrpc(
 }
 
 function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSetting {
+  const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
   return {
     pipelines: new Map(
       options.runners.map((runner) => {
@@ -103,7 +107,8 @@ function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSe
       }),
     ),
     version: options.version,
-    maxBodyBytes: options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES,
+    maxBodyBytes,
+    arriving: new BytesInFlight(MOST_LARGEST_BODIES * maxBodyBytes),
     tenants: options.tenants,
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     onDefect: options.onDefect ?? warnOfDefect,
