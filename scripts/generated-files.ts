@@ -5,6 +5,7 @@
  */
 import { renderPipelineFileSchema } from '../packages/pipeline-file/src/reference/json-schema-file.js';
 import { renderPipelineFilePage } from '../packages/pipeline-file/src/reference/reference-page.js';
+import { renderAdminApiPage } from './admin-api-page.js';
 import { renderCliPage } from './cli-page.js';
 import { drawCoreFolders, drawPackages } from './dependency-graph.js';
 import { renderErrorTable } from './error-table.js';
@@ -26,6 +27,7 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'ARCHITECTURE.md', part: 'packages', render: drawPackages },
   { path: 'ARCHITECTURE.md', part: 'core', render: drawCoreFolders },
   { path: 'docs/reference/licenses.md', render: () => renderLicenses(readInstalledPackages('.')) },
+  { path: 'docs/reference/admin-api.md', render: renderAdminApiPage },
   { path: 'docs/reference/cli.md', render: renderCliPage },
   { path: 'docs/reference/errors.md', render: renderErrorTable },
   { path: 'docs/reference/metrics.md', render: renderMetricsPage },

@@ -261,6 +261,20 @@ function addServe(program: Command): void {
       'key of the certificate in PEM, which only its owner may write and nobody beside its group may read',
     )
     .option('--fixed', 'keep the first plan, never adapt')
+    .addOption(
+      new Option(
+        '--mode <mode>',
+        'what the control loop does: act, only advise, or nothing; left out, what was asked for last on the admin port, or what the file says',
+      ).choices(['auto', 'advise', 'off']),
+    )
+    .option(
+      '--admin-port <n>',
+      'port of the admin API, 0 for any free one; left out, 8081, or none where that is taken',
+      port,
+    )
+    .option('--no-admin-port', 'no admin API')
+    .option('--admin-host <address>', 'address of the admin API; one beyond this machine needs a token', '127.0.0.1')
+    .option('--admin-token-file <file>', 'ask clients of the admin API for the bearer token that this file holds')
     .addOption(profileScaleFlag())
     .addOption(policyFlag('plan of the start; a fixed one is kept'))
     .action((file, options) =>

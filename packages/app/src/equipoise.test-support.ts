@@ -96,7 +96,7 @@ export interface Serving {
 
 /** Starts `equipoise serve` on a free port and waits until it is ready. */
 export async function serving(cwd: string, ...args: string[]): Promise<Serving> {
-  const command = new RunningCommand(cwd, ['serve', ...args, '--port', '0']);
+  const command = new RunningCommand(cwd, ['serve', '--admin-port', '0', ...args, '--port', '0']);
   const [, url = ''] = await command.said(/ready (http:\S+)/);
   return { command, url };
 }

@@ -1,4 +1,8 @@
 /** Public face of the runtime: what the composition root may use. */
+export * from './admin/admin-pipeline.js';
+export * from './admin/event-feed.js';
+export * from './admin/loopback.js';
+export * from './admin/start-admin-server.js';
 export * from './data-plane/alarm-clock.js';
 export * from './data-plane/payload-algebra.js';
 export type { PipelineOutcome } from './data-plane/pending-request.js';

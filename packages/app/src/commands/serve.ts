@@ -10,15 +10,20 @@ import {
 } from '@equipoise/core';
 import {
   type AnsweredCall,
+  EventFeed,
   type LoopEvent,
   PipelineMonitor,
+  type RunningAdminServer,
   type RunningServer,
   type ServerOptions,
   startServer,
   TlsIdentity,
 } from '@equipoise/runtime';
 import pc from 'picocolors';
+import { type AdminOptions, checkAdminPlace, startAdmin } from '../compose/admin-port.js';
+import { fetchArtifactsAhead } from '../compose/artifacts.js';
 import { servingSpec } from '../compose/host-cores.js';
+import type { KeptState } from '../compose/kept-state.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { type ReloadOutcome, Reloads } from '../compose/reloads.js';
@@ -31,7 +36,7 @@ import { endWithin, stopSignal } from '../terminal/stop-signal.js';
 import { VERSION } from '../version.js';
 
 /** Flags of the command. */
-export interface ServeOptions {
+export interface ServeOptions extends AdminOptions {
   readonly host: string;
   readonly port: number;
   readonly grpcPort?: number;
@@ -39,6 +44,7 @@ export interface ServeOptions {
   readonly arrivalRps?: number;
   readonly maxBodyBytes: number;
   readonly tokenFile?: string;
+  readonly mode?: ControlMode;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly fixed?: boolean;
@@ -57,7 +63,9 @@ const START_CLOSE_MS = 1000;
 /** Serves the pipeline of `file` until SIGINT or SIGTERM, then drains. */
 export async function serve(file: string, options: ServeOptions): Promise<CommandResult | undefined> {
   const spec = await loadSpec(file);
+  await fetchArtifactsAhead(spec);
   const profiles = profilesFor(spec, file, options.profileScale);
+  checkAdminPlace(options);
   const reloads = new Reloads();
   const tls = tlsOf(options, reloads);
   const tenants = tenantsOf(options.tokenFile, reloads);
@@ -75,16 +83,26 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
     ...{ version: VERSION, metrics: monitor.servingPage, onAnswer: (call: AnsweredCall) => monitor.answered(call) },
   });
   const listen = (parts: Pick<RunningPipeline, 'runner' | 'stageTypes'>) => ports.open(parts);
-  const start = { spec, profiles, arrivalRps, policy, fixed, resume, report: logEvent, monitor, listen };
+  const feed = new EventFeed(Date.now);
+  const report = (event: LoopEvent) => {
+    logEvent(event);
+    feed.publish(spec.name, event);
+  };
+  const { mode } = options;
+  const kept = { resume, resumeLearned: !fixed };
+  const start = { spec, profiles, arrivalRps, policy, fixed, ...kept, report, monitor, listen, ...(mode && { mode }) };
   try {
     const pipeline = await startUnlessStopped(start, stop);
     if (pipeline !== undefined) {
+      let admin: RunningAdminServer | undefined;
       try {
+        admin = await startAdmin(options, { pipelines: [pipeline], feed, metrics: monitor.adminPage });
+        if (admin !== undefined) log(`admin port ${admin.url}/admin/pipelines, mode ${pipeline.control.mode}`);
         logStart(spec.name, ports.beginServing(), pipeline);
         await stop;
         log('draining: no new requests, those inside are finished');
       } finally {
-        await endWithin(drainDeadlineMs, closeBoth(ports, pipeline), () => insideText(pipeline));
+        await endWithin(drainDeadlineMs, closeAll([admin, ports], pipeline), () => insideText(pipeline));
       }
     }
   } finally {
@@ -168,9 +186,12 @@ async function startUnlessStopped(options: StartOptions, stop: Promise<void>): P
   return undefined;
 }
 
-async function closeBoth(ports: ServingPorts, pipeline: RunningPipeline): Promise<void> {
+async function closeAll(
+  servers: readonly ({ close(): Promise<void> } | undefined)[],
+  pipeline: RunningPipeline,
+): Promise<void> {
   try {
-    await ports.close();
+    await Promise.all(servers.map((server) => server?.close()));
   } finally {
     await pipeline.close();
   }
@@ -189,7 +210,8 @@ function warnOfCores(spec: PipelineSpec): void {
   warn(`the budget of ${cpuCores} cores is more than this machine has; it is planned for ${machine}`);
 }
 
-function logStart(name: string, { url, grpcAddress }: RunningServer, { first }: RunningPipeline): void {
+function logStart(name: string, { url, grpcAddress }: RunningServer, { first, kept }: RunningPipeline): void {
+  for (const what of kept.passedOver) log(`not taken from before: ${what}`);
   if (first.kind === 'made') {
     const { passedOver, result } = first;
     if (passedOver !== undefined) log(`the last good plan is not taken: ${passedOver}`);
@@ -197,11 +219,26 @@ function logStart(name: string, { url, grpcAddress }: RunningServer, { first }: 
       warn(`no plan meets the SLO: ${bindingText(result.bindingConstraint)}; a best effort serves`);
     }
   }
+  const learned = learnedText(kept);
+  if (learned !== undefined) log(learned);
   const title = first.kind === 'resumed' ? 'the last good plan' : 'the first plan';
   log(`${title}:\n${planTable(first.plan)}\n${planSummary(first.plan)}`);
   const paths = `POST /v1/pipelines/${name}/run or /v2/models/${name}/infer`;
   if (grpcAddress !== undefined) log(`gRPC on ${grpcAddress}: inference.GRPCInferenceService, grpc.health.v1.Health`);
   log(`${pc.green('ready')} ${url} serves pipeline ${name} (${paths})`);
+}
+
+function learnedText({ controller: { learning, service }, wishes: { pins } }: KeptState): string | undefined {
+  const corrected = new Set(service?.corrections.map(({ stageId, variantId }) => `${stageId}/${variantId}`));
+  const pinned = Object.keys(pins);
+  const parts = [
+    ...(learning === undefined
+      ? []
+      : [`forecasters that ${learning.historyRps.length} values of the load have taught`]),
+    ...(corrected.size === 0 ? [] : [`corrections of the profile of ${[...corrected].join(', ')}`]),
+    ...(pinned.length === 0 ? [] : [`pins of ${pinned.join(', ')}`]),
+  ];
+  return parts.length === 0 ? undefined : `goes on with ${parts.join(' and ')}`;
 }
 
 function warn(text: string): void {

@@ -85,6 +85,7 @@ export type FirstPlan =
 
 /** A running pipeline. */
 export interface RunningPipeline {
+  readonly spec: PipelineSpec;
   readonly runner: PipelineRunner;
   /** What a person may do to it. */
   readonly control: PipelineControl;
@@ -125,6 +126,7 @@ export async function startPipeline(options: StartOptions): Promise<RunningPipel
     signal?.throwIfAborted();
     if (!options.fixed) parts.loop.start();
     return {
+      spec,
       runner: parts.runner,
       control: parts.control,
       kept: parts.kept,

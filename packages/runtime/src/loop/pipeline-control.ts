@@ -25,6 +25,7 @@ import {
   planThatRuns,
   type StageId,
   type StagePins,
+  type StageSpec,
   smoothedRate,
 } from '@equipoise/core';
 import { canonicalJson } from '../digest.js';
@@ -124,6 +125,7 @@ export class PipelineControl {
 
   /** The plan for a rate, with what is assumed, and the changes from what runs; nothing is changed. */
   async whatIf(query: PlanQuery): Promise<{ readonly result: PlanResult; readonly changes: readonly object[] }> {
+    for (const [id, pins] of Object.entries(query.pins ?? {})) this.#checkPins(id, pins);
     if (this.#queries >= MOST_QUERIES) throw conflict(`${MOST_QUERIES} questions wait for the planner already`);
     this.#queries += 1;
     try {
@@ -154,9 +156,7 @@ export class PipelineControl {
 
   /** Holds a stage to choices, in place of those that were pinned before; the next plan keeps to them. */
   pin(stageId: string, pins: StagePins, reason?: string): DecisionRecord {
-    const stage = this.#stage(stageId);
-    const objection = pinObjection(stage, pins);
-    if (objection !== undefined) throw new AppError('MALFORMED_REQUEST', `This cannot be pinned: ${objection}.`);
+    const stage = this.#checkPins(stageId, pins);
     this.#pins = { ...this.#pins, [stage.id]: pins };
     return this.#asked({ action: 'pin', pins: this.#pins, ...because(reason) });
   }
@@ -178,11 +178,11 @@ export class PipelineControl {
     return this.#enact(decision.plan, { action: 'apply', decisionId, ...because(reason) });
   }
 
-  /** Puts a plan in force; AppError MALFORMED_REQUEST where it is none of this pipeline. */
+  /** Puts a plan in force; AppError INVALID_FIELDS where it is none of this pipeline. */
   async applyStages(stages: Plan['stages'], reason?: string): Promise<DecisionRecord> {
     const { spec } = this.#parts;
     const objection = planObjection(spec, { stages, predicted: NOTHING_PREDICTED });
-    if (objection !== undefined) throw new AppError('MALFORMED_REQUEST', `This plan cannot be applied: ${objection}.`);
+    if (objection !== undefined) throw new AppError('INVALID_FIELDS', `This plan cannot be applied: ${objection}.`);
     const plan = planOfStages(spec, stages);
     return this.#enact(plan, { action: 'apply', ...because(reason) });
   }
@@ -199,7 +199,14 @@ export class PipelineControl {
     return this.#enact(before.plan, { action: 'roll-back', ...because(reason) });
   }
 
-  #stage(stageId: string) {
+  #checkPins(stageId: string, pins: StagePins): StageSpec {
+    const stage = this.#stage(stageId);
+    const objection = pinObjection(stage, pins);
+    if (objection === undefined) return stage;
+    throw new AppError('INVALID_FIELDS', `This cannot be pinned: ${objection}.`);
+  }
+
+  #stage(stageId: string): StageSpec {
     const { stages } = this.#parts.spec;
     const stage = stages.find(({ id }) => id === stageId);
     if (stage !== undefined) return stage;

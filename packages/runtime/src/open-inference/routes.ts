@@ -1,17 +1,15 @@
 /** Which endpoint answers a path, and which methods it allows. */
-import { AppError } from '@equipoise/core';
 import type { MetricsPage } from '../observe/metrics-page.js';
 import type { Endpoint } from './endpoint.js';
 import { live, pipelineReady, ready } from './health-endpoints.js';
 import { infer } from './infer-endpoint.js';
 import { modelMetadata, serverMetadata } from './metadata-endpoints.js';
 import { metrics } from './metrics-endpoint.js';
+import { PathTable, type Way } from './path-table.js';
 import { run } from './run-endpoint.js';
 
-/** A way into the server; `{pipeline}` stands for any one segment. */
-export interface Route {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
+/** A way into the serving port; its path names at most a `{pipeline}`. */
+export interface Route extends Way {
   readonly endpoint: Endpoint;
   readonly purpose: Purpose;
 }
@@ -46,50 +44,15 @@ export function routes(version: string, page?: MetricsPage): readonly Route[] {
 
 /** Finds routes by method and path. */
 export class RouteTable {
-  readonly #routes: readonly (Route & { readonly segments: readonly string[] })[];
+  readonly #table: PathTable<Route>;
 
   constructor(all: readonly Route[]) {
-    this.#routes = all.map((route) => ({ ...route, segments: segmentsOf(route.path) }));
+    this.#table = new PathTable(all);
   }
 
-  /** The route of a request (HEAD counts as GET); AppError NOT_FOUND lists the paths, METHOD_NOT_ALLOWED the methods. */
+  /** The route of a request; throws as `PathTable.find` does. */
   find(method: string, path: string): RouteMatch {
-    const segments = segmentsOf(path);
-    const matching = this.#routes.filter((route) => matches(route.segments, segments));
-    const [first] = matching;
-    if (first === undefined) {
-      const paths = this.#routes.map((route) => `${route.method} ${route.path}`);
-      throw new AppError('NOT_FOUND', `There is no such path; there are ${paths.join(', ')}.`, { details: { paths } });
-    }
-    const wanted = method === 'HEAD' ? 'GET' : method;
-    const route = matching.find((candidate) => candidate.method === wanted);
-    if (route === undefined) {
-      const allow = matching.flatMap((candidate) =>
-        candidate.method === 'GET' ? ['GET', 'HEAD'] : [candidate.method],
-      );
-      throw new AppError('METHOD_NOT_ALLOWED', `${first.path} allows ${allow.join(', ')}.`, { details: { allow } });
-    }
-    const at = route.segments.indexOf('{pipeline}');
-    const { endpoint, purpose } = route;
-    return { endpoint, purpose, pipelineName: at < 0 ? '' : decoded(segments[at] ?? '') };
-  }
-}
-
-function segmentsOf(path: string): readonly string[] {
-  return (path.endsWith('/') ? path.slice(0, -1) : path).split('/').slice(1);
-}
-
-function matches(pattern: readonly string[], segments: readonly string[]): boolean {
-  return (
-    pattern.length === segments.length &&
-    pattern.every((part, i) => (part === '{pipeline}' ? segments[i] !== '' : part === segments[i]))
-  );
-}
-
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    throw new AppError('MALFORMED_REQUEST', 'The path has a % that is not followed by the code of a character.');
+    const { way, names } = this.#table.find(method, path);
+    return { endpoint: way.endpoint, purpose: way.purpose, pipelineName: names['pipeline'] ?? '' };
   }
 }

@@ -1,0 +1,140 @@
+/** The admin port of a pipeline that is served, over restarts. */
+import { createServer } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import {
+  endCommands,
+  equipoise,
+  type Serving,
+  serving,
+  syntheticPipeline,
+  TestFolder,
+} from '../equipoise.test-support.js';
+
+const folder = new TestFolder();
+
+interface Administered extends Serving {
+  readonly admin: string;
+}
+
+async function serve(...args: string[]): Promise<Administered> {
+  const started = await serving(folder.path, ...args);
+  const [, url = ''] = await started.command.said(/admin port (http:\S+?)\/admin/);
+  return { ...started, admin: `${url}/admin/pipelines/synthetic` };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: JSON of many shapes, which the assertions check
+const jsonOf = async (response: Response): Promise<any> => await response.json();
+const get = async ({ admin }: Administered, path = '') => jsonOf(await fetch(`${admin}${path}`));
+async function post({ admin }: Administered, action: string, body: object = {}) {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(`${admin}/${action}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  return { status: response.status, json: await jsonOf(response) };
+}
+
+async function killed({ command }: Serving): Promise<void> {
+  command.signal('SIGKILL');
+  await command.ended;
+}
+
+beforeAll(() => {
+  const spec = 'control: { intervalMs: 1000, fastIntervalMs: 250, minDwellMs: 0 }';
+  folder.write('pipeline.yaml', syntheticPipeline({ spec, cpuCores: 4 }));
+  folder.write('token', 'sesame\n');
+});
+afterEach(endCommands);
+afterAll(() => folder.remove());
+
+describe('the admin port of serve', () => {
+  it('keeps mode and pins over a kill, and counts decisions on', async () => {
+    const first = await serve('pipeline.yaml');
+    expect(await get(first)).toMatchObject({ name: 'synthetic', mode: 'auto', ready: true, faults: [] });
+    expect(await post(first, 'pause', { reason: 'a look' })).toMatchObject({ status: 200, json: { mode: 'off' } });
+    const pinned = await post(first, 'pin', { stageId: 'detect', variantId: 'small' });
+    expect(pinned.json.id).toBeGreaterThan(1);
+    await killed(first);
+
+    const second = await serve('pipeline.yaml');
+    expect(second.command.stderr).toContain('goes on with pins of detect');
+    expect(await get(second)).toMatchObject({ mode: 'off', pins: { detect: { variantId: 'small' } } });
+    const { decisions } = await get(second, '/decisions?limit=3');
+    expect(decisions.map(({ manual, trigger }: never) => manual?.['action'] ?? trigger)).toEqual([
+      'start',
+      'pin',
+      'pause',
+    ]);
+    expect(decisions[0].id).toBe(pinned.json.id + 1);
+    await killed(second);
+
+    const third = await serve('pipeline.yaml', '--mode', 'advise');
+    expect(await get(third)).toMatchObject({ mode: 'advise' });
+    folder.write('moved.yaml', syntheticPipeline({ cpuCores: 4 }).replaceAll('name: small', 'name: tiny'));
+    await killed(third);
+    const fourth = await serve('moved.yaml');
+    expect(fourth.command.stderr).toContain('not taken from before: a pin: detect has no variant small');
+    expect(await get(fourth)).toMatchObject({ pins: {} });
+  }, 90_000);
+
+  it('advises without acting, puts a decision in force that a person chooses, and goes back', async () => {
+    folder.write('advised.yaml', syntheticPipeline({ cpuCores: 4, spec: 'control: { intervalMs: 1000 }' }));
+    const server = await serve('advised.yaml', '--mode', 'advise', '--arrival-rps', '1');
+    const before = await get(server, '/running-plan');
+    let advised: { readonly id: number } | undefined;
+    while (advised === undefined) {
+      const run = () => fetch(`${server.url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi' });
+      await Promise.all(Array.from({ length: 40 }, run));
+      await setTimeout(300);
+      const { decisions } = await get(server, '/decisions');
+      advised = decisions.find(({ kind, trigger }: never) => kind === 'apply' && trigger !== 'start');
+    }
+    expect(await get(server, '/running-plan')).toMatchObject(withoutQueues(before));
+    const applied = await post(server, 'apply', { decisionId: advised.id, reason: 'as advised' });
+    expect(applied).toMatchObject({
+      status: 200,
+      json: { manual: { action: 'apply', decisionId: advised.id }, outcome: { kind: 'applied' } },
+    });
+    expect(withoutQueues(await get(server, '/running-plan'))).not.toEqual(withoutQueues(before));
+    expect(await post(server, 'roll-back')).toMatchObject({ status: 200, json: { outcome: { kind: 'applied' } } });
+    const after = await get(server, '/running-plan');
+    type Running = {
+      readonly stages: Record<string, { readonly replicas: readonly { readonly variantId: string }[] }>;
+    };
+    const kindsOf = ({ stages }: Running) =>
+      Object.values(stages).map(({ replicas }) => replicas.map(({ variantId }) => variantId));
+    expect(kindsOf(after)).toEqual(kindsOf(before));
+  }, 90_000);
+
+  it('asks for its token, and has the metrics', async () => {
+    const { command, admin } = await serve('pipeline.yaml', '--admin-token-file', 'token');
+    expect((await fetch(admin)).status).toBe(401);
+    const headers = { authorization: 'Bearer sesame' };
+    expect((await fetch(admin, { headers })).status).toBe(200);
+    const metrics = await fetch(new URL('/metrics', admin), { headers });
+    expect(await metrics.text()).toContain('equipoise_decisions_total');
+    command.signal('SIGTERM');
+    expect(await command.ended).toMatchObject({ exitCode: 0 });
+  });
+
+  it('is not there where none is wanted, or where the usual one is taken', async () => {
+    const none = await serving(folder.path, 'pipeline.yaml', '--no-admin-port');
+    expect(none.command.stderr).not.toContain('admin port');
+    const holder = createServer();
+    await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+    const { port } = holder.address() as { readonly port: number };
+    const ended = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--port', '0', '--admin-port', `${port}`);
+    holder.close();
+    expect(ended).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('PORT_IN_USE') });
+  });
+
+  it('is refused beyond this machine without a token, before anything starts', async () => {
+    const ended = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--admin-host', '0.0.0.0');
+    expect(ended).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--admin-token-file FILE') });
+    expect(ended.stderr).not.toContain('first plan');
+  });
+});
+
+function withoutQueues({ stages }: { readonly stages: Record<string, { readonly queueLength: number }> }) {
+  return {
+    stages: Object.fromEntries(Object.entries(stages).map(([id, { queueLength: _, ...stage }]) => [id, stage])),
+  };
+}

@@ -1,0 +1,126 @@
+/** What the bodies of the admin port may say. Descriptions go into the reference. */
+import {
+  AppError,
+  type Objective,
+  type PinsByStage,
+  type StagePins,
+  type StagePlan,
+  stageId,
+  variantId,
+} from '@equipoise/core';
+import { z } from 'zod';
+
+const MOST_REASON_CHARACTERS = 500;
+const MOST_NAME_CHARACTERS = 200;
+const MOST_STAGES = 200;
+
+const name = () => z.string().min(1).max(MOST_NAME_CHARACTERS);
+const positive = () => z.number().positive();
+const count = () => z.int().positive();
+const reason = { reason: z.string().max(MOST_REASON_CHARACTERS).optional().describe('Why, for the log of decisions.') };
+
+const pinned = {
+  variantId: name().transform(variantId).optional().describe('The variant that the stage is to run.'),
+  cpuCores: positive().optional().describe('Cores of each replica.'),
+  maxBatchSize: count().optional().describe('Largest batch.'),
+  replicas: count().optional().describe('Number of replicas.'),
+};
+
+const objective = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('max-accuracy') }),
+    z.strictObject({ kind: z.literal('min-cost'), accuracyFloor: z.number().min(0).max(1) }),
+    z.strictObject({
+      kind: z.literal('weights'),
+      accuracy: z.number().min(0),
+      cost: z.number().min(0),
+      batch: z.number().min(0),
+    }),
+  ])
+  .transform((value): Objective => value);
+
+const stagePlan = z
+  .strictObject({
+    variantId: name().transform(variantId),
+    resources: z.strictObject({
+      cpuCores: positive(),
+      memoryBytes: z.number().min(0).default(0),
+      gpus: z.number().min(0).default(0),
+    }),
+    maxBatchSize: count(),
+    maxBatchWaitMs: z.number().min(0).default(0),
+    replicas: count(),
+    trafficFraction: z.literal(1).default(1),
+  })
+  .transform((value): StagePlan => value);
+
+const stageRecord = <Value extends z.ZodType>(value: Value) =>
+  z
+    .record(name(), value)
+    .refine((stages) => Object.keys(stages).length <= MOST_STAGES, `at most ${MOST_STAGES} stages`);
+
+/** Without the fields that are undefined, whose absence means something. */
+export function defined<Value extends object>(value: Value): { [Key in keyof Value]: Exclude<Value[Key], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as never;
+}
+
+/** For actions that need no more than a reason. */
+export const reasonBody = z.strictObject(reason);
+
+export const pinBody = z
+  .strictObject({ stageId: name().transform(stageId).describe('The stage.'), ...pinned, ...reason })
+  .refine(
+    ({ stageId: _, reason: __, ...pins }) => Object.values(pins).some((value) => value !== undefined),
+    'something to pin: variantId, cpuCores, maxBatchSize or replicas',
+  );
+
+export const unpinBody = z.strictObject({
+  stageId: name().optional().describe('The stage; all of them when left out.'),
+  ...reason,
+});
+
+export const applyBody = z
+  .strictObject({
+    decisionId: count().optional().describe('The decision whose plan is to be put in force.'),
+    stages: stageRecord(z.array(stagePlan).length(1))
+      .optional()
+      .describe('Or the `stages` of a plan, as `plan` answers them.'),
+    ...reason,
+  })
+  .refine(({ decisionId, stages }) => (decisionId === undefined) !== (stages === undefined), 'decisionId or stages');
+
+export const planBody = z.strictObject({
+  arrivalRps: positive().describe('Requests per second to plan for.'),
+  sloLatencyMs: positive().optional().describe('Another latency of the SLO.'),
+  budgetCpuCores: positive().optional().describe('Another budget of cores.'),
+  objective: objective.optional().describe('Another objective, as in the pipeline file with its `kind`.'),
+  pins: stageRecord(z.strictObject(pinned).transform((pins): StagePins => defined(pins)))
+    .transform((pins): PinsByStage => pins)
+    .optional()
+    .describe('Pins by stage, beside those in force.'),
+  verify: z.boolean().default(true).describe('Whether the plan is simulated.'),
+});
+
+/** The page of decisions that a query asks for. */
+export const pageQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(200).default(50).describe('Most decisions.'),
+  before: z.coerce.number().int().positive().optional().describe('Only decisions with a smaller number.'),
+});
+
+/** A value that keeps to a schema; AppError INVALID_FIELDS lists every problem. */
+export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message }));
+  const text = problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
+  throw new AppError('INVALID_FIELDS', `The request is not as it has to be: ${text}.`, { details: { problems } });
+}
+
+/** The fields that a schema takes, each as JSON Schema, for the reference. */
+export function inputFields(schema: z.ZodType): {
+  readonly fields: Readonly<Record<string, object>>;
+  readonly required: readonly string[];
+} {
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return { fields: properties as Record<string, object>, required };
+}

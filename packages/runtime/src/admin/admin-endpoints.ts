@@ -1,0 +1,112 @@
+/** What the routes of the admin port answer. */
+import { AppError, type DecisionRecord, type StageId } from '@equipoise/core';
+import type { z } from 'zod';
+import { type Answer, ok } from '../open-inference/answer.js';
+import {
+  type applyBody,
+  defined,
+  type pageQuery,
+  type pinBody,
+  type planBody,
+  type reasonBody,
+  type unpinBody,
+} from './admin-bodies.js';
+import type { AdminCall, AdminEndpoint } from './admin-call.js';
+import type { AdminPipeline } from './admin-pipeline.js';
+
+type WithBody<Schema extends z.ZodType> = AdminEndpoint<z.output<Schema>>;
+
+const RATE_SECONDS = 10;
+
+export const pipelines: AdminEndpoint<unknown> = ({ pipelines: all }) =>
+  ok({ pipelines: [...all.values()].map(pipelineFacts) });
+
+export const pipeline: AdminEndpoint<unknown> = (call) => ok(pipelineFacts(pipelineOf(call)));
+
+export const runningPlan: AdminEndpoint<unknown> = (call) => {
+  const { actuator, runner } = pipelineOf(call);
+  const counts = runner.stageCounts();
+  const stages = Object.entries(actuator.runningPlan().stages).map(([id, stage]) => [
+    id,
+    { ...stage, queueLength: counts[id as StageId]?.queueLength ?? 0 },
+  ]);
+  return ok({ stages: Object.fromEntries(stages) });
+};
+
+export const plan: WithBody<typeof planBody> = async (call) => {
+  const query = { ...call.body, policy: 'equipoise' as const };
+  return ok(await pipelineOf(call).control.whatIf(defined(query)));
+};
+
+export const decisions: AdminEndpoint<unknown> = async (call) => {
+  const { limit, before } = call.query as z.output<typeof pageQuery>;
+  const page = { limit, ...(before !== undefined && { beforeId: before }) };
+  const found = await pipelineOf(call).control.decisions(page);
+  const last = found.length === limit ? found.at(-1)?.id : undefined;
+  return ok({ decisions: found.map(summaryOf), ...(last !== undefined && { nextBefore: last }) });
+};
+
+export const decision: AdminEndpoint<unknown> = async (call) => {
+  const id = Number(call.names['decision']);
+  if (!Number.isSafeInteger(id) || id < 1)
+    throw new AppError('NOT_FOUND', `A decision has a number; ${call.names['decision']} is none.`);
+  return ok(await pipelineOf(call).control.decision(id));
+};
+
+export const pause: WithBody<typeof reasonBody> = (call) => ok(pipelineOf(call).control.pause(call.body.reason));
+
+export const resume: WithBody<typeof reasonBody> = (call) => ok(pipelineOf(call).control.resume(call.body.reason));
+
+export const advise: WithBody<typeof reasonBody> = (call) => ok(pipelineOf(call).control.advise(call.body.reason));
+
+export const pin: WithBody<typeof pinBody> = (call) => {
+  const { stageId, reason, ...pins } = call.body;
+  return ok(pipelineOf(call).control.pin(stageId, defined(pins), reason));
+};
+
+export const unpin: WithBody<typeof unpinBody> = (call) =>
+  ok(pipelineOf(call).control.unpin(call.body.stageId, call.body.reason));
+
+export const apply: WithBody<typeof applyBody> = async (call) => {
+  const { control } = pipelineOf(call);
+  const { decisionId, stages = {}, reason } = call.body;
+  return ok(
+    decisionId === undefined
+      ? await control.applyStages(stages, reason)
+      : await control.applyDecision(decisionId, reason),
+  );
+};
+
+export const rollBack: WithBody<typeof reasonBody> = async (call): Promise<Answer> =>
+  ok(await pipelineOf(call).control.rollBack(call.body.reason));
+
+/** The pipeline that a call names; AppError NOT_FOUND lists those that are served. */
+function pipelineOf({ pipelines: all, names }: Pick<AdminCall, 'pipelines' | 'names'>): AdminPipeline {
+  const found = all.get(names['pipeline'] ?? '');
+  if (found !== undefined) return found;
+  const served = [...all.keys()];
+  throw new AppError('NOT_FOUND', `No pipeline of this name is served; served: ${served.join(', ')}.`, {
+    details: { pipelines: served },
+  });
+}
+
+function pipelineFacts({ spec, runner, control }: AdminPipeline) {
+  const { name, slo, budget, objective } = spec;
+  const { total } = runner.statistics;
+  const recent = runner.statistics.arrivalsPerSecond(runner.nowMs).slice(-RATE_SECONDS);
+  const { arrived, completed, withinSlo, failed, dropped } = total;
+  return {
+    name,
+    ...control.status,
+    ready: runner.ready,
+    ...{ slo, budget, objective },
+    inFlight: runner.inFlight,
+    arrivalRps: recent.reduce((sum, count) => sum + count, 0) / Math.max(1, recent.length),
+    requests: { arrived, completed, withinSlo, failed, dropped },
+  };
+}
+
+function summaryOf({ id, atEpochMs, trigger, mode, manual, decision: taken, outcome, observed }: DecisionRecord) {
+  const { kind, reason } = taken ?? {};
+  return { id, atEpochMs, trigger, mode, kind, reason, manual, outcome, observed };
+}

@@ -1,0 +1,86 @@
+/** An admin port over a pipeline that is played, and a client for it. */
+import { type IncomingMessage, request } from 'node:http';
+import { ControlBench, controlledSpec } from '../loop/pipeline-control.test-support.js';
+import type { AdminPipeline } from './admin-pipeline.js';
+import { EventFeed } from './event-feed.js';
+import { type AdminServerOptions, type RunningAdminServer, startAdminServer } from './start-admin-server.js';
+
+/** What came back. */
+export interface Got {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly text: string;
+  readonly json: never;
+}
+
+export class AdminBench {
+  readonly played = new ControlBench();
+  readonly feed = new EventFeed(() => 1000);
+  ready = true;
+  server: RunningAdminServer | undefined;
+
+  async start(over: Partial<AdminServerOptions> = {}): Promise<this> {
+    this.server = await startAdminServer({
+      ...{ pipelines: [this.#pipeline()], feed: this.feed, port: 0 },
+      ...over,
+    });
+    return this;
+  }
+
+  async close(): Promise<void> {
+    await this.server?.close();
+  }
+
+  get(path: string, headers: Record<string, string> = {}): Promise<Got> {
+    return this.send({ method: 'GET', path, headers });
+  }
+
+  post(path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Got> {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const type = body === undefined ? {} : { 'content-type': 'application/json' };
+    return this.send({ method: 'POST', path, headers: { ...type, ...headers }, ...(text !== undefined && { text }) });
+  }
+
+  send(sent: {
+    readonly method: string;
+    readonly path: string;
+    readonly headers?: Record<string, string>;
+    readonly text?: string;
+  }): Promise<Got> {
+    const { method, path, headers = {}, text } = sent;
+    return new Promise((resolve, reject) => {
+      const asked = request(`${this.server?.url}${path}`, { method, headers, agent: false }, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (part: string) => {
+          body += part;
+        });
+        response.on('end', () => {
+          const isJson = response.headers['content-type'] === 'application/json' && body !== '';
+          const json = (isJson ? JSON.parse(body) : undefined) as never;
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text: body, json });
+        });
+      });
+      asked.on('error', reject);
+      asked.end(text);
+    });
+  }
+
+  #pipeline(): AdminPipeline {
+    const { played } = this;
+    const isReady = () => this.ready;
+    const total = { arrived: 12, completed: 10, withinSlo: 9, failed: 1, dropped: { 'queue-full': 1 } };
+    const statistics = { total, arrivalsPerSecond: () => [0, 0, 4, 4] };
+    const runner = {
+      get ready() {
+        return isReady();
+      },
+      ...{ nowMs: 0, inFlight: 2, statistics, stageCounts: () => ({ a: { queueLength: 3 } }) },
+    };
+    return {
+      spec: controlledSpec,
+      runner: runner as unknown as AdminPipeline['runner'],
+      actuator: played.actuator,
+      control: played.control,
+    };
+  }
+}

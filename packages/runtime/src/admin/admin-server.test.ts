@@ -1,0 +1,224 @@
+import { createServer } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { planWith } from '../loop/pipeline-control.test-support.js';
+import { adminRoutes } from './admin-routes.js';
+import { AdminBench } from './admin-server.test-support.js';
+import { type AdminServerOptions, startAdminServer } from './start-admin-server.js';
+
+const opened: AdminBench[] = [];
+async function open(over: Partial<AdminServerOptions> = {}): Promise<AdminBench> {
+  const bench = new AdminBench();
+  opened.push(bench);
+  return bench.start(over);
+}
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((bench) => bench.close()));
+});
+
+const P = '/admin/pipelines/p';
+
+describe('the admin port', () => {
+  it('tells how its pipelines stand', async () => {
+    const bench = await open();
+    const pipeline = {
+      ...{ name: 'p', mode: 'auto', fixed: false, ready: true, pins: {}, faults: [], inFlight: 2, arrivalRps: 2 },
+      ...{ slo: { latencyMs: 300, percentile: 99 }, budget: { cpuCores: 6 }, objective: { kind: 'max-accuracy' } },
+      requests: { arrived: 12, completed: 10, withinSlo: 9, failed: 1, dropped: { 'queue-full': 1 } },
+      specDigest: 'd',
+    };
+    expect((await bench.get('/admin/pipelines')).json).toEqual({ pipelines: [pipeline] });
+    expect((await bench.get(P)).json).toEqual(pipeline);
+    const { json } = await bench.get(`${P}/running-plan`);
+    expect(json).toMatchObject({ stages: { a: { queueLength: 3, replicas: [{ variantId: 'small' }] } } });
+  });
+
+  it('answers what would be', async () => {
+    const bench = await open();
+    const body = { arrivalRps: 30, budgetCpuCores: 4, objective: { kind: 'min-cost', accuracyFloor: 0.5 } };
+    const { status, json } = await bench.post(`${P}/plan`, { ...body, pins: { a: { replicas: 2 } } });
+    expect([status, json]).toMatchObject([
+      200,
+      { result: { kind: 'feasible' }, changes: [{ kind: 'switch-variant' }] },
+    ]);
+    expect(bench.played.queries).toEqual([
+      { ...body, pins: { a: { replicas: 2 } }, policy: 'equipoise', verify: true },
+    ]);
+  });
+
+  it('shows the log page by page, and each entry whole', async () => {
+    const bench = await open();
+    for (let each = 0; each < 5; each++) bench.played.advised(planWith('large', 2));
+    const page = (await bench.get(`${P}/decisions?limit=2`)).json as Record<string, unknown>;
+    expect(page).toEqual({
+      decisions: [5, 4].map((id) => ({
+        ...{ id, atEpochMs: 1, trigger: 'plan', mode: 'advise', kind: 'apply', reason: 'better' },
+      })),
+      nextBefore: 4,
+    });
+    const rest = (await bench.get(`${P}/decisions?limit=200&before=4`)).json as { decisions: { id: number }[] };
+    expect(rest.decisions.map(({ id }) => id)).toEqual([3, 2, 1]);
+    expect(rest).not.toHaveProperty('nextBefore');
+    expect((await bench.get(`${P}/decisions/3`)).json).toMatchObject({
+      ...{ id: 3, setupDigest: 's', observation: { atMs: 0 }, decision: { plan: { predicted: { pas: 0.6 } } } },
+    });
+  });
+
+  it('does what a person may do, and answers with the entry of the log', async () => {
+    const bench = await open();
+    const id = bench.played.advised(planWith('large', 3));
+    const actions: readonly (readonly [string, object | undefined, object])[] = [
+      ['pause', { reason: 'a test' }, { mode: 'off', manual: { action: 'pause', reason: 'a test' } }],
+      ['advise', undefined, { mode: 'advise' }],
+      ['resume', {}, { mode: 'auto' }],
+      ['pin', { stageId: 'a', variantId: 'large' }, { manual: { pins: { a: { variantId: 'large' } } } }],
+      ['unpin', { stageId: 'a' }, { manual: { pins: {} } }],
+      ['apply', { decisionId: id }, { manual: { decisionId: id }, outcome: { kind: 'applied' } }],
+      ['apply', { stages: planWith('small', 2).stages }, { outcome: { kind: 'applied' }, mode: 'advise' }],
+      ['roll-back', undefined, { manual: { action: 'roll-back' }, outcome: { kind: 'applied' } }],
+    ];
+    for (const [action, body, entry] of actions) {
+      const { status, json } = await bench.post(`${P}/${action}`, body);
+      expect([action, status, json]).toMatchObject([action, 200, { trigger: 'manual', ...entry }]);
+    }
+    expect(bench.played.runs).toBe('3 large');
+  });
+
+  it.each<[string, string, unknown, number, RegExp]>([
+    ['no JSON', 'pause', '{', 400, /no JSON/],
+    ['an unknown field', 'pause', { because: 'x' }, 422, /because/],
+    ['a long reason', 'pause', { reason: 'x'.repeat(501) }, 422, /reason: .*500/],
+    ['a list', 'pause', [], 422, /expected object/],
+    ['nothing to pin', 'pin', { stageId: 'a' }, 422, /something to pin/],
+    ['what cannot be pinned', 'pin', { stageId: 'a', replicas: 9 }, 422, /does not allow 9 replicas/],
+    ['a wrong type and a negative number', 'pin', { stageId: 1, replicas: -1 }, 422, /stageId: .*; replicas: /],
+    ['an unknown stage', 'pin', { stageId: 'b', replicas: 1 }, 404, /There is no stage b/],
+    ['neither decision nor plan', 'apply', {}, 422, /decisionId or stages/],
+    ['both', 'apply', { decisionId: 1, stages: {} }, 422, /decisionId or stages/],
+    ['an unknown decision', 'apply', { decisionId: 77 }, 404, /There is no decision 77/],
+    ['a plan that does not fit', 'apply', { stages: planWith('huge', 1).stages }, 422, /no variant huge/],
+    ['no plan to go back to', 'roll-back', {}, 409, /no good plan/],
+    ['a rate of nothing', 'plan', { arrivalRps: 0 }, 422, /arrivalRps/],
+    ['an infinite rate', 'plan', '{"arrivalRps": 1e999}', 422, /arrivalRps/],
+    ['an unknown objective', 'plan', { arrivalRps: 1, objective: { kind: 'best' } }, 422, /objective/],
+  ])('refuses %s', async (_, action, body, status, words) => {
+    const bench = await open();
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const headers = { 'content-type': 'application/json' };
+    const got = await bench.send({ method: 'POST', path: `${P}/${action}`, headers, text });
+    expect([got.status, got.json]).toMatchObject([status, { error: expect.stringMatching(words) }]);
+    expect([bench.played.control.mode, bench.played.control.pins]).toEqual(['auto', {}]);
+  });
+
+  it('refuses other paths, methods, media types and sizes', async () => {
+    const bench = await open();
+    expect(await bench.get('/admin')).toMatchObject({
+      status: 404,
+      json: { error: expect.stringContaining(P.slice(0, 16)) },
+    });
+    expect(await bench.get('/admin/pipelines/q')).toMatchObject({
+      status: 404,
+      json: { error: expect.stringContaining('served: p') },
+    });
+    expect(await bench.get(`${P}/decisions/first`)).toMatchObject({ status: 404 });
+    expect(await bench.get(`${P}/decisions/8`)).toMatchObject({ status: 404 });
+    expect(await bench.get(`${P}/decisions?limit=0`)).toMatchObject({ status: 422 });
+    expect(await bench.get(`${P}/decisions?page=2`)).toMatchObject({ status: 422 });
+    expect(await bench.get(`${P}/pause`)).toMatchObject({ status: 405, headers: { allow: 'POST' } });
+    expect(await bench.post(`${P}/pause`, {}, { 'content-type': 'text/plain' })).toMatchObject({ status: 415 });
+    expect(await bench.post(`${P}/pause`, { reason: 'x'.repeat(70_000) })).toMatchObject({ status: 413 });
+    expect(await bench.get('/admin/%')).toMatchObject({ status: 404 });
+    expect(await bench.get('/admin/pipelines/%')).toMatchObject({ status: 400 });
+    expect(bench.played.control.mode).toBe('auto');
+  });
+
+  it('asks for its token, but for probes of health', async () => {
+    const bench = await open({ token: 'sesame', host: '127.0.0.1' });
+    expect(await bench.get('/livez')).toMatchObject({ status: 200, json: { live: true } });
+    expect(await bench.get('/readyz')).toMatchObject({ status: 200, json: { ready: true } });
+    for (const headers of [{}, { authorization: 'Bearer other' }])
+      expect(await bench.get(P, headers as Record<string, string>)).toMatchObject({ status: 401 });
+    expect(await bench.post(`${P}/pause`)).toMatchObject({ status: 401 });
+    expect(bench.played.control.mode).toBe('auto');
+    // With a token the port may have any name.
+    const headers = { authorization: 'Bearer sesame', host: 'serving.example' };
+    expect(await bench.get(P, headers)).toMatchObject({ status: 200 });
+  });
+
+  it('without a token answers only who asks for this machine, and no page of another site', async () => {
+    const bench = await open();
+    const { host } = new URL(bench.server?.url ?? '');
+    for (const headers of [
+      { host: 'rebound.example' },
+      { host: '10.0.0.1' },
+      { origin: 'http://elsewhere.example' },
+      { origin: 'null' },
+    ]) {
+      expect(await bench.post(`${P}/pause`, {}, headers as Record<string, string>)).toMatchObject({ status: 403 });
+      expect(await bench.get(P, headers as Record<string, string>)).toMatchObject({ status: 403 });
+    }
+    expect(bench.played.control.mode).toBe('auto');
+    for (const headers of [{ host: 'localhost:1' }, { host: '[::1]:80' }, { origin: `http://${host}` }])
+      expect(await bench.get(P, headers as Record<string, string>)).toMatchObject({ status: 200 });
+  });
+
+  it.each(['0.0.0.0', '::', '192.0.2.1', 'example.org'])('does not listen on %s without a token', async (host) => {
+    await expect(open({ host })).rejects.toEqual(
+      expect.objectContaining({ code: 'WRONG_USAGE', message: expect.stringContaining('needs a token') }),
+    );
+  });
+
+  it('names a port that is taken', async () => {
+    const holder = createServer();
+    await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+    const { port } = holder.address() as { readonly port: number };
+    await expect(startAdminServer({ pipelines: [], feed: new AdminBench().feed, port })).rejects.toEqual(
+      expect.objectContaining({ code: 'PORT_IN_USE' }),
+    );
+    holder.close();
+  });
+
+  it('bounds how often it is asked, reads apart from what changes something', async () => {
+    let nowMs = 0;
+    const bench = await open({ nowMs: () => nowMs });
+    for (let each = 0; each < 20; each++) expect(await bench.post(`${P}/pause`)).toMatchObject({ status: 200 });
+    expect(await bench.post(`${P}/pause`)).toMatchObject({
+      ...{ status: 429, headers: { 'retry-after': '1' }, json: { code: 'RATE_LIMITED' } },
+    });
+    expect(await bench.get(P)).toMatchObject({ status: 200 });
+    expect(await bench.get('/livez')).toMatchObject({ status: 200 });
+    nowMs = 200;
+    expect(await bench.post(`${P}/pause`)).toMatchObject({ status: 200 });
+    expect(await bench.post(`${P}/pause`)).toMatchObject({ status: 429 });
+  });
+
+  it('has the metrics where there are any, and says whether its pipelines are ready', async () => {
+    const bench = await open({ metrics: { contentType: 'text/plain; version=0.0.4', text: async () => 'up 1\n' } });
+    expect(await bench.get('/metrics')).toMatchObject({ status: 200, text: 'up 1\n' });
+    bench.ready = false;
+    expect(await bench.get('/readyz')).toMatchObject({ status: 503, json: { ready: false, notReady: ['p'] } });
+    const without = await open();
+    expect(await without.get('/metrics')).toMatchObject({ status: 404 });
+  });
+
+  it('answers HEAD as GET, without a body', async () => {
+    const bench = await open();
+    expect(await bench.send({ method: 'HEAD', path: P })).toMatchObject({ status: 200, text: '' });
+  });
+
+  it('tells a client nothing of a defect', async () => {
+    const defects: unknown[] = [];
+    const bench = await open({ onDefect: (error) => void defects.push(error) });
+    bench.played.change = () => Promise.reject(new Error('a secret'));
+    const got = await bench.post(`${P}/apply`, { stages: planWith('large', 2).stages });
+    expect(got).toMatchObject({ status: 500, json: { code: 'INTERNAL_ERROR' } });
+    expect(got.text).not.toContain('secret');
+    expect(defects).toEqual([new Error('a secret')]);
+  });
+
+  it('has each of its routes described', () => {
+    for (const { method, path, summary, answer, body } of adminRoutes) {
+      expect([path, summary.length > 10, answer.length > 5]).toEqual([path, true, true]);
+      expect([path, body !== undefined]).toEqual([path, method === 'POST']);
+    }
+  });
+});

@@ -1,0 +1,60 @@
+/**
+ * Events as server-sent events (HTML Living Standard §9.2). What a client has not taken yet is bounded: one that is too slow is cut off, and
+ * goes on from where it was with `Last-Event-ID` when it comes back.
+ */
+import type { ServerResponse } from 'node:http';
+import { AppError } from '@equipoise/core';
+import type { EventFeed, FeedEvent } from './event-feed.js';
+
+/** Clients that may listen at a time, and bytes that one may be behind. */
+const MOST_STREAMS = 16;
+const MOST_BEHIND_BYTES = 256 * 1024;
+const HEARTBEAT_MS = 15_000;
+
+/** Which events a client wants: of one pipeline or all, from behind the event `afterId` on. */
+export interface StreamQuestion {
+  readonly pipeline?: string;
+  readonly afterId?: number;
+}
+
+/** The streams of one server. */
+export class EventStreams {
+  readonly #feed: EventFeed;
+  readonly #open = new Set<ServerResponse>();
+
+  constructor(feed: EventFeed) {
+    this.#feed = feed;
+  }
+
+  /** Answers with events until the client goes or `close`; AppError RATE_LIMITED where too many listen already. */
+  begin(response: ServerResponse, { pipeline, afterId }: StreamQuestion): void {
+    if (this.#open.size >= MOST_STREAMS)
+      throw new AppError('RATE_LIMITED', `${MOST_STREAMS} clients listen to the events already.`);
+    this.#open.add(response);
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    response.write(': events\n\n');
+    const tell = (event: FeedEvent) => {
+      if (pipeline !== undefined && event.pipeline !== pipeline) return;
+      response.write(textOf(event));
+      if (response.writableLength > MOST_BEHIND_BYTES) response.destroy();
+    };
+    for (const event of afterId === undefined ? [] : this.#feed.since(afterId)) tell(event);
+    const stop = this.#feed.listen(tell);
+    const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT_MS);
+    heartbeat.unref();
+    response.on('close', () => {
+      clearInterval(heartbeat);
+      stop();
+      this.#open.delete(response);
+    });
+  }
+
+  /** Ends all streams. */
+  close(): void {
+    for (const response of this.#open) response.end();
+  }
+}
+
+function textOf({ id, kind, facts, ...where }: FeedEvent): string {
+  return `id: ${id}\nevent: ${kind}\ndata: ${JSON.stringify({ ...where, kind, ...facts })}\n\n`;
+}

@@ -1,0 +1,110 @@
+/** A pipeline of one stage under control by hand: changes are in force at once, what is planned is given. */
+import {
+  type Actuator,
+  type PipelineSpec,
+  type Plan,
+  type PlanResult,
+  type RunningPlan,
+  replicaId,
+  type StagePlan,
+  stageId,
+  variantId,
+} from '@equipoise/core';
+import { evidence, LoopBench, observation } from './control-loop.test-support.js';
+import { PipelineControl, type PipelineControlParts, type PlanQuery } from './pipeline-control.js';
+
+export const a = stageId('a');
+
+const variant = (id: string, accuracy: number) => ({
+  ...{ id: variantId(id), accuracy: { value: accuracy, metric: 'f1' }, cpuCores: [1, 2], memoryBytes: 0, gpus: 0 },
+  profile: [{ cpuCores: 1, batchSize: 1, meanMs: 10, p99Ms: 12 }],
+  parameters: {},
+});
+
+export const controlledSpec: PipelineSpec = {
+  name: 'p',
+  baseDir: '.',
+  slo: { latencyMs: 300, percentile: 99 },
+  budget: { cpuCores: 6 },
+  prices: { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 },
+  objective: { kind: 'max-accuracy' },
+  sources: [{ name: 'input', to: [a], tensors: [] }],
+  stages: [
+    {
+      ...{ id: a, kind: 'model', pins: {} },
+      variants: [variant('small', 0.6), variant('large', 0.8)],
+      bounds: { minReplicas: 1, maxReplicas: 4, maxBatchWaitMs: 0, batchSizes: [1, 2] },
+    },
+  ],
+  edges: [],
+  outputs: [{ from: a }],
+  control: { mode: 'auto', intervalMs: 1000, minDwellMs: 0 },
+  admission: { maxQueueLength: 100 },
+};
+
+/** A plan of so many replicas of a variant. */
+export function planWith(id: string, replicas: number): Plan {
+  const stage: StagePlan = {
+    variantId: variantId(id),
+    resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
+    ...{ maxBatchSize: 1, maxBatchWaitMs: 0, replicas, trafficFraction: 1 },
+  };
+  const predicted = { latencyMs: 12, percentile: 99, pas: 0.6, capacityRps: 50, cpuCores: replicas, costPerHour: 1 };
+  return { stages: { [a]: [stage] }, predicted };
+}
+
+/** The control with its loop, a log and a store in memory. */
+export class ControlBench {
+  readonly bench: LoopBench;
+  readonly control: PipelineControl;
+  readonly queries: PlanQuery[] = [];
+  running: RunningPlan = { stages: {} };
+  /** What the next changes come to. */
+  change: () => Promise<void> = async () => {};
+  readonly actuator: Actuator = {
+    runningPlan: () => this.running,
+    apply: async ({ to }) => {
+      await this.change();
+      this.#run(to);
+    },
+    close: async () => {},
+  };
+
+  constructor(over: Partial<PipelineControlParts> = {}) {
+    this.#run(planWith('small', 1).stages[a]?.[0] as StagePlan);
+    this.bench = new LoopBench({ mode: () => this.control.mode, actuator: this.actuator });
+    const { loop, log, memory, faults, events } = this.bench;
+    this.control = new PipelineControl({
+      ...{ spec: controlledSpec, specDigest: 'd', setupDigest: 's', mode: 'auto', pins: {}, isFixed: false },
+      ...{ loop, log, store: memory, faults, actuator: this.actuator },
+      epochNowMs: Date.now,
+      look: () => ({ ...observation, runningPlan: this.running }),
+      plan: async (query): Promise<PlanResult> => {
+        this.queries.push(query);
+        return { ...evidence.result, plan: planWith('large', 2) } as PlanResult;
+      },
+      report: (event) => void events.push(event),
+      ...over,
+    });
+  }
+
+  /** What runs, as variant and replicas. */
+  get runs(): string {
+    const replicas = this.running.stages[a]?.replicas ?? [];
+    return `${replicas.length} ${replicas[0]?.variantId}`;
+  }
+
+  /** Puts an entry into the log, as the loop would while it advises. */
+  advised(plan: Plan, setupDigest = 's'): number {
+    const decision = { kind: 'apply' as const, plan, changes: [], reason: 'better', evidence };
+    const entry = { atEpochMs: 1, trigger: 'plan' as const, mode: 'advise' as const, setupDigest };
+    return this.bench.log.append({ ...entry, observation, decision }).record.id;
+  }
+
+  #run({ variantId: id, resources, replicas, maxBatchSize, maxBatchWaitMs }: StagePlan): void {
+    const all = Array.from({ length: replicas }, (_, index) => ({
+      ...{ replicaId: replicaId(`${id}-${index}`), variantId: id, resources, status: 'ready' as const },
+    }));
+    this.running = { stages: { [a]: { replicas: all, maxBatchSize, maxBatchWaitMs } } };
+  }
+}

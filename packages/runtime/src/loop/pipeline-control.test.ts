@@ -1,0 +1,220 @@
+import { type ManualAction, variantId } from '@equipoise/core';
+import { describe, expect, it } from 'vitest';
+import { apply } from './control-loop.test-support.js';
+import { a, ControlBench, planWith } from './pipeline-control.test-support.js';
+
+const wishes = async ({ bench }: ControlBench) => {
+  await bench.loop.settled();
+  return bench.memory.kept('p', 'operator');
+};
+const code = (expected: string, words: string) =>
+  expect.objectContaining({ code: expected, message: expect.stringContaining(words) });
+
+describe('the mode', () => {
+  it.each([
+    ['pause', 'off'],
+    ['resume', 'auto'],
+    ['advise', 'advise'],
+  ] as const)('is set by %s to %s, logged, told and kept', async (action, mode) => {
+    const bench = new ControlBench();
+    const record = bench.control[action]('because');
+    const manual: ManualAction = { action, reason: 'because' };
+    expect(record).toMatchObject({ id: 1, trigger: 'manual', mode, manual, observation: { staleSources: [] } });
+    expect(bench.control.status).toMatchObject({ mode, fixed: false, faults: [] });
+    expect(await wishes(bench)).toEqual({ mode, pins: {} });
+    expect(await bench.control.decision(1)).toEqual(record);
+    expect(bench.bench.events).toMatchObject([{ kind: 'manual', mode, record: { manual } }]);
+  });
+
+  it('of a fixed plan stays off, and is not kept', async () => {
+    const bench = new ControlBench({ isFixed: true, mode: 'off' });
+    for (const action of ['resume', 'advise'] as const)
+      expect(() => bench.control[action]()).toThrow(code('CONFLICT', 'a fixed plan is served'));
+    bench.control.pause();
+    expect(await wishes(bench)).toEqual({ pins: {} });
+  });
+});
+
+describe('pins', () => {
+  it('are set stage by stage, kept, and let go', async () => {
+    const bench = new ControlBench();
+    bench.control.pin('a', { replicas: 2 });
+    bench.control.pin('a', { variantId: variantId('large'), cpuCores: 2 }, 'a trial');
+    expect(bench.control.pins).toEqual({ [a]: { variantId: 'large', cpuCores: 2 } });
+    expect(await wishes(bench)).toEqual({ mode: 'auto', pins: { a: { variantId: 'large', cpuCores: 2 } } });
+    expect(bench.control.unpin('a').manual).toEqual({ action: 'unpin', pins: {} });
+    bench.control.pin('a', { replicas: 2 });
+    bench.control.unpin();
+    expect(bench.control.pins).toEqual({});
+  });
+
+  it.each([
+    [{ variantId: variantId('huge') }, 'a has no variant huge; it has small, large'],
+    [{ cpuCores: 4 }, 'a does not run on 4 cores; it runs on 1, 2'],
+    [{ maxBatchSize: 8 }, 'a does not allow batches of 8; it allows 1, 2'],
+    [{ replicas: 5 }, 'a does not allow 5 replicas; it allows 1 to 4'],
+  ])('that cannot be are refused: %j', (pins, words) => {
+    const { control } = new ControlBench();
+    expect(() => control.pin('a', pins)).toThrow(code('INVALID_FIELDS', words));
+    expect(control.pins).toEqual({});
+  });
+
+  it('of a stage that is not there are refused', () => {
+    const { control } = new ControlBench();
+    expect(() => control.pin('b', { replicas: 1 })).toThrow(code('NOT_FOUND', 'There is no stage b; there are a'));
+    expect(() => control.unpin('b')).toThrow(code('NOT_FOUND', 'There is no stage b'));
+  });
+});
+
+describe('a plan that is applied by hand', () => {
+  it('may be that of a decision; the loop only advises from then on', async () => {
+    const bench = new ControlBench();
+    const id = bench.advised(planWith('large', 3));
+    const record = await bench.control.applyDecision(id, 'looks good');
+    expect(bench.runs).toBe('3 large');
+    expect(record).toMatchObject({
+      ...{ id: id + 1, trigger: 'manual', mode: 'advise', outcome: { kind: 'applied' } },
+      manual: { action: 'apply', decisionId: id, reason: 'looks good' },
+      decision: { kind: 'apply', reason: 'the plan of decision 1, by hand: looks good' },
+    });
+    expect(await wishes(bench)).toEqual({ mode: 'advise', pins: {} });
+    expect(await bench.bench.saved()).toEqual([planWith('large', 3)]);
+  });
+
+  it('may be given stage by stage', async () => {
+    const bench = new ControlBench({ mode: 'off' });
+    const record = await bench.control.applyStages(planWith('large', 2).stages);
+    expect([bench.runs, bench.control.mode]).toEqual(['2 large', 'off']);
+    expect(record.decision).toMatchObject({ plan: { predicted: { pas: 0.8, cpuCores: 2, costPerHour: 2 } } });
+  });
+
+  it.each([
+    ['of another stage', { b: planWith('large', 1).stages[a] ?? [] }, 'there is no stage b'],
+    ['without its stage', {}, 'stage a needs one entry'],
+    ['of an unknown variant', planWith('huge', 1).stages, 'a has no variant huge'],
+    ['of too many replicas', planWith('large', 5).stages, 'a does not allow 5 replicas'],
+  ])('is refused where it is one %s', async (_, stages, words) => {
+    const bench = new ControlBench();
+    await expect(bench.control.applyStages(stages)).rejects.toEqual(code('INVALID_FIELDS', words));
+    expect(bench.control.mode).toBe('auto');
+  });
+
+  it('is refused where it exceeds the budget', async () => {
+    const bench = new ControlBench();
+    const [part] = planWith('large', 4).stages[a] ?? [];
+    const stages = { [a]: part === undefined ? [] : [{ ...part, resources: { ...part.resources, cpuCores: 2 } }] };
+    await expect(bench.control.applyStages(stages)).rejects.toEqual(code('INVALID_FIELDS', 'exceeds the budget'));
+  });
+
+  it('is refused where the decision is missing, changes nothing, or was made for something else', async () => {
+    const bench = new ControlBench();
+    const other = bench.advised(planWith('large', 3), 'other');
+    const { id } = bench.control.pause();
+    await expect(bench.control.applyDecision(99)).rejects.toEqual(code('NOT_FOUND', 'There is no decision 99'));
+    await expect(bench.control.applyDecision(id)).rejects.toEqual(code('CONFLICT', 'changes nothing'));
+    await expect(bench.control.applyDecision(other)).rejects.toEqual(code('CONFLICT', 'another pipeline file'));
+  });
+
+  it('waits for the tick under way, and is refused while another is', async () => {
+    const bench = new ControlBench();
+    const order: string[] = [];
+    let finish = () => {};
+    const tick = bench.bench.loop.turn(
+      () =>
+        new Promise<void>((resolve) => {
+          finish = () => {
+            order.push('tick');
+            resolve();
+          };
+        }),
+    );
+    const first = bench.control.applyStages(planWith('large', 2).stages).then(() => order.push('by hand'));
+    await expect(bench.control.applyStages(planWith('large', 1).stages)).rejects.toEqual(
+      code('CONFLICT', 'a change by hand is under way'),
+    );
+    expect(bench.runs).toBe('1 small');
+    finish();
+    await Promise.all([tick, first]);
+    expect([order, bench.runs]).toEqual([['tick', 'by hand'], '2 large']);
+  });
+
+  it('that fails is told and logged as failed, and what ran still runs', async () => {
+    const bench = new ControlBench();
+    bench.change = () => Promise.reject(new Error('it did not start'));
+    await expect(bench.control.applyStages(planWith('large', 2).stages)).rejects.toThrow('it did not start');
+    expect(bench.runs).toBe('1 small');
+    expect(await bench.control.decision(1)).toMatchObject({
+      outcome: { kind: 'failed', step: 'apply', message: 'it did not start' },
+    });
+    bench.change = async () => {};
+    await bench.control.applyStages(planWith('large', 2).stages);
+    expect(bench.runs).toBe('2 large');
+  });
+});
+
+describe('a roll-back', () => {
+  const good = (plan: ReturnType<typeof planWith>, specDigest = 'd') => ({ plan, atEpochMs: 1, specDigest });
+
+  it('goes to the newest good plan of this pipeline that does not run', async () => {
+    const bench = new ControlBench();
+    const { memory } = bench.bench;
+    await memory.saveGoodPlan('p', good(planWith('small', 4)));
+    await memory.saveGoodPlan('p', good(planWith('large', 2)));
+    await memory.saveGoodPlan('p', good(planWith('large', 3), 'other'));
+    await memory.saveGoodPlan('p', good(planWith('small', 1)));
+    const record = await bench.control.rollBack();
+    expect([bench.runs, bench.control.mode]).toEqual(['2 large', 'advise']);
+    expect(record).toMatchObject({
+      manual: { action: 'roll-back' },
+      decision: { reason: 'back to the good plan before, by hand' },
+    });
+    await bench.control.rollBack();
+    expect(bench.runs).toBe('1 small');
+  });
+
+  it('is refused where there is none', async () => {
+    const bench = new ControlBench();
+    await bench.bench.memory.saveGoodPlan('p', good(planWith('small', 1)));
+    await expect(bench.control.rollBack()).rejects.toEqual(code('CONFLICT', 'no good plan from before'));
+  });
+});
+
+describe('a question of what would be', () => {
+  const query = { arrivalRps: 30, policy: 'equipoise', verify: false } as const;
+
+  it('is answered with the changes from what runs, under the pins in force and those assumed', async () => {
+    const bench = new ControlBench({ pins: { [a]: { replicas: 2 } } });
+    const { changes } = await bench.control.whatIf({ ...query, sloLatencyMs: 200 });
+    expect(changes).toMatchObject([{ kind: 'switch-variant', fromVariantId: 'small', to: { replicas: 2 } }]);
+    await bench.control.whatIf({ ...query, pins: { [a]: { replicas: 3 } } });
+    expect(bench.queries).toEqual([
+      { ...query, sloLatencyMs: 200, pins: { a: { replicas: 2 } } },
+      { ...query, pins: { a: { replicas: 3 } } },
+    ]);
+    expect(bench.runs).toBe('1 small');
+  });
+
+  it('is refused where it assumes what cannot be, or too many wait', async () => {
+    const bench = new ControlBench({ plan: () => new Promise(() => {}) });
+    const impossible = bench.control.whatIf({ ...query, pins: { [a]: { replicas: 9 } } });
+    await expect(impossible).rejects.toEqual(code('INVALID_FIELDS', 'does not allow 9 replicas'));
+    for (let waiting = 0; waiting < 4; waiting++) void bench.control.whatIf(query);
+    await expect(bench.control.whatIf(query)).rejects.toEqual(code('CONFLICT', '4 questions wait'));
+  });
+});
+
+describe('a log whose store fails', () => {
+  it('still has the newest decisions, which can be applied', async () => {
+    const bench = new ControlBench();
+    await bench.bench.memory.close();
+    const id = bench.advised(planWith('large', 3));
+    await bench.control.applyDecision(id);
+    expect(bench.runs).toBe('3 large');
+    const page = await bench.control.decisions({ limit: 1 });
+    expect(page.map(({ manual }) => manual?.action)).toEqual(['apply']);
+    expect((await bench.control.decisions({ limit: 9, beforeId: 2 })).map(({ decision }) => decision?.reason)).toEqual([
+      apply.reason,
+    ]);
+    expect(bench.control.status.faults).toMatchObject([{ step: 'store', message: 'The store is closed.' }]);
+  });
+});
