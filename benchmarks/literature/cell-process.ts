@@ -11,6 +11,7 @@ export interface CellName {
   readonly pipeline: string;
   readonly load: string;
   readonly policy: PolicyName;
+  readonly fastLoop: boolean;
 }
 
 /** What comes back. */
@@ -27,15 +28,17 @@ function shippedLoad(name: string): LoadSpec {
 
 const benches = new Map<string, CellBench>();
 
-function benchOf(pipeline: string): CellBench {
+function benchOf({ pipeline, fastLoop }: CellName): CellBench {
+  const key = `${pipeline} ${fastLoop}`;
   const directory = process.env['EQUIPOISE_REFERENCE_DIR'] ?? '';
-  const bench = benches.get(pipeline) ?? new CellBench(literaturePipeline(directory, pipeline).spec);
-  benches.set(pipeline, bench);
+  const bench = benches.get(key) ?? new CellBench(literaturePipeline(directory, pipeline).spec, { fastLoop });
+  benches.set(key, bench);
   return bench;
 }
 
-process.on('message', ({ pipeline, load, policy }: CellName) => {
+process.on('message', (name: CellName) => {
+  const { load, policy } = name;
   const startedAtMs = performance.now();
-  const figures = benchOf(pipeline).cell({ load, loadSpec: shippedLoad(load), policy, seeds: grid.seeds });
+  const figures = benchOf(name).cell({ load, loadSpec: shippedLoad(load), policy, seeds: grid.seeds });
   process.send?.({ figures, elapsedMs: performance.now() - startedAtMs } satisfies CellAnswer);
 });

@@ -26,6 +26,8 @@ export interface Grid {
   readonly seeds: readonly number[];
   readonly excludeFirstS: number;
   readonly intervalMs: number;
+  /** Of our fast loop, where a run has one. */
+  readonly fastIntervalMs: number;
   readonly forecaster: ForecasterName;
   readonly loadMs: number;
   readonly maxQueueLength: number;

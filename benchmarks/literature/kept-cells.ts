@@ -35,7 +35,8 @@ export function inputsDigest(referenceDir: string): string {
   return hash.digest('hex');
 }
 
-const fileOf = ({ pipeline, load, policy }: CellName): string => join(FOLDER, `${pipeline}.${load}.${policy}.json`);
+const fileOf = ({ pipeline, load, policy, fastLoop }: CellName): string =>
+  join(FOLDER, `${pipeline}.${load}.${policy}${fastLoop ? '.fast' : ''}.json`);
 
 /** A cell that was finished with these inputs. */
 export function keptCell(name: CellName, digest: string): CellFigures | undefined {

@@ -24,8 +24,8 @@ describeWithTool(
   'the evaluation of the literature in small',
   () => {
     const question = { load: 'bursty', loadSpec: rise(), seeds: [1, 2] };
-    const run = (policy: PolicyName) =>
-      new CellBench(literaturePipeline(referenceDir, 'video').spec).cell({ ...question, policy });
+    const benchOf = (fastLoop = false) => new CellBench(literaturePipeline(referenceDir, 'video').spec, { fastLoop });
+    const run = (policy: PolicyName) => benchOf().cell({ ...question, policy });
 
     it.each(policies)('gives ours the cores or the PAS that %s has in force', (policy) => {
       const cell = run(policy);
@@ -40,19 +40,36 @@ describeWithTool(
         expect(pasPercent).toBeGreaterThanOrEqual((inForceAt(atS)?.pasPercent ?? 100) - 1e-6);
     });
 
+    it('answers a burst between two plans with the fast loop, and not without', () => {
+      const arrivalsPerSecond = Array.from({ length: 200 }, (_, second) => (second < 153 ? 4 : 24));
+      const loadSpec = { kind: 'trace', arrivalsPerSecond, spread: 'poisson' } as const;
+      const ticks = (fastLoop: boolean) =>
+        benchOf(fastLoop).cell({ load: 'step', loadSpec, seeds: [1], policy: 'ipa' }).ticks;
+      const isBetween = ({ atS }: { readonly atS: number }) => atS % 10 !== 0;
+      const [theirs = [], , samePas = []] = ticks(true);
+      expect(samePas.find(isBetween)?.atS).toBeLessThan(160);
+      expect([...theirs, ...ticks(false).flat()].some(isBetween)).toBe(false);
+    });
+
     it('keeps all bars against the published policy', () => {
       expect(judged(run('ipa')).met).toBe(true);
     });
 
     it('gives the same figures again, whatever ran before in the process', () => {
-      const bench = new CellBench(literaturePipeline(referenceDir, 'video').spec);
+      const bench = benchOf();
       bench.cell({ ...question, policy: 'fa2-low' });
       expect(bench.cell({ ...question, policy: 'ipa' })).toEqual(run('ipa'));
     });
 
     it('says how it was run, what is filled, and that published costs are not compared', async () => {
       const pipelines = ['video', 'sum-qa'].map((name) => literaturePipeline(referenceDir, name));
-      const { text } = await literatureReport({ made: 'here', cells: [run('ipa')], pipelines, referenceDir });
+      const { text } = await literatureReport({
+        made: 'here',
+        cells: [run('ipa')],
+        pipelines,
+        referenceDir,
+        fastLoop: false,
+      });
       for (const said of [/larger of the last two 10-s maxima × 1\.19/, /every 10 s/, /2000 ms to start/, /surge/])
         expect(text).toMatch(said);
       for (const said of [

@@ -93,7 +93,10 @@ export class CellBench {
   readonly #ours: ControlContext;
   #targetAt: (atMs: number) => PlanningTarget = () => ({});
 
-  constructor(spec: PipelineSpec) {
+  /** With `fastLoop` our loop looks for bursts between two plans; the others' policies have none. */
+  constructor(published: PipelineSpec, { fastLoop }: { readonly fastLoop: boolean }) {
+    const { control } = published;
+    const spec = fastLoop ? { ...published, control: { ...control, fastIntervalMs: grid.fastIntervalMs } } : published;
     this.#spec = spec;
     this.#curves = requireCurves(spec, []);
     const hostCores = Number.POSITIVE_INFINITY;

@@ -1,11 +1,13 @@
 /**
- * `npm run bench:literature [-- PIPELINE…]`: the published evaluation on our loads, policy against policy. Finished cells are kept and
+ * `npm run bench:literature [-- PIPELINE…] [--fast-loop]`: the published evaluation on our loads, policy against policy; with `--fast-loop`
+ * ours answers bursts between two plans, and the results are files of their own. Finished cells are kept and
  * skipped when nothing that they depend on has changed. Needs EQUIPOISE_REFERENCE_DIR.
  */
 import { fork } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import type { CellAnswer, CellName } from './cell-process.js';
 import { grid } from './grid.js';
 import { inputsDigest, keepCell, keptCell } from './kept-cells.js';
@@ -14,18 +16,22 @@ import type { CellFigures } from './paired-runs.js';
 import { literaturePipeline } from './pipelines.js';
 import { literatureReport } from './report.js';
 
-const RESULTS = new URL('results.json', import.meta.url);
-
 const referenceDir = process.env['EQUIPOISE_REFERENCE_DIR'];
 if (referenceDir === undefined)
   throw new Error('Set EQUIPOISE_REFERENCE_DIR to the folder of published reference data.');
-const asked = process.argv.slice(2);
+const { values, positionals: asked } = parseArgs({
+  options: { 'fast-loop': { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
+const fastLoop = values['fast-loop'];
+const resultsFile = (ending: string): URL =>
+  new URL(`results${fastLoop ? '-fast-loop' : ''}.${ending}`, import.meta.url);
 const pipelines = Object.keys(grid.pipelines).filter((name) => asked.length === 0 || asked.includes(name));
 const made = madeOn();
 const digest = inputsDigest(referenceDir);
 
 const cells: readonly CellName[] = pipelines.flatMap((pipeline) =>
-  grid.loads.flatMap((load) => grid.policies.map((policy) => ({ pipeline, load, policy }))),
+  grid.loads.flatMap((load) => grid.policies.map((policy) => ({ pipeline, load, policy, fastLoop }))),
 );
 const done = new Map<CellName, CellFigures>();
 for (const cell of cells) {
@@ -79,9 +85,18 @@ function work(): Promise<void> {
 await Promise.all(Array.from({ length: Math.min(availableParallelism(), waiting.length) }, work));
 const figures = cells.map((cell) => done.get(cell) as CellFigures);
 const described = pipelines.map((name) => literaturePipeline(referenceDir, name));
-writeFileSync(RESULTS, `${JSON.stringify({ made, cells: figures.map(({ ticks: _, ...cell }) => cell) }, null, 1)}\n`);
-const { text, html, met } = await literatureReport({ made, cells: figures, pipelines: described, referenceDir });
-writeFileSync(new URL('results.md', import.meta.url), text);
-writeFileSync(new URL('results.html', import.meta.url), html);
+writeFileSync(
+  resultsFile('json'),
+  `${JSON.stringify({ made, cells: figures.map(({ ticks: _, ...cell }) => cell) }, null, 1)}\n`,
+);
+const { text, html, met } = await literatureReport({
+  made,
+  cells: figures,
+  pipelines: described,
+  referenceDir,
+  fastLoop,
+});
+writeFileSync(resultsFile('md'), text);
+writeFileSync(resultsFile('html'), html);
 process.stdout.write(text);
 process.exitCode = met ? 0 : 1;
