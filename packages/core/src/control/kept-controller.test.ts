@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { nothingLearned } from '../forecast/learning/load-learning.js';
+import { forecastMethods } from '../forecast/methods/forecast-methods.js';
+import { smoothedRate } from '../forecast/smoothed-rate.js';
+import { stageId, variantId } from '../model/ids.js';
+import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
+import { requireCurves } from '../profile/curves-of.js';
+import { verifiersOf } from '../simulate/plan-verifier.js';
+import { controlPolicies } from './control-policy.js';
+import { type ControllerRules, type ControllerState, newController } from './controller.js';
+import { changedByHand, isNews, keptController, notCarriedOut, resumedController } from './kept-controller.js';
+
+const spec = smallOrLargeSpec();
+const curves = requireCurves(spec, []);
+const methods = forecastMethods.filter(({ name }) => ['last-value', 'window-max', 'ewma'].includes(name));
+const rules: ControllerRules = {
+  ...{ spec, curves, profiles: [], policy: controlPolicies.equipoise, forecaster: smoothedRate },
+  verifierAt: verifiersOf({ spec, curves, hostCores: 4, seed: 1 }),
+  learning: { methods, seed: 1 },
+};
+
+const correction = {
+  stageId: stageId('detect'),
+  variantId: variantId('small'),
+  cpuCores: 1,
+  batchSize: 1,
+  factor: 1.5,
+};
+const ratios = { stageId: stageId('detect'), variantId: variantId('small'), cpuCores: 1 };
+const measured = [{ ...ratios, sizes: [{ batchSize: 1, ratios: [1.5, 1.51] }] }];
+
+/** A controller in the middle of things, to which one forecaster has been taught. */
+const historyRps = Array.from({ length: 400 }, (_, bin) => 10 + (bin % 7));
+const taught = resumedController(
+  {
+    learning: {
+      ...{ historyRps, fittedBins: 360, selected: 0, scores: [{ loss: 1, weight: 2 }] },
+      forecasters: [{ method: methods[0]?.name ?? '', weights: { factor: 1.25 } }],
+    },
+  },
+  rules,
+);
+const busy: ControllerState = {
+  ...taught,
+  service: { measured, corrections: [correction] },
+  ...{ nextPlanAtMs: 20_000, planned: { arrivalRps: 10 }, appliedAtMs: [5000] },
+  switches: [{ stageId: stageId('detect'), atMs: 5000 }],
+  trial: {
+    before: planOf(spec, { maxBatchSize: 1, replicas: 1 }),
+    beforeLoad: { arrivalRps: 9 },
+    sinceMs: 5000,
+    droppedAtStart: 0,
+  },
+  backOff: { untilMs: 60_000, failures: 1 },
+};
+
+describe('what is kept of a controller', () => {
+  it('comes back through JSON: what was taught and measured, no instants of the process before', () => {
+    const kept = JSON.parse(JSON.stringify(keptController(busy))) as ReturnType<typeof keptController>;
+    const resumed = resumedController(kept, rules);
+    expect(resumed.service).toEqual(busy.service);
+    expect(resumed.learning.historyRps).toEqual(historyRps);
+    expect(resumed.learning.backtest?.entries[0]).toMatchObject({ weights: { factor: 1.25 } });
+    expect(resumed).toEqual({ ...newController, learning: resumed.learning, service: resumed.service });
+  });
+
+  it('is nothing of the load while nothing was taught, and a controller begins anew without it', () => {
+    expect(keptController(newController)).toEqual({ service: { measured: [], corrections: [] } });
+    expect(resumedController({}, rules)).toEqual(newController);
+    const { learning: _, ...unlearning } = rules;
+    expect(resumedController(keptController(busy), unlearning).learning).toEqual(nothingLearned);
+  });
+
+  it('is news where corrections or forecasters are others, not where a batch more was measured', () => {
+    expect(isNews(busy, busy)).toBe(false);
+    expect(isNews({ ...busy, service: { measured: [], corrections: [{ ...correction }] } }, busy)).toBe(false);
+    expect(isNews({ ...busy, service: { measured, corrections: [] } }, busy)).toBe(true);
+    expect(isNews({ ...busy, learning: { ...busy.learning, fittedBins: 361 } }, busy)).toBe(true);
+    const { backtest: _, ...untaught } = busy.learning;
+    expect(isNews({ ...busy, learning: untaught }, busy)).toBe(true);
+  });
+});
+
+describe('advice', () => {
+  it('leaves what was learned and when the next plan is due, and nothing of changes', () => {
+    const before: ControllerState = { ...newController, planned: { arrivalRps: 3 } };
+    const after = notCarriedOut(before, busy);
+    const { learning, service } = busy;
+    expect(after).toEqual({ ...before, learning, service, nextPlanAtMs: 20_000 });
+  });
+});
+
+describe('a change by hand', () => {
+  it('ends the trial of what the loop did last, and nothing else', () => {
+    const { trial: _, ...rest } = busy;
+    expect(changedByHand(busy)).toEqual(rest);
+  });
+});
