@@ -9,7 +9,7 @@ import { offeredCores } from './offered-cores.js';
 export function checkBounds(spec: SpecDraft): Finding[] {
   return [...wellFormedEntries(spec.stages)].flatMap(([index, stage]) => {
     const path = ['spec', 'stages', index];
-    return [...checkReplicas(stage, path), ...checkBatchSize(stage, path), ...checkCores(stage, path)];
+    return [...checkReplicas(stage, path), ...checkBatchSizes(stage, path), ...checkCores(stage, path)];
   });
 }
 
@@ -30,12 +30,26 @@ function* checkReplicas({ bounds, pins }: StageDraft, path: ValuePath): Generato
     };
 }
 
-function* checkBatchSize({ bounds, pins }: StageDraft, path: ValuePath): Generator<Finding> {
-  const sizes = bounds?.batchSizes;
-  const pinned = pins?.maxBatchSize;
-  if (sizes === undefined || pinned === undefined || sizes.includes(undefined) || sizes.includes(pinned)) return;
-  const message = `expected one of the batch sizes in bounds (${sizes.join(', ')}), found ${pinned}`;
-  yield { path: [...path, 'pins', 'maxBatchSize'], message };
+/** A pinned size is one of the bounds, and of the allowed ones at least one is profiled: no other is planned. */
+function* checkBatchSizes(stage: StageDraft, path: ValuePath): Generator<Finding> {
+  const sizes = stage.bounds?.batchSizes;
+  const pinned = stage.pins?.maxBatchSize;
+  const allowed = pinned === undefined ? sizes : [pinned];
+  if (allowed === undefined || sizes?.includes(undefined)) return;
+  const at = [...path, ...(pinned === undefined ? ['bounds', 'batchSizes'] : ['pins', 'maxBatchSize'])];
+  const profiled = profiledSizes(stage);
+  const found = `found ${allowed.join(', ')}`;
+  if (pinned !== undefined && sizes?.includes(pinned) === false)
+    yield { path: at, message: `expected one of the batch sizes in bounds (${sizes.join(', ')}), ${found}` };
+  else if (profiled.length > 0 && !allowed.some((size) => profiled.includes(size as number)))
+    yield { path: at, message: `expected a batch size with a profile point (${profiled.join(', ')}), ${found}` };
+}
+
+/** Batch sizes in the profiles of a stage, ascending; none where one is measured or not readable. */
+function profiledSizes({ variants = [] }: StageDraft): readonly number[] {
+  const points = variants.flatMap((variant) => variant?.profile ?? [undefined]);
+  const sizes = points.map((point) => point?.batchSize).filter((size) => size !== undefined);
+  return sizes.length < points.length ? [] : [...new Set(sizes)].sort((a, b) => a - b);
 }
 
 function* checkCores(stage: StageDraft, path: ValuePath): Generator<Finding> {

@@ -319,6 +319,19 @@ const variants: Case[] = [
     { path: 'spec.stages[1].variants[0].profile[0]', message: /give one of meanMs/ },
   ],
   [
+    'an allowed batch size is profiled',
+    (spec) => (spec.stages[1].bounds = { batchSizes: [16, 32] }),
+    {
+      path: 'spec.stages[1].bounds.batchSizes',
+      message: /^expected a batch size with a profile point \(.*1.*\), found 16, 32$/,
+    },
+  ],
+  [
+    'a pinned batch size is profiled',
+    (spec) => (spec.stages[1].pins = { maxBatchSize: 3 }),
+    { path: 'spec.stages[1].pins.maxBatchSize', message: /found 3$/ },
+  ],
+  [
     'points differ in cores or batch size',
     (spec) => (spec.stages[1].variants[0].profile[1].batchSize = 1),
     { path: 'spec.stages[1].variants[0].profile[1]', message: /expected one point for cpuCores 1 and batchSize 1/ },
