@@ -107,7 +107,8 @@ const SEED = 1;
 const LAST_WORD_MS = 1000;
 
 /** Starts a pipeline and resolves when its first plan is in force and warm. */
-export async function startPipeline(options: StartOptions): Promise<RunningPipeline> {
+export async function startPipeline(asked: StartOptions): Promise<RunningPipeline> {
+  const options = { ...asked, report: reportOf(asked) };
   const { spec, signal, resume, resumeLearned = resume } = options;
   signal?.throwIfAborted();
   const store = await ThreadedPlanStore.open(join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db'));
@@ -124,6 +125,8 @@ export async function startPipeline(options: StartOptions): Promise<RunningPipel
     signal?.throwIfAborted();
     await warmUpPipeline(parts.runner, options.spec);
     signal?.throwIfAborted();
+    const { runner, actuator } = parts;
+    options.monitor?.watch({ runner, runningPlan: () => actuator.runningPlan() });
     if (!options.fixed) parts.loop.start();
     return {
       spec,
@@ -142,6 +145,14 @@ export async function startPipeline(options: StartOptions): Promise<RunningPipel
   } finally {
     signal?.removeEventListener('abort', abort);
   }
+}
+
+/** Whoever watches, and the metrics. */
+function reportOf({ monitor, report }: StartOptions): StartOptions['report'] {
+  return (event) => {
+    monitor?.noteLoop(event);
+    report(event);
+  };
 }
 
 async function partsOver(store: ThreadedPlanStore, options: StartOptions, resumes: boolean): Promise<PipelineParts> {

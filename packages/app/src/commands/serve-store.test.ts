@@ -1,0 +1,46 @@
+/** A store that fails while a pipeline is served: traffic and control go on, the fault is named until it is over. */
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import Database from 'libsql';
+import { afterAll, afterEach, expect, it } from 'vitest';
+import { endCommands, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+
+const folder = new TestFolder();
+afterEach(endCommands);
+afterAll(() => folder.remove());
+
+interface Status {
+  readonly faults: readonly { readonly step: string; readonly message: string; readonly count: number }[];
+}
+
+it('serves and decides while another process locks the state file', { timeout: 120_000 }, async () => {
+  folder.write('pipeline.yaml', syntheticPipeline({ spec: 'control: { intervalMs: 500, fastIntervalMs: 250 }' }));
+  const { command, url } = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '5');
+  const [, admin = ''] = await command.said(/admin port (\S+)\/pipelines/);
+  const run = () => fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi' });
+  const until = async (reached: (status: Status) => boolean): Promise<Status> => {
+    for (;;) {
+      expect((await run()).status).toBe(200);
+      const status = (await (await fetch(`${admin}/pipelines/synthetic`)).json()) as Status;
+      if (reached(status)) return status;
+      await setTimeout(100);
+    }
+  };
+
+  const other = new Database(join(folder.path, '.equipoise', 'state.db'));
+  other.exec('BEGIN IMMEDIATE');
+  const { faults } = await until((status) => status.faults.length > 0);
+  expect(faults).toMatchObject([{ step: 'store', message: expect.stringContaining('another process holds it') }]);
+  const decided = /hold|apply/g;
+  const before = command.stderr.match(decided)?.length ?? 0;
+  while ((command.stderr.match(decided)?.length ?? 0) < before + 2) expect((await run()).status).toBe(200);
+  other.exec('ROLLBACK');
+  other.close();
+
+  await until((status) => status.faults.length === 0);
+  await command.said(/store failed: The state file [\s\S]*store works again/);
+  const metrics = await (await fetch(new URL('/metrics', admin))).text();
+  expect(metrics).toMatch(/equipoise_loop_failures_total\{step="store"[^}]*\} [1-9]/);
+  command.signal('SIGTERM');
+  expect(await command.ended).toMatchObject({ exitCode: 0 });
+});
