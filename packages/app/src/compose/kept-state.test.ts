@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 import { keepLearned, readKeptState } from './kept-state.js';
 import { loadSpec } from './load-spec.js';
-import { type StartOptions, startPipeline } from './start-pipeline.js';
+import type { StartOptions } from './start-options.js';
+import { startPipeline } from './start-pipeline.js';
 
 const folder = new TestFolder();
 const specOf = async (text: string) => loadSpec(join(folder.path, folder.write('pipeline.yaml', text)));

@@ -3,8 +3,10 @@ import { type Plan, type ServiceCurves, stageId, variantId } from '@equipoise/co
 import { type LoopEvent, SqlitePlanStore, specDigest } from '@equipoise/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { resumeObjection } from './first-plan.js';
 import { loadSpec } from './load-spec.js';
-import { resumeObjection, type StartOptions, startPipeline } from './start-pipeline.js';
+import type { StartOptions } from './start-options.js';
+import { startPipeline } from './start-pipeline.js';
 
 const folder = new TestFolder();
 const file = join(folder.path, 'pipeline.yaml');

@@ -1,0 +1,250 @@
+/** The parts of a running pipeline and how they are wired: data plane, replicas, control loop, planning threads, log and store. */
+import { setTimeout } from 'node:timers/promises';
+import { EmbeddedActuator } from '@equipoise/adapter-embedded';
+import {
+  type BatchTimes,
+  changeBounds,
+  controlPolicies,
+  diffPlans,
+  type GoodPlan,
+  type KeptController,
+  type Observation,
+  requireCurves,
+  type ServiceCurves,
+  ServingPolicies,
+  type StageId,
+  type StageObservation,
+  scaledProfiles,
+  tickMs,
+  VariantAges,
+} from '@equipoise/core';
+import {
+  ControlLoop,
+  canonicalJson,
+  DecisionLog,
+  OutcomeWatch,
+  PipelineControl,
+  PipelineRunner,
+  Planner,
+  type PlanningSetup,
+  StageTypes,
+  StandingFaults,
+  sha256,
+  specDigest,
+  type ThreadedPlanStore,
+} from '@equipoise/runtime';
+import { embeddedLauncher } from './embedded-launcher.js';
+import { type FirstPlan, firstReason, planOfResult, resumeObjection } from './first-plan.js';
+import { servingHostCores, servingSpec } from './host-cores.js';
+import { type KeptState, keepLearned } from './kept-state.js';
+import { MeasuredBatches } from './measured-batches.js';
+import type { StartOptions } from './start-options.js';
+import { StageInputs } from './warm-up.js';
+
+/** Seed of the planner's simulations. */
+const SEED = 1;
+
+/** Longest wait at the end for what was learned last. */
+const LAST_WORD_MS = 1000;
+
+/** The parts, made for a store that is open. */
+export class PipelineParts {
+  readonly runner: PipelineRunner;
+  readonly actuator: EmbeddedActuator;
+  readonly loop: ControlLoop;
+  readonly control: PipelineControl;
+  readonly kept: KeptState;
+  readonly stageTypes = new StageTypes();
+  readonly #options: StartOptions;
+  readonly #curves: ServiceCurves;
+  readonly #store: ThreadedPlanStore;
+  readonly #setup: PlanningSetup;
+  readonly #setupDigest: string;
+  readonly #faults: StandingFaults;
+  readonly #log: DecisionLog;
+  readonly #planner: Planner;
+  /** Answers questions of what would be, which must not hold up a tick. */
+  readonly #adviser: Planner;
+  readonly #ages = new VariantAges();
+  readonly #batches = new MeasuredBatches();
+  #closed: Promise<void> | undefined;
+
+  constructor(options: StartOptions, store: ThreadedPlanStore, kept: KeptState) {
+    const { spec, profiles, report } = options;
+    const curves = requireCurves(spec, profiles);
+    const inputs = new StageInputs();
+    this.kept = kept;
+    this.#options = options;
+    this.#curves = curves;
+    this.#store = store;
+    const hostCores = servingHostCores(spec);
+    this.#setup = { spec: servingSpec(spec), profiles, hostCores, seed: SEED };
+    this.#setupDigest = sha256(canonicalJson(this.#setup));
+    this.#faults = new StandingFaults(Date.now, report);
+    this.#log = new DecisionLog({
+      ...{ pipelineName: spec.name, store, faults: this.#faults, report },
+      lastId: kept.lastDecisionId,
+    });
+    this.#planner = new Planner(this.#setup);
+    this.#adviser = new Planner(this.#setup);
+    this.runner = new PipelineRunner({ spec, hostCores });
+    const policies = new ServingPolicies(spec, curves, (stageId, policy) => this.runner.setPolicy(stageId, policy));
+    this.actuator = new EmbeddedActuator(servingSpec(spec), {
+      pool: this.runner,
+      launcher: inputs.watching(this.stageTypes.watching(this.#batches.watching(embeddedLauncher(spec)))),
+      warmUpBatch: (stageId) => inputs.batchFor(stageId),
+      adopt: (stageId, to) => policies.adopt(stageId, to),
+      onFailure: (_stageId, error) => this.#faults.failed('apply', error),
+    });
+    this.loop = this.#controlLoop();
+    this.control = this.#pipelineControl();
+  }
+
+  /** The last good plan if it may be resumed, else one made now. */
+  async firstPlan(): Promise<FirstPlan> {
+    const { resume, policy, arrivalRps } = this.#options;
+    await this.#faults.attempt('store', () => this.#store.saveSetup(this.#setupDigest, this.#setup, Date.now()));
+    await this.#resumeLearned();
+    const { good } = this.kept;
+    const kept = resume ? good : undefined;
+    const objection = kept === undefined ? undefined : this.#resumeObjection(kept);
+    if (kept !== undefined && objection === undefined) return { kind: 'resumed', plan: kept.plan };
+    const question = { kind: 'plan', policy, arrivalRps, verify: true } as const;
+    const result = await this.#planner.ask({ ...question, assuming: { pins: this.control.pins } });
+    const plan = planOfResult(result);
+    return { kind: 'made', plan, result, ...(objection === undefined ? {} : { passedOver: objection }) };
+  }
+
+  #resumeObjection({ plan, specDigest: digest }: GoodPlan): string | undefined {
+    const { spec } = this.#options;
+    if (digest !== specDigest(spec)) return 'the pipeline file has changed since it was made';
+    return resumeObjection(servingSpec(spec), plan, this.#curves);
+  }
+
+  /** What cannot be resumed costs what was learned and nothing else. */
+  async #resumeLearned(): Promise<void> {
+    const { controller } = this.kept;
+    if (controller.learning === undefined && controller.service === undefined) return;
+    await this.#faults.attempt('decide', () => this.#planner.ask({ kind: 'resume', kept: controller }));
+    this.#planner.remember(controller);
+  }
+
+  /** Puts the first plan in force, recorded as a decision. */
+  async begin(first: FirstPlan): Promise<void> {
+    const { plan } = first;
+    const rps = first.kind === 'made' ? this.#options.arrivalRps : plan.predicted.capacityRps;
+    const forecast = { method: first.kind === 'made' ? 'given' : 'capacity', meanRps: rps, upperRps: rps };
+    const scaled = scaledProfiles(this.#options.profiles);
+    const decision = {
+      kind: 'apply' as const,
+      plan,
+      changes: diffPlans(this.actuator.runningPlan(), plan, changeBounds(this.#setup.spec)),
+      reason: firstReason(first, this.#options.policy),
+      evidence: {
+        forecast,
+        ...(first.kind === 'made' ? { result: first.result } : {}),
+        ...(scaled.length === 0 ? {} : { scaledProfiles: scaled }),
+      },
+    };
+    await this.loop.enact(this.#observe(), decision, { trigger: 'start' });
+    await this.loop.settled();
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const lastWord = this.#options.fixed ? undefined : this.#lastWord();
+    const stopped = this.loop.stop();
+    await lastWord;
+    // What it still plans is no longer wanted.
+    await Promise.all([this.#planner.close(), this.#adviser.close()]);
+    await stopped;
+    this.runner.beginDraining();
+    await this.runner.drained;
+    await this.actuator.close();
+    await this.#log.settled();
+    await this.#store.close();
+  }
+
+  /** Keeps what was learned since it was kept last, unless a plan under way makes that take long. */
+  async #lastWord(): Promise<void> {
+    const asked = this.#planner.ask({ kind: 'keep' }).catch(() => undefined);
+    const kept = await Promise.race([asked, setTimeout(LAST_WORD_MS, undefined, { ref: false })]);
+    if (kept !== undefined) await this.#keep(kept);
+  }
+
+  async #keep(kept: KeptController): Promise<void> {
+    const { spec, profiles } = this.#options;
+    await this.#faults.attempt('store', () => keepLearned(this.#store, spec, { kept, profiles }));
+  }
+
+  #controlLoop(): ControlLoop {
+    const { spec, report, policy } = this.#options;
+    return new ControlLoop({
+      pipelineName: spec.name,
+      specDigest: specDigest(spec),
+      setupDigest: this.#setupDigest,
+      mode: () => this.control.mode,
+      intervalMs: tickMs({ spec, policy: controlPolicies.equipoise }),
+      clock: { nowMs: () => performance.now() },
+      epochNowMs: Date.now,
+      observe: () => this.#observe(this.#batches.take()),
+      decide: (observation, circumstances) =>
+        this.#planner.ask({ kind: 'tick', observation, pins: this.control.pins, ...circumstances }),
+      actuator: this.actuator,
+      store: this.#store,
+      log: this.#log,
+      outcomes: new OutcomeWatch(this.runner, spec.slo.percentile),
+      faults: this.#faults,
+      keepsPlans: policy === 'equipoise',
+      onChanged: () => this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs),
+      onLearned: (kept) => {
+        this.#planner.remember(kept);
+        void this.#keep(kept);
+      },
+      report,
+    });
+  }
+
+  #pipelineControl(): PipelineControl {
+    const { spec, report, fixed, mode } = this.#options;
+    const { wishes } = this.kept;
+    return new PipelineControl({
+      spec: this.#setup.spec,
+      specDigest: specDigest(spec),
+      setupDigest: this.#setupDigest,
+      mode: fixed ? 'off' : (mode ?? wishes.mode ?? spec.control.mode),
+      pins: wishes.pins,
+      isFixed: fixed,
+      loop: this.loop,
+      log: this.#log,
+      store: this.#store,
+      faults: this.#faults,
+      actuator: this.actuator,
+      epochNowMs: Date.now,
+      look: () => this.#observe(),
+      plan: ({ policy, arrivalRps, verify, ...assuming }) =>
+        this.#adviser.ask({ kind: 'plan', policy, arrivalRps, verify, assuming }),
+      report,
+    });
+  }
+
+  /** `batches` are those that a tick takes in. */
+  #observe(batches: readonly BatchTimes[] = []): Observation {
+    const { runner, actuator } = this;
+    const stages: Record<StageId, StageObservation> = {};
+    for (const [id, { queueLength, dropped }] of Object.entries(runner.stageCounts())) {
+      const variantSinceMs = this.#ages.sinceMs(id as StageId);
+      stages[id as StageId] = {
+        queueLength,
+        droppedTotal: Object.values(dropped).reduce((sum, count) => sum + count, 0),
+        ...(variantSinceMs === undefined ? {} : { variantSinceMs }),
+      };
+    }
+    const load = runner.statistics.load(runner.nowMs);
+    return { atMs: runner.nowMs, load, stages, runningPlan: actuator.runningPlan(), batches, staleSources: [] };
+  }
+}
