@@ -133,8 +133,13 @@ async function saturationRps(url: string, durationS: number): Promise<number> {
   return succeeded / durationS;
 }
 
-function completedMs({ latencyMs, status }: OpenLoadAnswers): readonly number[] {
-  return latencyMs.filter((_, index) => status[index] === 200);
+/** Latencies of the completed, from when they were sent: how late the generator was is nothing that the server did. */
+function completedMs(answers: OpenLoadAnswers): readonly number[] {
+  return fromSendingMs(answers).filter((_, index) => answers.status[index] === 200);
+}
+
+function fromSendingMs({ latencyMs, sentLateMs }: OpenLoadAnswers): readonly number[] {
+  return latencyMs.map((ms, index) => ms - (sentLateMs[index] as number));
 }
 
 interface Drop {
@@ -145,11 +150,13 @@ interface Drop {
 
 /** The drops among the answers: what was refused with 503 or 504 and was decided on. */
 function dropped(answers: OpenLoadAnswers, decidedAtMs: ReadonlyMap<number, number>): readonly Drop[] {
+  const fromSending = fromSendingMs(answers);
   return answers.number.flatMap((number, index) => {
     const [status, dueAtMs, latencyMs] = [answers.status[index], answers.dueAtMs[index], answers.latencyMs[index]];
     const decidedMs = decidedAtMs.get(number);
     if (decidedMs === undefined || dueAtMs === undefined || latencyMs === undefined) return [];
-    return status === 503 || status === 504 ? [{ latencyMs, afterDecisionMs: dueAtMs + latencyMs - decidedMs }] : [];
+    const afterDecisionMs = dueAtMs + latencyMs - decidedMs;
+    return status === 503 || status === 504 ? [{ latencyMs: fromSending[index] as number, afterDecisionMs }] : [];
   });
 }
 
