@@ -73,6 +73,46 @@ describe('Planner', () => {
     });
   });
 
+  it.each([
+    [true, [10_000]],
+    [false, []],
+  ])('counts what it decides as a change where that is carried out: %s', async (executes, appliedAtMs) => {
+    const one = planner();
+    const at = (atMs: number) => ({
+      ...({ kind: 'tick', executes, changedByHand: false } as const),
+      observation: {
+        ...{ atMs, stages: {}, runningPlan: { stages: {} }, staleSources: [] },
+        load: { arrivalsPerSecond: new Array<number>(30).fill(20) },
+      },
+    });
+    const [first, second] = [await one.ask(at(10_000)), await one.ask(at(20_000))];
+    expect([first.decision?.kind, second.decision?.kind]).toEqual(['apply', 'apply']);
+    expect(second.input?.state.appliedAtMs).toEqual(appliedAtMs);
+  });
+
+  it('goes on in a new thread with what was worth keeping of the one before', async () => {
+    const one = planner();
+    const correction = { stageId: stageId('a'), variantId: variantId('v'), cpuCores: 1, batchSize: 1, factor: 1.5 };
+    const kept = { service: { measured: [], corrections: [correction] } };
+    await one.ask({ kind: 'resume', kept });
+    one.remember(await one.ask({ kind: 'keep' }));
+    await one.close();
+    expect(await one.ask({ kind: 'keep' })).toEqual(kept);
+  });
+
+  it('answers what would be of another pipeline than the one that it serves', async () => {
+    const one = planner();
+    const [as, pinned, tight] = await Promise.all([
+      one.ask(planTask),
+      one.ask({ ...planTask, assuming: { pins: { [stageId('a')]: { replicas: 2 } } } }),
+      one.ask({ ...planTask, assuming: { sloLatencyMs: 5 } }),
+    ]);
+    const replicasOf = (result: PlanResult) =>
+      result.kind === 'feasible' ? result.plan.stages[stageId('a')]?.[0]?.replicas : undefined;
+    expect([replicasOf(as), replicasOf(pinned), tight.kind]).toEqual([1, 2, 'infeasible']);
+    expect(replicasOf(await one.ask(planTask))).toBe(1);
+  });
+
   it('gives the same answers to the same questions, whatever it was asked before', async () => {
     const [one, other] = [planner(), planner()];
     const ask = (of: Planner, arrivalRps: number) => of.ask({ ...planTask, arrivalRps });
