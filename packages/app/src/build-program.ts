@@ -238,7 +238,9 @@ function addServe(program: Command): void {
   program
     .command('serve')
     .argument('<file>', 'pipeline file')
-    .description('serve the pipeline and adapt it to the load; SIGINT and SIGTERM drain it')
+    .description(
+      'serve the pipeline and adapt it to the load; SIGINT and SIGTERM drain it, SIGHUP reads its files anew',
+    )
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port to listen on, 0 for any free one', port, 8080)
     .option('--grpc-port <n>', 'port of gRPC on the same address, 0 for any free one; left out, there is none', port)

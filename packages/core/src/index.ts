@@ -1,5 +1,6 @@
 /** Public face of core: what other packages may use. */
 export * from './control/batch-record.js';
+export * from './control/changeable-spec.js';
 export * from './control/control-policy.js';
 export * from './control/controller.js';
 export * from './control/diff-plans.js';

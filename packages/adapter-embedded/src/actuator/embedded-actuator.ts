@@ -10,6 +10,7 @@ import {
   changeBounds,
   defaultFleetLimits,
   type FleetEffects,
+  type FleetLimits,
   FleetScheduler,
   invariant,
   type ModelRunner,
@@ -50,6 +51,8 @@ export class EmbeddedActuator implements Actuator {
   readonly #options: EmbeddedActuatorOptions;
   readonly #clock: AlarmClock;
   readonly #fleet: FleetScheduler;
+  /** Read by the fleet at every step. */
+  readonly #limits: FleetLimits;
   readonly #runners = new Map<ReplicaId, ModelRunner>();
   #alarmAtMs = Number.POSITIVE_INFINITY;
   #cancelAlarm = (): void => {};
@@ -60,9 +63,10 @@ export class EmbeddedActuator implements Actuator {
     this.#spec = spec;
     this.#options = options;
     this.#clock = options.clock ?? preciseClock;
+    this.#limits = { ...changeBounds(spec), startConcurrency, drainPatienceMs };
     this.#fleet = new FleetScheduler(
       spec.stages.map(({ id }) => id),
-      { ...changeBounds(spec), startConcurrency, drainPatienceMs },
+      this.#limits,
       this.#effects(),
     );
     options.pool.onReplicaLost((stageId, replicaId) => this.#lose(stageId, replicaId));
@@ -71,6 +75,11 @@ export class EmbeddedActuator implements Actuator {
 
   runningPlan(): RunningPlan {
     return this.#fleet.runningPlan();
+  }
+
+  /** Bounds of changes from now on. */
+  setBounds(spec: Pick<PipelineSpec, 'budget' | 'control'>): void {
+    Object.assign(this.#limits, changeBounds(spec));
   }
 
   async apply(change: Change): Promise<void> {

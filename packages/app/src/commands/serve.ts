@@ -100,6 +100,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         admin = await startAdmin(options, { pipelines: [pipeline], feed, metrics: monitor.adminPage });
         if (admin !== undefined) log(`admin port ${admin.url}/admin/pipelines, mode ${pipeline.control.mode}`);
         logStart(spec.name, ports.beginServing(), pipeline);
+        reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
         await stop;
         log('draining: no new requests, those inside are finished');
       } finally {

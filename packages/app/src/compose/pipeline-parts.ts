@@ -7,8 +7,10 @@ import {
   controlPolicies,
   diffPlans,
   type GoodPlan,
+  isSameSpec,
   type KeptController,
   type Observation,
+  type PipelineSpec,
   requireCurves,
   type ServiceCurves,
   ServingPolicies,
@@ -20,29 +22,22 @@ import {
 } from '@equipoise/core';
 import {
   ControlLoop,
-  canonicalJson,
   DecisionLog,
   OutcomeWatch,
   PipelineControl,
   PipelineRunner,
   Planner,
-  type PlanningSetup,
   StageTypes,
   StandingFaults,
-  sha256,
-  specDigest,
   type ThreadedPlanStore,
 } from '@equipoise/runtime';
 import { embeddedLauncher } from './embedded-launcher.js';
 import { type FirstPlan, firstReason, planOfResult, resumeObjection } from './first-plan.js';
-import { servingHostCores, servingSpec } from './host-cores.js';
 import { type KeptState, keepLearned } from './kept-state.js';
 import { MeasuredBatches } from './measured-batches.js';
+import { checkReplaceable, type ServedSpec, servedSpec } from './served-spec.js';
 import type { StartOptions } from './start-options.js';
 import { StageInputs } from './warm-up.js';
-
-/** Seed of the planner's simulations. */
-const SEED = 1;
 
 /** Longest wait at the end for what was learned last. */
 const LAST_WORD_MS = 1000;
@@ -58,8 +53,7 @@ export class PipelineParts {
   readonly #options: StartOptions;
   readonly #curves: ServiceCurves;
   readonly #store: ThreadedPlanStore;
-  readonly #setup: PlanningSetup;
-  readonly #setupDigest: string;
+  #served: ServedSpec;
   readonly #faults: StandingFaults;
   readonly #log: DecisionLog;
   readonly #planner: Planner;
@@ -77,19 +71,18 @@ export class PipelineParts {
     this.#options = options;
     this.#curves = curves;
     this.#store = store;
-    const hostCores = servingHostCores(spec);
-    this.#setup = { spec: servingSpec(spec), profiles, hostCores, seed: SEED };
-    this.#setupDigest = sha256(canonicalJson(this.#setup));
+    this.#served = servedSpec(spec, profiles);
+    const { setup } = this.#served;
     this.#faults = new StandingFaults(Date.now, report);
     this.#log = new DecisionLog({
       ...{ pipelineName: spec.name, store, faults: this.#faults, report },
       lastId: kept.lastDecisionId,
     });
-    this.#planner = new Planner(this.#setup);
-    this.#adviser = new Planner(this.#setup);
-    this.runner = new PipelineRunner({ spec, hostCores });
+    this.#planner = new Planner(setup);
+    this.#adviser = new Planner(setup);
+    this.runner = new PipelineRunner({ spec, hostCores: setup.hostCores });
     const policies = new ServingPolicies(spec, curves, (stageId, policy) => this.runner.setPolicy(stageId, policy));
-    this.actuator = new EmbeddedActuator(servingSpec(spec), {
+    this.actuator = new EmbeddedActuator(setup.spec, {
       pool: this.runner,
       launcher: inputs.watching(this.stageTypes.watching(this.#batches.watching(embeddedLauncher(spec)))),
       warmUpBatch: (stageId) => inputs.batchFor(stageId),
@@ -103,7 +96,7 @@ export class PipelineParts {
   /** The last good plan if it may be resumed, else one made now. */
   async firstPlan(): Promise<FirstPlan> {
     const { resume, policy, arrivalRps } = this.#options;
-    await this.#faults.attempt('store', () => this.#store.saveSetup(this.#setupDigest, this.#setup, Date.now()));
+    await this.#saveSetup();
     await this.#resumeLearned();
     const { good } = this.kept;
     const kept = resume ? good : undefined;
@@ -116,9 +109,9 @@ export class PipelineParts {
   }
 
   #resumeObjection({ plan, specDigest: digest }: GoodPlan): string | undefined {
-    const { spec } = this.#options;
-    if (digest !== specDigest(spec)) return 'the pipeline file has changed since it was made';
-    return resumeObjection(servingSpec(spec), plan, this.#curves);
+    const { setup, specDigest } = this.#served;
+    if (digest !== specDigest) return 'the pipeline file has changed since it was made';
+    return resumeObjection(setup.spec, plan, this.#curves);
   }
 
   /** What cannot be resumed costs what was learned and nothing else. */
@@ -138,7 +131,7 @@ export class PipelineParts {
     const decision = {
       kind: 'apply' as const,
       plan,
-      changes: diffPlans(this.actuator.runningPlan(), plan, changeBounds(this.#setup.spec)),
+      changes: diffPlans(this.actuator.runningPlan(), plan, changeBounds(this.#served.setup.spec)),
       reason: firstReason(first, this.#options.policy),
       evidence: {
         forecast,
@@ -148,6 +141,41 @@ export class PipelineParts {
     };
     await this.loop.enact(this.#observe(), decision, { trigger: 'start' });
     await this.loop.settled();
+  }
+
+  /** As it is served now. */
+  get spec(): PipelineSpec {
+    return this.#served.spec;
+  }
+
+  /** Goes on with another description, between two ticks: one that is under way ends by what it began with. */
+  reload(spec: PipelineSpec): Promise<boolean> {
+    return this.loop.turn(() => this.#reload(spec));
+  }
+
+  async #reload(spec: PipelineSpec): Promise<boolean> {
+    const before = this.#served;
+    if (isSameSpec(before.spec, spec)) return false;
+    checkReplaceable(before.spec, spec, this.#options.fixed);
+    const served = servedSpec(spec, this.#options.profiles);
+    await this.#planner.reload(served.setup);
+    try {
+      await this.#adviser.reload(served.setup);
+    } catch (error) {
+      await this.#planner.reload(before.setup);
+      throw error;
+    }
+    this.#served = served;
+    this.runner.setSloLatency(spec.slo.latencyMs);
+    this.runner.setHostCores(served.setup.hostCores);
+    this.actuator.setBounds(served.setup.spec);
+    await this.#saveSetup();
+    return true;
+  }
+
+  async #saveSetup(): Promise<void> {
+    const { setup, setupDigest } = this.#served;
+    await this.#faults.attempt('store', () => this.#store.saveSetup(setupDigest, setup, Date.now()));
   }
 
   close(): Promise<void> {
@@ -177,16 +205,21 @@ export class PipelineParts {
   }
 
   async #keep(kept: KeptController): Promise<void> {
-    const { spec, profiles } = this.#options;
-    await this.#faults.attempt('store', () => keepLearned(this.#store, spec, { kept, profiles }));
+    const { profiles } = this.#options;
+    await this.#faults.attempt('store', () => keepLearned(this.#store, this.#served.spec, { kept, profiles }));
   }
 
   #controlLoop(): ControlLoop {
     const { spec, report, policy } = this.#options;
+    const served = () => this.#served;
     return new ControlLoop({
       pipelineName: spec.name,
-      specDigest: specDigest(spec),
-      setupDigest: this.#setupDigest,
+      get specDigest() {
+        return served().specDigest;
+      },
+      get setupDigest() {
+        return served().setupDigest;
+      },
       mode: () => this.control.mode,
       intervalMs: tickMs({ spec, policy: controlPolicies.equipoise }),
       clock: { nowMs: () => performance.now() },
@@ -212,10 +245,17 @@ export class PipelineParts {
   #pipelineControl(): PipelineControl {
     const { spec, report, fixed, mode } = this.#options;
     const { wishes } = this.kept;
+    const served = () => this.#served;
     return new PipelineControl({
-      spec: this.#setup.spec,
-      specDigest: specDigest(spec),
-      setupDigest: this.#setupDigest,
+      get spec() {
+        return served().setup.spec;
+      },
+      get specDigest() {
+        return served().specDigest;
+      },
+      get setupDigest() {
+        return served().setupDigest;
+      },
       mode: fixed ? 'off' : (mode ?? wishes.mode ?? spec.control.mode),
       pins: wishes.pins,
       isFixed: fixed,

@@ -14,6 +14,7 @@ import { warmUpPipeline } from './warm-up.js';
 
 /** A running pipeline. */
 export interface RunningPipeline {
+  /** As it is served now. */
   readonly spec: PipelineSpec;
   readonly runner: PipelineRunner;
   /** What a person may do to it. */
@@ -25,6 +26,11 @@ export interface RunningPipeline {
   readonly actuator: EmbeddedActuator;
   readonly firstPlan: Plan;
   readonly first: FirstPlan;
+  /**
+   * Goes on with another description of the same pipeline and tells whether it differs; the next plan is made by it. Rejects, and then
+   * nothing has changed, with AppError CONFLICT where what differs takes a restart, and where it cannot be planned for.
+   */
+  reload(spec: PipelineSpec): Promise<boolean>;
   /** Drains, stops everything and closes the store; a second call waits for the first. */
   close(): Promise<void>;
 }
@@ -52,7 +58,9 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
     options.monitor?.watch({ runner, runningPlan: () => actuator.runningPlan() });
     if (!options.fixed) parts.loop.start();
     return {
-      spec,
+      get spec() {
+        return parts.spec;
+      },
       runner: parts.runner,
       control: parts.control,
       kept: parts.kept,
@@ -60,6 +68,7 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
       actuator: parts.actuator,
       firstPlan: first.plan,
       first,
+      reload: (wanted) => parts.reload(wanted),
       close: () => parts.close(),
     };
   } catch (error) {

@@ -5,16 +5,17 @@
 
 /** Counts the threads that run; `cores` is Infinity where the replicas are not on this host. */
 export class CoreGate {
-  readonly #cores: number;
+  /** May change while threads run: those that are in stay in. */
+  cores: number;
   #busyThreads = 0;
 
   constructor(cores: number) {
-    this.#cores = cores;
+    this.cores = cores;
   }
 
   /** Whether `threads` more may run now; one replica may always run, even if it has more threads than the host has cores. */
   admits(threads: number): boolean {
-    return this.#busyThreads === 0 || this.#busyThreads + threads <= this.#cores;
+    return this.#busyThreads === 0 || this.#busyThreads + threads <= this.cores;
   }
 
   enter(threads: number): void {

@@ -55,6 +55,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   readonly #effects: ServingEffects<Payload, Context, Failure>;
   readonly #stages: readonly StageScheduler<Payload, Context>[];
   readonly #walk: GraphWalk<Payload, Context>;
+  readonly #gate: CoreGate;
   readonly #watched: boolean;
   readonly #attention: StageScheduler<Payload, Context>[] = [];
   /** What requests have lost, of those that could do without it so far. */
@@ -70,8 +71,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#graph = graph;
     this.#effects = effects;
     this.#watched = limits.watchReplicas ?? false;
-    const gate = new CoreGate(limits.hostCores);
-    this.#stages = graph.stages.map(() => new StageScheduler(gate, limits, this));
+    this.#gate = new CoreGate(limits.hostCores);
+    this.#stages = graph.stages.map(() => new StageScheduler(this.#gate, limits, this));
     this.#walk = new GraphWalk(graph, effects, {
       deliver: (request, stage, ready) => this.#enqueue(request, stage, ready),
       spare: (request, stages) => this.#discardNeedless(request, stages),
@@ -213,6 +214,14 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#nowMs = nowMs;
     this.#stage(stage).setPolicy(policy);
     this.#attend(this.#stage(stage));
+    this.#settle();
+  }
+
+  /** Replica threads that may compute at once from now on. */
+  setHostCores(cores: number, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#gate.cores = cores;
+    this.#openGate();
     this.#settle();
   }
 

@@ -80,9 +80,9 @@ interface UnfitReplica extends LostReplica {
 
 /** Serves requests of one pipeline on the replicas it is given. */
 export class PipelineRunner implements ReplicaPool {
-  readonly spec: PipelineSpec;
   /** Resolves when, after `beginDraining`, the last request has ended. */
   readonly drained: Promise<void>;
+  #spec: PipelineSpec;
   #statistics: RequestStatistics;
   readonly #graph: ServingGraph;
   readonly #clock: AlarmClock;
@@ -105,7 +105,7 @@ export class PipelineRunner implements ReplicaPool {
   #cancelAlarm = () => {};
 
   constructor({ spec, hostCores, clock = monotonicClock, onDefect = warnOfDefect }: PipelineRunnerOptions) {
-    this.spec = spec;
+    this.#spec = spec;
     this.#turns = new TurnQueue(onDefect);
     this.#lost = new Listeners(this.#turns);
     this.#unfit = new Listeners(this.#turns);
@@ -134,6 +134,21 @@ export class PipelineRunner implements ReplicaPool {
     this.drained = new Promise((resolve) => {
       this.#markDrained = resolve;
     });
+  }
+
+  get spec(): PipelineSpec {
+    return this.#spec;
+  }
+
+  /** From now on requests without a time-out have this latency, and what is within it meets the SLO. */
+  setSloLatency(latencyMs: number): void {
+    this.#spec = { ...this.#spec, slo: { ...this.#spec.slo, latencyMs } };
+    this.#statistics.sloLatencyMs = latencyMs;
+  }
+
+  /** Replica threads that may compute at once from now on. */
+  setHostCores(cores: number): void {
+    this.#turn((nowMs) => this.#scheduler.setHostCores(cores, nowMs));
   }
 
   /** Now, on the clock of all instants that this runner reports. */

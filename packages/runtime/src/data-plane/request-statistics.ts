@@ -57,7 +57,8 @@ class Counts implements RequestCounts {
 /** Counts requests of one pipeline. */
 export class RequestStatistics {
   readonly #startedAtMs: number;
-  readonly #sloLatencyMs: number;
+  /** What counts as within the SLO from now on. */
+  sloLatencyMs: number;
   readonly #total = new Counts(0);
   readonly #arrivals: ArrivalRecord;
   readonly #seconds: (Counts | undefined)[] = new Array(SLOTS).fill(undefined);
@@ -67,7 +68,7 @@ export class RequestStatistics {
 
   constructor(startedAtMs: number, sloLatencyMs: number) {
     this.#startedAtMs = startedAtMs;
-    this.#sloLatencyMs = sloLatencyMs;
+    this.sloLatencyMs = sloLatencyMs;
     this.#arrivals = new ArrivalRecord(startedAtMs, sloLatencyMs);
   }
 
@@ -79,8 +80,8 @@ export class RequestStatistics {
 
   ended(end: RequestEnd): void {
     const second = this.#secondOf(end.endedAtMs);
-    this.#total.add(end, this.#sloLatencyMs);
-    this.#at(second).add(end, this.#sloLatencyMs);
+    this.#total.add(end, this.sloLatencyMs);
+    this.#at(second).add(end, this.sloLatencyMs);
     if (end.kind === 'completed') this.#latenciesOf(second).record(end.latencyMs);
   }
 

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { invariant, type KeptController } from '@equipoise/core';
-import type { PlanningAnswer, PlanningSetup, PlanningTask } from './planning-engine.js';
+import type { PlanningAnswer, PlanningSetup, PlanningTask, ReloadedSetup } from './planning-engine.js';
 
 interface Waiting {
   readonly resolve: (answer: never) => void;
@@ -24,7 +24,7 @@ const ANSWER_LIMIT_MS = 120_000;
  * a new thread.
  */
 export class Planner {
-  readonly #setup: PlanningSetup;
+  #setup: PlanningSetup;
   readonly #answerLimitMs: number;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
@@ -49,6 +49,18 @@ export class Planner {
   /** What is worth keeping of what was learned, in case that the thread ends. */
   remember(kept: KeptController): void {
     this.#kept = kept;
+  }
+
+  /** Plans for another description from now on; rejects where that cannot be planned for, and then nothing has changed. */
+  async reload({ spec, hostCores }: ReloadedSetup): Promise<void> {
+    const before = this.#setup;
+    this.#setup = { ...before, spec, hostCores };
+    try {
+      await this.ask({ kind: 'reload', spec, hostCores });
+    } catch (error) {
+      this.#setup = before;
+      throw error;
+    }
   }
 
   #post<Task extends PlanningTask>(worker: Worker, task: Task): Promise<PlanningAnswer<Task>> {

@@ -35,7 +35,7 @@ import {
 } from '@equipoise/core';
 import type { TickCircumstances } from './control-loop.js';
 
-/** What stays the same for the life of an engine. `hostCores` is Infinity where the replicas are not on one host. */
+/** What an engine plans with. `hostCores` is Infinity where the replicas are not on one host. */
 export interface PlanningSetup {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
@@ -53,7 +53,10 @@ export interface PlanAssumptions {
   readonly pins?: PinsByStage;
 }
 
-/** A question to the engine; `resume` goes on with what was kept of another, `keep` asks what there is to keep. */
+/** What another description of a pipeline changes of a setup. */
+export type ReloadedSetup = Pick<PlanningSetup, 'spec' | 'hostCores'>;
+
+/** A question to the engine; `resume` goes on with what was kept of another, `keep` asks what there is to keep, `reload` gives it another description of the pipeline. */
 export type PlanningTask =
   | ({ readonly kind: 'tick'; readonly observation: Observation; readonly pins?: PinsByStage } & TickCircumstances)
   | {
@@ -64,7 +67,8 @@ export type PlanningTask =
       readonly assuming?: PlanAssumptions;
     }
   | { readonly kind: 'resume'; readonly kept: KeptController }
-  | { readonly kind: 'keep' };
+  | { readonly kind: 'keep' }
+  | ({ readonly kind: 'reload' } & ReloadedSetup);
 
 /** What came of a tick: no decision between two plans when nothing happens; `kept` when there is news that is worth keeping. */
 export interface TickAnswer {
@@ -79,6 +83,7 @@ interface Answers {
   readonly plan: PlanResult;
   readonly resume: undefined;
   readonly keep: KeptController;
+  readonly reload: undefined;
 }
 
 /** The answer by the kind of the question. */
@@ -110,8 +115,14 @@ export function controllerRules({ spec, profiles, ...simulated }: PlanningSetup)
 }
 
 /** Makes an engine; throws as `controllerRules` does. */
-export function planningEngine(setup: PlanningSetup): PlanningEngine {
+export function planningEngine(initial: PlanningSetup): PlanningEngine {
+  let setup = initial;
   const controller = new Controller(controllerRules(setup));
+  const reload = ({ spec, hostCores }: ReloadedSetup): undefined => {
+    const reloaded = { ...setup, spec, hostCores };
+    controller.reload(controllerRules(reloaded));
+    setup = reloaded;
+  };
   const answer = (task: PlanningTask): Answers[PlanningTask['kind']] => {
     switch (task.kind) {
       case 'tick':
@@ -120,6 +131,8 @@ export function planningEngine(setup: PlanningSetup): PlanningEngine {
         return controller.resume(task.kept);
       case 'keep':
         return controller.kept;
+      case 'reload':
+        return reload(task);
       case 'plan':
         return planned(setup, controller.rules, task);
     }
@@ -129,14 +142,25 @@ export function planningEngine(setup: PlanningSetup): PlanningEngine {
 
 /** The steps of the controller, with what is remembered between them. */
 class Controller {
-  readonly rules: ControllerRules;
+  #rules: ControllerRules;
   #pinned: { readonly key: string; readonly rules: ControllerRules };
   #state: ControllerState = newController;
   #kept: { readonly state: ControllerState; readonly atMs: number } | undefined;
 
   constructor(rules: ControllerRules) {
-    this.rules = rules;
+    this.#rules = rules;
     this.#pinned = { key: '{}', rules };
+  }
+
+  get rules(): ControllerRules {
+    return this.#rules;
+  }
+
+  /** Goes on by other rules with what was learned; the next plan is made by them. */
+  reload(rules: ControllerRules): void {
+    this.#rules = rules;
+    this.#pinned = { key: '{}', rules };
+    this.#state = changedByHand(this.#state);
   }
 
   get kept(): KeptController {

@@ -1,0 +1,35 @@
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { endCommands, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+
+const folder = new TestFolder();
+
+afterEach(endCommands);
+
+afterAll(() => folder.remove());
+
+describe('a pipeline file that is read again', () => {
+  it('is planned by from then on, unless it is invalid or needs a restart', async () => {
+    folder.write('pipeline.yaml', syntheticPipeline({ latencyMs: 60_000, spec: 'control: { intervalMs: 1000 }' }));
+    const { command, url } = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '5');
+    const slo = async () =>
+      /^equipoise_slo_latency_seconds\S* (\S+)$/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1];
+    const reload = async (text: string, words: RegExp) => {
+      folder.write('pipeline.yaml', text);
+      command.signal('SIGHUP');
+      await command.said(words);
+    };
+    await reload('spec: 1', /the pipeline file is refused: [^\n]*problem/);
+    const other = syntheticPipeline({ latencyMs: 1, largeMs: 30, spec: 'control: { intervalMs: 1000 }' });
+    await reload(other, /the pipeline file is refused: [^\n]*a restart is needed to change stages\.detect\.variants/);
+    expect(await slo()).toBe('60');
+    const cheap = syntheticPipeline({
+      latencyMs: 50_000,
+      cpuCores: 2,
+      spec: 'control: { intervalMs: 1000 }',
+    });
+    await reload(cheap, /the pipeline file has changed/);
+    expect(await slo()).toBe('50');
+    await reload(cheap, /the pipeline file is as it was/);
+    expect((await fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi' })).status).toBe(200);
+  });
+});
