@@ -149,6 +149,12 @@ describe('controlStep', () => {
       kind: 'apply',
       changes: [{ kind: 'switch-variant', to: { variantId: 'small' } }],
     });
+    const before = (atMs: number) => ({ ...state, plannedRates: [{ atMs, arrivalRps: 40 }] });
+    const dipping = controlStep(rulesFor(free), before(80_000), seen).decision;
+    expect(dipping?.evidence.passedOver?.reason).toBe('a minute ago 40.0 rps were planned for');
+    expect(controlStep(rulesFor(free), before(60_000), seen).decision).toMatchObject({
+      changes: [{ kind: 'switch-variant' }],
+    });
     const switches = [{ stageId: detect, atMs: 100_000 }];
     const resting = controlStep(rulesFor(free), { ...state, switches }, seen).decision;
     expect(resting?.kind === 'apply' ? resting.changes.map(({ kind }) => kind) : []).not.toContain('switch-variant');

@@ -36,11 +36,14 @@ import {
   tooManyChanges,
 } from './guardrails.js';
 import {
+  highestPlanned,
   isWorthSwitching,
   keepingVariants,
+  type PlannedRate,
   rests,
   switchedStages,
   type VariantSwitch,
+  withPlanned,
   withSwitches,
 } from './kept-variants.js';
 import { onTick } from './on-tick.js';
@@ -67,6 +70,8 @@ export interface ControllerState {
   readonly nextPlanAtMs?: number;
   /** The load that what runs was last planned for. */
   readonly planned?: ExpectedLoad;
+  /** Rates (rps) that the slow loop planned for in the last minute; missing before the first. */
+  readonly plannedRates?: readonly PlannedRate[];
   /** Changes of the last hour. */
   readonly appliedAtMs: readonly number[];
   /** When the fast loop last answered a burst. */
@@ -82,6 +87,8 @@ export interface ControlStep {
   readonly state: ControllerState;
   readonly decision?: Decision;
 }
+
+const ROUNDING = 1e-9;
 
 /** So long after a burst was answered, more of it is likely. */
 const IN_BURST_MS = 10_000;
@@ -164,7 +171,11 @@ function slowStep(rules: ControllerRules, state: ControllerState, observation: O
     observation,
     decision: planned(rules, next, observation),
   });
-  const after = decision.evidence.load === undefined ? next : { ...next, planned: decision.evidence.load };
+  const { load } = decision.evidence;
+  const after =
+    load === undefined
+      ? next
+      : { ...next, planned: load, plannedRates: withPlanned(state.plannedRates, load.arrivalRps, atMs) };
   return decision.kind === 'hold'
     ? { state: after, decision }
     : { state: applied(rules, after, { decision, observation, before: state }), decision };
@@ -225,6 +236,9 @@ function planned(rules: ControllerRules, state: ControllerState, observation: Ob
   const dwell = { nowMs: observation.atMs, minDwellMs: spec.control.minDwellMs };
   const resting = switched.find((stageId) => rests(stageId, state.switches, dwell));
   if (resting !== undefined) return passingOver(kept, free.plan, `stage ${resting} switched its variant a moment ago`);
+  const highestRps = highestPlanned(state.plannedRates, observation.atMs);
+  if ((free.evidence.load?.arrivalRps ?? 0) < highestRps * (1 - ROUNDING))
+    return passingOver(kept, free.plan, `a minute ago ${highestRps.toFixed(1)} rps were planned for`);
   const objective = targetAt?.(observation.atMs).objective ?? spec.objective;
   const keptPlan = kept.kind === 'apply' ? kept.plan : running;
   return isWorthSwitching(free.plan, keptPlan, { objective, rules: guardrails })

@@ -24,6 +24,32 @@ export interface VariantSwitch {
 /** Switches count for so long. */
 const REMEMBERED_MS = 1_200_000;
 
+/** A rate that was planned for. */
+export interface PlannedRate {
+  readonly atMs: number;
+  readonly arrivalRps: number;
+}
+
+/** A switch has to hold for what was planned for so long ago: a quiet moment is soon over, and a switch for it would be undone. */
+const QUIET_MS = 60_000;
+
+/** The rates of the last minute with a new one. */
+export function withPlanned(
+  before: readonly PlannedRate[] | undefined,
+  arrivalRps: number,
+  atMs: number,
+): readonly PlannedRate[] {
+  return [...lately(before, atMs), { atMs, arrivalRps }];
+}
+
+/** The highest rate (rps) of the last minute; 0 where there is none. */
+export function highestPlanned(rates: readonly PlannedRate[] | undefined, nowMs: number): number {
+  return Math.max(0, ...lately(rates, nowMs).map(({ arrivalRps }) => arrivalRps));
+}
+
+const lately = (rates: readonly PlannedRate[] | undefined, nowMs: number): readonly PlannedRate[] =>
+  (rates ?? []).filter(({ atMs }) => atMs > nowMs - QUIET_MS && atMs <= nowMs);
+
 /** The stages whose variant a decision switches. */
 export function switchedStages(decision: Decision): readonly StageId[] {
   if (decision.kind !== 'apply') return [];
