@@ -1,7 +1,7 @@
 import type { Decision } from '@equipoise/core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { TickCircumstances } from './control-loop.js';
 import { apply, change, evidence, LoopBench, type LoopOver, observation, plan } from './control-loop.test-support.js';
+import type { TickCircumstances } from './planning-engine.js';
 
 describe('ControlLoop', () => {
   beforeEach(() => void vi.useFakeTimers());

@@ -20,16 +20,8 @@ import type {
 import type { DecisionLog, LogEntry } from './decision-log.js';
 import { type LoopEvent, messageOf } from './loop-event.js';
 import type { OutcomeWatch } from './outcome-watch.js';
-import type { TickAnswer } from './planning-engine.js';
+import type { TickAnswer, TickCircumstances } from './planning-engine.js';
 import type { StandingFaults } from './standing-faults.js';
-
-/** How the loop stands at a tick. */
-export interface TickCircumstances {
-  /** Whether the changes that are decided will be carried out. */
-  readonly executes: boolean;
-  /** Whether a person has changed what runs since the tick before. */
-  readonly changedByHand: boolean;
-}
 
 /**
  * What the loop drives. `decide` may take its time (it plans in another thread); ticks never overlap. One without a decision, between two

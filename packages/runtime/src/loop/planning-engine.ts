@@ -33,7 +33,6 @@ import {
   usualGuardrails,
   verifiersOf,
 } from '@equipoise/core';
-import type { TickCircumstances } from './control-loop.js';
 
 /** What an engine plans with. `hostCores` is Infinity where the replicas are not on one host. */
 export interface PlanningSetup {
@@ -51,6 +50,14 @@ export interface PlanAssumptions {
   readonly budgetCpuCores?: number;
   readonly objective?: Objective;
   readonly pins?: PinsByStage;
+}
+
+/** How the loop stands at a tick. */
+export interface TickCircumstances {
+  /** Whether the changes that are decided will be carried out. */
+  readonly executes: boolean;
+  /** Whether a person has changed what runs since the tick before. */
+  readonly changedByHand: boolean;
 }
 
 /** What another description of a pipeline changes of a setup. */
