@@ -28,3 +28,10 @@ spec:
   if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems));
   return parsed.spec;
 }
+
+/** Names of metrics of Equipoise in a text of queries that there are not; those of the parts of histograms count as there. */
+export function unknownMetrics(queries: string): readonly string[] {
+  const known = new Set(everyMetric().map(({ name }) => name));
+  const named = new Set(queries.match(/\bequipoise_\w+/g));
+  return [...named].filter((name) => !known.has(name) && !known.has(name.replace(/_(bucket|sum|count)$/, '')));
+}

@@ -9,6 +9,7 @@ import { renderAdminApiPage } from './admin-api-page.js';
 import { renderCliPage } from './cli-page.js';
 import { drawCoreFolders, drawPackages } from './dependency-graph.js';
 import { renderErrorTable } from './error-table.js';
+import { renderGrafanaDashboard } from './grafana-dashboard.js';
 import { readInstalledPackages } from './installed-packages.js';
 import { renderLicenses } from './license-page.js';
 import { renderMetricsPage } from './metrics-page.js';
@@ -31,6 +32,7 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'docs/reference/cli.md', render: renderCliPage },
   { path: 'docs/reference/errors.md', render: renderErrorTable },
   { path: 'docs/reference/metrics.md', render: renderMetricsPage },
+  { path: 'deploy/grafana/equipoise.json', render: renderGrafanaDashboard },
   { path: 'docs/reference/pipeline-file.md', render: renderPipelineFilePage },
   { path: 'packages/pipeline-file/pipeline-file.schema.json', render: renderPipelineFileSchema },
   { path: 'docs/reference/loads.md', part: 'forms', render: renderArrivalForms },

@@ -4,6 +4,7 @@ import { extname, join } from 'node:path';
 import { AppError, arrivalRng, arrivalsOf, loadDurationS } from '@equipoise/core';
 import { type LoadBody, type LoadResult, runLoad } from '@equipoise/runtime';
 import { type LoadRequest, resolveLoad } from '../compose/resolve-load.js';
+import { tokenIn } from '../compose/token-file.js';
 import { msText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -36,7 +37,7 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
   const arrivals = arrivalsOf(spec, arrivalRng(options.seed));
   const durationMs = loadDurationS(spec) * 1000;
   const bodies = await bodiesOf(options);
-  const token = await tokenOf(options);
+  const token = tokenIn(options.tokenFile);
   const display = progressDisplay('load');
   const showProgress = (sent: number, elapsedMs: number) =>
     display.show({
@@ -54,16 +55,6 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
   } finally {
     display.stop();
   }
-}
-
-/** The token to show; AppError FILE_NOT_FOUND, or WRONG_USAGE where the file does not hold one alone. */
-async function tokenOf({ tokenFile }: LoadOptions): Promise<string | undefined> {
-  if (tokenFile === undefined) return undefined;
-  const text = await readFile(tokenFile, 'utf8').catch((cause: unknown) => {
-    throw new AppError('FILE_NOT_FOUND', `There is no token file ${tokenFile}.`, { cause });
-  });
-  if (/^\S+$/.test(text.trim())) return text.trim();
-  throw new AppError('WRONG_USAGE', `The token file ${tokenFile} must hold one token without spaces.`);
 }
 
 /** The body file, or all files of a body folder in the order of their names; an empty JSON object without any. */

@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describeWithTool, type Tool } from '@equipoise/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
@@ -34,6 +35,11 @@ describe('the metrics of a served pipeline', () => {
         // Names of the process's own metrics are those of the client library.
         .filter((line) => line !== '' && !/^(nodejs|process)_/.test(line));
       expect(objections).toEqual([]);
+    });
+
+    it('are what the alarms ask for, in rules that promtool takes', () => {
+      const rules = fileURLToPath(new URL('../../../../deploy/prometheus/equipoise-alerts.yaml', import.meta.url));
+      expect(execFileSync('promtool', ['check', 'rules', rules], { encoding: 'utf8' })).toContain('6 rules found');
     });
 
     it('are scraped by a server and answer its queries', async () => {
