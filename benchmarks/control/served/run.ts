@@ -67,22 +67,29 @@ const { values, positionals } = parseArgs({
 const wanted = sectionNames.filter((name) => positionals.length === 0 || positionals.includes(name));
 const unknown = positionals.filter((name) => !sectionNames.some((each) => each === name));
 if (unknown.length > 0) throw new Error(`unknown: ${unknown.join(', ')}; there are ${sectionNames.join(', ')}`);
-let results: ServedResults = existsSync(RESULTS)
-  ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as ServedResults)
-  : { made: {} };
+/** What is kept by now; runs of several sections may go on beside each other. */
+const kept = (): ServedResults =>
+  existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as ServedResults) : { made: {} };
+
+function keep(name: SectionName, done: Partial<ServedResults>): ServedResults {
+  const before = kept();
+  const results: ServedResults = { ...before, ...done, made: { ...before.made, [name]: madeOn() } };
+  writeFileSync(RESULTS, `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(REPORT, servedReport(results));
+  process.stderr.write(`${name}: ${JSON.stringify(results[name]).slice(-600)}\n`);
+  return results;
+}
+
 let left = Number(values.pieces ?? Number.POSITIVE_INFINITY);
 for (const name of wanted) {
-  if (values.anew) results = { ...results, [name]: undefined };
+  let results: ServedResults = { ...kept(), ...(values.anew && { [name]: undefined }) };
   while (left > 0) {
     const piece = pieces[name](results);
     if (piece === undefined) break;
-    results = { ...results, ...(await piece), made: { ...results.made, [name]: madeOn() } };
-    writeFileSync(RESULTS, `${JSON.stringify(results, null, 1)}\n`);
-    writeFileSync(REPORT, servedReport(results));
+    results = keep(name, await piece);
     left -= 1;
-    process.stderr.write(`${name}: ${JSON.stringify(results[name]).slice(-600)}\n`);
   }
 }
-const bars = servedBars(results);
+const bars = servedBars(kept());
 process.stdout.write(`${bars.filter(({ met }) => met).length} of ${bars.length} bars are met; see results.md\n`);
 process.exit(bars.every(({ met }) => met) ? 0 : 1);
