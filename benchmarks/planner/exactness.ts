@@ -57,7 +57,11 @@ export const linearFamilies: readonly Family[] = [
   'switching-cost',
 ];
 
-const close = (a: number, b: number): boolean => Math.abs(a - b) <= RELATIVE * Math.max(1, Math.abs(a), Math.abs(b));
+/** What is left of two large terms that cancel is known to this only. */
+const CANCELLED = 1e-13;
+
+const close = (a: number, b: number): boolean =>
+  Math.abs(a - b) <= Math.max(CANCELLED, RELATIVE * Math.max(Math.abs(a), Math.abs(b)));
 
 type Choice = readonly SurrogateOption[] | undefined;
 

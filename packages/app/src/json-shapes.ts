@@ -48,7 +48,7 @@ or, with exit code 1,
   bestEffort?: PLAN
 }
 or, for the frontier,
-{points: [{pas, costPerHour, cpuCores, plan: PLAN}]}
+{points: [{pas, costPerHour, cpuCores, plan: PLAN}], complete, toleranceFraction, omittedPoints}
 or, for several files,
 {plans: [{file, …one of these}]}
 with evidence: {scaledProfiles: [{stageId, variantId, factor, measuredOn}]} beside it where --profile-scale was used,
@@ -59,7 +59,7 @@ CHANGED is
 and LOST is
 {
   variantId,
-  verdict: {kind: "worse" or "dearer", value, costPerHour} or {kind: "impossible", bindingConstraint}
+  verdict: {kind: "worse", "dearer", "pinned" or "refuted", value, costPerHour} or {kind: "impossible", bindingConstraint}
 }
 predicted.latencyMs is null in the best effort for a load above the capacity: its queue grows for ever. Every other number is finite.`,
   simulate: `{

@@ -34,7 +34,7 @@ describe('plan --frontier', () => {
     const long = await plan('--objective', 'frontier');
     const { points } = long.document as { points: { plan: { verified: unknown } }[] };
     expect(long.exitCode).toBe(0);
-    expect(Object.keys(long.document as object)).toEqual(['points']);
+    expect(Object.keys(long.document as object)).toEqual(['points', 'complete', 'toleranceFraction', 'omittedPoints']);
     expect(points.map((point) => Object.keys(point))).toEqual([['pas', 'costPerHour', 'cpuCores', 'plan']]);
     expect(points[0]).toMatchObject({
       pas: 0.4,

@@ -64,7 +64,7 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
       return { file, question, result: withEvidence(planned(problem, options, verifierAt), problem) };
     const front = frontier(problem, verifierAt?.(problem.arrivalRps));
     if (front.kind !== 'frontier') return { file, question, result: answered(front, options) };
-    const result = { json: { points: front.points }, text: frontierText(front), answerIsNo: false };
+    const result = { json: frontierDocument(front), text: frontierText(front), answerIsNo: false };
     return { file, question, result: withEvidence(result, problem), frontier: front };
   } finally {
     await progress.stop();
@@ -94,6 +94,14 @@ function planned(problem: PlanningProblem, options: PlanOptions, verifierAt: Ver
   const reasons = explanationText({ explanation, plan: chosen, objective: problem.spec.objective });
   return { ...answer, json: { ...result, explanation }, text: `${answer.text}\n\n${reasons}` };
 }
+
+/** Without the factors, which are the solver's own. */
+const frontierDocument = ({ points, complete, toleranceFraction, omittedPoints }: Frontier) => ({
+  points,
+  complete,
+  toleranceFraction,
+  omittedPoints,
+});
 
 function answered(result: PlanResult, asked: PlanOptions): CommandResult {
   return { json: result, text: planText(result, asked), answerIsNo: result.kind === 'infeasible' };

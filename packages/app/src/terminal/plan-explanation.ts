@@ -106,10 +106,12 @@ function rejectedLines(id: string, { nextBetter, nextCheaper }: StageExplanation
 function verdictText({ verdict }: RejectedVariant, { explanation, plan, objective }: Explained): string {
   if (verdict.kind === 'impossible') return `no plan with it, ${bindingText(verdict.bindingConstraint)}`;
   const cost = plan.predicted.costPerHour;
-  if (verdict.kind === 'worse') {
-    const [now, then] = [explanation.value, verdict.value].map((value) => valueText(objective, value));
-    return `the best plan with it has ${valueNames[objective.kind]} ${then} instead of ${now}`;
-  }
+  const [now, then] = [explanation.value, verdict.value].map((value) => valueText(objective, value));
+  const change = `${valueNames[objective.kind]} ${then} instead of ${now}`;
+  if (verdict.kind === 'worse') return `the best plan with it has ${change}`;
+  if (verdict.kind === 'pinned') return `${change}, but the stage is pinned to another`;
+  if (verdict.kind === 'refuted')
+    return `${change} by the estimate, but no such plan was found that holds in simulation`;
   return verdict.costPerHour > cost
     ? `as good, but for ${verdict.costPerHour.toFixed(2)} per hour instead of ${cost.toFixed(2)}`
     : 'no better';

@@ -34,6 +34,20 @@ describe('visit scenarios', () => {
     expect(byVisit['a']).toBeCloseTo(0.3, 12);
   });
 
+  it('parts a long cascade only where a request still is', () => {
+    const stages = Array.from({ length: 14 }, (_, i) => `s${i}`);
+    const spec = pipeline(
+      stages.map(modelStage),
+      stages.slice(1).map((to, i) => `s${i}->${to}`),
+      ['s13'],
+    );
+    const edges = spec.edges.map((edge): EdgeSpec => ({ ...edge, when: { condition: 'x', probability: 0.5 } }));
+    const scenarios = visitScenarios({ ...spec, edges });
+    expect(scenarios).toHaveLength(14);
+    for (const { probability, visited } of scenarios)
+      expect(probability).toBeCloseTo(0.5 ** Math.min(13, visited.size), 12);
+  });
+
   it('weighs PAS and load by the visits', () => {
     const spec = branching({ ab: 0.25 });
     expect(pipelineAccuracy(spec, choice).pas).toBeCloseTo(0.9 ** 3 * (0.25 * 0.9 + 0.75), 12);

@@ -15,10 +15,18 @@ export interface VisitScenario {
   readonly visited: ReadonlySet<StageId>;
 }
 
+/** What may have come to pass at the stages so far. */
 interface Outcome {
   readonly probability: number;
+  readonly visited: ReadonlySet<StageId>;
   /** The `when` edges taken. */
   readonly taken: ReadonlySet<EdgeSpec>;
+}
+
+/** One of the ways out of a stage. */
+interface Way {
+  readonly probability: number;
+  readonly edge?: EdgeSpec;
 }
 
 const MOST_OUTCOMES = 4096;
@@ -38,23 +46,25 @@ function branchesOf(spec: PipelineSpec, from: StageId): readonly EdgeSpec[] {
   return branches;
 }
 
-function outcomesAt(spec: PipelineSpec, from: StageId): readonly Outcome[] {
+/** The `when` edges that may be taken, and none of them. */
+function waysOut(spec: PipelineSpec, from: StageId): readonly Way[] {
   const branches = branchesOf(spec, from);
   const none = 1 - branches.reduce((sum, edge) => sum + (edge.when?.probability ?? 0), 0);
-  const taken = branches.map((edge) => ({ probability: edge.when?.probability ?? 0, taken: new Set([edge]) }));
-  const outcomes = [...taken, { probability: none, taken: new Set<EdgeSpec>() }];
-  return outcomes.filter(({ probability }) => probability > ROUNDING);
+  const taken = branches.map((edge) => ({ probability: edge.when?.probability ?? 0, edge }));
+  return [...taken, { probability: none }].filter(({ probability }) => probability > ROUNDING);
 }
 
+/** Goes along the stages; only where one is visited, its branches part the outcomes. */
 function outcomesOf(spec: PipelineSpec): readonly Outcome[] {
-  let outcomes: readonly Outcome[] = [{ probability: 1, taken: new Set() }];
-  for (const { id } of spec.stages) {
-    const here = outcomesAt(spec, id);
+  const openers = groupOpeners(spec);
+  const ways = new Map(spec.stages.map(({ id }) => [id, waysOut(spec, id)]));
+  let outcomes: readonly Outcome[] = [{ probability: 1, visited: new Set(), taken: new Set() }];
+  for (const id of topologicalOrder(spec)) {
+    const inEdges = spec.edges.filter((edge) => edge.to === id).map((edge) => openers.get(edge) ?? edge);
     outcomes = outcomes.flatMap((before) =>
-      here.map(({ probability, taken }) => ({
-        probability: before.probability * probability,
-        taken: new Set([...before.taken, ...taken]),
-      })),
+      inEdges.length === 0 || inEdges.some((edge) => isTaken(edge, before))
+        ? visiting(id, before, ways.get(id) ?? [])
+        : [before],
     );
     if (outcomes.length > MOST_OUTCOMES)
       throw new AppError('INVALID_PIPELINE', `The \`when\` edges have more than ${MOST_OUTCOMES} outcomes; use fewer.`);
@@ -62,21 +72,16 @@ function outcomesOf(spec: PipelineSpec): readonly Outcome[] {
   return outcomes;
 }
 
-function visitedIn(
-  spec: PipelineSpec,
-  { taken }: Outcome,
-  openers: ReturnType<typeof groupOpeners>,
-): ReadonlySet<StageId> {
-  const visited = new Set<StageId>();
-  for (const id of topologicalOrder(spec)) {
-    const inEdges = spec.edges.filter((edge) => edge.to === id);
-    const reached = inEdges.some((edge) => {
-      const way = openers.get(edge) ?? edge;
-      return visited.has(way.from) && (way.when === undefined || taken.has(way));
-    });
-    if (reached || inEdges.length === 0) visited.add(id);
-  }
-  return visited;
+const isTaken = (edge: EdgeSpec, { visited, taken }: Outcome): boolean =>
+  visited.has(edge.from) && (edge.when === undefined || taken.has(edge));
+
+function visiting(id: StageId, before: Outcome, ways: readonly Way[]): readonly Outcome[] {
+  const visited = new Set([...before.visited, id]);
+  return ways.map(({ probability, edge }) => ({
+    probability: before.probability * probability,
+    visited,
+    taken: edge === undefined ? before.taken : new Set([...before.taken, edge]),
+  }));
 }
 
 /** All scenarios; a single one without `when`. Throws AppError INVALID_PIPELINE for impossible probabilities. */
@@ -84,12 +89,9 @@ export function visitScenarios(spec: PipelineSpec): readonly VisitScenario[] {
   if (spec.edges.every((edge) => edge.when === undefined))
     return [{ probability: 1, visited: new Set(spec.stages.map((stage) => stage.id)) }];
   const scenarios = new Map<string, VisitScenario>();
-  const openers = groupOpeners(spec);
-  for (const outcome of outcomesOf(spec)) {
-    const visited = visitedIn(spec, outcome, openers);
+  for (const { probability, visited } of outcomesOf(spec)) {
     const key = [...visited].join(' ');
-    const probability = outcome.probability + (scenarios.get(key)?.probability ?? 0);
-    scenarios.set(key, { probability, visited });
+    scenarios.set(key, { probability: probability + (scenarios.get(key)?.probability ?? 0), visited });
   }
   return [...scenarios.values()];
 }

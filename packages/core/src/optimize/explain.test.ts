@@ -61,10 +61,30 @@ describe('explanation', () => {
     const { stages } = explained(problemOf({ ...spec, stages: [pinned, classify] }, 10)).explanation;
     expect(stages[stageOf('detect')]).toMatchObject({
       nextBetter: { variantId: 'quick' },
-      nextCheaper: { variantId: 'best', verdict: { value: expect.closeTo(0.72, 12) } },
+      nextCheaper: { variantId: 'best', verdict: { kind: 'pinned', value: expect.closeTo(0.72, 12) } },
     });
     const { detect: best } = explained(problemOf({ ...spec, stages: [odd, classify] }, 10)).explanation.stages as never;
     expect(best).toMatchObject({ nextCheaper: { variantId: 'quick' } });
+  });
+
+  it('tells of a variant that is better by the estimate alone', () => {
+    const largeMisses: VerifyPlan = ({ stages, predicted }) => {
+      const holds = stages[stageOf('detect')]?.[0]?.variantId !== 'large';
+      const { latencyMs, percentile } = predicted;
+      return {
+        latencyMs,
+        percentile,
+        sloAttainmentFraction: holds ? 1 : 0.5,
+        conclusive: true,
+
+        seeds: [1],
+      };
+    };
+    const easy = problemOf({ ...spec, budget: { cpuCores: 50 }, slo: { latencyMs: 20_000, percentile: 99 } }, 20);
+    const held = optimize(easy, largeMisses);
+    if (held.kind === 'infeasible') throw new Error('infeasible');
+    const { nextBetter } = explainPlan(easy, held, () => largeMisses).stages[stageOf('detect')] ?? {};
+    expect(nextBetter?.verdict.kind).toBe('refuted');
   });
 
   it('names the budget where it is what stands against a better variant', () => {

@@ -29,6 +29,7 @@ export const families = [
   'accuracy-table',
   'switching-cost',
   'nodes',
+  'nodes-switching',
   'shares',
 ] as const;
 
@@ -237,6 +238,7 @@ function bareSpec(family: Family, draw: Draw, size: ProblemSize): PipelineSpec {
     slo: { latencyMs: 1e9, percentile: 99 },
     budget: {},
     prices: draw.of([
+      ...(family === 'nodes-switching' ? [{ cpuCorePerHour: 0, memoryGibPerHour: 0, gpuPerHour: 0 }] : []),
       { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 },
       { cpuCorePerHour: 0.04, memoryGibPerHour: 0.005, gpuPerHour: 0.5 },
     ]),
@@ -302,7 +304,7 @@ function limited(problem: PlanningProblem, family: Family, draw: Draw, factors: 
   };
   const machines = { cpuCores: 4, memoryBytes: 3 * 2 ** 28, gpus: 1 };
   const nodes =
-    family === 'nodes'
+    family === 'nodes' || family === 'nodes-switching'
       ? {
           nodes: [
             { ...machines, count: draw.whole(1, 3) },
@@ -328,7 +330,9 @@ export function randomProblem(
     profiles: [],
     arrivalRps: draw.of([2, 6, 15]),
     estimator: more.estimator,
-    ...(family === 'switching-cost' ? { runningPlan: runningPlan(spec.stages, draw) } : {}),
+    ...(family === 'switching-cost' || family === 'nodes-switching'
+      ? { runningPlan: runningPlan(spec.stages, draw) }
+      : {}),
   };
   return { family, problem: limited(problem, family, draw, factors), ...factors };
 }

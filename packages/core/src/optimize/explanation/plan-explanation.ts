@@ -14,6 +14,10 @@ export interface ChangedOutcome {
 export type VariantVerdict =
   | { readonly kind: 'worse'; readonly value: number; readonly costPerHour: number }
   | { readonly kind: 'dearer'; readonly value: number; readonly costPerHour: number }
+  /** Better, but the stage is pinned to another. */
+  | { readonly kind: 'pinned'; readonly value: number; readonly costPerHour: number }
+  /** Better by the estimate, but no plan with it was found that holds in simulation. */
+  | { readonly kind: 'refuted'; readonly value: number; readonly costPerHour: number }
   | { readonly kind: 'impossible'; readonly bindingConstraint: BindingConstraint };
 
 /** A variant that was not taken. */

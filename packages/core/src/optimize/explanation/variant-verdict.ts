@@ -1,5 +1,6 @@
 /** Why a stage does not run another variant: the stage held to it and the rest solved under the surrogate that found the plan. */
 import type { VariantId } from '../../model/ids.js';
+import type { StageSpec } from '../../model/pipeline-spec.js';
 import type { BindingConstraint } from '../../model/plan.js';
 import type { StageOption } from '../options/stage-option.js';
 import type { PlanningProblem } from '../planning-problem.js';
@@ -46,8 +47,11 @@ function verdictOn(explained: ExplainedPlan, s: number, variantId: VariantId): V
   if (choice === undefined) return { kind: 'impossible', bindingConstraint: bindingOf(explained, held, s) };
   const value = objectiveValue(objective, accuracy, choice);
   const costPerHour = costOf(choice);
-  const worse = isBetter(objective, explained.result.objectiveValue, value);
-  return { kind: worse ? 'worse' : 'dearer', value, costPerHour };
+  const { objectiveValue: taken } = explained.result;
+  if (isBetter(objective, taken, value)) return { kind: 'worse', value, costPerHour };
+  if (!isBetter(objective, value, taken)) return { kind: 'dearer', value, costPerHour };
+  const { pins } = explained.setting.spec.stages[s] as StageSpec;
+  return { kind: pins.variantId === undefined ? 'refuted' : 'pinned', value, costPerHour };
 }
 
 /** The question with one stage held to a variant. */
