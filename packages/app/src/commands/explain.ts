@@ -15,7 +15,7 @@ export interface ExplainOptions {
 export async function explain(id: number | undefined, { log: path, pipeline }: ExplainOptions): Promise<CommandResult> {
   const log = await readDecisionLog(path, {
     ...(pipeline !== undefined && { pipelineName: pipeline }),
-    ...(id === undefined && { newest: 1 }),
+    ...(id === undefined ? { newest: 1 } : { id }),
   });
   const { pipelineName, record } = chosen(log, id, path);
   const why = whyOf(log, record);
@@ -26,14 +26,13 @@ export async function explain(id: number | undefined, { log: path, pipeline }: E
 }
 
 function chosen({ decisions }: RecordedLog, id: number | undefined, path: string): LoggedDecision {
-  const found = decisions.filter(({ record }) => record.id === (id ?? record.id));
-  const [first, ...more] = found.toSorted((a, b) => b.record.atEpochMs - a.record.atEpochMs);
+  const [first, ...more] = decisions.toSorted((a, b) => b.record.atEpochMs - a.record.atEpochMs);
   if (first === undefined) {
     const what = id === undefined ? 'no decisions' : `no decision ${id}`;
     throw new AppError('NOT_FOUND', `${path} has ${what}, or none of that pipeline.`);
   }
   if (id === undefined || more.length === 0) return first;
-  const names = found.map(({ pipelineName }) => pipelineName).join(', ');
+  const names = decisions.map(({ pipelineName }) => pipelineName).join(', ');
   throw new AppError('WRONG_USAGE', `There is a decision ${id} of each of ${names}; say which with --pipeline.`);
 }
 

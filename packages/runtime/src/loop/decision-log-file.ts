@@ -15,6 +15,8 @@ export interface LogSelection {
   readonly pipelineName?: string;
   /** The newest so many of each pipeline. */
   readonly newest?: number;
+  /** Only the decision of that number, of each pipeline that has one. */
+  readonly id?: number;
 }
 
 const SQLITE_HEAD = 'SQLite format 3\0';
@@ -48,12 +50,12 @@ function isStateFile(path: string): boolean {
   return head.toString('latin1') === SQLITE_HEAD;
 }
 
-async function readStateFile(path: string, { pipelineName, newest }: LogSelection): Promise<RecordedLog> {
+async function readStateFile(path: string, { pipelineName, ...which }: LogSelection): Promise<RecordedLog> {
   const store = new SqlitePlanStore(path);
   try {
     const names = (await store.pipelineNames()).filter((name) => name === (pipelineName ?? name));
     const decisions: LoggedDecision[] = [];
-    for (const name of names) decisions.push(...(await decisionsOf(store, name, newest)));
+    for (const name of names) decisions.push(...(await decisionsOf(store, name, which)));
     const digests = new Set(decisions.flatMap(({ record }) => record.setupDigest ?? []));
     const setups = new Map<string, PlanningSetup>();
     for (const digest of digests) {
@@ -69,8 +71,12 @@ async function readStateFile(path: string, { pipelineName, newest }: LogSelectio
 async function decisionsOf(
   store: SqlitePlanStore,
   pipelineName: string,
-  newest = Number.MAX_SAFE_INTEGER,
+  { newest = Number.MAX_SAFE_INTEGER, id }: Omit<LogSelection, 'pipelineName'>,
 ): Promise<readonly LoggedDecision[]> {
+  if (id !== undefined) {
+    const record = await store.decision(pipelineName, id);
+    return record === undefined ? [] : [{ pipelineName, record }];
+  }
   const found: DecisionRecord[] = [];
   while (found.length < newest) {
     const beforeId = found.at(-1)?.id;
@@ -88,7 +94,7 @@ function setupOf(setup: object): PlanningSetup {
   return { ...kept, hostCores: kept.hostCores ?? Number.POSITIVE_INFINITY };
 }
 
-async function readLines(path: string, { pipelineName, newest }: LogSelection): Promise<RecordedLog> {
+async function readLines(path: string, { pipelineName, newest, id }: LogSelection): Promise<RecordedLog> {
   const setups = new Map<string, PlanningSetup>();
   const decisions: LoggedDecision[] = [];
   let line = 0;
@@ -97,7 +103,7 @@ async function readLines(path: string, { pipelineName, newest }: LogSelection): 
     if (text.trim() === '') continue;
     const entry = entryOf(text, path, line);
     if (entry.kind === 'setup') setups.set(entry.digest, setupOf(entry.setup));
-    else if (entry.pipeline === (pipelineName ?? entry.pipeline))
+    else if (entry.pipeline === (pipelineName ?? entry.pipeline) && entry.record.id === (id ?? entry.record.id))
       decisions.push({ pipelineName: entry.pipeline, record: entry.record });
   }
   return { setups, decisions: newestOf(decisions, newest) };

@@ -57,6 +57,17 @@ describe('a log that is replayed', () => {
     expect(verdicts({ setups, decisions: decisions.toReversed() })).toEqual(new Array(5).fill({ kind: 'same' }));
   });
 
+  it.each([
+    ['lines', linesPath],
+    ['the store', storePath],
+  ])('is read for one decision alone, from %s', async (_, path) => {
+    const { decisions, setups } = await readDecisionLog(path, { id: 3 });
+    expect(decisions.map(({ record }) => record.id)).toEqual([3]);
+    expect([...setups.keys()]).toEqual(['setup']);
+    expect((await readDecisionLog(path, { id: 999 })).decisions).toEqual([]);
+    expect((await readDecisionLog(path, { pipelineName: 'other' })).decisions).toEqual([]);
+  });
+
   it('names what differs, where the log or the pipeline is another', async () => {
     const { setups, decisions } = await readDecisionLog(linesPath);
     const at = decisions.findIndex(({ record }) => record.decision?.kind === 'apply');

@@ -109,6 +109,21 @@ describe('SqlitePlanStore', () => {
     expect(statSync(path).size).toBeLessThanOrEqual(bound);
   });
 
+  it('does all of a call or nothing, and goes on', async () => {
+    const store = new SqlitePlanStore(path);
+    for (let at = 0; at < 20; at++) await store.saveGoodPlan('p', goodPlanOf('a', { atEpochMs: at }));
+    const other = new Database(path);
+    other.exec("CREATE TRIGGER broken BEFORE DELETE ON good_plan BEGIN SELECT RAISE(FAIL, 'broken'); END");
+    // The plan is written before the oldest one is forgotten, which fails.
+    await expect(store.saveGoodPlan('p', goodPlanOf('a', { atEpochMs: 20 }))).rejects.toThrow('broken');
+    expect((await store.goodPlans('p', 1))[0]?.atEpochMs).toBe(19);
+    other.exec('DROP TRIGGER broken');
+    other.close();
+    await store.saveGoodPlan('p', goodPlanOf('a', { atEpochMs: 21 }));
+    expect((await store.goodPlans('p', 2)).map(({ atEpochMs }) => atEpochMs)).toEqual([21, 19]);
+    await store.close();
+  });
+
   it.each([
     ['is no database', () => Buffer.from('no database '.repeat(1000))],
     ['is damaged inside', (bytes: Buffer) => bytes.fill(7, 4096)],
