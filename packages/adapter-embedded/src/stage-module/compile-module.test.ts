@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -40,6 +49,18 @@ describe('ModuleCompiler', () => {
     expect(text).toContain('import "kept"');
     expect(text).toContain('sourceMappingURL=data:');
     expect(text).not.toContain('./part.js');
+  });
+
+  it('removes what was compiled long ago, and compiles it again for who still wants it', async () => {
+    const first = write('first.ts', 'export const name = 1;');
+    const second = write('second.ts', 'export const name = 2;');
+    const old = await compiler.compile(first, baseDir);
+    const longAgo = Date.now() / 1000 - 31 * 24 * 3600;
+    utimesSync(old, longAgo, longAgo);
+    await compiler.compile(second, baseDir);
+    expect(modules()).toHaveLength(1);
+    expect(await compiler.compile(first, baseDir)).toBe(old);
+    expect(modules()).toHaveLength(2);
   });
 
   it('imports a package that the pipeline has not installed from where Equipoise is', async () => {

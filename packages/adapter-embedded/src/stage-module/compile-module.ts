@@ -4,7 +4,7 @@
  * that replicas of two versions never meet; it is made anew only when a bundled file has changed.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -17,6 +17,9 @@ interface Compiled {
   /** Digest of each bundled file by absolute path. */
   readonly inputs: ReadonlyMap<string, string>;
 }
+
+/** A compiled module that nobody wrote again for this long is removed when another one is written. */
+const KEPT_MS = 30 * 24 * 3_600_000;
 
 const digestOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex').slice(0, 24);
 
@@ -102,10 +105,21 @@ async function store(content: Uint8Array, baseDir: string): Promise<string> {
     await mkdir(folder, { recursive: true });
     await writeFile(draft, content);
     await rename(draft, path);
+    await removeOld(folder);
   } catch (error) {
     throw new AppError('STORE_FAILED', `The compiled module could not be written to ${path}.`, { cause: error });
   }
   return path;
+}
+
+/** Removes what was compiled long ago; whoever still wants it compiles it again. What cannot be removed does no harm. */
+async function removeOld(folder: string): Promise<void> {
+  const oldest = Date.now() - KEPT_MS;
+  for (const name of await readdir(folder)) {
+    const file = join(folder, name);
+    const written = await stat(file).catch(() => undefined);
+    if (written !== undefined && written.mtimeMs < oldest) await rm(file, { force: true }).catch(() => {});
+  }
 }
 
 async function compile(source: string, baseDir: string): Promise<Compiled> {
