@@ -235,6 +235,23 @@ describe('controlStep', () => {
     });
   });
 
+  it('asks the more of an improvement the fewer changes are left in the hour', () => {
+    const made = (count: number) => Array.from({ length: count }, (_, i) => 1000 * i);
+    const down = (count: number, replicas: number) =>
+      controlStep(
+        rulesFor(spec),
+        { ...newController, nextPlanAtMs: 130_000, appliedAtMs: made(count) },
+        observe(130, { counts: steady(100), running: running(replicas) }),
+      ).decision;
+    const first = down(0, 12);
+    const needed = (first?.kind === 'apply' && first.plan.stages[detect]?.[0]?.replicas) || 0;
+    expect(needed).toBeGreaterThan(5);
+    const [oneMore, twice] = [needed + 1, 2 * needed];
+    expect(down(10, oneMore)).toMatchObject({ kind: 'apply', evidence: { necessary: false } });
+    expect(down(55, oneMore)).toMatchObject({ kind: 'hold', reason: expect.stringContaining('gains too little') });
+    expect(down(55, twice)).toMatchObject({ kind: 'apply', evidence: { necessary: false } });
+  });
+
   it.each([Number.NaN, Number.POSITIVE_INFINITY, -3])(
     'plans by the last second where the forecaster says %d',
     (upperRps) => {

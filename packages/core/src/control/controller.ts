@@ -264,7 +264,9 @@ function guarded(
 ): Decision {
   if (guardrails === undefined || decision.kind === 'hold' || decision.evidence.necessary === true) return decision;
   const { atMs, runningPlan } = observation;
-  const objection = tooManyChanges(decision, { appliedAtMs, nowMs: atMs }, guardrails) ?? heldBack(backOff, atMs);
+  const running = planThatRuns(spec, runningPlan);
+  const soFar = { appliedAtMs, nowMs: atMs, ...(running && { running }) };
+  const objection = tooManyChanges(decision, soFar, guardrails) ?? heldBack(backOff, atMs);
   if (objection !== undefined)
     return passingOver({ kind: 'hold', reason: objection, evidence: decision.evidence }, decision.plan, objection);
   const plan = steppedDown(spec, { plan: decision.plan, running: runningPlan }, guardrails);

@@ -38,15 +38,35 @@ export function inLastHour(atMs: readonly number[], nowMs: number): readonly num
   return atMs.filter((each) => each > nowMs - HOUR_MS && each <= nowMs);
 }
 
-/** Why an improvement has to wait for the changes before it to grow old; undefined where it need not. */
+/** What an improvement has to save of the cost, or to bring of PAS, when all changes of an hour have been made but one. */
+const LAST_SAVING_FRACTION = 0.2;
+const LAST_PAS = 0.02;
+
+/** The changes so far, and what runs. */
+export interface ChangesSoFar {
+  readonly appliedAtMs: readonly number[];
+  readonly nowMs: number;
+  readonly running?: Plan;
+}
+
+/**
+ * Why an improvement has to wait for the changes before it to grow old; undefined where it need not. The fewer are left in the hour the more
+ * it has to gain, so that some are left as long as there is much to gain: of a load that falls for an hour every step is one.
+ */
 export function tooManyChanges(
-  { evidence }: ApplyDecision,
-  { appliedAtMs, nowMs }: { readonly appliedAtMs: readonly number[]; readonly nowMs: number },
+  { evidence, plan }: ApplyDecision,
+  { appliedAtMs, nowMs, running }: ChangesSoFar,
   { mostChangesPerHour }: GuardrailRules,
 ): string | undefined {
   const count = inLastHour(appliedAtMs, nowMs).length;
-  if (evidence.necessary === true || count < mostChangesPerHour) return undefined;
-  return `${count} changes in the last hour: only what is necessary is done`;
+  if (evidence.necessary === true) return undefined;
+  if (count >= mostChangesPerHour) return `${count} changes in the last hour: only what is necessary is done`;
+  if (running === undefined || running.predicted.costPerHour === 0) return undefined;
+  const scarcity = (count / mostChangesPerHour) ** 2;
+  const saved = 1 - plan.predicted.costPerHour / running.predicted.costPerHour;
+  const gainedPas = plan.predicted.pas - running.predicted.pas;
+  if (saved >= LAST_SAVING_FRACTION * scarcity || gainedPas >= LAST_PAS * scarcity) return undefined;
+  return `${count} changes in the last hour: this one gains too little`;
 }
 
 /** The forecast as far as it can be believed; undefined where it is no number at all. */
