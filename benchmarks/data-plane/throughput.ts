@@ -31,18 +31,18 @@ interface Kind {
 const KILOBYTE_OF_FLOATS = 256;
 /** 224 × 224 × 3 floats, 588 KiB. */
 const IMAGE_OF_FLOATS = 150_528;
-const MAX_BATCH_SIZE = 16;
+const MAX_BATCH_SIZE = 32;
 const ROUTER_PROCESSOR = 0;
 const CLIENT_PROCESSOR = 1;
 const WARM_UP_S = 2;
 
 const kinds: readonly Kind[] = [
-  { name: 'REST, JSON, 1 KB tensor', body: jsonBody(floats(KILOBYTE_OF_FLOATS)), inFlight: 32 },
+  { name: 'REST, JSON, 1 KB tensor', body: jsonBody(floats(KILOBYTE_OF_FLOATS)), inFlight: 64 },
   {
     name: 'gRPC, raw, 1 KB tensor',
     body: grpcBody(NO_OP_PIPELINE, floats(KILOBYTE_OF_FLOATS)),
     grpc: true,
-    inFlight: 32,
+    inFlight: 64,
   },
   { name: 'REST, binary, 588 KiB tensor', body: binaryBody(floats(IMAGE_OF_FLOATS)), inFlight: 8 },
 ];
