@@ -14,5 +14,7 @@ const server = createServer((request, response) => {
     response.end(answer);
   });
 });
+// As long as the router keeps them: the default of 5 s closes connections just when they are used again.
+server.keepAliveTimeout = 65_000;
 server.listen(0, '127.0.0.1', () => process.stderr.write(`ready http://127.0.0.1:${server.address().port} \n`));
 process.once('SIGTERM', () => process.exit(0));
