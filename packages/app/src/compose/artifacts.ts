@@ -8,7 +8,7 @@ import pc from 'picocolors';
 import { progressDisplay } from '../terminal/progress.js';
 
 /** Where artifacts are kept: EQUIPOISE_CACHE_DIR, else the user's folder for caches. */
-export function artifactFolder(environment: Readonly<Record<string, string | undefined>>): string {
+function artifactFolder(environment: Readonly<Record<string, string | undefined>>): string {
   const own = environment['EQUIPOISE_CACHE_DIR'];
   const root = own || join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'equipoise');
   return join(root, 'artifacts');
