@@ -19,11 +19,14 @@ const LOADS = [0.3, 0.6, 0.85] as const;
 const OVERLOAD = 1.1;
 /** More would cost throughput again: refusing requests is work, too. */
 const SATURATING = 1.25;
-/** Loads that calibrate: beside those that are compared, never the same. The first ones with their parts of a round's requests. */
+/** Loads that calibrate, with their parts of a round's requests: on both sides of the one that is compared, never the same. */
 const CALIBRATING = [
-  { load: 0.2, part: 0.2 },
-  { load: 0.45, part: 0.4 },
-  { load: 0.72, part: 0.5 },
+  [{ load: 0.2, part: 0.2 }],
+  [{ load: 0.45, part: 0.4 }],
+  [
+    { load: 0.72, part: 0.4 },
+    { load: 0.94, part: 0.4 },
+  ],
 ] as const;
 const CALIBRATING_OVERLOAD = [1.15, 1.35] as const;
 /** Many short ones, so that what disturbs hits segments of both kinds alike. */
@@ -165,10 +168,12 @@ class ServedRun {
     }
     for (let round = 0; round < rounds.below; round++) {
       for (const [index, load] of LOADS.entries()) {
-        const { load: beside, part } = CALIBRATING[index] as (typeof CALIBRATING)[number];
+        const calibrating = CALIBRATING[index] as (typeof CALIBRATING)[number];
         onStep(`round ${round + 1} of ${rounds.below}, ${percent(load)}`);
         const steps = [
-          () => this.#calibrate(Math.ceil(part * perRound), beside * capacityRps),
+          ...calibrating.map(({ load: beside, part }) => {
+            return () => this.#calibrate(Math.ceil(part * perRound), beside * capacityRps);
+          }),
           () => this.#compare(load, perRound, load * capacityRps),
         ];
         // Whichever comes first follows a higher load and finds a warmer machine.

@@ -46,16 +46,25 @@ const timesRow = (name: string, t: Times): string =>
   `| ${name} | ${t.instances} | ${t.medianMs.toFixed(2)} | ${t.p95Ms.toFixed(1)} | ${t.worstMs.toFixed(1)} |`;
 
 interface SpeedFigures {
-  readonly optionTable: Readonly<Record<'first' | 'further', Times>>;
   readonly solves: Readonly<Record<string, Times>>;
   readonly frontiers: Readonly<Record<'cores' | 'real', Times & { readonly medianPoints: number }>>;
   readonly highs: Readonly<Record<'own' | 'ownLean' | 'whole' | 'lean', Times>>;
 }
 
-function speedDetails({ optionTable, solves, frontiers, highs }: SpeedFigures): string {
+/** Of the times themselves. */
+const timesHead = '| what | instances | median | p95 | worst |\n|---|---|---|---|---|';
+
+function optionTableDetails({ first, further }: Readonly<Record<'first' | 'further', Times>>): string {
+  return `Milliseconds.
+
+${timesHead}
+${timesRow('profiles not read before', first)}
+${timesRow('profiles known, another rate, the median of three', further)}
+`;
+}
+
+function speedDetails({ solves, frontiers, highs }: SpeedFigures): string {
   const rows = [
-    timesRow('option table, profiles not read before', optionTable.first),
-    timesRow('option table, profiles known', optionTable.further),
     ...Object.entries(solves).map(([name, times]) => timesRow(`solve, ${name}`, times)),
     timesRow('frontier, whole cores', frontiers.cores),
     timesRow('frontier, real prices', frontiers.real),
@@ -67,8 +76,7 @@ function speedDetails({ optionTable, solves, frontiers, highs }: SpeedFigures): 
   return `Milliseconds, of each instance the median of three runs; beside HiGHS one run of each, taking turns. A solve starts from 1,400 options a stage and includes leaving out the dominated
 ones and the second solve for the lowest cost at the best accuracy. With dominated options gone before, neither side leaves them out again. Frontiers have ${frontiers.cores.medianPoints} and ${frontiers.real.medianPoints} points in the median.
 
-| what | instances | median | p95 | worst |
-|---|---|---|---|---|
+${timesHead}
 ${rows.join('\n')}
 `;
 }
@@ -96,6 +104,8 @@ export function details(section: string, figures: unknown): string {
       return exactDetails(figures as Parameters<typeof exactDetails>[0]);
     case 'end-to-end':
       return endToEndDetails(figures as readonly EndToEndCase[]);
+    case 'option-table':
+      return optionTableDetails(figures as Parameters<typeof optionTableDetails>[0]);
     case 'speed':
       return speedDetails(figures as SpeedFigures);
     default:

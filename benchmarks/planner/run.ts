@@ -1,5 +1,5 @@
 /**
- * `npm run bench:planner`: the planner's claims with the figures they rest on. Named sections (exact, end-to-end, speed, ipa) are measured
+ * `npm run bench:planner`: the planner's claims with the figures they rest on. Named sections (exact, end-to-end, option-table, speed, ipa) are measured
  * anew, without names all of them; results.json keeps the others, results.md shows all.
  */
 import { execFileSync } from 'node:child_process';
@@ -37,13 +37,17 @@ const unknown = asked.filter((name) => !sections.some((section) => section.name 
 if (unknown.length > 0)
   throw new Error(`unknown section ${unknown.join(', ')}; there are ${sections.map((s) => s.name).join(', ')}`);
 
-const kept: Record<string, Kept> = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : {};
+const readKept = (): Record<string, Kept> =>
+  existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as Record<string, Kept>) : {};
+
 for (const section of sections) {
   if (asked.length > 0 && !asked.includes(section.name)) continue;
   const made = machine();
-  kept[section.name] = { made, figures: await section.measure() };
-  writeFileSync(RESULTS, `${JSON.stringify(kept, null, 1)}\n`);
+  const figures = await section.measure();
+  // Read only now: another section may have been measured meanwhile.
+  writeFileSync(RESULTS, `${JSON.stringify({ ...readKept(), [section.name]: { made, figures } }, null, 1)}\n`);
 }
+const kept = readKept();
 const shown = sections.filter(({ name }) => kept[name] !== undefined);
 const text = `# The planner\n\n${shown.map((section) => sectionText(section, kept[section.name] as Kept)).join('\n')}`;
 writeFileSync(REPORT, text);
