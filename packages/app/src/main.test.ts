@@ -26,6 +26,8 @@ describe('equipoise', () => {
       'experiment',
       'forecast',
       'serve',
+      'explain',
+      'replay',
       'load',
     ]);
     for (const name of names) expect(stdout).toMatch(new RegExp(`^ {2}${name} `, 'm'));

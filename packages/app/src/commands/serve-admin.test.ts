@@ -20,7 +20,8 @@ interface Administered extends Serving {
 async function serve(...args: string[]): Promise<Administered> {
   const started = await serving(folder.path, ...args);
   const [, url = ''] = await started.command.said(/admin port (http:\S+?)\/admin/);
-  return { ...started, admin: `${url}/admin/pipelines/synthetic` };
+  const [, name = ''] = await started.command.said(/serves pipeline (\S+)/);
+  return { ...started, admin: `${url}/admin/pipelines/${name}` };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON of many shapes, which the assertions check
@@ -76,12 +77,16 @@ describe('the admin port of serve', () => {
   }, 90_000);
 
   it('advises without acting, puts a decision in force that a person chooses, and goes back', async () => {
-    folder.write('advised.yaml', syntheticPipeline({ cpuCores: 4, spec: 'control: { intervalMs: 1000 }' }));
+    // A name of its own: pins that other tests left with the pipeline would still hold.
+    folder.write(
+      'advised.yaml',
+      syntheticPipeline({ name: 'advised', cpuCores: 4, spec: 'control: { intervalMs: 1000 }' }),
+    );
     const server = await serve('advised.yaml', '--mode', 'advise', '--arrival-rps', '1');
     const before = await get(server, '/running-plan');
     let advised: { readonly id: number } | undefined;
     while (advised === undefined) {
-      const run = () => fetch(`${server.url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi' });
+      const run = () => fetch(`${server.url}/v1/pipelines/advised/run`, { method: 'POST', body: 'hi' });
       await Promise.all(Array.from({ length: 40 }, run));
       await setTimeout(300);
       const { decisions } = await get(server, '/decisions');

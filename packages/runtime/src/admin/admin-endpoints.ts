@@ -1,6 +1,7 @@
 /** What the routes of the admin port answer. */
 import { AppError, type DecisionRecord, type StageId } from '@equipoise/core';
 import type { z } from 'zod';
+import type { PipelineControl } from '../loop/pipeline-control.js';
 import { type Answer, ok } from '../open-inference/answer.js';
 import {
   type applyBody,
@@ -53,19 +54,19 @@ export const decision: AdminEndpoint<unknown> = async (call) => {
   return ok(await pipelineOf(call).control.decision(id));
 };
 
-export const pause: WithBody<typeof reasonBody> = (call) => ok(pipelineOf(call).control.pause(call.body.reason));
+export const pause: WithBody<typeof reasonBody> = (call) => asked(call, (control) => control.pause(call.body.reason));
 
-export const resume: WithBody<typeof reasonBody> = (call) => ok(pipelineOf(call).control.resume(call.body.reason));
+export const resume: WithBody<typeof reasonBody> = (call) => asked(call, (control) => control.resume(call.body.reason));
 
-export const advise: WithBody<typeof reasonBody> = (call) => ok(pipelineOf(call).control.advise(call.body.reason));
+export const advise: WithBody<typeof reasonBody> = (call) => asked(call, (control) => control.advise(call.body.reason));
 
 export const pin: WithBody<typeof pinBody> = (call) => {
   const { stageId, reason, ...pins } = call.body;
-  return ok(pipelineOf(call).control.pin(stageId, defined(pins), reason));
+  return asked(call, (control) => control.pin(stageId, defined(pins), reason));
 };
 
 export const unpin: WithBody<typeof unpinBody> = (call) =>
-  ok(pipelineOf(call).control.unpin(call.body.stageId, call.body.reason));
+  asked(call, (control) => control.unpin(call.body.stageId, call.body.reason));
 
 export const apply: WithBody<typeof applyBody> = async (call) => {
   const { control } = pipelineOf(call);
@@ -79,6 +80,14 @@ export const apply: WithBody<typeof applyBody> = async (call) => {
 
 export const rollBack: WithBody<typeof reasonBody> = async (call): Promise<Answer> =>
   ok(await pipelineOf(call).control.rollBack(call.body.reason));
+
+/** Answers when what was asked for is written down: a server that is killed then still knows it. */
+async function asked(call: AdminCall, act: (control: PipelineControl) => DecisionRecord): Promise<Answer> {
+  const { control } = pipelineOf(call);
+  const record = act(control);
+  await control.written();
+  return ok(record);
+}
 
 /** The pipeline that a call names; AppError NOT_FOUND lists those that are served. */
 function pipelineOf({ pipelines: all, names }: Pick<AdminCall, 'pipelines' | 'names'>): AdminPipeline {

@@ -32,7 +32,7 @@ describe('RequestStatistics', () => {
     const statistics = new RequestStatistics(start, 500);
     const record = new ArrivalRecord(start, 500);
     const arrivals = gammaArrivals({ arrivalRps: 50, durationS: 300, cv: 2 }, new SeededRng(1));
-    expect(statistics.load(start)).toEqual({ arrivalsPerSecond: [] });
+    expect(statistics.load(start)).toEqual({ arrivalsPerSecond: [], latest: [] });
     for (let atMs = arrivals.nextAtMs(); atMs !== undefined; atMs = arrivals.nextAtMs()) {
       statistics.arrived(start + atMs);
       record.arrived(start + atMs);

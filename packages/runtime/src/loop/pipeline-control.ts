@@ -139,6 +139,11 @@ export class PipelineControl {
     }
   }
 
+  /** Resolves when what was asked for is kept and written down, or cannot be. */
+  written(): Promise<void> {
+    return this.#parts.log.settled();
+  }
+
   /** Neither plans nor changes until `resume`. */
   pause(reason?: string): DecisionRecord {
     return this.#setMode('off', { action: 'pause', ...because(reason) });
