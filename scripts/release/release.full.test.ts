@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const REPOSITORY = join(import.meta.dirname, '..', '..');
-const READY = /http:\/\/127\.0\.0\.1:\d+/;
+/** The port answers before the pipeline does. */
+const READY = /(?<=ready )http:\/\/127\.0\.0\.1:\d+/;
 
 const folder = mkdtempSync(join(tmpdir(), 'equipoise-installed-'));
 const home = join(folder, 'home');
