@@ -149,7 +149,12 @@ describe('controlStep', () => {
       kind: 'apply',
       changes: [{ kind: 'switch-variant', to: { variantId: 'small' } }],
     });
-    const before = (atMs: number) => ({ ...state, plannedRates: [{ atMs, arrivalRps: 40 }] });
+    const long = [-900_000, -800_000].map((atMs) => ({ stageId: detect, atMs }));
+    const before = (atMs: number) => ({ ...state, switches: long, plannedRates: [{ atMs, arrivalRps: 40 }] });
+    const falling = { ...before(80_000), switches: long.slice(1) };
+    expect(controlStep(rulesFor(free), falling, seen).decision).toMatchObject({
+      changes: [{ kind: 'switch-variant' }],
+    });
     const dipping = controlStep(rulesFor(free), before(80_000), seen).decision;
     expect(dipping?.evidence.passedOver?.reason).toBe('a minute ago 40.0 rps were planned for');
     expect(controlStep(rulesFor(free), before(60_000), seen).decision).toMatchObject({

@@ -39,6 +39,7 @@ import {
   highestPlanned,
   isWorthSwitching,
   keepingVariants,
+  movesToAndFro,
   type PlannedRate,
   rests,
   switchedStages,
@@ -236,7 +237,8 @@ function planned(rules: ControllerRules, state: ControllerState, observation: Ob
   const dwell = { nowMs: observation.atMs, minDwellMs: spec.control.minDwellMs };
   const resting = switched.find((stageId) => rests(stageId, state.switches, dwell));
   if (resting !== undefined) return passingOver(kept, free.plan, `stage ${resting} switched its variant a moment ago`);
-  const highestRps = highestPlanned(state.plannedRates, observation.atMs);
+  const toAndFro = switched.some((stageId) => movesToAndFro(stageId, state.switches, observation.atMs));
+  const highestRps = toAndFro ? highestPlanned(state.plannedRates, observation.atMs) : 0;
   if ((free.evidence.load?.arrivalRps ?? 0) < highestRps * (1 - ROUNDING))
     return passingOver(kept, free.plan, `a minute ago ${highestRps.toFixed(1)} rps were planned for`);
   const objective = targetAt?.(observation.atMs).objective ?? spec.objective;

@@ -30,8 +30,11 @@ export interface PlannedRate {
   readonly arrivalRps: number;
 }
 
-/** A switch has to hold for what was planned for so long ago: a quiet moment is soon over, and a switch for it would be undone. */
+/** Where the load moves to and fro, a switch has to hold for what was planned for so long ago: a quiet moment is soon over. */
 const QUIET_MS = 60_000;
+
+/** Switches of the last 20 minutes that show it: one to and one fro. */
+const TO_AND_FRO = 2;
 
 /** The rates of the last minute with a new one. */
 export function withPlanned(
@@ -82,6 +85,11 @@ export function rests(
   const own = recent(switches, nowMs).filter((each) => each.stageId === stageId);
   const lastMs = Math.max(Number.NEGATIVE_INFINITY, ...own.map(({ atMs }) => atMs));
   return nowMs - lastMs < minDwellMs * 2 ** own.length;
+}
+
+/** Whether a stage was switched so often that its load moves to and fro: a switch for a quiet moment would be undone. */
+export function movesToAndFro(stageId: StageId, switches: readonly VariantSwitch[], nowMs: number): boolean {
+  return recent(switches, nowMs).filter((each) => each.stageId === stageId).length >= TO_AND_FRO;
 }
 
 /** The stages' pins with the variants of a plan. */
