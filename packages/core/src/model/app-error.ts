@@ -124,6 +124,12 @@ export const errorCodes = {
     exitCode: 3,
     remedy: 'Run the same command again; it goes on from what is kept.',
   },
+  CLUSTER_REFUSED: {
+    httpStatus: 502,
+    exitCode: 3,
+    remedy:
+      'Read what the API server says in the message; after 401 or 403 check the kubeconfig, or the role of the service account.',
+  },
   UNREACHABLE: { httpStatus: 502, exitCode: 3, remedy: 'Check the address and that the server runs.' },
 } as const;
 

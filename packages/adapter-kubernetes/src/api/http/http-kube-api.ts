@@ -1,0 +1,161 @@
+/** The port over HTTP, as an API server speaks it. */
+import { AppError } from '@equipoise/core';
+import type {
+  Applier,
+  DeleteOptions,
+  KubeApi,
+  ListPage,
+  Selection,
+  WatchEvent,
+  WriteResult,
+  Writer,
+} from '../kube-api.js';
+import { apiVersionOf, type KubeObject, type ObjectRef, type ResourceType, refTo } from '../kube-object.js';
+import { collectionPath, objectPath } from '../object-path.js';
+import { failureOf, refusalOf } from './api-status.js';
+import type { KubeConnection } from './kube-connection.js';
+import { type KubeAnswer, type KubeRequest, KubeRequests, type RequestLimits } from './kube-requests.js';
+
+const usualLimits: RequestLimits = { answerMs: 30_000 };
+
+/** The API server of a connection. */
+export class HttpKubeApi implements KubeApi {
+  readonly #requests: KubeRequests;
+
+  constructor(connection: KubeConnection, limits = usualLimits) {
+    this.#requests = new KubeRequests(connection, limits);
+  }
+
+  async get<T extends KubeObject>(ref: ObjectRef<T>): Promise<T | undefined> {
+    const answer = await this.#requests.ask({ method: 'GET', path: objectPath(ref) });
+    if (answer.status === 404) return undefined;
+    return resultOf(answer) as T;
+  }
+
+  async list<T extends KubeObject>(
+    selection: Selection<T>,
+    page: { readonly limit?: number; readonly continueToken?: string } = {},
+  ): Promise<ListPage<T>> {
+    const answer = await this.#requests.ask({
+      method: 'GET',
+      path: collectionPath(selection.type, selection.namespace),
+      query: { ...queryOf(selection), limit: page.limit, continue: page.continueToken },
+    });
+    if (answer.status === 410) return { kind: 'expired' };
+    const { metadata, items } = resultOf(answer) as {
+      metadata: { resourceVersion: string; continue?: string };
+      items: T[];
+    };
+    // The items of a list do not say what they are.
+    const { kind } = selection.type;
+    const objects = items.map((item) => ({ ...item, apiVersion: apiVersionOf(selection.type), kind }));
+    const { resourceVersion, continue: continueToken = '' } = metadata;
+    return { kind: 'page', objects, resourceVersion, ...(continueToken !== '' && { continueToken }) };
+  }
+
+  async *watch<T extends KubeObject>(
+    selection: Selection<T>,
+    from: { readonly resourceVersion: string; readonly timeoutSeconds: number },
+    signal: AbortSignal,
+  ): AsyncIterable<WatchEvent<T>> {
+    const request: KubeRequest = {
+      method: 'GET',
+      path: collectionPath(selection.type, selection.namespace),
+      query: { ...queryOf(selection), ...from, watch: true, allowWatchBookmarks: true },
+    };
+    const opened = await this.#requests.stream(request, signal).catch((error: unknown) => {
+      if (signal.aborted) return undefined;
+      throw error;
+    });
+    if (opened === undefined) return;
+    if (!(Symbol.asyncIterator in opened)) {
+      if (opened.status !== 410) throw failureOf(opened);
+      yield { kind: 'expired' };
+      return;
+    }
+    for await (const line of opened) {
+      const event = watchEventOf<T>(line);
+      yield event;
+      if (event.kind === 'expired') return;
+    }
+  }
+
+  create<T extends KubeObject>(type: ResourceType<T>, object: T, writer: Writer): Promise<WriteResult<T>> {
+    const path = collectionPath(type, object.metadata.namespace);
+    return this.#write({ method: 'POST', path, query: { ...writer }, body: object });
+  }
+
+  replace<T extends KubeObject>(type: ResourceType<T>, object: T, writer: Writer): Promise<WriteResult<T>> {
+    return this.#write({ method: 'PUT', path: objectPath(refTo(type, object)), query: { ...writer }, body: object });
+  }
+
+  apply<T extends KubeObject>(type: ResourceType<T>, object: T, applier: Applier): Promise<WriteResult<T>> {
+    return this.#write(applyRequest(objectPath(refTo(type, object)), object, applier));
+  }
+
+  applyStatus<T extends KubeObject>(type: ResourceType<T>, object: T, applier: Applier): Promise<WriteResult<T>> {
+    return this.#write(applyRequest(objectPath(refTo(type, object), 'status'), object, applier));
+  }
+
+  scale(ref: ObjectRef, replicas: number, writer: Writer): Promise<WriteResult> {
+    return this.#write({
+      method: 'PATCH',
+      path: objectPath(ref, 'scale'),
+      query: { ...writer },
+      contentType: 'application/merge-patch+json',
+      body: { spec: { replicas } },
+    });
+  }
+
+  async delete(ref: ObjectRef, options: DeleteOptions = {}): ReturnType<KubeApi['delete']> {
+    const { uid, resourceVersion, graceSeconds, propagation = 'background' } = options;
+    const preconditions = {
+      ...(uid !== undefined && { uid }),
+      ...(resourceVersion !== undefined && { resourceVersion }),
+    };
+    const answer = await this.#requests.ask({
+      method: 'DELETE',
+      path: objectPath(ref),
+      body: {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        propagationPolicy: propagation === 'background' ? 'Background' : 'Foreground',
+        preconditions,
+        ...(graceSeconds !== undefined && { gracePeriodSeconds: graceSeconds }),
+      },
+    });
+    return answer.status < 300 ? { kind: 'deleted' } : refusalOf(answer);
+  }
+
+  async #write<T extends KubeObject>(request: KubeRequest): Promise<WriteResult<T>> {
+    const answer = await this.#requests.ask(request);
+    return answer.status < 300 ? { kind: 'written', object: answer.body as T } : refusalOf(answer);
+  }
+}
+
+function queryOf({ labelSelector, fieldSelector }: Selection): NonNullable<KubeRequest['query']> {
+  return { labelSelector, fieldSelector };
+}
+
+function applyRequest(path: string, object: KubeObject, { fieldManager, force }: Applier): KubeRequest {
+  // JSON is YAML.
+  const contentType = 'application/apply-patch+yaml';
+  return { method: 'PATCH', path, query: { fieldManager, force }, contentType, body: object };
+}
+
+function resultOf(answer: KubeAnswer): unknown {
+  if (answer.status >= 300) throw failureOf(answer);
+  return answer.body;
+}
+
+const EVENT_KINDS = { ADDED: 'added', MODIFIED: 'modified', DELETED: 'deleted' } as const;
+
+function watchEventOf<T extends KubeObject>(line: unknown): WatchEvent<T> {
+  const { type, object } = line as { type: string; object: T & { code?: number } };
+  if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') return { kind: EVENT_KINDS[type], object };
+  if (type === 'BOOKMARK') return { kind: 'bookmark', resourceVersion: object.metadata.resourceVersion ?? '' };
+  if (type !== 'ERROR')
+    throw new AppError('CLUSTER_REFUSED', `the API server sent an event of the unknown type “${type}”`);
+  if (object.code === 410) return { kind: 'expired' };
+  throw failureOf({ status: object.code ?? 0, body: object });
+}

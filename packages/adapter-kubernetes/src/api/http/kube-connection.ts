@@ -1,0 +1,117 @@
+/**
+ * Which API server is asked, and with which credentials. Kubeconfig files, the service account of a pod and the ways to get a token
+ * (files that are renewed, commands, OIDC) are those of @kubernetes/client-node; it is loaded on the first use, for it is large. What it
+ * says is kept for a minute, so that requests share their connections and renewed tokens are still found in time.
+ */
+import http from 'node:http';
+import https from 'node:https';
+import { AppError, type Clock } from '@equipoise/core';
+
+/** Where the credentials are: `default` looks where kubectl does, and in a pod takes its service account. */
+export type KubeConfigSource =
+  | { readonly kind: 'default'; readonly context?: string }
+  | { readonly kind: 'file'; readonly path: string; readonly context?: string }
+  | { readonly kind: 'text'; readonly kubeconfig: string; readonly context?: string };
+
+/** An API server with a way to ask it. */
+export interface KubeConnection {
+  readonly serverUrl: URL;
+  /** The namespace of the context; `default` where it names none. */
+  readonly namespace: string;
+  /** Agent and headers of the next request. */
+  requestOptions(): Promise<http.RequestOptions>;
+  /** Makes the next request get its credentials anew. */
+  forgetCredentials(): void;
+  /** Closes idle connections. */
+  close(): void;
+}
+
+const credentialsKeptMs = 60_000;
+const keptConnections = { keepAlive: true, maxFreeSockets: 8 };
+
+/** Reads the configuration; rejects with WRONG_USAGE where it names no server. */
+export async function kubeConnection(source: KubeConfigSource, clock: Clock): Promise<KubeConnection> {
+  const { KubeConfig } = await import('@kubernetes/client-node');
+  const config = new KubeConfig();
+  try {
+    if (source.kind === 'default') config.loadFromDefault();
+    else if (source.kind === 'file') config.loadFromFile(source.path);
+    else config.loadFromString(source.kubeconfig);
+    if (source.context !== undefined) config.setCurrentContext(source.context);
+  } catch (cause) {
+    throw new AppError('WRONG_USAGE', `the kubeconfig cannot be read: ${String(cause)}`, { cause });
+  }
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) {
+    throw new AppError('WRONG_USAGE', `the kubeconfig has no cluster for its context “${config.getCurrentContext()}”`);
+  }
+  // Of a server without TLS the client wants to be told that TLS is not checked.
+  if (cluster.server.startsWith('http:')) {
+    config.clusters = config.clusters.map((each) => (each === cluster ? { ...each, skipTLSVerify: true } : each));
+  }
+  const namespace = config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
+  return connectionTo(new URL(cluster.server), namespace, clock, async () => {
+    const options: https.RequestOptions = {};
+    await config.applyToHTTPSOptions(options).catch((cause: unknown) => {
+      const message = `no credentials for the API server at ${cluster.server}: ${String(cause)}`;
+      throw new AppError('UNREACHABLE', message, { cause, retryable: true });
+    });
+    const { tlsServerName: servername, skipTLSVerify, proxyUrl } = cluster;
+    return {
+      ...options,
+      ...(servername !== undefined && { servername }),
+      ...(skipTLSVerify && { rejectUnauthorized: false }),
+      // Only the agent of a proxy is taken as it is: the others would open a connection for each request.
+      agent: proxyUrl === undefined ? undefined : options.agent,
+    };
+  });
+}
+
+/** What of the options decides about a connection: the same ones may share an agent. */
+const TLS_FIELDS = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'rejectUnauthorized', 'servername'] as const;
+
+function connectionTo(
+  serverUrl: URL,
+  namespace: string,
+  clock: Clock,
+  credentials: () => Promise<https.RequestOptions>,
+): KubeConnection {
+  let kept: { readonly options: http.RequestOptions; readonly untilMs: number } | undefined;
+  let agent: { readonly tls: string; readonly agent: http.Agent } | undefined;
+  const agentFor = (options: https.RequestOptions): http.Agent => {
+    const tls = Object.fromEntries(TLS_FIELDS.map((field) => [field, options[field]]));
+    const text = JSON.stringify(tls);
+    if (agent?.tls !== text) {
+      agent?.agent.destroy();
+      const made =
+        serverUrl.protocol === 'https:'
+          ? new https.Agent({ ...keptConnections, ...tls })
+          : new http.Agent(keptConnections);
+      agent = { tls: text, agent: made };
+    }
+    return agent.agent;
+  };
+  return {
+    serverUrl,
+    namespace,
+    async requestOptions() {
+      if (kept === undefined || clock.nowMs() >= kept.untilMs) {
+        const options = await credentials();
+        const auth = options.auth === undefined || options.auth === null ? {} : { auth: options.auth };
+        kept = {
+          options: { ...auth, headers: { ...options.headers }, agent: options.agent ?? agentFor(options) },
+          untilMs: clock.nowMs() + credentialsKeptMs,
+        };
+      }
+      return kept.options;
+    },
+    forgetCredentials() {
+      kept = undefined;
+    },
+    close() {
+      agent?.agent.destroy();
+      agent = undefined;
+      kept = undefined;
+    },
+  };
+}

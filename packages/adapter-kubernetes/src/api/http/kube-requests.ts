@@ -1,0 +1,140 @@
+/** One request to the API server: JSON in, JSON or a stream of JSON lines out. No answer within its time is UNREACHABLE. */
+import http from 'node:http';
+import https from 'node:https';
+import { AppError } from '@equipoise/core';
+import { jsonLines } from './json-lines.js';
+import type { KubeConnection } from './kube-connection.js';
+
+/** What is asked; a query parameter without a value is left out. */
+export interface KubeRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly contentType?: string;
+  readonly body?: unknown;
+}
+
+/** The HTTP status with the JSON that came; `undefined` where it was none. */
+export interface KubeAnswer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly retryAfterSeconds?: number;
+}
+
+/** How long an answer may take, in milliseconds; of a stream, its first line of headers. */
+export interface RequestLimits {
+  readonly answerMs: number;
+}
+
+/** Requests over one connection. */
+export class KubeRequests {
+  readonly #connection: KubeConnection;
+  readonly #limits: RequestLimits;
+
+  constructor(connection: KubeConnection, limits: RequestLimits) {
+    this.#connection = connection;
+    this.#limits = limits;
+  }
+
+  /** The whole answer, whatever its status. Credentials that are refused are got anew once. */
+  async ask(request: KubeRequest): Promise<KubeAnswer> {
+    const answer = await this.#askOnce(request);
+    if (answer.status !== 401) return answer;
+    this.#connection.forgetCredentials();
+    return this.#askOnce(request);
+  }
+
+  async #askOnce(request: KubeRequest): Promise<KubeAnswer> {
+    const timeout = AbortSignal.timeout(this.#limits.answerMs);
+    const response = await this.#send(request, timeout);
+    try {
+      return await wholeAnswer(response);
+    } catch (cause) {
+      throw this.#unreachable(cause);
+    }
+  }
+
+  /** The values of a stream, one a line, until it ends or `signal` aborts it; a status other than 200 is an answer instead. */
+  async stream(request: KubeRequest, signal: AbortSignal): Promise<KubeAnswer | AsyncIterable<unknown>> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new Error('no headers in time')), this.#limits.answerMs);
+    const response = await this.#send(request, AbortSignal.any([signal, late.signal])).finally(() =>
+      clearTimeout(timer),
+    );
+    if (response.statusCode === 200) return this.#linesOf(response, signal);
+    if (response.statusCode === 401) this.#connection.forgetCredentials();
+    return wholeAnswer(response);
+  }
+
+  async *#linesOf(response: http.IncomingMessage, signal: AbortSignal): AsyncIterable<unknown> {
+    try {
+      yield* jsonLines(response);
+    } catch (cause) {
+      if (!signal.aborted) throw this.#unreachable(cause);
+    } finally {
+      response.destroy();
+    }
+  }
+
+  async #send(request: KubeRequest, signal: AbortSignal): Promise<http.IncomingMessage> {
+    const options = await this.#connection.requestOptions();
+    const body = request.body === undefined ? undefined : JSON.stringify(request.body);
+    const headers = {
+      ...(options.headers as http.OutgoingHttpHeaders),
+      accept: 'application/json',
+      ...(body !== undefined && {
+        'content-type': request.contentType ?? 'application/json',
+        'content-length': Buffer.byteLength(body),
+      }),
+    };
+    const { protocol } = this.#connection.serverUrl;
+    const send = protocol === 'https:' ? https.request : http.request;
+    return new Promise((resolve, reject) => {
+      const sent = send(this.#urlOf(request), { ...options, headers, method: request.method, signal }, resolve);
+      sent.on('error', (cause) => reject(this.#unreachable(cause)));
+      sent.on('socket', (socket) => socket.setKeepAlive(true, 15_000));
+      sent.end(body);
+    });
+  }
+
+  #urlOf({ path, query = {} }: KubeRequest): URL {
+    const url = new URL(this.#connection.serverUrl);
+    url.pathname = `${url.pathname.replace(/\/$/, '')}${path}`;
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    }
+    return url;
+  }
+
+  #unreachable(cause: unknown): AppError {
+    if (cause instanceof AppError) return cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return new AppError(
+      'UNREACHABLE',
+      `no answer from the API server at ${this.#connection.serverUrl.origin}: ${why}`,
+      {
+        cause,
+        retryable: true,
+      },
+    );
+  }
+}
+
+async function wholeAnswer(response: http.IncomingMessage): Promise<KubeAnswer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  const retryAfter = Number(response.headers['retry-after']);
+  return {
+    status: response.statusCode ?? 0,
+    body: jsonOrUndefined(Buffer.concat(chunks).toString('utf8')),
+    ...(Number.isFinite(retryAfter) && { retryAfterSeconds: retryAfter }),
+  };
+}
+
+function jsonOrUndefined(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,280 @@
+/**
+ * An API server in memory: one revision counter over all objects, a log of events from which watches are served, compaction that
+ * expires old watches and lists, a status that only status writes change, finalizers. It knows no schema, no defaults and no controllers;
+ * `define` names a resource with what is checked of its objects.
+ */
+import { type AlarmClock, AppError } from '@equipoise/core';
+import type { RefusalCause, Refused, Selection, WatchEvent } from '../kube-api.js';
+import { apiVersionOf, type KubeObject, objectKey, type ResourceType } from '../kube-object.js';
+import { collectionPath } from '../object-path.js';
+import { type Fields, managedFieldsOf, type Owners, ownersText, same } from './field-owners.test-support.js';
+import { isSelected } from './selectors.test-support.js';
+import { WatchFeed } from './watch-feed.test-support.js';
+
+/** A resource of the server; `check` gives what is wrong with an object that is to be written. */
+export interface MemoryResource {
+  readonly type: ResourceType;
+  readonly hasStatus?: boolean;
+  readonly check?: (object: Fields) => readonly RefusalCause[];
+}
+
+/** One object as it is kept, with its owners. */
+export interface Kept {
+  readonly object: KubeObject;
+  readonly owners: Owners;
+}
+
+interface LoggedEvent {
+  readonly revision: number;
+  readonly collection: string;
+  readonly before: KubeObject | undefined;
+  readonly after: KubeObject | undefined;
+}
+
+interface OpenWatch {
+  readonly selection: Selection;
+  readonly feed: WatchFeed;
+}
+
+const BOOKMARK_EVERY_MS = 60_000;
+/** So long before its end a watch gets a last bookmark. */
+const LAST_BOOKMARK_MS = 2_000;
+
+/** The server; `MemoryKubeApi` is a client of it. */
+export class MemoryKube {
+  readonly clock: AlarmClock;
+  /** A fault: each new watch ends without an event. */
+  endsWatchesAtOnce = false;
+  readonly #resources = new Map<string, MemoryResource>();
+  readonly #objects = new Map<string, Map<string, Kept>>();
+  readonly #watches = new Set<OpenWatch>();
+  #log: LoggedEvent[] = [];
+  #revision = 100;
+  #compactedRevision = 100;
+  #made = 0;
+
+  constructor(clock: AlarmClock, resources: readonly MemoryResource[]) {
+    this.clock = clock;
+    for (const resource of resources) this.define(resource);
+  }
+
+  define(resource: MemoryResource): void {
+    this.#resources.set(collectionOf(resource.type), resource);
+    this.#objects.set(collectionOf(resource.type), new Map());
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get openWatches(): number {
+    return this.#watches.size;
+  }
+
+  /** Forgets all events so far: watches and lists that began earlier are expired. */
+  compact(): void {
+    this.#log = [];
+    this.#compactedRevision = this.#revision;
+  }
+
+  /** Ends all watches as a server does that goes away. */
+  dropWatches(): void {
+    for (const { feed } of this.#watches) feed.end(noAnswer());
+  }
+
+  /** Makes the open watches deliver nothing more, without an end; gives how many they were. */
+  muteWatches(): number {
+    const muted = this.#watches.size;
+    for (const { feed } of this.#watches) feed.mute();
+    return muted;
+  }
+
+  resource(type: ResourceType): MemoryResource {
+    const resource = this.#resources.get(collectionOf(type));
+    if (resource !== undefined) return resource;
+    throw new AppError(
+      'CLUSTER_REFUSED',
+      'the API server answered 404: the server could not find the requested resource',
+      {
+        details: { httpStatus: 404 },
+      },
+    );
+  }
+
+  find(type: ResourceType, key: string): Kept | undefined {
+    return this.#objectsOf(type).get(key);
+  }
+
+  selected(selection: Selection): readonly KubeObject[] {
+    const kept = [...this.#objectsOf(selection.type)].sort(([a], [b]) => (a < b ? -1 : 1));
+    return kept.map(([, { object }]) => object).filter((object) => isSelected(selection, object));
+  }
+
+  isForgotten(revision: number): boolean {
+    return revision < this.#compactedRevision;
+  }
+
+  /** Keeps what a write made of an object, unless it changes nothing; a deleted object without finalizers goes. */
+  keep(type: ResourceType, before: Kept | undefined, fields: Fields, owners: Owners): KubeObject | Refused {
+    const causes = this.resource(type).check?.(fields) ?? [];
+    if (causes.length > 0) return refused('invalid', causes.map(({ message }) => message).join(', '), causes);
+    if (before !== undefined && unchanged(before, fields, owners)) return before.object;
+    const revision = ++this.#revision;
+    const object = this.#stamped(type, before, fields, owners, revision);
+    const goes = object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers ?? []).length === 0;
+    const key = objectKey(object.metadata);
+    if (goes) this.#objectsOf(type).delete(key);
+    else this.#objectsOf(type).set(key, { object, owners });
+    this.#tell({
+      revision,
+      collection: collectionOf(type),
+      before: before?.object,
+      after: goes ? undefined : object,
+      ...(goes && { before: object }),
+    });
+    return object;
+  }
+
+  /** Takes an object away, or marks it while finalizers keep it. */
+  remove(type: ResourceType, kept: Kept): void {
+    const { object, owners } = kept;
+    if (object.metadata.deletionTimestamp !== undefined) return;
+    const metadata = { ...object.metadata, deletionTimestamp: this.timestamp() };
+    this.keep(type, kept, { ...object, metadata }, owners);
+  }
+
+  /** Opens a watch on what comes after `revision`. */
+  watch(selection: Selection, revision: number, timeoutMs: number, signal: AbortSignal): WatchFeed {
+    const feed = new WatchFeed();
+    if (this.isForgotten(revision)) {
+      feed.push({ kind: 'expired' });
+      feed.end();
+      return feed;
+    }
+    if (this.endsWatchesAtOnce) {
+      feed.end();
+      return feed;
+    }
+    const collection = collectionOf(selection.type);
+    for (const event of this.#log) {
+      if (event.revision > revision && event.collection === collection) push(feed, selection, event);
+    }
+    const watch = { selection, feed };
+    this.#watches.add(watch);
+    const cancel = this.#schedule(feed, timeoutMs);
+    const close = () => {
+      cancel();
+      this.#watches.delete(watch);
+    };
+    feed.onEnd = close;
+    signal.addEventListener('abort', () => feed.end(), { once: true });
+    if (signal.aborted) feed.end();
+    return feed;
+  }
+
+  timestamp(): string {
+    return new Date(Date.UTC(2026, 0, 1) + this.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z');
+  }
+
+  #schedule(feed: WatchFeed, timeoutMs: number): () => void {
+    const endAtMs = this.clock.nowMs() + timeoutMs;
+    const cancelEnd = this.clock.ringAt(endAtMs, () => feed.end());
+    let cancelBookmark = (): void => {};
+    const bookmarkNext = (): void => {
+      const nowMs = this.clock.nowMs();
+      const atMs = Math.min(nowMs + BOOKMARK_EVERY_MS, endAtMs - LAST_BOOKMARK_MS);
+      if (atMs <= nowMs) return;
+      cancelBookmark = this.clock.ringAt(atMs, () => {
+        feed.push({ kind: 'bookmark', resourceVersion: String(this.#revision) });
+        bookmarkNext();
+      });
+    };
+    bookmarkNext();
+    return () => {
+      cancelEnd();
+      cancelBookmark();
+    };
+  }
+
+  #stamped(type: ResourceType, before: Kept | undefined, fields: Fields, owners: Owners, revision: number): KubeObject {
+    const metadata = (fields['metadata'] ?? {}) as Fields;
+    const old = before?.object.metadata;
+    const counts = this.resource(type).hasStatus === true;
+    const generation = (old?.generation ?? 0) + (specChanged(before?.object, fields) ? 1 : 0);
+    return structuredClone({
+      ...fields,
+      apiVersion: apiVersionOf(type),
+      kind: type.kind,
+      metadata: {
+        ...metadata,
+        uid: old?.uid ?? `uid-${++this.#made}`,
+        creationTimestamp: old?.creationTimestamp ?? this.timestamp(),
+        ...(counts && { generation }),
+        resourceVersion: String(revision),
+        managedFields: managedFieldsOf(owners),
+      },
+    }) as unknown as KubeObject;
+  }
+
+  #tell(event: LoggedEvent): void {
+    this.#log.push(event);
+    for (const { selection, feed } of this.#watches) {
+      if (collectionOf(selection.type) === event.collection) push(feed, selection, event);
+    }
+  }
+
+  #objectsOf(type: ResourceType): Map<string, Kept> {
+    this.resource(type);
+    return this.#objects.get(collectionOf(type)) as Map<string, Kept>;
+  }
+}
+
+export function refused(reason: Refused['reason'], message: string, causes: readonly RefusalCause[] = []): Refused {
+  return { kind: 'refused', reason, message, causes };
+}
+
+/** What a call rejects with when no server answers. */
+export function noAnswer(): AppError {
+  return new AppError('UNREACHABLE', 'no answer from the API server in memory', { retryable: true });
+}
+
+function collectionOf(type: ResourceType): string {
+  return collectionPath(type, undefined);
+}
+
+function push(feed: WatchFeed, selection: Selection, { before, after }: LoggedEvent): void {
+  const was = before !== undefined && isSelected(selection, before);
+  const is = after !== undefined && isSelected(selection, after);
+  const event = eventOf(was ? before : undefined, is ? after : undefined, after);
+  if (event !== undefined) feed.push(structuredClone(event));
+}
+
+/** What a change looks like to somebody who saw `was` and now sees `is`; `latest` is the object where it left the selection. */
+function eventOf(
+  was: KubeObject | undefined,
+  is: KubeObject | undefined,
+  latest: KubeObject | undefined,
+): WatchEvent | undefined {
+  if (is !== undefined) return { kind: was === undefined ? 'added' : 'modified', object: is };
+  return was === undefined ? undefined : { kind: 'deleted', object: latest ?? was };
+}
+
+function unchanged(before: Kept, fields: Fields, owners: Owners): boolean {
+  return (
+    same(bare(before.object as unknown as Fields), bare(fields)) && ownersText(before.owners) === ownersText(owners)
+  );
+}
+
+/** Without what the server itself writes. */
+function bare(fields: Fields): Fields {
+  const { managedFields, resourceVersion, generation, uid, creationTimestamp, ...metadata } = (fields['metadata'] ??
+    {}) as Fields;
+  const { apiVersion, kind, ...rest } = fields;
+  return { ...rest, metadata };
+}
+
+function specChanged(before: KubeObject | undefined, fields: Fields): boolean {
+  if (before === undefined) return true;
+  const specOf = ({ metadata, status, apiVersion, kind, ...spec }: Fields) => spec;
+  return !same(specOf(before as unknown as Fields), specOf(fields));
+}

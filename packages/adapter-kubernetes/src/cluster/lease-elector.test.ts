@@ -1,0 +1,199 @@
+import { SeededRng } from '@equipoise/core';
+import { ManualClock } from '@equipoise/testkit';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
+import { type Line, MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
+import { leases } from './lease.js';
+import { LeaseElector, usualLeaseTimes } from './lease-elector.js';
+
+const candidacy = { namespace: 'n', name: 'operator' };
+const { durationMs, renewWithinMs, retryMs } = usualLeaseTimes;
+
+/** Candidates by name on one server, and who led from when to when. */
+function election() {
+  const clock = new ManualClock();
+  const kube = new MemoryKube(clock, [{ type: leases }]);
+  const leading = new Set<string>();
+  const reigns: { readonly who: string; readonly fromMs: number }[] = [];
+  let together = 0;
+  const stand = (who: string) => {
+    const api = new MemoryKubeApi(kube);
+    const abort = new AbortController();
+    const rng = new SeededRng(who.charCodeAt(0));
+    const base = { api, clock, rng, nowEpochMs: () => 1_700_000_000_000 + clock.nowMs() };
+    const observed: string[] = [];
+    const failures: unknown[] = [];
+    const lead = (signal: AbortSignal): Promise<void> => {
+      leading.add(who);
+      together = Math.max(together, leading.size);
+      reigns.push({ who, fromMs: clock.nowMs() });
+      return new Promise((resolve) => {
+        const stop = (): void => {
+          leading.delete(who);
+          resolve();
+        };
+        if (signal.aborted) stop();
+        else signal.addEventListener('abort', stop, { once: true });
+      });
+    };
+    const running = new LeaseElector(base, { ...candidacy, identity: who }).run(
+      { lead, observed: (holder) => observed.push(holder), failed: (error) => failures.push(error) },
+      abort.signal,
+    );
+    const stop = async () => {
+      abort.abort();
+      await running;
+    };
+    return { api, stop, observed, failures };
+  };
+  const pass = (durationMs: number) => clock.advanceTo(clock.nowMs() + durationMs);
+  return { clock, kube, stand, pass, reigns, leaders: () => [...leading], together: () => together };
+}
+
+describe('LeaseElector', () => {
+  it('lets one candidate lead, and writes down who and since when', async () => {
+    const { stand, pass, leaders, kube, clock } = election();
+    const a = stand('a');
+    await pass(0);
+    const b = stand('b');
+    await pass(60_000);
+    expect(leaders()).toEqual(['a']);
+    expect(b.observed).toEqual(['a']);
+    expect(kube.find(leases, 'n/operator')?.object).toMatchObject({
+      spec: {
+        holderIdentity: 'a',
+        leaseDurationSeconds: 15,
+        leaseTransitions: 0,
+        acquireTime: '2023-11-14T22:13:20.000000Z',
+        renewTime: '2023-11-14T22:14:20.000000Z',
+      },
+    });
+    await a.stop();
+    await b.stop();
+    expect(clock.pendingAlarms).toBe(0);
+  });
+
+  it('hands over at once when the leader stops in order', async () => {
+    const { stand, pass, leaders, reigns, clock, kube } = election();
+    const a = stand('a');
+    await pass(0);
+    const b = stand('b');
+    await pass(10_000);
+    await a.stop();
+    expect(leaders()).toEqual([]);
+    await pass(2 * retryMs);
+    expect(leaders()).toEqual(['b']);
+    expect(reigns.map(({ who }) => who)).toEqual(['a', 'b']);
+    expect(kube.find(leases, 'n/operator')?.object).toMatchObject({ spec: { leaseTransitions: 1 } });
+    await b.stop();
+    expect(clock.pendingAlarms).toBe(0);
+  });
+
+  for (const line of ['down', 'silent'] as const) {
+    it(`hands over after the duration of the lease when the line of the leader is ${line}`, async () => {
+      const { stand, pass, reigns, leaders, together, clock } = election();
+      const a = stand('a');
+      await pass(0);
+      stand('b');
+      await pass(10_000);
+      a.api.line = line;
+      const cutAtMs = clock.nowMs();
+      await pass(renewWithinMs);
+      expect(leaders()).toEqual([]);
+      await pass(durationMs + 4 * retryMs);
+      expect(leaders()).toEqual(['b']);
+      const takenAfterMs = (reigns.at(-1)?.fromMs ?? 0) - cutAtMs;
+      expect(takenAfterMs).toBeGreaterThan(durationMs - 2 * retryMs);
+      expect(takenAfterMs).toBeLessThan(durationMs + 4 * retryMs);
+      expect(together()).toBe(1);
+    });
+  }
+
+  it('leads on through a short trouble', async () => {
+    const { stand, pass, reigns, leaders } = election();
+    const a = stand('a');
+    await pass(5_000);
+    a.api.line = 'down';
+    await pass(renewWithinMs - 2 * retryMs);
+    a.api.line = 'up';
+    await pass(60_000);
+    expect(leaders()).toEqual(['a']);
+    expect(reigns).toHaveLength(1);
+    expect(a.failures.length).toBeGreaterThan(0);
+    await a.stop();
+  });
+
+  it('is not fooled by the clocks of others: only a lease that does not change runs out', async () => {
+    const { stand, pass, leaders, kube } = election();
+    const other = new MemoryKubeApi(kube);
+    const spec = { holderIdentity: 'other', leaseDurationSeconds: 15, renewTime: '1999-01-01T00:00:00.000000Z' };
+    const lease = {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { namespace: 'n', name: 'operator' },
+      spec,
+    };
+    await other.create(leases, lease, { fieldManager: 'other' });
+    const a = stand('a');
+    await pass(durationMs - 2 * retryMs);
+    expect(leaders()).toEqual([]);
+    await pass(4 * retryMs);
+    expect(leaders()).toEqual(['a']);
+    await a.stop();
+  });
+
+  it('gives up when its work ends, and stands again', async () => {
+    const { clock, kube } = election();
+    const api = new MemoryKubeApi(kube);
+    const abort = new AbortController();
+    const base = { api, clock, rng: new SeededRng(1), nowEpochMs: () => 0 };
+    let began = 0;
+    const failures: unknown[] = [];
+    const lead = async (): Promise<void> => {
+      began++;
+      throw new Error('broken');
+    };
+    const running = new LeaseElector(base, { ...candidacy, identity: 'a' }).run(
+      { lead, failed: (error) => failures.push(error) },
+      abort.signal,
+    );
+    await clock.advanceTo(10 * retryMs);
+    expect(began).toBeGreaterThan(3);
+    expect(failures).toHaveLength(began);
+    abort.abort();
+    await running;
+  });
+
+  it('never has two leaders, whatever becomes of the lines', async () => {
+    const step = fc.record({
+      who: fc.constantFrom(0, 1, 2),
+      line: fc.constantFrom<Line>('up', 'down', 'silent'),
+      waitMs: fc.integer({ min: 0, max: 20_000 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        const { stand, pass, together, leaders } = election();
+        const candidates = ['a', 'b', 'c'].map(stand);
+        const lineAll = (list: typeof candidates, line: Line): void => {
+          for (const { api } of list) api.line = line;
+        };
+        for (const { who, line, waitMs } of steps) {
+          lineAll(candidates.slice(who, who + 1), line);
+          await pass(waitMs);
+        }
+        expect(together()).toBeLessThanOrEqual(1);
+        // A silent call never ends, so that only a candidate whose line was never silent is sure to be back.
+        const wasSilent = new Set<number>(steps.filter(({ line }) => line === 'silent').map(({ who }) => who));
+        const healthy = candidates.filter((_, index) => !wasSilent.has(index));
+        lineAll(healthy, 'up');
+        await pass(2 * durationMs + 4 * retryMs);
+        expect(leaders().length).toBeGreaterThanOrEqual(Math.min(1, healthy.length));
+        expect(together()).toBeLessThanOrEqual(1);
+        lineAll(candidates, 'up');
+        await Promise.all(candidates.map(({ stop }) => stop()));
+      }),
+      { seed: 20, numRuns: 60 },
+    );
+  });
+});

@@ -1,0 +1,215 @@
+/**
+ * A copy of the objects of a selection, kept near by a list and a watch that goes on from it. A watch that ends is begun again where it
+ * was; one that is silent for too long counts as broken, for half-open connections never say so; a version that the server has
+ * forgotten leads to a new list, whose differences are told as changes. Between failures it waits longer and longer.
+ */
+import type { AlarmClock, Rng } from '@equipoise/core';
+import type { KubeApi, Selection, WatchEvent } from '../api/kube-api.js';
+import { type KubeObject, objectKey } from '../api/kube-object.js';
+import { type RetryDelays, retryDelayMs } from './retry-delay.js';
+import { wait } from './wait.js';
+
+/** What a reflector stands on. */
+export interface ReflectorBase {
+  readonly api: KubeApi;
+  readonly clock: AlarmClock;
+  readonly rng: Rng;
+  readonly limits?: ReflectorLimits;
+}
+
+/** Times in milliseconds. */
+export interface ReflectorLimits {
+  readonly pageSize: number;
+  /** The server is asked to end a watch after a time drawn from here, so that watches of many clients do not end together. */
+  readonly watchMs: { readonly shortest: number; readonly longest: number };
+  /** Without a single event for so long a watch is given up; a server sends a bookmark about every minute. */
+  readonly silenceMs: number;
+  readonly retry: RetryDelays;
+}
+
+/** Who is told; `object` is missing when it is gone. */
+export interface ReflectorListener<T extends KubeObject> {
+  changed(key: string, object: T | undefined): void;
+  /** A list or a watch failed; it is tried again. */
+  failed(error: unknown, failuresInARow: number): void;
+}
+
+export const usualReflectorLimits: ReflectorLimits = {
+  pageSize: 500,
+  watchMs: { shortest: 240_000, longest: 360_000 },
+  silenceMs: 150_000,
+  retry: { shortestMs: 200, longestMs: 10_000 },
+};
+
+/** One selection; `run` keeps it until its signal aborts. */
+export class Reflector<T extends KubeObject> {
+  readonly #base: ReflectorBase;
+  readonly #limits: ReflectorLimits;
+  readonly #selection: Selection<T>;
+  readonly #listener: ReflectorListener<T>;
+  readonly #objects = new Map<string, T>();
+  #listed = false;
+  #lastHeardAtMs = Number.NEGATIVE_INFINITY;
+  #failures = 0;
+
+  constructor(base: ReflectorBase, selection: Selection<T>, listener: ReflectorListener<T>) {
+    this.#base = base;
+    this.#limits = base.limits ?? usualReflectorLimits;
+    this.#selection = selection;
+    this.#listener = listener;
+  }
+
+  /** The objects by namespace and name, as last heard of. */
+  get objects(): ReadonlyMap<string, T> {
+    return this.#objects;
+  }
+
+  /** Whether the objects were listed at least once. */
+  get isListed(): boolean {
+    return this.#listed;
+  }
+
+  /** When the server was last heard of; minus infinity before the first time. */
+  get lastHeardAtMs(): number {
+    return this.#lastHeardAtMs;
+  }
+
+  /** Resolves when `signal` aborts; rejects never for what the server does. */
+  async run(signal: AbortSignal): Promise<void> {
+    let version: string | undefined;
+    while (!signal.aborted) {
+      const failuresBefore = this.#failures;
+      try {
+        version = version === undefined ? await this.#list() : await this.#follow(version, signal);
+      } catch (error) {
+        if (!signal.aborted) this.#failed(error);
+      }
+      if (this.#failures > failuresBefore) {
+        await wait(this.#base.clock, retryDelayMs(this.#failures, this.#limits.retry, this.#base.rng), signal);
+      }
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.#failures++;
+    this.#listener.failed(error, this.#failures);
+  }
+
+  /** Lists all pages and tells the differences; gives the version to go on from, or nothing when the list expired on the way. */
+  async #list(): Promise<string | undefined> {
+    const found = new Map<string, T>();
+    let continueToken: string | undefined;
+    let version: string;
+    do {
+      const next = continueToken === undefined ? {} : { continueToken };
+      const page = await this.#base.api.list(this.#selection, { limit: this.#limits.pageSize, ...next });
+      if (page.kind === 'expired') {
+        this.#failed(new Error('the list expired before its last page'));
+        return undefined;
+      }
+      for (const object of page.objects) found.set(objectKey(object.metadata), object);
+      version = page.resourceVersion;
+      continueToken = page.continueToken;
+    } while (continueToken !== undefined);
+    this.#lastHeardAtMs = this.#base.clock.nowMs();
+    this.#listed = true;
+    for (const key of [...this.#objects.keys()]) if (!found.has(key)) this.#put(key, undefined);
+    for (const [key, object] of found) this.#put(key, object);
+    return version;
+  }
+
+  /** Watches until the watch ends; gives the version to go on from, or nothing where a list is needed. */
+  async #follow(from: string, signal: AbortSignal): Promise<string | undefined> {
+    const { clock } = this.#base;
+    const beganAtMs = clock.nowMs();
+    const silence = new SilenceAlarm(clock, this.#limits.silenceMs, signal);
+    const progress = { version: from };
+    let isExpired = false;
+    let failure: unknown;
+    try {
+      isExpired = await this.#read(progress, silence);
+    } catch (error) {
+      failure = error;
+    }
+    silence.stop();
+    const isIdle = progress.version === from && clock.nowMs() - beganAtMs < SHORT_WATCH_MS;
+    if (!isIdle) this.#failures = 0;
+    if (signal.aborted) return undefined;
+    if (silence.rang) failure ??= new Error(`nothing heard of the watch for ${this.#limits.silenceMs} ms`);
+    if (isIdle) failure ??= new Error(isExpired ? 'the watch began at a forgotten version' : 'the watch ended at once');
+    if (failure !== undefined) this.#failed(failure);
+    return isExpired ? undefined : progress.version;
+  }
+
+  /** Takes the events of one watch; whether it ended because its version is forgotten. */
+  async #read(progress: { version: string }, silence: SilenceAlarm): Promise<boolean> {
+    const from = { resourceVersion: progress.version, timeoutSeconds: this.#watchSeconds() };
+    for await (const event of this.#base.api.watch(this.#selection, from, silence.signal)) {
+      if (event.kind === 'expired') return true;
+      silence.wind();
+      this.#lastHeardAtMs = this.#base.clock.nowMs();
+      progress.version = this.#take(event);
+    }
+    return false;
+  }
+
+  #take(event: Exclude<WatchEvent<T>, { kind: 'expired' }>): string {
+    if (event.kind === 'bookmark') return event.resourceVersion;
+    const { metadata } = event.object;
+    this.#put(objectKey(metadata), event.kind === 'deleted' ? undefined : event.object);
+    return metadata.resourceVersion ?? '';
+  }
+
+  #put(key: string, object: T | undefined): void {
+    const before = this.#objects.get(key);
+    if (object === undefined) this.#objects.delete(key);
+    else this.#objects.set(key, object);
+    if (before?.metadata.resourceVersion !== object?.metadata.resourceVersion) this.#listener.changed(key, object);
+  }
+
+  #watchSeconds(): number {
+    const { shortest, longest } = this.#limits.watchMs;
+    return Math.round((shortest + (longest - shortest) * this.#base.rng.next()) / 1000);
+  }
+}
+
+/** A server that ends watches sooner than this, without an event, would be asked in a tight loop. */
+const SHORT_WATCH_MS = 1_000;
+
+/** Aborts its signal after a time without `wind`, or with the outer signal. */
+class SilenceAlarm {
+  rang = false;
+  readonly #clock: AlarmClock;
+  readonly #silenceMs: number;
+  readonly #outer: AbortSignal;
+  readonly #abort = new AbortController();
+  #cancel: () => void = () => {};
+
+  constructor(clock: AlarmClock, silenceMs: number, outer: AbortSignal) {
+    this.#clock = clock;
+    this.#silenceMs = silenceMs;
+    this.#outer = outer;
+    outer.addEventListener('abort', this.#abortNow, { once: true });
+    if (outer.aborted) this.#abortNow();
+    this.wind();
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  wind(): void {
+    this.#cancel();
+    this.#cancel = this.#clock.ringAt(this.#clock.nowMs() + this.#silenceMs, () => {
+      this.rang = true;
+      this.#abort.abort();
+    });
+  }
+
+  stop(): void {
+    this.#cancel();
+    this.#outer.removeEventListener('abort', this.#abortNow);
+  }
+
+  readonly #abortNow = (): void => this.#abort.abort();
+}

@@ -1,0 +1,110 @@
+/**
+ * Keys that need work, each at most once in the queue and at most once at work: what comes in while a key is worked on is one more pass
+ * afterwards. A pass that fails is repeated, later each time; one that asks for it comes again after the time that it names.
+ */
+import type { AlarmClock, Rng } from '@equipoise/core';
+import { type RetryDelays, retryDelayMs } from './retry-delay.js';
+
+/** What the queue stands on. */
+export interface WorkQueueBase {
+  readonly clock: AlarmClock;
+  readonly rng: Rng;
+  readonly limits?: WorkQueueLimits;
+}
+
+/** How many keys are worked on at a time, and how failed passes are repeated. */
+export interface WorkQueueLimits {
+  readonly concurrency: number;
+  readonly retry: RetryDelays;
+}
+
+export const usualQueueLimits: WorkQueueLimits = {
+  concurrency: 4,
+  retry: { shortestMs: 50, longestMs: 60_000 },
+};
+
+/** One pass over a key; what it wants seen again without a change from outside, it says. */
+export type Pass = (key: string) => Promise<{ readonly againAfterMs?: number }>;
+
+/** A queue over one kind of work. */
+export class WorkQueue {
+  readonly #base: WorkQueueBase;
+  readonly #limits: WorkQueueLimits;
+  readonly #pass: Pass;
+  readonly #failed: (key: string, error: unknown) => void;
+  readonly #waiting = new Set<string>();
+  readonly #working = new Set<string>();
+  readonly #failures = new Map<string, number>();
+  readonly #alarms = new Map<string, { readonly atMs: number; readonly cancel: () => void }>();
+  #running = false;
+  #idle: () => void = () => {};
+
+  constructor(base: WorkQueueBase, pass: Pass, failed: (key: string, error: unknown) => void) {
+    this.#base = base;
+    this.#limits = base.limits ?? usualQueueLimits;
+    this.#pass = pass;
+    this.#failed = failed;
+  }
+
+  /** Asks for a pass as soon as one is free. */
+  add(key: string): void {
+    this.#waiting.add(key);
+    this.#begin();
+  }
+
+  /** Asks for a pass after a time, or earlier where one is already asked for. */
+  addAfter(key: string, delayMs: number): void {
+    const atMs = this.#base.clock.nowMs() + delayMs;
+    const before = this.#alarms.get(key);
+    if (before !== undefined && before.atMs <= atMs) return;
+    before?.cancel();
+    const cancel = this.#base.clock.ringAt(atMs, () => {
+      this.#alarms.delete(key);
+      this.add(key);
+    });
+    this.#alarms.set(key, { atMs, cancel });
+  }
+
+  /** Works until `signal` aborts; resolves when the last pass has ended. What is waiting then is kept for a next run. */
+  async run(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    this.#running = true;
+    this.#begin();
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    this.#running = false;
+    for (const { cancel } of this.#alarms.values()) cancel();
+    this.#alarms.clear();
+    while (this.#working.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+    }
+  }
+
+  #begin(): void {
+    for (const key of this.#waiting) {
+      if (!this.#running || this.#working.size >= this.#limits.concurrency) return;
+      if (this.#working.has(key)) continue;
+      this.#waiting.delete(key);
+      this.#working.add(key);
+      void this.#work(key);
+    }
+  }
+
+  async #work(key: string): Promise<void> {
+    try {
+      const { againAfterMs } = await this.#pass(key);
+      this.#failures.delete(key);
+      if (againAfterMs !== undefined && this.#running) this.addAfter(key, againAfterMs);
+    } catch (error) {
+      const failures = (this.#failures.get(key) ?? 0) + 1;
+      this.#failures.set(key, failures);
+      this.#failed(key, error);
+      if (this.#running) this.addAfter(key, retryDelayMs(failures, this.#limits.retry, this.#base.rng));
+    } finally {
+      this.#working.delete(key);
+      if (this.#working.size === 0) this.#idle();
+      this.#begin();
+    }
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The status of an `InferencePipeline`: what the operator saw and decided. `plan` has the form of `equipoise plan --json`; a latency that
+ * nothing bounds is null. The types beside the schema are those that the operator writes.
+ */
+import type { Plan } from '@equipoise/core';
+import type { StructuralSchema } from './structural-schema.js';
+
+/** What a condition is about: the object was taken, a plan was found, its replicas run, the SLO is kept, something is wrong. */
+export const conditionTypes = ['Accepted', 'Planned', 'Ready', 'SLOMet', 'Degraded'] as const;
+
+/** As every condition of Kubernetes; the time is in RFC 3339. */
+export interface PipelineCondition {
+  readonly type: (typeof conditionTypes)[number];
+  readonly status: 'True' | 'False' | 'Unknown';
+  /** In CamelCase, for programs. */
+  readonly reason: string;
+  readonly message: string;
+  readonly lastTransitionTime: string;
+  readonly observedGeneration?: number;
+}
+
+/** What the operator writes below `status`. */
+export interface InferencePipelineStatus {
+  /** Generation of the object that all of this is about. */
+  readonly observedGeneration?: number;
+  readonly mode?: 'auto' | 'advise' | 'off';
+  readonly conditions?: readonly PipelineCondition[];
+  /** What should run; in the mode `advise` what was advised. */
+  readonly plan?: Plan;
+  /** When the plan was decided, in RFC 3339. */
+  readonly plannedAt?: string;
+  /** Replicas of all stages, as the plan wants them and as they run. */
+  readonly replicas?: { readonly desired: number; readonly ready: number };
+  /** What was seen over the last window. */
+  readonly observed?: {
+    readonly arrivalRps: number;
+    readonly percentile: number;
+    readonly latencyMs?: number;
+    readonly sloAttainmentFraction?: number;
+    readonly pas?: number;
+    readonly cpuCores?: number;
+    readonly costPerHour?: number;
+  };
+}
+
+const MOST_MESSAGE = 32_768;
+
+const number = (description: string): StructuralSchema => ({ type: 'number', description });
+const whole = (description: string): StructuralSchema => ({ type: 'integer', format: 'int64', description });
+const text = (description: string, maxLength: number): StructuralSchema => ({ type: 'string', maxLength, description });
+const time = (description: string): StructuralSchema => ({ type: 'string', format: 'date-time', description });
+
+function mapping(description: string, properties: StructuralSchema['properties'], ...required: string[]) {
+  const fields = { type: 'object', description, properties: properties ?? {} } as const;
+  return (required.length === 0 ? fields : { ...fields, required }) satisfies StructuralSchema;
+}
+
+const condition = mapping(
+  'What is true of the pipeline now.',
+  {
+    type: { type: 'string', maxLength: 316, description: `One of ${conditionTypes.join(', ')}.` },
+    status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
+    reason: { type: 'string', minLength: 1, maxLength: 1024, pattern: '^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$' },
+    message: { type: 'string', maxLength: MOST_MESSAGE },
+    lastTransitionTime: time('When the status changed last.'),
+    observedGeneration: whole('Generation of the object that the condition is about.'),
+  },
+  'type',
+  'status',
+  'reason',
+  'message',
+  'lastTransitionTime',
+);
+
+const stagePlan = mapping('A variant with what it gets.', {
+  variantId: text('Name of the variant.', 127),
+  resources: mapping('Of each replica.', {
+    cpuCores: number('Cores.'),
+    memoryBytes: number('Memory in bytes.'),
+    gpus: number('GPUs.'),
+  }),
+  maxBatchSize: whole('Largest batch.'),
+  maxBatchWaitMs: number('Longest wait for a fuller batch, in milliseconds.'),
+  replicas: whole('Number of replicas.'),
+  trafficFraction: number('Share of the items of the stage, 0…1.'),
+});
+
+const latency = (description: string): StructuralSchema => ({ ...number(description), nullable: true });
+
+const plan = mapping('What should run. In the mode `advise`: what was advised.', {
+  stages: {
+    type: 'object',
+    description: 'Variants by stage.',
+    additionalProperties: { type: 'array', items: stagePlan },
+  },
+  predicted: mapping('What the estimate says of it.', {
+    latencyMs: latency('Latency at `percentile`, in milliseconds; null where the load is above the capacity.'),
+    percentile: number('Percentile of the SLO.'),
+    pas: number('Pipeline accuracy score, 0…1.'),
+    capacityRps: number('Largest arrival rate, in requests per second.'),
+    cpuCores: number('Cores of all replicas.'),
+    costPerHour: number('At the prices of the pipeline.'),
+  }),
+  verified: mapping('What the simulation says of it.', {
+    latencyMs: latency('Latency at `percentile`, in milliseconds.'),
+    percentile: number('Percentile of the SLO.'),
+    sloAttainmentFraction: number('Share of the requests within the SLO, 0…1.'),
+    conclusive: { type: 'boolean', description: 'Whether chance is ruled out at 99 %.' },
+    seeds: { type: 'array', description: 'Of the simulations.', items: { type: 'integer', format: 'int64' } },
+  }),
+});
+
+/** Schema of `status`. */
+export const statusSchema: StructuralSchema = mapping('What the operator saw and decided.', {
+  observedGeneration: whole('Generation of the object that all of this is about.'),
+  mode: { type: 'string', enum: ['auto', 'advise', 'off'], description: 'What the control loop does.' },
+  conditions: {
+    type: 'array',
+    description: 'Whether the object was taken, planned for, is ready, keeps its SLO, or is degraded.',
+    items: condition,
+    'x-kubernetes-list-type': 'map',
+    'x-kubernetes-list-map-keys': ['type'],
+  },
+  plan,
+  plannedAt: time('When the plan was decided.'),
+  replicas: mapping('Replicas of all stages.', {
+    desired: whole('As the plan wants them.'),
+    ready: whole('That are ready.'),
+  }),
+  observed: mapping('What was seen over the last window.', {
+    arrivalRps: number('Requests per second.'),
+    percentile: number('Percentile of the SLO.'),
+    latencyMs: latency('Latency at `percentile`, in milliseconds.'),
+    sloAttainmentFraction: number('Share of the arrived requests that were answered within the SLO, 0…1.'),
+    pas: number('Pipeline accuracy score of what was answered, 0…1.'),
+    cpuCores: number('Cores of all replicas.'),
+    costPerHour: number('At the prices of the pipeline.'),
+  }),
+});

@@ -1,0 +1,165 @@
+/**
+ * Schemas as a Kubernetes API server takes them in a custom resource definition ("structural"): every node says its type, nothing is
+ * said by alternatives, bounds that exclude are a flag beside the bound. Made from the JSON Schema of the pipeline file.
+ *
+ * What an API server cannot be told so is left open and checked by whoever reads the object: a field that takes values of several types
+ * (a number or a list) has no type at all, and its content is kept as it is.
+ */
+import type { JsonSchemaNode } from '@equipoise/pipeline-file';
+
+/** A rule in CEL over `self`; `message` is what the API server answers where it does not hold, `fieldPath` the field it is about. */
+export interface ValidationRule {
+  readonly rule: string;
+  readonly message: string;
+  /** CEL that gives the message, where it tells what was found. */
+  readonly messageExpression?: string;
+  readonly fieldPath?: string;
+}
+
+/** A node of a structural schema. */
+export interface StructuralSchema {
+  readonly type?: 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean';
+  readonly description?: string;
+  readonly format?: 'int64' | 'date-time';
+  readonly nullable?: true;
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly pattern?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: true;
+  readonly exclusiveMaximum?: true;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly items?: StructuralSchema;
+  readonly required?: readonly string[];
+  readonly properties?: Readonly<Record<string, StructuralSchema>>;
+  readonly maxProperties?: number;
+  readonly additionalProperties?: StructuralSchema;
+  readonly 'x-kubernetes-list-type'?: 'map';
+  readonly 'x-kubernetes-list-map-keys'?: readonly string[];
+  readonly 'x-kubernetes-preserve-unknown-fields'?: true;
+  readonly 'x-kubernetes-validations'?: readonly ValidationRule[];
+}
+
+/** What the JSON Schema does not say, by path (`spec.stages[].variants[]`): bounds on sizes, keys of lists, rules, defaults. */
+export interface Additions {
+  readonly maxItems: Readonly<Record<string, number>>;
+  readonly maxLength: Readonly<Record<string, number>>;
+  /** Fields that tell the entries of a list apart. */
+  readonly listKeys: Readonly<Record<string, readonly string[]>>;
+  readonly rules: Readonly<Record<string, readonly ValidationRule[]>>;
+  /** Defaults that differ on a cluster; `undefined` takes a default away. */
+  readonly defaults: Readonly<Record<string, unknown>>;
+}
+
+/** Most entries of a list, characters of a text and keys of a free mapping where nothing else is said: they bound what a rule costs. */
+const USUAL_MAX = { items: 128, length: 1024, properties: 64 } as const;
+
+/** The node of a JSON Schema at `path` as a structural schema. */
+export function toStructural(node: JsonSchemaNode, path: string, additions: Additions): StructuralSchema {
+  const alternatives = node.anyOf ?? [];
+  const shared = { ...described(node), ...defaultOf(node, path, additions) };
+  if (alternatives.length === 0) return { ...shared, ...typed(node, path, additions), ...rulesAt(path, additions) };
+  const types = new Set(alternatives.map(({ type }) => type));
+  if (types.size > 1 || !types.has('object')) return { ...shared, 'x-kubernetes-preserve-unknown-fields': true };
+  return { ...shared, ...oneOfObjects(alternatives, path, additions) };
+}
+
+const described = ({ description }: JsonSchemaNode) => (description === undefined ? {} : { description });
+
+function defaultOf(node: JsonSchemaNode, path: string, { defaults }: Additions): Pick<StructuralSchema, 'default'> {
+  const value = Object.hasOwn(defaults, path) ? defaults[path] : node.default;
+  return value === undefined ? {} : { default: value };
+}
+
+function rulesAt(path: string, { rules }: Additions): Pick<StructuralSchema, 'x-kubernetes-validations'> {
+  const own = rules[path];
+  return own === undefined ? {} : { 'x-kubernetes-validations': own };
+}
+
+function typed(node: JsonSchemaNode, path: string, additions: Additions): StructuralSchema {
+  switch (node.type) {
+    case 'object':
+      return objectSchema(node, path, additions);
+    case 'array':
+      return arraySchema(node, path, additions);
+    case 'number':
+    case 'integer':
+      return { type: node.type, ...(node.type === 'integer' ? { format: 'int64' as const } : {}), ...boundsOf(node) };
+    case 'boolean':
+      return { type: 'boolean' };
+    case 'string':
+      return stringSchema(node, path, additions);
+    default:
+      return { 'x-kubernetes-preserve-unknown-fields': true };
+  }
+}
+
+function objectSchema(node: JsonSchemaNode, path: string, additions: Additions): StructuralSchema {
+  const { properties, required = [], additionalProperties } = node;
+  if (properties !== undefined) {
+    const fields = Object.entries(properties).map(([name, child]) => {
+      return [name, toStructural(child, path === '' ? name : `${path}.${name}`, additions)] as const;
+    });
+    return { type: 'object', ...(required.length === 0 ? {} : { required }), properties: Object.fromEntries(fields) };
+  }
+  if (typeof additionalProperties !== 'object' || additionalProperties.type === undefined)
+    return { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
+  const values = toStructural(additionalProperties, `${path}{}`, additions);
+  return { type: 'object', maxProperties: USUAL_MAX.properties, additionalProperties: values };
+}
+
+function arraySchema(node: JsonSchemaNode, path: string, additions: Additions): StructuralSchema {
+  const keys = additions.listKeys[path];
+  return {
+    type: 'array',
+    ...(node.minItems === undefined ? {} : { minItems: node.minItems }),
+    maxItems: additions.maxItems[path] ?? node.maxItems ?? USUAL_MAX.items,
+    items: toStructural(node.items ?? {}, `${path}[]`, additions),
+    ...(keys === undefined ? {} : { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': keys }),
+  };
+}
+
+function stringSchema(node: JsonSchemaNode, path: string, additions: Additions): StructuralSchema {
+  const values = node.enum ?? (node.const === undefined ? undefined : [node.const]);
+  if (values !== undefined) return { type: 'string', enum: values };
+  return {
+    type: 'string',
+    ...(node.minLength === undefined ? {} : { minLength: node.minLength }),
+    maxLength: additions.maxLength[path] ?? USUAL_MAX.length,
+    ...(node.pattern === undefined ? {} : { pattern: node.pattern }),
+  };
+}
+
+/** The tighter of the two bounds at each end. */
+function boundsOf({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: JsonSchemaNode): StructuralSchema {
+  const excludesLow = exclusiveMinimum !== undefined && exclusiveMinimum >= (minimum ?? exclusiveMinimum);
+  const excludesHigh = exclusiveMaximum !== undefined && exclusiveMaximum <= (maximum ?? exclusiveMaximum);
+  const low = excludesLow ? exclusiveMinimum : minimum;
+  const high = excludesHigh ? exclusiveMaximum : maximum;
+  return {
+    ...(low === undefined ? {} : { minimum: low }),
+    ...(excludesLow ? { exclusiveMinimum: true } : {}),
+    ...(high === undefined ? {} : { maximum: high }),
+    ...(excludesHigh ? { exclusiveMaximum: true } : {}),
+  };
+}
+
+/** Alternatives that are mappings with fields of their own: all fields are known, and a rule says that those of one must be given. */
+function oneOfObjects(alternatives: readonly JsonSchemaNode[], path: string, additions: Additions): StructuralSchema {
+  const merged = Object.assign({}, ...alternatives.map(({ properties }) => properties)) as Record<
+    string,
+    JsonSchemaNode
+  >;
+  const keys = alternatives.map(({ required = [] }) => required);
+  const given = keys.map((names) => `(${names.map((name) => `has(self.${name})`).join(' && ')} ? 1 : 0)`);
+  const named = keys.map((names) => `{ ${names.join(', ')} }`).join(' or ');
+  const rule = { rule: `${given.join(' + ')} == 1`, message: `expected either ${named}` };
+  return {
+    ...objectSchema({ type: 'object', properties: merged }, path, additions),
+    'x-kubernetes-validations': [rule, ...(additions.rules[path] ?? [])],
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * Rules over several fields that an API server can check, in CEL, by path. Each is a rule of `semantic-checks` in pipeline-file, said in
+ * the same words; a test holds the two against each other. What needs more than an API server has (cycles, conditions, mixed types) is
+ * checked by the operator alone, which tells it in the condition Accepted.
+ */
+import type { ValidationRule } from './structural-schema.js';
+
+const knownStage = (list: 'edges' | 'outputs', field: 'from' | 'to'): ValidationRule => ({
+  rule: `!has(self.${list}) || self.${list}.all(each, self.stages.exists(stage, stage.name == each.${field}))`,
+  message: `unknown stage in "${field}" of spec.${list}, expected the name of a stage`,
+  messageExpression: `'unknown stage "' + self.${list}.filter(each, !self.stages.exists(stage, stage.name == each.${field}))[0].${field} + '", expected the name of a stage'`,
+  fieldPath: `.${list}`,
+});
+
+const multipleOfShare: ValidationRule = {
+  rule: 'self * 20.0 - double(int(self * 20.0 + 0.5)) < 0.000001 && double(int(self * 20.0 + 0.5)) - self * 20.0 < 0.000001',
+  message: 'expected a multiple of 0.05, the finest share of a core',
+};
+
+const risingPercentiles = (lower: string, higher: string): ValidationRule => ({
+  rule: `!has(self.${lower}) || !has(self.${higher}) || self.${lower} <= self.${higher}`,
+  message: `expected ${higher} of at least ${lower}`,
+  fieldPath: `.${higher}`,
+});
+
+/** By path; the root is the whole object. */
+export const validationRules: Readonly<Record<string, readonly ValidationRule[]>> = {
+  '': [
+    {
+      rule: 'size(self.metadata.name) <= 63',
+      message: 'expected a name of at most 63 characters: it is also that of the model in the Open Inference Protocol',
+    },
+  ],
+  spec: [knownStage('edges', 'from'), knownStage('edges', 'to'), knownStage('outputs', 'from')],
+  'spec.slo': [
+    {
+      rule: 'self.percentile > 1.0',
+      message: 'expected a percentile between 1 and 100; percentiles are written as 99',
+      fieldPath: '.percentile',
+    },
+  ],
+  'spec.sources[]': [
+    {
+      rule: '!has(self.tensors) || !(has(self.datatype) || has(self.shape) || has(self.contentTypes))',
+      message: 'expected either tensors or datatype, shape and contentTypes, found both',
+    },
+    {
+      rule: 'has(self.datatype) == has(self.shape) && (!has(self.contentTypes) || has(self.datatype))',
+      message: 'missing field "datatype" or "shape", expected both of them beside each other and beside contentTypes',
+    },
+  ],
+  'spec.stages[]': [
+    {
+      rule: "self.kind != 'model' || self.variants.all(variant, has(variant.accuracy))",
+      message:
+        'missing field "accuracy", expected {value, metric} on a variant of a model (plain code is kind: transform)',
+      fieldPath: '.variants',
+    },
+    {
+      rule: "self.kind != 'transform' || self.variants.all(variant, !has(variant.accuracy))",
+      message: 'expected no accuracy on a variant of a transform, which counts 1',
+      fieldPath: '.variants',
+    },
+    {
+      rule: 'has(self.module) || self.variants.all(variant, has(variant.server) || has(variant.profile))',
+      message: 'expected a module on the stage, or a server or a profile on the variant, found none of them',
+    },
+    {
+      rule: '!has(self.module) || self.variants.all(variant, !has(variant.server))',
+      message: 'expected no server on a variant of a stage with a module: one of the two does the stage',
+      fieldPath: '.variants',
+    },
+    {
+      rule: '!has(self.isolation) || has(self.module)',
+      message: 'expected no isolation on a stage without a module',
+      fieldPath: '.isolation',
+    },
+    {
+      rule: "!has(self.isolation) || self.isolation == 'process' || !has(self.module) || !self.module.endsWith('.py')",
+      message: 'expected "process" or nothing: a module in Python runs in processes of its own, found "thread"',
+      fieldPath: '.isolation',
+    },
+    {
+      rule: "!has(self.python) || (has(self.module) && self.module.endsWith('.py'))",
+      message: 'expected no python on a stage whose module is not in Python',
+      fieldPath: '.python',
+    },
+    {
+      rule: '!has(self.runTimeoutMs) || has(self.module) || self.variants.exists(variant, has(variant.server))',
+      message: 'expected no runTimeoutMs on a stage without a module, which is synthetic',
+      fieldPath: '.runTimeoutMs',
+    },
+    {
+      rule: '!has(self.pins) || !has(self.pins.variant) || self.variants.exists(variant, variant.name == self.pins.variant)',
+      message: 'unknown variant in pins, expected the name of a variant of this stage',
+      messageExpression: `'unknown variant "' + self.pins.variant + '", expected the name of a variant of this stage'`,
+      fieldPath: '.pins.variant',
+    },
+    {
+      rule: '!has(self.pins) || !has(self.pins.replicas) || !has(self.bounds) || !has(self.bounds.replicas) || (self.pins.replicas >= self.bounds.replicas.min && self.pins.replicas <= self.bounds.replicas.max)',
+      message: 'expected a number of replicas from min to max as in bounds',
+      fieldPath: '.pins.replicas',
+    },
+    {
+      rule: '!has(self.pins) || !has(self.pins.maxBatchSize) || !has(self.bounds) || !has(self.bounds.batchSizes) || self.pins.maxBatchSize in self.bounds.batchSizes',
+      message: 'expected one of the batch sizes in bounds',
+      fieldPath: '.pins.maxBatchSize',
+    },
+  ],
+  'spec.stages[].bounds.replicas': [
+    { rule: 'self.min <= self.max', message: 'expected max replicas of at least min', fieldPath: '.max' },
+  ],
+  'spec.stages[].bounds.cpuCores[]': [multipleOfShare],
+  'spec.stages[].pins.cpuCores': [multipleOfShare],
+  'spec.stages[].variants[].server': [
+    {
+      rule: '!has(self.environment) || has(self.command)',
+      message: 'expected no environment without a command',
+      fieldPath: '.environment',
+    },
+  ],
+  'spec.stages[].variants[].profile[]': [
+    risingPercentiles('p50Ms', 'p95Ms'),
+    risingPercentiles('p50Ms', 'p99Ms'),
+    risingPercentiles('p95Ms', 'p99Ms'),
+    {
+      rule: 'has(self.meanMs) || has(self.throughputRps) || has(self.p50Ms) || has(self.p95Ms) || has(self.p99Ms)',
+      message: 'give one of meanMs, throughputRps, p50Ms or p99Ms',
+    },
+  ],
+  'spec.stages[].variants[].profile[].cpuCores': [multipleOfShare],
+  'spec.edges[]': [
+    { rule: 'self.from != self.to', message: 'expected edges without a cycle, found one from a stage to itself' },
+  ],
+  'spec.admission.priorities': [
+    {
+      rule: 'self.default <= size(self.shares)',
+      message: 'expected as many shares as the default priority, so that it has one',
+      fieldPath: '.shares',
+    },
+    {
+      rule: 'self.shares.sum() <= 1.000001',
+      message: 'expected shares whose sum is at most 1',
+      fieldPath: '.shares',
+    },
+  ],
+};

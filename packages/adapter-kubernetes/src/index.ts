@@ -1,0 +1,8 @@
+/** Public face of adapter-kubernetes. */
+export { HttpKubeApi } from './api/http/http-kube-api.js';
+export { type KubeConfigSource, type KubeConnection, kubeConnection } from './api/http/kube-connection.js';
+export * from './api/kube-api.js';
+export * from './api/kube-object.js';
+export { renderPlan } from './render/render-plan.js';
+export * from './render/render-request.js';
+export { toYaml } from './render/to-yaml.js';

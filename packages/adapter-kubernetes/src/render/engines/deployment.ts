@@ -1,0 +1,28 @@
+/** Plain Kubernetes: a Deployment for each stage and variant. */
+import { stagePolicy } from '../network-policies.js';
+import { serviceAccountName } from '../router.js';
+import { configOf, deploymentOf, disruptionBudgetOf } from '../workload-objects.js';
+import { addressOfPods, type Engine, serviceOfPods } from './engine.js';
+
+/** Configuration, Service, Deployment, bound on evictions and network policy of a workload. */
+export const deploymentObjects: Engine = (workload, { spec }) => {
+  const { container, runTimeoutMs, pipelineFile, plan } = workload;
+  const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
+  const pods = {
+    serviceAccount: serviceAccountName(spec.name),
+    container,
+    drainMs: runTimeoutMs,
+    ...(configured && { config: configured.config }),
+  };
+  return {
+    objects: [
+      ...(configured ? [configured.object] : []),
+      serviceOfPods(workload),
+      deploymentOf(workload, pods, plan.replicas),
+      disruptionBudgetOf(workload),
+      stagePolicy(spec.name, workload),
+    ],
+    address: addressOfPods(workload),
+    reachesPods: true,
+  };
+};

@@ -1,0 +1,70 @@
+/**
+ * KServe: an InferenceService for each stage and variant, in the mode `Standard`, which makes a Deployment of it. The least number of
+ * replicas is also the most, so nothing but the plan scales; the router sends to the pods by a Service of its own, past the ingress.
+ */
+import type { KubeObject } from '../../api/kube-object.js';
+import type { Labels, PodSpec } from '../manifest-types.js';
+import { stagePolicy } from '../network-policies.js';
+import { podTemplate } from '../pod-template.js';
+import { serviceAccountName } from '../router.js';
+import { configOf, disruptionBudgetOf } from '../workload-objects.js';
+import { addressOfPods, type Engine, serviceOfPods } from './engine.js';
+
+/** `serving.kserve.io/v1beta1`, as far as it is used; the predictor is a pod spec with more beside. */
+interface InferenceService extends KubeObject {
+  readonly kind: 'InferenceService';
+  readonly spec: {
+    readonly predictor: PodSpec & {
+      readonly minReplicas: number;
+      readonly maxReplicas: number;
+      readonly labels: Labels;
+      readonly annotations?: Labels;
+      readonly deploymentStrategy: {
+        readonly type: 'RollingUpdate';
+        readonly rollingUpdate: { readonly maxSurge: number; readonly maxUnavailable: 0 };
+      };
+    };
+  };
+}
+
+/** KServe knows the container of a model by this name. */
+const CONTAINER = 'kserve-container';
+
+/** Configuration, Service, InferenceService, bound on evictions and network policy of a workload. */
+export const kserveObjects: Engine = (workload, { spec }) => {
+  const { name, labels, selector, runTimeoutMs, pipelineFile, plan } = workload;
+  const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
+  const pod = podTemplate({
+    ...{ labels, selector, drainMs: runTimeoutMs },
+    serviceAccount: serviceAccountName(spec.name),
+    container: { ...workload.container, name: CONTAINER },
+    ...(configured && { config: configured.config }),
+  });
+  const { annotations } = pod.metadata;
+  const service: InferenceService = {
+    apiVersion: 'serving.kserve.io/v1beta1',
+    kind: 'InferenceService',
+    metadata: { name, labels, annotations: { 'serving.kserve.io/deploymentMode': 'Standard' } },
+    spec: {
+      predictor: {
+        minReplicas: plan.replicas,
+        maxReplicas: plan.replicas,
+        labels,
+        ...(annotations && { annotations }),
+        deploymentStrategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+        ...pod.spec,
+      },
+    },
+  };
+  return {
+    objects: [
+      ...(configured ? [configured.object] : []),
+      serviceOfPods(workload),
+      service,
+      disruptionBudgetOf(workload),
+      stagePolicy(spec.name, workload),
+    ],
+    address: addressOfPods(workload),
+    reachesPods: true,
+  };
+};

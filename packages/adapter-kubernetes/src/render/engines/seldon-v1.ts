@@ -1,0 +1,81 @@
+/**
+ * Seldon Core 1: a SeldonDeployment for each stage and variant, without Seldon's orchestrator (`no-engine`), for our router walks the
+ * graph. Only objects of its API are written; Seldon itself is installed by whoever has a licence for it.
+ */
+import type { KubeObject } from '../../api/kube-object.js';
+import type { Labels, PodTemplate } from '../manifest-types.js';
+import { stagePolicy } from '../network-policies.js';
+import { podTemplate } from '../pod-template.js';
+import { serviceAccountName } from '../router.js';
+import { configOf, disruptionBudgetOf } from '../workload-objects.js';
+import { addressOfPods, type Engine, serviceOfPods } from './engine.js';
+
+/** `machinelearning.seldon.io/v1`, as far as it is used. */
+interface SeldonDeployment extends KubeObject {
+  readonly kind: 'SeldonDeployment';
+  readonly spec: {
+    readonly protocol: 'v2';
+    readonly annotations: Labels;
+    readonly predictors: readonly {
+      readonly name: string;
+      readonly replicas: number;
+      readonly annotations: Labels;
+      readonly labels: Labels;
+      readonly componentSpecs: readonly PodTemplate[];
+      readonly graph: {
+        readonly name: string;
+        readonly type: 'MODEL';
+        readonly endpoint:
+          | { readonly type: 'REST'; readonly httpPort: number }
+          | { readonly type: 'GRPC'; readonly grpcPort: number };
+        readonly children: readonly [];
+      };
+    }[];
+  };
+}
+
+const NO_ENGINE = { 'seldon.io/no-engine': 'true' };
+
+/** Configuration, Service, SeldonDeployment, bound on evictions and network policy of a workload. */
+export const seldonV1Objects: Engine = (workload, { spec }) => {
+  const { name, labels, selector, container, runTimeoutMs, pipelineFile, plan, port, reach } = workload;
+  const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
+  const pod = podTemplate({
+    ...{ labels, selector, container, drainMs: runTimeoutMs },
+    serviceAccount: serviceAccountName(spec.name),
+    ...(configured && { config: configured.config }),
+  });
+  const endpoint = reach.scheme.startsWith('grpc')
+    ? ({ type: 'GRPC', grpcPort: port } as const)
+    : ({ type: 'REST', httpPort: port } as const);
+  const deployment: SeldonDeployment = {
+    apiVersion: 'machinelearning.seldon.io/v1',
+    kind: 'SeldonDeployment',
+    metadata: { name, labels },
+    spec: {
+      protocol: 'v2',
+      annotations: NO_ENGINE,
+      predictors: [
+        {
+          name: 'default',
+          replicas: plan.replicas,
+          annotations: NO_ENGINE,
+          labels,
+          componentSpecs: [pod],
+          graph: { name: container.name, type: 'MODEL', endpoint, children: [] },
+        },
+      ],
+    },
+  };
+  return {
+    objects: [
+      ...(configured ? [configured.object] : []),
+      serviceOfPods(workload),
+      deployment,
+      disruptionBudgetOf(workload),
+      stagePolicy(spec.name, workload),
+    ],
+    address: addressOfPods(workload),
+    reachesPods: true,
+  };
+};

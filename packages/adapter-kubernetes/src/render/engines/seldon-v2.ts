@@ -1,0 +1,107 @@
+/**
+ * Seldon Core 2: for a variant that MLServer serves, a Server of its own and a Model that only this Server takes. Cores and memory belong
+ * to Servers, and the batching of a model is set by the environment of its Server alone: the agent drops it from model-settings.json. What
+ * is no MLServer (code of a stage, another server) becomes a Deployment, for a Server runs nothing else.
+ *
+ * `minReplicas` and `maxReplicas` stay out: they would wake Seldon's own autoscaler. Only objects of its API are written; Seldon itself
+ * is installed by whoever has a licence for it.
+ */
+import { AppError, type InferenceServerSpec } from '@equipoise/core';
+import type { KubeObject } from '../../api/kube-object.js';
+import type { Container } from '../manifest-types.js';
+import type { RenderRequest } from '../render-request.js';
+import { isMlServerCommand, mlServerBatchingOff, type StageWorkload } from '../stage-workload.js';
+import { deploymentObjects } from './deployment.js';
+import type { Engine } from './engine.js';
+
+/** `mlops.seldon.io/v1alpha1`, as far as it is used. */
+interface SeldonServer extends KubeObject {
+  readonly kind: 'Server';
+  readonly spec: {
+    readonly serverConfig: 'mlserver';
+    readonly replicas: number;
+    readonly extraCapabilities: readonly string[];
+    readonly podSpec: {
+      readonly terminationGracePeriodSeconds: number;
+      readonly containers: readonly Pick<Container, 'name' | 'env' | 'resources'>[];
+    };
+  };
+}
+
+interface SeldonModel extends KubeObject {
+  readonly kind: 'Model';
+  readonly spec: {
+    readonly storageUri: string;
+    readonly requirements: readonly string[];
+    readonly memory?: string;
+    readonly replicas: number;
+  };
+}
+
+const GROUP_VERSION = 'mlops.seldon.io/v1alpha1';
+/** Seldon sends every request through this Service; the header says for which model. */
+const MESH = 'http://seldon-mesh';
+const SPARE_S = 10;
+
+/** Server and Model of a variant that MLServer serves; a Deployment of any other. */
+export const seldonV2Objects: Engine = (workload, request) => {
+  const { variant, name, labels, plan, container, runTimeoutMs } = workload;
+  if (!isMlServerCommand(variant.server?.command)) return deploymentObjects(workload, request);
+  const { replicas, resources } = plan;
+  const server: SeldonServer = {
+    apiVersion: GROUP_VERSION,
+    kind: 'Server',
+    metadata: { name, labels },
+    spec: {
+      serverConfig: 'mlserver',
+      replicas,
+      extraCapabilities: [name],
+      podSpec: {
+        terminationGracePeriodSeconds: Math.ceil(runTimeoutMs / 1000) + SPARE_S,
+        containers: [
+          {
+            name: 'mlserver',
+            env: Object.entries(mlServerBatchingOff).map(([key, value]) => ({ name: key, value })),
+            ...(container.resources && { resources: container.resources }),
+          },
+        ],
+      },
+    },
+  };
+  const model: SeldonModel = {
+    apiVersion: GROUP_VERSION,
+    kind: 'Model',
+    metadata: { name, labels },
+    spec: {
+      storageUri: storageUri(workload, request),
+      requirements: [name],
+      ...(resources.memoryBytes > 0 && { memory: String(resources.memoryBytes) }),
+      replicas,
+    },
+  };
+  return { objects: [server, model], address: meshAddress(name, workload), reachesPods: false };
+};
+
+function meshAddress(model: string, { reach }: StageWorkload): InferenceServerSpec {
+  return { urls: [MESH], model, batching: reach.batching, headers: { 'seldon-model': model } };
+}
+
+/** Where Seldon fetches the folder of a model from. */
+function storageUri({ stage, variant }: StageWorkload, { artifactBase }: RenderRequest): string {
+  const { artifact } = variant;
+  const what = `${stage.id}/${variant.id}`;
+  if (artifact === undefined) {
+    throw new AppError(
+      'CONFLICT',
+      `Seldon Core 2 fetches models itself, but ${what} names none: give the variant an artifact, the folder with its model-settings.json, such as s3://bucket/folder, or render --target deployment.`,
+      { details: { stageId: stage.id, variantId: variant.id } },
+    );
+  }
+  if (/^[a-z0-9]+:\/\//.test(artifact)) return artifact;
+  if (artifactBase !== undefined) return `${artifactBase.replace(/\/$/, '')}/${artifact.replace(/^\.\//, '')}`;
+  throw new AppError(
+    'CONFLICT',
+    `Seldon Core 2 fetches models itself and cannot reach ${artifact}, the artifact of ${what}: say with --artifacts URI where the folder of the pipeline is kept, such as s3://bucket/pipeline.`,
+    { details: { stageId: stage.id, variantId: variant.id, artifact } },
+  );
+}

@@ -1,0 +1,159 @@
+/** The kinds of objects that are rendered, with the fields that Equipoise sets and no others. */
+import type { KubeObject } from '../api/kube-object.js';
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Amounts by resource, as Kubernetes writes them: `cpu: 500m`, `memory: 200000000`. */
+export type ResourceList = Readonly<Record<string, string>>;
+
+export interface ContainerResources {
+  readonly requests: ResourceList;
+  readonly limits: ResourceList;
+}
+
+export interface Probe {
+  readonly httpGet?: { readonly path: string; readonly port: string };
+  readonly tcpSocket?: { readonly port: string };
+  readonly periodSeconds: number;
+  readonly failureThreshold: number;
+  readonly timeoutSeconds: number;
+}
+
+export interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly imagePullPolicy?: 'IfNotPresent';
+  readonly command?: readonly string[];
+  readonly args?: readonly string[];
+  readonly workingDir?: string;
+  readonly env?: readonly EnvironmentVariable[];
+  readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly resources?: ContainerResources;
+  readonly startupProbe?: Probe;
+  readonly readinessProbe?: Probe;
+  readonly livenessProbe?: Probe;
+  readonly lifecycle?: { readonly preStop: { readonly sleep: { readonly seconds: number } } };
+  readonly securityContext?: ContainerSecurity;
+  readonly volumeMounts?: readonly {
+    readonly name: string;
+    readonly mountPath: string;
+    readonly subPath?: string;
+    readonly readOnly?: true;
+  }[];
+}
+
+/** A value as it is, or one that a Secret of the namespace holds. */
+export type EnvironmentVariable =
+  | { readonly name: string; readonly value: string }
+  | {
+      readonly name: string;
+      readonly valueFrom: { readonly secretKeyRef: { readonly name: string; readonly key: string } };
+    };
+
+export interface ContainerSecurity {
+  readonly allowPrivilegeEscalation: false;
+  readonly readOnlyRootFilesystem: true;
+  readonly capabilities: { readonly drop: readonly ['ALL'] };
+}
+
+export interface TopologySpread {
+  readonly maxSkew: 1;
+  readonly topologyKey: string;
+  readonly whenUnsatisfiable: 'ScheduleAnyway';
+  readonly labelSelector: { readonly matchLabels: Labels };
+}
+
+export interface PodSpec {
+  readonly serviceAccountName: string;
+  readonly automountServiceAccountToken: false;
+  readonly enableServiceLinks: false;
+  readonly terminationGracePeriodSeconds: number;
+  readonly securityContext: {
+    readonly runAsNonRoot: true;
+    readonly runAsUser: number;
+    readonly runAsGroup: number;
+    readonly fsGroup: number;
+    readonly seccompProfile: { readonly type: 'RuntimeDefault' };
+  };
+  readonly topologySpreadConstraints: readonly TopologySpread[];
+  readonly tolerations?: readonly {
+    readonly key: string;
+    readonly operator: 'Exists';
+    readonly effect: 'NoSchedule';
+  }[];
+  readonly initContainers?: readonly Container[];
+  readonly containers: readonly Container[];
+  readonly volumes: readonly (
+    | { readonly name: string; readonly emptyDir: { readonly sizeLimit?: string } }
+    | { readonly name: string; readonly configMap: { readonly name: string } }
+  )[];
+}
+
+export interface PodTemplate {
+  readonly metadata: { readonly labels: Labels; readonly annotations?: Labels };
+  readonly spec: PodSpec;
+}
+
+export interface Deployment extends KubeObject {
+  readonly kind: 'Deployment';
+  readonly spec: {
+    readonly replicas: number;
+    readonly progressDeadlineSeconds: number;
+    readonly selector: { readonly matchLabels: Labels };
+    readonly strategy: {
+      readonly type: 'RollingUpdate';
+      readonly rollingUpdate: { readonly maxSurge: number; readonly maxUnavailable: 0 };
+    };
+    readonly template: PodTemplate;
+  };
+}
+
+export interface Service extends KubeObject {
+  readonly kind: 'Service';
+  readonly spec: {
+    readonly clusterIP?: 'None';
+    readonly selector: Labels;
+    readonly ports: readonly { readonly name: string; readonly port: number; readonly targetPort: string }[];
+  };
+}
+
+export interface ConfigMap extends KubeObject {
+  readonly kind: 'ConfigMap';
+  readonly data: Readonly<Record<string, string>>;
+}
+
+export interface ServiceAccount extends KubeObject {
+  readonly kind: 'ServiceAccount';
+  readonly automountServiceAccountToken: false;
+}
+
+export interface PodDisruptionBudget extends KubeObject {
+  readonly kind: 'PodDisruptionBudget';
+  readonly spec: {
+    readonly maxUnavailable: 1;
+    readonly unhealthyPodEvictionPolicy: 'AlwaysAllow';
+    readonly selector: { readonly matchLabels: Labels };
+  };
+}
+
+/** One peer or port of a network policy; an empty `to` or `from` means everybody. */
+interface TrafficRule {
+  readonly from?: readonly PolicyPeer[];
+  readonly to?: readonly PolicyPeer[];
+  readonly ports?: readonly { readonly protocol: 'TCP' | 'UDP'; readonly port: number | string }[];
+}
+
+interface PolicyPeer {
+  readonly podSelector?: { readonly matchLabels?: Labels };
+  readonly namespaceSelector?: { readonly matchLabels?: Labels };
+}
+
+export interface NetworkPolicy extends KubeObject {
+  readonly kind: 'NetworkPolicy';
+  readonly spec: {
+    readonly podSelector: { readonly matchLabels: Labels };
+    readonly policyTypes: readonly ('Ingress' | 'Egress')[];
+    readonly ingress: readonly TrafficRule[];
+    readonly egress: readonly TrafficRule[];
+  };
+}

@@ -1,0 +1,37 @@
+/** The profile of a variant as far as a plan rests on it, so that a rendered file needs no profile beside it. */
+import type { ProfilePoint, ProfileSet, StagePlan, StageSpec, VariantSpec } from '@equipoise/core';
+
+const hundredths = (cpuCores: number): number => Math.round(cpuCores * 100);
+
+/** What is known of the variant that a plan chose. */
+export interface ChosenVariant {
+  readonly stage: StageSpec;
+  readonly variant: VariantSpec;
+  readonly plan: StagePlan;
+}
+
+/** Points at the planned cores; those of one core where a share of it has none of its own. Measured ones win over the file's. */
+export function plannedProfile(
+  { stage, variant, plan }: ChosenVariant,
+  profiles: ProfileSet,
+): { readonly profile?: readonly ProfilePoint[]; readonly loadMs?: number } {
+  const measured = profiles.find((each) => each.stageId === stage.id && each.variantId === variant.id);
+  const points = measured?.points ?? variant.profile ?? [];
+  const at = (cpuCores: number) => points.filter((point) => hundredths(point.cpuCores) === hundredths(cpuCores));
+  const { cpuCores } = plan.resources;
+  const own = at(cpuCores);
+  const used = own.length === 0 && cpuCores < 1 ? at(1) : own;
+  const loadMs = measured?.loadMs ?? variant.loadMs;
+  return {
+    ...(used.length === 0 ? {} : { profile: used.map(plainPoint) }),
+    ...(loadMs === undefined ? {} : { loadMs }),
+  };
+}
+
+const FIELDS = ['cpuCores', 'batchSize', 'meanMs', 'p50Ms', 'p95Ms', 'p99Ms', 'throughputRps', 'memoryBytes'] as const;
+
+/** A measured point says more than a file may. */
+function plainPoint(point: ProfilePoint): ProfilePoint {
+  const known = FIELDS.filter((field) => point[field] !== undefined).map((field) => [field, point[field]]);
+  return Object.fromEntries(known) as ProfilePoint;
+}

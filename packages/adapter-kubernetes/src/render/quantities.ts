@@ -1,0 +1,26 @@
+/** Resources of a plan as Kubernetes writes amounts. A container that asks for what it may use at most is evicted last. */
+import type { Resources } from '@equipoise/core';
+import type { ContainerResources, ResourceList } from './manifest-types.js';
+
+/** Name of GPUs as the device plugin of NVIDIA offers them. */
+export const GPU_RESOURCE = 'nvidia.com/gpu';
+
+/** Memory of the process around a stage that runs in our own server, in bytes: the plan counts what the stage takes. */
+export const SERVER_MEMORY_BYTES = 268_435_456;
+
+/** Cores as whole ones or as thousandths (`m`). */
+export const cpuQuantity = (cpuCores: number): string =>
+  Number.isInteger(cpuCores) ? String(cpuCores) : `${Math.round(cpuCores * 1000)}m`;
+
+/** What one replica gets, asked for and at most; memory only where the plan says how much, `extraMemoryBytes` on top of it. */
+export function containerResources(
+  { cpuCores, memoryBytes, gpus }: Resources,
+  extraMemoryBytes = 0,
+): ContainerResources {
+  const amounts: ResourceList = {
+    cpu: cpuQuantity(cpuCores),
+    ...(memoryBytes > 0 ? { memory: String(memoryBytes + extraMemoryBytes) } : {}),
+    ...(gpus > 0 ? { [GPU_RESOURCE]: String(gpus) } : {}),
+  };
+  return { requests: amounts, limits: amounts };
+}

@@ -1,0 +1,205 @@
+import { fileURLToPath } from 'node:url';
+import { optimize, type PipelineSpec, stageId } from '@equipoise/core';
+import { describe, expect, it } from 'vitest';
+import type { KubeObject } from '../api/kube-object.js';
+import type { ConfigMap } from './manifest-types.js';
+import { renderPlan } from './render-plan.js';
+import { EVERY_KIND, exampleOf, planFor, requestFor, specOf } from './render-request.test-support.js';
+import { brokenRules, podsOf } from './rendered-rules.test-support.js';
+import { toYaml } from './to-yaml.js';
+
+const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const;
+const every = specOf(EVERY_KIND);
+
+const examples = [
+  'examples/shelf-scan/pipeline.yaml',
+  'examples/policies/pipeline.yaml',
+  'examples/python-stage/pipeline.yaml',
+  'packages/app/templates/language/pipeline.yaml',
+];
+
+const objectOf = (objects: readonly KubeObject[], kind: string, name: string) => {
+  const found = objects.find((object) => object.kind === kind && object.metadata.name === name);
+  if (found === undefined) throw new Error(`${kind} ${name} is not among ${objects.map((each) => each.metadata.name)}`);
+  return found;
+};
+
+/** The pipeline file that pods of the part `name` read. */
+function servedSpec(objects: readonly KubeObject[], name: string): PipelineSpec {
+  return specOf((objectOf(objects, 'ConfigMap', name) as ConfigMap).data['pipeline.yaml'] ?? '');
+}
+
+describe.each(targets)('a plan for %s', (target) => {
+  it.each(examples)('keeps the rules: %s', (path) => {
+    const request = requestFor(target, exampleOf(path));
+    expect(brokenRules(renderPlan(request), request)).toEqual([]);
+  });
+
+  it('keeps the rules for every kind of stage, on CPUs and on GPUs, in a namespace', () => {
+    for (const embed of ['cpu', 'gpu']) {
+      const request = requestFor(target, { spec: every, plan: planFor(every, { embed }), namespace: 'models' });
+      expect(brokenRules(renderPlan(request), request)).toEqual([]);
+    }
+  });
+
+  it('is the same text every time', async () => {
+    const text = toYaml(renderPlan(requestFor(target, { spec: every })));
+    expect(toYaml(renderPlan(requestFor(target, { spec: specOf(EVERY_KIND) })))).toBe(text);
+    await expect(text).toMatchFileSnapshot(fileURLToPath(new URL(`golden/${target}.yaml`, import.meta.url)));
+  });
+
+  it('has a router whose only plan is this one', () => {
+    const { spec, profiles } = exampleOf('examples/policies/pipeline.yaml');
+    const plan = planFor(spec);
+    const objects = renderPlan(requestFor(target, { spec, profiles, plan }));
+    const routed = servedSpec(objects, 'detect-and-classify');
+    const clock = { nowMs: () => 0 };
+    const result = optimize({ spec: routed, profiles: [], arrivalRps: 1, estimator: 'distribution', clock });
+    expect(result).toMatchObject({ kind: 'feasible', plan });
+    expect(routed.control.mode).toBe('off');
+  });
+});
+
+describe('a stage that is code', () => {
+  const objects = renderPlan(requestFor('deployment', { spec: every }));
+
+  it('is served from the folder of the image, by the variant of the plan', () => {
+    const served = servedSpec(objects, 'shelf--detect--small');
+    expect(served).toMatchObject({
+      name: 'detect',
+      slo: { latencyMs: 3000 },
+      stages: [
+        {
+          module: '/pipeline/stages/detect.ts',
+          variants: [{ id: 'small', artifact: 's3://models/detect-small.onnx', cpuCores: [0.5], loadMs: 900 }],
+          bounds: { minReplicas: 1, maxReplicas: 1, batchSizes: [4], maxBatchWaitMs: 2 },
+          pins: { variantId: 'small', cpuCores: 0.5, maxBatchSize: 4, replicas: 1 },
+        },
+      ],
+    });
+  });
+
+  it('may reach what it fetches, and one that fetches nothing may not', () => {
+    const policy = (name: string) => objectOf(objects, 'NetworkPolicy', name) as KubeObject & { spec: unknown };
+    expect(policy('shelf--detect--small').spec).toMatchObject({ egress: [{}] });
+    expect(policy('shelf--embed--cpu').spec).toMatchObject({ egress: [] });
+  });
+
+  it('rolls out anew when its plan changes', () => {
+    const digest = (batch: number) => {
+      const plan = planFor(every);
+      const [detect] = plan.stages[stageId('detect')] ?? [];
+      const stages = { ...plan.stages, detect: [{ ...detect, maxBatchSize: batch }] } as typeof plan.stages;
+      const rendered = renderPlan(requestFor('deployment', { spec: every, plan: { stages } }));
+      const { spec } = objectOf(rendered, 'Deployment', 'shelf--detect--small') as never as {
+        spec: { template: { metadata: { annotations: Readonly<Record<string, string>> } } };
+      };
+      return spec.template.metadata.annotations['equipoise.dev/config-digest'];
+    };
+    expect(digest(4)).toBe(digest(4));
+    expect(digest(1)).not.toBe(digest(4));
+  });
+});
+
+describe('a server with a command', () => {
+  it('runs on fixed ports, without batching of its own', () => {
+    const objects = renderPlan(requestFor('deployment', { spec: every }));
+    const [container] = podsOf(objectOf(objects, 'Deployment', 'shelf--classify--forest'))?.spec.containers ?? [];
+    expect(container).toMatchObject({ command: ['.venv/bin/mlserver', 'start', './models/forest'] });
+    expect(
+      Object.fromEntries((container?.env ?? []).map((each) => [each.name, 'value' in each && each.value])),
+    ).toMatchObject({
+      MLSERVER_HTTP_PORT: '8080',
+      MLSERVER_GRPC_PORT: '8081',
+      MLSERVER_METRICS_PORT: '8082',
+      MLSERVER_MODEL_MAX_BATCH_SIZE: '1',
+      MLSERVER_MODEL_MAX_BATCH_TIME: '0',
+    });
+  });
+
+  it('has the image of its variant, else of its stage, else of the pipeline', () => {
+    const byVariant = { classify: 'stage:1', 'classify/forest': 'variant:1', embed: 'embed:1' };
+    const objects = renderPlan(requestFor('deployment', { spec: every, images: { pipeline: 'all:1', byVariant } }));
+    const imageOf = (name: string) => podsOf(objectOf(objects, 'Deployment', name))?.spec.containers[0]?.image;
+    expect(imageOf('shelf--classify--forest')).toBe('variant:1');
+    expect(imageOf('shelf--embed--cpu')).toBe('embed:1');
+    expect(imageOf('shelf--detect--small')).toBe('all:1');
+    expect(imageOf('shelf')).toBe('all:1');
+  });
+});
+
+describe('the router', () => {
+  it('reaches each stage where the engine has it', () => {
+    const urlsFor = (target: (typeof targets)[number]) => {
+      const objects = renderPlan(requestFor(target, { spec: every }));
+      return servedSpec(objects, 'shelf').stages.map(({ variants }) => variants[0]?.server?.urls[0]);
+    };
+    const pods = [
+      'http://shelf--detect--small:8080',
+      'http://shelf--classify--forest:8080',
+      'http://shelf--embed--cpu:8080',
+    ];
+    const far = 'https://models.example.org';
+    expect(urlsFor('deployment')).toEqual([...pods, far]);
+    expect(urlsFor('kserve')).toEqual([...pods, far]);
+    expect(urlsFor('seldon-v1')).toEqual([...pods, far]);
+    expect(urlsFor('seldon-v2')).toEqual([pods[0], 'http://seldon-mesh', pods[2], far]);
+  });
+
+  it('gets the tokens of servers elsewhere from a secret', () => {
+    const objects = renderPlan(requestFor('deployment', { spec: every }));
+    const [container] = podsOf(objectOf(objects, 'Deployment', 'shelf'))?.spec.containers ?? [];
+    expect(container?.env).toContainEqual({
+      name: 'RANK_TOKEN',
+      valueFrom: { secretKeyRef: { name: 'shelf--tokens', key: 'RANK_TOKEN' } },
+    });
+  });
+});
+
+describe('a Server of Seldon Core 2', () => {
+  it('has the resources, and a Model of the artifact that only it takes', () => {
+    const objects = renderPlan(requestFor('seldon-v2', { spec: every }));
+    const name = 'shelf--classify--forest';
+    expect(objectOf(objects, 'Server', name)).toMatchObject({
+      spec: {
+        replicas: 2,
+        extraCapabilities: [name],
+        podSpec: { containers: [{ resources: { limits: { cpu: '2' } } }] },
+      },
+    });
+    expect(objectOf(objects, 'Model', name)).toMatchObject({
+      spec: { storageUri: 's3://models/shelf/models/forest', requirements: [name], replicas: 2, memory: '800000000' },
+    });
+    expect(JSON.stringify(objects)).not.toMatch(/minReplicas|maxReplicas/);
+  });
+
+  it.each([
+    ['no artifact', '          artifact: ./models/forest\n', 's3://models/shelf', /give the variant an artifact/],
+    ['an artifact of this machine', '', undefined, /say with --artifacts URI/],
+  ])('needs an address to fetch from: %s', (_, left, artifactBase, words) => {
+    const spec = specOf(EVERY_KIND.replace(left, ''));
+    const { artifactBase: __, ...request } = requestFor('seldon-v2', { spec });
+    const asked = { ...request, ...(artifactBase !== undefined && { artifactBase }) };
+    expect(() => renderPlan(asked)).toThrow(
+      expect.objectContaining({ code: 'CONFLICT', message: expect.stringMatching(words) }),
+    );
+  });
+});
+
+describe('what cannot be rendered', () => {
+  it('is an image of a stage that is not there', () => {
+    const images = { pipeline: 'all:1', byVariant: { detekt: 'x:1' } };
+    expect(() => renderPlan(requestFor('deployment', { spec: every, images }))).toThrow(
+      'There is no stage or variant detekt to give an image; the pipeline has detect, detect/small,',
+    );
+  });
+
+  it('is a mixture of variants', () => {
+    const { stages } = planFor(every);
+    const both = ['cpu', 'gpu'].flatMap((embed) => planFor(every, { embed }).stages[stageId('embed')] ?? []);
+    const plan = { stages: { ...stages, embed: both } };
+    expect(() => renderPlan(requestFor('deployment', { spec: every, plan }))).toThrow(
+      'Expected one variant of the stage embed in the plan, found several.',
+    );
+  });
+});

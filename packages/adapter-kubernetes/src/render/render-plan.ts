@@ -1,0 +1,60 @@
+/**
+ * A plan as the objects that run it on a cluster: for each stage its pods in the form of the engine that is asked for, before them the
+ * router. A pure function: the same plan gives the same objects in the same order.
+ */
+import type { InferenceServerSpec } from '@equipoise/core';
+import type { KubeObject } from '../api/kube-object.js';
+import { deploymentObjects } from './engines/deployment.js';
+import type { Engine } from './engines/engine.js';
+import { kserveObjects } from './engines/kserve.js';
+import { seldonV1Objects } from './engines/seldon-v1.js';
+import { seldonV2Objects } from './engines/seldon-v2.js';
+import type { ServiceAccount } from './manifest-types.js';
+import { routerPolicy } from './network-policies.js';
+import { labelsOf } from './object-names.js';
+import type { ChosenVariant } from './profile-points.js';
+import { checkImages, type RenderRequest, type RenderTarget } from './render-request.js';
+import { routerObjects, serviceAccountName } from './router.js';
+import { chosenVariants } from './router-spec.js';
+import { stageWorkload } from './stage-workload.js';
+
+const engines: Readonly<Record<RenderTarget, Engine>> = {
+  deployment: deploymentObjects,
+  'seldon-v2': seldonV2Objects,
+  'seldon-v1': seldonV1Objects,
+  kserve: kserveObjects,
+};
+
+/** All objects of a plan. Throws AppError NOT_FOUND for images of unknown stages and CONFLICT for what the target cannot run. */
+export function renderPlan(request: RenderRequest): readonly KubeObject[] {
+  const { spec, target, images } = request;
+  checkImages(images, spec);
+  const chosen = chosenVariants(request);
+  const workloads = chosen.map((each) => stageWorkload(each, request)).filter((workload) => workload !== undefined);
+  const rendered = new Map(workloads.map((workload) => [workload.stage.id, engines[target](workload, request)]));
+  const addressOf = ({ stage, variant }: ChosenVariant): InferenceServerSpec =>
+    rendered.get(stage.id)?.address ?? (variant.server as InferenceServerSpec);
+  const direct = workloads.filter(({ stage }) => rendered.get(stage.id)?.reachesPods);
+  const objects = [
+    accountOf(spec.name),
+    ...[...rendered.values()].flatMap((each) => each.objects),
+    ...routerObjects(request, chosen, { direct, addressOf }),
+    routerPolicy(spec.name, direct, direct.length < chosen.length),
+  ];
+  return objects.map((object) => placed(object, request.namespace));
+}
+
+function accountOf(pipeline: string): ServiceAccount {
+  return {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name: serviceAccountName(pipeline), labels: labelsOf(pipeline) },
+    automountServiceAccountToken: false,
+  };
+}
+
+function placed<T extends KubeObject>(object: T, namespace: string | undefined): T {
+  if (namespace === undefined) return object;
+  const { name, ...rest } = object.metadata;
+  return { ...object, metadata: { name, namespace, ...rest } };
+}

@@ -1,0 +1,107 @@
+/** Pipelines and plans to render. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { PipelineSpec, Plan, ProfileSet, StagePlan } from '@equipoise/core';
+import { parsePipelineFile } from '@equipoise/pipeline-file';
+import type { RenderRequest, RenderTarget } from './render-request.js';
+
+const REPOSITORY = fileURLToPath(new URL('../../../../', import.meta.url));
+
+/** A stage of every kind: code, an MLServer, a profile on a GPU or without, a server elsewhere. */
+export const EVERY_KIND = `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: shelf }
+spec:
+  slo: { latencyMs: 400 }
+  sources: [{ name: image, datatype: UINT8, shape: [-1], contentTypes: [image/png], samples: ./samples }]
+  stages:
+    - name: detect
+      module: ./stages/detect.ts
+      runTimeoutMs: 3000
+      variants:
+        - name: small
+          artifact: s3://models/detect-small.onnx
+          accuracy: { value: 0.61, metric: f1 }
+          loadMs: 900
+          resources: { cpuCores: [0.5, 1], memoryBytes: 200000000 }
+          profile: [{ cpuCores: 1, batchSize: 1, meanMs: 20, p99Ms: 24 }, { cpuCores: 1, batchSize: 4, meanMs: 60 }]
+    - name: classify
+      variants:
+        - name: forest
+          artifact: ./models/forest
+          accuracy: { value: 0.78 }
+          resources: { cpuCores: 2, memoryBytes: 800000000 }
+          profile: [{ cpuCores: 2, batchSize: 8, meanMs: 30 }]
+          server:
+            command: [.venv/bin/mlserver, start, ./models/forest]
+            environment: { MLSERVER_HTTP_PORT: '{port}', MLSERVER_GRPC_PORT: '{port2}', MLSERVER_METRICS_PORT: '{port3}' }
+            url: 'http://127.0.0.1:{port}'
+            model: forest
+    - name: embed
+      variants:
+        - name: cpu
+          accuracy: { value: 0.7 }
+          resources: { cpuCores: 4 }
+          profile: [{ cpuCores: 4, batchSize: 1, meanMs: 40 }]
+        - name: gpu
+          accuracy: { value: 0.9 }
+          resources: { cpuCores: 1, gpus: 1, memoryBytes: 4000000000 }
+          profile: [{ cpuCores: 1, batchSize: 16, meanMs: 12 }]
+    - name: rank
+      variants:
+        - name: far
+          accuracy: { value: 0.8 }
+          profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5 }]
+          server: { url: 'https://models.example.org', model: rank, token: { env: RANK_TOKEN } }
+`;
+
+/** The spec of a text. */
+export function specOf(text: string): PipelineSpec {
+  const read = parsePipelineFile(text, { fileName: 'pipeline.yaml', baseDir: REPOSITORY });
+  if (read.kind === 'invalid') throw new Error(JSON.stringify(read.problems));
+  return read.spec;
+}
+
+/** The spec of a pipeline file of the repository, with a profile for what it leaves to measuring. */
+export function exampleOf(path: string): { readonly spec: PipelineSpec; readonly profiles: ProfileSet } {
+  const text = readFileSync(join(REPOSITORY, path), 'utf8').replace(/^ {2}accuracyTable: .*$/m, '');
+  const spec = specOf(text);
+  const profiles = spec.stages.flatMap(({ id, variants }) =>
+    variants.map((variant) => ({
+      ...{ stageId: id, variantId: variant.id, loadMs: 500 },
+      points: variant.profile ?? [{ cpuCores: 1, batchSize: 1, meanMs: 2, p99Ms: 3 }],
+    })),
+  );
+  return { spec, profiles };
+}
+
+/** A plan of the first variant of each stage with its first cores, or of the variants named. */
+export function planFor(spec: PipelineSpec, variants: Readonly<Record<string, string>> = {}): Pick<Plan, 'stages'> {
+  const stages = spec.stages.map((stage, index) => {
+    const variant = stage.variants.find(({ id }) => id === variants[stage.id]) ?? stage.variants[0];
+    if (variant === undefined) throw new Error(`${stage.id} has no variant`);
+    const { cpuCores, memoryBytes, gpus } = variant;
+    const resources = { cpuCores: cpuCores[0] ?? 1, memoryBytes, gpus };
+    const maxBatchSize = variant.profile?.at(-1)?.batchSize ?? 1;
+    const plan: StagePlan = {
+      ...{ variantId: variant.id, resources, maxBatchSize, maxBatchWaitMs: 0 },
+      ...{ replicas: index + 1, trafficFraction: 1 },
+    };
+    return [stage.id, [plan]] as const;
+  });
+  return { stages: Object.fromEntries(stages) };
+}
+
+/** A rendering of a pipeline for a target. */
+export function requestFor(
+  target: RenderTarget,
+  { spec, ...more }: Partial<RenderRequest> & Pick<RenderRequest, 'spec'>,
+): RenderRequest {
+  return {
+    ...{ spec, target, plan: planFor(spec), profiles: [], arrivalRps: 20 },
+    images: { pipeline: 'registry.example.org/shelf:1', byVariant: {} },
+    artifactBase: 's3://models/shelf',
+    ...more,
+  };
+}

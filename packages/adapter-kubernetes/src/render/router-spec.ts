@@ -1,0 +1,78 @@
+/**
+ * The pipeline as the router serves it: the same graph, each stage at the variant and replicas of the plan, each replica a connection to
+ * a pod. The plan is pinned: who renders another plan rolls the router out anew.
+ */
+import { AppError, type InferenceServerSpec, type PipelineSpec, type StageSpec, type VariantId } from '@equipoise/core';
+import { type ChosenVariant, plannedProfile } from './profile-points.js';
+import type { RenderRequest } from './render-request.js';
+import { inImage } from './stage-spec.js';
+
+/** What the plan chose for each stage, in the order of the file; AppError CONFLICT for a mixture of variants. */
+export function chosenVariants({ spec, plan }: Pick<RenderRequest, 'spec' | 'plan'>): readonly ChosenVariant[] {
+  return spec.stages.map((stage) => {
+    const [first, ...others] = plan.stages[stage.id] ?? [];
+    const variant = stage.variants.find(({ id }) => id === first?.variantId);
+    if (first !== undefined && variant !== undefined && others.length === 0) return { stage, variant, plan: first };
+    const found = others.length > 0 ? 'several' : `no known one (${first?.variantId ?? 'none'})`;
+    throw new AppError('CONFLICT', `Expected one variant of the stage ${stage.id} in the plan, found ${found}.`, {
+      details: { stageId: stage.id },
+    });
+  });
+}
+
+/** The spec of the router. `serverOf` tells where each variant is reached. */
+export function routerSpec(
+  { spec, profiles }: Pick<RenderRequest, 'spec' | 'profiles'>,
+  chosen: readonly ChosenVariant[],
+  serverOf: (chosen: ChosenVariant) => InferenceServerSpec,
+): PipelineSpec {
+  const { evaluation: _, accuracyTable, ...rest } = spec;
+  const variantOf = new Map<string, VariantId>(chosen.map(({ stage, variant }) => [stage.id, variant.id]));
+  const combinations = (accuracyTable?.combinations ?? []).filter(({ variants }) =>
+    Object.entries(variants).every(([stage, variant]) => variantOf.get(stage) === variant),
+  );
+  return {
+    ...rest,
+    budget: {},
+    objective: { kind: 'max-accuracy' },
+    sources: spec.sources.map(({ samplesPath: __, ...source }) => source),
+    stages: chosen.map((each) => routedStage(each, serverOf(each), plannedProfile(each, profiles))),
+    control: { ...spec.control, mode: 'off' },
+    ...(combinations.length > 0 && { accuracyTable: { combinations } }),
+  };
+}
+
+function routedStage(
+  { stage, variant, plan }: ChosenVariant,
+  server: InferenceServerSpec,
+  planned: ReturnType<typeof plannedProfile>,
+): StageSpec {
+  const { id, kind, runTimeoutMs, idempotent } = stage;
+  const { cpuCores, memoryBytes, gpus } = plan.resources;
+  const { maxBatchSize, maxBatchWaitMs, replicas } = plan;
+  const { version, accuracy } = variant;
+  return {
+    ...{ id, kind },
+    ...(runTimeoutMs !== undefined && { runTimeoutMs }),
+    ...(idempotent !== undefined && { idempotent }),
+    variants: [
+      {
+        id: variant.id,
+        ...(version !== undefined && { version }),
+        ...(accuracy !== undefined && { accuracy }),
+        ...{ cpuCores: [cpuCores], memoryBytes, gpus },
+        ...planned,
+        server: tokenInImage(server),
+        parameters: {},
+      },
+    ],
+    bounds: { minReplicas: replicas, maxReplicas: replicas, batchSizes: [maxBatchSize], maxBatchWaitMs },
+    pins: { variantId: variant.id, cpuCores, maxBatchSize, replicas },
+  };
+}
+
+/** A token in a file of the pipeline's folder is where the image has that. */
+function tokenInImage(server: InferenceServerSpec): InferenceServerSpec {
+  const { token } = server;
+  return token !== undefined && 'file' in token ? { ...server, token: { file: inImage(token.file) } } : server;
+}

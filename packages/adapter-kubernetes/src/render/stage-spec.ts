@@ -1,0 +1,63 @@
+/**
+ * The pipeline of one stage: what a pod of our own server serves. Everything is chosen already, so the plan is pinned; deadlines and
+ * drops are the router's, so nothing is dropped here before a batch may run no longer.
+ */
+import { defaultRunTimeoutMs, type PipelineSpec, type ProfileSet, type VariantSpec } from '@equipoise/core';
+import { PIPELINE_DIR } from './pod-template.js';
+import { type ChosenVariant, plannedProfile } from './profile-points.js';
+
+/** The requests of one batch come one by one; the pod waits so long for the rest of them. */
+const GATHER_MS = 2;
+/** Items that may wait in a pod: the batches of several routers. */
+const MOST_BATCHES_QUEUED = 16;
+
+const NOTHING_PRICED = { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 };
+
+/** The spec of the pod; it is named like the stage. */
+export function stageSpec(chosen: ChosenVariant, profiles: ProfileSet): PipelineSpec {
+  const { stage, variant, plan } = chosen;
+  const { cpuCores } = plan.resources;
+  const { maxBatchSize } = plan;
+  const { module, python, runTimeoutMs = defaultRunTimeoutMs, ...rest } = stage;
+  return {
+    name: stage.id,
+    baseDir: PIPELINE_DIR,
+    slo: { latencyMs: runTimeoutMs, percentile: 99 },
+    budget: {},
+    prices: NOTHING_PRICED,
+    objective: { kind: 'max-accuracy' },
+    sources: [{ name: 'input', to: [stage.id], tensors: [] }],
+    stages: [
+      {
+        ...rest,
+        ...(module !== undefined && { module: inImage(module), runTimeoutMs }),
+        ...(python !== undefined && { python: python.includes('/') ? inImage(python) : python }),
+        variants: [{ ...plannedVariant(variant, chosen, profiles), cpuCores: [cpuCores] }],
+        bounds: {
+          ...{ minReplicas: 1, maxReplicas: 1, batchSizes: [maxBatchSize] },
+          maxBatchWaitMs: maxBatchSize > 1 ? GATHER_MS : 0,
+        },
+        pins: { variantId: variant.id, cpuCores, maxBatchSize, replicas: 1 },
+      },
+    ],
+    edges: [],
+    outputs: [{ from: stage.id }],
+    control: { mode: 'off', intervalMs: 10_000, minDwellMs: 0 },
+    admission: { maxQueueLength: MOST_BATCHES_QUEUED * maxBatchSize, maxWaitFraction: 1 },
+  };
+}
+
+function plannedVariant(variant: VariantSpec, chosen: ChosenVariant, profiles: ProfileSet): VariantSpec {
+  const { artifact } = variant;
+  return {
+    ...variant,
+    ...plannedProfile(chosen, profiles),
+    ...(artifact !== undefined && { artifact: inImage(artifact) }),
+  };
+}
+
+/** A path of the pipeline's folder as it is in the image; what is no path stays. */
+export function inImage(place: string): string {
+  if (/^[a-z][a-z0-9+.-]*:/i.test(place) || place.startsWith('/')) return place;
+  return `${PIPELINE_DIR}/${place.replace(/^\.\//, '')}`;
+}

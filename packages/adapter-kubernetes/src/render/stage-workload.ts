@@ -1,0 +1,159 @@
+/**
+ * A variant of a plan as a container that serves it over the Open Inference Protocol, whatever runs the container. Code of a stage, and
+ * a stage that is simulated by its profile, run in our own server over a pipeline file that has this one stage; a `server` with a command
+ * runs as it would on this machine, with fixed ports; one without a command runs elsewhere and has no workload.
+ */
+import { defaultRunTimeoutMs, type InferenceServerSpec, type PipelineSpec } from '@equipoise/core';
+import { toDocument } from '@equipoise/pipeline-file';
+import { stringify } from 'yaml';
+import type { Container, Labels } from './manifest-types.js';
+import { labelsOf, objectName, type PipelinePart, selectorOf } from './object-names.js';
+import { PIPELINE_DIR, probes, STATE_DIR } from './pod-template.js';
+import { portName } from './port-name.js';
+import { type ChosenVariant, plannedProfile } from './profile-points.js';
+import { containerResources, SERVER_MEMORY_BYTES } from './quantities.js';
+import { imageOf, type RenderRequest } from './render-request.js';
+import { stageSpec } from './stage-spec.js';
+
+/** Ports of a container, in the order of `{port}`, `{port2}` and `{port3}`. */
+const PORTS = { port: 8080, port2: 8081, port3: 8082 } as const;
+
+/** A variant that the cluster runs. */
+export interface StageWorkload extends ChosenVariant {
+  readonly name: string;
+  readonly labels: Labels;
+  readonly selector: Labels;
+  readonly container: Container;
+  /** Port that is sent to. */
+  readonly port: number;
+  /** Longest run of a batch in ms. */
+  readonly runTimeoutMs: number;
+  /** How the router reaches it: `path` stands behind the port. */
+  readonly reach: {
+    readonly scheme: string;
+    readonly path: string;
+    readonly model: string;
+    readonly batching: InferenceServerSpec['batching'];
+  };
+  /** Path that says that the model is ready; none where the container speaks gRPC alone. */
+  readonly readyPath?: string;
+  /** The pipeline file that the container reads, if it is our server. */
+  readonly pipelineFile?: string;
+  /** Whether what the container runs comes over the network when it starts. */
+  readonly fetches: boolean;
+}
+
+/** The workload of a chosen variant; undefined where its server runs elsewhere. */
+export function stageWorkload(chosen: ChosenVariant, request: RenderRequest): StageWorkload | undefined {
+  const { server } = chosen.variant;
+  if (server === undefined) return embeddedWorkload(chosen, request);
+  return server.command === undefined ? undefined : commandWorkload(chosen, server, request);
+}
+
+function common(chosen: ChosenVariant, { spec }: RenderRequest) {
+  const { stage, variant } = chosen;
+  const part: PipelinePart = { kind: 'stage', stage: stage.id, variant: variant.id };
+  return {
+    ...chosen,
+    name: objectName(spec.name, stage.id, variant.id),
+    labels: labelsOf(spec.name, part),
+    selector: selectorOf(spec.name, part),
+    runTimeoutMs: stage.runTimeoutMs ?? defaultRunTimeoutMs,
+  };
+}
+
+function embeddedWorkload(chosen: ChosenVariant, request: RenderRequest): StageWorkload {
+  const { stage, variant, plan } = chosen;
+  const { port } = PORTS;
+  const readyPath = `/v2/models/${stage.id}/ready`;
+  const spec = stageSpec(chosen, request.profiles);
+  return {
+    ...common(chosen, request),
+    container: {
+      name: 'stage',
+      image: imageOf(request.images, stage.id, variant.id),
+      args: ['serve', 'pipeline.yaml', '--fixed', '--no-admin-port', '--host', '0.0.0.0', '--port', String(port)],
+      workingDir: STATE_DIR,
+      env: serverEnvironment,
+      ports: [{ name: 'http', containerPort: port }],
+      resources: containerResources(plan.resources, SERVER_MEMORY_BYTES),
+      ...probes({ port: 'http', ready: readyPath, live: '/livez' }, loadMsOf(chosen, request)),
+    },
+    port,
+    // Our server makes batches by itself; what is sent at once becomes one.
+    reach: { scheme: 'http', path: '', model: stage.id, batching: 'single' },
+    readyPath,
+    pipelineFile: pipelineFileOf(spec),
+    fetches: /^(https|s3):/.test(variant.artifact ?? ''),
+  };
+}
+
+/** Environment of containers that run our server. */
+export const serverEnvironment = [
+  { name: 'NO_COLOR', value: '1' },
+  { name: 'HOME', value: STATE_DIR },
+  { name: 'EQUIPOISE_CACHE_DIR', value: `${STATE_DIR}/cache` },
+];
+
+/** A spec as the text of a pipeline file. */
+export const pipelineFileOf = (spec: PipelineSpec): string => stringify(toDocument(spec), { lineWidth: 0 });
+
+function commandWorkload(chosen: ChosenVariant, server: InferenceServerSpec, request: RenderRequest): StageWorkload {
+  const { stage, variant, plan } = chosen;
+  const { cpuCores } = plan.resources;
+  const values: Readonly<Record<string, string | number>> = {
+    ...PORTS,
+    cpuCores,
+    threads: Math.max(1, Math.floor(cpuCores)),
+  };
+  const filled = (text: string) => text.replaceAll(/\{(\w+)\}/g, (all, name: string) => String(values[name] ?? all));
+  const url = new URL(filled(server.urls[0] ?? ''));
+  const scheme = url.protocol.replace(':', '');
+  const path = url.pathname.replace(/\/$/, '');
+  const speaksHttp = scheme.startsWith('http');
+  const readyPath = speaksHttp ? `${path}/v2/models/${server.model}/ready` : undefined;
+  const health = { port: portName(scheme), ...(readyPath && { ready: readyPath, live: `${path}/v2/health/live` }) };
+  const port = Number(url.port === '' ? PORTS.port : url.port);
+  const given = Object.entries(server.environment ?? {}).map(([name, value]) => [name, filled(value)] as const);
+  const environment = { ...environmentFor(server.command ?? []), ...Object.fromEntries(given) };
+  return {
+    ...common(chosen, request),
+    container: {
+      name: 'stage',
+      image: imageOf(request.images, stage.id, variant.id),
+      command: (server.command ?? []).map(filled),
+      workingDir: PIPELINE_DIR,
+      env: Object.entries(environment).map(([name, value]) => ({ name, value })),
+      ports: [{ name: portName(scheme), containerPort: port }],
+      resources: containerResources(plan.resources),
+      ...probes(health, loadMsOf(chosen, request)),
+    },
+    port,
+    reach: { scheme, path, model: server.model, batching: server.batching },
+    ...(readyPath && { readyPath }),
+    fetches: false,
+  };
+}
+
+/** Whether a command starts MLServer. */
+export const isMlServerCommand = ([program = '']: readonly string[] = []): boolean =>
+  program.split('/').at(-1) === 'mlserver';
+
+/** MLServer's own batching stays off where its models do not turn it on themselves: our router forms the batches. */
+export const mlServerBatchingOff = {
+  MLSERVER_MODEL_MAX_BATCH_SIZE: '1',
+  MLSERVER_MODEL_MAX_BATCH_TIME: '0',
+} as const;
+
+/** MLServer listens for others and writes where it may. */
+function environmentFor(command: readonly string[]): Readonly<Record<string, string>> {
+  if (!isMlServerCommand(command)) return { HOME: STATE_DIR };
+  return {
+    HOME: STATE_DIR,
+    MLSERVER_HOST: '0.0.0.0',
+    MLSERVER_METRICS_DIR: `${STATE_DIR}/metrics`,
+    ...mlServerBatchingOff,
+  };
+}
+
+const loadMsOf = (chosen: ChosenVariant, { profiles }: RenderRequest) => plannedProfile(chosen, profiles).loadMs;

@@ -1,0 +1,74 @@
+/** The objects around pods, the same for stages and the router: configuration, Service, bounds on evictions, a Deployment. */
+import type { ConfigMap, Deployment, Labels, PodDisruptionBudget, Service } from './manifest-types.js';
+import { digestOf } from './object-names.js';
+import { type PodParts, podTemplate, progressDeadlineSeconds } from './pod-template.js';
+
+/** Names and labels of a part. */
+export interface Part {
+  readonly name: string;
+  readonly labels: Labels;
+  readonly selector: Labels;
+}
+
+/** A Deployment that starts a new pod before it stops an old one. */
+export function deploymentOf(part: Part, pods: Omit<PodParts, 'labels' | 'selector'>, replicas: number): Deployment {
+  const { name, labels, selector } = part;
+  const { startupProbe } = pods.container;
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, labels },
+    spec: {
+      replicas,
+      progressDeadlineSeconds: startupProbe === undefined ? 600 : progressDeadlineSeconds(startupProbe),
+      selector: { matchLabels: selector },
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+      template: podTemplate({ ...pods, labels, selector }),
+    },
+  };
+}
+
+/**
+ * A Service of the pods of a part. One without an address of its own ("headless") stands for all of their addresses, so that who sends can
+ * give each pod its batches; its port is then that of the container.
+ */
+export function serviceOf(
+  { name, labels, selector }: Part,
+  port: { readonly number: number; readonly name: string },
+  headless: boolean,
+): Service {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, labels },
+    spec: {
+      ...(headless && { clusterIP: 'None' }),
+      selector,
+      ports: [{ name: port.name, port: port.number, targetPort: port.name }],
+    },
+  };
+}
+
+/** Evictions (a node is drained) take one pod of a part at a time; pods that are not ready anyway do not hold one up. */
+export function disruptionBudgetOf({ name, labels, selector }: Part): PodDisruptionBudget {
+  return {
+    apiVersion: 'policy/v1',
+    kind: 'PodDisruptionBudget',
+    metadata: { name, labels },
+    spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow', selector: { matchLabels: selector } },
+  };
+}
+
+/** A pipeline file for the pods of a part, with its digest. */
+export function configOf(
+  { name, labels }: Part,
+  pipelineFile: string,
+): { readonly object: ConfigMap; readonly config: NonNullable<PodParts['config']> } {
+  const object: ConfigMap = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name, labels },
+    data: { 'pipeline.yaml': pipelineFile },
+  };
+  return { object, config: { name, digest: digestOf(pipelineFile, 16) } };
+}
