@@ -7,4 +7,5 @@ export { loadAccuracyTable } from './load-accuracy-table.js';
 export { loadPipelineFile } from './load-pipeline-file.js';
 export { type PipelineFileOrigin, type PipelineFileResult, parsePipelineFile } from './parse-pipeline-file.js';
 export type { Problem } from './problem.js';
-export { pipelineJsonSchema } from './schema/pipeline-json-schema.js';
+export { type JsonSchemaNode, pipelineJsonSchema } from './schema/pipeline-json-schema.js';
+export { type PipelineDocument, toDocument } from './to-document.js';

@@ -18,6 +18,7 @@ export interface JsonSchemaNode {
   readonly minItems?: number;
   readonly maxItems?: number;
   readonly minLength?: number;
+  readonly pattern?: string;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly exclusiveMinimum?: number;

@@ -1,0 +1,97 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { loadPipelineFile } from './load-pipeline-file.js';
+import { parsePipelineFile } from './parse-pipeline-file.js';
+import { EXAMPLE_PIPELINE } from './reference/example-pipeline.js';
+import { toDocument } from './to-document.js';
+
+const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
+const EXAMPLES = join(REPOSITORY, 'examples');
+const origin = { fileName: 'pipeline.yaml', baseDir: REPOSITORY };
+
+const EVERY_FIELD = `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: every-field }
+spec:
+  slo: { latencyMs: 900, percentile: 99.5 }
+  budget: { cpuCores: 12, memoryBytes: 4000000000, gpus: 1, costPerHour: 20 }
+  prices: { cpuCorePerHour: 0.04, memoryGibPerHour: 0.005, gpuPerHour: 1.2 }
+  objective: min-cost
+  accuracyFloor: 0.5
+  sources:
+    - name: request
+      to: [a]
+      tensors:
+        - { name: image, datatype: UINT8, shape: [-1], contentTypes: [image/png] }
+        - { name: limit, datatype: INT32, shape: [] }
+      samples: ./samples
+  stages:
+    - name: a
+      kind: transform
+      module: ./a.py
+      python: .venv/bin/python
+      isolation: process
+      runTimeoutMs: 3000
+      idempotent: false
+      bounds: { replicas: { min: 1, max: 4 }, batchSizes: [1, 4], maxBatchWaitMs: 5, cpuCores: [0.5, 1] }
+      pins: { variant: v, cpuCores: 0.5, maxBatchSize: 4, replicas: 2 }
+      variants:
+        - name: v
+          version: '3'
+          artifact: ./v.bin
+          artifactSha256: ${'ab'.repeat(32)}
+          resources: { cpuCores: [0.5, 1, 2], memoryBytes: 100000000, gpus: 0 }
+          loadMs: 1500
+          parameters: { deep: { list: [1, two] } }
+    - name: b
+      variants:
+        - name: cpu
+          accuracy: { value: 0.7, metric: f1 }
+          server:
+            command: [mlserver, start, ./b]
+            environment: { MLSERVER_HTTP_PORT: '{port}' }
+            url: 'http://127.0.0.1:{port}'
+            model: b
+            batching: single
+        - name: far
+          accuracy: { value: 0.8 }
+          server: { url: ['grpc://one:1', 'grpc://two:1'], model: b, token: { env: B_TOKEN }, headers: { route: b } }
+    - name: c
+      variants:
+        - { name: only, accuracy: { value: 0.9 }, profile: [{ cpuCores: 1, batchSize: 1, meanMs: 5, p99Ms: 8 }] }
+  edges:
+    - { from: a, to: b, fanOut: { expected: 1, distribution: [0.25, 0.5, 0.25] } }
+    - { from: b, to: c, join: all, onMissing: partial }
+  outputs: [{ from: c, tensors: [counts] }]
+  control: { mode: advise, intervalMs: 5000, fastIntervalMs: 250, minDwellMs: 1000, surge: { cpuCores: 2 } }
+  admission: { maxQueueLength: 50, maxWaitFraction: 0.5, maxInFlightBytes: 1000000, priorities: { shares: [0.5, 0.1], default: 2 } }
+  evaluation: { module: ./evaluate.ts, data: ./data }
+  accuracyTable: { combinations: [{ variants: { b: cpu }, accuracy: 0.66, confidence95: [0.6, 0.7], samples: 100, measured: true }] }
+`;
+
+const WEIGHTS = EXAMPLE_PIPELINE.replace(
+  'objective: max-accuracy',
+  'objective: { weights: { accuracy: 2, cost: 1, batch: 0 } }',
+);
+
+describe('the document of a spec', () => {
+  it.each([
+    ['the example of the reference page', EXAMPLE_PIPELINE],
+    ['every field', EVERY_FIELD],
+    ['weights', WEIGHTS],
+  ])('is read back as the same spec: %s', (_, text) => {
+    const read = parsePipelineFile(text, origin);
+    if (read.kind === 'invalid') throw new Error(JSON.stringify(read.problems));
+    const again = parsePipelineFile(JSON.stringify(toDocument(read.spec)), origin);
+    expect(again).toEqual({ kind: 'valid', spec: read.spec, warnings: read.warnings.map(() => expect.anything()) });
+  });
+
+  it.each(readdirSync(EXAMPLES))('is read back as the same spec: examples/%s', async (name) => {
+    const read = await loadPipelineFile(join(EXAMPLES, name, 'pipeline.yaml'));
+    if (read.kind === 'invalid') throw new Error(JSON.stringify(read.problems));
+    const again = parsePipelineFile(JSON.stringify(toDocument(read.spec)), { ...origin, baseDir: read.spec.baseDir });
+    expect(again).toMatchObject({ kind: 'valid', spec: read.spec });
+  });
+});

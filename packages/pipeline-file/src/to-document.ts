@@ -1,0 +1,82 @@
+/**
+ * A spec → the document that means it: what the parser reads back as the same spec. It is how a pipeline that was derived from another
+ * (one stage of it, the same with servers in place of modules) becomes a pipeline file again.
+ */
+import type { EdgeSpec, Objective, PipelineSpec, SourceSpec, StageSpec, VariantSpec } from '@equipoise/core';
+import { API_VERSION, PIPELINE_KIND } from './api-version.js';
+import { withoutUndefined } from './without-undefined.js';
+
+/** A pipeline file as plain data, for `yaml` or JSON. */
+export interface PipelineDocument {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+/** The document of a spec. Paths stay as they are; machines (`nodes`) are no part of a file and are left out. */
+export function toDocument(spec: PipelineSpec): PipelineDocument {
+  const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
+  const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores } = control;
+  const { evaluation, accuracyTable } = spec;
+  const surge = surgeCpuCores === undefined ? undefined : { cpuCores: surgeCpuCores };
+  return {
+    apiVersion: API_VERSION,
+    kind: PIPELINE_KIND,
+    metadata: { name },
+    spec: withoutUndefined({
+      ...{ slo, budget, prices },
+      ...objectiveFields(objective),
+      sources: sources.map(sourceEntry),
+      stages: stages.map(stageEntry),
+      edges: edges.map(edgeEntry),
+      outputs,
+      control: withoutUndefined({ mode, intervalMs, fastIntervalMs, minDwellMs, surge }),
+      admission,
+      evaluation: evaluation && { module: evaluation.module, data: evaluation.dataPath },
+      accuracyTable: accuracyTable && { combinations: accuracyTable.combinations },
+    }),
+  };
+}
+
+function objectiveFields(objective: Objective) {
+  const { kind, ...rest } = objective;
+  return kind === 'weights' ? { objective: { weights: rest } } : { objective: kind, ...rest };
+}
+
+function sourceEntry({ name, to, tensors, samplesPath }: SourceSpec) {
+  const declared = tensors.map(({ contentTypes, ...tensor }) =>
+    contentTypes.length === 0 ? tensor : { ...tensor, contentTypes },
+  );
+  return withoutUndefined({
+    ...{ name, to },
+    tensors: declared.length === 0 ? undefined : declared,
+    samples: samplesPath,
+  });
+}
+
+function stageEntry({ id, variants, bounds, pins, ...stage }: StageSpec) {
+  const { minReplicas, maxReplicas, batchSizes, maxBatchWaitMs } = bounds;
+  const { variantId, ...pinned } = pins;
+  return {
+    name: id,
+    ...stage,
+    variants: variants.map(variantEntry),
+    bounds: withoutUndefined({ replicas: { min: minReplicas, max: maxReplicas }, batchSizes, maxBatchWaitMs }),
+    pins: withoutUndefined({ variant: variantId, ...pinned }),
+  };
+}
+
+function variantEntry({ id, cpuCores, memoryBytes, gpus, server, ...variant }: VariantSpec) {
+  const { urls, ...how } = server ?? { urls: [] };
+  return {
+    name: id,
+    ...variant,
+    resources: { cpuCores, memoryBytes, gpus },
+    ...(server === undefined ? {} : { server: { url: urls, ...how } }),
+  };
+}
+
+function edgeEntry({ from, to, ...how }: EdgeSpec) {
+  return { from, to, ...how };
+}
