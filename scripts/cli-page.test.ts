@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { buildProgram } from '../packages/app/src/build-program.js';
+import { buildProgram, commandsOf } from '../packages/app/src/build-program.js';
 import { jsonShapes } from '../packages/app/src/json-shapes.js';
 import { renderCliPage } from './cli-page.js';
 
@@ -10,14 +10,16 @@ test('the page of commands is up to date', () => {
 
 test('the page has each command once, with every flag', () => {
   const page = renderCliPage();
-  for (const command of buildProgram().commands) {
-    const sections = page.split('\n## ').filter((section) => section.startsWith(`${command.name()}\n`));
+  for (const { name, command } of commandsOf(buildProgram())) {
+    const sections = page.split('\n## ').filter((section) => section.startsWith(`${name}\n`));
     expect(sections).toHaveLength(1);
     for (const { flags } of command.options) expect(sections[0]).toContain(`| \`${flags}\` |`);
   }
 });
 
 test('the commands that take --json are those whose JSON is described', () => {
-  const takingJson = buildProgram().commands.filter(({ options }) => options.some(({ long }) => long === '--json'));
-  expect(takingJson.map((command) => command.name()).sort()).toEqual(Object.keys(jsonShapes).sort());
+  const takingJson = commandsOf(buildProgram()).filter(({ command }) =>
+    command.options.some(({ long }) => long === '--json'),
+  );
+  expect(takingJson.map(({ name }) => name).sort()).toEqual(Object.keys(jsonShapes).sort());
 });

@@ -1,5 +1,6 @@
 /** The command line: names, flags and help. Each command's code is loaded only when it runs, so that help is quick. */
 import { Command, Option } from 'commander';
+import { addKubernetes } from './commands/k8s-program.js';
 import {
   cores,
   count,
@@ -63,10 +64,22 @@ export function buildProgram(): Command {
   addExperiment(program);
   addForecast(program);
   addServe(program);
+  addKubernetes(program);
   addDecisions(program);
   addLoad(program);
-  for (const command of program.commands) command.showHelpAfterError(`(see equipoise ${command.name()} --help)`);
+  for (const { name, command } of commandsOf(program)) command.showHelpAfterError(`(see equipoise ${name} --help)`);
   return program;
+}
+
+/** All commands that do something, with their whole names (`k8s render`), and those that hold them. */
+export function commandsOf(
+  program: Command,
+  before = '',
+): readonly { readonly name: string; readonly command: Command }[] {
+  return program.commands.flatMap((command) => {
+    const name = `${before}${command.name()}`;
+    return [{ name, command }, ...commandsOf(command, `${name} `)];
+  });
 }
 
 function addFirstSteps(program: Command): void {

@@ -81,6 +81,7 @@ where cells stand in the order of the grid, by pipeline, load, policy and seed, 
   inForce: {FIGURES, changes, stepMs: {mean, p99, max}}, trainBins, testBins
 }
 where FIGURES are smapeFraction, pinballLoss, coverageFraction over the test part, and only times differ from run to run`,
+  'k8s render': `{apiVersion, kind: "List", items: [{apiVersion, kind, metadata: {name, namespace?, labels}, …}]}, which kubectl reads as it reads the YAML`,
   explain: `{
   pipeline,
   record: {

@@ -26,6 +26,7 @@ describe('equipoise', () => {
       'experiment',
       'forecast',
       'serve',
+      'k8s',
       'explain',
       'replay',
       'load',

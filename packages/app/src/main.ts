@@ -1,6 +1,6 @@
 /** Entry of `equipoise`: parses the arguments and gives every wrong usage its exit code, as JSON if that was asked for. */
 import { CommanderError } from 'commander';
-import { buildProgram } from './build-program.js';
+import { buildProgram, commandsOf } from './build-program.js';
 import { ExitCode } from './terminal/exit-code.js';
 
 /** Whether `--json` is among the arguments, even where they make no sense otherwise. */
@@ -12,7 +12,8 @@ function asksForJson(args: readonly string[]): boolean {
 async function main(args: readonly string[]): Promise<void> {
   const json = asksForJson(args);
   const program = buildProgram();
-  if (json) for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => {} });
+  const all = [program, ...commandsOf(program).map(({ command }) => command)];
+  if (json) for (const command of all) command.configureOutput({ writeErr: () => {} });
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {

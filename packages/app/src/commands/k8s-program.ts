@@ -1,0 +1,64 @@
+/** The commands below `equipoise k8s`: names, flags and help. */
+import type { RenderTarget } from '@equipoise/adapter-kubernetes';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { positive, positiveRate } from '../terminal/flag-values.js';
+import { runCommand } from '../terminal/run-command.js';
+
+/** What can run the replicas, the default first. */
+const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const satisfies readonly RenderTarget[];
+
+/** An image, for everything or for a stage or variant. */
+export interface ImageFlag {
+  readonly image: string;
+  /** `STAGE` or `STAGE/VARIANT`; undefined for everything. */
+  readonly of?: string;
+}
+
+/** Reads `IMAGE`, `STAGE=IMAGE` or `STAGE/VARIANT=IMAGE` behind the ones given before. */
+function images(text: string, before: readonly ImageFlag[] = []): readonly ImageFlag[] {
+  const [first = '', ...rest] = text.split('=');
+  const image = rest.length === 0 ? first : rest.join('=');
+  if (/^\S+$/.test(image) && first !== '') return [...before, rest.length === 0 ? { image } : { image, of: first }];
+  throw new InvalidArgumentError('Expected IMAGE, STAGE=IMAGE or STAGE/VARIANT=IMAGE.');
+}
+
+function namespace(text: string): string {
+  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
+  throw new InvalidArgumentError('Expected a namespace: at most 63 of a–z, 0–9 and -, a letter or digit at both ends.');
+}
+
+/** Adds `k8s` with its commands. */
+export function addKubernetes(program: Command): void {
+  const k8s = program.command('k8s').description('bring a pipeline to a Kubernetes cluster');
+  k8s
+    .command('render')
+    .argument('<file>', 'pipeline file')
+    .description('plan for a load and print the objects that run the plan on a cluster, as YAML for kubectl')
+    .addOption(
+      new Option('--target <name>', 'what runs the replicas: plain Deployments, Seldon Core 2 or 1, KServe')
+        .choices(targets)
+        .default(targets[0]),
+    )
+    .option('--arrival-rps <n>', 'requests per second to plan for', positiveRate, 1)
+    .option('--plan <file>', 'render this plan, as `equipoise plan --out` writes it, instead of making one')
+    .option('--namespace <name>', 'namespace of the objects; where they are applied when left out', namespace)
+    .addOption(
+      new Option(
+        '--image <image>',
+        'image with Equipoise and the folder of the pipeline in /pipeline, `equipoise` with the tag of this version when left out; STAGE=IMAGE or STAGE/VARIANT=IMAGE for one stage or variant; may be given several times',
+      ).argParser(images),
+    )
+    .option(
+      '--artifacts <uri>',
+      'where the artifacts of the pipeline folder are kept for engines that fetch them, such as s3://bucket/folder',
+    )
+    .option(
+      '--profile-scale <f>',
+      'use the kept profile of another machine, its times multiplied by this factor',
+      positive,
+    )
+    .option('--json', 'print one JSON document on stdout; progress and logs go to stderr')
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./k8s-render.js')).k8sRender(file, options)),
+    );
+}

@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+
+const folder = new TestFolder();
+const render = (...args: string[]) => equipoise(folder.path, 'k8s', 'render', ...args);
+
+interface Item {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly spec?: {
+    readonly template?: { readonly spec: { readonly containers: readonly { readonly image: string }[] } };
+  };
+}
+
+const itemsOf = (ended: Parameters<typeof documentOf>[0]) =>
+  (documentOf(ended) as { readonly items: readonly Item[] }).items;
+
+const imagesOf = (items: readonly Item[]) =>
+  Object.fromEntries(
+    items
+      .filter(({ kind }) => kind === 'Deployment')
+      .map(({ metadata, spec }) => [metadata.name, spec?.template?.spec.containers[0]?.image]),
+  );
+
+beforeAll(() => {
+  folder.write('pipeline.yaml', syntheticPipeline());
+});
+
+afterAll(() => folder.remove());
+
+describe('equipoise k8s render', () => {
+  it('prints documents of YAML, the same for the same plan', async () => {
+    const plan = await equipoise(folder.path, 'plan', 'pipeline.yaml', '--arrival-rps', '20', '--out', 'plan.json');
+    expect(plan).toMatchObject({ exitCode: 0 });
+    const [made, kept] = await Promise.all([
+      render('pipeline.yaml', '--arrival-rps', '20'),
+      render('pipeline.yaml', '--arrival-rps', '20', '--plan', 'plan.json'),
+    ]);
+    expect(made).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(made.stdout.split('\n---\n').length).toBeGreaterThan(10);
+    expect(made.stdout).toMatch(/^kind: Deployment$/m);
+    expect(kept.stdout).toBe(made.stdout);
+  });
+
+  it('gives images to all, to a stage and to a variant, in a namespace', async () => {
+    const images = ['--image', 'all:1', '--image', 'classify=classify:2'];
+    const items = itemsOf(await render('pipeline.yaml', ...images, '--namespace', 'models', '--json'));
+    expect(items.every(({ metadata }) => metadata.namespace === 'models')).toBe(true);
+    const found = imagesOf(items);
+    expect(found['synthetic']).toBe('all:1');
+    expect(Object.entries(found).find(([name]) => name.startsWith('synthetic--classify'))?.[1]).toBe('classify:2');
+  });
+
+  it('takes the image of this version where none is named', async () => {
+    const { stdout } = await equipoise(folder.path, '--version');
+    const items = itemsOf(await render('pipeline.yaml', '--json'));
+    expect(imagesOf(items)['synthetic']).toBe(`equipoise:${stdout.trim()}`);
+  });
+
+  it.each([
+    ['kserve', 'InferenceService'],
+    ['seldon-v1', 'SeldonDeployment'],
+    ['seldon-v2', 'Deployment'],
+  ])('renders for %s', async (target, kind) => {
+    const items = itemsOf(await render('pipeline.yaml', '--target', target, '--json'));
+    expect(items.map((item) => item.kind)).toContain(kind);
+  });
+
+  it('renders nothing where no plan meets the SLO, and says what tells more', async () => {
+    const ended = await render('pipeline.yaml', '--arrival-rps', '1000000', '--json');
+    expect(ended).toMatchObject({ exitCode: 1 });
+    expect(documentOf(ended)).toMatchObject({
+      error: {
+        code: 'INFEASIBLE',
+        message: expect.stringContaining('`equipoise plan pipeline.yaml --arrival-rps 1000000` says what would help'),
+      },
+    });
+  });
+
+  it.each([
+    [['--target', 'nomad'], 2, 'Allowed choices are deployment, seldon-v2, seldon-v1, kserve'],
+    [['--namespace', 'My_Models'], 2, 'Expected a namespace'],
+    [['--image', 'classify='], 2, 'Expected IMAGE, STAGE=IMAGE or STAGE/VARIANT=IMAGE'],
+    [['--image', 'clasify=x:1'], 2, 'There is no stage or variant clasify to give an image'],
+    [['--plan', 'none.json'], 3, 'plan not found'],
+  ])('tells what is wrong with %j', async (flags, exitCode, words) => {
+    const ended = await render('pipeline.yaml', ...flags);
+    expect(ended).toMatchObject({ exitCode, stdout: '' });
+    expect(ended.stderr).toContain(words);
+  });
+
+  it('shows its help where no command of k8s is named', async () => {
+    const { exitCode, stdout, stderr } = await equipoise(folder.path, 'k8s');
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(stderr).toContain('equipoise k8s [options] [command]');
+  });
+});

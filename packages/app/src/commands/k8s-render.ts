@@ -1,0 +1,64 @@
+/** `equipoise k8s render`: a plan for a load as the objects that run it on a cluster. Nothing is sent anywhere. */
+import { checkImages, type Images, type RenderTarget, renderPlan, toYaml } from '@equipoise/adapter-kubernetes';
+import { AppError, optimize, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core';
+import { plannedHostCores } from '../compose/host-cores.js';
+import { loadSpec } from '../compose/load-spec.js';
+import { profilesFor } from '../compose/profiles-for.js';
+import { readPlanStages } from '../compose/read-plan.js';
+import { verifierFor } from '../compose/verifier-for.js';
+import { bindingText } from '../terminal/plan-text.js';
+import type { CommandResult } from '../terminal/run-command.js';
+import { VERSION } from '../version.js';
+import type { ImageFlag } from './k8s-program.js';
+
+/** Flags of the command. */
+export interface K8sRenderOptions {
+  readonly target: RenderTarget;
+  readonly arrivalRps: number;
+  readonly plan?: string;
+  readonly namespace?: string;
+  readonly image?: readonly ImageFlag[];
+  readonly artifacts?: string;
+  readonly profileScale?: number;
+}
+
+/** Renders the plan of `file`; with `--json` as one `List`, which `kubectl` reads as well. */
+export async function k8sRender(file: string, options: K8sRenderOptions): Promise<CommandResult> {
+  const { target, arrivalRps, namespace, artifacts } = options;
+  const spec = await loadSpec(file);
+  const images = imagesOf(options.image);
+  checkImages(images, spec);
+  const profiles = profilesFor(spec, file, options.profileScale);
+  const stages = await plannedStages(file, { spec, profiles }, options);
+  const objects = renderPlan({
+    ...{ spec, profiles, arrivalRps, target, images, plan: { stages } },
+    ...(namespace !== undefined && { namespace }),
+    ...(artifacts !== undefined && { artifactBase: artifacts }),
+  });
+  return { json: { apiVersion: 'v1', kind: 'List', items: objects }, text: toYaml(objects) };
+}
+
+/** The last image for everything wins, as does the last for a stage or variant. */
+function imagesOf(flags: readonly ImageFlag[] = []): Images {
+  const pipeline = flags.findLast(({ of }) => of === undefined)?.image ?? `equipoise:${VERSION}`;
+  const own = flags.flatMap(({ of, image }) => (of === undefined ? [] : [[of, image] as const]));
+  return { pipeline, byVariant: Object.fromEntries(own) };
+}
+
+async function plannedStages(
+  file: string,
+  { spec, profiles }: { readonly spec: PipelineSpec; readonly profiles: ProfileSet },
+  { plan, arrivalRps }: K8sRenderOptions,
+): Promise<Plan['stages']> {
+  if (plan !== undefined) return readPlanStages(plan, spec);
+  const hostCores = plannedHostCores(spec);
+  const clock = { nowMs: () => performance.now() };
+  const problem = { spec, profiles, arrivalRps, estimator: 'distribution', clock } as const;
+  const result = optimize(problem, verifierFor(spec, profiles, { arrivalRps, hostCores }));
+  if (result.kind === 'feasible') return result.plan.stages;
+  throw new AppError(
+    'INFEASIBLE',
+    `No plan meets the SLO at ${arrivalRps} requests per second: ${bindingText(result.bindingConstraint)}. \`equipoise plan ${file} --arrival-rps ${arrivalRps}\` says what would help.`,
+    { details: { result } },
+  );
+}
