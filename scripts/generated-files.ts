@@ -3,6 +3,7 @@
  * `npm run check:generated` fails where one differs. A part stands between `<!-- generated:NAME -->` and
  * `<!-- end:NAME -->`.
  */
+import { renderPipelineCrd } from '../packages/adapter-kubernetes/src/crd/crd-file.js';
 import { renderPipelineFileSchema } from '../packages/pipeline-file/src/reference/json-schema-file.js';
 import { renderPipelineFilePage } from '../packages/pipeline-file/src/reference/reference-page.js';
 import { renderAdminApiPage } from './admin-api-page.js';
@@ -33,6 +34,7 @@ export const GENERATED: readonly GeneratedText[] = [
   { path: 'docs/reference/errors.md', render: renderErrorTable },
   { path: 'docs/reference/metrics.md', render: renderMetricsPage },
   { path: 'deploy/grafana/equipoise.json', render: renderGrafanaDashboard },
+  { path: 'deploy/kubernetes/crd.yaml', render: renderPipelineCrd },
   { path: 'docs/reference/pipeline-file.md', render: renderPipelineFilePage },
   { path: 'packages/pipeline-file/pipeline-file.schema.json', render: renderPipelineFileSchema },
   { path: 'docs/reference/loads.md', part: 'forms', render: renderArrivalForms },
