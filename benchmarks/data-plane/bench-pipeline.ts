@@ -17,6 +17,7 @@ import {
   SeededRng,
   ServingPolicies,
   type StageSpec,
+  servedAnswerMarginMs,
   stageId,
   type TensorMap,
   variantId,
@@ -100,7 +101,7 @@ function specOf(stages: readonly BenchStage[], sloLatencyMs: number): PipelineSp
     control: { mode: 'off', intervalMs: 10_000, minDwellMs: 0 },
     admission: {
       ...{ maxQueueLength: 1000, maxWaitFraction: 0.8, maxInFlightBytes: 268_435_456 },
-      priorities: defaultPriorities,
+      ...{ priorities: defaultPriorities, answerMarginMs: servedAnswerMarginMs({ latencyMs: sloLatencyMs }) },
     },
   };
 }

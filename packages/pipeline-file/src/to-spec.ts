@@ -51,7 +51,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
       minDwellMs: control.minDwellMs,
       surgeCpuCores: control.surge?.cpuCores,
     }),
-    admission: spec.admission,
+    admission: withoutUndefined(spec.admission),
     evaluation: evaluation && { module: evaluation.module, dataPath: evaluation.data },
     accuracyTable: typeof accuracyTable === 'object' ? toAccuracyTable(accuracyTable) : undefined,
   });

@@ -112,6 +112,24 @@ export const boundaryScenarios: readonly NamedScenario[] = [
     hides: [/deadline-passed/],
   },
   {
+    // Pairs 20 ms apart on one replica of 5 ms: the second would be done 10 ms after it came, at its very deadline.
+    name: 'a request that would be done at its deadline leaves no time for the answer',
+    scenario: boundary({
+      ...{ arrivals: every(20, 20).flatMap((atMs) => [atMs, atMs]), timeoutMs: () => 10 },
+      over: { admission: { maxQueueLength: 100, answerMarginMs: 1 } },
+    }),
+    shows: [/^25 of 20 completed$/m, /^24 of 20 deadline-unreachable$/m],
+  },
+  {
+    name: 'a request without time to spare is not given up for its answer',
+    scenario: boundary({
+      ...{ edges: [...pair, { from: b, to: c }], arrivals: every(20, 20), timeoutMs: () => 15 },
+      over: { admission: { maxQueueLength: 100, answerMarginMs: 10 } },
+    }),
+    shows: [/completed/],
+    hides: [/deadline/],
+  },
+  {
     name: 'too many items of a quorum are lost',
     scenario: boundary({
       edges: [

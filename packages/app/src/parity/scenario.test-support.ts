@@ -130,6 +130,7 @@ export function randomScenario(seed: number): Scenario {
     admission: {
       maxQueueLength: oneOf(rng, [2, 10, 1000]),
       ...oneOf(rng.fork('wait'), [{}, { maxWaitFraction: 0.7 }]),
+      ...oneOf(rng.fork('margin'), [{}, { answerMarginMs: 5 }, { answerMarginMs: 30 }]),
       ...oneOf(rng.fork('priorities'), [{}, {}, { priorities: { shares: [0, 0, 0.3, 0.1], default: 3 } }]),
     },
     budget: rng.next() < 0.5 ? {} : { cpuCores: 2 * stages.length + Math.floor(rng.next() * 4) },

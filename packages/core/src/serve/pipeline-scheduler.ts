@@ -12,37 +12,14 @@ import type { DropReason } from '../model/request-outcome.js';
 import type { BatchPolicy } from './batch-policy.js';
 import { CoreGate } from './core-gate.js';
 import type { EdgeCounts } from './edge-counts.js';
-import { GraphWalk, type PayloadAlgebra, type ReadyInput } from './graph-walk.js';
+import { GraphWalk, type ReadyInput } from './graph-walk.js';
 import { type ReplicaDescription, ServingReplica } from './replica.js';
 import type { TroubleCounts } from './replica-health.js';
 import { type Arrival, RequestState, RetriedItem, StageItem } from './request-state.js';
+import type { SchedulerLimits, ServingEffects } from './serving-effects.js';
 import type { ServingGraph } from './serving-graph.js';
-import { type StageEffects, type StageLimits, StageScheduler } from './stage-scheduler.js';
-
-/** What the scheduler makes happen; implemented once per clock. */
-export interface ServingEffects<Payload, Context, Failure> extends PayloadAlgebra<Payload> {
-  /** Run `replica.batch`; answered by `batchDone`. */
-  startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void;
-  complete(request: RequestState<Payload, Context>, nowMs: number): void;
-  drop(request: RequestState<Payload, Context>, reason: DropReason, nowMs: number): void;
-  fail(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void;
-  /** Call `advance` at this instant (later calls may name an earlier one; a call too many does no harm). */
-  wakeAt(atMs: number): void;
-  /** A replica hangs or stays bad: it is out of service for good and to be replaced. */
-  unfit(replica: ServingReplica<Payload, Context>, trouble: ReplicaTrouble, nowMs: number): void;
-  /** What requests fail with whose batch hung. */
-  hungFailure(stage: number): Failure;
-  /** A draining replica has finished its last batch and is out of service. */
-  drained(replica: ServingReplica<Payload, Context>): void;
-}
-
-/** Bounds of the whole pipeline. */
-export interface SchedulerLimits extends StageLimits {
-  /** Cores of the host that run replicas; Infinity when they run elsewhere. */
-  readonly hostCores: number;
-  /** Whether replicas are watched for failures, slow-downs and hangs; not (when left out) where they cannot have any. */
-  readonly watchReplicas?: boolean;
-}
+import type { StageLimits } from './stage-limits.js';
+import { type StageEffects, StageScheduler } from './stage-scheduler.js';
 
 /** Why an item is gone. */
 type Loss<Failure> =
@@ -57,6 +34,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   readonly #walk: GraphWalk<Payload, Context>;
   readonly #gate: CoreGate;
   readonly #watched: boolean;
+  #answerMarginMs: number;
   readonly #attention: StageScheduler<Payload, Context>[] = [];
   /** What requests have lost, of those that could do without it so far. */
   readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
@@ -71,6 +49,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#graph = graph;
     this.#effects = effects;
     this.#watched = limits.watchReplicas ?? false;
+    this.#answerMarginMs = limits.answerMarginMs ?? 0;
     this.#gate = new CoreGate(limits.hostCores);
     this.#stages = graph.stages.map(() => new StageScheduler(this.#gate, limits, this));
     this.#walk = new GraphWalk(graph, effects, {
@@ -121,6 +100,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
       this.#drop(request, 'draining');
       return request;
     }
+    if (this.#answerMarginMs > 0) request.keepFree(this.#answerMarginMs, this.#leastMs());
     this.#walk.enter(request, inputs);
     this.#settle();
     return request;
@@ -225,6 +205,17 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#settle();
   }
 
+  /** Other bounds from now on; of those on the whole pipeline only the answer margin. What is inside keeps its deadline. */
+  setLimits(limits: StageLimits & Pick<SchedulerLimits, 'answerMarginMs'>, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#answerMarginMs = limits.answerMarginMs ?? 0;
+    for (const stage of this.#stages) {
+      stage.setLimits(limits);
+      this.#attend(stage);
+    }
+    this.#settle();
+  }
+
   addReplica(stage: number, description: ReplicaDescription, nowMs: number): ServingReplica<Payload, Context> {
     this.#nowMs = nowMs;
     const replica = new ServingReplica<Payload, Context>(stage, description, { nowMs, watched: this.#watched });
@@ -265,6 +256,13 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     if (dueAtMs >= this.#pendingWakeAtMs) return;
     this.#pendingWakeAtMs = dueAtMs;
     this.#effects.wakeAt(dueAtMs);
+  }
+
+  /** Least time in ms that a request which arrives now needs; 0 where nothing is known. */
+  #leastMs(): number {
+    let leastMs = 0;
+    for (const { index } of this.#graph.entries) leastMs = Math.max(leastMs, this.#stage(index).leastMs);
+    return leastMs;
   }
 
   #enqueue(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void {

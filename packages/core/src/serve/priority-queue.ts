@@ -11,10 +11,10 @@ const ROUNDING = 1e-9;
 
 /** Items by priority, then deadline, then order of arrival. */
 export class PriorityQueue<Payload, Context> {
-  readonly #shares: readonly number[];
-  readonly #levels: readonly DeadlineQueue<Payload, Context>[];
+  #shares: readonly number[];
+  readonly #levels: DeadlineQueue<Payload, Context>[];
   /** By level, the part of an item that is owed to it. */
-  readonly #owed: Float64Array;
+  #owed: Float64Array;
   /** Bit i is set while level i has items. */
   #waiting = 0;
   #length = 0;
@@ -24,6 +24,15 @@ export class PriorityQueue<Payload, Context> {
     this.#shares = shares;
     this.#levels = shares.map(() => new DeadlineQueue<Payload, Context>());
     this.#owed = new Float64Array(shares.length);
+  }
+
+  /** Other shares from now on. What waits at a level that has none any more goes after all others. */
+  setShares(shares: readonly number[]): void {
+    while (this.#levels.length < shares.length) this.#levels.push(new DeadlineQueue<Payload, Context>());
+    this.#shares = this.#levels.map((_, level) => shares[level] ?? 0);
+    const owed = new Float64Array(this.#levels.length);
+    owed.set(this.#owed);
+    this.#owed = owed;
   }
 
   /** Items inside. */

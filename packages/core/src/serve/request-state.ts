@@ -16,7 +16,8 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   readonly sequence: number;
   readonly context: Context;
   readonly arrivedAtMs: number;
-  readonly deadlineAtMs: number;
+  /** When it is to be done or is given up: the deadline that it came with, less the answer margin (`keepFree`). */
+  deadlineAtMs: number;
   /** How urgent it is: 0 the most. */
   readonly level: number;
   /** Results of the output stages, by output slot. */
@@ -39,9 +40,18 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
     this.level = arrival.level ?? 0;
     this.missingOutputs = missingOutputs;
   }
+
+  /**
+   * Moves the deadline forward by `answerMarginMs`, but by no more than half of the time that is not needed for the work itself (at least
+   * `leastMs`): what can be done in time is not given up for the sake of its answer.
+   */
+  keepFree(answerMarginMs: number, leastMs: number): void {
+    const spareMs = this.deadlineAtMs - this.arrivedAtMs - leastMs;
+    if (spareMs > 0) this.deadlineAtMs -= Math.min(answerMarginMs, spareMs / 2);
+  }
 }
 
-/** An arriving request; the deadline is fixed here, at arrival. */
+/** An arriving request; the deadline that it was promised is fixed here, at arrival. */
 export interface Arrival<Context> {
   readonly context: Context;
   readonly arrivedAtMs: number;

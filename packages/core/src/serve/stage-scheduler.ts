@@ -19,23 +19,13 @@ import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
 import { hangBoundMs, type ReplicaHealth, slownessOf, usualSlowness } from './replica-health.js';
 import type { StageItem } from './request-state.js';
+import type { StageLimits } from './stage-limits.js';
 
 /** What a stage asks of the pipeline scheduler. */
 export interface StageEffects<Payload, Context> {
   startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void;
   dropItem(item: StageItem<Payload, Context>, reason: DropReason, nowMs: number): void;
   wakeAt(atMs: number): void;
-}
-
-/** Bounds that hold for all stages alike. */
-export interface StageLimits {
-  readonly maxQueueLength: number;
-  /** Off only for verification, where a drop would hide a miss. */
-  readonly dropLate: boolean;
-  /** See `AdmissionSpec`; no bound when left out. */
-  readonly maxWaitFraction?: number | undefined;
-  /** Least shares of the priorities (see `PrioritySpec`); one priority when left out. */
-  readonly priorityShares?: readonly number[];
 }
 
 /** A timer this late (ms) tells of a stall of this process, during which nobody could answer. */
@@ -48,7 +38,7 @@ export class StageScheduler<Payload, Context> {
   readonly queue: PriorityQueue<Payload, Context>;
   readonly replicas: ServingReplica<Payload, Context>[] = [];
   readonly #gate: CoreGate;
-  readonly #limits: StageLimits;
+  #limits: StageLimits;
   readonly #effects: StageEffects<Payload, Context>;
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
   /** Arrival of the item that has waited longest, or of one that has left since then; kept up to date only where companions are waited for. */
@@ -71,6 +61,17 @@ export class StageScheduler<Payload, Context> {
   setPolicy(policy: BatchPolicy): void {
     this.#policy = policy;
     if (policy.maxBatchWaitMs > 0 && this.queue.length > 0) this.#waitingSinceMs = this.queue.waitingSinceMs();
+  }
+
+  /** Other bounds from now on; what waits beyond them goes on waiting. */
+  setLimits(limits: StageLimits): void {
+    this.#limits = limits;
+    this.queue.setShares(limits.priorityShares ?? ONE_PRIORITY);
+  }
+
+  /** Least time in ms that a request needs from here to its end; 0 where nothing is known. */
+  get leastMs(): number {
+    return serviceMs(this.#policy, 1) + this.#policy.remainingMs;
   }
 
   /** Takes an item in; when the queue is at its bound, one that is less urgent is dropped for it, or else itself. */

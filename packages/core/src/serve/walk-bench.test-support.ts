@@ -3,9 +3,10 @@ import { replicaId, stageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
-import { PipelineScheduler, type ServingEffects } from './pipeline-scheduler.js';
+import { PipelineScheduler } from './pipeline-scheduler.js';
 import type { ServingReplica } from './replica.js';
 import type { RequestState } from './request-state.js';
+import type { ServingEffects } from './serving-effects.js';
 import { type ServingEdge, servingGraph } from './serving-graph.js';
 
 /** A spec of stages and edges; every stage without in-edges is entered, every one without out-edges answers. */

@@ -16,8 +16,9 @@ import { VariantAges } from '../model/variant-ages.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { drawMs } from '../profile/service-law.js';
 import { eventRank } from '../serve/event-rank.js';
-import { PipelineScheduler, type ServingEffects } from '../serve/pipeline-scheduler.js';
+import { PipelineScheduler } from '../serve/pipeline-scheduler.js';
 import type { RequestState, StageItem } from '../serve/request-state.js';
+import type { ServingEffects } from '../serve/serving-effects.js';
 import { type ServingEdge, type ServingGraph, servingGraph } from '../serve/serving-graph.js';
 import { ItemChances } from './item-chances.js';
 import { slowness } from './replica-faults.js';
@@ -77,11 +78,13 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       ...{ hostCores: setup.hostCores, maxQueueLength, dropLate: setup.drops },
       priorityShares: this.#priorities.shares,
       maxWaitFraction: spec.admission.maxWaitFraction,
+      answerMarginMs: setup.drops ? spec.admission.answerMarginMs : 0,
       watchReplicas: setup.faults !== undefined,
     };
     this.#scheduler = new PipelineScheduler(this.graph, limits, this);
     const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
     this.#fleet = new SimulatedFleet({
+      ...{ believedCurves: controller?.believedCurves?.() ?? curves },
       ...{ spec, curves, graph: this.graph, scheduler: this.#scheduler, loadMs, faults: setup.faults },
       loadLasts: () => !this.#loadEnded,
       schedule: (atMs, event, rank) => this.#events.push(atMs, event, rank),
@@ -258,7 +261,10 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     if (controller === undefined || this.#loadEnded) return;
     this.#events.push(this.#nowMs + controller.intervalMs, TICK, eventRank.tick);
     if (this.#fleet.changing) return;
-    this.#fleet.apply(controller.decide(this.#observe()), this.#nowMs);
+    const changes = controller.decide(this.#observe());
+    const believed = controller.believedCurves?.();
+    if (believed !== undefined) this.#fleet.believe(believed, this.#nowMs);
+    this.#fleet.apply(changes, this.#nowMs);
     this.#noteUse();
   }
 
@@ -302,6 +308,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       load: { arrivalsPerSecond, latest: this.#arrivals.latest(this.#nowMs), ...(burstiness && { burstiness }) },
       stages,
       runningPlan: this.#fleet.runningPlan(),
+      edges: this.#scheduler.edgeCounts.take(),
       staleSources: [],
     };
   }

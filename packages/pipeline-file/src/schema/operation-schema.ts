@@ -70,6 +70,11 @@ export const admissionSchema = z
       .describe(
         'Largest part of the time that a request has left at a stage, after the work that it still needs, that it may be expected to wait there; one that would wait longer is dropped at once. The rest is room for what takes longer than expected.',
       ),
+    answerMarginMs: nonNegative()
+      .optional()
+      .describe(
+        'Time before its deadline by which a request is to be done, or is given up, in milliseconds: room for what takes longer than expected and for the answer itself, so that either is there in time. A request gives at most half of the time that it has beyond the work itself. Left out, `serve` keeps a fiftieth of `slo.latencyMs`, at most 10 ms, and simulations keep none.',
+      ),
     maxInFlightBytes: count()
       .default(fieldDefaults.maxInFlightBytes)
       .describe('Most bytes of request tensors in flight; a request beyond it is dropped at once.'),

@@ -218,6 +218,15 @@ const graph: Case[] = [
 
 const targets: Case[] = [
   [
+    'no more than half of the latency is kept for the answer',
+    (spec) => (spec.admission = { answerMarginMs: spec.slo.latencyMs / 2 + 1 }),
+    {
+      path: 'spec.admission.answerMarginMs',
+      message: /^expected at most 200, half of slo.latencyMs, found 201$/,
+      suggestion: '200',
+    },
+  ],
+  [
     'a percentile is not a fraction',
     (spec) => (spec.slo.percentile = 0.999),
     { path: 'spec.slo.percentile', message: /found 0.999; percentiles are written as 99/, suggestion: '99.9' },

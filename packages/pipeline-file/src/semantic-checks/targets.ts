@@ -5,7 +5,13 @@ import type { Finding } from '../problem.js';
 
 /** Finds targets that cannot be meant. */
 export function checkTargets(spec: SpecDraft): Finding[] {
-  return [...checkPercentile(spec), ...checkAccuracyFloor(spec), ...checkWeights(spec), ...checkSurge(spec)];
+  return [
+    ...checkPercentile(spec),
+    ...checkAccuracyFloor(spec),
+    ...checkWeights(spec),
+    ...checkSurge(spec),
+    ...checkAnswerMargin(spec),
+  ];
 }
 
 function* checkPercentile({ slo }: SpecDraft): Generator<Finding> {
@@ -39,4 +45,12 @@ function* checkSurge({ control }: SpecDraft): Generator<Finding> {
   if (control?.surge === undefined) return;
   const message = 'control.surge has no effect yet: a change starts all new replicas of a stage beside the old ones';
   yield { path: ['spec', 'control', 'surge'], message, severity: 'warning' };
+}
+
+/** No request would give more. */
+function* checkAnswerMargin({ slo, admission }: SpecDraft): Generator<Finding> {
+  const { answerMarginMs } = admission ?? {};
+  if (answerMarginMs === undefined || slo?.latencyMs === undefined || answerMarginMs <= slo.latencyMs / 2) return;
+  const message = `expected at most ${slo.latencyMs / 2}, half of slo.latencyMs, found ${answerMarginMs}`;
+  yield { path: ['spec', 'admission', 'answerMarginMs'], message, suggestion: String(slo.latencyMs / 2) };
 }

@@ -13,3 +13,14 @@ it('is not bounded when no bound is given, and gives nothing back that it has no
   expect([bytes.take(1e12), bytes.take(1e12)]).toEqual([true, true]);
   expect(() => bytes.release(3e12)).toThrow('no more bytes go than came');
 });
+
+it('keeps to another bound from when it is given', () => {
+  const bytes = new BytesInFlight(10);
+  bytes.take(8);
+  bytes.setMost(4);
+  expect([bytes.take(1), bytes.sum]).toEqual([false, 8]);
+  bytes.setMost(9);
+  expect([bytes.take(1), bytes.take(1)]).toEqual([true, false]);
+  bytes.setMost();
+  expect(bytes.take(1e12)).toBe(true);
+});

@@ -6,10 +6,15 @@ import { invariant } from '@equipoise/core';
 
 /** A bounded sum of bytes. */
 export class BytesInFlight {
-  readonly #most: number;
+  #most = Number.POSITIVE_INFINITY;
   #sum = 0;
 
-  constructor(most = Number.POSITIVE_INFINITY) {
+  constructor(most?: number) {
+    this.setMost(most);
+  }
+
+  /** Another bound from now on, or none; what is in flight stays. */
+  setMost(most = Number.POSITIVE_INFINITY): void {
     this.#most = most;
   }
 

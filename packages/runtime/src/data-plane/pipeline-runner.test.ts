@@ -535,44 +535,6 @@ describe('a broken invariant', () => {
   });
 });
 
-describe('what may change while it serves', () => {
-  it('is the latency of the SLO: deadlines and what is within it follow', async () => {
-    const clock = new ManualClock();
-    const { pipeline } = bench(servingSpec(['a'], { slo: { latencyMs: 50, percentile: 99 } }), clock, {
-      a: (item) => item,
-    });
-    pipeline.setSloLatency(8);
-    const answers = [1, 2].map(() => pipeline.submit({ x: fp32([1], 1) }));
-    await clock.advanceTo(30);
-    expect((await Promise.all(answers)).map(({ kind }) => kind)).toEqual(['completed', 'dropped']);
-    pipeline.setSloLatency(20);
-    const timely = pipeline.submit({ x: fp32([1], 1) });
-    await clock.advanceTo(50);
-    expect((await timely).kind).toBe('completed');
-    expect(pipeline.statistics.total).toMatchObject({ completed: 2, withinSlo: 1 });
-    expect(pipeline.spec.slo).toEqual({ latencyMs: 20, percentile: 99 });
-  });
-
-  it('is how many threads compute at once: what waits at the gate starts at once', async () => {
-    const clock = new ManualClock();
-    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
-    const runners = [1, 2].map(
-      () =>
-        new ScriptedRunner(
-          (item) => item,
-          () => clock.sleep(10),
-        ),
-    );
-    for (const runner of runners) serve(pipeline, 'a', runner);
-    for (let i = 0; i < 2; i++) void pipeline.submit({ x: fp32([1], 1) });
-    const started = () => runners.reduce((sum, { batches }) => sum + batches.length, 0);
-    expect(started()).toBe(1);
-    pipeline.setHostCores(2);
-    expect(started()).toBe(2);
-    await clock.advanceTo(20);
-  });
-});
-
 describe('the end of serving', () => {
   it('drops arrivals as draining, ends what is inside, and leaves no alarm behind', async () => {
     const { clock, pipeline } = setUp(servingSpec(['a']), { a: echo });

@@ -6,12 +6,12 @@
  * turn that throws is a defect: it is reported, the requests that it was about fail, and serving goes on.
  */
 import {
+  type AdmissionSpec,
   type AlarmClock,
   AppError,
   type Arrival,
   type BatchPolicy,
   type DropReason,
-  defaultPriorities,
   type EdgeCount,
   invariant,
   PipelineScheduler,
@@ -30,6 +30,7 @@ import {
   type TensorMap,
   type VariantId,
 } from '@equipoise/core';
+import { limitsOf, prioritiesOf } from './admission-limits.js';
 import { monotonicClock } from './alarm-clock.js';
 import { BytesInFlight } from './bytes-in-flight.js';
 import { internalError } from './internal-error.js';
@@ -40,7 +41,7 @@ import { type BatchEnd, ReplicaBatches } from './replica-batches.js';
 import { type RequestEnd, requestEnd } from './request-end.js';
 import { RequestStatistics } from './request-statistics.js';
 import { type BreakerState, ServedReplica } from './served-replica.js';
-import { StageFailure } from './stage-failure.js';
+import { hungBatch } from './stage-failure.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
 import { tensorBytes } from './tensor-bytes.js';
 import { TurnQueue, warnOfDefect } from './turn-queue.js';
@@ -90,7 +91,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
   readonly #turns: TurnQueue;
   readonly #batches: ReplicaBatches;
-  readonly #priorities: PrioritySpec;
+  #priorities: PrioritySpec;
   readonly #bytes: BytesInFlight;
   readonly #stageIndex: ReadonlyMap<StageId, number>;
   readonly #policies: BatchPolicy[];
@@ -118,17 +119,10 @@ export class PipelineRunner implements ReplicaPool {
     this.#stageIndex = new Map(this.#graph.stages.map(({ id, index }) => [id, index]));
     this.#stageStatistics = this.#graph.stages.map(() => new StageStatistics());
     this.#policies = this.#graph.stages.map(() => ({ maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 }));
-    const { maxQueueLength, maxWaitFraction, maxInFlightBytes, priorities = defaultPriorities } = spec.admission;
-    this.#bytes = new BytesInFlight(maxInFlightBytes);
-    this.#priorities = priorities;
-    const limits = {
-      hostCores,
-      maxQueueLength,
-      maxWaitFraction,
-      dropLate: true,
-      priorityShares: priorities.shares,
-      watchReplicas: true,
-    };
+    const { admission } = spec;
+    this.#bytes = new BytesInFlight(admission.maxInFlightBytes);
+    this.#priorities = prioritiesOf(admission);
+    const limits = { ...limitsOf(admission), hostCores, watchReplicas: true };
     this.#scheduler = new PipelineScheduler(this.#graph, limits, this.#effects());
     this.#batches = this.#replicaBatches();
     this.drained = new Promise((resolve) => {
@@ -144,6 +138,14 @@ export class PipelineRunner implements ReplicaPool {
   setSloLatency(latencyMs: number): void {
     this.#spec = { ...this.#spec, slo: { ...this.#spec.slo, latencyMs } };
     this.#statistics.sloLatencyMs = latencyMs;
+  }
+
+  /** Bounds and priorities from now on; requests that are inside keep their deadlines and places. */
+  setAdmission(admission: AdmissionSpec): void {
+    this.#spec = { ...this.#spec, admission };
+    this.#bytes.setMost(admission.maxInFlightBytes);
+    this.#priorities = prioritiesOf(admission);
+    this.#turn((nowMs) => this.#scheduler.setLimits(limitsOf(admission), nowMs));
   }
 
   /** Replica threads that may compute at once from now on. */
@@ -416,8 +418,4 @@ export class PipelineRunner implements ReplicaPool {
     invariant(index !== undefined, `the pipeline has no stage ${stageId}`);
     return index;
   }
-}
-
-function hungBatch(stage: StageId): AppError {
-  return new StageFailure(stage, new AppError('REPLICA_LOST', 'A batch did not end.', { retryable: true }));
 }

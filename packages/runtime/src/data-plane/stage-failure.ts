@@ -17,6 +17,11 @@ export class StageFailure extends AppError {
   }
 }
 
+/** What the requests of a batch fail with that does not end. */
+export function hungBatch(stage: string): StageFailure {
+  return new StageFailure(stage, new AppError('REPLICA_LOST', 'A batch did not end.', { retryable: true }));
+}
+
 /** The default log: a process warning of bounded length with the stage and what it said, without tensors. */
 export function warnOfStageFailure({ stage, cause }: StageFailure): void {
   const reason = cause instanceof Error ? cause.message : 'something that is no Error was thrown';

@@ -1,0 +1,105 @@
+/** Drives a scheduler by hand: payloads are strings that record the way they took, and what happens is written into a log. */
+import { replicaId } from '../model/ids.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { DropReason } from '../model/request-outcome.js';
+import { PipelineScheduler } from './pipeline-scheduler.js';
+import type { ServingReplica } from './replica.js';
+import type { RequestState } from './request-state.js';
+import type { SchedulerLimits, ServingEffects } from './serving-effects.js';
+import { servingGraph } from './serving-graph.js';
+
+/** A replica of the bench. */
+export type Replica = ServingReplica<string, string>;
+
+/** A scheduler with its log. */
+export class Bench implements ServingEffects<string, string, string> {
+  readonly log: string[] = [];
+  readonly running: Replica[] = [];
+  readonly wakes: number[] = [];
+  readonly scheduler: PipelineScheduler<string, string, string>;
+  fanOutCount = 2;
+  taken = new Set<number>();
+
+  constructor(spec: PipelineSpec, limits: Partial<SchedulerLimits> = {}) {
+    const bounds = { hostCores: Number.POSITIVE_INFINITY, maxQueueLength: 100, dropLate: true, ...limits };
+    this.scheduler = new PipelineScheduler(servingGraph(spec), bounds, this);
+  }
+
+  serve(
+    stage: number,
+    options: {
+      cpuCores?: number;
+      maxBatchSize?: number;
+      maxBatchWaitMs?: number;
+      serviceMs?: number;
+      remainingMs?: number;
+    } = {},
+  ): Replica {
+    const { maxBatchSize = 1, maxBatchWaitMs = 0, serviceMs, remainingMs = 0 } = options;
+    const expectedServiceMs = serviceMs === undefined ? undefined : new Array<number>(maxBatchSize + 1).fill(serviceMs);
+    this.scheduler.setPolicy(
+      stage,
+      { maxBatchSize, maxBatchWaitMs, remainingMs, ...(expectedServiceMs && { expectedServiceMs }) },
+      0,
+    );
+    return this.scheduler.addReplica(stage, { replicaId: replicaId(`r${stage}`), cpuCores: options.cpuCores ?? 1 }, 0);
+  }
+
+  arrive(
+    name: string,
+    arrivedAtMs: number,
+    deadlineAtMs = arrivedAtMs + 1000,
+    level = 0,
+  ): RequestState<string, string> {
+    return this.scheduler.arrive({ context: name, arrivedAtMs, deadlineAtMs, level }, name);
+  }
+
+  finish(replica: Replica, nowMs: number): void {
+    this.scheduler.batchDone(
+      replica,
+      replica.batch.map((item) => `${item.payload}>${replica.stage}`),
+      nowMs,
+    );
+  }
+
+  startBatch(replica: Replica, nowMs: number): void {
+    this.running.push(replica);
+    this.log.push(`${nowMs} run ${replica.stage} [${replica.batch.map((item) => item.payload).join(' ')}]`);
+  }
+  complete(request: RequestState<string, string>, nowMs: number): void {
+    this.log.push(`${nowMs} done ${request.outputs.join(' ')}`);
+  }
+  drop(request: RequestState<string, string>, reason: DropReason, nowMs: number): void {
+    this.log.push(`${nowMs} drop ${request.context} ${reason}`);
+  }
+  fail(request: RequestState<string, string>, failure: string, nowMs: number): void {
+    this.log.push(`${nowMs} fail ${request.context} ${failure}`);
+  }
+  wakeAt(atMs: number): void {
+    this.wakes.push(atMs);
+  }
+  unfit(replica: Replica, trouble: string, nowMs: number): void {
+    this.log.push(`${nowMs} unfit ${replica.replicaId} ${trouble}`);
+  }
+  hungFailure(stage: number): string {
+    return `stage ${stage} hangs`;
+  }
+  drained(replica: Replica): void {
+    this.log.push(`drained ${replica.replicaId}`);
+  }
+  takes({ index }: { readonly index: number }): boolean {
+    return this.taken.has(index);
+  }
+  fanOut(_edge: unknown, output: string): readonly string[] {
+    return Array.from({ length: this.fanOutCount }, (_, i) => `${output}#${i}`);
+  }
+  join(_edge: unknown, parts: readonly string[]): string {
+    return `(${parts.join('+')})`;
+  }
+  merge(_stage: number, parts: readonly string[]): string {
+    return `{${parts.join('&')}}`;
+  }
+  share(payload: string): string {
+    return payload;
+  }
+}
