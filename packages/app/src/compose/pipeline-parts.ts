@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import {
-  type BatchTimes,
+  type ControlMode,
   changeBounds,
   controlPolicies,
   diffPlans,
@@ -40,6 +40,9 @@ import type { StartOptions } from './start-options.js';
 import { StageInputs } from './warm-up.js';
 
 /** Longest wait at the end for what was learned last. */
+/** What a person would ask for to get into a mode. */
+const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const satisfies Record<ControlMode, string>;
+
 const LAST_WORD_MS = 1000;
 
 /** The parts, made for a store that is open. */
@@ -80,8 +83,8 @@ export class PipelineParts {
     });
     this.#planner = new Planner(setup);
     this.#adviser = new Planner(setup);
-    this.runner = new PipelineRunner({ spec, hostCores: setup.hostCores });
-    const policies = new ServingPolicies(spec, curves, (stageId, policy) => this.runner.setPolicy(stageId, policy));
+    this.runner = new PipelineRunner({ spec: this.#served.answering, hostCores: setup.hostCores });
+    this.#policies = new ServingPolicies(spec, curves, (stageId, policy) => this.runner.setPolicy(stageId, policy));
     this.actuator = new EmbeddedActuator(setup.spec, {
       pool: this.runner,
       launcher: inputs.watching(this.stageTypes.watching(this.#batches.watching(embeddedLauncher(spec)))),
@@ -172,10 +175,18 @@ export class PipelineParts {
     await this.#saveSetup();
     return true;
   }
+    this.runner.setAdmission(served.answering.admission);
 
   async #saveSetup(): Promise<void> {
     const { setup, setupDigest } = this.#served;
+    this.#followMode(before.spec.control.mode, spec.control.mode);
     await this.#faults.attempt('store', () => this.#store.saveSetup(setupDigest, setup, Date.now()));
+  }
+
+  /** A file that asks for another mode is somebody who asks for it; what the command line said holds. */
+  #followMode(before: ControlMode, mode: ControlMode): void {
+    if (mode === before || this.#options.mode !== undefined) return;
+    this.control[actions[mode]]('the pipeline file asks for it');
   }
 
   close(): Promise<void> {
@@ -221,7 +232,9 @@ export class PipelineParts {
         return served().setupDigest;
       },
       mode: () => this.control.mode,
-      intervalMs: tickMs({ spec, policy: controlPolicies.equipoise }),
+      get intervalMs() {
+        return tickMs({ spec: served().spec, policy: controlPolicies.equipoise });
+      },
       clock: { nowMs: () => performance.now() },
       epochNowMs: Date.now,
       observe: () => this.#observe(this.#batches.take()),

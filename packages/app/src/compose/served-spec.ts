@@ -1,11 +1,13 @@
 /** A pipeline as it is described and as it is planned for on this machine, and what may take its place while it is served. */
-import { AppError, needsRestart, type PipelineSpec, type ProfileSet } from '@equipoise/core';
+import { AppError, needsRestart, type PipelineSpec, type ProfileSet, servedAnswerMarginMs } from '@equipoise/core';
 import { canonicalJson, type PlanningSetup, sha256, specDigest } from '@equipoise/runtime';
 import { servingHostCores, servingSpec } from './host-cores.js';
 
 /** The digests tell one description from another in the log. */
 export interface ServedSpec {
   readonly spec: PipelineSpec;
+  /** As requests are served by it: with the answer margin of a server where the file states none. */
+  readonly answering: PipelineSpec;
   readonly setup: PlanningSetup;
   readonly specDigest: string;
   readonly setupDigest: string;
@@ -17,7 +19,18 @@ const SEED = 1;
 /** The spec with what follows from it here. */
 export function servedSpec(spec: PipelineSpec, profiles: ProfileSet): ServedSpec {
   const setup = { spec: servingSpec(spec), profiles, hostCores: servingHostCores(spec), seed: SEED };
-  return { spec, setup, specDigest: specDigest(spec), setupDigest: sha256(canonicalJson(setup)) };
+  return {
+    spec,
+    answering: withAnswerMargin(spec),
+    setup,
+    specDigest: specDigest(spec),
+    setupDigest: sha256(canonicalJson(setup)),
+  };
+}
+
+function withAnswerMargin(spec: PipelineSpec): PipelineSpec {
+  const answerMarginMs = spec.admission.answerMarginMs ?? servedAnswerMarginMs(spec.slo);
+  return { ...spec, admission: { ...spec.admission, answerMarginMs } };
 }
 
 /** AppError CONFLICT where `wanted` cannot take the place of what is served without a restart. */

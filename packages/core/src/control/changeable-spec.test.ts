@@ -31,6 +31,8 @@ describe('a pipeline that is served', () => {
     ['its budget', { budget: { cpuCores: 4, memoryBytes: 1 } }],
     ['its objective', { objective: { kind: 'min-cost', accuracyFloor: 0.5 } }],
     ['machines', { nodes: [] }],
+    ['how the loop acts', { control: { mode: 'off', intervalMs: 1000, minDwellMs: 5, surgeCpuCores: 1 } }],
+    ['bounds on what waits', { admission: { maxQueueLength: 1, priorities: { shares: [0], default: 1 } } }],
     [
       'bounds and pins of a stage',
       { stages: [{ ...stage, bounds: { ...stage.bounds, maxReplicas: 2 }, pins: { replicas: 2 } }] },
@@ -45,7 +47,7 @@ describe('a pipeline that is served', () => {
   it.each<[Partial<PipelineSpec>, readonly string[]]>([
     [{ slo: { latencyMs: 200, percentile: 95 } }, ['slo.percentile']],
     [{ name: 'q', budget: {} }, ['name']],
-    [{ control: { ...served.control, mode: 'off' }, admission: { maxQueueLength: 1 } }, ['control', 'admission']],
+    [{ sources: [{ name: 'in', to: [], tensors: [] }], outputs: [{ from: stage.id }] }, ['sources', 'outputs']],
     [{ evaluation: { module: 'm', dataPath: 'd' } }, ['evaluation']],
     [{ stages: [] }, ['stages']],
     [{ stages: [{ ...stage, id: stageId('b') }] }, ['stages']],

@@ -1,16 +1,18 @@
 /**
- * What of a pipeline may change while it is served: what plans are judged by and bound to. The rest is built into what runs (its graph,
- * its code, its queues) and takes a restart.
+ * What of a pipeline may change while it is served: what plans are judged by and bound to, how the loop acts, and the bounds on what
+ * waits. The rest is built into what runs (its graph, its code, its inputs) and takes a restart.
  */
 import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 
-/** Fields that every plan is made from anew. */
+/** Fields that every plan is made from anew, and those that are asked for again whenever they matter. */
 const CHANGEABLE: ReadonlySet<string> = new Set([
   'budget',
   'prices',
   'objective',
   'nodes',
   'accuracyTable',
+  'control',
+  'admission',
 ] satisfies (keyof PipelineSpec)[]);
 const CHANGEABLE_OF_STAGE: ReadonlySet<string> = new Set(['bounds', 'pins'] satisfies (keyof StageSpec)[]);
 
