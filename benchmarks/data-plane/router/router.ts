@@ -2,7 +2,13 @@
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { benchFile, memoryReport, type ServerProcess, startServerProcess } from './server-process.js';
+import {
+  benchFile,
+  memoryReport,
+  type ServerProcess,
+  seldomCollections,
+  startServerProcess,
+} from './server-process.js';
 
 /** How the router runs. */
 export interface RouterOptions {
@@ -43,7 +49,16 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const { processors, arrivalRps = 1000 } = options;
   const places = ['--port', '0', '--grpc-port', '0'];
   const { server, found } = await startServerProcess({
-    args: [...memoryReport, BIN, 'serve', 'pipeline.yaml', ...places, '--arrival-rps', String(arrivalRps)],
+    args: [
+      ...memoryReport,
+      seldomCollections,
+      BIN,
+      'serve',
+      'pipeline.yaml',
+      ...places,
+      '--arrival-rps',
+      String(arrivalRps),
+    ],
     cwd: folder,
     ready: /gRPC on (\S+):[\s\S]*ready (http\S+)/,
     ...(processors !== undefined && { processors }),

@@ -107,6 +107,9 @@ export class ServerProcess {
   }
 }
 
+/** As `bin/equipoise` starts a server. */
+export const seldomCollections = '--max-semi-space-size=64';
+
 /** Arguments of Node that make `keptBytes` work. */
 export const memoryReport: readonly string[] = [
   '--expose-gc',

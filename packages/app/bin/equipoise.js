@@ -1,2 +1,2 @@
-#!/usr/bin/env node
+/** What `bin/equipoise` runs in Node. */
 import '../dist/main.js';

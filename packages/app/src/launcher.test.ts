@@ -1,0 +1,29 @@
+/** The file that is installed as the command: how it starts Node. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, it } from 'vitest';
+import { TestFolder } from './equipoise.test-support.js';
+
+const folder = new TestFolder();
+const entry = fileURLToPath(new URL('../bin/equipoise.js', import.meta.url));
+const installed = join(folder.path, 'installed');
+folder.write('node', '#!/bin/sh\necho "$@"\n');
+chmodSync(join(folder.path, 'node'), 0o755);
+symlinkSync(fileURLToPath(new URL('../bin/equipoise', import.meta.url)), installed);
+
+afterAll(() => folder.remove());
+
+it.each([
+  [['serve', 'pipeline.yaml', '--port', '0'], '', '--max-semi-space-size=64 '],
+  [['demo'], '--no-warnings', '--max-semi-space-size=64 '],
+  [['demo'], '--max-semi-space-size=16', ''],
+  [['serve', 'pipeline.yaml'], '--trace-gc --max_semi_space_size=16', ''],
+  [['plan', 'serve'], '', ''],
+  [[], '', ''],
+])('starts %j with NODE_OPTIONS %j as `node %s…`', (args, options, flags) => {
+  const env = { PATH: `${folder.path}:${process.env['PATH']}`, NODE_OPTIONS: options };
+  const started = execFileSync(installed, args, { env, encoding: 'utf8' });
+  expect(started.trim()).toBe(`${flags}${entry}${args.map((arg) => ` ${arg}`).join('')}`);
+});
