@@ -15,7 +15,13 @@ import {
   writeMessage,
 } from '@equipoise/open-inference-codec';
 import { Client, connectivityState, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { type CallOptions, type ClientOptions, clientDefaults, type InferenceClient } from './inference-client.js';
+import {
+  type CallOptions,
+  type ClientOptions,
+  clientDefaults,
+  headersOf,
+  type InferenceClient,
+} from './inference-client.js';
 import { codeOfGrpc, corruptAnswer, givenUp, serverFailure, tookTooLong, unreachable } from './server-failure.js';
 
 const PING_MS = { every: 30_000, timeout: 10_000 };
@@ -31,8 +37,8 @@ export class GrpcClient implements InferenceClient {
   readonly #metadata = new Metadata();
 
   constructor(url: URL, options: ClientOptions) {
-    const { raw = clientDefaults.raw, maxAnswerBytes = clientDefaults.maxAnswerBytes, token } = options;
-    if (token !== undefined) this.#metadata.set('authorization', `Bearer ${token}`);
+    const { raw = clientDefaults.raw, maxAnswerBytes = clientDefaults.maxAnswerBytes } = options;
+    for (const [name, value] of Object.entries(headersOf(options))) this.#metadata.set(name, value);
     this.url = url.href.replace(/\/$/, '');
     this.#raw = raw;
     this.#maxAnswerBytes = maxAnswerBytes;

@@ -36,6 +36,13 @@ export interface ClientOptions {
   readonly maxAnswerBytes?: number;
   /** Shown to the server as a bearer token. */
   readonly token?: string;
+  /** Go with every call, as metadata over gRPC. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What goes with every call: the headers asked for, and the token. */
+export function headersOf({ headers = {}, token }: ClientOptions): Readonly<Record<string, string>> {
+  return token === undefined ? headers : { ...headers, authorization: `Bearer ${token}` };
 }
 
 /** What a client does where it is told nothing. */

@@ -15,7 +15,13 @@ import {
   type ServerMetadata,
   writeInferRequest,
 } from '@equipoise/open-inference-codec';
-import { type CallOptions, type ClientOptions, clientDefaults, type InferenceClient } from './inference-client.js';
+import {
+  type CallOptions,
+  type ClientOptions,
+  clientDefaults,
+  headersOf,
+  type InferenceClient,
+} from './inference-client.js';
 import { type RestAnswer, RestConnections, type RestRequest } from './rest-exchange.js';
 import { codeOfHttp, corruptAnswer, serverFailure } from './server-failure.js';
 
@@ -26,10 +32,10 @@ export class RestClient implements InferenceClient {
   readonly #connections: RestConnections;
 
   constructor(url: URL, options: ClientOptions) {
-    const { raw = clientDefaults.raw, maxAnswerBytes = clientDefaults.maxAnswerBytes, token } = options;
+    const { raw = clientDefaults.raw, maxAnswerBytes = clientDefaults.maxAnswerBytes } = options;
     this.url = url.href.replace(/\/$/, '');
     this.#raw = raw;
-    this.#connections = new RestConnections(url, { maxAnswerBytes, ...(token !== undefined && { token }) });
+    this.#connections = new RestConnections(url, { maxAnswerBytes, headers: headersOf(options) });
   }
 
   serverLive(options: CallOptions = {}): Promise<boolean> {

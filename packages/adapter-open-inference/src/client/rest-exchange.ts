@@ -28,13 +28,18 @@ export interface RestAnswer {
 export class RestConnections {
   readonly #url: URL;
   readonly #maxAnswerBytes: number;
-  readonly #authorization: Readonly<Record<string, string>>;
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #agent: Agent;
 
-  constructor(url: URL, { maxAnswerBytes, token }: { readonly maxAnswerBytes: number; readonly token?: string }) {
+  /** `headers` go with every request. */
+  constructor(
+    url: URL,
+    options: { readonly maxAnswerBytes: number; readonly headers: Readonly<Record<string, string>> },
+  ) {
+    const { maxAnswerBytes, headers } = options;
     this.#url = url;
     this.#maxAnswerBytes = maxAnswerBytes;
-    this.#authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    this.#headers = headers;
     this.#agent = url.protocol === 'https:' ? new TlsAgent({ keepAlive: true }) : new Agent({ keepAlive: true });
   }
 
@@ -99,7 +104,7 @@ export class RestConnections {
       method,
       agent: this.#agent,
       headers: {
-        ...this.#authorization,
+        ...this.#headers,
         ...headers,
         ...(method === 'POST' && { 'content-length': body.reduce((length, part) => length + part.length, 0) }),
       },

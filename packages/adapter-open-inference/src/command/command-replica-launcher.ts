@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AppError,
+  type InferenceServerSpec,
   type LaunchedReplica,
   type LaunchRequest,
   type ReplicaLauncher,
@@ -59,12 +60,13 @@ export class CommandReplicaLauncher implements ReplicaLauncher {
 
   async #whenReady(started: ServerProcess, request: LaunchRequest, values: TemplateValues): Promise<InferenceClient> {
     const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
-    const { urls, model } = serverOf(request);
+    const server = serverOf(request);
+    const { urls, model } = server;
     const url = filledTemplate(urls[0] ?? '', values);
     const token = tokenFor(request);
     const giveUpAtMs = performance.now() + launchTimeoutMs;
     while (started.running) {
-      const client = await readyClient(url, { model, token });
+      const client = await readyClient(url, server, token);
       if (client !== undefined) return client;
       if (performance.now() > giveUpAtMs) {
         throw cannotStart(request, `the model ${model} at ${url} was not ready within ${launchTimeoutMs / 1000} s.`);
@@ -78,10 +80,12 @@ export class CommandReplicaLauncher implements ReplicaLauncher {
 /** A client when the model is ready; undefined when the server or the model is not there yet. */
 async function readyClient(
   url: string,
-  { model, token }: { readonly model: string; readonly token: string | undefined },
+  server: InferenceServerSpec,
+  token: string | undefined,
 ): Promise<InferenceClient | undefined> {
+  const { model } = server;
   try {
-    const client = await clientOf(url, { timeoutMs: 1_000, token });
+    const client = await clientOf(url, server, { timeoutMs: 1_000, token });
     if (await client.modelReady(model, { timeoutMs: 1_000 })) return client;
     client.close();
   } catch (error) {

@@ -1,15 +1,10 @@
 /**
  * Replicas that are servers which run already. Each replica has connections of its own to the address that has the fewest replicas; where
- * there are more replicas than addresses, several share one, and its server runs their batches side by side.
+ * there are more replicas than addresses, several share one, and its server runs their batches side by side. A name that stands for
+ * several addresses, as that of the pods of a cluster does, is as many addresses; it is asked for them whenever a replica starts.
  */
-import {
-  AppError,
-  type InferenceServerSpec,
-  invariant,
-  type LaunchedReplica,
-  type LaunchRequest,
-  type ReplicaLauncher,
-} from '@equipoise/core';
+import { AppError, invariant, type LaunchedReplica, type LaunchRequest, type ReplicaLauncher } from '@equipoise/core';
+import { addressesOf, type ResolveName, resolveName } from './server-addresses.js';
 import { tokenFor } from './server-token.js';
 import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from './start-server-runner.js';
 
@@ -18,15 +13,18 @@ const DEFAULT_LAUNCH_TIMEOUT_MS = 10_000;
 /** Starts replicas of variants with a `server` that has no command. */
 export class RemoteReplicaLauncher implements ReplicaLauncher {
   readonly #limits: ServerLimits;
+  readonly #resolve: ResolveName;
   readonly #replicasAt = new Map<string, number>();
 
-  constructor(limits: ServerLimits = {}) {
+  constructor(limits: ServerLimits = {}, resolve: ResolveName = resolveName) {
     this.#limits = limits;
+    this.#resolve = resolve;
   }
 
   async launch(request: LaunchRequest): Promise<LaunchedReplica> {
     const startedAtMs = performance.now();
-    const url = this.#leastUsed(serverOf(request));
+    const { urls } = serverOf(request);
+    const url = this.#leastUsed((await Promise.all(urls.map((each) => addressesOf(each, this.#resolve)))).flat());
     this.#count(url, 1);
     try {
       const runner = await this.#connect(url, request);
@@ -39,8 +37,9 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
 
   async #connect(url: string, request: LaunchRequest) {
     const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
-    const { model } = serverOf(request);
-    const client = await clientOf(url, { timeoutMs: launchTimeoutMs, token: tokenFor(request) });
+    const server = serverOf(request);
+    const { model } = server;
+    const client = await clientOf(url, server, { timeoutMs: launchTimeoutMs, token: tokenFor(request) });
     if (!(await client.modelReady(model, { timeoutMs: launchTimeoutMs }))) {
       client.close();
       throw cannotStart(request, `the server ${url} has no model ${model} that is ready.`);
@@ -48,8 +47,7 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
     return runnerOver(client, request, { ...this.#limits, release: async () => this.#count(url, -1) });
   }
 
-  #leastUsed({ urls }: InferenceServerSpec): string {
-    const [first, ...others] = urls;
+  #leastUsed([first, ...others]: readonly string[]): string {
     invariant(first !== undefined, 'a server has at least one address');
     return others.reduce((least, url) => (this.#replicasOf(url) < this.#replicasOf(least) ? url : least), first);
   }

@@ -26,12 +26,13 @@ export function serverOf({ variant }: LaunchRequest): InferenceServerSpec {
   return server;
 }
 
-/** A client of the server; over REST tensors travel raw where the server says that it takes them so. */
+/** A client of the server of a variant; over REST tensors travel raw where the server says that it takes them so. */
 export async function clientOf(
   url: string,
+  { headers }: InferenceServerSpec,
   { timeoutMs, token }: { readonly timeoutMs: number; readonly token: string | undefined },
 ): Promise<InferenceClient> {
-  const shown = token === undefined ? {} : { token };
+  const shown = { ...(token !== undefined && { token }), ...(headers && { headers }) };
   const client = openInferenceClient(url, shown);
   if (!url.startsWith('http')) return client;
   const { extensions } = await client.serverMetadata({ timeoutMs });

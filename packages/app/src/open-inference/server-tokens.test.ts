@@ -26,9 +26,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function launch(transport: 'rest' | 'grpc', token?: TokenPlace) {
+function launch(transport: 'rest' | 'grpc', token?: TokenPlace, headers?: Readonly<Record<string, string>>) {
   const url = transport === 'rest' ? server.url : `grpc://${server.grpcAddress}`;
-  return launcher.launch({ ...remoteRequest({ urls: [url], ...(token && { token }) }), baseDir: folder });
+  const asked = { urls: [url], ...(token && { token }), ...(headers && { headers }) };
+  return launcher.launch({ ...remoteRequest(asked), baseDir: folder });
 }
 
 describe.each(['rest', 'grpc'] as const)('a server that asks for a token over %s', (transport) => {
@@ -36,6 +37,12 @@ describe.each(['rest', 'grpc'] as const)('a server that asks for a token over %s
     process.env[VARIABLE] = 'open-sesame';
     const { runner } = await launch(transport, place);
     delete process.env[VARIABLE];
+    expect((await runner.run([orderItem(1)])).items).toMatchObject([{ kind: 'ok' }]);
+    await runner.close();
+  });
+
+  it('gets the headers of the pipeline file with every request', async () => {
+    const { runner } = await launch(transport, undefined, { authorization: 'Bearer open-sesame' });
     expect((await runner.run([orderItem(1)])).items).toMatchObject([{ kind: 'ok' }]);
     await runner.close();
   });

@@ -76,6 +76,8 @@ export interface InferenceServerSpec {
   readonly environment?: Readonly<Record<string, string>>;
   /** Where the bearer token is kept that the server asks for; never the token itself. */
   readonly token?: TokenPlace;
+  /** Sent with every request, such as the name by which a gateway knows the model; as metadata over gRPC. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A token in an environment variable, or in a file, a path relative to `baseDir`. */

@@ -38,6 +38,12 @@ export const serverSchema = z
       .describe(
         'Where the bearer token is kept that the server asks for: `{ env: NAME }` or `{ file: PATH }`, read when a replica starts. The token itself never stands in this file.',
       ),
+    headers: z
+      .record(z.string(), z.string())
+      .optional()
+      .describe(
+        'Headers of every request to the server, metadata over gRPC: for a gateway that routes by them. A secret belongs into `token`.',
+      ),
   })
   .optional()
   .describe('A server that does the variant, in place of a module of the stage.');
