@@ -1,0 +1,104 @@
+/** What the conditions of a pipeline say, from what was observed and decided. */
+import type { Finding } from './conditions.js';
+import type { ForeignReplicas } from './foreign-replicas.js';
+import type { ObservedDeployment } from './observed-objects.js';
+import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
+import { podTroubles, rolloutState } from './rollout-state.js';
+
+/** All that the conditions rest on. */
+export interface Grounds {
+  readonly view: ObservedPipeline;
+  readonly planning: Planning;
+  readonly phase: Phase;
+  readonly live: ReadonlyMap<string, ObservedDeployment>;
+  readonly foreign: readonly ForeignReplicas[];
+}
+
+/** One finding for each type of condition. */
+export function findingsOf(grounds: Grounds): readonly Finding[] {
+  return [accepted(grounds), planned(grounds), ready(grounds), sloMet(grounds), degraded(grounds)];
+}
+
+function accepted({ planning }: Grounds): Finding {
+  if (planning.kind === 'invalid') return no('Accepted', 'Invalid', planning.message);
+  return yes('Accepted', 'Valid', 'The pipeline is well-formed.');
+}
+
+function planned({ planning }: Grounds): Finding {
+  switch (planning.kind) {
+    case 'invalid':
+      return no('Planned', 'Invalid', 'There is no plan for a pipeline that was not accepted.');
+    case 'off':
+      return unknown('Planned', 'ControlOff', 'control.mode is off: nothing is planned.');
+    case 'unplanned':
+      return no('Planned', planning.reason, planning.message);
+    case 'planned': {
+      const { latencyMs, percentile, costPerHour } = planning.plan.predicted;
+      const advice = planning.mode === 'advise' ? ' It is advised and not applied: control.mode is advise.' : '';
+      const message = `The plan is predicted to answer ${percentile} % within ${latencyMs.toFixed(1)} ms at ${costPerHour.toFixed(2)} an hour.${advice}`;
+      return yes('Planned', planning.mode === 'advise' ? 'Advised' : 'PlanFound', message);
+    }
+  }
+}
+
+function ready({ live, phase }: Grounds): Finding {
+  if (live.size === 0) return no('Ready', 'NothingDeployed', 'The pipeline has no workloads.');
+  const open = [...live].flatMap(([name, deployment]) => {
+    const state = rolloutState(deployment);
+    if (state.kind === 'complete') return [];
+    return state.kind === 'stuck'
+      ? [`${name}: ${state.message}`]
+      : [`${name}: ${state.ready} of ${state.wanted} ready`];
+  });
+  if (open.length > 0) return no('Ready', 'ReplicasStarting', open.join('; '));
+  if (phase === 'ending') return no('Ready', 'Ending', 'The pipeline was deleted and is being drained.');
+  if (phase === 'preparing') return no('Ready', 'Preparing', 'The stages of the plan are being started.');
+  if (phase === 'switching') return no('Ready', 'Switching', 'The router is being switched to the plan.');
+  return yes('Ready', 'AllReady', 'All replicas are ready.');
+}
+
+function sloMet({ view: { observed } }: Grounds): Finding {
+  if (observed?.sloAttainmentFraction === undefined) {
+    return unknown('SLOMet', 'NotObserved', 'Nothing was heard of the requests of the last window.');
+  }
+  const { sloAttainmentFraction, percentile } = observed;
+  const text = `${(100 * sloAttainmentFraction).toFixed(2)} % of the requests were answered within the SLO, of ${percentile} % that should be.`;
+  const isMet = sloAttainmentFraction >= percentile / 100;
+  return isMet ? yes('SLOMet', 'WithinSlo', text) : no('SLOMet', 'SloMissed', text);
+}
+
+function degraded({ view, live, foreign }: Grounds): Finding {
+  const [first] = foreign;
+  if (first !== undefined) {
+    const each = foreign.map(
+      ({ deployment, manager, replicas, wanted }) =>
+        `${deployment} has ${replicas} replicas by ${manager}, the plan wants ${wanted}`,
+    );
+    return yes('Degraded', 'ForeignReplicas', `${each.join('; ')}. What others set is left to them.`);
+  }
+  const troubles = podTroubles(view.pods);
+  const [trouble] = troubles;
+  if (trouble !== undefined) return yes('Degraded', trouble.reason, troubles.map(({ message }) => message).join('; '));
+  const stuck = [...live].flatMap(([name, deployment]) => {
+    const state = rolloutState(deployment);
+    return state.kind === 'stuck' ? [`${name}: ${state.message}`] : [];
+  });
+  if (stuck.length > 0) return yes('Degraded', 'RolloutStuck', stuck.join('; '));
+  return no('Degraded', 'AsPlanned', 'Nothing is wrong.');
+}
+
+const yes = (type: Finding['type'], reason: string, message: string): Finding => ({
+  type,
+  status: 'True',
+  reason,
+  message,
+});
+const no = (type: Finding['type'], reason: string, message: string): Finding => ({
+  type,
+  status: 'False',
+  reason,
+  message,
+});
+const unknown = (type: Finding['type'], reason: string, message: string): Finding => ({
+  ...{ type, status: 'Unknown' as const, reason, message },
+});

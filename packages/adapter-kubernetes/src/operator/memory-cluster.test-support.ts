@@ -1,0 +1,166 @@
+/**
+ * What makes a cluster out of an API server in memory: Deployments that get pods, a new one before an old one goes, pods that become ready
+ * and take their time to stop, children that go with their owner. It looks at everything every 100 ms.
+ */
+import type { AlarmClock } from '@equipoise/core';
+import { written } from '../api/conformance/subject.test-support.js';
+import type { KubeObject, ObjectRef } from '../api/kube-object.js';
+import { refTo } from '../api/kube-object.js';
+import { same } from '../api/memory/field-owners.test-support.js';
+import type { MemoryKube, MemoryResource } from '../api/memory/memory-kube.test-support.js';
+import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
+import type { Deployment } from '../render/manifest-types.js';
+import {
+  childTypes,
+  deployments,
+  type ObservedDeployment,
+  type ObservedPod,
+  pipelines,
+  pods,
+} from './observed-objects.js';
+
+/** The resources that an operator deals with. */
+export const clusterResources: readonly MemoryResource[] = [
+  { type: pipelines, hasStatus: true },
+  { type: pods, hasStatus: true },
+  ...Object.values(childTypes).map((type) => ({ type, hasStatus: type.kind === 'Deployment' })),
+];
+
+const LOOK_EVERY_MS = 100;
+const HASH = 'pod-template-hash';
+const HOLD = 'test.equipoise.dev/running';
+const writer = { fieldManager: 'controllers' };
+const forced = { fieldManager: 'kubelet', force: true };
+
+export class MemoryCluster {
+  /** How long a pod takes to be ready; infinity where it never is. */
+  readyAfterMs: (pod: KubeObject) => number = () => 0;
+  /** What a pod waits for in place of running. */
+  waitingFor: (pod: KubeObject) => string | undefined = () => undefined;
+  stopMs = 0;
+  readonly #api: MemoryKubeApi;
+  readonly #clock: AlarmClock;
+  readonly #kube: MemoryKube;
+  readonly #since = new Map<string, number>();
+  #made = 0;
+  #seenRevision = -1;
+  /** Whether a pod is starting or stopping, so that time alone will change something. */
+  #isBusy = false;
+
+  constructor(kube: MemoryKube, clock: AlarmClock) {
+    this.#kube = kube;
+    this.#api = new MemoryKubeApi(kube);
+    this.#clock = clock;
+    this.#lookAgain();
+  }
+
+  #lookAgain(): void {
+    this.#clock.ringAt(this.#clock.nowMs() + LOOK_EVERY_MS, () => {
+      void this.#look().then(() => this.#lookAgain());
+    });
+  }
+
+  async #look(): Promise<void> {
+    if (this.#kube.revision === this.#seenRevision && !this.#isBusy) return;
+    this.#seenRevision = this.#kube.revision;
+    this.#isBusy = false;
+    await this.#collectGarbage();
+    const all = await this.#all(pods);
+    for (const pod of all) await this.#run(pod);
+    for (const deployment of await this.#all(deployments)) await this.#control(deployment);
+  }
+
+  async #all<T extends KubeObject>(type: ObjectRef<T>['type']): Promise<readonly T[]> {
+    const page = await this.#api.list({ type });
+    return page.kind === 'page' ? page.objects : [];
+  }
+
+  /** Children without an owner go, and pods without a Deployment. */
+  async #collectGarbage(): Promise<void> {
+    const types = [pipelines, pods, ...Object.values(childTypes)];
+    const objects = (
+      await Promise.all(types.map(async (type) => (await this.#all(type)).map((object) => ({ type, object }))))
+    ).flat();
+    const uids = new Set(objects.map(({ object }) => object.metadata.uid));
+    for (const { type, object } of objects) {
+      const owners = object.metadata.ownerReferences ?? [];
+      if (owners.length > 0 && !owners.some(({ uid }) => uids.has(uid))) await this.#api.delete(refTo(type, object));
+    }
+  }
+
+  /** What a kubelet does with a pod. */
+  async #run(pod: ObservedPod): Promise<void> {
+    const { uid = '', deletionTimestamp } = pod.metadata;
+    const nowMs = this.#clock.nowMs();
+    if (deletionTimestamp !== undefined) {
+      const sinceMs = this.#since.get(`end ${uid}`) ?? nowMs;
+      this.#since.set(`end ${uid}`, sinceMs);
+      this.#isBusy ||= nowMs - sinceMs < this.stopMs;
+      if (nowMs - sinceMs < this.stopMs) return;
+      await this.#api.replace(pods, { ...pod, metadata: { ...pod.metadata, finalizers: [] } }, writer);
+      return;
+    }
+    const sinceMs = this.#since.get(uid) ?? nowMs;
+    this.#since.set(uid, sinceMs);
+    const reason = this.waitingFor(pod);
+    this.#isBusy ||= reason === undefined && nowMs - sinceMs < this.readyAfterMs(pod);
+    const isUp = reason === undefined && nowMs - sinceMs >= this.readyAfterMs(pod);
+    const state = reason === undefined ? {} : { state: { waiting: { reason, message: reason } } };
+    const status = {
+      conditions: [{ type: 'Ready', status: isUp ? 'True' : 'False' }],
+      containerStatuses: [{ name: 'main', ...state }],
+    };
+    if (same(pod.status, status)) return;
+    await this.#api.applyStatus(pods, { ...pod, metadata: bare(pod), status }, forced);
+  }
+
+  /** What the Deployment controller does: at most one pod more than wanted, never fewer ready ones than wanted. */
+  async #control(deployment: ObservedDeployment): Promise<void> {
+    const wanted = deployment.spec.replicas ?? 1;
+    const { uid, generation = 1 } = deployment.metadata;
+    const hash = JSON.stringify(deployment.spec.template);
+    const own = (await this.#all(pods)).filter(
+      ({ metadata }) => metadata.deletionTimestamp === undefined && metadata.ownerReferences?.[0]?.uid === uid,
+    );
+    const fresh = own.filter(({ metadata }) => metadata.annotations?.[HASH] === hash);
+    const stale = own.filter((pod) => !fresh.includes(pod));
+    const ready = own.filter(isReady);
+    if (fresh.length < wanted && own.length < wanted + 1) await this.#create(deployment as unknown as Deployment, hash);
+    const surplus = fresh.length > wanted ? fresh[0] : stale[0];
+    const maySpare = surplus !== undefined && (!isReady(surplus) || ready.length > wanted);
+    if (maySpare) await this.#api.delete(refTo(pods, surplus));
+    const status = {
+      observedGeneration: generation,
+      replicas: own.length,
+      updatedReplicas: fresh.length,
+      readyReplicas: ready.length,
+    };
+    if (same(deployment.status, status)) return;
+    await this.#api.applyStatus(deployments, { ...deployment, metadata: bare(deployment), status }, forced);
+  }
+
+  async #create({ metadata, spec }: Deployment, hash: string): Promise<void> {
+    const { labels, annotations = {} } = spec.template.metadata;
+    const owner = { apiVersion: 'apps/v1', kind: 'Deployment', name: metadata.name, uid: metadata.uid ?? '' };
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name: `${metadata.name}-${++this.#made}`,
+        ...(metadata.namespace !== undefined && { namespace: metadata.namespace }),
+        labels,
+        annotations: { ...annotations, [HASH]: hash },
+        ownerReferences: [owner],
+        finalizers: [HOLD],
+      },
+    };
+    written(await this.#api.create(pods, pod, writer));
+  }
+}
+
+const isReady = ({ status }: ObservedPod): boolean =>
+  status?.conditions?.some(({ type, status: holds }) => type === 'Ready' && holds === 'True') ?? false;
+
+function bare({ metadata: { name, namespace } }: KubeObject): KubeObject['metadata'] {
+  return { name, ...(namespace !== undefined && { namespace }) };
+}

@@ -1,0 +1,75 @@
+/**
+ * One reconciliation, pure: the objects of a pipeline as they are and its plan, to what is to be applied, what is to be removed, and the
+ * status. It remembers nothing: how far a change is, is read from the cluster.
+ */
+import type { KubeObject } from '../api/kube-object.js';
+import type { InferencePipelineStatus } from '../crd/status-schema.js';
+import { conditionsOf } from './conditions.js';
+import { ending, FINALIZER } from './ending.js';
+import { findingsOf } from './findings.js';
+import { deployments, isStage, type ObservedDeployment } from './observed-objects.js';
+import type { ObservedPipeline, Planning, Reconciliation } from './reconciliation.js';
+import { IDLE, transition, type Work } from './transition.js';
+
+/** Decides for one pipeline. */
+export function reconcile(
+  view: ObservedPipeline,
+  planning: Planning,
+  { fieldManager, nowEpochMs }: { readonly fieldManager: string; readonly nowEpochMs: number },
+): Reconciliation {
+  const { metadata, status } = view.pipeline;
+  const generation = metadata.generation ?? 0;
+  const live = deploymentsOf(view.children);
+  const { finalizer, ...work } = workOf(view, live, planning, fieldManager);
+  const findings = findingsOf({ view, planning, phase: work.phase, live, foreign: work.foreign });
+  const conditions = conditionsOf(findings, status?.conditions ?? [], { generation, epochMs: nowEpochMs });
+  return {
+    ...(finalizer !== undefined && { finalizer }),
+    phase: work.phase,
+    apply: work.apply,
+    remove: work.remove,
+    status: {
+      observedGeneration: generation,
+      mode: planning.kind === 'planned' ? planning.mode : 'off',
+      conditions,
+      ...planOf(live, planning),
+      ...(view.observed !== undefined && { observed: view.observed }),
+    },
+  };
+}
+
+function workOf(
+  view: ObservedPipeline,
+  live: ReadonlyMap<string, ObservedDeployment>,
+  planning: Planning,
+  fieldManager: string,
+): Work & Pick<Reconciliation, 'finalizer'> {
+  const { deletionTimestamp, finalizers = [] } = view.pipeline.metadata;
+  const isHeld = finalizers.includes(FINALIZER);
+  if (deletionTimestamp !== undefined) return isHeld ? ending(view) : IDLE;
+  if (planning.kind !== 'planned' || planning.mode !== 'auto') return IDLE;
+  const work = transition(view, live, planning.objects, fieldManager);
+  return isHeld ? work : { ...work, finalizer: 'set' };
+}
+
+function deploymentsOf(children: readonly KubeObject[]): ReadonlyMap<string, ObservedDeployment> {
+  const found = children.filter((child): child is ObservedDeployment => child.kind === deployments.kind);
+  return new Map(found.map((deployment) => [deployment.metadata.name, deployment]));
+}
+
+function planOf(
+  live: ReadonlyMap<string, ObservedDeployment>,
+  planning: Planning,
+): Pick<InferencePipelineStatus, 'plan' | 'plannedAt' | 'replicas'> {
+  if (planning.kind !== 'planned') return {};
+  const stages = [...live.values()].filter(isStage);
+  const planned = Object.values(planning.plan.stages).flat();
+  return {
+    plan: planning.plan,
+    plannedAt: new Date(planning.plannedAtEpochMs).toISOString().replace(/\.\d+Z$/, 'Z'),
+    replicas: {
+      desired: planned.reduce((sum, { replicas }) => sum + replicas, 0),
+      ready: stages.reduce((sum, { status }) => sum + (status?.readyReplicas ?? 0), 0),
+    },
+  };
+}

@@ -1,0 +1,44 @@
+/** What a reconciliation is given and what it gives, as plain data. */
+import type { Plan } from '@equipoise/core';
+import type { KubeObject, ObjectRef } from '../api/kube-object.js';
+import type { InferencePipelineStatus } from '../crd/status-schema.js';
+import type { InferencePipeline, ObservedPod } from './observed-objects.js';
+
+/** All that was seen of a pipeline; `children` are the objects that carry its label, the Deployments among them. */
+export interface ObservedPipeline {
+  readonly pipeline: InferencePipeline;
+  readonly children: readonly KubeObject[];
+  readonly pods: readonly ObservedPod[];
+  /** What the router measured over its last window; missing when it was not heard. */
+  readonly observed?: NonNullable<InferencePipelineStatus['observed']>;
+}
+
+/** What was decided about a pipeline. `objects` are those of the plan, rendered. */
+export type Planning =
+  | { readonly kind: 'invalid'; readonly message: string }
+  | { readonly kind: 'off' }
+  | {
+      readonly kind: 'unplanned';
+      readonly reason: 'Infeasible' | 'ProfilesMissing' | 'Failed';
+      readonly message: string;
+    }
+  | {
+      readonly kind: 'planned';
+      readonly mode: 'auto' | 'advise';
+      readonly plan: Plan;
+      readonly plannedAtEpochMs: number;
+      readonly objects: readonly KubeObject[];
+    };
+
+/** How far the objects of a plan are in force; `ending` while a deleted pipeline is drained. */
+export type Phase = 'idle' | 'preparing' | 'switching' | 'settled' | 'ending';
+
+/** What is to be done, in this order: the finalizer, apply, remove; `status` is written in any case. */
+export interface Reconciliation {
+  readonly phase: Phase;
+  /** Whether our finalizer is to be set on the pipeline or taken off; missing where it is as it should be. */
+  readonly finalizer?: 'set' | 'take-off';
+  readonly apply: readonly KubeObject[];
+  readonly remove: readonly ObjectRef[];
+  readonly status: InferencePipelineStatus;
+}

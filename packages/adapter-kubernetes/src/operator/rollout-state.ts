@@ -1,0 +1,62 @@
+/** How far a Deployment is with what it should run, and what keeps its pods from it. */
+import { objectKey } from '../api/kube-object.js';
+import type { ObservedContainer, ObservedDeployment, ObservedPod } from './observed-objects.js';
+
+/** `complete`: as many pods of the present template as wanted are ready, and no other pods are left. */
+export type RolloutState =
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'progressing'; readonly ready: number; readonly wanted: number }
+  | { readonly kind: 'stuck'; readonly message: string };
+
+/** The state of a Deployment, as far as its controller has told. */
+export function rolloutState({ metadata, spec, status = {} }: ObservedDeployment): RolloutState {
+  const wanted = spec.replicas ?? 1;
+  const { replicas = 0, updatedReplicas = 0, readyReplicas = 0 } = status;
+  const isTold = (status.observedGeneration ?? 0) >= (metadata.generation ?? 0);
+  if (isTold && updatedReplicas === wanted && replicas === wanted && readyReplicas === wanted)
+    return { kind: 'complete' };
+  const failed = status.conditions?.find(({ type, status: holds }) => type === 'Progressing' && holds === 'False');
+  if (isTold && failed !== undefined) return { kind: 'stuck', message: failed.message ?? 'it makes no progress' };
+  return { kind: 'progressing', ready: Math.min(readyReplicas, updatedReplicas), wanted };
+}
+
+/** Something that does not pass by waiting, with the pod that has it. */
+export interface PodTrouble {
+  readonly reason: 'ImageUnavailable' | 'CrashLoop' | 'ConfigurationMissing' | 'Unschedulable';
+  readonly message: string;
+}
+
+const REASONS: Readonly<Record<string, PodTrouble['reason']>> = {
+  ErrImagePull: 'ImageUnavailable',
+  ImagePullBackOff: 'ImageUnavailable',
+  InvalidImageName: 'ImageUnavailable',
+  CrashLoopBackOff: 'CrashLoop',
+  CreateContainerConfigError: 'ConfigurationMissing',
+};
+
+/** The troubles of pods, one for each reason. */
+export function podTroubles(pods: readonly ObservedPod[]): readonly PodTrouble[] {
+  const found = new Map<string, PodTrouble>();
+  for (const pod of pods) {
+    const trouble = troubleOf(pod);
+    if (trouble !== undefined && !found.has(trouble.reason)) found.set(trouble.reason, trouble);
+  }
+  return [...found.values()];
+}
+
+function troubleOf(pod: ObservedPod): PodTrouble | undefined {
+  const { conditions = [], containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  for (const container of [...initContainerStatuses, ...containerStatuses]) {
+    const trouble = containerTrouble(pod, container);
+    if (trouble !== undefined) return trouble;
+  }
+  const placed = conditions.find(({ type }) => type === 'PodScheduled');
+  if (placed?.status !== 'False' || placed.reason !== 'Unschedulable') return undefined;
+  return { reason: 'Unschedulable', message: `${objectKey(pod.metadata)}: ${placed.message ?? 'no node has room'}` };
+}
+
+function containerTrouble({ metadata }: ObservedPod, { name, state }: ObservedContainer): PodTrouble | undefined {
+  const { reason = '', message = reason } = state?.waiting ?? {};
+  const known = REASONS[reason];
+  return known && { reason: known, message: `${objectKey(metadata)}, container ${name}: ${message}` };
+}
