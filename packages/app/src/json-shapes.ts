@@ -92,6 +92,7 @@ where FIGURES are smapeFraction, pinballLoss, coverageFraction over the test par
       kind: "hold" or "apply", reason, plan?: PLAN, changes?: [CHANGE],
       evidence: {
         forecast: {method, meanRps, upperRps}, load?: {arrivalRps, …}, result?, necessary?, burst?,
+        learnedEdges?: [{edge, from, to, kind: "fan-out" or "branch", value, stated, standardError, outputs}],
         passedOver?: {plan: PLAN, reason}
       }
     },

@@ -30,6 +30,7 @@ import { type ReloadOutcome, Reloads } from '../compose/reloads.js';
 import type { StartOptions } from '../compose/start-options.js';
 import { type RunningPipeline, startPipeline } from '../compose/start-pipeline.js';
 import { tenantsOf } from '../compose/tenants-of.js';
+import { learnedEdgeText } from '../terminal/decision-text.js';
 import { choiceText, planSummary, planTable } from '../terminal/plan-table.js';
 import { bindingText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -230,7 +231,7 @@ function logStart(name: string, { url, grpcAddress }: RunningServer, { first, ke
   log(`${pc.green('ready')} ${url} serves pipeline ${name} (${paths})`);
 }
 
-function learnedText({ controller: { learning, service }, wishes: { pins } }: KeptState): string | undefined {
+function learnedText({ controller: { learning, service, edges }, wishes: { pins } }: KeptState): string | undefined {
   const corrected = new Set(service?.corrections.map(({ stageId, variantId }) => `${stageId}/${variantId}`));
   const pinned = Object.keys(pins);
   const parts = [
@@ -238,6 +239,7 @@ function learnedText({ controller: { learning, service }, wishes: { pins } }: Ke
       ? []
       : [`forecasters that ${learning.historyRps.length} values of the load have taught`]),
     ...(corrected.size === 0 ? [] : [`corrections of the profile of ${[...corrected].join(', ')}`]),
+    ...(edges === undefined || edges.inForce.length === 0 ? [] : [edges.inForce.map(learnedEdgeText).join(', ')]),
     ...(pinned.length === 0 ? [] : [`pins of ${pinned.join(', ')}`]),
   ];
   return parts.length === 0 ? undefined : `goes on with ${parts.join(' and ')}`;

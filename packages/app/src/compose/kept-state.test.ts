@@ -24,6 +24,23 @@ const learning: KeptController['learning'] = {
   scores: [{ loss: 1, weight: 1 }],
 };
 
+const nothing = { offered: 0, taken: 0, fanOuts: 0, items: 0 };
+const edges: KeptController['edges'] = {
+  memories: [{ blocks: [{ ...nothing, fanOuts: 100, items: 600 }], open: nothing }],
+  inForce: [
+    {
+      ...{ edge: 0, from: stageId('detect'), to: stageId('classify'), kind: 'fan-out' },
+      ...{ value: 6, stated: 3, standardError: 0.1, outputs: 100 },
+    },
+  ],
+};
+const guardrails: NonNullable<KeptController['guardrails']> = {
+  ...{ appliedAtMs: [4000], switches: [], backOff: { untilMs: 65_000, failures: 1 } },
+};
+const keptAt = { atMs: 5000, atEpochMs: 1_700_000_000_000 };
+const fanningOut = (items: number) =>
+  syntheticPipeline({ spec: `edges: [{ from: detect, to: classify, fanOut: { expected: ${items} } }]` });
+
 beforeAll(() => {
   folder.write('pipeline.yaml', syntheticPipeline());
 });
@@ -59,6 +76,42 @@ describe('readKeptState', () => {
   });
 });
 
+describe('what is kept of edges and guardrails', () => {
+  const kept: KeptController = { edges, guardrails };
+  const resumed = async (store: MemoryPlanStore, text: string) => {
+    const now = { atMs: 100, atEpochMs: keptAt.atEpochMs + 10_000 };
+    return readKeptState(store, await specOf(text), { profiles: [], resumes: true, now });
+  };
+
+  it('goes on where the file is the same, its instants as old as they are by the wall clock', async () => {
+    const store = new MemoryPlanStore();
+    await keepLearned(store, await specOf(fanningOut(3)), { kept, profiles: [], now: keptAt });
+    const { controller, passedOver } = await resumed(store, fanningOut(3));
+    expect(passedOver).toEqual([]);
+    expect(controller.edges).toEqual(edges);
+    expect(controller.guardrails).toEqual({
+      ...{ appliedAtMs: [100 - 11_000], switches: [], backOff: { untilMs: 100 + 50_000, failures: 1 } },
+    });
+  });
+
+  it('leaves out counts of other edges, says so, and a back-off of another file; the changes of the hour still count', async () => {
+    const store = new MemoryPlanStore();
+    await keepLearned(store, await specOf(fanningOut(3)), { kept, profiles: [], now: keptAt });
+    const { controller, passedOver } = await resumed(store, fanningOut(4));
+    expect(passedOver).toEqual(['what was learned of fan-outs and branches: the edges have changed since']);
+    expect(controller).toEqual({ guardrails: { appliedAtMs: [100 - 11_000], switches: [] } });
+  });
+
+  it('stays as it was kept where news of something else are kept', async () => {
+    const store = new MemoryPlanStore();
+    const spec = await specOf(fanningOut(3));
+    await keepLearned(store, spec, { kept, profiles: [], now: keptAt });
+    await keepLearned(store, spec, { kept: { service }, profiles: [], now: keptAt });
+    const { controller } = await resumed(store, fanningOut(3));
+    expect(controller).toMatchObject({ edges, service, guardrails: { switches: [] } });
+  });
+});
+
 describe('a pipeline that starts', () => {
   const options = (spec: StartOptions['spec'], events: LoopEvent[], stateFile: string): StartOptions => ({
     ...{ spec, profiles: [], arrivalRps: 1, policy: 'equipoise', fixed: false, resume: true, stateFile },
@@ -81,6 +134,24 @@ describe('a pipeline that starts', () => {
     await reader.close();
     expect(controller.service).toEqual(service);
     expect(controller.learning).toMatchObject({ historyRps: learning?.historyRps, forecasters: learning?.forecasters });
+  });
+
+  it('drops what cannot be in time by the service times that were kept', async () => {
+    const spec = await specOf(syntheticPipeline());
+    const store = await ThreadedPlanStore.open(join(spec.baseDir, '.equipoise', 'slow.db'));
+    const corrections = [1, 4].flatMap((batchSize) =>
+      ['small', 'large'].map((id) => ({ ...of, variantId: variantId(id), batchSize, factor: 60 })),
+    );
+    await keepLearned(store, spec, { kept: { service: { measured: [], corrections } }, profiles: [] });
+    await store.close();
+    for (const [stateFile, outcome] of [
+      ['slow.db', { kind: 'dropped', reason: 'deadline-unreachable' }],
+      ['fresh.db', { kind: 'completed' }],
+    ] as const) {
+      const pipeline = await startPipeline({ ...options(spec, [], stateFile), fixed: true, resumeLearned: true });
+      expect(await pipeline.runner.submit({})).toMatchObject(outcome);
+      await pipeline.close();
+    }
   });
 
   it('serves though what was kept makes no sense to it, and names that', async () => {

@@ -1,6 +1,9 @@
 /** What a pipeline goes on with after a restart, read from its store, and why what was kept is not taken where it is not. */
 import {
+  type ClockReading,
+  type DatedGuardrails,
   type GoodPlan,
+  guardrailsAfterRestart,
   type KeptController,
   type KeptLearning,
   type PinsByStage,
@@ -10,7 +13,7 @@ import {
   pinObjection,
   type StageId,
 } from '@equipoise/core';
-import { canonicalJson, type OperatorWishes, sha256 } from '@equipoise/runtime';
+import { canonicalJson, type OperatorWishes, sha256, specDigest } from '@equipoise/runtime';
 
 /** All that was kept. */
 export interface KeptState {
@@ -30,49 +33,111 @@ interface KeptService {
   readonly service: NonNullable<KeptController['service']>;
 }
 
+/** Counts are those of edges in the order of the pipeline file. */
+interface KeptEdges {
+  readonly edgesDigest: string;
+  readonly edges: NonNullable<KeptController['edges']>;
+}
+
+/** A change on trial and a back-off are those of one description. */
+interface KeptGuardrails extends DatedGuardrails {
+  readonly specDigest: string;
+}
+
+/** Now, on the clock of this process and on the wall clock. */
+const clockReading = (): ClockReading => ({ atMs: performance.now(), atEpochMs: Date.now() });
+
+/** Whether to go on with what was kept, beside which profiles, and when. */
+interface KeptStateOptions {
+  readonly profiles: ProfileSet;
+  readonly resumes: boolean;
+  readonly now?: ClockReading;
+}
+
 /** Reads what was kept of a pipeline; rejects with AppError STORE_FAILED where it cannot be read. */
 export async function readKeptState(
   store: PlanStore,
   spec: PipelineSpec,
-  { profiles, resumes }: { readonly profiles: ProfileSet; readonly resumes: boolean },
+  { profiles, resumes, now = clockReading() }: KeptStateOptions,
 ): Promise<KeptState> {
   const { name } = spec;
-  const [[last], [good], learning, service, wishes] = await Promise.all([
+  const [[last], [good], learning, service, edges, guardrails, wishes] = await Promise.all([
     store.decisions(name, { limit: 1 }),
     store.goodPlans(name, 1),
     store.kept(name, 'learning') as Promise<KeptLearning | undefined>,
     store.kept(name, 'service') as Promise<KeptService | undefined>,
+    store.kept(name, 'edges') as Promise<KeptEdges | undefined>,
+    store.kept(name, 'guardrails') as Promise<KeptGuardrails | undefined>,
     store.kept(name, 'operator') as Promise<OperatorWishes | undefined>,
   ]);
   const lastDecisionId = last?.id ?? 0;
   if (!resumes) return { lastDecisionId, controller: {}, wishes: { pins: {} }, passedOver: [] };
   const isProfiled = service?.profilesDigest === profilesDigest(spec, profiles);
+  const hasEdges = edges?.edgesDigest === edgesDigest(spec);
   const [pins, unpinned] = stillPossible(spec, wishes?.pins ?? {});
   const hadCorrections = service !== undefined && service.service.corrections.length > 0;
   return {
     lastDecisionId,
     ...(good && { good }),
-    controller: { ...(learning && { learning }), ...(isProfiled && { service: service.service }) },
+    controller: {
+      ...(learning && { learning }),
+      ...(isProfiled && { service: service.service }),
+      ...(hasEdges && { edges: edges.edges }),
+      ...(guardrails && { guardrails: stillStanding(spec, guardrails, now) }),
+    },
     wishes: { ...wishes, pins },
     passedOver: [
       ...(hadCorrections && !isProfiled ? ['the corrections of the profile: it has changed since'] : []),
+      ...(edges !== undefined && edges.edges.inForce.length > 0 && !hasEdges
+        ? ['what was learned of fan-outs and branches: the edges have changed since']
+        : []),
       ...unpinned.map((objection) => `a pin: ${objection}`),
     ],
   };
 }
 
-/** Keeps what was learned, beside the profiles that it was learned with. */
+/** What to keep, the profiles that it was learned with, and when it is kept. */
+interface Learned {
+  readonly kept: KeptController;
+  readonly profiles: ProfileSet;
+  readonly now?: ClockReading;
+}
+
+/** Keeps what was learned and what the guardrails remember; what is missing of it stays as it was kept before. */
 export async function keepLearned(
   store: PlanStore,
   spec: PipelineSpec,
-  { kept, profiles }: { readonly kept: KeptController; readonly profiles: ProfileSet },
+  { kept, profiles, now: keptAt = clockReading() }: Learned,
 ): Promise<void> {
-  const { learning, service } = kept;
+  const { learning, service, edges, guardrails } = kept;
   if (learning !== undefined) await store.keep(spec.name, 'learning', learning);
-  if (service === undefined) return;
-  const value: KeptService = { profilesDigest: profilesDigest(spec, profiles), service };
-  await store.keep(spec.name, 'service', value);
+  if (service !== undefined) {
+    const value: KeptService = { profilesDigest: profilesDigest(spec, profiles), service };
+    await store.keep(spec.name, 'service', value);
+  }
+  if (edges !== undefined) {
+    const value: KeptEdges = { edgesDigest: edgesDigest(spec), edges };
+    await store.keep(spec.name, 'edges', value);
+  }
+  if (guardrails !== undefined) {
+    const value: KeptGuardrails = { specDigest: specDigest(spec), guardrails, keptAt };
+    await store.keep(spec.name, 'guardrails', value);
+  }
 }
+
+/** The changes of the last hour count for every description; what was on trial or held back only for the one that it was tried with. */
+function stillStanding(
+  spec: PipelineSpec,
+  { specDigest: digest, ...dated }: KeptGuardrails,
+  now: ClockReading,
+): NonNullable<KeptController['guardrails']> {
+  const standing = guardrailsAfterRestart(dated, now);
+  if (digest === specDigest(spec)) return standing;
+  const { appliedAtMs, switches } = standing;
+  return { appliedAtMs, switches };
+}
+
+const edgesDigest = ({ edges }: PipelineSpec): string => sha256(canonicalJson(edges));
 
 /** Of the profiles that were measured and of those in the pipeline file. */
 function profilesDigest({ stages }: PipelineSpec, profiles: ProfileSet): string {

@@ -5,6 +5,7 @@ import {
   type ControlMode,
   changeBounds,
   controlPolicies,
+  correctedProfiles,
   diffPlans,
   type GoodPlan,
   isSameSpec,
@@ -39,10 +40,10 @@ import { checkReplaceable, type ServedSpec, servedSpec } from './served-spec.js'
 import type { StartOptions } from './start-options.js';
 import { StageInputs } from './warm-up.js';
 
-/** Longest wait at the end for what was learned last. */
 /** What a person would ask for to get into a mode. */
 const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const satisfies Record<ControlMode, string>;
 
+/** Longest wait at the end for what was learned last. */
 const LAST_WORD_MS = 1000;
 
 /** The parts, made for a store that is open. */
@@ -62,6 +63,7 @@ export class PipelineParts {
   readonly #planner: Planner;
   /** Answers questions of what would be, which must not hold up a tick. */
   readonly #adviser: Planner;
+  readonly #policies: ServingPolicies;
   readonly #ages = new VariantAges();
   readonly #batches = new MeasuredBatches();
   #closed: Promise<void> | undefined;
@@ -89,7 +91,7 @@ export class PipelineParts {
       pool: this.runner,
       launcher: inputs.watching(this.stageTypes.watching(this.#batches.watching(embeddedLauncher(spec)))),
       warmUpBatch: (stageId) => inputs.batchFor(stageId),
-      adopt: (stageId, to) => policies.adopt(stageId, to),
+      adopt: (stageId, to) => this.#policies.adopt(stageId, to),
       onFailure: (_stageId, error) => this.#faults.failed('apply', error),
     });
     this.loop = this.#controlLoop();
@@ -120,8 +122,11 @@ export class PipelineParts {
   /** What cannot be resumed costs what was learned and nothing else. */
   async #resumeLearned(): Promise<void> {
     const { controller } = this.kept;
-    if (controller.learning === undefined && controller.service === undefined) return;
-    await this.#faults.attempt('decide', () => this.#planner.ask({ kind: 'resume', kept: controller }));
+    if (Object.keys(controller).length === 0) return;
+    await this.#faults.attempt('decide', async () => {
+      await this.#planner.ask({ kind: 'resume', kept: controller });
+      this.#follow(controller);
+    });
     this.#planner.remember(controller);
   }
 
@@ -170,23 +175,23 @@ export class PipelineParts {
     }
     this.#served = served;
     this.runner.setSloLatency(spec.slo.latencyMs);
+    this.runner.setAdmission(served.answering.admission);
     this.runner.setHostCores(served.setup.hostCores);
     this.actuator.setBounds(served.setup.spec);
     await this.#saveSetup();
-    return true;
-  }
-    this.runner.setAdmission(served.answering.admission);
-
-  async #saveSetup(): Promise<void> {
-    const { setup, setupDigest } = this.#served;
     this.#followMode(before.spec.control.mode, spec.control.mode);
-    await this.#faults.attempt('store', () => this.#store.saveSetup(setupDigest, setup, Date.now()));
+    return true;
   }
 
   /** A file that asks for another mode is somebody who asks for it; what the command line said holds. */
   #followMode(before: ControlMode, mode: ControlMode): void {
     if (mode === before || this.#options.mode !== undefined) return;
     this.control[actions[mode]]('the pipeline file asks for it');
+  }
+
+  async #saveSetup(): Promise<void> {
+    const { setup, setupDigest } = this.#served;
+    await this.#faults.attempt('store', () => this.#store.saveSetup(setupDigest, setup, Date.now()));
   }
 
   close(): Promise<void> {
@@ -220,6 +225,15 @@ export class PipelineParts {
     await this.#faults.attempt('store', () => keepLearned(this.#store, this.#served.spec, { kept, profiles }));
   }
 
+  /** Drop rules follow what serving says of the service times, and answers of what would be rest on all that it has taught. */
+  #follow({ service, edges }: KeptController): void {
+    if (service === undefined && edges === undefined) return;
+    const { spec, profiles } = this.#options;
+    this.#adviser.teach({ ...(service && { service }), ...(edges && { edges }) });
+    if (service === undefined) return;
+    this.#policies.follow(requireCurves(spec, correctedProfiles(spec, profiles, service.corrections)));
+  }
+
   #controlLoop(): ControlLoop {
     const { spec, report, policy } = this.#options;
     const served = () => this.#served;
@@ -237,7 +251,11 @@ export class PipelineParts {
       },
       clock: { nowMs: () => performance.now() },
       epochNowMs: Date.now,
-      observe: () => this.#observe(this.#batches.take()),
+      observe: () => ({
+        ...this.#observe(),
+        batches: this.#batches.take(),
+        edges: this.runner.takeEdgeCounts(),
+      }),
       decide: (observation, circumstances) =>
         this.#planner.ask({ kind: 'tick', observation, pins: this.control.pins, ...circumstances }),
       actuator: this.actuator,
@@ -249,6 +267,7 @@ export class PipelineParts {
       onChanged: () => this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs),
       onLearned: (kept) => {
         this.#planner.remember(kept);
+        this.#follow(kept);
         void this.#keep(kept);
       },
       report,
@@ -285,8 +304,7 @@ export class PipelineParts {
     });
   }
 
-  /** `batches` are those that a tick takes in. */
-  #observe(batches: readonly BatchTimes[] = []): Observation {
+  #observe(): Observation {
     const { runner, actuator } = this;
     const stages: Record<StageId, StageObservation> = {};
     for (const [id, { queueLength, dropped }] of Object.entries(runner.stageCounts())) {
@@ -298,6 +316,6 @@ export class PipelineParts {
       };
     }
     const load = runner.statistics.load(runner.nowMs);
-    return { atMs: runner.nowMs, load, stages, runningPlan: actuator.runningPlan(), batches, staleSources: [] };
+    return { atMs: runner.nowMs, load, stages, runningPlan: actuator.runningPlan(), staleSources: [] };
   }
 }

@@ -3,6 +3,7 @@ import type {
   Change,
   Decision,
   DecisionRecord,
+  LearnedEdge,
   LoadObservation,
   Observation,
   Plan,
@@ -58,7 +59,7 @@ function seenText({ load, stages, runningPlan, staleSources }: Observation, deci
     return [id, replicasText(replicas), maxBatchSize, seen?.queueLength ?? '', seen?.droppedTotal ?? ''];
   });
   const columns = ['stage', 'replicas', ...['max batch', 'waiting', 'dropped since the start'].map(right)];
-  const { burst, forecast } = decision?.evidence ?? {};
+  const { burst, forecast, learnedEdges = [] } = decision?.evidence ?? {};
   return [
     loadText(load),
     ...(staleSources.length === 0 ? [] : [`no fresh input from ${staleSources.join(', ')}`]),
@@ -70,8 +71,17 @@ function seenText({ load, stages, runningPlan, staleSources }: Observation, deci
       : [
           `a burst: ${burst.arrivals} requests in ${burst.windowS} s, where ${burst.plannedArrivals.toFixed(1)} were planned for`,
         ]),
+    ...learnedEdges.map(learnedEdgeText),
     ...(rows.length === 0 ? ['nothing runs yet'] : [textTable(columns, rows)]),
   ].join('\n');
+}
+
+/** What traffic has taught of an edge, beside what the pipeline file says. */
+export function learnedEdgeText({ from, to, kind, value, stated, standardError, outputs }: LearnedEdge): string {
+  const [learned, said, error] = [value, stated, standardError].map((of) => Number(of.toPrecision(3)));
+  return kind === 'fan-out'
+    ? `${from} → ${to}: ${learned} items per output (the file says ${said}; ±${error}, from ${outputs} outputs)`
+    : `${from} → ${to}: taken by ${learned} of the outputs (the file says ${said}; ±${error}, from ${outputs} outputs)`;
 }
 
 const right = (title: string) => ({ right: title });

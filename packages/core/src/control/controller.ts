@@ -24,9 +24,12 @@ import {
   correctedRules,
   type FeedbackRules,
   nothingMeasured,
+  observeEdges,
   observeService,
   type ServiceState,
+  withLearnedEdges,
 } from './feedback/controller-feedback.js';
+import type { EdgeState } from './feedback/learned-edges.js';
 import {
   type ApplyDecision,
   believed,
@@ -35,22 +38,19 @@ import {
   steppedDown,
   tooManyChanges,
 } from './guardrails.js';
-import {
-  highestPlanned,
-  isWorthSwitching,
-  keepingVariants,
-  movesToAndFro,
-  type PlannedRate,
-  rests,
-  switchedStages,
-  type VariantSwitch,
-  withPlanned,
-  withSwitches,
-} from './kept-variants.js';
+import { isWorthSwitching, keepingVariants } from './kept-variants.js';
 import { onTick } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
 import { keepingFloor, withinReach } from './reach.js';
 import { type BackOff, backOffAfter, droppedOf, holdsBack, judgeTrial, type Trial } from './slo-burn.js';
+import {
+  type PlannedRate,
+  switchedStages,
+  switchObjection,
+  type VariantSwitch,
+  withPlanned,
+  withSwitches,
+} from './switch-history.js';
 
 /** What a controller goes by; what is left out it does without. */
 export interface ControllerRules extends FeedbackRules {
@@ -67,6 +67,8 @@ export interface ControllerState {
   /** Time (ms) for which there was no learning yet. */
   readonly savedMs?: number;
   readonly service: ServiceState;
+  /** Missing while nothing was counted. */
+  readonly edges?: EdgeState;
   /** When the slow loop is due; undefined before the first tick. */
   readonly nextPlanAtMs?: number;
   /** The load that what runs was last planned for. */
@@ -88,8 +90,6 @@ export interface ControlStep {
   readonly state: ControllerState;
   readonly decision?: Decision;
 }
-
-const ROUNDING = 1e-9;
 
 /** So long after a burst was answered, more of it is likely. */
 const IN_BURST_MS = 10_000;
@@ -122,17 +122,26 @@ export function controlStep(profiled: ControllerRules, before: ControllerState, 
   const nextPlanAtMs = isGrid ? (before.nextPlanAtMs as number) : atMs - everyMs + intervalMs;
   // Half a tick early counts as due, lest a timer's jitter put the slow loop off by a whole one.
   const due = atMs + everyMs / 2 >= nextPlanAtMs;
+  const edges = observeEdges(profiled, before.edges, { observation, due });
   const learned = {
     ...before,
+    ...(edges && { edges }),
     nextPlanAtMs,
     learning: learnedFrom(profiled, before, observation),
     service: observeService(profiled, before.service, { observation, due }),
   };
-  const rules = correctedRules(profiled, learned.service.corrections);
-  const step = decided(rules, learned, { observation, due });
+  const step = decided(rulesInForce(profiled, learned), learned, { observation, due });
   if (step.decision === undefined) return step;
   const switches = withSwitches(step.state.switches, step.decision, atMs);
-  return { ...step, state: { ...step.state, switches } };
+  return { decision: withLearnedEdges(step.decision, edges), state: { ...step.state, switches } };
+}
+
+/** The rules with what was learned in place of the profiles and the pipeline file; the same object as long as that is the same. */
+export function rulesInForce(
+  profiled: ControllerRules,
+  { service: { corrections }, edges }: Pick<ControllerState, 'service' | 'edges'>,
+): ControllerRules {
+  return correctedRules(profiled, { corrections, edges: edges?.inForce });
 }
 
 function decided(
@@ -146,6 +155,16 @@ function decided(
   // A burst cannot wait for a verified plan; the plan stays due.
   const protection = rules.policy.protects ? fastStep(rules, judged.state, observation) : undefined;
   return protection?.decision === undefined ? slowStep(rules, judged.state, observation) : protection;
+}
+
+/**
+ * Whether the fast loop would act on an observation: a plan that is still being made then answers a question that is no longer the urgent
+ * one.
+ */
+export function wouldProtect(profiled: ControllerRules, state: ControllerState, observation: Observation): boolean {
+  if (!profiled.policy.protects) return false;
+  const rules = rulesInForce(profiled, state);
+  return fastStep(rules, state, observation).decision !== undefined;
 }
 
 function learnedFrom(
@@ -234,13 +253,11 @@ function planned(rules: ControllerRules, state: ControllerState, observation: Ob
   if (guardrails === undefined || running === undefined || free.kind !== 'apply' || switched.length === 0) return free;
   const kept = onTick(keepingVariants(rules, running), observation, forecaster);
   if (kept.evidence.result?.kind !== 'feasible') return free;
-  const dwell = { nowMs: observation.atMs, minDwellMs: spec.control.minDwellMs };
-  const resting = switched.find((stageId) => rests(stageId, state.switches, dwell));
-  if (resting !== undefined) return passingOver(kept, free.plan, `stage ${resting} switched its variant a moment ago`);
-  const toAndFro = switched.some((stageId) => movesToAndFro(stageId, state.switches, observation.atMs));
-  const highestRps = toAndFro ? highestPlanned(state.plannedRates, observation.atMs) : 0;
-  if ((free.evidence.load?.arrivalRps ?? 0) < highestRps * (1 - ROUNDING))
-    return passingOver(kept, free.plan, `a minute ago ${highestRps.toFixed(1)} rps were planned for`);
+  const arrivalRps = free.evidence.load?.arrivalRps ?? 0;
+  const { switches, plannedRates } = state;
+  const history = { switches, plannedRates, nowMs: observation.atMs, minDwellMs: spec.control.minDwellMs };
+  const objection = switchObjection(switched, { ...history, arrivalRps });
+  if (objection !== undefined) return passingOver(kept, free.plan, objection);
   const objective = targetAt?.(observation.atMs).objective ?? spec.objective;
   const keptPlan = kept.kind === 'apply' ? kept.plan : running;
   return isWorthSwitching(free.plan, keptPlan, { objective, rules: guardrails })

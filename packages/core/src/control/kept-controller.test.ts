@@ -8,7 +8,7 @@ import { requireCurves } from '../profile/curves-of.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { controlPolicies } from './control-policy.js';
 import { type ControllerRules, type ControllerState, newController } from './controller.js';
-import { changedByHand, isNews, keptController, notCarriedOut, resumedController } from './kept-controller.js';
+import { changedByHand, keptController, keptNews, notCarriedOut, resumedController } from './kept-controller.js';
 
 const spec = smallOrLargeSpec();
 const curves = requireCurves(spec, []);
@@ -40,8 +40,19 @@ const taught = resumedController(
   },
   rules,
 );
+const edge = {
+  ...{ edge: 0, from: stageId('detect'), to: stageId('classify'), kind: 'fan-out' as const },
+  ...{ value: 6, stated: 3, standardError: 0.1, outputs: 500 },
+};
+const nothing = { offered: 0, taken: 0, fanOuts: 0, items: 0 };
+const full = { offered: 0, taken: 0, fanOuts: 100, items: 600 };
+const edges = {
+  memories: [{ blocks: [full], open: { ...nothing, fanOuts: 3, items: 9 }, openSinceMs: 9000 }],
+  inForce: [edge],
+};
 const busy: ControllerState = {
   ...taught,
+  edges,
   service: { measured, corrections: [correction] },
   ...{ nextPlanAtMs: 20_000, planned: { arrivalRps: 10 }, appliedAtMs: [5000] },
   switches: [{ stageId: stageId('detect'), atMs: 5000 }],
@@ -55,13 +66,16 @@ const busy: ControllerState = {
 };
 
 describe('what is kept of a controller', () => {
-  it('comes back through JSON: what was taught and measured, no instants of the process before', () => {
+  it('comes back through JSON: what was taught and measured, and what the guardrails remember', () => {
     const kept = JSON.parse(JSON.stringify(keptController(busy))) as ReturnType<typeof keptController>;
     const resumed = resumedController(kept, rules);
     expect(resumed.service).toEqual(busy.service);
     expect(resumed.learning.historyRps).toEqual(historyRps);
     expect(resumed.learning.backtest?.entries[0]).toMatchObject({ weights: { factor: 1.25 } });
-    expect(resumed).toEqual({ ...newController, learning: resumed.learning, service: resumed.service });
+    expect(resumed.edges).toEqual({ memories: [{ blocks: [full], open: nothing }], inForce: [edge] });
+    const { appliedAtMs, switches, trial, backOff } = busy;
+    const { learning, service, edges } = resumed;
+    expect(resumed).toEqual({ ...newController, learning, service, edges, appliedAtMs, switches, trial, backOff });
   });
 
   it('is nothing of the load while nothing was taught, and a controller begins anew without it', () => {
@@ -72,12 +86,27 @@ describe('what is kept of a controller', () => {
   });
 
   it('is news where corrections or forecasters are others, not where a batch more was measured', () => {
-    expect(isNews(busy, busy)).toBe(false);
-    expect(isNews({ ...busy, service: { measured: [], corrections: [{ ...correction }] } }, busy)).toBe(false);
-    expect(isNews({ ...busy, service: { measured, corrections: [] } }, busy)).toBe(true);
-    expect(isNews({ ...busy, learning: { ...busy.learning, fittedBins: 361 } }, busy)).toBe(true);
+    expect(keptNews(busy, busy)).toBeUndefined();
+    const service = { measured, corrections: [] };
+    expect(keptNews({ ...busy, service: { measured: [], corrections: [{ ...correction }] } }, busy)).toBeUndefined();
+    expect(keptNews({ ...busy, service }, busy)).toEqual({ service });
+    const kept = keptController(busy);
+    expect(keptNews({ ...busy, learning: { ...busy.learning, fittedBins: 361 } }, busy)).toEqual({
+      learning: { ...kept.learning, fittedBins: 361 },
+    });
     const { backtest: _, ...untaught } = busy.learning;
-    expect(isNews({ ...busy, learning: untaught }, busy)).toBe(true);
+    expect(keptNews(busy, { ...busy, learning: untaught })).toEqual({ learning: kept.learning });
+  });
+
+  it('is news where other fan-outs and branches are in force, and where a change was made or taken back', () => {
+    const counted = { ...edges, memories: [{ blocks: [full, full], open: nothing }] };
+    expect(keptNews({ ...busy, edges: counted }, busy)).toBeUndefined();
+    const { edges: _, ...before } = busy;
+    expect(keptNews({ ...busy, edges: counted }, before)).toEqual({ edges: counted });
+    const { trial: __, ...passed } = busy;
+    const { appliedAtMs, switches, backOff } = busy;
+    expect(keptNews(passed, busy)).toEqual({ guardrails: { appliedAtMs, switches, backOff } });
+    expect(keptNews(newController, passed)).toMatchObject({ guardrails: { appliedAtMs: [], switches: [] } });
   });
 });
 
@@ -86,7 +115,7 @@ describe('advice', () => {
     const before: ControllerState = { ...newController, planned: { arrivalRps: 3 } };
     const after = notCarriedOut(before, busy);
     const { learning, service } = busy;
-    expect(after).toEqual({ ...before, learning, service, nextPlanAtMs: 20_000 });
+    expect(after).toEqual({ ...before, learning, service, edges, nextPlanAtMs: 20_000 });
   });
 });
 

@@ -2,38 +2,67 @@
 import { type KeptLearning, keptLearning, resumedLearning } from '../forecast/learning/load-learning.js';
 import { type ControllerRules, type ControllerState, newController } from './controller.js';
 import type { ServiceState } from './feedback/controller-feedback.js';
+import { type EdgeState, keptEdges } from './feedback/learned-edges.js';
+import { type KeptGuardrails, keptGuardrails, nothingGuarded, remembersOther } from './kept-guardrails.js';
 
-/** Instants are those of a process and are not kept: dwell, trial and back-off begin anew. */
+/** Plain data; instants of the guardrails are those of the process (see `guardrailsAfterRestart`). What is missing begins anew. */
 export interface KeptController {
   /** Missing where nothing was learned of the load yet. */
   readonly learning?: KeptLearning;
   readonly service?: ServiceState;
+  readonly edges?: EdgeState;
+  readonly guardrails?: KeptGuardrails;
 }
 
 /** What to keep of a state. */
-export function keptController({ learning, service }: ControllerState): KeptController {
-  const learned = keptLearning(learning);
-  return { service, ...(learned && { learning: learned }) };
-}
-
-/** A controller that begins with what was kept. */
-export function resumedController({ learning, service }: KeptController, rules: ControllerRules): ControllerState {
+export function keptController(state: ControllerState): KeptController {
+  const { service, edges } = state;
+  const learning = keptLearning(state.learning);
+  const guardrails = keptGuardrails(state);
   return {
-    ...newController,
-    ...(learning && rules.learning && { learning: resumedLearning(learning, rules.learning) }),
-    ...(service && { service }),
+    service,
+    ...(learning && { learning }),
+    ...(edges && { edges: keptEdges(edges) }),
+    ...(guardrails && { guardrails }),
   };
 }
 
-/** Whether a state differs from the one kept last in more than some more measurements. */
-export function isNews(state: ControllerState, kept: ControllerState): boolean {
+/** A controller that begins with what was kept. */
+export function resumedController(
+  { learning, service, edges, guardrails }: KeptController,
+  rules: ControllerRules,
+): ControllerState {
+  return {
+    ...{ ...newController, ...guardrails },
+    ...(learning && rules.learning && { learning: resumedLearning(learning, rules.learning) }),
+    ...(service && { service }),
+    ...(edges && { edges }),
+  };
+}
+
+/** What differs between a state and the one kept last in more than some more measurements; undefined where nothing does. */
+export function keptNews(state: ControllerState, before: ControllerState): KeptController | undefined {
+  const { service, edges } = state;
+  const learning = hasLearned(state, before) ? keptLearning(state.learning) : undefined;
+  const news: KeptController = {
+    ...(learning && { learning }),
+    ...(isOther(service.corrections, before.service.corrections) && { service }),
+    ...(edges && isOther(edges.inForce, before.edges?.inForce ?? []) && { edges: keptEdges(edges) }),
+    ...(remembersOther(state, before) && { guardrails: keptGuardrails(state) ?? nothingGuarded }),
+  };
+  return Object.keys(news).length === 0 ? undefined : news;
+}
+
+function hasLearned({ learning }: ControllerState, { learning: before }: ControllerState): boolean {
   return (
-    (state.service.corrections !== kept.service.corrections &&
-      JSON.stringify(state.service.corrections) !== JSON.stringify(kept.service.corrections)) ||
-    state.learning.fittedBins !== kept.learning.fittedBins ||
-    (state.learning.backtest === undefined) !== (kept.learning.backtest === undefined) ||
-    (state.learning.round === undefined) !== (kept.learning.round === undefined)
+    learning.fittedBins !== before.fittedBins ||
+    (learning.backtest === undefined) !== (before.backtest === undefined) ||
+    (learning.round === undefined) !== (before.round === undefined)
   );
+}
+
+function isOther(a: readonly object[], b: readonly object[]): boolean {
+  return a !== b && JSON.stringify(a) !== JSON.stringify(b);
 }
 
 /**
@@ -41,8 +70,8 @@ export function isNews(state: ControllerState, kept: ControllerState): boolean {
  * neither counts as a change nor is put on trial.
  */
 export function notCarriedOut(before: ControllerState, after: ControllerState): ControllerState {
-  const { learning, service, nextPlanAtMs } = after;
-  return { ...before, learning, service, ...(nextPlanAtMs !== undefined && { nextPlanAtMs }) };
+  const { learning, service, edges, nextPlanAtMs } = after;
+  return { ...before, learning, service, ...(edges && { edges }), ...(nextPlanAtMs !== undefined && { nextPlanAtMs }) };
 }
 
 /** The state after a person has changed what runs: what the loop did last is no longer on trial. */

@@ -12,7 +12,7 @@ import type { ServiceCurves } from '../profile/curves-of.js';
 import { simulatePlan } from '../simulate/simulate-plan.js';
 import type { SimulatedController, SimulationRun, SimulationSetup } from '../simulate/simulation-setup.js';
 import { type BatchKind, BatchRecord } from './batch-record.js';
-import { type ControllerRules, controlStep, learnBetween, newController, tickMs } from './controller.js';
+import { type ControllerRules, controlStep, learnBetween, newController, rulesInForce, tickMs } from './controller.js';
 import { planThatRuns } from './plan-that-runs.js';
 
 /** What to simulate; `hostCores` as in a plan's verification. */
@@ -21,6 +21,8 @@ export interface ControlSetup extends Pick<SimulationSetup, 'arrivals' | 'hostCo
   readonly firstPlan: Plan;
   /** How long batches really take; as the context believes when left out. */
   readonly trueCurves?: ServiceCurves;
+  /** What fan-outs and branches really do, in the order of the pipeline's edges; as the context's pipeline says when left out. */
+  readonly trueEdges?: PipelineSpec['edges'];
   readonly seed: number;
 }
 
@@ -31,8 +33,8 @@ export interface ControlledRun extends SimulationRun {
 
 /** Simulates the loop. */
 export function simulateControl(setup: ControlSetup): ControlledRun {
-  const { context, firstPlan, seed, trueCurves, ...rest } = setup;
-  const { spec } = context;
+  const { context, firstPlan, seed, trueCurves, trueEdges, ...rest } = setup;
+  const spec: PipelineSpec = { ...context.spec, edges: trueEdges ?? context.spec.edges };
   const curves = trueCurves ?? context.curves;
   const batches = new BatchRecord();
   const kinds = new Map<ReplicaId, BatchKind>();
@@ -51,6 +53,7 @@ export function simulateControl(setup: ControlSetup): ControlledRun {
       return decision.kind === 'apply' ? decision.changes : [];
     },
     loadMs: (stageId, variantId) => loadMs(context, stageId, variantId),
+    believedCurves: () => rulesInForce(context, state).curves,
   };
   const run = simulatePlan({
     ...rest,

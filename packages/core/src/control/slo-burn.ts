@@ -65,4 +65,14 @@ export function holdsBack({ untilMs, failures }: BackOff, nowMs: number): boolea
   return nowMs < untilMs && untilMs - nowMs <= lengthMs(failures);
 }
 
+/** Whether a change may still be on trial: it began no later than now, and not too long ago. */
+export function isUnderTrial({ sinceMs }: Trial, nowMs: number): boolean {
+  return sinceMs <= nowMs && nowMs - sinceMs < TRIAL_MS;
+}
+
+/** Whether a back-off counts after a restart: it lasts, or ended so lately that the next failure is one more in its row. */
+export function standingBackOff(backOff: BackOff, nowMs: number): boolean {
+  return holdsBack(backOff, nowMs) || (backOff.untilMs <= nowMs && nowMs - backOff.untilMs < LONGEST_BACK_OFF_MS);
+}
+
 const lengthMs = (failures: number): number => Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (failures - 1));

@@ -3,6 +3,7 @@ import type { BatchTimes } from './batch-times.js';
 import type { Burst } from './burst.js';
 import type { Burstiness } from './burstiness.js';
 import type { Change } from './change.js';
+import type { EdgeCount, LearnedEdge } from './edge-count.js';
 import type { ArrivalEnvelope, ExpectedLoad } from './expected-load.js';
 import type { StageId, VariantId } from './ids.js';
 import type { Plan, PlanResult } from './plan.js';
@@ -36,6 +37,8 @@ export interface Observation {
   readonly runningPlan: RunningPlan;
   /** Service times since the last tick; missing where nobody measures them. */
   readonly batches?: readonly BatchTimes[];
+  /** What the edges did since the last tick, in the order of the pipeline's edges; missing where nobody counts it. */
+  readonly edges?: readonly EdgeCount[];
   readonly staleSources: readonly string[];
 }
 
@@ -61,6 +64,8 @@ export interface DecisionEvidence {
   readonly passedOver?: { readonly plan: Plan; readonly reason: string };
   /** The burst that a protection answers. */
   readonly burst?: Burst;
+  /** What traffic has taught of fan-outs and branches, where that differs from the pipeline file; plans rest on it. */
+  readonly learnedEdges?: readonly LearnedEdge[];
   /** Profiles of another machine that the plan rests on, with the factor that was asked for. */
   readonly scaledProfiles?: readonly (ProfileScale & { readonly stageId: StageId; readonly variantId: VariantId })[];
 }

@@ -15,8 +15,11 @@ export interface DecisionPage {
   readonly beforeId?: number;
 }
 
-/** What else is kept of a pipeline: what the load and the profiles have taught, and what a person has asked for. */
-export type KeptName = 'learning' | 'service' | 'operator';
+/**
+ * What else is kept of a pipeline: what the load, the service times and the edges have taught, what the guardrails remember, and what a person
+ * has asked for.
+ */
+export type KeptName = 'learning' | 'service' | 'edges' | 'guardrails' | 'operator';
 
 /**
  * A crash-safe store; what a call wrote is durable, whole, when it resolves, and it rejects with AppError STORE_FAILED otherwise. Old plans

@@ -1,14 +1,5 @@
-/** What the edges of a graph did: the facts from which branch probabilities and fan-out sizes are learned. In constant memory. */
-
-/** Counts of one edge; those that its kind does not have are 0. */
-export interface EdgeCount {
-  /** Outputs of the stage in front of an edge with `when`, and those of them that took it. */
-  readonly offered: number;
-  readonly taken: number;
-  /** Outputs that were fanned out, and the items they gave. */
-  readonly fanOuts: number;
-  readonly items: number;
-}
+/** Counts what the edges of a graph do, in constant memory. */
+import type { EdgeCount } from '../model/edge-count.js';
 
 /** Counts by edge index, in the order of the pipeline's edges. */
 export class EdgeCounts {
@@ -16,6 +7,7 @@ export class EdgeCounts {
   readonly #taken: Float64Array;
   readonly #fanOuts: Float64Array;
   readonly #items: Float64Array;
+  #reported: readonly EdgeCount[] = [];
 
   constructor(edgeCount: number) {
     this.#offered = new Float64Array(edgeCount);
@@ -43,4 +35,22 @@ export class EdgeCounts {
       items: this.#items[edge] ?? 0,
     }));
   }
+
+  /** The counts since the call before, by edge. */
+  take(): readonly EdgeCount[] {
+    const { all } = this;
+    const fresh = all.map((now, edge) => difference(now, this.#reported[edge]));
+    this.#reported = all;
+    return fresh;
+  }
+}
+
+function difference(now: EdgeCount, before: EdgeCount | undefined): EdgeCount {
+  if (before === undefined) return now;
+  return {
+    offered: now.offered - before.offered,
+    taken: now.taken - before.taken,
+    fanOuts: now.fanOuts - before.fanOuts,
+    items: now.items - before.items,
+  };
 }

@@ -39,3 +39,30 @@ it('sets the drop rule of a stage that changed and of those before it, and of no
   policies.adopt(detect, planOn(2));
   expect(inForce.get(detect)).toMatchObject({ expectedServiceMs: [0, 5], remainingMs: 4 });
 });
+
+it('sets the drop rules of all stages that serve where their service times turn out to be others', () => {
+  const inForce = new Map<StageId, BatchPolicy>();
+  const curves = requireCurves(spec, []);
+  const policies = new ServingPolicies(spec, curves, (id, policy) => inForce.set(id, policy));
+  policies.adopt(detect, planOn(1));
+  const slower = chainSpec({
+    detect: [{ cpuCores: 1, batchSize: 1, meanMs: 40 }],
+    classify: [{ cpuCores: 1, batchSize: 1, meanMs: 6 }],
+  });
+
+  policies.follow(requireCurves(slower, []));
+  expect([...inForce.keys()]).toEqual([detect]);
+  expect(inForce.get(detect)).toMatchObject({ expectedServiceMs: [0, 40], remainingMs: 0 });
+
+  policies.adopt(classify, planOn(1));
+  expect(inForce.get(detect)).toMatchObject({ expectedServiceMs: [0, 40], remainingMs: 6 });
+
+  inForce.clear();
+  policies.follow(curves);
+  expect(inForce.get(detect)).toMatchObject({ expectedServiceMs: [0, 20], remainingMs: 4 });
+  expect(inForce.get(classify)).toMatchObject({ expectedServiceMs: [0, 4], remainingMs: 0 });
+
+  inForce.clear();
+  policies.follow(curves);
+  expect(inForce.size).toBe(0);
+});

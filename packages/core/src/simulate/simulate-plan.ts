@@ -84,6 +84,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#scheduler = new PipelineScheduler(this.graph, limits, this);
     const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
     this.#fleet = new SimulatedFleet({
+      ...{ believedCurves: controller?.believedCurves?.() ?? curves },
       ...{ spec, curves, graph: this.graph, scheduler: this.#scheduler, loadMs, faults: setup.faults },
       loadLasts: () => !this.#loadEnded,
       schedule: (atMs, event, rank) => this.#events.push(atMs, event, rank),
@@ -260,7 +261,10 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     if (controller === undefined || this.#loadEnded) return;
     this.#events.push(this.#nowMs + controller.intervalMs, TICK, eventRank.tick);
     if (this.#fleet.changing) return;
-    this.#fleet.apply(controller.decide(this.#observe()), this.#nowMs);
+    const changes = controller.decide(this.#observe());
+    const believed = controller.believedCurves?.();
+    if (believed !== undefined) this.#fleet.believe(believed, this.#nowMs);
+    this.#fleet.apply(changes, this.#nowMs);
     this.#noteUse();
   }
 
@@ -304,6 +308,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       load: { arrivalsPerSecond, latest: this.#arrivals.latest(this.#nowMs), ...(burstiness && { burstiness }) },
       stages,
       runningPlan: this.#fleet.runningPlan(),
+      edges: this.#scheduler.edgeCounts.take(),
       staleSources: [],
     };
   }

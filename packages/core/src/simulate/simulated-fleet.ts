@@ -28,6 +28,8 @@ export type SimulatedReplica = ServingReplica<number, undefined>;
 export interface FleetSetup {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
+  /** What drop rules go by at first. */
+  readonly believedCurves: ServiceCurves;
   readonly graph: ServingGraph;
   readonly scheduler: PipelineScheduler<number, undefined, AppError>;
   readonly loadMs: (stageId: StageId, variantId: VariantId) => number;
@@ -86,9 +88,9 @@ export class SimulatedFleet implements FleetEffects {
   #nowMs = 0;
 
   constructor(setup: FleetSetup) {
-    const { spec, curves, graph, scheduler } = setup;
+    const { spec, believedCurves, graph, scheduler } = setup;
     this.#setup = setup;
-    this.#policies = new ServingPolicies(spec, curves, (stageId, policy) =>
+    this.#policies = new ServingPolicies(spec, believedCurves, (stageId, policy) =>
       scheduler.setPolicy(this.#stageIndex(stageId), policy, this.#nowMs),
     );
     const stageIds = graph.stages.map(({ id }) => id);
@@ -99,6 +101,11 @@ export class SimulatedFleet implements FleetEffects {
   begin(plan: Plan, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#fleet.field(plan);
+  }
+
+  /** Drop rules go by these service times from now on. */
+  believe(curves: ServiceCurves, nowMs: number): void {
+    this.#event(nowMs, () => this.#policies.follow(curves));
   }
 
   /** What a replica runs from. */

@@ -88,6 +88,8 @@ export interface SimulatedController {
   decide(observation: Observation): readonly Change[];
   /** Time from start to ready of a replica. */
   loadMs(stageId: StageId, variantId: VariantId): number;
+  /** The service times that drop rules go by, at first and behind each decision; without it those that batches are drawn from. */
+  believedCurves?(): ServiceCurves;
 }
 
 /** A run's counts together with the simulated time it took. */

@@ -166,6 +166,7 @@ export class PipelineRunner implements ReplicaPool {
   /** Forgets what was counted so far: requests that only warmed the replicas up are no load. */
   countAnew(): void {
     this.#statistics = new RequestStatistics(this.#clock.nowMs(), this.spec.slo.latencyMs);
+    this.takeEdgeCounts();
   }
 
   /** Requests that have arrived and not ended. */
@@ -254,6 +255,11 @@ export class PipelineRunner implements ReplicaPool {
   /** How often each `when` edge was taken and how many items each fan-out gave since the start, in the order of `spec.edges`. */
   edgeCounts(): readonly EdgeCount[] {
     return this.#scheduler.edgeCounts.all;
+  }
+
+  /** The same since the call before, or since `countAnew`. */
+  takeEdgeCounts(): readonly EdgeCount[] {
+    return this.#scheduler.edgeCounts.take();
   }
 
   /** Counts of every stage since the start, with its queue as it is now. */

@@ -239,8 +239,8 @@ export class ControlLoop {
   }
 }
 
-/** An observation as it is logged: the service times are in the corrections that the step took in. */
-function seen({ batches: _, ...observation }: Observation): Observation {
+/** An observation as it is logged: service times and counts of edges are in what the step took in as learned. */
+function seen({ batches: _, edges: __, ...observation }: Observation): Observation {
   return observation;
 }
 

@@ -46,9 +46,16 @@ export class Planner {
     return this.#post(worker, task);
   }
 
-  /** What is worth keeping of what was learned, in case that the thread ends. */
+  /** What is worth keeping of what was learned, or news of it, in case that the thread ends. */
   remember(kept: KeptController): void {
-    this.#kept = kept;
+    this.#kept = { ...this.#kept, ...kept };
+  }
+
+  /** Goes on with what another has learned, or news of it. */
+  teach(kept: KeptController): void {
+    this.remember(kept);
+    if (this.#worker !== undefined && this.#kept !== undefined)
+      void this.#post(this.#worker, { kind: 'resume', kept: this.#kept }).catch(() => {});
   }
 
   /** Plans for another description from now on; rejects where that cannot be planned for, and then nothing has changed. */

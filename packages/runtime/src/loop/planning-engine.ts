@@ -8,9 +8,9 @@ import {
   type Decision,
   type DecisionTrigger,
   forecastMethods,
-  isNews,
   type KeptController,
   keptController,
+  keptNews,
   learnBetween,
   newController,
   notCarriedOut,
@@ -26,6 +26,7 @@ import {
   policies,
   requireCurves,
   resumedController,
+  rulesInForce,
   type StepInput,
   smoothedRate,
   stepInput,
@@ -108,12 +109,12 @@ const KEEP_MS = 600_000;
 
 /** The rules by which a served pipeline is controlled; throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
 export function controllerRules({ spec, profiles, ...simulated }: PlanningSetup): ControllerRules {
-  const partsFor = (set: ProfileSet) => {
-    const curves = requireCurves(spec, set);
-    return { profiles: set, curves, verifierAt: verifiersOf({ spec, curves, ...simulated }) };
+  const partsFor = (set: ProfileSet, of: PipelineSpec) => {
+    const curves = requireCurves(of, set);
+    return { profiles: set, curves, verifierAt: verifiersOf({ spec: of, curves, ...simulated }) };
   };
   return {
-    ...{ spec, ...partsFor(profiles), partsFor },
+    ...{ spec, ...partsFor(profiles, spec), partsFor },
     policy: controlPolicies.equipoise,
     forecaster: smoothedRate,
     learning: { methods: forecastMethods, seed: simulated.seed },
@@ -152,15 +153,17 @@ class Controller {
   #rules: ControllerRules;
   #pinned: { readonly key: string; readonly rules: ControllerRules };
   #state: ControllerState = newController;
-  #kept: { readonly state: ControllerState; readonly atMs: number } | undefined;
+  /** The state that was kept last, and when it was kept whole; missing before the first tick. */
+  #kept: { readonly state: ControllerState; readonly wholeAtMs?: number } = { state: newController };
 
   constructor(rules: ControllerRules) {
     this.#rules = rules;
     this.#pinned = { key: '{}', rules };
   }
 
+  /** With what was learned. */
   get rules(): ControllerRules {
-    return this.#rules;
+    return rulesInForce(this.#rules, this.#state);
   }
 
   /** Goes on by other rules with what was learned; the next plan is made by them. */
@@ -175,7 +178,8 @@ class Controller {
   }
 
   resume(kept: KeptController): undefined {
-    this.#state = resumedController(kept, this.rules);
+    this.#state = resumedController(kept, this.#rules);
+    this.#kept = { state: this.#state };
   }
 
   tick({ observation, pins = {}, executes, changedByHand: byHand }: PlanningTask & { readonly kind: 'tick' }) {
@@ -191,29 +195,30 @@ class Controller {
   }
 
   learn(): void {
-    this.#state = learnBetween(this.rules, this.#state);
+    this.#state = learnBetween(this.#rules, this.#state);
   }
 
   /** What is planned is remembered by rules, so these stay the same object as long as the pins do. */
   #rulesWith(pins: PinsByStage): ControllerRules {
     const key = JSON.stringify(pins);
     if (this.#pinned.key !== key)
-      this.#pinned = { key, rules: { ...this.rules, spec: pinnedSpec(this.rules.spec, pins) } };
+      this.#pinned = { key, rules: { ...this.#rules, spec: pinnedSpec(this.#rules.spec, pins) } };
     return this.#pinned.rules;
   }
 
   #news(atMs: number): KeptController | undefined {
-    this.#kept ??= { state: this.#state, atMs };
-    if (!isNews(this.#state, this.#kept.state) && Math.abs(atMs - this.#kept.atMs) < KEEP_MS) return undefined;
-    this.#kept = { state: this.#state, atMs };
-    return keptController(this.#state);
+    const { state: before, wholeAtMs = atMs } = this.#kept;
+    const isWhole = Math.abs(atMs - wholeAtMs) >= KEEP_MS;
+    const news = isWhole ? keptController(this.#state) : keptNews(this.#state, before);
+    this.#kept = { state: news === undefined ? before : this.#state, wholeAtMs: isWhole ? atMs : wholeAtMs };
+    return news;
   }
 }
 
 /** A plan for a rate, of the pipeline as it is or as it is assumed to be. */
 function planned(
-  { spec, profiles: _, ...simulated }: PlanningSetup,
-  { profiles, verifierAt, curves }: ControllerRules,
+  { spec: _, profiles: __, ...simulated }: PlanningSetup,
+  { spec, profiles, verifierAt, curves }: ControllerRules,
   { policy, arrivalRps, verify, assuming = {} }: PlanningTask & { readonly kind: 'plan' },
 ): PlanResult {
   const assumed = assumedSpec(spec, assuming);

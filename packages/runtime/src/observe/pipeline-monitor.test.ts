@@ -194,6 +194,26 @@ describe('the control loop', () => {
     expect(page.get('equipoise_plan_changes_total{kind="set-batch"}')).toBe(1);
     expect(page.get('equipoise_loop_failures_total{step="store"}')).toBe(1);
   });
+
+  it('tells what traffic has taught of fan-outs and branches, as long as that is in force', async () => {
+    const { monitor } = monitored();
+    const of = { edge: 0, from: stageA, to: stageId('b'), stated: 0.5, standardError: 0.01, outputs: 400 };
+    const learnedEdges = [
+      { ...of, kind: 'fan-out' as const, value: 6 },
+      { ...of, kind: 'branch' as const, value: 0.25 },
+    ];
+    const decided = (taught: DecisionEvidence) =>
+      monitor.noteLoop({
+        kind: 'decided',
+        record: { id: 1, atEpochMs: 1, observation, decision: { kind: 'hold', reason: 'good', evidence: taught } },
+      });
+    decided({ ...evidence, learnedEdges });
+    const page = await samples(monitor.servingPage);
+    expect(page.get('equipoise_learned_fan_out_items{from="a",to="b"}')).toBe(6);
+    expect(page.get('equipoise_learned_branch_fraction{from="a",to="b"}')).toBe(0.25);
+    decided(evidence);
+    expect([...(await samples(monitor.servingPage)).keys()].filter((name) => name.includes('learned'))).toEqual([]);
+  });
 });
 
 describe('the pages', () => {

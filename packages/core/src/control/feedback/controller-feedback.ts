@@ -1,17 +1,23 @@
-/** Feedback inside the controller: what was measured is kept with its state, and the rules are those of the corrected profiles. */
-import type { Observation } from '../../model/decision.js';
+/**
+ * Feedback inside the controller: what was measured and counted is kept with its state, and the rules are those of the corrected profiles and
+ * of the pipeline as traffic has taught it.
+ */
+import type { Decision, Observation } from '../../model/decision.js';
+import type { LearnedEdge } from '../../model/edge-count.js';
+import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import type { ProfileSet } from '../../model/profile-point.js';
 import type { ControlContext } from '../on-tick.js';
 import { type Correction, correctedProfiles, corrections } from './corrected-profiles.js';
+import { type EdgeState, learnedSpec, observeEdgeCounts } from './learned-edges.js';
 import { observeBatches, type ServiceRatios } from './service-feedback.js';
 
-/** What depends on the profiles. */
+/** What depends on the profiles and on fan-outs and branches. */
 export type ProfiledParts = Pick<ControlContext, 'profiles' | 'curves' | 'verifierAt'>;
 
-/** A controller that is told how to plan by other profiles. */
+/** A controller that is told how to plan by other profiles, and for a pipeline whose edges do other things. */
 export interface FeedbackRules extends ControlContext {
-  /** Without it the profiles are believed. */
-  readonly partsFor?: (profiles: ProfileSet) => ProfiledParts;
+  /** Without it the profiles and the pipeline file are believed. */
+  readonly partsFor?: (profiles: ProfileSet, spec: PipelineSpec) => ProfiledParts;
 }
 
 /** What serving has said so far; plain data. */
@@ -35,6 +41,28 @@ export function observeService(
   return { measured, corrections: corrections(spec, profiles, { measured, inForce: before.corrections }) };
 }
 
+/** The state with what the edges did since the tick before; what is in force of it follows where a plan is due. */
+export function observeEdges(
+  { spec, partsFor }: FeedbackRules,
+  before: EdgeState | undefined,
+  { observation: { edges: counts = [], atMs }, due }: { readonly observation: Observation; readonly due: boolean },
+): EdgeState | undefined {
+  if (partsFor === undefined) return before;
+  return observeEdgeCounts(spec, before ?? { memories: [], inForce: [] }, { counts, atMs, due });
+}
+
+/** What plans rest on in place of the profiles and the pipeline file. */
+export interface Feedback {
+  readonly corrections: readonly Correction[];
+  readonly edges?: readonly LearnedEdge[] | undefined;
+}
+
+/** A decision that says what it rests on beside the pipeline file. */
+export function withLearnedEdges(decision: Decision, edges: EdgeState | undefined): Decision {
+  if (edges === undefined || edges.inForce.length === 0) return decision;
+  return { ...decision, evidence: { ...decision.evidence, learnedEdges: edges.inForce } };
+}
+
 interface Corrected {
   readonly key: string;
   readonly rules: FeedbackRules;
@@ -42,13 +70,18 @@ interface Corrected {
 
 const lastCorrected = new WeakMap<FeedbackRules, Corrected>();
 
-/** The rules by the corrected profiles; the same object as long as the corrections are the same. */
-export function correctedRules<Rules extends FeedbackRules>(rules: Rules, all: readonly Correction[]): Rules {
-  if (rules.partsFor === undefined || all.length === 0) return rules;
-  const key = JSON.stringify(all);
+/** The rules by what was learned; the same object as long as that is the same. */
+export function correctedRules<Rules extends FeedbackRules>(
+  rules: Rules,
+  { corrections: all, edges = [] }: Feedback,
+): Rules {
+  if (rules.partsFor === undefined || all.length + edges.length === 0) return rules;
+  const key = JSON.stringify([all, edges.map(({ edge, kind, value }) => [edge, kind, value])]);
   const last = lastCorrected.get(rules);
   if (last?.key === key) return last.rules as Rules;
-  const made = { ...rules, ...rules.partsFor(correctedProfiles(rules.spec, rules.profiles, all)) };
+  const spec = learnedSpec(rules.spec, edges);
+  const profiles = all.length === 0 ? rules.profiles : correctedProfiles(rules.spec, rules.profiles, all);
+  const made = { ...rules, spec, ...rules.partsFor(profiles, spec) };
   lastCorrected.set(rules, { key, rules: made });
   return made;
 }

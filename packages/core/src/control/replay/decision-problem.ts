@@ -15,16 +15,16 @@ export interface RecordedQuestion {
   readonly load: ExpectedLoad;
 }
 
-/** The problem with the corrections and pins of that moment; `rules` are those without. */
+/** The problem with what was learned and pinned at that moment; `rules` are those without. */
 export function decisionProblem(
   rules: ControllerRules,
   { input, observation, load }: RecordedQuestion,
 ): PlanningProblem {
-  const { pins = {}, corrections } = input;
-  const { profiles } = correctedRules(rules, corrections);
+  const { pins = {} } = input;
+  const { profiles, spec } = correctedRules(rules, input);
   const { arrivalRps, burstiness } = load;
   return {
-    ...{ spec: pinnedSpec(rules.spec, pins), profiles, arrivalRps, estimator: 'distribution' },
+    ...{ spec: pinnedSpec(spec, pins), profiles, arrivalRps, estimator: 'distribution' },
     runningPlan: observation.runningPlan,
     ...(burstiness && { burstiness }),
   };

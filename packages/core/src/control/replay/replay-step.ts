@@ -10,22 +10,25 @@ import type { StepInput } from './step-input.js';
 export type StepReplay = (input: StepInput, observation: Observation) => ControlStep;
 
 /**
- * Replays steps that were taken by `rules`, which are those without corrections and pins. What is planned is remembered from step to step
- * as long as corrections and pins stay the same.
+ * Replays steps that were taken by `rules`, which are those without what was learned and pinned. What is planned is remembered from step to
+ * step as long as that stays the same.
  */
 export function stepReplay(rules: ControllerRules): StepReplay {
   let learned: Forecast | undefined;
   let remembered: { readonly key: string; readonly rules: ControllerRules } | undefined;
   return (input, observation) => {
-    const { pins = {}, corrections, state } = input;
+    const { pins = {}, corrections, edges, state } = input;
     learned = input.learned;
-    const key = JSON.stringify([pins, corrections]);
+    const key = JSON.stringify([pins, corrections, edges]);
     if (remembered?.key !== key) {
-      const { partsFor: _, learning: __, ...fixed } = correctedRules(rules, corrections);
-      const spec = pinnedSpec(rules.spec, pins);
+      const { partsFor: _, learning: __, ...fixed } = correctedRules(rules, input);
+      const spec = pinnedSpec(fixed.spec, pins);
       remembered = { key, rules: { ...fixed, spec, foretell: () => learned } };
     }
-    const before = { ...state, learning: nothingLearned, service: nothingMeasured };
+    const before = {
+      ...{ ...state, learning: nothingLearned, service: nothingMeasured },
+      ...(edges && { edges: { memories: [], inForce: edges } }),
+    };
     return controlStep(remembered.rules, before, observation);
   };
 }

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Decision } from '../model/decision.js';
 import { stageId } from '../model/ids.js';
-import { rests, type VariantSwitch, withSwitches } from './kept-variants.js';
+import { type PlannedRate, switchObjection, type VariantSwitch, withSwitches } from './switch-history.js';
 
 const [a, b] = [stageId('a'), stageId('b')];
 const at = (atS: number, id = a): VariantSwitch => ({ stageId: id, atMs: 1000 * atS });
+const calm = { plannedRates: undefined, minDwellMs: 30_000, arrivalRps: 1 };
 const restsAt = (nowS: number, ...switches: readonly VariantSwitch[]) =>
-  rests(a, switches, { nowMs: 1000 * nowS, minDwellMs: 30_000 });
+  switchObjection([a], { ...calm, switches, nowMs: 1000 * nowS }) !== undefined;
 
 describe('the rest between two switches', () => {
   it('lasts for the dwell time, twice as long for each switch of the last 20 minutes', () => {
@@ -18,7 +19,8 @@ describe('the rest between two switches', () => {
 
   it('is that of a stage alone, and none without a dwell time', () => {
     expect(restsAt(101, at(100, b))).toBe(false);
-    expect(rests(a, [at(100)], { nowMs: 100_500, minDwellMs: 0 })).toBe(false);
+    expect(switchObjection([b, a], { ...calm, switches: [at(100)], nowMs: 101_000 })).toMatch('stage a switched');
+    expect(switchObjection([a], { ...calm, switches: [at(100)], nowMs: 100_500, minDwellMs: 0 })).toBeUndefined();
   });
 
   it('allows six switches in 20 minutes at most where each improvement is undone at once', () => {
@@ -27,6 +29,23 @@ describe('the rest between two switches', () => {
       if (!restsAt(nowS, ...switches)) switches.push(at(nowS), at(nowS + 5));
     }
     expect(switches.length).toBeLessThanOrEqual(6);
+  });
+});
+
+describe('a stage that was switched to and fro', () => {
+  const rates: readonly PlannedRate[] = [
+    { atMs: 500_000, arrivalRps: 90 },
+    { atMs: 560_000, arrivalRps: 40 },
+    { atMs: 600_000, arrivalRps: 20 },
+  ];
+  const objection = (arrivalRps: number, ...switches: readonly VariantSwitch[]) =>
+    switchObjection([a], { ...calm, switches, plannedRates: rates, nowMs: 600_000, arrivalRps });
+
+  it('switches only to what holds for the highest rate that was planned for in the last minute', () => {
+    expect(objection(30, at(100), at(200))).toMatch('a minute ago 40.0 rps');
+    expect(objection(40, at(100), at(200))).toBeUndefined();
+    expect(objection(30, at(200))).toBeUndefined();
+    expect(objection(30, at(100), at(200, b))).toBeUndefined();
   });
 });
 

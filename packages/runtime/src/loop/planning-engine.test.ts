@@ -1,0 +1,62 @@
+import { type KeptController, type Observation, replicaId, stageId, variantId } from '@equipoise/core';
+import { describe, expect, it } from 'vitest';
+import { planningEngine } from './planning-engine.js';
+import { playedSetup } from './replay-log.test-support.js';
+
+const a = stageId('a');
+/** A calm load, carried by the variant of less accuracy: an improvement is to be had. */
+const observedAt = (atMs: number): Observation => ({
+  ...{ atMs, stages: {}, staleSources: [], load: { arrivalsPerSecond: new Array<number>(60).fill(12) } },
+  runningPlan: {
+    stages: {
+      [a]: {
+        ...{ maxBatchSize: 1, maxBatchWaitMs: 0 },
+        replicas: [
+          {
+            ...{ replicaId: replicaId('small-0'), variantId: variantId('small'), status: 'ready' },
+            resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
+          },
+        ],
+      },
+    },
+  },
+});
+
+function engineWith(guardrails?: KeptController['guardrails']) {
+  const engine = planningEngine(playedSetup);
+  if (guardrails !== undefined) engine.answer({ kind: 'resume', kept: { guardrails } });
+  const tick = (atMs: number, executes: boolean) =>
+    engine.answer({ kind: 'tick', observation: observedAt(atMs), executes, changedByHand: false });
+  /** The first plan, nine seconds behind the first look. */
+  const plan = (atMs: number, executes = true) => {
+    tick(atMs - 9000, executes);
+    return tick(atMs, executes);
+  };
+  return { engine, plan };
+}
+
+describe('what the guardrails remember', () => {
+  it('is news at the first change, and alone where nothing else is', () => {
+    const { engine, plan } = engineWith();
+    const answer = plan(10_000);
+    expect(answer.decision?.kind).toBe('apply');
+    expect(answer.kept).toMatchObject({ guardrails: { appliedAtMs: [10_000] } });
+    expect(Object.keys(answer.kept ?? {})).toEqual(['guardrails']);
+    expect(engine.answer({ kind: 'keep' })).toMatchObject(answer.kept ?? {});
+    expect(engineWith().plan(10_000, false)).not.toHaveProperty('kept');
+  });
+
+  it('counts as it did before where it is gone on with', () => {
+    const often = { appliedAtMs: Array.from({ length: 60 }, (_, i) => -1000 * i), switches: [] };
+    expect(engineWith(often).plan(10_000).decision).toMatchObject({
+      kind: 'hold',
+      reason: expect.stringContaining('60 changes in the last hour'),
+    });
+    const heldBack = { appliedAtMs: [], switches: [], backOff: { untilMs: 40_000, failures: 1 } };
+    expect(engineWith(heldBack).plan(10_000).decision).toMatchObject({
+      kind: 'hold',
+      reason: expect.stringContaining('no other for 30 s'),
+    });
+    expect(engineWith(heldBack).plan(50_000).decision?.kind).toBe('apply');
+  });
+});
