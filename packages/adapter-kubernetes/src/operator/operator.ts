@@ -16,7 +16,7 @@ import { reconcile } from './reconcile.js';
 import type { Reconciliation } from './reconciliation.js';
 
 /** In whose name the operator writes. */
-export const FIELD_MANAGER = 'equipoise';
+export const FIELD_MANAGER = 'equipoise-operator';
 
 /** What an operator stands on; without a namespace it is for all of them. */
 export interface OperatorBase extends Rendering {
@@ -114,14 +114,15 @@ export class Operator {
     if (result.kind === 'refused' && result.reason !== 'not-found') throw refusal(objectKey(metadata), result);
   }
 
+  /** Owns these finalizers of a pipeline, and gives up others that it owned; only of this very version of this very object. */
   async #setFinalizers(pipeline: InferencePipeline, finalizers: readonly string[]): Promise<void> {
-    const { name, namespace, uid, finalizers: present = [] } = pipeline.metadata;
-    const others = present.filter((finalizer) => finalizer !== FINALIZER);
-    const changed = { ...pipeline, metadata: { ...pipeline.metadata, finalizers: [...others, ...finalizers] } };
-    const result = await this.#base.api.replace(pipelines, changed, { fieldManager: FIELD_MANAGER });
-    if (result.kind === 'refused' && result.reason !== 'not-found') {
-      throw refusal(`${objectKey({ name, ...(namespace !== undefined && { namespace }) })} (${uid})`, result);
-    }
+    const { apiVersion, kind } = pipeline;
+    const { name, namespace = '', uid = '', resourceVersion = '' } = pipeline.metadata;
+    const metadata = { name, namespace, uid, resourceVersion, ...(finalizers.length > 0 && { finalizers }) };
+    const object = { apiVersion, kind, metadata, spec: undefined };
+    const result = await this.#base.api.apply(pipelines, object, { fieldManager: FIELD_MANAGER });
+    if (result.kind === 'refused' && result.reason !== 'not-found')
+      throw refusal(objectKey({ name, namespace }), result);
   }
 }
 

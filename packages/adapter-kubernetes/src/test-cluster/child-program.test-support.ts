@@ -1,0 +1,64 @@
+/** A program that a test starts, with its output in a file, and stops again; it does not outlive the test. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+
+const STOP_AFTER_MS = 10_000;
+const LAST_CHARACTERS = 2_000;
+
+export class ChildProgram {
+  readonly #child: ChildProcess;
+  readonly #log: string;
+  readonly #ended: Promise<void>;
+  readonly #killWithUs = (): void => {
+    this.#child.kill('SIGKILL');
+  };
+
+  constructor(command: string, parameters: readonly string[], log: string) {
+    this.#log = log;
+    const output = openSync(log, 'a');
+    this.#child = spawn(command, parameters, { stdio: ['ignore', output, output] });
+    closeSync(output);
+    process.once('exit', this.#killWithUs);
+    this.#ended = new Promise((resolve) => {
+      this.#child.once('error', () => resolve());
+      this.#child.once('exit', () => resolve());
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** What it said last, for the message of a failure. */
+  get lastWords(): string {
+    return readFileSync(this.#log, 'utf8').slice(-LAST_CHARACTERS);
+  }
+
+  /** Asks it to end, and kills it when it does not; resolves when it has ended. */
+  async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    process.removeListener('exit', this.#killWithUs);
+    if (this.hasEnded) return;
+    this.#child.kill(signal);
+    const kill = setTimeout(() => this.#child.kill('SIGKILL'), STOP_AFTER_MS);
+    await this.#ended;
+    clearTimeout(kill);
+  }
+}
+
+/** Asks `isReady` again and again until it holds; fails with the last words of `program` when it ends or is late. */
+export async function readyWithin(
+  limitMs: number,
+  program: ChildProgram,
+  isReady: () => Promise<boolean>,
+): Promise<void> {
+  const untilMs = performance.now() + limitMs;
+  while (!(await isReady().catch(() => false))) {
+    if (program.hasEnded) throw new Error(`the program ended:\n${program.lastWords}`);
+    if (performance.now() > untilMs) throw new Error(`not ready after ${limitMs} ms:\n${program.lastWords}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

@@ -1,0 +1,104 @@
+/** Objects of the cluster itself that tests need. */
+import { readFileSync } from 'node:fs';
+import { parseAllDocuments } from 'yaml';
+import type { KubeApi } from '../api/kube-api.js';
+import type { KubeObject, ResourceType } from '../api/kube-object.js';
+
+interface Definition extends KubeObject {
+  readonly spec: unknown;
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
+export const customResources: ResourceType<Definition> = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  kind: 'CustomResourceDefinition',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+};
+
+const namespaces: ResourceType = {
+  group: '',
+  version: 'v1',
+  kind: 'Namespace',
+  plural: 'namespaces',
+  namespaced: false,
+};
+
+let made = 0;
+
+/** A namespace that no other test uses. */
+export async function newNamespace(api: KubeApi, labels: Readonly<Record<string, string>> = {}): Promise<string> {
+  const name = `test-${++made}`;
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
+  const result = await api.create(namespaces, namespace, { fieldManager: 'test' });
+  if (result.kind === 'refused') throw new Error(result.message);
+  return name;
+}
+
+/** Resolves when the server serves a defined resource. */
+export async function definitionServed(api: KubeApi, name: string): Promise<void> {
+  await eventually(async () => {
+    const definition = await api.get({ type: customResources, name });
+    return (
+      definition?.status?.conditions?.some(({ type, status }) => type === 'Established' && status === 'True') ?? false
+    );
+  });
+}
+
+/** Asks until `holds` does; fails after `limitMs`. */
+export async function eventually(holds: () => Promise<boolean>, limitMs = 60_000): Promise<void> {
+  const untilMs = performance.now() + limitMs;
+  while (!(await holds())) {
+    if (performance.now() > untilMs) throw new Error(`not so after ${limitMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const rbac = (
+  kind: string,
+  plural: string,
+  namespaced = true,
+): ResourceType<KubeObject & { readonly roleRef?: unknown; readonly subjects?: unknown }> => ({
+  ...{ group: 'rbac.authorization.k8s.io', version: 'v1', kind, plural },
+  namespaced,
+});
+const bindings = rbac('RoleBinding', 'rolebindings');
+const shippedTypes: readonly ResourceType[] = [
+  namespaces,
+  { group: '', version: 'v1', kind: 'ServiceAccount', plural: 'serviceaccounts', namespaced: true },
+  rbac('ClusterRole', 'clusterroles', false),
+  rbac('Role', 'roles'),
+  bindings,
+];
+
+const writer = { fieldManager: 'test' };
+const shippedFolder = new URL('../../../../deploy/kubernetes/', import.meta.url);
+const shipped = (file: string): readonly KubeObject[] =>
+  parseAllDocuments(readFileSync(new URL(file, shippedFolder), 'utf8')).map(
+    (document) => document.toJS() as KubeObject,
+  );
+
+/** The account that the shipped rights are for. */
+export const operatorAccount = { namespace: 'equipoise', name: 'equipoise-operator' } as const;
+
+/** Puts the namespace and the rights of the operator into the cluster, as they are shipped. */
+export async function installOperatorRights(api: KubeApi): Promise<void> {
+  for (const object of [...shipped('namespace.yaml'), ...shipped('rbac.yaml')]) {
+    const type = shippedTypes.find(({ kind }) => kind === object.kind);
+    if (type === undefined) throw new Error(`an object of the unexpected kind ${object.kind}`);
+    const result = await api.apply(type, object, writer);
+    if (result.kind === 'refused') throw new Error(result.message);
+  }
+}
+
+/** A new namespace that keeps to the same pod security as the shipped one, with the rights of the operator in it. */
+export async function namespaceOfOperator(api: KubeApi): Promise<string> {
+  const [{ metadata } = { metadata: undefined }] = shipped('namespace.yaml');
+  const name = await newNamespace(api, metadata?.labels ?? {});
+  const binding = shipped('rbac.yaml').find(({ kind }) => kind === 'RoleBinding');
+  if (binding === undefined) throw new Error('rbac.yaml has no RoleBinding');
+  const result = await api.apply(bindings, { ...binding, metadata: { ...binding.metadata, namespace: name } }, writer);
+  if (result.kind === 'refused') throw new Error(result.message);
+  return name;
+}

@@ -1,0 +1,189 @@
+/**
+ * A node without containers: it takes the pods that the scheduler gives it and says of them what a kubelet would, as `fateOf` decides.
+ * A pod that is deleted is unready at once and gone after its grace, or after `stopMs` where that is less.
+ */
+import { SeededRng } from '@equipoise/core';
+import type { KubeApi } from '../api/kube-api.js';
+import { type KubeObject, objectKey, type ResourceType, refTo } from '../api/kube-object.js';
+import { Reflector } from '../cluster/reflector.js';
+import { realClock } from './real-clock.test-support.js';
+
+/** What of a pod the fake looks at. */
+export interface PodObject extends KubeObject {
+  readonly spec: {
+    readonly nodeName?: string;
+    readonly terminationGracePeriodSeconds?: number;
+    readonly containers: readonly { readonly name: string; readonly image: string; readonly resources?: unknown }[];
+  };
+  readonly status?: {
+    readonly phase?: string;
+    readonly podIP?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+    readonly containerStatuses?: readonly unknown[];
+  };
+}
+
+export const pods: ResourceType<PodObject> = {
+  group: '',
+  version: 'v1',
+  kind: 'Pod',
+  plural: 'pods',
+  namespaced: true,
+};
+const nodes: ResourceType<KubeObject & { spec?: unknown; status?: unknown }> = {
+  group: '',
+  version: 'v1',
+  kind: 'Node',
+  plural: 'nodes',
+  namespaced: false,
+};
+
+/** What becomes of a pod on its node; times in milliseconds. */
+export type PodFate =
+  | { readonly kind: 'ready'; readonly afterMs: number }
+  | { readonly kind: 'never-ready' }
+  | { readonly kind: 'crash-loop' }
+  | { readonly kind: 'image-missing' };
+
+const kubelet = { fieldManager: 'kubelet', force: true };
+
+export class FakeKubelet {
+  fateOf: (pod: PodObject) => PodFate = () => ({ kind: 'ready', afterMs: 0 });
+  /** How long a pod takes to stop. */
+  stopMs = 0;
+  readonly #api: KubeApi;
+  readonly #name: string;
+  readonly #abort = new AbortController();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #begun = new Set<string>();
+  readonly #ending = new Set<string>();
+  #running: Promise<void> | undefined;
+  #addresses = 0;
+
+  constructor(api: KubeApi, name = 'fake-1') {
+    this.#api = api;
+    this.#name = name;
+  }
+
+  /** Makes the node and begins to take pods. */
+  async start(): Promise<void> {
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: this.#name } };
+    await this.#api.apply(nodes, node, kubelet);
+    const room = { cpu: '64', memory: '256Gi', pods: '500' };
+    const conditions = [condition('Ready', true, 'KubeletReady')];
+    await this.#api.applyStatus(nodes, { ...node, status: { capacity: room, allocatable: room, conditions } }, kubelet);
+    const base = { api: this.#api, clock: realClock, rng: new SeededRng(1) };
+    const selection = { type: pods, fieldSelector: `spec.nodeName=${this.#name}` };
+    const reflector = new Reflector(base, selection, {
+      changed: (_key, pod) => pod && this.#look(pod),
+      failed: () => {},
+    });
+    this.#running = reflector.run(this.#abort.signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    for (const timer of this.#timers) clearTimeout(timer);
+    await this.#running;
+  }
+
+  #look(pod: PodObject): void {
+    const id = pod.metadata.uid ?? objectKey(pod.metadata);
+    if (pod.metadata.deletionTimestamp !== undefined) {
+      if (this.#ending.has(id)) return;
+      this.#ending.add(id);
+      this.#end(pod);
+    } else if (!this.#begun.has(id)) {
+      this.#begun.add(id);
+      this.#begin(pod);
+    }
+  }
+
+  #begin(pod: PodObject): void {
+    const fate = this.fateOf(pod);
+    const started = new Date().toISOString();
+    const podIP = `10.244.${(++this.#addresses >> 8) & 255}.${this.#addresses & 255}`;
+    const tell = (ready: boolean, state: unknown, restartCount = 0): void =>
+      this.#later(0, () => this.#tell(pod, { ready, state, restartCount, podIP, started }));
+    const running = { running: { startedAt: started } };
+    if (fate.kind === 'image-missing') {
+      tell(false, { waiting: { reason: 'ImagePullBackOff', message: `Back-off pulling image "${imageOf(pod)}"` } });
+    } else if (fate.kind === 'crash-loop') {
+      tell(false, { waiting: { reason: 'CrashLoopBackOff', message: 'back-off restarting failed container' } }, 5);
+    } else {
+      tell(false, running);
+      if (fate.kind === 'ready') {
+        this.#later(fate.afterMs, async () => {
+          if (!this.#ending.has(pod.metadata.uid ?? '')) {
+            await this.#tell(pod, { ready: true, state: running, restartCount: 0, podIP, started });
+          }
+        });
+      }
+    }
+  }
+
+  async #tell(
+    pod: PodObject,
+    told: { ready: boolean; state: unknown; restartCount: number; podIP: string; started: string },
+  ): Promise<void> {
+    const { ready, state, restartCount, podIP, started } = told;
+    const isRunning = typeof state === 'object' && state !== null && 'running' in state;
+    const status = {
+      phase: isRunning ? 'Running' : 'Pending',
+      startTime: started,
+      hostIP: '10.0.1.1',
+      podIP,
+      podIPs: [{ ip: podIP }],
+      conditions: [
+        condition('PodScheduled', true),
+        condition('Initialized', true),
+        condition('ContainersReady', ready),
+        condition('Ready', ready),
+      ],
+      containerStatuses: pod.spec.containers.map(({ name, image, resources }) => ({
+        ...{ name, image, imageID: `fake://${image}`, containerID: `fake://${pod.metadata.uid}/${name}` },
+        ...{ ready, started: isRunning, restartCount, state, resources },
+      })),
+    };
+    await this.#applyStatus(pod, status);
+  }
+
+  #end(pod: PodObject): void {
+    const graceMs = (pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
+    this.#later(0, () =>
+      this.#applyStatus(
+        pod,
+        { conditions: [condition('Ready', false), condition('ContainersReady', false)] },
+        'kubelet-end',
+      ),
+    );
+    this.#later(Math.min(graceMs, this.stopMs), async () => {
+      await this.#api.delete(refTo(pods, pod), { graceSeconds: 0, uid: pod.metadata.uid ?? '' });
+    });
+  }
+
+  async #applyStatus(pod: PodObject, status: object, fieldManager = 'kubelet'): Promise<void> {
+    const { name, namespace = '', uid = '' } = pod.metadata;
+    const object = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, uid }, status };
+    await this.#api.applyStatus(pods, object as unknown as PodObject, { fieldManager, force: true });
+  }
+
+  /** Does something later; an API server that is away meanwhile is asked again. */
+  #later(delayMs: number, work: () => Promise<void>): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      if (this.#abort.signal.aborted) return;
+      work().catch(() => this.#later(200, work));
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+}
+
+function imageOf(pod: PodObject): string {
+  return pod.spec.containers[0]?.image ?? '';
+}
+
+function condition(type: string, holds: boolean, reason?: string) {
+  const lastTransitionTime = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+  return { type, status: holds ? 'True' : 'False', lastTransitionTime, ...(reason !== undefined && { reason }) };
+}

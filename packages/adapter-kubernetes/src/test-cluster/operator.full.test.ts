@@ -1,0 +1,257 @@
+/** The operator against a real control plane, with the rights that it is shipped with and a node that has no containers. */
+import { SeededRng } from '@equipoise/core';
+import { describeWithTool } from '@equipoise/testkit';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { written } from '../api/conformance/subject.test-support.js';
+import type { KubeApi } from '../api/kube-api.js';
+import type { KubeObject } from '../api/kube-object.js';
+import { LeaseElector } from '../cluster/lease-elector.js';
+import { pipelineDefinition } from '../crd/pipeline-crd.js';
+import {
+  deployments,
+  type InferencePipeline,
+  isRouter,
+  type ObservedDeployment,
+  pipelines,
+  pods as podType,
+} from '../operator/observed-objects.js';
+import { Operator } from '../operator/operator.js';
+import { images, planWith, shelf, ToldPlans } from '../operator/pipeline-fixture.test-support.js';
+import {
+  customResources,
+  definitionServed,
+  eventually,
+  installOperatorRights,
+  namespaceOfOperator,
+  operatorAccount,
+} from './cluster-objects.test-support.js';
+import { ControlPlane, serviceAccount } from './control-plane.test-support.js';
+import { FakeKubelet, type PodObject } from './fake-kubelet.test-support.js';
+import { controlPlane, kubeBinariesFolder } from './kube-binaries.test-support.js';
+import { realClock } from './real-clock.test-support.js';
+
+const user = serviceAccount(operatorAccount.namespace, operatorAccount.name);
+const SMALL = 'shelf--detect--small';
+const LARGE = 'shelf--detect--large';
+const human = { fieldManager: 'kubectl' };
+
+describeWithTool(controlPlane, 'the operator on a real control plane', () => {
+  let plane: ControlPlane;
+  let admin: KubeApi;
+  let kubelet: FakeKubelet;
+
+  beforeAll(async () => {
+    plane = await ControlPlane.start(kubeBinariesFolder(), [user]);
+    admin = await plane.api();
+    const definition = pipelineDefinition() as KubeObject & { spec: unknown };
+    written(await admin.apply(customResources, definition, human));
+    await definitionServed(admin, definition.metadata.name);
+    await installOperatorRights(admin);
+    kubelet = new FakeKubelet(admin);
+    await kubelet.start();
+  }, 300_000);
+
+  afterAll(async () => {
+    await kubelet?.stop();
+    await plane?.stop();
+  }, 60_000);
+
+  /** An operator over one new namespace, and short ways to look at it. */
+  async function start(plan = planWith('small', 2)) {
+    const namespace = await namespaceOfOperator(admin);
+    const source = new ToldPlans(plan);
+    const failures: string[] = [];
+    const base = {
+      ...{
+        api: await plane.api(user),
+        clock: realClock,
+        rng: new SeededRng(5),
+        nowEpochMs: () => Date.now(),
+        source,
+        namespace,
+      },
+      imagesOf: () => images,
+      failed: (what: string, error: unknown) => failures.push(`${what}: ${String(error)}`),
+    };
+    const abort = new AbortController();
+    const run = (signal: AbortSignal) => new Operator(base).run(signal);
+    const ref = { type: pipelines, namespace, name: 'shelf' };
+    const find = (name: string) => admin.get({ type: deployments, namespace, name });
+    const condition = async (type: string) =>
+      (await admin.get(ref))?.status?.conditions?.find((each) => each.type === type);
+    const isReady = async (name: string, replicas: number) => (await find(name))?.status?.readyReplicas === replicas;
+    const all = async () => {
+      const page = await admin.list({ type: deployments, namespace });
+      return page.kind === 'page' ? page.objects : [];
+    };
+    return { namespace, source, failures, abort, run, ref, find, condition, isReady, all, base };
+  }
+
+  const create = async (namespace: string): Promise<InferencePipeline> => {
+    const { metadata, ...rest } = shelf({ namespace });
+    const { name } = metadata;
+    return written(await admin.create(pipelines, { ...rest, metadata: { name, namespace } }, human));
+  };
+
+  const settled = (condition: (type: string) => Promise<{ status: string } | undefined>) =>
+    eventually(async () => (await condition('Ready'))?.status === 'True');
+
+  it('brings a pipeline up, and takes it down router first', async () => {
+    const { namespace, abort, run, ref, condition, all, failures } = await start();
+    await create(namespace);
+    const running = run(abort.signal);
+    await settled(condition);
+    expect((await all()).map(({ metadata }) => metadata.name).sort()).toEqual([
+      'shelf',
+      'shelf--classify--only',
+      SMALL,
+    ]);
+    expect((await admin.get(ref))?.status).toMatchObject({ mode: 'auto', replicas: { desired: 3, ready: 3 } });
+    expect(await condition('Accepted')).toMatchObject({ status: 'True' });
+    expect(await condition('Degraded')).toMatchObject({ status: 'False' });
+
+    kubelet.stopMs = 1_500;
+    await admin.delete(ref);
+    await eventually(async () => !(await all()).some(isRouter));
+    // The pod of the router is still answering what it has begun.
+    expect((await all()).length).toBe(2);
+    expect(await admin.get(ref)).toBeDefined();
+    await eventually(async () => (await admin.get(ref)) === undefined && (await all()).length === 0);
+    kubelet.stopMs = 0;
+    abort.abort();
+    await running;
+    expect(failures).toEqual([]);
+  }, 180_000);
+
+  it('switches a variant and never has less than one whole of the two', async () => {
+    const { namespace, source, abort, run, condition, find } = await start();
+    await create(namespace);
+    const running = run(abort.signal);
+    await settled(condition);
+    const seen: string[] = [];
+    const watching = new AbortController();
+    const looking = (async () => {
+      while (!watching.signal.aborted) {
+        const [small, large, router] = await Promise.all([find(SMALL), find(LARGE), find('shelf')]);
+        const ready = (each: ObservedDeployment | undefined) => each?.status?.readyReplicas ?? 0;
+        seen.push(`${ready(small)} ${ready(large)} ${ready(router)}`);
+        await new Promise((resolve) => setTimeout(resolve, 30));
+      }
+    })();
+    kubelet.fateOf = () => ({ kind: 'ready', afterMs: 500 });
+    source.decide(`${namespace}/shelf`, planWith('large', 3));
+    await eventually(async () => (await find(SMALL)) === undefined);
+    await settled(condition);
+    watching.abort();
+    await looking;
+    kubelet.fateOf = () => ({ kind: 'ready', afterMs: 0 });
+    for (const line of seen) {
+      const [small = 0, large = 0, router = 0] = line.split(' ').map(Number);
+      expect(router, line).toBeGreaterThanOrEqual(1);
+      expect(small === 2 || large === 3, line).toBe(true);
+    }
+    expect(seen.some((line) => line.startsWith('2 3 '))).toBe(true);
+    abort.abort();
+    await running;
+  }, 180_000);
+
+  it.each([
+    ['crash-loop', 'CrashLoop'],
+    ['image-missing', 'ImageUnavailable'],
+  ] as const)(
+    'keeps what runs when the new variant is in %s, says so, and takes the next plan',
+    async (kind, reason) => {
+      const { namespace, source, abort, run, condition, find, isReady, all } = await start();
+      await create(namespace);
+      const running = run(abort.signal);
+      await settled(condition);
+      kubelet.fateOf = (pod: PodObject) =>
+        pod.metadata.name.startsWith(LARGE) ? { kind } : { kind: 'ready', afterMs: 0 };
+      source.decide(`${namespace}/shelf`, planWith('large', 3));
+      await eventually(async () => (await condition('Degraded'))?.reason === reason);
+      expect(await isReady(SMALL, 2)).toBe(true);
+      expect((await find('shelf'))?.status?.readyReplicas).toBe(1);
+      const total = (await all()).reduce((sum, { spec }) => sum + (spec.replicas ?? 0), 0);
+      // What ran, and beside it at most what the plan wants.
+      expect(total).toBeLessThanOrEqual(2 + 1 + 1 + 3);
+      source.decide(`${namespace}/shelf`, planWith('small', 3));
+      await eventually(async () => (await find(LARGE)) === undefined && (await isReady(SMALL, 3)));
+      await eventually(async () => (await condition('Degraded'))?.status === 'False');
+      kubelet.fateOf = () => ({ kind: 'ready', afterMs: 0 });
+      abort.abort();
+      await running;
+    },
+    180_000,
+  );
+
+  it('leaves replicas that somebody else sets', async () => {
+    const { namespace, abort, run, condition, find } = await start();
+    await create(namespace);
+    const running = run(abort.signal);
+    await settled(condition);
+    written(await admin.scale({ type: deployments, namespace, name: SMALL }, 5, human));
+    await eventually(async () => (await condition('Degraded'))?.reason === 'ForeignReplicas');
+    expect((await condition('Degraded'))?.message).toContain(`${SMALL} has 5 replicas by kubectl, the plan wants 2`);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    expect((await find(SMALL))?.spec.replicas).toBe(5);
+    abort.abort();
+    await running;
+  }, 180_000);
+
+  it('goes on after the API server was away', async () => {
+    const { namespace, source, abort, run, condition, find, isReady } = await start();
+    await create(namespace);
+    const running = run(abort.signal);
+    await settled(condition);
+    await plane.killApiServer();
+    source.decide(`${namespace}/shelf`, planWith('small', 3));
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await plane.startApiServer();
+    await eventually(async () => isReady(SMALL, 3), 120_000);
+    expect((await find(SMALL))?.spec.replicas).toBe(3);
+    abort.abort();
+    await running;
+  }, 300_000);
+
+  it('hands over to a second operator when the first is cut off', async () => {
+    const { namespace, source, abort, run, condition, isReady, base } = await start();
+    await create(namespace);
+    const times = { durationMs: 3_000, renewWithinMs: 2_000, retryMs: 300 };
+    const led: string[] = [];
+    const stand = async (identity: string, signal: AbortSignal, api: KubeApi) => {
+      const elector = new LeaseElector(
+        { api, clock: realClock, rng: new SeededRng(identity.length), nowEpochMs: () => Date.now(), times },
+        { ...operatorAccount, identity },
+      );
+      const lead = (leading: AbortSignal): Promise<void> => {
+        led.push(identity);
+        return run(leading);
+      };
+      await elector.run({ lead }, signal);
+    };
+    const cut = { isCut: false };
+    const first = new Proxy(base.api, {
+      get: (api, name) => (cut.isCut ? () => Promise.reject(new Error('cut off')) : Reflect.get(api, name).bind(api)),
+    });
+    const gone = new AbortController();
+    const one = stand('first', gone.signal, first);
+    await settled(condition);
+    const two = stand('second', abort.signal, base.api);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(led).toEqual(['first']);
+    cut.isCut = true;
+    await eventually(async () => led.includes('second'));
+    source.decide(`${namespace}/shelf`, planWith('small', 3));
+    await eventually(async () => isReady(SMALL, 3));
+    abort.abort();
+    gone.abort();
+    await Promise.all([one, two]);
+  }, 180_000);
+
+  it('may not do what it does not need', async () => {
+    const { namespace, base } = await start();
+    const secrets = { group: '', version: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true };
+    await expect(base.api.list({ type: secrets, namespace })).rejects.toMatchObject({ details: { httpStatus: 403 } });
+    await expect(base.api.list({ type: podType })).rejects.toMatchObject({ details: { httpStatus: 403 } });
+  });
+});

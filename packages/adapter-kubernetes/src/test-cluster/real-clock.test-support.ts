@@ -1,0 +1,10 @@
+/** The time of this machine, for tests against real processes. */
+import type { AlarmClock } from '@equipoise/core';
+
+export const realClock: AlarmClock = {
+  nowMs: () => performance.now(),
+  ringAt(atMs, ring) {
+    const timer = setTimeout(ring, Math.max(0, atMs - performance.now()));
+    return () => clearTimeout(timer);
+  },
+};
