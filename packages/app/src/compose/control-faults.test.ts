@@ -92,6 +92,7 @@ class Bench {
       epochNowMs: nowMs,
       observe: () => this.#observe(),
       decide: async (observation) => this.#decide(observation),
+      meanwhile: () => {},
       ...{ actuator: this.actuator, store, faults: this.faults, keepsPlans: true },
       log: new DecisionLog({ pipelineName: spec.name, store, faults: this.faults, report, lastId: 0 }),
       outcomes: new OutcomeWatch(this.runner, spec.slo.percentile),

@@ -96,6 +96,8 @@ function planned(
   const { arrivalRps, burstiness } = load;
   const problem: PlanningProblem = {
     ...{ spec, profiles, arrivalRps, runningPlan, estimator: 'distribution' },
+    // Nobody waits for advice, and many wait for the decision.
+    verifiesAdvice: false,
     ...(burstiness && { burstiness }),
   };
   const result = policy.plan(problem, policy.usesVerdicts ? verify : undefined);

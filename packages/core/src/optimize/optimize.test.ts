@@ -197,6 +197,20 @@ describe('optimize', () => {
     expect(fixOf(1e6)).toBeUndefined();
   });
 
+  it('verifies nothing but plans where advice need not be verified', () => {
+    const askedFor = (verifiesAdvice?: boolean) => {
+      const slos = new Set<number>();
+      const verify: VerifyPlan = (_, slo) => {
+        slos.add(slo.latencyMs);
+        return { ...slo, sloAttainmentFraction: 1, conclusive: false, seeds: [1] };
+      };
+      const problem = { ...problemOf(spec, 20), ...(verifiesAdvice === undefined ? {} : { verifiesAdvice }) };
+      return { fixes: infeasible(optimize(problem, verify)).fixes, slos: slos.size };
+    };
+    expect(askedFor().slos).toBeGreaterThan(1);
+    expect(askedFor(false)).toMatchObject({ slos: 1, fixes: { slo: {}, budget: {} } });
+  });
+
   it('tells the SLO that the sum of tails reaches where that decides', () => {
     const slo = { latencyMs: 5, percentile: 99 };
     const problem = problemOf(spec, 20, { slo, estimator: 'sum-of-tails' });

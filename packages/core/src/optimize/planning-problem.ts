@@ -35,6 +35,8 @@ export interface PlanningProblem {
   /** Most labels one solve may hold at a time before it answers with the best plan so far and a proven gap. */
   readonly labelLimit?: number;
   readonly clock?: Clock;
+  /** Whether what would help where nothing is feasible is verified, too, which may take as long as all the rest (so when left out). */
+  readonly verifiesAdvice?: boolean;
 }
 
 /** Simulates a plan at the planned rate against `slo`; an inconclusive answer has already had its larger run and counts as a miss. */

@@ -28,6 +28,8 @@ export interface AttainmentVerdict {
   readonly latencyMs: number;
   readonly sloAttainmentFraction: number;
   readonly conclusive: boolean;
+  /** Whether a few times the sample may clear it: more of a sample that is neither conclusive nor undecided tells nothing. */
+  readonly undecided: boolean;
 }
 
 /** Normal quantile of a two-sided 99 % interval. */
@@ -40,6 +42,8 @@ const FEWEST_PAIRS = 5;
 const ROOM = 3;
 const FEWEST_SPANS = 10;
 const FEWEST_FAR_BELOW = 150_000;
+/** A sample is undecided where so many times as much, of the same figures, would show something. */
+const MUCH_MORE = 8;
 
 /** Two-sided 99 % quantile of Student's t by its expansion around the normal one (Abramowitz and Stegun 26.7.5); from 4 degrees on at most 1.3 % low. */
 function t99(degrees: number): number {
@@ -74,24 +78,27 @@ export class AttainmentSample {
   verdict(fraction: number): AttainmentVerdict {
     const sorted = Float64Array.from(this.#latenciesMs).sort();
     const count = sorted.length;
-    if (count === 0) return { latencyMs: 0, sloAttainmentFraction: 1, conclusive: false };
+    if (count === 0) return { latencyMs: 0, sloAttainmentFraction: 1, conclusive: false, undecided: true };
     const quantile = (of: number) => sorted[Math.min(count - 1, Math.max(0, Math.ceil(of * count) - 1))] as number;
     const late = this.#over(this.#sloLatencyMs);
     const slow = this.#over(quantile(NOT_SLOW));
     const dispersion = Math.max(1, late.dispersion, slow.dispersion, slow.pairedDispersion);
     const attained = 1 - late.fraction;
     const interval = (by: number) => wilson(attained, count / by, t99(this.#time.spans - 1));
-    const { low, high } = interval(dispersion);
-    const counted = low > fraction || high < fraction;
+    const clears = ({ low, high }: Interval): boolean => low > fraction || high < fraction;
+    const counted = clears(interval(dispersion));
     const lateAlone = Math.max(1, late.dispersion, late.pairedDispersion);
-    const conclusive = counted || (interval(lateAlone).low > fraction && this.#isFarBelow(fraction));
-    return { latencyMs: quantile(fraction), sloAttainmentFraction: attained, conclusive };
+    const isFarBelow = this.#isFarBelow(fraction);
+    const conclusive = counted || (interval(lateAlone).low > fraction && isFarBelow && count >= FEWEST_FAR_BELOW);
+    const moreClears = clears(interval(dispersion / MUCH_MORE));
+    const undecided = !conclusive && (moreClears || (isFarBelow && interval(lateAlone / MUCH_MORE).low > fraction));
+    return { latencyMs: quantile(fraction), sloAttainmentFraction: attained, conclusive, undecided };
   }
 
   /** Whether `fraction` of each span's requests is faster than the SLO by the room. */
   #isFarBelow(fraction: number): boolean {
     const { spans } = this.#time;
-    if (spans < FEWEST_SPANS || this.#latenciesMs.length < FEWEST_FAR_BELOW) return false;
+    if (spans < FEWEST_SPANS) return false;
     const arrived = new Float64Array(spans);
     const slow = new Float64Array(spans);
     const limitMs = this.#sloLatencyMs / ROOM;
@@ -139,7 +146,12 @@ function inPairs(counts: Float64Array): Float64Array {
   return Float64Array.from({ length: pairs }, (_, i) => (counts[2 * i] as number) + (counts[2 * i + 1] as number));
 }
 
-function wilson(fraction: number, count: number, z: number): { readonly low: number; readonly high: number } {
+interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+function wilson(fraction: number, count: number, z: number): Interval {
   const weight = z ** 2 / count;
   const center = (fraction + weight / 2) / (1 + weight);
   const half = (z / (1 + weight)) * Math.sqrt((fraction * (1 - fraction)) / count + weight / (4 * count));

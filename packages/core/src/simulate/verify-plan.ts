@@ -38,12 +38,23 @@ const SPANS = 20;
 /** Of a periodic load whole periods are counted, unless there are fewer than this. */
 const FEWEST_PERIODS = 6;
 
+/** A verdict, and whether more of the same may change it (see `AttainmentVerdict`). */
+export interface VerificationRun {
+  readonly verification: PlanVerification;
+  readonly undecided: boolean;
+}
+
 /** Simulates `plan` and says whether it meets the SLO of the spec. */
-export function verifyPlan(setup: VerificationSetup, plan: Plan): PlanVerification {
+export const verifyPlan = (setup: VerificationSetup, plan: Plan): PlanVerification =>
+  verificationRun(setup, plan).verification;
+
+/** The same, for who may run it once more. */
+export function verificationRun(setup: VerificationSetup, plan: Plan): VerificationRun {
   const { spec, arrivalRps, backlog, seed } = setup;
   const { percentile, latencyMs } = spec.slo;
   if (arrivalRps <= 0) {
-    return { latencyMs: 0, percentile, sloAttainmentFraction: 1, conclusive: true, seeds: [seed] };
+    const verification = { latencyMs: 0, percentile, sloAttainmentFraction: 1, conclusive: true, seeds: [seed] };
+    return { verification, undecided: false };
   }
   const rng = new SeededRng(seed);
   const requests = Math.max(FEWEST_REQUESTS, Math.round(setup.workStageRequests / itemsPerRequest(spec)));
@@ -58,7 +69,8 @@ export function verifyPlan(setup: VerificationSetup, plan: Plan): PlanVerificati
     drops: false,
     onEnd: ({ arrivedAtMs, latencyMs: endMs }) => sample.add(arrivedAtMs, endMs ?? Number.POSITIVE_INFINITY),
   });
-  return { percentile, ...sample.verdict(percentile / 100), seeds: [seed] };
+  const { undecided, ...verdict } = sample.verdict(percentile / 100);
+  return { verification: { percentile, ...verdict, seeds: [seed] }, undecided };
 }
 
 function arrivalsFor(load: ExpectedLoad, durationMs: number, rng: Rng): ArrivalProcess {

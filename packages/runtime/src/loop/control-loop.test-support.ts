@@ -121,6 +121,7 @@ export class LoopBench {
         99,
       ),
       onChanged: () => {},
+      meanwhile: () => {},
       onLearned: () => {},
       ...over,
     });

@@ -62,6 +62,26 @@ describe('ControlLoop', () => {
     expect(await bench.saved()).toEqual([]);
   });
 
+  it('looks on while a decision takes its time, and records what it was decided on in the end', async () => {
+    let [looks, shown] = [0, false];
+    const later = { ...observation, atMs: 2500 };
+    const bench = new LoopBench({
+      decide: async () => {
+        await vi.advanceTimersByTimeAsync(2500);
+        shown = looks === 2;
+        return { decision: apply, trigger: 'burst', observation: later };
+      },
+      meanwhile: () => {
+        looks += 1;
+        throw new Error('a source');
+      },
+    });
+    await bench.loop.tick();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect([shown, looks]).toEqual([true, 2]);
+    expect(await bench.records()).toMatchObject([{ trigger: 'burst', observation: { atMs: 2500 } }]);
+  });
+
   it('leaves no trace of a tick without a decision', async () => {
     const bench = new LoopBench({ decide: async () => ({}) });
     await bench.loop.tick();

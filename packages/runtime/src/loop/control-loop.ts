@@ -38,6 +38,8 @@ export interface ControlLoopParts {
   readonly epochNowMs: () => number;
   readonly observe: () => Observation;
   readonly decide: (observation: Observation, circumstances: TickCircumstances) => Promise<TickAnswer>;
+  /** Called at each interval that a decision takes: what comes meanwhile may be more urgent. */
+  readonly meanwhile: () => void;
   readonly actuator: Actuator;
   readonly store: Pick<PlanStore, 'saveGoodPlan'>;
   readonly log: DecisionLog;
@@ -133,7 +135,7 @@ export class ControlLoop {
       observation = observe();
       const changedByHand = this.#changedByHand;
       this.#changedByHand = false;
-      answer = await decide(observation, { executes, changedByHand });
+      answer = await this.#whileWatching(decide(observation, { executes, changedByHand }));
     } catch (error) {
       // A stop takes the planner away from a decision under way: that is no failure.
       if (!this.#stopped) this.#failedToDecide(observation, error);
@@ -142,7 +144,25 @@ export class ControlLoop {
     faults.well('decide');
     if (this.#stopped) return;
     if (answer.kept !== undefined) onLearned(answer.kept);
-    if (answer.decision !== undefined) await this.#carryOn(observation, { ...answer, decision: answer.decision });
+    const { decision, observation: later = observation } = answer;
+    if (decision !== undefined) await this.#carryOn(later, { ...answer, decision });
+  }
+
+  /** Looks on at every interval until the decision is there. */
+  async #whileWatching(deciding: Promise<TickAnswer>): Promise<TickAnswer> {
+    const { intervalMs, meanwhile } = this.#parts;
+    const timer = setInterval(() => {
+      try {
+        meanwhile();
+      } catch {
+        // What cannot be observed is met, and named, by the next tick.
+      }
+    }, intervalMs);
+    try {
+      return await deciding;
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   /** Carries out what was decided, or writes it down; a person may have changed the mode while it was decided. */

@@ -90,6 +90,25 @@ describe('Planner', () => {
     expect(second.input?.state.appliedAtMs).toEqual(appliedAtMs);
   });
 
+  it('answers a burst that is shown while it plans, and plans at the next tick', async () => {
+    const one = planner();
+    const tickAt = (atMs: number, lastRps: number) => ({
+      ...({ kind: 'tick', executes: true, changedByHand: false } as const),
+      observation: {
+        ...{ atMs, stages: {}, runningPlan: { stages: {} }, staleSources: [] },
+        load: { arrivalsPerSecond: [...new Array<number>(30).fill(20), lastRps] },
+      },
+    });
+    await one.ask(tickAt(10_000, 20));
+    const burst = tickAt(20_500, 90).observation;
+    one.show(burst);
+    const answer = await one.ask(tickAt(20_000, 35));
+    expect(answer).toMatchObject({ trigger: 'burst', observation: burst, decision: { evidence: { burst: {} } } });
+    const next = await one.ask(tickAt(20_750, 20));
+    expect(next).toMatchObject({ trigger: 'plan' });
+    expect(next).not.toHaveProperty('observation');
+  });
+
   it('goes on in a new thread with what was worth keeping of the one before', async () => {
     const one = planner();
     const correction = { stageId: stageId('a'), variantId: variantId('v'), cpuCores: 1, batchSize: 1, factor: 1.5 };

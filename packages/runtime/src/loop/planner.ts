@@ -1,8 +1,9 @@
 /** The planning thread as its callers see it: questions in, promises of answers out, one at a time in order. */
 import { createRequire } from 'node:module';
-import { Worker } from 'node:worker_threads';
-import { invariant, type KeptController } from '@equipoise/core';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { invariant, type KeptController, type Observation } from '@equipoise/core';
 import type { PlanningAnswer, PlanningSetup, PlanningTask, ReloadedSetup } from './planning-engine.js';
+import type { PlanningThreadData } from './planning-thread.js';
 
 interface Waiting {
   readonly resolve: (answer: never) => void;
@@ -28,6 +29,8 @@ export class Planner {
   readonly #answerLimitMs: number;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
+  /** To the thread, for what it is to see while it plans. */
+  #observations: MessagePort | undefined;
   #nextId = 0;
   /** What the last thread had learned, for one that takes its place. */
   #kept: KeptController | undefined;
@@ -44,6 +47,11 @@ export class Planner {
     if (isNew && this.#kept !== undefined)
       void this.#post(worker, { kind: 'resume', kept: this.#kept }).catch(() => {});
     return this.#post(worker, task);
+  }
+
+  /** Shows the thread an observation while it decides on an earlier one; a burst in it is answered first. */
+  show(observation: Observation): void {
+    this.#observations?.postMessage(observation);
   }
 
   /** What is worth keeping of what was learned, or news of it, in case that the thread ends. */
@@ -88,11 +96,16 @@ export class Planner {
   #thread(): Worker {
     if (this.#worker !== undefined) return this.#worker;
     const entry = createRequire(import.meta.url).resolve('@equipoise/runtime/planning-thread');
-    const worker = new Worker(entry, { workerData: this.#setup, execArgv: [] });
+    const { port1, port2 } = new MessageChannel();
+    const workerData: PlanningThreadData = { setup: this.#setup, observations: port2 };
+    const worker = new Worker(entry, { workerData, transferList: [port2], execArgv: [] });
     worker.on('message', (reply: Reply) => this.#settle(reply));
     worker.on('error', (error) => this.#lose(worker, error));
     worker.on('exit', () => this.#lose(worker, new Error('the planning thread has ended')));
     this.#worker = worker;
+    // Neither waited for nor answered.
+    port1.unref();
+    this.#observations = port1;
     return worker;
   }
 
@@ -116,6 +129,8 @@ export class Planner {
     // A thread that failed also ends: by then another may have taken its place.
     if (this.#worker !== worker) return;
     this.#worker = undefined;
+    this.#observations?.close();
+    this.#observations = undefined;
     for (const { reject, limit } of this.#waiting.values()) {
       clearTimeout(limit);
       reject(error);

@@ -1,12 +1,44 @@
 /** Entry of the planning thread: makes one decision or plan per message, so that planning never delays a request. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { Observation } from '@equipoise/core';
 import { type PlanningSetup, type PlanningTask, planningEngine } from './planning-engine.js';
 
-const engine = planningEngine(workerData as PlanningSetup);
+/** What the thread is started with; observations that come in while it plans arrive at a port of their own. */
+export interface PlanningThreadData {
+  readonly setup: PlanningSetup;
+  readonly observations: MessagePort;
+}
+
+/** Planning may wait, requests may not: replicas of this host keep the cores that they were planned with. */
+const PLANNING_NICENESS = 10;
+
+/** Lowers the priority of this thread alone, where the system has such a thing (Linux) and allows it. */
+function yieldToServing(): void {
+  try {
+    const threadId = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+    setPriority(threadId, PLANNING_NICENESS);
+  } catch {
+    // Elsewhere it competes with what is served.
+  }
+}
+
+yieldToServing();
+const { setup, observations } = workerData as PlanningThreadData;
+const engine = planningEngine(setup);
+
+/** The newest that has come in. */
+function later(): Observation | undefined {
+  let newest: Observation | undefined;
+  for (let next = receiveMessageOnPort(observations); next !== undefined; next = receiveMessageOnPort(observations))
+    newest = next.message as Observation;
+  return newest;
+}
 
 parentPort?.on('message', ({ id, task }: { readonly id: number; readonly task: PlanningTask }) => {
   try {
-    parentPort?.postMessage({ id, answer: engine.answer(task) });
+    parentPort?.postMessage({ id, answer: engine.answer(task, later) });
     if (task.kind === 'tick') engine.learn();
   } catch (error) {
     parentPort?.postMessage({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });

@@ -110,10 +110,11 @@ function verdictOn(plan: Plan | undefined, { slo }: PipelineSpec, verify: Verify
 /** The infeasible answer; `fastest` is the plan of least latency within budget and floor, if there is any. */
 export function infeasibleResult(problem: PlanningProblem, fastest: Plan | undefined, verify?: VerifyPlan): PlanResult {
   const spec = specOf(problem);
+  const judge = problem.verifiesAdvice === false ? undefined : verify;
   const fixes = [
-    fastest && sloFix(problem, spec, { plan: fastest, verify }),
-    budgetFix(problem, spec, verify),
-    floorFix(problem, spec, verify),
+    fastest && sloFix(problem, spec, { plan: fastest, verify: judge }),
+    budgetFix(problem, spec, judge),
+    floorFix(problem, spec, judge),
   ];
   const helping = fixes.filter((fix): fix is Fix => fix !== undefined).sort((a, b) => a.excess - b.excess);
   const bestEffort = fastest ?? verdictOn(largestCapacityPlan(problem), spec, verify);
