@@ -258,6 +258,7 @@ export class PipelineParts {
       }),
       decide: (observation, circumstances) =>
         this.#planner.ask({ kind: 'tick', observation, pins: this.control.pins, ...circumstances }),
+      meanwhile: () => this.#planner.show(this.#observe()),
       actuator: this.actuator,
       store: this.#store,
       log: this.#log,

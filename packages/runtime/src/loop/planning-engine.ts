@@ -7,6 +7,7 @@ import {
   controlStep,
   type Decision,
   type DecisionTrigger,
+  type ExpectedLoad,
   forecastMethods,
   type KeptController,
   keptController,
@@ -32,8 +33,11 @@ import {
   stepInput,
   stepTrigger,
   usualGuardrails,
+  type VerifyPlan,
   verifiersOf,
+  wouldProtect,
 } from '@equipoise/core';
+import { Interruption } from './interruption.js';
 
 /** What an engine plans with. `hostCores` is Infinity where the replicas are not on one host. */
 export interface PlanningSetup {
@@ -78,13 +82,19 @@ export type PlanningTask =
   | { readonly kind: 'keep' }
   | ({ readonly kind: 'reload' } & ReloadedSetup);
 
-/** What came of a tick: no decision between two plans when nothing happens; `kept` when there is news that is worth keeping. */
+/**
+ * What came of a tick: no decision between two plans when nothing happens; `kept` when there is news that is worth keeping; `observation` is
+ * the later one that it was decided on, where that showed a burst.
+ */
 export interface TickAnswer {
+  readonly observation?: Observation;
   readonly decision?: Decision;
   readonly trigger?: DecisionTrigger;
   readonly input?: StepInput;
   readonly kept?: KeptController;
 }
+
+type TickTask = PlanningTask & { readonly kind: 'tick' };
 
 interface Answers {
   readonly tick: TickAnswer;
@@ -97,9 +107,15 @@ interface Answers {
 /** The answer by the kind of the question. */
 export type PlanningAnswer<Task extends PlanningTask> = Answers[Task['kind']];
 
-/** An engine; ticks are to come in the order of time. */
+/** The newest observation that has come in since the last call, if any. */
+export type LaterObservation = () => Observation | undefined;
+
+/**
+ * An engine; ticks are to come in the order of time. While a tick plans, `later` is asked between two verifications: a burst cannot wait for
+ * a verified plan, so one that a later observation shows is answered in its place.
+ */
 export interface PlanningEngine {
-  answer<Task extends PlanningTask>(task: Task): PlanningAnswer<Task>;
+  answer<Task extends PlanningTask>(task: Task, later?: LaterObservation): PlanningAnswer<Task>;
   /** To be called behind a tick: what takes time and nobody waits for. */
   learn(): void;
 }
@@ -107,11 +123,25 @@ export interface PlanningEngine {
 /** The longest time in which measurements alone are no news. */
 const KEEP_MS = 600_000;
 
-/** The rules by which a served pipeline is controlled; throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
-export function controllerRules({ spec, profiles, ...simulated }: PlanningSetup): ControllerRules {
+/**
+ * The rules by which a served pipeline is controlled; `beforeVerdict` is called before each verification and may throw. Throws AppError
+ * PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice.
+ */
+export function controllerRules(
+  { spec, profiles, ...simulated }: PlanningSetup,
+  beforeVerdict: () => void = () => {},
+): ControllerRules {
   const partsFor = (set: ProfileSet, of: PipelineSpec) => {
     const curves = requireCurves(of, set);
-    return { profiles: set, curves, verifierAt: verifiersOf({ spec: of, curves, ...simulated }) };
+    const verifiers = verifiersOf({ spec: of, curves, ...simulated });
+    const verifierAt = (load: ExpectedLoad): VerifyPlan => {
+      const verify = verifiers(load);
+      return (plan, slo) => {
+        beforeVerdict();
+        return verify(plan, slo);
+      };
+    };
+    return { profiles: set, curves, verifierAt };
   };
   return {
     ...{ spec, ...partsFor(profiles, spec), partsFor },
@@ -125,16 +155,18 @@ export function controllerRules({ spec, profiles, ...simulated }: PlanningSetup)
 /** Makes an engine; throws as `controllerRules` does. */
 export function planningEngine(initial: PlanningSetup): PlanningEngine {
   let setup = initial;
-  const controller = new Controller(controllerRules(setup));
+  const interruption = new Interruption();
+  const rulesFor = (of: PlanningSetup) => controllerRules(of, () => interruption.check());
+  const controller = new Controller(rulesFor(setup), interruption);
   const reload = ({ spec, hostCores }: ReloadedSetup): undefined => {
     const reloaded = { ...setup, spec, hostCores };
-    controller.reload(controllerRules(reloaded));
+    controller.reload(rulesFor(reloaded));
     setup = reloaded;
   };
-  const answer = (task: PlanningTask): Answers[PlanningTask['kind']] => {
+  const answer = (task: PlanningTask, later?: LaterObservation): Answers[PlanningTask['kind']] => {
     switch (task.kind) {
       case 'tick':
-        return controller.tick(task);
+        return controller.tick(task, later);
       case 'resume':
         return controller.resume(task.kept);
       case 'keep':
@@ -150,13 +182,15 @@ export function planningEngine(initial: PlanningSetup): PlanningEngine {
 
 /** The steps of the controller, with what is remembered between them. */
 class Controller {
+  readonly #interruption: Interruption;
   #rules: ControllerRules;
   #pinned: { readonly key: string; readonly rules: ControllerRules };
   #state: ControllerState = newController;
   /** The state that was kept last, and when it was kept whole; missing before the first tick. */
   #kept: { readonly state: ControllerState; readonly wholeAtMs?: number } = { state: newController };
 
-  constructor(rules: ControllerRules) {
+  constructor(rules: ControllerRules, interruption: Interruption) {
+    this.#interruption = interruption;
     this.#rules = rules;
     this.#pinned = { key: '{}', rules };
   }
@@ -182,16 +216,24 @@ class Controller {
     this.#kept = { state: this.#state };
   }
 
-  tick({ observation, pins = {}, executes, changedByHand: byHand }: PlanningTask & { readonly kind: 'tick' }) {
+  tick(
+    { observation: first, pins = {}, executes, changedByHand: byHand }: TickTask,
+    later?: LaterObservation,
+  ): TickAnswer {
     const before = byHand ? changedByHand(this.#state) : this.#state;
-    const step = controlStep(this.#rulesWith(pins), before, observation);
+    const rules = this.#rulesWith(pins);
+    const showsBurst = (latest: Observation) => latest.atMs > first.atMs && wouldProtect(rules, before, latest);
+    const { step, observation } = this.#interruption.during({ later, showsBurst }, first, (observation) => ({
+      ...{ observation, step: controlStep(rules, before, observation) },
+    }));
     const { decision, state } = step;
     this.#state = decision?.kind === 'apply' && !executes ? notCarriedOut(before, state) : state;
     const kept = this.#news(observation.atMs);
     if (decision === undefined) return { ...(kept && { kept }) };
     const { load } = observation;
     const input = stepInput(before, state, { load, pins });
-    return { decision, trigger: stepTrigger(before, step), input, ...(kept && { kept }) };
+    const on = observation === first ? {} : { observation };
+    return { ...on, decision, trigger: stepTrigger(before, step), input, ...(kept && { kept }) };
   }
 
   learn(): void {
