@@ -2,7 +2,7 @@
 export const PURPOSES: Readonly<Record<string, string>> = {
   '@biomejs/biome': 'format and lint',
   '@bufbuild/protobuf': 'reading and writing the messages of gRPC',
-  '@grpc/grpc-js': 'gRPC, as a server and as a client',
+  '@grpc/grpc-js': 'gRPC, as a client',
   '@kubernetes/client-node': 'kubeconfig files and credentials of a cluster',
   '@marcbachmann/cel-js': 'the conditions of `when` (CEL)',
   '@types/cli-progress': 'types of cli-progress',

@@ -13,7 +13,7 @@ export interface ServingSetting {
   readonly pipelines: ReadonlyMap<string, ServedPipeline>;
   readonly version: string;
   readonly maxBodyBytes: number;
-  /** Bytes of the bodies that are being read, over all connections of HTTP. */
+  /** Bytes of the bodies that are being read, over all connections. */
   readonly arriving: BytesInFlight;
   /** Whose token clients have to show; undefined lets everybody in. */
   readonly tenants: Tenants | undefined;

@@ -4,7 +4,7 @@ import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failu
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { MetricsPage } from '../observe/metrics-page.js';
 import type { AnsweredCall } from './answered-call.js';
-import type { GrpcPlace, RunningGrpcServer } from './grpc/start-grpc-server.js';
+import { type GrpcPlace, type RunningGrpcServer, startGrpcServer } from './grpc/start-grpc-server.js';
 import { type RunningHttpServer, startHttpServer } from './http-server.js';
 import { type Runner, ServedPipeline } from './served-pipeline.js';
 import type { ServingPhase } from './serving-phase.js';
@@ -82,13 +82,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-/** Loaded when it is wanted: gRPC takes a tenth of a second to load. */
 async function startGrpc(
   setting: ServingSetting,
   where: GrpcPlace,
   http: RunningHttpServer,
 ): Promise<RunningGrpcServer> {
-  const { startGrpcServer } = await import('./grpc/start-grpc-server.js');
   try {
     return await startGrpcServer(setting, where);
   } catch (error) {

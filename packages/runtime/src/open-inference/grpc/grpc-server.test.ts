@@ -179,6 +179,8 @@ describe('deadlines', () => {
     stream.write(Buffer.from([0, 0, 0, 1]));
     const [headers] = await once(stream, 'response');
     expect(headers).toMatchObject({ 'grpc-status': String(status.DEADLINE_EXCEEDED) });
+    stream.resume();
+    await once(stream, 'close');
     session.destroy();
   });
 });
@@ -354,8 +356,8 @@ describe('when to come again', () => {
     [90_000, '30000'],
   ])('a prediction of %j ms is told as %s', (retryAfterMs, told) => {
     const error = new AppError('DROPPED', 'no', { details: { reason: 'memory-full', retryAfterMs } });
-    const { code, metadata } = grpcRefusal(error);
-    expect([code, metadata?.get('grpc-retry-pushback-ms')]).toEqual([status.RESOURCE_EXHAUSTED, [told]]);
+    const { code, fields } = grpcRefusal(error);
+    expect([code, fields['grpc-retry-pushback-ms']]).toEqual([status.RESOURCE_EXHAUSTED, told]);
   });
 });
 

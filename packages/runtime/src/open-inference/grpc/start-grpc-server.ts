@@ -1,33 +1,27 @@
 /**
- * The gRPC port: `inference.GRPCInferenceService` and `grpc.health.v1.Health` on @grpc/grpc-js, over TLS where there is an identity for it. Slow messages time out,
- * dead connections are found by pings; closing stops accepting, lets running calls end and cuts off what is left after a time.
+ * The gRPC port: `inference.GRPCInferenceService` and `grpc.health.v1.Health` on HTTP/2, over TLS where there is an identity for it. Slow
+ * messages time out, dead connections are found by pings; closing stops accepting, lets running calls end and cuts off what is left
+ * after a time.
  */
+import { createSecureServer, createServer, type Http2SecureServer, type Http2Server } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { grpcMethods, grpcPath, healthCheck } from '@equipoise/open-inference-codec';
-import {
-  logVerbosity,
-  Server,
-  ServerCredentials,
-  ServerInterceptingCall,
-  type ServerInterceptor,
-  type ServiceDefinition,
-  setLogVerbosity,
-} from '@grpc/grpc-js';
 import { type ListeningPlace, placeText, refusalToListen } from '../listening-place.js';
-import type { Purpose } from '../routes.js';
 import type { ServingSetting } from '../serving-setting.js';
 import type { TlsIdentity } from '../tls-identity.js';
-import type { GrpcMethod } from './grpc-method.js';
+import { GrpcSessions } from './grpc-sessions.js';
+import { grpcStatus, refusing } from './grpc-status.js';
 import { health, modelReady, serverLive, serverReady } from './health-methods.js';
 import { modelInfer } from './infer-method.js';
 import { modelMetadata, serverMetadata } from './metadata-methods.js';
-import { TlsCredentials } from './tls-credentials.js';
-import { lateMessage, unaryHandler } from './unary-handler.js';
+import { type CallStream, type GuardedMethod, refuseCall, serveCall } from './unary-call.js';
 
 const MOST_CALLS_PER_CONNECTION = 1000;
-const PING_MS = { every: 60_000, timeout: 20_000 };
-const IDLE_MS = 300_000;
+const HANDSHAKE_MS = 10_000;
 /** Bytes of one message on the way before they are read: large tensors would wait for the client after every 64 KiB. */
 const WINDOW_BYTES = 1024 * 1024;
+/** Memory of a connection is that of its messages on the way, which are bounded for all connections together. */
+const NO_BOUND_OF_A_SESSION = Number.MAX_SAFE_INTEGER;
 
 /** Where to listen, and what to show to clients; without an identity traffic is not encrypted. */
 export interface GrpcPlace {
@@ -44,84 +38,70 @@ export interface RunningGrpcServer {
 
 /** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE when the address cannot be listened on. */
 export async function startGrpcServer(setting: ServingSetting, { place, tls }: GrpcPlace): Promise<RunningGrpcServer> {
-  // Its log would have one line for each odd header of a client, with what stood in it.
-  setLogVerbosity(logVerbosity.NONE);
-  const server = new Server({
-    'grpc.max_receive_message_length': setting.maxBodyBytes,
-    'grpc.max_concurrent_streams': MOST_CALLS_PER_CONNECTION,
-    'grpc.keepalive_time_ms': PING_MS.every,
-    'grpc.keepalive_timeout_ms': PING_MS.timeout,
-    'grpc.max_connection_idle_ms': IDLE_MS,
-    'grpc-node.flow_control_window': WINDOW_BYTES,
-    interceptors: [timingOut(setting.requestTimeoutMs)],
-  });
-  addMethods(server, setting);
-  const credentials = tls === undefined ? ServerCredentials.createInsecure() : new TlsCredentials(tls);
-  const port = await bound(server, place, credentials);
-  return { address: placeText({ ...place, port }), close: (timeoutMs) => closed(server, timeoutMs) };
-}
-
-function addMethods(server: Server, setting: ServingSetting): void {
-  const methods: readonly (readonly [Parameters<typeof grpcPath>[0], GrpcMethod, Purpose])[] = [
-    [grpcMethods.serverLive, serverLive, 'probe'],
-    [grpcMethods.serverReady, serverReady, 'probe'],
-    [grpcMethods.modelReady, modelReady, 'metadata'],
-    [grpcMethods.serverMetadata, serverMetadata(setting.version), 'metadata'],
-    [grpcMethods.modelMetadata, modelMetadata, 'metadata'],
-    [grpcMethods.modelInfer, modelInfer, 'inference'],
-    [healthCheck, health, 'probe'],
-  ];
-  const bytes = (message: Buffer) => message;
-  for (const [description, method, purpose] of methods) {
-    const { localName } = description;
-    const definition: ServiceDefinition = {
-      [localName]: {
-        path: grpcPath(description),
-        requestStream: false,
-        responseStream: false,
-        requestSerialize: bytes,
-        requestDeserialize: bytes,
-        responseSerialize: bytes,
-        responseDeserialize: bytes,
-      },
-    };
-    server.addService(definition, { [localName]: unaryHandler(setting, { method, purpose }) });
-  }
-}
-
-/** Ends calls whose message takes longer than `timeoutMs` to come. */
-function timingOut(timeoutMs: number): ServerInterceptor {
-  return (_, call) => {
-    const timer = setTimeout(() => call.sendStatus(lateMessage), timeoutMs).unref();
-    const stop = () => clearTimeout(timer);
-    return new ServerInterceptingCall(call, {
-      start: (next) =>
-        next({
-          onReceiveHalfClose: (go) => {
-            stop();
-            go();
-          },
-          onCancel: stop,
-        }),
-      sendStatus: (status, next) => {
-        stop();
-        next(status);
-      },
-    });
+  const server = http2Server(tls);
+  const sessions = new GrpcSessions(server, WINDOW_BYTES);
+  const methods = methodsByPath(setting.version);
+  server.on('stream', (stream, headers) => serveStream(setting, methods, { stream, headers }));
+  await listening(server, place);
+  const { port } = server.address() as AddressInfo;
+  return {
+    address: placeText({ ...place, port }),
+    close: async (timeoutMs) => {
+      const cutOff = setTimeout(() => sessions.destroyAll(), timeoutMs);
+      const ended = new Promise<void>((resolve) => server.close(() => resolve()));
+      sessions.closeAll();
+      await ended;
+      clearTimeout(cutOff);
+    },
   };
 }
 
-function bound(server: Server, place: ListeningPlace, credentials: ServerCredentials): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(placeText(place), credentials, (error, port) => {
-      if (error === null) resolve(port);
-      else reject(refusalToListen(place, { inUse: /EADDRINUSE/.test(error.message), cause: error }));
-    });
-  });
+function methodsByPath(version: string): ReadonlyMap<string, GuardedMethod> {
+  const { serverMetadata: describe } = grpcMethods;
+  return new Map<string, GuardedMethod>([
+    [grpcPath(grpcMethods.serverLive), { method: serverLive, purpose: 'probe' }],
+    [grpcPath(grpcMethods.serverReady), { method: serverReady, purpose: 'probe' }],
+    [grpcPath(grpcMethods.modelReady), { method: modelReady, purpose: 'metadata' }],
+    [grpcPath(describe), { method: serverMetadata(version), purpose: 'metadata' }],
+    [grpcPath(grpcMethods.modelMetadata), { method: modelMetadata, purpose: 'metadata' }],
+    [grpcPath(grpcMethods.modelInfer), { method: modelInfer, purpose: 'inference' }],
+    [grpcPath(healthCheck), { method: health, purpose: 'probe' }],
+  ]);
 }
 
-async function closed(server: Server, timeoutMs: number): Promise<void> {
-  const cutOff = setTimeout(() => server.forceShutdown(), timeoutMs);
-  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  clearTimeout(cutOff);
+function serveStream(setting: ServingSetting, methods: ReadonlyMap<string, GuardedMethod>, call: CallStream): void {
+  const { stream, headers } = call;
+  // A stream that its client resets ends with an error that its call has been told of already.
+  stream.on('error', () => {});
+  if (headers['content-type']?.startsWith('application/grpc') !== true) {
+    stream.respond({ ':status': 415 }, { endStream: true });
+    stream.resume();
+    return;
+  }
+  const guarded = methods.get(headers[':path'] ?? '');
+  if (guarded === undefined) refuseCall(stream, refusing(grpcStatus.unimplemented, 'There is no such method.'));
+  else serveCall(setting, guarded, call);
+}
+
+function http2Server(tls: TlsIdentity | undefined): Http2Server | Http2SecureServer {
+  const options = {
+    settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_CALLS_PER_CONNECTION },
+    maxSessionMemory: NO_BOUND_OF_A_SESSION,
+  };
+  if (tls === undefined) return createServer(options);
+  const server = createSecureServer({ ...options, ...tls.current, handshakeTimeout: HANDSHAKE_MS });
+  const forget = tls.onChange((identity) => server.setSecureContext({ ...identity }));
+  server.once('close', forget);
+  server.on('unknownProtocol', (socket) => socket.destroy());
+  return server;
+}
+
+function listening(server: Http2Server | Http2SecureServer, place: ListeningPlace): Promise<void> {
+  return new Promise((resolve, reject) => {
+    placeText(place);
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(refusalToListen(place, { inUse: error.code === 'EADDRINUSE', cause: error })),
+    );
+    server.listen(place.port, place.host, resolve);
+  });
 }
