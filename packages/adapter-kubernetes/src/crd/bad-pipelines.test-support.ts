@@ -71,19 +71,19 @@ export const badPipelines: readonly BadPipeline[] = [
     'an edge to a stage that is not there',
     goodPipeline({ edges: [{ from: 'detect', to: 'clasify' }] }),
     'spec.edges',
-    'unknown stage "clasify", expected the name of a stage',
+    'unknown stage in "to" of edges, expected the name of a stage',
   ),
   bad(
     'an edge from a stage that is not there',
     goodPipeline({ edges: [{ from: 'detekt', to: 'classify' }] }),
     'spec.edges',
-    'unknown stage "detekt", expected the name of a stage',
+    'unknown stage in "from" of edges, expected the name of a stage',
   ),
   bad(
     'an output of a stage that is not there',
     goodPipeline({ outputs: [{ from: 'count' }] }),
     'spec.outputs',
-    'unknown stage "count", expected the name of a stage',
+    'unknown stage in "from" of outputs, expected the name of a stage',
   ),
   bad(
     'an edge to itself',
@@ -240,7 +240,7 @@ export const badPipelines: readonly BadPipeline[] = [
     'two sources',
     goodPipeline({ sources: [{ name: 'a' }, { name: 'b' }] }),
     'spec.sources',
-    'must have at most 1 items',
+    'must have at most 1 item',
   ),
   bad(
     'a default priority without a share',

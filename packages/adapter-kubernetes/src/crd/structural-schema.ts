@@ -62,7 +62,9 @@ const USUAL_MAX = { items: 128, length: 1024, properties: 64 } as const;
 export function toStructural(node: JsonSchemaNode, path: string, additions: Additions): StructuralSchema {
   const alternatives = node.anyOf ?? [];
   const shared = { ...described(node), ...defaultOf(node, path, additions) };
-  if (alternatives.length === 0) return { ...shared, ...typed(node, path, additions), ...rulesAt(path, additions) };
+  if (alternatives.length === 0) {
+    return withInnerDefaults({ ...shared, ...typed(node, path, additions), ...rulesAt(path, additions) });
+  }
   const types = new Set(alternatives.map(({ type }) => type));
   if (types.size > 1 || !types.has('object')) return { ...shared, 'x-kubernetes-preserve-unknown-fields': true };
   return { ...shared, ...oneOfObjects(alternatives, path, additions) };
@@ -73,6 +75,16 @@ const described = ({ description }: JsonSchemaNode) => (description === undefine
 function defaultOf(node: JsonSchemaNode, path: string, { defaults }: Additions): Pick<StructuralSchema, 'default'> {
   const value = Object.hasOwn(defaults, path) ? defaults[path] : node.default;
   return value === undefined ? {} : { default: value };
+}
+
+/** A server evaluates the rules on a default as it is written: the defaults of its fields have to stand in it. */
+function withInnerDefaults(schema: StructuralSchema): StructuralSchema {
+  const { default: given, properties } = schema;
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || properties === undefined) return schema;
+  const inner = Object.entries(properties).flatMap(([name, child]) =>
+    child.default === undefined ? [] : [[name, child.default] as const],
+  );
+  return { ...schema, default: { ...Object.fromEntries(inner), ...given } };
 }
 
 function rulesAt(path: string, { rules }: Additions): Pick<StructuralSchema, 'x-kubernetes-validations'> {

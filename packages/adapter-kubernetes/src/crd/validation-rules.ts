@@ -7,8 +7,8 @@ import type { ValidationRule } from './structural-schema.js';
 
 const knownStage = (list: 'edges' | 'outputs', field: 'from' | 'to'): ValidationRule => ({
   rule: `!has(self.${list}) || self.${list}.all(each, self.stages.exists(stage, stage.name == each.${field}))`,
-  message: `unknown stage in "${field}" of spec.${list}, expected the name of a stage`,
-  messageExpression: `'unknown stage "' + self.${list}.filter(each, !self.stages.exists(stage, stage.name == each.${field}))[0].${field} + '", expected the name of a stage'`,
+  // What was found is not told: a text out of a list could be of any size, and a message of any cost.
+  message: `unknown stage in "${field}" of ${list}, expected the name of a stage`,
   fieldPath: `.${list}`,
 });
 
