@@ -8,6 +8,7 @@ export interface LoadResult {
   readonly pipeline: string;
   readonly mode: ControlMode;
   readonly load: string;
+  readonly seed: number;
   readonly kind: ControlLoad['kind'];
   readonly budgetCores: number;
   readonly fluidMinimum?: number;

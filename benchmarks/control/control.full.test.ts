@@ -62,12 +62,14 @@ describe('the comparison in small', () => {
   it('answers the same question in the same way, and tells the bars', () => {
     const figures = run('equipoise');
     expect(run('equipoise')).toEqual(figures);
-    const base = { pipeline: 'small', mode: 'min-cost', load: 'step-10x', kind: 'jumping', budgetCores: 1 } as const;
+    const name = { pipeline: 'small', mode: 'min-cost', load: 'step-10x', seed: 1 } as const;
+    const base = { ...name, kind: 'jumping', budgetCores: 1 } as const;
     const missed: LoadResult = { ...base, fluidMinimum: figures.lost / 2, cells: { equipoise: figures } };
     const met: LoadResult = { ...base, fluidMinimum: figures.lost, cells: { equipoise: figures } };
     expect([missed, met].flatMap(barsOf).map((bar) => bar.met)).toEqual([false, true]);
-    const text = controlReport({ made: 'here', seed: 1, results: [missed, met] });
+    const text = controlReport({ made: 'here', results: [missed, { ...met, seed: 2 }] });
     expect(text).toContain('1 of 2 bars are met');
     expect(text).toContain('**missed**');
+    expect(text.split('# Other seeds')[1]).toMatch(/\| 2 \| small \| min-cost \| step-10x \| lost .* \| met \|/);
   });
 });

@@ -5,7 +5,6 @@ import { type CellFigures, type ControllerName, controllers } from './cell.js';
 /** What results.json holds. */
 export interface KeptResults {
   readonly made: string;
-  readonly seed: number;
   readonly results: readonly LoadResult[];
 }
 
@@ -42,12 +41,38 @@ function resultText(result: LoadResult): string {
   ].join('\n\n');
 }
 
+/** The bars of the results whose cells are not shown: of each seed beyond the first a row. */
+function seedsTable(results: readonly LoadResult[]): string {
+  const rows = results.flatMap((result) =>
+    barsOf(result).map(({ claim, figure, bar, met }) => {
+      const { pipeline, mode, load, seed } = result;
+      return `| ${[seed, pipeline, mode, load, claim, figure, bar, met ? 'met' : '**missed**'].join(' | ')} |`;
+    }),
+  );
+  return [
+    '| seed | pipeline | mode | load | claim | measured | bar | |',
+    '|---|---|---|---|---|---|---|---|',
+    ...rows,
+  ].join('\n');
+}
+
 /** The page. */
-export function controlReport({ made, seed, results }: KeptResults): string {
+export function controlReport({ made, results }: KeptResults): string {
   const bars = results.flatMap(barsOf);
+  const firstSeed = Math.min(...results.map(({ seed }) => seed));
+  const first = results.filter(({ seed }) => seed === firstSeed);
+  const others = results.filter(({ seed }) => seed !== firstSeed).sort((a, b) => a.seed - b.seed);
   const head =
     'Simulated loop, figures over the arrivals behind the first minute; cores are the mean of what replicas hold, those that start included. ' +
     'The clairvoyant is the same planner at the same ticks with the largest rate of the next 20 s for a forecast. Cells that are not in ' +
     'the table were not run.';
-  return `# Control\n\n${made} (the last cell); seed ${seed}.\n\n${head}\n\n${bars.filter(({ met }) => met).length} of ${bars.length} bars are met.\n\n${results.map(resultText).join('\n\n')}\n`;
+  return `${[
+    '# Control',
+    `${made} (the last cell).`,
+    head,
+    `${bars.filter(({ met }) => met).length} of ${bars.length} bars are met.`,
+    `# Seed ${firstSeed}`,
+    ...first.map(resultText),
+    ...(others.length === 0 ? [] : ['# Other seeds', seedsTable(others)]),
+  ].join('\n\n')}\n`;
 }
