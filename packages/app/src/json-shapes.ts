@@ -82,6 +82,18 @@ where cells stand in the order of the grid, by pipeline, load, policy and seed, 
 }
 where FIGURES are smapeFraction, pinballLoss, coverageFraction over the test part, and only times differ from run to run`,
   'k8s render': `{apiVersion, kind: "List", items: [{apiVersion, kind, metadata: {name, namespace?, labels}, …}]}, which kubectl reads as it reads the YAML`,
+  'k8s diff': `{
+  namespace, missing: [OBJECT], changed: [{kind, name, differences: [{path, live?, wanted}]}], same: [OBJECT], leftOver: [OBJECT]
+}
+with exit code 1 where something differs, and OBJECT is {kind, name}`,
+  'k8s apply': `{namespace, created: [OBJECT], changed: [OBJECT], same: [OBJECT], removed: [OBJECT], leftOver: [OBJECT]}
+where OBJECT is {kind, name}`,
+  'k8s status': `{
+  pipeline, namespace,
+  workloads: [{kind, name, stage?, variant?, wanted, ready, complete, stuck?}],
+  conditions?: [{type, status, reason, message, lastTransitionTime, observedGeneration?}]
+}
+with exit code 1 while a workload is not complete; conditions are those of the custom resource, where there is one`,
   explain: `{
   pipeline,
   record: {

@@ -1,7 +1,7 @@
 /** The commands below `equipoise k8s`: names, flags and help. */
 import type { RenderTarget } from '@equipoise/adapter-kubernetes';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { positive, positiveRate } from '../terminal/flag-values.js';
+import { count, positive, positiveRate } from '../terminal/flag-values.js';
 import { runCommand } from '../terminal/run-command.js';
 
 /** What can run the replicas, the default first. */
@@ -30,18 +30,48 @@ function namespace(text: string): string {
 /** Adds `k8s` with its commands. */
 export function addKubernetes(program: Command): void {
   const k8s = program.command('k8s').description('bring a pipeline to a Kubernetes cluster');
-  k8s
-    .command('render')
-    .argument('<file>', 'pipeline file')
+  planned(k8s.command('render'))
     .description('plan for a load and print the objects that run the plan on a cluster, as YAML for kubectl')
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./k8s-render.js')).k8sRender(file, options)),
+    );
+
+  connected(planned(k8s.command('diff')))
+    .description('plan for a load and show what of the plan is otherwise on a cluster; exit code 1 where something is')
+    .action((file, options) => runCommand(options, async () => (await import('./k8s-diff.js')).k8sDiff(file, options)));
+
+  connected(planned(k8s.command('apply')))
+    .description('plan for a load and make a cluster run the plan')
+    .option('--prune', 'once the plan runs, remove what the pipeline had before and no longer has')
+    .option('--wait-s <n>', 'longest wait of --prune for the plan to run, in seconds', count, 600)
+    .option('--force', 'take fields that others own, such as replicas that an autoscaler sets')
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./k8s-apply.js')).k8sApply(file, options)),
+    );
+
+  connected(k8s.command('status').argument('<pipeline>', 'name of the pipeline'))
+    .description('show how far the workloads of a pipeline are; exit code 1 while one does not run as it should')
+    .option('--namespace <name>', 'namespace of the pipeline; that of the context when left out', namespace)
+    .addOption(jsonFlag())
+    .action((name, options) =>
+      runCommand(options, async () => (await import('./k8s-status.js')).k8sStatus(name, options)),
+    );
+}
+
+const jsonFlag = () => new Option('--json', 'print one JSON document on stdout; progress and logs go to stderr');
+
+/** Flags of all commands that render a plan. */
+function planned(command: Command): Command {
+  return command
+    .argument('<file>', 'pipeline file')
     .addOption(
       new Option('--target <name>', 'what runs the replicas: plain Deployments, Seldon Core 2 or 1, KServe')
         .choices(targets)
         .default(targets[0]),
     )
     .option('--arrival-rps <n>', 'requests per second to plan for', positiveRate, 1)
-    .option('--plan <file>', 'render this plan, as `equipoise plan --out` writes it, instead of making one')
-    .option('--namespace <name>', 'namespace of the objects; where they are applied when left out', namespace)
+    .option('--plan <file>', 'take this plan, as `equipoise plan --out` writes it, instead of making one')
+    .option('--namespace <name>', 'namespace of the objects; that of the context when left out', namespace)
     .addOption(
       new Option(
         '--image <image>',
@@ -57,8 +87,12 @@ export function addKubernetes(program: Command): void {
       'use the kept profile of another machine, its times multiplied by this factor',
       positive,
     )
-    .option('--json', 'print one JSON document on stdout; progress and logs go to stderr')
-    .action((file, options) =>
-      runCommand(options, async () => (await import('./k8s-render.js')).k8sRender(file, options)),
-    );
+    .addOption(jsonFlag());
+}
+
+/** Flags of all commands that speak to a cluster. */
+function connected(command: Command): Command {
+  return command
+    .option('--kubeconfig <file>', 'how to reach the cluster; as kubectl does when left out')
+    .option('--context <name>', 'context of the kubeconfig; its current one when left out');
 }

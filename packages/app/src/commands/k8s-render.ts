@@ -1,5 +1,12 @@
 /** `equipoise k8s render`: a plan for a load as the objects that run it on a cluster. Nothing is sent anywhere. */
-import { checkImages, type Images, type RenderTarget, renderPlan, toYaml } from '@equipoise/adapter-kubernetes';
+import {
+  checkImages,
+  type Images,
+  type KubeObject,
+  type RenderTarget,
+  renderPlan,
+  toYaml,
+} from '@equipoise/adapter-kubernetes';
 import { AppError, optimize, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core';
 import { plannedHostCores } from '../compose/host-cores.js';
 import { loadSpec } from '../compose/load-spec.js';
@@ -24,6 +31,15 @@ export interface K8sRenderOptions {
 
 /** Renders the plan of `file`; with `--json` as one `List`, which `kubectl` reads as well. */
 export async function k8sRender(file: string, options: K8sRenderOptions): Promise<CommandResult> {
+  const { objects } = await renderedFile(file, options);
+  return { json: { apiVersion: 'v1', kind: 'List', items: objects }, text: toYaml(objects) };
+}
+
+/** The name of the pipeline of `file` and the objects of its plan. */
+export async function renderedFile(
+  file: string,
+  options: K8sRenderOptions,
+): Promise<{ readonly pipeline: string; readonly objects: readonly KubeObject[] }> {
   const { target, arrivalRps, namespace, artifacts } = options;
   const spec = await loadSpec(file);
   const images = imagesOf(options.image);
@@ -35,7 +51,7 @@ export async function k8sRender(file: string, options: K8sRenderOptions): Promis
     ...(namespace !== undefined && { namespace }),
     ...(artifacts !== undefined && { artifactBase: artifacts }),
   });
-  return { json: { apiVersion: 'v1', kind: 'List', items: objects }, text: toYaml(objects) };
+  return { pipeline: spec.name, objects };
 }
 
 /** The last image for everything wins, as does the last for a stage or variant. */

@@ -1,0 +1,126 @@
+/** A rendered pipeline beside what a cluster has of it, and how the one becomes the other. */
+import { AppError } from '@equipoise/core';
+import type { KubeApi, ListPage } from '../api/kube-api.js';
+import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js';
+import { labelsOf } from '../render/object-names.js';
+import { renderedTypes } from '../render/rendered-types.js';
+import { type FieldDifference, objectDifferences } from './object-differences.js';
+
+/** In whose name objects are written from the command line. */
+export const COMMAND_MANAGER = 'equipoise-cli';
+
+/** An object by kind and name. */
+export interface ObjectName {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** What stands between a cluster and a rendering; `same` are as wanted, `leftOver` are of the pipeline and not wanted. */
+export interface DeploymentDiff {
+  readonly missing: readonly ObjectName[];
+  readonly changed: readonly (ObjectName & { readonly differences: readonly FieldDifference[] })[];
+  readonly same: readonly ObjectName[];
+  readonly leftOver: readonly ObjectName[];
+}
+
+const nameOf = ({ kind, metadata }: KubeObject): ObjectName => ({ kind, name: metadata.name });
+const idOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.name}`;
+
+/** The objects of a pipeline in a namespace, by its label. Kinds of engines that are not installed have none. */
+export async function deployedObjects(
+  api: KubeApi,
+  pipeline: string,
+  namespace: string,
+): Promise<readonly KubeObject[]> {
+  const labels = labelsOf(pipeline);
+  const labelSelector = ['app.kubernetes.io/managed-by', 'equipoise.dev/pipeline']
+    .map((label) => `${label}=${labels[label]}`)
+    .join(',');
+  const all = await Promise.all(
+    Object.values(renderedTypes).map((type) => allOf(api, { type, namespace, labelSelector })),
+  );
+  return all.flat();
+}
+
+async function allOf(
+  api: KubeApi,
+  selection: { readonly type: ResourceType; readonly namespace: string; readonly labelSelector: string },
+): Promise<readonly KubeObject[]> {
+  const found: KubeObject[] = [];
+  for (let continueToken: string | undefined; ; ) {
+    const page = await pageOf(api, selection, continueToken);
+    if (page.kind === 'page') found.push(...page.objects);
+    // A list that took too long begins anew.
+    else found.length = 0;
+    continueToken = page.kind === 'page' ? page.continueToken : undefined;
+    if (page.kind === 'page' && continueToken === undefined) return found;
+  }
+}
+
+async function pageOf(api: KubeApi, selection: Parameters<typeof allOf>[1], continueToken: string | undefined) {
+  try {
+    return await api.list(selection, continueToken === undefined ? {} : { continueToken });
+  } catch (error) {
+    if (!isNotServed(error)) throw error;
+    return { kind: 'page', objects: [], resourceVersion: '' } as ListPage;
+  }
+}
+
+const isNotServed = (error: unknown): boolean =>
+  error instanceof AppError && error.code === 'CLUSTER_REFUSED' && error.details['httpStatus'] === 404;
+
+/** Compares a rendering with what is there. */
+export function deploymentDiff(wanted: readonly KubeObject[], live: readonly KubeObject[]): DeploymentDiff {
+  const there = new Map(live.map((object) => [idOf(object), object]));
+  const compared = wanted.map((object) => {
+    const found = there.get(idOf(object));
+    return { object, found, differences: found === undefined ? [] : objectDifferences(object, found) };
+  });
+  const ids = new Set(wanted.map(idOf));
+  return {
+    missing: compared.filter(({ found }) => found === undefined).map(({ object }) => nameOf(object)),
+    changed: compared
+      .filter(({ differences }) => differences.length > 0)
+      .map(({ object, differences }) => ({ ...nameOf(object), differences })),
+    same: compared
+      .filter(({ found, differences }) => found !== undefined && differences.length === 0)
+      .map(({ object }) => nameOf(object)),
+    leftOver: live.filter((object) => !ids.has(idOf(object))).map(nameOf),
+  };
+}
+
+/**
+ * Writes the objects one after another in the order of the rendering, so that the router comes last. A field that another manager owns is
+ * taken only with `force`; otherwise AppError CONFLICT names it, and objects before it stay written.
+ */
+export async function applyObjects(
+  api: KubeApi,
+  objects: readonly KubeObject[],
+  { force }: { readonly force: boolean },
+): Promise<void> {
+  for (const object of objects) {
+    const result = await api.apply(typeOf(object.kind), object, { fieldManager: COMMAND_MANAGER, force });
+    if (result.kind === 'written') continue;
+    const { metadata, kind } = object;
+    const advice = result.reason === 'conflict' ? ' --force takes the fields that others own.' : '';
+    throw new AppError('CONFLICT', `${kind} ${metadata.name} was not written: ${result.message}.${advice}`, {
+      details: { kind, name: metadata.name, reason: result.reason, causes: result.causes },
+    });
+  }
+}
+
+/** Takes objects away; those that are gone already do not matter. */
+export async function removeObjects(api: KubeApi, objects: readonly ObjectName[], namespace: string): Promise<void> {
+  for (const { kind, name } of objects) {
+    const ref: ObjectRef = { type: typeOf(kind), namespace, name };
+    const result = await api.delete(ref);
+    if (result.kind === 'refused' && result.reason !== 'not-found')
+      throw new AppError('CONFLICT', `${kind} ${name} was not removed: ${result.message}`, { details: { kind, name } });
+  }
+}
+
+function typeOf(kind: string): ResourceType {
+  const type = renderedTypes[kind];
+  if (type === undefined) throw new AppError('NOT_FOUND', `Expected a kind that plans are rendered to, found ${kind}.`);
+  return type;
+}

@@ -1,0 +1,73 @@
+/** How far the workloads of a pipeline are: what `k8s status` shows and `k8s apply --prune` waits for. */
+import type { KubeApi } from '../api/kube-api.js';
+import type { KubeObject } from '../api/kube-object.js';
+import type { InferencePipelineStatus, PipelineCondition } from '../crd/status-schema.js';
+import { type ObservedDeployment, pipelines } from '../operator/observed-objects.js';
+import { rolloutState } from '../operator/rollout-state.js';
+import { LABEL_PREFIX } from '../render/object-names.js';
+
+/** Conditions of the custom resource of a pipeline, where there is one: what an operator says of it. */
+export async function pipelineConditions(
+  api: KubeApi,
+  pipeline: string,
+  namespace: string,
+): Promise<readonly PipelineCondition[] | undefined> {
+  return (await api.get({ type: pipelines, namespace, name: pipeline }))?.status?.conditions;
+}
+
+/** A workload that runs pods. `stage` and `variant` are missing for the router. */
+export interface WorkloadState {
+  readonly kind: string;
+  readonly name: string;
+  readonly stage?: string;
+  readonly variant?: string;
+  readonly wanted: number;
+  readonly ready: number;
+  /** Whether all wanted pods are of the present template and ready, and no others are left. */
+  readonly complete: boolean;
+  /** Why it makes no progress. */
+  readonly stuck?: string;
+}
+
+/** The state of each workload, the router last. Those of other engines are judged by their condition Ready. */
+export function workloadStates(objects: readonly KubeObject[]): readonly WorkloadState[] {
+  return objects
+    .flatMap((object) => {
+      if (object.kind === 'Deployment') return [ofDeployment(object as ObservedDeployment)];
+      return engineKinds.includes(object.kind) ? [ofEngine(object as EngineObject)] : [];
+    })
+    .toSorted((a, b) => Number(a.stage === undefined) - Number(b.stage === undefined) || (a.name < b.name ? -1 : 1));
+}
+
+const engineKinds = ['InferenceService', 'SeldonDeployment', 'Server', 'Model'];
+
+interface EngineObject extends KubeObject {
+  readonly spec?: { readonly replicas?: number; readonly predictor?: { readonly minReplicas?: number } };
+  readonly status?: Pick<InferencePipelineStatus, 'conditions'> & { readonly state?: string };
+}
+
+function partOf({ kind, metadata }: KubeObject): Pick<WorkloadState, 'kind' | 'name' | 'stage' | 'variant'> {
+  const { labels = {}, name } = metadata;
+  const [stage, variant] = ['stage', 'variant'].map((part) => labels[`${LABEL_PREFIX}/${part}`]);
+  return { kind, name, ...(stage !== undefined && { stage }), ...(variant !== undefined && { variant }) };
+}
+
+function ofDeployment(deployment: ObservedDeployment): WorkloadState {
+  const state = rolloutState(deployment);
+  return {
+    ...partOf(deployment),
+    wanted: deployment.spec.replicas ?? 1,
+    ready: deployment.status?.readyReplicas ?? 0,
+    complete: state.kind === 'complete',
+    ...(state.kind === 'stuck' && { stuck: state.message }),
+  };
+}
+
+function ofEngine(object: EngineObject): WorkloadState {
+  const { conditions = [], state } = object.status ?? {};
+  const ready = conditions.find(({ type }) => (type as string) === 'Ready');
+  const complete = ready === undefined ? state === 'Available' : ready.status === 'True';
+  const wanted = object.spec?.replicas ?? object.spec?.predictor?.minReplicas ?? 1;
+  const trouble = ready !== undefined && ready.status === 'False' ? ready.message : undefined;
+  return { ...partOf(object), wanted, ready: complete ? wanted : 0, complete, ...(trouble && { stuck: trouble }) };
+}

@@ -1,0 +1,53 @@
+/**
+ * What an object of a cluster lacks to be as wanted. The server adds fields (defaults, its own metadata) and takes amounts in any spelling,
+ * so only what is wanted is looked for, and amounts are compared as numbers.
+ */
+
+/** One field that is not as wanted; `live` is missing where there is none. */
+export interface FieldDifference {
+  readonly path: string;
+  readonly live?: unknown;
+  readonly wanted: unknown;
+}
+
+type Mapping = Readonly<Record<string, unknown>>;
+
+const isMapping = (value: unknown): value is Mapping =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The fields of `wanted` that `live` has otherwise, by path. */
+export function objectDifferences(wanted: unknown, live: unknown, path = ''): readonly FieldDifference[] {
+  if (isMapping(wanted) && isMapping(live)) {
+    return Object.entries(wanted).flatMap(([name, value]) =>
+      objectDifferences(value, live[name], path === '' ? name : `${path}.${name}`),
+    );
+  }
+  if (Array.isArray(wanted) && Array.isArray(live) && wanted.length === live.length) {
+    return wanted.flatMap((value, index) => objectDifferences(value, live[index], `${path}[${index}]`));
+  }
+  if (isEmpty(wanted) && live === undefined) return [];
+  if (wanted === live || (isAmount(path) && amountOf(wanted) === amountOf(live))) return [];
+  return [{ path, ...(live === undefined ? {} : { live }), wanted }];
+}
+
+/** What the server leaves out where it is empty. */
+const isEmpty = (value: unknown): boolean =>
+  (Array.isArray(value) && value.length === 0) || (isMapping(value) && Object.keys(value).length === 0);
+
+const isAmount = (path: string): boolean =>
+  /\.(requests|limits)\.[^.]+(\.[^.]+)*$/.test(path) || path.endsWith('.memory');
+
+const UNITS: Readonly<Record<string, number>> = {
+  m: 1e-3,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+};
+
+function amountOf(value: unknown): number {
+  const [, digits = '', unit = ''] = /^([0-9.]+)([a-zA-Z]*)$/.exec(String(value)) ?? [];
+  return digits === '' ? Number.NaN : Number(digits) * (unit === '' ? 1 : (UNITS[unit] ?? Number.NaN));
+}

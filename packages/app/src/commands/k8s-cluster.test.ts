@@ -1,0 +1,105 @@
+/** The commands of `equipoise k8s` that speak to a cluster, against an API server of this test. */
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { KubeApiServer } from './kube-api-server.test-support.js';
+
+const KINDS = ['serviceaccounts', 'configmaps', 'services', 'deployments', 'poddisruptionbudgets', 'networkpolicies'];
+const folder = new TestFolder();
+let server: KubeApiServer;
+
+const k8s = (command: string, ...args: string[]) =>
+  equipoise(folder.path, 'k8s', command, ...args, '--kubeconfig', 'kube');
+
+const planOf = (detect: string) => {
+  const part = (variantId: string) => [
+    {
+      ...{ variantId, resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 }, maxBatchSize: 1, maxBatchWaitMs: 0 },
+      ...{ replicas: 1, trafficFraction: 1 },
+    },
+  ];
+  return JSON.stringify({ stages: { detect: part(detect), classify: part('only') } });
+};
+
+beforeAll(() => {
+  folder.write('pipeline.yaml', syntheticPipeline());
+  folder.write('small.json', planOf('small'));
+  folder.write('large.json', planOf('large'));
+});
+
+beforeEach(async () => {
+  server = new KubeApiServer(...KINDS);
+  folder.write('kube', await server.start());
+});
+
+afterEach(() => server.close());
+afterAll(() => folder.remove());
+
+const nothing = { created: [], changed: [], removed: [], leftOver: [] };
+
+describe('equipoise k8s', () => {
+  it('applies a plan to the namespace of the context, and finds it there', async () => {
+    const before = await k8s('diff', 'pipeline.yaml', '--plan', 'small.json', '--json');
+    expect(before.exitCode).toBe(1);
+    const applied = documentOf(await k8s('apply', 'pipeline.yaml', '--plan', 'small.json', '--json'));
+    const { missing } = documentOf(before) as { readonly missing: readonly unknown[] };
+    expect(missing).toHaveLength(server.objects.size);
+    expect(applied).toEqual({ namespace: 'team', ...nothing, created: missing, same: [] });
+    expect([...server.objects.keys()].every((path) => path.includes('/namespaces/team/'))).toBe(true);
+
+    const [diff, again, status] = await Promise.all([
+      k8s('diff', 'pipeline.yaml', '--plan', 'small.json'),
+      k8s('apply', 'pipeline.yaml', '--plan', 'small.json', '--json'),
+      k8s('status', 'synthetic', '--json'),
+    ]);
+    expect(diff).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('0 missing, 0 different, 0 left over') });
+    expect(documentOf(again)).toMatchObject(nothing);
+    expect(status.exitCode).toBe(0);
+    expect(documentOf(status)).toMatchObject({
+      pipeline: 'synthetic',
+      namespace: 'team',
+      workloads: [
+        { stage: 'classify', variant: 'only', ready: 1, complete: true },
+        { stage: 'detect', variant: 'small', ready: 1, complete: true },
+        { name: 'synthetic', ready: 1, complete: true },
+      ],
+    });
+  });
+
+  it('keeps what is left over until the new plan runs', async () => {
+    await k8s('apply', 'pipeline.yaml', '--plan', 'small.json');
+    server.podsStart = false;
+    const stuck = await k8s('apply', 'pipeline.yaml', '--plan', 'large.json', '--prune', '--wait-s', '1', '--json');
+    expect(stuck.exitCode).toBe(3);
+    expect(documentOf(stuck)).toMatchObject({
+      error: {
+        code: 'DEADLINE_PASSED',
+        message: expect.stringMatching(/does not run after 1 s: .*Nothing was removed/),
+      },
+    });
+    const names = () => [...server.objects.keys()].map((path) => path.split('/').at(-1));
+    expect(names()).toContain('synthetic--detect--small');
+    expect((await k8s('status', 'synthetic')).exitCode).toBe(1);
+
+    server.podsStart = true;
+    const pruned = await k8s('apply', 'pipeline.yaml', '--plan', 'large.json', '--prune', '--json');
+    expect(documentOf(pruned)).toMatchObject({
+      leftOver: [],
+      removed: expect.arrayContaining([{ kind: 'Deployment', name: 'synthetic--detect--small' }]),
+    });
+    expect(names()).not.toContain('synthetic--detect--small');
+    expect(names()).toContain('synthetic--detect--large');
+  });
+
+  it('tells what it does not find', async () => {
+    const [status, config, context] = await Promise.all([
+      k8s('status', 'other'),
+      equipoise(folder.path, 'k8s', 'status', 'synthetic', '--kubeconfig', join(folder.path, 'none')),
+      k8s('status', 'synthetic', '--context', 'elsewhere'),
+    ]);
+    expect(status).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(status.stderr).toContain('The namespace team has nothing of a pipeline other.');
+    expect(config).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('the kubeconfig cannot be read') });
+    expect(context).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('elsewhere') });
+  });
+});
