@@ -1,0 +1,70 @@
+/** A rendered pipeline on a real control plane with a node that has no containers: applied, found as wanted, changed, and tidied up. */
+import { describeWithTool } from '@equipoise/testkit';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { KubeApi } from '../api/kube-api.js';
+import { renderPlan } from '../render/render-plan.js';
+import { EVERY_KIND, planFor, requestFor, specOf } from '../render/render-request.test-support.js';
+import { eventually, newNamespace } from '../test-cluster/cluster-objects.test-support.js';
+import { ControlPlane } from '../test-cluster/control-plane.test-support.js';
+import { FakeKubelet } from '../test-cluster/fake-kubelet.test-support.js';
+import { controlPlane, kubeBinariesFolder } from '../test-cluster/kube-binaries.test-support.js';
+import { applyObjects, deployedObjects, deploymentDiff, removeObjects } from './deployed-pipeline.js';
+import { workloadStates } from './deployment-state.js';
+
+const spec = specOf(EVERY_KIND);
+
+describeWithTool(controlPlane, 'a rendered pipeline on a real control plane', () => {
+  let plane: ControlPlane;
+  let api: KubeApi;
+  let kubelet: FakeKubelet;
+
+  beforeAll(async () => {
+    plane = await ControlPlane.start(kubeBinariesFolder());
+    api = await plane.api();
+    kubelet = new FakeKubelet(api);
+    await kubelet.start();
+  }, 300_000);
+
+  afterAll(async () => {
+    await kubelet?.stop();
+    await plane?.stop();
+  }, 60_000);
+
+  const rendered = (namespace: string, embed: string) =>
+    renderPlan(requestFor('deployment', { spec, plan: planFor(spec, { embed }), namespace }));
+
+  it('is as wanted once it is applied, whatever the server adds', async () => {
+    const namespace = await newNamespace(api);
+    const objects = rendered(namespace, 'cpu');
+    await applyObjects(api, objects, { force: false });
+    const diff = deploymentDiff(objects, await deployedObjects(api, 'shelf', namespace));
+    expect(diff).toMatchObject({ missing: [], changed: [], leftOver: [] });
+    expect(diff.same).toHaveLength(objects.length);
+    await applyObjects(api, objects, { force: false });
+  });
+
+  it('runs, becomes another one beside what runs, and leaves nothing of the old one', async () => {
+    const namespace = await newNamespace(api);
+    const live = () => deployedObjects(api, 'shelf', namespace);
+    const running = async () => workloadStates(await live()).filter(({ complete }) => complete);
+    await applyObjects(api, rendered(namespace, 'cpu'), { force: false });
+    await eventually(async () => (await running()).length === 4);
+
+    const fewer = rendered(namespace, 'cpu').filter(({ metadata }) => !metadata.name.includes('embed'));
+    const { leftOver } = deploymentDiff(fewer, await live());
+    expect(leftOver.map(({ kind }) => kind).toSorted()).toEqual([
+      'ConfigMap',
+      'Deployment',
+      'NetworkPolicy',
+      'PodDisruptionBudget',
+      'Service',
+    ]);
+    await removeObjects(api, leftOver, namespace);
+    await eventually(async () => deploymentDiff(fewer, await live()).leftOver.length === 0);
+    expect((await running()).map(({ name }) => name)).toEqual([
+      'shelf--classify--forest',
+      'shelf--detect--small',
+      'shelf',
+    ]);
+  });
+});
