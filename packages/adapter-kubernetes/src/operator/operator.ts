@@ -4,6 +4,7 @@
  * only saves asking for the same thing twice.
  */
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { type AlarmClock, AppError, type Rng } from '@equipoise/core';
 import type { KubeApi, Refused } from '../api/kube-api.js';
 import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.js';
@@ -56,6 +57,8 @@ export class Operator {
 
   /** Works until `signal` aborts; resolves when nothing of it runs any more. Made to be given to a `LeaseElector`. */
   async run(signal: AbortSignal): Promise<void> {
+    // Each reflector listens, of which there are as many as resources.
+    setMaxListeners(0, signal);
     await Promise.all([this.#index.run(signal), this.#queue.run(signal)]);
   }
 

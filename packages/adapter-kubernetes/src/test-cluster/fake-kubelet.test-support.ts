@@ -88,7 +88,7 @@ export class FakeKubelet {
   }
 
   #look(pod: PodObject): void {
-    const id = pod.metadata.uid ?? objectKey(pod.metadata);
+    const id = idOf(pod);
     if (pod.metadata.deletionTimestamp !== undefined) {
       if (this.#ending.has(id)) return;
       this.#ending.add(id);
@@ -103,22 +103,20 @@ export class FakeKubelet {
     const fate = this.fateOf(pod);
     const started = new Date().toISOString();
     const podIP = `10.244.${(++this.#addresses >> 8) & 255}.${this.#addresses & 255}`;
-    const tell = (ready: boolean, state: unknown, restartCount = 0): void =>
-      this.#later(0, () => this.#tell(pod, { ready, state, restartCount, podIP, started }));
     const running = { running: { startedAt: started } };
+    const tell = (ready: boolean, state: unknown, restartCount = 0): Promise<void> =>
+      this.#tell(pod, { ready, state, restartCount, podIP, started });
     if (fate.kind === 'image-missing') {
-      tell(false, { waiting: { reason: 'ImagePullBackOff', message: `Back-off pulling image "${imageOf(pod)}"` } });
+      const message = `Back-off pulling image "${imageOf(pod)}"`;
+      this.#later(0, () => tell(false, { waiting: { reason: 'ImagePullBackOff', message } }));
     } else if (fate.kind === 'crash-loop') {
-      tell(false, { waiting: { reason: 'CrashLoopBackOff', message: 'back-off restarting failed container' } }, 5);
+      const message = 'back-off restarting failed container';
+      this.#later(0, () => tell(false, { waiting: { reason: 'CrashLoopBackOff', message } }, 5));
     } else {
-      tell(false, running);
-      if (fate.kind === 'ready') {
-        this.#later(fate.afterMs, async () => {
-          if (!this.#ending.has(pod.metadata.uid ?? '')) {
-            await this.#tell(pod, { ready: true, state: running, restartCount: 0, podIP, started });
-          }
-        });
-      }
+      this.#later(0, async () => {
+        await tell(false, running);
+        if (fate.kind === 'ready') this.#later(fate.afterMs, () => tell(!this.#ending.has(idOf(pod)), running));
+      });
     }
   }
 
@@ -178,6 +176,8 @@ export class FakeKubelet {
     this.#timers.add(timer);
   }
 }
+
+const idOf = ({ metadata }: PodObject): string => metadata.uid ?? objectKey(metadata);
 
 function imageOf(pod: PodObject): string {
   return pod.spec.containers[0]?.image ?? '';
