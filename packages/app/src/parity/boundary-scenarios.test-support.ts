@@ -1,5 +1,12 @@
 /** Scenarios at the boundaries of rules: a fan-out without items, two ways that are both open, an exact deadline, a part that is lost. */
-import { type EdgeSpec, type FaultSchedule, type ReplicaFault, stageId } from '@equipoise/core';
+import {
+  type EdgeSpec,
+  type FaultSchedule,
+  type ReplicaFault,
+  requireCurves,
+  type ServiceCurves,
+  stageId,
+} from '@equipoise/core';
 import type { NamedScenario } from './named-scenarios.test-support.js';
 import { conditionOf } from './random-graph.test-support.js';
 import {
@@ -36,6 +43,12 @@ function boundary({ edges = [], arrivals, plan = {}, over, timeoutMs = () => 500
     ...more,
   });
 }
+
+/** Service times of stage `a` as some may think that they are. */
+const believing = (oneMs: number): ServiceCurves => {
+  const stages = [stageOf(a, [variantOf('v', { one: oneMs, eight: 12 })])];
+  return requireCurves(specOf({ entry: a, edges: [], outputs: [{ from: a }] }, stages), []);
+};
 
 const every = (gapMs: number, count: number): readonly number[] =>
   Array.from({ length: count }, (_, i) => (i + 1) * gapMs);
@@ -119,6 +132,16 @@ export const boundaryScenarios: readonly NamedScenario[] = [
       over: { admission: { maxQueueLength: 100, answerMarginMs: 1 } },
     }),
     shows: [/^25 of 20 completed$/m, /^24 of 20 deadline-unreachable$/m],
+  },
+  {
+    // Pairs 20 ms apart on one replica of 5 ms, thought to take 1 ms until the tick at 100 ms: the second of a pair is done 10 ms after it came.
+    name: 'drop rules follow service times that turn out to be others',
+    scenario: boundary({
+      ...{ arrivals: every(20, 20).flatMap((atMs) => [atMs, atMs]), timeoutMs: () => 8, tickMs: 100 },
+      believedCurves: [believing(1), believing(5)],
+    }),
+    shows: [/^90 of 80 completed$/m, /^1[0-9]{2} of 120 deadline-unreachable$/m],
+    hides: [/ of 80 deadline/, /^130 of 120/m],
   },
   {
     name: 'a request without time to spare is not given up for its answer',

@@ -27,6 +27,8 @@ export interface Scenario {
   readonly seed: number;
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
+  /** What drop rules go by: the first at first, each next one from a tick on, the last to the end; `curves` when left out. */
+  readonly believedCurves?: readonly ServiceCurves[];
   readonly plan: Plan;
   /** Instants in ms, ascending. */
   readonly arrivals: readonly number[];
@@ -39,6 +41,11 @@ export interface Scenario {
   readonly clients?: SimulatedClients;
   /** From this instant on arrivals are dropped as draining. */
   readonly drainsAtMs?: number;
+}
+
+/** What drop rules go by behind so many ticks. */
+export function believedAt({ curves, believedCurves = [] }: Scenario, ticks: number): ServiceCurves {
+  return believedCurves[ticks] ?? believedCurves.at(-1) ?? curves;
 }
 
 const oneOf = <T>(rng: Rng, values: readonly T[]): T => values[Math.floor(rng.next() * values.length)] as T;

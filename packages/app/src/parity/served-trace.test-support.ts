@@ -14,7 +14,7 @@ import {
 import { type PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
 import { ManualClock } from '@equipoise/testkit';
 import { KeyedLauncher, tensorsOfKey } from './keyed-replicas.test-support.js';
-import type { Scenario } from './scenario.test-support.js';
+import { believedAt, type Scenario } from './scenario.test-support.js';
 import { type Trace, TraceWriter } from './trace.test-support.js';
 
 /** Runs the scenario and gives its trace. */
@@ -30,13 +30,14 @@ class ServedScenario {
   readonly #trace = new TraceWriter();
   readonly #runner: PipelineRunner;
   readonly #actuator: EmbeddedActuator;
+  readonly #policies: ServingPolicies;
   readonly #chances: ItemChances;
   #hasBegun = false;
   #changing = false;
-  #plans = 0;
+  #ticks = 0;
 
   constructor(scenario: Scenario) {
-    const { spec, curves, hostCores } = scenario;
+    const { spec, hostCores } = scenario;
     const clock = this.#clock;
     const rng = new SeededRng(scenario.seed);
     this.#scenario = scenario;
@@ -47,7 +48,9 @@ class ServedScenario {
         throw error;
       },
     });
-    const policies = new ServingPolicies(spec, curves, (id, policy) => this.#runner.setPolicy(id, policy));
+    this.#policies = new ServingPolicies(spec, believedAt(scenario, 0), (id, policy) =>
+      this.#runner.setPolicy(id, policy),
+    );
     this.#runner.onRequestEnd((end) => {
       this.#trace.end(end.endedAtMs, end.arrivedAtMs, end.kind === 'dropped' ? end.reason : end.kind);
     });
@@ -59,7 +62,7 @@ class ServedScenario {
     });
     this.#actuator = new EmbeddedActuator(spec, {
       ...{ pool: this.#runner, launcher, clock: clock.ranked(eventRank.fleetAlarm) },
-      adopt: (id, to) => policies.adopt(id, to),
+      adopt: (id, to) => this.#policies.adopt(id, to),
     });
   }
 
@@ -115,7 +118,8 @@ class ServedScenario {
   /** As the control loop does: nothing while changes are under way, and the rest is left when one fails. */
   async #tick(): Promise<void> {
     if (this.#changing) return;
-    const next = this.#scenario.nextPlans[this.#plans++];
+    const next = this.#scenario.nextPlans[this.#ticks++];
+    this.#policies.follow(believedAt(this.#scenario, this.#ticks));
     if (next === undefined) return;
     this.#changing = true;
     try {

@@ -1,6 +1,6 @@
 /** A scenario through the simulator. */
 import { changeBounds, diffPlans, type Observation, SeededRng, simulatePlan } from '@equipoise/core';
-import type { Scenario } from './scenario.test-support.js';
+import { believedAt, type Scenario } from './scenario.test-support.js';
 import { type Trace, TraceWriter } from './trace.test-support.js';
 
 /** Runs the scenario and gives its trace. */
@@ -18,7 +18,7 @@ export function simulatedTrace(scenario: Scenario): Trace {
     ...{ spec, curves, plan, hostCores, drops: true },
     arrivals: { nextAtMs: () => arrivals[arrived++] },
     rng: new SeededRng(scenario.seed),
-    controller: { intervalMs: tickMs, decide, loadMs },
+    controller: { intervalMs: tickMs, decide, loadMs, believedCurves: () => believedAt(scenario, ticks) },
     ...(faults && { faults }),
     ...(clients && { clients }),
     ...(drainsAtMs === undefined ? {} : { drainsAtMs }),
