@@ -215,14 +215,14 @@ export interface AdmissionSpec {
    * wait there; one that would wait longer is dropped at once as `queue-full`. Without it only the deadline bounds waits.
    */
   readonly maxWaitFraction?: number;
-  /** Most bytes of request tensors in flight; a request beyond it is dropped as `memory-full`. Without it there is no bound. */
-  readonly maxInFlightBytes?: number;
   /**
    * Time in ms before its deadline by which a request is to be done, or is given up: what a turn of the event loop, a batch that takes
    * longer than expected and the writing of the answer may take. At most half of the time that a request has beyond the
    * work itself; 0 when left out.
    */
   readonly answerMarginMs?: number;
+  /** Most bytes of request tensors in flight; a request beyond it is dropped as `memory-full`. Without it there is no bound. */
+  readonly maxInFlightBytes?: number;
   /** `defaultPriorities` when left out. */
   readonly priorities?: PrioritySpec;
 }

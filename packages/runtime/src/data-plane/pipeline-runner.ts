@@ -8,7 +8,7 @@
 import {
   type AdmissionSpec,
   type AlarmClock,
-  AppError,
+  type AppError,
   type Arrival,
   type BatchPolicy,
   type DropReason,
