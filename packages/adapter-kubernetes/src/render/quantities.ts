@@ -9,7 +9,7 @@ export const GPU_RESOURCE = 'nvidia.com/gpu';
 export const SERVER_MEMORY_BYTES = 268_435_456;
 
 /** Cores as whole ones or as thousandths (`m`). */
-export const cpuQuantity = (cpuCores: number): string =>
+const cpuQuantity = (cpuCores: number): string =>
   Number.isInteger(cpuCores) ? String(cpuCores) : `${Math.round(cpuCores * 1000)}m`;
 
 /** What one replica gets, asked for and at most; memory only where the plan says how much, `extraMemoryBytes` on top of it. */

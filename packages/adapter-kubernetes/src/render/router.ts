@@ -62,7 +62,7 @@ export function routerObjects(
 export const serviceAccountName = (pipeline: string): string => objectName(pipeline);
 
 /** Name of the Secret that holds the tokens of servers elsewhere, by the names of their environment variables. */
-export const tokenSecretName = (pipeline: string): string => objectName(pipeline, 'tokens');
+const tokenSecretName = (pipeline: string): string => objectName(pipeline, 'tokens');
 
 const originOf = (url: string): string => url.replace(/^(\w+:\/\/[^/]+).*$/, '$1');
 

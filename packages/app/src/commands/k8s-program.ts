@@ -2,25 +2,11 @@
 import type { RenderTarget } from '@equipoise/adapter-kubernetes';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { count, positive, positiveRate } from '../terminal/flag-values.js';
+import { images } from '../terminal/image-flag.js';
 import { runCommand } from '../terminal/run-command.js';
 
 /** What can run the replicas, the default first. */
 const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const satisfies readonly RenderTarget[];
-
-/** An image, for everything or for a stage or variant. */
-export interface ImageFlag {
-  readonly image: string;
-  /** `STAGE` or `STAGE/VARIANT`; undefined for everything. */
-  readonly of?: string;
-}
-
-/** Reads `IMAGE`, `STAGE=IMAGE` or `STAGE/VARIANT=IMAGE` behind the ones given before. */
-function images(text: string, before: readonly ImageFlag[] = []): readonly ImageFlag[] {
-  const [first = '', ...rest] = text.split('=');
-  const image = rest.length === 0 ? first : rest.join('=');
-  if (/^\S+$/.test(image) && first !== '') return [...before, rest.length === 0 ? { image } : { image, of: first }];
-  throw new InvalidArgumentError('Expected IMAGE, STAGE=IMAGE or STAGE/VARIANT=IMAGE.');
-}
 
 function namespace(text: string): string {
   if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;

@@ -13,10 +13,10 @@ import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { readPlanStages } from '../compose/read-plan.js';
 import { verifierFor } from '../compose/verifier-for.js';
+import type { ImageFlag } from '../terminal/image-flag.js';
 import { bindingText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { VERSION } from '../version.js';
-import type { ImageFlag } from './k8s-program.js';
 
 /** Flags of the command. */
 export interface K8sRenderOptions {
