@@ -10,6 +10,7 @@ import { same } from '../api/memory/field-owners.test-support.js';
 import type { MemoryKube, MemoryResource } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
 import type { Deployment } from '../render/manifest-types.js';
+import { events } from './events.js';
 import {
   childTypes,
   deployments,
@@ -23,6 +24,7 @@ import {
 export const clusterResources: readonly MemoryResource[] = [
   { type: pipelines, hasStatus: true },
   { type: pods, hasStatus: true },
+  { type: events },
   ...Object.values(childTypes).map((type) => ({ type, hasStatus: type.kind === 'Deployment' })),
 ];
 

@@ -5,6 +5,7 @@ import { written } from '../api/conformance/subject.test-support.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
+import { events, type PipelineEvent } from './events.js';
 import { clusterResources, MemoryCluster } from './memory-cluster.test-support.js';
 import { childTypes, deployments, isRouter, isStage, type ObservedPod, pipelines, pods } from './observed-objects.js';
 import { Operator } from './operator.js';
@@ -52,11 +53,15 @@ async function start({ mode = 'auto' } = {}) {
 
 describe('Operator', () => {
   it('brings a pipeline up and then leaves the API server in peace', async () => {
-    const { pass, ready, condition, admin, ref, api, failures, stop } = await start();
+    const { pass, ready, condition, admin, ref, api, all, failures, stop } = await start();
     await pass(3_000);
     expect([await ready(SMALL), await ready('shelf')]).toEqual([2, 1]);
     expect((await admin.get(ref))?.status).toMatchObject({ mode: 'auto', replicas: { desired: 3, ready: 3 } });
     expect(await condition('Ready')).toMatchObject({ status: 'True' });
+    const news = (await all(events)) as readonly PipelineEvent[];
+    const reasons = news.map(({ action, reason }) => `${action} ${reason}`);
+    expect(reasons).toEqual(expect.arrayContaining(['Accepted Valid', 'Planned PlanFound', 'Ready AllReady']));
+    expect(new Set(reasons).size).toBe(reasons.length);
     api.calls.splice(0);
     await pass(12 * 60_000);
     // Nothing but watches that the server ends.

@@ -10,6 +10,7 @@ import type { KubeApi, Refused } from '../api/kube-api.js';
 import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.js';
 import { WorkQueue } from '../cluster/work-queue.js';
 import { FINALIZER } from './ending.js';
+import { events, eventsOf } from './events.js';
 import { childTypes, type InferencePipeline, pipelines } from './observed-objects.js';
 import { PipelineIndex } from './pipeline-index.js';
 import { PipelinePlanning, type PlanSource, type Rendering } from './planning.js';
@@ -115,6 +116,19 @@ export class Operator {
     const result = await this.#base.api.applyStatus(pipelines, told, { fieldManager: FIELD_MANAGER, force: true });
     // A pipeline that is gone needs no status.
     if (result.kind === 'refused' && result.reason !== 'not-found') throw refusal(objectKey(metadata), result);
+    await this.#announce(pipeline, status);
+  }
+
+  /** Tells what changed in the status. An event that cannot be told is not worth another pass. */
+  async #announce(pipeline: InferencePipeline, { conditions = [] }: Reconciliation['status']): Promise<void> {
+    for (const event of eventsOf(pipeline, conditions, this.#base.nowEpochMs())) {
+      try {
+        const result = await this.#base.api.create(events, event, { fieldManager: FIELD_MANAGER });
+        if (result.kind === 'refused' && result.reason === 'invalid') throw refusal(event.metadata.name, result);
+      } catch (error) {
+        this.#base.failed(events.plural, error);
+      }
+    }
   }
 
   /** Owns these finalizers of a pipeline, and gives up others that it owned; only of this very version of this very object. */

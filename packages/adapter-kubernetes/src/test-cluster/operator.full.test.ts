@@ -7,6 +7,7 @@ import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { LeaseElector } from '../cluster/lease-elector.js';
 import { pipelineDefinition } from '../crd/pipeline-crd.js';
+import { events } from '../operator/events.js';
 import {
   deployments,
   type InferencePipeline,
@@ -109,6 +110,9 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     expect((await admin.get(ref))?.status).toMatchObject({ mode: 'auto', replicas: { desired: 3, ready: 3 } });
     expect(await condition('Accepted')).toMatchObject({ status: 'True' });
     expect(await condition('Degraded')).toMatchObject({ status: 'False' });
+    const told = await admin.list({ type: events, namespace });
+    const reasons = told.kind === 'page' ? told.objects.map(({ reason }) => reason) : [];
+    expect(reasons).toEqual(expect.arrayContaining(['Valid', 'PlanFound', 'AllReady']));
 
     kubelet.stopMs = 1_500;
     await admin.delete(ref);
