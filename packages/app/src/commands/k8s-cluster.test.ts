@@ -37,7 +37,8 @@ afterAll(() => folder.remove());
 
 const nothing = { created: [], changed: [], removed: [], leftOver: [] };
 
-describe('equipoise k8s', () => {
+// Each test runs the command several times.
+describe('equipoise k8s', { timeout: 60_000 }, () => {
   it('applies a plan to the namespace of the context, and finds it there', async () => {
     const before = await k8s('diff', 'pipeline.yaml', '--plan', 'small.json', '--json');
     expect(before.exitCode).toBe(1);

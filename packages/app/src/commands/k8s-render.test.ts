@@ -28,7 +28,8 @@ beforeAll(() => {
 
 afterAll(() => folder.remove());
 
-describe('equipoise k8s render', () => {
+// Some tests run the command several times.
+describe('equipoise k8s render', { timeout: 60_000 }, () => {
   it('prints documents of YAML, the same for the same plan', async () => {
     const plan = await equipoise(folder.path, 'plan', 'pipeline.yaml', '--arrival-rps', '20', '--out', 'plan.json');
     expect(plan).toMatchObject({ exitCode: 0 });
