@@ -163,7 +163,7 @@ function resourceProblems(pods: readonly RenderedPods[], { plan }: RenderRequest
     const container = spec.containers[0];
     if (planned === undefined || container?.resources === undefined) return [];
     const { cpuCores, memoryBytes, gpus } = planned.resources;
-    const extra = spec.volumes.some((volume) => 'configMap' in volume) ? 268_435_456 : 0;
+    const extra = spec.volumes.some((volume) => 'configMap' in volume) ? 402_653_184 : 0;
     const wanted = {
       cpu: cpuCores,
       memory: memoryBytes === 0 ? undefined : memoryBytes + extra,

@@ -74,7 +74,7 @@ function embeddedWorkload(chosen: ChosenVariant, request: RenderRequest): StageW
       image: imageOf(request.images, stage.id, variant.id),
       args: ['serve', 'pipeline.yaml', '--fixed', '--no-admin-port', '--host', '0.0.0.0', '--port', String(port)],
       workingDir: STATE_DIR,
-      env: serverEnvironment,
+      env: [...serverEnvironment, smallYoungGeneration],
       ports: [{ name: 'http', containerPort: port }],
       resources: containerResources(plan.resources, SERVER_MEMORY_BYTES),
       ...probes({ port: 'http', ready: readyPath, live: '/livez' }, loadMsOf(chosen, request)),
@@ -94,6 +94,9 @@ export const serverEnvironment = [
   { name: 'HOME', value: STATE_DIR },
   { name: 'EQUIPOISE_CACHE_DIR', value: `${STATE_DIR}/cache` },
 ];
+
+/** A pod of one replica has little to collect, and its memory is bounded; the large young generation of a server is for the router. */
+const smallYoungGeneration = { name: 'NODE_OPTIONS', value: '--max-semi-space-size=16' };
 
 /** A spec as the text of a pipeline file. */
 export const pipelineFileOf = (spec: PipelineSpec): string => stringify(toDocument(spec), { lineWidth: 0 });

@@ -114,6 +114,23 @@ describe('batches of a remote replica', () => {
 });
 
 describe('several addresses', () => {
+  it('of one name get the replicas in turns', async () => {
+    const way = await Way.to(portOf(server.url));
+    const names: string[] = [];
+    const launcher = new RemoteReplicaLauncher({}, async (name) => {
+      names.push(name);
+      return ['127.0.0.1', '127.0.0.254'];
+    });
+    const request = remoteRequest({ urls: [`http://pods:${way.port}`] });
+    const { runner } = await launcher.launch(request);
+    expect(way.connections).toBe(1);
+    // Nothing listens at the second address.
+    await expect(launcher.launch(request)).rejects.toThrow(`127.0.0.254:${way.port}`);
+    expect(names).toEqual(['pods', 'pods']);
+    await runner.close();
+    way.close();
+  });
+
   it('get the replicas in turns, and again when replicas are gone', async () => {
     const [a, b] = await Promise.all([Way.to(portOf(server.url)), Way.to(portOf(server.url))]);
     const launcher = new RemoteReplicaLauncher();
