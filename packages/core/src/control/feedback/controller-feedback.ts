@@ -2,6 +2,7 @@
  * Feedback inside the controller: what was measured and counted is kept with its state, and the rules are those of the corrected profiles and
  * of the pipeline as traffic has taught it.
  */
+import { LruCache } from '../../kernel/lru-cache.js';
 import type { Decision, Observation } from '../../model/decision.js';
 import type { LearnedEdge } from '../../model/edge-count.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
@@ -63,25 +64,24 @@ export function withLearnedEdges(decision: Decision, edges: EdgeState | undefine
   return { ...decision, evidence: { ...decision.evidence, learnedEdges: edges.inForce } };
 }
 
-interface Corrected {
-  readonly key: string;
-  readonly rules: FeedbackRules;
-}
+/** What is in force, and what was before: a tick that learns looks at what comes in meanwhile by what was in force before it. */
+const REMEMBERED = 2;
 
-const lastCorrected = new WeakMap<FeedbackRules, Corrected>();
+const memories = new WeakMap<FeedbackRules, LruCache<FeedbackRules>>();
 
 /** The rules by what was learned; the same object as long as that is the same. */
 export function correctedRules<Rules extends FeedbackRules>(
   rules: Rules,
   { corrections: all, edges = [] }: Feedback,
 ): Rules {
-  if (rules.partsFor === undefined || all.length + edges.length === 0) return rules;
+  const { partsFor } = rules;
+  if (partsFor === undefined || all.length + edges.length === 0) return rules;
   const key = JSON.stringify([all, edges.map(({ edge, kind, value }) => [edge, kind, value])]);
-  const last = lastCorrected.get(rules);
-  if (last?.key === key) return last.rules as Rules;
-  const spec = learnedSpec(rules.spec, edges);
-  const profiles = all.length === 0 ? rules.profiles : correctedProfiles(rules.spec, rules.profiles, all);
-  const made = { ...rules, spec, ...rules.partsFor(profiles, spec) };
-  lastCorrected.set(rules, { key, rules: made });
-  return made;
+  const memory = memories.get(rules) ?? new LruCache<FeedbackRules>(REMEMBERED);
+  memories.set(rules, memory);
+  return memory.remember(key, () => {
+    const spec = learnedSpec(rules.spec, edges);
+    const profiles = all.length === 0 ? rules.profiles : correctedProfiles(rules.spec, rules.profiles, all);
+    return { ...rules, spec, ...partsFor(profiles, spec) };
+  }) as Rules;
 }
