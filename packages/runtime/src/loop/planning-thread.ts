@@ -1,6 +1,6 @@
 /** Entry of the planning thread: makes one decision or plan per message, so that planning never delays a request. */
 import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { Observation } from '@equipoise/core';
 import { type PlanningSetup, type PlanningTask, planningEngine } from './planning-engine.js';
@@ -11,14 +11,16 @@ export interface PlanningThreadData {
   readonly observations: MessagePort;
 }
 
-/** Planning may wait, requests may not: replicas of this host keep the cores that they were planned with. */
-const PLANNING_NICENESS = 10;
+/** By how much: planning may wait, requests may not, and replicas of this host keep the cores that they were planned with. */
+const LESS_PRIORITY = 10;
 
 /** Lowers the priority of this thread alone, where the system has such a thing (Linux) and allows it. */
 function yieldToServing(): void {
   try {
-    const threadId = Number(readlinkSync('/proc/thread-self').split('/').at(-1));
-    setPriority(threadId, PLANNING_NICENESS);
+    const [processId, , threadId] = readlinkSync('/proc/thread-self').split('/').map(Number);
+    // The files of other processes than ours can see number this thread otherwise.
+    if (threadId === undefined || processId !== process.pid) return;
+    setPriority(threadId, Math.min(constants.priority.PRIORITY_LOW, getPriority(threadId) + LESS_PRIORITY));
   } catch {
     // Elsewhere it competes with what is served.
   }
