@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { PostRequest } from '../load/open-load.js';
-import { benchFile, type ServerCommand } from '../router/server-process.js';
+import { benchFile, type ServerCommand, seldomCollections } from '../router/server-process.js';
 
 /** The chains: stages that do nothing, and the two ONNX models. */
 export type Chain = 'no-op' | 'onnx';
@@ -59,7 +59,7 @@ async function equipoise(folder: string, chain: Chain): Promise<Peer> {
   return {
     name: 'Equipoise',
     command: {
-      args: [BIN, 'serve', file, '--port', String(port), '--arrival-rps', '100'],
+      args: [seldomCollections, BIN, 'serve', file, '--port', String(port), '--arrival-rps', '100'],
       cwd: folder,
       ready: /ready http/,
     },
