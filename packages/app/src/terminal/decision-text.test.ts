@@ -1,4 +1,4 @@
-import { stageId } from '@equipoise/core';
+import { stageId, variantId } from '@equipoise/core';
 import { expect, it } from 'vitest';
 import { decisionText, learnedEdgeText } from './decision-text.js';
 
@@ -16,15 +16,27 @@ it('tells what traffic has taught of an edge, and that the file says otherwise',
   );
 });
 
-it('tells it with what a decision saw', () => {
+it('tells what a decision rested on in place of the profile and the pipeline file', () => {
   const evidence = { forecast: { method: 'given', meanRps: 4, upperRps: 5 }, learnedEdges: [edge] };
   const observation = { atMs: 0, load: { arrivalsPerSecond: [] }, stages: {}, runningPlan: { stages: {} } };
-  const text = decisionText({
-    pipelineName: 'p',
-    record: {
-      ...{ id: 1, atEpochMs: 0, observation: { ...observation, staleSources: [] } },
-      decision: { kind: 'hold', reason: 'good', evidence },
-    },
+  const record = {
+    ...{ id: 1, atEpochMs: 0, observation: { ...observation, staleSources: [] } },
+    decision: { kind: 'hold' as const, reason: 'good', evidence },
+  };
+  const correction = (variant: string, batchSize: number, factor: number) => ({
+    ...{ stageId: stageId('detect'), variantId: variantId(variant), cpuCores: 2, batchSize, factor },
   });
-  expect(text).toContain(learnedEdgeText(edge));
+  const corrections = [correction('small', 1, 1.4), correction('small', 4, 2), correction('large', 1, 0.5)];
+  const text = decisionText({ pipelineName: 'p', record: { ...record, input: { corrections, state: {} } } });
+  expect(text).toContain(
+    [
+      '\nLearned',
+      'detect/small on 2: 1.40 to 2.00 × the service times of the profile',
+      'detect/large on 2: 0.50 × the service times of the profile',
+      learnedEdgeText(edge),
+    ].join('\n'),
+  );
+  const { learnedEdges: _, ...plain } = evidence;
+  const untaught = { ...record, decision: { ...record.decision, evidence: plain } };
+  expect(decisionText({ pipelineName: 'p', record: untaught })).not.toContain('Learned');
 });

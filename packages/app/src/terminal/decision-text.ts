@@ -9,6 +9,7 @@ import type {
   Plan,
   RunningPlan,
   StageId,
+  StepInput,
 } from '@equipoise/core';
 import pc from 'picocolors';
 import { type Explained, rejectedText } from './plan-explanation.js';
@@ -33,7 +34,7 @@ const triggerTexts = {
 
 /** The whole text. */
 export function decisionText({ pipelineName, record, why }: ToldDecision): string {
-  const { id, atEpochMs, trigger, mode, observation, decision, manual } = record;
+  const { id, atEpochMs, trigger, mode, observation, decision, manual, input } = record;
   const by = trigger === undefined ? '' : `, by ${triggerTexts[trigger]}`;
   const inMode = mode === undefined ? '' : `, mode ${mode}`;
   return [
@@ -41,6 +42,7 @@ export function decisionText({ pipelineName, record, why }: ToldDecision): strin
     ...(manual === undefined ? [] : [`asked for: ${manual.action}${because(manual.reason)}`]),
     section('Seen'),
     seenText(observation, decision),
+    ...learnedTexts(decision, input as StepInput | undefined),
     section('Chosen'),
     decision === undefined ? 'no plan was changed' : chosenText(decision),
     ...passedOver(decision, why),
@@ -59,7 +61,7 @@ function seenText({ load, stages, runningPlan, staleSources }: Observation, deci
     return [id, replicasText(replicas), maxBatchSize, seen?.queueLength ?? '', seen?.droppedTotal ?? ''];
   });
   const columns = ['stage', 'replicas', ...['max batch', 'waiting', 'dropped since the start'].map(right)];
-  const { burst, forecast, learnedEdges = [] } = decision?.evidence ?? {};
+  const { burst, forecast } = decision?.evidence ?? {};
   return [
     loadText(load),
     ...(staleSources.length === 0 ? [] : [`no fresh input from ${staleSources.join(', ')}`]),
@@ -71,9 +73,23 @@ function seenText({ load, stages, runningPlan, staleSources }: Observation, deci
       : [
           `a burst: ${burst.arrivals} requests in ${burst.windowS} s, where ${burst.plannedArrivals.toFixed(1)} were planned for`,
         ]),
-    ...learnedEdges.map(learnedEdgeText),
     ...(rows.length === 0 ? ['nothing runs yet'] : [textTable(columns, rows)]),
   ].join('\n');
+}
+
+/** What the decision rested on in place of the profile and the pipeline file. */
+function learnedTexts(decision: Decision | undefined, input: StepInput | undefined): readonly string[] {
+  const factors = new Map<string, number[]>();
+  for (const { stageId, variantId, cpuCores, factor } of input?.corrections ?? []) {
+    const of = `${stageId}/${variantId} on ${cpuCores}`;
+    factors.set(of, [...(factors.get(of) ?? []), factor]);
+  }
+  const corrected = [...factors].map(([of, all]) => {
+    const [least, most] = [Math.min(...all), Math.max(...all)].map((factor) => factor.toFixed(2));
+    return `${of}: ${least === most ? least : `${least} to ${most}`} × the service times of the profile`;
+  });
+  const edges = (decision?.evidence.learnedEdges ?? []).map(learnedEdgeText);
+  return corrected.length + edges.length === 0 ? [] : [section('Learned'), ...corrected, ...edges];
 }
 
 /** What traffic has taught of an edge, beside what the pipeline file says. */

@@ -1,16 +1,17 @@
 /** Metrics of the control loop: what was decided, what is planned and what load is expected. */
-import type { Forecast, LearnedEdge, Plan } from '@equipoise/core';
+import type { Forecast, Plan } from '@equipoise/core';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { LoopEvent } from '../loop/loop-event.js';
+import { LearnedMetrics } from './learned-metrics.js';
 
 /** Keeps what the loop told last, and counts. */
 export class LoopMetrics {
   readonly #decisions: Counter<'kind'>;
   readonly #failures: Counter<'step'>;
   readonly #changes: Counter<'kind'>;
+  readonly #learned: LearnedMetrics;
   #planned: Plan | undefined;
   #forecast: Forecast | undefined;
-  #learnedEdges: readonly LearnedEdge[] = [];
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -32,6 +33,7 @@ export class LoopMetrics {
       labelNames: ['kind'],
       registers,
     });
+    this.#learned = new LearnedMetrics(registry);
     this.#gauges(registry);
   }
 
@@ -43,7 +45,7 @@ export class LoopMetrics {
       const { decision } = event.record;
       this.#decisions.inc({ kind: decision.kind });
       this.#forecast = decision.evidence.forecast;
-      this.#learnedEdges = decision.evidence.learnedEdges ?? [];
+      this.#learned.note(event.record);
       if (decision.kind === 'hold') return;
       this.#planned = decision.plan;
       for (const { kind } of decision.changes) this.#changes.inc({ kind });
@@ -84,7 +86,6 @@ export class LoopMetrics {
       ({ predicted }) => predicted.latencyMs / 1000,
     );
     this.#desired(registry);
-    this.#learned(registry);
     const forecast = () => this.#forecast;
     new Gauge({
       name: 'equipoise_forecast_rps',
@@ -126,30 +127,5 @@ export class LoopMetrics {
         }
       },
     });
-  }
-
-  #learned(registry: Registry): void {
-    const learned = () => this.#learnedEdges;
-    const gauge = (name: string, help: string, kind: LearnedEdge['kind']) =>
-      new Gauge({
-        name,
-        help,
-        labelNames: ['from', 'to'],
-        registers: [registry],
-        collect() {
-          this.reset();
-          for (const edge of learned()) if (edge.kind === kind) this.set({ from: edge.from, to: edge.to }, edge.value);
-        },
-      });
-    gauge(
-      'equipoise_learned_fan_out_items',
-      'Items per output of a fan-out, where traffic has taught another mean than the pipeline file states.',
-      'fan-out',
-    );
-    gauge(
-      'equipoise_learned_branch_fraction',
-      'Share of the outputs that take a branch, 0 to 1, where traffic has taught another than the pipeline file states.',
-      'branch',
-    );
   }
 }

@@ -195,24 +195,34 @@ describe('the control loop', () => {
     expect(page.get('equipoise_loop_failures_total{step="store"}')).toBe(1);
   });
 
-  it('tells what traffic has taught of fan-outs and branches, as long as that is in force', async () => {
+  it('tells what serving has taught, as long as that is in force', async () => {
     const { monitor } = monitored();
     const of = { edge: 0, from: stageA, to: stageId('b'), stated: 0.5, standardError: 0.01, outputs: 400 };
     const learnedEdges = [
       { ...of, kind: 'fan-out' as const, value: 6 },
       { ...of, kind: 'branch' as const, value: 0.25 },
     ];
-    const decided = (taught: DecisionEvidence) =>
-      monitor.noteLoop({
-        kind: 'decided',
-        record: { id: 1, atEpochMs: 1, observation, decision: { kind: 'hold', reason: 'good', evidence: taught } },
-      });
-    decided({ ...evidence, learnedEdges });
-    const page = await samples(monitor.servingPage);
-    expect(page.get('equipoise_learned_fan_out_items{from="a",to="b"}')).toBe(6);
-    expect(page.get('equipoise_learned_branch_fraction{from="a",to="b"}')).toBe(0.25);
+    const corrections = [1.1, 2, 1.5].map((factor, i) => ({
+      ...{ stageId: stageA, variantId: v, cpuCores: 1, batchSize: 2 ** i, factor },
+    }));
+    const decided = (taught: DecisionEvidence, input?: object) => {
+      const decision = { kind: 'hold', reason: 'good', evidence: taught } as const;
+      const record = { id: 1, atEpochMs: 1, observation, decision, ...(input && { input }) };
+      monitor.noteLoop({ kind: 'decided', record });
+    };
+    const learned = async () =>
+      Object.fromEntries([...(await samples(monitor.servingPage))].filter(([name]) => /learned|correction/.test(name)));
+    decided({ ...evidence, learnedEdges }, { corrections, state: {} });
+    const inForce = {
+      'equipoise_profile_correction_ratio{stage="a",variant="v"}': 2,
+      'equipoise_learned_fan_out_items{from="a",to="b"}': 6,
+      'equipoise_learned_branch_fraction{from="a",to="b"}': 0.25,
+    };
+    expect(await learned()).toEqual(inForce);
     decided(evidence);
-    expect([...(await samples(monitor.servingPage)).keys()].filter((name) => name.includes('learned'))).toEqual([]);
+    expect(await learned()).toEqual(inForce);
+    decided(evidence, { corrections: [], state: {} });
+    expect(await learned()).toEqual({});
   });
 });
 
