@@ -149,9 +149,10 @@ describe('controlStep', () => {
       kind: 'apply',
       changes: [{ kind: 'switch-variant', to: { variantId: 'small' } }],
     });
-    const long = [-900_000, -800_000].map((atMs) => ({ stageId: detect, atMs }));
-    const before = (atMs: number) => ({ ...state, switches: long, plannedRates: [{ atMs, arrivalRps: 40 }] });
-    const falling = { ...before(80_000), switches: long.slice(1) };
+    const improved = { stageId: detect, atMs: -900_000 };
+    const undone = [improved, { stageId: detect, atMs: -800_000, necessary: true } as const];
+    const before = (atMs: number) => ({ ...state, switches: undone, plannedRates: [{ atMs, arrivalRps: 40 }] });
+    const falling = { ...before(80_000), switches: [improved] };
     expect(controlStep(rulesFor(free), falling, seen).decision).toMatchObject({
       changes: [{ kind: 'switch-variant' }],
     });
@@ -160,7 +161,7 @@ describe('controlStep', () => {
     expect(controlStep(rulesFor(free), before(60_000), seen).decision).toMatchObject({
       changes: [{ kind: 'switch-variant' }],
     });
-    const switches = [{ stageId: detect, atMs: 100_000 }];
+    const switches = [{ stageId: detect, atMs: 110_000 }];
     const resting = controlStep(rulesFor(free), { ...state, switches }, seen).decision;
     expect(resting?.kind === 'apply' ? resting.changes.map(({ kind }) => kind) : []).not.toContain('switch-variant');
     const kept = demanding(0.9);
