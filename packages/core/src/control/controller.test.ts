@@ -161,7 +161,7 @@ describe('controlStep', () => {
     expect(controlStep(rulesFor(free), before(60_000), seen).decision).toMatchObject({
       changes: [{ kind: 'switch-variant' }],
     });
-    const switches = [{ stageId: detect, atMs: 110_000 }];
+    const switches = [{ stageId: detect, atMs: 111_000 }];
     const resting = controlStep(rulesFor(free), { ...state, switches }, seen).decision;
     expect(resting?.kind === 'apply' ? resting.changes.map(({ kind }) => kind) : []).not.toContain('switch-variant');
     const kept = demanding(0.9);
