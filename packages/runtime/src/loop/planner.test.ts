@@ -109,6 +109,20 @@ describe('Planner', () => {
     expect(next).not.toHaveProperty('observation');
   });
 
+  it('leaves what was shown while a tick was answered behind with it', async () => {
+    const one = planner();
+    const observationAt = (atMs: number, lastRps: number): Observation => ({
+      ...{ atMs, stages: {}, runningPlan: { stages: {} }, staleSources: [] },
+      load: { arrivalsPerSecond: [...new Array<number>(30).fill(20), lastRps] },
+    });
+    const tickAt = (atMs: number, lastRps: number) =>
+      one.ask({ kind: 'tick', observation: observationAt(atMs, lastRps), executes: true, changedByHand: false });
+    await tickAt(10_000, 20);
+    one.show(observationAt(20_500, 90));
+    expect(await tickAt(12_000, 20)).toEqual({});
+    expect(await tickAt(20_000, 35)).toMatchObject({ trigger: 'plan' });
+  });
+
   it('goes on in a new thread with what was worth keeping of the one before', async () => {
     const one = planner();
     const correction = { stageId: stageId('a'), variantId: variantId('v'), cpuCores: 1, batchSize: 1, factor: 1.5 };

@@ -38,9 +38,18 @@ function later(): Observation | undefined {
   return newest;
 }
 
+function answerTo(task: PlanningTask) {
+  try {
+    return engine.answer(task, later);
+  } finally {
+    // What is left has come in too late; it must not pile up where ticks seldom look.
+    later();
+  }
+}
+
 parentPort?.on('message', ({ id, task }: { readonly id: number; readonly task: PlanningTask }) => {
   try {
-    parentPort?.postMessage({ id, answer: engine.answer(task, later) });
+    parentPort?.postMessage({ id, answer: answerTo(task) });
     if (task.kind === 'tick') engine.learn();
   } catch (error) {
     parentPort?.postMessage({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
