@@ -180,6 +180,7 @@ export class PipelineParts {
     this.actuator.setBounds(served.setup.spec);
     await this.#saveSetup();
     this.#followMode(before.spec.control.mode, spec.control.mode);
+    this.loop.intervalChanged();
     return true;
   }
 

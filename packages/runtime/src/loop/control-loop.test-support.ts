@@ -86,8 +86,10 @@ export class LoopBench {
   readonly actuator: Actuator;
   readonly loop: ControlLoop;
   decisions = 0;
+  intervalMs = 1000;
 
   constructor(over: LoopOver = {}) {
+    const bench = this;
     const report = (event: LoopEvent) => void this.events.push(event);
     this.actuator = {
       runningPlan: () => observation.runningPlan,
@@ -101,7 +103,7 @@ export class LoopBench {
     const { faults } = this;
     this.log = new DecisionLog({ ...{ pipelineName: 'p', store: this.memory, faults, report }, lastId: 0 });
     this.loop = new ControlLoop({
-      ...{ pipelineName: 'p', specDigest: 'd', setupDigest: 's', intervalMs: 1000, keepsPlans: true },
+      ...{ pipelineName: 'p', specDigest: 'd', setupDigest: 's', keepsPlans: true },
       mode: () => 'auto',
       clock: { nowMs: Date.now },
       epochNowMs: Date.now,
@@ -124,6 +126,9 @@ export class LoopBench {
       meanwhile: () => {},
       onLearned: () => {},
       ...over,
+      get intervalMs() {
+        return bench.intervalMs;
+      },
     });
   }
 

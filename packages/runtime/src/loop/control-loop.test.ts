@@ -111,6 +111,39 @@ describe('ControlLoop', () => {
     expect(bench.decisions).toBe(2);
   });
 
+  it('goes over to another interval at once, also while a tick waits for what came before it', async () => {
+    const bench = new LoopBench();
+    bench.intervalMs = 60_000;
+    bench.loop.intervalChanged();
+    await vi.advanceTimersByTimeAsync(120_000);
+    expect(bench.decisions).toBe(0);
+    bench.loop.start();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(bench.decisions).toBe(1);
+    const changed = bench.loop.turn(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 60_500));
+      bench.intervalMs = 1000;
+      bench.loop.intervalChanged();
+    });
+    await vi.advanceTimersByTimeAsync(60_500);
+    await changed;
+    expect(bench.decisions).toBe(2);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(bench.decisions).toBe(12);
+    const seen: number[] = [];
+    for (const [intervalMs, forMs] of [
+      [60_000, 50_000],
+      [1000, 3000],
+    ] as const) {
+      bench.intervalMs = intervalMs;
+      bench.loop.intervalChanged();
+      await vi.advanceTimersByTimeAsync(forMs);
+      seen.push(bench.decisions);
+    }
+    expect(seen).toEqual([12, 15]);
+    await bench.loop.stop();
+  });
+
   it.each([3_600_000, -3_600_000])('keeps ticking when its clock jumps by %d ms', async (jumpMs) => {
     let offMs = 0;
     const bench = new LoopBench({ clock: { nowMs: () => Date.now() + offMs } });

@@ -79,6 +79,11 @@ export class ControlLoop {
     this.#schedule(this.#parts.clock.nowMs() + this.#parts.intervalMs);
   }
 
+  /** Looks next an interval from now: what was due by a longer one is not waited for. */
+  intervalChanged(): void {
+    if (this.#timer !== undefined) this.start();
+  }
+
   /** Ends after the tick that is under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -247,6 +252,7 @@ export class ControlLoop {
     if (this.#stopped) return;
     const { clock, intervalMs } = this.#parts;
     const inMs = Math.min(intervalMs, Math.max(0, atMs - clock.nowMs()));
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#runTick(atMs), inMs);
   }
 
