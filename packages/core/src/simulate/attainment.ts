@@ -28,7 +28,7 @@ export interface AttainmentVerdict {
   readonly latencyMs: number;
   readonly sloAttainmentFraction: number;
   readonly conclusive: boolean;
-  /** Whether a few times the sample may clear it: more of a sample that is neither conclusive nor undecided tells nothing. */
+  /** Whether a few times the sample may clear it: more of a sample that is neither conclusive nor undecided seldom does. */
   readonly undecided: boolean;
 }
 

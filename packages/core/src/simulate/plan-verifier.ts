@@ -2,8 +2,8 @@
  * Verification as the planner calls it: one load, many plans. A verdict is a function of its key (plan, load, SLO, host): the seed is drawn
  * from the load and the SLO and not from the order of questions, so what is remembered changes how long an answer takes and nothing else,
  * and plans that are compared see the same arrivals. An inconclusive verdict gets four times the work once, unless much more would not
- * decide it either: of 300 reruns in simulated loops 86 were of this kind, and none of them passed. What is inconclusive in the
- * end is reported so and counts as a miss.
+ * decide it either: of 300 reruns in simulated loops 86 were of this kind, and none of them passed; of M/M/1 with the SLO just above the
+ * percentile one in fifty would have. What is inconclusive in the end is reported so and counts as a miss.
  */
 import { LruCache } from '../kernel/lru-cache.js';
 import { SeededRng } from '../kernel/rng.js';
