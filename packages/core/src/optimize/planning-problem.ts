@@ -35,7 +35,10 @@ export interface PlanningProblem {
   /** Most labels one solve may hold at a time before it answers with the best plan so far and a proven gap. */
   readonly labelLimit?: number;
   readonly clock?: Clock;
-  /** Whether what would help where nothing is feasible is verified, too, which may take as long as all the rest (so when left out). */
+  /**
+   * Whether what would help where nothing is feasible is verified, too, which may take as long as all the rest (so when left out). Else it is
+   * what the estimate says, and may be too little; the best effort is the same.
+   */
   readonly verifiesAdvice?: boolean;
 }
 
