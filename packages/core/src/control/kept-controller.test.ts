@@ -8,7 +8,14 @@ import { requireCurves } from '../profile/curves-of.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { controlPolicies } from './control-policy.js';
 import { type ControllerRules, type ControllerState, newController } from './controller.js';
-import { changedByHand, keptController, keptNews, notCarriedOut, resumedController } from './kept-controller.js';
+import {
+  afterAdvice,
+  changedByHand,
+  keptController,
+  keptNews,
+  notCarriedOut,
+  resumedController,
+} from './kept-controller.js';
 
 const spec = smallOrLargeSpec();
 const curves = requireCurves(spec, []);
@@ -115,7 +122,12 @@ describe('advice', () => {
     const before: ControllerState = { ...newController, planned: { arrivalRps: 3 } };
     const after = notCarriedOut(before, busy);
     const { learning, service } = busy;
-    expect(after).toEqual({ ...before, learning, service, edges, nextPlanAtMs: 20_000 });
+    expect(after).toEqual({ ...before, learning, service, edges, nextPlanAtMs: 20_000, planned: busy.planned });
+  });
+
+  it('is followed by a plan, and by no answer to a burst before, where changes are carried out again', () => {
+    const { planned: _, ...rest } = busy;
+    expect(afterAdvice(busy, 7000)).toEqual({ ...rest, nextPlanAtMs: 7000 });
   });
 });
 

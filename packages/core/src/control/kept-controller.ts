@@ -70,8 +70,19 @@ function isOther(a: readonly object[], b: readonly object[]): boolean {
  * neither counts as a change nor is put on trial.
  */
 export function notCarriedOut(before: ControllerState, after: ControllerState): ControllerState {
-  const { learning, service, edges, nextPlanAtMs } = after;
-  return { ...before, learning, service, ...(edges && { edges }), ...(nextPlanAtMs !== undefined && { nextPlanAtMs }) };
+  const { learning, service, edges, nextPlanAtMs, planned } = after;
+  return {
+    ...{ ...before, learning, service },
+    ...(edges && { edges }),
+    ...(nextPlanAtMs !== undefined && { nextPlanAtMs }),
+    // What there is advice for already is no burst at the next look, or the same advice would be all there is.
+    ...(planned && { planned }),
+  };
+}
+
+/** The state where changes are carried out after there was advice alone: nobody knows what load runs is good for, so a plan is due. */
+export function afterAdvice({ planned: _, ...state }: ControllerState, atMs: number): ControllerState {
+  return { ...state, nextPlanAtMs: atMs };
 }
 
 /** The state after a person has changed what runs: what the loop did last is no longer on trial. */

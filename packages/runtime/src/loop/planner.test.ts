@@ -198,7 +198,7 @@ describe('Planner', () => {
         const others = threads();
         await new Planner(${JSON.stringify(setup)}).ask({ kind: 'keep' });
         const planning = threads().filter((id) => !others.includes(id)).map((id) => getPriority(id));
-        console.log(JSON.stringify({ serving: getPriority(), planning, expected: Math.min(19, serving + 10) }));`;
+        console.log(JSON.stringify({ serving: getPriority(), planning, expected: Math.min(19, serving + 5) }));`;
       const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
         cwd: import.meta.dirname,
         timeout: 60_000,

@@ -35,6 +35,28 @@ function engineWith(guardrails?: KeptController['guardrails']) {
   return { engine, plan };
 }
 
+describe('advice', () => {
+  const risen = (atMs: number): Observation => ({
+    ...observedAt(atMs),
+    load: { arrivalsPerSecond: [...new Array<number>(50).fill(12), ...new Array<number>(10).fill(200)] },
+  });
+  const tick = (engine: ReturnType<typeof planningEngine>, observation: Observation, executes = false) =>
+    engine.answer({ kind: 'tick', observation, executes, changedByHand: false });
+
+  it('on a burst is given once, then plans go on; carried out again, a plan comes first', () => {
+    const { engine, plan } = engineWith();
+    plan(10_000, false);
+    const triggers = (fromMs: number, untilMs: number) => {
+      const seen: (string | undefined)[] = [];
+      for (let atMs = fromMs; atMs <= untilMs; atMs += 1000) seen.push(tick(engine, risen(atMs)).trigger);
+      return seen.filter((trigger) => trigger !== undefined);
+    };
+    expect(triggers(11_000, 19_000)).toEqual(['burst']);
+    expect(triggers(20_000, 30_000)).toEqual(['plan', 'plan']);
+    expect(tick(engine, risen(33_000), true)).toMatchObject({ trigger: 'plan', decision: { kind: 'apply' } });
+  });
+});
+
 describe('what the guardrails remember', () => {
   it('is news at the first change, and alone where nothing else is', () => {
     const { engine, plan } = engineWith();

@@ -1,5 +1,6 @@
 /** Planning and deciding over one pipeline and its profiles: core's functions with their verifier wired in. Synchronous. */
 import {
+  afterAdvice,
   type ControllerRules,
   type ControllerState,
   changedByHand,
@@ -186,6 +187,8 @@ class Controller {
   #rules: ControllerRules;
   #pinned: { readonly key: string; readonly rules: ControllerRules };
   #state: ControllerState = newController;
+  /** Whether what was decided last was not to be carried out. */
+  #advises = false;
   /** The state that was kept last, and when it was kept whole; missing before the first tick. */
   #kept: { readonly state: ControllerState; readonly wholeAtMs?: number } = { state: newController };
 
@@ -220,7 +223,7 @@ class Controller {
     { observation: first, pins = {}, executes, changedByHand: byHand }: TickTask,
     later?: LaterObservation,
   ): TickAnswer {
-    const before = byHand ? changedByHand(this.#state) : this.#state;
+    const before = this.#stateBefore({ executes, byHand, atMs: first.atMs });
     const rules = this.#rulesWith(pins);
     const showsBurst = (latest: Observation) => latest.atMs > first.atMs && wouldProtect(rules, before, latest);
     const { step, observation } = this.#interruption.during({ later, showsBurst }, first, (observation) => ({
@@ -234,6 +237,13 @@ class Controller {
     const input = stepInput(before, state, { load, pins });
     const on = observation === first ? {} : { observation };
     return { ...on, decision, trigger: stepTrigger(before, step), input, ...(kept && { kept }) };
+  }
+
+  #stateBefore({ executes, byHand, atMs }: { executes: boolean; byHand: boolean; atMs: number }): ControllerState {
+    const state = byHand ? changedByHand(this.#state) : this.#state;
+    const advisedOnly = this.#advises && executes;
+    this.#advises = !executes;
+    return advisedOnly ? afterAdvice(state, atMs) : state;
   }
 
   learn(): void {

@@ -11,8 +11,11 @@ export interface PlanningThreadData {
   readonly observations: MessagePort;
 }
 
-/** By how much: planning may wait, requests may not, and replicas of this host keep the cores that they were planned with. */
-const LESS_PRIORITY = 10;
+/**
+ * By how much: planning may wait, requests may not, and replicas of this host keep the cores that they were planned with. On a busy core it
+ * still gets a quarter, for an answer to a burst must not wait long.
+ */
+const LESS_PRIORITY = 5;
 
 /** Lowers the priority of this thread alone, where the system has such a thing (Linux) and allows it. */
 function yieldToServing(): void {
