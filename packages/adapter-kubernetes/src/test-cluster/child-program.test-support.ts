@@ -1,6 +1,10 @@
 /** A program that a test starts, with its output in a file, and stops again; it does not outlive the test. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+
+/** Where the kernel can be asked to, it ends the program with the process that started it, however that ends. */
+const setpriv = '/usr/bin/setpriv';
+const dieWithUs = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL'] : [];
 
 const STOP_AFTER_MS = 10_000;
 const LAST_CHARACTERS = 2_000;
@@ -16,7 +20,8 @@ export class ChildProgram {
   constructor(command: string, parameters: readonly string[], log: string) {
     this.#log = log;
     const output = openSync(log, 'a');
-    this.#child = spawn(command, parameters, { stdio: ['ignore', output, output] });
+    const [program = command, ...rest] = [...dieWithUs, command, ...parameters];
+    this.#child = spawn(program, rest, { stdio: ['ignore', output, output] });
     closeSync(output);
     process.once('exit', this.#killWithUs);
     this.#ended = new Promise((resolve) => {

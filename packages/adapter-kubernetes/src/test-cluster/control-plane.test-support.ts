@@ -132,9 +132,8 @@ export class ControlPlane {
   }
 
   async stop(): Promise<void> {
-    for (const name of ['kube-scheduler', 'kube-controller-manager', 'kube-apiserver', 'etcd']) {
-      await this.#programs.get(name)?.stop(name === 'etcd' ? 'SIGKILL' : 'SIGTERM');
-    }
+    // Nothing of it is kept, so nothing has to end in order.
+    await Promise.all([...this.#programs.values()].map((program) => program.stop('SIGKILL')));
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
