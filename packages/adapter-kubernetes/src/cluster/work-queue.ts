@@ -18,7 +18,7 @@ export interface WorkQueueLimits {
   readonly retry: RetryDelays;
 }
 
-export const usualQueueLimits: WorkQueueLimits = {
+const usualQueueLimits: WorkQueueLimits = {
   concurrency: 4,
   retry: { shortestMs: 50, longestMs: 60_000 },
 };

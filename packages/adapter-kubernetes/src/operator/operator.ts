@@ -18,7 +18,7 @@ import { reconcile } from './reconcile.js';
 import type { Reconciliation } from './reconciliation.js';
 
 /** In whose name the operator writes. */
-export const FIELD_MANAGER = 'equipoise-operator';
+const FIELD_MANAGER = 'equipoise-operator';
 
 /** What an operator stands on; without a namespace it is for all of them. */
 export interface OperatorBase extends Rendering {

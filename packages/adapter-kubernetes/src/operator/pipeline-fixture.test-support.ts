@@ -96,7 +96,7 @@ export class ToldPlans implements PlanSource {
   }
 }
 
-export function answerOf(plan: Plan): Extract<PlanAnswer, { kind: 'plan' }> {
+function answerOf(plan: Plan): Extract<PlanAnswer, { kind: 'plan' }> {
   return { kind: 'plan', plan, profiles: [], arrivalRps: 20, plannedAtEpochMs: NOW_EPOCH_MS - 1_000 };
 }
 

@@ -23,7 +23,7 @@ export interface PodObject extends KubeObject {
   };
 }
 
-export const pods: ResourceType<PodObject> = {
+const pods: ResourceType<PodObject> = {
   group: '',
   version: 'v1',
   kind: 'Pod',
