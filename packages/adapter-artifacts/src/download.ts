@@ -1,6 +1,6 @@
 /** One answer to one request, written to a file while its digest is taken. */
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 
 /** What bounds a download. */
@@ -127,7 +127,9 @@ async function write(
       yield chunk;
     }
   }
-  await pipeline(body, counted, createWriteStream(path, { mode: 0o600 }));
+  // Opened before anything can go wrong: a stream that opens it late would make it again after it has been removed.
+  const file = await open(path, 'w', 0o600);
+  await pipeline(body, counted, file.createWriteStream());
   return { bytes, sha256: hash.digest('hex') };
 }
 
