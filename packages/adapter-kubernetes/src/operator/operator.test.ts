@@ -170,6 +170,26 @@ describe('Operator', () => {
     await stop();
   });
 
+  it('takes the conflict that a server answers of an object that is gone for its end, and one of another for a failure', async () => {
+    const { pass, admin, api, ref, failures, stop } = await start();
+    await pass(3_000);
+    const apply = api.apply.bind(api);
+    let isGone = false;
+    api.apply = async (type, object, options) => {
+      const takesOff = type === pipelines && object.metadata.finalizers === undefined;
+      if (!takesOff) return apply(type, object, options);
+      if (isGone) await apply(type, object, options);
+      isGone = true;
+      return { kind: 'refused', reason: 'conflict', message: 'uid mismatch' };
+    };
+    await admin.delete(ref);
+    await pass(20_000);
+    expect(await admin.get(ref)).toBeUndefined();
+    expect(failures).toHaveLength(1);
+    expect(failures[0]).toMatch('uid mismatch');
+    await stop();
+  });
+
   it('goes on after the API server was away, and one that starts anew finds everything in the cluster', async () => {
     const { pass, kube, api, source, ready, clock, admin, failures, stop } = await start();
     await pass(3_000);

@@ -138,8 +138,15 @@ export class Operator {
     const metadata = { name, namespace, uid, resourceVersion, ...(finalizers.length > 0 && { finalizers }) };
     const object = { apiVersion, kind, metadata, spec: undefined };
     const result = await this.#base.api.apply(pipelines, object, { fieldManager: FIELD_MANAGER });
-    if (result.kind === 'refused' && result.reason !== 'not-found')
-      throw refusal(objectKey({ name, namespace }), result);
+    if (result.kind !== 'refused' || result.reason === 'not-found') return;
+    // Because of the uid an object that is gone is told as a conflict, too.
+    if (result.reason === 'conflict' && !(await this.#isThere(pipeline))) return;
+    throw refusal(objectKey({ name, namespace }), result);
+  }
+
+  async #isThere({ metadata: { name, namespace, uid } }: InferencePipeline): Promise<boolean> {
+    const found = await this.#base.api.get({ type: pipelines, name, ...(namespace !== undefined && { namespace }) });
+    return found !== undefined && found.metadata.uid === uid;
   }
 }
 
