@@ -26,7 +26,7 @@ const PAGE = 500;
 export async function readDecisionLog(path: string, selection: LogSelection = {}): Promise<RecordedLog> {
   const filePath = resolve(path);
   if (!existsSync(filePath)) {
-    const message = `There is no log ${path}; a server keeps its own in .equipoise/state.db beside the pipeline file.`;
+    const message = `There is no log ${path}; a server keeps its own in .equipoise/state.db beside the pipeline file: name it with --log.`;
     throw new AppError('FILE_NOT_FOUND', message, { details: { path: filePath } });
   }
   return isStateFile(filePath) ? readStateFile(filePath, selection) : readLines(filePath, selection);
