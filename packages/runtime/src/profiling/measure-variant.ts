@@ -88,8 +88,9 @@ class VariantMeasurer {
     let skip: SkipReason | undefined;
     for (const batchSize of grid.batchSizes) {
       const label = labelOf(grid, cpuCores, batchSize);
-      progress.begin(label);
       const found = skip ?? this.#known(cpuCores, batchSize);
+      // What an interrupted run has measured is not begun again.
+      if (found === undefined || found === skip) progress.begin(label);
       const outcome = found ?? (await this.#pointOrReason(replica, batchSize));
       if ('kind' in outcome) this.#skipped.push({ cpuCores, batchSize, ...outcome });
       else this.#points.push(outcome);
