@@ -176,11 +176,11 @@ describe('Operator', () => {
     const apply = api.apply.bind(api);
     let isGone = false;
     api.apply = async (type, object, options) => {
-      const takesOff = type === pipelines && object.metadata.finalizers === undefined;
+      const takesOff = type.plural === pipelines.plural && object.metadata.finalizers === undefined;
       if (!takesOff) return apply(type, object, options);
       if (isGone) await apply(type, object, options);
       isGone = true;
-      return { kind: 'refused', reason: 'conflict', message: 'uid mismatch' };
+      return { kind: 'refused', reason: 'conflict', message: 'uid mismatch', causes: [] };
     };
     await admin.delete(ref);
     await pass(20_000);
