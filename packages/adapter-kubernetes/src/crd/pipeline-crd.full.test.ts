@@ -11,7 +11,12 @@ import { renderPlan } from '../render/render-plan.js';
 import { EVERY_KIND, planFor, requestFor, specOf } from '../render/render-request.test-support.js';
 import { podsOf } from '../render/rendered-rules.test-support.js';
 import { renderedTypes } from '../render/rendered-types.js';
-import { customResources, definitionServed, newNamespace } from '../test-cluster/cluster-objects.test-support.js';
+import {
+  customResources,
+  definitionServed,
+  namespaces,
+  newNamespace,
+} from '../test-cluster/cluster-objects.test-support.js';
 import { ControlPlane } from '../test-cluster/control-plane.test-support.js';
 import { controlPlane, kubeBinariesFolder } from '../test-cluster/kube-binaries.test-support.js';
 import { stored } from './api-server-check.test-support.js';
@@ -20,13 +25,6 @@ import { pipelineDefinition, pipelineSchema } from './pipeline-crd.js';
 import type { InferencePipelineStatus } from './status-schema.js';
 
 const writer = { fieldManager: 'test' };
-const namespaces: ResourceType = {
-  group: '',
-  version: 'v1',
-  kind: 'Namespace',
-  plural: 'namespaces',
-  namespaced: false,
-};
 const pods: ResourceType = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
 const examples = [
   'examples/policies',

@@ -17,7 +17,8 @@ export const customResources: ResourceType<Definition> = {
   namespaced: false,
 };
 
-const namespaces: ResourceType = {
+/** Namespaces of a cluster. */
+export const namespaces: ResourceType = {
   group: '',
   version: 'v1',
   kind: 'Namespace',
