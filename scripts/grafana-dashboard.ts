@@ -63,7 +63,7 @@ const panels: readonly Panel[] = [
     unit: 'short',
     lines: {
       '{{stage}} {{variant}}': `equipoise_replicas{${of},status="ready"}`,
-      'wanted {{stage}} {{variant}}': `equipoise_replicas_desired{${of}}`,
+      'wanted {{stage}} {{variant}}': `equipoise_desired_replicas{${of}}`,
     },
   },
   {

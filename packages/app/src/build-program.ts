@@ -290,6 +290,12 @@ function addServe(program: Command): void {
     .option('--no-admin-port', 'no admin API')
     .option('--admin-host <address>', 'address of the admin API; one beyond this machine needs a token', '127.0.0.1')
     .option('--admin-token-file <file>', 'ask clients of the admin API for the bearer token that this file holds')
+    .option(
+      '--keda-port <n>',
+      'port that tells KEDA, as an external scaler, how many replicas each stage should have; 0 for any free one; left out, there is none',
+      port,
+    )
+    .option('--keda-host <address>', 'address of the port for KEDA, which asks for no token', '127.0.0.1')
     .addOption(profileScaleFlag())
     .addOption(policyFlag('plan of the start; a fixed one is kept'))
     .action((file, options) =>

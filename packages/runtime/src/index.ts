@@ -13,6 +13,7 @@ export type { BatchSizeCounts, StageCounts } from './data-plane/stage-statistics
 export * from './digest.js';
 export * from './evaluate/evaluate-pipeline.js';
 export * from './evaluate/evaluation-module.js';
+export * from './keda/start-keda-scaler.js';
 export * from './load/load-file.js';
 export * from './load/run-load.js';
 export * from './loop/control-loop.js';

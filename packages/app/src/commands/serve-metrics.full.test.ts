@@ -59,7 +59,7 @@ describe('the metrics of a served pipeline', () => {
         await expect.poll(() => query('up{job="equipoise"}'), { timeout: 60_000, interval: 500 }).toBe(1);
         expect(await query('equipoise_requests_total{outcome="completed"}')).toBe(20);
         expect(await query('sum(equipoise_request_duration_seconds_count)')).toBe(20);
-        expect(await query('sum(equipoise_replicas{status="ready"}) - sum(equipoise_replicas_desired)')).toBe(0);
+        expect(await query('sum(equipoise_replicas{status="ready"}) - sum(equipoise_desired_replicas)')).toBe(0);
         const p99 = await query('histogram_quantile(0.99, equipoise_request_duration_seconds_bucket)');
         expect(p99).toBeGreaterThan(0);
       } finally {

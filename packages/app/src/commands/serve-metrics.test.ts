@@ -25,7 +25,7 @@ describe('the metrics of a served pipeline', () => {
     expect(value('equipoise_plan_capacity_rps{pipeline="synthetic"}')).toBeGreaterThan(5);
     expect(value('equipoise_batch_size_count{pipeline="synthetic",stage="detect",variant="large"}')).toBe(1);
     const ready = 'equipoise_replicas{stage="detect",variant="large",status="ready",pipeline="synthetic"}';
-    const desired = 'equipoise_replicas_desired{stage="detect",variant="large",pipeline="synthetic"}';
+    const desired = 'equipoise_desired_replicas{stage="detect",variant="large",pipeline="synthetic"}';
     expect(value(ready)).toBe(value(desired));
   });
 });

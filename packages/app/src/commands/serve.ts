@@ -11,11 +11,13 @@ import {
 import {
   type AnsweredCall,
   EventFeed,
+  type KedaScalerOptions,
   type LoopEvent,
   PipelineMonitor,
-  type RunningAdminServer,
+  type RunningKedaScaler,
   type RunningServer,
   type ServerOptions,
+  startKedaScaler,
   startServer,
   TlsIdentity,
 } from '@equipoise/runtime';
@@ -49,6 +51,9 @@ export interface ServeOptions extends AdminOptions {
   readonly mode?: ControlMode;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  /** Given: KEDA is told there how many replicas are wanted. */
+  readonly kedaPort?: number;
+  readonly kedaHost?: string;
   readonly fixed?: boolean;
   readonly policy: PolicyName;
   readonly profileScale?: number;
@@ -96,16 +101,18 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   try {
     const pipeline = await startUnlessStopped(start, stop);
     if (pipeline !== undefined) {
-      let admin: RunningAdminServer | undefined;
+      const beside: ({ close(): Promise<void> } | undefined)[] = [];
       try {
-        admin = await startAdmin(options, { pipelines: [pipeline], feed, metrics: monitor.adminPage });
+        const admin = await startAdmin(options, { pipelines: [pipeline], feed, metrics: monitor.adminPage });
+        beside.push(admin);
         if (admin !== undefined) log(`admin port ${admin.url}/admin/pipelines, mode ${pipeline.control.mode}`);
+        beside.push(await startScaler(options, { spec, desired: monitor.desiredReplicas, ...(tls && { tls }) }));
         logStart(spec.name, ports.beginServing(), pipeline);
         reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
         await stop;
         log('draining: no new requests, those inside are finished');
       } finally {
-        await endWithin(drainDeadlineMs, closeAll([admin, ports], pipeline), () => insideText(pipeline));
+        await endWithin(drainDeadlineMs, closeAll([...beside, ports], pipeline), () => insideText(pipeline));
       }
     }
   } finally {
@@ -140,6 +147,17 @@ class ServingPorts {
   async close(): Promise<void> {
     await this.#server?.close();
   }
+}
+
+/** The port for KEDA, where one is asked for. */
+async function startScaler(
+  { kedaPort, kedaHost = '127.0.0.1' }: ServeOptions,
+  scaled: Omit<KedaScalerOptions, 'host' | 'port'>,
+): Promise<RunningKedaScaler | undefined> {
+  if (kedaPort === undefined) return undefined;
+  const scaler = await startKedaScaler({ ...scaled, host: kedaHost, port: kedaPort });
+  log(`KEDA is told on ${scaler.address} how many replicas are wanted: externalscaler.ExternalScaler`);
+  return scaler;
 }
 
 /** What to show to clients; read again when it changes, and with everything else. */

@@ -2,6 +2,7 @@
 import type { Forecast, Plan } from '@equipoise/core';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { LoopEvent } from '../loop/loop-event.js';
+import { DesiredReplicas } from './desired-replicas.js';
 import { LearnedMetrics } from './learned-metrics.js';
 
 /** Keeps what the loop told last, and counts. */
@@ -10,7 +11,7 @@ export class LoopMetrics {
   readonly #failures: Counter<'step'>;
   readonly #changes: Counter<'kind'>;
   readonly #learned: LearnedMetrics;
-  #planned: Plan | undefined;
+  readonly desired = new DesiredReplicas();
   #forecast: Forecast | undefined;
 
   constructor(registry: Registry) {
@@ -39,15 +40,14 @@ export class LoopMetrics {
 
   /** Takes note of what the loop tells. */
   note(event: LoopEvent): void {
+    this.desired.note(event);
     if (event.kind === 'failed') this.#failures.inc({ step: event.step });
-    else if (event.kind === 'in-force') this.#planned = event.plan;
     else if (event.kind === 'decided') {
       const { decision } = event.record;
       this.#decisions.inc({ kind: decision.kind });
       this.#forecast = decision.evidence.forecast;
       this.#learned.note(event.record);
       if (decision.kind === 'hold') return;
-      this.#planned = decision.plan;
       for (const { kind } of decision.changes) this.#changes.inc({ kind });
     }
   }
@@ -55,7 +55,7 @@ export class LoopMetrics {
   #gauges(registry: Registry): void {
     const registers = [registry];
     const ofPlan = (name: string, help: string, value: (plan: Plan) => number) => {
-      const planned = () => this.#planned;
+      const planned = () => this.desired.plan;
       new Gauge({
         name,
         help,
@@ -102,17 +102,16 @@ export class LoopMetrics {
   }
 
   #desired(registry: Registry): void {
-    const planned = () => Object.entries(this.#planned?.stages ?? {});
+    const { desired } = this;
+    const planned = () => Object.entries(desired.plan?.stages ?? {});
     new Gauge({
-      name: 'equipoise_replicas_desired',
-      help: 'Replicas that the plan wants.',
+      name: 'equipoise_desired_replicas',
+      help: 'Replicas that the plan wants, or in mode advise the advice; a variant that it leaves keeps its own until the plan is in force.',
       labelNames: ['stage', 'variant'],
       registers: [registry],
       collect() {
         this.reset();
-        for (const [stage, plans] of planned()) {
-          for (const { variantId, replicas } of plans) this.set({ stage, variant: variantId }, replicas);
-        }
+        for (const { replicas, ...labels } of desired.all()) this.set(labels, replicas);
       },
     });
     new Gauge({

@@ -181,7 +181,7 @@ describe('the control loop', () => {
     const page = await samples(monitor.servingPage);
     expect(page.get('equipoise_plan_capacity_rps')).toBe(80);
     expect(page.get('equipoise_plan_latency_seconds')).toBe(0.12);
-    expect(page.get('equipoise_replicas_desired{stage="a",variant="v"}')).toBe(3);
+    expect(page.get('equipoise_desired_replicas{stage="a",variant="v"}')).toBe(3);
     expect(page.get('equipoise_max_batch_size{stage="a",variant="v"}')).toBe(4);
     expect([
       page.get('equipoise_forecast_rps{bound="mean"}'),

@@ -5,6 +5,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { LoopEvent } from '../loop/loop-event.js';
 import type { AnsweredCall } from '../open-inference/answered-call.js';
+import type { DesiredReplicas } from './desired-replicas.js';
 import { LoopMetrics } from './loop-metrics.js';
 import type { MetricsPage } from './metrics-page.js';
 import { RequestMetrics } from './request-metrics.js';
@@ -56,6 +57,11 @@ export class PipelineMonitor {
       contentType: this.#registry.contentType,
       text: async () => [await this.#registry.metrics(), await this.#tenantRegistry.metrics()].join(''),
     };
+  }
+
+  /** How many replicas the control loop wants. */
+  get desiredReplicas(): DesiredReplicas {
+    return this.#loop.desired;
   }
 
   /** Every metric of Equipoise itself that is registered, in the order of the page; `adminOnly` are those that the serving port has not. */

@@ -4,7 +4,8 @@ import { type StageFailure, warnOfStageFailure } from '../data-plane/stage-failu
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { MetricsPage } from '../observe/metrics-page.js';
 import type { AnsweredCall } from './answered-call.js';
-import { type GrpcPlace, type RunningGrpcServer, startGrpcServer } from './grpc/start-grpc-server.js';
+import type { GrpcPlace, RunningGrpcServer } from './grpc/grpc-listener.js';
+import { startGrpcServer } from './grpc/start-grpc-server.js';
 import { type RunningHttpServer, startHttpServer } from './http-server.js';
 import { type Runner, ServedPipeline } from './served-pipeline.js';
 import type { ServingPhase } from './serving-phase.js';

@@ -1,5 +1,6 @@
 /** What a method is: a function from the bytes of a request to those of an answer; it refuses by throwing an AppError and needs no socket. */
 import { AppError } from '@equipoise/core';
+import type { CancelSignal } from '../../data-plane/cancellation.js';
 import { pipelineByName } from '../pipeline-by-name.js';
 import type { ServedPipeline } from '../served-pipeline.js';
 import type { ServingPhase } from '../serving-phase.js';
@@ -11,7 +12,7 @@ export interface GrpcCall {
   /** Time that is left until the deadline of the client, in ms; undefined without one. */
   readonly remainingMs: number | undefined;
   /** Aborts when the client goes away, cancels, or its deadline passes. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly phase: ServingPhase;
   readonly maxBodyBytes: number;
 }

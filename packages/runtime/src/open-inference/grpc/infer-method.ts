@@ -21,7 +21,7 @@ export const modelInfer: GrpcMethod = async (bytes, call) => {
   const request = readGrpcRequest(message, pipeline.inputs);
   const parameters = readParameters(request.parameters);
   const timeoutMs = timeoutOf(call, parameters.timeoutMs);
-  const { output, missing } = await pipeline.run(request.inputs, { ...parameters, timeoutMs, signal: call.signal });
+  const { output, missing } = await pipeline.run(request.inputs, { signal: call.signal, ...parameters, timeoutMs });
   const names = { modelName: pipeline.name, id: request.id ?? call.requestId, missing };
   return writeGrpcResponse(names, answeredOutputs(request.outputs, output), request.raw);
 };

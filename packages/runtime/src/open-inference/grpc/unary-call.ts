@@ -4,6 +4,7 @@
  * out together; a call that is over before all of it has come is closed behind its status.
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { Cancellation } from '../../data-plane/cancellation.js';
 import { answeredCall, codeOf } from '../answered-call.js';
 import { dropError } from '../refusal.js';
 import { readRequestId } from '../request-id.js';
@@ -62,7 +63,7 @@ class UnaryCall {
   readonly #headers: IncomingHttpHeaders;
   readonly #requestId: string;
   readonly #message: UnaryMessage;
-  readonly #gone = new AbortController();
+  readonly #gone = new Cancellation();
   readonly #messageTimer: NodeJS.Timeout;
   #deadlineAtMs = Number.POSITIVE_INFINITY;
   #deadlineTimer: NodeJS.Timeout | undefined;
@@ -150,7 +151,11 @@ class UnaryCall {
     const deadlineAtMs = this.#deadlineAtMs;
     const hasDeadline = deadlineAtMs < Number.POSITIVE_INFINITY;
     return this.#guarded.method(bytes, {
-      ...{ pipelines, requestId: this.#requestId, phase: phase(), signal: this.#gone.signal, maxBodyBytes },
+      pipelines,
+      maxBodyBytes,
+      requestId: this.#requestId,
+      phase: phase(),
+      signal: this.#gone,
       remainingMs: hasDeadline ? deadlineAtMs - performance.now() : undefined,
     });
   }
@@ -161,7 +166,7 @@ class UnaryCall {
     this.#release();
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
-    stream.respond({ ...answerHeaders, 'x-request-id': this.#requestId }, { waitForTrailers: true });
+    stream.respond({ 'x-request-id': this.#requestId, ...answerHeaders }, { waitForTrailers: true });
     stream.once('wantTrailers', () => stream.sendTrailers(goodTrailers));
     const [head, body] = framed(message) as [Uint8Array, Uint8Array];
     stream.cork();
@@ -198,8 +203,10 @@ function writeRefusal(stream: ServerHttp2Stream, { code, details, fields }: Grpc
   if (stream.destroyed || stream.closed || stream.headersSent) return;
   stream.respond(
     {
+      'x-request-id': requestId,
+      'grpc-status': String(code),
+      'grpc-message': encodeURI(details),
       ...answerHeaders,
-      ...{ 'x-request-id': requestId, 'grpc-status': String(code), 'grpc-message': encodeURI(details) },
       ...fields,
     },
     { endStream: true },

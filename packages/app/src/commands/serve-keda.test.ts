@@ -1,0 +1,75 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:http2';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { endCommands, equipoise, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+
+const folder = new TestFolder();
+const example = readFileSync(new URL('../../../../deploy/kubernetes/keda/scaled-object.yaml', import.meta.url), 'utf8');
+
+beforeAll(() => {
+  folder.write('pipeline.yaml', syntheticPipeline());
+});
+
+afterEach(endCommands);
+
+afterAll(() => folder.remove());
+
+/** A field of a message in protobuf that has a length: its number, its bytes. */
+const field = (number: number, bytes: Buffer) => Buffer.concat([Buffer.from([number * 8 + 2, bytes.length]), bytes]);
+
+/** A message of GetMetrics with these metadata of the trigger. */
+function asking(metadata: Readonly<Record<string, string>>): Buffer {
+  const entries = Object.entries(metadata).map(([key, value]) =>
+    field(3, Buffer.concat([field(1, Buffer.from(key)), field(2, Buffer.from(value))])),
+  );
+  return field(1, Buffer.concat(entries));
+}
+
+async function metric(address: string, message: Buffer): Promise<{ readonly status: string; readonly value: number }> {
+  const session = connect(`http://${address}`);
+  const stream = session.request({
+    ...{ ':method': 'POST', ':path': '/externalscaler.ExternalScaler/GetMetrics' },
+    ...{ 'content-type': 'application/grpc', te: 'trailers' },
+  });
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  stream.end(Buffer.concat([head, message]));
+  const chunks: Buffer[] = [];
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const [trailers] = await once(stream, 'trailers');
+  session.close();
+  // The value as a double is what the message ends with.
+  return { status: trailers['grpc-status'], value: Buffer.concat(chunks).subarray(-8).readDoubleLE() };
+}
+
+describe('the port for KEDA', () => {
+  it('tells the replicas of the plan for the ScaledObject of the example', async () => {
+    const metadata = Object.fromEntries(
+      [...example.matchAll(/^ {8}(scalerAddress|stage|variant): (\S+)$/gm)].map(([, key = '', value = '']) => [
+        key,
+        value,
+      ]),
+    );
+    expect(Object.keys(metadata)).toEqual(['scalerAddress', 'stage', 'variant']);
+    const { command, url } = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '5', '--keda-port', '0');
+    const [, address = ''] = await command.said(/KEDA is told on (\S+)/);
+    expect(address).toMatch(/^127\.0\.0\.1:/);
+    const page = await (await fetch(`${url}/metrics`)).text();
+    const [, desired] = /equipoise_desired_replicas\{stage="detect",variant="large",.*\} (\d+)/.exec(page) ?? [];
+    expect(Number(desired)).toBeGreaterThan(0);
+    expect(await metric(address, asking(metadata))).toEqual({ status: '0', value: Number(desired) });
+    command.signal('SIGTERM');
+    expect(await command.ended).toMatchObject({ exitCode: 0 });
+  });
+
+  it('is refused a port that is taken', async () => {
+    const { url } = await serving(folder.path, 'pipeline.yaml');
+    const { port } = new URL(url);
+    folder.write('other.yaml', syntheticPipeline({ name: 'other' }));
+    const flags = ['--port', '0', '--no-admin-port', '--keda-port', port];
+    const ended = await equipoise(folder.path, 'serve', 'other.yaml', ...flags);
+    expect(ended.exitCode).toBe(3);
+    expect(ended.stderr).toContain(`Something listens on 127.0.0.1:${port} already.`);
+  });
+});

@@ -1,0 +1,38 @@
+/** Which part of the pipeline a ScaledObject is about, by the metadata of its trigger: `stage`, and `variant` where it runs one of them only. */
+import { AppError, type PipelineSpec } from '@equipoise/core';
+import type { DesiredReplicas } from '../observe/desired-replicas.js';
+import type { ScaledObjectRef } from './external-scaler.gen.js';
+
+/** The pipeline that is served, and how many replicas are wanted of its parts. */
+export interface ScaledPipeline {
+  readonly spec: Pick<PipelineSpec, 'name' | 'stages'>;
+  readonly desired: DesiredReplicas;
+}
+
+/**
+ * Replicas wanted of the part that a ScaledObject names. AppError INVALID_FIELDS where it names none, NOT_FOUND where there is none of that
+ * name, DROPPED while there is no plan: KEDA then takes its fallback, and scales nothing down.
+ */
+export function wantedOf({ spec, desired }: ScaledPipeline, ref: ScaledObjectRef | undefined): number {
+  const { pipeline = spec.name, stage, variant } = ref?.scalerMetadata ?? {};
+  const stages = spec.stages.map(({ id }) => id);
+  if (pipeline !== spec.name) throw notFound(`the pipeline ${pipeline}`, [spec.name]);
+  if (stage === undefined) {
+    const message = `The metadata of the trigger name no stage; there are ${stages.join(', ')}.`;
+    throw new AppError('INVALID_FIELDS', message, { details: { stages } });
+  }
+  const variants = spec.stages.find(({ id }) => id === stage)?.variants.map(({ id }) => id);
+  if (variants === undefined) throw notFound(`the stage ${stage}`, stages);
+  if (variant !== undefined && !variants.some((id) => id === variant)) {
+    throw notFound(`the variant ${variant} of the stage ${stage}`, variants);
+  }
+  const wanted = desired.of(stage, variant);
+  if (wanted === undefined) throw new AppError('DROPPED', 'There is no plan yet.', { retryable: true });
+  return wanted;
+}
+
+function notFound(what: string, known: readonly string[]): AppError {
+  return new AppError('NOT_FOUND', `There is nothing to scale for ${what}; there are ${known.join(', ')}.`, {
+    details: { known },
+  });
+}
