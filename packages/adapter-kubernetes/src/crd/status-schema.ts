@@ -29,6 +29,8 @@ export interface InferencePipelineStatus {
   readonly plan?: Plan;
   /** When the plan was decided, in RFC 3339. */
   readonly plannedAt?: string;
+  /** The load that the plan was made for. */
+  readonly plannedForRps?: number;
   /** Replicas of all stages, as the plan wants them and as they run. */
   readonly replicas?: { readonly desired: number; readonly ready: number };
   /** What was seen over the last window. */
@@ -123,6 +125,7 @@ export const statusSchema: StructuralSchema = mapping('What the operator saw and
   },
   plan,
   plannedAt: time('When the plan was decided.'),
+  plannedForRps: number('Requests per second that the plan was made for.'),
   replicas: mapping('Replicas of all stages.', {
     desired: whole('As the plan wants them.'),
     ready: whole('That are ready.'),

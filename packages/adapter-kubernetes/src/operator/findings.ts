@@ -33,9 +33,11 @@ function planned({ planning }: Grounds): Finding {
     case 'unplanned':
       return no('Planned', planning.reason, planning.message);
     case 'planned': {
+      const { shortfall } = planning;
       const { latencyMs, percentile, costPerHour } = planning.plan.predicted;
       const advice = planning.mode === 'advise' ? ' It is advised and not applied: control.mode is advise.' : '';
       const message = `The plan is predicted to answer ${percentile} % within ${latencyMs.toFixed(1)} ms at ${costPerHour.toFixed(2)} an hour.${advice}`;
+      if (shortfall !== undefined) return no('Planned', 'BestEffort', `${shortfall}${advice}`);
       return yes('Planned', planning.mode === 'advise' ? 'Advised' : 'PlanFound', message);
     }
   }
@@ -57,7 +59,8 @@ function ready({ live, phase }: Grounds): Finding {
   return yes('Ready', 'AllReady', 'All replicas are ready.');
 }
 
-function sloMet({ view: { observed } }: Grounds): Finding {
+function sloMet({ view: { observed, trouble } }: Grounds): Finding {
+  if (trouble?.reason === 'RouterUnreachable') return unknown('SLOMet', trouble.reason, trouble.message);
   if (observed?.sloAttainmentFraction === undefined) {
     return unknown('SLOMet', 'NotObserved', 'Nothing was heard of the requests of the last window.');
   }
@@ -84,6 +87,7 @@ function degraded({ view, live, foreign }: Grounds): Finding {
     return state.kind === 'stuck' ? [`${name}: ${state.message}`] : [];
   });
   if (stuck.length > 0) return yes('Degraded', 'RolloutStuck', stuck.join('; '));
+  if (view.trouble !== undefined) return yes('Degraded', view.trouble.reason, view.trouble.message);
   return no('Degraded', 'AsPlanned', 'Nothing is wrong.');
 }
 

@@ -33,6 +33,8 @@ export interface ObservedDeployment extends KubeObject {
 export interface ObservedPod extends KubeObject {
   readonly status?: {
     readonly phase?: string;
+    /** Missing before it runs. */
+    readonly podIP?: string;
     readonly conditions?: readonly ObservedCondition[];
     readonly containerStatuses?: readonly ObservedContainer[];
     readonly initContainerStatuses?: readonly ObservedContainer[];
@@ -86,3 +88,7 @@ export const isStage = (object: KubeObject): boolean => partOf(object) === 'stag
 
 /** Whether an object belongs to the router of a pipeline. */
 export const isRouter = (object: KubeObject): boolean => partOf(object) === 'router';
+
+/** Whether a pod takes requests. */
+export const isReady = ({ status }: ObservedPod): boolean =>
+  status?.conditions?.some(({ type, status: holds }) => type === 'Ready' && holds === 'True') ?? false;

@@ -70,9 +70,10 @@ export class Operator {
       this.#planning.forget(key);
       return {};
     }
-    const planning = await this.#planning.of(key, view.pipeline);
+    const planning = await this.#planning.of(key, view);
     const nowEpochMs = this.#base.nowEpochMs();
-    const result = reconcile(view, planning, { fieldManager: FIELD_MANAGER, nowEpochMs });
+    const observed = { ...view, ...this.#base.source.situationOf(key) };
+    const result = reconcile(observed, planning, { fieldManager: FIELD_MANAGER, nowEpochMs });
     await this.#carryOut(view.pipeline, view.children, result);
     return { againAfterMs: AGAIN_AFTER_MS };
   }

@@ -4,7 +4,7 @@ import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import type { KubeObject, ManagedFields } from '../api/kube-object.js';
 import type { Deployment } from '../render/manifest-types.js';
 import type { InferencePipeline, ObservedDeployment, ObservedPod } from './observed-objects.js';
-import { PipelinePlanning, type PlanAnswer, type PlanSource } from './planning.js';
+import { PipelinePlanning, type PlanAnswer, type PlanSource, type Situation } from './planning.js';
 import type { Planning } from './reconciliation.js';
 
 export const NOW_EPOCH_MS = Date.UTC(2026, 5, 1, 12);
@@ -86,6 +86,12 @@ export class ToldPlans implements PlanSource {
     return Promise.resolve(this.answer);
   }
 
+  situationOf(): Situation {
+    return {};
+  }
+
+  forget(): void {}
+
   onDecided(listener: (key: string) => void): void {
     this.#listeners.push(listener);
   }
@@ -102,7 +108,11 @@ function answerOf(plan: Plan): Extract<PlanAnswer, { kind: 'plan' }> {
 
 /** What is wanted of a pipeline for a plan. */
 export async function wantedBy(pipeline: InferencePipeline, plan: Plan): Promise<Planning> {
-  return new PipelinePlanning(new ToldPlans(plan), { imagesOf: () => images }).of('n/shelf', pipeline);
+  return new PipelinePlanning(new ToldPlans(plan), { imagesOf: () => images }).of('n/shelf', {
+    pipeline,
+    children: [],
+    pods: [],
+  });
 }
 
 export function objectsOf(planning: Planning): readonly KubeObject[] {

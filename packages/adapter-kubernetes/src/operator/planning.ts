@@ -2,9 +2,9 @@
 import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core';
 import { type PipelineFileResult, parsePipelineFile } from '@equipoise/pipeline-file';
 import { renderPlan } from '../render/render-plan.js';
-import type { Images } from '../render/render-request.js';
+import { checkImages, type Images } from '../render/render-request.js';
 import type { InferencePipeline } from './observed-objects.js';
-import type { Planning } from './reconciliation.js';
+import type { ObservedPipeline, Planning } from './reconciliation.js';
 
 /** A plan with what it was made from, or why there is none. */
 export type PlanAnswer =
@@ -14,15 +14,23 @@ export type PlanAnswer =
       readonly profiles: ProfileSet;
       readonly arrivalRps: number;
       readonly plannedAtEpochMs: number;
+      /** Why it does not meet the SLO, where it is but the best that there is. */
+      readonly shortfall?: string;
     }
   | Extract<Planning, { kind: 'unplanned' }>;
 
+/** What is seen of a pipeline beside its objects. */
+export type Situation = Pick<ObservedPipeline, 'observed' | 'trouble'>;
+
 /**
- * Who plans. It is asked on every pass and answers at once with what it decided last, the same object until it decides again; then it calls
- * its listeners with the key.
+ * Who plans. It is told of a pipeline on every pass, in the mode `off` too, and answers at once with what it decided last, the same object
+ * until it decides again; then, and where the situation has changed, it calls its listeners with the key.
  */
 export interface PlanSource {
-  planOf(key: string, spec: PipelineSpec): Promise<PlanAnswer>;
+  planOf(key: string, spec: PipelineSpec, view: ObservedPipeline): Promise<PlanAnswer>;
+  situationOf(key: string): Situation;
+  /** A pipeline is gone, or no longer one. */
+  forget(key: string): void;
   onDecided(listener: (key: string) => void): void;
 }
 
@@ -45,15 +53,14 @@ export class PipelinePlanning {
     this.#rendering = rendering;
   }
 
-  async of(key: string, pipeline: InferencePipeline): Promise<Planning> {
-    const { uid, generation } = pipeline.metadata;
-    const version = `${uid} ${generation}`;
+  async of(key: string, view: ObservedPipeline): Promise<Planning> {
+    const { pipeline } = view;
+    const { uid, generation, annotations = {} } = pipeline.metadata;
+    const version = `${uid} ${generation} ${JSON.stringify(annotations)}`;
     const before = this.#known.get(key);
     const parsed = before?.version === version ? before.parsed : parse(key, pipeline);
-    const answer =
-      parsed.kind === 'valid' && parsed.spec.control.mode !== 'off'
-        ? await this.#source.planOf(key, parsed.spec)
-        : undefined;
+    if (parsed.kind === 'invalid') this.#source.forget(key);
+    const answer = parsed.kind === 'valid' ? await this.#source.planOf(key, parsed.spec, view) : undefined;
     if (before?.version === version && before.answer === answer) return before.planning;
     const planning = planningFrom(pipeline, parsed, answer, this.#rendering);
     this.#known.set(key, { version, parsed, answer, planning });
@@ -63,6 +70,7 @@ export class PipelinePlanning {
   /** Forgets a pipeline that is gone. */
   forget(key: string): void {
     this.#known.delete(key);
+    this.#source.forget(key);
   }
 }
 
@@ -92,16 +100,20 @@ function planningFrom(
   const { mode } = spec.control;
   if (mode === 'off' || answer === undefined) return { kind: 'off' };
   if (answer.kind === 'unplanned') return answer;
-  const { plan, profiles, arrivalRps, plannedAtEpochMs } = answer;
+  const { plan, profiles, arrivalRps, plannedAtEpochMs, shortfall } = answer;
   const { namespace } = pipeline.metadata;
   try {
+    const images = imagesOf(pipeline);
+    checkImages(images, spec);
     const objects = renderPlan({
-      ...{ spec, plan, profiles, arrivalRps },
+      ...{ spec, plan, profiles, arrivalRps, images },
       target: 'deployment',
-      images: imagesOf(pipeline),
       ...(namespace !== undefined && { namespace }),
     });
-    return { kind: 'planned', mode, plan, plannedAtEpochMs, objects };
+    return {
+      ...{ kind: 'planned', mode, plan, plannedAtEpochMs, arrivalRps, objects },
+      ...(shortfall !== undefined && { shortfall }),
+    };
   } catch (error) {
     // What an engine cannot run is told, not tried again and again.
     if (error instanceof AppError) return { kind: 'unplanned', reason: 'Failed', message: error.message };

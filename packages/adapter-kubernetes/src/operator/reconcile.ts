@@ -60,13 +60,14 @@ function deploymentsOf(children: readonly KubeObject[]): ReadonlyMap<string, Obs
 function planOf(
   live: ReadonlyMap<string, ObservedDeployment>,
   planning: Planning,
-): Pick<InferencePipelineStatus, 'plan' | 'plannedAt' | 'replicas'> {
+): Pick<InferencePipelineStatus, 'plan' | 'plannedAt' | 'plannedForRps' | 'replicas'> {
   if (planning.kind !== 'planned') return {};
   const stages = [...live.values()].filter(isStage);
   const planned = Object.values(planning.plan.stages).flat();
   return {
     plan: planning.plan,
     plannedAt: new Date(planning.plannedAtEpochMs).toISOString().replace(/\.\d+Z$/, 'Z'),
+    plannedForRps: planning.arrivalRps,
     replicas: {
       desired: planned.reduce((sum, { replicas }) => sum + replicas, 0),
       ready: stages.reduce((sum, { status }) => sum + (status?.readyReplicas ?? 0), 0),

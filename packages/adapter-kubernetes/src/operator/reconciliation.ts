@@ -11,6 +11,14 @@ export interface ObservedPipeline {
   readonly pods: readonly ObservedPod[];
   /** What the router measured over its last window; missing when it was not heard. */
   readonly observed?: NonNullable<InferencePipelineStatus['observed']>;
+  /** What keeps the load from being followed; the last good plan is kept. */
+  readonly trouble?: ControlTrouble;
+}
+
+/** Why plans do not follow the load at the moment. */
+export interface ControlTrouble {
+  readonly reason: 'RouterUnreachable' | 'PlanningFailed';
+  readonly message: string;
 }
 
 /** What was decided about a pipeline. `objects` are those of the plan, rendered. */
@@ -19,7 +27,7 @@ export type Planning =
   | { readonly kind: 'off' }
   | {
       readonly kind: 'unplanned';
-      readonly reason: 'Infeasible' | 'ProfilesMissing' | 'Failed';
+      readonly reason: 'Infeasible' | 'ProfilesMissing' | 'Failed' | 'Pending';
       readonly message: string;
     }
   | {
@@ -27,6 +35,10 @@ export type Planning =
       readonly mode: 'auto' | 'advise';
       readonly plan: Plan;
       readonly plannedAtEpochMs: number;
+      /** What it was made for. */
+      readonly arrivalRps: number;
+      /** Why it does not meet the SLO, where it is but the best that there is. */
+      readonly shortfall?: string;
       readonly objects: readonly KubeObject[];
     };
 

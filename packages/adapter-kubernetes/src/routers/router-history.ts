@@ -1,0 +1,248 @@
+/**
+ * The pages of all routers of a pipeline as one load. Counters of routers that come and go are summed by what they grew between two pages;
+ * the arrivals of a gap are spread over it evenly, so that one which was not heard for a moment costs detail and no request. A router that
+ * was there before it is first heard begins to count with that page, a new one with its start.
+ *
+ * What ends is looked at over the last minute: the share within the SLO, and the latency at a percentile by a line through its histogram.
+ */
+import type { ArrivalEnvelope, Burstiness, LoadObservation } from '@equipoise/core';
+import type { RouterPage } from './router-page.js';
+
+const KEPT_SECONDS = 600;
+const WINDOW_MS = 60_000;
+/** Burstiness is that of ten minutes: a new router, which cannot tell yet, does not change it. */
+const BURSTINESS_KEPT_MS = 600_000;
+
+/** What became of the requests of the last minute, or of as much of it as was seen. */
+export interface RouterWindow {
+  readonly arrivalRps: number;
+  /** Missing where nothing completed. */
+  readonly latencyMs?: number;
+  /** Missing where nothing ended. */
+  readonly sloAttainmentFraction?: number;
+}
+
+interface Known {
+  readonly page?: RouterPage;
+  /** When the page was read; before the first, when the router was first seen. */
+  readonly atMs: number;
+}
+
+interface Totals {
+  readonly atMs: number;
+  readonly arrived: number;
+  readonly ended: number;
+  readonly withinSlo: number;
+  /** Completed requests by the bound (s) of their latency. */
+  readonly latencies: ReadonlyMap<number, number>;
+}
+
+/** Collects pages; instants are monotonic. */
+export class RouterHistory {
+  readonly #startedAtMs: number;
+  readonly #routers = new Map<string, Known>();
+  /** Routers that are going: what they still end counts, but nobody waits for their word. */
+  readonly #leaving = new Set<string>();
+  /** Arrivals by whole second since the start; fractions where a gap was spread. */
+  readonly #seconds = new Map<number, number>();
+  readonly #droppedByStage = new Map<string, number>();
+  #totals: Totals[] = [];
+  /** The first whole second that pages tell of. */
+  #firstSecond = 0;
+  #burstiness: { readonly value: Burstiness; readonly atMs: number } | undefined;
+
+  constructor(startedAtMs: number) {
+    this.#startedAtMs = startedAtMs;
+  }
+
+  /** Whether any router was ever heard. */
+  get isHeard(): boolean {
+    return this.#totals.length > 0;
+  }
+
+  /** A router is there from now on; one that was there already when the history began counts with its first page. */
+  appeared(router: string, atMs: number): void {
+    if (!this.#routers.has(router)) this.#routers.set(router, { atMs });
+  }
+
+  /** A router gets nothing new any more. */
+  leaves(router: string): void {
+    this.#leaving.add(router);
+  }
+
+  gone(router: string): void {
+    this.#routers.delete(router);
+    this.#leaving.delete(router);
+  }
+
+  /** When a router was last heard; undefined before its first page. */
+  heardAtMs(router: string): number | undefined {
+    const known = this.#routers.get(router);
+    return known?.page === undefined ? undefined : known.atMs;
+  }
+
+  /** A page that was read at `atMs`. */
+  heard(router: string, page: RouterPage, atMs: number): void {
+    const before = this.#routers.get(router) ?? { atMs };
+    const isOld = before.page === undefined && before.atMs <= this.#startedAtMs;
+    this.#routers.set(router, { page, atMs });
+    if (page.burstiness !== undefined) this.#burstiness = { value: page.burstiness, atMs };
+    if (!this.isHeard) this.#begin(isOld ? atMs : before.atMs);
+    if (isOld) this.#remember({ ...this.#last, atMs });
+    else this.#count(grown(page, before.page), { fromMs: before.atMs, toMs: atMs });
+  }
+
+  /** What the control loop may know of the load, up to the last second that all routers have told of. */
+  load(nowMs: number): LoadObservation {
+    const burstiness = this.#burstiness;
+    const isKnown = burstiness !== undefined && nowMs - burstiness.atMs <= BURSTINESS_KEPT_MS;
+    return {
+      arrivalsPerSecond: this.#arrivalsPerSecond(),
+      latest: this.#latest(),
+      ...(isKnown && { burstiness: burstiness.value }),
+    };
+  }
+
+  /** Queues of now and drops since the history began, by stage. */
+  stages(): Readonly<Record<string, { readonly queueLength: number; readonly droppedTotal: number }>> {
+    const pages = [...this.#routers.values()].flatMap(({ page }) => (page === undefined ? [] : [page]));
+    const names = new Set([...this.#droppedByStage.keys(), ...pages.flatMap(({ stages }) => Object.keys(stages))]);
+    return Object.fromEntries(
+      [...names].map((name) => [
+        name,
+        {
+          queueLength: pages.reduce((sum, { stages }) => sum + (stages[name]?.queueLength ?? 0), 0),
+          droppedTotal: this.#droppedByStage.get(name) ?? 0,
+        },
+      ]),
+    );
+  }
+
+  /** The last minute; undefined where less than a second of it was seen. */
+  window(percentile: number): RouterWindow | undefined {
+    const [first] = this.#totals;
+    const last = this.#totals.at(-1);
+    if (first === undefined || last === undefined || last.atMs - first.atMs < 1000) return undefined;
+    const lengthS = (last.atMs - first.atMs) / 1000;
+    const ended = last.ended - first.ended;
+    const latencyMs = quantileMs(growth(last.latencies, first.latencies), percentile / 100);
+    return {
+      arrivalRps: (last.arrived - first.arrived) / lengthS,
+      ...(latencyMs !== undefined && { latencyMs }),
+      ...(ended > 0 && { sloAttainmentFraction: (last.withinSlo - first.withinSlo) / ended }),
+    };
+  }
+
+  get #last(): Totals {
+    return this.#totals.at(-1) as Totals;
+  }
+
+  /** Nothing arrived before a router was there; before one that was there already was heard, nobody knows. */
+  #begin(atMs: number): void {
+    this.#firstSecond = Math.max(0, Math.ceil((atMs - this.#startedAtMs) / 1000));
+    this.#totals = [{ atMs, arrived: 0, ended: 0, withinSlo: 0, latencies: new Map() }];
+  }
+
+  #count(more: RouterPage, gap: { readonly fromMs: number; readonly toMs: number }): void {
+    this.#spread(more.arrivedTotal, gap);
+    for (const [stage, { droppedTotal }] of Object.entries(more.stages))
+      this.#droppedByStage.set(stage, (this.#droppedByStage.get(stage) ?? 0) + droppedTotal);
+    const { arrived, ended, withinSlo, latencies } = this.#last;
+    const together = new Map(latencies);
+    for (const { upToS, count } of more.latencies) together.set(upToS, (together.get(upToS) ?? 0) + count);
+    this.#remember({
+      atMs: gap.toMs,
+      arrived: arrived + more.arrivedTotal,
+      ended: ended + more.endedTotal,
+      withinSlo: withinSlo + more.withinSloTotal,
+      latencies: together,
+    });
+  }
+
+  #remember(totals: Totals): void {
+    this.#totals.push(totals);
+    // The newest of those that are older than the window is where it begins.
+    const begins = this.#totals.findLastIndex(({ atMs }) => atMs <= totals.atMs - WINDOW_MS);
+    if (begins > 0) this.#totals.splice(0, begins);
+  }
+
+  #spread(arrivals: number, { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): void {
+    const [from, to] = [fromMs - this.#startedAtMs, toMs - this.#startedAtMs];
+    const running = Math.floor(to / 1000);
+    for (let second = Math.max(0, Math.floor(from / 1000)); second <= running; second++) {
+      const overlapMs = Math.min(to, (second + 1) * 1000) - Math.max(from, second * 1000);
+      const share = to > from ? Math.max(0, overlapMs) / (to - from) : second === running ? 1 : 0;
+      this.#seconds.set(second, (this.#seconds.get(second) ?? 0) + arrivals * share);
+    }
+    for (const second of this.#seconds.keys()) if (second <= running - KEPT_SECONDS - 1) this.#seconds.delete(second);
+  }
+
+  /** Whole numbers whose sums are those of the fractions. */
+  #arrivalsPerSecond(): readonly number[] {
+    const staying = this.#staying();
+    if (staying.length === 0) return [];
+    const running = Math.floor((Math.min(...staying.map(({ atMs }) => atMs)) - this.#startedAtMs) / 1000);
+    const first = Math.max(this.#firstSecond, running - KEPT_SECONDS);
+    let sum = 0;
+    return Array.from({ length: Math.max(0, running - first) }, (_, index) => {
+      const before = Math.round(sum);
+      sum += this.#seconds.get(first + index) ?? 0;
+      return Math.round(sum) - before;
+    });
+  }
+
+  #staying(): readonly { readonly page: RouterPage; readonly atMs: number }[] {
+    return [...this.#routers].flatMap(([router, { page, atMs }]) =>
+      page === undefined || this.#leaving.has(router) ? [] : [{ page, atMs }],
+    );
+  }
+
+  #latest(): ArrivalEnvelope {
+    const sums = new Map<number, number>();
+    for (const { page } of this.#staying())
+      for (const { windowS, arrivals } of page.latest) sums.set(windowS, (sums.get(windowS) ?? 0) + arrivals);
+    return [...sums].sort(([a], [b]) => a - b).map(([windowS, arrivals]) => ({ windowS, arrivals }));
+  }
+}
+
+/** What the counters of a page grew by; all of it where they began anew. */
+function grown(page: RouterPage, before: RouterPage | undefined): RouterPage {
+  if (before === undefined || page.arrivedTotal < before.arrivedTotal) return page;
+  const counts = new Map(before.latencies.map(({ upToS, count }) => [upToS, count]));
+  return {
+    ...page,
+    arrivedTotal: page.arrivedTotal - before.arrivedTotal,
+    withinSloTotal: page.withinSloTotal - before.withinSloTotal,
+    endedTotal: page.endedTotal - before.endedTotal,
+    latencies: page.latencies.map(({ upToS, count }) => ({ upToS, count: count - (counts.get(upToS) ?? 0) })),
+    stages: Object.fromEntries(
+      Object.entries(page.stages).map(([name, { queueLength, droppedTotal }]) => [
+        name,
+        { queueLength, droppedTotal: droppedTotal - (before.stages[name]?.droppedTotal ?? 0) },
+      ]),
+    ),
+  };
+}
+
+/** Latencies as ranges in the order of their bounds (s). */
+function growth(last: ReadonlyMap<number, number>, first: ReadonlyMap<number, number>): readonly [number, number][] {
+  return [...last]
+    .map(([upToS, count]): [number, number] => [upToS, count - (first.get(upToS) ?? 0)])
+    .sort(([a], [b]) => a - b);
+}
+
+/** A quantile by a line within its range; the bound below where the range has no end. */
+function quantileMs(ranges: readonly [number, number][], fraction: number): number | undefined {
+  const total = ranges.reduce((sum, [, count]) => sum + count, 0);
+  if (total <= 0) return undefined;
+  let [below, belowS] = [0, 0];
+  for (const [upToS, count] of ranges) {
+    if (count > 0 && below + count >= fraction * total) {
+      const partS = Number.isFinite(upToS) ? (upToS - belowS) * ((fraction * total - below) / count) : 0;
+      return 1000 * (belowS + partS);
+    }
+    below += count;
+    if (Number.isFinite(upToS)) belowS = upToS;
+  }
+  return 1000 * belowS;
+}

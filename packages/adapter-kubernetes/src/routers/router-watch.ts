@@ -1,0 +1,125 @@
+/**
+ * Asks all routers of a pipeline once a second. A router counts as lost when it serves and was not heard for some seconds: what the others
+ * tell is then not the whole load.
+ */
+import type { AlarmClock } from '@equipoise/core';
+import { wait } from '../cluster/wait.js';
+import { isReady, type ObservedPod } from '../operator/observed-objects.js';
+import { routerUrl } from './ask-router.js';
+import { RouterHistory } from './router-history.js';
+import { readRouterPage } from './router-page.js';
+
+/** How routers are asked. `ask` gives the text of a page and rejects where there is none. */
+export interface RouterWatchBase {
+  readonly clock: AlarmClock;
+  readonly ask: (url: string, signal: AbortSignal) => Promise<string>;
+}
+
+/** Between two rounds. */
+const EVERY_MS = 1_000;
+/** A router that takes longer is asked again in the next round. */
+const ANSWER_MS = 900;
+/** So long the last page stands for now. */
+const FRESH_MS = 5_000;
+
+/** The routers of one pipeline, as they are seen and heard. */
+export class RouterWatch {
+  readonly history: RouterHistory;
+  readonly #base: RouterWatchBase;
+  readonly #heardAll: () => void;
+  #pods: readonly ObservedPod[] = [];
+  /** Why a router was not heard the last time, by its uid. */
+  readonly #troubles = new Map<string, string>();
+  /** Since when a router serves as far as its pod says. */
+  readonly #readySinceMs = new Map<string, number>();
+
+  /** `heardAll` is called after each round. */
+  constructor(base: RouterWatchBase, heardAll: () => void) {
+    this.#base = base;
+    this.#heardAll = heardAll;
+    this.history = new RouterHistory(base.clock.nowMs());
+  }
+
+  /** The pods of the routers as they are now. */
+  see(pods: readonly ObservedPod[]): void {
+    const nowMs = this.#base.clock.nowMs();
+    const there = new Set(pods.map(idOf));
+    for (const pod of this.#pods) {
+      if (there.has(idOf(pod))) continue;
+      this.history.gone(idOf(pod));
+      this.#troubles.delete(idOf(pod));
+      this.#readySinceMs.delete(idOf(pod));
+    }
+    for (const pod of pods) {
+      this.history.appeared(idOf(pod), nowMs);
+      if (pod.metadata.deletionTimestamp !== undefined) this.history.leaves(idOf(pod));
+      if (!serves(pod)) this.#readySinceMs.delete(idOf(pod));
+      else if (!this.#readySinceMs.has(idOf(pod))) this.#readySinceMs.set(idOf(pod), nowMs);
+    }
+    this.#pods = pods;
+  }
+
+  /** Whether a router that serves was heard lately. */
+  get isHeard(): boolean {
+    const nowMs = this.#base.clock.nowMs();
+    const heardAtMs = (pod: ObservedPod) => this.history.heardAtMs(idOf(pod)) ?? Number.NEGATIVE_INFINITY;
+    return this.#pods.filter(serves).some((pod) => nowMs - heardAtMs(pod) <= FRESH_MS);
+  }
+
+  /** Which router that serves was not heard lately, and why; undefined where all were. */
+  get lost(): string | undefined {
+    const nowMs = this.#base.clock.nowMs();
+    const lost = this.#pods.filter(serves).find((pod) => {
+      const since = this.history.heardAtMs(idOf(pod)) ?? this.#readySinceMs.get(idOf(pod)) ?? nowMs;
+      return nowMs - since > FRESH_MS;
+    });
+    return lost && `${lost.metadata.name}: ${this.#troubles.get(idOf(lost)) ?? 'no answer'}`;
+  }
+
+  /** Asks until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const begunAtMs = this.#base.clock.nowMs();
+      await Promise.all(this.#pods.map((pod) => this.#ask(pod, signal)));
+      if (signal.aborted) return;
+      this.#heardAll();
+      await wait(this.#base.clock, Math.max(1, begunAtMs + EVERY_MS - this.#base.clock.nowMs()), signal);
+    }
+  }
+
+  async #ask(pod: ObservedPod, signal: AbortSignal): Promise<void> {
+    const url = routerUrl(pod);
+    if (url === undefined) return;
+    const asking = new AbortController();
+    const stop = (): void => asking.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    const cancel = this.#base.clock.ringAt(this.#base.clock.nowMs() + ANSWER_MS, stop);
+    try {
+      const page = readRouterPage(await this.#base.ask(url, asking.signal));
+      if (page === undefined) this.#troubles.set(idOf(pod), `${url} shows no metrics of a router that serves`);
+      else this.#heard(pod, page);
+    } catch (error) {
+      this.#troubles.set(idOf(pod), asking.signal.aborted ? `${url} gave no answer in time` : reasonOf(error));
+    } finally {
+      cancel();
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  #heard(pod: ObservedPod, page: NonNullable<ReturnType<typeof readRouterPage>>): void {
+    // It may have gone while it answered.
+    if (!this.#pods.some((each) => idOf(each) === idOf(pod))) return;
+    this.#troubles.delete(idOf(pod));
+    this.history.heard(idOf(pod), page, this.#base.clock.nowMs());
+  }
+}
+
+const idOf = ({ metadata }: ObservedPod): string => metadata.uid ?? metadata.name;
+
+const serves = (pod: ObservedPod): boolean => isReady(pod) && pod.metadata.deletionTimestamp === undefined;
+
+/** `fetch` keeps what happened in the cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}
