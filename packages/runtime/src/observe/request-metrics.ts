@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { RequestEnd } from '../data-plane/request-end.js';
 import type { AnsweredCall } from '../open-inference/answered-call.js';
+import { watchArrivals } from './arrival-metrics.js';
 import { latencyBucketsSeconds } from './buckets.js';
 
 /** Counts requests of one pipeline and answers of its server. */
@@ -28,6 +29,7 @@ export class RequestMetrics {
   watch(runner: PipelineRunner): void {
     const registers = [this.#registry];
     this.#gauges(runner);
+    watchArrivals(this.#registry, runner);
     const requests = new Counter({
       name: 'equipoise_requests_total',
       help: 'Requests that ended, by outcome (completed, dropped, failed) and the reason of a drop or the code of a failure.',
