@@ -19,10 +19,11 @@ function say(message: FromReplica): void {
     port.postMessage(message);
     return;
   }
-  const { items } = message;
+  const { kind, items, serviceMs } = message;
   const outputs = items.map((item) => (item.kind === 'ok' ? item.output : {}));
   postTensors(port, outputs, (moved) => ({
-    ...message,
+    kind,
+    serviceMs,
     items: items.map(
       (item, index): ReplicaItem => (item.kind === 'ok' ? { kind: 'ok', output: moved[index] ?? {} } : item),
     ),

@@ -41,7 +41,7 @@ export function readTensors(
     throw new AppError('MALFORMED_REQUEST', `There are ${raw.length} raw contents for ${entries.length} tensors.`);
   }
   for (const [index, entry] of entries.entries()) {
-    add(entry, (type) => readTensor({ ...type, contentType: contentTypeOfEntry(entry) }, entry, raw[index]));
+    add(entry, (type) => readTensor({ contentType: contentTypeOfEntry(entry), ...type }, entry, raw[index]));
   }
 }
 

@@ -66,7 +66,7 @@ function readInputs(value: unknown, received: ReceivedBody, declared: readonly T
     const { name, datatype, shape } = fields;
     if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of inputs needs a name, a string.');
     const type = checkedType({ name, datatype, shape }, inputs.declaredType(name));
-    inputs.add(name, readEntry(type, fields, { ...received, field: 'inputs', index }));
+    inputs.add(name, readEntry(type, fields, { field: 'inputs', index, ...received }));
   }
   return inputs.all();
 }

@@ -49,7 +49,7 @@ export function readInferResponse(received: ReceivedBody): InferResponse {
     const { name, datatype, shape } = fields;
     if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of outputs needs a name, a string.');
     const type = checkedType({ name, datatype, shape }, undefined);
-    return [name, readEntry(type, fields, { ...received, field: 'outputs', index })];
+    return [name, readEntry(type, fields, { field: 'outputs', index, ...received })];
   });
   received.raw.end();
   const id = optionalString(body['id'], 'id');

@@ -26,7 +26,7 @@ export function readEntry(type: TensorType, fields: Fields, from: EntrySource): 
   const contentType = contentTypeOfEntry(type.name, parameters);
   if (parameters[SIZE] !== undefined) {
     if (data !== undefined) throw malformed(type.name, 'it has both data and binary_data_size');
-    return decodeRaw({ ...type, contentType }, raw.take(type.name, parameters[SIZE]));
+    return decodeRaw({ contentType, ...type }, raw.take(type.name, parameters[SIZE]));
   }
   if (!Array.isArray(data)) throw tensorMismatch(type.name, 'its data must be an array, flat or nested as the shape');
   const tensor = decodeTensor(type, type.shape, data);

@@ -156,7 +156,7 @@ function producersOf(graph: ServingGraph, stage: number, inputs: number): readon
 }
 
 function ownTensor(tensor: Tensor): Tensor {
-  return { ...tensor, data: copyOfData(tensor.data) };
+  return { datatype: tensor.datatype, shape: tensor.shape, data: copyOfData(tensor.data) };
 }
 
 function copyOfData(data: TensorData): TensorData {

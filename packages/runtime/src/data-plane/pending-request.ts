@@ -1,5 +1,6 @@
 /** What the data plane remembers of a request besides its place in the policies: who waits for the answer. */
 import type { AppError, RequestOutcome, RequestState, TensorMap } from '@equipoise/core';
+import type { CancelSignal } from './cancellation.js';
 
 /** How a request to a pipeline ends: with the tensors of the response, dropped with a reason, or failed with an AppError. */
 export type PipelineOutcome = RequestOutcome<TensorMap, AppError>;
@@ -16,7 +17,7 @@ export type ServedRequest = RequestState<RequestTensors, PendingRequest>;
 /** A request whose submitter waits. */
 export class PendingRequest {
   readonly #resolve: (outcome: PipelineOutcome) => void;
-  #signal: AbortSignal | undefined;
+  #signal: CancelSignal | undefined;
   #onAbort: (() => void) | undefined;
   /** Bytes of its tensors that count as in flight. */
   inFlightBytes = 0;
@@ -28,7 +29,7 @@ export class PendingRequest {
   }
 
   /** Calls `onAbort` if the signal aborts before the request has ended. */
-  watch(signal: AbortSignal, onAbort: () => void): void {
+  watch(signal: CancelSignal, onAbort: () => void): void {
     this.#signal = signal;
     this.#onAbort = onAbort;
     signal.addEventListener('abort', onAbort, { once: true });

@@ -33,6 +33,7 @@ import {
 import { limitsOf, prioritiesOf } from './admission-limits.js';
 import { monotonicClock } from './alarm-clock.js';
 import { BytesInFlight } from './bytes-in-flight.js';
+import type { CancelSignal } from './cancellation.js';
 import { internalError } from './internal-error.js';
 import { Listeners } from './listeners.js';
 import { PayloadFlow } from './payload-flow.js';
@@ -60,7 +61,7 @@ export interface SubmitOptions {
   readonly timeoutMs?: number;
   /** From 1, the most urgent, on; 0 or left out means the default of the pipeline. */
   readonly priority?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
 }
 
 /** The circuit breaker of a replica. */
@@ -341,7 +342,7 @@ export class PipelineRunner implements ReplicaPool {
     });
   }
 
-  #arrive(arrival: Arrival<PendingRequest>, tensors: TensorMap, signal: AbortSignal | undefined): void {
+  #arrive(arrival: Arrival<PendingRequest>, tensors: TensorMap, signal: CancelSignal | undefined): void {
     const { context, arrivedAtMs } = arrival;
     this.#statistics.arrived(arrivedAtMs);
     if (signal?.aborted) {

@@ -109,7 +109,11 @@ export class ReplicaBatches {
   #tell({ served, stageId, ran, startedAtMs }: RunningBatch, { items, serviceMs }: BatchAnswer, nowMs: number): void {
     if (items.length === 0) return;
     this.#around.ended({
-      ...{ stageId, variantId: served.variantId, size: items.length, serviceMs, busyMs: nowMs - startedAtMs },
+      stageId,
+      variantId: served.variantId,
+      size: items.length,
+      serviceMs,
+      busyMs: nowMs - startedAtMs,
       failedItems: items.filter(({ kind }) => kind === 'failed').length,
       waitsMs: ran.map(({ enqueuedAtMs }) => startedAtMs - enqueuedAtMs),
     });

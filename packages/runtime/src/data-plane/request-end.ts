@@ -17,13 +17,13 @@ export type RequestEnd = RequestTimes & { readonly latencyMs: number } & (
 
 /** What is kept of an outcome. */
 export function requestEnd(outcome: PipelineOutcome, { arrivedAtMs, endedAtMs }: RequestTimes): RequestEnd {
-  const when = { arrivedAtMs, endedAtMs, latencyMs: endedAtMs - arrivedAtMs };
+  const latencyMs = endedAtMs - arrivedAtMs;
   switch (outcome.kind) {
     case 'completed':
-      return { ...when, kind: 'completed' };
+      return { kind: 'completed', arrivedAtMs, endedAtMs, latencyMs };
     case 'dropped':
-      return { ...when, kind: 'dropped', reason: outcome.reason };
+      return { kind: 'dropped', reason: outcome.reason, arrivedAtMs, endedAtMs, latencyMs };
     case 'failed':
-      return { ...when, kind: 'failed', code: outcome.failure.code };
+      return { kind: 'failed', code: outcome.failure.code, arrivedAtMs, endedAtMs, latencyMs };
   }
 }

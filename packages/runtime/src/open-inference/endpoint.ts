@@ -1,4 +1,5 @@
 /** What an endpoint is: a function from a call to an answer, so that it needs no socket; it refuses by throwing an AppError. */
+import type { CancelSignal } from '../data-plane/cancellation.js';
 import type { Answer } from './answer.js';
 import { pipelineByName } from './pipeline-by-name.js';
 import type { BodyLayout } from './read-body.js';
@@ -16,7 +17,7 @@ export interface Call {
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** Aborts when the client goes away. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly phase: ServingPhase;
   /** Reads the whole body; rejects with AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
   readonly readBody: (layout?: BodyLayout) => Promise<Uint8Array<ArrayBuffer>>;

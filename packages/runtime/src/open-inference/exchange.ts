@@ -3,6 +3,7 @@
  * endpoint throws becomes a response.
  */
 import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
+import { Cancellation, type CancelSignal } from '../data-plane/cancellation.js';
 import type { Answer } from './answer.js';
 import { type AnsweredCall, answeredCall, codeOf } from './answered-call.js';
 import { readBody } from './read-body.js';
@@ -22,18 +23,18 @@ export interface ExchangeSetting extends ServingSetting {
 /** Answers one request; never rejects. */
 export async function exchange(setting: ExchangeSetting, wire: Wire): Promise<void> {
   const requestId = readRequestId(wire.request.headers['x-request-id']);
-  const gone = new AbortController();
+  const gone = new Cancellation();
   wire.onGone(() => gone.abort());
   const onReading = () => {
     if (wire.awaitsContinue) wire.response.writeContinue();
   };
-  const answer = await answerTo(setting, wire, { requestId, signal: gone.signal, onReading });
+  const answer = await answerTo(setting, wire, { requestId, signal: gone, onReading });
   write(wire, answer, { 'x-request-id': requestId, ...wire.headersOf(setting.phase()) });
 }
 
 interface CallParts {
   readonly requestId: string;
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   readonly onReading: () => void;
 }
 
@@ -67,8 +68,10 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
       phase,
       readBody: (layout) =>
         readBody(request, {
-          ...{ maxBodyBytes: setting.maxBodyBytes, arriving: setting.arriving },
-          ...{ timeoutMs: wire.bodyTimeoutMs, beforeReading: onReading },
+          maxBodyBytes: setting.maxBodyBytes,
+          arriving: setting.arriving,
+          timeoutMs: wire.bodyTimeoutMs,
+          beforeReading: onReading,
           ...layout,
         }),
     });
@@ -87,10 +90,9 @@ function write(wire: Wire, answer: Answer, headers: Readonly<Record<string, stri
   const text = Buffer.from(answer.text);
   const { raw = [], contentType = 'application/json' } = answer;
   response.writeHead(answer.status, {
-    ...(answer.raw === undefined
-      ? { 'content-type': contentType }
-      : { 'content-type': BINARY_MEDIA_TYPE, [JSON_LENGTH_HEADER]: text.length }),
+    'content-type': answer.raw === undefined ? contentType : BINARY_MEDIA_TYPE,
     'content-length': raw.reduce((length, bytes) => length + bytes.length, text.length),
+    ...(answer.raw !== undefined && { [JSON_LENGTH_HEADER]: text.length }),
     ...headers,
     ...answer.headers,
   });

@@ -4,6 +4,7 @@
  */
 import type { SourceTensor, TensorMap } from '@equipoise/core';
 import type { ModelMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
+import type { CancelSignal } from '../data-plane/cancellation.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import { LearnedTypes } from './learned-types.js';
 import { completedOutput } from './refusal.js';
@@ -59,7 +60,7 @@ export class ServedPipeline {
   /** Runs one request to its end; throws the AppError of an end that is no completion. */
   async run(
     inputs: TensorMap,
-    { timeoutMs, priority, signal }: RequestParameters & { readonly signal: AbortSignal },
+    { timeoutMs, priority, signal }: RequestParameters & { readonly signal: CancelSignal },
   ): Promise<CompletedRun> {
     const arrivedAtMs = this.#runner.nowMs;
     const outcome = await this.#runner.submit(inputs, {

@@ -46,7 +46,10 @@ const LINGER_MS = 2000;
 /** An exchange over HTTP/1.1. */
 export function http1Wire(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): Wire {
   return {
-    ...{ request, response, awaitsContinue, bodyTimeoutMs: undefined },
+    request,
+    response,
+    awaitsContinue,
+    bodyTimeoutMs: undefined,
     isGone: () => request.socket.destroyed,
     onGone: (listener) => {
       response.once('close', () => {
@@ -72,7 +75,8 @@ export function http2Wire(
   return {
     request,
     response: response as unknown as WireResponse,
-    ...{ awaitsContinue, bodyTimeoutMs },
+    awaitsContinue,
+    bodyTimeoutMs,
     isGone: () => stream.destroyed,
     onGone: (listener) => {
       stream.once('close', () => {
