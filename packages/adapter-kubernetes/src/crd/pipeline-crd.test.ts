@@ -21,6 +21,15 @@ const pipelineFiles = [
 
 const documentOf = (path: string) => parse(readFileSync(join(REPOSITORY, path), 'utf8')) as { spec: object };
 
+describe('the versions of the custom resource', () => {
+  it('are the one that the guide to upgrading names', () => {
+    const guide = readFileSync(join(REPOSITORY, 'docs/guide/upgrading.md'), 'utf8');
+    const { group, versions } = pipelineDefinition().spec;
+    expect(versions.map(({ served, storage }) => [served, storage])).toEqual([[true, true]]);
+    expect(guide).toContain(`The API is \`${group}/${versions[0].name}\`, the one version that is served and stored.`);
+  });
+});
+
 describe('the schema of the custom resource', () => {
   it.each(pipelineFiles)('takes %s as it is', (path) => {
     const document = documentOf(path);

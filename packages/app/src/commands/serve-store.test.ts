@@ -1,13 +1,31 @@
 /** A store that fails while a pipeline is served: traffic and control go on, the fault is named until it is over. */
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import Database from 'libsql';
 import { afterAll, afterEach, expect, it } from 'vitest';
-import { endCommands, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { endCommands, equipoise, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 
 const folder = new TestFolder();
 afterEach(endCommands);
 afterAll(() => folder.remove());
+
+/** Of the first format, with the decisions 1 to 3 of a pipeline `shelf`. */
+const OLD_STATE = new URL('../../../runtime/src/store/fixtures/state-v1.db', import.meta.url);
+
+it('goes on with the state file of an older version', { timeout: 60_000 }, async () => {
+  mkdirSync(join(folder.path, '.equipoise'), { recursive: true });
+  copyFileSync(OLD_STATE, join(folder.path, '.equipoise', 'state.db'));
+  folder.write('shelf.yaml', syntheticPipeline({ name: 'shelf' }));
+  const { command } = await serving(folder.path, 'shelf.yaml', '--mode', 'off');
+  expect(command.stderr).toContain('the last good plan is not taken: the pipeline file has changed since it was made');
+  command.signal('SIGTERM');
+  expect(await command.ended).toMatchObject({ exitCode: 0 });
+  const explained = async (id: string) => (await equipoise(folder.path, 'explain', id, '--pipeline', 'shelf')).stdout;
+  expect(await explained('3')).toContain('best plan for up to 5.5 rps');
+  expect(await explained('4')).toContain('apply: the first plan');
+  rmSync(join(folder.path, '.equipoise'), { recursive: true });
+});
 
 interface Status {
   readonly faults: readonly { readonly step: string; readonly message: string; readonly count: number }[];

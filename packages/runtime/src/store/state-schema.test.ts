@@ -1,14 +1,17 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { StageId } from '@equipoise/core';
 import { decisionAt } from '@equipoise/testkit';
 import Database from 'libsql';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
 
-/** Written by version 1: three plans and four decisions of two pipelines. */
-const version1 = fileURLToPath(new URL('./fixtures/state-v1.db', import.meta.url));
+/** Files as older versions wrote them, each with plans and decisions of the pipelines `shelf` and `video`. */
+const fixtures = fileURLToPath(new URL('./fixtures', import.meta.url));
+const written = (version: number) => join(fixtures, `state-v${version}.db`);
+const version1 = written(1);
 
 const folder = mkdtempSync(join(tmpdir(), 'equipoise-schema-'));
 let count = 0;
@@ -53,6 +56,55 @@ describe('a state file of version 1', () => {
     const store = new SqlitePlanStore(path);
     expect(await store.decisions('shelf', { limit: 9 })).toHaveLength(3);
     await store.close();
+  });
+});
+
+describe('a state file of version 2', () => {
+  it('opens with its plans, its decisions, what they refer to, and what was learned and asked for', async () => {
+    copyFileSync(written(2), path);
+    expect(versionOf(path)).toBe(2);
+    const store = new SqlitePlanStore(path);
+    const good = await store.goodPlans('shelf', 9);
+    expect(good.map(({ plan }) => plan.stages['detect' as StageId]?.[0]?.variantId)).toEqual(['large', 'small']);
+    expect(good[1]).toMatchObject({ atEpochMs: 1_764_000_000_000.5, specDigest: 'digest-of-shelf' });
+    expect(await store.goodPlans('video', 9)).toMatchObject([{ specDigest: 'digest-of-video' }]);
+    const observed = { windowMs: 10_000, dropped: 1, sloAttainmentFraction: 0.975 };
+    expect(await store.decisions('shelf', { limit: 9 })).toMatchObject([
+      { id: 3, atEpochMs: 1_764_000_030_000, trigger: 'plan', mode: 'auto', decision: { kind: 'hold' } },
+      { id: 2, setupDigest: 'setup-of-shelf', outcome: { kind: 'applied', tookMs: 34 }, observed },
+      { id: 1 },
+    ]);
+    expect(await store.setup('setup-of-shelf')).toEqual({ spec: { name: 'shelf' }, hostCores: 4 });
+    for (const name of ['learning', 'service', 'edges', 'guardrails', 'operator'] as const) {
+      expect(await store.kept('shelf', name)).toEqual({ of: name });
+    }
+    expect(await store.appendDecision('shelf', decisionAt(5, 1))).toBe(4);
+    await store.close();
+  });
+});
+
+describe('a state file of any version', () => {
+  it('is kept as one, and becomes in its tables what a new file is', async () => {
+    const tablesOf = (file: string) => {
+      const database = new Database(file);
+      const names = "SELECT name FROM sqlite_master WHERE type IN ('table', 'index') AND name NOT LIKE 'sqlite_%'";
+      const found = database.prepare(`${names} ORDER BY name`).all() as { readonly name: string }[];
+      const columns = found.map(({ name }) => [name, database.prepare(`PRAGMA table_xinfo("${name}")`).all()]);
+      database.close();
+      return columns;
+    };
+    await new SqlitePlanStore(path).close();
+    const newest = versionOf(path);
+    const versions = Array.from({ length: newest }, (_, i) => i + 1);
+    expect(readdirSync(fixtures).toSorted()).toEqual(versions.map((version) => `state-v${version}.db`));
+    const asNew = tablesOf(path);
+    for (const version of versions) {
+      const migrated = `${path}-${version}`;
+      copyFileSync(written(version), migrated);
+      await new SqlitePlanStore(migrated).close();
+      expect(versionOf(migrated)).toBe(newest);
+      expect(tablesOf(migrated)).toEqual(asNew);
+    }
   });
 });
 
