@@ -1,15 +1,18 @@
 /**
  * What makes a cluster out of an API server in memory: Deployments that get pods, a new one before an old one goes, pods that become ready
- * and take their time to stop, children that go with their owner. It looks at everything every 100 ms.
+ * and take their time to stop, Services that get the addresses of ready pods, children that go with their owner. It looks at everything
+ * every 100 ms.
  */
 import type { AlarmClock } from '@equipoise/core';
 import { written } from '../api/conformance/subject.test-support.js';
-import type { KubeObject, ObjectRef } from '../api/kube-object.js';
+import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js';
 import { refTo } from '../api/kube-object.js';
 import { same } from '../api/memory/field-owners.test-support.js';
 import type { MemoryKube, MemoryResource } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
-import type { Deployment } from '../render/manifest-types.js';
+import type { Deployment, Service } from '../render/manifest-types.js';
+import type { HostedPod, PodHost } from '../test-cluster/pod-host.test-support.js';
+import { endpointSlices, SERVICE_LABEL } from '../test-cluster/service-names.test-support.js';
 import { events } from './events.js';
 import {
   childTypes,
@@ -25,6 +28,7 @@ export const clusterResources: readonly MemoryResource[] = [
   { type: pipelines, hasStatus: true },
   { type: pods, hasStatus: true },
   { type: events },
+  { type: endpointSlices },
   ...Object.values(childTypes).map((type) => ({ type, hasStatus: type.kind === 'Deployment' })),
 ];
 
@@ -40,11 +44,15 @@ export class MemoryCluster {
   /** What a pod waits for in place of running. */
   waitingFor: (pod: KubeObject) => string | undefined = () => undefined;
   stopMs = 0;
+  /** Runs the containers of pods; without one, pods have none. */
+  host: PodHost | undefined;
+  readonly #hosted = new Map<string, { isReady: boolean; isEnding: boolean; isGone: boolean }>();
   readonly #api: MemoryKubeApi;
   readonly #clock: AlarmClock;
   readonly #kube: MemoryKube;
   readonly #since = new Map<string, number>();
   #made = 0;
+  #isStopped = false;
   #seenRevision = -1;
   /** Whether a pod is starting or stopping, so that time alone will change something. */
   #isBusy = false;
@@ -56,7 +64,13 @@ export class MemoryCluster {
     this.#lookAgain();
   }
 
+  /** Nothing changes by itself any more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
   #lookAgain(): void {
+    if (this.#isStopped) return;
     this.#clock.ringAt(this.#clock.nowMs() + LOOK_EVERY_MS, () => {
       void this.#look().then(() => this.#lookAgain());
     });
@@ -70,6 +84,7 @@ export class MemoryCluster {
     const all = await this.#all(pods);
     for (const pod of all) await this.#run(pod);
     for (const deployment of await this.#all(deployments)) await this.#control(deployment);
+    await this.#serve();
   }
 
   async #all<T extends KubeObject>(type: ObjectRef<T>['type']): Promise<readonly T[]> {
@@ -98,22 +113,69 @@ export class MemoryCluster {
       const sinceMs = this.#since.get(`end ${uid}`) ?? nowMs;
       this.#since.set(`end ${uid}`, sinceMs);
       this.#isBusy ||= nowMs - sinceMs < this.stopMs;
-      if (nowMs - sinceMs < this.stopMs) return;
+      if (nowMs - sinceMs < this.stopMs || !this.#hasEnded(pod)) return;
       await this.#api.replace(pods, { ...pod, metadata: { ...pod.metadata, finalizers: [] } }, writer);
       return;
     }
     const sinceMs = this.#since.get(uid) ?? nowMs;
     this.#since.set(uid, sinceMs);
     const reason = this.waitingFor(pod);
+    const hosted = this.#hostedAs(pod);
     this.#isBusy ||= reason === undefined && nowMs - sinceMs < this.readyAfterMs(pod);
-    const isUp = reason === undefined && nowMs - sinceMs >= this.readyAfterMs(pod);
+    const isUp = reason === undefined && nowMs - sinceMs >= this.readyAfterMs(pod) && hosted?.isReady !== false;
     const state = reason === undefined ? {} : { state: { waiting: { reason, message: reason } } };
     const status = {
+      podIP: addressOf(pod),
       conditions: [{ type: 'Ready', status: isUp ? 'True' : 'False' }],
       containerStatuses: [{ name: 'main', ...state }],
     };
     if (same(pod.status, status)) return;
     await this.#api.applyStatus(pods, { ...pod, metadata: bare(pod), status }, forced);
+  }
+
+  /** The containers of a pod, which are started when they are asked for; undefined where nobody runs any. */
+  #hostedAs(pod: ObservedPod): { readonly isReady: boolean } | undefined {
+    const { uid = '' } = pod.metadata;
+    if (this.host === undefined || this.#hosted.has(uid)) return this.#hosted.get(uid);
+    const hosted = { isReady: false, isEnding: false, isGone: false };
+    this.#hosted.set(uid, hosted);
+    this.host.start(pod as unknown as HostedPod, addressOf(pod), (isReady) => {
+      hosted.isReady = isReady;
+      this.#seenRevision = -1;
+    });
+    return hosted;
+  }
+
+  /** Whether nothing of a pod runs any more; the first time it is asked, its containers are told to end. */
+  #hasEnded(pod: ObservedPod): boolean {
+    const hosted = this.#hosted.get(pod.metadata.uid ?? '');
+    if (hosted === undefined || hosted.isGone) return true;
+    if (hosted.isEnding) return false;
+    hosted.isEnding = true;
+    void this.host?.stop(pod).then(() => {
+      hosted.isGone = true;
+      this.#seenRevision = -1;
+    });
+    return false;
+  }
+
+  /** What the controller of EndpointSlices does. */
+  async #serve(): Promise<void> {
+    const running = await this.#all(pods);
+    for (const service of await this.#all(services)) {
+      const { name, namespace } = service.metadata;
+      const selected = running.filter(({ metadata }) =>
+        Object.entries(service.spec.selector).every(([label, value]) => metadata.labels?.[label] === value),
+      );
+      const ready = selected.filter((pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined);
+      const slice = {
+        ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' as const },
+        metadata: { ...bare(service), labels: { [SERVICE_LABEL]: name } },
+        endpoints: ready.map((pod) => ({ addresses: [addressOf(pod)], conditions: { ready: true } })),
+      };
+      const old = await this.#api.get({ type: endpointSlices, name, ...(namespace !== undefined && { namespace }) });
+      if (!same(old?.endpoints, slice.endpoints)) await this.#api.apply(endpointSlices, slice, forced);
+    }
   }
 
   /** What the Deployment controller does: at most one pod more than wanted, never fewer ready ones than wanted. */
@@ -155,9 +217,18 @@ export class MemoryCluster {
         ownerReferences: [owner],
         finalizers: [HOLD],
       },
+      spec: spec.template.spec,
     };
     written(await this.#api.create(pods, pod, writer));
   }
+}
+
+const services = childTypes['Service'] as ResourceType<Service>;
+
+/** The address of a pod, by the number in its name. */
+function addressOf({ metadata: { name } }: KubeObject): string {
+  const number = Number(/\d+$/.exec(name)?.[0] ?? 0);
+  return `10.244.${number >> 8}.${number & 255}`;
 }
 
 const isReady = ({ status }: ObservedPod): boolean =>

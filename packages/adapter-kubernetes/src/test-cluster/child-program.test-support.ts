@@ -9,24 +9,37 @@ const dieWithUs = existsSync(setpriv) ? [setpriv, '--pdeathsig', 'KILL'] : [];
 const STOP_AFTER_MS = 10_000;
 const LAST_CHARACTERS = 2_000;
 
+/** Ended with this process. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** Folder and environment of a program; those of this process where they are left out. */
+export interface ProgramPlace {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
 export class ChildProgram {
   readonly #child: ChildProcess;
   readonly #log: string;
   readonly #ended: Promise<void>;
-  readonly #killWithUs = (): void => {
-    this.#child.kill('SIGKILL');
-  };
 
-  constructor(command: string, parameters: readonly string[], log: string) {
+  constructor(command: string, parameters: readonly string[], log: string, place: ProgramPlace = {}) {
     this.#log = log;
     const output = openSync(log, 'a');
     const [program = command, ...rest] = [...dieWithUs, command, ...parameters];
-    this.#child = spawn(program, rest, { stdio: ['ignore', output, output] });
+    this.#child = spawn(program, rest, { ...place, stdio: ['ignore', output, output] });
     closeSync(output);
-    process.once('exit', this.#killWithUs);
+    running.add(this.#child);
     this.#ended = new Promise((resolve) => {
-      this.#child.once('error', () => resolve());
-      this.#child.once('exit', () => resolve());
+      const end = (): void => {
+        running.delete(this.#child);
+        resolve();
+      };
+      this.#child.once('error', end);
+      this.#child.once('exit', end);
     });
   }
 
@@ -43,12 +56,16 @@ export class ChildProgram {
     return readFileSync(this.#log, 'utf8').slice(-LAST_CHARACTERS);
   }
 
-  /** Asks it to end, and kills it when it does not; resolves when it has ended. */
-  async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
-    process.removeListener('exit', this.#killWithUs);
+  /** Resolves when it has ended, however it did. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
+  /** Asks it to end, and kills it when it does not within `graceMs`; resolves when it has ended. */
+  async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM', graceMs = STOP_AFTER_MS): Promise<void> {
     if (this.hasEnded) return;
     this.#child.kill(signal);
-    const kill = setTimeout(() => this.#child.kill('SIGKILL'), STOP_AFTER_MS);
+    const kill = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
     await this.#ended;
     clearTimeout(kill);
   }

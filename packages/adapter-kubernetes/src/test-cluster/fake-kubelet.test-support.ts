@@ -6,6 +6,7 @@ import { SeededRng } from '@equipoise/core';
 import type { KubeApi } from '../api/kube-api.js';
 import { type KubeObject, objectKey, type ResourceType, refTo } from '../api/kube-object.js';
 import { Reflector } from '../cluster/reflector.js';
+import type { HostedPod, PodHost } from './pod-host.test-support.js';
 import { realClock } from './real-clock.test-support.js';
 
 /** What of a pod the fake looks at. */
@@ -43,7 +44,9 @@ export type PodFate =
   | { readonly kind: 'ready'; readonly afterMs: number }
   | { readonly kind: 'never-ready' }
   | { readonly kind: 'crash-loop' }
-  | { readonly kind: 'image-missing' };
+  | { readonly kind: 'image-missing' }
+  /** Its containers run; it is ready when its host says so, and gone when they have stopped. */
+  | { readonly kind: 'hosted'; readonly host: PodHost };
 
 const kubelet = { fieldManager: 'kubelet', force: true };
 
@@ -57,6 +60,7 @@ export class FakeKubelet {
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #begun = new Set<string>();
   readonly #ending = new Set<string>();
+  readonly #hosts = new Map<string, PodHost>();
   #running: Promise<void> | undefined;
   #addresses = 0;
 
@@ -112,6 +116,14 @@ export class FakeKubelet {
     } else if (fate.kind === 'crash-loop') {
       const message = 'back-off restarting failed container';
       this.#later(0, () => tell(false, { waiting: { reason: 'CrashLoopBackOff', message } }, 5));
+    } else if (fate.kind === 'hosted') {
+      this.#hosts.set(idOf(pod), fate.host);
+      this.#later(0, async () => {
+        await tell(false, running);
+        fate.host.start(pod as unknown as HostedPod, podIP, (isReady) =>
+          this.#later(0, () => tell(isReady && !this.#ending.has(idOf(pod)), running)),
+        );
+      });
     } else {
       this.#later(0, async () => {
         await tell(false, running);
@@ -155,7 +167,9 @@ export class FakeKubelet {
         'kubelet-end',
       ),
     );
-    this.#later(Math.min(graceMs, this.stopMs), async () => {
+    const host = this.#hosts.get(idOf(pod));
+    this.#later(host === undefined ? Math.min(graceMs, this.stopMs) : 0, async () => {
+      await host?.stop(pod);
       await this.#api.delete(refTo(pods, pod), { graceSeconds: 0, uid: pod.metadata.uid ?? '' });
     });
   }
