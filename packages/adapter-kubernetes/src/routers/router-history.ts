@@ -87,7 +87,7 @@ export class RouterHistory {
     const isOld = before.page === undefined && before.atMs <= this.#startedAtMs;
     this.#routers.set(router, { page, atMs });
     if (page.burstiness !== undefined) this.#burstiness = { value: page.burstiness, atMs };
-    if (!this.isHeard) this.#begin(isOld ? atMs : before.atMs);
+    if (!this.isHeard) this.#begin(isOld ? atMs : before.atMs, isOld);
     if (isOld) this.#remember({ ...this.#last, atMs });
     else this.#count(grown(page, before.page), { fromMs: before.atMs, toMs: atMs });
   }
@@ -138,8 +138,9 @@ export class RouterHistory {
   }
 
   /** Nothing arrived before a router was there; before one that was there already was heard, nobody knows. */
-  #begin(atMs: number): void {
-    this.#firstSecond = Math.max(0, Math.ceil((atMs - this.#startedAtMs) / 1000));
+  #begin(atMs: number, isOld: boolean): void {
+    const second = (atMs - this.#startedAtMs) / 1000;
+    this.#firstSecond = isOld ? Math.ceil(second) : Math.floor(second);
     this.#totals = [{ atMs, arrived: 0, ended: 0, withinSlo: 0, latencies: new Map() }];
   }
 
