@@ -1,6 +1,7 @@
 /** The command line: names, flags and help. Each command's code is loaded only when it runs, so that help is quick. */
 import { Command, Option } from 'commander';
 import { addKubernetes } from './commands/k8s-program.js';
+import { addOperator } from './commands/operator-program.js';
 import {
   cores,
   count,
@@ -65,6 +66,7 @@ export function buildProgram(): Command {
   addForecast(program);
   addServe(program);
   addKubernetes(program);
+  addOperator(program);
   addDecisions(program);
   addLoad(program);
   for (const { name, command } of commandsOf(program)) command.showHelpAfterError(`(see equipoise ${name} --help)`);

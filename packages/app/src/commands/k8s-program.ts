@@ -1,17 +1,13 @@
 /** The commands below `equipoise k8s`: names, flags and help. */
 import type { RenderTarget } from '@equipoise/adapter-kubernetes';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { count, positive, positiveRate } from '../terminal/flag-values.js';
 import { images } from '../terminal/image-flag.js';
+import { namespace } from '../terminal/kube-flags.js';
 import { runCommand } from '../terminal/run-command.js';
 
 /** What can run the replicas, the default first. */
 const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const satisfies readonly RenderTarget[];
-
-function namespace(text: string): string {
-  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
-  throw new InvalidArgumentError('Expected a namespace: at most 63 of a–z, 0–9 and -, a letter or digit at both ends.');
-}
 
 /** Adds `k8s` with its commands. */
 export function addKubernetes(program: Command): void {

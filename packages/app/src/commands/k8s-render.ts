@@ -1,15 +1,9 @@
 /** `equipoise k8s render`: a plan for a load as the objects that run it on a cluster. Nothing is sent anywhere. */
-import {
-  checkImages,
-  type Images,
-  type KubeObject,
-  type RenderTarget,
-  renderPlan,
-  toYaml,
-} from '@equipoise/adapter-kubernetes';
+import { checkImages, type KubeObject, type RenderTarget, renderPlan, toYaml } from '@equipoise/adapter-kubernetes';
 import { AppError, optimize, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core';
 import { plannedHostCores } from '../compose/host-cores.js';
 import { loadSpec } from '../compose/load-spec.js';
+import { imagesOf } from '../compose/pipeline-images.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { readPlanStages } from '../compose/read-plan.js';
 import { verifierFor } from '../compose/verifier-for.js';
@@ -42,7 +36,7 @@ export async function renderedFile(
 ): Promise<{ readonly pipeline: string; readonly objects: readonly KubeObject[] }> {
   const { target, arrivalRps, namespace, artifacts } = options;
   const spec = await loadSpec(file);
-  const images = imagesOf(options.image);
+  const images = imagesOf(options.image ?? [], `equipoise:${VERSION}`);
   checkImages(images, spec);
   const profiles = profilesFor(spec, file, options.profileScale);
   const stages = await plannedStages(file, { spec, profiles }, options);
@@ -52,13 +46,6 @@ export async function renderedFile(
     ...(artifacts !== undefined && { artifactBase: artifacts }),
   });
   return { pipeline: spec.name, objects };
-}
-
-/** The last image for everything wins, as does the last for a stage or variant. */
-function imagesOf(flags: readonly ImageFlag[] = []): Images {
-  const pipeline = flags.findLast(({ of }) => of === undefined)?.image ?? `equipoise:${VERSION}`;
-  const own = flags.flatMap(({ of, image }) => (of === undefined ? [] : [[of, image] as const]));
-  return { pipeline, byVariant: Object.fromEntries(own) };
 }
 
 async function plannedStages(

@@ -1,0 +1,62 @@
+/** What Prometheus reads of an operator of a cluster: whether it leads, what it follows, decides and fails at, and the process itself. */
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { MetricsPage } from './metrics-page.js';
+
+/** Counts what an operator does. */
+export class OperatorMonitor {
+  /** How many pipelines are followed now. */
+  pipelines: () => number = () => 0;
+  readonly #registry = new Registry();
+  readonly #leads: Gauge;
+  readonly #decisions: Counter<'kind'>;
+  readonly #failures: Counter<'of'>;
+
+  constructor({ version }: { readonly version: string }) {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    const build = { name: 'equipoise_build_info', help: 'Version of Equipoise; always 1.', labelNames: ['version'] };
+    new Gauge({ ...build, registers }).set({ version }, 1);
+    this.#leads = new Gauge({
+      name: 'equipoise_operator_leads',
+      help: 'Whether this one of the operators acts: 1 or 0.',
+      registers,
+    });
+    const count = () => this.pipelines();
+    new Gauge({
+      name: 'equipoise_operator_pipelines',
+      help: 'Pipelines that are followed.',
+      registers,
+      collect() {
+        this.set(count());
+      },
+    });
+    this.#decisions = new Counter({
+      name: 'equipoise_operator_decisions_total',
+      help: 'Decisions about all pipelines by kind.',
+      labelNames: ['kind'],
+      registers,
+    });
+    this.#failures = new Counter({
+      name: 'equipoise_operator_failures_total',
+      help: 'What failed and is tried again: a pass over a pipeline, watching a resource, the lease.',
+      labelNames: ['of'],
+      registers,
+    });
+  }
+
+  get page(): MetricsPage {
+    return { contentType: this.#registry.contentType, text: () => this.#registry.metrics() };
+  }
+
+  leads(isLeader: boolean): void {
+    this.#leads.set(Number(isLeader));
+  }
+
+  decided(kind: string): void {
+    this.#decisions.inc({ kind });
+  }
+
+  failed(of: 'pass' | 'watch' | 'lease'): void {
+    this.#failures.inc({ of });
+  }
+}
