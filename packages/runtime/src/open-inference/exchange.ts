@@ -6,6 +6,7 @@ import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference
 import { Cancellation, type CancelSignal } from '../data-plane/cancellation.js';
 import type { Answer } from './answer.js';
 import { type AnsweredCall, answeredCall, codeOf } from './answered-call.js';
+import { pipelineByName } from './pipeline-by-name.js';
 import { readBody } from './read-body.js';
 import { refusal } from './refusal.js';
 import { readRequestId } from './request-id.js';
@@ -54,6 +55,8 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
     if (purpose !== 'probe') tenant = setting.tenants?.identify(request.headers.authorization);
     const phase = setting.phase();
     if (purpose === 'inference') {
+      // What is not there now will not be there later: it is no use to come again.
+      if (phase !== 'serving') pipelineByName(setting.pipelines, pipelineName);
       requireServing(phase);
       if (tenant !== undefined) admitWithinLimit(tenant, performance.now());
     }

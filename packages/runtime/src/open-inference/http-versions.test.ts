@@ -171,7 +171,13 @@ describe('a server that starts', () => {
     expect([await status('/livez'), await status('/readyz'), await status('/v2/models/bench/ready')]).toEqual([
       200, 503, 503,
     ]);
-    expect(await infer()).toMatchObject({ status: 503, retryAfter: '1', body: { reason: 'no-ready-replica' } });
+    expect(await infer()).toMatchObject({
+      ...{ status: 503, retryAfter: '1' },
+      body: { reason: 'no-ready-replica', details: { retryAfterMs: 1000 } },
+    });
+    for (const path of ['/v2/models/other/infer', '/v1/pipelines/other/run']) {
+      expect((await fetch(`${server.url}${path}`, post)).status).toBe(404);
+    }
     expect(runner.statistics.total.arrived).toBe(0);
     await runner.submit({ x: fp32([1], 1) });
     server.beginServing();

@@ -5,6 +5,8 @@ import type { Answer } from './answer.js';
 
 /** The least that Retry-After says, in seconds, and the most: predictions of a wait are none of the time after it. */
 const RETRY_AFTER_SECONDS = { least: 1, most: 30 };
+/** When to come again where nothing is predicted: a start and a full memory pass. */
+const UNPREDICTED_WAIT_MS = 1000;
 
 const dropMessages: Readonly<Record<DropReason, string>> = {
   'queue-full': 'Too many requests wait already.',
@@ -34,7 +36,7 @@ export function refusal(error: unknown): Answer {
 }
 
 /** The error that stands for a request that was dropped; `retryAfterMs` is when it may fare better. */
-export function dropError(reason: DropReason, retryAfterMs = 0): AppError {
+export function dropError(reason: DropReason, retryAfterMs = UNPREDICTED_WAIT_MS): AppError {
   const code = reason === 'deadline-passed' ? 'DEADLINE_PASSED' : 'DROPPED';
   return new AppError(code, dropMessages[reason], {
     details: { reason, retryAfterMs: Math.round(retryAfterMs) },

@@ -320,6 +320,15 @@ describe('refusals', () => {
     expect((await Promise.all([running, queued])).map((end) => end.error)).toEqual([undefined, undefined]);
   });
 
+  it('of a pipeline that starts, but for one that there is not', async () => {
+    const { infer } = await start({ starting: true });
+    const { error } = await infer(requestOf(x)).ended;
+    expect(error?.code).toBe(status.UNAVAILABLE);
+    expect(error?.metadata.getMap()).toMatchObject({ 'grpc-retry-pushback-ms': '1000' });
+    const unknown = await infer(writeGrpcRequest('other', { inputs: x }, true)).ended;
+    expect(unknown.error?.code).toBe(status.NOT_FOUND);
+  });
+
   it('of a pipeline that drains', async () => {
     const { infer, runner } = await start();
     runner.beginDraining();

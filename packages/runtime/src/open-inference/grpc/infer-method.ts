@@ -14,10 +14,10 @@ import { type GrpcCall, type GrpcMethod, pipelineOfVersion } from './grpc-method
 
 /** ModelInfer. */
 export const modelInfer: GrpcMethod = async (bytes, call) => {
-  requireServing(call.phase);
   const owned = ownedMessage(bytes, { kind: 'request', maxBytes: call.maxBodyBytes });
   const message = readMessage(grpcMethods.modelInfer.input, owned);
   const pipeline = pipelineOfVersion(call, message.modelName, message.modelVersion);
+  requireServing(call.phase);
   const request = readGrpcRequest(message, pipeline.inputs);
   const parameters = readParameters(request.parameters);
   const timeoutMs = timeoutOf(call, parameters.timeoutMs);
