@@ -49,9 +49,12 @@ it('serves and decides while another process locks the state file', { timeout: 1
   other.exec('BEGIN IMMEDIATE');
   const { faults } = await until((status) => status.faults.length > 0);
   expect(faults).toMatchObject([{ step: 'store', message: expect.stringContaining('another process holds it') }]);
-  const decided = /hold|apply/g;
-  const before = command.stderr.match(decided)?.length ?? 0;
-  while ((command.stderr.match(decided)?.length ?? 0) < before + 2) expect((await run()).status).toBe(200);
+  const decisions = async () => {
+    const page = await (await fetch(new URL('/metrics', admin))).text();
+    return [...page.matchAll(/equipoise_decisions_total\{[^}]*\} (\d+)/g)].reduce((sum, [, n]) => sum + Number(n), 0);
+  };
+  const before = await decisions();
+  while ((await decisions()) < before + 2) expect((await run()).status).toBe(200);
   other.exec('ROLLBACK');
   other.close();
 

@@ -1,13 +1,5 @@
 /** `equipoise serve`: puts a pipeline behind HTTP and keeps it adapted until it is told to stop. */
-import {
-  AppError,
-  type ControlMode,
-  type Decision,
-  type DecisionRecord,
-  invariant,
-  type PipelineSpec,
-  type PolicyName,
-} from '@equipoise/core';
+import { AppError, type ControlMode, invariant, type PipelineSpec, type PolicyName } from '@equipoise/core';
 import {
   type AnsweredCall,
   EventFeed,
@@ -33,7 +25,8 @@ import type { StartOptions } from '../compose/start-options.js';
 import { type RunningPipeline, startPipeline } from '../compose/start-pipeline.js';
 import { tenantsOf } from '../compose/tenants-of.js';
 import { learnedEdgeText } from '../terminal/decision-text.js';
-import { choiceText, planSummary, planTable } from '../terminal/plan-table.js';
+import { LoopLines } from '../terminal/loop-lines.js';
+import { planSummary, planTable } from '../terminal/plan-table.js';
 import { bindingText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { endWithin, stopSignal } from '../terminal/stop-signal.js';
@@ -91,8 +84,10 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   });
   const listen = (parts: Pick<RunningPipeline, 'runner' | 'stageTypes'>) => ports.open(parts);
   const feed = new EventFeed(Date.now);
+  const lines = new LoopLines();
   const report = (event: LoopEvent) => {
-    logEvent(event);
+    const line = lines.of(event);
+    if (line !== undefined) log(line);
     feed.publish(spec.name, event);
   };
   const { mode } = options;
@@ -278,22 +273,4 @@ function logError(what: string, error: unknown): void {
 function logReload(outcome: ReloadOutcome): void {
   if (outcome.kind === 'refused') logError(`${outcome.what} is refused`, outcome.error);
   else log(`${outcome.what} ${outcome.kind === 'changed' ? 'has changed' : 'is as it was'}`);
-}
-
-function logEvent(event: LoopEvent): void {
-  if (event.kind === 'failed') logError(`${event.step} failed`, event.error);
-  else if (event.kind === 'recovered') log(`${pc.green(`${event.step} works again`)}`);
-  else if (event.kind === 'in-force')
-    log(`plan in force after ${event.tookMs.toFixed(0)} ms: ${choiceText(event.plan)}`);
-  else if (event.kind === 'manual') log(manualText(event.record, event.mode));
-  else if (event.kind === 'decided') log(`${pc.dim(`[${event.record.id}]`)} ${decisionText(event.record.decision)}`);
-}
-
-function manualText({ id, manual }: DecisionRecord, mode: ControlMode): string {
-  const reason = manual?.reason === undefined ? '' : `: ${manual.reason}`;
-  return `${pc.dim(`[${id}]`)} ${manual?.action} by hand${reason} (mode ${mode})`;
-}
-
-function decisionText({ kind, reason, evidence }: Decision): string {
-  return `${kind}: ${reason} (${evidence.forecast.meanRps.toFixed(1)} rps expected, planned for ${evidence.forecast.upperRps.toFixed(1)})`;
 }

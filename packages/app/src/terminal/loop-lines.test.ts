@@ -1,0 +1,45 @@
+import type { Decision, Plan } from '@equipoise/core';
+import { expect, it } from 'vitest';
+import { LoopLines } from './loop-lines.js';
+
+const forecast = (meanRps: number) => ({ forecast: { method: 'last', meanRps, upperRps: 2 * meanRps } });
+const plan = { stages: {}, predicted: {} } as unknown as Plan;
+const observation = {
+  ...{ atMs: 0, load: { arrivalsPerSecond: [] }, stages: {}, staleSources: [] },
+  runningPlan: { stages: {} },
+};
+
+const decided = (id: number, decision: Decision) =>
+  ({ kind: 'decided', record: { id, atEpochMs: 0, observation, decision } }) as const;
+const hold = (id: number, reason: string, rps = id): ReturnType<typeof decided> =>
+  decided(id, { kind: 'hold', reason, evidence: forecast(rps) });
+
+it('tells a decision to hold once, until something else is decided or done', () => {
+  const lines = new LoopLines();
+  const told = [
+    decided(1, { kind: 'apply', plan, changes: [], reason: 'best plan', evidence: forecast(1) }),
+    { kind: 'in-force', plan, tookMs: 12 } as const,
+    hold(2, 'the best plan is already running'),
+    hold(3, 'the best plan is already running'),
+    { kind: 'failed', step: 'store', error: new Error('disk') } as const,
+    hold(4, 'the best plan is already running'),
+    hold(5, 'no fresh input from load'),
+    hold(6, 'the best plan is already running'),
+    { kind: 'manual', record: { id: 7, atEpochMs: 0, observation, manual: { action: 'pin' } }, mode: 'auto' } as const,
+    hold(8, 'the best plan is already running'),
+    { kind: 'recovered', step: 'store' } as const,
+  ].map((event) => lines.of(event));
+  expect(told).toEqual([
+    '[1] apply: best plan (1.0 rps expected, planned for 2.0)',
+    'plan in force after 12 ms: ',
+    '[2] hold: the best plan is already running (2.0 rps expected, planned for 4.0)',
+    undefined,
+    'store failed: disk',
+    undefined,
+    '[5] hold: no fresh input from load (5.0 rps expected, planned for 10.0)',
+    '[6] hold: the best plan is already running (6.0 rps expected, planned for 12.0)',
+    '[7] pin by hand (mode auto)',
+    '[8] hold: the best plan is already running (8.0 rps expected, planned for 16.0)',
+    'store works again',
+  ]);
+});
