@@ -12,7 +12,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { BIN, TestFolder } from '../equipoise.test-support.js';
 
 const folder = new TestFolder();
-afterAll(() => { if (!process.env.KEEP) folder.remove(); else console.log(folder.path); });
+afterAll(() => folder.remove());
 
 const FEW = 300;
 const MANY = 1300;
@@ -50,7 +50,7 @@ describe('a request', () => {
 async function hiddenClassesAfter(requests: number, protocol: string): Promise<number> {
   folder.write('stage.mjs', stage);
   folder.write('pipeline.yaml', JSON.stringify(pipeline));
-  const log = join(folder.path, `maps-${requests}.log`);
+  const log = join(folder.path, `maps-${protocol}-${requests}.log`);
   const flags = ['--max-semi-space-size=64', '--log-maps', `--logfile=${log}`, '--no-logfile-per-isolate'];
   const server = ['serve', 'pipeline.yaml', '--port', '0', '--grpc-port', '0', '--arrival-rps', '5'];
   const child = spawn(process.execPath, [...flags, BIN, ...server], {

@@ -26,6 +26,8 @@ export interface GuardedMethod {
 /** The longest time that a timer takes, in ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+// `endStream` stands there although it is the default: Node adds it to a copy, which then has a hidden class of its own.
+const answerOptions = { endStream: false, waitForTrailers: true };
 const answerHeaders = {
   ':status': 200,
   'content-type': 'application/grpc+proto',
@@ -166,7 +168,7 @@ class UnaryCall {
     this.#release();
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
-    stream.respond({ 'x-request-id': this.#requestId, ...answerHeaders }, { waitForTrailers: true });
+    stream.respond({ 'x-request-id': this.#requestId, ...answerHeaders }, answerOptions);
     stream.once('wantTrailers', () => stream.sendTrailers(goodTrailers));
     const [head, body] = framed(message) as [Uint8Array, Uint8Array];
     stream.cork();
