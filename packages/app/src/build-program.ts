@@ -1,7 +1,8 @@
 /** The command line: names, flags and help. Each command's code is loaded only when it runs, so that help is quick. */
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { addKubernetes } from './commands/k8s-program.js';
 import { addOperator } from './commands/operator-program.js';
+import { CheckedCommand } from './terminal/checked-command.js';
 import {
   cores,
   count,
@@ -53,7 +54,7 @@ const arrivalsFlag = () =>
 
 /** The program with all its commands. A wrong usage throws CommanderError from `parseAsync`. */
 export function buildProgram(): Command {
-  const program = new Command('equipoise')
+  const program = new CheckedCommand('equipoise')
     .description('Keeps multi-stage ML inference pipelines at their best balance of accuracy, tail latency and cost.')
     .version(VERSION)
     .showSuggestionAfterError(true)

@@ -1,0 +1,14 @@
+/** A command that names a flag which it does not know before one that is missing: most often they are the same, misspelt. */
+import { Command, type ParseOptionsResult } from 'commander';
+
+export class CheckedCommand extends Command {
+  override createCommand(name?: string): Command {
+    return new CheckedCommand(name);
+  }
+
+  override parseOptions(argv: string[]): ParseOptionsResult {
+    const parsed = super.parseOptions(argv);
+    if (parsed.unknown.length > 0) for (const option of this.options) option.makeOptionMandatory(false);
+    return parsed;
+  }
+}
