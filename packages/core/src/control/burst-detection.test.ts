@@ -98,6 +98,29 @@ describe('detectBurst', () => {
     }
   });
 
+  it('takes what a window holds from before the load fell for no burst, and sees one that comes then', () => {
+    const rng = new SeededRng(11);
+    const seen = Array.from({ length: 60 }, () => poissonCount(rng, 100));
+    // Planned for 100 rps until now, for 5 from now on.
+    const rates = [
+      { atMs: 0, arrivalRps: 100 },
+      { atMs: 60_000, arrivalRps: 5 },
+    ];
+    const look = (nowMs: number) =>
+      detectBurst(
+        { arrivalsPerSecond: seen.slice(-60) },
+        plannedEnvelope({ arrivalRps: 5 }, { before: { rates, nowMs } }),
+      );
+    const without = detectBurst({ arrivalsPerSecond: seen }, plannedEnvelope({ arrivalRps: 5 }));
+    expect(without).toBeDefined();
+    for (let second = 61; second <= 100; second++) {
+      seen.push(poissonCount(rng, 5));
+      expect(look(second * 1000), `second ${second}`).toBeUndefined();
+    }
+    seen.push(poissonCount(rng, 50));
+    expect(look(101_000)).toMatchObject({ windowS: 1 });
+  });
+
   it('asks for less behind a burst', () => {
     const [calm, inBurst] = [false, true].map((is) => plannedEnvelope({ arrivalRps: 70 }, { inBurst: is }));
     const seen = { arrivalsPerSecond: [100] };

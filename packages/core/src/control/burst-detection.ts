@@ -8,6 +8,7 @@ import type { Burst } from '../model/burst.js';
 import { type Burstiness, dispersionAt } from '../model/burstiness.js';
 import type { LoadObservation } from '../model/decision.js';
 import type { ArrivalEnvelope, ExpectedLoad } from '../model/expected-load.js';
+import { type PlannedRate, plannedArrivals } from './planned-rates.js';
 
 const WINDOWS_S = [0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60];
 /** Standard deviations that chance exceeds about once in 300,000 windows: one false alarm a day over all lengths. */
@@ -21,20 +22,31 @@ export interface Carried {
   readonly sloMs: number;
 }
 
+/** What bounds a window beside the load that is planned for. */
+export interface WindowBounds {
+  readonly carried?: Carried;
+  /** Whether a burst has just been answered. */
+  readonly inBurst?: boolean;
+  /** The rates that were planned for in the last minute, oldest first, as seen at `nowMs`. */
+  readonly before?: { readonly rates: readonly PlannedRate[]; readonly nowMs: number };
+}
+
 /**
  * The most arrivals that chance brings at the planned load, by window; where an envelope was planned for, no fewer than it has. An envelope
  * alone would not do: it is what the last minute brought, which the next one exceeds by chance every other time.
  *
  * A bursty load may bring much by chance. With `carried` that counts only as far as replicas can serve it before half of the SLO has gone by
- * waiting; but what Poisson arrivals bring is never a burst. `inBurst` asks for less: one has just been answered.
+ * waiting; but what Poisson arrivals bring is never a burst. `inBurst` asks for less. A window that reaches back `before` the present plan
+ * may hold what was planned for then.
  */
 export function plannedEnvelope(
   { arrivalRps, burstiness, envelope = [] }: ExpectedLoad,
-  { carried, inBurst = false }: { readonly carried?: Carried; readonly inBurst?: boolean } = {},
+  { carried, inBurst = false, before = { rates: [], nowMs: 0 } }: WindowBounds = {},
 ): ArrivalEnvelope {
   const z = inBurst ? LIKELY_Z : RARE_Z;
   return WINDOWS_S.map((windowS) => {
-    const byChance = (of: Burstiness | undefined) => mostByChance({ mean: arrivalRps * windowS, windowS, z }, of);
+    const mean = plannedArrivals(before.rates, { windowS, arrivalRps, nowMs: before.nowMs });
+    const byChance = (of: Burstiness | undefined) => mostByChance({ mean, windowS, z }, of);
     const inTime = carried ? carried.rps * (windowS + carried.sloMs / 2000) : Number.POSITIVE_INFINITY;
     const inEnvelope = envelope.filter((each) => each.windowS <= windowS).map(({ arrivals }) => arrivals);
     return { windowS, arrivals: Math.max(byChance(undefined), Math.min(byChance(burstiness), inTime), ...inEnvelope) };

@@ -105,6 +105,17 @@ describe('controlStep', () => {
     expect(controlStep(rules, after, observe(132, grows)).decision).toMatchObject({ kind: 'apply' });
   });
 
+  it('does nothing for what came before the load fell, when that was planned for', () => {
+    const fallen = observe(142, { counts: [...steady(40), 5, 5], running: running(1) });
+    const state = { ...plannedFor(rules, 5, running(1)), nextPlanAtMs: 150_000 };
+    const knowing = [40, 5].map((arrivalRps, index) => ({ atMs: 130_000 + 10_000 * index, arrivalRps }));
+    expect(controlStep(rules, { ...state, plannedRates: knowing }, fallen).decision).toBeUndefined();
+    const { plannedRates: _, ...unknowing } = state;
+    expect(controlStep(rules, unknowing, fallen).decision).toMatchObject({ kind: 'apply' });
+    const again = observe(143, { counts: [...steady(40), 5, 5, 30], running: running(1) });
+    expect(controlStep(rules, { ...state, plannedRates: knowing }, again).decision).toMatchObject({ kind: 'apply' });
+  });
+
   it('answers a burst first where a plan is due, too, and plans at the next tick', () => {
     const state = plannedFor(rules, 20, running(3));
     const step = controlStep(rules, state, observe(140, { counts: [...steady(20), 100], running: running(3) }));

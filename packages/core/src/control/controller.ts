@@ -41,16 +41,10 @@ import {
 import { isWorthSwitching, keepingVariants } from './kept-variants.js';
 import { onTick } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
+import { lately, type PlannedRate, withPlanned } from './planned-rates.js';
 import { keepingFloor, withinReach } from './reach.js';
 import { type BackOff, backOffAfter, droppedOf, holdsBack, judgeTrial, type Trial } from './slo-burn.js';
-import {
-  type PlannedRate,
-  switchedStages,
-  switchObjection,
-  type VariantSwitch,
-  withPlanned,
-  withSwitches,
-} from './switch-history.js';
+import { switchedStages, switchObjection, type VariantSwitch, withSwitches } from './switch-history.js';
 
 /** What a controller goes by; what is left out it does without. */
 export interface ControllerRules extends FeedbackRules {
@@ -73,7 +67,7 @@ export interface ControllerState {
   readonly nextPlanAtMs?: number;
   /** The load that what runs was last planned for. */
   readonly planned?: ExpectedLoad;
-  /** Rates (rps) that the slow loop planned for in the last minute; missing before the first. */
+  /** What was planned for in the last minute, oldest first; missing before the first plan. */
   readonly plannedRates?: readonly PlannedRate[];
   /** Changes of the last hour. */
   readonly appliedAtMs: readonly number[];
@@ -195,7 +189,11 @@ function slowStep(rules: ControllerRules, state: ControllerState, observation: O
   const after =
     load === undefined
       ? next
-      : { ...next, planned: load, plannedRates: withPlanned(state.plannedRates, load.arrivalRps, atMs) };
+      : {
+          ...next,
+          planned: load,
+          plannedRates: withPlanned(state.plannedRates, { atMs, arrivalRps: load.arrivalRps }),
+        };
   return decision.kind === 'hold'
     ? { state: after, decision }
     : { state: applied(rules, after, { decision, observation, before: state }), decision };
@@ -212,12 +210,16 @@ function fastStep(rules: ControllerRules, state: ControllerState, observation: O
   if (planned === undefined) return { state };
   const sinceMs = observation.atMs - protectedAtMs;
   const inBurst = sinceMs >= 0 && sinceMs < IN_BURST_MS;
-  const protection = protect(rules, observation, { planned, inBurst, keepsVariants: rules.guardrails !== undefined });
+  const { atMs } = observation;
+  const rates = lately(state.plannedRates, atMs);
+  const keepsVariants = rules.guardrails !== undefined;
+  const protection = protect(rules, observation, { planned, inBurst, keepsVariants, rates });
   if (protection === undefined) return { state };
   const { decision, load } = protection;
-  const appliedAtMs = [...inLastHour(state.appliedAtMs, observation.atMs), observation.atMs];
+  const appliedAtMs = [...inLastHour(state.appliedAtMs, atMs), atMs];
+  const plannedRates = withPlanned(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
   const { trial: _, ...rest } = state;
-  return { state: { ...rest, planned: load, appliedAtMs, protectedAtMs: observation.atMs }, decision };
+  return { state: { ...rest, planned: load, plannedRates, appliedAtMs, protectedAtMs: atMs }, decision };
 }
 
 /** What was learned foretells, else the simple forecaster, and either only as far as it can be believed. */
@@ -325,7 +327,8 @@ function judge({ spec, guardrails }: ControllerRules, state: ControllerState, ob
   if (verdict === 'passed') return { state: withoutBackOff(rest) };
   const { atMs, load, runningPlan } = observation;
   // More than the plan before was good for is no reason to go back to it: the slow loop has to find another.
-  if (detectBurst(load, plannedEnvelope(trial.beforeLoad)) !== undefined) return { state: rest };
+  const bounds = { before: { rates: lately(state.plannedRates, atMs), nowMs: atMs } };
+  if (detectBurst(load, plannedEnvelope(trial.beforeLoad, bounds)) !== undefined) return { state: rest };
   const changes = diffPlans(runningPlan, trial.before, changeBounds(spec));
   const backOff = backOffAfter(atMs, state.backOff);
   const appliedAtMs = [...inLastHour(state.appliedAtMs, atMs), atMs];

@@ -19,6 +19,7 @@ import { variantPins } from './kept-variants.js';
 import { rateBucketEnd } from './load-buckets.js';
 import type { ControlContext } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
+import type { PlannedRate } from './planned-rates.js';
 import { mostAtFloor } from './reach.js';
 
 /** What the fast loop did, and the load that it made room for. */
@@ -32,6 +33,8 @@ export interface ProtectedLoad {
   readonly planned: ExpectedLoad;
   readonly keepsVariants: boolean;
   readonly inBurst: boolean;
+  /** The rates that were planned for in the last minute, oldest first. */
+  readonly rates: readonly PlannedRate[];
 }
 
 /** Standard errors that are added to the rate of a burst: it is known from few arrivals, and too little is worse than too much. */
@@ -41,19 +44,19 @@ const MARGIN_ERRORS = 1;
 export function protect(
   standing: ControlContext,
   observation: Observation,
-  { planned, keepsVariants, inBurst }: ProtectedLoad,
+  { keepsVariants, ...before }: ProtectedLoad,
 ): Protection | undefined {
   if (observation.staleSources.length > 0) return undefined;
   const spec = { ...standing.spec, ...standing.targetAt?.(observation.atMs) };
   const context: ControlContext = { ...standing, spec };
-  const burst = detectBurst(observation.load, boundsFor(context, observation, { planned, inBurst }));
+  const burst = detectBurst(observation.load, boundsFor(context, observation, before));
   if (burst === undefined) return undefined;
   const load = burstLoad(burst);
   const plan = protectivePlan(context, { runningPlan: observation.runningPlan, load, keepsVariants });
   if (plan === undefined) return undefined;
   const changes = diffPlans(observation.runningPlan, plan, changeBounds(spec));
   if (changes.length === 0) return undefined;
-  const [from, to] = [planned.arrivalRps, load.arrivalRps].map((rps) => rps.toFixed(1));
+  const [from, to] = [before.planned.arrivalRps, load.arrivalRps].map((rps) => rps.toFixed(1));
   const reason = `${burst.arrivals} arrivals in ${burst.windowS} s, planned were at most ${Math.floor(burst.plannedArrivals)}: room for ${to} rps in place of ${from}`;
   const forecast = { method: 'burst', meanRps: burst.rateRps, upperRps: load.arrivalRps };
   const evidence = { forecast, load, burst, necessary: true };
@@ -63,13 +66,14 @@ export function protect(
 /** What is planned for, and of a bursty load no more than what runs can carry in time. */
 function boundsFor(
   { spec, curves }: ControlContext,
-  { runningPlan }: Observation,
-  { planned, inBurst }: Pick<ProtectedLoad, 'planned' | 'inBurst'>,
+  { runningPlan, atMs }: Observation,
+  { planned, inBurst, rates }: Omit<ProtectedLoad, 'keepsVariants'>,
 ): ArrivalEnvelope {
   const running = planThatRuns(spec, runningPlan);
-  if (running === undefined || planned.burstiness === undefined) return plannedEnvelope(planned, { inBurst });
+  const bounds = { inBurst, before: { rates, nowMs: atMs } };
+  if (running === undefined || planned.burstiness === undefined) return plannedEnvelope(planned, bounds);
   const carried = { rps: carriedRps(spec, running, curves), sloMs: spec.slo.latencyMs };
-  return plannedEnvelope(planned, { inBurst, carried });
+  return plannedEnvelope(planned, { carried, ...bounds });
 }
 
 /** The burst as a load of its own: that it bursts is what the burstiness of the load before said, and no reason for more. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Decision } from '../model/decision.js';
 import { stageId } from '../model/ids.js';
-import { type PlannedRate, switchObjection, type VariantSwitch, withSwitches } from './switch-history.js';
+import type { PlannedRate } from './planned-rates.js';
+import { switchObjection, type VariantSwitch, withSwitches } from './switch-history.js';
 
 const [a, b] = [stageId('a'), stageId('b')];
 const at = (atS: number, id = a): VariantSwitch => ({ stageId: id, atMs: 1000 * atS });

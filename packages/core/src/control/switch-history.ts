@@ -6,18 +6,13 @@
  */
 import type { Decision } from '../model/decision.js';
 import type { StageId } from '../model/ids.js';
+import { lately, type PlannedRate } from './planned-rates.js';
 
 /** A switch of a stage's variant; `necessary` where the SLO asked for it, else an improvement. */
 export interface VariantSwitch {
   readonly stageId: StageId;
   readonly atMs: number;
   readonly necessary?: true;
-}
-
-/** A rate that was planned for. */
-export interface PlannedRate {
-  readonly atMs: number;
-  readonly arrivalRps: number;
 }
 
 /** What was switched and planned for, and what of it counts now. */
@@ -30,8 +25,6 @@ export interface SwitchHistory {
 
 /** Switches count for so long. */
 const REMEMBERED_MS = 1_200_000;
-/** A quiet moment is over after this. */
-const QUIET_MS = 60_000;
 /** A rate that was planned for a moment ago and is at most so many times the present one (two buckets) may come back by chance. */
 const BY_CHANCE = 1.11;
 /** How much longer a stage rests for each improvement that was undone. */
@@ -57,7 +50,7 @@ export function switchObjection(
       return `stage ${stageId} switched its variant a moment ago`;
     movesToAndFro ||= undone > 0;
   }
-  const rates = lately(plannedRates, nowMs).map((planned) => planned.arrivalRps);
+  const rates = lately(plannedRates, nowMs).flatMap(({ forBurst, arrivalRps: rps }) => (forBurst ? [] : [rps]));
   const mayComeBack = movesToAndFro ? rates : rates.filter((rps) => rps <= BY_CHANCE * arrivalRps);
   const neededRps = Math.max(0, ...mayComeBack);
   if (arrivalRps >= neededRps * (1 - ROUNDING)) return undefined;
@@ -73,18 +66,6 @@ function undoneImprovements(switches: readonly VariantSwitch[]): number {
   }
   return undone;
 }
-
-/** The rates of the last minute with a new one. */
-export function withPlanned(
-  before: readonly PlannedRate[] | undefined,
-  arrivalRps: number,
-  atMs: number,
-): readonly PlannedRate[] {
-  return [...lately(before, atMs), { atMs, arrivalRps }];
-}
-
-const lately = (rates: readonly PlannedRate[] | undefined, nowMs: number): readonly PlannedRate[] =>
-  (rates ?? []).filter(({ atMs }) => atMs > nowMs - QUIET_MS && atMs <= nowMs);
 
 /** The stages whose variant a decision switches. */
 export function switchedStages(decision: Decision): readonly StageId[] {
