@@ -20,7 +20,7 @@ import { type ListeningPlace, placeText, refusalToListen } from './listening-pla
 import { refuseRaw } from './raw-refusal.js';
 import { RouteTable, routes } from './routes.js';
 import type { ServingSetting } from './serving-setting.js';
-import type { TlsIdentity } from './tls-identity.js';
+import type { ShownIdentity } from './tls-identity.js';
 import { http1Wire, http2Wire } from './wire.js';
 
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
@@ -32,7 +32,7 @@ const WINDOW_BYTES = 1024 * 1024;
 /** What the port answers beside the setting of all requests. */
 export interface HttpServerOptions {
   readonly place: ListeningPlace;
-  readonly tls: TlsIdentity | undefined;
+  readonly tls: ShownIdentity | undefined;
   readonly metrics: MetricsPage | undefined;
 }
 
@@ -63,7 +63,7 @@ export async function startHttpServer(
   };
 }
 
-function http1Server(setting: ExchangeSetting, tls: TlsIdentity | undefined): Server | TlsServer {
+function http1Server(setting: ExchangeSetting, tls: ShownIdentity | undefined): Server | TlsServer {
   const { requestTimeoutMs } = setting;
   const options = {
     requestTimeout: requestTimeoutMs,
@@ -88,7 +88,7 @@ function http1Server(setting: ExchangeSetting, tls: TlsIdentity | undefined): Se
   return server;
 }
 
-function tlsServer(options: object, tls: TlsIdentity): TlsServer {
+function tlsServer(options: object, tls: ShownIdentity): TlsServer {
   const alpn = { ALPNProtocols: ['h2', 'http/1.1'], handshakeTimeout: FIRST_BYTES_TIMEOUT_MS };
   const server = createTlsServer({ ...options, ...tls.current, ...alpn });
   const forget = tls.onChange((identity) => server.setSecureContext({ ...identity }));

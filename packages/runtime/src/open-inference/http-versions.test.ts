@@ -180,7 +180,7 @@ describe('a server that starts', () => {
     }
     expect(runner.statistics.total.arrived).toBe(0);
     await runner.submit({ x: fp32([1], 1) });
-    server.beginServing();
+    await server.beginServing();
     expect([await status('/readyz'), (await infer()).status]).toEqual([200, 200]);
   });
 });

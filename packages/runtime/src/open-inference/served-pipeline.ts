@@ -6,7 +6,6 @@ import type { SourceTensor, TensorMap } from '@equipoise/core';
 import type { ModelMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
 import type { CancelSignal } from '../data-plane/cancellation.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
-import { LearnedTypes } from './learned-types.js';
 import { completedOutput } from './refusal.js';
 import type { RequestParameters } from './request-parameters.js';
 import { StageTypes } from './stage-types.js';
@@ -29,7 +28,6 @@ export class ServedPipeline {
   readonly inputs: readonly SourceTensor[];
   readonly #runner: Runner;
   readonly #stageTypes: StageTypes;
-  readonly #outputs = new LearnedTypes();
 
   constructor(runner: Runner, stageTypes = new StageTypes()) {
     const [source] = runner.spec.sources;
@@ -54,7 +52,7 @@ export class ServedPipeline {
 
   /** Outputs seen so far. */
   get outputs(): readonly TensorMetadata[] {
-    return this.#outputs.all;
+    return this.#stageTypes.pipelineOutputs.all;
   }
 
   /** Runs one request to its end; throws the AppError of an end that is no completion. */
@@ -69,7 +67,7 @@ export class ServedPipeline {
       ...(priority !== undefined && { priority }),
     });
     const { output, missing } = completedOutput(outcome);
-    this.#outputs.learn(output);
+    this.#stageTypes.pipelineOutputs.learn(output);
     return { output, missing, latencyMs: this.#runner.nowMs - arrivedAtMs };
   }
 }

@@ -1,8 +1,10 @@
 /**
- * What goes into the stages of a pipeline and what comes out, as far as it has been seen: the first item of each batch that its replicas
- * run. Stages are parts of a pipeline, so this is told and nothing else can be asked of them.
+ * What goes into the stages of a pipeline and what comes out of them and of the whole, as far as it has been seen: the first item of each
+ * batch that its replicas run, and what requests were answered. Stages are parts of a pipeline, so this is told and nothing else can be
+ * asked of them.
  */
 import type { BatchResult, ModelRunner, ReplicaLauncher, StageId, TensorMap } from '@equipoise/core';
+import type { TensorMetadata } from '@equipoise/open-inference-codec';
 import { LearnedTypes } from './learned-types.js';
 
 /** Types at one stage. */
@@ -11,8 +13,17 @@ export interface StageTensors {
   readonly outputs: LearnedTypes;
 }
 
-/** Types at all stages of a pipeline. */
+/** All that is known, as another process is told it. */
+export interface SeenTypes {
+  readonly pipelineOutputs: readonly TensorMetadata[];
+  readonly stages: Readonly<
+    Record<string, { readonly inputs: readonly TensorMetadata[]; readonly outputs: readonly TensorMetadata[] }>
+  >;
+}
+
+/** Types at all stages of a pipeline, and of what it answers. */
 export class StageTypes {
+  readonly pipelineOutputs = new LearnedTypes();
   readonly #stages = new Map<StageId, StageTensors>();
 
   /** The types at a stage, empty before its first batch. */
@@ -20,6 +31,31 @@ export class StageTypes {
     const known = this.#stages.get(stageId) ?? { inputs: new LearnedTypes(), outputs: new LearnedTypes() };
     this.#stages.set(stageId, known);
     return known;
+  }
+
+  /** Grows with every change. */
+  get revision(): number {
+    let revision = this.pipelineOutputs.revision;
+    for (const { inputs, outputs } of this.#stages.values()) revision += inputs.revision + outputs.revision;
+    return revision;
+  }
+
+  get seen(): SeenTypes {
+    const stages = [...this.#stages].map(([id, { inputs, outputs }]) => [
+      id,
+      { inputs: inputs.all, outputs: outputs.all },
+    ]);
+    return { pipelineOutputs: this.pipelineOutputs.all, stages: Object.fromEntries(stages) };
+  }
+
+  /** Takes over what another process has seen. */
+  adopt({ pipelineOutputs, stages }: SeenTypes): void {
+    this.pipelineOutputs.adopt(pipelineOutputs);
+    for (const [id, { inputs, outputs }] of Object.entries(stages)) {
+      const known = this.of(id as StageId);
+      known.inputs.adopt(inputs);
+      known.outputs.adopt(outputs);
+    }
   }
 
   /** A launcher whose replicas are looked at. */

@@ -155,7 +155,7 @@ describe('the metadata of a stage', () => {
       await runner.submit({ x: fp32([length], ...Array(length).fill(1)) });
     }
     const tensors = [{ name: 'x', datatype: 'FP32', shape: [-1] }];
-    expect(await metadata()).toEqual({ ...known, inputs: tensors, outputs: tensors });
+    await expect.poll(metadata).toEqual({ ...known, inputs: tensors, outputs: tensors });
     expect((await fetch(`${server.url}/v2/models/bench.b`)).status).toBe(404);
     expect((await fetch(`${server.url}/v2/models/bench.a/ready`)).status).toBe(404);
   });
@@ -501,7 +501,8 @@ describe('raw tensors behind the JSON', () => {
     expect(answer.outputs[0]).toEqual({ name: 'x', datatype: 'FP32', shape: [2], data: [0.5, -1] });
   });
 
-  it('reach the stage as views of the body', async () => {
+  it('reach the stage as views of the body', async ({ task, skip }) => {
+    skip(task.file.name.includes('/front/'), 'on their way from a front tensors get memory of their own');
     const held: number[] = [];
     const { server } = await start(specFor([tensorOf('FP64', [-1])]), ({ x: tensor = fp32([]) }) => {
       held.push((tensor.data as Float64Array).buffer.byteLength);
@@ -642,7 +643,7 @@ describe('closing', () => {
     const inside = send(RUN, { body: 'a', headers: { 'content-type': 'image/png' } });
     await until(() => runner.inFlight === 1);
     const closed = server.close();
-    await expect(send('/livez')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await expect.poll(() => send('/livez').catch(({ code }) => code)).toBe('ECONNREFUSED');
     release();
     expect(await inside).toMatchObject({ status: 200, headers: { connection: 'close' } });
     await closed;

@@ -11,8 +11,8 @@ import { type Runner, ServedPipeline } from './served-pipeline.js';
 import type { ServingPhase } from './serving-phase.js';
 import type { ServingSetting } from './serving-setting.js';
 import type { StageTypes } from './stage-types.js';
-import type { Tenants } from './tenants/tenants.js';
-import type { TlsIdentity } from './tls-identity.js';
+import type { TokenHolders } from './tenants/tenants.js';
+import type { ShownIdentity } from './tls-identity.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 /** How many bodies of the largest size may be on their way at once; of smaller ones, or of parts, as many more. */
@@ -31,10 +31,12 @@ export interface ServerOptions {
   /** Port of gRPC on the same host; left out, there is none. */
   readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
+  /** Most bytes of all bodies that are on their way; those of 16 of the largest when left out. */
+  readonly maxArrivingBytes?: number;
   /** Clients have to show the bearer token of one of them, except for probes of health. */
-  readonly tenants?: Tenants;
+  readonly tenants?: TokenHolders;
   /** What the ports show to their clients; left out, traffic is not encrypted. */
-  readonly tls?: TlsIdentity;
+  readonly tls?: ShownIdentity;
   /** Only probes are answered until `beginServing`: the ports are taken before replicas start. */
   readonly starting?: boolean;
   /** Longest time from the first byte of a request to its last. */
@@ -55,7 +57,7 @@ export interface RunningServer {
   /** `host:port` of gRPC, where it was asked for. */
   readonly grpcAddress?: string;
   /** From now on requests are taken in, where that was put off. */
-  beginServing(): void;
+  beginServing(): Promise<void>;
   /** Stops accepting, waits for running requests at most `timeoutMs` (10 s), then cuts their connections. */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
@@ -72,7 +74,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return {
     url: http.url,
     ...(grpc !== undefined && { grpcAddress: grpc.address }),
-    beginServing: () => {
+    beginServing: async () => {
       if (phase === 'starting') phase = 'serving';
     },
     close: async ({ timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = {}) => {
@@ -98,6 +100,7 @@ async function startGrpc(
 
 function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSetting {
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
+  const { maxArrivingBytes = MOST_LARGEST_BODIES * maxBodyBytes } = options;
   return {
     pipelines: new Map(
       options.runners.map((runner) => {
@@ -107,7 +110,7 @@ function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSe
     ),
     version: options.version,
     maxBodyBytes,
-    arriving: new BytesInFlight(MOST_LARGEST_BODIES * maxBodyBytes),
+    arriving: new BytesInFlight(maxArrivingBytes),
     tenants: options.tenants,
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     onDefect: options.onDefect ?? warnOfDefect,

@@ -106,7 +106,7 @@ describe('a server with a certificate', () => {
     expect((await ask(session, inferHeaders, inferBody).reply).status).toBe(200);
     rewrite(paths, second);
     expect(tls.reload()).toBe(true);
-    expect(await shown(server.url, second.cert)).toEqual(['second', 'h2']);
+    await expect.poll(() => shown(server.url, second.cert).catch(String)).toEqual(['second', 'h2']);
     expect(await grpcLive(server.grpcAddress ?? '', second.cert)).toBe(true);
     expect((await ask(session, inferHeaders, inferBody).reply).status).toBe(200);
   });

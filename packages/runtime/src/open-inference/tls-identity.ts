@@ -18,6 +18,9 @@ export interface CertifiedKey {
   readonly key: Buffer;
 }
 
+/** An identity as a port shows it. */
+export type ShownIdentity = Pick<TlsIdentity, 'current' | 'onChange'>;
+
 /** Files are looked at and not listened to: a mounted secret is replaced by moving links. */
 const LOOK_EVERY_MS = 5000;
 /** Others may do nothing with a key, its group may at most read it. */

@@ -5,7 +5,7 @@
 import { createSecureServer, createServer, type Http2SecureServer, type Http2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type ListeningPlace, placeText, refusalToListen } from '../listening-place.js';
-import type { TlsIdentity } from '../tls-identity.js';
+import type { ShownIdentity } from '../tls-identity.js';
 import { GrpcSessions } from './grpc-sessions.js';
 import type { CallStream } from './unary-call.js';
 
@@ -19,7 +19,7 @@ const NO_BOUND_OF_A_SESSION = Number.MAX_SAFE_INTEGER;
 /** Where to listen, and what to show to clients; without an identity traffic is not encrypted. */
 export interface GrpcPlace {
   readonly place: ListeningPlace;
-  readonly tls: TlsIdentity | undefined;
+  readonly tls: ShownIdentity | undefined;
 }
 
 /** A gRPC port that accepts calls. */
@@ -65,7 +65,7 @@ function takeStream(call: CallStream, onCall: (call: CallStream) => void): void 
   }
 }
 
-function http2Server(tls: TlsIdentity | undefined): Http2Server | Http2SecureServer {
+function http2Server(tls: ShownIdentity | undefined): Http2Server | Http2SecureServer {
   const options = {
     settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_CALLS_PER_CONNECTION },
     maxSessionMemory: NO_BOUND_OF_A_SESSION,

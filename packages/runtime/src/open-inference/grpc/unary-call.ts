@@ -137,7 +137,9 @@ class UnaryCall {
     };
     try {
       if (purpose !== 'probe') tenant = this.#setting.tenants?.identify(this.#headers.authorization);
-      if (purpose === 'inference' && tenant !== undefined) admitWithinLimit(tenant, performance.now());
+      if (purpose === 'inference' && tenant?.bucket !== undefined) {
+        await admitWithinLimit(tenant, performance.now());
+      }
       const answer = await this.#answerTo(bytes);
       count('OK');
       this.#answer(answer);
