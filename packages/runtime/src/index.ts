@@ -13,6 +13,10 @@ export type { BatchSizeCounts, StageCounts } from './data-plane/stage-statistics
 export * from './digest.js';
 export * from './evaluate/evaluate-pipeline.js';
 export * from './evaluate/evaluation-module.js';
+export * from './front/cluster-launcher.js';
+export type { TensorFrames } from './front/frame-link.js';
+export * from './front/run-front.js';
+export * from './front/start-fronts.js';
 export * from './keda/start-keda-scaler.js';
 export * from './load/load-file.js';
 export * from './load/run-load.js';

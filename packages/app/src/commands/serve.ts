@@ -8,9 +8,7 @@ import {
   PipelineMonitor,
   type RunningKedaScaler,
   type RunningServer,
-  type ServerOptions,
   startKedaScaler,
-  startServer,
   TlsIdentity,
 } from '@equipoise/runtime';
 import pc from 'picocolors';
@@ -19,6 +17,7 @@ import { fetchArtifactsAhead } from '../compose/artifacts.js';
 import { servingSpec } from '../compose/host-cores.js';
 import type { KeptState } from '../compose/kept-state.js';
 import { loadSpec } from '../compose/load-spec.js';
+import { openPorts, type PortOptions } from '../compose/open-ports.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { type ReloadOutcome, Reloads } from '../compose/reloads.js';
 import type { StartOptions } from '../compose/start-options.js';
@@ -37,6 +36,8 @@ export interface ServeOptions extends AdminOptions {
   readonly host: string;
   readonly port: number;
   readonly grpcPort?: number;
+  /** Processes that hold the ports; 0 or left out, this one does. */
+  readonly frontProcesses?: number;
   /** Given: plan for it anew; left out: go on with the last good plan. */
   readonly arrivalRps?: number;
   readonly maxBodyBytes: number;
@@ -78,6 +79,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   const monitor = new PipelineMonitor({ pipelineName: spec.name, version: VERSION });
   const ports = new ServingPorts({
     ...placesOf(options),
+    ...{ frontProcesses: options.frontProcesses ?? 0, onFrontLost: (problem: string) => warn(problem) },
     ...(tenants && { tenants }),
     ...(tls && { tls }),
     ...{ version: VERSION, metrics: monitor.servingPage, onAnswer: (call: AnsweredCall) => monitor.answered(call) },
@@ -102,7 +104,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         beside.push(admin);
         if (admin !== undefined) log(`admin port ${admin.url}/admin/pipelines, mode ${pipeline.control.mode}`);
         beside.push(await startScaler(options, { spec, desired: monitor.desiredReplicas, ...(tls && { tls }) }));
-        logStart(spec.name, ports.beginServing(), pipeline);
+        logStart(spec.name, await ports.beginServing(), pipeline);
         reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
         await stop;
         log('draining: no new requests, those inside are finished');
@@ -119,23 +121,23 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
 
 /** The serving ports, taken before the pipeline starts. */
 class ServingPorts {
-  readonly #options: Omit<ServerOptions, 'runners' | 'stageTypes' | 'starting'>;
+  readonly #options: Omit<PortOptions, 'runners' | 'stageTypes' | 'starting'>;
   #server: RunningServer | undefined;
 
-  constructor(options: Omit<ServerOptions, 'runners' | 'stageTypes' | 'starting'>) {
+  constructor(options: Omit<PortOptions, 'runners' | 'stageTypes' | 'starting'>) {
     this.#options = options;
   }
 
   async open({ runner, stageTypes }: Pick<RunningPipeline, 'runner' | 'stageTypes'>): Promise<void> {
     const served = { runners: [runner], stageTypes: new Map([[runner.spec.name, stageTypes]]), starting: true };
-    this.#server = await startServer({ ...this.#options, ...served });
+    this.#server = await openPorts({ ...this.#options, ...served });
     log(`listening on ${this.#server.url}; the pipeline starts`);
   }
 
   /** Takes requests from now on. */
-  beginServing(): RunningServer {
+  async beginServing(): Promise<RunningServer> {
     invariant(this.#server !== undefined, 'a pipeline that has started has its ports');
-    this.#server.beginServing();
+    await this.#server.beginServing();
     return this.#server;
   }
 
