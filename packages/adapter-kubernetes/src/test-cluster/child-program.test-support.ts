@@ -47,6 +47,11 @@ export class ChildProgram {
     return this.#child.pid;
   }
 
+  /** Undefined while it runs, and where a signal ended it. */
+  get exitCode(): number | undefined {
+    return this.#child.exitCode ?? undefined;
+  }
+
   get hasEnded(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }

@@ -1,0 +1,73 @@
+/** `equipoise operator` as a process, with the rights of the shipped account. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ChildProgram } from './child-program.test-support.js';
+
+const fileOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+const EQUIPOISE = fileOf('../../../app/bin/equipoise.js');
+const POD_ADDRESSES = fileOf('pod-addresses.mjs');
+
+/** A line of its log. */
+interface LogLine {
+  readonly level: string;
+  readonly message: string;
+  readonly url?: string;
+}
+
+export class OperatorCommand {
+  readonly #folder = mkdtempSync(path.join(tmpdir(), 'equipoise-operator-'));
+  readonly #program: ChildProgram;
+
+  constructor(kubeconfig: string, ...flags: readonly string[]) {
+    const file = path.join(this.#folder, 'kubeconfig');
+    writeFileSync(file, kubeconfig);
+    const env = { ...process.env, NODE_OPTIONS: `--import=${POD_ADDRESSES}` };
+    const command = [EQUIPOISE, 'operator', '--kubeconfig', file, '--port', '0', ...flags];
+    this.#program = new ChildProgram(process.execPath, command, this.#log, { env });
+  }
+
+  get pid(): number | undefined {
+    return this.#program.pid;
+  }
+
+  /** Missing while it runs, and where a signal ended it. */
+  get exitCode(): number | undefined {
+    return this.#program.exitCode;
+  }
+
+  /** All that it has said. */
+  get lines(): readonly LogLine[] {
+    const text = readFileSync(this.#log, 'utf8');
+    return text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as LogLine);
+  }
+
+  has(message: string): boolean {
+    return this.lines.some((line) => line.message === message);
+  }
+
+  /** What a path of its port answers; undefined before it listens. */
+  async asks(urlPath: string): Promise<{ readonly status: number; readonly text: string } | undefined> {
+    const url = this.lines.find(({ message }) => message === 'started')?.url;
+    if (url === undefined) return undefined;
+    const answer = await fetch(`${url}${urlPath}`);
+    return { status: answer.status, text: await answer.text() };
+  }
+
+  stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    return this.#program.stop(signal);
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  get #log(): string {
+    return path.join(this.#folder, 'log');
+  }
+}

@@ -1,0 +1,69 @@
+/** `equipoise operator` where no cluster is: what it takes, and how it ends. The control plane of its own is in adapter-kubernetes. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { endCommands, equipoise, RunningCommand, TestFolder } from '../equipoise.test-support.js';
+
+const folder = new TestFolder();
+const operator = (...args: string[]) => equipoise(folder.path, 'operator', ...args);
+const lines = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+beforeAll(() => {
+  const cluster = { server: 'http://127.0.0.1:9' };
+  const context = { cluster: 'none', user: 'user', namespace: 'team' };
+  const config = {
+    ...{ apiVersion: 'v1', kind: 'Config', 'current-context': 'none' },
+    clusters: [{ name: 'none', cluster }],
+    users: [{ name: 'user', user: { token: 'secret' } }],
+    contexts: [{ name: 'none', context }],
+  };
+  folder.write('kube', JSON.stringify(config));
+});
+
+afterEach(endCommands);
+afterAll(() => folder.remove());
+
+describe('equipoise operator', { timeout: 60_000 }, () => {
+  it('waits for an API server that does not answer: it lives and is not ready, and ends with 0 when it is told to', async () => {
+    const command = new RunningCommand(folder.path, ['operator', '--kubeconfig', 'kube', '--port', '0']);
+    await command.said(/failed and is tried again/);
+    const [started] = lines(command.stderr);
+    expect(started).toMatchObject({ level: 'info', message: 'started', namespace: 'team' });
+    const asks = async (path: string) => (await fetch(`${String(started?.['url'])}${path}`)).status;
+    expect(await Promise.all(['/livez', '/readyz', '/metrics', '/admin'].map(asks))).toEqual([200, 503, 200, 404]);
+    const metrics = await (await fetch(`${String(started?.['url'])}/metrics`)).text();
+    expect(metrics).toMatch(/^equipoise_operator_leads 0$/m);
+    expect(metrics).toMatch(/^equipoise_operator_failures_total\{of="lease"\} [1-9]/m);
+    command.signal('SIGTERM');
+    expect(await command.ended).toMatchObject({ exitCode: 0, stdout: '' });
+    expect(lines(command.stderr).at(-1)).toMatchObject({ message: 'stopped' });
+  });
+
+  it.each([
+    [['--namespace', 'My_Models'], 2, 'Expected a namespace'],
+    [['--namespace', 'a', '--all-namespaces'], 2, "cannot be used with option '--namespace"],
+    [['--image', 'detect=x:1'], 2, 'its annotation equipoise.dev/images'],
+    [['--lease-name', 'A'], 2, 'Expected a name'],
+    [['--port', '70000'], 2, '--port'],
+    [['--kubeconfig', 'none'], 2, 'the kubeconfig cannot be read'],
+    [['--kubeconfig', 'kube', '--context', 'elsewhere'], 2, 'elsewhere'],
+  ])('tells what is wrong with %j', async (flags, exitCode, words) => {
+    const ended = await operator(...flags);
+    expect(ended).toMatchObject({ exitCode, stdout: '' });
+    expect(ended.stderr).toContain(words);
+  });
+
+  it('says that its port is taken', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const ended = await operator('--kubeconfig', 'kube', '--port', String(port));
+    server.close();
+    expect(ended).toMatchObject({ exitCode: 3, stdout: '' });
+    expect(ended.stderr).toContain('listens on');
+  });
+});
