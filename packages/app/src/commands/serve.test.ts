@@ -178,7 +178,7 @@ describe('a pipeline that cannot start', () => {
     expect(stderr).toContain(
       `error FILE_NOT_FOUND: The module ./missing.js is not there: no file ${join(folder.path, 'missing.js')}.`,
     );
-    expect(stderr).toContain('Check the path; those inside a pipeline file are relative to its folder.');
+    expect(stderr).toContain('Check the path; those inside a pipeline file or a grid are relative to its folder.');
   });
 
   it('names the path of a model file that is missing', async () => {

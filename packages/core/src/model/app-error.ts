@@ -5,11 +5,15 @@
 
 /** Every code with its HTTP status, the exit code of the command line and what the user should do. */
 export const errorCodes = {
-  INVALID_PIPELINE: { httpStatus: 400, exitCode: 1, remedy: 'Correct the listed problems of the pipeline file.' },
+  INVALID_PIPELINE: {
+    httpStatus: 400,
+    exitCode: 1,
+    remedy: 'Correct the listed problems of the file that the message names.',
+  },
   FILE_NOT_FOUND: {
     httpStatus: 404,
     exitCode: 3,
-    remedy: 'Check the path; those inside a pipeline file are relative to its folder.',
+    remedy: 'Check the path; those inside a pipeline file or a grid are relative to its folder.',
   },
   FILE_UNREADABLE: {
     httpStatus: 500,
