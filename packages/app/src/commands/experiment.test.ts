@@ -176,9 +176,7 @@ describe('equipoise experiment', () => {
     expect(ended.exitCode).toBe(1);
     expect(ended.stderr).toContain(place);
     expect(ended.stderr).toContain(message);
-    expect(ended.stderr).toMatch(
-      /^error INVALID_PIPELINE: grid-bad\.yaml has .*of the file that the message names\./s,
-    );
+    expect(ended.stderr).toMatch(/^error INVALID_PIPELINE: grid-bad\.yaml has .*of the file that the message names\./s);
   });
 
   it('simulates nothing for a pipeline without profiles, and says where results cannot be kept', async () => {
