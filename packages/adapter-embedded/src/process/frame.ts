@@ -59,7 +59,7 @@ export function frameOf(body: object, tensors: readonly TensorMap[]): readonly U
     ),
   );
   const bufferBytes = buffers.map(({ byteLength }) => byteLength);
-  const header = Buffer.from(JSON.stringify({ ...body, tensors: headers, bufferBytes }), 'utf8');
+  const header = Buffer.from(JSON.stringify({ tensors: headers, bufferBytes, ...body }), 'utf8');
   const length = Buffer.alloc(LENGTH_BYTES);
   length.writeUInt32LE(header.length);
   const chunks = [length, header, ...buffers.filter(({ byteLength }) => byteLength > 0)];

@@ -19,7 +19,7 @@ export function framesFromReplica(message: FromReplica): readonly Uint8Array[] {
   if (message.kind !== 'result') return frameOf(message, []);
   const items = message.items.map((item) => (item.kind === 'ok' ? { kind: 'ok' } : item));
   return frameOf(
-    { ...message, items },
+    { kind: message.kind, serviceMs: message.serviceMs, items },
     message.items.map((item) => (item.kind === 'ok' ? item.output : {})),
   );
 }

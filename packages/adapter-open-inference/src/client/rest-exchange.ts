@@ -103,11 +103,12 @@ export class RestConnections {
     const options: RequestOptions = {
       method,
       agent: this.#agent,
-      headers: {
-        ...this.#headers,
-        ...headers,
-        ...(method === 'POST' && { 'content-length': body.reduce((length, part) => length + part.length, 0) }),
-      },
+      headers: Object.assign(
+        {},
+        this.#headers,
+        headers,
+        method === 'POST' && { 'content-length': body.reduce((length, part) => length + part.length, 0) },
+      ),
     };
     const target = new URL(`${this.#url.pathname.replace(/\/$/, '')}${path}`, this.#url.origin);
     return this.#url.protocol === 'https:' ? tlsRequest(target, options) : httpRequest(target, options);
