@@ -30,7 +30,11 @@ spec:
 `;
 
 interface Kept {
-  readonly variants: { points: { batchSize: number; meanMs: number }[]; identity: { machine: { cpuModel: string } } }[];
+  readonly variants: {
+    measuredAtEpochMs: number;
+    points: { batchSize: number; meanMs: number }[];
+    identity: { machine: { cpuModel: string } };
+  }[];
   readonly unfinished: { points: { batchSize: number }[] }[];
 }
 
@@ -73,6 +77,27 @@ describe('equipoise profile', () => {
     expect(ended).toMatchObject({ exitCode: 0, stderr: '' });
     expect(ended.stdout).toMatch(/^nothing to measure\ndetect\/small: not measured, /);
     expect(ended.stdout).not.toContain('kept in');
+  });
+
+  it('says since when it knows what it does not measure again', async () => {
+    const known = await equipoise(folder.path, 'profile', 'two.yaml', '--quick');
+    expect(known).toMatchObject({ exitCode: 0, stderr: '' });
+    const day = new Date(kept().variants[0]?.measuredAtEpochMs ?? 0).toISOString().slice(0, 10);
+    expect(known.stdout).toMatch(
+      new RegExp(
+        `nothing is measured anew: the profile of ${day} \\d\\d:\\d\\d UTC still holds; --force measures again`,
+      ),
+    );
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('says at %s where it keeps what it has measured', async (signal) => {
+    const command = new RunningCommand(folder.path, ['profile', 'many.yaml', '--quick', '--force', '--json']);
+    await command.said(/profiling \d/);
+    command.signal(signal);
+    const ended = await command.ended;
+    expect(ended).toMatchObject({ exitCode: null, signal });
+    const error = { code: 'INTERRUPTED', message: expect.stringContaining('profiles/affine.json') };
+    expect(documentOf(ended)).toMatchObject({ error });
   });
 
   it('keeps what it has measured when it is killed, and goes on from there', { timeout: 90_000 }, async () => {

@@ -7,6 +7,7 @@ import { measureProfile } from '../compose/measure-profile.js';
 import { outputFile } from '../compose/output-file.js';
 import { profileReport } from '../report/profile-report.js';
 import { coresText, msText } from '../terminal/plan-table.js';
+import { reportError } from '../terminal/report-error.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
 
@@ -17,6 +18,7 @@ export interface ProfileOptions {
   readonly out?: string;
   readonly force?: boolean;
   readonly report?: string;
+  readonly json?: boolean;
 }
 
 /** Profiles the pipeline of `file`; what is known and still holds is not measured again. */
@@ -28,15 +30,40 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
   }
   const output = options.out === undefined ? undefined : await outputFile(options.out);
   const report = options.report === undefined ? undefined : await outputFile(options.report);
+  const { path } = ProfileCache.of(spec);
+  const startedAtEpochMs = Date.now();
   const measured = await measureProfile(spec, {
     quick: options.quick === true,
     renew: options.force === true,
+    onInterrupt: () => reportError(interrupted(path), options.json === true),
     ...(options.stage !== undefined && { stageId: stageId(options.stage) }),
   });
   await output?.write(measured);
   await report?.writeText(await profileReport(spec.name, measured));
-  const kept = measured.variants.length === 0 ? [] : [pc.dim(`kept in ${ProfileCache.of(spec).path}`)];
+  const kept =
+    measured.variants.length === 0 ? [] : [...ageText(measured, startedAtEpochMs), pc.dim(`kept in ${path}`)];
   return { json: measured, text: [profileTable(measured), ...kept].join('\n') };
+}
+
+const interrupted = (path: string): AppError =>
+  new AppError(
+    'INTERRUPTED',
+    `Stopped. What was measured until now is kept in ${path}; nobody plans from a part of it.`,
+  );
+
+/** Since when what was taken as it was kept is known; nothing where all was measured anew. */
+export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number): readonly string[] {
+  const before = variants.map((variant) => variant.measuredAtEpochMs).filter((atMs) => atMs < startedAtEpochMs);
+  if (before.length === 0) return [];
+  const [first, last] = [Math.min(...before), Math.max(...before)].map((atMs) =>
+    new Date(atMs).toISOString().slice(0, 16),
+  );
+  const when = `${first?.replace('T', ' ')}${first === last ? '' : ` to ${last?.replace('T', ' ')}`} UTC`;
+  const which =
+    before.length === variants.length
+      ? 'nothing is measured anew'
+      : `${before.length} of ${variants.length} variants are not measured anew`;
+  return [`${which}: the profile of ${when} still holds; --force measures again`];
 }
 
 /** A mean that is known within no less than this (half of its 95 % interval ÷ the mean) is pointed out. */

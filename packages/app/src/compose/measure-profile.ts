@@ -2,6 +2,7 @@
 import type { PipelineSpec, StageId } from '@equipoise/core';
 import { BusyNeighbours, type PipelineProfile, ProfileCache, profilePipeline } from '@equipoise/runtime';
 import { progressDisplay } from '../terminal/progress.js';
+import { beforeEndedBySignal } from '../terminal/stop-signal.js';
 import { requireArtifacts, stageRules } from './artifacts.js';
 import { embeddedLauncher } from './embedded-launcher.js';
 
@@ -10,12 +11,18 @@ export interface MeasureOptions {
   readonly quick: boolean;
   readonly stageId?: StageId;
   readonly renew?: boolean;
+  /** Called before a signal ends the process; what is measured until then is kept. */
+  readonly onInterrupt?: () => void;
 }
 
 /** Profiles the pipeline and keeps the result. */
 export async function measureProfile(spec: PipelineSpec, options: MeasureOptions): Promise<PipelineProfile> {
   await requireArtifacts(spec);
   const display = progressDisplay('profiling');
+  const forget = beforeEndedBySignal(() => {
+    display.stop();
+    options.onInterrupt?.();
+  });
   try {
     return await profilePipeline({
       spec,
@@ -28,6 +35,7 @@ export async function measureProfile(spec: PipelineSpec, options: MeasureOptions
       onProgress: (progress) => display.show(progress),
     });
   } finally {
+    forget();
     display.stop();
   }
 }

@@ -19,6 +19,22 @@ export function stopSignal(): Promise<void> {
   });
 }
 
+/** Does `work` when SIGINT or SIGTERM comes, and then lets the signal end the process all the same; the returned function ends that. */
+export function beforeEndedBySignal(work: () => void): () => void {
+  const forget = () => {
+    process.removeListener('SIGINT', onSignal);
+    process.removeListener('SIGTERM', onSignal);
+  };
+  const onSignal = (signal: NodeJS.Signals) => {
+    forget();
+    work();
+    process.kill(process.pid, signal);
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return forget;
+}
+
 /** Waits for `work`; when it lasts longer than `limitMs`, says on stderr what hangs and ends the process, without exit code 0. */
 export async function endWithin<T>(limitMs: number, work: Promise<T>, whatHangs: () => string): Promise<T> {
   const timer = setTimeout(() => {
