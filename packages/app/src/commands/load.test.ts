@@ -83,10 +83,32 @@ describe('equipoise load', () => {
     expect(documentOf(refused)).toMatchObject({ ok: 0, dropped: 0, byStatus: { 404: number } });
 
     const url = 'http://127.0.0.1:1/v1/pipelines/synthetic/run';
-    const unreachable = await equipoise(folder.path, 'load', url, '--arrival-rps', '20', '--duration-s', '0.2');
+    const flags = ['--arrival-rps', '20', '--duration-s', '0.2', '--keep-going'];
+    const unreachable = await equipoise(folder.path, 'load', url, ...flags);
     expect(unreachable.exitCode).toBe(1);
     expect(unreachable.stdout).toMatch(/ 0 ok .* 0 dropped, \d+ failed\n/);
     expect(unreachable.stdout).toContain('ECONNREFUSED');
+  });
+
+  it('stops where nobody listens, with what to do', async () => {
+    const url = 'http://127.0.0.1:1/v1/pipelines/synthetic/run';
+    const startedAtMs = performance.now();
+    const ended = await equipoise(
+      folder.path,
+      'load',
+      url,
+      '--arrival-rps',
+      '0.5',
+      '--duration-s',
+      '600',
+      '--arrivals',
+      'deterministic',
+    );
+    expect(ended).toMatchObject({ exitCode: 3, stdout: '' });
+    expect(ended.stderr).toMatch(
+      /error UNREACHABLE: .*nobody listens on 127\.0\.0\.1:1 \(ECONNREFUSED\).*equipoise serve FILE.*--keep-going/,
+    );
+    expect(performance.now() - startedAtMs).toBeLessThan(60_000);
   });
 
   it.each([

@@ -16,6 +16,8 @@ export interface LoadOptions extends LoadRequest {
   readonly timeoutMs: number;
   readonly tokenFile?: string;
   readonly seed: number;
+  /** Send the whole load though nobody listens. */
+  readonly keepGoing?: boolean;
 }
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
@@ -49,12 +51,22 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
   try {
     const { timeoutMs } = options;
     const sent = { url, arrivals, bodies, timeoutMs, ...(token !== undefined && { token }) };
-    const result = await runLoad({ ...sent, onProgress: showProgress });
+    const stopsUnreachable = options.keepGoing !== true;
+    const result = await runLoad({ ...sent, stopsUnreachable, onProgress: showProgress }).catch(explained);
     display.stop();
     return { json: result, text: loadText(result), answerIsNo: result.failed > 0 };
   } finally {
     display.stop();
   }
+}
+
+/** An address where nobody is: what to do about it. */
+function explained(error: unknown): never {
+  if (!(error instanceof AppError) || error.code !== 'UNREACHABLE') throw error;
+  const { message, details, retryable } = error;
+  const remedy =
+    'Start the server first (`equipoise serve FILE`), or name its address; --keep-going sends the load all the same.';
+  throw new AppError('UNREACHABLE', `${message} ${remedy}`, { details, retryable, cause: error });
 }
 
 /** The body file, or all files of a body folder in the order of their names; an empty JSON object without any. */

@@ -69,6 +69,20 @@ describe('runLoad', () => {
     expect(result.latencyMs.max).toBeGreaterThan(150);
   });
 
+  it('ends where nobody listens if it is to, but not for a server that has answered', async () => {
+    const refused = { url: 'http://127.0.0.1:1/', bodies, timeoutMs: 1000, stopsUnreachable: true };
+    await expect(runLoad({ ...refused, arrivals: deterministicArrivals(20, 60_000) })).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      message: expect.stringContaining('nobody listens on 127.0.0.1:1 (ECONNREFUSED)'),
+    });
+    const url = await serve((_, response) => {
+      response.setHeader('connection', 'close').end();
+      servers[0]?.close();
+    });
+    const ended = await runLoad({ ...refused, url, arrivals: deterministicArrivals(20, 200) });
+    expect(ended).toMatchObject({ sent: 4, ok: 1, byStatus: { ECONNREFUSED: 3 } });
+  });
+
   it('counts a request without an answer as failed: refused, cut off, too late', async () => {
     const cutting = await serve((request) => request.socket.destroy());
     const silent = await serve(() => {});

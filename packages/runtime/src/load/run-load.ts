@@ -18,6 +18,8 @@ export interface LoadOptions {
   readonly sloLatencyMs?: number;
   /** Open connections at most; requests beyond wait for one, and their wait counts. */
   readonly maxConnections?: number;
+  /** Ends the load where the address cannot be reached and nothing was answered yet, instead of sending all of it. */
+  readonly stopsUnreachable?: boolean;
   readonly onProgress?: (sent: number, elapsedMs: number) => void;
 }
 
@@ -55,10 +57,20 @@ export interface LoadResult {
 const DEFAULT_MAX_CONNECTIONS = 256;
 const DROPPED_STATUSES: ReadonlySet<number> = new Set([429, 503, 504]);
 const PROGRESS_EVERY_MS = 500;
+/** How often a long pause between two requests is interrupted to see whether there is reason to go on. */
+const LOOK_EVERY_MS = 100;
+/** Ends without a connection: nobody listens there, or there is no such place. */
+const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
 
 /**
  * Sends the whole load and resolves when every request has ended; it never rejects for what a server does, but with AppError
- * WRONG_USAGE for an address that is not HTTP.
+ * WRONG_USAGE for an address that is not HTTP, and UNREACHABLE where that is asked for.
  */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   if (!URL.canParse(options.url) || new URL(options.url).protocol !== 'http:') {
@@ -77,6 +89,8 @@ class LoadRun {
   #ok = 0;
   #withinSlo = 0;
   #dropped = 0;
+  #answered = 0;
+  #unreachable: string | undefined;
 
   constructor(options: LoadOptions) {
     this.#options = options;
@@ -92,7 +106,8 @@ class LoadRun {
       dueMs !== undefined;
       dueMs = this.#options.arrivals.nextAtMs()
     ) {
-      await sleepUntil(startedAtMs + dueMs);
+      await sleepUntil(startedAtMs + dueMs, () => this.#unreachable !== undefined);
+      if (this.#unreachable !== undefined) break;
       this.#send(startedAtMs + dueMs);
       lastDueMs = dueMs;
       if (dueMs >= progressAtMs) {
@@ -102,6 +117,7 @@ class LoadRun {
     }
     await Promise.all(this.#pending);
     this.#agent.destroy();
+    if (this.#unreachable !== undefined) throw unreachable(this.#options.url, this.#unreachable);
     return this.#result({ offeredMs: lastDueMs, elapsedMs: performance.now() - startedAtMs });
   }
 
@@ -117,7 +133,12 @@ class LoadRun {
 
   #note(status: number | string, latencyMs: number): void {
     this.#byStatus.set(String(status), (this.#byStatus.get(String(status)) ?? 0) + 1);
-    if (typeof status !== 'number') return;
+    if (typeof status !== 'number') {
+      const ends = this.#options.stopsUnreachable === true && this.#answered === 0 && UNREACHABLE_CODES.has(status);
+      if (ends) this.#unreachable = status;
+      return;
+    }
+    this.#answered += 1;
     if (status >= 200 && status < 300) {
       this.#ok += 1;
       this.#latencies.record(latencyMs);
@@ -180,10 +201,19 @@ function post({ url, body, timeoutMs, token, agent }: Post): Promise<number | st
   });
 }
 
-/** Waits until `atMs` and never less: a timer for the whole milliseconds, turns of the event loop for the rest. */
-async function sleepUntil(atMs: number): Promise<void> {
-  for (let leftMs = atMs - performance.now(); leftMs > 0; leftMs = atMs - performance.now()) {
-    const wholeMs = Math.floor(leftMs);
+function unreachable(url: string, code: string): AppError {
+  const { host } = new URL(url);
+  const why = code === 'ECONNREFUSED' ? `nobody listens on ${host}` : `there is no way to ${host}`;
+  return new AppError('UNREACHABLE', `The first request did not get through: ${why} (${code}).`, {
+    details: { url, code },
+    retryable: true,
+  });
+}
+
+/** Waits until `atMs` and never less, unless it is over: a timer for the whole milliseconds, turns of the event loop for the rest. */
+async function sleepUntil(atMs: number, isOver: () => boolean): Promise<void> {
+  for (let leftMs = atMs - performance.now(); leftMs > 0 && !isOver(); leftMs = atMs - performance.now()) {
+    const wholeMs = Math.min(Math.floor(leftMs), LOOK_EVERY_MS);
     await new Promise((resolve) => (wholeMs > 0 ? setTimeout(resolve, wholeMs) : setImmediate(resolve)));
   }
 }
