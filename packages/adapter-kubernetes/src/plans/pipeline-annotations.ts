@@ -15,3 +15,14 @@ export function arrivalRpsOf({ metadata }: InferencePipeline): number | undefine
 export function imagesNamedBy({ metadata }: InferencePipeline): readonly string[] {
   return (metadata.annotations?.[IMAGES] ?? '').split(/[\s,]+/).filter((each) => each !== '');
 }
+
+/** The annotations of a pipeline that names its load and its images. */
+export function annotationsOf(
+  arrivalRps: number | undefined,
+  images: readonly string[],
+): Readonly<Record<string, string>> {
+  return {
+    ...(arrivalRps !== undefined && { [ARRIVAL_RPS]: String(arrivalRps) }),
+    ...(images.length > 0 && { [IMAGES]: images.join(' ') }),
+  };
+}

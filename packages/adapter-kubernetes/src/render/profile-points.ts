@@ -31,7 +31,7 @@ export function plannedProfile(
 const FIELDS = ['cpuCores', 'batchSize', 'meanMs', 'p50Ms', 'p95Ms', 'p99Ms', 'throughputRps', 'memoryBytes'] as const;
 
 /** A measured point says more than a file may. */
-function plainPoint(point: ProfilePoint): ProfilePoint {
+export function plainPoint(point: ProfilePoint): ProfilePoint {
   const known = FIELDS.filter((field) => point[field] !== undefined).map((field) => [field, point[field]]);
   return Object.fromEntries(known) as ProfilePoint;
 }

@@ -31,6 +31,19 @@ export function addKubernetes(program: Command): void {
       runCommand(options, async () => (await import('./k8s-apply.js')).k8sApply(file, options)),
     );
 
+  k8s
+    .command('pipeline')
+    .argument('<file>', 'pipeline file')
+    .description('print a pipeline with its measured profiles as the object that `equipoise operator` looks after')
+    .option('--namespace <name>', 'namespace of the object; that of kubectl when left out', namespace)
+    .option('--arrival-rps <n>', 'requests per second to plan for until a router tells of the load', positiveRate)
+    .addOption(imageFlag())
+    .addOption(profileScaleFlag())
+    .addOption(jsonFlag())
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./k8s-pipeline.js')).k8sPipeline(file, options)),
+    );
+
   connected(k8s.command('status').argument('<pipeline>', 'name of the pipeline'))
     .description('show how far the workloads of a pipeline are; exit code 1 while one does not run as it should')
     .option('--namespace <name>', 'namespace of the pipeline; that of the context when left out', namespace)
@@ -41,6 +54,18 @@ export function addKubernetes(program: Command): void {
 }
 
 const jsonFlag = () => new Option('--json', 'print one JSON document on stdout; progress and logs go to stderr');
+
+const imageFlag = () =>
+  new Option(
+    '--image <image>',
+    'image with Equipoise and the folder of the pipeline in /pipeline, `equipoise` with the tag of this version when left out; STAGE=IMAGE or STAGE/VARIANT=IMAGE for one stage or variant; may be given several times',
+  ).argParser(images);
+
+const profileScaleFlag = () =>
+  new Option(
+    '--profile-scale <f>',
+    'use the kept profile of another machine, its times multiplied by this factor',
+  ).argParser(positive);
 
 /** Flags of all commands that render a plan. */
 function planned(command: Command): Command {
@@ -54,21 +79,12 @@ function planned(command: Command): Command {
     .option('--arrival-rps <n>', 'requests per second to plan for', positiveRate, 1)
     .option('--plan <file>', 'take this plan, as `equipoise plan --out` writes it, instead of making one')
     .option('--namespace <name>', 'namespace of the objects; that of the context when left out', namespace)
-    .addOption(
-      new Option(
-        '--image <image>',
-        'image with Equipoise and the folder of the pipeline in /pipeline, `equipoise` with the tag of this version when left out; STAGE=IMAGE or STAGE/VARIANT=IMAGE for one stage or variant; may be given several times',
-      ).argParser(images),
-    )
+    .addOption(imageFlag())
     .option(
       '--artifacts <uri>',
       'where the artifacts of the pipeline folder are kept for engines that fetch them, such as s3://bucket/folder',
     )
-    .option(
-      '--profile-scale <f>',
-      'use the kept profile of another machine, its times multiplied by this factor',
-      positive,
-    )
+    .addOption(profileScaleFlag())
     .addOption(jsonFlag());
 }
 

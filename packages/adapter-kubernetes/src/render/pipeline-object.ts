@@ -1,0 +1,37 @@
+/** A pipeline file as the object that a cluster keeps: as it was written, with the profiles that were measured below each variant. */
+import type { PipelineSpec, ProfileSet } from '@equipoise/core';
+import { type Document, parseDocument } from 'yaml';
+import { plainPoint } from './profile-points.js';
+
+/** Where the object is to be, and what it says to the operator beside its spec. */
+export interface PipelinePlacement {
+  readonly namespace?: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** The object, and its text; `text` is the pipeline file that `spec` was read from. What is measured takes the place of what the file says. */
+export function pipelineObject(
+  text: string,
+  { spec, profiles }: { readonly spec: PipelineSpec; readonly profiles: ProfileSet },
+  { namespace, annotations }: PipelinePlacement,
+): { readonly object: unknown; readonly text: string } {
+  const document = parseDocument(text);
+  if (namespace !== undefined) document.setIn(['metadata', 'namespace'], namespace);
+  for (const [name, value] of Object.entries(annotations)) document.setIn(['metadata', 'annotations', name], value);
+  for (const { stageId, variantId, points, loadMs } of profiles) {
+    const stage = spec.stages.findIndex(({ id }) => id === stageId);
+    const variant = spec.stages[stage]?.variants.findIndex(({ id }) => id === variantId) ?? -1;
+    if (variant < 0) continue;
+    const place = ['spec', 'stages', stage, 'variants', variant];
+    setFlat(document, [...place, 'profile'], points.map(plainPoint));
+    if (loadMs !== undefined) document.setIn([...place, 'loadMs'], loadMs);
+  }
+  return { object: document.toJS() as unknown, text: document.toString({ lineWidth: 0 }) };
+}
+
+/** A list with an entry a line. */
+function setFlat(document: Document, place: readonly (string | number)[], entries: readonly object[]): void {
+  const list = document.createNode(entries) as { items: { flow?: boolean }[] };
+  for (const item of list.items) item.flow = true;
+  document.setIn(place, list);
+}
