@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
+import { childTypes } from '../operator/observed-objects.js';
 
 interface Definition extends KubeObject {
   readonly spec: unknown;
@@ -91,6 +92,19 @@ export async function installOperatorRights(api: KubeApi): Promise<void> {
     const result = await api.apply(type, object, writer);
     if (result.kind === 'refused') throw new Error(result.message);
   }
+}
+
+/** Puts the operator itself into the cluster, as it is shipped; gives the place of its Deployment. */
+export async function installOperatorManifests(
+  api: KubeApi,
+): Promise<{ readonly namespace: string; readonly name: string }> {
+  for (const object of shipped('operator.yaml')) {
+    const type = childTypes[object.kind];
+    if (type === undefined) throw new Error(`an object of the unexpected kind ${object.kind}`);
+    const result = await api.apply(type, object, writer);
+    if (result.kind === 'refused') throw new Error(result.message);
+  }
+  return operatorAccount;
 }
 
 /** A new namespace that keeps to the same pod security as the shipped one, with the rights of the operator in it. */

@@ -12,6 +12,7 @@ import {
   customResources,
   definitionServed,
   eventually,
+  installOperatorManifests,
   installOperatorRights,
   namespaceOfOperator,
   operatorAccount,
@@ -105,7 +106,11 @@ describeWithTool(controlPlane, 'equipoise operator on a real control plane', () 
     expect(replicas.reduce((sum, count) => sum + count, 0)).toBe((await status())?.replicas?.desired);
     await eventually(async () => (await condition('SLOMet'))?.status === 'True');
     await eventually(async () => ((await status())?.observed?.arrivalRps ?? 0) > 100, 90_000);
-    expect((await status())?.observed).toMatchObject({ percentile: 99, sloAttainmentFraction: 1, pas: expect.closeTo(0.72) });
+    expect((await status())?.observed).toMatchObject({
+      percentile: 99,
+      sloAttainmentFraction: 1,
+      pas: expect.closeTo(0.72),
+    });
 
     routers.lateFraction = 0.5;
     await eventually(async () => (await condition('SLOMet'))?.status === 'False', 30_000);
@@ -119,6 +124,12 @@ describeWithTool(controlPlane, 'equipoise operator on a real control plane', () 
     expect(text).toMatch(/^equipoise_operator_decisions_total\{kind="apply"\} [1-9]/m);
     expect(command.lines.filter(({ level }) => level === 'error')).toEqual([]);
   }, 300_000);
+
+  it('is admitted as it is shipped, in the namespace that keeps to the restricted pod security standard', async () => {
+    const ref = await installOperatorManifests(admin);
+    await eventually(async () => (await admin.get({ type: deployments, ...ref }))?.status?.readyReplicas === 2);
+    await admin.delete({ type: deployments, ...ref });
+  }, 120_000);
 
   it('only advises where the pipeline does not say otherwise', async () => {
     const { namespace, condition, listed, status } = await pipeline({ mode: 'advise' });
