@@ -1,8 +1,9 @@
 /**
  * Other writers of the number of replicas: an autoscaler, a person with kubectl. What they set is left to them and told; two writers that
- * each set their own number would start and stop pods without end.
+ * each set their own number would start and stop pods without end. What `k8s apply` has brought is ours: it sets its number once.
  */
 import { ownersOfField } from '../api/field-managers.js';
+import { COMMAND_MANAGER } from '../deploy/deployed-pipeline.js';
 import type { ObservedDeployment } from './observed-objects.js';
 
 /** A Deployment whose replicas somebody else has set to something else. */
@@ -22,7 +23,7 @@ export function foreignReplicas(
   const replicas = deployment.spec.replicas ?? 1;
   if (replicas === wanted) return undefined;
   const owners = ownersOfField(deployment, 'spec.replicas').map(({ manager = 'unknown' }) => manager);
-  const foreign = owners.find((manager) => manager !== fieldManager);
+  const foreign = owners.find((manager) => manager !== fieldManager && manager !== COMMAND_MANAGER);
   return foreign === undefined
     ? undefined
     : { deployment: deployment.metadata.name, manager: foreign, replicas, wanted };
