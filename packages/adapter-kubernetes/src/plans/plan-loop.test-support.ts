@@ -90,7 +90,7 @@ function rulesOf(spec: PipelineSpec): ControllerRules {
 }
 
 /** The spec of a pipeline object. */
-export function specOf({ apiVersion, kind, metadata, spec }: InferencePipeline): PipelineSpec {
+function specOf({ apiVersion, kind, metadata, spec }: InferencePipeline): PipelineSpec {
   const document = JSON.stringify({ apiVersion, kind, metadata: { name: metadata.name }, spec });
   const parsed = parsePipelineFile(document, { fileName: 'shelf', baseDir: '/' });
   if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems));
