@@ -59,6 +59,10 @@ export class RunningCommand {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid as number;
+  }
+
   get stderr(): string {
     return this.#stderr;
   }

@@ -2,6 +2,7 @@
  * Front processes as workers of node:cluster: all of them listen on the same ports, and the main process hands each new connection to the
  * next one. Descriptor 4 is the Unix socket for messages. A front ends with the main process, however that ends.
  */
+import type { ChildProcess } from 'node:child_process';
 import cluster from 'node:cluster';
 import type { Duplex } from 'node:stream';
 import type { FrontLauncher, LaunchedFront } from './front-slot.js';
@@ -18,6 +19,7 @@ export class ClusterLauncher implements FrontLauncher {
   }
 
   launch(): LaunchedFront {
+    // Left to the system, nearly all connections go to the process that wakes up first.
     cluster.schedulingPolicy = cluster.SCHED_RR;
     cluster.setupPrimary({
       exec: this.#entry,
@@ -27,12 +29,14 @@ export class ClusterLauncher implements FrontLauncher {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
     });
     const worker = cluster.fork();
+    const closeUnaccepted = handedConnections(worker.process);
     return {
       socket: worker.process.stdio[FRONT_SOCKET_FD] as unknown as Duplex,
       kill: () => worker.process.kill('SIGKILL'),
       onExit: (listener) => {
         let told = false;
         const tell = (how: string) => {
+          closeUnaccepted();
           if (!told) listener(how);
           told = true;
         };
@@ -43,4 +47,23 @@ export class ClusterLauncher implements FrontLauncher {
       },
     };
   }
+}
+
+/**
+ * Watches what a worker is handed. Node hands it the next connection of a port when it has accepted the one before, and forgets the one that
+ * a worker which dies has not accepted: it would stay open, and its client would wait for good. The returned function closes it.
+ */
+function handedConnections(child: ChildProcess): () => void {
+  const latest = new Map<unknown, { close(): void }>();
+  const send = child.send.bind(child) as (...args: unknown[]) => boolean;
+  const watched = (message: unknown, handle?: unknown, ...rest: unknown[]): boolean => {
+    const { act, key } = message as { readonly act?: unknown; readonly key?: unknown };
+    if (act === 'newconn') latest.set(key, handle as { close(): void });
+    return send(message, handle, ...rest);
+  };
+  child.send = watched;
+  return () => {
+    for (const handle of latest.values()) handle.close();
+    latest.clear();
+  };
 }
