@@ -55,6 +55,14 @@ function ready({ live, phase }: Grounds): Finding {
   if (open.length > 0) return no('Ready', 'ReplicasStarting', open.join('; '));
   if (phase === 'ending') return no('Ready', 'Ending', 'The pipeline was deleted and is being drained.');
   if (phase === 'preparing') return no('Ready', 'Preparing', 'The stages of the plan are being started.');
+  if (phase === 'sharing') {
+    return no(
+      'Ready',
+      'Sharing',
+      'There is no room for all of the old and the new replicas: they are exchanged one by one.',
+    );
+  }
+  if (phase === 'no-room') return no('Ready', NO_ROOM, NO_ROOM_MESSAGE);
   if (phase === 'switching') return no('Ready', 'Switching', 'The router is being switched to the plan.');
   return yes('Ready', 'AllReady', 'All replicas are ready.');
 }
@@ -70,7 +78,11 @@ function sloMet({ view: { observed, trouble } }: Grounds): Finding {
   return isMet ? yes('SLOMet', 'WithinSlo', text) : no('SLOMet', 'SloMissed', text);
 }
 
-function degraded({ view, live, foreign }: Grounds): Finding {
+const NO_ROOM = 'NoRoom';
+const NO_ROOM_MESSAGE =
+  'There is no room to start a replica beside those that serve: raise control.surge.cpuCores or leave that room in the budget.';
+
+function degraded({ view, live, foreign, phase }: Grounds): Finding {
   const [first] = foreign;
   if (first !== undefined) {
     const each = foreign.map(
@@ -87,6 +99,7 @@ function degraded({ view, live, foreign }: Grounds): Finding {
     return state.kind === 'stuck' ? [`${name}: ${state.message}`] : [];
   });
   if (stuck.length > 0) return yes('Degraded', 'RolloutStuck', stuck.join('; '));
+  if (phase === 'no-room') return yes('Degraded', NO_ROOM, NO_ROOM_MESSAGE);
   if (view.trouble !== undefined) return yes('Degraded', view.trouble.reason, view.trouble.message);
   return no('Degraded', 'AsPlanned', 'Nothing is wrong.');
 }

@@ -44,6 +44,8 @@ export class MemoryCluster {
   /** What a pod waits for in place of running. */
   waitingFor: (pod: KubeObject) => string | undefined = () => undefined;
   stopMs = 0;
+  /** After so long without progress a rollout counts as stuck. */
+  stuckAfterMs = Number.POSITIVE_INFINITY;
   /** Runs the containers of pods; without one, pods have none. */
   host: PodHost | undefined;
   readonly #hosted = new Map<string, { isReady: boolean; isEnding: boolean; isGone: boolean }>();
@@ -51,6 +53,7 @@ export class MemoryCluster {
   readonly #clock: AlarmClock;
   readonly #kube: MemoryKube;
   readonly #since = new Map<string, number>();
+  readonly #progressed = new Map<string, { readonly now: string; readonly sinceMs: number }>();
   #made = 0;
   #isStopped = false;
   #seenRevision = -1;
@@ -198,9 +201,25 @@ export class MemoryCluster {
       replicas: own.length,
       updatedReplicas: fresh.length,
       readyReplicas: ready.length,
+      ...this.#progress(
+        deployment as unknown as Deployment,
+        `${hash} ${wanted} ${fresh.filter(isReady).length}`,
+        wanted,
+      ),
     };
     if (same(deployment.status, status)) return;
     await this.#api.applyStatus(deployments, { ...deployment, metadata: bare(deployment), status }, forced);
+  }
+
+  /** Says so when a rollout has not come nearer to its end for as long as it may take. */
+  #progress({ metadata: { uid = '' } }: ObservedDeployment, now: string, wanted: number) {
+    const nowMs = this.#clock.nowMs();
+    const last = this.#progressed.get(uid);
+    const sinceMs = last?.now === now ? last.sinceMs : nowMs;
+    this.#progressed.set(uid, { now, sinceMs });
+    if (now.endsWith(` ${wanted} ${wanted}`) || nowMs - sinceMs < this.stuckAfterMs) return {};
+    const [reason, message] = ['ProgressDeadlineExceeded', 'has timed out progressing.'];
+    return { conditions: [{ type: 'Progressing', status: 'False', reason, message }] };
   }
 
   async #create({ metadata, spec }: Deployment, hash: string): Promise<void> {

@@ -16,7 +16,10 @@ export interface InferencePipeline extends KubeObject {
 export interface ObservedDeployment extends KubeObject {
   readonly spec: {
     readonly replicas?: number;
-    readonly template: { readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> } };
+    readonly template: {
+      readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> };
+      readonly spec?: ObservedPodSpec;
+    };
   };
   readonly status?: {
     readonly observedGeneration?: number;
@@ -29,8 +32,16 @@ export interface ObservedDeployment extends KubeObject {
   };
 }
 
+/** What pods ask for. */
+interface ObservedPodSpec {
+  readonly containers: readonly {
+    readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
+  }[];
+}
+
 /** A pod as it is. */
 export interface ObservedPod extends KubeObject {
+  readonly spec?: ObservedPodSpec;
   readonly status?: {
     readonly phase?: string;
     /** Missing before it runs. */

@@ -24,18 +24,19 @@ export function shelf(
     mode?: string;
     namespace?: string;
     name?: string;
+    budgetCpuCores?: number;
     metadata?: Partial<InferencePipeline['metadata']>;
     status?: InferencePipeline['status'];
   } = {},
 ): InferencePipeline {
-  const { mode = 'auto', namespace = 'n', name = 'shelf', metadata = {}, status } = over;
+  const { mode = 'auto', namespace = 'n', name = 'shelf', budgetCpuCores = 16, metadata = {}, status } = over;
   return {
     apiVersion: API_VERSION,
     kind: PIPELINE_KIND,
     metadata: { uid: 'uid-shelf', generation: 3, resourceVersion: '7', ...metadata, name, namespace },
     spec: {
       slo: { latencyMs: 300, percentile: 99 },
-      budget: { cpuCores: 16 },
+      budget: { cpuCores: budgetCpuCores },
       control: { mode },
       sources: [{ name: 'input', to: ['detect'] }],
       stages: [

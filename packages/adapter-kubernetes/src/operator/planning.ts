@@ -1,5 +1,5 @@
 /** From the custom resource to what is wanted: checked as a pipeline file is, planned by whoever plans, rendered as objects. */
-import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core';
+import { AppError, changeBounds, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core';
 import { type PipelineFileResult, parsePipelineFile } from '@equipoise/pipeline-file';
 import { renderPlan } from '../render/render-plan.js';
 import { checkImages, type Images } from '../render/render-request.js';
@@ -111,7 +111,7 @@ function planningFrom(
       ...(namespace !== undefined && { namespace }),
     });
     return {
-      ...{ kind: 'planned', mode, plan, plannedAtEpochMs, arrivalRps, objects },
+      ...{ kind: 'planned', mode, plan, plannedAtEpochMs, arrivalRps, objects, bounds: changeBounds(spec) },
       ...(shortfall !== undefined && { shortfall }),
     };
   } catch (error) {

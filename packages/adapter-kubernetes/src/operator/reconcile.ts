@@ -48,7 +48,7 @@ function workOf(
   const isHeld = finalizers.includes(FINALIZER);
   if (deletionTimestamp !== undefined) return isHeld ? ending(view) : IDLE;
   if (planning.kind !== 'planned' || planning.mode !== 'auto') return IDLE;
-  const work = transition(view, live, planning.objects, fieldManager);
+  const work = transition(view, live, planning, fieldManager);
   return isHeld ? work : { ...work, finalizer: 'set' };
 }
 

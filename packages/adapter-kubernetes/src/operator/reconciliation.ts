@@ -1,5 +1,5 @@
 /** What a reconciliation is given and what it gives, as plain data. */
-import type { Plan } from '@equipoise/core';
+import type { ChangeBounds, Plan } from '@equipoise/core';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import type { InferencePipeline, ObservedPod } from './observed-objects.js';
@@ -40,10 +40,16 @@ export type Planning =
       /** Why it does not meet the SLO, where it is but the best that there is. */
       readonly shortfall?: string;
       readonly objects: readonly KubeObject[];
+      /** What replicas may hold on the way to the plan. */
+      readonly bounds: ChangeBounds;
     };
 
-/** How far the objects of a plan are in force; `ending` while a deleted pipeline is drained. */
-export type Phase = 'idle' | 'preparing' | 'switching' | 'settled' | 'ending';
+/**
+ * How far the objects of a plan are in force: its stages start (`preparing`), old and new replicas serve beside each other because there is
+ * no room for all of both (`sharing`), nothing leads on within the room (`no-room`), the router is switched; `ending` while a deleted
+ * pipeline is drained.
+ */
+export type Phase = 'idle' | 'preparing' | 'sharing' | 'no-room' | 'switching' | 'settled' | 'ending';
 
 /** What is to be done, in this order: the finalizer, apply, remove; `status` is written in any case. */
 export interface Reconciliation {

@@ -1,11 +1,14 @@
 /**
  * The steps of a change, each made before the next one breaks anything. While stages are being prepared, what the plan wants stands beside
  * what runs, and nothing shrinks; once all of it is ready the router is switched; once no pod of the old router is left, what nobody is sent
- * to any more goes. A stage that never gets ready therefore costs the old plan nothing, and a plan that replaces it takes its place.
+ * to any more goes. A stage that never gets ready therefore costs the old plan nothing, and a plan that replaces it takes its place. Where
+ * budget and surge have no room for all of both, a router that sends to both stands in between, and replicas are exchanged one by one.
  */
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
 import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
 import { LABEL_PREFIX } from '../render/object-names.js';
+import { CONFIG_DIGEST } from '../render/pod-template.js';
+import { boundCpuCores, type ReplicaGroup, type RoomSteps, stepsInRoom } from './change-room.js';
 import { type ForeignReplicas, foreignReplicas } from './foreign-replicas.js';
 import {
   childTypes,
@@ -15,14 +18,16 @@ import {
   type ObservedDeployment,
   type ObservedPod,
 } from './observed-objects.js';
-import type { ObservedPipeline, Phase } from './reconciliation.js';
+import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
+import { digestOf, isOfTemplate, replicaGroups } from './replica-groups.js';
 import { rolloutState } from './rollout-state.js';
+import { sharedRouter } from './shared-router.js';
 
 /** Which of the stages' Deployments a router is configured for, on the router's Deployment. */
 export const ROUTES_TO = `${LABEL_PREFIX}/routes-to`;
 
-/** The digest of the configuration that a pod was started with. */
-const DIGEST = `${LABEL_PREFIX}/config-digest`;
+/** How many replicas of each the plan in force has, there, too. While old and new pods share the traffic that is still the old plan. */
+const IN_FORCE = `${LABEL_PREFIX}/in-force`;
 
 /** What a pipeline's objects need now. */
 export interface Work {
@@ -39,19 +44,19 @@ export const IDLE: Work = { phase: 'idle', apply: [], remove: [], foreign: [] };
 export function transition(
   view: ObservedPipeline,
   live: ReadonlyMap<string, ObservedDeployment>,
-  rendered: readonly KubeObject[],
+  { objects, bounds }: Pick<Extract<Planning, { kind: 'planned' }>, 'objects' | 'bounds'>,
   fieldManager: string,
 ): Work {
   const { pipeline } = view;
-  const wanted = rendered.map((object) => owned(object, pipeline));
+  const wanted = objects.map((object) => owned(object, pipeline));
   const wantedDeployments = wanted.filter(isDeployment);
   const stages = wantedDeployments.filter(isStage);
-  const routes = stages
-    .map(({ metadata }) => metadata.name)
-    .sort()
-    .join(',');
   const router = wantedDeployments.find(isRouter);
   const liveRouter = router && live.get(router.metadata.name);
+  const routes: Routes = {
+    to: stages.map(({ metadata }) => metadata.name),
+    inForce: new Map(stages.map(({ metadata, spec }) => [metadata.name, spec.replicas])),
+  };
 
   const foreign = stages.flatMap((stage) => {
     const present = live.get(stage.metadata.name);
@@ -62,20 +67,70 @@ export function transition(
   const isSwitched =
     router === undefined || (liveRouter !== undefined && runs(liveRouter, router, { routes, routerPods }));
   const isPrepared = stages.every((stage) => isReadyFor(stage, live.get(stage.metadata.name), held));
-  const phase: Phase = isSwitched && isPrepared ? 'settled' : isPrepared ? 'switching' : 'preparing';
+
+  const shared =
+    isSwitched || isPrepared ? undefined : sharedWork(wanted, view.children, { liveRouter, routerPods, routes });
+  const groups = replicaGroups({
+    ...{ wanted: stages, live: [...live.values()].filter(isStage), pods: view.pods, foreign: held },
+    inForce: routesOf(liveRouter).inForce,
+  });
+  const steps = stepsInRoom(groups, boundCpuCores(bounds, groups), shared?.isRunning ?? false);
+  const isSharing = shared !== undefined && (shared.isRunning || steps.kind === 'share');
+  const phase = phaseOf({ isSwitched, isPrepared, isSharing, isStuck: ['share', 'none'].includes(steps.kind) });
 
   const apply = wanted.flatMap((object) => {
-    if (isDeployment(object) && isStage(object)) {
-      return [stageNow(object, live.get(object.metadata.name), held, isSwitched)];
-    }
+    if (isStage(object)) return stageNow(object, steps, { held, isSwitched });
     if (!isRouter(object)) return [object];
     // Before its stages are there a router stays as it is; the first one may come at once, for it waits for them.
-    if (phase === 'preparing' && liveRouter !== undefined) return [];
-    if (isDeployment(object)) return [withRoutes(object, routes)];
-    return [isSwitched ? object : withOldEgress(object, view.children)];
+    const comes = isPrepared || isSwitched || liveRouter === undefined;
+    return comes ? [routerNow(object, { routes, isSwitched, children: view.children })] : [];
   });
+  const leaving = isSwitched ? [] : groups.flatMap((group) => shrunk(group, steps, live.get(group.name)));
   const inUse = isSwitched ? () => false : usedBy(liveRouter, routerPods);
-  return { phase, apply, remove: leftovers(view.children, wanted, inUse), foreign };
+  return {
+    ...{ phase, foreign, remove: leftovers(view.children, wanted, inUse) },
+    apply: [...apply, ...(isSharing ? (shared?.apply ?? []) : []), ...leaving],
+  };
+}
+
+/** What a router sends to: Deployments of stages, and how many replicas the plan has that is in force. */
+interface Routes {
+  readonly to: readonly string[];
+  readonly inForce: ReadonlyMap<string, number>;
+}
+
+function phaseOf(state: {
+  readonly isSwitched: boolean;
+  readonly isPrepared: boolean;
+  readonly isSharing: boolean;
+  readonly isStuck: boolean;
+}): Phase {
+  const { isSwitched, isPrepared, isSharing, isStuck } = state;
+  if (isPrepared) return isSwitched ? 'settled' : 'switching';
+  if (isSwitched) return 'preparing';
+  if (isSharing) return 'sharing';
+  return isStuck ? 'no-room' : 'preparing';
+}
+
+/** The objects of a router that sends to old and new pods, and whether it runs; undefined where they cannot stand for each other. */
+function sharedWork(
+  wanted: readonly KubeObject[],
+  children: readonly KubeObject[],
+  {
+    liveRouter,
+    routerPods,
+    routes,
+  }: { liveRouter: ObservedDeployment | undefined; routerPods: readonly ObservedPod[]; routes: Routes },
+): { readonly isRunning: boolean; readonly apply: readonly KubeObject[] } | undefined {
+  const objects = liveRouter && sharedRouter(wanted, children)?.filter(isRouter);
+  const router = objects?.filter(isDeployment)[0];
+  if (liveRouter === undefined || objects === undefined || router === undefined) return undefined;
+  const before = routesOf(liveRouter);
+  const both: Routes = { to: [...new Set([...before.to, ...routes.to])], inForce: before.inForce };
+  return {
+    isRunning: runs(liveRouter, router, { routes: both, routerPods }),
+    apply: objects.map((object) => (isDeployment(object) ? withRoutes(object, both) : withOldEgress(object, children))),
+  };
 }
 
 const isDeployment = (object: KubeObject): object is Deployment => object.kind === 'Deployment';
@@ -99,45 +154,80 @@ function owned(object: KubeObject, { apiVersion, kind, metadata }: InferencePipe
 
 /** Whether a stage runs as wanted, with at least the wanted replicas or with those that somebody else set. */
 function isReadyFor(wanted: Deployment, live: ObservedDeployment | undefined, held: ReadonlySet<string>): boolean {
-  if (live === undefined || digestOf(live) !== digestOf(wanted)) return false;
+  if (live === undefined || !isOfTemplate(live, wanted)) return false;
   const isEnough = held.has(wanted.metadata.name) || (live.spec.replicas ?? 1) >= wanted.spec.replicas;
   return isEnough && rolloutState(live).kind === 'complete';
 }
-
-const digestOf = ({ spec }: ObservedDeployment | Deployment): string | undefined =>
-  spec.template.metadata?.annotations?.[DIGEST];
 
 /** Whether the router has the configuration of the plan, and no pod of an older one is left, not even one that is going. */
 function runs(
   live: ObservedDeployment,
   wanted: Deployment,
-  { routes, routerPods }: { readonly routes: string; readonly routerPods: readonly ObservedPod[] },
+  { routes, routerPods }: { readonly routes: Routes; readonly routerPods: readonly ObservedPod[] },
 ): boolean {
   const digest = digestOf(wanted);
-  if (digestOf(live) !== digest || live.metadata.annotations?.[ROUTES_TO] !== routes) return false;
+  if (digestOf(live) !== digest || live.metadata.annotations?.[ROUTES_TO] !== listOf(routes.to)) return false;
   return rolloutState(live).kind === 'complete' && areOf(routerPods, digest);
 }
 
 const areOf = (pods: readonly ObservedPod[], digest: string | undefined): boolean =>
-  pods.every(({ metadata }) => metadata.annotations?.[DIGEST] === digest);
+  pods.every(({ metadata }) => metadata.annotations?.[CONFIG_DIGEST] === digest);
 
-/** A stage as it is to be applied now: while the old router is at work nothing shrinks; what others set is left out. */
+/** An object of a stage as it is to be applied now: until the router is switched as there is room; what others set is left out. */
 function stageNow(
-  wanted: Deployment,
-  live: ObservedDeployment | undefined,
-  held: ReadonlySet<string>,
-  isSwitched: boolean,
-): KubeObject {
+  wanted: KubeObject,
+  steps: RoomSteps,
+  { held, isSwitched }: { readonly held: ReadonlySet<string>; readonly isSwitched: boolean },
+): readonly KubeObject[] {
+  const { name } = wanted.metadata;
+  if (!isSwitched && steps.postponed.has(name)) return [];
+  if (!isDeployment(wanted)) return [wanted];
   const { replicas, ...spec } = wanted.spec;
-  if (held.has(wanted.metadata.name)) return { ...wanted, spec } as KubeObject;
-  const present = live?.spec.replicas ?? 0;
-  return { ...wanted, spec: { ...spec, replicas: isSwitched ? replicas : Math.max(replicas, present) } } as KubeObject;
+  if (held.has(name)) return [{ ...wanted, spec } as KubeObject];
+  const now = isSwitched ? replicas : (steps.replicas.get(name) ?? replicas);
+  return [{ ...wanted, spec: { ...spec, replicas: now } } as KubeObject];
 }
 
-function withRoutes(router: KubeObject, routes: string): KubeObject {
-  const annotations = { ...router.metadata.annotations, [ROUTES_TO]: routes };
+/** An object of the router of the plan as it is to be applied. */
+function routerNow(
+  object: KubeObject,
+  { routes, isSwitched, children }: { routes: Routes; isSwitched: boolean; children: readonly KubeObject[] },
+): KubeObject {
+  if (isDeployment(object)) return withRoutes(object, routes);
+  return isSwitched ? object : withOldEgress(object, children);
+}
+
+/** A Deployment that the plan does not want, with fewer replicas, where it has to make room; the rest of it stays as it is. */
+function shrunk({ name, wanted, present }: ReplicaGroup, steps: RoomSteps, live: ObservedDeployment | undefined) {
+  const replicas = steps.replicas.get(name);
+  if (live === undefined || wanted !== undefined || replicas === undefined || replicas === present) return [];
+  const { namespace, labels, ownerReferences } = live.metadata;
+  const metadata = {
+    name,
+    ...(namespace !== undefined && { namespace }),
+    ...(labels && { labels }),
+    ...(ownerReferences && { ownerReferences }),
+  };
+  const { apiVersion, kind, spec } = live;
+  return [{ apiVersion, kind, metadata, spec: { ...spec, replicas } } as KubeObject];
+}
+
+function withRoutes(router: KubeObject, { to, inForce }: Routes): KubeObject {
+  const counts = [...inForce].map(([name, replicas]) => `${name}=${replicas}`);
+  const annotations = { ...router.metadata.annotations, [ROUTES_TO]: listOf(to), [IN_FORCE]: listOf(counts) };
   return { ...router, metadata: { ...router.metadata, annotations } };
 }
+
+function routesOf(router: ObservedDeployment | undefined): Routes {
+  const { [ROUTES_TO]: to = '', [IN_FORCE]: counts = '' } = router?.metadata.annotations ?? {};
+  const named = counts.split(',').flatMap((entry) => {
+    const [name, replicas] = entry.split('=');
+    return name === undefined || replicas === undefined ? [] : [[name, Number(replicas)] as const];
+  });
+  return { to: to.split(',').filter((name) => name !== ''), inForce: new Map(named) };
+}
+
+const listOf = (entries: readonly string[]): string => entries.toSorted().join(',');
 
 /** A network policy that still allows what it allowed, for pods of the old router send on until they are gone. */
 function withOldEgress(object: KubeObject, children: readonly KubeObject[]): KubeObject {
@@ -153,7 +243,7 @@ function withOldEgress(object: KubeObject, children: readonly KubeObject[]): Kub
 function usedBy(router: ObservedDeployment | undefined, pods: readonly ObservedPod[]): (child: KubeObject) => boolean {
   if (router !== undefined && (rolloutState(router).kind !== 'complete' || !areOf(pods, digestOf(router))))
     return () => true;
-  const routed = new Set((router?.metadata.annotations?.[ROUTES_TO] ?? '').split(','));
+  const routed = new Set(routesOf(router).to);
   return (child) => !isStage(child) || routed.has(child.metadata.name);
 }
 

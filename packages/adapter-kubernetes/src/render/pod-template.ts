@@ -3,6 +3,7 @@
  * over machines and zones, and leave the Service before they stop.
  */
 import type { Container, ContainerSecurity, Labels, PodTemplate, Probe } from './manifest-types.js';
+import { LABEL_PREFIX } from './object-names.js';
 import { GPU_RESOURCE } from './quantities.js';
 
 /** The user of the images of Node and of MLServer. */
@@ -17,6 +18,9 @@ const SPARE_S = 5;
 export const STATE_DIR = '/var/lib/equipoise';
 /** Where an image has the folder of the pipeline. */
 export const PIPELINE_DIR = '/pipeline';
+
+/** The annotation of a pod with the digest of the configuration that it was started with. */
+export const CONFIG_DIGEST = `${LABEL_PREFIX}/config-digest`;
 
 const security: ContainerSecurity = {
   allowPrivilegeEscalation: false,
@@ -42,7 +46,7 @@ export function podTemplate(parts: PodParts): PodTemplate {
   const { labels, selector, serviceAccount, container, initContainer, drainMs, config } = parts;
   const isOnGpu = container.resources?.limits[GPU_RESOURCE] !== undefined;
   return {
-    metadata: { labels, ...(config && { annotations: { 'equipoise.dev/config-digest': config.digest } }) },
+    metadata: { labels, ...(config && { annotations: { [CONFIG_DIGEST]: config.digest } }) },
     spec: {
       serviceAccountName: serviceAccount,
       automountServiceAccountToken: false,

@@ -15,6 +15,10 @@ export const SERVER_MEMORY_BYTES = 402_653_184;
 const cpuQuantity = (cpuCores: number): string =>
   Number.isInteger(cpuCores) ? String(cpuCores) : `${Math.round(cpuCores * 1000)}m`;
 
+/** Cores that a quantity of an API server means; it may write them otherwise than they were sent. */
+export const coresOf = (quantity: string): number =>
+  quantity.endsWith('m') ? Number(quantity.slice(0, -1)) / 1000 : Number(quantity);
+
 /** What one replica gets, asked for and at most; memory only where the plan says how much, `extraMemoryBytes` on top of it. */
 export function containerResources(
   { cpuCores, memoryBytes, gpus }: Resources,

@@ -73,7 +73,7 @@ export class FakeKubelet {
   async start(): Promise<void> {
     const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: this.#name } };
     await this.#api.apply(nodes, node, kubelet);
-    const room = { cpu: '64', memory: '256Gi', pods: '500' };
+    const room = { cpu: '512', memory: '4Ti', pods: '1000' };
     const conditions = [condition('Ready', true, 'KubeletReady')];
     await this.#api.applyStatus(nodes, { ...node, status: { capacity: room, allocatable: room, conditions } }, kubelet);
     const base = { api: this.#api, clock: realClock, rng: new SeededRng(1) };
