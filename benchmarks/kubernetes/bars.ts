@@ -1,0 +1,83 @@
+/** What the figures are held to. */
+import type { ChangesFigures } from './changes.js';
+import type { ScaleFigures } from './scale.js';
+
+/** A claim with its figure; `bar` is empty where the figure is only told. */
+export interface Bar {
+  readonly claim: string;
+  readonly figure: string;
+  readonly bar: string;
+  readonly met: boolean;
+}
+
+const MOST_QUIET_CORES = 0.05;
+const MOST_APPLY_MS = 2_000;
+
+const told = (claim: string, figure: string): Bar => ({ claim, figure, bar: '', met: true });
+const zero = (claim: string, count: number): Bar => ({ claim, figure: String(count), bar: '0', met: count === 0 });
+const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
+
+/** The least value that a fraction of them does not exceed. */
+function quantile(values: readonly number[], fraction: number): number {
+  return values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(fraction * values.length) - 1)] ?? Number.NaN;
+}
+
+export function changesBars(figures: ChangesFigures): readonly Bar[] {
+  const { changes, changeS, sent, answered, dropped, failed, withinSlo, mostCpuCores, boundCpuCores } = figures;
+  const kinds = Object.entries(changes).map(([kind, count]) => `${count} of ${kind}`);
+  return [
+    told('cluster', figures.cluster),
+    told('changes', `${changeS.length}: ${kinds.join(', ')}`),
+    told(
+      'a change, from the decision to the end: median, longest',
+      `${quantile(changeS, 0.5).toFixed(1)} s, ${quantile(changeS, 1).toFixed(1)} s`,
+    ),
+    told('requests', String(sent)),
+    zero('failed requests', failed),
+    zero('dropped requests', dropped),
+    told('answered within the SLO of 1 s', percent(withinSlo / sent)),
+    told(
+      'latency: median, 99th percentile, longest',
+      `${figures.medianMs.toFixed(0)} ms, ${figures.p99Ms.toFixed(0)} ms, ${figures.slowestMs.toFixed(0)} ms`,
+    ),
+    told('processes that were started for containers', String(figures.startedContainers)),
+    told('of them ended unasked and were started again', String(figures.crashedContainers)),
+    {
+      claim: 'cores of the replicas at most, against budget and surge',
+      figure: mostCpuCores.toFixed(1),
+      bar: `≤ ${boundCpuCores.toFixed(1)}`,
+      met: mostCpuCores <= boundCpuCores,
+    },
+    ...(answered + dropped + failed === sent
+      ? []
+      : [zero('requests that nobody knows of', sent - answered - dropped - failed)]),
+  ];
+}
+
+export function scaleBars(figures: ScaleFigures): readonly Bar[] {
+  const { quietCores, oneAtATimeMs, allAtOnceMs } = figures;
+  const applied = (claim: string, valueMs: number): Bar => ({
+    ...{ claim, figure: `${valueMs.toFixed(0)} ms`, bar: `≤ ${MOST_APPLY_MS} ms` },
+    met: valueMs <= MOST_APPLY_MS,
+  });
+  return [
+    told('pipelines × stages, Deployments', `${figures.pipelines} × ${figures.stages}, ${figures.deployments}`),
+    told(
+      'from nothing until all run; processor time of it',
+      `${figures.startS.toFixed(1)} s; ${figures.startProcessorS.toFixed(1)} s`,
+    ),
+    {
+      claim: `a core, while nothing changes for ${figures.quietS} s`,
+      figure: percent(quietCores),
+      bar: `≤ ${percent(MOST_QUIET_CORES)}`,
+      met: quietCores <= MOST_QUIET_CORES,
+    },
+    told('resident memory', `${figures.residentMib.toFixed(0)} MiB`),
+    applied(`one decision at a time: applied, 95th percentile of ${oneAtATimeMs.length}`, quantile(oneAtATimeMs, 0.95)),
+    applied('one decision at a time: applied, slowest', quantile(oneAtATimeMs, 1)),
+    applied(`all pipelines at once: applied, 95th percentile of ${allAtOnceMs.length}`, quantile(allAtOnceMs, 0.95)),
+    applied('all pipelines at once: applied, slowest', quantile(allAtOnceMs, 1)),
+    told('processor time of a decision, with all that follows', `${figures.decisionProcessorMs.toFixed(0)} ms`),
+    told('calls that failed and were done again', String(figures.failures.length)),
+  ];
+}

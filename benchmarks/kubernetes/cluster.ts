@@ -1,0 +1,97 @@
+/** The cluster that is measured: a real control plane where its programs are built, else the API server in memory with its controllers. */
+import { SeededRng } from '@equipoise/core';
+import type { KubeApi } from '../../packages/adapter-kubernetes/src/api/kube-api.js';
+import type { KubeObject } from '../../packages/adapter-kubernetes/src/api/kube-object.js';
+import { MemoryKube } from '../../packages/adapter-kubernetes/src/api/memory/memory-kube.test-support.js';
+import { MemoryKubeApi } from '../../packages/adapter-kubernetes/src/api/memory/memory-kube-api.test-support.js';
+import { pipelineDefinition } from '../../packages/adapter-kubernetes/src/crd/pipeline-crd.js';
+import {
+  clusterResources,
+  MemoryCluster,
+} from '../../packages/adapter-kubernetes/src/operator/memory-cluster.test-support.js';
+import { Operator } from '../../packages/adapter-kubernetes/src/operator/operator.js';
+import type { PlanSource } from '../../packages/adapter-kubernetes/src/operator/planning.js';
+import {
+  customResources,
+  definitionServed,
+  installOperatorRights,
+  namespaceOfOperator,
+  operatorAccount,
+} from '../../packages/adapter-kubernetes/src/test-cluster/cluster-objects.test-support.js';
+import {
+  ControlPlane,
+  serviceAccount,
+} from '../../packages/adapter-kubernetes/src/test-cluster/control-plane.test-support.js';
+import { FakeKubelet } from '../../packages/adapter-kubernetes/src/test-cluster/fake-kubelet.test-support.js';
+import {
+  controlPlane,
+  kubeBinariesFolder,
+} from '../../packages/adapter-kubernetes/src/test-cluster/kube-binaries.test-support.js';
+import type { PodHost } from '../../packages/adapter-kubernetes/src/test-cluster/pod-host.test-support.js';
+import { realClock } from '../../packages/adapter-kubernetes/src/test-cluster/real-clock.test-support.js';
+
+/** In whose name a person writes. */
+export const human = { fieldManager: 'kubectl' };
+
+/** A cluster with one namespace for pipelines. */
+export interface BenchCluster {
+  readonly kind: 'kube-apiserver' | 'in memory';
+  readonly admin: KubeApi;
+  /** The port of the operator, with its rights where the cluster knows rights. */
+  readonly api: KubeApi;
+  readonly namespace: string;
+  /** Lets a host run the containers of all pods from now on. */
+  hostPods(host: PodHost): void;
+  stop(): Promise<void>;
+}
+
+/** A real control plane. */
+export interface ControlPlaneCluster extends BenchCluster {
+  /** How the operator reaches it from another process. */
+  readonly operatorKubeconfig: string;
+}
+
+export const startCluster = (): Promise<BenchCluster> =>
+  controlPlane.isPresent() ? startControlPlane() : Promise.resolve(startMemory());
+
+export async function startControlPlane(): Promise<ControlPlaneCluster> {
+  const user = serviceAccount(operatorAccount.namespace, operatorAccount.name);
+  const plane = await ControlPlane.start(kubeBinariesFolder(), [user]);
+  const admin = await plane.api();
+  const definition = pipelineDefinition() as KubeObject & { spec: unknown };
+  await admin.apply(customResources, definition, human);
+  await definitionServed(admin, definition.metadata.name);
+  await installOperatorRights(admin);
+  const namespace = await namespaceOfOperator(admin);
+  const kubelet = new FakeKubelet(admin);
+  await kubelet.start();
+  const hostPods = (host: PodHost): void => {
+    kubelet.fateOf = () => ({ kind: 'hosted', host });
+  };
+  const stop = async (): Promise<void> => {
+    await kubelet.stop();
+    await plane.stop();
+  };
+  const [api, operatorKubeconfig] = [await plane.api(user), plane.kubeconfig(user)];
+  return { kind: 'kube-apiserver', admin, api, namespace, hostPods, stop, operatorKubeconfig };
+}
+
+function startMemory(): BenchCluster {
+  const kube = new MemoryKube(realClock, clusterResources);
+  const cluster = new MemoryCluster(kube, realClock);
+  const hostPods = (host: PodHost): void => {
+    cluster.host = host;
+  };
+  const [admin, api] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
+  const stop = (): Promise<void> => Promise.resolve(cluster.stop());
+  return { kind: 'in memory', admin, api, namespace: 'test', hostPods, stop };
+}
+
+/** An operator over the namespace of a cluster; what fails goes into `failures`. */
+export function operatorOn({ api, namespace }: BenchCluster, source: PlanSource, failures: string[]): Operator {
+  return new Operator({
+    ...{ api, clock: realClock, rng: new SeededRng(1), nowEpochMs: () => Date.now(), source, namespace },
+    imagesOf: () => ({ pipeline: 'bench:1', byVariant: {} }),
+    failed: (what, error) => failures.push(`${what}: ${String(error)}`),
+  });
+}

@@ -1,0 +1,25 @@
+"""A model for MLServer: layers of weights of chance over 64 floats. The first float of a row is handed on as it is, so that an answer tells
+which request it is for; `layers` of `parameters.extra` makes a variant small or large."""
+
+import numpy as np
+from mlserver import MLModel
+from mlserver.codecs import NumpyCodec
+from mlserver.types import InferenceRequest, InferenceResponse
+
+WIDTH = 64
+
+
+class Layers(MLModel):
+    async def load(self) -> bool:
+        chance = np.random.default_rng(1)
+        count = self._settings.parameters.extra["layers"]
+        self._layers = [chance.normal(0, 0.15, (WIDTH, WIDTH)).astype(np.float32) for _ in range(count)]
+        return True
+
+    async def predict(self, payload: InferenceRequest) -> InferenceResponse:
+        x = np.asarray(NumpyCodec.decode_input(payload.inputs[0]), dtype=np.float32)
+        y = x
+        for weights in self._layers:
+            y = np.maximum(y @ weights, 0)
+        y[..., 0] = x[..., 0]
+        return InferenceResponse(model_name=self.name, outputs=[NumpyCodec.encode_output("x", y)])
