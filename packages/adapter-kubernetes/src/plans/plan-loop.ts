@@ -39,7 +39,7 @@ export interface PlanLoopBase extends RouterWatchBase {
 /** Where nothing is known of the load. */
 const DEFAULT_ARRIVAL_RPS = 1;
 /** The status is not for graphs. */
-const STATUS_EVERY_MS = 15_000;
+const STATUS_EVERY_MS = 30_000;
 
 type Planned = Extract<PlanAnswer, { kind: 'plan' }>;
 

@@ -1,10 +1,13 @@
-/** One question to a router: the page that it shows to Prometheus, on the port that it serves. */
+/** One question to a router: the page that it shows to Prometheus, on the port that it serves. Connections are kept: it is asked every second. */
+import { Agent, get } from 'node:http';
 import type { ObservedPod } from '../operator/observed-objects.js';
 
 /** The serving port of a router. */
 const PORT = 8080;
 /** Of a page of a pipeline with 32 stages, several times over. */
-const LARGEST_PAGE_BYTES = 4 * 1024 ** 2;
+const LARGEST_PAGE_CHARACTERS = 4 * 1024 ** 2;
+
+const agent = new Agent({ keepAlive: true });
 
 /** Where a router is asked; undefined before its pod has an address. */
 export function routerUrl({ status }: ObservedPod): string | undefined {
@@ -13,13 +16,22 @@ export function routerUrl({ status }: ObservedPod): string | undefined {
 }
 
 /** The text of the page; rejects where there is no answer, or another than a page. */
-export async function askRouter(url: string, signal: AbortSignal): Promise<string> {
-  const answer = await fetch(url, { signal, redirect: 'error' });
-  if (!answer.ok) {
-    await answer.body?.cancel();
-    throw new Error(`${url} answers ${answer.status}`);
-  }
-  const text = await answer.text();
-  if (text.length > LARGEST_PAGE_BYTES) throw new Error(`${url} answers ${text.length} characters`);
-  return text;
+export function askRouter(url: string, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent, signal }, (answer) => {
+      const { statusCode = 0 } = answer;
+      let text = '';
+      answer.setEncoding('utf8');
+      answer.on('data', (part: string) => {
+        text += part;
+        if (text.length > LARGEST_PAGE_CHARACTERS) request.destroy(new Error(`${url} does not come to an end`));
+      });
+      answer.on('error', reject);
+      answer.on('end', () => {
+        if (statusCode === 200) resolve(text);
+        else reject(new Error(`${url} answers ${statusCode}`));
+      });
+    });
+    request.on('error', reject);
+  });
 }

@@ -10,14 +10,20 @@ export interface MetricSample {
 const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)/;
 const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 
-/** The samples of the metrics in `names`, in the order of the page; a line that is none is passed over. */
+/**
+ * The samples of the metrics in `names`, by name and in the order of the page; a line that is none is passed over. Pages are long and few of
+ * their lines are wanted, so lines are found by their names.
+ */
 export function metricSamples(text: string, names: ReadonlySet<string>): readonly MetricSample[] {
+  const page = `\n${text}`;
   const samples: MetricSample[] = [];
-  for (const line of text.split('\n')) {
-    const end = line.search(/[{\s]/);
-    if (end <= 0 || !names.has(line.slice(0, end))) continue;
-    const [, name, labels = '', value = ''] = LINE.exec(line) ?? [];
-    if (name !== undefined) samples.push({ name, labels: labelsOf(labels), value: numberOf(value) });
+  for (const name of names) {
+    const start = `\n${name}`;
+    for (let at = page.indexOf(start); at >= 0; at = page.indexOf(start, at + 1)) {
+      const end = page.indexOf('\n', at + 1);
+      const [, found, labels = '', value = ''] = LINE.exec(page.slice(at + 1, end < 0 ? undefined : end)) ?? [];
+      if (found === name) samples.push({ name, labels: labelsOf(labels), value: numberOf(value) });
+    }
   }
   return samples;
 }

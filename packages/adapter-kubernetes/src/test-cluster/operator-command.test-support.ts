@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ChildProgram } from './child-program.test-support.js';
+import { podNetwork } from './stand-in-routers.test-support.js';
 
 const fileOf = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 const EQUIPOISE = fileOf('../../../app/bin/equipoise.js');
@@ -23,7 +24,7 @@ export class OperatorCommand {
   constructor(kubeconfig: string, ...flags: readonly string[]) {
     const file = path.join(this.#folder, 'kubeconfig');
     writeFileSync(file, kubeconfig);
-    const env = { ...process.env, NODE_OPTIONS: `--import=${POD_ADDRESSES}` };
+    const env = { ...process.env, NODE_OPTIONS: `--import=${POD_ADDRESSES}`, POD_NETWORK: String(podNetwork) };
     const command = [EQUIPOISE, 'operator', '--kubeconfig', file, '--port', '0', ...flags];
     this.#program = new ChildProgram(process.execPath, command, this.#log, { env });
   }

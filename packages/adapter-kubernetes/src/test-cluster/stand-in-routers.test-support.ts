@@ -6,9 +6,10 @@ import { createServer, type Server } from 'node:http';
 import { isRouter } from '../operator/observed-objects.js';
 import { pageText } from '../routers/router-pages.test-support.js';
 import type { HostedPod, PodHost } from './pod-host.test-support.js';
-import { loopbackOf } from './pod-processes.test-support.js';
 
 const PORT = 8080;
+/** Clusters of other test processes have pods of the same addresses. */
+export const podNetwork = 1 + (process.pid % 200);
 
 interface Router {
   readonly server: Server;
@@ -37,7 +38,7 @@ export class StandInRouters implements PodHost {
       if (isPage && !this.showsMetrics) response.destroy();
       else response.writeHead(200).end(isPage ? this.#page(router) : 'answered');
     });
-    const address = loopbackOf(podIp);
+    const address = podIp.replace(/^10\.\d+\./, `127.${podNetwork}.`);
     const url = `http://${address}:${PORT}`;
     const router: Router = { server, url, arrived: 0, late: 0, countedAtMs: performance.now() };
     server.listen(PORT, address, () => {
