@@ -75,7 +75,7 @@ export class Operator {
     const observed = { ...view, ...this.#base.source.situationOf(key) };
     const result = reconcile(observed, planning, { fieldManager: FIELD_MANAGER, nowEpochMs });
     await this.#carryOut(view.pipeline, view.children, result);
-    return { againAfterMs: AGAIN_AFTER_MS };
+    return { againAfterMs: result.againAfterMs ?? AGAIN_AFTER_MS };
   }
 
   async #carryOut(pipeline: InferencePipeline, children: readonly KubeObject[], result: Reconciliation): Promise<void> {

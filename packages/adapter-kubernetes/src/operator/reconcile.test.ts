@@ -129,6 +129,31 @@ describe('reconcile: a variant is switched', () => {
     );
   });
 
+  it('keeps the old variant while the new plan is on trial, and gives its room to another plan', async () => {
+    const [before, planning] = [await small(), await large()];
+    const old = settled(before).filter(({ metadata }) => metadata.name === SMALL);
+    const children = [...settled(planning), ...old];
+    const router = podOf(deployment(children, ROUTER));
+    const pods = (ageMs: number) => {
+      const creationTimestamp = new Date(NOW_EPOCH_MS - ageMs).toISOString();
+      return [{ ...router, metadata: { ...router.metadata, creationTimestamp } }];
+    };
+    const observed = { arrivalRps: 10, percentile: 99 };
+    const trial = decide({ children, pods: pods(30_000), observed }, planning);
+    expect([trial.phase, trial.remove, trial.againAfterMs]).toEqual(['settled', [], 15_000]);
+    expect(condition(trial, 'Ready')?.status).toBe('True');
+    const back = decide({ children, pods: pods(30_000), observed }, before);
+    expect([back.phase, back.remove]).toEqual(['switching', []]);
+    expect(deploymentNames(back.apply)).toContain(ROUTER);
+
+    const passed = decide({ children, pods: pods(45_000), observed }, planning);
+    expect([removed(passed).includes(`Deployment ${SMALL}`), passed.againAfterMs]).toEqual([true, undefined]);
+    const unheard = decide({ children, pods: pods(30_000) }, planning);
+    expect(removed(unheard)).toContain(`Deployment ${SMALL}`);
+    const other = decide({ children, pods: pods(30_000), observed }, await wantedBy(pipeline, planWith('large', 4)));
+    expect(removed(other)).toContain(`Deployment ${SMALL}`);
+  });
+
   it('goes back without loss when the plan does: what was not switched to goes at once', async () => {
     const [before, planning] = [await small(), await large()];
     const started = settled(planning, { [LARGE]: { ready: 0 } }).filter(({ metadata }) => metadata.name === LARGE);

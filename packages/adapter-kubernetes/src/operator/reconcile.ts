@@ -15,19 +15,20 @@ import { IDLE, transition, type Work } from './transition.js';
 export function reconcile(
   view: ObservedPipeline,
   planning: Planning,
-  { fieldManager, nowEpochMs }: { readonly fieldManager: string; readonly nowEpochMs: number },
+  at: { readonly fieldManager: string; readonly nowEpochMs: number },
 ): Reconciliation {
   const { metadata, status } = view.pipeline;
   const generation = metadata.generation ?? 0;
   const live = deploymentsOf(view.children);
-  const { finalizer, ...work } = workOf(view, live, planning, fieldManager);
+  const { finalizer, ...work } = workOf(view, live, planning, at);
   const findings = findingsOf({ view, planning, phase: work.phase, live, foreign: work.foreign });
-  const conditions = conditionsOf(findings, status?.conditions ?? [], { generation, epochMs: nowEpochMs });
+  const conditions = conditionsOf(findings, status?.conditions ?? [], { generation, epochMs: at.nowEpochMs });
   return {
     ...(finalizer !== undefined && { finalizer }),
     phase: work.phase,
     apply: work.apply,
     remove: work.remove,
+    ...(work.againAfterMs !== undefined && { againAfterMs: work.againAfterMs }),
     status: {
       observedGeneration: generation,
       mode: planning.kind === 'planned' ? planning.mode : 'off',
@@ -42,13 +43,13 @@ function workOf(
   view: ObservedPipeline,
   live: ReadonlyMap<string, ObservedDeployment>,
   planning: Planning,
-  fieldManager: string,
+  at: { readonly fieldManager: string; readonly nowEpochMs: number },
 ): Work & Pick<Reconciliation, 'finalizer'> {
   const { deletionTimestamp, finalizers = [] } = view.pipeline.metadata;
   const isHeld = finalizers.includes(FINALIZER);
   if (deletionTimestamp !== undefined) return isHeld ? ending(view) : IDLE;
   if (planning.kind !== 'planned' || planning.mode !== 'auto') return IDLE;
-  const work = transition(view, live, planning, fieldManager);
+  const work = transition(view, live, planning, at);
   return isHeld ? work : { ...work, finalizer: 'set' };
 }
 

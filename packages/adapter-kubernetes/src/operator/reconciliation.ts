@@ -58,5 +58,7 @@ export interface Reconciliation {
   readonly finalizer?: 'set' | 'take-off';
   readonly apply: readonly KubeObject[];
   readonly remove: readonly ObjectRef[];
+  /** When to decide again although nothing may have changed. */
+  readonly againAfterMs?: number;
   readonly status: InferencePipelineStatus;
 }

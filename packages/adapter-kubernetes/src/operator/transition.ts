@@ -3,6 +3,7 @@
  * what runs, and nothing shrinks; once all of it is ready the router is switched; once no pod of the old router is left, what nobody is sent
  * to any more goes. A stage that never gets ready therefore costs the old plan nothing, and a plan that replaces it takes its place. Where
  * budget and surge have no room for all of both, a router that sends to both stands in between, and replicas are exchanged one by one.
+ * While a plan is on trial the replicas of the one before stay, unless another plan needs their room.
  */
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
 import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
@@ -29,12 +30,17 @@ export const ROUTES_TO = `${LABEL_PREFIX}/routes-to`;
 /** How many replicas of each the plan in force has, there, too. While old and new pods share the traffic that is still the old plan. */
 const IN_FORCE = `${LABEL_PREFIX}/in-force`;
 
+/** From the start of the router of a plan: the trial of core/control, and what a router takes to be ready and to be heard. */
+const TRIAL_MS = 45_000;
+
 /** What a pipeline's objects need now. */
 export interface Work {
   readonly phase: Phase;
   readonly apply: readonly KubeObject[];
   readonly remove: readonly ObjectRef[];
   readonly foreign: readonly ForeignReplicas[];
+  /** When to look again although nothing may have changed. */
+  readonly againAfterMs?: number;
 }
 
 /** Nothing is to be done. */
@@ -45,7 +51,7 @@ export function transition(
   view: ObservedPipeline,
   live: ReadonlyMap<string, ObservedDeployment>,
   { objects, bounds }: Pick<Extract<Planning, { kind: 'planned' }>, 'objects' | 'bounds'>,
-  fieldManager: string,
+  { fieldManager, nowEpochMs }: { readonly fieldManager: string; readonly nowEpochMs: number },
 ): Work {
   const { pipeline } = view;
   const wanted = objects.map((object) => owned(object, pipeline));
@@ -86,11 +92,24 @@ export function transition(
     return comes ? [routerNow(object, { routes, isSwitched, children: view.children })] : [];
   });
   const leaving = isSwitched ? [] : groups.flatMap((group) => shrunk(group, steps, live.get(group.name)));
-  const inUse = isSwitched ? () => false : usedBy(liveRouter, routerPods);
+  const onTrialMs = phase === 'settled' ? trialLeftMs(view, nowEpochMs) : 0;
+  const inUse = isSwitched ? () => onTrialMs > 0 : usedBy(liveRouter, routerPods);
   return {
+    ...(onTrialMs > 0 && { againAfterMs: onTrialMs }),
     ...{ phase, foreign, remove: leftovers(view.children, wanted, inUse) },
     apply: [...apply, ...(isSharing ? (shared?.apply ?? []) : []), ...leaving],
   };
+}
+
+/**
+ * How long a plan is still on trial. Whoever plans takes a change back that burns the error budget (core/control/slo-burn); so long the
+ * replicas of the plan before stay warm, and going back takes no start of a model. Without a word from the routers nobody can judge.
+ */
+function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): number {
+  if (observed === undefined) return 0;
+  const created = pods.filter(isRouter).map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ''));
+  const youngest = Math.max(...created.filter((epochMs) => !Number.isNaN(epochMs)));
+  return Number.isFinite(youngest) ? Math.max(0, youngest + TRIAL_MS - nowEpochMs) : 0;
 }
 
 /** What a router sends to: Deployments of stages, and how many replicas the plan has that is in force. */
