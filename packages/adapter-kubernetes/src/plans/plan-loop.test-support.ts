@@ -83,7 +83,7 @@ class PlainPlanner implements PipelinePlanner {
 
 function rulesOf(spec: PipelineSpec): ControllerRules {
   const curves = requireCurves(spec, []);
-  const simulated = { hostCores: Number.POSITIVE_INFINITY, seed: 1, workStageRequests: 2_000 };
+  const simulated = { hostCores: Number.POSITIVE_INFINITY, seed: 1, workStageRequests: 500 };
   const verifierAt = verifiersOf({ spec, curves, ...simulated });
   const policy = controlPolicies.equipoise;
   return { spec, profiles: [], curves, verifierAt, policy, forecaster: smoothedRate, guardrails: usualGuardrails };
