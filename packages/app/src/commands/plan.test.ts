@@ -120,7 +120,7 @@ describe('equipoise plan', () => {
     expect(infeasible.exitCode).toBe(1);
     expect(infeasible.stdout).toMatch(/^No plan meets the SLO at 400 rps: the budget is too small\./);
     expect(infeasible.stdout).toMatch(/would make it feasible:\n {2}· a budget of \d+ cores\n/);
-    expect(infeasible.stdout).toContain('estimated without bound');
+    expect(infeasible.stdout).toContain('without bound: it does not keep up with the load');
   });
 
   it.each([

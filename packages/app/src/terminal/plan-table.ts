@@ -22,7 +22,9 @@ export function planSummary(plan: Plan): string {
   const { latencyMs, percentile, pas, capacityRps, cpuCores, costPerHour } = plan.predicted;
   const lines = [
     `accuracy ${pc.bold(fractionText(pas))} · cost ${costPerHour.toFixed(2)} per hour · ${coresText(cpuCores)} · capacity ${capacityRps.toFixed(1)} rps`,
-    `latency p${percentile} estimated ${msText(latencyMs)}${verificationText(plan.verified)}`,
+    keepsUp(latencyMs)
+      ? `latency p${percentile} estimated ${msText(latencyMs)}${verificationText(plan.verified)}`
+      : `latency p${percentile} ${pc.yellow('without bound: it does not keep up with the load')}${overloadText(plan.verified)}`,
   ];
   return lines.join('\n');
 }
@@ -47,6 +49,14 @@ export const percentText = (fraction: number): string => `${(100 * fraction).toF
 /** A number of cores with its unit. */
 export const coresText = (cpuCores: number): string =>
   `${Number(cpuCores.toFixed(2))} ${cpuCores === 1 ? 'core' : 'cores'}`;
+
+/** Where the load is above the capacity there is no latency: queues grow for as long as it lasts, in a simulation as long as that runs. */
+const keepsUp = (latencyMs: number | null): boolean => latencyMs !== null && Number.isFinite(latencyMs);
+
+function overloadText(verified: PlanVerification | undefined): string {
+  if (verified === undefined) return pc.dim(' (not verified by simulation)');
+  return `, ${percentText(verified.sloAttainmentFraction)} within the SLO as simulated`;
+}
 
 function verificationText(verified: PlanVerification | undefined): string {
   if (verified === undefined) return pc.dim(' (not verified by simulation)');

@@ -57,6 +57,19 @@ describe('the text of a plan', () => {
     expect(told({ plan: { verified: { ...verified, sloAttainmentFraction: 1 } } })).not.toContain('does not confirm');
   });
 
+  it('says that a plan below the load does not keep up, and no latency of a simulation that ended', () => {
+    const verified = { latencyMs: 542_000, percentile: 99, sloAttainmentFraction: 0.012, conclusive: true, seeds: [1] };
+    const overloaded = { ...plan, predicted: { ...plan.predicted, latencyMs: Number.POSITIVE_INFINITY } };
+    const textOf = (bestEffort: Plan) =>
+      planText({ kind: 'infeasible', proven: true, bindingConstraint: 'budget', fixes: {}, bestEffort }, asked);
+    const text = textOf({ ...overloaded, verified });
+    expect(text).toContain(
+      'latency p99 without bound: it does not keep up with the load, 1.2 % within the SLO as simulated',
+    );
+    expect(text).not.toMatch(/542|simulated \d/);
+    expect(textOf(overloaded)).toContain('does not keep up with the load (not verified by simulation)');
+  });
+
   it('names every fix, and whether it is proven that there is no plan', () => {
     const result: PlanResult = {
       kind: 'infeasible',
