@@ -16,27 +16,32 @@ it('a front is dots at their cost and accuracy, joined by what the money buys', 
   expect(plot.split('\n').at(-1)).toBe(`        2.00${' '.repeat(55)}10.00 cost per hour`);
 });
 
-it('a single plan stands in the middle', () => {
-  const plot = frontierPlot([{ costPerHour: 2, pas: 0.5 }]);
-  const at = rowsOf(plot).findIndex((row) => row.includes('●'));
-  expect(at).toBeGreaterThan(3);
-  expect(at).toBeLessThan(11);
-  expect(plot.split('\n').at(-1)).toBe('        2.00 cost per hour');
+const point = (costPerHour: number, pas: number) => {
+  const predicted = { latencyMs: 90, percentile: 99, pas, capacityRps: 20, cpuCores: costPerHour, costPerHour };
+  return { pas, costPerHour, cpuCores: costPerHour, plan: { stages: {}, predicted } };
+};
+const front = {
+  kind: 'frontier',
+  points: [point(2, 0.5), point(6, 0.7)],
+  toleranceFraction: 0,
+  complete: true,
+  omittedPoints: 0,
+  factors: { theta: 1, kappa: 1 },
+} as const;
+
+it('of one plan says in words that there is nothing to choose', () => {
+  const text = frontierText({ ...front, points: [point(2, 0.5)] });
+  expect(text).not.toContain('●');
+  expect(text.split('\n').at(-1)).toBe(
+    'One plan is all there is to choose: no cheaper one meets the SLO, and no dearer one is more accurate.',
+  );
 });
 
 it('says what a front leaves out', () => {
-  const front = {
-    kind: 'frontier',
-    points: [],
-    toleranceFraction: 0,
-    complete: true,
-    omittedPoints: 0,
-    factors: { theta: 1, kappa: 1 },
-  } as const;
   const lastLinesOf = (text: string) => text.split('\n').slice(-2);
-  expect(lastLinesOf(frontierText(front)).at(-1)).toBe('0 plans, each more accurate than every cheaper one');
+  expect(lastLinesOf(frontierText(front)).at(-1)).toBe('2 plans, each more accurate than every cheaper one');
   expect(lastLinesOf(frontierText({ ...front, omittedPoints: 3, complete: false }))).toEqual([
-    '0 plans, each more accurate than every cheaper one; 3 more between them were left out',
+    '2 plans, each more accurate than every cheaper one; 3 more between them were left out',
     'The search ended at its limit of labels: there may be better plans between these.',
   ]);
 });

@@ -15,14 +15,17 @@ export function frontierText({ points, toleranceFraction, omittedPoints, complet
     choiceText(plan),
   ]);
   const figures = ['accuracy', 'cost per hour', 'cores', 'estimated', 'simulated'].map((right) => ({ right }));
-  const count = points.length === 1 ? 'one plan' : `${points.length} plans`;
   const thin =
     toleranceFraction > 0 ? `; of plans closer than ${100 * toleranceFraction} % of accuracy one is shown` : '';
   const omitted = omittedPoints > 0 ? `; ${omittedPoints} more between them were left out` : '';
   return [
-    frontierPlot(points.map(({ costPerHour, pas }) => ({ costPerHour, pas }))),
+    ...(points.length > 1 ? [frontierPlot(points.map(({ costPerHour, pas }) => ({ costPerHour, pas })))] : []),
     textTable([...figures, 'variants'], rows),
-    pc.dim(`${count}, each more accurate than every cheaper one${thin}${omitted}`),
+    pc.dim(
+      points.length > 1
+        ? `${points.length} plans, each more accurate than every cheaper one${thin}${omitted}`
+        : `One plan is all there is to choose: no cheaper one meets the SLO, and no dearer one is more accurate${thin}.`,
+    ),
     ...(complete
       ? []
       : [pc.yellow('The search ended at its limit of labels: there may be better plans between these.')]),
@@ -39,13 +42,13 @@ const WIDTH = 64;
 const HEIGHT = 14;
 const GUTTER = 7;
 
-/** Where a value lies on an axis of `cells` cells from the least to the largest value; the middle where all are equal. */
+/** Where a value lies on an axis of `cells` cells from the least to the largest value. */
 function axis(values: readonly number[], cells: number): (value: number) => number {
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  return (value) => Math.round(high > low ? ((value - low) / (high - low)) * (cells - 1) : (cells - 1) / 2);
+  return (value) => Math.round(((value - low) / (high - low)) * (cells - 1));
 }
 
-/** Accuracy against cost: a dot per plan, and between them the accuracy that the money buys. Points by rising cost. */
+/** Accuracy against cost: a dot per plan, and between them the accuracy that the money buys. Two points or more, by rising cost. */
 export function frontierPlot(points: readonly CostAndAccuracy[]): string {
   const column = axis(
     points.map(({ costPerHour }) => costPerHour),
@@ -72,11 +75,11 @@ export function frontierPlot(points: readonly CostAndAccuracy[]): string {
 function framed(lines: readonly string[], points: readonly CostAndAccuracy[]): string {
   const [first, last] = [points[0], points.at(-1)];
   const label = (index: number): string => {
-    if (index === 0 && last !== undefined) return fractionText(last.pas);
-    return index === lines.length - 1 && first !== undefined && first !== last ? fractionText(first.pas) : '';
+    if (index === 0) return fractionText(last?.pas ?? 0);
+    return index === lines.length - 1 ? fractionText(first?.pas ?? 0) : '';
   };
-  const [cheapest, dearest] = [first, last].map((point) => point?.costPerHour.toFixed(2) ?? '');
-  const ends = first === last ? cheapest : `${cheapest}${(dearest ?? '').padStart(WIDTH - (cheapest ?? '').length)}`;
+  const [cheapest = '', dearest = ''] = [first, last].map((point) => point?.costPerHour.toFixed(2));
+  const ends = `${cheapest}${dearest.padStart(WIDTH - cheapest.length)}`;
   return [
     pc.dim('accuracy'),
     ...lines.map((line, index) => `${label(index).padStart(GUTTER - 1)} ${pc.dim('│')}${line.trimEnd()}`),
