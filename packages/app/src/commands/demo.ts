@@ -1,4 +1,5 @@
 /** `equipoise demo`: the whole product on the example pipeline: profile, plan, serve, adapt, compare, report. */
+
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
@@ -17,6 +18,7 @@ import { type ComparedRun, type DemoOutcome, demoReport } from '../demo/demo-rep
 import { type DemoRun, runDemo } from '../demo/demo-run.js';
 import { demoText, ladderText } from '../demo/demo-text.js';
 import { type LiveState, liveLine, liveView } from '../demo/live-view.js';
+import { counted } from '../terminal/counted.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { Screen } from '../terminal/screen.js';
 
@@ -86,7 +88,7 @@ function outcomeOf(
   };
   const cheapest = fixed('always-cheapest', 'static-cheapest');
   const best = fixed('always-best', 'static-best');
-  const own: ComparedRun = { name: policy, how: 'served', totals, variants: `${run.plans.length} plans` };
+  const own: ComparedRun = { name: policy, how: 'served', totals, variants: counted(run.plans.length, 'plan') };
   const overhead = overheadFraction(run.cpu.before, run.cpu.after, run.load.cpuS);
   const figures = {
     totals,

@@ -104,7 +104,7 @@ describe('equipoise experiment', () => {
     expect(existsSync(pathOf('killed', 'results.json'))).toBe(false);
     const again = await experiment('grid.yaml', '--out', 'killed');
     expect(again.stderr).toContain(`experiment 0/${8 - kept}`);
-    expect(again.stderr).toContain(`${kept} were finished before`);
+    expect(again.stderr).toContain(`finished before: ${kept}`);
     expect(filesOf('killed')).toEqual(once);
   });
 

@@ -1,4 +1,5 @@
 /** `equipoise experiment`: a grid of policies, pipelines, loads and seeds, simulated on all cores. */
+
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ProgressMeter } from '@equipoise/runtime';
@@ -13,6 +14,7 @@ import { KeptCells } from '../experiment/kept-cells.js';
 import { type ReadGrid, readGrid } from '../experiment/read-grid.js';
 import { cellThread, runCells } from '../experiment/run-cells.js';
 import { writeWhole } from '../experiment/write-whole.js';
+import { counted } from '../terminal/counted.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
@@ -77,8 +79,8 @@ async function withProgress(
     { nowMs: () => performance.now() },
     { totalUnits: count.waiting, expectedUnitMs: Number.NaN, listener: (progress) => display.show(progress) },
   );
-  const before = count.found === 0 ? '' : ` (${count.found} were finished before)`;
-  meter.begin(`${count.waiting} simulations${before}`);
+  const before = count.found === 0 ? '' : ` (finished before: ${count.found})`;
+  meter.begin(`${counted(count.waiting, 'simulation')}${before}`);
   try {
     await work((cell) => meter.finish(1, `${cellText(cell)}${before}`));
   } finally {

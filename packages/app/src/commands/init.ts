@@ -1,9 +1,11 @@
 /** `equipoise init`: a small working pipeline to start from. */
+
 import { cp, mkdir, readdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '@equipoise/core';
 import pc from 'picocolors';
+import { counted } from '../terminal/counted.js';
 import type { CommandResult } from '../terminal/run-command.js';
 
 const TEMPLATE = fileURLToPath(new URL('../../templates/language', import.meta.url));
@@ -33,7 +35,7 @@ export async function init(folder: string): Promise<CommandResult> {
     `npx equipoise serve ${pipeline}`,
   ];
   const text = [
-    `${pc.green('written')} ${written.length} files into ${target}`,
+    `${pc.green('written')} ${counted(written.length, 'file')} into ${target}`,
     'Next:',
     ...next.map((line) => `  ${line}`),
   ].join('\n');

@@ -2,6 +2,7 @@
  * `equipoise plan`: the best plan for a load, or why there is none and what would help; on request with its reasons, or all the best
  * trade-offs of accuracy and cost. Several files are planned one by one, each within its own budget.
  */
+
 import {
   explainPlan,
   type Frontier,
@@ -17,6 +18,7 @@ import pc from 'picocolors';
 import { plannedHostCores } from '../compose/host-cores.js';
 import { outputFile } from '../compose/output-file.js';
 import { verifierFor } from '../compose/verifier-for.js';
+import { counted } from '../terminal/counted.js';
 import { explanationText } from '../terminal/plan-explanation.js';
 import { frontierText } from '../terminal/plan-frontier.js';
 import { PlanProgress } from '../terminal/plan-progress.js';
@@ -78,7 +80,7 @@ function countedVerifiers({ spec, profiles }: PlanningProblem, progress: PlanPro
     const verify = verifierFor(spec, profiles, { arrivalRps, hostCores: plannedHostCores(spec) });
     return (candidate, slo) => {
       simulated++;
-      progress.say(`planning ${spec.name}, ${simulated} ${simulated === 1 ? 'plan' : 'plans'} simulated`);
+      progress.say(`planning ${spec.name}, ${counted(simulated, 'plan')} simulated`);
       return verify(candidate, slo);
     };
   };

@@ -1,4 +1,5 @@
 /** `equipoise profile`: measures the service times of all variants on this machine and keeps them for `plan` and `serve`. */
+
 import { AppError, stageId } from '@equipoise/core';
 import { type PipelineProfile, ProfileCache } from '@equipoise/runtime';
 import pc from 'picocolors';
@@ -6,6 +7,7 @@ import { loadSpec } from '../compose/load-spec.js';
 import { measureProfile } from '../compose/measure-profile.js';
 import { outputFile } from '../compose/output-file.js';
 import { profileReport } from '../report/profile-report.js';
+import { counted } from '../terminal/counted.js';
 import { coresText, msText } from '../terminal/plan-table.js';
 import { reportError } from '../terminal/report-error.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -62,7 +64,7 @@ export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number)
   const which =
     before.length === variants.length
       ? 'nothing is measured anew'
-      : `${before.length} of ${variants.length} variants are not measured anew`;
+      : `${before.length} of ${counted(variants.length, 'variant')} not measured anew`;
   return [`${which}: the profile of ${when} still holds; --force measures again`];
 }
 

@@ -5,6 +5,7 @@ import { createWriteStream } from 'node:fs';
 import { AppError } from '@equipoise/core';
 import { type Difference, LogReplay, logLines, readDecisionLog } from '@equipoise/runtime';
 import pc from 'picocolors';
+import { counted } from '../terminal/counted.js';
 import { PlanProgress } from '../terminal/plan-progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
@@ -63,7 +64,7 @@ interface Replayed {
 
 function replayText({ decisions, same, different, notReplayable }: Replayed): string {
   const skipped = Object.entries(notReplayable).map(([reason, count]) => `${count} not taken again: ${reason}`);
-  const summary = `${decisions} decisions: ${same} the same, ${different.length} different`;
+  const summary = `${counted(decisions, 'decision')}: ${same} the same, ${different.length} different`;
   const rows = different.flatMap(({ pipeline, id, differences }) =>
     differences.map(({ path, recorded, replayed }) => [pipeline, id, path, short(recorded), short(replayed)]),
   );

@@ -1,4 +1,5 @@
 /** `equipoise serve`: puts a pipeline behind HTTP and keeps it adapted until it is told to stop. */
+
 import { AppError, type ControlMode, invariant, type PipelineSpec, type PolicyName } from '@equipoise/core';
 import {
   type AnsweredCall,
@@ -23,9 +24,10 @@ import { type ReloadOutcome, Reloads } from '../compose/reloads.js';
 import type { StartOptions } from '../compose/start-options.js';
 import { type RunningPipeline, startPipeline } from '../compose/start-pipeline.js';
 import { tenantsOf } from '../compose/tenants-of.js';
+import { counted } from '../terminal/counted.js';
 import { learnedEdgeText } from '../terminal/decision-text.js';
 import { LoopLines } from '../terminal/loop-lines.js';
-import { planSummary, planTable } from '../terminal/plan-table.js';
+import { coresText, planSummary, planTable } from '../terminal/plan-table.js';
 import { bindingText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { endWithin, stopSignal } from '../terminal/stop-signal.js';
@@ -225,7 +227,7 @@ function warnOfCores(spec: PipelineSpec): void {
   const { cpuCores } = spec.budget;
   const machine = servingSpec(spec).budget.cpuCores;
   if (cpuCores === undefined || machine === undefined || cpuCores <= machine) return;
-  warn(`the budget of ${cpuCores} cores is more than this machine has; it is planned for ${machine}`);
+  warn(`the budget of ${coresText(cpuCores)} is more than this machine has; it is planned for ${machine}`);
 }
 
 function logStart(name: string, { url, grpcAddress }: RunningServer, { first, kept }: RunningPipeline): void {
@@ -252,7 +254,7 @@ function learnedText({ controller: { learning, service, edges }, wishes: { pins 
   const parts = [
     ...(learning === undefined
       ? []
-      : [`forecasters that ${learning.historyRps.length} values of the load have taught`]),
+      : [`forecasters taught by ${counted(learning.historyRps.length, 'value')} of the load`]),
     ...(corrected.size === 0 ? [] : [`corrections of the profile of ${[...corrected].join(', ')}`]),
     ...(edges === undefined || edges.inForce.length === 0 ? [] : [edges.inForce.map(learnedEdgeText).join(', ')]),
     ...(pinned.length === 0 ? [] : [`pins of ${pinned.join(', ')}`]),

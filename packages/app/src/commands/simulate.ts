@@ -1,4 +1,5 @@
 /** `equipoise simulate`: what a plan, or the control loop with a policy, makes of a load. */
+
 import {
   AppError,
   type LatencyHistogram,
@@ -15,6 +16,7 @@ import { profilesFor } from '../compose/profiles-for.js';
 import { readPlanStages } from '../compose/read-plan.js';
 import { type LoadRequest, type ResolvedLoad, resolveLoad } from '../compose/resolve-load.js';
 import { type RunFigures, type RunRequest, simulatedRun } from '../compose/simulated-run.js';
+import { counted } from '../terminal/counted.js';
 import { coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
@@ -100,13 +102,13 @@ function simulationText({ spec, load, figures, run, elapsedMs }: Outcome): strin
   const attained = percentText(sloAttainmentFraction);
   const good = sloAttainmentFraction >= spec.slo.percentile / 100;
   return [
-    `${load.name}: ${requests} requests, ${completed} completed, ${drops.length === 0 ? 'none dropped' : `dropped: ${drops.join(', ')}`}`,
+    `${load.name}: ${counted(requests, 'request')}, ${completed} completed, ${drops.length === 0 ? 'none dropped' : `dropped: ${drops.join(', ')}`}`,
     `latency mean ${msText(latencyMs.mean)}, p50 ${msText(latencyMs.p50)}, p95 ${msText(latencyMs.p95)}, p99 ${msText(latencyMs.p99)}, p99.9 ${msText(latencyMs.p999)}, max ${msText(latencyMs.max)}`,
     latencySketch(run.tally.latencyMs),
     `${(good ? pc.green : pc.yellow)(attained)} within the SLO of ${msText(spec.slo.latencyMs)} · goodput ${figures.goodputRps.toFixed(2)} rps`,
     `accuracy ${pc.bold(fractionText(pasMean))} of what completed, ${fractionText(pasGoodput)} as goodput · ${coresText(figures.cpuCoresMean)} · cost ${figures.costPerHourMean.toFixed(2)} per hour`,
     stageTable(figures),
-    pc.dim(`${figures.decisions} decisions; simulated in ${(elapsedMs / 1000).toFixed(1)} s`),
+    pc.dim(`${counted(figures.decisions, 'decision')}; simulated in ${(elapsedMs / 1000).toFixed(1)} s`),
   ].join('\n');
 }
 

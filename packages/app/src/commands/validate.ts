@@ -1,7 +1,9 @@
 /** `equipoise validate`: everything that is wrong with a pipeline file, or that it is valid. */
+
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import pc from 'picocolors';
 import { problemLines } from '../compose/load-spec.js';
+import { counted } from '../terminal/counted.js';
 import type { CommandResult } from '../terminal/run-command.js';
 
 /** Checks the file; the answer is no when it has problems. */
@@ -11,7 +13,7 @@ export async function validate(file: string): Promise<CommandResult> {
     const warnings = problemLines(file, result.warnings).map((line) => `${pc.yellow('warning')} ${line}`);
     const { stages, name } = result.spec;
     const variants = stages.reduce((sum, stage) => sum + stage.variants.length, 0);
-    const text = `${pc.green('valid')}: pipeline ${name} with ${stages.length} stages and ${variants} variants`;
+    const text = `${pc.green('valid')}: pipeline ${name} with ${counted(stages.length, 'stage')} and ${counted(variants, 'variant')}`;
     return { json: { valid: true, problems: [] }, text: [...warnings, text].join('\n') };
   }
   const { problems } = result;

@@ -1,4 +1,5 @@
 /** The plan that a pipeline starts with: kept from before where it may be resumed, else made now. */
+
 import {
   AppError,
   type PipelineSpec,
@@ -8,6 +9,7 @@ import {
   type ServiceCurves,
   type StageId,
 } from '@equipoise/core';
+import { coresText } from '../terminal/plan-table.js';
 
 /** Where the first plan comes from: made now (as `result` says), or kept from before. `passedOver` is why a kept plan was not taken. */
 export type FirstPlan =
@@ -33,11 +35,11 @@ export function resumeObjection(
     if (stagePlan === undefined) continue;
     const { variantId, resources } = stagePlan;
     if (curves.curve(id as StageId, variantId, resources.cpuCores) === undefined) {
-      return `the profile of ${id}/${variantId} says nothing of ${resources.cpuCores} cores`;
+      return `the profile of ${id}/${variantId} says nothing of ${coresText(resources.cpuCores)}`;
     }
   }
   if (predicted.cpuCores <= (budget.cpuCores ?? Number.POSITIVE_INFINITY)) return undefined;
-  return `it takes ${predicted.cpuCores} cores where there are ${budget.cpuCores}`;
+  return `it takes ${coresText(predicted.cpuCores)} where there are ${budget.cpuCores}`;
 }
 
 /** What the log says of the first plan. */

@@ -1,7 +1,9 @@
 /** The demo's terminal view: what the load does, what is in force for it, and how well it goes. Pure: state in, lines out. */
+
 import type { PipelineSpec, Plan, RunningPlan } from '@equipoise/core';
 import pc from 'picocolors';
-import { choiceText, fractionText, msText, percentText } from '../terminal/plan-table.js';
+import { counted } from '../terminal/counted.js';
+import { choiceText, coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';
 import { sparkline } from '../terminal/sparkline.js';
 import { type PlanInForce, type SecondRow, totalsOf } from './demo-record.js';
 
@@ -74,7 +76,7 @@ function totalsLine(seconds: readonly SecondRow[]): string {
   const totals = totalsOf(seconds);
   const attainment = percentText(totals.sloAttainmentFraction);
   const color = totals.sloAttainmentFraction >= 0.99 ? pc.green : pc.red;
-  return `so far    ${color(`${attainment} within the SLO`)} · ${totals.arrived} requests · ${totals.dropped} dropped · ${totals.failed} failed`;
+  return `so far    ${color(`${attainment} within the SLO`)} · ${counted(totals.arrived, 'request')} · ${totals.dropped} dropped · ${totals.failed} failed`;
 }
 
 function stageLines({ spec, running, queueLengths }: LiveState): readonly string[] {
@@ -83,7 +85,7 @@ function stageLines({ spec, running, queueLengths }: LiveState): readonly string
     const ready = stage?.replicas.filter(({ status }) => status === 'ready') ?? [];
     const others = (stage?.replicas.length ?? 0) - ready.length;
     const newest = ready.at(-1);
-    const cores = newest === undefined ? '–' : `${ready.length} × ${newest.resources.cpuCores} cores`;
+    const cores = newest === undefined ? '–' : `${ready.length} × ${coresText(newest.resources.cpuCores)}`;
     const changing = others > 0 ? pc.yellow(` +${others} changing`) : '';
     return `  ${id.padEnd(10)} ${pc.bold((newest?.variantId ?? '–').padEnd(10))} ${cores.padEnd(16)} batch ≤ ${String(stage?.maxBatchSize ?? 0).padEnd(4)} queue ${queueLengths[index] ?? 0}${changing}`;
   });

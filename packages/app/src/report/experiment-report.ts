@@ -1,4 +1,5 @@
 /** The HTML report of an experiment: what each policy reached on each load, with 95 % intervals over the seeds, and in pairs. */
+
 import type { Slo } from '@equipoise/core';
 import { type CellGroup, cellGroups, type FigureName } from '../experiment/cell-groups.js';
 import { cellText } from '../experiment/experiment-cell.js';
@@ -6,6 +7,7 @@ import type { ExperimentResults } from '../experiment/experiment-results.js';
 import { groupTables } from '../experiment/experiment-tables.js';
 import { groupedBy } from '../experiment/grouped-by.js';
 import type { ReadGrid } from '../experiment/read-grid.js';
+import { counted } from '../terminal/counted.js';
 import { htmlPage, htmlParagraph, htmlTable, type PageSection } from './html-page.js';
 import { plotSvg } from './plot.js';
 
@@ -43,7 +45,7 @@ export async function experimentReport(read: ReadGrid, results: ExperimentResult
 function conditions({ grid: { seeds, forecaster, excludeFirstS, loadMs } }: ReadGrid, { cells }: ExperimentResults) {
   const load = loadMs === undefined ? '' : `, every variant ready after ${loadMs} ms`;
   const excluded = excludeFirstS === 0 ? '' : `, the first ${excludeFirstS} s not counted`;
-  return `${cells.length} simulations, ${seeds.length} seeds, forecaster ${forecaster}${load}${excluded}. Points and numbers are means over the seeds, bars and what stands in parentheses or behind ± their 95 % intervals (Student; of figures that have bounds on a scale that keeps to them).`;
+  return `${counted(cells.length, 'simulation')}, ${counted(seeds.length, 'seed')}, forecaster ${forecaster}${load}${excluded}. Points and numbers are means over the seeds, bars and what stands in parentheses or behind ± their 95 % intervals (Student; of figures that have bounds on a scale that keeps to them).`;
 }
 
 function infeasibleSection({ infeasible = [] }: ExperimentResults): readonly PageSection[] {

@@ -1,4 +1,5 @@
 /** A decision as people read it: seen, chosen, passed over, and what came of it. */
+
 import type {
   Change,
   Decision,
@@ -12,8 +13,9 @@ import type {
   StepInput,
 } from '@equipoise/core';
 import pc from 'picocolors';
+import { counted } from './counted.js';
 import { type Explained, rejectedText } from './plan-explanation.js';
-import { choiceText, fractionText, msText, percentText, planSummary, planTable } from './plan-table.js';
+import { choiceText, coresText, fractionText, msText, percentText, planSummary, planTable } from './plan-table.js';
 import { textTable } from './text-table.js';
 
 /** What is told. */
@@ -71,7 +73,7 @@ function seenText({ load, stages, runningPlan, staleSources }: Observation, deci
     ...(burst === undefined
       ? []
       : [
-          `a burst: ${burst.arrivals} requests in ${burst.windowS} s, where ${burst.plannedArrivals.toFixed(1)} were planned for`,
+          `a burst: ${counted(burst.arrivals, 'request')} in ${burst.windowS} s, where ${burst.plannedArrivals.toFixed(1)} were planned for`,
         ]),
     ...(rows.length === 0 ? ['nothing runs yet'] : [textTable(columns, rows)]),
   ].join('\n');
@@ -142,13 +144,13 @@ function changeText(change: Change): string {
   const { stageId, to } = change;
   switch (change.kind) {
     case 'scale':
-      return `${stageId}: ${change.fromReplicas} → ${to.replicas} replicas`;
+      return `${stageId}: ${change.fromReplicas} → ${counted(to.replicas, 'replica')}`;
     case 'switch-variant':
-      return `${stageId}: ${change.fromVariantId ?? 'nothing'} → ${to.variantId} (${to.replicas} replicas)`;
+      return `${stageId}: ${change.fromVariantId ?? 'nothing'} → ${to.variantId} (${counted(to.replicas, 'replica')})`;
     case 'set-batch':
       return `${stageId}: batches of at most ${to.maxBatchSize}`;
     case 'set-resources':
-      return `${stageId}: ${change.fromResources.cpuCores} → ${to.resources.cpuCores} cores each`;
+      return `${stageId}: ${change.fromResources.cpuCores} → ${coresText(to.resources.cpuCores)} each`;
   }
 }
 

@@ -60,7 +60,7 @@ describe('curvesOf', () => {
     const found = messages(read([point(1, 1, Number.NaN), point(1, 2, -3), point(2, 1, 10, { p99Ms: 5 })], [1, 2]));
     expect(found).toHaveLength(3);
     expect(found[0]).toContain(
-      'PROFILE_INVALID variant v of stage detect, profile point of 1 cores and batch size 1: meanMs',
+      'PROFILE_INVALID variant v of stage detect, profile point of 1 core and batch size 1: meanMs',
     );
     expect(found[2]).toContain('p99Ms 5 is below the mean of 10 ms');
   });
@@ -70,7 +70,7 @@ describe('curvesOf', () => {
       expect.stringContaining('PROFILE_MISSING variant v of stage detect has no profile'),
     ]);
     expect(messages(read([point(2, 1, 9)], [1]))[0]).toContain('may have 1 cores but was profiled on 2');
-    expect(messages(read([point(1, 2, 9), point(1, 2, 8)]))[0]).toContain('batch size 2 is given twice for 1 cores');
+    expect(messages(read([point(1, 2, 9), point(1, 2, 8)]))[0]).toContain('batch size 2 is given twice for 1 core');
   });
 
   it('warns of a tail that no lognormal has', () => {

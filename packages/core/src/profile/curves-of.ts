@@ -41,6 +41,7 @@ interface Subject {
 }
 
 const coresKey = (cpuCores: number): number => Math.round(cpuCores * 1000);
+const coresText = (cpuCores = 0): string => `${cpuCores} ${cpuCores === 1 ? 'core' : 'cores'}`;
 const nameOf = ({ stageId, variant }: Subject): string => `variant ${variant.id} of stage ${stageId}`;
 
 function problem(subject: Subject, code: ProfileProblem['code'], message: string): ProfileProblem {
@@ -49,7 +50,7 @@ function problem(subject: Subject, code: ProfileProblem['code'], message: string
 
 function readPoint(subject: Subject, point: ProfilePoint, findings: Findings): CurvePoint | undefined {
   const read = lawOfPoint(point);
-  const where = `${nameOf(subject)}, profile point of ${point.cpuCores} cores and batch size ${point.batchSize}`;
+  const where = `${nameOf(subject)}, profile point of ${coresText(point.cpuCores)} and batch size ${point.batchSize}`;
   if (read.kind === 'invalid') {
     findings.problems.push(problem(subject, 'PROFILE_INVALID', `${where}: ${read.reason}.`));
     return undefined;
@@ -65,7 +66,7 @@ function readGroup(subject: Subject, points: readonly ProfilePoint[], findings: 
     .sort((a, b) => a.batchSize - b.batchSize);
   const twice = read.find((point, i) => read[i + 1]?.batchSize === point.batchSize);
   if (twice !== undefined) {
-    const message = `${nameOf(subject)}: batch size ${twice.batchSize} is given twice for ${points[0]?.cpuCores} cores; keep one.`;
+    const message = `${nameOf(subject)}: batch size ${twice.batchSize} is given twice for ${coresText(points[0]?.cpuCores)}; keep one.`;
     findings.problems.push(problem(subject, 'PROFILE_INVALID', message));
   }
   return read;

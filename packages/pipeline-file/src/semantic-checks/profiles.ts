@@ -84,7 +84,7 @@ function* checkCoreCounts(variant: VariantDraft, path: ValuePath): Generator<Fin
     .map(
       (cpuCores): Finding => ({
         path: [...path, 'resources', 'cpuCores'],
-        message: `no profile point for ${cpuCores} cores: this core count is not planned`,
+        message: `no profile point for ${cpuCores} ${cpuCores === 1 ? 'core' : 'cores'}: this core count is not planned`,
         severity: 'warning',
       }),
     );
