@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type Observation, type PipelineSpec, type PlanResult, stageId, variantId } from '@equipoise/core';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Planner } from './planner.js';
 
 const spec: PipelineSpec = {
@@ -175,6 +175,19 @@ describe('Planner', () => {
       { status: 'rejected', reason },
     ]);
     await expect(stuck.ask(planTask)).rejects.toThrow('gave no answer');
+  });
+
+  it('passes over an answer that comes when the question has been given up, and goes on', async () => {
+    const one = planner();
+    await one.ask(planTask);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const given = expect(one.ask({ kind: 'keep' })).rejects.toThrow('gave no answer');
+    // The thread answers while this one stands still, so that the limit is met before the answer is taken.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    vi.advanceTimersByTime(120_000);
+    vi.useRealTimers();
+    await given;
+    expect(await one.ask(planTask)).toMatchObject({ kind: 'feasible' });
   });
 
   it('rejects what waits when it is closed', async () => {

@@ -1,7 +1,7 @@
 /** The planning thread as its callers see it: questions in, promises of answers out, one at a time in order. */
 import { createRequire } from 'node:module';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import { invariant, type KeptController, type Observation } from '@equipoise/core';
+import type { KeptController, Observation } from '@equipoise/core';
 import type { PlanningAnswer, PlanningSetup, PlanningTask, ReloadedSetup } from './planning-engine.js';
 import type { PlanningThreadData } from './planning-thread.js';
 
@@ -111,7 +111,8 @@ export class Planner {
 
   #settle({ id, answer, error }: Reply): void {
     const waiting = this.#waiting.get(id);
-    invariant(waiting !== undefined, 'an answer nobody asked for');
+    // Behind the time limit an answer comes to a question that was rejected: it may have waited while the process stood still.
+    if (waiting === undefined) return;
     this.#waiting.delete(id);
     clearTimeout(waiting.limit);
     // An idle planner does not keep the process alive.
