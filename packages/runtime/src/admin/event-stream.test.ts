@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
-import { type IncomingMessage, request, type ServerResponse } from 'node:http';
-import { afterEach, describe, expect, it } from 'vitest';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { AdminBench } from './admin-server.test-support.js';
 import { EventFeed } from './event-feed.js';
 import { EventStreams } from './event-stream.js';
@@ -76,6 +77,31 @@ describe('the event stream', () => {
     await client.read(/events/);
     await bench.close();
     await client.ended;
+  });
+
+  it('ends also for a client that is behind, and tells it nothing of what happens later', async () => {
+    const feed = new EventFeed(() => 1);
+    const streams = new EventStreams(feed);
+    const server = createServer();
+    const asked = new Promise<ServerResponse>((resolve) => server.once('request', (_, each) => resolve(each)));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').pause();
+    socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+    const stream = await asked;
+    streams.begin(stream, {});
+    const error = new Error('x'.repeat(16_000));
+    while (stream.writableLength < 100_000) {
+      feed.publish('p', { kind: 'failed', step: 'store', error });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const failed = vi.fn();
+    stream.on('error', failed);
+    streams.close();
+    feed.publish('p', { kind: 'recovered', step: 'store' });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([stream.destroyed, failed.mock.calls]).toEqual([false, []]);
+    socket.destroy();
+    server.close();
   });
 
   it('cuts off a client that does not take what it is told', () => {

@@ -20,7 +20,8 @@ export interface StreamQuestion {
 /** The streams of one server. */
 export class EventStreams {
   readonly #feed: EventFeed;
-  readonly #open = new Set<ServerResponse>();
+  /** Those that listen, with what ends their listening. */
+  readonly #open = new Map<ServerResponse, () => void>();
 
   constructor(feed: EventFeed) {
     this.#feed = feed;
@@ -30,7 +31,6 @@ export class EventStreams {
   begin(response: ServerResponse, { pipeline, afterId }: StreamQuestion): void {
     if (this.#open.size >= MOST_STREAMS)
       throw new AppError('RATE_LIMITED', `${MOST_STREAMS} clients listen to the events already.`);
-    this.#open.add(response);
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(': events\n\n');
     const tell = (event: FeedEvent) => {
@@ -42,16 +42,22 @@ export class EventStreams {
     const stop = this.#feed.listen(tell);
     const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT_MS);
     heartbeat.unref();
-    response.on('close', () => {
+    this.#open.set(response, () => {
       clearInterval(heartbeat);
       stop();
       this.#open.delete(response);
     });
+    response.on('close', () => this.#open.get(response)?.());
+    // A connection that fails closes, too.
+    response.on('error', () => {});
   }
 
-  /** Ends all streams. */
+  /** Ends all streams; what happens from now on is told to nobody, also where a client has yet to take what came before. */
   close(): void {
-    for (const response of this.#open) response.end();
+    for (const [response, stopListening] of [...this.#open]) {
+      stopListening();
+      response.end();
+    }
   }
 }
 
