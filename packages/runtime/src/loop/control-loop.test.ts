@@ -259,6 +259,26 @@ describe('ControlLoop', () => {
     expect(bench.kinds).toContain('recovered');
   });
 
+  it('saves no older plan over a newer one whose save waited behind the failed one', async () => {
+    const planFor = (rps: number) => ({ ...plan, predicted: { ...plan.predicted, capacityRps: rps } });
+    const bench = new LoopBench({
+      decide: async () => {
+        bench.decisions += 1;
+        return bench.decisions > 2 ? {} : { decision: { ...apply, plan: planFor(bench.decisions) }, trigger: 'plan' };
+      },
+    });
+    let fail: (error: Error) => void = () => {};
+    vi.spyOn(bench.memory, 'saveGoodPlan').mockImplementationOnce(
+      () => new Promise((_, reject) => (fail = reject)) as Promise<void>,
+    );
+    await bench.loop.tick();
+    await bench.loop.tick();
+    fail(new Error('another process holds it'));
+    await bench.loop.settled();
+    await bench.loop.tick();
+    expect(await bench.saved()).toEqual([planFor(2)]);
+  });
+
   it('adds to each decision what was seen until the plan changed, or for a minute', async () => {
     const hold: Decision = { kind: 'hold', reason: 'good as it is', evidence };
     let decision: Decision = hold;

@@ -68,7 +68,9 @@ export class ControlLoop {
   #stopped = false;
   #changedByHand = false;
   #saving: Promise<void> = Promise.resolve();
-  /** A good plan that the store did not take. */
+  /** The good plan that was given to the store last. */
+  #newestGood: GoodPlan | undefined;
+  /** The same where the store did not take it. */
   #unsaved: GoodPlan | undefined;
 
   constructor(parts: ControlLoopParts) {
@@ -214,12 +216,13 @@ export class ControlLoop {
   #save(good: GoodPlan): void {
     const { faults, store, pipelineName } = this.#parts;
     this.#unsaved = undefined;
+    this.#newestGood = good;
     this.#saving = this.#saving.then(async () => {
       const saved = await faults.attempt('store', async () => {
         await store.saveGoodPlan(pipelineName, good);
         return true;
       });
-      if (saved === undefined) this.#unsaved = good;
+      if (saved === undefined && this.#newestGood === good) this.#unsaved = good;
     });
   }
 
