@@ -1,5 +1,4 @@
 /** `equipoise demo`: the whole product on the example pipeline: profile, plan, serve, adapt, compare, report. */
-
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';

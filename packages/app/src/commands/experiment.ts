@@ -1,5 +1,4 @@
 /** `equipoise experiment`: a grid of policies, pipelines, loads and seeds, simulated on all cores. */
-
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ProgressMeter } from '@equipoise/runtime';

@@ -1,5 +1,4 @@
 /** `equipoise init`: a small working pipeline to start from. */
-
 import { cp, mkdir, readdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

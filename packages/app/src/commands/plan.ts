@@ -2,7 +2,6 @@
  * `equipoise plan`: the best plan for a load, or why there is none and what would help; on request with its reasons, or all the best
  * trade-offs of accuracy and cost. Several files are planned one by one, each within its own budget.
  */
-
 import {
   explainPlan,
   type Frontier,

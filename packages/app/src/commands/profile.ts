@@ -1,5 +1,4 @@
 /** `equipoise profile`: measures the service times of all variants on this machine and keeps them for `plan` and `serve`. */
-
 import { AppError, stageId } from '@equipoise/core';
 import { type PipelineProfile, ProfileCache } from '@equipoise/runtime';
 import pc from 'picocolors';

@@ -1,5 +1,4 @@
 /** `equipoise replay`: takes the decisions of a log again with the code of now; the same input gives the same decisions, or what differs. */
-
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { AppError } from '@equipoise/core';

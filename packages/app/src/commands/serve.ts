@@ -1,5 +1,4 @@
 /** `equipoise serve`: puts a pipeline behind HTTP and keeps it adapted until it is told to stop. */
-
 import { AppError, type ControlMode, invariant, type PipelineSpec, type PolicyName } from '@equipoise/core';
 import {
   type AnsweredCall,

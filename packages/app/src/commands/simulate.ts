@@ -1,5 +1,4 @@
 /** `equipoise simulate`: what a plan, or the control loop with a policy, makes of a load. */
-
 import {
   AppError,
   type LatencyHistogram,

@@ -1,5 +1,4 @@
 /** `equipoise validate`: everything that is wrong with a pipeline file, or that it is valid. */
-
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import pc from 'picocolors';
 import { problemLines } from '../compose/load-spec.js';

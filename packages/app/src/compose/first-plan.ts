@@ -1,5 +1,4 @@
 /** The plan that a pipeline starts with: kept from before where it may be resumed, else made now. */
-
 import {
   AppError,
   type PipelineSpec,

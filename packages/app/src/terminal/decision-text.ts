@@ -1,5 +1,4 @@
 /** A decision as people read it: seen, chosen, passed over, and what came of it. */
-
 import type {
   Change,
   Decision,
