@@ -1,3 +1,4 @@
+import { parsePipelineFile } from '@equipoise/pipeline-file';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';
@@ -48,10 +49,11 @@ describe('sharedRouter', () => {
       variants: [
         { name: 'large', server: { url: ['http://shelf--detect--large:8080', 'http://shelf--detect--small:8080'] } },
       ],
-      bounds: { minReplicas: 4, maxReplicas: 4 },
+      bounds: { replicas: { min: 4, max: 4 } },
       pins: { variant: 'large', replicas: 4 },
     });
     expect(digest).toBe(digestOf(text, 16));
+    expect(parsePipelineFile(text, { fileName: 'router', baseDir: '/' })).toMatchObject({ kind: 'valid' });
   });
 
   it('stays as it is when it is shared once more, in either direction', async () => {

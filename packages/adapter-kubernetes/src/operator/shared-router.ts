@@ -14,7 +14,7 @@ import { isRouter } from './observed-objects.js';
 interface RoutedStage {
   readonly name: string;
   readonly variants: readonly RoutedVariant[];
-  readonly bounds: { readonly minReplicas: number; readonly maxReplicas: number };
+  readonly bounds: { readonly replicas: { readonly min: number; readonly max: number } };
   readonly pins: { readonly replicas: number };
 }
 
@@ -65,7 +65,7 @@ function sharedStage(stage: RoutedStage, live: RouterFile): RoutedStage | undefi
   return {
     ...stage,
     variants: [{ ...variant, server: { ...variant.server, url: [...urls, ...others].toSorted() } }],
-    bounds: { ...stage.bounds, minReplicas: replicas, maxReplicas: replicas },
+    bounds: { ...stage.bounds, replicas: { min: replicas, max: replicas } },
     pins: { ...stage.pins, replicas },
   };
 }

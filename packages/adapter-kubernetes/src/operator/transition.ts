@@ -74,13 +74,15 @@ export function transition(
     router === undefined || (liveRouter !== undefined && runs(liveRouter, router, { routes, routerPods }));
   const isPrepared = stages.every((stage) => isReadyFor(stage, live.get(stage.metadata.name), held));
 
-  const shared =
-    isSwitched || isPrepared ? undefined : sharedWork(wanted, view.children, { liveRouter, routerPods, routes });
   const groups = replicaGroups({
     ...{ wanted: stages, live: [...live.values()].filter(isStage), pods: view.pods, foreign: held },
     inForce: routesOf(liveRouter).inForce,
   });
-  const steps = stepsInRoom(groups, boundCpuCores(bounds, groups), shared?.isRunning ?? false);
+  const bound = boundCpuCores(bounds, groups);
+  const apart = stepsInRoom(groups, bound, false);
+  const isTight = !isSwitched && !isPrepared && apart.kind !== 'roomy';
+  const shared = isTight ? sharedWork(wanted, view.children, { liveRouter, routerPods, routes }) : undefined;
+  const steps = shared?.isRunning === true ? stepsInRoom(groups, bound, true) : apart;
   const isSharing = shared !== undefined && (shared.isRunning || steps.kind === 'share');
   const phase = phaseOf({ isSwitched, isPrepared, isSharing, isStuck: ['share', 'none'].includes(steps.kind) });
 
