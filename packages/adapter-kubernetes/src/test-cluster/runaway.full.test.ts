@@ -1,0 +1,146 @@
+/** Pods that never come up, on a real control plane: replicas keep within budget and surge, the status says why, the next plan is taken. */
+import { SeededRng } from '@equipoise/core';
+import { describeWithTool } from '@equipoise/testkit';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { written } from '../api/conformance/subject.test-support.js';
+import type { KubeApi } from '../api/kube-api.js';
+import type { KubeObject, ResourceType } from '../api/kube-object.js';
+import { pipelineDefinition } from '../crd/pipeline-crd.js';
+import { deployments, isReady, isStage, pipelines, pods } from '../operator/observed-objects.js';
+import { Operator } from '../operator/operator.js';
+import { images, planWith, shelf, ToldPlans } from '../operator/pipeline-fixture.test-support.js';
+import {
+  customResources,
+  definitionServed,
+  eventually,
+  installOperatorRights,
+  namespaceOfOperator,
+  operatorAccount,
+} from './cluster-objects.test-support.js';
+import { ControlPlane, serviceAccount } from './control-plane.test-support.js';
+import { FakeKubelet, type PodFate, type PodObject } from './fake-kubelet.test-support.js';
+import { controlPlane, kubeBinariesFolder } from './kube-binaries.test-support.js';
+import { realClock } from './real-clock.test-support.js';
+
+const user = serviceAccount(operatorAccount.namespace, operatorAccount.name);
+const [SMALL, LARGE, ROUTER] = ['shelf--detect--small', 'shelf--detect--large', 'shelf'];
+const NODE = 'fake-1';
+const human = { fieldManager: 'kubectl' };
+const nodes: ResourceType<KubeObject & { readonly spec: { readonly unschedulable: boolean } }> = {
+  ...{ group: '', version: 'v1', kind: 'Node', plural: 'nodes', namespaced: false },
+};
+
+/** Every replica has one core; two small ones and one of the other stage run, and three large ones are wanted. */
+const BUDGET = 4;
+const BOUND = BUDGET + 1;
+const LOOK_EVERY_MS = 50;
+/** So long a variant that does not come up is looked at. */
+const FAILING_MS = 5_000;
+const up: PodFate = { kind: 'ready', afterMs: 0 };
+
+describeWithTool(controlPlane, 'a variant that never comes up, on a real control plane', () => {
+  let plane: ControlPlane;
+  let admin: KubeApi;
+  let kubelet: FakeKubelet;
+
+  beforeAll(async () => {
+    plane = await ControlPlane.start(kubeBinariesFolder(), [user]);
+    admin = await plane.api();
+    const definition = pipelineDefinition() as KubeObject & { spec: unknown };
+    written(await admin.apply(customResources, definition, human));
+    await definitionServed(admin, definition.metadata.name);
+    await installOperatorRights(admin);
+    kubelet = new FakeKubelet(admin, NODE);
+    await kubelet.start();
+  }, 300_000);
+
+  afterAll(async () => {
+    await kubelet?.stop();
+    await plane?.stop();
+  }, 60_000);
+
+  const cordon = async (unschedulable: boolean): Promise<void> => {
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE }, spec: { unschedulable } };
+    written(await admin.apply(nodes, node, { ...human, force: true }));
+  };
+  const large = (fate: PodFate) => async (): Promise<void> => {
+    kubelet.fateOf = ({ metadata }: PodObject) => (metadata.name.startsWith(LARGE) ? fate : up);
+  };
+  const recover = async (): Promise<void> => {
+    kubelet.fateOf = () => up;
+    await cordon(false);
+  };
+
+  it.each([
+    ['is never ready', large({ kind: 'never-ready' }), 'Ready', 'ReplicasStarting'],
+    ['crash-loops', large({ kind: 'crash-loop' }), 'Degraded', 'CrashLoop'],
+    ['has no image', large({ kind: 'image-missing' }), 'Degraded', 'ImageUnavailable'],
+    ['finds no node', () => cordon(true), 'Degraded', 'Unschedulable'],
+  ])(
+    'that %s costs no more than the room, is told, and does not stop the next plan',
+    async (_, spoil, type, reason) => {
+      const namespace = await namespaceOfOperator(admin);
+      const source = new ToldPlans(planWith('small', 2));
+      const abort = new AbortController();
+      const running = new Operator({
+        ...{ api: await plane.api(user), clock: realClock, rng: new SeededRng(5), source, namespace },
+        nowEpochMs: () => Date.now(),
+        imagesOf: () => images,
+        failed: () => {},
+      }).run(abort.signal);
+      const { metadata, ...rest } = shelf({ namespace, budgetCpuCores: BUDGET });
+      const { name } = metadata;
+      written(await admin.create(pipelines, { ...rest, metadata: { name, namespace } }, human));
+      const condition = async (wanted: string) =>
+        (await admin.get({ type: pipelines, namespace, name }))?.status?.conditions?.find(
+          (each) => each.type === wanted,
+        );
+      const readyOf = async (deployment: string) =>
+        (await admin.get({ type: deployments, namespace, name: deployment }))?.status?.readyReplicas ?? 0;
+      await eventually(async () => (await condition('Ready'))?.status === 'True', 120_000);
+
+      await spoil();
+      const watched = watch(admin, namespace);
+      source.decide(`${namespace}/shelf`, planWith('large', 3));
+      await eventually(async () => (await condition(type))?.reason === reason);
+      await new Promise((resolve) => setTimeout(resolve, FAILING_MS));
+      expect(await readyOf(ROUTER)).toBe(1);
+      source.decide(`${namespace}/shelf`, planWith('large', 2, 2));
+      await new Promise((resolve) => setTimeout(resolve, FAILING_MS / 5));
+      await recover();
+      source.decide(`${namespace}/shelf`, planWith('small', 3));
+      await eventually(async () => (await readyOf(SMALL)) === 3, 120_000);
+      await eventually(async () => (await condition('Ready'))?.status === 'True', 120_000);
+      expect(await condition('Degraded')).toMatchObject({ status: 'False' });
+      const { most, fewestReady } = await watched.end();
+      expect(most).toBeLessThanOrEqual(BOUND);
+      expect(fewestReady).toBeGreaterThanOrEqual(2);
+      abort.abort();
+      await running;
+    },
+    300_000,
+  );
+});
+
+/** The most pods of stages that were there, those that are going counted, and the fewest ready ones of `detect`. */
+function watch(api: KubeApi, namespace: string) {
+  const seen = { most: 0, fewestReady: Number.POSITIVE_INFINITY };
+  let isOver = false;
+  const watching = (async () => {
+    while (!isOver) {
+      const page = await api.list({ type: pods, namespace });
+      const there = page.kind === 'page' ? page.objects.filter(isStage) : [];
+      seen.most = Math.max(seen.most, there.length);
+      const ready = there.filter((pod) => isReady(pod) && pod.metadata.name.includes('detect'));
+      seen.fewestReady = Math.min(seen.fewestReady, ready.length);
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+  })();
+  return {
+    async end(): Promise<typeof seen> {
+      isOver = true;
+      await watching;
+      return seen;
+    },
+  };
+}
