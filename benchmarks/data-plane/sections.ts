@@ -1,6 +1,8 @@
 /** What the benchmarks of the data plane claim: how much of it is a full run, a measurement and its bars. */
 import { atMost, type Bar, bar, holds, told } from './bar.js';
 import { type FaultFigures, measureFaults } from './faults.js';
+import { measureFronts } from './fronts.js';
+import { frontBars } from './fronts-bars.js';
 import { fuzzBars } from './fuzz-bars.js';
 import { measureFuzz } from './fuzz-run.js';
 import { measureHttpOverload } from './http-overload.js';
@@ -99,6 +101,7 @@ export const sections: readonly Section[] = [
     (ms) => measureThroughput({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 4 }),
     throughputBars,
   ),
+  timed('fronts', 4, (ms) => measureFronts({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 9 }), frontBars),
   timed('overhead', 3, (ms) => measureOverhead({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 3 }), overheadBars),
   timed('overload', 5, measureOverload, overloadBars),
   timed('overload-http', 5, measureHttpOverload, overloadBars),

@@ -21,7 +21,8 @@ export interface ThroughputFigures extends Trial {
   readonly rounds: readonly Trial[];
 }
 
-interface Kind {
+/** A kind of request, and how many of them are under way at a time. */
+export interface Kind {
   readonly name: string;
   readonly body: Body;
   readonly grpc?: boolean;
@@ -36,7 +37,8 @@ const ROUTER_PROCESSOR = 0;
 const CLIENT_PROCESSOR = 1;
 const WARM_UP_S = 2;
 
-const kinds: readonly Kind[] = [
+/** What is asked for. */
+export const kinds: readonly Kind[] = [
   { name: 'REST, JSON, 1 KB tensor', body: jsonBody(floats(KILOBYTE_OF_FLOATS)), inFlight: 64 },
   {
     name: 'gRPC, raw, 1 KB tensor',
@@ -91,23 +93,31 @@ export async function measureThroughput({
 
 async function measured(
   server: ServerProcess,
-  { name, body, grpc = false, inFlight }: Kind,
+  kind: Kind,
   { at, seconds }: { readonly at: string; readonly seconds: number },
 ): Promise<Trial> {
-  const load = {
+  await checkedLoad(kind, at, WARM_UP_S);
+  const before = server.mainThreadSeconds;
+  const { rps, succeeded } = await checkedLoad(kind, at, seconds);
+  return { rps, rpsPerProcessorSecond: succeeded / (server.mainThreadSeconds - before) };
+}
+
+/** Sends requests to `at` (http://host:port); an Error unless all of them got the answer that they are to get. */
+export async function checkedLoad(
+  { name, body, grpc = false, inFlight }: Kind,
+  at: string,
+  durationS: number,
+): Promise<ClosedLoadFigures> {
+  const figures = await closedLoad({
     urls: [`${at}${grpc ? '/inference.GRPCInferenceService/ModelInfer' : `/v2/models/${NO_OP_PIPELINE}/infer`}`],
     body: body.bytes,
     headers: body.headers,
     protocol: grpc ? 'h2' : 'h1',
-    inFlight,
-    durationS: seconds,
+    ...{ inFlight, durationS },
     processor: CLIENT_PROCESSOR,
-  } as const;
-  await closedLoad({ ...load, durationS: WARM_UP_S });
-  const before = server.mainThreadSeconds;
-  const figures = await closedLoad(load);
+  });
   checkAnswers(name, figures, body);
-  return { rps: figures.rps, rpsPerProcessorSecond: figures.succeeded / (server.mainThreadSeconds - before) };
+  return figures;
 }
 
 /** Answers have the tensor of the request in the same form, so they are about as long; an error is a short one. */

@@ -80,6 +80,12 @@ export class ServerProcess {
     return processorSecondsOf(`/proc/${this.pid}/task/${this.pid}/stat`);
   }
 
+  /** Processor time so far of the processes that it has started, in seconds. */
+  get childSeconds(): number {
+    const files = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [`/proc/${name}/stat`] : []));
+    return files.reduce((sum, file) => sum + (parentOf(file) === this.pid ? processorSecondsOf(file) : 0), 0);
+  }
+
   get openDescriptors(): number {
     return readdirSync(`/proc/${this.pid}/fd`).length;
   }
@@ -139,4 +145,13 @@ function processorSecondsOf(statFile: string): number {
   // The second field is a name in parentheses, which may have spaces; user and system time are the 14th and 15th.
   const fields = readFileSync(statFile, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** The parent of a process; undefined where the process is gone. */
+function parentOf(statFile: string): number | undefined {
+  try {
+    return Number(readFileSync(statFile, 'utf8').split(') ').at(-1)?.split(' ')[1]);
+  } catch {
+    return undefined;
+  }
 }
