@@ -10,7 +10,7 @@ import type { ProfileSet } from '../../model/profile-point.js';
 import type { ControlContext } from '../on-tick.js';
 import { type Correction, correctedProfiles, corrections } from './corrected-profiles.js';
 import { type EdgeState, learnedSpec, observeEdgeCounts } from './learned-edges.js';
-import { observeBatches, type ServiceRatios } from './service-feedback.js';
+import { aged, observeBatches, type ServiceRatios } from './service-feedback.js';
 
 /** What depends on the profiles and on fan-outs and branches. */
 export type ProfiledParts = Pick<ControlContext, 'profiles' | 'curves' | 'verifierAt'>;
@@ -37,7 +37,8 @@ export function observeService(
   { observation, due }: { readonly observation: Observation; readonly due: boolean },
 ): ServiceState {
   if (partsFor === undefined) return before;
-  const measured = observeBatches(before.measured, observation.batches ?? [], curves);
+  const older = due ? aged(before.measured, spec.control.intervalMs) : before.measured;
+  const measured = observeBatches(older, observation.batches ?? [], curves);
   if (!due) return { ...before, measured };
   return { measured, corrections: corrections(spec, profiles, { measured, inForce: before.corrections }) };
 }

@@ -6,7 +6,7 @@ import { smallOrLargeSpec } from '../../model/spec-builders.test-support.js';
 import { requireCurves } from '../../profile/curves-of.js';
 import { drawMs } from '../../profile/service-law.js';
 import { correctedProfiles, corrections } from './corrected-profiles.js';
-import { observeBatches, type ServiceRatios, slownessOf } from './service-feedback.js';
+import { aged, observeBatches, type ServiceRatios, slownessOf } from './service-feedback.js';
 
 const detect = stageId('detect');
 const small = variantId('small');
@@ -87,6 +87,25 @@ describe('what serving says about a profile', () => {
     const again = observeBatches(slow, [served({ slowness: 1, seed: 2 })], curves);
     expect(slownessOf(again, point(small))).toBeCloseTo(1, 1);
     expect(again[0]?.sizes[0]?.ratios).toHaveLength(100);
+  });
+
+  it('forgets what no longer runs after five minutes, the next time after ten, and nothing while the stage does nothing', () => {
+    const minutes = (before: ServiceRatios, count: number, running?: BatchTimes): ServiceRatios => {
+      let ratios = before;
+      for (let at = 0; at < 6 * count; at++) {
+        ratios = aged(running ? observeBatches(ratios, [running], curves) : ratios, 10_000);
+      }
+      return ratios;
+    };
+    const healthy = served({ slowness: 1, variant: large });
+    const slow = after(served({ slowness: 3 }), healthy);
+    expect(slownessOf(minutes(slow, 60), point(small))).toBeCloseTo(3, 0);
+    expect(slownessOf(minutes(slow, 4, healthy), point(small))).toBeCloseTo(3, 0);
+    const forgotten = minutes(slow, 6, healthy);
+    expect(slownessOf(forgotten, point(small))).toBeCloseTo(1, 1);
+    const again = observeBatches(forgotten, [served({ slowness: 3 })], curves);
+    expect(slownessOf(minutes(again, 9, healthy), point(small))).toBeCloseTo(3, 0);
+    expect(slownessOf(minutes(again, 11, healthy), point(small))).toBeCloseTo(1, 1);
   });
 
   it('takes no notice of what has no profile or is no time', () => {

@@ -5,7 +5,8 @@
  *
  * What was measured most closely is believed first: the batch size on these cores, else the variant on these cores, else the stage: a
  * machine that is slower for one variant is likely so for those that did not run yet, and a plan that flees from a variant because only
- * its own factor is known would flee for nothing.
+ * its own factor is known would flee for nothing. What does not run any more is forgotten after some minutes, or one slow minute would lock a
+ * variant out for good; each time after twice as long, so that one that really is slow is not tried again and again.
  */
 import type { BatchTimes } from '../../model/batch-times.js';
 import type { StageId, VariantId } from '../../model/ids.js';
@@ -16,6 +17,10 @@ import { lawQuantileMs } from '../../profile/service-law.js';
 export interface SizeRatios {
   readonly batchSize: number;
   readonly ratios: readonly number[];
+  /** Time (ms) since the last of them; 0 when left out. */
+  readonly idleMs?: number;
+  /** How often they were forgotten; never when left out. */
+  readonly forgotten?: number;
 }
 
 /** All that was measured of a variant on some cores; plain data. */
@@ -33,6 +38,10 @@ export type ServiceRatios = readonly VariantRatios[];
 const REMEMBERED = 100;
 /** Fewer say nothing. */
 const FEWEST = 20;
+/** Ratios without a new one are forgotten after this time, the second time after twice as long. */
+const FORGET_MS = 300_000;
+/** Doublings of it. */
+const MOST_DOUBLINGS = 4;
 
 /** The ratios with those of new batches, against `curves` as they were profiled, without corrections. */
 export function observeBatches(
@@ -53,12 +62,34 @@ function withBatches(before: ServiceRatios, batches: BatchTimes, curves: Service
   const isOf = (each: VariantRatios): boolean =>
     each.stageId === stageId && each.variantId === variantId && each.cpuCores === cpuCores;
   const known = before.find(isOf) ?? { stageId, variantId, cpuCores, sizes: [] };
-  const old = known.sizes.find((each) => each.batchSize === batchSize)?.ratios ?? [];
-  const size: SizeRatios = { batchSize, ratios: [...old, ...fresh].slice(-REMEMBERED) };
+  const old = known.sizes.find((each) => each.batchSize === batchSize);
+  const size: SizeRatios = {
+    batchSize,
+    ratios: [...(old?.ratios ?? []), ...fresh].slice(-REMEMBERED),
+    ...(old?.forgotten !== undefined && { forgotten: old.forgotten }),
+  };
   const sizes = [...known.sizes.filter((each) => each.batchSize !== batchSize), size].toSorted(
     (a, b) => a.batchSize - b.batchSize,
   );
   return [...before.filter((each) => !isOf(each)), { ...known, sizes }];
+}
+
+/** The ratios after `elapsedMs` more; those of a stage that has run nothing meanwhile stay as they are. */
+export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
+  const ran = new Set(ratios.filter(({ sizes }) => sizes.some(isFresh)).map(({ stageId }) => stageId));
+  return ratios.map((each) =>
+    ran.has(each.stageId) ? { ...each, sizes: each.sizes.map((size) => agedSize(size, elapsedMs)) } : each,
+  );
+}
+
+const isFresh = ({ ratios, idleMs = 0 }: SizeRatios): boolean => ratios.length > 0 && idleMs === 0;
+
+function agedSize(size: SizeRatios, elapsedMs: number): SizeRatios {
+  const { batchSize, forgotten = 0 } = size;
+  if (size.ratios.length === 0) return size;
+  const idleMs = (size.idleMs ?? 0) + elapsedMs;
+  const staysMs = FORGET_MS * 2 ** Math.min(forgotten, MOST_DOUBLINGS);
+  return idleMs < staysMs ? { ...size, idleMs } : { batchSize, ratios: [], forgotten: forgotten + 1 };
 }
 
 /** Which point of a profile is asked about. */
