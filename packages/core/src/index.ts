@@ -54,6 +54,7 @@ export * from './model/decision-record.js';
 export * from './model/edge-count.js';
 export * from './model/expected-load.js';
 export * from './model/ids.js';
+export * from './model/last-change.js';
 export * from './model/numeric-storage.js';
 export * from './model/pipeline-spec.js';
 export * from './model/plan.js';

@@ -6,6 +6,7 @@ import type { Change } from './change.js';
 import type { EdgeCount, LearnedEdge } from './edge-count.js';
 import type { ArrivalEnvelope, ExpectedLoad } from './expected-load.js';
 import type { StageId, VariantId } from './ids.js';
+import type { LastChange } from './last-change.js';
 import type { Plan, PlanResult } from './plan.js';
 import type { ProfileScale } from './profile-point.js';
 import type { RunningPlan } from './running-plan.js';
@@ -39,6 +40,8 @@ export interface Observation {
   readonly batches?: readonly BatchTimes[];
   /** What the edges did since the last tick, in the order of the pipeline's edges; missing where nobody counts it. */
   readonly edges?: readonly EdgeCount[];
+  /** How the last decision's changes ended; missing where none has ended since the last tick. Changes by hand are not told of here. */
+  readonly lastChange?: LastChange;
   readonly staleSources: readonly string[];
 }
 

@@ -293,6 +293,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #observe(): Observation {
     const burstiness = this.#arrivals.burstiness(this.#nowMs);
     const arrivalsPerSecond = this.#arrivals.arrivalsPerSecond(this.#nowMs);
+    const lastChange = this.#fleet.takeLastChange();
     const stages: Record<StageId, StageObservation> = {};
     for (const { id, index } of this.graph.stages) {
       const sinceMs = this.#ages.sinceMs(id);
@@ -309,6 +310,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       stages,
       runningPlan: this.#fleet.runningPlan(),
       edges: this.#scheduler.edgeCounts.take(),
+      ...(lastChange && { lastChange }),
       staleSources: [],
     };
   }

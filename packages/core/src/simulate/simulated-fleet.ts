@@ -7,6 +7,7 @@ import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
 import type { Change } from '../model/change.js';
 import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
+import { type LastChange, lastChangeOf } from '../model/last-change.js';
 import type { PipelineSpec, Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningReplica } from '../model/running-plan.js';
@@ -83,7 +84,10 @@ export class SimulatedFleet implements FleetEffects {
   readonly #unfit: ReplicaId[] = [];
   /** Replicas that left service inside a call to the request policies, which must not be called back. */
   readonly #left: ReplicaId[] = [];
-  #changes: Change[] = [];
+  #changes: readonly Change[] = [];
+  /** How many of them are carried out. */
+  #done = 0;
+  #lastChange: LastChange | undefined;
   #alarmAtMs = Number.POSITIVE_INFINITY;
   #nowMs = 0;
 
@@ -129,8 +133,16 @@ export class SimulatedFleet implements FleetEffects {
 
   /** Carries changes out one after another, as a control loop does: when one fails, the rest is left. */
   apply(changes: readonly Change[], nowMs: number): void {
-    this.#changes = [...changes];
+    this.#changes = changes;
+    this.#done = 0;
     this.#event(nowMs, () => this.#applyNext());
+  }
+
+  /** How the last changes ended; undefined where none have since the call before. */
+  takeLastChange(): LastChange | undefined {
+    const last = this.#lastChange;
+    this.#lastChange = undefined;
+    return last;
   }
 
   /** Whether changes are still under way. */
@@ -229,10 +241,16 @@ export class SimulatedFleet implements FleetEffects {
   restartFailed(): void {}
 
   #applyNext(): void {
-    const change = this.#changes.shift();
-    if (change === undefined) return;
+    const change = this.#changes[this.#done];
+    if (change === undefined) {
+      if (this.#done > 0) this.#lastChange = lastChangeOf('applied', this.#changes, this.#done);
+      return;
+    }
     this.#fleet.apply(change, this.#nowMs, ({ kind }) => {
-      if (kind === 'done') this.#applyNext();
+      if (kind === 'done') {
+        this.#done += 1;
+        this.#applyNext();
+      } else this.#lastChange = lastChangeOf('failed', this.#changes, this.#done);
     });
   }
 

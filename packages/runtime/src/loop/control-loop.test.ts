@@ -1,7 +1,7 @@
-import type { Decision } from '@equipoise/core';
+import { type Change, type ControlMode, type Decision, type Observation, stageId } from '@equipoise/core';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { apply, change, evidence, LoopBench, type LoopOver, observation, plan } from './control-loop.test-support.js';
-import type { TickCircumstances } from './planning-engine.js';
+import type { TickAnswer, TickCircumstances } from './planning-engine.js';
 
 describe('ControlLoop', () => {
   beforeEach(() => void vi.useFakeTimers());
@@ -213,6 +213,54 @@ describe('ControlLoop', () => {
     ]);
   });
 
+  it('tells the next tick once how the changes before it ended, also where that tick fails at first', async () => {
+    const told: Observation['lastChange'][] = [];
+    const other: Change = { ...change, stageId: stageId('b') };
+    let [failing, mode]: ['apply' | 'decide' | undefined, ControlMode] = [undefined, 'auto'];
+    let decided: TickAnswer = { decision: { ...apply, changes: [change, other] }, trigger: 'plan' };
+    const bench = new LoopBench({
+      mode: () => mode,
+      decide: async ({ lastChange }) => {
+        told.push(lastChange);
+        if (failing === 'decide') throw new Error('solver');
+        if (decided.decision !== undefined && failing === undefined && told.length > 4) mode = 'advise';
+        return decided;
+      },
+      applyChange: async () => {
+        if (failing === 'apply' && bench.applied.length % 2 === 1) throw new Error('start');
+      },
+    });
+    const [a, b] = [stageId('a'), stageId('b')];
+    await bench.loop.tick();
+    failing = 'apply';
+    await bench.loop.tick();
+    failing = 'decide';
+    await bench.loop.tick();
+    failing = 'apply';
+    decided = {};
+    await bench.loop.tick();
+    await bench.loop.tick();
+    expect(told).toEqual([
+      undefined,
+      { kind: 'applied', changed: [a, b], unchanged: [] },
+      { kind: 'failed', changed: [a], unchanged: [b] },
+      { kind: 'failed', changed: [a], unchanged: [b] },
+      undefined,
+    ]);
+    failing = undefined;
+    decided = { decision: apply, trigger: 'plan' };
+    await bench.loop.tick();
+    decided = {};
+    await bench.loop.turn(() =>
+      bench.loop.enact(observation, apply, { trigger: 'manual', manual: { action: 'apply' } }),
+    );
+    await bench.loop.tick();
+    expect(told.slice(6)).toEqual([{ kind: 'given-up', changed: [], unchanged: [a] }]);
+    expect((await bench.records()).map((record) => record.observation.lastChange?.kind)).toEqual([
+      ...[undefined, 'applied', 'failed', undefined, undefined],
+    ]);
+  });
+
   it('decides nothing while it is off, and leaves what was decided when it is switched off in between', async () => {
     let mode: 'auto' | 'off' = 'off';
     const bench = new LoopBench({
@@ -261,7 +309,7 @@ describe('ControlLoop', () => {
 
   it('saves no older plan over a newer one whose save waited behind the failed one', async () => {
     const planFor = (rps: number) => ({ ...plan, predicted: { ...plan.predicted, capacityRps: rps } });
-    const bench = new LoopBench({
+    const bench: LoopBench = new LoopBench({
       decide: async () => {
         bench.decisions += 1;
         return bench.decisions > 2 ? {} : { decision: { ...apply, plan: planFor(bench.decisions) }, trigger: 'plan' };

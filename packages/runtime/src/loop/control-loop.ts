@@ -3,19 +3,21 @@
  * nothing itself. Whatever fails here, the plan in force goes on serving: a failed decision or change is reported and the next
  * tick starts from what really runs then.
  */
-import type {
-  Actuator,
-  Clock,
-  ControlMode,
-  Decision,
-  DecisionOutcome,
-  DecisionRecord,
-  GoodPlan,
-  KeptController,
-  Observation,
-  Plan,
-  PlanStore,
-  StageId,
+import {
+  type Actuator,
+  type Clock,
+  type ControlMode,
+  type Decision,
+  type DecisionOutcome,
+  type DecisionRecord,
+  type GoodPlan,
+  type KeptController,
+  type LastChange,
+  lastChangeOf,
+  type Observation,
+  type Plan,
+  type PlanStore,
+  type StageId,
 } from '@equipoise/core';
 import type { DecisionLog, LogEntry } from './decision-log.js';
 import { type LoopEvent, messageOf } from './loop-event.js';
@@ -67,6 +69,8 @@ export class ControlLoop {
   #turns: Promise<unknown> = Promise.resolve();
   #stopped = false;
   #changedByHand = false;
+  /** Of a decision of the loop, until a tick was told of it. */
+  #lastChange: LastChange | undefined;
   #saving: Promise<void> = Promise.resolve();
   /** The good plan that was given to the store last. */
   #newestGood: GoodPlan | undefined;
@@ -139,10 +143,13 @@ export class ControlLoop {
     let observation: Observation | undefined;
     let answer: TickAnswer;
     try {
-      observation = observe();
+      const lastChange = this.#lastChange;
+      observation = { ...observe(), ...(lastChange && { lastChange }) };
       const changedByHand = this.#changedByHand;
-      this.#changedByHand = false;
       answer = await this.#whileWatching(decide(observation, { executes, changedByHand }));
+      // A tick that failed has told nobody.
+      this.#changedByHand = false;
+      this.#lastChange = undefined;
     } catch (error) {
       // A stop takes the planner away from a decision under way: that is no failure.
       if (!this.#stopped) this.#failedToDecide(observation, error);
@@ -152,7 +159,11 @@ export class ControlLoop {
     if (this.#stopped) return;
     if (answer.kept !== undefined) onLearned(answer.kept);
     const { decision, observation: later = observation } = answer;
-    if (decision !== undefined) await this.#carryOn(later, { ...answer, decision });
+    if (decision === undefined) return;
+    // A person may have changed the mode while it was decided.
+    if (executes && decision.kind === 'apply' && mode() !== 'auto')
+      this.#lastChange = lastChangeOf('given-up', decision.changes, 0);
+    await this.#carryOn(later, { ...answer, decision });
   }
 
   /** Looks on at every interval until the decision is there. */
@@ -172,7 +183,7 @@ export class ControlLoop {
     }
   }
 
-  /** Carries out what was decided, or writes it down; a person may have changed the mode while it was decided. */
+  /** Carries out what was decided, or writes it down. */
   async #carryOn(
     observation: Observation,
     { decision, trigger, input }: TickAnswer & { readonly decision: Decision },
@@ -196,20 +207,39 @@ export class ControlLoop {
   }
 
   /** Applies the changes one by one and keeps the plan as the last good one; undefined when a stop came in between. */
-  async #putInForce({ plan, changes, evidence }: ApplyDecision, { trigger }: DecisionFacts) {
-    const { actuator, clock, epochNowMs, keepsPlans, onChanged, report, specDigest } = this.#parts;
+  async #putInForce(decision: ApplyDecision, { trigger }: DecisionFacts): Promise<number | undefined> {
+    const { clock, epochNowMs, keepsPlans, report, specDigest } = this.#parts;
+    const { plan, evidence } = decision;
     const startedAtMs = clock.nowMs();
-    for (const change of changes) {
-      if (this.#stopped) return undefined;
-      await actuator.apply(change);
-      onChanged(change.stageId, plan);
-    }
+    const isOfLoop = trigger !== 'start' && trigger !== 'manual';
+    if (!(await this.#change(decision, isOfLoop))) return undefined;
     // What a person or a roll-back went back to is what is to run after a restart, too.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
     if (keepsPlans && isGood) this.#save({ plan, atEpochMs: epochNowMs(), specDigest });
     const tookMs = clock.nowMs() - startedAtMs;
     report({ kind: 'in-force', plan, tookMs });
     return tookMs;
+  }
+
+  /** Whether all changes were carried out; rejects with the error of the first one that fails. How those of the loop ended it is told of. */
+  async #change({ plan, changes }: ApplyDecision, isOfLoop: boolean): Promise<boolean> {
+    const { actuator, onChanged } = this.#parts;
+    let [end, done]: [LastChange['kind'], number] = ['failed', 0];
+    try {
+      for (const change of changes) {
+        if (this.#stopped) {
+          end = 'given-up';
+          return false;
+        }
+        await actuator.apply(change);
+        done += 1;
+        onChanged(change.stageId, plan);
+      }
+      end = 'applied';
+      return true;
+    } finally {
+      if (isOfLoop) this.#lastChange = lastChangeOf(end, changes, done);
+    }
   }
 
   /** Nobody waits for it: a store that is slow to answer must not hold up the next tick. */

@@ -15,12 +15,13 @@ const edges: readonly EdgeCount[] = [{ offered: 4, taken: 3, fanOuts: 0, items: 
 
 describe('Interruption', () => {
   it('begins a step anew on the observation that is more urgent, once, with what was counted until then', () => {
+    const lastChange = { kind: 'applied', changed: [], unchanged: [] } as const;
     const interruption = new Interruption();
     const coming = [undefined, at(1), at(2), at(3)];
     const seen: Observation[] = [];
     let finished = 0;
     const lookout = { later: () => coming.shift(), showsBurst: ({ atMs }: Observation) => atMs === 2 };
-    const result = interruption.during(lookout, { ...at(0), batches, edges }, (observation) => {
+    const result = interruption.during(lookout, { ...at(0), batches, edges, lastChange }, (observation) => {
       seen.push(observation);
       for (let verdict = 0; verdict < 4; verdict++) interruption.check();
       finished += 1;
@@ -28,8 +29,8 @@ describe('Interruption', () => {
     });
     expect([result, finished]).toEqual([2, 1]);
     expect(seen).toEqual([
-      { ...at(0), batches, edges },
-      { ...at(2), batches, edges },
+      { ...at(0), batches, edges, lastChange },
+      { ...at(2), batches, edges, lastChange },
     ]);
     expect(coming).toEqual([at(3)]);
   });

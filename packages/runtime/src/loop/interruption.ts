@@ -32,9 +32,10 @@ export class Interruption {
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
       this.#lookout = undefined;
-      // What was counted since the tick before is told once, with the observation of the tick.
-      const { batches, edges } = first;
-      return step({ ...error.observation, ...(batches && { batches }), ...(edges && { edges }) });
+      // What happened since the tick before is told once, with the observation of the tick.
+      const { batches, edges, lastChange } = first;
+      const once = { ...(batches && { batches }), ...(edges && { edges }), ...(lastChange && { lastChange }) };
+      return step({ ...error.observation, ...once });
     } finally {
       this.#lookout = undefined;
     }
