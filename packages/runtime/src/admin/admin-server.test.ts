@@ -1,4 +1,5 @@
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { planWith } from '../loop/pipeline-control.test-support.js';
 import { adminRoutes } from './admin-routes.js';
@@ -30,6 +31,26 @@ describe('the admin port', () => {
     expect((await bench.get(P)).json).toEqual(pipeline);
     const { json } = await bench.get(`${P}/running-plan`);
     expect(json).toMatchObject({ stages: { a: { queueLength: 3, replicas: [{ variantId: 'small' }] } } });
+  });
+
+  it.each(['//', '//livez', '//x:y', '/admin/events/'])(
+    'answers %s like any other path that there is not, or whose stream HEAD asks for, and meets no defect',
+    async (path) => {
+      const defects: unknown[] = [];
+      const bench = await open({ onDefect: (error) => defects.push(error) });
+      const { status, text, headers } = await bench.send({ method: 'HEAD', path });
+      expect([status, text, defects]).toEqual([path.startsWith('//') ? 404 : 200, '', []]);
+      if (status === 200) expect(headers['content-type']).toBe('text/event-stream');
+    },
+  );
+
+  it('refuses a target that is no path and no URL', async () => {
+    const bench = await open();
+    const { port } = new URL(bench.server?.url ?? '');
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.end('OPTIONS * HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n');
+    const [head] = await once(socket, 'data');
+    expect(String(head)).toMatch(/^HTTP\/1.1 400 /);
   });
 
   it('answers what would be', async () => {

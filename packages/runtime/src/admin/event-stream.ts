@@ -10,6 +10,8 @@ import type { EventFeed, FeedEvent } from './event-feed.js';
 const MOST_STREAMS = 16;
 const MOST_BEHIND_BYTES = 256 * 1024;
 const HEARTBEAT_MS = 15_000;
+/** The type of the answer. */
+export const EVENT_STREAM = 'text/event-stream';
 
 /** Which events a client wants: of one pipeline or all, from behind the event `afterId` on. */
 export interface StreamQuestion {
@@ -31,7 +33,7 @@ export class EventStreams {
   begin(response: ServerResponse, { pipeline, afterId }: StreamQuestion): void {
     if (this.#open.size >= MOST_STREAMS)
       throw new AppError('RATE_LIMITED', `${MOST_STREAMS} clients listen to the events already.`);
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    response.writeHead(200, { 'content-type': EVENT_STREAM, 'cache-control': 'no-store' });
     response.write(': events\n\n');
     const tell = (event: FeedEvent) => {
       if (pipeline !== undefined && event.pipeline !== pipeline) return;

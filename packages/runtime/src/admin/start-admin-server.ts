@@ -18,7 +18,7 @@ import { checked } from './admin-bodies.js';
 import type { AdminPipeline } from './admin-pipeline.js';
 import { type AdminRoute, adminRoutes } from './admin-routes.js';
 import type { EventFeed } from './event-feed.js';
-import { EventStreams } from './event-stream.js';
+import { EVENT_STREAM, EventStreams } from './event-stream.js';
 import { isLoopback, refuseOtherSites } from './loopback.js';
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -133,7 +133,7 @@ class AdminServer implements RunningAdminServer {
 
   /** Undefined where the answer is a stream. */
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
-    const url = new URL(request.url ?? '', 'http://admin');
+    const url = urlOf(request);
     const { way, names } = this.#table.find(request.method ?? '', url.pathname);
     if (way.kind !== 'live' && way.kind !== 'ready') this.#admit(request);
     switch (way.kind) {
@@ -146,6 +146,8 @@ class AdminServer implements RunningAdminServer {
         return { status: 200, contentType, text: await text() };
       }
       case 'events':
+        // A question of what there would be is answered like any other; a stream without a body would never end.
+        if (request.method === 'HEAD') return { status: 200, contentType: EVENT_STREAM, text: '' };
         this.#streams.begin(response, streamQuestion(request, url));
         return undefined;
       case 'route': {
@@ -171,6 +173,13 @@ class AdminServer implements RunningAdminServer {
     const missing = notReady.length === 0 ? {} : { notReady };
     return { status: ready ? 200 : 503, text: JSON.stringify({ ...missing, ready }) };
   }
+}
+
+/** Where a request goes. A path that begins with two slashes is none of another host. */
+function urlOf({ url = '' }: IncomingMessage): URL {
+  const text = url.startsWith('/') ? `http://admin${url}` : url;
+  if (URL.canParse(text)) return new URL(text);
+  throw new AppError('MALFORMED_REQUEST', 'The target of the request is no path and no URL.');
 }
 
 function streamQuestion({ headers }: IncomingMessage, { searchParams }: URL) {
