@@ -238,9 +238,8 @@ function addForecast(program: Command): void {
     )
     .option(
       '--scale <f>',
-      'counts are multiplied by it and rounded down; the default is that of the IPA paper',
+      'counts are multiplied by it and rounded down; left out, 1 for a shipped load and 0.125, that of the IPA paper, for a file',
       positive,
-      0.125,
     )
     .option('--keep-zeros', 'keep seconds without requests; they are taken for gaps of the trace otherwise')
     .option('--seed <n>', 'seed of the fits; the same seed gives the same forecasts', seed, 1)

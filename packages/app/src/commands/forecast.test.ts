@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { shippedLoadNames } from '../compose/resolve-load.js';
 import { equipoise, TestFolder } from '../equipoise.test-support.js';
 
 const folder = new TestFolder();
@@ -55,8 +56,23 @@ describe('equipoise forecast', () => {
     expect(readFileSync(join(folder.path, 'wave.svg'), 'utf8')).toMatch(/^<svg/);
   });
 
+  it.each(shippedLoadNames())(
+    'takes the shipped load %s with no flag at all',
+    async (name) => {
+      const ended = await forecast(name, '--svg', `${name}.svg`);
+      expect(ended.exitCode, ended.stderr).toBe(0);
+      expect(ended.stdout).toContain('counts × 1,');
+    },
+    60_000,
+  );
+
+  it('says what keeps small counts of a file', async () => {
+    const ended = await forecast('wave.csv', '--scale', '0.001');
+    expect(ended).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('Or give --scale 1:') });
+  });
+
   it.each([
-    ['a trace that is too short', ['short.csv'], 2, 'INVALID_INPUT', /Give a longer trace/],
+    ['a trace that is too short', ['short.csv'], 2, 'WRONG_USAGE', /Give a longer trace/],
     ['a line that is no count', ['bad.csv'], 2, '', /bad\.csv:3/],
     ['a file that is not there', ['none.csv'], 3, 'FILE_NOT_FOUND', /shipped loads are/],
   ])('refuses %s', async (_, args, exitCode, code, message) => {

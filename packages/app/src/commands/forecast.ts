@@ -9,7 +9,7 @@ import {
   USUAL_PEAK_TASK,
 } from '@equipoise/core';
 import { outputFile } from '../compose/output-file.js';
-import { countsOf } from '../compose/resolve-load.js';
+import { countsOf, shippedLoadNames } from '../compose/resolve-load.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import type { ForecastAnswer } from './forecast-answer.js';
 import { runTrial } from './forecast-run.js';
@@ -21,7 +21,8 @@ export interface ForecastOptions {
   readonly lags: number;
   readonly horizonBins: number;
   readonly trainS?: number;
-  readonly scale: number;
+  /** Left out: 1 for a shipped load, `TRACE_SCALE` for a file. */
+  readonly scale?: number;
   readonly keepZeros?: boolean;
   readonly seed: number;
   readonly svg?: string;
@@ -30,15 +31,19 @@ export interface ForecastOptions {
 /** Part of a trace that is for training where nothing else is said: ten of fourteen days. */
 const TRAIN_FRACTION = 5 / 7;
 
+/** Scale of a file where nothing else is said: that of the IPA paper. A shipped load has a few requests a second, which it would make 0. */
+const TRACE_SCALE = 0.125;
+
 /** Tries all forecasters on `trace`, a shipped load or a file of counts per second. */
 export async function forecast(trace: string, options: ForecastOptions): Promise<CommandResult> {
-  const { binS, lags, horizonBins, scale, keepZeros = false, seed } = options;
+  const { binS, lags, horizonBins, keepZeros = false, seed } = options;
+  const scale = options.scale ?? (shippedLoadNames().includes(trace) ? 1 : TRACE_SCALE);
   const picture = options.svg === undefined ? undefined : await outputFile(options.svg);
   const counts = await countsOf(trace);
   const task: PeakTask = { ...USUAL_PEAK_TASK, binS, lags, horizonBins };
   const trainS = options.trainS ?? Math.floor(TRAIN_FRACTION * counts.length);
   const series = peakSeries(counts, { binS, scale, keepZeros });
-  requireEnough(trace, series, { task, trainS });
+  requireEnough(trace, series, { task, trainS, scale });
   const trial = await runTrial({ task, series, trainS, seed });
   const answer = answerOf(trial, task);
   if (picture !== undefined) {
@@ -49,11 +54,11 @@ export async function forecast(trace: string, options: ForecastOptions): Promise
   return { json: answer, text: forecastText(answer, trial, conditions) };
 }
 
-/** AppError INVALID_INPUT where a part is too short to fit or to test on. */
+/** AppError WRONG_USAGE where a part is too short to fit or to test on. */
 function requireEnough(
   trace: string,
   { startS }: PeakSeries,
-  { task, trainS }: { readonly task: PeakTask; readonly trainS: number },
+  { task, trainS, scale }: { readonly task: PeakTask; readonly trainS: number; readonly scale: number },
 ): void {
   const trainBins = startS.filter((second) => second < trainS).length;
   const testBins = startS.length - trainBins;
@@ -61,9 +66,13 @@ function requireEnough(
   const leastTrain = 5 * (task.lags + task.horizonBins);
   if (trainBins >= leastTrain && testBins >= task.horizonBins) return;
   const found = `${trainBins} bins of ${task.binS} s for training and ${testBins} for testing`;
+  const unscaled =
+    scale < 1
+      ? ` Or give --scale 1: counts × ${scale} are rounded down, and seconds of 0 are left out without --keep-zeros.`
+      : '';
   throw new AppError(
-    'INVALID_INPUT',
-    `${trace} has ${found}; expected at least ${leastTrain} and ${task.horizonBins}. Give a longer trace, a shorter --bin-s, fewer --lags or another --train-s; with --scale below 1 small counts become 0 and are left out without --keep-zeros.`,
+    'WRONG_USAGE',
+    `${trace} has ${found}; expected at least ${leastTrain} and ${task.horizonBins}. Give a longer trace, a shorter --bin-s, fewer --lags or another --train-s.${unscaled}`,
   );
 }
 
