@@ -184,6 +184,21 @@ describe('reconcile: a variant is switched', () => {
 });
 
 describe('reconcile: replicas', () => {
+  it('grows only into room that pods without a Deployment have left', async () => {
+    const tight = shelf({ budgetCpuCores: 3, metadata: { finalizers: [FINALIZER] } });
+    const [before, three, planning] = [
+      await wantedBy(tight, planWith('small', 1)),
+      await wantedBy(tight, planWith('small', 3)),
+      await wantedBy(tight, planWith('large', 1)),
+    ];
+    const gone = deployment(settled(planning), LARGE);
+    const { spec } = gone.spec.template;
+    const stray = (name: string) => ({ ...podOf(gone), metadata: { ...podOf(gone).metadata, name }, spec }) as never;
+    const grown = (pods: readonly never[]) =>
+      deployment(decide({ children: settled(before), pods }, three).apply, SMALL).spec.replicas;
+    expect([grown([]), grown([stray('a')]), grown([stray('a'), stray('b')])]).toEqual([3, 2, 1]);
+  });
+
   it('grows before the router knows, and shrinks after', async () => {
     const [two, four] = [await small(), await wantedBy(pipeline, planWith('small', 4))];
     const growing = decide({ children: settled(two) }, four);

@@ -21,7 +21,7 @@ export interface GroupSources {
 /** All groups, those that are wanted first. */
 export function replicaGroups({ wanted, live, pods, inForce, foreign }: GroupSources): readonly ReplicaGroup[] {
   const old = live.filter(({ metadata }) => !wanted.some((each) => each.metadata.name === metadata.name));
-  return [...wanted, ...old].map((deployment) => {
+  const groups = [...wanted, ...old].map((deployment): ReplicaGroup => {
     const { name } = deployment.metadata;
     const target = wanted.find(({ metadata }) => metadata.name === name);
     const present = live.find(({ metadata }) => metadata.name === name);
@@ -34,6 +34,17 @@ export function replicaGroups({ wanted, live, pods, inForce, foreign }: GroupSou
       isOutdated: present !== undefined && target !== undefined && !isOfTemplate(present, target),
     };
   });
+  const parts = new Set([...wanted, ...old].map(partKey));
+  return [...groups, ...pods.filter((pod) => isStage(pod) && !parts.has(partKey(pod))).map(straggler)];
+}
+
+/** A pod that outlives its Deployment: it takes room until it is gone. */
+function straggler(pod: ObservedPod): ReplicaGroup {
+  const cpuCores = podCores(pod);
+  return {
+    ...{ name: pod.metadata.name, stage: '', cpuCores, heldCpuCores: cpuCores, inForce: 0, present: 0, ready: 0 },
+    ...{ isCalm: false, isOutdated: false, isForeign: false },
+  };
 }
 
 /** Whether a Deployment has the configuration and the cores that are wanted. */
