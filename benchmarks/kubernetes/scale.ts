@@ -55,6 +55,7 @@ const APPLY_LIMIT_MS = 60_000;
 /** So long nothing may change before quiet begins. */
 const CALM_MS = 5_000;
 
+const FROM_SOURCE = 'equipoise-source';
 const digestKey = 'equipoise.dev/config-digest';
 
 export async function measureScale(question: ScaleQuestion): Promise<ScaleFigures> {
@@ -75,7 +76,10 @@ export async function measureScale(question: ScaleQuestion): Promise<ScaleFigure
       namespace,
       plans: plansOf(namespace, chains),
     });
-    await eventually(async () => seen.readyCount === names.length * (question.stages + 1), START_LIMIT_MS);
+    await eventually(
+      async () => operator.isThere() && seen.readyCount === names.length * (question.stages + 1),
+      START_LIMIT_MS,
+    );
     const startS = (performance.now() - startedAtMs) / 1000;
     await seen.calm();
     const { processorS: startProcessorS } = await operator.usage();
@@ -268,10 +272,22 @@ class OperatorProcess {
 
   constructor() {
     const file = fileURLToPath(new URL('operator-process.ts', import.meta.url));
-    this.#child = fork(file, {
-      execArgv: ['--import', 'tsx', ...process.execArgv.filter((each) => each.startsWith('--conditions'))],
-    });
+    // As this process finds its packages, compiled or as source.
+    const conditions = process.execArgv.some((each) => each.includes(FROM_SOURCE))
+      ? [`--conditions=${FROM_SOURCE}`]
+      : [];
+    this.#child = fork(file, { execArgv: ['--import', 'tsx', ...conditions] });
     this.#ended = new Promise((resolve) => this.#child.once('exit', () => resolve()));
+  }
+
+  /** Throws when it has ended. */
+  isThere(): true {
+    if (this.#hasEnded) throw new Error('the process of the operator has ended');
+    return true;
+  }
+
+  get #hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
   tell(command: OperatorCommand): void {
@@ -287,7 +303,7 @@ class OperatorProcess {
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (this.#hasEnded) return;
     this.tell({ kind: 'stop' });
     await this.#ended;
   }
