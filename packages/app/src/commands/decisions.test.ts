@@ -58,10 +58,10 @@ describe('equipoise explain', () => {
   });
 
   it.each([
-    [['99999'], 2, 'has no decision 99999'],
+    [['99999'], 2, 'has no decision 99999; it has those of synthetic (newest '],
     [['first'], 2, 'whole number above 0'],
     [['--log', 'none.db'], 3, 'There is no log none.db'],
-    [['--pipeline', 'other'], 2, 'no decisions'],
+    [['--pipeline', 'other'], 2, 'no decisions of a pipeline other; it has those of synthetic (newest '],
   ])('refuses %j', async (args, exitCode, words) => {
     const ended = await explain(...args);
     expect(ended).toMatchObject({ exitCode, stdout: '' });
@@ -90,6 +90,43 @@ describe('equipoise replay', () => {
     expect(ended.exitCode).toBe(1);
     expect(ended.stdout).toMatch(/1 different\n/);
     expect(ended.stdout).toMatch(/synthetic.*decision\.reason.*"because"/);
+  });
+
+  it('says with exit code 1 that there was nothing to compare', async () => {
+    const lines = readFileSync(join(folder.path, 'log.jsonl'), 'utf8').trimEnd().split('\n');
+    writeFileSync(join(folder.path, 'empty.jsonl'), '');
+    writeFileSync(join(folder.path, 'headless.jsonl'), lines.slice(-2).join('\n'));
+    expect(await replay('empty.jsonl')).toMatchObject({
+      exitCode: 1,
+      stdout: '0 decisions: 0 the same, 0 different; nothing was compared\n',
+    });
+    expect(await replay('headless.jsonl')).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringMatching(/^2 decisions: .*; nothing was compared\n2 not taken again: the log does not say/),
+    });
+  });
+
+  it('makes the folder of what it exports, and says what cannot be written', async () => {
+    expect(await replay(LOG, '--newest', '1', '--out', 'new/log.jsonl')).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(join(folder.path, 'new/log.jsonl'), 'utf8')).toContain('"kind":"decision"');
+    expect(await replay(LOG, '--out', 'new')).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining('new cannot be written: it is a folder'),
+    });
+  });
+
+  it('says where the log is that was looked for', async () => {
+    expect(await replay('.')).toMatchObject({
+      exitCode: 3,
+      stderr: expect.stringContaining('keeps its log in .equipoise/state.db'),
+    });
+    const missing = await replay('none.db');
+    expect(missing.stderr).toContain('There is no log none.db');
+    expect(missing.stderr).not.toContain('--log');
+    expect(await replay(LOG, '--pipeline', 'other')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('it has those of synthetic (newest '),
+    });
   });
 
   it('names a log that is none', async () => {

@@ -1,9 +1,10 @@
 /** `equipoise explain`: what a decision saw, what it chose and why, what it passed over, and what came of it. */
-import { AppError, type DecisionRecord, explainPlan } from '@equipoise/core';
+import { AppError, type DecisionRecord, explainPlan, invariant } from '@equipoise/core';
 import { type LoggedDecision, LogReplay, type RecordedLog, readDecisionLog } from '@equipoise/runtime';
 import { decisionText } from '../terminal/decision-text.js';
 import type { Explained } from '../terminal/plan-explanation.js';
 import type { CommandResult } from '../terminal/run-command.js';
+import { newestText } from './logged-pipelines.js';
 
 /** Flags of the command. */
 export interface ExplainOptions {
@@ -17,7 +18,8 @@ export async function explain(id: number | undefined, { log: path, pipeline }: E
     ...(pipeline !== undefined && { pipelineName: pipeline }),
     ...(id === undefined ? { newest: 1 } : { id }),
   });
-  const { pipelineName, record } = chosen(log, id, path);
+  if (log.decisions.length === 0) throw await nothingFound(path, id, pipeline);
+  const { pipelineName, record } = chosen(log, id);
   const why = whyOf(log, record);
   return {
     json: { pipeline: pipelineName, record, ...(why && { lost: why.explanation.stages }) },
@@ -25,12 +27,15 @@ export async function explain(id: number | undefined, { log: path, pipeline }: E
   };
 }
 
-function chosen({ decisions }: RecordedLog, id: number | undefined, path: string): LoggedDecision {
+async function nothingFound(path: string, id: number | undefined, pipeline: string | undefined): Promise<AppError> {
+  const what = id === undefined ? 'no decisions' : `no decision ${id}`;
+  const of = pipeline === undefined ? '' : ` of a pipeline ${pipeline}`;
+  return new AppError('NOT_FOUND', `${path} has ${what}${of}; ${await newestText(path)}.`);
+}
+
+function chosen({ decisions }: RecordedLog, id: number | undefined): LoggedDecision {
   const [first, ...more] = decisions.toSorted((a, b) => b.record.atEpochMs - a.record.atEpochMs);
-  if (first === undefined) {
-    const what = id === undefined ? 'no decisions' : `no decision ${id}`;
-    throw new AppError('NOT_FOUND', `${path} has ${what}, or none of that pipeline.`);
-  }
+  invariant(first !== undefined, 'there is a decision to choose');
   if (id === undefined || more.length === 0) return first;
   const names = decisions.map(({ pipelineName }) => pipelineName).join(', ');
   throw new AppError('WRONG_USAGE', `There is a decision ${id} of each of ${names}; say which with --pipeline.`);

@@ -2,12 +2,14 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { AppError } from '@equipoise/core';
-import { type Difference, LogReplay, logLines, readDecisionLog } from '@equipoise/runtime';
+import { type Difference, LogReplay, logLines, type RecordedLog, readDecisionLog } from '@equipoise/runtime';
 import pc from 'picocolors';
+import { outputFile } from '../compose/output-file.js';
 import { counted } from '../terminal/counted.js';
 import { PlanProgress } from '../terminal/plan-progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
+import { newestText } from './logged-pipelines.js';
 
 /** Flags of the command. */
 export interface ReplayOptions {
@@ -22,16 +24,24 @@ interface DifferentDecision {
   readonly differences: readonly Difference[];
 }
 
-/** Replays the log in `path`; the answer is no when a decision comes out otherwise. */
+/** Replays the log in `path`; the answer is no when a decision comes out otherwise, and when there was none to compare. */
 export async function replay(path: string, { pipeline, newest, out }: ReplayOptions): Promise<CommandResult> {
   const selection = {
     ...(pipeline !== undefined && { pipelineName: pipeline }),
     ...(newest !== undefined && { newest }),
   };
+  if (out !== undefined) await outputFile(out);
   const log = await readDecisionLog(path, selection);
   if (pipeline !== undefined && log.decisions.length === 0)
-    throw new AppError('NOT_FOUND', `${path} has no decisions of a pipeline ${pipeline}.`);
+    throw new AppError('NOT_FOUND', `${path} has no decisions of a pipeline ${pipeline}; ${await newestText(path)}.`);
   if (out !== undefined) await writeLines(out, logLines(log));
+  const json = await verdictsOn(log, path);
+  const note = out === undefined ? [] : [pc.dim(`written to ${out}`)];
+  const answerIsNo = json.same === 0 || json.different.length > 0;
+  return { json, text: [replayText(json), ...note].join('\n'), answerIsNo };
+}
+
+async function verdictsOn(log: RecordedLog, path: string): Promise<Replayed> {
   const notReplayable: Record<string, number> = {};
   const different: DifferentDecision[] = [];
   let same = 0;
@@ -49,9 +59,7 @@ export async function replay(path: string, { pipeline, newest, out }: ReplayOpti
   } finally {
     await progress.stop();
   }
-  const json = { decisions: log.decisions.length, same, different, notReplayable };
-  const note = out === undefined ? [] : [pc.dim(`written to ${out}`)];
-  return { json, text: [replayText(json), ...note].join('\n'), answerIsNo: different.length > 0 };
+  return { decisions: log.decisions.length, same, different, notReplayable };
 }
 
 interface Replayed {
@@ -63,15 +71,16 @@ interface Replayed {
 
 function replayText({ decisions, same, different, notReplayable }: Replayed): string {
   const skipped = Object.entries(notReplayable).map(([reason, count]) => `${count} not taken again: ${reason}`);
+  const nothing = same + different.length === 0 ? ['nothing was compared'] : [];
   const summary = `${counted(decisions, 'decision')}: ${same} the same, ${different.length} different`;
   const rows = different.flatMap(({ pipeline, id, differences }) =>
     differences.map(({ path, recorded, replayed }) => [pipeline, id, path, short(recorded), short(replayed)]),
   );
   const table =
     rows.length === 0 ? [] : [textTable(['pipeline', { right: 'id' }, 'where', 'recorded', 'replayed'], rows)];
-  return [different.length === 0 ? summary : pc.red(summary), ...skipped.map((line) => pc.dim(line)), ...table].join(
-    '\n',
-  );
+  const isAsBefore = different.length === 0 && nothing.length === 0;
+  const title = [summary, ...nothing].join('; ');
+  return [isAsBefore ? title : pc.red(title), ...skipped.map((line) => pc.dim(line)), ...table].join('\n');
 }
 
 const LONGEST = 40;

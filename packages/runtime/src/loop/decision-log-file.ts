@@ -2,8 +2,8 @@
  * A log of decisions as a file: the state file of a server, or JSON lines that were exported from one. In these each line is
  * `{kind: "setup", digest, setup}` or `{kind: "decision", pipeline, record}`, setups before the decisions that name them.
  */
-import { closeSync, createReadStream, existsSync, openSync, readSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { closeSync, createReadStream, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { AppError, type DecisionRecord } from '@equipoise/core';
 import { SqlitePlanStore } from '../store/sqlite-plan-store.js';
@@ -26,8 +26,13 @@ const PAGE = 500;
 export async function readDecisionLog(path: string, selection: LogSelection = {}): Promise<RecordedLog> {
   const filePath = resolve(path);
   if (!existsSync(filePath)) {
-    const message = `There is no log ${path}; a server keeps its own in .equipoise/state.db beside the pipeline file: name it with --log.`;
+    const message = `There is no log ${path}; a server keeps its own in .equipoise/state.db beside the pipeline file: name that path.`;
     throw new AppError('FILE_NOT_FOUND', message, { details: { path: filePath } });
+  }
+  if (statSync(filePath).isDirectory()) {
+    const inside = basename(filePath) === '.equipoise' ? 'state.db' : join('.equipoise', 'state.db');
+    const message = `${path} is a folder; a server that runs there keeps its log in ${join(path, inside)}: name that path.`;
+    throw new AppError('FILE_UNREADABLE', message, { details: { path: filePath } });
   }
   return isStateFile(filePath) ? readStateFile(filePath, selection) : readLines(filePath, selection);
 }
@@ -128,7 +133,7 @@ function entryOf(text: string, path: string, line: number): LogEntryLine {
   try {
     value = JSON.parse(text) as typeof value;
   } catch {
-    throw wrong('it is no JSON');
+    throw wrong('it is no JSON. Where the file was cut, leave out the line that was cut with it');
   }
   const { kind, digest, setup, pipeline, record } = value ?? {};
   if (kind === 'setup' && typeof digest === 'string' && isObject(setup)) return { kind, digest, setup };

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { optimize, type StepInput } from '@equipoise/core';
@@ -113,8 +113,23 @@ describe('a log that cannot be read', () => {
     );
   });
 
+  it('is looked for in a folder by the person who named it', async () => {
+    for (const [path, inside] of [
+      [folder, join(folder, '.equipoise/state.db')],
+      [join(folder, '.equipoise'), join(folder, '.equipoise/state.db')],
+    ] as const) {
+      mkdirSync(path, { recursive: true });
+      await expect(readDecisionLog(path)).rejects.toEqual(
+        expect.objectContaining({
+          code: 'FILE_UNREADABLE',
+          message: expect.stringContaining(`keeps its log in ${inside}`),
+        }),
+      );
+    }
+  });
+
   it.each([
-    ['no JSON', '{', 'it is no JSON'],
+    ['no JSON', '{', 'it is no JSON. Where the file was cut'],
     ['a number', '3', 'expected {kind'],
     ['null', 'null', 'expected {kind'],
     ['another object', '{"kind": "decision", "pipeline": "p"}', 'expected {kind'],
