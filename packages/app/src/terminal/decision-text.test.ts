@@ -1,4 +1,4 @@
-import { stageId, variantId } from '@equipoise/core';
+import { type DecisionRecord, type Plan, stageId, variantId } from '@equipoise/core';
 import { expect, it } from 'vitest';
 import { decisionText, learnedEdgeText } from './decision-text.js';
 
@@ -39,4 +39,33 @@ it('tells what a decision rested on in place of the profile and the pipeline fil
   const { learnedEdges: _, ...plain } = evidence;
   const untaught = { ...record, decision: { ...record.decision, evidence: plain } };
   expect(decisionText({ pipelineName: 'p', record: untaught })).not.toContain('Learned');
+});
+
+it('names a best plan as passed over only where it is another than what runs', () => {
+  const stage = (replicas: number) => ({
+    ...{ variantId: variantId('small'), replicas, resources: { cpuCores: 1 }, maxBatchSize: 4, maxBatchWaitMs: 0 },
+  });
+  const planOf = (replicas: number) =>
+    ({ stages: { detect: [stage(replicas)] }, predicted: { pas: 0.8, costPerHour: 2 } }) as unknown as Plan;
+  const replica = { replicaId: 'r1', variantId: variantId('small'), resources: { cpuCores: 1 }, status: 'ready' };
+  const running = { detect: { replicas: [replica], maxBatchSize: 4, maxBatchWaitMs: 0 } };
+  const observation = { atMs: 0, load: { arrivalsPerSecond: [] }, stages: {}, staleSources: [] };
+  const evidence = { forecast: { method: 'given', meanRps: 4, upperRps: 5 } };
+  const told = (plan: Plan, passedOver?: { readonly plan: Plan; readonly reason: string }) =>
+    decisionText({
+      pipelineName: 'p',
+      record: {
+        ...{ id: 1, atEpochMs: 0, observation: { ...observation, runningPlan: { stages: running } } },
+        decision: { kind: 'hold', reason: 'r', evidence: { ...evidence, ...(passedOver && { passedOver }) } },
+      } as unknown as DecisionRecord,
+      why: { explanation: { stages: { detect: {} } }, plan, objective: { kind: 'max-accuracy' } } as never,
+    });
+  const same = told(planOf(1));
+  expect(same).not.toContain('Passed over');
+  expect(same).not.toContain('best plan');
+  expect(same).toContain('\nWhy other variants lost\ndetect runs small\n');
+  expect(told(planOf(2))).toContain('\nPassed over\nthe best plan: detect=small, accuracy 0.800, 2.00 per hour\n');
+  const over = told(planOf(1), { plan: planOf(3), reason: 'too soon' });
+  expect(over).toContain('\nPassed over\ndetect=small, accuracy 0.800, 2.00 per hour: too soon\n');
+  expect(over).not.toContain('best plan');
 });

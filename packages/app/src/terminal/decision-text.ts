@@ -1,20 +1,30 @@
 /** A decision as people read it: seen, chosen, passed over, and what came of it. */
-import type {
-  Change,
-  Decision,
-  DecisionRecord,
-  LearnedEdge,
-  LoadObservation,
-  Observation,
-  Plan,
-  RunningPlan,
-  StageId,
-  StepInput,
+import {
+  type Change,
+  type Decision,
+  type DecisionRecord,
+  diffPlans,
+  type LearnedEdge,
+  type LoadObservation,
+  type Observation,
+  type Plan,
+  type RunningPlan,
+  type StageId,
+  type StepInput,
 } from '@equipoise/core';
 import pc from 'picocolors';
 import { counted } from './counted.js';
 import { type Explained, rejectedText } from './plan-explanation.js';
-import { choiceText, coresText, fractionText, msText, percentText, planSummary, planTable } from './plan-table.js';
+import {
+  choiceText,
+  coresText,
+  fractionText,
+  msText,
+  percentText,
+  planSummary,
+  planTable,
+  rateText,
+} from './plan-table.js';
 import { textTable } from './text-table.js';
 
 /** What is told. */
@@ -46,7 +56,7 @@ export function decisionText({ pipelineName, record, why }: ToldDecision): strin
     ...learnedTexts(decision, input as StepInput | undefined),
     section('Chosen'),
     decision === undefined ? 'no plan was changed' : chosenText(decision),
-    ...passedOver(decision, why),
+    ...passedOver(record, why),
     section('What came of it'),
     cameOfItText(record),
   ].join('\n');
@@ -103,7 +113,7 @@ export function learnedEdgeText({ from, to, kind, value, stated, standardError, 
 
 const right = (title: string) => ({ right: title });
 
-const rps = (rate: number): string => `${rate.toFixed(1)} rps`;
+const rps = (rate: number): string => `${rateText(rate)} rps`;
 
 function replicasText(replicas: RunningPlan['stages'][StageId]['replicas']): string {
   const kinds = new Map<string, number>();
@@ -153,13 +163,25 @@ function changeText(change: Change): string {
   }
 }
 
-function passedOver(decision: Decision | undefined, why: Explained | undefined): readonly string[] {
+/** What was found beside what was chosen, and why it is not that; on a hold also the best plan, where it is another than the one that runs. */
+function passedOver(
+  { decision, observation }: Pick<DecisionRecord, 'decision' | 'observation'>,
+  why: Explained | undefined,
+): readonly string[] {
   const { passedOver: other } = decision?.evidence ?? {};
   const held = other === undefined ? [] : [`${planText(other.plan)}: ${other.reason}`];
-  const best = decision?.kind === 'hold' && why !== undefined ? [`the best plan: ${planText(why.plan)}`] : [];
-  const lost = why === undefined ? [] : [rejectedText(why)];
-  return held.length + lost.length === 0 ? [] : [section('Passed over'), ...held, ...best, ...lost];
+  const isOther = decision?.kind === 'hold' && why !== undefined && !runs(observation.runningPlan, why.plan);
+  const best = isOther ? [`the best plan: ${planText(why.plan)}`] : [];
+  return [
+    ...(held.length + best.length === 0 ? [] : [section('Passed over'), ...held, ...best]),
+    ...(why === undefined ? [] : [section('Why other variants lost'), rejectedText(why)]),
+  ];
 }
+
+const UNBOUND = { budgetCpuCores: Number.POSITIVE_INFINITY, maxSurgeMs: Number.POSITIVE_INFINITY };
+
+/** Whether a plan is in force as it stands. */
+const runs = (running: RunningPlan, plan: Plan): boolean => diffPlans(running, plan, UNBOUND).length === 0;
 
 const planText = (plan: Plan): string => `${choiceText(plan)}, ${figures(plan)}`;
 

@@ -40,6 +40,10 @@ export function choiceText(plan: Plan): string {
 export const msText = (ms: number | null): string =>
   ms === null || !Number.isFinite(ms) ? 'without bound' : `${Number(ms.toPrecision(3))} ms`;
 
+/** Requests per second with one decimal, and of a rate below that two digits. */
+export const rateText = (rps: number): string =>
+  rps > 0 && rps < 0.1 ? String(Number(rps.toPrecision(2))) : rps.toFixed(1);
+
 /** A fraction 0…1 with three decimals. */
 export const fractionText = (fraction: number): string => fraction.toFixed(3);
 
