@@ -43,3 +43,29 @@ it('tells a decision to hold once, until something else is decided or done', () 
     'store works again',
   ]);
 });
+
+it('tells an advice as one, and once until it is another', () => {
+  const lines = new LoopLines();
+  const of = (replicas: number) =>
+    ({ stages: { a: [{ variantId: 'v', replicas }] }, predicted: {} }) as unknown as Plan;
+  const advised = (id: number, replicas: number) => {
+    const decision: Decision = {
+      ...{ kind: 'apply', plan: of(replicas), changes: [] },
+      reason: 'load',
+      evidence: forecast(0.025),
+    };
+    const { record } = decided(id, decision);
+    return { kind: 'decided', record: { ...record, mode: 'advise' } } as const;
+  };
+  const told = [advised(1, 1), advised(2, 1), advised(3, 2), hold(4, 'good'), advised(5, 2)];
+  expect(told.map((event) => lines.of(event))).toEqual([
+    '[1] advice: load (0.025 rps expected, planned for 0.05)',
+    undefined,
+    '[3] advice: load (0.025 rps expected, planned for 0.05)',
+    '[4] hold: good (4.0 rps expected, planned for 8.0)',
+    '[5] advice: load (0.025 rps expected, planned for 0.05)',
+  ]);
+  const { record } = advised(6, 2);
+  const acting = { kind: 'decided', record: { ...record, mode: 'auto' } } as const;
+  expect([lines.of(acting), lines.of(acting)]).toEqual(new Array(2).fill(expect.stringMatching(/^\[6\] apply: /)));
+});

@@ -1,12 +1,15 @@
-/** What the control loop does, as the lines that `serve` logs. A decision to change nothing is told once, until something else is decided. */
+/**
+ * What the control loop does, as the lines that `serve` logs. A decision to change nothing and an advice, which changes nothing either, are
+ * told once, until something else is decided.
+ */
 import type { ControlMode, Decision, DecisionRecord } from '@equipoise/core';
 import { type LoopEvent, messageOf } from '@equipoise/runtime';
 import pc from 'picocolors';
-import { choiceText } from './plan-table.js';
+import { choiceText, rateText } from './plan-table.js';
 
 /** Lines for the events of one loop. */
 export class LoopLines {
-  #held: string | undefined;
+  #told: string | undefined;
 
   /** The line of an event; undefined where there is nothing new to tell. */
   of(event: LoopEvent): string | undefined {
@@ -18,21 +21,29 @@ export class LoopLines {
       case 'in-force':
         return `plan in force after ${event.tookMs.toFixed(0)} ms: ${choiceText(event.plan)}`;
       case 'manual':
-        this.#held = undefined;
+        this.#told = undefined;
         return manualText(event.record, event.mode);
       case 'decided':
-        return this.#decided(event.record.id, event.record.decision);
+        return this.#decided(event.record);
       case 'amended':
         return undefined;
     }
   }
 
-  #decided(id: number, decision: Decision): string | undefined {
-    const held = decision.kind === 'hold' ? decision.reason : undefined;
-    const isKnown = held !== undefined && held === this.#held;
-    this.#held = held;
-    return isKnown ? undefined : `${pc.dim(`[${id}]`)} ${decisionText(decision)}`;
+  #decided({ id, decision, mode }: DecidedRecord): string | undefined {
+    const isAdvice = decision.kind === 'apply' && mode === 'advise';
+    const unacted = decision.kind === 'hold' || isAdvice ? `${decision.kind} ${subjectOf(decision)}` : undefined;
+    const isKnown = unacted !== undefined && unacted === this.#told;
+    this.#told = unacted;
+    return isKnown ? undefined : `${pc.dim(`[${id}]`)} ${decisionText(decision, isAdvice ? 'advice' : decision.kind)}`;
   }
+}
+
+type DecidedRecord = Extract<LoopEvent, { readonly kind: 'decided' }>['record'];
+
+/** What makes a decision another one than the last: of a plan its choices, since its reason names a load that is never quite the same. */
+function subjectOf(decision: Decision): string {
+  return decision.kind === 'hold' ? decision.reason : JSON.stringify(decision.plan.stages);
 }
 
 function manualText({ id, manual }: DecisionRecord, mode: ControlMode): string {
@@ -40,6 +51,6 @@ function manualText({ id, manual }: DecisionRecord, mode: ControlMode): string {
   return `${pc.dim(`[${id}]`)} ${manual?.action} by hand${reason} (mode ${mode})`;
 }
 
-function decisionText({ kind, reason, evidence }: Decision): string {
-  return `${kind}: ${reason} (${evidence.forecast.meanRps.toFixed(1)} rps expected, planned for ${evidence.forecast.upperRps.toFixed(1)})`;
+function decisionText({ reason, evidence: { forecast } }: Decision, kind: string): string {
+  return `${kind}: ${reason} (${rateText(forecast.meanRps)} rps expected, planned for ${rateText(forecast.upperRps)})`;
 }
