@@ -1,9 +1,17 @@
 /** Metrics of the control loop: what was decided, what is planned and what load is expected. */
 import type { Forecast, Plan } from '@equipoise/core';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { LoopEvent } from '../loop/loop-event.js';
+import type { LoopEvent, LoopStep } from '../loop/loop-event.js';
 import { DesiredReplicas } from './desired-replicas.js';
 import { LearnedMetrics } from './learned-metrics.js';
+
+const STEPS: Readonly<Record<LoopStep, true>> = {
+  observe: true,
+  forecast: true,
+  decide: true,
+  apply: true,
+  store: true,
+};
 
 /** Keeps what the loop told last, and counts. */
 export class LoopMetrics {
@@ -24,10 +32,12 @@ export class LoopMetrics {
     });
     this.#failures = new Counter({
       name: 'equipoise_loop_failures_total',
-      help: 'Steps of the control loop that failed: decide, apply or store; the plan in force goes on serving.',
+      help: 'Steps of the control loop that failed: observe, forecast, decide, apply or store; the plan in force goes on serving.',
       labelNames: ['step'],
       registers,
     });
+    // A series that appears at its third failure shows Prometheus no increase.
+    for (const step of Object.keys(STEPS)) this.#failures.inc({ step }, 0);
     this.#changes = new Counter({
       name: 'equipoise_plan_changes_total',
       help: 'Changes that decisions asked for, by kind.',

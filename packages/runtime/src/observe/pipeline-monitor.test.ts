@@ -163,6 +163,19 @@ describe('stages', () => {
   });
 });
 
+describe('failures', () => {
+  it.each(['observe', 'forecast', 'decide', 'apply', 'store'])('of the step %s are 0 from the start', async (step) => {
+    const page = await samples(monitored().monitor.servingPage);
+    expect(page.get(`equipoise_loop_failures_total{step="${step}"}`)).toBe(0);
+  });
+
+  it.each(['lost', 'failing', 'slow', 'hung'])('of replicas that are %s are 0 from the start', async (cause) => {
+    const page = await samples(monitored(undefined, ['a', 'b']).monitor.servingPage);
+    for (const stage of ['a', 'b'])
+      expect(page.get(`equipoise_replicas_replaced_total{stage="${stage}",cause="${cause}"}`)).toBe(0);
+  });
+});
+
 describe('the control loop', () => {
   const evidence: DecisionEvidence = { forecast: { method: 'given', meanRps: 40, upperRps: 55 } };
   const observation = { atMs: 0, load: { arrivalsPerSecond: [] }, stages: {}, runningPlan, staleSources: [] };

@@ -1,5 +1,5 @@
 /** Metrics of the stages: what waits, which replicas there are, and what their batches took. */
-import type { RunningPlan, StageId } from '@equipoise/core';
+import type { ReplicaTrouble, RunningPlan, StageId } from '@equipoise/core';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { StageCounts } from '../data-plane/stage-statistics.js';
@@ -10,6 +10,8 @@ export interface WatchedPipeline {
   readonly runner: PipelineRunner;
   readonly runningPlan: () => RunningPlan;
 }
+
+const CAUSES: Readonly<Record<ReplicaTrouble | 'lost', true>> = { lost: true, failing: true, slow: true, hung: true };
 
 /** Registers the metrics of all stages; histograms count the batches that end from now on. */
 export function watchStages(registry: Registry, watched: WatchedPipeline): void {
@@ -108,6 +110,10 @@ function watchReplicas(registry: Registry, { runner, runningPlan }: WatchedPipel
     labelNames: ['stage', 'cause'],
     registers,
   });
+  // A series that appears with its first replica shows Prometheus no increase.
+  for (const { id } of runner.spec.stages) {
+    for (const cause of Object.keys(CAUSES)) replaced.inc({ stage: id, cause }, 0);
+  }
   runner.onReplicaLost((stage) => replaced.inc({ stage, cause: 'lost' }));
   runner.onReplicaUnfit((stage, _, trouble) => replaced.inc({ stage, cause: trouble }));
 }
