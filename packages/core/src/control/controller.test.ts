@@ -116,6 +116,44 @@ describe('controlStep', () => {
     expect(controlStep(rules, { ...state, plannedRates: knowing }, again).decision).toMatchObject({ kind: 'apply' });
   });
 
+  it('does not take the answer to a burst back at the next plan, but when it is over', () => {
+    const burst = { counts: [...steady(20), 100], running: running(2) };
+    const state = { ...plannedFor(rules, 20, running(2)), nextPlanAtMs: 132_000 };
+    const answered = controlStep(rules, state, observe(131, burst));
+    const grown = answered.decision?.kind === 'apply' ? (answered.decision.plan.stages[detect]?.[0]?.replicas ?? 0) : 0;
+    expect(grown).toBeGreaterThan(4);
+    const timid = rulesFor(spec, { forecaster: () => ({ method: 'timid', meanRps: 20, upperRps: 25 }) });
+    const soon = observe(132, { counts: [...steady(20), 100, 100], running: running(grown) });
+    expect(controlStep(timid, answered.state, soon).decision).toMatchObject({ kind: 'hold' });
+    const later = { ...answered.state, nextPlanAtMs: 142_000 };
+    const calm = observe(142, { counts: [...steady(20), 100, 20, 20], running: running(grown) });
+    expect(controlStep(timid, later, calm).decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'scale' }] });
+  });
+
+  it('protects before its first plan, against what runs cannot carry', () => {
+    const state = { ...newController, nextPlanAtMs: 140_000 };
+    const seen = (counts: readonly number[]) => observe(131, { counts, running: running(3) });
+    expect(controlStep(rules, state, seen(steady(40))).decision).toBeUndefined();
+    expect(controlStep(rules, state, seen([...steady(20), 150])).decision).toMatchObject({ kind: 'apply' });
+  });
+
+  it.each(['failed', 'given-up'] as const)('counts a change that has %s as none and plans anew', (kind) => {
+    const state = { ...plannedFor(rules, 20, running(3)), nextPlanAtMs: 140_000 };
+    const burst = { counts: [...steady(20), 150], running: running(3) };
+    const answered = controlStep(rules, state, observe(131, burst));
+    expect(answered.state.appliedAtMs).toHaveLength(state.appliedAtMs.length + 1);
+    const lastChange = { kind, changed: [], unchanged: [detect] };
+    const next = controlStep(rules, answered.state, {
+      ...observe(132, { counts: [...burst.counts, 150], running: running(3) }),
+      lastChange,
+    });
+    // Blind to the burst it would not be: it is answered again.
+    expect(next.decision).toMatchObject({ kind: 'apply', reason: expect.stringContaining('arrivals in') });
+    expect(next.state.appliedAtMs).toEqual([...state.appliedAtMs, 132_000]);
+    expect(next.state.backOff?.failures).toBe(kind === 'failed' ? 1 : undefined);
+    expect(next.state.nextPlanAtMs).toBe(132_000);
+  });
+
   it('answers a burst first where a plan is due, too, and plans at the next tick', () => {
     const state = plannedFor(rules, 20, running(3));
     const step = controlStep(rules, state, observe(140, { counts: [...steady(20), 100], running: running(3) }));
@@ -206,7 +244,7 @@ describe('controlStep', () => {
 
   it('keeps the accuracy floor and all that the budget can carry there where even the expected rate is out of reach', () => {
     const tight = rulesFor({ ...spec, budget: { cpuCores: 4 } });
-    const state = { ...newController, nextPlanAtMs: 130_000 };
+    const state = { ...newController, nextPlanAtMs: 130_000, planned: { arrivalRps: 300 } };
     const { decision } = controlStep(tight, state, observe(130, { counts: steady(200), running: running(2) }));
     expect(decision).toMatchObject({
       kind: 'apply',
@@ -299,7 +337,7 @@ describe('controlStep', () => {
 
     it('is taken back, and none is made until a back-off has passed, which doubles', () => {
       expect(changed.state.trial).toBeDefined();
-      const back = at(146, changed.state, 20);
+      const back = at(149, changed.state, 20);
       expect(back.decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'scale', to: { replicas: 6 } }] });
       expect(back.decision?.reason).toContain('20 requests were dropped');
       const again = controlStep(
@@ -311,8 +349,26 @@ describe('controlStep', () => {
       const later = { ...again.state, nextPlanAtMs: 210_000 };
       const third = controlStep(rules, later, observe(210, { counts: steady(10), running: running(6), dropped: 20 }));
       expect(third.decision).toMatchObject({ kind: 'apply' });
-      const failed = at(216, third.state, 40);
-      expect(failed.state.backOff).toMatchObject({ failures: 2, untilMs: 216_000 + 120_000 });
+      const failed = at(219, third.state, 40);
+      expect(failed.state.backOff).toMatchObject({ failures: 2, untilMs: 219_000 + 120_000 });
+    });
+
+    it('does not answer for what is dropped while it settles, nor for what was dropped before it was carried out', () => {
+      const settling = at(142, changed.state, 200).state;
+      expect(at(149, settling, 200).decision).toBeUndefined();
+      const counts = steady(10);
+      const applied = { kind: 'applied', changed: [detect], unchanged: [] } as const;
+      const end = { ...observe(147, { counts, running: running(replicas), dropped: 200 }), lastChange: applied };
+      const carriedOut = controlStep(rules, changed.state, end).state;
+      expect(carriedOut.trial).toMatchObject({ sinceMs: 147_000, droppedAtStart: 200 });
+      expect(carriedOut.beforeChange).toBeUndefined();
+    });
+
+    it('is not taken back to a plan that a person has pinned otherwise', () => {
+      const [stage] = spec.stages;
+      const pinned = { ...spec, stages: stage ? [{ ...stage, pins: { ...stage.pins, replicas } }] : [] };
+      const seen = observe(149, { counts: steady(10), running: running(replicas), dropped: 20 });
+      expect(controlStep(rulesFor(pinned), changed.state, seen).decision).toBeUndefined();
     });
 
     it('stays when few are dropped, when it has lasted, and when more arrives than the plan before was good for', () => {

@@ -18,6 +18,8 @@ import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Plan } from '../model/plan.js';
 import { changeBounds } from '../serve/fleet/change-room.js';
 import { detectBurst, plannedEnvelope } from './burst-detection.js';
+import { carriedRps } from './carried-rate.js';
+import { afterChange, beforeChange, type ChangeMemory } from './change-end.js';
 import { diffPlans } from './diff-plans.js';
 import { protect } from './fast-loop.js';
 import {
@@ -35,6 +37,7 @@ import {
   believed,
   type GuardrailRules,
   inLastHour,
+  keepsToPins,
   steppedDown,
   tooManyChanges,
 } from './guardrails.js';
@@ -43,8 +46,8 @@ import { onTick } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
 import { lately, type PlannedRate, withPlanned } from './planned-rates.js';
 import { keepingFloor, withinReach } from './reach.js';
-import { type BackOff, backOffAfter, droppedOf, holdsBack, judgeTrial, type Trial } from './slo-burn.js';
-import { switchedStages, switchObjection, type VariantSwitch, withSwitches } from './switch-history.js';
+import { type BackOff, backOffAfter, droppedOf, holdsBack, judgeTrial, settling } from './slo-burn.js';
+import { switchedStages, switchObjection, withSwitches } from './switch-history.js';
 
 /** What a controller goes by; what is left out it does without. */
 export interface ControllerRules extends FeedbackRules {
@@ -56,27 +59,15 @@ export interface ControllerRules extends FeedbackRules {
 }
 
 /** What a controller remembers; plain data. */
-export interface ControllerState {
+export interface ControllerState extends ChangeMemory {
   readonly learning: LoadLearning;
   /** Time (ms) for which there was no learning yet. */
   readonly savedMs?: number;
   readonly service: ServiceState;
   /** Missing while nothing was counted. */
   readonly edges?: EdgeState;
-  /** When the slow loop is due; undefined before the first tick. */
-  readonly nextPlanAtMs?: number;
-  /** The load that what runs was last planned for. */
-  readonly planned?: ExpectedLoad;
   /** What was planned for in the last minute, oldest first; missing before the first plan. */
   readonly plannedRates?: readonly PlannedRate[];
-  /** Changes of the last hour. */
-  readonly appliedAtMs: readonly number[];
-  /** When the fast loop last answered a burst. */
-  readonly protectedAtMs?: number;
-  /** Of the last 20 minutes. */
-  readonly switches: readonly VariantSwitch[];
-  readonly trial?: Trial;
-  readonly backOff?: BackOff;
 }
 
 /** A step: without a decision where the fast loop saw nothing to protect against. */
@@ -107,8 +98,9 @@ export function tickMs({ spec: { control }, policy }: Pick<ControllerRules, 'spe
 }
 
 /** One tick. Give `profiled` as the same object from tick to tick: what was planned is remembered with it. */
-export function controlStep(profiled: ControllerRules, before: ControllerState, observation: Observation): ControlStep {
+export function controlStep(profiled: ControllerRules, known: ControllerState, observation: Observation): ControlStep {
   const { atMs } = observation;
+  const before = afterChange(known, observation);
   const everyMs = tickMs(profiled);
   const { intervalMs } = profiled.spec.control;
   // Later than an interval from now nothing can be due: the clock was set back, and the grid begins anew.
@@ -127,7 +119,12 @@ export function controlStep(profiled: ControllerRules, before: ControllerState, 
   const step = decided(rulesInForce(profiled, learned), learned, { observation, due });
   if (step.decision === undefined) return step;
   const switches = withSwitches(step.state.switches, step.decision, atMs);
-  return { decision: withLearnedEdges(step.decision, edges), state: { ...step.state, switches } };
+  const state = {
+    ...step.state,
+    switches,
+    ...(step.decision.kind === 'apply' && { beforeChange: beforeChange(before) }),
+  };
+  return { decision: withLearnedEdges(step.decision, edges), state };
 }
 
 /** The rules with what was learned in place of the profiles and the pipeline file; the same object as long as that is the same. */
@@ -206,11 +203,10 @@ function nextPlanAt(intervalMs: number, dueMs: number, nowMs: number): number {
 }
 
 function fastStep(rules: ControllerRules, state: ControllerState, observation: Observation): ControlStep {
-  const { planned, protectedAtMs = Number.NEGATIVE_INFINITY } = state;
-  if (planned === undefined) return { state };
-  const sinceMs = observation.atMs - protectedAtMs;
-  const inBurst = sinceMs >= 0 && sinceMs < IN_BURST_MS;
   const { atMs } = observation;
+  const planned = state.planned ?? carriedLoad(rules, observation);
+  if (planned === undefined) return { state };
+  const inBurst = isInBurst(state, atMs);
   const rates = lately(state.plannedRates, atMs);
   const keepsVariants = rules.guardrails !== undefined;
   const protection = protect(rules, observation, { planned, inBurst, keepsVariants, rates });
@@ -220,6 +216,25 @@ function fastStep(rules: ControllerRules, state: ControllerState, observation: O
   const plannedRates = withPlanned(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
   const { trial: _, ...rest } = state;
   return { state: { ...rest, planned: load, plannedRates, appliedAtMs, protectedAtMs: atMs }, decision };
+}
+
+function isInBurst({ protectedAtMs = Number.NEGATIVE_INFINITY }: ControllerState, atMs: number): boolean {
+  const sinceMs = atMs - protectedAtMs;
+  return sinceMs >= 0 && sinceMs < IN_BURST_MS;
+}
+
+/** What runs before the first plan of the loop was made for a load that nobody remembers; what it can carry stands in for it. */
+function carriedLoad({ spec, curves }: ControllerRules, { runningPlan }: Observation): ExpectedLoad | undefined {
+  const running = planThatRuns(spec, runningPlan);
+  return running && { arrivalRps: carriedRps(spec, running, curves) };
+}
+
+/** Foretells no less than a burst that was answered a moment ago: forecasts believe it only when it has lasted. */
+function noLessThanBurst(forecaster: Forecaster, { planned }: ControllerState): Forecaster {
+  return (load, horizonMs, atMs) => {
+    const forecast = forecaster(load, horizonMs, atMs);
+    return { ...forecast, upperRps: Math.max(forecast.upperRps, planned?.arrivalRps ?? 0) };
+  };
 }
 
 /** What was learned foretells, else the simple forecaster, and either only as far as it can be believed. */
@@ -246,7 +261,8 @@ function lastSecond({ arrivalsPerSecond }: LoadObservation): Forecast {
 /** The slow loop's decision: one that switches variants only where that is worth it and no stage has to rest. */
 function planned(rules: ControllerRules, state: ControllerState, observation: Observation): Decision {
   const { guardrails, spec, targetAt } = rules;
-  const forecast = forecasterOf(rules, state);
+  const believable = forecasterOf(rules, state);
+  const forecast = isInBurst(state, observation.atMs) ? noLessThanBurst(believable, state) : believable;
   const forecaster = guardrails === undefined ? forecast : withinReach(rules, observation, forecast);
   const found = onTick(rules, observation, forecaster);
   const free = guardrails === undefined ? found : keepingFloor(rules, observation, found);
@@ -323,9 +339,11 @@ function judge({ spec, guardrails }: ControllerRules, state: ControllerState, ob
   const { trial, ...rest } = state;
   if (guardrails === undefined || trial === undefined || observation.staleSources.length > 0) return { state };
   const verdict = judgeTrial(trial, observation, spec.slo);
-  if (verdict === 'open') return { state };
+  if (verdict === 'open') return { state: { ...rest, trial: settling(trial, observation) } };
   if (verdict === 'passed') return { state: withoutBackOff(rest) };
   const { atMs, load, runningPlan } = observation;
+  // A person wants it otherwise by now.
+  if (!keepsToPins(spec, trial.before)) return { state: rest };
   // More than the plan before was good for is no reason to go back to it: the slow loop has to find another.
   const bounds = { before: { rates: lately(state.plannedRates, atMs), nowMs: atMs } };
   if (detectBurst(load, plannedEnvelope(trial.beforeLoad, bounds)) !== undefined) return { state: rest };

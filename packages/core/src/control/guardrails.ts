@@ -114,6 +114,19 @@ export function withUse(spec: PipelineSpec, plan: Plan): Plan {
   return { ...plan, predicted: { ...plan.predicted, cpuCores, costPerHour } };
 }
 
+/** Whether a plan keeps to the pins of the pipeline. */
+export function keepsToPins(spec: PipelineSpec, { stages }: Plan): boolean {
+  return spec.stages.every(({ id, pins }) =>
+    (stages[id] ?? []).every(
+      ({ variantId, resources, maxBatchSize, replicas }) =>
+        variantId === (pins.variantId ?? variantId) &&
+        resources.cpuCores === (pins.cpuCores ?? resources.cpuCores) &&
+        maxBatchSize === (pins.maxBatchSize ?? maxBatchSize) &&
+        replicas === (pins.replicas ?? replicas),
+    ),
+  );
+}
+
 /** Whether a plan keeps to the budget of the pipeline. */
 export function keepsToBudget(spec: PipelineSpec, plan: Plan): boolean {
   const limits = limitsOf(spec);

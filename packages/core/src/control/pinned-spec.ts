@@ -1,7 +1,18 @@
 /** What a person asks for while serving, pins and whole plans: what they may say, and the pipeline with the pins. */
 import type { PinsByStage } from '../model/decision-record.js';
-import type { PipelineSpec, StagePins, StageSpec } from '../model/pipeline-spec.js';
-import type { Plan } from '../model/plan.js';
+import type { StageId } from '../model/ids.js';
+import type { PipelineSpec, Prices, StagePins, StageSpec } from '../model/pipeline-spec.js';
+import type { Plan, StagePlan } from '../model/plan.js';
+import {
+  limitsOf,
+  type ResourceUse,
+  resourceKinds,
+  totalUse,
+  useOf,
+  within,
+} from '../optimize/problem/resource-use.js';
+import type { ServiceCurves } from '../profile/curves-of.js';
+import type { ServiceCurve } from '../profile/service-curve.js';
 import { keepsToBudget } from './guardrails.js';
 
 /** The pipeline with `pins` beside and before those of its file. */
@@ -11,9 +22,9 @@ export function pinnedSpec(spec: PipelineSpec, pins: PinsByStage): PipelineSpec 
   return { ...spec, stages };
 }
 
-/** Why a stage cannot be held to `pins`, in words with what is allowed; undefined where it can. */
-export function pinObjection({ id, variants, bounds }: StageSpec, pins: StagePins): string | undefined {
-  const { variantId, cpuCores, maxBatchSize, replicas } = pins;
+/** Why a stage cannot be held to `pins` beside those of its file, in words with what is allowed; undefined where it can. */
+export function pinObjection({ id, variants, bounds, pins: ofFile }: StageSpec, pins: StagePins): string | undefined {
+  const { variantId, cpuCores, maxBatchSize, replicas } = { ...ofFile, ...pins };
   const open = variants.filter((variant) => variantId === undefined || variant.id === variantId);
   if (open.length === 0)
     return `${id} has no variant ${variantId}; it has ${variants.map((variant) => variant.id).join(', ')}`;
@@ -28,6 +39,63 @@ export function pinObjection({ id, variants, bounds }: StageSpec, pins: StagePin
   return undefined;
 }
 
+/** Why no plan could keep to all `pins`, each of which is possible alone: the least that they take exceeds the budget. In words. */
+export function pinsObjection(spec: PipelineSpec, pins: PinsByStage): string | undefined {
+  const limits = limitsOf(spec);
+  const least = totalUse(pinnedSpec(spec, pins).stages.map((stage) => leastUse(stage, spec.prices)));
+  const beyond = resourceKinds.findIndex(
+    (_, kind) => !within(least[kind] ?? 0, limits[kind] ?? Number.POSITIVE_INFINITY),
+  );
+  const kind = resourceKinds[beyond];
+  return kind === undefined ? undefined : `at least ${least[beyond]} ${kind} for a budget of ${limits[beyond]}`;
+}
+
+/** What a stage cannot do without, each resource for itself. */
+function leastUse({ variants, pins, bounds }: StageSpec, prices: Prices): ResourceUse {
+  const replicas = pins.replicas ?? bounds.minReplicas;
+  const uses = variants
+    .filter(({ id }) => id === (pins.variantId ?? id))
+    .flatMap((variant) =>
+      variant.cpuCores
+        .filter((cores) => cores === (pins.cpuCores ?? cores))
+        .map((cpuCores) => useOf({ ...variant, cpuCores }, replicas, prices)),
+    );
+  const least = (kind: number) => Math.min(...uses.map((use) => use[kind] ?? 0));
+  return uses.length === 0 ? [0, 0, 0, 0] : [least(0), least(1), least(2), least(3)];
+}
+
+/** The stages of a plan that a person gives, with the memory and the GPUs that their variants take, whatever was said of them. */
+export function withVariantResources(spec: PipelineSpec, stages: Plan['stages']): Plan['stages'] {
+  const complete = (id: string, part: StagePlan): StagePlan => {
+    const variants = spec.stages.find((stage) => stage.id === id)?.variants;
+    const variant = variants?.find((each) => each.id === part.variantId);
+    if (variant === undefined) return part;
+    const { memoryBytes, gpus } = variant;
+    return { ...part, resources: { ...part.resources, memoryBytes, gpus } };
+  };
+  const entries = Object.entries(stages).map(([id, parts]) => [id, parts.map((part) => complete(id, part))]);
+  return Object.fromEntries(entries) as Plan['stages'];
+}
+
+/** What a variant was profiled for on so many cores. */
+type ProfiledBatches = (
+  ...variant: Parameters<ServiceCurves['curve']>
+) => Pick<ServiceCurve, 'maxBatchSize'> | undefined;
+
+/** Why a plan asks more of its stages than their profiles say, in words; undefined where it does not. */
+export function profileObjection({ stages }: Plan, curve: ProfiledBatches): string | undefined {
+  for (const [id, parts] of Object.entries(stages)) {
+    for (const { variantId, resources, maxBatchSize } of parts) {
+      const known = curve(id as StageId, variantId, resources.cpuCores);
+      const what = `the profile of ${id}/${variantId} says nothing of`;
+      if (known === undefined) return `${what} ${resources.cpuCores} cores`;
+      if (maxBatchSize > known.maxBatchSize)
+        return `${what} batches of ${maxBatchSize}, only of up to ${known.maxBatchSize}`;
+    }
+  }
+  return undefined;
+}
+
 /** Why a plan cannot be put in force for a pipeline, in words; undefined where it can. An SLO that it misses is no reason. */
 export function planObjection(spec: PipelineSpec, plan: Plan): string | undefined {
   const known = spec.stages.map(({ id }) => id);
@@ -36,9 +104,11 @@ export function planObjection(spec: PipelineSpec, plan: Plan): string | undefine
   for (const stage of spec.stages) {
     const [stagePlan, ...more] = plan.stages[stage.id] ?? [];
     if (stagePlan === undefined || more.length > 0) return `stage ${stage.id} needs one entry`;
-    const { variantId, resources, maxBatchSize, replicas } = stagePlan;
+    const { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas } = stagePlan;
     const objection = pinObjection(stage, { variantId, cpuCores: resources.cpuCores, maxBatchSize, replicas });
     if (objection !== undefined) return objection;
+    if (maxBatchWaitMs > stage.bounds.maxBatchWaitMs)
+      return `${stage.id} does not allow batches to wait ${maxBatchWaitMs} ms; it allows up to ${stage.bounds.maxBatchWaitMs}`;
   }
   return keepsToBudget(spec, plan) ? undefined : 'it exceeds the budget of the pipeline';
 }

@@ -37,6 +37,13 @@ const FEWEST_ARRIVALS = 50;
 const FIRST_BACK_OFF_MS = 60_000;
 const LONGEST_BACK_OFF_MS = 3_600_000;
 
+/** Leaves out of a trial what is dropped while its change settles. */
+export function settling(trial: Trial, observation: Observation): Trial {
+  const elapsedMs = observation.atMs - trial.sinceMs;
+  const settles = elapsedMs >= 0 && elapsedMs <= SETTLING_MS;
+  return settles ? { ...trial, droppedAtStart: droppedOf(observation) } : trial;
+}
+
 /** Requests dropped so far at all stages. */
 export function droppedOf({ stages }: Observation): number {
   return Object.values(stages).reduce((sum, { droppedTotal }) => sum + droppedTotal, 0);
@@ -45,7 +52,7 @@ export function droppedOf({ stages }: Observation): number {
 /** Judges a trial at a tick; one that began later than now, on a clock that was set back, is over. */
 export function judgeTrial(trial: Trial, observation: Observation, { percentile }: Slo): TrialVerdict {
   const elapsedMs = observation.atMs - trial.sinceMs;
-  const seconds = Math.floor(elapsedMs / 1000);
+  const seconds = Math.max(0, Math.floor((elapsedMs - SETTLING_MS) / 1000));
   const { arrivalsPerSecond } = observation.load;
   const arrived = arrivalsPerSecond.slice(Math.max(0, arrivalsPerSecond.length - seconds)).reduce((a, b) => a + b, 0);
   const missed = droppedOf(observation) - trial.droppedAtStart;

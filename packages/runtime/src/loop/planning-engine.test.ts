@@ -43,7 +43,7 @@ describe('advice', () => {
   const tick = (engine: ReturnType<typeof planningEngine>, observation: Observation, executes = false) =>
     engine.answer({ kind: 'tick', observation, executes, changedByHand: false });
 
-  it('on a burst is given once, then plans go on; carried out again, a plan comes first', () => {
+  it('on a burst is given once, then plans go on; carried out again, the burst is answered first', () => {
     const { engine, plan } = engineWith();
     plan(10_000, false);
     const triggers = (fromMs: number, untilMs: number) => {
@@ -53,7 +53,7 @@ describe('advice', () => {
     };
     expect(triggers(11_000, 19_000)).toEqual(['burst']);
     expect(triggers(20_000, 30_000)).toEqual(['plan', 'plan']);
-    expect(tick(engine, risen(33_000), true)).toMatchObject({ trigger: 'plan', decision: { kind: 'apply' } });
+    expect(tick(engine, risen(33_000), true)).toMatchObject({ trigger: 'burst', decision: { kind: 'apply' } });
   });
 });
 

@@ -50,9 +50,13 @@ export const playedSetup: PlanningSetup = {
 };
 
 const SECONDS = 130;
+/** After so many seconds drops count against a change. */
+const SETTLED_S = 4;
 
 /** Requests per second: calm, five times as much at once, calm again. */
 const rateAt = (second: number): number => (second >= 25 && second < 40 ? 60 : 12);
+
+const pinsAt = (second: number) => (second > 115 ? { [a]: { variantId: variantId('small') } } : {});
 
 /**
  * The log of 130 s: a burst, batches that take 1.6 times as long as profiled, drops behind each change that follows the burst, and a pin at
@@ -65,8 +69,10 @@ export function playedLog(): RecordedLog {
   const counts: number[] = [];
   let running: RunningPlan = { stages: {} };
   let droppedTotal = 0;
+  const dropsAt: number[] = [];
   for (let second = 1; second <= SECONDS; second++) {
     counts.push(arrivalsOf(rateAt(second), rng));
+    droppedTotal += dropsAt[second] ?? 0;
     const observation: Observation = {
       atMs: 1000 * second,
       load: { arrivalsPerSecond: counts.slice(-600) },
@@ -75,16 +81,15 @@ export function playedLog(): RecordedLog {
       batches: batchesOf(running, rng),
       staleSources: second === 20 ? ['load'] : [],
     };
-    const pins = second > 115 ? { [a]: { variantId: variantId('small') } } : {};
     const task = { kind: 'tick', observation, executes: true, changedByHand: false } as const;
-    const { decision, trigger, input } = engine.answer({ ...task, pins });
+    const { decision, trigger, input } = engine.answer({ ...task, pins: pinsAt(second) });
     engine.learn();
     if (decision === undefined || input === undefined) continue;
     const { batches: _, ...seen } = observation;
     const record = { atEpochMs: 1000 * second, observation: seen, decision, input, setupDigest: 'setup' };
     records.push({ id: records.length + 1, ...record, ...(trigger && { trigger }) });
     if (decision.kind === 'apply') running = afterAll(decision.plan.stages[a] ?? []);
-    if (decision.kind === 'apply' && second > 40) droppedTotal += 60;
+    if (decision.kind === 'apply' && second > 40) dropsAt[second + SETTLED_S] = 60;
   }
   return {
     setups: new Map([['setup', playedSetup]]),

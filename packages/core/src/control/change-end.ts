@@ -1,0 +1,58 @@
+/**
+ * How the last change ended, as far as the controller counts on it: a change that failed or was given up was none, so what was remembered of
+ * it is taken back and a plan is due; one that was carried out is on trial from its end on.
+ */
+import type { Observation } from '../model/decision.js';
+import type { ExpectedLoad } from '../model/expected-load.js';
+import { type BackOff, backOffAfter, droppedOf, type Trial } from './slo-burn.js';
+import type { VariantSwitch } from './switch-history.js';
+
+/** What a change alters in what the controller remembers. */
+export interface BeforeChange {
+  /** The load that what runs was last planned for. */
+  readonly planned?: ExpectedLoad;
+  /** Changes of the last hour. */
+  readonly appliedAtMs: readonly number[];
+  /** When the fast loop last answered a burst. */
+  readonly protectedAtMs?: number;
+  /** Of the last 20 minutes. */
+  readonly switches: readonly VariantSwitch[];
+  readonly trial?: Trial;
+}
+
+/** What the controller remembers of its changes. */
+export interface ChangeMemory extends BeforeChange {
+  /** When the slow loop is due; undefined before the first tick. */
+  readonly nextPlanAtMs?: number;
+  readonly backOff?: BackOff;
+  /** What to go back to; set while it is not known yet whether the last change was carried out. */
+  readonly beforeChange?: BeforeChange;
+}
+
+/** What to go back to where the change of a step is not carried out. */
+export function beforeChange(memory: ChangeMemory): BeforeChange {
+  const { planned, trial, appliedAtMs, switches, protectedAtMs } = memory;
+  return {
+    appliedAtMs,
+    switches,
+    ...(planned && { planned }),
+    ...(trial && { trial }),
+    ...(protectedAtMs !== undefined && { protectedAtMs }),
+  };
+}
+
+/** The memory once it is known how the last change ended; the same while it is not. */
+export function afterChange<Memory extends ChangeMemory>(memory: Memory, observation: Observation): Memory {
+  const { lastChange, atMs } = observation;
+  if (lastChange === undefined || memory.beforeChange === undefined) return memory;
+  const { beforeChange: before, ...ended } = memory;
+  if (lastChange.kind === 'applied') {
+    const { trial } = ended;
+    const begun = trial && { ...trial, sinceMs: atMs, droppedAtStart: droppedOf(observation) };
+    return { ...ended, ...(begun && { trial: begun }) } as Memory;
+  }
+  const { planned: _, trial: __, protectedAtMs: ___, ...rest } = ended;
+  // What cannot be started would be tried again at every tick.
+  const backOff = lastChange.kind === 'failed' ? backOffAfter(atMs, memory.backOff) : memory.backOff;
+  return { ...rest, ...before, nextPlanAtMs: atMs, ...(backOff && { backOff }) } as Memory;
+}
