@@ -35,8 +35,25 @@ describe('ControlLoop', () => {
     await bench.loop.tick();
     expect(await bench.saved()).toEqual([]);
     const outcome = { kind: 'failed', step, message: step === 'decide' ? 'solver' : 'start' };
-    expect(await bench.records()).toMatchObject([{ outcome }, { outcome }]);
+    // What was decided is logged each time, a fault that stands once.
+    expect(await bench.records()).toMatchObject(step === 'decide' ? [{ outcome }] : [{ outcome }, { outcome }]);
     expect(bench.events.filter((event) => event.kind === 'failed' && event.step === step)).toHaveLength(2);
+  });
+
+  it('logs a failure to decide again when it is another one, or came back', async () => {
+    const messages = ['solver', 'solver', 'profile', undefined, 'profile', 'profile'];
+    const bench: LoopBench = new LoopBench({
+      decide: async () => {
+        const message = messages[bench.decisions++];
+        if (message !== undefined) throw new Error(message);
+        return {};
+      },
+    });
+    for (const _ of messages) await bench.loop.tick();
+    expect((await bench.records()).map(({ outcome }) => (outcome?.kind === 'failed' ? outcome.message : ''))).toEqual([
+      ...['solver', 'profile', 'profile'],
+    ]);
+    expect(bench.faults.all).toMatchObject([{ step: 'decide', message: 'profile', count: 2 }]);
   });
 
   it.each<[string, LoopOver]>([
@@ -187,6 +204,31 @@ describe('ControlLoop', () => {
     await stopped;
     expect(bench.applied).toHaveLength(1);
     expect(bench.decisions).toBeLessThanOrEqual(1);
+  });
+
+  it.each(['off', 'advise'] as const)('ends between two changes when it is set to %s, and says so', async (asked) => {
+    let mode: ControlMode = 'auto';
+    const told: Observation['lastChange'][] = [];
+    const bench = new LoopBench({
+      mode: () => mode,
+      decide: async ({ lastChange }) => {
+        told.push(lastChange);
+        return told.length === 1 ? { decision: { ...apply, changes: [change, change, change] }, trigger: 'plan' } : {};
+      },
+      applyChange: async () => {
+        mode = asked;
+      },
+    });
+    await bench.loop.tick();
+    expect(bench.applied).toHaveLength(1);
+    expect(await bench.saved()).toEqual([]);
+    expect(await bench.records()).toMatchObject([
+      { mode: 'auto', outcome: { kind: 'failed', step: 'apply', message: expect.stringContaining(`is ${asked} now`) } },
+    ]);
+    expect(bench.faults.all).toEqual([]);
+    mode = 'auto';
+    await bench.loop.tick();
+    expect(told).toEqual([undefined, { kind: 'given-up', changed: [stageId('a')], unchanged: [stageId('a')] }]);
   });
 
   it('says whether it will carry out what is decided, and whether a person has changed something since', async () => {

@@ -117,7 +117,7 @@ export class ControlLoop {
     return this.turn(() => this.#look());
   }
 
-  /** Carries a decision out and records it with its outcome; rejects with the error of a change that failed. */
+  /** Carries a decision out and records it with its outcome; rejects with the error of a change that failed. One of the loop ends between two changes when a person takes the loop off. */
   async enact(observation: Observation, decision: ApplyDecision, facts: DecisionFacts): Promise<LogEntry> {
     const { outcomes } = this.#parts;
     const entry = this.#record(observation, decision, facts);
@@ -126,12 +126,17 @@ export class ControlLoop {
     try {
       const tookMs = await this.#putInForce(decision, facts);
       if (tookMs !== undefined) entry.amend({ outcome: { kind: 'applied', tookMs } });
+      else if (!this.#stopped) entry.amend({ outcome: failure('apply', this.#givenUp()) });
       outcomes.watch(entry);
       return entry;
     } catch (error) {
       entry.amend({ outcome: failure('apply', error) });
       throw error;
     }
+  }
+
+  #givenUp(): Error {
+    return new Error(`the changes that were left were given up: the mode is ${this.#parts.mode()} now`);
   }
 
   async #look(): Promise<void> {
@@ -198,15 +203,17 @@ export class ControlLoop {
 
   #failedToDecide(observation: Observation | undefined, error: unknown): void {
     const { faults, log, epochNowMs, mode, setupDigest } = this.#parts;
+    // A fault that stands is in the log already; each tick again, it would push out what was decided.
+    const stands = faults.all.some(({ step, message }) => step === 'decide' && message === messageOf(error));
     faults.failed('decide', error);
-    if (observation === undefined) return;
+    if (observation === undefined || stands) return;
     log.append({
       ...{ atEpochMs: epochNowMs(), mode: mode(), setupDigest },
       ...{ observation: seen(observation), outcome: failure('decide', error) },
     });
   }
 
-  /** Applies the changes one by one and keeps the plan as the last good one; undefined when a stop came in between. */
+  /** Applies the changes one by one and keeps the plan as the last good one; undefined when some were left. */
   async #putInForce(decision: ApplyDecision, { trigger }: DecisionFacts): Promise<number | undefined> {
     const { clock, epochNowMs, keepsPlans, report, specDigest } = this.#parts;
     const { plan, evidence } = decision;
@@ -223,11 +230,11 @@ export class ControlLoop {
 
   /** Whether all changes were carried out; rejects with the error of the first one that fails. How those of the loop ended it is told of. */
   async #change({ plan, changes }: ApplyDecision, isOfLoop: boolean): Promise<boolean> {
-    const { actuator, onChanged } = this.#parts;
+    const { actuator, mode, onChanged } = this.#parts;
     let [end, done]: [LastChange['kind'], number] = ['failed', 0];
     try {
       for (const change of changes) {
-        if (this.#stopped) {
+        if (this.#stopped || (isOfLoop && mode() !== 'auto')) {
           end = 'given-up';
           return false;
         }
