@@ -128,13 +128,35 @@ describe('the admin port of serve', () => {
     const { port } = holder.address() as { readonly port: number };
     const ended = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--port', '0', '--admin-port', `${port}`);
     holder.close();
-    expect(ended).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('PORT_IN_USE') });
+    expect(ended).toMatchObject({ exitCode: 3, stderr: expect.stringMatching(/PORT_IN_USE.* with --admin-port/) });
   });
 
   it('is refused beyond this machine without a token, before anything starts', async () => {
     const ended = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--admin-host', '0.0.0.0');
     expect(ended).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--admin-token-file FILE') });
     expect(ended.stderr).not.toContain('first plan');
+  });
+
+  it('reads its token before anything starts', async () => {
+    const ended = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--port', '0', '--admin-token-file', 'none');
+    expect(ended).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('There is no token file none') });
+    expect(ended.stderr).not.toContain('listening');
+  });
+});
+
+describe('the mode of serve', () => {
+  it('stands in the line that says that it is ready', async () => {
+    const readyLine = async (...args: string[]) => {
+      const { command } = await serving(folder.path, 'pipeline.yaml', ...args);
+      return (await command.said(/ready .*/))[0];
+    };
+    expect(await readyLine('--mode', 'advise')).toMatch(/, mode advise$/);
+    expect(await readyLine('--fixed')).toMatch(/, plan fixed$/);
+  }, 60_000);
+
+  it.each(['auto', 'advise'])('%s contradicts a plan that is kept', async (mode) => {
+    const ended = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--port', '0', '--fixed', '--mode', mode);
+    expect(ended).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(`--mode ${mode} would not`) });
   });
 });
 

@@ -64,10 +64,11 @@ const START_CLOSE_MS = 1000;
 
 /** Serves the pipeline of `file` until SIGINT or SIGTERM, then drains. */
 export async function serve(file: string, options: ServeOptions): Promise<CommandResult | undefined> {
+  checkMode(options);
+  checkAdminPlace(options);
   const spec = await loadSpec(file);
   await fetchArtifactsAhead(spec);
   const profiles = profilesFor(spec, file, options.profileScale);
-  checkAdminPlace(options);
   const reloads = new Reloads();
   const tls = tlsOf(options, reloads);
   const tenants = tenantsOf(options.tokenFile, reloads);
@@ -103,9 +104,10 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
       try {
         const admin = await startAdmin(options, { pipelines: [pipeline], feed, metrics: monitor.adminPage });
         beside.push(admin);
-        if (admin !== undefined) log(`admin port ${admin.url}/admin/pipelines, mode ${pipeline.control.mode}`);
+        if (admin !== undefined) log(`admin port ${admin.url}/admin/pipelines`);
         beside.push(await startScaler(options, { spec, desired: monitor.desiredReplicas, ...(tls && { tls }) }));
-        logStart(spec.name, await ports.beginServing(), pipeline);
+        const modeText = fixed ? 'plan fixed' : `mode ${pipeline.control.mode}`;
+        logStart(spec.name, await ports.beginServing(), pipeline, modeText);
         reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
         await stop;
         log('draining: no new requests, those inside are finished');
@@ -118,6 +120,12 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   }
   log('stopped');
   return undefined;
+}
+
+/** AppError WRONG_USAGE where a plan that is kept is to be adapted, or advised upon by a loop that does not run. */
+function checkMode({ fixed = false, mode = 'off' }: ServeOptions): void {
+  if (!fixed || mode === 'off') return;
+  throw new AppError('WRONG_USAGE', `--fixed keeps the first plan, --mode ${mode} would not: leave one of them out.`);
 }
 
 /** The serving ports, taken before the pipeline starts. */
@@ -229,7 +237,12 @@ function warnOfCores(spec: PipelineSpec): void {
   warn(`the budget of ${coresText(cpuCores)} is more than this machine has; it is planned for ${machine}`);
 }
 
-function logStart(name: string, { url, grpcAddress }: RunningServer, { first, kept }: RunningPipeline): void {
+function logStart(
+  name: string,
+  { url, grpcAddress }: RunningServer,
+  { first, kept }: RunningPipeline,
+  modeText: string,
+): void {
   for (const what of kept.passedOver) log(`not taken from before: ${what}`);
   if (first.kind === 'made') {
     const { passedOver, result } = first;
@@ -244,7 +257,7 @@ function logStart(name: string, { url, grpcAddress }: RunningServer, { first, ke
   log(`${title}:\n${planTable(first.plan)}\n${planSummary(first.plan)}`);
   const paths = `POST /v1/pipelines/${name}/run or /v2/models/${name}/infer`;
   if (grpcAddress !== undefined) log(`gRPC on ${grpcAddress}: inference.GRPCInferenceService, grpc.health.v1.Health`);
-  log(`${pc.green('ready')} ${url} serves pipeline ${name} (${paths})`);
+  log(`${pc.green('ready')} ${url} serves pipeline ${name} (${paths}), ${modeText}`);
 }
 
 function learnedText({ controller: { learning, service, edges }, wishes: { pins } }: KeptState): string | undefined {

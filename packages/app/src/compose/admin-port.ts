@@ -27,14 +27,17 @@ export interface AdminParts {
 const DEFAULT_PORT = 8081;
 const DEFAULT_HOST = '127.0.0.1';
 
-/** AppError WRONG_USAGE where the port could be reached from elsewhere without a token: said before anything is started. */
+/**
+ * Said before anything is started: AppError FILE_NOT_FOUND or WRONG_USAGE where the token file holds no token, and WRONG_USAGE where the
+ * port could be reached from elsewhere without one.
+ */
 export function checkAdminPlace({ adminPort, adminHost = DEFAULT_HOST, adminTokenFile }: AdminOptions): void {
-  if (adminPort === false || isLoopback(adminHost) || tokenIn(adminTokenFile) !== undefined) return;
+  if (adminPort === false || tokenIn(adminTokenFile) !== undefined || isLoopback(adminHost)) return;
   const message = `The admin port on ${adminHost} can be reached from other machines and needs a token: --admin-token-file FILE.`;
   throw new AppError('WRONG_USAGE', message);
 }
 
-/** Starts the port; undefined where none is wanted, or where the usual one is taken and no other was asked for. */
+/** Starts the port; undefined where none is wanted, or where the usual one is taken and nothing was said of the port. */
 export async function startAdmin(options: AdminOptions, parts: AdminParts): Promise<RunningAdminServer | undefined> {
   const { adminPort, adminHost = DEFAULT_HOST, adminTokenFile } = options;
   if (adminPort === false) return undefined;
@@ -44,8 +47,10 @@ export async function startAdmin(options: AdminOptions, parts: AdminParts): Prom
     return await startAdminServer({ ...parts, ...place, ...(token !== undefined && { token }) });
   } catch (error) {
     const isTaken = error instanceof AppError && error.code === 'PORT_IN_USE';
-    if (!isTaken || adminPort !== undefined) throw error;
-    process.stderr.write(`no admin port: ${error.message} Choose another with --admin-port.\n`);
+    if (!isTaken) throw error;
+    const message = `${error.message} Choose another for the admin port with --admin-port.`;
+    if (adminPort !== undefined || token !== undefined) throw new AppError('PORT_IN_USE', message, { cause: error });
+    process.stderr.write(`no admin port: ${message}\n`);
     return undefined;
   }
 }
