@@ -94,6 +94,19 @@ describe('SqlitePlanStore', () => {
     await store.close();
   });
 
+  it('forgets its oldest decisions where it is full, and goes on with new ones and good plans', async () => {
+    const store = new SqlitePlanStore(path, { mostBytes: 1024 ** 2 });
+    const padded = (at: number) => ({ ...decisionAt(at, at), reason: 'x'.repeat(20_000) });
+    for (let at = 1; at <= 200; at++) await store.appendDecision('p', padded(at));
+    const kept = (await store.decisions('p', { limit: 999 })).map(({ id }) => id);
+    expect(kept[0]).toBe(200);
+    expect(kept.length).toBeGreaterThan(20);
+    expect(kept).toEqual(kept.map((_, index) => 200 - index));
+    await store.keep('p', 'learning', { much: 'x'.repeat(300_000) });
+    expect((await store.decisions('p', { limit: 1 }))[0]?.id).toBe(200);
+    await store.close();
+  });
+
   it('says that it is full, keeps what it has and works again when there is room', async () => {
     const bound = 128 * 1024;
     const store = new SqlitePlanStore(path, { mostBytes: bound });

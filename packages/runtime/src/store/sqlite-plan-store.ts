@@ -31,6 +31,9 @@ const KEPT_DECISION_MS = 30 * 86_400_000;
 const FEW_DECISIONS = 1000;
 const SPARE_SETUP_MS = 86_400_000;
 const MOST_BYTES = 512 * 1024 ** 2;
+/** Decisions that make room, and how many times as many where these do not suffice. */
+const FORGOTTEN_AT_FIRST = 16;
+const FORGOTTEN_MORE = 4;
 
 interface DecisionRow {
   readonly id: number;
@@ -159,9 +162,23 @@ export class SqlitePlanStore implements PlanStore {
     return attempt(this.#path, () => work(this.#statements));
   }
 
-  /** All of it or nothing. */
-  #write(work: (statements: StateStatements) => void): void {
-    this.#read((statements) => inTransaction(this.#database, () => work(statements)));
+  /**
+   * All of it or nothing. A file that is full makes room with its oldest decisions, ever more of them: `forgotten` of them go with the work,
+   * and stay where that does not help, as on a disk that others have filled.
+   */
+  #write(work: (statements: StateStatements) => void, forgotten = 0): void {
+    let hasMore = true;
+    try {
+      this.#read((statements) =>
+        inTransaction(this.#database, () => {
+          if (forgotten > 0) hasMore = statements.forgetOldest.run(forgotten).changes === forgotten;
+          work(statements);
+        }),
+      );
+    } catch (error) {
+      if (!hasMore || (error as AppError).details['code'] !== 'SQLITE_FULL') throw error;
+      this.#write(work, Math.max(FORGOTTEN_AT_FIRST, FORGOTTEN_MORE * forgotten));
+    }
   }
 }
 

@@ -18,6 +18,8 @@ const texts = {
     (SELECT id FROM decision WHERE pipeline = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
   forgetOldDecisions: `DELETE FROM decision WHERE pipeline = ? AND at_epoch_ms < ? AND id <=
     (SELECT id FROM decision WHERE pipeline = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+  forgetOldest: `DELETE FROM decision WHERE (pipeline, id) IN
+    (SELECT pipeline, id FROM decision ORDER BY at_epoch_ms, id LIMIT ?)`,
   decision: `SELECT ${DECISION_COLUMNS} FROM decision WHERE pipeline = ? AND id = ?`,
   decisionsBefore: `SELECT ${DECISION_COLUMNS} FROM decision WHERE pipeline = ? AND id < ? ORDER BY id DESC LIMIT ?`,
   names: 'SELECT DISTINCT pipeline FROM decision ORDER BY pipeline',
