@@ -6,7 +6,8 @@ import { closeSync, createReadStream, existsSync, openSync, readSync, statSync }
 import { basename, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { AppError, type DecisionRecord } from '@equipoise/core';
-import { SqlitePlanStore } from '../store/sqlite-plan-store.js';
+import { readStateFile } from '../store/read-state-file.js';
+import type { SqlitePlanStore } from '../store/sqlite-plan-store.js';
 import type { PlanningSetup } from './planning-engine.js';
 import type { LoggedDecision, RecordedLog } from './replay-log.js';
 
@@ -34,7 +35,9 @@ export async function readDecisionLog(path: string, selection: LogSelection = {}
     const message = `${path} is a folder; a server that runs there keeps its log in ${join(path, inside)}: name that path.`;
     throw new AppError('FILE_UNREADABLE', message, { details: { path: filePath } });
   }
-  return isStateFile(filePath) ? readStateFile(filePath, selection) : readLines(filePath, selection);
+  return isStateFile(filePath)
+    ? readStateFile(filePath, (store) => logOf(store, selection))
+    : readLines(filePath, selection);
 }
 
 /** The lines of a log, without their line ends. */
@@ -55,22 +58,17 @@ function isStateFile(path: string): boolean {
   return head.toString('latin1') === SQLITE_HEAD;
 }
 
-async function readStateFile(path: string, { pipelineName, ...which }: LogSelection): Promise<RecordedLog> {
-  const store = new SqlitePlanStore(path);
-  try {
-    const names = (await store.pipelineNames()).filter((name) => name === (pipelineName ?? name));
-    const decisions: LoggedDecision[] = [];
-    for (const name of names) decisions.push(...(await decisionsOf(store, name, which)));
-    const digests = new Set(decisions.flatMap(({ record }) => record.setupDigest ?? []));
-    const setups = new Map<string, PlanningSetup>();
-    for (const digest of digests) {
-      const setup = await store.setup(digest);
-      if (setup !== undefined) setups.set(digest, setupOf(setup));
-    }
-    return { setups, decisions };
-  } finally {
-    await store.close();
+async function logOf(store: SqlitePlanStore, { pipelineName, ...which }: LogSelection): Promise<RecordedLog> {
+  const names = (await store.pipelineNames()).filter((name) => name === (pipelineName ?? name));
+  const decisions: LoggedDecision[] = [];
+  for (const name of names) decisions.push(...(await decisionsOf(store, name, which)));
+  const digests = new Set(decisions.flatMap(({ record }) => record.setupDigest ?? []));
+  const setups = new Map<string, PlanningSetup>();
+  for (const digest of digests) {
+    const setup = await store.setup(digest);
+    if (setup !== undefined) setups.set(digest, setupOf(setup));
   }
+  return { setups, decisions };
 }
 
 async function decisionsOf(

@@ -6,6 +6,7 @@ import type { StageId } from '@equipoise/core';
 import { decisionAt } from '@equipoise/testkit';
 import Database from 'libsql';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { readStateFile } from './read-state-file.js';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
 
 /** Files as older versions wrote them, each with plans and decisions of the pipelines `shelf` and `video`. */
@@ -56,6 +57,21 @@ describe('a state file of version 1', () => {
     const store = new SqlitePlanStore(path);
     expect(await store.decisions('shelf', { limit: 9 })).toHaveLength(3);
     await store.close();
+  });
+});
+
+describe('a state file of an older version that is only read', () => {
+  it('stays as it is, so that a server of that version goes on writing', async () => {
+    copyFileSync(version1, path);
+    const older = new Database(path);
+    const insert = older.prepare('INSERT INTO decision (pipeline, record) VALUES (?, ?)');
+    insert.run('shelf', JSON.stringify({ atEpochMs: 1, observation: { atMs: 0 } }));
+    const read = () => readStateFile(path, (store) => store.decisions('shelf', { limit: 9 }));
+    expect((await read()).map(({ id }) => id)).toEqual([4, 3, 2, 1]);
+    insert.run('shelf', JSON.stringify({ atEpochMs: 2, observation: { atMs: 0 } }));
+    older.close();
+    expect(versionOf(path)).toBe(1);
+    expect((await read())[0]).toMatchObject({ id: 5, atEpochMs: 2 });
   });
 });
 

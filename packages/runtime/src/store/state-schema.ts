@@ -61,10 +61,19 @@ const migrations: readonly string[] = [
    ) STRICT;`,
 ];
 
+/** Whether an open file is of an older version than `migrate` brings it to. */
+export function isOlder(database: Database.Database): boolean {
+  return versionOf(database) < migrations.length;
+}
+
+function versionOf(database: Database.Database): number {
+  return (database.prepare('PRAGMA user_version').get() as { readonly user_version: number }).user_version;
+}
+
 /** Brings an open file to the newest version; AppError STORE_FAILED when a newer Equipoise wrote it. */
 export function migrate(database: Database.Database, path: string): void {
   inTransaction(database, () => {
-    const { user_version: version } = database.prepare('PRAGMA user_version').get() as { user_version: number };
+    const version = versionOf(database);
     if (version > migrations.length) {
       throw new AppError(
         'STORE_FAILED',
