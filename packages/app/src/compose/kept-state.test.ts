@@ -76,6 +76,31 @@ describe('readKeptState', () => {
   });
 });
 
+describe('pins that were kept', () => {
+  it('are passed over where no plan could keep to them with the others or with those of the file', async () => {
+    const store = new MemoryPlanStore();
+    const spec = await specOf(syntheticPipeline());
+    const [stage] = spec.stages;
+    const [first] = stage?.variants ?? [];
+    if (stage === undefined || first === undefined) throw new Error('the pipeline has a stage');
+    const bounds = { ...stage.bounds, maxReplicas: 40 };
+    const narrow = { ...spec, budget: { cpuCores: 4 }, stages: [{ ...stage, bounds }, ...spec.stages.slice(1)] };
+    await store.keep(spec.name, 'operator', { pins: { [stage.id]: { replicas: 40 } } });
+    const { wishes, passedOver } = await readKeptState(store, narrow, { profiles: [], resumes: true });
+    expect(wishes).toEqual({ pins: {} });
+    expect(passedOver).toEqual([
+      expect.stringMatching(new RegExp(`^a pin: with that of ${stage.id} there would be no plan: at least`)),
+    ]);
+    const other = { ...first, id: variantId('other'), cpuCores: [7] };
+    const ofFile = { ...stage, variants: [...stage.variants, other], pins: { variantId: first.id } };
+    await store.keep(spec.name, 'operator', { pins: { [stage.id]: { cpuCores: 7 } } });
+    const pinned = { ...spec, stages: [ofFile, ...spec.stages.slice(1)] };
+    expect((await readKeptState(store, pinned, { profiles: [], resumes: true })).passedOver).toEqual([
+      expect.stringContaining('does not run on 7 cores'),
+    ]);
+  });
+});
+
 describe('what is kept of edges and guardrails', () => {
   const kept: KeptController = { edges, guardrails };
   const resumed = async (store: MemoryPlanStore, text: string) => {

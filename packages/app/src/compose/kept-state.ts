@@ -11,7 +11,7 @@ import {
   type PlanStore,
   type ProfileSet,
   pinObjection,
-  type StageId,
+  pinsObjection,
 } from '@equipoise/core';
 import { canonicalJson, type OperatorWishes, sha256, specDigest } from '@equipoise/runtime';
 
@@ -146,15 +146,22 @@ function profilesDigest({ stages }: PipelineSpec, profiles: ProfileSet): string 
   return sha256(canonicalJson({ measured, inline }));
 }
 
-/** The pins that the pipeline file still allows, and why others are not. */
-function stillPossible({ stages }: PipelineSpec, pins: PinsByStage): readonly [PinsByStage, readonly string[]] {
-  const objections = Object.entries(pins).map(([id, wanted]) => {
-    const stage = stages.find((each) => each.id === id);
-    return stage === undefined ? `there is no stage ${id}` : pinObjection(stage, wanted);
-  });
-  const kept = Object.entries(pins).filter((_, index) => objections[index] === undefined);
-  return [
-    Object.fromEntries(kept) as Record<StageId, (typeof pins)[StageId]>,
-    objections.filter((each) => each !== undefined),
-  ];
+/** The pins that the pipeline file still allows, each and together, and why others are not. */
+function stillPossible(spec: PipelineSpec, pins: PinsByStage): readonly [PinsByStage, readonly string[]] {
+  let kept: PinsByStage = {};
+  const objections: string[] = [];
+  for (const [id, wanted] of Object.entries(pins)) {
+    const stage = spec.stages.find((each) => each.id === id);
+    const all: PinsByStage = { ...kept, [id]: wanted };
+    const objection =
+      stage === undefined ? `there is no stage ${id}` : (pinObjection(stage, wanted) ?? beyondBudget(spec, id, all));
+    if (objection === undefined) kept = all;
+    else objections.push(objection);
+  }
+  return [kept, objections];
+}
+
+function beyondBudget(spec: PipelineSpec, id: string, pins: PinsByStage): string | undefined {
+  const objection = pinsObjection(spec, pins);
+  return objection === undefined ? undefined : `with that of ${id} there would be no plan: ${objection}`;
 }

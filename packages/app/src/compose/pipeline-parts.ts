@@ -298,6 +298,7 @@ export class PipelineParts {
       store: this.#store,
       faults: this.#faults,
       actuator: this.actuator,
+      curves: this.#curves,
       epochNowMs: Date.now,
       look: () => this.#observe(),
       plan: ({ policy, arrivalRps, verify, ...assuming }) =>

@@ -12,7 +12,6 @@ import {
   within,
 } from '../optimize/problem/resource-use.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
-import type { ServiceCurve } from '../profile/service-curve.js';
 import { keepsToBudget } from './guardrails.js';
 
 /** The pipeline with `pins` beside and before those of its file. */
@@ -77,16 +76,11 @@ export function withVariantResources(spec: PipelineSpec, stages: Plan['stages'])
   return Object.fromEntries(entries) as Plan['stages'];
 }
 
-/** What a variant was profiled for on so many cores. */
-type ProfiledBatches = (
-  ...variant: Parameters<ServiceCurves['curve']>
-) => Pick<ServiceCurve, 'maxBatchSize'> | undefined;
-
 /** Why a plan asks more of its stages than their profiles say, in words; undefined where it does not. */
-export function profileObjection({ stages }: Plan, curve: ProfiledBatches): string | undefined {
+export function profileObjection({ stages }: Plan, curves: Pick<ServiceCurves, 'curve'>): string | undefined {
   for (const [id, parts] of Object.entries(stages)) {
     for (const { variantId, resources, maxBatchSize } of parts) {
-      const known = curve(id as StageId, variantId, resources.cpuCores);
+      const known = curves.curve(id as StageId, variantId, resources.cpuCores);
       const what = `the profile of ${id}/${variantId} says nothing of`;
       if (known === undefined) return `${what} ${resources.cpuCores} cores`;
       if (maxBatchSize > known.maxBatchSize)

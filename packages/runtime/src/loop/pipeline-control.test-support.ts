@@ -6,6 +6,7 @@ import {
   type PlanResult,
   type RunningPlan,
   replicaId,
+  requireCurves,
   type StagePlan,
   stageId,
   variantId,
@@ -17,7 +18,9 @@ export const a = stageId('a');
 
 const variant = (id: string, accuracy: number) => ({
   ...{ id: variantId(id), accuracy: { value: accuracy, metric: 'f1' }, cpuCores: [1, 2], memoryBytes: 0, gpus: 0 },
-  profile: [{ cpuCores: 1, batchSize: 1, meanMs: 10, p99Ms: 12 }],
+  profile: [1, 2].flatMap((cpuCores) =>
+    [1, 2].map((batchSize) => ({ cpuCores, batchSize, meanMs: 10 * batchSize, p99Ms: 12 * batchSize })),
+  ),
   parameters: {},
 });
 
@@ -75,8 +78,9 @@ export class ControlBench {
     this.bench = new LoopBench({ mode: () => this.control.mode, actuator: this.actuator });
     const { loop, log, memory, faults, events } = this.bench;
     this.control = new PipelineControl({
-      ...{ spec: controlledSpec, specDigest: 'd', setupDigest: 's', mode: 'auto', pins: {}, isFixed: false },
+      ...{ specDigest: 'd', setupDigest: 's', mode: 'auto', pins: {}, isFixed: false },
       ...{ loop, log, store: memory, faults, actuator: this.actuator },
+      curves: requireCurves(controlledSpec, []),
       epochNowMs: Date.now,
       look: () => ({ ...observation, runningPlan: this.running }),
       plan: async (query): Promise<PlanResult> => {
@@ -85,6 +89,9 @@ export class ControlBench {
       },
       report: (event) => void events.push(event),
       ...over,
+      get spec() {
+        return over.spec ?? controlledSpec;
+      },
     });
   }
 

@@ -1,7 +1,14 @@
-import { type ManualAction, variantId } from '@equipoise/core';
+import {
+  type ManualAction,
+  type StagePins,
+  type StagePlan,
+  type StageSpec,
+  type VariantSpec,
+  variantId,
+} from '@equipoise/core';
 import { describe, expect, it } from 'vitest';
 import { apply } from './control-loop.test-support.js';
-import { a, ControlBench, planWith } from './pipeline-control.test-support.js';
+import { a, ControlBench, controlledSpec, planWith } from './pipeline-control.test-support.js';
 
 const wishes = async ({ bench }: ControlBench) => {
   await bench.loop.settled();
@@ -59,6 +66,18 @@ describe('pins', () => {
     expect(control.pins).toEqual({});
   });
 
+  it.each<[string, StagePins, StagePins, string]>([
+    ['the file', { cpuCores: 2 }, { replicas: 4 }, 'leave no plan: at least 8 cpuCores for a budget of 6'],
+    ['a variant of the file', { variantId: variantId('tiny') }, { cpuCores: 2 }, 'tiny does not run on 2 cores'],
+  ])('are held against %s', (_, ofFile, pins, words) => {
+    const [stage] = controlledSpec.stages as [StageSpec];
+    const tiny = { ...(stage.variants[0] as VariantSpec), id: variantId('tiny'), cpuCores: [1] };
+    const stages = [{ ...stage, variants: [...stage.variants, tiny], pins: ofFile }];
+    const { control } = new ControlBench({ spec: { ...controlledSpec, stages } });
+    expect(() => control.pin('a', pins)).toThrow(code('INVALID_FIELDS', words));
+    expect(control.pins).toEqual({});
+  });
+
   it('of a stage that is not there are refused', () => {
     const { control } = new ControlBench();
     expect(() => control.pin('b', { replicas: 1 })).toThrow(code('NOT_FOUND', 'There is no stage b; there are a'));
@@ -106,6 +125,52 @@ describe('a plan that is applied by hand', () => {
     await expect(bench.control.applyStages(stages)).rejects.toEqual(code('INVALID_FIELDS', 'exceeds the budget'));
   });
 
+  it.each([
+    ['batches that the profile does not know', { maxBatchSize: 3 }, 'says nothing of batches of 3, only of up to 2'],
+    ['waits that the file does not allow', { maxBatchWaitMs: 1e9 }, 'does not allow batches to wait'],
+  ])('is refused where it asks for %s', async (_, part, words) => {
+    const [stage] = controlledSpec.stages as [StageSpec];
+    const { batchSizes: __, ...bounds } = stage.bounds;
+    const bench = new ControlBench({ spec: { ...controlledSpec, stages: [{ ...stage, bounds }] } });
+    const [given] = planWith('large', 2).stages[a] as [StagePlan];
+    const applied = bench.control.applyStages({ [a]: [{ ...given, ...part }] });
+    await expect(applied).rejects.toEqual(code('INVALID_FIELDS', words));
+    expect(bench.runs).toBe('1 small');
+  });
+
+  it('takes the memory and the GPUs of its variants, whatever was said of them', async () => {
+    const [stage] = controlledSpec.stages as [StageSpec];
+    const stages = [{ ...stage, variants: stage.variants.map((each) => ({ ...each, memoryBytes: 1e9, gpus: 1 })) }];
+    const spec = { ...controlledSpec, stages, budget: { cpuCores: 6, memoryBytes: 2e9 } };
+    const bench = new ControlBench({ spec });
+    await expect(bench.control.applyStages(planWith('large', 3).stages)).rejects.toEqual(
+      code('INVALID_FIELDS', 'exceeds the budget'),
+    );
+    const { decision } = await bench.control.applyStages(planWith('large', 2).stages);
+    const resources = { cpuCores: 1, memoryBytes: 1e9, gpus: 1 };
+    expect(decision).toMatchObject({ plan: { stages: { a: [{ resources }] } } });
+  });
+
+  it('is held against the file that is read while it waits, and gives the mode back', async () => {
+    let spec = controlledSpec;
+    const bench = new ControlBench({
+      get spec() {
+        return spec;
+      },
+    });
+    let read = () => {};
+    const reload = bench.bench.loop.turn(() => new Promise<void>((resolve) => (read = resolve)));
+    const applied = bench.control.applyStages(planWith('large', 4).stages);
+    await Promise.resolve();
+    expect(bench.control.mode).toBe('advise');
+    spec = { ...spec, budget: { cpuCores: 2 } };
+    read();
+    await reload;
+    await expect(applied).rejects.toEqual(code('INVALID_FIELDS', 'exceeds the budget'));
+    expect([bench.runs, bench.control.mode]).toEqual(['1 small', 'auto']);
+    expect(await wishes(bench)).toEqual({ mode: 'auto', pins: {} });
+  });
+
   it('is refused where the decision is missing, changes nothing, or was made for something else', async () => {
     const bench = new ControlBench();
     const other = bench.advised(planWith('large', 3), 'other');
@@ -146,6 +211,7 @@ describe('a plan that is applied by hand', () => {
     expect(await bench.control.decision(1)).toMatchObject({
       outcome: { kind: 'failed', step: 'apply', message: 'it did not start' },
     });
+    expect(bench.control.mode).toBe('auto');
     bench.change = async () => {};
     await bench.control.applyStages(planWith('large', 2).stages);
     expect(bench.runs).toBe('2 large');

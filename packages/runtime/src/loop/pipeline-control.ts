@@ -20,13 +20,17 @@ import {
   type PlanStore,
   type PolicyName,
   pinObjection,
+  pinsObjection,
   planObjection,
   planOfStages,
   planThatRuns,
+  profileObjection,
+  type ServiceCurves,
   type StageId,
   type StagePins,
   type StageSpec,
   smoothedRate,
+  withVariantResources,
 } from '@equipoise/core';
 import { canonicalJson } from '../digest.js';
 import type { ControlLoop } from './control-loop.js';
@@ -63,6 +67,7 @@ export interface PipelineControlParts {
   readonly store: Pick<PlanStore, 'keep' | 'goodPlans'>;
   readonly faults: StandingFaults;
   readonly actuator: Pick<Actuator, 'runningPlan'>;
+  readonly curves: Pick<ServiceCurves, 'curve'>;
   readonly epochNowMs: () => number;
   /** An observation beside those of the ticks. */
   readonly look: () => Observation;
@@ -125,7 +130,7 @@ export class PipelineControl {
 
   /** The plan for a rate, with what is assumed, and the changes from what runs; nothing is changed. */
   async whatIf(query: PlanQuery): Promise<{ readonly result: PlanResult; readonly changes: readonly object[] }> {
-    for (const [id, pins] of Object.entries(query.pins ?? {})) this.#checkPins(id, pins);
+    for (const [id, pins] of Object.entries(query.pins ?? {})) this.#checkStagePins(id, pins);
     if (this.#queries >= MOST_QUERIES) throw conflict(`${MOST_QUERIES} questions wait for the planner already`);
     this.#queries += 1;
     try {
@@ -161,8 +166,11 @@ export class PipelineControl {
 
   /** Holds a stage to choices, in place of those that were pinned before; the next plan keeps to them. */
   pin(stageId: string, pins: StagePins, reason?: string): DecisionRecord {
-    const stage = this.#checkPins(stageId, pins);
-    this.#pins = { ...this.#pins, [stage.id]: pins };
+    const { id } = this.#checkStagePins(stageId, pins);
+    const all: PinsByStage = { ...this.#pins, [id]: pins };
+    const objection = pinsObjection(this.#parts.spec, all);
+    if (objection !== undefined) throw new AppError('INVALID_FIELDS', `These pins leave no plan: ${objection}.`);
+    this.#pins = all;
     return this.#asked({ action: 'pin', pins: this.#pins, ...because(reason) });
   }
 
@@ -178,18 +186,21 @@ export class PipelineControl {
   async applyDecision(decisionId: number, reason?: string): Promise<DecisionRecord> {
     const { decision, setupDigest } = await this.decision(decisionId);
     if (decision?.kind !== 'apply') throw conflict(`decision ${decisionId} changes nothing`);
-    if (setupDigest !== this.#parts.setupDigest)
+    const { plan } = decision;
+    return this.#enact({ action: 'apply', decisionId, ...because(reason) }, () => {
+      if (setupDigest === this.#parts.setupDigest) return plan;
       throw conflict(`decision ${decisionId} was made for another pipeline file, profile or machine`);
-    return this.#enact(decision.plan, { action: 'apply', decisionId, ...because(reason) });
+    });
   }
 
-  /** Puts a plan in force; AppError INVALID_FIELDS where it is none of this pipeline. */
-  async applyStages(stages: Plan['stages'], reason?: string): Promise<DecisionRecord> {
-    const { spec } = this.#parts;
-    const objection = planObjection(spec, { stages, predicted: NOTHING_PREDICTED });
-    if (objection !== undefined) throw new AppError('INVALID_FIELDS', `This plan cannot be applied: ${objection}.`);
-    const plan = planOfStages(spec, stages);
-    return this.#enact(plan, { action: 'apply', ...because(reason) });
+  /** Puts a plan in force; AppError INVALID_FIELDS where it is none of this pipeline. Memory and GPUs are those of the variants. */
+  async applyStages(asked: Plan['stages'], reason?: string): Promise<DecisionRecord> {
+    return this.#enact({ action: 'apply', ...because(reason) }, (spec) => {
+      const stages = withVariantResources(spec, asked);
+      const objection = this.#objection({ stages, predicted: NOTHING_PREDICTED });
+      if (objection !== undefined) throw new AppError('INVALID_FIELDS', `This plan cannot be applied: ${objection}.`);
+      return planOfStages(spec, stages);
+    });
   }
 
   /** Puts the newest good plan in force that differs from what runs. */
@@ -201,10 +212,11 @@ export class PipelineControl {
       ({ plan, specDigest: digest }) => digest === specDigest && !(running && sameStages(plan, running)),
     );
     if (before === undefined) throw conflict('there is no good plan from before that differs from what runs');
-    return this.#enact(before.plan, { action: 'roll-back', ...because(reason) });
+    const { plan } = before;
+    return this.#enact({ action: 'roll-back', ...because(reason) }, () => plan);
   }
 
-  #checkPins(stageId: string, pins: StagePins): StageSpec {
+  #checkStagePins(stageId: string, pins: StagePins): StageSpec {
     const stage = this.#stage(stageId);
     const objection = pinObjection(stage, pins);
     if (objection === undefined) return stage;
@@ -242,28 +254,50 @@ export class PipelineControl {
     void faults.attempt('store', () => store.keep(spec.name, 'operator', wishes));
   }
 
-  async #enact(plan: Plan, manual: ManualAction): Promise<DecisionRecord> {
-    const { spec, loop, look } = this.#parts;
-    const objection = planObjection(spec, plan);
-    if (objection !== undefined) throw conflict(`this plan does not fit the pipeline any more: ${objection}`);
+  #objection(plan: Plan): string | undefined {
+    const { spec, curves } = this.#parts;
+    return planObjection(spec, plan) ?? profileObjection(plan, curves);
+  }
+
+  /** Puts a plan in force in a turn of its own, by what the pipeline is then: another file may have been read while it waited. */
+  async #enact(manual: ManualAction, planFor: (spec: PipelineSpec) => Plan): Promise<DecisionRecord> {
     if (this.#changing) throw conflict('a change by hand is under way');
+    this.#fitting(planFor);
     this.#changing = true;
+    const wasAuto = this.#mode === 'auto';
     try {
-      if (this.#mode === 'auto') {
-        this.#mode = 'advise';
-        this.#keep();
-      }
-      return await loop.turn(async () => {
-        const observation = look();
-        const changes = diffPlans(observation.runningPlan, plan, changeBounds(spec));
-        const evidence = { forecast: smoothedRate(observation.load) };
-        const decision = { kind: 'apply' as const, plan, changes, reason: reasonOf(manual), evidence };
-        const { record } = await loop.enact(observation, decision, { trigger: 'manual', manual });
-        return record;
-      });
+      if (wasAuto) this.#takeOver('advise');
+      return await this.#parts.loop.turn(() => this.#putInForce(manual, this.#fitting(planFor)));
+    } catch (error) {
+      // What did not come about takes the loop off nothing, unless somebody has asked for another mode since.
+      if (wasAuto && this.#mode === 'advise') this.#takeOver('auto');
+      throw error;
     } finally {
       this.#changing = false;
     }
+  }
+
+  #takeOver(mode: ControlMode): void {
+    this.#mode = mode;
+    this.#keep();
+  }
+
+  /** AppError CONFLICT where the plan does not fit. */
+  #fitting(planFor: (spec: PipelineSpec) => Plan): Plan {
+    const plan = planFor(this.#parts.spec);
+    const objection = this.#objection(plan);
+    if (objection !== undefined) throw conflict(`this plan does not fit the pipeline any more: ${objection}`);
+    return plan;
+  }
+
+  async #putInForce(manual: ManualAction, plan: Plan): Promise<DecisionRecord> {
+    const { spec, loop, look } = this.#parts;
+    const observation = look();
+    const changes = diffPlans(observation.runningPlan, plan, changeBounds(spec));
+    const evidence = { forecast: smoothedRate(observation.load) };
+    const decision = { kind: 'apply' as const, plan, changes, reason: reasonOf(manual), evidence };
+    const { record } = await loop.enact(observation, decision, { trigger: 'manual', manual });
+    return record;
   }
 }
 
