@@ -353,7 +353,7 @@ function addLoad(program: Command): void {
     .option('--token-file <file>', 'show the server the bearer token that this file holds')
     .option('--timeout-ms <n>', 'give up on a request after this time', timeoutMs, 10_000)
     .option('--seed <n>', 'seed of the arrivals', seed, 1)
-    .option('--keep-going', 'send the whole load though the first requests find nobody who listens')
+    .option('--keep-going', 'send the whole load though the first requests find nobody who listens, or are all refused')
     .addOption(jsonFlag())
     .action((url, options) => runCommand(options, async () => (await import('./commands/load.js')).load(url, options)));
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   documentOf,
   equipoise,
+  RunningCommand,
   type Serving,
   serving,
   syntheticPipeline,
@@ -89,6 +90,25 @@ describe('equipoise load', () => {
     expect(unreachable.stdout).toMatch(/ 0 ok .* 0 dropped, \d+ failed\n/);
     expect(unreachable.stdout).toContain('ECONNREFUSED');
   });
+
+  it('says why the first request was refused, and stops where all are', async () => {
+    const url = `${server.url}/v1/pipelines/other/run`;
+    const ended = await equipoise(folder.path, 'load', url, '--arrival-rps', '50', '--duration-s', '600');
+    expect(ended.exitCode).toBe(1);
+    expect(ended.stdout).toMatch(
+      /the first that failed, 404: .*synthetic.*\nended, because every answer was such a refusal/,
+    );
+  });
+
+  it('tells at Ctrl-C what became of the requests so far', async () => {
+    const url = `${server.url}/v1/pipelines/synthetic/run`;
+    const command = new RunningCommand(folder.path, ['load', url, '--arrival-rps', '5', '--duration-s', '600']);
+    await command.said(/[1-9]\d* sent/);
+    command.signal('SIGINT');
+    const ended = await command.ended;
+    expect(ended.exitCode).toBe(1);
+    expect(ended.stdout).toMatch(/^[1-9]\d* sent .* ok [\s\S]*\ninterrupted: not all of the load was sent\n$/);
+  }, 60_000);
 
   it('stops where nobody listens, with what to do', async () => {
     const url = 'http://127.0.0.1:1/v1/pipelines/synthetic/run';

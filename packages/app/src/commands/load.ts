@@ -8,6 +8,7 @@ import { tokenIn } from '../compose/token-file.js';
 import { msText } from '../terminal/plan-table.js';
 import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
+import { stopSignal } from '../terminal/stop-signal.js';
 
 /** Flags of the command. */
 export interface LoadOptions extends LoadRequest {
@@ -28,7 +29,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.txt': 'text/plain',
 };
 
-/** Sends the load to `url`; the answer is no when a request failed (drops are reported, not failures). */
+/** Sends the load to `url`; the answer is no when a request failed (drops are reported, not failures) or not all of it was sent. */
 export async function load(url: string, options: LoadOptions): Promise<CommandResult> {
   if (!URL.canParse(url))
     throw new AppError(
@@ -51,13 +52,26 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
   try {
     const { timeoutMs } = options;
     const sent = { url, arrivals, bodies, timeoutMs, ...(token !== undefined && { token }) };
-    const stopsUnreachable = options.keepGoing !== true;
-    const result = await runLoad({ ...sent, stopsUnreachable, onProgress: showProgress }).catch(explained);
+    const stops = options.keepGoing !== true;
+    const result = await runLoad({
+      ...{ ...sent, stopsUnreachable: stops, stopsRefused: stops },
+      ...{ signal: interrupted(), onProgress: showProgress },
+    }).catch(explained);
     display.stop();
-    return { json: result, text: loadText(result), answerIsNo: result.failed > 0 };
+    return { json: result, text: loadText(result), answerIsNo: result.failed > 0 || result.cutShort !== undefined };
   } finally {
     display.stop();
   }
+}
+
+/** Aborted by the first Ctrl-C: no more is sent, and what was is waited for. */
+function interrupted(): AbortSignal {
+  const aborting = new AbortController();
+  void stopSignal().then(() => {
+    process.stderr.write('no more is sent; the answers to what was sent are waited for\n');
+    aborting.abort();
+  });
+  return aborting.signal;
 }
 
 /** An address where nobody is: what to do about it. */
@@ -94,7 +108,7 @@ async function filesOf(folder: string): Promise<readonly string[]> {
 }
 
 function loadText(result: LoadResult): string {
-  const { sent, ok, dropped, failed, latencyMs, offeredRps, achievedRps, byStatus } = result;
+  const { sent, ok, dropped, failed, latencyMs, offeredRps, achievedRps, byStatus, firstRefusal } = result;
   const statuses = Object.entries(byStatus).map(([status, count]) => `${status}: ${count}`);
   const latencies =
     ok === 0
@@ -104,5 +118,14 @@ function loadText(result: LoadResult): string {
     `${sent} sent (${offeredRps.toFixed(1)} rps), ${ok} ok (${achievedRps.toFixed(1)} rps), ${dropped} dropped, ${failed} failed`,
     latencies,
     `answers by status: ${statuses.join(', ')}`,
+    ...(firstRefusal === undefined ? [] : [`the first that failed, ${firstRefusal.status}: ${firstRefusal.message}`]),
+    ...cutShortTexts(result),
   ].join('\n');
+}
+
+function cutShortTexts({ cutShort }: LoadResult): readonly string[] {
+  if (cutShort === undefined) return [];
+  return cutShort === 'interrupted'
+    ? ['interrupted: not all of the load was sent']
+    : ['ended, because every answer was such a refusal; --keep-going sends the load all the same'];
 }

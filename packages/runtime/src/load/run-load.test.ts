@@ -83,6 +83,52 @@ describe('runLoad', () => {
     expect(ended).toMatchObject({ sent: 4, ok: 1, byStatus: { ECONNREFUSED: 3 } });
   });
 
+  it('tells the first refusal, and ends where every answer says the same if it is to', async () => {
+    let arrived = 0;
+    const refusing = await serve((request, response) => {
+      request.resume();
+      arrived += 1;
+      response.statusCode = 404;
+      response.end(JSON.stringify({ error: { code: 'NOT_FOUND', message: `nothing here, said ${arrived}` } }));
+    });
+    const load = { url: refusing, bodies, timeoutMs: 5000 };
+    const stopped = await runLoad({ ...load, stopsRefused: true, arrivals: deterministicArrivals(100, 600_000) });
+    expect(stopped).toMatchObject({
+      ok: 0,
+      cutShort: 'refused',
+      firstRefusal: { status: 404, message: 'nothing here, said 1' },
+    });
+    expect(stopped.sent).toBeGreaterThanOrEqual(20);
+    const whole = await runLoad({ ...load, arrivals: deterministicArrivals(200, 200) });
+    expect(whole.sent).toBe(40);
+    expect(whole.cutShort).toBeUndefined();
+  });
+
+  it.each([
+    ['an answer with success', 200],
+    ['another failure', 500],
+  ])('goes on after %s among the refusals', async (_, status) => {
+    let arrived = 0;
+    const mixed = await serve((request, response) => {
+      request.resume();
+      arrived += 1;
+      response.statusCode = arrived === 1 ? status : 422;
+      response.end('{"error":"no such input"}');
+    });
+    const load = { url: mixed, bodies, timeoutMs: 5000, stopsRefused: true };
+    const result = await runLoad({ ...load, arrivals: deterministicArrivals(200, 200) });
+    expect(result).toMatchObject({ sent: 40, firstRefusal: { message: 'no such input' } });
+    expect(result.cutShort).toBeUndefined();
+  });
+
+  it('ends when it is told to, with what was sent until then', async () => {
+    const url = await serve((_, response) => response.end());
+    const load = { url, arrivals: deterministicArrivals(100, 600_000), bodies, timeoutMs: 1000 };
+    const result = await runLoad({ ...load, signal: AbortSignal.timeout(300) });
+    expect(result.sent).toBeGreaterThan(0);
+    expect(result).toMatchObject({ cutShort: 'interrupted', ok: result.sent, failed: 0 });
+  });
+
   it('counts a request without an answer as failed: refused, cut off, too late', async () => {
     const cutting = await serve((request) => request.socket.destroy());
     const silent = await serve(() => {});

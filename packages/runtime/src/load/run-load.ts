@@ -5,6 +5,7 @@
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, type ArrivalProcess, LatencyHistogram } from '@equipoise/core';
+import { type Refusal, refusalOf } from './refusal.js';
 
 /** What to send, where, and when. Bodies are sent in turn. */
 export interface LoadOptions {
@@ -20,6 +21,10 @@ export interface LoadOptions {
   readonly maxConnections?: number;
   /** Ends the load where the address cannot be reached and nothing was answered yet, instead of sending all of it. */
   readonly stopsUnreachable?: boolean;
+  /** Ends the load where every one of the first answers says that the request is none that the server takes (404, 405, 415, 422). */
+  readonly stopsRefused?: boolean;
+  /** Ends the sending; what was sent is waited for. */
+  readonly signal?: AbortSignal;
   readonly onProgress?: (sent: number, elapsedMs: number) => void;
 }
 
@@ -52,10 +57,18 @@ export interface LoadResult {
   readonly sloAttainmentFraction?: number;
   /** Ends by HTTP status, or by error code (`TIMEOUT` after `timeoutMs`) where there was none. */
   readonly byStatus: Readonly<Record<string, number>>;
+  /** The first answer that was neither success nor a drop. */
+  readonly firstRefusal?: Refusal;
+  /** Why not all of the load was sent, where it was not. */
+  readonly cutShort?: 'refused' | 'interrupted';
 }
 
 const DEFAULT_MAX_CONNECTIONS = 256;
 const DROPPED_STATUSES: ReadonlySet<number> = new Set([429, 503, 504]);
+/** Answers that the same request gets again and again: there is no such path, or it takes no such input. */
+const LASTING_REFUSALS: ReadonlySet<number> = new Set([404, 405, 415, 422]);
+/** How many of them, and nothing else, say that the rest would fare no better. */
+const REFUSALS_TO_STOP = 20;
 const PROGRESS_EVERY_MS = 500;
 /** How often a long pause between two requests is interrupted to see whether there is reason to go on. */
 const LOOK_EVERY_MS = 100;
@@ -90,7 +103,10 @@ class LoadRun {
   #withinSlo = 0;
   #dropped = 0;
   #answered = 0;
+  #lastingRefusals = 0;
+  #firstRefusal: Refusal | undefined;
   #unreachable: string | undefined;
+  #cutShort: LoadResult['cutShort'];
 
   constructor(options: LoadOptions) {
     this.#options = options;
@@ -106,8 +122,8 @@ class LoadRun {
       dueMs !== undefined;
       dueMs = this.#options.arrivals.nextAtMs()
     ) {
-      await sleepUntil(startedAtMs + dueMs, () => this.#unreachable !== undefined);
-      if (this.#unreachable !== undefined) break;
+      await sleepUntil(startedAtMs + dueMs, () => this.#isOver());
+      if (this.#isOver()) break;
       this.#send(startedAtMs + dueMs);
       lastDueMs = dueMs;
       if (dueMs >= progressAtMs) {
@@ -121,17 +137,25 @@ class LoadRun {
     return this.#result({ offeredMs: lastDueMs, elapsedMs: performance.now() - startedAtMs });
   }
 
+  #isOver(): boolean {
+    const { signal, stopsRefused } = this.#options;
+    const isRefused = this.#lastingRefusals >= REFUSALS_TO_STOP && this.#lastingRefusals === this.#answered;
+    if (signal?.aborted === true) this.#cutShort = 'interrupted';
+    else if (stopsRefused === true && isRefused) this.#cutShort = 'refused';
+    return this.#unreachable !== undefined || this.#cutShort !== undefined;
+  }
+
   #send(scheduledAtMs: number): void {
     const { bodies, url, timeoutMs, token } = this.#options;
     const body = bodies[this.#sent % Math.max(1, bodies.length)];
     this.#sent += 1;
     const ended = post({ url, body, timeoutMs, token, agent: this.#agent })
-      .then((status) => this.#note(status, performance.now() - scheduledAtMs))
+      .then((end) => this.#note(end, performance.now() - scheduledAtMs))
       .finally(() => this.#pending.delete(ended));
     this.#pending.add(ended);
   }
 
-  #note(status: number | string, latencyMs: number): void {
+  #note({ status, body }: RequestEnd, latencyMs: number): void {
     this.#byStatus.set(String(status), (this.#byStatus.get(String(status)) ?? 0) + 1);
     if (typeof status !== 'number') {
       const ends = this.#options.stopsUnreachable === true && this.#answered === 0 && UNREACHABLE_CODES.has(status);
@@ -144,6 +168,8 @@ class LoadRun {
       this.#latencies.record(latencyMs);
       if (latencyMs <= (this.#options.sloLatencyMs ?? 0)) this.#withinSlo += 1;
     } else if (DROPPED_STATUSES.has(status)) this.#dropped += 1;
+    else this.#firstRefusal ??= refusalOf(status, body);
+    if (LASTING_REFUSALS.has(status)) this.#lastingRefusals += 1;
   }
 
   #result(took: { readonly offeredMs: number; readonly elapsedMs: number }): LoadResult {
@@ -168,6 +194,8 @@ class LoadRun {
         sloAttainmentFraction: this.#sent === 0 ? 1 : this.#withinSlo / this.#sent,
       }),
       byStatus: Object.fromEntries(this.#byStatus),
+      ...(this.#firstRefusal && { firstRefusal: this.#firstRefusal }),
+      ...(this.#cutShort && { cutShort: this.#cutShort }),
     };
   }
 }
@@ -180,23 +208,37 @@ interface Post {
   readonly agent: Agent;
 }
 
-/** Sends one request; resolves with its status, or with an error code when no answer came. */
-function post({ url, body, timeoutMs, token, agent }: Post): Promise<number | string> {
+/** The end of a request: its status, or an error code when no answer came; of an answer without success the text, as far as it is looked at. */
+interface RequestEnd {
+  readonly status: number | string;
+  readonly body: string;
+}
+
+const MOST_BODY_BYTES = 4096;
+
+function post({ url, body, timeoutMs, token, agent }: Post): Promise<RequestEnd> {
   return new Promise((resolve) => {
     const headers = {
       ...(body !== undefined && { 'content-type': body.contentType, 'content-length': body.bytes.length }),
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
     };
+    const failed = (error: NodeJS.ErrnoException) => resolve({ status: errorCode(error), body: '' });
     const sent = httpRequest(
       url,
       { method: 'POST', agent, headers, signal: AbortSignal.timeout(timeoutMs) },
       (answer: IncomingMessage) => {
-        answer.resume();
-        answer.on('end', () => resolve(answer.statusCode ?? 0));
-        answer.on('error', (error: NodeJS.ErrnoException) => resolve(errorCode(error)));
+        const status = answer.statusCode ?? 0;
+        let text = '';
+        if (status < 300) answer.resume();
+        else
+          answer.on('data', (chunk: Uint8Array) => {
+            if (text.length < MOST_BODY_BYTES) text += chunk.toString();
+          });
+        answer.on('end', () => resolve({ status, body: text }));
+        answer.on('error', failed);
       },
     );
-    sent.on('error', (error: NodeJS.ErrnoException) => resolve(errorCode(error)));
+    sent.on('error', failed);
     sent.end(body?.bytes);
   });
 }
