@@ -32,9 +32,9 @@ export class DesiredReplicas {
     }
   }
 
-  /** The plan that was decided last. */
-  get plan(): Plan | undefined {
-    return this.#decided;
+  /** The plan that serves, whatever was decided or advised since. */
+  get planInForce(): Plan | undefined {
+    return this.#inForce;
   }
 
   /** Every variant that should have replicas; empty before the first plan. */

@@ -65,7 +65,7 @@ export class LoopMetrics {
   #gauges(registry: Registry): void {
     const registers = [registry];
     const ofPlan = (name: string, help: string, value: (plan: Plan) => number) => {
-      const planned = () => this.desired.plan;
+      const planned = () => this.desired.planInForce;
       new Gauge({
         name,
         help,
@@ -80,19 +80,23 @@ export class LoopMetrics {
     };
     ofPlan(
       'equipoise_plan_capacity_rps',
-      'Largest load that the plan can take.',
+      'Largest load that the plan in force can take.',
       ({ predicted }) => predicted.capacityRps,
     );
-    ofPlan('equipoise_plan_accuracy', 'Predicted accuracy of the plan, 0 to 1.', ({ predicted }) => predicted.pas);
-    ofPlan('equipoise_plan_cpu_cores', 'Cores that the plan takes.', ({ predicted }) => predicted.cpuCores);
+    ofPlan(
+      'equipoise_plan_accuracy',
+      'Predicted accuracy of the plan in force, 0 to 1.',
+      ({ predicted }) => predicted.pas,
+    );
+    ofPlan('equipoise_plan_cpu_cores', 'Cores that the plan in force takes.', ({ predicted }) => predicted.cpuCores);
     ofPlan(
       'equipoise_plan_cost_per_hour',
-      'Cost of the plan per hour, by the prices of the pipeline file.',
+      'Cost of the plan in force per hour, by the prices of the pipeline file.',
       ({ predicted }) => predicted.costPerHour,
     );
     ofPlan(
       'equipoise_plan_latency_seconds',
-      'Latency that is predicted at the percentile of the SLO.',
+      'Latency that is predicted of the plan in force at the percentile of the SLO.',
       ({ predicted }) => predicted.latencyMs / 1000,
     );
     this.#desired(registry);
@@ -113,7 +117,7 @@ export class LoopMetrics {
 
   #desired(registry: Registry): void {
     const { desired } = this;
-    const planned = () => Object.entries(desired.plan?.stages ?? {});
+    const planned = () => Object.entries(desired.planInForce?.stages ?? {});
     new Gauge({
       name: 'equipoise_desired_replicas',
       help: 'Replicas that the plan wants, or in mode advise the advice; a variant that it leaves keeps its own until the plan is in force.',
@@ -126,7 +130,7 @@ export class LoopMetrics {
     });
     new Gauge({
       name: 'equipoise_max_batch_size',
-      help: 'Most items that the plan puts into a batch.',
+      help: 'Most items that the plan in force puts into a batch.',
       labelNames: ['stage', 'variant'],
       registers: [registry],
       collect() {

@@ -186,6 +186,7 @@ describe('the control loop', () => {
     const change = { kind: 'set-batch', stageId: stageA, to: plan.stages[stageA]?.[0] } as never;
     const decision = { kind: 'apply', plan, changes: [change], reason: 'load', evidence } as const;
     monitor.noteLoop({ kind: 'decided', record: { id: 1, atEpochMs: 0, observation, decision } });
+    monitor.noteLoop({ kind: 'in-force', plan, tookMs: 1 });
     monitor.noteLoop({
       kind: 'decided',
       record: { id: 1, atEpochMs: 1, observation, decision: { kind: 'hold', reason: 'good', evidence } },
@@ -206,6 +207,15 @@ describe('the control loop', () => {
     ]).toEqual([1, 1]);
     expect(page.get('equipoise_plan_changes_total{kind="set-batch"}')).toBe(1);
     expect(page.get('equipoise_loop_failures_total{step="store"}')).toBe(1);
+  });
+
+  it('goes on telling of the plan in force while another is advised', async () => {
+    const { monitor } = monitored();
+    monitor.noteLoop({ kind: 'in-force', plan, tookMs: 1 });
+    const advised = { ...plan, predicted: { ...plan.predicted, capacityRps: 200 } };
+    const decision = { kind: 'apply', plan: advised, changes: [], reason: 'load', evidence } as const;
+    monitor.noteLoop({ kind: 'decided', record: { id: 1, atEpochMs: 0, mode: 'advise', observation, decision } });
+    expect((await samples(monitor.servingPage)).get('equipoise_plan_capacity_rps')).toBe(80);
   });
 
   it('tells what serving has taught, as long as that is in force', async () => {
