@@ -6,6 +6,8 @@ import { AdminBench } from './admin-server.test-support.js';
 
 const page = readFileSync(fileURLToPath(new URL('../../../../docs/guide/operating.md', import.meta.url)), 'utf8');
 
+const exampleFile = 'examples/shelf-scan/pipeline.yaml';
+
 interface Asked {
   readonly path: string;
   readonly body: string | undefined;
@@ -23,8 +25,8 @@ describe('docs/guide/operating.md', () => {
     try {
       bench.played.advised(planWith('large', 3));
       for (const { path, body } of posts) {
-        // The page speaks of another pipeline: its decision and its stage are those of this one here.
-        const text = body?.replace('42', '1').replace('detect', 'a');
+        // The page speaks of another pipeline: its decision, stage and variant are those of this one here.
+        const text = body?.replace('42', '1').replace('detect', 'a').replace('"s"', '"small"');
         const headers = body === undefined ? undefined : { 'content-type': 'application/json' };
         const sent = {
           method: 'POST',
@@ -40,6 +42,15 @@ describe('docs/guide/operating.md', () => {
     } finally {
       await bench.close();
     }
+  });
+
+  it('speaks of the example that it starts', () => {
+    const file = readFileSync(fileURLToPath(new URL(`../../../../${exampleFile}`, import.meta.url)), 'utf8');
+    const [, name] = /export ADMIN=\S+\/admin\/pipelines\/(\S+)/.exec(page) ?? [];
+    const [, stage, variant] = /"stageId": "(\w+)", "variantId": "(\w+)"/.exec(page) ?? [];
+    expect(file).toContain(`metadata: { name: ${name} }`);
+    expect(file).toMatch(new RegExp(`- name: ${stage}\\n(?: {6}.*\\n)+? {8}- name: ${variant}\\n`));
+    expect(page).not.toMatch(/^equipoise /m);
   });
 
   it.each(['pause', 'resume', 'advise'])('names the action %s by its path', (action) => {
