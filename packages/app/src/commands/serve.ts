@@ -59,6 +59,8 @@ export interface ServeOptions extends AdminOptions {
 /** Load to expect where nothing is known. */
 const DEFAULT_ARRIVAL_RPS = 1;
 const DRAIN_DEADLINE_MS = 30_000;
+/** Time for clients that keep their connections to be told, with an answer, that they close. */
+const LEAVE_MS = 1000;
 /** Time that a start which is given up has to close what it started. */
 const START_CLOSE_MS = 1000;
 
@@ -110,6 +112,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         logStart(spec.name, await ports.beginServing(), pipeline, modeText);
         reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
         await stop;
+        await ports.leave();
         log('draining: no new requests, those inside are finished');
       } finally {
         await endWithin(drainDeadlineMs, closeAll([...beside, ports], pipeline), () => insideText(pipeline));
@@ -148,6 +151,11 @@ class ServingPorts {
     invariant(this.#server !== undefined, 'a pipeline that has started has its ports');
     await this.#server.beginServing();
     return this.#server;
+  }
+
+  /** Lets clients go that keep their connections. */
+  async leave(): Promise<void> {
+    await this.#server?.leave(LEAVE_MS);
   }
 
   async close(): Promise<void> {

@@ -48,6 +48,8 @@ export async function startFronts(options: FrontServerOptions, fronts: FrontOpti
     url,
     ...(grpcAddress !== undefined && { grpcAddress }),
     beginServing: () => server.beginServing(),
+    // Fronts know their connections, and are not told to let them go before they close.
+    leave: async () => {},
     close: ({ timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = {}) => server.close(timeoutMs),
   };
 }

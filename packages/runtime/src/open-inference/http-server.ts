@@ -13,6 +13,7 @@ import {
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { MetricsPage } from '../observe/metrics-page.js';
 import { type ExchangeSetting, exchange } from './exchange.js';
 import { byAgreement, byPreface } from './http-versions.js';
@@ -23,6 +24,7 @@ import type { ServingSetting } from './serving-setting.js';
 import type { ShownIdentity } from './tls-identity.js';
 import { http1Wire, http2Wire } from './wire.js';
 
+const LOOK_MS = 10;
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
 const MOST_STREAMS_PER_CONNECTION = 1000;
@@ -39,6 +41,8 @@ export interface HttpServerOptions {
 /** A port that accepts requests. */
 export interface RunningHttpServer {
   readonly url: string;
+  /** Resolves once no connection is open, or after `withinMs`. */
+  vacated(withinMs: number): Promise<void>;
   /** Stops accepting, waits for running requests at most `timeoutMs`, then cuts their connections. */
   close(timeoutMs: number): Promise<void>;
 }
@@ -59,6 +63,7 @@ export async function startHttpServer(
   const { address, port } = http1.address() as AddressInfo;
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${placeText({ host: address, port })}`,
+    vacated: (withinMs) => vacated(sockets, withinMs),
     close: (within) => closed({ http1, http2, sockets }, within),
   };
 }
@@ -146,6 +151,11 @@ function listening(server: Server, place: ListeningPlace): Promise<void> {
     );
     server.listen(place.port, place.host, resolve);
   });
+}
+
+async function vacated(sockets: ReadonlySet<Socket>, withinMs: number): Promise<void> {
+  const endsAtMs = performance.now() + withinMs;
+  while (sockets.size > 0 && performance.now() < endsAtMs) await delay(LOOK_MS);
 }
 
 interface Parts {

@@ -58,6 +58,11 @@ export interface RunningServer {
   readonly grpcAddress?: string;
   /** From now on requests are taken in, where that was put off. */
   beginServing(): Promise<void>;
+  /**
+   * Not ready any more, but each request is taken in, and its answer closes the connection; until no connection over HTTP is open, or for
+   * `withinMs`. Closing at once would cut off clients that are just sending over a connection that they kept.
+   */
+  leave(withinMs: number): Promise<void>;
   /** Stops accepting, waits for running requests at most `timeoutMs` (10 s), then cuts their connections. */
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
@@ -76,6 +81,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...(grpc !== undefined && { grpcAddress: grpc.address }),
     beginServing: async () => {
       if (phase === 'starting') phase = 'serving';
+    },
+    leave: async (withinMs) => {
+      if (phase !== 'serving') return;
+      phase = 'leaving';
+      await http.vacated(withinMs);
     },
     close: async ({ timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = {}) => {
       phase = 'closing';

@@ -56,7 +56,7 @@ export function http1Wire(request: IncomingMessage, response: ServerResponse, aw
         if (!response.writableFinished) listener();
       });
     },
-    headersOf: (phase) => (phase === 'closing' ? { connection: 'close' } : {}),
+    headersOf: (phase) => (phase === 'leaving' || phase === 'closing' ? { connection: 'close' } : {}),
     discardRest: () => {
       request.resume();
       const cutOff = setTimeout(() => request.socket.destroy(), LINGER_MS);
