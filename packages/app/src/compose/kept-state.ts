@@ -23,7 +23,9 @@ export interface KeptState {
   readonly good?: GoodPlan;
   readonly controller: KeptController;
   readonly wishes: OperatorWishes;
-  /** What is not taken, in words. */
+  /** Why pins are not taken; missing where all are. */
+  readonly lostPins?: readonly string[];
+  /** What is not taken, in words, pins included. */
   readonly passedOver: readonly string[];
 }
 
@@ -86,6 +88,7 @@ export async function readKeptState(
       ...(guardrails && { guardrails: stillStanding(spec, guardrails, now) }),
     },
     wishes: { ...wishes, pins },
+    ...(unpinned.length > 0 && { lostPins: unpinned }),
     passedOver: [
       ...(hadCorrections && !isProfiled ? ['the corrections of the profile: it has changed since'] : []),
       ...(edges !== undefined && edges.edges.inForce.length > 0 && !hasEdges

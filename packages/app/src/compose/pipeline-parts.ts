@@ -278,7 +278,7 @@ export class PipelineParts {
 
   #pipelineControl(): PipelineControl {
     const { spec, report, fixed, mode } = this.#options;
-    const { wishes } = this.kept;
+    const { wishes, lostPins = [] } = this.kept;
     const served = () => this.#served;
     return new PipelineControl({
       get spec() {
@@ -292,6 +292,7 @@ export class PipelineParts {
       },
       mode: fixed ? 'off' : (mode ?? wishes.mode ?? spec.control.mode),
       pins: wishes.pins,
+      lostPins,
       isFixed: fixed,
       loop: this.loop,
       log: this.#log,

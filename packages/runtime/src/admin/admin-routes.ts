@@ -43,7 +43,7 @@ export const adminRoutes: readonly AdminRoute[] = [
     ...{ method: 'GET', path: PIPELINE, endpoint: pipeline },
     summary: 'How a pipeline stands: its mode, its pins, what is at fault.',
     answer:
-      'PIPELINE: `{name, mode, fixed, ready, pins, faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}}`, the rate over the last 10 s, requests since the start',
+      'PIPELINE: `{name, mode, fixed, ready, pins, lostPins?: [TEXT], faults: [{step, message, sinceEpochMs, count}], slo, budget, objective, specDigest, inFlight, arrivalRps, requests: {arrived, completed, withinSlo, failed, dropped: {REASON: count}}}`, the rate over the last 10 s, requests since the start',
   },
   {
     ...{ method: 'GET', path: `${PIPELINE}/running-plan`, endpoint: runningPlan },

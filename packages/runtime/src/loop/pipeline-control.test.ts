@@ -78,6 +78,12 @@ describe('pins', () => {
     expect(control.pins).toEqual({});
   });
 
+  it('of before the start that cannot hold any more are named in the status', () => {
+    const lostPins = ['there is no stage b'];
+    expect(new ControlBench({ lostPins }).control.status).toMatchObject({ lostPins, pins: {} });
+    expect(new ControlBench({ lostPins: [] }).control.status).not.toHaveProperty('lostPins');
+  });
+
   it('of a stage that is not there are refused', () => {
     const { control } = new ControlBench();
     expect(() => control.pin('b', { replicas: 1 })).toThrow(code('NOT_FOUND', 'There is no stage b; there are a'));

@@ -60,6 +60,8 @@ export interface PipelineControlParts {
   readonly setupDigest: string;
   readonly mode: ControlMode;
   readonly pins: PinsByStage;
+  /** Pins of before the start that cannot hold any more, in words; none when left out. */
+  readonly lostPins?: readonly string[];
   /** Whether a fixed plan is served, which the loop must not touch. */
   readonly isFixed: boolean;
   readonly loop: Pick<ControlLoop, 'turn' | 'enact'>;
@@ -80,6 +82,8 @@ export interface ControlStatus {
   readonly mode: ControlMode;
   readonly fixed: boolean;
   readonly pins: PinsByStage;
+  /** Why pins of before the start do not hold any more; missing where all do. */
+  readonly lostPins?: readonly string[];
   readonly faults: readonly StandingFault[];
   readonly specDigest: string;
 }
@@ -112,8 +116,9 @@ export class PipelineControl {
   }
 
   get status(): ControlStatus {
-    const { isFixed, faults, specDigest } = this.#parts;
-    return { mode: this.#mode, fixed: isFixed, pins: this.#pins, faults: faults.all, specDigest };
+    const { isFixed, faults, specDigest, lostPins = [] } = this.#parts;
+    const lost = lostPins.length > 0 && { lostPins };
+    return { mode: this.#mode, fixed: isFixed, pins: this.#pins, ...lost, faults: faults.all, specDigest };
   }
 
   /** Newest first. */
