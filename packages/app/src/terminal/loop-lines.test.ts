@@ -66,6 +66,12 @@ it('tells an advice as one, and once until it is another', () => {
     '[5] advice: load (0.025 rps expected, planned for 0.05)',
   ]);
   const { record } = advised(6, 2);
-  const acting = { kind: 'decided', record: { ...record, mode: 'auto' } } as const;
-  expect([lines.of(acting), lines.of(acting)]).toEqual(new Array(2).fill(expect.stringMatching(/^\[6\] apply: /)));
+  const acting = [
+    { mode: 'auto' },
+    { mode: 'auto', trigger: 'plan' },
+    { trigger: 'start' },
+    { trigger: 'manual' },
+  ] as const;
+  for (const what of acting)
+    expect(lines.of({ kind: 'decided', record: { ...record, ...what } })).toMatch(/^\[6\] apply: /);
 });

@@ -30,8 +30,10 @@ export class LoopLines {
     }
   }
 
-  #decided({ id, decision, mode }: DecidedRecord): string | undefined {
-    const isAdvice = decision.kind === 'apply' && mode === 'advise';
+  #decided({ id, decision, mode, trigger }: DecidedRecord): string | undefined {
+    // The first plan, and what a person puts in force, are carried out in mode advise, too.
+    const isOfLoop = trigger !== 'start' && trigger !== 'manual';
+    const isAdvice = decision.kind === 'apply' && mode === 'advise' && isOfLoop;
     const unacted = decision.kind === 'hold' || isAdvice ? `${decision.kind} ${subjectOf(decision)}` : undefined;
     const isKnown = unacted !== undefined && unacted === this.#told;
     this.#told = unacted;
