@@ -1,6 +1,6 @@
 /** What of a controller is worth keeping over a restart, and a controller that goes on with it. */
 import { type KeptLearning, keptLearning, resumedLearning } from '../forecast/learning/load-learning.js';
-import { type ControllerRules, type ControllerState, newController } from './controller.js';
+import { type ControllerRules, type ControllerState, newController, tickMs } from './controller.js';
 import type { ServiceState } from './feedback/controller-feedback.js';
 import { type EdgeState, keptEdges } from './feedback/learned-edges.js';
 import { type KeptGuardrails, keptGuardrails, nothingGuarded, remembersOther } from './kept-guardrails.js';
@@ -83,6 +83,13 @@ export function notCarriedOut(before: ControllerState, after: ControllerState): 
 /** The state where changes are carried out after there was advice alone: nobody knows what load runs is good for, so a plan is due. */
 export function afterAdvice({ planned: _, ...state }: ControllerState, atMs: number): ControllerState {
   return { ...state, nextPlanAtMs: atMs };
+}
+
+/** The state behind a step that failed: a plan that was due is tried again an interval later and not at every tick. */
+export function afterDefect(state: ControllerState, rules: ControllerRules, atMs: number): ControllerState {
+  const { nextPlanAtMs = Number.POSITIVE_INFINITY } = state;
+  const wasDue = atMs + tickMs(rules) / 2 >= nextPlanAtMs;
+  return wasDue ? { ...state, nextPlanAtMs: atMs + rules.spec.control.intervalMs } : state;
 }
 
 /** The state after a person has changed what runs: what the loop did last is no longer on trial. */

@@ -57,6 +57,21 @@ describe('advice', () => {
   });
 });
 
+describe('a plan that fails', () => {
+  it('is tried again an interval later, not at every look', () => {
+    const { engine, plan } = engineWith();
+    plan(10_000);
+    const look = (atMs: number, later?: () => undefined) =>
+      engine.answer({ kind: 'tick', observation: observedAt(atMs), executes: true, changedByHand: false }, later);
+    const failing = () => {
+      throw new Error('the solver has a bad day');
+    };
+    expect(() => look(20_000, failing)).toThrow('a bad day');
+    for (let atMs = 21_000; atMs < 30_000; atMs += 1000) expect(look(atMs, failing).decision).toBeUndefined();
+    expect(look(30_000).trigger).toBe('plan');
+  });
+});
+
 describe('what the guardrails remember', () => {
   it('is news at the first change, and alone where nothing else is', () => {
     const { engine, plan } = engineWith();

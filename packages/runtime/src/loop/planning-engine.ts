@@ -1,6 +1,7 @@
 /** Planning and deciding over one pipeline and its profiles: core's functions with their verifier wired in. Synchronous. */
 import {
   afterAdvice,
+  afterDefect,
   type ControllerRules,
   type ControllerState,
   changedByHand,
@@ -226,9 +227,12 @@ class Controller {
     const before = this.#stateBefore({ executes, byHand, atMs: first.atMs });
     const rules = this.#rulesWith(pins);
     const showsBurst = (latest: Observation) => latest.atMs > first.atMs && wouldProtect(rules, before, latest);
-    const { step, observation } = this.#interruption.during({ later, showsBurst }, first, (observation) => ({
-      ...{ observation, step: controlStep(rules, before, observation) },
-    }));
+    const { step, observation } = this.#whileNothingFails(first, () =>
+      this.#interruption.during({ later, showsBurst }, first, (seen) => ({
+        observation: seen,
+        step: controlStep(rules, before, seen),
+      })),
+    );
     const { decision, state } = step;
     this.#state = decision?.kind === 'apply' && !executes ? notCarriedOut(before, state) : state;
     const kept = this.#news(observation.atMs);
@@ -237,6 +241,15 @@ class Controller {
     const input = stepInput(before, state, { load, pins });
     const on = observation === first ? {} : { observation };
     return { ...on, decision, trigger: stepTrigger(before, step), input, ...(kept && { kept }) };
+  }
+
+  #whileNothingFails<Result>({ atMs }: Observation, work: () => Result): Result {
+    try {
+      return work();
+    } catch (error) {
+      this.#state = afterDefect(this.#state, this.#rules, atMs);
+      throw error;
+    }
   }
 
   #stateBefore({ executes, byHand, atMs }: { executes: boolean; byHand: boolean; atMs: number }): ControllerState {
