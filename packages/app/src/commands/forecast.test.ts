@@ -2,7 +2,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { shippedLoadNames } from '../compose/resolve-load.js';
 import { equipoise, TestFolder } from '../equipoise.test-support.js';
 
 const folder = new TestFolder();
@@ -55,16 +54,6 @@ describe('equipoise forecast', () => {
     expect(ended.stdout).toMatch(/●/);
     expect(readFileSync(join(folder.path, 'wave.svg'), 'utf8')).toMatch(/^<svg/);
   });
-
-  it.each(shippedLoadNames())(
-    'takes the shipped load %s with no flag at all',
-    async (name) => {
-      const ended = await forecast(name, '--svg', `${name}.svg`);
-      expect(ended.exitCode, ended.stderr).toBe(0);
-      expect(ended.stdout).toContain('counts × 1,');
-    },
-    60_000,
-  );
 
   it('says what keeps small counts of a file', async () => {
     const ended = await forecast('wave.csv', '--scale', '0.001');
