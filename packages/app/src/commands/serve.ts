@@ -112,7 +112,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         logStart(spec.name, await ports.beginServing(), pipeline, modeText);
         reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
         await stop;
-        await ports.leave();
+        await ports.leave(Math.min(LEAVE_MS, drainDeadlineMs));
         log('draining: no new requests, those inside are finished');
       } finally {
         await endWithin(drainDeadlineMs, closeAll([...beside, ports], pipeline), () => insideText(pipeline));
@@ -154,8 +154,8 @@ class ServingPorts {
   }
 
   /** Lets clients go that keep their connections. */
-  async leave(): Promise<void> {
-    await this.#server?.leave(LEAVE_MS);
+  async leave(withinMs: number): Promise<void> {
+    await this.#server?.leave(withinMs);
   }
 
   async close(): Promise<void> {

@@ -41,7 +41,7 @@ export interface HttpServerOptions {
 /** A port that accepts requests. */
 export interface RunningHttpServer {
   readonly url: string;
-  /** Resolves once no connection is open, or after `withinMs`. */
+  /** Resolves once each open connection has a request that waits for its answer, or after `withinMs`. */
   vacated(withinMs: number): Promise<void>;
   /** Stops accepting, waits for running requests at most `timeoutMs`, then cuts their connections. */
   close(timeoutMs: number): Promise<void>;
@@ -54,7 +54,8 @@ export async function startHttpServer(
 ): Promise<RunningHttpServer> {
   const setting: ExchangeSetting = { ...serving, table: new RouteTable(routes(serving.version, metrics)) };
   const http2 = http2Server(setting);
-  const http1 = http1Server(setting, tls);
+  const answering = new WeakMap<Duplex, ServerResponse>();
+  const http1 = http1Server(setting, tls, answering);
   const sockets = openSockets(http1);
   const timeoutMs = Math.min(FIRST_BYTES_TIMEOUT_MS, serving.requestTimeoutMs);
   if (tls === undefined) byPreface(http1, http2.server, timeoutMs);
@@ -63,12 +64,16 @@ export async function startHttpServer(
   const { address, port } = http1.address() as AddressInfo;
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${placeText({ host: address, port })}`,
-    vacated: (withinMs) => vacated(sockets, withinMs),
+    vacated: (withinMs) => vacated({ sockets, answering }, withinMs),
     close: (within) => closed({ http1, http2, sockets }, within),
   };
 }
 
-function http1Server(setting: ExchangeSetting, tls: ShownIdentity | undefined): Server | TlsServer {
+function http1Server(
+  setting: ExchangeSetting,
+  tls: ShownIdentity | undefined,
+  answering: WeakMap<Duplex, ServerResponse>,
+): Server | TlsServer {
   const { requestTimeoutMs } = setting;
   const options = {
     requestTimeout: requestTimeoutMs,
@@ -77,11 +82,10 @@ function http1Server(setting: ExchangeSetting, tls: ShownIdentity | undefined): 
     keepAliveTimeout: KEEP_ALIVE_MS,
   };
   const server = tls === undefined ? createServer(options) : tlsServer(options, tls);
-  const pending = new WeakMap<Duplex, ServerResponse>();
   const serve = (awaitsContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
-    pending.set(request.socket, response);
+    answering.set(request.socket, response);
     response.once('close', () => {
-      if (pending.get(request.socket) === response) pending.delete(request.socket);
+      if (answering.get(request.socket) === response) answering.delete(request.socket);
     });
     void exchange(setting, http1Wire(request, response, awaitsContinue));
   };
@@ -89,7 +93,7 @@ function http1Server(setting: ExchangeSetting, tls: ShownIdentity | undefined): 
   // Node would refuse unknown expectations with an empty 417; HTTP lets a server ignore them (RFC 9110 §10.1.1).
   server.on('checkExpectation', serve(false));
   server.on('checkContinue', serve(true));
-  server.on('clientError', (error, socket) => refuseRaw(error, socket, pending.get(socket)));
+  server.on('clientError', (error, socket) => refuseRaw(error, socket, answering.get(socket)));
   return server;
 }
 
@@ -153,9 +157,16 @@ function listening(server: Server, place: ListeningPlace): Promise<void> {
   });
 }
 
-async function vacated(sockets: ReadonlySet<Socket>, withinMs: number): Promise<void> {
+interface Connections {
+  readonly sockets: ReadonlySet<Socket>;
+  /** What is being answered on a connection of HTTP/1.1. */
+  readonly answering: WeakMap<Duplex, ServerResponse>;
+}
+
+async function vacated({ sockets, answering }: Connections, withinMs: number): Promise<void> {
   const endsAtMs = performance.now() + withinMs;
-  while (sockets.size > 0 && performance.now() < endsAtMs) await delay(LOOK_MS);
+  const isIdle = (socket: Socket) => !answering.has(socket);
+  while ([...sockets].some(isIdle) && performance.now() < endsAtMs) await delay(LOOK_MS);
 }
 
 interface Parts {

@@ -59,8 +59,8 @@ export interface RunningServer {
   /** From now on requests are taken in, where that was put off. */
   beginServing(): Promise<void>;
   /**
-   * Not ready any more, but each request is taken in, and its answer closes the connection; until no connection over HTTP is open, or for
-   * `withinMs`. Closing at once would cut off clients that are just sending over a connection that they kept.
+   * Not ready any more, but each request is taken in, and its answer closes the connection; until no client is silent on a connection over HTTP,
+   * or for `withinMs`. Closing at once would cut off clients that are just sending over a connection that they kept.
    */
   leave(withinMs: number): Promise<void>;
   /** Stops accepting, waits for running requests at most `timeoutMs` (10 s), then cuts their connections. */
