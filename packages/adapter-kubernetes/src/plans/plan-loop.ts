@@ -79,8 +79,7 @@ export class PlanLoop {
     this.#changed = changed;
     this.#spec = first.spec;
     this.#view = first.view;
-    this.#watch = new RouterWatch(base, () => this.#look());
-    this.#watch.see(first.view.pods.filter(isRouter));
+    this.#watch = new RouterWatch(base, first.view.pods.filter(isRouter), () => this.#look());
     this.#namedRps = arrivalRpsOf(first.view.pipeline);
     this.#begin();
     this.#running = this.#watch.run(this.#abort.signal);

@@ -33,16 +33,21 @@ export class RouterWatch {
   /** Since when a router serves as far as its pod says. */
   readonly #readySinceMs = new Map<string, number>();
 
-  /** `heardAll` is called after each round. */
-  constructor(base: RouterWatchBase, heardAll: () => void) {
+  /** Begins with the routers of `pods`, which were there before; `heardAll` is called after each round. */
+  constructor(base: RouterWatchBase, pods: readonly ObservedPod[], heardAll: () => void) {
     this.#base = base;
     this.#heardAll = heardAll;
-    this.history = new RouterHistory(base.clock.nowMs());
+    const startedAtMs = base.clock.nowMs();
+    this.history = new RouterHistory(startedAtMs);
+    this.#note(pods, startedAtMs);
   }
 
   /** The pods of the routers as they are now. */
   see(pods: readonly ObservedPod[]): void {
-    const nowMs = this.#base.clock.nowMs();
+    this.#note(pods, this.#base.clock.nowMs());
+  }
+
+  #note(pods: readonly ObservedPod[], nowMs: number): void {
     const there = new Set(pods.map(idOf));
     for (const pod of this.#pods) {
       if (there.has(idOf(pod))) continue;
