@@ -82,6 +82,7 @@ where cells stand in the order of the grid, by pipeline, load, policy and seed, 
 }
 where FIGURES are smapeFraction, pinballLoss, coverageFraction over the test part, and only times differ from run to run`,
   'k8s render': `{apiVersion, kind: "List", items: [{apiVersion, kind, metadata: {name, namespace?, labels}, …}]}, which kubectl reads as it reads the YAML`,
+  'k8s pipeline': `{apiVersion, kind: "InferencePipeline", metadata: {name, namespace?, annotations?}, spec}, which kubectl reads as it reads the YAML`,
   'k8s diff': `{
   namespace, missing: [OBJECT], changed: [{kind, name, differences: [{path, live?, wanted}]}], same: [OBJECT], leftOver: [OBJECT]
 }
