@@ -4,6 +4,7 @@
  */
 import type { Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
+import type { PlannedRate } from './planned-rates.js';
 import { type BackOff, backOffAfter, droppedOf, type Trial } from './slo-burn.js';
 import type { VariantSwitch } from './switch-history.js';
 
@@ -11,6 +12,8 @@ import type { VariantSwitch } from './switch-history.js';
 export interface BeforeChange {
   /** The load that what runs was last planned for. */
   readonly planned?: ExpectedLoad;
+  /** What was planned for in the last minute, oldest first; missing before the first plan. */
+  readonly plannedRates?: readonly PlannedRate[];
   /** Changes of the last hour. */
   readonly appliedAtMs: readonly number[];
   /** When the fast loop last answered a burst. */
@@ -31,11 +34,12 @@ export interface ChangeMemory extends BeforeChange {
 
 /** What to go back to where the change of a step is not carried out. */
 export function beforeChange(memory: ChangeMemory): BeforeChange {
-  const { planned, trial, appliedAtMs, switches, protectedAtMs } = memory;
+  const { planned, plannedRates, trial, appliedAtMs, switches, protectedAtMs } = memory;
   return {
     appliedAtMs,
     switches,
     ...(planned && { planned }),
+    ...(plannedRates && { plannedRates }),
     ...(trial && { trial }),
     ...(protectedAtMs !== undefined && { protectedAtMs }),
   };
@@ -51,7 +55,7 @@ export function afterChange<Memory extends ChangeMemory>(memory: Memory, observa
     const begun = trial && { ...trial, sinceMs: atMs, droppedAtStart: droppedOf(observation) };
     return { ...ended, ...(begun && { trial: begun }) } as Memory;
   }
-  const { planned: _, trial: __, protectedAtMs: ___, ...rest } = ended;
+  const { planned: _, plannedRates: __, trial: ___, protectedAtMs: ____, ...rest } = ended;
   // What cannot be started would be tried again at every tick.
   const backOff = lastChange.kind === 'failed' ? backOffAfter(atMs, memory.backOff) : memory.backOff;
   return { ...rest, ...before, nextPlanAtMs: atMs, ...(backOff && { backOff }) } as Memory;

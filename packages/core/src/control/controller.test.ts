@@ -144,14 +144,14 @@ describe('controlStep', () => {
     expect(answered.state.appliedAtMs).toHaveLength(state.appliedAtMs.length + 1);
     const lastChange = { kind, changed: [], unchanged: [detect] };
     const next = controlStep(rules, answered.state, {
-      ...observe(132, { counts: [...burst.counts, 150], running: running(3) }),
+      ...observe(150, { counts: [...burst.counts, ...steady(150, 19)], running: running(3) }),
       lastChange,
     });
     // Blind to the burst it would not be: it is answered again.
     expect(next.decision).toMatchObject({ kind: 'apply', reason: expect.stringContaining('arrivals in') });
-    expect(next.state.appliedAtMs).toEqual([...state.appliedAtMs, 132_000]);
+    expect(next.state.appliedAtMs).toEqual([...state.appliedAtMs, 150_000]);
     expect(next.state.backOff?.failures).toBe(kind === 'failed' ? 1 : undefined);
-    expect(next.state.nextPlanAtMs).toBe(132_000);
+    expect(next.state.nextPlanAtMs).toBe(150_000);
   });
 
   it('answers a burst first where a plan is due, too, and plans at the next tick', () => {

@@ -44,7 +44,7 @@ import {
 import { isWorthSwitching, keepingVariants } from './kept-variants.js';
 import { onTick } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
-import { lately, type PlannedRate, withPlanned } from './planned-rates.js';
+import { lately, withPlanned } from './planned-rates.js';
 import { keepingFloor, withinReach } from './reach.js';
 import { type BackOff, backOffAfter, droppedOf, holdsBack, judgeTrial, settling } from './slo-burn.js';
 import { switchedStages, switchObjection, withSwitches } from './switch-history.js';
@@ -66,8 +66,6 @@ export interface ControllerState extends ChangeMemory {
   readonly service: ServiceState;
   /** Missing while nothing was counted. */
   readonly edges?: EdgeState;
-  /** What was planned for in the last minute, oldest first; missing before the first plan. */
-  readonly plannedRates?: readonly PlannedRate[];
 }
 
 /** A step: without a decision where the fast loop saw nothing to protect against. */
