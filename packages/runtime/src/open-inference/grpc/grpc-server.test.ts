@@ -2,52 +2,16 @@ import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gzipSync } from 'node:zlib';
-import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core';
-import {
-  grpcMethods,
-  grpcPath,
-  healthCheck,
-  readMessage,
-  writeGrpcRequest,
-  writeMessage,
-} from '@equipoise/open-inference-codec';
+import type { TensorMap } from '@equipoise/core';
+import { grpcMethods, grpcPath, healthCheck, readMessage, writeMessage } from '@equipoise/open-inference-codec';
 import { Metadata, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fp32 } from '../../data-plane/serving-bench.test-support.js';
-import type { StageFailure } from '../../data-plane/stage-failure.js';
 import { tenantsOf } from '../http-bench.test-support.js';
-import { answered, type BenchOptions, framed, grpcBench, withInputs } from './grpc-bench.test-support.js';
-import { grpcRefusal } from './grpc-refusal.js';
+import { answered, framed, grpcBench, withInputs } from './grpc-bench.test-support.js';
+import { endBenches, held, image, patient, requestOf, start, x } from './grpc-calls.test-support.js';
 
-const benches: { close(): Promise<void> }[] = [];
-
-afterEach(async () => {
-  await Promise.all(benches.splice(0).map((bench) => bench.close()));
-});
-
-async function start(options: BenchOptions = {}) {
-  const bench = await grpcBench(options);
-  benches.push(bench);
-  const call = async (name: keyof typeof grpcMethods, fields: Readonly<Record<string, unknown>> = {}) =>
-    bench.send(grpcPath(grpcMethods[name]), writeMessage(grpcMethods[name].input, fields as object)).ended;
-  return { ...bench, call };
-}
-
-/** A replica that waits until it is let go. */
-function held() {
-  let letGo = () => {};
-  const gate = new Promise<void>((resolve) => {
-    letGo = resolve;
-  });
-  return { wait: () => gate, letGo: () => letGo() };
-}
-
-const x: TensorMap = { x: fp32([2], 1, 2) };
-const requestOf = (inputs: TensorMap, more: object = {}, raw = true) =>
-  writeGrpcRequest('bench', { inputs, ...more }, raw);
-const image: SourceTensor = { name: 'image', datatype: 'UINT8', shape: [-1], contentTypes: [] };
-const patient = { spec: { slo: { latencyMs: 60_000, percentile: 99 } } } as const;
+afterEach(endBenches);
 
 describe('the methods', () => {
   it('tell health and metadata', async () => {
@@ -219,125 +183,6 @@ describe('a client that goes away', () => {
   });
 });
 
-describe('refusals', () => {
-  const int8 = { datatype: 'INT8', shape: [1], data: Int8Array.of(1) } as const;
-
-  it.each<[string, Uint8Array, number, string]>([
-    ['no message', Uint8Array.of(255, 255), status.INVALID_ARGUMENT, 'no message inference.ModelInferRequest'],
-    ['another pipeline', writeGrpcRequest('other', { inputs: x }, true), status.NOT_FOUND, 'served: bench'],
-    ['another input', requestOf(x), status.INVALID_ARGUMENT, 'the inputs are image'],
-    ['another type', requestOf({ image: int8 }), status.INVALID_ARGUMENT, 'its datatype must be UINT8, found INT8'],
-    [
-      'a version',
-      writeMessage(grpcMethods.modelInfer.input, { modelName: 'bench', modelVersion: '1' }),
-      status.NOT_FOUND,
-      'leave the version of bench empty',
-    ],
-    [
-      'a time-out that is none',
-      requestOf(
-        { image: { datatype: 'UINT8', shape: [0], data: new Uint8Array(0) } },
-        { parameters: { timeout_ms: 0 } },
-      ),
-      status.INVALID_ARGUMENT,
-      'timeout_ms must be a number of milliseconds above 0',
-    ],
-  ])('of %s', async (_, message, code, words) => {
-    const { infer } = await start({ spec: withInputs(image) });
-    const { error } = await infer(message).ended;
-    expect(error).toMatchObject({ code, details: expect.stringContaining(words) });
-  });
-
-  it('of a method that there is not', async () => {
-    const { send } = await start();
-    const { error } = await send('/inference.GRPCInferenceService/ModelStream', new Uint8Array(0)).ended;
-    expect(error?.code).toBe(status.UNIMPLEMENTED);
-  });
-
-  it('of what is too large, as it is and when it is unpacked', async () => {
-    const { infer } = await start({ maxBodyBytes: 1000 });
-    const bytes = (length: number) => ({
-      b: { datatype: 'UINT8', shape: [length], data: new Uint8Array(length) } as const,
-    });
-    expect((await infer(requestOf(bytes(2000))).ended).error?.code).toBe(status.RESOURCE_EXHAUSTED);
-    expect((await infer(requestOf(bytes(900))).ended).error).toBeUndefined();
-    const metadata = new Metadata();
-    metadata.set('grpc-encoding', 'gzip');
-    const bomb = framed(gzipSync(new Uint8Array(1e6)), 1);
-    expect(bomb.length).toBeLessThan(1100);
-    expect(await sendRaw((await start({ maxBodyBytes: 1100 })).address, bomb, { 'grpc-encoding': 'gzip' })).toBe(
-      status.RESOURCE_EXHAUSTED,
-    );
-  });
-
-  it('of typed contents that would take much more memory than their bytes', async () => {
-    const { infer } = await start({ maxBodyBytes: 10_000 });
-    const longs = { n: { datatype: 'INT64', shape: [5000], data: new BigInt64Array(5000) } } as const;
-    const { error } = await infer(requestOf(longs, {}, false)).ended;
-    expect(error).toMatchObject({
-      code: status.RESOURCE_EXHAUSTED,
-      details: expect.stringContaining('send them as raw_input_contents'),
-    });
-  });
-
-  it('of a stage: its own words reach the log alone', async () => {
-    const failures: StageFailure[] = [];
-    const { infer } = await start({
-      script: () => new AppError('STAGE_FAILED', 'secret'),
-      onStageFailure: (failure) => failures.push(failure),
-    });
-    const { error } = await infer(requestOf(x)).ended;
-    expect(error).toMatchObject({ code: status.INTERNAL, details: expect.stringContaining('Stage a failed') });
-    expect(error?.details).not.toContain('secret');
-    expect(failures).toHaveLength(1);
-  });
-
-  it('of an input that a stage refuses, whatever characters it says so with', async () => {
-    const { infer } = await start({ script: () => new AppError('INVALID_INPUT', `\ud800 ${'语'.repeat(3000)}`) });
-    const { error } = await infer(requestOf(x)).ended;
-    expect(error?.code).toBe(status.INVALID_ARGUMENT);
-    expect(encodeURI(error?.details ?? '').length).toBeLessThanOrEqual(4096);
-    expect(error?.metadata.get('equipoise-code')).toEqual(['INVALID_INPUT']);
-  });
-
-  it('of too much load say so and when to come again', async () => {
-    const { wait, letGo } = held();
-    const { infer, replica, runner } = await start({
-      spec: { ...patient.spec, admission: { maxQueueLength: 1 } },
-      wait,
-    });
-    const running = infer(requestOf(x)).ended;
-    await expect.poll(() => replica.batches.length).toBe(1);
-    const queued = infer(requestOf(x)).ended;
-    await expect.poll(() => runner.inFlight).toBe(2);
-    const { error } = await infer(requestOf(x)).ended;
-    expect(error?.code).toBe(status.RESOURCE_EXHAUSTED);
-    expect(error?.metadata.getMap()).toMatchObject({
-      'equipoise-reason': 'queue-full',
-      'grpc-retry-pushback-ms': '1000',
-    });
-    letGo();
-    expect((await Promise.all([running, queued])).map((end) => end.error)).toEqual([undefined, undefined]);
-  });
-
-  it('of a pipeline that starts, but for one that there is not', async () => {
-    const { infer } = await start({ starting: true });
-    const { error } = await infer(requestOf(x)).ended;
-    expect(error?.code).toBe(status.UNAVAILABLE);
-    expect(error?.metadata.getMap()).toMatchObject({ 'grpc-retry-pushback-ms': '1000' });
-    const unknown = await infer(writeGrpcRequest('other', { inputs: x }, true)).ended;
-    expect(unknown.error?.code).toBe(status.NOT_FOUND);
-  });
-
-  it('of a pipeline that drains', async () => {
-    const { infer, runner } = await start();
-    runner.beginDraining();
-    const { error } = await infer(requestOf(x)).ended;
-    expect(error?.code).toBe(status.UNAVAILABLE);
-    expect(error?.metadata.get('equipoise-reason')).toEqual(['draining']);
-  });
-});
-
 describe('a token', () => {
   it('is asked for, except by probes of health', async () => {
     const { infer, call, send } = await start({ tenants: tenantsOf('secret') });
@@ -354,19 +199,6 @@ describe('a token', () => {
       Array(3).fill(undefined),
     );
     expect((await call('modelMetadata', { name: 'bench' })).error?.code).toBe(status.UNAUTHENTICATED);
-  });
-});
-
-describe('when to come again', () => {
-  it.each([
-    [undefined, '1000'],
-    [20, '1000'],
-    [2500.4, '2501'],
-    [90_000, '30000'],
-  ])('a prediction of %j ms is told as %s', (retryAfterMs, told) => {
-    const error = new AppError('DROPPED', 'no', { details: { reason: 'memory-full', retryAfterMs } });
-    const { code, fields } = grpcRefusal(error);
-    expect([code, fields['grpc-retry-pushback-ms']]).toEqual([status.RESOURCE_EXHAUSTED, told]);
   });
 });
 
@@ -403,20 +235,3 @@ describe('closing', () => {
     await start({ port: free });
   });
 });
-
-/** The status of a ModelInfer call with this body. */
-async function sendRaw(address: string, body: Uint8Array, headers: Readonly<Record<string, string>>): Promise<number> {
-  const session = connect(`http://${address}`);
-  const stream = session.request({
-    ':method': 'POST',
-    ':path': grpcPath(grpcMethods.modelInfer),
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    ...headers,
-  });
-  stream.on('error', () => {});
-  stream.end(body);
-  const [answer] = await once(stream, 'response');
-  session.destroy();
-  return Number(answer['grpc-status']);
-}
