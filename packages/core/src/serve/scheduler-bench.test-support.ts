@@ -1,7 +1,8 @@
 /** Drives a scheduler by hand: payloads are strings that record the way they took, and what happens is written into a log. */
-import { replicaId } from '../model/ids.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
+import { replicaId, stageId } from '../model/ids.js';
+import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
+import { chainSpec } from '../model/spec-builders.test-support.js';
 import { PipelineScheduler } from './pipeline-scheduler.js';
 import type { ServingReplica } from './replica.js';
 import type { RequestState } from './request-state.js';
@@ -10,6 +11,19 @@ import { servingGraph } from './serving-graph.js';
 
 /** A replica of the bench. */
 export type Replica = ServingReplica<string, string>;
+
+/** A profile of one point. */
+export const points = [{ cpuCores: 1, batchSize: 1, meanMs: 1 }];
+
+/** A pipeline of one stage. */
+export const one = chainSpec({ a: points });
+
+/** An edge by stage names. */
+export const edge = (from: string, to: string, more: Partial<EdgeSpec> = {}): EdgeSpec => ({
+  from: stageId(from),
+  to: stageId(to),
+  ...more,
+});
 
 /** A scheduler with its log. */
 export class Bench implements ServingEffects<string, string, string> {
