@@ -1,78 +1,24 @@
-import {
-  AppError,
-  type Change,
-  type Resources,
-  SeededRng,
-  type StagePlan,
-  stageId,
-  type TensorMap,
-  type VariantId,
-  variantId,
-} from '@equipoise/core';
-import {
-  describeActuatorConformance,
-  FakeLauncher,
-  FakePool,
-  ManualClock,
-  oneCore,
-  stageNamed,
-  variantNamed,
-} from '@equipoise/testkit';
+import { AppError, type Resources, SeededRng, type StagePlan, stageId, type TensorMap } from '@equipoise/core';
+import { describeActuatorConformance, FakeLauncher, ManualClock, oneCore } from '@equipoise/testkit';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { preciseClock } from '../alarm-clock.js';
-import { commandItem, fixtures } from '../obeying-stage.test-support.js';
+import { commandItem } from '../obeying-stage.test-support.js';
 import { SyntheticReplicaLauncher } from '../synthetic-replica-launcher.js';
 import { ThreadReplicaLauncher } from '../thread/thread-replica-launcher.js';
-import { EmbeddedActuator, type EmbeddedActuatorOptions } from './embedded-actuator.js';
-
-const a = stageId('a');
-const small = variantId('small');
-const large = variantId('large');
-const broken = variantId('broken');
-
-const variants = [
-  variantNamed('small'),
-  variantNamed('large'),
-  variantNamed('broken', { parameters: { failToLoad: true } }),
-];
-const pipeline = {
-  baseDir: fixtures,
-  stages: [stageNamed('a', variants, { module: './obey.mjs' }), stageNamed('b', variants, { module: './obey.mjs' })],
-  budget: {},
-  control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
-} as const;
-
-const planOf = (variant: VariantId, replicas: number, over: Partial<StagePlan> = {}): StagePlan => ({
-  variantId: variant,
-  resources: oneCore,
-  maxBatchSize: 1,
-  maxBatchWaitMs: 0,
-  replicas,
-  trafficFraction: 1,
-  ...over,
-});
-const scaleTo = (to: StagePlan, stage = a): Change => ({ kind: 'scale', stageId: stage, fromReplicas: 0, to });
-
-function fakeLauncher(): FakeLauncher {
-  const launcher = new FakeLauncher();
-  launcher.failureOf = ({ variant }) =>
-    variant.id === broken ? new AppError('MODEL_LOAD_FAILED', 'it cannot start') : undefined;
-  return launcher;
-}
-
-const opened: EmbeddedActuator[] = [];
-
-function open<Launcher extends EmbeddedActuatorOptions['launcher']>(
-  launcher: Launcher,
-  over: Partial<EmbeddedActuatorOptions> = {},
-) {
-  const pool = new FakePool();
-  const actuator = new EmbeddedActuator(pipeline, { pool, launcher, ...over });
-  opened.push(actuator);
-  const statuses = (stage = a) => actuator.runningPlan().stages[stage]?.replicas.map(({ status }) => status);
-  return { pool, actuator, launcher, statuses };
-}
+import {
+  a,
+  broken,
+  closeOpened,
+  fakeLauncher,
+  large,
+  open,
+  planOf,
+  scaleTo,
+  settled,
+  small,
+} from './actuator-bench.test-support.js';
+import type { EmbeddedActuatorOptions } from './embedded-actuator.js';
 
 const subjectOf = <Opened extends ReturnType<typeof open>>(fields: Opened) => ({
   ...fields,
@@ -82,12 +28,7 @@ const subjectOf = <Opened extends ReturnType<typeof open>>(fields: Opened) => ({
   onServingChanged: (listener: () => void) => fields.pool.onEvent(listener),
 });
 
-/** Lets everything that waits for a promise go on. */
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((actuator) => actuator.close()));
-});
+afterEach(closeOpened);
 
 describeActuatorConformance(
   'EmbeddedActuator of fakes',
@@ -266,120 +207,6 @@ describe('EmbeddedActuator', () => {
     await expect(second).rejects.toThrow('its replicas are being closed');
     await closing;
     expect(statuses()).toEqual([]);
-  });
-});
-
-describe('EmbeddedActuator after a loss', () => {
-  async function openWith(replicas: number) {
-    const clock = new ManualClock();
-    const failures: string[] = [];
-    const fields = open(fakeLauncher(), { clock, onFailure: (_, error) => failures.push(String(error)) });
-    await fields.actuator.apply(scaleTo(planOf(small, replicas)));
-    const lose = async (index: number): Promise<void> => {
-      fields.launcher.launches[index]?.runner.lose();
-      await settled();
-    };
-    return { ...fields, clock, failures, lose };
-  }
-
-  it('replaces it after 0.1 s and shows how far it is', async () => {
-    const { clock, launcher, statuses, lose } = await openWith(2);
-    await lose(0);
-    expect(statuses()).toEqual(['ready', 'failed']);
-    await clock.advanceTo(99);
-    expect(launcher.launches).toHaveLength(2);
-    launcher.hold();
-    await clock.advanceTo(100);
-    expect(statuses()).toEqual(['ready', 'starting']);
-    launcher.release();
-    await settled();
-    expect(statuses()).toEqual(['ready', 'ready']);
-  });
-
-  it.each([
-    ['hung', 'a batch does not end', 1],
-    ['slow', 'it stays slower than its profile and its peers', 0],
-  ] as const)(
-    'replaces one that is %s: it is closed, given up first if it hangs, and told of',
-    async (trouble, why, givenUp) => {
-      const { clock, launcher, pool, failures, statuses } = await openWith(2);
-      const [unfit] = pool.serving(a);
-      let abandoned = 0;
-      Object.assign(launcher.launches[0]?.runner ?? {}, { abandon: () => abandoned++ });
-      if (unfit !== undefined) pool.dismiss(unfit.replicaId, trouble);
-      await settled();
-      expect([statuses(), abandoned]).toEqual([['ready', 'failed'], givenUp]);
-      expect(failures).toEqual([`AppError: Replica '${unfit?.replicaId}' of stage 'a' is replaced: ${why}.`]);
-      await clock.advanceTo(100);
-      await settled();
-      expect(statuses()).toEqual(['ready', 'ready']);
-      await expect(unfit?.runner.run([{}])).rejects.toThrow();
-    },
-  );
-
-  it('waits twice as long each time the replacement is lost too', async () => {
-    const { clock, launcher, lose } = await openWith(1);
-    const restartedAtMs: number[] = [];
-    for (let loss = 0; loss < 4; loss++) {
-      await lose(loss);
-      while (launcher.launches.length < loss + 2) await clock.advanceTo(clock.nowMs() + 50);
-      restartedAtMs.push(clock.nowMs());
-    }
-    expect(restartedAtMs).toEqual([100, 300, 700, 1_500]);
-  });
-
-  it('tries again when the replacement does not start, and tells', async () => {
-    const { clock, launcher, statuses, failures, lose } = await openWith(1);
-    const { failureOf } = launcher;
-    launcher.failureOf = () => new AppError('MODEL_LOAD_FAILED', 'no memory');
-    await lose(0);
-    await clock.advanceTo(350);
-    expect(failures).toEqual(['AppError: no memory', 'AppError: no memory']);
-    expect(statuses()).toEqual(['failed']);
-    launcher.failureOf = failureOf;
-    await clock.advanceTo(1_000);
-    expect(statuses()).toEqual(['ready']);
-  });
-
-  it('replaces no more than the target: a change in between decides', async () => {
-    const { actuator, clock, launcher, statuses, lose } = await openWith(3);
-    await Promise.all([lose(0), lose(1)]);
-    expect(statuses()).toEqual(['ready', 'failed', 'failed']);
-    await actuator.apply(scaleTo(planOf(small, 1)));
-    expect(clock.pendingAlarms).toBe(0);
-    await clock.advanceTo(10_000);
-    expect([statuses(), launcher.launches.length]).toEqual([['ready'], 3]);
-  });
-
-  it('leaves a change that failed to the old target', async () => {
-    const { actuator, clock, statuses, lose } = await openWith(2);
-    await lose(0);
-    await expect(actuator.apply(scaleTo(planOf(broken, 2)))).rejects.toThrow('it cannot start');
-    expect(statuses()).toEqual(['ready', 'failed']);
-    await clock.advanceTo(1_000);
-    expect(statuses()).toEqual(['ready', 'ready']);
-  });
-
-  it('replaces one that is lost during a change, when the change is done', async () => {
-    const { actuator, clock, launcher, statuses, lose } = await openWith(1);
-    launcher.hold();
-    const scaled = actuator.apply(scaleTo(planOf(small, 2)));
-    await settled();
-    await lose(0);
-    launcher.release();
-    await scaled;
-    expect(statuses()).toEqual(['ready', 'failed']);
-    await clock.advanceTo(1_000);
-    expect(statuses()).toEqual(['ready', 'ready']);
-  });
-
-  it('starts nothing after close', async () => {
-    const { actuator, clock, launcher, statuses, lose } = await openWith(1);
-    await lose(0);
-    await actuator.close();
-    expect(clock.pendingAlarms).toBe(0);
-    await clock.advanceTo(10_000);
-    expect([statuses(), launcher.launches.length]).toEqual([[], 1]);
   });
 });
 
