@@ -28,7 +28,6 @@ import {
   type StageId,
   servingGraph,
   type TensorMap,
-  type VariantId,
 } from '@equipoise/core';
 import { limitsOf, prioritiesOf } from './admission-limits.js';
 import { monotonicClock } from './alarm-clock.js';
@@ -41,7 +40,8 @@ import { PendingRequest, type PipelineOutcome, type RequestTensors, type ServedR
 import { type BatchEnd, ReplicaBatches } from './replica-batches.js';
 import { type RequestEnd, requestEnd } from './request-end.js';
 import { RequestStatistics } from './request-statistics.js';
-import { type BreakerState, ServedReplica } from './served-replica.js';
+import type { ReplicaBreaker } from './served-replica.js';
+import { ServedReplicas } from './served-replicas.js';
 import { hungBatch } from './stage-failure.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
 import { tensorBytes } from './tensor-bytes.js';
@@ -62,13 +62,6 @@ export interface SubmitOptions {
   /** From 1, the most urgent, on; 0 or left out means the default of the pipeline. */
   readonly priority?: number;
   readonly signal?: CancelSignal;
-}
-
-/** The circuit breaker of a replica. */
-export interface ReplicaBreaker {
-  readonly stageId: StageId;
-  readonly variantId: VariantId;
-  readonly state: BreakerState;
 }
 
 interface LostReplica {
@@ -97,7 +90,7 @@ export class PipelineRunner implements ReplicaPool {
   readonly #stageIndex: ReadonlyMap<StageId, number>;
   readonly #policies: BatchPolicy[];
   readonly #stageStatistics: readonly StageStatistics[];
-  readonly #replicas = new Map<ReplicaId, ServedReplica>();
+  readonly #replicas: ServedReplicas;
   readonly #lost: Listeners<LostReplica>;
   readonly #unfit: Listeners<UnfitReplica>;
   readonly #ended: Listeners<RequestEnd>;
@@ -125,6 +118,11 @@ export class PipelineRunner implements ReplicaPool {
     this.#priorities = prioritiesOf(admission);
     const limits = { ...limitsOf(admission), hostCores, watchReplicas: true };
     this.#scheduler = new PipelineScheduler(this.#graph, limits, this.#effects());
+    this.#replicas = new ServedReplicas({
+      scheduler: this.#scheduler,
+      turn: (step) => this.#turn(step),
+      lost: ({ stage, replicaId }) => this.#lost.tell({ stageId: this.#idOf(stage), replicaId }),
+    });
     this.#batches = this.#replicaBatches();
     this.drained = new Promise((resolve) => {
       this.#markDrained = resolve;
@@ -182,11 +180,7 @@ export class PipelineRunner implements ReplicaPool {
 
   /** Whether it takes requests and every stage has a replica in service. */
   get ready(): boolean {
-    if (this.#draining) return false;
-    const served = new Set(
-      [...this.#replicas.values()].filter(({ inPolicies }) => inPolicies?.draining === false).map(({ stage }) => stage),
-    );
-    return served.size === this.#graph.stages.length;
+    return !this.#draining && this.#replicas.stages.size === this.#graph.stages.length;
   }
 
   /** Takes a request in and resolves with its end; it never rejects. The tensors are given up to the runner. */
@@ -206,22 +200,11 @@ export class PipelineRunner implements ReplicaPool {
   }
 
   addReplica(stageId: StageId, replica: ReadyReplica): void {
-    const { replicaId, resources } = replica;
-    invariant(!this.#replicas.has(replicaId), `replica ${replicaId} is in service already`);
-    const served = new ServedReplica(this.#indexOf(stageId), replica);
-    this.#replicas.set(replicaId, served);
-    this.#turn((nowMs) => {
-      const description = { replicaId, cpuCores: resources.cpuCores };
-      served.inPolicies = this.#scheduler.addReplica(served.stage, description, nowMs);
-      replica.runner.onLost(() => this.#turn(() => this.#lose(served)));
-    });
+    this.#replicas.add(this.#indexOf(stageId), replica);
   }
 
-  async drainReplica(_stageId: StageId, replicaId: ReplicaId): Promise<void> {
-    const served = this.#replicas.get(replicaId);
-    if (served === undefined) return;
-    this.#turn(() => this.#takeOut(served));
-    await served.drained;
+  drainReplica(_stageId: StageId, replicaId: ReplicaId): Promise<void> {
+    return this.#replicas.drain(replicaId);
   }
 
   setBatching(stageId: StageId, batching: StageBatching): void {
@@ -280,7 +263,7 @@ export class PipelineRunner implements ReplicaPool {
   /** Circuit breakers of the replicas in service. */
   breakers(): readonly ReplicaBreaker[] {
     const nowMs = this.nowMs;
-    return [...this.#replicas.values()].map((served) => ({
+    return this.#replicas.all.map((served) => ({
       stageId: this.#idOf(served.stage),
       variantId: served.variantId,
       state: served.breaker(nowMs),
@@ -316,10 +299,7 @@ export class PipelineRunner implements ReplicaPool {
       },
       unfit: ({ replicaId, stage }, trouble) => this.#unfit.tell({ stageId: this.#idOf(stage), replicaId, trouble }),
       hungFailure: (stage) => hungBatch(this.#idOf(stage)),
-      drained: ({ replicaId }) => {
-        this.#replicas.get(replicaId)?.markDrained();
-        this.#replicas.delete(replicaId);
-      },
+      drained: ({ replicaId }) => this.#replicas.drained(replicaId),
     };
   }
 
@@ -328,12 +308,8 @@ export class PipelineRunner implements ReplicaPool {
       scheduler: this.#scheduler,
       turns: this.#turns,
       turn: (step) => this.#turn(step),
-      place: ({ replicaId, stage }) => {
-        const served = this.#replicas.get(replicaId);
-        invariant(served !== undefined, `replica ${replicaId} is in service`);
-        return { served, stageId: this.#idOf(stage) };
-      },
-      lose: (served) => this.#lose(served),
+      place: ({ replicaId, stage }) => ({ served: this.#replicas.named(replicaId), stageId: this.#idOf(stage) }),
+      lose: (served) => this.#replicas.lose(served),
       lookAgain: (nowMs) => this.#lookAgain(nowMs),
       ended: (batch) => {
         this.#stageStatistics[this.#indexOf(batch.stageId)]?.finished(batch);
@@ -385,17 +361,6 @@ export class PipelineRunner implements ReplicaPool {
   /** Makes every stage look at its queue, which a broken turn may not have come to: setting a policy does. */
   #lookAgain(nowMs: number): void {
     for (const [stage, policy] of this.#policies.entries()) this.#scheduler.setPolicy(stage, policy, nowMs);
-  }
-
-  #takeOut({ inPolicies }: ServedReplica): void {
-    if (inPolicies !== undefined) this.#scheduler.drainReplica(inPolicies);
-  }
-
-  #lose(served: ServedReplica): void {
-    if (served.lost) return;
-    served.lost = true;
-    this.#takeOut(served);
-    this.#lost.tell({ stageId: this.#idOf(served.stage), replicaId: served.replicaId });
   }
 
   #end(request: Pick<ServedRequest, 'context' | 'arrivedAtMs'>, outcome: PipelineOutcome, endedAtMs: number): void {

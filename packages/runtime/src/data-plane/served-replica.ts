@@ -1,5 +1,13 @@
 /** The replicas that the data plane holds, by name, from the moment they enter service until their last batch has ended. */
-import type { ModelRunner, ReadyReplica, ReplicaId, ServingReplica, StageItem, VariantId } from '@equipoise/core';
+import type {
+  ModelRunner,
+  ReadyReplica,
+  ReplicaId,
+  ServingReplica,
+  StageId,
+  StageItem,
+  VariantId,
+} from '@equipoise/core';
 import type { PendingRequest, RequestTensors } from './pending-request.js';
 
 /** A replica as the policies hold it. */
@@ -10,6 +18,13 @@ export type PolicyItem = StageItem<RequestTensors, PendingRequest>;
 
 /** State of a replica's circuit breaker: `open` gets no batches, `half-open` one, which decides. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
+
+/** The circuit breaker of a replica. */
+export interface ReplicaBreaker {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  readonly state: BreakerState;
+}
 
 /** One replica in service; `drained` resolves when it is out of service and free. */
 export class ServedReplica {

@@ -1,0 +1,212 @@
+/** What the runner of a pipeline does with its replicas. */
+import { AppError, type ModelRunner, replicaId, stageId, type Tensor, variantId } from '@equipoise/core';
+import { ManualClock } from '@equipoise/testkit';
+import { describe, expect, it } from 'vitest';
+import { PipelineRunner } from './pipeline-runner.js';
+import { echo, failed, setUp, x } from './runner-bench.test-support.js';
+import { fp32, ScriptedRunner, serve, servingSpec } from './serving-bench.test-support.js';
+
+describe('replicas', () => {
+  it('fail an item alone', async () => {
+    const bad = new AppError('INVALID_INPUT', 'Not an image.');
+    const { clock, pipeline } = setUp(servingSpec(['a']), { a: (item) => (item['bad'] ? bad : item) });
+    pipeline.setBatching(stageId('a'), { maxBatchSize: 8, maxBatchWaitMs: 5 });
+    const outcomes = [x(1), { bad: fp32([]) }, x(3)].map((inputs) => pipeline.submit(inputs));
+    await clock.advanceTo(50);
+    expect(await Promise.all(outcomes)).toEqual([
+      { kind: 'completed', output: x(1) },
+      { kind: 'failed', failure: bad },
+      { kind: 'completed', output: x(3) },
+    ]);
+    expect(pipeline.stageCounts()[stageId('a')]).toMatchObject({
+      batches: expect.any(Number),
+      items: 3,
+      failedItems: 1,
+      queueLength: 0,
+    });
+  });
+
+  it.each([
+    ['rejects', () => Promise.reject(new Error('boom')), /^Stage a failed; the server's log/],
+    ['answers too few results', () => Promise.resolve({ items: [], serviceMs: 1 }), /0 results to 1 items/],
+    [
+      'throws',
+      () => {
+        throw new Error('sync');
+      },
+      /^Stage a failed; the server's log/,
+    ],
+    ['throws what cannot be shown', () => Promise.reject(Object.create(null)), /^Stage a failed; the server's log/],
+  ])('keep the pipeline going when one %s', async (_, run, message) => {
+    const clock = new ManualClock();
+    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
+    serve(pipeline, 'a', { run, onLost: () => {}, close: async () => {} });
+    const outcomes = [pipeline.submit(x(1)), pipeline.submit(x(2))];
+    await clock.advanceTo(10);
+    expect(await Promise.all(outcomes)).toEqual([failed('STAGE_FAILED', message), failed('STAGE_FAILED', message)]);
+  });
+
+  it.each([true, false])(
+    'are out of service when lost (while busy: %s), and the listener is told once',
+    async (whileBusy) => {
+      const { clock, pipeline, runners } = setUp(servingSpec(['a']), { a: echo });
+      const lost: string[] = [];
+      pipeline.onReplicaLost((stage) => lost.push(`${stage}, ready: ${pipeline.ready}`));
+      const gone = new AppError('REPLICA_LOST', 'gone', { retryable: true });
+      const first = whileBusy ? pipeline.submit(x(1)) : undefined;
+      const queued = whileBusy ? pipeline.submit(x(2)) : undefined;
+      await clock.advanceTo(5);
+      runners['a']?.lose(gone, whileBusy);
+      await clock.advanceTo(20);
+      expect(lost).toEqual(['a, ready: false']);
+      const second = queued ?? pipeline.submit(x(2));
+      serve(pipeline, 'a', new ScriptedRunner(echo, () => clock.sleep(10)));
+      await clock.advanceTo(50);
+      expect((await second).kind).toBe('completed');
+      expect((await first)?.kind ?? 'none').toBe(whileBusy ? 'completed' : 'none');
+      expect(runners['a']?.batches).toEqual(whileBusy ? [[x(1)]] : []);
+    },
+  );
+
+  it('drain: the running batch ends, the next goes elsewhere, unknown ones are drained at once', async () => {
+    const clock = new ManualClock();
+    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: Number.POSITIVE_INFINITY, clock });
+    const [old, fresh] = [0, 1].map(() => new ScriptedRunner(echo, () => clock.sleep(10))) as [
+      ScriptedRunner,
+      ScriptedRunner,
+    ];
+    const id = serve(pipeline, 'a', old);
+    const outcomes = [pipeline.submit(x(1)), pipeline.submit(x(2))];
+    serve(pipeline, 'a', fresh);
+    let drainedAtMs = -1;
+    const drained = pipeline.drainReplica(stageId('a'), id).then(() => {
+      drainedAtMs = clock.nowMs();
+    });
+    outcomes.push(pipeline.submit(x(3)));
+    await clock.advanceTo(100);
+    await drained;
+    await pipeline.drainReplica(stageId('a'), id);
+    expect(drainedAtMs).toBe(10);
+    expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(['completed', 'completed', 'completed']);
+    expect([old.batches.length, fresh.batches.length]).toEqual([1, 2]);
+  });
+
+  it('are forgotten once they have left', async () => {
+    const clock = new ManualClock();
+    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
+    const runner = new ScriptedRunner(echo, () => clock.sleep(10));
+    const replica = {
+      replicaId: replicaId('a-0'),
+      variantId: variantId('v'),
+      resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
+      runner,
+    };
+    pipeline.addReplica(stageId('a'), replica);
+    expect(() => pipeline.addReplica(stageId('a'), replica)).toThrow('replica a-0 is in service already');
+    await pipeline.drainReplica(stageId('a'), replica.replicaId);
+    pipeline.addReplica(stageId('a'), replica);
+    expect(pipeline.ready).toBe(true);
+  });
+
+  it('may be lost in the very call that hands them a batch', async () => {
+    const clock = new ManualClock();
+    const pipeline = new PipelineRunner({ spec: servingSpec(['a']), hostCores: 1, clock });
+    const gone = new AppError('REPLICA_LOST', 'gone');
+    let tell = (_error: AppError) => {};
+    serve(pipeline, 'a', {
+      run: () => {
+        tell(gone);
+        return Promise.reject(gone);
+      },
+      onLost: (listener) => {
+        tell = listener;
+      },
+      close: async () => {},
+    });
+    const first = pipeline.submit(x(1));
+    await clock.advanceTo(1);
+    expect(pipeline.ready).toBe(false);
+    serve(pipeline, 'a', new ScriptedRunner(echo, () => clock.sleep(10)));
+    await clock.advanceTo(11);
+    expect(await first).toEqual({ kind: 'completed', output: x(1) });
+  });
+
+  it.each([
+    ['once more, with its tensors, though the first replica took them away', {}, undefined, 'completed'],
+    ['not a third time', {}, 'REPLICA_LOST', 'failed'],
+    ['not where the stage does not allow it', { idempotent: false }, 'REPLICA_LOST', 'failed'],
+  ] as const)('lose a batch, which is run %s', async (name, more, code, kind) => {
+    const clock = new ManualClock();
+    const spec = servingSpec(['a']);
+    const pipeline = new PipelineRunner({
+      spec: { ...spec, stages: spec.stages.map((stage) => ({ ...stage, ...more })) },
+      ...{ hostCores: Number.POSITIVE_INFINITY, clock },
+    });
+    const losing = (): ModelRunner => ({
+      run: async (batch) => {
+        const tensors: readonly Tensor[] = batch.flatMap((item) => Object.values(item));
+        structuredClone(batch, { transfer: tensors.map(({ data }) => (data as Float32Array<ArrayBuffer>).buffer) });
+        await clock.sleep(5);
+        throw new AppError('REPLICA_LOST', 'gone');
+      },
+      onLost: () => {},
+      close: async () => {},
+    });
+    serve(pipeline, 'a', losing());
+    if (name === 'not a third time') serve(pipeline, 'a', losing());
+    const outcome = pipeline.submit(x(1));
+    await clock.advanceTo(2);
+    const fresh = new ScriptedRunner(echo, () => clock.sleep(10));
+    serve(pipeline, 'a', fresh);
+    await clock.advanceTo(20);
+    expect(await outcome).toMatchObject(code === undefined ? { kind, output: x(1) } : { kind, failure: { code } });
+    expect(fresh.batches.length).toBe(code === undefined ? 1 : 0);
+    expect(pipeline.stageCounts()[stageId('a')]?.retriedItems).toBe(name.startsWith('not where') ? 0 : 1);
+  });
+
+  it('are handed the tensors themselves where no second run is possible, or where they leave them alone', async () => {
+    const clock = new ManualClock();
+    const seen: unknown[] = [];
+    const runner = (keepsTensors: boolean): ModelRunner => ({
+      keepsTensors,
+      run: async (batch) => {
+        seen.push(batch[0]?.['x']);
+        return { items: batch.map((output) => ({ kind: 'ok', output })), serviceMs: 1 };
+      },
+      onLost: () => {},
+      close: async () => {},
+    });
+    const own: unknown[] = [];
+    for (const [idempotent, keeps] of [
+      [false, false],
+      [true, true],
+      [true, false],
+    ] as const) {
+      const spec = servingSpec(['a']);
+      const stages = spec.stages.map((stage) => ({ ...stage, idempotent }));
+      const pipeline = new PipelineRunner({ spec: { ...spec, stages }, hostCores: 1, clock });
+      serve(pipeline, 'a', runner(keeps));
+      const inputs = x(1);
+      own.push(inputs['x']);
+      await pipeline.submit(inputs);
+    }
+    expect(seen.map((tensor, i) => tensor === own[i])).toEqual([true, true, false]);
+    expect(seen).toEqual(own);
+  });
+
+  it('keep the expected times of a stage when only its batching changes', async () => {
+    const { clock, pipeline, runners } = setUp(servingSpec(['a']), { a: echo });
+    const stage = stageId('a');
+    pipeline.setPolicy(stage, { maxBatchSize: 1, maxBatchWaitMs: 0, expectedServiceMs: [0, 390, 390], remainingMs: 0 });
+    pipeline.setBatching(stage, { maxBatchSize: 2, maxBatchWaitMs: 0 });
+    const outcomes = [1, 2, 3, 4].map((value) => pipeline.submit(x(value), { timeoutMs: value === 4 ? 395 : 1000 }));
+    await clock.advanceTo(100);
+    expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual([
+      'completed',
+      'completed',
+      'completed',
+      'dropped',
+    ]);
+    expect(runners['a']?.batches.map(({ length }) => length)).toEqual([1, 2]);
+  });
+});

@@ -1,0 +1,79 @@
+/** The replicas of a pipeline in service: how they enter it, leave it after their batch, or are lost. */
+import { type AppError, invariant, type PipelineScheduler, type ReadyReplica, type ReplicaId } from '@equipoise/core';
+import type { PendingRequest, RequestTensors } from './pending-request.js';
+import { ServedReplica } from './served-replica.js';
+
+/** What surrounds the replicas in their runner. */
+export interface ReplicaSurroundings {
+  readonly scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
+  /** Takes a turn on the policies. */
+  turn(step: (nowMs: number) => void): void;
+  /** Told once of each replica that is lost. */
+  lost(served: ServedReplica): void;
+}
+
+/** Holds them by name. */
+export class ServedReplicas {
+  readonly #around: ReplicaSurroundings;
+  readonly #byId = new Map<ReplicaId, ServedReplica>();
+
+  constructor(around: ReplicaSurroundings) {
+    this.#around = around;
+  }
+
+  get all(): readonly ServedReplica[] {
+    return [...this.#byId.values()];
+  }
+
+  /** Indices of the stages that have one which takes batches. */
+  get stages(): ReadonlySet<number> {
+    return new Set(this.all.filter(({ inPolicies }) => inPolicies?.draining === false).map(({ stage }) => stage));
+  }
+
+  /** The one of this name, which has to be in service. */
+  named(replicaId: ReplicaId): ServedReplica {
+    const served = this.#byId.get(replicaId);
+    invariant(served !== undefined, `replica ${replicaId} is in service`);
+    return served;
+  }
+
+  /** Takes one into service. */
+  add(stage: number, replica: ReadyReplica): void {
+    const { replicaId, resources } = replica;
+    invariant(!this.#byId.has(replicaId), `replica ${replicaId} is in service already`);
+    const served = new ServedReplica(stage, replica);
+    this.#byId.set(replicaId, served);
+    const { scheduler, turn } = this.#around;
+    turn((nowMs) => {
+      const description = { replicaId, cpuCores: resources.cpuCores };
+      served.inPolicies = scheduler.addReplica(served.stage, description, nowMs);
+      replica.runner.onLost(() => turn(() => this.lose(served)));
+    });
+  }
+
+  /** Takes one out of service; resolves when its batch has ended, and at once where there is none of this name. */
+  async drain(replicaId: ReplicaId): Promise<void> {
+    const served = this.#byId.get(replicaId);
+    if (served === undefined) return;
+    this.#around.turn(() => this.#takeOut(served));
+    await served.drained;
+  }
+
+  /** One that was taken out has ended its batch. */
+  drained(replicaId: ReplicaId): void {
+    this.#byId.get(replicaId)?.markDrained();
+    this.#byId.delete(replicaId);
+  }
+
+  /** Takes a lost one out of service, within a turn. */
+  lose(served: ServedReplica): void {
+    if (served.lost) return;
+    served.lost = true;
+    this.#takeOut(served);
+    this.#around.lost(served);
+  }
+
+  #takeOut({ inPolicies }: ServedReplica): void {
+    if (inPolicies !== undefined) this.#around.scheduler.drainReplica(inPolicies);
+  }
+}
