@@ -28,6 +28,7 @@ export * from './loop/outcome-watch.js';
 export * from './loop/pipeline-control.js';
 export * from './loop/planner.js';
 export * from './loop/planning-engine.js';
+export { PlanningThreads, planningThreadsFor } from './loop/planning-threads.js';
 export * from './loop/replay-log.js';
 export * from './loop/standing-faults.js';
 export type { MetricsPage } from './observe/metrics-page.js';

@@ -1,27 +1,24 @@
 /** `equipoise operator`: looks after the pipelines of a cluster until it is told to stop. Of several of them one acts. */
-import { randomInt, randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
-import { askRouter, FollowedPlans, LeaseElector, Operator } from '@equipoise/adapter-kubernetes';
-import { type Decision, SeededRng } from '@equipoise/core';
-import { monotonicClock, OperatorMonitor, startProbeServer } from '@equipoise/runtime';
+import { LeaseElector, Operator } from '@equipoise/adapter-kubernetes';
+import type { Decision } from '@equipoise/core';
+import { OperatorMonitor, startProbeServer } from '@equipoise/runtime';
 import { type Cluster, withCluster } from '../compose/cluster.js';
-import { pipelineImages } from '../compose/pipeline-images.js';
-import { ThreadPlanner } from '../compose/thread-planner.js';
+import {
+  candidacyOf,
+  clusterOf,
+  lookAfter,
+  type OperatorFlags,
+  operatorBase,
+  plansFor,
+  scopeOf,
+} from '../compose/operator-parts.js';
 import { logLine } from '../terminal/json-log.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { endWithin, stopSignal } from '../terminal/stop-signal.js';
 import { VERSION } from '../version.js';
 
 /** Flags of the command. */
-export interface OperatorOptions {
-  readonly kubeconfig?: string;
-  readonly context?: string;
-  readonly namespace?: string;
-  readonly allNamespaces?: boolean;
-  readonly image?: string;
-  readonly leaderElection: boolean;
-  readonly leaseName: string;
-  readonly leaseNamespace?: string;
+export interface OperatorOptions extends OperatorFlags {
   readonly host: string;
   readonly port: number;
 }
@@ -30,16 +27,14 @@ const END_MS = 10_000;
 
 /** Runs until SIGINT or SIGTERM, then gives the lease back. */
 export function operator(options: OperatorOptions): Promise<CommandResult | undefined> {
-  const { kubeconfig, context } = options;
-  const where = { ...(kubeconfig !== undefined && { kubeconfig }), ...(context !== undefined && { context }) };
-  return withCluster(where, async (cluster) => {
+  return withCluster(clusterOf(options), async (cluster) => {
     const stop = stopSignal();
     const watch = new OperatorWatch();
     const probes = await startProbeServer({
       ...{ host: options.host, port: options.port },
       ...{ isReady: () => watch.isReady, metrics: watch.monitor.page },
     });
-    const scope = options.allNamespaces === true ? undefined : (options.namespace ?? cluster.namespace);
+    const scope = scopeOf(options, cluster);
     logLine('info', 'started', { version: VERSION, namespace: scope ?? 'all', url: probes.url });
     const abort = new AbortController();
     const running = run(cluster, { options, scope, watch }, abort.signal);
@@ -59,38 +54,26 @@ interface Running {
 }
 
 async function run(cluster: Cluster, { options, scope, watch }: Running, signal: AbortSignal): Promise<void> {
-  const { api, namespace } = cluster;
-  const base = { api, clock: monotonicClock, rng: new SeededRng(randomInt(2 ** 31)), nowEpochMs: Date.now };
+  const base = operatorBase(cluster);
   const lead = async (leading: AbortSignal): Promise<void> => {
     watch.leads(true);
-    const plans = new FollowedPlans({
-      ...base,
-      ask: askRouter,
-      plannerFor: (spec) => new ThreadPlanner(spec),
-      report: (key, decision) => watch.decided(key, decision),
-    });
+    const plans = plansFor(cluster, (key, decision) => watch.decided(key, decision));
     watch.monitor.pipelines = () => plans.count;
-    const usual = options.image ?? `equipoise:${VERSION}`;
+    const failed = (what: string, error: unknown): void =>
+      watch.failed(what.includes('/') ? 'pass' : 'watch', what, error);
     try {
-      await new Operator({
-        ...base,
-        source: plans,
-        imagesOf: (pipeline) => pipelineImages(pipeline, usual),
-        failed: (what, error) => watch.failed(what.includes('/') ? 'pass' : 'watch', what, error),
-        ...(scope !== undefined && { namespace: scope }),
-      }).run(leading);
+      await new Operator({ ...base, ...lookAfter(options, scope), source: plans, failed }).run(leading);
     } finally {
       await plans.close();
       watch.leads(false);
     }
   };
   if (!options.leaderElection) return lead(signal);
-  const identity = `${hostname()}_${randomUUID()}`;
-  const candidacy = { namespace: options.leaseNamespace ?? namespace, name: options.leaseName, identity };
+  const candidacy = candidacyOf(options, cluster);
   await new LeaseElector(base, candidacy).run(
     {
       lead,
-      observed: (holder) => watch.observed(holder, identity),
+      observed: (holder) => watch.observed(holder, candidacy.identity),
       failed: (error) => watch.failed('lease', candidacy.name, error),
     },
     signal,

@@ -1,7 +1,7 @@
 /** Plans as an operator follows them, by the planning thread, over the metrics of a router that really serves. */
 import { FollowedPlans, type InferencePipeline } from '@equipoise/adapter-kubernetes';
 import type { Decision } from '@equipoise/core';
-import { monotonicClock } from '@equipoise/runtime';
+import { monotonicClock, PlanningThreads } from '@equipoise/runtime';
 import { afterAll, describe, expect, it } from 'vitest';
 import { serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 import { loadSpec } from './load-spec.js';
@@ -18,11 +18,12 @@ describe('plans that follow a router', () => {
     );
     const { url } = await serving(folder.path, file, '--fixed', '--arrival-rps', '120');
     const decisions: Decision[] = [];
+    const threads = new PlanningThreads();
     const plans = new FollowedPlans({
       clock: monotonicClock,
       nowEpochMs: Date.now,
       ask: async (_address, signal) => (await fetch(`${url}/metrics`, { signal })).text(),
-      plannerFor: (spec) => new ThreadPlanner(spec),
+      plannerFor: (spec) => new ThreadPlanner(spec, threads),
       report: (_key, decision) => decisions.push(decision),
     });
     const spec = await loadSpec(`${folder.path}/${file}`);

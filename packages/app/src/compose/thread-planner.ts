@@ -1,20 +1,22 @@
-/** The planning thread of a served pipeline as the planner of one on a cluster: the same rules, where replicas are not on one host. */
+/** A planning thread as the planner of a pipeline on a cluster: the rules of a served pipeline, where replicas are not on one host. */
 import type { PipelinePlanner } from '@equipoise/adapter-kubernetes';
 import { type Decision, needsRestart, type Observation, type PipelineSpec, type PlanResult } from '@equipoise/core';
-import { Planner } from '@equipoise/runtime';
+import { Planner, type PlanningThreads } from '@equipoise/runtime';
 
 /** Seed of the planner's simulations. */
 const SEED = 1;
 const EVERYWHERE = Number.POSITIVE_INFINITY;
 
-/** Profiles are those of the spec itself. */
+/** Profiles are those of the spec itself; pipelines share the threads. */
 export class ThreadPlanner implements PipelinePlanner {
+  readonly #threads: PlanningThreads;
   #spec: PipelineSpec;
   #planner: Planner;
 
-  constructor(spec: PipelineSpec) {
+  constructor(spec: PipelineSpec, threads: PlanningThreads) {
+    this.#threads = threads;
     this.#spec = spec;
-    this.#planner = plannerOf(spec);
+    this.#planner = plannerOf(spec, threads);
   }
 
   plan(arrivalRps: number): Promise<PlanResult> {
@@ -38,7 +40,7 @@ export class ThreadPlanner implements PipelinePlanner {
     this.#spec = spec;
     if (needsRestart(before, spec).length === 0) return this.#planner.reload({ spec, hostCores: EVERYWHERE });
     const old = this.#planner;
-    this.#planner = plannerOf(spec);
+    this.#planner = plannerOf(spec, this.#threads);
     await old.close();
   }
 
@@ -47,5 +49,5 @@ export class ThreadPlanner implements PipelinePlanner {
   }
 }
 
-const plannerOf = (spec: PipelineSpec): Planner =>
-  new Planner({ spec, profiles: [], hostCores: EVERYWHERE, seed: SEED });
+const plannerOf = (spec: PipelineSpec, threads: PlanningThreads): Planner =>
+  new Planner({ spec, profiles: [], hostCores: EVERYWHERE, seed: SEED }, threads);

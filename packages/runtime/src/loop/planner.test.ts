@@ -1,48 +1,19 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { type Observation, type PipelineSpec, type PlanResult, stageId, variantId } from '@equipoise/core';
+import { type Observation, type PlanResult, stageId, variantId } from '@equipoise/core';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Planner } from './planner.js';
+import { onePlanTask as planTask, onePipelineSetup as setup } from './planning-setup.test-support.js';
+import { PlanningThreads } from './planning-threads.js';
 
-const spec: PipelineSpec = {
-  name: 'p',
-  baseDir: '.',
-  slo: { latencyMs: 200, percentile: 99 },
-  budget: { cpuCores: 2 },
-  prices: { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 },
-  objective: { kind: 'max-accuracy' },
-  sources: [{ name: 'input', to: [stageId('a')], tensors: [] }],
-  stages: [
-    {
-      id: stageId('a'),
-      kind: 'model',
-      variants: [
-        {
-          id: variantId('v'),
-          accuracy: { value: 0.8, metric: 'f1' },
-          cpuCores: [1],
-          memoryBytes: 0,
-          gpus: 0,
-          profile: [{ cpuCores: 1, batchSize: 1, meanMs: 10, p99Ms: 12 }],
-          parameters: {},
-        },
-      ],
-      bounds: { minReplicas: 1, maxReplicas: 4, maxBatchWaitMs: 0 },
-      pins: {},
-    },
-  ],
-  edges: [],
-  outputs: [{ from: stageId('a') }],
-  control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
-  admission: { maxQueueLength: 100 },
-};
-
-const setup = { spec, profiles: [], hostCores: 2, seed: 1 };
-const planTask = { kind: 'plan', policy: 'equipoise', arrivalRps: 20, verify: true } as const;
+const { spec } = setup;
 const planners: Planner[] = [];
 
 function planner(over: Partial<typeof setup> = {}, answerLimitMs?: number): Planner {
-  const made = new Planner({ ...setup, ...over }, answerLimitMs);
+  const made = new Planner(
+    { ...setup, ...over },
+    new PlanningThreads(answerLimitMs === undefined ? {} : { answerLimitMs }),
+  );
   planners.push(made);
   return made;
 }

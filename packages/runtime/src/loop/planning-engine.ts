@@ -120,6 +120,8 @@ export interface PlanningEngine {
   answer<Task extends PlanningTask>(task: Task, later?: LaterObservation): PlanningAnswer<Task>;
   /** To be called behind a tick: what takes time and nobody waits for. */
   learn(): void;
+  /** Whether a tick would answer a burst, which takes no plan that has to be verified. */
+  isUrgent(tick: TickTask): boolean;
 }
 
 /** The longest time in which measurements alone are no news. */
@@ -154,11 +156,15 @@ export function controllerRules(
   };
 }
 
-/** Makes an engine; throws as `controllerRules` does. */
-export function planningEngine(initial: PlanningSetup): PlanningEngine {
+/** Makes an engine; throws as `controllerRules` does. `between` is called before each verification, and may throw. */
+export function planningEngine(initial: PlanningSetup, between: () => void = () => {}): PlanningEngine {
   let setup = initial;
   const interruption = new Interruption();
-  const rulesFor = (of: PlanningSetup) => controllerRules(of, () => interruption.check());
+  const beforeVerdict = (): void => {
+    between();
+    interruption.check();
+  };
+  const rulesFor = (of: PlanningSetup) => controllerRules(of, beforeVerdict);
   const controller = new Controller(rulesFor(setup), interruption);
   const reload = ({ spec, hostCores }: ReloadedSetup): undefined => {
     const reloaded = { ...setup, spec, hostCores };
@@ -179,7 +185,11 @@ export function planningEngine(initial: PlanningSetup): PlanningEngine {
         return planned(setup, controller.rules, task);
     }
   };
-  return { answer: answer as PlanningEngine['answer'], learn: () => controller.learn() };
+  return {
+    answer: answer as PlanningEngine['answer'],
+    learn: () => controller.learn(),
+    isUrgent: (tick) => controller.isUrgent(tick),
+  };
 }
 
 /** The steps of the controller, with what is remembered between them. */
@@ -257,6 +267,10 @@ class Controller {
     const advisedOnly = this.#advises && executes;
     this.#advises = !executes;
     return advisedOnly ? afterAdvice(state, atMs) : state;
+  }
+
+  isUrgent({ observation, pins = {} }: TickTask): boolean {
+    return wouldProtect(this.#rulesWith(pins), this.#state, observation);
   }
 
   learn(): void {

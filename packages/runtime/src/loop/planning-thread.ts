@@ -1,15 +1,8 @@
-/** Entry of the planning thread: makes one decision or plan per message, so that planning never delays a request. */
+/** Entry of a planning thread: decides and plans for the pipelines that have a seat in it, so that planning never delays a request. */
 import { readlinkSync } from 'node:fs';
 import { constants, getPriority, setPriority } from 'node:os';
-import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import type { Observation } from '@equipoise/core';
-import { type PlanningSetup, type PlanningTask, planningEngine } from './planning-engine.js';
-
-/** What the thread is started with; observations that come in while it plans arrive at a port of their own. */
-export interface PlanningThreadData {
-  readonly setup: PlanningSetup;
-  readonly observations: MessagePort;
-}
+import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
+import { type DeskMessage, PlanningDesk } from './planning-desk.js';
 
 /**
  * By how much: planning may wait, requests may not, and replicas of this host keep the cores that they were planned with. On a busy core it
@@ -30,31 +23,18 @@ function yieldToServing(): void {
 }
 
 yieldToServing();
-const { setup, observations } = workerData as PlanningThreadData;
-const engine = planningEngine(setup);
-
-/** The newest that has come in. */
-function later(): Observation | undefined {
-  let newest: Observation | undefined;
-  for (let next = receiveMessageOnPort(observations); next !== undefined; next = receiveMessageOnPort(observations))
-    newest = next.message as Observation;
-  return newest;
+const port = parentPort;
+if (port !== null) {
+  const takeIn = (): void => {
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
+      desk.take(next.message as DeskMessage);
+  };
+  const desk = new PlanningDesk({
+    ...{ takeIn, nowMs: () => performance.now() },
+    post: (reply) => port.postMessage(reply),
+  });
+  port.on('message', (message: DeskMessage) => {
+    desk.take(message);
+    desk.work();
+  });
 }
-
-function answerTo(task: PlanningTask) {
-  try {
-    return engine.answer(task, later);
-  } finally {
-    // What is left has come in too late; it must not pile up where ticks seldom look.
-    later();
-  }
-}
-
-parentPort?.on('message', ({ id, task }: { readonly id: number; readonly task: PlanningTask }) => {
-  try {
-    parentPort?.postMessage({ id, answer: answerTo(task) });
-    if (task.kind === 'tick') engine.learn();
-  } catch (error) {
-    parentPort?.postMessage({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-  }
-});

@@ -1,0 +1,83 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { stageId, variantId } from '@equipoise/core';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Planner } from './planner.js';
+import { onePipelineSetup, onePlanTask } from './planning-setup.test-support.js';
+import { PlanningThreads, planningThreadsFor } from './planning-threads.js';
+
+const planners: Planner[] = [];
+
+function sharing(threads: PlanningThreads, count: number): readonly Planner[] {
+  const made = Array.from({ length: count }, () => new Planner(onePipelineSetup, threads));
+  planners.push(...made);
+  return made;
+}
+
+describe('PlanningThreads', () => {
+  afterEach(async () => {
+    await Promise.all(planners.splice(0).map((each) => each.close()));
+  });
+
+  it.each([
+    [1, 1],
+    [2, 1],
+    [3, 2],
+    [64, 4],
+  ])('are, on %d processors, %d', (processors, threads) => {
+    expect(planningThreadsFor(processors)).toBe(threads);
+  });
+
+  it('plan for several pipelines, each by what it has learned itself', async () => {
+    const [one, other] = sharing(new PlanningThreads(), 2);
+    const correction = { stageId: stageId('a'), variantId: variantId('v'), cpuCores: 1, batchSize: 1, factor: 1.5 };
+    await one?.ask({ kind: 'resume', kept: { service: { measured: [], corrections: [correction] } } });
+    const results = await Promise.all([one, other].map((each) => each?.ask(onePlanTask)));
+    expect(results.map((result) => result?.kind)).toEqual(['feasible', 'feasible']);
+    const kept = await Promise.all([one, other].map((each) => each?.ask({ kind: 'keep' })));
+    expect(kept.map((each) => each?.service?.corrections)).toEqual([[correction], []]);
+    await one?.close();
+    expect(await other?.ask(onePlanTask)).toMatchObject({ kind: 'feasible' });
+  });
+
+  it('reject what one pipeline waits for when it goes, and nothing of the others', async () => {
+    const [one, other] = sharing(new PlanningThreads(), 2);
+    const answers = [one?.ask(onePlanTask), other?.ask(onePlanTask)];
+    const settled = Promise.allSettled(answers);
+    await one?.close();
+    expect(await settled).toMatchObject([
+      { status: 'rejected', reason: { message: 'the planning thread has ended' } },
+      { status: 'fulfilled' },
+    ]);
+  });
+
+  it('take all pipelines of a thread that is stuck to another one', async () => {
+    const stuck = new PlanningThreads({ answerLimitMs: 1 });
+    const [one, other] = sharing(stuck, 2);
+    const settled = await Promise.allSettled([one?.ask(onePlanTask), other?.ask(onePlanTask)]);
+    expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await expect(other?.ask(onePlanTask)).rejects.toThrow('gave no answer');
+  });
+
+  it.runIf(process.platform === 'linux')('are no more than they may be, and fewer for fewer pipelines', async () => {
+    const script = `
+      import { readdirSync } from 'node:fs';
+      import { Planner, PlanningThreads } from '@equipoise/runtime';
+      const count = () => readdirSync('/proc/self/task').length;
+      const before = count();
+      const threads = new PlanningThreads({ threads: 2 });
+      const counts = [];
+      const planners = [];
+      for (let i = 0; i < 4; i++) {
+        planners.push(new Planner(${JSON.stringify(onePipelineSetup)}, threads));
+        await planners.at(-1).ask({ kind: 'keep' });
+        counts.push(count() - before);
+      }
+      console.log(JSON.stringify(counts));`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: import.meta.dirname,
+      timeout: 60_000,
+    });
+    expect(JSON.parse(stdout)).toEqual([1, 2, 2, 2]);
+  });
+});
