@@ -1,5 +1,6 @@
 /** `equipoise serve`: puts a pipeline behind HTTP and keeps it adapted until it is told to stop. */
-import { AppError, type ControlMode, invariant, type PipelineSpec, type PolicyName } from '@equipoise/core';
+import { randomInt } from 'node:crypto';
+import { AppError, type ControlMode, invariant, type PipelineSpec, type PolicyName, SeededRng } from '@equipoise/core';
 import {
   type AnsweredCall,
   EventFeed,
@@ -49,6 +50,9 @@ export interface ServeOptions extends AdminOptions {
   /** Given: KEDA is told there how many replicas are wanted. */
   readonly kedaPort?: number;
   readonly kedaHost?: string;
+  /** Another server of the pipeline that gets a share of the requests; the two flags belong together. */
+  readonly shareWith?: string;
+  readonly share?: number;
   readonly fixed?: boolean;
   readonly policy: PolicyName;
   readonly profileScale?: number;
@@ -86,6 +90,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
     ...{ frontProcesses: options.frontProcesses ?? 0, onFrontLost: (problem: string) => warn(problem) },
     ...(tenants && { tenants }),
     ...(tls && { tls }),
+    ...shareOf(options),
     ...{ version: VERSION, metrics: monitor.servingPage, onAnswer: (call: AnsweredCall) => monitor.answered(call) },
   });
   const listen = (parts: Pick<RunningPipeline, 'runner' | 'stageTypes'>) => ports.open(parts);
@@ -199,6 +204,15 @@ function reloadAtSignal(reloads: Reloads): void {
       for (const outcome of outcomes) logReload(outcome);
     });
   });
+}
+
+/** Who else gets requests, and how many of them. */
+function shareOf({ shareWith, share }: ServeOptions): Pick<PortOptions, 'share'> {
+  if (shareWith === undefined && share === undefined) return {};
+  if (shareWith === undefined || share === undefined) {
+    throw new AppError('WRONG_USAGE', '--share-with and --share belong together.');
+  }
+  return { share: { url: shareWith, fraction: share, rng: new SeededRng(randomInt(2 ** 31)) } };
 }
 
 function placesOf({ host, port, grpcPort, maxBodyBytes }: ServeOptions) {

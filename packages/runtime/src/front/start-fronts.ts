@@ -19,7 +19,7 @@ import { type FrontLauncher, FrontSlot, type Listening } from './front-slot.js';
 import type { FrontSetting, SentIdentity, ServingState, ToFront } from './messages.js';
 
 /** What to serve, as without fronts, and where. */
-export interface FrontServerOptions extends Omit<ServerOptions, 'tenants' | 'maxArrivingBytes'> {
+export interface FrontServerOptions extends Omit<ServerOptions, 'tenants' | 'maxArrivingBytes' | 'share'> {
   readonly tenants?: Tenants;
 }
 

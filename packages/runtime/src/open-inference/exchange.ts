@@ -6,19 +6,23 @@ import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference
 import { Cancellation, type CancelSignal } from '../data-plane/cancellation.js';
 import type { Answer } from './answer.js';
 import { type AnsweredCall, answeredCall, codeOf } from './answered-call.js';
+import type { Call } from './endpoint.js';
 import { pipelineByName } from './pipeline-by-name.js';
 import { readBody } from './read-body.js';
 import { refusal } from './refusal.js';
 import { readRequestId } from './request-id.js';
-import type { Purpose, RouteTable } from './routes.js';
+import type { Purpose, RouteMatch, RouteTable } from './routes.js';
 import { requireServing } from './serving-phase.js';
 import { reportFailure, type ServingSetting } from './serving-setting.js';
 import { admitWithinLimit, type Tenant } from './tenants/tenants.js';
+import type { TrafficShare } from './traffic-share.js';
 import type { Wire } from './wire.js';
 
 /** What all exchanges of a server have in common. */
 export interface ExchangeSetting extends ServingSetting {
   readonly table: RouteTable;
+  /** Gives another server a share of the requests; undefined where all are answered here. */
+  readonly share: TrafficShare | undefined;
 }
 
 /** Answers one request; never rejects. */
@@ -50,7 +54,7 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
   try {
     const [path = '', query] = splitOnce(request.url ?? '', '?');
     const match = setting.table.find(request.method ?? '', path);
-    const { endpoint, pipelineName } = match;
+    const { pipelineName } = match;
     purpose = match.purpose;
     if (purpose !== 'probe') tenant = setting.tenants?.identify(request.headers.authorization);
     const phase = setting.phase();
@@ -60,7 +64,7 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
       requireServing(phase);
       if (tenant?.bucket !== undefined) await admitWithinLimit(tenant, performance.now());
     }
-    const answer = await endpoint({
+    const call: Call = {
       pipelines: setting.pipelines,
       pipelineName,
       requestId,
@@ -77,14 +81,27 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
           beforeReading: onReading,
           ...layout,
         }),
-    });
-    count('OK');
+    };
+    const { answer, isForeign } = await answered(setting, match, { request, call });
+    // What another server has answered that server has counted.
+    if (!isForeign) count('OK');
     return answer;
   } catch (error) {
     reportFailure(setting, error);
     count(codeOf(error));
     return refusal(error);
   }
+}
+
+/** The answer of the endpoint, or of the server that has a share of the requests. */
+async function answered(
+  { share }: ExchangeSetting,
+  { endpoint, purpose }: RouteMatch,
+  { request, call }: { readonly request: Wire['request']; readonly call: Call },
+): Promise<{ readonly answer: Answer; readonly isForeign: boolean }> {
+  const { method = '', url = '' } = request;
+  if (share === undefined || purpose !== 'inference') return { answer: await endpoint(call), isForeign: false };
+  return share.answer({ method, target: url }, call, endpoint);
 }
 
 function write(wire: Wire, answer: Answer, headers: Readonly<Record<string, string>>): void {

@@ -22,6 +22,7 @@ import { refuseRaw } from './raw-refusal.js';
 import { RouteTable, routes } from './routes.js';
 import type { ServingSetting } from './serving-setting.js';
 import type { ShownIdentity } from './tls-identity.js';
+import type { TrafficShare } from './traffic-share.js';
 import { http1Wire, http2Wire } from './wire.js';
 
 const LOOK_MS = 10;
@@ -36,6 +37,7 @@ export interface HttpServerOptions {
   readonly place: ListeningPlace;
   readonly tls: ShownIdentity | undefined;
   readonly metrics: MetricsPage | undefined;
+  readonly share: TrafficShare | undefined;
 }
 
 /** A port that accepts requests. */
@@ -50,9 +52,9 @@ export interface RunningHttpServer {
 /** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE when the address cannot be listened on. */
 export async function startHttpServer(
   serving: ServingSetting,
-  { place, tls, metrics }: HttpServerOptions,
+  { place, tls, metrics, share }: HttpServerOptions,
 ): Promise<RunningHttpServer> {
-  const setting: ExchangeSetting = { ...serving, table: new RouteTable(routes(serving.version, metrics)) };
+  const setting: ExchangeSetting = { ...serving, share, table: new RouteTable(routes(serving.version, metrics)) };
   const http2 = http2Server(setting);
   const answering = new WeakMap<Duplex, ServerResponse>();
   const http1 = http1Server(setting, tls, answering);

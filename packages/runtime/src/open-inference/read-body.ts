@@ -36,7 +36,7 @@ export async function readBody(
   }
   if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes);
   beforeReading();
-  return joined(await readChunks(request, options), alignAt);
+  return alignedBody(await readChunks(request, options), alignAt);
 }
 
 function readChunks(
@@ -69,7 +69,7 @@ function readChunks(
 }
 
 /** A copy, because Node's buffers may be slices of a shared pool and the body is given away to a replica. */
-function joined(chunks: readonly Uint8Array[], alignAt: number): Uint8Array<ArrayBuffer> {
+export function alignedBody(chunks: readonly Uint8Array[], alignAt: number): Uint8Array<ArrayBuffer> {
   const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   const offset = alignAt < length ? -alignAt & (RAW_ALIGNMENT_BYTES - 1) : 0;
   const body = new Uint8Array(offset + length).subarray(offset);

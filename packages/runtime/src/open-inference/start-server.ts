@@ -13,6 +13,7 @@ import type { ServingSetting } from './serving-setting.js';
 import type { StageTypes } from './stage-types.js';
 import type { TokenHolders } from './tenants/tenants.js';
 import type { ShownIdentity } from './tls-identity.js';
+import { TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 /** How many bodies of the largest size may be on their way at once; of smaller ones, or of parts, as many more. */
@@ -37,6 +38,8 @@ export interface ServerOptions {
   readonly tenants?: TokenHolders;
   /** What the ports show to their clients; left out, traffic is not encrypted. */
   readonly tls?: ShownIdentity;
+  /** Another server that gets a share of the requests over HTTP, where one pipeline alone is served. */
+  readonly share?: TrafficShareOptions;
   /** Only probes are answered until `beginServing`: the ports are taken before replicas start. */
   readonly starting?: boolean;
   /** Longest time from the first byte of a request to its last. */
@@ -67,12 +70,13 @@ export interface RunningServer {
   close(options?: { readonly timeoutMs?: number }): Promise<void>;
 }
 
-/** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE when an address cannot be listened on. */
+/** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE when an address cannot be listened on or shared with. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { host = '127.0.0.1', port, grpcPort, tls, metrics } = options;
   let phase: ServingPhase = options.starting === true ? 'starting' : 'serving';
   const setting = settingOf(options, () => phase);
-  const http = await startHttpServer(setting, { place: { host, port }, tls, metrics });
+  const share = shareOf(options);
+  const http = await startHttpServer(setting, { place: { host, port }, tls, metrics, share });
   const grpc =
     grpcPort === undefined ? undefined : await startGrpc(setting, { place: { host, port: grpcPort }, tls }, http);
   let closed: Promise<unknown> | undefined;
@@ -91,6 +95,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       phase = 'closing';
       closed ??= Promise.all([http.close(timeoutMs), grpc?.close(timeoutMs)]);
       await closed;
+      share?.close();
     },
   };
 }
@@ -128,4 +133,9 @@ function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSe
     onAnswer: options.onAnswer ?? (() => {}),
     phase,
   };
+}
+
+function shareOf({ share, runners }: ServerOptions): TrafficShare | undefined {
+  const [runner] = runners;
+  return share === undefined || runner === undefined ? undefined : new TrafficShare(share, runner.spec);
 }

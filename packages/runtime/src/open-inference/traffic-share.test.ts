@@ -1,0 +1,131 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { SeededRng } from '@equipoise/core';
+import { afterEach, describe, expect, it } from 'vitest';
+import { HttpBench, INFER_PATH, inferBody } from './http-bench.test-support.js';
+import { TrafficShare, type TrafficShareOptions } from './traffic-share.js';
+
+const bench = new HttpBench();
+const others: Server[] = [];
+
+afterEach(async () => {
+  await bench.end();
+  for (const server of others.splice(0)) server.closeAllConnections();
+});
+
+/** A server that answers as it is told, and its address. */
+async function other(answer: (response: ServerResponse, body: string) => void): Promise<string> {
+  const server = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (part: string) => {
+      body += part;
+    });
+    request.on('end', () => answer(response, body));
+  });
+  others.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const share = (url: string, fraction = 1): TrafficShareOptions => ({ url, fraction, rng: new SeededRng(1) });
+
+const infer = (url: string, headers: Readonly<Record<string, string>> = {}) =>
+  fetch(`${url}${INFER_PATH}`, {
+    ...{ method: 'POST', body: inferBody },
+    headers: { 'content-type': 'application/json', ...headers },
+  });
+
+describe('a share of the requests', () => {
+  it('is answered by the other server, with its own words', async () => {
+    const asked: string[] = [];
+    const url = await other((response, body) => {
+      asked.push(`${response.req.method} ${response.req.url} ${response.req.headers['x-request-id']} ${body}`);
+      response.writeHead(418, { 'content-type': 'text/plain', 'retry-after': '7', 'x-own': 'kept' }).end('other');
+    });
+    const counted: string[] = [];
+    const { server, runner } = await bench.start({ share: share(url), onAnswer: ({ code }) => counted.push(code) });
+    const answer = await infer(server.url, { 'x-request-id': 'mine' });
+    expect([answer.status, await answer.text()]).toEqual([418, 'other']);
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      ...{ 'content-type': 'text/plain', 'retry-after': '7', 'x-own': 'kept', 'x-request-id': 'mine' },
+    });
+    expect(asked).toEqual([`POST ${INFER_PATH} mine ${inferBody}`]);
+    // It is neither an arrival nor an answer of this server.
+    expect([runner.statistics.total.arrived, counted]).toEqual([0, []]);
+  });
+
+  it('is as large as it is said to be, by chance', async () => {
+    const url = await other((response) => response.end('other'));
+    const { server } = await bench.start({ share: share(url, 0.3) });
+    const texts = await Promise.all(Array.from({ length: 200 }, async () => (await infer(server.url)).text()));
+    const there = texts.filter((text) => text === 'other').length;
+    expect(there).toBeGreaterThan(40);
+    expect(there).toBeLessThan(80);
+  });
+
+  it('passes raw tensors on and back', async () => {
+    const { server: peer } = await bench.start();
+    const { server, runner } = await bench.start({ share: share(peer.url) });
+    const json = JSON.stringify({
+      inputs: [{ name: 'x', datatype: 'FP32', shape: [1], parameters: { binary_data_size: 4 } }],
+      parameters: { binary_data_output: true },
+    });
+    const body = Buffer.concat([Buffer.from(json), Buffer.from(new Float32Array([2.5]).buffer)]);
+    const headers = {
+      'content-type': 'application/octet-stream',
+      'inference-header-content-length': String(json.length),
+    };
+    const answer = await fetch(`${server.url}${INFER_PATH}`, { method: 'POST', body, headers });
+    const bytes = Buffer.from(await answer.arrayBuffer());
+    expect(answer.status).toBe(200);
+    expect(bytes.readFloatLE(Number(answer.headers.get('inference-header-content-length')))).toBe(2.5);
+    expect(runner.statistics.total.arrived).toBe(0);
+  });
+
+  it.each([
+    ['an error of its own', (response: ServerResponse) => response.writeHead(503).end('{}')],
+    ['no answer', (response: ServerResponse) => response.destroy()],
+    ['half an answer', (response: ServerResponse) => response.writeHead(200, { 'content-length': 9 }).write('half')],
+  ] as const)('is answered here where the other server gives %s', async (what, answer) => {
+    const url = await other((response) => {
+      answer(response);
+      if (what === 'half an answer') setTimeout(() => response.destroy(), 20);
+    });
+    const { server } = await bench.start({ share: share(url) });
+    const answered = await infer(server.url);
+    expect(answered.status).toBe(200);
+    expect(await answered.json()).toMatchObject({ model_name: 'bench' });
+  });
+
+  it('is answered here where nobody listens, and where the other server is silent for too long', async () => {
+    const { server } = await bench.start({ share: share('http://127.0.0.1:9') });
+    expect((await infer(server.url)).status).toBe(200);
+    const { server: second } = await bench.start({ share: share(await other(() => {})) });
+    expect((await infer(second.url)).status).toBe(200);
+  });
+
+  it('leaves everything but inference here', async () => {
+    const { server } = await bench.start({ share: share(await other((response) => response.end('other'))) });
+    expect(await (await fetch(`${server.url}/v2/models/bench`)).json()).toMatchObject({ name: 'bench' });
+  });
+});
+
+describe('TrafficShare', () => {
+  const spec = { stages: [], slo: { latencyMs: 100, percentile: 99 } };
+
+  it.each([
+    ['https://a:1', 0.5],
+    ['http://a:1/path', 0.5],
+    ['http://a:1', 0],
+    ['http://a:1', 1.5],
+  ])('refuses %s with %s', (url, fraction) => {
+    expect(() => new TrafficShare(share(url, fraction), spec)).toThrow(
+      expect.objectContaining({ code: 'WRONG_USAGE' }),
+    );
+  });
+
+  it('refuses a pipeline whose stages may not run twice', () => {
+    const stages = [{ id: 'once', idempotent: false }] as never;
+    expect(() => new TrafficShare(share('http://a:1'), { ...spec, stages })).toThrow(/once is not idempotent/);
+  });
+});

@@ -1,0 +1,139 @@
+/**
+ * A share of the requests for another server of the same pipeline, as a new plan is tried: chance picks them one by one, so that the share is
+ * one of requests and not of connections. What the other server does not answer, or answers with an error of its own, is answered here: a
+ * request is lost to neither. It may therefore run twice, which a pipeline has to bear (`idempotent`).
+ */
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { AppError, type PipelineSpec, type Rng } from '@equipoise/core';
+import { JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
+import type { Answer } from './answer.js';
+import type { Call, Endpoint } from './endpoint.js';
+import { alignedBody } from './read-body.js';
+
+/** Whom to give a share, and how large it is: 0…1. */
+export interface TrafficShareOptions {
+  /** `http://host:port` of the other server. */
+  readonly url: string;
+  readonly fraction: number;
+  readonly rng: Rng;
+}
+
+/** The line of a request that came in. */
+export interface RequestLine {
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+}
+
+/** After twice the latency of the SLO, and never before this, nobody waits for the other server any more. */
+const LEAST_PATIENCE_MS = 2_000;
+/** From here on a status says that the server could not, not that the request was wrong. */
+const FIRST_SERVER_ERROR = 500;
+
+/** Belong to one connection, or are written anew. */
+const OWN_HEADERS: ReadonlySet<string> = new Set([
+  ...[
+    'connection',
+    'keep-alive',
+    'proxy-connection',
+    'transfer-encoding',
+    'te',
+    'trailer',
+    'upgrade',
+    'expect',
+    'host',
+  ],
+  ...['content-length', 'content-type', 'date', 'http2-settings', 'x-request-id', JSON_LENGTH_HEADER],
+]);
+
+export class TrafficShare {
+  readonly #options: TrafficShareOptions;
+  readonly #patienceMs: number;
+  readonly #agent = new Agent({ keepAlive: true });
+
+  /** Throws AppError WRONG_USAGE where the share is none, or a stage may not run twice. */
+  constructor(options: TrafficShareOptions, { stages, slo }: Pick<PipelineSpec, 'stages' | 'slo'>) {
+    checkShare(options);
+    const once = stages.find(({ idempotent = true }) => !idempotent);
+    if (once !== undefined) {
+      const message = `The stage ${once.id} is not idempotent: a request that the other server has begun could not be answered here.`;
+      throw new AppError('WRONG_USAGE', message, { details: { stageId: once.id } });
+    }
+    this.#options = options;
+    this.#patienceMs = Math.max(LEAST_PATIENCE_MS, 2 * slo.latencyMs);
+  }
+
+  /** Answers a request to `endpoint`, there or here. */
+  async answer(line: RequestLine, call: Call, endpoint: Endpoint): Promise<{ answer: Answer; isForeign: boolean }> {
+    if (this.#options.rng.next() >= this.#options.fraction) return { answer: await endpoint(call), isForeign: false };
+    const body = await call.readBody();
+    const answer = await this.#ask(line, call, body);
+    if (answer !== undefined && answer.status < FIRST_SERVER_ERROR) return { answer, isForeign: true };
+    const here = { ...call, readBody: async ({ alignAt } = { alignAt: 0 }) => alignedBody([body], alignAt) };
+    return { answer: await endpoint(here), isForeign: false };
+  }
+
+  /** Keeps no connection any more. */
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  /** What the other server says; undefined where it says nothing, or not in time, or nobody waits for it. */
+  #ask({ method, target }: RequestLine, call: Call, body: Uint8Array): Promise<Answer | undefined> {
+    return new Promise((resolve) => {
+      const headers = { ...passedOn(call.headers), 'content-length': body.length, 'x-request-id': call.requestId };
+      const asked = request(`${this.#options.url}${target}`, { method, headers, agent: this.#agent });
+      const timer = setTimeout(() => asked.destroy(), this.#patienceMs);
+      const gone = () => asked.destroy();
+      const settle = (answer: Answer | undefined) => {
+        clearTimeout(timer);
+        call.signal.removeEventListener('abort', gone);
+        resolve(answer);
+      };
+      call.signal.addEventListener('abort', gone, { once: true });
+      asked.on('response', (response) => {
+        void answerFrom(response).then(settle, () => settle(undefined));
+      });
+      asked.on('error', () => settle(undefined));
+      asked.end(body);
+    });
+  }
+}
+
+/** AppError WRONG_USAGE for an address or a share that is none. */
+function checkShare({ url, fraction }: TrafficShareOptions): void {
+  if (!/^http:\/\/[^/?#]+$/.test(url) || !URL.canParse(url)) {
+    throw new AppError('WRONG_USAGE', `Expected http://HOST:PORT of another server, found ${url}.`);
+  }
+  if (fraction > 0 && fraction <= 1) return;
+  throw new AppError('WRONG_USAGE', `A share is above 0 and at most 1, found ${fraction}.`);
+}
+
+/** The headers that mean the same to the other server; its type of content among them. */
+function passedOn(headers: Call['headers']): Record<string, string | string[]> {
+  const passed: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    const isKept = name === 'content-type' || name === JSON_LENGTH_HEADER || !OWN_HEADERS.has(name);
+    if (value === undefined || !isKept || name.startsWith(':')) continue;
+    passed[name] = typeof value === 'string' ? value : [...value];
+  }
+  return passed;
+}
+
+async function answerFrom(response: IncomingMessage): Promise<Answer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  const body = Buffer.concat(chunks);
+  const { statusCode = 500, headers } = response;
+  const jsonLength = headers[JSON_LENGTH_HEADER];
+  const textLength = jsonLength === undefined ? body.length : Number(jsonLength);
+  const kept = Object.entries(headers).filter(([name]) => !OWN_HEADERS.has(name));
+  return {
+    status: statusCode,
+    headers: Object.fromEntries(kept.map(([name, value = '']) => [name, String(value)])),
+    text: body.toString('utf8', 0, textLength),
+    ...(jsonLength === undefined ? contentTypeOf(headers['content-type']) : { raw: [body.subarray(textLength)] }),
+  };
+}
+
+const contentTypeOf = (contentType: string | undefined) => (contentType === undefined ? {} : { contentType });
