@@ -33,7 +33,7 @@ const SETTLING_MS = 3_000;
 /** How much faster than the SLO allows the error budget may burn. */
 const FASTEST_BURN = 10;
 /** Requests below which a fraction says nothing. */
-const FEWEST_ARRIVALS = 50;
+export const FEWEST_ARRIVALS = 50;
 const FIRST_BACK_OFF_MS = 60_000;
 const LONGEST_BACK_OFF_MS = 3_600_000;
 
@@ -56,9 +56,14 @@ export function judgeTrial(trial: Trial, observation: Observation, { percentile 
   const { arrivalsPerSecond } = observation.load;
   const arrived = arrivalsPerSecond.slice(Math.max(0, arrivalsPerSecond.length - seconds)).reduce((a, b) => a + b, 0);
   const missed = droppedOf(observation) - trial.droppedAtStart;
-  const allowed = Math.min(0.5, FASTEST_BURN * (1 - percentile / 100));
-  if (elapsedMs > SETTLING_MS && arrived >= FEWEST_ARRIVALS && missed > allowed * arrived) return 'failed';
+  const isTelling = elapsedMs > SETTLING_MS && arrived >= FEWEST_ARRIVALS;
+  if (isTelling && missed > fastestMissFraction(percentile) * arrived) return 'failed';
   return elapsedMs >= TRIAL_MS || elapsedMs < 0 ? 'passed' : 'open';
+}
+
+/** Share of the requests that may miss the SLO before a change is taken back. */
+export function fastestMissFraction(percentile: number): number {
+  return Math.min(0.5, FASTEST_BURN * (1 - percentile / 100));
 }
 
 /** The back-off after a failed trial; one that passes ends the row. */

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { isBurning, judgeShift, type SideCount } from './shift-verdict.js';
+
+const slo = { latencyMs: 300, percentile: 99 };
+const side = (missed: number, ended: number): SideCount => ({ ended, missed });
+const verdict = (after: SideCount, before: SideCount, elapsedS = 20, fraction = 0.1) =>
+  judgeShift({ after, before, elapsedMs: 1000 * elapsedS, fraction }, slo);
+
+describe('judgeShift', () => {
+  it.each([
+    ['waits for the step to last', side(0, 100), side(0, 900), 10, 'open'],
+    ['waits for requests', side(0, 40), side(0, 360), 20, 'open'],
+    ['goes on when the SLO is kept', side(1, 100), side(0, 900), 20, 'passed'],
+    ['goes on with little traffic when the time is over', side(0, 10), side(0, 90), 60, 'passed'],
+    ['goes on without any traffic when the time is over', side(0, 0), side(0, 0), 60, 'passed'],
+    ['goes back at once when the budget burns', side(6, 50), side(0, 450), 5, 'failed'],
+    ['does not hurry on a few requests', side(6, 49), side(0, 441), 5, 'open'],
+    ['takes a miss more than the SLO allows for chance', side(1, 60), side(0, 540), 20, 'open'],
+    ['goes back when what is clearly worse stays so', side(12, 300), side(5, 2700), 60, 'failed'],
+    ['looks on while what is clearly worse might be bettered', side(12, 300), side(5, 2700), 20, 'open'],
+    ['does not go back for what hurts both', side(100, 300), side(900, 2700), 20, 'passed'],
+    ['goes back for what is bad even beside a bad one', side(150, 300), side(900, 2700), 5, 'failed'],
+    ['hurries away from a side that fails', side(2, 60), side(200, 540), 2, 'passed'],
+    ['goes back when a few requests all miss', side(9, 10), side(0, 90), 60, 'failed'],
+  ] as const)('%s', (_, after, before, elapsedS, kind) => {
+    expect(verdict(after, before, elapsedS).kind).toBe(kind);
+  });
+
+  it('goes back when the new side does not get its share', () => {
+    expect(verdict(side(0, 10), side(0, 990))).toEqual({
+      kind: 'failed',
+      why: 'it got 10 requests where 100 were to go there',
+    });
+    expect(verdict(side(0, 51), side(0, 949)).kind).toBe('passed');
+  });
+
+  it('says what was missed', () => {
+    expect(verdict(side(30, 60), side(1, 540))).toMatchObject({
+      why: '30 of its 60 requests missed the SLO, 1 of 540 beside it',
+    });
+  });
+});
+
+it('isBurning is what a change on trial may not do', () => {
+  expect([isBurning(side(6, 50), 99), isBurning(side(5, 50), 99), isBurning(side(49, 49), 99)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});

@@ -1,0 +1,71 @@
+/**
+ * May more of the traffic go to the new side of a change? While both sides serve, what each of them ended and missed since the step began is
+ * compared. The new side may miss as much as the SLO allows, or as the old one does at the same time: what hurts both is no reason to go back.
+ * It burns the error budget no faster than a change on trial may (slo-burn).
+ */
+import type { Slo } from '../model/pipeline-spec.js';
+import { FEWEST_ARRIVALS, fastestMissFraction } from './slo-burn.js';
+
+/** Requests of one side; those that missed were late, failed or were dropped. */
+export interface SideCount {
+  readonly ended: number;
+  readonly missed: number;
+}
+
+/** Both sides since the step began. */
+export interface ShiftStep {
+  readonly before: SideCount;
+  readonly after: SideCount;
+  /** Since the step began, in ms. */
+  readonly elapsedMs: number;
+  /** Share of the requests that should go to the new side, 0…1. */
+  readonly fraction: number;
+}
+
+/** How a step stands; `failed` says why, to be read behind the name of the new side. */
+export type ShiftVerdict = { readonly kind: 'open' | 'passed' } | { readonly kind: 'failed'; readonly why: string };
+
+/** The shortest step, but for one that an old side that fails makes urgent. */
+const STEP_MS = 15_000;
+/** With so little traffic that a fraction says nothing, a step goes on after this. */
+const LONGEST_STEP_MS = 60_000;
+/** Standard errors beyond which a difference of the two sides is not chance (1 % on one side). */
+const CLEAR_Z = 2.33;
+/** A new side that gets less than this part of its share is not reached. */
+const LEAST_REACHED_FRACTION = 0.5;
+
+/** Judges a step; call it as often as there is news. */
+export function judgeShift(
+  { before, after, elapsedMs, fraction }: ShiftStep,
+  { percentile }: Pick<Slo, 'percentile'>,
+): ShiftVerdict {
+  const [old, fresh] = [missFraction(before), missFraction(after)];
+  const isTelling = after.ended >= FEWEST_ARRIVALS;
+  const text = `${after.missed} of its ${after.ended} requests missed the SLO, ${before.missed} of ${before.ended} beside it`;
+  const fastest = fastestMissFraction(percentile);
+  if (isTelling && fresh > fastest + old) return { kind: 'failed', why: text };
+  if (isBurning(before, percentile) && isTelling && fresh <= old) return { kind: 'passed' };
+  if (elapsedMs < STEP_MS) return { kind: 'open' };
+  const expected = fraction * (before.ended + after.ended);
+  if (expected >= FEWEST_ARRIVALS && after.ended < LEAST_REACHED_FRACTION * expected)
+    return { kind: 'failed', why: `it got ${after.ended} requests where ${Math.round(expected)} were to go there` };
+  const isOver = elapsedMs >= LONGEST_STEP_MS;
+  if (!isTelling && !isOver) return { kind: 'open' };
+  const isGood = fresh <= 1 - percentile / 100 || !isClearlyMore(after, before);
+  if (isGood) return { kind: 'passed' };
+  return isOver ? { kind: 'failed', why: text } : { kind: 'open' };
+}
+
+/** Whether what serves burns the error budget so fast that a change away from it cannot wait for steps. */
+export function isBurning(side: SideCount, percentile: number): boolean {
+  return side.ended >= FEWEST_ARRIVALS && missFraction(side) > fastestMissFraction(percentile);
+}
+
+const missFraction = ({ ended, missed }: SideCount): number => (ended === 0 ? 0 : missed / ended);
+
+/** Whether one side misses more than the other beyond chance: two shares, compared at their common one; without a word of the other, at none. */
+function isClearlyMore(one: SideCount, other: SideCount): boolean {
+  const common = (one.missed + other.missed) / (one.ended + other.ended);
+  const error = Math.sqrt(common * (1 - common) * (1 / one.ended + 1 / Math.max(1, other.ended)));
+  return missFraction(one) - missFraction(other) > CLEAR_Z * error;
+}
