@@ -99,7 +99,7 @@ with exit code 1 while a workload is not complete; conditions are those of the c
   pipeline,
   record: {
     id, atEpochMs, trigger: "start", "plan", "burst", "roll-back" or "manual", mode,
-    observation: {atMs, load: {arrivalsPerSecond}, stages: {STAGE: {queueLength, droppedTotal}}, runningPlan, staleSources},
+    observation: {atMs, load: {arrivalsPerSecond}, stages: {STAGE: {queueLength, droppedTotal}}, runningPlan, failedTotal?, staleSources},
     manual?: {action, reason?, decisionId?, pins?},
     decision?: {
       kind: "hold" or "apply", reason, plan?: PLAN, changes?: [CHANGE],

@@ -319,7 +319,8 @@ export class PipelineParts {
         ...(variantSinceMs === undefined ? {} : { variantSinceMs }),
       };
     }
-    const load = runner.statistics.load(runner.nowMs);
-    return { atMs: runner.nowMs, load, stages, runningPlan: actuator.runningPlan(), staleSources: [] };
+    const { statistics, nowMs: atMs } = runner;
+    const [load, runningPlan] = [statistics.load(atMs), actuator.runningPlan()];
+    return { atMs, load, stages, runningPlan, failedTotal: statistics.failedHere, staleSources: [] };
   }
 }

@@ -66,7 +66,7 @@ const section = (title: string): string => `\n${pc.bold(title)}`;
 
 const because = (reason: string | undefined): string => (reason === undefined ? '' : ` (${reason})`);
 
-function seenText({ load, stages, runningPlan, staleSources }: Observation, decision: Decision | undefined): string {
+function seenText({ load, stages, runningPlan, failedTotal = 0, staleSources }: Observation, decision: Decision | undefined): string {
   const rows = Object.entries(runningPlan.stages).map(([id, { replicas, maxBatchSize }]) => {
     const seen = stages[id as StageId];
     return [id, replicasText(replicas), maxBatchSize, seen?.queueLength ?? '', seen?.droppedTotal ?? ''];
@@ -85,6 +85,7 @@ function seenText({ load, stages, runningPlan, staleSources }: Observation, deci
           `a burst: ${counted(burst.arrivals, 'request')} in ${burst.windowS} s, where ${burst.plannedArrivals.toFixed(1)} were planned for`,
         ]),
     ...(rows.length === 0 ? ['nothing runs yet'] : [textTable(columns, rows)]),
+    ...(failedTotal === 0 ? [] : [`${counted(failedTotal, 'request')} failed since the start`]),
   ].join('\n');
 }
 

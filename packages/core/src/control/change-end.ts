@@ -5,7 +5,7 @@
 import type { Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { PlannedRate } from './planned-rates.js';
-import { type BackOff, backOffAfter, droppedOf, type Trial } from './slo-burn.js';
+import { type BackOff, backOffAfter, missedOf, type Trial } from './slo-burn.js';
 import type { VariantSwitch } from './switch-history.js';
 
 /** What a change alters in what the controller remembers. */
@@ -52,7 +52,7 @@ export function afterChange<Memory extends ChangeMemory>(memory: Memory, observa
   const { beforeChange: before, ...ended } = memory;
   if (lastChange.kind === 'applied') {
     const { trial } = ended;
-    const begun = trial && { ...trial, sinceMs: atMs, droppedAtStart: droppedOf(observation) };
+    const begun = trial && { ...trial, sinceMs: atMs, missedAtStart: missedOf(observation) };
     return { ...ended, ...(begun && { trial: begun }) } as Memory;
   }
   const { planned: _, plannedRates: __, trial: ___, protectedAtMs: ____, ...rest } = ended;

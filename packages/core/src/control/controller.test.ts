@@ -52,14 +52,16 @@ interface Seen {
   readonly counts: readonly number[];
   readonly running: RunningPlan;
   readonly dropped?: number;
+  readonly failed?: number;
   readonly stale?: readonly string[];
 }
 
-const observe = (atS: number, { counts, running: runningPlan, dropped = 0, stale = [] }: Seen): Observation => ({
+const observe = (atS: number, { counts, running: runningPlan, dropped = 0, failed, stale = [] }: Seen): Observation => ({
   atMs: 1000 * atS,
   load: { arrivalsPerSecond: counts },
   stages: { [detect]: { queueLength: 0, droppedTotal: dropped, variantSinceMs: 0 } },
   runningPlan,
+  ...(failed !== undefined && { failedTotal: failed }),
   staleSources: stale,
 });
 
@@ -339,7 +341,7 @@ describe('controlStep', () => {
       expect(changed.state.trial).toBeDefined();
       const back = at(149, changed.state, 20);
       expect(back.decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'scale', to: { replicas: 6 } }] });
-      expect(back.decision?.reason).toContain('20 requests were dropped');
+      expect(back.decision?.reason).toContain('20 requests were dropped or failed');
       const again = controlStep(
         rules,
         back.state,
@@ -353,6 +355,14 @@ describe('controlStep', () => {
       expect(failed.state.backOff).toMatchObject({ failures: 2, untilMs: 219_000 + 120_000 });
     });
 
+    it('is taken back, too, where requests fail in place of being dropped', () => {
+      const seen = { counts: steady(10), running: running(replicas), failed: 20 };
+      const back = controlStep(rules, changed.state, observe(149, seen));
+      expect(back.decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'scale', to: { replicas: 6 } }] });
+      const before = { ...changed.state, trial: changed.state.trial && { ...changed.state.trial, missedAtStart: 20 } };
+      expect(controlStep(rules, before, observe(149, seen)).decision).toBeUndefined();
+    });
+
     it('does not answer for what is dropped while it settles, nor for what was dropped before it was carried out', () => {
       const settling = at(142, changed.state, 200).state;
       expect(at(149, settling, 200).decision).toBeUndefined();
@@ -360,7 +370,7 @@ describe('controlStep', () => {
       const applied = { kind: 'applied', changed: [detect], unchanged: [] } as const;
       const end = { ...observe(147, { counts, running: running(replicas), dropped: 200 }), lastChange: applied };
       const carriedOut = controlStep(rules, changed.state, end).state;
-      expect(carriedOut.trial).toMatchObject({ sinceMs: 147_000, droppedAtStart: 200 });
+      expect(carriedOut.trial).toMatchObject({ sinceMs: 147_000, missedAtStart: 200 });
       expect(carriedOut.beforeChange).toBeUndefined();
     });
 
@@ -400,7 +410,7 @@ describe('controlStep', () => {
           before: planOf(spec, { maxBatchSize: 1, replicas: 3 }),
           beforeLoad: { arrivalRps: 20 },
           sinceMs: atMs,
-          droppedAtStart: 0,
+          missedAtStart: 0,
         },
       };
       let step = grown(base - 3600, state);

@@ -46,7 +46,7 @@ import { onTick } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
 import { lately, withPlanned } from './planned-rates.js';
 import { keepingFloor, withinReach } from './reach.js';
-import { type BackOff, backOffAfter, droppedOf, holdsBack, judgeTrial, settling } from './slo-burn.js';
+import { type BackOff, backOffAfter, holdsBack, judgeTrial, missedOf, settling } from './slo-burn.js';
 import { switchedStages, switchObjection, withSwitches } from './switch-history.js';
 
 /** What a controller goes by; what is left out it does without. */
@@ -328,8 +328,8 @@ function applied(
   if (guardrails === undefined || decision.evidence.necessary === true) return counted;
   if (running === undefined || before.planned === undefined) return counted;
   const { planned: beforeLoad } = before;
-  const droppedAtStart = droppedOf(observation);
-  return { ...counted, trial: { before: running, beforeLoad, sinceMs: atMs, droppedAtStart } };
+  const missedAtStart = missedOf(observation);
+  return { ...counted, trial: { before: running, beforeLoad, sinceMs: atMs, missedAtStart } };
 }
 
 /** Looks at the change on trial: forgets it when it has passed, takes it back when it has failed and the plan before is good enough now. */
@@ -350,8 +350,8 @@ function judge({ spec, guardrails }: ControllerRules, state: ControllerState, ob
   const appliedAtMs = [...inLastHour(state.appliedAtMs, atMs), atMs];
   const taken = { ...rest, planned: trial.beforeLoad, backOff, appliedAtMs };
   if (changes.length === 0) return { state: taken };
-  const missed = droppedOf(observation) - trial.droppedAtStart;
-  const reason = `back to the plan before: ${missed} requests were dropped since the last change`;
+  const missed = missedOf(observation) - trial.missedAtStart;
+  const reason = `back to the plan before: ${missed} requests were dropped or failed since the last change`;
   const { arrivalRps } = trial.beforeLoad;
   const forecast = { method: 'planned', meanRps: arrivalRps, upperRps: arrivalRps };
   const evidence = { forecast, load: trial.beforeLoad, necessary: true };

@@ -67,7 +67,7 @@ const busy: ControllerState = {
     before: planOf(spec, { maxBatchSize: 1, replicas: 1 }),
     beforeLoad: { arrivalRps: 9 },
     sinceMs: 5000,
-    droppedAtStart: 0,
+    missedAtStart: 0,
   },
   backOff: { untilMs: 60_000, failures: 1 },
 };

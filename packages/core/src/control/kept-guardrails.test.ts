@@ -8,7 +8,7 @@ const spec = smallOrLargeSpec();
 const detect = stageId('detect');
 const trial = {
   ...{ before: planOf(spec, { maxBatchSize: 1, replicas: 1 }), beforeLoad: { arrivalRps: 9 } },
-  ...{ sinceMs: 999_000, droppedAtStart: 7 },
+  ...{ sinceMs: 999_000, missedAtStart: 7 },
 };
 const guardrails: KeptGuardrails = {
   appliedAtMs: [400_000, 990_000],
@@ -43,7 +43,7 @@ describe('what the guardrails remember', () => {
     expect(after(5)).toEqual({
       appliedAtMs: [500 - 605_000, 500 - 15_000],
       switches: [{ stageId: detect, atMs: 500 - 15_000 }],
-      trial: { ...trial, sinceMs: 500 - 6000, droppedAtStart: 0 },
+      trial: { ...trial, sinceMs: 500 - 6000, missedAtStart: 0 },
       backOff: { untilMs: 500 + 55_000, failures: 1 },
     });
   });

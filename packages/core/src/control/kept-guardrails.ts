@@ -37,11 +37,11 @@ export function remembersOther(state: ControllerState, before: ControllerState):
   return state.appliedAtMs !== before.appliedAtMs || state.trial !== before.trial || state.backOff !== before.backOff;
 }
 
-/** What was kept by a process that has ended, on the clock of one that begins at `now`; that counts drops anew. */
+/** What was kept by a process that has ended, on the clock of one that begins at `now`; that counts what is missed anew. */
 export function guardrailsAfterRestart({ guardrails, keptAt }: DatedGuardrails, now: ClockReading): KeptGuardrails {
   const byMs = now.atMs - now.atEpochMs - (keptAt.atMs - keptAt.atEpochMs);
   const { appliedAtMs, switches, trial, backOff } = guardrails;
-  const moved = trial && { ...trial, sinceMs: trial.sinceMs + byMs, droppedAtStart: 0 };
+  const moved = trial && { ...trial, sinceMs: trial.sinceMs + byMs, missedAtStart: 0 };
   const movedBackOff = backOff && { ...backOff, untilMs: backOff.untilMs + byMs };
   return {
     appliedAtMs: inLastHour(

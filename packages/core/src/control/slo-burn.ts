@@ -1,5 +1,5 @@
 /**
- * Is a change to be taken back? For a while after a change that was but an improvement, requests that are dropped count against it: when
+ * Is a change to be taken back? For a while after a change that was but an improvement, requests that are dropped or fail count against it: when
  * they burn the error budget of the SLO many times faster than it allows, though no more arrives than was planned for, the plan before is
  * put back, and no other improvement is tried until a back-off has passed, which doubles each time.
  */
@@ -14,7 +14,8 @@ export interface Trial {
   /** What the plan before was good for. */
   readonly beforeLoad: ExpectedLoad;
   readonly sinceMs: number;
-  readonly droppedAtStart: number;
+  /** Requests that had been dropped or had failed by then. */
+  readonly missedAtStart: number;
 }
 
 /** No improvement until then; `failures` in a row. */
@@ -28,7 +29,7 @@ export type TrialVerdict = 'open' | 'passed' | 'failed';
 
 /** A change is on trial for so long. */
 const TRIAL_MS = 30_000;
-/** Drops within the first seconds belong to the change itself. */
+/** What is missed within the first seconds belongs to the change itself. */
 const SETTLING_MS = 3_000;
 /** How much faster than the SLO allows the error budget may burn. */
 const FASTEST_BURN = 10;
@@ -37,16 +38,16 @@ export const FEWEST_ARRIVALS = 50;
 const FIRST_BACK_OFF_MS = 60_000;
 const LONGEST_BACK_OFF_MS = 3_600_000;
 
-/** Leaves out of a trial what is dropped while its change settles. */
+/** Leaves out of a trial what is missed while its change settles. */
 export function settling(trial: Trial, observation: Observation): Trial {
   const elapsedMs = observation.atMs - trial.sinceMs;
   const settles = elapsedMs >= 0 && elapsedMs <= SETTLING_MS;
-  return settles ? { ...trial, droppedAtStart: droppedOf(observation) } : trial;
+  return settles ? { ...trial, missedAtStart: missedOf(observation) } : trial;
 }
 
-/** Requests dropped so far at all stages. */
-export function droppedOf({ stages }: Observation): number {
-  return Object.values(stages).reduce((sum, { droppedTotal }) => sum + droppedTotal, 0);
+/** Requests dropped so far at all stages, and those that failed by no fault of their client. */
+export function missedOf({ stages, failedTotal = 0 }: Observation): number {
+  return Object.values(stages).reduce((sum, { droppedTotal }) => sum + droppedTotal, failedTotal);
 }
 
 /** Judges a trial at a tick; one that began later than now, on a clock that was set back, is over. */
@@ -55,7 +56,7 @@ export function judgeTrial(trial: Trial, observation: Observation, { percentile 
   const seconds = Math.max(0, Math.floor((elapsedMs - SETTLING_MS) / 1000));
   const { arrivalsPerSecond } = observation.load;
   const arrived = arrivalsPerSecond.slice(Math.max(0, arrivalsPerSecond.length - seconds)).reduce((a, b) => a + b, 0);
-  const missed = droppedOf(observation) - trial.droppedAtStart;
+  const missed = missedOf(observation) - trial.missedAtStart;
   const isTelling = elapsedMs > SETTLING_MS && arrived >= FEWEST_ARRIVALS;
   if (isTelling && missed > fastestMissFraction(percentile) * arrived) return 'failed';
   return elapsedMs >= TRIAL_MS || elapsedMs < 0 ? 'passed' : 'open';

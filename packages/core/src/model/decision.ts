@@ -36,6 +36,8 @@ export interface Observation {
   readonly load: LoadObservation;
   readonly stages: Readonly<Record<StageId, StageObservation>>;
   readonly runningPlan: RunningPlan;
+  /** Requests that failed since the start by no fault of their client; missing where nobody counts them. */
+  readonly failedTotal?: number;
   /** Service times since the last tick; missing where nobody measures them. */
   readonly batches?: readonly BatchTimes[];
   /** What the edges did since the last tick, in the order of the pipeline's edges; missing where nobody counts it. */

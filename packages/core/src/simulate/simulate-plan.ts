@@ -309,6 +309,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       load: { arrivalsPerSecond, latest: this.#arrivals.latest(this.#nowMs), ...(burstiness && { burstiness }) },
       stages,
       runningPlan: this.#fleet.runningPlan(),
+      failedTotal: this.tally.failed,
       edges: this.#scheduler.edgeCounts.take(),
       ...(lastChange && { lastChange }),
       staleSources: [],

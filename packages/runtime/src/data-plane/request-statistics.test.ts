@@ -67,6 +67,14 @@ describe('RequestStatistics', () => {
     expect(statistics.total).toMatchObject({ completed: 2, withinSlo: 1, failed: 1, dropped: { 'queue-full': 1 } });
   });
 
+  it('counts apart what fails by no fault of the client', () => {
+    const statistics = new RequestStatistics(start, 400);
+    const end = { arrivedAtMs: start, endedAtMs: start + 10, latencyMs: 10, kind: 'failed' } as const;
+    for (const code of ['INVALID_INPUT', 'TENSOR_MISMATCH', 'STAGE_FAILED', 'REPLICA_LOST'] as const)
+      statistics.ended({ ...end, code });
+    expect([statistics.total.failed, statistics.failedHere]).toEqual([4, 2]);
+  });
+
   it('has the latencies of the last seconds, the running one included, for a minute', () => {
     const statistics = new RequestStatistics(start, 400);
     completed(statistics, start + 500, 10);

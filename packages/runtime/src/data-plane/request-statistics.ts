@@ -2,7 +2,7 @@
  * What became of the requests: totals, counts by whole second for the last ten minutes, latencies for the last one. Seconds
  * count from the start of the runner. Memory is constant: the records of the oldest second give way to those of the running one.
  */
-import { ArrivalRecord, type DropReason, invariant, LatencyHistogram, type LoadObservation } from '@equipoise/core';
+import { ArrivalRecord, type DropReason, type ErrorCode, errorCodes, invariant, LatencyHistogram, type LoadObservation } from '@equipoise/core';
 import type { RequestEnd } from './request-end.js';
 
 const KEPT_SECONDS = 600;
@@ -60,6 +60,7 @@ export class RequestStatistics {
   /** What counts as within the SLO from now on. */
   sloLatencyMs: number;
   readonly #total = new Counts(0);
+  #failedHere = 0;
   readonly #arrivals: ArrivalRecord;
   readonly #seconds: (Counts | undefined)[] = new Array(SLOTS).fill(undefined);
   readonly #latencies: ({ readonly second: number; readonly histogram: LatencyHistogram } | undefined)[] = new Array(
@@ -80,6 +81,7 @@ export class RequestStatistics {
 
   ended(end: RequestEnd): void {
     const second = this.#secondOf(end.endedAtMs);
+    if (end.kind === 'failed' && isFaultOfServer(end.code)) this.#failedHere += 1;
     this.#total.add(end, this.sloLatencyMs);
     this.#at(second).add(end, this.sloLatencyMs);
     if (end.kind === 'completed') this.#latenciesOf(second).record(end.latencyMs);
@@ -88,6 +90,11 @@ export class RequestStatistics {
   /** Everything since the start. */
   get total(): RequestCounts {
     return { ...this.#total, dropped: { ...this.#total.dropped } };
+  }
+
+  /** Requests since the start that failed by no fault of their client. */
+  get failedHere(): number {
+    return this.#failedHere;
   }
 
   /** Arrivals of the whole seconds since the start, at most the last 600, oldest first; the running second is left out. */
@@ -148,3 +155,5 @@ export class RequestStatistics {
     return kept.histogram;
   }
 }
+
+const isFaultOfServer = (code: ErrorCode): boolean => errorCodes[code].httpStatus >= 500;
