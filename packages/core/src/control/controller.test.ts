@@ -260,11 +260,21 @@ describe('controlStep', () => {
     ).toContain('as much as the budget can');
   });
 
-  it('does nothing on stale input, in either loop', () => {
+  it('takes nothing away on stale input, in either loop, and answers a burst in what is fresh with more of what runs', () => {
+    const stale = ['router 2'];
+    const calm = { counts: steady(2), running: running(20), stale };
+    expect(controlStep(rules, plannedFor(rules, 100, running(20)), observe(140, calm)).decision).toMatchObject({
+      kind: 'hold',
+      reason: 'no fresh input from router 2',
+    });
+    const burst = { counts: [...steady(20), 100], running: running(3), stale };
     const state = plannedFor(rules, 20, running(3));
-    const seen = { counts: [...steady(20), 100], running: running(3), stale: ['load'] };
-    expect(controlStep(rules, state, observe(131, seen)).decision).toBeUndefined();
-    expect(controlStep(rules, state, observe(140, seen)).decision).toMatchObject({ kind: 'hold' });
+    const grown = controlStep(rules, state, observe(131, burst));
+    expect(grown.decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'scale', to: { variantId: 'large' } }] });
+    const silent = { counts: [...steady(20), 0], running: running(3), stale };
+    expect(controlStep(rules, state, observe(131, silent)).decision).toBeUndefined();
+    const tight = rulesFor({ ...spec, budget: { cpuCores: 3 }, objective: { kind: 'max-accuracy' } });
+    expect(controlStep(tight, plannedFor(tight, 20, running(3)), observe(131, burst)).decision).toBeUndefined();
   });
 
   it('goes down in steps of at most half the replicas', () => {

@@ -2,8 +2,10 @@
  * The fast loop: once a second it asks whether more arrives than was planned for, and if so gets capacity for it at once. It plans by the
  * estimate alone, which takes milliseconds where a verified plan takes longer than a burst can wait, and it only protects: no stage gives
  * up replicas that it may keep, and nothing is changed that does not raise what the pipeline carries. What a calm load no longer needs
- * the slow loop takes back.
+ * the slow loop takes back. While a source is silent the fresh ones show the least that arrives: a burst in that is answered with more of
+ * what runs, and with nothing that takes something away.
  */
+import type { Change } from '../model/change.js';
 import type { Burst } from '../model/burst.js';
 import type { Decision, Observation } from '../model/decision.js';
 import type { ArrivalEnvelope, ExpectedLoad } from '../model/expected-load.js';
@@ -46,7 +48,6 @@ export function protect(
   observation: Observation,
   { keepsVariants, ...before }: ProtectedLoad,
 ): Protection | undefined {
-  if (observation.staleSources.length > 0) return undefined;
   const spec = { ...standing.spec, ...standing.targetAt?.(observation.atMs) };
   const context: ControlContext = { ...standing, spec };
   const burst = detectBurst(observation.load, boundsFor(context, observation, before));
@@ -56,11 +57,18 @@ export function protect(
   if (plan === undefined) return undefined;
   const changes = diffPlans(observation.runningPlan, plan, changeBounds(spec));
   if (changes.length === 0) return undefined;
+  if (observation.staleSources.length > 0 && changes.some(takesAway)) return undefined;
   const [from, to] = [before.planned.arrivalRps, load.arrivalRps].map((rps) => rps.toFixed(1));
   const reason = `${burst.arrivals} arrivals in ${burst.windowS} s, planned were at most ${Math.floor(burst.plannedArrivals)}: room for ${to} rps in place of ${from}`;
   const forecast = { method: 'burst', meanRps: burst.rateRps, upperRps: load.arrivalRps };
   const evidence = { forecast, load, burst, necessary: true };
   return { load, decision: { kind: 'apply', plan, changes, reason, evidence } };
+}
+
+/** Whether a change ends replicas that run. */
+function takesAway(change: Change): boolean {
+  if (change.kind === 'scale') return change.to.replicas < change.fromReplicas;
+  return change.kind !== 'set-batch';
 }
 
 /** What is planned for, and of a bursty load no more than what runs can carry in time. */

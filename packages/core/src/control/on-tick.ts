@@ -4,8 +4,7 @@
  * The load is forecast, a plan is made for and verified at the end of the bucket that this load lies in (or of the step of it, where the
  * bucket's end has a dearer plan), and it is applied unless that would gain too little: a plan of (nearly) the same accuracy and cost is
  * not worth restarting replicas for, as long as what runs still meets the SLO at that rate. A stage that switched its variant a moment ago
- * is not switched to a more accurate one again (dwell); switching down to protect the SLO is always allowed. On stale input nothing is
- * changed.
+ * is not switched to a more accurate one again (dwell); switching down to protect the SLO is always allowed. On stale input it holds.
  */
 import type { Forecaster } from '../forecast/forecaster.js';
 import type { Change } from '../model/change.js';
