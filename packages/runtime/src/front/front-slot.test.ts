@@ -9,6 +9,7 @@ import { type FrontedServing, FrontPeer } from './front-peer.js';
 import { FrontSlot } from './front-slot.js';
 import { MainProcess } from './main-process.js';
 import { type FromFront, type SentRun, sharedNowMs, type ToFront } from './messages.js';
+import { SharedPorts } from './shared-ports.js';
 
 /** A socket whose other end is the test: it notes what was said and says what it is told. */
 function fakeSocket() {
@@ -40,6 +41,7 @@ function slotBench() {
   const slot = new FrontSlot({
     serving: nobody,
     frames: serializedFrames,
+    ports: new SharedPorts({ port: 0 }),
     launcher: {
       launch: () => {
         const front = { ...fakeSocket(), kill: vi.fn(), exit: (_how: string): void => {} };
@@ -115,6 +117,38 @@ describe('the place of a front', () => {
     await vi.advanceTimersByTimeAsync(1);
     await start;
     expect(fronts[0]?.kill).toHaveBeenCalled();
+  });
+
+  it('kills one that listens elsewhere than the one before', async () => {
+    const { fronts } = await started();
+    for (const port of [1, 2]) {
+      fronts.at(-1)?.exit('was ended by SIGKILL');
+      await vi.advanceTimersByTimeAsync(1000);
+      fronts.at(-1)?.say({ kind: 'listening', url: `http://127.0.0.1:${port}` });
+      await vi.advanceTimersByTimeAsync(1);
+    }
+    expect(fronts.map(({ kill }) => kill.mock.calls.length)).toEqual([0, 0, 1]);
+  });
+
+  it('waits for one that leaves until it has left, is gone or has had its time', async () => {
+    const { slot, fronts } = await started();
+    let left = 0;
+    const leave = () => void slot.leave(500).then(() => (left += 1));
+    leave();
+    await vi.advanceTimersByTimeAsync(100);
+    expect([fronts[0]?.said.at(-1), left]).toEqual([{ kind: 'leave', withinMs: 500 }, 0]);
+    fronts[0]?.say({ kind: 'left' });
+    await vi.advanceTimersByTimeAsync(1);
+    expect(left).toBe(1);
+    leave();
+    await vi.advanceTimersByTimeAsync(499);
+    expect(left).toBe(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(left).toBe(2);
+    leave();
+    fronts[0]?.exit('was ended by SIGKILL');
+    await vi.advanceTimersByTimeAsync(1);
+    expect(left).toBe(3);
   });
 
   it('kills one that does not close in time, and starts none when it is closed', async () => {

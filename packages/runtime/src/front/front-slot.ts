@@ -7,6 +7,7 @@ import { AppError } from '@equipoise/core';
 import { FrameLink, type TensorFrames } from './frame-link.js';
 import { type FrontedServing, FrontPeer } from './front-peer.js';
 import { type FromFront, receivedError, type ToFront } from './messages.js';
+import type { AskedPorts, SharedPorts } from './shared-ports.js';
 import { SilenceWatch } from './silence-watch.js';
 
 /** A process that was started. */
@@ -28,8 +29,9 @@ export interface SlotSetting {
   readonly serving: FrontedServing;
   readonly launcher: FrontLauncher;
   readonly frames: TensorFrames;
+  readonly ports: SharedPorts;
   /** The first message to a front, as things are now. */
-  readonly begin: () => ToFront;
+  readonly begin: (ports: AskedPorts) => ToFront;
   /** Told of every front that ended by itself, and why. */
   readonly onLost: (problem: string) => void;
 }
@@ -57,6 +59,7 @@ export class FrontSlot {
   #restart: NodeJS.Timeout | undefined;
   #restarts = 0;
   #closing = false;
+  #markLeft: (() => void) | undefined;
   #markClosed: (() => void) | undefined;
   readonly #heeding = new Map<number, () => void>();
 
@@ -78,6 +81,19 @@ export class FrontSlot {
   /** Says something to it, if it runs. */
   tell(message: ToFront): void {
     this.#front?.link.send(message);
+  }
+
+  /** Has it tell its clients to go; resolves when none of them is silent, after `withinMs`, or when it is gone. */
+  leave(withinMs: number): Promise<void> {
+    if (this.#front === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#markLeft?.(), withinMs);
+      this.#markLeft = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.tell({ kind: 'leave', withinMs });
+    });
   }
 
   /** Lets it end its requests within `timeoutMs`; resolves when it is gone. */
@@ -103,13 +119,18 @@ export class FrontSlot {
       first?.failed(error);
       launched.kill();
     };
+    const listens = (where: Listening) => {
+      if (this.#setting.ports.listens(where)) first?.listens(where);
+      else launched.kill();
+    };
     const link: FrameLink = new FrameLink(launched.socket, this.#setting.frames, {
       received: ({ body, tensors }) => {
         silence.heard();
         const message = body as unknown as FromFront;
-        if (message.kind === 'listening') first?.listens(message);
+        if (message.kind === 'listening') listens(message);
         else if (message.kind === 'refused') refuse(receivedError(message.error));
         else if (message.kind === 'alive') this.#heeded(message.number);
+        else if (message.kind === 'left') this.#markLeft?.();
         else peer.take(message, tensors);
       },
       ended: () => {
@@ -121,16 +142,18 @@ export class FrontSlot {
     const silence = new SilenceWatch(() => launched.kill());
     this.#front = { link, process: launched, silence };
     launched.onExit((how) => {
+      this.#setting.ports.gone(launched);
       first?.failed(new AppError('INTERNAL_ERROR', `A front process ${how} before it listened.`));
       this.#gone(how, performance.now() - startedAtMs);
     });
-    link.send(this.#setting.begin());
+    link.send(this.#setting.begin(this.#setting.ports.next(launched)));
   }
 
   #gone(how: string, lastedMs: number): void {
     this.#front?.silence.stop();
     this.#front = undefined;
     for (const number of [...this.#heeding.keys()]) this.#heeded(number);
+    this.#markLeft?.();
     if (this.#closing) {
       this.#markClosed?.();
       return;

@@ -47,6 +47,7 @@ export type ToFront =
   | { readonly kind: 'outcome'; readonly id: number; readonly outcome: SentOutcome }
   | { readonly kind: 'taken'; readonly id: number; readonly waitMs: number }
   | { readonly kind: 'page'; readonly id: number; readonly text?: string }
+  | { readonly kind: 'leave'; readonly withinMs: number }
   | { readonly kind: 'close'; readonly timeoutMs: number };
 
 /** From a front. A `run` has the inputs as the one tensor map beside it. */
@@ -60,6 +61,7 @@ export type FromFront =
   | { readonly kind: 'page'; readonly id: number }
   | { readonly kind: 'answered'; readonly calls: readonly AnsweredCall[] }
   | { readonly kind: 'defect'; readonly what: string }
+  | { readonly kind: 'left' }
   | { readonly kind: 'closed' };
 
 /** A request to a pipeline. */

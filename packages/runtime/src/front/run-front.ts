@@ -4,6 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { AppError, invariant } from '@equipoise/core';
+import type { ServingPhase } from '../open-inference/serving-phase.js';
 import type { RunningServer, ServerOptions } from '../open-inference/start-server.js';
 import type { CertifiedKey, ShownIdentity } from '../open-inference/tls-identity.js';
 import { FrameLink, type TensorFrame, type TensorFrames } from './frame-link.js';
@@ -37,6 +38,7 @@ class Front {
   #tenants: RemoteTenants | undefined;
   #identity: SentIdentityShown | undefined;
   #server: Promise<RunningServer> | undefined;
+  #listening: RunningServer | undefined;
 
   constructor({ socket, frames, listen, leave }: FrontEnds) {
     this.#listen = listen;
@@ -56,7 +58,7 @@ class Front {
         return;
       case 'state':
         this.#main?.adopt(message.state);
-        if (message.state.phase === 'serving') this.#beginServing();
+        if (this.#listening !== undefined) follow(message.state.phase, this.#listening);
         this.#main?.say({ kind: 'alive', number: message.number });
         return;
       case 'tenants':
@@ -64,6 +66,9 @@ class Front {
         return;
       case 'identity':
         this.#identity?.show(message.identity);
+        return;
+      case 'leave':
+        void this.#leavePorts(message.withinMs);
         return;
       case 'close':
         void this.#close(message.timeoutMs);
@@ -81,7 +86,8 @@ class Front {
     this.#server = this.#listen(this.#options(setting, main));
     this.#server.then(
       (server) => {
-        if (main.phase === 'serving') this.#beginServing();
+        this.#listening = server;
+        follow(main.phase, server);
         const { url, grpcAddress } = server;
         main.say({ kind: 'listening', url, ...(grpcAddress !== undefined && { grpcAddress }) });
       },
@@ -90,10 +96,6 @@ class Front {
         main.say({ kind: 'refused', error: sentError(told) });
       },
     );
-  }
-
-  #beginServing(): void {
-    void this.#server?.then((server) => server.beginServing());
   }
 
   #options(setting: FrontSetting, main: MainProcess): ServerOptions {
@@ -108,6 +110,16 @@ class Front {
       onDefect: (error) =>
         main.say({ kind: 'defect', what: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     };
+  }
+
+  async #leavePorts(withinMs: number): Promise<void> {
+    invariant(this.#main !== undefined, 'a front leaves what has begun');
+    try {
+      await (await this.#server)?.leave(withinMs);
+    } catch {
+      // It never listened.
+    }
+    this.#main.say({ kind: 'left' });
   }
 
   async #close(timeoutMs: number): Promise<void> {
@@ -128,6 +140,12 @@ class Front {
     this.#link.destroy();
     this.#leave(exitCode);
   }
+}
+
+/** Brings a server as far as the main process is; one that leaves already is told how long by a message of its own. */
+function follow(phase: ServingPhase, server: RunningServer): void {
+  if (phase === 'serving' || phase === 'leaving') void server.beginServing();
+  if (phase === 'leaving') void server.leave(0);
 }
 
 /** The identity that the main process has read. */

@@ -2,12 +2,8 @@
  * The serving ports in processes of their own, as many as are wanted, all on the same ports. This process keeps the pipelines: one queue
  * for each stage, one scheduler, one count of everything, whatever the number of fronts.
  */
-
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
-import { type ListeningPlace, refusalToListen } from '../open-inference/listening-place.js';
 import type { ServingPhase } from '../open-inference/serving-phase.js';
 import { StageTypes } from '../open-inference/stage-types.js';
 import type { RunningServer, ServerOptions } from '../open-inference/start-server.js';
@@ -17,6 +13,7 @@ import type { TensorFrames } from './frame-link.js';
 import type { FrontedServing } from './front-peer.js';
 import { type FrontLauncher, FrontSlot, type Listening } from './front-slot.js';
 import type { FrontSetting, SentIdentity, ServingState, ToFront } from './messages.js';
+import { type AskedPorts, SharedPorts } from './shared-ports.js';
 
 /** What to serve, as without fronts, and where. */
 export interface FrontServerOptions extends Omit<ServerOptions, 'tenants' | 'maxArrivingBytes' | 'share'> {
@@ -42,14 +39,13 @@ const LOOKS_PER_WORD = 20;
 
 /** Starts to listen; rejects as `startServer` does, and with AppError INTERNAL_ERROR where a front process does not start. */
 export async function startFronts(options: FrontServerOptions, fronts: FrontOptions): Promise<RunningServer> {
-  const server = new FrontedServer(await withPorts(options), fronts);
+  const server = new FrontedServer(options, fronts);
   const { url, grpcAddress } = await server.start();
   return {
     url,
     ...(grpcAddress !== undefined && { grpcAddress }),
     beginServing: () => server.beginServing(),
-    // Fronts know their connections, and are not told to let them go before they close.
-    leave: async () => {},
+    leave: (withinMs) => server.leave(withinMs),
     close: ({ timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = {}) => server.close(timeoutMs),
   };
 }
@@ -69,8 +65,12 @@ class FrontedServer {
     const { tls, tenants } = options;
     this.#phase = options.starting === true ? 'starting' : 'serving';
     this.#serving = this.#servingOf(options);
-    const begin = (): ToFront => ({ kind: 'begin', setting: settingOf(options, count), state: this.#state() });
-    const setting = { serving: this.#serving, launcher, frames, begin, onLost };
+    const begin = (at: AskedPorts): ToFront => ({
+      ...{ kind: 'begin', setting: { ...settingOf(options, count), ...at }, state: this.#state() },
+    });
+    const { port, grpcPort } = options;
+    const ports = new SharedPorts({ port, ...(grpcPort !== undefined && { grpcPort }) });
+    const setting = { serving: this.#serving, launcher, frames, ports, begin, onLost };
     this.#slots = Array.from({ length: count }, () => new FrontSlot(setting));
     this.#forget = [
       tls?.onChange((identity) => this.#tell({ kind: 'identity', identity: sent(identity) })),
@@ -94,6 +94,12 @@ class FrontedServer {
     if (this.#phase === 'starting') this.#phase = 'serving';
     this.#tellState(true);
     await Promise.all(this.#slots.map((slot) => slot.heeds(this.#states)));
+  }
+
+  async leave(withinMs: number): Promise<void> {
+    if (this.#phase !== 'serving') return;
+    this.#phase = 'leaving';
+    await Promise.all(this.#slots.map((slot) => slot.leave(withinMs)));
   }
 
   async close(timeoutMs: number): Promise<void> {
@@ -149,15 +155,14 @@ class FrontedServer {
   }
 }
 
-function settingOf(options: FrontServerOptions, count: number): FrontSetting {
-  const { version, host, port, grpcPort, requestTimeoutMs, tenants, tls, metrics } = options;
+function settingOf(options: FrontServerOptions, count: number): Omit<FrontSetting, keyof AskedPorts> {
+  const { version, host, requestTimeoutMs, tenants, tls, metrics } = options;
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
   const bodies = Math.max(1, Math.floor(MOST_LARGEST_BODIES / count));
   return {
     specs: options.runners.map(({ spec }) => spec),
-    ...{ version, port, maxBodyBytes, maxArrivingBytes: bodies * maxBodyBytes },
+    ...{ version, maxBodyBytes, maxArrivingBytes: bodies * maxBodyBytes },
     ...(host !== undefined && { host }),
-    ...(grpcPort !== undefined && { grpcPort }),
     ...(requestTimeoutMs !== undefined && { requestTimeoutMs }),
     ...(tenants && { tenants: tenants.digests }),
     ...(tls && { identity: sent(tls.current) }),
@@ -167,28 +172,4 @@ function settingOf(options: FrontServerOptions, count: number): FrontSetting {
 
 function sent({ cert, key }: CertifiedKey): SentIdentity {
   return { cert: cert.toString('base64'), key: key.toString('base64') };
-}
-
-/** The ports by number: a front that is started again has to find the same ones, also where any would do at first. */
-async function withPorts(options: FrontServerOptions): Promise<FrontServerOptions> {
-  const { host = '127.0.0.1', port, grpcPort } = options;
-  return {
-    ...options,
-    port: await definitePort({ host, port }),
-    ...(grpcPort !== undefined && { grpcPort: await definitePort({ host, port: grpcPort }) }),
-  };
-}
-
-function definitePort(place: ListeningPlace): Promise<number> {
-  if (place.port !== 0) return Promise.resolve(place.port);
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', (cause: NodeJS.ErrnoException) =>
-      reject(refusalToListen(place, { inUse: cause.code === 'EADDRINUSE', cause })),
-    );
-    server.listen(place.port, place.host, () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

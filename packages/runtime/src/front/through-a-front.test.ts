@@ -10,9 +10,13 @@ vi.mock('../open-inference/start-server.js', async (importOriginal) => {
 });
 
 await import('../open-inference/start-server.test.js');
+await import('../open-inference/connections.test.js');
+await import('../open-inference/refusals.test.js');
 await import('../open-inference/http-api.test.js');
 await import('../open-inference/http-versions.test.js');
+await import('../open-inference/leaving.test.js');
 await import('../open-inference/metrics-endpoint.test.js');
 await import('../open-inference/tls-identity.test.js');
 await import('../open-inference/tenants/tenants.test.js');
 await import('../open-inference/grpc/grpc-server.test.js');
+await import('../open-inference/grpc/grpc-refusals.test.js');

@@ -8,24 +8,23 @@ import {
   type Http2Server,
   type Http2ServerRequest,
   type Http2ServerResponse,
-  type ServerHttp2Session,
 } from 'node:http2';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { MetricsPage } from '../observe/metrics-page.js';
 import { type ExchangeSetting, exchange } from './exchange.js';
 import { byAgreement, byPreface } from './http-versions.js';
 import { type ListeningPlace, placeText, refusalToListen } from './listening-place.js';
+import { OpenSessions } from './open-sessions.js';
 import { refuseRaw } from './raw-refusal.js';
 import { RouteTable, routes } from './routes.js';
 import type { ServingSetting } from './serving-setting.js';
 import type { ShownIdentity } from './tls-identity.js';
 import type { TrafficShare } from './traffic-share.js';
+import { vacated } from './vacated.js';
 import { http1Wire, http2Wire } from './wire.js';
 
-const LOOK_MS = 10;
 const FIRST_BYTES_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 65_000;
 const MOST_STREAMS_PER_CONNECTION = 1000;
@@ -43,8 +42,8 @@ export interface HttpServerOptions {
 /** A port that accepts requests. */
 export interface RunningHttpServer {
   readonly url: string;
-  /** Resolves once each open connection has a request that waits for its answer, or after `withinMs`. */
-  vacated(withinMs: number): Promise<void>;
+  /** Tells clients to go and serves them on; resolves once each open connection has a request that waits for its answer, or after `withinMs`. */
+  leave(withinMs: number): Promise<void>;
   /** Stops accepting, waits for running requests at most `timeoutMs`, then cuts their connections. */
   close(timeoutMs: number): Promise<void>;
 }
@@ -56,7 +55,7 @@ export async function startHttpServer(
 ): Promise<RunningHttpServer> {
   const setting: ExchangeSetting = { ...serving, share, table: new RouteTable(routes(serving.version, metrics)) };
   const http2 = http2Server(setting);
-  const answering = new WeakMap<Duplex, ServerResponse>();
+  const answering = new Map<Duplex, ServerResponse>();
   const http1 = http1Server(setting, tls, answering);
   const sockets = openSockets(http1);
   const timeoutMs = Math.min(FIRST_BYTES_TIMEOUT_MS, serving.requestTimeoutMs);
@@ -66,15 +65,19 @@ export async function startHttpServer(
   const { address, port } = http1.address() as AddressInfo;
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${placeText({ host: address, port })}`,
-    vacated: (withinMs) => vacated({ sockets, answering }, withinMs),
+    leave: (withinMs) => {
+      http2.sessions.leave();
+      return vacated(() => sockets.size - answering.size - http2.sessions.answering, withinMs);
+    },
     close: (within) => closed({ http1, http2, sockets }, within),
   };
 }
 
+/** `answering` holds what is being answered on its connections. */
 function http1Server(
   setting: ExchangeSetting,
   tls: ShownIdentity | undefined,
-  answering: WeakMap<Duplex, ServerResponse>,
+  answering: Map<Duplex, ServerResponse>,
 ): Server | TlsServer {
   const { requestTimeoutMs } = setting;
   const options = {
@@ -84,6 +87,9 @@ function http1Server(
     keepAliveTimeout: KEEP_ALIVE_MS,
   };
   const server = tls === undefined ? createServer(options) : tlsServer(options, tls);
+  server.prependListener(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
+    socket.once('close', () => answering.delete(socket));
+  });
   const serve = (awaitsContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
     answering.set(request.socket, response);
     response.once('close', () => {
@@ -112,7 +118,7 @@ function tlsServer(options: object, tls: ShownIdentity): TlsServer {
 
 interface Http2Part {
   readonly server: Http2Server;
-  readonly sessions: ReadonlySet<ServerHttp2Session>;
+  readonly sessions: OpenSessions;
 }
 
 /** Serves connections that it is given; it does not listen. */
@@ -120,18 +126,17 @@ function http2Server(setting: ExchangeSetting): Http2Part {
   const server = createHttp2Server({
     settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_STREAMS_PER_CONNECTION },
   });
+  const sessions = new OpenSessions(server);
   const serve = (awaitsContinue: boolean) => (request: Http2ServerRequest, response: Http2ServerResponse) => {
     // A stream that its client resets ends with an error that its request has been told of already.
     response.stream.on('error', () => {});
-    void exchange(setting, http2Wire(request, response, { awaitsContinue, bodyTimeoutMs: setting.requestTimeoutMs }));
+    sessions.serve(response.stream, () => {
+      void exchange(setting, http2Wire(request, response, { awaitsContinue, bodyTimeoutMs: setting.requestTimeoutMs }));
+    });
   };
   server.on('request', serve(false));
   server.on('checkContinue', serve(true));
-  const sessions = new Set<ServerHttp2Session>();
   server.on('session', (session) => {
-    sessions.add(session);
-    session.once('close', () => sessions.delete(session));
-    session.on('error', () => session.destroy());
     session.setLocalWindowSize(WINDOW_BYTES);
     // Without anything on the way for this long no new request is taken; one that still runs gets its answer.
     session.setTimeout(KEEP_ALIVE_MS, () => session.close());
@@ -159,18 +164,6 @@ function listening(server: Server, place: ListeningPlace): Promise<void> {
   });
 }
 
-interface Connections {
-  readonly sockets: ReadonlySet<Socket>;
-  /** What is being answered on a connection of HTTP/1.1. */
-  readonly answering: WeakMap<Duplex, ServerResponse>;
-}
-
-async function vacated({ sockets, answering }: Connections, withinMs: number): Promise<void> {
-  const endsAtMs = performance.now() + withinMs;
-  const isIdle = (socket: Socket) => !answering.has(socket);
-  while ([...sockets].some(isIdle) && performance.now() < endsAtMs) await delay(LOOK_MS);
-}
-
 interface Parts {
   readonly http1: Server;
   readonly http2: Http2Part;
@@ -182,7 +175,7 @@ async function closed({ http1, http2, sockets }: Parts, timeoutMs: number): Prom
     for (const socket of sockets) socket.destroy();
   }, timeoutMs);
   const ended = new Promise<void>((resolve) => http1.close(() => resolve()));
-  for (const session of http2.sessions) session.close();
+  http2.sessions.closeAll();
   for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
   await ended;
   clearTimeout(cutOff);

@@ -62,8 +62,8 @@ export interface RunningServer {
   /** From now on requests are taken in, where that was put off. */
   beginServing(): Promise<void>;
   /**
-   * Not ready any more, but each request is taken in, and its answer closes the connection; until no client is silent on a connection over HTTP,
-   * or for `withinMs`. Closing at once would cut off clients that are just sending over a connection that they kept.
+   * Not ready any more, but each request is taken in, and clients are told to come again over another connection; until no client is silent on
+   * a connection, or for `withinMs`. Closing at once would cut off clients that are just sending over a connection that they kept.
    */
   leave(withinMs: number): Promise<void>;
   /** Stops accepting, waits for running requests at most `timeoutMs` (10 s), then cuts their connections. */
@@ -89,7 +89,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     leave: async (withinMs) => {
       if (phase !== 'serving') return;
       phase = 'leaving';
-      await http.vacated(withinMs);
+      await Promise.all([http.leave(withinMs), grpc?.leave(withinMs)]);
     },
     close: async ({ timeoutMs = DEFAULT_CLOSE_TIMEOUT_MS } = {}) => {
       phase = 'closing';

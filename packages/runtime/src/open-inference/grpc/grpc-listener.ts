@@ -6,7 +6,8 @@ import { createSecureServer, createServer, type Http2SecureServer, type Http2Ser
 import type { AddressInfo } from 'node:net';
 import { type ListeningPlace, placeText, refusalToListen } from '../listening-place.js';
 import type { ShownIdentity } from '../tls-identity.js';
-import { GrpcSessions } from './grpc-sessions.js';
+import { vacated } from '../vacated.js';
+import { grpcSessions } from './grpc-sessions.js';
 import type { CallStream } from './unary-call.js';
 
 const MOST_CALLS_PER_CONNECTION = 1000;
@@ -25,6 +26,8 @@ export interface GrpcPlace {
 /** A gRPC port that accepts calls. */
 export interface RunningGrpcServer {
   readonly address: string;
+  /** Tells clients to go and serves them on; resolves once each open connection has a call that waits for its answer, or after `withinMs`. */
+  leave(withinMs: number): Promise<void>;
   /** Stops accepting, waits for running calls at most `timeoutMs`, then cuts their connections. */
   close(timeoutMs: number): Promise<void>;
 }
@@ -38,12 +41,20 @@ export async function listenForCalls(
   onCall: (call: CallStream) => void,
 ): Promise<RunningGrpcServer> {
   const server = http2Server(tls);
-  const sessions = new GrpcSessions(server, WINDOW_BYTES);
-  server.on('stream', (stream, headers) => takeStream({ stream, headers }, onCall));
+  const sessions = grpcSessions(server, WINDOW_BYTES);
+  server.on('stream', (stream, headers) => {
+    // A stream that its client resets ends with an error that its call has been told of already.
+    stream.on('error', () => {});
+    sessions.serve(stream, () => takeStream({ stream, headers }, onCall));
+  });
   await listening(server, place);
   const { port } = server.address() as AddressInfo;
   return {
     address: placeText({ ...place, port }),
+    leave: (withinMs) => {
+      sessions.leave();
+      return vacated(() => sessions.count - sessions.answering, withinMs);
+    },
     close: async (timeoutMs) => {
       const cutOff = setTimeout(() => sessions.destroyAll(), timeoutMs);
       const ended = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -56,8 +67,6 @@ export async function listenForCalls(
 
 function takeStream(call: CallStream, onCall: (call: CallStream) => void): void {
   const { stream, headers } = call;
-  // A stream that its client resets ends with an error that its call has been told of already.
-  stream.on('error', () => {});
   if (headers['content-type']?.startsWith('application/grpc') === true) onCall(call);
   else {
     stream.respond({ ':status': 415 }, { endStream: true });
