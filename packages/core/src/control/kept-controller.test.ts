@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nothingLearned } from '../forecast/learning/load-learning.js';
+import { keptLearning, learnedForecast, nothingLearned, observeLoad } from '../forecast/learning/load-learning.js';
 import { forecastMethods } from '../forecast/methods/forecast-methods.js';
 import { smoothedRate } from '../forecast/smoothed-rate.js';
 import { stageId, variantId } from '../model/ids.js';
@@ -10,6 +10,7 @@ import { controlPolicies } from './control-policy.js';
 import { type ControllerRules, type ControllerState, newController } from './controller.js';
 import {
   afterAdvice,
+  agedKept,
   changedByHand,
   keptController,
   keptNews,
@@ -114,6 +115,58 @@ describe('what is kept of a controller', () => {
     const { appliedAtMs, switches, backOff } = busy;
     expect(keptNews(passed, busy)).toEqual({ guardrails: { appliedAtMs, switches, backOff } });
     expect(keptNews(newController, passed)).toMatchObject({ guardrails: { appliedAtMs: [], switches: [] } });
+  });
+});
+
+describe('what was kept, after a stop', () => {
+  const forecasters = [{ method: 'last-value', weights: { upperFactor: 1.5 } }];
+  const { learning: known } = keptController(busy);
+  const kept = { ...keptController(busy), ...(known && { learning: { ...known, forecasters } }) };
+
+  it('has learned forecasters wait, where the stop was longer than they look ahead, until they have seen two minutes again', () => {
+    const after = (stoppedMs: number) => resumedController(agedKept(kept, stoppedMs), rules).learning;
+    const load = { arrivalsPerSecond: new Array<number>(120).fill(10) };
+    expect(learnedForecast(after(20_000), load)).toBeDefined();
+    const learningRules = { methods, seed: 1 };
+    let learning = after(20_001);
+    const foretellsAtS: number[] = [];
+    for (let second = 1; second <= 140; second++) {
+      const seen = { arrivalsPerSecond: new Array<number>(second).fill(10) };
+      learning = observeLoad(learning, seen, 1000 * second, learningRules);
+      if (learnedForecast(learning, seen) !== undefined) foretellsAtS.push(second);
+      if (second === 60) expect(keptLearning(learning)?.waitsBins).toBeGreaterThan(0);
+    }
+    expect(foretellsAtS[0]).toBeGreaterThanOrEqual(120);
+    expect(foretellsAtS[0]).toBeLessThanOrEqual(131);
+    expect(keptLearning(learning)).not.toHaveProperty('waitsBins');
+  });
+
+  it('believes service times less, and those of what did not run not at all once they are old', () => {
+    const many = { batchSize: 1, ratios: new Array<number>(100).fill(2) };
+    const idle = { ...many, batchSize: 2, idleMs: 200_000 };
+    const service = { measured: [{ ...ratios, sizes: [many, idle] }], corrections: [correction] };
+    const after = (stoppedMs: number) => agedKept({ service }, stoppedMs).service;
+    expect(after(60_000)?.measured[0]?.sizes).toEqual([many, { ...idle, idleMs: 260_000 }]);
+    expect(after(300_000)).toEqual({
+      corrections: [correction],
+      measured: [
+        {
+          ...ratios,
+          sizes: [
+            { ...many, ratios: new Array(20).fill(2) },
+            { batchSize: 2, ratios: [], forgotten: 1 },
+          ],
+        },
+      ],
+    });
+  });
+
+  it('forgets counts of edges after two minutes, and not what is in force of them', () => {
+    const twelve = { ...edges, memories: [{ blocks: Array.from({ length: 12 }, () => full), open: nothing }] };
+    const after = (stoppedMs: number) => agedKept({ edges: twelve }, stoppedMs).edges;
+    expect(after(0)).toEqual(twelve);
+    expect(after(70_000)?.memories).toEqual([{ blocks: Array.from({ length: 5 }, () => full), open: nothing }]);
+    expect(after(3_600_000)).toEqual({ memories: [{ blocks: [], open: nothing }], inForce: [edge] });
   });
 });
 

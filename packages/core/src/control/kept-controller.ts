@@ -1,8 +1,10 @@
 /** What of a controller is worth keeping over a restart, and a controller that goes on with it. */
-import { type KeptLearning, keptLearning, resumedLearning } from '../forecast/learning/load-learning.js';
+import { agedLearning, type KeptLearning, keptLearning, resumedLearning } from '../forecast/learning/load-learning.js';
 import { type ControllerRules, type ControllerState, newController, tickMs } from './controller.js';
 import type { ServiceState } from './feedback/controller-feedback.js';
+import { withoutStopped } from './feedback/edge-feedback.js';
 import { type EdgeState, keptEdges } from './feedback/learned-edges.js';
+import { agedByStop } from './feedback/service-feedback.js';
 import { type KeptGuardrails, keptGuardrails, nothingGuarded, remembersOther } from './kept-guardrails.js';
 
 /** Plain data; instants of the guardrails are those of the process (see `guardrailsAfterRestart`). What is missing begins anew. */
@@ -24,6 +26,20 @@ export function keptController(state: ControllerState): KeptController {
     ...(learning && { learning }),
     ...(edges && { edges: keptEdges(edges) }),
     ...(guardrails && { guardrails }),
+  };
+}
+
+/**
+ * What was kept, `stoppedMs` later: measurements of service times and counts of edges weigh less the longer nothing was served, and the learned
+ * forecasters wait until the last values that they go by are those of now.
+ */
+export function agedKept({ learning, service, edges, ...kept }: KeptController, stoppedMs: number): KeptController {
+  const { memories = [] } = edges ?? {};
+  return {
+    ...kept,
+    ...(learning && { learning: agedLearning(learning, stoppedMs) }),
+    ...(service && { service: { ...service, measured: agedByStop(service.measured, stoppedMs) } }),
+    ...(edges && { edges: { ...edges, memories: memories.map((each) => withoutStopped(each, stoppedMs)) } }),
   };
 }
 

@@ -63,6 +63,12 @@ export function withCounts(before: EdgeMemory, counts: EdgeCount, atMs: number):
   return { blocks, open: nothing, openSinceMs: atMs };
 }
 
+/** The memory after a stop: the blocks of the time that has passed are gone as if others had come in their place. */
+export function withoutStopped({ blocks }: EdgeMemory, stoppedMs: number): EdgeMemory {
+  const places = Math.max(0, REMEMBERED_BLOCKS - Math.floor(stoppedMs / BLOCK_MS));
+  return { ...nothingCounted, blocks: places === 0 ? [] : blocks.slice(-places) };
+}
+
 /** Mean number of items of a fan-out of which the pipeline file says `stated`; undefined while too little was seen. */
 export function itemsEstimate({ blocks }: EdgeMemory, stated: number): EdgeEstimate | undefined {
   const seen = blocks.filter(({ fanOuts }) => fanOuts > 0).map(({ fanOuts, items }) => ({ of: fanOuts, sum: items }));

@@ -82,6 +82,20 @@ export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
   );
 }
 
+/**
+ * The ratios after a stop of `stoppedMs`. What did not run then is as much older; of what ran so much is left as says something, where the stop was
+ * long, so that a few seconds of serving outweigh it.
+ */
+export function agedByStop(ratios: ServiceRatios, stoppedMs: number): ServiceRatios {
+  return ratios.map((each) => ({
+    ...each,
+    sizes: each.sizes.map((size) => {
+      if (!isFresh(size)) return agedSize(size, stoppedMs);
+      return stoppedMs < FORGET_MS ? size : { ...size, ratios: size.ratios.slice(-FEWEST) };
+    }),
+  }));
+}
+
 const isFresh = ({ ratios, idleMs = 0 }: SizeRatios): boolean => ratios.length > 0 && idleMs === 0;
 
 function agedSize(size: SizeRatios, elapsedMs: number): SizeRatios {

@@ -40,6 +40,8 @@ export interface LoadLearning {
   readonly round?: FitRound;
   /** Missing until the first round is done. */
   readonly backtest?: RollingBacktest;
+  /** Bins that have to be seen before the last values are those of now; 0 when left out. */
+  readonly waitsBins?: number;
 }
 
 /** What is worth keeping over a restart: history, weights and their scores. */
@@ -50,6 +52,8 @@ export interface KeptLearning {
   readonly scores: readonly Score[];
   /** Position of the method in force. */
   readonly selected: number;
+  /** Bins that have to be seen before the history's last values are those of now; 0 when left out. */
+  readonly waitsBins?: number;
 }
 
 const TASK: PeakTask = USUAL_PEAK_TASK;
@@ -85,6 +89,9 @@ export function observeLoad(
     historyRps: [...learning.historyRps, ...read.maximaRps].slice(-KEPT_BINS),
     binsSince: learning.binsSince + read.maximaRps.length,
     ...(backtest && { backtest }),
+    ...(learning.waitsBins !== undefined && {
+      waitsBins: Math.max(0, learning.waitsBins - read.maximaRps.length),
+    }),
   };
   return isRoundDue(grown, rules) ? { ...grown, ...newRound(grown, rules) } : grown;
 }
@@ -128,22 +135,43 @@ function backtestOf(
 }
 
 /** What to keep; undefined before the first round is done. */
-export function keptLearning({ historyRps, fittedBins, backtest }: LoadLearning): KeptLearning | undefined {
+export function keptLearning({
+  historyRps,
+  fittedBins,
+  backtest,
+  waitsBins = 0,
+}: LoadLearning): KeptLearning | undefined {
   if (backtest === undefined) return undefined;
   const forecasters = backtest.entries.map(({ method, weights }) => ({ method, weights }));
   const scores = backtest.entries.map(({ score }) => score);
-  return { historyRps, fittedBins, forecasters, scores, selected: backtest.selected };
+  const waits = waitsBins > 0 ? { waitsBins } : {};
+  return { historyRps, fittedBins, forecasters, scores, selected: backtest.selected, ...waits };
 }
 
-/** Goes on with what was kept; how long ago that was does not matter to the weights. */
+/** A stop of no more than the horizon is a gap that a forecast of before still spans. */
+const GAP_MS = 1000 * TASK.binS * TASK.horizonBins;
+
+/** What was kept, `stoppedMs` later. That does not matter to the weights, but the last values tell of another time. */
+export function agedLearning(kept: KeptLearning, stoppedMs: number): KeptLearning {
+  return stoppedMs <= GAP_MS ? kept : { ...kept, waitsBins: TASK.lags };
+}
+
+/** Goes on with what was kept. */
 export function resumedLearning(kept: KeptLearning, rules: LearningRules): LoadLearning {
-  const { historyRps, fittedBins, selected } = kept;
+  const { historyRps, fittedBins, selected, waitsBins } = kept;
   const backtest = { ...backtestOf(historyRps, kept, rules), selected };
-  return { ...nothingLearned, historyRps, fittedBins, backtest };
+  return { ...nothingLearned, historyRps, fittedBins, backtest, ...(waitsBins !== undefined && { waitsBins }) };
 }
 
-/** The forecast for the next 20 s; undefined while nothing was learned or the method in force has no forecast. */
-export function learnedForecast({ backtest }: LoadLearning, load: LoadObservation): Forecast | undefined {
+/**
+ * The forecast for the next 20 s; undefined while nothing was learned, while the last values are those of before a stop, or where the method in
+ * force has no forecast.
+ */
+export function learnedForecast(
+  { backtest, waitsBins = 0 }: LoadLearning,
+  load: LoadObservation,
+): Forecast | undefined {
+  if (waitsBins > 0) return undefined;
   const inForce = backtest?.entries[backtest.selected];
   if (backtest === undefined || inForce?.pending.at(-1) === undefined) return undefined;
   const { method, pointRps, upperRps } = selectedForecast(backtest);
