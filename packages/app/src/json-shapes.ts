@@ -95,11 +95,21 @@ where OBJECT is {kind, name}`,
   conditions?: [{type, status, reason, message, lastTransitionTime, observedGeneration?}]
 }
 with exit code 1 while a workload is not complete; conditions are those of the custom resource, where there is one`,
+  operator: `{
+  pipelines: [{
+    namespace?, name, mode?, phase?, plannedForRps?, replicas?: {desired, ready},
+    applied: [OBJECT], removed: [OBJECT], failure?,
+    conditions?: [{type, status, reason, message, lastTransitionTime, observedGeneration?}]
+  }]
+}
+with --once; exit code 1 where a pipeline is not accepted, not planned, degraded, or has a failure, and, as an error, where another operator leads. OBJECT is {kind, name}.
+phase is "settled" when the plan runs, "idle" where nothing is brought to the cluster, and says else what the next run goes on with:
+"preparing", "sharing", "no-room", "switching", "ending"; a pipeline without one could not be looked at`,
   explain: `{
   pipeline,
   record: {
     id, atEpochMs, trigger: "start", "plan", "burst", "roll-back" or "manual", mode,
-    observation: {atMs, load: {arrivalsPerSecond}, stages: {STAGE: {queueLength, droppedTotal}}, runningPlan, failedTotal?, staleSources},
+    observation: {atMs, load: {arrivalsPerSecond}, stages: {STAGE: {queueLength, droppedTotal}}, runningPlan, failedTotal?, changing?, staleSources},
     manual?: {action, reason?, decisionId?, pins?},
     decision?: {
       kind: "hold" or "apply", reason, plan?: PLAN, changes?: [CHANGE],
@@ -109,7 +119,7 @@ with exit code 1 while a workload is not complete; conditions are those of the c
         passedOver?: {plan: PLAN, reason}
       }
     },
-    outcome?: {kind: "applied", tookMs} or {kind: "failed", step, message},
+    outcome?: {kind: "applied", tookMs}, {kind: "given-up", message} or {kind: "failed", step, message},
     observed?: {
       windowMs, arrivalRps, completed, failed, dropped, sloAttainmentFraction?, latencyMs?: {p50, atPercentile}
     },

@@ -88,6 +88,7 @@ export * from './serve/batch-policy.js';
 export * from './serve/edge-counts.js';
 export * from './serve/event-rank.js';
 export * from './serve/fleet/change-room.js';
+export * from './serve/fleet/fleet-effects.js';
 export * from './serve/fleet/fleet-scheduler.js';
 export * from './serve/fleet/restart-backoff.js';
 export * from './serve/fleet/stage-steps.js';

@@ -86,9 +86,13 @@ export class EmbeddedActuator implements Actuator {
     invariant(this.#closed === undefined, 'no change is applied after close');
     await new Promise<void>((resolve, reject) => {
       this.#event((nowMs) =>
-        this.#fleet.apply(change, nowMs, (end) => (end.kind === 'done' ? resolve() : reject(end.failure))),
+        this.#fleet.apply(change, nowMs, (end) => (end.kind === 'failed' ? reject(end.failure) : resolve())),
       );
     });
+  }
+
+  giveWay(): void {
+    this.#event((nowMs) => this.#fleet.giveWay(nowMs));
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
 /** What a pipeline goes on with after a restart, read from its store, and why what was kept is not taken where it is not. */
 import {
+  agedKept,
   type ClockReading,
   type DatedGuardrails,
   type GoodPlan,
@@ -19,7 +20,7 @@ import { canonicalJson, type OperatorWishes, sha256, specDigest } from '@equipoi
 export interface KeptState {
   /** Of the newest decision; 0 without any. */
   readonly lastDecisionId: number;
-  /** The last good plan, of whatever description. */
+  /** The plan to go on with: the one that was in force last, if it was good or answered a burst; of whatever description. */
   readonly good?: GoodPlan;
   readonly controller: KeptController;
   readonly wishes: OperatorWishes;
@@ -29,14 +30,19 @@ export interface KeptState {
   readonly passedOver: readonly string[];
 }
 
+/** When something was kept; missing in what older versions kept, which was long ago. */
+interface Dated {
+  readonly keptAtEpochMs?: number;
+}
+
 /** Service times are held against the profiles that they were measured beside. */
-interface KeptService {
+interface KeptService extends Dated {
   readonly profilesDigest: string;
   readonly service: NonNullable<KeptController['service']>;
 }
 
 /** Counts are those of edges in the order of the pipeline file. */
-interface KeptEdges {
+interface KeptEdges extends Dated {
   readonly edgesDigest: string;
   readonly edges: NonNullable<KeptController['edges']>;
 }
@@ -63,16 +69,19 @@ export async function readKeptState(
   { profiles, resumes, now = clockReading() }: KeptStateOptions,
 ): Promise<KeptState> {
   const { name } = spec;
-  const [[last], [good], learning, service, edges, guardrails, wishes] = await Promise.all([
+  const [[last], [newestGood], inForce, learning, service, edges, guardrails, wishes] = await Promise.all([
     store.decisions(name, { limit: 1 }),
     store.goodPlans(name, 1),
-    store.kept(name, 'learning') as Promise<KeptLearning | undefined>,
+    store.kept(name, 'in-force') as Promise<GoodPlan | undefined>,
+    store.kept(name, 'learning') as Promise<(KeptLearning & Dated) | undefined>,
     store.kept(name, 'service') as Promise<KeptService | undefined>,
     store.kept(name, 'edges') as Promise<KeptEdges | undefined>,
     store.kept(name, 'guardrails') as Promise<KeptGuardrails | undefined>,
     store.kept(name, 'operator') as Promise<OperatorWishes | undefined>,
   ]);
   const lastDecisionId = last?.id ?? 0;
+  // Older versions kept good plans alone.
+  const good = inForce ?? newestGood;
   if (!resumes) return { lastDecisionId, controller: {}, wishes: { pins: {} }, passedOver: [] };
   const isProfiled = service?.profilesDigest === profilesDigest(spec, profiles);
   const hasEdges = edges?.edgesDigest === edgesDigest(spec);
@@ -82,9 +91,7 @@ export async function readKeptState(
     lastDecisionId,
     ...(good && { good }),
     controller: {
-      ...(learning && { learning }),
-      ...(isProfiled && { service: service.service }),
-      ...(hasEdges && { edges: edges.edges }),
+      ...agedLearned({ learning, service: isProfiled ? service : undefined, edges: hasEdges ? edges : undefined }, now),
       ...(guardrails && { guardrails: stillStanding(spec, guardrails, now) }),
     },
     wishes: { ...wishes, pins },
@@ -97,6 +104,26 @@ export async function readKeptState(
       ...unpinned.map((objection) => `a pin: ${objection}`),
     ],
   };
+}
+
+interface KeptLearned {
+  readonly learning: (KeptLearning & Dated) | undefined;
+  readonly service: KeptService | undefined;
+  readonly edges: KeptEdges | undefined;
+}
+
+/** What was learned, each part as old as it is by the wall clock. */
+function agedLearned({ learning: dated, service, edges }: KeptLearned, { atEpochMs }: ClockReading): KeptController {
+  const stoppedMs = ({ keptAtEpochMs = Number.NEGATIVE_INFINITY }: Dated) => Math.max(0, atEpochMs - keptAtEpochMs);
+  return {
+    ...(dated && agedKept({ learning: withoutDate(dated) }, stoppedMs(dated))),
+    ...(service && agedKept({ service: service.service }, stoppedMs(service))),
+    ...(edges && agedKept({ edges: edges.edges }, stoppedMs(edges))),
+  };
+}
+
+function withoutDate({ keptAtEpochMs: _, ...learning }: KeptLearning & Dated): KeptLearning {
+  return learning;
 }
 
 /** What to keep, the profiles that it was learned with, and when it is kept. */
@@ -113,13 +140,14 @@ export async function keepLearned(
   { kept, profiles, now: keptAt = clockReading() }: Learned,
 ): Promise<void> {
   const { learning, service, edges, guardrails } = kept;
-  if (learning !== undefined) await store.keep(spec.name, 'learning', learning);
+  const dated: Dated = { keptAtEpochMs: keptAt.atEpochMs };
+  if (learning !== undefined) await store.keep(spec.name, 'learning', { ...learning, ...dated });
   if (service !== undefined) {
-    const value: KeptService = { profilesDigest: profilesDigest(spec, profiles), service };
+    const value: KeptService = { profilesDigest: profilesDigest(spec, profiles), service, ...dated };
     await store.keep(spec.name, 'service', value);
   }
   if (edges !== undefined) {
-    const value: KeptEdges = { edgesDigest: edgesDigest(spec), edges };
+    const value: KeptEdges = { edgesDigest: edgesDigest(spec), edges, ...dated };
     await store.keep(spec.name, 'edges', value);
   }
   if (guardrails !== undefined) {

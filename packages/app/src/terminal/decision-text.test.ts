@@ -28,17 +28,35 @@ it('tells what a decision rested on in place of the profile and the pipeline fil
   });
   const corrections = [correction('small', 1, 1.4), correction('small', 4, 2), correction('large', 1, 0.5)];
   const text = decisionText({ pipelineName: 'p', record: { ...record, input: { corrections, state: {} } } });
-  expect(text).toContain(
-    [
-      '\nLearned',
-      'detect/small on 2: 1.40 to 2.00 × the service times of the profile',
-      'detect/large on 2: 0.50 × the service times of the profile',
-      learnedEdgeText(edge),
-    ].join('\n'),
-  );
+  const lines = text.slice(text.indexOf('Learned')).split('\n');
+  expect(lines[1]).toBe('service times that were measured, beside those of the profile');
+  const cells = (line = '') => line.split(/[│|]/).map((cell) => cell.trim());
+  const rows = lines.map(cells).filter(([, first = '']) => first.startsWith('detect/') || first === 'variant');
+  expect(rows.map((row) => row.slice(1, -1))).toEqual([
+    ['variant', 'cores', 'batch of 1', 'batch of 4'],
+    ['detect/small', '2', '1.40 ×', '2.00 ×'],
+    ['detect/large', '2', '0.50 ×', ''],
+  ]);
+  expect(text).toContain(`\n${learnedEdgeText(edge)}`);
   const { learnedEdges: _, ...plain } = evidence;
   const untaught = { ...record, decision: { ...record.decision, evidence: plain } };
   expect(decisionText({ pipelineName: 'p', record: untaught })).not.toContain('Learned');
+});
+
+it('says that changes were given up, and what was under way and had failed when it was decided', () => {
+  const observation = { atMs: 0, load: { arrivalsPerSecond: [] }, stages: {}, runningPlan: { stages: {} } };
+  const record = {
+    ...{ id: 2, atEpochMs: 0, observation: { ...observation, staleSources: [], changing: true, failedTotal: 3 } },
+    decision: {
+      kind: 'hold' as const,
+      reason: 'good',
+      evidence: { forecast: { method: 'f', meanRps: 1, upperRps: 2 } },
+    },
+    outcome: { kind: 'given-up' as const, message: 'the mode is off now' },
+  };
+  const text = decisionText({ pipelineName: 'p', record });
+  expect(text).toContain('\nthe changes of the decision before were under way\n3 requests failed since the start\n');
+  expect(text).toContain('\ngiven up: the mode is off now');
 });
 
 it('names a best plan as passed over only where it is another than what runs', () => {

@@ -66,7 +66,10 @@ const section = (title: string): string => `\n${pc.bold(title)}`;
 
 const because = (reason: string | undefined): string => (reason === undefined ? '' : ` (${reason})`);
 
-function seenText({ load, stages, runningPlan, failedTotal = 0, staleSources }: Observation, decision: Decision | undefined): string {
+function seenText(
+  { load, stages, runningPlan, failedTotal = 0, changing = false, staleSources }: Observation,
+  decision: Decision | undefined,
+): string {
   const rows = Object.entries(runningPlan.stages).map(([id, { replicas, maxBatchSize }]) => {
     const seen = stages[id as StageId];
     return [id, replicasText(replicas), maxBatchSize, seen?.queueLength ?? '', seen?.droppedTotal ?? ''];
@@ -85,23 +88,38 @@ function seenText({ load, stages, runningPlan, failedTotal = 0, staleSources }: 
           `a burst: ${counted(burst.arrivals, 'request')} in ${burst.windowS} s, where ${burst.plannedArrivals.toFixed(1)} were planned for`,
         ]),
     ...(rows.length === 0 ? ['nothing runs yet'] : [textTable(columns, rows)]),
+    ...(changing ? ['the changes of the decision before were under way'] : []),
     ...(failedTotal === 0 ? [] : [`${counted(failedTotal, 'request')} failed since the start`]),
   ].join('\n');
 }
 
 /** What the decision rested on in place of the profile and the pipeline file. */
 function learnedTexts(decision: Decision | undefined, input: StepInput | undefined): readonly string[] {
-  const factors = new Map<string, number[]>();
-  for (const { stageId, variantId, cpuCores, factor } of input?.corrections ?? []) {
-    const of = `${stageId}/${variantId} on ${cpuCores}`;
-    factors.set(of, [...(factors.get(of) ?? []), factor]);
-  }
-  const corrected = [...factors].map(([of, all]) => {
-    const [least, most] = [Math.min(...all), Math.max(...all)].map((factor) => factor.toFixed(2));
-    return `${of}: ${least === most ? least : `${least} to ${most}`} × the service times of the profile`;
-  });
+  const corrected = correctionTable(input?.corrections ?? []);
   const edges = (decision?.evidence.learnedEdges ?? []).map(learnedEdgeText);
   return corrected.length + edges.length === 0 ? [] : [section('Learned'), ...corrected, ...edges];
+}
+
+/** A row for each variant and cores: how much longer than profiled its batches take, by their size. */
+function correctionTable(corrections: StepInput['corrections']): readonly string[] {
+  if (corrections.length === 0) return [];
+  const sizes = [...new Set(corrections.map(({ batchSize }) => batchSize))].sort((a, b) => a - b);
+  const rows = new Map<
+    string,
+    { readonly name: readonly (string | number)[]; readonly factors: Map<number, number> }
+  >();
+  for (const { stageId, variantId, cpuCores, batchSize, factor } of corrections) {
+    const key = `${stageId}/${variantId} ${cpuCores}`;
+    const row = rows.get(key) ?? { name: [`${stageId}/${variantId}`, cpuCores], factors: new Map() };
+    row.factors.set(batchSize, factor);
+    rows.set(key, row);
+  }
+  const columns = ['variant', right('cores'), ...sizes.map((size) => right(`batch of ${size}`))];
+  const cells = [...rows.values()].map(({ name, factors }) => [
+    ...name,
+    ...sizes.map((size) => (factors.has(size) ? `${factors.get(size)?.toFixed(2)} ×` : '')),
+  ]);
+  return ['service times that were measured, beside those of the profile', textTable(columns, cells)];
 }
 
 /** What traffic has taught of an edge, beside what the pipeline file says. */
@@ -189,15 +207,22 @@ const planText = (plan: Plan): string => `${choiceText(plan)}, ${figures(plan)}`
 const figures = ({ predicted: { pas, costPerHour } }: Plan): string =>
   `accuracy ${fractionText(pas)}, ${costPerHour.toFixed(2)} per hour`;
 
-function cameOfItText({ decision, outcome, observed }: DecisionRecord): string {
-  const done =
-    outcome === undefined
-      ? decision?.kind === 'apply'
-        ? 'not carried out'
-        : 'nothing was to be carried out'
-      : outcome.kind === 'applied'
-        ? `in force after ${outcome.tookMs.toFixed(0)} ms`
-        : `${outcome.step} failed: ${outcome.message}`;
+function doneText({ decision, outcome }: DecisionRecord): string {
+  switch (outcome?.kind) {
+    case undefined:
+      return decision?.kind === 'apply' ? 'not carried out' : 'nothing was to be carried out';
+    case 'applied':
+      return `in force after ${outcome.tookMs.toFixed(0)} ms`;
+    case 'given-up':
+      return `given up: ${outcome.message}`;
+    case 'failed':
+      return `${outcome.step} failed: ${outcome.message}`;
+  }
+}
+
+function cameOfItText(record: DecisionRecord): string {
+  const { decision, observed } = record;
+  const done = doneText(record);
   if (observed === undefined) return `${done}\nnothing was observed behind it yet`;
   const plan = decision?.kind === 'apply' ? decision.plan : undefined;
   const { windowMs, arrivalRps, completed, failed, dropped, sloAttainmentFraction, latencyMs } = observed;

@@ -44,6 +44,18 @@ it('tells a decision to hold once, until something else is decided or done', () 
   ]);
 });
 
+it('tells what was given up, and leaves what is in force or at fault to the lines of those', () => {
+  const lines = new LoopLines();
+  const outcomes = [
+    { kind: 'given-up', message: 'a burst is answered in its place' },
+    { kind: 'applied', tookMs: 4 },
+    { kind: 'failed', step: 'apply', message: 'start' },
+  ] as const;
+  expect(outcomes.map((outcome) => lines.of({ kind: 'amended', id: 3, outcome }))).toEqual([
+    ...['[3] given up: a burst is answered in its place', undefined, undefined],
+  ]);
+});
+
 it('tells an advice as one, and once until it is another', () => {
   const lines = new LoopLines();
   const of = (replicas: number) =>

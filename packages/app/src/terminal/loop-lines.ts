@@ -26,7 +26,7 @@ export class LoopLines {
       case 'decided':
         return this.#decided(event.record);
       case 'amended':
-        return undefined;
+        return givenUpText(event);
     }
   }
 
@@ -51,6 +51,11 @@ function subjectOf(decision: Decision): string {
 function manualText({ id, manual }: DecisionRecord, mode: ControlMode): string {
   const reason = manual?.reason === undefined ? '' : `: ${manual.reason}`;
   return `${pc.dim(`[${id}]`)} ${manual?.action} by hand${reason} (mode ${mode})`;
+}
+
+/** Of what becomes of decisions, what is neither in force nor at fault. */
+function givenUpText({ id, outcome }: Extract<LoopEvent, { readonly kind: 'amended' }>): string | undefined {
+  return outcome?.kind === 'given-up' ? `${pc.dim(`[${id}]`)} given up: ${outcome.message}` : undefined;
 }
 
 function decisionText({ reason, evidence: { forecast } }: Decision, kind: string): string {

@@ -7,7 +7,10 @@
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
 import type { RunningPlan, RunningReplica } from '../model/running-plan.js';
-import { type ChangeBounds, coresDuringChange, leadsThrough } from '../serve/fleet/change-room.js';
+import { type ChangeBounds, coresDuringChange, coresOf, leadsThrough } from '../serve/fleet/change-room.js';
+
+/** Rounding in sums of shares of cores. */
+const CORES_TOLERANCE = 1e-9;
 
 type ReplicasByStage = ReadonlyMap<StageId, readonly RunningReplica[]>;
 
@@ -20,29 +23,60 @@ export function arrangeChanges(
   const replicas = new Map<StageId, readonly RunningReplica[]>();
   for (const [id, stage] of Object.entries(running.stages))
     replicas.set(id as StageId, stage.replicas.filter(({ status }) => status !== 'draining').map(asReady));
-  const waiting = [...changes];
-  const arranged: Change[] = [];
+  const fromCores = coresOf([...replicas.values()].flat().map(oneOf));
+  const first = arranged(changes, replicas, { bounds, fromCores, growsIntoSurge: true });
+  // What grew into the surge may leave no room for those behind it.
+  return first.left.length === 0
+    ? first.order
+    : inOneRow(arranged(changes, replicas, { bounds, fromCores, growsIntoSurge: false }));
+}
+
+interface Arranged {
+  readonly order: readonly Change[];
+  /** Without room. */
+  readonly left: readonly Change[];
+}
+
+const inOneRow = ({ order, left }: Arranged): readonly Change[] => [...order, ...left];
+
+function arranged(changes: readonly Change[], running: ReplicasByStage, room: Room): Arranged {
+  const replicas = new Map(running);
+  const left = [...changes];
+  const order: Change[] = [];
   for (;;) {
-    const place = waiting.findIndex((change) => hasRoom(change, replicas, bounds));
-    const [next] = place < 0 ? [] : waiting.splice(place, 1);
-    if (next === undefined) return [...arranged, ...waiting];
-    arranged.push(next);
+    const place = left.findIndex((change) => hasRoom(change, replicas, room));
+    const [next] = place < 0 ? [] : left.splice(place, 1);
+    if (next === undefined) return { order, left };
+    order.push(next);
     if (next.kind !== 'set-batch') replicas.set(next.stageId, replicasOf(next));
   }
 }
 
-function hasRoom({ kind, stageId, to }: Change, replicas: ReplicasByStage, bounds: ChangeBounds): boolean {
+interface Room {
+  readonly bounds: ChangeBounds;
+  /** Cores of what runs before the first change. */
+  readonly fromCores: number;
+  /** Whether a stage may keep what the surge has room for until others have shrunk. */
+  readonly growsIntoSurge: boolean;
+}
+
+function hasRoom(
+  { kind, stageId, to }: Change,
+  replicas: ReplicasByStage,
+  { bounds, fromCores, growsIntoSurge }: Room,
+): boolean {
   const own = replicas.get(stageId) ?? [];
   if (kind === 'set-batch' || own.length === 0) return true;
   const all = [...replicas.values()].flat();
-  const inForce = all.map(({ resources }) => ({ replicas: 1, resources }));
-  const heldByOthers = all.reduce((sum, { resources }) => sum + resources.cpuCores, 0) - coresOf(own);
-  return leadsThrough({ replicas: own, to, cpuCores: coresDuringChange(bounds, inForce, to) - heldByOthers });
+  const inForce = all.map(oneOf);
+  const heldByOthers = coresOf(inForce) - coresOf(own.map(oneOf));
+  const mostAtRest = Math.max(bounds.budgetCpuCores, fromCores) + CORES_TOLERANCE;
+  if (!growsIntoSurge && heldByOthers + to.replicas * to.resources.cpuCores > mostAtRest) return false;
+  const cpuCores = coresDuringChange(bounds, { inForce, to, fromCores }) - heldByOthers;
+  return leadsThrough({ replicas: own, to, cpuCores });
 }
 
-function coresOf(replicas: readonly RunningReplica[]): number {
-  return replicas.reduce((sum, { resources }) => sum + resources.cpuCores, 0);
-}
+const oneOf = ({ resources }: RunningReplica) => ({ replicas: 1, resources });
 
 function asReady(replica: RunningReplica): RunningReplica {
   return { ...replica, status: 'ready' };

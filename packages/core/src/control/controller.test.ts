@@ -56,7 +56,10 @@ interface Seen {
   readonly stale?: readonly string[];
 }
 
-const observe = (atS: number, { counts, running: runningPlan, dropped = 0, failed, stale = [] }: Seen): Observation => ({
+const observe = (
+  atS: number,
+  { counts, running: runningPlan, dropped = 0, failed, stale = [] }: Seen,
+): Observation => ({
   atMs: 1000 * atS,
   load: { arrivalsPerSecond: counts },
   stages: { [detect]: { queueLength: 0, droppedTotal: dropped, variantSinceMs: 0 } },
@@ -154,6 +157,23 @@ describe('controlStep', () => {
     expect(next.state.appliedAtMs).toEqual([...state.appliedAtMs, 150_000]);
     expect(next.state.backOff?.failures).toBe(kind === 'failed' ? 1 : undefined);
     expect(next.state.nextPlanAtMs).toBe(150_000);
+  });
+
+  it('answers a burst in the middle of a change, in its place, plans nothing then, and judges nothing', () => {
+    const state = { ...plannedFor(rules, 20, running(3)), appliedAtMs: [1000, 130_000] };
+    const calm = { ...observe(140, { counts: steady(20), running: running(3) }), changing: true };
+    const quiet = controlStep(rules, state, calm);
+    expect([quiet.decision, quiet.state.nextPlanAtMs]).toEqual([undefined, state.nextPlanAtMs]);
+    const trial = { before: planOf(spec, { maxBatchSize: 1, replicas: 3 }), beforeLoad: { arrivalRps: 20 } };
+    const tried = { ...state, trial: { ...trial, sinceMs: 130_000, missedAtStart: 0 } };
+    const missing = { ...observe(140, { counts: steady(20), running: running(3), dropped: 500 }), changing: true };
+    expect(controlStep(rules, tried, missing).decision).toBeUndefined();
+    const burst = { ...observe(140, { counts: [...steady(20), 100], running: running(3) }), changing: true };
+    const answered = controlStep(rules, state, burst);
+    expect(answered.decision).toMatchObject({ kind: 'apply', evidence: { burst: { arrivals: 100 } } });
+    expect(answered.state.appliedAtMs).toEqual([1000, 140_000]);
+    const after = observe(141, { counts: [...steady(20), 100, 100], running: running(9) });
+    expect(controlStep(rules, answered.state, after).decision?.evidence).toMatchObject({ result: {} });
   });
 
   it('answers a burst first where a plan is due, too, and plans at the next tick', () => {
@@ -369,7 +389,8 @@ describe('controlStep', () => {
       const seen = { counts: steady(10), running: running(replicas), failed: 20 };
       const back = controlStep(rules, changed.state, observe(149, seen));
       expect(back.decision).toMatchObject({ kind: 'apply', changes: [{ kind: 'scale', to: { replicas: 6 } }] });
-      const before = { ...changed.state, trial: changed.state.trial && { ...changed.state.trial, missedAtStart: 20 } };
+      const { trial, ...rest } = changed.state;
+      const before: ControllerState = { ...rest, ...(trial && { trial: { ...trial, missedAtStart: 20 } }) };
       expect(controlStep(rules, before, observe(149, seen)).decision).toBeUndefined();
     });
 

@@ -105,7 +105,7 @@ export function controlStep(profiled: ControllerRules, known: ControllerState, o
   const isGrid = before.nextPlanAtMs !== undefined && before.nextPlanAtMs <= atMs + intervalMs;
   const nextPlanAtMs = isGrid ? (before.nextPlanAtMs as number) : atMs - everyMs + intervalMs;
   // Half a tick early counts as due, lest a timer's jitter put the slow loop off by a whole one.
-  const due = atMs + everyMs / 2 >= nextPlanAtMs;
+  const due = observation.changing !== true && atMs + everyMs / 2 >= nextPlanAtMs;
   const edges = observeEdges(profiled, before.edges, { observation, due });
   const learned = {
     ...before,
@@ -138,7 +138,7 @@ function decided(
   state: ControllerState,
   { observation, due }: { readonly observation: Observation; readonly due: boolean },
 ): ControlStep {
-  const judged = judge(rules, state, observation);
+  const judged = observation.changing === true ? { state } : judge(rules, state, observation);
   if (judged.decision !== undefined) return judged;
   if (!due) return fastStep(rules, judged.state, observation);
   // A burst cannot wait for a verified plan; the plan stays due.
@@ -210,7 +210,9 @@ function fastStep(rules: ControllerRules, state: ControllerState, observation: O
   const protection = protect(rules, observation, { planned, inBurst, keepsVariants, rates });
   if (protection === undefined) return { state };
   const { decision, load } = protection;
-  const appliedAtMs = [...inLastHour(state.appliedAtMs, atMs), atMs];
+  // What takes the place of a change under way is the same change, once more thought over.
+  const before = observation.changing === true ? state.appliedAtMs.slice(0, -1) : state.appliedAtMs;
+  const appliedAtMs = [...inLastHour(before, atMs), atMs];
   const plannedRates = withPlanned(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
   const { trial: _, ...rest } = state;
   return { state: { ...rest, planned: load, plannedRates, appliedAtMs, protectedAtMs: atMs }, decision };

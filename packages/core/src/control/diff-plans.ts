@@ -30,6 +30,21 @@ export function diffPlans(running: RunningPlan, plan: Plan, bounds: ChangeBounds
   return arrangeChanges(inOrder, running, bounds);
 }
 
+/**
+ * The changes that take the place of others under way. A stage that shows no difference may be on its way to another plan: so each is told
+ * where to go, those last. None where nothing differs.
+ */
+export function diffUnderWay(running: RunningPlan, plan: Plan, bounds: ChangeBounds): readonly Change[] {
+  const changes = diffPlans(running, plan, bounds);
+  if (changes.length === 0) return changes;
+  const told = new Set(changes.flatMap(({ kind, stageId }) => (kind === 'set-batch' ? [] : [stageId])));
+  const others = Object.entries(plan.stages).flatMap(([id, [to]]): readonly Change[] => {
+    const stageId = id as StageId;
+    return to === undefined || told.has(stageId) ? [] : [{ kind: 'scale', stageId, fromReplicas: to.replicas, to }];
+  });
+  return [...changes, ...others];
+}
+
 function stageChanges(stageId: StageId, running: RunningStage | undefined, to: StagePlan): readonly Change[] {
   const live = running?.replicas.filter(({ status }) => status === 'ready' || status === 'starting') ?? [];
   const current = live.at(-1);

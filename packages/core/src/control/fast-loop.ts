@@ -5,8 +5,9 @@
  * the slow loop takes back. While a source is silent the fresh ones show the least that arrives: a burst in that is answered with more of
  * what runs, and with nothing that takes something away.
  */
-import type { Change } from '../model/change.js';
+
 import type { Burst } from '../model/burst.js';
+import type { Change } from '../model/change.js';
 import type { Decision, Observation } from '../model/decision.js';
 import type { ArrivalEnvelope, ExpectedLoad } from '../model/expected-load.js';
 import type { Plan, PlanResult } from '../model/plan.js';
@@ -15,7 +16,7 @@ import type { PlanningProblem } from '../optimize/planning-problem.js';
 import { changeBounds } from '../serve/fleet/change-room.js';
 import { detectBurst, plannedEnvelope } from './burst-detection.js';
 import { carriedRps } from './carried-rate.js';
-import { diffPlans } from './diff-plans.js';
+import { diffPlans, diffUnderWay } from './diff-plans.js';
 import { growing } from './growing.js';
 import { variantPins } from './kept-variants.js';
 import { rateBucketEnd } from './load-buckets.js';
@@ -55,7 +56,8 @@ export function protect(
   const load = burstLoad(burst);
   const plan = protectivePlan(context, { runningPlan: observation.runningPlan, load, keepsVariants });
   if (plan === undefined) return undefined;
-  const changes = diffPlans(observation.runningPlan, plan, changeBounds(spec));
+  const differing = observation.changing === true ? diffUnderWay : diffPlans;
+  const changes = differing(observation.runningPlan, plan, changeBounds(spec));
   if (changes.length === 0) return undefined;
   if (observation.staleSources.length > 0 && changes.some(takesAway)) return undefined;
   const [from, to] = [before.planned.arrivalRps, load.arrivalRps].map((rps) => rps.toFixed(1));

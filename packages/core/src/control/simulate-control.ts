@@ -42,6 +42,7 @@ export function simulateControl(setup: ControlSetup): ControlledRun {
   let state = newController;
   const controller: SimulatedController = {
     intervalMs: tickMs(context),
+    looksWhileChanging: context.policy.protects,
     decide: (observation) => {
       const { decision, state: after } = controlStep(context, state, {
         ...observation,

@@ -22,9 +22,10 @@ export interface ManualAction {
   readonly pins?: PinsByStage;
 }
 
-/** How it ended: the changes were carried out (within `tookMs`), or the step failed. */
+/** How it ended: the changes were carried out (within `tookMs`), those that were left were given up (why says `message`), or the step failed. */
 export type DecisionOutcome =
   | { readonly kind: 'applied'; readonly tookMs: number }
+  | { readonly kind: 'given-up'; readonly message: string }
   | { readonly kind: 'failed'; readonly step: 'decide' | 'apply'; readonly message: string };
 
 /**

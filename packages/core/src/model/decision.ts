@@ -44,6 +44,8 @@ export interface Observation {
   readonly edges?: readonly EdgeCount[];
   /** How the last decision's changes ended; missing where none has ended since the last tick. Changes by hand are not told of here. */
   readonly lastChange?: LastChange;
+  /** Set while the changes of the last decision are still being carried out: only a burst is answered then, in their place. */
+  readonly changing?: boolean;
   readonly staleSources: readonly string[];
 }
 

@@ -3,7 +3,7 @@ import type { Change } from './change.js';
 import type { StageId } from './ids.js';
 
 /**
- * All were carried out, one failed, or the rest was given up (at a stop, or because a person took the loop off). `changed` are the stages of
+ * All were carried out, one failed, or the rest was given up (at a stop, because a person took the loop off, or for the answer to a burst). `changed` are the stages of
  * those that were carried out, `unchanged` those of the others: a stage with several may be among both.
  */
 export interface LastChange {

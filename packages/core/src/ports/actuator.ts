@@ -13,6 +13,8 @@ import type { ModelRunner } from './model-runner.js';
 export interface Actuator {
   runningPlan(): RunningPlan;
   apply(change: Change): Promise<void>;
+  /** Ends the change under way, so that the next one need not wait for it: its `apply` resolves, and what of it has begun goes on. */
+  giveWay(): void;
   close(): Promise<void>;
 }
 

@@ -16,10 +16,10 @@ export interface DecisionPage {
 }
 
 /**
- * What else is kept of a pipeline: what the load, the service times and the edges have taught, what the guardrails remember, and what a person
+ * What else is kept of a pipeline: the plan to go on with (a `GoodPlan`; the answer to a burst is in force and is none to go back to), what the load, the service times and the edges have taught, what the guardrails remember, and what a person
  * has asked for.
  */
-export type KeptName = 'learning' | 'service' | 'edges' | 'guardrails' | 'operator';
+export type KeptName = 'in-force' | 'learning' | 'service' | 'edges' | 'guardrails' | 'operator';
 
 /**
  * A crash-safe store; what a call wrote is durable, whole, when it resolves, and it rejects with AppError STORE_FAILED otherwise. Old plans

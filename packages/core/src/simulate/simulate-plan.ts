@@ -260,11 +260,12 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const { controller } = this.#setup;
     if (controller === undefined || this.#loadEnded) return;
     this.#events.push(this.#nowMs + controller.intervalMs, TICK, eventRank.tick);
-    if (this.#fleet.changing) return;
+    const { changing } = this.#fleet;
+    if (changing && controller.looksWhileChanging !== true) return;
     const changes = controller.decide(this.#observe());
     const believed = controller.believedCurves?.();
     if (believed !== undefined) this.#fleet.believe(believed, this.#nowMs);
-    this.#fleet.apply(changes, this.#nowMs);
+    if (!changing || changes.length > 0) this.#fleet.apply(changes, this.#nowMs);
     this.#noteUse();
   }
 
@@ -312,6 +313,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       failedTotal: this.tally.failed,
       edges: this.#scheduler.edgeCounts.take(),
       ...(lastChange && { lastChange }),
+      ...(this.#fleet.changing && { changing: true }),
       staleSources: [],
     };
   }

@@ -15,7 +15,8 @@ import type { ServiceCurves } from '../profile/curves-of.js';
 import { capacityRps, type ServiceCurve } from '../profile/service-curve.js';
 import { eventRank } from '../serve/event-rank.js';
 import { changeBounds } from '../serve/fleet/change-room.js';
-import { defaultFleetLimits, type FleetEffects, FleetScheduler } from '../serve/fleet/fleet-scheduler.js';
+import { defaultFleetLimits, type FleetEffects } from '../serve/fleet/fleet-effects.js';
+import { FleetScheduler } from '../serve/fleet/fleet-scheduler.js';
 import type { PipelineScheduler } from '../serve/pipeline-scheduler.js';
 import type { ServingReplica } from '../serve/replica.js';
 import type { ServingGraph } from '../serve/serving-graph.js';
@@ -131,11 +132,14 @@ export class SimulatedFleet implements FleetEffects {
     return faults.length > 0 && failsBatches(faults, nowMs);
   }
 
-  /** Carries changes out one after another, as a control loop does: when one fails, the rest is left. */
+  /** Carries changes out one after another, as a control loop does: when one fails, the rest is left; what is under way gives way. */
   apply(changes: readonly Change[], nowMs: number): void {
-    this.#changes = changes;
-    this.#done = 0;
-    this.#event(nowMs, () => this.#applyNext());
+    this.#event(nowMs, () => {
+      if (this.#fleet.changing) this.#fleet.giveWay(nowMs);
+      this.#changes = changes;
+      this.#done = 0;
+      this.#applyNext();
+    });
   }
 
   /** How the last changes ended; undefined where none have since the call before. */
@@ -250,7 +254,7 @@ export class SimulatedFleet implements FleetEffects {
       if (kind === 'done') {
         this.#done += 1;
         this.#applyNext();
-      } else this.#lastChange = lastChangeOf('failed', this.#changes, this.#done);
+      } else if (kind === 'failed') this.#lastChange = lastChangeOf('failed', this.#changes, this.#done);
     });
   }
 

@@ -82,9 +82,10 @@ export interface SimulatedEnd {
   readonly pas: number;
 }
 
-/** A control loop in simulated time. Ticks that come while changes are under way are skipped, as a served loop does. */
+/** A control loop in simulated time. Ticks that come while changes are under way are skipped unless it looks on; what it decides there takes their place. */
 export interface SimulatedController {
   readonly intervalMs: number;
+  readonly looksWhileChanging?: boolean;
   decide(observation: Observation): readonly Change[];
   /** Time from start to ready of a replica. */
   loadMs(stageId: StageId, variantId: VariantId): number;

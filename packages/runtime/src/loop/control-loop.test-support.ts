@@ -75,7 +75,10 @@ const statistics = {
   },
 };
 
-export type LoopOver = Partial<ControlLoopParts> & { readonly applyChange?: () => Promise<void> };
+export type LoopOver = Partial<ControlLoopParts> & {
+  readonly applyChange?: () => Promise<void>;
+  readonly giveWay?: () => void;
+};
 
 export class LoopBench {
   readonly applied: Change[] = [];
@@ -97,6 +100,7 @@ export class LoopBench {
         await over.applyChange?.();
         this.applied.push(next);
       },
+      giveWay: () => void over.giveWay?.(),
       close: async () => {},
     };
     this.faults = new StandingFaults(Date.now, report);
@@ -108,7 +112,8 @@ export class LoopBench {
       clock: { nowMs: Date.now },
       epochNowMs: Date.now,
       observe: () => observation,
-      decide: async () => {
+      decide: async ({ changing }) => {
+        if (changing) return {};
         this.decisions += 1;
         return { decision: apply, trigger: 'plan' };
       },

@@ -43,11 +43,11 @@ export interface ControlLoopParts {
   /** Called at each interval that a decision takes: what comes meanwhile may be more urgent. */
   readonly meanwhile: () => void;
   readonly actuator: Actuator;
-  readonly store: Pick<PlanStore, 'saveGoodPlan'>;
+  readonly store: Pick<PlanStore, 'saveGoodPlan' | 'keep'>;
   readonly log: DecisionLog;
   readonly outcomes: OutcomeWatch;
   readonly faults: StandingFaults;
-  /** Whether feasible plans are kept to go on with after a restart: not those of a baseline. */
+  /** Whether plans are kept to go on with after a restart: not those of a baseline. */
   readonly keepsPlans: boolean;
   /** Called after each change with the plan that is being put in force. */
   readonly onChanged: (stageId: StageId, plan: Plan) => void;
@@ -62,6 +62,18 @@ export type ApplyDecision = Extract<Decision, { kind: 'apply' }>;
 /** What is logged with a decision, beside it. */
 export type DecisionFacts = Pick<DecisionRecord, 'trigger' | 'manual' | 'input'>;
 
+/** The answer to a burst with the observation that showed it. */
+interface UrgentAnswer {
+  readonly observation: Observation;
+  readonly answer: TickAnswer & { readonly decision: Decision };
+}
+
+/** A plan to go on with after a restart; only one that is good is one to go back to, too. */
+interface SavedPlan {
+  readonly plan: GoodPlan;
+  readonly isGood: boolean;
+}
+
 /** Runs ticks every `intervalMs` between `start` and `stop`. */
 export class ControlLoop {
   readonly #parts: ControlLoopParts;
@@ -69,13 +81,15 @@ export class ControlLoop {
   #turns: Promise<unknown> = Promise.resolve();
   #stopped = false;
   #changedByHand = false;
+  /** What a look during the changes of the loop came to: it is carried out in place of the rest of them. */
+  #urgent: UrgentAnswer | undefined;
   /** Of a decision of the loop, until a tick was told of it. */
   #lastChange: LastChange | undefined;
   #saving: Promise<void> = Promise.resolve();
-  /** The good plan that was given to the store last. */
-  #newestGood: GoodPlan | undefined;
+  /** The plan that was given to the store last. */
+  #newest: SavedPlan | undefined;
   /** The same where the store did not take it. */
-  #unsaved: GoodPlan | undefined;
+  #unsaved: SavedPlan | undefined;
 
   constructor(parts: ControlLoopParts) {
     this.#parts = parts;
@@ -117,7 +131,10 @@ export class ControlLoop {
     return this.turn(() => this.#look());
   }
 
-  /** Carries a decision out and records it with its outcome; rejects with the error of a change that failed. One of the loop ends between two changes when a person takes the loop off. */
+  /**
+   * Carries a decision out and records it with its outcome; rejects with the error of a change that failed. One of the loop ends between two
+   * changes when a person takes the loop off, and at once for the answer to a burst.
+   */
   async enact(observation: Observation, decision: ApplyDecision, facts: DecisionFacts): Promise<LogEntry> {
     const { outcomes } = this.#parts;
     const entry = this.#record(observation, decision, facts);
@@ -126,7 +143,7 @@ export class ControlLoop {
     try {
       const tookMs = await this.#putInForce(decision, facts);
       if (tookMs !== undefined) entry.amend({ outcome: { kind: 'applied', tookMs } });
-      else if (!this.#stopped) entry.amend({ outcome: failure('apply', this.#givenUp()) });
+      else entry.amend({ outcome: { kind: 'given-up', message: this.#whyGivenUp() } });
       outcomes.watch(entry);
       return entry;
     } catch (error) {
@@ -135,8 +152,10 @@ export class ControlLoop {
     }
   }
 
-  #givenUp(): Error {
-    return new Error(`the changes that were left were given up: the mode is ${this.#parts.mode()} now`);
+  #whyGivenUp(): string {
+    if (this.#stopped) return 'the server was stopped before all of it was done';
+    if (this.#parts.mode() !== 'auto') return `the mode is ${this.#parts.mode()} now`;
+    return 'a burst is answered in its place';
   }
 
   async #look(): Promise<void> {
@@ -169,6 +188,53 @@ export class ControlLoop {
     if (executes && decision.kind === 'apply' && mode() !== 'auto')
       this.#lastChange = lastChangeOf('given-up', decision.changes, 0);
     await this.#carryOn(later, { ...answer, decision });
+    for (let urgent = this.#takeUrgent(); urgent !== undefined; urgent = this.#takeUrgent())
+      await this.#carryOn(urgent.observation, urgent.answer);
+  }
+
+  #takeUrgent(): UrgentAnswer | undefined {
+    const urgent = this.#urgent;
+    this.#urgent = undefined;
+    return urgent;
+  }
+
+  /** Looks for bursts at every interval until changes have ended; the answer to one ends them. */
+  async #whileLookingOn(changing: Promise<boolean>): Promise<boolean> {
+    let looking: Promise<void> | undefined;
+    const look = async (): Promise<void> => {
+      await this.#lookForBurst();
+      looking = undefined;
+    };
+    const timer = setInterval(() => {
+      looking ??= look();
+    }, this.#parts.intervalMs);
+    try {
+      return await changing;
+    } finally {
+      clearInterval(timer);
+      await looking;
+    }
+  }
+
+  async #lookForBurst(): Promise<void> {
+    const { observe, decide, onLearned, actuator } = this.#parts;
+    if (this.#isOff || this.#urgent !== undefined) return;
+    try {
+      const observation = { ...observe(), changing: true };
+      const answer = await decide(observation, { executes: true, changedByHand: false });
+      if (answer.kept !== undefined) onLearned(answer.kept);
+      const { decision } = answer;
+      if (decision?.kind !== 'apply' || this.#isOff) return;
+      this.#urgent = { observation, answer: { ...answer, decision } };
+      actuator.giveWay();
+    } catch {
+      // What cannot be observed or decided is met, and named, by the next tick.
+    }
+  }
+
+  /** Whether nothing more of the loop is to be carried out. */
+  get #isOff(): boolean {
+    return this.#stopped || this.#parts.mode() !== 'auto';
   }
 
   /** Looks on at every interval until the decision is there. */
@@ -213,16 +279,19 @@ export class ControlLoop {
     });
   }
 
-  /** Applies the changes one by one and keeps the plan as the last good one; undefined when some were left. */
+  /** Applies the changes one by one and keeps the plan to go on with; undefined when some were left. */
   async #putInForce(decision: ApplyDecision, { trigger }: DecisionFacts): Promise<number | undefined> {
     const { clock, epochNowMs, keepsPlans, report, specDigest } = this.#parts;
     const { plan, evidence } = decision;
     const startedAtMs = clock.nowMs();
     const isOfLoop = trigger !== 'start' && trigger !== 'manual';
-    if (!(await this.#change(decision, isOfLoop))) return undefined;
+    const changing = this.#change(decision, isOfLoop);
+    if (!(await (isOfLoop ? this.#whileLookingOn(changing) : changing))) return undefined;
     // What a person or a roll-back went back to is what is to run after a restart, too.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
-    if (keepsPlans && isGood) this.#save({ plan, atEpochMs: epochNowMs(), specDigest });
+    // The answer to a burst is what a server that is killed in the burst has to come back with.
+    if (keepsPlans && (isGood || trigger === 'burst'))
+      this.#save({ plan: { plan, atEpochMs: epochNowMs(), specDigest }, isGood });
     const tookMs = clock.nowMs() - startedAtMs;
     report({ kind: 'in-force', plan, tookMs });
     return tookMs;
@@ -230,36 +299,37 @@ export class ControlLoop {
 
   /** Whether all changes were carried out; rejects with the error of the first one that fails. How those of the loop ended it is told of. */
   async #change({ plan, changes }: ApplyDecision, isOfLoop: boolean): Promise<boolean> {
-    const { actuator, mode, onChanged } = this.#parts;
+    const { actuator, onChanged } = this.#parts;
+    const isOver = () => (isOfLoop ? this.#isOff || this.#urgent !== undefined : this.#stopped);
     let [end, done]: [LastChange['kind'], number] = ['failed', 0];
     try {
       for (const change of changes) {
-        if (this.#stopped || (isOfLoop && mode() !== 'auto')) {
-          end = 'given-up';
-          return false;
-        }
+        if (isOver()) break;
         await actuator.apply(change);
+        // One that gave way to a burst is not done.
+        if (isOfLoop && this.#urgent !== undefined) break;
         done += 1;
         onChanged(change.stageId, plan);
       }
-      end = 'applied';
-      return true;
+      end = done === changes.length ? 'applied' : 'given-up';
+      return done === changes.length;
     } finally {
       if (isOfLoop) this.#lastChange = lastChangeOf(end, changes, done);
     }
   }
 
   /** Nobody waits for it: a store that is slow to answer must not hold up the next tick. */
-  #save(good: GoodPlan): void {
+  #save(saved: SavedPlan): void {
     const { faults, store, pipelineName } = this.#parts;
     this.#unsaved = undefined;
-    this.#newestGood = good;
+    this.#newest = saved;
     this.#saving = this.#saving.then(async () => {
-      const saved = await faults.attempt('store', async () => {
-        await store.saveGoodPlan(pipelineName, good);
+      const isSaved = await faults.attempt('store', async () => {
+        await store.keep(pipelineName, 'in-force', saved.plan);
+        if (saved.isGood) await store.saveGoodPlan(pipelineName, saved.plan);
         return true;
       });
-      if (saved === undefined && this.#newestGood === good) this.#unsaved = good;
+      if (isSaved === undefined && this.#newest === saved) this.#unsaved = saved;
     });
   }
 

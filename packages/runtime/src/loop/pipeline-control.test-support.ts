@@ -70,6 +70,7 @@ export class ControlBench {
       await this.change();
       this.#run(to);
     },
+    giveWay: () => {},
     close: async () => {},
   };
 

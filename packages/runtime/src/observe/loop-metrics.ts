@@ -1,5 +1,5 @@
 /** Metrics of the control loop: what was decided, what is planned and what load is expected. */
-import type { Forecast, Plan } from '@equipoise/core';
+import type { DecisionOutcome, Forecast, Plan } from '@equipoise/core';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { LoopEvent, LoopStep } from '../loop/loop-event.js';
 import { DesiredReplicas } from './desired-replicas.js';
@@ -13,11 +13,14 @@ const STEPS: Readonly<Record<LoopStep, true>> = {
   store: true,
 };
 
+const OUTCOMES: Readonly<Record<DecisionOutcome['kind'], true>> = { applied: true, 'given-up': true, failed: true };
+
 /** Keeps what the loop told last, and counts. */
 export class LoopMetrics {
   readonly #decisions: Counter<'kind'>;
   readonly #failures: Counter<'step'>;
   readonly #changes: Counter<'kind'>;
+  readonly #outcomes: Counter<'outcome'>;
   readonly #learned: LearnedMetrics;
   readonly desired = new DesiredReplicas();
   #forecast: Forecast | undefined;
@@ -44,6 +47,13 @@ export class LoopMetrics {
       labelNames: ['kind'],
       registers,
     });
+    this.#outcomes = new Counter({
+      name: 'equipoise_decision_outcomes_total',
+      help: 'Decisions whose changes have ended: applied, given-up (for a burst, by a person, at a stop) or failed.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    for (const outcome of Object.keys(OUTCOMES)) this.#outcomes.inc({ outcome }, 0);
     this.#learned = new LearnedMetrics(registry);
     this.#gauges(registry);
   }
@@ -52,7 +62,9 @@ export class LoopMetrics {
   note(event: LoopEvent): void {
     this.desired.note(event);
     if (event.kind === 'failed') this.#failures.inc({ step: event.step });
-    else if (event.kind === 'decided') {
+    else if (event.kind === 'amended') {
+      if (event.outcome !== undefined) this.#outcomes.inc({ outcome: event.outcome.kind });
+    } else if (event.kind === 'decided') {
       const { decision } = event.record;
       this.#decisions.inc({ kind: decision.kind });
       this.#forecast = decision.evidence.forecast;

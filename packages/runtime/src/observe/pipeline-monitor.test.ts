@@ -192,6 +192,7 @@ describe('the control loop', () => {
       record: { id: 1, atEpochMs: 1, observation, decision: { kind: 'hold', reason: 'good', evidence } },
     });
     monitor.noteLoop({ kind: 'failed', step: 'store', error: new Error('disk') });
+    monitor.noteLoop({ kind: 'amended', id: 1, outcome: { kind: 'given-up', message: 'a burst' } });
     const page = await samples(monitor.servingPage);
     expect(page.get('equipoise_plan_capacity_rps')).toBe(80);
     expect(page.get('equipoise_plan_latency_seconds')).toBe(0.12);
@@ -206,6 +207,8 @@ describe('the control loop', () => {
       page.get('equipoise_decisions_total{kind="hold"}'),
     ]).toEqual([1, 1]);
     expect(page.get('equipoise_plan_changes_total{kind="set-batch"}')).toBe(1);
+    expect(page.get('equipoise_decision_outcomes_total{outcome="given-up"}')).toBe(1);
+    expect(page.get('equipoise_decision_outcomes_total{outcome="applied"}')).toBe(0);
     expect(page.get('equipoise_loop_failures_total{step="store"}')).toBe(1);
   });
 

@@ -163,6 +163,17 @@ export function describeActuatorConformance<Subject extends ActuatorSubject>(
       expect(running()).toEqual(before);
     });
 
+    it('lets a change give way: it ends at once, what it has begun goes on, and the next is carried out', async () => {
+      const { actuator, scale, ready } = await open();
+      await actuator.apply(scale({ replicas: 1 }));
+      const first = actuator.apply(scale({ replicas: 2 }));
+      actuator.giveWay();
+      await first;
+      expect(ready()).toHaveLength(1);
+      await actuator.apply(scale({ replicas: 3 }));
+      expect(ready()).toHaveLength(3);
+    });
+
     it('carries out changes one after another', async () => {
       const { actuator, switchTo, running, variantIds } = await open();
       const [a, b] = variantIds;

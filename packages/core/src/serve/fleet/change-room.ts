@@ -27,15 +27,28 @@ export function changeBounds({ budget, control }: Pick<PipelineSpec, 'budget' | 
 /** Replicas of one kind. */
 export type ReplicasOfKind = Pick<StagePlan, 'replicas' | 'resources'>;
 
-/** Cores that all replicas together may hold between the plan in force and `to`, the new plan of one of its stages. */
+/** What bounds the replicas of all stages between the plan in force and a new one. */
+export interface RoomOfChange {
+  readonly inForce: readonly ReplicasOfKind[];
+  /** The new plan of one of the stages. */
+  readonly to?: ReplicasOfKind | undefined;
+  /** Cores of the plan in force before the first of several changes; those of `inForce` when left out. */
+  readonly fromCores?: number;
+}
+
+/** Cores that all replicas together may hold: between several changes plans may lie above the budget, which gives the later ones no more room. */
 export function coresDuringChange(
   { budgetCpuCores, surgeCpuCores }: ChangeBounds,
-  inForce: readonly ReplicasOfKind[],
-  to?: ReplicasOfKind,
+  { inForce, to, fromCores = coresOf(inForce) }: RoomOfChange,
 ): number {
-  const held = inForce.reduce((sum, { replicas, resources }) => sum + replicas * resources.cpuCores, 0);
-  const largest = () => Math.max(0, ...[...inForce, ...(to ? [to] : [])].map(({ resources }) => resources.cpuCores));
-  return Math.max(budgetCpuCores, held) + (surgeCpuCores ?? largest());
+  const kinds = [...inForce, ...(to ? [to] : [])];
+  const largest = (): number => Math.max(0, ...kinds.map(({ resources }) => resources.cpuCores));
+  return Math.max(budgetCpuCores, fromCores) + (surgeCpuCores ?? largest());
+}
+
+/** Cores that replicas hold together. */
+export function coresOf(all: readonly ReplicasOfKind[]): number {
+  return all.reduce((sum, { replicas, resources }) => sum + replicas * resources.cpuCores, 0);
 }
 
 /** A change tried in thought: the replicas of the stage, and the cores that it may hold. */

@@ -4,7 +4,8 @@ import type { Change } from '../../model/change.js';
 import { type ReplicaId, type StageId, stageId, variantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { RunningReplica } from '../../model/running-plan.js';
-import { type ChangeEnd, type FleetEffects, type FleetLimits, FleetScheduler } from './fleet-scheduler.js';
+import type { ChangeEnd, FleetEffects, FleetLimits } from './fleet-effects.js';
+import { FleetScheduler } from './fleet-scheduler.js';
 
 /** The stages of the bench. */
 export const [stageA, stageB] = [stageId('a'), stageId('b')];

@@ -147,6 +147,59 @@ describe('FleetScheduler, a change', () => {
   });
 });
 
+describe('FleetScheduler, a change that gives way', () => {
+  /** `small` is on its way from two replicas to `to` since 5 ms. */
+  function onItsWay(to: StagePlan, limits: BenchSettings[0] = {}) {
+    const bench = benchWith(planFor('s', 2), limits);
+    bench.applied(changeTo(planFor('s', 1), stageB));
+    const before = bench.apply(changeTo(to));
+    const waiting = bench.apply(changeTo(planFor('s', 9), stageB));
+    bench.advanceTo(bench.nowMs + 5);
+    bench.events.length = 0;
+    return { bench, before, waiting, begunMs: bench.nowMs };
+  }
+
+  it('ends at once with all that wait, goes on by itself, and the next begins beside it', () => {
+    const { bench, before, waiting, begunMs } = onItsWay(planFor('s', 3));
+    bench.fleet.giveWay(bench.nowMs);
+    expect([before, waiting]).toEqual([[{ kind: 'gave-way' }], [{ kind: 'gave-way' }]]);
+    expect(bench.fleet.changing).toBe(false);
+    expect(bench.applied(changeTo(planFor('s', 2), stageB))).toEqual({ kind: 'done' });
+    expect(bench.nowMs).toBe(begunMs + 10);
+    expect([bench.shown(), bench.shown(stageB)]).toEqual([Array(3).fill('s:ready'), Array(2).fill('s:ready')]);
+  });
+
+  it('goes over to another plan of its stage, and what it does not want of the old one is not put in service', () => {
+    const { bench, begunMs } = onItsWay(planFor('l', 2));
+    bench.fleet.giveWay(bench.nowMs);
+    expect(bench.applied(changeTo(planFor('s', 4)))).toEqual({ kind: 'done' });
+    expect(bench.shown()).toEqual(Array(4).fill('s:ready'));
+    expect(bench.events.some(([, , what, subject]) => what === 'serve' && subject.includes('-l-'))).toBe(false);
+    expect(bench.nowMs).toBeLessThanOrEqual(begunMs + 20);
+  });
+
+  it('turns back where one of its starts fails, though nobody waits for it', () => {
+    const { bench, before } = onItsWay(planFor('broken', 2));
+    bench.fleet.giveWay(bench.nowMs);
+    bench.advanceTo(bench.nowMs + 60_000);
+    expect(before).toEqual([{ kind: 'gave-way' }]);
+    expect(bench.shown()).toEqual(Array(2).fill('s:ready'));
+    expect(bench.events.filter(([, , what]) => what === 'restart-failed')).toHaveLength(1);
+  });
+
+  it('is waited for where the next has no room before it has arrived, and for no longer than it can arrive', () => {
+    const limits = { budgetCpuCores: 4, surgeCpuCores: 1 };
+    const { bench } = onItsWay(planFor('l', 2), limits);
+    bench.fleet.giveWay(bench.nowMs);
+    expect(bench.applied(changeTo(planFor('s', 2), stageB))).toEqual({ kind: 'done' });
+    expect(bench.shown()).toEqual(Array(2).fill('l:ready'));
+    const tight = onItsWay(planFor('broken', 2), limits).bench;
+    tight.fleet.giveWay(tight.nowMs);
+    expect(tight.applied(changeTo(planFor('s', 2), stageB)).kind).toBe('done');
+    expect(tight.applied(changeTo(planFor('s', 9), stageB)).kind).toBe('failed');
+  });
+});
+
 describe('FleetScheduler, a lost replica', () => {
   it('is restarted after the back-off, in the room that is kept for it', () => {
     const bench = benchWith(planFor('s', 2), { budgetCpuCores: 3, surgeCpuCores: 0 });

@@ -4,45 +4,19 @@
  *
  * Changes are carried out one after another, so one stage at a time holds more than its plan. A start that fails ends its change: the
  * stage goes back to the plan it had, or, where it only grew, keeps what has started. A lost replica is restarted after a back-off, as
- * often as needed. Protocol: bring every event with a clock that never goes back; effects are called inside and may call back.
+ * often as needed. A change may be told to give way to a more urgent one: its stage goes on by itself, to the plan that it had set out for
+ * or to that of a later change. Protocol: bring every event with a clock that never goes back; effects are called inside and may call back.
  */
 import { invariant } from '../../kernel/invariant.js';
-import { AppError } from '../../model/app-error.js';
 import type { Change } from '../../model/change.js';
 import type { ReplicaId, StageId } from '../../model/ids.js';
 import type { Plan, StagePlan } from '../../model/plan.js';
-import type { RunningPlan, RunningReplica, RunningStage } from '../../model/running-plan.js';
-import { type ChangeBounds, coresDuringChange, leadsThrough } from './change-room.js';
+import type { RunningPlan, RunningStage } from '../../model/running-plan.js';
+import { closingError, noRoom, tooSlow } from './change-errors.js';
+import { coresDuringChange, coresOf, leadsThrough } from './change-room.js';
+import type { ChangeEnd, FleetEffects, FleetLimits } from './fleet-effects.js';
 import { type FleetReplica, FleetStage } from './fleet-stage.js';
 import { isOfKind, stageSteps } from './stage-steps.js';
-
-/** What the fleet makes happen; implemented once per clock. */
-export interface FleetEffects {
-  /** Begin to start a replica; answered by `started` or `startFailed`. */
-  start(stageId: StageId, replica: RunningReplica): void;
-  /** Put a started replica in service. */
-  serve(stageId: StageId, replica: RunningReplica): void;
-  /** The stage serves as `to` says: its batching and drop rule are in force from now on. */
-  adopt(stageId: StageId, to: StagePlan): void;
-  /** Take a replica out of service once its batch is done, and close it; answered by `left`. */
-  drain(stageId: StageId, replica: RunningReplica): void;
-  /** Close a replica that has started and is not wanted any more; answered by `left`. */
-  discard(stageId: StageId, replica: RunningReplica): void;
-  /** A restart, which no change waits for, has failed; there will be another. */
-  restartFailed(stageId: StageId, failure: unknown): void;
-}
-
-/** How a change ended. */
-export type ChangeEnd = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly failure: unknown };
-
-/** Bounds of the fleet. `startConcurrency` counts replicas that start at a time, `drainPatienceMs` how long a change waits for a drain. */
-export interface FleetLimits extends ChangeBounds {
-  readonly startConcurrency: number;
-  readonly drainPatienceMs: number;
-}
-
-/** Limits that hold unless somebody says otherwise. */
-export const defaultFleetLimits = { startConcurrency: 2, drainPatienceMs: 30_000 } as const;
 
 interface QueuedChange {
   readonly change: Change;
@@ -64,7 +38,11 @@ export class FleetScheduler {
   readonly #stages: ReadonlyMap<StageId, FleetStage>;
   readonly #stageOf = new Map<ReplicaId, FleetStage>();
   readonly #waiting: QueuedChange[] = [];
+  /** Stages on their way to the plan of a change that gave way, with the plan that they come from. */
+  readonly #onTheirOwn = new Map<FleetStage, StagePlan | undefined>();
   #active: ActiveChange | undefined;
+  /** Cores of the plan that was in force last when nothing was on its way and it took less than before: it may exceed a budget that was lowered. */
+  #fromCores = 0;
   #onClosed: (() => void) | undefined;
   #nowMs = 0;
   #settling = false;
@@ -113,6 +91,7 @@ export class FleetScheduler {
       }
       this.#adopt(stage, plan);
     }
+    this.#fromCores = coresOf(this.#plansInForce());
   }
 
   /** Takes a change in; `onEnd` is called once, perhaps before this returns. */
@@ -120,6 +99,24 @@ export class FleetScheduler {
     this.#stage(change.stageId);
     if (this.#onClosed === undefined) this.#waiting.push({ change, onEnd });
     else onEnd({ kind: 'failed', failure: closingError(change.stageId) });
+    this.#settle(nowMs);
+  }
+
+  /**
+   * Ends the change under way, and those that wait, at once, so that what is applied next need not wait for them. What of it has begun goes
+   * on, a growth with no more starts, and turns back where a start fails; nobody is told of its end.
+   */
+  giveWay(nowMs: number): void {
+    const active = this.#active;
+    const waiting = this.#waiting.splice(0);
+    this.#active = undefined;
+    if (active?.failure !== undefined) active.onEnd({ kind: 'failed', failure: active.failure.cause });
+    else if (active !== undefined) {
+      this.#onTheirOwn.set(active.stage, active.previous);
+      active.stage.growNoFurther();
+      active.onEnd({ kind: 'gave-way' });
+    }
+    for (const { onEnd } of waiting) onEnd({ kind: 'gave-way' });
     this.#settle(nowMs);
   }
 
@@ -147,7 +144,8 @@ export class FleetScheduler {
       if (replica.forChange && this.#active?.stage === stage) this.#abort(this.#active, failure, nowMs);
       else {
         stage.restartEnded(nowMs);
-        stage.markMissing(nowMs);
+        if (replica.forChange && this.#onTheirOwn.has(stage)) this.#turnBack(stage, this.#comesFrom(stage), nowMs);
+        else stage.markMissing(nowMs);
         this.#effects.restartFailed(stage.id, failure);
       }
     }
@@ -218,23 +216,32 @@ export class FleetScheduler {
       if (this.#onClosed !== undefined && this.#active === undefined) this.#shut(this.#onClosed);
     }
     this.#settling = false;
+    this.#forgetArrived();
+    if (!this.changing && this.#onTheirOwn.size === 0)
+      this.#fromCores = Math.min(this.#fromCores, coresOf(this.#plansInForce()));
   }
 
   #beginNext(): void {
     if (this.#active !== undefined) return;
-    const next = this.#waiting.shift();
+    const [next] = this.#waiting;
     if (next === undefined) return;
-    this.#unseen = true;
     const { change } = next;
     const stage = this.#stage(change.stageId);
-    const previous = stage.target;
-    if (change.kind === 'set-batch') {
+    const isOfBatch = change.kind === 'set-batch';
+    if (!isOfBatch && !this.#hasRoom(stage, change.to) && this.#getsRoom(stage)) return;
+    this.#waiting.shift();
+    this.#unseen = true;
+    const previous = this.#comesFrom(stage);
+    if (isOfBatch) {
       const { maxBatchSize, maxBatchWaitMs } = change.to;
-      if (previous !== undefined) stage.target = { ...previous, maxBatchSize, maxBatchWaitMs };
+      if (stage.target !== undefined) stage.target = { ...stage.target, maxBatchSize, maxBatchWaitMs };
       this.#adopt(stage, change.to);
       next.onEnd({ kind: 'done' });
     } else if (this.#hasRoom(stage, change.to)) {
       this.#active = { ...next, stage, previous, startsEndAtMs: this.#nowMs + this.#limits.maxSurgeMs };
+      this.#onTheirOwn.delete(stage);
+      // A first plan has nothing to give way to.
+      if (stage.target === undefined) this.#fromCores = Math.max(this.#fromCores, coresOf(this.#plansInForce()));
       stage.forgetFailed();
       stage.headFor(change.to);
     } else next.onEnd({ kind: 'failed', failure: noRoom(stage.id, change.to) });
@@ -242,8 +249,25 @@ export class FleetScheduler {
 
   #hasRoom(stage: FleetStage, to: StagePlan): boolean {
     if (stage.target === undefined) return true;
-    const cpuCores = coresDuringChange(this.#limits, this.#plansInForce(), to) - this.#heldCores() + stage.heldCores;
+    const cpuCores = this.#mostCores(to) - this.#heldCores() + stage.heldCores;
     return leadsThrough({ replicas: stage.all(), to, cpuCores });
+  }
+
+  /** The plan that a stage has, or had before it set out on its own. */
+  #comesFrom(stage: FleetStage): StagePlan | undefined {
+    this.#forgetArrived();
+    return this.#onTheirOwn.has(stage) ? this.#onTheirOwn.get(stage) : stage.target;
+  }
+
+  /** Whether other stages are on their way, whose arrival may make room. */
+  #getsRoom(stage: FleetStage): boolean {
+    this.#forgetArrived();
+    return [...this.#onTheirOwn.keys()].some((other) => other !== stage);
+  }
+
+  #forgetArrived(): void {
+    for (const stage of this.#onTheirOwn.keys())
+      if (!stage.unsettled && this.#hasArrived(stage)) this.#onTheirOwn.delete(stage);
   }
 
   #step(stage: FleetStage): void {
@@ -251,7 +275,7 @@ export class FleetScheduler {
     if (target === undefined) return;
     const launching = this.#count(({ launching: is }) => is);
     const leaving = this.#count(({ status, overdue }) => status === 'draining' && !overdue);
-    const limitCores = coresDuringChange(this.#limits, this.#plansInForce(), this.#active?.change.to);
+    const limitCores = this.#mostCores(this.#active?.change.to);
     const steps = stageSteps(
       { replicas: stage.all(), to: target, before, adopted },
       {
@@ -262,6 +286,7 @@ export class FleetScheduler {
     );
     if (steps.state === 'no-room' && this.#active?.stage === stage && this.#active.failure === undefined)
       this.#abort(this.#active, noRoom(stage.id, target), this.#nowMs);
+    if (steps.state === 'no-room' && this.#onTheirOwn.delete(stage)) this.#unseen = true;
     for (const id of steps.forget) this.#remove(stage, id);
     for (const id of steps.discard) this.#retire(stage, id);
     for (let i = 0; i < steps.start; i++) this.#effects.start(stage.id, this.#register(stage, 'starting'));
@@ -295,12 +320,17 @@ export class FleetScheduler {
 
   /** The change is given up: back to the plan from before, or as far as a mere growth has come. */
   #abort(active: ActiveChange, failure: unknown, nowMs: number): void {
-    const { stage, previous, change } = active;
     active.failure ??= { cause: failure };
     active.startsEndAtMs = Number.POSITIVE_INFINITY;
-    const grown = stage.before.others === 0 ? stage.fittingAlive() : 0;
-    const keepsGrowth = grown > 0 && grown >= (previous?.replicas ?? 0);
-    stage.headFor(keepsGrowth ? { ...change.to, replicas: grown } : previous);
+    this.#turnBack(active.stage, active.previous, nowMs);
+  }
+
+  #turnBack(stage: FleetStage, previous: StagePlan | undefined, nowMs: number): void {
+    const { target, before } = stage;
+    this.#onTheirOwn.delete(stage);
+    const grown = before.others === 0 ? stage.fittingAlive() : 0;
+    const keepsGrowth = target !== undefined && grown > 0 && grown >= (previous?.replicas ?? 0);
+    stage.headFor(keepsGrowth ? { ...target, replicas: grown } : previous);
     stage.markMissing(nowMs);
     this.#unseen = true;
   }
@@ -349,6 +379,11 @@ export class FleetScheduler {
     return { stage, replica: stage?.replicas.get(id) };
   }
 
+  /** Cores that all may hold on the way to `to`. */
+  #mostCores(to: StagePlan | undefined): number {
+    return coresDuringChange(this.#limits, { inForce: this.#plansInForce(), to, fromCores: this.#fromCores });
+  }
+
   /** By stage; the first plan of a stage counts at once, for nothing that serves could make room for it. */
   #plansInForce(): readonly StagePlan[] {
     return [...this.#stages.values()].flatMap((stage) => {
@@ -374,28 +409,4 @@ export class FleetScheduler {
     invariant(stage !== undefined, `stage '${stageId}' is part of the pipeline`);
     return stage;
   }
-}
-
-function closingError(stageId: StageId): AppError {
-  return new AppError('REPLICA_LOST', `Stage '${stageId}' was not changed: its replicas are being closed.`);
-}
-
-function noRoom(stageId: StageId, { variantId, replicas, resources }: StagePlan): AppError {
-  const wanted = `${replicas} × ${resources.cpuCores} cores of ${variantId}`;
-  return new AppError(
-    'INFEASIBLE',
-    `Stage '${stageId}' was not changed to ${wanted}: there is no room to start a replica beside those that serve; raise control.surge.cpuCores or leave that room in the budget.`,
-    { details: { stage: stageId } },
-  );
-}
-
-function tooSlow(stageId: StageId, maxSurgeMs: number): AppError {
-  const limit = `${maxSurgeMs / 1000} s of control.surge.maxSeconds`;
-  return new AppError(
-    'MODEL_LOAD_FAILED',
-    `Stage '${stageId}' was not changed: its replicas did not start within the ${limit}.`,
-    {
-      details: { stage: stageId },
-    },
-  );
 }

@@ -54,6 +54,14 @@ export class FleetStage {
     this.before = to === undefined ? { fitting: 0, others: 0 } : readyCounts(this.all(), to);
   }
 
+  /** Where it only grows, it keeps to what serves or starts by now: what the running plan shows is then where it goes. */
+  growNoFurther(): void {
+    const { target, before } = this;
+    const alive = this.fittingAlive();
+    if (target === undefined || before.others > 0 || alive === 0 || alive >= target.replicas) return;
+    this.headFor({ ...target, replicas: alive });
+  }
+
   /** Whether batching and drop rule are those of the target already. */
   get adopted(): boolean {
     const { target, serving } = this;

@@ -1,0 +1,76 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import type { Plan, StagePlan } from '../model/plan.js';
+import { FleetBench, planFor, stageA, stageB } from '../serve/fleet/fleet-bench.test-support.js';
+import type { ChangeEnd } from '../serve/fleet/fleet-effects.js';
+import { diffUnderWay } from './diff-plans.js';
+
+const coresOf = ({ replicas, resources }: StagePlan): number => replicas * resources.cpuCores;
+
+const anyStage = fc
+  .record({
+    variant: fc.constantFrom('s', 'l'),
+    replicas: fc.integer({ min: 1, max: 6 }),
+    cpuCores: fc.constantFrom(0.5, 1, 2),
+  })
+  .map(({ variant, replicas, cpuCores }) => planFor(variant, replicas, cpuCores));
+
+const anyTurn = fc.record({ a: anyStage, b: anyStage, givesWayAfter: fc.integer({ min: 0, max: 8 }) });
+
+type Turn = Readonly<{ a: StagePlan; b: StagePlan; givesWayAfter: number }>;
+
+/** Goes from plan to plan as a loop does, the next one in the middle of the one before; what was held at most, and how the last ended. */
+function followed(turns: readonly Turn[], budgetCpuCores: number) {
+  const bounds = { budgetCpuCores, surgeCpuCores: 2, maxSurgeMs: Number.POSITIVE_INFINITY };
+  const bench = new FleetBench(bounds);
+  const held = (): number =>
+    [stageA, stageB]
+      .flatMap((stage) => bench.fleet.runningPlan().stages[stage]?.replicas ?? [])
+      .filter(({ status }) => status !== 'failed')
+      .reduce((sum, { resources }) => sum + resources.cpuCores, 0);
+  let most = 0;
+  bench.onEvent = () => {
+    most = Math.max(most, held());
+  };
+  let ends: ChangeEnd[] = [];
+  for (const [index, { a, b, givesWayAfter }] of turns.entries()) {
+    if (bench.fleet.changing) bench.fleet.giveWay(bench.nowMs);
+    const plan = { stages: { [stageA]: [a], [stageB]: [b] } } as unknown as Plan;
+    const changes = [...diffUnderWay(bench.fleet.runningPlan(), plan, bounds)];
+    const isLast = index === turns.length - 1;
+    ends = [];
+    const next = (): void => {
+      const change = changes.shift();
+      if (change === undefined) return;
+      bench.fleet.apply(change, bench.nowMs, (end) => {
+        ends.push(end);
+        if (end.kind === 'done') next();
+      });
+    };
+    next();
+    bench.onEvent();
+    // Nothing takes the place of the first plan before it is in force.
+    for (let step = 0; isLast || index === 0 || step < givesWayAfter; step++) if (!bench.advance()) break;
+  }
+  return { bench, most, ends };
+}
+
+it('plans that take the place of one another at any moment keep within budget and surge, and come to an end (1,000 sequences)', () => {
+  let arrived = 0;
+  const keepsRoom = (turns: readonly Turn[]): void => {
+    const budgetCpuCores = Math.max(...turns.map(({ a, b }) => coresOf(a) + coresOf(b)));
+    const { bench, most, ends } = followed(turns, budgetCpuCores);
+    expect(most).toBeLessThanOrEqual(budgetCpuCores + 2 + 1e-9);
+    expect(bench.fleet.changing).toBe(false);
+    expect(ends.every(({ kind }) => kind === 'done' || kind === 'failed')).toBe(true);
+    const last = turns.at(-1) as Turn;
+    const isThere = [last.a, last.b].every(
+      ({ variantId, replicas }, i) =>
+        bench.shown(i === 0 ? stageA : stageB).join() === Array(replicas).fill(`${variantId}:ready`).join(),
+    );
+    arrived += isThere ? 1 : 0;
+    if (ends.every(({ kind }) => kind === 'done')) expect(isThere).toBe(true);
+  };
+  fc.assert(fc.property(fc.array(anyTurn, { minLength: 2, maxLength: 5 }), keepsRoom), { seed: 7, numRuns: 1_000 });
+  expect(arrived).toBeGreaterThan(950);
+});

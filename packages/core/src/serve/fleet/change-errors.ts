@@ -1,0 +1,31 @@
+/** Why a stage was not changed, with what to do about it. */
+import { AppError } from '../../model/app-error.js';
+import type { StageId } from '../../model/ids.js';
+import type { StagePlan } from '../../model/plan.js';
+
+/** The fleet is being closed. */
+export function closingError(stageId: StageId): AppError {
+  return new AppError('REPLICA_LOST', `Stage '${stageId}' was not changed: its replicas are being closed.`);
+}
+
+/** Nothing can be started for the plan. */
+export function noRoom(stageId: StageId, { variantId, replicas, resources }: StagePlan): AppError {
+  const wanted = `${replicas} × ${resources.cpuCores} cores of ${variantId}`;
+  return new AppError(
+    'INFEASIBLE',
+    `Stage '${stageId}' was not changed to ${wanted}: there is no room to start a replica beside those that serve; raise control.surge.cpuCores or leave that room in the budget.`,
+    { details: { stage: stageId } },
+  );
+}
+
+/** What was started took too long. */
+export function tooSlow(stageId: StageId, maxSurgeMs: number): AppError {
+  const limit = `${maxSurgeMs / 1000} s of control.surge.maxSeconds`;
+  return new AppError(
+    'MODEL_LOAD_FAILED',
+    `Stage '${stageId}' was not changed: its replicas did not start within the ${limit}.`,
+    {
+      details: { stage: stageId },
+    },
+  );
+}
