@@ -267,7 +267,8 @@ function logStart(
 ): void {
   for (const what of kept.passedOver) log(`not taken from before: ${what}`);
   if (first.kind === 'made') {
-    const { passedOver, result } = first;
+    const { passedOver, lostPins, result } = first;
+    if (lostPins !== undefined) warn(`pins of before do not hold: ${lostPins}`);
     if (passedOver !== undefined) log(`the last good plan is not taken: ${passedOver}`);
     if (result.kind === 'infeasible') {
       warn(`no plan meets the SLO: ${bindingText(result.bindingConstraint)}; a best effort serves`);

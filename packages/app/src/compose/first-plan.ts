@@ -1,27 +1,58 @@
 /** The plan that a pipeline starts with: kept from before where it may be resumed, else made now. */
 import {
   AppError,
+  type PinsByStage,
   type PipelineSpec,
   type Plan,
   type PlanResult,
   type PolicyName,
   type ServiceCurves,
   type StageId,
+  type StagePins,
 } from '@equipoise/core';
 import { coresText } from '../terminal/plan-table.js';
 
-/** Where the first plan comes from: made now (as `result` says), or kept from before. `passedOver` is why a kept plan was not taken. */
+/**
+ * Where the first plan comes from: made now (as `result` says), or kept from before. `passedOver` is why a kept plan was not taken, `lostPins`
+ * why the pins that a person had set do not hold for it.
+ */
 export type FirstPlan =
   | { readonly kind: 'resumed'; readonly plan: Plan }
-  | { readonly kind: 'made'; readonly plan: Plan; readonly result: PlanResult; readonly passedOver?: string };
+  | {
+      readonly kind: 'made';
+      readonly plan: Plan;
+      readonly result: PlanResult;
+      readonly passedOver?: string;
+      readonly lostPins?: string;
+    };
 
-/** The plan of a result, its best effort where none is feasible; AppError INFEASIBLE where there is not even that. */
-export function planOfResult(result: PlanResult): Plan {
-  const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
-  if (plan === undefined) {
-    throw new AppError('INFEASIBLE', 'No plan fits the budget and bounds of this pipeline.', { details: { result } });
-  }
-  return plan;
+/** The plan of a result, its best effort where none is feasible; undefined where there is not even that. */
+export function planOfResult(result: PlanResult): Plan | undefined {
+  return result.kind === 'feasible' ? result.plan : result.bestEffort;
+}
+
+/** Nothing can serve at all; names the pins of the pipeline file, which may be why. */
+export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: PlanResult): AppError {
+  const pinned = stages.flatMap(({ id, pins }) => (Object.keys(pins).length === 0 ? [] : [pinText(id, pins)]));
+  const among = pinned.length === 0 ? '' : `, among them the pins ${pinned.join('; ')}`;
+  const remedy =
+    pinned.length === 0 ? 'raise the budget or widen the bounds' : 'raise the budget, or take pins or bounds out';
+  return new AppError(
+    'INFEASIBLE',
+    `No plan fits the budget and bounds of this pipeline${among}: ${remedy} in the pipeline file.`,
+    { details: { result } },
+  );
+}
+
+/** Why pins that a person has set are let go at the start, and what to do. */
+export function lostPinsText(pins: PinsByStage): string {
+  const pinned = Object.entries(pins).map(([id, each]) => pinText(id, each));
+  return `with ${pinned.join('; ')} no plan fits the budget and the profile; serving goes on without: pin otherwise (POST …/pin), or lift it for good (POST …/unpin)`;
+}
+
+function pinText(id: string, pins: StagePins): string {
+  const choices = Object.entries(pins).map(([name, value]) => `${name} ${value}`);
+  return `${id}: ${choices.join(', ')}`;
 }
 
 /** Why a kept plan cannot run here and now, if so: profiles and machine may have changed since. */

@@ -161,6 +161,43 @@ describe('a pipeline that starts', () => {
     expect(controller.learning).toMatchObject({ historyRps: learning?.historyRps, forecasters: learning?.forecasters });
   });
 
+  it('comes back with the answer to a burst that was in force when it was killed', async () => {
+    const spec = await specOf(syntheticPipeline());
+    const first = await startPipeline(options(spec, [], 'burst.db'));
+    await first.close();
+    const store = await ThreadedPlanStore.open(join(spec.baseDir, '.equipoise', 'burst.db'));
+    const [good] = await store.goodPlans(spec.name, 1);
+    if (good === undefined) throw new Error('a plan was kept');
+    const classify = stageId('classify');
+    const more = (good.plan.stages[classify] ?? []).map((part) => ({ ...part, replicas: part.replicas + 1 }));
+    const grown = { ...good.plan.stages, [classify]: more };
+    await store.keep(spec.name, 'in-force', { ...good, plan: { ...good.plan, stages: grown } });
+    await store.close();
+    const again = await startPipeline(options(spec, [], 'burst.db'));
+    await again.close();
+    expect(again.first).toMatchObject({ kind: 'resumed', plan: { stages: grown } });
+  });
+
+  it('lets pins go that leave no plan at all, names them with what to do, and keeps them in the store', async () => {
+    const spec = await specOf(syntheticPipeline());
+    const path = join(spec.baseDir, '.equipoise', 'pinned.db');
+    const store = await ThreadedPlanStore.open(path);
+    const wishes = { mode: 'advise', pins: { [of.stageId]: { maxBatchSize: 1000 } } };
+    await store.keep(spec.name, 'operator', wishes);
+    await store.close();
+    const pipeline = await startPipeline(options(spec, [], 'pinned.db'));
+    const words = /^with detect: maxBatchSize 1000 no plan fits .*lift it for good \(POST …\/unpin\)$/;
+    expect(pipeline.first).toMatchObject({ kind: 'made', lostPins: expect.stringMatching(words) });
+    expect(pipeline.control.status).toMatchObject({
+      ...{ mode: 'advise', pins: {} },
+      lostPins: [expect.stringMatching(words)],
+    });
+    await pipeline.close();
+    const reader = await ThreadedPlanStore.open(path);
+    expect(await reader.kept(spec.name, 'operator')).toEqual(wishes);
+    await reader.close();
+  });
+
   it('drops what cannot be in time by the service times that were kept', async () => {
     const spec = await specOf(syntheticPipeline());
     const store = await ThreadedPlanStore.open(join(spec.baseDir, '.equipoise', 'slow.db'));

@@ -33,7 +33,7 @@ import {
   type ThreadedPlanStore,
 } from '@equipoise/runtime';
 import { embeddedLauncher } from './embedded-launcher.js';
-import { type FirstPlan, firstReason, planOfResult, resumeObjection } from './first-plan.js';
+import { type FirstPlan, firstReason, lostPinsText, nothingFits, planOfResult, resumeObjection } from './first-plan.js';
 import { type KeptState, keepLearned } from './kept-state.js';
 import { MeasuredBatches } from './measured-batches.js';
 import { checkReplaceable, type ServedSpec, servedSpec } from './served-spec.js';
@@ -100,17 +100,31 @@ export class PipelineParts {
 
   /** The last good plan if it may be resumed, else one made now. */
   async firstPlan(): Promise<FirstPlan> {
-    const { resume, policy, arrivalRps } = this.#options;
+    const { resume } = this.#options;
     await this.#saveSetup();
     await this.#resumeLearned();
     const { good } = this.kept;
     const kept = resume ? good : undefined;
     const objection = kept === undefined ? undefined : this.#resumeObjection(kept);
     if (kept !== undefined && objection === undefined) return { kind: 'resumed', plan: kept.plan };
+    return { ...(await this.#planNow()), ...(objection === undefined ? {} : { passedOver: objection }) };
+  }
+
+  /** Made now: without the pins that a person has set where nothing at all keeps to them. */
+  async #planNow(): Promise<Extract<FirstPlan, { kind: 'made' }>> {
+    const { policy, arrivalRps } = this.#options;
     const question = { kind: 'plan', policy, arrivalRps, verify: true } as const;
-    const result = await this.#planner.ask({ ...question, assuming: { pins: this.control.pins } });
+    const { pins } = this.control;
+    const pinned = await this.#planner.ask({ ...question, assuming: { pins } });
+    const kept = planOfResult(pinned);
+    if (kept !== undefined) return { kind: 'made', plan: kept, result: pinned };
+    const isPinned = Object.keys(pins).length > 0;
+    const result = isPinned ? await this.#planner.ask(question) : pinned;
     const plan = planOfResult(result);
-    return { kind: 'made', plan, result, ...(objection === undefined ? {} : { passedOver: objection }) };
+    if (plan === undefined) throw nothingFits(this.#served.spec, result);
+    const lostPins = lostPinsText(pins);
+    this.control.losePins(lostPins);
+    return { kind: 'made', plan, result, lostPins };
   }
 
   #resumeObjection({ plan, specDigest: digest }: GoodPlan): string | undefined {

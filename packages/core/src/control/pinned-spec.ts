@@ -76,6 +76,26 @@ export function withVariantResources(spec: PipelineSpec, stages: Plan['stages'])
   return Object.fromEntries(entries) as Plan['stages'];
 }
 
+/** Why the profile leaves nothing to plan with where a stage is held to `pins` beside those of its file, in words; undefined where it does. */
+export function unprofiledPins(
+  { id, variants, pins: ofFile }: StageSpec,
+  pins: StagePins,
+  curves: Pick<ServiceCurves, 'curve'>,
+): string | undefined {
+  const { variantId, cpuCores, maxBatchSize = 1 } = { ...ofFile, ...pins };
+  const open = variants.filter((variant) => variant.id === (variantId ?? variant.id));
+  const known = open.flatMap((variant) =>
+    variant.cpuCores
+      .filter((cores) => cores === (cpuCores ?? cores))
+      .flatMap((cores) => curves.curve(id, variant.id, cores)?.maxBatchSize ?? []),
+  );
+  const most = Math.max(0, ...known);
+  if (maxBatchSize <= most) return undefined;
+  const what = variantId === undefined ? id : `${id}/${variantId}`;
+  if (most === 0) return `the profile of ${what} says nothing of ${cpuCores} cores`;
+  return `the profile of ${what} says nothing of batches of ${maxBatchSize}, only of up to ${most}`;
+}
+
 /** Why a plan asks more of its stages than their profiles say, in words; undefined where it does not. */
 export function profileObjection({ stages }: Plan, curves: Pick<ServiceCurves, 'curve'>): string | undefined {
   for (const [id, parts] of Object.entries(stages)) {
@@ -88,6 +108,19 @@ export function profileObjection({ stages }: Plan, curves: Pick<ServiceCurves, '
     }
   }
   return undefined;
+}
+
+/** Which of `pins` a plan does not keep to, in words; none where it keeps to all. */
+export function brokenPins(pins: PinsByStage, { stages }: Pick<Plan, 'stages'>): readonly string[] {
+  return Object.entries(pins).flatMap(([id, { variantId, cpuCores, maxBatchSize, replicas }]) => {
+    const [part] = stages[id as StageId] ?? [];
+    if (part === undefined) return [];
+    const has = { ...part, cpuCores: part.resources.cpuCores };
+    const asked = Object.entries({ variantId, cpuCores, maxBatchSize, replicas });
+    return asked.flatMap(([name, value]) =>
+      value === undefined || value === has[name as keyof typeof has] ? [] : [`${id}: ${name} ${value}`],
+    );
+  });
 }
 
 /** Why a plan cannot be put in force for a pipeline, in words; undefined where it can. An SLO that it misses is no reason. */

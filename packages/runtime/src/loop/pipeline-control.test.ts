@@ -78,6 +78,27 @@ describe('pins', () => {
     expect(control.pins).toEqual({});
   });
 
+  it('are refused where the profile leaves nothing to plan with', () => {
+    const stages = controlledSpec.stages.map((stage) => {
+      const { batchSizes: _, ...bounds } = stage.bounds;
+      return { ...stage, bounds };
+    });
+    const { control } = new ControlBench({ spec: { ...controlledSpec, stages } });
+    const words = 'the profile of a says nothing of batches of 64, only of up to 2';
+    expect(() => control.pin('a', { maxBatchSize: 64 })).toThrow(code('INVALID_FIELDS', words));
+    expect(control.pins).toEqual({});
+    control.pin('a', { maxBatchSize: 2 });
+    expect(control.pins).toEqual({ a: { maxBatchSize: 2 } });
+  });
+
+  it('that leave no plan at the start are let go, and named in the status', () => {
+    const { control } = new ControlBench({ pins: { [a]: { replicas: 2 } }, lostPins: ['there is no stage b'] });
+    control.losePins('with a: replicas 2 no plan fits');
+    expect(control.status).toMatchObject({
+      ...{ pins: {}, lostPins: ['there is no stage b', 'with a: replicas 2 no plan fits'] },
+    });
+  });
+
   it('of before the start that cannot hold any more are named in the status', () => {
     const lostPins = ['there is no stage b'];
     expect(new ControlBench({ lostPins }).control.status).toMatchObject({ lostPins, pins: {} });
@@ -242,6 +263,15 @@ describe('a roll-back', () => {
     });
     await bench.control.rollBack();
     expect(bench.runs).toBe('1 small');
+  });
+
+  it('says so where it goes against a pin', async () => {
+    const bench = new ControlBench({ pins: { [a]: { variantId: variantId('small'), replicas: 2 } } });
+    await bench.bench.memory.saveGoodPlan('p', good(planWith('large', 2)));
+    const { decision } = await bench.control.rollBack('errors');
+    expect(decision?.reason).toBe(
+      'back to the good plan before, by hand, against the pin of a: variantId small, to which the loop goes back in mode auto: errors',
+    );
   });
 
   it('is refused where there is none', async () => {

@@ -6,6 +6,7 @@
 import {
   type Actuator,
   AppError,
+  brokenPins,
   type ControlMode,
   changeBounds,
   type DecisionPage,
@@ -30,6 +31,7 @@ import {
   type StagePins,
   type StageSpec,
   smoothedRate,
+  unprofiledPins,
   withVariantResources,
 } from '@equipoise/core';
 import { canonicalJson } from '../digest.js';
@@ -98,6 +100,7 @@ export class PipelineControl {
   readonly #parts: PipelineControlParts;
   #mode: ControlMode;
   #pins: PinsByStage;
+  #lostPins: readonly string[];
   #changing = false;
   #queries = 0;
 
@@ -105,6 +108,7 @@ export class PipelineControl {
     this.#parts = parts;
     this.#mode = parts.mode;
     this.#pins = parts.pins;
+    this.#lostPins = parts.lostPins ?? [];
   }
 
   get mode(): ControlMode {
@@ -116,8 +120,8 @@ export class PipelineControl {
   }
 
   get status(): ControlStatus {
-    const { isFixed, faults, specDigest, lostPins = [] } = this.#parts;
-    const lost = lostPins.length > 0 && { lostPins };
+    const { isFixed, faults, specDigest } = this.#parts;
+    const lost = this.#lostPins.length > 0 && { lostPins: this.#lostPins };
     return { mode: this.#mode, fixed: isFixed, pins: this.#pins, ...lost, faults: faults.all, specDigest };
   }
 
@@ -171,12 +175,21 @@ export class PipelineControl {
 
   /** Holds a stage to choices, in place of those that were pinned before; the next plan keeps to them. */
   pin(stageId: string, pins: StagePins, reason?: string): DecisionRecord {
-    const { id } = this.#checkStagePins(stageId, pins);
+    const stage = this.#checkStagePins(stageId, pins);
+    const { id } = stage;
     const all: PinsByStage = { ...this.#pins, [id]: pins };
     const objection = pinsObjection(this.#parts.spec, all);
     if (objection !== undefined) throw new AppError('INVALID_FIELDS', `These pins leave no plan: ${objection}.`);
+    const unknown = unprofiledPins(stage, pins, this.#parts.curves);
+    if (unknown !== undefined) throw new AppError('INVALID_FIELDS', `This cannot be pinned: ${unknown}.`);
     this.#pins = all;
     return this.#asked({ action: 'pin', pins: this.#pins, ...because(reason) });
+  }
+
+  /** Goes on without the pins of before the start, which leave no plan; until a person asks for something else they stay in the store. */
+  losePins(why: string): void {
+    this.#pins = {};
+    this.#lostPins = [...this.#lostPins, why];
   }
 
   /** Lets a stage go, or all of them where none is named; pins of the pipeline file stay. */
@@ -300,7 +313,13 @@ export class PipelineControl {
     const observation = look();
     const changes = diffPlans(observation.runningPlan, plan, changeBounds(spec));
     const evidence = { forecast: smoothedRate(observation.load) };
-    const decision = { kind: 'apply' as const, plan, changes, reason: reasonOf(manual), evidence };
+    const decision = {
+      kind: 'apply' as const,
+      plan,
+      changes,
+      reason: reasonOf(manual, brokenPins(this.#pins, plan)),
+      evidence,
+    };
     const { record } = await loop.enact(observation, decision, { trigger: 'manual', manual });
     return record;
   }
@@ -312,14 +331,16 @@ const because = (reason: string | undefined) => (reason === undefined ? {} : { r
 
 const conflict = (why: string): AppError => new AppError('CONFLICT', `This cannot be done now: ${why}.`);
 
-function reasonOf({ action, decisionId, reason }: ManualAction): string {
+function reasonOf({ action, decisionId, reason }: ManualAction, broken: readonly string[]): string {
   const what =
     action === 'roll-back'
       ? 'back to the good plan before, by hand'
       : decisionId === undefined
         ? 'a plan given by hand'
         : `the plan of decision ${decisionId}, by hand`;
-  return reason === undefined ? what : `${what}: ${reason}`;
+  const against =
+    broken.length === 0 ? '' : `, against the pin of ${broken.join('; ')}, to which the loop goes back in mode auto`;
+  return reason === undefined ? `${what}${against}` : `${what}${against}: ${reason}`;
 }
 
 /** Whether two plans run the same replicas in the same way. */
