@@ -43,6 +43,22 @@ export interface InferencePipelineStatus {
     readonly cpuCores?: number;
     readonly costPerHour?: number;
   };
+  /** While the requests come to a plan in steps: the new workloads, and their share of the requests. */
+  readonly shift?: { readonly workloads: readonly string[]; readonly fraction: number };
+  /** The last shift that failed, until it counts no more. */
+  readonly rollback?: {
+    readonly workloads: readonly string[];
+    /** The share that they had when it failed. */
+    readonly fraction: number;
+    readonly message: string;
+    /** When it failed, and until when it is not tried again, in RFC 3339. */
+    readonly at: string;
+    readonly until: string;
+    /** How often in a row. */
+    readonly failures: number;
+    /** Of the object; with another one it is tried again. */
+    readonly generation: number;
+  };
 }
 
 const MOST_MESSAGE = 32_768;
@@ -56,6 +72,8 @@ function mapping(description: string, properties: StructuralSchema['properties']
   const fields = { type: 'object', description, properties: properties ?? {} } as const;
   return (required.length === 0 ? fields : { ...fields, required }) satisfies StructuralSchema;
 }
+
+const names = (description: string): StructuralSchema => ({ type: 'array', description, items: text('A name.', 253) });
 
 const condition = mapping(
   'What is true of the pipeline now.',
@@ -138,5 +156,18 @@ export const statusSchema: StructuralSchema = mapping('What the operator saw and
     pas: number('Pipeline accuracy score of what was answered, 0…1.'),
     cpuCores: number('Cores of all replicas.'),
     costPerHour: number('At the prices of the pipeline.'),
+  }),
+  shift: mapping('While the requests come to a plan in steps.', {
+    workloads: names('Workloads that have not served before.'),
+    fraction: number('Their share of the requests, 0…1.'),
+  }),
+  rollback: mapping('The last shift that failed, until it counts no more.', {
+    workloads: names('Workloads that were taken back.'),
+    fraction: number('Share of the requests that they had, 0…1.'),
+    message: text('Why.', MOST_MESSAGE),
+    at: time('When it failed.'),
+    until: time('Until then it is not tried again.'),
+    failures: whole('How often in a row.'),
+    generation: whole('Generation of the object that it is about; with another one it is tried again.'),
   }),
 });

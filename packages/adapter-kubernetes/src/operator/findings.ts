@@ -3,7 +3,9 @@ import type { Finding } from './conditions.js';
 import type { ForeignReplicas } from './foreign-replicas.js';
 import type { ObservedDeployment } from './observed-objects.js';
 import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
+import type { Rollback } from './rollback.js';
 import { podTroubles, rolloutState } from './rollout-state.js';
+import type { Work } from './transition.js';
 
 /** All that the conditions rest on. */
 export interface Grounds {
@@ -12,6 +14,9 @@ export interface Grounds {
   readonly phase: Phase;
   readonly live: ReadonlyMap<string, ObservedDeployment>;
   readonly foreign: readonly ForeignReplicas[];
+  readonly nowEpochMs: number;
+  readonly shift?: Work['shift'];
+  readonly rollback?: Rollback;
 }
 
 /** One finding for each type of condition. */
@@ -43,8 +48,15 @@ function planned({ planning }: Grounds): Finding {
   }
 }
 
-function ready({ live, phase }: Grounds): Finding {
+function ready({ live, phase, shift }: Grounds): Finding {
   if (live.size === 0) return no('Ready', 'NothingDeployed', 'The pipeline has no workloads.');
+  // Routers come and go with each step: that is told in one word.
+  if (shift !== undefined) {
+    const percent = Math.round(100 * shift.fraction);
+    return no('Ready', 'Shifting', `${percent} % of the requests go to ${shift.workloads.join(', ')}.`);
+  }
+  if (phase === 'taken-back')
+    return no('Ready', 'RolledBack', 'The plan failed when it was tried: what ran before serves.');
   const open = [...live].flatMap(([name, deployment]) => {
     const state = rolloutState(deployment);
     if (state.kind === 'complete') return [];
@@ -82,7 +94,7 @@ const NO_ROOM = 'NoRoom';
 const NO_ROOM_MESSAGE =
   'There is no room to start a replica beside those that serve: raise control.surge.cpuCores or leave that room in the budget.';
 
-function degraded({ view, live, foreign, phase }: Grounds): Finding {
+function degraded({ view, live, foreign, phase, rollback, nowEpochMs }: Grounds): Finding {
   const [first] = foreign;
   if (first !== undefined) {
     const each = foreign.map(
@@ -90,6 +102,9 @@ function degraded({ view, live, foreign, phase }: Grounds): Finding {
         `${deployment} has ${replicas} replicas by ${manager}, the plan wants ${wanted}`,
     );
     return yes('Degraded', 'ForeignReplicas', `${each.join('; ')}. What others set is left to them.`);
+  }
+  if (rollback !== undefined && nowEpochMs < Date.parse(rollback.until)) {
+    return yes('Degraded', 'RolledBack', `${rollback.message} It is not tried again before ${rollback.until}.`);
   }
   const troubles = podTroubles(view.pods);
   const [trouble] = troubles;

@@ -100,6 +100,9 @@ export const isStage = (object: KubeObject): boolean => partOf(object) === 'stag
 /** Whether an object belongs to the router of a pipeline. */
 export const isRouter = (object: KubeObject): boolean => partOf(object) === 'router';
 
+/** Whether an object belongs to the router of a plan that is being tried. */
+export const isNext = (object: KubeObject): boolean => partOf(object) === 'next';
+
 /** Whether a pod takes requests. */
 export const isReady = ({ status }: ObservedPod): boolean =>
   status?.conditions?.some(({ type, status: holds }) => type === 'Ready' && holds === 'True') ?? false;

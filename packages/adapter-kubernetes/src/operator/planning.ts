@@ -20,7 +20,7 @@ export type PlanAnswer =
   | Extract<Planning, { kind: 'unplanned' }>;
 
 /** What is seen of a pipeline beside its objects. */
-export type Situation = Pick<ObservedPipeline, 'observed' | 'trouble'>;
+export type Situation = Pick<ObservedPipeline, 'observed' | 'sides' | 'trouble'>;
 
 /**
  * Who plans. It is told of a pipeline on every pass, in the mode `off` too, and answers at once with what it decided last, the same object
@@ -112,6 +112,7 @@ function planningFrom(
     });
     return {
       ...{ kind: 'planned', mode, plan, plannedAtEpochMs, arrivalRps, objects, bounds: changeBounds(spec) },
+      mayRepeat: spec.stages.every(({ idempotent = true }) => idempotent),
       ...(shortfall !== undefined && { shortfall }),
     };
   } catch (error) {

@@ -15,7 +15,7 @@ import {
 } from './pipeline-fixture.test-support.js';
 import { reconcile } from './reconcile.js';
 import type { ObservedPipeline, Planning, Reconciliation } from './reconciliation.js';
-import { ROUTES_TO } from './transition.js';
+import { ROUTES_TO } from './routes.js';
 
 const fieldManager = 'equipoise';
 const pipeline = shelf({ metadata: { finalizers: [FINALIZER] } });
@@ -140,13 +140,13 @@ describe('reconcile: a variant is switched', () => {
     };
     const observed = { arrivalRps: 10, percentile: 99 };
     const trial = decide({ children, pods: pods(30_000), observed }, planning);
-    expect([trial.phase, trial.remove, trial.againAfterMs]).toEqual(['settled', [], 15_000]);
+    expect([trial.phase, trial.remove, trial.againAfterMs]).toEqual(['settled', [], 30_000]);
     expect(condition(trial, 'Ready')?.status).toBe('True');
     const back = decide({ children, pods: pods(30_000), observed }, before);
     expect([back.phase, back.remove]).toEqual(['switching', []]);
     expect(deploymentNames(back.apply)).toContain(ROUTER);
 
-    const passed = decide({ children, pods: pods(45_000), observed }, planning);
+    const passed = decide({ children, pods: pods(60_000), observed }, planning);
     expect([removed(passed).includes(`Deployment ${SMALL}`), passed.againAfterMs]).toEqual([true, undefined]);
     const unheard = decide({ children, pods: pods(30_000) }, planning);
     expect(removed(unheard)).toContain(`Deployment ${SMALL}`);

@@ -9,6 +9,7 @@ import { ending, FINALIZER } from './ending.js';
 import { findingsOf } from './findings.js';
 import { deployments, isStage, type ObservedDeployment } from './observed-objects.js';
 import type { ObservedPipeline, Planning, Reconciliation } from './reconciliation.js';
+import { rollbackAfter } from './rollback.js';
 import { IDLE, transition, type Work } from './transition.js';
 
 /** Decides for one pipeline. */
@@ -21,11 +22,17 @@ export function reconcile(
   const generation = metadata.generation ?? 0;
   const live = deploymentsOf(view.children);
   const { finalizer, ...work } = workOf(view, live, planning, at);
-  const findings = findingsOf({ view, planning, phase: work.phase, live, foreign: work.foreign });
+  const rollback = rollbackAfter(view.pipeline, work.failure, at.nowEpochMs);
+  const { phase, foreign, shift } = work;
+  const findings = findingsOf({
+    ...{ view, planning, phase, live, foreign, nowEpochMs: at.nowEpochMs },
+    ...(shift && { shift }),
+    ...(rollback && { rollback }),
+  });
   const conditions = conditionsOf(findings, status?.conditions ?? [], { generation, epochMs: at.nowEpochMs });
   return {
     ...(finalizer !== undefined && { finalizer }),
-    phase: work.phase,
+    phase,
     apply: work.apply,
     remove: work.remove,
     ...(work.againAfterMs !== undefined && { againAfterMs: work.againAfterMs }),
@@ -35,6 +42,8 @@ export function reconcile(
       conditions,
       ...planOf(live, planning),
       ...(view.observed !== undefined && { observed: view.observed }),
+      ...(shift && { shift }),
+      ...(rollback && { rollback }),
     },
   };
 }

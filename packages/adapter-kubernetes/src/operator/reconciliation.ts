@@ -1,5 +1,5 @@
 /** What a reconciliation is given and what it gives, as plain data. */
-import type { ChangeBounds, Plan } from '@equipoise/core';
+import type { ChangeBounds, Plan, SideCount } from '@equipoise/core';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import type { InferencePipeline, ObservedPod } from './observed-objects.js';
@@ -11,6 +11,8 @@ export interface ObservedPipeline {
   readonly pods: readonly ObservedPod[];
   /** What the router measured over its last window; missing when it was not heard. */
   readonly observed?: NonNullable<InferencePipelineStatus['observed']>;
+  /** What the routers of both sides of a shift have ended since its last step; missing while one of them is not heard. */
+  readonly sides?: { readonly before: SideCount; readonly after: SideCount; readonly observedMs: number };
   /** What keeps the load from being followed; the last good plan is kept. */
   readonly trouble?: ControlTrouble;
 }
@@ -42,14 +44,25 @@ export type Planning =
       readonly objects: readonly KubeObject[];
       /** What replicas may hold on the way to the plan. */
       readonly bounds: ChangeBounds;
+      /** Whether requests may come to the plan in steps, on which some of them run twice. */
+      readonly mayRepeat: boolean;
     };
 
 /**
  * How far the objects of a plan are in force: its stages start (`preparing`), old and new replicas serve beside each other because there is
- * no room for all of both (`sharing`), nothing leads on within the room (`no-room`), the router is switched; `ending` while a deleted
- * pipeline is drained.
+ * no room for all of both (`sharing`), nothing leads on within the room (`no-room`), a share of the requests goes to the new ones
+ * (`shifting`), the router is switched; or the plan failed lately and waits (`taken-back`); `ending` while a deleted pipeline is drained.
  */
-export type Phase = 'idle' | 'preparing' | 'sharing' | 'no-room' | 'switching' | 'settled' | 'ending';
+export type Phase =
+  | 'idle'
+  | 'preparing'
+  | 'sharing'
+  | 'no-room'
+  | 'shifting'
+  | 'taken-back'
+  | 'switching'
+  | 'settled'
+  | 'ending';
 
 /** What is to be done, in this order: the finalizer, apply, remove; `status` is written in any case. */
 export interface Reconciliation {

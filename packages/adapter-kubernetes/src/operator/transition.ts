@@ -3,17 +3,19 @@
  * what runs, and nothing shrinks; once all of it is ready the router is switched; once no pod of the old router is left, what nobody is sent
  * to any more goes. A stage that never gets ready therefore costs the old plan nothing, and a plan that replaces it takes its place. Where
  * budget and surge have no room for all of both, a router that sends to both stands in between, and replicas are exchanged one by one.
- * While a plan is on trial the replicas of the one before stay, unless another plan needs their room.
+ * Where the plan brings workloads that have not served yet, the router is switched in steps (shift). While a plan is on trial the replicas of
+ * the one before stay, unless another plan needs their room.
  */
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
 import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
-import { LABEL_PREFIX } from '../render/object-names.js';
 import { CONFIG_DIGEST } from '../render/pod-template.js';
 import { boundCpuCores, type ReplicaGroup, type RoomSteps, stepsInRoom } from './change-room.js';
 import { type ForeignReplicas, foreignReplicas } from './foreign-replicas.js';
+import { admittingNext, nextName } from './next-router.js';
 import {
   childTypes,
   type InferencePipeline,
+  isNext,
   isRouter,
   isStage,
   type ObservedDeployment,
@@ -21,17 +23,15 @@ import {
 } from './observed-objects.js';
 import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
 import { digestOf, isOfTemplate, replicaGroups } from './replica-groups.js';
+import type { ShiftFailure } from './rollback.js';
 import { rolloutState } from './rollout-state.js';
+import { shareOf } from './router-share.js';
+import { type Routes, routesOf, sendsTo, withRoutes } from './routes.js';
 import { sharedRouter } from './shared-router.js';
-
-/** Which of the stages' Deployments a router is configured for, on the router's Deployment. */
-export const ROUTES_TO = `${LABEL_PREFIX}/routes-to`;
-
-/** How many replicas of each the plan in force has, there, too. While old and new pods share the traffic that is still the old plan. */
-const IN_FORCE = `${LABEL_PREFIX}/in-force`;
+import { type Shift, shiftOf } from './shift.js';
 
 /** From the start of the router of a plan: the trial of core/control, and what a router takes to be ready and to be heard. */
-const TRIAL_MS = 45_000;
+const TRIAL_MS = 60_000;
 
 /** What a pipeline's objects need now. */
 export interface Work {
@@ -41,20 +41,76 @@ export interface Work {
   readonly foreign: readonly ForeignReplicas[];
   /** When to look again although nothing may have changed. */
   readonly againAfterMs?: number;
+  /** Which new workloads get a share of the requests, and how large it is. */
+  readonly shift?: { readonly workloads: readonly string[]; readonly fraction: number };
+  /** Why a shift failed just now. */
+  readonly failure?: ShiftFailure;
 }
 
 /** Nothing is to be done. */
 export const IDLE: Work = { phase: 'idle', apply: [], remove: [], foreign: [] };
 
+type PlannedObjects = Pick<Extract<Planning, { kind: 'planned' }>, 'objects' | 'bounds' | 'plan' | 'mayRepeat'>;
+
 /** The work on the objects of a plan, as far as what is observed allows it. */
 export function transition(
   view: ObservedPipeline,
   live: ReadonlyMap<string, ObservedDeployment>,
-  { objects, bounds }: Pick<Extract<Planning, { kind: 'planned' }>, 'objects' | 'bounds'>,
+  planned: PlannedObjects,
   { fieldManager, nowEpochMs }: { readonly fieldManager: string; readonly nowEpochMs: number },
 ): Work {
-  const { pipeline } = view;
-  const wanted = objects.map((object) => owned(object, pipeline));
+  const change = changeOf(view, live, planned.objects, fieldManager);
+  const { router, liveRouter, isSwitched } = change;
+  const shift: Shift =
+    router === undefined || liveRouter === undefined || isSwitched || !planned.mayRepeat
+      ? { kind: 'none' }
+      : shiftOf({ ...change, router, liveRouter, slo: planned.plan.predicted, nowEpochMs });
+  if (shift.kind === 'taken-back') {
+    const { apply, remove, againAfterMs } = shift;
+    return { phase: 'taken-back', foreign: change.foreign, apply, remove, againAfterMs };
+  }
+  const work = workOn(change, planned.bounds, { isShifting: shift.kind === 'step', nowEpochMs });
+  const apply = isBesideNext(change) || shift.kind === 'step' ? work.apply.map(admitting(view)) : work.apply;
+  if (shift.kind === 'none') return { ...work, apply };
+  const { newcomers, fraction, failure, againAfterMs } = shift;
+  return {
+    ...{ phase: 'shifting', foreign: work.foreign, remove: work.remove, apply: [...apply, ...shift.apply] },
+    shift: { workloads: newcomers, fraction },
+    ...(failure && { failure }),
+    ...(againAfterMs !== undefined && { againAfterMs }),
+  };
+}
+
+const admitting =
+  ({ pipeline }: ObservedPipeline) =>
+  (object: KubeObject): KubeObject =>
+    admittingNext(pipeline.metadata.name, object);
+
+/** What is wanted beside what is there. */
+interface PlanChange {
+  readonly view: ObservedPipeline;
+  readonly live: ReadonlyMap<string, ObservedDeployment>;
+  readonly wanted: readonly KubeObject[];
+  readonly stages: readonly Deployment[];
+  readonly router: Deployment | undefined;
+  readonly liveRouter: ObservedDeployment | undefined;
+  readonly routerPods: readonly ObservedPod[];
+  readonly routes: Routes;
+  readonly foreign: readonly ForeignReplicas[];
+  /** Deployments whose replicas somebody else sets. */
+  readonly held: ReadonlySet<string>;
+  /** Whether the router runs the plan, and whether all stages of it are ready. */
+  readonly isSwitched: boolean;
+  readonly isPrepared: boolean;
+}
+
+function changeOf(
+  view: ObservedPipeline,
+  live: ReadonlyMap<string, ObservedDeployment>,
+  objects: readonly KubeObject[],
+  fieldManager: string,
+): PlanChange {
+  const wanted = objects.map((object) => owned(object, view.pipeline));
   const wantedDeployments = wanted.filter(isDeployment);
   const stages = wantedDeployments.filter(isStage);
   const router = wantedDeployments.find(isRouter);
@@ -63,17 +119,26 @@ export function transition(
     to: stages.map(({ metadata }) => metadata.name),
     inForce: new Map(stages.map(({ metadata, spec }) => [metadata.name, spec.replicas])),
   };
-
   const foreign = stages.flatMap((stage) => {
     const present = live.get(stage.metadata.name);
     return (present && foreignReplicas(present, stage.spec.replicas, fieldManager)) ?? [];
   });
   const held = new Set(foreign.map(({ deployment }) => deployment));
   const routerPods = view.pods.filter(isRouter);
-  const isSwitched =
-    router === undefined || (liveRouter !== undefined && runs(liveRouter, router, { routes, routerPods }));
-  const isPrepared = stages.every((stage) => isReadyFor(stage, live.get(stage.metadata.name), held));
+  return {
+    ...{ view, live, wanted, stages, router, liveRouter, routerPods, routes, foreign, held },
+    isSwitched: router === undefined || (liveRouter !== undefined && runs(liveRouter, router, { routes, routerPods })),
+    isPrepared: stages.every((stage) => isReadyFor(stage, live.get(stage.metadata.name), held)),
+  };
+}
 
+/** The work beside that of a shift, which has the router to itself. */
+function workOn(
+  change: PlanChange,
+  bounds: PlannedObjects['bounds'],
+  { isShifting, nowEpochMs }: { readonly isShifting: boolean; readonly nowEpochMs: number },
+): Work {
+  const { view, live, wanted, stages, liveRouter, routerPods, routes, foreign, held, isSwitched, isPrepared } = change;
   const groups = replicaGroups({
     ...{ wanted: stages, live: [...live.values()].filter(isStage), pods: view.pods, foreign: held },
     inForce: routesOf(liveRouter).inForce,
@@ -90,15 +155,17 @@ export function transition(
     if (isStage(object)) return stageNow(object, steps, { held, isSwitched });
     if (!isRouter(object)) return [object];
     // Before its stages are there a router stays as it is; the first one may come at once, for it waits for them.
-    const comes = isPrepared || isSwitched || liveRouter === undefined;
+    const comes = !isShifting && (isPrepared || isSwitched || liveRouter === undefined);
     return comes ? [routerNow(object, { routes, isSwitched, children: view.children })] : [];
   });
   const leaving = isSwitched ? [] : groups.flatMap((group) => shrunk(group, steps, live.get(group.name)));
   const onTrialMs = phase === 'settled' ? trialLeftMs(view, nowEpochMs) : 0;
-  const inUse = isSwitched ? () => onTrialMs > 0 : usedBy(liveRouter, routerPods);
+  const isTried = isBesideNext(change);
+  const inUse = isSwitched ? warm(view, onTrialMs) : usedBy(liveRouter, routerPods);
   return {
     ...(onTrialMs > 0 && { againAfterMs: onTrialMs }),
-    ...{ phase, foreign, remove: leftovers(view.children, wanted, inUse) },
+    ...{ phase, foreign },
+    remove: leftovers(view.children, wanted, (child) => inUse(child) || (isTried && isStage(child))),
     apply: [...apply, ...(isSharing ? (shared?.apply ?? []) : []), ...leaving],
   };
 }
@@ -114,10 +181,15 @@ function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): 
   return Number.isFinite(youngest) ? Math.max(0, youngest + TRIAL_MS - nowEpochMs) : 0;
 }
 
-/** What a router sends to: Deployments of stages, and how many replicas the plan has that is in force. */
-interface Routes {
-  readonly to: readonly string[];
-  readonly inForce: ReadonlyMap<string, number>;
+/** Whether a router of a plan that is tried is there, or was a moment ago: it may send to any stage. */
+function isBesideNext({ view, live }: PlanChange): boolean {
+  return live.has(nextName(view.pipeline.metadata.name)) || view.pods.some(isNext);
+}
+
+/** What stays beside a plan that is in force: the replicas of the one before, while it is on trial; what was taken back does not. */
+function warm({ pipeline }: ObservedPipeline, onTrialMs: number): (child: KubeObject) => boolean {
+  const { workloads = [] } = pipeline.status?.rollback ?? {};
+  return (child) => onTrialMs > 0 && !isNext(child) && !workloads.includes(child.metadata.name);
 }
 
 function phaseOf(state: {
@@ -180,14 +252,15 @@ function isReadyFor(wanted: Deployment, live: ObservedDeployment | undefined, he
   return isEnough && rolloutState(live).kind === 'complete';
 }
 
-/** Whether the router has the configuration of the plan, and no pod of an older one is left, not even one that is going. */
+/** Whether the router has the configuration of the plan, keeps all requests, and no pod of an older one is left, not even one that is going. */
 function runs(
   live: ObservedDeployment,
   wanted: Deployment,
   { routes, routerPods }: { readonly routes: Routes; readonly routerPods: readonly ObservedPod[] },
 ): boolean {
   const digest = digestOf(wanted);
-  if (digestOf(live) !== digest || live.metadata.annotations?.[ROUTES_TO] !== listOf(routes.to)) return false;
+  if (digestOf(live) !== digest || !sendsTo(live, routes.to) || shareOf(live.spec.template) > 0) return false;
+  if (routerPods.some((pod) => shareOf(pod) > 0)) return false;
   return rolloutState(live).kind === 'complete' && areOf(routerPods, digest);
 }
 
@@ -232,23 +305,6 @@ function shrunk({ name, wanted, present }: ReplicaGroup, steps: RoomSteps, live:
   const { apiVersion, kind, spec } = live;
   return [{ apiVersion, kind, metadata, spec: { ...spec, replicas } } as KubeObject];
 }
-
-function withRoutes(router: KubeObject, { to, inForce }: Routes): KubeObject {
-  const counts = [...inForce].map(([name, replicas]) => `${name}=${replicas}`);
-  const annotations = { ...router.metadata.annotations, [ROUTES_TO]: listOf(to), [IN_FORCE]: listOf(counts) };
-  return { ...router, metadata: { ...router.metadata, annotations } };
-}
-
-function routesOf(router: ObservedDeployment | undefined): Routes {
-  const { [ROUTES_TO]: to = '', [IN_FORCE]: counts = '' } = router?.metadata.annotations ?? {};
-  const named = counts.split(',').flatMap((entry) => {
-    const [name, replicas] = entry.split('=');
-    return name === undefined || replicas === undefined ? [] : [[name, Number(replicas)] as const];
-  });
-  return { to: to.split(',').filter((name) => name !== ''), inForce: new Map(named) };
-}
-
-const listOf = (entries: readonly string[]): string => entries.toSorted().join(',');
 
 /** A network policy that still allows what it allowed, for pods of the old router send on until they are gone. */
 function withOldEgress(object: KubeObject, children: readonly KubeObject[]): KubeObject {

@@ -28,7 +28,10 @@ export class FollowedPlans implements PlanSource {
   }
 
   situationOf(key: string): Situation {
-    return this.#loops.get(key)?.situation ?? {};
+    const loop = this.#loops.get(key);
+    if (loop === undefined) return {};
+    const { situation, sides } = loop;
+    return sides === undefined ? situation : { ...situation, sides };
   }
 
   /** How many pipelines are followed. */

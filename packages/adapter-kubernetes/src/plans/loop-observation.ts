@@ -18,13 +18,15 @@ export interface Seen {
   readonly watch: Pick<RouterWatch, 'history' | 'lost'>;
   readonly ages: VariantAges;
   readonly runs: Plan | undefined;
+  /** Whether the requests come to the plan in steps just now. */
+  readonly isShifting: boolean;
 }
 
 /**
  * The observation at `atMs`. A plan counts as running from the moment of the decision: bringing the cluster there is the reconciliation's,
  * whose status says what stands in its way. A policy that waited for it would decide the same again and again, or turn back half way.
  */
-export function observationAt(atMs: number, { spec, watch, ages, runs }: Seen): Observation {
+export function observationAt(atMs: number, { spec, watch, ages, runs, isShifting }: Seen): Observation {
   const runningPlan = asRunning(runs);
   ages.note(runningPlan, atMs);
   const heard = watch.history.stages();
@@ -38,7 +40,11 @@ export function observationAt(atMs: number, { spec, watch, ages, runs }: Seen): 
   }
   const { lost } = watch;
   const staleSources = lost === undefined ? [] : [`router ${lost}`];
-  return { atMs, load: watch.history.load(atMs), stages, runningPlan, staleSources };
+  return {
+    ...{ atMs, load: watch.history.load(atMs), stages, runningPlan, staleSources },
+    // Another plan would begin the steps anew.
+    ...(isShifting && { changing: true }),
+  };
 }
 
 function asRunning(plan: Plan | undefined): RunningPlan {

@@ -16,11 +16,13 @@ import {
   tickMs,
   VariantAges,
 } from '@equipoise/core';
-import { isRouter } from '../operator/observed-objects.js';
+import { isNext, isRouter, type ObservedPod } from '../operator/observed-objects.js';
 import type { PlanAnswer, Situation } from '../operator/planning.js';
 import type { ControlTrouble, ObservedPipeline } from '../operator/reconciliation.js';
 import { routedPlan } from '../routers/routed-plan.js';
 import { RouterWatch, type RouterWatchBase } from '../routers/router-watch.js';
+import type { Sides } from '../routers/side-counts.js';
+import { ChangeOutcome, isLeftAlone } from './change-outcome.js';
 import { keptPlan } from './kept-plan.js';
 import { observationAt } from './loop-observation.js';
 import { observedStatus, sameVerdict } from './observed-status.js';
@@ -65,6 +67,9 @@ export class PlanLoop {
   /** A plan for a named load that is being made; a later one takes its place. */
   #asking: object | undefined;
   #namedRps: number | undefined;
+  /** What was in force before the plan of now, which may yet fail when it is tried. */
+  #before: Planned | undefined;
+  readonly #outcome = new ChangeOutcome();
   #routed: { readonly version: string; readonly plan: Plan | undefined } | undefined;
 
   /** `changed` is called when there is another answer, or something to tell. */
@@ -79,7 +84,7 @@ export class PlanLoop {
     this.#changed = changed;
     this.#spec = first.spec;
     this.#view = first.view;
-    this.#watch = new RouterWatch(base, first.view.pods.filter(isRouter), () => this.#look());
+    this.#watch = new RouterWatch(base, first.view.pods.filter(routes), () => this.#look());
     this.#namedRps = arrivalRpsOf(first.view.pipeline);
     this.#begin();
     this.#running = this.#watch.run(this.#abort.signal);
@@ -93,6 +98,11 @@ export class PlanLoop {
     return this.#situation;
   }
 
+  /** What the routers of both sides of a shift have ended since its last step; undefined while one of them is not heard. */
+  get sides(): Sides | undefined {
+    return this.#watch.sides;
+  }
+
   /** The pipeline as it is now. */
   see(spec: PipelineSpec, view: ObservedPipeline): void {
     const before = this.#spec;
@@ -100,9 +110,34 @@ export class PlanLoop {
     const isNamedAnew = namedRps !== this.#namedRps;
     this.#view = view;
     this.#namedRps = namedRps;
-    this.#watch.see(view.pods.filter(isRouter));
+    this.#watch.see(view.pods.filter(routes));
+    this.#followChange();
     if (!isSameSpec(before, spec)) this.#reload(spec);
     else if (isNamedAnew && !this.#watch.history.isHeard) this.#planFor(this.#rpsToPlanFor);
+  }
+
+  /** What became of the plan on the cluster: one that failed when it was tried gives way to the one that serves. */
+  #followChange(): void {
+    const { answer } = this;
+    if (answer.kind !== 'plan' || this.#spec.control.mode !== 'auto') return;
+    const { plan, conditions = [] } = this.#view.pipeline.status ?? {};
+    if (this.#isLeftAlone(answer.plan)) {
+      const routed = this.#routedNow;
+      if (routed === undefined) return;
+      this.#outcome.failed();
+      const before = this.#before;
+      this.#before = undefined;
+      if (before !== undefined && sameStages(before.plan, routed)) this.#settle({ ...before });
+      else this.#adopt(routed, answer.arrivalRps, undefined);
+      return;
+    }
+    const isReady = conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
+    if (isReady && plan !== undefined && sameStages(plan, answer.plan)) this.#outcome.applied();
+  }
+
+  #isLeftAlone(plan: Plan): boolean {
+    const question = { plan, routed: this.#routedNow, nowEpochMs: this.#base.nowEpochMs() };
+    return isLeftAlone(this.#view.pipeline, this.#spec, question);
   }
 
   async close(): Promise<void> {
@@ -205,13 +240,15 @@ export class PlanLoop {
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
     const observation = observationAt(nowMs, {
-      spec: this.#spec,
-      watch: this.#watch,
-      ages: this.#ages,
-      runs: this.#runs,
+      ...{ spec: this.#spec, watch: this.#watch, ages: this.#ages, runs: this.#runs },
+      isShifting: this.#view.pipeline.status?.shift !== undefined,
     });
-    if (this.#isTicking) this.#plannerNow().show(observation);
-    else void this.#tick(observation);
+    if (this.#isTicking) {
+      this.#plannerNow().show(observation);
+      return;
+    }
+    const lastChange = this.#outcome.take();
+    void this.#tick({ ...observation, ...(lastChange && { lastChange }) });
   }
 
   async #tick(observation: ReturnType<typeof observationAt>): Promise<void> {
@@ -234,7 +271,15 @@ export class PlanLoop {
     this.#base.report(this.#key, decision);
     const { forecast, load, result } = decision.evidence;
     const arrivalRps = load?.arrivalRps ?? forecast.upperRps;
-    if (decision.kind === 'apply') this.#adopt(decision.plan, arrivalRps, result);
+    if (decision.kind === 'apply') {
+      // What failed a moment ago is not tried again at once, not even where it seems necessary.
+      if (this.#isLeftAlone(decision.plan)) this.#outcome.refused(decision.changes);
+      else {
+        this.#before = this.#answer.kind === 'plan' ? this.#answer : undefined;
+        this.#outcome.began(decision.changes);
+        this.#adopt(decision.plan, arrivalRps, result);
+      }
+    }
     // Advice to leave things as they are, and the first word on what ran already.
     else if (result !== undefined && (this.#spec.control.mode === 'advise' || this.#answer.kind === 'unplanned'))
       this.#planned(result, arrivalRps);
@@ -285,6 +330,9 @@ export class PlanLoop {
     this.#changed();
   }
 }
+
+/** Whether a pod gets requests of clients: that of the plan that serves, and that of one that is tried. */
+const routes = (pod: ObservedPod): boolean => isRouter(pod) || isNext(pod);
 
 function shortfallOf(result: PlanResult, arrivalRps: number): string | undefined {
   if (result.kind === 'feasible') return undefined;

@@ -45,8 +45,8 @@ export const LABEL_PREFIX = 'equipoise.dev';
 /** By these labels the pods of a part are selected; they never change while the part lives. */
 export function selectorOf(pipeline: string, part: PipelinePart): Labels {
   const own: Labels =
-    part.kind === 'router'
-      ? { [`${LABEL_PREFIX}/part`]: 'router' }
+    part.kind !== 'stage'
+      ? { [`${LABEL_PREFIX}/part`]: part.kind }
       : {
           [`${LABEL_PREFIX}/part`]: 'stage',
           [`${LABEL_PREFIX}/stage`]: labelValue(part.stage),
@@ -55,9 +55,9 @@ export function selectorOf(pipeline: string, part: PipelinePart): Labels {
   return { [`${LABEL_PREFIX}/pipeline`]: labelValue(pipeline), ...own };
 }
 
-/** What the pods of a pipeline do: route, or one variant of a stage. */
+/** What the pods of a pipeline do: route, route for a plan that is being tried, or one variant of a stage. */
 export type PipelinePart =
-  | { readonly kind: 'router' }
+  | { readonly kind: 'router' | 'next' }
   | { readonly kind: 'stage'; readonly stage: string; readonly variant: string };
 
 /** The selector with the labels that Kubernetes recommends. */

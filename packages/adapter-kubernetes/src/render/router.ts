@@ -13,7 +13,8 @@ import { routerSpec } from './router-spec.js';
 import { pipelineFileOf, type StageWorkload, serverEnvironment } from './stage-workload.js';
 import { configOf, deploymentOf, disruptionBudgetOf, type Part, serviceOf } from './workload-objects.js';
 
-const PORT = 8080;
+/** Where a router serves. */
+export const ROUTER_PORT = 8080;
 
 /** The router waits, it does not compute; what is in flight is bounded by `admission.maxInFlightBytes`. */
 const ROUTER_MEMORY_BYTES = 536_870_912;
@@ -52,7 +53,7 @@ export function routerObjects(
   };
   return [
     object,
-    serviceOf(part, { number: PORT, name: 'http' }, false),
+    serviceOf(part, { number: ROUTER_PORT, name: 'http' }, false),
     deploymentOf(part, pods, 1),
     disruptionBudgetOf(part),
   ];
@@ -71,10 +72,10 @@ function routerContainer({ spec, images, arrivalRps }: RenderRequest): Container
   return {
     name: 'router',
     image: images.pipeline,
-    args: [...args, '--host', '0.0.0.0', '--port', String(PORT)],
+    args: [...args, '--host', '0.0.0.0', '--port', String(ROUTER_PORT)],
     workingDir: STATE_DIR,
     env: [...serverEnvironment, ...tokenVariables(spec)],
-    ports: [{ name: 'http', containerPort: PORT }],
+    ports: [{ name: 'http', containerPort: ROUTER_PORT }],
     resources: routerResources(spec.admission.maxInFlightBytes),
     ...probes({ port: 'http', ready: '/readyz', live: '/livez' }),
   };

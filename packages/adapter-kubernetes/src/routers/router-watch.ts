@@ -4,10 +4,11 @@
  */
 import type { AlarmClock } from '@equipoise/core';
 import { wait } from '../cluster/wait.js';
-import { isReady, type ObservedPod } from '../operator/observed-objects.js';
+import { isNext, isReady, type ObservedPod } from '../operator/observed-objects.js';
 import { routerUrl } from './ask-router.js';
 import { RouterHistory } from './router-history.js';
 import { readRouterPage } from './router-page.js';
+import { SideCounts, type Sides } from './side-counts.js';
 
 /** How routers are asked. `ask` gives the text of a page and rejects where there is none. */
 export interface RouterWatchBase {
@@ -21,10 +22,15 @@ const EVERY_MS = 1_000;
 const ANSWER_MS = 900;
 /** So long the last page stands for now. */
 const FRESH_MS = 5_000;
+/** What is counted in the first seconds of a router belongs to its start. */
+const SETTLING_MS = 3_000;
 
 /** The routers of one pipeline, as they are seen and heard. */
 export class RouterWatch {
   readonly history: RouterHistory;
+  readonly #counts = new SideCounts();
+  /** When a router was heard first, by its uid. */
+  readonly #firstHeardMs = new Map<string, number>();
   readonly #base: RouterWatchBase;
   readonly #heardAll: () => void;
   #pods: readonly ObservedPod[] = [];
@@ -54,6 +60,8 @@ export class RouterWatch {
       this.history.gone(idOf(pod));
       this.#troubles.delete(idOf(pod));
       this.#readySinceMs.delete(idOf(pod));
+      this.#firstHeardMs.delete(idOf(pod));
+      this.#counts.gone(idOf(pod));
     }
     for (const pod of pods) {
       this.history.appeared(idOf(pod), nowMs);
@@ -69,6 +77,18 @@ export class RouterWatch {
     const nowMs = this.#base.clock.nowMs();
     const heardAtMs = (pod: ObservedPod) => this.history.heardAtMs(idOf(pod)) ?? Number.NEGATIVE_INFINITY;
     return this.#pods.filter(serves).some((pod) => nowMs - heardAtMs(pod) <= FRESH_MS);
+  }
+
+  /**
+   * What both sides of a shift ended and missed since the routers that serve are there, which each step of a shift starts anew; undefined
+   * where one of them is not heard.
+   */
+  get sides(): Sides | undefined {
+    if (!this.isHeard || this.lost !== undefined) return undefined;
+    const own = this.#pods.filter((pod) => serves(pod) && !isNext(pod));
+    if (own.length === 0) return undefined;
+    const firstMs = own.map((pod) => this.#firstHeardMs.get(idOf(pod)) ?? this.#base.clock.nowMs());
+    return this.#counts.since(Math.max(...firstMs) + SETTLING_MS);
   }
 
   /** Which router that serves was not heard lately, and why; undefined where all were. */
@@ -115,7 +135,12 @@ export class RouterWatch {
     // It may have gone while it answered.
     if (!this.#pods.some((each) => idOf(each) === idOf(pod))) return;
     this.#troubles.delete(idOf(pod));
-    this.history.heard(idOf(pod), page, this.#base.clock.nowMs());
+    const nowMs = this.#base.clock.nowMs();
+    // Of a share picked by chance how bursty the load is cannot be told.
+    const { burstiness: _, ...shared } = page;
+    this.history.heard(idOf(pod), isNext(pod) ? shared : page, nowMs);
+    this.#counts.heard(idOf(pod), isNext(pod) ? 'after' : 'before', page, nowMs);
+    if (!this.#firstHeardMs.has(idOf(pod))) this.#firstHeardMs.set(idOf(pod), nowMs);
   }
 }
 

@@ -159,6 +159,40 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     await running;
   }, 180_000);
 
+  it('brings requests to a new variant in steps, and takes one back that fails', async () => {
+    const { namespace, source, abort, run, ref, condition, find, isReady, failures } = await start();
+    const side = (ended: number, missed: number) => ({ ended, missed });
+    const observed = { arrivalRps: 50, percentile: 99, sloAttainmentFraction: 1 };
+    source.situation = () => ({ observed, sides: { before: side(500, 0), after: side(500, 0), observedMs: 20_000 } });
+    await create(namespace);
+    const running = run(abort.signal);
+    await settled(condition);
+    const shares = new Set<number | undefined>();
+    const isThere = async (name: string) => (await find(name)) !== undefined;
+    source.decide(`${namespace}/shelf`, planWith('large', 3));
+    await eventually(async () => {
+      shares.add((await admin.get(ref))?.status?.shift?.fraction);
+      expect(await isReady('shelf', 0)).toBe(false);
+      return !(await isThere(SMALL));
+    }, 120_000);
+    expect([...shares]).toEqual(expect.arrayContaining([0.1, 0.5]));
+    await settled(condition);
+    expect(await isThere('shelf--next')).toBe(false);
+
+    source.situation = () => ({ observed, sides: { before: side(450, 0), after: side(50, 30), observedMs: 5_000 } });
+    source.decide(`${namespace}/shelf`, planWith('small', 2));
+    await eventually(async () => (await condition('Degraded'))?.reason === 'RolledBack', 60_000);
+    expect((await admin.get(ref))?.status?.rollback).toMatchObject({ workloads: [SMALL], fraction: 0.1, failures: 1 });
+    await eventually(async () => !(await isThere(SMALL)) && !(await isThere('shelf--next')), 60_000);
+    expect([await isReady(LARGE, 3), await isReady('shelf', 1)]).toEqual([true, true]);
+    const told = await admin.list({ type: events, namespace });
+    const reasons = told.kind === 'page' ? told.objects.map(({ reason }) => reason) : [];
+    expect(reasons).toEqual(expect.arrayContaining(['Shifting', 'RolledBack']));
+    abort.abort();
+    await running;
+    expect(failures).toEqual([]);
+  }, 300_000);
+
   it.each([
     ['crash-loop', 'CrashLoop'],
     ['image-missing', 'ImageUnavailable'],

@@ -1,9 +1,11 @@
 /**
  * Pods whose stages do nothing and whose routers only count: each shows the metrics of a router that gets a load, and answers everything
- * else with 200. The newest router that is ready gets all of the load, as behind a Service at the end of a rollout.
+ * else with 200. The newest router that is ready gets all of the load, as behind a Service at the end of a rollout, but for the share that it
+ * gives to the router of a plan that is tried.
  */
 import { createServer, type Server } from 'node:http';
-import { isRouter } from '../operator/observed-objects.js';
+import { isNext, isRouter } from '../operator/observed-objects.js';
+import { shareOf } from '../operator/router-share.js';
 import { pageText } from '../routers/router-pages.test-support.js';
 import type { HostedPod, PodHost } from './pod-host.test-support.js';
 
@@ -14,6 +16,9 @@ export const podNetwork = 1 + (process.pid % 200);
 interface Router {
   readonly server: Server;
   readonly url: string;
+  readonly isNext: boolean;
+  /** Of the requests, which it gives away. */
+  readonly share: number;
   arrived: number;
   late: number;
   countedAtMs: number;
@@ -29,7 +34,7 @@ export class StandInRouters implements PodHost {
   readonly #routers = new Map<string, Router>();
 
   start(pod: HostedPod, podIp: string, changed: (isReady: boolean) => void): void {
-    if (!isRouter(pod)) {
+    if (!isRouter(pod) && !isNext(pod)) {
       changed(true);
       return;
     }
@@ -40,7 +45,10 @@ export class StandInRouters implements PodHost {
     });
     const address = podIp.replace(/^10\.\d+\./, `127.${podNetwork}.`);
     const url = `http://${address}:${PORT}`;
-    const router: Router = { server, url, arrived: 0, late: 0, countedAtMs: performance.now() };
+    const router: Router = {
+      ...{ server, url, isNext: isNext(pod), share: shareOf(pod) },
+      ...{ arrived: 0, late: 0, countedAtMs: performance.now() },
+    };
     server.listen(PORT, address, () => {
       this.#count();
       this.#routers.set(idOf(pod), router);
@@ -58,7 +66,12 @@ export class StandInRouters implements PodHost {
 
   /** Addresses of the routers, the newest last. */
   get urls(): readonly string[] {
-    return [...this.#routers.values()].map(({ url }) => url);
+    return this.#serving.map(({ url }) => url);
+  }
+
+  /** Routers that the Service leads to. */
+  get #serving(): readonly Router[] {
+    return [...this.#routers.values()].filter((router) => !router.isNext);
   }
 
   async close(): Promise<void> {
@@ -68,20 +81,26 @@ export class StandInRouters implements PodHost {
 
   #count(): void {
     const nowMs = performance.now();
-    const newest = [...this.#routers.values()].at(-1);
     for (const router of this.#routers.values()) {
-      const more = router === newest ? (this.rps * (nowMs - router.countedAtMs)) / 1000 : 0;
+      const more = (this.#rpsOf(router) * (nowMs - router.countedAtMs)) / 1000;
       router.arrived += more;
       router.late += more * this.lateFraction;
       router.countedAtMs = nowMs;
     }
   }
 
+  #rpsOf(router: Router): number {
+    const newest = this.#serving.at(-1);
+    const next = [...this.#routers.values()].filter(({ isNext: isTried }) => isTried).at(-1);
+    const given = next === undefined ? 0 : (newest?.share ?? 0);
+    if (router === newest) return this.rps * (1 - given);
+    return router === next ? this.rps * given : 0;
+  }
+
   #page(router: Router): string {
     this.#count();
     const { arrived, late } = router;
-    const isNewest = [...this.#routers.values()].at(-1) === router;
-    const latest = [0.25, 0.5, 1].map((s) => (isNewest ? Math.round(s * this.rps) : 0)) as [number, number, number];
+    const latest = [0.25, 0.5, 1].map((s) => Math.round(s * this.#rpsOf(router))) as [number, number, number];
     const completed = [Math.round(arrived - late), 0, Math.round(late)] as const;
     return pageText({ arrived: Math.round(arrived), completed, latest });
   }

@@ -1,0 +1,368 @@
+import { SeededRng, type SideCount } from '@equipoise/core';
+import { ManualClock } from '@equipoise/testkit';
+import { describe, expect, it } from 'vitest';
+import { written } from '../api/conformance/subject.test-support.js';
+import { type KubeObject, refTo } from '../api/kube-object.js';
+import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
+import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
+import type { Deployment, NetworkPolicy, Service } from '../render/manifest-types.js';
+import { events, type PipelineEvent } from './events.js';
+import { clusterResources, MemoryCluster } from './memory-cluster.test-support.js';
+import { childTypes, deployments, isNext, isRouter, type ObservedPod, pipelines, pods } from './observed-objects.js';
+import { Operator } from './operator.js';
+import { images, planWith, shelf, ToldPlans } from './pipeline-fixture.test-support.js';
+import { shareOf } from './router-share.js';
+
+const KEY = 'n/shelf';
+const [SMALL, LARGE, NEXT, ROUTER] = ['shelf--detect--small', 'shelf--detect--large', 'shelf--next', 'shelf'];
+const namespace = 'n';
+/** Of the API server in memory. */
+const STARTED_EPOCH_MS = Date.UTC(2026, 0, 1);
+const side = (missed: number, ended: number): SideCount => ({ ended, missed });
+const well = { before: side(0, 500), after: side(0, 500), observedMs: 20_000 };
+/** A step that has just begun. */
+const begun = { ...well, observedMs: 1_000 };
+const heard = { observed: { arrivalRps: 50, percentile: 99, sloAttainmentFraction: 1 } };
+
+/** An operator over a cluster in memory whose pipeline runs `small`; its routers are heard. */
+async function start({ idempotent = true } = {}) {
+  const clock = new ManualClock();
+  const kube = new MemoryKube(clock, clusterResources);
+  const cluster = new MemoryCluster(kube, clock);
+  const [admin, api] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
+  const source = new ToldPlans(planWith('small', 2));
+  const failures: string[] = [];
+  const { metadata, spec, ...rest } = shelf();
+  const { name } = metadata;
+  const { stages, ...others } = spec as { stages: readonly object[] };
+  const object = {
+    ...rest,
+    metadata: { name, namespace },
+    spec: { ...others, stages: stages.map((stage) => ({ ...stage, idempotent })) },
+  };
+  written(await admin.create(pipelines, object, { fieldManager: 'kubectl' }));
+  const abort = new AbortController();
+  const operator = (port: MemoryKubeApi, seed: number) =>
+    new Operator({
+      ...{ api: port, clock, rng: new SeededRng(seed), nowEpochMs: () => STARTED_EPOCH_MS + clock.nowMs(), source },
+      imagesOf: () => images,
+      failed: (what, error) => failures.push(`${what}: ${String(error)}`),
+    });
+  const running = operator(api, 1).run(abort.signal);
+  const find = (deployment: string) => admin.get({ type: deployments, namespace, name: deployment });
+  const all = async <T extends KubeObject>(type: (typeof childTypes)[string]) => {
+    const page = await admin.list({ type });
+    return (page.kind === 'page' ? page.objects : []) as readonly T[];
+  };
+  const rig = {
+    ...{ clock, kube, cluster, admin, source, failures, find, all, operator },
+    ready: async (deployment: string) => (await find(deployment))?.status?.readyReplicas ?? 0,
+    status: async () => (await admin.get({ type: pipelines, namespace, name }))?.status,
+    condition: async (type: string) =>
+      (await admin.get({ type: pipelines, namespace, name }))?.status?.conditions?.find((each) => each.type === type),
+    /** Pods of the router that serves. */
+    entry: async () => (await all<ObservedPod>(pods)).filter(isRouter),
+    pass: (durationMs: number) => clock.advanceTo(clock.nowMs() + durationMs),
+    /** Lets time pass until something holds. */
+    until: async (holds: () => Promise<boolean>, longestMs = 120_000) => {
+      const endsAtMs = clock.nowMs() + longestMs;
+      while (!(await holds())) {
+        if (clock.nowMs() >= endsAtMs) throw new Error(`it does not come: ${JSON.stringify(await rig.status())}`);
+        await rig.pass(100);
+      }
+    },
+    stop: async () => {
+      abort.abort();
+      await running;
+    },
+  };
+  await rig.pass(3_000);
+  cluster.readyAfterMs = () => 500;
+  cluster.stopMs = 700;
+  source.situation = () => ({ ...heard, sides: well });
+  return rig;
+}
+
+const fraction = (rig: Awaited<ReturnType<typeof start>>) => async () => (await rig.status())?.shift?.fraction;
+
+describe('the requests', () => {
+  it('come to a new variant in steps, each of which lasts, and then the old one goes', async () => {
+    const rig = await start();
+    const { pass, source, find, ready, entry, all, condition } = rig;
+    source.decide(KEY, planWith('large', 3));
+    const shares: number[] = [];
+    let beganMs = 0;
+    source.situation = () => ({ ...heard, sides: { ...well, observedMs: rig.clock.nowMs() - beganMs } });
+    const texts = new Set<string | undefined>();
+    const lengthsMs = new Map<number, number>();
+    await rig.until(async () => {
+      const sharing = (await entry()).some((pod) => shareOf(pod) > 0);
+      const given = shareOf(((await find(ROUTER)) as Deployment).spec.template);
+      if (shares.at(-1) !== given) {
+        shares.push(given);
+        beganMs = rig.clock.nowMs();
+      }
+      lengthsMs.set(given, (lengthsMs.get(given) ?? 0) + 100);
+      // Whoever gives a share away gives it to a router that is ready, and may keep all of it.
+      if (sharing) expect([await ready(NEXT), await ready(LARGE), await ready(SMALL)]).toEqual([1, 3, 2]);
+      expect(await ready(ROUTER)).toBeGreaterThanOrEqual(1);
+      texts.add((await condition('Ready'))?.message);
+      return (await find(SMALL)) === undefined;
+    }, 150_000);
+    expect(shares).toEqual([0, 0.1, 0.5, 0]);
+    expect(lengthsMs.get(0.1)).toBeGreaterThanOrEqual(15_000);
+    expect(lengthsMs.get(0.5)).toBeGreaterThanOrEqual(15_000);
+    expect([...texts]).toEqual(
+      expect.arrayContaining([
+        `0 % of the requests go to ${LARGE}.`,
+        `10 % of the requests go to ${LARGE}.`,
+        `50 % of the requests go to ${LARGE}.`,
+      ]),
+    );
+    await pass(3_000);
+    expect(await condition('Ready')).toMatchObject({ status: 'True' });
+    expect((await rig.status())?.shift).toBeUndefined();
+    expect((await all(deployments)).map(({ metadata }) => metadata.name).sort()).toEqual([
+      ROUTER,
+      'shelf--classify--only',
+      LARGE,
+    ]);
+    for (const type of Object.values(childTypes)) expect((await all(type)).filter(isNext)).toEqual([]);
+    const router = (await find(ROUTER)) as Deployment | undefined;
+    expect(router?.spec.template.spec.containers[0]?.args?.join(' ')).not.toContain('--share');
+    expect(rig.failures).toEqual([]);
+    await rig.stop();
+  });
+
+  it('find their way: the router that serves may send to the one that is tried, and that one to the stages', async () => {
+    const rig = await start();
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.until(async () => (await fraction(rig)()) === 0.1);
+    const policies = await rig.all<NetworkPolicy>(childTypes['NetworkPolicy'] as never);
+    const policy = (name: string) => JSON.stringify(policies.find(({ metadata }) => metadata.name === name)?.spec);
+    const tried = '"equipoise.dev/part":"next"';
+    expect(policy(ROUTER)).toContain(tried);
+    expect(policy(LARGE)).toContain(tried);
+    expect(policy('shelf--classify--only')).toContain(tried);
+    expect(policy(NEXT)).toContain('"large"');
+    const services = await rig.all<Service>(childTypes['Service'] as never);
+    const selectorOf = (name: string) => services.find(({ metadata }) => metadata.name === name)?.spec.selector;
+    expect(selectorOf(ROUTER)).toMatchObject({ 'equipoise.dev/part': 'router' });
+    expect(selectorOf(NEXT)).toMatchObject({ 'equipoise.dev/part': 'next' });
+    const serving = (await rig.find(ROUTER)) as Deployment | undefined;
+    const args = serving?.spec.template.spec.containers[0]?.args?.join(' ');
+    expect(args).toMatch(/--share-with http:\/\/shelf--next:8080 --share 0\.1$/);
+    const next = (await rig.find(NEXT)) as Deployment | undefined;
+    expect(next?.spec.template.spec.volumes).toContainEqual({ name: 'config', configMap: { name: NEXT } });
+    await rig.stop();
+  });
+
+  it.each([
+    ['replicas', planWith('small', 3)],
+    ['batch sizes', planWith('small', 2, 4)],
+  ])('are not moved in steps where only %s change', async (_, plan) => {
+    const rig = await start();
+    rig.source.decide(KEY, plan);
+    await rig.pass(20_000);
+    expect(await rig.condition('Ready')).toMatchObject({ status: 'True' });
+    expect((await rig.all(events)).map((event) => (event as PipelineEvent).reason)).not.toContain('Shifting');
+    await rig.stop();
+  });
+
+  it.each([
+    ['no router is heard', {}],
+    [
+      'what serves burns the error budget',
+      { observed: { arrivalRps: 50, percentile: 99, sloAttainmentFraction: 0.8 }, sides: well },
+    ],
+  ])('are moved at once while %s', async (_, situation) => {
+    const rig = await start();
+    rig.source.situation = () => situation;
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.until(async () => (await rig.find(SMALL)) === undefined);
+    expect((await rig.all(events)).map((event) => (event as PipelineEvent).reason)).not.toContain('Shifting');
+    await rig.stop();
+  });
+
+  it('are moved at once where a stage may not run twice', async () => {
+    const rig = await start({ idempotent: false });
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.until(async () => (await rig.find(SMALL)) === undefined);
+    expect((await rig.all(events)).map((event) => (event as PipelineEvent).reason)).not.toContain('Shifting');
+    await rig.stop();
+  });
+
+  it('wait for little traffic no longer than a minute a step', async () => {
+    const rig = await start();
+    const few = { before: side(0, 9), after: side(0, 9), observedMs: 59_000 };
+    rig.source.situation = () => ({ ...heard, sides: few });
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.pass(20_000);
+    expect(await fraction(rig)()).toBe(0.1);
+    rig.source.situation = () => ({ ...heard, sides: { ...few, observedMs: 60_000 } });
+    await rig.until(async () => (await rig.find(SMALL)) === undefined);
+    expect((await rig.status())?.rollback).toBeUndefined();
+    await rig.stop();
+  });
+});
+
+describe('a new variant that fails', () => {
+  const bad = { before: side(0, 450), after: side(30, 50), observedMs: 5_000 };
+
+  it.each([0.1, 0.5])(
+    'gives all requests back at a share of %s, goes, and is left alone for a while',
+    async (share) => {
+      const rig = await start();
+      const { source, find, ready, entry, all, condition } = rig;
+      const seen = fraction(rig);
+      source.situation = () => ({ ...heard, sides: well });
+      source.decide(KEY, planWith('large', 3));
+      await rig.until(async () => (await seen()) === share);
+      source.situation = () => ({ ...heard, sides: bad });
+      await rig.until(async () => (await condition('Degraded'))?.reason === 'RolledBack');
+      const record = (await rig.status())?.rollback;
+      expect(record).toMatchObject({ workloads: [LARGE], fraction: share, failures: 1 });
+      expect(record?.message).toBe(
+        `${LARGE} was taken back at ${100 * share} % of the requests: 30 of its 50 requests missed the SLO, 0 of 450 beside it.`,
+      );
+      source.situation = () => ({ ...heard, sides: well });
+      while ((await find(LARGE)) !== undefined) {
+        await rig.pass(100);
+        // The variant stays until nothing of what sends to it is left, and what serves is never less than whole.
+        const sends = (await all<ObservedPod>(pods)).some(isNext) || (await entry()).some((pod) => shareOf(pod) > 0);
+        if (sends) expect(await ready(LARGE)).toBe(3);
+        expect([await ready(SMALL), (await ready(ROUTER)) >= 1]).toEqual([2, true]);
+      }
+      expect(await find(NEXT)).toBeUndefined();
+      expect((await entry()).map(shareOf)).toEqual([0]);
+      expect(await condition('Degraded')).toMatchObject({ status: 'True', reason: 'RolledBack' });
+      const reasons = (await all(events)).map((event) => (event as PipelineEvent).reason);
+      expect(reasons).toContain('RolledBack');
+
+      // The same plan is still wanted: it is tried again when the time is over, and a second failure counts.
+      await rig.pass(20_000);
+      expect([await find(LARGE), await find(NEXT)]).toEqual([undefined, undefined]);
+      source.situation = () => ({ ...heard, sides: bad });
+      await rig.until(async () => (await rig.status())?.rollback?.failures === 2, 90_000);
+      const { at = '', until = '' } = (await rig.status())?.rollback ?? {};
+      expect(Date.parse(until) - Date.parse(at)).toBe(120_000);
+      await rig.stop();
+    },
+  );
+
+  it('goes when its replicas are lost in the middle', async () => {
+    const rig = await start();
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.until(async () => (await fraction(rig)()) === 0.1);
+    rig.source.situation = () => ({ ...heard, sides: begun });
+    await rig.pass(3_000);
+    rig.cluster.waitingFor = ({ metadata }) => (metadata.name.startsWith(LARGE) ? 'CrashLoopBackOff' : undefined);
+    const lost = (await rig.all<ObservedPod>(pods)).find(({ metadata }) => metadata.name.startsWith(LARGE));
+    if (lost !== undefined) await rig.admin.delete(refTo(pods, lost));
+    await rig.until(async () => (await rig.status())?.rollback !== undefined, 10_000);
+    expect((await rig.status())?.rollback?.message).toMatch(/large has [0-2] of 3 replicas ready/);
+    await rig.until(async () => (await rig.find(LARGE)) === undefined, 20_000);
+    expect([await rig.ready(SMALL), await rig.ready(ROUTER)]).toEqual([2, 1]);
+    await rig.stop();
+  });
+
+  it('goes when its router does not get the requests that it should', async () => {
+    const rig = await start();
+    rig.source.situation = () => ({
+      ...heard,
+      sides: { before: side(0, 1000), after: side(0, 0), observedMs: 15_000 },
+    });
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.until(async () => (await rig.status())?.rollback !== undefined, 60_000);
+    expect((await rig.status())?.rollback?.message).toMatch(/it got 0 requests where 100 were to go there/);
+    await rig.stop();
+  });
+
+  it('goes when the routers fall silent, but not at once', async () => {
+    const rig = await start();
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.until(async () => (await fraction(rig)()) === 0.1);
+    rig.source.situation = () => ({});
+    await rig.pass(30_000);
+    expect((await rig.status())?.rollback).toBeUndefined();
+    await rig.until(async () => (await rig.status())?.rollback !== undefined, 60_000);
+    expect((await rig.status())?.rollback?.message).toMatch(/the routers are not heard/);
+    await rig.stop();
+  });
+
+  it('is tried again at once when the spec changes', async () => {
+    const rig = await start();
+    rig.source.situation = () => ({ ...heard, sides: bad });
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.until(async () => (await rig.status())?.rollback !== undefined);
+    await rig.until(async () => (await rig.find(LARGE)) === undefined);
+    rig.source.situation = () => ({ ...heard, sides: well });
+    const spec = { ...(shelf().spec as object), slo: { latencyMs: 350, percentile: 99 } };
+    const changed = { ...shelf(), metadata: { name: 'shelf', namespace }, spec };
+    written(await rig.admin.apply(pipelines, changed, { fieldManager: 'kubectl', force: true }));
+    await rig.until(async () => (await rig.find(LARGE)) !== undefined, 5_000);
+    await rig.stop();
+  });
+});
+
+it('a plan with the same workloads goes on with the steps', async () => {
+  const rig = await start();
+  rig.source.decide(KEY, planWith('large', 3));
+  await rig.until(async () => (await fraction(rig)()) === 0.5);
+  rig.source.situation = () => ({ ...heard, sides: begun });
+  await rig.pass(3_000);
+  rig.source.decide(KEY, planWith('large', 4));
+  await rig.until(async () => (await rig.ready(LARGE)) === 4);
+  await rig.pass(3_000);
+  rig.source.situation = () => ({ ...heard, sides: well });
+  const seen = new Set<number>();
+  await rig.until(async () => {
+    for (const pod of await rig.entry()) seen.add(shareOf(pod));
+    return (await rig.find(SMALL)) === undefined;
+  });
+  expect([...seen].toSorted()).toEqual([0, 0.5]);
+  expect(await rig.ready(LARGE)).toBe(4);
+  await rig.stop();
+});
+
+it('a plan that goes back in the middle takes all requests back before anything goes', async () => {
+  const rig = await start();
+  rig.source.decide(KEY, planWith('large', 3));
+  await rig.until(async () => (await fraction(rig)()) === 0.5);
+  rig.source.situation = () => ({ ...heard, sides: begun });
+  await rig.pass(3_000);
+  rig.source.decide(KEY, planWith('small', 2));
+  while ((await rig.find(LARGE)) !== undefined) {
+    await rig.pass(100);
+    if ((await rig.entry()).some((pod) => shareOf(pod) > 0)) expect(await rig.ready(NEXT)).toBe(1);
+    if ((await rig.all<ObservedPod>(pods)).some(isNext)) expect(await rig.ready(LARGE)).toBe(3);
+    expect(await rig.ready(SMALL)).toBe(2);
+    if (rig.clock.nowMs() > 300_000) throw new Error('it does not go');
+  }
+  await rig.pass(3_000);
+  expect(await rig.condition('Ready')).toMatchObject({ status: 'True' });
+  expect(await rig.find(NEXT)).toBeUndefined();
+  expect((await rig.entry()).map(shareOf)).toEqual([0]);
+  await rig.stop();
+});
+
+it('another operator goes on where the first was cut off', async () => {
+  const rig = await start();
+  rig.source.decide(KEY, planWith('large', 3));
+  await rig.until(async () => (await fraction(rig)()) === 0.1);
+  rig.source.situation = () => ({ ...heard, sides: begun });
+  await rig.pass(3_000);
+  await rig.stop();
+  rig.source.situation = () => ({ ...heard, sides: well });
+  const abort = new AbortController();
+  const second = rig.operator(new MemoryKubeApi(rig.kube), 2).run(abort.signal);
+  const seen: number[] = [];
+  await rig.until(async () => {
+    const share = (await fraction(rig)()) ?? 0;
+    if (seen.at(-1) !== share) seen.push(share);
+    return (await rig.find(SMALL)) === undefined;
+  });
+  expect(seen).toEqual([0.1, 0.5, 0]);
+  abort.abort();
+  await second;
+});

@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { SideCounts } from './side-counts.js';
+
+const page = (endedTotal: number, missed = 0) => ({ endedTotal, withinSloTotal: endedTotal - missed });
+const side = (ended: number, missed = 0) => ({ ended, missed });
+
+it('counts what routers of each side ended and missed since an instant, whichever pods they were', () => {
+  const counts = new SideCounts();
+  expect(counts.since(0)).toEqual({ before: side(0), after: side(0), observedMs: 0 });
+  counts.heard('old', 'before', page(1_000, 5), 0);
+  counts.heard('next', 'after', page(10), 100);
+  counts.heard('old', 'before', page(1_090, 6), 1_000);
+  counts.heard('next', 'after', page(20, 3), 1_100);
+  expect(counts.since(0)).toEqual({ before: side(90, 1), after: side(10, 3), observedMs: 1_100 });
+  expect(counts.since(1_050)).toEqual({ before: side(0), after: side(10, 3), observedMs: 100 });
+  // Another pod of the same side, counting from its start.
+  counts.heard('newer', 'before', page(7), 2_000);
+  counts.gone('old');
+  counts.heard('newer', 'before', page(57, 2), 3_000);
+  expect(counts.since(1_500)).toMatchObject({ before: side(50, 2), after: side(0) });
+  // One that started anew.
+  counts.heard('next', 'after', page(4, 1), 4_000);
+  expect(counts.since(1_500)).toMatchObject({ before: side(50, 2), after: side(4, 1) });
+});
+
+it('forgets what is older than any step', () => {
+  const counts = new SideCounts();
+  for (let second = 0; second <= 300; second++) counts.heard('old', 'before', page(second), 1_000 * second);
+  expect(counts.since(0).before.ended).toBeGreaterThan(119);
+  expect(counts.since(0).before.ended).toBeLessThan(123);
+  expect(counts.since(290_000).before.ended).toBe(10);
+});

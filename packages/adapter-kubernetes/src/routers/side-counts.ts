@@ -1,0 +1,65 @@
+/** What the routers of both sides of a shift ended and missed, from their pages: each router counts for its side, whichever pod of it is there. */
+import type { SideCount } from '@equipoise/core';
+import type { RouterPage } from './router-page.js';
+
+/** The routers that serve, and that of a plan that is tried. */
+export type Side = 'before' | 'after';
+
+/** Both sides at once, and for how long they were counted. */
+export interface Sides {
+  readonly before: SideCount;
+  readonly after: SideCount;
+  readonly observedMs: number;
+}
+
+interface Totals extends Pick<Sides, Side> {
+  readonly atMs: number;
+}
+
+type Counters = Pick<RouterPage, 'endedTotal' | 'withinSloTotal'>;
+
+/** Longer than a step of a shift lasts. */
+const KEPT_MS = 120_000;
+const NOTHING: SideCount = { ended: 0, missed: 0 };
+
+/** Collects counters; instants are monotonic. A router counts from its first page on. */
+export class SideCounts {
+  readonly #counters = new Map<string, Counters>();
+  #series: Totals[] = [];
+
+  heard(router: string, side: Side, page: Counters, atMs: number): void {
+    const before = this.#counters.get(router);
+    this.#counters.set(router, page);
+    const { before: old, after: fresh } = this.#series.at(-1) ?? { before: NOTHING, after: NOTHING };
+    const sides = { before: old, after: fresh, [side]: plus(side === 'before' ? old : fresh, grown(page, before)) };
+    this.#series.push({ ...sides, atMs });
+    const begins = this.#series.findLastIndex((totals) => totals.atMs <= atMs - KEPT_MS);
+    if (begins > 0) this.#series.splice(0, begins);
+  }
+
+  gone(router: string): void {
+    this.#counters.delete(router);
+  }
+
+  /** What both sides counted since an instant, or since the oldest that is known. */
+  since(atMs: number): Sides {
+    const last = this.#series.at(-1);
+    const first = this.#series.findLast((totals) => totals.atMs <= atMs) ?? this.#series[0];
+    if (last === undefined || first === undefined) return { before: NOTHING, after: NOTHING, observedMs: 0 };
+    return {
+      ...{ before: minus(last.before, first.before), after: minus(last.after, first.after) },
+      observedMs: last.atMs - first.atMs,
+    };
+  }
+}
+
+/** Counters that began anew grew by all that they show. */
+function grown(page: Counters, before: Counters | undefined): SideCount {
+  if (before === undefined) return NOTHING;
+  const from = page.endedTotal < before.endedTotal ? { endedTotal: 0, withinSloTotal: 0 } : before;
+  const ended = page.endedTotal - from.endedTotal;
+  return { ended, missed: ended - (page.withinSloTotal - from.withinSloTotal) };
+}
+
+const plus = (a: SideCount, b: SideCount): SideCount => ({ ended: a.ended + b.ended, missed: a.missed + b.missed });
+const minus = (a: SideCount, b: SideCount): SideCount => ({ ended: a.ended - b.ended, missed: a.missed - b.missed });
