@@ -1,24 +1,23 @@
 /** The admin port of a pipeline that is served, over restarts. */
 import { createServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import {
-  endCommands,
-  equipoise,
-  type Serving,
-  serving,
-  syntheticPipeline,
-  TestFolder,
-} from '../equipoise.test-support.js';
+import { describe, expect, it } from 'vitest';
+import { type Serving, syntheticPipeline } from '../equipoise.test-support.js';
+import { serveTests } from '../serve-tests.test-support.js';
 
-const folder = new TestFolder();
+const { equipoise, folder, serve } = serveTests({
+  'pipeline.yaml': syntheticPipeline({
+    ...{ spec: 'control: { intervalMs: 1000, fastIntervalMs: 250, minDwellMs: 0 }', cpuCores: 4 },
+  }),
+  token: 'sesame\n',
+});
 
 interface Administered extends Serving {
   readonly admin: string;
 }
 
-async function serve(...args: string[]): Promise<Administered> {
-  const started = await serving(folder.path, ...args);
+async function administered(...args: string[]): Promise<Administered> {
+  const started = await serve(...args);
   const [, url = ''] = await started.command.said(/admin port (http:\S+?)\/admin/);
   const [, name = ''] = await started.command.said(/serves pipeline (\S+)/);
   return { ...started, admin: `${url}/admin/pipelines/${name}` };
@@ -38,24 +37,16 @@ async function killed({ command }: Serving): Promise<void> {
   await command.ended;
 }
 
-beforeAll(() => {
-  const spec = 'control: { intervalMs: 1000, fastIntervalMs: 250, minDwellMs: 0 }';
-  folder.write('pipeline.yaml', syntheticPipeline({ spec, cpuCores: 4 }));
-  folder.write('token', 'sesame\n');
-});
-afterEach(endCommands);
-afterAll(() => folder.remove());
-
 describe('the admin port of serve', () => {
   it('keeps mode and pins over a kill, and counts decisions on', async () => {
-    const first = await serve('pipeline.yaml');
+    const first = await administered('pipeline.yaml');
     expect(await get(first)).toMatchObject({ name: 'synthetic', mode: 'auto', ready: true, faults: [] });
     expect(await post(first, 'pause', { reason: 'a look' })).toMatchObject({ status: 200, json: { mode: 'off' } });
     const pinned = await post(first, 'pin', { stageId: 'detect', variantId: 'small' });
     expect(pinned.json.id).toBeGreaterThan(1);
     await killed(first);
 
-    const second = await serve('pipeline.yaml');
+    const second = await administered('pipeline.yaml');
     expect(second.command.stderr).toContain('goes on with pins of detect');
     expect(await get(second)).toMatchObject({ mode: 'off', pins: { detect: { variantId: 'small' } } });
     const { decisions } = await get(second, '/decisions?limit=3');
@@ -67,11 +58,11 @@ describe('the admin port of serve', () => {
     expect(decisions[0].id).toBe(pinned.json.id + 1);
     await killed(second);
 
-    const third = await serve('pipeline.yaml', '--mode', 'advise');
+    const third = await administered('pipeline.yaml', '--mode', 'advise');
     expect(await get(third)).toMatchObject({ mode: 'advise' });
     folder.write('moved.yaml', syntheticPipeline({ cpuCores: 4 }).replaceAll('name: small', 'name: tiny'));
     await killed(third);
-    const fourth = await serve('moved.yaml');
+    const fourth = await administered('moved.yaml');
     expect(fourth.command.stderr).toContain('not taken from before: a pin: detect has no variant small');
     expect(await get(fourth)).toMatchObject({ pins: {} });
   }, 90_000);
@@ -82,7 +73,7 @@ describe('the admin port of serve', () => {
       'advised.yaml',
       syntheticPipeline({ name: 'advised', cpuCores: 4, spec: 'control: { intervalMs: 1000 }' }),
     );
-    const server = await serve('advised.yaml', '--mode', 'advise', '--arrival-rps', '1');
+    const server = await administered('advised.yaml', '--mode', 'advise', '--arrival-rps', '1');
     const before = await get(server, '/running-plan');
     let advised: { readonly id: number } | undefined;
     while (advised === undefined) {
@@ -110,7 +101,7 @@ describe('the admin port of serve', () => {
   }, 90_000);
 
   it('asks for its token, and has the metrics', async () => {
-    const { command, admin } = await serve('pipeline.yaml', '--admin-token-file', 'token');
+    const { command, admin } = await administered('pipeline.yaml', '--admin-token-file', 'token');
     expect((await fetch(admin)).status).toBe(401);
     const headers = { authorization: 'Bearer sesame' };
     expect((await fetch(admin, { headers })).status).toBe(200);
@@ -121,24 +112,24 @@ describe('the admin port of serve', () => {
   });
 
   it('is not there where none is wanted, or where the usual one is taken', async () => {
-    const none = await serving(folder.path, 'pipeline.yaml', '--no-admin-port');
+    const none = await serve('pipeline.yaml', '--no-admin-port');
     expect(none.command.stderr).not.toContain('admin port');
     const holder = createServer();
     await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
     const { port } = holder.address() as { readonly port: number };
-    const ended = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--port', '0', '--admin-port', `${port}`);
+    const ended = await equipoise('serve', 'pipeline.yaml', '--port', '0', '--admin-port', `${port}`);
     holder.close();
     expect(ended).toMatchObject({ exitCode: 3, stderr: expect.stringMatching(/PORT_IN_USE.* with --admin-port/) });
   });
 
   it('is refused beyond this machine without a token, before anything starts', async () => {
-    const ended = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--admin-host', '0.0.0.0');
+    const ended = await equipoise('serve', 'pipeline.yaml', '--admin-host', '0.0.0.0');
     expect(ended).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--admin-token-file FILE') });
     expect(ended.stderr).not.toContain('first plan');
   });
 
   it('reads its token before anything starts', async () => {
-    const ended = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--port', '0', '--admin-token-file', 'none');
+    const ended = await equipoise('serve', 'pipeline.yaml', '--port', '0', '--admin-token-file', 'none');
     expect(ended).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('There is no token file none') });
     expect(ended.stderr).not.toContain('listening');
   });
@@ -147,7 +138,7 @@ describe('the admin port of serve', () => {
 describe('the mode of serve', () => {
   it('stands in the line that says that it is ready', async () => {
     const readyLine = async (...args: string[]) => {
-      const { command } = await serving(folder.path, 'pipeline.yaml', ...args);
+      const { command } = await serve('pipeline.yaml', ...args);
       return (await command.said(/ready .*/))[0];
     };
     expect(await readyLine('--mode', 'advise')).toMatch(/, mode advise$/);
@@ -155,7 +146,7 @@ describe('the mode of serve', () => {
   }, 60_000);
 
   it.each(['auto', 'advise'])('%s contradicts a plan that is kept', async (mode) => {
-    const ended = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--port', '0', '--fixed', '--mode', mode);
+    const ended = await equipoise('serve', 'pipeline.yaml', '--port', '0', '--fixed', '--mode', mode);
     expect(ended).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(`--mode ${mode} would not`) });
   });
 });

@@ -2,32 +2,22 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import {
-  endCommands,
-  equipoise,
-  type Serving,
-  serving,
-  syntheticPipeline,
-  TestFolder,
-} from '../equipoise.test-support.js';
+import { describe, expect, it } from 'vitest';
+import { type Serving, syntheticPipeline } from '../equipoise.test-support.js';
+import { serveTests } from '../serve-tests.test-support.js';
 
-const folder = new TestFolder();
 const FRONTS = 2;
 /** Of a request to the pipeline `slow`. */
 const SLOW_MS = 1000;
-
-beforeAll(() => {
-  folder.write('quick.yaml', syntheticPipeline({ name: 'quick', latencyMs: 5000 }));
-  folder.write('slow.yaml', syntheticPipeline({ name: 'slow', latencyMs: 20_000, largeMs: SLOW_MS }));
+/** A client that hears nothing for so long is forgotten. */
+const HANGS_MS = 20_000;
+const { equipoise, folder, serve } = serveTests({
+  'quick.yaml': syntheticPipeline({ name: 'quick', latencyMs: 5000 }),
+  'slow.yaml': syntheticPipeline({ name: 'slow', latencyMs: 20_000, largeMs: SLOW_MS }),
 });
 
-afterEach(endCommands);
-
-afterAll(() => folder.remove());
-
 function start(file: string, ...args: string[]): Promise<Serving> {
-  return serving(folder.path, file, '--front-processes', String(FRONTS), ...args);
+  return serve(file, '--front-processes', String(FRONTS), ...args);
 }
 
 /** The processes that a process has started. */
@@ -45,6 +35,8 @@ function childrenOf(pid: number): readonly number[] {
 
 interface Reply {
   readonly status: number;
+  /** What becomes of the connection. */
+  readonly connection: string | undefined;
   readonly text: string;
 }
 
@@ -59,11 +51,12 @@ async function ask(
 ): Promise<Reply> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const sent = request(url, { method: body === undefined ? 'GET' : 'POST', headers, agent });
+  sent.setTimeout(HANGS_MS, () => sent.destroy(new Error(`nothing came for ${HANGS_MS} ms`)));
   sent.end(body);
   const [answer] = (await once(sent, 'response')) as [IncomingMessage];
   let text = '';
   for await (const chunk of answer.setEncoding('utf8')) text += chunk;
-  return { status: answer.statusCode ?? 0, text };
+  return { status: answer.statusCode ?? 0, connection: answer.headers.connection, text };
 }
 
 /** The value of a series on the metrics page. */
@@ -117,11 +110,11 @@ describe('front processes', { timeout: 60_000 }, () => {
     const status = () =>
       ask(`${url}/v1/pipelines/quick/run`, { body: 'x' }).then(
         (reply) => reply.status,
-        () => 0,
+        (error: Error) => (error.message.startsWith('nothing came') ? 'hangs' : 'closed'),
       );
     for (const pid of childrenOf(command.pid)) process.kill(pid, 'SIGKILL');
-    // Among these are connections that are handed to processes which are dead already: none may hang.
-    await Promise.all(Array.from({ length: 20 }, status));
+    // Among these are connections that are handed to processes which are dead already.
+    expect((await Promise.all(Array.from({ length: 20 }, status))).filter((one) => one === 'hangs')).toEqual([]);
     await expect.poll(status, { timeout: 10_000 }).toBe(200);
   });
 
@@ -146,6 +139,17 @@ describe('front processes', { timeout: 60_000 }, () => {
     expect((await inside).status).toBe(200);
     expect(await command.ended).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(/stopped\n$/) });
     expect(fronts.filter(isRunning)).toEqual([]);
+  });
+
+  it('let go who has kept a connection before the server closes', async () => {
+    const { command, url } = await start('quick.yaml');
+    const kept = Array.from({ length: 2 * FRONTS }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
+    const asked = () => Promise.all(kept.map((agent) => ask(`${url}/v1/pipelines/quick/run`, { body: 'x', agent })));
+    expect((await asked()).map(({ connection }) => connection)).toEqual(kept.map(() => 'keep-alive'));
+    command.signal('SIGTERM');
+    await expect.poll(async () => (await ask(`${url}/readyz`)).status, { interval: 10 }).toBe(503);
+    expect(await asked()).toMatchObject(kept.map(() => ({ status: 200, connection: 'close' })));
+    expect((await command.ended).exitCode).toBe(0);
   });
 
   it('end when the server is killed', async () => {
@@ -176,7 +180,7 @@ describe('front processes', { timeout: 60_000 }, () => {
     const { url } = await start('quick.yaml');
     const { port } = new URL(url);
     const args = ['serve', 'slow.yaml', '--admin-port', '0', '--front-processes', '2', '--port', port];
-    expect(await equipoise(folder.path, ...args)).toMatchObject({ exitCode: 3, stderr: expect.stringContaining(port) });
+    expect(await equipoise(...args)).toMatchObject({ exitCode: 3, stderr: expect.stringContaining(port) });
   });
 });
 

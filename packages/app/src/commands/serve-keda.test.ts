@@ -1,19 +1,12 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:http2';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { endCommands, equipoise, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { describe, expect, it } from 'vitest';
+import { syntheticPipeline } from '../equipoise.test-support.js';
+import { serveTests } from '../serve-tests.test-support.js';
 
-const folder = new TestFolder();
+const { equipoise, folder, serve } = serveTests({ 'pipeline.yaml': syntheticPipeline() });
 const example = readFileSync(new URL('../../../../deploy/kubernetes/keda/scaled-object.yaml', import.meta.url), 'utf8');
-
-beforeAll(() => {
-  folder.write('pipeline.yaml', syntheticPipeline());
-});
-
-afterEach(endCommands);
-
-afterAll(() => folder.remove());
 
 /** A field of a message in protobuf that has a length: its number, its bytes. */
 const field = (number: number, bytes: Buffer) => Buffer.concat([Buffer.from([number * 8 + 2, bytes.length]), bytes]);
@@ -52,7 +45,7 @@ describe('the port for KEDA', () => {
       ]),
     );
     expect(Object.keys(metadata)).toEqual(['scalerAddress', 'stage', 'variant']);
-    const { command, url } = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '5', '--keda-port', '0');
+    const { command, url } = await serve('pipeline.yaml', '--arrival-rps', '5', '--keda-port', '0');
     const [, address = ''] = await command.said(/KEDA is told on (\S+)/);
     expect(address).toMatch(/^127\.0\.0\.1:/);
     const page = await (await fetch(`${url}/metrics`)).text();
@@ -64,11 +57,11 @@ describe('the port for KEDA', () => {
   });
 
   it('is refused a port that is taken', async () => {
-    const { url } = await serving(folder.path, 'pipeline.yaml');
+    const { url } = await serve('pipeline.yaml');
     const { port } = new URL(url);
     folder.write('other.yaml', syntheticPipeline({ name: 'other' }));
     const flags = ['--port', '0', '--no-admin-port', '--keda-port', port];
-    const ended = await equipoise(folder.path, 'serve', 'other.yaml', ...flags);
+    const ended = await equipoise('serve', 'other.yaml', ...flags);
     expect(ended.exitCode).toBe(3);
     expect(ended.stderr).toContain(`Something listens on 127.0.0.1:${port} already.`);
   });

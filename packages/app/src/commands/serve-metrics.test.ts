@@ -1,19 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { endCommands, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { describe, expect, it } from 'vitest';
+import { syntheticPipeline } from '../equipoise.test-support.js';
+import { serveTests } from '../serve-tests.test-support.js';
 
-const folder = new TestFolder();
-
-beforeAll(() => {
-  folder.write('pipeline.yaml', syntheticPipeline());
-});
-
-afterEach(endCommands);
-
-afterAll(() => folder.remove());
+const { serve } = serveTests({ 'pipeline.yaml': syntheticPipeline() });
 
 describe('the metrics of a served pipeline', () => {
   it('have its plan, its replicas and its requests', async () => {
-    const { url } = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '5');
+    const { url } = await serve('pipeline.yaml', '--arrival-rps', '5');
     const answer = await fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi' });
     expect(answer.status).toBe(200);
     const text = await (await fetch(`${url}/metrics`)).text();

@@ -1,16 +1,13 @@
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { endCommands, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { describe, expect, it } from 'vitest';
+import { syntheticPipeline } from '../equipoise.test-support.js';
+import { serveTests } from '../serve-tests.test-support.js';
 
-const folder = new TestFolder();
-
-afterEach(endCommands);
-
-afterAll(() => folder.remove());
+const { folder, serve } = serveTests();
 
 describe('a pipeline file that is read again', () => {
   it('is planned by from then on, unless it is invalid or needs a restart', async () => {
     folder.write('pipeline.yaml', syntheticPipeline({ latencyMs: 60_000, spec: 'control: { intervalMs: 1000 }' }));
-    const { command, url } = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '5');
+    const { command, url } = await serve('pipeline.yaml', '--arrival-rps', '5');
     const slo = async () =>
       /^equipoise_slo_latency_seconds\S* (\S+)$/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1];
     const reload = async (text: string, words: RegExp) => {

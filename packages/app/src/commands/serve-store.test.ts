@@ -3,13 +3,11 @@ import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import Database from 'libsql';
-import { afterAll, afterEach, expect, it } from 'vitest';
-import { endCommands, equipoise, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { expect, it } from 'vitest';
+import { syntheticPipeline } from '../equipoise.test-support.js';
+import { serveTests } from '../serve-tests.test-support.js';
 
-const folder = new TestFolder();
-afterEach(endCommands);
-afterAll(() => folder.remove());
-
+const { equipoise, folder, serve } = serveTests();
 /** Of the first format, with the decisions 1 to 3 of a pipeline `shelf`. */
 const OLD_STATE = new URL('../../../runtime/src/store/fixtures/state-v1.db', import.meta.url);
 
@@ -17,11 +15,11 @@ it('goes on with the state file of an older version', { timeout: 60_000 }, async
   mkdirSync(join(folder.path, '.equipoise'), { recursive: true });
   copyFileSync(OLD_STATE, join(folder.path, '.equipoise', 'state.db'));
   folder.write('shelf.yaml', syntheticPipeline({ name: 'shelf' }));
-  const { command } = await serving(folder.path, 'shelf.yaml', '--mode', 'off');
+  const { command } = await serve('shelf.yaml', '--mode', 'off');
   expect(command.stderr).toContain('the last good plan is not taken: the pipeline file has changed since it was made');
   command.signal('SIGTERM');
   expect(await command.ended).toMatchObject({ exitCode: 0 });
-  const explained = async (id: string) => (await equipoise(folder.path, 'explain', id, '--pipeline', 'shelf')).stdout;
+  const explained = async (id: string) => (await equipoise('explain', id, '--pipeline', 'shelf')).stdout;
   expect(await explained('3')).toContain('best plan for up to 5.5 rps');
   expect(await explained('4')).toContain('apply: the first plan');
   rmSync(join(folder.path, '.equipoise'), { recursive: true });
@@ -33,7 +31,7 @@ interface Status {
 
 it('serves and decides while another process locks the state file', { timeout: 120_000 }, async () => {
   folder.write('pipeline.yaml', syntheticPipeline({ spec: 'control: { intervalMs: 500, fastIntervalMs: 250 }' }));
-  const { command, url } = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '5');
+  const { command, url } = await serve('pipeline.yaml', '--arrival-rps', '5');
   const [, admin = ''] = await command.said(/admin port (\S+)\/pipelines/);
   const run = () => fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi' });
   const until = async (reached: (status: Status) => boolean): Promise<Status> => {

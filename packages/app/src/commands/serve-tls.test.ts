@@ -4,10 +4,11 @@ import { connect as connectHttp2 } from 'node:http2';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { selfSigned } from '@equipoise/testkit';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { endCommands, equipoise, RunningCommand, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { describe, expect, it } from 'vitest';
+import { RunningCommand, syntheticPipeline } from '../equipoise.test-support.js';
+import { serveTests } from '../serve-tests.test-support.js';
 
-const folder = new TestFolder();
+const { equipoise, folder } = serveTests({ 'pipeline.yaml': syntheticPipeline() });
 const first = selfSigned('first');
 const second = selfSigned('second');
 const flags = ['--tls-cert', 'tls.crt', '--tls-key', 'tls.key'];
@@ -17,14 +18,6 @@ function write({ cert, key }: { readonly cert: string; readonly key: string }) {
   writeFileSync(join(folder.path, 'tls.key'), key, { mode: 0o600 });
   chmodSync(join(folder.path, 'tls.key'), 0o600);
 }
-
-beforeAll(() => {
-  folder.write('pipeline.yaml', syntheticPipeline());
-});
-
-afterEach(endCommands);
-
-afterAll(() => folder.remove());
 
 async function commonName(port: number, ca: string): Promise<unknown> {
   const socket = connect({ host: '127.0.0.1', port, ca, servername: 'localhost' });
@@ -58,10 +51,10 @@ describe('equipoise serve with a certificate', () => {
 
   it('wants certificate and key together, and a key that is closed to others', async () => {
     write(first);
-    const half = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--port', '0', '--tls-cert', 'tls.crt');
+    const half = await equipoise('serve', 'pipeline.yaml', '--port', '0', '--tls-cert', 'tls.crt');
     expect(half).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('belong together') });
     chmodSync(join(folder.path, 'tls.key'), 0o644);
-    const open = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--port', '0', ...flags);
+    const open = await equipoise('serve', 'pipeline.yaml', '--port', '0', ...flags);
     expect(open).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('chmod 600') });
   });
 });

@@ -2,18 +2,17 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import {
-  endCommands,
-  equipoise,
-  type Serving,
-  serving,
-  syntheticPipeline,
-  TestFolder,
-} from '../equipoise.test-support.js';
+import { describe, expect, it } from 'vitest';
+import { type Serving, syntheticPipeline } from '../equipoise.test-support.js';
+import { serveTests } from '../serve-tests.test-support.js';
 
-const folder = new TestFolder();
-const serve = (...args: string[]) => serving(folder.path, ...args);
+const { equipoise, folder, serve } = serveTests({
+  'pipeline.yaml': syntheticPipeline(),
+  'slow.yaml': syntheticPipeline({ largeMs: 400, latencyMs: 5000 }),
+  'endless.yaml': syntheticPipeline({ largeMs: 20_000, latencyMs: 100_000 }),
+  'echo.mjs': 'export const load = () => ({ run: (batch) => batch });',
+  'throws.mjs': 'throw new Error("the license is missing");',
+});
 const run = (url: string, body = 'hi') => fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body });
 
 /** Sends a request that the server has begun to read when this resolves; `answered` with its status. */
@@ -34,47 +33,32 @@ async function requestUnderWay(url: string): Promise<{ readonly answered: Promis
 /** The table of the plan that a server began with. */
 const planOf = ({ command }: Serving): string => /┌[\s\S]*┘/.exec(command.stderr)?.[0] ?? '';
 
-beforeAll(() => {
-  folder.write('pipeline.yaml', syntheticPipeline());
-  folder.write('slow.yaml', syntheticPipeline({ largeMs: 400, latencyMs: 5000 }));
-  folder.write('endless.yaml', syntheticPipeline({ largeMs: 20_000, latencyMs: 100_000 }));
-});
-
-afterEach(endCommands);
-
-afterAll(() => folder.remove());
-
 describe('equipoise serve', () => {
-  it('says on stderr when it is ready, and answers', async () => {
-    const { command, url } = await serve('pipeline.yaml');
+  it('says on stderr when it is ready, answers, and goes on serving after requests that it refuses', async () => {
+    const { command, url } = await serve('pipeline.yaml', '--max-body-bytes', '10');
     expect(command.stderr).toMatch(
       /the first plan:\n[\s\S]*ready http:\/\/127\.0\.0\.1:\d+ serves pipeline synthetic /,
     );
-    const answer = await run(url);
+    expect((await run(url, 'x'.repeat(11))).status).toBe(413);
+    expect((await fetch(`${url}/v1/pipelines/other/run`, { method: 'POST', body: 'x' })).status).toBe(404);
+    const answer = await run(url, 'x'.repeat(10));
     expect(answer.status).toBe(200);
     expect(await answer.json()).toMatchObject({ pipeline: 'synthetic', outputs: {} });
   });
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('drains on %s and leaves with 0', async (signal) => {
+  // Twice in a row is one signal, as npm passes it on.
+  it.each([[['SIGTERM']], [['SIGINT', 'SIGINT']]] as const)('drains on %j and leaves with 0', async (signals) => {
     const { command, url } = await serve('slow.yaml', '--arrival-rps', '0.5');
     const { answered } = await requestUnderWay(url);
-    command.signal(signal);
-    await command.said(/draining/);
+    for (const signal of signals) {
+      command.signal(signal);
+      await command.said(/draining/);
+    }
     expect(await answered).toBe(200);
     const ended = await command.ended;
     expect(ended).toMatchObject({ exitCode: 0, signal: null, stdout: '' });
     expect(ended.stderr).toMatch(/draining[^\n]*\n[^\n]*stopped\n$/);
     await expect(run(url)).rejects.toThrow('fetch failed');
-  });
-
-  it('takes a signal that arrives twice, as npm passes it on, for one', async () => {
-    const { command, url } = await serve('slow.yaml', '--arrival-rps', '0.5');
-    const { answered } = await requestUnderWay(url);
-    command.signal('SIGINT');
-    await command.said(/draining/);
-    command.signal('SIGINT');
-    expect(await answered).toBe(200);
-    expect(await command.ended).toMatchObject({ exitCode: 0, signal: null });
   });
 
   it('ends at once when it is told again a while later', async () => {
@@ -91,21 +75,19 @@ describe('equipoise serve', () => {
 
   it('goes on with the last good plan after a kill and after a stop, while the pipeline is the same', async () => {
     folder.write('resumed.yaml', syntheticPipeline({ name: 'resumed' }));
-    const first = await serve('resumed.yaml');
-    const second = await serve('resumed.yaml', '--arrival-rps', '100');
-    expect(planOf(second)).not.toBe(planOf(first));
-    second.command.signal('SIGKILL');
-    expect(await second.command.ended).toMatchObject({ signal: 'SIGKILL' });
+    const first = await serve('resumed.yaml', '--arrival-rps', '100');
+    first.command.signal('SIGKILL');
+    expect(await first.command.ended).toMatchObject({ signal: 'SIGKILL' });
+
+    const second = await serve('resumed.yaml');
+    expect(second.command.stderr).toContain('the last good plan:');
+    expect(planOf(second)).toBe(planOf(first));
+    second.command.signal('SIGTERM');
+    expect(await second.command.ended).toMatchObject({ exitCode: 0 });
 
     const third = await serve('resumed.yaml');
     expect(third.command.stderr).toContain('the last good plan:');
-    expect(planOf(third)).toBe(planOf(second));
-    third.command.signal('SIGTERM');
-    expect(await third.command.ended).toMatchObject({ exitCode: 0 });
-
-    const fourth = await serve('resumed.yaml');
-    expect(fourth.command.stderr).toContain('the last good plan:');
-    expect(planOf(fourth)).toBe(planOf(second));
+    expect(planOf(third)).toBe(planOf(first));
 
     folder.write('resumed.yaml', syntheticPipeline({ name: 'resumed', latencyMs: 250 }));
     const changed = await serve('resumed.yaml');
@@ -113,6 +95,7 @@ describe('equipoise serve', () => {
       'the last good plan is not taken: the pipeline file has changed since it was made',
     );
     expect(changed.command.stderr).toContain('the first plan:');
+    expect(planOf(changed)).not.toBe(planOf(first));
   }, 60_000);
 
   it('serves with its best effort where no plan is feasible, says so, and does not go on with it after a restart', async () => {
@@ -127,13 +110,6 @@ describe('equipoise serve', () => {
     expect(again.command.stderr).toContain('the first plan:');
     expect(again.command.stderr).not.toContain('warning');
   });
-
-  it('goes on serving after requests that it refuses', async () => {
-    const { url } = await serve('pipeline.yaml', '--max-body-bytes', '10');
-    expect((await run(url, 'x'.repeat(11))).status).toBe(413);
-    expect((await fetch(`${url}/v1/pipelines/other/run`, { method: 'POST', body: 'x' })).status).toBe(404);
-    expect((await run(url, 'x'.repeat(10))).status).toBe(200);
-  });
 });
 
 describe('a pipeline that cannot start', () => {
@@ -143,7 +119,7 @@ describe('a pipeline that cannot start', () => {
   ])('says that the token file is wrong: %s', async (_, text, words) => {
     if (text !== undefined) folder.write('token', text);
     const name = text === undefined ? 'no-token' : 'token';
-    const { exitCode, stderr } = await equipoise(folder.path, 'serve', 'pipeline.yaml', '--token-file', name);
+    const { exitCode, stderr } = await equipoise('serve', 'pipeline.yaml', '--token-file', name);
     expect([exitCode, stderr]).toEqual([text === undefined ? 3 : 2, expect.stringMatching(words)]);
   });
 
@@ -164,13 +140,8 @@ describe('a pipeline that cannot start', () => {
 
   const serveAndFail = (text: string) => {
     folder.write('failing.yaml', text);
-    return equipoise(folder.path, 'serve', 'failing.yaml', '--port', '0');
+    return equipoise('serve', 'failing.yaml', '--port', '0');
   };
-
-  beforeAll(() => {
-    folder.write('echo.mjs', 'export const load = () => ({ run: (batch) => batch });');
-    folder.write('throws.mjs', 'throw new Error("the license is missing");');
-  });
 
   it('names the path of a stage module that is missing', async () => {
     const { exitCode, stderr } = await serveAndFail(syntheticPipeline({ detect: 'module: ./missing.js' }));
