@@ -51,4 +51,5 @@ export * from './profiling/profile-verdict.js';
 export * from './progress-meter.js';
 export * from './store/spec-digest.js';
 export * from './store/sqlite-plan-store.js';
+export * from './store/state-claim.js';
 export * from './store/threaded-plan-store.js';

@@ -114,6 +114,8 @@ describe('the admin port of serve', () => {
   it('is not there where none is wanted, or where the usual one is taken', async () => {
     const none = await serve('pipeline.yaml', '--no-admin-port');
     expect(none.command.stderr).not.toContain('admin port');
+    none.command.signal('SIGTERM');
+    await none.command.ended;
     const holder = createServer();
     await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
     const { port } = holder.address() as { readonly port: number };

@@ -41,7 +41,7 @@ describe('a stage of servers', () => {
       'command',
       () => ({
         url: 'http://127.0.0.1:{port}',
-        command: [process.execPath, BIN, 'serve', 'behind.yaml', '--arrival-rps', '1', '--port', '{port}'],
+        command: [process.execPath, BIN, 'serve', 'behind.yaml', '--arrival-rps', '1', '--fixed', '--port', '{port}'],
       }),
     ],
   ])(

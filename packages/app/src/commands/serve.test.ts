@@ -88,6 +88,8 @@ describe('equipoise serve', () => {
     const third = await serve('resumed.yaml');
     expect(third.command.stderr).toContain('the last good plan:');
     expect(planOf(third)).toBe(planOf(first));
+    third.command.signal('SIGTERM');
+    await third.command.ended;
 
     folder.write('resumed.yaml', syntheticPipeline({ name: 'resumed', latencyMs: 250 }));
     const changed = await serve('resumed.yaml');

@@ -3,7 +3,7 @@ import { type Plan, type ServiceCurves, stageId, variantId } from '@equipoise/co
 import { type LoopEvent, SqlitePlanStore, specDigest } from '@equipoise/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
-import { resumeObjection } from './first-plan.js';
+import { nothingFits, resumeObjection } from './first-plan.js';
 import { loadSpec } from './load-spec.js';
 import type { StartOptions } from './start-options.js';
 import { startPipeline } from './start-pipeline.js';
@@ -67,11 +67,41 @@ describe('startPipeline', () => {
     expect(decisions[0]?.decision?.reason).toMatch(reason);
   });
 
+  it('is refused where another server adapts the pipeline, unless it is fixed, and goes once that has ended', async () => {
+    const spec = await loadSpec(file);
+    const options: StartOptions = {
+      ...{ spec, profiles: [], arrivalRps: 1, policy: 'equipoise', fixed: false, resume: true },
+      ...{ stateFile: 'claimed.db', report: () => {} },
+    };
+    const first = await startPipeline(options);
+    await expect(startPipeline(options)).rejects.toMatchObject({ code: 'STATE_IN_USE' });
+    expect(first.runner.ready).toBe(true);
+    await (await startPipeline({ ...options, fixed: true })).close();
+    await first.close();
+    await (await startPipeline(options)).close();
+  });
+
   it('is given up when its signal is aborted', async () => {
     const aborting = new AbortController();
     const started = startOnce({ signal: aborting.signal, stateFile: 'aborted.db' });
     setTimeout(() => aborting.abort(), 20);
     await expect(started).rejects.toThrow();
+  });
+});
+
+describe('no plan at all', () => {
+  it('names the pins of the pipeline file, and what to do', async () => {
+    const spec = await loadSpec(file);
+    const [first, ...rest] = spec.stages;
+    const result = { kind: 'infeasible', proven: true, bindingConstraint: 'budget', fixes: {} } as const;
+    expect(nothingFits(spec, result)).toMatchObject({
+      ...{ code: 'INFEASIBLE', message: expect.stringContaining('pipeline: raise the budget or widen the bounds') },
+    });
+    if (first === undefined) throw new Error('the pipeline has a stage');
+    const pinned = { ...spec, stages: [{ ...first, pins: { replicas: 9, cpuCores: 1 } }, ...rest] };
+    expect(nothingFits(pinned, result).message).toMatch(
+      /the pins detect: replicas 9, cpuCores 1: raise the budget, or take pins/,
+    );
   });
 });
 

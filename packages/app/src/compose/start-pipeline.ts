@@ -5,7 +5,13 @@
 import { join } from 'node:path';
 import type { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import type { PipelineSpec, Plan } from '@equipoise/core';
-import { type PipelineControl, type PipelineRunner, type StageTypes, ThreadedPlanStore } from '@equipoise/runtime';
+import {
+  type PipelineControl,
+  type PipelineRunner,
+  type StageTypes,
+  StateClaim,
+  ThreadedPlanStore,
+} from '@equipoise/runtime';
 import type { FirstPlan } from './first-plan.js';
 import { type KeptState, readKeptState } from './kept-state.js';
 import { PipelineParts } from './pipeline-parts.js';
@@ -35,19 +41,24 @@ export interface RunningPipeline {
   close(): Promise<void>;
 }
 
-/** Starts a pipeline and resolves when its first plan is in force and warm. */
+/** Starts a pipeline and resolves when its first plan is in force and warm; rejects with AppError STATE_IN_USE where another server has it. */
 export async function startPipeline(asked: StartOptions): Promise<RunningPipeline> {
   const options = { ...asked, report: reportOf(asked) };
   const { spec, signal, resume, resumeLearned = resume } = options;
   signal?.throwIfAborted();
-  const store = await ThreadedPlanStore.open(join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db'));
+  const path = join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db');
+  const store = await ThreadedPlanStore.open(path);
   const parts = await partsOver(store, options, resumeLearned);
   const abort = () =>
     void parts.close().catch((error: unknown) => options.report({ kind: 'failed', step: 'apply', error }));
   signal?.addEventListener('abort', abort, { once: true });
+  let claim: StateClaim | undefined;
   try {
     await options.listen?.(parts);
     signal?.throwIfAborted();
+    // Behind the ports: of a server that is started twice in the same way they are what is in the way.
+    // One that keeps its first plan neither learns nor adapts: many may serve beside another, as replicas that are servers do.
+    claim = options.fixed ? undefined : new StateClaim({ path, pipelineName: spec.name });
     const first = await parts.firstPlan();
     signal?.throwIfAborted();
     await parts.begin(first);
@@ -69,10 +80,10 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
       firstPlan: first.plan,
       first,
       reload: (wanted) => parts.reload(wanted),
-      close: () => parts.close(),
+      close: () => parts.close().finally(() => claim?.release()),
     };
   } catch (error) {
-    await parts.close();
+    await parts.close().finally(() => claim?.release());
     throw error;
   } finally {
     signal?.removeEventListener('abort', abort);

@@ -118,6 +118,11 @@ export const errorCodes = {
   WRONG_USAGE: { httpStatus: 400, exitCode: 2, remedy: 'See `equipoise COMMAND --help`.' },
   INFEASIBLE: { httpStatus: 409, exitCode: 1, remedy: 'Relax the bound that the message names.' },
   PORT_IN_USE: { httpStatus: 500, exitCode: 3, remedy: 'Choose another port with --port.' },
+  STATE_IN_USE: {
+    httpStatus: 500,
+    exitCode: 3,
+    remedy: 'Stop the other server, or serve from a folder of its own.',
+  },
   STORE_FAILED: {
     httpStatus: 500,
     exitCode: 3,
