@@ -3,6 +3,7 @@ import { AppError, type DecisionRecord, type StageId } from '@equipoise/core';
 import type { z } from 'zod';
 import type { PipelineControl } from '../loop/pipeline-control.js';
 import { type Answer, ok } from '../open-inference/answer.js';
+import { actionResult } from './action-result.js';
 import {
   type applyBody,
   defined,
@@ -71,7 +72,7 @@ export const unpin: WithBody<typeof unpinBody> = (call) =>
 export const apply: WithBody<typeof applyBody> = async (call) => {
   const { control } = pipelineOf(call);
   const { decisionId, stages = {}, reason } = call.body;
-  return ok(
+  return done(
     decisionId === undefined
       ? await control.applyStages(stages, reason)
       : await control.applyDecision(decisionId, reason),
@@ -79,14 +80,20 @@ export const apply: WithBody<typeof applyBody> = async (call) => {
 };
 
 export const rollBack: WithBody<typeof reasonBody> = async (call): Promise<Answer> =>
-  ok(await pipelineOf(call).control.rollBack(call.body.reason));
+  done(await pipelineOf(call).control.rollBack(call.body.reason));
 
 /** Answers when what was asked for is written down: a server that is killed then still knows it. */
 async function asked(call: AdminCall, act: (control: PipelineControl) => DecisionRecord): Promise<Answer> {
   const { control } = pipelineOf(call);
   const record = act(control);
   await control.written();
-  return ok(record);
+  return done(record);
+}
+
+/** What an action came to, first in a line; what was seen at that moment, which is long, last. */
+function done(record: DecisionRecord): Answer {
+  const { observation, ...facts } = record;
+  return ok({ result: actionResult(record), ...facts, observation });
 }
 
 /** The pipeline that a call names; AppError NOT_FOUND lists those that are served. */

@@ -30,7 +30,7 @@ export interface AdminRoute extends Way {
 }
 
 const PIPELINE = '/admin/pipelines/{pipeline}';
-const RECORD = 'the entry of the log of decisions that it made';
+const RECORD = '`{result: TEXT, …}`: in a line what it came to, then the entry of the log of decisions that it made';
 
 /** All routes but those of health, metrics and events. */
 export const adminRoutes: readonly AdminRoute[] = [

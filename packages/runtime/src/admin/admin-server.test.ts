@@ -88,12 +88,35 @@ describe('the admin port', () => {
     const bench = await open();
     const id = bench.played.advised(planWith('large', 3));
     const actions: readonly (readonly [string, object | undefined, object])[] = [
-      ['pause', { reason: 'a test' }, { mode: 'off', manual: { action: 'pause', reason: 'a test' } }],
+      [
+        ...(['pause', { reason: 'a test' }] as const),
+        {
+          ...{ mode: 'off', manual: { action: 'pause', reason: 'a test' } },
+          result: 'mode off: the loop neither plans nor changes anything',
+        },
+      ],
       ['advise', undefined, { mode: 'advise' }],
-      ['resume', {}, { mode: 'auto' }],
-      ['pin', { stageId: 'a', variantId: 'large' }, { manual: { pins: { a: { variantId: 'large' } } } }],
-      ['unpin', { stageId: 'a' }, { manual: { pins: {} } }],
-      ['apply', { decisionId: id }, { manual: { decisionId: id }, outcome: { kind: 'applied' } }],
+      ['resume', {}, { mode: 'auto', result: 'mode auto: the loop plans and acts' }],
+      [
+        ...(['pin', { stageId: 'a', variantId: 'large' }] as const),
+        {
+          manual: { pins: { a: { variantId: 'large' } } },
+          result: 'a is held to variantId large; the next plan goes by it',
+        },
+      ],
+      [
+        ...(['unpin', { stageId: 'a' }] as const),
+        { manual: { pins: {} }, result: 'nothing is held but by the pipeline file; the next plan goes by it' },
+      ],
+      [
+        ...(['apply', { decisionId: id }] as const),
+        {
+          ...{ manual: { decisionId: id }, outcome: { kind: 'applied' } },
+          result: expect.stringMatching(
+            /^in force after \d+ ms: the plan of decision \d+, by hand; mode advise, the loop decides/,
+          ),
+        },
+      ],
       ['apply', { stages: planWith('small', 2).stages }, { outcome: { kind: 'applied' }, mode: 'advise' }],
       ['roll-back', undefined, { manual: { action: 'roll-back' }, outcome: { kind: 'applied' } }],
     ];
