@@ -1,49 +1,24 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { equipoise, TestFolder } from '../equipoise.test-support.js';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { TestFolder } from '../equipoise.test-support.js';
+import { readGrid } from '../experiment/read-grid.js';
 
 const GUIDE = readFileSync(fileURLToPath(new URL('../../../../docs/guide/experiments.md', import.meta.url)), 'utf8');
-const blocks = [...GUIDE.matchAll(/```(\w+)\n(.*?)\n```/gs)].map(([, language = '', text = '']) => ({
-  language,
-  text,
-}));
-const textOf = (language: string, index = 0) =>
-  blocks.filter((block) => block.language === language)[index]?.text ?? '';
+const [pipeline = '', grid = ''] = [...GUIDE.matchAll(/```yaml\n(.*?)\n```/gs)].map(([, text = '']) => text);
 const folder = new TestFolder();
 
-/** What is said, without how wide it is set or which figures the simulation gave. */
-const gist = (text: string): string =>
-  text
-    .replaceAll(/[+-]?\d+(\.\d+)?/g, '#')
-    .replaceAll(/[─┌┐└┘┬┴┼├┤*\s]+/g, ' ')
-    .trim();
-const TIMEOUT_MS = 120_000;
-
 beforeAll(() => {
-  folder.write('pipeline.yaml', textOf('yaml'));
-  folder.write('grid.yaml', textOf('yaml', 1));
+  folder.write('pipeline.yaml', pipeline);
+  folder.write('grid.yaml', grid);
 });
 
 afterAll(() => folder.remove());
 
-describe('the guide to experiments', () => {
-  it('shows what is said of its grid, and goes on without simulating again', {
-    timeout: TIMEOUT_MS,
-  }, async () => {
-    const [, , ...args] = textOf('sh').split(' ');
-    const first = await equipoise(folder.path, ...args);
-    expect(first.exitCode, first.stderr).toBe(0);
-    expect(gist(first.stdout.replaceAll(`${folder.path}/`, ''))).toBe(gist(textOf('text')));
-    const again = await equipoise(folder.path, ...args);
-    expect(again).toMatchObject({ stdout: first.stdout, stderr: '' });
-  });
-
-  it('names the files that are written', () => {
-    const named = [...GUIDE.matchAll(/^\| `(\S+\.(?:csv|json|html))`/gm)].map(([, file = '']) => file);
-    expect(named).toHaveLength(3);
-    for (const file of named)
-      expect(existsSync(join(folder.path, '.equipoise/experiments/first', file)), file).toBe(true);
-  });
+it('the guide to experiments has a grid that is valid, with the cells that it speaks of', async () => {
+  const { cells } = await readGrid(join(folder.path, 'grid.yaml'), 'code');
+  expect(cells.map(({ policy, seed }) => `${policy} ${seed}`)).toEqual(
+    ['equipoise', 'static-best'].flatMap((policy) => [1, 2, 3].map((seed) => `${policy} ${seed}`)),
+  );
 });
