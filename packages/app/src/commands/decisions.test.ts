@@ -3,12 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, equipoise, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
 const LOG = '.equipoise/state.db';
-const explain = (...args: string[]) => equipoise(folder.path, 'explain', ...args);
-const replay = (...args: string[]) => equipoise(folder.path, 'replay', ...args);
+const explain = (...args: string[]) => equipoiseHere(folder.path, 'explain', ...args);
+const replay = (...args: string[]) => equipoiseHere(folder.path, 'replay', ...args);
 
 /** Decisions that a server counts. */
 async function decisionsSoFar(url: string): Promise<number> {

@@ -2,20 +2,20 @@ import { arrivalRng, arrivalsOf } from '@equipoise/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   documentOf,
-  equipoise,
   RunningCommand,
   type Serving,
   serving,
   syntheticPipeline,
   TestFolder,
 } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
 
 describe('equipoise load', () => {
   let server: Serving;
   const load = (path: string, ...args: string[]) =>
-    equipoise(folder.path, 'load', `${server.url}${path}`, ...args, '--json');
+    equipoiseHere(folder.path, 'load', `${server.url}${path}`, ...args, '--json');
   const number = expect.any(Number);
   const latencyMs = { mean: number, p50: number, p95: number, p99: number, p999: number, max: number };
 
@@ -85,7 +85,7 @@ describe('equipoise load', () => {
 
     const url = 'http://127.0.0.1:1/v1/pipelines/synthetic/run';
     const flags = ['--arrival-rps', '20', '--duration-s', '0.2', '--keep-going'];
-    const unreachable = await equipoise(folder.path, 'load', url, ...flags);
+    const unreachable = await equipoiseHere(folder.path, 'load', url, ...flags);
     expect(unreachable.exitCode).toBe(1);
     expect(unreachable.stdout).toMatch(/ 0 ok .* 0 dropped, \d+ failed\n/);
     expect(unreachable.stdout).toContain('ECONNREFUSED');
@@ -93,7 +93,7 @@ describe('equipoise load', () => {
 
   it('says why the first request was refused, and stops where all are', async () => {
     const url = `${server.url}/v1/pipelines/other/run`;
-    const ended = await equipoise(folder.path, 'load', url, '--arrival-rps', '50', '--duration-s', '600');
+    const ended = await equipoiseHere(folder.path, 'load', url, '--arrival-rps', '50', '--duration-s', '600');
     expect(ended.exitCode).toBe(1);
     expect(ended.stdout).toMatch(
       /the first that failed, 404: .*synthetic.*\nended, because every answer was such a refusal/,
@@ -113,7 +113,7 @@ describe('equipoise load', () => {
   it('stops where nobody listens, with what to do', async () => {
     const url = 'http://127.0.0.1:1/v1/pipelines/synthetic/run';
     const startedAtMs = performance.now();
-    const ended = await equipoise(
+    const ended = await equipoiseHere(
       folder.path,
       'load',
       url,
@@ -144,10 +144,11 @@ describe('equipoise load', () => {
 
   it('shows the token of a file, and names no latency where nothing was answered with success', async () => {
     folder.write('secret', 'open-sesame\n');
-    const guarded = await serving(folder.path, 'loaded.yaml', '--fixed', '--token-file', 'secret');
+    folder.write('guarded.yaml', syntheticPipeline({ name: 'guarded', latencyMs: 800, cpuCores: 2 }));
+    const guarded = await serving(folder.path, 'guarded.yaml', '--fixed', '--token-file', 'secret');
     const five = ['--arrival-rps', '10', '--duration-s', '0.5', '--arrivals', 'deterministic'];
     const ask = (...flags: string[]) =>
-      equipoise(folder.path, 'load', `${guarded.url}/v1/pipelines/synthetic/run`, ...five, ...flags);
+      equipoiseHere(folder.path, 'load', `${guarded.url}/v1/pipelines/guarded/run`, ...five, ...flags);
     const shown = await ask('--token-file', 'secret', '--json');
     expect(documentOf(shown)).toMatchObject({ sent: 5, ok: 5 });
     const hidden = await ask();
@@ -159,7 +160,7 @@ describe('equipoise load', () => {
   it('refuses what is no address', async () => {
     const flags = ['--arrival-rps', '5', '--duration-s', '1', '--json'];
     for (const url of ['nowhere', 'https://127.0.0.1/x']) {
-      const ended = await equipoise(folder.path, 'load', url, ...flags);
+      const ended = await equipoiseHere(folder.path, 'load', url, ...flags);
       expect(ended.exitCode).toBe(2);
       expect(documentOf(ended)).toMatchObject({
         error: { code: 'WRONG_USAGE', message: expect.stringContaining(url) },

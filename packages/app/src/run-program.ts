@@ -1,0 +1,34 @@
+/** Parses the arguments of `equipoise`, runs what they ask for and gives every wrong usage its exit code, as JSON if that was asked for. */
+import { CommanderError } from 'commander';
+import { buildProgram, commandsOf } from './build-program.js';
+import { ExitCode } from './terminal/exit-code.js';
+
+/** Resolves when the command has ended, with `process.exitCode` set. */
+export async function runProgram(args: readonly string[]): Promise<void> {
+  const json = asksForJson(args);
+  const program = buildProgram();
+  const all = [program, ...commandsOf(program).map(({ command }) => command)];
+  if (json) for (const command of all) command.configureOutput({ writeErr: () => {} });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (json && error.exitCode !== 0) await reportWrongUsage(error);
+    else process.exitCode = error.exitCode === 0 ? ExitCode.done : ExitCode.wrongUsage;
+  }
+}
+
+/** Whether `--json` is among the arguments, even where they make no sense otherwise. */
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return args.slice(0, end < 0 ? undefined : end).includes('--json');
+}
+
+async function reportWrongUsage({ code, message }: CommanderError): Promise<void> {
+  const [{ AppError }, { reportError }] = await Promise.all([
+    import('@equipoise/core'),
+    import('./terminal/report-error.js'),
+  ]);
+  const text = code === 'commander.help' ? 'Name a command; `equipoise --help` lists them.' : message;
+  reportError(new AppError('WRONG_USAGE', text.replace(/^error: /, ''), { details: { reason: code } }), true);
+}
