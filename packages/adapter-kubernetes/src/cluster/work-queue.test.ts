@@ -4,14 +4,17 @@ import { describe, expect, it } from 'vitest';
 import { WorkQueue } from './work-queue.js';
 
 /** A queue whose passes take 100 ms each and are noted; `answers` says how those of a key end, one after another. */
-function start(answers: Readonly<Record<string, readonly (number | Error)[]>> = {}, concurrency = 2) {
+function start(
+  answers: Readonly<Record<string, readonly (number | Error)[]>> = {},
+  { concurrency = 2, restMs = 0 } = {},
+) {
   const clock = new ManualClock();
   const begun: string[] = [];
   const failed: string[] = [];
   const left = new Map(Object.entries(answers).map(([key, list]) => [key, [...list]]));
   let working = 0;
   let most = 0;
-  const limits = { concurrency, retry: { shortestMs: 1_000, longestMs: 4_000 } };
+  const limits = { concurrency, restMs, retry: { shortestMs: 1_000, longestMs: 4_000 } };
   const queue = new WorkQueue(
     { clock, rng: new SeededRng(3), limits },
     async (key) => {
@@ -41,6 +44,20 @@ describe('WorkQueue', () => {
     await clock.advanceTo(1_000);
     expect(begun).toEqual(['a@0', 'a@100']);
     expect(most()).toBe(1);
+  });
+
+  it('lets a key rest between two passes, and no other key', async () => {
+    const { clock, queue, begun } = start({}, { restMs: 200 });
+    queue.add('a');
+    await clock.advanceTo(150);
+    queue.add('a');
+    queue.add('b');
+    expect(queue.isIdle).toBe(false);
+    await clock.advanceTo(299);
+    expect(begun).toEqual(['a@0', 'b@150']);
+    await clock.advanceTo(1_000);
+    expect(begun).toEqual(['a@0', 'b@150', 'a@300']);
+    expect(queue.isIdle).toBe(true);
   });
 
   it('works on as many keys at a time as allowed, in the order in which they came', async () => {

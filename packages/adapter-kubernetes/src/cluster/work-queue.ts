@@ -1,6 +1,7 @@
 /**
- * Keys that need work, each at most once in the queue and at most once at work: what comes in while a key is worked on is one more pass
- * afterwards. A pass that fails is repeated, later each time; one that asks for it comes again after the time that it names.
+ * Keys that need work, each at most once in the queue and at most once at work: what comes in while a key is worked on, and while it rests
+ * afterwards, is one more pass. Without the rest a rollout, which tells of each pod several times, would be a pass for each word of it.
+ * A pass that fails is repeated, later each time; one that asks for it comes again after the time that it names.
  */
 import type { AlarmClock, Rng } from '@equipoise/core';
 import { type RetryDelays, retryDelayMs } from './retry-delay.js';
@@ -12,14 +13,17 @@ export interface WorkQueueBase {
   readonly limits?: WorkQueueLimits;
 }
 
-/** How many keys are worked on at a time, and how failed passes are repeated. */
+/** How many keys are worked on at a time, how long each rests between two passes, and how failed passes are repeated. */
 export interface WorkQueueLimits {
   readonly concurrency: number;
+  readonly restMs: number;
   readonly retry: RetryDelays;
 }
 
 const usualQueueLimits: WorkQueueLimits = {
-  concurrency: 4,
+  // A pass waits for the server most of its time.
+  concurrency: 16,
+  restMs: 100,
   retry: { shortestMs: 50, longestMs: 60_000 },
 };
 
@@ -35,6 +39,8 @@ export class WorkQueue {
   readonly #waiting = new Set<string>();
   readonly #working = new Set<string>();
   readonly #failures = new Map<string, number>();
+  /** Keys that rest, with what ends the wait for it. */
+  readonly #resting = new Map<string, () => void>();
   readonly #alarms = new Map<string, { readonly atMs: number; readonly cancel: () => void }>();
   #running = false;
   #idle: () => void = () => {};
@@ -44,6 +50,11 @@ export class WorkQueue {
     this.#limits = base.limits ?? usualQueueLimits;
     this.#pass = pass;
     this.#failed = failed;
+  }
+
+  /** Whether nothing is worked on and nothing waits for more than its time. */
+  get isIdle(): boolean {
+    return this.#waiting.size === 0 && this.#working.size === 0;
   }
 
   /** Asks for a pass as soon as one is free. */
@@ -74,6 +85,8 @@ export class WorkQueue {
     this.#running = false;
     for (const { cancel } of this.#alarms.values()) cancel();
     this.#alarms.clear();
+    for (const cancel of this.#resting.values()) cancel();
+    this.#resting.clear();
     while (this.#working.size > 0) {
       await new Promise<void>((resolve) => {
         this.#idle = resolve;
@@ -84,7 +97,7 @@ export class WorkQueue {
   #begin(): void {
     for (const key of this.#waiting) {
       if (!this.#running || this.#working.size >= this.#limits.concurrency) return;
-      if (this.#working.has(key)) continue;
+      if (this.#working.has(key) || this.#resting.has(key)) continue;
       this.#waiting.delete(key);
       this.#working.add(key);
       void this.#work(key);
@@ -103,8 +116,18 @@ export class WorkQueue {
       if (this.#running) this.addAfter(key, retryDelayMs(failures, this.#limits.retry, this.#base.rng));
     } finally {
       this.#working.delete(key);
+      if (this.#running) this.#rest(key);
       if (this.#working.size === 0) this.#idle();
       this.#begin();
     }
+  }
+
+  #rest(key: string): void {
+    const { clock } = this.#base;
+    const cancel = clock.ringAt(clock.nowMs() + this.#limits.restMs, () => {
+      this.#resting.delete(key);
+      this.#begin();
+    });
+    this.#resting.set(key, cancel);
   }
 }

@@ -3,19 +3,20 @@
  * a pass over the pipeline as a whole; a pass remembers nothing that the cluster does not show. What it does keep, what was applied last,
  * only saves asking for the same thing twice.
  */
-import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { type AlarmClock, AppError, type Rng } from '@equipoise/core';
-import type { KubeApi, Refused } from '../api/kube-api.js';
+import type { AlarmClock, Rng } from '@equipoise/core';
+import type { KubeApi } from '../api/kube-api.js';
 import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.js';
 import { WorkQueue } from '../cluster/work-queue.js';
+import { ChildWriter, childId } from './child-writer.js';
 import { FINALIZER } from './ending.js';
-import { events, eventsOf } from './events.js';
-import { childTypes, type InferencePipeline, pipelines } from './observed-objects.js';
+import { type InferencePipeline, pipelines } from './observed-objects.js';
 import { PipelineIndex } from './pipeline-index.js';
 import { PipelinePlanning, type PlanSource, type Rendering } from './planning.js';
 import { reconcile } from './reconcile.js';
-import type { Reconciliation } from './reconciliation.js';
+import type { ObservedPipeline, Phase, Reconciliation } from './reconciliation.js';
+import { refusal } from './refusal.js';
+import { StatusWriter } from './status-writer.js';
 
 /** In whose name the operator writes. */
 const FIELD_MANAGER = 'equipoise-operator';
@@ -30,6 +31,17 @@ export interface OperatorBase extends Rendering {
   readonly namespace?: string;
   /** Told of what fails and is tried again; `what` is a resource or the key of a pipeline. */
   readonly failed: (what: string, error: unknown) => void;
+  /** Told of each pass over a pipeline that has ended well, with its key. */
+  readonly passed?: (key: string, pass: PassReport) => void;
+}
+
+/** What a pass led to. */
+export interface PassReport {
+  readonly pipeline: InferencePipeline;
+  readonly phase: Phase;
+  readonly applied: readonly KubeObject[];
+  readonly removed: readonly ObjectRef[];
+  readonly status: Reconciliation['status'];
 }
 
 /** A pass without a change from outside, should one ever have been missed. */
@@ -42,11 +54,14 @@ export class Operator {
   readonly #index: PipelineIndex;
   readonly #queue: WorkQueue;
   readonly #planning: PipelinePlanning;
-  /** Digest of what was applied last and the version that it led to, by object. */
-  readonly #applied = new Map<string, { readonly digest: string; readonly version: string }>();
+  readonly #children: ChildWriter;
+  readonly #status: StatusWriter;
 
   constructor(base: OperatorBase) {
     this.#base = base;
+    const applier = { fieldManager: FIELD_MANAGER, force: true };
+    this.#children = new ChildWriter({ ...base, applier });
+    this.#status = new StatusWriter({ ...base, applier });
     this.#queue = new WorkQueue(base, (key) => this.#pass(key), base.failed);
     this.#planning = new PipelinePlanning(base.source, base);
     base.source.onDecided((key) => this.#queue.add(key));
@@ -54,6 +69,16 @@ export class Operator {
       changed: (key) => this.#queue.add(key),
       failed: base.failed,
     });
+  }
+
+  /** Keys of all pipelines that there are; undefined before everything was listed. */
+  get pipelines(): readonly string[] | undefined {
+    return this.#index.isComplete ? this.#index.keys() : undefined;
+  }
+
+  /** Whether all passes that are due have been made. */
+  get isIdle(): boolean {
+    return this.#index.isComplete && this.#queue.isIdle;
   }
 
   /** Works until `signal` aborts; resolves when nothing of it runs any more. Made to be given to a `LeaseElector`. */
@@ -65,71 +90,38 @@ export class Operator {
 
   async #pass(key: string): Promise<{ readonly againAfterMs?: number }> {
     if (!this.#index.isComplete) return { againAfterMs: NOT_LISTED_MS };
-    const view = this.#index.view(key);
-    if (view === undefined) {
+    const seen = this.#index.view(key);
+    if (seen === undefined) {
       this.#planning.forget(key);
       return {};
     }
+    const view = { ...seen, pipeline: this.#status.latest(seen.pipeline) };
     const planning = await this.#planning.of(key, view);
     const nowEpochMs = this.#base.nowEpochMs();
     const observed = { ...view, ...this.#base.source.situationOf(key) };
     const result = reconcile(observed, planning, { fieldManager: FIELD_MANAGER, nowEpochMs });
-    await this.#carryOut(view.pipeline, view.children, result);
-    return { againAfterMs: result.againAfterMs ?? AGAIN_AFTER_MS };
+    const wishes = await this.#carryOut(key, view, result);
+    return { againAfterMs: Math.min(AGAIN_AFTER_MS, ...[result.againAfterMs, ...wishes].filter(isNumber)) };
   }
 
-  async #carryOut(pipeline: InferencePipeline, children: readonly KubeObject[], result: Reconciliation): Promise<void> {
+  /** Gives the times after which to look again. */
+  async #carryOut(
+    key: string,
+    { pipeline, children }: Pick<ObservedPipeline, 'pipeline' | 'children'>,
+    result: Reconciliation,
+  ): Promise<readonly (number | undefined)[]> {
     if (result.finalizer === 'set') await this.#setFinalizers(pipeline, [FINALIZER]);
-    const live = new Map(children.map((child) => [idOf(child), child]));
-    for (const object of result.apply) await this.#apply(object, live.get(idOf(object)));
-    for (const ref of result.remove) await this.#remove(ref, live);
-    await this.#tell(pipeline, result);
-    if (result.finalizer === 'take-off') await this.#setFinalizers(pipeline, []);
-  }
-
-  /** Applies an object unless the same was applied and nobody has touched it since. */
-  async #apply(object: KubeObject, live: KubeObject | undefined): Promise<void> {
-    const type = childTypes[object.kind];
-    if (type === undefined)
-      throw new AppError('INTERNAL_ERROR', `the operator does not know objects of kind ${object.kind}`);
-    const id = idOf(object);
-    const digest = createHash('sha256').update(JSON.stringify(object)).digest('hex');
-    const before = this.#applied.get(id);
-    if (live !== undefined && before?.digest === digest && before.version === versionOf(live)) return;
-    const result = await this.#base.api.apply(type, object, { fieldManager: FIELD_MANAGER, force: true });
-    if (result.kind === 'refused') throw refusal(id, result);
-    this.#applied.set(id, { digest, version: versionOf(result.object) });
-  }
-
-  async #remove(ref: ObjectRef, live: ReadonlyMap<string, KubeObject>): Promise<void> {
-    const child = live.get(idOf({ kind: ref.type.kind, metadata: ref }));
-    const { uid } = child?.metadata ?? {};
-    const result = await this.#base.api.delete(ref, uid === undefined ? {} : { uid });
-    if (result.kind === 'refused' && result.reason !== 'not-found') throw refusal(objectKey(ref), result);
-    this.#applied.delete(idOf({ kind: ref.type.kind, metadata: ref }));
-  }
-
-  async #tell(pipeline: InferencePipeline, { status }: Reconciliation): Promise<void> {
-    if (sameStatus(pipeline.status, status)) return;
-    const { name, namespace } = pipeline.metadata;
-    const metadata = { name, ...(namespace !== undefined && { namespace }) };
-    const told = { apiVersion: pipeline.apiVersion, kind: pipeline.kind, metadata, spec: undefined, status };
-    const result = await this.#base.api.applyStatus(pipelines, told, { fieldManager: FIELD_MANAGER, force: true });
-    // A pipeline that is gone needs no status.
-    if (result.kind === 'refused' && result.reason !== 'not-found') throw refusal(objectKey(metadata), result);
-    await this.#announce(pipeline, status);
-  }
-
-  /** Tells what changed in the status. An event that cannot be told is not worth another pass. */
-  async #announce(pipeline: InferencePipeline, { conditions = [] }: Reconciliation['status']): Promise<void> {
-    for (const event of eventsOf(pipeline, conditions, this.#base.nowEpochMs())) {
-      try {
-        const result = await this.#base.api.create(events, event, { fieldManager: FIELD_MANAGER });
-        if (result.kind === 'refused' && result.reason === 'invalid') throw refusal(event.metadata.name, result);
-      } catch (error) {
-        this.#base.failed(events.plural, error);
-      }
+    const live = new Map(children.map((child) => [childId(child), child]));
+    const written = await this.#children.apply(result.apply, live);
+    await this.#children.remove(result.remove, live);
+    const told = await this.#status.tell(pipeline, result.status);
+    if (result.finalizer === 'take-off') {
+      await this.#setFinalizers(told.pipeline, []);
+      this.#status.forget(objectKey(pipeline.metadata));
     }
+    const { phase, status, remove: removed } = result;
+    this.#base.passed?.(key, { pipeline, phase, status, applied: written.objects, removed });
+    return [written.againAfterMs, told.againAfterMs];
   }
 
   /** Owns these finalizers of a pipeline, and gives up others that it owned; only of this very version of this very object. */
@@ -151,29 +143,4 @@ export class Operator {
   }
 }
 
-/** Changes whenever somebody changes what is wanted of an object; a status of its own does not count. */
-const versionOf = ({ metadata: { generation, resourceVersion } }: KubeObject): string =>
-  generation === undefined ? `v${resourceVersion}` : `g${generation}`;
-
-const idOf = ({
-  kind,
-  metadata,
-}: Pick<KubeObject, 'kind'> & { metadata: { name: string; namespace?: string } }): string =>
-  `${kind} ${objectKey(metadata)}`;
-
-function refusal(what: string, { reason, message }: Refused): AppError {
-  return new AppError('CLUSTER_REFUSED', `${what}: ${reason}: ${message}`, { retryable: true });
-}
-
-/** Whether two statuses are alike as the server would keep them. */
-function sameStatus(a: InferencePipeline['status'], b: InferencePipeline['status']): boolean {
-  return canonical(a) === canonical(b);
-}
-
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, each: unknown) =>
-    typeof each === 'object' && each !== null && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).sort(([left], [right]) => (left < right ? -1 : 1)))
-      : each,
-  );
-}
+const isNumber = (value: number | undefined): value is number => value !== undefined;

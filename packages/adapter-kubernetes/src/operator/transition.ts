@@ -110,7 +110,7 @@ function changeOf(
   objects: readonly KubeObject[],
   fieldManager: string,
 ): PlanChange {
-  const wanted = objects.map((object) => owned(object, view.pipeline));
+  const wanted = ownedObjects(objects, view.pipeline);
   const wantedDeployments = wanted.filter(isDeployment);
   const stages = wantedDeployments.filter(isStage);
   const router = wantedDeployments.find(isRouter);
@@ -228,8 +228,23 @@ function sharedWork(
 
 const isDeployment = (object: KubeObject): object is Deployment => object.kind === 'Deployment';
 
+const owners = new WeakMap<
+  readonly KubeObject[],
+  { readonly uid: string | undefined; readonly owned: readonly KubeObject[] }
+>();
+
+/** The same from pass to pass, so that what is wanted has to be looked at only once. */
+function ownedObjects(objects: readonly KubeObject[], pipeline: InferencePipeline): readonly KubeObject[] {
+  const { uid } = pipeline.metadata;
+  const known = owners.get(objects);
+  if (known !== undefined && known.uid === uid) return known.owned;
+  const owned = objects.map((object) => ownedBy(object, pipeline));
+  owners.set(objects, { uid, owned });
+  return owned;
+}
+
 /** Children are the pipeline's: they go with it. */
-function owned(object: KubeObject, { apiVersion, kind, metadata }: InferencePipeline): KubeObject {
+function ownedBy(object: KubeObject, { apiVersion, kind, metadata }: InferencePipeline): KubeObject {
   const owner = {
     apiVersion,
     kind,
@@ -279,7 +294,7 @@ function stageNow(
   const { replicas, ...spec } = wanted.spec;
   if (held.has(name)) return [{ ...wanted, spec } as KubeObject];
   const now = isSwitched ? replicas : (steps.replicas.get(name) ?? replicas);
-  return [{ ...wanted, spec: { ...spec, replicas: now } } as KubeObject];
+  return now === replicas ? [wanted] : [{ ...wanted, spec: { ...spec, replicas: now } } as KubeObject];
 }
 
 /** An object of the router of the plan as it is to be applied. */

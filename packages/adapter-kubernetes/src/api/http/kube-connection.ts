@@ -27,7 +27,8 @@ export interface KubeConnection {
 }
 
 const credentialsKeptMs = 60_000;
-const keptConnections = { keepAlive: true, maxFreeSockets: 8 };
+/** As many as are used at a time when much changes, beside the watches: a new connection costs more than most calls. */
+const keptConnections = { keepAlive: true, maxFreeSockets: 64 };
 
 /** Reads the configuration; rejects with WRONG_USAGE where it names no server. */
 export async function kubeConnection(source: KubeConfigSource, clock: Clock): Promise<KubeConnection> {
