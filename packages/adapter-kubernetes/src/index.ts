@@ -8,6 +8,7 @@ export * from './deploy/deployed-pipeline.js';
 export * from './deploy/deployment-state.js';
 export type { FieldDifference } from './deploy/object-differences.js';
 export type { InferencePipeline } from './operator/observed-objects.js';
+export { type PipelineRun, runOnce } from './operator/one-run.js';
 export { Operator } from './operator/operator.js';
 export { FollowedPlans } from './plans/followed-plans.js';
 export { annotationsOf, imagesNamedBy } from './plans/pipeline-annotations.js';

@@ -104,7 +104,7 @@ with exit code 1 while a workload is not complete; conditions are those of the c
 }
 with --once; exit code 1 where a pipeline is not accepted, not planned, degraded, or has a failure, and, as an error, where another operator leads. OBJECT is {kind, name}.
 phase is "settled" when the plan runs, "idle" where nothing is brought to the cluster, and says else what the next run goes on with:
-"preparing", "sharing", "no-room", "switching", "ending"; a pipeline without one could not be looked at`,
+"preparing", "sharing", "no-room", "shifting", "taken-back", "switching", "ending"; a pipeline without one could not be looked at`,
   explain: `{
   pipeline,
   record: {

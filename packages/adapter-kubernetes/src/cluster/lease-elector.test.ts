@@ -23,6 +23,7 @@ function election() {
     const rng = new SeededRng(who.charCodeAt(0));
     const base = { api, clock, rng, nowEpochMs: () => 1_700_000_000_000 + clock.nowMs() };
     const observed: string[] = [];
+    const renewed: string[] = [];
     const failures: unknown[] = [];
     const lead = (signal: AbortSignal): Promise<void> => {
       leading.add(who);
@@ -38,14 +39,17 @@ function election() {
       });
     };
     const running = new LeaseElector(base, { ...candidacy, identity: who }).run(
-      { lead, observed: (holder) => observed.push(holder), failed: (error) => failures.push(error) },
+      {
+        ...{ lead, observed: (holder) => observed.push(holder), failed: (error) => failures.push(error) },
+        renewed: (holder) => renewed.push(holder),
+      },
       abort.signal,
     );
     const stop = async () => {
       abort.abort();
       await running;
     };
-    return { api, stop, observed, failures };
+    return { api, stop, observed, renewed, failures };
   };
   const pass = (durationMs: number) => clock.advanceTo(clock.nowMs() + durationMs);
   return { clock, kube, stand, pass, reigns, leaders: () => [...leading], together: () => together };
@@ -72,6 +76,22 @@ describe('LeaseElector', () => {
     await a.stop();
     await b.stop();
     expect(clock.pendingAlarms).toBe(0);
+  });
+
+  it('tells a holder that is at work from one that has left its lease behind', async () => {
+    const { stand, pass } = election();
+    const a = stand('a');
+    await pass(0);
+    const b = stand('b');
+    await pass(10_000);
+    expect(new Set(b.renewed)).toEqual(new Set(['a']));
+    a.api.line = 'silent';
+    // It has renewed before that, and is looked at every 2 to 4 s.
+    await pass(3 * retryMs);
+    b.renewed.splice(0);
+    await pass(60_000);
+    expect([a.renewed, b.renewed]).toEqual([[], []]);
+    await b.stop();
   });
 
   it('hands over at once when the leader stops in order', async () => {

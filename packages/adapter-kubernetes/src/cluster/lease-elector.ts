@@ -40,6 +40,8 @@ export interface Leadership {
   lead(signal: AbortSignal): Promise<void>;
   /** The holder changed, as seen from here. */
   observed?(holder: string): void;
+  /** Another holder has renewed its lease since it was seen first: it is at work. */
+  renewed?(holder: string): void;
   failed?(error: unknown): void;
 }
 
@@ -159,6 +161,7 @@ export class LeaseElector {
     this.#seen = { lease, atMs: this.#base.clock.nowMs() };
     const holder = lease.spec.holderIdentity ?? '';
     if (holder !== (before?.spec.holderIdentity ?? '')) leadership.observed?.(holder);
+    else if (holder !== '' && holder !== this.#candidacy.identity) leadership.renewed?.(holder);
   }
 
   /** Lets another candidate take the lease at once. */

@@ -39,6 +39,11 @@ export class FollowedPlans implements PlanSource {
     return this.#loops.size;
   }
 
+  /** Whether a pipeline is still to get its first plan, or the first decision about the load that its routers show. */
+  get isUndecided(): boolean {
+    return [...this.#loops.values()].some((loop) => loop.isUndecided);
+  }
+
   forget(key: string): void {
     const loop = this.#loops.get(key);
     if (loop === undefined) return;

@@ -64,6 +64,7 @@ export class PlanLoop {
   #toldAtMs = Number.NEGATIVE_INFINITY;
   #nextTickAtMs = 0;
   #isTicking = false;
+  #hasDecided = false;
   /** A plan for a named load that is being made; a later one takes its place. */
   #asking: object | undefined;
   #namedRps: number | undefined;
@@ -96,6 +97,14 @@ export class PlanLoop {
 
   get situation(): Situation {
     return this.#situation;
+  }
+
+  /** Whether it has a first word to say yet: a plan for the load that is named, or a decision about the one that its routers show. */
+  get isUndecided(): boolean {
+    if (this.#asking !== undefined) return true;
+    const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason !== 'Pending';
+    if (this.#hasDecided || isUnable || this.#trouble !== undefined || this.#spec.control.mode === 'off') return false;
+    return this.#watch.isPromising;
   }
 
   /** What the routers of both sides of a shift have ended since its last step; undefined while one of them is not heard. */
@@ -268,6 +277,7 @@ export class PlanLoop {
   }
 
   #decided(decision: Decision): void {
+    this.#hasDecided = true;
     this.#base.report(this.#key, decision);
     const { forecast, load, result } = decision.evidence;
     const arrivalRps = load?.arrivalRps ?? forecast.upperRps;

@@ -79,6 +79,11 @@ export class RouterWatch {
     return this.#pods.filter(serves).some((pod) => nowMs - heardAtMs(pod) <= FRESH_MS);
   }
 
+  /** Whether there is a router that serves, and none of those is lost: sooner or later it is heard. */
+  get isPromising(): boolean {
+    return this.#pods.some(serves) && this.lost === undefined;
+  }
+
   /**
    * What both sides of a shift ended and missed since the routers that serve are there, which each step of a shift starts anew; undefined
    * where one of them is not heard.

@@ -57,8 +57,8 @@ describeWithTool(controlPlane, 'equipoise operator on a real control plane', () 
     await plane?.stop();
   }, 60_000);
 
-  const run = (namespace: string): OperatorCommand => {
-    const flags = ['--namespace', namespace, '--lease-namespace', operatorAccount.namespace];
+  const run = (namespace: string, ...more: readonly string[]): OperatorCommand => {
+    const flags = ['--namespace', namespace, '--lease-namespace', operatorAccount.namespace, ...more];
     const command = new OperatorCommand(plane.kubeconfig(user), ...flags);
     started.push(command);
     return command;
@@ -212,6 +212,29 @@ describeWithTool(controlPlane, 'equipoise operator on a real control plane', () 
     const held = await cores();
     await eventually(async () => (await cores()) > held);
     await settled();
+  }, 300_000);
+
+  it('runs once: brings the pipeline there, finds nothing to do the next time, and leaves it to another that leads', async () => {
+    const { namespace, settled, condition } = await pipeline();
+    const once = async () => {
+      const command = run(namespace, '--once', '--json');
+      await command.ended;
+      return { exitCode: command.exitCode, document: command.document };
+    };
+    expect(await once()).toMatchObject({ exitCode: 0, document: { pipelines: [{ name: 'shelf', mode: 'auto' }] } });
+    // Pods of the test are ready at once, so that one run gets to the end or the next one does.
+    await once();
+    await settled();
+    routers.rps = 20;
+    const last = await once();
+    expect(last).toMatchObject({
+      exitCode: 0,
+      document: { pipelines: [{ phase: 'settled', replicas: { ready: expect.any(Number) } }] },
+    });
+    expect((await condition('Planned'))?.status).toBe('True');
+    const other = run(namespace);
+    await eventually(async () => other.has('leads'));
+    expect(await once()).toMatchObject({ exitCode: 1, document: { error: { code: 'CONFLICT' } } });
   }, 300_000);
 
   it('gives the lease back when it is told to stop, and ends with 0', async () => {

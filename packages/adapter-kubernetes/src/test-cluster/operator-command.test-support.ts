@@ -38,13 +38,21 @@ export class OperatorCommand {
     return this.#program.exitCode;
   }
 
-  /** All that it has said. */
+  /** Resolves when it has ended, however it did. */
+  get ended(): Promise<void> {
+    return this.#program.ended;
+  }
+
+  /** All that it has logged: each line of it is a document. */
   get lines(): readonly LogLine[] {
-    const text = readFileSync(this.#log, 'utf8');
-    return text
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line) as LogLine);
+    const lines = readFileSync(this.#log, 'utf8').split('\n').slice(0, -1);
+    return lines.filter(isLogLine).map((line) => JSON.parse(line) as LogLine);
+  }
+
+  /** The one document that `--json` prints, over several lines. */
+  get document(): unknown {
+    const lines = readFileSync(this.#log, 'utf8').split('\n').slice(0, -1);
+    return JSON.parse(lines.filter((line) => !isLogLine(line)).join('\n'));
   }
 
   has(message: string): boolean {
@@ -72,3 +80,5 @@ export class OperatorCommand {
     return path.join(this.#folder, 'log');
   }
 }
+
+const isLogLine = (line: string): boolean => line.startsWith('{"at":');

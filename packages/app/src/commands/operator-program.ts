@@ -48,7 +48,24 @@ export function addOperator(program: Command): void {
       namespace,
     )
     .option('--no-leader-election', 'act without a lease; nobody else may then')
+    .option(
+      '--once',
+      'bring the pipelines as far as it can now, tell what was done, and end; exit code 1 where another operator leads, or a pipeline is not accepted, not planned or degraded',
+    )
+    .addOption(new Option('--json', 'with --once: print one JSON document on stdout; the log goes to stderr'))
     .option('--host <address>', 'address of /livez, /readyz and /metrics', '127.0.0.1')
     .option('--port <n>', 'port of /livez, /readyz and /metrics, 0 for any free one', port, 8082)
-    .action((options) => runCommand(options, async () => (await import('./operator.js')).operator(options)));
+    .action((options) =>
+      runCommand(options, async () => {
+        if (options.once) return (await import('./operator-once.js')).operatorOnce(options);
+        if (options.json) throw await jsonWithoutOnce();
+        return (await import('./operator.js')).operator(options);
+      }),
+    );
+}
+
+/** A server prints no document. */
+async function jsonWithoutOnce(): Promise<Error> {
+  const { AppError } = await import('@equipoise/core');
+  return new AppError('WRONG_USAGE', '--json goes with --once: an operator that stays writes its log to stderr.');
 }

@@ -44,6 +44,15 @@ describe('equipoise operator', { timeout: 60_000 }, () => {
   });
 
   it.each([
+    ['with a lease', []],
+    ['without one', ['--no-leader-election']],
+  ])('gives up an API server that does not answer where it is to run once, %s', async (_, flags) => {
+    const ended = await operator('--once', '--json', '--kubeconfig', 'kube', ...flags);
+    expect(ended.exitCode).toBe(3);
+    expect(JSON.parse(ended.stdout)).toMatchObject({ error: { code: 'UNREACHABLE' } });
+  });
+
+  it.each([
     [['--namespace', 'My_Models'], 2, 'Expected a namespace'],
     [['--namespace', 'a', '--all-namespaces'], 2, "cannot be used with option '--namespace"],
     [['--image', 'detect=x:1'], 2, 'its annotation equipoise.dev/images'],
@@ -55,6 +64,14 @@ describe('equipoise operator', { timeout: 60_000 }, () => {
     const ended = await operator(...flags);
     expect(ended).toMatchObject({ exitCode, stdout: '' });
     expect(ended.stderr).toContain(words);
+  });
+
+  it('prints no document unless it runs once', async () => {
+    const ended = await operator('--json', '--kubeconfig', 'kube');
+    expect(ended.exitCode).toBe(2);
+    expect(JSON.parse(ended.stdout)).toMatchObject({
+      error: { code: 'WRONG_USAGE', message: expect.stringContaining('--json goes with --once') },
+    });
   });
 
   it('says that its port is taken', async () => {

@@ -1,0 +1,135 @@
+/** `equipoise operator --once`: brings the pipelines of a cluster as far as it can now, tells what it did, and ends. */
+import { LeaseElector, type PipelineRun, runOnce } from '@equipoise/adapter-kubernetes';
+import { AppError } from '@equipoise/core';
+import { type Cluster, withCluster } from '../compose/cluster.js';
+import {
+  candidacyOf,
+  clusterOf,
+  lookAfter,
+  type OperatorFlags,
+  operatorBase,
+  plansFor,
+  scopeOf,
+} from '../compose/operator-parts.js';
+import { logLine } from '../terminal/json-log.js';
+import type { CommandResult } from '../terminal/run-command.js';
+import { stopSignal } from '../terminal/stop-signal.js';
+import { textTable } from '../terminal/text-table.js';
+
+/** How long a lease may be waited for that another has left behind: it lasts 15 s and is looked at every 2 to 4 s. */
+const LEASE_LIMIT_MS = 25_000;
+/** Failures to ask for it, each after another 2 to 4 s. */
+const MOST_LEASE_FAILURES = 3;
+
+/** The answer is no where a pipeline is not accepted, has no plan that meets its SLO, is degraded, or could not be brought on. */
+export function operatorOnce(options: OperatorFlags): Promise<CommandResult> {
+  return withCluster(clusterOf(options), async (cluster) => {
+    const ending = new AbortController();
+    void stopSignal().then(() => ending.abort());
+    const pipelines = options.leaderElection
+      ? await runAsLeader(cluster, options, ending)
+      : await run(cluster, options, ending.signal);
+    return {
+      json: { pipelines: pipelines.map(withoutPlan) },
+      text: textOf(pipelines),
+      answerIsNo: pipelines.some(isAmiss),
+    };
+  });
+}
+
+async function run(cluster: Cluster, options: OperatorFlags, signal: AbortSignal): Promise<readonly PipelineRun[]> {
+  const plans = plansFor(cluster, (pipeline, { kind, reason }) =>
+    logLine('info', 'decided', { pipeline, kind, reason }),
+  );
+  try {
+    const base = { ...operatorBase(cluster), ...lookAfter(options, scopeOf(options, cluster)), source: plans };
+    return await runOnce({ ...base, failed: told }, signal);
+  } finally {
+    await plans.close();
+  }
+}
+
+/** Runs once it leads, and gives the lease back; AppError CONFLICT where another one is at work. */
+async function runAsLeader(
+  cluster: Cluster,
+  options: OperatorFlags,
+  ending: AbortController,
+): Promise<readonly PipelineRun[]> {
+  const candidacy = candidacyOf(options, cluster);
+  const refused = new AbortController();
+  const found: { run?: Promise<readonly PipelineRun[]>; holder?: string } = {};
+  const failures: unknown[] = [];
+  const limit = setTimeout(() => refused.abort(), LEASE_LIMIT_MS);
+  await new LeaseElector(operatorBase(cluster), candidacy).run(
+    {
+      lead: async (leading) => {
+        clearTimeout(limit);
+        found.run = run(cluster, options, leading).finally(() => refused.abort());
+        await found.run;
+      },
+      observed: (holder) => {
+        if (holder !== candidacy.identity && holder !== '') found.holder = holder;
+      },
+      renewed: (holder) => {
+        found.holder = holder;
+        refused.abort();
+      },
+      failed: (error) => {
+        // What the run itself rejects with is told by it.
+        if (found.run !== undefined) return;
+        told(candidacy.name, error);
+        if (failures.push(error) >= MOST_LEASE_FAILURES) refused.abort();
+      },
+    },
+    AbortSignal.any([ending.signal, refused.signal]),
+  );
+  clearTimeout(limit);
+  if (found.run !== undefined) return found.run;
+  if (ending.signal.aborted) throw new AppError('INTERRUPTED', 'The run was ended before it led.');
+  const { namespace, name } = candidacy;
+  if (failures.length > 0) throw failures.at(-1);
+  const { holder } = found;
+  if (holder === undefined) throw new AppError('UNREACHABLE', `The lease ${namespace}/${name} could not be taken.`);
+  throw new AppError('CONFLICT', `The operator ${holder} leads by the lease ${namespace}/${name}.`, {
+    details: { holder },
+  });
+}
+
+function told(what: string, error: unknown): void {
+  logLine('error', 'failed and is tried again', {
+    what,
+    error: error instanceof Error ? error.message : String(error),
+  });
+}
+
+/** The plan itself is in the status on the cluster. */
+function withoutPlan({ status, ...run }: PipelineRun) {
+  const { conditions, replicas, plannedForRps, mode } = status ?? {};
+  return { ...run, ...(mode && { mode }), ...(plannedForRps !== undefined && { plannedForRps }), replicas, conditions };
+}
+
+function isAmiss({ status, failure }: PipelineRun): boolean {
+  const is = (type: string, holds: string): boolean =>
+    status?.conditions?.some((condition) => condition.type === type && condition.status === holds) ?? false;
+  return failure !== undefined || is('Accepted', 'False') || is('Planned', 'False') || is('Degraded', 'True');
+}
+
+function textOf(pipelines: readonly PipelineRun[]): string {
+  if (pipelines.length === 0) return 'There are no pipelines.';
+  const rows = pipelines.map(({ namespace, name, status, phase = '', applied, removed }) => [
+    namespace === undefined ? name : `${namespace}/${name}`,
+    ...[status?.mode ?? '', phase, String(applied.length), String(removed.length)],
+    `${status?.replicas?.ready ?? 0}/${status?.replicas?.desired ?? 0}`,
+  ]);
+  const headings = ['pipeline', 'mode', 'phase', ...['applied', 'removed', 'ready'].map((right) => ({ right }))];
+  const troubles = pipelines.filter(isAmiss).flatMap(troublesOf);
+  return [textTable(headings, rows), ...troubles].join('\n');
+}
+
+function troublesOf({ name, status, failure }: PipelineRun): readonly string[] {
+  const amiss = (status?.conditions ?? []).filter(({ type, status: holds }) =>
+    type === 'Degraded' ? holds === 'True' : ['Accepted', 'Planned'].includes(type) && holds === 'False',
+  );
+  const lines = amiss.map(({ type, reason, message }) => `${name}: ${type}: ${reason}, ${message}`);
+  return failure === undefined ? lines : [...lines, `${name}: ${failure}`];
+}
