@@ -62,7 +62,10 @@ async function run(cluster: Cluster, { options, scope, watch }: Running, signal:
     const failed = (what: string, error: unknown): void =>
       watch.failed(what.includes('/') ? 'pass' : 'watch', what, error);
     try {
-      await new Operator({ ...base, ...lookAfter(options, scope), source: plans, failed }).run(leading);
+      await new Operator({
+        ...{ ...base, ...lookAfter(options, scope), source: plans, failed },
+        passed: (key, { status }) => watch.passed(key, status),
+      }).run(leading);
     } finally {
       await plans.close();
       watch.leads(false);
@@ -78,6 +81,17 @@ async function run(cluster: Cluster, { options, scope, watch }: Running, signal:
     },
     signal,
   );
+}
+
+/** What a status says of variants that are tried. */
+interface TriedVariants {
+  readonly shift?: object;
+  readonly rollback?: {
+    readonly at: string;
+    readonly until: string;
+    readonly message: string;
+    readonly failures: number;
+  };
 }
 
 /** What is told of an operator: log and metrics. */
@@ -103,6 +117,13 @@ class OperatorWatch {
     const facts = { pipeline, kind, reason, meanRps, upperRps };
     // What is left as it is belongs to the metrics: one line a pipeline every ten seconds says nothing.
     if (kind === 'apply') logLine('info', 'decided', facts);
+  }
+
+  passed(pipeline: string, { shift, rollback }: TriedVariants): void {
+    const told = { isShifting: shift !== undefined, ...(rollback && { rolledBackAt: rollback.at }) };
+    if (!this.monitor.passed(pipeline, told) || rollback === undefined) return;
+    const { message, until, failures } = rollback;
+    logLine('info', 'taken back', { pipeline, why: message, until, failures });
   }
 
   failed(of: 'pass' | 'watch' | 'lease', what: string, error: unknown): void {

@@ -10,6 +10,10 @@ export class OperatorMonitor {
   readonly #leads: Gauge;
   readonly #decisions: Counter<'kind'>;
   readonly #failures: Counter<'of'>;
+  readonly #shifting = new Set<string>();
+  readonly #rollbacks: Counter;
+  /** The last one of each pipeline that is known. */
+  readonly #rolledBackAt = new Map<string, string | undefined>();
 
   constructor({ version }: { readonly version: string }) {
     const registers = [this.#registry];
@@ -36,6 +40,20 @@ export class OperatorMonitor {
       labelNames: ['kind'],
       registers,
     });
+    const shifting = () => this.#shifting.size;
+    new Gauge({
+      name: 'equipoise_operator_shifting_pipelines',
+      help: 'Pipelines whose requests come to a new variant in steps just now.',
+      registers,
+      collect() {
+        this.set(shifting());
+      },
+    });
+    this.#rollbacks = new Counter({
+      name: 'equipoise_operator_rollbacks_total',
+      help: 'New variants that failed when they were tried and were taken back.',
+      registers,
+    });
     this.#failures = new Counter({
       name: 'equipoise_operator_failures_total',
       help: 'What failed and is tried again: a pass over a pipeline, watching a resource, the lease.',
@@ -50,6 +68,10 @@ export class OperatorMonitor {
 
   leads(isLeader: boolean): void {
     this.#leads.set(Number(isLeader));
+    // From now on another one knows.
+    if (isLeader) return;
+    this.#shifting.clear();
+    this.#rolledBackAt.clear();
   }
 
   decided(kind: string): void {
@@ -58,5 +80,24 @@ export class OperatorMonitor {
 
   failed(of: 'pass' | 'watch' | 'lease'): void {
     this.#failures.inc({ of });
+  }
+
+  /**
+   * What the status of a pipeline says after a pass: whether requests come to a variant in steps, and when one was taken back last. Gives
+   * whether the latter is news; what was there when this operator began to act another one has told.
+   */
+  passed(
+    pipeline: string,
+    { isShifting, rolledBackAt }: { readonly isShifting: boolean; readonly rolledBackAt?: string },
+  ): boolean {
+    if (isShifting) this.#shifting.add(pipeline);
+    else this.#shifting.delete(pipeline);
+    const isNews =
+      rolledBackAt !== undefined &&
+      this.#rolledBackAt.has(pipeline) &&
+      this.#rolledBackAt.get(pipeline) !== rolledBackAt;
+    if (isNews) this.#rollbacks.inc();
+    this.#rolledBackAt.set(pipeline, rolledBackAt);
+    return isNews;
   }
 }

@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest';
+import { OperatorMonitor } from './operator-monitor.js';
+
+it('counts pipelines that shift, and what was taken back while this operator acts', async () => {
+  const monitor = new OperatorMonitor({ version: '1.2.3' });
+  const figures = async () => {
+    const text = await monitor.page.text();
+    const of = (name: string) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]);
+    return [of('equipoise_operator_shifting_pipelines'), of('equipoise_operator_rollbacks_total')];
+  };
+  monitor.passed('a', { isShifting: true });
+  monitor.passed('b', { isShifting: true, rolledBackAt: 'before' });
+  expect(await figures()).toEqual([2, 0]);
+  expect(monitor.passed('a', { isShifting: false, rolledBackAt: 'now' })).toBe(true);
+  expect(monitor.passed('a', { isShifting: false, rolledBackAt: 'now' })).toBe(false);
+  monitor.passed('b', { isShifting: true, rolledBackAt: 'again' });
+  expect(await figures()).toEqual([1, 2]);
+  monitor.passed('a', { isShifting: false });
+  monitor.passed('b', { isShifting: false, rolledBackAt: 'again' });
+  expect(await figures()).toEqual([0, 2]);
+  monitor.passed('a', { isShifting: true });
+  monitor.leads(false);
+  expect(monitor.passed('b', { isShifting: false, rolledBackAt: 'by another' })).toBe(false);
+  expect(await figures()).toEqual([0, 2]);
+});
