@@ -34,16 +34,16 @@ export class ClusterLauncher implements FrontLauncher {
       socket: worker.process.stdio[FRONT_SOCKET_FD] as unknown as Duplex,
       kill: () => worker.process.kill('SIGKILL'),
       onExit: (listener) => {
-        let told = false;
-        const tell = (how: string) => {
+        worker.once('exit', (exitCode, signal) => {
+          // Cluster does so by itself when the channel has closed, which Node puts off for good where a connection was on its way through it.
+          worker.disconnect();
           closeUnaccepted();
-          if (!told) listener(how);
-          told = true;
-        };
-        worker.once('error', (error) => tell(`could not be started (${error.message})`));
-        worker.once('exit', (exitCode, signal) =>
-          tell(signal ? `was ended by ${signal}` : `ended with exit code ${exitCode}`),
-        );
+          listener(signal ? `was ended by ${signal}` : `ended with exit code ${exitCode}`);
+        });
+        worker.on('error', (error) => {
+          // Others are of sending to one that dies, whose end is told.
+          if (worker.process.pid === undefined) listener(`could not be started (${error.message})`);
+        });
       },
     };
   }
@@ -51,7 +51,8 @@ export class ClusterLauncher implements FrontLauncher {
 
 /**
  * Watches what a worker is handed. Node hands it the next connection of a port when it has accepted the one before, and forgets the one that
- * a worker which dies has not accepted: it would stay open, and its client would wait for good. The returned function closes it.
+ * a worker which dies has not accepted: it would stay open, and its client would wait for good. The returned function closes it. No event of
+ * Node tells of it, so this goes by the message of node:cluster that carries it.
  */
 function handedConnections(child: ChildProcess): () => void {
   const latest = new Map<unknown, { close(): void }>();
