@@ -43,8 +43,10 @@ function arranged(changes: readonly Change[], running: ReplicasByStage, room: Ro
   const replicas = new Map(running);
   const left = [...changes];
   const order: Change[] = [];
+  let { fromCores } = room;
   for (;;) {
-    const place = left.findIndex((change) => hasRoom(change, replicas, room));
+    fromCores = Math.min(fromCores, coresOf([...replicas.values()].flat().map(oneOf)));
+    const place = left.findIndex((change) => hasRoom(change, replicas, { ...room, fromCores }));
     const [next] = place < 0 ? [] : left.splice(place, 1);
     if (next === undefined) return { order, left };
     order.push(next);
@@ -54,7 +56,7 @@ function arranged(changes: readonly Change[], running: ReplicasByStage, room: Ro
 
 interface Room {
   readonly bounds: ChangeBounds;
-  /** Cores of what runs before the first change. */
+  /** Cores of what runs before the first change, or less as changes take them away. */
   readonly fromCores: number;
   /** Whether a stage may keep what the surge has room for until others have shrunk. */
   readonly growsIntoSurge: boolean;

@@ -38,10 +38,8 @@ export class FleetScheduler {
   readonly #stages: ReadonlyMap<StageId, FleetStage>;
   readonly #stageOf = new Map<ReplicaId, FleetStage>();
   readonly #waiting: QueuedChange[] = [];
-  /** Stages on their way to the plan of a change that gave way, with the plan that they come from. */
-  readonly #onTheirOwn = new Map<FleetStage, StagePlan | undefined>();
   #active: ActiveChange | undefined;
-  /** Cores of the plan that was in force last when nothing was on its way and it took less than before: it may exceed a budget that was lowered. */
+  /** Cores of the plan that was in force when nothing was on its way, lowered with each change: it may exceed a budget that was lowered. */
   #fromCores = 0;
   #onClosed: (() => void) | undefined;
   #nowMs = 0;
@@ -112,8 +110,7 @@ export class FleetScheduler {
     this.#active = undefined;
     if (active?.failure !== undefined) active.onEnd({ kind: 'failed', failure: active.failure.cause });
     else if (active !== undefined) {
-      this.#onTheirOwn.set(active.stage, active.previous);
-      active.stage.growNoFurther();
+      active.stage.goOnAlone(active.previous);
       active.onEnd({ kind: 'gave-way' });
     }
     for (const { onEnd } of waiting) onEnd({ kind: 'gave-way' });
@@ -144,7 +141,7 @@ export class FleetScheduler {
       if (replica.forChange && this.#active?.stage === stage) this.#abort(this.#active, failure, nowMs);
       else {
         stage.restartEnded(nowMs);
-        if (replica.forChange && this.#onTheirOwn.has(stage)) this.#turnBack(stage, this.#comesFrom(stage), nowMs);
+        if (replica.forChange && stage.isOnItsOwn) this.#turnBack(stage, stage.comesFrom, nowMs);
         else stage.markMissing(nowMs);
         this.#effects.restartFailed(stage.id, failure);
       }
@@ -216,9 +213,6 @@ export class FleetScheduler {
       if (this.#onClosed !== undefined && this.#active === undefined) this.#shut(this.#onClosed);
     }
     this.#settling = false;
-    this.#forgetArrived();
-    if (!this.changing && this.#onTheirOwn.size === 0)
-      this.#fromCores = Math.min(this.#fromCores, coresOf(this.#plansInForce()));
   }
 
   #beginNext(): void {
@@ -228,10 +222,10 @@ export class FleetScheduler {
     const { change } = next;
     const stage = this.#stage(change.stageId);
     const isOfBatch = change.kind === 'set-batch';
-    if (!isOfBatch && !this.#hasRoom(stage, change.to) && this.#getsRoom(stage)) return;
+    if (!isOfBatch && !this.#hasRoom(stage, change.to) && this.#isOneOnItsOwn(stage)) return;
     this.#waiting.shift();
     this.#unseen = true;
-    const previous = this.#comesFrom(stage);
+    const previous = stage.comesFrom;
     if (isOfBatch) {
       const { maxBatchSize, maxBatchWaitMs } = change.to;
       if (stage.target !== undefined) stage.target = { ...stage.target, maxBatchSize, maxBatchWaitMs };
@@ -239,7 +233,6 @@ export class FleetScheduler {
       next.onEnd({ kind: 'done' });
     } else if (this.#hasRoom(stage, change.to)) {
       this.#active = { ...next, stage, previous, startsEndAtMs: this.#nowMs + this.#limits.maxSurgeMs };
-      this.#onTheirOwn.delete(stage);
       // A first plan has nothing to give way to.
       if (stage.target === undefined) this.#fromCores = Math.max(this.#fromCores, coresOf(this.#plansInForce()));
       stage.forgetFailed();
@@ -253,21 +246,9 @@ export class FleetScheduler {
     return leadsThrough({ replicas: stage.all(), to, cpuCores });
   }
 
-  /** The plan that a stage has, or had before it set out on its own. */
-  #comesFrom(stage: FleetStage): StagePlan | undefined {
-    this.#forgetArrived();
-    return this.#onTheirOwn.has(stage) ? this.#onTheirOwn.get(stage) : stage.target;
-  }
-
-  /** Whether other stages are on their way, whose arrival may make room. */
-  #getsRoom(stage: FleetStage): boolean {
-    this.#forgetArrived();
-    return [...this.#onTheirOwn.keys()].some((other) => other !== stage);
-  }
-
-  #forgetArrived(): void {
-    for (const stage of this.#onTheirOwn.keys())
-      if (!stage.unsettled && this.#hasArrived(stage)) this.#onTheirOwn.delete(stage);
+  /** Whether a stage, other than `but`, is on its way by itself: its arrival may make room. */
+  #isOneOnItsOwn(but?: FleetStage): boolean {
+    return [...this.#stages.values()].some((stage) => stage !== but && stage.isOnItsOwn);
   }
 
   #step(stage: FleetStage): void {
@@ -286,7 +267,10 @@ export class FleetScheduler {
     );
     if (steps.state === 'no-room' && this.#active?.stage === stage && this.#active.failure === undefined)
       this.#abort(this.#active, noRoom(stage.id, target), this.#nowMs);
-    if (steps.state === 'no-room' && this.#onTheirOwn.delete(stage)) this.#unseen = true;
+    if (steps.state === 'no-room' && stage.isOnItsOwn) {
+      stage.endAlone();
+      this.#unseen = true;
+    }
     for (const id of steps.forget) this.#remove(stage, id);
     for (const id of steps.discard) this.#retire(stage, id);
     for (let i = 0; i < steps.start; i++) this.#effects.start(stage.id, this.#register(stage, 'starting'));
@@ -297,7 +281,7 @@ export class FleetScheduler {
 
   #endStarts(active: ActiveChange, nowMs: number): void {
     active.startsEndAtMs = Number.POSITIVE_INFINITY;
-    if (this.#hasArrived(active.stage)) return;
+    if (active.stage.hasArrived) return;
     this.#abort(active, tooSlow(active.change.stageId, this.#limits.maxSurgeMs), nowMs);
   }
 
@@ -305,17 +289,11 @@ export class FleetScheduler {
     const active = this.#active;
     if (active === undefined) return;
     const { stage, failure, onEnd } = active;
-    if (stage.unsettled || (failure === undefined && !this.#hasArrived(stage))) return;
+    if (stage.unsettled || (failure === undefined && !stage.hasArrived)) return;
     this.#active = undefined;
     this.#unseen = true;
+    if (!this.#isOneOnItsOwn()) this.#fromCores = Math.min(this.#fromCores, coresOf(this.#plansInForce()));
     onEnd(failure === undefined ? { kind: 'done' } : { kind: 'failed', failure: failure.cause });
-  }
-
-  #hasArrived(stage: FleetStage): boolean {
-    const { target, before } = stage;
-    if (target === undefined) return true;
-    const nothing = { cpuCores: 0, starts: 0, comesFree: true };
-    return stageSteps({ replicas: stage.all(), to: target, before, adopted: true }, nothing).state === 'arrived';
   }
 
   /** The change is given up: back to the plan from before, or as far as a mere growth has come. */
@@ -327,7 +305,6 @@ export class FleetScheduler {
 
   #turnBack(stage: FleetStage, previous: StagePlan | undefined, nowMs: number): void {
     const { target, before } = stage;
-    this.#onTheirOwn.delete(stage);
     const grown = before.others === 0 ? stage.fittingAlive() : 0;
     const keepsGrowth = target !== undefined && grown > 0 && grown >= (previous?.replicas ?? 0);
     stage.headFor(keepsGrowth ? { ...target, replicas: grown } : previous);

@@ -3,7 +3,7 @@ import { type ReplicaId, replicaId, type StageId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { ReplicaStatus, RunningReplica, RunningStage } from '../../model/running-plan.js';
 import { hadServed, nextRestart, noRestarts, type RestartHistory, restartEnded } from './restart-backoff.js';
-import { isOfKind, type ReadyCounts, type ReplicaKind, readyCounts } from './stage-steps.js';
+import { isOfKind, type ReadyCounts, type ReplicaKind, readyCounts, stageSteps } from './stage-steps.js';
 
 /** A replica in the fleet's books. */
 export interface FleetReplica extends RunningReplica {
@@ -28,6 +28,8 @@ export class FleetStage {
   serving: StagePlan | undefined;
   before: ReadyCounts = { fitting: 0, others: 0 };
   retryAtMs = Number.POSITIVE_INFINITY;
+  /** While it goes on by itself to the plan of a change that gave way. */
+  #alone: { readonly from: StagePlan | undefined } | undefined;
   #restarts: RestartHistory = noRestarts;
   #made = 0;
 
@@ -51,15 +53,41 @@ export class FleetStage {
   /** Sets out for `to` from what is ready now. */
   headFor(to: StagePlan | undefined): void {
     this.target = to;
+    this.#alone = undefined;
     this.before = to === undefined ? { fitting: 0, others: 0 } : readyCounts(this.all(), to);
   }
 
-  /** Where it only grows, it keeps to what serves or starts by now: what the running plan shows is then where it goes. */
-  growNoFurther(): void {
+  /** Goes on without a change that waits for it, coming `from` a plan. Where it only grows it keeps to what serves or starts by now. */
+  goOnAlone(from: StagePlan | undefined): void {
     const { target, before } = this;
     const alive = this.fittingAlive();
-    if (target === undefined || before.others > 0 || alive === 0 || alive >= target.replicas) return;
-    this.headFor({ ...target, replicas: alive });
+    const grows = target !== undefined && before.others === 0 && alive > 0 && alive < target.replicas;
+    if (grows) this.headFor({ ...target, replicas: alive });
+    this.#alone = { from };
+  }
+
+  /** What nobody waits for has come to its end, or to where it cannot go on. */
+  endAlone(): void {
+    this.#alone = undefined;
+  }
+
+  /** Whether it is on its way without a change that waits for it. */
+  get isOnItsOwn(): boolean {
+    if (this.#alone !== undefined && !this.unsettled && this.hasArrived) this.endAlone();
+    return this.#alone !== undefined;
+  }
+
+  /** The plan that it has, or had before it set out on its own. */
+  get comesFrom(): StagePlan | undefined {
+    return this.isOnItsOwn ? this.#alone?.from : this.target;
+  }
+
+  /** Whether all of its plan is there, but for what still drains. */
+  get hasArrived(): boolean {
+    const { target: to, before } = this;
+    if (to === undefined) return true;
+    const nothing = { cpuCores: 0, starts: 0, comesFree: true };
+    return stageSteps({ replicas: this.all(), to, before, adopted: true }, nothing).state === 'arrived';
   }
 
   /** Whether batching and drop rule are those of the target already. */
