@@ -68,7 +68,7 @@ async function start({ idempotent = true } = {}) {
       const endsAtMs = clock.nowMs() + longestMs;
       while (!(await holds())) {
         if (clock.nowMs() >= endsAtMs) throw new Error(`it does not come: ${JSON.stringify(await rig.status())}`);
-        await rig.pass(100);
+        await rig.pass(200);
       }
     },
     stop: async () => {
@@ -102,7 +102,7 @@ describe('the requests', () => {
         shares.push(given);
         beganMs = rig.clock.nowMs();
       }
-      lengthsMs.set(given, (lengthsMs.get(given) ?? 0) + 100);
+      lengthsMs.set(given, (lengthsMs.get(given) ?? 0) + 200);
       // Whoever gives a share away gives it to a router that is ready, and may keep all of it.
       if (sharing) expect([await ready(NEXT), await ready(LARGE), await ready(SMALL)]).toEqual([1, 3, 2]);
       expect(await ready(ROUTER)).toBeGreaterThanOrEqual(1);
@@ -189,6 +189,21 @@ describe('the requests', () => {
     rig.source.decide(KEY, planWith('large', 3));
     await rig.until(async () => (await rig.find(SMALL)) === undefined);
     expect((await rig.all(events)).map((event) => (event as PipelineEvent).reason)).not.toContain('Shifting');
+    await rig.stop();
+  });
+
+  it('all come at once when what serves begins to burn the error budget in the middle', async () => {
+    const rig = await start();
+    const burning = { before: side(200, 540), after: side(0, 60), observedMs: 2_000 };
+    rig.source.situation = () => ({ ...heard, sides: burning });
+    rig.source.decide(KEY, planWith('large', 3));
+    const seen = new Set<number | undefined>();
+    await rig.until(async () => {
+      seen.add(await fraction(rig)());
+      return (await rig.find(SMALL)) === undefined;
+    });
+    expect([...seen]).toEqual(expect.arrayContaining([0, 0.1]));
+    expect([...seen]).not.toContain(0.5);
     await rig.stop();
   });
 

@@ -7,11 +7,11 @@
  * Steps need somebody to judge them and take time: while no router is heard, and while what serves burns the error budget, the router is
  * switched at once.
  */
-import { judgeShift, type Slo } from '@equipoise/core';
+import { judgeShift, type ShiftVerdict, type Slo } from '@equipoise/core';
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
 import type { Deployment } from '../render/manifest-types.js';
 import { nextName, nextObjects, nextUrl, reachingNext } from './next-router.js';
-import { childTypes, isNext, isRouter, type ObservedDeployment } from './observed-objects.js';
+import { childTypes, isNext, isRouter, type ObservedDeployment, type ObservedPod } from './observed-objects.js';
 import type { ObservedPipeline } from './reconciliation.js';
 import { digestOf, isOfTemplate } from './replica-groups.js';
 import { holdsRollback, isUrgent, type ShiftFailure } from './rollback.js';
@@ -89,7 +89,7 @@ interface Present {
 
 /** A step of a plan whose stages are all ready. */
 function stepOf(grounds: ShiftGrounds, newcomers: readonly string[], { fraction, next }: Present): Shift {
-  const { view, wanted, router, liveRouter, routes, slo, nowEpochMs } = grounds;
+  const { view, wanted, router, liveRouter, routes } = grounds;
   const name = view.pipeline.metadata.name;
   const step = (apply: readonly KubeObject[], more: { readonly againAfterMs?: number } = {}): Shift => ({
     ...{ kind: 'step', fraction, newcomers, apply, ...more },
@@ -107,18 +107,25 @@ function stepOf(grounds: ShiftGrounds, newcomers: readonly string[], { fraction,
   if (!isInForce) return step(beside);
   const [first = 1] = STEPS;
   if (fraction === 0) return step([...beside, give(first)]);
-  const { sides } = view;
-  if (sides === undefined) {
-    const youngestMs = Math.max(...entry.map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? '')));
-    if (nowEpochMs - youngestMs >= DEAF_MS)
-      return failed(grounds, newcomers, { fraction, why: 'the routers are not heard' });
-    return step(beside, { againAfterMs: LOOK_MS });
-  }
-  const verdict = judgeShift({ before: sides.before, after: sides.after, elapsedMs: sides.observedMs, fraction }, slo);
+  const verdict = verdictOn(grounds, fraction, entry);
   if (verdict.kind === 'failed') return failed(grounds, newcomers, { fraction, why: verdict.why });
   if (verdict.kind === 'open') return step(beside, { againAfterMs: LOOK_MS });
-  const larger = STEPS.find((share) => share > fraction);
+  const larger = verdict.kind === 'urgent' ? undefined : STEPS.find((share) => share > fraction);
   return larger === undefined ? NONE : step([...beside, give(larger)]);
+}
+
+/** The verdict on a step that is in force; one whose routers are not heard stays open for a while. */
+function verdictOn(
+  { view: { sides }, slo, nowEpochMs }: ShiftGrounds,
+  fraction: number,
+  entry: readonly ObservedPod[],
+): ShiftVerdict {
+  if (sides !== undefined) {
+    const { before, after, observedMs } = sides;
+    return judgeShift({ before, after, elapsedMs: observedMs, fraction }, slo);
+  }
+  const youngestMs = Math.max(...entry.map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? '')));
+  return nowEpochMs - youngestMs >= DEAF_MS ? { kind: 'failed', why: 'the routers are not heard' } : { kind: 'open' };
 }
 
 /** What of the new side was ready and is so no more; undefined where nothing is. */

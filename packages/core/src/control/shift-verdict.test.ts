@@ -18,9 +18,11 @@ describe('judgeShift', () => {
     ['takes a miss more than the SLO allows for chance', side(1, 60), side(0, 540), 20, 'open'],
     ['goes back when what is clearly worse stays so', side(12, 300), side(5, 2700), 60, 'failed'],
     ['looks on while what is clearly worse might be bettered', side(12, 300), side(5, 2700), 20, 'open'],
-    ['does not go back for what hurts both', side(100, 300), side(900, 2700), 20, 'passed'],
+    ['does not go back for what hurts both', side(101, 300), side(900, 2700), 20, 'passed'],
+    ['leaves at once what hurts both when the new side is no worse', side(100, 300), side(900, 2700), 20, 'urgent'],
     ['goes back for what is bad even beside a bad one', side(150, 300), side(900, 2700), 5, 'failed'],
-    ['hurries away from a side that fails', side(2, 60), side(200, 540), 2, 'passed'],
+    ['hurries away from a side that fails', side(2, 60), side(200, 540), 2, 'urgent'],
+    ['does not hurry to a side that fails as well', side(30, 60), side(200, 540), 2, 'failed'],
     ['goes back when a few requests all miss', side(9, 10), side(0, 90), 60, 'failed'],
   ] as const)('%s', (_, after, before, elapsedS, kind) => {
     expect(verdict(after, before, elapsedS).kind).toBe(kind);

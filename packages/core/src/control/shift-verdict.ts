@@ -22,8 +22,10 @@ export interface ShiftStep {
   readonly fraction: number;
 }
 
-/** How a step stands; `failed` says why, to be read behind the name of the new side. */
-export type ShiftVerdict = { readonly kind: 'open' | 'passed' } | { readonly kind: 'failed'; readonly why: string };
+/** How a step stands: with `urgent` all requests should go to the new side now; `failed` says why, to be read behind the name of that side. */
+export type ShiftVerdict =
+  | { readonly kind: 'open' | 'passed' | 'urgent' }
+  | { readonly kind: 'failed'; readonly why: string };
 
 /** The shortest step, but for one that an old side that fails makes urgent. */
 const STEP_MS = 15_000;
@@ -44,7 +46,7 @@ export function judgeShift(
   const text = `${after.missed} of its ${after.ended} requests missed the SLO, ${before.missed} of ${before.ended} beside it`;
   const fastest = fastestMissFraction(percentile);
   if (isTelling && fresh > fastest + old) return { kind: 'failed', why: text };
-  if (isBurning(before, percentile) && isTelling && fresh <= old) return { kind: 'passed' };
+  if (isBurning(before, percentile) && isTelling && fresh <= old) return { kind: 'urgent' };
   if (elapsedMs < STEP_MS) return { kind: 'open' };
   const expected = fraction * (before.ended + after.ended);
   if (expected >= FEWEST_ARRIVALS && after.ended < LEAST_REACHED_FRACTION * expected)
