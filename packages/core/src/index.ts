@@ -39,6 +39,7 @@ export * from './forecast/window-maxima.js';
 export * from './kernel/clock.js';
 export * from './kernel/invariant.js';
 export * from './kernel/latency-histogram.js';
+export { LruCache } from './kernel/lru-cache.js';
 export * from './kernel/mean-interval.js';
 export * from './kernel/rng.js';
 export * from './model/accuracy-table.js';

@@ -2,6 +2,7 @@
  * Writes the status of pipelines and tells events of what changed in it. What is only progress, such as one more replica that is ready, is
  * written once a second at most; everything else at once.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '@equipoise/core';
 import type { Applier, KubeApi } from '../api/kube-api.js';
 import { objectKey } from '../api/kube-object.js';
@@ -51,12 +52,12 @@ export class StatusWriter {
     pipeline: InferencePipeline,
     status: InferencePipelineStatus,
   ): Promise<{ readonly pipeline: InferencePipeline; readonly againAfterMs?: number }> {
-    const before = canonical(pipeline.status);
-    if (before === canonical(status)) return { pipeline };
+    const kept = asKept(status);
+    if (isDeepStrictEqual(pipeline.status, kept)) return { pipeline };
     const key = objectKey(pipeline.metadata);
     const last = this.#told.get(key);
     const restMs = (last?.atMs ?? Number.NEGATIVE_INFINITY) + PROGRESS_MS - this.#base.clock.nowMs();
-    if (restMs > 0 && canonical(withoutProgress(pipeline.status)) === canonical(withoutProgress(status)))
+    if (restMs > 0 && isDeepStrictEqual(withoutProgress(pipeline.status), withoutProgress(kept)))
       return { pipeline, againAfterMs: restMs };
     const { name, namespace, resourceVersion } = pipeline.metadata;
     const seen = pipeline === last?.pipeline ? last.before : resourceVersion;
@@ -97,11 +98,6 @@ function withoutProgress(status: InferencePipelineStatus | undefined): unknown {
   return { ...rest, desired: replicas?.desired, conditions: conditions.map(({ message: _, ...each }) => each) };
 }
 
-/** A status as the server would keep it: the same text for what is the same to it. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, each: unknown) =>
-    typeof each === 'object' && each !== null && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).sort(([left], [right]) => (left < right ? -1 : 1)))
-      : each,
-  );
-}
+/** A status as the server keeps it. */
+const asKept = (status: InferencePipelineStatus): InferencePipelineStatus =>
+  JSON.parse(JSON.stringify(status)) as InferencePipelineStatus;

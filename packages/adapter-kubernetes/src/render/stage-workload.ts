@@ -3,7 +3,7 @@
  * a stage that is simulated by its profile, run in our own server over a pipeline file that has this one stage; a `server` with a command
  * runs as it would on this machine, with fixed ports; one without a command runs elsewhere and has no workload.
  */
-import { defaultRunTimeoutMs, type InferenceServerSpec, type PipelineSpec } from '@equipoise/core';
+import { defaultRunTimeoutMs, type InferenceServerSpec, LruCache, type PipelineSpec } from '@equipoise/core';
 import { toDocument } from '@equipoise/pipeline-file';
 import { stringify } from 'yaml';
 import type { Container, Labels } from './manifest-types.js';
@@ -83,7 +83,7 @@ function embeddedWorkload(chosen: ChosenVariant, request: RenderRequest): StageW
     // Our server makes batches by itself; what is sent at once becomes one.
     reach: { scheme: 'http', path: '', model: stage.id, batching: 'single' },
     readyPath,
-    pipelineFile: pipelineFileOf(spec),
+    pipelineFile: texts.remember(JSON.stringify(spec), () => pipelineFileOf(spec)),
     fetches: /^(https|s3):/.test(variant.artifact ?? ''),
   };
 }
@@ -97,6 +97,9 @@ export const serverEnvironment = [
 
 /** A pod of one replica has little to collect, and its memory is bounded; the large young generation of a server is for the router. */
 const smallYoungGeneration = { name: 'NODE_OPTIONS', value: '--max-semi-space-size=16' };
+
+/** Texts of stages, some kilobytes each: a new plan leaves most stages as they are, and writing YAML is what takes its time in a rendering. */
+const texts = new LruCache<string>(1024);
 
 /** A spec as the text of a pipeline file. */
 export const pipelineFileOf = (spec: PipelineSpec): string => stringify(toDocument(spec), { lineWidth: 0 });
