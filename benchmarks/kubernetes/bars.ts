@@ -1,6 +1,7 @@
 /** What the figures are held to. */
 import type { ChangesFigures } from './changes.js';
 import type { ScaleFigures } from './scale.js';
+import type { PlanningFigures } from './scale-planning.js';
 
 /** A claim with its figure; `bar` is empty where the figure is only told. */
 export interface Bar {
@@ -79,5 +80,27 @@ export function scaleBars(figures: ScaleFigures): readonly Bar[] {
     applied('all pipelines at once: applied, slowest', quantile(allAtOnceMs, 1)),
     told('processor time of a decision, with all that follows', `${figures.decisionProcessorMs.toFixed(0)} ms`),
     told('calls that failed and were done again', String(figures.failures.length)),
+  ];
+}
+
+export function planningBars(figures: PlanningFigures): readonly Bar[] {
+  const { steadyCores, steadyPlanningCores, threads } = figures;
+  return [
+    told(
+      'pipelines × stages, load of each',
+      `${figures.pipelines} × ${figures.stages}, ${figures.arrivalRps} rps, Poisson`,
+    ),
+    told('from nothing until all run', `${figures.startS.toFixed(1)} s`),
+    told(`a core, in the ${figures.settlingS} s from then on`, percent(figures.settlingCores)),
+    {
+      claim: `a core, under a steady load for the ${figures.steadyS} s behind`,
+      figure: percent(steadyCores),
+      bar: `≤ ${percent(MOST_QUIET_CORES)}`,
+      met: steadyCores <= MOST_QUIET_CORES,
+    },
+    told(`of it, in ${threads} planning ${threads === 1 ? 'thread' : 'threads'}`, percent(steadyPlanningCores)),
+    told('decisions meanwhile; those that changed a plan', `${figures.decisions}; ${figures.changes}`),
+    told('resident memory', `${figures.residentMib.toFixed(0)} MiB`),
+    told('what failed and was done again', String(figures.failures)),
   ];
 }

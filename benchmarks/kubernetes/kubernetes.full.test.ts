@@ -2,10 +2,11 @@
 import { describeWithTool } from '@equipoise/testkit';
 import { expect, it } from 'vitest';
 import { controlPlane } from '../../packages/adapter-kubernetes/src/test-cluster/kube-binaries.test-support.js';
-import { changesBars, scaleBars } from './bars.js';
+import { changesBars, planningBars, scaleBars } from './bars.js';
 import { measureChanges } from './changes.js';
 import { mlserver } from './mlserver-pipeline.js';
 import { measureScale } from './scale.js';
+import { measurePlanning } from './scale-planning.js';
 
 describeWithTool(mlserver, 'changes of a pipeline that MLServer serves', () => {
   it('lose no request', async () => {
@@ -24,5 +25,17 @@ describeWithTool(controlPlane, 'several pipelines under one operator', () => {
     expect(figures).toMatchObject({ failures: [], deployments: expect.any(Number) });
     expect([figures.oneAtATimeMs.length, figures.allAtOnceMs.length]).toEqual([6, 2]);
     expect(scaleBars(figures).length).toBeGreaterThan(5);
+  }, 600_000);
+});
+
+describeWithTool(controlPlane, 'several pipelines that the command plans for', () => {
+  it('run, and are decided about in one thread', async () => {
+    const size = { pipelines: 2, stages: 3, arrivalRps: 20, settlingS: 15, steadyS: 15 };
+    const figures = await measurePlanning({ ...size, seed: 1 });
+    expect(figures.failures).toBe(0);
+    // Every 10 s of each.
+    expect(figures.decisions).toBeGreaterThanOrEqual(2);
+    expect(figures.threads).toBeGreaterThanOrEqual(1);
+    expect(planningBars(figures).length).toBeGreaterThan(5);
   }, 600_000);
 });

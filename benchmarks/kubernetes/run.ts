@@ -1,15 +1,16 @@
 /**
  * `npm run bench:kubernetes`: changes under load with real MLServer, and many pipelines under one operator, with the bars beside the figures.
- * Names of sections (`changes`, `scale`) measure these anew; `--amount N` takes so many changes or decisions instead of a full run.
+ * Names of sections (`changes`, `scale`, `planning`) measure these anew; `--amount N` takes so many changes or decisions, or seconds of steady load, instead of a full run.
  * results.json keeps the others; `report` writes its page again.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Bar, changesBars, scaleBars } from './bars.js';
+import { type Bar, changesBars, planningBars, scaleBars } from './bars.js';
 import { type ChangesFigures, measureChanges } from './changes.js';
 import { measureScale, type ScaleFigures } from './scale.js';
+import { measurePlanning, type PlanningFigures } from './scale-planning.js';
 
 const RESULTS = new URL('results.json', import.meta.url);
 const REPORT = new URL('results.md', import.meta.url);
@@ -17,7 +18,9 @@ const CHANGES = 50;
 const DECISIONS = 100;
 const ROUNDS = 5;
 const QUIET_S = 300;
-const SECTIONS = ['changes', 'scale'] as const;
+const SETTLING_S = 150;
+const STEADY_S = 300;
+const SECTIONS = ['changes', 'scale', 'planning'] as const;
 
 interface Made<Figures> {
   readonly made: string;
@@ -27,6 +30,7 @@ interface Made<Figures> {
 interface Results {
   readonly changes?: Made<ChangesFigures>;
   readonly scale?: Made<ScaleFigures>;
+  readonly planning?: Made<PlanningFigures>;
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { amount: { type: 'string' } } });
@@ -46,6 +50,12 @@ if (isAsked('scale')) {
   const made = machine();
   const question = { pipelines: 20, stages: 10, quietS: QUIET_S, decisions: Number(values.amount ?? DECISIONS) };
   keep({ scale: { made, figures: await measureScale({ ...question, rounds: ROUNDS, seed: 1, onProgress }) } });
+}
+if (isAsked('planning')) {
+  const made = machine();
+  const question = { pipelines: 20, stages: 10, arrivalRps: 20, settlingS: SETTLING_S, seed: 1, onProgress };
+  const figures = await measurePlanning({ ...question, steadyS: Number(values.amount ?? STEADY_S) });
+  keep({ planning: { made, figures } });
 }
 const text = page(kept());
 writeFileSync(REPORT, text);
@@ -68,10 +78,11 @@ function keep(done: Results): void {
   writeFileSync(RESULTS, `${JSON.stringify({ ...kept(), ...done }, undefined, 1)}\n`);
 }
 
-function page({ changes, scale }: Results): string {
+function page({ changes, scale, planning }: Results): string {
   const parts = [
     ...(changes ? [section('Changes under load', changes.made, changesBars(changes.figures))] : []),
     ...(scale ? [section('Many pipelines', scale.made, scaleBars(scale.figures))] : []),
+    ...(planning ? [section('Many pipelines, planned for', planning.made, planningBars(planning.figures))] : []),
   ];
   return `# Kubernetes\n\n${parts.join('\n')}`;
 }

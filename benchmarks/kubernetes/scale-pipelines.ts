@@ -16,12 +16,13 @@ const variant = (name: string, accuracy: number, meanMs: number) => ({
   profile: [1, 2, 4].map((batchSize) => ({ cpuCores: CPU_CORES, batchSize, meanMs: meanMs * (0.5 + 0.5 * batchSize) })),
 });
 
-/** A custom resource whose stages stand in a row. */
-export function chain(name: string, namespace: string, stages: number): InferencePipeline {
+/** A custom resource whose stages stand in a row; `arrivalRps` is the load that it names. */
+export function chain(name: string, namespace: string, stages: number, arrivalRps?: number): InferencePipeline {
+  const annotations = arrivalRps === undefined ? {} : { 'equipoise.dev/arrival-rps': String(arrivalRps) };
   return {
     apiVersion: API_VERSION,
     kind: PIPELINE_KIND,
-    metadata: { name, namespace },
+    metadata: { name, namespace, annotations },
     spec: {
       slo: { latencyMs: 1_000, percentile: 99 },
       control: { mode: 'auto' },

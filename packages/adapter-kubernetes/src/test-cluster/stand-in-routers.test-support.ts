@@ -31,6 +31,8 @@ export class StandInRouters implements PodHost {
   lateFraction = 0;
   /** Whether metrics are shown. */
   showsMetrics = true;
+  /** What stands on the page beside what an operator reads. */
+  restOfPage = '';
   readonly #routers = new Map<string, Router>();
 
   start(pod: HostedPod, podIp: string, changed: (isReady: boolean) => void): void {
@@ -102,7 +104,7 @@ export class StandInRouters implements PodHost {
     const { arrived, late } = router;
     const latest = [0.25, 0.5, 1].map((s) => Math.round(s * this.#rpsOf(router))) as [number, number, number];
     const completed = [Math.round(arrived - late), 0, Math.round(late)] as const;
-    return pageText({ arrived: Math.round(arrived), completed, latest });
+    return `${pageText({ arrived: Math.round(arrived), completed, latest })}${this.restOfPage}`;
   }
 }
 
