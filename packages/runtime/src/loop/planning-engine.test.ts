@@ -57,6 +57,36 @@ describe('advice', () => {
   });
 });
 
+describe('a tick that finds the load and what runs as they were', () => {
+  it('verifies nothing anew, and decides the same', () => {
+    let verdicts = 0;
+    const engine = planningEngine(playedSetup, () => {
+      verdicts++;
+    });
+    let runningPlan = observedAt(0).runningPlan;
+    const tick = (atMs: number) =>
+      engine.answer({
+        ...({ kind: 'tick', executes: true, changedByHand: false } as const),
+        observation: { ...observedAt(atMs), runningPlan },
+      });
+    tick(1_000);
+    const { decision } = tick(10_000);
+    const [planned] = decision?.kind === 'apply' ? (decision.plan.stages[a] ?? []) : [];
+    if (planned === undefined) throw new Error('an improvement is to be had');
+    const { variantId: variant, resources, maxBatchSize, maxBatchWaitMs, replicas: count } = planned;
+    const replicas = Array.from({ length: count }, (_, index) => ({
+      ...{ replicaId: replicaId(`new-${index}`), variantId: variant, resources, status: 'ready' as const },
+    }));
+    runningPlan = { stages: { [a]: { maxBatchSize, maxBatchWaitMs, replicas } } };
+    const first = tick(20_000);
+    expect(verdicts).toBeGreaterThan(0);
+    verdicts = 0;
+    const later = [30_000, 40_000, 50_000].map(tick);
+    expect(later.map((answer) => answer.decision)).toEqual([first, first, first].map((answer) => answer.decision));
+    expect([first.decision?.kind, verdicts]).toEqual(['hold', 0]);
+  });
+});
+
 describe('a plan that fails', () => {
   it('is tried again an interval later, not at every look', () => {
     const { engine, plan } = engineWith();
