@@ -5,7 +5,7 @@
  */
 import { invariant } from '@equipoise/core';
 import { floats, jsonBody } from './bodies.js';
-import { median, openLoad, quantileMs } from './load/open-load.js';
+import { added, type Latencies, latencyRounds } from './load/latency-rounds.js';
 import { NO_OP_PIPELINE, startRouter } from './router/router.js';
 import { benchFile, startServerProcess } from './router/server-process.js';
 
@@ -31,7 +31,6 @@ const ARRIVAL_RPS = 1000;
 const KILOBYTE_OF_FLOATS = 256;
 const SERVER_PROCESSOR = '0';
 const GENERATOR_PROCESSOR = 1;
-const WARM_UP_MS = 3000;
 const path = `/v2/models/${NO_OP_PIPELINE}/infer`;
 
 /** Rounds of all servers in turn, each for `seconds`. */
@@ -63,38 +62,21 @@ export async function measureOverhead({
     { name: '1 stage', url: routers[1].url },
     { name: '3 stages', url: routers[3].url },
   ];
-  const sides = servers.map(({ name }) => ({ name, p50Ms: [] as number[], p99Ms: [] as number[] }));
-  const lateMs: number[] = [];
-  const send = async (url: string, durationMs: number, seed: number) => {
-    const load = { url, steps: [{ path, headers: {}, body }], arrivalRps: ARRIVAL_RPS, durationMs, seed };
-    return openLoad({ ...load, processor: GENERATOR_PROCESSOR });
-  };
+  const cells = servers.map(({ url }) => ({ url, arrivalRps: ARRIVAL_RPS }));
   try {
-    for (const { url } of servers) await send(url, WARM_UP_MS, 0);
-    for (let round = 0; round < rounds; round++) {
-      for (const [index, { url }] of servers.entries()) {
-        const { latencyMs, sentLateMs, status } = await send(url, seconds * 1000, round);
-        const odd = status.find((one) => one !== 200);
-        if (odd !== undefined) throw new Error(`a request to ${url} was answered with status ${odd}`);
-        sides[index]?.p50Ms.push(quantileMs(latencyMs, 0.5));
-        sides[index]?.p99Ms.push(quantileMs(latencyMs, 0.99));
-        lateMs.push(quantileMs(sentLateMs, 0.99));
-      }
-    }
+    const { latencies, sentLateP99Ms } = await latencyRounds(cells, {
+      ...{ request: { path, headers: {}, body }, rounds, seconds, processor: GENERATOR_PROCESSOR },
+    });
+    const sides = servers.map(({ name }, index): OverheadSide => ({ name, ...(latencies[index] as Latencies) }));
+    const [none, one, three] = sides;
+    invariant(none !== undefined && one !== undefined && three !== undefined, 'there are three servers');
+    return {
+      ...{ arrivalRps: ARRIVAL_RPS, sides },
+      addedP99Ms: { 1: added(one.p99Ms, none.p99Ms), 3: added(three.p99Ms, none.p99Ms) },
+      addedP50Ms: { 1: added(one.p50Ms, none.p50Ms), 3: added(three.p50Ms, none.p50Ms) },
+      sentLateP99Ms,
+    };
   } finally {
     await Promise.all([routers[1].close(), routers[3].close(), bare.stop()]);
   }
-  const [none, one, three] = sides.map((side): OverheadSide => side);
-  invariant(none !== undefined && one !== undefined && three !== undefined, 'there are three servers');
-  return {
-    ...{ arrivalRps: ARRIVAL_RPS, sides },
-    addedP99Ms: { 1: added(one.p99Ms, none.p99Ms), 3: added(three.p99Ms, none.p99Ms) },
-    addedP50Ms: { 1: added(one.p50Ms, none.p50Ms), 3: added(three.p50Ms, none.p50Ms) },
-    sentLateP99Ms: median(lateMs),
-  };
-}
-
-/** Each round has its own baseline; the median of their differences. */
-function added(routed: readonly number[], bare: readonly number[]): number {
-  return median(routed.map((ms, round) => ms - (bare[round] as number)));
 }

@@ -28,6 +28,7 @@ export class ServerProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   #output = '';
+  #memoryAsked = 0;
 
   /** Starts it; call `said` before anything is sent to it. */
   constructor({ command = process.execPath, args, cwd, processors, environment = {} }: ServerCommand) {
@@ -35,7 +36,7 @@ export class ServerProcess {
     this.#child = spawn(pinned[0] as string, pinned.slice(1), {
       ...(cwd !== undefined && { cwd }),
       env: { ...process.env, NO_COLOR: '1', ...environment },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -82,12 +83,12 @@ export class ServerProcess {
 
   /** Processor time so far of the processes that it has started, in seconds. */
   get childSeconds(): number {
-    const files = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [`/proc/${name}/stat`] : []));
-    return files.reduce((sum, file) => sum + (parentOf(file) === this.pid ? processorSecondsOf(file) : 0), 0);
+    return sum(this.#children.map((pid) => processorSecondsOf(`/proc/${pid}/stat`)));
   }
 
+  /** Of it and of the processes that it has started. */
   get openDescriptors(): number {
-    return readdirSync(`/proc/${this.pid}/fd`).length;
+    return sum([this.pid, ...this.#children].map((pid) => readdirSync(`/proc/${pid}/fd`).length));
   }
 
   get residentBytes(): number {
@@ -95,12 +96,20 @@ export class ServerProcess {
     return Number(kib) * 1024;
   }
 
-  /** Bytes of its heap and buffers after a collection; only of a process started with `memoryReport`. */
-  keptBytes(): Promise<number> {
-    return new Promise((resolve) => {
-      this.#child.once('message', (message) => resolve((message as { readonly keptBytes: number }).keptBytes));
-      this.#child.send('memory');
+  /** Bytes of the heaps and buffers of it and its fronts after a collection; only of one started with `memoryReport`. */
+  async keptBytes(): Promise<number> {
+    this.#memoryAsked += 1;
+    const asked = [this.pid, ...this.#children].map((pid) => {
+      process.kill(pid, 'SIGUSR2');
+      return this.said(new RegExp(`keeps ${pid} ${this.#memoryAsked} (\\d+)`));
     });
+    return sum((await Promise.all(asked)).map(([, bytes]) => Number(bytes)));
+  }
+
+  get #children(): readonly number[] {
+    return readdirSync('/proc').flatMap((name) =>
+      /^\d+$/.test(name) && parentOf(`/proc/${name}/stat`) === this.pid ? [Number(name)] : [],
+    );
   }
 
   /** Ends it with SIGTERM, or with SIGKILL where that does not help; tells whether it ended by itself and without an error. */
@@ -116,12 +125,8 @@ export class ServerProcess {
 /** As `bin/equipoise` starts a server. */
 export const seldomCollections = '--max-semi-space-size=64';
 
-/** Arguments of Node that make `keptBytes` work. */
-export const memoryReport: readonly string[] = [
-  '--expose-gc',
-  '--import',
-  new URL('report-memory.mjs', import.meta.url).href,
-];
+/** Environment that makes `keptBytes` work. */
+export const memoryReport = { NODE_OPTIONS: `--import=${new URL('report-memory.mjs', import.meta.url).href}` };
 
 /** Starts it and waits until it is ready; gives what its ready line says. */
 export async function startServerProcess(
@@ -139,6 +144,10 @@ export async function startServerProcess(
 /** A file of this benchmark. */
 export function benchFile(relative: string): string {
   return fileURLToPath(new URL(`../${relative}`, import.meta.url));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
 }
 
 function processorSecondsOf(statFile: string): number {

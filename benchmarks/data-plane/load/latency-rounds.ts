@@ -1,0 +1,53 @@
+/** Latencies of several servers in an open loop, in turns, so that what disturbs the machine disturbs all of them. */
+import { median, openLoad, type PostRequest, quantileMs } from './open-load.js';
+
+/** A server and how often it is asked. */
+export interface LatencyCell {
+  readonly url: string;
+  readonly arrivalRps: number;
+}
+
+/** Latencies of the rounds in order. */
+export interface Latencies {
+  readonly p50Ms: readonly number[];
+  readonly p99Ms: readonly number[];
+}
+
+/** What is asked, and for how long in each round. */
+export interface LatencyRounds {
+  readonly request: PostRequest;
+  readonly rounds: number;
+  readonly seconds: number;
+  /** Of the generator. */
+  readonly processor: number;
+}
+
+const WARM_UP_MS = 3000;
+
+/** Rounds of all cells in turn; an Error where an answer is none with 200. */
+export async function latencyRounds(
+  cells: readonly LatencyCell[],
+  { request, rounds, seconds, processor }: LatencyRounds,
+): Promise<{ readonly latencies: readonly Latencies[]; readonly sentLateP99Ms: number }> {
+  const latencies = cells.map(() => ({ p50Ms: [] as number[], p99Ms: [] as number[] }));
+  const lateMs: number[] = [];
+  const send = (cell: LatencyCell, durationMs: number, seed: number) =>
+    openLoad({ ...cell, steps: [request], durationMs, seed, processor });
+  for (const cell of cells) await send(cell, WARM_UP_MS, 0);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, cell] of cells.entries()) {
+      const { latencyMs, sentLateMs, status } = await send(cell, seconds * 1000, round);
+      const odd = status.find((one) => one !== 200);
+      if (odd !== undefined) throw new Error(`a request to ${cell.url} was answered with status ${odd}`);
+      latencies[index]?.p50Ms.push(quantileMs(latencyMs, 0.5));
+      latencies[index]?.p99Ms.push(quantileMs(latencyMs, 0.99));
+      lateMs.push(quantileMs(sentLateMs, 0.99));
+    }
+  }
+  return { latencies, sentLateP99Ms: median(lateMs) };
+}
+
+/** What one side adds to another: each round has its own baseline; the median of their differences. */
+export function added(routed: readonly number[], bare: readonly number[]): number {
+  return median(routed.map((ms, round) => ms - (bare[round] as number)));
+}
