@@ -9,12 +9,12 @@ export const small = variantId('small');
 export const large = variantId('large');
 export const broken = variantId('broken');
 
-export const variants = [
+const variants = [
   variantNamed('small'),
   variantNamed('large'),
   variantNamed('broken', { parameters: { failToLoad: true } }),
 ];
-export const pipeline = {
+const pipeline = {
   baseDir: fixtures,
   stages: [stageNamed('a', variants, { module: './obey.mjs' }), stageNamed('b', variants, { module: './obey.mjs' })],
   budget: {},
