@@ -1,89 +1,23 @@
-import { SeededRng, type SideCount } from '@equipoise/core';
-import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
-import { written } from '../api/conformance/subject.test-support.js';
-import { type KubeObject, refTo } from '../api/kube-object.js';
-import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
 import type { Deployment, NetworkPolicy, Service } from '../render/manifest-types.js';
 import { events, type PipelineEvent } from './events.js';
-import { clusterResources, MemoryCluster } from './memory-cluster.test-support.js';
-import { childTypes, deployments, isNext, isRouter, type ObservedPod, pipelines, pods } from './observed-objects.js';
-import { Operator } from './operator.js';
-import { images, planWith, shelf, ToldPlans } from './pipeline-fixture.test-support.js';
+import { childTypes, deployments, isNext, type ObservedPod, pods } from './observed-objects.js';
+import { planWith } from './pipeline-fixture.test-support.js';
 import { shareOf } from './router-share.js';
-
-const KEY = 'n/shelf';
-const [SMALL, LARGE, NEXT, ROUTER] = ['shelf--detect--small', 'shelf--detect--large', 'shelf--next', 'shelf'];
-const namespace = 'n';
-/** Of the API server in memory. */
-const STARTED_EPOCH_MS = Date.UTC(2026, 0, 1);
-const side = (missed: number, ended: number): SideCount => ({ ended, missed });
-const well = { before: side(0, 500), after: side(0, 500), observedMs: 20_000 };
-/** A step that has just begun. */
-const begun = { ...well, observedMs: 1_000 };
-const heard = { observed: { arrivalRps: 50, percentile: 99, sloAttainmentFraction: 1 } };
-
-/** An operator over a cluster in memory whose pipeline runs `small`; its routers are heard. */
-async function start({ idempotent = true } = {}) {
-  const clock = new ManualClock();
-  const kube = new MemoryKube(clock, clusterResources);
-  const cluster = new MemoryCluster(kube, clock);
-  const [admin, api] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
-  const source = new ToldPlans(planWith('small', 2));
-  const failures: string[] = [];
-  const { metadata, spec, ...rest } = shelf();
-  const { name } = metadata;
-  const { stages, ...others } = spec as { stages: readonly object[] };
-  const object = {
-    ...rest,
-    metadata: { name, namespace },
-    spec: { ...others, stages: stages.map((stage) => ({ ...stage, idempotent })) },
-  };
-  written(await admin.create(pipelines, object, { fieldManager: 'kubectl' }));
-  const abort = new AbortController();
-  const operator = (port: MemoryKubeApi, seed: number) =>
-    new Operator({
-      ...{ api: port, clock, rng: new SeededRng(seed), nowEpochMs: () => STARTED_EPOCH_MS + clock.nowMs(), source },
-      imagesOf: () => images,
-      failed: (what, error) => failures.push(`${what}: ${String(error)}`),
-    });
-  const running = operator(api, 1).run(abort.signal);
-  const find = (deployment: string) => admin.get({ type: deployments, namespace, name: deployment });
-  const all = async <T extends KubeObject>(type: (typeof childTypes)[string]) => {
-    const page = await admin.list({ type });
-    return (page.kind === 'page' ? page.objects : []) as readonly T[];
-  };
-  const rig = {
-    ...{ clock, kube, cluster, admin, source, failures, find, all, operator },
-    ready: async (deployment: string) => (await find(deployment))?.status?.readyReplicas ?? 0,
-    status: async () => (await admin.get({ type: pipelines, namespace, name }))?.status,
-    condition: async (type: string) =>
-      (await admin.get({ type: pipelines, namespace, name }))?.status?.conditions?.find((each) => each.type === type),
-    /** Pods of the router that serves. */
-    entry: async () => (await all<ObservedPod>(pods)).filter(isRouter),
-    pass: (durationMs: number) => clock.advanceTo(clock.nowMs() + durationMs),
-    /** Lets time pass until something holds. */
-    until: async (holds: () => Promise<boolean>, longestMs = 120_000) => {
-      const endsAtMs = clock.nowMs() + longestMs;
-      while (!(await holds())) {
-        if (clock.nowMs() >= endsAtMs) throw new Error(`it does not come: ${JSON.stringify(await rig.status())}`);
-        await rig.pass(200);
-      }
-    },
-    stop: async () => {
-      abort.abort();
-      await running;
-    },
-  };
-  await rig.pass(3_000);
-  cluster.readyAfterMs = () => 500;
-  cluster.stopMs = 700;
-  source.situation = () => ({ ...heard, sides: well });
-  return rig;
-}
-
-const fraction = (rig: Awaited<ReturnType<typeof start>>) => async () => (await rig.status())?.shift?.fraction;
+import {
+  begun,
+  fraction,
+  heard,
+  KEY,
+  LARGE,
+  NEXT,
+  ROUTER,
+  SMALL,
+  side,
+  start,
+  well,
+} from './shift-rig.test-support.js';
 
 describe('the requests', () => {
   it('come to a new variant in steps, each of which lasts, and then the old one goes', async () => {
@@ -217,105 +151,6 @@ describe('the requests', () => {
     rig.source.situation = () => ({ ...heard, sides: { ...few, observedMs: 60_000 } });
     await rig.until(async () => (await rig.find(SMALL)) === undefined);
     expect((await rig.status())?.rollback).toBeUndefined();
-    await rig.stop();
-  });
-});
-
-describe('a new variant that fails', () => {
-  const bad = { before: side(0, 450), after: side(30, 50), observedMs: 5_000 };
-
-  it.each([0.1, 0.5])(
-    'gives all requests back at a share of %s, goes, and is left alone for a while',
-    async (share) => {
-      const rig = await start();
-      const { source, find, ready, entry, all, condition } = rig;
-      const seen = fraction(rig);
-      source.situation = () => ({ ...heard, sides: well });
-      source.decide(KEY, planWith('large', 3));
-      await rig.until(async () => (await seen()) === share);
-      source.situation = () => ({ ...heard, sides: bad });
-      await rig.until(async () => (await condition('Degraded'))?.reason === 'RolledBack');
-      const record = (await rig.status())?.rollback;
-      expect(record).toMatchObject({ workloads: [LARGE], fraction: share, failures: 1 });
-      expect(record?.message).toBe(
-        `${LARGE} was taken back at ${100 * share} % of the requests: 30 of its 50 requests missed the SLO, 0 of 450 beside it.`,
-      );
-      source.situation = () => ({ ...heard, sides: well });
-      while ((await find(LARGE)) !== undefined) {
-        await rig.pass(100);
-        // The variant stays until nothing of what sends to it is left, and what serves is never less than whole.
-        const sends = (await all<ObservedPod>(pods)).some(isNext) || (await entry()).some((pod) => shareOf(pod) > 0);
-        if (sends) expect(await ready(LARGE)).toBe(3);
-        expect([await ready(SMALL), (await ready(ROUTER)) >= 1]).toEqual([2, true]);
-      }
-      expect(await find(NEXT)).toBeUndefined();
-      expect((await entry()).map(shareOf)).toEqual([0]);
-      expect(await condition('Degraded')).toMatchObject({ status: 'True', reason: 'RolledBack' });
-      const reasons = (await all(events)).map((event) => (event as PipelineEvent).reason);
-      expect(reasons).toContain('RolledBack');
-
-      // The same plan is still wanted: it is tried again when the time is over, and a second failure counts.
-      await rig.pass(20_000);
-      expect([await find(LARGE), await find(NEXT)]).toEqual([undefined, undefined]);
-      source.situation = () => ({ ...heard, sides: bad });
-      await rig.until(async () => (await rig.status())?.rollback?.failures === 2, 90_000);
-      const { at = '', until = '' } = (await rig.status())?.rollback ?? {};
-      expect(Date.parse(until) - Date.parse(at)).toBe(120_000);
-      await rig.stop();
-    },
-  );
-
-  it('goes when its replicas are lost in the middle', async () => {
-    const rig = await start();
-    rig.source.decide(KEY, planWith('large', 3));
-    await rig.until(async () => (await fraction(rig)()) === 0.1);
-    rig.source.situation = () => ({ ...heard, sides: begun });
-    await rig.pass(3_000);
-    rig.cluster.waitingFor = ({ metadata }) => (metadata.name.startsWith(LARGE) ? 'CrashLoopBackOff' : undefined);
-    const lost = (await rig.all<ObservedPod>(pods)).find(({ metadata }) => metadata.name.startsWith(LARGE));
-    if (lost !== undefined) await rig.admin.delete(refTo(pods, lost));
-    await rig.until(async () => (await rig.status())?.rollback !== undefined, 10_000);
-    expect((await rig.status())?.rollback?.message).toMatch(/large has [0-2] of 3 replicas ready/);
-    await rig.until(async () => (await rig.find(LARGE)) === undefined, 20_000);
-    expect([await rig.ready(SMALL), await rig.ready(ROUTER)]).toEqual([2, 1]);
-    await rig.stop();
-  });
-
-  it('goes when its router does not get the requests that it should', async () => {
-    const rig = await start();
-    rig.source.situation = () => ({
-      ...heard,
-      sides: { before: side(0, 1000), after: side(0, 0), observedMs: 15_000 },
-    });
-    rig.source.decide(KEY, planWith('large', 3));
-    await rig.until(async () => (await rig.status())?.rollback !== undefined, 60_000);
-    expect((await rig.status())?.rollback?.message).toMatch(/it got 0 requests where 100 were to go there/);
-    await rig.stop();
-  });
-
-  it('goes when the routers fall silent, but not at once', async () => {
-    const rig = await start();
-    rig.source.decide(KEY, planWith('large', 3));
-    await rig.until(async () => (await fraction(rig)()) === 0.1);
-    rig.source.situation = () => ({});
-    await rig.pass(30_000);
-    expect((await rig.status())?.rollback).toBeUndefined();
-    await rig.until(async () => (await rig.status())?.rollback !== undefined, 60_000);
-    expect((await rig.status())?.rollback?.message).toMatch(/the routers are not heard/);
-    await rig.stop();
-  });
-
-  it('is tried again at once when the spec changes', async () => {
-    const rig = await start();
-    rig.source.situation = () => ({ ...heard, sides: bad });
-    rig.source.decide(KEY, planWith('large', 3));
-    await rig.until(async () => (await rig.status())?.rollback !== undefined);
-    await rig.until(async () => (await rig.find(LARGE)) === undefined);
-    rig.source.situation = () => ({ ...heard, sides: well });
-    const spec = { ...(shelf().spec as object), slo: { latencyMs: 350, percentile: 99 } };
-    const changed = { ...shelf(), metadata: { name: 'shelf', namespace }, spec };
-    written(await rig.admin.apply(pipelines, changed, { fieldManager: 'kubectl', force: true }));
-    await rig.until(async () => (await rig.find(LARGE)) !== undefined, 5_000);
     await rig.stop();
   });
 });

@@ -103,7 +103,13 @@ function stepOf(grounds: ShiftGrounds, newcomers: readonly string[], { fraction,
   if (state.kind !== 'complete') return step(beside);
   const give = (share: number) => withShare(liveRouter, { url: nextUrl(name), fraction: share });
   const entry = view.pods.filter(isRouter);
-  const isInForce = rolloutState(liveRouter).kind === 'complete' && entry.every((pod) => shareOf(pod) === fraction);
+  const giving = rolloutState(liveRouter);
+  if (giving.kind === 'stuck' && fraction > 0)
+    return failed(grounds, newcomers, {
+      fraction,
+      why: `the router does not start with that share: ${giving.message}`,
+    });
+  const isInForce = giving.kind === 'complete' && entry.every((pod) => shareOf(pod) === fraction);
   if (!isInForce) return step(beside);
   const [first = 1] = STEPS;
   if (fraction === 0) return step([...beside, give(first)]);
