@@ -47,8 +47,8 @@ export interface PlanningFigures
 }
 
 const START_LIMIT_MS = 600_000;
-/** The page of a router of ten stages that has answered some requests. */
-const PAGE_BYTES = 70_000;
+/** What an operator asks for of the page of a router of ten stages. */
+const PAGE_BYTES = 3_700;
 const REST_LINE = '# as long as a page is\n';
 /** Clock ticks of /proc a second. */
 const TICKS_PER_S = 100;

@@ -26,8 +26,14 @@ describe('askRouter', () => {
       ports.add(request.socket.remotePort);
       response.end(`${request.url} é\n`);
     });
-    for (let i = 0; i < 3; i++) expect(await askRouter(url, never)).toBe('/metrics é\n');
+    for (let i = 0; i < 3; i++) expect(await askRouter(url, never)).toMatch(/^\/metrics\?.* é\n$/);
     expect(ports.size).toBe(1);
+  });
+
+  it('asks for no more of it than is read, a histogram by its name', async () => {
+    const url = await serve((request, response) => response.end(request.url));
+    const asked = new URL(await askRouter(url, never), url).searchParams.getAll('name[]');
+    expect(asked).toEqual(expect.arrayContaining(['equipoise_arrivals_total', 'equipoise_request_duration_seconds']));
   });
 
   it('rejects what is no page, breaks off, does not end, or is not there', async () => {

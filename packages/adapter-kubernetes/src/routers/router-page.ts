@@ -29,6 +29,9 @@ const METRICS = {
 } as const;
 
 const WANTED: ReadonlySet<string> = new Set(Object.values(METRICS));
+
+/** The metrics that a page is read for, by the names by which a router can be asked for them alone. */
+export const pageMetrics: readonly string[] = Object.values(METRICS).map((name) => name.replace(/_bucket$/, ''));
 const LONG_WINDOW_S = 10;
 
 /** Reads a page; undefined for one that counts no arrivals: of something else, or of a router that has not begun. */

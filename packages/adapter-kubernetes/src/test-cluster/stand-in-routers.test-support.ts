@@ -41,7 +41,7 @@ export class StandInRouters implements PodHost {
       return;
     }
     const server = createServer((request, response) => {
-      const isPage = request.url === '/metrics';
+      const isPage = request.url?.startsWith('/metrics') === true;
       if (isPage && !this.showsMetrics) response.destroy();
       else response.writeHead(200).end(isPage ? this.#page(router) : 'answered');
     });

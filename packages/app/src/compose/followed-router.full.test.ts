@@ -1,5 +1,5 @@
 /** Plans as an operator follows them, by the planning thread, over the metrics of a router that really serves. */
-import { FollowedPlans, type InferencePipeline } from '@equipoise/adapter-kubernetes';
+import { askRouter, FollowedPlans, type InferencePipeline } from '@equipoise/adapter-kubernetes';
 import type { Decision } from '@equipoise/core';
 import { monotonicClock, PlanningThreads } from '@equipoise/runtime';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -22,7 +22,7 @@ describe('plans that follow a router', () => {
     const plans = new FollowedPlans({
       clock: monotonicClock,
       nowEpochMs: Date.now,
-      ask: async (_address, signal) => (await fetch(`${url}/metrics`, { signal })).text(),
+      ask: (_address, signal) => askRouter(`${url}/metrics`, signal),
       plannerFor: (spec) => new ThreadPlanner(spec, threads),
       report: (_key, decision) => decisions.push(decision),
     });

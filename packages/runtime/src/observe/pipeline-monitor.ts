@@ -48,7 +48,7 @@ export class PipelineMonitor {
 
   /** For the serving port: nothing in it tells one tenant of another. */
   get servingPage(): MetricsPage {
-    return { contentType: this.#registry.contentType, text: () => this.#registry.metrics() };
+    return { contentType: this.#registry.contentType, text: (names) => textOf(this.#registry, names) };
   }
 
   /** For the admin port: all there is. */
@@ -97,4 +97,11 @@ function described(metric: object): Omit<MetricDescription, 'adminOnly'> {
   const { name, help, labelNames } = metric as { readonly labelNames: readonly string[] } & MetricDescription;
   const type = metric instanceof Counter ? 'counter' : metric instanceof Histogram ? 'histogram' : 'gauge';
   return { name, type, help, labels: labelNames };
+}
+
+async function textOf(registry: Registry, names: readonly string[] | undefined): Promise<string> {
+  if (names === undefined) return registry.metrics();
+  const known = names.filter((name) => registry.getSingleMetric(name) !== undefined);
+  const texts = await Promise.all(known.map((name) => registry.getSingleMetricAsString(name)));
+  return texts.map((text) => `${text}\n`).join('');
 }

@@ -50,6 +50,20 @@ describe('GET /metrics', () => {
     expect(text).toContain('equipoise_requests_total{outcome="completed",reason="",pipeline="bench"} 1');
   });
 
+  it('answers with those alone that are asked for by name, as far as there are such', async () => {
+    const { url } = await start();
+    await post(`${url}/v2/models/bench/infer`, { inputs: [tensor] });
+    const names = ['equipoise_request_duration_seconds', 'equipoise_arrivals_total', 'elsewhere_total'];
+    const query = names.map((name) => `name[]=${name}`).join('&');
+    const text = await (await fetch(`${url}/metrics?${query}`)).text();
+    const series = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    expect(series).toContain('equipoise_arrivals_total{pipeline="bench"} 1');
+    expect(series).toContain('equipoise_request_duration_seconds_bucket{le="+Inf",pipeline="bench"} 1');
+    expect(new Set(series.map((line) => line.replace(/(_bucket|_sum|_count)?\{.*/, '')))).toEqual(
+      new Set(names.slice(0, 2)),
+    );
+  });
+
   it('does not count who reads it, nor probes', async () => {
     const { url, metrics } = await start();
     await metrics();
