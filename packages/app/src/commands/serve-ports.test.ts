@@ -30,4 +30,22 @@ describe('the ports of equipoise serve', () => {
     expect([await status('/livez'), await status('/readyz')]).toEqual([200, 503]);
     expect(await status('/v1/pipelines/hang/run', 'POST')).toBe(503);
   });
+
+  it.each([
+    [['--share', '0.1'], '--share-with and --share belong together.'],
+    [['--share-with', 'http://127.0.0.1:1', '--share', '1.5'], 'A share is above 0 and at most 1, found 1.5.'],
+    [
+      ['--share-with', 'https://x/y', '--share', '0.5'],
+      'Expected http://HOST:PORT of another server, found https://x/y.',
+    ],
+    [
+      ['--share-with', 'http://127.0.0.1:1', '--share', '0.5', '--front-processes', '1'],
+      '--share-with is for a server without front processes',
+    ],
+  ])('give no share away that is none: %s', async (flags, message) => {
+    const ended = await equipoise('serve', 'hang.yaml', '--port', '0', ...flags);
+    expect(ended).toMatchObject({ exitCode: 2, stdout: '' });
+    expect(ended.stderr).toContain(message);
+    expect(ended.stderr).not.toContain('loading');
+  });
 });
