@@ -57,7 +57,7 @@ export class FrontPeer {
         return;
       }
       case 'page':
-        void this.#page(message.id);
+        void this.#page(message.id, message.names);
         return;
       case 'answered':
         for (const call of message.calls) this.#serving.onAnswer(call);
@@ -101,9 +101,9 @@ export class FrontPeer {
     }
   }
 
-  async #page(id: number): Promise<void> {
+  async #page(id: number, names: readonly string[] | undefined): Promise<void> {
     try {
-      this.#say({ kind: 'page', id, text: (await this.#serving.metrics?.text()) ?? '' });
+      this.#say({ kind: 'page', id, text: (await this.#serving.metrics?.text(names)) ?? '' });
     } catch (error) {
       this.#serving.onDefect(error);
       this.#say({ kind: 'page', id });

@@ -64,10 +64,14 @@ export class MainProcess {
     return this.#ask(this.#takes, (id) => ({ kind: 'take', id, tenant }));
   }
 
-  /** The text of the metrics page; rejects with AppError INTERNAL_ERROR where the main process could not write it, and reported that. */
-  async page(): Promise<string> {
+  /**
+   * The text of the metrics page, of all metrics or of those that `names` has; rejects with AppError INTERNAL_ERROR where the main process could
+   * not write it, and reported that.
+   */
+  async page(names?: readonly string[]): Promise<string> {
     this.tellAnswered();
-    const text = await this.#ask<string | undefined>(this.#pages, (id) => ({ kind: 'page', id }));
+    const asked = names === undefined ? {} : { names };
+    const text = await this.#ask<string | undefined>(this.#pages, (id) => ({ kind: 'page', id, ...asked }));
     if (text === undefined) throw new AppError('INTERNAL_ERROR', 'The metrics could not be written.');
     return text;
   }

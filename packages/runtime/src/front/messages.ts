@@ -58,7 +58,7 @@ export type FromFront =
   | SentRun
   | { readonly kind: 'cancel'; readonly id: number }
   | { readonly kind: 'take'; readonly id: number; readonly tenant: string }
-  | { readonly kind: 'page'; readonly id: number }
+  | { readonly kind: 'page'; readonly id: number; readonly names?: readonly string[] }
   | { readonly kind: 'answered'; readonly calls: readonly AnsweredCall[] }
   | { readonly kind: 'defect'; readonly what: string }
   | { readonly kind: 'left' }

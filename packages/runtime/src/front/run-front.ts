@@ -105,7 +105,7 @@ class Front {
       ...{ runners: main.runners, stageTypes: main.stageTypes, starting: true },
       ...(this.#tenants && { tenants: this.#tenants }),
       ...(this.#identity && { tls: this.#identity }),
-      ...(metricsType !== undefined && { metrics: { contentType: metricsType, text: () => main.page() } }),
+      ...(metricsType !== undefined && { metrics: { contentType: metricsType, text: (names) => main.page(names) } }),
       onAnswer: (call) => main.answered(call),
       onDefect: (error) =>
         main.say({ kind: 'defect', what: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
