@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
-import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
 const command = (...args: string[]) => equipoise(folder.path, ...args);
-const simulate = (...args: string[]) => equipoiseHere(folder.path, 'simulate', 'pipeline.yaml', ...args);
+const simulate = (...args: string[]) => command('simulate', 'pipeline.yaml', ...args);
 const steady = ['--arrival-rps', '20', '--duration-s', '60'];
 
 /** The figures of `simulate --json`, without the time that it took. */
@@ -56,9 +55,7 @@ describe('equipoise simulate', () => {
   ])(
     'prints the same bytes for the same seed in two processes, up to elapsedMs on its last line: %s',
     async (_, args) => {
-      const printed = await Promise.all(
-        [1, 2].map(() => command('simulate', 'pipeline.yaml', '--json', ...args, '--seed', '7')),
-      );
+      const printed = await Promise.all([1, 2].map(() => simulate('--json', ...args, '--seed', '7')));
       const [first, again] = printed.map(({ stdout }) => /^([\s\S]*) {2}"elapsedMs": [\d.]+\n\}\n$/.exec(stdout)?.[1]);
       expect(first).toMatch(/"decisions": \d+,\n$/);
       expect(again).toBe(first);
