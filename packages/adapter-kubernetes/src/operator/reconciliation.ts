@@ -1,7 +1,8 @@
 /** What a reconciliation is given and what it gives, as plain data. */
-import type { ChangeBounds, Plan, SideCount } from '@equipoise/core';
+import type { ChangeBounds, Plan } from '@equipoise/core';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
+import type { Sides } from '../routers/side-counts.js';
 import type { InferencePipeline, ObservedPod } from './observed-objects.js';
 
 /** All that was seen of a pipeline; `children` are the objects that carry its label, the Deployments among them. */
@@ -12,7 +13,7 @@ export interface ObservedPipeline {
   /** What the router measured over its last window; missing when it was not heard. */
   readonly observed?: NonNullable<InferencePipelineStatus['observed']>;
   /** What the routers of both sides of a shift have ended since its last step; missing while one of them is not heard. */
-  readonly sides?: { readonly before: SideCount; readonly after: SideCount; readonly observedMs: number };
+  readonly sides?: Sides;
   /** What keeps the load from being followed; the last good plan is kept. */
   readonly trouble?: ControlTrouble;
 }

@@ -18,7 +18,7 @@ const STARTED_EPOCH_MS = Date.UTC(2026, 0, 1);
 /** Requests that missed the SLO, of those that ended. */
 export const side = (missed: number, ended: number): SideCount => ({ ended, missed });
 /** Both sides do well, and the step has lasted. */
-export const well = { before: side(0, 500), after: side(0, 500), observedMs: 20_000 };
+export const well = { before: side(0, 500), after: side(0, 500), passedOn: 500, observedMs: 20_000 };
 /** A step that has just begun. */
 export const begun = { ...well, observedMs: 1_000 };
 /** Routers that are heard. */

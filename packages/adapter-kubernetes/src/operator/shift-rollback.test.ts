@@ -21,7 +21,7 @@ import {
 } from './shift-rig.test-support.js';
 
 describe('a new variant that fails', () => {
-  const bad = { before: side(0, 450), after: side(30, 50), observedMs: 5_000 };
+  const bad = { before: side(0, 450), after: side(30, 50), passedOn: 50, observedMs: 5_000 };
 
   it.each([0.1, 0.5])(
     'gives all requests back at a share of %s, goes, and is left alone for a while',
@@ -80,15 +80,15 @@ describe('a new variant that fails', () => {
     await rig.stop();
   });
 
-  it('goes when its router does not get the requests that it should', async () => {
+  it('goes when its router does not end the requests that are passed on to it', async () => {
     const rig = await start();
     rig.source.situation = () => ({
       ...heard,
-      sides: { before: side(0, 1000), after: side(0, 0), observedMs: 15_000 },
+      sides: { before: side(0, 1000), after: side(0, 0), passedOn: 100, observedMs: 15_000 },
     });
     rig.source.decide(KEY, planWith('large', 3));
     await rig.until(async () => (await rig.status())?.rollback !== undefined, 60_000);
-    expect((await rig.status())?.rollback?.message).toMatch(/it got 0 requests where 100 were to go there/);
+    expect((await rig.status())?.rollback?.message).toMatch(/it ended 0 of the 100 requests that were passed on to it/);
     await rig.stop();
   });
 

@@ -128,7 +128,7 @@ describe('the requests', () => {
 
   it('all come at once when what serves begins to burn the error budget in the middle', async () => {
     const rig = await start();
-    const burning = { before: side(200, 540), after: side(0, 60), observedMs: 2_000 };
+    const burning = { before: side(200, 540), after: side(0, 60), passedOn: 60, observedMs: 2_000 };
     rig.source.situation = () => ({ ...heard, sides: burning });
     rig.source.decide(KEY, planWith('large', 3));
     const seen = new Set<number | undefined>();
@@ -143,7 +143,7 @@ describe('the requests', () => {
 
   it('wait for little traffic no longer than a minute a step', async () => {
     const rig = await start();
-    const few = { before: side(0, 9), after: side(0, 9), observedMs: 59_000 };
+    const few = { before: side(0, 9), after: side(0, 9), passedOn: 9, observedMs: 59_000 };
     rig.source.situation = () => ({ ...heard, sides: few });
     rig.source.decide(KEY, planWith('large', 3));
     await rig.pass(20_000);

@@ -113,7 +113,7 @@ function stepOf(grounds: ShiftGrounds, newcomers: readonly string[], { fraction,
   if (!isInForce) return step(beside);
   const [first = 1] = STEPS;
   if (fraction === 0) return step([...beside, give(first)]);
-  const verdict = verdictOn(grounds, fraction, entry);
+  const verdict = verdictOn(grounds, entry);
   if (verdict.kind === 'failed') return failed(grounds, newcomers, { fraction, why: verdict.why });
   if (verdict.kind === 'open') return step(beside, { againAfterMs: LOOK_MS });
   const larger = verdict.kind === 'urgent' ? undefined : STEPS.find((share) => share > fraction);
@@ -121,14 +121,10 @@ function stepOf(grounds: ShiftGrounds, newcomers: readonly string[], { fraction,
 }
 
 /** The verdict on a step that is in force; one whose routers are not heard stays open for a while. */
-function verdictOn(
-  { view: { sides }, slo, nowEpochMs }: ShiftGrounds,
-  fraction: number,
-  entry: readonly ObservedPod[],
-): ShiftVerdict {
+function verdictOn({ view: { sides }, slo, nowEpochMs }: ShiftGrounds, entry: readonly ObservedPod[]): ShiftVerdict {
   if (sides !== undefined) {
-    const { before, after, observedMs } = sides;
-    return judgeShift({ before, after, elapsedMs: observedMs, fraction }, slo);
+    const { observedMs, ...counts } = sides;
+    return judgeShift({ ...counts, elapsedMs: observedMs }, slo);
   }
   const youngestMs = Math.max(...entry.map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? '')));
   return nowEpochMs - youngestMs >= DEAF_MS ? { kind: 'failed', why: 'the routers are not heard' } : { kind: 'open' };

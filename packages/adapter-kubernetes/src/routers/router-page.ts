@@ -8,6 +8,8 @@ export interface RouterPage {
   readonly withinSloTotal: number;
   /** Requests that ended in any way. */
   readonly endedTotal: number;
+  /** Requests that it passed on to another router. */
+  readonly passedOnTotal: number;
   /** Completed requests by latency, each range up to a bound (s) and above the one before; the last bound is Infinity. */
   readonly latencies: readonly { readonly upToS: number; readonly count: number }[];
   readonly stages: Readonly<Record<string, { readonly queueLength: number; readonly droppedTotal: number }>>;
@@ -22,6 +24,7 @@ const METRICS = {
   latest: 'equipoise_arrivals_latest',
   dispersion: 'equipoise_arrival_dispersion',
   ended: 'equipoise_requests_total',
+  passedOn: 'equipoise_shared_requests_total',
   withinSlo: 'equipoise_requests_within_slo_total',
   latency: 'equipoise_request_duration_seconds_bucket',
   queue: 'equipoise_stage_queue_length',
@@ -45,6 +48,7 @@ export function readRouterPage(text: string): RouterPage | undefined {
     arrivedTotal: arrived.value,
     withinSloTotal: sum(of(METRICS.withinSlo)),
     endedTotal: sum(of(METRICS.ended)),
+    passedOnTotal: sum(of(METRICS.passedOn)),
     latencies: rangesOf(of(METRICS.latency)),
     stages: stagesOf(of(METRICS.queue), of(METRICS.dropped)),
     latest: of(METRICS.latest).map(({ labels, value }) => ({ windowS: secondsOf(labels), arrivals: value })),

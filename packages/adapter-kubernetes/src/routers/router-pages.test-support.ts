@@ -7,6 +7,7 @@ export interface PageOver {
   /** Completed requests within 0.15 s, within 0.3 s (the SLO) and later. */
   readonly completed?: readonly [number, number, number];
   readonly dropped?: number;
+  readonly passedOn?: number;
   readonly queue?: number;
   readonly latest?: readonly [number, number, number];
   readonly dispersion?: readonly [number, number];
@@ -14,7 +15,15 @@ export interface PageOver {
 
 /** A page of the pipeline `shelf`, in the text format. */
 export function pageText(over: PageOver = {}): string {
-  const { arrived = 0, completed = [0, 0, 0], dropped = 0, queue = 0, latest = [0, 0, 0], dispersion } = over;
+  const {
+    arrived = 0,
+    completed = [0, 0, 0],
+    dropped = 0,
+    passedOn = 0,
+    queue = 0,
+    latest = [0, 0, 0],
+    dispersion,
+  } = over;
   const [fast, slow, late] = completed;
   const ended = fast + slow + late;
   const line = (name: string, labels: string, value: number) => `equipoise_${name}{${labels}pipeline="shelf"} ${value}`;
@@ -29,6 +38,8 @@ export function pageText(over: PageOver = {}): string {
       : [0.303, 10].map((s, i) => line('arrival_dispersion', `window_seconds="${s}",`, dispersion[i] ?? 1))),
     line('requests_total', 'outcome="completed",reason="",', ended),
     line('requests_total', 'outcome="dropped",reason="queue-full",', dropped),
+    line('shared_requests_total', 'outcome="answered",', passedOn),
+    line('shared_requests_total', 'outcome="returned",', 0),
     line('requests_within_slo_total', '', fast + slow),
     bucket('0.15', fast),
     bucket('0.3', fast + slow),
@@ -43,12 +54,21 @@ export function pageText(over: PageOver = {}): string {
 
 /** What is read of such a page. */
 export function page(over: PageOver = {}): RouterPage {
-  const { arrived = 0, completed = [0, 0, 0], dropped = 0, queue = 0, latest = [0, 0, 0], dispersion } = over;
+  const {
+    arrived = 0,
+    completed = [0, 0, 0],
+    dropped = 0,
+    passedOn = 0,
+    queue = 0,
+    latest = [0, 0, 0],
+    dispersion,
+  } = over;
   const [fast, slow, late] = completed;
   return {
     arrivedTotal: arrived,
     withinSloTotal: fast + slow,
     endedTotal: fast + slow + late + dropped,
+    passedOnTotal: passedOn,
     latencies: [
       { upToS: 0.15, count: fast },
       { upToS: 0.3, count: slow },

@@ -1,23 +1,25 @@
 import { expect, it } from 'vitest';
 import { SideCounts } from './side-counts.js';
 
-const page = (endedTotal: number, missed = 0) => ({ endedTotal, withinSloTotal: endedTotal - missed });
+const page = (endedTotal: number, missed = 0, passedOnTotal = 0) => ({
+  ...{ endedTotal, withinSloTotal: endedTotal - missed, passedOnTotal },
+});
 const side = (ended: number, missed = 0) => ({ ended, missed });
 
 it('counts what routers of each side ended and missed since an instant, whichever pods they were', () => {
   const counts = new SideCounts();
-  expect(counts.since(0)).toEqual({ before: side(0), after: side(0), observedMs: 0 });
-  counts.heard('old', 'before', page(1_000, 5), 0);
+  expect(counts.since(0)).toEqual({ before: side(0), after: side(0), passedOn: 0, observedMs: 0 });
+  counts.heard('old', 'before', page(1_000, 5, 700), 0);
   counts.heard('next', 'after', page(10), 100);
-  counts.heard('old', 'before', page(1_090, 6), 1_000);
+  counts.heard('old', 'before', page(1_090, 6, 711), 1_000);
   counts.heard('next', 'after', page(20, 3), 1_100);
-  expect(counts.since(0)).toEqual({ before: side(90, 1), after: side(10, 3), observedMs: 1_100 });
-  expect(counts.since(1_050)).toEqual({ before: side(0), after: side(10, 3), observedMs: 100 });
+  expect(counts.since(0)).toEqual({ before: side(90, 1), after: side(10, 3), passedOn: 11, observedMs: 1_100 });
+  expect(counts.since(1_050)).toEqual({ before: side(0), after: side(10, 3), passedOn: 0, observedMs: 100 });
   // Another pod of the same side, counting from its start.
   counts.heard('newer', 'before', page(7), 2_000);
   counts.gone('old');
-  counts.heard('newer', 'before', page(57, 2), 3_000);
-  expect(counts.since(1_500)).toMatchObject({ before: side(50, 2), after: side(0) });
+  counts.heard('newer', 'before', page(57, 2, 6), 3_000);
+  expect(counts.since(1_500)).toMatchObject({ before: side(50, 2), after: side(0), passedOn: 6 });
   // One that started anew.
   counts.heard('next', 'after', page(4, 1), 4_000);
   expect(counts.since(1_500)).toMatchObject({ before: side(50, 2), after: side(4, 1) });

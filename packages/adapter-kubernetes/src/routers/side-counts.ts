@@ -9,14 +9,16 @@ export type Side = 'before' | 'after';
 export interface Sides {
   readonly before: SideCount;
   readonly after: SideCount;
+  /** Requests that the first side passed on to the other. */
+  readonly passedOn: number;
   readonly observedMs: number;
 }
 
-interface Totals extends Pick<Sides, Side> {
+interface Totals extends Pick<Sides, Side | 'passedOn'> {
   readonly atMs: number;
 }
 
-type Counters = Pick<RouterPage, 'endedTotal' | 'withinSloTotal'>;
+type Counters = Pick<RouterPage, 'endedTotal' | 'withinSloTotal' | 'passedOnTotal'>;
 
 /** Longer than a step of a shift lasts. */
 const KEPT_MS = 120_000;
@@ -30,9 +32,9 @@ export class SideCounts {
   heard(router: string, side: Side, page: Counters, atMs: number): void {
     const before = this.#counters.get(router);
     this.#counters.set(router, page);
-    const { before: old, after: fresh } = this.#series.at(-1) ?? { before: NOTHING, after: NOTHING };
-    const sides = { before: old, after: fresh, [side]: plus(side === 'before' ? old : fresh, grown(page, before)) };
-    this.#series.push({ ...sides, atMs });
+    const last = this.#series.at(-1) ?? { before: NOTHING, after: NOTHING, passedOn: 0 };
+    const { passedOn, ...more } = grown(page, before);
+    this.#series.push({ ...last, [side]: plus(last[side], more), passedOn: last.passedOn + passedOn, atMs });
     const begins = this.#series.findLastIndex((totals) => totals.atMs <= atMs - KEPT_MS);
     if (begins > 0) this.#series.splice(0, begins);
   }
@@ -45,20 +47,23 @@ export class SideCounts {
   since(atMs: number): Sides {
     const last = this.#series.at(-1);
     const first = this.#series.findLast((totals) => totals.atMs <= atMs) ?? this.#series[0];
-    if (last === undefined || first === undefined) return { before: NOTHING, after: NOTHING, observedMs: 0 };
+    if (last === undefined || first === undefined)
+      return { before: NOTHING, after: NOTHING, passedOn: 0, observedMs: 0 };
     return {
       ...{ before: minus(last.before, first.before), after: minus(last.after, first.after) },
+      passedOn: last.passedOn - first.passedOn,
       observedMs: last.atMs - first.atMs,
     };
   }
 }
 
 /** Counters that began anew grew by all that they show. */
-function grown(page: Counters, before: Counters | undefined): SideCount {
-  if (before === undefined) return NOTHING;
-  const from = page.endedTotal < before.endedTotal ? { endedTotal: 0, withinSloTotal: 0 } : before;
+function grown(page: Counters, before: Counters | undefined): SideCount & Pick<Sides, 'passedOn'> {
+  if (before === undefined) return { ...NOTHING, passedOn: 0 };
+  const from = page.endedTotal < before.endedTotal ? { endedTotal: 0, withinSloTotal: 0, passedOnTotal: 0 } : before;
   const ended = page.endedTotal - from.endedTotal;
-  return { ended, missed: ended - (page.withinSloTotal - from.withinSloTotal) };
+  const missed = ended - (page.withinSloTotal - from.withinSloTotal);
+  return { ended, missed, passedOn: page.passedOnTotal - from.passedOnTotal };
 }
 
 const plus = (a: SideCount, b: SideCount): SideCount => ({ ended: a.ended + b.ended, missed: a.missed + b.missed });

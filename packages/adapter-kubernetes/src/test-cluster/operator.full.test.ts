@@ -163,7 +163,10 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     const { namespace, source, abort, run, ref, condition, find, isReady, failures } = await start();
     const side = (ended: number, missed: number) => ({ ended, missed });
     const observed = { arrivalRps: 50, percentile: 99, sloAttainmentFraction: 1 };
-    source.situation = () => ({ observed, sides: { before: side(500, 0), after: side(500, 0), observedMs: 20_000 } });
+    source.situation = () => ({
+      observed,
+      sides: { before: side(500, 0), after: side(500, 0), passedOn: 500, observedMs: 20_000 },
+    });
     await create(namespace);
     const running = run(abort.signal);
     await settled(condition);
@@ -179,7 +182,10 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
     await settled(condition);
     expect(await isThere('shelf--next')).toBe(false);
 
-    source.situation = () => ({ observed, sides: { before: side(450, 0), after: side(50, 30), observedMs: 5_000 } });
+    source.situation = () => ({
+      observed,
+      sides: { before: side(450, 0), after: side(50, 30), passedOn: 50, observedMs: 5_000 },
+    });
     source.decide(`${namespace}/shelf`, planWith('small', 2));
     await eventually(async () => (await condition('Degraded'))?.reason === 'RolledBack', 60_000);
     expect((await admin.get(ref))?.status?.rollback).toMatchObject({ workloads: [SMALL], fraction: 0.1, failures: 1 });

@@ -21,6 +21,7 @@ interface Router {
   readonly share: number;
   arrived: number;
   late: number;
+  passedOn: number;
   countedAtMs: number;
 }
 
@@ -49,7 +50,7 @@ export class StandInRouters implements PodHost {
     const url = `http://${address}:${PORT}`;
     const router: Router = {
       ...{ server, url, isNext: isNext(pod), share: shareOf(pod) },
-      ...{ arrived: 0, late: 0, countedAtMs: performance.now() },
+      ...{ arrived: 0, late: 0, passedOn: 0, countedAtMs: performance.now() },
     };
     server.listen(PORT, address, () => {
       this.#count();
@@ -87,24 +88,32 @@ export class StandInRouters implements PodHost {
       const more = (this.#rpsOf(router) * (nowMs - router.countedAtMs)) / 1000;
       router.arrived += more;
       router.late += more * this.lateFraction;
+      router.passedOn += (this.#givenRpsOf(router) * (nowMs - router.countedAtMs)) / 1000;
       router.countedAtMs = nowMs;
     }
   }
 
   #rpsOf(router: Router): number {
     const newest = this.#serving.at(-1);
-    const next = [...this.#routers.values()].filter(({ isNext: isTried }) => isTried).at(-1);
-    const given = next === undefined ? 0 : (newest?.share ?? 0);
-    if (router === newest) return this.rps * (1 - given);
-    return router === next ? this.rps * given : 0;
+    const given = newest === undefined ? 0 : this.#givenRpsOf(newest);
+    if (router === newest) return this.rps - given;
+    return router === this.#next ? given : 0;
+  }
+
+  get #next(): Router | undefined {
+    return [...this.#routers.values()].filter(({ isNext: isTried }) => isTried).at(-1);
+  }
+
+  #givenRpsOf(router: Router): number {
+    return router === this.#serving.at(-1) && this.#next !== undefined ? this.rps * router.share : 0;
   }
 
   #page(router: Router): string {
     this.#count();
-    const { arrived, late } = router;
+    const { arrived, late, passedOn } = router;
     const latest = [0.25, 0.5, 1].map((s) => Math.round(s * this.#rpsOf(router))) as [number, number, number];
     const completed = [Math.round(arrived - late), 0, Math.round(late)] as const;
-    return `${pageText({ arrived: Math.round(arrived), completed, latest })}${this.restOfPage}`;
+    return `${pageText({ arrived: Math.round(arrived), completed, passedOn: Math.round(passedOn), latest })}${this.restOfPage}`;
   }
 }
 

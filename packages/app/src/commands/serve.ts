@@ -90,7 +90,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
     ...{ frontProcesses: options.frontProcesses ?? 0, onFrontLost: (problem: string) => warn(problem) },
     ...(tenants && { tenants }),
     ...(tls && { tls }),
-    ...shareOf(options),
+    ...shareOf(options, monitor),
     ...{ version: VERSION, metrics: monitor.servingPage, onAnswer: (call: AnsweredCall) => monitor.answered(call) },
   });
   const listen = (parts: Pick<RunningPipeline, 'runner' | 'stageTypes'>) => ports.open(parts);
@@ -207,12 +207,13 @@ function reloadAtSignal(reloads: Reloads): void {
 }
 
 /** Who else gets requests, and how many of them. */
-function shareOf({ shareWith, share }: ServeOptions): Pick<PortOptions, 'share'> {
+function shareOf({ shareWith, share }: ServeOptions, monitor: PipelineMonitor): Pick<PortOptions, 'share'> {
   if (shareWith === undefined && share === undefined) return {};
   if (shareWith === undefined || share === undefined) {
     throw new AppError('WRONG_USAGE', '--share-with and --share belong together.');
   }
-  return { share: { url: shareWith, fraction: share, rng: new SeededRng(randomInt(2 ** 31)) } };
+  const onShared = monitor.shared.bind(monitor);
+  return { share: { url: shareWith, fraction: share, rng: new SeededRng(randomInt(2 ** 31)), onShared } };
 }
 
 function placesOf({ host, port, grpcPort, maxBodyBytes }: ServeOptions) {

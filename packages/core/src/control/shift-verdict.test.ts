@@ -3,8 +3,8 @@ import { isBurning, judgeShift, type SideCount } from './shift-verdict.js';
 
 const slo = { latencyMs: 300, percentile: 99 };
 const side = (missed: number, ended: number): SideCount => ({ ended, missed });
-const verdict = (after: SideCount, before: SideCount, elapsedS = 20, fraction = 0.1) =>
-  judgeShift({ after, before, elapsedMs: 1000 * elapsedS, fraction }, slo);
+const verdict = (after: SideCount, before: SideCount, elapsedS = 20, passedOn = after.ended) =>
+  judgeShift({ after, before, elapsedMs: 1000 * elapsedS, passedOn }, slo);
 
 describe('judgeShift', () => {
   it.each([
@@ -28,12 +28,18 @@ describe('judgeShift', () => {
     expect(verdict(after, before, elapsedS).kind).toBe(kind);
   });
 
-  it('goes back when the new side does not get its share', () => {
-    expect(verdict(side(0, 10), side(0, 990))).toEqual({
+  it('goes back when the new side does not end what is passed on to it', () => {
+    expect(verdict(side(0, 10), side(0, 990), 20, 100)).toEqual({
       kind: 'failed',
-      why: 'it got 10 requests where 100 were to go there',
+      why: 'it ended 10 of the 100 requests that were passed on to it',
     });
-    expect(verdict(side(0, 51), side(0, 949)).kind).toBe('passed');
+    expect(verdict(side(0, 51), side(0, 949), 20, 100).kind).toBe('passed');
+    expect(verdict(side(0, 0), side(0, 990), 20, 49).kind).toBe('open');
+  });
+
+  it('goes on where hardly anything comes by a way that is shared', () => {
+    expect(verdict(side(0, 0), side(0, 5000), 59).kind).toBe('open');
+    expect(verdict(side(0, 0), side(0, 5000), 60).kind).toBe('passed');
   });
 
   it('says what was missed', () => {

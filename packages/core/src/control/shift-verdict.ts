@@ -18,8 +18,8 @@ export interface ShiftStep {
   readonly after: SideCount;
   /** Since the step began, in ms. */
   readonly elapsedMs: number;
-  /** Share of the requests that should go to the new side, 0…1. */
-  readonly fraction: number;
+  /** Requests that were passed on to the new side; what comes by other ways than those that are shared does not count. */
+  readonly passedOn: number;
 }
 
 /** How a step stands: with `urgent` all requests should go to the new side now; `failed` says why, to be read behind the name of that side. */
@@ -33,12 +33,12 @@ const STEP_MS = 15_000;
 const LONGEST_STEP_MS = 60_000;
 /** Standard errors beyond which a difference of the two sides is not chance (1 % on one side). */
 const CLEAR_Z = 2.33;
-/** A new side that gets less than this part of its share is not reached. */
+/** A new side that ends less than this part of what is passed on to it is not reached. */
 const LEAST_REACHED_FRACTION = 0.5;
 
 /** Judges a step; call it as often as there is news. */
 export function judgeShift(
-  { before, after, elapsedMs, fraction }: ShiftStep,
+  { before, after, elapsedMs, passedOn }: ShiftStep,
   { percentile }: Pick<Slo, 'percentile'>,
 ): ShiftVerdict {
   const [old, fresh] = [missFraction(before), missFraction(after)];
@@ -48,9 +48,8 @@ export function judgeShift(
   if (isTelling && fresh > fastest + old) return { kind: 'failed', why: text };
   if (isBurning(before, percentile) && isTelling && fresh <= old) return { kind: 'urgent' };
   if (elapsedMs < STEP_MS) return { kind: 'open' };
-  const expected = fraction * (before.ended + after.ended);
-  if (expected >= FEWEST_ARRIVALS && after.ended < LEAST_REACHED_FRACTION * expected)
-    return { kind: 'failed', why: `it got ${after.ended} requests where ${Math.round(expected)} were to go there` };
+  if (passedOn >= FEWEST_ARRIVALS && after.ended < LEAST_REACHED_FRACTION * passedOn)
+    return { kind: 'failed', why: `it ended ${after.ended} of the ${passedOn} requests that were passed on to it` };
   const isOver = elapsedMs >= LONGEST_STEP_MS;
   if (!isTelling && !isOver) return { kind: 'open' };
   const isGood = fresh <= 1 - percentile / 100 || !isClearlyMore(after, before);

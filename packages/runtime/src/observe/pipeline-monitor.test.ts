@@ -256,7 +256,9 @@ describe('the pages', () => {
   it('have the process and the version, and tenants on the admin port alone', async () => {
     const { monitor } = monitored();
     monitor.answered({ protocol: 'rest', code: 'OK', tenant: 'north' });
+    monitor.shared('returned');
     const [serving, admin] = [await samples(monitor.servingPage), await samples(monitor.adminPage)];
+    expect(serving.get('equipoise_shared_requests_total{outcome="returned"}')).toBe(1);
     expect(serving.get('equipoise_answers_total{protocol="rest",code="OK"}')).toBe(1);
     expect(serving.get('process_resident_memory_bytes')).toBeGreaterThan(0);
     expect(serving.get('equipoise_build_info{version="9.9.9"}')).toBe(1);

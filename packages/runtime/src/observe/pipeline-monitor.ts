@@ -5,6 +5,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { LoopEvent } from '../loop/loop-event.js';
 import type { AnsweredCall } from '../open-inference/answered-call.js';
+import type { SharedOutcome } from '../open-inference/traffic-share.js';
 import type { DesiredReplicas } from './desired-replicas.js';
 import { LoopMetrics } from './loop-metrics.js';
 import type { MetricsPage } from './metrics-page.js';
@@ -83,6 +84,11 @@ export class PipelineMonitor {
   /** Takes note of what the control loop tells. */
   noteLoop(event: LoopEvent): void {
     this.#loop.note(event);
+  }
+
+  /** Takes note of a request that was passed on to another server. */
+  shared(outcome: SharedOutcome): void {
+    this.#requests.shared(outcome);
   }
 
   /** Takes note of an answer of the serving port. */

@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { RequestEnd } from '../data-plane/request-end.js';
 import type { AnsweredCall } from '../open-inference/answered-call.js';
+import type { SharedOutcome } from '../open-inference/traffic-share.js';
 import { watchArrivals } from './arrival-metrics.js';
 import { latencyBucketsSeconds } from './buckets.js';
 
@@ -10,6 +11,7 @@ import { latencyBucketsSeconds } from './buckets.js';
 export class RequestMetrics {
   readonly #registry: Registry;
   readonly #answers: Counter<'protocol' | 'code'>;
+  readonly #shared: Counter<'outcome'>;
 
   constructor(registry: Registry) {
     this.#registry = registry;
@@ -19,6 +21,17 @@ export class RequestMetrics {
       labelNames: ['protocol', 'code'],
       registers: [registry],
     });
+    this.#shared = new Counter({
+      name: 'equipoise_shared_requests_total',
+      help: 'Requests that were passed on to another server (--share-with), by who answered: it did (answered), or this one in its place (returned).',
+      labelNames: ['outcome'],
+      registers: [registry],
+    });
+    for (const outcome of ['answered', 'returned'] as const) this.#shared.inc({ outcome }, 0);
+  }
+
+  shared(outcome: SharedOutcome): void {
+    this.#shared.inc({ outcome });
   }
 
   answered({ protocol, code }: AnsweredCall): void {

@@ -3,12 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { SeededRng } from '@equipoise/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HttpBench, INFER_PATH, inferBody } from './http-bench.test-support.js';
-import { TrafficShare, type TrafficShareOptions } from './traffic-share.js';
+import { type SharedOutcome, TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 
 const bench = new HttpBench();
 const others: Server[] = [];
 
 afterEach(async () => {
+  shared.length = 0;
   await bench.end();
   for (const server of others.splice(0)) server.closeAllConnections();
 });
@@ -27,7 +28,11 @@ async function other(answer: (response: ServerResponse, body: string) => void): 
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const share = (url: string, fraction = 1): TrafficShareOptions => ({ url, fraction, rng: new SeededRng(1) });
+const shared: SharedOutcome[] = [];
+const share = (url: string, fraction = 1): TrafficShareOptions => ({
+  ...{ url, fraction, rng: new SeededRng(1) },
+  onShared: (outcome) => shared.push(outcome),
+});
 
 const infer = (url: string, headers: Readonly<Record<string, string>> = {}) =>
   fetch(`${url}${INFER_PATH}`, {
@@ -51,7 +56,7 @@ describe('a share of the requests', () => {
     });
     expect(asked).toEqual([`POST ${INFER_PATH} mine ${inferBody}`]);
     // It is neither an arrival nor an answer of this server.
-    expect([runner.statistics.total.arrived, counted]).toEqual([0, []]);
+    expect([runner.statistics.total.arrived, counted, shared]).toEqual([0, [], ['answered']]);
   });
 
   it('is as large as it is said to be, by chance', async () => {
@@ -95,6 +100,7 @@ describe('a share of the requests', () => {
     const answered = await infer(server.url);
     expect(answered.status).toBe(200);
     expect(await answered.json()).toMatchObject({ model_name: 'bench' });
+    expect(shared).toEqual(['returned']);
   });
 
   it('is answered here where nobody listens, and where the other server is silent for too long', async () => {

@@ -16,7 +16,12 @@ export interface TrafficShareOptions {
   readonly url: string;
   readonly fraction: number;
   readonly rng: Rng;
+  /** Told of every request that was passed on, once it is known who answers it. */
+  readonly onShared?: (outcome: SharedOutcome) => void;
 }
+
+/** Who answered a request that was passed on: the other server, or this one in its place. */
+export type SharedOutcome = 'answered' | 'returned';
 
 /** The line of a request that came in. */
 export interface RequestLine {
@@ -68,7 +73,9 @@ export class TrafficShare {
     if (this.#options.rng.next() >= this.#options.fraction) return { answer: await endpoint(call), isForeign: false };
     const body = await call.readBody();
     const answer = await this.#ask(line, call, body);
-    if (answer !== undefined && answer.status < FIRST_SERVER_ERROR) return { answer, isForeign: true };
+    const isForeign = answer !== undefined && answer.status < FIRST_SERVER_ERROR;
+    this.#options.onShared?.(isForeign ? 'answered' : 'returned');
+    if (isForeign) return { answer, isForeign };
     const here = { ...call, readBody: async ({ alignAt } = { alignAt: 0 }) => alignedBody([body], alignAt) };
     return { answer: await endpoint(here), isForeign: false };
   }
