@@ -2,6 +2,7 @@
  * The router of a plan that is being tried: it stands beside the one that serves, which gives it a share of the requests. It is the router of
  * that plan under another name; no Service of the pipeline leads to it but that of its own.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../api/kube-object.js';
 import type { Deployment, NetworkPolicy, Service } from '../render/manifest-types.js';
 import { labelsOf, objectName, selectorOf } from '../render/object-names.js';
@@ -55,7 +56,7 @@ export function reachingNext(pipeline: string, children: readonly KubeObject[]):
   if (policy === undefined) return [];
   const { apiVersion, kind, metadata, spec } = policy;
   const way = { to: [peer(pipeline)], ports: [{ protocol: 'TCP' as const, port: ROUTER_PORT }] };
-  const others = spec.egress.filter((rule) => JSON.stringify(rule.to) !== JSON.stringify(way.to));
+  const others = spec.egress.filter((rule) => !isDeepStrictEqual(rule.to, way.to));
   return [
     { apiVersion, kind, metadata: plainMetadata(metadata), spec: { ...spec, egress: [...others, way] } },
   ] as never;

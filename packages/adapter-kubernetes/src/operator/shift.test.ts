@@ -76,6 +76,10 @@ describe('the requests', () => {
     const policy = (name: string) => JSON.stringify(policies.find(({ metadata }) => metadata.name === name)?.spec);
     const tried = '"equipoise.dev/part":"next"';
     expect(policy(ROUTER)).toContain(tried);
+    // One way leads there, however often it is looked at.
+    expect(policy(ROUTER).split(tried)).toHaveLength(2);
+    const ways = policies.find(({ metadata }) => metadata.name === ROUTER)?.spec.egress ?? [];
+    expect(new Set(ways.map((way) => JSON.stringify(way))).size).toBe(ways.length);
     expect(policy(LARGE)).toContain(tried);
     expect(policy('shelf--classify--only')).toContain(tried);
     expect(policy(NEXT)).toContain('"large"');

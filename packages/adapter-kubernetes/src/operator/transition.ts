@@ -6,6 +6,7 @@
  * Where the plan brings workloads that have not served yet, the router is switched in steps (shift). While a plan is on trial the replicas of
  * the one before stay, unless another plan needs their room.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
 import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
 import { CONFIG_DIGEST } from '../render/pod-template.js';
@@ -26,7 +27,7 @@ import { digestOf, isOfTemplate, replicaGroups } from './replica-groups.js';
 import type { ShiftFailure } from './rollback.js';
 import { rolloutState } from './rollout-state.js';
 import { shareOf } from './router-share.js';
-import { type Routes, routesOf, sendsTo, withRoutes } from './routes.js';
+import { type Routes, routesOf, sendsTo, withKnownRoutes, withRoutes } from './routes.js';
 import { sharedRouter } from './shared-router.js';
 import { type Shift, shiftOf } from './shift.js';
 
@@ -114,7 +115,8 @@ function changeOf(
   const wantedDeployments = wanted.filter(isDeployment);
   const stages = wantedDeployments.filter(isStage);
   const router = wantedDeployments.find(isRouter);
-  const liveRouter = router && live.get(router.metadata.name);
+  const presentRouter = router && live.get(router.metadata.name);
+  const liveRouter = presentRouter && withKnownRoutes(presentRouter, view.children, [...live.values()].filter(isStage));
   const routes: Routes = {
     to: stages.map(({ metadata }) => metadata.name),
     inForce: new Map(stages.map(({ metadata, spec }) => [metadata.name, spec.replicas])),
@@ -327,8 +329,9 @@ function withOldEgress(object: KubeObject, children: readonly KubeObject[]): Kub
   const old = children.find(({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name);
   const policy = object as NetworkPolicy;
   const had = (old as NetworkPolicy | undefined)?.spec.egress ?? [];
-  const all = new Map([...policy.spec.egress, ...had].map((rule) => [JSON.stringify(rule), rule]));
-  return { ...policy, spec: { ...policy.spec, egress: [...all.values()] } } as KubeObject;
+  const { egress } = policy.spec;
+  const more = had.filter((rule) => !egress.some((each) => isDeepStrictEqual(each, rule)));
+  return { ...policy, spec: { ...policy.spec, egress: [...egress, ...more] } } as KubeObject;
 }
 
 /** Which children a router may still send to before it is switched: all while its pods differ, else those that it is configured for. */

@@ -201,7 +201,7 @@ export class MemoryKube {
     const old = before?.object.metadata;
     const counts = this.resource(type).hasStatus === true;
     const generation = (old?.generation ?? 0) + (specChanged(before?.object, fields) ? 1 : 0);
-    return structuredClone({
+    return inKeyOrder({
       ...fields,
       apiVersion: apiVersionOf(type),
       kind: type.kind,
@@ -213,7 +213,7 @@ export class MemoryKube {
         resourceVersion: String(revision),
         managedFields: managedFieldsOf(owners),
       },
-    }) as unknown as KubeObject;
+    }) as KubeObject;
   }
 
   #tell(event: LoggedEvent): void {
@@ -271,6 +271,16 @@ function bare(fields: Fields): Fields {
     {}) as Fields;
   const { apiVersion, kind, ...rest } = fields;
   return { ...rest, metadata };
+}
+
+/** A copy whose maps have their keys in order, as a server gives them whatever was sent. */
+function inKeyOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inKeyOrder);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([, member]) => member !== undefined);
+  return Object.fromEntries(
+    entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, member]) => [key, inKeyOrder(member)]),
+  );
 }
 
 function specChanged(before: KubeObject | undefined, fields: Fields): boolean {
