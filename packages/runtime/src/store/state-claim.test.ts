@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,15 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'equipoise-claim-'));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
+
+/** A process that has claimed the state, started by `shell` where it is given. */
+async function claiming(shell = 'exec "$0" "$@"') {
+  const args = ['--conditions=equipoise-source', '--import', 'tsx', claimer, join(folder, 'state.db'), 'p'];
+  const child = spawn('sh', ['-c', shell, process.execPath, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [said] = await Promise.race([once(child.stdout, 'data'), once(child.stdout, 'end')]);
+  expect(String(said)).toBe('claimed\n');
+  return child;
+}
 
 const inUse = (processId: number | undefined) =>
   expect.objectContaining({
@@ -35,13 +44,37 @@ describe('StateClaim', () => {
   });
 
   it('holds against other processes, names the one that has it, and ends with that one when it is killed', async () => {
-    const args = ['--conditions=equipoise-source', '--import', 'tsx', claimer, join(folder, 'state.db'), 'p'];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    await once(child.stdout, 'data');
+    const child = await claiming();
     for (let attempt = 0; attempt < 2; attempt++) expect(() => new StateClaim(claimed())).toThrow(inUse(child.pid));
     new StateClaim(claimed('q')).release();
     child.kill('SIGKILL');
     await once(child, 'exit');
     new StateClaim(claimed()).release();
+  });
+
+  it.each([
+    ['of a server that was killed', true],
+    ['that is not there yet', false],
+  ])('is had where nothing can be written any more, with a file %s', async (_, isKilled) => {
+    if (isKilled) {
+      const before = await claiming();
+      before.kill('SIGKILL');
+      await once(before, 'exit');
+    }
+    // Not a byte more in any file: a disk that is full.
+    const child = await claiming('ulimit -f 0; exec "$0" "$@"');
+    expect(() => new StateClaim(claimed())).toThrow(/^Another server .*serves pipeline p from this folder/);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    new StateClaim(claimed()).release();
+  });
+
+  it('says what to do where its file is none', () => {
+    writeFileSync(join(folder, 'state.db.p.lock'), 'no database'.repeat(500));
+    const failed = {
+      code: 'STORE_FAILED',
+      message: expect.stringMatching(/p\.lock failed .*: it is damaged; move it away/),
+    };
+    expect(() => new StateClaim(claimed())).toThrow(expect.objectContaining(failed));
   });
 });

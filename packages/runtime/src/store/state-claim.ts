@@ -35,17 +35,15 @@ export class StateClaim {
     if (held.has(this.#lockPath)) throw taken(process.pid);
     this.#database = attempt(this.#lockPath, () => {
       mkdirSync(dirname(path), { recursive: true });
-      return new Database(this.#lockPath);
+      const database = new Database(this.#lockPath);
+      try {
+        lock(database);
+        return database;
+      } catch (error) {
+        database.close();
+        throw isBusy(error) ? taken(holderOf(this.#lockPath)) : error;
+      }
     });
-    try {
-      this.#database.pragma('busy_timeout = 100');
-      this.#database.pragma(`user_version = ${process.pid}`);
-      this.#database.exec('BEGIN EXCLUSIVE');
-    } catch (error) {
-      this.#database.close();
-      const isBusy = String((error as { readonly code?: unknown }).code).startsWith('SQLITE_BUSY');
-      throw isBusy ? taken(holderOf(this.#lockPath)) : error;
-    }
     held.add(this.#lockPath);
   }
 
@@ -59,6 +57,27 @@ export class StateClaim {
   }
 }
 
+/** Locks the file for this process, and says so in it where it can be written: a disk that is full must not keep a server from its state. */
+function lock(database: Database.Database): void {
+  database.pragma('busy_timeout = 100');
+  // The number is written in its place then, for which no room is needed, and what fails of that leaves nothing to be undone.
+  database.pragma('journal_mode = OFF');
+  // What is locked stays so from one transaction to the next: nobody comes in between.
+  database.pragma('locking_mode = EXCLUSIVE');
+  database.exec('BEGIN EXCLUSIVE');
+  database.exec('ROLLBACK');
+  try {
+    database.pragma(`user_version = ${process.pid}`);
+  } catch {
+    // Who is refused is told no process then, or that of before.
+  }
+  database.pragma('locking_mode = NORMAL');
+  database.exec('BEGIN EXCLUSIVE');
+}
+
+const isBusy = (error: unknown): boolean =>
+  String((error as { readonly code?: unknown }).code).startsWith('SQLITE_BUSY');
+
 function holderOf(lockPath: string): number {
   const number = Buffer.alloc(4);
   const file = openSync(lockPath, 'r');
@@ -70,10 +89,12 @@ function holderOf(lockPath: string): number {
   return number.readUInt32BE();
 }
 
+/** `processId` is 0 where that is not known. */
 function inUse({ path, pipelineName }: ClaimedState, processId: number): AppError {
+  const who = processId === 0 ? 'Another server' : `Another server (process ${processId})`;
   return new AppError(
     'STATE_IN_USE',
-    `Another server (process ${processId}) serves pipeline ${pipelineName} from this folder and keeps its plans and decisions in ${path}: stop that one, or serve a copy of the pipeline file in a folder of its own, or with --fixed.`,
-    { details: { path, processId } },
+    `${who} serves pipeline ${pipelineName} from this folder and keeps its plans and decisions in ${path}: stop that one, or serve a copy of the pipeline file in a folder of its own, or with --fixed.`,
+    { details: { path, ...(processId > 0 && { processId }) } },
   );
 }
