@@ -45,18 +45,25 @@ export function beforeChange(memory: ChangeMemory): BeforeChange {
   };
 }
 
+/** The memory as if the change under way had not been decided; it still says what to go back to. */
+export function withoutChange<Memory extends ChangeMemory>(memory: Memory): Memory {
+  if (memory.beforeChange === undefined) return memory;
+  const { planned: _, plannedRates: __, trial: ___, protectedAtMs: ____, ...rest } = memory;
+  return { ...rest, ...memory.beforeChange } as Memory;
+}
+
 /** The memory once it is known how the last change ended; the same while it is not. */
 export function afterChange<Memory extends ChangeMemory>(memory: Memory, observation: Observation): Memory {
   const { lastChange, atMs } = observation;
   if (lastChange === undefined || memory.beforeChange === undefined) return memory;
-  const { beforeChange: before, ...ended } = memory;
   if (lastChange.kind === 'applied') {
+    const { beforeChange: _, ...ended } = memory;
     const { trial } = ended;
     const begun = trial && { ...trial, sinceMs: atMs, missedAtStart: missedOf(observation) };
     return { ...ended, ...(begun && { trial: begun }) } as Memory;
   }
-  const { planned: _, plannedRates: __, trial: ___, protectedAtMs: ____, ...rest } = ended;
+  const { beforeChange: _, ...rest } = withoutChange(memory);
   // What cannot be started would be tried again at every tick.
   const backOff = lastChange.kind === 'failed' ? backOffAfter(atMs, memory.backOff) : memory.backOff;
-  return { ...rest, ...before, nextPlanAtMs: atMs, ...(backOff && { backOff }) } as Memory;
+  return { ...rest, nextPlanAtMs: atMs, ...(backOff && { backOff }) } as Memory;
 }

@@ -1,80 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { smoothedRate } from '../forecast/smoothed-rate.js';
-import type { Observation } from '../model/decision.js';
-import { replicaId, stageId, variantId } from '../model/ids.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
-import type { RunningPlan } from '../model/running-plan.js';
-import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
-import { requireCurves } from '../profile/curves-of.js';
-import { verifiersOf } from '../simulate/plan-verifier.js';
+import { planOf } from '../model/spec-builders.test-support.js';
 import { controlPolicies } from './control-policy.js';
-import { type ControllerRules, type ControllerState, controlStep, learnBetween, newController } from './controller.js';
+import { type ControllerState, controlStep, learnBetween, newController } from './controller.js';
+import { detect, observe, plannedFor, rulesFor, running, spec, steady } from './controller-bench.test-support.js';
 import { usualGuardrails } from './guardrails.js';
-
-const detect = stageId('detect');
-const prices = { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 };
-
-/** Large carries 20 rps a core and is all that the floor allows. */
-const spec: PipelineSpec = {
-  ...smallOrLargeSpec(),
-  prices,
-  budget: { cpuCores: 30 },
-  objective: { kind: 'min-cost', accuracyFloor: 0.9 },
-  control: { mode: 'auto', intervalMs: 10_000, fastIntervalMs: 1000, minDwellMs: 20_000 },
-};
-
-function rulesFor(described: PipelineSpec, over: Partial<ControllerRules> = {}): ControllerRules {
-  const curves = requireCurves(described, []);
-  const verifierAt = verifiersOf({ spec: described, curves, hostCores: 64, seed: 1, workStageRequests: 20_000 });
-  const policy = controlPolicies.equipoise;
-  return {
-    spec: described,
-    profiles: [],
-    curves,
-    policy,
-    forecaster: smoothedRate,
-    verifierAt,
-    guardrails: usualGuardrails,
-    ...over,
-  };
-}
-
-function running(replicas: number, variant = 'large'): RunningPlan {
-  const resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
-  const all = Array.from({ length: replicas }, (_, i) => ({
-    ...{ replicaId: replicaId(`r${i}`), variantId: variantId(variant), resources },
-    status: 'ready' as const,
-  }));
-  return { stages: { [detect]: { replicas: all, maxBatchSize: 1, maxBatchWaitMs: 0 } } };
-}
-
-interface Seen {
-  readonly counts: readonly number[];
-  readonly running: RunningPlan;
-  readonly dropped?: number;
-  readonly failed?: number;
-  readonly stale?: readonly string[];
-}
-
-const observe = (
-  atS: number,
-  { counts, running: runningPlan, dropped = 0, failed, stale = [] }: Seen,
-): Observation => ({
-  atMs: 1000 * atS,
-  load: { arrivalsPerSecond: counts },
-  stages: { [detect]: { queueLength: 0, droppedTotal: dropped, variantSinceMs: 0 } },
-  runningPlan,
-  ...(failed !== undefined && { failedTotal: failed }),
-  staleSources: stale,
-});
-
-const steady = (rps: number, seconds = 120): number[] => new Array<number>(seconds).fill(rps);
-
-/** The state at 130 s, behind a plan for a steady load. */
-function plannedFor(rules: ControllerRules, rps: number, runningPlan: RunningPlan): ControllerState {
-  const start = { ...newController, nextPlanAtMs: 130_000 };
-  return controlStep(rules, start, observe(130, { counts: steady(rps), running: runningPlan })).state;
-}
 
 describe('controlStep', () => {
   const rules = rulesFor(spec);
@@ -157,23 +86,6 @@ describe('controlStep', () => {
     expect(next.state.appliedAtMs).toEqual([...state.appliedAtMs, 150_000]);
     expect(next.state.backOff?.failures).toBe(kind === 'failed' ? 1 : undefined);
     expect(next.state.nextPlanAtMs).toBe(150_000);
-  });
-
-  it('answers a burst in the middle of a change, in its place, plans nothing then, and judges nothing', () => {
-    const state = { ...plannedFor(rules, 20, running(3)), appliedAtMs: [1000, 130_000] };
-    const calm = { ...observe(140, { counts: steady(20), running: running(3) }), changing: true };
-    const quiet = controlStep(rules, state, calm);
-    expect([quiet.decision, quiet.state.nextPlanAtMs]).toEqual([undefined, state.nextPlanAtMs]);
-    const trial = { before: planOf(spec, { maxBatchSize: 1, replicas: 3 }), beforeLoad: { arrivalRps: 20 } };
-    const tried = { ...state, trial: { ...trial, sinceMs: 130_000, missedAtStart: 0 } };
-    const missing = { ...observe(140, { counts: steady(20), running: running(3), dropped: 500 }), changing: true };
-    expect(controlStep(rules, tried, missing).decision).toBeUndefined();
-    const burst = { ...observe(140, { counts: [...steady(20), 100], running: running(3) }), changing: true };
-    const answered = controlStep(rules, state, burst);
-    expect(answered.decision).toMatchObject({ kind: 'apply', evidence: { burst: { arrivals: 100 } } });
-    expect(answered.state.appliedAtMs).toEqual([1000, 140_000]);
-    const after = observe(141, { counts: [...steady(20), 100, 100], running: running(9) });
-    expect(controlStep(rules, answered.state, after).decision?.evidence).toMatchObject({ result: {} });
   });
 
   it('answers a burst first where a plan is due, too, and plans at the next tick', () => {

@@ -19,7 +19,7 @@ import type { Plan } from '../model/plan.js';
 import { changeBounds } from '../serve/fleet/change-room.js';
 import { detectBurst, plannedEnvelope } from './burst-detection.js';
 import { carriedRps } from './carried-rate.js';
-import { afterChange, beforeChange, type ChangeMemory } from './change-end.js';
+import { afterChange, beforeChange, type ChangeMemory, withoutChange } from './change-end.js';
 import { diffPlans } from './diff-plans.js';
 import { protect } from './fast-loop.js';
 import {
@@ -120,9 +120,14 @@ export function controlStep(profiled: ControllerRules, known: ControllerState, o
   const state = {
     ...step.state,
     switches,
-    ...(step.decision.kind === 'apply' && { beforeChange: beforeChange(before) }),
+    ...(step.decision.kind === 'apply' && { beforeChange: underWay(before, observation) ?? beforeChange(before) }),
   };
   return { decision: withLearnedEdges(step.decision, edges), state };
+}
+
+/** What to go back to where the change under way is not carried out, nor what takes its place. */
+function underWay({ beforeChange: before }: ChangeMemory, { changing }: Observation): ChangeMemory['beforeChange'] {
+  return changing === true ? before : undefined;
 }
 
 /** The rules with what was learned in place of the profiles and the pipeline file; the same object as long as that is the same. */
@@ -210,11 +215,10 @@ function fastStep(rules: ControllerRules, state: ControllerState, observation: O
   const protection = protect(rules, observation, { planned, inBurst, keepsVariants, rates });
   if (protection === undefined) return { state };
   const { decision, load } = protection;
-  // What takes the place of a change under way is the same change, once more thought over.
-  const before = observation.changing === true ? state.appliedAtMs.slice(0, -1) : state.appliedAtMs;
-  const appliedAtMs = [...inLastHour(before, atMs), atMs];
+  // What takes the place of a change under way is the same change, once more thought over; only to see the burst that one counted.
+  const { trial: _, ...rest } = observation.changing === true ? withoutChange(state) : state;
+  const appliedAtMs = [...inLastHour(rest.appliedAtMs, atMs), atMs];
   const plannedRates = withPlanned(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
-  const { trial: _, ...rest } = state;
   return { state: { ...rest, planned: load, plannedRates, appliedAtMs, protectedAtMs: atMs }, decision };
 }
 
