@@ -48,6 +48,7 @@ export class MemoryCluster {
   stuckAfterMs = Number.POSITIVE_INFINITY;
   /** Runs the containers of pods; without one, pods have none. */
   host: PodHost | undefined;
+  readonly #evicted = new Set<string>();
   readonly #hosted = new Map<string, { isReady: boolean; isEnding: boolean; isGone: boolean }>();
   readonly #api: MemoryKubeApi;
   readonly #clock: AlarmClock;
@@ -70,6 +71,12 @@ export class MemoryCluster {
   /** Nothing changes by itself any more. */
   stop(): void {
     this.#isStopped = true;
+  }
+
+  /** A node ends a pod for good, which stays there as a record. */
+  evict(name: string): void {
+    this.#evicted.add(name);
+    this.#seenRevision = -1;
   }
 
   #lookAgain(): void {
@@ -127,9 +134,11 @@ export class MemoryCluster {
     this.#isBusy ||= reason === undefined && nowMs - sinceMs < this.readyAfterMs(pod);
     const isUp = reason === undefined && nowMs - sinceMs >= this.readyAfterMs(pod) && hosted?.isReady !== false;
     const state = reason === undefined ? {} : { state: { waiting: { reason, message: reason } } };
+    const isEvicted = this.#evicted.has(pod.metadata.name);
     const status = {
       podIP: addressOf(pod),
-      conditions: [{ type: 'Ready', status: isUp ? 'True' : 'False' }],
+      phase: isEvicted ? 'Failed' : 'Running',
+      conditions: [{ type: 'Ready', status: isUp && !isEvicted ? 'True' : 'False' }],
       containerStatuses: [{ name: 'main', ...state }],
     };
     if (same(pod.status, status)) return;
@@ -187,7 +196,10 @@ export class MemoryCluster {
     const { uid, generation = 1 } = deployment.metadata;
     const hash = JSON.stringify(deployment.spec.template);
     const own = (await this.#all(pods)).filter(
-      ({ metadata }) => metadata.deletionTimestamp === undefined && metadata.ownerReferences?.[0]?.uid === uid,
+      ({ metadata, status }) =>
+        metadata.deletionTimestamp === undefined &&
+        metadata.ownerReferences?.[0]?.uid === uid &&
+        status?.phase !== 'Failed',
     );
     const fresh = own.filter(({ metadata }) => metadata.annotations?.[HASH] === hash);
     const stale = own.filter((pod) => !fresh.includes(pod));

@@ -103,6 +103,9 @@ export const isRouter = (object: KubeObject): boolean => partOf(object) === 'rou
 /** Whether an object belongs to the router of a plan that is being tried. */
 export const isNext = (object: KubeObject): boolean => partOf(object) === 'next';
 
+/** Whether a pod has ended for good, as one that was evicted has: it holds nothing, and its address may be another's by now. */
+export const hasEnded = ({ status }: ObservedPod): boolean => ['Failed', 'Succeeded'].includes(status?.phase ?? '');
+
 /** Whether a pod takes requests. */
 export const isReady = ({ status }: ObservedPod): boolean =>
   status?.conditions?.some(({ type, status: holds }) => type === 'Ready' && holds === 'True') ?? false;

@@ -190,6 +190,22 @@ describe('Operator', () => {
     await stop();
   });
 
+  it('is held up by no pod that was evicted', async () => {
+    const { pass, cluster, source, all, find, ready, condition, stop } = await start();
+    await pass(3_000);
+    const evicted = (await all<ObservedPod>(pods)).map(({ metadata }) => metadata.name);
+    for (const name of evicted) cluster.evict(name);
+    await pass(3_000);
+    expect(await condition('Ready')).toMatchObject({ status: 'True' });
+    source.decide(KEY, planWith('large', 3));
+    await pass(20_000);
+    expect([await find(SMALL), await ready(LARGE), await ready('shelf')]).toEqual([undefined, 3, 1]);
+    expect(await condition('Ready')).toMatchObject({ status: 'True' });
+    const left = (await all<ObservedPod>(pods)).map(({ metadata }) => metadata.name);
+    expect(left.filter((name) => evicted.includes(name)).length).toBeGreaterThan(0);
+    await stop();
+  });
+
   it('goes on after the API server was away, and one that starts anew finds everything in the cluster', async () => {
     const { pass, kube, api, source, ready, clock, admin, failures, stop } = await start();
     await pass(3_000);

@@ -3,7 +3,7 @@ import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { objectKey } from '../api/kube-object.js';
 import { Reflector, type ReflectorBase } from '../cluster/reflector.js';
 import { LABEL_PREFIX, labelValue } from '../render/object-names.js';
-import { childTypes, type InferencePipeline, type ObservedPod, pipelines, pods } from './observed-objects.js';
+import { childTypes, hasEnded, type InferencePipeline, type ObservedPod, pipelines, pods } from './observed-objects.js';
 
 const PIPELINE_LABEL = `${LABEL_PREFIX}/pipeline`;
 
@@ -52,7 +52,7 @@ export class PipelineIndex {
     return [...this.#pipelines.objects.values()].map(keyOfPipeline);
   }
 
-  /** A pipeline with its children and pods; undefined where there is none of this key. */
+  /** A pipeline with its children and those of its pods that have not ended for good; undefined where there is none of this key. */
   view(key: string) {
     const objects = [...(this.#byPipeline.get(key)?.entries() ?? [])];
     const pipeline = objects.find(([id]) => id.startsWith(`${pipelines.plural} `))?.[1] as
@@ -62,7 +62,7 @@ export class PipelineIndex {
     const isPod = (id: string): boolean => id.startsWith(`${pods.plural} `);
     return {
       pipeline,
-      pods: objects.filter(([id]) => isPod(id)).map(([, pod]) => pod as ObservedPod),
+      pods: objects.flatMap(([id, pod]) => (isPod(id) && !hasEnded(pod as ObservedPod) ? [pod as ObservedPod] : [])),
       children: objects.filter(([id, object]) => !isPod(id) && object !== pipeline).map(([, object]) => object),
     };
   }

@@ -53,7 +53,7 @@ describe('RouterHistory', () => {
     // The counters of `a` begin anew; `b` is silent and on its way out.
     history.heard('a', page({ arrived: 4 }), 3_000);
     expect(history.load(3_000).arrivalsPerSecond).toEqual([15]);
-    history.leaves('b');
+    history.awaits('b', false);
     expect(history.load(3_000).arrivalsPerSecond).toEqual([15, 4]);
     history.gone('b');
     history.heard('a', page({ arrived: 5 }), 4_000);

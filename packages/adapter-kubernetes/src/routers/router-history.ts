@@ -41,8 +41,8 @@ interface Totals {
 export class RouterHistory {
   readonly #startedAtMs: number;
   readonly #routers = new Map<string, Known>();
-  /** Routers that are going: what they still end counts, but nobody waits for their word. */
-  readonly #leaving = new Set<string>();
+  /** What they still tell counts, but nobody waits for their word: routers that are going, or neither serve nor tell anything. */
+  readonly #unawaited = new Set<string>();
   /** Arrivals by whole second since the start; fractions where a gap was spread. */
   readonly #seconds = new Map<number, number>();
   readonly #droppedByStage = new Map<string, number>();
@@ -65,14 +65,15 @@ export class RouterHistory {
     if (!this.#routers.has(router)) this.#routers.set(router, { atMs });
   }
 
-  /** A router gets nothing new any more. */
-  leaves(router: string): void {
-    this.#leaving.add(router);
+  /** Whether what a router tells is waited for: what the others tell without it is then not the whole load. */
+  awaits(router: string, isAwaited: boolean): void {
+    if (isAwaited) this.#unawaited.delete(router);
+    else this.#unawaited.add(router);
   }
 
   gone(router: string): void {
     this.#routers.delete(router);
-    this.#leaving.delete(router);
+    this.#unawaited.delete(router);
   }
 
   /** When a router was last heard; undefined before its first page. */
@@ -92,7 +93,7 @@ export class RouterHistory {
     else this.#count(grown(page, before.page), { fromMs: before.atMs, toMs: atMs });
   }
 
-  /** What the control loop may know of the load, up to the last second that all routers have told of. */
+  /** What the control loop may know of the load, up to the last second that all routers that are waited for have told of. */
   load(nowMs: number): LoadObservation {
     const burstiness = this.#burstiness;
     const isKnown = burstiness !== undefined && nowMs - burstiness.atMs <= BURSTINESS_KEPT_MS;
@@ -180,9 +181,9 @@ export class RouterHistory {
 
   /** Whole numbers whose sums are those of the fractions. */
   #arrivalsPerSecond(): readonly number[] {
-    const staying = this.#staying();
-    if (staying.length === 0) return [];
-    const running = Math.floor((Math.min(...staying.map(({ atMs }) => atMs)) - this.#startedAtMs) / 1000);
+    const awaited = this.#awaited();
+    if (awaited.length === 0) return [];
+    const running = Math.floor((Math.min(...awaited.map(({ atMs }) => atMs)) - this.#startedAtMs) / 1000);
     const first = Math.max(this.#firstSecond, running - KEPT_SECONDS);
     let sum = 0;
     return Array.from({ length: Math.max(0, running - first) }, (_, index) => {
@@ -192,15 +193,15 @@ export class RouterHistory {
     });
   }
 
-  #staying(): readonly { readonly page: RouterPage; readonly atMs: number }[] {
+  #awaited(): readonly { readonly page: RouterPage; readonly atMs: number }[] {
     return [...this.#routers].flatMap(([router, { page, atMs }]) =>
-      page === undefined || this.#leaving.has(router) ? [] : [{ page, atMs }],
+      page === undefined || this.#unawaited.has(router) ? [] : [{ page, atMs }],
     );
   }
 
   #latest(): ArrivalEnvelope {
     const sums = new Map<number, number>();
-    for (const { page } of this.#staying())
+    for (const { page } of this.#awaited())
       for (const { windowS, arrivals } of page.latest) sums.set(windowS, (sums.get(windowS) ?? 0) + arrivals);
     return [...sums].sort(([a], [b]) => a - b).map(([windowS, arrivals]) => ({ windowS, arrivals }));
   }

@@ -26,19 +26,20 @@ describe('metricSamples', () => {
 describe('readRouterPage', () => {
   it('reads all that a loop needs', () => {
     const over = { arrived: 100, completed: [40, 30, 5], dropped: 7, queue: 3, latest: [2, 5, 11] } as const;
-    expect(readRouterPage(pageText(over))).toEqual(page(over));
+    expect(readRouterPage(pageText(over), 'shelf')).toEqual(page(over));
   });
 
   it('knows how bursty requests are only where the router does', () => {
-    expect(readRouterPage(pageText({ dispersion: [1.5, 4] }))?.burstiness).toEqual({
+    expect(readRouterPage(pageText({ dispersion: [1.5, 4] }), 'shelf')?.burstiness).toEqual({
       ...{ sloMs: 303, dispersionAtSlo: 1.5, dispersionAt10s: 4 },
     });
-    expect(readRouterPage(pageText())?.burstiness).toBeUndefined();
+    expect(readRouterPage(pageText(), 'shelf')?.burstiness).toBeUndefined();
   });
 
   it('takes no other page for that of a router', () => {
-    expect(readRouterPage('<html></html>')).toBeUndefined();
-    expect(readRouterPage('process_cpu_seconds_total 1\n')).toBeUndefined();
-    expect(readRouterPage('')).toBeUndefined();
+    expect(readRouterPage('<html></html>', 'shelf')).toBeUndefined();
+    expect(readRouterPage('process_cpu_seconds_total 1\n', 'shelf')).toBeUndefined();
+    expect(readRouterPage('', 'shelf')).toBeUndefined();
+    expect(readRouterPage(pageText(), 'another')).toBeUndefined();
   });
 });

@@ -1,5 +1,6 @@
 /** What is looked at of the page that a router shows to Prometheus. Counters count since the start of its process. */
 import type { ArrivalEnvelope, Burstiness } from '@equipoise/core';
+import { labelValue } from '../render/object-names.js';
 import { type MetricSample, metricSamples } from './metrics-text.js';
 
 /** A router at one moment. */
@@ -37,12 +38,15 @@ const WANTED: ReadonlySet<string> = new Set(Object.values(METRICS));
 export const pageMetrics: readonly string[] = Object.values(METRICS).map((name) => name.replace(/_bucket$/, ''));
 const LONG_WINDOW_S = 10;
 
-/** Reads a page; undefined for one that counts no arrivals: of something else, or of a router that has not begun. */
-export function readRouterPage(text: string): RouterPage | undefined {
+/**
+ * Reads a page of a router of a pipeline, which is named as the label of its pods names it; undefined for one that counts no arrivals of it:
+ * of something else, of another pipeline (an address may change hands), or of a router that has not begun.
+ */
+export function readRouterPage(text: string, pipeline: string): RouterPage | undefined {
   const samples = metricSamples(text, WANTED);
   const of = (name: string) => samples.filter((sample) => sample.name === name);
   const [arrived] = of(METRICS.arrived);
-  if (arrived === undefined) return undefined;
+  if (arrived === undefined || labelValue(arrived.labels['pipeline'] ?? '') !== pipeline) return undefined;
   const burstiness = burstinessOf(of(METRICS.dispersion));
   return {
     arrivedTotal: arrived.value,

@@ -3,6 +3,7 @@ import type { RouterPage } from './router-page.js';
 
 /** What of a page may differ. */
 export interface PageOver {
+  readonly pipeline?: string;
   readonly arrived?: number;
   /** Completed requests within 0.15 s, within 0.3 s (the SLO) and later. */
   readonly completed?: readonly [number, number, number];
@@ -13,9 +14,10 @@ export interface PageOver {
   readonly dispersion?: readonly [number, number];
 }
 
-/** A page of the pipeline `shelf`, in the text format. */
+/** A page of a pipeline, `shelf` unless it is named, in the text format. */
 export function pageText(over: PageOver = {}): string {
   const {
+    pipeline = 'shelf',
     arrived = 0,
     completed = [0, 0, 0],
     dropped = 0,
@@ -26,7 +28,8 @@ export function pageText(over: PageOver = {}): string {
   } = over;
   const [fast, slow, late] = completed;
   const ended = fast + slow + late;
-  const line = (name: string, labels: string, value: number) => `equipoise_${name}{${labels}pipeline="shelf"} ${value}`;
+  const line = (name: string, labels: string, value: number) =>
+    `equipoise_${name}{${labels}pipeline="${pipeline}"} ${value}`;
   const bucket = (le: string, count: number) => line('request_duration_seconds_bucket', `le="${le}",`, count);
   return [
     '# HELP equipoise_arrivals_total Requests that arrived.',

@@ -1,6 +1,7 @@
 import type { AlarmClock } from '@equipoise/core';
 import { ManualClock } from '@equipoise/testkit';
 import { expect, it } from 'vitest';
+import type { ObservedPod } from '../operator/observed-objects.js';
 import { routerPod } from '../plans/plan-loop.test-support.js';
 import { labelsOf } from '../render/object-names.js';
 import { pageText } from './router-pages.test-support.js';
@@ -29,6 +30,56 @@ it('takes nothing for arrivals that a router counted before it was watched, on a
   const { arrivalsPerSecond } = watch.history.load(clock.nowMs());
   expect(arrivalsPerSecond.length).toBeGreaterThan(2);
   expect(Math.max(...arrivalsPerSecond)).toBeLessThan(50);
+});
+
+/** A watch over routers that arrive at 20 requests per second each, as long as they answer. */
+function watched(pods: readonly ObservedPod[], answers: (name: string) => string | undefined = () => 'shelf') {
+  const clock = new ManualClock();
+  const ask = (url: string) => {
+    const pipeline = answers(/router-\d/.exec(url)?.[0] ?? '');
+    if (pipeline === undefined) return Promise.reject(new Error('refused'));
+    return Promise.resolve(pageText({ pipeline, arrived: 1_000 + Math.round(clock.nowMs() / 50) }));
+  };
+  const watch = new RouterWatch({ clock, ask }, pods, () => {});
+  const stop = new AbortController();
+  const running = watch.run(stop.signal);
+  const seconds = (count: number) => clock.advanceTo(clock.nowMs() + 1000 * count);
+  const end = async () => {
+    stop.abort();
+    await seconds(2);
+    await running;
+  };
+  const told = () => watch.history.load(clock.nowMs()).arrivalsPerSecond;
+  return { watch, seconds, end, told };
+}
+
+it('waits for the word of a router that serves, and for none that is silent and does not', async () => {
+  let silent = '';
+  const { watch, seconds, end, told } = watched([routerPod('router-1'), routerPod('router-2')], (name) =>
+    name === silent ? undefined : 'shelf',
+  );
+  await seconds(10);
+  silent = 'router-2';
+  const before = told().length;
+  await seconds(10);
+  expect([told().length - before <= 1, watch.lost]).toEqual([true, expect.stringContaining('router-2')]);
+  watch.see([routerPod('router-1'), routerPod('router-2', { ready: false })]);
+  await seconds(1);
+  expect([told().length - before >= 9, watch.lost]).toEqual([true, undefined]);
+  expect(told().slice(-5)).toEqual([20, 20, 20, 20, 20]);
+  // Back again it counts.
+  silent = '';
+  watch.see([routerPod('router-1'), routerPod('router-2')]);
+  await seconds(5);
+  expect(told().at(-1)).toBe(40);
+  await end();
+});
+
+it('does not listen to the router of another pipeline that has the address now', async () => {
+  const { watch, seconds, end, told } = watched([routerPod('router-1')], () => 'another');
+  await seconds(8);
+  expect([told(), watch.lost]).toEqual([[], expect.stringContaining('no metrics of a router of this pipeline')]);
+  await end();
 });
 
 it('counts both sides of a shift from the youngest router that serves, while all of them are heard', async () => {

@@ -5,6 +5,7 @@
 import type { AlarmClock } from '@equipoise/core';
 import { wait } from '../cluster/wait.js';
 import { isNext, isReady, type ObservedPod } from '../operator/observed-objects.js';
+import { LABEL_PREFIX } from '../render/object-names.js';
 import { routerUrl } from './ask-router.js';
 import { RouterHistory } from './router-history.js';
 import { readRouterPage } from './router-page.js';
@@ -65,9 +66,9 @@ export class RouterWatch {
     }
     for (const pod of pods) {
       this.history.appeared(idOf(pod), nowMs);
-      if (pod.metadata.deletionTimestamp !== undefined) this.history.leaves(idOf(pod));
       if (!serves(pod)) this.#readySinceMs.delete(idOf(pod));
       else if (!this.#readySinceMs.has(idOf(pod))) this.#readySinceMs.set(idOf(pod), nowMs);
+      this.history.awaits(idOf(pod), this.#isAwaited(pod, nowMs));
     }
     this.#pods = pods;
   }
@@ -75,8 +76,16 @@ export class RouterWatch {
   /** Whether a router that serves was heard lately. */
   get isHeard(): boolean {
     const nowMs = this.#base.clock.nowMs();
-    const heardAtMs = (pod: ObservedPod) => this.history.heardAtMs(idOf(pod)) ?? Number.NEGATIVE_INFINITY;
-    return this.#pods.filter(serves).some((pod) => nowMs - heardAtMs(pod) <= FRESH_MS);
+    return this.#pods.filter(serves).some((pod) => this.#isFresh(pod, nowMs));
+  }
+
+  #isFresh(pod: ObservedPod, nowMs: number): boolean {
+    return nowMs - (this.history.heardAtMs(idOf(pod)) ?? Number.NEGATIVE_INFINITY) <= FRESH_MS;
+  }
+
+  /** One that serves no requests and says nothing, such as one that crashes again and again, holds nobody up. */
+  #isAwaited(pod: ObservedPod, nowMs: number): boolean {
+    return pod.metadata.deletionTimestamp === undefined && (serves(pod) || this.#isFresh(pod, nowMs));
   }
 
   /** Whether there is a router that serves, and none of those is lost: sooner or later it is heard. */
@@ -112,6 +121,7 @@ export class RouterWatch {
       const begunAtMs = this.#base.clock.nowMs();
       await Promise.all(this.#pods.map((pod) => this.#ask(pod, signal)));
       if (signal.aborted) return;
+      for (const pod of this.#pods) this.history.awaits(idOf(pod), this.#isAwaited(pod, this.#base.clock.nowMs()));
       this.#heardAll();
       await wait(this.#base.clock, Math.max(1, begunAtMs + EVERY_MS - this.#base.clock.nowMs()), signal);
     }
@@ -125,8 +135,9 @@ export class RouterWatch {
     signal.addEventListener('abort', stop, { once: true });
     const cancel = this.#base.clock.ringAt(this.#base.clock.nowMs() + ANSWER_MS, stop);
     try {
-      const page = readRouterPage(await this.#base.ask(url, asking.signal));
-      if (page === undefined) this.#troubles.set(idOf(pod), `${url} shows no metrics of a router that serves`);
+      const page = readRouterPage(await this.#base.ask(url, asking.signal), pipelineOf(pod));
+      if (page === undefined)
+        this.#troubles.set(idOf(pod), `${url} shows no metrics of a router of this pipeline that serves`);
       else this.#heard(pod, page);
     } catch (error) {
       this.#troubles.set(idOf(pod), asking.signal.aborted ? `${url} gave no answer in time` : reasonOf(error));
@@ -150,6 +161,8 @@ export class RouterWatch {
 }
 
 const idOf = ({ metadata }: ObservedPod): string => metadata.uid ?? metadata.name;
+
+const pipelineOf = ({ metadata }: ObservedPod): string => metadata.labels?.[`${LABEL_PREFIX}/pipeline`] ?? '';
 
 const serves = (pod: ObservedPod): boolean => isReady(pod) && pod.metadata.deletionTimestamp === undefined;
 

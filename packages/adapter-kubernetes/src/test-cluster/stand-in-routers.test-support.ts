@@ -16,6 +16,7 @@ export const podNetwork = 1 + (process.pid % 200);
 interface Router {
   readonly server: Server;
   readonly url: string;
+  readonly pipeline: string;
   readonly isNext: boolean;
   /** Of the requests, which it gives away. */
   readonly share: number;
@@ -49,6 +50,7 @@ export class StandInRouters implements PodHost {
     const address = podIp.replace(/^10\.\d+\./, `127.${podNetwork}.`);
     const url = `http://${address}:${PORT}`;
     const router: Router = {
+      pipeline: pod.metadata.labels?.['equipoise.dev/pipeline'] ?? '',
       ...{ server, url, isNext: isNext(pod), share: shareOf(pod) },
       ...{ arrived: 0, late: 0, passedOn: 0, countedAtMs: performance.now() },
     };
@@ -110,10 +112,13 @@ export class StandInRouters implements PodHost {
 
   #page(router: Router): string {
     this.#count();
-    const { arrived, late, passedOn } = router;
+    const { pipeline, arrived, late, passedOn } = router;
     const latest = [0.25, 0.5, 1].map((s) => Math.round(s * this.#rpsOf(router))) as [number, number, number];
     const completed = [Math.round(arrived - late), 0, Math.round(late)] as const;
-    return `${pageText({ arrived: Math.round(arrived), completed, passedOn: Math.round(passedOn), latest })}${this.restOfPage}`;
+    const page = pageText({
+      ...{ pipeline, arrived: Math.round(arrived), completed, passedOn: Math.round(passedOn), latest },
+    });
+    return `${page}${this.restOfPage}`;
   }
 }
 
