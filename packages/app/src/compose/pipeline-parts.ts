@@ -250,7 +250,7 @@ export class PipelineParts {
   }
 
   #controlLoop(): ControlLoop {
-    const { spec, report, policy } = this.#options;
+    const { spec, report, policy, fixed } = this.#options;
     const served = () => this.#served;
     return new ControlLoop({
       pipelineName: spec.name,
@@ -279,7 +279,8 @@ export class PipelineParts {
       log: this.#log,
       outcomes: new OutcomeWatch(this.runner, spec.slo.percentile),
       faults: this.#faults,
-      keepsPlans: policy === 'equipoise',
+      // One whose plan is fixed has no claim: what is kept is of the server that adapts beside it.
+      keepsPlans: policy === 'equipoise' && !fixed,
       onChanged: () => this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs),
       onLearned: (kept) => {
         this.#planner.remember(kept);

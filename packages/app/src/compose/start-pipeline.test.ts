@@ -20,7 +20,7 @@ async function startOnce(over: Partial<StartOptions> = {}) {
     profiles: [],
     arrivalRps: 1,
     policy: 'equipoise',
-    fixed: true,
+    fixed: false,
     resume: true,
     stateFile: `${over.policy ?? 'equipoise'}-${over.arrivalRps ?? 1}.db`,
     report: (event) => events.push(event),
@@ -48,7 +48,7 @@ describe('startPipeline', () => {
     expect(kept).toEqual(pipeline.firstPlan);
     expect(decisions).toMatchObject([
       {
-        ...{ id: 1, trigger: 'start', mode: 'off' },
+        ...{ id: 1, trigger: 'start', mode: 'auto' },
         decision: { kind: 'apply', reason: 'the first plan, by equipoise' },
         outcome: { kind: 'applied' },
       },
@@ -79,6 +79,14 @@ describe('startPipeline', () => {
     await (await startPipeline({ ...options, fixed: true })).close();
     await first.close();
     await (await startPipeline(options)).close();
+  });
+
+  it('leaves what a server that adapts has kept as it is where its plan is fixed', async () => {
+    const { kept } = await startOnce({ stateFile: 'beside.db' });
+    const { pipeline } = await startOnce({ stateFile: 'beside.db', fixed: true, resume: false, arrivalRps: 40 });
+    expect(pipeline.firstPlan).not.toEqual(kept);
+    const again = await startOnce({ stateFile: 'beside.db' });
+    expect([again.pipeline.first.kind, again.pipeline.firstPlan]).toEqual(['resumed', kept]);
   });
 
   it('is given up when its signal is aborted', async () => {

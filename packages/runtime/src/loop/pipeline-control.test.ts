@@ -33,12 +33,14 @@ describe('the mode', () => {
     expect(bench.bench.events).toMatchObject([{ kind: 'manual', mode, record: { manual } }]);
   });
 
-  it('of a fixed plan stays off, and is not kept', async () => {
+  it('of a fixed plan stays off, and neither it nor pins are kept: what is kept is of a server that adapts', async () => {
     const bench = new ControlBench({ isFixed: true, mode: 'off' });
     for (const action of ['resume', 'advise'] as const)
       expect(() => bench.control[action]()).toThrow(code('CONFLICT', 'a fixed plan is served'));
     bench.control.pause();
-    expect(await wishes(bench)).toEqual({ pins: {} });
+    bench.control.pin('a', { replicas: 2 });
+    expect(bench.control.pins).toEqual({ [a]: { replicas: 2 } });
+    expect(await wishes(bench)).toBeUndefined();
   });
 });
 

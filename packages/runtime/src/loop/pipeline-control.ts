@@ -266,9 +266,11 @@ export class PipelineControl {
     return record;
   }
 
+  /** Where a fixed plan is served, what is kept is of the server that adapts beside it. */
   #keep(): void {
     const { store, spec, faults, isFixed } = this.#parts;
-    const wishes: OperatorWishes = { ...(!isFixed && { mode: this.#mode }), pins: this.#pins };
+    if (isFixed) return;
+    const wishes: OperatorWishes = { mode: this.#mode, pins: this.#pins };
     void faults.attempt('store', () => store.keep(spec.name, 'operator', wishes));
   }
 
