@@ -41,7 +41,7 @@ export * from './open-inference/start-server.js';
 export * from './open-inference/tenants/tenant-file.js';
 export * from './open-inference/tenants/tenants.js';
 export * from './open-inference/tls-identity.js';
-export type { TrafficShareOptions } from './open-inference/traffic-share.js';
+export { sharePatienceMs, type TrafficShareOptions } from './open-inference/traffic-share.js';
 export * from './profiling/busy-neighbours.js';
 export type * from './profiling/measured-profile.js';
 export * from './profiling/pipeline-samples.js';

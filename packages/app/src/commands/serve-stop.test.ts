@@ -1,6 +1,7 @@
 /** How `serve` ends where stages hang: bounded in time, with a message. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { request } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 
@@ -70,7 +71,7 @@ describe('equipoise serve that is stopped', () => {
     expect(output.text).toMatch(/stopping before it was ready[\s\S]*Not ended within 1 s[^\n]*still loading/);
   });
 
-  it('ends at its deadline while a stage does not come back, and says what is inside', async () => {
+  it('ends at its deadline while a stage does not come back, and says so', async () => {
     const { child, output, said, ended } = serving('stuck.yaml');
     const [, url = ''] = await said(/ready (http:\S+)/);
     const cutOff = expect(fetch(`${url}/v1/pipelines/stuck/run`, { method: 'POST', body: 'x' })).rejects.toThrow();
@@ -78,7 +79,21 @@ describe('equipoise serve that is stopped', () => {
     child.kill('SIGTERM');
     expect(await ended).toEqual([null, 'SIGKILL']);
     await cutOff;
-    expect(output.text).toMatch(/Not ended within 0\.3 s[^\n]*requests inside: 1; replicas not closed: detect-/);
+    expect(output.text).toMatch(/stopped\n[\s\S]*Not ended within 3 s[^\n]*a stage does not come back/);
+  });
+
+  it('cuts off at its deadline who does not end his request, and then closes in order', async () => {
+    const { child, output, said, ended } = serving('echo.yaml');
+    const [, url = ''] = await said(/ready (http:\S+)/);
+    const endless = request(`${url}/v1/pipelines/echo/run`, { method: 'POST' });
+    const cutOff = once(endless, 'error');
+    endless.write('x');
+    await once(endless, 'socket');
+    await expect.poll(() => endless.socket?.bytesWritten).toBeGreaterThan(0);
+    child.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    await cutOff;
+    expect(output.text).toMatch(/stopped\n$/);
   });
 
   it('ends with 0 where nothing hangs, after it warned of cores that are not there', async () => {

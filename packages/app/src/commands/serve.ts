@@ -15,6 +15,7 @@ import {
 import pc from 'picocolors';
 import { type AdminOptions, checkAdminPlace, startAdmin } from '../compose/admin-port.js';
 import { fetchArtifactsAhead } from '../compose/artifacts.js';
+import { drainDeadlineMs } from '../compose/drain-deadline.js';
 import { servingSpec } from '../compose/host-cores.js';
 import type { KeptState } from '../compose/kept-state.js';
 import { loadSpec } from '../compose/load-spec.js';
@@ -30,7 +31,7 @@ import { LoopLines } from '../terminal/loop-lines.js';
 import { coresText, planSummary, planTable } from '../terminal/plan-table.js';
 import { bindingText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
-import { endWithin, stopSignal } from '../terminal/stop-signal.js';
+import { endUnlessOver, endWithin, stopSignal } from '../terminal/stop-signal.js';
 import { VERSION } from '../version.js';
 
 /** Flags of the command. */
@@ -56,17 +57,18 @@ export interface ServeOptions extends AdminOptions {
   readonly fixed?: boolean;
   readonly policy: PolicyName;
   readonly profileScale?: number;
-  /** Longest wait for what is inside after a stop; 30 s when left out. */
+  /** Longest wait for requests that are inside after a stop; where it is left out, see `compose/drain-deadline`. */
   readonly drainDeadlineMs?: number;
 }
 
 /** Load to expect where nothing is known. */
 const DEFAULT_ARRIVAL_RPS = 1;
-const DRAIN_DEADLINE_MS = 30_000;
 /** Time for clients that keep their connections to be told, with an answer, that they close. */
 const LEAVE_MS = 1000;
-/** Time that a start which is given up has to close what it started. */
-const START_CLOSE_MS = 1000;
+/** Time to close what was started: of a start that is given up, or once no request is inside any more. */
+const CLOSE_MS = 1000;
+/** Time that the process has to end by itself once all is closed. */
+const END_MS = 3000;
 
 /** Serves the pipeline of `file` until SIGINT or SIGTERM, then drains. */
 export async function serve(file: string, options: ServeOptions): Promise<CommandResult | undefined> {
@@ -81,7 +83,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   reloadAtSignal(reloads);
   warnOfCores(spec);
   const stop = stopSignal();
-  const { policy, arrivalRps = DEFAULT_ARRIVAL_RPS, drainDeadlineMs = DRAIN_DEADLINE_MS } = options;
+  const { policy, arrivalRps = DEFAULT_ARRIVAL_RPS } = options;
   const fixed = options.fixed === true || policy !== 'equipoise';
   const resume = policy === 'equipoise' && options.arrivalRps === undefined;
   const monitor = new PipelineMonitor({ pipelineName: spec.name, version: VERSION });
@@ -117,16 +119,19 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         logStart(spec.name, await ports.beginServing(), pipeline, modeText);
         reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
         await stop;
-        await ports.leave(Math.min(LEAVE_MS, drainDeadlineMs));
+        await ports.leave(Math.min(LEAVE_MS, drainMsOf(options, pipeline)));
         log('draining: no new requests, those inside are finished');
       } finally {
-        await endWithin(drainDeadlineMs, closeAll([...beside, ports], pipeline), () => insideText(pipeline));
+        const drainMs = drainMsOf(options, pipeline);
+        const closed = closeAll([...beside, { close: () => ports.close(drainMs) }], pipeline);
+        await endWithin(drainMs + CLOSE_MS, closed, () => insideText(pipeline));
       }
     }
   } finally {
-    await ports.close();
+    await ports.close(CLOSE_MS);
   }
   log('stopped');
+  endUnlessOver(END_MS, 'a stage does not come back from a batch');
   return undefined;
 }
 
@@ -163,9 +168,14 @@ class ServingPorts {
     await this.#server?.leave(withinMs);
   }
 
-  async close(): Promise<void> {
-    await this.#server?.close();
+  /** Lets requests that are inside end for at most `timeoutMs`. */
+  async close(timeoutMs: number): Promise<void> {
+    await this.#server?.close({ timeoutMs });
   }
+}
+
+function drainMsOf(options: ServeOptions, { runner }: RunningPipeline): number {
+  return options.drainDeadlineMs ?? drainDeadlineMs(runner.spec.slo, options.shareWith !== undefined);
 }
 
 /** The port for KEDA, where one is asked for. */
@@ -232,7 +242,7 @@ async function startUnlessStopped(options: StartOptions, stop: Promise<void>): P
     (pipeline) => pipeline.close(),
     () => undefined,
   );
-  await endWithin(START_CLOSE_MS, closed, () => 'a stage is still loading or warming up');
+  await endWithin(CLOSE_MS, closed, () => 'a stage is still loading or warming up');
   return undefined;
 }
 

@@ -37,15 +37,24 @@ export function beforeEndedBySignal(work: () => void): () => void {
 
 /** Waits for `work`; when it lasts longer than `limitMs`, says on stderr what hangs and ends the process, without exit code 0. */
 export async function endWithin<T>(limitMs: number, work: Promise<T>, whatHangs: () => string): Promise<T> {
-  const timer = setTimeout(() => {
-    process.stderr.write(`Not ended within ${limitMs / 1000} s, so the process is killed: ${whatHangs()}.\n`);
-    endNow();
-  }, limitMs);
+  const timer = endLater(limitMs, whatHangs);
   try {
     return await work;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Lets the process end by itself, at most for `limitMs`: a thread that never comes back would hold it for good. */
+export function endUnlessOver(limitMs: number, whatHangs: string): void {
+  endLater(limitMs, () => whatHangs).unref();
+}
+
+function endLater(limitMs: number, whatHangs: () => string): NodeJS.Timeout {
+  return setTimeout(() => {
+    process.stderr.write(`Not ended within ${limitMs / 1000} s, so the process is killed: ${whatHangs()}.\n`);
+    endNow();
+  }, limitMs);
 }
 
 /** A plain exit would abort inside a model that is running in its thread. */

@@ -30,7 +30,6 @@ export interface RequestLine {
   readonly target: string;
 }
 
-/** After twice the latency of the SLO, and never before this, nobody waits for the other server any more. */
 const LEAST_PATIENCE_MS = 2_000;
 /** From here on a status says that the server could not, not that the request was wrong. */
 const FIRST_SERVER_ERROR = 500;
@@ -65,7 +64,7 @@ export class TrafficShare {
       throw new AppError('WRONG_USAGE', message, { details: { stageId: once.id } });
     }
     this.#options = options;
-    this.#patienceMs = Math.max(LEAST_PATIENCE_MS, 2 * slo.latencyMs);
+    this.#patienceMs = sharePatienceMs(slo.latencyMs);
   }
 
   /** Answers a request to `endpoint`, there or here. */
@@ -105,6 +104,11 @@ export class TrafficShare {
       asked.end(body);
     });
   }
+}
+
+/** The longest wait (ms) for the other server: twice the latency of the SLO, and no less than what first connections may take. */
+export function sharePatienceMs(latencyMs: number): number {
+  return Math.max(LEAST_PATIENCE_MS, 2 * latencyMs);
 }
 
 /** AppError WRONG_USAGE for an address or a share that is none. */
