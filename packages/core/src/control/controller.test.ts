@@ -306,6 +306,26 @@ describe('controlStep', () => {
       expect(controlStep(rules, before, observe(149, seen)).decision).toBeUndefined();
     });
 
+    it('does not answer for what failed before it, too, but for what comes on top', () => {
+      const failing = (most: number, fraction: number) => {
+        let state = plannedFor(rules, 20, running(6));
+        for (let atS = 130; atS < 140; atS++)
+          state = controlStep(
+            rules,
+            state,
+            observe(atS, { counts: steady(10), running: running(6), failed: atS }),
+          ).state;
+        const seen = { counts: steady(10), running: running(6), failed: 140 };
+        const tried = controlStep(rules, state, observe(140, seen));
+        expect(tried.state.trial?.failedBefore).toBeCloseTo(0.1, 6);
+        const failed = 140 + fraction * 10 * most;
+        const after = { counts: steady(10), running: running(replicas), failed };
+        return controlStep(rules, { ...tried.state, nextPlanAtMs: 200_000 }, observe(140 + most, after)).decision;
+      };
+      expect(failing(9, 0.1)).toBeUndefined();
+      expect(failing(9, 0.5)?.reason).toContain('back to the plan before');
+    });
+
     it('does not answer for what is dropped while it settles, nor for what was dropped before it was carried out', () => {
       const settling = at(142, changed.state, 200).state;
       expect(at(149, settling, 200).decision).toBeUndefined();

@@ -21,6 +21,7 @@ import { detectBurst, plannedEnvelope } from './burst-detection.js';
 import { carriedRps } from './carried-rate.js';
 import { afterChange, beforeChange, type ChangeMemory, withoutChange } from './change-end.js';
 import { diffPlans } from './diff-plans.js';
+import { type FailureCount, failedFraction, withFailures } from './failure-record.js';
 import { protect } from './fast-loop.js';
 import {
   correctedRules,
@@ -66,6 +67,8 @@ export interface ControllerState extends ChangeMemory {
   readonly service: ServiceState;
   /** Missing while nothing was counted. */
   readonly edges?: EdgeState;
+  /** Of the last half minute, oldest first; missing where failures are not counted. */
+  readonly failures?: readonly FailureCount[];
 }
 
 /** A step: without a decision where the fast loop saw nothing to protect against. */
@@ -107,9 +110,11 @@ export function controlStep(profiled: ControllerRules, known: ControllerState, o
   // Half a tick early counts as due, lest a timer's jitter put the slow loop off by a whole one.
   const due = observation.changing !== true && atMs + everyMs / 2 >= nextPlanAtMs;
   const edges = observeEdges(profiled, before.edges, { observation, due });
+  const failures = withFailures(before.failures, observation);
   const learned = {
     ...before,
     ...(edges && { edges }),
+    ...(failures && { failures }),
     nextPlanAtMs,
     learning: learnedFrom(profiled, before, observation),
     service: observeService(profiled, before.service, { observation, due }),
@@ -335,7 +340,9 @@ function applied(
   if (running === undefined || before.planned === undefined) return counted;
   const { planned: beforeLoad } = before;
   const missedAtStart = missedOf(observation);
-  return { ...counted, trial: { before: running, beforeLoad, sinceMs: atMs, missedAtStart } };
+  // What fails since a change that is on trial itself is no measure for the next one.
+  const failedBefore = before.trial?.failedBefore ?? failedFraction(state.failures, observation);
+  return { ...counted, trial: { before: running, beforeLoad, sinceMs: atMs, missedAtStart, failedBefore } };
 }
 
 /** Looks at the change on trial: forgets it when it has passed, takes it back when it has failed and the plan before is good enough now. */

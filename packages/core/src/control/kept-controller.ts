@@ -86,10 +86,11 @@ function isOther(a: readonly object[], b: readonly object[]): boolean {
  * neither counts as a change nor is put on trial.
  */
 export function notCarriedOut(before: ControllerState, after: ControllerState): ControllerState {
-  const { learning, service, edges, nextPlanAtMs, planned } = after;
+  const { learning, service, edges, failures, nextPlanAtMs, planned } = after;
   return {
     ...{ ...before, learning, service },
     ...(edges && { edges }),
+    ...(failures && { failures }),
     ...(nextPlanAtMs !== undefined && { nextPlanAtMs }),
     // What there is advice for already is no burst at the next look, or the same advice would be all there is.
     ...(planned && { planned }),

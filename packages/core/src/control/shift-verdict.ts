@@ -4,7 +4,8 @@
  * It burns the error budget no faster than a change on trial may (slo-burn).
  */
 import type { Slo } from '../model/pipeline-spec.js';
-import { FEWEST_ARRIVALS, fastestMissFraction } from './slo-burn.js';
+import { FEWEST_ARRIVALS } from './failure-record.js';
+import { fastestMissFraction } from './slo-burn.js';
 
 /** Requests of one side; those that missed were late, failed or were dropped. */
 export interface SideCount {

@@ -1,12 +1,13 @@
 /**
  * Is a change to be taken back? For a while after a change that was but an improvement, requests that are dropped or fail count against it: when
- * they burn the error budget of the SLO many times faster than it allows, though no more arrives than was planned for, the plan before is
+ * they burn the error budget of the SLO many times faster than it allows, beside what failed before the change, though no more arrives than was planned for, the plan before is
  * put back, and no other improvement is tried until a back-off has passed, which doubles each time.
  */
 import type { Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Slo } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
+import { arrivedIn, FEWEST_ARRIVALS } from './failure-record.js';
 
 /** A change on trial. */
 export interface Trial {
@@ -16,6 +17,8 @@ export interface Trial {
   readonly sinceMs: number;
   /** Requests that had been dropped or had failed by then. */
   readonly missedAtStart: number;
+  /** Fraction of the requests that failed before it, by what no plan causes; 0 when left out. */
+  readonly failedBefore?: number;
 }
 
 /** No improvement until then; `failures` in a row. */
@@ -33,8 +36,6 @@ const TRIAL_MS = 30_000;
 const SETTLING_MS = 3_000;
 /** How much faster than the SLO allows the error budget may burn. */
 const FASTEST_BURN = 10;
-/** Requests below which a fraction says nothing. */
-export const FEWEST_ARRIVALS = 50;
 const FIRST_BACK_OFF_MS = 60_000;
 const LONGEST_BACK_OFF_MS = 3_600_000;
 
@@ -54,11 +55,11 @@ export function missedOf({ stages, failedTotal = 0 }: Observation): number {
 export function judgeTrial(trial: Trial, observation: Observation, { percentile }: Slo): TrialVerdict {
   const elapsedMs = observation.atMs - trial.sinceMs;
   const seconds = Math.max(0, Math.floor((elapsedMs - SETTLING_MS) / 1000));
-  const { arrivalsPerSecond } = observation.load;
-  const arrived = arrivalsPerSecond.slice(Math.max(0, arrivalsPerSecond.length - seconds)).reduce((a, b) => a + b, 0);
+  const arrived = arrivedIn(observation.load, seconds);
   const missed = missedOf(observation) - trial.missedAtStart;
   const isTelling = elapsedMs > SETTLING_MS && arrived >= FEWEST_ARRIVALS;
-  if (isTelling && missed > fastestMissFraction(percentile) * arrived) return 'failed';
+  const mostMissed = (fastestMissFraction(percentile) + (trial.failedBefore ?? 0)) * arrived;
+  if (isTelling && missed > mostMissed) return 'failed';
   return elapsedMs >= TRIAL_MS || elapsedMs < 0 ? 'passed' : 'open';
 }
 
