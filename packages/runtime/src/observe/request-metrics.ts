@@ -23,11 +23,11 @@ export class RequestMetrics {
     });
     this.#shared = new Counter({
       name: 'equipoise_shared_requests_total',
-      help: 'Requests that were passed on to another server (--share-with), by who answered: it did (answered), or this one in its place (returned).',
+      help: 'Requests that were passed on to another server (--share-with), by who answered: it did (answered), or this one in its place (returned), or nobody, because the client went away before (abandoned).',
       labelNames: ['outcome'],
       registers: [registry],
     });
-    for (const outcome of ['answered', 'returned'] as const) this.#shared.inc({ outcome }, 0);
+    for (const outcome of ['answered', 'returned', 'abandoned'] as const) this.#shared.inc({ outcome }, 0);
   }
 
   shared(outcome: SharedOutcome): void {

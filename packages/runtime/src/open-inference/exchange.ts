@@ -15,7 +15,7 @@ import type { Purpose, RouteMatch, RouteTable } from './routes.js';
 import { requireServing } from './serving-phase.js';
 import { reportFailure, type ServingSetting } from './serving-setting.js';
 import { admitWithinLimit, type Tenant } from './tenants/tenants.js';
-import type { TrafficShare } from './traffic-share.js';
+import type { SharedAnswer, TrafficShare } from './traffic-share.js';
 import type { Wire } from './wire.js';
 
 /** What all exchanges of a server have in common. */
@@ -82,9 +82,9 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
           ...layout,
         }),
     };
-    const { answer, isForeign } = await answered(setting, match, { request, call });
+    const { answer, isOwn } = await answered(setting, match, { request, call });
     // What another server has answered that server has counted.
-    if (!isForeign) count('OK');
+    if (isOwn) count('OK');
     return answer;
   } catch (error) {
     reportFailure(setting, error);
@@ -98,9 +98,9 @@ async function answered(
   { share }: ExchangeSetting,
   { endpoint, purpose }: RouteMatch,
   { request, call }: { readonly request: Wire['request']; readonly call: Call },
-): Promise<{ readonly answer: Answer; readonly isForeign: boolean }> {
+): Promise<SharedAnswer> {
   const { method = '', url = '' } = request;
-  if (share === undefined || purpose !== 'inference') return { answer: await endpoint(call), isForeign: false };
+  if (share === undefined || purpose !== 'inference') return { answer: await endpoint(call), isOwn: true };
   return share.answer({ method, target: url }, call, endpoint);
 }
 

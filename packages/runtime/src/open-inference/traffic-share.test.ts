@@ -34,11 +34,20 @@ const share = (url: string, fraction = 1): TrafficShareOptions => ({
   onShared: (outcome) => shared.push(outcome),
 });
 
-const infer = (url: string, headers: Readonly<Record<string, string>> = {}) =>
+const infer = (url: string, headers: Readonly<Record<string, string>> = {}, signal: AbortSignal | null = null) =>
   fetch(`${url}${INFER_PATH}`, {
-    ...{ method: 'POST', body: inferBody },
+    ...{ method: 'POST', body: inferBody, signal },
     headers: { 'content-type': 'application/json', ...headers },
   });
+
+/** A port that nobody listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
 
 describe('a share of the requests', () => {
   it('is answered by the other server, with its own words', async () => {
@@ -108,6 +117,39 @@ describe('a share of the requests', () => {
     expect((await infer(server.url)).status).toBe(200);
     const { server: second } = await bench.start({ share: share(await other(() => {})) });
     expect((await infer(second.url)).status).toBe(200);
+  });
+
+  it('is not passed on again, neither to and fro nor to who passes it on to himself', async () => {
+    const ports = await Promise.all([freePort(), freePort()]);
+    const [first, second] = await Promise.all(
+      ports.map((port, index) => bench.start({ port, share: share(`http://127.0.0.1:${ports[1 - index]}`) })),
+    );
+    const alone = await freePort();
+    const itself = await bench.start({ port: alone, share: share(`http://127.0.0.1:${alone}`) });
+    expect((await infer(first?.server.url ?? '')).status).toBe(200);
+    expect((await infer(itself.server.url)).status).toBe(200);
+    const arrived = [first, second, itself].map((one) => one?.runner.statistics.total.arrived);
+    expect([arrived, shared]).toEqual([
+      [0, 1, 1],
+      ['answered', 'answered'],
+    ]);
+  });
+
+  it('neither arrives here nor counts as an answer where its client goes away meanwhile', async () => {
+    const counted: string[] = [];
+    const onAnswer = ({ code }: { readonly code: string }) => counted.push(code);
+    let isThere = false;
+    const silent = await other(() => {
+      isThere = true;
+    });
+    const { server, runner } = await bench.start({ share: share(silent), onAnswer });
+    const client = new AbortController();
+    const asked = infer(server.url, {}, client.signal).catch(() => {});
+    await expect.poll(() => isThere).toBe(true);
+    client.abort();
+    await asked;
+    await expect.poll(() => shared).toEqual(['abandoned']);
+    expect([runner.statistics.total.arrived, counted]).toEqual([0, []]);
   });
 
   it('leaves everything but inference here', async () => {

@@ -9,6 +9,7 @@ import { JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import type { Answer } from './answer.js';
 import type { Call, Endpoint } from './endpoint.js';
 import { alignedBody } from './read-body.js';
+import { dropError, refusal } from './refusal.js';
 
 /** Whom to give a share, and how large it is: 0…1. */
 export interface TrafficShareOptions {
@@ -20,8 +21,14 @@ export interface TrafficShareOptions {
   readonly onShared?: (outcome: SharedOutcome) => void;
 }
 
-/** Who answered a request that was passed on: the other server, or this one in its place. */
-export type SharedOutcome = 'answered' | 'returned';
+/** What became of a request that was passed on: the other server answered it, or this one in its place, or its client went away before. */
+export type SharedOutcome = 'answered' | 'returned' | 'abandoned';
+
+/** The answer to a request; one that is not `own` is no answer of this server's to count. */
+export interface SharedAnswer {
+  readonly answer: Answer;
+  readonly isOwn: boolean;
+}
 
 /** The line of a request that came in. */
 export interface RequestLine {
@@ -30,6 +37,8 @@ export interface RequestLine {
   readonly target: string;
 }
 
+/** Says that a request was passed on: who gets it answers it, or two servers that share with each other would hand it to and fro. */
+const SHARED_HEADER = 'x-equipoise-shared';
 const LEAST_PATIENCE_MS = 2_000;
 /** From here on a status says that the server could not, not that the request was wrong. */
 const FIRST_SERVER_ERROR = 500;
@@ -68,15 +77,21 @@ export class TrafficShare {
   }
 
   /** Answers a request to `endpoint`, there or here. */
-  async answer(line: RequestLine, call: Call, endpoint: Endpoint): Promise<{ answer: Answer; isForeign: boolean }> {
-    if (this.#options.rng.next() >= this.#options.fraction) return { answer: await endpoint(call), isForeign: false };
+  async answer(line: RequestLine, call: Call, endpoint: Endpoint): Promise<SharedAnswer> {
+    const { rng, fraction, onShared } = this.#options;
+    const isPassedOn = call.headers[SHARED_HEADER] === undefined && rng.next() < fraction;
+    if (!isPassedOn) return { answer: await endpoint(call), isOwn: true };
     const body = await call.readBody();
     const answer = await this.#ask(line, call, body);
+    if (answer === undefined && call.signal.aborted) {
+      onShared?.('abandoned');
+      return { answer: refusal(dropError('cancelled')), isOwn: false };
+    }
     const isForeign = answer !== undefined && answer.status < FIRST_SERVER_ERROR;
-    this.#options.onShared?.(isForeign ? 'answered' : 'returned');
-    if (isForeign) return { answer, isForeign };
+    onShared?.(isForeign ? 'answered' : 'returned');
+    if (isForeign) return { answer, isOwn: false };
     const here = { ...call, readBody: async ({ alignAt } = { alignAt: 0 }) => alignedBody([body], alignAt) };
-    return { answer: await endpoint(here), isForeign: false };
+    return { answer: await endpoint(here), isOwn: true };
   }
 
   /** Keeps no connection any more. */
@@ -87,7 +102,8 @@ export class TrafficShare {
   /** What the other server says; undefined where it says nothing, or not in time, or nobody waits for it. */
   #ask({ method, target }: RequestLine, call: Call, body: Uint8Array): Promise<Answer | undefined> {
     return new Promise((resolve) => {
-      const headers = { ...passedOn(call.headers), 'content-length': body.length, 'x-request-id': call.requestId };
+      const own = { 'content-length': body.length, 'x-request-id': call.requestId, [SHARED_HEADER]: '1' };
+      const headers = { ...passedOn(call.headers), ...own };
       const asked = request(`${this.#options.url}${target}`, { method, headers, agent: this.#agent });
       const timer = setTimeout(() => asked.destroy(), this.#patienceMs);
       const gone = () => asked.destroy();
