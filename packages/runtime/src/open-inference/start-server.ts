@@ -32,7 +32,7 @@ export interface ServerOptions {
   /** Port of gRPC on the same host; left out, there is none. */
   readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
-  /** Most bytes of all bodies that are on their way; those of 16 of the largest when left out. */
+  /** Most bytes of all bodies that are on their way, and again of those that are passed on; those of 16 of the largest when left out. */
   readonly maxArrivingBytes?: number;
   /** Clients have to show the bearer token of one of them, except for probes of health. */
   readonly tenants?: TokenHolders;
@@ -115,7 +115,6 @@ async function startGrpc(
 
 function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSetting {
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
-  const { maxArrivingBytes = MOST_LARGEST_BODIES * maxBodyBytes } = options;
   return {
     pipelines: new Map(
       options.runners.map((runner) => {
@@ -125,7 +124,7 @@ function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSe
     ),
     version: options.version,
     maxBodyBytes,
-    arriving: new BytesInFlight(maxArrivingBytes),
+    arriving: new BytesInFlight(mostArrivingBytes(options)),
     tenants: options.tenants,
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     onDefect: options.onDefect ?? warnOfDefect,
@@ -135,7 +134,15 @@ function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSe
   };
 }
 
-function shareOf({ share, runners }: ServerOptions): TrafficShare | undefined {
+function mostArrivingBytes({ maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxArrivingBytes }: ServerOptions): number {
+  return maxArrivingBytes ?? MOST_LARGEST_BODIES * maxBodyBytes;
+}
+
+function shareOf(options: ServerOptions): TrafficShare | undefined {
+  const { share, runners } = options;
   const [runner] = runners;
-  return share === undefined || runner === undefined ? undefined : new TrafficShare(share, runner.spec);
+  if (share === undefined || runner === undefined) return undefined;
+  // They are on their way, and they are inside.
+  const { maxInFlightBytes = Number.POSITIVE_INFINITY } = runner.spec.admission;
+  return new TrafficShare(share, runner.spec, Math.min(mostArrivingBytes(options), maxInFlightBytes));
 }

@@ -2,6 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SeededRng } from '@equipoise/core';
 import { afterEach, describe, expect, it } from 'vitest';
+import { Cancellation } from '../data-plane/cancellation.js';
 import { HttpBench, INFER_PATH, inferBody } from './http-bench.test-support.js';
 import { type SharedOutcome, TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 
@@ -152,6 +153,47 @@ describe('a share of the requests', () => {
     expect([runner.statistics.total.arrived, counted]).toEqual([0, []]);
   });
 
+  it('keeps no more bodies than it may while the other server is silent: the next are answered here', async () => {
+    let asked = 0;
+    const silent = await other(() => {
+      asked += 1;
+    });
+    const { server } = await bench.start({ share: share(silent), maxArrivingBytes: 1.5 * inferBody.length });
+    const client = new AbortController();
+    const first = infer(server.url, {}, client.signal).catch(() => {});
+    await expect.poll(() => asked).toBe(1);
+    expect((await infer(server.url)).status).toBe(200);
+    expect([asked, shared]).toEqual([1, []]);
+    client.abort();
+    await first;
+    // What has gone has made room.
+    await expect.poll(() => shared).toEqual(['abandoned']);
+    const again = new AbortController();
+    const third = infer(server.url, {}, again.signal).catch(() => {});
+    await expect.poll(() => asked).toBe(2);
+    again.abort();
+    await third;
+    await expect.poll(() => shared).toEqual(['abandoned', 'abandoned']);
+  });
+
+  it('takes no endless answer of the other server', async () => {
+    let sent = 0;
+    const part = Buffer.alloc(64 * 1024);
+    const url = await other((response) => {
+      const more = () => {
+        do sent += part.length;
+        while (!response.destroyed && response.write(part));
+      };
+      response.on('drain', more).writeHead(200);
+      more();
+    });
+    const { server } = await bench.start({ share: share(url), maxArrivingBytes: 1e6 });
+    expect(await (await infer(server.url)).json()).toMatchObject({ model_name: 'bench' });
+    expect(shared).toEqual(['returned']);
+    // The kernel's buffers have some more.
+    expect(sent).toBeLessThan(30e6);
+  });
+
   it('leaves everything but inference here', async () => {
     const { server } = await bench.start({ share: share(await other((response) => response.end('other'))) });
     expect(await (await fetch(`${server.url}/v2/models/bench`)).json()).toMatchObject({ name: 'bench' });
@@ -167,13 +209,30 @@ describe('TrafficShare', () => {
     ['http://a:1', 0],
     ['http://a:1', 1.5],
   ])('refuses %s with %s', (url, fraction) => {
-    expect(() => new TrafficShare(share(url, fraction), spec)).toThrow(
+    expect(() => new TrafficShare(share(url, fraction), spec, 1e6)).toThrow(
       expect.objectContaining({ code: 'WRONG_USAGE' }),
     );
   });
 
+  it('waits for so many at once: the next is answered here', async () => {
+    let asked = 0;
+    const url = await other(() => {
+      asked += 1;
+    });
+    const sharing = new TrafficShare(share(url), spec, 1e6);
+    const signal = new Cancellation();
+    const call = { requestId: 'r', headers: {}, signal, readBody: async () => new Uint8Array(1) } as never;
+    const endpoint = async () => ({ status: 200, text: 'here' });
+    const answer = () => sharing.answer({ method: 'POST', target: '/' }, call, endpoint);
+    const away = Array.from({ length: 500 }, answer);
+    await expect.poll(() => asked).toBe(500);
+    expect(await answer()).toEqual({ answer: { status: 200, text: 'here' }, isOwn: true });
+    signal.abort();
+    expect((await Promise.all(away)).some(({ isOwn }) => isOwn)).toBe(false);
+  });
+
   it('refuses a pipeline whose stages may not run twice', () => {
     const stages = [{ id: 'once', idempotent: false }] as never;
-    expect(() => new TrafficShare(share('http://a:1'), { ...spec, stages })).toThrow(/once is not idempotent/);
+    expect(() => new TrafficShare(share('http://a:1'), { ...spec, stages }, 1e6)).toThrow(/once is not idempotent/);
   });
 });

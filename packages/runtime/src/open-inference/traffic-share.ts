@@ -6,6 +6,7 @@
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { AppError, type PipelineSpec, type Rng } from '@equipoise/core';
 import { JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
+import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import type { Answer } from './answer.js';
 import type { Call, Endpoint } from './endpoint.js';
 import { alignedBody } from './read-body.js';
@@ -40,6 +41,8 @@ export interface RequestLine {
 /** Says that a request was passed on: who gets it answers it, or two servers that share with each other would hand it to and fro. */
 const SHARED_HEADER = 'x-equipoise-shared';
 const LEAST_PATIENCE_MS = 2_000;
+/** Each that is passed on holds a connection; those beyond this many at once are answered here. */
+const MOST_AWAY = 500;
 /** From here on a status says that the server could not, not that the request was wrong. */
 const FIRST_SERVER_ERROR = 500;
 
@@ -63,9 +66,14 @@ export class TrafficShare {
   readonly #options: TrafficShareOptions;
   readonly #patienceMs: number;
   readonly #agent = new Agent({ keepAlive: true });
+  readonly #awayBytes: BytesInFlight;
+  #away = 0;
 
-  /** Throws AppError WRONG_USAGE where the share is none, or a stage may not run twice. */
-  constructor(options: TrafficShareOptions, { stages, slo }: Pick<PipelineSpec, 'stages' | 'slo'>) {
+  /**
+   * What is passed on has at most `mostBytes`, with what is there of the answers. Throws AppError WRONG_USAGE where the share is none, or a stage
+   * may not run twice.
+   */
+  constructor(options: TrafficShareOptions, { stages, slo }: Pick<PipelineSpec, 'stages' | 'slo'>, mostBytes: number) {
     checkShare(options);
     const once = stages.find(({ idempotent = true }) => !idempotent);
     if (once !== undefined) {
@@ -73,6 +81,7 @@ export class TrafficShare {
       throw new AppError('WRONG_USAGE', message, { details: { stageId: once.id } });
     }
     this.#options = options;
+    this.#awayBytes = new BytesInFlight(mostBytes);
     this.#patienceMs = sharePatienceMs(slo.latencyMs);
   }
 
@@ -82,21 +91,34 @@ export class TrafficShare {
     const isPassedOn = call.headers[SHARED_HEADER] === undefined && rng.next() < fraction;
     if (!isPassedOn) return { answer: await endpoint(call), isOwn: true };
     const body = await call.readBody();
+    const here = { ...call, readBody: async ({ alignAt } = { alignAt: 0 }) => alignedBody([body], alignAt) };
+    if (!this.#send(body)) return { answer: await endpoint(here), isOwn: true };
     const answer = await this.#ask(line, call, body);
+    this.#cameBack(body);
     if (answer === undefined && call.signal.aborted) {
       onShared?.('abandoned');
       return { answer: refusal(dropError('cancelled')), isOwn: false };
     }
     const isForeign = answer !== undefined && answer.status < FIRST_SERVER_ERROR;
     onShared?.(isForeign ? 'answered' : 'returned');
-    if (isForeign) return { answer, isOwn: false };
-    const here = { ...call, readBody: async ({ alignAt } = { alignAt: 0 }) => alignedBody([body], alignAt) };
-    return { answer: await endpoint(here), isOwn: true };
+    return isForeign ? { answer, isOwn: false } : { answer: await endpoint(here), isOwn: true };
   }
 
   /** Keeps no connection any more. */
   close(): void {
     this.#agent.destroy();
+  }
+
+  /** Whether there is room to wait for one more. */
+  #send(body: Uint8Array): boolean {
+    if (this.#away >= MOST_AWAY || !this.#awayBytes.take(body.length)) return false;
+    this.#away += 1;
+    return true;
+  }
+
+  #cameBack(body: Uint8Array): void {
+    this.#away -= 1;
+    this.#awayBytes.release(body.length);
   }
 
   /** What the other server says; undefined where it says nothing, or not in time, or nobody waits for it. */
@@ -114,7 +136,7 @@ export class TrafficShare {
       };
       call.signal.addEventListener('abort', gone, { once: true });
       asked.on('response', (response) => {
-        void answerFrom(response).then(settle, () => settle(undefined));
+        void answerFrom(response, this.#awayBytes).then(settle, () => settle(undefined));
       });
       asked.on('error', () => settle(undefined));
       asked.end(body);
@@ -147,10 +169,8 @@ function passedOn(headers: Call['headers']): Record<string, string | string[]> {
   return passed;
 }
 
-async function answerFrom(response: IncomingMessage): Promise<Answer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
-  const body = Buffer.concat(chunks);
+async function answerFrom(response: IncomingMessage, away: BytesInFlight): Promise<Answer> {
+  const body = await bodyOf(response, away);
   const { statusCode = 500, headers } = response;
   const jsonLength = headers[JSON_LENGTH_HEADER];
   const textLength = jsonLength === undefined ? body.length : Number(jsonLength);
@@ -161,6 +181,22 @@ async function answerFrom(response: IncomingMessage): Promise<Answer> {
     text: body.toString('utf8', 0, textLength),
     ...(jsonLength === undefined ? contentTypeOf(headers['content-type']) : { raw: [body.subarray(textLength)] }),
   };
+}
+
+/** The whole body; rejects where the connection breaks, or `away` has no room for more. */
+async function bodyOf(response: IncomingMessage, away: BytesInFlight): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      if (!away.take(chunk.length)) throw dropError('memory-full');
+      length += chunk.length;
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  } finally {
+    away.release(length);
+  }
 }
 
 const contentTypeOf = (contentType: string | undefined) => (contentType === undefined ? {} : { contentType });
