@@ -61,7 +61,7 @@ export class FleetScheduler {
   get nextWakeAtMs(): number {
     let soonestMs = this.#active?.startsEndAtMs ?? Number.POSITIVE_INFINITY;
     for (const stage of this.#stages.values()) {
-      soonestMs = Math.min(soonestMs, stage.retryAtMs);
+      soonestMs = Math.min(soonestMs, stage.retryAtMs, stage.aloneEndsAtMs);
       for (const { overdue, patienceEndsAtMs } of stage.replicas.values()) {
         if (!overdue) soonestMs = Math.min(soonestMs, patienceEndsAtMs);
       }
@@ -108,9 +108,11 @@ export class FleetScheduler {
     const active = this.#active;
     const waiting = this.#waiting.splice(0);
     this.#active = undefined;
-    if (active?.failure !== undefined) active.onEnd({ kind: 'failed', failure: active.failure.cause });
-    else if (active !== undefined) {
-      active.stage.goOnAlone(active.previous);
+    if (active?.failure !== undefined) {
+      active.stage.settleAlone();
+      active.onEnd({ kind: 'failed', failure: active.failure.cause });
+    } else if (active !== undefined) {
+      active.stage.goOnAlone(active.previous, active.startsEndAtMs);
       active.onEnd({ kind: 'gave-way' });
     }
     for (const { onEnd } of waiting) onEnd({ kind: 'gave-way' });
@@ -141,7 +143,7 @@ export class FleetScheduler {
       if (replica.forChange && this.#active?.stage === stage) this.#abort(this.#active, failure, nowMs);
       else {
         stage.restartEnded(nowMs);
-        if (replica.forChange && stage.isOnItsOwn) this.#turnBack(stage, stage.comesFrom, nowMs);
+        if (replica.forChange && stage.isOnItsOwn) stage.turnBackAlone(nowMs);
         else stage.markMissing(nowMs);
         this.#effects.restartFailed(stage.id, failure);
       }
@@ -185,6 +187,7 @@ export class FleetScheduler {
   advance(nowMs: number): void {
     for (const stage of this.#stages.values()) {
       if (stage.retryAtMs <= nowMs) stage.forgetFailed();
+      if (stage.aloneEndsAtMs <= nowMs) stage.endAloneStarts(nowMs);
       for (const replica of stage.replicas.values()) if (replica.patienceEndsAtMs <= nowMs) replica.overdue = true;
     }
     if (this.#active !== undefined && this.#active.startsEndAtMs <= nowMs) this.#endStarts(this.#active, nowMs);
@@ -207,6 +210,7 @@ export class FleetScheduler {
     this.#settling = true;
     while (this.#unseen) {
       this.#unseen = false;
+      for (const stage of this.#stages.values()) stage.noteArrival();
       this.#beginNext();
       for (const stage of this.#stages.values()) this.#step(stage);
       this.#endActive();
@@ -257,12 +261,14 @@ export class FleetScheduler {
     const launching = this.#count(({ launching: is }) => is);
     const leaving = this.#count(({ status, overdue }) => status === 'draining' && !overdue);
     const limitCores = this.#mostCores(this.#active?.change.to);
+    // The room is that of the change under way.
+    const waits = stage.isOnItsOwn && this.#active !== undefined;
     const steps = stageSteps(
       { replicas: stage.all(), to: target, before, adopted },
       {
         cpuCores: limitCores - this.#heldCores(),
-        starts: this.#limits.startConcurrency - launching,
-        comesFree: launching + leaving > 0,
+        starts: waits ? 0 : this.#limits.startConcurrency - launching,
+        comesFree: waits || launching + leaving > 0,
       },
     );
     if (steps.state === 'no-room' && this.#active?.stage === stage && this.#active.failure === undefined)
@@ -300,15 +306,7 @@ export class FleetScheduler {
   #abort(active: ActiveChange, failure: unknown, nowMs: number): void {
     active.failure ??= { cause: failure };
     active.startsEndAtMs = Number.POSITIVE_INFINITY;
-    this.#turnBack(active.stage, active.previous, nowMs);
-  }
-
-  #turnBack(stage: FleetStage, previous: StagePlan | undefined, nowMs: number): void {
-    const { target, before } = stage;
-    const grown = before.others === 0 ? stage.fittingAlive() : 0;
-    const keepsGrowth = target !== undefined && grown > 0 && grown >= (previous?.replicas ?? 0);
-    stage.headFor(keepsGrowth ? { ...target, replicas: grown } : previous);
-    stage.markMissing(nowMs);
+    active.stage.turnBack(active.previous, nowMs);
     this.#unseen = true;
   }
 
@@ -333,7 +331,7 @@ export class FleetScheduler {
 
   #register(stage: FleetStage, status: 'starting' | 'ready'): FleetReplica {
     invariant(stage.target !== undefined, `stage ${stage.id} has a plan`);
-    const replica = stage.register(stage.target, status, this.#active?.stage === stage);
+    const replica = stage.register(stage.target, status, this.#active?.stage === stage || stage.isOnItsOwn);
     this.#stageOf.set(replica.replicaId, stage);
     return replica;
   }

@@ -28,8 +28,10 @@ export class FleetStage {
   serving: StagePlan | undefined;
   before: ReadyCounts = { fitting: 0, others: 0 };
   retryAtMs = Number.POSITIVE_INFINITY;
-  /** While it goes on by itself to the plan of a change that gave way. */
+  /** While it goes on, or back, by itself, without a change that waits for it. */
   #alone: { readonly from: StagePlan | undefined } | undefined;
+  /** Instant at which it turns back unless everything has started; Infinity while a change or nothing waits for that. */
+  aloneEndsAtMs = Number.POSITIVE_INFINITY;
   #restarts: RestartHistory = noRestarts;
   #made = 0;
 
@@ -53,33 +55,73 @@ export class FleetStage {
   /** Sets out for `to` from what is ready now. */
   headFor(to: StagePlan | undefined): void {
     this.target = to;
-    this.#alone = undefined;
+    this.endAlone();
     this.before = to === undefined ? { fitting: 0, others: 0 } : readyCounts(this.all(), to);
   }
 
-  /** Goes on without a change that waits for it, coming `from` a plan. Where it only grows it keeps to what serves or starts by now. */
-  goOnAlone(from: StagePlan | undefined): void {
+  /**
+   * Goes on without a change that waits for it, coming `from` a plan, and turns back at `endsAtMs`. Where it only grows it keeps to what
+   * serves or starts by now.
+   */
+  goOnAlone(from: StagePlan | undefined, endsAtMs: number): void {
     const { target, before } = this;
     const alive = this.fittingAlive();
     const grows = target !== undefined && before.others === 0 && alive > 0 && alive < target.replicas;
     if (grows) this.headFor({ ...target, replicas: alive });
     this.#alone = { from };
+    this.aloneEndsAtMs = endsAtMs;
+  }
+
+  /** Goes back to `previous`, or keeps what has grown beyond it. */
+  turnBack(previous: StagePlan | undefined, nowMs: number): void {
+    this.headFor(this.#grownBeyond(previous, this.fittingAlive()));
+    this.markMissing(nowMs);
+  }
+
+  /** Goes back without a change that waits for it, and is on its own until it has settled. */
+  turnBackAlone(nowMs: number): void {
+    this.turnBack(this.#alone?.from, nowMs);
+    this.settleAlone();
+  }
+
+  /** Comes to rest at its plan without a change that waits for that. */
+  settleAlone(): void {
+    this.#alone = { from: this.target };
+  }
+
+  /** Looks at whether everything has started by `aloneEndsAtMs`. */
+  endAloneStarts(nowMs: number): void {
+    this.aloneEndsAtMs = Number.POSITIVE_INFINITY;
+    if (!this.hasArrived) this.turnBackAlone(nowMs);
   }
 
   /** What nobody waits for has come to its end, or to where it cannot go on. */
   endAlone(): void {
     this.#alone = undefined;
+    this.aloneEndsAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Takes note of whether it has come to its end without a change that waited for it. */
+  noteArrival(): void {
+    if (this.isOnItsOwn && !this.unsettled && this.hasArrived) this.endAlone();
   }
 
   /** Whether it is on its way without a change that waits for it. */
   get isOnItsOwn(): boolean {
-    if (this.#alone !== undefined && !this.unsettled && this.hasArrived) this.endAlone();
     return this.#alone !== undefined;
   }
 
-  /** The plan that it has, or had before it set out on its own. */
+  /** The plan that it has, or had before it set out on its own with what serves beyond it by now. */
   get comesFrom(): StagePlan | undefined {
-    return this.isOnItsOwn ? this.#alone?.from : this.target;
+    if (!this.isOnItsOwn) return this.target;
+    return this.#grownBeyond(this.#alone?.from, this.#fitting('ready'));
+  }
+
+  /** The plan that it heads for as far as `grown` replicas of it go, where those are a mere growth of `previous`; else that. */
+  #grownBeyond(previous: StagePlan | undefined, grown: number): StagePlan | undefined {
+    const { target, before } = this;
+    const isGrowth = target !== undefined && before.others === 0 && grown > 0 && grown >= (previous?.replicas ?? 0);
+    return isGrowth ? { ...target, replicas: grown } : previous;
   }
 
   /** Whether all of its plan is there, but for what still drains. */
@@ -108,11 +150,13 @@ export class FleetStage {
 
   /** Replicas of the target's kind that serve or start. */
   fittingAlive(): number {
+    return this.#fitting('ready') + this.#fitting('starting');
+  }
+
+  #fitting(wanted: ReplicaStatus): number {
     const { target } = this;
     if (target === undefined) return 0;
-    return this.all().filter(
-      (replica) => (replica.status === 'ready' || replica.status === 'starting') && isOfKind(replica, target),
-    ).length;
+    return this.all().filter((replica) => replica.status === wanted && isOfKind(replica, target)).length;
   }
 
   /** Shows what the target has and the stage lacks as failed, to be restarted after the back-off. */
