@@ -6,8 +6,8 @@ import {
   type Plan,
   type PlanResult,
   type PolicyName,
+  profileObjection,
   type ServiceCurves,
-  type StageId,
   type StagePins,
 } from '@equipoise/core';
 import { coresText } from '../terminal/plan-table.js';
@@ -58,18 +58,14 @@ function pinText(id: string, pins: StagePins): string {
 /** Why a kept plan cannot run here and now, if so: profiles and machine may have changed since. */
 export function resumeObjection(
   { budget }: Pick<PipelineSpec, 'budget'>,
-  { stages, predicted }: Pick<Plan, 'stages' | 'predicted'>,
+  plan: Pick<Plan, 'stages' | 'predicted'>,
   curves: Pick<ServiceCurves, 'curve'>,
 ): string | undefined {
-  for (const [id, [stagePlan]] of Object.entries(stages)) {
-    if (stagePlan === undefined) continue;
-    const { variantId, resources } = stagePlan;
-    if (curves.curve(id as StageId, variantId, resources.cpuCores) === undefined) {
-      return `the profile of ${id}/${variantId} says nothing of ${coresText(resources.cpuCores)}`;
-    }
-  }
-  if (predicted.cpuCores <= (budget.cpuCores ?? Number.POSITIVE_INFINITY)) return undefined;
-  return `it takes ${coresText(predicted.cpuCores)} where there are ${budget.cpuCores}`;
+  const unprofiled = profileObjection(plan, curves);
+  if (unprofiled !== undefined) return unprofiled;
+  const { cpuCores } = plan.predicted;
+  if (cpuCores <= (budget.cpuCores ?? Number.POSITIVE_INFINITY)) return undefined;
+  return `it takes ${coresText(cpuCores)} where there are ${budget.cpuCores}`;
 }
 
 /** What the log says of the first plan. */

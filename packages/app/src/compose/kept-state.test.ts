@@ -101,6 +101,19 @@ describe('pins that were kept', () => {
   });
 });
 
+describe('pins that the profile says nothing of any more', () => {
+  it('are passed over, named, and not those beside them', async () => {
+    const store = new MemoryPlanStore();
+    const spec = await specOf(syntheticPipeline());
+    const pins = { detect: { maxBatchSize: 8 }, classify: { replicas: 1 } };
+    await store.keep(spec.name, 'operator', { pins });
+    const { wishes, passedOver, lostPins } = await readKeptState(store, spec, { profiles: [], resumes: true });
+    expect([wishes, lostPins?.length]).toEqual([{ pins: { classify: { replicas: 1 } } }, 1]);
+    const words = 'a pin: the profile of detect says nothing of batches of 8, only of up to 4';
+    expect(passedOver).toEqual([words]);
+  });
+});
+
 describe('what is kept of edges and guardrails', () => {
   const kept: KeptController = { edges, guardrails };
   const resumed = async (store: MemoryPlanStore, text: string) => {
@@ -179,14 +192,29 @@ describe('a pipeline that starts', () => {
   });
 
   it('lets pins go that leave no plan at all, names them with what to do, and keeps them in the store', async () => {
-    const spec = await specOf(syntheticPipeline());
+    const read = await specOf(syntheticPipeline());
+    // Two replicas fit by the cores of the one variant and by the memory of the other, and as a whole by neither.
+    const needs = [
+      { cpuCores: 1, memoryBytes: 2e9 },
+      { cpuCores: 2, memoryBytes: 1e9 },
+    ];
+    const stages = read.stages.map((stage) => {
+      if (stage.id !== of.stageId) return stage;
+      const variants = stage.variants.map((variant, index) => {
+        const { cpuCores, memoryBytes } = needs[index] ?? { cpuCores: 1, memoryBytes: 0 };
+        const profile = variant.profile?.map((point) => ({ ...point, cpuCores })) ?? [];
+        return { ...variant, cpuCores: [cpuCores], memoryBytes, profile };
+      });
+      return { ...stage, variants };
+    });
+    const spec = { ...read, budget: { cpuCores: 3, memoryBytes: 2e9 }, stages };
     const path = join(spec.baseDir, '.equipoise', 'pinned.db');
     const store = await ThreadedPlanStore.open(path);
-    const wishes = { mode: 'advise', pins: { [of.stageId]: { maxBatchSize: 1000 } } };
+    const wishes = { mode: 'advise', pins: { [of.stageId]: { replicas: 2 } } };
     await store.keep(spec.name, 'operator', wishes);
     await store.close();
     const pipeline = await startPipeline(options(spec, [], 'pinned.db'));
-    const words = /^with detect: maxBatchSize 1000 no plan fits .*lift it for good \(POST …\/unpin\)$/;
+    const words = /^with detect: replicas 2 no plan fits .*lift it for good \(POST …\/unpin\)$/;
     expect(pipeline.first).toMatchObject({ kind: 'made', lostPins: expect.stringMatching(words) });
     expect(pipeline.control.status).toMatchObject({
       ...{ mode: 'advise', pins: {} },

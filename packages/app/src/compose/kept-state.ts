@@ -2,6 +2,7 @@
 import {
   agedKept,
   type ClockReading,
+  curvesOf,
   type DatedGuardrails,
   type GoodPlan,
   guardrailsAfterRestart,
@@ -13,6 +14,7 @@ import {
   type ProfileSet,
   pinObjection,
   pinsObjection,
+  unprofiledPins,
 } from '@equipoise/core';
 import { canonicalJson, type OperatorWishes, sha256, specDigest } from '@equipoise/runtime';
 
@@ -85,7 +87,7 @@ export async function readKeptState(
   if (!resumes) return { lastDecisionId, controller: {}, wishes: { pins: {} }, passedOver: [] };
   const isProfiled = service?.profilesDigest === profilesDigest(spec, profiles);
   const hasEdges = edges?.edgesDigest === edgesDigest(spec);
-  const [pins, unpinned] = stillPossible(spec, wishes?.pins ?? {});
+  const [pins, unpinned] = stillPossible(spec, profiles, wishes?.pins ?? {});
   const hadCorrections = service !== undefined && service.service.corrections.length > 0;
   return {
     lastDecisionId,
@@ -177,15 +179,25 @@ function profilesDigest({ stages }: PipelineSpec, profiles: ProfileSet): string 
   return sha256(canonicalJson({ measured, inline }));
 }
 
-/** The pins that the pipeline file still allows, each and together, and why others are not. */
-function stillPossible(spec: PipelineSpec, pins: PinsByStage): readonly [PinsByStage, readonly string[]] {
+/** The pins that the pipeline file and the profiles still allow, each and together, and why others are not. */
+function stillPossible(
+  spec: PipelineSpec,
+  profiles: ProfileSet,
+  pins: PinsByStage,
+): readonly [PinsByStage, readonly string[]] {
+  const curves = curvesOf(spec, profiles);
   let kept: PinsByStage = {};
   const objections: string[] = [];
   for (const [id, wanted] of Object.entries(pins)) {
     const stage = spec.stages.find((each) => each.id === id);
     const all: PinsByStage = { ...kept, [id]: wanted };
     const objection =
-      stage === undefined ? `there is no stage ${id}` : (pinObjection(stage, wanted) ?? beyondBudget(spec, id, all));
+      stage === undefined
+        ? `there is no stage ${id}`
+        : (pinObjection(stage, wanted) ??
+          beyondBudget(spec, id, all) ??
+          // Profiles that are invalid end the start anyway.
+          (curves.kind === 'invalid' ? undefined : unprofiledPins(stage, wanted, curves)));
     if (objection === undefined) kept = all;
     else objections.push(objection);
   }

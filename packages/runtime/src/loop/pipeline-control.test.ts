@@ -107,6 +107,18 @@ describe('pins', () => {
     expect(new ControlBench({ lostPins: [] }).control.status).not.toHaveProperty('lostPins');
   });
 
+  it.each<[string, (bench: ControlBench) => void]>([
+    ['pins otherwise', ({ control }) => control.pin('a', { replicas: 3 })],
+    ['lifts them', ({ control }) => control.unpin()],
+  ])('that were lost are forgotten once somebody %s, in the store as in the status', async (_, asks) => {
+    const bench = new ControlBench({ lostPins: ['there is no stage b'] });
+    expect(() => bench.control.pin('a', { replicas: 9 })).toThrow('9 replicas');
+    expect(bench.control.status.lostPins).toHaveLength(1);
+    asks(bench);
+    expect(bench.control.status).not.toHaveProperty('lostPins');
+    expect(await wishes(bench)).toEqual({ mode: 'auto', pins: bench.control.pins });
+  });
+
   it('of a stage that is not there are refused', () => {
     const { control } = new ControlBench();
     expect(() => control.pin('b', { replicas: 1 })).toThrow(code('NOT_FOUND', 'There is no stage b; there are a'));

@@ -182,7 +182,7 @@ export class PipelineControl {
     if (objection !== undefined) throw new AppError('INVALID_FIELDS', `These pins leave no plan: ${objection}.`);
     const unknown = unprofiledPins(stage, pins, this.#parts.curves);
     if (unknown !== undefined) throw new AppError('INVALID_FIELDS', `This cannot be pinned: ${unknown}.`);
-    this.#pins = all;
+    this.#setPins(all);
     return this.#asked({ action: 'pin', pins: this.#pins, ...because(reason) });
   }
 
@@ -192,11 +192,17 @@ export class PipelineControl {
     this.#lostPins = [...this.#lostPins, why];
   }
 
+  /** Those that could not hold are no longer kept from here on. */
+  #setPins(pins: PinsByStage): void {
+    this.#pins = pins;
+    this.#lostPins = [];
+  }
+
   /** Lets a stage go, or all of them where none is named; pins of the pipeline file stay. */
   unpin(stageId?: string, reason?: string): DecisionRecord {
     const kept = stageId === undefined ? [] : Object.entries(this.#pins).filter(([id]) => id !== stageId);
     if (stageId !== undefined) this.#stage(stageId);
-    this.#pins = Object.fromEntries(kept) as PinsByStage;
+    this.#setPins(Object.fromEntries(kept) as PinsByStage);
     return this.#asked({ action: 'unpin', pins: this.#pins, ...because(reason) });
   }
 
