@@ -38,6 +38,21 @@ describe('what the guardrails remember', () => {
     expect(remembersOther({ ...state, backOff: { untilMs: 1, failures: 2 } }, state)).toBe(true);
   });
 
+  it('counts a change that is under way, and has nothing of it on trial before it has ended', () => {
+    const { trial: _, ...counted } = guardrails;
+    const before: ControllerState = { ...newController, ...counted };
+    const { appliedAtMs, switches } = before;
+    const changing: ControllerState = { ...before, trial, beforeChange: { appliedAtMs, switches } };
+    expect(keptGuardrails(changing)).toEqual(counted);
+    expect(remembersOther(changing, before)).toBe(false);
+    expect(remembersOther({ ...changing, appliedAtMs: [...appliedAtMs, 1_000_000] }, before)).toBe(true);
+    const { beforeChange: __, ...ended } = changing;
+    expect(keptGuardrails(ended)).toEqual(guardrails);
+    expect(remembersOther(ended, changing)).toBe(true);
+    // What is being taken back is on trial until it is.
+    expect(keptGuardrails({ ...before, beforeChange: { appliedAtMs, switches, trial } })).toEqual(guardrails);
+  });
+
   it('is as old in the next process as has passed on the wall clock', () => {
     // 500 ms after its own start, 5 s after it was kept.
     expect(after(5)).toEqual({

@@ -5,7 +5,7 @@
  */
 import type { ControllerState } from './controller.js';
 import { inLastHour } from './guardrails.js';
-import { isUnderTrial, standingBackOff } from './slo-burn.js';
+import { isUnderTrial, standingBackOff, type Trial } from './slo-burn.js';
 import { recentSwitches } from './switch-history.js';
 
 /** Plain data, its instants on the clock of a process. */
@@ -27,14 +27,28 @@ export interface DatedGuardrails {
 export const nothingGuarded: KeptGuardrails = { appliedAtMs: [], switches: [] };
 
 /** What the guardrails remember of a state; undefined where that is nothing. */
-export function keptGuardrails({ appliedAtMs, switches, trial, backOff }: ControllerState): KeptGuardrails | undefined {
+export function keptGuardrails(state: ControllerState): KeptGuardrails | undefined {
+  const { appliedAtMs, switches, backOff } = state;
+  const trial = standingTrial(state);
   if (appliedAtMs.length + switches.length === 0 && trial === undefined && backOff === undefined) return undefined;
   return { appliedAtMs, switches, ...(trial && { trial }), ...(backOff && { backOff }) };
 }
 
 /** Whether the guardrails remember something else than before. */
 export function remembersOther(state: ControllerState, before: ControllerState): boolean {
-  return state.appliedAtMs !== before.appliedAtMs || state.trial !== before.trial || state.backOff !== before.backOff;
+  return (
+    state.appliedAtMs !== before.appliedAtMs ||
+    standingTrial(state) !== standingTrial(before) ||
+    state.backOff !== before.backOff
+  );
+}
+
+/**
+ * The trial that a process which is killed now leaves behind: that of before while a change is under way, which the next process does not find
+ * in force. As a change that one counts all the same, lest it be tried at each start where it is what kills the process.
+ */
+function standingTrial({ beforeChange, trial }: ControllerState): Trial | undefined {
+  return beforeChange === undefined ? trial : beforeChange.trial;
 }
 
 /** What was kept by a process that has ended, on the clock of one that begins at `now`; that counts what is missed anew. */
