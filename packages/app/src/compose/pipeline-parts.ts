@@ -66,6 +66,8 @@ export class PipelineParts {
   readonly #policies: ServingPolicies;
   readonly #ages = new VariantAges();
   readonly #batches = new MeasuredBatches();
+  /** Whether the planner goes on with what was kept: one that does not yet has nothing to keep in its place. */
+  #goesOn = false;
   #closed: Promise<void> | undefined;
 
   constructor(options: StartOptions, store: ThreadedPlanStore, kept: KeptState) {
@@ -103,6 +105,7 @@ export class PipelineParts {
     const { resume } = this.#options;
     await this.#saveSetup();
     await this.#resumeLearned();
+    this.#goesOn = true;
     const { good } = this.kept;
     const kept = resume ? good : undefined;
     const objection = kept === undefined ? undefined : this.#resumeObjection(kept);
@@ -215,7 +218,7 @@ export class PipelineParts {
   }
 
   async #close(): Promise<void> {
-    const lastWord = this.#options.fixed ? undefined : this.#lastWord();
+    const lastWord = this.#goesOn && !this.#options.fixed ? this.#lastWord() : undefined;
     const stopped = this.loop.stop();
     await lastWord;
     // What it still plans is no longer wanted.

@@ -81,6 +81,27 @@ describe('startPipeline', () => {
     await (await startPipeline(options)).close();
   });
 
+  it('is refused where the other ends when what was kept is read already, and keeps nothing in its place', async () => {
+    const spec = await loadSpec(file);
+    const options: StartOptions = {
+      ...{ spec, profiles: [], arrivalRps: 1, policy: 'equipoise', fixed: false, resume: true },
+      ...{ stateFile: 'ending.db', report: () => {} },
+    };
+    const first = await startPipeline(options);
+    const path = join(spec.baseDir, '.equipoise', 'ending.db');
+    const service = { profilesDigest: 'd', service: { measured: [], corrections: [{ factor: 2 }] }, keptAtEpochMs: 1 };
+    const listen = async () => {
+      await first.close();
+      const store = new SqlitePlanStore(path);
+      await store.keep(spec.name, 'service', service);
+      await store.close();
+    };
+    await expect(startPipeline({ ...options, listen })).rejects.toMatchObject({ code: 'STATE_IN_USE' });
+    const store = new SqlitePlanStore(path);
+    expect(await store.kept(spec.name, 'service')).toEqual(service);
+    await store.close();
+  });
+
   it('leaves what a server that adapts has kept as it is where its plan is fixed', async () => {
     const { kept } = await startOnce({ stateFile: 'beside.db' });
     const { pipeline } = await startOnce({ stateFile: 'beside.db', fixed: true, resume: false, arrivalRps: 40 });
@@ -116,11 +137,11 @@ describe('no plan at all', () => {
 describe('a plan kept from before', () => {
   const resources = { cpuCores: 2, memoryBytes: 0, gpus: 0 };
   const kept = {
-    stages: { [stageId('detect')]: [{ variantId: variantId('large'), resources }] },
+    stages: { [stageId('detect')]: [{ variantId: variantId('large'), resources, maxBatchSize: 4 }] },
     predicted: { cpuCores: 4 },
   } as unknown as Plan;
-  const curvesFor = (cores: number) =>
-    ({ curve: (_stage, _variant, cpuCores) => (cpuCores === cores ? {} : undefined) }) as ServiceCurves;
+  const curvesFor = (cores: number, maxBatchSize = 4) =>
+    ({ curve: (_stage, _variant, cpuCores) => (cpuCores === cores ? { maxBatchSize } : undefined) }) as ServiceCurves;
 
   it('is resumed where the profiles know its variants on its cores and the machine has them', () => {
     expect(resumeObjection({ budget: {} }, kept, curvesFor(2))).toBeUndefined();
@@ -129,6 +150,7 @@ describe('a plan kept from before', () => {
 
   it('is passed over otherwise, with the reason', () => {
     expect(resumeObjection({ budget: {} }, kept, curvesFor(1))).toContain('detect/large says nothing of 2 cores');
+    expect(resumeObjection({ budget: {} }, kept, curvesFor(2, 2))).toMatch(/batches of 4, only of up to 2$/);
     expect(resumeObjection({ budget: { cpuCores: 2 } }, kept, curvesFor(2))).toBe('it takes 4 cores where there are 2');
   });
 });

@@ -4,8 +4,9 @@
  */
 import { join } from 'node:path';
 import type { EmbeddedActuator } from '@equipoise/adapter-embedded';
-import type { PipelineSpec, Plan } from '@equipoise/core';
+import { AppError, type PipelineSpec, type Plan } from '@equipoise/core';
 import {
+  type ClaimedState,
   type PipelineControl,
   type PipelineRunner,
   type StageTypes,
@@ -48,17 +49,18 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
   signal?.throwIfAborted();
   const path = join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db');
   const store = await ThreadedPlanStore.open(path);
-  const parts = await partsOver(store, options, resumeLearned);
+  // Before what is kept is read: the server that had it may keep more until it has ended.
+  // One that keeps its first plan neither learns nor adapts: many may serve beside another, as replicas that are servers do.
+  const claim = options.fixed ? undefined : await claimOver(store, { path, pipelineName: spec.name });
+  const parts = await partsOver(store, options, { resumes: resumeLearned, claim });
   const abort = () =>
     void parts.close().catch((error: unknown) => options.report({ kind: 'failed', step: 'apply', error }));
   signal?.addEventListener('abort', abort, { once: true });
-  let claim: StateClaim | undefined;
   try {
     await options.listen?.(parts);
     signal?.throwIfAborted();
     // Behind the ports: of a server that is started twice in the same way they are what is in the way.
-    // One that keeps its first plan neither learns nor adapts: many may serve beside another, as replicas that are servers do.
-    claim = options.fixed ? undefined : new StateClaim({ path, pipelineName: spec.name });
+    if (claim instanceof AppError) throw claim;
     const first = await parts.firstPlan();
     signal?.throwIfAborted();
     await parts.begin(first);
@@ -80,10 +82,10 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
       firstPlan: first.plan,
       first,
       reload: (wanted) => parts.reload(wanted),
-      close: () => parts.close().finally(() => claim?.release()),
+      close: () => parts.close().finally(() => letGo(claim)),
     };
   } catch (error) {
-    await parts.close().finally(() => claim?.release());
+    await parts.close().finally(() => letGo(claim));
     throw error;
   } finally {
     signal?.removeEventListener('abort', abort);
@@ -98,12 +100,39 @@ function reportOf({ monitor, report }: StartOptions): StartOptions['report'] {
   };
 }
 
-async function partsOver(store: ThreadedPlanStore, options: StartOptions, resumes: boolean): Promise<PipelineParts> {
+/** A claim, or why another server has the state. */
+type Claimed = StateClaim | AppError;
+
+async function claimOver(store: ThreadedPlanStore, state: ClaimedState): Promise<Claimed> {
+  try {
+    return new StateClaim(state);
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'STATE_IN_USE') return error;
+    await store.close();
+    throw error;
+  }
+}
+
+function letGo(claim: Claimed | undefined): void {
+  if (claim instanceof StateClaim) claim.release();
+}
+
+interface PartsFrom {
+  /** Whether to go on with what was learned and asked for. */
+  readonly resumes: boolean;
+  readonly claim: Claimed | undefined;
+}
+
+async function partsOver(
+  store: ThreadedPlanStore,
+  options: StartOptions,
+  { resumes, claim }: PartsFrom,
+): Promise<PipelineParts> {
   const { spec, profiles } = options;
   try {
     return new PipelineParts(options, store, await readKeptState(store, spec, { profiles, resumes }));
   } catch (error) {
-    await store.close();
+    await store.close().finally(() => letGo(claim));
     throw error;
   }
 }
