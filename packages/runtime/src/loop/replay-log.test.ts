@@ -57,6 +57,14 @@ describe('a log that is replayed', () => {
     expect(verdicts({ setups, decisions: decisions.toReversed() })).toEqual(new Array(5).fill({ kind: 'same' }));
   });
 
+  it('comes to the same decisions where it is of a version that named otherwise what a trial had missed', async () => {
+    const text = [...logLines(log)].join('\n').replaceAll('"missedAtStart"', '"droppedAtStart"');
+    const oldPath = join(folder, 'old.jsonl');
+    writeFileSync(oldPath, text);
+    expect(text).toMatch(/"droppedAtStart":[1-9]/);
+    expect(verdicts(await readDecisionLog(oldPath))).toEqual(same());
+  });
+
   it.each([
     ['lines', linesPath],
     ['the store', storePath],

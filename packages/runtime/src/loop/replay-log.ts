@@ -51,7 +51,7 @@ export class LogReplay {
 
   verdictOn(record: DecisionRecord): ReplayVerdict {
     const { decision, observation, trigger } = record;
-    const input = record.input as StepInput | undefined;
+    const input = inputOf(record);
     if (trigger === 'start' || trigger === 'manual')
       return notReplayable(trigger === 'start' ? 'the first plan' : 'by hand');
     if (decision === undefined) return notReplayable('deciding failed');
@@ -65,7 +65,7 @@ export class LogReplay {
   /** The question behind a decision; undefined where the log does not have it. */
   problemOf(record: DecisionRecord): PlanningProblem | undefined {
     const load = record.decision?.evidence.load;
-    const input = record.input as StepInput | undefined;
+    const input = inputOf(record);
     const taken = this.#taken(record);
     if (load === undefined || input === undefined || taken === undefined) return undefined;
     return decisionProblem(taken.rules, { input, load, observation: record.observation });
@@ -80,6 +80,28 @@ export class LogReplay {
     this.#ofSetup.set(setupDigest, made);
     return made;
   }
+}
+
+type Trial = NonNullable<StepInput['state']['trial']>;
+
+/** A change on trial as it may stand in a log: older versions counted drops alone, by another name. */
+type LoggedTrial = Omit<Trial, 'missedAtStart'> & { readonly missedAtStart?: number; readonly droppedAtStart?: number };
+
+/** What a step took in, in the words of now; undefined where the log does not say. */
+function inputOf({ input }: DecisionRecord): StepInput | undefined {
+  const logged = input as StepInput | undefined;
+  const { trial, beforeChange } = logged?.state ?? {};
+  if (logged === undefined || (trial ?? beforeChange?.trial) === undefined) return logged;
+  const state = {
+    ...logged.state,
+    ...(trial && { trial: trialOf(trial) }),
+    ...(beforeChange?.trial && { beforeChange: { ...beforeChange, trial: trialOf(beforeChange.trial) } }),
+  };
+  return { ...logged, state };
+}
+
+function trialOf({ droppedAtStart = 0, missedAtStart = droppedAtStart, ...trial }: LoggedTrial): Trial {
+  return { ...trial, missedAtStart };
 }
 
 const notReplayable = (reason: string): ReplayVerdict => ({ kind: 'not-replayable', reason });
