@@ -35,6 +35,11 @@ describe('judgeShift', () => {
     });
     expect(verdict(side(0, 51), side(0, 949), 20, 100).kind).toBe('passed');
     expect(verdict(side(0, 0), side(0, 990), 20, 49).kind).toBe('open');
+    // With little traffic that is said when the time is over.
+    expect(verdict(side(0, 0), side(0, 441), 60, 49)).toMatchObject({ kind: 'failed' });
+    expect(verdict(side(0, 2), side(0, 45), 60, 5).kind).toBe('failed');
+    expect(verdict(side(0, 3), side(0, 45), 60, 5).kind).toBe('passed');
+    expect(verdict(side(0, 0), side(0, 36), 60, 4).kind).toBe('passed');
   });
 
   it('goes on where hardly anything comes by a way that is shared', () => {

@@ -36,6 +36,8 @@ const LONGEST_STEP_MS = 60_000;
 const CLEAR_Z = 2.33;
 /** A new side that ends less than this part of what is passed on to it is not reached. */
 const LEAST_REACHED_FRACTION = 0.5;
+/** Passed-on requests that tell that much when the time is over; of fewer, one that is still under way would decide. */
+const FEWEST_PASSED_ON = 5;
 
 /** Judges a step; call it as often as there is news. */
 export function judgeShift(
@@ -49,9 +51,10 @@ export function judgeShift(
   if (isTelling && fresh > fastest + old) return { kind: 'failed', why: text };
   if (isBurning(before, percentile) && isTelling && fresh <= old) return { kind: 'urgent' };
   if (elapsedMs < STEP_MS) return { kind: 'open' };
-  if (passedOn >= FEWEST_ARRIVALS && after.ended < LEAST_REACHED_FRACTION * passedOn)
-    return { kind: 'failed', why: `it ended ${after.ended} of the ${passedOn} requests that were passed on to it` };
   const isOver = elapsedMs >= LONGEST_STEP_MS;
+  const fewestPassedOn = isOver ? FEWEST_PASSED_ON : FEWEST_ARRIVALS;
+  if (passedOn >= fewestPassedOn && after.ended < LEAST_REACHED_FRACTION * passedOn)
+    return { kind: 'failed', why: `it ended ${after.ended} of the ${passedOn} requests that were passed on to it` };
   if (!isTelling && !isOver) return { kind: 'open' };
   const isGood = fresh <= 1 - percentile / 100 || !isClearlyMore(after, before);
   if (isGood) return { kind: 'passed' };
