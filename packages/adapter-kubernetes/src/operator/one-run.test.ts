@@ -114,4 +114,28 @@ describe('runOnce', () => {
     stopped.clock.ringAt(3_000, () => stopped.abort.abort());
     expect(await stopped.run()).toMatchObject({ error: { code: 'INTERRUPTED' } });
   });
+
+  it('listens for as long as the verdict on a share takes, and goes a step on each time', async () => {
+    const { run, source, clock, admin, cluster } = await start(['a']);
+    await run();
+    cluster.readyAfterMs = () => 3_000;
+    source.decide('n/a', planWith('large', 2));
+    const shares: number[] = [];
+    for (let runs = 0; runs < 8; runs++) {
+      const beganAtMs = clock.nowMs();
+      source.situation = () => {
+        const sinceMs = clock.nowMs() - beganAtMs;
+        const counts = { before: { ended: 90, missed: 0 }, after: { ended: 60, missed: 0 }, passedOn: 60 };
+        return sinceMs < 2_000 ? { silentMs: sinceMs } : { sides: { ...counts, observedMs: sinceMs - 2_000 } };
+      };
+      const ended = await run();
+      expect(ended?.tookMs).toBeLessThan(40_000);
+      shares.push(ended?.pipelines?.[0]?.status?.shift?.fraction ?? 0);
+      await clock.advanceTo(clock.nowMs() + 5_000);
+    }
+    expect([...new Set(shares)]).toEqual([0, 0.1, 0.5]);
+    expect(shares.at(-1)).toBe(0);
+    const left = await admin.get({ type: deployments, namespace: 'n', name: 'a--detect--small' });
+    expect(left).toBeUndefined();
+  });
 });

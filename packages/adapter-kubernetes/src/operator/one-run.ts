@@ -1,6 +1,6 @@
 /**
  * An operator that ends when nothing is left that can be done now: all pipelines have been looked at, each has its plan, and passes change
- * nothing any more. What takes its time (pods that start, replicas that stay while a plan is on trial) is left to the next run, which finds
+ * nothing any more; the verdict on a share of the requests, for which somebody has to listen, is waited for. What else takes its time (pods that start, replicas that stay while a plan is on trial) is left to the next run, which finds
  * in the cluster how far this one came.
  */
 import { AppError } from '@equipoise/core';
@@ -63,6 +63,8 @@ class OneRun {
   readonly #startedAtMs: number;
   readonly #runs = new Map<string, PipelineRun>();
   readonly #failures = new Map<string, number>();
+  /** Pipelines of which nothing but a verdict is waited for. */
+  readonly #awaited = new Set<string>();
   #listFailure: unknown;
   #changedAtMs: number;
 
@@ -92,15 +94,18 @@ class OneRun {
     const isLookedAt = (key: string): boolean => this.#runs.has(key);
     if (!this.operator.isIdle || this.#base.source.isUndecided || !keys.every(isLookedAt)) return false;
     const isTriedAgain = keys.some((key) => (this.#failures.get(key) ?? MOST_FAILURES) < MOST_FAILURES);
-    return !isTriedAgain && nowMs - this.#changedAtMs >= QUIET_MS;
+    const isAwaited = keys.some((key) => this.#awaited.has(key));
+    return !isTriedAgain && !isAwaited && nowMs - this.#changedAtMs >= QUIET_MS;
   }
 
-  #passed(key: string, { pipeline, phase, status, applied, removed }: PassReport): void {
+  #passed(key: string, { pipeline, phase, status, applied, removed, awaitsVerdict }: PassReport): void {
     const { name, namespace } = pipeline.metadata;
     const before = this.#runs.get(key);
     if (applied.length > 0 || removed.length > 0 || before?.phase !== phase)
       this.#changedAtMs = this.#base.clock.nowMs();
     this.#failures.delete(key);
+    if (awaitsVerdict) this.#awaited.add(key);
+    else this.#awaited.delete(key);
     this.#runs.set(key, {
       ...{ name, phase, status, ...(namespace !== undefined && { namespace }) },
       applied: together(before?.applied, applied.map(touchedObject)),

@@ -42,6 +42,7 @@ export interface PassReport {
   readonly applied: readonly KubeObject[];
   readonly removed: readonly ObjectRef[];
   readonly status: Reconciliation['status'];
+  readonly awaitsVerdict: boolean;
 }
 
 /** A pass without a change from outside, should one ever have been missed. */
@@ -120,7 +121,8 @@ export class Operator {
       this.#status.forget(objectKey(pipeline.metadata));
     }
     const { phase, status, remove: removed } = result;
-    this.#base.passed?.(key, { pipeline, phase, status, applied: written.objects, removed });
+    const awaitsVerdict = result.awaitsVerdict === true;
+    this.#base.passed?.(key, { pipeline, phase, status, applied: written.objects, removed, awaitsVerdict });
     return [written.againAfterMs, told.againAfterMs];
   }
 

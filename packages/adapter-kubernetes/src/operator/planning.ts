@@ -20,7 +20,7 @@ export type PlanAnswer =
   | Extract<Planning, { kind: 'unplanned' }>;
 
 /** What is seen of a pipeline beside its objects. */
-export type Situation = Pick<ObservedPipeline, 'observed' | 'sides' | 'trouble'>;
+export type Situation = Pick<ObservedPipeline, 'observed' | 'sides' | 'silentMs' | 'trouble'>;
 
 /**
  * Who plans. It is told of a pipeline on every pass, in the mode `off` too, and answers at once with what it decided last, the same object

@@ -8,8 +8,9 @@ import { conditionsOf } from './conditions.js';
 import { ending, FINALIZER } from './ending.js';
 import { findingsOf } from './findings.js';
 import { deployments, isStage, type ObservedDeployment } from './observed-objects.js';
-import type { ObservedPipeline, Planning, Reconciliation } from './reconciliation.js';
+import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconciliation.js';
 import { rollbackAfter } from './rollback.js';
+import { standingShare, withdrawal } from './shift.js';
 import { IDLE, transition, type Work } from './transition.js';
 
 /** Decides for one pipeline. */
@@ -23,7 +24,8 @@ export function reconcile(
   const live = deploymentsOf(view.children);
   const { finalizer, ...work } = workOf(view, live, planning, at);
   const rollback = rollbackAfter(view.pipeline, work.failure, at.nowEpochMs);
-  const { phase, foreign, shift } = work;
+  const { phase, foreign } = work;
+  const shift = work.shift ?? (LEAVES_SHARE.includes(phase) ? standingShare(metadata.name, live) : undefined);
   const findings = findingsOf({
     ...{ view, planning, phase, live, foreign, nowEpochMs: at.nowEpochMs },
     ...(shift && { shift }),
@@ -36,6 +38,7 @@ export function reconcile(
     apply: work.apply,
     remove: work.remove,
     ...(work.againAfterMs !== undefined && { againAfterMs: work.againAfterMs }),
+    ...(work.awaitsVerdict && { awaitsVerdict: work.awaitsVerdict }),
     status: {
       observedGeneration: generation,
       mode: planning.kind === 'planned' ? planning.mode : 'off',
@@ -57,9 +60,20 @@ function workOf(
   const { deletionTimestamp, finalizers = [] } = view.pipeline.metadata;
   const isHeld = finalizers.includes(FINALIZER);
   if (deletionTimestamp !== undefined) return isHeld ? ending(view) : IDLE;
-  if (planning.kind !== 'planned' || planning.mode !== 'auto') return IDLE;
+  if (planning.kind !== 'planned') return hasNoPlan(view, planning) ? { ...IDLE, apply: withdrawal(live) } : IDLE;
+  if (planning.mode !== 'auto') return IDLE;
   const work = transition(view, live, planning, at);
   return isHeld ? work : { ...work, finalizer: 'set' };
+}
+
+/** Phases in which a share of the requests may be out that nobody changes. */
+const LEAVES_SHARE: readonly Phase[] = ['idle', 'preparing', 'sharing', 'no-room'];
+
+/** Whether there is no plan any more that what is being tried could belong to, and the cluster is ours to change. */
+function hasNoPlan({ pipeline }: ObservedPipeline, planning: Planning): boolean {
+  const { control } = pipeline.spec as { readonly control?: { readonly mode?: string } };
+  const isPending = planning.kind === 'unplanned' && planning.reason === 'Pending';
+  return control?.mode === 'auto' && !isPending;
 }
 
 function deploymentsOf(children: readonly KubeObject[]): ReadonlyMap<string, ObservedDeployment> {

@@ -14,6 +14,8 @@ export interface ObservedPipeline {
   readonly observed?: NonNullable<InferencePipelineStatus['observed']>;
   /** What the routers of both sides of a shift have ended since its last step; missing while one of them is not heard. */
   readonly sides?: Sides;
+  /** How long nothing has been heard of a side (ms), by whoever listens; missing where both are heard, and where nobody listens. */
+  readonly silentMs?: number;
   /** What keeps the load from being followed; the last good plan is kept. */
   readonly trouble?: ControlTrouble;
 }
@@ -74,5 +76,7 @@ export interface Reconciliation {
   readonly remove: readonly ObjectRef[];
   /** When to decide again although nothing may have changed. */
   readonly againAfterMs?: number;
+  /** Nothing but the verdict on a share of the requests is waited for, which comes within a minute. */
+  readonly awaitsVerdict?: true;
   readonly status: InferencePipelineStatus;
 }

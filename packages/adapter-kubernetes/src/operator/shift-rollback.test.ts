@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';
 import { type KubeObject, refTo } from '../api/kube-object.js';
 import { events, type PipelineEvent } from './events.js';
-import { isNext, isRouter, type ObservedPod, pipelines, pods } from './observed-objects.js';
+import { deployments, isNext, isRouter, type ObservedPod, pipelines, pods } from './observed-objects.js';
 import { planWith, shelf } from './pipeline-fixture.test-support.js';
 import { shareOf } from './router-share.js';
 import {
@@ -115,11 +115,87 @@ describe('a new variant that fails', () => {
     const rig = await start();
     rig.source.decide(KEY, planWith('large', 3));
     await rig.until(async () => (await fraction(rig)()) === 0.1);
-    rig.source.situation = () => ({});
+    const silentSinceMs = rig.clock.nowMs();
+    rig.source.situation = () => ({ silentMs: rig.clock.nowMs() - silentSinceMs });
     await rig.pass(30_000);
     expect((await rig.status())?.rollback).toBeUndefined();
     await rig.until(async () => (await rig.status())?.rollback !== undefined, 60_000);
     expect((await rig.status())?.rollback?.message).toMatch(/the routers are not heard/);
+    await rig.stop();
+  });
+
+  it('goes when its router is lost in the middle and does not come back', async () => {
+    const rig = await start();
+    rig.source.situation = () => ({ ...heard, sides: begun });
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.until(async () => (await fraction(rig)()) === 0.1);
+    await rig.pass(3_000);
+    rig.cluster.readyAfterMs = (pod) => (isNext(pod) ? Number.POSITIVE_INFINITY : 500);
+    const lost = (await rig.all<ObservedPod>(pods)).find(isNext);
+    if (lost !== undefined) await rig.admin.delete(refTo(pods, lost));
+    await rig.until(async () => (await rig.ready(NEXT)) === 0);
+    // There is no traffic that would tell, and it may come back.
+    const idle = { before: side(0, 0), after: side(0, 0), passedOn: 0, observedMs: 59_000 };
+    rig.source.situation = () => ({ ...heard, sides: idle });
+    await rig.pass(5_000);
+    expect([await fraction(rig)(), (await rig.status())?.rollback]).toEqual([0.1, undefined]);
+    rig.source.situation = () => ({ ...heard, sides: { ...idle, observedMs: 60_000 } });
+    await rig.until(async () => (await rig.status())?.rollback !== undefined, 5_000);
+    expect((await rig.status())?.rollback?.message).toMatch(/its router is not ready/);
+    await rig.until(async () => (await rig.entry()).every((pod) => shareOf(pod) === 0), 10_000);
+    await rig.stop();
+  });
+
+  it('goes while the plan grows, however long that takes', async () => {
+    const rig = await start();
+    rig.source.situation = () => ({ ...heard, sides: begun });
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.until(async () => (await fraction(rig)()) === 0.1);
+    await rig.pass(3_000);
+    const known = new Set((await rig.all<ObservedPod>(pods)).map(({ metadata }) => metadata.name));
+    rig.cluster.readyAfterMs = ({ metadata: { name } }) =>
+      name.startsWith(LARGE) && !known.has(name) ? Number.POSITIVE_INFINITY : 500;
+    rig.source.decide(KEY, planWith('large', 4));
+    await rig.pass(5_000);
+    expect(await fraction(rig)()).toBe(0.1);
+    rig.source.situation = () => ({ ...heard, sides: bad });
+    await rig.until(async () => (await rig.status())?.rollback !== undefined, 5_000);
+    await rig.until(async () => (await rig.entry()).every((pod) => shareOf(pod) === 0), 10_000);
+    await rig.stop();
+  });
+
+  it('does not go because somebody else wants fewer replicas of it', async () => {
+    const rig = await start();
+    rig.source.situation = () => ({ ...heard, sides: begun });
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.until(async () => (await fraction(rig)()) === 0.1);
+    await rig.admin.scale({ type: deployments, namespace, name: LARGE }, 2, { fieldManager: 'hpa' });
+    await rig.pass(5_000);
+    expect([await rig.ready(LARGE), await fraction(rig)()]).toEqual([2, 0.1]);
+    expect((await rig.status())?.rollback).toBeUndefined();
+    rig.source.situation = () => ({ ...heard, sides: well });
+    await rig.until(async () => (await rig.find(SMALL)) === undefined);
+    await rig.stop();
+  });
+
+  it('gives all requests back when there is no plan any more, and nobody forgets a share that stays', async () => {
+    const rig = await start();
+    rig.source.situation = () => ({ ...heard, sides: begun });
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.until(async () => (await fraction(rig)()) === 0.1);
+    const become = async (change: object) => {
+      const spec = { ...(shelf().spec as object), ...change };
+      const changed = { ...shelf(), metadata: { name: 'shelf', namespace }, spec };
+      written(await rig.admin.apply(pipelines, changed, { fieldManager: 'kubectl', force: true }));
+      await rig.pass(3_000);
+    };
+    await become({ control: { mode: 'advise' } });
+    expect(await rig.status()).toMatchObject({ shift: { workloads: [LARGE], fraction: 0.1 } });
+    expect((await rig.entry()).map(shareOf)).toEqual([0.1]);
+    rig.source.answer = { kind: 'unplanned', reason: 'Infeasible', message: 'Nothing is quick enough.' };
+    await become({ control: { mode: 'auto' }, slo: { latencyMs: 1, percentile: 99 } });
+    expect((await rig.entry()).map(shareOf)).toEqual([0]);
+    expect([await fraction(rig)(), await rig.ready(SMALL)]).toEqual([undefined, 2]);
     await rig.stop();
   });
 

@@ -4,6 +4,7 @@ import type { Deployment, NetworkPolicy, Service } from '../render/manifest-type
 import { events, type PipelineEvent } from './events.js';
 import { childTypes, deployments, isNext, type ObservedPod, pods } from './observed-objects.js';
 import { planWith } from './pipeline-fixture.test-support.js';
+import type { Situation } from './planning.js';
 import { shareOf } from './router-share.js';
 import {
   begun,
@@ -200,6 +201,19 @@ it('a plan that goes back in the middle takes all requests back before anything 
   await rig.stop();
 });
 
+it('a plan that goes back in the middle takes all requests back, though it cannot be carried out yet', async () => {
+  const rig = await start();
+  rig.source.situation = () => ({ ...heard, sides: begun });
+  rig.source.decide(KEY, planWith('large', 3));
+  await rig.until(async () => (await fraction(rig)()) === 0.1);
+  await rig.pass(3_000);
+  rig.cluster.readyAfterMs = ({ metadata }) => (metadata.name.startsWith(SMALL) ? Number.POSITIVE_INFINITY : 500);
+  rig.source.decide(KEY, planWith('small', 4));
+  await rig.until(async () => (await rig.entry()).every((pod) => shareOf(pod) === 0), 10_000);
+  expect((await rig.status())?.rollback).toBeUndefined();
+  await rig.stop();
+});
+
 it('another operator goes on where the first was cut off', async () => {
   const rig = await start();
   rig.source.decide(KEY, planWith('large', 3));
@@ -219,4 +233,57 @@ it('another operator goes on where the first was cut off', async () => {
   expect(seen).toEqual([0.1, 0.5, 0]);
   abort.abort();
   await second;
+});
+
+describe('an operator that begins in the middle', () => {
+  /** Kills the operator and starts another, which hears the routers as `situation` says, `afterMs` later. */
+  async function takeOver(rig: Awaited<ReturnType<typeof start>>, afterMs: number, situation: Partial<Situation>) {
+    await rig.stop();
+    const beganAtMs = rig.clock.nowMs();
+    rig.source.situation = () => {
+      const silentMs = rig.clock.nowMs() - beganAtMs;
+      return silentMs < afterMs ? { silentMs } : { ...heard, ...situation };
+    };
+    const abort = new AbortController();
+    const running = rig.operator(new MemoryKubeApi(rig.kube), 2).run(abort.signal);
+    return async () => {
+      abort.abort();
+      await running;
+    };
+  }
+
+  it('hears the routers before it says that they cannot be heard', async () => {
+    const rig = await start();
+    rig.source.situation = () => ({ ...heard, sides: begun });
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.until(async () => (await fraction(rig)()) === 0.1);
+    await rig.pass(62_000);
+    const stop = await takeOver(rig, 5_000, { sides: well });
+    await rig.pass(4_000);
+    expect([await fraction(rig)(), (await rig.status())?.rollback]).toEqual([0.1, undefined]);
+    await rig.until(async () => (await fraction(rig)()) === 0.5, 20_000);
+    await stop();
+  });
+
+  it('takes the steps that the other had not begun', async () => {
+    const rig = await start();
+    rig.cluster.readyAfterMs = (pod) => (pod.metadata.name.startsWith(LARGE) ? 5_000 : 500);
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.pass(2_000);
+    const stop = await takeOver(rig, 8_000, { sides: begun });
+    await rig.until(async () => (await fraction(rig)()) === 0.1, 20_000);
+    expect(await rig.ready(SMALL)).toBe(2);
+    await stop();
+  });
+
+  it('switches at once when it listened for long enough and heard nobody', async () => {
+    const rig = await start();
+    rig.cluster.readyAfterMs = (pod) => (pod.metadata.name.startsWith(LARGE) ? 5_000 : 500);
+    rig.source.decide(KEY, planWith('large', 3));
+    await rig.pass(2_000);
+    const stop = await takeOver(rig, Number.POSITIVE_INFINITY, {});
+    await rig.until(async () => (await rig.find(SMALL)) === undefined, 30_000);
+    expect(rig.clock.nowMs()).toBeGreaterThan(13_000);
+    await stop();
+  });
 });

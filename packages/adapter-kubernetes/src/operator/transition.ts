@@ -42,6 +42,8 @@ export interface Work {
   readonly foreign: readonly ForeignReplicas[];
   /** When to look again although nothing may have changed. */
   readonly againAfterMs?: number;
+  /** Nothing but the verdict on a share of the requests is waited for. */
+  readonly awaitsVerdict?: true;
   /** Which new workloads get a share of the requests, and how large it is. */
   readonly shift?: { readonly workloads: readonly string[]; readonly fraction: number };
   /** Why a shift failed just now. */
@@ -72,13 +74,17 @@ export function transition(
   }
   const work = workOn(change, planned.bounds, { isShifting: shift.kind === 'step', nowEpochMs });
   const apply = isBesideNext(change) || shift.kind === 'step' ? work.apply.map(admitting(view)) : work.apply;
-  if (shift.kind === 'none') return { ...work, apply };
-  const { newcomers, fraction, failure, againAfterMs } = shift;
+  if (shift.kind === 'none') {
+    const { againAfterMs = work.againAfterMs } = shift;
+    return { ...work, apply, ...(againAfterMs !== undefined && { againAfterMs }) };
+  }
+  const { newcomers, fraction, failure, againAfterMs, awaitsVerdict } = shift;
   return {
     ...{ phase: 'shifting', foreign: work.foreign, remove: work.remove, apply: [...apply, ...shift.apply] },
     shift: { workloads: newcomers, fraction },
     ...(failure && { failure }),
     ...(againAfterMs !== undefined && { againAfterMs }),
+    ...(awaitsVerdict && { awaitsVerdict }),
   };
 }
 
@@ -147,7 +153,7 @@ function workOn(
   });
   const bound = boundCpuCores(bounds, groups);
   const apart = stepsInRoom(groups, bound, false);
-  const isTight = !isSwitched && !isPrepared && apart.kind !== 'roomy';
+  const isTight = !isShifting && !isSwitched && !isPrepared && apart.kind !== 'roomy';
   const shared = isTight ? sharedWork(wanted, view.children, { liveRouter, routerPods, routes }) : undefined;
   const steps = shared?.isRunning === true ? stepsInRoom(groups, bound, true) : apart;
   const isSharing = shared !== undefined && (shared.isRunning || steps.kind === 'share');

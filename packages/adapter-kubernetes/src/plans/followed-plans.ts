@@ -30,8 +30,8 @@ export class FollowedPlans implements PlanSource {
   situationOf(key: string): Situation {
     const loop = this.#loops.get(key);
     if (loop === undefined) return {};
-    const { situation, sides } = loop;
-    return sides === undefined ? situation : { ...situation, sides };
+    const { situation, sides, silentMs } = loop;
+    return sides === undefined ? { ...situation, silentMs } : { ...situation, sides };
   }
 
   /** How many pipelines are followed. */

@@ -37,7 +37,7 @@ class PlainPlanner implements PipelinePlanner {
   readonly shown: Observation[] = [];
   #rules: ControllerRules;
   #state = newController;
-  #release: () => void = () => {};
+  #release: (error?: Error) => void = () => {};
 
   constructor(spec: PipelineSpec) {
     this.#rules = rulesOf(spec);
@@ -53,8 +53,8 @@ class PlainPlanner implements PipelinePlanner {
   async tick(observation: Observation): Promise<Decision | undefined> {
     this.observations.push(observation);
     if (this.isHeld)
-      await new Promise<void>((resolve) => {
-        this.#release = resolve;
+      await new Promise<void>((resolve, reject) => {
+        this.#release = (error) => (error === undefined ? resolve() : reject(error));
       });
     if (this.failure !== undefined) throw this.failure;
     const { decision, state } = controlStep(this.#rules, this.#state, observation);
@@ -66,9 +66,10 @@ class PlainPlanner implements PipelinePlanner {
     this.shown.push(observation);
   }
 
-  release(): void {
+  /** Lets the tick that waits go on, or fail. */
+  release(error?: Error): void {
     this.isHeld = false;
-    this.#release();
+    this.#release(error);
   }
 
   reload(spec: PipelineSpec): Promise<void> {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { objectsOf, planWith, wantedBy } from '../operator/pipeline-fixture.test-support.js';
+import { objectsOf, planWith, shelf, wantedBy } from '../operator/pipeline-fixture.test-support.js';
 import { KEY, LoopRig, routerPod } from './plan-loop.test-support.js';
 
 let rig: LoopRig;
@@ -86,6 +86,7 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     await rig.seconds(60);
     expect(await rig.pass()).toBe(good);
     expect(rig.situation).toEqual({
+      silentMs: 55_000,
       trouble: {
         reason: 'RouterUnreachable',
         message: 'No fresh metrics of the router router-1: connection refused. The last plan is kept.',
@@ -157,6 +158,25 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     planner.release();
     await rig.seconds(3);
     expect(planner.observations.length).toBeGreaterThan(count);
+  });
+
+  it.each([
+    ['of what is asked now', false, 'PlanningFailed'],
+    ['of what was asked before the spec changed', true, undefined],
+  ])('tell of a tick that fails only %s', async (_, isChanged, reason) => {
+    await started({}, 100);
+    await rig.seconds(5);
+    const [planner] = rig.planners;
+    if (planner === undefined) throw new Error('there is a planner');
+    planner.isHeld = true;
+    await rig.seconds(2);
+    if (isChanged) {
+      rig.pipeline = shelf({ budgetCpuCores: 15, metadata: { generation: 4 } });
+      await rig.pass();
+    }
+    planner.release(new Error('the thread was started anew'));
+    await rig.seconds(1);
+    expect(rig.situation.trouble?.reason).toBe(reason);
   });
 
   it('go on with the plan of the status after a restart, for the load that it was made for', async () => {

@@ -112,6 +112,11 @@ export class PlanLoop {
     return this.#watch.sides;
   }
 
+  /** How long one of them has not been heard (ms), since this loop began at most. */
+  get silentMs(): number {
+    return this.#watch.silentMs;
+  }
+
   /** The pipeline as it is now. */
   see(spec: PipelineSpec, view: ObservedPipeline): void {
     const before = this.#spec;
@@ -250,7 +255,8 @@ export class PlanLoop {
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
     const observation = observationAt(nowMs, {
       ...{ spec: this.#spec, watch: this.#watch, ages: this.#ages, runs: this.#runs },
-      isShifting: this.#view.pipeline.status?.shift !== undefined,
+      // A share that is out while nothing is to be changed holds no advice up.
+      isShifting: mode === 'auto' && this.#view.pipeline.status?.shift !== undefined,
     });
     if (this.#isTicking) {
       this.#plannerNow().show(observation);
@@ -270,7 +276,8 @@ export class PlanLoop {
       // What was decided for another description says nothing of this one.
       if (decision !== undefined && spec === this.#spec && !this.#abort.signal.aborted) this.#decided(decision);
     } catch (error) {
-      this.#planningFailed(error);
+      // A planner that takes another description gives up what it was asked about the one before.
+      if (spec === this.#spec) this.#planningFailed(error);
     } finally {
       this.#isTicking = false;
     }

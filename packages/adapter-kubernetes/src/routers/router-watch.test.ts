@@ -75,6 +75,22 @@ it('waits for the word of a router that serves, and for none that is silent and 
   await end();
 });
 
+it('knows how long it has been listening in vain: since it began, or since it heard the last word', async () => {
+  let isSilent = true;
+  const { watch, seconds, end } = watched([routerPod('router-1')], () => (isSilent ? undefined : 'shelf'));
+  expect(watch.silentMs).toBe(0);
+  await seconds(3);
+  expect(watch.silentMs).toBe(3_000);
+  isSilent = false;
+  await seconds(10);
+  expect([watch.silentMs, watch.sides === undefined]).toEqual([0, false]);
+  isSilent = true;
+  await seconds(20);
+  expect(watch.silentMs).toBeGreaterThan(10_000);
+  expect(watch.silentMs).toBeLessThanOrEqual(20_000);
+  await end();
+});
+
 it('does not listen to the router of another pipeline that has the address now', async () => {
   const { watch, seconds, end, told } = watched([routerPod('router-1')], () => 'another');
   await seconds(8);

@@ -34,6 +34,7 @@ export class RouterWatch {
   readonly #firstHeardMs = new Map<string, number>();
   readonly #base: RouterWatchBase;
   readonly #heardAll: () => void;
+  #heardSidesAtMs: number;
   #pods: readonly ObservedPod[] = [];
   /** Why a router was not heard the last time, by its uid. */
   readonly #troubles = new Map<string, string>();
@@ -45,6 +46,7 @@ export class RouterWatch {
     this.#base = base;
     this.#heardAll = heardAll;
     const startedAtMs = base.clock.nowMs();
+    this.#heardSidesAtMs = startedAtMs;
     this.history = new RouterHistory(startedAtMs);
     this.#note(pods, startedAtMs);
   }
@@ -105,6 +107,11 @@ export class RouterWatch {
     return this.#counts.since(Math.max(...firstMs) + SETTLING_MS);
   }
 
+  /** How long `sides` has been undefined (ms); of what was before it was watched nothing is known. */
+  get silentMs(): number {
+    return this.sides === undefined ? this.#base.clock.nowMs() - this.#heardSidesAtMs : 0;
+  }
+
   /** Which router that serves was not heard lately, and why; undefined where all were. */
   get lost(): string | undefined {
     const nowMs = this.#base.clock.nowMs();
@@ -122,6 +129,7 @@ export class RouterWatch {
       await Promise.all(this.#pods.map((pod) => this.#ask(pod, signal)));
       if (signal.aborted) return;
       for (const pod of this.#pods) this.history.awaits(idOf(pod), this.#isAwaited(pod, this.#base.clock.nowMs()));
+      if (this.sides !== undefined) this.#heardSidesAtMs = this.#base.clock.nowMs();
       this.#heardAll();
       await wait(this.#base.clock, Math.max(1, begunAtMs + EVERY_MS - this.#base.clock.nowMs()), signal);
     }
