@@ -16,6 +16,8 @@ export type ServedRequest = RequestState<RequestTensors, PendingRequest>;
 
 /** A request whose submitter waits. */
 export class PendingRequest {
+  /** From when on its time counts, which may be before the policies got it. */
+  readonly arrivedAtMs: number;
   readonly #resolve: (outcome: PipelineOutcome) => void;
   #signal: CancelSignal | undefined;
   #onAbort: (() => void) | undefined;
@@ -24,8 +26,9 @@ export class PendingRequest {
   /** Set when its tensors could not be split or put together: it is about to fail and runs nowhere any more. */
   failure: AppError | undefined;
 
-  constructor(resolve: (outcome: PipelineOutcome) => void) {
+  constructor(resolve: (outcome: PipelineOutcome) => void, arrivedAtMs: number) {
     this.#resolve = resolve;
+    this.arrivedAtMs = arrivedAtMs;
   }
 
   /** Calls `onAbort` if the signal aborts before the request has ended. */

@@ -179,6 +179,24 @@ describe('a request', () => {
     expect(pipeline.stageCounts()[stageId('a')]?.dropped).toEqual({ 'deadline-unreachable': 1 });
   });
 
+  it('that was elsewhere before has what is left of its time, and its latency from when it came there', async () => {
+    const { clock, pipeline, ends } = setUp(servingSpec(['a'], { slo: { latencyMs: 50, percentile: 99 } }), {
+      a: echo,
+    });
+    await clock.advanceTo(100);
+    const outcomes = [70, 45, 70].map((arrivedAtMs, index) =>
+      pipeline.submit(x(1), { arrivedAtMs, ...(index === 2 && { timeoutMs: 25 }) }),
+    );
+    await clock.advanceTo(200);
+    expect((await Promise.all(outcomes)).map(({ kind }) => kind)).toEqual(['completed', 'dropped', 'dropped']);
+    expect(ends).toMatchObject([
+      { reason: 'deadline-passed', arrivedAtMs: 45, latencyMs: 55 },
+      { reason: 'deadline-passed', arrivedAtMs: 70, latencyMs: 30 },
+      { kind: 'completed', arrivedAtMs: 70, latencyMs: 40 },
+    ]);
+    expect(pipeline.statistics.total).toMatchObject({ arrived: 3, withinSlo: 1 });
+  });
+
   it('is dropped at its deadline when no replica comes', async () => {
     const { clock, pipeline } = setUp(servingSpec(['a']), {});
     const outcome = pipeline.submit(x(1));

@@ -56,8 +56,10 @@ export interface PipelineRunnerOptions {
   readonly onDefect?: (error: unknown) => void;
 }
 
-/** How long a request may take (ms, default the SLO's latency), how urgent it is, and a signal that its client is gone. */
+/** How long a request may take (ms, default the SLO's latency), since when, how urgent it is, and a signal that its client is gone. */
 export interface SubmitOptions {
+  /** When it arrived, on the clock of the runner, where it was elsewhere before; left out, it arrives now. */
+  readonly arrivedAtMs?: number;
   readonly timeoutMs?: number;
   /** From 1, the most urgent, on; 0 or left out means the default of the pipeline. */
   readonly priority?: number;
@@ -186,14 +188,15 @@ export class PipelineRunner implements ReplicaPool {
   /** Takes a request in and resolves with its end; it never rejects. The tensors are given up to the runner. */
   submit(
     inputs: TensorMap,
-    { timeoutMs = this.spec.slo.latencyMs, priority, signal }: SubmitOptions = {},
+    { timeoutMs = this.spec.slo.latencyMs, arrivedAtMs, priority, signal }: SubmitOptions = {},
   ): Promise<PipelineOutcome> {
     invariant(timeoutMs > 0, 'the time-out of a request is positive');
     return new Promise((resolve) => {
-      const context = new PendingRequest(resolve);
       this.#turn((nowMs) => {
+        const context = new PendingRequest(resolve, arrivedAtMs ?? nowMs);
         const level = priorityLevel(this.#priorities, priority);
-        const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs: nowMs + timeoutMs, level };
+        // To the policies it comes now, which is no instant for them to go back to.
+        const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs: context.arrivedAtMs + timeoutMs, level };
         if (!this.#turns.guard(() => this.#arrive(arrival, inputs, signal))) this.#refuse(context, nowMs);
       });
     });
@@ -363,11 +366,11 @@ export class PipelineRunner implements ReplicaPool {
     for (const [stage, policy] of this.#policies.entries()) this.#scheduler.setPolicy(stage, policy, nowMs);
   }
 
-  #end(request: Pick<ServedRequest, 'context' | 'arrivedAtMs'>, outcome: PipelineOutcome, endedAtMs: number): void {
+  #end({ context }: Pick<ServedRequest, 'context'>, outcome: PipelineOutcome, endedAtMs: number): void {
     // First of all, so that no defect behind it leaves a submitter waiting.
-    request.context.end(outcome);
-    this.#releaseBytes(request.context);
-    const end = requestEnd(outcome, { arrivedAtMs: request.arrivedAtMs, endedAtMs });
+    context.end(outcome);
+    this.#releaseBytes(context);
+    const end = requestEnd(outcome, { arrivedAtMs: context.arrivedAtMs, endedAtMs });
     this.#statistics.ended(end);
     this.#ended.tell(end);
   }

@@ -117,7 +117,7 @@ export class MainProcess {
   #submit(
     pipeline: string,
     inputs: TensorMap,
-    { timeoutMs, priority, signal }: SubmitOptions = {},
+    { timeoutMs, arrivedAtMs = sharedNowMs(), priority, signal }: SubmitOptions = {},
   ): Promise<PipelineOutcome> {
     if (this.#link.unsentBytes > MOST_UNSENT_BYTES) {
       return Promise.resolve({ kind: 'dropped', reason: 'memory-full', retryAfterMs: 0 });
@@ -130,7 +130,7 @@ export class MainProcess {
         resolve(outcome);
       });
       const bounds = { ...(timeoutMs !== undefined && { timeoutMs }), ...(priority !== undefined && { priority }) };
-      this.say({ kind: 'run', id, pipeline, arrivedAtMs: sharedNowMs(), ...bounds }, [inputs]);
+      this.say({ kind: 'run', id, pipeline, arrivedAtMs, ...bounds }, [inputs]);
       if (signal?.aborted) cancel();
       else signal?.addEventListener('abort', cancel, { once: true });
     });

@@ -19,6 +19,8 @@ export interface Call {
   /** Aborts when the client goes away. */
   readonly signal: CancelSignal;
   readonly phase: ServingPhase;
+  /** When it came, on the clock of its pipeline's runner, where it was at another server since; left out, when it is handed to the runner. */
+  readonly arrivedAtMs?: number;
   /** Reads the whole body; rejects with AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
   readonly readBody: (layout?: BodyLayout) => Promise<Uint8Array<ArrayBuffer>>;
 }

@@ -29,7 +29,8 @@ export async function infer(call: Call): Promise<Answer> {
   const body = readRestBody(await call.readBody({ alignAt: jsonLength ?? 0 }), jsonLength);
   const request = readInferRequest(body, pipeline.inputs);
   const parameters = readParameters(request.parameters);
-  const { output, missing } = await pipeline.run(request.inputs, { signal: call.signal, ...parameters });
+  const { signal, arrivedAtMs } = call;
+  const { output, missing } = await pipeline.run(request.inputs, { signal, arrivedAtMs, ...parameters });
   const names = { modelName: pipeline.name, id: request.id ?? call.requestId, missing };
   const { json: text, raw } = writeInferResponse(names, answeredOutputs(request, output));
   return raw.length === 0 ? { status: 200, text } : { status: 200, text, raw };

@@ -25,7 +25,8 @@ export async function run(call: Call): Promise<Answer> {
   const parameters = readQueryParameters(call.query);
   const read = bodyReader(pipeline, call.mediaType);
   const inputs = read(await call.readBody());
-  const { output, missing, latencyMs } = await pipeline.run(inputs, { signal: call.signal, ...parameters });
+  const { signal, arrivedAtMs } = call;
+  const { output, missing, latencyMs } = await pipeline.run(inputs, { signal, arrivedAtMs, ...parameters });
   const outputs = Object.entries(output).map(([name, tensor]) => `${JSON.stringify(name)}:${encodeNested(tensor)}`);
   const named = `"id":${JSON.stringify(call.requestId)},"pipeline":${JSON.stringify(pipeline.name)}`;
   const gaps = missing === undefined ? '' : `,"missing":${JSON.stringify(missing)}`;

@@ -13,6 +13,12 @@ import { StageTypes } from './stage-types.js';
 /** What the protocol needs of a runner. */
 export type Runner = Pick<PipelineRunner, 'spec' | 'ready' | 'submit' | 'nowMs'>;
 
+/** What a request asks for, and from when on its time counts, on the runner's clock; from now on where that is left out. */
+interface RunOptions extends RequestParameters {
+  readonly signal: CancelSignal;
+  readonly arrivedAtMs?: number | undefined;
+}
+
 /** What came of a request; `missing` is what joins went on without, undefined when it is whole. */
 interface CompletedRun {
   readonly output: TensorMap;
@@ -56,18 +62,16 @@ export class ServedPipeline {
   }
 
   /** Runs one request to its end; throws the AppError of an end that is no completion. */
-  async run(
-    inputs: TensorMap,
-    { timeoutMs, priority, signal }: RequestParameters & { readonly signal: CancelSignal },
-  ): Promise<CompletedRun> {
-    const arrivedAtMs = this.#runner.nowMs;
+  async run(inputs: TensorMap, { timeoutMs, priority, signal, arrivedAtMs }: RunOptions): Promise<CompletedRun> {
+    const sinceMs = arrivedAtMs ?? this.#runner.nowMs;
     const outcome = await this.#runner.submit(inputs, {
       signal,
+      ...(arrivedAtMs !== undefined && { arrivedAtMs }),
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(priority !== undefined && { priority }),
     });
     const { output, missing } = completedOutput(outcome);
     this.#stageTypes.pipelineOutputs.learn(output);
-    return { output, missing, latencyMs: this.#runner.nowMs - arrivedAtMs };
+    return { output, missing, latencyMs: this.#runner.nowMs - sinceMs };
   }
 }

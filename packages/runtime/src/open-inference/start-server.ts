@@ -144,5 +144,5 @@ function shareOf(options: ServerOptions): TrafficShare | undefined {
   if (share === undefined || runner === undefined) return undefined;
   // They are on their way, and they are inside.
   const { maxInFlightBytes = Number.POSITIVE_INFINITY } = runner.spec.admission;
-  return new TrafficShare(share, runner.spec, Math.min(mostArrivingBytes(options), maxInFlightBytes));
+  return new TrafficShare(share, runner, Math.min(mostArrivingBytes(options), maxInFlightBytes));
 }

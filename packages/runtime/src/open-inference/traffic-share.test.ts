@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { SeededRng } from '@equipoise/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Cancellation } from '../data-plane/cancellation.js';
+import { servingSpec } from '../data-plane/serving-bench.test-support.js';
 import { HttpBench, INFER_PATH, inferBody } from './http-bench.test-support.js';
 import { type SharedOutcome, TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 
@@ -113,11 +114,20 @@ describe('a share of the requests', () => {
     expect(shared).toEqual(['returned']);
   });
 
-  it('is answered here where nobody listens, and where the other server is silent for too long', async () => {
+  it('is answered here where nobody listens', async () => {
     const { server } = await bench.start({ share: share('http://127.0.0.1:9') });
     expect((await infer(server.url)).status).toBe(200);
-    const { server: second } = await bench.start({ share: share(await other(() => {})) });
-    expect((await infer(second.url)).status).toBe(200);
+  });
+
+  it('has the time that is left where the other server was silent for too long, which is in its latency and misses the SLO', async () => {
+    const { server, runner } = await bench.start({ share: share(await other(() => {})) });
+    const run = (timeoutMs: number) =>
+      fetch(`${server.url}/v1/pipelines/bench/run?timeout_ms=${timeoutMs}`, { method: 'POST', body: 'x' });
+    const [inTime, late] = await Promise.all([run(60_000), run(1000)]);
+    expect([inTime.status, late.status]).toEqual([200, 504]);
+    expect(((await inTime.json()) as { latencyMs: number }).latencyMs).toBeGreaterThan(1900);
+    expect(runner.statistics.total).toMatchObject({ arrived: 2, completed: 1, withinSlo: 0 });
+    expect(runner.statistics.total.dropped['deadline-passed']).toBe(1);
   });
 
   it('is not passed on again, neither to and fro nor to who passes it on to himself', async () => {
@@ -201,7 +211,8 @@ describe('a share of the requests', () => {
 });
 
 describe('TrafficShare', () => {
-  const spec = { stages: [], slo: { latencyMs: 100, percentile: 99 } };
+  const spec = servingSpec([], { slo: { latencyMs: 100, percentile: 99 } });
+  const runner = { spec, nowMs: 0 };
 
   it.each([
     ['https://a:1', 0.5],
@@ -209,7 +220,7 @@ describe('TrafficShare', () => {
     ['http://a:1', 0],
     ['http://a:1', 1.5],
   ])('refuses %s with %s', (url, fraction) => {
-    expect(() => new TrafficShare(share(url, fraction), spec, 1e6)).toThrow(
+    expect(() => new TrafficShare(share(url, fraction), runner, 1e6)).toThrow(
       expect.objectContaining({ code: 'WRONG_USAGE' }),
     );
   });
@@ -219,7 +230,7 @@ describe('TrafficShare', () => {
     const url = await other(() => {
       asked += 1;
     });
-    const sharing = new TrafficShare(share(url), spec, 1e6);
+    const sharing = new TrafficShare(share(url), runner, 1e6);
     const signal = new Cancellation();
     const call = { requestId: 'r', headers: {}, signal, readBody: async () => new Uint8Array(1) } as never;
     const endpoint = async () => ({ status: 200, text: 'here' });
@@ -233,6 +244,8 @@ describe('TrafficShare', () => {
 
   it('refuses a pipeline whose stages may not run twice', () => {
     const stages = [{ id: 'once', idempotent: false }] as never;
-    expect(() => new TrafficShare(share('http://a:1'), { ...spec, stages }, 1e6)).toThrow(/once is not idempotent/);
+    expect(() => new TrafficShare(share('http://a:1'), { ...runner, spec: { ...spec, stages } }, 1e6)).toThrow(
+      /once is not idempotent/,
+    );
   });
 });

@@ -4,13 +4,14 @@
  * request is lost to neither. It may therefore run twice, which a pipeline has to bear (`idempotent`).
  */
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { AppError, type PipelineSpec, type Rng } from '@equipoise/core';
+import { AppError, type Rng } from '@equipoise/core';
 import { JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import type { Answer } from './answer.js';
 import type { Call, Endpoint } from './endpoint.js';
 import { alignedBody } from './read-body.js';
 import { dropError, refusal } from './refusal.js';
+import type { Runner } from './served-pipeline.js';
 
 /** Whom to give a share, and how large it is: 0…1. */
 export interface TrafficShareOptions {
@@ -64,7 +65,7 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
 
 export class TrafficShare {
   readonly #options: TrafficShareOptions;
-  readonly #patienceMs: number;
+  readonly #runner: Pick<Runner, 'spec' | 'nowMs'>;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #awayBytes: BytesInFlight;
   #away = 0;
@@ -73,16 +74,16 @@ export class TrafficShare {
    * What is passed on has at most `mostBytes`, with what is there of the answers. Throws AppError WRONG_USAGE where the share is none, or a stage
    * may not run twice.
    */
-  constructor(options: TrafficShareOptions, { stages, slo }: Pick<PipelineSpec, 'stages' | 'slo'>, mostBytes: number) {
+  constructor(options: TrafficShareOptions, runner: Pick<Runner, 'spec' | 'nowMs'>, mostBytes: number) {
     checkShare(options);
-    const once = stages.find(({ idempotent = true }) => !idempotent);
+    const once = runner.spec.stages.find(({ idempotent = true }) => !idempotent);
     if (once !== undefined) {
       const message = `The stage ${once.id} is not idempotent: a request that the other server has begun could not be answered here.`;
       throw new AppError('WRONG_USAGE', message, { details: { stageId: once.id } });
     }
     this.#options = options;
     this.#awayBytes = new BytesInFlight(mostBytes);
-    this.#patienceMs = sharePatienceMs(slo.latencyMs);
+    this.#runner = runner;
   }
 
   /** Answers a request to `endpoint`, there or here. */
@@ -91,7 +92,12 @@ export class TrafficShare {
     const isPassedOn = call.headers[SHARED_HEADER] === undefined && rng.next() < fraction;
     if (!isPassedOn) return { answer: await endpoint(call), isOwn: true };
     const body = await call.readBody();
-    const here = { ...call, readBody: async ({ alignAt } = { alignAt: 0 }) => alignedBody([body], alignAt) };
+    const arrivedAtMs = this.#runner.nowMs;
+    const here = {
+      ...call,
+      arrivedAtMs,
+      readBody: async ({ alignAt } = { alignAt: 0 }) => alignedBody([body], alignAt),
+    };
     if (!this.#send(body)) return { answer: await endpoint(here), isOwn: true };
     const answer = await this.#ask(line, call, body);
     this.#cameBack(body);
@@ -127,7 +133,7 @@ export class TrafficShare {
       const own = { 'content-length': body.length, 'x-request-id': call.requestId, [SHARED_HEADER]: '1' };
       const headers = { ...passedOn(call.headers), ...own };
       const asked = request(`${this.#options.url}${target}`, { method, headers, agent: this.#agent });
-      const timer = setTimeout(() => asked.destroy(), this.#patienceMs);
+      const timer = setTimeout(() => asked.destroy(), sharePatienceMs(this.#runner.spec.slo.latencyMs));
       const gone = () => asked.destroy();
       const settle = (answer: Answer | undefined) => {
         clearTimeout(timer);
