@@ -14,16 +14,19 @@ const CORES_TOLERANCE = 1e-9;
 
 type ReplicasByStage = ReadonlyMap<StageId, readonly RunningReplica[]>;
 
-/** The same changes; those for which no order gives room come last, and will be refused. */
+/**
+ * The same changes; those for which no order gives room come last, and will be refused. What runs is the plan in force, which may lie above the
+ * budget, unless it is `onItsWay`: then the surge may be in it.
+ */
 export function arrangeChanges(
   changes: readonly Change[],
   running: RunningPlan,
-  bounds: ChangeBounds,
+  { bounds, onItsWay }: { readonly bounds: ChangeBounds; readonly onItsWay: boolean },
 ): readonly Change[] {
   const replicas = new Map<StageId, readonly RunningReplica[]>();
   for (const [id, stage] of Object.entries(running.stages))
     replicas.set(id as StageId, stage.replicas.filter(({ status }) => status !== 'draining').map(asReady));
-  const fromCores = coresOf([...replicas.values()].flat().map(oneOf));
+  const fromCores = onItsWay ? 0 : coresOf([...replicas.values()].flat().map(oneOf));
   const first = arranged(changes, replicas, { bounds, fromCores, growsIntoSurge: true });
   // What grew into the surge may leave no room for those behind it.
   return first.left.length === 0

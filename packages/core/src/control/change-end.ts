@@ -4,6 +4,7 @@
  */
 import type { Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
+import type { Plan } from '../model/plan.js';
 import type { PlannedRate } from './planned-rates.js';
 import { type BackOff, backOffAfter, missedOf, type Trial } from './slo-burn.js';
 import type { VariantSwitch } from './switch-history.js';
@@ -30,6 +31,8 @@ export interface ChangeMemory extends BeforeChange {
   readonly backOff?: BackOff;
   /** What to go back to; set while it is not known yet whether the last change was carried out. */
   readonly beforeChange?: BeforeChange;
+  /** Where that change leads; set as long as `beforeChange`. */
+  readonly underWay?: Plan['stages'];
 }
 
 /** What to go back to where the change of a step is not carried out. */
@@ -57,12 +60,12 @@ export function afterChange<Memory extends ChangeMemory>(memory: Memory, observa
   const { lastChange, atMs } = observation;
   if (lastChange === undefined || memory.beforeChange === undefined) return memory;
   if (lastChange.kind === 'applied') {
-    const { beforeChange: _, ...ended } = memory;
+    const { beforeChange: _, underWay: __, ...ended } = memory;
     const { trial } = ended;
     const begun = trial && { ...trial, sinceMs: atMs, missedAtStart: missedOf(observation) };
     return { ...ended, ...(begun && { trial: begun }) } as Memory;
   }
-  const { beforeChange: _, ...rest } = withoutChange(memory);
+  const { beforeChange: _, underWay: __, ...rest } = withoutChange(memory);
   // What cannot be started would be tried again at every tick.
   const backOff = lastChange.kind === 'failed' ? backOffAfter(atMs, memory.backOff) : memory.backOff;
   return { ...rest, nextPlanAtMs: atMs, ...(backOff && { backOff }) } as Memory;

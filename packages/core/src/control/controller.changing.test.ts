@@ -41,4 +41,24 @@ describe('controlStep in the middle of a change', () => {
       expect(told.state.backOff?.failures).toBe(kind === 'failed' ? 1 : undefined);
     },
   );
+
+  it('keeps what a burst needs of what runs, though the change under way would take it away', () => {
+    const state = plannedFor(rules, 90, running(10));
+    const improved = controlStep(rules, state, observe(140, { counts: steady(40), running: running(10) }));
+    expect(improved.decision).toMatchObject({ kind: 'apply', evidence: { necessary: false } });
+    const burst = { counts: [...steady(40), 130], running: running(10) };
+    const answered = controlStep(rules, improved.state, { ...observe(145, burst), changing: true });
+    expect(answered.decision).toMatchObject({ changes: [{ kind: 'scale', fromReplicas: 10, to: { replicas: 10 } }] });
+  });
+
+  it('does not put a change in the place of one that leads to the same plan', () => {
+    const small = rulesFor({ ...spec, budget: { cpuCores: 6 } });
+    const state = plannedFor(small, 20, running(3));
+    const answered = controlStep(small, state, observe(131, { counts: [...steady(20), 300], running: running(3) }));
+    expect(answered.decision).toMatchObject({ kind: 'apply', changes: [{ to: { replicas: 6 } }] });
+    const more = observe(132, { counts: [...steady(20), 300, 900], running: running(3) });
+    expect(controlStep(small, answered.state, { ...more, changing: true }).decision).toBeUndefined();
+    const { underWay: _, ...elsewhere } = answered.state;
+    expect(controlStep(small, elsewhere, { ...more, changing: true }).decision).toBeDefined();
+  });
 });

@@ -125,13 +125,16 @@ export function controlStep(profiled: ControllerRules, known: ControllerState, o
   const state = {
     ...step.state,
     switches,
-    ...(step.decision.kind === 'apply' && { beforeChange: underWay(before, observation) ?? beforeChange(before) }),
+    ...(step.decision.kind === 'apply' && {
+      beforeChange: goesBackTo(before, observation) ?? beforeChange(before),
+      underWay: step.decision.plan.stages,
+    }),
   };
   return { decision: withLearnedEdges(step.decision, edges), state };
 }
 
 /** What to go back to where the change under way is not carried out, nor what takes its place. */
-function underWay({ beforeChange: before }: ChangeMemory, { changing }: Observation): ChangeMemory['beforeChange'] {
+function goesBackTo({ beforeChange: before }: ChangeMemory, { changing }: Observation): ChangeMemory['beforeChange'] {
   return changing === true ? before : undefined;
 }
 
@@ -217,7 +220,8 @@ function fastStep(rules: ControllerRules, state: ControllerState, observation: O
   const inBurst = isInBurst(state, atMs);
   const rates = lately(state.plannedRates, atMs);
   const keepsVariants = rules.guardrails !== undefined;
-  const protection = protect(rules, observation, { planned, inBurst, keepsVariants, rates });
+  const { underWay } = state;
+  const protection = protect(rules, observation, { planned, inBurst, keepsVariants, rates, underWay });
   if (protection === undefined) return { state };
   const { decision, load } = protection;
   // What takes the place of a change under way is the same change, once more thought over; only to see the burst that one counted.

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import type { Change } from '../model/change.js';
 import type { Plan, StagePlan } from '../model/plan.js';
+import type { RunningPlan } from '../model/running-plan.js';
 import { FleetBench, planFor, stageA, stageB } from '../serve/fleet/fleet-bench.test-support.js';
 import type { ChangeEnd } from '../serve/fleet/fleet-effects.js';
-import { diffUnderWay } from './diff-plans.js';
+import { diffPlans, diffUnderWay } from './diff-plans.js';
 
 const coresOf = ({ replicas, resources }: StagePlan): number => replicas * resources.cpuCores;
 
@@ -54,6 +56,37 @@ function followed(turns: readonly Turn[], budgetCpuCores: number) {
   }
   return { bench, most, ends };
 }
+
+/** `variant:status` of each replica by stage, one core each. */
+function running(shown: Readonly<Record<string, readonly string[]>>): RunningPlan {
+  const stages = Object.entries(shown).map(([stage, replicas]) => {
+    const all = replicas.map((each, i) => {
+      const [variant = '', status] = each.split(':');
+      const { resources } = planFor(variant, 1);
+      return { replicaId: `${stage}-${i}`, variantId: variant, resources, status };
+    });
+    return [stage, { replicas: all, maxBatchSize: 1, maxBatchWaitMs: 0 }];
+  });
+  return { stages: Object.fromEntries(stages) };
+}
+
+const planOf = (a: StagePlan, b: StagePlan) => ({ stages: { [stageA]: [a], [stageB]: [b] } }) as unknown as Plan;
+const bounds = { budgetCpuCores: 4, maxSurgeMs: Number.POSITIVE_INFINITY };
+const shownOf = (changes: readonly Change[]) => changes.map(({ stageId, to }) => `${stageId}:${to.replicas}`);
+
+it('what holds the surge already gives the changes behind it no more room', () => {
+  const present = running({ a: ['s:ready', 's:ready', 'l:ready'], b: ['s:ready', 's:ready'] });
+  const plan = planOf(planFor('s', 3), planFor('s', 1));
+  expect(shownOf(diffPlans(present, plan, bounds))).toEqual(['a:3', 'b:1']);
+  expect(shownOf(diffUnderWay(present, plan, bounds))).toEqual(['b:1', 'a:3']);
+});
+
+it('tells each stage where to go, also where that is what runs and starts', () => {
+  const present = running({ a: ['s:ready', 's:starting'], b: ['s:ready'] });
+  const plan = planOf(planFor('s', 2), planFor('s', 1));
+  expect(shownOf(diffPlans(present, plan, bounds))).toEqual([]);
+  expect(shownOf(diffUnderWay(present, plan, bounds))).toEqual(['a:2', 'b:1']);
+});
 
 it('plans that take the place of one another at any moment keep within budget and surge, and come to an end (1,000 sequences)', () => {
   let arrived = 0;

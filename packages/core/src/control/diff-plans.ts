@@ -23,26 +23,31 @@ const ORDER: Readonly<Record<Change['kind'], number>> = {
  * and failed ones do not.
  */
 export function diffPlans(running: RunningPlan, plan: Plan, bounds: ChangeBounds): readonly Change[] {
-  const changes = Object.entries(plan.stages).flatMap(([id, [target]]) =>
-    target === undefined ? [] : stageChanges(id as StageId, running.stages[id as StageId], target),
-  );
-  const inOrder = changes.toSorted((a, b) => Number(shrinks(a)) - Number(shrinks(b)) || ORDER[a.kind] - ORDER[b.kind]);
-  return arrangeChanges(inOrder, running, bounds);
+  return arrangeChanges(inOrder(differences(running, plan)), running, { bounds, onItsWay: false });
 }
 
 /**
- * The changes that take the place of others under way. A stage that shows no difference may be on its way to another plan: so each is told
- * where to go, those last. None where nothing differs.
+ * The changes that take the place of others under way, those behind which are left. A stage that shows no difference may be on its way to another
+ * plan: so each is told where to go, those last.
  */
 export function diffUnderWay(running: RunningPlan, plan: Plan, bounds: ChangeBounds): readonly Change[] {
-  const changes = diffPlans(running, plan, bounds);
-  if (changes.length === 0) return changes;
+  const changes = arrangeChanges(inOrder(differences(running, plan)), running, { bounds, onItsWay: true });
   const told = new Set(changes.flatMap(({ kind, stageId }) => (kind === 'set-batch' ? [] : [stageId])));
   const others = Object.entries(plan.stages).flatMap(([id, [to]]): readonly Change[] => {
     const stageId = id as StageId;
     return to === undefined || told.has(stageId) ? [] : [{ kind: 'scale', stageId, fromReplicas: to.replicas, to }];
   });
   return [...changes, ...others];
+}
+
+function differences(running: RunningPlan, plan: Plan): readonly Change[] {
+  return Object.entries(plan.stages).flatMap(([id, [target]]) =>
+    target === undefined ? [] : stageChanges(id as StageId, running.stages[id as StageId], target),
+  );
+}
+
+function inOrder(changes: readonly Change[]): readonly Change[] {
+  return changes.toSorted((a, b) => Number(shrinks(a)) - Number(shrinks(b)) || ORDER[a.kind] - ORDER[b.kind]);
 }
 
 function stageChanges(stageId: StageId, running: RunningStage | undefined, to: StagePlan): readonly Change[] {

@@ -10,10 +10,12 @@ import type { Burst } from '../model/burst.js';
 import type { Change } from '../model/change.js';
 import type { Decision, Observation } from '../model/decision.js';
 import type { ArrivalEnvelope, ExpectedLoad } from '../model/expected-load.js';
+import type { StageId } from '../model/ids.js';
 import type { Plan, PlanResult } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import type { PlanningProblem } from '../optimize/planning-problem.js';
 import { changeBounds } from '../serve/fleet/change-room.js';
+import { isOfKind } from '../serve/fleet/stage-steps.js';
 import { detectBurst, plannedEnvelope } from './burst-detection.js';
 import { carriedRps } from './carried-rate.js';
 import { diffPlans, diffUnderWay } from './diff-plans.js';
@@ -38,6 +40,8 @@ export interface ProtectedLoad {
   readonly inBurst: boolean;
   /** The rates that were planned for in the last minute, oldest first. */
   readonly rates: readonly PlannedRate[];
+  /** Where the last change leads. */
+  readonly underWay: Plan['stages'] | undefined;
 }
 
 /** Standard errors that are added to the rate of a burst: it is known from few arrivals, and too little is worse than too much. */
@@ -47,7 +51,7 @@ const MARGIN_ERRORS = 1;
 export function protect(
   standing: ControlContext,
   observation: Observation,
-  { keepsVariants, ...before }: ProtectedLoad,
+  { keepsVariants, underWay, ...before }: ProtectedLoad,
 ): Protection | undefined {
   const spec = { ...standing.spec, ...standing.targetAt?.(observation.atMs) };
   const context: ControlContext = { ...standing, spec };
@@ -56,7 +60,10 @@ export function protect(
   const load = burstLoad(burst);
   const plan = protectivePlan(context, { runningPlan: observation.runningPlan, load, keepsVariants });
   if (plan === undefined) return undefined;
-  const differing = observation.changing === true ? diffUnderWay : diffPlans;
+  const isChanging = observation.changing === true;
+  // What is on its way there already needs no other way.
+  if (isChanging && isSame(plan.stages, underWay)) return undefined;
+  const differing = isChanging ? diffUnderWay : diffPlans;
   const changes = differing(observation.runningPlan, plan, changeBounds(spec));
   if (changes.length === 0) return undefined;
   if (observation.staleSources.length > 0 && changes.some(takesAway)) return undefined;
@@ -65,6 +72,19 @@ export function protect(
   const forecast = { method: 'burst', meanRps: burst.rateRps, upperRps: load.arrivalRps };
   const evidence = { forecast, load, burst, necessary: true };
   return { load, decision: { kind: 'apply', plan, changes, reason, evidence } };
+}
+
+function isSame(stages: Plan['stages'], others: Plan['stages'] | undefined): boolean {
+  return Object.entries(stages).every(([id, [plan]]) => {
+    const other = others?.[id as StageId]?.[0];
+    if (plan === undefined || other === undefined) return plan === other;
+    const [a, b] = [plan, other].map(({ replicas, maxBatchSize, maxBatchWaitMs }) => [
+      replicas,
+      maxBatchSize,
+      maxBatchWaitMs,
+    ]);
+    return isOfKind(plan, other) && String(a) === String(b);
+  });
 }
 
 /** Whether a change ends replicas that run. */
@@ -77,7 +97,7 @@ function takesAway(change: Change): boolean {
 function boundsFor(
   { spec, curves }: ControlContext,
   { runningPlan, atMs }: Observation,
-  { planned, inBurst, rates }: Omit<ProtectedLoad, 'keepsVariants'>,
+  { planned, inBurst, rates }: Omit<ProtectedLoad, 'keepsVariants' | 'underWay'>,
 ): ArrivalEnvelope {
   const running = planThatRuns(spec, runningPlan);
   const bounds = { inBurst, before: { rates, nowMs: atMs } };
