@@ -46,4 +46,37 @@ describe('changes in simulated time', () => {
   ] as const)('are told of once by how they ended, with failing starts at %s', (failing, lastChange) => {
     expect(toldOf(failing)).toEqual([undefined, lastChange, undefined]);
   });
+
+  it('are told of by how those ended that took their place, though they had failed by then', () => {
+    const four = planOf(spec, { maxBatchSize: 1, replicas: 4 });
+    const scale = (id: typeof a): Change => ({
+      ...{ kind: 'scale', stageId: id, fromReplicas: 1 },
+      to: four.stages[id]?.[0] as never,
+    });
+    const told: (readonly [boolean, Observation['lastChange']])[] = [];
+    let starts = 0;
+    simulatePlan({
+      ...{ spec, curves: requireCurves(spec, []), plan: planOf(spec, { maxBatchSize: 1, replicas: 1 }) },
+      ...{ rng: new SeededRng(1), hostCores: Number.POSITIVE_INFINITY, drops: true },
+      arrivals: poissonArrivals(20, 16_000, new SeededRng(2)),
+      controller: {
+        ...{ intervalMs: 1000, looksWhileChanging: true },
+        // The first start fails at once, while the others last.
+        loadMs: (id) => (id === b ? 4000 : starts++ === 0 ? 500 : 6000),
+        decide: ({ changing = false, lastChange }) => {
+          told.push([changing, lastChange]);
+          if (told.length === 1) return [scale(a), scale(b)];
+          return told.length === 2 ? [scale(b)] : [];
+        },
+      },
+      faults: { startFails: (id, { replicaId: of }) => id === a && of.endsWith('-2'), faultsOf: () => [] },
+    });
+    expect(told.slice(0, 2)).toEqual([
+      [false, undefined],
+      [true, undefined],
+    ]);
+    expect(told.filter(([, lastChange]) => lastChange !== undefined)).toEqual([
+      [false, { kind: 'applied', changed: [b], unchanged: [] }],
+    ]);
+  });
 });

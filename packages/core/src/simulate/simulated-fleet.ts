@@ -136,14 +136,17 @@ export class SimulatedFleet implements FleetEffects {
   apply(changes: readonly Change[], nowMs: number): void {
     this.#event(nowMs, () => {
       if (this.#fleet.changing) this.#fleet.giveWay(nowMs);
+      // How it ended counts no more: told is how that ends which takes its place.
+      this.#lastChange = undefined;
       this.#changes = changes;
       this.#done = 0;
       this.#applyNext();
     });
   }
 
-  /** How the last changes ended; undefined where none have since the call before. */
+  /** How the last changes ended; undefined where none have since the call before, and while others are under way. */
   takeLastChange(): LastChange | undefined {
+    if (this.changing) return undefined;
     const last = this.#lastChange;
     this.#lastChange = undefined;
     return last;
