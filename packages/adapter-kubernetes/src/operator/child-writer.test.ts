@@ -34,7 +34,7 @@ function start() {
     return type;
   };
   const apply = async (...objects: readonly KubeObject[]) => {
-    const { objects: written, againAfterMs } = await writer.apply(objects, live);
+    const { objects: written, againAfterMs } = await writer.apply('n/p', objects, live);
     return { names: written.map(({ metadata }) => metadata.name), againAfterMs };
   };
   const change = (object: KubeObject) => admin.apply(typeOf(object), object, human);
@@ -44,6 +44,16 @@ function start() {
 }
 
 describe('ChildWriter', () => {
+  it('forgets what it wrote for a pipeline that is gone', async () => {
+    const { apply, show, writer } = start();
+    await apply(configMap('a'));
+    await show();
+    writer.forget('n/another');
+    expect((await apply(configMap('a'))).names).toEqual([]);
+    writer.forget('n/p');
+    expect((await apply(configMap('a'))).names).toEqual(['a']);
+  });
+
   it('writes what is new or changed, and nothing twice', async () => {
     const { apply, show } = start();
     expect(await apply(configMap('a'), deployment('b'))).toMatchObject({ names: ['a', 'b'] });

@@ -39,49 +39,63 @@ interface Applied {
 
 export class ChildWriter {
   readonly #base: ChildWriterBase;
-  readonly #applied = new Map<string, Applied>();
+  /** What was applied for each pipeline, by `childId`. */
+  readonly #applied = new Map<string, Map<string, Applied>>();
   readonly #digests = new WeakMap<KubeObject, string>();
 
   constructor(base: ChildWriterBase) {
     this.#base = base;
   }
 
-  /** Brings objects to the server; `live` are those that are seen there, by `childId`. Pods are asked for when what they need is there. */
-  async apply(objects: readonly KubeObject[], live: ReadonlyMap<string, KubeObject>): Promise<Written> {
-    const due = objects.filter((object) => !this.#isDone(object, live.get(childId(object))));
+  /**
+   * Brings objects of a pipeline to the server; `live` are those that are seen there, by `childId`. Pods are asked for when what they need is
+   * there.
+   */
+  async apply(
+    pipeline: string,
+    objects: readonly KubeObject[],
+    live: ReadonlyMap<string, KubeObject>,
+  ): Promise<Written> {
+    const known = this.#applied.get(pipeline) ?? new Map<string, Applied>();
+    this.#applied.set(pipeline, known);
+    const due = objects.filter((object) => !this.#isDone(known.get(childId(object)), object, live));
     const isWorkload = ({ kind }: KubeObject): boolean => kind === deployments.kind;
-    const write = (object: KubeObject) => this.#write(object, live.get(childId(object)));
+    const write = (object: KubeObject) => this.#write(known, object, live.get(childId(object)));
     await fewAtATime(
       due.filter((object) => !isWorkload(object)),
       AT_A_TIME,
       write,
     );
     await fewAtATime(due.filter(isWorkload), AT_A_TIME, write);
-    const isUnshown = objects.some((object) => this.#applied.get(childId(object))?.isShown === false);
+    const isUnshown = objects.some((object) => known.get(childId(object))?.isShown === false);
     return { objects: due, ...(isUnshown && { againAfterMs: SHOWN_WITHIN_MS }) };
   }
 
-  async remove(refs: readonly ObjectRef[], live: ReadonlyMap<string, KubeObject>): Promise<void> {
+  async remove(pipeline: string, refs: readonly ObjectRef[], live: ReadonlyMap<string, KubeObject>): Promise<void> {
     await fewAtATime(refs, AT_A_TIME, async (ref) => {
       const id = childId({ kind: ref.type.kind, metadata: ref });
       const { uid } = live.get(id)?.metadata ?? {};
       const result = await this.#base.api.delete(ref, uid === undefined ? {} : { uid });
       if (result.kind === 'refused' && result.reason !== 'not-found') throw refusal(objectKey(ref), result);
-      this.#applied.delete(id);
+      this.#applied.get(pipeline)?.delete(id);
     });
   }
 
-  #isDone(object: KubeObject, live: KubeObject | undefined): boolean {
-    const applied = this.#applied.get(childId(object));
+  /** Forgets a pipeline that is gone. */
+  forget(pipeline: string): void {
+    this.#applied.delete(pipeline);
+  }
+
+  #isDone(applied: Applied | undefined, object: KubeObject, live: ReadonlyMap<string, KubeObject>): boolean {
     if (applied === undefined) return false;
-    const seen = versionOf(live);
+    const seen = versionOf(live.get(childId(object)));
     applied.isShown ||= seen === applied.version;
     if (applied.digest !== this.#digestOf(object)) return false;
     if (applied.isShown) return seen === applied.version;
     return seen === applied.before && this.#base.clock.nowMs() - applied.atMs < SHOWN_WITHIN_MS;
   }
 
-  async #write(object: KubeObject, live: KubeObject | undefined): Promise<void> {
+  async #write(known: Map<string, Applied>, object: KubeObject, live: KubeObject | undefined): Promise<void> {
     const type = childTypes[object.kind];
     if (type === undefined)
       throw new AppError('INTERNAL_ERROR', `the operator does not know objects of kind ${object.kind}`);
@@ -91,7 +105,7 @@ export class ChildWriter {
     if (result.kind === 'refused') throw refusal(id, result);
     const version = versionOf(result.object) ?? '';
     const before = versionOf(live);
-    this.#applied.set(id, {
+    known.set(id, {
       ...{ digest: this.#digestOf(object), version, before, atMs: clock.nowMs() },
       isShown: version === before,
     });

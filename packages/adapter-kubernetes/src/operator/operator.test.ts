@@ -25,6 +25,7 @@ async function start({ mode = 'auto' } = {}) {
   const [admin, api] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
   const source = new ToldPlans(planWith('small', 2));
   const failures: string[] = [];
+  const gone: string[] = [];
   const { metadata, ...rest } = shelf({ mode });
   const { name } = metadata;
   written(await admin.create(pipelines, { ...rest, metadata: { name, namespace } }, human));
@@ -33,6 +34,7 @@ async function start({ mode = 'auto' } = {}) {
     ...{ api, clock, rng: new SeededRng(1), nowEpochMs: () => NOW_EPOCH_MS + clock.nowMs(), source },
     imagesOf: () => images,
     failed: (what, error) => failures.push(`${what}: ${String(error)}`),
+    gone: (key) => gone.push(key),
   }).run(abort.signal);
   const ref = { type: pipelines, namespace, name };
   const find = (deployment: string) => admin.get({ type: deployments, namespace, name: deployment });
@@ -48,7 +50,7 @@ async function start({ mode = 'auto' } = {}) {
     abort.abort();
     await running;
   };
-  return { clock, kube, cluster, admin, api, source, failures, ref, find, ready, condition, all, pass, stop };
+  return { clock, kube, cluster, admin, api, source, failures, gone, ref, find, ready, condition, all, pass, stop };
 }
 
 describe('Operator', () => {
@@ -187,6 +189,16 @@ describe('Operator', () => {
     expect(await admin.get(ref)).toBeUndefined();
     expect(failures).toHaveLength(1);
     expect(failures[0]).toMatch('uid mismatch');
+    await stop();
+  });
+
+  it('forgets a pipeline that is gone, also one that needed no drain', async () => {
+    const { pass, admin, ref, gone, stop } = await start({ mode: 'advise' });
+    await pass(3_000);
+    expect(gone).toEqual([]);
+    await admin.delete(ref);
+    await pass(3_000);
+    expect(new Set(gone)).toEqual(new Set([KEY]));
     await stop();
   });
 

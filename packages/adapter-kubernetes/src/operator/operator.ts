@@ -33,6 +33,8 @@ export interface OperatorBase extends Rendering {
   readonly failed: (what: string, error: unknown) => void;
   /** Told of each pass over a pipeline that has ended well, with its key. */
   readonly passed?: (key: string, pass: PassReport) => void;
+  /** Told of a pipeline that is gone. */
+  readonly gone?: (key: string) => void;
 }
 
 /** What a pass led to. */
@@ -93,7 +95,8 @@ export class Operator {
     if (!this.#index.isComplete) return { againAfterMs: NOT_LISTED_MS };
     const seen = this.#index.view(key);
     if (seen === undefined) {
-      this.#planning.forget(key);
+      for (const memory of [this.#planning, this.#children, this.#status]) memory.forget(key);
+      this.#base.gone?.(key);
       return {};
     }
     const view = { ...seen, pipeline: this.#status.latest(seen.pipeline) };
@@ -113,13 +116,10 @@ export class Operator {
   ): Promise<readonly (number | undefined)[]> {
     if (result.finalizer === 'set') await this.#setFinalizers(pipeline, [FINALIZER]);
     const live = new Map(children.map((child) => [childId(child), child]));
-    const written = await this.#children.apply(result.apply, live);
-    await this.#children.remove(result.remove, live);
+    const written = await this.#children.apply(key, result.apply, live);
+    await this.#children.remove(key, result.remove, live);
     const told = await this.#status.tell(pipeline, result.status);
-    if (result.finalizer === 'take-off') {
-      await this.#setFinalizers(told.pipeline, []);
-      this.#status.forget(objectKey(pipeline.metadata));
-    }
+    if (result.finalizer === 'take-off') await this.#setFinalizers(told.pipeline, []);
     const { phase, status, remove: removed } = result;
     const awaitsVerdict = result.awaitsVerdict === true;
     this.#base.passed?.(key, { pipeline, phase, status, applied: written.objects, removed, awaitsVerdict });

@@ -92,7 +92,7 @@ export class PipelineIndex {
 const PIPELINE_LABELLED = 'app.kubernetes.io/name=equipoise,app.kubernetes.io/managed-by=equipoise';
 
 /** A pipeline is found by the value that its children's label has. */
-function keyOfPipeline({ metadata: { name, namespace } }: KubeObject): string {
+export function keyOfPipeline({ metadata: { name, namespace } }: KubeObject): string {
   return objectKey({ name: labelValue(name), ...(namespace !== undefined && { namespace }) });
 }
 

@@ -37,7 +37,8 @@ async function start() {
     seen = (await new MemoryKubeApi(kube).get({ type: pipelines, name, namespace })) ?? seen;
   };
   const calls = () => api.calls.splice(0);
-  return { clock, tell, show, calls, failures };
+  const forget = () => writer.forget(`${namespace}/${name}`);
+  return { clock, tell, show, calls, failures, forget };
 }
 
 describe('StatusWriter', () => {
@@ -63,5 +64,14 @@ describe('StatusWriter', () => {
     expect(calls()).toEqual(['apply-status inferencepipelines']);
     await tell(statusWith(ready('True', 'AllReady'), 3));
     expect(calls()).toEqual(['apply-status inferencepipelines', 'create events']);
+  });
+
+  it('forgets what it wrote of a pipeline that is gone', async () => {
+    const { tell, calls, forget } = await start();
+    await tell(statusWith(ready('False', 'Preparing')));
+    calls();
+    forget();
+    await tell(statusWith(ready('False', 'Preparing')));
+    expect(calls()).toContain('apply-status inferencepipelines');
   });
 });

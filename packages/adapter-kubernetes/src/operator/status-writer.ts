@@ -9,6 +9,7 @@ import { objectKey } from '../api/kube-object.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { events, eventsOf } from './events.js';
 import { type InferencePipeline, pipelines } from './observed-objects.js';
+import { keyOfPipeline } from './pipeline-index.js';
 import { refusal } from './refusal.js';
 
 /** What a writer stands on. */
@@ -42,7 +43,7 @@ export class StatusWriter {
 
   /** A pipeline with the status that was written last, also where the watch has not shown it yet. */
   latest(pipeline: InferencePipeline): InferencePipeline {
-    const told = this.#told.get(objectKey(pipeline.metadata));
+    const told = this.#told.get(keyOfPipeline(pipeline));
     if (told === undefined || told.before !== pipeline.metadata.resourceVersion) return pipeline;
     return this.#base.clock.nowMs() - told.atMs < SHOWN_WITHIN_MS ? told.pipeline : pipeline;
   }
@@ -54,7 +55,7 @@ export class StatusWriter {
   ): Promise<{ readonly pipeline: InferencePipeline; readonly againAfterMs?: number }> {
     const kept = asKept(status);
     if (isDeepStrictEqual(pipeline.status, kept)) return { pipeline };
-    const key = objectKey(pipeline.metadata);
+    const key = keyOfPipeline(pipeline);
     const last = this.#told.get(key);
     const restMs = (last?.atMs ?? Number.NEGATIVE_INFINITY) + PROGRESS_MS - this.#base.clock.nowMs();
     if (restMs > 0 && isDeepStrictEqual(withoutProgress(pipeline.status), withoutProgress(kept)))
@@ -65,13 +66,14 @@ export class StatusWriter {
     const told = { apiVersion: pipeline.apiVersion, kind: pipeline.kind, metadata, spec: undefined, status };
     const result = await this.#base.api.applyStatus(pipelines, told, this.#base.applier);
     // A pipeline that is gone needs no status.
-    if (result.kind === 'refused' && result.reason !== 'not-found') throw refusal(key, result);
+    if (result.kind === 'refused' && result.reason !== 'not-found') throw refusal(objectKey(pipeline.metadata), result);
     await this.#announce(pipeline, status);
     if (result.kind === 'refused') return { pipeline };
     this.#told.set(key, { before: seen, pipeline: result.object, atMs: this.#base.clock.nowMs() });
     return { pipeline: result.object };
   }
 
+  /** Forgets a pipeline that is gone, by its key in the index. */
   forget(key: string): void {
     this.#told.delete(key);
   }

@@ -65,6 +65,7 @@ async function run(cluster: Cluster, { options, scope, watch }: Running, signal:
       await new Operator({
         ...{ ...base, ...lookAfter(options, scope), source: plans, failed },
         passed: (key, { status }) => watch.passed(key, status),
+        gone: (key) => watch.monitor.gone(key),
       }).run(leading);
     } finally {
       await plans.close();

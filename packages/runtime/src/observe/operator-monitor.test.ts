@@ -19,6 +19,9 @@ it('counts pipelines that shift, and what was taken back while this operator act
   monitor.passed('b', { isShifting: false, rolledBackAt: 'again' });
   expect(await figures()).toEqual([0, 2]);
   monitor.passed('a', { isShifting: true });
+  monitor.gone('a');
+  expect(await figures()).toEqual([0, 2]);
+  expect(monitor.passed('a', { isShifting: true, rolledBackAt: 'of another of this name' })).toBe(false);
   monitor.leads(false);
   expect(monitor.passed('b', { isShifting: false, rolledBackAt: 'by another' })).toBe(false);
   expect(await figures()).toEqual([0, 2]);

@@ -82,6 +82,12 @@ export class OperatorMonitor {
     this.#failures.inc({ of });
   }
 
+  /** A pipeline is gone: it shifts no more, and what is made anew under its name begins anew. */
+  gone(pipeline: string): void {
+    this.#shifting.delete(pipeline);
+    this.#rolledBackAt.delete(pipeline);
+  }
+
   /**
    * What the status of a pipeline says after a pass: whether requests come to a variant in steps, and when one was taken back last. Gives
    * whether the latter is news; what was there when this operator began to act another one has told.
