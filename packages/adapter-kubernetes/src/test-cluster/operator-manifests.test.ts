@@ -56,6 +56,16 @@ describe('the manifests of the operator', { timeout: 60_000 }, () => {
     expect(text('kubernetes', 'rbac.yaml')).toContain(`name: ${pods.spec.serviceAccountName}`);
   });
 
+  it('grant what the operator does and no more: it sets replicas with the rest of a Deployment, and changes no event', () => {
+    const rules = parseAllDocuments(text('kubernetes', 'rbac.yaml')).flatMap(
+      (each) =>
+        (each.toJS() as { rules?: readonly { resources: readonly string[]; verbs: readonly string[] }[] }).rules ?? [],
+    );
+    const verbsOn = (resource: string) => rules.find(({ resources }) => resources.includes(resource))?.verbs;
+    expect([verbsOn('deployments/scale'), verbsOn('events')]).toEqual([undefined, ['create']]);
+    expect([verbsOn('secrets'), verbsOn('nodes')]).toEqual([undefined, undefined]);
+  });
+
   it('are not taken for a pipeline: the operator looks at what is managed by equipoise', () => {
     expect(text('kubernetes', 'operator.yaml')).not.toContain('managed-by');
   });
