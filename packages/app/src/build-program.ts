@@ -307,7 +307,7 @@ function addServe(program: Command): void {
     .option('--keda-host <address>', 'address of the port for KEDA, which asks for no token', '127.0.0.1')
     .option(
       '--share-with <url>',
-      'http://HOST:PORT of another server of this pipeline, which gets a share of the requests over HTTP; what it fails to answer is answered here',
+      'http://HOST:PORT of another server of this pipeline, which gets a share of the requests over plain HTTP, with the tokens of their clients; what it fails to answer is answered here',
     )
     .option('--share <f>', 'that share of them, above 0 and at most 1', positive)
     .addOption(profileScaleFlag())

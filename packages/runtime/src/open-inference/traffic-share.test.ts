@@ -114,6 +114,16 @@ describe('a share of the requests', () => {
     expect(shared).toEqual(['returned']);
   });
 
+  it.each([401, 429])(
+    'is answered here where the other server says %d to it, which its client was not told here',
+    async (status) => {
+      const url = await other((response) => response.writeHead(status).end('{}'));
+      const { server } = await bench.start({ share: share(url) });
+      expect((await infer(server.url)).status).toBe(200);
+      expect(shared).toEqual(['returned']);
+    },
+  );
+
   it('is answered here where nobody listens', async () => {
     const { server } = await bench.start({ share: share('http://127.0.0.1:9') });
     expect((await infer(server.url)).status).toBe(200);

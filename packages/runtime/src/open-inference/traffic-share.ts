@@ -46,6 +46,8 @@ const LEAST_PATIENCE_MS = 2_000;
 const MOST_AWAY = 500;
 /** From here on a status says that the server could not, not that the request was wrong. */
 const FIRST_SERVER_ERROR = 500;
+/** Its client has been let in here: another token file, or a limit that is spent there, is no fault of the request. */
+const REFUSED_CLIENT: ReadonlySet<number> = new Set([401, 429]);
 
 /** Belong to one connection, or are written anew. */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
@@ -105,7 +107,7 @@ export class TrafficShare {
       onShared?.('abandoned');
       return { answer: refusal(dropError('cancelled')), isOwn: false };
     }
-    const isForeign = answer !== undefined && answer.status < FIRST_SERVER_ERROR;
+    const isForeign = answer !== undefined && isAnswerTo(answer);
     onShared?.(isForeign ? 'answered' : 'returned');
     return isForeign ? { answer, isOwn: false } : { answer: await endpoint(here), isOwn: true };
   }
@@ -162,6 +164,11 @@ function checkShare({ url, fraction }: TrafficShareOptions): void {
   }
   if (fraction > 0 && fraction <= 1) return;
   throw new AppError('WRONG_USAGE', `A share is above 0 and at most 1, found ${fraction}.`);
+}
+
+/** Whether it is an answer to the request, which would be the same here, and not to where it was asked. */
+function isAnswerTo({ status }: Answer): boolean {
+  return status < FIRST_SERVER_ERROR && !REFUSED_CLIENT.has(status);
 }
 
 /** The headers that mean the same to the other server; its type of content among them. */
