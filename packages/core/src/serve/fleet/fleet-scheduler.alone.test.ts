@@ -85,4 +85,19 @@ describe('FleetScheduler, a stage on its own', () => {
     expect(bench.applied(changeTo(planFor('s', 4), stageB))).toEqual({ kind: 'done' });
     expect(bench.shown()).toEqual(Array(2).fill('s:ready'));
   });
+
+  it('gives each of the kinds that it has left way for its own share of the next plan', () => {
+    const bench = new FleetBench({ startConcurrency: 1 });
+    const ready = (variant: string) => bench.having('ready').filter(({ variantId: id }) => id === variant).length;
+    bench.applied(changeTo(planFor('s', 4)));
+    bench.apply(changeTo(planFor('l', 4)));
+    while (ready('l') < 2) bench.advance();
+    bench.fleet.giveWay(bench.nowMs);
+    const ends = bench.apply(changeTo(planFor('m', 4)));
+    expect([ready('s'), ready('l')]).toEqual([2, 2]);
+    while (ready('m') < 2) bench.advance();
+    expect([ready('s'), ready('l')]).toEqual([1, 1]);
+    bench.advanceTo(bench.nowMs + 1000);
+    expect([ends, bench.shown()]).toEqual([[{ kind: 'done' }], Array(4).fill('m:ready')]);
+  });
 });

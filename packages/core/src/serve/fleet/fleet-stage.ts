@@ -3,7 +3,7 @@ import { type ReplicaId, replicaId, type StageId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { ReplicaStatus, RunningReplica, RunningStage } from '../../model/running-plan.js';
 import { hadServed, nextRestart, noRestarts, type RestartHistory, restartEnded } from './restart-backoff.js';
-import { isOfKind, type ReadyCounts, type ReplicaKind, readyCounts, stageSteps } from './stage-steps.js';
+import { isOfKind, noneReady, type ReadyCounts, type ReplicaKind, readyCounts, stageSteps } from './stage-steps.js';
 
 /** A replica in the fleet's books. */
 export interface FleetReplica extends RunningReplica {
@@ -26,7 +26,7 @@ export class FleetStage {
   target: StagePlan | undefined;
   /** The plan whose batching and drop rule are in force. */
   serving: StagePlan | undefined;
-  before: ReadyCounts = { fitting: 0, others: 0 };
+  before: ReadyCounts = noneReady;
   retryAtMs = Number.POSITIVE_INFINITY;
   /** While it goes on, or back, by itself, without a change that waits for it. */
   #alone: { readonly from: StagePlan | undefined } | undefined;
@@ -56,7 +56,7 @@ export class FleetStage {
   headFor(to: StagePlan | undefined): void {
     this.target = to;
     this.endAlone();
-    this.before = to === undefined ? { fitting: 0, others: 0 } : readyCounts(this.all(), to);
+    this.before = to === undefined ? noneReady : readyCounts(this.all(), to);
   }
 
   /**

@@ -3,7 +3,7 @@
  *
  * Make before break: with U₀ other and n₀ fitting replicas ready at the beginning and N wanted, u others may go on as long as
  * u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Then capacity, u·k + n·k′, is at least a mean of the capacities of old and new plan, weighted by
- * u/U₀, so never below the smaller of the two, whatever a replica of either kind carries. Batching and drop rule switch when the new kind
+ * u/U₀, so never below the smaller of the two, whatever a replica of either kind carries; with others of several kinds that holds for each. Batching and drop rule switch when the new kind
  * carries as much as the old. Starts take only the room there is; where that is too small to go on, the count alone is the floor:
  * as many ready replicas as the smaller of the two plans has. With room for one replica of the largest kind beyond both plans that
  * always leads through.
@@ -19,7 +19,12 @@ export type ReplicaKind = Pick<StagePlan, 'variantId' | 'resources'>;
 export interface ReadyCounts {
   readonly fitting: number;
   readonly others: number;
+  /** The others by kind: what gave way may have left several, of which a replica of each carries something else. */
+  readonly othersByKind: readonly { readonly kind: ReplicaKind; readonly ready: number }[];
 }
+
+/** Where nothing is ready. */
+export const noneReady: ReadyCounts = { fitting: 0, others: 0, othersByKind: [] };
 
 /** A stage on its way: what runs, oldest first, where it is to go, and what was ready when it set out. */
 export interface StageOnItsWay {
@@ -64,8 +69,10 @@ export function isOfKind(replica: ReplicaKind, { variantId, resources }: Replica
 /** Counts what is ready for `to`. */
 export function readyCounts(replicas: readonly RunningReplica[], to: ReplicaKind): ReadyCounts {
   const ready = replicas.filter(({ status }) => status === 'ready');
-  const fitting = ready.filter((replica) => isOfKind(replica, to)).length;
-  return { fitting, others: ready.length - fitting };
+  const others = ready.filter((replica) => !isOfKind(replica, to));
+  const kinds = others.filter((kind, i) => others.findIndex((other) => isOfKind(other, kind)) === i);
+  const othersByKind = kinds.map((kind) => ({ kind, ready: others.filter((other) => isOfKind(other, kind)).length }));
+  return { fitting: ready.length - others.length, others: others.length, othersByKind };
 }
 
 /** The steps to take now. */
@@ -77,15 +84,16 @@ export function stageSteps(stage: StageOnItsWay, room: StartRoom): StageSteps {
   const startable = Math.floor((room.cpuCores + CORES_TOLERANCE) / to.resources.cpuCores);
   const start = Math.max(0, Math.min(missing, room.starts, startable));
   const stuck = missing > 0 && start === 0 && !room.comesFree;
-  const spare = spareOthers(stage, places) || (stuck ? spareByCount(stage, places) : 0);
-  const leaving = [...others.slice(0, spare), ...surplus];
+  const shared = spareOthers(stage, places);
+  const spare = shared.length === 0 && stuck ? spareByCount(stage, places) : shared;
+  const leaving = [...spare, ...surplus];
   const arrived =
     missing <= 0 && others.length + surplus.length === 0 && !kept.some(({ status }) => status === 'starting');
   return {
     forget: ids(places.forgotten),
     discard: ids(places.discarded),
     start,
-    adopt: !stage.adopted && carriesEnough(stage, places.ready, others.length - spare),
+    adopt: !stage.adopted && carriesEnough(stage, places.ready, others.length - spare.length),
     drain: ids(leaving),
     state: arrived ? 'arrived' : stuck && leaving.length === 0 ? 'no-room' : 'under-way',
   };
@@ -121,19 +129,22 @@ function placesOf({ replicas, to }: StageOnItsWay): Places {
   };
 }
 
-/** Others that may go while the shares of old and new capacity still sum up to one. */
-function spareOthers({ to, before }: StageOnItsWay, { others, ready }: Places): number {
-  if (ready >= to.replicas) return others.length;
+/** Others that may go while the shares of old and new capacity still sum up to one, whatever a replica of each kind carries. */
+function spareOthers({ to, before }: StageOnItsWay, { others, ready }: Places): readonly RunningReplica[] {
+  if (ready >= to.replicas) return others;
   const gained = Math.max(0, ready - before.fitting);
   const toGain = to.replicas - before.fitting;
-  const needed = toGain <= 0 ? before.others : Math.ceil((before.others * (toGain - gained)) / toGain);
-  return Math.max(0, others.length - needed);
+  return before.othersByKind.flatMap(({ kind, ready: atFirst }) => {
+    const ofKind = others.filter((other) => isOfKind(other, kind));
+    const needed = toGain <= 0 ? atFirst : Math.ceil((atFirst * (toGain - gained)) / toGain);
+    return ofKind.slice(0, Math.max(0, ofKind.length - needed));
+  });
 }
 
 /** One other if the count allows it. */
-function spareByCount({ to, before }: StageOnItsWay, { others, ready }: Places): number {
+function spareByCount({ to, before }: StageOnItsWay, { others, ready }: Places): readonly RunningReplica[] {
   const floor = Math.min(before.fitting + before.others, to.replicas);
-  return others.length > 0 && others.length - 1 + ready >= floor ? 1 : 0;
+  return others.length - 1 + ready >= floor ? others.slice(0, 1) : [];
 }
 
 /** Whether the new kind carries as much of its plan as the others, `staying` of them, of theirs. */
