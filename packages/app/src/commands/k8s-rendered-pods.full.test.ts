@@ -5,7 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, endCommands, equipoise, RunningCommand, TestFolder } from '../equipoise.test-support.js';
@@ -61,6 +61,11 @@ async function start({ metadata: { name }, spec }: Item): Promise<string> {
 beforeAll(async () => {
   await equipoise(folder.path, 'init', 'pipe');
   const file = join('pipe', 'pipeline.yaml');
+  // What is said is in question here, not how soon.
+  const written = readFileSync(join(folder.path, file), 'utf8');
+  const patient = written.replace(/latencyMs: \d+/, 'latencyMs: 10000');
+  expect(patient).not.toBe(written);
+  folder.write(file, patient);
   const profiled = await equipoise(folder.path, 'profile', file, '--quick');
   expect(profiled).toMatchObject({ exitCode: 0 });
   const rendered = await equipoise(folder.path, 'k8s', 'render', file, '--arrival-rps', '5', '--json');
