@@ -30,6 +30,7 @@ export class RestConnections {
   readonly #maxAnswerBytes: number;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #agent: Agent;
+  #isClosed = false;
 
   /** `headers` go with every request. */
   constructor(
@@ -54,14 +55,17 @@ export class RestConnections {
     }
   }
 
+  /** Ends what is under way; what is sent afterwards is given up. */
   close(): void {
+    this.#isClosed = true;
     this.#agent.destroy();
   }
 
   #once(sent: RestRequest, { timeoutMs = clientDefaults.timeoutMs, signal }: CallOptions): Promise<RestAnswer> {
     const url = this.#url.origin;
     return new Promise((resolve, reject) => {
-      if (signal?.aborted === true) {
+      // The agent would open another connection, which nobody closes.
+      if (signal?.aborted === true || this.#isClosed) {
         reject(givenUp(url));
         return;
       }

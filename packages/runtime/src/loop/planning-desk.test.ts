@@ -24,12 +24,17 @@ class Rig {
   lessonMs = 0;
   /** Called at each verification of a plan. */
   verifying: () => void = () => {};
+  /** Called with each answer. */
+  replied: () => void = () => {};
   #made = 0;
   readonly desk: PlanningDesk;
 
   constructor() {
     this.desk = new PlanningDesk({
-      post: (reply) => this.replies.push(reply),
+      post: (reply) => {
+        this.replies.push(reply);
+        this.replied();
+      },
       takeIn: () => {
         for (const message of this.port.splice(0)) this.desk.take(message);
       },
@@ -140,6 +145,16 @@ describe('PlanningDesk', () => {
     rig.ask(1, 11, tickAt(1_000));
     rig.desk.work();
     expect(rig.replies.map(({ answer }) => answer)).toEqual([{ seen: 500 }, { seen: undefined }]);
+  });
+
+  it('keeps what is shown for the next tick from when the answer is out', () => {
+    const rig = rigWith(1);
+    rig.ask(1, 10, tickAt(0));
+    rig.replied = () => rig.port.push({ kind: 'show', seat: 1, observation: observationAt(500) });
+    rig.desk.work();
+    rig.ask(1, 11, tickAt(1_000));
+    rig.desk.work();
+    expect(rig.replies.map(({ answer }) => answer)).toEqual([{ seen: undefined }, { seen: 500 }]);
   });
 
   it('ends a plan that nobody waits for any more, and says nothing of it', () => {

@@ -114,19 +114,23 @@ export class PlanningDesk {
   #answer(seat: Seat): void {
     const question = seat.questions.shift();
     if (question === undefined) return;
-    const { id, task } = question;
     seat.answered = ++this.#answers;
+    const reply = this.#replyTo(seat, question);
+    // What was shown by now came too late for this question; what comes once the answer is out is of the next.
+    this.#base.takeIn();
+    this.#later(seat);
+    if (reply !== undefined) this.#base.post(reply);
+  }
+
+  /** Undefined where nobody waits for it any more. */
+  #replyTo(seat: Seat, { id, task }: Question): DeskReply | undefined {
     try {
-      const engine = this.#engineOf(seat);
-      this.#base.post({ id, answer: engine.answer(task, () => this.#later(seat)) });
+      const answer = this.#engineOf(seat).answer(task, () => this.#later(seat));
       if (task.kind === 'tick') seat.lessons++;
+      return { id, answer };
     } catch (error) {
-      if (!seat.isGone)
-        this.#base.post({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
-    } finally {
-      // What is left has come in too late.
-      this.#base.takeIn();
-      this.#later(seat);
+      if (seat.isGone) return undefined;
+      return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     }
   }
 
