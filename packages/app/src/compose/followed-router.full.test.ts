@@ -29,7 +29,7 @@ describe('plans that follow a router', () => {
     const spec = await loadSpec(`${folder.path}/${file}`);
     const router = {
       ...{ apiVersion: 'v1', kind: 'Pod' },
-      metadata: { name: 'router', labels: { 'equipoise.dev/part': 'router' } },
+      metadata: { name: 'router', labels: { 'equipoise.dev/part': 'router', 'equipoise.dev/pipeline': 'synthetic' } },
       status: { podIP: '10.0.0.1', conditions: [{ type: 'Ready', status: 'True' }] },
     };
     const pipeline: InferencePipeline = {
