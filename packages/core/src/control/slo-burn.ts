@@ -1,7 +1,7 @@
 /**
- * Is a change to be taken back? For a while after a change that was but an improvement, requests that are dropped or fail count against it: when
- * they burn the error budget of the SLO many times faster than it allows, beside what failed before the change, though no more arrives than was planned for, the plan before is
- * put back, and no other improvement is tried until a back-off has passed, which doubles each time.
+ * Is a change to be taken back? For a while after a change that was but an improvement, requests that are dropped or fail count against it:
+ * when they burn the error budget of the SLO many times faster than it allows, beside what failed before the change, though no more arrives
+ * than was planned for, the plan before is put back, and no other improvement is tried until a back-off has passed, which doubles each time.
  */
 import type { Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';

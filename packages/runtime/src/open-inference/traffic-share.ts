@@ -1,7 +1,7 @@
 /**
  * A share of the requests for another server of the same pipeline, as a new plan is tried: chance picks them one by one, so that the share is
- * one of requests and not of connections. What the other server does not answer, or answers with an error of its own, is answered here: a
- * request is lost to neither. It may therefore run twice, which a pipeline has to bear (`idempotent`).
+ * one of requests and not of connections. What the other server does not answer, or answers with an error of its own, is answered here, as
+ * far as its deadline still allows. It may therefore run twice, which a pipeline has to bear (`idempotent`).
  */
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { AppError, type Rng } from '@equipoise/core';
