@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { variantId } from '../model/ids.js';
 import { planOf } from '../model/spec-builders.test-support.js';
 import { controlPolicies } from './control-policy.js';
 import { type ControllerState, controlStep, learnBetween, newController } from './controller.js';
@@ -119,6 +120,24 @@ describe('controlStep', () => {
     const state = plannedFor(rules, 20, running(3));
     const seen = { counts: [...steady(20), 100], running: running(14) };
     expect(controlStep(rules, state, observe(131, seen)).decision).toBeUndefined();
+  });
+
+  it.each([
+    ['small', 'large', { kind: 'max-accuracy' }],
+    ['large', 'small', { kind: 'min-cost', accuracyFloor: 0 }],
+  ] as const)('switches to the variant %s that a person has pinned, worth it or not', (pinned, runs, objective) => {
+    const stages = spec.stages.map((stage) => ({ ...stage, pins: { variantId: variantId(pinned) } }));
+    const rules = rulesFor({ ...spec, stages, objective });
+    const switched = { kind: 'apply', changes: [{ kind: 'switch-variant', to: { variantId: pinned } }] };
+    const due = { ...plannedFor(rules, 20, running(3, runs)), nextPlanAtMs: 140_000 };
+    const switches = [{ stageId: detect, atMs: 139_000 }];
+    const seen = observe(140, { counts: steady(20), running: running(3, runs) });
+    const { decision } = controlStep(rules, { ...due, switches }, seen);
+    expect(decision).toMatchObject({ ...switched, evidence: { necessary: true } });
+    expect(decision?.evidence.passedOver).toBeUndefined();
+    const burst = observe(131, { counts: [...steady(20), 100], running: running(3, runs) });
+    const answered = controlStep(rules, { ...due, nextPlanAtMs: 140_000 }, burst).decision;
+    expect(answered).toMatchObject(switched);
   });
 
   it('switches variants only where that brings more than the best plan without a switch', () => {

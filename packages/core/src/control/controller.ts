@@ -280,7 +280,10 @@ function planned(rules: ControllerRules, state: ControllerState, observation: Ob
   const found = onTick(rules, observation, forecaster);
   const free = guardrails === undefined ? found : keepingFloor(rules, observation, found);
   const running = planThatRuns(spec, observation.runningPlan);
-  const switched = switchedStages(free);
+  // What a person has pinned is not weighed.
+  const switched = switchedStages(free).filter(
+    (id) => spec.stages.find((stage) => stage.id === id)?.pins.variantId === undefined,
+  );
   if (guardrails === undefined || running === undefined || free.kind !== 'apply' || switched.length === 0) return free;
   const kept = onTick(keepingVariants(rules, running), observation, forecaster);
   if (kept.evidence.result?.kind !== 'feasible') return free;

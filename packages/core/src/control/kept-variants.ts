@@ -14,12 +14,12 @@ export interface SwitchRules {
   readonly leastSwitchPas: number;
 }
 
-/** The stages' pins with the variants of a plan. */
+/** The variants of a plan as pins, beside those of the file and of people, which come first. */
 export function variantPins(spec: PipelineSpec, { stages }: Plan): Readonly<Record<StageId, StagePins>> {
   return Object.fromEntries(
     spec.stages.map(({ id, pins }) => {
       const [stage] = stages[id] ?? [];
-      return [id, stage === undefined ? pins : { ...pins, variantId: stage.variantId }];
+      return [id, stage === undefined ? pins : { variantId: stage.variantId, ...pins }];
     }),
   );
 }
