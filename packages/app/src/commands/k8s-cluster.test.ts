@@ -1,8 +1,15 @@
 /** The commands of `equipoise k8s` that speak to a cluster, against an API server of this test. */
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
-import { KubeApiServer } from './kube-api-server.test-support.js';
+import {
+  documentOf,
+  endCommands,
+  equipoise,
+  serving,
+  syntheticPipeline,
+  TestFolder,
+} from '../equipoise.test-support.js';
+import { KubeApiServer, kubeconfigTo } from './kube-api-server.test-support.js';
 
 const KINDS = ['serviceaccounts', 'configmaps', 'services', 'deployments', 'poddisruptionbudgets', 'networkpolicies'];
 const folder = new TestFolder();
@@ -32,7 +39,10 @@ beforeEach(async () => {
   folder.write('kube', await server.start());
 });
 
-afterEach(() => server.close());
+afterEach(async () => {
+  server.close();
+  await endCommands();
+});
 afterAll(() => folder.remove());
 
 const nothing = { created: [], changed: [], removed: [], leftOver: [] };
@@ -100,7 +110,32 @@ describe('equipoise k8s', { timeout: 60_000 }, () => {
     ]);
     expect(status).toMatchObject({ exitCode: 2, stdout: '' });
     expect(status.stderr).toContain('The namespace team has nothing of a pipeline other.');
-    expect(config).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('the kubeconfig cannot be read') });
-    expect(context).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('elsewhere') });
+    expect(config).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('error FILE_NOT_FOUND: there is no') });
+    expect(context).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('has no context elsewhere; it has test'),
+    });
+  });
+
+  it('says with each command that the kubeconfig leads to an Equipoise server', async () => {
+    const { url } = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '1');
+    folder.write('astray', kubeconfigTo(url));
+    const connected = [
+      ['k8s', 'diff', 'pipeline.yaml', '--plan', 'small.json'],
+      ['k8s', 'apply', 'pipeline.yaml', '--plan', 'small.json'],
+      ['k8s', 'status', 'synthetic'],
+      ['operator', '--once', '--no-leader-election'],
+      ['operator', '--once'],
+    ];
+    for (const command of connected) {
+      const ended = await equipoise(folder.path, ...command, '--kubeconfig', 'astray', '--json');
+      expect(ended.exitCode, command.join(' ')).toBe(3);
+      expect(documentOf(ended)).toMatchObject({
+        error: {
+          code: 'CLUSTER_REFUSED',
+          message: expect.stringContaining(`what answers at ${url}/ is no Kubernetes`),
+        },
+      });
+    }
   });
 });

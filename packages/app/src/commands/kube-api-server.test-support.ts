@@ -9,6 +9,17 @@ interface StoredObject {
   readonly status?: unknown;
 }
 
+/** The kubeconfig that leads to a server. */
+export const kubeconfigTo = (server: string): string =>
+  JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'test', cluster: { server } }],
+    users: [{ name: 'user', user: { token: 'secret' } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'user', namespace: 'team' } }],
+    'current-context': 'test',
+  });
+
 /** The server with what it keeps, by path. */
 export class KubeApiServer {
   readonly objects = new Map<string, StoredObject>();
@@ -29,14 +40,7 @@ export class KubeApiServer {
   async start(): Promise<string> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
     const { port } = this.#server.address() as AddressInfo;
-    return JSON.stringify({
-      apiVersion: 'v1',
-      kind: 'Config',
-      clusters: [{ name: 'test', cluster: { server: `http://127.0.0.1:${port}` } }],
-      users: [{ name: 'user', user: { token: 'secret' } }],
-      contexts: [{ name: 'test', context: { cluster: 'test', user: 'user', namespace: 'team' } }],
-      'current-context': 'test',
-    });
+    return kubeconfigTo(`http://127.0.0.1:${port}`);
   }
 
   close(): void {
@@ -66,7 +70,7 @@ export class KubeApiServer {
         return path.startsWith(folder) && wanted.every(([label = '', value]) => labels[label] === value);
       })
       .map(([, object]) => object);
-    return { metadata: { resourceVersion: '1' }, items };
+    return { kind: 'List', apiVersion: 'v1', metadata: { resourceVersion: '1' }, items };
   }
 
   #apply(path: string, object: StoredObject): StoredObject {

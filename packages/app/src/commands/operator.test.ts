@@ -58,8 +58,8 @@ describe('equipoise operator', { timeout: 60_000 }, () => {
     [['--image', 'detect=x:1'], 2, 'its annotation equipoise.dev/images'],
     [['--lease-name', 'A'], 2, 'Expected a name'],
     [['--port', '70000'], 2, '--port'],
-    [['--kubeconfig', 'none'], 2, 'the kubeconfig cannot be read'],
-    [['--kubeconfig', 'kube', '--context', 'elsewhere'], 2, 'elsewhere'],
+    [['--kubeconfig', 'none'], 3, 'there is no kubeconfig none'],
+    [['--kubeconfig', 'kube', '--context', 'elsewhere'], 2, 'has no context elsewhere; it has none'],
   ])('tells what is wrong with %j', async (flags, exitCode, words) => {
     const ended = await operator(...flags);
     expect(ended).toMatchObject({ exitCode, stdout: '' });

@@ -14,7 +14,7 @@ export interface Cluster {
   readonly namespace: string;
 }
 
-/** Does something with the cluster and lets go of it; AppError WRONG_USAGE where no kubeconfig names one. */
+/** Does something with the cluster and lets go of it; AppError WRONG_USAGE where no kubeconfig names one, FILE_NOT_FOUND where that is not there. */
 export async function withCluster<Result>(
   { kubeconfig, context, namespace }: ClusterOptions,
   action: (cluster: Cluster) => Promise<Result>,

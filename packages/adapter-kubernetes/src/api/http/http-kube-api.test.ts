@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { probe, probes } from '../conformance/probe-resource.test-support.js';
 import type { WatchEvent } from '../kube-api.js';
 import { HttpKubeApi } from './http-kube-api.js';
@@ -58,6 +59,10 @@ async function start(answer: (response: ServerResponse, request: IncomingMessage
   return { api: new HttpKubeApi(connection, { answerMs: 5_000 }), connection, seen, server };
 }
 
+/** Whatever an API server says has these. */
+const typed = { kind: 'Probe', apiVersion: 'test.equipoise.dev/v1' };
+const refused = { kind: 'Status', apiVersion: 'v1' };
+
 const json = (status: number, body: unknown) => (response: ServerResponse) => {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 };
@@ -71,7 +76,9 @@ async function all(events: AsyncIterable<WatchEvent>): Promise<WatchEvent[]> {
 describe('HttpKubeApi', () => {
   it('sends each call in the form that the API wants', async () => {
     const wanted = probe('n', 'a', { note: 'n' });
-    const { api, seen, connection } = await start(json(200, { metadata: { resourceVersion: '7' }, items: [] }));
+    const { api, seen, connection } = await start(
+      json(200, { ...typed, metadata: { resourceVersion: '7' }, items: [] }),
+    );
     await api.get(ref);
     await api.list({ type: probes, labelSelector: 'a=b' }, { limit: 5, continueToken: 't' });
     await api.create(probes, wanted, writer);
@@ -110,7 +117,7 @@ describe('HttpKubeApi', () => {
     [422, 'Invalid', 'invalid'],
   ])('makes a refusal of %i %s', async (status, reason, expected) => {
     const causes = [{ reason: 'FieldValueInvalid', message: 'must be small', field: 'spec.note' }];
-    const { api } = await start(json(status, { kind: 'Status', message: 'no', reason, details: { causes } }));
+    const { api } = await start(json(status, { ...refused, message: 'no', reason, details: { causes } }));
     expect(await api.create(probes, probe('n', 'a', {}), writer)).toEqual({
       kind: 'refused',
       reason: expected,
@@ -127,7 +134,7 @@ describe('HttpKubeApi', () => {
   ])('rejects for %i, to be tried again: %s', async (status, retryable) => {
     const { api } = await start((response) => {
       response.setHeader('retry-after', '2');
-      json(status, { message: 'why' })(response);
+      json(status, { ...refused, message: 'why' })(response);
     });
     const failure = { code: 'CLUSTER_REFUSED', retryable, details: { httpStatus: status, retryAfterSeconds: 2 } };
     await expect(api.get(ref)).rejects.toMatchObject(failure);
@@ -135,6 +142,39 @@ describe('HttpKubeApi', () => {
       ...failure,
       message: `the API server answered ${status}: why`,
     });
+  });
+
+  it.each([
+    ['a page to log in', 200, '<html>Log in</html>', 'status 200, “<html>Log in</html>”'],
+    ['a page that leads elsewhere', 302, '', 'status 302, without a body'],
+    ['JSON of another server', 200, '{"name":"equipoise"}', 'status 200, “{"name":"equipoise"}”'],
+    [
+      'a refusal of another server',
+      404,
+      '{"error":{"code":"NOT_FOUND"}}',
+      'status 404, “{"error":{"code":"NOT_FOUND"}}”',
+    ],
+    ['a long page', 403, 'x'.repeat(99), `status 403, “${'x'.repeat(80)}…”`],
+  ])('knows from %s that no API server answers', async (_, status, body, shown) => {
+    const { api, connection } = await start((response) => response.writeHead(status).end(body));
+    const expected = {
+      code: 'CLUSTER_REFUSED',
+      retryable: false,
+      message: `what answers at ${connection.serverUrl.href} is no Kubernetes API server: ${shown}; check the server of the kubeconfig and its context`,
+    };
+    const from = { resourceVersion: '1', timeoutSeconds: 300 };
+    await expect(api.get(ref)).rejects.toMatchObject(expected);
+    await expect(api.list({ type: probes })).rejects.toMatchObject(expected);
+    await expect(api.apply(probes, probe('n', 'a', {}), writer)).rejects.toMatchObject(expected);
+    await expect(api.delete(ref)).rejects.toMatchObject(expected);
+    if (status === 200) return;
+    await expect(all(api.watch({ type: probes }, from, new AbortController().signal))).rejects.toMatchObject(expected);
+  });
+
+  it('takes a group that the API server does not serve for one', async () => {
+    const { api } = await start((response) => response.writeHead(404).end('404 page not found\n'));
+    expect(await api.get(ref)).toBeUndefined();
+    await expect(api.list({ type: probes })).rejects.toMatchObject({ details: { httpStatus: 404 } });
   });
 
   it('says that a page is no JSON without falling over it', async () => {
@@ -164,7 +204,7 @@ describe('HttpKubeApi', () => {
   });
 
   it('knows a forgotten version from the status and from an event', async () => {
-    const gone = { kind: 'Status', code: 410, reason: 'Expired' };
+    const gone = { ...refused, code: 410, reason: 'Expired' };
     for (const answer of [json(410, gone), json(200, { type: 'ERROR', object: gone })]) {
       const { api } = await start(answer);
       const from = { resourceVersion: '1', timeoutSeconds: 300 };
@@ -205,10 +245,12 @@ describe('HttpKubeApi', () => {
   });
 
   it('gets its credentials anew after a 401, once', async () => {
-    const { api, seen } = await start((response, _request, { length }) => json(length === 1 ? 401 : 200, {})(response));
+    const { api, seen } = await start((response, _request, { length }) =>
+      json(length === 1 ? 401 : 200, typed)(response),
+    );
     await api.get(ref);
     expect(seen).toHaveLength(2);
-    const { api: never, seen: asked } = await start(json(401, {}));
+    const { api: never, seen: asked } = await start(json(401, refused));
     await expect(never.get(ref)).rejects.toMatchObject({ details: { httpStatus: 401 } });
     expect(asked).toHaveLength(2);
   });
@@ -217,7 +259,7 @@ describe('HttpKubeApi', () => {
     const ports = new Set<number | undefined>();
     const { api } = await start((response, request) => {
       ports.add(request.socket.remotePort);
-      json(200, {})(response);
+      json(200, typed)(response);
     });
     for (let i = 0; i < 5; i++) await api.get(ref);
     expect(ports.size).toBe(1);
@@ -229,10 +271,35 @@ describe('kubeConnection', () => {
     const clock = { nowMs: () => 0 };
     const nothing = { kind: 'text', kubeconfig: 'apiVersion: v1\nkind: Config\ncurrent-context: x\n' } as const;
     await expect(kubeConnection(nothing, clock)).rejects.toMatchObject({ code: 'WRONG_USAGE' });
+    const unnamed = { kind: 'text', kubeconfig: 'apiVersion: v1\nkind: Config\n' } as const;
+    await expect(kubeConnection(unnamed, clock)).rejects.toMatchObject({
+      code: 'WRONG_USAGE',
+      message: 'the kubeconfig has no current context; choose one with --context; its contexts: none',
+    });
     const broken = { kind: 'text', kubeconfig: '{' } as const;
-    await expect(kubeConnection(broken, clock)).rejects.toMatchObject({ code: 'WRONG_USAGE' });
+    await expect(kubeConnection(broken, clock)).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
     const missing = { kind: 'file', path: 'nowhere.yaml' } as const;
-    await expect(kubeConnection(missing, clock)).rejects.toMatchObject({ code: 'WRONG_USAGE' });
+    await expect(kubeConnection(missing, clock)).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+      message: 'there is no kubeconfig nowhere.yaml',
+    });
+    const elsewhere = { kind: 'text', kubeconfig: kubeconfigOf('http://127.0.0.1:1'), context: 'y' } as const;
+    await expect(kubeConnection(elsewhere, clock)).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: 'the kubeconfig has no context y; it has x',
+    });
+  });
+
+  const inPod = existsSync('/var/run/secrets/kubernetes.io/serviceaccount/token');
+  it.skipIf(inPod)('takes no server that nothing names', async () => {
+    vi.stubEnv('KUBECONFIG', '');
+    vi.stubEnv('HOME', 'nowhere');
+    const found = kubeConnection({ kind: 'default' }, { nowMs: () => 0 });
+    await expect(found).rejects.toMatchObject({
+      code: 'WRONG_USAGE',
+      message: 'there is no kubeconfig; name one with --kubeconfig FILE or KUBECONFIG=FILE',
+    });
+    vi.unstubAllEnvs();
   });
 
   it('keeps credentials for a minute', async () => {

@@ -6,6 +6,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { AppError, type Clock } from '@equipoise/core';
+import type { KubeConfig } from '@kubernetes/client-node';
 
 /** Where the credentials are: `default` looks where kubectl does, and in a pod takes its service account. */
 export type KubeConfigSource =
@@ -30,7 +31,10 @@ const credentialsKeptMs = 60_000;
 /** As many as are used at a time when much changes, beside the watches: a new connection costs more than most calls. */
 const keptConnections = { keepAlive: true, maxFreeSockets: 64 };
 
-/** Reads the configuration; rejects with WRONG_USAGE where it names no server. */
+/**
+ * Reads the configuration. Rejects with FILE_NOT_FOUND or FILE_UNREADABLE where the file is not there or no kubeconfig, with NOT_FOUND for a
+ * context that it does not have, and with WRONG_USAGE where nothing names a server.
+ */
 export async function kubeConnection(source: KubeConfigSource, clock: Clock): Promise<KubeConnection> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
@@ -38,14 +42,15 @@ export async function kubeConnection(source: KubeConfigSource, clock: Clock): Pr
     if (source.kind === 'default') config.loadFromDefault();
     else if (source.kind === 'file') config.loadFromFile(source.path);
     else config.loadFromString(source.kubeconfig);
-    if (source.context !== undefined) config.setCurrentContext(source.context);
   } catch (cause) {
-    throw new AppError('WRONG_USAGE', `the kubeconfig cannot be read: ${String(cause)}`, { cause });
+    throw unreadable(cause);
   }
+  if (isMadeUp(config)) {
+    throw new AppError('WRONG_USAGE', 'there is no kubeconfig; name one with --kubeconfig FILE or KUBECONFIG=FILE');
+  }
+  if (source.context !== undefined) useContext(config, source.context);
   const cluster = config.getCurrentCluster();
-  if (cluster === null) {
-    throw new AppError('WRONG_USAGE', `the kubeconfig has no cluster for its context “${config.getCurrentContext()}”`);
-  }
+  if (cluster === null) throw withoutCluster(config);
   // Of a server without TLS the client wants to be told that TLS is not checked.
   if (cluster.server.startsWith('http:')) {
     config.clusters = config.clusters.map((each) => (each === cluster ? { ...each, skipTLSVerify: true } : each));
@@ -66,6 +71,37 @@ export async function kubeConnection(source: KubeConfigSource, clock: Clock): Pr
       agent: proxyUrl === undefined ? undefined : options.agent,
     };
   });
+}
+
+function unreadable(cause: unknown): AppError {
+  const { code, path, message } = cause as NodeJS.ErrnoException;
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new AppError('FILE_NOT_FOUND', `there is no kubeconfig ${path}`, { details: { path }, cause });
+  }
+  return new AppError('FILE_UNREADABLE', `the kubeconfig cannot be read: ${message}`, { cause });
+}
+
+/** Without any configuration the client takes the port of an API server of long ago, which today is that of anything else. */
+const isMadeUp = (config: KubeConfig): boolean =>
+  config.getCurrentContext() === 'loaded-context' && config.getCurrentCluster()?.server === 'http://localhost:8080';
+
+const contextsOf = (config: KubeConfig): readonly string[] => config.getContexts().map(({ name }) => name);
+
+function useContext(config: KubeConfig, context: string): void {
+  const contexts = contextsOf(config);
+  if (!contexts.includes(context)) {
+    const message = `the kubeconfig has no context ${context}; it has ${contexts.join(', ') || 'none'}`;
+    throw new AppError('NOT_FOUND', message, { details: { context, contexts } });
+  }
+  config.setCurrentContext(context);
+}
+
+function withoutCluster(config: KubeConfig): AppError {
+  // A file without a current context says nothing, or an empty text, whatever the types say.
+  const context: string | undefined = config.getCurrentContext();
+  const contexts = contextsOf(config).join(', ') || 'none';
+  const what = context ? `no cluster for its context ${context}` : 'no current context; choose one with --context';
+  return new AppError('WRONG_USAGE', `the kubeconfig has ${what}; its contexts: ${contexts}`);
 }
 
 /** What of the options decides about a connection: the same ones may share an agent. */

@@ -2,6 +2,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { AppError } from '@equipoise/core';
+import { checkIsOfKubernetes } from './foreign-answer.js';
 import { jsonLines } from './json-lines.js';
 import type { KubeConnection } from './kube-connection.js';
 
@@ -14,7 +15,7 @@ export interface KubeRequest {
   readonly body?: unknown;
 }
 
-/** The HTTP status with the JSON that came; `undefined` where it was none. */
+/** The HTTP status with the JSON that came; `undefined` where it was none, which only a failure is. */
 export interface KubeAnswer {
   readonly status: number;
   readonly body: unknown;
@@ -36,15 +37,20 @@ export class KubeRequests {
     this.#limits = limits;
   }
 
-  /** The whole answer, whatever its status. Credentials that are refused are got anew once. */
+  /** The whole answer, whatever its status; CLUSTER_REFUSED where it is none of Kubernetes. Credentials that are refused are got anew once. */
   async ask(request: KubeRequest): Promise<KubeAnswer> {
     const answer = await this.#askOnce(request);
-    if (answer.status !== 401) return answer;
+    if (answer.status !== 401) return this.#checked(answer);
     this.#connection.forgetCredentials();
-    return this.#askOnce(request);
+    return this.#checked(await this.#askOnce(request));
   }
 
-  async #askOnce(request: KubeRequest): Promise<KubeAnswer> {
+  #checked({ text, ...answer }: WholeAnswer): KubeAnswer {
+    checkIsOfKubernetes(this.#connection.serverUrl, { ...answer, text });
+    return answer;
+  }
+
+  async #askOnce(request: KubeRequest): Promise<WholeAnswer> {
     const timeout = AbortSignal.timeout(this.#limits.answerMs);
     const response = await this.#send(request, timeout);
     try {
@@ -63,7 +69,7 @@ export class KubeRequests {
     );
     if (response.statusCode === 200) return this.#linesOf(response, signal);
     if (response.statusCode === 401) this.#connection.forgetCredentials();
-    return wholeAnswer(response);
+    return this.#checked(await wholeAnswer(response));
   }
 
   async *#linesOf(response: http.IncomingMessage, signal: AbortSignal): AsyncIterable<unknown> {
@@ -120,13 +126,17 @@ export class KubeRequests {
   }
 }
 
-async function wholeAnswer(response: http.IncomingMessage): Promise<KubeAnswer> {
+type WholeAnswer = KubeAnswer & { readonly text: string };
+
+async function wholeAnswer(response: http.IncomingMessage): Promise<WholeAnswer> {
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
+  const text = Buffer.concat(chunks).toString('utf8');
   const retryAfter = Number(response.headers['retry-after']);
   return {
     status: response.statusCode ?? 0,
-    body: jsonOrUndefined(Buffer.concat(chunks).toString('utf8')),
+    text,
+    body: jsonOrUndefined(text),
     ...(Number.isFinite(retryAfter) && { retryAfterSeconds: retryAfter }),
   };
 }
