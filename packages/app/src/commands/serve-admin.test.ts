@@ -100,6 +100,26 @@ describe('the admin port of serve', () => {
     expect(kindsOf(after)).toEqual(kindsOf(before));
   }, 90_000);
 
+  it('estimates a plan that is given by hand, and goes on with the estimate', async () => {
+    folder.write('given.yaml', syntheticPipeline({ name: 'given', cpuCores: 4 }));
+    const part = (variantId: string, replicas: number) => ({
+      ...{ variantId, resources: { cpuCores: 1 }, maxBatchSize: 1, maxBatchWaitMs: 0, replicas, trafficFraction: 1 },
+    });
+    const server = await administered('given.yaml', '--arrival-rps', '1');
+    const stages = { detect: [part('small', 2)], classify: [part('only', 1)] };
+    expect(await post(server, 'apply', { stages })).toMatchObject({
+      status: 200,
+      json: { decision: { plan: { predicted: { capacityRps: expect.closeTo(250, 6) } } } },
+    });
+    const page = await (await fetch(new URL('/metrics', server.admin))).text();
+    expect(page).toMatch(/^equipoise_plan_capacity_rps\{[^}]*\} 2(50|49\.9)/m);
+    expect(page).toMatch(/^equipoise_plan_latency_seconds\{[^}]*\} 0\.0[1-3]/m);
+    server.command.signal('SIGTERM');
+    await server.command.ended;
+    const again = await administered('given.yaml');
+    expect(again.command.stderr).toMatch(/planned for 250\.0[^]* capacity 250\.0 rps\nlatency p99 estimated 1\d\.?\d* ms/);
+  }, 90_000);
+
   it('asks for its token, and has the metrics', async () => {
     const { command, admin } = await administered('pipeline.yaml', '--admin-token-file', 'token');
     expect((await fetch(admin)).status).toBe(401);

@@ -43,6 +43,9 @@ import { StageInputs } from './warm-up.js';
 /** What a person would ask for to get into a mode. */
 const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const satisfies Record<ControlMode, string>;
 
+/** Longest wait of a plan given by hand for what is predicted of it: a question to the planner may be in front. */
+const ESTIMATE_MS = 5000;
+
 /** Longest wait at the end for what was learned last. */
 const LAST_WORD_MS = 1000;
 
@@ -322,6 +325,10 @@ export class PipelineParts {
       look: () => this.#observe(),
       plan: ({ policy, arrivalRps, verify, ...assuming }) =>
         this.#adviser.ask({ kind: 'plan', policy, arrivalRps, verify, assuming }),
+      estimate: (stages, arrivalRps) => {
+        const asked = this.#adviser.ask({ kind: 'estimate', stages, arrivalRps }).catch(() => undefined);
+        return Promise.race([asked, setTimeout(ESTIMATE_MS, undefined, { ref: false })]);
+      },
       report,
     });
   }

@@ -1,6 +1,7 @@
 /** A pipeline of one stage under control by hand: changes are in force at once, what is planned is given. */
 import {
   type Actuator,
+  estimateStages,
   type PipelineSpec,
   type Plan,
   type PlanResult,
@@ -61,6 +62,8 @@ export class ControlBench {
   readonly bench: LoopBench;
   readonly control: PipelineControl;
   readonly queries: PlanQuery[] = [];
+  /** Loads that plans were estimated for. */
+  readonly estimated: number[] = [];
   running: RunningPlan = { stages: {} };
   /** What the next changes come to. */
   change: () => Promise<void> = async () => {};
@@ -78,15 +81,20 @@ export class ControlBench {
     this.#run(planWith('small', 1).stages[a]?.[0] as StagePlan);
     this.bench = new LoopBench({ mode: () => this.control.mode, actuator: this.actuator });
     const { loop, log, memory, faults, events } = this.bench;
+    const curves = requireCurves(controlledSpec, []);
     this.control = new PipelineControl({
       ...{ specDigest: 'd', setupDigest: 's', mode: 'auto', pins: {}, isFixed: false },
       ...{ loop, log, store: memory, faults, actuator: this.actuator },
-      curves: requireCurves(controlledSpec, []),
+      curves,
       epochNowMs: Date.now,
       look: () => ({ ...observation, runningPlan: this.running }),
       plan: async (query): Promise<PlanResult> => {
         this.queries.push(query);
         return { ...evidence.result, plan: planWith('large', 2) } as PlanResult;
+      },
+      estimate: async (stages, arrivalRps) => {
+        this.estimated.push(arrivalRps);
+        return estimateStages({ spec: controlledSpec, curves }, stages, arrivalRps);
       },
       report: (event) => void events.push(event),
       ...over,

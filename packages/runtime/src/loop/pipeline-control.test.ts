@@ -148,6 +148,23 @@ describe('a plan that is applied by hand', () => {
     expect(record.decision).toMatchObject({ plan: { predicted: { pas: 0.8, cpuCores: 2, costPerHour: 2 } } });
   });
 
+  it('is estimated at the load that is expected', async () => {
+    const bench = new ControlBench();
+    const { decision } = await bench.control.applyStages(planWith('small', 2).stages);
+    const { latencyMs, capacityRps } = decision?.kind === 'apply' ? decision.plan.predicted : planWith('', 0).predicted;
+    expect(capacityRps).toBeCloseTo(200, 9);
+    expect(latencyMs).toBeGreaterThan(10);
+    expect(latencyMs).toBeLessThan(50);
+    expect(bench.estimated).toEqual([decision?.evidence.forecast.upperRps]);
+  });
+
+  it('is put in force where nobody can tell what to expect of it', async () => {
+    const bench = new ControlBench({ estimate: async () => undefined });
+    const { decision } = await bench.control.applyStages(planWith('large', 2).stages);
+    expect(bench.runs).toBe('2 large');
+    expect(decision).toMatchObject({ plan: { predicted: { latencyMs: 0, capacityRps: 0, cpuCores: 2 } } });
+  });
+
   it.each([
     ['of another stage', { b: planWith('large', 1).stages[a] ?? [] }, 'there is no stage b'],
     ['without its stage', {}, 'stage a needs one entry'],

@@ -17,6 +17,7 @@ import {
   type PinsByStage,
   type PipelineSpec,
   type Plan,
+  type PlanPrediction,
   type PlanResult,
   type PlanStore,
   type PolicyName,
@@ -54,6 +55,9 @@ export interface PlanQuery extends PlanAssumptions {
   readonly verify: boolean;
 }
 
+/** What a plan needs beside what its stages say by themselves. */
+type Estimate = Pick<PlanPrediction, 'latencyMs' | 'capacityRps'>;
+
 /** What the control of a pipeline works with. */
 export interface PipelineControlParts {
   /** The pipeline as it is planned for on this machine. */
@@ -76,6 +80,8 @@ export interface PipelineControlParts {
   /** An observation beside those of the ticks. */
   readonly look: () => Observation;
   readonly plan: (query: PlanQuery) => Promise<PlanResult>;
+  /** What is predicted of stages at a load; undefined where nobody can tell now: a change by hand does not wait for it. */
+  readonly estimate: (stages: Plan['stages'], arrivalRps: number) => Promise<Estimate | undefined>;
   readonly report: (event: LoopEvent) => void;
 }
 
@@ -219,11 +225,18 @@ export class PipelineControl {
 
   /** Puts a plan in force; AppError INVALID_FIELDS where it is none of this pipeline. Memory and GPUs are those of the variants. */
   async applyStages(asked: Plan['stages'], reason?: string): Promise<DecisionRecord> {
-    return this.#enact({ action: 'apply', ...because(reason) }, (spec) => {
+    const { estimate, look } = this.#parts;
+    const planFor = (spec: PipelineSpec): Plan => {
       const stages = withVariantResources(spec, asked);
       const objection = this.#objection({ stages, predicted: NOTHING_PREDICTED });
       if (objection !== undefined) throw new AppError('INVALID_FIELDS', `This plan cannot be applied: ${objection}.`);
       return planOfStages(spec, stages);
+    };
+    const { stages } = planFor(this.#parts.spec);
+    const predicted = await estimate(stages, smoothedRate(look().load).upperRps);
+    return this.#enact({ action: 'apply', ...because(reason) }, (spec) => {
+      const plan = planFor(spec);
+      return { ...plan, predicted: { ...plan.predicted, ...predicted } };
     });
   }
 

@@ -10,6 +10,7 @@ import {
   type Decision,
   type DecisionTrigger,
   type ExpectedLoad,
+  estimateStages,
   forecastMethods,
   type KeptController,
   keptController,
@@ -21,6 +22,7 @@ import {
   type Observation,
   type PinsByStage,
   type PipelineSpec,
+  type Plan,
   type PlanningProblem,
   type PlanResult,
   type PolicyName,
@@ -70,7 +72,7 @@ export interface TickCircumstances {
 /** What another description of a pipeline changes of a setup. */
 export type ReloadedSetup = Pick<PlanningSetup, 'spec' | 'hostCores'>;
 
-/** A question to the engine; `resume` goes on with what was kept of another, `keep` asks what there is to keep, `reload` gives it another description of the pipeline. */
+/** A question to the engine; `estimate` asks what is predicted of a plan that somebody else has made, `resume` goes on with what was kept of another, `keep` asks what there is to keep, `reload` gives it another description of the pipeline. */
 export type PlanningTask =
   | ({ readonly kind: 'tick'; readonly observation: Observation; readonly pins?: PinsByStage } & TickCircumstances)
   | {
@@ -80,6 +82,7 @@ export type PlanningTask =
       readonly verify: boolean;
       readonly assuming?: PlanAssumptions;
     }
+  | { readonly kind: 'estimate'; readonly stages: Plan['stages']; readonly arrivalRps: number }
   | { readonly kind: 'resume'; readonly kept: KeptController }
   | { readonly kind: 'keep' }
   | ({ readonly kind: 'reload' } & ReloadedSetup);
@@ -101,6 +104,7 @@ type TickTask = PlanningTask & { readonly kind: 'tick' };
 interface Answers {
   readonly tick: TickAnswer;
   readonly plan: PlanResult;
+  readonly estimate: ReturnType<typeof estimateStages>;
   readonly resume: undefined;
   readonly keep: KeptController;
   readonly reload: undefined;
@@ -181,6 +185,8 @@ export function planningEngine(initial: PlanningSetup, between: () => void = () 
         return controller.kept;
       case 'reload':
         return reload(task);
+      case 'estimate':
+        return estimateStages(controller.rules, task.stages, task.arrivalRps);
       case 'plan':
         return planned(setup, controller.rules, task);
     }

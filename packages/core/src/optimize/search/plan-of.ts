@@ -1,30 +1,21 @@
 /** Turns a solver's choice into a plan with what the estimate predicts of it. */
-import { estimatePipeline } from '../../estimate/pipeline-latency.js';
-import { stageLoads } from '../../estimate/stage-load.js';
 import type { Plan, PlanPrediction, StagePlan } from '../../model/plan.js';
 import type { StageOption } from '../options/stage-option.js';
-import { plannedRps } from '../options/stage-setting.js';
 import { graphLatencyMs } from '../problem/planning-graph.js';
 import type { PlanningSetting } from '../problem/planning-setting.js';
 import { totalUse } from '../problem/resource-use.js';
+import { latencyAtSlo, pipelineRps } from './estimate-stages.js';
 
 /** One option per stage, in the order of the pipeline file. */
 export type StageChoice = readonly StageOption[];
 
 function estimatedLatencyMs({ spec, problem }: PlanningSetting, choice: StageChoice): number {
-  const estimate = estimatePipeline({
+  return latencyAtSlo({
     spec,
     stages: new Map(spec.stages.map((stage, s) => [stage.id, choice[s] as StageOption])),
-    arrivalRps: Math.max(problem.arrivalRps, plannedRps({ arrivalRps: 0 })),
+    arrivalRps: problem.arrivalRps,
     ...(problem.burstiness === undefined ? {} : { burstiness: problem.burstiness }),
   });
-  return estimate.quantileMs(spec.slo.percentile / 100);
-}
-
-function capacityOf({ spec }: PlanningSetting, choice: StageChoice): number {
-  const visits = stageLoads(spec, 1);
-  const perStage = spec.stages.map((stage, s) => (choice[s]?.capacityRps ?? 0) / (visits.get(stage.id)?.visits || 1));
-  return Math.min(...perStage);
 }
 
 function predictionOf(setting: PlanningSetting, choice: StageChoice, latencyMs: number): PlanPrediction {
@@ -33,7 +24,10 @@ function predictionOf(setting: PlanningSetting, choice: StageChoice, latencyMs: 
     latencyMs,
     percentile: setting.spec.slo.percentile,
     pas: setting.accuracy.pas(choice.map((option) => option.variantIndex)) ?? 0,
-    capacityRps: capacityOf(setting, choice),
+    capacityRps: pipelineRps(
+      setting.spec,
+      choice.map((option) => option.capacityRps),
+    ),
     cpuCores,
     costPerHour,
   };

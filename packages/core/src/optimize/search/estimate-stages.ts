@@ -1,0 +1,48 @@
+/** What the estimate says of a way to run all stages, whoever has chosen it: the planner, or a person. */
+import { estimatePipeline, type PipelineQuery, type StageConfiguration } from '../../estimate/pipeline-latency.js';
+import { stageLoads } from '../../estimate/stage-load.js';
+import { invariant } from '../../kernel/invariant.js';
+import type { StageId } from '../../model/ids.js';
+import type { PipelineSpec } from '../../model/pipeline-spec.js';
+import type { Plan, PlanPrediction } from '../../model/plan.js';
+import type { ServiceCurves } from '../../profile/curves-of.js';
+import { capacityRps } from '../../profile/service-curve.js';
+import { plannedRps } from '../options/stage-setting.js';
+
+/** Latency at the percentile of the SLO, in ms; Infinity where a stage cannot keep up. */
+export function latencyAtSlo(query: PipelineQuery): number {
+  const estimate = estimatePipeline({ ...query, arrivalRps: plannedRps(query) });
+  return estimate.quantileMs(query.spec.slo.percentile / 100);
+}
+
+/** Requests per second that all stages can carry; `itemsRps` are the items of each, in the order of the pipeline file. */
+export function pipelineRps(spec: PipelineSpec, itemsRps: readonly number[]): number {
+  const visits = stageLoads(spec, 1);
+  return Math.min(...spec.stages.map((stage, s) => (itemsRps[s] ?? 0) / (visits.get(stage.id)?.visits || 1)));
+}
+
+/** What is predicted of stages at a load of requests, by the curves; each stage has one entry, of which there is a curve. */
+export function estimateStages(
+  { spec, curves }: { readonly spec: PipelineSpec; readonly curves: Pick<ServiceCurves, 'curve'> },
+  stages: Plan['stages'],
+  arrivalRps: number,
+): Pick<PlanPrediction, 'latencyMs' | 'capacityRps'> {
+  const configurations = new Map(spec.stages.map(({ id }) => [id, configurationOf(id, stages[id], curves)]));
+  const itemsRps = [...configurations.values()].map((of) => capacityRps(of.curve, of.replicas, of.maxBatchSize));
+  return {
+    latencyMs: latencyAtSlo({ spec, stages: configurations, arrivalRps }),
+    capacityRps: pipelineRps(spec, itemsRps),
+  };
+}
+
+function configurationOf(
+  id: StageId,
+  [part]: Plan['stages'][StageId] = [],
+  curves: Pick<ServiceCurves, 'curve'>,
+): StageConfiguration {
+  invariant(part !== undefined, `stage ${id} has an entry`);
+  const { variantId, resources, replicas, maxBatchSize } = part;
+  const curve = curves.curve(id, variantId, resources.cpuCores);
+  invariant(curve !== undefined, `${id}/${variantId} has a curve for ${resources.cpuCores} cores`);
+  return { curve, replicas, maxBatchSize };
+}
