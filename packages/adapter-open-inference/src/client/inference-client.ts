@@ -38,6 +38,8 @@ export interface ClientOptions {
   readonly token?: string;
   /** Go with every call, as metadata over gRPC. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Whether the server may run a call twice, as it can happen where a kept connection breaks; true when left out. */
+  readonly mayRepeat?: boolean;
 }
 
 /** What goes with every call: the headers asked for, and the token. */
@@ -46,4 +48,9 @@ export function headersOf({ headers = {}, token }: ClientOptions): Readonly<Reco
 }
 
 /** What a client does where it is told nothing. */
-export const clientDefaults = { raw: true, maxAnswerBytes: 256 * 1024 * 1024, timeoutMs: 60_000 } as const;
+export const clientDefaults = {
+  raw: true,
+  maxAnswerBytes: 256 * 1024 * 1024,
+  mayRepeat: true,
+  timeoutMs: 60_000,
+} as const;

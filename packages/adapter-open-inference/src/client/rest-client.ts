@@ -25,17 +25,21 @@ import {
 import { type RestAnswer, RestConnections, type RestRequest } from './rest-exchange.js';
 import { codeOfHttp, corruptAnswer, serverFailure } from './server-failure.js';
 
-/** A client over HTTP/1.1 with kept connections. */
+/** A client over HTTP/1.1. */
 export class RestClient implements InferenceClient {
   readonly url: string;
   readonly #raw: boolean;
   readonly #connections: RestConnections;
 
   constructor(url: URL, options: ClientOptions) {
-    const { raw = clientDefaults.raw, maxAnswerBytes = clientDefaults.maxAnswerBytes } = options;
+    const {
+      raw = clientDefaults.raw,
+      maxAnswerBytes = clientDefaults.maxAnswerBytes,
+      mayRepeat = clientDefaults.mayRepeat,
+    } = options;
     this.url = url.href.replace(/\/$/, '');
     this.#raw = raw;
-    this.#connections = new RestConnections(url, { maxAnswerBytes, headers: headersOf(options) });
+    this.#connections = new RestConnections(url, { maxAnswerBytes, headers: headersOf(options), mayRepeat });
   }
 
   serverLive(options: CallOptions = {}): Promise<boolean> {

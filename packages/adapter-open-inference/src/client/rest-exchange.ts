@@ -1,6 +1,7 @@
 /** One HTTP exchange over kept connections: the whole answer within a bound and a time, or an AppError. */
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
+import type { Socket } from 'node:net';
 import { JSON_LENGTH_HEADER, RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
 import type { CallOptions } from './inference-client.js';
 import { clientDefaults } from './inference-client.js';
@@ -24,7 +25,19 @@ export interface RestAnswer {
   readonly body: Uint8Array;
 }
 
-/** Kept connections to one server. */
+/** How calls travel. */
+export interface RestConnectionOptions {
+  readonly maxAnswerBytes: number;
+  /** Go with every request. */
+  readonly headers: Readonly<Record<string, string>>;
+  /**
+   * Whether the server may run a request twice: one that breaks off with a kept connection is sent again, because the server has closed the
+   * connection before it came or has begun with it, and nobody can tell which. Otherwise each goes over a connection of its own, once.
+   */
+  readonly mayRepeat: boolean;
+}
+
+/** The connections to one server, kept where requests may be repeated. */
 export class RestConnections {
   readonly #url: URL;
   readonly #maxAnswerBytes: number;
@@ -32,16 +45,12 @@ export class RestConnections {
   readonly #agent: Agent;
   #isClosed = false;
 
-  /** `headers` go with every request. */
-  constructor(
-    url: URL,
-    options: { readonly maxAnswerBytes: number; readonly headers: Readonly<Record<string, string>> },
-  ) {
-    const { maxAnswerBytes, headers } = options;
+  constructor(url: URL, { maxAnswerBytes, headers, mayRepeat }: RestConnectionOptions) {
     this.#url = url;
     this.#maxAnswerBytes = maxAnswerBytes;
     this.#headers = headers;
-    this.#agent = url.protocol === 'https:' ? new TlsAgent({ keepAlive: true }) : new Agent({ keepAlive: true });
+    const options = { keepAlive: mayRepeat };
+    this.#agent = url.protocol === 'https:' ? new TlsAgent(options) : new Agent(options);
   }
 
   /** Rejects with AppError UNREACHABLE, DEADLINE_PASSED, STAGE_FAILED (answer too large) or DROPPED (given up). */
@@ -49,7 +58,7 @@ export class RestConnections {
     try {
       return await this.#once(sent, options);
     } catch (error) {
-      // The server closed a kept connection as the request went out; it has not read the request.
+      // As a rule the server closed a kept connection as the request went out, and has not read the request.
       if (!(error instanceof StaleConnection)) throw error;
       return await this.#once(sent, options);
     }
@@ -82,6 +91,7 @@ export class RestConnections {
       const onAbort = () => fail(givenUp(url));
       const timer = setTimeout(() => fail(tookTooLong(url, timeoutMs)), timeoutMs);
       signal?.addEventListener('abort', onAbort, { once: true });
+      request.once('socket', outliveRequest);
       let answering = false;
       const sentAtMs = performance.now();
       request.on('error', (error: NodeJS.ErrnoException) => {
@@ -118,6 +128,16 @@ export class RestConnections {
     return this.#url.protocol === 'https:' ? tlsRequest(target, options) : httpRequest(target, options);
   }
 }
+
+/**
+ * Node takes its listener off the connection of a request that is answered once the last bytes of it are written, or cannot be: the error of
+ * that comes after it, where the server has answered and closed before it read all, and without a listener it would end the process.
+ */
+function outliveRequest(socket: Socket): void {
+  socket.off('error', ignored).on('error', ignored);
+}
+
+function ignored(): void {}
 
 class StaleConnection extends Error {}
 

@@ -5,7 +5,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   AppError,
-  type InferenceServerSpec,
   type LaunchedReplica,
   type LaunchRequest,
   type ReplicaLauncher,
@@ -60,13 +59,12 @@ export class CommandReplicaLauncher implements ReplicaLauncher {
 
   async #whenReady(started: ServerProcess, request: LaunchRequest, values: TemplateValues): Promise<InferenceClient> {
     const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
-    const server = serverOf(request);
-    const { urls, model } = server;
+    const { urls, model } = serverOf(request);
     const url = filledTemplate(urls[0] ?? '', values);
     const token = tokenFor(request);
     const giveUpAtMs = performance.now() + launchTimeoutMs;
     while (started.running) {
-      const client = await readyClient(url, server, token);
+      const client = await readyClient(url, request, token);
       if (client !== undefined) return client;
       if (performance.now() > giveUpAtMs) {
         throw cannotStart(request, `the model ${model} at ${url} was not ready within ${launchTimeoutMs / 1000} s.`);
@@ -80,12 +78,12 @@ export class CommandReplicaLauncher implements ReplicaLauncher {
 /** A client when the model is ready; undefined when the server or the model is not there yet. */
 async function readyClient(
   url: string,
-  server: InferenceServerSpec,
+  request: LaunchRequest,
   token: string | undefined,
 ): Promise<InferenceClient | undefined> {
-  const { model } = server;
+  const { model } = serverOf(request);
   try {
-    const client = await clientOf(url, server, { timeoutMs: 1_000, token });
+    const client = await clientOf(url, request, { timeoutMs: 1_000, token });
     if (await client.modelReady(model, { timeoutMs: 1_000 })) return client;
     client.close();
   } catch (error) {

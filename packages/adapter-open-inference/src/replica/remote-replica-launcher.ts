@@ -37,9 +37,8 @@ export class RemoteReplicaLauncher implements ReplicaLauncher {
 
   async #connect(url: string, request: LaunchRequest) {
     const { launchTimeoutMs = DEFAULT_LAUNCH_TIMEOUT_MS } = this.#limits;
-    const server = serverOf(request);
-    const { model } = server;
-    const client = await clientOf(url, server, { timeoutMs: launchTimeoutMs, token: tokenFor(request) });
+    const { model } = serverOf(request);
+    const client = await clientOf(url, request, { timeoutMs: launchTimeoutMs, token: tokenFor(request) });
     if (!(await client.modelReady(model, { timeoutMs: launchTimeoutMs }))) {
       client.close();
       throw cannotStart(request, `the server ${url} has no model ${model} that is ready.`);

@@ -26,19 +26,21 @@ export function serverOf({ variant }: LaunchRequest): InferenceServerSpec {
   return server;
 }
 
-/** A client of the server of a variant; over REST tensors travel raw where the server says that it takes them so. */
+/** A client of the server of the variant that is asked for; over REST tensors travel raw where the server says that it takes them so. */
 export async function clientOf(
   url: string,
-  { headers }: InferenceServerSpec,
+  request: LaunchRequest,
   { timeoutMs, token }: { readonly timeoutMs: number; readonly token: string | undefined },
 ): Promise<InferenceClient> {
-  const shown = { ...(token !== undefined && { token }), ...(headers && { headers }) };
-  const client = openInferenceClient(url, shown);
+  const { headers } = serverOf(request);
+  const { idempotent = true } = request.stage;
+  const options = { mayRepeat: idempotent, ...(token !== undefined && { token }), ...(headers && { headers }) };
+  const client = openInferenceClient(url, options);
   if (!url.startsWith('http')) return client;
   const { extensions } = await client.serverMetadata({ timeoutMs });
   if (extensions.includes(RAW_EXTENSION)) return client;
   client.close();
-  return openInferenceClient(url, { raw: false, ...shown });
+  return openInferenceClient(url, { raw: false, ...options });
 }
 
 /** A runner over a ready server. */
