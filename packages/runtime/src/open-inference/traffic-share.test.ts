@@ -1,5 +1,5 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { SeededRng } from '@equipoise/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Cancellation } from '../data-plane/cancellation.js';
@@ -250,6 +250,53 @@ describe('TrafficShare', () => {
     expect(await answer()).toEqual({ answer: { status: 200, text: 'here' }, isOwn: true });
     signal.abort();
     expect((await Promise.all(away)).some(({ isOwn }) => isOwn)).toBe(false);
+  });
+
+  it('passes on nothing whose client went away while its body was read', async () => {
+    let asked = 0;
+    const url = await other((response) => {
+      asked += 1;
+      response.end('{}');
+    });
+    const signal = new Cancellation();
+    const readBody = async () => {
+      signal.abort();
+      return new Uint8Array(1);
+    };
+    const call = { requestId: 'r', headers: {}, signal, readBody } as never;
+    const endpoint = async () => ({ status: 200, text: 'here' });
+    const answer = await new TrafficShare(share(url), runner, 1e6).answer(
+      { method: 'POST', target: '/' },
+      call,
+      endpoint,
+    );
+    expect([answer.isOwn, asked, shared]).toEqual([true, 0, []]);
+  });
+
+  it('survives another server that answers and closes before it has read a large body', async () => {
+    const uncaught: unknown[] = [];
+    const note = (error: unknown) => uncaught.push(error);
+    process.on('uncaughtExceptionMonitor', note);
+    const hasty = createTcpServer((socket) => {
+      socket.on('error', () => {});
+      let isAnswered = false;
+      socket.on('data', () => {
+        if (isAnswered) socket.resetAndDestroy();
+        else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}');
+        isAnswered = true;
+      });
+    });
+    await new Promise<void>((resolve) => hasty.listen(0, '127.0.0.1', resolve));
+    const sharing = new TrafficShare(share(`http://127.0.0.1:${(hasty.address() as AddressInfo).port}`), runner, 1e9);
+    const readBody = async () => new Uint8Array(16e6);
+    const call = { requestId: 'r', headers: {}, signal: new Cancellation(), readBody } as never;
+    const endpoint = async () => ({ status: 200, text: 'here' });
+    const answer = await sharing.answer({ method: 'POST', target: '/' }, call, endpoint);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect([answer.isOwn, uncaught]).toEqual([false, []]);
+    process.off('uncaughtExceptionMonitor', note);
+    sharing.close();
+    hasty.close();
   });
 
   it('refuses a pipeline whose stages may not run twice', () => {

@@ -4,6 +4,7 @@
  * far as its deadline still allows. It may therefore run twice, which a pipeline has to bear (`idempotent`).
  */
 import { Agent, type IncomingMessage, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { AppError, type Rng } from '@equipoise/core';
 import { JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
@@ -100,7 +101,8 @@ export class TrafficShare {
       arrivedAtMs,
       readBody: async ({ alignAt } = { alignAt: 0 }) => alignedBody([body], alignAt),
     };
-    if (!this.#send(body)) return { answer: await endpoint(here), isOwn: true };
+    // Whose client went away meanwhile is given up here, as one that was never to be passed on.
+    if (call.signal.aborted || !this.#send(body)) return { answer: await endpoint(here), isOwn: true };
     const answer = await this.#ask(line, call, body);
     this.#cameBack(body);
     if (answer === undefined && call.signal.aborted) {
@@ -147,10 +149,21 @@ export class TrafficShare {
         void answerFrom(response, this.#awayBytes).then(settle, () => settle(undefined));
       });
       asked.on('error', () => settle(undefined));
+      asked.once('socket', outliveRequest);
       asked.end(body);
     });
   }
 }
+
+/**
+ * Node takes its listener off the connection of a request that is answered once the last bytes of it are written, or cannot be: the error of
+ * that comes after it, where the server has answered and closed before it read all, and without a listener it would end the process.
+ */
+function outliveRequest(socket: Socket): void {
+  socket.off('error', ignored).on('error', ignored);
+}
+
+function ignored(): void {}
 
 /** The longest wait (ms) for the other server: twice the latency of the SLO, and no less than what first connections may take. */
 export function sharePatienceMs(latencyMs: number): number {
