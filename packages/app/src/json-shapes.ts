@@ -51,7 +51,7 @@ or, for the frontier,
 {points: [{pas, costPerHour, cpuCores, plan: PLAN}], complete, toleranceFraction, omittedPoints}
 or, for several files,
 {plans: [{file, …one of these}]}
-with evidence: {scaledProfiles: [{stageId, variantId, factor, measuredOn}]} beside it where --profile-scale was used,
+each with arrivalRps, the load that was asked for, and, where --profile-scale was used, evidence: {scaledProfiles: [{stageId, variantId, factor, measuredOn}]},
 where PLAN is
 ${PLAN}
 CHANGED is

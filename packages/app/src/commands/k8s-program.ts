@@ -76,7 +76,7 @@ function planned(command: Command): Command {
         .choices(targets)
         .default(targets[0]),
     )
-    .option('--arrival-rps <n>', 'requests per second to plan for', positiveRate, 1)
+    .option('--arrival-rps <n>', 'requests per second to plan for; left out, those of --plan, else 1', positiveRate)
     .option('--plan <file>', 'take this plan, as `equipoise plan --out` writes it, instead of making one')
     .option('--namespace <name>', 'namespace of the objects; that of the context when left out', namespace)
     .addOption(imageFlag())

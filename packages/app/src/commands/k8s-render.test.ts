@@ -33,14 +33,18 @@ describe('equipoise k8s render', { timeout: 60_000 }, () => {
   it('prints documents of YAML, the same for the same plan', async () => {
     const plan = await equipoise(folder.path, 'plan', 'pipeline.yaml', '--arrival-rps', '20', '--out', 'plan.json');
     expect(plan).toMatchObject({ exitCode: 0 });
-    const [made, kept] = await Promise.all([
+    const [made, kept, other] = await Promise.all([
       render('pipeline.yaml', '--arrival-rps', '20'),
-      render('pipeline.yaml', '--arrival-rps', '20', '--plan', 'plan.json'),
+      render('pipeline.yaml', '--plan', 'plan.json'),
+      render('pipeline.yaml', '--plan', 'plan.json', '--arrival-rps', '30'),
     ]);
     expect(made).toMatchObject({ exitCode: 0, stderr: '' });
     expect(made.stdout.split('\n---\n').length).toBeGreaterThan(10);
     expect(made.stdout).toMatch(/^kind: Deployment$/m);
     expect(kept.stdout).toBe(made.stdout);
+    // The load of the plan is taken from it unless another one is given.
+    expect(other.stdout).toBe(made.stdout.replace(/(--arrival-rps\n +- )"20"/, '$1"30"'));
+    expect(other.stdout).not.toBe(made.stdout);
   });
 
   it('gives images to all, to a stage and to a variant, in a namespace', async () => {

@@ -1,11 +1,11 @@
 /** `equipoise k8s render`: a plan for a load as the objects that run it on a cluster. Nothing is sent anywhere. */
 import { checkImages, type KubeObject, type RenderTarget, renderPlan, toYaml } from '@equipoise/adapter-kubernetes';
-import { AppError, optimize, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core';
+import { AppError, optimize, type PipelineSpec, type ProfileSet } from '@equipoise/core';
 import { plannedHostCores } from '../compose/host-cores.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { imagesOf } from '../compose/pipeline-images.js';
 import { profilesFor } from '../compose/profiles-for.js';
-import { readPlanStages } from '../compose/read-plan.js';
+import { readPlan, type SavedPlan } from '../compose/read-plan.js';
 import { verifierFor } from '../compose/verifier-for.js';
 import type { ImageFlag } from '../terminal/image-flag.js';
 import { bindingText } from '../terminal/plan-text.js';
@@ -15,13 +15,17 @@ import { VERSION } from '../version.js';
 /** Flags of the command. */
 export interface K8sRenderOptions {
   readonly target: RenderTarget;
-  readonly arrivalRps: number;
+  /** Left out, that of `plan`, or one request per second where nothing says how many. */
+  readonly arrivalRps?: number;
   readonly plan?: string;
   readonly namespace?: string;
   readonly image?: readonly ImageFlag[];
   readonly artifacts?: string;
   readonly profileScale?: number;
 }
+
+/** The load where nothing says which. */
+const USUAL_RPS = 1;
 
 /** Renders the plan of `file`; with `--json` as one `List`, which `kubectl` reads as well. */
 export async function k8sRender(file: string, options: K8sRenderOptions): Promise<CommandResult> {
@@ -34,12 +38,12 @@ export async function renderedFile(
   file: string,
   options: K8sRenderOptions,
 ): Promise<{ readonly pipeline: string; readonly objects: readonly KubeObject[] }> {
-  const { target, arrivalRps, namespace, artifacts } = options;
+  const { target, namespace, artifacts } = options;
   const spec = await loadSpec(file);
   const images = imagesOf(options.image ?? [], `equipoise:${VERSION}`);
   checkImages(images, spec);
   const profiles = profilesFor(spec, file, options.profileScale);
-  const stages = await plannedStages(file, { spec, profiles }, options);
+  const { stages, arrivalRps } = await plannedStages(file, { spec, profiles }, options);
   const objects = renderPlan({
     ...{ spec, profiles, arrivalRps, target, images, plan: { stages } },
     ...(namespace !== undefined && { namespace }),
@@ -51,14 +55,19 @@ export async function renderedFile(
 async function plannedStages(
   file: string,
   { spec, profiles }: { readonly spec: PipelineSpec; readonly profiles: ProfileSet },
-  { plan, arrivalRps }: K8sRenderOptions,
-): Promise<Plan['stages']> {
-  if (plan !== undefined) return readPlanStages(plan, spec);
+  { plan, arrivalRps: asked }: K8sRenderOptions,
+): Promise<Required<SavedPlan>> {
+  if (plan !== undefined) {
+    const saved = await readPlan(plan, spec);
+    // A router is told of a load above 0; a plan may be made for none at all.
+    return { stages: saved.stages, arrivalRps: asked ?? (saved.arrivalRps || USUAL_RPS) };
+  }
+  const arrivalRps = asked ?? USUAL_RPS;
   const hostCores = plannedHostCores(spec);
   const clock = { nowMs: () => performance.now() };
   const problem = { spec, profiles, arrivalRps, estimator: 'distribution', clock } as const;
   const result = optimize(problem, verifierFor(spec, profiles, { arrivalRps, hostCores }));
-  if (result.kind === 'feasible') return result.plan.stages;
+  if (result.kind === 'feasible') return { stages: result.plan.stages, arrivalRps };
   throw new AppError(
     'INFEASIBLE',
     `No plan meets the SLO at ${arrivalRps} requests per second: ${bindingText(result.bindingConstraint)}. \`equipoise plan ${file} --arrival-rps ${arrivalRps}\` says what would help.`,

@@ -34,7 +34,9 @@ describe('plan --frontier', () => {
     const long = await plan('--objective', 'frontier');
     const { points } = long.document as { points: { plan: { verified: unknown } }[] };
     expect(long.exitCode).toBe(0);
-    expect(Object.keys(long.document as object)).toEqual(['points', 'complete', 'toleranceFraction', 'omittedPoints']);
+    expect(Object.keys(long.document as object)).toEqual([
+      ...['points', 'complete', 'toleranceFraction', 'omittedPoints', 'arrivalRps'],
+    ]);
     expect(points.map((point) => Object.keys(point))).toEqual([['pas', 'costPerHour', 'cpuCores', 'plan']]);
     expect(points[0]).toMatchObject({
       pas: 0.4,

@@ -77,6 +77,7 @@ describe('equipoise plan', () => {
         elapsedMs: number,
         labels: number,
       },
+      arrivalRps: 10,
     });
     expect(choiceOf(result)).toBe('detect=large×1 classify=only×1');
   });
@@ -90,6 +91,7 @@ describe('equipoise plan', () => {
       bindingConstraint: 'budget',
       fixes: { budget: { cpuCores: number } },
       bestEffort: { ...planShape, predicted: { ...planShape.predicted, latencyMs: null }, verified },
+      arrivalRps: 400,
     });
     const cpuCores = result.kind === 'infeasible' ? (result.fixes.budget?.cpuCores ?? 0) : 0;
     expect(cpuCores).toBeGreaterThan(3);

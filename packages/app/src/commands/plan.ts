@@ -62,11 +62,11 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
   const verifierAt = options.verify ? countedVerifiers(problem, progress) : undefined;
   try {
     if (!question.wantsFrontier)
-      return { file, question, result: withEvidence(planned(problem, options, verifierAt), problem) };
+      return { file, question, result: asDocument(planned(problem, options, verifierAt), problem) };
     const front = frontier(problem, verifierAt?.(problem.arrivalRps));
-    if (front.kind !== 'frontier') return { file, question, result: answered(front, options) };
+    if (front.kind !== 'frontier') return { file, question, result: asDocument(answered(front, options), problem) };
     const result = { json: frontierDocument(front), text: frontierText(front), answerIsNo: false };
-    return { file, question, result: withEvidence(result, problem), frontier: front };
+    return { file, question, result: asDocument(result, problem), frontier: front };
   } finally {
     await progress.stop();
   }
@@ -108,11 +108,11 @@ function answered(result: PlanResult, asked: PlanOptions): CommandResult {
   return { json: result, text: planText(result, asked), answerIsNo: result.kind === 'infeasible' };
 }
 
-/** Says in the document which profiles were carried over from another machine, and by which factor. */
-function withEvidence(result: CommandResult, { profiles }: PlanningProblem): CommandResult {
+/** Says in the document for which load it is, which profiles were carried over from another machine, and by which factor. */
+function asDocument(result: CommandResult, { arrivalRps, profiles }: PlanningProblem): CommandResult {
   const scaled = scaledProfiles(profiles);
-  if (scaled.length === 0) return result;
-  return { ...result, json: { ...(result.json as object), evidence: { scaledProfiles: scaled } } };
+  const evidence = scaled.length > 0 && { evidence: { scaledProfiles: scaled } };
+  return { ...result, json: { ...(result.json as object), arrivalRps, ...evidence } };
 }
 
 /** The plot library is loaded only for a picture. */

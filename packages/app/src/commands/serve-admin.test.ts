@@ -117,7 +117,9 @@ describe('the admin port of serve', () => {
     server.command.signal('SIGTERM');
     await server.command.ended;
     const again = await administered('given.yaml');
-    expect(again.command.stderr).toMatch(/planned for 250\.0[^]* capacity 250\.0 rps\nlatency p99 estimated 1\d\.?\d* ms/);
+    expect(again.command.stderr).toMatch(
+      /planned for 250\.0[\s\S]* capacity 250\.0 rps\nlatency p99 estimated 1\d\.?\d* ms/,
+    );
   }, 90_000);
 
   it('asks for its token, and has the metrics', async () => {

@@ -12,7 +12,7 @@ import { ProgressMeter } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';
-import { readPlanStages } from '../compose/read-plan.js';
+import { readPlan } from '../compose/read-plan.js';
 import { type LoadRequest, type ResolvedLoad, resolveLoad } from '../compose/resolve-load.js';
 import { type RunFigures, type RunRequest, simulatedRun } from '../compose/simulated-run.js';
 import { counted } from '../terminal/counted.js';
@@ -66,7 +66,8 @@ async function subjectOf(spec: PipelineSpec, { plan, policy }: SimulateOptions):
 /** Only the stages of a saved plan are simulated; what was predicted of it is not needed. */
 async function savedPlan(path: string, spec: PipelineSpec): Promise<Plan> {
   const predicted = { latencyMs: 0, percentile: spec.slo.percentile, pas: 0, capacityRps: 0, cpuCores: 0 };
-  return { stages: await readPlanStages(path, spec), predicted: { ...predicted, costPerHour: 0 } };
+  const { stages } = await readPlan(path, spec);
+  return { stages, predicted: { ...predicted, costPerHour: 0 } };
 }
 
 function withProgress(request: RunRequest): ReturnType<typeof simulatedRun> {

@@ -2,7 +2,7 @@ import type { PipelineSpec, StageId } from '@equipoise/core';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
-import { readPlanStages, readRunningPlan } from './read-plan.js';
+import { readPlan, readRunningPlan } from './read-plan.js';
 
 const folder = new TestFolder();
 let spec: PipelineSpec;
@@ -35,7 +35,12 @@ describe('a saved plan', () => {
     ['the best effort of an infeasible answer', { kind: 'infeasible', bestEffort: plan }],
     ['a plan alone', plan],
   ])('is read from %s', async (_, document) => {
-    expect(await readPlanStages(written(document), spec)).toEqual(plan.stages);
+    expect(await readPlan(written(document), spec)).toEqual({ stages: plan.stages });
+  });
+
+  it('has the load that it was made for', async () => {
+    const saved = { kind: 'feasible', plan, objectiveValue: 1, arrivalRps: 20 };
+    expect(await readPlan(written(saved), spec)).toEqual({ stages: plan.stages, arrivalRps: 20 });
   });
 
   it('stands for replicas that run', async () => {
@@ -52,6 +57,7 @@ describe('a saved plan', () => {
     ['{', 'FILE_UNREADABLE', 'is no JSON'],
     [[], 'FILE_UNREADABLE', 'expected what `equipoise plan'],
     [{ points: [] }, 'FILE_UNREADABLE', 'it holds several'],
+    [{ plan, arrivalRps: '20' }, 'FILE_UNREADABLE', 'expected arrivalRps, a number of at least 0, found "20"'],
     [
       { stages: { detect: plan.stages.detect } },
       'NOT_FOUND',
@@ -67,7 +73,7 @@ describe('a saved plan', () => {
     [{ stages: { ...plan.stages, detect: [part('small', 0)] } }, 'FILE_UNREADABLE', 'replicas, a number of at least 1'],
     [{ stages: { ...plan.stages, classify: [{ ...part('only'), resources: null }] } }, 'FILE_UNREADABLE', 'found null'],
   ])('that is %j is refused', async (document, code, message) => {
-    await expect(readPlanStages(written(document), spec)).rejects.toMatchObject({
+    await expect(readPlan(written(document), spec)).rejects.toMatchObject({
       code,
       message: expect.stringContaining(message),
     });
@@ -75,6 +81,6 @@ describe('a saved plan', () => {
 
   it('that is not there is named by the path tried', async () => {
     const path = `${folder.path}/none.json`;
-    await expect(readPlanStages(path, spec)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND', details: { path } });
+    await expect(readPlan(path, spec)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND', details: { path } });
   });
 });

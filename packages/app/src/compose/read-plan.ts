@@ -17,9 +17,21 @@ import {
   type StageSpec,
 } from '@equipoise/core';
 
-/** The stages of the plan in `path`. Throws AppError FILE_NOT_FOUND, FILE_UNREADABLE or NOT_FOUND with what to correct. */
-export async function readPlanStages(path: string, spec: PipelineSpec): Promise<Plan['stages']> {
-  const stages = stagesIn(await readJson(path), path);
+/** A plan that was saved, with the requests per second that it was made for where they were saved, too. */
+export interface SavedPlan {
+  readonly stages: Plan['stages'];
+  readonly arrivalRps?: number;
+}
+
+/** The plan in `path`. Throws AppError FILE_NOT_FOUND, FILE_UNREADABLE or NOT_FOUND with what to correct. */
+export async function readPlan(path: string, spec: PipelineSpec): Promise<SavedPlan> {
+  const document = await readJson(path);
+  const arrivalRps = arrivalRpsIn(document, path);
+  const stages = stagesOf(stagesIn(document, path), spec, path);
+  return { stages, ...(arrivalRps !== undefined && { arrivalRps }) };
+}
+
+function stagesOf(stages: JsonObject, spec: PipelineSpec, path: string): Plan['stages'] {
   const ids = spec.stages.map(({ id }) => id);
   const unknown = Object.keys(stages).filter((name) => !ids.some((id) => id === name));
   const missing = ids.filter((id) => !Object.hasOwn(stages, id));
@@ -33,7 +45,8 @@ export async function readPlanStages(path: string, spec: PipelineSpec): Promise<
 
 /** The plan in `path` as replicas that run and are ready. */
 export async function readRunningPlan(path: string, spec: PipelineSpec): Promise<RunningPlan> {
-  const stages = Object.entries(await readPlanStages(path, spec)) as [StageId, readonly StagePlan[]][];
+  const { stages: planned } = await readPlan(path, spec);
+  const stages = Object.entries(planned) as [StageId, readonly StagePlan[]][];
   return { stages: Object.fromEntries(stages.map(([id, parts]) => [id, runningStage(id, parts)])) };
 }
 
@@ -85,6 +98,13 @@ function stagesIn(document: unknown, path: string): JsonObject {
     ? 'it holds several; save one of them as a file of its own'
     : 'expected what `equipoise plan FILE --arrival-rps N --out P.json` writes';
   throw new AppError('FILE_UNREADABLE', `${path} is no plan: ${advice}.`, { details: { path: resolve(path) } });
+}
+
+function arrivalRpsIn(document: unknown, path: string): number | undefined {
+  const found = isObject(document) ? document['arrivalRps'] : undefined;
+  if (found === undefined || (typeof found === 'number' && found >= 0)) return found;
+  const message = `${path}: expected arrivalRps, a number of at least 0, found ${JSON.stringify(found)}.`;
+  throw new AppError('FILE_UNREADABLE', message, { details: { path: resolve(path) } });
 }
 
 interface Place {
