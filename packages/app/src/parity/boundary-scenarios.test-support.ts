@@ -159,9 +159,21 @@ export const boundaryScenarios: readonly NamedScenario[] = [
         { from: a, to: b, fanOut: { expected: 4 } },
         { from: b, to: c, join: { quorum: 2 } },
       ],
-      ...{ arrivals: every(7, 40), over: { admission: { maxQueueLength: 2 } } },
+      ...{ arrivals: every(7, 40), over: { admission: { maxQueueLength: 4 } } },
     }),
     shows: [/queue-full/, /completed/],
+  },
+  {
+    name: 'a fan-out gives more items than may wait',
+    scenario: boundary({
+      edges: [
+        { from: a, to: b, fanOut: { expected: 3, distribution: [0, 0, 0.5, 0, 0.5] } },
+        { from: b, to: c, join: { quorum: 2 } },
+      ],
+      ...{ arrivals: every(30, 40), over: { admission: { maxQueueLength: 3 } } },
+    }),
+    shows: [/ failed$/m, /completed/],
+    hides: [/queue-full/],
   },
   {
     name: 'stages that wait for one core go by their deadlines',

@@ -135,7 +135,7 @@ export function randomScenario(seed: number): Scenario {
   const spec = specOf(graph, stages, {
     slo: { latencyMs: Math.round((isTight ? 15 : 60) + rng.next() * 40 * stages.length), percentile: 99 },
     admission: {
-      maxQueueLength: oneOf(rng, [2, 10, 1000]),
+      maxQueueLength: oneOf(rng, [3, 10, 1000]),
       ...oneOf(rng.fork('wait'), [{}, { maxWaitFraction: 0.7 }]),
       ...oneOf(rng.fork('margin'), [{}, { answerMarginMs: 5 }, { answerMarginMs: 30 }]),
       ...oneOf(rng.fork('priorities'), [{}, {}, { priorities: { shares: [0, 0, 0.3, 0.1], default: 3 } }]),

@@ -208,7 +208,7 @@ export interface ControlSpec {
 
 /** Bounds on what waits. */
 export interface AdmissionSpec {
-  /** Most items queued at one stage; more are dropped as `queue-full`. */
+  /** Most items queued at one stage; more are dropped as `queue-full`, and a fan-out that gives more fails its request. */
   readonly maxQueueLength: number;
   /**
    * Largest part (0…1) of the time that a request has left at a stage, after what it still has to be worked on, that it may be expected to

@@ -27,6 +27,8 @@ import {
 export interface PayloadAlgebra<Payload> {
   /** Whether the condition of an edge with `when` holds; asked in the order of the edges until one does. */
   takes(edge: ServingEdge, output: Payload): boolean;
+  /** How many items an output fans out into; asked before they are made, and answered in constant time. */
+  items(edge: ServingEdge, output: Payload): number;
   /** The items that an output fans out into, in order; may be empty. */
   fanOut(edge: ServingEdge, output: Payload): readonly Payload[];
   /** One payload from the items of a group that came back, in their order. */
@@ -53,6 +55,8 @@ export interface WalkOrigin<Payload> {
 export interface WalkEffects<Payload, Context> {
   /** An input is ready to be enqueued at a stage. */
   deliver(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void;
+  /** Whether a fan-out may give so many items; where not, the request has ended. */
+  admits(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean;
   /** A join went on early: items of the request at these stages may be needless now (`GraphWalk.isNeedless`). */
   spare(request: RequestState<Payload, Context>, stages: readonly number[]): void;
   /** Without the items that were lost the request cannot be answered any more. */
@@ -147,6 +151,7 @@ export class GraphWalk<Payload, Context> {
   }
 
   #spread(request: RequestState<Payload, Context>, edge: ServingEdge, { scope, payload }: ReadyInput<Payload>): void {
+    if (!this.#effects.admits(request, edge, this.#algebra.items(edge, payload))) return;
     const parts = this.#algebra.fanOut(edge, payload);
     this.edgeCounts.fannedOut(edge.index, parts.length);
     const group: FanOutGroup<Payload> = { parent: scope, size: parts.length, joined: [] };

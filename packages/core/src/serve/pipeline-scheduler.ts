@@ -17,7 +17,7 @@ import { type ReplicaDescription, ServingReplica } from './replica.js';
 import type { TroubleCounts } from './replica-health.js';
 import { type Arrival, RequestState, RetriedItem, StageItem } from './request-state.js';
 import type { SchedulerLimits, ServingEffects } from './serving-effects.js';
-import type { ServingGraph } from './serving-graph.js';
+import type { ServingEdge, ServingGraph } from './serving-graph.js';
 import type { StageLimits } from './stage-limits.js';
 import { type StageEffects, StageScheduler } from './stage-scheduler.js';
 
@@ -54,6 +54,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#stages = graph.stages.map(() => new StageScheduler(this.#gate, limits, this));
     this.#walk = new GraphWalk(graph, effects, {
       deliver: (request, stage, ready) => this.#enqueue(request, stage, ready),
+      admits: (request, edge, items) => this.#admitItems(request, edge, items),
       spare: (request, stages) => this.#discardNeedless(request, stages),
       cannotAnswer: (request) => this.#endAsLost(request),
     });
@@ -278,6 +279,13 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#attend(this.#stage(stage));
   }
 
+  #admitItems(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean {
+    const most = this.#stage(edge.to).maxQueueLength;
+    if (items <= most) return !request.ended;
+    this.failRequest(request, this.#effects.tooManyItems(edge, items, most), this.#nowMs);
+    return false;
+  }
+
   #endHung(nowMs: number): void {
     for (const stage of this.#stages) {
       for (let hung = stage.findHung(nowMs); hung !== undefined; hung = stage.findHung(nowMs)) {
@@ -312,7 +320,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     if (item.withdrawn || this.#walk.isNeedless(request, stage, scope)) return;
     if (!this.#walk.answer(request, item, output)) {
       this.#walk.leave(request, item, output);
-      if (request.missingOutputs > 0) return;
+      if (request.ended || request.missingOutputs > 0) return;
     }
     this.#end(request);
     this.#effects.complete(request, this.#nowMs);

@@ -7,7 +7,7 @@ import { PipelineScheduler } from './pipeline-scheduler.js';
 import type { ServingReplica } from './replica.js';
 import type { RequestState } from './request-state.js';
 import type { SchedulerLimits, ServingEffects } from './serving-effects.js';
-import { servingGraph } from './serving-graph.js';
+import { type ServingEdge, servingGraph } from './serving-graph.js';
 
 /** A replica of the bench. */
 export type Replica = ServingReplica<string, string>;
@@ -103,6 +103,12 @@ export class Bench implements ServingEffects<string, string, string> {
   }
   takes({ index }: { readonly index: number }): boolean {
     return this.taken.has(index);
+  }
+  tooManyItems({ index }: ServingEdge, items: number, most: number): string {
+    return `edge ${index} gives ${items} items of at most ${most}`;
+  }
+  items(): number {
+    return this.fanOutCount;
   }
   fanOut(_edge: unknown, output: string): readonly string[] {
     return Array.from({ length: this.fanOutCount }, (_, i) => `${output}#${i}`);

@@ -1,6 +1,6 @@
 /** Who is dropped, when and why, and who is refused at once. */
 import { describe, expect, it } from 'vitest';
-import { replicaId } from '../model/ids.js';
+import { replicaId, stageId } from '../model/ids.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
 import { Bench, edge, one, points } from './scheduler-bench.test-support.js';
 
@@ -151,6 +151,52 @@ describe('drops', () => {
     bench.arrive('b', 1);
     bench.finish(replica, 2);
     expect(bench.log.slice(1)).toEqual(['1 drop b draining', '2 done a>0']);
+  });
+});
+
+describe('a fan-out of more items than may wait at a stage', () => {
+  const group = { ...chainSpec({ a: points, b: points, c: points }), outputs: [{ from: stageId('c') }] };
+  const fanOut = edge('a', 'b', { fanOut: { expected: 2 } });
+
+  it.each([
+    ['all of them are waited for', { join: 'all' }],
+    ['a join would do without some', { join: 'all', onMissing: 'partial' }],
+    ['a few would be enough', { join: { quorum: 1 } }],
+  ] as const)('fails the request before an item is made, where %s', (_, join) => {
+    const bench = new Bench({ ...group, edges: [fanOut, edge('b', 'c', join)] }, { maxQueueLength: 3 });
+    const first = bench.serve(0);
+    bench.serve(1);
+    bench.fanOut = () => expect.unreachable('items are made');
+    bench.fanOutCount = 4;
+    bench.arrive('x', 0);
+    bench.finish(first, 1);
+    expect(bench.log).toEqual(['0 run 0 [x]', '1 fail x edge 0 gives 4 items of at most 3']);
+    expect(bench.scheduler.inFlight).toBe(0);
+    expect(bench.scheduler.edgeCounts.all[0]).toMatchObject({ fanOuts: 0, items: 0 });
+  });
+
+  it('serves as many as may wait, and goes by the bound of the moment', () => {
+    const bench = new Bench({ ...group, edges: [fanOut, edge('b', 'c', { join: 'all' })] }, { maxQueueLength: 3 });
+    const first = bench.serve(0);
+    bench.fanOutCount = 3;
+    bench.arrive('x', 0);
+    bench.finish(first, 1);
+    expect(bench.scheduler.queueLength(1)).toBe(3);
+    bench.scheduler.setLimits({ maxQueueLength: 2, dropLate: true }, 2);
+    bench.arrive('y', 2);
+    bench.finish(first, 3);
+    expect(bench.log.slice(2)).toEqual(['3 fail y edge 0 gives 3 items of at most 2']);
+  });
+
+  it('ends the request once, whatever else leaves the stage', () => {
+    const skipped = edge('a', 'c', { when: { condition: 'never', probability: 0 } });
+    const bench = new Bench({ ...group, edges: [fanOut, skipped] }, { maxQueueLength: 3 });
+    const first = bench.serve(0);
+    bench.fanOutCount = 4;
+    bench.arrive('x', 0);
+    bench.finish(first, 1);
+    expect(bench.log.slice(1)).toEqual(['1 fail x edge 0 gives 4 items of at most 3']);
+    expect(bench.scheduler.inFlight).toBe(0);
   });
 });
 

@@ -4,6 +4,7 @@ import type { DropReason } from '../model/request-outcome.js';
 import type { PayloadAlgebra } from './graph-walk.js';
 import type { ServingReplica } from './replica.js';
 import type { RequestState } from './request-state.js';
+import type { ServingEdge } from './serving-graph.js';
 import type { StageLimits } from './stage-limits.js';
 
 /** What the scheduler makes happen; implemented once per clock. */
@@ -19,6 +20,8 @@ export interface ServingEffects<Payload, Context, Failure> extends PayloadAlgebr
   unfit(replica: ServingReplica<Payload, Context>, trouble: ReplicaTrouble, nowMs: number): void;
   /** What requests fail with whose batch hung. */
   hungFailure(stage: number): Failure;
+  /** What requests fail with of which an output fans out into more items than may wait at one stage (`most`). */
+  tooManyItems(edge: ServingEdge, items: number, most: number): Failure;
   /** A draining replica has finished its last batch and is out of service. */
   drained(replica: ServingReplica<Payload, Context>): void;
 }

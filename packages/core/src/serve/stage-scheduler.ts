@@ -69,6 +69,11 @@ export class StageScheduler<Payload, Context> {
     this.queue.setShares(limits.priorityShares ?? ONE_PRIORITY);
   }
 
+  /** Most items that may wait here. */
+  get maxQueueLength(): number {
+    return this.#limits.maxQueueLength;
+  }
+
   /** Least time in ms that a request needs from here to its end; 0 where nothing is known. */
   get leastMs(): number {
     return serviceMs(this.#policy, 1) + this.#policy.remainingMs;

@@ -134,11 +134,18 @@ class WalkBench implements ServingEffects<string, number, string> {
     return `stage ${stage} hangs`;
   }
 
+  tooManyItems({ index }: ServingEdge, items: number, most: number): string {
+    return `edge ${index} gives ${items} items of at most ${most}`;
+  }
+
   takes({ condition = '' }: ServingEdge, output: string): boolean {
     return this.#script.takes?.(condition, output) ?? false;
   }
-  fanOut(_edge: unknown, output: string): readonly string[] {
-    return Array.from({ length: this.#script.items?.(output) ?? 2 }, (_, i) => `${output}${i}`);
+  items(_edge: unknown, output: string): number {
+    return this.#script.items?.(output) ?? 2;
+  }
+  fanOut(edge: unknown, output: string): readonly string[] {
+    return Array.from({ length: this.items(edge, output) }, (_, i) => `${output}${i}`);
   }
   join(_edge: unknown, parts: readonly string[]): string {
     return `[${parts.join(' ')}]`;

@@ -48,11 +48,16 @@ export class ItemChances implements PayloadAlgebra<number> {
     return uniform(key + Math.imul(index + 1, FOR_BRANCH)) < (this.#branch[index] ?? 1);
   }
 
+  /** How many items a fan-out gives. */
+  items({ index }: { readonly index: number }, key: number): number {
+    return this.#itemsOf(index, fanOutKey(index, key));
+  }
+
   /** As many items as the edge's distribution says; without one the floor or the ceiling of the expected number, with that mean. */
   fanOut({ index }: { readonly index: number }, key: number): readonly number[] {
-    const edgeKey = mixed(key + Math.imul(index + 1, BY_EDGE));
+    const edgeKey = fanOutKey(index, key);
     const items = this.#items;
-    items.length = this.#itemsAt[index]?.(uniform(edgeKey)) ?? 1;
+    items.length = this.#itemsOf(index, edgeKey);
     for (let i = 0; i < items.length; i++) items[i] = mixed(edgeKey + Math.imul(i + 1, BY_ITEM));
     return items;
   }
@@ -68,12 +73,20 @@ export class ItemChances implements PayloadAlgebra<number> {
   share(key: number): number {
     return key;
   }
+
+  #itemsOf(index: number, edgeKey: number): number {
+    return this.#itemsAt[index]?.(uniform(edgeKey)) ?? 1;
+  }
 }
 
 function sumOf(keys: readonly (number | undefined)[]): number {
   let sum = 0;
   for (let i = 0; i < keys.length; i++) sum = (sum + (keys[i] ?? 0)) | 0;
   return sum;
+}
+
+function fanOutKey(index: number, key: number): number {
+  return mixed(key + Math.imul(index + 1, BY_EDGE));
 }
 
 function mixed(key: number): number {

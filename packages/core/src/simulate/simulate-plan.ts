@@ -6,7 +6,7 @@
 import { EventHeap } from '../kernel/event-heap.js';
 import { invariant } from '../kernel/invariant.js';
 import type { Rng } from '../kernel/rng.js';
-import type { AppError } from '../model/app-error.js';
+import { type AppError, isFaultOfServer } from '../model/app-error.js';
 import { ArrivalRecord } from '../model/arrival-record.js';
 import type { Observation, StageObservation } from '../model/decision.js';
 import type { StageId } from '../model/ids.js';
@@ -16,6 +16,7 @@ import { VariantAges } from '../model/variant-ages.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { drawMs } from '../profile/service-law.js';
 import { eventRank } from '../serve/event-rank.js';
+import { tooManyItems } from '../serve/fan-out-bound.js';
 import { PipelineScheduler } from '../serve/pipeline-scheduler.js';
 import type { RequestState, StageItem } from '../serve/request-state.js';
 import type { ServingEffects } from '../serve/serving-effects.js';
@@ -57,6 +58,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #unstatedLevel: number;
   readonly #meter: UseMeter;
   #pas = 0;
+  #failedHere = 0;
   #admitted = 0;
   #loadEnded = false;
   #nowMs = 0;
@@ -136,8 +138,11 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#tellEnd(request, reason, nowMs);
   }
 
-  fail(request: Request, _failure: AppError, nowMs: number): void {
-    if (request.arrivedAtMs >= this.#fromMs) this.tally.failed += 1;
+  fail(request: Request, failure: AppError, nowMs: number): void {
+    if (request.arrivedAtMs >= this.#fromMs) {
+      this.tally.failed += 1;
+      if (isFaultOfServer(failure.code)) this.#failedHere += 1;
+    }
     this.#tellEnd(request, 'failed', nowMs);
   }
 
@@ -153,12 +158,20 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     return lostReplica(this.graph.stages[stage]?.id as StageId);
   }
 
+  tooManyItems({ from }: ServingEdge, items: number, most: number): AppError {
+    return tooManyItems(this.graph.stages[from]?.id as StageId, items, most);
+  }
+
   drained(replica: SimulatedReplica): void {
     this.#fleet.drained(replica);
   }
 
   takes(edge: ServingEdge, key: number): boolean {
     return this.#chances.takes(edge, key);
+  }
+
+  items(edge: ServingEdge, key: number): number {
+    return this.#chances.items(edge, key);
   }
 
   fanOut(edge: ServingEdge, key: number): readonly number[] {
@@ -310,7 +323,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       load: { arrivalsPerSecond, latest: this.#arrivals.latest(this.#nowMs), ...(burstiness && { burstiness }) },
       stages,
       runningPlan: this.#fleet.runningPlan(),
-      failedTotal: this.tally.failed,
+      failedTotal: this.#failedHere,
       edges: this.#scheduler.edgeCounts.take(),
       ...(lastChange && { lastChange }),
       ...(this.#fleet.changing && { changing: true }),

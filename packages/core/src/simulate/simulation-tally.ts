@@ -33,7 +33,7 @@ export class SimulationTally {
   readonly #sloLatencyMs: number;
   arrived = 0;
   completed = 0;
-  /** Requests whose batch was lost with its replica. */
+  /** Requests whose batch failed or was lost with its replica, or that fanned out into more items than may wait. */
   failed = 0;
   withinSlo = 0;
   /** Accuracies (fractions) of the completed requests, summed up. */

@@ -63,7 +63,7 @@ export const admissionSchema = z
     maxQueueLength: count()
       .default(fieldDefaults.maxQueueLength)
       .describe(
-        'Most items queued at one stage; beyond it a request is dropped: the last of the least urgent, if the one that comes is more urgent.',
+        'Most items queued at one stage; beyond it a request is dropped: the last of the least urgent, if the one that comes is more urgent. A fan-out into more items than that fails its request.',
       ),
     maxWaitFraction: fraction()
       .default(fieldDefaults.maxWaitFraction)

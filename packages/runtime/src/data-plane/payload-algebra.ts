@@ -42,6 +42,7 @@ export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap> {
   const conditions = graph.edges.map(({ from, to, condition }) => compiled(condition, nameOf(from), nameOf(to)));
   return {
     takes: (edge, output) => conditions[edge.index]?.holds(output) ?? true,
+    items: (_edge, output) => itemsOf(output),
     fanOut: (edge, output) => fanOutTensors(output, nameOf(edge.from)),
     join: (edge, parts) => joinTensors(parts, nameOf(edge.from)),
     merge: (stage, parts) =>
@@ -52,6 +53,12 @@ export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap> {
       ),
     share: copyTensors,
   };
+}
+
+/** How many items an output fans out into, going by its first tensor; 0 where `fanOutTensors` would fail for that. */
+function itemsOf(output: TensorMap): number {
+  for (const name in output) return output[name]?.shape[0] ?? 0;
+  return 0;
 }
 
 /** The items that an output fans out into; all its tensors need one leading dimension. */

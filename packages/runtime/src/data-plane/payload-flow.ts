@@ -31,6 +31,10 @@ export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
     return attempt(request, false, () => this.#algebra.takes(edge, tensors));
   }
 
+  items(edge: ServingEdge, { tensors }: RequestTensors): number {
+    return this.#algebra.items(edge, tensors);
+  }
+
   fanOut(edge: ServingEdge, { request, tensors }: RequestTensors): readonly RequestTensors[] {
     const parts = attempt(request, [], () => this.#algebra.fanOut(edge, tensors));
     return parts.map((part) => ({ request, tensors: part }));

@@ -150,6 +150,21 @@ describe('a request', () => {
     expect(runners['classify']?.batches).toEqual([]);
   });
 
+  it('fails on a fan-out of more items than may wait, before it makes them, by no fault of the server', async () => {
+    const edges = [edge('detect', 'classify', { fanOut: { expected: 2 } })];
+    const spec = servingSpec(['detect', 'classify'], { edges, admission: { maxQueueLength: 1000 } });
+    const { clock, pipeline, ends } = setUp(spec, { detect: echo, classify: echo });
+    const startedAtMs = performance.now();
+    const outcome = pipeline.submit({ x: { datatype: 'FP32', shape: [2 ** 40, 0], data: new Float32Array() } });
+    await clock.advanceTo(100);
+    expect(await outcome).toEqual(
+      failed('INVALID_INPUT', /Stage detect: .*fans out into 1099511627776 items.*1000 may wait.*maxQueueLength/),
+    );
+    expect(performance.now() - startedAtMs).toBeLessThan(1000);
+    expect(ends).toMatchObject([{ kind: 'failed', code: 'INVALID_INPUT' }]);
+    expect(pipeline.statistics.failedHere).toBe(0);
+  });
+
   it('fails when the response lacks a tensor that the outputs name', async () => {
     const spec = servingSpec(['a'], { outputs: [{ from: stageId('a'), tensors: ['y'] }] });
     const { clock, pipeline } = setUp(spec, { a: echo });

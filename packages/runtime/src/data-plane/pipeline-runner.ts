@@ -28,6 +28,7 @@ import {
   type StageId,
   servingGraph,
   type TensorMap,
+  tooManyItems,
 } from '@equipoise/core';
 import { limitsOf, prioritiesOf } from './admission-limits.js';
 import { monotonicClock } from './alarm-clock.js';
@@ -285,6 +286,7 @@ export class PipelineRunner implements ReplicaPool {
     const flow = this.#flow;
     return {
       takes: (edge, output) => flow.takes(edge, output),
+      items: (edge, output) => flow.items(edge, output),
       fanOut: (edge, output) => flow.fanOut(edge, output),
       join: (edge, parts) => flow.join(edge, parts),
       merge: (stage, parts) => flow.merge(stage, parts),
@@ -302,6 +304,7 @@ export class PipelineRunner implements ReplicaPool {
       },
       unfit: ({ replicaId, stage }, trouble) => this.#unfit.tell({ stageId: this.#idOf(stage), replicaId, trouble }),
       hungFailure: (stage) => hungBatch(this.#idOf(stage)),
+      tooManyItems: ({ from }, items, most) => tooManyItems(this.#idOf(from), items, most),
       drained: ({ replicaId }) => this.#replicas.drained(replicaId),
     };
   }

@@ -5,9 +5,8 @@
 import {
   ArrivalRecord,
   type DropReason,
-  type ErrorCode,
-  errorCodes,
   invariant,
+  isFaultOfServer,
   LatencyHistogram,
   type LoadObservation,
 } from '@equipoise/core';
@@ -163,5 +162,3 @@ export class RequestStatistics {
     return kept.histogram;
   }
 }
-
-const isFaultOfServer = (code: ErrorCode): boolean => errorCodes[code].httpStatus >= 500;

@@ -31,6 +31,7 @@ export class SampleWalk {
       deliver: (request, stage, { scope, payload }) => {
         this.#waiting[stage]?.push({ request, scope, payload });
       },
+      admits: () => true,
       spare: () => {},
       cannotAnswer: () => {},
     });
