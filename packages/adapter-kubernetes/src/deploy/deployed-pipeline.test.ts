@@ -1,5 +1,6 @@
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
+import type { KubeApi, Refused } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
@@ -86,6 +87,20 @@ describe('a rendered pipeline', () => {
     });
     await applyObjects(api, rendered(), { force: true });
     expect(await api.get(ref)).toMatchObject({ spec: { replicas: 1 } });
+  });
+
+  it.each([
+    ['namespaces "models" not found', 'there is no namespace models; `kubectl create namespace models` makes it.'],
+    [
+      'HTTP status 404',
+      'the cluster has no ServiceAccount of v1; install what brings that, or choose another --target.',
+    ],
+  ])('says what the cluster lacks for it: %s', async (message, lack) => {
+    const refused: Refused = { kind: 'refused', reason: 'not-found', message, causes: [] };
+    const lacking = { apply: async () => refused } as unknown as KubeApi;
+    await expect(applyObjects(lacking, rendered(), { force: false })).rejects.toMatchObject({
+      ...{ code: 'CLUSTER_REFUSED', message: `ServiceAccount shelf was not written: ${lack}` },
+    });
   });
 });
 

@@ -1,6 +1,6 @@
 /** A rendered pipeline beside what a cluster has of it, and how the one becomes the other. */
 import { AppError } from '@equipoise/core';
-import type { KubeApi, ListPage } from '../api/kube-api.js';
+import type { KubeApi, ListPage, Refused } from '../api/kube-api.js';
 import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js';
 import { labelsOf } from '../render/object-names.js';
 import { renderedTypes } from '../render/rendered-types.js';
@@ -91,7 +91,8 @@ export function deploymentDiff(wanted: readonly KubeObject[], live: readonly Kub
 
 /**
  * Writes the objects one after another in the order of the rendering, so that the router comes last. A field that another manager owns is
- * taken only with `force`; otherwise AppError CONFLICT names it, and objects before it stay written.
+ * taken only with `force`; otherwise AppError CONFLICT names it, and objects before it stay written. CLUSTER_REFUSED says what the cluster lacks
+ * for an object: its namespace, or its kind.
  */
 export async function applyObjects(
   api: KubeApi,
@@ -100,13 +101,22 @@ export async function applyObjects(
 ): Promise<void> {
   for (const object of objects) {
     const result = await api.apply(typeOf(object.kind), object, { fieldManager: COMMAND_MANAGER, force });
-    if (result.kind === 'written') continue;
-    const { metadata, kind } = object;
-    const advice = result.reason === 'conflict' ? ' --force takes the fields that others own.' : '';
-    throw new AppError('CONFLICT', `${kind} ${metadata.name} was not written: ${result.message}.${advice}`, {
-      details: { kind, name: metadata.name, reason: result.reason, causes: result.causes },
-    });
+    if (result.kind === 'refused') throw notWritten(object, result);
   }
+}
+
+function notWritten({ apiVersion, kind, metadata }: KubeObject, { reason, message, causes }: Refused): AppError {
+  const { name, namespace = 'default' } = metadata;
+  const details = { kind, name, reason, causes };
+  // An apply makes what is not there, so that something else is missing.
+  if (reason === 'not-found') {
+    const lack = message.startsWith('namespaces ')
+      ? `there is no namespace ${namespace}; \`kubectl create namespace ${namespace}\` makes it`
+      : `the cluster has no ${kind} of ${apiVersion}; install what brings that, or choose another --target`;
+    return new AppError('CLUSTER_REFUSED', `${kind} ${name} was not written: ${lack}.`, { details });
+  }
+  const advice = reason === 'conflict' ? ' --force takes the fields that others own.' : '';
+  return new AppError('CONFLICT', `${kind} ${name} was not written: ${message}.${advice}`, { details });
 }
 
 /** Takes objects away; those that are gone already do not matter. */

@@ -11,7 +11,15 @@ import {
 } from '../equipoise.test-support.js';
 import { KubeApiServer, kubeconfigTo } from './kube-api-server.test-support.js';
 
-const KINDS = ['serviceaccounts', 'configmaps', 'services', 'deployments', 'poddisruptionbudgets', 'networkpolicies'];
+const KINDS = [
+  'serviceaccounts',
+  'configmaps',
+  'services',
+  'deployments',
+  'poddisruptionbudgets',
+  'networkpolicies',
+  'pods',
+];
 const folder = new TestFolder();
 let server: KubeApiServer;
 
@@ -115,6 +123,20 @@ describe('equipoise k8s', { timeout: 60_000 }, () => {
       exitCode: 2,
       stderr: expect.stringContaining('has no context elsewhere; it has test'),
     });
+  });
+
+  it('names what makes a namespace that is not there, and a definition', async () => {
+    server.namespaces = [];
+    const [apply, operator] = await Promise.all([
+      k8s('apply', 'pipeline.yaml', '--plan', 'small.json'),
+      equipoise(folder.path, 'operator', '--once', '--no-leader-election', '--kubeconfig', 'kube'),
+    ]);
+    expect(apply.exitCode).toBe(3);
+    expect(apply.stderr).toContain('there is no namespace team; `kubectl create namespace team` makes it.');
+    expect(operator.exitCode).toBe(3);
+    const advice =
+      'error CLUSTER_REFUSED: the API server does not serve inferencepipelines of equipoise.dev/v1alpha1; `kubectl apply --server-side -k deploy/kubernetes` defines them';
+    expect(operator.stderr).toContain(advice);
   });
 
   it('says with each command that the kubeconfig leads to an Equipoise server', async () => {

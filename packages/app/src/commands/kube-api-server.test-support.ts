@@ -1,4 +1,4 @@
-/** An API server as far as the commands need one: lists by label, server-side apply, deletion. Its Deployments run at once, or never. */
+/** An API server as far as the commands need one: lists by label, watches that tell nothing, server-side apply, deletion. Its Deployments run at once, or never. */
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -23,12 +23,19 @@ export const kubeconfigTo = (server: string): string =>
 /** The server with what it keeps, by path. */
 export class KubeApiServer {
   readonly objects = new Map<string, StoredObject>();
+  /** Namespaces in which objects may be made. */
+  namespaces = ['team'];
   /** Whether pods become ready. */
   podsStart = true;
   /** Resources that are served; any other is answered with 404. */
   readonly served: ReadonlySet<string>;
   readonly #server = createServer(async (request, response) => {
     const { status, body } = this.#answer(request, await textOf(request));
+    if (status === 200 && request.url?.includes('watch=true')) {
+      // Nothing ever happens.
+      response.writeHead(200).flushHeaders();
+      return;
+    }
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   });
 
@@ -56,6 +63,9 @@ export class KubeApiServer {
     if (!this.served.has(resource)) return refusal(404, 'NotFound', 'the server could not find the requested resource');
     if (name === undefined) return { status: 200, body: this.#list(`${pathname}/`, searchParams.get('labelSelector')) };
     const before = this.objects.get(pathname);
+    const namespace = path[path.indexOf('namespaces') + 1] ?? '';
+    if (method === 'PATCH' && !this.namespaces.includes(namespace))
+      return refusal(404, 'NotFound', `namespaces "${namespace}" not found`);
     if (method === 'PATCH') return { status: 200, body: this.#apply(pathname, JSON.parse(text) as StoredObject) };
     if (before === undefined) return refusal(404, 'NotFound', `${resource} "${name}" not found`);
     if (method === 'DELETE') this.objects.delete(pathname);

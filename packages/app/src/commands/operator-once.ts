@@ -3,6 +3,7 @@ import { LeaseElector, type PipelineRun, runOnce } from '@equipoise/adapter-kube
 import { AppError } from '@equipoise/core';
 import { type Cluster, withCluster } from '../compose/cluster.js';
 import {
+  advised,
   candidacyOf,
   clusterOf,
   lookAfter,
@@ -44,6 +45,8 @@ async function run(cluster: Cluster, options: OperatorFlags, signal: AbortSignal
   try {
     const base = { ...operatorBase(cluster), ...lookAfter(options, scopeOf(options, cluster)), source: plans };
     return await runOnce({ ...base, failed: told }, signal);
+  } catch (error) {
+    throw advised(error);
   } finally {
     await plans.close();
   }
@@ -95,7 +98,8 @@ async function runAsLeader(
   });
 }
 
-function told(what: string, error: unknown): void {
+function told(what: string, cause: unknown): void {
+  const error = advised(cause);
   logLine('error', 'failed and is tried again', {
     what,
     error: error instanceof Error ? error.message : String(error),

@@ -4,6 +4,7 @@ import type { Decision } from '@equipoise/core';
 import { OperatorMonitor, startProbeServer } from '@equipoise/runtime';
 import { type Cluster, withCluster } from '../compose/cluster.js';
 import {
+  advised,
   candidacyOf,
   clusterOf,
   lookAfter,
@@ -127,8 +128,9 @@ class OperatorWatch {
     logLine('info', 'taken back', { pipeline, why: message, until, failures });
   }
 
-  failed(of: 'pass' | 'watch' | 'lease', what: string, error: unknown): void {
+  failed(of: 'pass' | 'watch' | 'lease', what: string, cause: unknown): void {
     this.monitor.failed(of);
+    const error = advised(cause);
     logLine('error', 'failed and is tried again', {
       what,
       error: error instanceof Error ? error.message : String(error),

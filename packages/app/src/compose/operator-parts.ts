@@ -2,7 +2,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import { askRouter, FollowedPlans, type InferencePipeline } from '@equipoise/adapter-kubernetes';
-import { type Decision, SeededRng } from '@equipoise/core';
+import { AppError, type Decision, SeededRng } from '@equipoise/core';
 import { monotonicClock, PlanningThreads, planningThreadsFor } from '@equipoise/runtime';
 import { VERSION } from '../version.js';
 import type { Cluster } from './cluster.js';
@@ -44,6 +44,15 @@ export function plansFor(cluster: Cluster, report: (key: string, decision: Decis
     ...{ ...operatorBase(cluster), ask: askRouter, report },
     plannerFor: (spec) => new ThreadPlanner(spec, threads),
   });
+}
+
+/** A failure with what to do about it where the cluster does not know what an operator looks after; others as they are. */
+export function advised(error: unknown): unknown {
+  const isUndefined = error instanceof AppError && error.details['resource'] === 'inferencepipelines';
+  if (!isUndefined) return error;
+  const { code, message, details, retryable } = error;
+  const advice = '`kubectl apply --server-side -k deploy/kubernetes` defines them (docs/guide/kubernetes.md)';
+  return new AppError(code, `${message}; ${advice}`, { details, retryable, cause: error });
 }
 
 /** Where and what is looked after. */

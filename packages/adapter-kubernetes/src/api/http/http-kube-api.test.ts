@@ -174,7 +174,10 @@ describe('HttpKubeApi', () => {
   it('takes a group that the API server does not serve for one', async () => {
     const { api } = await start((response) => response.writeHead(404).end('404 page not found\n'));
     expect(await api.get(ref)).toBeUndefined();
-    await expect(api.list({ type: probes })).rejects.toMatchObject({ details: { httpStatus: 404 } });
+    await expect(api.list({ type: probes })).rejects.toMatchObject({
+      message: 'the API server does not serve probes of test.equipoise.dev/v1',
+      details: { httpStatus: 404, resource: 'probes' },
+    });
   });
 
   it('says that a page is no JSON without falling over it', async () => {

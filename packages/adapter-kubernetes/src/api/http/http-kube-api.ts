@@ -42,6 +42,7 @@ export class HttpKubeApi implements KubeApi {
       query: { ...queryOf(selection), limit: page.limit, continue: page.continueToken },
     });
     if (answer.status === 410) return { kind: 'expired' };
+    if (answer.status === 404) throw notServed(selection.type);
     const { metadata, items } = resultOf(answer) as {
       metadata: { resourceVersion: string; continue?: string };
       items: T[];
@@ -146,6 +147,12 @@ function applyRequest(path: string, object: KubeObject, { fieldManager, force }:
 function resultOf(answer: KubeAnswer): unknown {
   if (answer.status >= 300) throw failureOf(answer);
   return answer.body;
+}
+
+/** A list that is empty is there: what the server does not find is the resource. */
+function notServed(type: ResourceType): AppError {
+  const message = `the API server does not serve ${type.plural} of ${apiVersionOf(type)}`;
+  return new AppError('CLUSTER_REFUSED', message, { details: { httpStatus: 404, resource: type.plural } });
 }
 
 const EVENT_KINDS = { ADDED: 'added', MODIFIED: 'modified', DELETED: 'deleted' } as const;
