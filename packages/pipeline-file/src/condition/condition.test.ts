@@ -72,6 +72,48 @@ describe('a condition', () => {
     expect(compileCondition(text)).toEqual({ kind: 'invalid', offset, message: expect.stringMatching(message) });
   });
 
+  it.each([
+    ['output.rows.size() > 3 && output.rows[7].size() == 0', true],
+    ['size(output.rows) == 3', false],
+    ['output.rows.exists(row, size(row) == 0)', true],
+    ['output.rows == output.rows', true],
+  ])('%s costs nothing on 2^40 rows of nothing', (text, expected) => {
+    const startedAtMs = performance.now();
+    expect(condition(text).holds({ rows: tensor('FP32', [2 ** 40, 0], new Float32Array()) })).toBe(expected);
+    expect(performance.now() - startedAtMs).toBeLessThan(500);
+  });
+
+  it.each([
+    'output.rows.all(row, size(row) == 0)',
+    'output.scores.all(a, output.scores.all(b, output.scores.all(c, a + b + c > 0.0)))',
+    'output.rows.filter(row, size(row) > 0).size() == 0',
+    '7 in output.rows',
+  ])('%s is given up when it reads too much', (text) => {
+    const rows = tensor('FP32', [2 ** 40, 0], new Float32Array());
+    const scores = tensor('FP64', [200], new Float64Array(200).fill(1));
+    expect(() => condition(text).holds({ rows, scores })).toThrow(
+      expect.objectContaining({
+        code: 'CONDITION_FAILED',
+        message: expect.stringMatching(/reads more than 200000 entries/),
+      }),
+    );
+  });
+
+  it.each([
+    ['output.boxes == [[1, 2], [3, 4]]', true],
+    ['output.boxes + [[5, 6]] == [[1, 2], [3, 4], [5, 6]]', true],
+    ['[0.1] + output.scores == [0.1, 0.1, 0.7, 0.2]', true],
+    ['0.7 in output.scores', true],
+    ['output.boxes.map(box, box[0] + box[1]) == [3, 7]', true],
+    ['output.scores.filter(score, score > 0.15).size() == 2', true],
+    ['output.scores.exists_one(score, score > 0.5)', true],
+    ['output.raw.exists(text, text == "Kühe")', true],
+    ['output.boxes[1] == output.boxes[1]', true],
+    ['type(output.boxes) == list', true],
+  ])('%s reads a tensor as the list that it is', (text, expected) => {
+    expect(condition(text).holds(output)).toBe(expected);
+  });
+
   it('reads no tensor that it does not name', () => {
     const untouched = new Proxy(new Float32Array(4), {
       get: () => {

@@ -1,20 +1,29 @@
 /**
  * Tensors as a condition sees them. A tensor without dimensions is a single value, any other a list, nested like its shape. Whole numbers
- * are CEL ints, floating-point numbers doubles, BYTES strings (bytes where they are not UTF-8). A tensor is converted when it is named.
+ * are CEL ints, floating-point numbers doubles, BYTES strings (bytes where they are not UTF-8). A list knows its size and makes an entry
+ * when that is read: a shape may promise any number of them, also without a single element, and a condition has one thread to itself.
  */
-import type { Tensor, TensorMap } from '@equipoise/core';
+import { elementCount, type Tensor, type TensorMap } from '@equipoise/core';
 
 type Element = number | bigint | boolean | string | Uint8Array;
 /** One element, or lists of them. */
 export type TensorValue = Element | readonly TensorValue[];
 
-/** Values by tensor name. */
+/** Most entries of lists that one condition may read; up to a fifth of a second. */
+const MOST_READS = 200_000;
+
+/** Values by tensor name, for one decision; reading more than `MOST_READS` entries of lists is an error. */
 export function tensorValues(tensors: TensorMap): Readonly<Record<string, TensorValue>> {
   const values: Record<string, TensorValue> = {};
+  let reads = 0;
+  const countRead = () => {
+    reads += 1;
+    if (reads > MOST_READS) throw new Error(`it reads more than ${MOST_READS} entries; ask \`shape\` for sizes`);
+  };
   for (const [name, tensor] of Object.entries(tensors)) {
     let value: TensorValue | undefined;
     const get = () => {
-      value ??= valueOfTensor(tensor);
+      value ??= valueOfTensor(tensor, countRead);
       return value;
     };
     Object.defineProperty(values, name, { enumerable: true, get });
@@ -27,15 +36,34 @@ export function tensorShapes(tensors: TensorMap): Readonly<Record<string, readon
   return Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape.map(BigInt)]));
 }
 
-function valueOfTensor(tensor: Tensor): TensorValue {
+function valueOfTensor(tensor: Tensor, countRead: () => void): TensorValue {
   const element = elementReader(tensor);
   const { shape } = tensor;
-  let next = 0;
-  const read = (dimension: number): TensorValue => {
-    if (dimension === shape.length) return element(next++);
-    return Array.from({ length: shape[dimension] ?? 0 }, () => read(dimension + 1));
+  /** The part at `start` in row-major order that has the dimensions from `dimension` on. */
+  const part = (dimension: number, start: number): TensorValue => {
+    const length = shape[dimension];
+    if (length === undefined) return element(start);
+    const step = elementCount(shape.slice(dimension + 1));
+    return list(length, (index) => {
+      countRead();
+      return part(dimension + 1, start + index * step);
+    });
   };
-  return read(0);
+  return part(0, 0);
+}
+
+const INDEX = /^(0|[1-9]\d*)$/;
+
+/** To its reader an array of `length` entries. */
+function list(length: number, entry: (index: number) => TensorValue): readonly TensorValue[] {
+  return new Proxy<readonly TensorValue[]>([], {
+    get: (none, key, receiver) => {
+      if (key === 'length') return length;
+      if (typeof key !== 'string' || !INDEX.test(key)) return Reflect.get(none, key, receiver);
+      return Number(key) < length ? entry(Number(key)) : undefined;
+    },
+    has: (none, key) => (typeof key === 'string' && INDEX.test(key) ? Number(key) < length : Reflect.has(none, key)),
+  });
 }
 
 function elementReader({ datatype, data }: Tensor): (index: number) => Element {
