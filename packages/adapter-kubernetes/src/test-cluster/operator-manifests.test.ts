@@ -73,7 +73,7 @@ describe('the manifests of the operator', { timeout: 60_000 }, () => {
   it('start the command of this version with flags that it has', async () => {
     expect(container.image).toBe(`equipoise:${own.version}`);
     expect(container.args).toEqual(['operator', '--namespace=equipoise', '--host=0.0.0.0', '--port=8082']);
-    expect(await saysTo(container.args)).toContain('the kubeconfig cannot be read');
+    expect(await saysTo(container.args)).toContain('there is no kubeconfig');
     expect(await saysTo([...container.args, '--unknown'])).toContain('unknown option');
     expect(container.ports).toEqual([{ name: 'http', containerPort: 8082 }]);
   });
@@ -87,6 +87,6 @@ describe('the manifests of the operator', { timeout: 60_000 }, () => {
     expect(container.args[index]).toMatch(/^--namespace=/);
     const args = container.args.with(index, operation?.value ?? '');
     expect(args).toContain('--all-namespaces');
-    expect(await saysTo(args)).toContain('the kubeconfig cannot be read');
+    expect(await saysTo(args)).toContain('there is no kubeconfig');
   });
 });

@@ -134,7 +134,7 @@ describe('equipoise load', () => {
   it.each([
     [['--arrival-rps', '5'], 2, 'WRONG_USAGE', '--arrival-rps N --duration-s T, or --load FILE.csv or NAME'],
     [['--load', 'missing.csv'], 3, 'FILE_NOT_FOUND', 'missing.csv cannot be read; shipped loads are bursty'],
-    [['--load', 'text.txt'], 2, 'INVALID_INPUT', 'text.txt has no line'],
+    [['--load', 'text.txt'], 3, 'FILE_UNREADABLE', 'text.txt has no line'],
     [['--arrival-rps', '5', '--duration-s', '1', '--body', 'missing'], 3, 'FILE_NOT_FOUND', 'missing'],
   ])('refuses %j', async (args, exitCode, code, message) => {
     const ended = await load('/v1/pipelines/synthetic/run', ...args);

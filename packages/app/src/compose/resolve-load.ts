@@ -34,7 +34,7 @@ export function shippedLoadNames(): readonly string[] {
   return files.map((file) => basename(file, '.csv')).sort();
 }
 
-/** Resolves a load; AppError WRONG_USAGE, FILE_NOT_FOUND or INVALID_INPUT says what to write instead. */
+/** Resolves a load; AppError WRONG_USAGE, FILE_NOT_FOUND or FILE_UNREADABLE says what to write instead. */
 export async function resolveLoad(request: LoadRequest): Promise<ResolvedLoad> {
   const { load, arrivalRps, durationS, arrivals = 'poisson' } = request;
   if (load !== undefined) {
@@ -69,6 +69,6 @@ function uncompressed(bytes: Buffer, load: string): Buffer {
   try {
     return gunzipSync(bytes);
   } catch (cause) {
-    throw new AppError('INVALID_INPUT', `${load} ends in .gz but is not in the gzip format.`, { cause });
+    throw new AppError('FILE_UNREADABLE', `${load} ends in .gz but is not in the gzip format.`, { cause });
   }
 }

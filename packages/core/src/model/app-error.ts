@@ -126,7 +126,7 @@ export const errorCodes = {
   STORE_FAILED: {
     httpStatus: 500,
     exitCode: 3,
-    remedy: 'Check the disk and the permissions of the path in the message.',
+    remedy: 'Do what the message says; where it says nothing to do, check the disk and the permissions of its path.',
   },
   INTERRUPTED: {
     httpStatus: 503,

@@ -14,6 +14,7 @@ describe('parseLoadFile', () => {
     ['1\nrequests', 'x.csv:2: expected a whole number of requests of at least 0, found "requests".'],
     ['# nothing', 'x.csv has no line with a number of requests.'],
   ])('refuses %j by line', (text, message) => {
-    expect(() => parseLoadFile(text, 'x.csv')).toThrow(message);
+    const refusal = expect.objectContaining({ code: 'FILE_UNREADABLE', message });
+    expect(() => parseLoadFile(text, 'x.csv')).toThrow(refusal);
   });
 });

@@ -1,7 +1,7 @@
 /** A load file: CSV whose first column is the number of requests in that second. Lines that start with # and one header line are skipped. */
 import { AppError } from '@equipoise/core';
 
-/** Counts per second from the text of a load file; AppError INVALID_INPUT names the line that is none. */
+/** Counts per second from the text of a load file; AppError FILE_UNREADABLE names the line that is none. */
 export function parseLoadFile(text: string, fileName: string): readonly number[] {
   const counts: number[] = [];
   let headerSeen = false;
@@ -14,11 +14,11 @@ export function parseLoadFile(text: string, fileName: string): readonly number[]
     else {
       const found = JSON.stringify(cell.slice(0, 40));
       throw new AppError(
-        'INVALID_INPUT',
+        'FILE_UNREADABLE',
         `${fileName}:${index + 1}: expected a whole number of requests of at least 0, found ${found}.`,
       );
     }
   }
-  if (counts.length === 0) throw new AppError('INVALID_INPUT', `${fileName} has no line with a number of requests.`);
+  if (counts.length === 0) throw new AppError('FILE_UNREADABLE', `${fileName} has no line with a number of requests.`);
   return counts;
 }
