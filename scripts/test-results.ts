@@ -3,12 +3,13 @@
  * it ran. A suite whose tests were all skipped is named by its title, which carries the reason.
  */
 
-/** Tests by outcome, and the titles of suites that did not run. */
+/** Tests by outcome, the titles of suites that did not run, and what failed with the first line of its reason. */
 export interface TestTotals {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
   readonly skippedSuites: readonly string[];
+  readonly failures: readonly string[];
 }
 
 /** The part of a vitest JSON report that is read here. */
@@ -16,8 +17,17 @@ export interface VitestReport {
   readonly testResults: readonly {
     readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string; readonly ancestorTitles: readonly string[] }[];
+    /** Why a file did not load. */
+    readonly message?: string;
+    readonly assertionResults: readonly TestResult[];
   }[];
+}
+
+interface TestResult {
+  readonly status: string;
+  readonly ancestorTitles: readonly string[];
+  readonly title: string;
+  readonly failureMessages?: readonly string[] | null;
 }
 
 /** The totals over all reports; skipped suites are sorted and named once. */
@@ -35,8 +45,40 @@ export function addReports(reports: readonly VitestReport[]): TestTotals {
     failed: failedTests + notLoaded.length,
     skipped: tests.length - passed - failedTests,
     skippedSuites: [...new Set(reports.flatMap(skippedSuites))].sort(),
+    failures: reports.flatMap(failures),
   };
 }
+
+/** The files of a report in which something failed. */
+export function failedFiles({ testResults }: VitestReport): readonly string[] {
+  return testResults.flatMap(({ name, status }) => (status === 'failed' ? [name] : []));
+}
+
+/** A report in which the files that ran again stand as they came out then, and what had failed before, each with its reason. */
+export function ranAgain(
+  first: VitestReport,
+  again: VitestReport,
+): { readonly report: VitestReport; readonly unsteady: readonly string[] } {
+  const outcomes = new Map(again.testResults.map((file) => [file.name, file]));
+  const steadied = first.testResults.filter(({ name }) => outcomes.get(name)?.status === 'passed');
+  return {
+    report: { testResults: first.testResults.map((file) => outcomes.get(file.name) ?? file) },
+    unsteady: failures({ testResults: steadied }),
+  };
+}
+
+function failures({ testResults }: VitestReport): string[] {
+  return testResults.flatMap(({ name, status, message = '', assertionResults }) => {
+    if (status === 'failed' && assertionResults.length === 0) return [`${name}: ${firstLine(message)}`];
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    return failed.map(
+      ({ ancestorTitles, title, failureMessages }) =>
+        `${name}: ${[...ancestorTitles, title].join(' > ')}: ${firstLine(failureMessages?.[0] ?? '')}`,
+    );
+  });
+}
+
+const firstLine = (text: string): string => text.split('\n', 1)[0] ?? '';
 
 function skippedSuites({ testResults }: VitestReport): string[] {
   return testResults.flatMap(({ assertionResults }) => {
