@@ -1,9 +1,19 @@
 /** Checks of what a message says of a tensor before its data are looked at, alike for REST and gRPC. */
-import { AppError, boundedName, type Datatype, type Tensor, type TensorMap, type TensorType } from '@equipoise/core';
+import {
+  AppError,
+  boundedName,
+  type Datatype,
+  elementCount,
+  type Tensor,
+  type TensorMap,
+  type TensorType,
+} from '@equipoise/core';
 import { checkShape, tensorMismatch } from './json-tensors/decode-tensor.js';
 import { isDatatype } from './json-tensors/element-types.js';
 
 const MOST_DIMENSIONS = 32;
+/** Rows without an element cost who sends them nothing, and whoever goes through them as much as any others. */
+const MOST_EMPTY_ROWS = 65_536;
 /** Names that a refusal lists. */
 const MOST_NAMES = 64;
 
@@ -24,6 +34,9 @@ export function checkedType({ name, datatype, shape }: StatedType, declared: Ten
   }
   if (!isShape(shape)) {
     throw tensorMismatch(name, `its shape must be an array of at most ${MOST_DIMENSIONS} integers of at least 0`);
+  }
+  if (emptyRows(shape) > MOST_EMPTY_ROWS) {
+    throw tensorMismatch(name, `the dimensions in front of its first 0 may hold at most ${MOST_EMPTY_ROWS} rows`);
   }
   if (declared !== undefined) checkShape(declared, shape);
   return { name, datatype, shape };
@@ -76,6 +89,12 @@ function isShape(shape: unknown): shape is readonly number[] {
     shape.length <= MOST_DIMENSIONS &&
     shape.every((size) => Number.isSafeInteger(size) && size >= 0)
   );
+}
+
+/** Rows in front of the first dimension of 0; 0 where there is none. */
+function emptyRows(shape: readonly number[]): number {
+  const zero = shape.indexOf(0);
+  return zero < 0 ? 0 : elementCount(shape.slice(0, zero));
 }
 
 function unknownInput(inputs: readonly TensorType[]): AppError {

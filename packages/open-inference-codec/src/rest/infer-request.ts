@@ -1,5 +1,5 @@
 /** An inference request over REST, as a server reads it and a client writes it. */
-import { AppError, type TensorMap, type TensorType } from '@equipoise/core';
+import { AppError, boundedName, type TensorMap, type TensorType } from '@equipoise/core';
 import { type Fields, objectOf, optionalBoolean, optionalObject, optionalString } from '../json/json-fields.js';
 import type { InferRequest } from '../protocol-types.js';
 import { checkedType, InputCollection } from '../tensor-types.js';
@@ -74,9 +74,13 @@ function readInputs(value: unknown, received: ReceivedBody, declared: readonly T
 function readWantedOutputs(value: unknown, binaryOutput: boolean): readonly WantedOutput[] | undefined {
   if (value === undefined) return undefined;
   if (!Array.isArray(value)) throw new AppError('MALFORMED_REQUEST', 'The field outputs must be an array of {name}.');
+  const names = new Set<string>();
   return value.map((entry) => {
     const { name, parameters } = objectOf(entry, 'Each of outputs');
     if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of outputs needs a name, a string.');
+    // A few bytes for each copy of an answer that may be large.
+    if (names.has(name)) throw new AppError('MALFORMED_REQUEST', `The output ${boundedName(name)} is asked for twice.`);
+    names.add(name);
     const binary = optionalBoolean(optionalObject(parameters, 'parameters')[BINARY_DATA], BINARY_DATA);
     return { name, binary: binary ?? binaryOutput };
   });

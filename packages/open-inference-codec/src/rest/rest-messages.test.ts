@@ -89,6 +89,32 @@ describe('a request', () => {
   });
 });
 
+describe('a request that asks for much work with few bytes', () => {
+  const read = (shape: readonly number[], more = {}) => {
+    const json = JSON.stringify({ inputs: [{ name: 'x', datatype: 'FP32', shape, data: [] }], ...more });
+    return readInferRequest(received({ json, raw: [] }), []);
+  };
+
+  it('is refused for rows without an element, of which there may be some', () => {
+    for (const shape of [
+      [65_537, 0],
+      [300, 300, 0],
+      [2 ** 53 - 1, 2 ** 53 - 1, 0, 5],
+      [...Array(31).fill(2 ** 53 - 1), 0],
+    ])
+      expect(() => read(shape)).toThrow('the dimensions in front of its first 0 may hold at most 65536 rows');
+    for (const shape of [[65_536, 0], [0, 2 ** 40], [0], [256, 256, 0, 2 ** 40]]) {
+      expect(read(shape).inputs['x']?.shape).toEqual(shape);
+    }
+  });
+
+  it('is refused for an output that it wants twice', () => {
+    const outputs = [{ name: 'a' }, { name: 'b' }, { name: 'a' }];
+    expect(() => read([0], { outputs })).toThrow('The output a is asked for twice.');
+    expect(read([0], { outputs: outputs.slice(0, 2) }).outputs).toHaveLength(2);
+  });
+});
+
 describe('an answer', () => {
   it('is read as it was written; in JSON bytes that are text come back as text', () => {
     expect(readInferResponse(received(answer(everyTensor, true)))).toEqual({ ...names, outputs: everyTensor });
