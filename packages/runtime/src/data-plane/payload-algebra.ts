@@ -82,6 +82,15 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
 /** One payload from the items of a group, in order; every item needs the same tensors, equal in data type and shape. */
 export function joinTensors(parts: readonly TensorMap[], stageName: string): TensorMap {
   const names = Object.keys(parts[0] ?? {});
+  for (const [index, part] of parts.entries()) {
+    // As many names as the first has, all of which are looked for below, are the same names.
+    if (Object.keys(part).length <= names.length) continue;
+    const more = Object.keys(part).find((name) => !names.includes(name)) as string;
+    throw stageFailed(
+      stageName,
+      `its items are joined, so each needs the same tensors; item ${index + 1} has ${boundedName(more)}, the first has not`,
+    );
+  }
   return Object.fromEntries(
     names.map((name) => {
       const tensors = parts.map((part, index) => tensorOf(part, name) ?? missing(name, index, stageName));

@@ -22,8 +22,13 @@ export function hungBatch(stage: string): StageFailure {
   return new StageFailure(stage, new AppError('REPLICA_LOST', 'A batch did not end.', { retryable: true }));
 }
 
-/** The default log: a process warning of bounded length with the stage and what it said, without tensors. */
-export function warnOfStageFailure({ stage, cause }: StageFailure): void {
+/** A line for the log, of bounded length: the stage and what it said, without tensors. */
+export function stageFailureText({ stage, cause }: StageFailure): string {
   const reason = cause instanceof Error ? cause.message : 'something that is no Error was thrown';
-  process.emitWarning(boundedMessage(`Stage ${boundedName(stage)}: ${reason}`), 'StageFailure');
+  return boundedMessage(`Stage ${boundedName(stage)}: ${reason}`);
+}
+
+/** The default log: a process warning. */
+export function warnOfStageFailure(failure: StageFailure): void {
+  process.emitWarning(stageFailureText(failure), 'StageFailure');
 }
