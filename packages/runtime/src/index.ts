@@ -1,4 +1,5 @@
 /** Public face of the runtime: what the composition root may use. */
+export { pinsText } from './admin/action-result.js';
 export * from './admin/admin-pipeline.js';
 export * from './admin/event-feed.js';
 export * from './admin/loopback.js';
@@ -9,6 +10,7 @@ export type { PipelineOutcome } from './data-plane/pending-request.js';
 export * from './data-plane/pipeline-runner.js';
 export type { RequestEnd } from './data-plane/request-end.js';
 export * from './data-plane/request-statistics.js';
+export { stageFailureText } from './data-plane/stage-failure.js';
 export type { BatchSizeCounts, StageCounts } from './data-plane/stage-statistics.js';
 export * from './digest.js';
 export * from './evaluate/evaluate-pipeline.js';

@@ -9,6 +9,7 @@ import {
   PipelineMonitor,
   type RunningKedaScaler,
   type RunningServer,
+  stageFailureText,
   startKedaScaler,
   TlsIdentity,
 } from '@equipoise/runtime';
@@ -74,13 +75,13 @@ const END_MS = 3000;
 export async function serve(file: string, options: ServeOptions): Promise<CommandResult | undefined> {
   checkMode(options);
   checkAdminPlace(options);
+  const reloads = new Reloads();
+  const beginReloads = reloadAtSignal(reloads);
   const spec = await loadSpec(file);
   await fetchArtifactsAhead(spec);
   const profiles = profilesFor(spec, file, options.profileScale);
-  const reloads = new Reloads();
   const tls = tlsOf(options, reloads);
   const tenants = tenantsOf(options.tokenFile, reloads);
-  reloadAtSignal(reloads);
   warnOfCores(spec);
   const stop = stopSignal();
   const { policy, arrivalRps = DEFAULT_ARRIVAL_RPS } = options;
@@ -93,6 +94,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
     ...(tenants && { tenants }),
     ...(tls && { tls }),
     ...shareOf(options, monitor),
+    onStageFailure: (failure) => log(stageFailureText(failure)),
     ...{ version: VERSION, metrics: monitor.servingPage, onAnswer: (call: AnsweredCall) => monitor.answered(call) },
   });
   const listen = (parts: Pick<RunningPipeline, 'runner' | 'stageTypes'>) => ports.open(parts);
@@ -118,6 +120,7 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         const modeText = fixed ? 'plan fixed' : `mode ${pipeline.control.mode}`;
         logStart(spec.name, await ports.beginServing(), pipeline, modeText);
         reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
+        beginReloads();
         await stop;
         await ports.leave(Math.min(LEAVE_MS, drainMsOf(options, pipeline)));
         log('draining: no new requests, those inside are finished');
@@ -205,15 +208,28 @@ function tlsOf({ tlsCert, tlsKey }: ServeOptions, reloads: Reloads): TlsIdentity
   return tls;
 }
 
-/** SIGHUP reads everything anew that can be. */
-function reloadAtSignal(reloads: Reloads): void {
+/** SIGHUP reads everything anew that can be, one that comes early once what is returned was called: the pipeline serves. */
+function reloadAtSignal(reloads: Reloads): () => void {
   // At a terminal the signal says that it was closed, which ends the command as it ends others.
-  if (process.stderr.isTTY) return;
-  process.on('SIGHUP', () => {
+  if (process.stderr.isTTY) return () => {};
+  let serves = false;
+  let asked = false;
+  const reload = () => {
     void reloads.run().then((outcomes) => {
       for (const outcome of outcomes) logReload(outcome);
     });
+  };
+  process.on('SIGHUP', () => {
+    if (serves) reload();
+    else {
+      asked = true;
+      log('SIGHUP: all files are read anew once the pipeline serves');
+    }
   });
+  return () => {
+    serves = true;
+    if (asked) reload();
+  };
 }
 
 /** Who else gets requests, and how many of them. */

@@ -1,4 +1,4 @@
-import type { Decision, Plan } from '@equipoise/core';
+import { type Decision, type ManualAction, type Plan, stageId, variantId } from '@equipoise/core';
 import { expect, it } from 'vitest';
 import { LoopLines } from './loop-lines.js';
 
@@ -42,6 +42,18 @@ it('tells a decision to hold once, until something else is decided or done', () 
     '[8] hold: the best plan is already running (8.0 rps expected, planned for 16.0)',
     'store works again',
   ]);
+});
+
+it('tells what a person holds a stage to, and why', () => {
+  const pins = { [stageId('detect')]: { variantId: variantId('small'), replicas: 2 } };
+  const told = (manual: ManualAction) =>
+    new LoopLines().of({ kind: 'manual', record: { id: 7, atEpochMs: 0, observation, manual }, mode: 'auto' });
+  expect(told({ action: 'pin', pins, reason: 'a trial' })).toBe(
+    '[7] pin by hand, detect is held to variantId small, replicas 2: a trial (mode auto)',
+  );
+  expect(told({ action: 'unpin', pins: {} })).toBe(
+    '[7] unpin by hand, nothing is held but by the pipeline file (mode auto)',
+  );
 });
 
 it('tells what was given up, and leaves what is in force or at fault to the lines of those', () => {

@@ -3,7 +3,7 @@
  * told once, until something else is decided.
  */
 import type { ControlMode, Decision, DecisionRecord } from '@equipoise/core';
-import { type LoopEvent, messageOf } from '@equipoise/runtime';
+import { type LoopEvent, messageOf, pinsText } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { choiceText, rateText } from './plan-table.js';
 
@@ -50,7 +50,8 @@ function subjectOf(decision: Decision): string {
 
 function manualText({ id, manual }: DecisionRecord, mode: ControlMode): string {
   const reason = manual?.reason === undefined ? '' : `: ${manual.reason}`;
-  return `${pc.dim(`[${id}]`)} ${manual?.action} by hand${reason} (mode ${mode})`;
+  const pins = manual?.pins === undefined ? '' : `, ${pinsText(manual.pins)}`;
+  return `${pc.dim(`[${id}]`)} ${manual?.action} by hand${pins}${reason} (mode ${mode})`;
 }
 
 /** Of what becomes of decisions, what is neither in force nor at fault. */

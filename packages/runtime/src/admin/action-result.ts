@@ -21,7 +21,8 @@ function givenUp(outcome: DecisionRecord['outcome']): string {
   return outcome?.kind === 'given-up' ? `given up (${outcome.message})` : 'not in force';
 }
 
-function pinsText(pins: NonNullable<ManualAction['pins']>): string {
+/** What pins hold the stages to. */
+export function pinsText(pins: NonNullable<ManualAction['pins']>): string {
   const held = Object.entries(pins).map(([id, each]) => `${id} is held to ${choicesText(each)}`);
   return held.length === 0 ? 'nothing is held but by the pipeline file' : held.join('; ');
 }

@@ -96,9 +96,12 @@ function done(record: DecisionRecord): Answer {
   return ok({ result: actionResult(record), ...facts, observation });
 }
 
-/** The pipeline that a call names; AppError NOT_FOUND lists those that are served. */
-function pipelineOf({ pipelines: all, names }: Pick<AdminCall, 'pipelines' | 'names'>): AdminPipeline {
-  const found = all.get(names['pipeline'] ?? '');
+const pipelineOf = ({ pipelines: all, names }: Pick<AdminCall, 'pipelines' | 'names'>): AdminPipeline =>
+  pipelineNamed(all, names['pipeline'] ?? '');
+
+/** The pipeline of a name; AppError NOT_FOUND lists those that are served. */
+export function pipelineNamed(all: AdminCall['pipelines'], name: string): AdminPipeline {
+  const found = all.get(name);
   if (found !== undefined) return found;
   const served = [...all.keys()];
   throw new AppError('NOT_FOUND', `No pipeline of this name is served; served: ${served.join(', ')}.`, {

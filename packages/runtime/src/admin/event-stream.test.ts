@@ -48,12 +48,19 @@ describe('the event stream', () => {
   it('goes on from where a client was, and for one pipeline only where it wants that', async () => {
     bench = await new AdminBench().start();
     for (const pipeline of ['p', 'q', 'p', 'q']) bench.feed.publish(pipeline, { kind: 'recovered', step: 'store' });
-    const client = await listening('?pipeline=q', { 'last-event-id': '2' });
-    bench.feed.publish('p', { kind: 'recovered', step: 'apply' });
-    bench.feed.publish('q', { kind: 'failed', step: 'apply', error: new Error('no') });
+    const client = await listening('?pipeline=p', { 'last-event-id': '1' });
+    bench.feed.publish('q', { kind: 'recovered', step: 'apply' });
+    bench.feed.publish('p', { kind: 'failed', step: 'apply', error: new Error('no') });
     const text = await client.read(/"message":"no"/);
-    expect([...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => id)).toEqual(['4', '6']);
+    expect([...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => id)).toEqual(['3', '6']);
     client.stop();
+  });
+
+  it.each(['GET', 'HEAD'])('of a pipeline that is not served is none: %s', async (method) => {
+    bench = await new AdminBench().start();
+    const { status, text } = await bench.send({ method, path: `${EVENTS}?pipeline=typo` });
+    expect(status).toBe(404);
+    if (method === 'GET') expect(text).toContain('No pipeline of this name is served; served: p.');
   });
 
   it('is refused to more clients than may listen, and free again when one goes', async () => {

@@ -15,6 +15,7 @@ import { refuseRaw } from '../open-inference/raw-refusal.js';
 import { readBody } from '../open-inference/read-body.js';
 import { refusal } from '../open-inference/refusal.js';
 import { checked } from './admin-bodies.js';
+import { pipelineNamed } from './admin-endpoints.js';
 import type { AdminPipeline } from './admin-pipeline.js';
 import { type AdminRoute, adminRoutes } from './admin-routes.js';
 import type { EventFeed } from './event-feed.js';
@@ -145,11 +146,14 @@ class AdminServer implements RunningAdminServer {
         const { contentType, text } = this.#options.metrics as MetricsPage;
         return { status: 200, contentType, text: await text() };
       }
-      case 'events':
+      case 'events': {
+        const question = streamQuestion(request, url);
+        if (question.pipeline !== undefined) pipelineNamed(this.#pipelines, question.pipeline);
         // A question of what there would be is answered like any other; a stream without a body would never end.
         if (request.method === 'HEAD') return { status: 200, contentType: EVENT_STREAM, text: '' };
-        this.#streams.begin(response, streamQuestion(request, url));
+        this.#streams.begin(response, question);
         return undefined;
+      }
       case 'route': {
         const query = way.query === undefined ? {} : checked(way.query, Object.fromEntries(url.searchParams));
         const body = way.body === undefined ? undefined : checked(way.body, await jsonBody(request));

@@ -68,6 +68,30 @@ describe('pins', () => {
     expect(control.pins).toEqual({});
   });
 
+  it('that cannot be are all named, each with its field; those that cannot be together as a whole', async () => {
+    const { control } = new ControlBench();
+    const [cores, replicas] = [
+      'a does not run on 4 cores; it runs on 1, 2',
+      'a does not allow 5 replicas; it allows 1 to 4',
+    ];
+    expect(() => control.pin('a', { maxBatchSize: 1, cpuCores: 4, replicas: 5 })).toThrow(
+      expect.objectContaining({
+        message: `This cannot be pinned: ${cores}; ${replicas}.`,
+        details: {
+          problems: [
+            { path: 'cpuCores', message: cores },
+            { path: 'replicas', message: replicas },
+          ],
+        },
+      }),
+    );
+    const query = { arrivalRps: 1, policy: 'equipoise', verify: false } as const;
+    await expect(control.whatIf({ ...query, pins: { [a]: { replicas: 5 } } })).rejects.toMatchObject({
+      details: { problems: [{ path: 'pins.a.replicas', message: replicas }] },
+    });
+    await expect(control.applyStages({})).rejects.toMatchObject({ details: { problems: [{ path: 'stages' }] } });
+  });
+
   it.each<[string, StagePins, StagePins, string]>([
     ['the file', { cpuCores: 2 }, { replicas: 4 }, 'leave no plan: at least 8 cpuCores for a budget of 6'],
     ['a variant of the file', { variantId: variantId('tiny') }, { cpuCores: 2 }, 'tiny does not run on 2 cores'],
@@ -290,7 +314,7 @@ describe('a roll-back', () => {
     expect([bench.runs, bench.control.mode]).toEqual(['2 large', 'advise']);
     expect(record).toMatchObject({
       manual: { action: 'roll-back' },
-      decision: { reason: 'back to the good plan before, by hand' },
+      decision: { reason: 'back to the good plan before (a: 2 large), by hand' },
     });
     await bench.control.rollBack();
     expect(bench.runs).toBe('1 small');
@@ -301,7 +325,7 @@ describe('a roll-back', () => {
     await bench.bench.memory.saveGoodPlan('p', good(planWith('large', 2)));
     const { decision } = await bench.control.rollBack('errors');
     expect(decision?.reason).toBe(
-      'back to the good plan before, by hand, against the pin of a: variantId small, to which the loop goes back in mode auto: errors',
+      'back to the good plan before (a: 2 large), by hand, against the pin of a: variantId small, to which the loop goes back in mode auto: errors',
     );
   });
 

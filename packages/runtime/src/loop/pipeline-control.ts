@@ -21,7 +21,6 @@ import {
   type PlanResult,
   type PlanStore,
   type PolicyName,
-  pinObjection,
   pinsObjection,
   planObjection,
   planOfStages,
@@ -38,7 +37,9 @@ import {
 import { canonicalJson } from '../digest.js';
 import type { ControlLoop } from './control-loop.js';
 import type { DecisionLog } from './decision-log.js';
+import { invalidFields, pinProblems } from './field-problems.js';
 import type { LoopEvent } from './loop-event.js';
+import { manualReason } from './manual-reason.js';
 import type { PlanAssumptions } from './planning-engine.js';
 import type { StandingFault, StandingFaults } from './standing-faults.js';
 
@@ -145,7 +146,7 @@ export class PipelineControl {
 
   /** The plan for a rate, with what is assumed, and the changes from what runs; nothing is changed. */
   async whatIf(query: PlanQuery): Promise<{ readonly result: PlanResult; readonly changes: readonly object[] }> {
-    for (const [id, pins] of Object.entries(query.pins ?? {})) this.#checkStagePins(id, pins);
+    for (const [id, pins] of Object.entries(query.pins ?? {})) this.#checkStagePins(id, pins, `pins.${id}`);
     if (this.#queries >= MOST_QUERIES) throw conflict(`${MOST_QUERIES} questions wait for the planner already`);
     this.#queries += 1;
     try {
@@ -185,9 +186,9 @@ export class PipelineControl {
     const { id } = stage;
     const all: PinsByStage = { ...this.#pins, [id]: pins };
     const objection = pinsObjection(this.#parts.spec, all);
-    if (objection !== undefined) throw new AppError('INVALID_FIELDS', `These pins leave no plan: ${objection}.`);
+    if (objection !== undefined) throw invalidFields('These pins leave no plan', [{ path: '', message: objection }]);
     const unknown = unprofiledPins(stage, pins, this.#parts.curves);
-    if (unknown !== undefined) throw new AppError('INVALID_FIELDS', `This cannot be pinned: ${unknown}.`);
+    if (unknown !== undefined) throw invalidFields('This cannot be pinned', [{ path: '', message: unknown }]);
     this.#setPins(all);
     return this.#asked({ action: 'pin', pins: this.#pins, ...because(reason) });
   }
@@ -229,7 +230,8 @@ export class PipelineControl {
     const planFor = (spec: PipelineSpec): Plan => {
       const stages = withVariantResources(spec, asked);
       const objection = this.#objection({ stages, predicted: NOTHING_PREDICTED });
-      if (objection !== undefined) throw new AppError('INVALID_FIELDS', `This plan cannot be applied: ${objection}.`);
+      if (objection !== undefined)
+        throw invalidFields('This plan cannot be applied', [{ path: 'stages', message: objection }]);
       return planOfStages(spec, stages);
     };
     const { stages } = planFor(this.#parts.spec);
@@ -253,11 +255,11 @@ export class PipelineControl {
     return this.#enact({ action: 'roll-back', ...because(reason) }, () => plan);
   }
 
-  #checkStagePins(stageId: string, pins: StagePins): StageSpec {
+  #checkStagePins(stageId: string, pins: StagePins, path = ''): StageSpec {
     const stage = this.#stage(stageId);
-    const objection = pinObjection(stage, pins);
-    if (objection === undefined) return stage;
-    throw new AppError('INVALID_FIELDS', `This cannot be pinned: ${objection}.`);
+    const problems = pinProblems(stage, pins, path);
+    if (problems.length > 0) throw invalidFields('This cannot be pinned', problems);
+    return stage;
   }
 
   #stage(stageId: string): StageSpec {
@@ -338,7 +340,7 @@ export class PipelineControl {
       kind: 'apply' as const,
       plan,
       changes,
-      reason: reasonOf(manual, brokenPins(this.#pins, plan)),
+      reason: manualReason(manual, plan, brokenPins(this.#pins, plan)),
       evidence,
     };
     const { record } = await loop.enact(observation, decision, { trigger: 'manual', manual });
@@ -351,18 +353,6 @@ const NOTHING_PREDICTED = { latencyMs: 0, percentile: 0, pas: 0, capacityRps: 0,
 const because = (reason: string | undefined) => (reason === undefined ? {} : { reason });
 
 const conflict = (why: string): AppError => new AppError('CONFLICT', `This cannot be done now: ${why}.`);
-
-function reasonOf({ action, decisionId, reason }: ManualAction, broken: readonly string[]): string {
-  const what =
-    action === 'roll-back'
-      ? 'back to the good plan before, by hand'
-      : decisionId === undefined
-        ? 'a plan given by hand'
-        : `the plan of decision ${decisionId}, by hand`;
-  const against =
-    broken.length === 0 ? '' : `, against the pin of ${broken.join('; ')}, to which the loop goes back in mode auto`;
-  return reason === undefined ? `${what}${against}` : `${what}${against}: ${reason}`;
-}
 
 /** Whether two plans run the same replicas in the same way. */
 function sameStages(a: Plan, b: Plan): boolean {

@@ -1,0 +1,24 @@
+/** What is wrong with the fields that a person has given: a refusal that lists all of them. */
+import { AppError, pinObjection, type StagePins, type StageSpec } from '@equipoise/core';
+
+/** What is wrong with a field; the path is empty where it is the whole. */
+export interface FieldProblem {
+  readonly path: string;
+  readonly message: string;
+}
+
+export const invalidFields = (what: string, problems: readonly FieldProblem[]): AppError =>
+  new AppError('INVALID_FIELDS', `${what}: ${problems.map(({ message }) => message).join('; ')}.`, {
+    details: { problems },
+  });
+
+/** Why a stage cannot be held to pins, choice by choice, or, where each could be alone, to all of them; `path` is that of the pins. */
+export function pinProblems(stage: StageSpec, pins: StagePins, path: string): readonly FieldProblem[] {
+  const whole = pinObjection(stage, pins);
+  if (whole === undefined) return [];
+  const each = Object.entries(pins).flatMap(([name, value]) => {
+    const message = pinObjection(stage, { [name]: value });
+    return message === undefined ? [] : [{ path: path === '' ? name : `${path}.${name}`, message }];
+  });
+  return each.length > 0 ? each : [{ path, message: whole }];
+}

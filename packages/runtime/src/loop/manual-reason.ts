@@ -1,0 +1,26 @@
+/** Why a plan that a person puts in force is in force, for the log of decisions. */
+import type { ManualAction, Plan, StageId } from '@equipoise/core';
+
+/** In words, with the pins that the plan does not keep to. */
+export function manualReason(
+  { action, decisionId, reason }: ManualAction,
+  plan: Plan,
+  broken: readonly string[],
+): string {
+  const what =
+    action === 'roll-back'
+      ? `back to the good plan before (${replicasText(plan)}), by hand`
+      : decisionId === undefined
+        ? 'a plan given by hand'
+        : `the plan of decision ${decisionId}, by hand`;
+  const against =
+    broken.length === 0 ? '' : `, against the pin of ${broken.join('; ')}, to which the loop goes back in mode auto`;
+  return reason === undefined ? `${what}${against}` : `${what}${against}: ${reason}`;
+}
+
+/** Which replicas a plan runs, stage by stage. */
+function replicasText({ stages }: Plan): string {
+  const each = ([id, parts]: readonly [string, Plan['stages'][StageId]]) =>
+    parts.map(({ replicas, variantId }) => `${id}: ${replicas} ${variantId}`);
+  return Object.entries(stages).flatMap(each).join(', ');
+}
