@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { syntheticPipeline } from '../equipoise.test-support.js';
+import { RunningCommand, syntheticPipeline } from '../equipoise.test-support.js';
 import { serveTests } from '../serve-tests.test-support.js';
 
 const { folder, serve } = serveTests();
@@ -28,5 +28,25 @@ describe('a pipeline file that is read again', () => {
     expect(await slo()).toBe('50');
     await reload(cheap, /the pipeline file is as it was/);
     expect((await fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi' })).status).toBe(200);
+  });
+
+  it('is read once the pipeline serves where that is asked for while it starts', async () => {
+    folder.write(
+      'slow.mjs',
+      `import { existsSync } from 'node:fs';
+      export async function load() {
+        while (!existsSync('go')) await new Promise((resolve) => setTimeout(resolve, 10));
+        return { run: (batch) => batch };
+      }`,
+    );
+    const slow = (latencyMs: number) => syntheticPipeline({ name: 'slow', latencyMs, detect: 'module: ./slow.mjs' });
+    folder.write('slow.yaml', slow(60_000));
+    const command = new RunningCommand(folder.path, ['serve', 'slow.yaml', '--admin-port', '0', '--port', '0']);
+    await command.said(/the pipeline starts/);
+    folder.write('slow.yaml', slow(50_000));
+    command.signal('SIGHUP');
+    await command.said(/SIGHUP: all files are read anew once the pipeline serves/);
+    folder.write('go', '');
+    await command.said(/ready http[\s\S]*the pipeline file has changed/);
   });
 });
