@@ -16,6 +16,7 @@ import {
   tickMs,
   VariantAges,
 } from '@equipoise/core';
+import type { KubeObject } from '../api/kube-object.js';
 import { isNext, isRouter, type ObservedPod } from '../operator/observed-objects.js';
 import type { PlanAnswer, Situation } from '../operator/planning.js';
 import type { ControlTrouble, ObservedPipeline } from '../operator/reconciliation.js';
@@ -71,7 +72,8 @@ export class PlanLoop {
   /** What was in force before the plan of now, which may yet fail when it is tried. */
   #before: Planned | undefined;
   readonly #outcome = new ChangeOutcome();
-  #routed: { readonly version: string; readonly plan: Plan | undefined } | undefined;
+  /** What the router is configured for, as it was read last. */
+  #routed: { children: readonly KubeObject[]; readonly version: string; readonly plan: Plan | undefined } | undefined;
 
   /** `changed` is called when there is another answer, or something to tell. */
   constructor(
@@ -311,11 +313,14 @@ export class PlanLoop {
 
   get #routedNow(): Plan | undefined {
     const { children } = this.#view;
+    // Asked several times a second, between changes of what is seen.
+    if (this.#routed?.children === children) return this.#routed.plan;
     const version = children
       .filter(isRouter)
       .map(({ metadata }) => `${metadata.uid} ${metadata.resourceVersion}`)
       .join();
-    if (this.#routed?.version !== version) this.#routed = { version, plan: routedPlan(this.#spec, children) };
+    if (this.#routed?.version === version) this.#routed.children = children;
+    else this.#routed = { children, version, plan: routedPlan(this.#spec, children) };
     return this.#routed.plan;
   }
 

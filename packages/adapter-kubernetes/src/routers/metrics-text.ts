@@ -29,9 +29,10 @@ export function metricSamples(text: string, names: ReadonlySet<string>): readonl
 }
 
 function labelsOf(text: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    [...text.matchAll(LABEL)].map(([, name = '', value = '']) => [name, value.replaceAll(/\\(.)/g, unescaped)]),
-  );
+  const labels: Record<string, string> = {};
+  for (const [, name = '', value = ''] of text.matchAll(LABEL))
+    labels[name] = value.includes('\\') ? value.replaceAll(/\\(.)/g, unescaped) : value;
+  return labels;
 }
 
 const unescaped = (_: string, character: string): string => (character === 'n' ? '\n' : character);

@@ -164,8 +164,7 @@ export class RouterHistory {
   #remember(totals: Totals): void {
     this.#totals.push(totals);
     // The newest of those that are older than the window is where it begins.
-    const begins = this.#totals.findLastIndex(({ atMs }) => atMs <= totals.atMs - WINDOW_MS);
-    if (begins > 0) this.#totals.splice(0, begins);
+    while ((this.#totals[1]?.atMs ?? Number.POSITIVE_INFINITY) <= totals.atMs - WINDOW_MS) this.#totals.shift();
   }
 
   #spread(arrivals: number, { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): void {
@@ -176,7 +175,11 @@ export class RouterHistory {
       const share = to > from ? Math.max(0, overlapMs) / (to - from) : second === running ? 1 : 0;
       this.#seconds.set(second, (this.#seconds.get(second) ?? 0) + arrivals * share);
     }
-    for (const second of this.#seconds.keys()) if (second <= running - KEPT_SECONDS - 1) this.#seconds.delete(second);
+    // In the order in which they came: the first that is kept ends it.
+    for (const second of this.#seconds.keys()) {
+      if (second > running - KEPT_SECONDS - 1) break;
+      this.#seconds.delete(second);
+    }
   }
 
   /** Whole numbers whose sums are those of the fractions. */

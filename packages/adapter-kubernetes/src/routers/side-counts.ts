@@ -27,7 +27,7 @@ const NOTHING: SideCount = { ended: 0, missed: 0 };
 /** Collects counters; instants are monotonic. A router counts from its first page on. */
 export class SideCounts {
   readonly #counters = new Map<string, Counters>();
-  #series: Totals[] = [];
+  readonly #series: Totals[] = [];
 
   heard(router: string, side: Side, page: Counters, atMs: number): void {
     const before = this.#counters.get(router);
@@ -35,8 +35,8 @@ export class SideCounts {
     const last = this.#series.at(-1) ?? { before: NOTHING, after: NOTHING, passedOn: 0 };
     const { passedOn, ...more } = grown(page, before);
     this.#series.push({ ...last, [side]: plus(last[side], more), passedOn: last.passedOn + passedOn, atMs });
-    const begins = this.#series.findLastIndex((totals) => totals.atMs <= atMs - KEPT_MS);
-    if (begins > 0) this.#series.splice(0, begins);
+    // The newest of those that are older is where it begins.
+    while ((this.#series[1]?.atMs ?? Number.POSITIVE_INFINITY) <= atMs - KEPT_MS) this.#series.shift();
   }
 
   gone(router: string): void {
@@ -46,7 +46,9 @@ export class SideCounts {
   /** What both sides counted since an instant, or since the oldest that is known. */
   since(atMs: number): Sides {
     const last = this.#series.at(-1);
-    const first = this.#series.findLast((totals) => totals.atMs <= atMs) ?? this.#series[0];
+    const [oldest] = this.#series;
+    const first =
+      oldest !== undefined && oldest.atMs < atMs ? this.#series.findLast((totals) => totals.atMs <= atMs) : oldest;
     if (last === undefined || first === undefined)
       return { before: NOTHING, after: NOTHING, passedOn: 0, observedMs: 0 };
     return {
