@@ -97,7 +97,12 @@ describe('loadPipelineSamples', () => {
   it('says what to do without samples, and names a missing folder', () => {
     const spec = specWith([image]);
     expect(() => loadPipelineSamples({ ...spec, sources: [{ name: 'in', to: [], tensors: [image] }] })).toThrow(
-      /Pipeline toy names no samples; give its first source a folder/,
+      expect.objectContaining({
+        code: 'INVALID_PIPELINE',
+        message: expect.stringMatching(
+          /toy names no samples; give its first source \(in\) a folder.*or every variant an inline/,
+        ),
+      }),
     );
     expect(() => loadPipelineSamples(specWith([image], './gone'))).toThrow(/folder .*gone cannot be read/);
     expect(() => loadPipelineSamples(spec)).toThrow(/holds no input of source in\.$/);

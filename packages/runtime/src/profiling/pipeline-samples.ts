@@ -95,13 +95,13 @@ function filesOf(folder: string): readonly string[] {
   }
 }
 
-/** The first `limit` samples of the pipeline; AppError FILE_NOT_FOUND when the folder is missing or holds none. */
+/** The first `limit` samples of the pipeline; AppError INVALID_PIPELINE where it names no folder, FILE_NOT_FOUND where that is missing or holds none. */
 export function loadPipelineSamples(spec: PipelineSpec, limit = USUAL_SAMPLES): PipelineSamples {
   const source = spec.sources[0];
   if (source?.samplesPath === undefined)
     throw new AppError(
-      'FILE_NOT_FOUND',
-      `Pipeline ${spec.name} names no samples; give its first source a folder of example inputs (\`samples:\`), one file a request.`,
+      'INVALID_PIPELINE',
+      `Pipeline ${spec.name} names no samples; give its first source ${source === undefined ? '' : `(${source.name}) `}a folder of example inputs (\`samples:\`), one file a request, or every variant an inline \`profile:\`.`,
     );
   const folder = resolve(spec.baseDir, source.samplesPath);
   const samples: PipelineSample[] = [];
