@@ -189,4 +189,12 @@ describe('a change by hand', () => {
     const { trial: _, ...rest } = busy;
     expect(changedByHand(busy)).toEqual(rest);
   });
+
+  it('ends that of what runs while a change is under way, too: a change that fails leaves no trial behind', () => {
+    const beforeChange = { appliedAtMs: [], switches: [] };
+    const { trial, ...rest } = busy;
+    const changing = { ...busy, beforeChange: { ...beforeChange, ...(trial && { trial }) } };
+    expect(trial).toBeDefined();
+    expect(changedByHand(changing)).toEqual({ ...rest, beforeChange });
+  });
 });

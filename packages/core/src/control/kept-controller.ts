@@ -109,7 +109,9 @@ export function afterDefect(state: ControllerState, rules: ControllerRules, atMs
   return wasDue ? { ...state, nextPlanAtMs: atMs + rules.spec.control.intervalMs } : state;
 }
 
-/** The state after a person has changed what runs: what the loop did last is no longer on trial. */
-export function changedByHand({ trial: _, ...state }: ControllerState): ControllerState {
-  return state;
+/** The state after a person has changed what runs: what the loop did last is no longer on trial, nor what it did before a change under way. */
+export function changedByHand({ trial: _, beforeChange: under, ...state }: ControllerState): ControllerState {
+  if (under === undefined) return state;
+  const { trial: __, ...beforeChange } = under;
+  return { ...state, beforeChange };
 }
