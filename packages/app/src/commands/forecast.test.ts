@@ -62,7 +62,7 @@ describe('equipoise forecast', () => {
 
   it.each([
     ['a trace that is too short', ['short.csv'], 2, 'WRONG_USAGE', /Give a longer trace/],
-    ['a line that is no count', ['bad.csv'], 2, '', /bad\.csv:3/],
+    ['a line that is no count', ['bad.csv'], 3, 'FILE_UNREADABLE', /bad\.csv:3/],
     ['a file that is not there', ['none.csv'], 3, 'FILE_NOT_FOUND', /shipped loads are/],
   ])('refuses %s', async (_, args, exitCode, code, message) => {
     const ended = await forecast(...args, ...short);
