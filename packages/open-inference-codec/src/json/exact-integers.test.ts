@@ -19,6 +19,15 @@ it.each(['0.12345678901234567890', '1234567890123456.5', '12345678901234567e3', 
   },
 );
 
+it('leaves runs of digits that no 64-bit integer has, be there millions of them', () => {
+  for (const digits of [21, 16_000_000]) {
+    expect(parseWithExactIntegers(`[${'1'.repeat(digits)},12345678901234567890]`)).toEqual([
+      Number('1'.repeat(digits)),
+      '12345678901234567890',
+    ]);
+  }
+});
+
 it('leaves what stands in strings (property)', () => {
   const text = fc.string({
     unit: fc.constantFrom('"', '\\', ',', '[', ' ', '1234567890123456789', 'a'),

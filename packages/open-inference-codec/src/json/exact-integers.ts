@@ -1,9 +1,10 @@
 /**
  * JSON whose long integers keep their digits: JSON.parse rounds numbers beyond ±(2^53 − 1), and clients write 64-bit integers as numbers.
- * Integers of 16 and more digits are put in quotes before the text is parsed, outside strings, so that they come as decimal strings.
+ * Integers of 16 to 20 digits are put in quotes before the text is parsed, outside strings, so that they come as decimal strings.
  */
 
-const LONG_INTEGER = /(?<![\w.+-])-?\d{16,}(?![\d.eE])/g;
+/** No 64-bit integer has more than 20 digits, and a run of millions that is gone back over overflows the stack. */
+const LONG_INTEGER = /(?<![\w.+-])-?\d{16,20}(?![\d.eE])/g;
 
 /** Whether a text may have long integers; strings may feign them. */
 export function mayHaveLongIntegers(text: string): boolean {

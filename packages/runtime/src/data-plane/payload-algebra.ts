@@ -85,7 +85,7 @@ export function joinTensors(parts: readonly TensorMap[], stageName: string): Ten
   for (const [index, part] of parts.entries()) {
     // As many names as the first has, all of which are looked for below, are the same names.
     if (Object.keys(part).length <= names.length) continue;
-    const more = Object.keys(part).find((name) => !names.includes(name)) as string;
+    const more = Object.keys(part).find((name) => tensorOf(parts[0] ?? {}, name) === undefined) as string;
     throw stageFailed(
       stageName,
       `its items are joined, so each needs the same tensors; item ${index + 1} has ${boundedName(more)}, the first has not`,
