@@ -63,6 +63,7 @@ const setting: ServingSetting = {
   version: '',
   maxBodyBytes: MOST_MESSAGE_BYTES,
   arriving: new BytesInFlight(16 * MOST_MESSAGE_BYTES),
+  leaving: new BytesInFlight(16 * MOST_MESSAGE_BYTES),
   tenants: undefined,
   requestTimeoutMs: MESSAGE_TIMEOUT_MS,
   phase: () => 'serving',

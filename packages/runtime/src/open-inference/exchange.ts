@@ -5,11 +5,12 @@
 import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import { Cancellation, type CancelSignal } from '../data-plane/cancellation.js';
 import type { Answer } from './answer.js';
+import { isLargeAnswer, writeInPieces } from './answer-pieces.js';
 import { type AnsweredCall, answeredCall, codeOf } from './answered-call.js';
 import type { Call } from './endpoint.js';
 import { pipelineByName } from './pipeline-by-name.js';
 import { readBody } from './read-body.js';
-import { refusal } from './refusal.js';
+import { dropError, refusal } from './refusal.js';
 import { readRequestId } from './request-id.js';
 import type { Purpose, RouteMatch, RouteTable } from './routes.js';
 import { requireServing } from './serving-phase.js';
@@ -33,8 +34,22 @@ export async function exchange(setting: ExchangeSetting, wire: Wire): Promise<vo
   const onReading = () => {
     if (wire.awaitsContinue) wire.response.writeContinue();
   };
-  const answer = await answerTo(setting, wire, { requestId, signal: gone, onReading });
-  write(wire, answer, { 'x-request-id': requestId, ...wire.headersOf(setting.phase()) });
+  const written = await answerTo(setting, wire, { requestId, signal: gone, onReading });
+  write(wire, written, { 'x-request-id': requestId, ...wire.headersOf(setting.phase()) });
+  const left = () => {
+    if (written.isCounted) setting.leaving.release(written.length);
+  };
+  if (wire.response.headersSent) wire.onLeft(left);
+  else left();
+}
+
+/** An answer as it goes out: in parts, of so many bytes. */
+interface WrittenAnswer {
+  readonly answer: Answer;
+  readonly parts: readonly Uint8Array[];
+  readonly length: number;
+  /** Whether its bytes are among those that are leaving. */
+  readonly isCounted: boolean;
 }
 
 interface CallParts {
@@ -43,7 +58,7 @@ interface CallParts {
   readonly onReading: () => void;
 }
 
-async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts): Promise<Answer> {
+async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts): Promise<WrittenAnswer> {
   const { request } = wire;
   const { requestId, signal, onReading } = parts;
   let purpose: Purpose | undefined;
@@ -83,14 +98,21 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
         }),
     };
     const { answer, isOwn } = await answered(setting, match, { request, call });
+    const written = writtenAnswer(answer, purpose !== 'probe');
+    if (written.isCounted && !setting.leaving.take(written.length)) throw dropError('memory-full');
     // What another server has answered that server has counted.
     if (isOwn) count('OK');
-    return answer;
+    return written;
   } catch (error) {
     reportFailure(setting, error);
     count(codeOf(error));
-    return refusal(error);
+    return writtenAnswer(refusal(error), false);
   }
+}
+
+function writtenAnswer(answer: Answer, isCounted: boolean): WrittenAnswer {
+  const parts = [Buffer.from(answer.text), ...(answer.raw ?? [])];
+  return { answer, parts, length: parts.reduce((length, bytes) => length + bytes.length, 0), isCounted };
 }
 
 /** The answer of the endpoint, or of the server that has a share of the requests. */
@@ -104,20 +126,20 @@ async function answered(
   return share.answer({ method, target: url }, call, endpoint);
 }
 
-function write(wire: Wire, answer: Answer, headers: Readonly<Record<string, string>>): void {
+function write(wire: Wire, { answer, parts, length }: WrittenAnswer, headers: Readonly<Record<string, string>>): void {
   const { request, response } = wire;
   if (wire.isGone() || response.headersSent) return;
-  const text = Buffer.from(answer.text);
-  const { raw = [], contentType = 'application/json' } = answer;
+  const { contentType = 'application/json' } = answer;
   response.writeHead(answer.status, {
     'content-type': answer.raw === undefined ? contentType : BINARY_MEDIA_TYPE,
-    'content-length': raw.reduce((length, bytes) => length + bytes.length, text.length),
-    ...(answer.raw !== undefined && { [JSON_LENGTH_HEADER]: text.length }),
+    'content-length': length,
+    ...(answer.raw !== undefined && { [JSON_LENGTH_HEADER]: parts[0]?.length }),
     ...headers,
     ...answer.headers,
   });
   if (request.method === 'HEAD') response.end();
-  else writeBody(response, [text, ...raw]);
+  else if (isLargeAnswer(length)) writeInPieces(response, parts);
+  else writeBody(response, parts);
   if (!request.complete) wire.discardRest();
 }
 

@@ -10,18 +10,19 @@ import {
   type Http2ServerResponse,
 } from 'node:http2';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { MetricsPage } from '../observe/metrics-page.js';
 import { type ExchangeSetting, exchange } from './exchange.js';
 import { byAgreement, byPreface } from './http-versions.js';
 import { type ListeningPlace, placeText, refusalToListen } from './listening-place.js';
-import { OpenSessions } from './open-sessions.js';
+import { NO_BOUND_OF_A_SESSION, OpenSessions } from './open-sessions.js';
 import { refuseRaw } from './raw-refusal.js';
 import { RouteTable, routes } from './routes.js';
 import type { ServingSetting } from './serving-setting.js';
 import type { ShownIdentity } from './tls-identity.js';
 import type { TrafficShare } from './traffic-share.js';
+import { UnsentAnswers } from './unsent-answers.js';
 import { vacated } from './vacated.js';
 import { http1Wire, http2Wire } from './wire.js';
 
@@ -56,7 +57,8 @@ export async function startHttpServer(
   const setting: ExchangeSetting = { ...serving, share, table: new RouteTable(routes(serving.version, metrics)) };
   const http2 = http2Server(setting);
   const answering = new Map<Duplex, ServerResponse>();
-  const http1 = http1Server(setting, tls, answering);
+  const unsent = new UnsentAnswers(serving.requestTimeoutMs);
+  const http1 = http1Server(setting, tls, { answering, unsent });
   const sockets = openSockets(http1);
   const timeoutMs = Math.min(FIRST_BYTES_TIMEOUT_MS, serving.requestTimeoutMs);
   if (tls === undefined) byPreface(http1, http2.server, timeoutMs);
@@ -69,15 +71,20 @@ export async function startHttpServer(
       http2.sessions.leave();
       return vacated(() => sockets.size - answering.size - http2.sessions.answering, withinMs);
     },
-    close: (within) => closed({ http1, http2, sockets }, within),
+    close: (within) => closed({ http1, http2, sockets, unsent }, within),
   };
 }
 
-/** `answering` holds what is being answered on its connections. */
+/** What is under way over HTTP/1.1: what is being answered on its connections, and what has not left of what was answered. */
+interface Http1Answers {
+  readonly answering: Map<Duplex, ServerResponse>;
+  readonly unsent: UnsentAnswers;
+}
+
 function http1Server(
   setting: ExchangeSetting,
   tls: ShownIdentity | undefined,
-  answering: Map<Duplex, ServerResponse>,
+  { answering, unsent }: Http1Answers,
 ): Server | TlsServer {
   const { requestTimeoutMs } = setting;
   const options = {
@@ -88,14 +95,17 @@ function http1Server(
   };
   const server = tls === undefined ? createServer(options) : tlsServer(options, tls);
   server.prependListener(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) => {
-    socket.once('close', () => answering.delete(socket));
+    socket.once('close', () => {
+      answering.delete(socket);
+      unsent.closed(socket);
+    });
   });
   const serve = (awaitsContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
     answering.set(request.socket, response);
     response.once('close', () => {
       if (answering.get(request.socket) === response) answering.delete(request.socket);
     });
-    void exchange(setting, http1Wire(request, response, awaitsContinue));
+    void exchange(setting, http1Wire(request, response, { awaitsContinue, unsent }));
   };
   server.on('request', serve(false));
   // Node would refuse unknown expectations with an empty 417; HTTP lets a server ignore them (RFC 9110 §10.1.1).
@@ -125,13 +135,14 @@ interface Http2Part {
 function http2Server(setting: ExchangeSetting): Http2Part {
   const server = createHttp2Server({
     settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_STREAMS_PER_CONNECTION },
+    maxSessionMemory: NO_BOUND_OF_A_SESSION,
   });
   const sessions = new OpenSessions(server);
   const serve = (awaitsContinue: boolean) => (request: Http2ServerRequest, response: Http2ServerResponse) => {
     // A stream that its client resets ends with an error that its request has been told of already.
     response.stream.on('error', () => {});
     sessions.serve(response.stream, () => {
-      void exchange(setting, http2Wire(request, response, { awaitsContinue, bodyTimeoutMs: setting.requestTimeoutMs }));
+      void exchange(setting, http2Wire(request, response, { awaitsContinue, timeoutMs: setting.requestTimeoutMs }));
     });
   };
   server.on('request', serve(false));
@@ -168,15 +179,19 @@ interface Parts {
   readonly http1: Server;
   readonly http2: Http2Part;
   readonly sockets: ReadonlySet<Socket>;
+  readonly unsent: UnsentAnswers;
 }
 
-async function closed({ http1, http2, sockets }: Parts, timeoutMs: number): Promise<void> {
+async function closed({ http1, http2, sockets, unsent }: Parts, timeoutMs: number): Promise<void> {
   const cutOff = setTimeout(() => {
     for (const socket of sockets) socket.destroy();
   }, timeoutMs);
-  const ended = new Promise<void>((resolve) => http1.close(() => resolve()));
+  // A server of HTTP/1.1 closes idle connections with itself, and takes one whose answer is written, but has not left, for idle.
+  const ended = new Promise<void>((resolve) => NetServer.prototype.close.call(http1, () => resolve()));
   http2.sessions.closeAll();
   for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  while (unsent.connections > 0) await unsent.none();
+  http1.close();
   await ended;
   clearTimeout(cutOff);
 }

@@ -11,6 +11,9 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 
+/** Memory of a connection is that of the bodies and answers on their way, which are bounded for all connections together. */
+export const NO_BOUND_OF_A_SESSION = Number.MAX_SAFE_INTEGER;
+
 /** The highest number that a stream of a client can have, so that none is refused. */
 const LAST_STREAM = 2 ** 31 - 1;
 

@@ -32,7 +32,10 @@ export interface ServerOptions {
   /** Port of gRPC on the same host; left out, there is none. */
   readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
-  /** Most bytes of all bodies that are on their way, and again of those that are passed on; those of 16 of the largest when left out. */
+  /**
+   * Most bytes of all bodies that are on their way, again of those that are passed on, and again of the answers that are on theirs; those of 16
+   * of the largest bodies when left out.
+   */
   readonly maxArrivingBytes?: number;
   /** Clients have to show the bearer token of one of them, except for probes of health. */
   readonly tenants?: TokenHolders;
@@ -125,6 +128,7 @@ function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSe
     version: options.version,
     maxBodyBytes,
     arriving: new BytesInFlight(mostArrivingBytes(options)),
+    leaving: new BytesInFlight(mostArrivingBytes(options)),
     tenants: options.tenants,
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     onDefect: options.onDefect ?? warnOfDefect,

@@ -5,8 +5,10 @@
  */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import type { AnswerSink } from './answer-pieces.js';
 import type { RequestBody } from './read-body.js';
 import type { ServingPhase } from './serving-phase.js';
+import type { UnsentAnswers } from './unsent-answers.js';
 
 /** A request with its response. */
 export interface Wire {
@@ -24,6 +26,11 @@ export interface Wire {
   isGone(): boolean;
   /** Calls `listener` if the connection or the stream ends before the response is written. */
   onGone(listener: () => void): void;
+  /**
+   * Calls `listener` once the response, which is being written, has left, or nobody will take it any more. Its client is cut off when it takes
+   * nothing of it for a time.
+   */
+  onLeft(listener: () => void): void;
   /** Headers that a response needs in this phase. */
   headersOf(phase: ServingPhase): Readonly<Record<string, string>>;
   /** Gives up the rest of a body, once the response is written. */
@@ -31,20 +38,22 @@ export interface Wire {
 }
 
 /** What both kinds of response have in common. */
-interface WireResponse {
+interface WireResponse extends AnswerSink {
   readonly headersSent: boolean;
   writeContinue(): void;
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
-  write(chunk: Uint8Array): boolean;
-  end(): unknown;
   cork(): void;
   uncork(): void;
 }
 
 const LINGER_MS = 2000;
 
-/** An exchange over HTTP/1.1. */
-export function http1Wire(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): Wire {
+/** An exchange over HTTP/1.1; `unsent` watches over what its client does not read. */
+export function http1Wire(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { awaitsContinue, unsent }: { readonly awaitsContinue: boolean; readonly unsent: UnsentAnswers },
+): Wire {
   return {
     request,
     response,
@@ -56,6 +65,7 @@ export function http1Wire(request: IncomingMessage, response: ServerResponse, aw
         if (!response.writableFinished) listener();
       });
     },
+    onLeft: (listener) => unsent.add(response, listener),
     headersOf: (phase) => (phase === 'leaving' || phase === 'closing' ? { connection: 'close' } : {}),
     discardRest: () => {
       request.resume();
@@ -65,23 +75,36 @@ export function http1Wire(request: IncomingMessage, response: ServerResponse, aw
   };
 }
 
-/** An exchange over a stream of HTTP/2; `bodyTimeoutMs` bounds the time for its body. */
+/** An exchange over a stream of HTTP/2; `timeoutMs` bounds the time for its body, and that in which its client takes nothing of its answer. */
 export function http2Wire(
   request: Http2ServerRequest,
   response: Http2ServerResponse,
-  { awaitsContinue, bodyTimeoutMs }: Pick<Wire, 'awaitsContinue' | 'bodyTimeoutMs'>,
+  { awaitsContinue, timeoutMs }: { readonly awaitsContinue: boolean; readonly timeoutMs: number },
 ): Wire {
   const { stream } = response;
   return {
     request,
     response: response as unknown as WireResponse,
     awaitsContinue,
-    bodyTimeoutMs,
+    bodyTimeoutMs: timeoutMs,
     isGone: () => stream.destroyed,
     onGone: (listener) => {
       stream.once('close', () => {
         // The stream itself counts as written to its end when it is reset.
         if (!response.writableEnded) listener();
+      });
+    },
+    onLeft: (listener) => {
+      if (stream.destroyed) {
+        listener();
+        return;
+      }
+      // The stream's own time begins anew with whatever leaves of its connection.
+      const cutOff = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), timeoutMs).unref();
+      stream.on('drain', () => cutOff.refresh());
+      stream.once('close', () => {
+        clearTimeout(cutOff);
+        listener();
       });
     },
     headersOf: () => ({}),

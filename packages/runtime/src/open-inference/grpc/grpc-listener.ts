@@ -5,6 +5,7 @@
 import { createSecureServer, createServer, type Http2SecureServer, type Http2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type ListeningPlace, placeText, refusalToListen } from '../listening-place.js';
+import { NO_BOUND_OF_A_SESSION } from '../open-sessions.js';
 import type { ShownIdentity } from '../tls-identity.js';
 import { vacated } from '../vacated.js';
 import { grpcSessions } from './grpc-sessions.js';
@@ -14,8 +15,6 @@ const MOST_CALLS_PER_CONNECTION = 1000;
 const HANDSHAKE_MS = 10_000;
 /** Bytes of one message on the way before they are read: large tensors would wait for the client after every 64 KiB. */
 const WINDOW_BYTES = 1024 * 1024;
-/** Memory of a connection is that of its messages on the way, which are bounded for all connections together. */
-const NO_BOUND_OF_A_SESSION = Number.MAX_SAFE_INTEGER;
 
 /** Where to listen, and what to show to clients; without an identity traffic is not encrypted. */
 export interface GrpcPlace {

@@ -50,6 +50,7 @@ export function grpcRefusal(error: unknown): GrpcRefusal {
       ...(typeof reason === 'string' && { 'equipoise-reason': reason }),
       ...(comeAgain && { 'grpc-retry-pushback-ms': String(pushbackMs(details['retryAfterMs'])) }),
     },
+    countedAs: code,
   };
 }
 

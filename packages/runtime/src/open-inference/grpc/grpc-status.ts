@@ -1,5 +1,7 @@
 /** How calls of gRPC end: a code of its status codes, words for people, and trailing metadata. */
 
+import type { ErrorCode } from '@equipoise/core';
+
 /** The status codes that a call may end with here (gRPC, statuscodes). */
 export const grpcStatus = {
   ok: 0,
@@ -24,9 +26,10 @@ export interface GrpcRefusal {
   readonly code: GrpcStatus;
   readonly details: string;
   readonly fields: Readonly<Record<string, string>>;
+  readonly countedAs: ErrorCode;
 }
 
-/** A refusal without metadata. */
-export function refusing(code: GrpcStatus, details: string): GrpcRefusal {
-  return { code, details, fields: {} };
+/** A refusal without metadata; as a rule what came is no call. */
+export function refusing(code: GrpcStatus, details: string, countedAs: ErrorCode = 'MALFORMED_REQUEST'): GrpcRefusal {
+  return { code, details, fields: {}, countedAs };
 }

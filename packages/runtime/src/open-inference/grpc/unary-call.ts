@@ -1,11 +1,13 @@
 /**
  * One call from its headers to its status, on a stream of HTTP/2. Whatever a method throws becomes a status; a client that cancels, goes
  * away or whose deadline passes aborts the signal, by which its request leaves the queue that it waits in. An answer and its status go
- * out together; a call that is over before all of it has come is closed behind its status.
+ * out together; a call that is over before all of it has come is closed behind its status. Nothing is read of a call before it is known that
+ * its client may ask; one whose client does not take its answer is cut off.
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { Cancellation } from '../../data-plane/cancellation.js';
-import { answeredCall, codeOf } from '../answered-call.js';
+import { isLargeAnswer, writeInPieces } from '../answer-pieces.js';
+import { type AnsweredCall, answeredCall } from '../answered-call.js';
 import { dropError } from '../refusal.js';
 import { readRequestId } from '../request-id.js';
 import type { Purpose } from '../routes.js';
@@ -38,8 +40,9 @@ const goodTrailers = { 'grpc-status': String(grpcStatus.ok) };
 const lateMessage = refusing(
   grpcStatus.deadlineExceeded,
   'The request did not arrive in time. Send its message without long pauses.',
+  'REQUEST_TIMEOUT',
 );
-const pastDeadline = refusing(grpcStatus.deadlineExceeded, 'The deadline of the call has passed.');
+const pastDeadline = refusing(grpcStatus.deadlineExceeded, 'The deadline of the call has passed.', 'DEADLINE_PASSED');
 
 /** A stream that a client has opened. */
 export interface CallStream {
@@ -66,10 +69,15 @@ class UnaryCall {
   readonly #requestId: string;
   readonly #message: UnaryMessage;
   readonly #gone = new Cancellation();
-  readonly #messageTimer: NodeJS.Timeout;
+  /** Runs from the first byte, and anew from the answer. */
+  readonly #patience: NodeJS.Timeout;
+  #tenant: Tenant | undefined;
   #deadlineAtMs = Number.POSITIVE_INFINITY;
   #deadlineTimer: NodeJS.Timeout | undefined;
   #arriving = 0;
+  #leaving = 0;
+  #isReceived = false;
+  #isCounted = false;
   #over = false;
 
   private constructor(setting: ServingSetting, guarded: GuardedMethod, { stream, headers }: CallStream) {
@@ -79,15 +87,43 @@ class UnaryCall {
     this.#headers = headers;
     this.#requestId = readRequestId(headers['x-request-id']);
     this.#message = new UnaryMessage(setting.maxBodyBytes);
-    this.#messageTimer = setTimeout(() => this.#refuse(lateMessage), setting.requestTimeoutMs).unref();
+    this.#patience = setTimeout(() => this.#hasWaited(), setting.requestTimeoutMs).unref();
   }
 
   static begin(setting: ServingSetting, guarded: GuardedMethod, { stream, headers }: CallStream): void {
     const call = new UnaryCall(setting, guarded, { stream, headers });
     stream.once('close', () => call.#end());
-    stream.on('data', (chunk: Buffer) => call.#take(chunk));
-    stream.once('end', () => void call.#received());
+    const { purpose } = guarded;
+    try {
+      if (purpose !== 'probe') call.#tenant = setting.tenants?.identify(headers.authorization);
+    } catch (error) {
+      call.#fail(error);
+      return;
+    }
     call.#keepDeadline(headers['grpc-timeout']);
+    if (purpose !== 'inference' || call.#tenant?.bucket === undefined) call.#read();
+    else void call.#readWithin(call.#tenant);
+  }
+
+  async #readWithin(tenant: Tenant): Promise<void> {
+    try {
+      await admitWithinLimit(tenant, performance.now());
+      this.#read();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #read(): void {
+    if (this.#over) return;
+    this.#stream.on('data', (chunk: Buffer) => this.#take(chunk));
+    this.#stream.once('end', () => void this.#received());
+  }
+
+  /** The time is over in which the message has to come, or in which its client may take nothing of the answer. */
+  #hasWaited(): void {
+    if (this.#over) this.#stream.close(constants.NGHTTP2_CANCEL);
+    else if (!this.#isReceived) this.#refuse(lateMessage);
   }
 
   #keepDeadline(header: unknown): void {
@@ -115,7 +151,7 @@ class UnaryCall {
 
   async #received(): Promise<void> {
     if (this.#over) return;
-    clearTimeout(this.#messageTimer);
+    this.#isReceived = true;
     const message = this.#message.end();
     const { maxBodyBytes } = this.#setting;
     const encoding = this.#headers['grpc-encoding'];
@@ -130,24 +166,35 @@ class UnaryCall {
   }
 
   async #run(bytes: Uint8Array): Promise<void> {
-    const { purpose } = this.#guarded;
-    let tenant: Tenant | undefined;
-    const count = (code: ReturnType<typeof codeOf> | 'OK') => {
-      if (purpose !== 'probe') this.#setting.onAnswer(answeredCall('grpc', code, tenant));
-    };
     try {
-      if (purpose !== 'probe') tenant = this.#setting.tenants?.identify(this.#headers.authorization);
-      if (purpose === 'inference' && tenant?.bucket !== undefined) {
-        await admitWithinLimit(tenant, performance.now());
-      }
       const answer = await this.#answerTo(bytes);
-      count('OK');
+      this.#leave(answer.length);
+      this.#count('OK');
       this.#answer(answer);
     } catch (error) {
-      reportFailure(this.#setting, error);
-      count(codeOf(error));
-      this.#refuse(grpcRefusal(error));
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    reportFailure(this.#setting, error);
+    const refusal = grpcRefusal(error);
+    this.#count(refusal.countedAs);
+    this.#refuse(refusal);
+  }
+
+  /** Once for a call, whatever happens to it afterwards. */
+  #count(code: AnsweredCall['code']): void {
+    if (this.#isCounted || this.#guarded.purpose === 'probe') return;
+    this.#isCounted = true;
+    this.#setting.onAnswer(answeredCall('grpc', code, this.#tenant));
+  }
+
+  /** AppError DROPPED where the answers that leave have no room for it. */
+  #leave(bytes: number): void {
+    if (this.#over || this.#guarded.purpose === 'probe') return;
+    if (!this.#setting.leaving.take(bytes)) throw dropError('memory-full');
+    this.#leaving = bytes;
   }
 
   #answerTo(bytes: Uint8Array): Uint8Array | Promise<Uint8Array> {
@@ -167,12 +214,18 @@ class UnaryCall {
   #answer(message: Uint8Array): void {
     if (this.#over) return;
     this.#over = true;
+    this.#patience.refresh();
     this.#release();
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
     stream.respond({ 'x-request-id': this.#requestId, ...answerHeaders }, answerOptions);
     stream.once('wantTrailers', () => stream.sendTrailers(goodTrailers));
     const [head, body] = framed(message) as [Uint8Array, Uint8Array];
+    if (isLargeAnswer(message.length)) {
+      stream.on('drain', () => this.#patience.refresh());
+      writeInPieces(stream, [head, body]);
+      return;
+    }
     stream.cork();
     stream.write(head);
     stream.end(body);
@@ -182,13 +235,18 @@ class UnaryCall {
   #refuse(refusal: GrpcRefusal): void {
     if (this.#over) return;
     this.#over = true;
+    this.#patience.refresh();
     this.#release();
     this.#gone.abort();
+    this.#count(refusal.countedAs);
     writeRefusal(this.#stream, refusal, this.#requestId);
   }
 
   /** The stream is gone, or written to its end. */
   #end(): void {
+    clearTimeout(this.#patience);
+    this.#setting.leaving.release(this.#leaving);
+    this.#leaving = 0;
     if (this.#over) return;
     this.#over = true;
     this.#release();
@@ -196,7 +254,6 @@ class UnaryCall {
   }
 
   #release(): void {
-    clearTimeout(this.#messageTimer);
     if (this.#over) clearTimeout(this.#deadlineTimer);
     this.#setting.arriving.release(this.#arriving);
     this.#arriving = 0;

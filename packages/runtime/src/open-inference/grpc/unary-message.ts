@@ -71,7 +71,8 @@ export async function decompressed(
   { encoding, maxBytes }: { readonly encoding: string; readonly maxBytes: number },
 ): Promise<Uint8Array | GrpcRefusal> {
   if (encoding !== 'gzip' && encoding !== 'deflate') {
-    return refusing(grpcStatus.unimplemented, `Messages may be compressed by ${acceptedEncodings}.`);
+    const problem = `Messages may be compressed by ${acceptedEncodings}.`;
+    return refusing(grpcStatus.unimplemented, problem, 'UNSUPPORTED_MEDIA_TYPE');
   }
   try {
     return await decompressors[encoding](bytes, { maxOutputLength: maxBytes });
@@ -92,5 +93,6 @@ export function framed(message: Uint8Array): readonly Uint8Array[] {
 const notOneMessage = refusing(grpcStatus.unimplemented, 'A call has one message.');
 
 function tooLarge(maxBytes: number): GrpcRefusal {
-  return refusing(grpcStatus.resourceExhausted, `The message is larger than the limit of ${maxBytes} bytes.`);
+  const problem = `The message is larger than the limit of ${maxBytes} bytes.`;
+  return refusing(grpcStatus.resourceExhausted, problem, 'BODY_TOO_LARGE');
 }
