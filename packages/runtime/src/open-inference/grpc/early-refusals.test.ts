@@ -18,7 +18,7 @@ const infer = grpcPath(grpcMethods.modelInfer);
 
 /** A call that is open: its message is still to come. */
 function opened(address: string, headers: OutgoingHttpHeaders = {}): ClientHttp2Stream {
-  const session = connect(`http://${address}`);
+  const session = connect(`http://${address}`, { maxSessionMemory: 1000 });
   session.on('error', () => {});
   ends.push(() => session.destroy());
   const stream = session.request({
@@ -49,6 +49,16 @@ describe('who may not ask', () => {
     const served = opened(address, { authorization: `Bearer ${token}` });
     served.end(framed(requestOf(x)));
     expect((await once(served, 'response'))[0]['grpc-status']).toBeUndefined();
+  });
+
+  it('is told so while he is sending a large message, and then cut off', async () => {
+    const { address } = await start({ tenants: tenantsOf(`a ${token}`) });
+    const stream = opened(address);
+    const refused = statusOf(stream);
+    stream.resume();
+    for (let part = 0; part < 16; part++) stream.write(new Uint8Array(2 ** 20));
+    expect(await refused).toBe(status.UNAUTHENTICATED);
+    await once(stream, 'close');
   });
 
   it('is told so, too, where he asks too often', async () => {
