@@ -22,6 +22,24 @@ describe('movableTensors', () => {
     expect(items).toEqual([{ x: bytes(new Uint8Array(pooled)) }]);
   });
 
+  it('moves many elements in one buffer, be they parts of a body or alone in theirs', () => {
+    const body = Uint8Array.from({ length: 500 }, (_, i) => i);
+    const parts = Array.from({ length: 100 }, (_, i) => body.subarray(5 * i, 5 * i + 5));
+    for (const elements of [parts, parts.map((part) => part.slice())]) {
+      const { items, transfer } = movableTensors([{ x: bytes(...elements) }]);
+      expect(items).toEqual([{ x: bytes(...parts) }]);
+      expect(transfer.map(({ byteLength }) => byteLength)).toEqual([500]);
+      expect(transfer).not.toContain(body.buffer);
+    }
+  });
+
+  it('moves few elements that are alone in their buffers without a copy', () => {
+    const elements = [Uint8Array.of(1, 2), Uint8Array.of(3)];
+    const { items, transfer } = movableTensors([{ x: bytes(...elements) }]);
+    expect(items[0]?.['x']?.data[1]).toBe(elements[1]);
+    expect(transfer).toEqual(elements.map(({ buffer }) => buffer));
+  });
+
   it('clones text', () => {
     const x: Tensor = { datatype: 'BYTES', shape: [2], data: ['a', 'b'] };
     expect(movableTensors([{ x }])).toEqual({ items: [{ x }], transfer: [] });
