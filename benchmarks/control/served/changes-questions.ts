@@ -52,7 +52,7 @@ const EXAMPLE = fileURLToPath(new URL('../../../examples/shelf-scan/pipeline.yam
 const REAL_ITEM_MS = 20;
 const SAMPLES = 4;
 
-/** `changes` of the example with its real models at 2 rps, on the cores of this machine. */
+/** `changes` of the example with its real models at 8 rps, on the cores of this machine: several requests are under way at each change. */
 export async function realChanges(changes: number, seed = 1): Promise<ChangesQuestion> {
   const parsed = await loadPipelineFile(EXAMPLE);
   if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems));
@@ -65,7 +65,7 @@ export async function realChanges(changes: number, seed = 1): Promise<ChangesQue
   const launcher = embeddedLauncher(spec);
   return {
     ...{ spec, launcher, curves: requireCurves(spec, []), hostCores: 2, changes, rng: new SeededRng(seed) },
-    ...{ arrivalRps: 2, leastRps: 2, mostReplicas: 2, timeoutMs: PATIENCE_MS },
+    ...{ arrivalRps: 8, leastRps: 2, mostReplicas: 2, timeoutMs: PATIENCE_MS },
     content: await samplesOf(spec, launcher),
   };
 }
