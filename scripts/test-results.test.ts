@@ -57,4 +57,14 @@ describe('ranAgain', () => {
     expect(unsteady).toEqual(['b: b > works: AssertionError: expected 1 to be 2']);
     expect(addReports([report])).toMatchObject({ passed: 3, failed: 1 });
   });
+
+  it('counts what failed and was then skipped, or did not run, as failed', () => {
+    const first = {
+      testResults: [named('a', 'failed', ['a', 'failed'], ['b', 'passed']), named('b', 'failed', ['c', 'failed'])],
+    };
+    const again = { testResults: [named('a', 'passed', ['a', 'skipped'], ['b', 'passed']), named('b', 'passed')] };
+    const { report, unsteady } = ranAgain(first, again);
+    expect(unsteady).toEqual([]);
+    expect(addReports([report])).toMatchObject({ passed: 1, failed: 2 });
+  });
 });

@@ -54,27 +54,42 @@ export function failedFiles({ testResults }: VitestReport): readonly string[] {
   return testResults.flatMap(({ name, status }) => (status === 'failed' ? [name] : []));
 }
 
-/** A report in which the files that ran again stand as they came out then, and what had failed before, each with its reason. */
+/**
+ * A report in which the files that ran again and passed stand as they came out then, and what had failed before in them, each with its
+ * reason. A test that failed and was then skipped has not passed: its file stands as it was.
+ */
 export function ranAgain(
   first: VitestReport,
   again: VitestReport,
 ): { readonly report: VitestReport; readonly unsteady: readonly string[] } {
   const outcomes = new Map(again.testResults.map((file) => [file.name, file]));
-  const steadied = first.testResults.filter(({ name }) => outcomes.get(name)?.status === 'passed');
+  const steadied = first.testResults.filter((file) => hasSteadied(file, outcomes.get(file.name)));
   return {
-    report: { testResults: first.testResults.map((file) => outcomes.get(file.name) ?? file) },
+    report: {
+      testResults: first.testResults.map(
+        (file) => (steadied.includes(file) ? outcomes.get(file.name) : undefined) ?? file,
+      ),
+    },
     unsteady: failures({ testResults: steadied }),
   };
 }
+
+type FileResult = VitestReport['testResults'][number];
+
+function hasSteadied(first: FileResult, again: FileResult | undefined): boolean {
+  if (again?.status !== 'passed') return false;
+  const passed = again.assertionResults.filter(({ status }) => status === 'passed').map(titleOf);
+  const failed = first.assertionResults.filter(({ status }) => status === 'failed').map(titleOf);
+  return passed.length > 0 && failed.every((title) => passed.includes(title));
+}
+
+const titleOf = ({ ancestorTitles, title }: TestResult): string => [...ancestorTitles, title].join(' > ');
 
 function failures({ testResults }: VitestReport): string[] {
   return testResults.flatMap(({ name, status, message = '', assertionResults }) => {
     if (status === 'failed' && assertionResults.length === 0) return [`${name}: ${firstLine(message)}`];
     const failed = assertionResults.filter((test) => test.status === 'failed');
-    return failed.map(
-      ({ ancestorTitles, title, failureMessages }) =>
-        `${name}: ${[...ancestorTitles, title].join(' > ')}: ${firstLine(failureMessages?.[0] ?? '')}`,
-    );
+    return failed.map((test) => `${name}: ${titleOf(test)}: ${firstLine(test.failureMessages?.[0] ?? '')}`);
   });
 }
 
