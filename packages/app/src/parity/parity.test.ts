@@ -22,6 +22,7 @@ async function expectParity(scenario: Scenario): Promise<Trace> {
   expect(served.ends).toEqual(simulated.ends);
   expect(served.outcomes).toEqual(simulated.outcomes);
   expect(served.fleet).toEqual(simulated.fleet);
+  expect(served.failedAtTicks).toEqual(simulated.failedAtTicks);
   compared.batches += served.batches.length;
   compared.ends += served.ends.length;
   compared.fleet += served.fleet.length;
@@ -35,7 +36,8 @@ async function expectParity(scenario: Scenario): Promise<Trace> {
 describe('simulator and data plane', () => {
   it.each([...namedScenarios, ...boundaryScenarios])('$name', async ({ scenario, shows, hides = [] }) => {
     const trace = await expectParity(scenario);
-    const text = [...trace.ends, ...trace.fleet, ...trace.batches, ...trace.outcomes].join('\n');
+    const ticks = trace.failedAtTicks.map((failed) => `a tick saw ${failed}`);
+    const text = [...trace.ends, ...trace.fleet, ...trace.batches, ...trace.outcomes, ...ticks].join('\n');
     for (const part of shows) expect(text).toMatch(part);
     for (const part of hides) expect(text).not.toMatch(part);
   });

@@ -118,6 +118,7 @@ class ServedScenario {
   /** As the control loop does: nothing while changes are under way, and the rest is left when one fails. */
   async #tick(): Promise<void> {
     if (this.#changing) return;
+    this.#trace.failedAtTicks.push(this.#runner.statistics.failedHere);
     const next = this.#scenario.nextPlans[this.#ticks++];
     this.#policies.follow(believedAt(this.#scenario, this.#ticks));
     if (next === undefined) return;

@@ -10,7 +10,8 @@ export function simulatedTrace(scenario: Scenario): Trace {
   let arrived = 0;
   let ticks = 0;
   let nowMs = 0;
-  const decide = ({ runningPlan }: Observation) => {
+  const decide = ({ runningPlan, failedTotal = 0 }: Observation) => {
+    trace.failedAtTicks.push(failedTotal);
     const next = nextPlans[ticks++];
     return next === undefined ? [] : diffPlans(runningPlan, next, changeBounds(spec));
   };

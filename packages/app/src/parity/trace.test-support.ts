@@ -11,6 +11,8 @@ export interface Trace {
   readonly outcomes: readonly (string | undefined)[];
   /** Instant and what runs from then on. */
   readonly fleet: readonly string[];
+  /** Requests that had failed by what the plan may have caused, as each tick saw it. */
+  readonly failedAtTicks: readonly number[];
 }
 
 /** Writes a trace. */
@@ -19,6 +21,7 @@ export class TraceWriter implements Trace {
   readonly ends: string[] = [];
   readonly outcomes: (string | undefined)[] = [];
   readonly fleet: string[] = [];
+  readonly failedAtTicks: number[] = [];
   #runningAtMs = -1;
   #running = '';
   #before = '';

@@ -4,7 +4,7 @@
  */
 import type { Observation } from '../model/decision.js';
 
-/** Requests that had failed by no fault of their client by an instant. Plain data. */
+/** Requests that had failed by what the plan may have caused by an instant. Plain data. */
 export interface FailureCount {
   readonly atMs: number;
   readonly failedTotal: number;

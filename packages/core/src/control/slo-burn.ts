@@ -46,7 +46,7 @@ export function settling(trial: Trial, observation: Observation): Trial {
   return settles ? { ...trial, missedAtStart: missedOf(observation) } : trial;
 }
 
-/** Requests dropped so far at all stages, and those that failed by no fault of their client. */
+/** Requests dropped so far at all stages, and those that failed by what the plan may have caused. */
 export function missedOf({ stages, failedTotal = 0 }: Observation): number {
   return Object.values(stages).reduce((sum, { droppedTotal }) => sum + droppedTotal, failedTotal);
 }

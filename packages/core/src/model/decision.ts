@@ -36,7 +36,7 @@ export interface Observation {
   readonly load: LoadObservation;
   readonly stages: Readonly<Record<StageId, StageObservation>>;
   readonly runningPlan: RunningPlan;
-  /** Requests that failed since the start by no fault of their client; missing where nobody counts them. */
+  /** Requests that failed since the start by what the plan may have caused (`mayComeOfPlan`); missing where nobody counts them. */
   readonly failedTotal?: number;
   /** Service times since the last tick; missing where nobody measures them. */
   readonly batches?: readonly BatchTimes[];

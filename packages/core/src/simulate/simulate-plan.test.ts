@@ -80,6 +80,29 @@ describe('simulatePlan', () => {
     expect(tally.completed / (endedAtMs / 1000)).toBeGreaterThan(45);
   });
 
+  it('tells a controller of requests that fail by more items than may wait', () => {
+    const points = [{ cpuCores: 1, batchSize: 1, meanMs: 1 }];
+    const chain = chainSpec({ a: points, b: points });
+    const edges = chain.edges.map((edge) => ({ ...edge, fanOut: { expected: 3 } }));
+    const spec = { ...chain, edges, admission: { ...chain.admission, maxQueueLength: 2 } };
+    const told: (number | undefined)[] = [];
+    const { tally } = simulatePlan({
+      ...{ spec, curves: curvesFor(spec), plan: planOf(spec, { maxBatchSize: 1, replicas: 1 }) },
+      ...{ rng: new SeededRng(1), hostCores: Number.POSITIVE_INFINITY, drops: true },
+      arrivals: poissonArrivals(20, 5000, new SeededRng(2)),
+      controller: {
+        ...{ intervalMs: 4000, loadMs: () => 0 },
+        decide: ({ failedTotal }) => {
+          told.push(failedTotal);
+          return [];
+        },
+      },
+    });
+    expect(tally.failed).toBe(tally.arrived);
+    expect(told).toHaveLength(1);
+    expect(told[0]).toBeGreaterThan(50);
+  });
+
   it('gives the same run for the same seed and another for another', () => {
     const points = [{ cpuCores: 1, batchSize: 1, meanMs: 8, p99Ms: 16 }];
     const spec = chainSpec({ a: points, b: points });

@@ -6,7 +6,7 @@
 import { EventHeap } from '../kernel/event-heap.js';
 import { invariant } from '../kernel/invariant.js';
 import type { Rng } from '../kernel/rng.js';
-import { type AppError, isFaultOfServer } from '../model/app-error.js';
+import type { AppError } from '../model/app-error.js';
 import { ArrivalRecord } from '../model/arrival-record.js';
 import type { Observation, StageObservation } from '../model/decision.js';
 import type { StageId } from '../model/ids.js';
@@ -16,7 +16,7 @@ import { VariantAges } from '../model/variant-ages.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { drawMs } from '../profile/service-law.js';
 import { eventRank } from '../serve/event-rank.js';
-import { tooManyItems } from '../serve/fan-out-bound.js';
+import { mayComeOfPlan, tooManyItems } from '../serve/fan-out-bound.js';
 import { PipelineScheduler } from '../serve/pipeline-scheduler.js';
 import type { RequestState, StageItem } from '../serve/request-state.js';
 import type { ServingEffects } from '../serve/serving-effects.js';
@@ -141,7 +141,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   fail(request: Request, failure: AppError, nowMs: number): void {
     if (request.arrivedAtMs >= this.#fromMs) {
       this.tally.failed += 1;
-      if (isFaultOfServer(failure.code)) this.#failedHere += 1;
+      if (mayComeOfPlan(failure)) this.#failedHere += 1;
     }
     this.#tellEnd(request, 'failed', nowMs);
   }

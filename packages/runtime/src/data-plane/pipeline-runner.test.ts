@@ -150,7 +150,7 @@ describe('a request', () => {
     expect(runners['classify']?.batches).toEqual([]);
   });
 
-  it('fails on a fan-out of more items than may wait, before it makes them, by no fault of the server', async () => {
+  it('fails on a fan-out of more items than may wait, before it makes them, and counts against the plan', async () => {
     const edges = [edge('detect', 'classify', { fanOut: { expected: 2 } })];
     const spec = servingSpec(['detect', 'classify'], { edges, admission: { maxQueueLength: 1000 } });
     const { clock, pipeline, ends } = setUp(spec, { detect: echo, classify: echo });
@@ -161,8 +161,8 @@ describe('a request', () => {
       failed('INVALID_INPUT', /Stage detect: .*fans out into 1099511627776 items.*1000 may wait.*maxQueueLength/),
     );
     expect(performance.now() - startedAtMs).toBeLessThan(1000);
-    expect(ends).toMatchObject([{ kind: 'failed', code: 'INVALID_INPUT' }]);
-    expect(pipeline.statistics.failedHere).toBe(0);
+    expect(ends).toMatchObject([{ kind: 'failed', code: 'INVALID_INPUT', mayComeOfPlan: true }]);
+    expect(pipeline.statistics.failedHere).toBe(1);
   });
 
   it('fails when the response lacks a tensor that the outputs name', async () => {

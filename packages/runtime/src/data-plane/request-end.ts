@@ -1,5 +1,5 @@
 /** The end of a request as statistics and listeners get it: when, how, and without its tensors. */
-import type { DropReason, ErrorCode } from '@equipoise/core';
+import { type DropReason, type ErrorCode, mayComeOfPlan } from '@equipoise/core';
 import type { PipelineOutcome } from './pending-request.js';
 
 /** Instants of a request on the runner's clock. */
@@ -12,7 +12,7 @@ export interface RequestTimes {
 export type RequestEnd = RequestTimes & { readonly latencyMs: number } & (
     | { readonly kind: 'completed' }
     | { readonly kind: 'dropped'; readonly reason: DropReason }
-    | { readonly kind: 'failed'; readonly code: ErrorCode }
+    | { readonly kind: 'failed'; readonly code: ErrorCode; readonly mayComeOfPlan: boolean }
   );
 
 /** What is kept of an outcome. */
@@ -24,6 +24,9 @@ export function requestEnd(outcome: PipelineOutcome, { arrivedAtMs, endedAtMs }:
     case 'dropped':
       return { kind: 'dropped', reason: outcome.reason, arrivedAtMs, endedAtMs, latencyMs };
     case 'failed':
-      return { kind: 'failed', code: outcome.failure.code, arrivedAtMs, endedAtMs, latencyMs };
+      return {
+        ...{ kind: 'failed', code: outcome.failure.code, mayComeOfPlan: mayComeOfPlan(outcome.failure) },
+        ...{ arrivedAtMs, endedAtMs, latencyMs },
+      };
   }
 }

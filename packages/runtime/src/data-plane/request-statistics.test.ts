@@ -49,7 +49,7 @@ describe('RequestStatistics', () => {
     completed(statistics, start + 1100, 400.1);
     const end = { arrivedAtMs: start, endedAtMs: start + 1200, latencyMs: 1200 };
     statistics.ended({ ...end, kind: 'dropped', reason: 'queue-full' });
-    statistics.ended({ ...end, kind: 'failed', code: 'STAGE_FAILED' });
+    statistics.ended({ ...end, kind: 'failed', code: 'STAGE_FAILED', mayComeOfPlan: true });
     const none = {
       'queue-full': 0,
       'memory-full': 0,
@@ -67,12 +67,13 @@ describe('RequestStatistics', () => {
     expect(statistics.total).toMatchObject({ completed: 2, withinSlo: 1, failed: 1, dropped: { 'queue-full': 1 } });
   });
 
-  it('counts apart what fails by no fault of the client', () => {
+  it('counts apart what fails by what the plan may have caused', () => {
     const statistics = new RequestStatistics(start, 400);
     const end = { arrivedAtMs: start, endedAtMs: start + 10, latencyMs: 10, kind: 'failed' } as const;
-    for (const code of ['INVALID_INPUT', 'TENSOR_MISMATCH', 'STAGE_FAILED', 'REPLICA_LOST'] as const)
-      statistics.ended({ ...end, code });
-    expect([statistics.total.failed, statistics.failedHere]).toEqual([4, 2]);
+    statistics.ended({ ...end, code: 'TENSOR_MISMATCH', mayComeOfPlan: false });
+    statistics.ended({ ...end, code: 'INVALID_INPUT', mayComeOfPlan: true });
+    statistics.ended({ ...end, code: 'REPLICA_LOST', mayComeOfPlan: true });
+    expect([statistics.total.failed, statistics.failedHere]).toEqual([3, 2]);
   });
 
   it('has the latencies of the last seconds, the running one included, for a minute', () => {

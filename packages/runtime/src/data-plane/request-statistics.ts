@@ -2,14 +2,7 @@
  * What became of the requests: totals, counts by whole second for the last ten minutes, latencies for the last one. Seconds
  * count from the start of the runner. Memory is constant: the records of the oldest second give way to those of the running one.
  */
-import {
-  ArrivalRecord,
-  type DropReason,
-  invariant,
-  isFaultOfServer,
-  LatencyHistogram,
-  type LoadObservation,
-} from '@equipoise/core';
+import { ArrivalRecord, type DropReason, invariant, LatencyHistogram, type LoadObservation } from '@equipoise/core';
 import type { RequestEnd } from './request-end.js';
 
 const KEPT_SECONDS = 600;
@@ -88,7 +81,7 @@ export class RequestStatistics {
 
   ended(end: RequestEnd): void {
     const second = this.#secondOf(end.endedAtMs);
-    if (end.kind === 'failed' && isFaultOfServer(end.code)) this.#failedHere += 1;
+    if (end.kind === 'failed' && end.mayComeOfPlan) this.#failedHere += 1;
     this.#total.add(end, this.sloLatencyMs);
     this.#at(second).add(end, this.sloLatencyMs);
     if (end.kind === 'completed') this.#latenciesOf(second).record(end.latencyMs);
@@ -99,7 +92,7 @@ export class RequestStatistics {
     return { ...this.#total, dropped: { ...this.#total.dropped } };
   }
 
-  /** Requests since the start that failed by no fault of their client. */
+  /** Requests since the start that failed by what the plan may have caused. */
   get failedHere(): number {
     return this.#failedHere;
   }
