@@ -668,6 +668,14 @@ test.each<readonly [string, (spec: Loose) => void, Expected]>([
     { path: 'spec.outputs', message: /for which "count" is skipped may be answered without tensors/ },
   ],
   [
+    'a fan-out gives no more items than may wait',
+    (spec) => {
+      spec.edges[0].fanOut = { expected: 8.5 };
+      spec.admission = { maxQueueLength: 8 };
+    },
+    { path: 'spec.edges[0].fanOut.expected', message: /at most 8, which is admission.maxQueueLength, found 8.5/ },
+  ],
+  [
     'a p99 is near the mean',
     (spec) => (spec.stages[1].variants[0].profile = [{ cpuCores: 1, batchSize: 1, meanMs: 1, p99Ms: 20 }]),
     { path: 'spec.stages[1].variants[0].profile[0].p99Ms', message: /20.0 times the mean/ },

@@ -6,6 +6,7 @@ import { checkBounds } from './bounds.js';
 import { checkBranches } from './branches.js';
 import { checkCertainAnswer } from './certain-answer.js';
 import { checkEdgeKinds, checkFanOutDepth } from './fan-out-depth.js';
+import { checkFanOutItems } from './fan-out-items.js';
 import { graphDraft } from './graph-draft.js';
 import { checkJoins } from './joins.js';
 import { checkJointAccuracy } from './joint-accuracy.js';
@@ -39,6 +40,7 @@ export function semanticFindings(spec: SpecDraft): Finding[] {
     ...checkCertainAnswer(graph, topology),
     ...checkJointAccuracy(spec),
     ...checkFanOutDepth(graph, topology),
+    ...checkFanOutItems(spec),
     ...checkVariants(spec),
     ...checkReplicas(spec),
     ...checkServers(spec),
