@@ -28,9 +28,29 @@ describe('movableTensors', () => {
     for (const elements of [parts, parts.map((part) => part.slice())]) {
       const { items, transfer } = movableTensors([{ x: bytes(...elements) }]);
       expect(items).toEqual([{ x: bytes(...parts) }]);
-      expect(transfer.map(({ byteLength }) => byteLength)).toEqual([500]);
+      expect(transfer.map(({ byteLength }) => byteLength)).toEqual([800]);
       expect(transfer).not.toContain(body.buffer);
     }
+  });
+
+  it.each([3, 300])('lets numbers be read where an element of %d begins that were parts of a body', (count) => {
+    const body = new Uint8Array(8 * count + 3);
+    const parts = [
+      body.subarray(0, 3),
+      ...Array.from({ length: count - 1 }, (_, i) => body.subarray(8 * i + 3, 8 * i + 11)),
+    ];
+    const { items } = movableTensors([{ x: bytes(...parts) }]);
+    const moved = items[0]?.['x']?.data as readonly Uint8Array[];
+    for (const { buffer, byteOffset } of moved) expect(() => new Float64Array(buffer, byteOffset, 0)).not.toThrow();
+    expect(moved).toEqual(parts);
+  });
+
+  it('gives each of few elements a buffer of its own', () => {
+    const body = new Uint8Array(16);
+    const { items, transfer } = movableTensors([{ x: bytes(body.subarray(0, 3), body.subarray(3, 11)) }]);
+    expect(transfer.map(({ byteLength }) => byteLength)).toEqual([3, 8]);
+    const moved = items[0]?.['x']?.data as readonly Uint8Array[];
+    expect(moved.map(({ byteOffset }) => byteOffset)).toEqual([0, 0]);
   });
 
   it('moves few elements that are alone in their buffers without a copy', () => {

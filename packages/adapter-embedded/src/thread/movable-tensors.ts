@@ -2,8 +2,8 @@
  * Tensors made ready to go to another thread without a copy. A buffer is transferred when one view covers it alone; then
  * the sender's view is empty afterwards. Where a buffer holds more than the one view (a part cut out of a larger tensor, or
  * one tensor in two items) the view is copied and the copy transferred, so that nothing else loses its memory and no
- * surplus bytes travel. Shared memory passes as it is. Strings are cloned. Elements of BYTES that are copied lie in one buffer together:
- * each buffer of a message is compared with all others, so that 100,000 of them would take 7 s.
+ * surplus bytes travel. Shared memory passes as it is. Strings are cloned. The elements of a long BYTES tensor are copied into one buffer
+ * together: each buffer of a message is compared with all others, so that 100,000 of them would take 7 s.
  */
 import type { Tensor, TensorData, TensorMap } from '@equipoise/core';
 
@@ -36,15 +36,19 @@ const copyOf = (view: View): View => (Buffer.isBuffer(view) ? new Uint8Array(vie
 /** Most elements of one BYTES tensor that move in buffers of their own. */
 const MOST_MOVED = 64;
 
-/** Copies of elements, as views of one buffer. */
+/** A view of numbers begins at a multiple of their size, at most so many bytes. */
+const ALIGNMENT_BYTES = 8;
+const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+
+/** Copies of elements, as views of one buffer that begin where a stage can lay a view of any numbers over them. */
 function packed(elements: readonly Uint8Array[]): readonly Uint8Array[] {
-  const all = new Uint8Array(elements.reduce((bytes, { byteLength }) => bytes + byteLength, 0));
-  let end = 0;
+  const all = new Uint8Array(elements.reduce((bytes, { byteLength }) => bytes + aligned(byteLength), 0));
+  let next = 0;
   return elements.map((element) => {
-    const start = end;
-    end += element.byteLength;
+    const start = next;
+    next += aligned(element.byteLength);
     all.set(element, start);
-    return all.subarray(start, end);
+    return all.subarray(start, start + element.byteLength);
   });
 }
 
@@ -60,17 +64,15 @@ export function movableTensors(items: readonly TensorMap[]): MovableTensors {
     return owned;
   };
   const ownElements = (elements: readonly (string | Uint8Array)[]): readonly (string | Uint8Array)[] => {
-    const isMoved = (view: Uint8Array): boolean => elements.length <= MOST_MOVED && isAlone(view);
+    if (elements.length <= MOST_MOVED)
+      return elements.map((element) => (typeof element === 'string' ? element : (own(element) as Uint8Array)));
     const isCopied = (element: string | Uint8Array): element is Uint8Array =>
-      isView(element) && !(element.buffer instanceof SharedArrayBuffer) && !isMoved(element);
+      isView(element) && !(element.buffer instanceof SharedArrayBuffer);
     const copies = packed(elements.filter(isCopied));
     const [first] = copies;
     if (first !== undefined) transfer.push(first.buffer as ArrayBuffer);
     let next = 0;
-    return elements.map((element) => {
-      if (typeof element === 'string') return element;
-      return isCopied(element) ? (copies[next++] as Uint8Array) : (own(element) as Uint8Array);
-    });
+    return elements.map((element) => (isCopied(element) ? (copies[next++] as Uint8Array) : element));
   };
   const ownData = (data: TensorData): TensorData =>
     isView(data) ? own(data) : (ownElements(data as readonly (string | Uint8Array)[]) as TensorData);
