@@ -22,10 +22,19 @@ export function hungBatch(stage: string): StageFailure {
   return new StageFailure(stage, new AppError('REPLICA_LOST', 'A batch did not end.', { retryable: true }));
 }
 
-/** A line for the log, of bounded length: the stage and what it said, without tensors. */
+/** Control characters and separators of lines, which could begin a line of their own or steer the terminal that shows it. */
+const STEERING = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+function escaped(text: string): string {
+  return text.replace(STEERING, (c) => NAMED[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** One line for the log, of bounded length: the stage and what it said, without tensors and with what could forge a line escaped. */
 export function stageFailureText({ stage, cause }: StageFailure): string {
   const reason = cause instanceof Error ? cause.message : 'something that is no Error was thrown';
-  return boundedMessage(`Stage ${boundedName(stage)}: ${reason}`);
+  // Bounded before, too: what a stage says may be of any length.
+  return boundedMessage(escaped(boundedMessage(`Stage ${boundedName(stage)}: ${reason}`)));
 }
 
 /** The default log: a process warning. */
