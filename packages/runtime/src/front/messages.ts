@@ -31,6 +31,7 @@ export interface FrontSetting {
   readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
   readonly maxArrivingBytes?: number;
+  readonly maxLeavingBytes?: number;
   readonly requestTimeoutMs?: number;
   readonly tenants?: TenantDigests;
   readonly identity?: SentIdentity;

@@ -4,6 +4,7 @@
  */
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
+import { mostLeavingBytes } from '../open-inference/leaving-bound.js';
 import type { ServingPhase } from '../open-inference/serving-phase.js';
 import { StageTypes } from '../open-inference/stage-types.js';
 import type { RunningServer, ServerOptions } from '../open-inference/start-server.js';
@@ -16,7 +17,8 @@ import type { FrontSetting, SentIdentity, ServingState, ToFront } from './messag
 import { type AskedPorts, SharedPorts } from './shared-ports.js';
 
 /** What to serve, as without fronts, and where. */
-export interface FrontServerOptions extends Omit<ServerOptions, 'tenants' | 'maxArrivingBytes' | 'share'> {
+export interface FrontServerOptions
+  extends Omit<ServerOptions, 'tenants' | 'maxArrivingBytes' | 'maxLeavingBytes' | 'share'> {
   readonly tenants?: Tenants;
 }
 
@@ -162,6 +164,7 @@ function settingOf(options: FrontServerOptions, count: number): Omit<FrontSettin
   return {
     specs: options.runners.map(({ spec }) => spec),
     ...{ version, maxBodyBytes, maxArrivingBytes: bodies * maxBodyBytes },
+    maxLeavingBytes: mostLeavingBytes(maxBodyBytes, count),
     ...(host !== undefined && { host }),
     ...(requestTimeoutMs !== undefined && { requestTimeoutMs }),
     ...(tenants && { tenants: tenants.digests }),

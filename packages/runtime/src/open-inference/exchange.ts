@@ -98,7 +98,7 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
         }),
     };
     const { answer, isOwn } = await answered(setting, match, { request, call });
-    const written = writtenAnswer(answer, purpose !== 'probe');
+    const written = writtenAnswer(answer, purpose === 'inference');
     if (written.isCounted && !setting.leaving.take(written.length)) throw dropError('memory-full');
     // What another server has answered that server has counted.
     if (isOwn) count('OK');

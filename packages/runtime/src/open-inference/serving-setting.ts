@@ -15,7 +15,7 @@ export interface ServingSetting {
   readonly maxBodyBytes: number;
   /** Bytes of the bodies that are being read, over all connections. */
   readonly arriving: BytesInFlight;
-  /** Bytes of the answers that are being written, over all connections. */
+  /** Bytes of the answers to requests that are being written, over all connections. */
   readonly leaving: BytesInFlight;
   /** Whose token clients have to show; undefined lets everybody in. */
   readonly tenants: TokenHolders | undefined;

@@ -7,6 +7,7 @@ import type { AnsweredCall } from './answered-call.js';
 import type { GrpcPlace, RunningGrpcServer } from './grpc/grpc-listener.js';
 import { startGrpcServer } from './grpc/start-grpc-server.js';
 import { type RunningHttpServer, startHttpServer } from './http-server.js';
+import { mostLeavingBytes } from './leaving-bound.js';
 import { type Runner, ServedPipeline } from './served-pipeline.js';
 import type { ServingPhase } from './serving-phase.js';
 import type { ServingSetting } from './serving-setting.js';
@@ -32,11 +33,10 @@ export interface ServerOptions {
   /** Port of gRPC on the same host; left out, there is none. */
   readonly grpcPort?: number;
   readonly maxBodyBytes?: number;
-  /**
-   * Most bytes of all bodies that are on their way, again of those that are passed on, and again of the answers that are on theirs; those of 16
-   * of the largest bodies when left out.
-   */
+  /** Most bytes of all bodies that are on their way, and again of those that are passed on; those of 16 of the largest when left out. */
   readonly maxArrivingBytes?: number;
+  /** Most bytes of all answers to requests that are on their way; when left out, those of 16 of the largest bodies, and at least 256 MiB. */
+  readonly maxLeavingBytes?: number;
   /** Clients have to show the bearer token of one of them, except for probes of health. */
   readonly tenants?: TokenHolders;
   /** What the ports show to their clients; left out, traffic is not encrypted. */
@@ -128,7 +128,7 @@ function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSe
     version: options.version,
     maxBodyBytes,
     arriving: new BytesInFlight(mostArrivingBytes(options)),
-    leaving: new BytesInFlight(mostArrivingBytes(options)),
+    leaving: new BytesInFlight(options.maxLeavingBytes ?? mostLeavingBytes(maxBodyBytes)),
     tenants: options.tenants,
     requestTimeoutMs: options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS,
     onDefect: options.onDefect ?? warnOfDefect,

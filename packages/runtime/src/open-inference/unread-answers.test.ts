@@ -1,6 +1,12 @@
 /** Clients that read their answers slowly or not at all: what they hold is bounded, in bytes and in time, and what is read arrives whole. */
-import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
-import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+  type OutgoingHttpHeaders,
+} from 'node:http2';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { grpcMethods, grpcPath, writeGrpcRequest } from '@equipoise/open-inference-codec';
@@ -31,14 +37,16 @@ afterEach(async () => {
 interface Options extends Partial<ServerOptions> {
   readonly answerBytes?: number;
   readonly wait?: () => Promise<void>;
+  readonly replicas?: number;
 }
 
 /** A server whose answers are large, with room for one and a half of them, and the codes that it has counted. */
 async function large({ answerBytes = ANSWER_BYTES, ...options }: Options = {}) {
   const codes: string[] = [];
   const spec = specFor([tensorOf('FP32', [-1])], { slo: { latencyMs: 60_000, percentile: 99 } });
+  const metrics = { contentType: 'text/plain', text: async () => 'much\n'.repeat(1000) };
   const started = await start(spec, ({ x = fp32([1], 1) }) => ({ y: bigger(x, answerBytes) }), {
-    ...{ requestTimeoutMs: PATIENCE_MS, maxArrivingBytes: 1.5 * ANSWER_BYTES, grpcPort: 0 },
+    ...{ requestTimeoutMs: PATIENCE_MS, maxLeavingBytes: 1.5 * ANSWER_BYTES, grpcPort: 0, metrics },
     ...{ onAnswer: ({ code }) => codes.push(code), ...options },
   });
   const asked = async () => {
@@ -106,15 +114,18 @@ describe('an answer that nobody reads', () => {
     await expect.poll(() => codes).toEqual(['OK', 'DROPPED', 'OK']);
   });
 
-  it('does not cost a probe its answer', async () => {
-    const { server, codes, send } = await large({ maxArrivingBytes: ANSWER_BYTES });
-    silentClient(server.url);
-    await expect.poll(() => codes).toEqual(['OK']);
-    expect((await send('/livez')).status).toBe(200);
-  });
+  it.each(['/livez', '/v2/models/bench/ready', '/v2/models/bench', '/metrics'])(
+    'does not cost those their answer that ask how the server is: %s',
+    async (path) => {
+      const { server, codes, send } = await large({ maxLeavingBytes: ANSWER_BYTES });
+      silentClient(server.url);
+      await expect.poll(() => codes).toEqual(['OK']);
+      expect((await send(path)).status).toBe(200);
+    },
+  );
 
   it('leaves with its client, and with it those that wait behind it', async () => {
-    const { server, codes, asked } = await large({ maxArrivingBytes: 2.5 * ANSWER_BYTES, requestTimeoutMs: 60_000 });
+    const { server, codes, asked } = await large({ maxLeavingBytes: 2.5 * ANSWER_BYTES, requestTimeoutMs: 60_000 });
     const client = silentClient(server.url, request + request);
     await expect.poll(() => codes).toEqual(['OK', 'OK']);
     expect(await asked()).toBe(503);
@@ -137,14 +148,7 @@ describe('an answer that nobody reads', () => {
   it('is cut off over gRPC, and makes room', async () => {
     const { server, codes } = await large();
     const session = silentSession(`http://${server.grpcAddress}`);
-    const call = () => {
-      const stream = session.request({
-        ...{ ':method': 'POST', ':path': grpcPath(grpcMethods.modelInfer) },
-        ...{ 'content-type': 'application/grpc', te: 'trailers' },
-      });
-      stream.on('error', () => {});
-      return stream.end(framed(writeGrpcRequest('bench', { inputs: { x: fp32([1], 1) } }, true)));
-    };
+    const call = () => calls.gRPC(session);
     const first = call();
     await expect.poll(() => codes).toEqual(['OK']);
     call();
@@ -177,10 +181,19 @@ describe('an answer that is read slowly', () => {
     await closed;
   });
 
+  it('waits behind one that is still to come, however long that takes', async () => {
+    let batches = 0;
+    const wait = () => delay(batches++ === 0 ? 8 * PATIENCE_MS : 0);
+    const { server } = await large({ wait, replicas: 2, maxLeavingBytes: 3 * ANSWER_BYTES });
+    const client = silentClient(server.url, request + request);
+    const until = 2 * ANSWER_BYTES;
+    expect(await readSlowly(client, { bytesPerMs: ANSWER_BYTES, until })).toBeGreaterThanOrEqual(until);
+  });
+
   it('leaves its connection to the request behind it, however long that takes', async () => {
     let batches = 0;
     const wait = () => delay(batches++ === 0 ? 0 : 8 * PATIENCE_MS);
-    const { server } = await large({ wait, maxArrivingBytes: 3 * ANSWER_BYTES });
+    const { server } = await large({ wait, maxLeavingBytes: 3 * ANSWER_BYTES });
     const client = silentClient(server.url, request);
     setTimeout(() => client.write(request), PATIENCE_MS / 4);
     const until = 2 * ANSWER_BYTES;
@@ -188,9 +201,130 @@ describe('an answer that is read slowly', () => {
   });
 });
 
+/** The most that a client of HTTP/2 may grant: the server hands over at once whatever there is. */
+const ALL = 2 ** 31 - 1;
+
+describe('answers that share a connection of HTTP/2', () => {
+  const [answerBytes, count, patienceMs] = [2 ** 20 - 4096, 24, 500];
+  const many = (link: 'plain' | 'TLS' = 'plain') =>
+    large({
+      ...{ answerBytes, requestTimeoutMs: patienceMs, maxLeavingBytes: ANSWER_BYTES },
+      ...(link === 'TLS' && optionsOf('HTTP/1.1 and TLS')),
+    });
+
+  it.each([
+    ['HTTP/2', 'plain', 65_535],
+    ['HTTP/2', 'plain', ALL],
+    ['HTTP/2', 'TLS', ALL],
+    ['gRPC', 'plain', 65_535],
+    ['gRPC', 'TLS', ALL],
+  ] as const)('come whole over a slow link, however many there are: %s, %s, window %d', async (kind, link, window) => {
+    const { server } = await many(link);
+    const { port } = new URL(kind === 'gRPC' ? `http://${server.grpcAddress}` : server.url);
+    // Slow enough that all together take three times as long as one may take nothing.
+    const url = await slowLink(Number(port), (bytes) => delay((bytes * 3 * patienceMs) / (count * answerBytes)));
+    const session = clientSession(link === 'TLS' ? url.replace('http:', 'https:') : url, window);
+    await once(session, 'connect');
+    session.setLocalWindowSize(window);
+    const lengths = await Promise.all(Array.from({ length: count }, () => lengthOf(calls[kind](session))));
+    expect(lengths.filter((length) => length < answerBytes)).toEqual([]);
+  });
+
+  it.each(['plain', 'TLS'] as const)(
+    'are dropped with it when it stands still, whatever was granted: %s',
+    async (link) => {
+      const { server, codes } = await many(link);
+      let open = () => {};
+      const opened = new Promise<void>((resolve) => {
+        open = resolve;
+      });
+      const url = await slowLink(Number(new URL(server.url).port), () => (codes.length === 0 ? delay(0) : opened));
+      const session = clientSession(link === 'TLS' ? url.replace('http:', 'https:') : url, ALL);
+      await once(session, 'connect');
+      session.setLocalWindowSize(ALL);
+      const lengths = Promise.all(Array.from({ length: count }, () => lengthOf(calls['HTTP/2'](session))));
+      await expect.poll(() => codes.length).toBe(count);
+      await delay(4 * patienceMs);
+      open();
+      // What the buffers of the connection hold still comes.
+      expect((await lengths).filter((length) => length < answerBytes).length).toBeGreaterThan(count / 3);
+    },
+  );
+
+  it.each(['HTTP/2', 'gRPC'] as const)('cost the one its place that is not read: %s', async (kind) => {
+    const { server } = await many();
+    const session = clientSession(kind === 'gRPC' ? `http://${server.grpcAddress}` : server.url, 65_535);
+    const unread = calls[kind](session).pause();
+    const lengths: number[] = [];
+    const since = performance.now();
+    while (!unread.closed && performance.now() - since < 20 * patienceMs) {
+      lengths.push(await lengthOf(calls[kind](session)));
+    }
+    expect([unread.closed, unread.rstCode]).toEqual([true, 8]);
+    expect(lengths.filter((length) => length < answerBytes)).toEqual([]);
+  });
+});
+
+/** How a session asks for one answer. */
+const calls = {
+  'HTTP/2': (session: ClientHttp2Session) => asking(session, inferHeaders, body),
+  gRPC: (session: ClientHttp2Session) =>
+    asking(
+      session,
+      {
+        ...{ ':method': 'POST', ':path': grpcPath(grpcMethods.modelInfer) },
+        ...{ 'content-type': 'application/grpc', te: 'trailers' },
+      },
+      framed(writeGrpcRequest('bench', { inputs: { x: fp32([1], 1) } }, true)),
+    ),
+};
+
+function asking(session: ClientHttp2Session, headers: OutgoingHttpHeaders, message: string | Buffer) {
+  const stream = session.request(headers, { endStream: false });
+  stream.on('error', () => {});
+  return stream.end(message);
+}
+
+/** Reads a stream to its end, whatever that is; how many bytes there were. */
+async function lengthOf(stream: ClientHttp2Stream): Promise<number> {
+  let length = 0;
+  stream.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+  });
+  await once(stream, 'close');
+  return length;
+}
+
+/** The URL of a link to a port, over which answers come as `passed` lets so many bytes of them pass. */
+async function slowLink(port: number, passed: (bytes: number) => Promise<unknown>): Promise<string> {
+  const link = createServer((client) => {
+    const socket = connect(port, '127.0.0.1');
+    for (const end of [socket, client]) end.on('error', () => {});
+    client.pipe(socket);
+    client.on('close', () => socket.destroy());
+    socket.on('close', () => client.destroy());
+    socket.on('data', async (chunk) => {
+      socket.pause();
+      await passed(chunk.length);
+      client.write(chunk);
+      socket.resume();
+    });
+  }).listen(0, '127.0.0.1');
+  ends.push(() => link.close());
+  await once(link, 'listening');
+  return `http://127.0.0.1:${(link.address() as AddressInfo).port}`;
+}
+
 /** A session of HTTP/2 whose client grants no room for bodies. */
-function silentSession(url: string): ClientHttp2Session {
-  const session = connectHttp2(url, { settings: { initialWindowSize: 0 } });
+const silentSession = (url: string) => clientSession(url, 0);
+
+/** A session of HTTP/2 whose client grants each stream so much room. */
+function clientSession(url: string, initialWindowSize: number): ClientHttp2Session {
+  const session = connectHttp2(url, {
+    settings: { initialWindowSize },
+    ca: cert,
+    checkServerIdentity: () => undefined,
+  });
   session.on('error', () => {});
   ends.push(() => session.destroy());
   return session;

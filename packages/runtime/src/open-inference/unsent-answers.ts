@@ -31,8 +31,10 @@ export class UnsentAnswers {
     }
     const unsent = this.#byConnection.get(socket) ?? new Set();
     this.#byConnection.set(socket, unsent.add(left));
-    // Node closes a connection whose time is over as long as nobody listens for that.
-    socket.setTimeout(this.#patienceMs);
+    // Node closes a connection whose time is over as long as nobody listens for that. What waits behind an answer that is still to come
+    // nobody can take: the time begins when the connection is its own.
+    if (response.socket === null) response.once('socket', () => this.#begin(socket, left));
+    else socket.setTimeout(this.#patienceMs);
     // Before its own listener, which gives the connection the time that it may be idle.
     response.prependOnceListener('finish', () => this.#sent(socket, left));
   }
@@ -53,12 +55,17 @@ export class UnsentAnswers {
     });
   }
 
+  #begin(socket: Socket, left: () => void): void {
+    if (this.#byConnection.get(socket)?.has(left) === true) socket.setTimeout(this.#patienceMs);
+  }
+
   #sent(socket: Socket, left: () => void): void {
     const unsent = this.#byConnection.get(socket);
     if (unsent?.delete(left) !== true) return;
     left();
-    if (unsent.size > 0) return;
+    // The next one begins its time by itself.
     socket.setTimeout(0);
+    if (unsent.size > 0) return;
     this.#byConnection.delete(socket);
     this.#tellIfNone();
   }

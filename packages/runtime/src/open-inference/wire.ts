@@ -9,6 +9,7 @@ import type { AnswerSink } from './answer-pieces.js';
 import type { RequestBody } from './read-body.js';
 import type { ServingPhase } from './serving-phase.js';
 import type { UnsentAnswers } from './unsent-answers.js';
+import { cutOffUnlessTaken } from './unsent-streams.js';
 
 /** A request with its response. */
 export interface Wire {
@@ -99,13 +100,8 @@ export function http2Wire(
         listener();
         return;
       }
-      // The stream's own time begins anew with whatever leaves of its connection.
-      const cutOff = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), timeoutMs).unref();
-      stream.on('drain', () => cutOff.refresh());
-      stream.once('close', () => {
-        clearTimeout(cutOff);
-        listener();
-      });
+      cutOffUnlessTaken(stream, timeoutMs);
+      stream.once('close', listener);
     },
     headersOf: () => ({}),
     discardRest: () => {

@@ -13,6 +13,7 @@ import { readRequestId } from '../request-id.js';
 import type { Purpose } from '../routes.js';
 import { reportFailure, type ServingSetting } from '../serving-setting.js';
 import { admitWithinLimit, type Tenant } from '../tenants/tenants.js';
+import { cutOffUnlessTaken } from '../unsent-streams.js';
 import type { GrpcMethod } from './grpc-method.js';
 import { grpcRefusal } from './grpc-refusal.js';
 import { type GrpcRefusal, grpcStatus, refusing } from './grpc-status.js';
@@ -69,7 +70,7 @@ class UnaryCall {
   readonly #requestId: string;
   readonly #message: UnaryMessage;
   readonly #gone = new Cancellation();
-  /** Runs from the first byte, and anew from the answer. */
+  /** Runs from the first byte to the answer. */
   readonly #patience: NodeJS.Timeout;
   #tenant: Tenant | undefined;
   #deadlineAtMs = Number.POSITIVE_INFINITY;
@@ -120,10 +121,9 @@ class UnaryCall {
     this.#stream.once('end', () => void this.#received());
   }
 
-  /** The time is over in which the message has to come, or in which its client may take nothing of the answer. */
+  /** The time is over in which the message has to come. */
   #hasWaited(): void {
-    if (this.#over) this.#stream.close(constants.NGHTTP2_CANCEL);
-    else if (!this.#isReceived) this.#refuse(lateMessage);
+    if (!this.#isReceived) this.#refuse(lateMessage);
   }
 
   #keepDeadline(header: unknown): void {
@@ -192,7 +192,7 @@ class UnaryCall {
 
   /** AppError DROPPED where the answers that leave have no room for it. */
   #leave(bytes: number): void {
-    if (this.#over || this.#guarded.purpose === 'probe') return;
+    if (this.#over || this.#guarded.purpose !== 'inference') return;
     if (!this.#setting.leaving.take(bytes)) throw dropError('memory-full');
     this.#leaving = bytes;
   }
@@ -214,7 +214,7 @@ class UnaryCall {
   #answer(message: Uint8Array): void {
     if (this.#over) return;
     this.#over = true;
-    this.#patience.refresh();
+    this.#endWaiting();
     this.#release();
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
@@ -222,7 +222,6 @@ class UnaryCall {
     stream.once('wantTrailers', () => stream.sendTrailers(goodTrailers));
     const [head, body] = framed(message) as [Uint8Array, Uint8Array];
     if (isLargeAnswer(message.length)) {
-      stream.on('drain', () => this.#patience.refresh());
       writeInPieces(stream, [head, body]);
       return;
     }
@@ -235,11 +234,17 @@ class UnaryCall {
   #refuse(refusal: GrpcRefusal): void {
     if (this.#over) return;
     this.#over = true;
-    this.#patience.refresh();
+    this.#endWaiting();
     this.#release();
     this.#gone.abort();
     this.#count(refusal.countedAs);
     writeRefusal(this.#stream, refusal, this.#requestId);
+  }
+
+  /** From now on it is the client that has to take something. */
+  #endWaiting(): void {
+    clearTimeout(this.#patience);
+    cutOffUnlessTaken(this.#stream, this.#setting.requestTimeoutMs);
   }
 
   /** The stream is gone, or written to its end. */
