@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addReports, failedFiles, ranAgain, type VitestReport } from './test-results.js';
+import { addReports, type VitestReport } from './test-results.js';
 
 const file = (status: string, ...tests: [suite: string, status: string][]): VitestReport['testResults'][number] => ({
   name: 'some.test.ts',
@@ -35,36 +35,5 @@ describe('addReports', () => {
       ['x', 'passed'],
     );
     expect(addReports([{ testResults: [skipped] }]).skippedSuites).toEqual(['y', 'z (needs z)']);
-  });
-});
-
-describe('ranAgain', () => {
-  const named = (name: string, ...rest: Parameters<typeof file>) => ({ ...file(...rest), name });
-
-  it('takes what ran again as it came out then, and tells what failed the first time alone', () => {
-    const first = {
-      testResults: [
-        named('a', 'passed', ['a', 'passed']),
-        named('b', 'failed', ['b', 'passed'], ['b', 'failed']),
-        named('c', 'failed', ['c', 'failed']),
-      ],
-    };
-    expect(failedFiles(first)).toEqual(['b', 'c']);
-    const again = {
-      testResults: [named('b', 'passed', ['b', 'passed'], ['b', 'passed']), named('c', 'failed', ['c', 'failed'])],
-    };
-    const { report, unsteady } = ranAgain(first, again);
-    expect(unsteady).toEqual(['b: b > works: AssertionError: expected 1 to be 2']);
-    expect(addReports([report])).toMatchObject({ passed: 3, failed: 1 });
-  });
-
-  it('counts what failed and was then skipped, or did not run, as failed', () => {
-    const first = {
-      testResults: [named('a', 'failed', ['a', 'failed'], ['b', 'passed']), named('b', 'failed', ['c', 'failed'])],
-    };
-    const again = { testResults: [named('a', 'passed', ['a', 'skipped'], ['b', 'passed']), named('b', 'passed')] };
-    const { report, unsteady } = ranAgain(first, again);
-    expect(unsteady).toEqual([]);
-    expect(addReports([report])).toMatchObject({ passed: 1, failed: 2 });
   });
 });

@@ -49,42 +49,6 @@ export function addReports(reports: readonly VitestReport[]): TestTotals {
   };
 }
 
-/** The files of a report in which something failed. */
-export function failedFiles({ testResults }: VitestReport): readonly string[] {
-  return testResults.flatMap(({ name, status }) => (status === 'failed' ? [name] : []));
-}
-
-/**
- * A report in which the files that ran again and passed stand as they came out then, and what had failed before in them, each with its
- * reason. A test that failed and was then skipped has not passed: its file stands as it was.
- */
-export function ranAgain(
-  first: VitestReport,
-  again: VitestReport,
-): { readonly report: VitestReport; readonly unsteady: readonly string[] } {
-  const outcomes = new Map(again.testResults.map((file) => [file.name, file]));
-  const steadied = first.testResults.filter((file) => hasSteadied(file, outcomes.get(file.name)));
-  return {
-    report: {
-      testResults: first.testResults.map(
-        (file) => (steadied.includes(file) ? outcomes.get(file.name) : undefined) ?? file,
-      ),
-    },
-    unsteady: failures({ testResults: steadied }),
-  };
-}
-
-type FileResult = VitestReport['testResults'][number];
-
-function hasSteadied(first: FileResult, again: FileResult | undefined): boolean {
-  if (again?.status !== 'passed') return false;
-  const passed = again.assertionResults.filter(({ status }) => status === 'passed').map(titleOf);
-  const failed = first.assertionResults.filter(({ status }) => status === 'failed').map(titleOf);
-  return passed.length > 0 && failed.every((title) => passed.includes(title));
-}
-
-const titleOf = ({ ancestorTitles, title }: TestResult): string => [...ancestorTitles, title].join(' > ');
-
 function failures({ testResults }: VitestReport): string[] {
   return testResults.flatMap(({ name, status, message = '', assertionResults }) => {
     if (status === 'failed' && assertionResults.length === 0) return [`${name}: ${firstLine(message)}`];
@@ -105,3 +69,5 @@ function skippedSuites({ testResults }: VitestReport): string[] {
 function suiteTitle({ ancestorTitles }: { readonly ancestorTitles: readonly string[] }): string {
   return ancestorTitles[0] ?? '';
 }
+
+const titleOf = ({ ancestorTitles, title }: TestResult): string => [...ancestorTitles, title].join(' > ');
