@@ -15,9 +15,11 @@ symlinkSync(fileURLToPath(new URL('../bin/equipoise', import.meta.url)), install
 
 afterAll(() => folder.remove());
 
+const seldom = '--max-semi-space-size=64 --incremental-marking-soft-trigger=75 --incremental-marking-hard-trigger=90 ';
+
 it.each([
-  [['serve', 'pipeline.yaml', '--port', '0'], '', '--max-semi-space-size=64 '],
-  [['demo'], '--no-warnings', '--max-semi-space-size=64 '],
+  [['serve', 'pipeline.yaml', '--port', '0'], '', seldom],
+  [['demo'], '--no-warnings', seldom],
   [['demo'], '--max-semi-space-size=16', ''],
   [['serve', 'pipeline.yaml'], '--trace-gc --max_semi_space_size=16', ''],
   [['plan', 'serve'], '', ''],

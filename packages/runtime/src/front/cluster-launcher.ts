@@ -24,8 +24,8 @@ export class ClusterLauncher implements FrontLauncher {
     cluster.setupPrimary({
       exec: this.#entry,
       args: [],
-      // Of the main process's own arguments only the size of the young generation is meant for its fronts, too.
-      execArgv: process.execArgv.filter((arg) => arg.startsWith('--max-semi-space-size')),
+      // Of the main process's own arguments only those about collections of memory are meant for its fronts, too.
+      execArgv: process.execArgv.filter((arg) => /^--(max-semi-space-size|incremental-marking-\w+-trigger)=/.test(arg)),
       stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
     });
     const worker = cluster.fork();

@@ -1,0 +1,74 @@
+/** The command `serve` as a process of its own over a stage that gives back what it gets, with whatever flags its engine shall have. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openInferenceClient } from '@equipoise/adapter-open-inference';
+import type { TestFolder } from '../equipoise.test-support.js';
+
+const stage = 'export const load = () => ({ run: (batch) => batch });\n';
+const profile = [1, 4].map((batchSize) => ({ cpuCores: 0.25, batchSize, meanMs: 0.2 }));
+const pipelineOf = (isolation: string) => ({
+  apiVersion: 'equipoise.dev/v1alpha1',
+  kind: 'InferencePipeline',
+  metadata: { name: 'echo' },
+  spec: {
+    slo: { latencyMs: 5000 },
+    control: { mode: 'off' },
+    stages: [
+      {
+        name: 'only',
+        kind: 'transform',
+        isolation,
+        module: './stage.mjs',
+        variants: [{ name: 'only', resources: { cpuCores: 0.25 }, profile }],
+      },
+    ],
+  },
+});
+
+/** How it runs: `command` with `args` in front of those of `serve`, and kind of its replica. */
+export interface EchoServerOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly isolation: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Starts it for the time of `use`, which gets clients of both protocols; gives what it printed on stdout. */
+export async function withEchoServer(
+  folder: TestFolder,
+  { command, args, isolation, environment = {} }: EchoServerOptions,
+  use: (clients: Readonly<Record<'REST' | 'gRPC', ReturnType<typeof openInferenceClient>>>) => Promise<void>,
+): Promise<string> {
+  folder.write('stage.mjs', stage);
+  folder.write('pipeline.yaml', JSON.stringify(pipelineOf(isolation)));
+  const server = ['serve', 'pipeline.yaml', '--port', '0', '--grpc-port', '0', '--arrival-rps', '5'];
+  const child = spawn(command, [...args, ...server], {
+    cwd: folder.path,
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    printed += text;
+  });
+  try {
+    const [, grpc, rest = ''] = await said(child, /gRPC on (\S+):[\s\S]*ready (http\S+)/);
+    const clients = { REST: openInferenceClient(rest), gRPC: openInferenceClient(`grpc://${grpc}`) };
+    await use(clients);
+    for (const client of Object.values(clients)) client.close();
+  } finally {
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  }
+  return printed;
+}
+
+async function said({ stderr }: ChildProcess, pattern: RegExp): Promise<RegExpExecArray> {
+  let text = '';
+  for await (const chunk of stderr ?? []) {
+    text += String(chunk);
+    const found = pattern.exec(text);
+    if (found !== null) return found;
+  }
+  throw new Error(`The server did not say ${String(pattern)}:\n${text}`);
+}

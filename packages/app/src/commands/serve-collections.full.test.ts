@@ -1,0 +1,62 @@
+/**
+ * Collections of the old generation are pauses of tens of milliseconds on the core that also serves. Requests leave next to nothing to them;
+ * how the command starts Node decides that they do not come all the same.
+ */
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll, expect, it } from 'vitest';
+import { TestFolder } from '../equipoise.test-support.js';
+import { withEchoServer } from './echo-server.test-support.js';
+
+const folder = new TestFolder();
+afterAll(() => folder.remove());
+
+const command = fileURLToPath(new URL('../../bin/equipoise', import.meta.url));
+/** Enough for the engine to compile what is hot; its code is old, too. */
+const FIRST = 8_000;
+const REQUESTS = 30_000;
+/** Requests under way at once. */
+const CLIENTS = 8;
+const inputs = {
+  x: { datatype: 'FP32', shape: [256], data: Float32Array.from({ length: 256 }, (_, i) => i / 7) },
+} as const;
+const COUNTING = `
+import { constants, PerformanceObserver } from 'node:perf_hooks';
+import { isMainThread } from 'node:worker_threads';
+if (isMainThread) {
+  const counts = new Map();
+  const count = (entries) => entries.forEach(({ detail: { kind } }) => counts.set(kind, (counts.get(kind) ?? 0) + 1));
+  const observer = new PerformanceObserver((list) => count(list.getEntries()));
+  observer.observe({ entryTypes: ['gc'] });
+  process.on('exit', () => {
+    count(observer.takeRecords());
+    const of = (kind) => counts.get(kind) ?? 0;
+    console.log('collections: ' + of(constants.NODE_PERFORMANCE_GC_MINOR) + ' short, ' + of(constants.NODE_PERFORMANCE_GC_MAJOR) + ' long');
+  });
+}
+`;
+
+it(`collects the old generation at most once in ${REQUESTS - FIRST} requests`, async () => {
+  const [fewest, most] = [await collectionsAfter(FIRST), await collectionsAfter(REQUESTS)];
+  expect(most.short - fewest.short).toBeGreaterThan(10);
+  expect(most.long - fewest.long).toBeLessThanOrEqual(1);
+}, 240_000);
+
+/** Collections of the engine that serves, since it started. */
+async function collectionsAfter(requests: number): Promise<{ readonly short: number; readonly long: number }> {
+  folder.write('count-collections.mjs', COUNTING);
+  const counting = join(folder.path, 'count-collections.mjs');
+  const environment = { NODE_OPTIONS: `--import=${pathToFileURL(counting).href}` };
+  const printed = await withEchoServer(
+    folder,
+    { command, args: [], isolation: 'thread', environment },
+    async ({ REST }) => {
+      const each = async () => {
+        for (let sent = 0; sent < requests / CLIENTS; sent++) await REST.infer('echo', { inputs });
+      };
+      await Promise.all(Array.from({ length: CLIENTS }, each));
+    },
+  );
+  const [, short, long] = /collections: (\d+) short, (\d+) long/.exec(printed) ?? [];
+  return { short: Number(short), long: Number(long) };
+}
