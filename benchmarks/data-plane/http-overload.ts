@@ -87,7 +87,7 @@ class OverloadServer {
   }
 
   static async start(): Promise<OverloadServer> {
-    const execArgv = ['--expose-gc', seldomCollections, '--import', 'tsx'];
+    const execArgv = ['--expose-gc', ...seldomCollections, '--import', 'tsx'];
     const child = fork(benchFile('http-overload-server.ts'), { execArgv, serialization: 'advanced' });
     child.send({ stages, sloLatencyMs: SLO_MS, numberPlace: NUMBER_PLACE } satisfies OverloadServerStart);
     const [message] = (await once(child, 'message')) as [OverloadServerMessage];

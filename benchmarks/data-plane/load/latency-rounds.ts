@@ -1,5 +1,5 @@
 /** Latencies of several servers in an open loop, in turns, so that what disturbs the machine disturbs all of them. */
-import { median, openLoad, type PostRequest, quantileMs } from './open-load.js';
+import { median, type OpenLoadAnswers, openLoad, type PostRequest, quantileMs } from './open-load.js';
 
 /** A server and how often it is asked. */
 export interface LatencyCell {
@@ -23,6 +23,8 @@ export interface LatencyRounds {
 }
 
 const WARM_UP_MS = 3000;
+/** The generator is a new process in each round: what it sends before its own code is compiled says more about it than about the server. */
+const SETTLING_MS = 2000;
 
 /** Rounds of all cells in turn; an Error where an answer is none with 200. */
 export async function latencyRounds(
@@ -36,7 +38,8 @@ export async function latencyRounds(
   for (const cell of cells) await send(cell, WARM_UP_MS, 0);
   for (let round = 0; round < rounds; round++) {
     for (const [index, cell] of cells.entries()) {
-      const { latencyMs, sentLateMs, status } = await send(cell, seconds * 1000, round);
+      const answers = await send(cell, SETTLING_MS + seconds * 1000, round);
+      const { latencyMs, sentLateMs, status } = settled(answers);
       const odd = status.find((one) => one !== 200);
       if (odd !== undefined) throw new Error(`a request to ${cell.url} was answered with status ${odd}`);
       latencies[index]?.p50Ms.push(quantileMs(latencyMs, 0.5));
@@ -45,6 +48,17 @@ export async function latencyRounds(
     }
   }
   return { latencies, sentLateP99Ms: median(lateMs) };
+}
+
+/** Answers to requests that were due once the generator had settled. */
+function settled(answers: OpenLoadAnswers): Pick<OpenLoadAnswers, 'latencyMs' | 'sentLateMs' | 'status'> {
+  const fromMs = SETTLING_MS + answers.dueAtMs.reduce((least, one) => Math.min(least, one), Number.POSITIVE_INFINITY);
+  const kept = (column: readonly number[]) => column.filter((_, index) => (answers.dueAtMs[index] as number) >= fromMs);
+  return {
+    latencyMs: kept(answers.latencyMs),
+    sentLateMs: kept(answers.sentLateMs),
+    status: kept(answers.status),
+  };
 }
 
 /** What one side adds to another: each round has its own baseline; the median of their differences. */

@@ -59,7 +59,7 @@ async function equipoise(folder: string, chain: Chain): Promise<Peer> {
   return {
     name: 'Equipoise',
     command: {
-      args: [seldomCollections, BIN, 'serve', file, '--port', String(port), '--arrival-rps', '100'],
+      args: [...seldomCollections, BIN, 'serve', file, '--port', String(port), '--arrival-rps', '100'],
       cwd: folder,
       ready: /ready http/,
     },

@@ -51,7 +51,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const { processors, arrivalRps = 1000, frontProcesses = 0 } = options;
   const places = ['--port', '0', '--grpc-port', '0', '--front-processes', String(frontProcesses)];
   const { server, found } = await startServerProcess({
-    args: [seldomCollections, BIN, 'serve', 'pipeline.yaml', ...places, '--arrival-rps', String(arrivalRps)],
+    args: [...seldomCollections, BIN, 'serve', 'pipeline.yaml', ...places, '--arrival-rps', String(arrivalRps)],
     cwd: folder,
     environment: memoryReport,
     ready: /gRPC on (\S+):[\s\S]*ready (http\S+)/,

@@ -122,8 +122,12 @@ export class ServerProcess {
   }
 }
 
-/** As `bin/equipoise` starts a server. */
-export const seldomCollections = '--max-semi-space-size=64';
+/** How `bin/equipoise` starts Node for a server. */
+export const seldomCollections = [
+  '--max-semi-space-size=64',
+  '--incremental-marking-soft-trigger=75',
+  '--incremental-marking-hard-trigger=90',
+];
 
 /** Environment that makes `keptBytes` work. */
 export const memoryReport = { NODE_OPTIONS: `--import=${new URL('report-memory.mjs', import.meta.url).href}` };
