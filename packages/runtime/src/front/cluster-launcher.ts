@@ -25,7 +25,9 @@ export class ClusterLauncher implements FrontLauncher {
       exec: this.#entry,
       args: [],
       // Of the main process's own arguments only those about collections of memory are meant for its fronts, too.
-      execArgv: process.execArgv.filter((arg) => /^--(max-semi-space-size|incremental-marking-\w+-trigger)=/.test(arg)),
+      execArgv: process.execArgv.filter((arg) =>
+        /^--(max[-_]semi[-_]space[-_]size|incremental[-_]marking[-_]\w+[-_]trigger)=/.test(arg),
+      ),
       stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
     });
     const worker = cluster.fork();

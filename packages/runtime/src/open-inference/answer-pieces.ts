@@ -9,7 +9,7 @@ const PIECE_BYTES = 1024 * 1024;
 /** A response or a stream. */
 export interface AnswerSink {
   write(chunk: Uint8Array): boolean;
-  end(text?: string): unknown;
+  end(): unknown;
   once(event: 'drain', listener: () => void): unknown;
 }
 

@@ -44,8 +44,8 @@ export async function exchange(setting: ExchangeSetting, wire: Wire): Promise<vo
 }
 
 /**
- * A text of at most so many characters goes out as it is, together with its headers: Node needs no buffer for what has room in 16 KiB at three
- * bytes a character.
+ * A text of at most so many characters goes out as it is: what the engine has to free of a Buffer for it costs requests more than they would
+ * wait for its bytes.
  */
 const SHORT_TEXT = 5000;
 
@@ -117,8 +117,9 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
 }
 
 function writtenAnswer(answer: Answer, isCounted: boolean): WrittenAnswer {
-  const { text, raw } = answer;
-  if (raw === undefined && text.length <= SHORT_TEXT)
+  const { text, raw, headers } = answer;
+  // Headers beside the usual ones may be another server's: Node would write what is not ASCII in them in the encoding of the text.
+  if (raw === undefined && headers === undefined && text.length <= SHORT_TEXT)
     return { answer, body: text, length: Buffer.byteLength(text), isCounted };
   const body = [Buffer.from(text), ...(raw ?? [])];
   return { answer, body, length: body.reduce((length, bytes) => length + bytes.length, 0), isCounted };

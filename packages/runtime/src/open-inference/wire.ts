@@ -43,6 +43,7 @@ interface WireResponse extends AnswerSink {
   readonly headersSent: boolean;
   writeContinue(): void;
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
+  end(text?: string): unknown;
   cork(): void;
   uncork(): void;
 }
