@@ -47,6 +47,7 @@ export async function withEchoServer(
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const closed = once(child, 'close');
   let printed = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     printed += text;
@@ -54,11 +55,14 @@ export async function withEchoServer(
   try {
     const [, grpc, rest = ''] = await said(child, /gRPC on (\S+):[\s\S]*ready (http\S+)/);
     const clients = { REST: openInferenceClient(rest), gRPC: openInferenceClient(`grpc://${grpc}`) };
-    await use(clients);
-    for (const client of Object.values(clients)) client.close();
+    try {
+      await use(clients);
+    } finally {
+      for (const client of Object.values(clients)) client.close();
+    }
   } finally {
     child.kill('SIGTERM');
-    await once(child, 'exit');
+    await closed;
   }
   return printed;
 }
