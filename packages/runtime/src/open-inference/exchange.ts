@@ -43,16 +43,10 @@ export async function exchange(setting: ExchangeSetting, wire: Wire): Promise<vo
   else left();
 }
 
-/**
- * A text of at most so many characters goes out as it is: what the engine has to free of a Buffer for it costs requests more than they would
- * wait for its bytes.
- */
-const SHORT_TEXT = 5000;
-
-/** An answer as it goes out: a short text, or parts; of so many bytes. */
+/** An answer as it goes out: in parts, of so many bytes. */
 interface WrittenAnswer {
   readonly answer: Answer;
-  readonly body: string | readonly Uint8Array[];
+  readonly parts: readonly Uint8Array[];
   readonly length: number;
   /** Whether its bytes are among those that are leaving. */
   readonly isCounted: boolean;
@@ -117,12 +111,8 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
 }
 
 function writtenAnswer(answer: Answer, isCounted: boolean): WrittenAnswer {
-  const { text, raw, headers } = answer;
-  // Headers beside the usual ones may be another server's: Node would write what is not ASCII in them in the encoding of the text.
-  if (raw === undefined && headers === undefined && text.length <= SHORT_TEXT)
-    return { answer, body: text, length: Buffer.byteLength(text), isCounted };
-  const body = [Buffer.from(text), ...(raw ?? [])];
-  return { answer, body, length: body.reduce((length, bytes) => length + bytes.length, 0), isCounted };
+  const parts = [Buffer.from(answer.text), ...(answer.raw ?? [])];
+  return { answer, parts, length: parts.reduce((length, bytes) => length + bytes.length, 0), isCounted };
 }
 
 /** The answer of the endpoint, or of the server that has a share of the requests. */
@@ -136,21 +126,20 @@ async function answered(
   return share.answer({ method, target: url }, call, endpoint);
 }
 
-function write(wire: Wire, { answer, body, length }: WrittenAnswer, headers: Readonly<Record<string, string>>): void {
+function write(wire: Wire, { answer, parts, length }: WrittenAnswer, headers: Readonly<Record<string, string>>): void {
   const { request, response } = wire;
   if (wire.isGone() || response.headersSent) return;
   const { contentType = 'application/json' } = answer;
   response.writeHead(answer.status, {
     'content-type': answer.raw === undefined ? contentType : BINARY_MEDIA_TYPE,
     'content-length': length,
-    ...(answer.raw !== undefined && { [JSON_LENGTH_HEADER]: Buffer.byteLength(answer.text) }),
+    ...(answer.raw !== undefined && { [JSON_LENGTH_HEADER]: parts[0]?.length }),
     ...headers,
     ...answer.headers,
   });
   if (request.method === 'HEAD') response.end();
-  else if (typeof body === 'string') response.end(body);
-  else if (isLargeAnswer(length)) writeInPieces(response, body);
-  else writeBody(response, body);
+  else if (isLargeAnswer(length)) writeInPieces(response, parts);
+  else writeBody(response, parts);
   if (!request.complete) wire.discardRest();
 }
 

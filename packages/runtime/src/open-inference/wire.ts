@@ -43,7 +43,6 @@ interface WireResponse extends AnswerSink {
   readonly headersSent: boolean;
   writeContinue(): void;
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
-  end(text?: string): unknown;
   cork(): void;
   uncork(): void;
 }

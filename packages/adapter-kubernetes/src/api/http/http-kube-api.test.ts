@@ -294,7 +294,7 @@ describe('kubeConnection', () => {
   });
 
   const inPod = existsSync('/var/run/secrets/kubernetes.io/serviceaccount/token');
-  it.skipIf(inPod)('takes no server that nothing names', async () => {
+  it.skipIf(inPod)('takes no server that nothing names (needs to run outside of a cluster)', async () => {
     vi.stubEnv('KUBECONFIG', '');
     vi.stubEnv('HOME', 'nowhere');
     const found = kubeConnection({ kind: 'default' }, { nowMs: () => 0 });
