@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { errorCodes } from '@equipoise/core';
+import { errorCodes } from '@equipoise/core/model';
 import { expect, test } from 'vitest';
 import { renderErrorTable } from './error-table.js';
 

@@ -1,5 +1,5 @@
 /** The page docs/reference/errors.md: every error code with its HTTP status, exit code and remedy. */
-import { errorCodes } from '@equipoise/core';
+import { errorCodes } from '@equipoise/core/model';
 import { markdownTable } from '../packages/pipeline-file/src/reference/markdown-table.js';
 
 /** Markdown of the page. */

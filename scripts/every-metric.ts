@@ -1,5 +1,5 @@
 /** All metrics that a served pipeline has, found by watching one. */
-import type { PipelineSpec } from '@equipoise/core';
+import type { PipelineSpec } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import { type MetricDescription, PipelineMonitor, PipelineRunner } from '@equipoise/runtime';
 

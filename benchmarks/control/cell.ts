@@ -1,17 +1,15 @@
 /** One cell: a pipeline in a mode under a load, with one controller. */
 import {
   arrivalRng,
-  arrivalsOf,
   type ControllerRules,
   controlPolicies,
-  type Forecaster,
   firstPlan,
-  type PipelineSpec,
   simulateControl,
-  simulationReport,
-  smoothedRate,
   usualGuardrails,
-} from '@equipoise/core';
+} from '@equipoise/core/control';
+import { type Forecaster, smoothedRate } from '@equipoise/core/forecast';
+import type { PipelineSpec } from '@equipoise/core/model';
+import { arrivalsOf, simulationReport } from '@equipoise/core/simulate';
 import type { ControlLoad } from './loads.js';
 import { curvesOf, type Verifiers } from './pipelines.js';
 

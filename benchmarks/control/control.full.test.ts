@@ -1,5 +1,5 @@
 /** The comparison in small: one stage, a step and a steady load. */
-import { verifiersOf } from '@equipoise/core';
+import { verifiersOf } from '@equipoise/core/simulate';
 import { describe, expect, it } from 'vitest';
 import { smallOrLargeSpec } from '../../packages/core/src/model/spec-builders.test-support.js';
 import { barsOf, type LoadResult } from './bars.js';

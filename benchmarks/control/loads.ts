@@ -1,6 +1,6 @@
 /** The loads, each with its rate at every second: what a clairvoyant knows, and what no capacity could have carried. */
 import { readFileSync } from 'node:fs';
-import type { LoadSpec } from '@equipoise/core';
+import type { LoadSpec } from '@equipoise/core/simulate';
 import { parseLoadFile } from '@equipoise/runtime';
 
 /** A load with its true rate; `kind` says what it is judged by. */

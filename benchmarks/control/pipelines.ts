@@ -1,12 +1,7 @@
 /** The pipelines, with budgets of which the peak of the loads needs four fifths. */
-import {
-  type ControlContext,
-  type Objective,
-  optimize,
-  type PipelineSpec,
-  type Plan,
-  requireCurves,
-} from '@equipoise/core';
+import type { ControlContext } from '@equipoise/core/control';
+import type { Objective, PipelineSpec, Plan } from '@equipoise/core/model';
+import { optimize, requireCurves } from '@equipoise/core/plan';
 import { literaturePipeline } from '../literature/pipelines.js';
 import { dayPipeline } from '../simulator/day/day-pipeline.js';
 

@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { verifiersOf } from '@equipoise/core';
+import { verifiersOf } from '@equipoise/core/simulate';
 import type { LoadResult } from './bars.js';
 import { barsOf } from './bars.js';
 import { type CellFigures, type ControllerName, controllers, runCell } from './cell.js';

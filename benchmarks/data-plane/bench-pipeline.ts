@@ -6,22 +6,22 @@ import {
   ProcessReplicaLauncher,
   SyntheticReplicaLauncher,
 } from '@equipoise/adapter-embedded';
+import { diffPlans } from '@equipoise/core/control';
 import {
-  changeBounds,
   defaultPriorities,
-  diffPlans,
   type PipelineSpec,
   type Plan,
-  type ReplicaLauncher,
-  requireCurves,
   SeededRng,
-  ServingPolicies,
   type StageSpec,
   servedAnswerMarginMs,
   stageId,
   type TensorMap,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import { requireCurves } from '@equipoise/core/plan';
+import type { ReplicaLauncher } from '@equipoise/core/ports';
+import { changeBounds } from '@equipoise/core/serve';
+import { ServingPolicies } from '@equipoise/core/simulate';
 import { PipelineRunner } from '@equipoise/runtime';
 
 /** Batches of a stage take `baseMs` and `itemMs` for each item. */

@@ -1,5 +1,5 @@
 /** Requests of the protocol as bytes, to a pipeline that takes one FP32 tensor `x` and gives it back. */
-import { SeededRng, type TensorMap } from '@equipoise/core';
+import { SeededRng, type TensorMap } from '@equipoise/core/model';
 import {
   BINARY_MEDIA_TYPE,
   JSON_LENGTH_HEADER,

@@ -1,6 +1,7 @@
 /** Four replicas as processes at 60 % of what they can do; once a second one of them is killed with SIGKILL. */
 import { readFileSync } from 'node:fs';
-import { invariant, SeededRng, stageId, type TroubleCounts } from '@equipoise/core';
+import { invariant, SeededRng, stageId } from '@equipoise/core/model';
+import type { TroubleCounts } from '@equipoise/core/serve';
 import { type BenchStage, nominalRps, startBenchPipeline } from './bench-pipeline.js';
 import { openLoop } from './open-loop.js';
 

@@ -1,5 +1,6 @@
 /** Requests at the instants of a Poisson process, whether or not the earlier ones are done, and what became of each. */
-import { poissonArrivals, SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
+import { poissonArrivals } from '@equipoise/core/simulate';
 import type { PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
 import { benchRequest } from './bench-pipeline.js';
 

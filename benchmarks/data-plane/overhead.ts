@@ -3,7 +3,7 @@
  * stages that do nothing, less the p99 of a bare server on node:http that answers the same bytes. Servers and their replicas share
  * processor 0, the generator has processor 1 for itself.
  */
-import { invariant } from '@equipoise/core';
+import { invariant } from '@equipoise/core/model';
 import { floats, jsonBody } from './bodies.js';
 import { added, type Latencies, latencyRounds } from './load/latency-rounds.js';
 import { NO_OP_PIPELINE, startRouter } from './router/router.js';

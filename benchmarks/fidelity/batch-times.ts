@@ -3,7 +3,8 @@
  * runner is read once a turn, so the work of a turn (tensors cut, copied and handed over, requests answered) lies inside the batch that
  * it starts, as in a simulation, where a batch starts at the very instant at which another one ends.
  */
-import type { AlarmClock, ModelRunner, TensorMap } from '@equipoise/core';
+import type { AlarmClock, TensorMap } from '@equipoise/core/model';
+import type { ModelRunner } from '@equipoise/core/ports';
 import { monotonicClock } from '@equipoise/runtime';
 import type { ServedBatch } from './messages.js';
 

@@ -7,7 +7,7 @@ import {
   type StagePlan,
   type VariantId,
   type VariantSpec,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 
 /** Variants by stage. */
 export interface Combination {

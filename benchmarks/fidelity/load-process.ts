@@ -5,7 +5,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
 import { join } from 'node:path';
-import { poissonArrivals, SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
+import { poissonArrivals } from '@equipoise/core/simulate';
 import type { LoadAnswer, LoadTask } from './messages.js';
 
 /** More than can be in the server at once. */

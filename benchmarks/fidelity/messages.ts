@@ -1,5 +1,5 @@
 /** What the benchmark says to its two processes, the server's and the load generator's, and what they answer: one answer a message. */
-import type { PipelineSpec, ProfileSet } from '@equipoise/core';
+import type { PipelineSpec, ProfileSet } from '@equipoise/core/model';
 import type { ThreadTimes } from './thread-times.js';
 
 /** To the server. */

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import type { ReplicaLauncher } from '@equipoise/core';
+import type { ReplicaLauncher } from '@equipoise/core/ports';
 
 const SERVER_CORE = 0;
 /** The core of the replicas. */

@@ -5,7 +5,8 @@
  * arrival, once with service times as calibrated and once with those of the closed loop alone.
  */
 import { join } from 'node:path';
-import { type PipelineSpec, requireCurves, type ServiceCurves } from '@equipoise/core';
+import type { PipelineSpec } from '@equipoise/core/model';
+import { requireCurves, type ServiceCurves } from '@equipoise/core/plan';
 import { type Combination, specOf } from './combinations.js';
 import { machineTimes, othersSince, waitForCalm } from './machine-load.js';
 import type { FromServer, LoadAnswer, ServedBatch } from './messages.js';

@@ -1,14 +1,8 @@
 /** The server: profiles with replicas on their core, then serves one plan behind HTTP and records what it served. */
 import { launchRules, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';
-import {
-  batchPolicies,
-  type PipelineSpec,
-  type ProfileSet,
-  requireCurves,
-  type StageId,
-  type StagePlan,
-  type VariantSpec,
-} from '@equipoise/core';
+import type { PipelineSpec, ProfileSet, StageId, StagePlan, VariantSpec } from '@equipoise/core/model';
+import { requireCurves } from '@equipoise/core/plan';
+import { batchPolicies } from '@equipoise/core/simulate';
 import {
   copyTensors,
   loadPipelineSamples,

@@ -1,4 +1,4 @@
-import { type Rng, SeededRng, stageId } from '@equipoise/core';
+import { type Rng, SeededRng, stageId } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import type { ServedBatch } from './messages.js';
 import { measuredServiceTimes } from './service-times.js';

@@ -9,7 +9,8 @@
  * machine does, so the next draw goes on where the last one was taken while use and stage are like those of the simulation: a bootstrap
  * of blocks of random length (Politis and Romano 1994, "The Stationary Bootstrap").
  */
-import type { Rng, SimulatedServiceTimes, StageId } from '@equipoise/core';
+import type { Rng, StageId } from '@equipoise/core/model';
+import type { SimulatedServiceTimes } from '@equipoise/core/simulate';
 import type { ServedBatch } from './messages.js';
 import { median } from './slice-figures.js';
 

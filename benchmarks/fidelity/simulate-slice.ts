@@ -1,11 +1,7 @@
 /** The simulation of a segment: the recorded instants of arrival and the plan that served. */
-import {
-  type PipelineSpec,
-  SeededRng,
-  type ServiceCurves,
-  type SimulatedServiceTimes,
-  simulatePlan,
-} from '@equipoise/core';
+import { type PipelineSpec, SeededRng } from '@equipoise/core/model';
+import type { ServiceCurves } from '@equipoise/core/plan';
+import { type SimulatedServiceTimes, simulatePlan } from '@equipoise/core/simulate';
 import { planOf } from './combinations.js';
 import type { End } from './slice-figures.js';
 

@@ -10,7 +10,7 @@ import {
   peakSeries,
   type Trial,
   USUAL_PEAK_TASK,
-} from '@equipoise/core';
+} from '@equipoise/core/forecast';
 import { DAY_S } from './trace.js';
 
 /** What to try. Seconds before `trainS` are for training. */

@@ -1,5 +1,6 @@
 /** The comparison in small: a synthetic trace of twenty hours with a slow wave, noise and gaps, all methods. */
-import { forecastMethods, SeededRng } from '@equipoise/core';
+import { forecastMethods } from '@equipoise/core/forecast';
+import { SeededRng } from '@equipoise/core/model';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Accuracy, accuracyOf } from './accuracy.js';
 import { accuracyBars, bestSimple, selectedMethod } from './bars.js';

@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
-import { forecastMethods } from '@equipoise/core';
+import { forecastMethods } from '@equipoise/core/forecast';
 import { accuracyOf } from './accuracy.js';
 import { allBars, forecastReport, type KeptResults } from './report.js';
 import { stepTimes } from './step-time.js';

@@ -14,7 +14,7 @@ import {
   selectedForecast,
   type TrainedForecaster,
   USUAL_PEAK_TASK,
-} from '@equipoise/core';
+} from '@equipoise/core/forecast';
 
 /** The file that the process is given. */
 export interface StepQuestion {

@@ -4,7 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { forecastMethods, peakSeries, type TrainedForecaster, trainingPeaks, USUAL_PEAK_TASK } from '@equipoise/core';
+import {
+  forecastMethods,
+  peakSeries,
+  type TrainedForecaster,
+  trainingPeaks,
+  USUAL_PEAK_TASK,
+} from '@equipoise/core/forecast';
 import type { LongStep, StepAnswer, StepQuestion } from './step-process.js';
 import { DAY_S, SCALE, TRAIN_DAYS } from './trace.js';
 

@@ -3,7 +3,7 @@
  * machine, MLServer for the stages and Equipoise for the router, and clients ask the Service of the router.
  */
 import { rmSync } from 'node:fs';
-import { type Rng, SeededRng } from '@equipoise/core';
+import { type Rng, SeededRng } from '@equipoise/core/model';
 import {
   deployments,
   isStage,

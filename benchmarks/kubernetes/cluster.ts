@@ -1,5 +1,5 @@
 /** The cluster that is measured: a real control plane where its programs are built, else the API server in memory with its controllers. */
-import { SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
 import type { KubeApi } from '../../packages/adapter-kubernetes/src/api/kube-api.js';
 import type { KubeObject } from '../../packages/adapter-kubernetes/src/api/kube-object.js';
 import { MemoryKube } from '../../packages/adapter-kubernetes/src/api/memory/memory-kube.test-support.js';

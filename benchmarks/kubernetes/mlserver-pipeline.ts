@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Plan, type StagePlan, stageId, variantId } from '@equipoise/core';
+import { type Plan, type StagePlan, stageId, variantId } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import type { InferencePipeline } from '../../packages/adapter-kubernetes/src/operator/observed-objects.js';
 

@@ -1,5 +1,5 @@
 /** What the process of the operator is told, and what it tells. */
-import type { Plan } from '@equipoise/core';
+import type { Plan } from '@equipoise/core/model';
 
 /** The first message: the cluster, the namespace and the plans of all pipelines by their key. */
 export interface OperatorStart {

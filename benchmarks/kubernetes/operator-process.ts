@@ -1,5 +1,5 @@
 /** The operator as a process of its own, so that its processor time is its alone; plans are those that it is told. */
-import { type Plan, SeededRng } from '@equipoise/core';
+import { type Plan, SeededRng } from '@equipoise/core/model';
 import { HttpKubeApi } from '../../packages/adapter-kubernetes/src/api/http/http-kube-api.js';
 import { kubeConnection } from '../../packages/adapter-kubernetes/src/api/http/kube-connection.js';
 import { Operator } from '../../packages/adapter-kubernetes/src/operator/operator.js';

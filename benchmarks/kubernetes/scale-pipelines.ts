@@ -1,5 +1,5 @@
 /** Many pipelines of many stages, each with a small and a large variant, and plans for them. */
-import { type Plan, type StagePlan, stageId, variantId } from '@equipoise/core';
+import { type Plan, type StagePlan, stageId, variantId } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import type { InferencePipeline } from '../../packages/adapter-kubernetes/src/operator/observed-objects.js';
 

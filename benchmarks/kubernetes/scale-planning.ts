@@ -3,7 +3,7 @@
  * threads, over routers whose counts it asks for each second. Arrivals are Poisson, so that forecasts move as they do on a cluster.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { type Rng, SeededRng } from '@equipoise/core';
+import { type Rng, SeededRng } from '@equipoise/core/model';
 import { deployments, pipelines } from '../../packages/adapter-kubernetes/src/operator/observed-objects.js';
 import { LABEL_PREFIX } from '../../packages/adapter-kubernetes/src/render/object-names.js';
 import {

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type Plan, type Rng, SeededRng } from '@equipoise/core';
+import { type Plan, type Rng, SeededRng } from '@equipoise/core/model';
 import { Reflector } from '../../packages/adapter-kubernetes/src/cluster/reflector.js';
 import {
   deployments,

@@ -4,7 +4,8 @@
  */
 import { Agent, request } from 'node:http';
 import type { LookupFunction } from 'node:net';
-import { poissonArrivals, type Rng } from '@equipoise/core';
+import type { Rng } from '@equipoise/core/model';
+import { poissonArrivals } from '@equipoise/core/simulate';
 
 /** Where to and how much. */
 export interface ServiceLoad {

@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Plan, SeededRng, type StagePlan, stageId, variantId } from '@equipoise/core';
+import { type Plan, SeededRng, type StagePlan, stageId, variantId } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import { expect, it } from 'vitest';
 import {

@@ -1,6 +1,7 @@
 /** A process of its own for cells: takes one at a time, keeps what it has verified, and answers with figures. */
 import { readFileSync } from 'node:fs';
-import type { LoadSpec, PolicyName } from '@equipoise/core';
+import type { PolicyName } from '@equipoise/core/plan';
+import type { LoadSpec } from '@equipoise/core/simulate';
 import { parseLoadFile } from '@equipoise/runtime';
 import { grid } from './grid.js';
 import { CellBench, type CellFigures } from './paired-runs.js';

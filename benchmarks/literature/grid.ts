@@ -1,6 +1,8 @@
 /** What is run, from grid.json: loads, policies, seeds, load times and, by pipeline, the SLO, the published weights and what each baseline freezes. */
 import { readFileSync } from 'node:fs';
-import type { ForecasterName, PolicyName, StagePins } from '@equipoise/core';
+import type { ForecasterName } from '@equipoise/core/forecast';
+import type { StagePins } from '@equipoise/core/model';
+import type { PolicyName } from '@equipoise/core/plan';
 
 /** A stage with the names that the published tables give it; `series` picks the profiling series where there are several. */
 export interface GridStage {

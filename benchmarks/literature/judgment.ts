@@ -1,5 +1,5 @@
 /** What the runs of a cell say: differences by seed with their 95 % intervals, and whether the bars of the comparison are kept. */
-import { type MeanInterval, meanInterval95 } from '@equipoise/core';
+import { type MeanInterval, meanInterval95 } from '@equipoise/core/model';
 import type { CellFigures, PairedRuns, RunFigures } from './paired-runs.js';
 
 /** Ours against the policy in one mode; differences are ours less theirs, positive ones good in PAS and attainment. */

@@ -1,6 +1,6 @@
 /** The evaluation in small: the rise of the bursty load, two seeds, the two policies that are hardest to match. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { PolicyName } from '@equipoise/core';
+import type { PolicyName } from '@equipoise/core/plan';
 import { parseLoadFile } from '@equipoise/runtime';
 import { expect, it } from 'vitest';
 import { describeWithTool } from '../../packages/testkit/src/requires-tool.js';

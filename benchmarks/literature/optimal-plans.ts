@@ -3,18 +3,16 @@
  * replicas in every stage), is there one with at least its PAS and at most its cores, one of the two better, that a simulation shows
  * to hold? Where there is none, the policy that chose it is optimal in that interval.
  */
+import { type ControlContext, variantChoice } from '@equipoise/core/control';
 import {
-  type ControlContext,
-  capacityRps,
   type ExpectedLoad,
   type PipelineSpec,
   type Plan,
-  pipelineAccuracy,
   type StagePlan,
   type StageSpec,
   showsSloMet,
-  variantChoice,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import { capacityRps, pipelineAccuracy } from '@equipoise/core/plan';
 import { grid } from './grid.js';
 
 /** A plan with the load that it was made for. */

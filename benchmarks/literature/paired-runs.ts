@@ -5,21 +5,16 @@
  */
 import {
   arrivalRng,
-  arrivalsOf,
   type ControlContext,
   controlPolicies,
   firstPlan,
-  forecasters,
-  type LoadSpec,
-  type PipelineSpec,
-  type Plan,
   type PlanningTarget,
-  type PolicyName,
-  requireCurves,
   simulateControl,
-  simulationReport,
-  verifiersOf,
-} from '@equipoise/core';
+} from '@equipoise/core/control';
+import { forecasters } from '@equipoise/core/forecast';
+import type { PipelineSpec, Plan } from '@equipoise/core/model';
+import { type PolicyName, requireCurves } from '@equipoise/core/plan';
+import { arrivalsOf, type LoadSpec, simulationReport, verifiersOf } from '@equipoise/core/simulate';
 import { grid } from './grid.js';
 import { dominated, type PlannedInterval } from './optimal-plans.js';
 import { withPins } from './pipelines.js';

@@ -14,7 +14,7 @@ import {
   stageId,
   type VariantSpec,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 import { type GridPipeline, type GridStage, grid } from './grid.js';
 
 /** A pipeline with what was done to its points. */

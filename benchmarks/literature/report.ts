@@ -1,5 +1,5 @@
 /** The results as a page of text and as one self-contained page with plots. What misses its bar is said in bold. */
-import type { MeanInterval } from '@equipoise/core';
+import type { MeanInterval } from '@equipoise/core/model';
 import { htmlPage, type PageSection } from '../../packages/app/src/report/html-page.js';
 import { plotSvg } from '../../packages/app/src/report/plot.js';
 import { grid } from './grid.js';

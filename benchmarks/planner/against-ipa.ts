@@ -3,7 +3,7 @@
  * plan costs as its budget and maximizes accuracy. Whether IPA's plan survives a simulation at its own rate is told beside it.
  */
 
-import { showsSloMet } from '@equipoise/core';
+import { showsSloMet } from '@equipoise/core/model';
 import type { Plan } from '../../packages/core/src/model/plan.js';
 import { ipa } from '../../packages/core/src/optimize/baselines/ipa.js';
 import { optimize } from '../../packages/core/src/optimize/optimize.js';

@@ -3,7 +3,7 @@
  * is known, and the planner's answer with the same simulation is held against it.
  */
 
-import { showsSloMet } from '@equipoise/core';
+import { showsSloMet } from '@equipoise/core/model';
 import type { PlanResult, PlanVerification } from '../../packages/core/src/model/plan.js';
 import { optimize } from '../../packages/core/src/optimize/optimize.js';
 import type { StageOption } from '../../packages/core/src/optimize/options/stage-option.js';

@@ -2,7 +2,7 @@
  * Pipelines whose simulation is timed, with everything on: lognormal service times read from profile points, deadlines, early drops,
  * bounded queues, counts and latency histograms. Two replicas a stage; service s(k) = 5 + 5k ms with a p99 of 1.5 times the mean.
  */
-import type { PipelineSpec } from '@equipoise/core';
+import type { PipelineSpec } from '@equipoise/core/model';
 import { chainSpec } from '../../packages/core/src/model/spec-builders.test-support.js';
 
 /** A pipeline under load; the arrival rate is that of whole requests. */

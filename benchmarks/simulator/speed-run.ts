@@ -2,7 +2,9 @@
  * One timed simulation in a process of its own: `speed-run.ts CASE REQUESTS`. Prints one line of JSON. Needs --expose-gc, so that memory
  * is what is kept, from before the warm-up to after the run, and not what is yet to be collected. A fixed loop is timed beside it and tells how fast the machine is at the moment.
  */
-import { poissonArrivals, requireCurves, SeededRng, simulatePlan } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
+import { requireCurves } from '@equipoise/core/plan';
+import { poissonArrivals, simulatePlan } from '@equipoise/core/simulate';
 import { planOf } from '../../packages/core/src/model/spec-builders.test-support.js';
 import { type SpeedCase, speedCases } from './speed-cases.js';
 

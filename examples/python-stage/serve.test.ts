@@ -8,7 +8,9 @@ import {
   PythonReplicaLauncher,
   ThreadReplicaLauncher,
 } from '@equipoise/adapter-embedded';
-import { changeBounds, diffPlans, type PipelineSpec, type Plan } from '@equipoise/core';
+import { diffPlans } from '@equipoise/core/control';
+import type { PipelineSpec, Plan } from '@equipoise/core/model';
+import { changeBounds } from '@equipoise/core/serve';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { PipelineRunner, type RunningServer, startServer } from '@equipoise/runtime';
 import { describeWithTool, type Tool } from '@equipoise/testkit';

@@ -2,10 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { EmbeddedActuator, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';
+import { diffPlans } from '@equipoise/core/control';
 import {
-  changeBounds,
-  diffPlans,
-  type LoadedStage,
   type PipelineSpec,
   type Plan,
   type StageId,
@@ -14,7 +12,9 @@ import {
   type Tensor,
   type TensorMap,
   unstackTensor,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { LoadedStage } from '@equipoise/core/ports';
+import { changeBounds } from '@equipoise/core/serve';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { PipelineRunner, type RunningServer, startServer } from '@equipoise/runtime';
 import { afterAll, beforeAll, expect, it } from 'vitest';

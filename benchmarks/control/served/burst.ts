@@ -1,5 +1,5 @@
 /** A fivefold step on a served pipeline: how soon it is answered, and what is lost until replicas are there. */
-import { type Decision, SeededRng } from '@equipoise/core';
+import { type Decision, SeededRng } from '@equipoise/core/model';
 import type { LoopEvent } from '@equipoise/runtime';
 import { startPipeline } from '../../../packages/app/src/compose/start-pipeline.js';
 import { fluidMinimum } from '../fluid-minimum.js';

@@ -1,17 +1,10 @@
 /** What random changes are made to: the synthetic pipeline, and the example with its real models. */
 import { fileURLToPath } from 'node:url';
 import { EmbeddedActuator, SyntheticReplicaLauncher } from '@equipoise/adapter-embedded';
-import {
-  changeBounds,
-  diffPlans,
-  drawMs,
-  type PipelineSpec,
-  type Plan,
-  requireCurves,
-  SeededRng,
-  type StagePlan,
-  type TensorMap,
-} from '@equipoise/core';
+import { diffPlans } from '@equipoise/core/control';
+import { type PipelineSpec, type Plan, SeededRng, type StagePlan, type TensorMap } from '@equipoise/core/model';
+import { drawMs, requireCurves } from '@equipoise/core/plan';
+import { changeBounds } from '@equipoise/core/serve';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { copyTensors, loadPipelineSamples, PipelineRunner } from '@equipoise/runtime';
 import { embeddedLauncher } from '../../../packages/app/src/compose/embedded-launcher.js';

@@ -2,7 +2,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type PipelineSpec, type ProfilePoint, type StageSpec, stageId, variantId } from '@equipoise/core';
+import { type PipelineSpec, type ProfilePoint, type StageSpec, stageId, variantId } from '@equipoise/core/model';
 
 interface Model {
   readonly name: string;

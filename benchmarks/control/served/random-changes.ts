@@ -1,22 +1,11 @@
 /** Random changes of variant, batch size, replicas and cores under a steady load: nothing is lost, and capacity keeps to old and new plan. */
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
-import {
-  type Change,
-  capacityRps,
-  changeBounds,
-  diffPlans,
-  type LoadSpec,
-  type PipelineSpec,
-  type Plan,
-  type ReplicaId,
-  type ReplicaLauncher,
-  type ReplicaPool,
-  type SeededRng,
-  type ServiceCurves,
-  type StageId,
-  type StagePlan,
-  stageLoads,
-} from '@equipoise/core';
+import { diffPlans } from '@equipoise/core/control';
+import type { Change, PipelineSpec, Plan, ReplicaId, SeededRng, StageId, StagePlan } from '@equipoise/core/model';
+import { capacityRps, type ServiceCurves, stageLoads } from '@equipoise/core/plan';
+import type { ReplicaLauncher, ReplicaPool } from '@equipoise/core/ports';
+import { changeBounds } from '@equipoise/core/serve';
+import type { LoadSpec } from '@equipoise/core/simulate';
 import { PipelineRunner } from '@equipoise/runtime';
 import { planAt } from '../pipelines.js';
 import { type Content, sendLoad } from './served-load.js';

@@ -1,6 +1,7 @@
 /** An open-loop load on a pipeline in this process. Each request carries a number of its own and is told from all others by it. */
 import { preciseClock } from '@equipoise/adapter-embedded';
-import { type ArrivalProcess, arrivalsOf, type LoadSpec, type Rng, type TensorMap } from '@equipoise/core';
+import type { Rng, TensorMap } from '@equipoise/core/model';
+import { type ArrivalProcess, arrivalsOf, type LoadSpec } from '@equipoise/core/simulate';
 import type { PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
 
 /** What became of a request; instants in ms from the start of the load. */

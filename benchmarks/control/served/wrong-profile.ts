@@ -1,5 +1,6 @@
 /** A served pipeline whose batches take a multiple of what its profile says, at a load that some plan can carry. */
-import { type PipelineSpec, type Plan, type ProfileSet, SeededRng, scaledPoint } from '@equipoise/core';
+import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
+import { scaledPoint } from '@equipoise/core/plan';
 import type { LoopEvent } from '@equipoise/runtime';
 import { startPipeline } from '../../../packages/app/src/compose/start-pipeline.js';
 import { type ControlMode, specFor } from '../pipelines.js';

@@ -1,5 +1,5 @@
 /** Choices of a fuzzer, all from one seeded source, so that a run can be repeated. */
-import { type Rng, SeededRng } from '@equipoise/core';
+import { type Rng, SeededRng } from '@equipoise/core/model';
 
 /** Draws. */
 export class Chance {

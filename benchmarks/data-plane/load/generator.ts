@@ -3,7 +3,8 @@
  * takes a free connection or a new one for each request, so that no request waits for another.
  */
 import { execFileSync } from 'node:child_process';
-import { invariant, poissonArrivals, SeededRng } from '@equipoise/core';
+import { invariant, SeededRng } from '@equipoise/core/model';
+import { poissonArrivals } from '@equipoise/core/simulate';
 import { HttpConnection } from './http-connection.js';
 import type { OpenLoad, OpenLoadAnswers, PostRequest } from './open-load.js';
 

@@ -1,7 +1,7 @@
 /** The two ONNX models that every side of the comparison runs in a row: 256 floats through two layers with weights of chance. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
 import { tinyModel } from '../../../packages/adapter-onnx/src/tiny-model.test-support.js';
 
 const WIDTH = 256;

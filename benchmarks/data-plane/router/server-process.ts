@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { invariant } from '@equipoise/core';
+import { invariant } from '@equipoise/core/model';
 
 /** What to start: the arguments of Node, or those of another `command`, and the processors that the process may use. */
 export interface ServerCommand {

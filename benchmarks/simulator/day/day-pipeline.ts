@@ -2,7 +2,7 @@
  * The pipeline of the day: detect → classify × 3 → count, in the shape of the shelf-scan example without its decoding, on CPU shares of a
  * small machine. Service times are synthetic and affine in the batch size with a p99 at 1.3 times the mean, as small models measure.
  */
-import { type PipelineSpec, type ProfilePoint, stageId, type VariantSpec, variantId } from '@equipoise/core';
+import { type PipelineSpec, type ProfilePoint, stageId, type VariantSpec, variantId } from '@equipoise/core/model';
 
 interface Model {
   readonly name: string;

@@ -2,19 +2,11 @@
  * A day of the control loop in simulated time, everything on: data plane, forecast, planning, verification, changes with their load times.
  * Started in a process of its own with the name of a load; writes its figures as JSON to stdout and a line per simulated hour to stderr.
  */
-import {
-  arrivalRng,
-  arrivalsOf,
-  type ControlContext,
-  controlPolicies,
-  firstPlan,
-  type LoadSpec,
-  type PlanResult,
-  requireCurves,
-  simulateControl,
-  smoothedRate,
-  verifiersOf,
-} from '@equipoise/core';
+import { arrivalRng, type ControlContext, controlPolicies, firstPlan, simulateControl } from '@equipoise/core/control';
+import { smoothedRate } from '@equipoise/core/forecast';
+import type { PlanResult } from '@equipoise/core/model';
+import { requireCurves } from '@equipoise/core/plan';
+import { arrivalsOf, type LoadSpec, verifiersOf } from '@equipoise/core/simulate';
 import { dayPipeline as spec } from './day-pipeline.js';
 
 const HOUR_MS = 3_600_000;

@@ -1,5 +1,5 @@
 /** Addresses of artifacts that lie elsewhere: `https://host/path`, `s3://bucket/key`, and `http://` to this machine alone. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** Where to ask for an artifact. */
 export type ArtifactAddress =

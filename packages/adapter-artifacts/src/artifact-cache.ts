@@ -4,7 +4,7 @@
  * warning. Kept content is checked against its digest before it is used for the first time; what does not match is fetched again.
  */
 import { rm } from 'node:fs/promises';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { type ArtifactAddress, artifactAddress, fileNameOf, isAddress } from './artifact-address.js';
 import { CacheFolder, fileDigest, type KnownContent } from './cache-folder.js';
 import {

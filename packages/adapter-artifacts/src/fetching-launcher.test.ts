@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core';
+import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { launchRequestOf, stageNamed, variantNamed } from '@equipoise/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ArtifactCache } from './artifact-cache.js';

@@ -1,6 +1,6 @@
 /** Puts the artifact of a variant in place before the variant is launched, and holds it against the stated digest. */
 import { stat } from 'node:fs/promises';
-import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core';
+import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { isAddress } from './artifact-address.js';
 import { type ArtifactCache, changed } from './artifact-cache.js';
 import { fileDigest } from './cache-folder.js';

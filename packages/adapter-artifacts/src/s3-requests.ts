@@ -3,7 +3,7 @@
  * AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION or AWS_DEFAULT_REGION (us-east-1), and for a store other than
  * AWS its endpoint in AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. Without keys requests are not signed, which public buckets allow.
  */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { AwsClient } from 'aws4fetch';
 import type { ArtifactAddress } from './artifact-address.js';
 

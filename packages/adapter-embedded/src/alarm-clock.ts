@@ -1,5 +1,5 @@
 /** Waiting as an argument, so that tests of back-off, patience and service times need not wait. */
-import type { AlarmClock } from '@equipoise/core';
+import type { AlarmClock } from '@equipoise/core/model';
 
 const coarseMs = 1;
 

@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { StageSpec } from '@equipoise/core';
+import type { StageSpec } from '@equipoise/core/model';
 import { afterAll, describe, expect, it } from 'vitest';
 import { launchRules } from './launch-rules.js';
 import { requestFor } from './obeying-stage.test-support.js';

@@ -1,5 +1,5 @@
 /** How this adapter finds the files of a stage and what it runs the stage by; a profile depends on both. */
-import type { Isolation, StageSpec } from '@equipoise/core';
+import type { Isolation, StageSpec } from '@equipoise/core/model';
 import { pythonProgram, pythonVersion } from './process/python-program.js';
 import { locateFile } from './stage-module/stage-artifact.js';
 import { isPython } from './stage-module/stage-module-loader.js';

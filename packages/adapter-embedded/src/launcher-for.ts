@@ -2,7 +2,7 @@
  * Which launcher starts a variant: one with a server is that server, one of a stage without a module is synthetic, one in Python or that
  * asks for it has processes, all others threads.
  */
-import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core';
+import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { isPython } from './stage-module/stage-module-loader.js';
 
 /** The launchers to choose from. */

@@ -1,6 +1,7 @@
 /** The stage of `fixtures/obey.mjs`: an item may carry the command that it obeys. */
 import { fileURLToPath } from 'node:url';
-import type { LaunchRequest, ReplicaLauncher, StageSpec, Tensor, TensorMap } from '@equipoise/core';
+import type { StageSpec, Tensor, TensorMap } from '@equipoise/core/model';
+import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { launchRequestOf, type RunnerSubject, stageNamed, variantNamed } from '@equipoise/testkit';
 import type { LaunchLimits } from './replica/start-replica-runner.js';
 

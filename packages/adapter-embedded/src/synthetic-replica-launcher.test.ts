@@ -1,4 +1,4 @@
-import { SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
 import {
   describeModelRunnerConformance,
   launchRequestOf,

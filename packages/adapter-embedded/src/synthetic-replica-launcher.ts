@@ -3,18 +3,8 @@
  * data plane's business). They use no CPU while they wait, so they show queueing, batching and control at any size on a small
  * machine. Meant for tests and load experiments, not for serving.
  */
-import {
-  type AlarmClock,
-  AppError,
-  type BatchResult,
-  invariant,
-  type LaunchedReplica,
-  type LaunchRequest,
-  type ModelRunner,
-  type ReplicaLauncher,
-  type Rng,
-  type TensorMap,
-} from '@equipoise/core';
+import { type AlarmClock, AppError, invariant, type Rng, type TensorMap } from '@equipoise/core/model';
+import type { BatchResult, LaunchedReplica, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { preciseClock, sleep } from './alarm-clock.js';
 
 /** Service time in ms of one batch; draws whatever is random in it from `rng`. */

@@ -1,5 +1,5 @@
 /** Whether named tensors are what a model declares, told in the model's words before the runtime fails in its own. */
-import { AppError, elementCount, type Tensor, type TensorMap, type TensorType } from '@equipoise/core';
+import { AppError, elementCount, type Tensor, type TensorMap, type TensorType } from '@equipoise/core/model';
 
 type Typed = Pick<Tensor, 'datatype' | 'shape'>;
 

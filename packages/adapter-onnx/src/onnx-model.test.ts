@@ -1,4 +1,4 @@
-import type { Tensor } from '@equipoise/core';
+import type { Tensor } from '@equipoise/core/model';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadOnnxModel, type OnnxModel } from './onnx-model.js';
 import { affine, tinyFiles } from './tiny-files.test-support.js';

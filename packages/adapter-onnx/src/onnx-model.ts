@@ -4,7 +4,7 @@
  * a spinning pool takes the cores of the other replicas.
  */
 import { access } from 'node:fs/promises';
-import { AppError, type Tensor, type TensorMap, type TensorType } from '@equipoise/core';
+import { AppError, type Tensor, type TensorMap, type TensorType } from '@equipoise/core/model';
 import type { InferenceSession } from 'onnxruntime-node';
 import { checkFeeds } from './check-feeds.js';
 import { datatypeOf, fromOrtTensor, type OrtTensorConstructor, toOrtTensor } from './tensor-conversion.js';

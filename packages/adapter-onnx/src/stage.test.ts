@@ -1,4 +1,5 @@
-import type { LoadedStage, Resources, Tensor, TensorMap } from '@equipoise/core';
+import type { Resources, Tensor, TensorMap } from '@equipoise/core/model';
+import type { LoadedStage } from '@equipoise/core/ports';
 import { afterEach, describe, expect, it } from 'vitest';
 import { load } from './stage.js';
 import { affine, tinyFiles } from './tiny-files.test-support.js';

@@ -8,17 +8,15 @@
 import {
   AppError,
   concatenateTensors,
-  type LoadableVariant,
-  type LoadedStage,
   type Resources,
-  type StageModule,
   sliceTensor,
   stackTensors,
   type Tensor,
   type TensorMap,
   type TensorType,
   unstackTensor,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { LoadableVariant, LoadedStage, StageModule } from '@equipoise/core/ports';
 import { loadOnnxModel, type OnnxModel } from './onnx-model.js';
 
 /** The inputs of one item with the batch dimension; `single` when the item came without it. */

@@ -2,7 +2,7 @@
  * The same memory under two names: a tensor of Equipoise is a view of a tensor of onnxruntime and back. Nothing is copied,
  * with two exceptions that the runtime forces: shared memory (it refuses it) and raw byte strings (it knows text only).
  */
-import { AppError, type Datatype, type Tensor, type TensorData } from '@equipoise/core';
+import { AppError, type Datatype, type Tensor, type TensorData } from '@equipoise/core/model';
 import type { Tensor as OrtTensor, TypedTensor } from 'onnxruntime-node';
 
 const ortTypes = {

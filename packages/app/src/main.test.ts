@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { policies } from '@equipoise/core';
+import { policies } from '@equipoise/core/plan';
 import { afterAll, describe, expect, it } from 'vitest';
 import { buildProgram, policyNames } from './build-program.js';
 import { BIN, documentOf, equipoise, RunningCommand, TestFolder } from './equipoise.test-support.js';

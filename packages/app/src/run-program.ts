@@ -26,7 +26,7 @@ function asksForJson(args: readonly string[]): boolean {
 
 async function reportWrongUsage({ code, message }: CommanderError): Promise<void> {
   const [{ AppError }, { reportError }] = await Promise.all([
-    import('@equipoise/core'),
+    import('@equipoise/core/model'),
     import('./terminal/report-error.js'),
   ]);
   const text = code === 'commander.help' ? 'Name a command; `equipoise --help` lists them.' : message;

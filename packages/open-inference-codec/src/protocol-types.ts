@@ -1,5 +1,5 @@
 /** Requests and answers as REST and gRPC both mean them, apart from how either writes them. */
-import type { TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
 
 /** Values that a parameter can have in JSON and in protobuf alike. */
 export type ParameterValue = string | number | boolean;

@@ -1,5 +1,5 @@
 /** Tensors for tests of the codec: one of each data type at the ends of its range, and arbitrary ones. */
-import { type Datatype, elementCount, type Tensor, type TensorData, type TensorMap } from '@equipoise/core';
+import { type Datatype, elementCount, type Tensor, type TensorData, type TensorMap } from '@equipoise/core/model';
 import fc from 'fast-check';
 
 /** Every data type, with scalars, empty tensors and all that BYTES can be. */

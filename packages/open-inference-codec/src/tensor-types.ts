@@ -7,7 +7,7 @@ import {
   type Tensor,
   type TensorMap,
   type TensorType,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 import { checkShape, tensorMismatch } from './json-tensors/decode-tensor.js';
 import { isDatatype } from './json-tensors/element-types.js';
 

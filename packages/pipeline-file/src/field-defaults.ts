@@ -1,4 +1,4 @@
-import { defaultPriorities, defaultRunTimeoutMs } from '@equipoise/core';
+import { defaultPriorities, defaultRunTimeoutMs } from '@equipoise/core/model';
 
 /**
  * The values of fields that a file leaves out. Schema, JSON Schema, reference page and semantic checks all read them from here.

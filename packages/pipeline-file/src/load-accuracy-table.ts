@@ -1,7 +1,7 @@
 /** An accuracy table from a file of its own, in the shape that `equipoise evaluate` writes, checked against the stages it speaks of. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { type AccuracyTable, AppError, type StageSpec } from '@equipoise/core';
+import { type AccuracyTable, AppError, type StageSpec } from '@equipoise/core/model';
 import { type CheckedDocument, checkDocument } from './check-document.js';
 import type { StageDraft } from './draft.js';
 import type { Problem } from './problem.js';

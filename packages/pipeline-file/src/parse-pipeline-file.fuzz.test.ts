@@ -1,5 +1,5 @@
 /** Whatever the text, the answer is a spec or a list of problems inside the text; and core can serve every spec that is valid. */
-import { servingGraph } from '@equipoise/core';
+import { servingGraph } from '@equipoise/core/serve';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Loose, parse, parseChanged, validDocument } from './pipeline.test-support.js';

@@ -1,5 +1,5 @@
 /** The text of a pipeline file → its spec, or everything that is wrong with it. No file is touched: a table given by path is left to the loader. */
-import type { PipelineSpec } from '@equipoise/core';
+import type { PipelineSpec } from '@equipoise/core/model';
 import { type CheckedDocument, checkDocument, type DocumentRules } from './check-document.js';
 import type { SpecDraft } from './draft.js';
 import type { Problem } from './problem.js';

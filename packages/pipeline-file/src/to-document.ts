@@ -2,7 +2,7 @@
  * A spec → the document that means it: what the parser reads back as the same spec. It is how a pipeline that was derived from another
  * (one stage of it, the same with servers in place of modules) becomes a pipeline file again.
  */
-import type { EdgeSpec, Objective, PipelineSpec, SourceSpec, StageSpec, VariantSpec } from '@equipoise/core';
+import type { EdgeSpec, Objective, PipelineSpec, SourceSpec, StageSpec, VariantSpec } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from './api-version.js';
 import { withoutUndefined } from './without-undefined.js';
 

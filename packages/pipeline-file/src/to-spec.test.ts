@@ -1,4 +1,4 @@
-import type { PipelineSpec } from '@equipoise/core';
+import type { PipelineSpec } from '@equipoise/core/model';
 import { describe, expect, test } from 'vitest';
 import { type Loose, parseChanged } from './pipeline.test-support.js';
 

@@ -13,7 +13,7 @@ import {
   type VariantId,
   type VariantSpec,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 import { isSameCores } from './core-counts.js';
 import { fieldDefaults } from './field-defaults.js';
 import { chainEdges, entryStages, lastStages } from './implied-graph.js';

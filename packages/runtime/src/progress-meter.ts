@@ -1,5 +1,5 @@
 /** How far long work is. The time left is the time per unit so far × the units left; before the first unit, an expectation. */
-import type { Clock } from '@equipoise/core';
+import type { Clock } from '@equipoise/core/model';
 
 /** Units done of all units, with what is done now. */
 export interface WorkProgress {

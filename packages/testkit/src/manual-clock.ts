@@ -1,5 +1,5 @@
 /** Time that moves only when a test says so. */
-import type { AlarmClock } from '@equipoise/core';
+import type { AlarmClock } from '@equipoise/core/model';
 
 interface Alarm {
   readonly atMs: number;

@@ -1,5 +1,5 @@
 /** An actuator of two stages over a pool that notes what serves, for tests. */
-import { AppError, type Change, type StagePlan, stageId, type VariantId, variantId } from '@equipoise/core';
+import { AppError, type Change, type StagePlan, stageId, type VariantId, variantId } from '@equipoise/core/model';
 import { FakeLauncher, FakePool, oneCore, stageNamed, variantNamed } from '@equipoise/testkit';
 import { fixtures } from '../obeying-stage.test-support.js';
 import { EmbeddedActuator, type EmbeddedActuatorOptions } from './embedded-actuator.js';

@@ -1,4 +1,4 @@
-import { AppError, type Resources, SeededRng, type StagePlan, stageId, type TensorMap } from '@equipoise/core';
+import { AppError, type Resources, SeededRng, type StagePlan, stageId, type TensorMap } from '@equipoise/core/model';
 import { describeActuatorConformance, FakeLauncher, ManualClock, oneCore } from '@equipoise/testkit';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';

@@ -3,28 +3,27 @@
  * drains or is restarted, and when a change is done or has failed, is `FleetScheduler`'s affair.
  */
 import {
-  type Actuator,
   type AlarmClock,
   AppError,
   type Change,
-  changeBounds,
-  defaultFleetLimits,
-  type FleetEffects,
-  type FleetLimits,
-  FleetScheduler,
   invariant,
-  type ModelRunner,
   type PipelineSpec,
   type ReplicaId,
-  type ReplicaLauncher,
-  type ReplicaPool,
   type ReplicaTrouble,
   type RunningPlan,
   type RunningReplica,
   type StageId,
   type StagePlan,
   type TensorMap,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { Actuator, ModelRunner, ReplicaLauncher, ReplicaPool } from '@equipoise/core/ports';
+import {
+  changeBounds,
+  defaultFleetLimits,
+  type FleetEffects,
+  type FleetLimits,
+  FleetScheduler,
+} from '@equipoise/core/serve';
 import { preciseClock } from '../alarm-clock.js';
 import { startReplica } from './start-replica.js';
 

@@ -1,5 +1,5 @@
 /** What the actuator does about replicas that are lost while they serve. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import {

@@ -2,13 +2,12 @@
 import {
   AppError,
   invariant,
-  type ModelRunner,
-  type ReplicaLauncher,
   type Resources,
   type StageSpec,
   type TensorMap,
   type VariantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 
 /** What to start, and with what. */
 export interface ReplicaStart {

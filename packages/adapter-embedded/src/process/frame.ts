@@ -11,7 +11,7 @@ import {
   type Tensor,
   type TensorData,
   type TensorMap,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 
 /** Longest header that is read: a longer one is no message of a replica. */
 const MAX_HEADER_BYTES = 64 * 1024 ** 2;

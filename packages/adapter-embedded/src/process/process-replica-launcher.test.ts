@@ -1,4 +1,4 @@
-import type { ModelRunner } from '@equipoise/core';
+import type { ModelRunner } from '@equipoise/core/ports';
 import { describeModelRunnerConformance } from '@equipoise/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { commandItem, obeying, obeyingSubject, requestFor } from '../obeying-stage.test-support.js';

@@ -4,7 +4,7 @@
  * process's flags. `memoryBytes` bounds the JavaScript heap, with a floor, as it does for threads.
  */
 import { createRequire } from 'node:module';
-import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core';
+import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { heapLimitMib } from '../replica/heap-limit.js';
 import { type LaunchLimits, replicaStart, replicaTitle, startReplicaRunner } from '../replica/start-replica-runner.js';
 import { ModuleCompiler } from '../stage-module/compile-module.js';

@@ -1,7 +1,7 @@
 /** What tests of replica processes look at: how many there are, and whether one outlives its parent. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import type { LaunchRequest } from '@equipoise/core';
+import type { LaunchRequest } from '@equipoise/core/ports';
 import { expect } from 'vitest';
 import { fixtures } from '../obeying-stage.test-support.js';
 

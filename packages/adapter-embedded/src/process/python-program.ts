@@ -1,7 +1,7 @@
 /** The Python that a stage is run by. */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
-import type { StageSpec } from '@equipoise/core';
+import type { StageSpec } from '@equipoise/core/model';
 
 /** Program that runs Python where a stage names none. */
 const DEFAULT_PYTHON = 'python3';

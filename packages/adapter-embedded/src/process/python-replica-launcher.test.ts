@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ModelRunner, TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
+import type { ModelRunner } from '@equipoise/core/ports';
 import { describeModelRunnerConformance, describeWithTool, type Tool } from '@equipoise/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { commandItem, fixtures, fp32, obeyingSubject, requestFor } from '../obeying-stage.test-support.js';

@@ -4,7 +4,8 @@
  */
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { AppError, invariant, type LaunchedReplica, type LaunchRequest, type ReplicaLauncher } from '@equipoise/core';
+import { AppError, invariant } from '@equipoise/core/model';
+import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import {
   type LaunchLimits,
   loadableVariant,

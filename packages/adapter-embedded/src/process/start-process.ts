@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
-import { AppError, type Resources } from '@equipoise/core';
+import { AppError, type Resources } from '@equipoise/core/model';
 import { BoundedOutput } from './bounded-output.js';
 import { ProcessChannel } from './process-channel.js';
 

@@ -1,5 +1,5 @@
 /** How large the JavaScript heap of a replica may grow: its `memoryBytes`, but never less than Node and a model runtime need to start. */
-import type { Resources } from '@equipoise/core';
+import type { Resources } from '@equipoise/core/model';
 
 const MIB = 1024 ** 2;
 const leastHeapMib = 128;

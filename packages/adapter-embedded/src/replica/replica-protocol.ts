@@ -3,7 +3,8 @@
  * one batch at a time: the far end answers each `run` with one `result`; after `close` it closes the stage, says `closed` and ends by
  * itself. Errors travel as plain values.
  */
-import type { LoadableVariant, Resources, TensorMap } from '@equipoise/core';
+import type { Resources, TensorMap } from '@equipoise/core/model';
+import type { LoadableVariant } from '@equipoise/core/ports';
 import type { ModuleLocation } from '../stage-module/stage-module-loader.js';
 
 /** An error as it travels: `code` when the thrown value had one. */

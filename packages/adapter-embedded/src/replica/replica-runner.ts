@@ -2,17 +2,8 @@
  * The near end of a replica. It tells three ends apart: closed (asked for), lost (it ended by itself, hung or answered what cannot be
  * read) and never ready (the load failed).
  */
-import {
-  AppError,
-  type BatchResult,
-  type ErrorCode,
-  elementCount,
-  errorCodes,
-  type ItemResult,
-  invariant,
-  type ModelRunner,
-  type TensorMap,
-} from '@equipoise/core';
+import { AppError, type ErrorCode, elementCount, errorCodes, invariant, type TensorMap } from '@equipoise/core/model';
+import type { BatchResult, ItemResult, ModelRunner } from '@equipoise/core/ports';
 import type { ReplicaChannel } from './replica-channel.js';
 import type { FromReplica, ReplicaError, ReplicaItem } from './replica-protocol.js';
 

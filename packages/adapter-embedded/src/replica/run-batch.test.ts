@@ -1,4 +1,4 @@
-import type { TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { runBatch } from './run-batch.js';
 

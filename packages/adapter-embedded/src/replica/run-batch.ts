@@ -2,7 +2,8 @@
  * One batch through a loaded stage. When the stage calls an input invalid, the items are run one by one, so that only the
  * bad ones fail; any other error fails the whole batch. The service time is all the time spent inside `run`.
  */
-import type { LoadedStage, TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
+import type { LoadedStage } from '@equipoise/core/ports';
 import { type ReplicaItem, replicaError } from './replica-protocol.js';
 import { checkedResults } from './stage-results.js';
 

@@ -1,5 +1,6 @@
 /** The far end of a replica in JavaScript: it imports the stage module, loads the variant and serves batches until it is told to close. */
-import type { LoadedStage, TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
+import type { LoadedStage } from '@equipoise/core/ports';
 import { importStageModule } from '../stage-module/stage-module-loader.js';
 import { type FromReplica, type ReplicaStart, replicaError, type ToReplica } from './replica-protocol.js';
 import { runBatch } from './run-batch.js';

@@ -2,7 +2,7 @@
  * Whether what a stage returned for a batch is one map of tensors for each item. A stage gives away what it returns, so a
  * buffer returned a second time is empty by then; the length check finds that too.
  */
-import { type Datatype, elementCount, type Tensor, type TensorMap } from '@equipoise/core';
+import { type Datatype, elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
 
 const storages: Readonly<Record<Datatype, string>> = {
   BOOL: 'Uint8Array',

@@ -1,11 +1,6 @@
 /** What every kind of replica does to start: find what is loaded, send it, wait until it is, and give up when that takes too long. */
-import {
-  defaultRunTimeoutMs,
-  invariant,
-  type LaunchedReplica,
-  type LaunchRequest,
-  type LoadableVariant,
-} from '@equipoise/core';
+import { defaultRunTimeoutMs, invariant } from '@equipoise/core/model';
+import type { LaunchedReplica, LaunchRequest, LoadableVariant } from '@equipoise/core/ports';
 import type { ModuleCompiler } from '../stage-module/compile-module.js';
 import { resolveArtifact } from '../stage-module/stage-artifact.js';
 import { locateStageModule } from '../stage-module/stage-module-loader.js';

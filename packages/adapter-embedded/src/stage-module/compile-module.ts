@@ -8,7 +8,7 @@ import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'n
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import type { BuildFailure, BuildResult, Message, Plugin } from 'esbuild';
 import { isInstalledFor, packageReference } from './stage-artifact.js';
 

@@ -2,7 +2,7 @@
  * A module of the pipeline's owner that runs in this process, such as the one that scores answers: found and compiled as stage
  * modules are. A package cannot be named, because only threads that run with their own flag look packages up from another folder.
  */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { ModuleCompiler } from './compile-module.js';
 import { importError, moduleFileUrl } from './stage-module-loader.js';
 

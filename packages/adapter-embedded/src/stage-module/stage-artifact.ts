@@ -7,7 +7,7 @@ import { statSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** A reference into an installed package: its name and the path after it. */
 export interface PackageReference {

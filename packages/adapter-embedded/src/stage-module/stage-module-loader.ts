@@ -6,7 +6,8 @@
 import { access } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { AppError, type StageModule } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
+import type { StageModule } from '@equipoise/core/ports';
 import type { ModuleCompiler } from './compile-module.js';
 import { packageFolder, packageReference } from './stage-artifact.js';
 

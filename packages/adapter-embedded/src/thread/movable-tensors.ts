@@ -5,7 +5,7 @@
  * surplus bytes travel. Shared memory passes as it is. Strings are cloned. The elements of a long BYTES tensor are copied into one buffer
  * together: each buffer of a message is compared with all others, so that 100,000 of them would take 7 s.
  */
-import type { Tensor, TensorData, TensorMap } from '@equipoise/core';
+import type { Tensor, TensorData, TensorMap } from '@equipoise/core/model';
 
 type View = Exclude<TensorData, readonly unknown[]>;
 

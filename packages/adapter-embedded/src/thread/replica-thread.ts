@@ -3,7 +3,7 @@
  * code runs ends the process.
  */
 import { parentPort } from 'node:worker_threads';
-import { invariant } from '@equipoise/core';
+import { invariant } from '@equipoise/core/model';
 import type { FromReplica, ReplicaItem, ToReplica } from '../replica/replica-protocol.js';
 import { StageServer } from '../replica/serve-stage.js';
 import { postTensors } from './movable-tensors.js';

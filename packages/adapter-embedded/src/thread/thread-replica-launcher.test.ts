@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { InvariantViolation, type LaunchRequest, type ModelRunner, type Tensor, type TensorMap } from '@equipoise/core';
+import { InvariantViolation, type Tensor, type TensorMap } from '@equipoise/core/model';
+import type { LaunchRequest, ModelRunner } from '@equipoise/core/ports';
 import { describeModelRunnerConformance, launchRequestOf, stageNamed, variantNamed } from '@equipoise/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { commandItem, fixtures, fp32, obeying, obeyingSubject, requestFor } from '../obeying-stage.test-support.js';

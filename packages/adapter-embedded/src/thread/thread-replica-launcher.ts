@@ -6,7 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core';
+import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { heapLimitMib } from '../replica/heap-limit.js';
 import { type LaunchLimits, replicaStart, replicaTitle, startReplicaRunner } from '../replica/start-replica-runner.js';
 import { ModuleCompiler } from '../stage-module/compile-module.js';

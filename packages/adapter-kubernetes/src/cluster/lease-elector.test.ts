@@ -1,4 +1,4 @@
-import { SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

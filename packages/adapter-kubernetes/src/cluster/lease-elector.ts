@@ -4,7 +4,7 @@
  * leading once `renewWithinMs` have passed, which is less than the duration: so it has stopped before anybody can take over,
  * provided that clocks run at about the same speed (the scheme of the election of client-go).
  */
-import type { AlarmClock, Rng } from '@equipoise/core';
+import type { AlarmClock, Rng } from '@equipoise/core/model';
 import type { KubeApi, WriteResult } from '../api/kube-api.js';
 import type { ObjectRef } from '../api/kube-object.js';
 import { type Lease, leases } from './lease.js';

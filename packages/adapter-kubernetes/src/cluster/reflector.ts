@@ -3,7 +3,7 @@
  * was; one that is silent for too long counts as broken, for half-open connections never say so; a version that the server has
  * forgotten leads to a new list, whose differences are told as changes. Between failures it waits longer and longer.
  */
-import type { AlarmClock, Rng } from '@equipoise/core';
+import type { AlarmClock, Rng } from '@equipoise/core/model';
 import type { KubeApi, Selection, WatchEvent } from '../api/kube-api.js';
 import { type KubeObject, objectKey } from '../api/kube-object.js';
 import { type RetryDelays, retryDelayMs } from './retry-delay.js';

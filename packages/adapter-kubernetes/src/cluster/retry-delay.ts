@@ -1,5 +1,5 @@
 /** How long to wait after failures in a row: doubling from the shortest to the longest, each scattered so that many do not come at once. */
-import type { Rng } from '@equipoise/core';
+import type { Rng } from '@equipoise/core/model';
 
 /** Bounds of a delay, in milliseconds. */
 export interface RetryDelays {

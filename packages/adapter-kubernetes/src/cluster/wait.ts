@@ -1,5 +1,5 @@
 /** Waiting on a clock that is an argument. */
-import type { AlarmClock } from '@equipoise/core';
+import type { AlarmClock } from '@equipoise/core/model';
 
 /** Resolves after `durationMs`, or as soon as `signal` aborts. */
 export function wait(clock: AlarmClock, durationMs: number, signal: AbortSignal): Promise<void> {

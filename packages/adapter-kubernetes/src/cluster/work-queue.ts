@@ -3,7 +3,7 @@
  * afterwards, is one more pass. Without the rest a rollout, which tells of each pod several times, would be a pass for each word of it.
  * A pass that fails is repeated, later each time; one that asks for it comes again after the time that it names.
  */
-import type { AlarmClock, Rng } from '@equipoise/core';
+import type { AlarmClock, Rng } from '@equipoise/core/model';
 import { type RetryDelays, retryDelayMs } from './retry-delay.js';
 
 /** What the queue stands on. */

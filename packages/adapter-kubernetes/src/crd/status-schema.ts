@@ -2,7 +2,7 @@
  * The status of an `InferencePipeline`: what the operator saw and decided. `plan` has the form of `equipoise plan --json`; a latency that
  * nothing bounds is null. The types beside the schema are those that the operator writes.
  */
-import type { Plan } from '@equipoise/core';
+import type { Plan } from '@equipoise/core/model';
 import type { StructuralSchema } from './structural-schema.js';
 
 /** What a condition is about: the object was taken, a plan was found, its replicas run, the SLO is kept, something is wrong. */

@@ -1,5 +1,5 @@
 /** A rendered pipeline beside what a cluster has of it, and how the one becomes the other. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import type { KubeApi, ListPage, Refused } from '../api/kube-api.js';
 import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js';
 import { labelsOf } from '../render/object-names.js';

@@ -1,5 +1,5 @@
 /** What a changed plan costs the API server, in calls: the cost of many pipelines that change at once. */
-import { type Plan, SeededRng, type StagePlan, stageId, variantId } from '@equipoise/core';
+import { type Plan, SeededRng, type StagePlan, stageId, variantId } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';

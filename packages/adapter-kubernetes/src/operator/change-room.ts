@@ -5,7 +5,7 @@
  * shares, u/U₀ + n/N ≥ 1, once the router sends to old and new ones, else as long as the smaller of both plans is there
  * (core/serve/fleet has the same rule for one machine). Where neither leads on, nothing is touched and the change waits.
  */
-import type { ChangeBounds } from '@equipoise/core';
+import type { ChangeBounds } from '@equipoise/core/serve';
 
 /** The pods of a variant of a stage, as they are and as they should be. */
 export interface ReplicaGroup {

@@ -3,7 +3,7 @@
  * write that the watch has not shown yet counts as done for some seconds; then it is looked at again, for somebody may have undone it.
  */
 import { createHash } from 'node:crypto';
-import { AppError, type Clock } from '@equipoise/core';
+import { AppError, type Clock } from '@equipoise/core/model';
 import type { Applier, KubeApi } from '../api/kube-api.js';
 import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.js';
 import { fewAtATime } from '../cluster/few-at-a-time.js';

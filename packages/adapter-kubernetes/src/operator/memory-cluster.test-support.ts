@@ -3,7 +3,7 @@
  * and take their time to stop, Services that get the addresses of ready pods, children that go with their owner. It looks at everything
  * every 100 ms.
  */
-import type { AlarmClock } from '@equipoise/core';
+import type { AlarmClock } from '@equipoise/core/model';
 import { written } from '../api/conformance/subject.test-support.js';
 import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js';
 import { refTo } from '../api/kube-object.js';

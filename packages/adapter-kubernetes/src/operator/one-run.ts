@@ -3,7 +3,7 @@
  * nothing any more; the verdict on a share of the requests, for which somebody has to listen, is waited for. What else takes its time (pods that start, replicas that stay while a plan is on trial) is left to the next run, which finds
  * in the cluster how far this one came.
  */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';
 import { wait } from '../cluster/wait.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';

@@ -4,7 +4,7 @@
  * only saves asking for the same thing twice.
  */
 import { setMaxListeners } from 'node:events';
-import type { AlarmClock, Rng } from '@equipoise/core';
+import type { AlarmClock, Rng } from '@equipoise/core/model';
 import type { KubeApi } from '../api/kube-api.js';
 import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.js';
 import { WorkQueue } from '../cluster/work-queue.js';

@@ -1,5 +1,5 @@
 /** A pipeline of two stages as a custom resource, plans for it, and the objects of a cluster in given states. */
-import { type Plan, type StagePlan, stageId, variantId } from '@equipoise/core';
+import { type Plan, type StagePlan, stageId, variantId } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import type { KubeObject, ManagedFields } from '../api/kube-object.js';
 import type { Deployment } from '../render/manifest-types.js';

@@ -1,5 +1,6 @@
 /** From the custom resource to what is wanted: checked as a pipeline file is, planned by whoever plans, rendered as objects. */
-import { AppError, changeBounds, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core';
+import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core/model';
+import { changeBounds } from '@equipoise/core/serve';
 import { type PipelineFileResult, parsePipelineFile } from '@equipoise/pipeline-file';
 import { renderPlan } from '../render/render-plan.js';
 import { checkImages, type Images } from '../render/render-request.js';

@@ -1,5 +1,6 @@
 /** What a reconciliation is given and what it gives, as plain data. */
-import type { ChangeBounds, Plan } from '@equipoise/core';
+import type { Plan } from '@equipoise/core/model';
+import type { ChangeBounds } from '@equipoise/core/serve';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import type { Sides } from '../routers/side-counts.js';

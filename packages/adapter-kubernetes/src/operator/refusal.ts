@@ -1,5 +1,5 @@
 /** A write that the server refused, as an error that is tried again. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import type { Refused } from '../api/kube-api.js';
 
 /** AppError CLUSTER_REFUSED about `what`. */

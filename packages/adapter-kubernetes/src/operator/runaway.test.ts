@@ -1,5 +1,5 @@
 /** Changes with little room and pods that never come up: what all pods hold at any moment, and what the status says of it. */
-import { SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';

@@ -7,7 +7,8 @@
  * Steps need somebody to judge them and take time: while no router is heard by somebody who listens, and while what serves burns the error
  * budget, the router is switched at once.
  */
-import { judgeShift, type ShiftVerdict, type Slo } from '@equipoise/core';
+import { judgeShift, type ShiftVerdict } from '@equipoise/core/control';
+import type { Slo } from '@equipoise/core/model';
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
 import type { Deployment } from '../render/manifest-types.js';
 import { nextName, nextObjects, nextUrl, reachingNext } from './next-router.js';

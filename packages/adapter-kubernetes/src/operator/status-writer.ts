@@ -3,7 +3,7 @@
  * written once a second at most; everything else at once.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Clock } from '@equipoise/core';
+import type { Clock } from '@equipoise/core/model';
 import type { Applier, KubeApi } from '../api/kube-api.js';
 import { objectKey } from '../api/kube-object.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';

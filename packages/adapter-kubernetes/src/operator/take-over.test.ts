@@ -1,5 +1,5 @@
 /** A pipeline that `k8s apply` brought to a cluster, when an operator begins to look after it. */
-import { type Plan, SeededRng } from '@equipoise/core';
+import { type Plan, SeededRng } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';

@@ -1,4 +1,4 @@
-import { type Plan, stageId } from '@equipoise/core';
+import { type Plan, stageId } from '@equipoise/core/model';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { InferencePipelineStatus, PipelineCondition } from '../crd/status-schema.js';
 import { NOW_EPOCH_MS, objectsOf, planWith, shelf, wantedBy } from '../operator/pipeline-fixture.test-support.js';

@@ -2,7 +2,7 @@
  * How the last decision's changes ended, for the policy, as the status tells it: a plan is in force when everything runs as it says, and a
  * plan that failed when it was tried is a change that failed. What is decided anew while that plan is left alone is given up.
  */
-import { type Change, type LastChange, lastChangeOf, type PipelineSpec, type Plan } from '@equipoise/core';
+import { type Change, type LastChange, lastChangeOf, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import type { InferencePipeline } from '../operator/observed-objects.js';
 import { holdsRollback } from '../operator/rollback.js';
 import { objectName } from '../render/object-names.js';

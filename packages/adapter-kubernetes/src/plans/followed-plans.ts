@@ -1,5 +1,5 @@
 /** The plans of an operator: each pipeline has a loop that follows the load of its routers. */
-import type { PipelineSpec } from '@equipoise/core';
+import type { PipelineSpec } from '@equipoise/core/model';
 import type { PlanAnswer, PlanSource, Situation } from '../operator/planning.js';
 import type { ObservedPipeline } from '../operator/reconciliation.js';
 import { PlanLoop, type PlanLoopBase } from './plan-loop.js';

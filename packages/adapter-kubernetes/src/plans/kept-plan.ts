@@ -1,5 +1,6 @@
 /** The plan to go on with after a restart: the one of the status, which outlives whoever decided it. */
-import { type PipelineSpec, type Plan, planObjection } from '@equipoise/core';
+import { planObjection } from '@equipoise/core/control';
+import type { PipelineSpec, Plan } from '@equipoise/core/model';
 import type { InferencePipeline } from '../operator/observed-objects.js';
 import type { PlanAnswer } from '../operator/planning.js';
 

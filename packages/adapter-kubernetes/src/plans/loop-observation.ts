@@ -9,7 +9,7 @@ import type {
   StageId,
   StageObservation,
   VariantAges,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 import type { RouterWatch } from '../routers/router-watch.js';
 
 /** What is known. `runs` is what counts as running, undefined where nothing does. */

@@ -1,5 +1,5 @@
 /** What the status says of the requests of the last minute, rounded so that chance alone changes little of it. */
-import type { PipelineSpec, Plan } from '@equipoise/core';
+import type { PipelineSpec, Plan } from '@equipoise/core/model';
 import type { ObservedPipeline } from '../operator/reconciliation.js';
 import type { RouterWindow } from '../routers/router-history.js';
 

@@ -1,5 +1,5 @@
 /** Who plans for one pipeline: core's control policy with what it remembers, in a thread of its own or in a test. */
-import type { Decision, Observation, PipelineSpec, PlanResult } from '@equipoise/core';
+import type { Decision, Observation, PipelineSpec, PlanResult } from '@equipoise/core/model';
 
 /** Every promise may reject; the last good plan then goes on. */
 export interface PipelinePlanner {

@@ -3,17 +3,13 @@ import {
   type ControllerRules,
   controlPolicies,
   controlStep,
-  type Decision,
   newController,
-  type Observation,
-  optimize,
-  type PipelineSpec,
-  type PlanResult,
-  requireCurves,
-  smoothedRate,
   usualGuardrails,
-  verifiersOf,
-} from '@equipoise/core';
+} from '@equipoise/core/control';
+import { smoothedRate } from '@equipoise/core/forecast';
+import type { Decision, Observation, PipelineSpec, PlanResult } from '@equipoise/core/model';
+import { optimize, requireCurves } from '@equipoise/core/plan';
+import { verifiersOf } from '@equipoise/core/simulate';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import { ManualClock } from '@equipoise/testkit';
 import type { KubeObject } from '../api/kube-object.js';

@@ -2,20 +2,17 @@
  * The control loop of one pipeline on a cluster. Before a router tells of the load the plan is for the load that somebody named; then core's
  * policy decides, at its own ticks. What it decided last stays, whatever fails here.
  */
+import { controlPolicies, isSameSpec, planObjection, tickMs } from '@equipoise/core/control';
 import {
   type AlarmClock,
   AppError,
-  controlPolicies,
   type Decision,
-  isSameSpec,
   type PipelineSpec,
   type Plan,
   type PlanResult,
-  planObjection,
-  requireCurves,
-  tickMs,
   VariantAges,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import { requireCurves } from '@equipoise/core/plan';
 import type { KubeObject } from '../api/kube-object.js';
 import { isNext, isRouter, type ObservedPod } from '../operator/observed-objects.js';
 import type { PlanAnswer, Situation } from '../operator/planning.js';

@@ -1,4 +1,4 @@
-import { stageId, variantId } from '@equipoise/core';
+import { stageId, variantId } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import { describe, expect, it } from 'vitest';
 import { pipelineObject } from './pipeline-object.js';

@@ -1,5 +1,5 @@
 /** A pipeline file as the object that a cluster keeps: as it was written, with the profiles that were measured below each variant. */
-import type { PipelineSpec, ProfileSet } from '@equipoise/core';
+import type { PipelineSpec, ProfileSet } from '@equipoise/core/model';
 import { type Document, parseDocument } from 'yaml';
 import { plainPoint } from './profile-points.js';
 

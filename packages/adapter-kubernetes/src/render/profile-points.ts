@@ -1,5 +1,5 @@
 /** The profile of a variant as far as a plan rests on it, so that a rendered file needs no profile beside it. */
-import type { ProfilePoint, ProfileSet, StagePlan, StageSpec, VariantSpec } from '@equipoise/core';
+import type { ProfilePoint, ProfileSet, StagePlan, StageSpec, VariantSpec } from '@equipoise/core/model';
 
 const hundredths = (cpuCores: number): number => Math.round(cpuCores * 100);
 

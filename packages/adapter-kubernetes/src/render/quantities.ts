@@ -1,5 +1,5 @@
 /** Resources of a plan as Kubernetes writes amounts. A container that asks for what it may use at most is evicted last. */
-import type { Resources } from '@equipoise/core';
+import type { Resources } from '@equipoise/core/model';
 import type { ContainerResources, ResourceList } from './manifest-types.js';
 
 /** Name of GPUs as the device plugin of NVIDIA offers them. */

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { optimize, type PipelineSpec, stageId } from '@equipoise/core';
+import { type PipelineSpec, stageId } from '@equipoise/core/model';
+import { optimize } from '@equipoise/core/plan';
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../api/kube-object.js';
 import type { ConfigMap } from './manifest-types.js';

@@ -2,7 +2,7 @@
  * A plan as the objects that run it on a cluster: for each stage its pods in the form of the engine that is asked for, before them the
  * router. A pure function: the same plan gives the same objects in the same order.
  */
-import type { InferenceServerSpec } from '@equipoise/core';
+import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
 import { deploymentObjects } from './engines/deployment.js';
 import type { Engine } from './engines/engine.js';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { PipelineSpec, Plan, ProfileSet, StagePlan } from '@equipoise/core';
+import type { PipelineSpec, Plan, ProfileSet, StagePlan } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { RenderRequest, RenderTarget } from './render-request.js';
 

@@ -1,5 +1,5 @@
 /** What is rendered: a plan of a pipeline, for an engine, with what only the one who deploys it knows. */
-import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core';
+import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core/model';
 
 /** What runs the replicas: plain Deployments, Seldon Core 2 or 1, KServe. */
 export type RenderTarget = 'deployment' | 'seldon-v2' | 'seldon-v1' | 'kserve';

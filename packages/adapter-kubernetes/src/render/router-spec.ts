@@ -2,7 +2,13 @@
  * The pipeline as the router serves it: the same graph, each stage at the variant and replicas of the plan, each replica a connection to
  * a pod. The plan is pinned: who renders another plan rolls the router out anew.
  */
-import { AppError, type InferenceServerSpec, type PipelineSpec, type StageSpec, type VariantId } from '@equipoise/core';
+import {
+  AppError,
+  type InferenceServerSpec,
+  type PipelineSpec,
+  type StageSpec,
+  type VariantId,
+} from '@equipoise/core/model';
 import { type ChosenVariant, plannedProfile } from './profile-points.js';
 import type { RenderRequest } from './render-request.js';
 import { inImage } from './stage-spec.js';

@@ -2,7 +2,7 @@
  * The router: our server over the pipeline file whose stages are the pods. It queues, forms the batches, keeps deadlines and walks the
  * graph. There is one, for the plan counts on one queue a stage; it starts when all stages are ready.
  */
-import type { InferenceServerSpec } from '@equipoise/core';
+import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
 import type { Container, ContainerResources } from './manifest-types.js';
 import { labelsOf, objectName, selectorOf } from './object-names.js';

@@ -2,7 +2,7 @@
  * The pipeline of one stage: what a pod of our own server serves. Everything is chosen already, so the plan is pinned; deadlines and
  * drops are the router's, so nothing is dropped here before a batch may run no longer.
  */
-import { defaultRunTimeoutMs, type PipelineSpec, type ProfileSet, type VariantSpec } from '@equipoise/core';
+import { defaultRunTimeoutMs, type PipelineSpec, type ProfileSet, type VariantSpec } from '@equipoise/core/model';
 import { PIPELINE_DIR } from './pod-template.js';
 import { type ChosenVariant, plannedProfile } from './profile-points.js';
 

@@ -3,7 +3,7 @@
  * a stage that is simulated by its profile, run in our own server over a pipeline file that has this one stage; a `server` with a command
  * runs as it would on this machine, with fixed ports; one without a command runs elsewhere and has no workload.
  */
-import { defaultRunTimeoutMs, type InferenceServerSpec, LruCache, type PipelineSpec } from '@equipoise/core';
+import { defaultRunTimeoutMs, type InferenceServerSpec, LruCache, type PipelineSpec } from '@equipoise/core/model';
 import { toDocument } from '@equipoise/pipeline-file';
 import { stringify } from 'yaml';
 import type { Container, Labels } from './manifest-types.js';

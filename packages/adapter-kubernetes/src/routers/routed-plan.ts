@@ -1,5 +1,6 @@
 /** The plan that a router is configured for: its pipeline file pins it. So what runs is read from the cluster, whoever brought it there. */
-import { type PipelineSpec, type Plan, planOfStages, type StageId, type StagePlan } from '@equipoise/core';
+import { planOfStages } from '@equipoise/core/control';
+import type { PipelineSpec, Plan, StageId, StagePlan } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { KubeObject } from '../api/kube-object.js';
 import { isRouter } from '../operator/observed-objects.js';

@@ -5,7 +5,7 @@
  *
  * What ends is looked at over the last minute: the share within the SLO, and the latency at a percentile by a line through its histogram.
  */
-import type { ArrivalEnvelope, Burstiness, LoadObservation } from '@equipoise/core';
+import type { ArrivalEnvelope, Burstiness, LoadObservation } from '@equipoise/core/model';
 import type { RouterPage } from './router-page.js';
 
 const KEPT_SECONDS = 600;

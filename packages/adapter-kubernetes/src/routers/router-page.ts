@@ -1,5 +1,5 @@
 /** What is looked at of the page that a router shows to Prometheus. Counters count since the start of its process. */
-import type { ArrivalEnvelope, Burstiness } from '@equipoise/core';
+import type { ArrivalEnvelope, Burstiness } from '@equipoise/core/model';
 import { labelValue } from '../render/object-names.js';
 import { type MetricSample, metricSamples } from './metrics-text.js';
 

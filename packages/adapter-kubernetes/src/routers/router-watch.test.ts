@@ -1,4 +1,4 @@
-import type { AlarmClock } from '@equipoise/core';
+import type { AlarmClock } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { expect, it } from 'vitest';
 import type { ObservedPod } from '../operator/observed-objects.js';

@@ -2,7 +2,7 @@
  * Asks all routers of a pipeline once a second. A router counts as lost when it serves and was not heard for some seconds: what the others
  * tell is then not the whole load.
  */
-import type { AlarmClock } from '@equipoise/core';
+import type { AlarmClock } from '@equipoise/core/model';
 import { wait } from '../cluster/wait.js';
 import { isNext, isReady, type ObservedPod } from '../operator/observed-objects.js';
 import { LABEL_PREFIX } from '../render/object-names.js';

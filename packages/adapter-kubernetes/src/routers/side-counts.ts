@@ -1,5 +1,5 @@
 /** What the routers of both sides of a shift ended and missed, from their pages: each router counts for its side, whichever pod of it is there. */
-import type { SideCount } from '@equipoise/core';
+import type { SideCount } from '@equipoise/core/control';
 import type { RouterPage } from './router-page.js';
 
 /** The routers that serve, and that of a plan that is tried. */

@@ -2,7 +2,7 @@
  * A node without containers: it takes the pods that the scheduler gives it and says of them what a kubelet would, as `fateOf` decides.
  * A pod that is deleted is unready at once and gone after its grace, or after `stopMs` where that is less.
  */
-import { SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
 import type { KubeApi } from '../api/kube-api.js';
 import { type KubeObject, objectKey, type ResourceType, refTo } from '../api/kube-object.js';
 import { Reflector } from '../cluster/reflector.js';

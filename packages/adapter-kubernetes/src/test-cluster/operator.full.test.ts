@@ -1,5 +1,5 @@
 /** The operator against a real control plane, with the rights that it is shipped with and a node that has no containers. */
-import { SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
 import { describeWithTool } from '@equipoise/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';

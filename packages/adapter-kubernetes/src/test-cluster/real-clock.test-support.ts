@@ -1,5 +1,5 @@
 /** The time of this machine, for tests against real processes. */
-import type { AlarmClock } from '@equipoise/core';
+import type { AlarmClock } from '@equipoise/core/model';
 
 export const realClock: AlarmClock = {
   nowMs: () => performance.now(),

@@ -1,5 +1,5 @@
 /** Pods that never come up, on a real control plane: replicas keep within budget and surge, the status says why, the next plan is taken. */
-import { SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
 import { describeWithTool } from '@equipoise/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';

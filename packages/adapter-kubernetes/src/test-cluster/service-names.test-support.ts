@@ -1,6 +1,6 @@
 /** The addresses of Services, from the EndpointSlices of a namespace; kept in a file for processes that stand for pods. */
 import { renameSync, writeFileSync } from 'node:fs';
-import { SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { Reflector } from '../cluster/reflector.js';

@@ -1,5 +1,5 @@
 /** The protocol over gRPC. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import {
   grpcMethods,
   grpcPath,

@@ -1,5 +1,5 @@
 /** Which client speaks to a URL. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { GrpcClient } from './grpc-client.js';
 import type { ClientOptions, InferenceClient } from './inference-client.js';
 import { RestClient } from './rest-client.js';

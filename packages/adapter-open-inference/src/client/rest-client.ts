@@ -1,5 +1,5 @@
 /** The protocol over REST. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import {
   BINARY_MEDIA_TYPE,
   type InferRequest,

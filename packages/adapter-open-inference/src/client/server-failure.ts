@@ -1,5 +1,5 @@
 /** What a server failed with, as an AppError: its class follows from the status, its words are bounded. */
-import { AppError, boundedMessage, type ErrorCode } from '@equipoise/core';
+import { AppError, boundedMessage, type ErrorCode } from '@equipoise/core/model';
 import { status as grpcStatus } from '@grpc/grpc-js';
 
 /** What a server said when it failed. */

@@ -3,13 +3,8 @@
  * where `taskset` is there, ready when its model says so. A server that ends is a lost replica; a closed replica's server is ended.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  AppError,
-  type LaunchedReplica,
-  type LaunchRequest,
-  type ReplicaLauncher,
-  type Resources,
-} from '@equipoise/core';
+import { AppError, type Resources } from '@equipoise/core/model';
+import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import type { InferenceClient } from '../client/inference-client.js';
 import { tokenFor } from '../replica/server-token.js';
 import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from '../replica/start-server-runner.js';

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import type { InferenceServerSpec, TensorMap } from '@equipoise/core';
+import type { InferenceServerSpec, TensorMap } from '@equipoise/core/model';
 import { describeModelRunnerConformance, launchRequestOf, oneCore, stageNamed, variantNamed } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { CommandReplicaLauncher } from './command-replica-launcher.js';

@@ -1,5 +1,5 @@
 /** The variables of a command: `{port}` and other names in braces, replaced in its arguments, its environment and its address. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** Values by name. */
 export type TemplateValues = Readonly<Record<string, string>>;

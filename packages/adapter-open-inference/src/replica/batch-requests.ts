@@ -7,11 +7,11 @@ import {
   AppError,
   boundedName,
   type InferenceServerSpec,
-  type ItemResult,
   stackTensors,
   type TensorMap,
   unstackTensor,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { ItemResult } from '@equipoise/core/ports';
 
 /** How a batch is run: one request by `infer`; a failure of it for which `isFatal` holds is about the server, not about the items. */
 export interface BatchRun {

@@ -3,7 +3,8 @@
  * there are more replicas than addresses, several share one, and its server runs their batches side by side. A name that stands for
  * several addresses, as that of the pods of a cluster does, is as many addresses; it is asked for them whenever a replica starts.
  */
-import { AppError, invariant, type LaunchedReplica, type LaunchRequest, type ReplicaLauncher } from '@equipoise/core';
+import { AppError, invariant } from '@equipoise/core/model';
+import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { addressesOf, type ResolveName, resolveName } from './server-addresses.js';
 import { tokenFor } from './server-token.js';
 import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from './start-server-runner.js';

@@ -2,15 +2,8 @@
  * A replica that is an Open Inference server. It is lost when its connection breaks, when a batch runs longer than it may, and when it
  * fails its health checks while idle; what else a server answers is about the items.
  */
-import {
-  AppError,
-  type BatchResult,
-  elementCount,
-  type InferenceServerSpec,
-  invariant,
-  type ModelRunner,
-  type TensorMap,
-} from '@equipoise/core';
+import { AppError, elementCount, type InferenceServerSpec, invariant, type TensorMap } from '@equipoise/core/model';
+import type { BatchResult, ModelRunner } from '@equipoise/core/ports';
 import type { InferenceClient } from '../client/inference-client.js';
 import { runItems } from './batch-requests.js';
 

@@ -1,11 +1,6 @@
 /** What starting a replica over a server has in common for servers that run already and those that are started. */
-import {
-  AppError,
-  defaultRunTimeoutMs,
-  type InferenceServerSpec,
-  invariant,
-  type LaunchRequest,
-} from '@equipoise/core';
+import { AppError, defaultRunTimeoutMs, type InferenceServerSpec, invariant } from '@equipoise/core/model';
+import type { LaunchRequest } from '@equipoise/core/ports';
 import type { InferenceClient } from '../client/inference-client.js';
 import { openInferenceClient } from '../client/open-inference-client.js';
 import { ServerRunner } from './server-runner.js';

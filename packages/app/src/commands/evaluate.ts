@@ -1,6 +1,6 @@
 /** `equipoise evaluate`: the end-to-end accuracy of the combinations of variants, measured on labelled samples. */
 import { Console } from 'node:console';
-import type { PipelineSpec, StageId } from '@equipoise/core';
+import type { PipelineSpec, StageId } from '@equipoise/core/model';
 import { type Evaluation, evaluatePipeline } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { requireArtifacts } from '../compose/artifacts.js';

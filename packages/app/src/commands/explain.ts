@@ -1,5 +1,6 @@
 /** `equipoise explain`: what a decision saw, what it chose and why, what it passed over, and what came of it. */
-import { AppError, type DecisionRecord, explainPlan, invariant } from '@equipoise/core';
+import { AppError, type DecisionRecord, invariant } from '@equipoise/core/model';
+import { explainPlan } from '@equipoise/core/plan';
 import { type LoggedDecision, LogReplay, type RecordedLog, readDecisionLog } from '@equipoise/runtime';
 import { decisionText } from '../terminal/decision-text.js';
 import type { Explained } from '../terminal/plan-explanation.js';

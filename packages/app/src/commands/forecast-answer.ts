@@ -1,5 +1,5 @@
 /** What `equipoise forecast` answers. */
-import type { ForecastFigures } from '@equipoise/core';
+import type { ForecastFigures } from '@equipoise/core/forecast';
 
 /** What a trial found out, as `--json` prints it. */
 export interface ForecastAnswer {

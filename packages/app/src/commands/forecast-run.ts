@@ -1,6 +1,6 @@
 /** A trial of the forecasters in a thread of its own, with its progress on stderr. */
 import { Worker } from 'node:worker_threads';
-import type { Trial, TrialProgress } from '@equipoise/core';
+import type { Trial, TrialProgress } from '@equipoise/core/forecast';
 import { ProgressMeter } from '@equipoise/runtime';
 import { type ProgressDisplay, progressDisplay } from '../terminal/progress.js';
 import type { TrialMessage, TrialQuestion } from './forecast-thread.js';

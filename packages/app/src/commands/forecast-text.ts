@@ -1,5 +1,5 @@
 /** A trial of forecasters as people read it on a terminal: a table, and a plot of the last forecasts beside what came. */
-import type { PeakTask, Trial } from '@equipoise/core';
+import type { PeakTask, Trial } from '@equipoise/core/forecast';
 import pc from 'picocolors';
 import { percentText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';

@@ -1,6 +1,12 @@
 /** A thread that runs one trial of the forecasters, so that fitting keeps nobody waiting: progress messages, then the trial. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { forecastMethods, forecastTrial, type Trial, type TrialProgress, type TrialRequest } from '@equipoise/core';
+import {
+  forecastMethods,
+  forecastTrial,
+  type Trial,
+  type TrialProgress,
+  type TrialRequest,
+} from '@equipoise/core/forecast';
 
 /** What the thread is asked: a trial of all methods. */
 export type TrialQuestion = Pick<TrialRequest, 'task' | 'series' | 'trainS' | 'seed'>;

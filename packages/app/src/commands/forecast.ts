@@ -1,13 +1,13 @@
 /** `equipoise forecast`: which forecaster fits a trace, and how far it can be trusted. */
 import {
-  AppError,
   forecastFigures,
   type PeakSeries,
   type PeakTask,
   peakSeries,
   type Trial,
   USUAL_PEAK_TASK,
-} from '@equipoise/core';
+} from '@equipoise/core/forecast';
+import { AppError } from '@equipoise/core/model';
 import { outputFile } from '../compose/output-file.js';
 import { countsOf, shippedLoadNames } from '../compose/resolve-load.js';
 import type { CommandResult } from '../terminal/run-command.js';

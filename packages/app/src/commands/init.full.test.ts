@@ -1,7 +1,7 @@
 /** The first steps of a new user, with the profile measured. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PlanResult } from '@equipoise/core';
+import type { PlanResult } from '@equipoise/core/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, equipoise, serving, TestFolder } from '../equipoise.test-support.js';
 

@@ -2,7 +2,7 @@
 import { cp, mkdir, readdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { counted } from '../terminal/counted.js';
 import type { CommandResult } from '../terminal/run-command.js';

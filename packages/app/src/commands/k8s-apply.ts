@@ -9,7 +9,7 @@ import {
   type WorkloadState,
   workloadStates,
 } from '@equipoise/adapter-kubernetes';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { type Cluster, type ClusterOptions, withCluster } from '../compose/cluster.js';
 import { progressDisplay } from '../terminal/progress.js';

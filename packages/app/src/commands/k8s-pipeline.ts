@@ -1,7 +1,7 @@
 /** `equipoise k8s pipeline`: a pipeline file with the profiles that were measured, as the object that an operator looks after. */
 import { readFile } from 'node:fs/promises';
 import { annotationsOf, checkImages, pipelineObject } from '@equipoise/adapter-kubernetes';
-import { requireCurves } from '@equipoise/core';
+import { requireCurves } from '@equipoise/core/plan';
 import { loadSpec } from '../compose/load-spec.js';
 import { imagesOf } from '../compose/pipeline-images.js';
 import { profilesFor } from '../compose/profiles-for.js';

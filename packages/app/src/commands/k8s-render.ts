@@ -1,6 +1,7 @@
 /** `equipoise k8s render`: a plan for a load as the objects that run it on a cluster. Nothing is sent anywhere. */
 import { checkImages, type KubeObject, type RenderTarget, renderPlan, toYaml } from '@equipoise/adapter-kubernetes';
-import { AppError, optimize, type PipelineSpec, type ProfileSet } from '@equipoise/core';
+import { AppError, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
+import { optimize } from '@equipoise/core/plan';
 import { plannedHostCores } from '../compose/host-cores.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { imagesOf } from '../compose/pipeline-images.js';

@@ -1,6 +1,6 @@
 /** `equipoise k8s status`: how far the workloads of a pipeline are on a cluster, and what the operator says of it. */
 import { deployedObjects, pipelineConditions, type WorkloadState, workloadStates } from '@equipoise/adapter-kubernetes';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { type ClusterOptions, withCluster } from '../compose/cluster.js';
 import type { CommandResult } from '../terminal/run-command.js';

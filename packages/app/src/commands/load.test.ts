@@ -1,4 +1,5 @@
-import { arrivalRng, arrivalsOf } from '@equipoise/core';
+import { arrivalRng } from '@equipoise/core/control';
+import { arrivalsOf } from '@equipoise/core/simulate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   documentOf,

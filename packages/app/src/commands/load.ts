@@ -1,7 +1,9 @@
 /** `equipoise load`: an open-loop load against a running pipeline. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { AppError, arrivalRng, arrivalsOf, loadDurationS } from '@equipoise/core';
+import { arrivalRng } from '@equipoise/core/control';
+import { AppError } from '@equipoise/core/model';
+import { arrivalsOf, loadDurationS } from '@equipoise/core/simulate';
 import { type LoadBody, type LoadResult, runLoad } from '@equipoise/runtime';
 import { type LoadRequest, resolveLoad } from '../compose/resolve-load.js';
 import { tokenIn } from '../compose/token-file.js';

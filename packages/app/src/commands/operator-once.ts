@@ -1,6 +1,6 @@
 /** `equipoise operator --once`: brings the pipelines of a cluster as far as it can now, tells what it did, and ends. */
 import { LeaseElector, type PipelineRun, runOnce } from '@equipoise/adapter-kubernetes';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { type Cluster, withCluster } from '../compose/cluster.js';
 import {
   advised,

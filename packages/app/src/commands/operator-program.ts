@@ -66,6 +66,6 @@ export function addOperator(program: Command): void {
 
 /** A server prints no document. */
 async function jsonWithoutOnce(): Promise<Error> {
-  const { AppError } = await import('@equipoise/core');
+  const { AppError } = await import('@equipoise/core/model');
   return new AppError('WRONG_USAGE', '--json goes with --once: an operator that stays writes its log to stderr.');
 }

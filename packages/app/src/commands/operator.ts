@@ -1,6 +1,6 @@
 /** `equipoise operator`: looks after the pipelines of a cluster until it is told to stop. Of several of them one acts. */
 import { LeaseElector, Operator } from '@equipoise/adapter-kubernetes';
-import type { Decision } from '@equipoise/core';
+import type { Decision } from '@equipoise/core/model';
 import { OperatorMonitor, startProbeServer } from '@equipoise/runtime';
 import { type Cluster, withCluster } from '../compose/cluster.js';
 import {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PlanExplanation, PlanResult } from '@equipoise/core';
+import type { PlanResult } from '@equipoise/core/model';
+import type { PlanExplanation } from '@equipoise/core/plan';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 import { planned } from './plan.test-support.js';

@@ -1,14 +1,6 @@
 /** The flags of `plan` as a question to the planner: what overrides the pipeline file, and which flags make no sense together. */
-import {
-  type AccuracyTable,
-  AppError,
-  type Estimator,
-  type NodeGroup,
-  type Objective,
-  type PipelineSpec,
-  type PlanningProblem,
-  type PolicyName,
-} from '@equipoise/core';
+import { type AccuracyTable, AppError, type NodeGroup, type Objective, type PipelineSpec } from '@equipoise/core/model';
+import type { Estimator, PlanningProblem, PolicyName } from '@equipoise/core/plan';
 import { loadAccuracyTable } from '@equipoise/pipeline-file';
 import { loadSpec, problemLines } from '../compose/load-spec.js';
 import { profilesFor } from '../compose/profiles-for.js';

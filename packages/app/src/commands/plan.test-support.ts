@@ -1,6 +1,6 @@
 /** `plan` within the test's own process: what the command line makes of arguments, without the start of Node for each question. */
 import { join } from 'node:path';
-import { AppError, errorCodes } from '@equipoise/core';
+import { AppError, errorCodes } from '@equipoise/core/model';
 import { CommanderError } from 'commander';
 import { buildProgram } from '../build-program.js';
 import { ExitCode } from '../terminal/exit-code.js';

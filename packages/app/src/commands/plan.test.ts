@@ -1,4 +1,4 @@
-import type { PlanResult } from '@equipoise/core';
+import type { PlanResult } from '@equipoise/core/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 import { planned } from './plan.test-support.js';

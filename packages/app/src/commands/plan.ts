@@ -2,17 +2,17 @@
  * `equipoise plan`: the best plan for a load, or why there is none and what would help; on request with its reasons, or all the best
  * trade-offs of accuracy and cost. Several files are planned one by one, each within its own budget.
  */
+import type { PlanResult } from '@equipoise/core/model';
 import {
   explainPlan,
   type Frontier,
   frontier,
   optimize,
   type PlanningProblem,
-  type PlanResult,
   policies,
   scaledProfiles,
   type VerifierAt,
-} from '@equipoise/core';
+} from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { plannedHostCores } from '../compose/host-cores.js';
 import { outputFile } from '../compose/output-file.js';

@@ -1,5 +1,5 @@
 /** `equipoise profile`: measures the service times of all variants on this machine and keeps them for `plan` and `serve`. */
-import { AppError, stageId } from '@equipoise/core';
+import { AppError, stageId } from '@equipoise/core/model';
 import { type PipelineProfile, ProfileCache } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';

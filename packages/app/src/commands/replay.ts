@@ -1,7 +1,7 @@
 /** `equipoise replay`: takes the decisions of a log again with the code of now; the same input gives the same decisions, or what differs. */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { type Difference, LogReplay, logLines, type RecordedLog, readDecisionLog } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { outputFile } from '../compose/output-file.js';

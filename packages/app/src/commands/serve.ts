@@ -1,6 +1,7 @@
 /** `equipoise serve`: puts a pipeline behind HTTP and keeps it adapted until it is told to stop. */
 import { randomInt } from 'node:crypto';
-import { AppError, type ControlMode, invariant, type PipelineSpec, type PolicyName, SeededRng } from '@equipoise/core';
+import { AppError, type ControlMode, invariant, type PipelineSpec, SeededRng } from '@equipoise/core/model';
+import type { PolicyName } from '@equipoise/core/plan';
 import {
   type AnsweredCall,
   EventFeed,

@@ -1,13 +1,7 @@
 /** `equipoise simulate`: what a plan, or the control loop with a policy, makes of a load. */
-import {
-  AppError,
-  type LatencyHistogram,
-  loadDurationS,
-  type PipelineSpec,
-  type Plan,
-  type PolicyName,
-  type SimulationRun,
-} from '@equipoise/core';
+import { AppError, type LatencyHistogram, type PipelineSpec, type Plan } from '@equipoise/core/model';
+import type { PolicyName } from '@equipoise/core/plan';
+import { loadDurationS, type SimulationRun } from '@equipoise/core/simulate';
 import { ProgressMeter } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { loadSpec } from '../compose/load-spec.js';

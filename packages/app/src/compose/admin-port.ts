@@ -1,5 +1,5 @@
 /** The admin port of `serve`: where it is unless flags say otherwise, and what may be seen and done there. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import {
   type EventFeed,
   isLoopback,

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ArtifactCache, isAddress } from '@equipoise/adapter-artifacts';
 import { launchRules } from '@equipoise/adapter-embedded';
-import { AppError, type PipelineSpec } from '@equipoise/core';
+import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { progressDisplay } from '../terminal/progress.js';
 

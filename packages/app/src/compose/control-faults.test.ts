@@ -6,20 +6,14 @@ import {
   type ControllerState,
   controlPolicies,
   controlStep,
-  type Decision,
   diffPlans,
-  type Forecaster,
   newController,
-  type Observation,
-  type PipelineSpec,
-  type Policy,
-  type RunningPlan,
-  requireCurves,
-  SeededRng,
-  smoothedRate,
   usualGuardrails,
-  verifiersOf,
-} from '@equipoise/core';
+} from '@equipoise/core/control';
+import { type Forecaster, smoothedRate } from '@equipoise/core/forecast';
+import { type Decision, type Observation, type PipelineSpec, type RunningPlan, SeededRng } from '@equipoise/core/model';
+import { type Policy, requireCurves } from '@equipoise/core/plan';
+import { verifiersOf } from '@equipoise/core/simulate';
 import {
   ControlLoop,
   DecisionLog,

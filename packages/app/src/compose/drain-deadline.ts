@@ -1,5 +1,5 @@
 /** How long a server that is stopped waits for what is inside. */
-import type { Slo } from '@equipoise/core';
+import type { Slo } from '@equipoise/core/model';
 import { sharePatienceMs } from '@equipoise/runtime';
 
 const LEAST_DRAIN_MS = 30_000;

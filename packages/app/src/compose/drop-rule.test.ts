@@ -1,6 +1,6 @@
 /** The rule by which the data plane of a pipeline that is served drops what cannot be in time. */
 import { join } from 'node:path';
-import { type ProfileSet, stageId, variantId } from '@equipoise/core';
+import { type ProfileSet, stageId, variantId } from '@equipoise/core/model';
 import { afterAll, expect, it, vi } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 import { loadSpec } from './load-spec.js';

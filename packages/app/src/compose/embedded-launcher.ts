@@ -11,7 +11,9 @@ import {
   ThreadReplicaLauncher,
 } from '@equipoise/adapter-embedded';
 import { CommandReplicaLauncher, RemoteReplicaLauncher } from '@equipoise/adapter-open-inference';
-import { curvesOf, drawMs, invariant, type PipelineSpec, type ReplicaLauncher, SeededRng } from '@equipoise/core';
+import { invariant, type PipelineSpec, SeededRng } from '@equipoise/core/model';
+import { curvesOf, drawMs } from '@equipoise/core/plan';
+import type { ReplicaLauncher } from '@equipoise/core/ports';
 import { artifactCache, stageRules } from './artifacts.js';
 
 /** A launcher for all stages of a pipeline; `seed` fixes the service times of synthetic ones. */

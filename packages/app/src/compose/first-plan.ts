@@ -1,15 +1,14 @@
 /** The plan that a pipeline starts with: kept from before where it may be resumed, else made now. */
+import { profileObjection } from '@equipoise/core/control';
 import {
   AppError,
   type PinsByStage,
   type PipelineSpec,
   type Plan,
   type PlanResult,
-  type PolicyName,
-  profileObjection,
-  type ServiceCurves,
   type StagePins,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { PolicyName, ServiceCurves } from '@equipoise/core/plan';
 import { coresText } from '../terminal/plan-table.js';
 
 /**

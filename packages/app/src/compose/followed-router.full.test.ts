@@ -1,6 +1,6 @@
 /** Plans as an operator follows them, by the planning thread, over the metrics of a router that really serves. */
 import { askRouter, FollowedPlans, type InferencePipeline } from '@equipoise/adapter-kubernetes';
-import type { Decision } from '@equipoise/core';
+import type { Decision } from '@equipoise/core/model';
 import { monotonicClock, PlanningThreads } from '@equipoise/runtime';
 import { afterAll, describe, expect, it } from 'vitest';
 import { serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';

@@ -1,4 +1,4 @@
-import type { PipelineSpec } from '@equipoise/core';
+import type { PipelineSpec } from '@equipoise/core/model';
 import { stageNamed } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { plannedHostCores, servingHostCores, servingSpec } from './host-cores.js';

@@ -3,7 +3,7 @@
  * Synthetic replicas and servers elsewhere only wait, so a pipeline without a module or a command is not bound by the machine.
  */
 import { availableParallelism } from 'node:os';
-import type { PipelineSpec } from '@equipoise/core';
+import type { PipelineSpec } from '@equipoise/core/model';
 
 /** On the host that the budget describes: its cores rounded up; without a budget there is no bound. A plan does not depend on this machine. */
 export function plannedHostCores({ budget }: PipelineSpec): number {

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { importModule } from '@equipoise/adapter-embedded';
-import { AppError, type PipelineSpec } from '@equipoise/core';
+import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import { type EvaluationModule, evaluationModule } from '@equipoise/runtime';
 
 /** An imported evaluation module with an existing folder. */

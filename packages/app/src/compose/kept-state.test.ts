@@ -1,6 +1,7 @@
 /** What a pipeline goes on with, and a store that fails while it serves. */
 import { join } from 'node:path';
-import { type KeptController, stageId, variantId } from '@equipoise/core';
+import type { KeptController } from '@equipoise/core/control';
+import { stageId, variantId } from '@equipoise/core/model';
 import { type LoopEvent, ThreadedPlanStore } from '@equipoise/runtime';
 import { MemoryPlanStore } from '@equipoise/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -2,20 +2,17 @@
 import {
   agedKept,
   type ClockReading,
-  curvesOf,
   type DatedGuardrails,
-  type GoodPlan,
   guardrailsAfterRestart,
   type KeptController,
-  type KeptLearning,
-  type PinsByStage,
-  type PipelineSpec,
-  type PlanStore,
-  type ProfileSet,
   pinObjection,
   pinsObjection,
   unprofiledPins,
-} from '@equipoise/core';
+} from '@equipoise/core/control';
+import type { KeptLearning } from '@equipoise/core/forecast';
+import type { PinsByStage, PipelineSpec, ProfileSet } from '@equipoise/core/model';
+import { curvesOf } from '@equipoise/core/plan';
+import type { GoodPlan, PlanStore } from '@equipoise/core/ports';
 import { canonicalJson, type OperatorWishes, sha256, specDigest } from '@equipoise/runtime';
 
 /** All that was kept. */

@@ -1,7 +1,7 @@
 /** A pipeline that is served in real time learns what its fan-out does, and goes on with it. */
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import type { LearnedEdge, TensorMap } from '@equipoise/core';
+import type { LearnedEdge, TensorMap } from '@equipoise/core/model';
 import type { LoopEvent } from '@equipoise/runtime';
 import { afterAll, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';

@@ -1,5 +1,5 @@
 /** A pipeline file as a spec; warnings go to stderr, problems are all listed in one error. */
-import { AppError, type PipelineSpec } from '@equipoise/core';
+import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import { loadPipelineFile, type Problem } from '@equipoise/pipeline-file';
 import pc from 'picocolors';
 

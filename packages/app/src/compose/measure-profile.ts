@@ -1,5 +1,5 @@
 /** Measures what is not known of a pipeline yet, with a progress bar; what is kept and fresh is taken as it is. */
-import type { PipelineSpec, StageId } from '@equipoise/core';
+import type { PipelineSpec, StageId } from '@equipoise/core/model';
 import { BusyNeighbours, type PipelineProfile, ProfileCache, profilePipeline } from '@equipoise/runtime';
 import { progressDisplay } from '../terminal/progress.js';
 import { beforeEndedBySignal } from '../terminal/stop-signal.js';

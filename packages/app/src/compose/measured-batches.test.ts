@@ -1,12 +1,5 @@
-import {
-  AppError,
-  type ModelRunner,
-  type ReplicaLauncher,
-  type StageSpec,
-  stageId,
-  type VariantSpec,
-  variantId,
-} from '@equipoise/core';
+import { AppError, type StageSpec, stageId, type VariantSpec, variantId } from '@equipoise/core/model';
+import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { describe, expect, it } from 'vitest';
 import { MeasuredBatches } from './measured-batches.js';
 

@@ -1,12 +1,7 @@
 /** Service times of a served pipeline for the control loop, which holds them against the profile. */
-import {
-  type BatchKind,
-  BatchRecord,
-  type BatchTimes,
-  type LaunchedReplica,
-  type ModelRunner,
-  type ReplicaLauncher,
-} from '@equipoise/core';
+import { type BatchKind, BatchRecord } from '@equipoise/core/control';
+import type { BatchTimes } from '@equipoise/core/model';
+import type { LaunchedReplica, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { watchedRunner } from './watched-runner.js';
 
 /** Collects the service times of all batches that replicas answer. */

@@ -1,6 +1,6 @@
 /** The serving ports: in this process, or in front processes of its own. */
 import { fileURLToPath } from 'node:url';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import {
   ClusterLauncher,
   type FrontServerOptions,

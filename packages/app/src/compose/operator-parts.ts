@@ -2,7 +2,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import { askRouter, FollowedPlans, type InferencePipeline } from '@equipoise/adapter-kubernetes';
-import { AppError, type Decision, SeededRng } from '@equipoise/core';
+import { AppError, type Decision, SeededRng } from '@equipoise/core/model';
 import { monotonicClock, PlanningThreads, planningThreadsFor } from '@equipoise/runtime';
 import { VERSION } from '../version.js';
 import type { Cluster } from './cluster.js';

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { access, mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** A file that can be written, as far as one can know. */
 export interface OutputFile {

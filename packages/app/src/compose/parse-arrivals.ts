@@ -2,7 +2,8 @@
  * The text forms of `--arrivals`: KIND, or KIND:NUMBERS. Rates inside a form are multiples of `--arrival-rps`, so that a shape can be
  * scaled without being rewritten; FACTOR@SECONDS is a rate with its time, in a list with commas between.
  */
-import { AppError, type LoadSpec, type TraceSpread, traceSpreads } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
+import { type LoadSpec, type TraceSpread, traceSpreads } from '@equipoise/core/simulate';
 
 /** The rate that factors multiply, and the length of the load. */
 export interface ArrivalScale {

@@ -1,6 +1,6 @@
 /** The images of a pipeline on a cluster: those that it names itself, else the one of the operator. */
 import { type Images, imagesNamedBy } from '@equipoise/adapter-kubernetes';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { InvalidArgumentError } from 'commander';
 import { type ImageFlag, images } from '../terminal/image-flag.js';
 

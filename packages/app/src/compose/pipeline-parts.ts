@@ -2,25 +2,25 @@
 import { setTimeout } from 'node:timers/promises';
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import {
-  type ControlMode,
-  changeBounds,
   controlPolicies,
   correctedProfiles,
   diffPlans,
-  type GoodPlan,
   isSameSpec,
   type KeptController,
+  tickMs,
+} from '@equipoise/core/control';
+import {
+  type ControlMode,
   type Observation,
   type PipelineSpec,
-  requireCurves,
-  type ServiceCurves,
-  ServingPolicies,
   type StageId,
   type StageObservation,
-  scaledProfiles,
-  tickMs,
   VariantAges,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import { requireCurves, type ServiceCurves, scaledProfiles } from '@equipoise/core/plan';
+import type { GoodPlan } from '@equipoise/core/ports';
+import { changeBounds } from '@equipoise/core/serve';
+import { ServingPolicies } from '@equipoise/core/simulate';
 import {
   ControlLoop,
   DecisionLog,

@@ -1,5 +1,6 @@
 /** The profiles that plans are made from: those kept on this machine; inline ones of the pipeline file need no keeping. */
-import { AppError, type PipelineSpec, type ProfileSet, scaleProfile } from '@equipoise/core';
+import { AppError, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
+import { scaleProfile } from '@equipoise/core/plan';
 import { type KeptProfile, keptProfile, ProfileCache, type VariantVerdict } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { stageRules } from './artifacts.js';

@@ -1,4 +1,4 @@
-import type { PipelineSpec, StageId } from '@equipoise/core';
+import type { PipelineSpec, StageId } from '@equipoise/core/model';
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';

@@ -15,7 +15,7 @@ import {
   type StageId,
   type StagePlan,
   type StageSpec,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 
 /** A plan that was saved, with the requests per second that it was made for where they were saved, too. */
 export interface SavedPlan {

@@ -1,6 +1,6 @@
 /** A description that is put in the place of another while it serves: what follows at once, and what is refused by name. */
 import { join } from 'node:path';
-import type { PipelineSpec } from '@equipoise/core';
+import type { PipelineSpec } from '@equipoise/core/model';
 import type { LoopEvent } from '@equipoise/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';

@@ -1,4 +1,4 @@
-import { loadDurationS } from '@equipoise/core';
+import { loadDurationS } from '@equipoise/core/simulate';
 import { afterAll, describe, expect, it } from 'vitest';
 import { TestFolder } from '../equipoise.test-support.js';
 import { resolveLoad, shippedLoadNames } from './resolve-load.js';

@@ -7,7 +7,8 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { AppError, type LoadSpec } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
+import type { LoadSpec } from '@equipoise/core/simulate';
 import { parseLoadFile } from '@equipoise/runtime';
 import { parseArrivals, parseTraceSpread } from './parse-arrivals.js';
 

@@ -1,5 +1,6 @@
 /** A pipeline as it is described and as it is planned for on this machine, and what may take its place while it is served. */
-import { AppError, needsRestart, type PipelineSpec, type ProfileSet, servedAnswerMarginMs } from '@equipoise/core';
+import { needsRestart } from '@equipoise/core/control';
+import { AppError, type PipelineSpec, type ProfileSet, servedAnswerMarginMs } from '@equipoise/core/model';
 import { canonicalJson, type PlanningSetup, sha256, specDigest } from '@equipoise/runtime';
 import { servingHostCores, servingSpec } from './host-cores.js';
 

@@ -1,32 +1,27 @@
 /** One simulated run of a pipeline under a load: a fixed plan, or the control loop with a policy. What `simulate` and `experiment` both do. */
 import {
   arrivalRng,
-  arrivalsOf,
   type ControlContext,
   type ControllerRules,
   controlPolicies,
-  type Forecaster,
   firstPlan,
-  forecastMethods,
-  type LoadSpec,
-  loadDurationS,
-  type PipelineSpec,
-  type Plan,
-  type PolicyName,
-  type ProfileSet,
-  pipelineAccuracy,
-  requireCurves,
-  SeededRng,
-  type SimulationReport,
-  type SimulationRun,
   simulateControl,
-  simulatePlan,
-  simulationReport,
-  smoothedRate,
   usualGuardrails,
   variantChoice,
+} from '@equipoise/core/control';
+import { type Forecaster, forecastMethods, smoothedRate } from '@equipoise/core/forecast';
+import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
+import { type PolicyName, pipelineAccuracy, requireCurves } from '@equipoise/core/plan';
+import {
+  arrivalsOf,
+  type LoadSpec,
+  loadDurationS,
+  type SimulationReport,
+  type SimulationRun,
+  simulatePlan,
+  simulationReport,
   verifiersOf,
-} from '@equipoise/core';
+} from '@equipoise/core/simulate';
 import { plannedHostCores } from './host-cores.js';
 import { VERIFICATION_SEED } from './verifier-for.js';
 

@@ -1,5 +1,6 @@
 /** How a pipeline is started. */
-import type { ControlMode, PipelineSpec, PolicyName, ProfileSet } from '@equipoise/core';
+import type { ControlMode, PipelineSpec, ProfileSet } from '@equipoise/core/model';
+import type { PolicyName } from '@equipoise/core/plan';
 import type { LoopEvent, PipelineMonitor, PipelineRunner, StageTypes } from '@equipoise/runtime';
 
 /** How to start. */

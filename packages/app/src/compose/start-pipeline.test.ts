@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type Plan, type ServiceCurves, stageId, variantId } from '@equipoise/core';
+import { type Plan, stageId, variantId } from '@equipoise/core/model';
+import type { ServiceCurves } from '@equipoise/core/plan';
 import { type LoopEvent, SqlitePlanStore, specDigest } from '@equipoise/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';

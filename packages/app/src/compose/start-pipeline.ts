@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { EmbeddedActuator } from '@equipoise/adapter-embedded';
-import { AppError, type PipelineSpec, type Plan } from '@equipoise/core';
+import { AppError, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import {
   type ClaimedState,
   type PipelineControl,

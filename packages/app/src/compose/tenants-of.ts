@@ -1,6 +1,6 @@
 /** The tenants of the serving port, from the token file. */
 import { existsSync, readFileSync } from 'node:fs';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { parseTenantFile, type TenantEntry, Tenants } from '@equipoise/runtime';
 import type { Reloads } from './reloads.js';
 

@@ -1,6 +1,7 @@
 /** A planning thread as the planner of a pipeline on a cluster: the rules of a served pipeline, where replicas are not on one host. */
 import type { PipelinePlanner } from '@equipoise/adapter-kubernetes';
-import { type Decision, needsRestart, type Observation, type PipelineSpec, type PlanResult } from '@equipoise/core';
+import { needsRestart } from '@equipoise/core/control';
+import type { Decision, Observation, PipelineSpec, PlanResult } from '@equipoise/core/model';
 import { Planner, type PlanningThreads } from '@equipoise/runtime';
 
 /** Seed of the planner's simulations. */

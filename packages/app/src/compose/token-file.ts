@@ -1,6 +1,6 @@
 /** A token that is kept in a file, so that it is in no list of processes. */
 import { existsSync, readFileSync } from 'node:fs';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** The token in a file, undefined without one; AppError FILE_NOT_FOUND, or WRONG_USAGE where the file holds none. */
 export function tokenIn(path: string | undefined): string | undefined {

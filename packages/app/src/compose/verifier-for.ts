@@ -1,5 +1,7 @@
 /** The simulation that checks plans for one arrival rate, over the profiles of this machine. */
-import { type PipelineSpec, type ProfileSet, requireCurves, type VerifyPlan, verifiersOf } from '@equipoise/core';
+import type { PipelineSpec, ProfileSet } from '@equipoise/core/model';
+import { requireCurves, type VerifyPlan } from '@equipoise/core/plan';
+import { verifiersOf } from '@equipoise/core/simulate';
 
 /** Seed of all verifications: the same question gets the same answer. */
 export const VERIFICATION_SEED = 1;

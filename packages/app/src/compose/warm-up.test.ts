@@ -1,4 +1,4 @@
-import { AppError, type TensorMap } from '@equipoise/core';
+import { AppError, type TensorMap } from '@equipoise/core/model';
 import { FakeLauncher, launchRequestOf, stageNamed, variantNamed } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { StageInputs } from './warm-up.js';

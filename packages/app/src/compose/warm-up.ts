@@ -2,15 +2,8 @@
  * Warm replicas before they serve: the first run of a model allocates and compiles, which would cost a request its SLO. A replica
  * that starts later runs an input that its stage has really seen; for the very first ones samples go through the whole pipeline.
  */
-import type {
-  BatchResult,
-  LaunchedReplica,
-  ModelRunner,
-  PipelineSpec,
-  ReplicaLauncher,
-  StageId,
-  TensorMap,
-} from '@equipoise/core';
+import type { PipelineSpec, StageId, TensorMap } from '@equipoise/core/model';
+import type { BatchResult, LaunchedReplica, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { copyTensors, loadPipelineSamples, type PipelineRunner } from '@equipoise/runtime';
 import { watchedRunner } from './watched-runner.js';
 

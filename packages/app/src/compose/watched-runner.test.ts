@@ -1,4 +1,5 @@
-import type { AppError, ModelRunner, ReplicaLauncher } from '@equipoise/core';
+import type { AppError } from '@equipoise/core/model';
+import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { launchRequestOf, stageNamed, variantNamed } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { MeasuredBatches } from './measured-batches.js';

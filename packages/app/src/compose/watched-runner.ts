@@ -1,5 +1,5 @@
 /** Looking at what a replica is given and answers, without changing what it is to those who use it. */
-import type { ModelRunner } from '@equipoise/core';
+import type { ModelRunner } from '@equipoise/core/ports';
 
 /** The same replica with `run` in place of its own. */
 export function watchedRunner(runner: ModelRunner, run: ModelRunner['run']): ModelRunner {

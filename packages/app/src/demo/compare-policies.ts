@@ -1,15 +1,7 @@
 /** How plans that never change would have fared on the load that was just served: simulated from the measured profile. */
-import {
-  type PipelineSpec,
-  type Plan,
-  type PolicyName,
-  type ProfileSet,
-  policies,
-  requireCurves,
-  SeededRng,
-  simulatePlan,
-  traceArrivals,
-} from '@equipoise/core';
+import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
+import { type PolicyName, policies, requireCurves } from '@equipoise/core/plan';
+import { simulatePlan, traceArrivals } from '@equipoise/core/simulate';
 import { plannedHostCores, servingHostCores } from '../compose/host-cores.js';
 import { verifierFor } from '../compose/verifier-for.js';
 import { choiceText } from '../terminal/plan-table.js';

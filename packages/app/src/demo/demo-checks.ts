@@ -1,6 +1,6 @@
 /** What the demo promises, checked on the run that was just seen. */
 
-import type { Plan } from '@equipoise/core';
+import type { Plan } from '@equipoise/core/model';
 import { percentText } from '../terminal/plan-table.js';
 import type { PlanInForce, RunTotals } from './demo-record.js';
 

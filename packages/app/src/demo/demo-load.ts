@@ -4,7 +4,7 @@
  * enough for a loop that decides every ten seconds, and the low end is long enough for it to go back to better variants: it believes in a
  * lower load only once that has lasted.
  */
-import type { RatePoint } from '@equipoise/core';
+import type { RatePoint } from '@equipoise/core/simulate';
 
 /** Shape by fractions of the duration and of the best plan's capacity. */
 const SHAPE: readonly (readonly [timeFraction: number, rateFraction: number])[] = [

@@ -1,5 +1,5 @@
 /** What the demo keeps while it runs: one row a second and each plan that came into force; view, report and checks read it. */
-import type { Plan } from '@equipoise/core';
+import type { Plan } from '@equipoise/core/model';
 
 /** One second of the run. */
 export interface SecondRow {

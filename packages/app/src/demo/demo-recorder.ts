@@ -1,5 +1,7 @@
 /** Watches a running pipeline: counts of each second from its statistics, and what was in force in that second. */
-import { type PipelineSpec, planThatRuns, type RatePoint } from '@equipoise/core';
+import { planThatRuns } from '@equipoise/core/control';
+import type { PipelineSpec } from '@equipoise/core/model';
+import type { RatePoint } from '@equipoise/core/simulate';
 import type { LoopEvent } from '@equipoise/runtime';
 import type { RunningPipeline } from '../compose/start-pipeline.js';
 import type { PlanInForce, SecondRow } from './demo-record.js';

@@ -1,5 +1,5 @@
 /** The demo's HTML report: what the load did, how the plan followed, and how fixed plans would have fared on the same load. */
-import type { PipelineSpec } from '@equipoise/core';
+import type { PipelineSpec } from '@equipoise/core/model';
 import { htmlPage, htmlTable, type PageSection } from '../report/html-page.js';
 import { plotSvg } from '../report/plot.js';
 import { choiceText, fractionText, percentText } from '../terminal/plan-table.js';

@@ -1,5 +1,6 @@
 /** What the demo prints besides the live view: plans for a low, a middle and a high load, and the closing comparison. */
-import { optimize, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core';
+import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
+import { optimize } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { plannedHostCores } from '../compose/host-cores.js';
 import { verifierFor } from '../compose/verifier-for.js';

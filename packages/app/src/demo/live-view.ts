@@ -1,5 +1,5 @@
 /** The demo's terminal view: what the load does, what is in force for it, and how well it goes. Pure: state in, lines out. */
-import type { PipelineSpec, Plan, RunningPlan } from '@equipoise/core';
+import type { PipelineSpec, Plan, RunningPlan } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { counted } from '../terminal/counted.js';
 import { choiceText, coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';

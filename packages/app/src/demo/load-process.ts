@@ -1,6 +1,7 @@
 /** Entry of the demo's load generator: a process of its own, so that its CPU time can be told and nothing waits for it. */
 import { readFile } from 'node:fs/promises';
-import { piecewiseLinearArrivals, type RatePoint, SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
+import { piecewiseLinearArrivals, type RatePoint } from '@equipoise/core/simulate';
 import { type LoadResult, runLoad } from '@equipoise/runtime';
 
 /** What the demo asks of its load generator. */

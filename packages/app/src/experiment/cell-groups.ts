@@ -2,7 +2,7 @@
  * Cells of the same pipeline, load and policy, their seeds taken together: means with intervals that stay where the figure can be (no
  * attainment above 100 %), and differences from one policy in pairs, which may be anything.
  */
-import { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval95 } from '@equipoise/core';
+import { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval95 } from '@equipoise/core/model';
 import type { CellResult } from './experiment-cell.js';
 import { groupedBy } from './grouped-by.js';
 

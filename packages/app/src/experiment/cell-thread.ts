@@ -1,6 +1,8 @@
 /** A thread that simulates cells one at a time. Verdicts are remembered by pipeline: cells of different policies and seeds ask the same. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { AppError, type ControlContext, forecasters } from '@equipoise/core';
+import type { ControlContext } from '@equipoise/core/control';
+import { forecasters } from '@equipoise/core/forecast';
+import { AppError } from '@equipoise/core/model';
 import { simulatedRun, verdictsFor } from '../compose/simulated-run.js';
 import { type CellOutcome, type CellPipeline, cellName, type ExperimentCell } from './experiment-cell.js';
 import type { ReadGrid } from './read-grid.js';

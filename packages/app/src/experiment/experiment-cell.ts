@@ -1,5 +1,8 @@
 /** A cell of a grid: what it simulates and what came out of it. */
-import type { ForecasterName, LoadSpec, PipelineSpec, PolicyName, ProfileSet } from '@equipoise/core';
+import type { ForecasterName } from '@equipoise/core/forecast';
+import type { PipelineSpec, ProfileSet } from '@equipoise/core/model';
+import type { PolicyName } from '@equipoise/core/plan';
+import type { LoadSpec } from '@equipoise/core/simulate';
 import type { RunFigures } from '../compose/simulated-run.js';
 
 /** A pipeline as every cell of it takes it. */

@@ -14,7 +14,12 @@ export function resultsOf(outcomes: readonly CellOutcome[]): ExperimentResults {
   return { cells, ...(infeasible.length > 0 && { infeasible }) };
 }
 
-/** What depends on the grid alone: without the time that a cell took, so that the same grid gives the same files. */
-export function repeatableResults({ cells, ...rest }: ExperimentResults) {
+/** Results that depend on the grid alone. */
+export interface RepeatableResults extends Omit<ExperimentResults, 'cells'> {
+  readonly cells: readonly Omit<CellResult, 'elapsedMs'>[];
+}
+
+/** Removes the times that cells took, so that the same grid gives the same files. */
+export function repeatableResults({ cells, ...rest }: ExperimentResults): RepeatableResults {
   return { cells: cells.map(({ elapsedMs: _, ...cell }) => cell), ...rest };
 }

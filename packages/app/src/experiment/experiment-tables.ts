@@ -1,5 +1,5 @@
 /** The groups of an experiment as tables of text, for the terminal and for the report. */
-import type { MeanInterval } from '@equipoise/core';
+import type { MeanInterval } from '@equipoise/core/model';
 import { type CellGroup, type FigureName, figureNames } from './cell-groups.js';
 import { groupedBy } from './grouped-by.js';
 

@@ -1,7 +1,7 @@
 /** Finished cells in a folder, one file each, named by the digest of their inputs: what is there is whole, and belongs to these inputs. */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { type CellOutcome, cellName, type ExperimentCell } from './experiment-cell.js';
 import { writeWhole } from './write-whole.js';
 

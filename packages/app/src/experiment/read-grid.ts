@@ -1,7 +1,9 @@
 /** The files of a grid, read: its pipelines with their profiles, its loads, and all its cells with their digests. */
 import { createHash } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
-import { AppError, type LoadSpec, loadDurationS, type PipelineSpec, requireCurves } from '@equipoise/core';
+import { AppError, type PipelineSpec } from '@equipoise/core/model';
+import { requireCurves } from '@equipoise/core/plan';
+import { type LoadSpec, loadDurationS } from '@equipoise/core/simulate';
 import {
   type ExperimentFileResult,
   type ExperimentGrid,

@@ -1,6 +1,6 @@
 /** Simulates cells in threads, each kept as soon as it is finished. Which thread a cell falls to changes nothing in what comes out. */
 import { Worker } from 'node:worker_threads';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import type { CellAnswer } from './cell-thread.js';
 import { type CellOutcome, cellName, cellText, type ExperimentCell } from './experiment-cell.js';
 import type { ReadGrid } from './read-grid.js';

@@ -1,6 +1,6 @@
 /** A file that is there as a whole or not at all, whatever ends the process in between. */
 import { renameSync, writeFileSync } from 'node:fs';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** Writes beside, then renames; AppError STORE_FAILED names the path. The process id keeps two runs apart. */
 export function writeWhole(path: string, text: string): void {

@@ -1,6 +1,6 @@
 /** The client over both transports against our own server. */
 import { type ClientOptions, type InferenceClient, openInferenceClient } from '@equipoise/adapter-open-inference';
-import type { TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
 import type { RunningServer } from '@equipoise/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { orderItem, orders, startObeyingServer, Way } from './obeying-server.test-support.js';

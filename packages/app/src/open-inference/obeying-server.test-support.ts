@@ -3,17 +3,14 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import {
   AppError,
-  type BatchResult,
   type InferenceServerSpec,
-  type ItemResult,
-  type LaunchRequest,
-  type ModelRunner,
   type PipelineSpec,
   replicaId,
   stageId,
   type TensorMap,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { BatchResult, ItemResult, LaunchRequest, ModelRunner } from '@equipoise/core/ports';
 import { PipelineRunner, type RunningServer, type ServerOptions, startServer } from '@equipoise/runtime';
 import { launchRequestOf, oneCore, stageNamed, variantNamed } from '@equipoise/testkit';
 

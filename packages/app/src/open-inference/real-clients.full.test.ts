@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CommandReplicaLauncher, type InferenceClient, openInferenceClient } from '@equipoise/adapter-open-inference';
-import type { InferenceServerSpec, TensorMap } from '@equipoise/core';
+import type { InferenceServerSpec, TensorMap } from '@equipoise/core/model';
 import type { RunningServer } from '@equipoise/runtime';
 import { describeWithTool, launchRequestOf, oneCore, stageNamed, variantNamed } from '@equipoise/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

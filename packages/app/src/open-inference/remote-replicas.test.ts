@@ -1,6 +1,6 @@
 /** Replicas that are servers which run already: the conformance suite over both transports, against our own server. */
 import { RemoteReplicaLauncher } from '@equipoise/adapter-open-inference';
-import type { TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
 import type { RunningServer } from '@equipoise/runtime';
 import { describeModelRunnerConformance } from '@equipoise/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RemoteReplicaLauncher } from '@equipoise/adapter-open-inference';
-import type { TokenPlace } from '@equipoise/core';
+import type { TokenPlace } from '@equipoise/core/model';
 import { parseTenantFile, type RunningServer, Tenants } from '@equipoise/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { orderItem, remoteRequest, startObeyingServer } from './obeying-server.test-support.js';

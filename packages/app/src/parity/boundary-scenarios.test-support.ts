@@ -1,12 +1,7 @@
 /** Scenarios at the boundaries of rules: a fan-out without items, two ways that are both open, an exact deadline, a part that is lost. */
-import {
-  type EdgeSpec,
-  type FaultSchedule,
-  type ReplicaFault,
-  requireCurves,
-  type ServiceCurves,
-  stageId,
-} from '@equipoise/core';
+import { type EdgeSpec, stageId } from '@equipoise/core/model';
+import { requireCurves, type ServiceCurves } from '@equipoise/core/plan';
+import type { FaultSchedule, ReplicaFault } from '@equipoise/core/simulate';
 import type { NamedScenario } from './named-scenarios.test-support.js';
 import { conditionOf } from './random-graph.test-support.js';
 import {

@@ -5,25 +5,17 @@
 import {
   type AlarmClock,
   AppError,
-  type BatchResult,
-  drawMs,
-  failsBatches,
-  hangs,
-  type ItemChances,
-  type LaunchedReplica,
-  type LaunchRequest,
-  type ModelRunner,
-  type ReplicaFault,
-  type ReplicaLauncher,
   type Rng,
   type RunningPlan,
   type RunningReplica,
-  type ServingStage,
   type StageId,
-  slowness,
   type Tensor,
   type TensorMap,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import { drawMs } from '@equipoise/core/plan';
+import type { BatchResult, LaunchedReplica, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
+import type { ServingStage } from '@equipoise/core/serve';
+import { failsBatches, hangs, type ItemChances, type ReplicaFault, slowness } from '@equipoise/core/simulate';
 import type { Scenario } from './scenario.test-support.js';
 import type { TraceWriter } from './trace.test-support.js';
 

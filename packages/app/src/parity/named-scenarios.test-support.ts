@@ -1,12 +1,6 @@
 /** One scenario for each thing that simulator and data plane must do alike, each with what its trace must show to be a test at all. */
-import {
-  type EdgeSpec,
-  type FaultSchedule,
-  type ReplicaFault,
-  type StagePlan,
-  stageId,
-  type VariantSpec,
-} from '@equipoise/core';
+import { type EdgeSpec, type StagePlan, stageId, type VariantSpec } from '@equipoise/core/model';
+import type { FaultSchedule, ReplicaFault } from '@equipoise/core/simulate';
 import { conditionOf } from './random-graph.test-support.js';
 import {
   planOfStages,

@@ -3,7 +3,7 @@
  * front of a fan-out has no other way out and does not answer: its tensors are those of its items. Inside a fan-out of a fan-out nothing
  * answers either, because items of groups that differ in size make no tensor.
  */
-import { type EdgeSpec, type Join, type OutputSpec, type Rng, type StageId, stageId } from '@equipoise/core';
+import { type EdgeSpec, type Join, type OutputSpec, type Rng, type StageId, stageId } from '@equipoise/core/model';
 
 /** The structure of a pipeline. */
 export interface RandomGraph {

@@ -3,23 +3,19 @@
  * pipelines, plans, loads, changes, faults and clients from a seed; many of its times are whole numbers, so that events fall together.
  */
 import {
-  type FaultSchedule,
   type PipelineSpec,
   type Plan,
-  priorityMix,
   type Rng,
-  randomFaults,
-  requireCurves,
   SeededRng,
-  type ServiceCurves,
-  type SimulatedClients,
   type StageId,
   type StagePlan,
   type StageSpec,
   type VariantId,
   type VariantSpec,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import { requireCurves, type ServiceCurves } from '@equipoise/core/plan';
+import { type FaultSchedule, priorityMix, randomFaults, type SimulatedClients } from '@equipoise/core/simulate';
 import { randomGraph } from './random-graph.test-support.js';
 
 /** Everything that both clocks are given. */

@@ -1,16 +1,9 @@
 /** A scenario through the data plane: the real runner, actuator and drop rules, over keyed replicas, under a manual clock. */
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
-import {
-  type Change,
-  changeBounds,
-  diffPlans,
-  eventRank,
-  ItemChances,
-  type Plan,
-  SeededRng,
-  ServingPolicies,
-  servingGraph,
-} from '@equipoise/core';
+import { diffPlans } from '@equipoise/core/control';
+import { type Change, type Plan, SeededRng } from '@equipoise/core/model';
+import { changeBounds, eventRank, servingGraph } from '@equipoise/core/serve';
+import { ItemChances, ServingPolicies } from '@equipoise/core/simulate';
 import { type PipelineOutcome, PipelineRunner } from '@equipoise/runtime';
 import { ManualClock } from '@equipoise/testkit';
 import { KeyedLauncher, tensorsOfKey } from './keyed-replicas.test-support.js';

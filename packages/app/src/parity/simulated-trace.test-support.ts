@@ -1,5 +1,8 @@
 /** A scenario through the simulator. */
-import { changeBounds, diffPlans, type Observation, SeededRng, simulatePlan } from '@equipoise/core';
+import { diffPlans } from '@equipoise/core/control';
+import { type Observation, SeededRng } from '@equipoise/core/model';
+import { changeBounds } from '@equipoise/core/serve';
+import { simulatePlan } from '@equipoise/core/simulate';
 import { believedAt, type Scenario } from './scenario.test-support.js';
 import { type Trace, TraceWriter } from './trace.test-support.js';
 

@@ -1,5 +1,5 @@
 /** What is compared: every batch, every end of a request, and what runs after every instant at which that changed. */
-import type { RunningPlan } from '@equipoise/core';
+import type { RunningPlan } from '@equipoise/core/model';
 
 /** The events of a run, each in its order, as text whose equality is that of the events. */
 export interface Trace {

@@ -1,5 +1,5 @@
 /** The HTML report of an experiment: what each policy reached on each load, with 95 % intervals over the seeds, and in pairs. */
-import type { Slo } from '@equipoise/core';
+import type { Slo } from '@equipoise/core/model';
 import { type CellGroup, cellGroups, type FigureName } from '../experiment/cell-groups.js';
 import { cellText } from '../experiment/experiment-cell.js';
 import type { ExperimentResults } from '../experiment/experiment-results.js';

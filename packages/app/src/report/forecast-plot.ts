@@ -1,5 +1,5 @@
 /** What was foretold beside what came, as an SVG picture that stands alone. */
-import type { PeakSeries, Trial } from '@equipoise/core';
+import type { PeakSeries, Trial } from '@equipoise/core/forecast';
 import { plotSvg } from './plot.js';
 
 /** Where the trial comes from. */

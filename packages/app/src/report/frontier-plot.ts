@@ -1,5 +1,5 @@
 /** The Pareto front of accuracy and cost as an SVG picture that stands alone. */
-import type { FrontierPoint } from '@equipoise/core';
+import type { FrontierPoint } from '@equipoise/core/plan';
 import { plotSvg } from './plot.js';
 
 /** What the picture says beside the points. */

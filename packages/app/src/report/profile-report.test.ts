@@ -1,4 +1,4 @@
-import { stageId, variantId } from '@equipoise/core';
+import { stageId, variantId } from '@equipoise/core/model';
 import type { MeasuredPoint, PipelineProfile, ServiceFigures } from '@equipoise/runtime';
 import { expect, it } from 'vitest';
 import { profileReport } from './profile-report.js';

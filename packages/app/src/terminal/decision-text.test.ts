@@ -1,4 +1,4 @@
-import { type DecisionRecord, type Plan, stageId, variantId } from '@equipoise/core';
+import { type DecisionRecord, type Plan, stageId, variantId } from '@equipoise/core/model';
 import { expect, it } from 'vitest';
 import { decisionText, learnedEdgeText } from './decision-text.js';
 

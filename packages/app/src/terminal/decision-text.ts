@@ -1,17 +1,16 @@
 /** A decision as people read it: seen, chosen, passed over, and what came of it. */
-import {
-  type Change,
-  type Decision,
-  type DecisionRecord,
-  diffPlans,
-  type LearnedEdge,
-  type LoadObservation,
-  type Observation,
-  type Plan,
-  type RunningPlan,
-  type StageId,
-  type StepInput,
-} from '@equipoise/core';
+import { diffPlans, type StepInput } from '@equipoise/core/control';
+import type {
+  Change,
+  Decision,
+  DecisionRecord,
+  LearnedEdge,
+  LoadObservation,
+  Observation,
+  Plan,
+  RunningPlan,
+  StageId,
+} from '@equipoise/core/model';
 import pc from 'picocolors';
 import { counted } from './counted.js';
 import { type Explained, rejectedText } from './plan-explanation.js';

@@ -1,4 +1,4 @@
-import { type Decision, type ManualAction, type Plan, stageId, variantId } from '@equipoise/core';
+import { type Decision, type ManualAction, type Plan, stageId, variantId } from '@equipoise/core/model';
 import { expect, it } from 'vitest';
 import { LoopLines } from './loop-lines.js';
 

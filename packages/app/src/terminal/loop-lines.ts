@@ -2,7 +2,7 @@
  * What the control loop does, as the lines that `serve` logs. A decision to change nothing and an advice, which changes nothing either, are
  * told once, until something else is decided.
  */
-import type { ControlMode, Decision, DecisionRecord } from '@equipoise/core';
+import type { ControlMode, Decision, DecisionRecord } from '@equipoise/core/model';
 import { type LoopEvent, messageOf, pinsText } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { choiceText, rateText } from './plan-table.js';

@@ -1,13 +1,6 @@
 /** Why a plan is what it is, as people read it: what more would give, which stage to look at, and why other variants lost. */
-import type {
-  ChangedOutcome,
-  Objective,
-  Plan,
-  PlanExplanation,
-  RejectedVariant,
-  StageExplanation,
-  StageId,
-} from '@equipoise/core';
+import type { Objective, Plan, StageId } from '@equipoise/core/model';
+import type { ChangedOutcome, PlanExplanation, RejectedVariant, StageExplanation } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { fractionText, msText, percentText } from './plan-table.js';
 import { bindingText } from './plan-text.js';

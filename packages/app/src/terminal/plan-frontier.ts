@@ -1,5 +1,5 @@
 /** The Pareto front of accuracy and cost as people read it on a terminal: a plot and a table. */
-import type { Frontier } from '@equipoise/core';
+import type { Frontier } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { choiceText, fractionText, msText } from './plan-table.js';
 import { textTable } from './text-table.js';

@@ -1,5 +1,5 @@
 /** A plan as people read it: one row a stage, and the predictions with what simulation says of them. */
-import type { Plan, PlanVerification } from '@equipoise/core';
+import type { Plan, PlanVerification } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { textTable } from './text-table.js';
 

@@ -1,4 +1,4 @@
-import type { Certificate, Plan, PlanResult } from '@equipoise/core';
+import type { Certificate, Plan, PlanResult } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { type PlanAsked, planText } from './plan-text.js';
 

@@ -1,12 +1,6 @@
 /** The planner's answer as people read it: the plan with what is proven of it, or what stands in the way and what would help. */
-import {
-  type Certificate,
-  type Estimator,
-  type Plan,
-  type PlanResult,
-  type PolicyName,
-  showsSloMet,
-} from '@equipoise/core';
+import { type Certificate, type Plan, type PlanResult, showsSloMet } from '@equipoise/core/model';
+import type { Estimator, PolicyName } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { coresText, fractionText, planSummary, planTable } from './plan-table.js';
 

@@ -2,7 +2,7 @@
  * An error as the command line tells it: on stderr with what to do about it, or with `--json` as one document on stdout. What is no
  * AppError is a defect; its stack goes to stderr in any case.
  */
-import { AppError, errorCodes } from '@equipoise/core';
+import { AppError, errorCodes } from '@equipoise/core/model';
 import pc from 'picocolors';
 
 /** Prints the error and sets the exit code of its kind. */

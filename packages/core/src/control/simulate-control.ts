@@ -81,7 +81,7 @@ function noteKinds(kinds: Map<ReplicaId, BatchKind>, { stages }: RunningPlan): v
 }
 
 /** Accuracy (fraction) of what runs, 0 while a stage has no ready replica; a stage in the middle of a change counts as what serves most. */
-export function runningAccuracy(spec: PipelineSpec, running: RunningPlan): number {
+function runningAccuracy(spec: PipelineSpec, running: RunningPlan): number {
   return planThatRuns(spec, running)?.predicted.pas ?? 0;
 }
 

@@ -74,7 +74,7 @@ export function simulationReport({ prices }: Pick<PipelineSpec, 'prices'>, run: 
 }
 
 /** The percentiles that reports give. */
-export function latencyFigures(histogram: LatencyHistogram): LatencyFigures {
+function latencyFigures(histogram: LatencyHistogram): LatencyFigures {
   return {
     mean: histogram.meanMs,
     p50: histogram.quantileMs(0.5),

@@ -1,5 +1,5 @@
 /** An inference request over gRPC, as a server reads it and a client writes it. */
-import type { TensorMap, TensorType } from '@equipoise/core';
+import type { TensorMap, TensorType } from '@equipoise/core/model';
 import type { Fields } from '../json/json-fields.js';
 import type { InferRequest } from '../protocol-types.js';
 import { checkedType, InputCollection } from '../tensor-types.js';

@@ -1,5 +1,5 @@
 /** The answer to an inference request over gRPC, as a server writes it and a client reads it. */
-import type { Tensor, TensorMap } from '@equipoise/core';
+import type { Tensor, TensorMap } from '@equipoise/core/model';
 import type { InferResponse } from '../protocol-types.js';
 import type { AnswerNames } from '../rest/infer-response.js';
 import { checkedType } from '../tensor-types.js';

@@ -9,7 +9,7 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { Health } from './health.gen.js';
 import { GRPCInferenceService } from './open-inference.gen.js';
 

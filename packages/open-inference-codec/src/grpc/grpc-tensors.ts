@@ -4,7 +4,7 @@
  */
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { AppError, type Tensor, type TensorMap, type TensorType } from '@equipoise/core';
+import { AppError, type Tensor, type TensorMap, type TensorType } from '@equipoise/core/model';
 import { CONTENT_TYPE, contentTypeOf } from '../raw-tensors/byte-elements.js';
 import { decodeRaw, encodeRaw } from '../raw-tensors/raw-tensor.js';
 import { readGrpcParameters, writeGrpcParameters } from './grpc-parameters.js';

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import type { TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anyTensor } from '../sample-tensors.test-support.js';

@@ -4,7 +4,7 @@
  * Node 20, and refused before anything is made of it. Then it is copied into memory of its own, laid so that the first raw tensor is
  * aligned: transports hand out parts of buffers that they use again.
  */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { RAW_ALIGNMENT_BYTES } from '../rest/rest-body.js';
 import { countVarints, type WireField, type WireRange, walkFields, wireTypes } from './wire-walk.js';
 

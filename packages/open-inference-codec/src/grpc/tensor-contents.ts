@@ -12,7 +12,7 @@ import {
   type Tensor,
   type TensorData,
   type TensorType,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 import { elementType } from '../json-tensors/element-types.js';
 import { byteElements, byteStrings } from '../raw-tensors/byte-elements.js';
 import type { InferTensorContents, InferTensorContentsSchema } from './open-inference.gen.js';

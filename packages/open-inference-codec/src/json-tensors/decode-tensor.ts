@@ -2,7 +2,14 @@
  * JSON values as a tensor of a stated type, checked before anything is allocated: the structure against the shape, each element
  * against its data type. Messages name the tensor and the index, never the value.
  */
-import { AppError, boundedName, type Datatype, elementCount, type Tensor, type TensorType } from '@equipoise/core';
+import {
+  AppError,
+  boundedName,
+  type Datatype,
+  elementCount,
+  type Tensor,
+  type TensorType,
+} from '@equipoise/core/model';
 import { elementType } from './element-types.js';
 import { numbersOfJson } from './flat-numbers.js';
 

@@ -2,7 +2,7 @@
  * The elements of each data type in JSON: how they are stored, which JSON values are one, and how they are written. 64-bit integers
  * beyond ±(2^53 − 1) do not survive a JSON parser as numbers, so these are also read as decimal strings.
  */
-import type { Datatype, TensorData } from '@equipoise/core';
+import type { Datatype, TensorData } from '@equipoise/core/model';
 import { HALF_OVERFLOW, halfOfNumber, numberOfHalf } from './half-float.js';
 
 /** Writable element storage of a tensor. */

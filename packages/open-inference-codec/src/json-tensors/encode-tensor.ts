@@ -2,7 +2,7 @@
  * Tensors as JSON text. It is put together by hand because 64-bit integers keep all their digits only as text. JSON has no NaN and no
  * infinities: they become null. BYTES elements that are not UTF-8 make all elements of their tensor base64.
  */
-import type { Tensor } from '@equipoise/core';
+import type { Tensor } from '@equipoise/core/model';
 import { byteStrings, textsOf } from '../raw-tensors/byte-elements.js';
 import { elementType } from './element-types.js';
 import { jsonOfNumbers } from './flat-numbers.js';

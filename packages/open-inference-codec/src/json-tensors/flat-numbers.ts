@@ -2,7 +2,7 @@
  * Flat lists of numbers in one pass, without a function call for each element: that would make an object of every number, and at
  * thousands of requests per second the collection of these objects is what requests wait for.
  */
-import type { Datatype, TensorData } from '@equipoise/core';
+import type { Datatype, TensorData } from '@equipoise/core/model';
 
 type NumberStorage = Exclude<TensorData, readonly unknown[] | BigInt64Array | BigUint64Array>;
 

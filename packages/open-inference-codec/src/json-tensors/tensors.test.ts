@@ -1,4 +1,4 @@
-import { type Datatype, elementCount, type Tensor, type TensorType } from '@equipoise/core';
+import { type Datatype, elementCount, type Tensor, type TensorType } from '@equipoise/core/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeNested, decodeTensor } from './decode-tensor.js';

@@ -1,5 +1,5 @@
 /** Fields of JSON values whose form is checked; messages name the field, never the value. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** A JSON object. */
 export type Fields = Readonly<Record<string, unknown>>;

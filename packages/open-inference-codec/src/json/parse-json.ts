@@ -1,5 +1,5 @@
 /** The body of a request as JSON. The engine's own messages quote the text; these name only the position. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { mayHaveLongIntegers, parseWithExactIntegers } from './exact-integers.js';
 import { jsonProblem } from './json-problem.js';
 

@@ -3,7 +3,7 @@
  * `str` is UTF-8 text, `application/octet-stream` bytes, `base64` (in JSON) bytes. Where nothing is said, elements that are all UTF-8
  * are text, so that text written by any client reaches a stage as strings.
  */
-import { AppError, boundedName } from '@equipoise/core';
+import { AppError, boundedName } from '@equipoise/core/model';
 
 /** The name of the tensor parameter, and its values. */
 export const CONTENT_TYPE = 'content_type';

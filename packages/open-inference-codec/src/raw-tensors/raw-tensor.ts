@@ -12,7 +12,7 @@ import {
   type NumericData,
   numericStorage,
   type Tensor,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 import { byteElements, byteStrings } from './byte-elements.js';
 
 const LENGTH_BYTES = 4;

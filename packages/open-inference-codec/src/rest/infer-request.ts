@@ -1,5 +1,5 @@
 /** An inference request over REST, as a server reads it and a client writes it. */
-import { AppError, boundedName, type TensorMap, type TensorType } from '@equipoise/core';
+import { AppError, boundedName, type TensorMap, type TensorType } from '@equipoise/core/model';
 import { type Fields, objectOf, optionalBoolean, optionalObject, optionalString } from '../json/json-fields.js';
 import type { InferRequest } from '../protocol-types.js';
 import { checkedType, InputCollection } from '../tensor-types.js';

@@ -1,5 +1,5 @@
 /** The answer to an inference request over REST, as a server writes it and a client reads it. */
-import { AppError, type Tensor } from '@equipoise/core';
+import { AppError, type Tensor } from '@equipoise/core/model';
 import { objectOf, optionalString } from '../json/json-fields.js';
 import type { InferResponse } from '../protocol-types.js';
 import { checkedType } from '../tensor-types.js';

@@ -2,7 +2,7 @@
  * The body of a REST message with the binary tensor extension: a JSON object, and behind it the raw bytes of those tensors whose entry
  * states a `binary_data_size`, in the order of the entries. A header tells the length of the JSON; without it there is nothing else.
  */
-import { AppError, boundedName } from '@equipoise/core';
+import { AppError, boundedName } from '@equipoise/core/model';
 import { parseExactJson, parseJson } from '../json/parse-json.js';
 
 /** Name of the header that tells the length of the JSON in bytes, lower case. */

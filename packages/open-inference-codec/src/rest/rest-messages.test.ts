@@ -1,4 +1,4 @@
-import type { Datatype, TensorMap } from '@equipoise/core';
+import type { Datatype, TensorMap } from '@equipoise/core/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anyTensor, everyTensor } from '../sample-tensors.test-support.js';

@@ -1,5 +1,5 @@
 /** Metadata over REST, as a client reads them: fields that are missing or of another form are an AppError MALFORMED_REQUEST. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { objectOf, optionalString } from '../json/json-fields.js';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '../protocol-types.js';
 

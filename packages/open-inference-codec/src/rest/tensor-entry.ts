@@ -2,7 +2,7 @@
  * One tensor of a REST message: an entry of the JSON with its elements in `data`, or with `parameters.binary_data_size` and its bytes
  * behind the JSON. BYTES elements in JSON are text, or base64 where `parameters.content_type` says so.
  */
-import { AppError, boundedName, type Tensor, type TensorType } from '@equipoise/core';
+import { AppError, boundedName, type Tensor, type TensorType } from '@equipoise/core/model';
 import { type Fields, optionalObject } from '../json/json-fields.js';
 import { decodeTensor, tensorMismatch } from '../json-tensors/decode-tensor.js';
 import { encodeFlat } from '../json-tensors/encode-tensor.js';

@@ -3,7 +3,7 @@
  * front of the edge gave, by name, and `shape`, their shapes. A condition must be a bool; what only shows when it is decided (a tensor
  * that is not there, a list compared with a number) is an AppError CONDITION_FAILED.
  */
-import { AppError, type TensorMap } from '@equipoise/core';
+import { AppError, type TensorMap } from '@equipoise/core/model';
 import { Environment, type ParseError } from '@marcbachmann/cel-js';
 import { tensorShapes, tensorValues } from './tensor-values.js';
 

@@ -1,4 +1,4 @@
-import type { Tensor, TensorMap } from '@equipoise/core';
+import type { Tensor, TensorMap } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { type Condition, compileCondition } from './compile-condition.js';
 

@@ -3,7 +3,7 @@
  * are CEL ints, floating-point numbers doubles, BYTES strings (bytes where they are not UTF-8). A list knows its size and makes an entry
  * when that is read: a shape may promise any number of them, also without a single element, and a condition has one thread to itself.
  */
-import { elementCount, type Tensor, type TensorMap } from '@equipoise/core';
+import { elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
 
 type Element = number | bigint | boolean | string | Uint8Array;
 /** One element, or lists of them. */

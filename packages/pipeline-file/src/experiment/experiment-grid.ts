@@ -1,5 +1,6 @@
 /** The grid of an experiment as it is run: everything that the file leaves out is filled in. */
-import type { ForecasterName, PolicyName } from '@equipoise/core';
+import type { ForecasterName } from '@equipoise/core/forecast';
+import type { PolicyName } from '@equipoise/core/plan';
 
 /** A load as the grid file describes it: as the flags of `equipoise simulate` do. */
 export interface LoadDescription {

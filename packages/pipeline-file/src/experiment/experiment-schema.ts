@@ -1,5 +1,6 @@
 /** A grid of simulations: policies × pipelines × loads × seeds, under the conditions that all of them share. */
-import { type ForecasterName, forecasters, type PolicyName, policies } from '@equipoise/core';
+import { type ForecasterName, forecasters } from '@equipoise/core/forecast';
+import { type PolicyName, policies } from '@equipoise/core/plan';
 import { z } from 'zod';
 import { API_VERSION } from '../api-version.js';
 import { count, name, nonNegative, positive, text, wholeNumber } from '../schema/scalars.js';

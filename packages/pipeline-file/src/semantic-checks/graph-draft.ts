@@ -1,5 +1,5 @@
 /** The graph of a draft: stages by index with the edges whose ends are known. */
-import { closesFanOut, type Join } from '@equipoise/core';
+import { closesFanOut, type Join } from '@equipoise/core/model';
 import { isMalformed, type SpecDraft, wellFormedEntries } from '../draft.js';
 import { chainEdges, entryStages, lastStages } from '../implied-graph.js';
 

@@ -1,5 +1,5 @@
 /** `any` and `quorum`: on several edges into a stage they choose among these edges, so all of them must say the same. */
-import { awaitedParts, type Join } from '@equipoise/core';
+import { awaitedParts, type Join } from '@equipoise/core/model';
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 import type { GraphDraft } from './graph-draft.js';

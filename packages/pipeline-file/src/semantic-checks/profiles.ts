@@ -2,7 +2,8 @@
  * Inline profiles: every point must give a service-time law (core tells which do), percentiles must rise, no point may be
  * written twice, and core counts of points and of resources should meet. A share below 1 uses the points of 1 core.
  */
-import { lawOfPoint, type ProfilePoint } from '@equipoise/core';
+import type { ProfilePoint } from '@equipoise/core/model';
+import { lawOfPoint } from '@equipoise/core/plan';
 import { hundredthsOf } from '../core-counts.js';
 import { isMalformed, type SpecDraft, type VariantDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';

@@ -2,7 +2,7 @@
  * The stages must form a directed acyclic graph in which a request reaches every stage. Kahn's algorithm takes away stages that
  * nothing left leads to; what remains holds cycles. Each is found by walking backwards until a stage repeats, named, and cut.
  */
-import { invariant } from '@equipoise/core';
+import { invariant } from '@equipoise/core/model';
 import type { Finding } from '../problem.js';
 import type { GraphDraft, GraphEdge } from './graph-draft.js';
 

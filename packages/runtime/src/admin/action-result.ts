@@ -1,5 +1,5 @@
 /** What an action of a person came to, in one line; what else there is to know stands in the entry of the log behind it. */
-import type { ControlMode, DecisionRecord, ManualAction, StagePins } from '@equipoise/core';
+import type { ControlMode, DecisionRecord, ManualAction, StagePins } from '@equipoise/core/model';
 
 const EFFECT: Readonly<Record<ControlMode, string>> = {
   auto: 'the loop plans and acts',

@@ -7,7 +7,7 @@ import {
   type StagePlan,
   stageId,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 import { z } from 'zod';
 
 const MOST_REASON_CHARACTERS = 500;

@@ -1,5 +1,5 @@
 /** What the routes of the admin port answer. */
-import { AppError, type DecisionRecord, type StageId } from '@equipoise/core';
+import { AppError, type DecisionRecord, type StageId } from '@equipoise/core/model';
 import type { z } from 'zod';
 import type { PipelineControl } from '../loop/pipeline-control.js';
 import { type Answer, ok } from '../open-inference/answer.js';

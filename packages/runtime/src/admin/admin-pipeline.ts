@@ -1,5 +1,6 @@
 /** A pipeline as the admin port sees it. */
-import type { Actuator, PipelineSpec } from '@equipoise/core';
+import type { PipelineSpec } from '@equipoise/core/model';
+import type { Actuator } from '@equipoise/core/ports';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { PipelineControl } from '../loop/pipeline-control.js';
 

@@ -3,7 +3,7 @@
  * goes on from where it was with `Last-Event-ID` when it comes back.
  */
 import type { ServerResponse } from 'node:http';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import type { EventFeed, FeedEvent } from './event-feed.js';
 
 /** Clients that may listen at a time, and bytes that one may be behind. */

@@ -1,7 +1,7 @@
 /** What comes from this machine and for this machine. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIPv4 } from 'node:net';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** Whether a host is an address of this machine that no other can reach. */
 export function isLoopback(host: string): boolean {

@@ -4,7 +4,8 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { AppError, TokenBucket } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
+import { TokenBucket } from '@equipoise/core/serve';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { MetricsPage } from '../observe/metrics-page.js';
 import type { Answer } from '../open-inference/answer.js';

@@ -1,5 +1,6 @@
 /** What the request policies need of the admission of a pipeline. */
-import { type AdmissionSpec, defaultPriorities, type PrioritySpec, type SchedulerLimits } from '@equipoise/core';
+import { type AdmissionSpec, defaultPriorities, type PrioritySpec } from '@equipoise/core/model';
+import type { SchedulerLimits } from '@equipoise/core/serve';
 
 /** The priorities of a pipeline, the usual ones where it states none. */
 export function prioritiesOf({ priorities = defaultPriorities }: AdmissionSpec): PrioritySpec {

@@ -2,7 +2,7 @@
  * Time of the data plane: a monotonic clock that can also ring. An alarm never rings early: Node's timers may fire up to a
  * millisecond before the instant that `performance.now` shows, so what is left then is waited for again.
  */
-import type { AlarmClock } from '@equipoise/core';
+import type { AlarmClock } from '@equipoise/core/model';
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 

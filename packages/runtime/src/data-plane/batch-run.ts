@@ -1,13 +1,6 @@
 /** Hands a batch to a replica and reads its answer; whatever the replica does, what comes back is a value that can be trusted. */
-import {
-  AppError,
-  boundedName,
-  elementCount,
-  type ItemResult,
-  type ModelRunner,
-  type Tensor,
-  type TensorMap,
-} from '@equipoise/core';
+import { AppError, boundedName, elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
+import type { ItemResult, ModelRunner } from '@equipoise/core/ports';
 import { stageFailed } from './payload-algebra.js';
 import { StageFailure } from './stage-failure.js';
 

@@ -1,5 +1,5 @@
 /** Branches and joins on real tensors: conditions in CEL, a cascade, a hedge, a vote. */
-import { AppError, type PipelineSpec, stageId, type TensorMap } from '@equipoise/core';
+import { AppError, type PipelineSpec, stageId, type TensorMap } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { bench, edge, fp32, type ItemScript, servingSpec } from './serving-bench.test-support.js';

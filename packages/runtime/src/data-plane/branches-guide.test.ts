@@ -1,6 +1,6 @@
 /** The cascade of docs/guide/branches.md is a valid file, and it answers as the page says. */
 import { readFile } from 'node:fs/promises';
-import type { TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import { ManualClock } from '@equipoise/testkit';
 import { expect, it } from 'vitest';

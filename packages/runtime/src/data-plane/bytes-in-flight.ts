@@ -2,7 +2,7 @@
  * How many bytes the tensors of the requests in flight have, bounded. It stands here and not among the request policies, because payloads
  * have a size only where they are real.
  */
-import { invariant } from '@equipoise/core';
+import { invariant } from '@equipoise/core/model';
 
 /** A bounded sum of bytes. */
 export class BytesInFlight {

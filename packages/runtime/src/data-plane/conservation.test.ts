@@ -1,4 +1,4 @@
-import { AppError, type PipelineSpec, type ReplicaId, stageId, type TensorMap } from '@equipoise/core';
+import { AppError, type PipelineSpec, type ReplicaId, stageId, type TensorMap } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';

@@ -1,5 +1,5 @@
 /** What a request fails with that met a defect of the data plane. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** AppError INTERNAL_ERROR that tells the client nothing of the defect. */
 export function internalError(): AppError {

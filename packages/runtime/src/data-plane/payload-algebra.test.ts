@@ -1,4 +1,4 @@
-import type { Tensor, TensorMap } from '@equipoise/core';
+import type { Tensor, TensorMap } from '@equipoise/core/model';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { copyTensors, fanOutTensors, joinTensors, mergeTensors, pickTensors } from './payload-algebra.js';

@@ -13,15 +13,14 @@ import {
   AppError,
   boundedMessage,
   boundedName,
-  type PayloadAlgebra,
   type PipelineSpec,
-  type ServingGraph,
   stackTensors,
   type Tensor,
   type TensorData,
   type TensorMap,
   unstackTensor,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { PayloadAlgebra, ServingGraph } from '@equipoise/core/serve';
 import { type Condition, compileCondition } from '@equipoise/pipeline-file';
 
 /** Tensors with the name of the stage that made them. */

@@ -2,15 +2,8 @@
  * The payload algebra of real requests. The policies take no errors from it: what cannot be split or put together marks its
  * request as failed, an empty payload goes on in its place, and the runner fails the request as soon as the policies have returned.
  */
-import {
-  AppError,
-  type MissingPart,
-  type PayloadAlgebra,
-  type PipelineSpec,
-  type ServingEdge,
-  type ServingGraph,
-  type TensorMap,
-} from '@equipoise/core';
+import { AppError, type PipelineSpec, type TensorMap } from '@equipoise/core/model';
+import type { MissingPart, PayloadAlgebra, ServingEdge, ServingGraph } from '@equipoise/core/serve';
 import { responseTensors, stageFailed, tensorAlgebra } from './payload-algebra.js';
 import type { PendingRequest, PipelineOutcome, RequestTensors, ServedRequest } from './pending-request.js';
 

@@ -1,5 +1,6 @@
 /** What the data plane remembers of a request besides its place in the policies: who waits for the answer. */
-import type { AppError, RequestOutcome, RequestState, TensorMap } from '@equipoise/core';
+import type { AppError, RequestOutcome, TensorMap } from '@equipoise/core/model';
+import type { RequestState } from '@equipoise/core/serve';
 import type { CancelSignal } from './cancellation.js';
 
 /** How a request to a pipeline ends: with the tensors of the response, dropped with a reason, or failed with an AppError. */

@@ -1,4 +1,5 @@
-import { type BatchResult, stageId, type Tensor, type TensorMap } from '@equipoise/core';
+import { stageId, type Tensor, type TensorMap } from '@equipoise/core/model';
+import type { BatchResult } from '@equipoise/core/ports';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import type { PipelineOutcome } from './pending-request.js';

@@ -9,27 +9,27 @@ import {
   type AdmissionSpec,
   type AlarmClock,
   type AppError,
-  type Arrival,
-  type BatchPolicy,
   type DropReason,
   type EdgeCount,
   invariant,
-  PipelineScheduler,
   type PipelineSpec,
   type PrioritySpec,
   priorityLevel,
-  type ReadyReplica,
   type ReplicaId,
-  type ReplicaPool,
   type ReplicaTrouble,
+  type StageId,
+  type TensorMap,
+} from '@equipoise/core/model';
+import type { ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
+import {
+  type Arrival,
+  type BatchPolicy,
+  PipelineScheduler,
   type ServingEffects,
   type ServingGraph,
-  type StageBatching,
-  type StageId,
   servingGraph,
-  type TensorMap,
   tooManyItems,
-} from '@equipoise/core';
+} from '@equipoise/core/serve';
 import { limitsOf, prioritiesOf } from './admission-limits.js';
 import { monotonicClock } from './alarm-clock.js';
 import { BytesInFlight } from './bytes-in-flight.js';

@@ -2,15 +2,9 @@
  * Batches in the hands of replicas: their tensors are handed over, what comes back is told and handed on to the policies. A batch whose
  * replica is lost goes back to them as a whole; a defect on the way fails its requests and frees its replica, or gives that up too.
  */
-import type {
-  AppError,
-  ItemResult,
-  ModelRunner,
-  PipelineScheduler,
-  StageId,
-  TensorMap,
-  VariantId,
-} from '@equipoise/core';
+import type { AppError, StageId, TensorMap, VariantId } from '@equipoise/core/model';
+import type { ItemResult, ModelRunner } from '@equipoise/core/ports';
+import type { PipelineScheduler } from '@equipoise/core/serve';
 import { type BatchAnswer, runBatch } from './batch-run.js';
 import { internalError } from './internal-error.js';
 import { copyTensors } from './payload-algebra.js';

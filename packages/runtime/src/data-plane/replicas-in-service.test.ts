@@ -1,5 +1,6 @@
 /** What the runner of a pipeline does with its replicas. */
-import { AppError, type ModelRunner, replicaId, stageId, type Tensor, variantId } from '@equipoise/core';
+import { AppError, replicaId, stageId, type Tensor, variantId } from '@equipoise/core/model';
+import type { ModelRunner } from '@equipoise/core/ports';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import { PipelineRunner } from './pipeline-runner.js';

@@ -1,5 +1,6 @@
 /** The end of a request as statistics and listeners get it: when, how, and without its tensors. */
-import { type DropReason, type ErrorCode, mayComeOfPlan } from '@equipoise/core';
+import type { DropReason, ErrorCode } from '@equipoise/core/model';
+import { mayComeOfPlan } from '@equipoise/core/serve';
 import type { PipelineOutcome } from './pending-request.js';
 
 /** Instants of a request on the runner's clock. */

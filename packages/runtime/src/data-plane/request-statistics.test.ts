@@ -1,4 +1,5 @@
-import { ArrivalRecord, gammaArrivals, SeededRng } from '@equipoise/core';
+import { ArrivalRecord, SeededRng } from '@equipoise/core/model';
+import { gammaArrivals } from '@equipoise/core/simulate';
 import { describe, expect, it } from 'vitest';
 import { RequestStatistics } from './request-statistics.js';
 

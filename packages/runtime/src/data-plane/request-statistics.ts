@@ -2,7 +2,13 @@
  * What became of the requests: totals, counts by whole second for the last ten minutes, latencies for the last one. Seconds
  * count from the start of the runner. Memory is constant: the records of the oldest second give way to those of the running one.
  */
-import { ArrivalRecord, type DropReason, invariant, LatencyHistogram, type LoadObservation } from '@equipoise/core';
+import {
+  ArrivalRecord,
+  type DropReason,
+  invariant,
+  LatencyHistogram,
+  type LoadObservation,
+} from '@equipoise/core/model';
 import type { RequestEnd } from './request-end.js';
 
 const KEPT_SECONDS = 600;

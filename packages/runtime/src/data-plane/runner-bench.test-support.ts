@@ -1,5 +1,5 @@
 /** A pipeline with scripted replicas whose requests tell how they ended, for tests of the runner. */
-import type { PipelineSpec, TensorMap } from '@equipoise/core';
+import type { PipelineSpec, TensorMap } from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { expect } from 'vitest';
 import type { RequestEnd } from './request-end.js';

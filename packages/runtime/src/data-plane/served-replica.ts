@@ -1,13 +1,7 @@
 /** The replicas that the data plane holds, by name, from the moment they enter service until their last batch has ended. */
-import type {
-  ModelRunner,
-  ReadyReplica,
-  ReplicaId,
-  ServingReplica,
-  StageId,
-  StageItem,
-  VariantId,
-} from '@equipoise/core';
+import type { ReplicaId, StageId, VariantId } from '@equipoise/core/model';
+import type { ModelRunner, ReadyReplica } from '@equipoise/core/ports';
+import type { ServingReplica, StageItem } from '@equipoise/core/serve';
 import type { PendingRequest, RequestTensors } from './pending-request.js';
 
 /** A replica as the policies hold it. */

@@ -1,5 +1,7 @@
 /** The replicas of a pipeline in service: how they enter it, leave it after their batch, or are lost. */
-import { type AppError, invariant, type PipelineScheduler, type ReadyReplica, type ReplicaId } from '@equipoise/core';
+import { type AppError, invariant, type ReplicaId } from '@equipoise/core/model';
+import type { ReadyReplica } from '@equipoise/core/ports';
+import type { PipelineScheduler } from '@equipoise/core/serve';
 import type { PendingRequest, RequestTensors } from './pending-request.js';
 import { ServedReplica } from './served-replica.js';
 

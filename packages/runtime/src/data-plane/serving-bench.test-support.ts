@@ -2,17 +2,15 @@
 import {
   type AlarmClock,
   type AppError,
-  type BatchResult,
   type EdgeSpec,
-  type ItemResult,
-  type ModelRunner,
   type PipelineSpec,
   replicaId,
   stageId,
   type Tensor,
   type TensorMap,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { BatchResult, ItemResult, ModelRunner } from '@equipoise/core/ports';
 import { PipelineRunner } from './pipeline-runner.js';
 
 /** A spec of synthetic stages; a chain when `edges` is left out. */

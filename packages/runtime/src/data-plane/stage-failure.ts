@@ -2,7 +2,7 @@
  * What a stage says when it fails may quote what it was given or how the server is built. The client learns which stage failed; the
  * stage's own error is the `cause`, for the log of the server.
  */
-import { AppError, boundedMessage, boundedName } from '@equipoise/core';
+import { AppError, boundedMessage, boundedName } from '@equipoise/core/model';
 
 /** A failure whose message is fit for clients and whose `cause` is what the replica threw or answered. */
 export class StageFailure extends AppError {

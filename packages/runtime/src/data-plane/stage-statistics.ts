@@ -1,5 +1,6 @@
 /** What the replicas of one stage did since the start, in memory that does not grow with the load. */
-import type { DropReason, TroubleCounts } from '@equipoise/core';
+import type { DropReason } from '@equipoise/core/model';
+import type { TroubleCounts } from '@equipoise/core/serve';
 
 /** Service times of the batches of one size. */
 export interface BatchSizeCounts {

@@ -1,5 +1,5 @@
 /** How much memory tensors hold, for the bound on what is in flight. */
-import type { TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
 
 /** What the engine spends on an element of BYTES beside its content: a client may send millions that are empty. Measured, rounded. */
 const TEXT_BYTES = 32;

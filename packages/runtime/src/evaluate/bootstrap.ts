@@ -3,7 +3,7 @@
  * replacement, 200 such sets are scored, and the interval runs from the 5th smallest to the 5th largest score. It works for scores that are no
  * mean, such as F1. All combinations see the same draws, so that their intervals can be compared.
  */
-import type { Rng } from '@equipoise/core';
+import type { Rng } from '@equipoise/core/model';
 
 const RESAMPLES = 200;
 /** Scores beyond each end of the interval: 2.5 % of the resamples, less the one at the end. */

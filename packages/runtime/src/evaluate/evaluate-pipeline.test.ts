@@ -1,4 +1,4 @@
-import { type PipelineSpec, SeededRng, type StageSpec, type TensorMap } from '@equipoise/core';
+import { type PipelineSpec, SeededRng, type StageSpec, type TensorMap } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import {
   FakeLauncher,

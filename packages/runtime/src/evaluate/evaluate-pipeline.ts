@@ -10,11 +10,11 @@ import {
   type Clock,
   type MeasuredCombination,
   type PipelineSpec,
-  type ReplicaLauncher,
   SeededRng,
-  servingGraph,
   type TensorMap,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { ReplicaLauncher } from '@equipoise/core/ports';
+import { servingGraph } from '@equipoise/core/serve';
 import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
 import { bootstrapInterval, drawResamples } from './bootstrap.js';
 import { type EvaluationModule, type LabelledSample, labelledSamples, scoreOf } from './evaluation-module.js';

@@ -2,7 +2,7 @@
  * What the owner of a pipeline writes to have its accuracy measured: labelled samples and a score over the answers to them. Any metric
  * will do that is a fraction 0…1 where more is better (accuracy, F1, 1 − error rate); it sees whole sets, never single answers.
  */
-import { AppError, type TensorMap } from '@equipoise/core';
+import { AppError, type TensorMap } from '@equipoise/core/model';
 
 /** A request with what its answer is held against. */
 export interface LabelledSample {

@@ -2,15 +2,8 @@
  * The answers of many combinations to one sample, each stage's work done once: what a stage gives depends on its variant and on those of the
  * stages before it, so combinations that agree on them share it (the combinations form a prefix tree along the graph).
  */
-import type {
-  PipelineSpec,
-  ServingGraph,
-  StageId,
-  StageSpec,
-  TensorMap,
-  VariantId,
-  VariantSpec,
-} from '@equipoise/core';
+import type { PipelineSpec, StageId, StageSpec, TensorMap, VariantId, VariantSpec } from '@equipoise/core/model';
+import type { ServingGraph } from '@equipoise/core/serve';
 import { responseTensors } from '../data-plane/payload-algebra.js';
 import { stagesBefore } from '../profiling/flow.js';
 import { SampleWalk } from '../profiling/sample-walk.js';

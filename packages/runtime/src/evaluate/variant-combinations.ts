@@ -4,7 +4,7 @@
  * and a combination's unevenness is its largest rank minus its smallest. One that joins the best of one stage with the worst of another
  * is seldom worth its cost. Of equally even ones the more accurate are kept.
  */
-import { AppError, type PipelineSpec, type StageId, type StageSpec, type VariantId } from '@equipoise/core';
+import { AppError, type PipelineSpec, type StageId, type StageSpec, type VariantId } from '@equipoise/core/model';
 
 /** One variant for every stage. */
 export type VariantChoice = Readonly<Record<StageId, VariantId>>;

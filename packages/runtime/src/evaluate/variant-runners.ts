@@ -1,13 +1,6 @@
 /** One replica of every variant that is evaluated, each running one item at a time. */
-import {
-  AppError,
-  type ModelRunner,
-  type PipelineSpec,
-  type ReplicaLauncher,
-  type StageSpec,
-  type TensorMap,
-  type VariantSpec,
-} from '@equipoise/core';
+import { AppError, type PipelineSpec, type StageSpec, type TensorMap, type VariantSpec } from '@equipoise/core/model';
+import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { copyTensors } from '../data-plane/payload-algebra.js';
 import { flowCores } from '../profiling/flow.js';
 

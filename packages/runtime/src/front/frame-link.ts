@@ -3,7 +3,7 @@
  * call, because small requests would otherwise cost the main process a call each.
  */
 import type { Duplex } from 'node:stream';
-import type { TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
 
 /** A message: its body, which is JSON, and tensors beside it. */
 export interface TensorFrame {

@@ -8,7 +8,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
-import type { TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
 import type { RunningServer, ServerOptions } from '../open-inference/start-server.js';
 import type { TensorFrame, TensorFrames } from './frame-link.js';
 import type { FrontLauncher } from './front-slot.js';

@@ -2,7 +2,7 @@
  * One front as the main process sees it: runs what it asks for, counts what it answered. Whoever is gone with a front has its requests
  * cancelled, as a client that closes its connection has.
  */
-import type { TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
 import { Cancellation } from '../data-plane/cancellation.js';
 import { internalError } from '../data-plane/internal-error.js';
 import type { PipelineOutcome } from '../data-plane/pending-request.js';

@@ -3,7 +3,7 @@
  * its own clients' requests along and nothing else.
  */
 import type { Duplex } from 'node:stream';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { FrameLink, type TensorFrames } from './frame-link.js';
 import { type FrontedServing, FrontPeer } from './front-peer.js';
 import { type FromFront, receivedError, type ToFront } from './messages.js';

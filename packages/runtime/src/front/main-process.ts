@@ -1,5 +1,5 @@
 /** The main process as a front sees it: pipelines to submit to, tokens to take and a page to read, each by a question and its answer. */
-import { AppError, type PipelineSpec, type TensorMap } from '@equipoise/core';
+import { AppError, type PipelineSpec, type TensorMap } from '@equipoise/core/model';
 import type { PipelineOutcome } from '../data-plane/pending-request.js';
 import type { SubmitOptions } from '../data-plane/pipeline-runner.js';
 import type { AnsweredCall } from '../open-inference/answered-call.js';

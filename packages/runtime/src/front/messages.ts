@@ -2,7 +2,7 @@
  * What the main process and a front process say to each other. The main process starts front processes and both are of the same build, so
  * messages are taken at their word. Instants are those of the monotonic clock of the system, which all processes of a machine share.
  */
-import { AppError, type DropReason, type ErrorCode, type PipelineSpec } from '@equipoise/core';
+import { AppError, type DropReason, type ErrorCode, type PipelineSpec } from '@equipoise/core/model';
 import type { PipelineOutcome } from '../data-plane/pending-request.js';
 import type { AnsweredCall } from '../open-inference/answered-call.js';
 import type { ServingPhase } from '../open-inference/serving-phase.js';

@@ -3,7 +3,7 @@
  * ask, and keeps nothing that another front would have to know.
  */
 import type { Duplex } from 'node:stream';
-import { AppError, invariant } from '@equipoise/core';
+import { AppError, invariant } from '@equipoise/core/model';
 import type { ServingPhase } from '../open-inference/serving-phase.js';
 import type { RunningServer, ServerOptions } from '../open-inference/start-server.js';
 import type { CertifiedKey, ShownIdentity } from '../open-inference/tls-identity.js';

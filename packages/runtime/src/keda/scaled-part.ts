@@ -1,5 +1,5 @@
 /** Which part of the pipeline a ScaledObject is about, by the metadata of its trigger: `stage`, and `variant` where it runs one of them only. */
-import { AppError, type PipelineSpec } from '@equipoise/core';
+import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import type { DesiredReplicas } from '../observe/desired-replicas.js';
 import type { ScaledObjectRef } from './external-scaler.gen.js';
 

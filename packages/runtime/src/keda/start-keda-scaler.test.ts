@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:http2';
 import type { DescMessage, DescMethod, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { type Plan, stageId, variantId } from '@equipoise/core';
+import { type Plan, stageId, variantId } from '@equipoise/core/model';
 import { grpcPath, readMessage, writeMessage } from '@equipoise/open-inference-codec';
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';

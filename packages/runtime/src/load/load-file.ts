@@ -1,5 +1,5 @@
 /** A load file: CSV whose first column is the number of requests in that second. Lines that start with # and one header line are skipped. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** Counts per second from the text of a load file; AppError FILE_UNREADABLE names the line that is none. */
 export function parseLoadFile(text: string, fileName: string): readonly number[] {

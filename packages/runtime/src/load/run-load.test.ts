@@ -1,6 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { deterministicArrivals } from '@equipoise/core';
+import { deterministicArrivals } from '@equipoise/core/simulate';
 import { afterEach, describe, expect, it } from 'vitest';
 import { runLoad } from './run-load.js';
 

@@ -4,7 +4,8 @@
  * late sends what is due at once and does not shift the rest.
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { AppError, type ArrivalProcess, LatencyHistogram } from '@equipoise/core';
+import { AppError, LatencyHistogram } from '@equipoise/core/model';
+import type { ArrivalProcess } from '@equipoise/core/simulate';
 import { type Refusal, refusalOf } from './refusal.js';
 
 /** What to send, where, and when. Bodies are sent in turn. */

@@ -1,4 +1,4 @@
-import { type Change, type ControlMode, type Observation, stageId } from '@equipoise/core';
+import { type Change, type ControlMode, type Observation, stageId } from '@equipoise/core/model';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { apply, change, evidence, LoopBench, type LoopOver, observation, plan } from './control-loop.test-support.js';
 

@@ -1,6 +1,5 @@
 /** A control loop whose surroundings are all played: what it decides is given, changes are only counted, the store is in memory. */
 import {
-  type Actuator,
   type Certificate,
   type Change,
   type Decision,
@@ -12,7 +11,8 @@ import {
   type StagePlan,
   stageId,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { Actuator } from '@equipoise/core/ports';
 import { MemoryPlanStore } from '@equipoise/testkit';
 import type { SecondRecord } from '../data-plane/request-statistics.js';
 import { ControlLoop, type ControlLoopParts } from './control-loop.js';

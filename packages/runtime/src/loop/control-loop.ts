@@ -3,22 +3,20 @@
  * nothing itself. Whatever fails here, the plan in force goes on serving: a failed decision or change is reported and the next
  * tick starts from what really runs then.
  */
+import type { KeptController } from '@equipoise/core/control';
 import {
-  type Actuator,
   type Clock,
   type ControlMode,
   type Decision,
   type DecisionOutcome,
   type DecisionRecord,
-  type GoodPlan,
-  type KeptController,
   type LastChange,
   lastChangeOf,
   type Observation,
   type Plan,
-  type PlanStore,
   type StageId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { Actuator, GoodPlan, PlanStore } from '@equipoise/core/ports';
 import type { DecisionLog, LogEntry } from './decision-log.js';
 import { type LoopEvent, messageOf } from './loop-event.js';
 import type { OutcomeWatch } from './outcome-watch.js';

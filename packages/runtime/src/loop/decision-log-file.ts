@@ -5,7 +5,7 @@
 import { closeSync, createReadStream, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { AppError, type DecisionRecord } from '@equipoise/core';
+import { AppError, type DecisionRecord } from '@equipoise/core/model';
 import { readStateFile } from '../store/read-state-file.js';
 import type { SqlitePlanStore } from '../store/sqlite-plan-store.js';
 import type { PlanningSetup } from './planning-engine.js';

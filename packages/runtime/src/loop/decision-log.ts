@@ -2,7 +2,8 @@
  * The log of decisions as the loop writes it: each entry goes to the store at once and is added to when more is known. A store that fails
  * costs entries and nothing else; the newest stay in memory, so that what was decided can be seen and applied while it fails.
  */
-import type { DecisionPage, DecisionRecord, LaterFacts, PlanStore } from '@equipoise/core';
+import type { DecisionRecord, LaterFacts } from '@equipoise/core/model';
+import type { DecisionPage, PlanStore } from '@equipoise/core/ports';
 import type { LoopEvent } from './loop-event.js';
 import type { StandingFaults } from './standing-faults.js';
 

@@ -1,5 +1,6 @@
 /** What is wrong with the fields that a person has given: a refusal that lists all of them. */
-import { AppError, pinObjection, type StagePins, type StageSpec } from '@equipoise/core';
+import { pinObjection } from '@equipoise/core/control';
+import { AppError, type StagePins, type StageSpec } from '@equipoise/core/model';
 
 /** What is wrong with a field; the path is empty where it is the whole. */
 export interface FieldProblem {

@@ -1,5 +1,5 @@
-import type { BatchTimes, EdgeCount, Observation } from '@equipoise/core';
-import { stageId, variantId } from '@equipoise/core';
+import type { BatchTimes, EdgeCount, Observation } from '@equipoise/core/model';
+import { stageId, variantId } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { Interruption } from './interruption.js';
 

@@ -2,7 +2,7 @@
  * A step that takes its time is begun anew where an observation that comes in meanwhile shows something more urgent. What the step remembers of
  * the work that it had done stays; nothing else of it does.
  */
-import type { Observation } from '@equipoise/core';
+import type { Observation } from '@equipoise/core/model';
 
 /** Where later observations come from, and which of them are urgent. */
 export interface Lookout {

@@ -1,5 +1,5 @@
 /** What the control loop tells whoever watches it. */
-import type { ControlMode, Decision, DecisionRecord, LaterFacts, Plan } from '@equipoise/core';
+import type { ControlMode, Decision, DecisionRecord, LaterFacts, Plan } from '@equipoise/core/model';
 
 /** What may fail; a tick goes on with what is left without it. */
 export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store';

@@ -1,5 +1,5 @@
 /** Why a plan that a person puts in force is in force, for the log of decisions. */
-import type { ManualAction, Plan, StageId } from '@equipoise/core';
+import type { ManualAction, Plan, StageId } from '@equipoise/core/model';
 
 /** In words, with the pins that the plan does not keep to. */
 export function manualReason(

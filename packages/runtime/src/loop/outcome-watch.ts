@@ -2,7 +2,7 @@
  * What comes of decisions: the requests of the time behind each are counted until the plan changes again, for a minute at most, and added to
  * its entry in the log.
  */
-import type { ObservedOutcome } from '@equipoise/core';
+import type { ObservedOutcome } from '@equipoise/core/model';
 import type { RequestStatistics } from '../data-plane/request-statistics.js';
 import type { LogEntry } from './decision-log.js';
 

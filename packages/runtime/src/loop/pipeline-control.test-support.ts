@@ -1,17 +1,16 @@
 /** A pipeline of one stage under control by hand: changes are in force at once, what is planned is given. */
 import {
-  type Actuator,
-  estimateStages,
   type PipelineSpec,
   type Plan,
   type PlanResult,
   type RunningPlan,
   replicaId,
-  requireCurves,
   type StagePlan,
   stageId,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import { estimateStages, requireCurves } from '@equipoise/core/plan';
+import type { Actuator } from '@equipoise/core/ports';
 import { evidence, LoopBench, observation } from './control-loop.test-support.js';
 import { PipelineControl, type PipelineControlParts, type PlanQuery } from './pipeline-control.js';
 

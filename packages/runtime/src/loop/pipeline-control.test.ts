@@ -5,7 +5,7 @@ import {
   type StageSpec,
   type VariantSpec,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { apply } from './control-loop.test-support.js';
 import { a, ControlBench, controlledSpec, planWith } from './pipeline-control.test-support.js';

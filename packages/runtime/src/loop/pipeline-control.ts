@@ -4,14 +4,21 @@
  * `auto` becomes `advise`, or else the next tick would put its own plan back.
  */
 import {
-  type Actuator,
-  AppError,
   brokenPins,
-  type ControlMode,
-  changeBounds,
-  type DecisionPage,
-  type DecisionRecord,
   diffPlans,
+  pinsObjection,
+  planObjection,
+  planOfStages,
+  planThatRuns,
+  profileObjection,
+  unprofiledPins,
+  withVariantResources,
+} from '@equipoise/core/control';
+import { smoothedRate } from '@equipoise/core/forecast';
+import {
+  AppError,
+  type ControlMode,
+  type DecisionRecord,
   type ManualAction,
   type Observation,
   type PinsByStage,
@@ -19,21 +26,13 @@ import {
   type Plan,
   type PlanPrediction,
   type PlanResult,
-  type PlanStore,
-  type PolicyName,
-  pinsObjection,
-  planObjection,
-  planOfStages,
-  planThatRuns,
-  profileObjection,
-  type ServiceCurves,
   type StageId,
   type StagePins,
   type StageSpec,
-  smoothedRate,
-  unprofiledPins,
-  withVariantResources,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { PolicyName, ServiceCurves } from '@equipoise/core/plan';
+import type { Actuator, DecisionPage, PlanStore } from '@equipoise/core/ports';
+import { changeBounds } from '@equipoise/core/serve';
 import { canonicalJson } from '../digest.js';
 import type { ControlLoop } from './control-loop.js';
 import type { DecisionLog } from './decision-log.js';

@@ -1,5 +1,5 @@
 /** Another description of the same pipeline, planned for while it runs. */
-import { type PipelineSpec, stageId, variantId } from '@equipoise/core';
+import { type PipelineSpec, stageId, variantId } from '@equipoise/core/model';
 import { afterEach, describe, expect, it } from 'vitest';
 import { servingSpec } from '../data-plane/serving-bench.test-support.js';
 import { Planner } from './planner.js';

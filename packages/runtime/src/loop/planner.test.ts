@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { type Observation, type PlanResult, stageId, variantId } from '@equipoise/core';
+import { type Observation, type PlanResult, stageId, variantId } from '@equipoise/core/model';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Planner } from './planner.js';
 import { onePlanTask as planTask, onePipelineSetup as setup } from './planning-setup.test-support.js';

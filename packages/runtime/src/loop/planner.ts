@@ -1,5 +1,6 @@
 /** A planning thread as its callers see it: questions in, promises of answers out, one at a time in order. */
-import type { KeptController, Observation } from '@equipoise/core';
+import type { KeptController } from '@equipoise/core/control';
+import type { Observation } from '@equipoise/core/model';
 import type { PlanningAnswer, PlanningSetup, PlanningTask, ReloadedSetup } from './planning-engine.js';
 import { type PlanningSeat, PlanningThreads } from './planning-threads.js';
 

@@ -1,4 +1,4 @@
-import type { Observation } from '@equipoise/core';
+import type { Observation } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { type DeskMessage, type DeskReply, PlanningDesk } from './planning-desk.js';
 import type { PlanningEngine, PlanningSetup, PlanningTask } from './planning-engine.js';

@@ -5,7 +5,7 @@
  * pipeline is answered between two verifications of it. Learning, for which nobody waits, gets a tenth of the time, and none while a
  * question waits.
  */
-import type { Observation } from '@equipoise/core';
+import type { Observation } from '@equipoise/core/model';
 import { type PlanningEngine, type PlanningSetup, type PlanningTask, planningEngine } from './planning-engine.js';
 
 /** What is said to a thread. `show` is an observation beside the tick that is under way. */

@@ -1,4 +1,5 @@
-import { type KeptController, type Observation, replicaId, stageId, variantId } from '@equipoise/core';
+import type { KeptController } from '@equipoise/core/control';
+import { type Observation, replicaId, stageId, variantId } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { planningEngine } from './planning-engine.js';
 import { playedSetup } from './replay-log.test-support.js';

@@ -7,40 +7,43 @@ import {
   changedByHand,
   controlPolicies,
   controlStep,
-  type Decision,
-  type DecisionTrigger,
-  type ExpectedLoad,
-  estimateStages,
-  forecastMethods,
   type KeptController,
   keptController,
   keptNews,
   learnBetween,
   newController,
   notCarriedOut,
-  type Objective,
-  type Observation,
-  type PinsByStage,
-  type PipelineSpec,
-  type Plan,
-  type PlanningProblem,
-  type PlanResult,
-  type PolicyName,
-  type ProfileSet,
   pinnedSpec,
-  policies,
-  requireCurves,
   resumedController,
   rulesInForce,
   type StepInput,
-  smoothedRate,
   stepInput,
   stepTrigger,
   usualGuardrails,
-  type VerifyPlan,
-  verifiersOf,
   wouldProtect,
-} from '@equipoise/core';
+} from '@equipoise/core/control';
+import { forecastMethods, smoothedRate } from '@equipoise/core/forecast';
+import type {
+  Decision,
+  DecisionTrigger,
+  ExpectedLoad,
+  Objective,
+  Observation,
+  PinsByStage,
+  PipelineSpec,
+  Plan,
+  PlanResult,
+  ProfileSet,
+} from '@equipoise/core/model';
+import {
+  estimateStages,
+  type PlanningProblem,
+  type PolicyName,
+  policies,
+  requireCurves,
+  type VerifyPlan,
+} from '@equipoise/core/plan';
+import { verifiersOf } from '@equipoise/core/simulate';
 import { Interruption } from './interruption.js';
 
 /** What an engine plans with. `hostCores` is Infinity where the replicas are not on one host. */

@@ -1,5 +1,5 @@
 /** A pipeline of one stage and one variant, and a question about it. */
-import { type PipelineSpec, stageId, variantId } from '@equipoise/core';
+import { type PipelineSpec, stageId, variantId } from '@equipoise/core/model';
 
 const spec: PipelineSpec = {
   name: 'p',

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { stageId, variantId } from '@equipoise/core';
+import { stageId, variantId } from '@equipoise/core/model';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Planner } from './planner.js';
 import { onePipelineSetup, onePlanTask } from './planning-setup.test-support.js';

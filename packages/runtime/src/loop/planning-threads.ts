@@ -5,7 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
-import type { Observation } from '@equipoise/core';
+import type { Observation } from '@equipoise/core/model';
 import type { DeskMessage, DeskReply } from './planning-desk.js';
 import type { PlanningAnswer, PlanningSetup, PlanningTask } from './planning-engine.js';
 

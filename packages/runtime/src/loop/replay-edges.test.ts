@@ -1,14 +1,14 @@
 /** A log of decisions that rest on what traffic has taught of a fan-out. */
+import type { StepInput } from '@equipoise/core/control';
 import {
   type DecisionRecord,
   type PipelineSpec,
   type RunningPlan,
   replicaId,
   type StageId,
-  type StepInput,
   stageId,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 import { expect, it } from 'vitest';
 import { type PlanningSetup, planningEngine } from './planning-engine.js';
 import { LogReplay } from './replay-log.js';

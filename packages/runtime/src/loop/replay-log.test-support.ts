@@ -4,14 +4,14 @@ import {
   type DecisionRecord,
   type Observation,
   type PipelineSpec,
-  poissonArrivals,
   type RunningPlan,
   replicaId,
   SeededRng,
   type StagePlan,
   stageId,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import { poissonArrivals } from '@equipoise/core/simulate';
 import { type PlanningSetup, planningEngine } from './planning-engine.js';
 import type { RecordedLog } from './replay-log.js';
 

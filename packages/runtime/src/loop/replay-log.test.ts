@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { optimize, type StepInput } from '@equipoise/core';
+import type { StepInput } from '@equipoise/core/control';
+import { optimize } from '@equipoise/core/plan';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SqlitePlanStore } from '../store/sqlite-plan-store.js';
 import { logLines, readDecisionLog } from './decision-log-file.js';

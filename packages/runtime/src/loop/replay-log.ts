@@ -4,13 +4,13 @@
  */
 import {
   type ControllerRules,
-  type DecisionRecord,
   decisionProblem,
-  type PlanningProblem,
   type StepInput,
   type StepReplay,
   stepReplay,
-} from '@equipoise/core';
+} from '@equipoise/core/control';
+import type { DecisionRecord } from '@equipoise/core/model';
+import type { PlanningProblem } from '@equipoise/core/plan';
 import { controllerRules, type PlanningSetup } from './planning-engine.js';
 
 /** A log: decisions with the names of their pipelines, oldest first, and what they were taken with by digest. */

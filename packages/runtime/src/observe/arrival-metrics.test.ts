@@ -1,4 +1,4 @@
-import type { LoadObservation } from '@equipoise/core';
+import type { LoadObservation } from '@equipoise/core/model';
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
 import type { RequestStatistics } from '../data-plane/request-statistics.js';

@@ -1,4 +1,4 @@
-import { type Decision, type DecisionEvidence, type Plan, type stageId, variantId } from '@equipoise/core';
+import { type Decision, type DecisionEvidence, type Plan, type stageId, variantId } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import type { LoopEvent } from '../loop/loop-event.js';
 import { DesiredReplicas } from './desired-replicas.js';

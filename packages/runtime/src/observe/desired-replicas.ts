@@ -3,7 +3,7 @@
  * plan is in force, the variants that it leaves keep their replicas, so that whoever starts replicas by these numbers (an autoscaler)
  * takes away nothing that still serves. Advice ends when the loop finds that what runs may stay.
  */
-import type { Decision, Plan } from '@equipoise/core';
+import type { Decision, Plan } from '@equipoise/core/model';
 import type { LoopEvent } from '../loop/loop-event.js';
 
 /** Replicas that one variant of a stage should have. */

@@ -1,5 +1,6 @@
 /** Metrics of what serving has taught: profiles as they are corrected, fan-outs and branches as traffic shows them. */
-import type { DecisionRecord, LearnedEdge, StepInput } from '@equipoise/core';
+import type { StepInput } from '@equipoise/core/control';
+import type { DecisionRecord, LearnedEdge } from '@equipoise/core/model';
 import { Gauge, type Registry } from 'prom-client';
 
 /** Keeps what the last decision rested on. */

@@ -1,5 +1,5 @@
 /** Metrics of the control loop: what was decided, what is planned and what load is expected. */
-import type { DecisionOutcome, Forecast, Plan } from '@equipoise/core';
+import type { DecisionOutcome, Forecast, Plan } from '@equipoise/core/model';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { LoopEvent, LoopStep } from '../loop/loop-event.js';
 import { DesiredReplicas } from './desired-replicas.js';

@@ -6,7 +6,7 @@ import {
   replicaId,
   stageId,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
 import { ManualClock } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
 import {

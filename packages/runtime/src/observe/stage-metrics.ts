@@ -1,5 +1,5 @@
 /** Metrics of the stages: what waits, which replicas there are, and what their batches took. */
-import type { ReplicaTrouble, RunningPlan, StageId } from '@equipoise/core';
+import type { ReplicaTrouble, RunningPlan, StageId } from '@equipoise/core/model';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { StageCounts } from '../data-plane/stage-statistics.js';

@@ -1,5 +1,5 @@
 /** What is counted of an answer. */
-import { AppError, type ErrorCode } from '@equipoise/core';
+import { AppError, type ErrorCode } from '@equipoise/core/model';
 
 /** An answer that left the server; `code` is that of the error, or OK. */
 export interface AnsweredCall {

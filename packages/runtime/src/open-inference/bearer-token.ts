@@ -1,6 +1,6 @@
 /** Who may ask: where the server has a token, only who shows it. Probes of health need none. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** A token that clients show as `authorization: Bearer TOKEN`; compared in a time that tells nothing of it. */
 export class BearerToken {

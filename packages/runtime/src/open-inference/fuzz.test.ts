@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
-import { type SourceTensor, stageId } from '@equipoise/core';
+import { type SourceTensor, stageId } from '@equipoise/core/model';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PipelineRunner } from '../data-plane/pipeline-runner.js';

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { stageId, type TensorMap } from '@equipoise/core';
+import { stageId, type TensorMap } from '@equipoise/core/model';
 import { describeWithTool } from '@equipoise/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PipelineRunner } from '../data-plane/pipeline-runner.js';

@@ -1,5 +1,5 @@
 /** Inference in the form of the Open Inference Protocol v2 over REST: tensors as JSON, or raw behind it (binary tensor extension). */
-import { AppError, type TensorMap } from '@equipoise/core';
+import { AppError, type TensorMap } from '@equipoise/core/model';
 import {
   type AnsweredOutput,
   BINARY_MEDIA_TYPE,

@@ -1,5 +1,5 @@
 /** Types of tensors that nobody declares, learned from those that have been seen: a dimension of several sizes is −1. */
-import type { Tensor, TensorMap } from '@equipoise/core';
+import type { Tensor, TensorMap } from '@equipoise/core/model';
 import type { TensorMetadata } from '@equipoise/open-inference-codec';
 
 const MOST_TENSORS = 64;

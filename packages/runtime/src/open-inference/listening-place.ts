@@ -1,5 +1,5 @@
 /** Addresses to listen on. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** A host and a port; port 0 takes a free one. */
 export interface ListeningPlace {

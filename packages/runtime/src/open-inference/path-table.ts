@@ -1,5 +1,5 @@
 /** Which of the ways into a server a request takes: by its method and its path, in whose pattern `{name}` stands for any one segment. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** A method and the pattern of a path. */
 export interface Way {

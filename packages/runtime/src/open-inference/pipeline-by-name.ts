@@ -1,5 +1,5 @@
 /** Finding what a request is about. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import type { ServedPipeline } from './served-pipeline.js';
 
 /** A pipeline by its name; AppError NOT_FOUND lists those that exist. */

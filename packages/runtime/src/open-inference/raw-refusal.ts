@@ -1,7 +1,7 @@
 /** What a client gets whose bytes are no HTTP request, or come too slowly to be one: there is no response object to write to. */
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { refusal } from './refusal.js';
 
 const reasonPhrases: Readonly<Record<number, string>> = { 400: 'Bad Request', 408: 'Request Timeout' };

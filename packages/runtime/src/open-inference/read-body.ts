@@ -1,7 +1,7 @@
 /** Reads a request body into memory that belongs to nobody else, within a bound that is checked before and while reading. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
 import type { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { dropError } from './refusal.js';

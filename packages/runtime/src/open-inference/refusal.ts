@@ -1,5 +1,5 @@
 /** How a failure is told over HTTP: the status and the headers follow from the code, the body is the protocol's `{error}` and more. */
-import { AppError, boundedMessage, type DropReason, errorCodes } from '@equipoise/core';
+import { AppError, boundedMessage, type DropReason, errorCodes } from '@equipoise/core/model';
 import type { PipelineOutcome } from '../data-plane/pending-request.js';
 import type { Answer } from './answer.js';
 

@@ -1,6 +1,6 @@
 /** What is answered to requests that are wrong, too large or too many. */
 import { connect } from 'node:net';
-import { AppError, type StageId } from '@equipoise/core';
+import { AppError, type StageId } from '@equipoise/core/model';
 import { JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {

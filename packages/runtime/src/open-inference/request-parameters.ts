@@ -1,5 +1,5 @@
 /** The parameters that a request may bring, from a JSON object or a query: how long it may take and how urgent it is. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 const LONGEST_TIMEOUT_MS = 3_600_000;
 

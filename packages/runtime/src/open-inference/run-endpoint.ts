@@ -3,7 +3,7 @@
  * declares (or, where it declares none, any but JSON) for a UINT8 [-1] tensor's bytes or a BYTES [1] tensor's text; text/plain always
  * for the latter; application/json for {tensor: nested arrays}. A pipeline that declares no tensors gets the bytes under its source's name.
  */
-import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core';
+import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import {
   checkShape,
   decodeNested,

@@ -2,7 +2,7 @@
  * A pipeline behind the protocol. Stages do not declare what they give, so the types of the outputs are learned from the
  * completed requests so far.
  */
-import type { SourceTensor, TensorMap } from '@equipoise/core';
+import type { SourceTensor, TensorMap } from '@equipoise/core/model';
 import type { ModelMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
 import type { CancelSignal } from '../data-plane/cancellation.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';

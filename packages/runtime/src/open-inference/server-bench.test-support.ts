@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
-import { type Datatype, type PipelineSpec, type SourceTensor, stageId } from '@equipoise/core';
+import { type Datatype, type PipelineSpec, type SourceTensor, stageId } from '@equipoise/core/model';
 import { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import { type ItemScript, ScriptedRunner, serve, servingSpec } from '../data-plane/serving-bench.test-support.js';
 import { type RunningServer, type ServerOptions, startServer } from './start-server.js';

@@ -1,5 +1,5 @@
 /** What all requests to a server have in common, over REST and gRPC alike. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import type { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { StageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';

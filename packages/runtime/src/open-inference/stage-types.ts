@@ -3,7 +3,8 @@
  * batch that its replicas run, and what requests were answered. Stages are parts of a pipeline, so this is told and nothing else can be
  * asked of them.
  */
-import type { BatchResult, ModelRunner, ReplicaLauncher, StageId, TensorMap } from '@equipoise/core';
+import type { StageId, TensorMap } from '@equipoise/core/model';
+import type { BatchResult, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import type { TensorMetadata } from '@equipoise/open-inference-codec';
 import { LearnedTypes } from './learned-types.js';
 

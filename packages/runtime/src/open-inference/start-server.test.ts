@@ -1,4 +1,5 @@
-import type { LaunchRequest, TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
+import type { LaunchRequest } from '@equipoise/core/ports';
 import { JSON_LENGTH_HEADER, writeInferRequest } from '@equipoise/open-inference-codec';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PipelineRunner } from '../data-plane/pipeline-runner.js';

@@ -4,7 +4,7 @@
  */
 import { readFileSync, statSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** Two files in PEM: the certificate with the chain behind it, and its key. */
 export interface TlsFiles {

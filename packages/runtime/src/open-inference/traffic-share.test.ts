@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import { SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Cancellation } from '../data-plane/cancellation.js';
 import { servingSpec } from '../data-plane/serving-bench.test-support.js';

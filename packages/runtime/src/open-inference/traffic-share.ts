@@ -5,7 +5,7 @@
  */
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
-import { AppError, type Rng } from '@equipoise/core';
+import { AppError, type Rng } from '@equipoise/core/model';
 import { JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import type { Answer } from './answer.js';

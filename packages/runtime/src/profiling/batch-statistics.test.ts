@@ -1,4 +1,4 @@
-import { SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { BatchTimes, quantileInterval, quantileOfSorted } from './batch-statistics.js';
 

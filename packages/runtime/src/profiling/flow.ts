@@ -2,7 +2,8 @@
  * Which variants carry the samples through the pipeline so that later stages are measured on real inputs: of each stage before, the
  * most accurate one, the first of equals.
  */
-import type { ServingGraph, StageSpec, VariantSpec } from '@equipoise/core';
+import type { StageSpec, VariantSpec } from '@equipoise/core/model';
+import type { ServingGraph } from '@equipoise/core/serve';
 
 /** The variant whose outputs feed the stages behind. */
 export function flowVariant(stage: StageSpec): VariantSpec {

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type PipelineSpec, type StageBounds, type StageSpec, stageId, variantId } from '@equipoise/core';
+import { type PipelineSpec, type StageBounds, type StageSpec, stageId, variantId } from '@equipoise/core/model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { WorkProgress } from '../progress-meter.js';
 import { ProfileCache } from './profile-cache.js';

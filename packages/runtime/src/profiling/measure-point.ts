@@ -6,7 +6,8 @@
  *
  * It stops as soon as the interval of the mean (and, where asked for, of the p99) is tight, or at the time cap; the figures say which.
  */
-import type { Clock, ModelRunner } from '@equipoise/core';
+import type { Clock } from '@equipoise/core/model';
+import type { ModelRunner } from '@equipoise/core/ports';
 import { BatchTimes, quantileInterval, quantileOfSorted } from './batch-statistics.js';
 import type { InputCycle } from './input-cycle.js';
 import type { MeasurementEnd, ProfileDepth, ServiceFigures } from './measured-profile.js';

@@ -6,7 +6,8 @@
  * Memory is the resident memory of a replica's own process. A replica in a thread shares this process, whose growth from before the launch
  * to after the point is an approximation: buffers of the caller are counted with it.
  */
-import { AppError, type Clock, type LaunchedReplica, type ModelRunner, type ReplicaLauncher } from '@equipoise/core';
+import { AppError, type Clock } from '@equipoise/core/model';
+import type { LaunchedReplica, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import type { ProgressMeter } from '../progress-meter.js';
 import type { NeighbourLoad } from './busy-neighbours.js';
 import { InputCycle } from './input-cycle.js';

@@ -2,7 +2,8 @@
  * What a profiling run leaves behind: the points of core's profiles with how they were measured, what was left out and why, and the
  * identity by which a later run can tell whether they still hold. Plain JSON, the very document of `equipoise profile --json`.
  */
-import type { LatencyProfile, MonotoneFit, ProfilePoint, StageId, VariantId } from '@equipoise/core';
+import type { LatencyProfile, ProfilePoint, StageId, VariantId } from '@equipoise/core/model';
+import type { MonotoneFit } from '@equipoise/core/plan';
 import type { MachineFingerprint } from './machine-fingerprint.js';
 import type { VariantIdentity } from './profile-identity.js';
 

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { PipelineSpec, SourceTensor } from '@equipoise/core';
+import type { PipelineSpec, SourceTensor } from '@equipoise/core/model';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadPipelineSamples } from './pipeline-samples.js';
 import { pipeline, stage, variant } from './profile-pipeline.test-support.js';

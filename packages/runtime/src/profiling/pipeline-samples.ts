@@ -5,7 +5,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
-import { AppError, type PipelineSpec, type SourceTensor, type TensorMap } from '@equipoise/core';
+import { AppError, type PipelineSpec, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import { tensorOfJson } from './tensor-of-json.js';
 
 /** One example request; `name` is its file. */

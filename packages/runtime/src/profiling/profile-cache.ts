@@ -6,7 +6,7 @@
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { AppError, type PipelineSpec } from '@equipoise/core';
+import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import type { UnfinishedProfile, VariantProfile } from './measured-profile.js';
 
 const FORMAT_VERSION = 2;

@@ -2,7 +2,7 @@
  * Which points of a variant can matter: the batch sizes its stage allows (else 1, 2, 4, … 32) on every core count a replica may have.
  * Shares below one core are planned from the points of one core, so they ask for that. Core counts the machine does not have are left out.
  */
-import type { PipelineSpec, StageSpec, VariantSpec } from '@equipoise/core';
+import type { PipelineSpec, StageSpec, VariantSpec } from '@equipoise/core/model';
 import type { NotMeasuredVariant, SkippedPoint } from './measured-profile.js';
 
 const USUAL_BATCH_SIZES = [1, 2, 4, 8, 16, 32] as const;

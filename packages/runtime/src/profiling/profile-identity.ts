@@ -5,7 +5,8 @@
  * inside a package by the package's own description.
  */
 import { readFileSync } from 'node:fs';
-import type { Isolation, PipelineSpec, ServingGraph, StageSpec, TensorMap, VariantSpec } from '@equipoise/core';
+import type { Isolation, PipelineSpec, StageSpec, TensorMap, VariantSpec } from '@equipoise/core/model';
+import type { ServingGraph } from '@equipoise/core/serve';
 import { canonicalJson, sha256 } from '../digest.js';
 import { flowVariant, stagesBefore } from './flow.js';
 import type { MachineFingerprint } from './machine-fingerprint.js';

@@ -2,18 +2,15 @@
 import { resolve } from 'node:path';
 import {
   AppError,
-  type BatchResult,
-  type LaunchRequest,
-  type ModelRunner,
   type PipelineSpec,
-  type ReplicaLauncher,
   type StageSpec,
   stageId,
   type Tensor,
   type TensorMap,
   type VariantSpec,
   variantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { BatchResult, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import type { MachineFingerprint } from './machine-fingerprint.js';
 import type { LaunchRules } from './profile-identity.js';
 import { type ProfileRequest, profilePipeline } from './profile-pipeline.js';

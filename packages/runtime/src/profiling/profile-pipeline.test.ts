@@ -1,4 +1,6 @@
-import { curvesOf, type LaunchRequest, type PipelineSpec, SeededRng, stageId, variantId } from '@equipoise/core';
+import { type PipelineSpec, SeededRng, stageId, variantId } from '@equipoise/core/model';
+import { curvesOf } from '@equipoise/core/plan';
+import type { LaunchRequest } from '@equipoise/core/ports';
 import { describe, expect, it } from 'vitest';
 import type { WorkProgress } from '../progress-meter.js';
 import type { MeasuredPoint } from './measured-profile.js';

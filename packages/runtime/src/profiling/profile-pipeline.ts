@@ -8,16 +8,14 @@
 import {
   AppError,
   type Clock,
-  type ModelRunner,
-  monotoneFit,
   type PipelineSpec,
-  type ReplicaLauncher,
-  type ServingGraph,
   type StageId,
   type StageSpec,
-  servingGraph,
   type TensorMap,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import { monotoneFit } from '@equipoise/core/plan';
+import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
+import { type ServingGraph, servingGraph } from '@equipoise/core/serve';
 import { copyTensors } from '../data-plane/payload-algebra.js';
 import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
 import type { NeighbourLoad } from './busy-neighbours.js';

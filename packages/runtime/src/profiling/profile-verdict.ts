@@ -3,7 +3,8 @@
  * machine, other code, other inputs, a grid that has grown since (by the file, or by a latency target that now allows what was over it), and
  * quick ones where full ones are asked for.
  */
-import { type PipelineSpec, servingGraph } from '@equipoise/core';
+import type { PipelineSpec } from '@equipoise/core/model';
+import { servingGraph } from '@equipoise/core/serve';
 import { type MachineFingerprint, machineFingerprint } from './machine-fingerprint.js';
 import type { PipelineProfile, ProfileDepth, VariantProfile } from './measured-profile.js';
 import { loadPipelineSamples, type PipelineSample } from './pipeline-samples.js';

@@ -4,7 +4,8 @@
  * Where a join waits for the first of several, the stage that is earlier in the graph is the first, and the others run all the same.
  * Payloads are handed around by reference: whoever runs an item copies it first.
  */
-import { GraphWalk, RequestState, type Scope, type ServingGraph, type TensorMap } from '@equipoise/core';
+import type { TensorMap } from '@equipoise/core/model';
+import { GraphWalk, RequestState, type Scope, type ServingGraph } from '@equipoise/core/serve';
 import { tensorAlgebra } from '../data-plane/payload-algebra.js';
 
 /** Inputs of one stage, in the order of the requests. */

@@ -1,5 +1,5 @@
 /** Nested JSON arrays as a tensor of a declared type, for sample files that people write. */
-import type { Datatype, Tensor, TensorData, TensorType } from '@equipoise/core';
+import type { Datatype, Tensor, TensorData, TensorType } from '@equipoise/core/model';
 
 type NumericDatatype = Exclude<Datatype, 'BYTES' | 'INT64' | 'UINT64' | 'FP16'>;
 

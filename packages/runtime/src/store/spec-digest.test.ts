@@ -1,4 +1,4 @@
-import { variantId } from '@equipoise/core';
+import { variantId } from '@equipoise/core/model';
 import { describe, expect, it } from 'vitest';
 import { pipeline, stage, variant } from '../profiling/profile-pipeline.test-support.js';
 import { specDigest } from './spec-digest.js';

@@ -3,7 +3,7 @@
  * file was edited may name variants that are gone or exceed a new budget, so it is not put in force again under another digest. Left out
  * is what no plan depends on: places of files, samples, code, how often the loop runs, how long queues may get.
  */
-import type { PipelineSpec, StageSpec } from '@equipoise/core';
+import type { PipelineSpec, StageSpec } from '@equipoise/core/model';
 import { canonicalJson, sha256 } from '../digest.js';
 
 const plannableStage = ({ id, kind, variants, bounds, pins }: StageSpec) => ({

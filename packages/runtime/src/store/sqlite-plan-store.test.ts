@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SeededRng } from '@equipoise/core';
+import { SeededRng } from '@equipoise/core/model';
 import { decisionAt, describePlanStoreConformance, goodPlanOf } from '@equipoise/testkit';
 import Database from 'libsql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

@@ -8,16 +8,8 @@
  *
  * A call works on the file before it returns, so a server has it in a thread of its own (`ThreadedPlanStore`).
  */
-import {
-  AppError,
-  type DecisionPage,
-  type DecisionRecord,
-  type GoodPlan,
-  type KeptName,
-  type LaterFacts,
-  type Plan,
-  type PlanStore,
-} from '@equipoise/core';
+import { AppError, type DecisionRecord, type LaterFacts, type Plan } from '@equipoise/core/model';
+import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
 import type Database from 'libsql';
 import { attempt, checkPages, inTransaction, openStateFile } from './state-file.js';
 import { migrate } from './state-schema.js';

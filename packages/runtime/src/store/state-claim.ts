@@ -5,7 +5,7 @@
  */
 import { closeSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import Database from 'libsql';
 import { attempt } from './state-file.js';
 

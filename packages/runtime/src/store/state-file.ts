@@ -1,7 +1,7 @@
 /** The SQLite file behind the store: how it is opened, and what its failures mean to whoever has to mend them. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import Database from 'libsql';
 
 const BUSY_TIMEOUT_MS = 2000;

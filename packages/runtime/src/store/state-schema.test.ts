@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { StageId } from '@equipoise/core';
+import type { StageId } from '@equipoise/core/model';
 import { decisionAt } from '@equipoise/testkit';
 import Database from 'libsql';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';

@@ -2,7 +2,7 @@
  * The tables of the state file, version by version. `user_version` counts the migrations that a file has seen; each runs once, all in one
  * transaction, so that a file is of one version or another and never between. A migration that was released is never changed.
  */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import type Database from 'libsql';
 import { inTransaction } from './state-file.js';
 

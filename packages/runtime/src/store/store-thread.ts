@@ -1,6 +1,6 @@
 /** Entry of the store's thread: one call on the file per message. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
 import type { StoreCall, StoreReply } from './threaded-plan-store.js';
 

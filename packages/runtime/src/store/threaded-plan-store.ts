@@ -6,15 +6,12 @@ import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import {
   AppError,
-  type DecisionPage,
   type DecisionRecord,
   type ErrorCode,
   type ErrorDetails,
-  type GoodPlan,
-  type KeptName,
   type LaterFacts,
-  type PlanStore,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
 
 /** A call that the thread is asked to carry out. */
 export interface StoreCall {

@@ -3,7 +3,7 @@
  * once all calls have returned, n is printed. Every third one is kept as what was learned, too.
  */
 import { writeSync } from 'node:fs';
-import type { DecisionRecord, Plan } from '@equipoise/core';
+import type { DecisionRecord, Plan } from '@equipoise/core/model';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
 
 /** The plan that carries a number. */

@@ -1,6 +1,5 @@
 /** What every Actuator does alike: what runs becomes what should run, make before break, and nothing happens twice. */
 import {
-  type Actuator,
   AppError,
   type Change,
   InvariantViolation,
@@ -8,7 +7,8 @@ import {
   type StageId,
   type StagePlan,
   type VariantId,
-} from '@equipoise/core';
+} from '@equipoise/core/model';
+import type { Actuator } from '@equipoise/core/ports';
 import { afterEach, describe, expect, it } from 'vitest';
 
 /** An actuator of a stage with three variants, of which the last cannot start. */

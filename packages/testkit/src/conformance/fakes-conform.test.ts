@@ -1,5 +1,6 @@
 /** The fakes keep the contracts that the real ones keep. */
-import { AppError, type ItemResult, type TensorMap } from '@equipoise/core';
+import { AppError, type TensorMap } from '@equipoise/core/model';
+import type { ItemResult } from '@equipoise/core/ports';
 import { FakeLauncher } from '../fakes/fake-launcher.js';
 import type { FakeRunner } from '../fakes/fake-runner.js';
 import { launchRequestOf, stageNamed, variantNamed } from '../fakes/stage-specs.js';

@@ -1,13 +1,6 @@
 /** What every ReplicaLauncher and the ModelRunners it starts do alike, whatever the replicas are. */
-import {
-  type BatchResult,
-  InvariantViolation,
-  type LaunchRequest,
-  type ModelRunner,
-  type ReplicaLauncher,
-  type Tensor,
-  type TensorMap,
-} from '@equipoise/core';
+import { InvariantViolation, type Tensor, type TensorMap } from '@equipoise/core/model';
+import type { BatchResult, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { afterEach, describe, expect, it } from 'vitest';
 
 /** A start that cannot be: the code it rejects with, and the launcher where it is not that of the suite. */

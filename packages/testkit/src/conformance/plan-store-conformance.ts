@@ -1,5 +1,6 @@
 /** What every PlanStore does alike: what was written comes back as it was, the newest first, and each pipeline has its own. */
-import { type DecisionRecord, type GoodPlan, type Plan, type PlanStore, stageId, variantId } from '@equipoise/core';
+import { type DecisionRecord, type Plan, stageId, variantId } from '@equipoise/core/model';
+import type { GoodPlan, PlanStore } from '@equipoise/core/ports';
 import { afterEach, describe, expect, it } from 'vitest';
 
 /** A plan of one stage that runs `variant`. */

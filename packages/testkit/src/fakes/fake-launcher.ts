@@ -1,5 +1,6 @@
 /** Starts replicas in memory, at once or when the test lets it. */
-import type { AppError, LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core';
+import type { AppError } from '@equipoise/core/model';
+import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { type FakeAnswer, FakeRunner } from './fake-runner.js';
 
 /** A start as it was asked for, with the runner it gave. */

@@ -1,15 +1,6 @@
 /** A data plane in memory: it keeps what an actuator puts in service, runs single batches and tells of each step. */
-import {
-  AppError,
-  type BatchResult,
-  type ReadyReplica,
-  type ReplicaId,
-  type ReplicaPool,
-  type ReplicaTrouble,
-  type StageBatching,
-  type StageId,
-  type TensorMap,
-} from '@equipoise/core';
+import { AppError, type ReplicaId, type ReplicaTrouble, type StageId, type TensorMap } from '@equipoise/core/model';
+import type { BatchResult, ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
 
 /** What happened to a pool. */
 export type PoolEvent =

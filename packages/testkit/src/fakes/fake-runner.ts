@@ -1,12 +1,6 @@
 /** A replica in memory: it echoes its batches unless told otherwise, and does nothing on its own. */
-import {
-  AppError,
-  type BatchResult,
-  type ItemResult,
-  invariant,
-  type ModelRunner,
-  type TensorMap,
-} from '@equipoise/core';
+import { AppError, invariant, type TensorMap } from '@equipoise/core/model';
+import type { BatchResult, ItemResult, ModelRunner } from '@equipoise/core/ports';
 
 /** What a fake answers to a batch. */
 export type FakeAnswer = (batch: readonly TensorMap[]) => readonly ItemResult[];

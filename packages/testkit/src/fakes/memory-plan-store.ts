@@ -1,13 +1,6 @@
 /** A PlanStore that forgets everything with its process. */
-import {
-  AppError,
-  type DecisionPage,
-  type DecisionRecord,
-  type GoodPlan,
-  type KeptName,
-  type LaterFacts,
-  type PlanStore,
-} from '@equipoise/core';
+import { AppError, type DecisionRecord, type LaterFacts } from '@equipoise/core/model';
+import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
 
 /** Keeps everything in memory, as copies; all of it. */
 export class MemoryPlanStore implements PlanStore {

@@ -1,12 +1,6 @@
 /** Stages for tests of what starts and runs replicas. */
-import {
-  type LaunchRequest,
-  type Resources,
-  type StageSpec,
-  stageId,
-  type VariantSpec,
-  variantId,
-} from '@equipoise/core';
+import { type Resources, type StageSpec, stageId, type VariantSpec, variantId } from '@equipoise/core/model';
+import type { LaunchRequest } from '@equipoise/core/ports';
 
 /** One core, nothing else. */
 export const oneCore: Resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };

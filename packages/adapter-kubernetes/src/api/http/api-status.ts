@@ -1,5 +1,5 @@
 /** The `Status` object with which the API server says why it did not do something, as a value or as an AppError. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import type { RefusalCause, Refused } from '../kube-api.js';
 import type { KubeAnswer } from './kube-requests.js';
 

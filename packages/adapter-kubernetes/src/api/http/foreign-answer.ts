@@ -1,5 +1,5 @@
 /** Tells what an API server of Kubernetes answers from what anything else does that listens at its address, such as a proxy with a page to log in. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 
 /** Characters of a foreign answer that are shown. */
 const SHOWN_LENGTH = 80;

@@ -1,5 +1,5 @@
 /** The port over HTTP, as an API server speaks it. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import type {
   Applier,
   DeleteOptions,

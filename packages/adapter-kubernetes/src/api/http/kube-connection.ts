@@ -5,7 +5,7 @@
  */
 import http from 'node:http';
 import https from 'node:https';
-import { AppError, type Clock } from '@equipoise/core';
+import { AppError, type Clock } from '@equipoise/core/model';
 import type { KubeConfig } from '@kubernetes/client-node';
 
 /** Where the credentials are: `default` looks where kubectl does, and in a pod takes its service account. */

@@ -1,7 +1,7 @@
 /** One request to the API server: JSON in, JSON or a stream of JSON lines out. No answer within its time is UNREACHABLE. */
 import http from 'node:http';
 import https from 'node:https';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { checkIsOfKubernetes } from './foreign-answer.js';
 import { jsonLines } from './json-lines.js';
 import type { KubeConnection } from './kube-connection.js';

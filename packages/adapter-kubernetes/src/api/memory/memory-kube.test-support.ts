@@ -3,7 +3,7 @@
  * expires old watches and lists, a status that only status writes change, finalizers. It knows no schema, no defaults and no controllers;
  * `define` names a resource with what is checked of its objects.
  */
-import { type AlarmClock, AppError } from '@equipoise/core';
+import { type AlarmClock, AppError } from '@equipoise/core/model';
 import type { RefusalCause, Refused, Selection, WatchEvent } from '../kube-api.js';
 import { apiVersionOf, type KubeObject, objectKey, type ResourceType } from '../kube-object.js';
 import { collectionPath } from '../object-path.js';

@@ -1,5 +1,5 @@
 /** What runs replicas on a cluster. Each engine makes its own objects of a workload and says where the router reaches it. */
-import type { InferenceServerSpec } from '@equipoise/core';
+import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../../api/kube-object.js';
 import { portName } from '../port-name.js';
 import type { RenderRequest } from '../render-request.js';

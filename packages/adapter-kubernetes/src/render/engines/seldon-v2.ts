@@ -6,7 +6,7 @@
  * `minReplicas` and `maxReplicas` stay out: they would wake Seldon's own autoscaler. Only objects of its API are written; Seldon itself
  * is installed by whoever has a licence for it.
  */
-import { AppError, type InferenceServerSpec } from '@equipoise/core';
+import { AppError, type InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../../api/kube-object.js';
 import type { Container } from '../manifest-types.js';
 import type { RenderRequest } from '../render-request.js';

@@ -1,6 +1,6 @@
 /** A gRPC port in front of scripted replicas, and a client of it that sends bytes. */
-import type { PipelineSpec, SourceTensor } from '@equipoise/core';
-import { stageId } from '@equipoise/core';
+import type { PipelineSpec, SourceTensor } from '@equipoise/core/model';
+import { stageId } from '@equipoise/core/model';
 import { grpcMethods, grpcPath, readGrpcResponse, readMessage } from '@equipoise/open-inference-codec';
 import { type CallOptions, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { PipelineRunner } from '../../data-plane/pipeline-runner.js';

@@ -1,5 +1,5 @@
 /** Ports of gRPC that are closed after each test, and calls of them by the name of the method. */
-import type { SourceTensor, TensorMap } from '@equipoise/core';
+import type { SourceTensor, TensorMap } from '@equipoise/core/model';
 import { grpcMethods, grpcPath, writeGrpcRequest, writeMessage } from '@equipoise/open-inference-codec';
 import { fp32 } from '../../data-plane/serving-bench.test-support.js';
 import { type BenchOptions, grpcBench } from './grpc-bench.test-support.js';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import type { SourceTensor, TensorMap } from '@equipoise/core';
+import type { SourceTensor, TensorMap } from '@equipoise/core/model';
 import { grpcMethods, grpcPath, healthCheck, writeGrpcRequest, writeMessage } from '@equipoise/open-inference-codec';
 import { status } from '@grpc/grpc-js';
 import fc from 'fast-check';

@@ -1,5 +1,5 @@
 /** What a method is: a function from the bytes of a request to those of an answer; it refuses by throwing an AppError and needs no socket. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import type { CancelSignal } from '../../data-plane/cancellation.js';
 import { pipelineByName } from '../pipeline-by-name.js';
 import type { ServedPipeline } from '../served-pipeline.js';

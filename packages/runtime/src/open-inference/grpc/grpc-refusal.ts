@@ -1,5 +1,5 @@
 /** How a failure is told over gRPC: the status follows from the code of the error, its facts stand in trailing metadata. */
-import { AppError, boundedMessage, type ErrorCode, errorCodes } from '@equipoise/core';
+import { AppError, boundedMessage, type ErrorCode, errorCodes } from '@equipoise/core/model';
 import { type GrpcRefusal, type GrpcStatus, grpcStatus } from './grpc-status.js';
 
 /** The least and the most that retry policies of gRPC are told to wait; it is what Retry-After is over HTTP. */

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { gzipSync } from 'node:zlib';
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import { grpcMethods, grpcPath, writeGrpcRequest, writeMessage } from '@equipoise/open-inference-codec';
 import { Metadata, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';

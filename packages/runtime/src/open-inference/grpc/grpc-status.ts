@@ -1,6 +1,6 @@
 /** How calls of gRPC end: a code of its status codes, words for people, and trailing metadata. */
 
-import type { ErrorCode } from '@equipoise/core';
+import type { ErrorCode } from '@equipoise/core/model';
 
 /** The status codes that a call may end with here (gRPC, statuscodes). */
 export const grpcStatus = {

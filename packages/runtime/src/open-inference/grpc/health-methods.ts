@@ -1,5 +1,5 @@
 /** Whether the server runs and can answer, by the protocol's own methods and by the standard health service of gRPC. */
-import { AppError } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
 import {
   grpcMethods,
   healthCheck,

@@ -1,5 +1,5 @@
 /** Inference over gRPC: tensors raw or in typed contents, answered in the form in which they came. */
-import { AppError, type TensorMap } from '@equipoise/core';
+import { AppError, type TensorMap } from '@equipoise/core/model';
 import {
   grpcMethods,
   ownedMessage,

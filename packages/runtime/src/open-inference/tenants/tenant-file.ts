@@ -2,7 +2,8 @@
  * A token file: a line for each token, `[TENANT] TOKEN [rps=N] [burst=N]`; empty lines and those that begin with # are passed over. A line
  * without a name is of the tenant `default`; a tenant may have several tokens, so that they can be changed one by one.
  */
-import { AppError, type RateLimit } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
+import type { RateLimit } from '@equipoise/core/serve';
 
 /** Who may ask with which tokens, and how often; without a limit as often as there is room. */
 export interface TenantEntry {

@@ -4,7 +4,8 @@
  * tells nothing of those that are kept.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import { AppError, TokenBucket } from '@equipoise/core';
+import { AppError } from '@equipoise/core/model';
+import { TokenBucket } from '@equipoise/core/serve';
 import type { TenantEntry } from './tenant-file.js';
 
 /** Somebody who may ask. */

@@ -1,0 +1,21 @@
+/** Entry `@equipoise/core/forecast`: arrival-rate forecasts and their backtest. */
+export { type ForecastFigures, forecastFigures, type JudgedForecasts } from './forecast/backtest/forecast-figures.js';
+export {
+  forecastTrial,
+  type Trial,
+  type TrialProgress,
+  type TrialRequest,
+} from './forecast/backtest/forecast-trial.js';
+export {
+  beginBacktest,
+  observeMaximum,
+  type RollingBacktest,
+  selectedForecast,
+} from './forecast/backtest/rolling-backtest.js';
+export { type Forecaster, type ForecasterName, forecasters } from './forecast/forecaster.js';
+export type { KeptLearning } from './forecast/learning/load-learning.js';
+export { forecastMethods } from './forecast/methods/forecast-methods.js';
+export type { ForecastMethod, TrainedForecaster } from './forecast/peaks/forecast-method.js';
+export { type PeakSeries, peakSeries, trainingPeaks } from './forecast/peaks/peak-series.js';
+export { type PeakTask, USUAL_PEAK_TASK } from './forecast/peaks/peak-task.js';
+export { smoothedRate } from './forecast/smoothed-rate.js';

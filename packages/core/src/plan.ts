@@ -1,0 +1,21 @@
+/** Entry `@equipoise/core/plan`: profiles, latency estimates and the planner. */
+export { pipelineAccuracy } from './estimate/pas.js';
+export { stageLoads } from './estimate/stage-load.js';
+export { explainPlan } from './optimize/explain.js';
+export type { VerifierAt } from './optimize/explanation/explained-plan.js';
+export type {
+  ChangedOutcome,
+  PlanExplanation,
+  RejectedVariant,
+  StageExplanation,
+} from './optimize/explanation/plan-explanation.js';
+export { type Frontier, type FrontierPoint, frontier } from './optimize/frontier.js';
+export { optimize } from './optimize/optimize.js';
+export type { Estimator, PlanningProblem, Policy, VerifyPlan } from './optimize/planning-problem.js';
+export { type PolicyName, policies } from './optimize/policies.js';
+export { estimateStages } from './optimize/search/estimate-stages.js';
+export { curvesOf, requireCurves, type ServiceCurves } from './profile/curves-of.js';
+export { type MonotoneFit, monotoneFit } from './profile/monotone-fit.js';
+export { scaledPoint, scaledProfiles, scaleProfile } from './profile/scale-profile.js';
+export { capacityRps } from './profile/service-curve.js';
+export { drawMs, lawOfPoint } from './profile/service-law.js';
