@@ -1,0 +1,43 @@
+import { expect, it } from 'vitest';
+import { findLongSentences, findOpening, findProseProblems, findWords } from './prose-rules.js';
+
+it.each([
+  ['What a controller goes by.', 'What'],
+  ['whether it is full', 'whether'],
+  ['So long as it runs', 'So long'],
+  ['Assigns a core.', undefined],
+  ['Latency, as measured.', undefined],
+])('finds the opening of %j', (comment, found) => {
+  expect(findOpening(comment)).toBe(found);
+});
+
+it.each([
+  ['begins anew', 'anew'],
+  ['goes on with the plan', 'goes on with'],
+  ['is but one', 'is but'],
+  ['Dearer than before', 'Dearer'],
+  ['foretold', 'foretold'],
+])('finds the word in %j', (text, found) => {
+  expect(findWords(`First.\n${text}`)).toEqual([{ line: 2, kind: 'word', found }]);
+});
+
+it.each(['`beside` is a value', 'besides', 'the closest', 'is, but', 'candearly'])('accepts %j', (text) => {
+  expect(findWords(text)).toEqual([]);
+});
+
+const words = (count: number) => Array.from({ length: count }, () => 'word').join(' ');
+
+it('finds a sentence of more than 30 words and its line', () => {
+  expect(findLongSentences(`Short.\nThe ${words(30)}. A ${words(20)}.`)).toEqual([
+    { line: 2, kind: 'length', found: '31 words: The word word word word word …' },
+  ]);
+});
+
+it('ends a sentence at a blank line and at a list item', () => {
+  expect(findLongSentences(`${words(20)}\n\n${words(20)}\n- ${words(20)}`)).toEqual([]);
+});
+
+it('looks for long sentences in doc comments only', () => {
+  expect(findProseProblems(`What ${words(30)}`, false).map(({ kind }) => kind)).toEqual(['opening']);
+  expect(findProseProblems(`What ${words(30)}`, true).map(({ kind }) => kind)).toEqual(['opening', 'length']);
+});
