@@ -1,0 +1,32 @@
+/** Logs that version 0.1.0 wrote: the state file of a server and the lines of a log. */
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, it } from 'vitest';
+import { readDecisionLog } from './decision-log-file.js';
+import { LogReplay } from './replay-log.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'equipoise-recorded-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A copy, because a state file that is opened may be migrated. */
+function copyOf(name: string): string {
+  const path = join(folder, name);
+  copyFileSync(fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url)), path);
+  return path;
+}
+
+it.each([
+  ['a state file', 'state-0.1.0.db', { burst: 1, plan: 6, manual: 5, start: 1 }, 7],
+  ['a log file', 'decisions-0.1.0.jsonl', { burst: 1, plan: 7, 'roll-back': 2 }, 10],
+])('%s of version 0.1.0 replays to the same decisions', { timeout: 60_000 }, async (_, name, triggers, replayable) => {
+  const { setups, decisions } = await readDecisionLog(copyOf(name));
+  const counts: Record<string, number> = {};
+  for (const { record } of decisions) counts[record.trigger ?? ''] = (counts[record.trigger ?? ''] ?? 0) + 1;
+  expect(counts).toEqual(triggers);
+  const replay = new LogReplay(setups);
+  const verdicts = decisions.map(({ record }) => replay.verdictOn(record));
+  expect(verdicts.filter(({ kind }) => kind === 'different')).toEqual([]);
+  expect(verdicts.filter(({ kind }) => kind === 'same')).toHaveLength(replayable);
+});
