@@ -22,7 +22,7 @@ export interface FuzzFigures {
   readonly slowBodies: HostileFigures;
   readonly slowCalls: HostileFigures;
   readonly idle: { readonly connections: number; readonly servedMeanwhileMs: number; readonly closedByServer: number };
-  /** After a tenth of the requests and at the end; of the router and its fronts together, as descriptors are. */
+  /** After a tenth of the requests and at the end; of the router. */
   readonly keptBytes: readonly [number, number];
   readonly openDescriptors: readonly [number, number];
   /** Whether it answered at the end, ended without an error when it was asked to, and printed no warning. */
@@ -39,12 +39,12 @@ const IDLE_CONNECTIONS = 10_000;
 /** Connections that say nothing are closed after 10 s, looked for once a second. */
 const IDLE_END_MS = 14_000;
 
-/** Sends `requests` of them, to the router or through as many fronts. */
+/** Sends `requests` of them to a router. */
 export async function measureFuzz(
   requests: number,
-  { idle = IDLE_CONNECTIONS, frontProcesses = 0 }: { readonly idle?: number; readonly frontProcesses?: number } = {},
+  { idle = IDLE_CONNECTIONS }: { readonly idle?: number } = {},
 ): Promise<FuzzFigures> {
-  const router = await startRouter({ stages: 1, maxBatchSize: 4, anyTensors: true, frontProcesses });
+  const router = await startRouter({ stages: 1, maxBatchSize: 4, anyTensors: true });
   const { server } = router;
   const port = Number(new URL(router.url).port);
   try {

@@ -1,9 +1,6 @@
 /** What the benchmarks of the data plane claim: how much of it is a full run, a measurement and its bars. */
 import { atMost, type Bar, bar, holds, told } from './bar.js';
 import { type FaultFigures, measureFaults } from './faults.js';
-import { measureFrontLatency } from './front-latency.js';
-import { measureFronts } from './fronts.js';
-import { frontBars, frontLatencyBars } from './fronts-bars.js';
 import { fuzzBars } from './fuzz-bars.js';
 import { measureFuzz } from './fuzz-run.js';
 import { measureHttpOverload } from './http-overload.js';
@@ -102,27 +99,14 @@ export const sections: readonly Section[] = [
     (ms) => measureThroughput({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 4 }),
     throughputBars,
   ),
-  timed('fronts', 4, (ms) => measureFronts({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 9 }), frontBars),
-  timed(
-    'fronts-latency',
-    4,
-    (ms) => measureFrontLatency({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 4 }),
-    frontLatencyBars,
-  ),
   timed('overhead', 3, (ms) => measureOverhead({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 3 }), overheadBars),
   timed('overload', 5, measureOverload, overloadBars),
   timed('overload-http', 5, measureHttpOverload, overloadBars),
   timed('faults', 10, measureFaults, faultBars),
   timed('peers', 8, (ms) => measurePeers({ rounds: ROUNDS, seconds: ms / 1000 / ROUNDS / 12 }), peerBars),
   timed('soak', 120, measureSoak, soakBars),
-  fuzzed('fuzz', 0),
-  fuzzed('fuzz-fronts', 1),
+  { name: 'fuzz', unit: 'requests', full: 200_000, measure: (requests) => measureFuzz(requests), bars: fuzzBars },
 ];
-
-function fuzzed(name: string, frontProcesses: number): Section {
-  const measure = (requests: number) => measureFuzz(requests, { frontProcesses });
-  return { name, unit: 'requests', full: 200_000, measure, bars: fuzzBars };
-}
 
 function timed<Figures>(
   name: string,

@@ -1,7 +1,4 @@
-/**
- * Loaded into a server that is measured and into its fronts: at SIGUSR2 each says what it keeps in memory after collections: its pid, how
- * often it was asked, and bytes.
- */
+/** Loaded into a measured server: at SIGUSR2 it prints its pid, how often it was asked, and the bytes it keeps after collections. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { isMainThread } from 'node:worker_threads';

@@ -22,8 +22,6 @@ export interface RouterOptions {
   /** Processors of the process; those of its replicas, where they shall be apart. */
   readonly processors?: string;
   readonly replicaProcessor?: number;
-  /** Processes that hold the ports; left out, the router does. */
-  readonly frontProcesses?: number;
   /** Load to plan for, 1,000 when left out. */
   readonly arrivalRps?: number;
 }
@@ -48,8 +46,8 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const folder = mkdtempSync(join(tmpdir(), 'equipoise-bench-'));
   writeFileSync(join(folder, 'pipeline.yaml'), JSON.stringify(pipelineOf(options), undefined, 1));
   copyFileSync(benchFile('router/no-op-stage.mjs'), join(folder, 'no-op-stage.mjs'));
-  const { processors, arrivalRps = 1000, frontProcesses = 0 } = options;
-  const places = ['--port', '0', '--grpc-port', '0', '--front-processes', String(frontProcesses)];
+  const { processors, arrivalRps = 1000 } = options;
+  const places = ['--port', '0', '--grpc-port', '0'];
   const { server, found } = await startServerProcess({
     args: [...seldomCollections, BIN, 'serve', 'pipeline.yaml', ...places, '--arrival-rps', String(arrivalRps)],
     cwd: folder,

@@ -81,11 +81,6 @@ export class ServerProcess {
     return processorSecondsOf(`/proc/${this.pid}/task/${this.pid}/stat`);
   }
 
-  /** Processor time so far of the processes that it has started, in seconds. */
-  get childSeconds(): number {
-    return sum(this.#children.map((pid) => processorSecondsOf(`/proc/${pid}/stat`)));
-  }
-
   /** Of it and of the processes that it has started. */
   get openDescriptors(): number {
     return sum([this.pid, ...this.#children].map((pid) => readdirSync(`/proc/${pid}/fd`).length));
@@ -96,7 +91,7 @@ export class ServerProcess {
     return Number(kib) * 1024;
   }
 
-  /** Bytes of the heaps and buffers of it and its fronts after a collection; only of one started with `memoryReport`. */
+  /** Bytes of the heaps and buffers of it and its child processes after a collection; only of one started with `memoryReport`. */
   async keptBytes(): Promise<number> {
     this.#memoryAsked += 1;
     const asked = [this.pid, ...this.#children].map((pid) => {

@@ -4,7 +4,6 @@ export { EmbeddedActuator, type EmbeddedActuatorOptions } from './actuator/embed
 export { preciseClock } from './alarm-clock.js';
 export { launchRules } from './launch-rules.js';
 export { type Launchers, launcherFor } from './launcher-for.js';
-export { FrameReader, frameOf } from './process/frame.js';
 export { ProcessReplicaLauncher } from './process/process-replica-launcher.js';
 export { PythonReplicaLauncher } from './process/python-replica-launcher.js';
 export type { LaunchLimits } from './replica/start-replica-runner.js';

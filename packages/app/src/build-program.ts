@@ -7,7 +7,6 @@ import {
   cores,
   count,
   fraction,
-  frontProcesses,
   nodeCores,
   port,
   positive,
@@ -260,12 +259,6 @@ function addServe(program: Command): void {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port to listen on, 0 for any free one', port, 8080)
     .option('--grpc-port <n>', 'port of gRPC on the same address, 0 for any free one; left out, there is none', port)
-    .option(
-      '--front-processes <n>',
-      'processes that read and write HTTP and gRPC for this one, which then only queues and batches; 0: it does both',
-      frontProcesses,
-      0,
-    )
     .option(
       '--arrival-rps <n>',
       'plan for this load at the start instead of going on with the last good plan',

@@ -38,10 +38,6 @@ describe('the ports of equipoise serve', () => {
       ['--share-with', 'https://x/y', '--share', '0.5'],
       'Expected http://HOST:PORT of another server, found https://x/y.',
     ],
-    [
-      ['--share-with', 'http://127.0.0.1:1', '--share', '0.5', '--front-processes', '1'],
-      '--share-with is for a server without front processes',
-    ],
   ])('give no share away that is none: %s', async (flags, message) => {
     const ended = await equipoise('serve', 'hang.yaml', '--port', '0', ...flags);
     expect(ended).toMatchObject({ exitCode: 2, stdout: '' });

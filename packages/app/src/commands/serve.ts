@@ -10,8 +10,10 @@ import {
   PipelineMonitor,
   type RunningKedaScaler,
   type RunningServer,
+  type ServerOptions,
   stageFailureText,
   startKedaScaler,
+  startServer,
   TlsIdentity,
 } from '@equipoise/runtime';
 import pc from 'picocolors';
@@ -21,7 +23,6 @@ import { drainDeadlineMs } from '../compose/drain-deadline.js';
 import { servingSpec } from '../compose/host-cores.js';
 import type { KeptState } from '../compose/kept-state.js';
 import { loadSpec } from '../compose/load-spec.js';
-import { openPorts, type PortOptions } from '../compose/open-ports.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { type ReloadOutcome, Reloads } from '../compose/reloads.js';
 import type { StartOptions } from '../compose/start-options.js';
@@ -41,8 +42,6 @@ export interface ServeOptions extends AdminOptions {
   readonly host: string;
   readonly port: number;
   readonly grpcPort?: number;
-  /** Processes that hold the ports; 0 or left out, this one does. */
-  readonly frontProcesses?: number;
   /** Given: plan for it anew; left out: go on with the last good plan. */
   readonly arrivalRps?: number;
   readonly maxBodyBytes: number;
@@ -91,7 +90,6 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
   const monitor = new PipelineMonitor({ pipelineName: spec.name, version: VERSION });
   const ports = new ServingPorts({
     ...placesOf(options),
-    ...{ frontProcesses: options.frontProcesses ?? 0, onFrontLost: (problem: string) => warn(problem) },
     ...(tenants && { tenants }),
     ...(tls && { tls }),
     ...shareOf(options, monitor),
@@ -147,16 +145,16 @@ function checkMode({ fixed = false, mode = 'off' }: ServeOptions): void {
 
 /** The serving ports, taken before the pipeline starts. */
 class ServingPorts {
-  readonly #options: Omit<PortOptions, 'runners' | 'stageTypes' | 'starting'>;
+  readonly #options: Omit<ServerOptions, 'runners' | 'stageTypes' | 'starting'>;
   #server: RunningServer | undefined;
 
-  constructor(options: Omit<PortOptions, 'runners' | 'stageTypes' | 'starting'>) {
+  constructor(options: Omit<ServerOptions, 'runners' | 'stageTypes' | 'starting'>) {
     this.#options = options;
   }
 
   async open({ runner, stageTypes }: Pick<RunningPipeline, 'runner' | 'stageTypes'>): Promise<void> {
     const served = { runners: [runner], stageTypes: new Map([[runner.spec.name, stageTypes]]), starting: true };
-    this.#server = await openPorts({ ...this.#options, ...served });
+    this.#server = await startServer({ ...this.#options, ...served });
     log(`listening on ${this.#server.url}; the pipeline starts`);
   }
 
@@ -234,7 +232,7 @@ function reloadAtSignal(reloads: Reloads): () => void {
 }
 
 /** Who else gets requests, and how many of them. */
-function shareOf({ shareWith, share }: ServeOptions, monitor: PipelineMonitor): Pick<PortOptions, 'share'> {
+function shareOf({ shareWith, share }: ServeOptions, monitor: PipelineMonitor): Pick<ServerOptions, 'share'> {
   if (shareWith === undefined && share === undefined) return {};
   if (shareWith === undefined || share === undefined) {
     throw new AppError('WRONG_USAGE', '--share-with and --share belong together.');

@@ -36,7 +36,6 @@ describe('values of flags', () => {
     ['evaluate', '--samples', ['0', '1.5', 'few']],
     ['serve', '--port', ['-1', '65536', '80.5', 'http']],
     ['serve', '--max-body-bytes', ['0', '16MB']],
-    ['serve', '--front-processes', ['-1', '1.5', '65', 'all']],
     ['load', '--arrival-rps', ['-1', 'x']],
     ['load', '--duration-s', ['0', '-1']],
     ['load', '--timeout-ms', ['0', '1.5', '1e12']],

@@ -43,8 +43,6 @@ export const port = numberWithin('a port from 1 to 65535, or 0 for any free one'
   whole: true,
 });
 
-export const frontProcesses = numberWithin('a number of processes from 0 to 64', { least: 0, most: 64, whole: true });
-
 const nodeSize = numberWithin('a number of cores', { least: 0.05 });
 
 /** Reads the cores of machines, such as `4,4,8`. */

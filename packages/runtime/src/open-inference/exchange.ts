@@ -77,7 +77,7 @@ async function answerTo(setting: ExchangeSetting, wire: Wire, parts: CallParts):
       // What is not there now will not be there later: it is no use to come again.
       if (phase !== 'serving') pipelineByName(setting.pipelines, pipelineName);
       requireServing(phase);
-      if (tenant?.bucket !== undefined) await admitWithinLimit(tenant, performance.now());
+      if (tenant !== undefined) admitWithinLimit(tenant, performance.now());
     }
     const call: Call = {
       pipelines: setting.pipelines,

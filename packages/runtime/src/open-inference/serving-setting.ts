@@ -6,7 +6,7 @@ import { warnOfDefect } from '../data-plane/turn-queue.js';
 import type { AnsweredCall } from './answered-call.js';
 import type { ServedPipeline } from './served-pipeline.js';
 import type { ServingPhase } from './serving-phase.js';
-import type { TokenHolders } from './tenants/tenants.js';
+import type { Tenants } from './tenants/tenants.js';
 
 /** The pipelines served, the limits, and who is told of what goes wrong. */
 export interface ServingSetting {
@@ -18,7 +18,7 @@ export interface ServingSetting {
   /** Bytes of the answers to requests that are being written, over all connections. */
   readonly leaving: BytesInFlight;
   /** Whose token clients have to show; undefined lets everybody in. */
-  readonly tenants: TokenHolders | undefined;
+  readonly tenants: Tenants | undefined;
   /** Longest time from the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
   readonly phase: () => ServingPhase;

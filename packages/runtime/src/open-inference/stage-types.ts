@@ -5,21 +5,12 @@
  */
 import type { StageId, TensorMap } from '@equipoise/core/model';
 import type { BatchResult, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
-import type { TensorMetadata } from '@equipoise/open-inference-codec';
 import { LearnedTypes } from './learned-types.js';
 
 /** Types at one stage. */
 export interface StageTensors {
   readonly inputs: LearnedTypes;
   readonly outputs: LearnedTypes;
-}
-
-/** All that is known, as another process is told it. */
-export interface SeenTypes {
-  readonly pipelineOutputs: readonly TensorMetadata[];
-  readonly stages: Readonly<
-    Record<string, { readonly inputs: readonly TensorMetadata[]; readonly outputs: readonly TensorMetadata[] }>
-  >;
 }
 
 /** Types at all stages of a pipeline, and of what it answers. */
@@ -32,31 +23,6 @@ export class StageTypes {
     const known = this.#stages.get(stageId) ?? { inputs: new LearnedTypes(), outputs: new LearnedTypes() };
     this.#stages.set(stageId, known);
     return known;
-  }
-
-  /** Grows with every change. */
-  get revision(): number {
-    let revision = this.pipelineOutputs.revision;
-    for (const { inputs, outputs } of this.#stages.values()) revision += inputs.revision + outputs.revision;
-    return revision;
-  }
-
-  get seen(): SeenTypes {
-    const stages = [...this.#stages].map(([id, { inputs, outputs }]) => [
-      id,
-      { inputs: inputs.all, outputs: outputs.all },
-    ]);
-    return { pipelineOutputs: this.pipelineOutputs.all, stages: Object.fromEntries(stages) };
-  }
-
-  /** Takes over what another process has seen. */
-  adopt({ pipelineOutputs, stages }: SeenTypes): void {
-    this.pipelineOutputs.adopt(pipelineOutputs);
-    for (const [id, { inputs, outputs }] of Object.entries(stages)) {
-      const known = this.of(id as StageId);
-      known.inputs.adopt(inputs);
-      known.outputs.adopt(outputs);
-    }
   }
 
   /** A launcher whose replicas are looked at. */

@@ -18,7 +18,7 @@ import {
   x,
 } from './server-bench.test-support.js';
 import { StageTypes } from './stage-types.js';
-import { startServer } from './start-server.js';
+import { mostLeavingBytes, startServer } from './start-server.js';
 
 afterEach(endServers);
 
@@ -229,8 +229,7 @@ describe('raw tensors behind the JSON', () => {
     expect(answer.outputs[0]).toEqual({ name: 'x', datatype: 'FP32', shape: [2], data: [0.5, -1] });
   });
 
-  it('reach the stage as views of the body', async ({ task, skip }) => {
-    skip(task.file.name.includes('/front/'), 'on their way from a front tensors get memory of their own');
+  it('reach the stage as views of the body', async () => {
     const held: number[] = [];
     const { server } = await start(specFor([tensorOf('FP64', [-1])]), ({ x: tensor = fp32([]) }) => {
       held.push((tensor.data as Float64Array).buffer.byteLength);
@@ -287,4 +286,11 @@ describe('closing', () => {
     await server.close();
     endsLater(await again());
   });
+});
+
+it.each([
+  ['small bodies leave room for large answers', 64 * 1024, 256 * 1024 ** 2],
+  ['large bodies leave room for as many answers as large', 32 * 1024 ** 2, 512 * 1024 ** 2],
+])('%s', (_, maxBodyBytes, most) => {
+  expect(mostLeavingBytes(maxBodyBytes)).toBe(most);
 });

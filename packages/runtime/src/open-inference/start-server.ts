@@ -7,18 +7,19 @@ import type { AnsweredCall } from './answered-call.js';
 import type { GrpcPlace, RunningGrpcServer } from './grpc/grpc-listener.js';
 import { startGrpcServer } from './grpc/start-grpc-server.js';
 import { type RunningHttpServer, startHttpServer } from './http-server.js';
-import { mostLeavingBytes } from './leaving-bound.js';
 import { type Runner, ServedPipeline } from './served-pipeline.js';
 import type { ServingPhase } from './serving-phase.js';
 import type { ServingSetting } from './serving-setting.js';
 import type { StageTypes } from './stage-types.js';
-import type { TokenHolders } from './tenants/tenants.js';
+import type { Tenants } from './tenants/tenants.js';
 import type { ShownIdentity } from './tls-identity.js';
 import { TrafficShare, type TrafficShareOptions } from './traffic-share.js';
 
 const DEFAULT_MAX_BODY_BYTES = 16 * 1024 * 1024;
 /** How many bodies of the largest size may be on their way at once; of smaller ones, or of parts, as many more. */
 const MOST_LARGEST_BODIES = 16;
+/** Answers may be far larger than bodies, so their bound does not follow those alone. */
+const LEAST_LEAVING_BYTES = 256 * 1024 * 1024;
 const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
 const DEFAULT_CLOSE_TIMEOUT_MS = 10_000;
 
@@ -38,7 +39,7 @@ export interface ServerOptions {
   /** Most bytes of all answers to requests that are on their way; when left out, those of 16 of the largest bodies, and at least 256 MiB. */
   readonly maxLeavingBytes?: number;
   /** Clients have to show the bearer token of one of them, except for probes of health. */
-  readonly tenants?: TokenHolders;
+  readonly tenants?: Tenants;
   /** What the ports show to their clients; left out, traffic is not encrypted. */
   readonly tls?: ShownIdentity;
   /** Another server that gets a share of the requests over HTTP, where one pipeline alone is served. */
@@ -140,6 +141,11 @@ function settingOf(options: ServerOptions, phase: () => ServingPhase): ServingSe
 
 function mostArrivingBytes({ maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxArrivingBytes }: ServerOptions): number {
   return maxArrivingBytes ?? MOST_LARGEST_BODIES * maxBodyBytes;
+}
+
+/** Default bound (bytes) on all responses on their way. */
+export function mostLeavingBytes(maxBodyBytes: number): number {
+  return Math.max(LEAST_LEAVING_BYTES, MOST_LARGEST_BODIES * maxBodyBytes);
 }
 
 function shareOf(options: ServerOptions): TrafficShare | undefined {

@@ -18,7 +18,7 @@ export interface CertifiedKey {
   readonly key: Buffer;
 }
 
-/** An identity as a port shows it. */
+/** The part of an identity that a port shows. */
 export type ShownIdentity = Pick<TlsIdentity, 'current' | 'onChange'>;
 
 /** Files are looked at and not listened to: a mounted secret is replaced by moving links. */

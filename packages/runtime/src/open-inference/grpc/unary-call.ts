@@ -97,22 +97,13 @@ class UnaryCall {
     const { purpose } = guarded;
     try {
       if (purpose !== 'probe') call.#tenant = setting.tenants?.identify(headers.authorization);
+      if (purpose === 'inference' && call.#tenant !== undefined) admitWithinLimit(call.#tenant, performance.now());
     } catch (error) {
       call.#fail(error);
       return;
     }
     call.#keepDeadline(headers['grpc-timeout']);
-    if (purpose !== 'inference' || call.#tenant?.bucket === undefined) call.#read();
-    else void call.#readWithin(call.#tenant);
-  }
-
-  async #readWithin(tenant: Tenant): Promise<void> {
-    try {
-      await admitWithinLimit(tenant, performance.now());
-      this.#read();
-    } catch (error) {
-      this.#fail(error);
-    }
+    call.#read();
   }
 
   #read(): void {
