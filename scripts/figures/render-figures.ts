@@ -1,6 +1,7 @@
 /** Figures as text for a terminal. */
 import { type Figures, splitByDepth } from './figures.js';
 import type { ProseProblem } from './prose-rules.js';
+import type { TickFigures } from './tick/tick-figures.js';
 
 /** One line per figure, then one per package. */
 export function renderFigures(figures: Figures): string {
@@ -66,6 +67,18 @@ export function renderPlaces({ prose, crumbs, backArrows, core, fullestFolders }
     .filter(({ file }) => file.startsWith(under))
     .map(({ text }) => text)
     .join('\n');
+}
+
+/** The walk of a tick: counts, then what they count. */
+export function renderTick({ path, pathFiles, observing, deciding }: TickFigures): string {
+  const list = (title: string, places: readonly string[]): string =>
+    [`${title}: ${places.length}`, ...places].join('\n  ');
+  return [
+    list('functions on the stacks from the timer to controlStep', path),
+    list('files of these functions', pathFiles),
+    list('files of core that the planner visits before the solver', deciding),
+    list('files of core that the server visits before it asks the planner', observing),
+  ].join('\n');
 }
 
 function countKind({ prose }: Figures, kind: ProseProblem['kind']): number {
