@@ -5,7 +5,7 @@
  */
 import { type ArrivalProcess, drawArrivals } from '../../packages/core/src/estimate/arrivals.js';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
-import { type Burstiness, poissonBurstiness } from '../../packages/core/src/model/burstiness.js';
+import { type Burstiness, poissonBurstiness } from '../../packages/core/src/model/expected-load.js';
 
 const LONG_MS = 10_000;
 const COUNTED_UP_TO = 300;

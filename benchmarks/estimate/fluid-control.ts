@@ -9,8 +9,7 @@
  * fluid's stationary backlog.
  */
 import type { ArrivalProcess } from '../../packages/core/src/estimate/arrivals.js';
-import { exponential } from '../../packages/core/src/kernel/random-draws.js';
-import type { Rng } from '../../packages/core/src/kernel/rng.js';
+import { exponential, type Rng } from '../../packages/core/src/kernel/rng.js';
 
 /** A rate that switches between above and below the capacity. */
 export interface Overloads {

@@ -6,18 +6,17 @@ export { LruCache } from './kernel/lru-cache.js';
 export { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval95 } from './kernel/mean-interval.js';
 export { type Rng, SeededRng } from './kernel/rng.js';
 export type { AccuracyTable, MeasuredCombination } from './model/accuracy-table.js';
-export { servedAnswerMarginMs } from './model/answer-margin.js';
 export { AppError, type ErrorCode, type ErrorDetails, errorCodes } from './model/app-error.js';
 export { ArrivalRecord } from './model/arrival-record.js';
-export type { BatchTimes } from './model/batch-times.js';
 export { boundedMessage, boundedName } from './model/bounded-text.js';
-export type { Burstiness } from './model/burstiness.js';
-export type { Change } from './model/change.js';
-export { awaitedParts, closesFanOut } from './model/closes-fan-out.js';
+export { type Change, type LastChange, lastChangeOf } from './model/change.js';
 export type {
+  BatchTimes,
   Decision,
   DecisionEvidence,
+  EdgeCount,
   Forecast,
+  LearnedEdge,
   LoadObservation,
   Observation,
   StageObservation,
@@ -31,14 +30,14 @@ export type {
   ObservedOutcome,
   PinsByStage,
 } from './model/decision-record.js';
-export type { EdgeCount, LearnedEdge } from './model/edge-count.js';
-export type { ArrivalEnvelope, ExpectedLoad } from './model/expected-load.js';
+export type { ArrivalEnvelope, Burstiness, ExpectedLoad } from './model/expected-load.js';
 export { type ReplicaId, replicaId, type StageId, stageId, type VariantId, variantId } from './model/ids.js';
-export { type LastChange, lastChangeOf } from './model/last-change.js';
-export { type NumericData, numericStorage } from './model/numeric-storage.js';
 export {
   type AdmissionSpec,
+  awaitedParts,
   type ControlMode,
+  closesFanOut,
+  defaultPriorities,
   defaultRunTimeoutMs,
   type EdgeSpec,
   type InferenceServerSpec,
@@ -48,6 +47,8 @@ export {
   type Objective,
   type OutputSpec,
   type PipelineSpec,
+  type PrioritySpec,
+  priorityLevel,
   type Resources,
   type Slo,
   type SourceSpec,
@@ -55,6 +56,7 @@ export {
   type StageBounds,
   type StagePins,
   type StageSpec,
+  servedAnswerMarginMs,
   type TokenPlace,
   type VariantSpec,
 } from './model/pipeline-spec.js';
@@ -67,18 +69,23 @@ export {
   type StagePlan,
   showsSloMet,
 } from './model/plan.js';
-export { defaultPriorities, type PrioritySpec, priorityLevel } from './model/priorities.js';
 export type { LatencyProfile, ProfilePoint, ProfileSet } from './model/profile-point.js';
-export type { ReplicaTrouble } from './model/replica-trouble.js';
 export type { DropReason, RequestOutcome } from './model/request-outcome.js';
-export type { RunningPlan, RunningReplica, RunningStage } from './model/running-plan.js';
+export {
+  type ReplicaTrouble,
+  type RunningPlan,
+  type RunningReplica,
+  type RunningStage,
+  VariantAges,
+} from './model/running-plan.js';
 export {
   type Datatype,
   elementCount,
+  type NumericData,
+  numericStorage,
   type Tensor,
   type TensorData,
   type TensorMap,
   type TensorType,
 } from './model/tensor.js';
 export { concatenateTensors, sliceTensor, stackTensors, unstackTensor } from './model/tensor-batch.js';
-export { VariantAges } from './model/variant-ages.js';

@@ -1,5 +1,5 @@
 /** The service times of the batches since the last tick, by kind of replica and batch size. */
-import type { BatchTimes } from '../model/batch-times.js';
+import type { BatchTimes } from '../model/decision.js';
 
 /** What a replica is. */
 export type BatchKind = Pick<BatchTimes, 'stageId' | 'variantId' | 'cpuCores'>;

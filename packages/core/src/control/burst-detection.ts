@@ -4,10 +4,8 @@
  * certainty). Short windows see a great step at once, long ones a small rise that no single second shows. Only the last minute is
  * looked at, so there is nothing to remember.
  */
-import type { Burst } from '../model/burst.js';
-import { type Burstiness, dispersionAt } from '../model/burstiness.js';
-import type { LoadObservation } from '../model/decision.js';
-import type { ArrivalEnvelope, ExpectedLoad } from '../model/expected-load.js';
+import type { Burst, LoadObservation } from '../model/decision.js';
+import { type ArrivalEnvelope, type Burstiness, dispersionAt, type ExpectedLoad } from '../model/expected-load.js';
 import { type PlannedRate, plannedArrivals } from './planned-rates.js';
 
 const WINDOWS_S = [0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60];

@@ -6,9 +6,8 @@
  * what runs, and with nothing that takes something away.
  */
 
-import type { Burst } from '../model/burst.js';
 import type { Change } from '../model/change.js';
-import type { Decision, Observation } from '../model/decision.js';
+import type { Burst, Decision, Observation } from '../model/decision.js';
 import type { ArrivalEnvelope, ExpectedLoad } from '../model/expected-load.js';
 import type { StageId } from '../model/ids.js';
 import type { Plan, PlanResult } from '../model/plan.js';

@@ -3,8 +3,7 @@
  * what holds at the end holds in all of the bucket, and a remembered verdict is never rosier than a new one. A rate's bucket has a few
  * steps inside, for where its end asks for more than the load does; what is best at the end of the bucket below, no load in it can beat.
  */
-import type { Burstiness } from '../model/burstiness.js';
-import type { ArrivalEnvelope } from '../model/expected-load.js';
+import type { ArrivalEnvelope, Burstiness } from '../model/expected-load.js';
 
 /** Rates: 5 % wide. */
 const RATE_STEP = 1.05;

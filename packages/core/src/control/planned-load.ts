@@ -9,9 +9,8 @@
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { arrivalEnvelope } from '../forecast/arrival-envelope.js';
-import { isPoisson } from '../model/burstiness.js';
 import type { Forecast, Observation } from '../model/decision.js';
-import type { ArrivalEnvelope, Backlog, ExpectedLoad } from '../model/expected-load.js';
+import { type ArrivalEnvelope, type Backlog, type ExpectedLoad, isPoisson } from '../model/expected-load.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import { backlogBucketEnd, burstinessClass, envelopeSteps, rateSteps } from './load-buckets.js';
 

@@ -3,8 +3,7 @@
  * gaps (renewal; coefficient of variation `cv`), and a Markov-modulated Poisson process of two states.
  */
 
-import { exponential, gammaOfMeanOne } from '../kernel/random-draws.js';
-import type { Rng } from '../kernel/rng.js';
+import { exponential, gammaOfMeanOne, type Rng } from '../kernel/rng.js';
 
 /** Pattern of arrivals with a mean rate given apart; an MMPP multiplies the rate by a factor in each state (mean holding times in ms). */
 export type ArrivalProcess =

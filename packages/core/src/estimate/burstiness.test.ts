@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { poissonBurstiness } from '../model/burstiness.js';
+import { poissonBurstiness } from '../model/expected-load.js';
 import { feltBurstiness } from './burstiness.js';
 
 /** Dispersion of a rate that switches between 0.5 and 1.5 times `perMs`, one second each on average. */

@@ -4,7 +4,7 @@
  * What changes faster than a stage works is felt as items in company, a renewal dispersion; what changes slower is felt as a steady rate
  * that is now higher, now lower. Changes slower than the long window belong to the forecast.
  */
-import { type Burstiness, type BurstinessFit, fitBurstiness, isPoisson } from '../model/burstiness.js';
+import { type Burstiness, type BurstinessFit, fitBurstiness, isPoisson } from '../model/expected-load.js';
 
 /** A rate that is `highFactor` times the mean for `meanHighMs` on average, then `lowFactor` times for `meanLowMs`. */
 export interface RateSwitching {

@@ -2,9 +2,9 @@
  * Which fan-out each closing edge ends. Behind it a request goes on whenever the fan-out was entered, also if none of its items came
  * through: then the way into the stage behind is that fan-out itself.
  */
-import { closesFanOut } from '../model/closes-fan-out.js';
+
 import type { StageId } from '../model/ids.js';
-import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import { closesFanOut, type EdgeSpec, type PipelineSpec } from '../model/pipeline-spec.js';
 import { topologicalOrder } from './stage-order.js';
 
 /** The fan-outs that are open at a stage, outermost first. */

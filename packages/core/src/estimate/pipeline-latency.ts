@@ -7,7 +7,7 @@
  * awaited item, and batches of the stage before widen the groups in which items arrive. Branches with `when` make a mixture.
  */
 import { invariant } from '../kernel/invariant.js';
-import { type Burstiness, poissonBurstiness } from '../model/burstiness.js';
+import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';
 import type { StageId } from '../model/ids.js';
 import type { Join, PipelineSpec } from '../model/pipeline-spec.js';
 import type { ServiceCurve } from '../profile/service-curve.js';

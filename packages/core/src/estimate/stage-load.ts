@@ -5,9 +5,9 @@
  * (a `count` after detect → classify × K sees λ, not K·λ), and behind `when` the probability of a visit multiplies. Items made by one fan-out arrive together: the stage behind it sees groups.
  * Assumes, as the pipeline file guarantees, a graph without cycles whose edges into one stage carry the same open fan-outs.
  */
-import { closesFanOut } from '../model/closes-fan-out.js';
+
 import type { StageId } from '../model/ids.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
+import { closesFanOut, type PipelineSpec } from '../model/pipeline-spec.js';
 import { topologicalOrder } from './stage-order.js';
 import { visitScenarios } from './visit-scenarios.js';
 

@@ -6,7 +6,7 @@
  * its slowest part.
  */
 
-import { type Burstiness, isPoisson, poissonBurstiness } from '../model/burstiness.js';
+import { type Burstiness, isPoisson, poissonBurstiness } from '../model/expected-load.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { type FeltBurstiness, feltBurstiness } from './burstiness.js';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { servedAnswerMarginMs } from './answer-margin.js';
+import { servedAnswerMarginMs } from './pipeline-spec.js';
 
 it.each([
   [20, 0.4],

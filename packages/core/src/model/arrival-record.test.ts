@@ -7,7 +7,7 @@ import { poissonArrivals } from '../simulate/arrivals/poisson.js';
 import { rampArrivals } from '../simulate/arrivals/ramp.js';
 import { stepArrivals } from '../simulate/arrivals/step.js';
 import { ArrivalRecord } from './arrival-record.js';
-import { poissonBurstiness } from './burstiness.js';
+import { poissonBurstiness } from './expected-load.js';
 
 const MINUTES_MS = 60_000;
 

@@ -9,8 +9,7 @@
  * variance of independent counts for its mean and is blind to ramps; without its largest tenth, lest a step of the rate, which belongs to the
  * forecast, pass for burstiness. Either counts as Poisson up to four standard errors above 1, and the longer window never disperses less.
  */
-import { type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './burstiness.js';
-import type { ArrivalEnvelope } from './expected-load.js';
+import { type ArrivalEnvelope, type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './expected-load.js';
 
 const KEPT_SECONDS = 600;
 /** The kept seconds and the running one. */

@@ -1,15 +1,61 @@
-/** What the control loop sees at a tick and what it decides, both plain data so that a log can be replayed. */
-import type { BatchTimes } from './batch-times.js';
-import type { Burst } from './burst.js';
-import type { Burstiness } from './burstiness.js';
-import type { Change } from './change.js';
-import type { EdgeCount, LearnedEdge } from './edge-count.js';
-import type { ArrivalEnvelope, ExpectedLoad } from './expected-load.js';
+import type { Change, LastChange } from './change.js';
+import type { ArrivalEnvelope, Burstiness, ExpectedLoad } from './expected-load.js';
 import type { StageId, VariantId } from './ids.js';
-import type { LastChange } from './last-change.js';
 import type { Plan, PlanResult } from './plan.js';
 import type { ProfileScale } from './profile-point.js';
 import type { RunningPlan } from './running-plan.js';
+
+/** Service times as they were measured while serving. */
+
+/** Batches of one kind that ended since the last tick, or some of them. */
+export interface BatchTimes {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  readonly cpuCores: number;
+  readonly batchSize: number;
+  readonly serviceMs: readonly number[];
+}
+
+/** A load above what was planned for. */
+export interface Burst {
+  /** The window, ending now, that shows it best. */
+  readonly windowS: number;
+  readonly arrivals: number;
+  /** The most that the planned load brings there. */
+  readonly plannedArrivals: number;
+  /** Arrivals of the window per second: the new rate, if it began with the window. */
+  readonly rateRps: number;
+}
+
+/** What the edges of a graph did, counted: the facts from which branch probabilities and fan-out sizes are learned. */
+
+/** Counts of one edge; those that its kind does not have are 0. */
+export interface EdgeCount {
+  /** Outputs of the stage in front of an edge with `when`, and those of them that took it. */
+  readonly offered: number;
+  readonly taken: number;
+  /** Outputs that were fanned out, and the items they gave. */
+  readonly fanOuts: number;
+  readonly items: number;
+}
+
+/** What traffic has taught of an edge, which counts in place of what the pipeline file says. Plain data. */
+export interface LearnedEdge {
+  /** Its index in the pipeline's edges. */
+  readonly edge: number;
+  readonly from: StageId;
+  readonly to: StageId;
+  readonly kind: 'fan-out' | 'branch';
+  /** Mean number of items that a fan-out gives, or the share (0…1) of the outputs that take a branch. */
+  readonly value: number;
+  /** The same by the pipeline file. */
+  readonly stated: number;
+  /** Of `value`, at the moment when it was taken over, and the outputs that it was learned from. */
+  readonly standardError: number;
+  readonly outputs: number;
+}
+
+/** What the control loop sees at a tick and what it decides, both plain data so that a log can be replayed. */
 
 /** Arrivals counted in whole seconds, oldest first; the running second is left out. */
 export interface LoadObservation {

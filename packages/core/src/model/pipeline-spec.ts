@@ -1,12 +1,12 @@
+import type { AccuracyTable } from './accuracy-table.js';
+import type { StageId, VariantId } from './ids.js';
+import type { ProfilePoint } from './profile-point.js';
+import type { TensorType } from './tensor.js';
+
 /**
  * A pipeline as its owner describes it: the content of a pipeline file after defaults are filled in and references are checked.
  * Everything downstream (planner, simulator, data plane, profiler) works from this one value.
  */
-import type { AccuracyTable } from './accuracy-table.js';
-import type { StageId, VariantId } from './ids.js';
-import type { PrioritySpec } from './priorities.js';
-import type { ProfilePoint } from './profile-point.js';
-import type { TensorType } from './tensor.js';
 
 /** Latency target: `percentile` (0–100) of the requests complete within `latencyMs`. */
 export interface Slo {
@@ -252,4 +252,54 @@ export interface PipelineSpec {
   readonly nodes?: readonly NodeGroup[];
   /** Measured end-to-end accuracies; where a combination is measured it wins over the product. */
   readonly accuracyTable?: AccuracyTable;
+}
+
+/**
+ * What a `join` refers to. `all` closes the innermost fan-out. `any` and `quorum` on the only edge into a stage close it too, with the
+ * first items that come; on the edges into a stage that has several they choose among these edges, item by item.
+ */
+
+/** Whether an edge closes the innermost fan-out; `inEdges` counts the edges into its stage, itself included. */
+export function closesFanOut({ join }: Pick<EdgeSpec, 'join'>, inEdges: number): boolean {
+  return join === 'all' || (join !== undefined && inEdges === 1);
+}
+
+/** How many parts let an item go on; Infinity for all that come. */
+export function awaitedParts(join: Join | undefined): number {
+  if (join === 'any') return 1;
+  return typeof join === 'object' ? join.quorum : Number.POSITIVE_INFINITY;
+}
+
+/** How urgent requests are: priorities 1, 2, … as clients state them, 1 the most urgent; inside, levels 0, 1, … in the same order. */
+
+/** The priorities of a pipeline. */
+export interface PrioritySpec {
+  /**
+   * By priority, most urgent first: the least fraction (0…1) of the items that start at a stage which goes to this priority while it and
+   * others wait there. The sum is at most 1; what is left over goes to the most urgent that waits.
+   */
+  readonly shares: readonly number[];
+  /** Priority of requests that state none. */
+  readonly default: number;
+}
+
+/** Three priorities, the middle one for whoever states none: under a flood of urgent requests it keeps a fifth, the last a twentieth. */
+export const defaultPriorities: PrioritySpec = { shares: [0, 0.2, 0.05], default: 2 };
+
+/** The level of a stated priority; 0 stands for none, as clients of Triton say it, and numbers beyond the last mean the last. */
+export function priorityLevel({ shares, default: unstated }: PrioritySpec, priority = 0): number {
+  const meant = priority === 0 ? unstated : priority;
+  return Math.min(Math.max(meant, 1), shares.length) - 1;
+}
+
+/** How long before its deadline a served pipeline wants a request done or given up, where its file does not say. */
+
+/** A small part of the time that a request has: it costs hardly any that could have been done in time. */
+const FRACTION = 0.02;
+/** A turn of the event loop, a collection, a timer and the writing of an answer take some ms, however long a pipeline takes. */
+const MOST_MS = 10;
+
+/** The answer margin in ms (see `AdmissionSpec`) of a server whose pipeline states none; simulations then keep none. */
+export function servedAnswerMarginMs({ latencyMs }: Pick<Slo, 'latencyMs'>): number {
+  return Math.min(FRACTION * latencyMs, MOST_MS);
 }

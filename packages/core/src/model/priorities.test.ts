@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { defaultPriorities, priorityLevel } from './priorities.js';
+import { defaultPriorities, priorityLevel } from './pipeline-spec.js';
 
 it.each([
   ['none stated', undefined, 1],

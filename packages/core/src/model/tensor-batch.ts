@@ -5,8 +5,7 @@
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from './app-error.js';
-import { numericStorage } from './numeric-storage.js';
-import { elementCount, type Tensor, type TensorData } from './tensor.js';
+import { elementCount, numericStorage, type Tensor, type TensorData } from './tensor.js';
 
 const isElementList = (data: TensorData): data is readonly string[] | readonly Uint8Array[] => Array.isArray(data);
 

@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../kernel/clock.js';
 import { AppError } from '../model/app-error.js';
-import type { Burstiness } from '../model/burstiness.js';
+import type { Burstiness } from '../model/expected-load.js';
 import type { StageId } from '../model/ids.js';
 import type { Budget, Objective, PipelineSpec, Slo, StagePins } from '../model/pipeline-spec.js';
 import type { Plan, PlanResult, PlanVerification } from '../model/plan.js';

@@ -2,8 +2,7 @@
 import type { Change } from '../model/change.js';
 import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
 import type { Resources } from '../model/pipeline-spec.js';
-import type { ReplicaTrouble } from '../model/replica-trouble.js';
-import type { RunningPlan } from '../model/running-plan.js';
+import type { ReplicaTrouble, RunningPlan } from '../model/running-plan.js';
 import type { ModelRunner } from './model-runner.js';
 
 /**

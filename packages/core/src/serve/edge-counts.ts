@@ -1,5 +1,5 @@
 /** Counts what the edges of a graph do, in constant memory. */
-import type { EdgeCount } from '../model/edge-count.js';
+import type { EdgeCount } from '../model/decision.js';
 
 /** Counts by edge index, in the order of the pipeline's edges. */
 export class EdgeCounts {

@@ -7,8 +7,8 @@
  * synchronously inside and must not call back. Every arrival ends in exactly one of `complete`, `drop`, `fail`.
  */
 import { invariant } from '../kernel/invariant.js';
-import type { ReplicaTrouble } from '../model/replica-trouble.js';
 import type { DropReason } from '../model/request-outcome.js';
+import type { ReplicaTrouble } from '../model/running-plan.js';
 import type { BatchPolicy } from './batch-policy.js';
 import { CoreGate } from './core-gate.js';
 import type { EdgeCounts } from './edge-counts.js';

@@ -6,7 +6,7 @@
  * before, and who fails after the last is unfit and replaced.
  */
 
-import type { ReplicaTrouble } from '../model/replica-trouble.js';
+import type { ReplicaTrouble } from '../model/running-plan.js';
 
 /** What was done about replicas of a stage since the start: breakers that opened, replicas that were replaced, by trouble. */
 export interface TroubleCounts extends Readonly<Record<ReplicaTrouble, number>> {

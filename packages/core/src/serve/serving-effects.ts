@@ -1,6 +1,7 @@
 /** What the request policies make happen, implemented once per clock, and the bounds that they keep. */
-import type { ReplicaTrouble } from '../model/replica-trouble.js';
+
 import type { DropReason } from '../model/request-outcome.js';
+import type { ReplicaTrouble } from '../model/running-plan.js';
 import type { PayloadAlgebra } from './graph-walk.js';
 import type { ServingReplica } from './replica.js';
 import type { RequestState } from './request-state.js';

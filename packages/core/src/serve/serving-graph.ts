@@ -6,9 +6,8 @@
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
-import { awaitedParts, closesFanOut } from '../model/closes-fan-out.js';
 import type { StageId } from '../model/ids.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
+import { awaitedParts, closesFanOut, type PipelineSpec } from '../model/pipeline-spec.js';
 import { type EarlyJoin, type SpareRule, spareRules } from './spare-work.js';
 
 /**

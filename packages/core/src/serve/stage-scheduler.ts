@@ -4,8 +4,8 @@
  * must be looked at again later is asked for through `StageEffects.wakeAt`.
  */
 
-import type { ReplicaTrouble } from '../model/replica-trouble.js';
 import type { DropReason } from '../model/request-outcome.js';
+import type { ReplicaTrouble } from '../model/running-plan.js';
 import {
   type BatchPolicy,
   companionsUntilMs,

@@ -2,8 +2,7 @@
  * What goes wrong with simulated replicas: they crash, hang, are slow for a while, or do not start. A schedule says it for each replica
  * by its name, so a run repeats, and a test can do the same to real replicas.
  */
-import { exponential } from '../kernel/random-draws.js';
-import type { Rng } from '../kernel/rng.js';
+import { exponential, type Rng } from '../kernel/rng.js';
 import type { StageId } from '../model/ids.js';
 import type { RunningReplica } from '../model/running-plan.js';
 

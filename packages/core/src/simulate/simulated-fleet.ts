@@ -5,9 +5,8 @@
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
-import type { Change } from '../model/change.js';
+import { type Change, type LastChange, lastChangeOf } from '../model/change.js';
 import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
-import { type LastChange, lastChangeOf } from '../model/last-change.js';
 import type { PipelineSpec, Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningReplica } from '../model/running-plan.js';

@@ -3,8 +3,7 @@
  * of the pipeline as traffic has taught it.
  */
 import { LruCache } from '../../kernel/lru-cache.js';
-import type { Decision, Observation } from '../../model/decision.js';
-import type { LearnedEdge } from '../../model/edge-count.js';
+import type { Decision, LearnedEdge, Observation } from '../../model/decision.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import type { ProfileSet } from '../../model/profile-point.js';
 import type { ControlContext } from '../on-tick.js';

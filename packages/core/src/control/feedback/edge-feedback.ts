@@ -9,7 +9,7 @@
  * moment are alike, so the standard error is that of the blocks (ratio estimator: Cochran, Sampling Techniques, 1977, §6.3), and no less
  * than independent outputs would give.
  */
-import type { EdgeCount } from '../../model/edge-count.js';
+import type { EdgeCount } from '../../model/decision.js';
 
 /** What was counted of an edge; plain data. */
 export interface EdgeMemory {

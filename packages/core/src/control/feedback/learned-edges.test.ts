@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
-import type { EdgeCount } from '../../model/edge-count.js';
+import type { EdgeCount } from '../../model/decision.js';
 import { stageId } from '../../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 import { chainSpec } from '../../model/spec-builders.test-support.js';

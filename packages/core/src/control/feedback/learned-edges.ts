@@ -3,7 +3,7 @@
  * four standard errors, and moves in steps, so that noise neither makes new plans nor new verdicts; where the estimate comes back to what
  * the pipeline file says, that counts again. The branches that leave a stage are learned together, for each output takes but one of them.
  */
-import type { EdgeCount, LearnedEdge } from '../../model/edge-count.js';
+import type { EdgeCount, LearnedEdge } from '../../model/decision.js';
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 import {
   type EdgeEstimate,

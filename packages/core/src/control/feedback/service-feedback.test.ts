@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
-import type { BatchTimes } from '../../model/batch-times.js';
+import type { BatchTimes } from '../../model/decision.js';
 import { stageId, variantId } from '../../model/ids.js';
 import { smallOrLargeSpec } from '../../model/spec-builders.test-support.js';
 import { requireCurves } from '../../profile/curves-of.js';

@@ -8,7 +8,7 @@
  * its own factor is known would flee for nothing. What does not run any more is forgotten after some minutes, or one slow minute would lock a
  * variant out for good; each time after twice as long, so that one that really is slow is not tried again and again.
  */
-import type { BatchTimes } from '../../model/batch-times.js';
+import type { BatchTimes } from '../../model/decision.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { ServiceCurves } from '../../profile/curves-of.js';
 import { lawQuantileMs } from '../../profile/service-law.js';

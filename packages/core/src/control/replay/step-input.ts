@@ -4,9 +4,8 @@
  * rest, which stand for it here.
  */
 import { learnedForecast } from '../../forecast/learning/load-learning.js';
-import type { Forecast, LoadObservation } from '../../model/decision.js';
+import type { Forecast, LearnedEdge, LoadObservation } from '../../model/decision.js';
 import type { PinsByStage } from '../../model/decision-record.js';
-import type { LearnedEdge } from '../../model/edge-count.js';
 import type { ControllerState } from '../controller.js';
 import type { Correction } from '../feedback/corrected-profiles.js';
 

@@ -1,6 +1,5 @@
 /** Counts of Poisson arrivals, for tests. */
-import { exponential } from '../../kernel/random-draws.js';
-import type { Rng } from '../../kernel/rng.js';
+import { exponential, type Rng } from '../../kernel/rng.js';
 
 /** A count of arrivals in one second at `rateRps`. */
 export function poissonCount(rng: Rng, rateRps: number): number {

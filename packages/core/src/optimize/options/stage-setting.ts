@@ -1,7 +1,7 @@
 /** One stage as the planner reads it: what may be chosen (pins, bounds and budget applied) and at which load. */
 
 import type { StageLoad } from '../../estimate/stage-load.js';
-import type { Burstiness } from '../../model/burstiness.js';
+import type { Burstiness } from '../../model/expected-load.js';
 import type { VariantId } from '../../model/ids.js';
 import type { Prices, Resources, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
 import type { RunningStage } from '../../model/running-plan.js';

@@ -6,7 +6,7 @@
  * A·r·λ ÷ 2, the levels are held by turns for exponential times, half of the time each, or the high one for less where half would take a
  * low rate below 0.
  */
-import { type Burstiness, fitBurstiness, isPoisson } from '../../model/burstiness.js';
+import { type Burstiness, fitBurstiness, isPoisson } from '../../model/expected-load.js';
 import type { LoadSpec } from './load-spec.js';
 
 /** Requests within which a rate is forgotten that shows as uneven gaps. */

@@ -2,8 +2,7 @@
  * Renewal arrivals with gamma-distributed gaps of shape 1 ÷ cv²: burstier than Poisson above a coefficient of variation of 1, more even
  * below it. In long windows the index of dispersion of counts tends to cv² (Cox, Renewal Theory, 1962). The first gap starts at 0.
  */
-import { gammaOfMeanOne } from '../../kernel/random-draws.js';
-import type { Rng } from '../../kernel/rng.js';
+import { gammaOfMeanOne, type Rng } from '../../kernel/rng.js';
 import type { ArrivalProcess } from './arrival-process.js';
 
 /** A constant mean rate with gaps of coefficient of variation `cv`, above 0. */

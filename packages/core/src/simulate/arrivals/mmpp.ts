@@ -3,8 +3,7 @@
  * the first one is drawn by its share of the time, so the process is stationary from 0 with mean Σ rate·hold ÷ Σ hold. With two states
  * its dispersion in windows of t is 1 + A·(1 − (1 − e^(−rt)) ÷ (rt)), r the sum of both rates of leaving (Fischer and Meier-Hellstern, 1993).
  */
-import { exponential } from '../../kernel/random-draws.js';
-import type { Rng } from '../../kernel/rng.js';
+import { exponential, type Rng } from '../../kernel/rng.js';
 import type { ArrivalProcess } from './arrival-process.js';
 
 /** A state of the rate, held for `meanHoldS` on average, above 0. */

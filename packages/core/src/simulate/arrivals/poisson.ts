@@ -1,6 +1,5 @@
 /** Poisson arrivals: exponential gaps, independent of each other; the index of dispersion of counts is 1 in every window. */
-import { exponential } from '../../kernel/random-draws.js';
-import type { Rng } from '../../kernel/rng.js';
+import { exponential, type Rng } from '../../kernel/rng.js';
 import type { ArrivalProcess } from './arrival-process.js';
 
 /** Poisson arrivals at a constant rate until `durationMs`. */

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { exponential, gammaOfMeanOne } from './random-draws.js';
-import { SeededRng } from './rng.js';
+import { exponential, gammaOfMeanOne, SeededRng } from './rng.js';
 
 const DRAWS = 50_000;
 
