@@ -3,15 +3,18 @@
  * The same bytes come out on every run; it takes some ten minutes of one core.
  */
 import { writeFileSync } from 'node:fs';
-import { CELL_BYTES, encodeBatch, encodeCell, type SojournCell } from '../packages/core/src/estimate/sojourn-cell.js';
 import {
+  CELL_BYTES,
   type Company,
   capGrid,
   companies,
+  encodeBatch,
+  encodeCell,
   loadGrid,
   replicaGrid,
   rowCount,
   rowIndex,
+  type SojournCell,
   scalingGrid,
 } from '../packages/core/src/estimate/sojourn-grid.js';
 import { ascending, ascendingInRowsDescendingInColumns } from './monotone.js';

@@ -4,8 +4,13 @@
  */
 import { drawArrivals } from '../packages/core/src/estimate/arrivals.js';
 import { runStage } from '../packages/core/src/estimate/micro-simulation.js';
-import { disturbedFractions, type SojournCell } from '../packages/core/src/estimate/sojourn-cell.js';
-import { type Company, loadGrid, stretchOf } from '../packages/core/src/estimate/sojourn-grid.js';
+import {
+  type Company,
+  disturbedFractions,
+  loadGrid,
+  type SojournCell,
+  stretchOf,
+} from '../packages/core/src/estimate/sojourn-grid.js';
 import { LatencyHistogram } from '../packages/core/src/kernel/latency-histogram.js';
 import { SeededRng } from '../packages/core/src/kernel/rng.js';
 import { type ServiceCurve, serviceCurve } from '../packages/core/src/profile/service-curve.js';

@@ -2,7 +2,7 @@
 import { LatencyHistogram } from '../../packages/core/src/kernel/latency-histogram.js';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
 import type { Plan, StagePlan } from '../../packages/core/src/model/plan.js';
-import { poissonArrivals } from '../../packages/core/src/simulate/arrivals/poisson.js';
+import { poissonArrivals } from '../../packages/core/src/simulate/arrivals/constant-rate.js';
 import { simulatePlan } from '../../packages/core/src/simulate/simulate-plan.js';
 import { type RandomPipeline, VARIANT } from './random-pipelines.js';
 

@@ -3,7 +3,7 @@ import { type arrivalForms, parseArrivals } from '../../packages/app/src/compose
 import { plotSvg } from '../../packages/app/src/report/plot.js';
 import { countsInWindows } from '../../packages/core/src/kernel/count-statistics.js';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
-import type { ArrivalProcess } from '../../packages/core/src/simulate/arrivals/arrival-process.js';
+import type { ArrivalProcess } from '../../packages/core/src/simulate/arrivals/constant-rate.js';
 import { arrivalsOf } from '../../packages/core/src/simulate/arrivals/load-spec.js';
 import { traceArrivals, traceSpreads } from '../../packages/core/src/simulate/arrivals/trace.js';
 import { countsOf } from './load-model.js';

@@ -12,10 +12,9 @@ export {
   type RollingBacktest,
   selectedForecast,
 } from './forecast/backtest/rolling-backtest.js';
+export type { ForecastMethod, TrainedForecaster } from './forecast/forecast-method.js';
 export { type Forecaster, type ForecasterName, forecasters } from './forecast/forecaster.js';
 export type { KeptLearning } from './forecast/learning/load-learning.js';
 export { forecastMethods } from './forecast/methods/forecast-methods.js';
-export type { ForecastMethod, TrainedForecaster } from './forecast/peaks/forecast-method.js';
-export { type PeakSeries, peakSeries, trainingPeaks } from './forecast/peaks/peak-series.js';
-export { type PeakTask, USUAL_PEAK_TASK } from './forecast/peaks/peak-task.js';
+export { type PeakSeries, type PeakTask, peakSeries, trainingPeaks, USUAL_PEAK_TASK } from './forecast/peak-series.js';
 export { smoothedRate } from './forecast/smoothed-rate.js';

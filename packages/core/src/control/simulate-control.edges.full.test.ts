@@ -6,7 +6,7 @@ import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
-import { poissonArrivals } from '../simulate/arrivals/poisson.js';
+import { poissonArrivals } from '../simulate/arrivals/constant-rate.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { controlPolicies } from './control-policy.js';
 import type { ControllerRules } from './controller.js';

@@ -4,7 +4,7 @@ import { SeededRng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
-import { stepArrivals } from '../simulate/arrivals/step.js';
+import { stepArrivals } from '../simulate/arrivals/varying-rate.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import { controlPolicies } from './control-policy.js';
 import type { ControllerRules } from './controller.js';

@@ -4,7 +4,7 @@ import { SeededRng } from '../kernel/rng.js';
 import { stageId } from '../model/ids.js';
 import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
-import { piecewiseLinearArrivals } from '../simulate/arrivals/piecewise-linear.js';
+import { piecewiseLinearArrivals } from '../simulate/arrivals/varying-rate.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import type { SimulationRun } from '../simulate/simulation-setup.js';
 import { controlPolicies } from './control-policy.js';

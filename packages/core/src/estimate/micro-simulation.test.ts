@@ -3,7 +3,7 @@ import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import { SeededRng } from '../kernel/rng.js';
 import { stageId, variantId } from '../model/ids.js';
 import { type ServiceCurve, serviceCurve } from '../profile/service-curve.js';
-import { poissonArrivals } from '../simulate/arrivals/poisson.js';
+import { poissonArrivals } from '../simulate/arrivals/constant-rate.js';
 import { simulatePlan } from '../simulate/simulate-plan.js';
 import { drawArrivals } from './arrivals.js';
 import { mdcWait, mmcSojourn, quantileOf, singleReplicaSojourn } from './closed-forms.test-support.js';

@@ -4,7 +4,7 @@ import { SeededRng } from '../kernel/rng.js';
 import { stageId, variantId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
-import { poissonArrivals } from '../simulate/arrivals/poisson.js';
+import { poissonArrivals } from '../simulate/arrivals/constant-rate.js';
 import { simulatePlan } from '../simulate/simulate-plan.js';
 import { affineCurve, modelStage, pipeline } from './pipeline.test-support.js';
 import { estimatePipeline, type PipelineQuery } from './pipeline-latency.js';

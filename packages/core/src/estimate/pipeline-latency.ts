@@ -11,7 +11,6 @@ import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';
 import type { StageId } from '../model/ids.js';
 import type { Join, PipelineSpec } from '../model/pipeline-spec.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
-import { groupOpeners } from './group-openers.js';
 import {
   awaitedLaw,
   constantLaw,
@@ -22,8 +21,7 @@ import {
   quantileOfLaw,
   sumLaw,
 } from './latency-law.js';
-import { stageLoads } from './stage-load.js';
-import { topologicalOrder } from './stage-order.js';
+import { groupOpeners, stageLoads, topologicalOrder } from './stage-load.js';
 import { refineStage, type StageEstimate } from './stage-sojourn.js';
 import { visitScenarios } from './visit-scenarios.js';
 

@@ -39,3 +39,74 @@ export function rowIndex(replicas: number, cap: number, scaling: number): number
 
 /** s(b) ÷ s(1) of a curve with this scaling. */
 export const stretchOf = (cap: number, scaling: number): number => cap ** (1 - scaling);
+
+/**
+ * One cell of the sojourn table and its bytes.
+ *
+ * A law is kept in two parts because it has an atom: with probability 1 − d a request finds an idle replica and takes exactly the service
+ * time, otherwise it is disturbed and its sojourn time, given that, has a smooth law. Interpolating the two parts is far better than
+ * interpolating quantiles, which jump where d passes 1 − fraction. Bytes: logit d (16 bits), ln of the first quantile (16 bits), then
+ * the steps of ln between quantiles (8 bits each, rounding carried on).
+ */
+
+/** Fractions, given disturbed, at which quantiles are kept. */
+export const disturbedFractions: readonly number[] = [0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.96, 0.99, 0.998];
+
+/** Law of a sojourn time in units of s(1): `logitDisturbed` = ln(d ÷ (1 − d)), `logTimes` = ln of the quantiles given disturbed. */
+export interface SojournCell {
+  readonly logitDisturbed: number;
+  readonly logTimes: readonly number[];
+}
+
+/** Bytes of one law. */
+export const CELL_BYTES = 4 + disturbedFractions.length - 1;
+/** Numbers of one decoded law: the logit, then the logs. */
+export const CELL_NUMBERS = 1 + disturbedFractions.length;
+
+const LOGIT_BOUND = 16;
+const LOGIT_STEP = (2 * LOGIT_BOUND) / 65535;
+const FIRST_STEP = 0.0005;
+const STEP = 0.008;
+const BATCH_STEP = Math.log(64) / 255;
+
+const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
+
+function putWord(bytes: Uint8Array, at: number, value: number): void {
+  const word = clamp(Math.round(value), 0, 65535);
+  bytes[at] = word >> 8;
+  bytes[at + 1] = word & 255;
+}
+
+const wordAt = (bytes: Uint8Array, at: number): number => ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+
+/** Writes a law at `at`; times below s(1) count as s(1). */
+export function encodeCell(cell: SojournCell, bytes: Uint8Array, at: number): void {
+  putWord(bytes, at, (clamp(cell.logitDisturbed, -LOGIT_BOUND, LOGIT_BOUND) + LOGIT_BOUND) / LOGIT_STEP);
+  const first = Math.max(0, cell.logTimes[0] as number);
+  putWord(bytes, at + 2, first / FIRST_STEP);
+  let reached = Math.round(first / FIRST_STEP) * FIRST_STEP;
+  for (let i = 1; i < disturbedFractions.length; i++) {
+    const steps = clamp(Math.round(((cell.logTimes[i] as number) - reached) / STEP), 0, 255);
+    bytes[at + 3 + i] = steps;
+    reached += steps * STEP;
+  }
+}
+
+/** Reads the law at `at` into CELL_NUMBERS numbers from `into` on. */
+export function decodeCell(bytes: Uint8Array, at: number, target: { numbers: Float32Array; into: number }): void {
+  const { numbers, into } = target;
+  numbers[into] = wordAt(bytes, at) * LOGIT_STEP - LOGIT_BOUND;
+  let reached = wordAt(bytes, at + 2) * FIRST_STEP;
+  numbers[into + 1] = reached;
+  for (let i = 1; i < disturbedFractions.length; i++) {
+    reached += (bytes[at + 3 + i] as number) * STEP;
+    numbers[into + 1 + i] = reached;
+  }
+}
+
+/** Byte of a mean batch size from 1 to 64. */
+export const encodeBatch = (meanBatchSize: number): number =>
+  clamp(Math.round(Math.log(meanBatchSize) / BATCH_STEP), 0, 255);
+
+/** ln of the mean batch size of a byte. */
+export const decodeBatch = (byte: number): number => byte * BATCH_STEP;

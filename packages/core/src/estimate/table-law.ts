@@ -14,7 +14,7 @@
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { lawMeanMs, lawQuantileMs, lawVariationSquared, type ServiceLaw } from '../profile/service-law.js';
 import { type AffineBounds, type AffineCurve, affineBounds } from './affine-bounds.js';
-import { disturbedFractions } from './sojourn-cell.js';
+import { disturbedFractions } from './sojourn-grid.js';
 import { lawDepths, lawFractions, MEDIAN, type SojournLaw } from './sojourn-law.js';
 import { ANSWER_NUMBERS, lookUp } from './sojourn-table.js';
 

@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
-import type { ArrivalProcess } from '../simulate/arrivals/arrival-process.js';
-import { gammaArrivals } from '../simulate/arrivals/gamma.js';
-import { mmppArrivals } from '../simulate/arrivals/mmpp.js';
-import { poissonArrivals } from '../simulate/arrivals/poisson.js';
-import { rampArrivals } from '../simulate/arrivals/ramp.js';
-import { stepArrivals } from '../simulate/arrivals/step.js';
+import { mmppArrivals } from '../simulate/arrivals/bursty.js';
+import { type ArrivalProcess, gammaArrivals, poissonArrivals } from '../simulate/arrivals/constant-rate.js';
+import { rampArrivals, stepArrivals } from '../simulate/arrivals/varying-rate.js';
 import { ArrivalRecord } from './arrival-record.js';
 import { poissonBurstiness } from './expected-load.js';
 

@@ -4,8 +4,7 @@
  */
 import type { Certificate, PlanResult } from '../model/plan.js';
 import type { PlanningProblem, Policy, VerifyPlan } from './planning-problem.js';
-import { infeasibleResult } from './search/infeasibility.js';
-import { relaxationBound } from './search/relaxation.js';
+import { infeasibleResult, relaxationBound } from './search/infeasibility.js';
 import { type FoundPlan, searchPlan } from './search/search-plan.js';
 
 function gapToBound(value: number, bound: number): number {

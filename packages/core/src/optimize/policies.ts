@@ -1,10 +1,8 @@
 /** Every policy by the name that the command line and the experiments use. */
-import { fa2High } from './baselines/fa2-high.js';
-import { fa2Low } from './baselines/fa2-low.js';
+import { fa2High, fa2Low } from './baselines/fa2.js';
 import { ipa } from './baselines/ipa.js';
 import { rim } from './baselines/rim.js';
-import { staticBest } from './baselines/static-best.js';
-import { staticCheapest } from './baselines/static-cheapest.js';
+import { staticBest, staticCheapest } from './baselines/static-policies.js';
 import { optimize } from './optimize.js';
 import type { Policy } from './planning-problem.js';
 

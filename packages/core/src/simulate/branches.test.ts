@@ -5,8 +5,8 @@ import { stageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
-import { poissonArrivals } from './arrivals/poisson.js';
-import { batchPolicies } from './batch-policies.js';
+import { poissonArrivals } from './arrivals/constant-rate.js';
+import { batchPolicies } from './serving-policies.js';
 import { simulatePlan } from './simulate-plan.js';
 
 const takes = (meanMs: number) => [{ cpuCores: 1, batchSize: 1, meanMs }];

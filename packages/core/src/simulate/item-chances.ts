@@ -1,14 +1,48 @@
+import type { Rng } from '../kernel/rng.js';
+import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
+import type { PayloadAlgebra } from '../serve/graph-walk.js';
+
+/**
+ * The chance that an edge with `when` is taken when it is asked. A walk asks the `when` edges that leave a stage in the order of the file
+ * until one is taken, so the k-th of them is asked with probability 1 − Σ_{j<k} p_j and taken then with p_k ÷ (1 − Σ_{j<k} p_j).
+ */
+
+/** Chances (0…1) by edge index; 1 for edges without `when`. */
+function branchChances({ edges }: PipelineSpec): readonly number[] {
+  return edges.map(({ from, when }, index) => {
+    if (when === undefined) return 1;
+    const earlier = edges.slice(0, index).filter((edge) => edge.from === from);
+    const left = 1 - earlier.reduce((sum, edge) => sum + (edge.when?.probability ?? 0), 0);
+    return left <= 0 ? 0 : Math.min(1, when.probability / left);
+  });
+}
+
+/**
+ * How many items a fan-out gives. With a distribution the number is its quantile; an expected number alone gives its floor or its
+ * ceiling, with that mean: the least spread that there can be.
+ */
+
+/** The number of items (≥ 0) at a uniform chance in [0, 1). */
+export function fanOutItems({ expected, distribution }: NonNullable<EdgeSpec['fanOut']>): (chance: number) => number {
+  if (distribution === undefined) {
+    const floor = Math.floor(expected);
+    return (chance) => (chance < expected - floor ? floor + 1 : floor);
+  }
+  let sum = 0;
+  const upTo = distribution.map((fraction) => {
+    sum += fraction;
+    return sum;
+  });
+  // Fractions are rounded where people write them, so they are taken relative to their sum.
+  return (chance) => upTo.findIndex((fraction) => chance * sum < fraction);
+}
+
 /**
  * Which way simulated items go. The payload of an item is a 32-bit key, made from the seed, the number of its request and the way so
  * far; fan-outs and branches are drawn from the key alone. So a request goes the same way under every plan (paired comparisons
  * compare the plans, not the luck), and a test can hand the same keys to real replicas. Keys are mixed by the finalizer of
  * MurmurHash3 (Appleby, 2008).
  */
-import type { Rng } from '../kernel/rng.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
-import type { PayloadAlgebra } from '../serve/graph-walk.js';
-import { branchChances } from './branch-chances.js';
-import { fanOutItems } from './fan-out-items.js';
 
 const TWO_POW_32 = 4294967296;
 /** Odd numbers far apart, so that the parts of a key do not cancel out. */

@@ -4,7 +4,7 @@ import { SeededRng } from '../kernel/rng.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { serviceCurve } from '../profile/service-curve.js';
 import type { ServiceLaw } from '../profile/service-law.js';
-import { poissonArrivals } from './arrivals/poisson.js';
+import { poissonArrivals } from './arrivals/constant-rate.js';
 import { BatchMeans, type Estimate } from './batch-means.test-support.js';
 import { simulatePlan } from './simulate-plan.js';
 

@@ -4,7 +4,7 @@ import { SeededRng } from '../kernel/rng.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { curvesOf } from '../profile/curves-of.js';
-import { poissonArrivals } from './arrivals/poisson.js';
+import { poissonArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
 import type { SimulationRun } from './simulation-setup.js';
 import { verifyPlan } from './verify-plan.js';

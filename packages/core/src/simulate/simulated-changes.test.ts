@@ -5,7 +5,7 @@ import type { Observation } from '../model/decision.js';
 import { stageId } from '../model/ids.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
-import { poissonArrivals } from './arrivals/poisson.js';
+import { poissonArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
 
 const [a, b] = [stageId('a'), stageId('b')];

@@ -3,7 +3,7 @@ import { SeededRng } from '../kernel/rng.js';
 import { stageId } from '../model/ids.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
-import { deterministicArrivals } from './arrivals/deterministic.js';
+import { deterministicArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
 import { simulationReport } from './simulation-report.js';
 import type { SimulationSetup } from './simulation-setup.js';

@@ -9,7 +9,7 @@ import type { DropReason } from '../model/request-outcome.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import type { ServingGraph } from '../serve/serving-graph.js';
-import type { ArrivalProcess } from './arrivals/arrival-process.js';
+import type { ArrivalProcess } from './arrivals/constant-rate.js';
 import type { FaultSchedule } from './replica-faults.js';
 import type { SimulatedReplica } from './simulated-fleet.js';
 import type { SimulationTally } from './simulation-tally.js';

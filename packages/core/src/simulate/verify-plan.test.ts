@@ -1,13 +1,32 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
+import { stageId } from '../model/ids.js';
+import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import { showsSloMet } from '../model/plan.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
-import { poissonArrivals } from './arrivals/poisson.js';
+import { poissonArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
-import { verifyPlan } from './verify-plan.js';
+import { itemsPerRequest, verifyPlan } from './verify-plan.js';
+
+const chain = chainSpec({ a: [], b: [], c: [], d: [] });
+const edge = (from: string, to: string, more: Partial<EdgeSpec> = {}): EdgeSpec => ({
+  from: stageId(from),
+  to: stageId(to),
+  ...more,
+});
+const fanOut = (expected: number) => ({ fanOut: { expected } });
+
+describe('itemsPerRequest', () => {
+  it('counts a stage once, multiplies fan-outs, and takes them out again at joins', () => {
+    expect(itemsPerRequest(chain)).toBe(4);
+    const closed = [edge('a', 'b', fanOut(3)), edge('b', 'c', { join: 'all' }), edge('c', 'd')];
+    expect(itemsPerRequest({ ...chain, edges: closed })).toBe(1 + 3 + 1 + 1);
+    const nested = [edge('a', 'b', fanOut(3)), edge('b', 'c', fanOut(4)), edge('c', 'd', { join: 'all' })];
+    expect(itemsPerRequest({ ...chain, edges: nested })).toBe(1 + 3 + 12 + 3);
+  });
+});
 
 /** One stage that serves up to 100 rps per replica, one by one. */
 const spec = chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 10 }] });

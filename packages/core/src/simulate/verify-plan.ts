@@ -1,3 +1,32 @@
+import { type Rng, SeededRng } from '../kernel/rng.js';
+import type { ExpectedLoad } from '../model/expected-load.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { Plan, PlanVerification } from '../model/plan.js';
+import type { ServiceCurves } from '../profile/curves-of.js';
+import { servingGraph } from '../serve/serving-graph.js';
+import { burstyLoad } from './arrivals/bursty.js';
+import type { ArrivalProcess } from './arrivals/constant-rate.js';
+import { envelopeArrivals } from './arrivals/envelope.js';
+import { arrivalsOf } from './arrivals/load-spec.js';
+import { AttainmentSample, type CountedTime } from './attainment.js';
+import { simulatePlan } from './simulate-plan.js';
+
+/** How many items one request is expected to bring to all stages together: what a work budget is divided by. */
+
+/** Items per request over all stages, every branch taken; fan-outs multiply until a join closes them. */
+export function itemsPerRequest(spec: PipelineSpec): number {
+  const { stages, topologicalOrder } = servingGraph(spec);
+  const open = stages.map((): readonly number[] => []);
+  for (const from of topologicalOrder) {
+    const before = open[from] ?? [];
+    for (const { index, to, kind } of stages[from]?.outEdges ?? []) {
+      const items = spec.edges[index]?.fanOut?.expected ?? 1;
+      open[to] = kind === 'fan-out' ? [...before, items] : kind === 'join' ? before.slice(0, -1) : before;
+    }
+  }
+  return open.reduce((sum, factors) => sum + factors.reduce((product, factor) => product * factor, 1), 0);
+}
+
 /**
  * Checks a plan by simulating it under the load that it is made for (mathematics: work budgets): without deadline drops and with unbounded
  * queues, else the tail of what completes would be under the SLO by construction; a fixed amount of work instead of a time limit. The SLO
@@ -7,18 +36,6 @@
  * backlog was observed the simulation starts from it instead, and counts once the plan has had its grace. The number of arrivals is fixed
  * beforehand, so an overloaded plan costs no more work and no more memory than another.
  */
-import { type Rng, SeededRng } from '../kernel/rng.js';
-import type { ExpectedLoad } from '../model/expected-load.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
-import type { Plan, PlanVerification } from '../model/plan.js';
-import type { ServiceCurves } from '../profile/curves-of.js';
-import type { ArrivalProcess } from './arrivals/arrival-process.js';
-import { burstyLoad } from './arrivals/bursty.js';
-import { envelopeArrivals } from './arrivals/envelope.js';
-import { arrivalsOf } from './arrivals/load-spec.js';
-import { AttainmentSample, type CountedTime } from './attainment.js';
-import { itemsPerRequest } from './items-per-request.js';
-import { simulatePlan } from './simulate-plan.js';
 
 /** What a verification runs on; `workStageRequests` bounds its size (simulated items over all stages). */
 export interface VerificationSetup extends ExpectedLoad {

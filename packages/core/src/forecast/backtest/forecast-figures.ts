@@ -1,6 +1,5 @@
 /** How good forecasts were, in the figures that the literature and the planner look at. */
-import { pinballLoss } from './pinball-loss.js';
-import { symmetricError } from './symmetric-error.js';
+import { pinballLoss, symmetricError } from '../forecast-errors.js';
 
 /** Forecasts with the peaks that came, all of one length. */
 export interface JudgedForecasts {

@@ -1,8 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
 import { forecastMethods } from '../methods/forecast-methods.js';
-import { peakSeries } from '../peaks/peak-series.js';
-import { USUAL_PEAK_TASK } from '../peaks/peak-task.js';
+import { peakSeries, USUAL_PEAK_TASK } from '../peak-series.js';
 import { forecastFigures } from './forecast-figures.js';
 import { forecastTrial, type Trial, type TrialProgress } from './forecast-trial.js';
 

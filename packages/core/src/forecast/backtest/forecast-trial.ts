@@ -4,9 +4,8 @@
  * its time: selection goes on with every peak that has come, as it does in service.
  */
 import type { Clock } from '../../kernel/clock.js';
-import type { ForecastMethod, TrainedForecaster } from '../peaks/forecast-method.js';
-import { type PeakSeries, peakTargets, trainingPeaks } from '../peaks/peak-series.js';
-import type { PeakForecast, PeakTask } from '../peaks/peak-task.js';
+import type { ForecastMethod, TrainedForecaster } from '../forecast-method.js';
+import { type PeakForecast, type PeakSeries, type PeakTask, peakTargets, trainingPeaks } from '../peak-series.js';
 import type { JudgedForecasts } from './forecast-figures.js';
 import {
   beginBacktest,

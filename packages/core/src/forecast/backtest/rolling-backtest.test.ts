@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ForecastMethod } from '../peaks/forecast-method.js';
+import type { ForecastMethod } from '../forecast-method.js';
 import { beginBacktest, meanLoss, observeMaximum, type RollingBacktest, selectedForecast } from './rolling-backtest.js';
 
 const task = { binS: 10, lags: 2, horizonBins: 2, upperFraction: 0.9 };

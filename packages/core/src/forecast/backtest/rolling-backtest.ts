@@ -3,10 +3,10 @@
  * pinball loss of its quantile, the more recent the more. Selected is the one with the least mean loss; another one takes its place
  * only when it is clearly better, so that noise does not make the choice flap. Everything is plain data: state in, state out.
  */
-import type { ForecastMethod, TrainedForecaster } from '../peaks/forecast-method.js';
-import { isCount } from '../peaks/peak-series.js';
-import type { PeakForecast, PeakTask } from '../peaks/peak-task.js';
-import { pinballLoss } from './pinball-loss.js';
+
+import { pinballLoss } from '../forecast-errors.js';
+import type { ForecastMethod, TrainedForecaster } from '../forecast-method.js';
+import { isCount, type PeakForecast, type PeakTask } from '../peak-series.js';
 
 /** How a method did so far: Σ w·loss and Σ w, w falling with age. */
 export interface Score {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { pinballLoss } from '../backtest/pinball-loss.js';
 import { meanLoss } from '../backtest/rolling-backtest.js';
-import type { ForecastMethod } from '../peaks/forecast-method.js';
+import { pinballLoss } from '../forecast-errors.js';
+import type { ForecastMethod } from '../forecast-method.js';
 import { beginRound, type RoundStep, roundStep } from './fit-round.js';
 
 const task = { binS: 10, lags: 2, horizonBins: 2, upperFraction: 0.9 };

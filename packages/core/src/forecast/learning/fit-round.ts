@@ -9,9 +9,8 @@ import {
   type RollingBacktest,
   type Score,
 } from '../backtest/rolling-backtest.js';
-import type { Fitting, ForecastMethod, TrainedForecaster } from '../peaks/forecast-method.js';
-import { type TrainingPeaks, trainingPeaks } from '../peaks/peak-series.js';
-import type { PeakTask } from '../peaks/peak-task.js';
+import type { Fitting, ForecastMethod, TrainedForecaster } from '../forecast-method.js';
+import { type PeakTask, type TrainingPeaks, trainingPeaks } from '../peak-series.js';
 
 /** A round under way. */
 export interface FitRound {

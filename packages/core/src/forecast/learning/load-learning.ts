@@ -16,11 +16,10 @@ import {
   type Score,
   selectedForecast,
 } from '../backtest/rolling-backtest.js';
-import type { ForecastMethod, TrainedForecaster } from '../peaks/forecast-method.js';
-import { type PeakTask, USUAL_PEAK_TASK } from '../peaks/peak-task.js';
-import { type BinCounts, noCounts, readCounts } from './bin-counts.js';
+import type { ForecastMethod, TrainedForecaster } from '../forecast-method.js';
+import { type PeakTask, USUAL_PEAK_TASK } from '../peak-series.js';
+import { type BinCounts, noCounts, rateBehindPeak, readCounts } from './bin-counts.js';
 import { beginRound, type FitRound, roundStep } from './fit-round.js';
-import { rateBehindPeak } from './rate-behind-peak.js';
 
 /** Methods that may be learned, and the seed of their fits. */
 export interface LearningRules {

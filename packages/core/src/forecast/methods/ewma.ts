@@ -2,10 +2,9 @@
  * Exponential smoothing: level ← w·x + (1 − w)·level. What follows quickly makes the best quantile, what follows slowly the best point, so
  * each has a weight of its own, found on a grid: least relative error for the point, least pinball loss for the quantile.
  */
-import { pinballLoss } from '../backtest/pinball-loss.js';
-import { symmetricError } from '../backtest/symmetric-error.js';
-import type { Fitting, ForecastMethod } from '../peaks/forecast-method.js';
-import type { TrainingPeaks } from '../peaks/peak-series.js';
+import { pinballLoss, symmetricError } from '../forecast-errors.js';
+import type { Fitting, ForecastMethod } from '../forecast-method.js';
+import type { TrainingPeaks } from '../peak-series.js';
 import { quantileFactor } from './upper-factor.js';
 
 /** What is fitted. */

@@ -1,7 +1,6 @@
 /** Methods fitted and asked in one go. */
-import type { Fitting, ForecastMethod } from '../peaks/forecast-method.js';
-import { trainingPeaks } from '../peaks/peak-series.js';
-import type { PeakForecast, PeakTask } from '../peaks/peak-task.js';
+import type { Fitting, ForecastMethod } from '../forecast-method.js';
+import { type PeakForecast, type PeakTask, trainingPeaks } from '../peak-series.js';
 
 /** Three values in, the larger of the next two out. */
 export const smallTask: PeakTask = { binS: 10, lags: 3, horizonBins: 2, upperFraction: 0.9 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
-import { trainingPeaks } from '../peaks/peak-series.js';
+import { trainingPeaks } from '../peak-series.js';
 import { fitted, foretold, smallTask } from './fitted.test-support.js';
 import { forecastMethods } from './forecast-methods.js';
 

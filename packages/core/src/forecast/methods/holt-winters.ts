@@ -7,9 +7,9 @@
  * A slot is a quarter of an hour, not one bin: a bin's count is mostly noise. The peak of the horizon is the largest forecast in it, times
  * a factor each for its median and its quantile, since a maximum of noisy values lies above their expectation.
  */
-import { pinballLoss } from '../backtest/pinball-loss.js';
-import type { Fitting, ForecastMethod } from '../peaks/forecast-method.js';
-import type { TrainingPeaks } from '../peaks/peak-series.js';
+import { pinballLoss } from '../forecast-errors.js';
+import type { Fitting, ForecastMethod } from '../forecast-method.js';
+import type { TrainingPeaks } from '../peak-series.js';
 import { quantileFactor } from './upper-factor.js';
 
 /** The three smoothing weights, 0 to 1. */

@@ -1,3 +1,15 @@
+import type { Rng } from '../../kernel/rng.js';
+
+/** Where fits start: weights spread so that activations keep their size from layer to layer (Glorot and Bengio 2010). */
+
+/** Fills a map's W with uniform numbers of variance 1 ÷ inputs; its b stays 0. */
+export function spreadWeights({ at, inputs, outputs }: AffineMap, parameters: Float64Array, rng: Rng): void {
+  const most = Math.sqrt(3 / inputs);
+  for (let row = 0; row < outputs; row++) {
+    for (let k = 0; k < inputs; k++) parameters[at + row * (inputs + 1) + k] = most * (2 * rng.next() - 1);
+  }
+}
+
 /** y = W·x + b inside a flat array of parameters: per output its row of W, then its b. The one place where the networks multiply. */
 
 /** Where the map's parameters lie and how long its vectors are. */

@@ -1,6 +1,5 @@
 /** Two hidden layers of tanh: inputs → h → h → outputs. */
-import { type AffineMap, apply, applyBackward, endOf } from './affine-map.js';
-import { spreadWeights } from './initial-parameters.js';
+import { type AffineMap, apply, applyBackward, endOf, spreadWeights } from './affine-map.js';
 import { type Network, OUTPUTS } from './network.js';
 
 /** A network for `inputs` inputs with `hidden` units in each hidden layer. */

@@ -3,8 +3,7 @@
  * step sees one lag and the last input, which is the same at all steps; outputs are an affine map of the last hidden state.
  *   i, f, o = σ(…), g = tanh(…) of W·[lag, last, h] + b;  c ← f·c + i·g;  h ← o·tanh(c)
  */
-import { type AffineMap, apply, applyBackward, endOf } from './affine-map.js';
-import { spreadWeights } from './initial-parameters.js';
+import { type AffineMap, apply, applyBackward, endOf, spreadWeights } from './affine-map.js';
 import { type Network, OUTPUTS } from './network.js';
 
 /** What one step leaves for the way back. */

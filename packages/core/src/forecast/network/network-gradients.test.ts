@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
-import { pinballLoss } from '../backtest/pinball-loss.js';
-import { symmetricError } from '../backtest/symmetric-error.js';
+import { pinballLoss, symmetricError } from '../forecast-errors.js';
 import { denseNetwork } from './dense-network.js';
 import { lstmNetwork } from './lstm-network.js';
 import type { Network } from './network.js';
-import { writeLossGradient } from './relative-loss.js';
+import { writeLossGradient } from './training.js';
 
 const STEP = 1e-5;
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { adamStep } from './adam.js';
 import { levelSpread, writeInputs } from './relative-lags.js';
-import { shuffledOrder } from './shuffled-order.js';
+import { adamStep, shuffledOrder } from './training.js';
 
 describe('adamStep', () => {
   it('first moves every parameter by the rate against its slope, however steep', () => {

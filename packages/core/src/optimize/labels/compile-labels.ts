@@ -7,7 +7,6 @@
 import { logPas } from '../problem/accuracy-model.js';
 import { resourceKinds, roundedUp } from '../problem/resource-use.js';
 import type { SurrogateOption, SurrogateProblem } from '../surrogate/surrogate.js';
-import { largest } from './extremes.js';
 import {
   type Amount,
   finishMs,
@@ -17,6 +16,7 @@ import {
   type NodeGraph,
   type NodeOptions,
 } from './label-problem.js';
+import { largest } from './step-terms.js';
 
 /** What to maximize and what counts as cost. */
 export interface LabelGoal {

@@ -1,7 +1,7 @@
 /**
  * Labels of one cut in flat arrays: what each remembers (see cut-layout), what it has collected toward the bound, and where it came from.
  */
-import { sortByKey } from './sort-by-key.js';
+import { sortByKey } from './pareto-filter.js';
 
 /** A growing set of labels. Coordinates are slots, amounts, then minus the score of each class. */
 export class LabelStore {

@@ -3,11 +3,9 @@
  * choice is worth more. Prices are improved by subgradient steps of Polyak's length toward the best value known.
  */
 
-import { accuracyLine } from './accuracy-line.js';
-import { largest, smallest } from './extremes.js';
 import { choiceValue, goalValue, type LabelProblem } from './label-problem.js';
 import { type Prices, Pricing } from './pricing.js';
-import type { RelaxedScore } from './relaxed-score.js';
+import { accuracyLine, largest, type RelaxedScore, smallest } from './step-terms.js';
 
 /** A choice with its value. */
 export interface Incumbent {

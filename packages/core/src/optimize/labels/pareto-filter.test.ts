@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { paretoFilter } from './pareto-filter.js';
-import { sortByKey } from './sort-by-key.js';
+import { paretoFilter, sortByKey } from './pareto-filter.js';
 
 const small = fc.integer({ min: 0, max: 6 });
 const points = (dims: number) => fc.array(fc.array(small, { minLength: dims, maxLength: dims }), { maxLength: 60 });

@@ -1,3 +1,28 @@
+import type { LabelProblem, NodeGraph, NodeOptions } from './label-problem.js';
+import type { AccuracyLine, RelaxedScore } from './step-terms.js';
+
+/** The path that decides when the last output is there, as far as nodes wait for all their predecessors. */
+
+/** Of `nodes` the one that finishes last; −1 for none. */
+function latestOf(nodes: readonly number[], finish: Float64Array): number {
+  return nodes.reduce((last, v) => (last === -1 || (finish[v] as number) > (finish[last] as number) ? v : last), -1);
+}
+
+/** Nodes of the longest path to an output when node v takes `latencyOf(v)`; it starts at an entry or behind a node that waits for some only. */
+function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): readonly number[] {
+  const { predecessors, awaited, isOutput } = graph;
+  const finish = new Float64Array(predecessors.length);
+  const via = predecessors.map((before, v) => {
+    const last = awaited[v] === before.length ? latestOf(before, finish) : -1;
+    finish[v] = (last === -1 ? 0 : (finish[last] as number)) + latencyOf(v);
+    return last;
+  });
+  const outputs = predecessors.flatMap((_, v) => (isOutput[v] ? [v] : []));
+  const nodes: number[] = [];
+  for (let v = latestOf(outputs, finish); v !== -1; v = via[v] as number) nodes.push(v);
+  return nodes.reverse();
+}
+
 /**
  * Prices on what is limited, and what every option is worth at them: the SLO has a price per ms on paths of the graph, each limited amount a
  * price per unit, a floor a price on the score. All prices are kept per limit, so that they are of the size of a value.
@@ -6,10 +31,6 @@
  * which is what bounds the rest of a half-made choice. Where a node waits for some of its predecessors only, no path passes: the flow starts
  * anew behind it, a weaker but valid bound.
  */
-import type { AccuracyLine } from './accuracy-line.js';
-import type { LabelProblem, NodeOptions } from './label-problem.js';
-import { longestPath } from './longest-path.js';
-import type { RelaxedScore } from './relaxed-score.js';
 
 interface Path {
   readonly nodes: readonly number[];

@@ -1,12 +1,7 @@
-/**
- * The options of a stage: variant × cores × max batch size × replicas, each with its estimated sojourn time.
- *
- * Useful replica counts start at the least stable one and end where a further replica no longer shortens the estimate, at the bounds, or
- * at the budget. With the sum-of-tails estimator each (variant, cores, batch) has the one count of that formula.
- */
 import { sumOfTailsReplicas } from '../../estimate/sum-of-tails.js';
 import type { VariantId } from '../../model/ids.js';
 import type { Resources } from '../../model/pipeline-spec.js';
+import type { RunningStage } from '../../model/running-plan.js';
 import { capacityRps, type ServiceCurve } from '../../profile/service-curve.js';
 import { type ResourceUse, replicaCostPerHour, useOf, within } from '../problem/resource-use.js';
 import { type OptionTimes, optionTimes } from './option-times.js';
@@ -19,7 +14,42 @@ import {
   replicaRange,
   type StageSetting,
 } from './stage-setting.js';
-import { type SwitchTarget, switchingCostPerHour } from './switching-cost.js';
+
+/**
+ * What it costs to move a stage from what runs to an option: replicas that must be started are paid for while they load and give no
+ * capacity meanwhile. Spread over the time that a choice is expected to stay in force, that is
+ * started replicas × price of one per hour × load time ÷ time in force, a cost per hour like any other and additive over stages.
+ * Stopping replicas costs nothing.
+ */
+
+/** The replicas an option wants, with what starting one costs. */
+export interface SwitchTarget {
+  readonly variantId: VariantId;
+  readonly resources: Resources;
+  readonly replicas: number;
+  readonly replicaCostPerHour: number;
+  readonly loadMs: number;
+}
+
+/** Cost per hour of reaching `target` when it stays in force for `inForceMs`; 0 when nothing runs yet. */
+function switchingCostPerHour(target: SwitchTarget, running: RunningStage | undefined, inForceMs: number): number {
+  if (running === undefined || !(inForceMs > 0)) return 0;
+  const reusable = running.replicas.filter(
+    (replica) =>
+      (replica.status === 'ready' || replica.status === 'starting') &&
+      replica.variantId === target.variantId &&
+      replica.resources.cpuCores === target.resources.cpuCores,
+  ).length;
+  const started = Math.max(0, target.replicas - reusable);
+  return (started * target.replicaCostPerHour * target.loadMs) / inForceMs;
+}
+
+/**
+ * The options of a stage: variant × cores × max batch size × replicas, each with its estimated sojourn time.
+ *
+ * Useful replica counts start at the least stable one and end where a further replica no longer shortens the estimate, at the bounds, or
+ * at the budget. With the sum-of-tails estimator each (variant, cores, batch) has the one count of that formula.
+ */
 
 /** One way to run a stage at the planned load; `capacityRps` counts items. */
 export interface StageOption extends OptionTimes {

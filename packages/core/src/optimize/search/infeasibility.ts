@@ -1,3 +1,84 @@
+import type { Budget, Objective, PipelineSpec } from '../../model/pipeline-spec.js';
+import { type BindingConstraint, type Plan, type PlanFixes, type PlanResult, showsSloMet } from '../../model/plan.js';
+import { type PlanningProblem, specOf, type VerifyPlan } from '../planning-problem.js';
+import { objectiveValue } from '../problem/objective-value.js';
+import { type PlanningSetting, relaxedSetting } from '../problem/planning-setting.js';
+import { limitsOf, resourceKinds, totalUse, useOf } from '../problem/resource-use.js';
+import { solve } from '../surrogate/solve.js';
+import { type Solution, surrogateProblem } from '../surrogate/surrogate.js';
+import { planOf } from './plan-of.js';
+import { type FoundPlan, searchPlan } from './search-plan.js';
+
+/**
+ * What no plan can beat: the optimum when every stage takes only its smallest service time and needs only as many replicas as stability
+ * does, and paths that may always be late are left out. No option is faster or smaller, so a relaxation without a plan proves that there
+ * is none.
+ */
+
+/** What holds without any solving: no accuracy exceeds 1 and no cost is below 0. */
+function boundOfAll(objective: Objective): number {
+  if (objective.kind === 'min-cost') return 0;
+  return objective.kind === 'weights' ? objective.accuracy : 1;
+}
+
+/** The bound on the objective (a lower one for `min-cost`), or undefined when it is proven that not even the relaxation has a plan. */
+export function relaxationBound(problem: PlanningProblem): number | undefined {
+  const setting = relaxedSetting(problem);
+  const { objective } = setting;
+  const { choice, optimal, gapFraction } = solve(surrogateProblem(setting, { theta: 0, kappa: 1 }));
+  if (choice === undefined) return optimal ? undefined : boundOfAll(objective);
+  const value = objectiveValue(objective, setting.accuracy, choice);
+  if (optimal) return value;
+  if (gapFraction >= 1) return boundOfAll(objective);
+  return objective.kind === 'min-cost'
+    ? value * (1 - gapFraction)
+    : Math.min(boundOfAll(objective), value + (Math.abs(value) * gapFraction) / (1 - gapFraction));
+}
+
+/**
+ * The plan of largest capacity that a budget admits, for loads that it cannot carry: the arrival rate is bisected for the highest one with
+ * a stable plan, accuracy and SLO aside. Ends within 1 % of that rate.
+ */
+
+const PRECISION = 0.01;
+const CAPACITY_BISECTIONS = 60;
+/** No budget carries more: the steps suffice from here. */
+const MOST_RPS = 1e12;
+
+interface StablePlan {
+  readonly setting: PlanningSetting;
+  readonly choice: NonNullable<Solution['choice']>;
+}
+
+function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | undefined {
+  const setting = relaxedSetting({
+    ...problem,
+    arrivalRps,
+    objective: { kind: 'min-cost', accuracyFloor: 0 },
+    slo: { ...(problem.slo ?? problem.spec.slo), latencyMs: Number.MAX_VALUE },
+  });
+  const { choice } = solve(surrogateProblem(setting, { theta: 0, kappa: 1 }));
+  return choice === undefined ? undefined : { setting, choice };
+}
+
+/** The plan for the highest rate up to the problem's that the budget can carry; none when not even an idle plan fits. */
+function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
+  let low = 0;
+  let high = Math.min(problem.arrivalRps, MOST_RPS);
+  let best = stableAt(problem, high);
+  if (best === undefined) best = stableAt(problem, low);
+  else low = high;
+  if (best === undefined) return undefined;
+  for (let i = 0; i < CAPACITY_BISECTIONS && high - low > PRECISION * low; i++) {
+    const middle = (low + high) / 2;
+    const stable = stableAt(problem, middle);
+    if (stable === undefined) high = middle;
+    else [best, low] = [stable, middle];
+  }
+  const options = best.choice.map((o) => o.option);
+  return planOf({ ...best.setting, problem }, options);
+}
+
 /**
  * What to answer when no plan holds: which bound stands in the way, the smallest relaxation of each bound that helps (every one found by
  * solving with that bound taken away), and the best plan there is.
@@ -5,13 +86,6 @@
  * The binding constraint is the one whose relaxation is relatively smallest; `capacity` when no single relaxation helps, which is so when
  * the bounds of a stage keep it from being stable.
  */
-import type { Budget, PipelineSpec } from '../../model/pipeline-spec.js';
-import { type BindingConstraint, type Plan, type PlanFixes, type PlanResult, showsSloMet } from '../../model/plan.js';
-import { type PlanningProblem, specOf, type VerifyPlan } from '../planning-problem.js';
-import { limitsOf, resourceKinds, totalUse, useOf } from '../problem/resource-use.js';
-import { largestCapacityPlan } from './largest-capacity.js';
-import { relaxationBound } from './relaxation.js';
-import { type FoundPlan, searchPlan } from './search-plan.js';
 
 /** Room above the percentile that the fastest plan reaches, doubled until a sample shows that it holds: near capacity samples show little. */
 const SLO_ROOM = 0.02;

@@ -7,12 +7,10 @@ import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
 import { objectiveValue } from '../problem/objective-value.js';
 import { type PlanningSetting, planningSetting } from '../problem/planning-setting.js';
 import { leastLatencyChoice } from '../surrogate/least-latency.js';
-import type { Solution } from '../surrogate/solution.js';
-import type { LatencyFactors } from '../surrogate/surrogate.js';
-import { choiceKey, type SurrogateChoice } from '../surrogate/surrogate-choice.js';
+import { choiceKey, type LatencyFactors, type Solution, type SurrogateChoice } from '../surrogate/surrogate.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
-import { cheaperThatHolds } from './cheaper-that-holds.js';
 import { planOf, sketchOf } from './plan-of.js';
+import { cheaperThatHolds } from './repair.js';
 import { type FoundChoice, type Judge, type JudgedChoice, verifiedSearch } from './verified-search.js';
 
 /** A plan with the solve it came from. */

@@ -10,11 +10,15 @@ import { isBetter, objectiveValue } from '../problem/objective-value.js';
 import { graphLatencyMs } from '../problem/planning-graph.js';
 import type { PlanningSetting } from '../problem/planning-setting.js';
 import { leastLatencyChoice } from '../surrogate/least-latency.js';
-import type { Solution } from '../surrogate/solution.js';
-import { type LatencyFactors, optionLatencyMs, type SurrogateOption } from '../surrogate/surrogate.js';
-import type { SurrogateChoice } from '../surrogate/surrogate-choice.js';
+import {
+  type LatencyFactors,
+  optionLatencyMs,
+  type Solution,
+  type SurrogateChoice,
+  type SurrogateOption,
+} from '../surrogate/surrogate.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
-import { SecondThoughts, simulatesShares } from './second-thoughts.js';
+import { SecondThoughts, simulatesShares } from './repair.js';
 
 /** How choices are judged. */
 export interface Judge {

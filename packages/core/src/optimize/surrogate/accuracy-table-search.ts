@@ -1,18 +1,67 @@
+import { NO_FLOOR } from '../labels/label-problem.js';
+import { type AccuracyModel, LOG_PAS_TIE, logPas, type MeasuredVariants } from '../problem/accuracy-model.js';
+import { costOf, isBetter, objectiveValue, pasOf } from '../problem/objective-value.js';
+import { searchAdditive } from './additive-search.js';
+import { solveGoal } from './solve-goal.js';
+import type { Solution, SurrogateOption, SurrogateProblem } from './surrogate.js';
+
+/**
+ * Cuts the combinations of variants into boxes on which the accuracy has one form: a measured number, or the product. Measurements are taken
+ * in their order; each splits the boxes that it meets into the part that it covers and, stage by stage, the parts that it does not.
+ */
+
+/** Variants allowed per stage; `measured` is the accuracy (fraction) of all their combinations, undefined where the product counts. */
+export interface VariantBox {
+  readonly variants: readonly (readonly number[])[];
+  readonly measured: number | undefined;
+}
+
+interface OpenBox {
+  readonly variants: readonly (readonly number[])[];
+  /** Measurements that may meet the box, in their order. */
+  readonly entries: readonly MeasuredVariants[];
+}
+
+const meets = (variants: OpenBox['variants'], entry: MeasuredVariants): boolean =>
+  entry.variants.every((wanted, s) => wanted === undefined || (variants[s] ?? []).includes(wanted));
+
+/** The parts of a box outside of `entry`: those that differ first in stage 0, in stage 1, … */
+function outside(variants: OpenBox['variants'], entry: MeasuredVariants): readonly OpenBox['variants'][] {
+  return variants.flatMap((allowed, s) => {
+    const wanted = entry.variants[s];
+    const others = allowed.filter((v) => v !== wanted);
+    if (wanted === undefined || others.length === 0) return [];
+    return [variants.map((list, t) => (t === s ? others : t < s ? inside(list, entry.variants[t]) : list))];
+  });
+}
+
+const inside = (allowed: readonly number[], wanted: number | undefined): readonly number[] =>
+  wanted === undefined ? allowed : [wanted];
+
+/** All boxes over the given variants per stage. */
+function variantBoxes(variants: readonly (readonly number[])[], accuracy: AccuracyModel): readonly VariantBox[] {
+  const boxes: VariantBox[] = [];
+  const open: OpenBox[] = [{ variants, entries: accuracy.measured }];
+  for (let box = open.pop(); box !== undefined; box = open.pop()) {
+    const current = box.variants;
+    const entries = box.entries.filter((entry) => meets(current, entry));
+    const [first, ...later] = entries;
+    if (first === undefined) {
+      if (accuracy.productCounts) boxes.push({ variants: current, measured: undefined });
+      continue;
+    }
+    boxes.push({ variants: current.map((list, s) => inside(list, first.variants[s])), measured: first.accuracy });
+    for (const part of outside(current, first)) open.push({ variants: part, entries: later });
+  }
+  return boxes;
+}
+
 /**
  * Exact search where accuracies of whole combinations were measured: value dominance is not valid there, so the combinations are cut into
  * boxes of one accuracy each (see variant-boxes). Boxes are visited from the highest accuracy they can have down; within a measured box label
  * setting finds the least cost, in an unmeasured one the best product. `max-accuracy` ends at the first accuracy below the best found,
  * `min-cost` at the floor, `weights` where no accuracy left could pay for the least cost there is.
  */
-
-import { NO_FLOOR } from '../labels/label-problem.js';
-import { LOG_PAS_TIE, logPas } from '../problem/accuracy-model.js';
-import { costOf, isBetter, objectiveValue, pasOf } from '../problem/objective-value.js';
-import { searchAdditive } from './additive-search.js';
-import type { Solution } from './solution.js';
-import { solveGoal } from './solve-goal.js';
-import type { SurrogateOption, SurrogateProblem } from './surrogate.js';
-import { type VariantBox, variantBoxes } from './variant-boxes.js';
 
 interface BoundedBox extends VariantBox {
   /** No combination of the box has a higher log PAS. */

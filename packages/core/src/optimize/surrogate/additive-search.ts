@@ -7,9 +7,8 @@ import type { LabelGoal } from '../labels/compile-labels.js';
 import { NO_FLOOR } from '../labels/label-problem.js';
 import type { LabelSolution } from '../labels/solve-labels.js';
 import { LOG_PAS_TIE, logPas } from '../problem/accuracy-model.js';
-import type { Solution } from './solution.js';
 import { type SolvedGoal, solveGoal } from './solve-goal.js';
-import type { SurrogateOption, SurrogateProblem } from './surrogate.js';
+import type { Solution, SurrogateOption, SurrogateProblem } from './surrogate.js';
 
 const SOLVER = 'label-setting';
 const COST_TIE = 1e-12;

@@ -4,8 +4,7 @@
  */
 import type { Objective } from '../../model/pipeline-spec.js';
 import { graphLatencyMs } from '../problem/planning-graph.js';
-import type { Solution } from './solution.js';
-import type { LatencyFactors, SurrogateOption } from './surrogate.js';
+import type { LatencyFactors, Solution, SurrogateOption } from './surrogate.js';
 import type { SurrogateSolver } from './surrogate-solver.js';
 
 const PRECISION = 1e-3;

@@ -4,8 +4,7 @@ import { withoutDominated } from '../options/undominated-options.js';
 import { isProduct } from '../problem/accuracy-model.js';
 import { searchAccuracyTable } from './accuracy-table-search.js';
 import { searchAdditive } from './additive-search.js';
-import type { Solution } from './solution.js';
-import type { SurrogateProblem } from './surrogate.js';
+import type { Solution, SurrogateProblem } from './surrogate.js';
 
 /** Solves a surrogate problem: the best choice, or none. */
 export function solve(problem: SurrogateProblem): Solution {

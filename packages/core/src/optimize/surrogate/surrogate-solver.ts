@@ -7,9 +7,14 @@ import type { Objective } from '../../model/pipeline-spec.js';
 import { exactTimes } from '../options/option-times.js';
 import type { StageOption } from '../options/stage-option.js';
 import type { PlanningSetting } from '../problem/planning-setting.js';
-import type { Solution } from './solution.js';
 import { solve } from './solve.js';
-import { type LatencyFactors, type SurrogateOption, type SurrogateProblem, surrogateProblem } from './surrogate.js';
+import {
+  type LatencyFactors,
+  type Solution,
+  type SurrogateOption,
+  type SurrogateProblem,
+  surrogateProblem,
+} from './surrogate.js';
 
 /** What a solve may change of the setting. */
 export interface SolveOverrides {

@@ -1,14 +1,14 @@
-/**
- * The additive surrogate: an option takes ℓ = κ · (mean + θ · (tail − mean)) ms, chains add, joins take the maximum (or the k-th
- * smallest). θ = 1 adds tails, which is safe and loose; θ = 0 adds means; κ stretches what even θ = 1 underestimates.
- */
-
 import type { NodeGroup, Objective } from '../../model/pipeline-spec.js';
 import type { StageOption } from '../options/stage-option.js';
 import type { AccuracyModel } from '../problem/accuracy-model.js';
 import type { PlanningGraph } from '../problem/planning-graph.js';
 import type { PlanningSetting } from '../problem/planning-setting.js';
 import type { ResourceUse } from '../problem/resource-use.js';
+
+/**
+ * The additive surrogate: an option takes ℓ = κ · (mean + θ · (tail − mean)) ms, chains add, joins take the maximum (or the k-th
+ * smallest). θ = 1 adds tails, which is safe and loose; θ = 0 adds means; κ stretches what even θ = 1 underestimates.
+ */
 
 /** θ (0…1) and κ (at least 1). */
 export interface LatencyFactors {
@@ -65,3 +65,24 @@ export function surrogateProblem(setting: PlanningSetting, factors: LatencyFacto
     labelLimit: setting.problem.labelLimit ?? DEFAULT_LABEL_LIMIT,
   };
 }
+
+/** What a solver answers: the best choice it found with what is proven of it. */
+
+/** One option per stage in the order of the pipeline file; no `choice` means that none exists (if `optimal`) or none was found. */
+export interface Solution {
+  readonly choice?: readonly SurrogateOption[];
+  readonly optimal: boolean;
+  /** How far, as a fraction of the objective, any other choice could be better; 0 when optimal. */
+  readonly gapFraction: number;
+  readonly solver: string;
+  readonly labels: number;
+}
+
+/** A choice of one option per stage, in the order of the pipeline file. */
+
+/** Options per stage. */
+export type SurrogateChoice = readonly SurrogateOption[];
+
+/** The same text for the same plan. */
+export const choiceKey = (choice: SurrogateChoice): string =>
+  choice.map(({ option: o }) => [o.variantIndex, o.resources.cpuCores, o.maxBatchSize, o.replicas].join('/')).join(' ');

@@ -1,5 +1,5 @@
 /** Arrivals as lists, for tests. */
-import type { ArrivalProcess } from './arrival-process.js';
+import type { ArrivalProcess } from './constant-rate.js';
 
 /** All instants of a load, in ms. */
 export function instantsOf(arrivals: ArrivalProcess): readonly number[] {

@@ -7,7 +7,7 @@
  * Nothing is drawn at random. In the long run the longest window is full: its count ÷ its length is the rate.
  */
 import type { ArrivalEnvelope } from '../../model/expected-load.js';
-import type { ArrivalProcess } from './arrival-process.js';
+import type { ArrivalProcess } from './constant-rate.js';
 
 /** Arrivals that fill `envelope` (whole seconds and requests; at least one window) until `durationMs`. */
 export function envelopeArrivals(envelope: ArrivalEnvelope, durationMs: number): ArrivalProcess {

@@ -1,16 +1,26 @@
 /** A load as data: plain, JSON-serializable, one kind per generator. The same description and seed give the same arrivals everywhere. */
 import type { Rng } from '../../kernel/rng.js';
-import type { ArrivalProcess } from './arrival-process.js';
-import { type DailyCycleLoad, dailyCycleArrivals } from './daily-cycle.js';
-import { deterministicArrivals } from './deterministic.js';
-import { type GammaLoad, gammaArrivals } from './gamma.js';
-import { type MmppLoad, mmppArrivals } from './mmpp.js';
-import { piecewiseLinearArrivals, type RatePoint } from './piecewise-linear.js';
-import { poissonArrivals } from './poisson.js';
-import { type RampLoad, rampArrivals } from './ramp.js';
-import { type SquareWaveLoad, squareWaveArrivals } from './square-wave.js';
-import { type StepLoad, stepArrivals } from './step.js';
+import { type MmppLoad, mmppArrivals } from './bursty.js';
+import {
+  type ArrivalProcess,
+  deterministicArrivals,
+  type GammaLoad,
+  gammaArrivals,
+  poissonArrivals,
+} from './constant-rate.js';
 import { type TraceSpread, traceArrivals } from './trace.js';
+import {
+  type DailyCycleLoad,
+  dailyCycleArrivals,
+  piecewiseLinearArrivals,
+  type RampLoad,
+  type RatePoint,
+  rampArrivals,
+  type SquareWaveLoad,
+  type StepLoad,
+  squareWaveArrivals,
+  stepArrivals,
+} from './varying-rate.js';
 
 /** A constant rate for a time. */
 export interface ConstantLoad {

@@ -9,7 +9,7 @@
  *   counts as drawn again, so that no second lends a request to the next.
  */
 import type { Rng } from '../../kernel/rng.js';
-import type { ArrivalProcess } from './arrival-process.js';
+import type { ArrivalProcess } from './constant-rate.js';
 
 /** How the requests of a second are spread over it. */
 export type TraceSpread = (typeof traceSpreads)[number];

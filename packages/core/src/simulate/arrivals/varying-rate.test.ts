@@ -3,7 +3,7 @@ import { countsInWindows } from '../../kernel/count-statistics.js';
 import { SeededRng } from '../../kernel/rng.js';
 import { instantsOf } from './arrivals.test-support.js';
 import { arrivalsOf, type LoadSpec } from './load-spec.js';
-import { piecewiseLinearArrivals } from './piecewise-linear.js';
+import { piecewiseLinearArrivals } from './varying-rate.js';
 
 /** Each load with the requests that its formula gives for its quarters. */
 const cases: readonly (readonly [LoadSpec, readonly number[]])[] = [

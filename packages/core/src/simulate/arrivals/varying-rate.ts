@@ -1,10 +1,10 @@
+import type { Rng } from '../../kernel/rng.js';
+import { type ArrivalProcess, poissonArrivals } from './constant-rate.js';
+
 /**
  * Poisson arrivals whose rate follows a curve, by thinning (Lewis and Shedler, 1979): candidates at the highest rate, each kept with
  * probability rate ÷ highest rate. Every generator of a changing rate is a curve over this one.
  */
-import type { Rng } from '../../kernel/rng.js';
-import type { ArrivalProcess } from './arrival-process.js';
-import { poissonArrivals } from './poisson.js';
 
 /** A rate over time; `rpsAt` is asked for ascending instants, once per curve, and never exceeds `highestRps`. */
 export interface RateCurve {
@@ -14,7 +14,7 @@ export interface RateCurve {
 }
 
 /** Poisson arrivals at the rate of `curve`. */
-export function varyingRateArrivals(curve: RateCurve, rng: Rng): ArrivalProcess {
+function varyingRateArrivals(curve: RateCurve, rng: Rng): ArrivalProcess {
   const candidates = poissonArrivals(curve.highestRps, curve.durationS * 1000, rng);
   return {
     nextAtMs: () => {
@@ -24,4 +24,103 @@ export function varyingRateArrivals(curve: RateCurve, rng: Rng): ArrivalProcess 
       }
     },
   };
+}
+
+/** Poisson arrivals whose rate is given at points of time; between two points it changes linearly, two points at one instant are a jump. */
+
+/** A rate at an instant. */
+export interface RatePoint {
+  readonly atS: number;
+  readonly arrivalRps: number;
+}
+
+/** Poisson arrivals whose rate follows the points (ascending in time), from the first to the last. */
+export function piecewiseLinearArrivals(points: readonly RatePoint[], rng: Rng): ArrivalProcess {
+  let after = 0;
+  const rpsAt = (atS: number) => {
+    while (after < points.length && (points[after]?.atS ?? 0) <= atS) after += 1;
+    const from = points[after - 1];
+    const to = points[after];
+    if (from === undefined || to === undefined) return 0;
+    return from.arrivalRps + ((to.arrivalRps - from.arrivalRps) * (atS - from.atS)) / (to.atS - from.atS);
+  };
+  const highestRps = points.reduce((highest, { arrivalRps }) => Math.max(highest, arrivalRps), 0);
+  return varyingRateArrivals({ durationS: points.at(-1)?.atS ?? 0, highestRps, rpsAt }, rng);
+}
+
+/** Poisson arrivals whose rate rises or falls linearly over the whole load: it finds the rate at which a system gives way. */
+
+/** `fromRps` at 0, `toRps` at the end. */
+export interface RampLoad {
+  readonly fromRps: number;
+  readonly toRps: number;
+  readonly durationS: number;
+}
+
+/** Arrivals of a rate that changes linearly. */
+export function rampArrivals({ fromRps, toRps, durationS }: RampLoad, rng: Rng): ArrivalProcess {
+  const rpsAt = (atS: number) => fromRps + ((toRps - fromRps) * atS) / durationS;
+  return varyingRateArrivals({ durationS, highestRps: Math.max(fromRps, toRps), rpsAt }, rng);
+}
+
+/** Poisson arrivals whose rate jumps once: how fast a controller follows shows best against a step. */
+
+/** `fromRps` before `atS`, `toRps` from then on. */
+export interface StepLoad {
+  readonly fromRps: number;
+  readonly toRps: number;
+  readonly atS: number;
+  readonly durationS: number;
+}
+
+/** Arrivals of a rate that jumps once. */
+export function stepArrivals({ fromRps, toRps, atS: stepAtS, durationS }: StepLoad, rng: Rng): ArrivalProcess {
+  const rpsAt = (atS: number) => (atS < stepAtS ? fromRps : toRps);
+  return varyingRateArrivals({ durationS, highestRps: Math.max(fromRps, toRps), rpsAt }, rng);
+}
+
+/** Poisson arrivals whose rate jumps between levels in a fixed rhythm: the hardest regular load for a controller that scales down. */
+
+/** A rate held for `holdS`, above 0. */
+export interface SquareWaveLevel {
+  readonly arrivalRps: number;
+  readonly holdS: number;
+}
+
+/** Levels in turn, again and again from the first; at least one. */
+export interface SquareWaveLoad {
+  readonly levels: readonly SquareWaveLevel[];
+  readonly durationS: number;
+}
+
+/** Arrivals of a rate that jumps from level to level. */
+export function squareWaveArrivals({ levels, durationS }: SquareWaveLoad, rng: Rng): ArrivalProcess {
+  const periodS = levels.reduce((sum, { holdS }) => sum + holdS, 0);
+  const highestRps = levels.reduce((highest, { arrivalRps }) => Math.max(highest, arrivalRps), 0);
+  const rpsAt = (atS: number) => {
+    let leftS = atS % periodS;
+    for (const { arrivalRps, holdS } of levels) {
+      if (leftS < holdS) return arrivalRps;
+      leftS -= holdS;
+    }
+    return levels[0]?.arrivalRps ?? 0;
+  };
+  return varyingRateArrivals({ durationS, highestRps, rpsAt }, rng);
+}
+
+/** Poisson arrivals whose rate swings around its mean as a cosine, from the quietest instant at 0: mean·(1 − swing·cos(2πt ÷ period)). */
+
+/** `arrivalRps` is the mean over a period, `swingFraction` (0…1) how far the rate goes above and below it. */
+export interface DailyCycleLoad {
+  readonly arrivalRps: number;
+  readonly swingFraction: number;
+  readonly periodS: number;
+  readonly durationS: number;
+}
+
+/** Arrivals of a rate that swings once per period. */
+export function dailyCycleArrivals(load: DailyCycleLoad, rng: Rng): ArrivalProcess {
+  const { arrivalRps, swingFraction, periodS, durationS } = load;
+  const rpsAt = (atS: number) => arrivalRps * (1 - swingFraction * Math.cos((2 * Math.PI * atS) / periodS));
+  return varyingRateArrivals({ durationS, highestRps: arrivalRps * (1 + swingFraction), rpsAt }, rng);
 }

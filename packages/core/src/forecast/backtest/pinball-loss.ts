@@ -1,9 +1,0 @@
-/**
- * How far a quantile forecast is off: fraction·(y − q) above it, (1 − fraction)·(q − y) below. Its expectation is least at the true
- * quantile (Koenker and Bassett 1978), so a method cannot win by being bold or timid; relative errors of the point reward forecasts
- * that are too low.
- */
-export function pinballLoss(observed: number, quantile: number, fraction: number): number {
-  const above = observed - quantile;
-  return above >= 0 ? fraction * above : (fraction - 1) * above;
-}

@@ -1,0 +1,38 @@
+import { variantAccuracy } from '../../estimate/pas.js';
+import type { StagePins, StageSpec } from '../../model/pipeline-spec.js';
+import type { PlanResult } from '../../model/plan.js';
+import { optimize } from '../optimize.js';
+import type { PlanningProblem, Policy, VerifyPlan } from '../planning-problem.js';
+import { literatureProblem } from './literature-problem.js';
+
+/** FA2 (RTAS 2022) in IPA's comparison: one variant per stage is frozen, batches and replicas are chosen for the least cost. */
+
+/** Which end of the accuracies is frozen. */
+export type FrozenEnd = 'least-accurate' | 'most-accurate';
+
+function frozenVariant(stage: StageSpec, end: FrozenEnd): StagePins {
+  const sign = end === 'least-accurate' ? 1 : -1;
+  const sorted = [...stage.variants].sort(
+    (a, b) => sign * (variantAccuracy(stage, a.id) - variantAccuracy(stage, b.id)),
+  );
+  return sorted[0] === undefined ? {} : { variantId: sorted[0].id };
+}
+
+/** Plans with frozen variants; a pin of the owner wins, so that any other pair of variants can be compared too. */
+function planFa2(problem: PlanningProblem, end: FrozenEnd, verify?: VerifyPlan): PlanResult {
+  const objective = { kind: 'min-cost', accuracyFloor: 0 } as const;
+  return optimize(
+    literatureProblem(problem, objective, (stage) => frozenVariant(stage, end)),
+    verify,
+  );
+}
+
+/** FA2 with the least accurate variant of every stage: the cheap end of IPA's comparison. */
+
+/** Policy `fa2-low`. */
+export const fa2Low: Policy = (problem, verify) => planFa2(problem, 'least-accurate', verify);
+
+/** FA2 with the most accurate variant of every stage: the accurate end of IPA's comparison. */
+
+/** Policy `fa2-high`. */
+export const fa2High: Policy = (problem, verify) => planFa2(problem, 'most-accurate', verify);

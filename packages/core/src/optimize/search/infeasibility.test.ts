@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { bruteForce } from '../brute-force.test-support.js';
+import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
+import { type Family, randomProblem } from '../random-problems.test-support.js';
+import { relaxationBound } from './infeasibility.js';
+
+const SEEDS = Array.from({ length: 24 }, (_, i) => i + 1);
+
+/** Bounds of a random problem whose relaxation may not be solved, and of the same problem solved. */
+function bounds(family: Family, seed: number) {
+  const size = { variants: 3, replicas: 3, batches: 3 };
+  const { problem } = randomProblem(family, seed, { size, estimator: 'distribution' });
+  const bound = relaxationBound({ ...problem, labelLimit: 0 });
+  return { objective: problem.spec.objective, bound, solved: relaxationBound(problem) };
+}
+
+/** How much better than the solved bound an unsolved one is, and than what holds without any solving; both in the objective's unit. */
+function looseness({ objective, bound = 0, solved = 0 }: ReturnType<typeof bounds>) {
+  if (objective.kind === 'min-cost') return { overSolved: solved - bound, underNothing: bound };
+  return { overSolved: bound - solved, underNothing: (objective.kind === 'weights' ? objective.accuracy : 1) - bound };
+}
+
+describe('the bound of a relaxation that was not solved', () => {
+  it.each<Family>(['accuracy-table', 'any-join'])(
+    'no plan can beat, yet it tells more than nothing, on %s',
+    (family) => {
+      const all = SEEDS.map((seed) => bounds(family, seed));
+      expect(all.map(({ bound }) => bound === undefined)).toEqual(all.map(({ solved }) => solved === undefined));
+      for (const { overSolved, underNothing } of all.filter(({ bound }) => bound !== undefined).map(looseness)) {
+        expect(overSolved).toBeGreaterThanOrEqual(-1e-9);
+        expect(underNothing).toBeGreaterThan(0);
+      }
+    },
+  );
+
+  it('is met where the limit did not matter, and looser where it did', () => {
+    expect(bounds('any-join', 4)).toMatchObject({ objective: { kind: 'min-cost' }, bound: 6, solved: 6 });
+    const { bound, solved } = bounds('accuracy-table', 7);
+    expect(bound).toBeGreaterThan(1.01 * (solved as number));
+  });
+});
+
+it('bounds also plans of smaller batches where large ones are charged', () => {
+  const stages = ['a', 'b'].map((name) => {
+    const stage = testStage(name, [{ name: 'only', accuracy: 0.9, fixedMs: 5, perItemMs: 10 }]);
+    return { ...stage, bounds: { ...stage.bounds, maxReplicas: 4 } };
+  });
+  for (const batch of [0, 0.01, 0.1, 0.5]) {
+    const objective = { kind: 'weights', accuracy: 5, cost: 0.2, batch } as const;
+    const problem = problemOf({ ...testPipeline(stages), objective }, 70);
+    expect(relaxationBound(problem)).toBeGreaterThanOrEqual((bruteForce(problem, 1, 1).best?.value as number) - 1e-9);
+  }
+});
