@@ -1,4 +1,4 @@
-/** The quick tier: everything that needs Node alone, and suites whose tool is here and quick. */
+/** The quick tier: tests that need neither a child process nor a tool. */
 import { defineConfig } from 'vitest/config';
 import { SkippedSuitesReporter } from './scripts/skipped-suites-reporter.js';
 
@@ -7,12 +7,15 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['equipoise-source', 'node', 'import', 'module', 'default'] } },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'examples/*/**/*.test.ts', 'scripts/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**', '**/*.full.test.ts'],
+    exclude: ['**/node_modules/**', '**/dist/**', '**/*.{process,full}.test.ts'],
+    setupFiles: ['scripts/refuse-child-processes.ts'],
     reporters: ['default', new SkippedSuitesReporter()],
     // Texts are compared without colors, which the environment (CI, FORCE_COLOR) would add otherwise.
     env: { NO_COLOR: '1' },
     coverage: { include: ['packages/*/src/**/*.ts'], reporter: ['text-summary', 'html'] },
     maxWorkers: 2,
-    testTimeout: 20_000,
+    // A bound on a test that hangs; a busy machine needs patience.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

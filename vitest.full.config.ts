@@ -1,4 +1,4 @@
-/** The full tier: the suites that the quick tier leaves out, because they take minutes or need a tool. */
+/** The full tier: suites that take long or need a tool. */
 import { defineConfig } from 'vitest/config';
 import quick from './vitest.config.js';
 
@@ -8,6 +8,7 @@ export default defineConfig({
     ...quick.test,
     include: ['{packages/*/src,examples,benchmarks,scripts}/**/*.full.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
+    setupFiles: [],
     passWithNoTests: true,
     fileParallelism: false,
     testTimeout: 600_000,

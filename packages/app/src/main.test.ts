@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { policies } from '@equipoise/core/plan';
 import { afterAll, describe, expect, it } from 'vitest';
 import { buildProgram, policyNames } from './build-program.js';
-import { BIN, documentOf, equipoise, RunningCommand, TestFolder } from './equipoise.test-support.js';
+import { documentOf, TestFolder } from './equipoise.test-support.js';
+import { equipoiseHere } from './run-here.test-support.js';
 
 const folder = new TestFolder();
-const run = (...args: string[]) => equipoise(folder.path, ...args);
+const run = (...args: string[]) => equipoiseHere(folder.path, ...args);
 
 afterAll(() => folder.remove());
 
@@ -41,34 +40,10 @@ describe('equipoise', () => {
     expect(version).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
   });
 
-  it.each([
-    ['0', false],
-    ['1', true],
-  ])('colors with FORCE_COLOR=%s: %s', async (value, colored) => {
-    const { NO_COLOR: _, ...env } = process.env;
-    const child = spawn(process.execPath, [BIN, 'validate', 'missing.yaml'], {
-      cwd: folder.path,
-      env: { ...env, FORCE_COLOR: value, NODE_OPTIONS: '' },
-    });
-    let text = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-    await once(child, 'close');
-    expect(text).toContain('missing.yaml');
-    expect(text.includes('\u001b[')).toBe(colored);
-  });
-
   it('shows the help and leaves with 2 where no command is named', async () => {
     const { exitCode, stdout, stderr } = await run();
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
     expect(stderr).toContain('Usage: equipoise');
-  });
-
-  it('does not mind a reader that has seen enough', async () => {
-    const command = new RunningCommand(folder.path, ['--help']);
-    command.stopReading();
-    expect(await command.ended).toMatchObject({ exitCode: 0, stdout: '', stderr: '' });
   });
 
   it('offers the policies that core has', () => {

@@ -1,6 +1,6 @@
 /**
- * The command line in the process of the test, from source: quicker by what a process takes to start. It is for commands that start no thread
- * and end by themselves; how a process ends is told by tests of the compiled command.
+ * The command line in the process of the test, from source; its threads run compiled code. It is for commands that end by themselves.
+ * Tests of the process tier show how the process of a compiled command ends.
  */
 import { vi } from 'vitest';
 import type { Ended } from './equipoise.test-support.js';
@@ -17,7 +17,7 @@ export function equipoiseHere(cwd: string, ...args: string[]): Promise<Ended> {
 }
 
 async function ended(cwd: string, args: readonly string[]): Promise<Ended> {
-  const [folder, exitCode] = [process.cwd(), process.exitCode];
+  const [folder, exitCode, console] = [process.cwd(), process.exitCode, globalThis.console];
   const listeners = SIGNALS.map((signal) => process.listeners(signal));
   const written = { stdout: '', stderr: '' };
   const spies = (['stdout', 'stderr'] as const).map((name) =>
@@ -33,6 +33,7 @@ async function ended(cwd: string, args: readonly string[]): Promise<Ended> {
     return { exitCode: Number(process.exitCode ?? 0), signal: null, ...written };
   } finally {
     process.exitCode = exitCode;
+    globalThis.console = console;
     process.chdir(folder);
     for (const spy of spies) spy.mockRestore();
     for (const [index, signal] of SIGNALS.entries()) {

@@ -1,10 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
-const evaluate = (...args: string[]) => equipoise(folder.path, 'evaluate', ...args);
+const evaluate = (...args: string[]) => equipoiseHere(folder.path, 'evaluate', ...args);
 
 const pipeline = (evaluation: string) => `apiVersion: equipoise.dev/v1alpha1
 kind: InferencePipeline
@@ -48,16 +49,7 @@ beforeAll(() => {
 afterAll(() => folder.remove());
 
 describe('equipoise evaluate', () => {
-  it('prints the combinations, best first, by the stages that have a choice', async () => {
-    const { exitCode, stdout } = await evaluate('pipeline.yaml');
-    expect(exitCode).toBe(0);
-    const rows = stdout.split('\n').filter((line) => line.startsWith('│'));
-    expect(rows[0]).toMatch(/^│ parity +│ +accuracy +│ +95 % interval +│$/);
-    expect(rows[1]).toMatch(/^│ odd +│ +0\.750 +│ 0\.\d{3} to 1\.000 +│$/);
-    expect(rows[2]).toMatch(/^│ even +│ +0\.250 +│ 0\.000 to 0\.\d{3} +│$/);
-    expect(stdout).toMatch(/\n4 samples\n$/);
-  });
-
+  // The first that imports the module, which prints while it is imported.
   it('keeps what the module prints out of the document, and takes the first samples alone', async () => {
     const ended = await evaluate('pipeline.yaml', '--samples', '1', '--json');
     expect(ended.stderr).toContain('a line of the owner\n');
@@ -67,6 +59,16 @@ describe('equipoise evaluate', () => {
         { variants: { parity: 'odd', same: 'only' }, accuracy: 1, confidence95: [1, 1], samples: 1, measured: true },
       ],
     });
+  });
+
+  it('prints the combinations, best first, by the stages that have a choice', async () => {
+    const { exitCode, stdout } = await evaluate('pipeline.yaml');
+    expect(exitCode).toBe(0);
+    const rows = stdout.split('\n').filter((line) => line.startsWith('│'));
+    expect(rows[0]).toMatch(/^│ parity +│ +accuracy +│ +95 % interval +│$/);
+    expect(rows[1]).toMatch(/^│ odd +│ +0\.750 +│ 0\.\d{3} to 1\.000 +│$/);
+    expect(rows[2]).toMatch(/^│ even +│ +0\.250 +│ 0\.000 to 0\.\d{3} +│$/);
+    expect(stdout).toMatch(/\n4 samples\n$/);
   });
 
   it.each([

@@ -1,4 +1,5 @@
 /** A trial of the forecasters in a thread of its own, with its progress on stderr. */
+import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import type { Trial, TrialProgress } from '@equipoise/core/forecast';
 import { ProgressMeter } from '@equipoise/runtime';
@@ -8,7 +9,8 @@ import type { TrialMessage, TrialQuestion } from './forecast-thread.js';
 /** Runs the trial; rejects with what the thread failed with. */
 export async function runTrial(question: TrialQuestion): Promise<Trial> {
   const display = progressDisplay('forecast');
-  const thread = new Worker(new URL('./forecast-thread.js', import.meta.url), { workerData: question, execArgv: [] });
+  const entry = createRequire(import.meta.url).resolve('equipoise/forecast-thread');
+  const thread = new Worker(entry, { workerData: question, execArgv: [] });
   try {
     return await answerOf(thread, progressTo(display));
   } finally {

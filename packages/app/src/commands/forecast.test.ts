@@ -2,10 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { equipoise, TestFolder } from '../equipoise.test-support.js';
+import { TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
-const forecast = (...args: string[]) => equipoise(folder.path, 'forecast', ...args);
+const forecast = (...args: string[]) => equipoiseHere(folder.path, 'forecast', ...args);
 const short = ['--bin-s', '5', '--lags', '6', '--scale', '1'];
 
 /** Half an hour of a slow wave with a ripple, in whole requests per second. */

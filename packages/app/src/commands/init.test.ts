@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, type Ended, equipoise, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, type Ended, TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
-const run = (...args: string[]) => equipoise(folder.path, ...args);
+const run = (...args: string[]) => equipoiseHere(folder.path, ...args);
 const number = expect.any(Number);
 const interval = [number, number];
 

@@ -1,14 +1,9 @@
 /** The commands of `equipoise k8s` that speak to a cluster, against an API server of this test. */
 import { join } from 'node:path';
+import { startServer } from '@equipoise/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import {
-  documentOf,
-  endCommands,
-  equipoise,
-  serving,
-  syntheticPipeline,
-  TestFolder,
-} from '../equipoise.test-support.js';
+import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 import { KubeApiServer, kubeconfigTo } from './kube-api-server.test-support.js';
 
 const KINDS = [
@@ -24,7 +19,7 @@ const folder = new TestFolder();
 let server: KubeApiServer;
 
 const k8s = (command: string, ...args: string[]) =>
-  equipoise(folder.path, 'k8s', command, ...args, '--kubeconfig', 'kube');
+  equipoiseHere(folder.path, 'k8s', command, ...args, '--kubeconfig', 'kube');
 
 const planOf = (detect: string) => {
   const part = (variantId: string) => [
@@ -47,10 +42,7 @@ beforeEach(async () => {
   folder.write('kube', await server.start());
 });
 
-afterEach(async () => {
-  server.close();
-  await endCommands();
-});
+afterEach(() => server.close());
 afterAll(() => folder.remove());
 
 const nothing = { created: [], changed: [], removed: [], leftOver: [] };
@@ -113,7 +105,7 @@ describe('equipoise k8s', { timeout: 60_000 }, () => {
   it('tells what it does not find', async () => {
     const [status, config, context] = await Promise.all([
       k8s('status', 'other'),
-      equipoise(folder.path, 'k8s', 'status', 'synthetic', '--kubeconfig', join(folder.path, 'none')),
+      equipoiseHere(folder.path, 'k8s', 'status', 'synthetic', '--kubeconfig', join(folder.path, 'none')),
       k8s('status', 'synthetic', '--context', 'elsewhere'),
     ]);
     expect(status).toMatchObject({ exitCode: 2, stdout: '' });
@@ -129,7 +121,7 @@ describe('equipoise k8s', { timeout: 60_000 }, () => {
     server.namespaces = [];
     const [apply, operator] = await Promise.all([
       k8s('apply', 'pipeline.yaml', '--plan', 'small.json'),
-      equipoise(folder.path, 'operator', '--once', '--no-leader-election', '--kubeconfig', 'kube'),
+      equipoiseHere(folder.path, 'operator', '--once', '--no-leader-election', '--kubeconfig', 'kube'),
     ]);
     expect(apply.exitCode).toBe(3);
     expect(apply.stderr).toContain('there is no namespace team; `kubectl create namespace team` makes it.');
@@ -140,7 +132,7 @@ describe('equipoise k8s', { timeout: 60_000 }, () => {
   });
 
   it('says with each command that the kubeconfig leads to an Equipoise server', async () => {
-    const { url } = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '1');
+    const { url, close } = await startServer({ runners: [], version: 'test', port: 0 });
     folder.write('astray', kubeconfigTo(url));
     const connected = [
       ['k8s', 'diff', 'pipeline.yaml', '--plan', 'small.json'],
@@ -150,7 +142,7 @@ describe('equipoise k8s', { timeout: 60_000 }, () => {
       ['operator', '--once'],
     ];
     for (const command of connected) {
-      const ended = await equipoise(folder.path, ...command, '--kubeconfig', 'astray', '--json');
+      const ended = await equipoiseHere(folder.path, ...command, '--kubeconfig', 'astray', '--json');
       expect(ended.exitCode, command.join(' ')).toBe(3);
       expect(documentOf(ended)).toMatchObject({
         error: {
@@ -159,5 +151,6 @@ describe('equipoise k8s', { timeout: 60_000 }, () => {
         },
       });
     }
+    await close();
   });
 });

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
-const pipeline = (...args: string[]) => equipoise(folder.path, 'k8s', 'pipeline', ...args);
+const pipeline = (...args: string[]) => equipoiseHere(folder.path, 'k8s', 'pipeline', ...args);
 
 interface Printed {
   readonly metadata: { readonly annotations?: unknown; readonly namespace?: string };
@@ -31,7 +32,7 @@ describe('equipoise k8s pipeline', { timeout: 60_000 }, () => {
   });
 
   it('says which command measures what is missing', async () => {
-    await equipoise(folder.path, 'init', 'fresh');
+    await equipoiseHere(folder.path, 'init', 'fresh');
     const missing = await pipeline('fresh/pipeline.yaml');
     expect(missing).toMatchObject({ exitCode: 1, stdout: '' });
     expect(missing.stderr).toContain('PROFILE_MISSING');

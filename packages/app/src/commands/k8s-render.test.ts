@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
-const render = (...args: string[]) => equipoise(folder.path, 'k8s', 'render', ...args);
+const render = (...args: string[]) => equipoiseHere(folder.path, 'k8s', 'render', ...args);
 
 interface Item {
   readonly kind: string;
@@ -31,7 +32,7 @@ afterAll(() => folder.remove());
 // Some tests run the command several times.
 describe('equipoise k8s render', { timeout: 60_000 }, () => {
   it('prints documents of YAML, the same for the same plan', async () => {
-    const plan = await equipoise(folder.path, 'plan', 'pipeline.yaml', '--arrival-rps', '20', '--out', 'plan.json');
+    const plan = await equipoiseHere(folder.path, 'plan', 'pipeline.yaml', '--arrival-rps', '20', '--out', 'plan.json');
     expect(plan).toMatchObject({ exitCode: 0 });
     const [made, kept, other] = await Promise.all([
       render('pipeline.yaml', '--arrival-rps', '20'),
@@ -57,7 +58,7 @@ describe('equipoise k8s render', { timeout: 60_000 }, () => {
   });
 
   it('takes the image of this version where none is named', async () => {
-    const { stdout } = await equipoise(folder.path, '--version');
+    const { stdout } = await equipoiseHere(folder.path, '--version');
     const items = itemsOf(await render('pipeline.yaml', '--json'));
     expect(imagesOf(items)['synthetic']).toBe(`equipoise:${stdout.trim()}`);
   });
@@ -95,7 +96,7 @@ describe('equipoise k8s render', { timeout: 60_000 }, () => {
   });
 
   it('shows its help where no command of k8s is named', async () => {
-    const { exitCode, stdout, stderr } = await equipoise(folder.path, 'k8s');
+    const { exitCode, stdout, stderr } = await equipoiseHere(folder.path, 'k8s');
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
     expect(stderr).toContain('equipoise k8s [options] [command]');
   });

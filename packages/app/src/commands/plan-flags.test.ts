@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { PlanResult } from '@equipoise/core/model';
 import type { PlanExplanation } from '@equipoise/core/plan';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 import { planned } from './plan.test-support.js';
 
 const folder = new TestFolder();
@@ -50,7 +51,7 @@ describe('plan --frontier', () => {
 
   it('shows people a plot and a table, and draws a picture', async () => {
     const flags = ['--arrival-rps', '60', '--frontier', '--svg', 'f.svg'];
-    const shown = await equipoise(folder.path, 'plan', 'pipeline.yaml', ...flags);
+    const shown = await equipoiseHere(folder.path, 'plan', 'pipeline.yaml', ...flags);
     expect(shown.exitCode).toBe(0);
     expect(shown.stdout).toMatch(/^accuracy\n.*│/);
     expect(shown.stdout.match(/●/g)).toHaveLength(2);
@@ -101,7 +102,7 @@ describe('plan --explain', () => {
 describe('plan', () => {
   it('plans several files one by one and says no when one has no plan', async () => {
     const flags = ['--arrival-rps', '10', '--json'];
-    const both = await equipoise(folder.path, 'plan', 'pipeline.yaml', 'other.yaml', ...flags);
+    const both = await equipoiseHere(folder.path, 'plan', 'pipeline.yaml', 'other.yaml', ...flags);
     expect(both.exitCode).toBe(1);
     expect(documentOf(both)).toMatchObject({
       plans: [

@@ -1,10 +1,11 @@
 import type { PlanResult } from '@equipoise/core/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 import { planned } from './plan.test-support.js';
 
 const folder = new TestFolder();
-const plan = (...args: string[]) => equipoise(folder.path, 'plan', 'pipeline.yaml', ...args);
+const plan = (...args: string[]) => equipoiseHere(folder.path, 'plan', 'pipeline.yaml', ...args);
 
 /** The answer to `plan`, with its exit code checked against it. */
 async function answer(...args: string[]): Promise<PlanResult> {
@@ -176,7 +177,7 @@ describe('equipoise plan', () => {
   it('names the command that measures what is missing', async () => {
     const text = syntheticPipeline({ detect: 'module: ./detect.js' }).replaceAll(/^ {10}profile: .*\n/gm, '');
     folder.write('unmeasured.yaml', text.replace('- name: classify', '- name: classify\n      module: ./c.js'));
-    const ended = await equipoise(folder.path, 'plan', 'unmeasured.yaml', '--arrival-rps', '10', '--json');
+    const ended = await equipoiseHere(folder.path, 'plan', 'unmeasured.yaml', '--arrival-rps', '10', '--json');
     expect(ended.exitCode).toBe(1);
     expect(documentOf(ended)).toMatchObject({
       error: { code: 'PROFILE_MISSING', message: expect.stringContaining('equipoise profile') },

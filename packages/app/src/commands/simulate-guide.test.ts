@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { equipoise, TestFolder } from '../equipoise.test-support.js';
+import { TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 
 const GUIDE = readFileSync(fileURLToPath(new URL('../../../../docs/guide/simulating.md', import.meta.url)), 'utf8');
 const blocks = [...GUIDE.matchAll(/```(\w+)\n(.*?)\n```/gs)].map(([, language = '', text = '']) => ({
@@ -36,7 +37,7 @@ describe('the guide to simulating', () => {
   // In their order: the second takes the plan that the first writes.
   it.each(commands)('shows what is said to $command', async ({ command, shown }) => {
     const [, , ...args] = command.split(' ');
-    const ended = await equipoise(folder.path, ...args);
+    const ended = await equipoiseHere(folder.path, ...args);
     expect(ended.exitCode, ended.stderr).toBe(0);
     expect(gist(ended.stdout)).toBe(gist(shown));
   });

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
-const command = (...args: string[]) => equipoise(folder.path, ...args);
+const command = (...args: string[]) => equipoiseHere(folder.path, ...args);
 const simulate = (...args: string[]) => command('simulate', 'pipeline.yaml', ...args);
 const steady = ['--arrival-rps', '20', '--duration-s', '60'];
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, equipoise, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 
 const FIVE_MISTAKES = `apiVersion: equipoise.dev/v1alpha1
 kind: InferencePipeline
@@ -19,7 +20,7 @@ spec:
 `;
 
 const folder = new TestFolder();
-const validate = (...args: string[]) => equipoise(folder.path, 'validate', ...args);
+const validate = (...args: string[]) => equipoiseHere(folder.path, 'validate', ...args);
 
 beforeAll(() => {
   folder.write('five.yaml', FIVE_MISTAKES);
@@ -72,7 +73,7 @@ describe('equipoise validate', () => {
   it('suggests the nearest name for an unknown variant, to every command that reads the file', async () => {
     const [checked, planned] = await Promise.all([
       validate('pins.yaml', '--json'),
-      equipoise(folder.path, 'plan', 'pins.yaml', '--arrival-rps', '1', '--json'),
+      equipoiseHere(folder.path, 'plan', 'pins.yaml', '--arrival-rps', '1', '--json'),
     ]);
     const problem = expect.objectContaining({ path: 'spec.stages[0].pins.variant', suggestion: 'large' });
     expect(checked.exitCode).toBe(1);

@@ -1,4 +1,5 @@
 /** Simulates cells in threads, each kept as soon as it is finished. Which thread a cell falls to changes nothing in what comes out. */
+import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
 import type { CellAnswer } from './cell-thread.js';
@@ -17,7 +18,7 @@ export interface CellRun {
 
 /** A thread for the cells of these pipelines. */
 export const cellThread = (pipelines: ReadGrid['pipelines']): Worker =>
-  new Worker(new URL('./cell-thread.js', import.meta.url), { workerData: pipelines, execArgv: [] });
+  new Worker(createRequire(import.meta.url).resolve('equipoise/cell-thread'), { workerData: pipelines, execArgv: [] });
 
 /**
  * Simulates all cells. The first cell that fails, and a thread that ends by itself, ends the run with an AppError that names the cell;

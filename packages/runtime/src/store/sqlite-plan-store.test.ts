@@ -1,11 +1,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SeededRng } from '@equipoise/core/model';
 import { decisionAt, describePlanStoreConformance, goodPlanOf } from '@equipoise/testkit';
 import Database from 'libsql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { killedAndRead } from './killed-writer.test-support.js';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
 
 let folder: string;
@@ -179,13 +177,5 @@ describe('SqlitePlanStore', () => {
     other.close();
     await store.appendDecision('p', decisionAt(1));
     await store.close();
-  });
-
-  it('survives kill -9: consistent, with everything acknowledged', { timeout: 120_000 }, async () => {
-    const rng = new SeededRng(11);
-    let next = 0;
-    for (let kill = 0; kill < 5; kill++)
-      next = await killedAndRead(path, next, { writes: 3 + (kill % 5), afterMs: rng.next() * 9 });
-    expect(next).toBeGreaterThan(5 * 3);
   });
 });

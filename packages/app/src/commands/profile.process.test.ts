@@ -3,14 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { PipelineProfile } from '@equipoise/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  documentOf,
-  endCommands,
-  equipoise,
-  RunningCommand,
-  syntheticPipeline,
-  TestFolder,
-} from '../equipoise.test-support.js';
+import { documentOf, endCommands, RunningCommand, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 import { profileTable } from './profile.js';
 
 const folder = new TestFolder();
@@ -42,7 +36,7 @@ const KEPT = join(folder.path, '.equipoise', 'profiles', 'affine.json');
 const kept = () => JSON.parse(readFileSync(KEPT, 'utf8')) as Kept;
 const measuredSizes = () => (existsSync(KEPT) ? (kept().unfinished[0]?.points.length ?? 0) : 0);
 const plan = (...args: string[]) =>
-  equipoise(folder.path, 'plan', 'two.yaml', '--arrival-rps', '5', '--no-verify', '--json', ...args);
+  equipoiseHere(folder.path, 'plan', 'two.yaml', '--arrival-rps', '5', '--no-verify', '--json', ...args);
 
 beforeAll(() => {
   folder.write('two.yaml', pipeline('[1, 4]'));
@@ -56,7 +50,7 @@ afterAll(() => folder.remove());
 describe('equipoise profile', () => {
   it('measures an ONNX model on its samples and says so in JSON, in a file and in a report', async () => {
     const args = ['two.yaml', '--quick', '--json', '--out', 'profile.json', '--report', 'profile.html'];
-    const ended = await equipoise(folder.path, 'profile', ...args);
+    const ended = await equipoiseHere(folder.path, 'profile', ...args);
     expect(ended.exitCode, ended.stderr).toBe(0);
     const document = documentOf(ended) as Kept;
     expect(document).toMatchObject({
@@ -73,14 +67,14 @@ describe('equipoise profile', () => {
 
   it('says that there is nothing to measure where all profiles are written in the file', async () => {
     folder.write('written.yaml', syntheticPipeline({ name: 'written' }));
-    const ended = await equipoise(folder.path, 'profile', 'written.yaml');
+    const ended = await equipoiseHere(folder.path, 'profile', 'written.yaml');
     expect(ended).toMatchObject({ exitCode: 0, stderr: '' });
     expect(ended.stdout).toMatch(/^nothing to measure\ndetect\/small: not measured, /);
     expect(ended.stdout).not.toContain('kept in');
   });
 
   it('says since when it knows what it does not measure again', async () => {
-    const known = await equipoise(folder.path, 'profile', 'two.yaml', '--quick');
+    const known = await equipoiseHere(folder.path, 'profile', 'two.yaml', '--quick');
     expect(known).toMatchObject({ exitCode: 0, stderr: '' });
     const day = new Date(kept().variants[0]?.measuredAtEpochMs ?? 0).toISOString().slice(0, 10);
     expect(known.stdout).toMatch(
@@ -107,7 +101,7 @@ describe('equipoise profile', () => {
     expect((await command.ended).signal).toBe('SIGKILL');
     const [before] = kept().unfinished;
     expect(before).toBeDefined();
-    const ended = await equipoise(folder.path, 'profile', 'many.yaml', '--quick');
+    const ended = await equipoiseHere(folder.path, 'profile', 'many.yaml', '--quick');
     expect(ended.exitCode, ended.stderr).toBe(0);
     expect(kept().unfinished).toEqual([]);
     expect(kept().variants[0]?.points.slice(0, before?.points.length)).toMatchObject(before?.points ?? []);
@@ -154,7 +148,7 @@ describe('a profile of another machine', () => {
   });
 
   it('is no reason for a factor when it is of this one', async () => {
-    await equipoise(folder.path, 'profile', 'two.yaml', '--quick');
+    await equipoiseHere(folder.path, 'profile', 'two.yaml', '--quick');
     const ended = await plan('--profile-scale', '1.5');
     expect(ended.exitCode).toBe(2);
     expect(documentOf(ended)).toMatchObject({ error: { code: 'WRONG_USAGE' } });

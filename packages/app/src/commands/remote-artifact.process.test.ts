@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, equipoise, TestFolder } from '../equipoise.test-support.js';
+import { equipoiseHere } from '../run-here.test-support.js';
 
 const folder = new TestFolder();
 const model = readFileSync(
@@ -46,8 +47,9 @@ afterAll(async () => {
   await folder.remove();
 });
 
-const profiled = (file: string) => equipoise(folder.path, 'profile', file, '--quick', '--json');
-const planned = (file: string) => equipoise(folder.path, 'plan', file, '--arrival-rps', '5', '--no-verify', '--json');
+const profiled = (file: string) => equipoiseHere(folder.path, 'profile', file, '--quick', '--json');
+const planned = (file: string) =>
+  equipoiseHere(folder.path, 'plan', file, '--arrival-rps', '5', '--no-verify', '--json');
 
 describe('a model behind an address', () => {
   it('is not run when it is another one than the stated one', async () => {
@@ -64,6 +66,7 @@ describe('a model behind an address', () => {
 
   it('is used from the cache when the network is gone, with a word about it', { timeout: 60_000 }, async () => {
     await new Promise((resolve) => server.close(resolve));
+    // Another process: this one has fetched the model and does not ask again.
     const ended = await equipoise(folder.path, 'profile', 'remote.yaml', '--quick', '--json', '--force');
     expect(ended.exitCode, ended.stderr).toBe(0);
     expect(ended.stderr).toContain('The copy kept here is used.');
