@@ -1,7 +1,7 @@
-/** Addresses of artifacts that lie elsewhere: `https://host/path`, `s3://bucket/key`, and `http://` to this machine alone. */
+/** Remote artifacts: `https://host/path`, `s3://bucket/key`, and `http://` on loopback only. */
 import { AppError } from '@equipoise/core/model';
 
-/** Where to ask for an artifact. */
+/** Location of a remote artifact. */
 export type ArtifactAddress =
   | { readonly kind: 'http'; readonly url: string }
   | { readonly kind: 's3'; readonly bucket: string; readonly key: string };
@@ -11,7 +11,7 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 const schemeOf = (reference: string): string | undefined =>
   /^([a-z][a-z0-9+.-]+):/i.exec(reference)?.[1]?.toLowerCase();
 
-/** Whether a reference is an address, and not a path or `npm:package/path`. */
+/** True for a remote address, false for a path or `npm:package/path`. */
 export function isAddress(reference: string): boolean {
   const scheme = schemeOf(reference);
   return scheme !== undefined && scheme !== 'npm';
@@ -20,7 +20,7 @@ export function isAddress(reference: string): boolean {
 const refused = (reference: string, why: string): AppError =>
   new AppError('ARTIFACT_UNAVAILABLE', `The artifact ${reference} is not fetched: ${why}`, { details: { reference } });
 
-/** Reads an address; ARTIFACT_UNAVAILABLE for one that is not asked, with the reason. A message never shows what stands before an @. */
+/** Parses an address, or throws ARTIFACT_UNAVAILABLE. Messages never show credentials (text before an @). */
 export function artifactAddress(reference: string): ArtifactAddress {
   const scheme = schemeOf(reference);
   if (scheme === 's3') return s3Address(reference);
@@ -48,7 +48,7 @@ function s3Address(reference: string): ArtifactAddress {
   return { kind: 's3', bucket, key };
 }
 
-/** Name of the file that an address stands for; a model runtime may go by its ending. */
+/** File name of an address. Its ending may tell a model runtime the format. */
 export function fileNameOf(address: ArtifactAddress): string {
   const path = address.kind === 's3' ? address.key : decodedPath(address.url);
   const name = path.split('/').filter(Boolean).at(-1) ?? '';

@@ -1,7 +1,7 @@
 /**
- * Brings artifacts that lie elsewhere to this machine, once. With a stated digest the kept content is used unasked. Without one the
- * address is asked once in the life of the cache whether what is kept still holds; if it does not answer, what is kept is used with a
- * warning. Kept content is checked against its digest before it is used for the first time; what does not match is fetched again.
+ * Downloads each remote artifact once. With a stated digest, cached content is used without asking the server. Without
+ * one, the server is asked once per process; if it does not answer, cached content is used with a warning. The digest
+ * of cached content is checked before its first use; corrupt content is fetched again.
  */
 import { rm } from 'node:fs/promises';
 import { AppError } from '@equipoise/core/model';
@@ -16,9 +16,9 @@ import {
 } from './download.js';
 import { type Environment, s3Request } from './s3-requests.js';
 
-/** How often and how long is tried. */
+/** Limits of downloads and retries. */
 export interface FetchLimits extends DownloadLimits {
-  /** Wait before each further try; as many tries more as there are entries. */
+  /** Wait before each retry; one retry per entry. */
   readonly retryDelaysMs: readonly number[];
 }
 
@@ -28,23 +28,21 @@ const DEFAULT_LIMITS: FetchLimits = {
   retryDelaysMs: [500, 2_000],
 };
 
-/** What a cache works with. */
 export interface ArtifactCacheOptions {
-  /** The folder that keeps the content. */
   readonly folder: string;
-  /** Where the address and keys of a store are read from. */
+  /** Source of the endpoint and keys of an S3 store. */
   readonly environment: Environment;
   readonly limits?: Partial<FetchLimits>;
   readonly onProgress?: (reference: string, progress: DownloadProgress) => void;
   readonly onWarning?: (message: string) => void;
 }
 
-/** The artifacts of one machine. */
+/** Artifacts of one machine. */
 export class ArtifactCache {
   readonly #folder: CacheFolder;
   readonly #options: ArtifactCacheOptions;
   readonly #limits: FetchLimits;
-  /** By reference and digest, so that nothing is fetched twice at a time. */
+  /** By reference and digest, so that concurrent calls share one download. */
   readonly #found = new Map<string, Promise<string>>();
 
   constructor(options: ArtifactCacheOptions) {
@@ -53,7 +51,7 @@ export class ArtifactCache {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
   }
 
-  /** Where the artifact of an address is kept, if it is; asks nobody. */
+  /** Path of a cached artifact, without network access. */
   keptPath(reference: string, sha256?: string): string | undefined {
     const known = this.#folder.known(reference);
     const digest = sha256 ?? known?.sha256;
@@ -63,14 +61,14 @@ export class ArtifactCache {
   }
 
   /**
-   * Absolute path of the artifact of an address, fetched if need be; `sha256` is the digest that it must have (lower-case hex). Rejects
-   * with ARTIFACT_UNAVAILABLE when it is neither to be had nor kept, ARTIFACT_CHANGED when it has another digest than the stated one.
+   * Absolute path of an artifact, downloaded if needed. `sha256` is the required digest, lower-case hex. Rejects with
+   * ARTIFACT_UNAVAILABLE, or with ARTIFACT_CHANGED for another digest.
    */
   path(reference: string, sha256?: string): Promise<string> {
     const key = `${sha256 ?? ''} ${reference}`;
     const found = this.#found.get(key) ?? this.#find(reference, sha256);
     this.#found.set(key, found);
-    // What failed may be there the next time.
+    // A failed download may succeed later.
     found.catch(() => this.#found.delete(key));
     return found;
   }
@@ -97,7 +95,7 @@ export class ArtifactCache {
     }
   }
 
-  /** Kept content whose digest is right; what is not is removed. */
+  /** Path of cached content with the right digest. Removes corrupt content. */
   async #sound(reference: string, stated: string | undefined): Promise<string | undefined> {
     const path = this.keptPath(reference, stated);
     if (path === undefined) return undefined;
@@ -152,7 +150,7 @@ export class ArtifactCache {
   }
 
   async #request(address: ArtifactAddress, headers: Readonly<Record<string, string>>): Promise<Request> {
-    // Packed bodies would have the digest of what is inside, not of the file.
+    // A compressed body would have the digest of its content, not of the file.
     const plain = { ...headers, 'accept-encoding': 'identity' };
     return address.kind === 's3'
       ? s3Request(address, plain, this.#options.environment)

@@ -1,13 +1,13 @@
 /**
- * Files by their digest, and what was last learned of each address. Every file is written beside its place and then renamed, so that
- * several processes may share the folder and none ever sees a part.
+ * Files by digest, and the last answer of each address. Files are written aside and then renamed, so several processes
+ * can share the folder.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** What an address gave: the digest of its content, the server's tag for it, the name of the file. */
+/** Last answer of an address: content digest, server tag (ETag), file name. */
 export interface KnownContent {
   readonly reference: string;
   readonly sha256: string;
@@ -15,19 +15,18 @@ export interface KnownContent {
   readonly etag?: string;
 }
 
-/** A part that is older than this is of a process that ended. */
+/** An older part belongs to a process that has ended. */
 const ABANDONED_AFTER_MS = 24 * 3_600_000;
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** Digest (SHA-256, hex) of a file. */
+/** SHA-256 of a file, hex. */
 export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
   return hash.digest('hex');
 }
 
-/** The folder that keeps artifacts. */
 export class CacheFolder {
   readonly path: string;
 
@@ -35,7 +34,7 @@ export class CacheFolder {
     this.path = path;
   }
 
-  /** What is known of an address; undefined also when the note cannot be read. */
+  /** Last answer of an address; undefined also for an unreadable note. */
   known(reference: string): KnownContent | undefined {
     try {
       const known = JSON.parse(readFileSync(this.#notePath(reference), 'utf8')) as KnownContent;
@@ -50,7 +49,7 @@ export class CacheFolder {
     await this.#placed(path, (part) => writeFile(part, `${JSON.stringify(known)}\n`, { mode: 0o600 }));
   }
 
-  /** Where content of a digest is kept, whether it is or not. */
+  /** Path for content of a digest, existing or not. */
   contentPath(sha256: string, fileName: string): string {
     return join(this.path, 'content', sha256, fileName);
   }
@@ -59,7 +58,7 @@ export class CacheFolder {
     return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
   }
 
-  /** A place to write to, in the file system of the folder. */
+  /** Path for a new part, on the same file system. */
   async partPath(): Promise<string> {
     const folder = join(this.path, 'parts');
     await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -67,7 +66,6 @@ export class CacheFolder {
     return join(folder, randomUUID());
   }
 
-  /** Moves a finished part to where its content is kept. */
   async keep(part: string, path: string): Promise<void> {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await rename(part, path);

@@ -1,28 +1,26 @@
-/** One answer to one request, written to a file while its digest is taken. */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 
-/** What bounds a download. */
+/** Bounds of one download. */
 export interface DownloadLimits {
-  /** A larger body is given up. */
   readonly maxBytes: number;
   /** Longest time without a byte. */
   readonly maxSilenceMs: number;
 }
 
-/** Bytes so far; `totalBytes` where the server says it. */
+/** Bytes so far; `totalBytes` if the server announced it. */
 export interface DownloadProgress {
   readonly doneBytes: number;
   readonly totalBytes?: number;
 }
 
-/** What came: the content, or word that the one with the known tag still holds. */
+/** New content, or confirmation that the tagged content is current. */
 export type Downloaded =
   | { readonly kind: 'content'; readonly sha256: string; readonly bytes: number; readonly etag?: string }
   | { readonly kind: 'unchanged' };
 
-/** Why nothing came. `passing`: another try may help. */
+/** Failed download. `passing`: a retry may help. */
 export class DownloadError extends Error {
   readonly passing: boolean;
   readonly status: number | undefined;
@@ -36,7 +34,7 @@ export class DownloadError extends Error {
 
 const passingStatus = (status: number): boolean => status === 408 || status === 429 || status >= 500;
 
-/** Why a connection failed: what Node's fetch says itself is always the same. */
+/** Reason of a failed connection. Node's fetch puts it into the cause. */
 function connectionText(error: unknown): string {
   const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
   return cause?.code ?? cause?.message ?? message;
@@ -66,7 +64,7 @@ class SilenceTimer {
   }
 }
 
-/** Asks once and writes the body to `path`. Rejects with DownloadError; the file may then hold a part. */
+/** Sends one request and writes the body to `path`. Rejects with DownloadError; the file may then hold a part. */
 export async function download(
   request: Request,
   path: string,
@@ -93,7 +91,7 @@ export async function download(
     if (error instanceof DownloadError) throw error;
     const silent = silence.signal.aborted;
     const text = silent ? `no byte for ${limits.maxSilenceMs / 1000} s` : connectionText(error);
-    // Errors of the file have a code of their own, those of the connection one in their cause.
+    // File errors carry a code; connection errors carry it in their cause.
     const passing = silent || (error as { code?: unknown }).code === undefined;
     throw new DownloadError(text, { passing, cause: error });
   } finally {
@@ -111,7 +109,7 @@ async function goodBody(response: Response): Promise<AsyncIterable<Uint8Array>> 
   throw new DownloadError(`${status} ${statusText}`.trim(), { passing: passingStatus(status), status });
 }
 
-/** Writes the file; `onBytes` is told how many came so far and may throw. */
+/** Writes the file. `onBytes` gets the count so far and may throw. */
 async function write(
   body: AsyncIterable<Uint8Array>,
   path: string,
@@ -127,7 +125,7 @@ async function write(
       yield chunk;
     }
   }
-  // Opened before anything can go wrong: a stream that opens it late would make it again after it has been removed.
+  // Opened first: a stream that opens it late would recreate it after its removal.
   const file = await open(path, 'w', 0o600);
   await pipeline(body, counted, file.createWriteStream());
   return { bytes, sha256: hash.digest('hex') };
@@ -138,7 +136,7 @@ function checkLength(bytes: number, expectedBytes: number | undefined): void {
   throw new DownloadError(`it ended after ${bytes} of ${expectedBytes} bytes`, { passing: true });
 }
 
-/** Length of the body as it is written; what is unpacked on the way has another one. */
+/** Length of the body on the wire; undefined if it is compressed. */
 function contentBytes({ headers }: Response): number | undefined {
   const length = headers.get('content-length');
   return length === null || headers.has('content-encoding') ? undefined : Number(length);

@@ -1,19 +1,20 @@
-/** Puts the artifact of a variant in place before the variant is launched, and holds it against the stated digest. */
 import { stat } from 'node:fs/promises';
 import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { isAddress } from './artifact-address.js';
 import { type ArtifactCache, changed } from './artifact-cache.js';
 import { fileDigest } from './cache-folder.js';
 
-/** Where the file of a reference that is no address is; undefined when it is no file of this machine. */
+/** Path of a local reference; undefined if it names no file of this machine. */
 export type LocateFile = (reference: string, baseDir: string) => string | undefined;
 
-/** A launcher whose variants find their artifacts on this machine; rejects as `ArtifactCache.path` when one is not to be had. */
+/**
+ * Launcher that downloads a variant's artifact first and checks its stated digest. Rejects like `ArtifactCache.path`.
+ */
 export class FetchingLauncher implements ReplicaLauncher {
   readonly #inner: ReplicaLauncher;
   readonly #cache: ArtifactCache;
   readonly #locate: LocateFile;
-  /** Digests of local files by path, size and time of change. */
+  /** Digests of local files by path, size and modification time. */
   readonly #digests = new Map<string, Promise<string>>();
 
   constructor(
@@ -36,7 +37,7 @@ export class FetchingLauncher implements ReplicaLauncher {
     return this.#inner.launch({ ...request, variant: { ...request.variant, artifact: path } });
   }
 
-  /** A file that is not there is for the launcher to name. */
+  /** The launcher itself reports a missing file. */
   async #check(artifact: string, stated: string, baseDir: string): Promise<void> {
     const path = this.#locate(artifact, baseDir);
     const found = path === undefined ? undefined : await stat(path).catch(() => undefined);

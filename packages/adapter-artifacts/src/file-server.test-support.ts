@@ -1,8 +1,8 @@
-/** A server of files on loopback that can misbehave. */
+/** Loopback file server that can misbehave. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What the server does with the next requests, in turn; the last one stays. */
+/** Reactions to the next requests, in turn; the last one stays. */
 export type Behaviour = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface FileServer {
@@ -26,7 +26,7 @@ export const refuses =
     response.end();
   };
 
-/** The content under a tag, and 304 to who has it. */
+/** Serves content with a tag, and 304 to a client that has it. */
 export const givesTagged =
   (content: string, etag: string): Behaviour =>
   (request, response) => {

@@ -1,4 +1,3 @@
-/** Public face of adapter-artifacts. */
 export { isAddress } from './artifact-address.js';
 export { ArtifactCache, type ArtifactCacheOptions, type FetchLimits } from './artifact-cache.js';
 export type { DownloadLimits, DownloadProgress } from './download.js';

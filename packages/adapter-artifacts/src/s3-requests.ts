@@ -1,7 +1,7 @@
 /**
- * Requests to an S3-compatible store. Everything about it comes from the environment, under the names that its usual tools read:
- * AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION or AWS_DEFAULT_REGION (us-east-1), and for a store other than
- * AWS its endpoint in AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. Without keys requests are not signed, which public buckets allow.
+ * Requests to an S3-compatible store, configured by its usual variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+ * AWS_SESSION_TOKEN, AWS_REGION or AWS_DEFAULT_REGION (us-east-1), AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. Without
+ * keys requests are unsigned; public buckets allow that.
  */
 import { AppError } from '@equipoise/core/model';
 import { AwsClient } from 'aws4fetch';
@@ -9,10 +9,9 @@ import type { ArtifactAddress } from './artifact-address.js';
 
 type S3Address = Extract<ArtifactAddress, { readonly kind: 's3' }>;
 
-/** Variables of the environment. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Path of a key with each part encoded as the signature wants it. */
+/** Path of a key, each part encoded as the signature requires. */
 const encoded = (key: string): string =>
   key
     .split('/')
@@ -23,7 +22,7 @@ const encoded = (key: string): string =>
 
 function objectUrl({ bucket, key }: S3Address, environment: Environment, region: string): string {
   const endpoint = environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'];
-  // A bucket with dots has no certificate as a host name.
+  // A bucket name with dots does not match the certificate as a host name.
   if (!endpoint && !bucket.includes('.')) return `https://${bucket}.s3.${region}.amazonaws.com/${encoded(key)}`;
   const base = endpoint || `https://s3.${region}.amazonaws.com`;
   if (!URL.canParse(base)) {
@@ -35,7 +34,7 @@ function objectUrl({ bucket, key }: S3Address, environment: Environment, region:
   return `${base.replace(/\/+$/, '')}/${bucket}/${encoded(key)}`;
 }
 
-/** A request for an object with `headers`, signed where there are keys (AWS Signature Version 4). */
+/** Builds a GET request, signed if keys exist (AWS Signature Version 4). */
 export async function s3Request(
   address: S3Address,
   headers: Readonly<Record<string, string>>,

@@ -1,4 +1,3 @@
-/** Whether named tensors are what a model declares, told in the model's words before the runtime fails in its own. */
 import { AppError, elementCount, type Tensor, type TensorMap, type TensorType } from '@equipoise/core/model';
 
 type Typed = Pick<Tensor, 'datatype' | 'shape'>;
@@ -28,7 +27,7 @@ function checkTensor(declared: TensorType, tensor: Tensor): void {
   }
 }
 
-/** Throws AppError TENSOR_MISMATCH unless `feeds` has exactly the declared names, each of its data type and shape. */
+/** Throws TENSOR_MISMATCH unless `feeds` has exactly the declared names, data types and shapes. */
 export function checkFeeds(inputs: readonly TensorType[], feeds: TensorMap): void {
   const expected = inputs.map(({ name }) => name);
   const found = Object.keys(feeds);

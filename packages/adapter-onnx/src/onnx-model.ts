@@ -1,7 +1,6 @@
 /**
- * One ONNX model on onnxruntime-node. A session is meant for one replica: `run` blocks its thread, so it belongs into a
- * worker thread, never into the thread that serves requests. Threads inside a run are `threads`, without spinning, because
- * a spinning pool takes the cores of the other replicas.
+ * One ONNX model on onnxruntime-node. `run` blocks its thread: use it in a worker thread, one session per replica. Its
+ * threads do not spin, because a spinning pool takes cores of other replicas.
  */
 import { access } from 'node:fs/promises';
 import { AppError, type Tensor, type TensorMap, type TensorType } from '@equipoise/core/model';
@@ -9,20 +8,19 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { checkFeeds } from './check-feeds.js';
 import { datatypeOf, fromOrtTensor, type OrtTensorConstructor, toOrtTensor } from './tensor-conversion.js';
 
-/** A loaded model; `run` may be called again while it runs, the runs follow one another. */
+/** Loaded model. Concurrent calls of `run` execute one after another. */
 export interface OnnxModel {
   /** Declared inputs in the model's order; a symbolic dimension is −1. */
   readonly inputs: readonly TensorType[];
   readonly outputs: readonly TensorType[];
-  /** Runs the model. TENSOR_MISMATCH names what was expected and found; STAGE_FAILED carries the runtime's message. */
+  /** Runs the model. Rejects with TENSOR_MISMATCH, or STAGE_FAILED with the runtime's message. */
   run(feeds: TensorMap): Promise<Record<string, Tensor>>;
-  /** Frees the session after the running calls; closing twice is allowed. */
+  /** Frees the session after the running calls; idempotent. */
   close(): Promise<void>;
 }
 
-/** How a model is loaded. */
 export interface OnnxModelOptions {
-  /** Threads inside one run; 1 by default. */
+  /** Threads inside one run; default 1. */
   readonly threads?: number;
 }
 
@@ -105,8 +103,8 @@ class SessionModel implements OnnxModel {
 }
 
 /**
- * Loads the model in `path`. A missing file is FILE_NOT_FOUND; MODEL_LOAD_FAILED says that the content is no model, that it
- * has a type Equipoise does not carry, or that onnxruntime-node is not installed.
+ * Loads the model at `path`. Rejects with FILE_NOT_FOUND, or MODEL_LOAD_FAILED: invalid model, unsupported type, or
+ * onnxruntime-node not installed.
  */
 export async function loadOnnxModel(path: string, { threads = 1 }: OnnxModelOptions = {}): Promise<OnnxModel> {
   await access(path).catch((error: unknown) => {

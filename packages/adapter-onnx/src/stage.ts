@@ -1,9 +1,8 @@
 /**
- * A stage module for any ONNX model, without code of its own: `module: npm:@equipoise/adapter-onnx/stage`, the model file as
- * the variant's `artifact`. An item brings the model's inputs by name, either without the batch dimension ([..s]) or with
- * it ([rows, ..s]); its outputs come back in the same form. Where dimension 0 of every input and output is of any size, a
- * batch is one run: all rows are put together along dimension 0 and the outputs are cut apart there. Other models run item
- * by item. Inputs that do not fit, or do not fit together, are the items' fault (INVALID_INPUT).
+ * Stage module for any ONNX model: `module: npm:@equipoise/adapter-onnx/stage`, with the model file as `artifact`. An
+ * item carries the inputs by name, with ([rows, ..s]) or without ([..s]) the batch dimension; outputs have the same
+ * form. If dimension 0 of all inputs and outputs is symbolic, a batch is one run over the concatenated rows. Other
+ * models run item by item. Inputs that do not fit are INVALID_INPUT.
  */
 import {
   AppError,
@@ -19,7 +18,7 @@ import {
 import type { LoadableVariant, LoadedStage, StageModule } from '@equipoise/core/ports';
 import { loadOnnxModel, type OnnxModel } from './onnx-model.js';
 
-/** The inputs of one item with the batch dimension; `single` when the item came without it. */
+/** Inputs of one item with the batch dimension; `single` if it came without. */
 interface ItemRows {
   readonly single: boolean;
   readonly count: number;
@@ -51,7 +50,7 @@ function rowsOf(item: TensorMap, declared: readonly TensorType[]): ItemRows {
   return { single, count, inputs: Object.fromEntries(rows) };
 }
 
-/** Rows `from` on of each output for an item, without the batch dimension when the item came without it. */
+/** Rows `from` on of each output, in the item's form. */
 function outputOf({ single, count }: ItemRows, outputs: TensorMap, from: number): TensorMap {
   return Object.fromEntries(
     Object.entries(outputs).map(([name, tensor]) => {
@@ -109,7 +108,7 @@ async function runEach(model: OnnxModel, batch: readonly TensorMap[]): Promise<T
   return results;
 }
 
-/** Loads the model in the variant's artifact with as many threads as the replica has whole cores (at least 1). */
+/** Loads the variant's artifact with one thread per whole core of the replica (at least 1). */
 export const load: StageModule['load'] = async (
   variant: LoadableVariant,
   resources: Resources,

@@ -1,6 +1,6 @@
 /**
- * The same memory under two names: a tensor of Equipoise is a view of a tensor of onnxruntime and back. Nothing is copied,
- * with two exceptions that the runtime forces: shared memory (it refuses it) and raw byte strings (it knows text only).
+ * Converts tensors between Equipoise and onnxruntime over the same memory. It copies only shared memory and raw byte
+ * strings, which the runtime does not accept.
  */
 import { AppError, type Datatype, type Tensor, type TensorData } from '@equipoise/core/model';
 import type { Tensor as OrtTensor, TypedTensor } from 'onnxruntime-node';
@@ -25,14 +25,14 @@ const datatypes: ReadonlyMap<string, Datatype> = new Map(
   (Object.keys(ortTypes) as Datatype[]).map((datatype) => [ortTypes[datatype], datatype]),
 );
 
-/** Makes a tensor of onnxruntime; the constructor is an argument because the package is loaded late. */
+/** Constructor of onnxruntime tensors; an argument because the package is loaded late. */
 export type OrtTensorConstructor = new (
   type: OrtTensor.Type,
   data: OrtTensor.DataType,
   dims: readonly number[],
 ) => OrtTensor;
 
-/** Data type of an onnxruntime type name; undefined for those that Equipoise does not carry (4-bit integers). */
+/** Data type of an onnxruntime type name; undefined if unsupported (4-bit integers). */
 export const datatypeOf = (ortType: string): Datatype | undefined => datatypes.get(ortType);
 
 function ortData(data: TensorData): OrtTensor.DataType {
@@ -46,12 +46,11 @@ function ortData(data: TensorData): OrtTensor.DataType {
   return (view.buffer instanceof SharedArrayBuffer ? view.slice() : view) as OrtTensor.DataType;
 }
 
-/** The tensor as onnxruntime takes it, over the same memory. */
 export function toOrtTensor(OrtTensor: OrtTensorConstructor, { datatype, data, shape }: Tensor): OrtTensor {
   return new OrtTensor(ortTypes[datatype], ortData(data), shape);
 }
 
-/** A result of onnxruntime as a tensor, over the same memory; types that Equipoise does not carry are MODEL_LOAD_FAILED. */
+/** Converts a result of onnxruntime. Throws MODEL_LOAD_FAILED for unsupported types. */
 export function fromOrtTensor(name: string, tensor: OrtTensor): Tensor {
   const datatype = datatypeOf(tensor.type);
   if (datatype === undefined) {

@@ -1,4 +1,3 @@
-/** The tiny models of the tests as files in a folder that is removed after the test file. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +17,9 @@ export const affine = (rows: number | string): TinyGraph => ({
   ],
 });
 
-/** Gives the path of a file with the model; the folder goes when the tests of the calling file are done. */
+/**
+ * Returns a function that writes a model and gives its path. The folder is removed after the tests of the calling file.
+ */
 export function tinyFiles(): (name: string, content: TinyGraph | string) => string {
   const folder = mkdtempSync(join(tmpdir(), 'equipoise-onnx-'));
   afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,18 +1,15 @@
-/**
- * Writes tiny ONNX models for tests: just enough of the protobuf wire format and of onnx.proto (IR version 8, opset 13)
- * for graphs of a few nodes. Field numbers are those of ModelProto, GraphProto, NodeProto, TensorProto and TypeProto.
- */
+/** Writes tiny ONNX models: the needed part of the protobuf wire format and of onnx.proto (IR version 8, opset 13). */
 
 const dataTypes = { FP32: 1, UINT8: 2, INT64: 7, BYTES: 8, BOOL: 9, FP16: 10, FP64: 11 } as const;
 
-/** A graph input or output; a dimension given as a word is symbolic. */
+/** Graph input or output; a dimension given as a word is symbolic. */
 export interface TinyValue {
   readonly name: string;
   readonly datatype: keyof typeof dataTypes;
   readonly shape: readonly (number | string)[];
 }
 
-/** A graph of operators without attributes, with FP32 constants. */
+/** Graph of operators without attributes, with FP32 constants. */
 export interface TinyGraph {
   readonly inputs: readonly TinyValue[];
   readonly outputs: readonly TinyValue[];
@@ -48,7 +45,7 @@ function valueInfo(field: number, { name, datatype, shape }: TinyValue): Buffer 
   );
 }
 
-/** The bytes of an ONNX file with this graph. */
+/** Bytes of an ONNX file with this graph. */
 export function tinyModel({ inputs, outputs, constants = {}, nodes }: TinyGraph): Buffer {
   const graph = [
     ...nodes.map(({ op, inputs: from, output }) =>

@@ -1,4 +1,3 @@
-/** Public face of adapter-open-inference. */
 export * from './client/inference-client.js';
 export { openInferenceClient } from './client/open-inference-client.js';
 export { type CommandLimits, CommandReplicaLauncher } from './command/command-replica-launcher.js';

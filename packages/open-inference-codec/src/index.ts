@@ -1,4 +1,4 @@
-/** Public face of the codec: what a server and a client of the Open Inference Protocol may use. */
+/** Codec for servers and clients of the Open Inference Protocol. */
 
 export * from './grpc/grpc-infer-request.js';
 export * from './grpc/grpc-infer-response.js';

@@ -1,8 +1,7 @@
-/** Tensors for tests of the codec: one of each data type at the ends of its range, and arbitrary ones. */
+/** Sample tensors: one per data type at the ends of its range, and arbitrary ones. */
 import { type Datatype, elementCount, type Tensor, type TensorData, type TensorMap } from '@equipoise/core/model';
 import fc from 'fast-check';
 
-/** Every data type, with scalars, empty tensors and all that BYTES can be. */
 export const everyTensor: TensorMap = {
   BOOL: { datatype: 'BOOL', shape: [2], data: Uint8Array.of(0, 1) },
   UINT8: { datatype: 'UINT8', shape: [3], data: Uint8Array.of(0, 7, 255) },
@@ -60,10 +59,10 @@ function elementTensors<T extends string | Uint8Array>(elements: fc.Arbitrary<T>
   }));
 }
 
-/** Tensors of any data type whose bits are any. */
+/** Tensors of any data type with arbitrary bits. */
 export const anyTensor: fc.Arbitrary<Tensor> = fc.oneof(
   numberTensors,
   elementTensors(fc.string({ unit: 'binary', maxLength: 8 })),
-  // An empty list has no elements that could tell bytes from text.
+  // An empty list cannot tell bytes from text.
   elementTensors(fc.uint8Array({ minLength: 1, maxLength: 8 }).map((bytes) => new Uint8Array(bytes))),
 );

@@ -1,4 +1,4 @@
-/** Checks of what a message says of a tensor before its data are looked at, alike for REST and gRPC. */
+/** Checks of stated tensor types before their data are read, for REST and gRPC. */
 import {
   AppError,
   boundedName,
@@ -12,19 +12,19 @@ import { checkShape, tensorMismatch } from './json-tensors/decode-tensor.js';
 import { isDatatype } from './json-tensors/element-types.js';
 
 const MOST_DIMENSIONS = 32;
-/** Rows without an element cost who sends them nothing, and whoever goes through them as much as any others. */
+/** Rows without elements are free to send but cost time to process. */
 const MOST_EMPTY_ROWS = 65_536;
-/** Names that a refusal lists. */
+/** Most names listed in a message. */
 const MOST_NAMES = 64;
 
-/** What is said of a tensor: taken at its word, checked against what is declared. */
+/** Type as a message states it, still unchecked. */
 export interface StatedType {
   readonly name: string;
   readonly datatype: unknown;
   readonly shape: unknown;
 }
 
-/** The type that a message states; AppError TENSOR_MISMATCH unless it is one, and that which is declared. */
+/** Checks a stated type against the declared one; throws TENSOR_MISMATCH. */
 export function checkedType({ name, datatype, shape }: StatedType, declared: TensorType | undefined): TensorType {
   if (!isDatatype(datatype)) {
     throw tensorMismatch(name, `its datatype must be ${declared?.datatype ?? 'one of the protocol'}`);
@@ -42,7 +42,7 @@ export function checkedType({ name, datatype, shape }: StatedType, declared: Ten
   return { name, datatype, shape };
 }
 
-/** Inputs of a request, put together one by one; `declared` empty takes whatever comes. */
+/** Inputs of a request, added one by one; empty `declared` accepts any. */
 export class InputCollection {
   readonly #declared: readonly TensorType[];
   readonly #tensors = new Map<string, Tensor>();
@@ -51,7 +51,7 @@ export class InputCollection {
     this.#declared = declared;
   }
 
-  /** What is declared of an input; AppError when there is none of this name or it was added already. */
+  /** Declared type of an input; throws if unknown or added twice. */
   declaredType(name: string): TensorType | undefined {
     const declared = this.#declared.find((input) => input.name === name);
     if (declared === undefined && this.#declared.length > 0) throw unknownInput(this.#declared);
@@ -65,7 +65,7 @@ export class InputCollection {
     this.#tensors.set(name, tensor);
   }
 
-  /** All inputs; AppError TENSOR_MISMATCH when a declared one is missing. */
+  /** All inputs; throws TENSOR_MISMATCH if a declared one is missing. */
   all(): TensorMap {
     const missing = this.#declared.find(({ name }) => !this.#tensors.has(name));
     if (missing !== undefined) throw tensorMismatch(missing.name, 'this input is missing');
@@ -73,7 +73,7 @@ export class InputCollection {
   }
 }
 
-/** The tensor of an output that was asked for by name; AppError TENSOR_MISMATCH lists those there are. */
+/** Tensor of a requested output; throws TENSOR_MISMATCH with the existing names. */
 export function wantedOutput(outputs: TensorMap, name: string): Tensor {
   const tensor = Object.hasOwn(outputs, name) ? outputs[name] : undefined;
   if (tensor !== undefined) return tensor;
@@ -91,7 +91,7 @@ function isShape(shape: unknown): shape is readonly number[] {
   );
 }
 
-/** Rows in front of the first dimension of 0; 0 where there is none. */
+/** Rows before the first dimension of size 0; 0 if there is none. */
 function emptyRows(shape: readonly number[]): number {
   const zero = shape.indexOf(0);
   return zero < 0 ? 0 : elementCount(shape.slice(0, zero));

@@ -1,6 +1,6 @@
 /**
- * Text → checked document. Everything that is wrong comes at once: syntax, schema and semantic findings, in order of position.
- * Behind a syntax error the document is guesswork, so there only wrong values before it are told, no missing or dangling ones.
+ * Checks a text and reports all problems at once, by position: syntax, schema and semantic rules. Behind a syntax error
+ * the document is guesswork: only wrong values before it are reported.
  */
 import { wellFormedPart } from './draft.js';
 import { byPosition, type Finding, type Problem, pathText } from './problem.js';
@@ -10,13 +10,13 @@ import { readYaml, type YamlReading } from './yaml/read-yaml.js';
 
 const MAX_FILE_BYTES = 1_048_576;
 
-/** A schema with the rules it cannot express, applied to the well-formed part of a document. */
+/** Schema, and rules it cannot express, for the well-formed part of a document. */
 export interface DocumentRules<Output> {
   readonly schema: SchemaForms<Output>;
   readonly semanticFindings: (wellFormed: unknown) => readonly Finding[];
 }
 
-/** The document, or all its problems. `problemAt` places further findings. */
+/** Document, or all its problems. `problemAt` locates further findings. */
 export type CheckedDocument<Output> =
   | {
       readonly kind: 'valid';
@@ -26,7 +26,7 @@ export type CheckedDocument<Output> =
     }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
-/** Reads and checks a text; never throws. */
+/** Never throws. */
 export function checkDocument<Output>(
   text: string,
   what: string,
@@ -85,7 +85,7 @@ function problemOf(finding: Finding, { root, lines }: YamlReading, text: string)
   };
 }
 
-/** How far behind the beginning of a text value the finding stands; 0 where the value is not written as it reads. */
+/** Offset of a finding inside a text value; 0 if the value is escaped or folded. */
 function insideOf({ path, inside = 0 }: Finding, root: LocatedNode, text: string): number {
   const node = nodeAt(root, path);
   if (inside === 0 || typeof node?.value !== 'string') return 0;

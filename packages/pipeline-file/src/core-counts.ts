@@ -1,7 +1,5 @@
-/** Core counts are multiples of 0.05 written as decimals, so they are compared by the nearest hundredth. */
+/** Core counts are decimal multiples of 0.05, so they are compared by hundredths. */
 
-/** Whole hundredths of a core. */
 export const hundredthsOf = (cpuCores: number): number => Math.round(cpuCores * 100);
 
-/** Whether two core counts are the same. */
 export const isSameCores = (a: number, b: number): boolean => hundredthsOf(a) === hundredthsOf(b);

@@ -1,27 +1,27 @@
 /**
- * The part of a document that is well-formed, so that semantic checks run beside schema problems. A malformed value is kept as
- * an own property (or list entry) that is undefined: a check can tell it from a field that was left out, and keeps silent on it.
+ * Well-formed part of a document, so that semantic checks run despite schema problems. A malformed value stays as an
+ * own property (or list entry) that is undefined, which differs from an omitted field.
  */
 import type { Finding, ValuePath } from './problem.js';
 import type { PipelineFileInput } from './schema/pipeline-file-schema.js';
 
-/** `T` with every part possibly left out or malformed. */
+/** `T` with every part optional or malformed. */
 export type Draft<T> = T extends readonly (infer Item)[]
   ? readonly (Draft<Item> | undefined)[]
   : T extends object
     ? { readonly [Key in keyof T]?: Draft<T[Key]> | undefined }
     : T;
 
-/** The `spec` of a file as far as it is well-formed. */
 export type SpecDraft = Draft<PipelineFileInput['spec']>;
-/** A stage as far as it is well-formed. */
 export type StageDraft = Draft<PipelineFileInput['spec']['stages'][number]>;
-/** A variant as far as it is well-formed. */
 export type VariantDraft = Draft<PipelineFileInput['spec']['stages'][number]['variants'][number]>;
 
 type Container = Record<string | number, unknown>;
 
-/** Copies `value` and blanks what the findings name; an unknown field blanks the field that it is probably a misspelling of. */
+/**
+ * Copies `value` without the values that findings name. An unknown field also blanks the field that it probably
+ * misspells.
+ */
 export function wellFormedPart(value: unknown, findings: readonly Finding[]): unknown {
   const copy = { root: structuredClone(value) };
   for (const { path, place, suggestion } of findings) {
@@ -36,12 +36,12 @@ export function wellFormedPart(value: unknown, findings: readonly Finding[]): un
   return copy.root;
 }
 
-/** Whether a field is there but malformed, which is reported already. */
+/** True for a present but malformed field, which is already reported. */
 export function isMalformed<T extends object>(draft: T, field: keyof T): boolean {
   return Object.hasOwn(draft, field) && draft[field] === undefined;
 }
 
-/** The entries of a list with their indices, without the malformed ones. */
+/** Indexed entries of a list, without malformed ones. */
 export function* wellFormedEntries<T>(list: readonly (T | undefined)[] | undefined): Generator<readonly [number, T]> {
   for (const [index, entry] of (list ?? []).entries()) if (entry !== undefined) yield [index, entry];
 }

@@ -1,8 +1,8 @@
 import { defaultPriorities, defaultRunTimeoutMs } from '@equipoise/core/model';
 
 /**
- * The values of fields that a file leaves out. Schema, JSON Schema, reference page and semantic checks all read them from here.
- * Defaults that depend on other fields (edges, sources, outputs) are told by implied-graph.
+ * Defaults of omitted fields, shared by schema, reference page and semantic checks. Defaults that depend on other
+ * fields are in implied-graph.
  */
 export const fieldDefaults = {
   percentile: 99,

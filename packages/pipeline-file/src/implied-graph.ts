@@ -1,15 +1,13 @@
 /**
- * What a file means that leaves out parts of the graph: without `edges` the stages are a chain in the order written, without
- * `to` a source enters every stage without an incoming edge, without `outputs` every stage without an outgoing edge answers.
+ * Graph of a file that omits parts of it. Without `edges` the stages form a chain. Without `to` a source enters every
+ * stage without an incoming edge. Without `outputs` every stage without an outgoing edge answers.
  */
 
-/** An edge by the names of its stages. */
 export interface NamedEdge {
   readonly from: string;
   readonly to: string;
 }
 
-/** The edges of a chain of these stages. */
 export function chainEdges(stages: readonly string[]): NamedEdge[] {
   return stages.slice(1).map((to, index) => ({ from: stages[index] as string, to }));
 }

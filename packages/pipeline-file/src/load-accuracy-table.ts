@@ -1,4 +1,4 @@
-/** An accuracy table from a file of its own, in the shape that `equipoise evaluate` writes, checked against the stages it speaks of. */
+/** Accuracy tables in their own file, in the form that `equipoise evaluate` writes. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type AccuracyTable, AppError, type StageSpec } from '@equipoise/core/model';
@@ -10,19 +10,17 @@ import { accuracyTableJsonSchema } from './schema/pipeline-json-schema.js';
 import { checkAccuracyTable, type TableDraft } from './semantic-checks/accuracy-table.js';
 import { toAccuracyTable } from './to-spec.js';
 
-/** The table, or everything that is wrong with its file. */
 export type AccuracyTableResult =
   | { readonly kind: 'valid'; readonly table: AccuracyTable }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
 
-/** Reads a table for a pipeline of `stages`. Throws AppError FILE_NOT_FOUND or FILE_UNREADABLE, which name the path tried. */
+/** Reads a table for a pipeline of `stages`. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
 export async function loadAccuracyTable(path: string, stages: readonly StageSpec[]): Promise<AccuracyTableResult> {
   const text = await readText(resolve(path), 'accuracy table');
   const drafts = stages.map(({ id, variants }) => ({ name: id, variants: variants.map((v) => ({ name: v.id })) }));
   return accuracyTableResult(checkAccuracyTableText(text, path, drafts));
 }
 
-/** Checks the text of a table against stages. */
 export function checkAccuracyTableText(text: string, fileName: string, stages: readonly StageDraft[]) {
   return checkDocument(text, fileName, {
     schema: { zod: accuracyTableSchema, json: accuracyTableJsonSchema },
@@ -31,14 +29,13 @@ export function checkAccuracyTableText(text: string, fileName: string, stages: r
   });
 }
 
-/** The checked document as a table. */
 export function accuracyTableResult(
   checked: CheckedDocument<Parameters<typeof toAccuracyTable>[0]>,
 ): AccuracyTableResult {
   return checked.kind === 'invalid' ? checked : { kind: 'valid', table: toAccuracyTable(checked.output) };
 }
 
-/** The text of a file that is `what`. Throws AppError FILE_NOT_FOUND or FILE_UNREADABLE, which name the path tried. */
+/** Reads a text file; `what` names it in errors. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
 export async function readText(path: string, what: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');

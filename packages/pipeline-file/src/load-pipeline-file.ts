@@ -1,4 +1,3 @@
-/** A pipeline file from disk, with the accuracy table that it may name by path. */
 import { dirname, resolve } from 'node:path';
 import type { CheckedDocument } from './check-document.js';
 import type { StageDraft } from './draft.js';
@@ -9,8 +8,8 @@ import type { PipelineFile } from './schema/pipeline-file-schema.js';
 import { toSpec } from './to-spec.js';
 
 /**
- * Reads and parses a pipeline file; paths inside it are relative to its folder. Problems of an accuracy table file are told at
- * the field that names it. Throws AppError FILE_NOT_FOUND or FILE_UNREADABLE, which name the path tried.
+ * Reads and parses a pipeline file; its paths are relative to its folder. Problems of an accuracy table file are
+ * reported at the field that names it. Throws FILE_NOT_FOUND or FILE_UNREADABLE.
  */
 export async function loadPipelineFile(path: string): Promise<PipelineFileResult> {
   const filePath = resolve(path);

@@ -1,4 +1,4 @@
-/** The text of a pipeline file → its spec, or everything that is wrong with it. No file is touched: a table given by path is left to the loader. */
+/** Parses pipeline files without file access. The loader reads tables given by path. */
 import type { PipelineSpec } from '@equipoise/core/model';
 import { type CheckedDocument, checkDocument, type DocumentRules } from './check-document.js';
 import type { SpecDraft } from './draft.js';
@@ -8,13 +8,13 @@ import { pipelineJsonSchema } from './schema/pipeline-json-schema.js';
 import { semanticFindings } from './semantic-checks/semantic-findings.js';
 import { toSpec } from './to-spec.js';
 
-/** What the parser is told about the file: its name, for messages, and its folder, against which the paths inside are read. */
+/** File name for messages, and the folder of relative paths. */
 export interface PipelineFileOrigin {
   readonly fileName: string;
   readonly baseDir: string;
 }
 
-/** A spec with what is odd about it, or all problems in order of position. */
+/** Spec with warnings, or all problems by position. */
 export type PipelineFileResult =
   | { readonly kind: 'valid'; readonly spec: PipelineSpec; readonly warnings: readonly Problem[] }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
@@ -27,12 +27,12 @@ const rules: DocumentRules<PipelineFile> = {
   },
 };
 
-/** Checks the text of a pipeline file without turning it into a spec. */
+/** Checks a pipeline file without building its spec. */
 export function checkPipelineFile(text: string, fileName: string): CheckedDocument<PipelineFile> {
   return checkDocument(text, fileName, rules);
 }
 
-/** Parses the text of a pipeline file (YAML or JSON); never throws on bad input. */
+/** Parses YAML or JSON; never throws on bad input. */
 export function parsePipelineFile(text: string, origin: PipelineFileOrigin): PipelineFileResult {
   const checked = checkPipelineFile(text, origin.fileName);
   if (checked.kind === 'invalid') return checked;

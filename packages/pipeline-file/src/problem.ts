@@ -1,11 +1,11 @@
-/** What can be wrong with a pipeline file: findings of the checks, and the problems that users read, with line and column. */
+/** Findings of checks, and the problems with line and column that users read. */
 
-/** Way to a value: keys of mappings and indices of lists. */
+/** Keys of mappings and indices of lists. */
 export type ValuePath = readonly (string | number)[];
 
 /**
- * What a check found. `place` says that the key of the entry at `path` is meant and not its value; `missing` that there is no such
- * entry; `inside` counts characters into a text value; `offset` overrides all with a place in the document.
+ * Finding of a check. `place: 'key'`: the key of the entry is meant. `missing`: the entry does not exist. `inside`:
+ * characters into a text value. `offset`: overrides the place.
  */
 export interface Finding {
   readonly path: ValuePath;
@@ -19,8 +19,8 @@ export interface Finding {
 }
 
 /**
- * One problem of a file. `line` and `column` count from 1; `path` reads like `spec.stages[0].name` and is empty for the file as a
- * whole; `suggestion` is what could stand there instead.
+ * Problem of a file. `line` and `column` start at 1. `path` reads like `spec.stages[0].name`; it is empty for the whole
+ * file. `suggestion` is a replacement.
  */
 export interface Problem {
   readonly path: string;
@@ -32,7 +32,6 @@ export interface Problem {
 
 const PLAIN_KEY = /^[A-Za-z_$][\w$-]*$/;
 
-/** The path as it is printed. */
 export function pathText(path: ValuePath): string {
   let text = '';
   for (const step of path) {
@@ -43,7 +42,7 @@ export function pathText(path: ValuePath): string {
   return text;
 }
 
-/** Order of problems in a report: by position, then by path. */
+/** Orders problems by position, then by path. */
 export function byPosition(a: Problem, b: Problem): number {
   return a.line - b.line || a.column - b.column || (a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
 }

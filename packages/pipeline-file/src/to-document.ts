@@ -1,12 +1,11 @@
 /**
- * A spec → the document that means it: what the parser reads back as the same spec. It is how a pipeline that was derived from another
- * (one stage of it, the same with servers in place of modules) becomes a pipeline file again.
+ * Converts a spec to the document that parses to the same spec, so that a derived pipeline can be written as a file.
  */
 import type { EdgeSpec, Objective, PipelineSpec, SourceSpec, StageSpec, VariantSpec } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from './api-version.js';
 import { withoutUndefined } from './without-undefined.js';
 
-/** A pipeline file as plain data, for `yaml` or JSON. */
+/** Pipeline file as plain data. */
 export interface PipelineDocument {
   readonly apiVersion: string;
   readonly kind: string;
@@ -14,7 +13,7 @@ export interface PipelineDocument {
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
-/** The document of a spec. Paths stay as they are; machines (`nodes`) are no part of a file and are left out. */
+/** Paths stay unchanged; machines (`nodes`) are not part of a file and are omitted. */
 export function toDocument(spec: PipelineSpec): PipelineDocument {
   const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
   const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores } = control;

@@ -1,4 +1,4 @@
-/** A document without problems → the spec that everything downstream works from, with what the file implies filled in. */
+/** Converts a valid document to the spec, with implied parts filled in. */
 import {
   type AccuracyTable,
   type EdgeSpec,
@@ -27,7 +27,7 @@ type FileSource = NonNullable<FileSpec['sources']>[number];
 type FileOutput = NonNullable<FileSpec['outputs']>[number];
 type FileTable = Exclude<NonNullable<FileSpec['accuracyTable']>, string>;
 
-/** Turns a checked document into a spec. A table that is given by path is left out. */
+/** A table given by path is omitted. */
 export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): PipelineSpec {
   const names = spec.stages.map(({ name }) => name);
   const edges = spec.edges ?? chainEdges(names);
@@ -137,7 +137,6 @@ function toOutput({ from, unless, ...rest }: FileOutput): OutputSpec {
   return withoutUndefined({ ...rest, from: stageId(from), unless: unless === undefined ? undefined : stageId(unless) });
 }
 
-/** Turns a checked table into that of the spec. */
 export function toAccuracyTable({ combinations }: FileTable): AccuracyTable {
   return {
     combinations: combinations.map(({ variants, confidence95, ...rest }) =>

@@ -1,4 +1,3 @@
-/** The protocol over gRPC. */
 import { AppError } from '@equipoise/core/model';
 import {
   grpcMethods,
@@ -28,7 +27,7 @@ const PING_MS = { every: 30_000, timeout: 10_000 };
 const CONNECTING_PATIENCE_MS = 5_000;
 const UNSETTLED = new Set([connectivityState.CONNECTING, connectivityState.TRANSIENT_FAILURE]);
 
-/** A client over one connection, which comes again by itself after a break. */
+/** Client over one gRPC connection that reconnects by itself. */
 export class GrpcClient implements InferenceClient {
   readonly url: string;
   readonly #raw: boolean;
@@ -52,7 +51,7 @@ export class GrpcClient implements InferenceClient {
         'grpc.max_receive_message_length': maxAnswerBytes,
         'grpc.keepalive_time_ms': PING_MS.every,
         'grpc.keepalive_timeout_ms': PING_MS.timeout,
-        // A replica is one server: others do not share its connection, a proxy does not stand between, and who calls decides on retries.
+        // One server per replica: no shared connection, no proxy, and the caller decides on retries.
         'grpc.use_local_subchannel_pool': 1,
         'grpc.enable_http_proxy': 0,
         'grpc.enable_retries': 0,
@@ -104,17 +103,17 @@ export class GrpcClient implements InferenceClient {
     this.#closeOnceSettled(Date.now() + CONNECTING_PATIENCE_MS);
   }
 
-  /** A connection that is just being made, or will be tried again after a pause, would outlive the client. */
+  /** A connection attempt, or a scheduled one, would outlive the client. */
   #closeOnceSettled(deadlineMs: number): void {
     const channel = this.#client.getChannel();
     const state = channel.getConnectivityState(false);
     if (!UNSETTLED.has(state) || Date.now() >= deadlineMs) this.#client.close();
-    // Closed within the change of state itself, the channel would connect once more.
+    // Closed during the state change itself, the channel would connect once more.
     else
       channel.watchConnectivityState(state, deadlineMs, () => setImmediate(() => this.#closeOnceSettled(deadlineMs)));
   }
 
-  /** The answer, or undefined where there is none: a health check that fails is an answer, too. */
+  /** Returns the answer; undefined if the call fails. A failed health check is an answer, too. */
   async #try(method: Method, message: Uint8Array, options: CallOptions): Promise<Uint8Array | undefined> {
     try {
       return await this.#call(method, message, options);

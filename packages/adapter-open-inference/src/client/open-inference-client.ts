@@ -1,10 +1,12 @@
-/** Which client speaks to a URL. */
 import { AppError } from '@equipoise/core/model';
 import { GrpcClient } from './grpc-client.js';
 import type { ClientOptions, InferenceClient } from './inference-client.js';
 import { RestClient } from './rest-client.js';
 
-/** A client by the scheme of the URL: `http:`, `https:`, `grpc:` or `grpcs:`; AppError WRONG_USAGE for any other. Nothing is sent yet. */
+/**
+ * Creates a client by the scheme of the URL: `http:`, `https:`, `grpc:` or `grpcs:`. Throws WRONG_USAGE for any other.
+ * Sends nothing yet.
+ */
 export function openInferenceClient(url: string, options: ClientOptions = {}): InferenceClient {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   switch (parsed?.protocol) {

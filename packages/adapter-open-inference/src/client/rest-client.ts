@@ -1,4 +1,3 @@
-/** The protocol over REST. */
 import { AppError } from '@equipoise/core/model';
 import {
   BINARY_MEDIA_TYPE,
@@ -25,7 +24,7 @@ import {
 import { type RestAnswer, RestConnections, type RestRequest } from './rest-exchange.js';
 import { codeOfHttp, corruptAnswer, serverFailure } from './server-failure.js';
 
-/** A client over HTTP/1.1. */
+/** Client over HTTP/1.1. */
 export class RestClient implements InferenceClient {
   readonly url: string;
   readonly #raw: boolean;
@@ -117,7 +116,7 @@ function modelPath(model: string): string {
   return `/v2/models/${encodeURIComponent(model)}`;
 }
 
-/** What the body of a failure says: the protocol's `error`, what other servers have in its place, or the text itself. */
+/** Message of a failed answer: the protocol's `error`, another server's equivalent, or the text. */
 function wordsOf({ body }: RestAnswer): string {
   const text = Buffer.from(body.buffer, body.byteOffset, Math.min(body.length, 4096)).toString();
   try {

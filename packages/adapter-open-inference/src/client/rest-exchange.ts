@@ -1,4 +1,3 @@
-/** One HTTP exchange over kept connections: the whole answer within a bound and a time, or an AppError. */
 import { Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 import type { Socket } from 'node:net';
@@ -7,10 +6,10 @@ import type { CallOptions } from './inference-client.js';
 import { clientDefaults } from './inference-client.js';
 import { corruptAnswer, givenUp, tookTooLong, unreachable } from './server-failure.js';
 
-/** A kept connection that breaks later than this after a request was sent broke while the server ran it. */
+/** A kept connection that breaks later than this broke while the server ran the request. */
 const STALE_WITHIN_MS = 250;
 
-/** What is sent; parts of a body go out one after another without being put together. */
+/** Request to send. Body parts are sent one after another, without concatenation. */
 export interface RestRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
@@ -18,26 +17,25 @@ export interface RestRequest {
   readonly body?: readonly Uint8Array[];
 }
 
-/** What came back. The body is laid so that raw tensors behind its JSON are aligned. */
+/** Answer. Its body is placed so that raw tensors behind the JSON are aligned. */
 export interface RestAnswer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly body: Uint8Array;
 }
 
-/** How calls travel. */
 export interface RestConnectionOptions {
   readonly maxAnswerBytes: number;
-  /** Go with every request. */
+  /** Headers of every request. */
   readonly headers: Readonly<Record<string, string>>;
   /**
-   * Whether the server may run a request twice: one that breaks off with a kept connection is sent again, because the server has closed the
-   * connection before it came or has begun with it, and nobody can tell which. Otherwise each goes over a connection of its own, once.
+   * Resends a request after its kept connection broke. The server may have closed the connection before the request, or
+   * may have run it: a client cannot tell. If false, each request uses its own connection once.
    */
   readonly mayRepeat: boolean;
 }
 
-/** The connections to one server, kept where requests may be repeated. */
+/** Connections to one server, kept alive if requests may be repeated. */
 export class RestConnections {
   readonly #url: URL;
   readonly #maxAnswerBytes: number;
@@ -53,18 +51,20 @@ export class RestConnections {
     this.#agent = url.protocol === 'https:' ? new TlsAgent(options) : new Agent(options);
   }
 
-  /** Rejects with AppError UNREACHABLE, DEADLINE_PASSED, STAGE_FAILED (answer too large) or DROPPED (given up). */
+  /**
+   * Sends a request. Rejects with UNREACHABLE, DEADLINE_PASSED, STAGE_FAILED (answer too large) or DROPPED (cancelled).
+   */
   async exchange(sent: RestRequest, options: CallOptions): Promise<RestAnswer> {
     try {
       return await this.#once(sent, options);
     } catch (error) {
-      // As a rule the server closed a kept connection as the request went out, and has not read the request.
+      // Usually the server closed an idle connection and has not read the request.
       if (!(error instanceof StaleConnection)) throw error;
       return await this.#once(sent, options);
     }
   }
 
-  /** Ends what is under way; what is sent afterwards is given up. */
+  /** Cancels running requests and refuses later ones. */
   close(): void {
     this.#isClosed = true;
     this.#agent.destroy();
@@ -73,7 +73,7 @@ export class RestConnections {
   #once(sent: RestRequest, { timeoutMs = clientDefaults.timeoutMs, signal }: CallOptions): Promise<RestAnswer> {
     const url = this.#url.origin;
     return new Promise((resolve, reject) => {
-      // The agent would open another connection, which nobody closes.
+      // The agent would open another connection that is never closed.
       if (signal?.aborted === true || this.#isClosed) {
         reject(givenUp(url));
         return;
@@ -130,8 +130,8 @@ export class RestConnections {
 }
 
 /**
- * Node takes its listener off the connection of a request that is answered once the last bytes of it are written, or cannot be: the error of
- * that comes after it, where the server has answered and closed before it read all, and without a listener it would end the process.
+ * Node removes its error listener once the request is written. If the server answers and closes before it reads
+ * everything, a later write error would end the process.
  */
 function outliveRequest(socket: Socket): void {
   socket.off('error', ignored).on('error', ignored);

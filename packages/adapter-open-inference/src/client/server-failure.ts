@@ -1,11 +1,11 @@
-/** What a server failed with, as an AppError: its class follows from the status, its words are bounded. */
+/** Failures of a server as AppErrors with bounded messages. */
 import { AppError, boundedMessage, type ErrorCode } from '@equipoise/core/model';
 import { status as grpcStatus } from '@grpc/grpc-js';
 
-/** What a server said when it failed. */
+/** Failure that a server reported. */
 export interface ServerWords {
   readonly url: string;
-  /** An HTTP status or the name of one of gRPC. */
+  /** HTTP status, or the name of a gRPC status. */
   readonly status: number | string;
   readonly message: string;
   readonly retryAfterMs?: number | undefined;
@@ -13,17 +13,17 @@ export interface ServerWords {
 
 const retryable: ReadonlySet<ErrorCode> = new Set(['DROPPED', 'UNREACHABLE']);
 
-/** The code of an HTTP status of 300 and more. */
+/** Error code of an HTTP status ≥ 300. */
 export function codeOfHttp(status: number): ErrorCode {
   if (status === 404 || status === 405) return 'NOT_FOUND';
   if (status === 429 || status === 503) return 'DROPPED';
   if (status === 408 || status === 504) return 'DEADLINE_PASSED';
   if (status === 502) return 'UNREACHABLE';
-  // Others of this range are about who asks, not about what is asked.
+  // Other 4xx statuses concern the client, not the request.
   return [400, 409, 411, 413, 415, 422].includes(status) ? 'INVALID_INPUT' : 'STAGE_FAILED';
 }
 
-/** The code of a status of gRPC that is not OK; `answered` tells whether the server gave it, and not the connection. */
+/** Error code of a gRPC status other than OK. `answered`: it came from the server, not from the connection. */
 export function codeOfGrpc(status: grpcStatus, answered: boolean): ErrorCode {
   switch (status) {
     case grpcStatus.INVALID_ARGUMENT:
@@ -44,7 +44,6 @@ export function codeOfGrpc(status: grpcStatus, answered: boolean): ErrorCode {
   }
 }
 
-/** The error for what a server said. */
 export function serverFailure(code: ErrorCode, { url, status, message, retryAfterMs }: ServerWords): AppError {
   const said = message === '' ? 'nothing' : boundedMessage(message);
   return new AppError(code, `The server ${url} answered ${status}: ${said}`, {
@@ -53,7 +52,7 @@ export function serverFailure(code: ErrorCode, { url, status, message, retryAfte
   });
 }
 
-/** The error for a server that could not be reached, or whose connection broke. */
+/** Error of an unreachable server or a broken connection. */
 export function unreachable(url: string, cause: Error): AppError {
   const problem = boundedMessage(cause.message || String((cause as NodeJS.ErrnoException).code));
   return new AppError('UNREACHABLE', `The server ${url} cannot be reached: ${problem}.`, {
@@ -63,7 +62,7 @@ export function unreachable(url: string, cause: Error): AppError {
   });
 }
 
-/** The error for an answer that is none. */
+/** Error of an invalid answer. */
 export function corruptAnswer(url: string, cause: unknown): AppError {
   const problem = cause instanceof Error ? cause.message : String(cause);
   return new AppError('STAGE_FAILED', `The server ${url} answered what cannot be read: ${boundedMessage(problem)}`, {
@@ -72,14 +71,14 @@ export function corruptAnswer(url: string, cause: unknown): AppError {
   });
 }
 
-/** The error for a call that took longer than it may. */
+/** Error of a call that exceeded its time. */
 export function tookTooLong(url: string, timeoutMs: number): AppError {
   return new AppError('DEADLINE_PASSED', `The server ${url} has not answered within ${timeoutMs} ms.`, {
     details: { url, timeoutMs },
   });
 }
 
-/** The error for a call that was given up by its caller. */
+/** Error of a call that its caller cancelled. */
 export function givenUp(url: string): AppError {
   return new AppError('DROPPED', `The call to the server ${url} was given up.`, {
     details: { url, reason: 'cancelled' },

@@ -1,7 +1,3 @@
-/**
- * Replicas that are servers which Equipoise starts: one process group for each replica, on ports that are free, on processors of its own
- * where `taskset` is there, ready when its model says so. A server that ends is a lost replica; a closed replica's server is ended.
- */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, type Resources } from '@equipoise/core/model';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
@@ -16,12 +12,15 @@ import { ServerProcess } from './server-process.js';
 const DEFAULT_LAUNCH_TIMEOUT_MS = 120_000;
 const ASK_AGAIN_MS = 50;
 
-/** Limits of servers, and the processors to run them on (those of this process when left out). */
+/** Server limits, and usable processors (default: those of this process). */
 export interface CommandLimits extends ServerLimits {
   readonly processors?: readonly number[];
 }
 
-/** Starts replicas of variants with a `server` that has a command. */
+/**
+ * Launches servers by command, one process group per replica, on free ports and, with `taskset`, on its own processors.
+ * A replica is ready when its model is. A server that exits is a lost replica.
+ */
 export class CommandReplicaLauncher implements ReplicaLauncher {
   readonly #limits: CommandLimits;
   readonly #pool: ProcessorPool;
@@ -70,7 +69,7 @@ export class CommandReplicaLauncher implements ReplicaLauncher {
   }
 }
 
-/** A client when the model is ready; undefined when the server or the model is not there yet. */
+/** Returns a client once the model is ready; undefined before. */
 async function readyClient(
   url: string,
   request: LaunchRequest,

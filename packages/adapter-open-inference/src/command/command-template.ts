@@ -1,13 +1,11 @@
-/** The variables of a command: `{port}` and other names in braces, replaced in its arguments, its environment and its address. */
+/** Variables of a command, such as `{port}`, in its arguments, environment and address. */
 import { AppError } from '@equipoise/core/model';
 
-/** Values by name. */
 export type TemplateValues = Readonly<Record<string, string>>;
 
-/** Names that a command may use. */
 const templateNames = ['port', 'port2', 'port3', 'cpuCores', 'threads'] as const;
 
-/** The text with its variables replaced; AppError MODEL_LOAD_FAILED names one that does not exist. */
+/** Replaces the variables of a text. Throws MODEL_LOAD_FAILED for an unknown one. */
 export function filledTemplate(text: string, values: TemplateValues): string {
   return text.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name];

@@ -1,12 +1,12 @@
-/** Ports of the loopback address that nobody listens on. */
+/** Free ports on loopback. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 
-/** Ports given out lately: a command takes a while until it listens on its own. */
+/** Recently assigned ports: a command needs time until it listens. */
 const givenOut = new Set<number>();
 const MOST_GIVEN_OUT = 512;
 
-/** `count` free ports, other ones than those of the last calls. */
+/** Returns `count` free ports that recent calls have not returned. */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const ports: number[] = [];
   while (ports.length < count) {

@@ -1,8 +1,7 @@
-/** Which processors the servers on this machine may run on: each new one gets those that have the fewest servers. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
-/** Processors that this process may use, from the system where it tells, else from 0 up. */
+/** Processors that this process may use; from the system if it tells, else 0 and up. */
 export function usableProcessors(): readonly number[] {
   try {
     const [, list = ''] = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
@@ -19,7 +18,7 @@ function rangeOf(text: string): readonly number[] {
   return Number.isNaN(first) ? [] : Array.from({ length: last - first + 1 }, (_, index) => first + index);
 }
 
-/** Gives out processors and takes them back. */
+/** Assigns to each server the processors with the fewest servers. */
 export class ProcessorPool {
   readonly #servers: Map<number, number>;
 
@@ -27,7 +26,7 @@ export class ProcessorPool {
     this.#servers = new Map(processors.map((processor) => [processor, 0]));
   }
 
-  /** As many processors as `cpuCores` rounded up; undefined when that is all there are. */
+  /** Returns `cpuCores` (rounded up) processors; undefined if that is all of them. */
   take(cpuCores: number): readonly number[] | undefined {
     const count = Math.ceil(cpuCores);
     if (count >= this.#servers.size) return undefined;

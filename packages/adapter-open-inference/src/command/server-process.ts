@@ -1,7 +1,3 @@
-/**
- * A server that runs as a process: in a group of its own, so that one signal ends it with all that it started, beneath a watch that ends
- * it with this process. Of what it prints the last words are kept, for the message about its end.
- */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 
@@ -9,7 +5,7 @@ import { createRequire } from 'node:module';
 const STOP_PATIENCE_MS = 5_000;
 const KEPT_BYTES = 2048;
 
-/** What to start, and the processors that it may run on (undefined: all). */
+/** Command to start, and its processors (undefined: all). */
 export interface ServerCommand {
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
@@ -19,7 +15,6 @@ export interface ServerCommand {
 
 const watchFile = createRequire(import.meta.url).resolve('@equipoise/adapter-open-inference/command-watch');
 
-/** Whether `taskset` is on this machine. */
 function canPin(): boolean {
   pinning ??= (() => {
     try {
@@ -33,9 +28,12 @@ function canPin(): boolean {
 }
 let pinning: boolean | undefined;
 
-/** A started server. */
+/**
+ * Server in a process group of its own, so that one signal ends it with its children. A watch process ends it with this
+ * process. The last output is kept for the message about its exit.
+ */
 export class ServerProcess {
-  /** Resolves with the reason when it has ended. */
+  /** Resolves with the reason after the exit. */
   readonly ended: Promise<string>;
   readonly #child: ChildProcess;
   #lastWords = '';
@@ -67,7 +65,7 @@ export class ServerProcess {
     return this.#running;
   }
 
-  /** Asks it to end, kills what has not ended after 5 s; resolves when nothing of it is left. */
+  /** Sends SIGTERM, and SIGKILL after 5 s; resolves when the whole group is gone. */
   async stop(): Promise<void> {
     this.#signal('SIGTERM');
     const timeout = setTimeout(() => this.#signal('SIGKILL'), STOP_PATIENCE_MS);
@@ -75,7 +73,6 @@ export class ServerProcess {
     clearTimeout(timeout);
   }
 
-  /** Ends it at once. */
   async kill(): Promise<void> {
     this.#signal('SIGKILL');
     await this.ended;
@@ -97,7 +94,7 @@ export class ServerProcess {
     try {
       process.kill(-pid, signal);
     } catch {
-      // Nothing of it runs any more.
+      // The group is gone.
     }
   }
 }

@@ -1,7 +1,6 @@
 /**
- * Batches as requests to a server. `stack` puts items of equal names, data types and shapes together along a new leading dimension, one
- * request for each such group, and cuts the answer apart again: what models with a batch dimension take. `single` sends every item alone,
- * all at once.
+ * Batches as requests. `stack` concatenates items of equal names, types and shapes along a new leading dimension, one
+ * request per group, and splits the answer. `single` sends all items at once, one request each.
  */
 import {
   AppError,
@@ -13,14 +12,14 @@ import {
 } from '@equipoise/core/model';
 import type { ItemResult } from '@equipoise/core/ports';
 
-/** How a batch is run: one request by `infer`; a failure of it for which `isFatal` holds is about the server, not about the items. */
+/** One request by `infer`. A failure with `isFatal` concerns the server, not the items. */
 export interface BatchRun {
   readonly batching: InferenceServerSpec['batching'];
   readonly infer: (inputs: TensorMap) => Promise<TensorMap>;
   readonly isFatal: (error: unknown) => boolean;
 }
 
-/** What becomes of each item, in their order; rejects only with a fatal failure. */
+/** Result of each item, in order; rejects only with a fatal failure. */
 export async function runItems(batch: readonly TensorMap[], run: BatchRun): Promise<readonly ItemResult[]> {
   const groups = run.batching === 'single' ? batch.map((_, index) => [index]) : stackable(batch);
   const results: ItemResult[] = [];
@@ -42,7 +41,7 @@ async function runGroup(group: readonly TensorMap[], run: BatchRun): Promise<rea
     return outputs.map((output) => ({ kind: 'ok', output }));
   } catch (error) {
     if (!(error instanceof AppError) || run.isFatal(error)) throw error;
-    // An item that a server refuses must not fail those beside it.
+    // A refused item must not fail the others of its group.
     if (error.code === 'INVALID_INPUT' && group.length > 1) {
       return (await Promise.all(group.map((item) => runGroup([item], run)))).flat();
     }
@@ -50,7 +49,7 @@ async function runGroup(group: readonly TensorMap[], run: BatchRun): Promise<rea
   }
 }
 
-/** Indices of items grouped by what must be equal to stack them. */
+/** Indices of items that can be stacked, by group. */
 function stackable(batch: readonly TensorMap[]): readonly (readonly number[])[] {
   const groups = new Map<string, number[]>();
   for (const [index, item] of batch.entries()) {

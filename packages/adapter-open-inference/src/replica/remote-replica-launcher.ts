@@ -1,8 +1,3 @@
-/**
- * Replicas that are servers which run already. Each replica has connections of its own to the address that has the fewest replicas; where
- * there are more replicas than addresses, several share one, and its server runs their batches side by side. A name that stands for
- * several addresses, as that of the pods of a cluster does, is as many addresses; it is asked for them whenever a replica starts.
- */
 import { AppError, invariant } from '@equipoise/core/model';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { addressesOf, type ResolveName, resolveName } from './server-addresses.js';
@@ -11,7 +6,11 @@ import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from '
 
 const DEFAULT_LAUNCH_TIMEOUT_MS = 10_000;
 
-/** Starts replicas of variants with a `server` that has no command. */
+/**
+ * Launches replicas over running servers. Each replica connects to the address with the fewest replicas; with more
+ * replicas than addresses, several share one. A name with several addresses, like a headless Kubernetes service, is
+ * resolved at each start.
+ */
 export class RemoteReplicaLauncher implements ReplicaLauncher {
   readonly #limits: ServerLimits;
   readonly #resolve: ResolveName;

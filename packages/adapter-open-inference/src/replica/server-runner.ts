@@ -1,13 +1,9 @@
-/**
- * A replica that is an Open Inference server. It is lost when its connection breaks, when a batch runs longer than it may, and when it
- * fails its health checks while idle; what else a server answers is about the items.
- */
 import { AppError, elementCount, type InferenceServerSpec, invariant, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult, ModelRunner } from '@equipoise/core/ports';
 import type { InferenceClient } from '../client/inference-client.js';
 import { runItems } from './batch-requests.js';
 
-/** Names of a replica for messages, and how it is used. */
+/** Names of a replica for messages, and its options. */
 export interface ServerFacts {
   readonly stage: string;
   readonly variant: string;
@@ -17,10 +13,14 @@ export interface ServerFacts {
   readonly healthIntervalMs: number;
 }
 
-/** Health checks in a row that may fail. */
+/** Consecutive failed health checks that are tolerated. */
 const MOST_FAILED_CHECKS = 2;
 
-/** A ModelRunner over a client; `release` lets go of what stands behind it, a process perhaps, after the last batch. */
+/**
+ * Replica that is an Open Inference server. It is lost if its connection breaks, a batch exceeds its time, or health
+ * checks fail while it is idle. Other failures concern the items. `release` frees the resources behind it after the
+ * last batch.
+ */
 export class ServerRunner implements ModelRunner {
   readonly keepsTensors = true;
   readonly #client: InferenceClient;
@@ -77,7 +77,7 @@ export class ServerRunner implements ModelRunner {
     this.lose('its batch was given up');
   }
 
-  /** The server is gone, as its owner saw. */
+  /** Marks the server as gone, reported by its owner. */
   lose(reason: string): void {
     if (this.#lost !== undefined) return;
     const lost = this.#error(`lost a replica: ${reason}`);
@@ -107,7 +107,7 @@ export class ServerRunner implements ModelRunner {
     }
   }
 
-  /** Why a failed call means that the server is lost; undefined when it is about the items alone. */
+  /** Reason why a failed call means a lost server; undefined if only the items failed. */
   #lossOf(error: unknown, startedAtMs: number): string | undefined {
     const { runTimeoutMs } = this.#facts;
     if (!(error instanceof AppError) || this.#lost !== undefined) return String(error);

@@ -1,10 +1,9 @@
-/** The token that the server of a variant asks for, from where the pipeline file says that it is kept. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { LaunchRequest } from '@equipoise/core/ports';
 import { cannotStart, serverOf } from './start-server-runner.js';
 
-/** The token, or undefined where the server wants none; AppError MODEL_LOAD_FAILED where it is not to be found. */
+/** Reads the token of a variant's server; undefined if it needs none. Throws MODEL_LOAD_FAILED if it is missing. */
 export function tokenFor(request: LaunchRequest): string | undefined {
   const { token: place } = serverOf(request);
   if (place === undefined) return undefined;

@@ -1,11 +1,11 @@
-/** What starting a replica over a server has in common for servers that run already and those that are started. */
+/** Shared start of replicas over running and over started servers. */
 import { AppError, defaultRunTimeoutMs, type InferenceServerSpec, invariant } from '@equipoise/core/model';
 import type { LaunchRequest } from '@equipoise/core/ports';
 import type { InferenceClient } from '../client/inference-client.js';
 import { openInferenceClient } from '../client/open-inference-client.js';
 import { ServerRunner } from './server-runner.js';
 
-/** Times in ms: how long a server may take to be ready (120 s for one that is started, 10 s for one that runs) and how often it is asked. */
+/** Times in ms: until a server is ready (120 s if started, 10 s if running), and between polls. */
 export interface ServerLimits {
   readonly launchTimeoutMs?: number;
   readonly healthIntervalMs?: number;
@@ -14,14 +14,13 @@ export interface ServerLimits {
 const DEFAULT_HEALTH_INTERVAL_MS = 5_000;
 const RAW_EXTENSION = 'binary_tensor_data';
 
-/** The server of the variant that is asked for. */
 export function serverOf({ variant }: LaunchRequest): InferenceServerSpec {
   const { server } = variant;
   invariant(server !== undefined, `variant '${variant.id}' has a server`);
   return server;
 }
 
-/** A client of the server of the variant that is asked for; over REST tensors travel raw where the server says that it takes them so. */
+/** Client of the variant's server. Over REST, tensors travel raw if the server supports it. */
 export async function clientOf(
   url: string,
   request: LaunchRequest,
@@ -38,7 +37,7 @@ export async function clientOf(
   return openInferenceClient(url, { raw: false, ...options });
 }
 
-/** A runner over a ready server. */
+/** Runner over a ready server. */
 export function runnerOver(
   client: InferenceClient,
   request: LaunchRequest,
@@ -51,7 +50,6 @@ export function runnerOver(
   return new ServerRunner(client, facts, release);
 }
 
-/** The error for a server that cannot serve a variant. */
 export function cannotStart({ stage, variant }: LaunchRequest, problem: string, cause?: unknown): AppError {
   return new AppError(
     'MODEL_LOAD_FAILED',

@@ -1,4 +1,3 @@
-/** An inference request over gRPC, as a server reads it and a client writes it. */
 import type { TensorMap, TensorType } from '@equipoise/core/model';
 import type { Fields } from '../json/json-fields.js';
 import type { InferRequest } from '../protocol-types.js';
@@ -8,7 +7,7 @@ import { readGrpcParameters, writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
 import { type ModelInferRequest, ModelInferRequestSchema } from './open-inference.gen.js';
 
-/** What a server reads; `outputs` undefined asks for all of them, `raw` tells the form that the client uses. */
+/** Decoded request. `outputs` undefined: all. `raw`: form of the client's tensors. */
 export interface ReceivedGrpcRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;
@@ -17,7 +16,9 @@ export interface ReceivedGrpcRequest {
   readonly raw: boolean;
 }
 
-/** Reads a request; AppError MALFORMED_REQUEST or TENSOR_MISMATCH. `declared` are the inputs of the model, empty when it takes any. */
+/**
+ * Decodes a request; throws MALFORMED_REQUEST or TENSOR_MISMATCH. `declared`: inputs of the model; empty accepts any.
+ */
 export function readGrpcRequest(message: ModelInferRequest, declared: readonly TensorType[]): ReceivedGrpcRequest {
   const inputs = new InputCollection(declared);
   readTensors(message.inputs, message.rawInputContents, (entry, read) => {
@@ -34,7 +35,7 @@ export function readGrpcRequest(message: ModelInferRequest, declared: readonly T
   };
 }
 
-/** Writes a request with raw or typed contents. */
+/** Encodes a request with raw or typed contents. */
 export function writeGrpcRequest(modelName: string, request: InferRequest, raw: boolean): Uint8Array {
   const { id = '', parameters, outputs = [] } = request;
   const inputs = writeTensors(request.inputs, raw);

@@ -1,4 +1,3 @@
-/** The answer to an inference request over gRPC, as a server writes it and a client reads it. */
 import type { Tensor, TensorMap } from '@equipoise/core/model';
 import type { InferResponse } from '../protocol-types.js';
 import type { AnswerNames } from '../rest/infer-response.js';
@@ -8,7 +7,7 @@ import { writeGrpcParameters } from './grpc-parameters.js';
 import { readTensors, shapeOf, writeTensors } from './grpc-tensors.js';
 import { ModelInferResponseSchema } from './open-inference.gen.js';
 
-/** Writes an answer; typed contents are possible unless an output is FP16. */
+/** Encodes an answer. Typed contents cannot hold FP16 outputs. */
 export function writeGrpcResponse(
   { modelName, id, missing }: AnswerNames,
   outputs: TensorMap,
@@ -24,7 +23,7 @@ export function writeGrpcResponse(
   });
 }
 
-/** Reads an answer; AppError MALFORMED_REQUEST or TENSOR_MISMATCH says what is wrong with it. */
+/** Decodes an answer; throws MALFORMED_REQUEST or TENSOR_MISMATCH. */
 export function readGrpcResponse(bytes: Uint8Array): InferResponse {
   const message = readMessage(ModelInferResponseSchema, bytes);
   const outputs: [string, Tensor][] = [];

@@ -1,9 +1,8 @@
-/** Metadata over gRPC, as a server writes them and a client reads them. */
 import type { ModelMetadata, TensorMetadata } from '../protocol-types.js';
 import { readMessage, writeMessage } from './grpc-methods.js';
 import { type ModelMetadataResponse_TensorMetadata, ModelMetadataResponseSchema } from './open-inference.gen.js';
 
-/** Metadata of a model as a message. */
+/** Encodes model metadata. */
 export function writeGrpcMetadata({ inputs, outputs, versions = [], ...more }: ModelMetadata): Uint8Array {
   return writeMessage(ModelMetadataResponseSchema, {
     ...more,
@@ -13,7 +12,7 @@ export function writeGrpcMetadata({ inputs, outputs, versions = [], ...more }: M
   });
 }
 
-/** Metadata of a model from a message; AppError MALFORMED_REQUEST when it is none. */
+/** Decodes model metadata; throws MALFORMED_REQUEST. */
 export function readGrpcMetadata(bytes: Uint8Array): ModelMetadata {
   const { name, platform, versions, inputs, outputs } = readMessage(ModelMetadataResponseSchema, bytes);
   return { name, platform, versions, inputs: inputs.map(read), outputs: outputs.map(read) };

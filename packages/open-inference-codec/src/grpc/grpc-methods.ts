@@ -1,4 +1,4 @@
-/** The methods of the protocol over gRPC with their paths and messages, for a server and a client that carry bytes. */
+/** Methods of the protocol over gRPC, with paths and messages. */
 
 import {
   create,
@@ -13,22 +13,22 @@ import { AppError } from '@equipoise/core/model';
 import { Health } from './health.gen.js';
 import { GRPCInferenceService } from './open-inference.gen.js';
 
-/** Every method by its name in lower camel case, with `input` and `output`, the descriptions of its messages. */
+/** Methods by name in lower camel case; `input` and `output` describe the messages. */
 export const grpcMethods = GRPCInferenceService.method;
 
-/** The one method of the standard health service that there is, and what it answers. */
+/** The supported method of the standard health service. */
 export const healthCheck = Health.method.check;
 export const healthStatus = { serving: 1, notServing: 2 } as const;
 
-/** The name by which health checks ask for the service of the protocol. */
+/** Service name of the protocol in health checks. */
 export const inferenceServiceName = GRPCInferenceService.typeName;
 
-/** The path of a method in HTTP/2. */
+/** HTTP/2 path of a method. */
 export function grpcPath({ name, parent }: DescMethod): string {
   return `/${parent.typeName}/${name}`;
 }
 
-/** The message that `bytes` are; AppError MALFORMED_REQUEST when they are none. Fields of bytes are views of them. */
+/** Decodes a message; throws MALFORMED_REQUEST. Fields of bytes are views. */
 export function readMessage<Description extends DescMessage>(
   description: Description,
   bytes: Uint8Array,
@@ -40,7 +40,6 @@ export function readMessage<Description extends DescMessage>(
   }
 }
 
-/** A message as bytes. */
 export function writeMessage<Description extends DescMessage>(
   description: Description,
   fields: MessageInitShape<Description>,

@@ -1,4 +1,4 @@
-/** Parameters between the protobuf map and plain values; 64-bit integers become numbers, which holds all that a parameter can mean. */
+/** Parameters as protobuf map and as plain values; 64-bit integers become numbers. */
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Fields } from '../json/json-fields.js';
 import type { InferParameters, ParameterValue } from '../protocol-types.js';
@@ -6,7 +6,6 @@ import type { InferParameter, InferParameterSchema } from './open-inference.gen.
 
 type ParameterInit = MessageInitShape<typeof InferParameterSchema>;
 
-/** The values of a parameter map. */
 export function readGrpcParameters(parameters: Readonly<Record<string, InferParameter>>): Fields {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, { parameterChoice }]) => {
@@ -16,7 +15,7 @@ export function readGrpcParameters(parameters: Readonly<Record<string, InferPara
   );
 }
 
-/** Values as a parameter map: integers as int64, other numbers as double. */
+/** Encodes parameters: integers as int64, other numbers as double. */
 export function writeGrpcParameters(parameters: InferParameters = {}): Record<string, ParameterInit> {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, value]) => [name, { parameterChoice: choice(value) }]),

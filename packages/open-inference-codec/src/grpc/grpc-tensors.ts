@@ -1,6 +1,6 @@
 /**
- * The tensors of a gRPC message: entries with name, data type and shape, and their elements either all raw, one byte string for each
- * entry in the same order, or all in typed contents.
+ * Tensors of a gRPC message: entries with name, data type and shape. The elements are either all raw (one byte string
+ * per entry, in order) or all typed.
  */
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
@@ -16,22 +16,22 @@ import type {
 } from './open-inference.gen.js';
 import { hasContents, hasElements, readContents, writeContents } from './tensor-contents.js';
 
-/** An entry of a message, input and output alike. */
+/** Entry of a request or an answer. */
 export type TensorEntry = Pick<ModelInferRequest_InferInputTensor, 'name' | 'datatype' | 'shape' | 'parameters'> & {
   readonly contents?: InferTensorContents | undefined;
 };
 
-/** What an entry is made from, be it one of a request or of an answer. */
+/** Initializer of an entry. */
 export type EntryInit = MessageInitShape<typeof ModelInferRequest_InferInputTensorSchema> &
   MessageInitShape<typeof ModelInferResponse_InferOutputTensorSchema>;
 
-/** Entries with their raw contents, empty when the elements are typed. */
+/** Entries with their raw contents; empty if the elements are typed. */
 export interface WrittenTensors {
   readonly entries: readonly EntryInit[];
   readonly raw: readonly Uint8Array<ArrayBuffer>[];
 }
 
-/** Reads tensors; `typeOf` checks what an entry states. AppError MALFORMED_REQUEST or what `typeOf` throws. */
+/** Decodes tensors. `typeOf` checks the stated type and may throw. Throws MALFORMED_REQUEST. */
 export function readTensors(
   entries: readonly TensorEntry[],
   raw: readonly Uint8Array[],
@@ -45,12 +45,11 @@ export function readTensors(
   }
 }
 
-/** The shape of an entry as numbers. */
 export function shapeOf({ shape }: TensorEntry): readonly number[] {
   return shape.map(Number);
 }
 
-/** Writes tensors raw, or typed where all of them can be. */
+/** Encodes tensors raw, or typed if all of them allow it. */
 export function writeTensors(tensors: TensorMap, wantRaw: boolean): WrittenTensors {
   const all = Object.entries(tensors);
   const raw = wantRaw || !all.every(([, tensor]) => hasContents(tensor));
@@ -72,7 +71,7 @@ function readTensor(
   raw: Uint8Array | undefined,
 ): Tensor {
   if (raw === undefined) return readContents(type, contents);
-  // MLServer answers raw contents beside typed ones without elements.
+  // MLServer sends typed contents without elements next to raw ones.
   if (contents === undefined || !hasElements(contents)) return decodeRaw(type, raw);
   throw new AppError('MALFORMED_REQUEST', 'Tensors have both raw and typed contents; only one of them may be given.');
 }

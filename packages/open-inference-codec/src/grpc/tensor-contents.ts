@@ -1,6 +1,6 @@
 /**
- * Elements of a tensor in the fields of `InferTensorContents`, one repeated field for several data types. FP16 has none: it goes raw
- * only. Elements outside the range of their data type (INT8 travels in 32 bits) are refused by index.
+ * Tensor elements in the fields of `InferTensorContents`; several data types share a field. FP16 has none and travels
+ * raw only. Elements outside the range of their type are refused by index.
  */
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
@@ -34,7 +34,7 @@ const fields: Readonly<Record<Exclude<Datatype, 'FP16'>, Field>> = {
   BYTES: 'bytesContents',
 };
 
-/** The tensor in typed contents; AppError MALFORMED_REQUEST unless the field of its data type holds exactly its elements. */
+/** Decodes typed contents. Throws MALFORMED_REQUEST unless exactly the field of the data type has elements. */
 export function readContents(
   type: TensorType & { readonly contentType?: string | undefined },
   contents: InferTensorContents | undefined,
@@ -52,17 +52,16 @@ export function readContents(
   return { datatype, shape, data: readNumbers(name, datatype, elements as readonly (number | bigint | boolean)[]) };
 }
 
-/** Whether any field of typed contents has elements. */
 export function hasElements(contents: InferTensorContents): boolean {
   return Object.values(fields).some((field) => contents[field].length > 0);
 }
 
-/** Whether a tensor has typed contents. */
+/** False for FP16. */
 export function hasContents({ datatype }: Tensor): boolean {
   return datatype !== 'FP16';
 }
 
-/** The tensor as typed contents; it must have them. */
+/** Encodes typed contents; the data type must have them. */
 export function writeContents({ datatype, data }: Tensor): MessageInitShape<typeof InferTensorContentsSchema> {
   if (datatype === 'BYTES')
     return { bytesContents: [...byteStrings(data as readonly string[])] as Uint8Array<ArrayBuffer>[] };

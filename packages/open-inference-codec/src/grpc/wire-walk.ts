@@ -1,9 +1,9 @@
 /**
- * The fields of a protobuf message by their places, without making objects of them. Bytes that are no message end the walk early: who
- * reads the message afterwards says so.
+ * Walks the fields of a protobuf message without allocating objects. Invalid bytes end the walk early; the decoder
+ * reports them later.
  */
 
-/** A field: its number, and where its content begins and ends. `wireType` is that of protobuf. */
+/** Field number, wire type, and the range of its content. */
 export interface WireField {
   readonly number: number;
   readonly wireType: number;
@@ -11,17 +11,16 @@ export interface WireField {
   readonly end: number;
 }
 
-/** Wire types of protobuf that a field here can have. */
+/** Supported wire types. */
 export const wireTypes = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
-/** A part of some bytes. */
 export interface WireRange {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
 }
 
-/** Calls `visit` for each field of the message that stands in a range. */
+/** Calls `visit` for each field in a range. */
 export function walkFields({ bytes, start, end }: WireRange, visit: (field: WireField) => void): void {
   for (let at = start; at < end; ) {
     const tag = readVarint(bytes, at, end);
@@ -34,7 +33,7 @@ export function walkFields({ bytes, start, end }: WireRange, visit: (field: Wire
   }
 }
 
-/** How many varints stand in a range: each ends with the one byte of it that is below 128. */
+/** Number of varints in a range. The last byte of each is below 128. */
 export function countVarints({ bytes, start, end }: WireRange): number {
   let count = 0;
   for (let at = start; at < end; at++) if ((bytes[at] as number) < 0x80) count += 1;
@@ -65,7 +64,7 @@ function contentOf(bytes: Uint8Array, { start, end }: Content, wireType: number)
   }
 }
 
-/** A varint as a number; beyond 2^53 it is rounded, which no length or tag of a real message is. */
+/** Decodes a varint; values beyond 2^53 are rounded. No valid length or tag is that large. */
 function readVarint(bytes: Uint8Array, start: number, end: number): { value: number; next: number } | undefined {
   let value = 0;
   let scale = 1;

@@ -1,6 +1,6 @@
 /**
- * JSON values as a tensor of a stated type, checked before anything is allocated: the structure against the shape, each element
- * against its data type. Messages name the tensor and the index, never the value.
+ * JSON values as tensors. Structure and elements are checked before anything is allocated. Messages name the tensor and
+ * the index, never the value.
  */
 import {
   AppError,
@@ -13,7 +13,7 @@ import {
 import { elementType } from './element-types.js';
 import { numbersOfJson } from './flat-numbers.js';
 
-/** A tensor of `shape` from nested arrays of that shape or from all elements in one flat array; AppError TENSOR_MISMATCH. */
+/** Decodes nested arrays of `shape`, or one flat array; throws TENSOR_MISMATCH. */
 export function decodeTensor(type: TensorType, shape: readonly number[], data: readonly unknown[]): Tensor {
   const count = elementCount(shape);
   const { datatype } = type;
@@ -26,7 +26,7 @@ export function decodeTensor(type: TensorType, shape: readonly number[], data: r
   return { datatype, shape, data: readElements(type, data, count) };
 }
 
-/** A tensor from nested arrays (a bare value for a scalar), whose shape they show; AppError TENSOR_MISMATCH. */
+/** Decodes nested arrays (a bare value for a scalar) and infers their shape; throws TENSOR_MISMATCH. */
 export function decodeNested(type: TensorType, value: unknown): Tensor {
   const shape = shownShape(value, type.shape);
   checkShape(type, shape);
@@ -36,7 +36,7 @@ export function decodeNested(type: TensorType, value: unknown): Tensor {
   return { datatype: type.datatype, shape, data: readElements(type, list, elementCount(shape)) };
 }
 
-/** Throws AppError TENSOR_MISMATCH unless `shape` has the declared dimensions (−1: any size). */
+/** Throws TENSOR_MISMATCH unless `shape` has the declared dimensions (−1: any size). */
 export function checkShape(type: TensorType, shape: readonly number[]): void {
   const fits = shape.length === type.shape.length && type.shape.every((size, i) => size === -1 || size === shape[i]);
   if (fits) return;
@@ -47,7 +47,6 @@ export function checkShape(type: TensorType, shape: readonly number[]): void {
   );
 }
 
-/** An AppError TENSOR_MISMATCH about one tensor. */
 export function tensorMismatch(name: string, problem: string): AppError {
   const tensor = boundedName(name);
   return new AppError('TENSOR_MISMATCH', `Tensor ${tensor}: ${problem}.`, { details: { tensor } });
@@ -83,7 +82,7 @@ function notOfType(
   );
 }
 
-/** In words, where nested arrays depart from a shape. */
+/** Describes the first deviation of nested arrays from a shape. */
 function structureProblem(value: unknown, shape: readonly number[], depth: number): string | undefined {
   if (depth === shape.length) return Array.isArray(value) ? deeperThan(shape) : undefined;
   if (!Array.isArray(value)) return `a single value stands where an array of ${shape[depth]} was expected`;
@@ -100,7 +99,7 @@ function deeperThan(shape: readonly number[]): string {
   return `arrays are nested deeper than ${shape.length}`;
 }
 
-/** The shape that the first elements of nested arrays show; behind an empty array the declared sizes stand in. */
+/** Shape of the first elements of nested arrays; below an empty array the declared sizes. */
 function shownShape(value: unknown, declared: readonly number[]): readonly number[] {
   const shape: number[] = [];
   for (let part = value; Array.isArray(part) && shape.length <= declared.length; part = part[0]) {

@@ -1,21 +1,20 @@
 /**
- * The elements of each data type in JSON: how they are stored, which JSON values are one, and how they are written. 64-bit integers
- * beyond ±(2^53 − 1) do not survive a JSON parser as numbers, so these are also read as decimal strings.
+ * Elements of each data type in JSON. 64-bit integers beyond ±(2^53 − 1) do not survive a JSON parser, so decimal
+ * strings are accepted, too.
  */
 import type { Datatype, TensorData } from '@equipoise/core/model';
 import { HALF_OVERFLOW, halfOfNumber, numberOfHalf } from './half-float.js';
 
-/** Writable element storage of a tensor. */
 export type ElementStorage = { [index: number]: number | bigint | string } & TensorData;
 
-/** A data type as JSON sees it. */
+/** JSON form of a data type. */
 export interface ElementType {
-  /** What a JSON value must be, in words. */
+  /** Required JSON value, in words. */
   readonly expected: string;
   readonly allocate: (length: number) => ElementStorage;
-  /** The stored element that a JSON value stands for, or undefined if it is none. */
+  /** Stored element of a JSON value; undefined if invalid. */
   readonly read: (value: unknown) => number | bigint | string | undefined;
-  /** The JSON value of a stored element; undefined for a number that JSON has not (NaN, ±Infinity). */
+  /** JSON value of a stored element; undefined for NaN and ±Infinity, which JSON lacks. */
   readonly write: (element: number | bigint) => number | bigint | boolean | undefined;
 }
 
@@ -92,12 +91,10 @@ const types: Readonly<Record<Datatype, ElementType>> = {
   },
 };
 
-/** The JSON form of a data type. */
 export function elementType(datatype: Datatype): ElementType {
   return types[datatype];
 }
 
-/** Whether a word names a data type. */
 export function isDatatype(word: unknown): word is Datatype {
   return typeof word === 'string' && Object.hasOwn(types, word);
 }

@@ -1,21 +1,20 @@
 /**
- * Tensors as JSON text. It is put together by hand because 64-bit integers keep all their digits only as text. JSON has no NaN and no
- * infinities: they become null. BYTES elements that are not UTF-8 make all elements of their tensor base64.
+ * Tensors as JSON text, concatenated by hand because 64-bit integers keep their digits only as text. NaN and infinities
+ * become null. If one BYTES element is not UTF-8, all elements of its tensor are base64.
  */
 import type { Tensor } from '@equipoise/core/model';
 import { byteStrings, textsOf } from '../raw-tensors/byte-elements.js';
 import { elementType } from './element-types.js';
 import { jsonOfNumbers } from './flat-numbers.js';
 
-/** JSON texts of the elements, and whether BYTES elements are base64. */
 interface EncodedElements {
   readonly elements: readonly string[];
   readonly base64: boolean;
 }
 
 /**
- * The elements as one flat JSON array in row-major order, and whether BYTES elements are base64: with `exactBytes` all that have bytes
- * among them, so that a reader gets bytes and not text.
+ * Elements as one flat JSON array in row-major order, and whether BYTES are base64. `exactBytes`: byte elements stay
+ * bytes for the reader.
  */
 export function encodeFlat(tensor: Tensor, exactBytes = false): { readonly json: string; readonly base64: boolean } {
   const numbers = jsonOfNumbers(tensor.datatype, tensor.data);
@@ -25,7 +24,7 @@ export function encodeFlat(tensor: Tensor, exactBytes = false): { readonly json:
   return { json: `[${elements.join(',')}]`, base64 };
 }
 
-/** The elements as nested JSON arrays (a bare value for a scalar); 64-bit integers that a JSON parser would round are strings. */
+/** Elements as nested JSON arrays (a bare value for a scalar). 64-bit integers that JSON would round are strings. */
 export function encodeNested(tensor: Tensor): string {
   const { elements } = encodeElements(tensor, safeInteger);
   if (elements.length === 0) return '[]';

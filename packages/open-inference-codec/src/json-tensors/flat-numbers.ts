@@ -1,6 +1,6 @@
 /**
- * Flat lists of numbers in one pass, without a function call for each element: that would make an object of every number, and at
- * thousands of requests per second the collection of these objects is what requests wait for.
+ * Flat number lists in one pass without a call per element. A call would box every number, and at thousands of requests
+ * per second garbage collection then dominates latency.
  */
 import type { Datatype, TensorData } from '@equipoise/core/model';
 
@@ -9,7 +9,7 @@ type NumberStorage = Exclude<TensorData, readonly unknown[] | BigInt64Array | Bi
 const floats: ReadonlySet<Datatype> = new Set(['FP32', 'FP64']);
 const integers: ReadonlySet<Datatype> = new Set(['UINT8', 'UINT16', 'UINT32', 'INT8', 'INT16', 'INT32']);
 
-/** The values as elements; undefined when one of them is no element of this data type, or this is no plain number type. */
+/** Stores the values as elements; undefined if one does not fit or the data type is no plain number type. */
 export function numbersOfJson(
   datatype: Datatype,
   values: readonly unknown[],
@@ -22,7 +22,7 @@ export function numbersOfJson(
     const value = values[index];
     if (typeof value !== 'number') return undefined;
     numbers[index] = value;
-    // What was stored tells: an integer that is out of range or has a fraction comes out changed, a float that is too large infinite.
+    // The stored value reveals a misfit: out-of-range or fractional integers change, too large floats become infinite.
     const stored = numbers[index] as number;
     if (isFloat ? !Number.isFinite(stored) : stored !== value) return undefined;
   }
@@ -30,9 +30,8 @@ export function numbersOfJson(
 }
 
 /**
- * The elements as one flat JSON array, null for NaN and the infinities, which JSON has not; undefined when this is no plain number type.
- * Written by the engine as a whole: it caches the text of every number that is made a string alone, and moves these texts to where only
- * the large collections come.
+ * Elements as one flat JSON array with null for NaN and infinities; undefined unless a plain number type. One engine
+ * call for all: it caches the text of numbers converted one by one, which then survive to the full collections.
  */
 export function jsonOfNumbers(datatype: Datatype, data: TensorData): string | undefined {
   if (!floats.has(datatype) && !integers.has(datatype)) return undefined;

@@ -1,11 +1,10 @@
-/** IEEE 754 binary16 patterns and the numbers they stand for (5 exponent bits, bias 15; 10 fraction bits), rounding to even. */
+/** IEEE 754 binary16 (5 exponent bits, bias 15; 10 fraction bits), rounding to even. */
 
 const scratch = new DataView(new ArrayBuffer(4));
 
-/** Numbers of at least this size round to infinity. */
+/** Numbers of at least this magnitude round to infinity. */
 export const HALF_OVERFLOW = 65520;
 
-/** The number that a 16-bit pattern stands for. */
 export function numberOfHalf(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
@@ -14,7 +13,7 @@ export function numberOfHalf(bits: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** The pattern nearest to a finite number below `HALF_OVERFLOW` in size. */
+/** Nearest pattern of a finite number below `HALF_OVERFLOW` in magnitude. */
 export function halfOfNumber(value: number): number {
   scratch.setFloat32(0, value);
   const sign = (scratch.getUint32(0) >>> 16) & 0x8000;

@@ -1,17 +1,17 @@
 /**
- * JSON whose long integers keep their digits: JSON.parse rounds numbers beyond ±(2^53 − 1), and clients write 64-bit integers as numbers.
- * Integers of 16 to 20 digits are put in quotes before the text is parsed, outside strings, so that they come as decimal strings.
+ * JSON with exact long integers. JSON.parse rounds beyond ±(2^53 − 1), but clients write 64-bit integers as numbers.
+ * Integers of 16 to 20 digits outside strings are quoted before parsing and arrive as decimal strings.
  */
 
-/** No 64-bit integer has more than 20 digits, and a run of millions that is gone back over overflows the stack. */
+/** 64-bit integers have at most 20 digits. An unbounded run of digits would overflow the stack in backtracking. */
 const LONG_INTEGER = /(?<![\w.+-])-?\d{16,20}(?![\d.eE])/g;
 
-/** Whether a text may have long integers; strings may feign them. */
+/** May be wrong about digits inside strings. */
 export function mayHaveLongIntegers(text: string): boolean {
   return /\d{16}/.test(text);
 }
 
-/** The value of a text that is JSON, its long integers as strings. */
+/** Parses valid JSON with long integers as strings. */
 export function parseWithExactIntegers(text: string): unknown {
   return JSON.parse(quotedLongIntegers(text));
 }
@@ -28,7 +28,7 @@ function quotedLongIntegers(text: string): string {
   return parts.join('');
 }
 
-/** The place behind the string that begins at `start`. */
+/** Offset after the string that begins at `start`. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; ; ) {
     const quote = text.indexOf('"', at);

@@ -1,9 +1,9 @@
 /**
- * Where a text stops being JSON (RFC 8259). Runs only after the engine's parser has refused it, to find the position; keeps its own
- * stack, so that no nesting is too deep for it.
+ * Finds the position of a JSON syntax error (RFC 8259), after the engine's parser refused the text. It keeps its own
+ * stack, so nesting depth is unlimited.
  */
 
-/** The offset of the first character that cannot stand there, with what could. */
+/** Offset of the first invalid character, and what was expected. */
 export interface JsonProblem {
   readonly offset: number;
   readonly expected: string;
@@ -11,7 +11,7 @@ export interface JsonProblem {
 
 type Expectation = 'value' | 'value or ]' | 'name' | 'name or }' | 'colon' | 'more';
 
-/** The first problem of `text`, or undefined if it is JSON. */
+/** First problem of `text`; undefined if it is valid JSON. */
 export function jsonProblem(text: string): JsonProblem | undefined {
   return new Scan(text).problem();
 }
@@ -35,7 +35,7 @@ class Scan {
     }
   }
 
-  /** Takes one token in, or says what was expected in its place. */
+  /** Consumes one token, or returns what was expected. */
   #step(character: string): string | undefined {
     switch (this.#next) {
       case 'value':
@@ -92,7 +92,7 @@ class Scan {
     return true;
   }
 
-  /** Stops at the character of a string that cannot stand there. */
+  /** Stops at an invalid character of a string. */
   #string(next: Expectation): boolean {
     this.#at += 1;
     for (let code = this.#code(); code >= 0x20; code = this.#code()) {
@@ -140,14 +140,14 @@ class Scan {
     return this.#skip(isDigit);
   }
 
-  /** Goes over all characters of a kind; false if there was none. */
+  /** Skips characters of a kind; false if there was none. */
   #skip(is: (code: number) => boolean): boolean {
     const start = this.#at;
     while (is(this.#code())) this.#at += 1;
     return this.#at > start;
   }
 
-  /** The character code here; −1 at the end. */
+  /** Character code here; −1 at the end. */
   #code(): number {
     return this.#at < this.#text.length ? this.#text.charCodeAt(this.#at) : -1;
   }

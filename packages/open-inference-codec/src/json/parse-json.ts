@@ -1,11 +1,11 @@
-/** The body of a request as JSON. The engine's own messages quote the text; these name only the position. */
+/** Parses JSON bodies. The engine's messages quote the text; these name only the position. */
 import { AppError } from '@equipoise/core/model';
 import { mayHaveLongIntegers, parseWithExactIntegers } from './exact-integers.js';
 import { jsonProblem } from './json-problem.js';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The value that UTF-8 `bytes` hold; AppError MALFORMED_REQUEST says where they are no JSON. */
+/** Parses UTF-8 `bytes`; throws MALFORMED_REQUEST with the position. */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = decodeText(bytes);
   try {
@@ -15,13 +15,13 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** The same with long integers as decimal strings, which keep all their digits; undefined where there are none. */
+/** Parses again with long integers as decimal strings; undefined if there are none. */
 export function parseExactJson(bytes: Uint8Array): unknown {
   const text = decodeText(bytes);
   return mayHaveLongIntegers(text) ? parseWithExactIntegers(text) : undefined;
 }
 
-/** The text of UTF-8 `bytes`; AppError MALFORMED_REQUEST when they are none. */
+/** Decodes UTF-8; throws MALFORMED_REQUEST. */
 export function decodeText(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);

@@ -1,11 +1,11 @@
 /**
- * BYTES elements between bytes and text. On the wire both are bytes; the parameter `content_type` of a tensor may say which is meant:
- * `str` is UTF-8 text, `application/octet-stream` bytes, `base64` (in JSON) bytes. Where nothing is said, elements that are all UTF-8
- * are text, so that text written by any client reaches a stage as strings.
+ * BYTES elements as bytes and as text. The tensor parameter `content_type` distinguishes them: `str` is UTF-8 text,
+ * `application/octet-stream` and (in JSON) `base64` are bytes. Without it, elements that are all valid UTF-8 become
+ * strings.
  */
 import { AppError, boundedName } from '@equipoise/core/model';
 
-/** The name of the tensor parameter, and its values. */
+/** Name of the tensor parameter, and its values. */
 export const CONTENT_TYPE = 'content_type';
 const TEXT = 'str';
 const OCTETS = 'application/octet-stream';
@@ -14,12 +14,11 @@ export const BASE64 = 'base64';
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Elements as bytes; bytes stay what they are. */
 export function byteStrings(data: readonly (string | Uint8Array)[]): readonly Uint8Array[] {
   return data.map((element) => (typeof element === 'string' ? encoder.encode(element) : element));
 }
 
-/** Elements of the wire as a stage gets them; AppError MALFORMED_REQUEST where text was stated and is none. */
+/** Elements as a stage gets them; throws MALFORMED_REQUEST if stated text is not UTF-8. */
 export function byteElements(
   name: string,
   elements: readonly Uint8Array[],
@@ -34,13 +33,13 @@ export function byteElements(
   });
 }
 
-/** The content type that has to be stated so that a reader does not take bytes for text; undefined where none is needed. */
+/** Content type needed so that a reader does not take bytes for text; undefined if none. */
 export function contentTypeOf(data: readonly (string | Uint8Array)[]): string | undefined {
   const bytes = data.filter((element) => typeof element !== 'string');
   return bytes.length > 0 && textsOf(bytes) !== undefined ? OCTETS : undefined;
 }
 
-/** The elements as text, or undefined if one is no UTF-8. */
+/** Elements as text; undefined if one is not UTF-8. */
 export function textsOf(elements: readonly Uint8Array[]): readonly string[] | undefined {
   try {
     return elements.map((element) => decoder.decode(element));

@@ -1,7 +1,7 @@
 /**
- * Tensors as raw bytes, the form that the binary tensor extension and gRPC share: elements in row-major order without padding, numbers
- * little-endian, BOOL one byte of 0 or 1, each BYTES element behind its length (an unsigned 32-bit number). NumericData are views of
- * the bytes where their alignment allows it, a copy where it does not; nothing is allocated from a size that the bytes do not prove.
+ * Raw tensors, shared by the binary tensor extension and gRPC: row-major, no padding, little-endian, BOOL as one byte 0
+ * or 1, each BYTES element behind its length (uint32). Numeric data are views if aligned, else copies. Allocations
+ * never exceed the received bytes.
  */
 import {
   AppError,
@@ -22,7 +22,7 @@ invariant(
   'this machine is little-endian, as the raw form of tensors is',
 );
 
-/** What the bytes stand for; `contentType` is the parameter `content_type` of the tensor. */
+/** Type of raw bytes; `contentType` is the tensor's parameter `content_type`. */
 export interface RawTensorType {
   readonly name: string;
   readonly datatype: Datatype;
@@ -30,7 +30,7 @@ export interface RawTensorType {
   readonly contentType?: string | undefined;
 }
 
-/** The tensor that `bytes` hold, over the same memory where possible; AppError MALFORMED_REQUEST unless they are exactly one. */
+/** Decodes one tensor over the same memory where possible; throws MALFORMED_REQUEST unless `bytes` are exactly one. */
 export function decodeRaw(type: RawTensorType, bytes: Uint8Array): Tensor {
   const { datatype, shape } = type;
   return {
@@ -40,7 +40,7 @@ export function decodeRaw(type: RawTensorType, bytes: Uint8Array): Tensor {
   };
 }
 
-/** The raw bytes of a tensor: its own memory for numbers, a copy for BYTES. */
+/** Raw bytes of a tensor: its own memory for numbers, a copy for BYTES. */
 export function encodeRaw({ datatype, data }: Tensor): Uint8Array {
   if (datatype !== 'BYTES') {
     const numbers = data as NumericData;

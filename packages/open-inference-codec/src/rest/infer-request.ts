@@ -1,4 +1,3 @@
-/** An inference request over REST, as a server reads it and a client writes it. */
 import { AppError, boundedName, type TensorMap, type TensorType } from '@equipoise/core/model';
 import { type Fields, objectOf, optionalBoolean, optionalObject, optionalString } from '../json/json-fields.js';
 import type { InferRequest } from '../protocol-types.js';
@@ -9,13 +8,13 @@ import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
 const BINARY_DATA = 'binary_data';
 const BINARY_OUTPUT = 'binary_data_output';
 
-/** An output that is asked for, and whether its answer goes behind the JSON. */
+/** Requested output; `binary` places it behind the JSON. */
 export interface WantedOutput {
   readonly name: string;
   readonly binary: boolean;
 }
 
-/** What a server reads: `outputs` undefined asks for all of them, `binaryOutput` says how these are answered. */
+/** Decoded request. `outputs` undefined: all, in the form `binaryOutput`. */
 export interface ReceivedRequest {
   readonly id: string | undefined;
   readonly parameters: Fields;
@@ -24,7 +23,9 @@ export interface ReceivedRequest {
   readonly binaryOutput: boolean;
 }
 
-/** Reads a request; AppError MALFORMED_REQUEST or TENSOR_MISMATCH. `declared` are the inputs of the model, empty when it takes any. */
+/**
+ * Decodes a request; throws MALFORMED_REQUEST or TENSOR_MISMATCH. `declared`: inputs of the model; empty accepts any.
+ */
 export function readInferRequest(received: ReceivedBody, declared: readonly TensorType[]): ReceivedRequest {
   const body = objectOf(received.value, 'The body');
   const id = optionalString(body['id'], 'id');
@@ -36,7 +37,7 @@ export function readInferRequest(received: ReceivedBody, declared: readonly Tens
   return { id, parameters, inputs, outputs, binaryOutput };
 }
 
-/** Writes a request; `binary` sends the inputs raw and asks for raw outputs. */
+/** Encodes a request; `binary` sends inputs raw and asks for raw outputs. */
 export function writeInferRequest({ id, parameters, inputs, outputs }: InferRequest, binary: boolean): RestMessage {
   const entries = Object.entries(inputs).map(([name, tensor]) =>
     binary ? writeRawEntry(name, tensor) : writeJsonEntry(name, tensor, true),
@@ -78,7 +79,7 @@ function readWantedOutputs(value: unknown, binaryOutput: boolean): readonly Want
   return value.map((entry) => {
     const { name, parameters } = objectOf(entry, 'Each of outputs');
     if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of outputs needs a name, a string.');
-    // A few bytes for each copy of an answer that may be large.
+    // Repeating a name costs the client little, but each copy of the answer may be large.
     if (names.has(name)) throw new AppError('MALFORMED_REQUEST', `The output ${boundedName(name)} is asked for twice.`);
     names.add(name);
     const binary = optionalBoolean(optionalObject(parameters, 'parameters')[BINARY_DATA], BINARY_DATA);

@@ -1,4 +1,3 @@
-/** The answer to an inference request over REST, as a server writes it and a client reads it. */
 import { AppError, type Tensor } from '@equipoise/core/model';
 import { objectOf, optionalString } from '../json/json-fields.js';
 import type { InferResponse } from '../protocol-types.js';
@@ -6,21 +5,21 @@ import { checkedType } from '../tensor-types.js';
 import { type ReceivedBody, type RestMessage, restMessage } from './rest-body.js';
 import { readEntry, writeJsonEntry, writeRawEntry } from './tensor-entry.js';
 
-/** An output on its way out. */
+/** Output to encode. */
 export interface AnsweredOutput {
   readonly name: string;
   readonly tensor: Tensor;
   readonly binary: boolean;
 }
 
-/** What names an answer; `missing` is what joins went on without, told in the parameters. */
+/** Names of an answer. `missing`: parts that early joins did not wait for, reported in the parameters. */
 export interface AnswerNames {
   readonly modelName: string;
   readonly id: string;
   readonly missing?: readonly string[] | undefined;
 }
 
-/** Writes an answer: raw tensors behind the JSON for the outputs that are wanted so. */
+/** Encodes an answer; wanted raw tensors follow the JSON. */
 export function writeInferResponse(
   { modelName, id, missing }: AnswerNames,
   outputs: readonly AnsweredOutput[],
@@ -30,7 +29,7 @@ export function writeInferResponse(
   );
   const parameters = missing === undefined ? '' : `,"parameters":{"missing":${JSON.stringify(missing.join(','))}}`;
   const named = `"model_name":${JSON.stringify(modelName)},"id":${JSON.stringify(id)}${parameters}`;
-  // Put together by concatenation, which makes no copy of a large text, as `join` does.
+  // Concatenation copies no large text; `join` would.
   const all = entries.reduce((text, { json }) => (text === '' ? json : `${text},${json}`), '');
   return restMessage(
     `{${named},"outputs":[${all}]}`,
@@ -38,7 +37,7 @@ export function writeInferResponse(
   );
 }
 
-/** Reads an answer; AppError MALFORMED_REQUEST or TENSOR_MISMATCH says what is wrong with it. */
+/** Decodes an answer; throws MALFORMED_REQUEST or TENSOR_MISMATCH. */
 export function readInferResponse(received: ReceivedBody): InferResponse {
   const body = objectOf(received.value, 'The answer');
   if (!Array.isArray(body['outputs'])) {

@@ -1,36 +1,36 @@
 /**
- * The body of a REST message with the binary tensor extension: a JSON object, and behind it the raw bytes of those tensors whose entry
- * states a `binary_data_size`, in the order of the entries. A header tells the length of the JSON; without it there is nothing else.
+ * REST body with the binary tensor extension: a JSON object, then the raw bytes of tensors whose entry states
+ * `binary_data_size`, in entry order. A header gives the length of the JSON; without it, the body is JSON only.
  */
 import { AppError, boundedName } from '@equipoise/core/model';
 import { parseExactJson, parseJson } from '../json/parse-json.js';
 
-/** Name of the header that tells the length of the JSON in bytes, lower case. */
+/** Header with the JSON length in bytes, lower case. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';
 
 /** Media type of a body with raw tensors. */
 export const BINARY_MEDIA_TYPE = 'application/octet-stream';
 
-/** Raw tensors start at a multiple of this, so that their reader can make views of them. */
+/** Raw tensors start at a multiple of this, so that readers can use views. */
 export const RAW_ALIGNMENT_BYTES = 8;
 
-/** A message to be sent: the JSON, and the raw tensors behind it (none: the JSON is all there is). */
+/** Message to send: JSON, and the raw tensors behind it (empty: JSON only). */
 export interface RestMessage {
   readonly json: string;
   readonly raw: readonly Uint8Array[];
 }
 
-/** A message received: the value of its JSON, and its raw tensors to be taken one after another. */
+/** Received message: JSON value, and raw tensors to take in order. */
 export interface ReceivedBody {
   readonly value: unknown;
-  /** The JSON again, with long integers as strings; undefined where it has none. Parsed when it is first asked for. */
+  /** JSON value with long integers as strings; undefined if it has none. Parsed lazily. */
   readonly exactValue: () => unknown;
   readonly raw: RawSection;
 }
 
 const encoder = new TextEncoder();
 
-/** The length that the header states; undefined without a header. AppError MALFORMED_REQUEST unless it is an integer of at least 0. */
+/** Length stated by the header; undefined without it. Throws MALFORMED_REQUEST unless an integer ≥ 0. */
 export function readJsonLength(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
   const length = /^\d{1,15}$/.test(header) ? Number(header) : undefined;
@@ -41,7 +41,7 @@ export function readJsonLength(header: string | undefined): number | undefined {
   );
 }
 
-/** Takes a body apart; AppError MALFORMED_REQUEST where it is shorter than its JSON should be, or the JSON is none. */
+/** Splits a body; throws MALFORMED_REQUEST if it is too short or the JSON is invalid. */
 export function readRestBody(bytes: Uint8Array, jsonLength: number | undefined): ReceivedBody {
   if (jsonLength === undefined) return received(bytes, new Uint8Array(0));
   if (jsonLength > bytes.length) {
@@ -63,14 +63,14 @@ function received(json: Uint8Array, raw: Uint8Array): ReceivedBody {
   return { value, exactValue, raw: new RawSection(raw) };
 }
 
-/** A message of these parts; JSON in front of raw tensors is filled up with spaces, so that the tensors are aligned. */
+/** Builds a message. Spaces pad the JSON so that raw tensors are aligned. */
 export function restMessage(json: string, raw: readonly Uint8Array[]): RestMessage {
   if (raw.length === 0) return { json, raw };
   const missing = -encoder.encode(json).length & (RAW_ALIGNMENT_BYTES - 1);
   return { json: json + ' '.repeat(missing), raw };
 }
 
-/** The raw tensors of a body. */
+/** Raw tensors of a body. */
 export class RawSection {
   readonly #bytes: Uint8Array;
   #at = 0;
@@ -79,7 +79,7 @@ export class RawSection {
     this.#bytes = bytes;
   }
 
-  /** The next `size` bytes as a view; AppError MALFORMED_REQUEST when `size` is no length or fewer bytes are left. */
+  /** Next `size` bytes as a view; throws MALFORMED_REQUEST if `size` is invalid or too large. */
   take(name: string, size: unknown): Uint8Array {
     const tensor = boundedName(name);
     const left = this.#bytes.length - this.#at;
@@ -91,7 +91,7 @@ export class RawSection {
     return this.#bytes.subarray(this.#at - size, this.#at);
   }
 
-  /** AppError MALFORMED_REQUEST when bytes are left that belong to no tensor. */
+  /** Throws MALFORMED_REQUEST if bytes are left over. */
   end(): void {
     const left = this.#bytes.length - this.#at;
     if (left === 0) return;

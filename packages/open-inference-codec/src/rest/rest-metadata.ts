@@ -1,9 +1,8 @@
-/** Metadata over REST, as a client reads them: fields that are missing or of another form are an AppError MALFORMED_REQUEST. */
+/** Metadata over REST, decoded by a client; missing or invalid fields throw MALFORMED_REQUEST. */
 import { AppError } from '@equipoise/core/model';
 import { objectOf, optionalString } from '../json/json-fields.js';
 import type { ModelMetadata, ServerMetadata, TensorMetadata } from '../protocol-types.js';
 
-/** What a server says of itself. */
 export function readServerMetadata(value: unknown): ServerMetadata {
   const fields = objectOf(value, 'The metadata of the server');
   return {
@@ -13,7 +12,6 @@ export function readServerMetadata(value: unknown): ServerMetadata {
   };
 }
 
-/** What a server says of a model. */
 export function readModelMetadata(value: unknown): ModelMetadata {
   const fields = objectOf(value, 'The metadata of the model');
   return {

@@ -1,6 +1,6 @@
 /**
- * One tensor of a REST message: an entry of the JSON with its elements in `data`, or with `parameters.binary_data_size` and its bytes
- * behind the JSON. BYTES elements in JSON are text, or base64 where `parameters.content_type` says so.
+ * One tensor of a REST message: a JSON entry with `data`, or with `parameters.binary_data_size` and bytes behind the
+ * JSON. BYTES in JSON are text, or base64 by `parameters.content_type`.
  */
 import { AppError, boundedName, type Tensor, type TensorType } from '@equipoise/core/model';
 import { type Fields, optionalObject } from '../json/json-fields.js';
@@ -12,13 +12,13 @@ import type { ReceivedBody } from './rest-body.js';
 
 const SIZE = 'binary_data_size';
 
-/** Where an entry stands: at `index` of the array `field` of a body. */
+/** Position of an entry: `index` in the array `field` of a body. */
 export interface EntrySource extends ReceivedBody {
   readonly field: 'inputs' | 'outputs';
   readonly index: number;
 }
 
-/** The tensor of an entry whose type is checked already; AppError where its elements or bytes are not of this type. */
+/** Decodes an entry of a checked type; throws if its elements or bytes do not fit. */
 export function readEntry(type: TensorType, fields: Fields, from: EntrySource): Tensor {
   const { raw } = from;
   const data = isLong(type) ? exactData(fields, from) : fields['data'];
@@ -33,20 +33,19 @@ export function readEntry(type: TensorType, fields: Fields, from: EntrySource): 
   return type.datatype === 'BYTES' && contentType === BASE64 ? fromBase64(type.name, tensor) : tensor;
 }
 
-/** A tensor as an entry, and its bytes if they go behind the JSON. */
+/** Encoded entry, and its bytes if they go behind the JSON. */
 export interface WrittenEntry {
   readonly json: string;
   readonly raw?: Uint8Array;
 }
 
-/** Writes a tensor as JSON; BYTES that are no text are base64, in a request (`exactBytes`) all bytes are. */
+/** Encodes a tensor as JSON. BYTES that are not text are base64; with `exactBytes` (requests) all bytes are. */
 export function writeJsonEntry(name: string, tensor: Tensor, exactBytes: boolean): WrittenEntry {
   const { json, base64 } = encodeFlat(tensor, exactBytes);
   const parameters = base64 ? `,"parameters":{"${CONTENT_TYPE}":"${BASE64}"}` : '';
   return { json: `{${head(name, tensor)}${parameters},"data":${json}}` };
 }
 
-/** Writes a tensor as an entry and raw bytes. */
 export function writeRawEntry(name: string, tensor: Tensor): WrittenEntry {
   const raw = encodeRaw(tensor);
   const stated =
@@ -63,7 +62,7 @@ function isLong({ datatype }: TensorType): boolean {
   return datatype === 'INT64' || datatype === 'UINT64';
 }
 
-/** The elements of an entry with all their digits. */
+/** Elements of an entry with all digits. */
 function exactData(fields: Fields, { exactValue, field, index }: EntrySource): unknown {
   const exact = exactValue() as Readonly<Record<string, readonly Fields[]>> | undefined;
   return (exact?.[field]?.[index] ?? fields)['data'];

@@ -1,19 +1,17 @@
 /**
- * The conditions of `when`, in the Common Expression Language (CEL). Two variables are known: `output`, the tensors that the stage in
- * front of the edge gave, by name, and `shape`, their shapes. A condition must be a bool; what only shows when it is decided (a tensor
- * that is not there, a list compared with a number) is an AppError CONDITION_FAILED.
+ * Conditions of `when` in the Common Expression Language (CEL). Variables: `output`, the tensors of the stage before
+ * the edge by name, and `shape`, their shapes. A condition must be a bool.
  */
 import { AppError, type TensorMap } from '@equipoise/core/model';
 import { Environment, type ParseError } from '@marcbachmann/cel-js';
 import { tensorShapes, tensorValues } from './tensor-values.js';
 
-/** A condition that can be decided. */
 export interface Condition {
-  /** Whether it holds for what a stage gave; throws AppError CONDITION_FAILED where it cannot be decided. */
+  /** Evaluates the condition; throws CONDITION_FAILED if it cannot be decided, such as for a missing tensor. */
   holds(output: TensorMap): boolean;
 }
 
-/** A condition, or what is wrong with its text; `offset` counts characters from the beginning of the text. */
+/** Condition, or the error in its text; `offset` counts characters. */
 export type CompiledCondition =
   | { readonly kind: 'valid'; readonly condition: Condition }
   | { readonly kind: 'invalid'; readonly message: string; readonly offset: number };
@@ -22,7 +20,7 @@ const environment = new Environment({ unlistedVariablesAreDyn: false })
   .registerVariable('output', 'map<string, dyn>')
   .registerVariable('shape', 'map<string, list<int>>');
 
-/** Compiles the text of a condition; never throws. */
+/** Never throws. */
 export function compileCondition(text: string): CompiledCondition {
   try {
     const expression = environment.parse(text);
@@ -69,7 +67,7 @@ function undecided(text: string, reason: string, cause?: unknown): AppError {
   });
 }
 
-/** The library's errors have a one-line summary; their messages quote the expression over several lines. */
+/** The summary has one line; the library's message quotes the expression over several. */
 function reasonOf(error: unknown): string {
   const { summary } = error as { readonly summary?: unknown };
   const reason = typeof summary === 'string' ? summary : error instanceof Error ? error.message : 'it fails';

@@ -1,18 +1,17 @@
 /**
- * Tensors as a condition sees them. A tensor without dimensions is a single value, any other a list, nested like its shape. Whole numbers
- * are CEL ints, floating-point numbers doubles, BYTES strings (bytes where they are not UTF-8). A list knows its size and makes an entry
- * when that is read: a shape may promise any number of them, also without a single element, and a condition has one thread to itself.
+ * Tensors as CEL values. A tensor without dimensions is one value, any other a nested list. Integers are CEL ints,
+ * floats doubles, BYTES strings (bytes if not UTF-8). Lists create entries lazily: a shape may claim any size without
+ * elements, and conditions run on the serving thread.
  */
 import { elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
 
 type Element = number | bigint | boolean | string | Uint8Array;
-/** One element, or lists of them. */
 export type TensorValue = Element | readonly TensorValue[];
 
-/** Most entries of lists that one condition may read; up to a fifth of a second. */
+/** Most list entries that one condition may read; takes up to 0.2 s. */
 const MOST_READS = 200_000;
 
-/** Values by tensor name, for one decision; reading more than `MOST_READS` entries of lists is an error. */
+/** Values by tensor name for one evaluation. Reading more than `MOST_READS` entries throws. */
 export function tensorValues(tensors: TensorMap): Readonly<Record<string, TensorValue>> {
   const values: Record<string, TensorValue> = {};
   let reads = 0;
@@ -31,7 +30,7 @@ export function tensorValues(tensors: TensorMap): Readonly<Record<string, Tensor
   return values;
 }
 
-/** Shapes by tensor name, as lists of CEL ints. */
+/** Shapes by tensor name, as CEL ints. */
 export function tensorShapes(tensors: TensorMap): Readonly<Record<string, readonly bigint[]>> {
   return Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape.map(BigInt)]));
 }
@@ -39,7 +38,7 @@ export function tensorShapes(tensors: TensorMap): Readonly<Record<string, readon
 function valueOfTensor(tensor: Tensor, countRead: () => void): TensorValue {
   const element = elementReader(tensor);
   const { shape } = tensor;
-  /** The part at `start` in row-major order that has the dimensions from `dimension` on. */
+  /** Part at `start` in row-major order, with the dimensions from `dimension` on. */
   const part = (dimension: number, start: number): TensorValue => {
     const length = shape[dimension];
     if (length === undefined) return element(start);
@@ -54,7 +53,7 @@ function valueOfTensor(tensor: Tensor, countRead: () => void): TensorValue {
 
 const INDEX = /^(0|[1-9]\d*)$/;
 
-/** To its reader an array of `length` entries. */
+/** Lazy array of `length` entries. */
 function list(length: number, entry: (index: number) => TensorValue): readonly TensorValue[] {
   return new Proxy<readonly TensorValue[]>([], {
     get: (none, key, receiver) => {
@@ -93,7 +92,7 @@ function textOf(element: string | Uint8Array): string | Uint8Array {
   }
 }
 
-/** IEEE 754 binary16: 1 sign bit, 5 of exponent (bias 15), 10 of fraction. */
+/** IEEE 754 binary16: 1 sign bit, 5 exponent bits (bias 15), 10 fraction bits. */
 function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;

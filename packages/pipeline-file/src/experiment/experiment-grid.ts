@@ -1,8 +1,7 @@
-/** The grid of an experiment as it is run: everything that the file leaves out is filled in. */
 import type { ForecasterName } from '@equipoise/core/forecast';
 import type { PolicyName } from '@equipoise/core/plan';
 
-/** A load as the grid file describes it: as the flags of `equipoise simulate` do. */
+/** Load in a grid file, like the flags of `equipoise simulate`. */
 export interface LoadDescription {
   readonly name?: string | undefined;
   readonly load?: string | undefined;
@@ -11,7 +10,7 @@ export interface LoadDescription {
   readonly arrivals?: string | undefined;
 }
 
-/** A load with the name that it has in the results, one of its own in the grid. */
+/** Load with its unique name in the results. */
 export interface GridLoad {
   readonly name: string;
   readonly load?: string;
@@ -20,7 +19,7 @@ export interface GridLoad {
   readonly arrivals?: string;
 }
 
-/** A grid. Paths are absolute or relative to `baseDir`, the folder of the file. */
+/** Grid with all defaults filled in. Paths are absolute or relative to `baseDir`, the folder of the file. */
 export interface ExperimentGrid {
   readonly name: string;
   readonly baseDir: string;
@@ -33,7 +32,7 @@ export interface ExperimentGrid {
   readonly loadMs?: number;
 }
 
-/** The name that a load has in the results: its own, or what it is made of. */
+/** Name of a load in the results: stated, or derived from its fields. */
 export function gridLoadName({ name, load, arrivalRps, durationS, arrivals }: LoadDescription): string {
   if (name !== undefined) return name;
   if (load !== undefined) return arrivals === undefined ? load : `${load} ${arrivals}`;

@@ -1,11 +1,10 @@
-/** A grid of simulations: policies × pipelines × loads × seeds, under the conditions that all of them share. */
+/** Grid of simulations: policies × pipelines × loads × seeds, with shared conditions. */
 import { type ForecasterName, forecasters } from '@equipoise/core/forecast';
 import { type PolicyName, policies } from '@equipoise/core/plan';
 import { z } from 'zod';
 import { API_VERSION } from '../api-version.js';
 import { count, name, nonNegative, positive, text, wholeNumber } from '../schema/scalars.js';
 
-/** `kind` of a grid. */
 const EXPERIMENT_KIND = 'Experiment';
 
 const policyNames = Object.keys(policies) as [PolicyName, ...PolicyName[]];
@@ -50,7 +49,6 @@ const specSchema = z.strictObject({
     .describe('Time from start to ready of every variant in ms, in place of what is measured or declared.'),
 });
 
-/** The document. */
 export const experimentSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   kind: z.literal(EXPERIMENT_KIND),

@@ -1,17 +1,16 @@
-/** What can be wrong with a grid and no schema says: what stands there twice, loads without a length, files that are not there. */
+/** Grid rules that a schema cannot express: duplicates, loads without a length, missing files. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Finding } from '../problem.js';
 import { nearestSpelling } from '../schema-problems/nearest-spelling.js';
 import { gridLoadName, type LoadDescription } from './experiment-grid.js';
 
-/** Where files of the grid are looked for, and which loads need none. */
+/** Folder of relative paths, and names of shipped loads. */
 export interface GridPlaces {
   readonly baseDir: string;
   readonly shippedLoads: readonly string[];
 }
 
-/** What is written, as far as it is well-formed. */
 interface SpecDraft {
   readonly pipelines?: readonly unknown[];
   readonly loads?: readonly unknown[];
@@ -19,14 +18,13 @@ interface SpecDraft {
   readonly seeds?: unknown;
 }
 
-/** All findings of the well-formed part of a grid file. */
 export function gridFindings(document: unknown, places: GridPlaces): readonly Finding[] {
   const spec = (document as { readonly spec?: SpecDraft } | undefined)?.spec;
   if (spec === undefined) return [];
   return [...repeated(spec), ...missingPipelines(spec, places), ...loadFindings(spec, places)];
 }
 
-/** Whatever stands twice in a list would be simulated twice and counted as two. */
+/** A repeated entry would be simulated and counted twice. */
 function repeated(spec: SpecDraft): readonly Finding[] {
   return (['pipelines', 'policies', 'seeds'] as const).flatMap((field) => {
     const list: unknown = spec[field];
@@ -65,7 +63,7 @@ function loadFindings({ loads = [] }: SpecDraft, places: GridPlaces): readonly F
   });
 }
 
-/** Where the load's file or shipped name is written. */
+/** Path of the load's file or shipped name. */
 const loadPath = (loads: readonly unknown[], i: number): Finding['path'] =>
   typeof loads[i] === 'string' ? ['spec', 'loads', i] : ['spec', 'loads', i, 'load'];
 

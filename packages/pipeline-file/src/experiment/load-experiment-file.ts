@@ -1,4 +1,3 @@
-/** The grid of an experiment from disk, with everything that is wrong with it told at once. */
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { checkDocument } from '../check-document.js';
@@ -10,7 +9,7 @@ import { type ExperimentGrid, gridLoadName } from './experiment-grid.js';
 import { experimentSchema } from './experiment-schema.js';
 import { gridFindings } from './grid-findings.js';
 
-/** The grid, or all its problems in order of position. `problemAt` places what only the files that it names can show. */
+/** Grid, or all its problems by position. `problemAt` locates problems of the files that it names. */
 export type ExperimentFileResult =
   | { readonly kind: 'valid'; readonly grid: ExperimentGrid; readonly problemAt: (finding: Finding) => Problem }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
@@ -20,7 +19,7 @@ const schema = {
   json: z.toJSONSchema(experimentSchema, { io: 'input' }) as JsonSchemaNode,
 };
 
-/** Reads and checks a grid, whose loads are files or of `shippedLoads`; throws AppError FILE_NOT_FOUND or FILE_UNREADABLE. */
+/** Reads and checks a grid, whose loads are files or `shippedLoads`. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
 export async function loadExperimentFile(path: string, shippedLoads: readonly string[]): Promise<ExperimentFileResult> {
   const filePath = resolve(path);
   const baseDir = dirname(filePath);

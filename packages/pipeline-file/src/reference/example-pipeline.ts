@@ -1,4 +1,4 @@
-/** The example at the top of the reference page; a test parses it without a problem or warning. */
+/** Example of the reference page; a test parses it. */
 export const EXAMPLE_PIPELINE = `apiVersion: equipoise.dev/v1alpha1
 kind: InferencePipeline
 metadata: { name: shelf }

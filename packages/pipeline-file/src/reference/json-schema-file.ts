@@ -1,7 +1,6 @@
-/** The file pipeline-file.schema.json, for editors. */
 import { pipelineJsonSchema } from '../schema/pipeline-json-schema.js';
 
-/** Content of the file. */
+/** Content of pipeline-file.schema.json, for editors. */
 export function renderPipelineFileSchema(): string {
   return `${JSON.stringify(pipelineJsonSchema, null, 2)}\n`;
 }

@@ -1,6 +1,4 @@
-/** A Markdown table. */
-
-/** Lines of a table with a head; cells are Markdown. */
+/** Lines of a table; cells are Markdown. */
 export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;

@@ -1,11 +1,9 @@
-/** The page docs/reference/pipeline-file.md: one table per mapping of the file, made from the JSON Schema and its descriptions. */
-
 import { type JsonSchemaNode, pipelineJsonSchema } from '../schema/pipeline-json-schema.js';
 import { describeExpected } from '../schema-problems/describe-expected.js';
 import { EXAMPLE_PIPELINE } from './example-pipeline.js';
 import { markdownTable } from './markdown-table.js';
 
-/** Markdown of the page. */
+/** Markdown of docs/reference/pipeline-file.md: one table per mapping, from the JSON Schema and its descriptions. */
 export function renderPipelineFilePage(): string {
   const sections = mappingsOf('', pipelineJsonSchema).map(({ path, node }) =>
     [`## ${path === '' ? 'The file' : `\`${path}\``}`, node.description ?? '', fieldTable(path, node)]
@@ -28,7 +26,7 @@ interface Mapping {
   readonly node: JsonSchemaNode;
 }
 
-/** The mapping at a node and all below it that have fields, in the order of the fields. */
+/** Mappings with fields at and below a node, in field order. */
 function mappingsOf(path: string, node: JsonSchemaNode): Mapping[] {
   const { properties } = node;
   if (properties !== undefined) {
@@ -55,7 +53,7 @@ function fieldTable(path: string, { properties = {}, required = [] }: JsonSchema
   return markdownTable(['field', 'value', 'default', 'meaning'], rows);
 }
 
-/** Links the word for what has a section of its own. */
+/** Links the words that have their own section. */
 function linkedValue(value: string, path: string): string {
   const anchor = path.toLowerCase().replace(/[^a-z0-9]/g, '');
   return value.replace(/a mapping|a list/, (words) => `[${words}](#${anchor})`);

@@ -1,16 +1,15 @@
-/** What could stand in place of a wrong value, and a hint about the slip that probably led to it. */
 import type { JsonSchemaNode } from '../schema/pipeline-json-schema.js';
 import type { LocatedNode } from '../yaml/located-node.js';
 import { nearestSpelling } from './nearest-spelling.js';
 import { numberInText } from './number-in-text.js';
 
-/** A replacement and, for the message, why it was needed. */
+/** Replacement, and the reason for the message. */
 export interface Correction {
   readonly suggestion: string;
   readonly hint?: string;
 }
 
-/** The probable correction of a value that its schema refuses, or undefined. `field` is the name of the field. */
+/** Probable correction of a refused value in the field named `field`. */
 export function correctionOf(schema: JsonSchemaNode, found: LocatedNode, field: string): Correction | undefined {
   const alternatives = schema.anyOf ?? [schema];
   const { value } = found;

@@ -1,7 +1,6 @@
-/** A JSON Schema node in words: "a number above 0", "one of auto, advise, off". Used by messages and by the reference page. */
 import type { JsonSchemaNode } from '../schema/pipeline-json-schema.js';
 
-/** What a value at this node must be. */
+/** Describes a JSON Schema node: "a number above 0", "one of auto, advise, off". */
 export function describeExpected(node: JsonSchemaNode): string {
   if (node.anyOf !== undefined) return node.anyOf.map(describeExpected).join(' or ');
   if (node.const !== undefined) return String(node.const);

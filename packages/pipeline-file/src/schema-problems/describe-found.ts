@@ -1,9 +1,8 @@
-/** A value of the document in words, for the end of a message. */
 import type { LocatedNode } from '../yaml/located-node.js';
 
 const LONGEST_QUOTE = 60;
 
-/** What stands there. */
+/** Describes a value at the end of a message. */
 export function describeFound({ value, source }: LocatedNode): string {
   if (value === null || value === undefined) return 'nothing';
   if (typeof value === 'string') return `the text ${quoted(value)}`;

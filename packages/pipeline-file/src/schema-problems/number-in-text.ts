@@ -1,6 +1,6 @@
 /**
- * The number that a text with a unit means in a field with its unit in the name: "500ms" or "0.5s" in latencyMs is 500,
- * "250m" in cpuCores is 0.25, "200Mi" in memoryBytes is 209715200, "61%" in a fraction is 0.61.
+ * Numbers written with a unit: "500ms" or "0.5s" in latencyMs is 500, "250m" in cpuCores 0.25, "200Mi" in memoryBytes
+ * 209715200, "61%" in a fraction 0.61.
  */
 const NUMBER_WITH_UNIT = /^([<≤=p\s]*)([+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([a-zµ%]*)$/i;
 
@@ -31,7 +31,6 @@ function unitsOf(field: string): Units {
   return field === 'percentile' ? { '%': 1 } : { '%': 0.01 };
 }
 
-/** The number that `text` means in the field of that name, or undefined when it is none. */
 export function numberInText(text: string, field: string): number | undefined {
   const [, , digits, unit = ''] = NUMBER_WITH_UNIT.exec(text.trim()) ?? [];
   if (digits === undefined) return undefined;

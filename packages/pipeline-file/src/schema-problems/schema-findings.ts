@@ -1,4 +1,4 @@
-/** Compares a document with a schema: every issue of zod as a finding that says what was expected and what was found. */
+/** Turns zod issues into findings with expected and found values. */
 import type { z } from 'zod';
 import type { Finding, ValuePath } from '../problem.js';
 import { pathText } from '../problem.js';
@@ -10,18 +10,17 @@ import { describeFound } from './describe-found.js';
 import { nearestSpelling } from './nearest-spelling.js';
 import { schemaNodeAt } from './schema-node.js';
 
-/** A schema in its two forms, of one definition. */
+/** One definition as zod schema and as JSON Schema. */
 export interface SchemaForms<Output> {
   readonly zod: z.ZodType<Output>;
   readonly json: JsonSchemaNode;
 }
 
-/** The parsed value, or what is wrong with the document. */
 export type SchemaResult<Output> =
   | { readonly kind: 'matches'; readonly output: Output }
   | { readonly kind: 'differs'; readonly findings: readonly Finding[] };
 
-/** Checks `document` against a schema. At most one finding is made per path. */
+/** Checks a document against a schema. Makes at most one finding per path. */
 export function compareWithSchema<Output>(schema: SchemaForms<Output>, document: LocatedNode): SchemaResult<Output> {
   const parsed = schema.zod.safeParse(document.value);
   if (parsed.success) return { kind: 'matches', output: parsed.data };
@@ -35,7 +34,7 @@ export function compareWithSchema<Output>(schema: SchemaForms<Output>, document:
   return { kind: 'differs', findings: withoutMisspelled([...byPath.values()]) };
 }
 
-/** A missing field whose misspelling stands beside it is one mistake, told where it is written. */
+/** A missing field next to its misspelling is one mistake, reported at the misspelling. */
 function withoutMisspelled(findings: readonly Finding[]): Finding[] {
   const sibling = ({ path }: Finding, key: string) => pathText([...path.slice(0, -1), key]);
   const meant = new Set(
@@ -49,7 +48,7 @@ interface Issue {
   readonly path: ValuePath;
 }
 
-/** Replaces the issue of a union by those of the alternative whose kind the value has; without one it stays whole. */
+/** Replaces a union's issue by those of the alternative with the value's kind, if there is one. */
 function chosenIssues(issue: z.core.$ZodIssue, parent: ValuePath): Issue[] {
   const path = [...parent, ...(issue.path as ValuePath)];
   if (issue.code !== 'invalid_union') return [{ issue, path }];

@@ -1,8 +1,8 @@
-/** Finds the part of a JSON Schema that governs a value, choosing among alternatives by the kind of value that is there. */
+/** Finds the JSON Schema of a value, choosing alternatives by the kind of the value. */
 import type { ValuePath } from '../problem.js';
 import type { JsonSchemaNode } from '../schema/pipeline-json-schema.js';
 
-/** The node for the value at `path` of `document`, or undefined below free values. */
+/** Node for the value at `path`; undefined below free values. */
 export function schemaNodeAt(root: JsonSchemaNode, path: ValuePath, document: unknown): JsonSchemaNode | undefined {
   let node: JsonSchemaNode | undefined = root;
   let value: unknown = document;
@@ -14,7 +14,7 @@ export function schemaNodeAt(root: JsonSchemaNode, path: ValuePath, document: un
   return node;
 }
 
-/** The alternative that takes values of this kind; the node itself where there is no choice. */
+/** Alternative for values of this kind, or the node itself. */
 function alternativeFor(node: JsonSchemaNode, value: unknown): JsonSchemaNode {
   const wanted = Array.isArray(value) ? 'array' : typeof value;
   return node.anyOf?.find(({ type }) => type === wanted || (type === 'integer' && wanted === 'number')) ?? node;

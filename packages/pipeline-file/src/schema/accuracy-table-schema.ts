@@ -1,8 +1,7 @@
-/** End-to-end accuracies of whole combinations of variants, inline or as a file, in the shape that `equipoise evaluate` writes. */
+/** End-to-end accuracies of variant combinations, inline or as a file that `equipoise evaluate` writes. */
 import { z } from 'zod';
 import { count, fraction } from './scalars.js';
 
-/** A table of measured combinations. */
 export const accuracyTableSchema = z
   .strictObject({
     combinations: z
@@ -32,7 +31,7 @@ export const accuracyTableSchema = z
   })
   .describe('Measured end-to-end accuracies; where a combination is measured it wins over the product of the stages.');
 
-/** `spec.accuracyTable`: the table itself or a path to it. */
+/** `spec.accuracyTable`: the table itself or a path. */
 export const accuracyTableFieldSchema = z
   .union([z.string().regex(/.\.json$/, 'expected a path ending in .json'), accuracyTableSchema])
   .optional()

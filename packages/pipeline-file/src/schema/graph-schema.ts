@@ -1,11 +1,11 @@
-/** How stages are connected and which of them answer. */
+/** Edges between stages, and outputs. */
 import { z } from 'zod';
 import { count, fraction, nonNegative, positive, text } from './scalars.js';
 
-/** A mean that is written rounded may be off by this much of itself. */
+/** Relative tolerance of a rounded mean. */
 const MEAN_TOLERANCE = 0.01;
 
-/** Mean number of items of a distribution whose fractions may be rounded. */
+/** Mean items of a distribution whose fractions may be rounded. */
 function meanItems(distribution: readonly number[]): number {
   const sum = distribution.reduce((total, share) => total + share, 0);
   return distribution.reduce((total, share, items) => total + items * share, 0) / sum;

@@ -1,10 +1,10 @@
-/** How the pipeline is run: control loop, queues, evaluation. */
+/** Control loop, queues and evaluation. */
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
 import { count, fraction, nonNegative, positive, text } from './scalars.js';
 
 const MOST_PRIORITIES = 10;
-/** Shares that are written rounded may sum to this much more than 1. */
+/** Tolerance of the sum of rounded fractions. */
 const SUM_TOLERANCE = 1e-6;
 
 /** `spec.control`. */

@@ -1,4 +1,4 @@
-/** The whole document: the single definition behind parsing, the JSON Schema and the reference page. */
+/** Single definition behind parsing, JSON Schema and reference page. */
 import { z } from 'zod';
 import { API_VERSION, PIPELINE_KIND } from '../api-version.js';
 import { accuracyTableFieldSchema } from './accuracy-table-schema.js';
@@ -42,7 +42,7 @@ const specSchema = z
   })
   .describe('The pipeline.');
 
-/** A pipeline file as a YAML or JSON document. */
+/** Pipeline file as a YAML or JSON document. */
 export const pipelineFileSchema = z
   .strictObject({
     apiVersion: z.literal(API_VERSION).describe('Version of this format.'),
@@ -56,8 +56,8 @@ export const pipelineFileSchema = z
   })
   .describe('An Equipoise inference pipeline.');
 
-/** The document after defaults are filled in. */
+/** Document with defaults filled in. */
 export type PipelineFile = z.output<typeof pipelineFileSchema>;
 
-/** The document as a person writes it. */
+/** Document as written. */
 export type PipelineFileInput = z.input<typeof pipelineFileSchema>;

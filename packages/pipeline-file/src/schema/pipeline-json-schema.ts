@@ -1,9 +1,9 @@
-/** The JSON Schema (draft 2020-12) of the pipeline file, made from the same definitions that parse it. */
+/** JSON Schema (draft 2020-12), generated from the zod definitions. */
 import { z } from 'zod';
 import { accuracyTableSchema } from './accuracy-table-schema.js';
 import { pipelineFileSchema } from './pipeline-file-schema.js';
 
-/** The parts of JSON Schema that the definitions use. */
+/** Used parts of JSON Schema. */
 export interface JsonSchemaNode {
   readonly type?: string;
   readonly description?: string;
@@ -27,8 +27,6 @@ export interface JsonSchemaNode {
 
 const generate = (schema: z.ZodType): JsonSchemaNode => z.toJSONSchema(schema, { io: 'input' }) as JsonSchemaNode;
 
-/** JSON Schema of a pipeline file, for editors. */
 export const pipelineJsonSchema: JsonSchemaNode = generate(pipelineFileSchema);
 
-/** JSON Schema of an accuracy table in its own file. */
 export const accuracyTableJsonSchema: JsonSchemaNode = generate(accuracyTableSchema);

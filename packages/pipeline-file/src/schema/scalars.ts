@@ -1,6 +1,5 @@
 /**
- * The kinds of single values that fields are made of. Messages of checks that JSON Schema cannot express start with
- * "expected", so that they read like the ones derived from it.
+ * Kinds of single values. Messages of checks that JSON Schema cannot express start with "expected", like derived ones.
  */
 import { z } from 'zod';
 
@@ -19,7 +18,7 @@ const nearestWholeShare = (cpuCores: number): number =>
 
 const notBuiltIn = (name: string): boolean => !(name in {});
 
-/** Name of a pipeline, stage or source: it appears in URLs and metric labels. */
+/** Name of a pipeline, stage or source; appears in URLs and metric labels. */
 export const name = () =>
   z
     .string()
@@ -39,25 +38,22 @@ export const variantName = () =>
     )
     .refine(notBuiltIn, 'expected a name that is not a built-in property of JavaScript objects');
 
-/** Text that is not empty. */
+/** Non-empty text. */
 export const text = () => z.string().min(1);
 
-/** A number above 0. */
 export const positive = () => z.number().gt(0);
 
-/** A number of at least 0. */
 export const nonNegative = () => z.number().min(0);
 
-/** A whole number of at least 1. */
+/** Integer of at least 1. */
 export const count = () => z.int().min(1);
 
-/** A whole number of at least 0. */
+/** Integer of at least 0. */
 export const wholeNumber = () => z.int().min(0);
 
-/** A fraction 0…1. */
 export const fraction = () => z.number().min(0).max(1);
 
-/** A core count of one replica. */
+/** Core count of one replica. */
 export const replicaCores = () =>
   z
     .number()

@@ -1,4 +1,4 @@
-/** A server of the Open Inference Protocol that does a variant, one that runs already or one that is started for each replica. */
+/** Open Inference server of a variant: running already, or started per replica. */
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
 import { text } from './scalars.js';

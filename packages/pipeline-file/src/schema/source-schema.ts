@@ -1,4 +1,4 @@
-/** Where requests enter. A source declares its tensors as a list or, if it is only one, in the same entry. */
+/** Entry points of requests. A source declares its tensors as a list, or a single one inline. */
 import { z } from 'zod';
 import { name, text } from './scalars.js';
 

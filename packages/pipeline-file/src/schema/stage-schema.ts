@@ -1,4 +1,4 @@
-/** A step of the pipeline with its variants and what a plan may choose for it. */
+/** Stages with their variants, bounds and pins. */
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
 import { count, name, nonNegative, positive, replicaCores, text } from './scalars.js';

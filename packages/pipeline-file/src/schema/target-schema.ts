@@ -1,4 +1,4 @@
-/** What the plan must reach and may use: SLO, budget, prices and objective. */
+/** Targets and limits of a plan: SLO, budget, prices and objective. */
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
 import { nonNegative, positive, wholeNumber } from './scalars.js';

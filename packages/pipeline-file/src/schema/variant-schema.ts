@@ -1,4 +1,4 @@
-/** One way to do a stage: a model or an implementation, with what it needs and how well and fast it does. */
+/** Variants of a stage: model or implementation, with resources, accuracy and profile. */
 import { z } from 'zod';
 import { fieldDefaults } from '../field-defaults.js';
 import { count, nonNegative, positive, replicaCores, text, variantName, wholeNumber } from './scalars.js';

@@ -1,21 +1,19 @@
-/** Measured combinations must be told apart: each names a variant of every stage that has several, none stands twice. */
+/** Measured combinations must be distinct: each names a variant of every stage that has several. */
 import { type Draft, type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 import type { PipelineFileInput } from '../schema/pipeline-file-schema.js';
 import { type CombinationDraft, combinationNames } from './references.js';
 
-/** An accuracy table as far as it is well-formed. */
 export type TableDraft = Draft<Exclude<NonNullable<PipelineFileInput['spec']['accuracyTable']>, string>>;
 type Interval = readonly (number | undefined)[];
 type Stages = readonly (StageDraft | undefined)[];
 
-/** Finds ambiguous, repeated and impossible entries of the inline accuracy table. */
 export function checkInlineAccuracyTable({ accuracyTable, stages }: SpecDraft): Finding[] {
   if (accuracyTable === undefined || typeof accuracyTable === 'string' || stages === undefined) return [];
   return checkAccuracyTable(accuracyTable, { stages, path: ['spec', 'accuracyTable'] });
 }
 
-/** Checks a table against the stages; findings have paths below `path`. */
+/** Checks a table against the stages; paths of findings start with `path`. */
 export function checkAccuracyTable(
   table: TableDraft,
   { stages, path }: { readonly stages: Stages; readonly path: ValuePath },

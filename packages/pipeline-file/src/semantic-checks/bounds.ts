@@ -1,11 +1,10 @@
-/** Bounds and pins of a stage must leave something to choose: for replicas, core counts of each variant and batch sizes. */
+/** Bounds and pins must leave a choice of replicas, core counts and batch sizes. */
 import { isSameCores } from '../core-counts.js';
 import { isMalformed, type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 import type { Finding, ValuePath } from '../problem.js';
 import { offeredCores } from './offered-cores.js';
 
-/** Finds bounds and pins that contradict each other or the resources of the variants. */
 export function checkBounds(spec: SpecDraft): Finding[] {
   return [...wellFormedEntries(spec.stages)].flatMap(([index, stage]) => {
     const path = ['spec', 'stages', index];
@@ -30,7 +29,7 @@ function* checkReplicas({ bounds, pins }: StageDraft, path: ValuePath): Generato
     };
 }
 
-/** A pinned size is one of the bounds, and of the allowed ones at least one is profiled: no other is planned. */
+/** A pinned size must be within the bounds, and an allowed size must be profiled. */
 function* checkBatchSizes(stage: StageDraft, path: ValuePath): Generator<Finding> {
   const sizes = stage.bounds?.batchSizes;
   const pinned = stage.pins?.maxBatchSize;
@@ -45,7 +44,7 @@ function* checkBatchSizes(stage: StageDraft, path: ValuePath): Generator<Finding
     yield { path: at, message: `expected a batch size with a profile point (${profiled.join(', ')}), ${found}` };
 }
 
-/** Batch sizes in the profiles of a stage, ascending; none where one is measured or not readable. */
+/** Profiled batch sizes of a stage, ascending; empty if one profile is measured at start or malformed. */
 function profiledSizes({ variants = [] }: StageDraft): readonly number[] {
   const points = variants.flatMap((variant) => variant?.profile ?? [undefined]);
   const sizes = points.map((point) => point?.batchSize).filter((size) => size !== undefined);

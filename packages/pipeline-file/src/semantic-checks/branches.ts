@@ -1,11 +1,10 @@
-/** `when`: conditions must be CEL that can be compiled, and of the branches of a stage at most one is taken. */
 import { compileCondition } from '../condition/compile-condition.js';
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 
 const ROUNDING = 1e-9;
 
-/** Finds conditions that are no CEL, and probabilities of one stage that sum to more than 1. */
+/** Checks that conditions of `when` are valid CEL, and that probabilities of one stage sum to at most 1. */
 export function checkBranches(spec: SpecDraft): Finding[] {
   const findings: Finding[] = [];
   const sums = new Map<string, number>();

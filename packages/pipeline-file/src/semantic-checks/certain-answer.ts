@@ -1,18 +1,19 @@
 /**
- * A request for which every output is skipped is answered without tensors, which is hardly ever meant. An output is certain when some
- * way to it has no condition; behind a join it is as certain as that its fan-out is entered, for a group goes on without items, too.
+ * A request whose outputs are all skipped gets an empty answer, which is rarely intended. An output is certain if some
+ * path to it has no condition. Behind a join it is as certain as its fan-out, because a join without items proceeds,
+ * too.
  */
 import type { Finding } from '../problem.js';
 import type { GraphDraft, GraphEdge } from './graph-draft.js';
 import type { Topology } from './topology.js';
 
-/** Whether a stage is certain to run, and whether the fan-outs that are open around it are certain to be entered. */
+/** Certainty that a stage runs, and that the fan-outs around it are entered. */
 interface Certainty {
   readonly runs: boolean;
   readonly entered: readonly boolean[];
 }
 
-/** Warns where no output is certain. */
+/** Warns if no output is certain. */
 export function checkCertainAnswer(graph: GraphDraft, { order, cycles }: Topology): Finding[] {
   if (!graph.complete || cycles.length > 0 || graph.outputs.length === 0) return [];
   const known = new Map<number, Certainty>(graph.entries.map((stage) => [stage, { runs: true, entered: [] }]));

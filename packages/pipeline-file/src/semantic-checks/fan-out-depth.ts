@@ -1,20 +1,20 @@
 /**
- * Fan-outs nest. `fanOut` opens a level, `join` closes the innermost; all in-edges of a stage must bring items of the same open
- * fan-outs, or their items could never be put together. An output inside a fan-out answers with all items.
+ * Fan-outs nest: `fanOut` opens a level, `join` closes the innermost. All in-edges of a stage must have the same open
+ * fan-outs, or their items could never meet. An output inside a fan-out answers with all items.
  */
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 import { type GraphDraft, type GraphEdge, isFanOutAndJoin } from './graph-draft.js';
 import type { Topology } from './topology.js';
 
-/** The innermost open fan-out, linked to those around it; undefined outside of all. Equal states are the same object. */
+/** Innermost open fan-out, linked to the outer ones; undefined outside of all. Equal states are the same object. */
 interface OpenFanOut {
   readonly edge: GraphEdge;
   readonly around: OpenFanOut | undefined;
   readonly depth: number;
 }
 
-/** Finds edges that open and close a fan-out at once. */
+/** Finds edges that both open and close a fan-out. */
 export function checkEdgeKinds(spec: SpecDraft): Finding[] {
   return [...wellFormedEntries(spec.edges)]
     .filter(([, edge]) => isFanOutAndJoin(edge))
@@ -24,10 +24,10 @@ export function checkEdgeKinds(spec: SpecDraft): Finding[] {
     }));
 }
 
-/** Where a stage stands: in a fan-out, outside of all, or behind a mismatch, where nothing more can be said. */
+/** Position of a stage: in a fan-out, outside of all, or unclear behind a mismatch. */
 type Standing = OpenFanOut | 'unclear' | undefined;
 
-/** Finds joins without a fan-out and stages whose in-edges do not match. */
+/** Finds joins without a fan-out and stages with mismatched in-edges. */
 export function checkFanOutDepth(graph: GraphDraft, { order, cycles }: Topology): Finding[] {
   if (!graph.complete || cycles.length > 0) return [];
   const findings: Finding[] = [];

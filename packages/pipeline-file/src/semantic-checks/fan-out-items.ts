@@ -1,9 +1,8 @@
-/** A fan-out gives at most as many items as may wait at a stage: a request with more fails. */
 import { isMalformed, type SpecDraft, wellFormedEntries } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 import type { Finding } from '../problem.js';
 
-/** Warns of fan-outs that are expected to give more, for which hardly any request would be answered. */
+/** Warns of fan-outs with more expected items than a stage can queue: such requests fail. */
 export function checkFanOutItems(spec: SpecDraft): Finding[] {
   const { admission = {}, edges } = spec;
   if (isMalformed(spec, 'admission') || isMalformed(admission, 'maxQueueLength')) return [];

@@ -1,19 +1,18 @@
-/** The graph of a draft: stages by index with the edges whose ends are known. */
+/** Graph of a draft: stages by index, with the edges whose ends are known. */
 import { closesFanOut, type Join } from '@equipoise/core/model';
 import { isMalformed, type SpecDraft, wellFormedEntries } from '../draft.js';
 import { chainEdges, entryStages, lastStages } from '../implied-graph.js';
 
-/** An edge between two known stages. `position` is its place in `spec.edges`; an implied edge has the place it would have. */
+/** Edge between two known stages. `position` is its index in `spec.edges`, also for an implied edge. */
 export interface GraphEdge {
   readonly position: number;
   readonly from: number;
   readonly to: number;
   readonly kind: 'plain' | 'fan-out' | 'join';
-  /** Whether it is taken under a condition only. */
   readonly conditional: boolean;
 }
 
-/** A graph that checks can walk. `complete` is false when parts of the document that belong to it are malformed. */
+/** Graph that checks can walk. `complete` is false if parts of it are malformed. */
 export interface GraphDraft {
   readonly names: readonly string[];
   readonly edges: readonly GraphEdge[];
@@ -24,7 +23,7 @@ export interface GraphDraft {
   readonly complete: boolean;
 }
 
-/** Builds the graph of a draft; a name that is given twice means its first stage. */
+/** Builds the graph; a duplicate name means its first stage. */
 export function graphDraft(spec: SpecDraft): GraphDraft {
   const names = (spec.stages ?? []).map((stage) => stage?.name ?? '');
   const indexOf = new Map<string, number>();
@@ -55,10 +54,8 @@ export function graphDraft(spec: SpecDraft): GraphDraft {
   };
 }
 
-/** An edge as far as it is well-formed. */
 type EdgeDraft = NonNullable<NonNullable<SpecDraft['edges']>[number]>;
 
-/** Whether an edge says both that it fans out and that it joins. */
 export const isFanOutAndJoin = (edge: EdgeDraft): boolean =>
   Object.hasOwn(edge, 'fanOut') && Object.hasOwn(edge, 'join');
 
@@ -80,7 +77,7 @@ function kindOf(edge: EdgeDraft, written: readonly (EdgeDraft | undefined)[]): G
   return closesFanOut({ join: edge.join as Join }, inEdges) ? 'join' : 'plain';
 }
 
-/** Names in `to` of the sources; undefined where a source leaves it out. */
+/** Names in `to` of the sources; undefined if one source omits it. */
 function explicitEntries(spec: SpecDraft): string[] | undefined {
   const sources = spec.sources ?? [];
   if (sources.length === 0 || sources.some((source) => source !== undefined && !Object.hasOwn(source, 'to')))

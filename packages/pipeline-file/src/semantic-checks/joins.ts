@@ -1,4 +1,4 @@
-/** `any` and `quorum`: on several edges into a stage they choose among these edges, so all of them must say the same. */
+/** `any` and `quorum` choose among the edges into a stage, so all of these edges must agree. */
 import { awaitedParts, type Join } from '@equipoise/core/model';
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
@@ -6,7 +6,7 @@ import type { GraphDraft } from './graph-draft.js';
 
 type InEdge = readonly [number, { readonly join?: unknown; readonly onMissing?: unknown }];
 
-/** Finds early joins that contradict each other, want more parts than there are edges, or stand where a source enters. */
+/** Finds early joins that contradict each other, need more parts than there are edges, or are at an entry stage. */
 export function checkJoins(spec: SpecDraft, graph: GraphDraft): Finding[] {
   return graph.names.flatMap((name, stage) => [...joinsInto(spec, { name, isEntry: graph.entries.includes(stage) })]);
 }
@@ -39,7 +39,7 @@ function* joinsInto(
   }
 }
 
-/** On the only edge into a stage there must be a group of which a part can be missing. */
+/** The only edge into a stage must have a group of which parts can be missing. */
 function* uselessPartial([index, { join, onMissing }]: InEdge): Generator<Finding> {
   if (onMissing !== 'partial' || join !== undefined) return;
   const message =

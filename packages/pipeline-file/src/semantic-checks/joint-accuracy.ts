@@ -1,11 +1,11 @@
 /**
- * Where the answer comes from some of the stages that ran (behind `any` or `quorum` over several edges, and in a cascade), its accuracy is
- * not the product of theirs: it has to be measured.
+ * Behind early joins over several edges, and in cascades, accuracy is not the product of the stages' accuracies: it
+ * must be measured.
  */
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 
-/** Finds pipelines whose accuracy nothing tells: an error without a way to measure it, else a warning until it has been. */
+/** Finds pipelines of unknown accuracy: an error if it cannot be measured, else a warning until it has been. */
 export function checkJointAccuracy(spec: SpecDraft): Finding[] {
   if (Object.hasOwn(spec, 'accuracyTable')) return [];
   const place = earlyJoin(spec) ?? cascade(spec);

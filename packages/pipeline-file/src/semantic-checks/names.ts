@@ -1,8 +1,7 @@
-/** Names that must be unique: stages, variants of a stage, sources, tensors of a source. */
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 
-/** Finds names that are given twice. */
+/** Finds duplicate names of stages, variants, sources and tensors. */
 export function checkNames(spec: SpecDraft): Finding[] {
   return [
     ...repeated(spec.stages, ['spec', 'stages'], 'the stages'),

@@ -1,8 +1,7 @@
-/** The core counts that a variant offers, before bounds. */
 import { isMalformed, type VariantDraft } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 
-/** Core counts of one replica, or undefined where they are malformed. */
+/** Core counts of a variant before bounds; undefined if malformed. */
 export function offeredCores(variant: VariantDraft): number[] | undefined {
   const resources = variant.resources ?? {};
   if (isMalformed(variant, 'resources') || isMalformed(resources, 'cpuCores')) return undefined;

@@ -1,8 +1,7 @@
-/** Outputs: each stage answers once, and `unless` names another stage that answers. */
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 
-/** Finds stages that are listed twice and `unless` that names no other output. */
+/** Finds duplicate outputs, and `unless` that names no other output. */
 export function checkOutputs(spec: SpecDraft): Finding[] {
   const findings: Finding[] = [];
   const entries = [...wellFormedEntries(spec.outputs)];

@@ -1,6 +1,6 @@
 /**
- * Inline profiles: every point must give a service-time law (core tells which do), percentiles must rise, no point may be
- * written twice, and core counts of points and of resources should meet. A share below 1 uses the points of 1 core.
+ * Every inline profile point must give a service-time law (core decides), with ascending percentiles and no duplicates.
+ * Core counts of points and resources should overlap; a CPU share below 1 uses the points of 1 core.
  */
 import type { ProfilePoint } from '@equipoise/core/model';
 import { lawOfPoint } from '@equipoise/core/plan';
@@ -9,7 +9,6 @@ import { isMalformed, type SpecDraft, type VariantDraft, wellFormedEntries } fro
 import type { Finding, ValuePath } from '../problem.js';
 import { offeredCores } from './offered-cores.js';
 
-/** Finds profile points that contradict themselves, each other, or the resources. */
 export function* checkProfiles(spec: SpecDraft): Generator<Finding> {
   for (const [index, stage] of wellFormedEntries(spec.stages)) {
     for (const [position, variant] of wellFormedEntries(stage.variants)) {

@@ -1,12 +1,11 @@
 /**
- * Fields that name a stage or a variant must name one that exists. While a name is malformed, an unknown reference is
- * reported only if it looks like a misspelling of another name, since it may mean the malformed one.
+ * References to stages and variants must exist. While a name is malformed, an unknown reference may mean it, so it is
+ * reported only if it resembles another name.
  */
 import { type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 import { nearestSpelling } from '../schema-problems/nearest-spelling.js';
 
-/** Finds references to stages and variants that do not exist. */
 export function checkReferences(spec: SpecDraft): Finding[] {
   const stages = knownNames(spec.stages);
   const findings: (Finding | undefined)[] = [];
@@ -32,10 +31,9 @@ export function checkReferences(spec: SpecDraft): Finding[] {
   return findings.filter((finding) => finding !== undefined);
 }
 
-/** Variant by stage, as far as it is well-formed. */
 export type CombinationDraft = Readonly<Record<string, string | undefined>>;
 
-/** Makes a check that finds unknown names in one combination of an accuracy table. */
+/** Returns a check for unknown names in one combination of an accuracy table. */
 export function combinationNames(stages: readonly (StageDraft | undefined)[]) {
   const known = knownNames(stages);
   const variantsOf = new Map(stages.map((stage) => [stage?.name, knownNames(stage?.variants)]));

@@ -1,11 +1,10 @@
-/** What may be said of the replicas of a stage by the language of its module: only code is isolated, and Python always is. */
 import { isMalformed, type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 
-/** Fields that are about code which runs in replicas of ours. */
+/** Fields that concern code in Equipoise's own replicas. */
 const onCode = ['isolation', 'python'] as const;
 
-/** Finds fields on replicas that the module of their stage, or the lack of one, makes senseless. */
+/** Finds replica fields that do not apply: only code is isolated, and Python always is. */
 export function checkReplicas(spec: SpecDraft): Finding[] {
   return [...wellFormedEntries(spec.stages)].flatMap(([index, stage]) => [
     ...checkStage(stage, ['spec', 'stages', index]),

@@ -1,4 +1,3 @@
-/** All rules that a schema cannot express, applied to whatever part of the document is well-formed. */
 import type { SpecDraft } from '../draft.js';
 import type { Finding } from '../problem.js';
 import { checkInlineAccuracyTable } from './accuracy-table.js';
@@ -21,7 +20,7 @@ import { checkTargets } from './targets.js';
 import { checkCycles, checkReachability, checkRepeatedEdges, topologyOf } from './topology.js';
 import { checkVariants } from './variants.js';
 
-/** Findings of every rule family. */
+/** Findings of all rules that a schema cannot express, for the well-formed part. */
 export function semanticFindings(spec: SpecDraft): Finding[] {
   const graph = graphDraft(spec);
   const topology = topologyOf(graph);

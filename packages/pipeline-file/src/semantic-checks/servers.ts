@@ -1,4 +1,3 @@
-/** What may be said of the server of a variant: addresses that are some, and variables in braces only where a command gives them a value. */
 import { type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
 
@@ -7,7 +6,7 @@ type ServerDraft = NonNullable<NonNullable<NonNullable<StageDraft['variants']>[n
 const schemes = ['http:', 'https:', 'grpc:', 'grpcs:'];
 const variables = ['port', 'port2', 'port3', 'cpuCores', 'threads'];
 
-/** Finds servers beside a module, addresses that are none, and variables that nothing gives a value. */
+/** Finds servers next to a module, invalid addresses, and variables that only a command could fill. */
 export function* checkServers(spec: SpecDraft): Generator<Finding> {
   for (const [index, stage] of wellFormedEntries(spec.stages)) {
     for (const [position, { server }] of wellFormedEntries(stage.variants)) {

@@ -1,10 +1,9 @@
-/** One source for now, which declares its tensors in one of two ways: as a list, or as a single tensor in the entry itself. */
 import { type SpecDraft, wellFormedEntries } from '../draft.js';
 import type { Finding } from '../problem.js';
 
 const SHORTHAND = ['datatype', 'shape', 'contentTypes'] as const;
 
-/** Finds surplus sources and half or doubly declared tensors. */
+/** Finds additional sources (one is supported), and tensors declared not fully or twice. */
 export function checkSources(spec: SpecDraft): Finding[] {
   const findings: Finding[] = [];
   for (const [index, source] of wellFormedEntries(spec.sources)) {

@@ -1,9 +1,8 @@
-/** SLO and objective: percentiles written as fractions, floors without an objective that uses them, weights that weigh nothing. */
 import { isMalformed, type SpecDraft } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 import type { Finding } from '../problem.js';
 
-/** Finds targets that cannot be meant. */
+/** Finds percentiles written as fractions, accuracy floors without a fitting objective, and weights without effect. */
 export function checkTargets(spec: SpecDraft): Finding[] {
   return [
     ...checkPercentile(spec),
@@ -40,14 +39,14 @@ function* checkWeights({ objective }: SpecDraft): Generator<Finding> {
     yield { path: ['spec', 'objective', 'weights'], message: 'expected a weight above 0, found 0 for all three' };
 }
 
-/** Told until changes keep to it, so that nobody relies on it. */
+/** Warns until changes respect the surge limit. */
 function* checkSurge({ control }: SpecDraft): Generator<Finding> {
   if (control?.surge === undefined) return;
   const message = 'control.surge has no effect yet: a change starts all new replicas of a stage beside the old ones';
   yield { path: ['spec', 'control', 'surge'], message, severity: 'warning' };
 }
 
-/** No request would give more. */
+/** Warns of a margin that leaves no time for a request. */
 function* checkAnswerMargin({ slo, admission }: SpecDraft): Generator<Finding> {
   const { answerMarginMs } = admission ?? {};
   if (answerMarginMs === undefined || slo?.latencyMs === undefined || answerMarginMs <= slo.latencyMs / 2) return;

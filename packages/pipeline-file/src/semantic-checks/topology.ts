@@ -1,18 +1,18 @@
 /**
- * The stages must form a directed acyclic graph in which a request reaches every stage. Kahn's algorithm takes away stages that
- * nothing left leads to; what remains holds cycles. Each is found by walking backwards until a stage repeats, named, and cut.
+ * The stages must form a directed acyclic graph in which a request reaches every stage. Kahn's algorithm removes stages
+ * without open in-edges; the rest contains cycles. Each cycle is found by walking backwards until a stage repeats,
+ * named, and cut.
  */
 import { invariant } from '@equipoise/core/model';
 import type { Finding } from '../problem.js';
 import type { GraphDraft, GraphEdge } from './graph-draft.js';
 
-/** Stages in an order in which every edge leads forward (without the stages on and behind cycles), and the cycles. */
+/** Topological order without stages on and behind cycles, and the cycles. */
 export interface Topology {
   readonly order: readonly number[];
   readonly cycles: readonly (readonly GraphEdge[])[];
 }
 
-/** Sorts the stages and finds disjoint cycles. */
 export function topologyOf(graph: GraphDraft): Topology {
   const blocked = graph.incoming.map((edges) => edges.length);
   const order = release(
@@ -34,7 +34,7 @@ export function topologyOf(graph: GraphDraft): Topology {
   return { order, cycles };
 }
 
-/** Takes stages away from the front; returns all that could be taken. `blocked` counts in-edges from stages that remain. */
+/** Removes stages from the front and returns them. `blocked` counts in-edges from remaining stages. */
 function release(graph: GraphDraft, blocked: number[], free: readonly number[]): number[] {
   const order = [...free];
   for (const stage of order) {
@@ -65,7 +65,7 @@ function cycleBefore(graph: GraphDraft, blocked: readonly number[], start: numbe
   return walked.slice(seenAt.get(repeated)).reverse();
 }
 
-/** Names every cycle at the edge that is written last. */
+/** Reports every cycle at its last written edge. */
 export function checkCycles(graph: GraphDraft, { cycles }: Topology): Finding[] {
   return cycles.map((cycle) => {
     const names = [...cycle.map(({ from }) => from), cycle[0]?.from ?? 0].map((stage) => graph.names[stage]);
@@ -77,7 +77,7 @@ export function checkCycles(graph: GraphDraft, { cycles }: Topology): Finding[] 
   });
 }
 
-/** Finds stages that no request can reach; a cycle counts as reached, for it is reported as such. */
+/** Finds unreachable stages. Cycles count as reached: they are already reported. */
 export function checkReachability(graph: GraphDraft, { cycles }: Topology): Finding[] {
   if (!graph.complete) return [];
   const reached = new Set([...graph.entries, ...cycles.flat().map(({ to }) => to)]);
@@ -89,7 +89,6 @@ export function checkReachability(graph: GraphDraft, { cycles }: Topology): Find
   );
 }
 
-/** Finds edges that are written twice. */
 export function checkRepeatedEdges(graph: GraphDraft): Finding[] {
   const seen = new Set<string>();
   return graph.edges.flatMap(({ from, to, position }) => {

@@ -1,9 +1,8 @@
-/** What a variant needs by the kind of its stage: a model has an accuracy, and a stage without code runs from profiles. */
+/** Requirements by kind of stage: a model needs an accuracy, a stage without code needs profiles. */
 import { isMalformed, type SpecDraft, type StageDraft, type VariantDraft, wellFormedEntries } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 import type { Finding, ValuePath } from '../problem.js';
 
-/** Finds missing and surplus accuracies and variants that have neither code nor profile. */
 export function checkVariants(spec: SpecDraft): Finding[] {
   const findings: (Finding | undefined)[] = [];
   for (const [index, stage] of wellFormedEntries(spec.stages)) {

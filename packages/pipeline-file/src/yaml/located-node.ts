@@ -1,30 +1,29 @@
-/** A value of the document together with where it stands in the text. */
+/** Values of a document with their position. */
 import type { ValuePath } from '../problem.js';
 
-/** An entry of a mapping; `keyOffset` is where its key begins. */
+/** Mapping entry; `keyOffset` is the start of its key. */
 export interface LocatedEntry {
   readonly keyOffset: number;
   readonly node: LocatedNode;
 }
 
-/** A value with its offset in the text. `value` is undefined where the text has no readable one, which is reported already. */
+/** Value with its offset. `value` is undefined if unreadable, which is already reported. */
 export interface LocatedNode {
   readonly value: unknown;
   readonly offset: number;
-  /** The scalar as written. */
+  /** Scalar as written. */
   readonly source?: string;
   readonly entries?: ReadonlyMap<string, LocatedEntry>;
   readonly items?: readonly LocatedNode[];
 }
 
-/** The node at `path`, or undefined where the document has none. */
 export function nodeAt(root: LocatedNode, path: ValuePath): LocatedNode | undefined {
   let node: LocatedNode | undefined = root;
   for (const step of path) node = typeof step === 'number' ? node?.items?.[step] : node?.entries?.get(step)?.node;
   return node;
 }
 
-/** Offset of the entry at `path`: its key or its value; a missing one is placed at its nearest existing parent. */
+/** Offset of the key or value at `path`; a missing one is placed at its nearest existing parent. */
 export function offsetAt(root: LocatedNode, path: ValuePath, place: 'key' | 'value'): number {
   const last = path.at(-1);
   if (place === 'key' && typeof last === 'string') {

@@ -1,13 +1,13 @@
 /**
- * How deep a YAML text nests, found without recursion. The composer of the `yaml` package recurses once a level, so a text
- * of a hundred thousand brackets would exhaust the stack before it could be refused.
+ * Nesting depth of a YAML text, found without recursion. The composer of `yaml` recurses per level, so deep texts would
+ * exhaust the stack.
  */
 import type { CST } from 'yaml';
 
-/** Deepest nesting that is read; a pipeline file needs about ten levels. */
+/** Deepest accepted nesting; a pipeline file needs about ten levels. */
 export const MAX_DEPTH = 64;
 
-/** Offset of the first token that lies deeper than `MAX_DEPTH`, or undefined. */
+/** Offset of the first token deeper than `MAX_DEPTH`. */
 export function tooDeepOffset(tokens: readonly CST.Token[]): number | undefined {
   const open: { readonly token: CST.Token; readonly depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
   for (let next = open.pop(); next !== undefined; next = open.pop()) {

@@ -1,7 +1,6 @@
 /**
- * Text → values with positions. Takes one YAML 1.2 document (JSON is one too) and reports everything about it that is not
- * plain data: syntax errors, duplicate keys, tags, merge keys. Aliases are followed, but only so far that a file cannot
- * grow without bound when they are expanded.
+ * Reads one YAML 1.2 (or JSON) document as values with positions. Reports everything that is not plain data: syntax
+ * errors, duplicate keys, tags, merge keys. Bounded alias expansion.
  */
 import {
   type Alias,
@@ -21,7 +20,7 @@ import type { Finding, ValuePath } from '../problem.js';
 import type { LocatedEntry, LocatedNode } from './located-node.js';
 import { MAX_DEPTH, tooDeepOffset } from './nesting.js';
 
-/** A document as far as it could be read. What follows `firstSyntaxErrorAt` (an offset) is not to be relied on. */
+/** Readable part of a document. Content after the offset `firstSyntaxErrorAt` is unreliable. */
 export interface YamlReading {
   readonly root: LocatedNode | undefined;
   readonly findings: readonly Finding[];
@@ -29,12 +28,12 @@ export interface YamlReading {
   readonly lines: LineCounter;
 }
 
-/** Values that may be reached through aliases, counted each time they are reached. */
+/** Most values reached through aliases, counted each time. */
 const MAX_ALIASED_VALUES = 20_000;
 const MAX_SYNTAX_ERRORS = 5;
 const PLAIN_TAG = /^tag:yaml\.org,2002:(map|seq|str|int|float|bool|null)$/;
 
-/** Reads a text; never throws. */
+/** Never throws. */
 export function readYaml(text: string): YamlReading {
   const lines = new LineCounter();
   const tokens = [...new Parser(lines.addNewLine).parse(text)];
@@ -58,7 +57,7 @@ function secondDocument(document: Document.Parsed | undefined): Finding[] {
   return [{ path: [], offset: document.range[0], message: 'expected one document, found a second one' }];
 }
 
-/** The first error of each line; only a few, for most of them follow from the one before. */
+/** First error of each line. Only a few, because most follow from the previous one. */
 function syntaxFindings(errors: readonly YAMLError[], lines: LineCounter): Finding[] {
   const byLine = new Map<number, Finding>();
   for (const { pos, message } of errors.toSorted((a, b) => a.pos[0] - b.pos[0])) {
@@ -104,7 +103,9 @@ class NodeReader {
     return this.read(target, { path, depth: depth + 1, aliased: true });
   }
 
-  /** Counts a value reached through an alias; false, reported once, when there are too many. An alias in itself ends here too. */
+  /**
+   * Counts a value reached through an alias; false, reported once, if there are too many. Also ends recursive aliases.
+   */
   #mayExpand({ path, depth }: Place, offset: number): boolean {
     if (this.#aliasedValues > MAX_ALIASED_VALUES) return false;
     this.#aliasedValues = depth > MAX_DEPTH ? MAX_ALIASED_VALUES + 1 : this.#aliasedValues + 1;
