@@ -1,5 +1,5 @@
 /** The page docs/reference/admin-api.md: every route of the admin port with what it takes and answers, from the routes themselves. */
-import { markdownTable } from '../packages/pipeline-file/src/reference/markdown-table.js';
+import { markdownTable } from '../packages/pipeline-file/src/reference/reference-page.js';
 import { inputFields } from '../packages/runtime/src/admin/admin-bodies.js';
 import { type AdminRoute, adminRoutes } from '../packages/runtime/src/admin/admin-routes.js';
 

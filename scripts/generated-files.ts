@@ -4,8 +4,7 @@
  * `<!-- end:NAME -->`.
  */
 import { renderPipelineCrd } from '../packages/adapter-kubernetes/src/crd/crd-file.js';
-import { renderPipelineFileSchema } from '../packages/pipeline-file/src/reference/json-schema-file.js';
-import { renderPipelineFilePage } from '../packages/pipeline-file/src/reference/reference-page.js';
+import { renderPipelineFileSchema, renderPipelineFilePage } from '../packages/pipeline-file/src/reference/reference-page.js';
 import { renderAdminApiPage } from './admin-api-page.js';
 import { renderCliPage } from './cli-page.js';
 import { drawCoreFolders, drawPackages } from './dependency-graph.js';

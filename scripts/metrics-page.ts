@@ -1,5 +1,5 @@
 /** The page docs/reference/metrics.md: every metric of Equipoise with its type, its labels and what it counts. */
-import { markdownTable } from '../packages/pipeline-file/src/reference/markdown-table.js';
+import { markdownTable } from '../packages/pipeline-file/src/reference/reference-page.js';
 import { everyMetric } from './every-metric.js';
 
 /** Markdown of the page. */

@@ -1,7 +1,7 @@
 /** The tables of docs/reference/loads.md. */
 import { arrivalForms } from '../../packages/app/src/compose/parse-arrivals.js';
 import { loadStatistics } from '../../packages/core/src/simulate/arrivals/load-statistics.js';
-import { markdownTable } from '../../packages/pipeline-file/src/reference/markdown-table.js';
+import { markdownTable } from '../../packages/pipeline-file/src/reference/reference-page.js';
 import { countsOf } from './load-model.js';
 import { exampleForms } from './load-plots.js';
 import { readModels } from './shipped-loads.js';

@@ -2,8 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadAccuracyTable } from './load-accuracy-table.js';
-import { loadPipelineFile } from './load-pipeline-file.js';
+import { loadAccuracyTable, loadPipelineFile } from './load-pipeline-file.js';
 import { validDocument } from './pipeline.test-support.js';
 
 let folder = '';

@@ -1,11 +1,15 @@
+import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import type { CheckedDocument } from './check-document.js';
+import { type AccuracyTable, AppError, type StageSpec } from '@equipoise/core/model';
+import { type CheckedDocument, checkDocument } from './check-document.js';
 import type { StageDraft } from './draft.js';
-import { accuracyTableResult, checkAccuracyTableText, readText } from './load-accuracy-table.js';
 import { checkPipelineFile, type PipelineFileResult } from './parse-pipeline-file.js';
 import type { Problem } from './problem.js';
+import { accuracyTableSchema } from './schema/accuracy-table-schema.js';
 import type { PipelineFile } from './schema/pipeline-file-schema.js';
-import { toSpec } from './to-spec.js';
+import { accuracyTableJsonSchema } from './schema/pipeline-json-schema.js';
+import { checkAccuracyTable, type TableDraft } from './semantic-checks/accuracy-table.js';
+import { toAccuracyTable, toSpec } from './to-spec.js';
 
 /**
  * Reads and parses a pipeline file; its paths are relative to its folder. Problems of an accuracy table file are
@@ -37,4 +41,44 @@ function atReference(
     message: `${where}: ${message}`,
     ...(suggestion === undefined ? {} : { suggestion }),
   });
+}
+
+type AccuracyTableResult =
+  | { readonly kind: 'valid'; readonly table: AccuracyTable }
+  | { readonly kind: 'invalid'; readonly problems: readonly Problem[] };
+
+/** Reads a table for a pipeline of `stages`. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
+export async function loadAccuracyTable(path: string, stages: readonly StageSpec[]): Promise<AccuracyTableResult> {
+  const text = await readText(resolve(path), 'accuracy table');
+  const drafts = stages.map(({ id, variants }) => ({ name: id, variants: variants.map((v) => ({ name: v.id })) }));
+  return accuracyTableResult(checkAccuracyTableText(text, path, drafts));
+}
+
+function checkAccuracyTableText(text: string, fileName: string, stages: readonly StageDraft[]) {
+  return checkDocument(text, fileName, {
+    schema: { zod: accuracyTableSchema, json: accuracyTableJsonSchema },
+    semanticFindings: (table) =>
+      table === undefined ? [] : checkAccuracyTable(table as TableDraft, { stages, path: [] }),
+  });
+}
+
+function accuracyTableResult(checked: CheckedDocument<Parameters<typeof toAccuracyTable>[0]>): AccuracyTableResult {
+  return checked.kind === 'invalid' ? checked : { kind: 'valid', table: toAccuracyTable(checked.output) };
+}
+
+/** Reads a text file; `what` names it in errors. Throws FILE_NOT_FOUND or FILE_UNREADABLE. */
+export async function readText(path: string, what: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new AppError('FILE_NOT_FOUND', `${what} not found: ${path}`, { details: { path }, cause });
+    if (code === 'EISDIR')
+      throw new AppError('FILE_UNREADABLE', `${path} is a folder; expected a file that is the ${what}`, {
+        details: { path },
+        cause,
+      });
+    throw new AppError('FILE_UNREADABLE', `${what} ${path} cannot be read: ${message}`, { details: { path }, cause });
+  }
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadPipelineFile } from './load-pipeline-file.js';
 import { parsePipelineFile } from './parse-pipeline-file.js';
-import { EXAMPLE_PIPELINE } from './reference/example-pipeline.js';
+import { EXAMPLE_PIPELINE } from './reference/reference-page.js';
 import { toDocument } from './to-document.js';
 
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));

@@ -1,12 +1,13 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, type Resources } from '@equipoise/core/model';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import type { InferenceClient } from '../client/inference-client.js';
 import { tokenFor } from '../replica/server-token.js';
 import { cannotStart, clientOf, runnerOver, type ServerLimits, serverOf } from '../replica/start-server-runner.js';
-import { filledTemplate, type TemplateValues } from './command-template.js';
-import { freePorts } from './free-ports.js';
-import { ProcessorPool, usableProcessors } from './processor-pool.js';
 import { ServerProcess } from './server-process.js';
 
 const DEFAULT_LAUNCH_TIMEOUT_MS = 120_000;
@@ -111,4 +112,87 @@ function startServer(
     directory: request.baseDir,
     processors,
   });
+}
+
+type TemplateValues = Readonly<Record<string, string>>;
+
+const templateNames = ['port', 'port2', 'port3', 'cpuCores', 'threads'] as const;
+
+/** Replaces the variables of a text. Throws MODEL_LOAD_FAILED for an unknown one. */
+function filledTemplate(text: string, values: TemplateValues): string {
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name];
+    if (value !== undefined) return value;
+    throw new AppError(
+      'MODEL_LOAD_FAILED',
+      `A command has no variable {${name}}; it has {${templateNames.join('}, {')}}.`,
+    );
+  });
+}
+
+/** Recently assigned ports: a command needs time until it listens. */
+const givenOut = new Set<number>();
+const MOST_GIVEN_OUT = 512;
+
+/** Returns `count` free ports that recent calls have not returned. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = await freePort();
+    if (givenOut.has(port)) continue;
+    givenOut.add(port);
+    ports.push(port);
+  }
+  for (const port of givenOut) if (givenOut.size > MOST_GIVEN_OUT) givenOut.delete(port);
+  return ports;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Processors that this process may use; from the system if it tells, else 0 and up. */
+function usableProcessors(): readonly number[] {
+  try {
+    const [, list = ''] = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+    const processors = list.split(',').flatMap(rangeOf);
+    if (processors.length > 0) return processors;
+  } catch {
+    // Not Linux.
+  }
+  return Array.from({ length: availableParallelism() }, (_, index) => index);
+}
+
+function rangeOf(text: string): readonly number[] {
+  const [first = Number.NaN, last = first] = text.split('-').map(Number);
+  return Number.isNaN(first) ? [] : Array.from({ length: last - first + 1 }, (_, index) => first + index);
+}
+
+/** Assigns to each server the processors with the fewest servers. */
+export class ProcessorPool {
+  readonly #servers: Map<number, number>;
+
+  constructor(processors: readonly number[]) {
+    this.#servers = new Map(processors.map((processor) => [processor, 0]));
+  }
+
+  /** Returns `cpuCores` (rounded up) processors; undefined if that is all of them. */
+  take(cpuCores: number): readonly number[] | undefined {
+    const count = Math.ceil(cpuCores);
+    if (count >= this.#servers.size) return undefined;
+    const taken = [...this.#servers].sort(([, a], [, b]) => a - b).slice(0, count);
+    for (const [processor, servers] of taken) this.#servers.set(processor, servers + 1);
+    return taken.map(([processor]) => processor);
+  }
+
+  give(processors: readonly number[] | undefined): void {
+    for (const processor of processors ?? []) {
+      this.#servers.set(processor, (this.#servers.get(processor) ?? 1) - 1);
+    }
+  }
 }

@@ -5,8 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { InferenceServerSpec, TensorMap } from '@equipoise/core/model';
 import { describeModelRunnerConformance, launchRequestOf, oneCore, stageNamed, variantNamed } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
-import { CommandReplicaLauncher } from './command-replica-launcher.js';
-import { ProcessorPool } from './processor-pool.js';
+import { CommandReplicaLauncher, ProcessorPool } from './command-replica-launcher.js';
 
 const fixture = fileURLToPath(new URL('../fixtures/echo-server.mjs', import.meta.url));
 

@@ -2,8 +2,8 @@ import { type Datatype, elementCount, type Tensor, type TensorType } from '@equi
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeNested, decodeTensor } from './decode-tensor.js';
+import { halfOfNumber, numberOfHalf } from './element-types.js';
 import { encodeFlat, encodeNested } from './encode-tensor.js';
-import { halfOfNumber, numberOfHalf } from './half-float.js';
 
 const type = (datatype: Datatype, shape: readonly number[]): TensorType => ({ name: 'x', datatype, shape });
 const one = (datatype: Datatype, value: unknown) => decodeTensor(type(datatype, [1]), [1], [value]).data[0];

@@ -2,9 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from '../pipeline.test-support.js';
 import { type JsonSchemaNode, pipelineJsonSchema } from '../schema/pipeline-json-schema.js';
-import { EXAMPLE_PIPELINE } from './example-pipeline.js';
-import { renderPipelineFileSchema } from './json-schema-file.js';
-import { renderPipelineFilePage } from './reference-page.js';
+import { EXAMPLE_PIPELINE, renderPipelineFilePage, renderPipelineFileSchema } from './reference-page.js';
 
 const REPOSITORY = new URL('../../../../', import.meta.url);
 const committed = (path: string): string => readFileSync(new URL(path, REPOSITORY), 'utf8');

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Loose, parseChanged, problemsOf } from '../pipeline.test-support.js';
+import { numberInText } from './correction.js';
 import { nearestSpelling } from './nearest-spelling.js';
-import { numberInText } from './number-in-text.js';
 
 test.each([
   ['500ms', 'latencyMs', 500],

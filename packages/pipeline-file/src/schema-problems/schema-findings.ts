@@ -1,14 +1,11 @@
 /** Turns zod issues into findings with expected and found values. */
 import type { z } from 'zod';
-import type { Finding, ValuePath } from '../problem.js';
-import { pathText } from '../problem.js';
+import { type Finding, pathText, type ValuePath } from '../problem.js';
 import type { JsonSchemaNode } from '../schema/pipeline-json-schema.js';
 import { type LocatedNode, nodeAt } from '../yaml/located-node.js';
 import { correctionOf } from './correction.js';
 import { describeExpected } from './describe-expected.js';
-import { describeFound } from './describe-found.js';
 import { nearestSpelling } from './nearest-spelling.js';
-import { schemaNodeAt } from './schema-node.js';
 
 /** One definition as zod schema and as JSON Schema. */
 export interface SchemaForms<Output> {
@@ -16,7 +13,7 @@ export interface SchemaForms<Output> {
   readonly json: JsonSchemaNode;
 }
 
-export type SchemaResult<Output> =
+type SchemaResult<Output> =
   | { readonly kind: 'matches'; readonly output: Output }
   | { readonly kind: 'differs'; readonly findings: readonly Finding[] };
 
@@ -94,3 +91,42 @@ function wrongValue({ issue, path }: Issue, schema: JsonSchemaNode, found: Locat
 
 const suggested = (suggestion: string | undefined): Pick<Finding, 'suggestion'> =>
   suggestion === undefined ? {} : { suggestion };
+
+const LONGEST_QUOTE = 60;
+
+/** Describes a value at the end of a message. */
+function describeFound({ value, source }: LocatedNode): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (typeof value === 'string') return `the text ${quoted(value)}`;
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : `a list of ${value.length}`;
+  if (typeof value === 'object') return 'a mapping';
+  return source ?? String(value);
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.length <= LONGEST_QUOTE ? text : `${text.slice(0, LONGEST_QUOTE)}…`);
+}
+
+/** JSON Schema of the value at `path`, choosing alternatives by its kind; undefined below free values. */
+function schemaNodeAt(root: JsonSchemaNode, path: ValuePath, document: unknown): JsonSchemaNode | undefined {
+  let node: JsonSchemaNode | undefined = root;
+  let value: unknown = document;
+  for (const step of path) {
+    node = childOf(alternativeFor(node, value), step);
+    value = (value as Record<string | number, unknown> | undefined)?.[step];
+    if (node === undefined) return undefined;
+  }
+  return node;
+}
+
+/** Alternative for values of this kind, or the node itself. */
+function alternativeFor(node: JsonSchemaNode, value: unknown): JsonSchemaNode {
+  const wanted = Array.isArray(value) ? 'array' : typeof value;
+  return node.anyOf?.find(({ type }) => type === wanted || (type === 'integer' && wanted === 'number')) ?? node;
+}
+
+function childOf(node: JsonSchemaNode, step: string | number): JsonSchemaNode | undefined {
+  if (typeof step === 'number') return node.items;
+  if (node.properties !== undefined && Object.hasOwn(node.properties, step)) return node.properties[step];
+  return typeof node.additionalProperties === 'object' ? node.additionalProperties : undefined;
+}

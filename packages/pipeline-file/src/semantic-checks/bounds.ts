@@ -1,9 +1,8 @@
 /** Bounds and pins must leave a choice of replicas, core counts and batch sizes. */
-import { isSameCores } from '../core-counts.js';
+import { isSameCores, offeredCores } from '../core-counts.js';
 import { isMalformed, type SpecDraft, type StageDraft, wellFormedEntries } from '../draft.js';
 import { fieldDefaults } from '../field-defaults.js';
 import type { Finding, ValuePath } from '../problem.js';
-import { offeredCores } from './offered-cores.js';
 
 export function checkBounds(spec: SpecDraft): Finding[] {
   return [...wellFormedEntries(spec.stages)].flatMap(([index, stage]) => {

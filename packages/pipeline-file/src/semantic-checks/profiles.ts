@@ -4,10 +4,9 @@
  */
 import type { ProfilePoint } from '@equipoise/core/model';
 import { lawOfPoint } from '@equipoise/core/plan';
-import { hundredthsOf } from '../core-counts.js';
+import { hundredthsOf, offeredCores } from '../core-counts.js';
 import { isMalformed, type SpecDraft, type VariantDraft, wellFormedEntries } from '../draft.js';
 import type { Finding, ValuePath } from '../problem.js';
-import { offeredCores } from './offered-cores.js';
 
 export function* checkProfiles(spec: SpecDraft): Generator<Finding> {
   for (const [index, stage] of wellFormedEntries(spec.stages)) {

@@ -2,23 +2,17 @@ import type { SpecDraft } from '../draft.js';
 import type { Finding } from '../problem.js';
 import { checkInlineAccuracyTable } from './accuracy-table.js';
 import { checkBounds } from './bounds.js';
-import { checkBranches } from './branches.js';
-import { checkCertainAnswer } from './certain-answer.js';
-import { checkEdgeKinds, checkFanOutDepth } from './fan-out-depth.js';
-import { checkFanOutItems } from './fan-out-items.js';
+import { checkBranches, checkCertainAnswer } from './branches.js';
+import { checkEdgeKinds, checkFanOutDepth, checkFanOutItems } from './fan-outs.js';
 import { graphDraft } from './graph-draft.js';
-import { checkJoins } from './joins.js';
-import { checkJointAccuracy } from './joint-accuracy.js';
-import { checkNames } from './names.js';
-import { checkOutputs } from './outputs.js';
+import { checkJoins, checkJointAccuracy } from './joins.js';
 import { checkProfiles } from './profiles.js';
-import { checkReferences } from './references.js';
-import { checkReplicas } from './replicas.js';
+import { checkNames, checkReferences } from './references.js';
 import { checkServers } from './servers.js';
-import { checkSources } from './sources.js';
+import { checkOutputs, checkSources } from './sources-and-outputs.js';
 import { checkTargets } from './targets.js';
 import { checkCycles, checkReachability, checkRepeatedEdges, topologyOf } from './topology.js';
-import { checkVariants } from './variants.js';
+import { checkReplicas, checkVariants } from './variants.js';
 
 /** Findings of all rules that a schema cannot express, for the well-formed part. */
 export function semanticFindings(spec: SpecDraft): Finding[] {

@@ -2,9 +2,11 @@
  * Reads one YAML 1.2 (or JSON) document as values with positions. Reports everything that is not plain data: syntax
  * errors, duplicate keys, tags, merge keys. Bounded alias expansion.
  */
+
 import {
   type Alias,
   Composer,
+  type CST,
   type Document,
   isAlias,
   isMap,
@@ -18,7 +20,6 @@ import {
 } from 'yaml';
 import type { Finding, ValuePath } from '../problem.js';
 import type { LocatedEntry, LocatedNode } from './located-node.js';
-import { MAX_DEPTH, tooDeepOffset } from './nesting.js';
 
 /** Readable part of a document. Content after the offset `firstSyntaxErrorAt` is unreliable. */
 export interface YamlReading {
@@ -161,4 +162,24 @@ class NodeReader {
 
 function isEmptyValue(node: Node | null): node is null {
   return node === null || (isScalar(node) && node.value === null && node.source === '' && node.tag === undefined);
+}
+
+/** Deepest accepted nesting; a pipeline file needs about ten levels. */
+const MAX_DEPTH = 64;
+
+/** Offset of the first token deeper than `MAX_DEPTH`. Not recursive: the composer of `yaml` recurses per level and would exhaust the stack. */
+function tooDeepOffset(tokens: readonly CST.Token[]): number | undefined {
+  const open: { readonly token: CST.Token; readonly depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { token, depth } = next;
+    if (depth > MAX_DEPTH) return token.offset;
+    for (const child of childrenOf(token)) open.push({ token: child, depth: depth + 1 });
+  }
+  return undefined;
+}
+
+function childrenOf(token: CST.Token): CST.Token[] {
+  if (token.type === 'document') return token.value ? [token.value] : [];
+  if (!('items' in token)) return [];
+  return token.items.flatMap(({ key, value }) => [key, value].filter((child) => child != null));
 }

@@ -2,7 +2,8 @@
  * Fan-outs nest: `fanOut` opens a level, `join` closes the innermost. All in-edges of a stage must have the same open
  * fan-outs, or their items could never meet. An output inside a fan-out answers with all items.
  */
-import { type SpecDraft, wellFormedEntries } from '../draft.js';
+import { isMalformed, type SpecDraft, wellFormedEntries } from '../draft.js';
+import { fieldDefaults } from '../field-defaults.js';
 import type { Finding } from '../problem.js';
 import { type GraphDraft, type GraphEdge, isFanOutAndJoin } from './graph-draft.js';
 import type { Topology } from './topology.js';
@@ -25,15 +26,15 @@ export function checkEdgeKinds(spec: SpecDraft): Finding[] {
 }
 
 /** Position of a stage: in a fan-out, outside of all, or unclear behind a mismatch. */
-type Standing = OpenFanOut | 'unclear' | undefined;
+type Nesting = OpenFanOut | 'unclear' | undefined;
 
 /** Finds joins without a fan-out and stages with mismatched in-edges. */
 export function checkFanOutDepth(graph: GraphDraft, { order, cycles }: Topology): Finding[] {
   if (!graph.complete || cycles.length > 0) return [];
   const findings: Finding[] = [];
-  const standings = new Map<number, Standing>(graph.entries.map((stage) => [stage, undefined]));
+  const standings = new Map<number, Nesting>(graph.entries.map((stage) => [stage, undefined]));
   for (const edge of order.flatMap((stage) => graph.incoming[stage] ?? [])) {
-    const brought = standingBehind(edge, standings.get(edge.from), findings);
+    const brought = nestingBehind(edge, standings.get(edge.from), findings);
     const other = standings.has(edge.to) ? standings.get(edge.to) : brought;
     const isClear = brought !== 'unclear' && other !== 'unclear';
     if (isClear && brought !== other) findings.push(mismatch(graph, edge, [other, brought]));
@@ -42,7 +43,7 @@ export function checkFanOutDepth(graph: GraphDraft, { order, cycles }: Topology)
   return findings;
 }
 
-function standingBehind(edge: GraphEdge, before: Standing, findings: Finding[]): Standing {
+function nestingBehind(edge: GraphEdge, before: Nesting, findings: Finding[]): Nesting {
   if (edge.kind === 'plain' || before === 'unclear') return before;
   if (edge.kind === 'fan-out') return { edge, around: before, depth: (before?.depth ?? 0) + 1 };
   if (before !== undefined) return before.around;
@@ -66,4 +67,17 @@ function mismatch(
       ? `expected all edges into "${stage}" to come from one fan-out, found items of another one; join each first`
       : `expected fan-out depth ${expectedDepth} as on the other inputs of "${stage}", found ${foundDepth} (fanOut adds one, join takes one away)`;
   return { path: ['spec', 'edges', edge.position], message };
+}
+
+/** Warns of fan-outs with more expected items than a stage can queue: such requests fail. */
+export function checkFanOutItems(spec: SpecDraft): Finding[] {
+  const { admission = {}, edges } = spec;
+  if (isMalformed(spec, 'admission') || isMalformed(admission, 'maxQueueLength')) return [];
+  const most = admission.maxQueueLength ?? fieldDefaults.maxQueueLength;
+  return [...wellFormedEntries(edges)].flatMap(([index, { fanOut }]): Finding[] => {
+    const expected = fanOut?.expected;
+    if (expected === undefined || expected <= most) return [];
+    const message = `a fan-out of more items than may wait at a stage fails its request: expected at most ${most}, which is admission.maxQueueLength, found ${expected}; raise the bound`;
+    return [{ path: ['spec', 'edges', index, 'fanOut', 'expected'], message, severity: 'warning' }];
+  });
 }

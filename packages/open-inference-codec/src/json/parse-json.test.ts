@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { mayHaveLongIntegers, parseWithExactIntegers } from './exact-integers.js';
+import { mayHaveLongIntegers, parseWithExactIntegers } from './parse-json.js';
 
 it('keeps the digits of long integers and changes nothing else', () => {
   const text =

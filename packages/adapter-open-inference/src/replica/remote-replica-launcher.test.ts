@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addressesOf } from './server-addresses.js';
+import { addressesOf } from './remote-replica-launcher.js';
 
 const known: Readonly<Record<string, readonly string[]>> = {
   pods: ['10.1.0.9', '10.1.0.10'],
