@@ -135,7 +135,7 @@ const givenOut = new Set<number>();
 const MOST_GIVEN_OUT = 512;
 
 /** Returns `count` free ports that recent calls have not returned. */
-export async function freePorts(count: number): Promise<readonly number[]> {
+async function freePorts(count: number): Promise<readonly number[]> {
   const ports: number[] = [];
   while (ports.length < count) {
     const port = await freePort();
