@@ -37,6 +37,11 @@ export function listCoreExports(entryFiles: ReadonlyMap<string, string>, files: 
   };
 }
 
+/** The file that declares an exported name. */
+export function declaringFile({ declaration }: ExportedName): string {
+  return declaration.split(' ')[0] ?? declaration;
+}
+
 /** Names exported by at least one entry and used through none. */
 export function findUnusedExports({ names }: CoreExports, used: NamesUsed): ExportedName[] {
   const usedDeclarations = new Set(

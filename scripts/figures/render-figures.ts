@@ -1,4 +1,5 @@
 /** Figures as text for a terminal. */
+import { declaringFile } from './core-exports.js';
 import { type Figures, splitByDepth } from './figures.js';
 import type { ProseProblem } from './prose-rules.js';
 import type { TickFigures } from './tick/tick-figures.js';
@@ -57,9 +58,9 @@ export function renderPlaces({ prose, crumbs, backArrows, core, fullestFolders }
     })),
     ...arrows.map(({ file, text }) => ({ file, text: `back arrow ${text}` })),
     ...core.wildcards.map((text) => ({ file: text, text: `wildcard ${text}` })),
-    ...core.unused.map(({ entry, name, declaration }) => ({
-      file: declaration,
-      text: `unused export of ${entry}: ${name} (${declaration.split(' ')[0]})`,
+    ...core.unused.map((unused) => ({
+      file: declaringFile(unused),
+      text: `unused export of ${unused.entry}: ${unused.name} (${declaringFile(unused)})`,
     })),
     ...prose.map(({ file, line, kind, found }) => ({ file, text: `${kind} ${file}:${line}: ${found}` })),
   ];

@@ -1,0 +1,9 @@
+/** Fails on `export *` in an entry of core and on names that core exports and nobody outside it uses. */
+import { measureFigures } from './figures/figures.js';
+import { findStructureProblems } from './figures/structure-problems.js';
+
+const figures = measureFigures('.');
+const problems = findStructureProblems(figures);
+for (const problem of problems) console.log(problem);
+if (problems.length > 0) process.exitCode = 1;
+else console.log(`${figures.core.names} names exported by core: all by name, all used outside.`);
