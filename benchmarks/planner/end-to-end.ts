@@ -6,9 +6,9 @@
 import { showsSloMet } from '@equipoise/core/model';
 import type { PlanResult, PlanVerification } from '../../packages/core/src/model/plan.js';
 import { optimize } from '../../packages/core/src/optimize/optimize.js';
+import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/options/planning-setting.js';
 import type { StageOption } from '../../packages/core/src/optimize/options/stage-option.js';
 import type { PlanningProblem, VerifyPlan } from '../../packages/core/src/optimize/planning-problem.js';
-import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/problem/planning-setting.js';
 import { planOf, sketchOf } from '../../packages/core/src/optimize/search/plan-of.js';
 import { curvesOf } from '../../packages/core/src/profile/curves-of.js';
 import { planVerifier } from '../../packages/core/src/simulate/plan-verifier.js';

@@ -5,9 +5,9 @@
  */
 import type { Highs } from 'highs';
 import { bruteForce } from '../../packages/core/src/optimize/brute-force.test-support.js';
+import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/options/planning-setting.js';
+import { type SurrogateOption, surrogateProblem } from '../../packages/core/src/optimize/options/surrogate.js';
 import { PlanOracle } from '../../packages/core/src/optimize/plan-oracle.test-support.js';
-import { costOf, isBetter, objectiveValue, pasOf } from '../../packages/core/src/optimize/problem/objective-value.js';
-import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/problem/planning-setting.js';
 import {
   type Family,
   families,
@@ -15,8 +15,8 @@ import {
   randomProblem,
 } from '../../packages/core/src/optimize/random-problems.test-support.js';
 import { loadHighs, solveWithHighs } from '../../packages/core/src/optimize/surrogate/highs-oracle.test-support.js';
+import { costOf, isBetter, objectiveValue, pasOf } from '../../packages/core/src/optimize/surrogate/objective-value.js';
 import { solve } from '../../packages/core/src/optimize/surrogate/solve.js';
-import { type SurrogateOption, surrogateProblem } from '../../packages/core/src/optimize/surrogate/surrogate.js';
 import { SurrogateSolver } from '../../packages/core/src/optimize/surrogate/surrogate-solver.js';
 
 /** Instances of one kind. */

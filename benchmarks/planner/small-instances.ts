@@ -6,9 +6,9 @@
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { stageId, variantId } from '../../packages/core/src/model/ids.js';
 import type { EdgeSpec, PipelineSpec, StageSpec, VariantSpec } from '../../packages/core/src/model/pipeline-spec.js';
+import { planningSetting } from '../../packages/core/src/optimize/options/planning-setting.js';
 import type { StageOption } from '../../packages/core/src/optimize/options/stage-option.js';
 import type { PlanningProblem } from '../../packages/core/src/optimize/planning-problem.js';
-import { planningSetting } from '../../packages/core/src/optimize/problem/planning-setting.js';
 import { planOf } from '../../packages/core/src/optimize/search/plan-of.js';
 
 /** A problem with all its plans, one option per stage each. */

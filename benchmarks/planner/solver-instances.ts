@@ -7,6 +7,7 @@
  */
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { variantId } from '../../packages/core/src/model/ids.js';
+import type { SurrogateOption, SurrogateProblem } from '../../packages/core/src/optimize/options/surrogate.js';
 import type { AccuracyModel } from '../../packages/core/src/optimize/problem/accuracy-model.js';
 import {
   finishTimes,
@@ -14,7 +15,6 @@ import {
   type PlanningGraph,
 } from '../../packages/core/src/optimize/problem/planning-graph.js';
 import { solve } from '../../packages/core/src/optimize/surrogate/solve.js';
-import type { SurrogateOption, SurrogateProblem } from '../../packages/core/src/optimize/surrogate/surrogate.js';
 import { type ServiceCurve, serviceCurve } from '../../packages/core/src/profile/service-curve.js';
 
 const VARIANTS = 10;

@@ -3,14 +3,14 @@
  * once each, the runs of both taking turns, so that a busy machine slows both.
  */
 
-import { withoutDominated } from '../../packages/core/src/optimize/options/undominated-options.js';
-import { isBetter } from '../../packages/core/src/optimize/problem/objective-value.js';
+import { planningSetting } from '../../packages/core/src/optimize/options/planning-setting.js';
+import type { SurrogateProblem } from '../../packages/core/src/optimize/options/surrogate.js';
 import type { PlanningGraph } from '../../packages/core/src/optimize/problem/planning-graph.js';
-import { planningSetting } from '../../packages/core/src/optimize/problem/planning-setting.js';
 import { loadHighs, solveWithHighs } from '../../packages/core/src/optimize/surrogate/highs-oracle.test-support.js';
+import { isBetter } from '../../packages/core/src/optimize/surrogate/objective-value.js';
 import { searchLean, solve } from '../../packages/core/src/optimize/surrogate/solve.js';
-import type { SurrogateProblem } from '../../packages/core/src/optimize/surrogate/surrogate.js';
 import { surrogateFrontier } from '../../packages/core/src/optimize/surrogate/surrogate-frontier.js';
+import { withoutDominated } from '../../packages/core/src/optimize/surrogate/undominated-options.js';
 import { optionTableProblem } from './option-table-instance.js';
 import { chainGraph, joinGraph, type PriceKind, solverInstance } from './solver-instances.js';
 

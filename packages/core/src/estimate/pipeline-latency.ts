@@ -21,7 +21,8 @@ import {
   quantileOfLaw,
   sumLaw,
 } from './latency-law.js';
-import { groupOpeners, stageLoads, topologicalOrder } from './stage-load.js';
+import { stageLoads } from './stage-load.js';
+import { groupOpeners, topologicalOrder } from './stage-order.js';
 import { refineStage, type StageEstimate } from './stage-sojourn.js';
 import { visitScenarios } from './visit-scenarios.js';
 

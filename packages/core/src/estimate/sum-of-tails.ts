@@ -7,7 +7,7 @@ import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { lawQuantileMs } from '../profile/service-law.js';
-import { topologicalOrder } from './stage-load.js';
+import { topologicalOrder } from './stage-order.js';
 
 /** Latency in ms of one stage with batches of `maxBatchSize` at `arrivalRps` items per second. */
 export function sumOfTailsStageMs(curve: ServiceCurve, maxBatchSize: number, arrivalRps: number): number {

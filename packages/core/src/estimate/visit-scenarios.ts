@@ -6,7 +6,7 @@
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
-import { groupOpeners, topologicalOrder } from './stage-load.js';
+import { groupOpeners, topologicalOrder } from './stage-order.js';
 
 /** Stages visited together with this probability (0…1); the probabilities of all scenarios sum to 1. */
 export interface VisitScenario {

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../kernel/rng.js';
-import { mmppArrivals } from '../simulate/arrivals/bursty.js';
-import { type ArrivalProcess, gammaArrivals, poissonArrivals } from '../simulate/arrivals/constant-rate.js';
+import {
+  type ArrivalProcess,
+  gammaArrivals,
+  mmppArrivals,
+  poissonArrivals,
+} from '../simulate/arrivals/constant-rate.js';
+
 import { rampArrivals, stepArrivals } from '../simulate/arrivals/varying-rate.js';
 import { ArrivalRecord } from './arrival-record.js';
 import { poissonBurstiness } from './expected-load.js';

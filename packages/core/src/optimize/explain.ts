@@ -8,8 +8,8 @@ import type { ExplainedPlan, VerifierAt } from './explanation/explained-plan.js'
 import { holdsUntilRps } from './explanation/holding-rate.js';
 import type { PlanExplanation } from './explanation/plan-explanation.js';
 import { bindingStages, stageExplanations } from './explanation/stage-explanations.js';
+import { planningSetting } from './options/planning-setting.js';
 import type { PlanningProblem } from './planning-problem.js';
-import { planningSetting } from './problem/planning-setting.js';
 
 export type { VerifierAt } from './explanation/explained-plan.js';
 export type * from './explanation/plan-explanation.js';

@@ -3,13 +3,13 @@ import type { Plan } from '../model/plan.js';
 import { bruteForceFront } from './brute-force.test-support.js';
 import { frontier } from './frontier.js';
 import { optimize } from './optimize.js';
+import { planningSetting } from './options/planning-setting.js';
+import { surrogateProblem } from './options/surrogate.js';
 import { problemOf, testPipeline, testStage } from './planning.test-support.js';
 import type { VerifyPlan } from './planning-problem.js';
-import { pasOf } from './problem/objective-value.js';
-import { planningSetting } from './problem/planning-setting.js';
 import { families, randomProblem } from './random-problems.test-support.js';
+import { pasOf } from './surrogate/objective-value.js';
 import { steppedFrontier } from './surrogate/stepped-frontier.js';
-import { surrogateProblem } from './surrogate/surrogate.js';
 import { surrogateFrontier } from './surrogate/surrogate-frontier.js';
 
 const SMALL = { variants: 3, replicas: 2, batches: 2 };

@@ -4,17 +4,16 @@
  * by the estimate of the whole graph, and where it misses the cheapest plan that holds and is as accurate takes its place.
  */
 import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
+import { type PlanningSetting, planningSetting } from './options/planning-setting.js';
+import type { LatencyFactors, SurrogateProblem } from './options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 import { isProduct } from './problem/accuracy-model.js';
-import { costOf, pasOf } from './problem/objective-value.js';
-import { type PlanningSetting, planningSetting } from './problem/planning-setting.js';
 import { infeasibleResult } from './search/infeasibility.js';
 import { planOf } from './search/plan-of.js';
-import { cheaperThatHolds } from './search/repair.js';
 import { judgeOf, searchSetting } from './search/search-plan.js';
-import type { Judge, JudgedChoice } from './search/verified-search.js';
+import { cheaperThatHolds, type Judge, type JudgedChoice } from './search/verified-search.js';
+import { costOf, pasOf } from './surrogate/objective-value.js';
 import { steppedFrontier } from './surrogate/stepped-frontier.js';
-import type { LatencyFactors, SurrogateProblem } from './surrogate/surrogate.js';
 import { type FrontierChoice, type SurrogateFrontier, surrogateFrontier } from './surrogate/surrogate-frontier.js';
 import { SurrogateSolver } from './surrogate/surrogate-solver.js';
 

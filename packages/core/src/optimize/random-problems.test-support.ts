@@ -4,12 +4,12 @@ import type { AccuracyTable } from '../model/accuracy-table.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
 import type { EdgeSpec, Objective, PipelineSpec, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { RunningPlan } from '../model/running-plan.js';
+import { type PlanningSetting, planningSetting } from './options/planning-setting.js';
+import { type LatencyFactors, optionLatencyMs, type SurrogateOption, surrogateProblem } from './options/surrogate.js';
 import type { Estimator, PlanningProblem } from './planning-problem.js';
 import { graphLatencyMs } from './problem/planning-graph.js';
-import { type PlanningSetting, planningSetting } from './problem/planning-setting.js';
 import { type ResourceUse, totalUse } from './problem/resource-use.js';
 import { solve } from './surrogate/solve.js';
-import { type LatencyFactors, optionLatencyMs, type SurrogateOption, surrogateProblem } from './surrogate/surrogate.js';
 
 /** Shapes and extras of the generated problems. */
 export const families = [

@@ -6,6 +6,7 @@ import type { ServiceCurves } from '../profile/curves-of.js';
 import { servingGraph } from '../serve/serving-graph.js';
 import { burstyLoad } from './arrivals/bursty.js';
 import type { ArrivalProcess } from './arrivals/constant-rate.js';
+
 import { envelopeArrivals } from './arrivals/envelope.js';
 import { arrivalsOf } from './arrivals/load-spec.js';
 import { AttainmentSample, type CountedTime } from './attainment.js';

@@ -1,6 +1,7 @@
 /** All methods by name, the simple ones first. */
 import type { ForecastMethod } from '../forecast-method.js';
-import { lagNetwork, lstm } from '../network/network-method.js';
+import { lagNetwork } from '../network/lag-network.js';
+import { lstm } from '../network/lstm-network.js';
 import { ewma } from './ewma.js';
 import { holtWinters } from './holt-winters.js';
 import { quantileRegression } from './quantile-regression.js';

@@ -3,8 +3,21 @@
  * step sees one lag and the last input, which is the same at all steps; outputs are an affine map of the last hidden state.
  *   i, f, o = σ(…), g = tanh(…) of W·[lag, last, h] + b;  c ← f·c + i·g;  h ← o·tanh(c)
  */
+
 import { type AffineMap, apply, applyBackward, endOf, spreadWeights } from './affine-map.js';
 import { type Network, OUTPUTS } from './network.js';
+import { networkMethod } from './network-method.js';
+
+/** A recurrent network that reads the normalized lags one by one. */
+
+export const CELLS = 16;
+
+/** A long short-term memory of 16 cells. */
+export const lstm = networkMethod({
+  name: 'lstm',
+  networkFor: (lags) => lstmNetwork(lags, CELLS),
+  ...{ batches: 6000, batchSize: 32, rate: 4e-3 },
+});
 
 /** What one step leaves for the way back. */
 interface Step {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
 import { pinballLoss, symmetricError } from '../forecast-errors.js';
-import { denseNetwork } from './dense-network.js';
+import { denseNetwork } from './lag-network.js';
 import { lstmNetwork } from './lstm-network.js';
 import type { Network } from './network.js';
 import { writeLossGradient } from './training.js';

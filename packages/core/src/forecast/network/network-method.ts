@@ -1,8 +1,6 @@
 import { SeededRng } from '../../kernel/rng.js';
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
 import { fullWindow, remember, type TrainingPeaks } from '../peak-series.js';
-import { denseNetwork } from './dense-network.js';
-import { lstmNetwork } from './lstm-network.js';
 import { type Network, OUTPUTS } from './network.js';
 import { HALF_REQUEST_RPS, type LevelSpread, levelSpread, writeInputs } from './relative-lags.js';
 import {
@@ -50,13 +48,15 @@ interface UnpackedNetwork {
 
 /** Parameters change after each batch; a step of the fit takes this many. */
 const BATCHES_PER_STEP = 50;
+
 /** Batches until the rate is reached: Adam's first estimates are rough. */
 const WARM_UP_BATCHES = 100;
+
 /** No example is looked at more often: with few of them a longer fit would learn them by heart. */
 const MOST_EPOCHS = 50;
 
 /** The method of a rule. Without examples it answers with the level of the lags. */
-function networkMethod(rule: NetworkRule): ForecastMethod<NetworkWeights, readonly number[], NetworkFit> {
+export function networkMethod(rule: NetworkRule): ForecastMethod<NetworkWeights, readonly number[], NetworkFit> {
   // Typed arrays anew for every forecast would be garbage outside the heap, which makes the collector stop for tens of milliseconds.
   const unpacked = new WeakMap<NetworkWeights, UnpackedNetwork>();
   const unpack = (weights: NetworkWeights): UnpackedNetwork => {
@@ -154,25 +154,3 @@ function gradientOf(network: Network, { weights, lossScale }: NetworkFit, traini
     network.backward(parameters, inputs, { outputGradient, gradient });
   };
 }
-
-/** A small dense network on normalized lags. */
-
-const HIDDEN_UNITS = 16;
-
-/** Two hidden layers of 16 units; fitted on 256,000 examples, with repetition. */
-export const lagNetwork = networkMethod({
-  name: 'lag-network',
-  networkFor: (lags) => denseNetwork(lags + 1, HIDDEN_UNITS),
-  ...{ batches: 8000, batchSize: 32, rate: 3e-3 },
-});
-
-/** A recurrent network that reads the normalized lags one by one. */
-
-const CELLS = 16;
-
-/** A long short-term memory of 16 cells. */
-export const lstm = networkMethod({
-  name: 'lstm',
-  networkFor: (lags) => lstmNetwork(lags, CELLS),
-  ...{ batches: 6000, batchSize: 32, rate: 4e-3 },
-});

@@ -1,10 +1,10 @@
 /** What becomes of a plan when a bound or the load changes: planned anew and judged as the plan was. */
 
+import { planningSetting } from '../options/planning-setting.js';
+import type { SurrogateOption } from '../options/surrogate.js';
 import type { PlanningProblem } from '../planning-problem.js';
-import { isBetter } from '../problem/objective-value.js';
-import { planningSetting } from '../problem/planning-setting.js';
 import { searchSetting } from '../search/search-plan.js';
-import type { SurrogateOption } from '../surrogate/surrogate.js';
+import { isBetter } from '../surrogate/objective-value.js';
 import { type ExplainedPlan, runs } from './explained-plan.js';
 import type { ChangedOutcome } from './plan-explanation.js';
 

@@ -1,9 +1,9 @@
 /** A plan that is explained, with what it was found by. */
 import type { Plan, PlanResult, StagePlan } from '../../model/plan.js';
+import type { PlanningSetting } from '../options/planning-setting.js';
 import type { StageOption } from '../options/stage-option.js';
+import type { LatencyFactors } from '../options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
-import type { PlanningSetting } from '../problem/planning-setting.js';
-import type { LatencyFactors } from '../surrogate/surrogate.js';
 
 /** Verification at an arrival rate. */
 export type VerifierAt = (arrivalRps: number) => VerifyPlan;

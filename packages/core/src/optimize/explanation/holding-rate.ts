@@ -4,8 +4,8 @@ import { showsSloMet } from '../../model/plan.js';
 import { capacityRps } from '../../profile/service-curve.js';
 import { exactTimes, optionTimes } from '../options/option-times.js';
 import type { StageOption } from '../options/stage-option.js';
+import { optionLatencyMs } from '../options/surrogate.js';
 import { graphLatencyMs } from '../problem/planning-graph.js';
-import { optionLatencyMs } from '../surrogate/surrogate.js';
 import { type ExplainedPlan, optionsOf } from './explained-plan.js';
 
 const BISECTIONS = 30;

@@ -2,12 +2,12 @@
 import type { VariantId } from '../../model/ids.js';
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import type { BindingConstraint } from '../../model/plan.js';
+import { planningSetting } from '../options/planning-setting.js';
 import type { StageOption } from '../options/stage-option.js';
+import type { SurrogateOption } from '../options/surrogate.js';
 import type { PlanningProblem } from '../planning-problem.js';
-import { costOf, isBetter, objectiveValue } from '../problem/objective-value.js';
-import { planningSetting } from '../problem/planning-setting.js';
 import { ratedVariants } from '../problem/rated-variants.js';
-import type { SurrogateOption } from '../surrogate/surrogate.js';
+import { costOf, isBetter, objectiveValue } from '../surrogate/objective-value.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import type { ExplainedPlan } from './explained-plan.js';
 import type { RejectedVariant, StageExplanation, VariantVerdict } from './plan-explanation.js';

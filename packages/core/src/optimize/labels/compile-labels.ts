@@ -4,9 +4,10 @@
  * Amounts that are multiples of each other (cores and their price) become one with the tighter limit. An amount that not even the most
  * expensive choice exceeds is left out, and so is time where the slowest choice is fast enough.
  */
+
+import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { logPas } from '../problem/accuracy-model.js';
 import { resourceKinds, roundedUp } from '../problem/resource-use.js';
-import type { SurrogateOption, SurrogateProblem } from '../surrogate/surrogate.js';
 import {
   type Amount,
   finishMs,
@@ -16,7 +17,7 @@ import {
   type NodeGraph,
   type NodeOptions,
 } from './label-problem.js';
-import { largest } from './step-terms.js';
+import { largest } from './relaxed-score.js';
 
 /** What to maximize and what counts as cost. */
 export interface LabelGoal {

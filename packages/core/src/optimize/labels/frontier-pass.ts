@@ -9,7 +9,8 @@ import { crowdOf } from './label-pass.js';
 import type { LabelProblem } from './label-problem.js';
 import { LabelStore } from './label-store.js';
 import { paretoFilter } from './pareto-filter.js';
-import type { RelaxedScore, StepTerms } from './step-terms.js';
+import type { RelaxedScore } from './relaxed-score.js';
+import type { StepTerms } from './step-terms.js';
 
 /** A bound on what costs at most so much: its terms per node, and the score that has to be exceeded there. */
 export interface FrontierBound {

@@ -5,7 +5,7 @@
 
 import { choiceValue, goalValue, type LabelProblem } from './label-problem.js';
 import { type Prices, Pricing } from './pricing.js';
-import { accuracyLine, largest, type RelaxedScore, smallest } from './step-terms.js';
+import { accuracyLine, largest, type RelaxedScore, smallest } from './relaxed-score.js';
 
 /** A choice with its value. */
 export interface Incumbent {

@@ -1,5 +1,5 @@
 import type { LabelProblem, NodeGraph, NodeOptions } from './label-problem.js';
-import type { AccuracyLine, RelaxedScore } from './step-terms.js';
+import type { AccuracyLine, RelaxedScore } from './relaxed-score.js';
 
 /** The path that decides when the last output is there, as far as nodes wait for all their predecessors. */
 

@@ -9,7 +9,7 @@ import { barAbove, barBelow, labelPass, type PassResult } from './label-pass.js'
 import { finishMs, type LabelProblem, sourcesOf, withOptions } from './label-problem.js';
 import { ascend, type Incumbent, type Multipliers } from './multipliers.js';
 import type { Prices } from './pricing.js';
-import { type RelaxedScore, relaxedScore, smallest } from './step-terms.js';
+import { type RelaxedScore, relaxedScore, smallest } from './relaxed-score.js';
 
 /** Best choice (by `source` of the options, one per node) with its value, and an upper bound on every other. */
 export interface LabelSolution {

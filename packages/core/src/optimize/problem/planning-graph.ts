@@ -3,7 +3,7 @@
  * k for `any` and `quorum` joins) and the pipeline ends when every output is there. A `when` branch counts as taken, and a join that
  * closes a fan-out as waiting for the last item: both are upper bounds.
  */
-import { topologicalOrder } from '../../estimate/stage-load.js';
+import { topologicalOrder } from '../../estimate/stage-order.js';
 import { AppError } from '../../model/app-error.js';
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 

@@ -1,11 +1,11 @@
 import type { Budget, Objective, PipelineSpec } from '../../model/pipeline-spec.js';
 import { type BindingConstraint, type Plan, type PlanFixes, type PlanResult, showsSloMet } from '../../model/plan.js';
+import { type PlanningSetting, relaxedSetting } from '../options/planning-setting.js';
+import { type Solution, surrogateProblem } from '../options/surrogate.js';
 import { type PlanningProblem, specOf, type VerifyPlan } from '../planning-problem.js';
-import { objectiveValue } from '../problem/objective-value.js';
-import { type PlanningSetting, relaxedSetting } from '../problem/planning-setting.js';
 import { limitsOf, resourceKinds, totalUse, useOf } from '../problem/resource-use.js';
+import { objectiveValue } from '../surrogate/objective-value.js';
 import { solve } from '../surrogate/solve.js';
-import { type Solution, surrogateProblem } from '../surrogate/surrogate.js';
 import { planOf } from './plan-of.js';
 import { type FoundPlan, searchPlan } from './search-plan.js';
 

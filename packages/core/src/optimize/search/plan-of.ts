@@ -1,8 +1,8 @@
 /** Turns a solver's choice into a plan with what the estimate predicts of it. */
 import type { Plan, PlanPrediction, StagePlan } from '../../model/plan.js';
+import type { PlanningSetting } from '../options/planning-setting.js';
 import type { StageOption } from '../options/stage-option.js';
 import { graphLatencyMs } from '../problem/planning-graph.js';
-import type { PlanningSetting } from '../problem/planning-setting.js';
 import { totalUse } from '../problem/resource-use.js';
 import { latencyAtSlo, pipelineRps } from './estimate-stages.js';
 

@@ -1,15 +1,14 @@
-import { costOf } from '../problem/objective-value.js';
-import type { PlanningSetting } from '../problem/planning-setting.js';
-import { totalUse, within } from '../problem/resource-use.js';
-import { packs } from '../surrogate/node-packing.js';
+import type { PlanningSetting } from '../options/planning-setting.js';
 import {
   choiceKey,
   optionLatencyMs,
   type SurrogateChoice,
   type SurrogateOption,
   type SurrogateProblem,
-} from '../surrogate/surrogate.js';
-import { type Judge, type JudgedChoice, LevelSearch } from './verified-search.js';
+} from '../options/surrogate.js';
+import { totalUse, within } from '../problem/resource-use.js';
+import { packs } from '../surrogate/node-packing.js';
+import { costOf } from '../surrogate/objective-value.js';
 
 /**
  * Second thoughts about what the additive surrogate chose. Options that look alike to it need not be alike in the graph: what leaves a stage in
@@ -28,13 +27,19 @@ export interface RepairLimits {
 
 /** An estimate of the whole graph takes about a millisecond; with CPU shares, which are simulated, it takes many. */
 const MOST_ESTIMATED = 180;
+
 const MOST_ESTIMATED_WITH_SHARES = 24;
+
 /** Part of them that one repair may take. */
 const REPAIR_PART = 1 / 3;
+
 /** Options tried per stage, the fastest alone first. */
 const MOST_TRIED = 8;
+
 const COST_ROUNDING = 1e-9;
+
 const ALONE = { theta: 0.7, kappa: 1 };
+
 /** Choices of which the estimate expects this multiple of the SLO are not worth a simulation. */
 const HOPELESS = 1.5;
 
@@ -177,18 +182,4 @@ export class SecondThoughts {
     this.#estimated.set(choiceKey(choice), { choice, ms });
     return ms;
   }
-}
-
-/** From a choice that holds to a cheaper one that also does and is accurate enough: the loop with cost for its goal. */
-
-const ROUNDING = 1e-12;
-
-/** The cheapest choice of at least this PAS, as far as the loop finds one; `held` itself where nothing cheaper holds. */
-export function cheaperThatHolds(
-  setting: PlanningSetting,
-  judge: Judge,
-  from: { readonly held: JudgedChoice; readonly pas: number },
-): JudgedChoice {
-  const objective = { kind: 'min-cost', accuracyFloor: from.pas * (1 - ROUNDING) } as const;
-  return new LevelSearch({ ...setting, objective }, judge).betterThan(from.held);
 }

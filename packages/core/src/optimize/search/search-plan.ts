@@ -3,15 +3,20 @@
  * graph stands in for the simulation. The sum-of-tails surrogate is a claim of its own: it is solved once and not adjusted.
  */
 import type { Plan, PlanVerification } from '../../model/plan.js';
+import { type PlanningSetting, planningSetting } from '../options/planning-setting.js';
+import { choiceKey, type LatencyFactors, type Solution, type SurrogateChoice } from '../options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
-import { objectiveValue } from '../problem/objective-value.js';
-import { type PlanningSetting, planningSetting } from '../problem/planning-setting.js';
 import { leastLatencyChoice } from '../surrogate/least-latency.js';
-import { choiceKey, type LatencyFactors, type Solution, type SurrogateChoice } from '../surrogate/surrogate.js';
+import { objectiveValue } from '../surrogate/objective-value.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import { planOf, sketchOf } from './plan-of.js';
-import { cheaperThatHolds } from './repair.js';
-import { type FoundChoice, type Judge, type JudgedChoice, verifiedSearch } from './verified-search.js';
+import {
+  cheaperThatHolds,
+  type FoundChoice,
+  type Judge,
+  type JudgedChoice,
+  verifiedSearch,
+} from './verified-search.js';
 
 /** A plan with the solve it came from. */
 export interface FoundPlan {

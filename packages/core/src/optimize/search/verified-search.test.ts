@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Plan } from '../../model/plan.js';
 import { optimize } from '../optimize.js';
+import { planningSetting } from '../options/planning-setting.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
 import type { VerifyPlan } from '../planning-problem.js';
-import { planningSetting } from '../problem/planning-setting.js';
 import { searchPlan } from './search-plan.js';
 
 const spec = testPipeline([

@@ -5,20 +5,35 @@
  * with κ = 1, above 1 it is κ with θ = 1. A plan that misses raises the level to where it cannot come back; a surrogate without a plan
  * lowers it; once a plan holds, the level is bisected down for a better one. Every step is bounded by a number of rounds, not by time.
  */
+
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
-import { isBetter, objectiveValue } from '../problem/objective-value.js';
-import { graphLatencyMs } from '../problem/planning-graph.js';
-import type { PlanningSetting } from '../problem/planning-setting.js';
-import { leastLatencyChoice } from '../surrogate/least-latency.js';
+import type { PlanningSetting } from '../options/planning-setting.js';
 import {
   type LatencyFactors,
   optionLatencyMs,
   type Solution,
   type SurrogateChoice,
   type SurrogateOption,
-} from '../surrogate/surrogate.js';
+} from '../options/surrogate.js';
+import { graphLatencyMs } from '../problem/planning-graph.js';
+import { leastLatencyChoice } from '../surrogate/least-latency.js';
+import { isBetter, objectiveValue } from '../surrogate/objective-value.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import { SecondThoughts, simulatesShares } from './repair.js';
+
+/** From a choice that holds to a cheaper one that also does and is accurate enough: the loop with cost for its goal. */
+
+export const ROUNDING = 1e-12;
+
+/** The cheapest choice of at least this PAS, as far as the loop finds one; `held` itself where nothing cheaper holds. */
+export function cheaperThatHolds(
+  setting: PlanningSetting,
+  judge: Judge,
+  from: { readonly held: JudgedChoice; readonly pas: number },
+): JudgedChoice {
+  const objective = { kind: 'min-cost', accuracyFloor: from.pas * (1 - ROUNDING) } as const;
+  return new LevelSearch({ ...setting, objective }, judge).betterThan(from.held);
+}
 
 /** How choices are judged. */
 export interface Judge {

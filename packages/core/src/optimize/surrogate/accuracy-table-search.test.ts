@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Objective } from '../../model/pipeline-spec.js';
-import { objectiveValue } from '../problem/objective-value.js';
-import { planningSetting } from '../problem/planning-setting.js';
+import { planningSetting } from '../options/planning-setting.js';
+import { surrogateProblem } from '../options/surrogate.js';
 import { randomProblem } from '../random-problems.test-support.js';
 import { searchAccuracyTable } from './accuracy-table-search.js';
-import { surrogateProblem } from './surrogate.js';
+import { objectiveValue } from './objective-value.js';
 
 const SIZE = { variants: 3, replicas: 3, batches: 2 };
 const SEEDS = Array.from({ length: 30 }, (_, i) => i + 1);

@@ -1,9 +1,9 @@
 import { NO_FLOOR } from '../labels/label-problem.js';
+import type { Solution, SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { type AccuracyModel, LOG_PAS_TIE, logPas, type MeasuredVariants } from '../problem/accuracy-model.js';
-import { costOf, isBetter, objectiveValue, pasOf } from '../problem/objective-value.js';
 import { searchAdditive } from './additive-search.js';
+import { costOf, isBetter, objectiveValue, pasOf } from './objective-value.js';
 import { solveGoal } from './solve-goal.js';
-import type { Solution, SurrogateOption, SurrogateProblem } from './surrogate.js';
 
 /**
  * Cuts the combinations of variants into boxes on which the accuracy has one form: a measured number, or the product. Measurements are taken

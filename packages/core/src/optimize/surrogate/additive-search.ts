@@ -6,9 +6,9 @@
 import type { LabelGoal } from '../labels/compile-labels.js';
 import { NO_FLOOR } from '../labels/label-problem.js';
 import type { LabelSolution } from '../labels/solve-labels.js';
+import type { Solution, SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { LOG_PAS_TIE, logPas } from '../problem/accuracy-model.js';
 import { type SolvedGoal, solveGoal } from './solve-goal.js';
-import type { Solution, SurrogateOption, SurrogateProblem } from './surrogate.js';
 
 const SOLVER = 'label-setting';
 const COST_TIE = 1e-12;

@@ -2,10 +2,9 @@
  * The planner's surrogate as a mixed-integer linear program for HiGHS, an independent solver: one binary per option, one finish time per stage.
  * It can state chains and joins that wait for all, with a log-PAS or cost objective; everything else is checked by trying all plans.
  */
-import type { Highs, ModelData } from 'highs';
-import highsModule from 'highs';
+import highsModule, { type Highs, type ModelData } from 'highs';
+import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { logPas } from '../problem/accuracy-model.js';
-import type { SurrogateOption, SurrogateProblem } from './surrogate.js';
 
 /** Loads the solver; the declared types of the package miss that its default export is the loader itself. */
 export const loadHighs = highsModule as unknown as () => Promise<Highs>;

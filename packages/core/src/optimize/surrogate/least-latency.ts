@@ -3,8 +3,8 @@
  * whatever it answers at a smaller SLO is faster. Ends within 0.1 % of the least.
  */
 import type { Objective } from '../../model/pipeline-spec.js';
+import type { LatencyFactors, Solution, SurrogateOption } from '../options/surrogate.js';
 import { graphLatencyMs } from '../problem/planning-graph.js';
-import type { LatencyFactors, Solution, SurrogateOption } from './surrogate.js';
 import type { SurrogateSolver } from './surrogate-solver.js';
 
 const PRECISION = 1e-3;

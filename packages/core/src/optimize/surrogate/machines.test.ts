@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { replicaId, variantId } from '../../model/ids.js';
 import type { NodeGroup, Objective, PipelineSpec, StageSpec } from '../../model/pipeline-spec.js';
 import { bruteForce } from '../brute-force.test-support.js';
+import { planningSetting } from '../options/planning-setting.js';
+import { surrogateProblem } from '../options/surrogate.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
 import type { PlanningProblem } from '../planning-problem.js';
-import { costOf, objectiveValue, pasOf } from '../problem/objective-value.js';
-import { planningSetting } from '../problem/planning-setting.js';
+import { costOf, objectiveValue, pasOf } from './objective-value.js';
 import { solve } from './solve.js';
-import { surrogateProblem } from './surrogate.js';
 
 const ACCURATE: Objective = { kind: 'max-accuracy' };
 const CHEAP: Objective = { kind: 'min-cost', accuracyFloor: 0.3 };

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
+import { planningSetting } from '../options/planning-setting.js';
+import { surrogateProblem } from '../options/surrogate.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
-import { planningSetting } from '../problem/planning-setting.js';
 import { solve } from './solve.js';
-import { surrogateProblem } from './surrogate.js';
 
 /** Three replicas each of 260, 264 … 316 cores: three fit on a machine, and whether all of them fit on 14 takes longer than packing may. */
 function onMachines(count: number) {

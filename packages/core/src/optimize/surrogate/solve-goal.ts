@@ -6,8 +6,8 @@
 import type { Resources } from '../../model/pipeline-spec.js';
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';
 import { type LabelSolution, solveLabels } from '../labels/solve-labels.js';
+import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { packing } from './node-packing.js';
-import type { SurrogateOption, SurrogateProblem } from './surrogate.js';
 
 /** A solved goal with its choice in stage order; `packed` when machines forced the second solve. */
 export interface SolvedGoal {

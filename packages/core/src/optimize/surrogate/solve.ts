@@ -1,10 +1,10 @@
 /** Chooses the solver for a surrogate problem. */
 
-import { withoutDominated } from '../options/undominated-options.js';
+import type { Solution, SurrogateProblem } from '../options/surrogate.js';
 import { isProduct } from '../problem/accuracy-model.js';
 import { searchAccuracyTable } from './accuracy-table-search.js';
 import { searchAdditive } from './additive-search.js';
-import type { Solution, SurrogateProblem } from './surrogate.js';
+import { withoutDominated } from './undominated-options.js';
 
 /** Solves a surrogate problem: the best choice, or none. */
 export function solve(problem: SurrogateProblem): Solution {

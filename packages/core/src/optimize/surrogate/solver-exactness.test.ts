@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { bruteForce } from '../brute-force.test-support.js';
+import { planningSetting } from '../options/planning-setting.js';
 import { PlanOracle } from '../plan-oracle.test-support.js';
-import { objectiveValue } from '../problem/objective-value.js';
-import { planningSetting } from '../problem/planning-setting.js';
 import { families, randomProblem } from '../random-problems.test-support.js';
+import { objectiveValue } from './objective-value.js';
 import { SurrogateSolver } from './surrogate-solver.js';
 
 const SMALL = { variants: 2, replicas: 2, batches: 2 };

@@ -1,11 +1,11 @@
 import type { Highs } from 'highs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { costOf, pasOf } from '../problem/objective-value.js';
-import { planningSetting } from '../problem/planning-setting.js';
+import { planningSetting } from '../options/planning-setting.js';
+import { surrogateProblem } from '../options/surrogate.js';
 import { type Family, randomProblem } from '../random-problems.test-support.js';
 import { loadHighs, solveWithHighs } from './highs-oracle.test-support.js';
+import { costOf, pasOf } from './objective-value.js';
 import { solve } from './solve.js';
-import { surrogateProblem } from './surrogate.js';
 
 const LARGER = { variants: 5, replicas: 6, batches: 3 };
 const linear: readonly Family[] = [

@@ -2,10 +2,11 @@
  * The Pareto front of PAS and cost one point after another, for problems on which the sweep of surrogate-frontier does not apply (measured
  * accuracies, machines of given sizes): the most accurate choice, then again and again the most accurate one that costs less than the last.
  */
-import { costOf, pasOf } from '../problem/objective-value.js';
+
+import type { SurrogateProblem } from '../options/surrogate.js';
 import { roundedUp } from '../problem/resource-use.js';
+import { costOf, pasOf } from './objective-value.js';
 import { solve } from './solve.js';
-import type { SurrogateProblem } from './surrogate.js';
 import type { FrontierChoice, SurrogateFrontier } from './surrogate-frontier.js';
 
 const MOST_POINTS = 400;

@@ -9,12 +9,13 @@ import { type CutLayout, cutLayout } from '../labels/cut-layout.js';
 import { type FrontierBound, type FrontierPass, frontierPass } from '../labels/frontier-pass.js';
 import { type LabelProblem, totalAmount, totalScore } from '../labels/label-problem.js';
 import { ascend, type Multipliers } from '../labels/multipliers.js';
+import { type RelaxedScore, relaxedScore } from '../labels/relaxed-score.js';
 import { type LabelSolution, solveLabels } from '../labels/solve-labels.js';
-import { type RelaxedScore, relaxedScore, type StepTerms, stepTerms } from '../labels/step-terms.js';
-import { withoutDominated } from '../options/undominated-options.js';
-import { costOf, pasOf } from '../problem/objective-value.js';
+import { type StepTerms, stepTerms } from '../labels/step-terms.js';
+import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { searchAdditive } from './additive-search.js';
-import type { SurrogateOption, SurrogateProblem } from './surrogate.js';
+import { costOf, pasOf } from './objective-value.js';
+import { withoutDominated } from './undominated-options.js';
 
 /** A choice on the front. */
 export interface FrontierChoice {

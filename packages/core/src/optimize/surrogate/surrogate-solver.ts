@@ -5,16 +5,16 @@
  */
 import type { Objective } from '../../model/pipeline-spec.js';
 import { exactTimes } from '../options/option-times.js';
+import type { PlanningSetting } from '../options/planning-setting.js';
 import type { StageOption } from '../options/stage-option.js';
-import type { PlanningSetting } from '../problem/planning-setting.js';
-import { solve } from './solve.js';
 import {
   type LatencyFactors,
   type Solution,
   type SurrogateOption,
   type SurrogateProblem,
   surrogateProblem,
-} from './surrogate.js';
+} from '../options/surrogate.js';
+import { solve } from './solve.js';
 
 /** What a solve may change of the setting. */
 export interface SolveOverrides {

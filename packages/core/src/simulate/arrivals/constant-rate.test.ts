@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { centralMoment, countsInWindows, dispersionOf, meanOf } from '../../kernel/count-statistics.js';
 import { SeededRng } from '../../kernel/rng.js';
 import { gapsOf, instantsOf } from './arrivals.test-support.js';
-import { mmppArrivals } from './bursty.js';
-import { deterministicArrivals, gammaArrivals, poissonArrivals } from './constant-rate.js';
+import { deterministicArrivals, gammaArrivals, mmppArrivals, poissonArrivals } from './constant-rate.js';
 
 /** Bands are four standard errors wide to each side, so that a right generator stays within and one off by a few percent does not. */
 const ERRORS = 4;

@@ -1,13 +1,15 @@
 /** A load as data: plain, JSON-serializable, one kind per generator. The same description and seed give the same arrivals everywhere. */
 import type { Rng } from '../../kernel/rng.js';
-import { type MmppLoad, mmppArrivals } from './bursty.js';
 import {
   type ArrivalProcess,
   deterministicArrivals,
   type GammaLoad,
   gammaArrivals,
+  type MmppLoad,
+  mmppArrivals,
   poissonArrivals,
 } from './constant-rate.js';
+
 import { type TraceSpread, traceArrivals } from './trace.js';
 import {
   type DailyCycleLoad,

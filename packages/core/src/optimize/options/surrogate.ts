@@ -1,9 +1,9 @@
 import type { NodeGroup, Objective } from '../../model/pipeline-spec.js';
-import type { StageOption } from '../options/stage-option.js';
 import type { AccuracyModel } from '../problem/accuracy-model.js';
 import type { PlanningGraph } from '../problem/planning-graph.js';
-import type { PlanningSetting } from '../problem/planning-setting.js';
 import type { ResourceUse } from '../problem/resource-use.js';
+import type { PlanningSetting } from './planning-setting.js';
+import type { StageOption } from './stage-option.js';
 
 /**
  * The additive surrogate: an option takes ℓ = κ · (mean + θ · (tail − mean)) ms, chains add, joins take the maximum (or the k-th

@@ -1,6 +1,19 @@
-/** Two hidden layers of tanh: inputs → h → h → outputs. */
 import { type AffineMap, apply, applyBackward, endOf, spreadWeights } from './affine-map.js';
 import { type Network, OUTPUTS } from './network.js';
+import { networkMethod } from './network-method.js';
+
+/** Two hidden layers of tanh: inputs → h → h → outputs. */
+
+/** A small dense network on normalized lags. */
+
+const HIDDEN_UNITS = 16;
+
+/** Two hidden layers of 16 units; fitted on 256,000 examples, with repetition. */
+export const lagNetwork = networkMethod({
+  name: 'lag-network',
+  networkFor: (lags) => denseNetwork(lags + 1, HIDDEN_UNITS),
+  ...{ batches: 8000, batchSize: 32, rate: 3e-3 },
+});
 
 /** A network for `inputs` inputs with `hidden` units in each hidden layer. */
 export function denseNetwork(inputs: number, hidden: number): Network {

@@ -1,7 +1,8 @@
-/** The value of a choice in the unit that users see: PAS, cost per hour, or α·PAS − β·cost − δ·Σ batch. */
 import type { Objective } from '../../model/pipeline-spec.js';
-import type { SurrogateOption } from '../surrogate/surrogate.js';
-import type { AccuracyModel } from './accuracy-model.js';
+import type { SurrogateOption } from '../options/surrogate.js';
+import type { AccuracyModel } from '../problem/accuracy-model.js';
+
+/** The value of a choice in the unit that users see: PAS, cost per hour, or α·PAS − β·cost − δ·Σ batch. */
 
 /** PAS of a choice (options in stage order); 0 where it would have to be measured and was not. */
 export const pasOf = (accuracy: AccuracyModel, choice: readonly SurrogateOption[]): number =>

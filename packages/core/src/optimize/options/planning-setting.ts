@@ -1,15 +1,16 @@
-/** A problem read once: graph, accuracy and the options of every stage, from which each solve takes what its latency factors need. */
 import { stageLoads } from '../../estimate/stage-load.js';
 import type { Objective, PipelineSpec } from '../../model/pipeline-spec.js';
-import { relaxedOptionsByBatch, relaxedStageOptions } from '../options/relaxed-options.js';
-import { type StageOption, stageOptions } from '../options/stage-option.js';
-import type { StageSetting } from '../options/stage-setting.js';
 import { type PlanningProblem, specOf } from '../planning-problem.js';
-import { type AccuracyModel, accuracyModel } from './accuracy-model.js';
-import { planningCurves } from './planning-curves.js';
-import { type PlanningGraph, planningGraph } from './planning-graph.js';
-import { limitsOf, type ResourceUse } from './resource-use.js';
-import { usualPaths } from './usual-paths.js';
+import { type AccuracyModel, accuracyModel } from '../problem/accuracy-model.js';
+import { planningCurves } from '../problem/planning-curves.js';
+import { type PlanningGraph, planningGraph } from '../problem/planning-graph.js';
+import { limitsOf, type ResourceUse } from '../problem/resource-use.js';
+import { usualPaths } from '../problem/usual-paths.js';
+import { relaxedOptionsByBatch, relaxedStageOptions } from './relaxed-options.js';
+import { type StageOption, stageOptions } from './stage-option.js';
+import type { StageSetting } from './stage-setting.js';
+
+/** A problem read once: graph, accuracy and the options of every stage, from which each solve takes what its latency factors need. */
 
 /** Everything a solver needs, with options per stage in the order of the pipeline file. */
 export interface PlanningSetting {

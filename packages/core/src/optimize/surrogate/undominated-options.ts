@@ -1,14 +1,14 @@
+import { paretoFilter } from '../labels/pareto-filter.js';
+import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
+import { isProduct, logPas } from '../problem/accuracy-model.js';
+import { finishTimes, type PlanningGraph } from '../problem/planning-graph.js';
+import { resourceKinds, roundedUp } from '../problem/resource-use.js';
+
 /**
  * Leaves only the options that can be part of a best choice: within every limit when all other stages take their least of it, and not beaten
  * or equalled by another option in time, cost, budgeted resources and accuracy at once. Where accuracy is not a product an option only
  * stands against others of its variant, and on machines of given sizes only against replicas of its own size.
  */
-
-import { paretoFilter } from '../labels/pareto-filter.js';
-import { isProduct, logPas } from '../problem/accuracy-model.js';
-import { finishTimes, type PlanningGraph } from '../problem/planning-graph.js';
-import { resourceKinds, roundedUp } from '../problem/resource-use.js';
-import type { SurrogateOption, SurrogateProblem } from '../surrogate/surrogate.js';
 
 /** Per stage the least and the most of latency and of each resource. */
 interface Range {

@@ -1,0 +1,51 @@
+import type { StageId } from '../model/ids.js';
+import { closesFanOut, type EdgeSpec, type PipelineSpec } from '../model/pipeline-spec.js';
+
+/** The order in which stages can be worked on: each after everything that leads to it. */
+
+/** Stages so that each comes after everything before it in the graph; stages on a cycle are left out. */
+export function topologicalOrder(spec: PipelineSpec): readonly StageId[] {
+  const missing = new Map(spec.stages.map((stage) => [stage.id, 0]));
+  for (const edge of spec.edges) missing.set(edge.to, (missing.get(edge.to) ?? 0) + 1);
+  const order = spec.stages.map((stage) => stage.id).filter((id) => missing.get(id) === 0);
+  for (let i = 0; i < order.length; i++) {
+    for (const edge of spec.edges) {
+      if (edge.from !== order[i]) continue;
+      const left = (missing.get(edge.to) ?? 0) - 1;
+      missing.set(edge.to, left);
+      if (left === 0) order.push(edge.to);
+    }
+  }
+  return order;
+}
+
+/**
+ * Which fan-out each closing edge ends. Behind it a request goes on whenever the fan-out was entered, also if none of its items came
+ * through: then the way into the stage behind is that fan-out itself.
+ */
+
+/** The fan-outs that are open at a stage, outermost first. */
+export type Open = readonly EdgeSpec[];
+
+/** The fan-out edge by the edge that closes it. */
+export function groupOpeners(spec: PipelineSpec): ReadonlyMap<EdgeSpec, EdgeSpec> {
+  const openers = new Map<EdgeSpec, EdgeSpec>();
+  if (spec.edges.every(({ fanOut }) => fanOut === undefined)) return openers;
+  const openAt = new Map<StageId, Open>();
+  for (const id of topologicalOrder(spec)) {
+    const inEdges = spec.edges.filter(({ to }) => to === id);
+    for (const edge of inEdges) {
+      const open = openAt.get(edge.from) ?? [];
+      const closes = closesFanOut(edge, inEdges.length);
+      const closed = closes ? open.at(-1) : undefined;
+      if (closed !== undefined) openers.set(edge, closed);
+      openAt.set(id, openBehind(edge, open, closes));
+    }
+  }
+  return openers;
+}
+
+export function openBehind(edge: EdgeSpec, open: Open, closes: boolean): Open {
+  if (edge.fanOut !== undefined) return [...open, edge];
+  return closes ? open.slice(0, -1) : open;
+}
