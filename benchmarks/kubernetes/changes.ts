@@ -10,9 +10,9 @@ import {
   type ObservedPod,
   pipelines,
   pods,
-} from '../../packages/adapter-kubernetes/src/operator/observed-objects.js';
-import { ToldPlans } from '../../packages/adapter-kubernetes/src/operator/pipeline-fixture.test-support.js';
+} from '../../packages/adapter-kubernetes/src/cluster/observed-objects.js';
 import { eventually } from '../../packages/adapter-kubernetes/src/test-cluster/cluster-objects.test-support.js';
+import { ToldPlans } from '../../packages/adapter-kubernetes/src/test-cluster/memory/pipeline-fixture.test-support.js';
 import { PodProcesses } from '../../packages/adapter-kubernetes/src/test-cluster/pod-processes.test-support.js';
 import { ServiceNames } from '../../packages/adapter-kubernetes/src/test-cluster/service-names.test-support.js';
 import { type BenchCluster, human, operatorOn, startCluster } from './cluster.js';

@@ -5,12 +5,8 @@ import type { KubeObject } from '../../packages/adapter-kubernetes/src/api/kube-
 import { MemoryKube } from '../../packages/adapter-kubernetes/src/api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../../packages/adapter-kubernetes/src/api/memory/memory-kube-api.test-support.js';
 import { pipelineDefinition } from '../../packages/adapter-kubernetes/src/crd/pipeline-crd.js';
-import {
-  clusterResources,
-  MemoryCluster,
-} from '../../packages/adapter-kubernetes/src/operator/memory-cluster.test-support.js';
-import { Operator } from '../../packages/adapter-kubernetes/src/operator/operator.js';
-import type { PlanSource } from '../../packages/adapter-kubernetes/src/operator/planning.js';
+import { Operator } from '../../packages/adapter-kubernetes/src/deploy/operator.js';
+import type { PlanSource } from '../../packages/adapter-kubernetes/src/plan/planning.js';
 import {
   customResources,
   definitionServed,
@@ -27,6 +23,10 @@ import {
   controlPlane,
   kubeBinariesFolder,
 } from '../../packages/adapter-kubernetes/src/test-cluster/kube-binaries.test-support.js';
+import {
+  clusterResources,
+  MemoryCluster,
+} from '../../packages/adapter-kubernetes/src/test-cluster/memory/memory-cluster.test-support.js';
 import type { PodHost } from '../../packages/adapter-kubernetes/src/test-cluster/pod-host.test-support.js';
 import { realClock } from '../../packages/adapter-kubernetes/src/test-cluster/real-clock.test-support.js';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Plan, type StagePlan, stageId, variantId } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
-import type { InferencePipeline } from '../../packages/adapter-kubernetes/src/operator/observed-objects.js';
+import type { InferencePipeline } from '../../packages/adapter-kubernetes/src/cluster/observed-objects.js';
 
 const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
 const installed = process.env['EQUIPOISE_REAL_CLIENTS_DIR'] ?? join(cache, 'equipoise', 'real-clients');

@@ -2,8 +2,8 @@
 import { type Plan, SeededRng } from '@equipoise/core/model';
 import { HttpKubeApi } from '../../packages/adapter-kubernetes/src/api/http/http-kube-api.js';
 import { kubeConnection } from '../../packages/adapter-kubernetes/src/api/http/kube-connection.js';
-import { Operator } from '../../packages/adapter-kubernetes/src/operator/operator.js';
-import type { PlanAnswer, PlanSource } from '../../packages/adapter-kubernetes/src/operator/planning.js';
+import { Operator } from '../../packages/adapter-kubernetes/src/deploy/operator.js';
+import type { PlanAnswer, PlanSource } from '../../packages/adapter-kubernetes/src/plan/planning.js';
 import { realClock } from '../../packages/adapter-kubernetes/src/test-cluster/real-clock.test-support.js';
 import type { OperatorCommand, OperatorStart, OperatorUsage } from './operator-messages.js';
 

@@ -1,7 +1,7 @@
 /** Many pipelines of many stages, each with a small and a large variant, and plans for them. */
 import { type Plan, type StagePlan, stageId, variantId } from '@equipoise/core/model';
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
-import type { InferencePipeline } from '../../packages/adapter-kubernetes/src/operator/observed-objects.js';
+import type { InferencePipeline } from '../../packages/adapter-kubernetes/src/cluster/observed-objects.js';
 
 const CPU_CORES = 0.5;
 const MEMORY_BYTES = 100_000_000;

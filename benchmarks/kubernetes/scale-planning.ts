@@ -4,8 +4,8 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Rng, SeededRng } from '@equipoise/core/model';
-import { deployments, pipelines } from '../../packages/adapter-kubernetes/src/operator/observed-objects.js';
-import { LABEL_PREFIX } from '../../packages/adapter-kubernetes/src/render/object-names.js';
+import { LABEL_PREFIX } from '../../packages/adapter-kubernetes/src/cluster/object-names.js';
+import { deployments, pipelines } from '../../packages/adapter-kubernetes/src/cluster/observed-objects.js';
 import {
   eventually,
   operatorAccount,

@@ -5,13 +5,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { type Plan, type Rng, SeededRng } from '@equipoise/core/model';
-import { Reflector } from '../../packages/adapter-kubernetes/src/cluster/reflector.js';
+import { objectName } from '../../packages/adapter-kubernetes/src/cluster/object-names.js';
 import {
   deployments,
   type ObservedDeployment,
   pipelines,
-} from '../../packages/adapter-kubernetes/src/operator/observed-objects.js';
-import { objectName } from '../../packages/adapter-kubernetes/src/render/object-names.js';
+} from '../../packages/adapter-kubernetes/src/cluster/observed-objects.js';
+import { Reflector } from '../../packages/adapter-kubernetes/src/cluster/reflector.js';
 import { eventually } from '../../packages/adapter-kubernetes/src/test-cluster/cluster-objects.test-support.js';
 import { realClock } from '../../packages/adapter-kubernetes/src/test-cluster/real-clock.test-support.js';
 import { type ControlPlaneCluster, human, startControlPlane } from './cluster.js';

@@ -14,13 +14,13 @@ import {
   isNext,
   isRouter,
   pipelines,
-} from '../../packages/adapter-kubernetes/src/operator/observed-objects.js';
-import { ToldPlans } from '../../packages/adapter-kubernetes/src/operator/pipeline-fixture.test-support.js';
-import type { PlanAnswer, Situation } from '../../packages/adapter-kubernetes/src/operator/planning.js';
-import type { ObservedPipeline } from '../../packages/adapter-kubernetes/src/operator/reconciliation.js';
-import { askRouter } from '../../packages/adapter-kubernetes/src/routers/ask-router.js';
-import { RouterWatch } from '../../packages/adapter-kubernetes/src/routers/router-watch.js';
+} from '../../packages/adapter-kubernetes/src/cluster/observed-objects.js';
+import { askRouter } from '../../packages/adapter-kubernetes/src/observe/ask-router.js';
+import { RouterWatch } from '../../packages/adapter-kubernetes/src/observe/router-watch.js';
+import type { PlanAnswer, Situation } from '../../packages/adapter-kubernetes/src/plan/planning.js';
+import type { ObservedPipeline } from '../../packages/adapter-kubernetes/src/reconcile/reconciliation.js';
 import { eventually } from '../../packages/adapter-kubernetes/src/test-cluster/cluster-objects.test-support.js';
+import { ToldPlans } from '../../packages/adapter-kubernetes/src/test-cluster/memory/pipeline-fixture.test-support.js';
 import {
   loopbackOf,
   PodProcesses,

@@ -1,7 +1,13 @@
-/** Who owns a field of an object, as `metadata.managedFields` says. */
+/** Field managers: the names under which fields are written, and the owners of a field as `metadata.managedFields` lists them. */
 import type { FieldTree, KubeObject, ManagedFields } from './kube-object.js';
 
-/** The entries that own the field at `path`, which is written as in `spec.replicas`. */
+/** Field manager of the command line. */
+export const COMMAND_MANAGER = 'equipoise-cli';
+
+/** Field manager of the operator. */
+export const OPERATOR_MANAGER = 'equipoise-operator';
+
+/** Entries that own the field at `path`, such as `spec.replicas`. */
 export function ownersOfField(object: KubeObject, path: string): readonly ManagedFields[] {
   const keys = path.split('.').map((name) => `f:${name}`);
   return (object.metadata.managedFields ?? []).filter(({ fieldsV1 }) => {

@@ -6,11 +6,11 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
-import { pipelines } from '../operator/observed-objects.js';
+import { pipelines } from '../cluster/observed-objects.js';
+import { renderedTypes } from '../cluster/rendered-types.js';
 import { renderPlan } from '../render/render-plan.js';
 import { EVERY_KIND, planFor, requestFor, specOf } from '../render/render-request.test-support.js';
 import { podsOf } from '../render/rendered-rules.test-support.js';
-import { renderedTypes } from '../render/rendered-types.js';
 import {
   customResources,
   definitionServed,

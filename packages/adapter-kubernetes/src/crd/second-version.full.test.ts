@@ -4,7 +4,7 @@ import { describeWithTool } from '@equipoise/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';
-import { pipelines } from '../operator/observed-objects.js';
+import { pipelines } from '../cluster/observed-objects.js';
 import { customResources, definitionServed, newNamespace } from '../test-cluster/cluster-objects.test-support.js';
 import { ControlPlane } from '../test-cluster/control-plane.test-support.js';
 import { controlPlane, kubeBinariesFolder } from '../test-cluster/kube-binaries.test-support.js';

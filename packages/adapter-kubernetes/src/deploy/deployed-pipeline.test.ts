@@ -4,10 +4,10 @@ import type { KubeApi, Refused } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
+import { renderedTypes } from '../cluster/rendered-types.js';
 import type { Deployment } from '../render/manifest-types.js';
 import { renderPlan } from '../render/render-plan.js';
 import { EVERY_KIND, planFor, requestFor, specOf } from '../render/render-request.test-support.js';
-import { renderedTypes } from '../render/rendered-types.js';
 import { applyObjects, deployedObjects, deploymentDiff, removeObjects } from './deployed-pipeline.js';
 import { workloadStates } from './deployment-state.js';
 

@@ -1,13 +1,11 @@
 /** A rendered pipeline beside what a cluster has of it, and how the one becomes the other. */
 import { AppError } from '@equipoise/core/model';
+import { COMMAND_MANAGER } from '../api/field-managers.js';
 import type { KubeApi, ListPage, Refused } from '../api/kube-api.js';
 import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js';
-import { labelsOf } from '../render/object-names.js';
-import { renderedTypes } from '../render/rendered-types.js';
+import { labelsOf } from '../cluster/object-names.js';
+import { renderedTypes } from '../cluster/rendered-types.js';
 import { type FieldDifference, objectDifferences } from './object-differences.js';
-
-/** In whose name objects are written from the command line. */
-export const COMMAND_MANAGER = 'equipoise-cli';
 
 /** An object by kind and name. */
 export interface ObjectName {

@@ -1,10 +1,10 @@
 /** How far the workloads of a pipeline are: what `k8s status` shows and `k8s apply --prune` waits for. */
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject } from '../api/kube-object.js';
+import { LABEL_PREFIX } from '../cluster/object-names.js';
+import { type ObservedDeployment, pipelines } from '../cluster/observed-objects.js';
+import { rolloutState } from '../cluster/rollout-state.js';
 import type { InferencePipelineStatus, PipelineCondition } from '../crd/status-schema.js';
-import { type ObservedDeployment, pipelines } from '../operator/observed-objects.js';
-import { rolloutState } from '../operator/rollout-state.js';
-import { LABEL_PREFIX } from '../render/object-names.js';
 
 /** Conditions of the custom resource of a pipeline, where there is one: what an operator says of it. */
 export async function pipelineConditions(

@@ -1,7 +1,6 @@
 /** The kinds of objects that are rendered, with the fields that Equipoise sets and no others. */
 import type { KubeObject } from '../api/kube-object.js';
-
-export type Labels = Readonly<Record<string, string>>;
+import type { Labels } from '../cluster/object-names.js';
 
 /** Amounts by resource, as Kubernetes writes them: `cpu: 500m`, `memory: 200000000`. */
 export type ResourceList = Readonly<Record<string, string>>;

@@ -3,8 +3,9 @@
  * the network, and routers that send to servers elsewhere, may reach everything. Policies add up: one more that allows more is enough for
  * a stage that calls something of yours.
  */
+
+import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
 import type { NetworkPolicy } from './manifest-types.js';
-import { labelsOf, objectName, selectorOf } from './object-names.js';
 import type { StageWorkload } from './stage-workload.js';
 
 type Egress = NetworkPolicy['spec']['egress'];

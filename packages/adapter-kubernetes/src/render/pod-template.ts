@@ -2,8 +2,9 @@
  * What all pods of a pipeline have in common: they run without rights on a read-only root (the restricted pod security standard), spread
  * over machines and zones, and leave the Service before they stop.
  */
-import type { Container, ContainerSecurity, Labels, PodTemplate, Probe } from './manifest-types.js';
-import { LABEL_PREFIX } from './object-names.js';
+import type { Labels } from '../cluster/object-names.js';
+import { LABEL_PREFIX } from '../cluster/object-names.js';
+import type { Container, ContainerSecurity, PodTemplate, Probe } from './manifest-types.js';
 import { GPU_RESOURCE } from './quantities.js';
 
 /** The user of the images of Node and of MLServer. */

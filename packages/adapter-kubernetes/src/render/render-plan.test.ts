@@ -3,11 +3,11 @@ import { type PipelineSpec, stageId } from '@equipoise/core/model';
 import { optimize } from '@equipoise/core/plan';
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../api/kube-object.js';
+import { toYaml } from '../api/to-yaml.js';
 import type { ConfigMap } from './manifest-types.js';
 import { renderPlan } from './render-plan.js';
 import { EVERY_KIND, exampleOf, planFor, requestFor, specOf } from './render-request.test-support.js';
 import { brokenRules, podsOf } from './rendered-rules.test-support.js';
-import { toYaml } from './to-yaml.js';
 
 const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const;
 const every = specOf(EVERY_KIND);

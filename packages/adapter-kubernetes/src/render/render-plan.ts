@@ -4,6 +4,7 @@
  */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
+import { labelsOf } from '../cluster/object-names.js';
 import { deploymentObjects } from './engines/deployment.js';
 import type { Engine } from './engines/engine.js';
 import { kserveObjects } from './engines/kserve.js';
@@ -11,7 +12,6 @@ import { seldonV1Objects } from './engines/seldon-v1.js';
 import { seldonV2Objects } from './engines/seldon-v2.js';
 import type { ServiceAccount } from './manifest-types.js';
 import { routerPolicy } from './network-policies.js';
-import { labelsOf } from './object-names.js';
 import type { ChosenVariant } from './profile-points.js';
 import { checkImages, type RenderRequest, type RenderTarget } from './render-request.js';
 import { routerObjects, serviceAccountName } from './router.js';

@@ -3,7 +3,8 @@
  * without rights, and the resources of the plan.
  */
 import type { KubeObject } from '../api/kube-object.js';
-import type { Container, Labels, NetworkPolicy, PodDisruptionBudget, PodSpec, Service } from './manifest-types.js';
+import type { Labels } from '../cluster/object-names.js';
+import type { Container, NetworkPolicy, PodDisruptionBudget, PodSpec, Service } from './manifest-types.js';
 import type { RenderRequest } from './render-request.js';
 
 /** Pods that a workload makes, however its engine writes them down. */

@@ -4,8 +4,8 @@
  */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
+import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
 import type { Container, ContainerResources } from './manifest-types.js';
-import { labelsOf, objectName, selectorOf } from './object-names.js';
 import { probes, STATE_DIR } from './pod-template.js';
 import type { ChosenVariant } from './profile-points.js';
 import type { RenderRequest } from './render-request.js';

@@ -6,8 +6,9 @@
 import { defaultRunTimeoutMs, type InferenceServerSpec, LruCache, type PipelineSpec } from '@equipoise/core/model';
 import { toDocument } from '@equipoise/pipeline-file';
 import { stringify } from 'yaml';
-import type { Container, Labels } from './manifest-types.js';
-import { labelsOf, objectName, type PipelinePart, selectorOf } from './object-names.js';
+import type { Labels } from '../cluster/object-names.js';
+import { labelsOf, objectName, type PipelinePart, selectorOf } from '../cluster/object-names.js';
+import type { Container } from './manifest-types.js';
 import { PIPELINE_DIR, probes, STATE_DIR } from './pod-template.js';
 import { portName } from './port-name.js';
 import { type ChosenVariant, plannedProfile } from './profile-points.js';

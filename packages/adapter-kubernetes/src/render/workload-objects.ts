@@ -1,6 +1,7 @@
 /** The objects around pods, the same for stages and the router: configuration, Service, bounds on evictions, a Deployment. */
-import type { ConfigMap, Deployment, Labels, PodDisruptionBudget, Service } from './manifest-types.js';
-import { digestOf } from './object-names.js';
+import type { Labels } from '../cluster/object-names.js';
+import { digestOf } from '../cluster/object-names.js';
+import type { ConfigMap, Deployment, PodDisruptionBudget, Service } from './manifest-types.js';
 import { type PodParts, podTemplate, progressDeadlineSeconds } from './pod-template.js';
 
 /** Names and labels of a part. */

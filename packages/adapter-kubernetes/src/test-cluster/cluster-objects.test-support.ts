@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseAllDocuments } from 'yaml';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
-import { childTypes } from '../operator/observed-objects.js';
+import { childTypes } from '../cluster/observed-objects.js';
 
 interface Definition extends KubeObject {
   readonly spec: unknown;

@@ -5,9 +5,8 @@ import { written } from '../api/conformance/subject.test-support.js';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { leases } from '../cluster/lease.js';
+import { deployments, isRouter, pipelines, pods } from '../cluster/observed-objects.js';
 import { pipelineDefinition } from '../crd/pipeline-crd.js';
-import { deployments, isRouter, pipelines, pods } from '../operator/observed-objects.js';
-import { shelf } from '../operator/pipeline-fixture.test-support.js';
 import {
   customResources,
   definitionServed,
@@ -20,6 +19,7 @@ import {
 import { ControlPlane, serviceAccount } from './control-plane.test-support.js';
 import { FakeKubelet } from './fake-kubelet.test-support.js';
 import { controlPlane, kubeBinariesFolder } from './kube-binaries.test-support.js';
+import { shelf } from './memory/pipeline-fixture.test-support.js';
 import { OperatorCommand } from './operator-command.test-support.js';
 import { StandInRouters } from './stand-in-routers.test-support.js';
 

@@ -6,18 +6,17 @@ import { written } from '../api/conformance/subject.test-support.js';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { LeaseElector } from '../cluster/lease-elector.js';
-import { pipelineDefinition } from '../crd/pipeline-crd.js';
-import { events } from '../operator/events.js';
 import {
   deployments,
   type InferencePipeline,
   isRouter,
   pipelines,
   pods as podType,
-} from '../operator/observed-objects.js';
-import { Operator } from '../operator/operator.js';
-import { images, planWith, shelf, ToldPlans } from '../operator/pipeline-fixture.test-support.js';
-import { shareOf } from '../operator/router-share.js';
+} from '../cluster/observed-objects.js';
+import { pipelineDefinition } from '../crd/pipeline-crd.js';
+import { events } from '../deploy/events.js';
+import { Operator } from '../deploy/operator.js';
+import { shareOf } from '../reconcile/canary-share.js';
 import {
   customResources,
   definitionServed,
@@ -29,6 +28,7 @@ import {
 import { ControlPlane, serviceAccount } from './control-plane.test-support.js';
 import { FakeKubelet, type PodObject } from './fake-kubelet.test-support.js';
 import { controlPlane, kubeBinariesFolder } from './kube-binaries.test-support.js';
+import { images, planWith, shelf, ToldPlans } from './memory/pipeline-fixture.test-support.js';
 import { realClock } from './real-clock.test-support.js';
 
 const user = serviceAccount(operatorAccount.namespace, operatorAccount.name);

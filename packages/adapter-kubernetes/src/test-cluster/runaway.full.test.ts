@@ -5,10 +5,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
+import { deployments, isReady, isStage, pipelines, pods } from '../cluster/observed-objects.js';
 import { pipelineDefinition } from '../crd/pipeline-crd.js';
-import { deployments, isReady, isStage, pipelines, pods } from '../operator/observed-objects.js';
-import { Operator } from '../operator/operator.js';
-import { images, planWith, shelf, ToldPlans } from '../operator/pipeline-fixture.test-support.js';
+import { Operator } from '../deploy/operator.js';
 import {
   customResources,
   definitionServed,
@@ -20,6 +19,7 @@ import {
 import { ControlPlane, serviceAccount } from './control-plane.test-support.js';
 import { FakeKubelet, type PodFate, type PodObject } from './fake-kubelet.test-support.js';
 import { controlPlane, kubeBinariesFolder } from './kube-binaries.test-support.js';
+import { images, planWith, shelf, ToldPlans } from './memory/pipeline-fixture.test-support.js';
 import { realClock } from './real-clock.test-support.js';
 
 const user = serviceAccount(operatorAccount.namespace, operatorAccount.name);

@@ -4,9 +4,9 @@
  * gives to the router of a plan that is tried.
  */
 import { createServer, type Server } from 'node:http';
-import { isNext, isRouter } from '../operator/observed-objects.js';
-import { shareOf } from '../operator/router-share.js';
-import { pageText } from '../routers/router-pages.test-support.js';
+import { isNext, isRouter } from '../cluster/observed-objects.js';
+import { pageText } from '../observe/router-pages.test-support.js';
+import { shareOf } from '../reconcile/canary-share.js';
 import type { HostedPod, PodHost } from './pod-host.test-support.js';
 
 const PORT = 8080;

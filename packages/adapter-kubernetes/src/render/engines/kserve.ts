@@ -3,7 +3,8 @@
  * replicas is also the most, so nothing but the plan scales; the router sends to the pods by a Service of its own, past the ingress.
  */
 import type { KubeObject } from '../../api/kube-object.js';
-import type { Labels, PodSpec } from '../manifest-types.js';
+import type { Labels } from '../../cluster/object-names.js';
+import type { PodSpec } from '../manifest-types.js';
 import { stagePolicy } from '../network-policies.js';
 import { podTemplate } from '../pod-template.js';
 import { serviceAccountName } from '../router.js';

@@ -3,7 +3,8 @@
  * graph. Only objects of its API are written; Seldon itself is installed by whoever has a licence for it.
  */
 import type { KubeObject } from '../../api/kube-object.js';
-import type { Labels, PodTemplate } from '../manifest-types.js';
+import type { Labels } from '../../cluster/object-names.js';
+import type { PodTemplate } from '../manifest-types.js';
 import { stagePolicy } from '../network-policies.js';
 import { podTemplate } from '../pod-template.js';
 import { serviceAccountName } from '../router.js';

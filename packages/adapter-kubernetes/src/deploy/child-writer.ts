@@ -1,0 +1,135 @@
+/**
+ * Writes the objects of pipelines, and only those that are not as they were written last: what nobody has touched since needs no call. A
+ * write that the watch has not shown yet counts as done for some seconds; then it is looked at again, for somebody may have undone it.
+ */
+import { createHash } from 'node:crypto';
+import { AppError, type Clock } from '@equipoise/core/model';
+import type { Applier, KubeApi } from '../api/kube-api.js';
+import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.js';
+import { fewAtATime } from '../cluster/few-at-a-time.js';
+import { childTypes, deployments } from '../cluster/observed-objects.js';
+import { refusal } from './refusal.js';
+
+/** What a writer stands on. */
+export interface ChildWriterBase {
+  readonly api: KubeApi;
+  readonly clock: Clock;
+  readonly applier: Applier;
+}
+
+/** What came of a round of writes: the objects that were written, and when to look again at those that were not shown yet. */
+export interface Written {
+  readonly objects: readonly KubeObject[];
+  readonly againAfterMs?: number;
+}
+
+/** Calls for one pipeline at a time. */
+const AT_A_TIME = 4;
+/** So long a watch may take to show what was written. */
+const SHOWN_WITHIN_MS = 5_000;
+
+interface Applied {
+  readonly digest: string;
+  /** Version that the write led to, and the one that was seen before it; undefined where there was no object. */
+  readonly version: string;
+  readonly before: string | undefined;
+  readonly atMs: number;
+  isShown: boolean;
+}
+
+export class ChildWriter {
+  readonly #base: ChildWriterBase;
+  /** What was applied for each pipeline, by `childId`. */
+  readonly #applied = new Map<string, Map<string, Applied>>();
+  readonly #digests = new WeakMap<KubeObject, string>();
+
+  constructor(base: ChildWriterBase) {
+    this.#base = base;
+  }
+
+  /**
+   * Brings objects of a pipeline to the server; `live` are those that are seen there, by `childId`. Pods are asked for when what they need is
+   * there.
+   */
+  async apply(
+    pipeline: string,
+    objects: readonly KubeObject[],
+    live: ReadonlyMap<string, KubeObject>,
+  ): Promise<Written> {
+    const known = this.#applied.get(pipeline) ?? new Map<string, Applied>();
+    this.#applied.set(pipeline, known);
+    const due = objects.filter((object) => !this.#isDone(known.get(childId(object)), object, live));
+    const isWorkload = ({ kind }: KubeObject): boolean => kind === deployments.kind;
+    const write = (object: KubeObject) => this.#write(known, object, live.get(childId(object)));
+    await fewAtATime(
+      due.filter((object) => !isWorkload(object)),
+      AT_A_TIME,
+      write,
+    );
+    await fewAtATime(due.filter(isWorkload), AT_A_TIME, write);
+    const isUnshown = objects.some((object) => known.get(childId(object))?.isShown === false);
+    return { objects: due, ...(isUnshown && { againAfterMs: SHOWN_WITHIN_MS }) };
+  }
+
+  async remove(pipeline: string, refs: readonly ObjectRef[], live: ReadonlyMap<string, KubeObject>): Promise<void> {
+    await fewAtATime(refs, AT_A_TIME, async (ref) => {
+      const id = childId({ kind: ref.type.kind, metadata: ref });
+      const { uid } = live.get(id)?.metadata ?? {};
+      const result = await this.#base.api.delete(ref, uid === undefined ? {} : { uid });
+      if (result.kind === 'refused' && result.reason !== 'not-found') throw refusal(objectKey(ref), result);
+      this.#applied.get(pipeline)?.delete(id);
+    });
+  }
+
+  /** Forgets a pipeline that is gone. */
+  forget(pipeline: string): void {
+    this.#applied.delete(pipeline);
+  }
+
+  #isDone(applied: Applied | undefined, object: KubeObject, live: ReadonlyMap<string, KubeObject>): boolean {
+    if (applied === undefined) return false;
+    const seen = versionOf(live.get(childId(object)));
+    applied.isShown ||= seen === applied.version;
+    if (applied.digest !== this.#digestOf(object)) return false;
+    if (applied.isShown) return seen === applied.version;
+    return seen === applied.before && this.#base.clock.nowMs() - applied.atMs < SHOWN_WITHIN_MS;
+  }
+
+  async #write(known: Map<string, Applied>, object: KubeObject, live: KubeObject | undefined): Promise<void> {
+    const type = childTypes[object.kind];
+    if (type === undefined)
+      throw new AppError('INTERNAL_ERROR', `the operator does not know objects of kind ${object.kind}`);
+    const id = childId(object);
+    const { api, applier, clock } = this.#base;
+    const result = await api.apply(type, object, applier);
+    if (result.kind === 'refused') throw refusal(id, result);
+    const version = versionOf(result.object) ?? '';
+    const before = versionOf(live);
+    known.set(id, {
+      ...{ digest: this.#digestOf(object), version, before, atMs: clock.nowMs() },
+      isShown: version === before,
+    });
+  }
+
+  #digestOf(object: KubeObject): string {
+    const known = this.#digests.get(object);
+    if (known !== undefined) return known;
+    const digest = createHash('sha256').update(JSON.stringify(object)).digest('hex');
+    this.#digests.set(object, digest);
+    return digest;
+  }
+}
+
+/** The name of a child among all of them. */
+export const childId = ({
+  kind,
+  metadata,
+}: Pick<KubeObject, 'kind'> & { metadata: { name: string; namespace?: string } }): string =>
+  `${kind} ${objectKey(metadata)}`;
+
+/** Changes whenever somebody changes what is wanted of an object; a status of its own does not count. */
+function versionOf(object: KubeObject | undefined): string | undefined {
+  if (object === undefined) return undefined;
+  const { uid, generation, resourceVersion } = object.metadata;
+  return generation === undefined ? `${uid} v${resourceVersion}` : `${uid} g${generation}`;
+}

@@ -1,0 +1,84 @@
+/**
+ * Events of a pipeline, for `kubectl describe`: one for each condition that became something else. The name of an event follows from the
+ * change alone, so that a change that is seen twice is told once. Events are kept for an hour and are no record.
+ */
+import type { KubeObject, ResourceType } from '../api/kube-object.js';
+import { digestOf } from '../cluster/object-names.js';
+import type { InferencePipeline } from '../cluster/observed-objects.js';
+import type { PipelineCondition } from '../crd/status-schema.js';
+
+/** An event of the group events.k8s.io. */
+export interface PipelineEvent extends KubeObject {
+  readonly eventTime: string;
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly action: string;
+  readonly note: string;
+  readonly reportingController: string;
+  readonly reportingInstance: string;
+  readonly regarding: {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly namespace?: string;
+    readonly uid?: string;
+  };
+}
+
+export const events: ResourceType<PipelineEvent> = {
+  group: 'events.k8s.io',
+  version: 'v1',
+  kind: 'Event',
+  plural: 'events',
+  namespaced: true,
+};
+
+const CONTROLLER = 'equipoise.dev/operator';
+/** Longest note that an API server takes. */
+const MOST_NOTE = 1024;
+const MOST_NAME = 200;
+
+/** The events of a status that is to take the place of the one that `pipeline` has. */
+export function eventsOf(
+  pipeline: InferencePipeline,
+  conditions: readonly PipelineCondition[],
+  nowEpochMs: number,
+): readonly PipelineEvent[] {
+  const before = pipeline.status?.conditions ?? [];
+  return conditions.flatMap((condition) => {
+    const old = before.find(({ type }) => type === condition.type);
+    const isNews = old === undefined ? condition.status !== 'Unknown' : isOther(old, condition);
+    return isNews ? [eventOf(pipeline, old, condition, nowEpochMs)] : [];
+  });
+}
+
+const isOther = (a: PipelineCondition, b: PipelineCondition): boolean => a.status !== b.status || a.reason !== b.reason;
+
+function eventOf(
+  { apiVersion, kind, metadata: { name, namespace, uid } }: InferencePipeline,
+  old: PipelineCondition | undefined,
+  { type, status, reason, message }: PipelineCondition,
+  nowEpochMs: number,
+): PipelineEvent {
+  const change = JSON.stringify([uid, old?.lastTransitionTime, old?.status, old?.reason, type, status, reason]);
+  const placed = { name, ...(namespace !== undefined && { namespace }) };
+  return {
+    apiVersion: 'events.k8s.io/v1',
+    kind: 'Event',
+    metadata: { ...placed, name: `${name.slice(0, MOST_NAME)}.${digestOf(change, 16)}` },
+    eventTime: new Date(nowEpochMs).toISOString().replace('Z', '000Z'),
+    type: isWarning(type, status) ? 'Warning' : 'Normal',
+    reason,
+    action: type,
+    note: message.slice(0, MOST_NOTE),
+    reportingController: CONTROLLER,
+    reportingInstance: CONTROLLER,
+    regarding: { apiVersion, kind, ...placed, ...(uid !== undefined && { uid }) },
+  };
+}
+
+/** Bad news: something is wrong, or what should hold does not. Replicas that are still starting are no bad news. */
+function isWarning(type: PipelineCondition['type'], status: PipelineCondition['status']): boolean {
+  if (type === 'Degraded') return status === 'True';
+  return type !== 'Ready' && status === 'False';
+}

@@ -1,0 +1,146 @@
+/**
+ * The operator: every pipeline of the cluster, brought from what is observed to what is wanted, again and again. Whatever changes leads to
+ * a pass over the pipeline as a whole; a pass remembers nothing that the cluster does not show. What it does keep, what was applied last,
+ * only saves asking for the same thing twice.
+ */
+import { setMaxListeners } from 'node:events';
+import type { AlarmClock, Rng } from '@equipoise/core/model';
+import { OPERATOR_MANAGER } from '../api/field-managers.js';
+import type { KubeApi } from '../api/kube-api.js';
+import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.js';
+import { type InferencePipeline, pipelines } from '../cluster/observed-objects.js';
+import { WorkQueue } from '../cluster/work-queue.js';
+import { PipelineIndex } from '../observe/pipeline-index.js';
+import { PipelinePlanning, type PlanSource, type Rendering } from '../plan/planning.js';
+import { FINALIZER } from '../reconcile/ending.js';
+import { reconcile } from '../reconcile/reconcile.js';
+import type { ObservedPipeline, Phase, Reconciliation } from '../reconcile/reconciliation.js';
+import { ChildWriter, childId } from './child-writer.js';
+import { refusal } from './refusal.js';
+import { StatusWriter } from './status-writer.js';
+
+/** What an operator stands on; without a namespace it is for all of them. */
+export interface OperatorBase extends Rendering {
+  readonly api: KubeApi;
+  readonly clock: AlarmClock;
+  readonly rng: Rng;
+  readonly nowEpochMs: () => number;
+  readonly source: PlanSource;
+  readonly namespace?: string;
+  /** Told of what fails and is tried again; `what` is a resource or the key of a pipeline. */
+  readonly failed: (what: string, error: unknown) => void;
+  /** Told of each pass over a pipeline that has ended well, with its key. */
+  readonly passed?: (key: string, pass: PassReport) => void;
+  /** Told of a pipeline that is gone. */
+  readonly gone?: (key: string) => void;
+}
+
+/** What a pass led to. */
+export interface PassReport {
+  readonly pipeline: InferencePipeline;
+  readonly phase: Phase;
+  readonly applied: readonly KubeObject[];
+  readonly removed: readonly ObjectRef[];
+  readonly status: Reconciliation['status'];
+  readonly awaitsVerdict: boolean;
+}
+
+/** A pass without a change from outside, should one ever have been missed. */
+const AGAIN_AFTER_MS = 300_000;
+/** Before everything was listed once nothing can be said. */
+const NOT_LISTED_MS = 200;
+
+export class Operator {
+  readonly #base: OperatorBase;
+  readonly #index: PipelineIndex;
+  readonly #queue: WorkQueue;
+  readonly #planning: PipelinePlanning;
+  readonly #children: ChildWriter;
+  readonly #status: StatusWriter;
+
+  constructor(base: OperatorBase) {
+    this.#base = base;
+    const applier = { fieldManager: OPERATOR_MANAGER, force: true };
+    this.#children = new ChildWriter({ ...base, applier });
+    this.#status = new StatusWriter({ ...base, applier });
+    this.#queue = new WorkQueue(base, (key) => this.#pass(key), base.failed);
+    this.#planning = new PipelinePlanning(base.source, base);
+    base.source.onDecided((key) => this.#queue.add(key));
+    this.#index = new PipelineIndex(base, base.namespace, {
+      changed: (key) => this.#queue.add(key),
+      failed: base.failed,
+    });
+  }
+
+  /** Keys of all pipelines that there are; undefined before everything was listed. */
+  get pipelines(): readonly string[] | undefined {
+    return this.#index.isComplete ? this.#index.keys() : undefined;
+  }
+
+  /** Whether all passes that are due have been made. */
+  get isIdle(): boolean {
+    return this.#index.isComplete && this.#queue.isIdle;
+  }
+
+  /** Works until `signal` aborts; resolves when nothing of it runs any more. Made to be given to a `LeaseElector`. */
+  async run(signal: AbortSignal): Promise<void> {
+    // Each reflector listens, of which there are as many as resources.
+    setMaxListeners(0, signal);
+    await Promise.all([this.#index.run(signal), this.#queue.run(signal)]);
+  }
+
+  async #pass(key: string): Promise<{ readonly againAfterMs?: number }> {
+    if (!this.#index.isComplete) return { againAfterMs: NOT_LISTED_MS };
+    const seen = this.#index.view(key);
+    if (seen === undefined) {
+      for (const memory of [this.#planning, this.#children, this.#status]) memory.forget(key);
+      this.#base.gone?.(key);
+      return {};
+    }
+    const view = { ...seen, pipeline: this.#status.latest(seen.pipeline) };
+    const planning = await this.#planning.of(key, view);
+    const nowEpochMs = this.#base.nowEpochMs();
+    const observed = { ...view, ...this.#base.source.situationOf(key) };
+    const result = reconcile(observed, planning, { fieldManager: OPERATOR_MANAGER, nowEpochMs });
+    const wishes = await this.#carryOut(key, view, result);
+    return { againAfterMs: Math.min(AGAIN_AFTER_MS, ...[result.againAfterMs, ...wishes].filter(isNumber)) };
+  }
+
+  /** Gives the times after which to look again. */
+  async #carryOut(
+    key: string,
+    { pipeline, children }: Pick<ObservedPipeline, 'pipeline' | 'children'>,
+    result: Reconciliation,
+  ): Promise<readonly (number | undefined)[]> {
+    if (result.finalizer === 'set') await this.#setFinalizers(pipeline, [FINALIZER]);
+    const live = new Map(children.map((child) => [childId(child), child]));
+    const written = await this.#children.apply(key, result.apply, live);
+    await this.#children.remove(key, result.remove, live);
+    const told = await this.#status.tell(pipeline, result.status);
+    if (result.finalizer === 'take-off') await this.#setFinalizers(told.pipeline, []);
+    const { phase, status, remove: removed } = result;
+    const awaitsVerdict = result.awaitsVerdict === true;
+    this.#base.passed?.(key, { pipeline, phase, status, applied: written.objects, removed, awaitsVerdict });
+    return [written.againAfterMs, told.againAfterMs];
+  }
+
+  /** Owns these finalizers of a pipeline, and gives up others that it owned; only of this very version of this very object. */
+  async #setFinalizers(pipeline: InferencePipeline, finalizers: readonly string[]): Promise<void> {
+    const { apiVersion, kind } = pipeline;
+    const { name, namespace = '', uid = '', resourceVersion = '' } = pipeline.metadata;
+    const metadata = { name, namespace, uid, resourceVersion, ...(finalizers.length > 0 && { finalizers }) };
+    const object = { apiVersion, kind, metadata, spec: undefined };
+    const result = await this.#base.api.apply(pipelines, object, { fieldManager: OPERATOR_MANAGER });
+    if (result.kind !== 'refused' || result.reason === 'not-found') return;
+    // Because of the uid an object that is gone is told as a conflict, too.
+    if (result.reason === 'conflict' && !(await this.#isThere(pipeline))) return;
+    throw refusal(objectKey({ name, namespace }), result);
+  }
+
+  async #isThere({ metadata: { name, namespace, uid } }: InferencePipeline): Promise<boolean> {
+    const found = await this.#base.api.get({ type: pipelines, name, ...(namespace !== undefined && { namespace }) });
+    return found !== undefined && found.metadata.uid === uid;
+  }
+}
+
+const isNumber = (value: number | undefined): value is number => value !== undefined;

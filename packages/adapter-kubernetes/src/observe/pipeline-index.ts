@@ -1,0 +1,108 @@
+/** The observed objects by pipeline, from one reflector for each resource. */
+import type { KubeObject, ResourceType } from '../api/kube-object.js';
+import { objectKey } from '../api/kube-object.js';
+import { LABEL_PREFIX, labelValue } from '../cluster/object-names.js';
+import {
+  childTypes,
+  hasEnded,
+  type InferencePipeline,
+  type ObservedPod,
+  pipelines,
+  pods,
+} from '../cluster/observed-objects.js';
+import { Reflector, type ReflectorBase } from '../cluster/reflector.js';
+
+const PIPELINE_LABEL = `${LABEL_PREFIX}/pipeline`;
+
+/** Who hears of changes. */
+export interface IndexListener {
+  /** Something of a pipeline changed; `key` is its namespace and name as its label has it. */
+  changed(key: string): void;
+  failed(resource: string, error: unknown): void;
+}
+
+/** Keeps all pipelines, of one namespace or of all, with what carries their label. */
+export class PipelineIndex {
+  readonly #pipelines: Reflector<InferencePipeline>;
+  readonly #pods: Reflector<ObservedPod>;
+  readonly #children: readonly Reflector<KubeObject>[];
+  /** Objects of each resource by pipeline, kept up to date so that a pass looks only at its own. */
+  readonly #byPipeline = new Map<string, Map<string, KubeObject>>();
+  readonly #owners = new Map<string, string>();
+
+  constructor(base: ReflectorBase, namespace: string | undefined, listener: IndexListener) {
+    const reflector = <T extends KubeObject>(type: ResourceType<T>, keyOf: (object: T) => string, labelled: boolean) =>
+      new Reflector<T>(
+        base,
+        {
+          type,
+          ...(namespace !== undefined && { namespace }),
+          ...(labelled && { labelSelector: PIPELINE_LABELLED }),
+        },
+        {
+          changed: (key, object) => this.#put(`${type.plural} ${key}`, object, object && keyOf(object), listener),
+          failed: (error) => listener.failed(type.plural, error),
+        },
+      );
+    this.#pipelines = reflector(pipelines, keyOfPipeline, false);
+    this.#pods = reflector(pods, keyOfChild, true);
+    this.#children = Object.values(childTypes).map((type) => reflector(type, keyOfChild, true));
+  }
+
+  /** Whether everything was listed once: before that a view would have gaps. */
+  get isComplete(): boolean {
+    return [this.#pipelines, this.#pods, ...this.#children].every(({ isListed }) => isListed);
+  }
+
+  /** Keys of all pipelines. */
+  keys(): readonly string[] {
+    return [...this.#pipelines.objects.values()].map(keyOfPipeline);
+  }
+
+  /** A pipeline with its children and those of its pods that have not ended for good; undefined where there is none of this key. */
+  view(key: string) {
+    const objects = [...(this.#byPipeline.get(key)?.entries() ?? [])];
+    const pipeline = objects.find(([id]) => id.startsWith(`${pipelines.plural} `))?.[1] as
+      | InferencePipeline
+      | undefined;
+    if (pipeline === undefined) return undefined;
+    const isPod = (id: string): boolean => id.startsWith(`${pods.plural} `);
+    return {
+      pipeline,
+      pods: objects.flatMap(([id, pod]) => (isPod(id) && !hasEnded(pod as ObservedPod) ? [pod as ObservedPod] : [])),
+      children: objects.filter(([id, object]) => !isPod(id) && object !== pipeline).map(([, object]) => object),
+    };
+  }
+
+  /** Follows the cluster until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#pipelines, this.#pods, ...this.#children].map((reflector) => reflector.run(signal)));
+  }
+
+  #put(id: string, object: KubeObject | undefined, key: string | undefined, listener: IndexListener): void {
+    const before = this.#owners.get(id);
+    if (before !== undefined && before !== key) {
+      const objects = this.#byPipeline.get(before);
+      objects?.delete(id);
+      if (objects?.size === 0) this.#byPipeline.delete(before);
+      this.#owners.delete(id);
+      listener.changed(before);
+    }
+    if (key === undefined || object === undefined) return;
+    this.#owners.set(id, key);
+    const objects = this.#byPipeline.get(key) ?? new Map<string, KubeObject>();
+    this.#byPipeline.set(key, objects.set(id, object));
+    listener.changed(key);
+  }
+}
+
+const PIPELINE_LABELLED = 'app.kubernetes.io/name=equipoise,app.kubernetes.io/managed-by=equipoise';
+
+/** A pipeline is found by the value that its children's label has. */
+export function keyOfPipeline({ metadata: { name, namespace } }: KubeObject): string {
+  return objectKey({ name: labelValue(name), ...(namespace !== undefined && { namespace }) });
+}
+
+function keyOfChild({ metadata: { labels = {}, namespace } }: KubeObject): string {
+  return objectKey({ name: labels[PIPELINE_LABEL] ?? '', ...(namespace !== undefined && { namespace }) });
+}

@@ -1,0 +1,89 @@
+/** What is looked at of the page that a router shows to Prometheus. Counters count since the start of its process. */
+import type { ArrivalEnvelope, Burstiness } from '@equipoise/core/model';
+import { labelValue } from '../cluster/object-names.js';
+import { type MetricSample, metricSamples } from './metrics-text.js';
+
+/** A router at one moment. */
+export interface RouterPage {
+  readonly arrivedTotal: number;
+  readonly withinSloTotal: number;
+  /** Requests that ended in any way. */
+  readonly endedTotal: number;
+  /** Requests that it passed on to another router. */
+  readonly passedOnTotal: number;
+  /** Completed requests by latency, each range up to a bound (s) and above the one before; the last bound is Infinity. */
+  readonly latencies: readonly { readonly upToS: number; readonly count: number }[];
+  readonly stages: Readonly<Record<string, { readonly queueLength: number; readonly droppedTotal: number }>>;
+  /** Arrivals in windows that end now. */
+  readonly latest: ArrivalEnvelope;
+  /** Missing while it has seen too little. */
+  readonly burstiness?: Burstiness;
+}
+
+const METRICS = {
+  arrived: 'equipoise_arrivals_total',
+  latest: 'equipoise_arrivals_latest',
+  dispersion: 'equipoise_arrival_dispersion',
+  ended: 'equipoise_requests_total',
+  passedOn: 'equipoise_shared_requests_total',
+  withinSlo: 'equipoise_requests_within_slo_total',
+  latency: 'equipoise_request_duration_seconds_bucket',
+  queue: 'equipoise_stage_queue_length',
+  dropped: 'equipoise_stage_dropped_total',
+} as const;
+
+const WANTED: ReadonlySet<string> = new Set(Object.values(METRICS));
+
+/** The metrics that a page is read for, by the names by which a router can be asked for them alone. */
+export const pageMetrics: readonly string[] = Object.values(METRICS).map((name) => name.replace(/_bucket$/, ''));
+const LONG_WINDOW_S = 10;
+
+/**
+ * Reads a page of a router of a pipeline, which is named as the label of its pods names it; undefined for one that counts no arrivals of it:
+ * of something else, of another pipeline (an address may change hands), or of a router that has not begun.
+ */
+export function readRouterPage(text: string, pipeline: string): RouterPage | undefined {
+  const samples = metricSamples(text, WANTED);
+  const of = (name: string) => samples.filter((sample) => sample.name === name);
+  const [arrived] = of(METRICS.arrived);
+  if (arrived === undefined || labelValue(arrived.labels['pipeline'] ?? '') !== pipeline) return undefined;
+  const burstiness = burstinessOf(of(METRICS.dispersion));
+  return {
+    arrivedTotal: arrived.value,
+    withinSloTotal: sum(of(METRICS.withinSlo)),
+    endedTotal: sum(of(METRICS.ended)),
+    passedOnTotal: sum(of(METRICS.passedOn)),
+    latencies: rangesOf(of(METRICS.latency)),
+    stages: stagesOf(of(METRICS.queue), of(METRICS.dropped)),
+    latest: of(METRICS.latest).map(({ labels, value }) => ({ windowS: secondsOf(labels), arrivals: value })),
+    ...(burstiness && { burstiness }),
+  };
+}
+
+const sum = (samples: readonly MetricSample[]): number => samples.reduce((total, { value }) => total + value, 0);
+
+const secondsOf = (labels: MetricSample['labels']): number => Number(labels['window_seconds']);
+
+/** Buckets of a page count everything up to their bound. */
+function rangesOf(buckets: readonly MetricSample[]): RouterPage['latencies'] {
+  const upTo = buckets
+    .map(({ labels: { le = '' }, value }) => ({ upToS: le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le), value }))
+    .sort((a, b) => a.upToS - b.upToS);
+  return upTo.map(({ upToS, value }, index) => ({ upToS, count: value - (upTo[index - 1]?.value ?? 0) }));
+}
+
+function stagesOf(queues: readonly MetricSample[], dropped: readonly MetricSample[]): RouterPage['stages'] {
+  return Object.fromEntries(
+    queues.map(({ labels: { stage = '' }, value }) => [
+      stage,
+      { queueLength: value, droppedTotal: sum(dropped.filter(({ labels }) => labels['stage'] === stage)) },
+    ]),
+  );
+}
+
+function burstinessOf(samples: readonly MetricSample[]): Burstiness | undefined {
+  const long = samples.find(({ labels }) => secondsOf(labels) === LONG_WINDOW_S);
+  const short = samples.find(({ labels }) => secondsOf(labels) < LONG_WINDOW_S);
+  if (long === undefined || short === undefined) return undefined;
+  return { sloMs: 1000 * secondsOf(short.labels), dispersionAtSlo: short.value, dispersionAt10s: long.value };
+}

@@ -1,0 +1,131 @@
+import type { AlarmClock } from '@equipoise/core/model';
+import { ManualClock } from '@equipoise/testkit';
+import { expect, it } from 'vitest';
+import { labelsOf } from '../cluster/object-names.js';
+import type { ObservedPod } from '../cluster/observed-objects.js';
+import { routerPod } from '../plan/plan-loop.test-support.js';
+import { pageText } from './router-pages.test-support.js';
+import { RouterWatch } from './router-watch.js';
+
+const NEXT_LABELS = labelsOf('shelf', { kind: 'next' });
+
+it('takes nothing for arrivals that a router counted before it was watched, on a clock that stands still for nobody', async () => {
+  const manual = new ManualClock();
+  let looks = 0;
+  const clock: AlarmClock = {
+    nowMs: () => manual.nowMs() + 1e-3 * looks++,
+    ringAt: (atMs, ring) => manual.ringAt(atMs, ring),
+  };
+  let arrived = 100_000;
+  const ask = () => Promise.resolve(pageText({ arrived }));
+  const watch = new RouterWatch({ clock, ask }, [routerPod('router-1')], () => {
+    arrived += 20;
+  });
+  const stop = new AbortController();
+  const running = watch.run(stop.signal);
+  for (let second = 0; second < 6; second++) await manual.advanceTo(manual.nowMs() + 1000);
+  stop.abort();
+  await manual.advanceTo(manual.nowMs() + 2000);
+  await running;
+  const { arrivalsPerSecond } = watch.history.load(clock.nowMs());
+  expect(arrivalsPerSecond.length).toBeGreaterThan(2);
+  expect(Math.max(...arrivalsPerSecond)).toBeLessThan(50);
+});
+
+/** A watch over routers that arrive at 20 requests per second each, as long as they answer. */
+function watched(pods: readonly ObservedPod[], answers: (name: string) => string | undefined = () => 'shelf') {
+  const clock = new ManualClock();
+  const ask = (url: string) => {
+    const pipeline = answers(/router-\d/.exec(url)?.[0] ?? '');
+    if (pipeline === undefined) return Promise.reject(new Error('refused'));
+    return Promise.resolve(pageText({ pipeline, arrived: 1_000 + Math.round(clock.nowMs() / 50) }));
+  };
+  const watch = new RouterWatch({ clock, ask }, pods, () => {});
+  const stop = new AbortController();
+  const running = watch.run(stop.signal);
+  const seconds = (count: number) => clock.advanceTo(clock.nowMs() + 1000 * count);
+  const end = async () => {
+    stop.abort();
+    await seconds(2);
+    await running;
+  };
+  const told = () => watch.history.load(clock.nowMs()).arrivalsPerSecond;
+  return { watch, seconds, end, told };
+}
+
+it('waits for the word of a router that serves, and for none that is silent and does not', async () => {
+  let silent = '';
+  const { watch, seconds, end, told } = watched([routerPod('router-1'), routerPod('router-2')], (name) =>
+    name === silent ? undefined : 'shelf',
+  );
+  await seconds(10);
+  silent = 'router-2';
+  const before = told().length;
+  await seconds(10);
+  expect([told().length - before <= 1, watch.lost]).toEqual([true, expect.stringContaining('router-2')]);
+  watch.see([routerPod('router-1'), routerPod('router-2', { ready: false })]);
+  await seconds(1);
+  expect([told().length - before >= 9, watch.lost]).toEqual([true, undefined]);
+  expect(told().slice(-5)).toEqual([20, 20, 20, 20, 20]);
+  // Back again it counts.
+  silent = '';
+  watch.see([routerPod('router-1'), routerPod('router-2')]);
+  await seconds(5);
+  expect(told().at(-1)).toBe(40);
+  await end();
+});
+
+it('knows how long it has been listening in vain: since it began, or since it heard the last word', async () => {
+  let isSilent = true;
+  const { watch, seconds, end } = watched([routerPod('router-1')], () => (isSilent ? undefined : 'shelf'));
+  expect(watch.silentMs).toBe(0);
+  await seconds(3);
+  expect(watch.silentMs).toBe(3_000);
+  isSilent = false;
+  await seconds(10);
+  expect([watch.silentMs, watch.sides === undefined]).toEqual([0, false]);
+  isSilent = true;
+  await seconds(20);
+  expect(watch.silentMs).toBeGreaterThan(10_000);
+  expect(watch.silentMs).toBeLessThanOrEqual(20_000);
+  await end();
+});
+
+it('does not listen to the router of another pipeline that has the address now', async () => {
+  const { watch, seconds, end, told } = watched([routerPod('router-1')], () => 'another');
+  await seconds(8);
+  expect([told(), watch.lost]).toEqual([[], expect.stringContaining('no metrics of a router of this pipeline')]);
+  await end();
+});
+
+it('counts both sides of a shift from the youngest router that serves, while all of them are heard', async () => {
+  const clock = new ManualClock();
+  const next = { ...routerPod('router-9'), metadata: { ...routerPod('router-9').metadata, labels: NEXT_LABELS } };
+  const served: Record<string, number> = {};
+  let silent = '';
+  const ask = (url: string) => {
+    const [name = ''] = /router-\d/.exec(url) ?? [];
+    if (name === silent) return Promise.reject(new Error('refused'));
+    served[name] = (served[name] ?? 100) + 10;
+    const late = name === 'router-9' ? served[name] / 10 : 0;
+    return Promise.resolve(pageText({ arrived: served[name], completed: [served[name] - late, 0, late] }));
+  };
+  const watch = new RouterWatch({ clock, ask }, [routerPod('router-1'), next], () => {});
+  const stop = new AbortController();
+  const running = watch.run(stop.signal);
+  const seconds = (count: number) => clock.advanceTo(clock.nowMs() + 1000 * count);
+  await seconds(13);
+  expect(watch.sides).toMatchObject({ before: { ended: 100, missed: 0 }, after: { ended: 100, missed: 10 } });
+  // Another step: another router that serves.
+  watch.see([routerPod('router-2'), next]);
+  expect(watch.sides).toMatchObject({ before: { ended: 0 }, after: { ended: 0 } });
+  await seconds(9);
+  expect(watch.sides?.before.ended).toBeGreaterThanOrEqual(40);
+  expect(watch.sides?.before.ended).toBeLessThanOrEqual(60);
+  silent = 'router-9';
+  await seconds(8);
+  expect(watch.sides).toBeUndefined();
+  stop.abort();
+  await seconds(2);
+  await running;
+});

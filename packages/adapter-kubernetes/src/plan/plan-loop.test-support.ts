@@ -1,0 +1,176 @@
+/** A pipeline whose loop runs under a manual clock: its routers are pods that answer as the test says, its planner is core's policy, without a thread. */
+import {
+  type ControllerRules,
+  controlPolicies,
+  controlStep,
+  newController,
+  usualGuardrails,
+} from '@equipoise/core/control';
+import { smoothedRate } from '@equipoise/core/forecast';
+import type { Decision, Observation, PipelineSpec, PlanResult } from '@equipoise/core/model';
+import { optimize, requireCurves } from '@equipoise/core/plan';
+import { verifiersOf } from '@equipoise/core/simulate';
+import { parsePipelineFile } from '@equipoise/pipeline-file';
+import { ManualClock } from '@equipoise/testkit';
+import type { KubeObject } from '../api/kube-object.js';
+import { labelsOf } from '../cluster/object-names.js';
+import type { InferencePipeline, ObservedPod } from '../cluster/observed-objects.js';
+import { pageText } from '../observe/router-pages.test-support.js';
+import type { ObservedPipeline } from '../reconcile/reconciliation.js';
+import { NOW_EPOCH_MS, shelf } from '../test-cluster/memory/pipeline-fixture.test-support.js';
+import { FollowedPlans } from './followed-plans.js';
+import type { PipelinePlanner } from './pipeline-planner.js';
+
+export const KEY = 'n/shelf';
+
+/** Core's policy, asked in this very thread. */
+class PlainPlanner implements PipelinePlanner {
+  readonly observations: Observation[] = [];
+  /** What every question is answered with, if set. */
+  failure: Error | undefined;
+  /** Whether ticks wait until `release`. */
+  isHeld = false;
+  readonly shown: Observation[] = [];
+  #rules: ControllerRules;
+  #state = newController;
+  #release: (error?: Error) => void = () => {};
+
+  constructor(spec: PipelineSpec) {
+    this.#rules = rulesOf(spec);
+  }
+
+  plan(arrivalRps: number): Promise<PlanResult> {
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    const { spec, profiles, verifierAt } = this.#rules;
+    const problem = { spec, profiles, arrivalRps, estimator: 'distribution' as const };
+    return Promise.resolve(optimize(problem, verifierAt({ arrivalRps })));
+  }
+
+  async tick(observation: Observation): Promise<Decision | undefined> {
+    this.observations.push(observation);
+    if (this.isHeld)
+      await new Promise<void>((resolve, reject) => {
+        this.#release = (error) => (error === undefined ? resolve() : reject(error));
+      });
+    if (this.failure !== undefined) throw this.failure;
+    const { decision, state } = controlStep(this.#rules, this.#state, observation);
+    this.#state = state;
+    return decision;
+  }
+
+  show(observation: Observation): void {
+    this.shown.push(observation);
+  }
+
+  /** Lets the tick that waits go on, or fail. */
+  release(error?: Error): void {
+    this.isHeld = false;
+    this.#release(error);
+  }
+
+  reload(spec: PipelineSpec): Promise<void> {
+    this.#rules = rulesOf(spec);
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function rulesOf(spec: PipelineSpec): ControllerRules {
+  const curves = requireCurves(spec, []);
+  const simulated = { hostCores: Number.POSITIVE_INFINITY, seed: 1, workStageRequests: 500 };
+  const verifierAt = verifiersOf({ spec, curves, ...simulated });
+  const policy = controlPolicies.equipoise;
+  return { spec, profiles: [], curves, verifierAt, policy, forecaster: smoothedRate, guardrails: usualGuardrails };
+}
+
+/** The spec of a pipeline object. */
+function specOf({ apiVersion, kind, metadata, spec }: InferencePipeline): PipelineSpec {
+  const document = JSON.stringify({ apiVersion, kind, metadata: { name: metadata.name }, spec });
+  const parsed = parsePipelineFile(document, { fileName: 'shelf', baseDir: '/' });
+  if (parsed.kind === 'invalid') throw new Error(JSON.stringify(parsed.problems));
+  return parsed.spec;
+}
+
+/** A pod of the router. */
+export function routerPod(
+  name: string,
+  { ready = true, ip = name }: { ready?: boolean; ip?: string } = {},
+): ObservedPod {
+  return {
+    ...{ apiVersion: 'v1', kind: 'Pod' },
+    metadata: { name, namespace: 'n', uid: name, labels: labelsOf('shelf', { kind: 'router' }) },
+    status: { podIP: ip, conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
+  };
+}
+
+/** Routers that get a load, and the loop of their pipeline. */
+export class LoopRig {
+  readonly clock = new ManualClock();
+  readonly plans: FollowedPlans;
+  readonly told: string[] = [];
+  readonly decisions: Decision[] = [];
+  readonly planners: PlainPlanner[] = [];
+  pipeline: InferencePipeline;
+  pods: ObservedPod[] = [];
+  children: KubeObject[] = [];
+  /** Requests per second that each router gets. */
+  rps = 0;
+  /** Share of them that takes longer than the SLO. */
+  lateFraction = 0;
+  isReachable = true;
+  #arrived = 1_000;
+  #late = 0;
+  #countedAtMs = 0;
+
+  constructor(over: Parameters<typeof shelf>[0] = {}) {
+    this.pipeline = shelf(over);
+    this.plans = new FollowedPlans({
+      clock: this.clock,
+      nowEpochMs: () => NOW_EPOCH_MS + this.clock.nowMs(),
+      ask: (url) => this.#page(url),
+      plannerFor: (spec) => {
+        const planner = new PlainPlanner(spec);
+        this.planners.push(planner);
+        return planner;
+      },
+      report: (_key, decision) => this.decisions.push(decision),
+    });
+    this.plans.onDecided((key) => this.told.push(key));
+  }
+
+  get view(): ObservedPipeline {
+    return { pipeline: this.pipeline, pods: this.pods, children: this.children };
+  }
+
+  /** A pass of the operator. */
+  pass() {
+    return this.plans.planOf(KEY, specOf(this.pipeline), this.view);
+  }
+
+  /** Lets time go by, with a pass of the operator after each second. */
+  async seconds(count: number): Promise<void> {
+    for (let second = 0; second < count; second++) {
+      await this.clock.advanceTo(this.clock.nowMs() + 1_000);
+      await this.pass();
+    }
+  }
+
+  get situation() {
+    return this.plans.situationOf(KEY);
+  }
+
+  #page(url: string): Promise<string> {
+    if (!this.isReachable) return Promise.reject(new Error('connection refused'));
+    if (!/^http:\/\/router-\d:8080\/metrics$/.test(url)) return Promise.reject(new Error(`nothing is at ${url}`));
+    const more = (this.rps * (this.clock.nowMs() - this.#countedAtMs)) / 1000;
+    this.#countedAtMs = this.clock.nowMs();
+    this.#arrived += more;
+    this.#late += more * this.lateFraction;
+    const completed = [Math.round(this.#arrived - this.#late), 0, Math.round(this.#late)] as const;
+    const latest = [0.25, 0.5, 1].map((windowS) => Math.round(windowS * this.rps)) as [number, number, number];
+    return Promise.resolve(pageText({ arrived: Math.round(this.#arrived), completed, latest }));
+  }
+}

@@ -1,0 +1,287 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { objectsOf, planWith, shelf, wantedBy } from '../test-cluster/memory/pipeline-fixture.test-support.js';
+import { KEY, LoopRig, routerPod } from './plan-loop.test-support.js';
+
+let rig: LoopRig;
+
+afterEach(() => rig.plans.close());
+
+async function planned() {
+  const answer = await rig.pass();
+  if (answer.kind !== 'plan') throw new Error(`no plan: ${JSON.stringify(answer)}`);
+  return answer;
+}
+
+const annotated = (arrivalRps: string) => ({ annotations: { 'equipoise.dev/arrival-rps': arrivalRps } });
+
+/** With a router that runs since before. */
+async function started(over: ConstructorParameters<typeof LoopRig>[0] = {}, rps = 20): Promise<void> {
+  rig = new LoopRig(over);
+  rig.pods = [routerPod('router-1')];
+  rig.rps = rps;
+  await rig.pass();
+}
+
+// Many plans are made, each verified by simulation.
+describe('the plans of a pipeline', { timeout: 60_000 }, () => {
+  it('begin with one for the load that the pipeline names, before there is a router', async () => {
+    rig = new LoopRig({ metadata: annotated('50') });
+    expect(await rig.pass()).toMatchObject({ kind: 'unplanned', reason: 'Pending' });
+    await rig.seconds(1);
+    expect(rig.told).toContain(KEY);
+    const first = await planned();
+    expect(first).toMatchObject({ arrivalRps: 50 });
+    expect(first.plan.predicted.capacityRps).toBeGreaterThan(50);
+    // Without a router nothing tells of the load, and nothing is decided.
+    await rig.seconds(60);
+    expect(await rig.pass()).toBe(first);
+    expect(rig.decisions).toEqual([]);
+
+    rig.pipeline = { ...rig.pipeline, metadata: { ...rig.pipeline.metadata, ...annotated('150') } };
+    await rig.seconds(1);
+    expect(await planned()).toMatchObject({ arrivalRps: 150 });
+  });
+
+  it('follow the load of a router that runs already', async () => {
+    await started({}, 10);
+    expect(await rig.pass()).toMatchObject({ kind: 'unplanned', reason: 'Pending' });
+    await rig.seconds(15);
+    const calm = await planned();
+    expect(calm.arrivalRps).toBeGreaterThan(10);
+    rig.rps = 60;
+    await rig.seconds(15);
+    const busy = await planned();
+    expect(busy.plan.predicted.cpuCores).toBeGreaterThan(calm.plan.predicted.cpuCores);
+    expect(busy.arrivalRps).toBeGreaterThan(60);
+    rig.rps = 10;
+    await rig.seconds(120);
+    expect((await planned()).plan.predicted.cpuCores).toBeLessThan(busy.plan.predicted.cpuCores);
+  });
+
+  it('are the same answer while the load is steady, so that nothing is rendered anew', async () => {
+    await started({}, 10);
+    await rig.seconds(180);
+    const settled = await planned();
+    await rig.seconds(60);
+    expect(await rig.pass()).toBe(settled);
+  });
+
+  it('answer a burst before the next plan is due', async () => {
+    await started();
+    await rig.seconds(31);
+    const calm = await planned();
+    rig.rps = 200;
+    await rig.seconds(3);
+    const burst = await planned();
+    expect(rig.decisions.at(-1)?.evidence.forecast.method).toBe('burst');
+    expect(burst.plan.predicted.cpuCores).toBeGreaterThan(calm.plan.predicted.cpuCores);
+  });
+
+  it('stay where a router cannot be reached, which is said, and go on when it can', async () => {
+    await started({}, 100);
+    await rig.seconds(30);
+    const good = await planned();
+    rig.isReachable = false;
+    rig.rps = 1;
+    await rig.seconds(60);
+    expect(await rig.pass()).toBe(good);
+    expect(rig.situation).toEqual({
+      silentMs: 55_000,
+      trouble: {
+        reason: 'RouterUnreachable',
+        message: 'No fresh metrics of the router router-1: connection refused. The last plan is kept.',
+      },
+    });
+    expect(rig.decisions.at(-1)).toMatchObject({
+      kind: 'hold',
+      reason: 'no fresh input from router router-1: connection refused',
+    });
+    rig.isReachable = true;
+    await rig.seconds(2);
+    expect(rig.situation.trouble).toBeUndefined();
+    await rig.seconds(240);
+    expect((await planned()).plan.predicted.cpuCores).toBeLessThan(good.plan.predicted.cpuCores);
+  });
+
+  it('stay where one of two routers is silent, and wait for none that is not ready or on its way out', async () => {
+    await started({}, 100);
+    await rig.seconds(20);
+    rig.pods = [routerPod('router-1'), routerPod('router-2', { ready: false, ip: 'elsewhere' })];
+    await rig.seconds(10);
+    expect(rig.situation.trouble).toBeUndefined();
+    rig.pods = [routerPod('router-1'), routerPod('router-2', { ip: 'elsewhere' })];
+    await rig.seconds(10);
+    expect(rig.situation.trouble?.message).toContain('router-2: nothing is at http://elsewhere:8080/metrics');
+    const leaving = routerPod('router-2', { ip: 'elsewhere' });
+    const deleted = { ...leaving.metadata, deletionTimestamp: '2026-06-01T12:00:00Z' };
+    rig.pods = [routerPod('router-1'), { ...leaving, metadata: deleted }];
+    await rig.seconds(2);
+    expect(rig.situation.trouble).toBeUndefined();
+  });
+
+  it('stay when the last router is gone', async () => {
+    await started({}, 100);
+    await rig.seconds(30);
+    const good = await planned();
+    rig.pods = [];
+    await rig.seconds(120);
+    expect(await rig.pass()).toBe(good);
+  });
+
+  it('stay where planning fails, which is said', async () => {
+    await started({}, 100);
+    await rig.seconds(30);
+    const good = await planned();
+    const [planner] = rig.planners;
+    if (planner === undefined) throw new Error('there is a planner');
+    planner.failure = new Error('the planning thread has ended');
+    rig.rps = 10;
+    await rig.seconds(30);
+    expect(await rig.pass()).toBe(good);
+    expect(rig.situation.trouble).toEqual({ reason: 'PlanningFailed', message: 'the planning thread has ended' });
+    planner.failure = undefined;
+    await rig.seconds(5);
+    expect(rig.situation.trouble).toBeUndefined();
+  });
+
+  it('show what comes in to a tick that is under way, and begin no other', async () => {
+    await started({}, 100);
+    await rig.seconds(5);
+    const [planner] = rig.planners;
+    if (planner === undefined) throw new Error('there is a planner');
+    planner.isHeld = true;
+    await rig.seconds(2);
+    const count = planner.observations.length;
+    await rig.seconds(5);
+    expect(planner.observations.length).toBe(count);
+    expect(planner.shown.length).toBeGreaterThanOrEqual(4);
+    planner.release();
+    await rig.seconds(3);
+    expect(planner.observations.length).toBeGreaterThan(count);
+  });
+
+  it.each([
+    ['of what is asked now', false, 'PlanningFailed'],
+    ['of what was asked before the spec changed', true, undefined],
+  ])('tell of a tick that fails only %s', async (_, isChanged, reason) => {
+    await started({}, 100);
+    await rig.seconds(5);
+    const [planner] = rig.planners;
+    if (planner === undefined) throw new Error('there is a planner');
+    planner.isHeld = true;
+    await rig.seconds(2);
+    if (isChanged) {
+      rig.pipeline = shelf({ budgetCpuCores: 15, metadata: { generation: 4 } });
+      await rig.pass();
+    }
+    planner.release(new Error('the thread was started anew'));
+    await rig.seconds(1);
+    expect(rig.situation.trouble?.reason).toBe(reason);
+  });
+
+  it('go on with the plan of the status after a restart, for the load that it was made for', async () => {
+    const plan = planWith('large', 3);
+    const status = { observedGeneration: 3, plan, plannedAt: '2026-06-01T11:00:00Z', plannedForRps: 42 };
+    rig = new LoopRig({ status });
+    const kept = await planned();
+    expect(kept).toEqual({
+      ...{ kind: 'plan', plan, profiles: [], arrivalRps: 42 },
+      plannedAtEpochMs: Date.UTC(2026, 5, 1, 11),
+    });
+    await rig.seconds(30);
+    expect(await rig.pass()).toBe(kept);
+  });
+
+  it.each([
+    ['of a variant that is gone', { plan: planWith('huge', 1) }],
+    ['beyond the budget', { plan: planWith('large', 30) }],
+    ['of another description', { observedGeneration: 2 }],
+  ])('take no plan of the status %s', async (_name, over) => {
+    const plan = planWith('small', 3);
+    rig = new LoopRig({
+      status: { observedGeneration: 3, plan, plannedAt: '2026-06-01T11:00:00Z', plannedForRps: 42, ...over },
+    });
+    expect(await rig.pass()).toMatchObject({ kind: 'unplanned', reason: 'Pending' });
+    await rig.seconds(1);
+    expect((await planned()).arrivalRps).toBe(1);
+  });
+
+  it('are none where a variant has no profile, and are made once it has one', async () => {
+    rig = new LoopRig();
+    const { spec } = rig.pipeline;
+    const without = structuredClone(spec) as { stages: { module?: string; variants: { profile?: unknown }[] }[] };
+    delete without.stages[0]?.variants[1]?.profile;
+    Object.assign(without.stages[0] ?? {}, { module: './detect.js' });
+    rig.pipeline = { ...rig.pipeline, spec: without };
+    expect(await rig.pass()).toMatchObject({
+      kind: 'unplanned',
+      reason: 'ProfilesMissing',
+      message: expect.stringMatching(/large.* On a cluster the profile stands in the spec of the pipeline/s),
+    });
+    await rig.seconds(3);
+    rig.pipeline = { ...rig.pipeline, spec };
+    await rig.pass();
+    await rig.seconds(1);
+    await planned();
+  });
+
+  it('say so where nothing is feasible', async () => {
+    rig = new LoopRig({ metadata: annotated('100000') });
+    await rig.pass();
+    await rig.seconds(1);
+    expect(await planned()).toMatchObject({
+      shortfall: expect.stringMatching(/^No plan meets the SLO at 100000 requests per second: the \w+ binds\.$/),
+    });
+  });
+
+  it('advise beside what the router is configured for', async () => {
+    rig = new LoopRig({ mode: 'advise' });
+    const runs = objectsOf(
+      await wantedBy(
+        { ...rig.pipeline, spec: { ...(rig.pipeline.spec as object), control: { mode: 'auto' } } },
+        planWith('small', 4),
+      ),
+    );
+    rig.children = [...runs];
+    rig.pods = [routerPod('router-1')];
+    rig.rps = 20;
+    await rig.pass();
+    await rig.seconds(25);
+    const observed = rig.planners[0]?.observations.at(-1);
+    expect(Object.values(observed?.runningPlan.stages ?? {}).map(({ replicas }) => replicas.length)).toEqual([4, 1]);
+    expect((await planned()).plan.stages).not.toEqual(planWith('small', 4).stages);
+    expect(rig.situation.observed).toMatchObject({ cpuCores: 5 });
+  });
+
+  it('decide nothing in the mode off, and still tell what is observed', async () => {
+    await started({ mode: 'off' }, 40);
+    await rig.seconds(30);
+    expect(rig.decisions).toEqual([]);
+    expect(rig.situation.observed).toMatchObject({ arrivalRps: 40, sloAttainmentFraction: 1 });
+  });
+
+  it('tell at once when the SLO begins to be missed, and figures only now and then', async () => {
+    await started({}, 100);
+    await rig.seconds(70);
+    expect(rig.situation.observed).toMatchObject({ arrivalRps: 100, percentile: 99, sloAttainmentFraction: 1 });
+    rig.told.length = 0;
+    rig.lateFraction = 0.5;
+    await rig.seconds(4);
+    expect(rig.situation.observed?.sloAttainmentFraction).toBeLessThan(0.99);
+    expect(rig.told.length).toBeGreaterThan(0);
+    rig.told.length = 0;
+    await rig.seconds(30);
+    // The window fills with late ones second by second.
+    expect(rig.told.length).toBeLessThanOrEqual(3);
+  });
+
+  it('follow nothing any more once the pipeline is gone', async () => {
+    await started();
+    await rig.seconds(3);
+    expect(rig.plans.count).toBe(1);
+    rig.plans.forget(KEY);
+    await rig.clock.advanceTo(rig.clock.nowMs() + 60_000);
+    expect([rig.plans.count, rig.clock.pendingAlarms]).toEqual([0, 0]);
+    expect(rig.situation).toEqual({});
+  });
+});

@@ -1,0 +1,124 @@
+/** From the custom resource to what is wanted: checked as a pipeline file is, planned by whoever plans, rendered as objects. */
+import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core/model';
+import { changeBounds } from '@equipoise/core/serve';
+import { type PipelineFileResult, parsePipelineFile } from '@equipoise/pipeline-file';
+import type { InferencePipeline } from '../cluster/observed-objects.js';
+import type { ObservedPipeline, Planning } from '../reconcile/reconciliation.js';
+import { renderPlan } from '../render/render-plan.js';
+import { checkImages, type Images } from '../render/render-request.js';
+
+/** A plan with what it was made from, or why there is none. */
+export type PlanAnswer =
+  | {
+      readonly kind: 'plan';
+      readonly plan: Plan;
+      readonly profiles: ProfileSet;
+      readonly arrivalRps: number;
+      readonly plannedAtEpochMs: number;
+      /** Why it does not meet the SLO, where it is but the best that there is. */
+      readonly shortfall?: string;
+    }
+  | Extract<Planning, { kind: 'unplanned' }>;
+
+/** What is seen of a pipeline beside its objects. */
+export type Situation = Pick<ObservedPipeline, 'observed' | 'sides' | 'silentMs' | 'trouble'>;
+
+/**
+ * Who plans. It is told of a pipeline on every pass, in the mode `off` too, and answers at once with what it decided last, the same object
+ * until it decides again; then, and where the situation has changed, it calls its listeners with the key.
+ */
+export interface PlanSource {
+  planOf(key: string, spec: PipelineSpec, view: ObservedPipeline): Promise<PlanAnswer>;
+  situationOf(key: string): Situation;
+  /** A pipeline is gone, or no longer one. */
+  forget(key: string): void;
+  onDecided(listener: (key: string) => void): void;
+}
+
+/** What the objects are made of that the pipeline does not say. */
+export interface Rendering {
+  readonly imagesOf: (pipeline: InferencePipeline) => Images;
+}
+
+/** Where the folder of the pipeline is in the images. */
+const BASE_DIR = '/pipeline';
+
+/** Decides what is wanted of pipelines; what it said of one stays as it is while neither its spec nor its plan changes. */
+export class PipelinePlanning {
+  readonly #source: PlanSource;
+  readonly #rendering: Rendering;
+  readonly #known = new Map<string, Known>();
+
+  constructor(source: PlanSource, rendering: Rendering) {
+    this.#source = source;
+    this.#rendering = rendering;
+  }
+
+  async of(key: string, view: ObservedPipeline): Promise<Planning> {
+    const { pipeline } = view;
+    const { uid, generation, annotations = {} } = pipeline.metadata;
+    const version = `${uid} ${generation} ${JSON.stringify(annotations)}`;
+    const before = this.#known.get(key);
+    const parsed = before?.version === version ? before.parsed : parse(key, pipeline);
+    if (parsed.kind === 'invalid') this.#source.forget(key);
+    const answer = parsed.kind === 'valid' ? await this.#source.planOf(key, parsed.spec, view) : undefined;
+    if (before?.version === version && before.answer === answer) return before.planning;
+    const planning = planningFrom(pipeline, parsed, answer, this.#rendering);
+    this.#known.set(key, { version, parsed, answer, planning });
+    return planning;
+  }
+
+  /** Forgets a pipeline that is gone. */
+  forget(key: string): void {
+    this.#known.delete(key);
+    this.#source.forget(key);
+  }
+}
+
+interface Known {
+  readonly version: string;
+  readonly parsed: PipelineFileResult;
+  readonly answer: PlanAnswer | undefined;
+  readonly planning: Planning;
+}
+
+function parse(key: string, { apiVersion, kind, metadata, spec }: InferencePipeline): PipelineFileResult {
+  const document = JSON.stringify({ apiVersion, kind, metadata: { name: metadata.name }, spec });
+  return parsePipelineFile(document, { fileName: key, baseDir: BASE_DIR });
+}
+
+function planningFrom(
+  pipeline: InferencePipeline,
+  parsed: PipelineFileResult,
+  answer: PlanAnswer | undefined,
+  { imagesOf }: Rendering,
+): Planning {
+  if (parsed.kind === 'invalid') {
+    const problems = parsed.problems.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
+    return { kind: 'invalid', message: problems.join('\n') };
+  }
+  const { spec } = parsed;
+  const { mode } = spec.control;
+  if (mode === 'off' || answer === undefined) return { kind: 'off' };
+  if (answer.kind === 'unplanned') return answer;
+  const { plan, profiles, arrivalRps, plannedAtEpochMs, shortfall } = answer;
+  const { namespace } = pipeline.metadata;
+  try {
+    const images = imagesOf(pipeline);
+    checkImages(images, spec);
+    const objects = renderPlan({
+      ...{ spec, plan, profiles, arrivalRps, images },
+      target: 'deployment',
+      ...(namespace !== undefined && { namespace }),
+    });
+    return {
+      ...{ kind: 'planned', mode, plan, plannedAtEpochMs, arrivalRps, objects, bounds: changeBounds(spec) },
+      mayRepeat: spec.stages.every(({ idempotent = true }) => idempotent),
+      ...(shortfall !== undefined && { shortfall }),
+    };
+  } catch (error) {
+    // What an engine cannot run is told, not tried again and again.
+    if (error instanceof AppError) return { kind: 'unplanned', reason: 'Failed', message: error.message };
+    throw error;
+  }
+}

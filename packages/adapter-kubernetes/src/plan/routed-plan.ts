@@ -1,0 +1,35 @@
+/** The plan that a router is configured for: its pipeline file pins it. So what runs is read from the cluster, whoever brought it there. */
+import { planOfStages } from '@equipoise/core/control';
+import type { PipelineSpec, Plan, StageId, StagePlan } from '@equipoise/core/model';
+import { parsePipelineFile } from '@equipoise/pipeline-file';
+import type { KubeObject } from '../api/kube-object.js';
+import { isRouter } from '../cluster/observed-objects.js';
+
+interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** The plan of the router among the objects of a pipeline; undefined where there is none, or none of this pipeline as it is now. */
+export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]): Plan | undefined {
+  const config = children.find((child) => child.kind === 'ConfigMap' && isRouter(child)) as ConfigMap | undefined;
+  const file = config?.data?.['pipeline.yaml'];
+  if (file === undefined) return undefined;
+  const parsed = parsePipelineFile(file, { fileName: 'router', baseDir: '/' });
+  if (parsed.kind === 'invalid') return undefined;
+  const stages: Record<StageId, readonly StagePlan[]> = {};
+  for (const { id, variants } of spec.stages) {
+    const routed = parsed.spec.stages.find((stage) => stage.id === id);
+    const { variantId, cpuCores, maxBatchSize, replicas } = routed?.pins ?? {};
+    const variant = variants.find((each) => each.id === variantId);
+    if (routed === undefined || variant === undefined) return undefined;
+    if (cpuCores === undefined || maxBatchSize === undefined || replicas === undefined) return undefined;
+    const { memoryBytes, gpus } = variant;
+    stages[id] = [
+      {
+        ...{ variantId: variant.id, resources: { cpuCores, memoryBytes, gpus }, maxBatchSize, replicas },
+        ...{ maxBatchWaitMs: routed.bounds.maxBatchWaitMs, trafficFraction: 1 },
+      },
+    ];
+  }
+  return planOfStages(spec, stages);
+}

@@ -1,0 +1,258 @@
+/**
+ * How the traffic comes to a plan with workloads that have not served yet. Once they are ready a second router runs that plan beside the one
+ * that serves, which gives it a share of the requests, in steps. Between two steps the routers' own counts of both sides decide
+ * (core/control/shift-verdict): more of them, or all back, and then the plan is left alone for a while. Every step is another configuration of
+ * the router that serves, so how far it is, is read from the cluster.
+ *
+ * Steps need somebody to judge them and take time: while no router is heard by somebody who listens, and while what serves burns the error
+ * budget, the router is switched at once.
+ */
+import { judgeShift, type ShiftVerdict } from '@equipoise/core/control';
+import type { Slo } from '@equipoise/core/model';
+import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
+import { childTypes, isNext, isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
+import { rolloutState } from '../cluster/rollout-state.js';
+import type { Deployment } from '../render/manifest-types.js';
+import { nextName, nextObjects, nextUrl, reachingNext } from './canary-router.js';
+import { shareOf, withShare } from './canary-share.js';
+import type { ObservedPipeline } from './reconciliation.js';
+import { digestOf, isOfTemplate } from './replica-groups.js';
+import { holdsRollback, isUrgent, type ShiftFailure } from './rollback.js';
+import { type Routes, routesOf, sendsTo } from './routes.js';
+
+/** Shares of the requests that a new plan gets before it gets all of them. */
+const STEPS = [0.1, 0.5];
+/** Counts of routers come once a second. */
+const LOOK_MS = 1_000;
+/** A share whose routers are silent for so long is taken back. */
+const DEAF_MS = 60_000;
+/** So long routers that serve may take to be heard by whoever begins to listen: some questions, each a second after the one before. */
+const HEARING_MS = 10_000;
+
+/** What a shift is decided from. */
+export interface ShiftGrounds {
+  readonly view: ObservedPipeline;
+  readonly live: ReadonlyMap<string, ObservedDeployment>;
+  readonly wanted: readonly KubeObject[];
+  readonly stages: readonly Deployment[];
+  readonly router: Deployment;
+  readonly liveRouter: ObservedDeployment;
+  readonly routes: Routes;
+  /** Whether all stages of the plan are ready. */
+  readonly isPrepared: boolean;
+  /** Deployments whose replicas somebody else sets. */
+  readonly held: ReadonlySet<string>;
+  readonly slo: Pick<Slo, 'percentile'>;
+  readonly nowEpochMs: number;
+}
+
+/** What there is to do; with `none` the router is switched in one go, or not yet. */
+export type Shift =
+  | { readonly kind: 'none'; readonly againAfterMs?: number }
+  | {
+      readonly kind: 'step';
+      readonly fraction: number;
+      readonly newcomers: readonly string[];
+      readonly apply: readonly KubeObject[];
+      readonly againAfterMs?: number;
+      /** Nothing but a verdict is waited for, which comes within a minute. */
+      readonly awaitsVerdict?: true;
+      /** The new side failed: what is applied stays, and the failure has to be told before anything is taken back. */
+      readonly failure?: ShiftFailure;
+    }
+  /** The plan failed lately: what serves stays, and what the plan brought goes, those first that nothing is sent to any more. */
+  | {
+      readonly kind: 'taken-back';
+      readonly apply: readonly KubeObject[];
+      readonly remove: readonly ObjectRef[];
+      readonly againAfterMs: number;
+    };
+
+const NONE: Shift = { kind: 'none' };
+
+/** The next step on the way to a plan. */
+export function shiftOf(grounds: ShiftGrounds): Shift {
+  const { view, live, router, liveRouter, routes, isPrepared, nowEpochMs } = grounds;
+  const serving = routesOf(liveRouter).to;
+  const newcomers = routes.to.filter((name) => !serving.includes(name));
+  const fraction = shareOf(liveRouter.spec.template);
+  if (newcomers.length === 0 || digestOf(liveRouter) === digestOf(router))
+    return fraction > 0 && !isPrepared ? withdrawn(grounds) : NONE;
+  const untilMs = holdsRollback(view.pipeline, newcomers, nowEpochMs);
+  if (untilMs !== undefined) return takenBack(grounds, newcomers, untilMs);
+  const next = live.get(nextName(view.pipeline.metadata.name));
+  return fraction > 0 ? goOn(grounds, newcomers, { fraction, next }) : begin(grounds, newcomers, next);
+}
+
+/** The way to the first share. */
+function begin(grounds: ShiftGrounds, newcomers: readonly string[], next: ObservedDeployment | undefined): Shift {
+  const { view, isPrepared } = grounds;
+  if (!isPrepared || isUrgent(view.observed)) return NONE;
+  if (view.sides !== undefined) return stepOf(grounds, newcomers, { fraction: 0, next, verdict: undefined });
+  return mayYetBeHeard(grounds) ? { kind: 'step', fraction: 0, newcomers, apply: [], ...WAITING } : NONE;
+}
+
+/** The way on from a share that is out, which is judged first, whatever else is under way. */
+function goOn(grounds: ShiftGrounds, newcomers: readonly string[], present: Present): Shift {
+  const { fraction, next } = present;
+  // What gets a share now is of another plan with other workloads: this one begins anew.
+  if (next !== undefined && !sendsTo(next, grounds.routes.to)) return withdrawn(grounds);
+  const verdict = verdictOn(grounds, newcomers, present);
+  if (verdict?.kind === 'failed') return failed(grounds, newcomers, { fraction, why: verdict.why });
+  if (grounds.isPrepared) return stepOf(grounds, newcomers, { ...present, verdict });
+  if (verdict?.kind === 'open') return { kind: 'step', fraction, newcomers, apply: [], ...WAITING };
+  return { kind: 'none', againAfterMs: LOOK_MS };
+}
+
+function withdrawn({ view, live, liveRouter }: ShiftGrounds): Shift {
+  const { workloads = [], fraction = 0 } = standingShare(view.pipeline.metadata.name, live) ?? {};
+  return { kind: 'step', fraction, newcomers: workloads, apply: [withShare(liveRouter, undefined)] };
+}
+
+interface Waiting {
+  readonly againAfterMs: number;
+  readonly awaitsVerdict: true;
+}
+
+const WAITING: Waiting = { againAfterMs: LOOK_MS, awaitsVerdict: true };
+
+interface Present {
+  readonly fraction: number;
+  readonly next: ObservedDeployment | undefined;
+}
+
+/** Whoever listens for a few seconds only has heard nobody yet, which does not mean that there is nobody to be heard. */
+function mayYetBeHeard({ view: { silentMs }, liveRouter }: ShiftGrounds): boolean {
+  return (silentMs ?? Number.POSITIVE_INFINITY) < HEARING_MS && (liveRouter.status?.readyReplicas ?? 0) > 0;
+}
+
+/** A step of a plan whose stages are all ready; `verdict` is that on what has a share, missing while none is in force. */
+function stepOf(
+  grounds: ShiftGrounds,
+  newcomers: readonly string[],
+  { fraction, next, verdict }: Present & { readonly verdict: ShiftVerdict | undefined },
+): Shift {
+  const { view, wanted, router, liveRouter, routes } = grounds;
+  const name = view.pipeline.metadata.name;
+  const waiting = {
+    ...(fraction > 0 && { againAfterMs: LOOK_MS }),
+    ...(verdict?.kind === 'open' && { awaitsVerdict: true as const }),
+  };
+  const step = (apply: readonly KubeObject[], more = {}): Shift => ({
+    ...{ kind: 'step', fraction, newcomers, apply, ...more },
+  });
+  const beside = [...nextObjects(name, wanted, routes), ...reachingNext(name, view.children)];
+  if (next === undefined || digestOf(next) !== digestOf(router)) return step(beside, waiting);
+  const state = rolloutState(next);
+  if (state.kind === 'stuck') return failed(grounds, newcomers, { fraction, why: state.message });
+  if (state.kind !== 'complete') return step(beside, waiting);
+  const give = (share: number) => withShare(liveRouter, { url: nextUrl(name), fraction: share });
+  const [first = 1] = STEPS;
+  if (fraction === 0) return step(isInForce(grounds, fraction) ? [...beside, give(first)] : beside);
+  if (verdict === undefined || verdict.kind === 'open') return step(beside, waiting);
+  const larger = verdict.kind === 'urgent' ? undefined : STEPS.find((share) => share > fraction);
+  return larger === undefined ? NONE : step([...beside, give(larger)]);
+}
+
+/** Whether all that serves gives this share away. */
+function isInForce({ view, liveRouter }: ShiftGrounds, fraction: number): boolean {
+  const entry = view.pods.filter(isRouter);
+  return rolloutState(liveRouter).kind === 'complete' && entry.every((pod) => shareOf(pod) === fraction);
+}
+
+/** The verdict on what has a share; one whose routers are not heard stays open for a while. Undefined before that share is in force. */
+function verdictOn(
+  grounds: ShiftGrounds,
+  newcomers: readonly string[],
+  { fraction, next }: Present,
+): ShiftVerdict | undefined {
+  const { view, router, liveRouter, slo } = grounds;
+  const fails = (why: string): ShiftVerdict => ({ kind: 'failed', why });
+  const lost = next !== undefined && digestOf(next) === digestOf(router) && lossOf(grounds, newcomers, next);
+  if (lost) return fails(lost);
+  const giving = rolloutState(liveRouter);
+  if (giving.kind === 'stuck') return fails(`the router does not start with that share: ${giving.message}`);
+  if (!isInForce(grounds, fraction)) return undefined;
+  const { sides, silentMs = Number.POSITIVE_INFINITY } = view;
+  if (sides === undefined) return silentMs >= DEAF_MS ? fails('the routers are not heard') : { kind: 'open' };
+  const { observedMs, ...counts } = sides;
+  const verdict = judgeShift({ ...counts, elapsedMs: observedMs }, slo);
+  if (verdict.kind === 'failed' || (next?.status?.readyReplicas ?? 0) > 0) return verdict;
+  // Nothing leads on without it; what is passed on to it meanwhile comes back.
+  return observedMs >= DEAF_MS ? fails('its router is not ready') : { kind: 'open' };
+}
+
+/** The share that is out where nothing is done about it, as the router that serves gives it away. */
+export function standingShare(
+  pipeline: string,
+  live: ReadonlyMap<string, ObservedDeployment>,
+): { readonly workloads: readonly string[]; readonly fraction: number } | undefined {
+  const router = [...live.values()].find(isRouter);
+  const fraction = router === undefined ? 0 : shareOf(router.spec.template);
+  if (fraction === 0) return undefined;
+  const serving = routesOf(router).to;
+  return { workloads: routesOf(live.get(nextName(pipeline))).to.filter((name) => !serving.includes(name)), fraction };
+}
+
+/** What takes that share back. */
+export function withdrawal(live: ReadonlyMap<string, ObservedDeployment>): readonly KubeObject[] {
+  const sharing = [...live.values()].filter((each) => isRouter(each) && shareOf(each.spec.template) > 0);
+  return sharing.map((router) => withShare(router, undefined));
+}
+
+/** What of the new side was ready and is so no more; undefined where nothing is. */
+function lossOf(
+  { stages, live, held }: ShiftGrounds,
+  newcomers: readonly string[],
+  next: ObservedDeployment,
+): string | undefined {
+  const served = routesOf(next).inForce;
+  const losses = stages.flatMap((stage) => {
+    const { name } = stage.metadata;
+    const present = live.get(name);
+    // A stage that is to grow was never ready as it is wanted now.
+    if (!newcomers.includes(name) || present === undefined || served.get(name) !== stage.spec.replicas) return [];
+    const { replicas: asked = 1 } = present.spec;
+    // Of those that somebody else takes away none is lost.
+    const wanted = held.has(name) ? Math.min(asked, stage.spec.replicas) : stage.spec.replicas;
+    const ready = present.status?.readyReplicas ?? 0;
+    return isOfTemplate(present, stage) && ready < wanted ? [`${name} has ${ready} of ${wanted} replicas ready`] : [];
+  });
+  return losses[0];
+}
+
+function failed(
+  { view }: ShiftGrounds,
+  newcomers: readonly string[],
+  { fraction, why }: { readonly fraction: number; readonly why: string },
+): Shift {
+  const percent = Math.round(100 * fraction);
+  const at = percent === 0 ? 'before it got a request' : `at ${percent} % of the requests`;
+  const message = `${newcomers.join(', ')} was taken back ${at}: ${why}.`;
+  const failure = { workloads: newcomers, fraction, message, generation: view.pipeline.metadata.generation ?? 0 };
+  return { kind: 'step', fraction, newcomers, apply: [], failure };
+}
+
+function takenBack(
+  { view, liveRouter, nowEpochMs }: ShiftGrounds,
+  newcomers: readonly string[],
+  untilMs: number,
+): Shift {
+  const entry = view.pods.filter(isRouter);
+  const keepsAll = shareOf(liveRouter.spec.template) === 0;
+  const isWhole = keepsAll && rolloutState(liveRouter).kind === 'complete' && entry.every((pod) => shareOf(pod) === 0);
+  const next = view.children.filter(isNext);
+  const isAlone = isWhole && next.length === 0 && !view.pods.some(isNext);
+  const brought = view.children.filter(({ metadata }) => newcomers.includes(metadata.name));
+  return {
+    kind: 'taken-back',
+    apply: keepsAll ? [] : [withShare(liveRouter, undefined)],
+    remove: [...(isWhole ? next : []), ...(isAlone ? brought : [])].flatMap(going),
+    againAfterMs: untilMs - nowEpochMs,
+  };
+}
+
+function going(child: KubeObject): readonly ObjectRef[] {
+  const type = childTypes[child.kind];
+  return type === undefined || child.metadata.deletionTimestamp !== undefined ? [] : [refTo(type, child)];
+}

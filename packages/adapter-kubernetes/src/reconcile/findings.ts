@@ -1,0 +1,137 @@
+/** What the conditions of a pipeline say, from what was observed and decided. */
+
+import type { ObservedDeployment } from '../cluster/observed-objects.js';
+import { podTroubles, rolloutState } from '../cluster/rollout-state.js';
+import type { Finding } from './conditions.js';
+import type { ForeignReplicas } from './foreign-replicas.js';
+import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
+import type { Rollback } from './rollback.js';
+import type { Work } from './transition.js';
+
+/** All that the conditions rest on. */
+export interface Grounds {
+  readonly view: ObservedPipeline;
+  readonly planning: Planning;
+  readonly phase: Phase;
+  readonly live: ReadonlyMap<string, ObservedDeployment>;
+  readonly foreign: readonly ForeignReplicas[];
+  readonly nowEpochMs: number;
+  readonly shift?: Work['shift'];
+  readonly rollback?: Rollback;
+}
+
+/** One finding for each type of condition. */
+export function findingsOf(grounds: Grounds): readonly Finding[] {
+  return [accepted(grounds), planned(grounds), ready(grounds), sloMet(grounds), degraded(grounds)];
+}
+
+function accepted({ planning }: Grounds): Finding {
+  if (planning.kind === 'invalid') return no('Accepted', 'Invalid', planning.message);
+  return yes('Accepted', 'Valid', 'The pipeline is well-formed.');
+}
+
+function planned({ planning }: Grounds): Finding {
+  switch (planning.kind) {
+    case 'invalid':
+      return no('Planned', 'Invalid', 'There is no plan for a pipeline that was not accepted.');
+    case 'off':
+      return unknown('Planned', 'ControlOff', 'control.mode is off: nothing is planned.');
+    case 'unplanned':
+      return no('Planned', planning.reason, planning.message);
+    case 'planned': {
+      const { shortfall } = planning;
+      const { latencyMs, percentile, costPerHour } = planning.plan.predicted;
+      const advice = planning.mode === 'advise' ? ' It is advised and not applied: control.mode is advise.' : '';
+      const message = `The plan is predicted to answer ${percentile} % within ${latencyMs.toFixed(1)} ms at ${costPerHour.toFixed(2)} an hour.${advice}`;
+      if (shortfall !== undefined) return no('Planned', 'BestEffort', `${shortfall}${advice}`);
+      return yes('Planned', planning.mode === 'advise' ? 'Advised' : 'PlanFound', message);
+    }
+  }
+}
+
+function ready({ live, phase, shift }: Grounds): Finding {
+  if (live.size === 0) return no('Ready', 'NothingDeployed', 'The pipeline has no workloads.');
+  // Routers come and go with each step: that is told in one word.
+  if (shift !== undefined) {
+    const percent = Math.round(100 * shift.fraction);
+    return no('Ready', 'Shifting', `${percent} % of the requests go to ${shift.workloads.join(', ')}.`);
+  }
+  if (phase === 'taken-back')
+    return no('Ready', 'RolledBack', 'The plan failed when it was tried: what ran before serves.');
+  const open = [...live].flatMap(([name, deployment]) => {
+    const state = rolloutState(deployment);
+    if (state.kind === 'complete') return [];
+    return state.kind === 'stuck'
+      ? [`${name}: ${state.message}`]
+      : [`${name}: ${state.ready} of ${state.wanted} ready`];
+  });
+  if (open.length > 0) return no('Ready', 'ReplicasStarting', open.join('; '));
+  if (phase === 'ending') return no('Ready', 'Ending', 'The pipeline was deleted and is being drained.');
+  if (phase === 'preparing') return no('Ready', 'Preparing', 'The stages of the plan are being started.');
+  if (phase === 'sharing') {
+    return no(
+      'Ready',
+      'Sharing',
+      'There is no room for all of the old and the new replicas: they are exchanged one by one.',
+    );
+  }
+  if (phase === 'no-room') return no('Ready', NO_ROOM, NO_ROOM_MESSAGE);
+  if (phase === 'switching') return no('Ready', 'Switching', 'The router is being switched to the plan.');
+  return yes('Ready', 'AllReady', 'All replicas are ready.');
+}
+
+function sloMet({ view: { observed, trouble } }: Grounds): Finding {
+  if (trouble?.reason === 'RouterUnreachable') return unknown('SLOMet', trouble.reason, trouble.message);
+  if (observed?.sloAttainmentFraction === undefined) {
+    return unknown('SLOMet', 'NotObserved', 'Nothing was heard of the requests of the last window.');
+  }
+  const { sloAttainmentFraction, percentile } = observed;
+  const text = `${(100 * sloAttainmentFraction).toFixed(2)} % of the requests were answered within the SLO, of ${percentile} % that should be.`;
+  const isMet = sloAttainmentFraction >= percentile / 100;
+  return isMet ? yes('SLOMet', 'WithinSlo', text) : no('SLOMet', 'SloMissed', text);
+}
+
+const NO_ROOM = 'NoRoom';
+const NO_ROOM_MESSAGE =
+  'There is no room to start a replica beside those that serve: raise control.surge.cpuCores or leave that room in the budget.';
+
+function degraded({ view, live, foreign, phase, rollback, nowEpochMs }: Grounds): Finding {
+  const [first] = foreign;
+  if (first !== undefined) {
+    const each = foreign.map(
+      ({ deployment, manager, replicas, wanted }) =>
+        `${deployment} has ${replicas} replicas by ${manager}, the plan wants ${wanted}`,
+    );
+    return yes('Degraded', 'ForeignReplicas', `${each.join('; ')}. What others set is left to them.`);
+  }
+  if (rollback !== undefined && nowEpochMs < Date.parse(rollback.until)) {
+    return yes('Degraded', 'RolledBack', `${rollback.message} It is not tried again before ${rollback.until}.`);
+  }
+  const troubles = podTroubles(view.pods);
+  const [trouble] = troubles;
+  if (trouble !== undefined) return yes('Degraded', trouble.reason, troubles.map(({ message }) => message).join('; '));
+  const stuck = [...live].flatMap(([name, deployment]) => {
+    const state = rolloutState(deployment);
+    return state.kind === 'stuck' ? [`${name}: ${state.message}`] : [];
+  });
+  if (stuck.length > 0) return yes('Degraded', 'RolloutStuck', stuck.join('; '));
+  if (phase === 'no-room') return yes('Degraded', NO_ROOM, NO_ROOM_MESSAGE);
+  if (view.trouble !== undefined) return yes('Degraded', view.trouble.reason, view.trouble.message);
+  return no('Degraded', 'AsPlanned', 'Nothing is wrong.');
+}
+
+const yes = (type: Finding['type'], reason: string, message: string): Finding => ({
+  type,
+  status: 'True',
+  reason,
+  message,
+});
+const no = (type: Finding['type'], reason: string, message: string): Finding => ({
+  type,
+  status: 'False',
+  reason,
+  message,
+});
+const unknown = (type: Finding['type'], reason: string, message: string): Finding => ({
+  ...{ type, status: 'Unknown' as const, reason, message },
+});

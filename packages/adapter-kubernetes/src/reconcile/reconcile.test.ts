@@ -1,0 +1,350 @@
+import { describe, expect, it } from 'vitest';
+import type { KubeObject } from '../api/kube-object.js';
+import { isRouter } from '../cluster/observed-objects.js';
+import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
+import {
+  NOW_EPOCH_MS,
+  objectsOf,
+  planWith,
+  podOf,
+  type Standing,
+  shelf,
+  standing,
+  wantedBy,
+} from '../test-cluster/memory/pipeline-fixture.test-support.js';
+import { FINALIZER } from './ending.js';
+import { reconcile } from './reconcile.js';
+import type { ObservedPipeline, Planning, Reconciliation } from './reconciliation.js';
+import { ROUTES_TO } from './routes.js';
+
+const fieldManager = 'equipoise';
+const pipeline = shelf({ metadata: { finalizers: [FINALIZER] } });
+const [SMALL, LARGE, ONLY, ROUTER] = ['shelf--detect--small', 'shelf--detect--large', 'shelf--classify--only', 'shelf'];
+
+function decide(view: Partial<ObservedPipeline>, planning: Planning): Reconciliation {
+  return reconcile({ pipeline, children: [], pods: [], ...view }, planning, { fieldManager, nowEpochMs: NOW_EPOCH_MS });
+}
+
+/** The children that stand when `planning` has been carried out to its end, some of them in other states. */
+function settled(planning: Planning, standings: Readonly<Record<string, Standing>> = {}): readonly KubeObject[] {
+  const first = decide({}, planning);
+  const all = first.apply.map((object) => standing(object, standings[object.metadata.name]));
+  return all;
+}
+
+const deploymentNames = (objects: readonly KubeObject[]) =>
+  objects.filter(({ kind }) => kind === 'Deployment').map(({ metadata }) => metadata.name);
+
+const deployment = (objects: readonly KubeObject[], name: string) =>
+  objects.find((object) => object.kind === 'Deployment' && object.metadata.name === name) as Deployment;
+
+const removed = ({ remove }: Reconciliation) => remove.map(({ type, name }) => `${type.kind} ${name}`).sort();
+
+const condition = ({ status }: Reconciliation, type: string) => status.conditions?.find((each) => each.type === type);
+
+const small = () => wantedBy(pipeline, planWith('small', 2));
+const large = () => wantedBy(pipeline, planWith('large', 3));
+
+describe('reconcile: a new pipeline', () => {
+  it('gets all objects at once, owned by it, and the finalizer', async () => {
+    const planning = await small();
+    const view = { pipeline: shelf() };
+    const result = reconcile({ ...view, children: [], pods: [] }, planning, { fieldManager, nowEpochMs: NOW_EPOCH_MS });
+    expect(result.finalizer).toBe('set');
+    expect(result.apply).toHaveLength(objectsOf(planning).length);
+    expect(deploymentNames(result.apply).sort()).toEqual([ROUTER, ONLY, SMALL].sort());
+    for (const { metadata } of result.apply) {
+      expect(metadata.namespace).toBe('n');
+      expect(metadata.ownerReferences).toEqual([expect.objectContaining({ uid: 'uid-shelf', controller: true })]);
+    }
+    expect(deployment(result.apply, ROUTER).metadata.annotations?.[ROUTES_TO]).toBe([ONLY, SMALL].sort().join(','));
+    expect([result.phase, result.remove]).toEqual(['preparing', []]);
+    expect(condition(result, 'Ready')).toMatchObject({ status: 'False', reason: 'NothingDeployed' });
+  });
+
+  it('is ready when all of its replicas are', async () => {
+    const planning = await small();
+    const result = decide({ children: settled(planning) }, planning);
+    expect([result.phase, result.remove, result.finalizer]).toEqual(['settled', [], undefined]);
+    expect(condition(result, 'Ready')).toMatchObject({ status: 'True', observedGeneration: 3 });
+    expect(condition(result, 'Degraded')).toMatchObject({ status: 'False', reason: 'AsPlanned' });
+    expect(result.status.replicas).toEqual({ desired: 3, ready: 4 - 1 });
+    expect(result.status.plan).toEqual(planWith('small', 2));
+    expect(result.status.plannedAt).toBe('2026-06-01T11:59:59Z');
+  });
+});
+
+describe('reconcile: a variant is switched', () => {
+  it('first starts the new one beside the old, and leaves the router', async () => {
+    const children = settled(await small());
+    const result = decide({ children }, await large());
+    expect(result.phase).toBe('preparing');
+    expect(deploymentNames(result.apply).sort()).toEqual([ONLY, LARGE].sort());
+    expect(result.apply.some(isRouter)).toBe(false);
+    expect(result.remove).toEqual([]);
+    expect(condition(result, 'Ready')).toMatchObject({ status: 'False', reason: 'Preparing' });
+  });
+
+  it('switches the router only when every replica of the new one is ready', async () => {
+    const planning = await large();
+    const old = settled(await small());
+    const starting = settled(planning, { [LARGE]: { ready: 2 } }).filter((object) => !isRouter(object));
+    const waiting = decide({ children: [...old, ...starting] }, planning);
+    expect([waiting.phase, waiting.remove]).toEqual(['preparing', []]);
+    expect(condition(waiting, 'Ready')?.message).toContain(`${LARGE}: 2 of 3 ready`);
+
+    const started = settled(planning).filter((object) => !isRouter(object));
+    const result = decide({ children: [...old, ...started] }, planning);
+    expect([result.phase, result.remove]).toEqual(['switching', []]);
+    expect(deployment(result.apply, ROUTER).metadata.annotations?.[ROUTES_TO]).toBe([ONLY, LARGE].sort().join(','));
+  });
+
+  it('lets pods of the old router reach the old variant until they are gone', async () => {
+    const planning = await large();
+    const old = settled(await small());
+    const started = settled(planning).filter((object) => !isRouter(object));
+    const { apply } = decide({ children: [...old, ...started] }, planning);
+    const policy = apply.find((object) => object.kind === 'NetworkPolicy' && isRouter(object)) as NetworkPolicy;
+    const reached = JSON.stringify(policy.spec.egress);
+    expect(reached).toContain('"small"');
+    expect(reached).toContain('"large"');
+    const after = decide({ children: settled(planning) }, planning);
+    const last = after.apply.find((object) => object.kind === 'NetworkPolicy' && isRouter(object)) as NetworkPolicy;
+    expect(JSON.stringify(last.spec.egress)).not.toContain('"small"');
+  });
+
+  it('removes the old variant when no pod of the old router is left, not even one that is going', async () => {
+    const [before, planning] = [await small(), await large()];
+    const old = settled(before);
+    const leftover = old.filter(({ metadata }) => metadata.name === SMALL);
+    const children = [...settled(planning), ...leftover];
+    const oldPod = podOf(deployment(old, ROUTER));
+    const newPod = podOf(deployment(children, ROUTER));
+    const going = decide({ children, pods: [oldPod, newPod] }, planning);
+    expect([going.phase, going.remove]).toEqual(['switching', []]);
+    const gone = decide({ children, pods: [newPod] }, planning);
+    expect(gone.phase).toBe('settled');
+    expect(removed(gone)).toEqual(
+      ['ConfigMap', 'Deployment', 'NetworkPolicy', 'PodDisruptionBudget', 'Service'].map((kind) => `${kind} ${SMALL}`),
+    );
+  });
+
+  it('keeps the old variant while the new plan is on trial, and gives its room to another plan', async () => {
+    const [before, planning] = [await small(), await large()];
+    const old = settled(before).filter(({ metadata }) => metadata.name === SMALL);
+    const children = [...settled(planning), ...old];
+    const router = podOf(deployment(children, ROUTER));
+    const pods = (ageMs: number) => {
+      const creationTimestamp = new Date(NOW_EPOCH_MS - ageMs).toISOString();
+      return [{ ...router, metadata: { ...router.metadata, creationTimestamp } }];
+    };
+    const observed = { arrivalRps: 10, percentile: 99 };
+    const trial = decide({ children, pods: pods(30_000), observed }, planning);
+    expect([trial.phase, trial.remove, trial.againAfterMs]).toEqual(['settled', [], 30_000]);
+    expect(condition(trial, 'Ready')?.status).toBe('True');
+    const back = decide({ children, pods: pods(30_000), observed }, before);
+    expect([back.phase, back.remove]).toEqual(['switching', []]);
+    expect(deploymentNames(back.apply)).toContain(ROUTER);
+
+    const passed = decide({ children, pods: pods(60_000), observed }, planning);
+    expect([removed(passed).includes(`Deployment ${SMALL}`), passed.againAfterMs]).toEqual([true, undefined]);
+    const unheard = decide({ children, pods: pods(30_000) }, planning);
+    expect(removed(unheard)).toContain(`Deployment ${SMALL}`);
+    const other = decide({ children, pods: pods(30_000), observed }, await wantedBy(pipeline, planWith('large', 4)));
+    expect(removed(other)).toContain(`Deployment ${SMALL}`);
+  });
+
+  it('goes back without loss when the plan does: what was not switched to goes at once', async () => {
+    const [before, planning] = [await small(), await large()];
+    const started = settled(planning, { [LARGE]: { ready: 0 } }).filter(({ metadata }) => metadata.name === LARGE);
+    const result = decide({ children: [...settled(before), ...started] }, before);
+    expect(result.phase).toBe('settled');
+    expect(removed(result)).toContain(`Deployment ${LARGE}`);
+    expect(removed(result)).not.toContain(`Deployment ${SMALL}`);
+  });
+
+  it('keeps two variants of a stage at most: one that never got ready goes for the next', async () => {
+    const three = shelf({ metadata: { finalizers: [FINALIZER] } });
+    const [before, planning] = [
+      await wantedBy(three, planWith('small', 2)),
+      await wantedBy(three, planWith('large', 3)),
+    ];
+    // A variant that a former plan wanted and no router was ever configured for.
+    const never = standing(
+      {
+        ...deployment(settled(before), SMALL),
+        metadata: { ...deployment(settled(before), SMALL).metadata, name: 'shelf--detect--third' },
+      },
+      { ready: 0 },
+    );
+    const result = decide({ children: [...settled(before), never] }, planning);
+    expect(result.phase).toBe('preparing');
+    expect(removed(result)).toEqual(['Deployment shelf--detect--third']);
+  });
+});
+
+describe('reconcile: replicas', () => {
+  it('grows only into room that pods without a Deployment have left', async () => {
+    const tight = shelf({ budgetCpuCores: 3, metadata: { finalizers: [FINALIZER] } });
+    const [before, three, planning] = [
+      await wantedBy(tight, planWith('small', 1)),
+      await wantedBy(tight, planWith('small', 3)),
+      await wantedBy(tight, planWith('large', 1)),
+    ];
+    const gone = deployment(settled(planning), LARGE);
+    const { spec } = gone.spec.template;
+    const stray = (name: string) => ({ ...podOf(gone), metadata: { ...podOf(gone).metadata, name }, spec }) as never;
+    const grown = (pods: readonly never[]) =>
+      deployment(decide({ children: settled(before), pods }, three).apply, SMALL).spec.replicas;
+    expect([grown([]), grown([stray('a')]), grown([stray('a'), stray('b')])]).toEqual([3, 2, 1]);
+  });
+
+  it('grows before the router knows, and shrinks after', async () => {
+    const [two, four] = [await small(), await wantedBy(pipeline, planWith('small', 4))];
+    const growing = decide({ children: settled(two) }, four);
+    expect(growing.phase).toBe('preparing');
+    expect(deployment(growing.apply, SMALL).spec.replicas).toBe(4);
+    expect(growing.apply.some(isRouter)).toBe(false);
+    const shrinking = decide({ children: settled(four) }, two);
+    expect(shrinking.phase).not.toBe('settled');
+    expect(deployment(shrinking.apply, SMALL).spec.replicas).toBe(4);
+    const wide = settled(two, { [SMALL]: { replicas: 4 } });
+    const shrunk = decide({ children: wide }, two);
+    expect(deployment(shrunk.apply, SMALL).spec.replicas).toBe(2);
+  });
+
+  const by = (manager: string) => [
+    { manager, operation: 'Update', subresource: 'scale', fieldsV1: { 'f:spec': { 'f:replicas': {} } } } as const,
+  ];
+
+  it('leaves what somebody else set, and says who', async () => {
+    const planning = await small();
+    const managedFields = by('kube-controller-manager');
+    const result = decide({ children: settled(planning, { [SMALL]: { replicas: 5, managedFields } }) }, planning);
+    expect(deployment(result.apply, SMALL).spec).not.toHaveProperty('replicas');
+    expect(deployment(result.apply, ONLY).spec.replicas).toBe(1);
+    expect(condition(result, 'Degraded')).toMatchObject({ status: 'True', reason: 'ForeignReplicas' });
+    expect(condition(result, 'Degraded')?.message).toContain(
+      `${SMALL} has 5 replicas by kube-controller-manager, the plan wants 2`,
+    );
+  });
+
+  it('does not mind others who want the same, or its own former number', async () => {
+    const planning = await small();
+    const same = decide({ children: settled(planning, { [SMALL]: { managedFields: by('kubectl') } }) }, planning);
+    expect(condition(same, 'Degraded')?.status).toBe('False');
+    const own = settled(planning, { [SMALL]: { replicas: 5, managedFields: by(fieldManager) } });
+    expect(condition(decide({ children: own }, planning), 'Degraded')?.status).toBe('False');
+  });
+
+  it('switches to a new plan although somebody else holds replicas', async () => {
+    const planning = await large();
+    const held = settled(planning, { [LARGE]: { replicas: 1, managedFields: by('kubectl') } }).filter(
+      (object) => !isRouter(object),
+    );
+    const result = decide({ children: [...settled(await small()), ...held] }, planning);
+    expect(result.phase).toBe('switching');
+  });
+});
+
+describe('reconcile: troubles', () => {
+  it.each([
+    ['ImagePullBackOff', 'ImageUnavailable'],
+    ['CrashLoopBackOff', 'CrashLoop'],
+    ['CreateContainerConfigError', 'ConfigurationMissing'],
+  ])('tells %s as %s', async (reason, expected) => {
+    const planning = await small();
+    const children = settled(planning, { [SMALL]: { ready: 0 } });
+    const waiting = { waiting: { reason, message: 'why' } };
+    const pods = [podOf(deployment(children, SMALL), { containerStatuses: [{ name: 'stage', state: waiting }] })];
+    const result = decide({ children, pods }, planning);
+    expect(condition(result, 'Degraded')).toMatchObject({ status: 'True', reason: expected });
+    expect(condition(result, 'Degraded')?.message).toBe(`n/${SMALL}-1, container stage: why`);
+    expect(condition(result, 'Ready')?.status).toBe('False');
+  });
+
+  it('tells pods without a node, and rollouts that make no progress', async () => {
+    const planning = await small();
+    const children = settled(planning, { [SMALL]: { ready: 0, isStuck: true } });
+    const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/3 nodes' }];
+    const pods = [podOf(deployment(children, SMALL), { conditions })];
+    expect(condition(decide({ children, pods }, planning), 'Degraded')).toMatchObject({ reason: 'Unschedulable' });
+    expect(condition(decide({ children }, planning), 'Degraded')).toMatchObject({ reason: 'RolloutStuck' });
+  });
+});
+
+describe('reconcile: the conditions', () => {
+  it('say why nothing is planned', async () => {
+    const invalid = decide({}, { kind: 'invalid', message: 'spec.slo: is missing' });
+    expect(condition(invalid, 'Accepted')).toMatchObject({ status: 'False', message: 'spec.slo: is missing' });
+    expect(condition(invalid, 'Planned')).toMatchObject({ status: 'False', reason: 'Invalid' });
+    const off = decide({}, { kind: 'off' });
+    expect(condition(off, 'Planned')).toMatchObject({ status: 'Unknown', reason: 'ControlOff' });
+    const infeasible = decide({}, { kind: 'unplanned', reason: 'Infeasible', message: 'slo binds' });
+    expect(condition(infeasible, 'Planned')).toMatchObject({
+      status: 'False',
+      reason: 'Infeasible',
+      message: 'slo binds',
+    });
+    expect([invalid, off, infeasible].map(({ apply }) => apply.length)).toEqual([0, 0, 0]);
+  });
+
+  it('advise without a change', async () => {
+    const advised = shelf({ mode: 'advise' });
+    const result = decide({ pipeline: advised }, await wantedBy(advised, planWith('small')));
+    expect([result.phase, result.apply, result.finalizer]).toEqual(['idle', [], undefined]);
+    expect(condition(result, 'Planned')).toMatchObject({ status: 'True', reason: 'Advised' });
+    expect(result.status.plan).toEqual(planWith('small'));
+  });
+
+  it.each([
+    [0.991, 'True'],
+    [0.989, 'False'],
+    [undefined, 'Unknown'],
+  ])('compare an attainment of %s with the SLO: %s', async (sloAttainmentFraction, status) => {
+    const observed = {
+      arrivalRps: 10,
+      percentile: 99,
+      ...(sloAttainmentFraction !== undefined && { sloAttainmentFraction }),
+    };
+    const result = decide({ observed }, await small());
+    expect(condition(result, 'SLOMet')?.status).toBe(status);
+    expect(result.status.observed).toEqual(observed);
+  });
+
+  it('keep the time of their last change', async () => {
+    const before = decide({}, { kind: 'off' }).status;
+    const later = { fieldManager, nowEpochMs: NOW_EPOCH_MS + 60_000 };
+    const view = { pipeline: shelf({ status: before }), children: [], pods: [] };
+    const same = reconcile(view, { kind: 'off' }, later);
+    expect(same.status).toEqual(before);
+    const other = reconcile(view, { kind: 'invalid', message: 'no' }, later);
+    expect(condition(other, 'Accepted')?.lastTransitionTime).toBe('2026-06-01T12:01:00Z');
+    expect(condition(other, 'SLOMet')?.lastTransitionTime).toBe('2026-06-01T12:00:00Z');
+  });
+});
+
+describe('reconcile: the end', () => {
+  const ended = shelf({ metadata: { finalizers: [FINALIZER], deletionTimestamp: '2026-06-01T12:00:00Z' } });
+
+  it('takes the router away first, and lets go when its last pod is gone', async () => {
+    const planning = await small();
+    const children = settled(planning);
+    const first = decide({ pipeline: ended, children }, planning);
+    expect([first.phase, first.apply, first.finalizer]).toEqual(['ending', [], undefined]);
+    expect(removed(first)).toEqual([`Deployment ${ROUTER}`]);
+    const router = deployment(children, ROUTER);
+    const rest = children.filter((child) => child !== router);
+    const draining = decide({ pipeline: ended, children: rest, pods: [podOf(router)] }, planning);
+    expect([draining.remove, draining.finalizer]).toEqual([[], undefined]);
+    expect(condition(draining, 'Ready')).toMatchObject({ status: 'False', reason: 'Ending' });
+    const gone = decide({ pipeline: ended, children: rest }, planning);
+    expect(gone.finalizer).toBe('take-off');
+  });
+
+  it('leaves a pipeline alone whose finalizer is off', async () => {
+    const over = shelf({ metadata: { deletionTimestamp: '2026-06-01T12:00:00Z' } });
+    const result = decide({ pipeline: over }, await small());
+    expect([result.phase, result.apply, result.remove]).toEqual(['idle', [], []]);
+  });
+});

@@ -1,0 +1,100 @@
+/**
+ * One reconciliation, pure: the objects of a pipeline as they are and its plan, to what is to be applied, what is to be removed, and the
+ * status. It remembers nothing: how far a change is, is read from the cluster.
+ */
+import type { KubeObject } from '../api/kube-object.js';
+import { deployments, isStage, type ObservedDeployment } from '../cluster/observed-objects.js';
+import type { InferencePipelineStatus } from '../crd/status-schema.js';
+import { standingShare, withdrawal } from './canary.js';
+import { conditionsOf } from './conditions.js';
+import { ending, FINALIZER } from './ending.js';
+import { findingsOf } from './findings.js';
+import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconciliation.js';
+import { rollbackAfter } from './rollback.js';
+import { IDLE, transition, type Work } from './transition.js';
+
+/** Decides for one pipeline. */
+export function reconcile(
+  view: ObservedPipeline,
+  planning: Planning,
+  at: { readonly fieldManager: string; readonly nowEpochMs: number },
+): Reconciliation {
+  const { metadata, status } = view.pipeline;
+  const generation = metadata.generation ?? 0;
+  const live = deploymentsOf(view.children);
+  const { finalizer, ...work } = workOf(view, live, planning, at);
+  const rollback = rollbackAfter(view.pipeline, work.failure, at.nowEpochMs);
+  const { phase, foreign } = work;
+  const shift = work.shift ?? (LEAVES_SHARE.includes(phase) ? standingShare(metadata.name, live) : undefined);
+  const findings = findingsOf({
+    ...{ view, planning, phase, live, foreign, nowEpochMs: at.nowEpochMs },
+    ...(shift && { shift }),
+    ...(rollback && { rollback }),
+  });
+  const conditions = conditionsOf(findings, status?.conditions ?? [], { generation, epochMs: at.nowEpochMs });
+  return {
+    ...(finalizer !== undefined && { finalizer }),
+    phase,
+    apply: work.apply,
+    remove: work.remove,
+    ...(work.againAfterMs !== undefined && { againAfterMs: work.againAfterMs }),
+    ...(work.awaitsVerdict && { awaitsVerdict: work.awaitsVerdict }),
+    status: {
+      observedGeneration: generation,
+      mode: planning.kind === 'planned' ? planning.mode : 'off',
+      conditions,
+      ...planOf(live, planning),
+      ...(view.observed !== undefined && { observed: view.observed }),
+      ...(shift && { shift }),
+      ...(rollback && { rollback }),
+    },
+  };
+}
+
+function workOf(
+  view: ObservedPipeline,
+  live: ReadonlyMap<string, ObservedDeployment>,
+  planning: Planning,
+  at: { readonly fieldManager: string; readonly nowEpochMs: number },
+): Work & Pick<Reconciliation, 'finalizer'> {
+  const { deletionTimestamp, finalizers = [] } = view.pipeline.metadata;
+  const isHeld = finalizers.includes(FINALIZER);
+  if (deletionTimestamp !== undefined) return isHeld ? ending(view) : IDLE;
+  if (planning.kind !== 'planned') return hasNoPlan(view, planning) ? { ...IDLE, apply: withdrawal(live) } : IDLE;
+  if (planning.mode !== 'auto') return IDLE;
+  const work = transition(view, live, planning, at);
+  return isHeld ? work : { ...work, finalizer: 'set' };
+}
+
+/** Phases in which a share of the requests may be out that nobody changes. */
+const LEAVES_SHARE: readonly Phase[] = ['idle', 'preparing', 'sharing', 'no-room'];
+
+/** Whether there is no plan any more that what is being tried could belong to, and the cluster is ours to change. */
+function hasNoPlan({ pipeline }: ObservedPipeline, planning: Planning): boolean {
+  const { control } = pipeline.spec as { readonly control?: { readonly mode?: string } };
+  const isPending = planning.kind === 'unplanned' && planning.reason === 'Pending';
+  return control?.mode === 'auto' && !isPending;
+}
+
+function deploymentsOf(children: readonly KubeObject[]): ReadonlyMap<string, ObservedDeployment> {
+  const found = children.filter((child): child is ObservedDeployment => child.kind === deployments.kind);
+  return new Map(found.map((deployment) => [deployment.metadata.name, deployment]));
+}
+
+function planOf(
+  live: ReadonlyMap<string, ObservedDeployment>,
+  planning: Planning,
+): Pick<InferencePipelineStatus, 'plan' | 'plannedAt' | 'plannedForRps' | 'replicas'> {
+  if (planning.kind !== 'planned') return {};
+  const stages = [...live.values()].filter(isStage);
+  const planned = Object.values(planning.plan.stages).flat();
+  return {
+    plan: planning.plan,
+    plannedAt: new Date(planning.plannedAtEpochMs).toISOString().replace(/\.\d+Z$/, 'Z'),
+    plannedForRps: planning.arrivalRps,
+    replicas: {
+      desired: planned.reduce((sum, { replicas }) => sum + replicas, 0),
+      ready: stages.reduce((sum, { status }) => sum + (status?.readyReplicas ?? 0), 0),
+    },
+  };
+}

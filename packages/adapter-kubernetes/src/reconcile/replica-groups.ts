@@ -1,0 +1,91 @@
+/** The pods of the stages by variant, from what was observed: what a change within the room is decided from. */
+
+import { LABEL_PREFIX } from '../cluster/object-names.js';
+import { isStage, type ObservedDeployment, type ObservedPod } from '../cluster/observed-objects.js';
+import { rolloutState } from '../cluster/rollout-state.js';
+import type { Deployment } from '../render/manifest-types.js';
+import { CONFIG_DIGEST } from '../render/pod-template.js';
+import { coresOf } from '../render/quantities.js';
+import type { ReplicaGroup } from './change-room.js';
+
+/** What groups are made of; `inForce` are the replicas of the plan that the router runs, by name of the Deployment. */
+export interface GroupSources {
+  readonly wanted: readonly Deployment[];
+  readonly live: readonly ObservedDeployment[];
+  readonly pods: readonly ObservedPod[];
+  readonly inForce: ReadonlyMap<string, number>;
+  /** Deployments whose replicas somebody else sets. */
+  readonly foreign: ReadonlySet<string>;
+}
+
+/** All groups, those that are wanted first. */
+export function replicaGroups({ wanted, live, pods, inForce, foreign }: GroupSources): readonly ReplicaGroup[] {
+  const old = live.filter(({ metadata }) => !wanted.some((each) => each.metadata.name === metadata.name));
+  const groups = [...wanted, ...old].map((deployment): ReplicaGroup => {
+    const { name } = deployment.metadata;
+    const target = wanted.find(({ metadata }) => metadata.name === name);
+    const present = live.find(({ metadata }) => metadata.name === name);
+    const own = pods.filter((pod) => isStage(pod) && partKey(pod) === partKey(deployment));
+    return {
+      ...{ name, stage: labelOf(deployment, 'stage'), cpuCores: replicaCores(deployment) },
+      ...(target !== undefined && { wanted: target.spec.replicas }),
+      ...{ inForce: inForce.get(name) ?? 0, isForeign: foreign.has(name) },
+      ...presentState(present, own),
+      isOutdated: present !== undefined && target !== undefined && !isOfTemplate(present, target),
+    };
+  });
+  const parts = new Set([...wanted, ...old].map(partKey));
+  return [...groups, ...pods.filter((pod) => isStage(pod) && !parts.has(partKey(pod))).map(straggler)];
+}
+
+/** A pod that outlives its Deployment: it takes room until it is gone. */
+function straggler(pod: ObservedPod): ReplicaGroup {
+  const cpuCores = podCores(pod);
+  return {
+    ...{ name: pod.metadata.name, stage: '', cpuCores, heldCpuCores: cpuCores, inForce: 0, present: 0, ready: 0 },
+    ...{ isCalm: false, isOutdated: false, isForeign: false },
+  };
+}
+
+/** Whether a Deployment has the configuration and the cores that are wanted. */
+export function isOfTemplate(live: ObservedDeployment, wanted: Deployment): boolean {
+  return digestOf(live) === digestOf(wanted) && replicaCores(live) === replicaCores(wanted);
+}
+
+/** The digest of the configuration that the pods of a Deployment are started with. */
+export const digestOf = ({ spec }: ObservedDeployment | Deployment): string | undefined =>
+  spec.template.metadata?.annotations?.[CONFIG_DIGEST];
+
+function presentState(
+  live: ObservedDeployment | undefined,
+  pods: readonly ObservedPod[],
+): Pick<ReplicaGroup, 'present' | 'heldCpuCores' | 'ready' | 'isCalm'> {
+  const heldByPods = pods.reduce((sum, pod) => sum + podCores(pod), 0);
+  if (live === undefined) return { present: 0, heldCpuCores: heldByPods, ready: 0, isCalm: pods.length === 0 };
+  const present = live.spec.replicas ?? 1;
+  const { replicas = 0, updatedReplicas = 0, readyReplicas = 0 } = live.status ?? {};
+  // A rollout may have one pod more than wanted.
+  const most = present + (updatedReplicas < replicas ? 1 : 0);
+  return {
+    present,
+    heldCpuCores: Math.max(most * replicaCores(live), heldByPods),
+    ready: Math.min(readyReplicas, updatedReplicas),
+    isCalm: rolloutState(live).kind === 'complete' && pods.length <= present,
+  };
+}
+
+const replicaCores = ({ spec }: ObservedDeployment | Deployment): number =>
+  requestedCores(spec.template.spec?.containers ?? []);
+
+const podCores = ({ spec }: ObservedPod): number => requestedCores(spec?.containers ?? []);
+
+type Requests = { readonly resources?: { readonly requests?: Readonly<Record<string, string>> } };
+
+const requestedCores = (containers: readonly Requests[]): number =>
+  containers.reduce((sum, { resources }) => sum + coresOf(resources?.requests?.['cpu'] ?? '0'), 0);
+
+const labelOf = ({ metadata }: Pick<ObservedPod, 'metadata'>, label: string): string =>
+  metadata.labels?.[`${LABEL_PREFIX}/${label}`] ?? '';
+
+const partKey = (object: Pick<ObservedPod, 'metadata'>): string =>
+  `${labelOf(object, 'stage')} ${labelOf(object, 'variant')}`;

@@ -1,0 +1,78 @@
+import { parsePipelineFile } from '@equipoise/pipeline-file';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import type { KubeObject } from '../api/kube-object.js';
+import { digestOf } from '../cluster/object-names.js';
+import { isRouter } from '../cluster/observed-objects.js';
+import type { ConfigMap, Deployment } from '../render/manifest-types.js';
+import { renderPlan } from '../render/render-plan.js';
+import { planFor, requestFor, specOf } from '../render/render-request.test-support.js';
+import { objectsOf, planWith, shelf, wantedBy } from '../test-cluster/memory/pipeline-fixture.test-support.js';
+import { sharedRouter } from './shared-router.js';
+
+const rendered = async (variant: string, replicas: number) =>
+  objectsOf(await wantedBy(shelf(), planWith(variant, replicas)));
+
+const routerOf = (objects: readonly KubeObject[] = []) => {
+  const own = objects.filter(isRouter);
+  const config = own.find(({ kind }) => kind === 'ConfigMap') as ConfigMap;
+  const deployment = own.find(({ kind }) => kind === 'Deployment') as Deployment;
+  const text = config.data['pipeline.yaml'] ?? '';
+  const [stage] = (parse(text) as { spec: { stages: readonly unknown[] } }).spec.stages;
+  return { text, stage, digest: deployment.spec.template.metadata.annotations?.['equipoise.dev/config-digest'] };
+};
+
+/** Two servers that give their models different names. */
+const ONE_MODEL_EACH = `apiVersion: equipoise.dev/v1alpha1
+kind: InferencePipeline
+metadata: { name: shelf }
+spec:
+  slo: { latencyMs: 400 }
+  sources: [{ name: x, datatype: FP32, shape: [-1] }]
+  stages:
+    - name: only
+      variants:
+${['a', 'b']
+  .map(
+    (name) => `        - name: ${name}
+          accuracy: { value: 0.6 }
+          profile: [{ cpuCores: 1, batchSize: 1, meanMs: 20 }]
+          server: { command: [serve], url: 'http://127.0.0.1:{port}', model: ${name} }
+`,
+  )
+  .join('')}`;
+
+describe('sharedRouter', () => {
+  it('is the router of the new plan over the pods of both, with the replicas of the larger', async () => {
+    const { stage, text, digest } = routerOf(sharedRouter(await rendered('large', 3), await rendered('small', 4)));
+    expect(stage).toMatchObject({
+      variants: [
+        { name: 'large', server: { url: ['http://shelf--detect--large:8080', 'http://shelf--detect--small:8080'] } },
+      ],
+      bounds: { replicas: { min: 4, max: 4 } },
+      pins: { variant: 'large', replicas: 4 },
+    });
+    expect(digest).toBe(digestOf(text, 16));
+    expect(parsePipelineFile(text, { fileName: 'router', baseDir: '/' })).toMatchObject({ kind: 'valid' });
+  });
+
+  it('stays as it is when it is shared once more, in either direction', async () => {
+    const [small, large] = [await rendered('small', 4), await rendered('large', 3)];
+    const shared = sharedRouter(large, small) ?? [];
+    expect(routerOf(sharedRouter(large, shared)).text).toBe(routerOf(shared).text);
+    expect(routerOf(sharedRouter(small, shared)).stage).toMatchObject({ pins: { variant: 'small', replicas: 4 } });
+  });
+
+  it('is the wanted one where no variant is switched', async () => {
+    const [two, three] = [await rendered('small', 2), await rendered('small', 3)];
+    expect(routerOf(sharedRouter(three, two))).toEqual(routerOf(three));
+  });
+
+  it('is none where a router cannot ask both for the same model', () => {
+    const spec = specOf(ONE_MODEL_EACH);
+    const of = (variant: string) =>
+      renderPlan(requestFor('deployment', { spec, plan: planFor(spec, { only: variant }) }));
+    expect(sharedRouter(of('b'), of('a'))).toBeUndefined();
+    expect(sharedRouter(of('b'), of('b'))).toBeDefined();
+  });
+});

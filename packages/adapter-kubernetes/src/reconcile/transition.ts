@@ -1,0 +1,365 @@
+/**
+ * The steps of a change, each made before the next one breaks anything. While stages are being prepared, what the plan wants stands beside
+ * what runs, and nothing shrinks; once all of it is ready the router is switched; once no pod of the old router is left, what nobody is sent
+ * to any more goes. A stage that never gets ready therefore costs the old plan nothing, and a plan that replaces it takes its place. Where
+ * budget and surge have no room for all of both, a router that sends to both stands in between, and replicas are exchanged one by one.
+ * Where the plan brings workloads that have not served yet, the router is switched in steps (shift). While a plan is on trial the replicas of
+ * the one before stay, unless another plan needs their room.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
+import {
+  childTypes,
+  type InferencePipeline,
+  isNext,
+  isRouter,
+  isStage,
+  type ObservedDeployment,
+  type ObservedPod,
+} from '../cluster/observed-objects.js';
+import { rolloutState } from '../cluster/rollout-state.js';
+import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
+import { CONFIG_DIGEST } from '../render/pod-template.js';
+import { type Shift, shiftOf } from './canary.js';
+import { admittingNext, nextName } from './canary-router.js';
+import { shareOf } from './canary-share.js';
+import { boundCpuCores, type ReplicaGroup, type RoomSteps, stepsInRoom } from './change-room.js';
+import { type ForeignReplicas, foreignReplicas } from './foreign-replicas.js';
+import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
+import { digestOf, isOfTemplate, replicaGroups } from './replica-groups.js';
+import type { ShiftFailure } from './rollback.js';
+import { type Routes, routesOf, sendsTo, withKnownRoutes, withRoutes } from './routes.js';
+import { sharedRouter } from './shared-router.js';
+
+/** From the start of the router of a plan: the trial of core/control, and what a router takes to be ready and to be heard. */
+const TRIAL_MS = 60_000;
+
+/** What a pipeline's objects need now. */
+export interface Work {
+  readonly phase: Phase;
+  readonly apply: readonly KubeObject[];
+  readonly remove: readonly ObjectRef[];
+  readonly foreign: readonly ForeignReplicas[];
+  /** When to look again although nothing may have changed. */
+  readonly againAfterMs?: number;
+  /** Nothing but the verdict on a share of the requests is waited for. */
+  readonly awaitsVerdict?: true;
+  /** Which new workloads get a share of the requests, and how large it is. */
+  readonly shift?: { readonly workloads: readonly string[]; readonly fraction: number };
+  /** Why a shift failed just now. */
+  readonly failure?: ShiftFailure;
+}
+
+/** Nothing is to be done. */
+export const IDLE: Work = { phase: 'idle', apply: [], remove: [], foreign: [] };
+
+type PlannedObjects = Pick<Extract<Planning, { kind: 'planned' }>, 'objects' | 'bounds' | 'plan' | 'mayRepeat'>;
+
+/** The work on the objects of a plan, as far as what is observed allows it. */
+export function transition(
+  view: ObservedPipeline,
+  live: ReadonlyMap<string, ObservedDeployment>,
+  planned: PlannedObjects,
+  { fieldManager, nowEpochMs }: { readonly fieldManager: string; readonly nowEpochMs: number },
+): Work {
+  const change = changeOf(view, live, planned.objects, fieldManager);
+  const { router, liveRouter, isSwitched } = change;
+  const shift: Shift =
+    router === undefined || liveRouter === undefined || isSwitched || !planned.mayRepeat
+      ? { kind: 'none' }
+      : shiftOf({ ...change, router, liveRouter, slo: planned.plan.predicted, nowEpochMs });
+  if (shift.kind === 'taken-back') {
+    const { apply, remove, againAfterMs } = shift;
+    return { phase: 'taken-back', foreign: change.foreign, apply, remove, againAfterMs };
+  }
+  const work = workOn(change, planned.bounds, { isShifting: shift.kind === 'step', nowEpochMs });
+  const apply = isBesideNext(change) || shift.kind === 'step' ? work.apply.map(admitting(view)) : work.apply;
+  if (shift.kind === 'none') {
+    const { againAfterMs = work.againAfterMs } = shift;
+    return { ...work, apply, ...(againAfterMs !== undefined && { againAfterMs }) };
+  }
+  const { newcomers, fraction, failure, againAfterMs, awaitsVerdict } = shift;
+  return {
+    ...{ phase: 'shifting', foreign: work.foreign, remove: work.remove, apply: [...apply, ...shift.apply] },
+    shift: { workloads: newcomers, fraction },
+    ...(failure && { failure }),
+    ...(againAfterMs !== undefined && { againAfterMs }),
+    ...(awaitsVerdict && { awaitsVerdict }),
+  };
+}
+
+const admitting =
+  ({ pipeline }: ObservedPipeline) =>
+  (object: KubeObject): KubeObject =>
+    admittingNext(pipeline.metadata.name, object);
+
+/** What is wanted beside what is there. */
+interface PlanChange {
+  readonly view: ObservedPipeline;
+  readonly live: ReadonlyMap<string, ObservedDeployment>;
+  readonly wanted: readonly KubeObject[];
+  readonly stages: readonly Deployment[];
+  readonly router: Deployment | undefined;
+  readonly liveRouter: ObservedDeployment | undefined;
+  readonly routerPods: readonly ObservedPod[];
+  readonly routes: Routes;
+  readonly foreign: readonly ForeignReplicas[];
+  /** Deployments whose replicas somebody else sets. */
+  readonly held: ReadonlySet<string>;
+  /** Whether the router runs the plan, and whether all stages of it are ready. */
+  readonly isSwitched: boolean;
+  readonly isPrepared: boolean;
+}
+
+function changeOf(
+  view: ObservedPipeline,
+  live: ReadonlyMap<string, ObservedDeployment>,
+  objects: readonly KubeObject[],
+  fieldManager: string,
+): PlanChange {
+  const wanted = ownedObjects(objects, view.pipeline);
+  const wantedDeployments = wanted.filter(isDeployment);
+  const stages = wantedDeployments.filter(isStage);
+  const router = wantedDeployments.find(isRouter);
+  const presentRouter = router && live.get(router.metadata.name);
+  const liveRouter = presentRouter && withKnownRoutes(presentRouter, view.children, [...live.values()].filter(isStage));
+  const routes: Routes = {
+    to: stages.map(({ metadata }) => metadata.name),
+    inForce: new Map(stages.map(({ metadata, spec }) => [metadata.name, spec.replicas])),
+  };
+  const foreign = stages.flatMap((stage) => {
+    const present = live.get(stage.metadata.name);
+    return (present && foreignReplicas(present, stage.spec.replicas, fieldManager)) ?? [];
+  });
+  const held = new Set(foreign.map(({ deployment }) => deployment));
+  const routerPods = view.pods.filter(isRouter);
+  return {
+    ...{ view, live, wanted, stages, router, liveRouter, routerPods, routes, foreign, held },
+    isSwitched: router === undefined || (liveRouter !== undefined && runs(liveRouter, router, { routes, routerPods })),
+    isPrepared: stages.every((stage) => isReadyFor(stage, live.get(stage.metadata.name), held)),
+  };
+}
+
+/** The work beside that of a shift, which has the router to itself. */
+function workOn(
+  change: PlanChange,
+  bounds: PlannedObjects['bounds'],
+  { isShifting, nowEpochMs }: { readonly isShifting: boolean; readonly nowEpochMs: number },
+): Work {
+  const { view, live, wanted, stages, liveRouter, routerPods, routes, foreign, held, isSwitched, isPrepared } = change;
+  const groups = replicaGroups({
+    ...{ wanted: stages, live: [...live.values()].filter(isStage), pods: view.pods, foreign: held },
+    inForce: routesOf(liveRouter).inForce,
+  });
+  const bound = boundCpuCores(bounds, groups);
+  const apart = stepsInRoom(groups, bound, false);
+  const isTight = !isShifting && !isSwitched && !isPrepared && apart.kind !== 'roomy';
+  const shared = isTight ? sharedWork(wanted, view.children, { liveRouter, routerPods, routes }) : undefined;
+  const steps = shared?.isRunning === true ? stepsInRoom(groups, bound, true) : apart;
+  const isSharing = shared !== undefined && (shared.isRunning || steps.kind === 'share');
+  const phase = phaseOf({ isSwitched, isPrepared, isSharing, isStuck: ['share', 'none'].includes(steps.kind) });
+
+  const apply = wanted.flatMap((object) => {
+    if (isStage(object)) return stageNow(object, steps, { held, isSwitched });
+    if (!isRouter(object)) return [object];
+    // Before its stages are there a router stays as it is; the first one may come at once, for it waits for them.
+    const comes = !isShifting && (isPrepared || isSwitched || liveRouter === undefined);
+    return comes ? [routerNow(object, { routes, isSwitched, children: view.children })] : [];
+  });
+  const leaving = isSwitched ? [] : groups.flatMap((group) => shrunk(group, steps, live.get(group.name)));
+  const onTrialMs = phase === 'settled' ? trialLeftMs(view, nowEpochMs) : 0;
+  const isTried = isBesideNext(change);
+  const inUse = isSwitched ? warm(view, onTrialMs) : usedBy(liveRouter, routerPods);
+  return {
+    ...(onTrialMs > 0 && { againAfterMs: onTrialMs }),
+    ...{ phase, foreign },
+    remove: leftovers(view.children, wanted, (child) => inUse(child) || (isTried && isStage(child))),
+    apply: [...apply, ...(isSharing ? (shared?.apply ?? []) : []), ...leaving],
+  };
+}
+
+/**
+ * How long a plan is still on trial. Whoever plans takes a change back that burns the error budget (core/control/slo-burn); so long the
+ * replicas of the plan before stay warm, and going back takes no start of a model. Without a word from the routers nobody can judge.
+ */
+function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): number {
+  if (observed === undefined) return 0;
+  const created = pods.filter(isRouter).map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ''));
+  const youngest = Math.max(...created.filter((epochMs) => !Number.isNaN(epochMs)));
+  return Number.isFinite(youngest) ? Math.max(0, youngest + TRIAL_MS - nowEpochMs) : 0;
+}
+
+/** Whether a router of a plan that is tried is there, or was a moment ago: it may send to any stage. */
+function isBesideNext({ view, live }: PlanChange): boolean {
+  return live.has(nextName(view.pipeline.metadata.name)) || view.pods.some(isNext);
+}
+
+/** What stays beside a plan that is in force: the replicas of the one before, while it is on trial; what was taken back does not. */
+function warm({ pipeline }: ObservedPipeline, onTrialMs: number): (child: KubeObject) => boolean {
+  const { workloads = [] } = pipeline.status?.rollback ?? {};
+  return (child) => onTrialMs > 0 && !isNext(child) && !workloads.includes(child.metadata.name);
+}
+
+function phaseOf(state: {
+  readonly isSwitched: boolean;
+  readonly isPrepared: boolean;
+  readonly isSharing: boolean;
+  readonly isStuck: boolean;
+}): Phase {
+  const { isSwitched, isPrepared, isSharing, isStuck } = state;
+  if (isPrepared) return isSwitched ? 'settled' : 'switching';
+  if (isSwitched) return 'preparing';
+  if (isSharing) return 'sharing';
+  return isStuck ? 'no-room' : 'preparing';
+}
+
+/** The objects of a router that sends to old and new pods, and whether it runs; undefined where they cannot stand for each other. */
+function sharedWork(
+  wanted: readonly KubeObject[],
+  children: readonly KubeObject[],
+  {
+    liveRouter,
+    routerPods,
+    routes,
+  }: { liveRouter: ObservedDeployment | undefined; routerPods: readonly ObservedPod[]; routes: Routes },
+): { readonly isRunning: boolean; readonly apply: readonly KubeObject[] } | undefined {
+  const objects = liveRouter && sharedRouter(wanted, children)?.filter(isRouter);
+  const router = objects?.filter(isDeployment)[0];
+  if (liveRouter === undefined || objects === undefined || router === undefined) return undefined;
+  const before = routesOf(liveRouter);
+  const both: Routes = { to: [...new Set([...before.to, ...routes.to])], inForce: before.inForce };
+  return {
+    isRunning: runs(liveRouter, router, { routes: both, routerPods }),
+    apply: objects.map((object) => (isDeployment(object) ? withRoutes(object, both) : withOldEgress(object, children))),
+  };
+}
+
+const isDeployment = (object: KubeObject): object is Deployment => object.kind === 'Deployment';
+
+const owners = new WeakMap<
+  readonly KubeObject[],
+  { readonly uid: string | undefined; readonly owned: readonly KubeObject[] }
+>();
+
+/** The same from pass to pass, so that what is wanted has to be looked at only once. */
+function ownedObjects(objects: readonly KubeObject[], pipeline: InferencePipeline): readonly KubeObject[] {
+  const { uid } = pipeline.metadata;
+  const known = owners.get(objects);
+  if (known !== undefined && known.uid === uid) return known.owned;
+  const owned = objects.map((object) => ownedBy(object, pipeline));
+  owners.set(objects, { uid, owned });
+  return owned;
+}
+
+/** Children are the pipeline's: they go with it. */
+function ownedBy(object: KubeObject, { apiVersion, kind, metadata }: InferencePipeline): KubeObject {
+  const owner = {
+    apiVersion,
+    kind,
+    name: metadata.name,
+    uid: metadata.uid ?? '',
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+  const { namespace } = metadata;
+  return {
+    ...object,
+    metadata: { ...object.metadata, ...(namespace !== undefined && { namespace }), ownerReferences: [owner] },
+  };
+}
+
+/** Whether a stage runs as wanted, with at least the wanted replicas or with those that somebody else set. */
+function isReadyFor(wanted: Deployment, live: ObservedDeployment | undefined, held: ReadonlySet<string>): boolean {
+  if (live === undefined || !isOfTemplate(live, wanted)) return false;
+  const isEnough = held.has(wanted.metadata.name) || (live.spec.replicas ?? 1) >= wanted.spec.replicas;
+  return isEnough && rolloutState(live).kind === 'complete';
+}
+
+/** Whether the router has the configuration of the plan, keeps all requests, and no pod of an older one is left, not even one that is going. */
+function runs(
+  live: ObservedDeployment,
+  wanted: Deployment,
+  { routes, routerPods }: { readonly routes: Routes; readonly routerPods: readonly ObservedPod[] },
+): boolean {
+  const digest = digestOf(wanted);
+  if (digestOf(live) !== digest || !sendsTo(live, routes.to) || shareOf(live.spec.template) > 0) return false;
+  if (routerPods.some((pod) => shareOf(pod) > 0)) return false;
+  return rolloutState(live).kind === 'complete' && areOf(routerPods, digest);
+}
+
+const areOf = (pods: readonly ObservedPod[], digest: string | undefined): boolean =>
+  pods.every(({ metadata }) => metadata.annotations?.[CONFIG_DIGEST] === digest);
+
+/** An object of a stage as it is to be applied now: until the router is switched as there is room; what others set is left out. */
+function stageNow(
+  wanted: KubeObject,
+  steps: RoomSteps,
+  { held, isSwitched }: { readonly held: ReadonlySet<string>; readonly isSwitched: boolean },
+): readonly KubeObject[] {
+  const { name } = wanted.metadata;
+  if (!isSwitched && steps.postponed.has(name)) return [];
+  if (!isDeployment(wanted)) return [wanted];
+  const { replicas, ...spec } = wanted.spec;
+  if (held.has(name)) return [{ ...wanted, spec } as KubeObject];
+  const now = isSwitched ? replicas : (steps.replicas.get(name) ?? replicas);
+  return now === replicas ? [wanted] : [{ ...wanted, spec: { ...spec, replicas: now } } as KubeObject];
+}
+
+/** An object of the router of the plan as it is to be applied. */
+function routerNow(
+  object: KubeObject,
+  { routes, isSwitched, children }: { routes: Routes; isSwitched: boolean; children: readonly KubeObject[] },
+): KubeObject {
+  if (isDeployment(object)) return withRoutes(object, routes);
+  return isSwitched ? object : withOldEgress(object, children);
+}
+
+/** A Deployment that the plan does not want, with fewer replicas, where it has to make room; the rest of it stays as it is. */
+function shrunk({ name, wanted, present }: ReplicaGroup, steps: RoomSteps, live: ObservedDeployment | undefined) {
+  const replicas = steps.replicas.get(name);
+  if (live === undefined || wanted !== undefined || replicas === undefined || replicas === present) return [];
+  const { namespace, labels, ownerReferences } = live.metadata;
+  const metadata = {
+    name,
+    ...(namespace !== undefined && { namespace }),
+    ...(labels && { labels }),
+    ...(ownerReferences && { ownerReferences }),
+  };
+  const { apiVersion, kind, spec } = live;
+  return [{ apiVersion, kind, metadata, spec: { ...spec, replicas } } as KubeObject];
+}
+
+/** A network policy that still allows what it allowed, for pods of the old router send on until they are gone. */
+function withOldEgress(object: KubeObject, children: readonly KubeObject[]): KubeObject {
+  if (object.kind !== 'NetworkPolicy') return object;
+  const old = children.find(({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name);
+  const policy = object as NetworkPolicy;
+  const had = (old as NetworkPolicy | undefined)?.spec.egress ?? [];
+  const { egress } = policy.spec;
+  const more = had.filter((rule) => !egress.some((each) => isDeepStrictEqual(each, rule)));
+  return { ...policy, spec: { ...policy.spec, egress: [...egress, ...more] } } as KubeObject;
+}
+
+/** Which children a router may still send to before it is switched: all while its pods differ, else those that it is configured for. */
+function usedBy(router: ObservedDeployment | undefined, pods: readonly ObservedPod[]): (child: KubeObject) => boolean {
+  if (router !== undefined && (rolloutState(router).kind !== 'complete' || !areOf(pods, digestOf(router))))
+    return () => true;
+  const routed = new Set(routesOf(router).to);
+  return (child) => !isStage(child) || routed.has(child.metadata.name);
+}
+
+/** Children that the plan does not want and that are not in use. */
+function leftovers(
+  children: readonly KubeObject[],
+  wanted: readonly KubeObject[],
+  inUse: (child: KubeObject) => boolean,
+): readonly ObjectRef[] {
+  const kept = new Set(wanted.map(idOf));
+  return children.flatMap((child) => {
+    const type = childTypes[child.kind];
+    if (type === undefined || kept.has(idOf(child)) || child.metadata.deletionTimestamp !== undefined) return [];
+    return inUse(child) ? [] : [refTo(type, child)];
+  });
+}
+
+const idOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.name}`;

@@ -1,0 +1,95 @@
+/** A pipeline on a cluster in memory, whose requests come to a new variant in steps as the test lets its routers tell. */
+import type { SideCount } from '@equipoise/core/control';
+import { SeededRng } from '@equipoise/core/model';
+import { ManualClock } from '@equipoise/testkit';
+import { written } from '../../api/conformance/subject.test-support.js';
+import type { KubeObject } from '../../api/kube-object.js';
+import { MemoryKube } from '../../api/memory/memory-kube.test-support.js';
+import { MemoryKubeApi } from '../../api/memory/memory-kube-api.test-support.js';
+import {
+  type childTypes,
+  deployments,
+  isRouter,
+  type ObservedPod,
+  pipelines,
+  pods,
+} from '../../cluster/observed-objects.js';
+import { Operator } from '../../deploy/operator.js';
+import { clusterResources, MemoryCluster } from './memory-cluster.test-support.js';
+import { images, planWith, shelf, ToldPlans } from './pipeline-fixture.test-support.js';
+
+export const KEY = 'n/shelf';
+export const [SMALL, LARGE, NEXT, ROUTER] = ['shelf--detect--small', 'shelf--detect--large', 'shelf--next', 'shelf'];
+export const namespace = 'n';
+/** Of the API server in memory. */
+const STARTED_EPOCH_MS = Date.UTC(2026, 0, 1);
+/** Requests that missed the SLO, of those that ended. */
+export const side = (missed: number, ended: number): SideCount => ({ ended, missed });
+/** Both sides do well, and the step has lasted. */
+export const well = { before: side(0, 500), after: side(0, 500), passedOn: 500, observedMs: 20_000 };
+/** A step that has just begun. */
+export const begun = { ...well, observedMs: 1_000 };
+/** Routers that are heard. */
+export const heard = { observed: { arrivalRps: 50, percentile: 99, sloAttainmentFraction: 1 } };
+
+/** An operator over a cluster in memory whose pipeline runs `small`; its routers are heard. */
+export async function start({ idempotent = true } = {}) {
+  const clock = new ManualClock();
+  const kube = new MemoryKube(clock, clusterResources);
+  const cluster = new MemoryCluster(kube, clock);
+  const [admin, api] = [new MemoryKubeApi(kube), new MemoryKubeApi(kube)];
+  const source = new ToldPlans(planWith('small', 2));
+  const failures: string[] = [];
+  const { metadata, spec, ...rest } = shelf();
+  const { name } = metadata;
+  const { stages, ...others } = spec as { stages: readonly object[] };
+  const object = {
+    ...rest,
+    metadata: { name, namespace },
+    spec: { ...others, stages: stages.map((stage) => ({ ...stage, idempotent })) },
+  };
+  written(await admin.create(pipelines, object, { fieldManager: 'kubectl' }));
+  const abort = new AbortController();
+  const operator = (port: MemoryKubeApi, seed: number) =>
+    new Operator({
+      ...{ api: port, clock, rng: new SeededRng(seed), nowEpochMs: () => STARTED_EPOCH_MS + clock.nowMs(), source },
+      imagesOf: () => images,
+      failed: (what, error) => failures.push(`${what}: ${String(error)}`),
+    });
+  const running = operator(api, 1).run(abort.signal);
+  const find = (deployment: string) => admin.get({ type: deployments, namespace, name: deployment });
+  const all = async <T extends KubeObject>(type: (typeof childTypes)[string]) => {
+    const page = await admin.list({ type });
+    return (page.kind === 'page' ? page.objects : []) as readonly T[];
+  };
+  const rig = {
+    ...{ clock, kube, cluster, admin, source, failures, find, all, operator },
+    ready: async (deployment: string) => (await find(deployment))?.status?.readyReplicas ?? 0,
+    status: async () => (await admin.get({ type: pipelines, namespace, name }))?.status,
+    condition: async (type: string) =>
+      (await admin.get({ type: pipelines, namespace, name }))?.status?.conditions?.find((each) => each.type === type),
+    /** Pods of the router that serves. */
+    entry: async () => (await all<ObservedPod>(pods)).filter(isRouter),
+    pass: (durationMs: number) => clock.advanceTo(clock.nowMs() + durationMs),
+    /** Lets time pass until something holds. */
+    until: async (holds: () => Promise<boolean>, longestMs = 120_000) => {
+      const endsAtMs = clock.nowMs() + longestMs;
+      while (!(await holds())) {
+        if (clock.nowMs() >= endsAtMs) throw new Error(`it does not come: ${JSON.stringify(await rig.status())}`);
+        await rig.pass(200);
+      }
+    },
+    stop: async () => {
+      abort.abort();
+      await running;
+    },
+  };
+  await rig.pass(3_000);
+  cluster.readyAfterMs = () => 500;
+  cluster.stopMs = 700;
+  source.situation = () => ({ ...heard, sides: well });
+  return rig;
+}
+
+/** The share of the requests that the status tells. */
+export const fraction = (rig: Awaited<ReturnType<typeof start>>) => async () => (await rig.status())?.shift?.fraction;

@@ -1,0 +1,270 @@
+/**
+ * What makes a cluster out of an API server in memory: Deployments that get pods, a new one before an old one goes, pods that become ready
+ * and take their time to stop, Services that get the addresses of ready pods, children that go with their owner. It looks at everything
+ * every 100 ms.
+ */
+import type { AlarmClock } from '@equipoise/core/model';
+import { written } from '../../api/conformance/subject.test-support.js';
+import type { KubeObject, ObjectRef, ResourceType } from '../../api/kube-object.js';
+import { refTo } from '../../api/kube-object.js';
+import { same } from '../../api/memory/field-owners.test-support.js';
+import type { MemoryKube, MemoryResource } from '../../api/memory/memory-kube.test-support.js';
+import { MemoryKubeApi } from '../../api/memory/memory-kube-api.test-support.js';
+import {
+  childTypes,
+  deployments,
+  type ObservedDeployment,
+  type ObservedPod,
+  pipelines,
+  pods,
+} from '../../cluster/observed-objects.js';
+import { events } from '../../deploy/events.js';
+import type { Deployment, Service } from '../../render/manifest-types.js';
+import type { HostedPod, PodHost } from '../pod-host.test-support.js';
+import { endpointSlices, SERVICE_LABEL } from '../service-names.test-support.js';
+
+/** The resources that an operator deals with. */
+export const clusterResources: readonly MemoryResource[] = [
+  { type: pipelines, hasStatus: true },
+  { type: pods, hasStatus: true },
+  { type: events },
+  { type: endpointSlices },
+  ...Object.values(childTypes).map((type) => ({ type, hasStatus: type.kind === 'Deployment' })),
+];
+
+const LOOK_EVERY_MS = 100;
+const HASH = 'pod-template-hash';
+const HOLD = 'test.equipoise.dev/running';
+const writer = { fieldManager: 'controllers' };
+const forced = { fieldManager: 'kubelet', force: true };
+
+export class MemoryCluster {
+  /** How long a pod takes to be ready; infinity where it never is. */
+  readyAfterMs: (pod: KubeObject) => number = () => 0;
+  /** What a pod waits for in place of running. */
+  waitingFor: (pod: KubeObject) => string | undefined = () => undefined;
+  stopMs = 0;
+  /** After so long without progress a rollout counts as stuck. */
+  stuckAfterMs = Number.POSITIVE_INFINITY;
+  /** Runs the containers of pods; without one, pods have none. */
+  host: PodHost | undefined;
+  readonly #evicted = new Set<string>();
+  readonly #hosted = new Map<string, { isReady: boolean; isEnding: boolean; isGone: boolean }>();
+  readonly #api: MemoryKubeApi;
+  readonly #clock: AlarmClock;
+  readonly #kube: MemoryKube;
+  readonly #since = new Map<string, number>();
+  readonly #progressed = new Map<string, { readonly now: string; readonly sinceMs: number }>();
+  #made = 0;
+  #isStopped = false;
+  #seenRevision = -1;
+  /** Whether a pod is starting or stopping, so that time alone will change something. */
+  #isBusy = false;
+
+  constructor(kube: MemoryKube, clock: AlarmClock) {
+    this.#kube = kube;
+    this.#api = new MemoryKubeApi(kube);
+    this.#clock = clock;
+    this.#lookAgain();
+  }
+
+  /** Nothing changes by itself any more. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** A node ends a pod for good, which stays there as a record. */
+  evict(name: string): void {
+    this.#evicted.add(name);
+    this.#seenRevision = -1;
+  }
+
+  #lookAgain(): void {
+    if (this.#isStopped) return;
+    this.#clock.ringAt(this.#clock.nowMs() + LOOK_EVERY_MS, () => {
+      void this.#look().then(() => this.#lookAgain());
+    });
+  }
+
+  async #look(): Promise<void> {
+    if (this.#kube.revision === this.#seenRevision && !this.#isBusy) return;
+    this.#seenRevision = this.#kube.revision;
+    this.#isBusy = false;
+    await this.#collectGarbage();
+    const all = await this.#all(pods);
+    for (const pod of all) await this.#run(pod);
+    for (const deployment of await this.#all(deployments)) await this.#control(deployment);
+    await this.#serve();
+  }
+
+  async #all<T extends KubeObject>(type: ObjectRef<T>['type']): Promise<readonly T[]> {
+    const page = await this.#api.list({ type });
+    return page.kind === 'page' ? page.objects : [];
+  }
+
+  /** Children without an owner go, and pods without a Deployment. */
+  async #collectGarbage(): Promise<void> {
+    const types = [pipelines, pods, ...Object.values(childTypes)];
+    const objects = (
+      await Promise.all(types.map(async (type) => (await this.#all(type)).map((object) => ({ type, object }))))
+    ).flat();
+    const uids = new Set(objects.map(({ object }) => object.metadata.uid));
+    for (const { type, object } of objects) {
+      const owners = object.metadata.ownerReferences ?? [];
+      if (owners.length > 0 && !owners.some(({ uid }) => uids.has(uid))) await this.#api.delete(refTo(type, object));
+    }
+  }
+
+  /** What a kubelet does with a pod. */
+  async #run(pod: ObservedPod): Promise<void> {
+    const { uid = '', deletionTimestamp } = pod.metadata;
+    const nowMs = this.#clock.nowMs();
+    if (deletionTimestamp !== undefined) {
+      const sinceMs = this.#since.get(`end ${uid}`) ?? nowMs;
+      this.#since.set(`end ${uid}`, sinceMs);
+      this.#isBusy ||= nowMs - sinceMs < this.stopMs;
+      if (nowMs - sinceMs < this.stopMs || !this.#hasEnded(pod)) return;
+      await this.#api.replace(pods, { ...pod, metadata: { ...pod.metadata, finalizers: [] } }, writer);
+      return;
+    }
+    const sinceMs = this.#since.get(uid) ?? nowMs;
+    this.#since.set(uid, sinceMs);
+    const reason = this.waitingFor(pod);
+    const hosted = this.#hostedAs(pod);
+    this.#isBusy ||= reason === undefined && nowMs - sinceMs < this.readyAfterMs(pod);
+    const isUp = reason === undefined && nowMs - sinceMs >= this.readyAfterMs(pod) && hosted?.isReady !== false;
+    const state = reason === undefined ? {} : { state: { waiting: { reason, message: reason } } };
+    const isEvicted = this.#evicted.has(pod.metadata.name);
+    const status = {
+      podIP: addressOf(pod),
+      phase: isEvicted ? 'Failed' : 'Running',
+      conditions: [{ type: 'Ready', status: isUp && !isEvicted ? 'True' : 'False' }],
+      containerStatuses: [{ name: 'main', ...state }],
+    };
+    if (same(pod.status, status)) return;
+    await this.#api.applyStatus(pods, { ...pod, metadata: bare(pod), status }, forced);
+  }
+
+  /** The containers of a pod, which are started when they are asked for; undefined where nobody runs any. */
+  #hostedAs(pod: ObservedPod): { readonly isReady: boolean } | undefined {
+    const { uid = '' } = pod.metadata;
+    if (this.host === undefined || this.#hosted.has(uid)) return this.#hosted.get(uid);
+    const hosted = { isReady: false, isEnding: false, isGone: false };
+    this.#hosted.set(uid, hosted);
+    this.host.start(pod as unknown as HostedPod, addressOf(pod), (isReady) => {
+      hosted.isReady = isReady;
+      this.#seenRevision = -1;
+    });
+    return hosted;
+  }
+
+  /** Whether nothing of a pod runs any more; the first time it is asked, its containers are told to end. */
+  #hasEnded(pod: ObservedPod): boolean {
+    const hosted = this.#hosted.get(pod.metadata.uid ?? '');
+    if (hosted === undefined || hosted.isGone) return true;
+    if (hosted.isEnding) return false;
+    hosted.isEnding = true;
+    void this.host?.stop(pod).then(() => {
+      hosted.isGone = true;
+      this.#seenRevision = -1;
+    });
+    return false;
+  }
+
+  /** What the controller of EndpointSlices does. */
+  async #serve(): Promise<void> {
+    const running = await this.#all(pods);
+    for (const service of await this.#all(services)) {
+      const { name, namespace } = service.metadata;
+      const selected = running.filter(({ metadata }) =>
+        Object.entries(service.spec.selector).every(([label, value]) => metadata.labels?.[label] === value),
+      );
+      const ready = selected.filter((pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined);
+      const slice = {
+        ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' as const },
+        metadata: { ...bare(service), labels: { [SERVICE_LABEL]: name } },
+        endpoints: ready.map((pod) => ({ addresses: [addressOf(pod)], conditions: { ready: true } })),
+      };
+      const old = await this.#api.get({ type: endpointSlices, name, ...(namespace !== undefined && { namespace }) });
+      if (!same(old?.endpoints, slice.endpoints)) await this.#api.apply(endpointSlices, slice, forced);
+    }
+  }
+
+  /** What the Deployment controller does: at most one pod more than wanted, never fewer ready ones than wanted. */
+  async #control(deployment: ObservedDeployment): Promise<void> {
+    const wanted = deployment.spec.replicas ?? 1;
+    const { uid, generation = 1 } = deployment.metadata;
+    const hash = JSON.stringify(deployment.spec.template);
+    const own = (await this.#all(pods)).filter(
+      ({ metadata, status }) =>
+        metadata.deletionTimestamp === undefined &&
+        metadata.ownerReferences?.[0]?.uid === uid &&
+        status?.phase !== 'Failed',
+    );
+    const fresh = own.filter(({ metadata }) => metadata.annotations?.[HASH] === hash);
+    const stale = own.filter((pod) => !fresh.includes(pod));
+    const ready = own.filter(isReady);
+    if (fresh.length < wanted && own.length < wanted + 1) await this.#create(deployment as unknown as Deployment, hash);
+    const surplus = fresh.length > wanted ? fresh[0] : stale[0];
+    const maySpare = surplus !== undefined && (!isReady(surplus) || ready.length > wanted);
+    if (maySpare) await this.#api.delete(refTo(pods, surplus));
+    const status = {
+      observedGeneration: generation,
+      replicas: own.length,
+      updatedReplicas: fresh.length,
+      readyReplicas: ready.length,
+      ...this.#progress(
+        deployment as unknown as Deployment,
+        `${hash} ${wanted} ${fresh.filter(isReady).length}`,
+        wanted,
+      ),
+    };
+    if (same(deployment.status, status)) return;
+    await this.#api.applyStatus(deployments, { ...deployment, metadata: bare(deployment), status }, forced);
+  }
+
+  /** Says so when a rollout has not come nearer to its end for as long as it may take. */
+  #progress({ metadata: { uid = '' } }: ObservedDeployment, now: string, wanted: number) {
+    const nowMs = this.#clock.nowMs();
+    const last = this.#progressed.get(uid);
+    const sinceMs = last?.now === now ? last.sinceMs : nowMs;
+    this.#progressed.set(uid, { now, sinceMs });
+    if (now.endsWith(` ${wanted} ${wanted}`) || nowMs - sinceMs < this.stuckAfterMs) return {};
+    const [reason, message] = ['ProgressDeadlineExceeded', 'has timed out progressing.'];
+    return { conditions: [{ type: 'Progressing', status: 'False', reason, message }] };
+  }
+
+  async #create({ metadata, spec }: Deployment, hash: string): Promise<void> {
+    const { labels, annotations = {} } = spec.template.metadata;
+    const owner = { apiVersion: 'apps/v1', kind: 'Deployment', name: metadata.name, uid: metadata.uid ?? '' };
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name: `${metadata.name}-${++this.#made}`,
+        ...(metadata.namespace !== undefined && { namespace: metadata.namespace }),
+        labels,
+        annotations: { ...annotations, [HASH]: hash },
+        ownerReferences: [owner],
+        finalizers: [HOLD],
+      },
+      spec: spec.template.spec,
+    };
+    written(await this.#api.create(pods, pod, writer));
+  }
+}
+
+const services = childTypes['Service'] as ResourceType<Service>;
+
+/** The address of a pod, by the number in its name. */
+function addressOf({ metadata: { name } }: KubeObject): string {
+  const number = Number(/\d+$/.exec(name)?.[0] ?? 0);
+  return `10.244.${number >> 8}.${number & 255}`;
+}
+
+const isReady = ({ status }: ObservedPod): boolean =>
+  status?.conditions?.some(({ type, status: holds }) => type === 'Ready' && holds === 'True') ?? false;
+
+function bare({ metadata: { name, namespace } }: KubeObject): KubeObject['metadata'] {
+  return { name, ...(namespace !== undefined && { namespace }) };
+}
