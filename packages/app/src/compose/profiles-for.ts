@@ -1,7 +1,7 @@
 /** The profiles that plans are made from: those kept on this machine; inline ones of the pipeline file need no keeping. */
 import { AppError, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
 import { scaleProfile } from '@equipoise/core/plan';
-import { type KeptProfile, keptProfile, ProfileCache, type VariantVerdict } from '@equipoise/runtime';
+import { type CachedProfile, cachedProfile, ProfileCache, type VariantVerdict } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { stageRules } from './artifacts.js';
 
@@ -11,7 +11,7 @@ import { stageRules } from './artifacts.js';
  * are here; then it is used at that factor, and says so (`scaled`).
  */
 export function profilesFor(spec: PipelineSpec, file: string, scale?: number): ProfileSet {
-  const kept = keptProfile(spec, ProfileCache.of(spec), { rules: stageRules });
+  const kept = cachedProfile(spec, ProfileCache.of(spec), { rules: stageRules });
   const foreign = foreignVariants(kept);
   if (foreign.size > 0 && scale === undefined) throw foreignError(file, [...foreign.values()]);
   if (foreign.size === 0 && scale !== undefined) {
@@ -30,7 +30,7 @@ export function profilesFor(spec: PipelineSpec, file: string, scale?: number): P
 }
 
 /** Profiles that another processor measured, with its name. */
-function foreignVariants({ variants, profile: { machine } }: KeptProfile): ReadonlyMap<ForeignProfile, string> {
+function foreignVariants({ variants, profile: { machine } }: CachedProfile): ReadonlyMap<ForeignProfile, string> {
   return new Map(
     variants.flatMap((verdict) => {
       if (verdict.kind !== 'stale') return [];

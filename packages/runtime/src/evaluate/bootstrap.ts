@@ -1,25 +1,24 @@
 /**
- * The 95 % interval of a score over n samples by the percentile bootstrap (Efron 1979): the samples are drawn anew n times with
- * replacement, 200 such sets are scored, and the interval runs from the 5th smallest to the 5th largest score. It works for scores that are no
- * mean, such as F1. All combinations see the same draws, so that their intervals can be compared.
+ * 95 % interval of a score by the percentile bootstrap (Efron 1979): 200 resamples of n samples with replacement; the
+ * interval runs from the 5th smallest to the 5th largest score. Works for scores that are no mean, such as F1. All
+ * combinations share the resamples, so their intervals are comparable.
  */
 import type { Rng } from '@equipoise/core/model';
 
 const RESAMPLES = 200;
-/** Scores beyond each end of the interval: 2.5 % of the resamples, less the one at the end. */
+/** Scores beyond each end: 2.5 % of the resamples, less the one at the end. */
 const BEYOND = 4;
 
-/** The sample numbers of every resample. */
+/** Sample indices of every resample. */
 export type Resamples = readonly Uint32Array[];
 
-/** Draws the resamples of `sampleCount` samples. */
 export function drawResamples(sampleCount: number, rng: Rng): Resamples {
   return Array.from({ length: RESAMPLES }, () =>
     Uint32Array.from({ length: sampleCount }, () => Math.floor(rng.next() * sampleCount)),
   );
 }
 
-/** The interval of `score` over `samples`. */
+/** Interval of `score` over `samples`. */
 export function bootstrapInterval<Sample>(
   samples: readonly Sample[],
   resamples: Resamples,

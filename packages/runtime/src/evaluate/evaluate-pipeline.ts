@@ -1,9 +1,7 @@
 /**
- * Measures the end-to-end accuracy of a pipeline for combinations of its variants: every labelled sample through every combination, one
- * score for each, with a bootstrap interval. Several samples are under way at once, so that stages of different samples use all cores; the
- * answers do not depend on it.
+ * Measures end-to-end accuracy for combinations of variants: every labelled sample through every combination, with a
+ * bootstrap interval. Samples run concurrently to use all cores; the answers do not depend on it.
  */
-
 import { availableParallelism } from 'node:os';
 import {
   AppError,
@@ -11,45 +9,48 @@ import {
   type MeasuredCombination,
   type PipelineSpec,
   SeededRng,
+  type StageId,
+  type StageSpec,
   type TensorMap,
+  type VariantId,
+  type VariantSpec,
 } from '@equipoise/core/model';
-import type { ReplicaLauncher } from '@equipoise/core/ports';
-import { servingGraph } from '@equipoise/core/serve';
+import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
+import { type ServingGraph, servingGraph } from '@equipoise/core/serve';
+import { copyTensors, responseTensors } from '../data-plane/payload-algebra.js';
+import { flowCores, stagesBefore } from '../profiling/flow.js';
+import { SampleWalk } from '../profiling/sample-walk.js';
 import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
 import { bootstrapInterval, drawResamples } from './bootstrap.js';
 import { type EvaluationModule, type LabelledSample, labelledSamples, scoreOf } from './evaluation-module.js';
-import { SampleAnswers } from './sample-answers.js';
 import { type VariantChoice, type VariantCombinations, variantCombinations } from './variant-combinations.js';
-import { VariantRunners } from './variant-runners.js';
 
-/** What to evaluate and with what; everything after `clock` may be left out. */
 export interface EvaluationRequest {
   readonly spec: PipelineSpec;
   readonly launcher: ReplicaLauncher;
-  /** The loaded evaluation module of the pipeline. */
   readonly module: EvaluationModule;
   readonly dataDir: string;
   readonly clock: Clock;
-  /** Only the first so many samples. */
+  /** Evaluates only the first samples. */
   readonly maxSamples?: number;
-  /** 64 unless given. */
+  /** Default 64. */
   readonly maxCombinations?: number;
   /** Seed of the resamples. */
   readonly seed?: number;
   readonly onProgress?: (progress: WorkProgress) => void;
 }
 
-/** The measured table, as a pipeline file takes it in, and what was not measured. */
+/** Measured table for a pipeline file, and the combinations left out. */
 export interface Evaluation {
   readonly table: { readonly combinations: readonly Required<MeasuredCombination>[] };
   readonly leftOut?: NonNullable<VariantCombinations['leftOut']>;
 }
 
 const USUAL_COMBINATIONS = 64;
-/** What a sample is expected to take before the first is done. */
+/** Estimated duration of a sample until the first is done. */
 const EXPECTED_SAMPLE_MS = 500;
 
-/** Evaluates; rejects with AppError when a variant does not start, a sample fails or the module is at fault. */
+/** Rejects with an AppError if a variant does not start, a sample fails or the module is invalid. */
 export async function evaluatePipeline(request: EvaluationRequest): Promise<Evaluation> {
   const { spec, module, dataDir, maxSamples, maxCombinations = USUAL_COMBINATIONS, seed = 1 } = request;
   const { kept, leftOut } = variantCombinations(spec, maxCombinations);
@@ -70,7 +71,7 @@ export async function evaluatePipeline(request: EvaluationRequest): Promise<Eval
   return leftOut === undefined ? { table: { combinations } } : { table: { combinations }, leftOut };
 }
 
-/** By sample, then by combination. */
+/** Answers by sample, then by combination. */
 async function answersToAll(
   request: EvaluationRequest,
   samples: readonly LabelledSample[],
@@ -110,7 +111,7 @@ async function startVariants(
   }
 }
 
-/** Results in the order of `items`, as many at work at once as there are cores; after a failure nothing new is begun. */
+/** Results in the order of `items`, with one worker per core. A failure stops new work. */
 async function inTurn<Item, Result>(
   items: readonly Item[],
   work: (item: Item, index: number) => Promise<Result>,
@@ -138,4 +139,103 @@ function sampleFailed(number: number, cause: unknown): unknown {
   if (!(cause instanceof AppError)) return cause;
   const details = { ...cause.details, sample: number };
   return new AppError(cause.code, `Sample ${number + 1}: ${cause.message}`, { details, cause });
+}
+
+/** Runs items of a stage on one of its variants. */
+export type RunStage = (
+  stage: StageSpec,
+  variant: VariantSpec,
+  inputs: readonly TensorMap[],
+) => Promise<readonly TensorMap[]>;
+
+export /**
+ * Answers of many combinations to one sample. A stage's outputs depend only on its variant and those of earlier stages, so
+ * combinations that agree on them share the work (a prefix tree along the graph).
+ */
+class SampleAnswers {
+  readonly #spec: PipelineSpec;
+  readonly #graph: ServingGraph;
+  readonly #run: RunStage;
+  /** Per stage: itself and all stages before it. */
+  readonly #dependsOn: readonly (readonly StageId[])[];
+
+  constructor(spec: PipelineSpec, graph: ServingGraph, run: RunStage) {
+    this.#spec = spec;
+    this.#graph = graph;
+    this.#run = run;
+    this.#dependsOn = spec.stages.map(({ id }, index) => [
+      ...stagesBefore(graph, index).map((before) => (spec.stages[before] as StageSpec).id),
+      id,
+    ]);
+  }
+
+  /** Response of every combination to one request. */
+  async answer(inputs: TensorMap, choices: readonly VariantChoice[]): Promise<readonly TensorMap[]> {
+    const shared = new Map<string, readonly TensorMap[]>();
+    const responses: TensorMap[] = [];
+    for (const choice of choices) responses.push(await this.#walk(inputs, choice, shared));
+    return responses;
+  }
+
+  async #walk(inputs: TensorMap, choice: VariantChoice, shared: Map<string, readonly TensorMap[]>): Promise<TensorMap> {
+    const walk = new SampleWalk(this.#graph, [inputs]);
+    for (const index of this.#graph.topologicalOrder) {
+      const stage = this.#spec.stages[index] as StageSpec;
+      const key = JSON.stringify([index, this.#dependsOn[index]?.map((id) => choice[id])]);
+      const outputs =
+        shared.get(key) ?? (await this.#run(stage, variantOf(stage, choice[stage.id]), walk.inputsOf(index)));
+      shared.set(key, outputs);
+      walk.leave(index, outputs);
+    }
+    return responseTensors(this.#spec.outputs, walk.responses()[0] ?? []);
+  }
+}
+
+const variantOf = ({ variants }: StageSpec, id: VariantId | undefined): VariantSpec =>
+  variants.find((variant) => variant.id === id) as VariantSpec;
+
+interface Runner {
+  readonly runner: ModelRunner;
+  /** Resolves when the items handed over so far are done. */
+  idle: Promise<unknown>;
+}
+
+/** One replica per evaluated variant, by stage and variant. Close them at the end. */
+export class VariantRunners {
+  readonly #spec: PipelineSpec;
+  readonly #launcher: ReplicaLauncher;
+  readonly #runners = new Map<VariantSpec, Runner>();
+
+  constructor(spec: PipelineSpec, launcher: ReplicaLauncher) {
+    this.#spec = spec;
+    this.#launcher = launcher;
+  }
+
+  /** Rejects with the launch error. */
+  async start(stage: StageSpec, variant: VariantSpec): Promise<void> {
+    const resources = { cpuCores: flowCores(variant), memoryBytes: variant.memoryBytes, gpus: variant.gpus };
+    const { runner } = await this.#launcher.launch({ stage, variant, resources, baseDir: this.#spec.baseDir });
+    this.#runners.set(variant, { runner, idle: Promise.resolve() });
+  }
+
+  /** Runs items one by one, because batches may change the last digits of an answer. Rejects if one fails. */
+  async run(stage: StageSpec, variant: VariantSpec, inputs: readonly TensorMap[]): Promise<readonly TensorMap[]> {
+    const outputs: TensorMap[] = [];
+    for (const input of inputs) outputs.push(await this.#runOne(stage, variant, input));
+    return outputs;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#runners.values()].map(({ runner }) => runner.close()));
+  }
+
+  async #runOne(stage: StageSpec, variant: VariantSpec, input: TensorMap): Promise<TensorMap> {
+    const replica = this.#runners.get(variant) as Runner;
+    const done = replica.idle.then(() => replica.runner.run([copyTensors(input)]));
+    replica.idle = done.catch(() => undefined);
+    const [result] = (await done).items;
+    if (result?.kind === 'ok') return result.output;
+    const message = `Stage ${stage.id}, variant ${variant.id} failed: ${result?.error.message ?? 'it gave no result'}`;
+    throw new AppError(result?.error.code ?? 'STAGE_FAILED', message, { cause: result?.error });
+  }
 }

@@ -1,22 +1,21 @@
 /**
- * What the owner of a pipeline writes to have its accuracy measured: labelled samples and a score over the answers to them. Any metric
- * will do that is a fraction 0…1 where more is better (accuracy, F1, 1 − error rate); it sees whole sets, never single answers.
+ * Accuracy measurement by the owner of a pipeline: labelled samples, and a score over all answers. The score is any
+ * fraction 0…1 where more is better (accuracy, F1, 1 − error rate).
  */
 import { AppError, type TensorMap } from '@equipoise/core/model';
 
-/** A request with what its answer is held against. */
+/** Request with its expected answer. */
 export interface LabelledSample {
   readonly inputs: TensorMap;
   readonly label: unknown;
 }
 
-/** The answer of the pipeline to a sample: the tensors of a response. */
+/** Answer of the pipeline to a sample. */
 export interface AnsweredSample {
   readonly outputs: TensorMap;
   readonly label: unknown;
 }
 
-/** An evaluation module as it is loaded. */
 export interface EvaluationModule {
   loadSamples(dataDir: string): Promise<readonly LabelledSample[]> | readonly LabelledSample[];
   score(samples: readonly AnsweredSample[]): number;
@@ -24,7 +23,7 @@ export interface EvaluationModule {
 
 const described = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** The module if it has both functions; AppError MODULE_INVALID says what is missing. */
+/** Checks the loaded module; throws MODULE_INVALID if a function is missing. */
 export function evaluationModule(loaded: unknown): EvaluationModule {
   const found = (loaded ?? {}) as Readonly<Record<string, unknown>>;
   const missing = ['loadSamples', 'score'].filter((name) => typeof found[name] !== 'function');
@@ -36,7 +35,7 @@ export function evaluationModule(loaded: unknown): EvaluationModule {
   );
 }
 
-/** The samples of `dataDir`, at least one. */
+/** Samples of `dataDir`, at least one. */
 export async function labelledSamples(module: EvaluationModule, dataDir: string): Promise<readonly LabelledSample[]> {
   let samples: readonly LabelledSample[];
   try {
@@ -53,7 +52,7 @@ export async function labelledSamples(module: EvaluationModule, dataDir: string)
   return samples;
 }
 
-/** The score, a fraction; AppError MODULE_INVALID when the module throws or gives anything else. */
+/** Score, a fraction; throws MODULE_INVALID if the module throws or returns anything else. */
 export function scoreOf(module: EvaluationModule, samples: readonly AnsweredSample[]): number {
   let score: unknown;
   try {

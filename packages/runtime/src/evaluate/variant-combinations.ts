@@ -1,21 +1,19 @@
 /**
- * Which combinations of variants are evaluated: all of them, as stages interact and no product of stage accuracies tells what a
- * combination is worth. Beyond a limit the even ones are kept: each stage's variants are ranked by declared accuracy (0 worst, 1 best)
- * and a combination's unevenness is its largest rank minus its smallest. One that joins the best of one stage with the worst of another
- * is seldom worth its cost. Of equally even ones the more accurate are kept.
+ * Selects combinations to evaluate. Stages interact, so all are evaluated up to a limit. Beyond it, even ones are kept:
+ * variants are ranked by declared accuracy (0 worst, 1 best), and unevenness is the largest rank minus the smallest. A
+ * combination of a best and a worst variant is seldom worth its cost. Ties go to the more accurate one.
  */
 import { AppError, type PipelineSpec, type StageId, type StageSpec, type VariantId } from '@equipoise/core/model';
 
-/** One variant for every stage. */
 export type VariantChoice = Readonly<Record<StageId, VariantId>>;
 
-/** What is evaluated, in the order of the file, and what is not and why. */
+/** Combinations in file order, and those left out with the reason. */
 export interface VariantCombinations {
   readonly kept: readonly VariantChoice[];
   readonly leftOut?: { readonly combinations: number; readonly reason: string };
 }
 
-/** Beyond this even the list is too long to choose from. */
+/** Beyond this the list is too long to choose from. */
 const MOST_ENUMERATED = 100_000;
 
 interface RankedChoice {
@@ -51,7 +49,7 @@ function ranked(spec: PipelineSpec, choices: readonly VariantChoice[]): RankedCh
   });
 }
 
-/** All combinations, or the `most` most even ones; AppError WRONG_USAGE when there are too many to look at. */
+/** All combinations, or the `most` even ones; throws WRONG_USAGE if there are too many to enumerate. */
 export function variantCombinations(spec: PipelineSpec, most: number): VariantCombinations {
   const count = spec.stages.reduce((total, { variants }) => total * variants.length, 1);
   if (count > MOST_ENUMERATED) {

@@ -1,7 +1,10 @@
-/** A load file: CSV whose first column is the number of requests in that second. Lines that start with # and one header line are skipped. */
+/**
+ * Load file: CSV whose first column is the number of requests in that second. Lines with # and one header line are
+ * skipped.
+ */
 import { AppError } from '@equipoise/core/model';
 
-/** Counts per second from the text of a load file; AppError FILE_UNREADABLE names the line that is none. */
+/** Parses counts per second; throws FILE_UNREADABLE with the invalid line. */
 export function parseLoadFile(text: string, fileName: string): readonly number[] {
   const counts: number[] = [];
   let headerSeen = false;

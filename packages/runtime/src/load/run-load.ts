@@ -1,41 +1,39 @@
 /**
- * An open-loop load: requests leave at their scheduled instants whatever becomes of the earlier ones, and each latency counts from
- * the scheduled instant, so a stalled server cannot hide its stall (coordinated omission). Instants are absolute; a timer that fires
- * late sends what is due at once and does not shift the rest.
+ * Open-loop load: requests leave at scheduled instants regardless of earlier ones, and latency counts from the
+ * scheduled instant. So a stalled server cannot hide its stall (coordinated omission). A late timer sends all due
+ * requests and does not shift the rest.
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, LatencyHistogram } from '@equipoise/core/model';
 import type { ArrivalProcess } from '@equipoise/core/simulate';
-import { type Refusal, refusalOf } from './refusal.js';
 
-/** What to send, where, and when. Bodies are sent in turn. */
+/** Target, bodies (sent in turn) and schedule. */
 export interface LoadOptions {
   readonly url: string;
   readonly arrivals: ArrivalProcess;
   readonly bodies: readonly LoadBody[];
   readonly timeoutMs: number;
-  /** Shown to the server as a bearer token. */
+  /** Bearer token for the server. */
   readonly token?: string;
-  /** With it the result tells how much was answered within this latency. */
+  /** Adds the attainment of this SLO to the result. */
   readonly sloLatencyMs?: number;
-  /** Open connections at most; requests beyond wait for one, and their wait counts. */
+  /** Most open connections. Further requests wait for one; the wait counts as latency. */
   readonly maxConnections?: number;
-  /** Ends the load where the address cannot be reached and nothing was answered yet, instead of sending all of it. */
+  /** Ends the load if the address is unreachable and nothing was answered yet. */
   readonly stopsUnreachable?: boolean;
-  /** Ends the load where every one of the first answers says that the request is none that the server takes (404, 405, 415, 422). */
+  /** Ends the load if all of the first answers are lasting refusals (404, 405, 415, 422). */
   readonly stopsRefused?: boolean;
-  /** Ends the sending; what was sent is waited for. */
+  /** Stops sending; sent requests are awaited. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (sent: number, elapsedMs: number) => void;
 }
 
-/** One request body with its media type. */
 export interface LoadBody {
   readonly contentType: string;
   readonly bytes: Uint8Array;
 }
 
-/** Latencies in ms of the answered requests. */
+/** Latencies of answered requests, in ms. */
 export interface LatencySummary {
   readonly mean: number;
   readonly p50: number;
@@ -45,7 +43,10 @@ export interface LatencySummary {
   readonly max: number;
 }
 
-/** What became of a load. `dropped` are refusals of an overloaded server (429, 503, 504), `failed` all other ends but success. */
+/**
+ * Result of a load. `dropped`: refusals by an overloaded server (429, 503, 504); `failed`: all other outcomes except
+ * success.
+ */
 export interface LoadResult {
   readonly sent: number;
   readonly ok: number;
@@ -54,26 +55,26 @@ export interface LoadResult {
   readonly latencyMs: LatencySummary;
   readonly offeredRps: number;
   readonly achievedRps: number;
-  /** Answered with success within the SLO's latency ÷ sent; a drop is a miss. */
+  /** Fraction of sent requests answered within the SLO; a drop is a miss. */
   readonly sloAttainmentFraction?: number;
-  /** Ends by HTTP status, or by error code (`TIMEOUT` after `timeoutMs`) where there was none. */
+  /** Outcomes by HTTP status, or by error code (`TIMEOUT` after `timeoutMs`). */
   readonly byStatus: Readonly<Record<string, number>>;
-  /** The first answer that was neither success nor a drop. */
+  /** First answer that was neither success nor a drop. */
   readonly firstRefusal?: Refusal;
-  /** Why not all of the load was sent, where it was not. */
+  /** Reason for an incomplete load. */
   readonly cutShort?: 'refused' | 'interrupted';
 }
 
 const DEFAULT_MAX_CONNECTIONS = 256;
 const DROPPED_STATUSES: ReadonlySet<number> = new Set([429, 503, 504]);
-/** Answers that the same request gets again and again: there is no such path, or it takes no such input. */
+/** Refusals that repeat for the same request: unknown path or unsupported input. */
 const LASTING_REFUSALS: ReadonlySet<number> = new Set([404, 405, 415, 422]);
-/** How many of them, and nothing else, say that the rest would fare no better. */
+/** Refusals, without any other answer, after which the load stops. */
 const REFUSALS_TO_STOP = 20;
 const PROGRESS_EVERY_MS = 500;
-/** How often a long pause between two requests is interrupted to see whether there is reason to go on. */
+/** Interval at which a long pause checks for a reason to stop. */
 const LOOK_EVERY_MS = 100;
-/** Ends without a connection: nobody listens there, or there is no such place. */
+/** Errors of an unreachable address. */
 const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'EHOSTUNREACH',
@@ -83,8 +84,8 @@ const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Sends the whole load and resolves when every request has ended; it never rejects for what a server does, but with AppError
- * WRONG_USAGE for an address that is not HTTP, and UNREACHABLE where that is asked for.
+ * Sends the load and resolves when every request has ended. Rejects only with WRONG_USAGE (not an HTTP address), or
+ * UNREACHABLE if `stopsUnreachable`.
  */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   if (!URL.canParse(options.url) || new URL(options.url).protocol !== 'http:') {
@@ -209,7 +210,7 @@ interface Post {
   readonly agent: Agent;
 }
 
-/** The end of a request: its status, or an error code when no answer came; of an answer without success the text, as far as it is looked at. */
+/** Status or error code of a request, and the start of the text of an answer without success. */
 interface RequestEnd {
   readonly status: number | string;
   readonly body: string;
@@ -253,7 +254,7 @@ function unreachable(url: string, code: string): AppError {
   });
 }
 
-/** Waits until `atMs` and never less, unless it is over: a timer for the whole milliseconds, turns of the event loop for the rest. */
+/** Waits until `atMs`, never less, unless it is over: a timer for whole milliseconds, event loop turns for the rest. */
 async function sleepUntil(atMs: number, isOver: () => boolean): Promise<void> {
   for (let leftMs = atMs - performance.now(); leftMs > 0 && !isOver(); leftMs = atMs - performance.now()) {
     const wholeMs = Math.min(Math.floor(leftMs), LOOK_EVERY_MS);
@@ -263,4 +264,28 @@ async function sleepUntil(atMs: number, isOver: () => boolean): Promise<void> {
 
 function errorCode(error: NodeJS.ErrnoException): string {
   return error.code === 'ABORT_ERR' ? 'TIMEOUT' : (error.code ?? error.name);
+}
+
+export interface Refusal {
+  readonly status: number;
+  readonly message: string;
+}
+
+/** Longest quoted message, in characters. */
+const LONGEST = 300;
+
+/** Extracts the message of Equipoise or of the Open Inference Protocol from a body, else quotes the text. */
+export function refusalOf(status: number, body: string): Refusal {
+  const message = (messageIn(body) ?? body).replaceAll(/\s+/g, ' ').trim();
+  return { status, message: message.length > LONGEST ? `${message.slice(0, LONGEST - 1)}…` : message };
+}
+
+function messageIn(body: string): string | undefined {
+  try {
+    const { error } = JSON.parse(body) as { readonly error?: string | { readonly message?: unknown } };
+    const message = typeof error === 'object' ? error.message : error;
+    return typeof message === 'string' ? message : undefined;
+  } catch {
+    return undefined;
+  }
 }

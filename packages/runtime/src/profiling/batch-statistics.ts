@@ -1,17 +1,17 @@
 /**
- * Figures of a sample of batch service times, and how sure they are.
+ * Statistics of batch service times with 95 % intervals, assuming independent batches.
  *
- * Quantiles are nearest-rank (of 20 batches the p99 is the slowest). The 95 % interval of the mean is ±1.96·s/√n. That of a quantile p
- * runs between two order statistics and assumes no shape: the number of times below it is binomial(n, p), exactly, so it lies between
- * those of rank l and u with P(l ≤ B < u) ≥ 95 %. The p99 of fewer than 368 batches has no upper bound. Both take the batches as independent.
+ * Quantiles are nearest-rank (the p99 of 20 batches is the slowest). The interval of the mean is ±1.96·s/√n. The
+ * interval of a quantile p is free of shape assumptions: the number of times below it is binomial(n, p), so it lies
+ * between the order statistics l and u with P(l ≤ B < u) ≥ 95 %. The p99 of fewer than 368 batches has no upper bound.
  */
 
 const Z95 = 1.959964;
-/** Probability outside of an interval at either end. */
+/** Probability beyond each end of an interval. */
 const TAIL = 0.025;
 const NEGLIGIBLE = 1e-15;
 
-/** Service times in ms, in the order they were measured. */
+/** Service times in ms, in measured order. */
 export class BatchTimes {
   readonly #serviceMs: number[] = [];
   #sum = 0;
@@ -45,25 +45,25 @@ export class BatchTimes {
   }
 }
 
-/** The nearest-rank quantile (ms) at `fraction` (0…1) of ascending times; at least one time. */
+/** Nearest-rank quantile (ms) at `fraction` (0…1) of at least one ascending time. */
 export function quantileOfSorted(sortedMs: Float64Array, fraction: number): number {
   return sortedMs[Math.max(0, Math.ceil(fraction * sortedMs.length) - 1)] as number;
 }
 
-/** Between which values (ms) a quantile lies, with at least 95 % confidence. */
+/** Interval of a quantile (ms) with at least 95 % confidence. */
 export interface QuantileInterval {
   readonly lowMs: number;
   readonly highMs: number;
 }
 
-/** The interval of the quantile at `fraction` (0…1) of ascending times; undefined while the sample is too small to bound it. */
+/** Interval at `fraction` (0…1) of ascending times; undefined if the sample is too small. */
 export function quantileInterval(sortedMs: Float64Array, fraction: number): QuantileInterval | undefined {
   const { low, high } = orderStatistics(sortedMs.length, fraction);
   if (low < 1 || high > sortedMs.length) return undefined;
   return { lowMs: sortedMs[low - 1] as number, highMs: sortedMs[high - 1] as number };
 }
 
-/** Ranks (from 1) of the two times that bound the quantile: the narrowest with at most 2.5 % of the binomial outside at either end. */
+/** Ranks (from 1) that bound the quantile: the narrowest with at most 2.5 % of the binomial beyond each end. */
 function orderStatistics(n: number, fraction: number): { readonly low: number; readonly high: number } {
   const mode = Math.min(n, Math.floor((n + 1) * fraction));
   const odds = fraction / (1 - fraction);
@@ -80,7 +80,7 @@ function orderStatistics(n: number, fraction: number): { readonly low: number; r
   return { low: mode - stepsInside(below, outside), high: mode + 1 + stepsInside(above, outside) };
 }
 
-/** Weights of the counts 1, 2, … away from the mode, relative to that of the mode, until they no longer matter. */
+/** Weights of the counts 1, 2, … away from the mode, relative to the mode, until negligible. */
 function tailWeights(ratioAt: (distance: number) => number, most: number): readonly number[] {
   const weights: number[] = [];
   let weight = 1;
@@ -91,7 +91,7 @@ function tailWeights(ratioAt: (distance: number) => number, most: number): reado
   return weights;
 }
 
-/** How many counts from the mode outwards must be inside, so that those behind weigh at most `outside`. */
+/** Counts from the mode outwards such that those beyond weigh at most `outside`. */
 function stepsInside(weights: readonly number[], outside: number): number {
   let steps = weights.length;
   for (let beyond = weights[steps - 1] ?? 0; steps > 0 && beyond <= outside; beyond += weights[steps - 1] ?? 0) steps--;

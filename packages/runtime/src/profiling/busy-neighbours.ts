@@ -1,23 +1,22 @@
 /**
- * Keeps the other cores busy while a replica is measured. In service they are: with other replicas, and often as hyper-threads of the
- * very core that is measured, where a variant is a good deal slower than alone. Plans are made from the busy figure.
+ * Keeps the other cores busy during a measurement, as in service. A variant is slower next to busy replicas and
+ * hyper-threads, and plans use the busy figure.
  */
 import { Worker } from 'node:worker_threads';
 
-/** Something that computes on a number of cores until told otherwise. */
+/** Computes on a number of cores. */
 export interface NeighbourLoad {
   /** Resolves when exactly `threads` threads compute. */
   keepBusy(threads: number): Promise<void>;
 }
 
-/** Multiply-adds over an array that fits the second-level cache: arithmetic and memory traffic like that of a model, and no native code. */
+/** Multiply-adds over an array that fits the second-level cache: arithmetic and memory traffic like a model's. */
 const NEIGHBOUR_CODE = `
   const values = new Float64Array(32768).fill(1);
   require('node:worker_threads').parentPort.postMessage('computing');
   for (;;) for (let i = 0; i < values.length; i++) values[i] = values[i] * 0.999 + 0.001;
 `;
 
-/** Threads of this process that do nothing else. */
 export class BusyNeighbours implements NeighbourLoad {
   readonly #threads: Worker[] = [];
 

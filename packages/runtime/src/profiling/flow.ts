@@ -1,22 +1,19 @@
-/**
- * Which variants carry the samples through the pipeline so that later stages are measured on real inputs: of each stage before, the
- * most accurate one, the first of equals.
- */
+/** Variants that carry samples to later stages, which are thus measured on real inputs. */
 import type { StageSpec, VariantSpec } from '@equipoise/core/model';
 import type { ServingGraph } from '@equipoise/core/serve';
 
-/** The variant whose outputs feed the stages behind. */
+/** Most accurate variant of a stage; the first of equals. */
 export function flowVariant(stage: StageSpec): VariantSpec {
   const accuracyOf = (variant: VariantSpec): number => variant.accuracy?.value ?? 0;
   return stage.variants.reduce((best, variant) => (accuracyOf(variant) > accuracyOf(best) ? variant : best));
 }
 
-/** Cores that a variant runs samples on outside a measurement: the fewest whole ones it may have, else its largest share. */
+/** Cores of a variant outside measurements: the fewest whole cores, else its largest CPU share. */
 export function flowCores({ cpuCores }: VariantSpec): number {
   return cpuCores.find((count) => count >= 1) ?? cpuCores.at(-1) ?? 1;
 }
 
-/** Indices of all stages that a stage's inputs pass through, ascending. */
+/** Indices of all stages before a stage, ascending. */
 export function stagesBefore(graph: ServingGraph, stage: number): readonly number[] {
   const before = new Set<number>();
   const visit = (index: number): void => {

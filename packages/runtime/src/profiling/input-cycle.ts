@@ -1,11 +1,10 @@
-/**
- * The real inputs of a stage, dealt out in turn for as long as a measurement lasts. A runner owns the batch it is given, so every
- * batch is a copy; ask for it before the timed section begins.
- */
 import { invariant, type TensorMap } from '@equipoise/core/model';
 import { copyTensors } from '../data-plane/payload-algebra.js';
 
-/** Deals captured items (at least one), the first again after the last. */
+/**
+ * Deals copies of captured items (at least one) in turn; a runner owns its batch. Take a batch before the timed
+ * section.
+ */
 export class InputCycle {
   readonly #items: readonly TensorMap[];
   #next = 0;

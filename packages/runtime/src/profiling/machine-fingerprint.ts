@@ -1,10 +1,12 @@
-/** Which machine and runtime a profile was measured on; a plan for one machine is worth nothing on another. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** What service times depend on beside the code; memory is rounded to whole GiB, since the kernel keeps a little that varies. */
+/**
+ * Machine and runtime of a measurement; a profile is valid only there. Memory is rounded to whole GiB, because the
+ * reported value varies a little.
+ */
 export interface MachineFingerprint {
   readonly cpuModel: string;
   readonly coresAvailable: number;
@@ -12,7 +14,7 @@ export interface MachineFingerprint {
   readonly platform: string;
   readonly arch: string;
   readonly nodeVersion: string;
-  /** Left out where onnxruntime-node is not installed. */
+  /** Missing if onnxruntime-node is not installed. */
   readonly onnxruntimeVersion?: string;
 }
 
@@ -39,7 +41,7 @@ function versionIn(packageFile: string, name: string): string | undefined {
   }
 }
 
-/** The fingerprint of this machine, with packages as the stage modules of `baseDir` would find them. */
+/** Fingerprint of this machine, with packages as resolved from `baseDir`. */
 export function machineFingerprint(baseDir: string): MachineFingerprint {
   const onnxruntimeVersion =
     packageVersion('onnxruntime-node', join(baseDir, 'any.js')) ?? packageVersion('onnxruntime-node', import.meta.url);

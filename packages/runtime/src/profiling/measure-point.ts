@@ -1,10 +1,9 @@
 /**
- * Measures one point: a single replica in a closed loop, the next batch handed over as soon as the last one is back, so the
- * throughput is that of saturation and never that of an offered load. The service time of a batch is how long it occupies the
- * replica as the dispatch rule sees it, from hand-over to answer: the way to the replica and back is part of it, the copying of
- * inputs is not. For tiny models that way is most of the time.
+ * Measures one point: a single replica in a closed loop, so the throughput is at saturation. The service time of a
+ * batch runs from hand-over to answer, as the dispatch rule sees it. It includes the transfer to the replica and back,
+ * which dominates for tiny models, but not the copying of inputs.
  *
- * It stops as soon as the interval of the mean (and, where asked for, of the p99) is tight, or at the time cap; the figures say which.
+ * It stops when the interval of the mean (and, if asked, of the p99) is tight, or at the time cap.
  */
 import type { Clock } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';
@@ -12,7 +11,7 @@ import { BatchTimes, quantileInterval, quantileOfSorted } from './batch-statisti
 import type { InputCycle } from './input-cycle.js';
 import type { MeasurementEnd, ProfileDepth, ServiceFigures } from './measured-profile.js';
 
-/** When a point is warm, when it is sure enough, and when it has to end; `maxMs` counts from its first batch. */
+/** Warm-up, required precision and time cap; `maxMs` counts from the first batch. */
 export interface PointLimits {
   readonly warmUpMs: number;
   readonly minWarmUpBatches: number;
@@ -23,7 +22,7 @@ export interface PointLimits {
   readonly p99UncertaintyFraction: number;
 }
 
-/** The limits of each depth; a quick p99 is whatever the batches of a quick mean say. */
+/** Limits by depth. A quick p99 is a by-product of a quick mean. */
 export const pointLimits: Readonly<Record<ProfileDepth, PointLimits>> = {
   quick: {
     warmUpMs: 60,
@@ -45,7 +44,7 @@ export const pointLimits: Readonly<Record<ProfileDepth, PointLimits>> = {
   },
 };
 
-/** Limits of a figure that stands beside another and decides nothing: a quarter of the time. */
+/** Limits of a secondary figure: a quarter of the time. */
 export function briefer(limits: PointLimits): PointLimits {
   const { warmUpMs, minMeasuredMs, minBatches, maxMs } = limits;
   return {
@@ -57,12 +56,11 @@ export function briefer(limits: PointLimits): PointLimits {
   };
 }
 
-/** Batches that are timed even when the cap was hit before. */
+/** Batches that are timed even after the cap. */
 const LEAST_BATCHES = 3;
-/** A batch that no clock saw time pass in took at most this. */
+/** Upper bound of a batch for which no clock advanced. */
 const CLOCK_RESOLUTION_MS = 0.001;
 
-/** What is measured, on what, until when. */
 export interface PointMeasurement {
   readonly runner: ModelRunner;
   readonly inputs: InputCycle;
@@ -71,7 +69,7 @@ export interface PointMeasurement {
   readonly clock: Clock;
 }
 
-/** Runs the next batch; gives its service time in ms. */
+/** Runs the next batch; returns its service time in ms. */
 async function timedBatch({ runner, inputs, batchSize, clock }: PointMeasurement): Promise<number> {
   const batch = inputs.nextBatch(batchSize);
   const startedAtMs = clock.nowMs();
@@ -79,7 +77,7 @@ async function timedBatch({ runner, inputs, batchSize, clock }: PointMeasurement
   const turnaroundMs = clock.nowMs() - startedAtMs;
   const failed = items.find((item) => item.kind === 'failed');
   if (failed !== undefined) throw failed.error;
-  // A coarse clock must not make a batch faster than the replica says it was.
+  // A coarse clock must not make a batch faster than the replica reports.
   return Math.max(turnaroundMs, serviceMs, CLOCK_RESOLUTION_MS);
 }
 
@@ -97,7 +95,7 @@ function isSure(times: BatchTimes, measuredMs: number, limits: PointLimits): boo
   if (times.count < limits.minBatches || measuredMs < limits.minMeasuredMs) return false;
   if (times.meanUncertaintyFraction() > limits.meanUncertaintyFraction) return false;
   if (limits.p99UncertaintyFraction === Number.POSITIVE_INFINITY) return true;
-  // Sorting is not free: look again only when the sample has grown by a sixteenth.
+  // Sorting costs time: check again when the sample has grown by a sixteenth.
   if (times.count % Math.max(1, times.count >> 4) !== 0) return false;
   return p99UncertaintyFraction(times.sorted()) <= limits.p99UncertaintyFraction;
 }
@@ -109,7 +107,7 @@ function p99UncertaintyFraction(sortedMs: Float64Array): number {
   return (interval.highMs - interval.lowMs) / 2 / quantileOfSorted(sortedMs, 0.99);
 }
 
-/** The figures of one point; rejects with the AppError of a batch that failed. */
+/** Rejects with the error of a failed batch. */
 export async function measurePoint(measurement: PointMeasurement): Promise<ServiceFigures> {
   const { clock, limits } = measurement;
   const capAtMs = clock.nowMs() + limits.maxMs;
@@ -136,7 +134,7 @@ function figuresOf(
   return {
     p50Ms: quantileOfSorted(sortedMs, 0.5),
     p95Ms: quantileOfSorted(sortedMs, 0.95),
-    // One stall among few batches can lift the mean above the p99, which no service law of the planner can follow.
+    // One stall among few batches can lift the mean above the p99, which no service law of the planner can represent.
     p99Ms: Math.max(times.meanMs, quantileOfSorted(sortedMs, 0.99)),
     meanMs: times.meanMs,
     throughputRps: (1000 * run.batchSize * times.count) / run.measuredMs,

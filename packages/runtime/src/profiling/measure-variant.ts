@@ -1,10 +1,10 @@
 /**
- * Measures the grid of one variant: one replica per core count, batch sizes ascending, first with the other cores busy and then, for
- * less time, with them idle. Plans are made from the busy figures; the idle ones show what the neighbours cost. What an interrupted run
- * had measured is taken over, and a replica is started only when something is left to measure.
+ * Measures the grid of one variant: one replica per core count, batch sizes ascending, first with busy other cores and
+ * then briefly with idle ones. Plans use the busy figures; the idle ones show the cost of neighbours. Points of an
+ * interrupted run are reused.
  *
- * Memory is the resident memory of a replica's own process. A replica in a thread shares this process, whose growth from before the launch
- * to after the point is an approximation: buffers of the caller are counted with it.
+ * Memory is the resident memory of the replica's process. For a replica in a thread it is the growth of this process,
+ * an approximation that includes the caller's buffers.
  */
 import { AppError, type Clock } from '@equipoise/core/model';
 import type { LaunchedReplica, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
@@ -12,13 +12,11 @@ import type { ProgressMeter } from '../progress-meter.js';
 import type { NeighbourLoad } from './busy-neighbours.js';
 import { InputCycle } from './input-cycle.js';
 import { briefer, measurePoint, type PointLimits } from './measure-point.js';
-import type { MeasuredPoint, ServiceFigures, SkippedPoint } from './measured-profile.js';
+import type { MeasuredPoint, ServiceFigures, SkipKind, SkippedPoint } from './measured-profile.js';
 import type { VariantGrid } from './profile-grid.js';
 import type { CapturedInputs } from './sample-walk.js';
-import { SizeLimit, type SkipReason } from './size-limit.js';
 
-/** What a variant is measured with. */
-export interface VariantMeasurement {
+interface VariantMeasurement {
   readonly grid: VariantGrid;
   readonly inputs: CapturedInputs;
   readonly baseDir: string;
@@ -30,27 +28,27 @@ export interface VariantMeasurement {
   readonly coresAvailable: number;
   readonly residentBytes: () => number;
   readonly progress: ProgressMeter;
-  /** What is known already, of the same variant under the same conditions. */
+  /** Known points of the same variant under the same conditions. */
   readonly known: MeasuredVariant | undefined;
-  /** Called after every point with all that is known by then. */
+  /** Called after every point with everything known so far. */
   readonly keep: (soFar: MeasuredVariant) => void;
-  /** Called once with the first replica after it was measured, if one was. */
+  /** Called once, with the first measured replica. */
   readonly afterMeasuring?: (runner: ModelRunner) => Promise<void>;
 }
 
-/** Points and gaps of a variant; `loadMs` is the longest of the launches. */
+/** Points and skipped points; `loadMs` is the longest launch. */
 export interface MeasuredVariant {
   readonly points: readonly MeasuredPoint[];
   readonly skipped: readonly SkippedPoint[];
   readonly loadMs: number;
 }
 
-/** Measures all core counts; rejects with AppError when a replica does not start or its smallest batch fails. */
+/** Measures all core counts; rejects if a replica does not start or its smallest batch fails. */
 export function measureVariant(measurement: VariantMeasurement): Promise<MeasuredVariant> {
   return new VariantMeasurer(measurement).run();
 }
 
-/** Of a point's time, what the figures beside idle cores take: a quarter of those beside busy ones (`briefer`). */
+/** Share of a point's time for the idle figures (`briefer`). */
 const IDLE_UNITS = 0.2;
 
 class VariantMeasurer {
@@ -90,7 +88,7 @@ class VariantMeasurer {
     for (const batchSize of grid.batchSizes) {
       const label = labelOf(grid, cpuCores, batchSize);
       const found = skip ?? this.#known(cpuCores, batchSize);
-      // What an interrupted run has measured is not begun again.
+      // Points of an interrupted run are not measured again.
       if (found === undefined || found === skip) progress.begin(label);
       const outcome = found ?? (await this.#pointOrReason(replica, batchSize));
       if ('kind' in outcome) this.#skipped.push({ cpuCores, batchSize, ...outcome });
@@ -153,7 +151,7 @@ class VariantMeasurer {
     return measurePoint({ runner, inputs: new InputCycle(inputs), batchSize, limits, clock });
   }
 
-  /** Keeps what is measured by now; a point in the middle of its sweep comes beside those of before. */
+  /** Saves the points so far; a point in the middle of a sweep joins the earlier ones. */
   #keep(...latest: readonly MeasuredPoint[]): void {
     const { points, ...rest } = this.#soFar();
     this.#with.keep({ ...rest, points: [...points, ...latest] });
@@ -164,10 +162,10 @@ class VariantMeasurer {
   }
 }
 
-/** The replica of one core count, started when it is first needed. */
+/** Replica of one core count, started on first use. */
 class ReplicaOnDemand {
   readonly cpuCores: number;
-  /** Cores that the replica leaves to others, which somebody keeps busy. */
+  /** Cores left to others, which are kept busy. */
   readonly freeCores: number;
   readonly #with: VariantMeasurement;
   readonly #onLoaded: (loadMs: number) => void;
@@ -200,7 +198,7 @@ class ReplicaOnDemand {
   memoryBytes(): number | undefined {
     if (this.#launched?.residentBytes !== undefined) return this.#launched.residentBytes();
     const grownBytes = this.#with.residentBytes() - this.#residentBefore;
-    // The heap may have shrunk meanwhile; then nothing is known.
+    // Unknown if the heap has shrunk meanwhile.
     return grownBytes > 0 ? grownBytes : undefined;
   }
 
@@ -220,4 +218,42 @@ function failureOf({ stage, variant }: VariantGrid, batchSize: number, cause: Ap
 
 function labelOf({ stage, variant }: VariantGrid, cpuCores: number, batchSize: number): string {
   return `${stage.id}/${variant.id} cores ${cpuCores} batch ${batchSize}`;
+}
+
+/** Sizes in a row without a falling time per item. */
+const FLAT_SIZES = 2;
+const LEAST_GAIN = 0.02;
+
+/** Reason to skip the remaining sizes. */
+interface SkipReason {
+  readonly kind: SkipKind;
+  readonly reason: string;
+}
+
+/**
+ * Follows the ascending sizes of one core count and skips larger ones if
+ * - a smaller one exceeds the latency target by its median alone,
+ * - the median time per item has not fallen by 2 % for two sizes in a row, or
+ * - a smaller one failed, as in models of a fixed batch size.
+ */
+class SizeLimit {
+  readonly #sloLatencyMs: number;
+  #bestItemMs = Number.POSITIVE_INFINITY;
+  #flatSizes = 0;
+
+  constructor(sloLatencyMs: number) {
+    this.#sloLatencyMs = sloLatencyMs;
+  }
+
+  reasonAfter({ batchSize, p50Ms }: MeasuredPoint): SkipReason | undefined {
+    const itemMs = p50Ms / batchSize;
+    this.#flatSizes = itemMs > this.#bestItemMs * (1 - LEAST_GAIN) ? this.#flatSizes + 1 : 0;
+    this.#bestItemMs = Math.min(this.#bestItemMs, itemMs);
+    if (p50Ms > this.#sloLatencyMs) {
+      const reason = `batch size ${batchSize} takes ${p50Ms.toFixed(1)} ms, more than the latency target of ${this.#sloLatencyMs} ms alone`;
+      return { kind: 'over-slo', reason };
+    }
+    if (this.#flatSizes < FLAT_SIZES) return undefined;
+    return { kind: 'dominated', reason: `time per item has not fallen for ${FLAT_SIZES} sizes up to ${batchSize}` };
+  }
 }

@@ -1,35 +1,35 @@
 /**
- * What a profiling run leaves behind: the points of core's profiles with how they were measured, what was left out and why, and the
- * identity by which a later run can tell whether they still hold. Plain JSON, the very document of `equipoise profile --json`.
+ * Result of a profiling run: points, skipped points with reasons, and the identity that tells later runs if the figures
+ * are still valid. Plain JSON, as `equipoise profile --json` prints it.
  */
 import type { LatencyProfile, ProfilePoint, StageId, VariantId } from '@equipoise/core/model';
 import type { MonotoneFit } from '@equipoise/core/plan';
 import type { MachineFingerprint } from './machine-fingerprint.js';
 import type { VariantIdentity } from './profile-identity.js';
 
-/** How long a point may take: `quick` accepts wider intervals than `full`. */
+/** Measurement effort: `quick` accepts wider intervals than `full`. */
 export type ProfileDepth = 'quick' | 'full';
 
-/** Why a measurement ended: its figures were sure enough for its depth, or its time was up. */
+/** Reason for the end of a measurement: precise enough, or out of time. */
 export type MeasurementEnd = 'sure' | 'time-cap';
 
-/** Service times of one replica in a closed loop, with how sure they are; `batches` is how many timed batches they rest on. */
+/** Service times of one replica in a closed loop, with uncertainty; `batches` is the number of timed batches. */
 export interface ServiceFigures {
   readonly meanMs: number;
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
-  /** Items a second of a replica that is never idle. */
+  /** Items per second of a saturated replica. */
   readonly throughputRps: number;
   readonly batches: number;
   /** Half the width of the mean's 95 % interval ÷ the mean. */
   readonly meanUncertaintyFraction: number;
-  /** 95 % interval of the p99 by order statistics; missing where too few batches bound it. */
+  /** 95 % interval of the p99 by order statistics; missing with too few batches. */
   readonly p99IntervalMs?: readonly [low: number, high: number];
   readonly endedBy: MeasurementEnd;
 }
 
-/** A profile point: its own figures are those that plans are made from, taken beside `busyNeighbours` busy cores. */
+/** Profile point. Its figures, measured next to `busyNeighbours` busy cores, are used by plans. */
 export interface MeasuredPoint extends ProfilePoint, ServiceFigures {
   readonly meanMs: number;
   readonly p50Ms: number;
@@ -37,14 +37,17 @@ export interface MeasuredPoint extends ProfilePoint, ServiceFigures {
   readonly p99Ms: number;
   readonly throughputRps: number;
   readonly busyNeighbours: number;
-  /** The same with the other cores idle; missing where no core was free to be busy. */
+  /** Figures with idle other cores; missing if no core was free. */
   readonly idle?: ServiceFigures;
 }
 
-/** Why a point need not be measured: over the SLO alone, no better than a smaller batch, a batch that fails, cores there are not. */
+/**
+ * Reason to skip a point: above the SLO by itself, no better than a smaller batch, failing, or more cores than the
+ * machine has.
+ */
 export type SkipKind = 'over-slo' | 'dominated' | 'failed' | 'no-such-cores';
 
-/** A point that was not measured, with the reason in words. */
+/** Point that was not measured, with the reason in words. */
 export interface SkippedPoint {
   readonly cpuCores: number;
   readonly batchSize: number;
@@ -52,13 +55,12 @@ export interface SkippedPoint {
   readonly reason: string;
 }
 
-/** The monotone fit over the batch sizes of one core count, with its errors (fractions of the measured mean). */
+/** Monotone fit over the batch sizes of one core count; errors are fractions of the measured mean. */
 export interface CurveFit extends MonotoneFit {
   readonly cpuCores: number;
   readonly batchSizes: readonly number[];
 }
 
-/** Everything measured of one variant. */
 export interface VariantProfile extends LatencyProfile {
   readonly points: readonly MeasuredPoint[];
   readonly skipped: readonly SkippedPoint[];
@@ -68,17 +70,17 @@ export interface VariantProfile extends LatencyProfile {
   readonly identity: VariantIdentity;
 }
 
-/** What an interrupted run had measured of a variant. */
+/** Points of an interrupted run. */
 export type UnfinishedProfile = Omit<VariantProfile, 'fits' | 'measuredAtEpochMs'>;
 
-/** A variant that needs no measurement, with the reason in words. */
+/** Variant that needs no measurement, with the reason in words. */
 export interface NotMeasuredVariant {
   readonly stageId: StageId;
   readonly variantId: VariantId;
   readonly reason: string;
 }
 
-/** The profile of a pipeline on one machine; `variants` is a ProfileSet for the planner. */
+/** Profile of a pipeline on one machine; `variants` is a ProfileSet for the planner. */
 export interface PipelineProfile {
   readonly machine: MachineFingerprint;
   readonly variants: readonly VariantProfile[];

@@ -1,26 +1,34 @@
 /**
- * The example requests of a pipeline: the files of its first source's samples folder, by name. The bytes of a file become that
- * source's UINT8 [-1] tensor, or its text the BYTES tensor; a .json file holds {tensor: nested arrays}. Files that the source does not take, such as
- * labels lying beside the samples, are left out and named.
+ * Example requests: the files of the first source's samples folder, by name. File bytes become a UINT8 [-1] tensor, or
+ * text a BYTES tensor; a .json file holds {tensor: nested arrays}. Files that the source does not accept, such as
+ * labels, are skipped and reported.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join, resolve } from 'node:path';
-import { AppError, type PipelineSpec, type SourceTensor, type TensorMap } from '@equipoise/core/model';
-import { tensorOfJson } from './tensor-of-json.js';
+import {
+  AppError,
+  type Datatype,
+  type PipelineSpec,
+  type SourceTensor,
+  type Tensor,
+  type TensorData,
+  type TensorMap,
+  type TensorType,
+} from '@equipoise/core/model';
 
-/** One example request; `name` is its file. */
+/** Example request; `name` is its file. */
 export interface PipelineSample {
   readonly name: string;
   readonly inputs: TensorMap;
 }
 
-/** Samples in the order of their file names, and the files that are none. */
+/** Samples by file name, and the skipped files. */
 export interface PipelineSamples {
   readonly samples: readonly PipelineSample[];
   readonly ignored: readonly { readonly name: string; readonly reason: string }[];
 }
 
-/** Samples that are enough for a profile. */
+/** Enough samples for a profile. */
 const USUAL_SAMPLES = 24;
 
 const mediaTypes: Readonly<Record<string, string>> = {
@@ -95,7 +103,9 @@ function filesOf(folder: string): readonly string[] {
   }
 }
 
-/** The first `limit` samples of the pipeline; AppError INVALID_PIPELINE where it names no folder, FILE_NOT_FOUND where that is missing or holds none. */
+/**
+ * First `limit` samples. Throws INVALID_PIPELINE without a samples folder, FILE_NOT_FOUND if it is missing or empty.
+ */
 export function loadPipelineSamples(spec: PipelineSpec, limit = USUAL_SAMPLES): PipelineSamples {
   const source = spec.sources[0];
   if (source?.samplesPath === undefined)
@@ -119,4 +129,52 @@ export function loadPipelineSamples(spec: PipelineSpec, limit = USUAL_SAMPLES): 
     `The samples folder ${folder} holds no input of source ${source.name}${found.length === 0 ? '' : ` (${found.join('; ')})`}.`,
     { details: { folder, ignored } },
   );
+}
+
+type NumericDatatype = Exclude<Datatype, 'BYTES' | 'INT64' | 'UINT64' | 'FP16'>;
+
+const storage: Readonly<Record<NumericDatatype, (values: readonly number[]) => TensorData>> = {
+  BOOL: (values) => Uint8Array.from(values, Number),
+  UINT8: (values) => Uint8Array.from(values),
+  UINT16: (values) => Uint16Array.from(values),
+  UINT32: (values) => Uint32Array.from(values),
+  INT8: (values) => Int8Array.from(values),
+  INT16: (values) => Int16Array.from(values),
+  INT32: (values) => Int32Array.from(values),
+  FP32: (values) => Float32Array.from(values),
+  FP64: (values) => Float64Array.from(values),
+};
+
+function shapeOf(value: unknown): readonly number[] {
+  return Array.isArray(value) ? [value.length, ...(value.length === 0 ? [] : shapeOf(value[0]))] : [];
+}
+
+const isRegular = (value: unknown, shape: readonly number[]): boolean =>
+  shape.length === 0
+    ? !Array.isArray(value)
+    : Array.isArray(value) && value.length === shape[0] && value.every((part) => isRegular(part, shape.slice(1)));
+
+const fits = (shape: readonly number[], declared: readonly number[]): boolean =>
+  shape.length === declared.length && declared.every((size, dimension) => size === -1 || size === shape[dimension]);
+
+function storedData(values: readonly unknown[], datatype: Datatype): TensorData | string {
+  if (datatype === 'BYTES')
+    return values.every((value) => typeof value === 'string') ? (values as readonly string[]) : 'strings expected';
+  if (datatype === 'FP16') return 'FP16 has no JSON form; declare FP32';
+  const scalar = datatype === 'BOOL' ? 'boolean' : 'number';
+  if (!values.every((value) => typeof value === scalar)) return `${scalar}s expected`;
+  if (datatype.includes('INT') && !values.every(Number.isInteger)) return 'whole numbers expected';
+  if (datatype === 'INT64') return BigInt64Array.from(values as readonly number[], BigInt);
+  if (datatype === 'UINT64') return BigUint64Array.from(values as readonly number[], BigInt);
+  return storage[datatype](values as readonly number[]);
+}
+
+/** Tensor of nested JSON arrays, or the reason in words why it does not fit the type. */
+export function tensorOfJson(value: unknown, type: TensorType): Tensor | string {
+  const shape = shapeOf(value);
+  if (!isRegular(value, shape)) return 'rows of unequal length';
+  if (!fits(shape, type.shape)) return `shape [${shape.join(', ')}] where [${type.shape.join(', ')}] is declared`;
+  const values: readonly unknown[] = Array.isArray(value) ? value.flat(Number.POSITIVE_INFINITY) : [value];
+  const data = storedData(values, type.datatype);
+  return typeof data === 'string' ? data : { datatype: type.datatype, shape, data };
 }

@@ -1,8 +1,7 @@
 /**
- * Where profiles are kept between runs: one JSON file a pipeline, `<baseDir>/.equipoise/profiles/<pipeline>.json`. It is replaced as a whole
- * (written beside, flushed, renamed), so a reader sees the old or the new one. Beside the whole profiles it keeps what an interrupted run
- * had measured of others: nobody plans from that, but the next run goes on from it. A file that cannot be understood counts as missing, with a
- * warning; it is replaced by the next measurement.
+ * Cached profiles: one JSON file per pipeline, `<baseDir>/.equipoise/profiles/<pipeline>.json`. It is replaced
+ * atomically (written aside, flushed, renamed). It also keeps points of interrupted runs, which the next run continues.
+ * An unreadable file counts as missing, with a warning.
  */
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,14 +10,13 @@ import type { UnfinishedProfile, VariantProfile } from './measured-profile.js';
 
 const FORMAT_VERSION = 2;
 
-/** What the file holds; `warning` when there is a file that is none. */
+/** Content of the file; `warning` if it is unreadable. */
 export interface CachedProfiles {
   readonly variants: readonly VariantProfile[];
   readonly unfinished: readonly UnfinishedProfile[];
   readonly warning?: string;
 }
 
-/** The kept profiles of one pipeline. */
 export class ProfileCache {
   readonly path: string;
 
@@ -26,7 +24,7 @@ export class ProfileCache {
     this.path = path;
   }
 
-  /** The file of a pipeline, in `folder` if given. */
+  /** Cache of a pipeline, in `folder` if given. */
   static of(spec: PipelineSpec, folder = join(spec.baseDir, '.equipoise', 'profiles')): ProfileCache {
     return new ProfileCache(join(folder, `${encodeURIComponent(spec.name)}.json`));
   }
@@ -45,7 +43,7 @@ export class ProfileCache {
     }
   }
 
-  /** Replaces the file; AppError STORE_FAILED when that is impossible. */
+  /** Replaces the file; throws STORE_FAILED. */
   write(variants: readonly VariantProfile[], unfinished: readonly UnfinishedProfile[] = []): void {
     const written = `${this.path}.${process.pid}.new`;
     try {

@@ -1,8 +1,8 @@
 /**
- * What a profile's figures depend on: the machine, what a replica is run by, and as digests (SHA-256) the artifact, the stage module with
- * the files it imports from beside it, the parameters, and the inputs, that is the samples and everything before the stage that shapes them.
- * An artifact with a stated digest is known by that, one that lies elsewhere and is not kept here by its address and version, a server by its description, version and the variant's artifact, a module
- * inside a package by the package's own description.
+ * Conditions that a profile depends on: machine, runtime, and SHA-256 digests of artifact, stage module with local
+ * imports, parameters, and inputs (samples and all earlier stages). Other identities: an artifact's stated digest, or
+ * address and version if it is remote and not cached; a server's description and version; a module's package.json if it
+ * is in a package.
  */
 import { readFileSync } from 'node:fs';
 import type { Isolation, PipelineSpec, StageSpec, TensorMap, VariantSpec } from '@equipoise/core/model';
@@ -13,14 +13,14 @@ import type { MachineFingerprint } from './machine-fingerprint.js';
 import { isFile, moduleSources } from './module-sources.js';
 import type { PipelineSample } from './pipeline-samples.js';
 
-/** What runs a replica of a stage, beside Node. */
+/** Runtime of a stage's replica besides Node. */
 export interface StageRuntime {
   readonly isolation: Isolation;
-  /** Of the interpreter, with its name; left out where the stage is not in Python or no interpreter was found. */
+  /** Interpreter name and version; missing without Python or an interpreter. */
   readonly pythonVersion?: string;
 }
 
-/** Identity of the profile of one variant; two equal ones mean that the figures still hold. */
+/** Identity of a variant's profile; if equal, the figures are valid. */
 export interface VariantIdentity {
   readonly machine: MachineFingerprint;
   readonly runtime: StageRuntime;
@@ -31,12 +31,12 @@ export interface VariantIdentity {
 }
 
 /**
- * Where the file of a reference is (a path relative to `baseDir`, or `npm:package/path`), by the rule of those who load it; undefined
- * when it is not a file of this machine.
+ * Resolves a reference (a path relative to `baseDir`, or `npm:package/path`) like the loader; undefined if not a file
+ * of this machine.
  */
 export type LocateFile = (reference: string, baseDir: string) => string | undefined;
 
-/** How the launcher that measures finds files and runs stages. */
+/** File lookup and runtimes of the measuring launcher. */
 export interface LaunchRules {
   readonly locate: LocateFile;
   readonly runtimeOf: (stage: StageSpec, baseDir: string) => StageRuntime;
@@ -44,7 +44,7 @@ export interface LaunchRules {
 
 function artifactDigest(variant: VariantSpec, baseDir: string, locate: LocateFile): string {
   if (variant.server !== undefined) {
-    // Who may ask it does not change what it is.
+    // Access rights do not change the server.
     const { token: _, ...server } = variant.server;
     return sha256('server', canonicalJson(server), variant.version ?? '', fileDigest(variant, baseDir, locate));
   }
@@ -53,7 +53,7 @@ function artifactDigest(variant: VariantSpec, baseDir: string, locate: LocateFil
 
 function fileDigest(variant: VariantSpec, baseDir: string, locate: LocateFile): string {
   if (variant.artifact === undefined) return 'none';
-  // No replica of another content starts.
+  // No replica with other content starts.
   if (variant.artifactSha256 !== undefined) return sha256('stated', variant.artifactSha256);
   const path = locate(variant.artifact, baseDir);
   if (path === undefined || !isFile(path)) return sha256('reference', variant.artifact, variant.version ?? '');
@@ -88,7 +88,7 @@ function tensorsDigest(tensors: TensorMap): string {
   return sha256(...parts);
 }
 
-/** The identities of all variants as they are now. */
+/** Current identities of all variants. */
 export class ProfileIdentities {
   readonly #spec: PipelineSpec;
   readonly #graph: ServingGraph;
@@ -152,7 +152,7 @@ const changes: Readonly<Record<Exclude<keyof VariantIdentity, 'machine' | 'runti
   inputs: 'the samples or a stage before it changed',
 };
 
-/** In which ways a profile was measured under other conditions; empty when it still holds. */
+/** Differences between two identities, in words; empty if the profile is valid. */
 export function identityDifferences(then: VariantIdentity, now: VariantIdentity): readonly string[] {
   const reasons = (Object.keys(changes) as (keyof typeof changes)[])
     .filter((field) => then[field] !== now[field])

@@ -1,4 +1,4 @@
-/** Toy pipelines and a launcher whose replicas take known times on a manual clock. */
+/** Toy pipelines, and a launcher whose replicas take known times on a manual clock. */
 import { resolve } from 'node:path';
 import {
   AppError,
@@ -30,7 +30,7 @@ export const rules: LaunchRules = {
   runtimeOf: () => ({ isolation: 'thread' }),
 };
 
-/** Neighbours that only say how many of them are busy now. */
+/** Counts busy neighbours. */
 export class CountedNeighbours {
   busy = 0;
   readonly keepBusy = async (threads: number): Promise<void> => {
@@ -65,7 +65,7 @@ export const stage = (name: string, variants: readonly VariantSpec[], over: Part
   ...over,
 });
 
-/** A chain of stages with one source before the first and one output after the last. */
+/** Chain of stages with one source and one output. */
 export function pipeline(stages: readonly StageSpec[], over: Partial<PipelineSpec> = {}): PipelineSpec {
   const ids = stages.map(({ id }) => id);
   return {
@@ -94,7 +94,7 @@ export const int32 = (shape: readonly number[], ...values: readonly number[]): T
 export const numbersOf = (tensors: TensorMap | undefined, name: string): number[] =>
   Array.from((tensors?.[name]?.data ?? []) as Int32Array);
 
-/** What a fake replica does with a batch and how long it takes. */
+/** Behaviour and duration of a fake replica's batches. */
 export interface FakeStage {
   readonly serviceMs: (request: LaunchRequest, batchSize: number, call: number) => number;
   readonly run?: (request: LaunchRequest, input: TensorMap) => TensorMap;
@@ -103,8 +103,8 @@ export interface FakeStage {
 }
 
 /**
- * Starts fake replicas; `launches`, `batches` (as they were given) and `open` tell what happened. A replica owns its inputs:
- * it spoils them, as a transfer would.
+ * Starts fake replicas and records launches, batches and open replicas. A replica overwrites its inputs, as a transfer
+ * would.
  */
 export class FakeLauncher implements ReplicaLauncher {
   readonly launches: string[] = [];
@@ -113,7 +113,7 @@ export class FakeLauncher implements ReplicaLauncher {
   readonly handedOver: unknown[] = [];
   readonly #clock: WorkClock;
   readonly #stages: Readonly<Record<string, FakeStage>>;
-  /** From hand-over to answer, beside the service time. */
+  /** Time of hand-over and answer, in addition to the service time. */
   readonly #wayMs: number;
 
   constructor(clock: WorkClock, stages: Readonly<Record<string, FakeStage>>, wayMs = 0) {
@@ -150,21 +150,21 @@ export class FakeLauncher implements ReplicaLauncher {
   }
 }
 
-/** Three requests that bring x = 1, 2 and 3. */
+/** Requests with x = 1, 2 and 3. */
 export const samples = [1, 2, 3].map((value) => ({ name: `${value}`, inputs: { x: int32([1], value) } }));
-/** A stage whose batches take a fixed time and one for each item. */
+/** Stage whose batches take a fixed time plus one per item. */
 export const linear = (fixedMs: number, itemMs: number): FakeStage => ({
   serviceMs: (_, items) => fixedMs + itemMs * items,
 });
 
-/** A profiler of one pipeline on fake replicas. */
+/** Profiler of one pipeline on fake replicas. */
 export interface Bench {
   readonly clock: WorkClock;
   readonly launcher: FakeLauncher;
   profile(over?: Partial<ProfileRequest>): ReturnType<typeof profilePipeline>;
 }
 
-/** The bench of `spec` with the given stages behind it; a hand-over and an answer take `wayMs` together. */
+/** Bench of `spec`; hand-over and answer take `wayMs` together. */
 export function bench(spec: PipelineSpec, stages: Readonly<Record<string, FakeStage>>, wayMs = 0): Bench {
   const clock = new WorkClock();
   const launcher = new FakeLauncher(clock, stages, wayMs);
@@ -182,7 +182,6 @@ export function bench(spec: PipelineSpec, stages: Readonly<Record<string, FakeSt
   return { clock, launcher, profile: (over = {}) => profilePipeline({ ...request, ...over }) };
 }
 
-/** Bounds that allow the given batch sizes. */
 export function boundsWith(batchSizes: readonly number[]) {
   return { minReplicas: 1, maxReplicas: 4, maxBatchWaitMs: 0, batchSizes };
 }

@@ -1,9 +1,9 @@
 /**
- * Profiles a pipeline: stage by stage along the graph, every variant on the real inputs that reach it, which are the samples after they
- * went through the most accurate variant of each stage before. Kept profiles that still hold are not measured again, and every point is
- * saved as soon as it is measured, so an interrupted run goes on where it was, however it ended.
+ * Profiles a pipeline stage by stage on real inputs: samples that passed the most accurate variant of each earlier
+ * stage. Valid cached profiles are reused. Each point is saved at once, so an interrupted run continues where it
+ * stopped.
  *
- * Measures one replica at a time, with the other cores kept busy as in service and idle beside it, and expects an otherwise idle machine and event loop.
+ * Measures one replica at a time and expects an otherwise idle machine and event loop.
  */
 import {
   AppError,
@@ -31,27 +31,26 @@ import { identityDifferences, type LaunchRules, ProfileIdentities } from './prof
 import { variantVerdicts } from './profile-verdict.js';
 import { type CapturedInputs, SampleWalk } from './sample-walk.js';
 
-/** What to profile and with what; everything after `rules` may be left out. */
 export interface ProfileRequest {
   readonly spec: PipelineSpec;
   readonly launcher: ReplicaLauncher;
   readonly options: { readonly quick: boolean; readonly stageId?: StageId; readonly renew?: boolean };
   readonly clock: Clock;
-  /** Those of the launcher. */
+  /** Rules of the launcher. */
   readonly rules: LaunchRules;
-  /** Example requests; read from the pipeline's samples folder when left out and there is something to measure. */
+  /** Example requests; by default read from the samples folder if something must be measured. */
   readonly samples?: readonly PipelineSample[];
-  /** Where fresh profiles are taken from and new ones are kept. */
+  /** Source and destination of profiles. */
   readonly cache?: ProfileCache;
   readonly machine?: MachineFingerprint;
-  /** Keeps the cores that a replica leaves free busy; without it they are idle. */
+  /** Keeps the free cores busy; idle if omitted. */
   readonly neighbours?: NeighbourLoad;
   readonly residentBytes?: () => number;
   readonly nowEpochMs?: () => number;
   readonly onProgress?: (progress: WorkProgress) => void;
 }
 
-/** Measures what is not fresh; rejects with the AppError of a variant that does not start or run. */
+/** Measures everything that is not fresh; rejects if a variant does not start or run. */
 export async function profilePipeline(request: ProfileRequest): Promise<PipelineProfile> {
   return new PipelineProfiler(request).run();
 }
@@ -85,7 +84,7 @@ class PipelineProfiler {
       samples: this.#samples,
       rules: request.rules,
     });
-    this.#wanted = this.#takeKeptProfiles();
+    this.#wanted = this.#takeCachedProfiles();
     this.#progress = new ProgressMeter(clock, {
       totalUnits: this.#wanted.reduce((sum, entry) => sum + unitsOf(entry), 0),
       expectedUnitMs: pointLimits[this.#depth].maxMs,
@@ -106,8 +105,8 @@ class PipelineProfiler {
     };
   }
 
-  /** Remembers what is kept and gives what has to be measured. */
-  #takeKeptProfiles(): readonly VariantGrid[] {
+  /** Takes valid cached profiles and returns the grids left to measure. */
+  #takeCachedProfiles(): readonly VariantGrid[] {
     const { cache, options } = this.#request;
     const { variants: kept = [], unfinished = [] } = cache?.read() ?? {};
     for (const profile of unfinished) this.#unfinished.set(nameOf(profile), profile);
@@ -146,7 +145,7 @@ class PipelineProfiler {
     }
   }
 
-  /** Measures the variants of a stage; gives its outputs if a later stage needs them. */
+  /** Measures the variants of a stage; returns its outputs if a later stage needs them. */
   async #measureStage(job: {
     readonly stage: StageSpec;
     readonly wanted: readonly VariantGrid[];
@@ -214,7 +213,7 @@ class PipelineProfiler {
     cache?.write([...this.#known.values()], [...this.#unfinished.values()]);
   }
 
-  /** Points of an interrupted run, or of a whole profile whose grid has grown, if they were measured as is asked for now. */
+  /** Points of an interrupted run, or of a profile with a smaller grid, if measured under the requested conditions. */
   #measuredBefore(
     about: Pick<UnfinishedProfile, 'stageId' | 'variantId' | 'identity' | 'depth'>,
   ): MeasuredVariant | undefined {
@@ -250,7 +249,6 @@ const nameOf = ({ stageId, variantId }: Pick<UnfinishedProfile, 'stageId' | 'var
   `${stageId}/${variantId}`;
 const keyOf = ({ stage, variant }: VariantGrid): string => nameOf({ stageId: stage.id, variantId: variant.id });
 
-/** The monotone fit of every core count. */
 function fitsOf(points: MeasuredVariant['points']): readonly CurveFit[] {
   return [...new Set(points.map(({ cpuCores }) => cpuCores))].map((cpuCores) => {
     const sizes = points.filter((point) => point.cpuCores === cpuCores);
@@ -260,7 +258,7 @@ function fitsOf(points: MeasuredVariant['points']): readonly CurveFit[] {
 
 const unitsOf = ({ coreCounts, batchSizes }: VariantGrid): number => coreCounts.length * batchSizes.length;
 
-/** Items one by one, so that models of a fixed batch size can feed later stages too. */
+/** Runs items one by one, so that models of a fixed batch size can feed later stages. */
 async function runEach(runner: ModelRunner, stage: StageSpec, inputs: CapturedInputs): Promise<readonly TensorMap[]> {
   const outputs: TensorMap[] = [];
   for (const input of inputs) {

@@ -1,7 +1,6 @@
 /**
- * Whether kept profiles still hold, variant by variant: `fresh`, `stale` with the reasons, or `missing`. Stale are those of another
- * machine, other code, other inputs, a grid that has grown since (by the file, or by a latency target that now allows what was over it), and
- * quick ones where full ones are asked for.
+ * Verdict on cached profiles per variant: `fresh`, `stale` with reasons, or `missing`. Stale: other machine, code or
+ * inputs; a grid that has grown (by the file or by a higher latency target); `quick` where `full` is asked for.
  */
 import type { PipelineSpec } from '@equipoise/core/model';
 import { servingGraph } from '@equipoise/core/serve';
@@ -12,7 +11,6 @@ import type { ProfileCache } from './profile-cache.js';
 import { type ProfileGrid, profileGrid, type VariantGrid } from './profile-grid.js';
 import { identityDifferences, type LaunchRules, ProfileIdentities } from './profile-identity.js';
 
-/** What is known of one variant. */
 export type VariantVerdict =
   | { readonly kind: 'fresh'; readonly grid: VariantGrid; readonly profile: VariantProfile }
   | {
@@ -23,30 +21,29 @@ export type VariantVerdict =
     }
   | { readonly kind: 'missing'; readonly grid: VariantGrid };
 
-/** The kept profile of a pipeline with its verdict; `reasons` name stage, variant and what changed, `missing` wins over `stale`. */
-export interface KeptProfile {
+/** Cached profile with its verdict. `reasons` name stage, variant and change; `missing` outranks `stale`. */
+export interface CachedProfile {
   readonly kind: 'fresh' | 'stale' | 'missing';
   readonly reasons: readonly string[];
   readonly warnings: readonly string[];
-  /** Fresh and stale ones alike; whoever plans decides whether stale ones will do. */
+  /** Fresh and stale profiles; the planner's caller decides about stale ones. */
   readonly profile: PipelineProfile;
   readonly variants: readonly VariantVerdict[];
 }
 
-/** What to judge, and by which conditions. */
 export interface VerdictRequest {
   readonly grid: ProfileGrid;
   readonly identities: ProfileIdentities;
   readonly kept: readonly VariantProfile[];
   readonly sloLatencyMs: number;
-  /** The least depth that counts as fresh. */
+  /** Least depth that counts as fresh. */
   readonly depth: ProfileDepth;
 }
 
 const pointKey = (point: { readonly cpuCores: number; readonly batchSize: number }): string =>
   `${point.cpuCores}/${point.batchSize}`;
 
-/** What of a grid a profile does not answer, in words. */
+/** Points of a grid that a profile lacks, in words. */
 function gapsOf({ coreCounts, batchSizes }: VariantGrid, profile: VariantProfile, sloLatencyMs: number): string[] {
   const { points, skipped } = profile;
   const known = new Map([...points, ...skipped].map((point) => [pointKey(point), point]));
@@ -62,7 +59,7 @@ function gapsOf({ coreCounts, batchSizes }: VariantGrid, profile: VariantProfile
   ];
 }
 
-/** The verdict on every variant of the grid, in its order. */
+/** Verdict on every variant, in grid order. */
 export function variantVerdicts({
   grid,
   identities,
@@ -101,23 +98,23 @@ function samplesOrNone(spec: PipelineSpec): readonly PipelineSample[] {
   try {
     return loadPipelineSamples(spec).samples;
   } catch {
-    // Without samples nothing can be measured again, but kept profiles can still be judged: their inputs differ.
+    // Without samples nothing can be measured, but cached profiles can still be judged: their inputs differ.
     return [];
   }
 }
 
-/** How stages are launched here, and the machine if it is not this one. */
+/** Launch rules, and the machine if it is another one. */
 export interface JudgedBy {
   readonly rules: LaunchRules;
   readonly machine?: MachineFingerprint;
 }
 
-/** Reads and judges the kept profile of a pipeline, for whoever plans with it. */
-export function keptProfile(
+/** Reads and judges the cached profile of a pipeline. */
+export function cachedProfile(
   spec: PipelineSpec,
   cache: ProfileCache,
   { rules, machine = machineFingerprint(spec.baseDir) }: JudgedBy,
-): KeptProfile {
+): CachedProfile {
   const grid = profileGrid(spec, machine.coresAvailable);
   const { variants: kept, warning } = cache.read();
   const samples = grid.variants.length === 0 ? [] : samplesOrNone(spec);

@@ -1,14 +1,13 @@
 /**
- * Takes a set of requests through the graph stage by stage instead of request by request: all items of a stage first, then its
- * outputs go on to the next. Which items there are is decided by core's walk, the very one that serves; the caller runs them.
- * Where a join waits for the first of several, the stage that is earlier in the graph is the first, and the others run all the same.
- * Payloads are handed around by reference: whoever runs an item copies it first.
+ * Takes requests through the graph stage by stage: all items of a stage, then the next. Core's walk, which also serves,
+ * decides on items. Where a join waits for the first of several, the earlier stage in the graph is the first; the
+ * others run, too. Payloads are shared by reference: copy an item before running it.
  */
 import type { TensorMap } from '@equipoise/core/model';
 import { GraphWalk, RequestState, type Scope, type ServingGraph } from '@equipoise/core/serve';
 import { tensorAlgebra } from '../data-plane/payload-algebra.js';
 
-/** Inputs of one stage, in the order of the requests. */
+/** Inputs of one stage, in request order. */
 export type CapturedInputs = readonly TensorMap[];
 
 type Request = RequestState<TensorMap, undefined>;
@@ -19,7 +18,7 @@ interface WaitingItem {
   readonly scope: Scope<TensorMap> | undefined;
 }
 
-/** Requests on their way; call `inputsOf` and then `leave` for each stage in topological order. */
+/** Call `inputsOf` and then `leave` for each stage in topological order. */
 export class SampleWalk {
   readonly #walk: GraphWalk<TensorMap, undefined>;
   readonly #waiting: WaitingItem[][];
@@ -44,12 +43,12 @@ export class SampleWalk {
     });
   }
 
-  /** What has arrived at a stage; complete once all stages before it have left. */
+  /** Inputs of a stage; complete once all earlier stages have left. */
   inputsOf(stage: number): CapturedInputs {
     return (this.#waiting[stage] ?? []).map((item) => item.payload);
   }
 
-  /** Sends the outputs of a stage on, one for each of its inputs and in their order. */
+  /** Sends a stage's outputs on, one per input and in their order. */
   leave(stage: number, outputs: readonly TensorMap[]): void {
     const items = this.#waiting[stage] ?? [];
     this.#waiting[stage] = [];
@@ -60,7 +59,7 @@ export class SampleWalk {
     });
   }
 
-  /** The outputs of each request, by output slot. */
+  /** Outputs of each request, by output slot. */
   responses(): readonly (readonly (TensorMap | undefined)[])[] {
     return this.#requests.map((request) => request.outputs);
   }

@@ -1,4 +1,4 @@
-/** A process that claims the state `FILE PIPELINE`, says so, and keeps it until it is killed. */
+/** Process that claims the state `FILE PIPELINE`, reports it, and holds it until it is killed. */
 import { writeSync } from 'node:fs';
 import { StateClaim } from './state-claim.js';
 

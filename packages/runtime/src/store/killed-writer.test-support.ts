@@ -1,4 +1,7 @@
-/** A process that writes to a state file is killed, and the file is read: what was acknowledged is there, whole, and nothing else is half there. */
+/**
+ * Kills a process that writes a state file and reads the file: acknowledged writes are complete, and no write is
+ * partial.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -8,7 +11,7 @@ import { expect } from 'vitest';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
 import { numberedDecision, numberedPlan } from './writing-process.test-support.js';
 
-/** When to kill: `afterMs` behind the acknowledgement of so many writes, or behind the start where there are none. */
+/** Kills `afterMs` after the acknowledgement of `writes` writes, or after the start. */
 export interface Kill {
   readonly writes: number;
   readonly afterMs: number;
@@ -16,7 +19,7 @@ export interface Kill {
 
 const writer = fileURLToPath(new URL('./writing-process.test-support.ts', import.meta.url));
 
-/** Lets a process write from the number `first` on, kills it and reads the file; gives the number to go on with. */
+/** Lets a process write from number `first` on, kills it and checks the file; returns the next number. */
 export async function killedAndRead(path: string, first: number, kill: Kill): Promise<number> {
   const acknowledged = await writeUntilKilled(path, first, kill);
   const store = new SqlitePlanStore(path);
@@ -44,7 +47,7 @@ export async function killedAndRead(path: string, first: number, kill: Kill): Pr
   return newest + 1;
 }
 
-/** The last number that the process acknowledged. */
+/** Last acknowledged number. */
 async function writeUntilKilled(path: string, first: number, { writes, afterMs }: Kill): Promise<number> {
   const child = spawn(
     process.execPath,

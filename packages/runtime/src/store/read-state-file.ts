@@ -1,6 +1,6 @@
 /**
- * A state file that is only read, perhaps while a server of an older version works on it: that one could write no more if its tables were
- * brought up to date under it. So an older file is copied as it stands at one moment, and the copy is brought up to date and read.
+ * Reads a state file. A server of an older version may be using it and could not write after a migration, so an older
+ * file is copied, and the copy is migrated.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { SqlitePlanStore } from './sqlite-plan-store.js';
 import { attempt } from './state-file.js';
 import { isOlder } from './state-schema.js';
 
-/** Does some work on the store in the file; rejects with AppError STORE_FAILED where that cannot be read. */
+/** Runs `work` on the store in the file; rejects with STORE_FAILED. */
 export async function readStateFile<Result>(
   path: string,
   work: (store: SqlitePlanStore) => Promise<Result>,
@@ -28,7 +28,7 @@ export async function readStateFile<Result>(
   }
 }
 
-/** The file itself or, where it is of an older version, a copy of it. */
+/** The file itself, or a copy if it is of an older version. */
 function newestOf(path: string, copyPath: string): string {
   const database = new Database(path);
   try {

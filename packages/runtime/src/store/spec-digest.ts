@@ -1,7 +1,7 @@
 /**
- * A digest of everything that plans are made from: what a plan may contain and what it is judged by. A plan kept from before the pipeline
- * file was edited may name variants that are gone or exceed a new budget, so it is not put in force again under another digest. Left out
- * is what no plan depends on: places of files, samples, code, how often the loop runs, how long queues may get.
+ * Digest of everything that plans depend on. A plan stored under another digest may name removed variants or exceed a
+ * new budget, so it is not restored. Excluded: file locations, samples, code, loop intervals and queue lengths, on
+ * which no plan depends.
  */
 import type { PipelineSpec, StageSpec } from '@equipoise/core/model';
 import { canonicalJson, sha256 } from '../digest.js';
@@ -14,7 +14,7 @@ const plannableStage = ({ id, kind, variants, bounds, pins }: StageSpec) => ({
   variants: variants.map(({ artifact: _, parameters: __, version: ___, ...plannable }) => plannable),
 });
 
-/** Hex text; equal for two descriptions between which a plan may move. */
+/** Digest as hex text. */
 export function specDigest(spec: PipelineSpec): string {
   const { name, slo, budget, prices, objective, edges, outputs, nodes, accuracyTable } = spec;
   const sources = spec.sources.map((source) => ({ name: source.name, to: source.to }));

@@ -1,29 +1,27 @@
 /**
- * The plan store in one SQLite file (libsql), `<baseDir>/.equipoise/state.db`.
+ * Plan store in one SQLite file (libsql), `<baseDir>/.equipoise/state.db`.
  *
- * Durability: write-ahead log with synchronous = FULL, so that a call that has returned survives a power cut as well as a kill. That is
- * one flush of the disk a call, 0.2 to 4 ms where it was measured; NORMAL (0.05 ms) may lose the last commits in a power cut. With a handful
- * of calls a minute the certainty is worth it. Other processes are waited for up to 2 s. A damaged file is reported and left alone: only its
- * owner may throw a log of decisions away.
+ * Durability: write-ahead log with synchronous = FULL, so a returned call survives a power cut. It costs one disk flush
+ * per call, 0.2 to 4 ms as measured; NORMAL (0.05 ms) may lose the last commits. Waits up to 2 s for other processes. A
+ * damaged file is reported and left alone: only its owner may delete decisions.
  *
- * A call works on the file before it returns, so a server has it in a thread of its own (`ThreadedPlanStore`).
+ * Calls block on the file, so a server uses `ThreadedPlanStore`.
  */
 import { AppError, type DecisionRecord, type LaterFacts, type Plan } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
 import type Database from 'libsql';
 import { attempt, checkPages, inTransaction, openStateFile } from './state-file.js';
-import { migrate } from './state-schema.js';
-import { type StateStatements, stateStatements } from './state-statements.js';
+import { migrate, type StateStatements, stateStatements } from './state-schema.js';
 
-/** What is kept of each pipeline, and of all. */
+/** Retention per pipeline, and the file limit. */
 const KEPT_PLANS = 20;
-/** A day of one every 10 s, and not from longer ago than a month unless there are few. */
+/** One day of decisions every 10 s; older than a month only if there are few. */
 const KEPT_DECISIONS = 10_000;
 const KEPT_DECISION_MS = 30 * 86_400_000;
 const FEW_DECISIONS = 1000;
 const SPARE_SETUP_MS = 86_400_000;
 const MOST_BYTES = 512 * 1024 ** 2;
-/** Decisions that make room, and how many times as many where these do not suffice. */
+/** Decisions deleted to make room; multiplied if that does not suffice. */
 const FORGOTTEN_AT_FIRST = 16;
 const FORGOTTEN_MORE = 4;
 
@@ -40,14 +38,14 @@ interface PlanRow {
   readonly spec_digest: string;
 }
 
-/** A crash-safe PlanStore; one process may hold several, and several processes one file. */
+/** Crash-safe PlanStore. A process may hold several, and several processes may share a file. */
 export class SqlitePlanStore implements PlanStore {
   readonly #path: string;
   readonly #database: Database.Database;
   readonly #statements: StateStatements;
   #closed = false;
 
-  /** Opens the file, made with its folder if missing; AppError STORE_FAILED when it is damaged, newer or cannot be written. */
+  /** Opens or creates the file and its folder; throws STORE_FAILED if it is damaged, newer or not writable. */
   constructor(path: string, { mostBytes = MOST_BYTES }: { readonly mostBytes?: number } = {}) {
     this.#path = path;
     this.#database = attempt(path, () => openStateFile(path, mostBytes));
@@ -142,7 +140,7 @@ export class SqlitePlanStore implements PlanStore {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      // libsql lets go of the file only with its statements, some time later: the log is emptied here so that one file holds all.
+      // libsql releases the file later, with its statements: empty the log here so that one file holds everything.
       attempt(this.#path, () => this.#database.pragma('wal_checkpoint(TRUNCATE)'));
     } finally {
       this.#database.close();
@@ -155,8 +153,8 @@ export class SqlitePlanStore implements PlanStore {
   }
 
   /**
-   * All of it or nothing. A file that is full makes room with its oldest decisions, ever more of them: `forgotten` of them go with the work,
-   * and stay where that does not help, as on a disk that others have filled.
+   * Writes all or nothing. In a full file, `forgotten` oldest decisions are deleted to make room, in growing numbers.
+   * They stay if that does not help, as on a disk filled by others.
    */
   #write(work: (statements: StateStatements) => void, forgotten = 0): void {
     let hasMore = true;

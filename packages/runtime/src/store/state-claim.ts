@@ -1,7 +1,7 @@
 /**
- * One server that adapts a pipeline from a folder: two would put plans in force by what the other has learned and asked for. A file beside the state file is
- * locked for as long as the server lives. The lock is the system's: it ends with the process, however that ends, so there is never one
- * left to clear away, and readers of the state file (`explain`, `replay`) are not held up by it.
+ * Exclusive claim of one server on a pipeline's state: two would apply plans against each other. A lock file next to
+ * the state file is locked by the system for the life of the process, so none is ever left over. Readers (`explain`,
+ * `replay`) are not blocked.
  */
 import { closeSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -9,26 +9,24 @@ import { AppError } from '@equipoise/core/model';
 import Database from 'libsql';
 import { attempt } from './state-file.js';
 
-/** The place that a server claims. */
 export interface ClaimedState {
-  /** Of the state file. */
+  /** Path of the state file. */
   readonly path: string;
   readonly pipelineName: string;
 }
 
-/** Where SQLite keeps the number that says whose the file is (`user_version`, big-endian). */
+/** Offset of SQLite's `user_version` (big-endian), which holds the owner's process id. */
 const NUMBER_AT = 60;
 
-/** Locks of this process: opening the file of one once more would let go of it. */
+/** Locks of this process: opening a locked file again would release its lock. */
 const held = new Set<string>();
 
-/** A claim; `release` gives it up. */
 export class StateClaim {
   readonly #lockPath: string;
   readonly #database: Database.Database;
   #released = false;
 
-  /** Claims the state; AppError STATE_IN_USE where another server has it, STORE_FAILED where the file cannot be written. */
+  /** Claims the state; throws STATE_IN_USE if another server has it, STORE_FAILED if the file is not writable. */
   constructor({ path, pipelineName }: ClaimedState) {
     this.#lockPath = `${path}.${pipelineName}.lock`;
     const taken = (processId: number): AppError => inUse({ path, pipelineName }, processId);
@@ -51,25 +49,25 @@ export class StateClaim {
     if (this.#released) return;
     this.#released = true;
     held.delete(this.#lockPath);
-    // The file is let go of some time behind `close`, its lock here.
+    // The file is released some time after `close`; its lock here.
     this.#database.exec('ROLLBACK');
     this.#database.close();
   }
 }
 
-/** Locks the file for this process, and says so in it where it can be written: a disk that is full must not keep a server from its state. */
+/** Locks the file and records the process id if possible: a full disk must not keep a server from its state. */
 function lock(database: Database.Database): void {
   database.pragma('busy_timeout = 100');
-  // The number is written in its place then, for which no room is needed, and what fails of that leaves nothing to be undone.
+  // Without a journal the number is overwritten in place, which needs no space and no undo.
   database.pragma('journal_mode = OFF');
-  // What is locked stays so from one transaction to the next: nobody comes in between.
+  // Keeps the lock between transactions.
   database.pragma('locking_mode = EXCLUSIVE');
   database.exec('BEGIN EXCLUSIVE');
   database.exec('ROLLBACK');
   try {
     database.pragma(`user_version = ${process.pid}`);
   } catch {
-    // Who is refused is told no process then, or that of before.
+    // A refused process then reports no process, or the previous one.
   }
   database.pragma('locking_mode = NORMAL');
   database.exec('BEGIN EXCLUSIVE');
@@ -89,7 +87,7 @@ function holderOf(lockPath: string): number {
   return number.readUInt32BE();
 }
 
-/** `processId` is 0 where that is not known. */
+/** `processId` 0: unknown. */
 function inUse({ path, pipelineName }: ClaimedState, processId: number): AppError {
   const who = processId === 0 ? 'Another server' : `Another server (process ${processId})`;
   return new AppError(

@@ -1,4 +1,4 @@
-/** The SQLite file behind the store: how it is opened, and what its failures mean to whoever has to mend them. */
+/** SQLite file of the store: opening, transactions, and failures with a remedy. */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '@equipoise/core/model';
@@ -6,7 +6,7 @@ import Database from 'libsql';
 
 const BUSY_TIMEOUT_MS = 2000;
 
-/** Opens a file, made with its folder if missing, that grows to `mostBytes` at most. */
+/** Opens or creates a file (and folder) that grows to `mostBytes`. */
 export function openStateFile(path: string, mostBytes: number): Database.Database {
   mkdirSync(dirname(path), { recursive: true });
   const database = new Database(path);
@@ -23,7 +23,10 @@ export function openStateFile(path: string, mostBytes: number): Database.Databas
   }
 }
 
-/** Does all of some work or none. libsql's own would hide a full disk, which ends a transaction by itself, behind its failed ROLLBACK. */
+/**
+ * All or nothing. libsql's own transaction would hide a full disk, which ends a transaction, behind its failed
+ * ROLLBACK.
+ */
 export function inTransaction(database: Database.Database, work: () => void): void {
   database.exec('BEGIN IMMEDIATE');
   try {
@@ -35,13 +38,13 @@ export function inTransaction(database: Database.Database, work: () => void): vo
   }
 }
 
-/** Throws where a page of the file does not fit the others. */
+/** Throws if the pages are inconsistent. */
 export function checkPages(database: Database.Database): void {
   const { quick_check: verdict } = database.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
   if (verdict !== 'ok') throw Object.assign(new Error(verdict.replaceAll('\n', ' ')), { code: 'SQLITE_CORRUPT' });
 }
 
-/** Does some work on the file at `path`; what fails there becomes AppError STORE_FAILED with a remedy. */
+/** Turns failures of `work` into STORE_FAILED with a remedy. */
 export function attempt<Result>(path: string, work: () => Result): Result {
   try {
     return work();

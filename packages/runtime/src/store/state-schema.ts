@@ -1,7 +1,8 @@
 /**
- * The tables of the state file, version by version. `user_version` counts the migrations that a file has seen; each runs once, all in one
- * transaction, so that a file is of one version or another and never between. A migration that was released is never changed.
+ * Tables of the state file by version. `user_version` counts applied migrations; they run in one transaction. Never
+ * change a released migration.
  */
+
 import { AppError } from '@equipoise/core/model';
 import type Database from 'libsql';
 import { inTransaction } from './state-file.js';
@@ -19,7 +20,7 @@ const migrations: readonly string[] = [
      record TEXT NOT NULL
    ) STRICT;
    CREATE INDEX decision_by_pipeline ON decision (pipeline, id);`,
-  // More than one good plan; decisions counted within their pipeline, what is known of them later apart; what is learned.
+  // Adds several good plans, decision numbers per pipeline, later facts and learned state.
   `CREATE TABLE good_plan (
      id INTEGER PRIMARY KEY AUTOINCREMENT,
      pipeline TEXT NOT NULL,
@@ -61,7 +62,7 @@ const migrations: readonly string[] = [
    ) STRICT;`,
 ];
 
-/** Whether an open file is of an older version than `migrate` brings it to. */
+/** True if the open file needs migration. */
 export function isOlder(database: Database.Database): boolean {
   return versionOf(database) < migrations.length;
 }
@@ -70,7 +71,7 @@ function versionOf(database: Database.Database): number {
   return (database.prepare('PRAGMA user_version').get() as { readonly user_version: number }).user_version;
 }
 
-/** Brings an open file to the newest version; AppError STORE_FAILED when a newer Equipoise wrote it. */
+/** Migrates an open file; throws STORE_FAILED if a newer Equipoise wrote it. */
 export function migrate(database: Database.Database, path: string): void {
   inTransaction(database, () => {
     const version = versionOf(database);
@@ -84,4 +85,45 @@ export function migrate(database: Database.Database, path: string): void {
     for (const migration of migrations.slice(version)) database.exec(migration);
     if (version < migrations.length) database.exec(`PRAGMA user_version = ${migrations.length}`);
   });
+}
+
+const DECISION_COLUMNS = 'id, record, outcome, observed';
+
+const texts = {
+  addPlan: 'INSERT INTO good_plan (pipeline, spec_digest, plan, at_epoch_ms) VALUES (?, ?, ?, ?)',
+  forgetPlans: `DELETE FROM good_plan WHERE pipeline = ? AND id <=
+    (SELECT id FROM good_plan WHERE pipeline = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+  plans: 'SELECT plan, at_epoch_ms, spec_digest FROM good_plan WHERE pipeline = ? ORDER BY id DESC LIMIT ?',
+
+  lastId: 'SELECT max(id) AS id FROM decision WHERE pipeline = ?',
+  addDecision: `INSERT INTO decision (pipeline, id, at_epoch_ms, setup_digest, record, outcome, observed)
+    VALUES (?, ?, ?, ?, ?, ?, ?)`,
+  amend: `UPDATE decision SET outcome = coalesce(?, outcome), observed = coalesce(?, observed)
+    WHERE pipeline = ? AND id = ?`,
+  forgetDecisions: `DELETE FROM decision WHERE pipeline = ? AND id <=
+    (SELECT id FROM decision WHERE pipeline = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+  forgetOldDecisions: `DELETE FROM decision WHERE pipeline = ? AND at_epoch_ms < ? AND id <=
+    (SELECT id FROM decision WHERE pipeline = ? ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+  forgetOldest: `DELETE FROM decision WHERE (pipeline, id) IN
+    (SELECT pipeline, id FROM decision ORDER BY at_epoch_ms, id LIMIT ?)`,
+  decision: `SELECT ${DECISION_COLUMNS} FROM decision WHERE pipeline = ? AND id = ?`,
+  decisionsBefore: `SELECT ${DECISION_COLUMNS} FROM decision WHERE pipeline = ? AND id < ? ORDER BY id DESC LIMIT ?`,
+  names: 'SELECT DISTINCT pipeline FROM decision ORDER BY pipeline',
+
+  addSetup: `INSERT INTO setup (digest, setup, at_epoch_ms) VALUES (?, ?, ?)
+    ON CONFLICT (digest) DO UPDATE SET at_epoch_ms = excluded.at_epoch_ms`,
+  forgetSetups: `DELETE FROM setup WHERE digest <> ? AND at_epoch_ms < ?
+    AND NOT EXISTS (SELECT 1 FROM decision WHERE setup_digest = digest)`,
+  setup: 'SELECT setup AS value FROM setup WHERE digest = ?',
+  keep: `INSERT INTO kept (pipeline, name, value) VALUES (?, ?, ?)
+    ON CONFLICT (pipeline, name) DO UPDATE SET value = excluded.value`,
+  kept: 'SELECT value FROM kept WHERE pipeline = ? AND name = ?',
+} as const;
+
+export type StateStatements = Readonly<Record<keyof typeof texts, Database.Statement<unknown[]>>>;
+
+/** Prepares all statements for a migrated file. */
+export function stateStatements(database: Database.Database): StateStatements {
+  const prepared = Object.entries(texts).map(([name, text]) => [name, database.prepare(text)]);
+  return Object.fromEntries(prepared) as StateStatements;
 }

@@ -1,4 +1,4 @@
-/** Entry of the store's thread: one call on the file per message. */
+/** Entry of the store's thread: one call per message. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
@@ -7,7 +7,7 @@ import type { StoreCall, StoreReply } from './threaded-plan-store.js';
 let store: SqlitePlanStore | undefined;
 
 async function answer({ method, args }: StoreCall): Promise<unknown> {
-  // Opened with the first call, so that a file that cannot be opened fails that call and not the thread.
+  // Opened by the first call, so that a failure rejects that call and not the thread.
   store ??= new SqlitePlanStore(workerData as string);
   return method === 'open' ? undefined : (store[method] as (...args: readonly unknown[]) => Promise<unknown>)(...args);
 }

@@ -1,7 +1,4 @@
-/**
- * The SQLite store in a thread of its own: a flush of a slow disk, and the wait for a file that another process has locked, hold up the
- * thread and no request. Calls are carried out one after another in their order.
- */
+/** SQLite store in its own thread: slow flushes and locked files delay no request. Calls run in order. */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import {
@@ -13,14 +10,14 @@ import {
 } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
 
-/** A call that the thread is asked to carry out. */
+/** Call for the thread. */
 export interface StoreCall {
   readonly id: number;
   readonly method: 'open' | keyof PlanStore;
   readonly args: readonly unknown[];
 }
 
-/** Its answer, or the AppError that it ended with. */
+/** Result, or the AppError. */
 export interface StoreReply {
   readonly id: number;
   readonly answer?: unknown;
@@ -37,10 +34,9 @@ interface Waiting {
   readonly reject: (error: AppError) => void;
 }
 
-/** Calls that may wait; behind a disk that hangs there would be ever more of them. */
+/** Most waiting calls, for a disk that hangs. */
 const MOST_WAITING = 256;
 
-/** A PlanStore over the file at `path`. */
 export class ThreadedPlanStore implements PlanStore {
   readonly #path: string;
   readonly #waiting = new Map<number, Waiting>();
@@ -52,7 +48,7 @@ export class ThreadedPlanStore implements PlanStore {
     this.#path = path;
   }
 
-  /** Opens the file; rejects with AppError STORE_FAILED as `SqlitePlanStore` does. */
+  /** Opens the file; rejects like `SqlitePlanStore`. */
   static async open(path: string): Promise<ThreadedPlanStore> {
     const store = new ThreadedPlanStore(path);
     try {
@@ -108,7 +104,7 @@ export class ThreadedPlanStore implements PlanStore {
     return this.#ask('pipelineNames');
   }
 
-  /** Waits for the calls before it. */
+  /** Waits for earlier calls. */
   close(): Promise<void> {
     this.#closed ??= this.#end();
     return this.#closed;
@@ -162,7 +158,7 @@ export class ThreadedPlanStore implements PlanStore {
   }
 
   #lose(worker: Worker, why: string): void {
-    // A thread that failed also ends: by then another may have taken its place.
+    // A failed thread also ends; by then another may have replaced it.
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     const error = new AppError('STORE_FAILED', `The thread of the state file ${this.#path} ${why}.`);

@@ -1,18 +1,17 @@
 /**
- * A process that writes to a state file until it is killed: `FILE FIRST_NUMBER`. Number n becomes a plan and a decision;
- * once all calls have returned, n is printed. Every third one is kept as what was learned, too.
+ * Process that writes a state file until it is killed: `FILE FIRST_NUMBER`. Number n becomes a plan and a decision and
+ * is printed once all calls have returned. Every third one is stored as learned state, too.
  */
 import { writeSync } from 'node:fs';
 import type { DecisionRecord, Plan } from '@equipoise/core/model';
 import { SqlitePlanStore } from './sqlite-plan-store.js';
 
-/** The plan that carries a number. */
 export function numberedPlan(number: number): Plan {
   const predicted = { latencyMs: number, percentile: 99, pas: 1, capacityRps: 1, cpuCores: 1, costPerHour: 1 };
   return { stages: {}, predicted };
 }
 
-/** The decision that carries a number, of the size that real ones have. */
+/** Decision with a number, of realistic size. */
 export function numberedDecision(number: number): DecisionRecord {
   return {
     id: number + 1,

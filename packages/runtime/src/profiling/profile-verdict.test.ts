@@ -19,7 +19,7 @@ import {
   stage,
   variant,
 } from './profile-pipeline.test-support.js';
-import { keptProfile } from './profile-verdict.js';
+import { cachedProfile } from './profile-verdict.js';
 
 /** What judging without the samples of the measurement always says. */
 const SAMPLES_ARE_GONE = /the samples or a stage before it changed(; )?/;
@@ -89,7 +89,7 @@ describe('kept profiles', () => {
     expect(unfinished).toMatchObject([{ stageId: 'b', variantId: 'v', depth: 'quick' }]);
     expect(unfinished[0]?.points.map(({ batchSize }) => batchSize)).toEqual([1, 2, 4]);
     // Nobody plans from half a profile.
-    expect(keptProfile(spec(), cacheOf(), { rules, machine }).kind).toBe('missing');
+    expect(cachedProfile(spec(), cacheOf(), { rules, machine }).kind).toBe('missing');
 
     const resumed = bench(spec(), stages);
     expect(await resumed.profile({ cache: cacheOf() })).toEqual(whole);
@@ -141,7 +141,7 @@ describe('kept profiles', () => {
   it('are stale where the latency target now allows sizes that were over it', async () => {
     const within = (latencyMs: number): PipelineSpec => ({ ...spec(), slo: { latencyMs, percentile: 99 } });
     await bench(within(20), stages).profile({ cache: cacheOf() });
-    const judge = (latencyMs: number) => keptProfile(within(latencyMs), cacheOf(), { rules, machine });
+    const judge = (latencyMs: number) => cachedProfile(within(latencyMs), cacheOf(), { rules, machine });
     writeFileSync(join(baseDir, 'unused'), '');
     const reasons = (latencyMs: number) =>
       judge(latencyMs).variants.flatMap((verdict) => (verdict.kind === 'stale' ? verdict.reasons : []));
@@ -207,7 +207,7 @@ describe('kept profiles', () => {
     const python = { isolation: 'process', pythonVersion: 'cpython 3.11.2' } as const;
     await bench(spec(), stages).profile({ cache: cacheOf(), rules: runBy(python).rules });
     const reasonsOf = (runtime: StageRuntime) =>
-      keptProfile(spec(), cacheOf(), runBy(runtime)).reasons.map((reason) => reason.replace(SAMPLES_ARE_GONE, ''));
+      cachedProfile(spec(), cacheOf(), runBy(runtime)).reasons.map((reason) => reason.replace(SAMPLES_ARE_GONE, ''));
     expect(reasonsOf(python)[0]).toBe('stage a, variant small: ');
     expect(reasonsOf({ ...python, pythonVersion: 'cpython 3.12.0' })[0]).toMatch(
       /small: it was measured with pythonVersion cpython 3\.11\.2, here it is cpython 3\.12\.0$/,
@@ -223,7 +223,7 @@ describe('kept profiles', () => {
   });
 
   it('are judged with reasons', async () => {
-    expect(keptProfile(spec(), cacheOf(), { rules, machine })).toMatchObject({
+    expect(cachedProfile(spec(), cacheOf(), { rules, machine })).toMatchObject({
       kind: 'missing',
       reasons: ['stage a, variant small: not measured yet', expect.anything(), expect.anything()],
     });
@@ -231,7 +231,7 @@ describe('kept profiles', () => {
       .profile({ cache: cacheOf(), samples: [] })
       .catch(() => {});
     await bench(spec(), stages).profile({ cache: cacheOf() });
-    const judged = keptProfile(spec(), cacheOf(), {
+    const judged = cachedProfile(spec(), cacheOf(), {
       rules,
       machine: { ...machine, cpuModel: 'other' },
     });
@@ -257,7 +257,7 @@ describe('kept profiles', () => {
       writeFileSync(path, damaged);
       expect(cacheOf().read()).toEqual({ variants: [], unfinished: [], warning: expect.stringContaining(path) });
     }
-    expect(keptProfile(spec(), cacheOf(), { rules, machine })).toMatchObject({
+    expect(cachedProfile(spec(), cacheOf(), { rules, machine })).toMatchObject({
       kind: 'missing',
       warnings: [expect.anything()],
     });
