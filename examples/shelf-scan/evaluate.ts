@@ -1,7 +1,7 @@
 /**
- * End-to-end quality of shelf-scan for `equipoise evaluate`: F1 over all scenes. An answered garment is right if its
- * center lies within 10 px of a garment that no better answer has taken, and its class is that garment's. A garment
- * at the right place with the wrong class counts twice: as a false answer and as a missed garment.
+ * End-to-end quality of shelf-scan for `equipoise evaluate`: F1 over all scenes. An answer is right if its center lies
+ * within 10 px of a garment not yet taken by a better answer, and the classes agree. A wrong class at the right place
+ * counts twice: as a false answer and as a missed garment.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { garmentLabels } from './vision/labels.js';
 
 const tolerancePx = 10;
 
-/** A garment of a scene: center and side of its frame in px, index of its class. */
+/** Garment of a scene: center and side of its frame in px, index of its class. */
 export interface LabeledObject {
   readonly x: number;
   readonly y: number;
@@ -25,7 +25,7 @@ interface Answer {
   readonly label: string;
 }
 
-/** The labeled scenes of `dataDir`: the JPEG's bytes as the pipeline's input, its garments as the label. */
+/** Labeled scenes of `dataDir`: JPEG bytes as input, garments as label. */
 export async function loadSamples(dataDir: string): Promise<{ inputs: TensorMap; label: LabeledObject[] }[]> {
   const scenes = JSON.parse(await readFile(join(dataDir, 'labels.json'), 'utf8')) as {
     file: string;
@@ -39,7 +39,7 @@ export async function loadSamples(dataDir: string): Promise<{ inputs: TensorMap;
   );
 }
 
-/** F1 in 0…1 over all scenes together; `outputs` are those of stage `count`. */
+/** F1 in 0…1 over all scenes; `outputs` are those of stage `count`. */
 export function score(samples: readonly { outputs: TensorMap; label: unknown }[]): number {
   let right = 0;
   let answered = 0;

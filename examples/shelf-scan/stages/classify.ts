@@ -1,6 +1,6 @@
 /**
- * Tells what each cut-out garment is: `crop` FP32 [64, 64] becomes `probabilities` FP32 [10]; `center` and `score` pass
- * through. A batch is one call of the model, whichever scenes its crops come from.
+ * Classifies cut-out garments: `crop` FP32 [64, 64] becomes `probabilities` FP32 [10]; `center` and `score` pass
+ * through. A batch is one model call, also across scenes.
  */
 import { loadOnnxModel } from '@equipoise/adapter-onnx';
 import type { LoadableVariant, LoadedStage, Resources, TensorMap } from '@equipoise/core';
@@ -10,7 +10,7 @@ import { artifactOf, float32, stack, tensorOf } from '../vision/tensors.js';
 
 const classes = garmentLabels.length;
 
-/** Loads a classifier; its session uses as many threads as the replica has whole cores. */
+/** Loads a classifier with one thread per whole core of the replica. */
 export async function load(variant: LoadableVariant, resources: Resources): Promise<LoadedStage> {
   const model = await loadOnnxModel(artifactOf(variant), { threads: Math.max(1, Math.floor(resources.cpuCores)) });
   return {

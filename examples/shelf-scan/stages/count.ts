@@ -1,13 +1,13 @@
 /**
- * Sums up a scene from its k classified garments: `center` [k, 2], `score` [k] and `probabilities` [k, 10] become
- * `counts` INT32 [10], `labels` BYTES [k], `centers` FP32 [k, 2] and `scores` FP32 [k]. An empty scene (k = 0, or the
- * tensors missing) has zero counts.
+ * Summarizes a scene of k classified garments: `center` [k, 2], `score` [k] and `probabilities` [k, 10] become `counts`
+ * INT32 [10], `labels` BYTES [k], `centers` FP32 [k, 2] and `scores` FP32 [k]. An empty scene (k = 0, or missing
+ * tensors) has zero counts.
  */
 import type { LoadedStage, TensorMap } from '@equipoise/core';
 import { garmentLabels } from '../vision/labels.js';
 import { float32 } from '../vision/tensors.js';
 
-/** Loads the counter; it keeps nothing. */
+/** Loads the stateless counter. */
 export function load(): LoadedStage {
   return { run: (batch) => batch.map(count) };
 }

@@ -1,6 +1,6 @@
 /**
- * Decodes an encoded JPEG or PNG into a gray scene. Other sizes are fitted into 224 x 224 px, with gray beside them.
- * `image` UINT8 [bytes] becomes `image` FP32 [224, 224], value = gray / 127.5 - 1.
+ * Decodes a JPEG or PNG into a gray scene, fitted into 224 x 224 px with gray borders. `image` UINT8 [bytes] becomes
+ * `image` FP32 [224, 224], value = gray / 127.5 - 1.
  */
 import { AppError, type LoadedStage, type TensorMap } from '@equipoise/core';
 import sharp from 'sharp';
@@ -12,7 +12,7 @@ const signatures = [
   [0x89, 0x50, 0x4e, 0x47],
 ];
 
-/** Loads the decoder; its `run` throws an `INVALID_INPUT` error for anything but a readable JPEG or PNG. */
+/** Loads the decoder; `run` throws `INVALID_INPUT` for an unreadable image. */
 export function load(): LoadedStage {
   sharp.concurrency(1);
   sharp.cache(false);
@@ -50,7 +50,7 @@ function startsWith(bytes: Uint8Array, signature: readonly number[]): boolean {
 
 function normalized(gray: Uint8Array): Float32Array {
   const values = new Float32Array(gray.length);
-  // A plain loop: `Float32Array.from` with a function costs more than the JPEG itself.
+  // `Float32Array.from` with a function costs more than decoding the JPEG.
   for (let index = 0; index < gray.length; index++) values[index] = (gray[index] ?? 0) / 127.5 - 1;
   return values;
 }

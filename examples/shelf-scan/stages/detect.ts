@@ -1,7 +1,7 @@
 /**
- * Finds garments and cuts them out. `image` FP32 [224, 224] becomes, for k found garments, `crop` FP32 [k, 64, 64],
- * `center` FP32 [k, 2] (x, y in px) and `score` FP32 [k], best first. All variants are run on the full scene and
- * shrink it themselves; crops have the resolution of the largest classifier.
+ * Finds and cuts out garments. `image` FP32 [224, 224] becomes, for k garments, `crop` FP32 [k, 64, 64], `center` FP32
+ * [k, 2] (x, y in px) and `score` FP32 [k], best first. All variants get the full scene and shrink it; crops have the
+ * resolution of the largest classifier.
  */
 import { loadOnnxModel } from '@equipoise/adapter-onnx';
 import type { LoadableVariant, LoadedStage, Resources, TensorMap } from '@equipoise/core';
@@ -9,7 +9,7 @@ import { cropPx, cutCrop, scenePx } from '../vision/cut-crop.js';
 import { pickPeaks } from '../vision/pick-peaks.js';
 import { artifactOf, float32, stack } from '../vision/tensors.js';
 
-/** Loads a detector; its session uses as many threads as the replica has whole cores. */
+/** Loads a detector with one thread per whole core of the replica. */
 export async function load(variant: LoadableVariant, resources: Resources): Promise<LoadedStage> {
   const model = await loadOnnxModel(artifactOf(variant), { threads: Math.max(1, Math.floor(resources.cpuCores)) });
   return {

@@ -1,7 +1,7 @@
 /**
  * Cuts a square out of a scene and resamples it to 64 x 64: bilinear between pixel centers, edges continued outward.
- * The square is 1.25 times the object's side, so that all objects reach the classifier equally large; the same rule
- * makes the crops in training/train_classifiers.py.
+ * The square is 1.25 times the object's side, so all objects reach the classifier equally large;
+ * training/train_classifiers.py uses the same rule.
  */
 import type { FoundObject } from './pick-peaks.js';
 
@@ -29,7 +29,7 @@ export function cutCrop(scene: Float32Array, object: Omit<FoundObject, 'score'>,
   }
 }
 
-/** Both pixels between which each of the 64 sample points lies, and the weight of the second. */
+/** Both pixels around each of the 64 sample points, and the weight of the second. */
 function samplePoints(center: number, side: number): { low: number; high: number; weight: number }[] {
   return Array.from({ length: cropPx }, (_, index) => {
     const wanted = center + ((index + 0.5) / cropPx - 0.5) * side - 0.5;

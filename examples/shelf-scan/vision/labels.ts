@@ -1,6 +1,4 @@
-/** The ten classes of Fashion-MNIST, in the order of its label indices. */
-
-/** Class names; the index is the label of `data/labels.json` and the place in `probabilities`. */
+/** Classes of Fashion-MNIST; the index is the label in `data/labels.json` and the position in `probabilities`. */
 export const garmentLabels = [
   't-shirt',
   'trouser',

@@ -1,7 +1,7 @@
 /**
- * Turns a detector's grid into objects. A cell of 8 px is an object's center if its probability is at least 0.5 and
- * the highest of its 3 x 3 neighborhood ("Objects as Points", section 4.1); of peaks nearer than 22 px only the best
- * stays, as two garments never lie closer. Detectors are calibrated so that 0.5 is right for each.
+ * Turns a detector's grid into objects. A cell of 8 px is an object's center if its probability is at least 0.5 and the
+ * highest of its 3 x 3 neighborhood ("Objects as Points", section 4.1). Of peaks nearer than 22 px only the best stays,
+ * because garments never lie closer. Detectors are calibrated to 0.5.
  */
 
 const gridSide = 28;
@@ -12,7 +12,7 @@ const apartPx = 22;
 const mostObjects = 12;
 const referenceSidePx = 48;
 
-/** A found object: center and side of its square box in px of the scene, score 0…1. */
+/** Found object: center and side of its square box in px of the scene, score 0…1. */
 export interface FoundObject {
   readonly x: number;
   readonly y: number;

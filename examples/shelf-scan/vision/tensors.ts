@@ -1,7 +1,7 @@
-/** Reading tensors by name with errors that name what is missing, and joining items to a batch. */
+/** Tensors by name with clear errors, and joining of items to a batch. */
 import { AppError, type LoadableVariant, type Tensor, type TensorMap } from '@equipoise/core';
 
-/** The tensor of that name; throws `STAGE_FAILED` if the item has none. */
+/** Tensor of that name; throws `STAGE_FAILED` if missing. */
 export function tensorOf(item: TensorMap, name: string): Tensor {
   const tensor = item[name];
   if (tensor === undefined) {
@@ -10,7 +10,7 @@ export function tensorOf(item: TensorMap, name: string): Tensor {
   return tensor;
 }
 
-/** The elements of an FP32 tensor; throws `STAGE_FAILED` if it is missing or of another type. */
+/** Elements of an FP32 tensor; throws `STAGE_FAILED` if missing or of another type. */
 export function float32(item: TensorMap, name: string): Float32Array {
   const tensor = tensorOf(item, name);
   if (!(tensor.data instanceof Float32Array)) {
@@ -19,7 +19,7 @@ export function float32(item: TensorMap, name: string): Float32Array {
   return tensor.data;
 }
 
-/** Equally long items one after the other; a single item is not copied. */
+/** Concatenates items of equal length; does not copy a single item. */
 export function stack(items: readonly Float32Array[]): Float32Array {
   const [first] = items;
   if (first === undefined) return new Float32Array(0);
@@ -29,7 +29,7 @@ export function stack(items: readonly Float32Array[]): Float32Array {
   return stacked;
 }
 
-/** Path of the variant's model file; throws `MODEL_LOAD_FAILED` if the variant names none. */
+/** Path of the variant's model file; throws `MODEL_LOAD_FAILED` without one. */
 export function artifactOf(variant: LoadableVariant): string {
   if (variant.artifactPath === undefined) {
     throw new AppError('MODEL_LOAD_FAILED', `Variant '${variant.name}' names no artifact: give it an .onnx file.`);

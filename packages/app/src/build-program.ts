@@ -1,4 +1,4 @@
-/** The command line: names, flags and help. Each command's code is loaded only when it runs, so that help is quick. */
+/** Command line: names, flags and help. Commands are imported only when they run, so that help is fast. */
 import { type Command, Option } from 'commander';
 import { addKubernetes } from './commands/k8s-program.js';
 import { addOperator } from './commands/operator-program.js';
@@ -19,7 +19,7 @@ import {
 import { runCommand } from './terminal/run-command.js';
 import { VERSION } from './version.js';
 
-/** The policies that `--policy` takes, ours first. */
+/** Policies of `--policy`, the default first. */
 export const policyNames = [
   'equipoise',
   'ipa',
@@ -52,7 +52,7 @@ const arrivalsFlag = () =>
     'poisson, deterministic, gamma:CV, mmpp:…, daily-cycle:…, step:…, ramp:…, square-wave:… or piecewise-linear:… (docs/reference/loads.md); with --load how a second is filled: poisson, uniform or bunched',
   ).default('poisson');
 
-/** The program with all its commands. A wrong usage throws CommanderError from `parseAsync`. */
+/** Program with all commands. Wrong usage throws CommanderError from `parseAsync`. */
 export function buildProgram(): Command {
   const program = new CheckedCommand('equipoise')
     .description('Keeps multi-stage ML inference pipelines at their best balance of accuracy, tail latency and cost.')
@@ -74,7 +74,7 @@ export function buildProgram(): Command {
   return program;
 }
 
-/** All commands that do something, with their whole names (`k8s render`), and those that hold them. */
+/** Executable commands with their full names (`k8s render`), and command groups. */
 export function commandsOf(
   program: Command,
   before = '',

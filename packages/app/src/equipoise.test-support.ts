@@ -1,17 +1,16 @@
-/** The compiled command line as a child process, as users run it: `npm run build` comes before the tests. */
+/** Compiled command line as a child process; needs `npm run build`. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** What this test file started and has not ended. */
+/** Running commands of this test file. */
 const running = new Set<RunningCommand>();
 
-/** The compiled command. */
 export const BIN = fileURLToPath(new URL('../bin/equipoise.js', import.meta.url));
 
-/** How a command ended. */
+/** Exit of a command. */
 export interface Ended {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -19,15 +18,14 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a command to its end, in the folder `cwd`. */
+/** Runs a command to its end in the folder `cwd`. */
 export function equipoise(cwd: string, ...args: string[]): Promise<Ended> {
   return new RunningCommand(cwd, args).ended;
 }
 
-/** The document on stdout; throws when anything else stands there. */
+/** Document on stdout; throws if there is anything else. */
 export const documentOf = ({ stdout }: Ended): unknown => JSON.parse(stdout) as unknown;
 
-/** A command that runs. */
 export class RunningCommand {
   readonly ended: Promise<Ended>;
   readonly #child: ChildProcessWithoutNullStreams;
@@ -67,7 +65,7 @@ export class RunningCommand {
     return this.#stderr;
   }
 
-  /** What `pattern` finds on stderr, now or later; rejects when the process ends without it. */
+  /** Resolves when `pattern` appears on stderr; rejects if the process ends without it. */
   said(pattern: RegExp): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
       const look = () => {
@@ -82,7 +80,7 @@ export class RunningCommand {
     });
   }
 
-  /** Closes the pipe behind its stdout. */
+  /** Closes the pipe of its stdout. */
   stopReading(): void {
     this.#child.stdout.destroy();
   }
@@ -92,7 +90,7 @@ export class RunningCommand {
   }
 }
 
-/** A server that is ready. */
+/** Server that is ready. */
 export interface Serving {
   readonly command: RunningCommand;
   readonly url: string;
@@ -105,14 +103,14 @@ export async function serving(cwd: string, ...args: string[]): Promise<Serving> 
   return { command, url };
 }
 
-/** Ends what still runs; for hooks, so that a failed test leaves no process behind. */
+/** Ends running commands; for hooks, so that a failed test leaves no process. */
 export async function endCommands(): Promise<void> {
   const left = [...running];
   for (const command of left) command.signal('SIGKILL');
   await Promise.all(left.map((command) => command.ended));
 }
 
-/** A folder of its own for a test file, with files in it. */
+/** Folder of a test file. */
 export class TestFolder {
   readonly path = mkdtempSync(join(tmpdir(), 'equipoise-app-'));
 
@@ -122,14 +120,14 @@ export class TestFolder {
     return name;
   }
 
-  /** Removes it after whatever still runs in it. */
+  /** Removes it after its processes have ended. */
   async remove(): Promise<void> {
     await endCommands();
     rmSync(this.path, { recursive: true, force: true });
   }
 }
 
-/** What of a pipeline of two synthetic stages may differ; `detect` are lines of YAML in the first stage. */
+/** Parameters of a pipeline of two synthetic stages; `detect` adds YAML lines to the first stage. */
 export interface SyntheticPipeline {
   readonly name?: string;
   readonly latencyMs?: number;
@@ -140,7 +138,7 @@ export interface SyntheticPipeline {
   readonly spec?: string;
 }
 
-/** YAML of a pipeline whose accurate variant takes its time and whose cheap one takes 5 ms. */
+/** YAML of a pipeline with an accurate variant and a cheap one of 5 ms. */
 export function syntheticPipeline(over: SyntheticPipeline = {}): string {
   const { name = 'synthetic', latencyMs = 200, cpuCores = 3, largeMs = 20, detect = '', spec = '' } = over;
   return `apiVersion: equipoise.dev/v1alpha1

@@ -1,4 +1,7 @@
-/** What each command prints with `--json`, for the reference. `[…]` lists one element; what ends in `?` may be left out. */
+/**
+ * Output of each command with `--json`, for the reference. `[…]` shows one element; a trailing `?` marks optional
+ * fields.
+ */
 
 const PLAN = `{
   stages: {STAGE: [{
@@ -8,7 +11,7 @@ const PLAN = `{
   verified?: {latencyMs, percentile, sloAttainmentFraction, conclusive, seeds}
 }`;
 
-/** By command; a command that is missing here takes no `--json`. */
+/** By command; absent commands have no `--json`. */
 export const jsonShapes: Readonly<Record<string, string>> = {
   demo: '{runs, checks, plans, load, report}',
   init: '{folder, files: […], next: […]}',

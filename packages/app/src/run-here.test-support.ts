@@ -1,6 +1,6 @@
 /**
- * The command line in the process of the test, from source; its threads run compiled code. It is for commands that end by themselves.
- * Tests of the process tier show how the process of a compiled command ends.
+ * Command line in the test's process, from source; its threads run compiled code. For commands that end by themselves.
+ * The process tier tests the exit of compiled commands.
  */
 import { vi } from 'vitest';
 import type { Ended } from './equipoise.test-support.js';
@@ -9,7 +9,7 @@ import { runProgram } from './run-program.js';
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 let before: Promise<unknown> = Promise.resolve();
 
-/** Runs a command to its end, in the folder `cwd`, after those that were begun before. */
+/** Runs a command to its end in the folder `cwd`, after earlier ones. */
 export function equipoiseHere(cwd: string, ...args: string[]): Promise<Ended> {
   const run = before.then(() => ended(cwd, args));
   before = run.catch(() => {});

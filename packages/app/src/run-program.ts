@@ -1,9 +1,11 @@
-/** Parses the arguments of `equipoise`, runs what they ask for and gives every wrong usage its exit code, as JSON if that was asked for. */
 import { CommanderError } from 'commander';
 import { buildProgram, commandsOf } from './build-program.js';
 import { ExitCode } from './terminal/exit-code.js';
 
-/** Resolves when the command has ended, with `process.exitCode` set. */
+/**
+ * Parses arguments, runs the command and sets `process.exitCode`. Wrong usage is reported as JSON if that was
+ * requested.
+ */
 export async function runProgram(args: readonly string[]): Promise<void> {
   const json = asksForJson(args);
   const program = buildProgram();
@@ -18,7 +20,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Whether `--json` is among the arguments, even where they make no sense otherwise. */
+/** True if `--json` is present, even in invalid arguments. */
 function asksForJson(args: readonly string[]): boolean {
   const end = args.indexOf('--');
   return args.slice(0, end < 0 ? undefined : end).includes('--json');

@@ -1,2 +1,2 @@
-/** The version of the product, as `--version` and the server metadata tell it. */
+/** Version for `--version` and the server metadata. */
 export const VERSION = '0.1.0';

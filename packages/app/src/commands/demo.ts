@@ -1,4 +1,4 @@
-/** `equipoise demo`: the whole product on the example pipeline: profile, plan, serve, adapt, compare, report. */
+/** `equipoise demo`: profiles, plans, serves, adapts, compares and reports on the example pipeline. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
@@ -22,7 +22,6 @@ import { counted } from '../terminal/counted.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { Screen } from '../terminal/screen.js';
 
-/** Flags of the command. */
 export interface DemoOptions {
   readonly policy: PolicyName;
   readonly report?: string;
@@ -32,7 +31,7 @@ const EXAMPLE = createRequire(import.meta.url).resolve('@equipoise/example-shelf
 const DURATION_S = 120;
 const LINE_EVERY_S = 5;
 
-/** Runs the demo; the answer is no when one of its checks is not met. */
+/** Runs the demo; answers no if a check fails. */
 export async function demo(options: DemoOptions): Promise<CommandResult> {
   const spec = servingSpec(await loadSpec(EXAMPLE));
   say(`${pc.bold('1. Profile')}: how long does each variant take on this machine?`);
@@ -65,7 +64,7 @@ export async function demo(options: DemoOptions): Promise<CommandResult> {
   };
 }
 
-/** The most accurate variants with the largest capacity that the budget allows: what the load is scaled by. */
+/** Most accurate variants with the largest capacity in the budget; scales the load. */
 function bestPlan(spec: PipelineSpec, profiles: ProfileSet): Plan {
   const plan = fixedPlan(spec, profiles, { policy: 'static-best', arrivalRps: 1e6 });
   if (plan === undefined)
@@ -108,7 +107,7 @@ function outcomeOf(
   };
 }
 
-/** What the client saw, from the scheduled instants on; only the accuracy of the answers is known to the server alone. */
+/** Totals as the client saw them, from scheduled instants. Only the accuracy comes from the server. */
 function clientTotals({ load, seconds }: DemoRun): RunTotals {
   const { sent, ok, dropped, failed, sloAttainmentFraction = 0 } = load;
   return { arrived: sent, completed: ok, dropped, failed, sloAttainmentFraction, pasMean: totalsOf(seconds).pasMean };

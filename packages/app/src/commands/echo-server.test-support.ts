@@ -1,4 +1,4 @@
-/** The command `serve` as a process of its own over a stage that gives back what it gets, with whatever flags its engine shall have. */
+/** Runs `serve` as a process over an echo stage, with given engine flags. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openInferenceClient } from '@equipoise/adapter-open-inference';
@@ -25,7 +25,7 @@ const pipelineOf = (isolation: string) => ({
   },
 });
 
-/** How it runs: `command` with `args` in front of those of `serve`, and kind of its replica. */
+/** `command` with `args` before those of `serve`, and kind of its replica. */
 export interface EchoServerOptions {
   readonly command: string;
   readonly args: readonly string[];
@@ -33,7 +33,7 @@ export interface EchoServerOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** Starts it for the time of `use`, which gets clients of both protocols; gives what it printed on stdout. */
+/** Starts the server during `use`, which gets clients of both protocols; returns its stdout. */
 export async function withEchoServer(
   folder: TestFolder,
   { command, args, isolation, environment = {} }: EchoServerOptions,

@@ -1,4 +1,4 @@
-/** `equipoise evaluate`: the end-to-end accuracy of the combinations of variants, measured on labelled samples. */
+/** `equipoise evaluate`: measures end-to-end accuracy of variant combinations on labelled samples. */
 import { Console } from 'node:console';
 import type { PipelineSpec, StageId } from '@equipoise/core/model';
 import { type Evaluation, evaluatePipeline } from '@equipoise/runtime';
@@ -13,17 +13,16 @@ import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
 
-/** Flags of the command. */
 export interface EvaluateOptions {
   readonly data?: string;
   readonly out?: string;
-  /** Only the first so many samples. */
+  /** Evaluates only the first samples. */
   readonly samples?: number;
 }
 
-/** Evaluates the pipeline of `file`; `out` gets the table in the form that `accuracyTable` of a pipeline file takes. */
+/** Evaluates the pipeline of `file`; `out` gets the table in the form of `accuracyTable`. */
 export async function evaluate(file: string, options: EvaluateOptions): Promise<CommandResult> {
-  // What the owner's module prints would end up inside the document on stdout.
+  // Output of the owner's module would corrupt the document on stdout.
   globalThis.console = new Console(process.stderr);
   const spec = await loadSpec(file);
   const { data, out, samples } = options;
@@ -57,7 +56,7 @@ async function measure(
   }
 }
 
-/** The combinations, best first, by the stages that have a choice; then what was left out and why. */
+/** Combinations, best first, by stages with several variants; then those left out, with reasons. */
 function evaluationText({ stages }: PipelineSpec, { table, leftOut }: Evaluation): string {
   const chosen = stages.filter(({ variants }) => variants.length > 1).map(({ id }) => id);
   const shown: readonly StageId[] = chosen.length > 0 ? chosen : stages.map(({ id }) => id);

@@ -1,4 +1,4 @@
-/** `equipoise experiment`: a grid of policies, pipelines, loads and seeds, simulated on all cores. */
+/** `equipoise experiment`: simulates a grid of policies, pipelines, loads and seeds on all cores. */
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ProgressMeter } from '@equipoise/runtime';
@@ -19,13 +19,12 @@ import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
 
-/** Flags of the command. */
 export interface ExperimentOptions {
   readonly out?: string;
   readonly threads?: number;
 }
 
-/** Runs the grid of `file`, or what of it is not finished yet. */
+/** Runs the unfinished cells of the grid in `file`. */
 export async function experiment(file: string, options: ExperimentOptions): Promise<CommandResult> {
   const read = await readGrid(file, codeDigest());
   const { name, baseDir } = read.grid;
@@ -40,7 +39,7 @@ export async function experiment(file: string, options: ExperimentOptions): Prom
   };
 }
 
-/** The outcomes of all cells in their order, those simulated that were not kept. */
+/** Outcomes of all cells in order; simulates missing ones. */
 async function finished(
   { cells, pipelines }: ReadGrid,
   kept: KeptCells,
@@ -67,7 +66,7 @@ async function finished(
   return cells.map((cell) => outcomes.get(cell) as CellOutcome);
 }
 
-/** Only what is simulated says how long the rest will take; what was found is no part of the progress. */
+/** Only simulated cells count for the progress and its ETA. */
 async function withProgress(
   count: { readonly waiting: number; readonly found: number },
   work: (tell: (cell: ExperimentCell) => void) => Promise<void>,
@@ -87,7 +86,7 @@ async function withProgress(
   }
 }
 
-/** Writes CSV, JSON and the report; gives their paths. */
+/** Writes CSV, JSON and the report; returns their paths. */
 async function writeResults(folder: string, read: ReadGrid, results: ExperimentResults): Promise<readonly string[]> {
   const { experimentReport } = await import('../report/experiment-report.js');
   const repeatable = repeatableResults(results);
@@ -111,7 +110,7 @@ function experimentText(
   const [reference = ''] = policies;
   const tables = groupTables(cellGroups(cells, reference), reference).map(({ title, head, rows }) => {
     const [first = '', ...figures] = head;
-    // The interval goes below its mean: side by side they take more columns than most terminals have.
+    // Intervals go below their means, because most terminals are too narrow.
     const stacked = rows.map((row) => row.map((cell) => cell.replace(' (', '\n(')));
     return `${pc.bold(title)}\n${textTable([first, ...figures.map((right) => ({ right }))], stacked)}`;
   });

@@ -1,4 +1,4 @@
-/** `equipoise explain`: what a decision saw, what it chose and why, what it passed over, and what came of it. */
+/** `equipoise explain`: observation, choice, rejected alternatives and outcome of a decision. */
 import { AppError, type DecisionRecord, invariant } from '@equipoise/core/model';
 import { explainPlan } from '@equipoise/core/plan';
 import { type LoggedDecision, LogReplay, type RecordedLog, readDecisionLog } from '@equipoise/runtime';
@@ -7,13 +7,12 @@ import type { Explained } from '../terminal/plan-explanation.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { newestText } from './logged-pipelines.js';
 
-/** Flags of the command. */
 export interface ExplainOptions {
   readonly log: string;
   readonly pipeline?: string;
 }
 
-/** Explains the decision of that number, or the newest one. */
+/** Explains a decision by number, or the newest one. */
 export async function explain(id: number | undefined, { log: path, pipeline }: ExplainOptions): Promise<CommandResult> {
   const log = await readDecisionLog(path, {
     ...(pipeline !== undefined && { pipelineName: pipeline }),
@@ -42,7 +41,7 @@ function chosen({ decisions }: RecordedLog, id: number | undefined): LoggedDecis
   throw new AppError('WRONG_USAGE', `There is a decision ${id} of each of ${names}; say which with --pipeline.`);
 }
 
-/** Why other variants lost, by the estimate with which the plan was found; undefined where the log does not say what it rested on. */
+/** Rejected variants by the estimate that found the plan; undefined if the log lacks its input. */
 function whyOf({ setups }: RecordedLog, record: DecisionRecord): Explained | undefined {
   const result = record.decision?.evidence.result;
   if (result?.kind !== 'feasible') return undefined;

@@ -1,11 +1,11 @@
-/** What `equipoise forecast` answers. */
+/** Result of `equipoise forecast`. */
 import type { ForecastFigures } from '@equipoise/core/forecast';
 
-/** What a trial found out, as `--json` prints it. */
+/** Result of a trial, as `--json` prints it. */
 export interface ForecastAnswer {
   readonly selected: string;
   readonly methods: readonly MethodFigures[];
-  /** Of what the rolling selection foretold, with the time of one step of it. */
+  /** Figures of the rolling selection, with the duration of its steps. */
   readonly inForce: ForecastFigures & { readonly changes: number; readonly stepMs: StepTimes };
   readonly trainBins: number;
   readonly testBins: number;
@@ -18,7 +18,7 @@ interface MethodFigures extends ForecastFigures {
   readonly predictMs: number;
 }
 
-/** Scores, selection and the next forecasts, over the test part. */
+/** Scores, selection and next forecasts, over the test part. */
 interface StepTimes {
   readonly mean: number;
   readonly p99: number;

@@ -1,4 +1,3 @@
-/** A trial of the forecasters in a thread of its own, with its progress on stderr. */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import type { Trial, TrialProgress } from '@equipoise/core/forecast';
@@ -6,7 +5,7 @@ import { ProgressMeter } from '@equipoise/runtime';
 import { type ProgressDisplay, progressDisplay } from '../terminal/progress.js';
 import type { TrialMessage, TrialQuestion } from './forecast-thread.js';
 
-/** Runs the trial; rejects with what the thread failed with. */
+/** Runs a trial in its own thread, with progress on stderr; rejects with the thread's error. */
 export async function runTrial(question: TrialQuestion): Promise<Trial> {
   const display = progressDisplay('forecast');
   const entry = createRequire(import.meta.url).resolve('equipoise/forecast-thread');
@@ -30,7 +29,7 @@ function answerOf(thread: Worker, onProgress: (progress: TrialProgress) => void)
   });
 }
 
-/** Before the first steps are timed, one is expected to take this long. */
+/** Estimated duration of a step before the first is timed. */
 const EXPECTED_STEP_MS = 50;
 
 function progressTo(display: ProgressDisplay): (progress: TrialProgress) => void {

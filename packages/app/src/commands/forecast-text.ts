@@ -1,11 +1,10 @@
-/** A trial of forecasters as people read it on a terminal: a table, and a plot of the last forecasts beside what came. */
+/** Result of a trial for the terminal: a table, and a plot of the last forecasts. */
 import type { PeakTask, Trial } from '@equipoise/core/forecast';
 import pc from 'picocolors';
 import { percentText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';
 import type { ForecastAnswer } from './forecast-answer.js';
 
-/** What was asked. */
 export interface TrialConditions {
   readonly trace: string;
   readonly task: PeakTask;
@@ -15,7 +14,7 @@ export interface TrialConditions {
   readonly keepZeros: boolean;
 }
 
-/** Conditions, table, plot and what the selection is worth. */
+/** Conditions, table, plot and value of the selection. */
 export function forecastText(answer: ForecastAnswer, trial: Trial, conditions: TrialConditions): string {
   return [
     conditionsText(answer, conditions),
@@ -66,7 +65,7 @@ const HEIGHT = 12;
 const MOST_COLUMNS = 72;
 const GUTTER = 7;
 
-/** The last forecasts, a column each: `─` the quantile, `·` the point, `●` the peak that came. */
+/** Last forecasts, one per column: `─` quantile, `·` point, `●` actual peak. */
 function forecastPlot({ targetsRps, pointsRps, uppersRps }: Trial['inForce'], binS: number): string {
   const columns = Math.min(MOST_COLUMNS, targetsRps.length);
   const from = targetsRps.length - columns;

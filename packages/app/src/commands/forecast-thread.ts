@@ -1,4 +1,4 @@
-/** A thread that runs one trial of the forecasters, so that fitting keeps nobody waiting: progress messages, then the trial. */
+/** Thread that runs one trial of the forecasters: sends progress messages, then the trial. */
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   forecastMethods,
@@ -8,10 +8,8 @@ import {
   type TrialRequest,
 } from '@equipoise/core/forecast';
 
-/** What the thread is asked: a trial of all methods. */
 export type TrialQuestion = Pick<TrialRequest, 'task' | 'series' | 'trainS' | 'seed'>;
 
-/** What the thread says. */
 export type TrialMessage = { readonly progress: TrialProgress } | { readonly trial: Trial };
 
 const say = (message: TrialMessage): void => parentPort?.postMessage(message);

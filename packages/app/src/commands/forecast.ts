@@ -1,4 +1,4 @@
-/** `equipoise forecast`: which forecaster fits a trace, and how far it can be trusted. */
+/** `equipoise forecast`: compares forecasters on a trace and shows their accuracy. */
 import {
   forecastFigures,
   type PeakSeries,
@@ -15,26 +15,25 @@ import type { ForecastAnswer } from './forecast-answer.js';
 import { runTrial } from './forecast-run.js';
 import { forecastText } from './forecast-text.js';
 
-/** Flags of the command. */
 export interface ForecastOptions {
   readonly binS: number;
   readonly lags: number;
   readonly horizonBins: number;
   readonly trainS?: number;
-  /** Left out: 1 for a shipped load, `TRACE_SCALE` for a file. */
+  /** Default 1 for a shipped load, `TRACE_SCALE` for a file. */
   readonly scale?: number;
   readonly keepZeros?: boolean;
   readonly seed: number;
   readonly svg?: string;
 }
 
-/** Part of a trace that is for training where nothing else is said: ten of fourteen days. */
+/** Default training part of a trace: ten of fourteen days. */
 const TRAIN_FRACTION = 5 / 7;
 
-/** Scale of a file where nothing else is said: that of the IPA paper. A shipped load has a few requests a second, which it would make 0. */
+/** Default scale of a file, as in the IPA paper. A shipped load has a few requests per second and would become 0. */
 const TRACE_SCALE = 0.125;
 
-/** Tries all forecasters on `trace`, a shipped load or a file of counts per second. */
+/** Tries all forecasters on `trace`: a shipped load, or a file of counts per second. */
 export async function forecast(trace: string, options: ForecastOptions): Promise<CommandResult> {
   const { binS, lags, horizonBins, keepZeros = false, seed } = options;
   const scale = options.scale ?? (shippedLoadNames().includes(trace) ? 1 : TRACE_SCALE);
@@ -54,7 +53,7 @@ export async function forecast(trace: string, options: ForecastOptions): Promise
   return { json: answer, text: forecastText(answer, trial, conditions) };
 }
 
-/** AppError WRONG_USAGE where a part is too short to fit or to test on. */
+/** Throws WRONG_USAGE if a part is too short to fit or to test on. */
 function requireEnough(
   trace: string,
   { startS }: PeakSeries,
@@ -62,7 +61,7 @@ function requireEnough(
 ): void {
   const trainBins = startS.filter((second) => second < trainS).length;
   const testBins = startS.length - trainBins;
-  // One example to fit on in the first four fifths of the training part, and one to score in its last.
+  // One example to fit in the first four fifths of the training part, and one to score in the rest.
   const leastTrain = 5 * (task.lags + task.horizonBins);
   if (trainBins >= leastTrain && testBins >= task.horizonBins) return;
   const found = `${trainBins} bins of ${task.binS} s for training and ${testBins} for testing`;

@@ -1,4 +1,3 @@
-/** `equipoise init`: a small working pipeline to start from. */
 import { cp, mkdir, readdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +8,7 @@ import type { CommandResult } from '../terminal/run-command.js';
 
 const TEMPLATE = fileURLToPath(new URL('../../templates/language', import.meta.url));
 
-/** Writes the pipeline into `folder`, which must be empty or not exist yet; nothing is ever overwritten. */
+/** `equipoise init`: writes a small working pipeline into a new or empty folder. */
 export async function init(folder: string): Promise<CommandResult> {
   const target = resolve(folder);
   await mkdir(target, { recursive: true }).catch((cause: Error) => {

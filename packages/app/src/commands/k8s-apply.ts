@@ -1,4 +1,7 @@
-/** `equipoise k8s apply`: makes a cluster run a plan. What is new stands beside what was; what is left over goes only when that is asked for and the new plan runs. */
+/**
+ * `equipoise k8s apply`: makes a cluster run a plan. New objects start next to old ones. Leftovers are deleted only on
+ * request, once the new plan runs.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   applyObjects,
@@ -16,7 +19,6 @@ import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { type K8sRenderOptions, renderedFile } from './k8s-render.js';
 
-/** Flags of the command. */
 export interface K8sApplyOptions extends K8sRenderOptions, ClusterOptions {
   readonly force?: boolean;
   readonly prune?: boolean;
@@ -25,7 +27,6 @@ export interface K8sApplyOptions extends K8sRenderOptions, ClusterOptions {
 
 const ASK_AGAIN_MS = 1000;
 
-/** Applies the plan of `file`. */
 export function k8sApply(file: string, options: K8sApplyOptions): Promise<CommandResult> {
   return withCluster(options, async (cluster) => {
     const { api, namespace } = cluster;
@@ -47,7 +48,7 @@ export function k8sApply(file: string, options: K8sApplyOptions): Promise<Comman
 
 const nameOf = ({ kind, name }: ObjectName): ObjectName => ({ kind, name });
 
-/** Resolves when the workloads of the plan run as wanted; AppError DEADLINE_PASSED where they do not in time. */
+/** Resolves when all workloads of the plan run; rejects with DEADLINE_PASSED. */
 async function untilRunning(
   { api, namespace }: Cluster,
   pipeline: string,

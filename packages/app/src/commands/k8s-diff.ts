@@ -1,4 +1,3 @@
-/** `equipoise k8s diff`: what of a plan is otherwise on a cluster. Nothing is changed. */
 import {
   type DeploymentDiff,
   deployedObjects,
@@ -10,10 +9,9 @@ import { type ClusterOptions, withCluster } from '../compose/cluster.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { type K8sRenderOptions, renderedFile } from './k8s-render.js';
 
-/** Flags of the command. */
 export interface K8sDiffOptions extends K8sRenderOptions, ClusterOptions {}
 
-/** Compares; the answer is no where something differs. */
+/** `equipoise k8s diff`: compares a plan with a cluster and changes nothing. Answers no if they differ. */
 export function k8sDiff(file: string, options: K8sDiffOptions): Promise<CommandResult> {
   return withCluster(options, async ({ api, namespace }) => {
     const { pipeline, objects } = await renderedFile(file, { ...options, namespace });

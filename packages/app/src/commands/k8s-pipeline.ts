@@ -1,4 +1,3 @@
-/** `equipoise k8s pipeline`: a pipeline file with the profiles that were measured, as the object that an operator looks after. */
 import { readFile } from 'node:fs/promises';
 import { annotationsOf, checkImages, pipelineObject } from '@equipoise/adapter-kubernetes';
 import { requireCurves } from '@equipoise/core/plan';
@@ -8,7 +7,6 @@ import { profilesFor } from '../compose/profiles-for.js';
 import type { ImageFlag } from '../terminal/image-flag.js';
 import type { CommandResult } from '../terminal/run-command.js';
 
-/** Flags of the command. */
 export interface K8sPipelineOptions {
   readonly namespace?: string;
   readonly arrivalRps?: number;
@@ -16,7 +14,10 @@ export interface K8sPipelineOptions {
   readonly profileScale?: number;
 }
 
-/** Prints the object; AppError PROFILE_MISSING where a variant has no profile. */
+/**
+ * `equipoise k8s pipeline`: prints a pipeline file with its measured profiles as the operator's object. Throws
+ * PROFILE_MISSING.
+ */
 export async function k8sPipeline(file: string, options: K8sPipelineOptions): Promise<CommandResult> {
   const { namespace, arrivalRps, image = [], profileScale } = options;
   const spec = await loadSpec(file);

@@ -1,4 +1,4 @@
-/** The commands below `equipoise k8s`: names, flags and help. */
+/** Commands below `equipoise k8s`: names, flags and help. */
 import type { RenderTarget } from '@equipoise/adapter-kubernetes';
 import { type Command, Option } from 'commander';
 import { count, positive, positiveRate } from '../terminal/flag-values.js';
@@ -6,10 +6,9 @@ import { images } from '../terminal/image-flag.js';
 import { namespace } from '../terminal/kube-flags.js';
 import { runCommand } from '../terminal/run-command.js';
 
-/** What can run the replicas, the default first. */
+/** Targets that can run replicas, the default first. */
 const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const satisfies readonly RenderTarget[];
 
-/** Adds `k8s` with its commands. */
 export function addKubernetes(program: Command): void {
   const k8s = program.command('k8s').description('bring a pipeline to a Kubernetes cluster');
   planned(k8s.command('render'))
@@ -67,7 +66,7 @@ const profileScaleFlag = () =>
     'use the kept profile of another machine, its times multiplied by this factor',
   ).argParser(positive);
 
-/** Flags of all commands that render a plan. */
+/** Adds the flags of commands that render a plan. */
 function planned(command: Command): Command {
   return command
     .argument('<file>', 'pipeline file')
@@ -88,7 +87,7 @@ function planned(command: Command): Command {
     .addOption(jsonFlag());
 }
 
-/** Flags of all commands that speak to a cluster. */
+/** Adds the flags of commands that connect to a cluster. */
 function connected(command: Command): Command {
   return command
     .option('--kubeconfig <file>', 'how to reach the cluster; as kubectl does when left out')

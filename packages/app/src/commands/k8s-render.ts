@@ -1,4 +1,4 @@
-/** `equipoise k8s render`: a plan for a load as the objects that run it on a cluster. Nothing is sent anywhere. */
+/** `equipoise k8s render`: renders a plan as cluster objects and sends nothing. */
 import { checkImages, type KubeObject, type RenderTarget, renderPlan, toYaml } from '@equipoise/adapter-kubernetes';
 import { AppError, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
 import { optimize } from '@equipoise/core/plan';
@@ -13,10 +13,9 @@ import { bindingText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { VERSION } from '../version.js';
 
-/** Flags of the command. */
 export interface K8sRenderOptions {
   readonly target: RenderTarget;
-  /** Left out, that of `plan`, or one request per second where nothing says how many. */
+  /** Default: that of `plan`, or one request per second. */
   readonly arrivalRps?: number;
   readonly plan?: string;
   readonly namespace?: string;
@@ -25,16 +24,16 @@ export interface K8sRenderOptions {
   readonly profileScale?: number;
 }
 
-/** The load where nothing says which. */
+/** Default load. */
 const USUAL_RPS = 1;
 
-/** Renders the plan of `file`; with `--json` as one `List`, which `kubectl` reads as well. */
+/** Renders the plan of `file`; with `--json` as one `List` that `kubectl` accepts. */
 export async function k8sRender(file: string, options: K8sRenderOptions): Promise<CommandResult> {
   const { objects } = await renderedFile(file, options);
   return { json: { apiVersion: 'v1', kind: 'List', items: objects }, text: toYaml(objects) };
 }
 
-/** The name of the pipeline of `file` and the objects of its plan. */
+/** Pipeline name of `file`, and the objects of its plan. */
 export async function renderedFile(
   file: string,
   options: K8sRenderOptions,
@@ -60,7 +59,7 @@ async function plannedStages(
 ): Promise<Required<SavedPlan>> {
   if (plan !== undefined) {
     const saved = await readPlan(plan, spec);
-    // A router is told of a load above 0; a plan may be made for none at all.
+    // Routers need a load above 0, but a plan may be made for 0.
     return { stages: saved.stages, arrivalRps: asked ?? (saved.arrivalRps || USUAL_RPS) };
   }
   const arrivalRps = asked ?? USUAL_RPS;

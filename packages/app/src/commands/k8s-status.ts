@@ -1,4 +1,3 @@
-/** `equipoise k8s status`: how far the workloads of a pipeline are on a cluster, and what the operator says of it. */
 import { deployedObjects, pipelineConditions, type WorkloadState, workloadStates } from '@equipoise/adapter-kubernetes';
 import { AppError } from '@equipoise/core/model';
 import pc from 'picocolors';
@@ -6,7 +5,7 @@ import { type ClusterOptions, withCluster } from '../compose/cluster.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
 
-/** Shows the pipeline; the answer is no while a workload does not run as it should. */
+/** `equipoise k8s status`: shows workloads and conditions of a pipeline. Answers no until all workloads run. */
 export function k8sStatus(pipeline: string, options: ClusterOptions): Promise<CommandResult> {
   return withCluster(options, async ({ api, namespace }) => {
     const workloads = workloadStates(await deployedObjects(api, pipeline, namespace));

@@ -1,4 +1,7 @@
-/** An API server as far as the commands need one: lists by label, watches that tell nothing, server-side apply, deletion. Its Deployments run at once, or never. */
+/**
+ * API server for command tests: lists by label, silent watches, server-side apply, deletion. Its Deployments run at
+ * once, or never.
+ */
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -9,7 +12,7 @@ interface StoredObject {
   readonly status?: unknown;
 }
 
-/** The kubeconfig that leads to a server. */
+/** Kubeconfig for a server. */
 export const kubeconfigTo = (server: string): string =>
   JSON.stringify({
     apiVersion: 'v1',
@@ -20,19 +23,18 @@ export const kubeconfigTo = (server: string): string =>
     'current-context': 'test',
   });
 
-/** The server with what it keeps, by path. */
 export class KubeApiServer {
   readonly objects = new Map<string, StoredObject>();
-  /** Namespaces in which objects may be made. */
+  /** Existing namespaces. */
   namespaces = ['team'];
-  /** Whether pods become ready. */
+  /** Pods become ready. */
   podsStart = true;
-  /** Resources that are served; any other is answered with 404. */
+  /** Served resources; others are 404. */
   readonly served: ReadonlySet<string>;
   readonly #server = createServer(async (request, response) => {
     const { status, body } = this.#answer(request, await textOf(request));
     if (status === 200 && request.url?.includes('watch=true')) {
-      // Nothing ever happens.
+      // The watch stays silent.
       response.writeHead(200).flushHeaders();
       return;
     }
@@ -43,7 +45,7 @@ export class KubeApiServer {
     this.served = new Set(served);
   }
 
-  /** Starts on a free port of loopback and gives the kubeconfig that leads there. */
+  /** Starts on a free loopback port and returns its kubeconfig. */
   async start(): Promise<string> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
     const { port } = this.#server.address() as AddressInfo;
@@ -58,7 +60,7 @@ export class KubeApiServer {
   #answer({ method, url = '' }: IncomingMessage, text: string): { readonly status: number; readonly body: unknown } {
     const { pathname, searchParams } = new URL(url, 'http://127.0.0.1');
     const path = pathname.split('/').filter((part) => part !== '');
-    // What follows NAMESPACE is the resource, and perhaps the name.
+    // After the namespace follow the resource and an optional name.
     const [resource = '', name] = path.slice(path.indexOf('namespaces') + 2);
     if (!this.served.has(resource)) return refusal(404, 'NotFound', 'the server could not find the requested resource');
     if (name === undefined) return { status: 200, body: this.#list(`${pathname}/`, searchParams.get('labelSelector')) };

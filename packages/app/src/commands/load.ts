@@ -1,4 +1,4 @@
-/** `equipoise load`: an open-loop load against a running pipeline. */
+/** `equipoise load`: sends an open-loop load to a running pipeline. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { arrivalRng } from '@equipoise/core/control';
@@ -12,14 +12,13 @@ import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 
-/** Flags of the command. */
 export interface LoadOptions extends LoadRequest {
   readonly body?: string;
   readonly contentType?: string;
   readonly timeoutMs: number;
   readonly tokenFile?: string;
   readonly seed: number;
-  /** Send the whole load though nobody listens. */
+  /** Sends the whole load even if the address is unreachable. */
   readonly keepGoing?: boolean;
 }
 
@@ -31,7 +30,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.txt': 'text/plain',
 };
 
-/** Sends the load to `url`; the answer is no when a request failed (drops are reported, not failures) or not all of it was sent. */
+/** Sends the load to `url`. Answers no if a request failed (drops are no failures) or the load was cut short. */
 export async function load(url: string, options: LoadOptions): Promise<CommandResult> {
   if (!URL.canParse(url))
     throw new AppError(
@@ -66,7 +65,7 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
   }
 }
 
-/** Aborted by the first Ctrl-C: no more is sent, and what was is waited for. */
+/** Aborted by the first Ctrl-C: sending stops, sent requests are awaited. */
 function interrupted(): AbortSignal {
   const aborting = new AbortController();
   void stopSignal().then(() => {
@@ -76,7 +75,7 @@ function interrupted(): AbortSignal {
   return aborting.signal;
 }
 
-/** An address where nobody is: what to do about it. */
+/** Adds a remedy to an unreachable address. */
 function explained(error: unknown): never {
   if (!(error instanceof AppError) || error.code !== 'UNREACHABLE') throw error;
   const { message, details, retryable } = error;
@@ -85,7 +84,7 @@ function explained(error: unknown): never {
   throw new AppError('UNREACHABLE', `${message} ${remedy}`, { details, retryable, cause: error });
 }
 
-/** The body file, or all files of a body folder in the order of their names; an empty JSON object without any. */
+/** Body file, or all files of a folder by name; an empty JSON object by default. */
 async function bodiesOf({ body, contentType }: LoadOptions): Promise<readonly LoadBody[]> {
   if (body === undefined)
     return [{ contentType: contentType ?? 'application/json', bytes: new TextEncoder().encode('{}') }];
@@ -102,7 +101,7 @@ async function bodiesOf({ body, contentType }: LoadOptions): Promise<readonly Lo
   );
 }
 
-/** The files of a folder by name, without hidden ones, which file managers leave behind. */
+/** Files of a folder by name, without hidden ones. */
 async function filesOf(folder: string): Promise<readonly string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name);

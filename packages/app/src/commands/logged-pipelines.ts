@@ -1,7 +1,6 @@
-/** What a decision log has, for whoever asked it for something else. */
 import { readDecisionLog } from '@equipoise/runtime';
 
-/** The pipelines of the log in `path`, each with the number of its newest decision, as the end of a sentence. */
+/** Pipelines of a decision log with their newest decision numbers, as the end of a sentence. */
 export async function newestText(path: string): Promise<string> {
   const { decisions } = await readDecisionLog(path, { newest: 1 });
   const newest = decisions.map(({ pipelineName, record }) => `${pipelineName} (newest ${record.id})`);

@@ -1,4 +1,4 @@
-/** `equipoise operator --once`: brings the pipelines of a cluster as far as it can now, tells what it did, and ends. */
+/** `equipoise operator --once`: reconciles the pipelines of a cluster as far as possible, reports, and exits. */
 import { LeaseElector, type PipelineRun, runOnce } from '@equipoise/adapter-kubernetes';
 import { AppError } from '@equipoise/core/model';
 import { type Cluster, withCluster } from '../compose/cluster.js';
@@ -17,12 +17,12 @@ import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
 
-/** How long a lease may be waited for that another has left behind: it lasts 15 s and is looked at every 2 to 4 s. */
+/** Longest wait for an abandoned lease, which lasts 15 s and is polled every 2 to 4 s. */
 const LEASE_LIMIT_MS = 25_000;
-/** Failures to ask for it, each after another 2 to 4 s. */
+/** Tolerated failures to acquire the lease. */
 const MOST_LEASE_FAILURES = 3;
 
-/** The answer is no where a pipeline is not accepted, has no plan that meets its SLO, is degraded, or could not be brought on. */
+/** Answers no if a pipeline is not accepted, has no plan within its SLO, is degraded, or failed to reconcile. */
 export function operatorOnce(options: OperatorFlags): Promise<CommandResult> {
   return withCluster(clusterOf(options), async (cluster) => {
     const ending = new AbortController();
@@ -52,7 +52,7 @@ async function run(cluster: Cluster, options: OperatorFlags, signal: AbortSignal
   }
 }
 
-/** Runs once it leads, and gives the lease back; AppError CONFLICT where another one is at work. */
+/** Runs as leader and releases the lease; throws CONFLICT if another operator is active. */
 async function runAsLeader(
   cluster: Cluster,
   options: OperatorFlags,
@@ -78,7 +78,7 @@ async function runAsLeader(
         refused.abort();
       },
       failed: (error) => {
-        // What the run itself rejects with is told by it.
+        // The run reports its own rejection.
         if (found.run !== undefined) return;
         told(candidacy.name, error);
         if (failures.push(error) >= MOST_LEASE_FAILURES) refused.abort();
@@ -106,7 +106,7 @@ function told(what: string, cause: unknown): void {
   });
 }
 
-/** The plan itself is in the status on the cluster. */
+/** The status on the cluster has the plan. */
 function withoutPlan({ status, ...run }: PipelineRun) {
   const { conditions, replicas, plannedForRps, mode } = status ?? {};
   return { ...run, ...(mode && { mode }), ...(plannedForRps !== undefined && { plannedForRps }), replicas, conditions };

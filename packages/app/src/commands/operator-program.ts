@@ -16,7 +16,6 @@ function leaseName(text: string): string {
   throw new InvalidArgumentError('Expected a name of a-z, 0-9, - and ., a letter or digit at both ends.');
 }
 
-/** Adds `operator`. */
 export function addOperator(program: Command): void {
   program
     .command('operator')

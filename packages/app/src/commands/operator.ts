@@ -1,4 +1,6 @@
-/** `equipoise operator`: looks after the pipelines of a cluster until it is told to stop. Of several of them one acts. */
+/**
+ * `equipoise operator`: reconciles the pipelines of a cluster until it is stopped. One of several operators is active.
+ */
 import { LeaseElector, Operator } from '@equipoise/adapter-kubernetes';
 import type { Decision } from '@equipoise/core/model';
 import { OperatorMonitor, startProbeServer } from '@equipoise/runtime';
@@ -18,7 +20,6 @@ import type { CommandResult } from '../terminal/run-command.js';
 import { endWithin, stopSignal } from '../terminal/stop-signal.js';
 import { VERSION } from '../version.js';
 
-/** Flags of the command. */
 export interface OperatorOptions extends OperatorFlags {
   readonly host: string;
   readonly port: number;
@@ -26,7 +27,7 @@ export interface OperatorOptions extends OperatorFlags {
 
 const END_MS = 10_000;
 
-/** Runs until SIGINT or SIGTERM, then gives the lease back. */
+/** Runs until SIGINT or SIGTERM, then releases the lease. */
 export function operator(options: OperatorOptions): Promise<CommandResult | undefined> {
   return withCluster(clusterOf(options), async (cluster) => {
     const stop = stopSignal();
@@ -85,7 +86,7 @@ async function run(cluster: Cluster, { options, scope, watch }: Running, signal:
   );
 }
 
-/** What a status says of variants that are tried. */
+/** Canary variants in a status. */
 interface TriedVariants {
   readonly shift?: object;
   readonly rollback?: {
@@ -96,10 +97,10 @@ interface TriedVariants {
   };
 }
 
-/** What is told of an operator: log and metrics. */
+/** Log and metrics of an operator. */
 class OperatorWatch {
   readonly monitor = new OperatorMonitor({ version: VERSION });
-  /** Whether the API server has answered. */
+  /** True once the API server has answered. */
   isReady = false;
 
   leads(isLeader: boolean): void {
@@ -117,7 +118,7 @@ class OperatorWatch {
     this.monitor.decided(kind);
     const { meanRps, upperRps } = evidence.forecast;
     const facts = { pipeline, kind, reason, meanRps, upperRps };
-    // What is left as it is belongs to the metrics: one line a pipeline every ten seconds says nothing.
+    // A hold is only a metric: one line per pipeline every ten seconds is noise.
     if (kind === 'apply') logLine('info', 'decided', facts);
   }
 

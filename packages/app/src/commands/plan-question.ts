@@ -1,4 +1,4 @@
-/** The flags of `plan` as a question to the planner: what overrides the pipeline file, and which flags make no sense together. */
+/** Flags of `plan` as a question to the planner: overrides of the pipeline file, and contradictory flags. */
 import { type AccuracyTable, AppError, type NodeGroup, type Objective, type PipelineSpec } from '@equipoise/core/model';
 import type { Estimator, PlanningProblem, PolicyName } from '@equipoise/core/plan';
 import { loadAccuracyTable } from '@equipoise/pipeline-file';
@@ -7,7 +7,6 @@ import { profilesFor } from '../compose/profiles-for.js';
 import { readRunningPlan } from '../compose/read-plan.js';
 import type { ObjectiveWeights } from '../terminal/flag-values.js';
 
-/** Flags of the command, as commander gives them. */
 export interface PlanOptions {
   readonly arrivalRps: number;
   readonly objective?: Objective['kind'] | 'frontier';
@@ -28,16 +27,15 @@ export interface PlanOptions {
   readonly out?: string;
 }
 
-/** A question about one file; `wantsFrontier` asks for all the best trade-offs instead of one plan. */
+/** Question about one file; `wantsFrontier` asks for the Pareto front instead of one plan. */
 export interface PlanQuestion {
   readonly problem: PlanningProblem;
   readonly wantsFrontier: boolean;
 }
 
-/** Whether the frontier is asked for, by either of its names. */
 const wantsFrontier = ({ frontier, objective }: PlanOptions): boolean => frontier === true || objective === 'frontier';
 
-/** Reads file and flags. Throws AppError WRONG_USAGE for flags that contradict each other, and what reading the files throws. */
+/** Reads file and flags. Throws WRONG_USAGE for contradictory flags. */
 export async function planQuestion(file: string, options: PlanOptions): Promise<PlanQuestion> {
   const { runningPlan, accuracyTable } = options;
   const ofFile = await loadSpec(file);
@@ -56,7 +54,7 @@ export async function planQuestion(file: string, options: PlanOptions): Promise<
   };
 }
 
-/** Throws AppError WRONG_USAGE where flags make no sense together or not for several files. */
+/** Throws WRONG_USAGE for flags that exclude each other, or that several files exclude. */
 export function checkFlags(files: readonly string[], options: PlanOptions): void {
   const { policy, explain, svg, runningPlan, frontier, objective } = options;
   const front = wantsFrontier(options);
@@ -73,7 +71,7 @@ export function checkFlags(files: readonly string[], options: PlanOptions): void
   if (files.length > 1) checkForSeveral(files.length, options);
 }
 
-/** Flags that name a file speak of one pipeline. */
+/** Flags that name a file concern one pipeline. */
 function checkForSeveral(count: number, { svg, out, runningPlan, accuracyTable }: PlanOptions): void {
   const flags = Object.entries({
     '--svg': svg,
@@ -106,7 +104,7 @@ function overridden(spec: PipelineSpec, options: PlanOptions): PipelineSpec {
   };
 }
 
-/** A machine that only its cores limit. */
+/** Machine limited by its cores only. */
 const nodeOfCores = (cpuCores: number): NodeGroup => ({
   cpuCores,
   memoryBytes: Number.MAX_SAFE_INTEGER,

@@ -1,4 +1,4 @@
-/** `plan` within the test's own process: what the command line makes of arguments, without the start of Node for each question. */
+/** Runs `plan` in the process of the test, without starting Node for each question. */
 import { join } from 'node:path';
 import { AppError, errorCodes } from '@equipoise/core/model';
 import { CommanderError } from 'commander';
@@ -7,7 +7,7 @@ import { ExitCode } from '../terminal/exit-code.js';
 import { plan } from './plan.js';
 import type { PlanOptions } from './plan-question.js';
 
-/** An answer or an error as `--json` would print it, with the exit code; `text` is what people read. */
+/** Answer or error as `--json` prints it, with the exit code; `text` is the human-readable form. */
 export interface Planned {
   readonly exitCode: number;
   readonly document: unknown;
@@ -19,7 +19,7 @@ export async function planned(folder: string, files: readonly string[], ...flags
   try {
     const paths = files.map((file) => join(folder, file));
     const { json, text, answerIsNo } = await plan(paths, optionsOf(flags));
-    // As a document: what JSON cannot say is lost here too.
+    // Values that JSON cannot represent are lost, as in real output.
     const document = JSON.parse(JSON.stringify(json)) as unknown;
     return { exitCode: answerIsNo ? ExitCode.answerIsNo : ExitCode.done, document, text };
   } catch (error) {
@@ -31,7 +31,6 @@ export async function planned(folder: string, files: readonly string[], ...flags
   }
 }
 
-/** The flags as commander reads them. Throws CommanderError. */
 function optionsOf(flags: readonly string[]): PlanOptions {
   const command = buildProgram().commands.find((each) => each.name() === 'plan');
   let options: PlanOptions | undefined;

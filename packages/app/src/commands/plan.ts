@@ -1,6 +1,6 @@
 /**
- * `equipoise plan`: the best plan for a load, or why there is none and what would help; on request with its reasons, or all the best
- * trade-offs of accuracy and cost. Several files are planned one by one, each within its own budget.
+ * `equipoise plan`: the best plan for a load, or the binding constraint and remedies; optionally with reasons, or the
+ * Pareto front. Several files are planned separately.
  */
 import type { PlanResult } from '@equipoise/core/model';
 import {
@@ -25,7 +25,7 @@ import { planText } from '../terminal/plan-text.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { checkFlags, type PlanOptions, type PlanQuestion, planQuestion } from './plan-question.js';
 
-/** Plans every file of `files`; the answer is no when one of them has no plan. */
+/** Plans every file; answers no if one has no plan. */
 export async function plan(files: readonly string[], options: PlanOptions): Promise<CommandResult> {
   checkFlags(files, options);
   const [svg, out] = await Promise.all([options.svg, options.out].map((path) => path && outputFile(path)));
@@ -72,7 +72,7 @@ async function answerFor(file: string, options: PlanOptions): Promise<FileAnswer
   }
 }
 
-/** Verifiers by arrival rate that tell how many plans they were asked for. */
+/** Verifiers by arrival rate that count verified plans. */
 function countedVerifiers({ spec, profiles }: PlanningProblem, progress: PlanProgress): VerifierAt {
   let simulated = 0;
   return (arrivalRps) => {
@@ -96,7 +96,7 @@ function planned(problem: PlanningProblem, options: PlanOptions, verifierAt: Ver
   return { ...answer, json: { ...result, explanation }, text: `${answer.text}\n\n${reasons}` };
 }
 
-/** Without the factors, which are the solver's own. */
+/** Drops the factors, which are internal to the solver. */
 const frontierDocument = ({ points, complete, toleranceFraction, omittedPoints }: Frontier) => ({
   points,
   complete,
@@ -108,7 +108,7 @@ function answered(result: PlanResult, asked: PlanOptions): CommandResult {
   return { json: result, text: planText(result, asked), answerIsNo: result.kind === 'infeasible' };
 }
 
-/** Says in the document for which load it is, which profiles were carried over from another machine, and by which factor. */
+/** Adds load, foreign profiles and their scale factors to the document. */
 function asDocument(result: CommandResult, { arrivalRps, profiles }: PlanningProblem): CommandResult {
   const scaled = scaledProfiles(profiles);
   const evidence = scaled.length > 0 && { evidence: { scaledProfiles: scaled } };

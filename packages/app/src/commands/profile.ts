@@ -1,4 +1,4 @@
-/** `equipoise profile`: measures the service times of all variants on this machine and keeps them for `plan` and `serve`. */
+/** `equipoise profile`: measures service times of all variants and caches them for `plan` and `serve`. */
 import { AppError, stageId } from '@equipoise/core/model';
 import { type PipelineProfile, ProfileCache } from '@equipoise/runtime';
 import pc from 'picocolors';
@@ -12,7 +12,6 @@ import { reportError } from '../terminal/report-error.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
 
-/** Flags of the command. */
 export interface ProfileOptions {
   readonly quick?: boolean;
   readonly stage?: string;
@@ -22,7 +21,7 @@ export interface ProfileOptions {
   readonly json?: boolean;
 }
 
-/** Profiles the pipeline of `file`; what is known and still holds is not measured again. */
+/** Profiles the pipeline of `file`; fresh cached figures are not measured again. */
 export async function profile(file: string, options: ProfileOptions): Promise<CommandResult> {
   const spec = await loadSpec(file);
   if (options.stage !== undefined && !spec.stages.some(({ id }) => id === options.stage)) {
@@ -52,7 +51,7 @@ const interrupted = (path: string): AppError =>
     `Stopped. What was measured until now is kept in ${path}; nobody plans from a part of it.`,
   );
 
-/** Since when what was taken as it was kept is known; nothing where all was measured anew. */
+/** Age of reused figures; empty if everything was measured now. */
 export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number): readonly string[] {
   const before = variants.map((variant) => variant.measuredAtEpochMs).filter((atMs) => atMs < startedAtEpochMs);
   if (before.length === 0) return [];
@@ -67,10 +66,10 @@ export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number)
   return [`${which}: the profile of ${when} still holds; --force measures again`];
 }
 
-/** A mean that is known within no less than this (half of its 95 % interval ÷ the mean) is pointed out. */
+/** Uncertainty of a mean from which it is reported (half of its 95 % interval ÷ the mean). */
 const UNSURE_FRACTION = 0.1;
 
-/** What says that the machine was not idle; nothing where all means are known well. */
+/** Warns that the machine was not idle; empty if all means are precise. */
 function unsureText({ variants }: PipelineProfile): readonly string[] {
   const points = variants.flatMap((variant) => variant.points.map((point) => ({ variant, point })));
   const unsure = points.filter(({ point }) => point.meanUncertaintyFraction > UNSURE_FRACTION);
@@ -85,7 +84,7 @@ function unsureText({ variants }: PipelineProfile): readonly string[] {
   ];
 }
 
-/** One row a measured point, then what is not sure, and what was left out and why. */
+/** One row per point, then imprecise points, then skipped points with reasons. */
 export function profileTable(profile: PipelineProfile): string {
   const { variants, notMeasured } = profile;
   const rows = variants.flatMap(({ stageId: id, variantId, points, loadMs }) =>

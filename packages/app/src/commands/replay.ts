@@ -1,4 +1,3 @@
-/** `equipoise replay`: takes the decisions of a log again with the code of now; the same input gives the same decisions, or what differs. */
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { AppError } from '@equipoise/core/model';
@@ -11,7 +10,6 @@ import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
 import { newestText } from './logged-pipelines.js';
 
-/** Flags of the command. */
 export interface ReplayOptions {
   readonly pipeline?: string;
   readonly newest?: number;
@@ -24,7 +22,9 @@ interface DifferentDecision {
   readonly differences: readonly Difference[];
 }
 
-/** Replays the log in `path`; the answer is no when a decision comes out otherwise, and when there was none to compare. */
+/**
+ * `equipoise replay`: repeats logged decisions with the current code. Answers no if one differs, or if there is none.
+ */
 export async function replay(path: string, { pipeline, newest, out }: ReplayOptions): Promise<CommandResult> {
   const selection = {
     ...(pipeline !== undefined && { pipelineName: pipeline }),

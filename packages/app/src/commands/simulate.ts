@@ -1,4 +1,4 @@
-/** `equipoise simulate`: what a plan, or the control loop with a policy, makes of a load. */
+/** `equipoise simulate`: simulates a plan, or the control loop with a policy, under a load. */
 import { AppError, type LatencyHistogram, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
 import { loadDurationS, type SimulationRun } from '@equipoise/core/simulate';
@@ -16,7 +16,6 @@ import type { CommandResult } from '../terminal/run-command.js';
 import { sparkline } from '../terminal/sparkline.js';
 import { textTable } from '../terminal/text-table.js';
 
-/** Flags of the command. */
 export interface SimulateOptions extends LoadRequest {
   readonly plan?: string;
   readonly policy?: PolicyName;
@@ -26,7 +25,6 @@ export interface SimulateOptions extends LoadRequest {
   readonly profileScale?: number;
 }
 
-/** Simulates the pipeline of `file`. */
 export async function simulate(file: string, options: SimulateOptions): Promise<CommandResult> {
   if (options.plan === undefined && options.policy === undefined) {
     const message = 'Say what to simulate: --plan P.json (as `equipoise plan --json` prints it), or --policy NAME.';
@@ -57,7 +55,7 @@ async function subjectOf(spec: PipelineSpec, { plan, policy }: SimulateOptions):
   return plan === undefined ? { policy: policy ?? 'equipoise' } : { plan: await savedPlan(plan, spec) };
 }
 
-/** Only the stages of a saved plan are simulated; what was predicted of it is not needed. */
+/** Reads only the stages of a saved plan, not its predictions. */
 async function savedPlan(path: string, spec: PipelineSpec): Promise<Plan> {
   const predicted = { latencyMs: 0, percentile: spec.slo.percentile, pas: 0, capacityRps: 0, cpuCores: 0 };
   const { stages } = await readPlan(path, spec);
@@ -108,7 +106,7 @@ function simulationText({ spec, load, figures, run, elapsedMs }: Outcome): strin
 
 const SKETCH_COLUMNS = 48;
 
-/** How the latencies are spread: columns of equal ratio from the fastest to the slowest. */
+/** Latency distribution in columns of equal ratio from fastest to slowest. */
 function latencySketch(histogram: LatencyHistogram): string {
   if (histogram.count === 0) return '';
   const [fastMs, slowMs] = [histogram.quantileMs(0.001), histogram.maxMs];

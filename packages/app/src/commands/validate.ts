@@ -1,11 +1,10 @@
-/** `equipoise validate`: everything that is wrong with a pipeline file, or that it is valid. */
 import { loadPipelineFile } from '@equipoise/pipeline-file';
 import pc from 'picocolors';
 import { problemLines } from '../compose/load-spec.js';
 import { counted } from '../terminal/counted.js';
 import type { CommandResult } from '../terminal/run-command.js';
 
-/** Checks the file; the answer is no when it has problems. */
+/** `equipoise validate`: lists all problems of a pipeline file. Answers no if there are any. */
 export async function validate(file: string): Promise<CommandResult> {
   const result = await loadPipelineFile(file);
   if (result.kind === 'valid') {

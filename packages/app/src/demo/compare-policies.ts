@@ -1,4 +1,4 @@
-/** How plans that never change would have fared on the load that was just served: simulated from the measured profile. */
+/** Simulates fixed plans on the load that was served, from the measured profile. */
 import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
 import { type PolicyName, policies, requireCurves } from '@equipoise/core/plan';
 import { simulatePlan, traceArrivals } from '@equipoise/core/simulate';
@@ -9,7 +9,7 @@ import type { ComparedRun } from './demo-report.js';
 
 const SEED = 1;
 
-/** The plan that a fixed policy makes for the largest rate of the load: its best effort where the budget cannot carry it. */
+/** Fixed policy's plan for the largest rate, or its best effort. */
 export function fixedPlan(
   spec: PipelineSpec,
   profiles: ProfileSet,

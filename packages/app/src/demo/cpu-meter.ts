@@ -1,19 +1,18 @@
 /**
- * CPU time of the demo by who spent it: the main thread (which takes requests in, forms batches and answers) against everything
- * this process computes. Per-thread times come from Linux's /proc; elsewhere the split is unknown.
+ * CPU time of the main thread (requests, batches, answers) and of the whole process. Per-thread times need Linux's
+ * /proc.
  */
 import { readFileSync } from 'node:fs';
 
-/** Kernel ticks per second that /proc counts in. */
+/** Kernel ticks per second in /proc. */
 const TICKS_PER_S = 100;
 
-/** CPU seconds since the process started; `mainThreadS` is undefined where the system does not tell. */
+/** CPU seconds since the process started; `mainThreadS` is undefined if unknown. */
 export interface CpuTimes {
   readonly processS: number;
   readonly mainThreadS: number | undefined;
 }
 
-/** Reads the CPU times now. */
 export function cpuTimes(): CpuTimes {
   const { user, system } = process.cpuUsage();
   return { processS: (user + system) / 1e6, mainThreadS: mainThreadSeconds() };
@@ -29,7 +28,7 @@ function mainThreadSeconds(): number | undefined {
   }
 }
 
-/** Share of the main thread and the load generator in all CPU time between two readings. */
+/** Fraction of main thread and load generator in all CPU time between two readings. */
 export function overheadFraction(before: CpuTimes, after: CpuTimes, loadGeneratorS: number): number | undefined {
   if (before.mainThreadS === undefined || after.mainThreadS === undefined) return undefined;
   const overheadS = after.mainThreadS - before.mainThreadS + loadGeneratorS;

@@ -1,27 +1,24 @@
-/** What the demo promises, checked on the run that was just seen. */
-
 import type { Plan } from '@equipoise/core/model';
 import { percentText } from '../terminal/plan-table.js';
 import type { PlanInForce, RunTotals } from './demo-record.js';
 
-/** One promise with its figure. */
+/** One promise of the demo with its figure. */
 export interface DemoCheck {
   readonly name: string;
   readonly figure: string;
   readonly met: boolean;
 }
 
-/** What the checks look at; the accuracies are those of the two fixed plans. */
+/** Input of the checks; accuracies are those of the two fixed plans. */
 export interface DemoFigures {
   readonly totals: RunTotals;
   readonly plans: readonly PlanInForce[];
   readonly cheapest: RunTotals;
   readonly best: RunTotals;
-  /** CPU of request handling and load generation as a fraction of all CPU used; undefined where it cannot be measured. */
+  /** CPU of request handling and load generation as a fraction of all CPU; undefined if unknown. */
   readonly overheadFraction: number | undefined;
 }
 
-/** Checks a run of the demo. */
 export function demoChecks({ totals, plans, cheapest, best, overheadFraction }: DemoFigures): readonly DemoCheck[] {
   const steps = plans.slice(1).map(({ plan }, i) => stepFrom(plans[i]?.plan ?? plan, plan));
   const halfway = cheapest.pasMean + (best.pasMean - cheapest.pasMean) / 2;
@@ -65,7 +62,7 @@ export function demoChecks({ totals, plans, cheapest, best, overheadFraction }: 
   return checks;
 }
 
-/** What a change of plan was: cheaper variants are less accurate and carry more requests per core. */
+/** Kind of a plan change: cheaper variants are less accurate and serve more requests per core. */
 function stepFrom({ predicted: before }: Plan, { predicted: after }: Plan): 'more accurate' | 'cheaper' | 'other' {
   if (after.pas > before.pas) return 'more accurate';
   const carriesMore = after.capacityRps / after.cpuCores > before.capacityRps / before.cpuCores;

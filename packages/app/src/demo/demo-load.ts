@@ -1,8 +1,7 @@
 /**
- * The load of the demo: it stays low, rises beyond what the most accurate variants can carry, and falls again. Rates are relative
- * to the measured capacity of those variants, so that the story is the same on a slow and on a fast machine. The rise is gentle
- * enough for a loop that decides every ten seconds, and the low end is long enough for it to go back to better variants: it believes in a
- * lower load only once that has lasted.
+ * Load of the demo: low, then above the capacity of the most accurate variants, then low again. Rates are relative to
+ * the measured capacity, so slow and fast machines behave alike. The rise is slow enough for a loop of ten seconds. The
+ * low end is long enough for the loop to trust the lower load.
  */
 import type { RatePoint } from '@equipoise/core/simulate';
 
@@ -17,11 +16,10 @@ const SHAPE: readonly (readonly [timeFraction: number, rateFraction: number])[] 
   [1, 0.3],
 ];
 
-/** The demo's load for a machine on which the most accurate variants carry `bestCapacityRps` within the budget. */
+/** Load for a machine whose most accurate variants serve `bestCapacityRps` within the budget. */
 export function demoLoad(bestCapacityRps: number, durationS: number): readonly RatePoint[] {
   return SHAPE.map(([time, rate]) => ({ atS: time * durationS, arrivalRps: rate * bestCapacityRps }));
 }
 
-/** The largest rate of a load. */
 export const peakRps = (points: readonly RatePoint[]): number =>
   Math.max(...points.map(({ arrivalRps }) => arrivalRps));

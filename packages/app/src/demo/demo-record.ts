@@ -1,4 +1,4 @@
-/** What the demo keeps while it runs: one row a second and each plan that came into force; view, report and checks read it. */
+/** Record of a demo run for view, report and checks. */
 import type { Plan } from '@equipoise/core/model';
 
 /** One second of the run. */
@@ -9,22 +9,21 @@ export interface SecondRow {
   readonly withinSlo: number;
   readonly dropped: number;
   readonly failed: number;
-  /** 99th percentile over the completions of the last 10 s; undefined without any. */
+  /** 99th percentile of completions in the last 10 s; undefined without any. */
   readonly p99Ms: number | undefined;
-  /** Accuracy score of the plan in force. */
+  /** Accuracy score of the running plan. */
   readonly pas: number;
-  /** Capacity of the plan in force by its prediction. */
+  /** Predicted capacity of the running plan. */
   readonly capacityRps: number;
 }
 
-/** A plan that came into force, with the reason for it. */
+/** Applied plan with its reason. */
 export interface PlanInForce {
   readonly atS: number;
   readonly plan: Plan;
   readonly reason: string;
 }
 
-/** Totals of a run on a load. */
 export interface RunTotals {
   readonly arrived: number;
   readonly completed: number;
@@ -35,7 +34,7 @@ export interface RunTotals {
   readonly pasMean: number;
 }
 
-/** Adds up the seconds; an empty run attains everything. */
+/** Sums the seconds; an empty run has attainment 1. */
 export function totalsOf(seconds: readonly SecondRow[]): RunTotals {
   const sum = (pick: (row: SecondRow) => number) => seconds.reduce((total, row) => total + pick(row), 0);
   const arrived = sum((row) => row.arrived);

@@ -1,4 +1,3 @@
-/** Watches a running pipeline: counts of each second from its statistics, and what was in force in that second. */
 import { planThatRuns } from '@equipoise/core/control';
 import type { PipelineSpec } from '@equipoise/core/model';
 import type { RatePoint } from '@equipoise/core/simulate';
@@ -7,14 +6,14 @@ import type { RunningPipeline } from '../compose/start-pipeline.js';
 import type { PlanInForce, SecondRow } from './demo-record.js';
 import type { LiveState } from './live-view.js';
 
-/** What is watched, and where trouble is told. */
+/** Pipeline options, and a sink for errors. */
 export interface RecorderOptions {
   readonly spec: PipelineSpec;
   readonly points: readonly RatePoint[];
   readonly onTrouble: (text: string) => void;
 }
 
-/** What ran at the end of a second, which the pipeline's own statistics do not keep. */
+/** Running plan at the end of a second, which the statistics do not keep. */
 interface Sample {
   readonly p99Ms: number | undefined;
   readonly pas: number;
@@ -24,7 +23,7 @@ interface Sample {
 const P99_WINDOW_S = 10;
 const KEPT_SECONDS = 600;
 
-/** Keeps the rows of a run of at most ten minutes. */
+/** Records a run of at most ten minutes, one row per second. */
 export class DemoRecorder {
   readonly #options: RecorderOptions;
   readonly #plans: PlanInForce[] = [];
@@ -38,7 +37,7 @@ export class DemoRecorder {
     this.#options = options;
   }
 
-  /** Starts watching: seconds count from now. */
+  /** Starts recording: seconds count from now. */
   begin(pipeline: RunningPipeline): void {
     this.#pipeline = pipeline;
     this.#firstSecond = pipeline.runner.statistics.arrivalsPerSecond(pipeline.runner.nowMs).length;
@@ -57,7 +56,7 @@ export class DemoRecorder {
     }
   }
 
-  /** One row for each whole second since `begin`; call at least once a second to keep the samples in step. */
+  /** One row per whole second since `begin`; call at least once a second to keep samples in step. */
   rows(): readonly SecondRow[] {
     if (this.#pipeline === undefined) return [];
     const { statistics, nowMs } = this.#pipeline.runner;
@@ -69,7 +68,7 @@ export class DemoRecorder {
     });
   }
 
-  /** The plans so far, the first one included. */
+  /** Applied plans, including the first. */
   get plans(): readonly PlanInForce[] {
     return this.#plans;
   }

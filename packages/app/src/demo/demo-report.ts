@@ -1,4 +1,3 @@
-/** The demo's HTML report: what the load did, how the plan followed, and how fixed plans would have fared on the same load. */
 import type { PipelineSpec } from '@equipoise/core/model';
 import { htmlPage, htmlTable, type PageSection } from '../report/html-page.js';
 import { plotSvg } from '../report/plot.js';
@@ -6,7 +5,7 @@ import { choiceText, fractionText, percentText } from '../terminal/plan-table.js
 import type { DemoCheck } from './demo-checks.js';
 import type { PlanInForce, RunTotals, SecondRow } from './demo-record.js';
 
-/** How one way to run the pipeline fared on the load. */
+/** One way to run the pipeline, with its results on the load. */
 export interface ComparedRun {
   readonly name: string;
   /** `served` on this machine, or `simulated` from the measured profile. */
@@ -15,7 +14,6 @@ export interface ComparedRun {
   readonly variants: string;
 }
 
-/** Everything the report shows. */
 export interface DemoOutcome {
   readonly spec: PipelineSpec;
   readonly seconds: readonly SecondRow[];
@@ -27,7 +25,7 @@ export interface DemoOutcome {
 
 const SIZE = { width: 820, height: 180 } as const;
 
-/** The whole report as one HTML file. */
+/** HTML report: load, plans, and fixed plans on the same load. */
 export async function demoReport(outcome: DemoOutcome): Promise<string> {
   const { spec, runs, checks, machine } = outcome;
   const sections: PageSection[] = [

@@ -1,4 +1,3 @@
-/** Serves the load of the demo and keeps what happened, second by second. */
 import { fork } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -15,7 +14,6 @@ import { DemoRecorder } from './demo-recorder.js';
 import type { LiveState } from './live-view.js';
 import type { LoadAnswer, LoadTask } from './load-process.js';
 
-/** What to serve. */
 export interface DemoRunOptions {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
@@ -25,7 +23,6 @@ export interface DemoRunOptions {
   readonly onTrouble: (text: string) => void;
 }
 
-/** What was seen. */
 export interface DemoRun {
   readonly seconds: readonly SecondRow[];
   readonly plans: readonly PlanInForce[];
@@ -35,7 +32,7 @@ export interface DemoRun {
 
 const FRAME_MS = 500;
 
-/** Runs the whole load against a pipeline that is started for it and stopped after it. */
+/** Starts a pipeline, sends the whole load and stops it. */
 export async function runDemo(options: DemoRunOptions): Promise<DemoRun> {
   const recorder = new DemoRecorder(options);
   const { spec, profiles, points, policy } = options;

@@ -1,4 +1,4 @@
-/** What the demo prints besides the live view: plans for a low, a middle and a high load, and the closing comparison. */
+/** Terminal output of the demo besides the live view. */
 import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
 import { optimize } from '@equipoise/core/plan';
 import pc from 'picocolors';
@@ -10,7 +10,7 @@ import type { DemoOutcome } from './demo-report.js';
 
 const right = (title: string) => ({ right: title });
 
-/** The best plans at the lowest, middle and highest rate of the load. */
+/** Best plans at the lowest, middle and highest rate of the load. */
 export function ladderText(
   spec: PipelineSpec,
   profiles: ProfileSet,
@@ -32,7 +32,7 @@ function ladderRow(load: string, plan: Plan | undefined): readonly string[] {
   return [load, choiceText(plan), fractionText(pas), msText(latencyMs), simulated, coresText(cpuCores)];
 }
 
-/** The closing report of the terminal. */
+/** Closing comparison. */
 export function demoText({ runs, checks }: DemoOutcome, reportPath: string): string {
   const rows = runs.map(({ name, how, totals }) => [
     name,

@@ -1,4 +1,4 @@
-/** The demo's terminal view: what the load does, what is in force for it, and how well it goes. Pure: state in, lines out. */
+/** Terminal view of the demo: load, running plan and results. Pure: state in, lines out. */
 import type { PipelineSpec, Plan, RunningPlan } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { counted } from '../terminal/counted.js';
@@ -6,7 +6,6 @@ import { choiceText, coresText, fractionText, msText, percentText } from '../ter
 import { sparkline } from '../terminal/sparkline.js';
 import { type PlanInForce, type SecondRow, totalsOf } from './demo-record.js';
 
-/** What a frame shows. */
 export interface LiveState {
   readonly spec: PipelineSpec;
   readonly durationS: number;
@@ -20,7 +19,6 @@ export interface LiveState {
 const SPARK_WIDTH = 48;
 const PLANS_SHOWN = 5;
 
-/** The lines of one frame. */
 export function liveView(state: LiveState): readonly string[] {
   const { spec, seconds, plans } = state;
   const plan = plans.at(-1)?.plan;
@@ -38,7 +36,7 @@ export function liveView(state: LiveState): readonly string[] {
   ];
 }
 
-/** One line for a log instead of a frame. */
+/** One log line instead of a frame. */
 export function liveLine({ seconds, plans }: LiveState): string {
   const last = seconds.at(-1);
   const totals = totalsOf(seconds);

@@ -1,10 +1,9 @@
-/** Entry of the demo's load generator: a process of its own, so that its CPU time can be told and nothing waits for it. */
+/** Load generator of the demo in its own process, so that its CPU time is measurable. */
 import { readFile } from 'node:fs/promises';
 import { SeededRng } from '@equipoise/core/model';
 import { piecewiseLinearArrivals, type RatePoint } from '@equipoise/core/simulate';
 import { type LoadResult, runLoad } from '@equipoise/runtime';
 
-/** What the demo asks of its load generator. */
 export interface LoadTask {
   readonly url: string;
   readonly points: readonly RatePoint[];
@@ -14,7 +13,6 @@ export interface LoadTask {
   readonly sloLatencyMs: number;
 }
 
-/** What it answers when the load has ended. */
 export interface LoadAnswer extends LoadResult {
   readonly cpuS: number;
 }

@@ -1,12 +1,12 @@
 /**
- * Cells of the same pipeline, load and policy, their seeds taken together: means with intervals that stay where the figure can be (no
- * attainment above 100 %), and differences from one policy in pairs, which may be anything.
+ * Cells of one pipeline, load and policy over all seeds: means with intervals within the figure's range (no attainment
+ * above 100 %), and paired differences from a reference policy.
  */
 import { type FigureRange, type MeanInterval, meanInterval95, rangedMeanInterval95 } from '@equipoise/core/model';
 import type { CellResult } from './experiment-cell.js';
 import { groupedBy } from './grouped-by.js';
 
-/** The figures that are compared, in the units that people read. */
+/** Compared figures in display units. */
 export const comparedFigures = {
   'within SLO %': (cell: CellResult) => 100 * cell.sloAttainmentFraction,
   accuracy: (cell: CellResult) => cell.pasMean,
@@ -15,12 +15,11 @@ export const comparedFigures = {
   'p99 ms': (cell: CellResult) => cell.latencyMs.p99,
 } as const;
 
-/** A name of `comparedFigures`. */
 export type FigureName = keyof typeof comparedFigures;
 
 const POSITIVE: FigureRange = { low: 0, high: Number.POSITIVE_INFINITY };
 
-/** Where each figure can be. */
+/** Range of each figure. */
 const figureRanges: Readonly<Record<FigureName, FigureRange>> = {
   'within SLO %': { low: 0, high: 100 },
   accuracy: { low: 0, high: 1 },
@@ -29,10 +28,10 @@ const figureRanges: Readonly<Record<FigureName, FigureRange>> = {
   'p99 ms': POSITIVE,
 };
 
-/** Names in the order of reports. */
+/** Names in report order. */
 export const figureNames = Object.keys(comparedFigures) as readonly FigureName[];
 
-/** A policy on a load. `less` is its difference from the reference policy, seed by seed; undefined for that one, and where it has no pair. */
+/** Policy on a load. `less`: paired difference from the reference policy; undefined for that one, or without pairs. */
 export interface CellGroup {
   readonly pipeline: string;
   readonly load: string;
@@ -42,7 +41,7 @@ export interface CellGroup {
   readonly less: Readonly<Record<FigureName, MeanInterval>> | undefined;
 }
 
-/** The groups in the order of the cells, compared with the policy `reference`. */
+/** Groups in cell order, compared with the policy `reference`. */
 export function cellGroups(cells: readonly CellResult[], reference: string): readonly CellGroup[] {
   const keyOf = ({ pipeline, load, policy }: CellResult): string => JSON.stringify([pipeline, load, policy]);
   return [...groupedBy(cells, keyOf).values()].map((own): CellGroup => {

@@ -1,4 +1,6 @@
-/** A thread that simulates cells one at a time. Verdicts are remembered by pipeline: cells of different policies and seeds ask the same. */
+/**
+ * Thread that simulates cells one at a time. Verdicts are cached by pipeline, because policies and seeds share them.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { ControlContext } from '@equipoise/core/control';
 import { forecasters } from '@equipoise/core/forecast';
@@ -7,7 +9,6 @@ import { simulatedRun, verdictsFor } from '../compose/simulated-run.js';
 import { type CellOutcome, type CellPipeline, cellName, type ExperimentCell } from './experiment-cell.js';
 import type { ReadGrid } from './read-grid.js';
 
-/** What the thread answers. */
 export type CellAnswer =
   | CellOutcome
   | { readonly kind: 'failed'; readonly code: AppError['code']; readonly message: string };
@@ -31,7 +32,7 @@ function simulated(cell: ExperimentCell): CellOutcome {
   return { kind: 'simulated', result: { ...cellName(cell), ...figures, elapsedMs } };
 }
 
-/** A policy without a plan is an outcome; anything else that is thrown ends the experiment. */
+/** A policy without a plan is an outcome; any other error ends the experiment. */
 function answerTo(cell: ExperimentCell): CellAnswer {
   try {
     return simulated(cell);

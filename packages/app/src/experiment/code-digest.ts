@@ -1,10 +1,9 @@
-/** What simulates, as a digest: cells of another version of core are not taken for those of this one. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Digest of the code of core that is in use. */
+/** Digest of core's code, so that cells of another version are not reused. */
 export function codeDigest(): string {
   const folder = dirname(fileURLToPath(import.meta.resolve('@equipoise/core')));
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js'));

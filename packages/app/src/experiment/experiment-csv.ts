@@ -1,8 +1,6 @@
-/** The cells as a table for spreadsheets and statistics programs: one line a cell, one column a figure. */
-
 type Figures = Readonly<Record<string, unknown>>;
 
-/** CSV with a header line; what only some cells have (a drop reason, a stage) is empty in the others. */
+/** CSV with a header line, one line per cell. Figures that only some cells have are empty in others. */
 export function experimentCsv(cells: readonly object[]): string {
   const rows = cells.map((cell) => flattened(cell as Figures));
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
@@ -10,7 +8,7 @@ export function experimentCsv(cells: readonly object[]): string {
   return `${[columns.map(quoted).join(','), ...lines].join('\n')}\n`;
 }
 
-/** Inner figures by their path: `stages.detect.waitMs.mean`. */
+/** Nested figures by path: `stages.detect.waitMs.mean`. */
 function flattened(figures: Figures, prefix = ''): Readonly<Record<string, string>> {
   const entries = Object.entries(figures).flatMap(([name, value]): readonly (readonly [string, string])[] =>
     typeof value === 'object' && value !== null

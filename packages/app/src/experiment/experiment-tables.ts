@@ -1,9 +1,9 @@
-/** The groups of an experiment as tables of text, for the terminal and for the report. */
+/** Text tables of an experiment for terminal and report. */
 import type { MeanInterval } from '@equipoise/core/model';
 import { type CellGroup, type FigureName, figureNames } from './cell-groups.js';
 import { groupedBy } from './grouped-by.js';
 
-/** A table of the groups of one pipeline under one load. */
+/** Table of the groups of one pipeline and load. */
 export interface GroupTable {
   readonly title: string;
   readonly head: readonly string[];
@@ -18,23 +18,23 @@ const DIGITS: Readonly<Record<FigureName, number>> = {
   'p99 ms': 1,
 };
 
-/** A number without the sign of a zero that rounding made. */
+/** Number without a negative zero from rounding. */
 const fixed = (value: number, digits: number): string => value.toFixed(digits).replace(/^-(0(\.0+)?)$/, '$1');
 
-/** A mean with its 95 % interval, which need not be symmetric; without one from a single value. */
+/** Mean with its 95 % interval, possibly asymmetric; without one for a single value. */
 function figure({ mean, low, high }: MeanInterval, digits: number): string {
   const interval = Number.isFinite(high) ? ` (${fixed(low, digits)}–${fixed(high, digits)})` : '';
   return `${fixed(mean, digits)}${interval}`;
 }
 
-/** A difference with its sign and half of its 95 % interval, marked where that leaves 0 out. */
+/** Signed difference with half of its 95 % interval, marked if significant. */
 function difference({ mean, low, high }: MeanInterval, digits: number): string {
   const sign = mean > 0 ? '+' : '';
   const half = Number.isFinite(high) ? ` ± ${fixed(high - mean, digits)}` : '';
   return `${sign}${fixed(mean, digits)}${half}${low > 0 || high < 0 ? ' *' : ''}`;
 }
 
-/** Two tables for each pipeline and load: the figures, and their differences from the policy `reference` where there are any. */
+/** Two tables per pipeline and load: figures, and differences from `reference` if there are any. */
 export function groupTables(groups: readonly CellGroup[], reference: string): readonly GroupTable[] {
   const places = groupedBy(groups, ({ pipeline, load }) => `${pipeline}, ${load}`);
   return [...places].flatMap(([place, own]) => {

@@ -1,4 +1,4 @@
-/** Values under their keys, both in the order in which they come. */
+/** Groups values by key, preserving order. */
 export function groupedBy<Value>(
   values: readonly Value[],
   keyOf: (value: Value) => string,

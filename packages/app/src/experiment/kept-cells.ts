@@ -1,4 +1,4 @@
-/** Finished cells in a folder, one file each, named by the digest of their inputs: what is there is whole, and belongs to these inputs. */
+/** Finished cells in a folder, one complete file each, named by the digest of their input. */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@equipoise/core/model';
@@ -10,11 +10,10 @@ interface KeptCell {
   readonly outcome: CellOutcome;
 }
 
-/** The folder of finished cells. */
 export class KeptCells {
   readonly folder: string;
 
-  /** Makes the folder; throws AppError STORE_FAILED where that is not possible. */
+  /** Creates the folder; throws STORE_FAILED. */
   constructor(folder: string) {
     this.folder = folder;
     try {
@@ -27,13 +26,13 @@ export class KeptCells {
     }
   }
 
-  /** What came out of a cell that was finished before, under the name that it has now. */
+  /** Outcome of a finished cell, under its current name. */
   find(cell: ExperimentCell): CellOutcome | undefined {
     try {
       const { digest, outcome } = JSON.parse(readFileSync(this.#fileOf(cell), 'utf8')) as KeptCell;
       return digest === cell.digest ? named(outcome, cell) : undefined;
     } catch {
-      // Not there, or unreadable: it is simulated again.
+      // A missing or unreadable cell is simulated again.
       return undefined;
     }
   }
@@ -47,7 +46,7 @@ export class KeptCells {
   }
 }
 
-/** A file that was being written when its process was ended. */
+/** Left over by an interrupted write. */
 function isLeftOver(file: string): boolean {
   const [, pid] = /\.(\d+)\.part$/.exec(file) ?? [];
   return pid !== undefined && !isRunning(Number(pid));

@@ -1,4 +1,4 @@
-/** The files of a grid, read: its pipelines with their profiles, its loads, and all its cells with their digests. */
+/** Reads the files of a grid: pipelines with profiles, loads, and cells with digests. */
 import { createHash } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
@@ -16,19 +16,18 @@ import { profilesFor } from '../compose/profiles-for.js';
 import { resolveLoad, shippedLoadNames } from '../compose/resolve-load.js';
 import type { CellPipeline, ExperimentCell } from './experiment-cell.js';
 
-/** A grid whose files have been read. */
 export interface ReadGrid {
   readonly grid: ExperimentGrid;
   readonly pipelines: Readonly<Record<string, CellPipeline>>;
-  /** In the order of results: by pipeline, load, policy and seed. */
+  /** Ordered by pipeline, load, policy and seed. */
   readonly cells: readonly ExperimentCell[];
 }
 
 type ValidFile = ExperimentFileResult & { readonly kind: 'valid' };
 
 /**
- * Reads a grid with all its files. `codeDigest` stands for the code that simulates. Throws AppError INVALID_PIPELINE with every problem of
- * the grid, and what reading a pipeline and its profiles throws: nothing is simulated before all of it is known to be usable.
+ * Reads a grid with all its files. `codeDigest` identifies the simulating code. Throws INVALID_PIPELINE with every
+ * problem before anything is simulated.
  */
 export async function readGrid(file: string, codeDigest: string): Promise<ReadGrid> {
   const read = await loadExperimentFile(file, shippedLoadNames());
@@ -76,7 +75,7 @@ async function resolvedLoads(file: string, { grid, problemAt }: ValidFile): Prom
   return loads;
 }
 
-/** The load, or why there is none. */
+/** Load, or the reason why it cannot be read. */
 async function loadOrReason({ name, load, ...rest }: GridLoad, baseDir: string): Promise<NamedLoad | string> {
   const inPlace = load === undefined || shippedLoadNames().includes(load) || isAbsolute(load);
   const path = inPlace ? load : resolve(baseDir, load);
@@ -114,7 +113,7 @@ function withLoadMs(spec: PipelineSpec, loadMs: number | undefined): PipelineSpe
   return { ...spec, stages };
 }
 
-/** Paths do not enter: the same pipeline elsewhere is the same experiment. */
+/** Without paths: a moved pipeline is the same experiment. */
 function contentOf({ spec, profiles }: CellPipeline): object {
   const { baseDir: _, ...pipeline } = spec;
   return { pipeline, profiles };

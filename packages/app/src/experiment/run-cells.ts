@@ -1,4 +1,4 @@
-/** Simulates cells in threads, each kept as soon as it is finished. Which thread a cell falls to changes nothing in what comes out. */
+/** Simulates cells in threads and saves each at once. Results do not depend on the assignment to threads. */
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { AppError } from '@equipoise/core/model';
@@ -6,23 +6,21 @@ import type { CellAnswer } from './cell-thread.js';
 import { type CellOutcome, cellName, cellText, type ExperimentCell } from './experiment-cell.js';
 import type { ReadGrid } from './read-grid.js';
 
-/** How cells are run. */
 export interface CellRun {
   readonly threads: number;
   readonly newThread: () => Worker;
-  /** Told of every cell that has been simulated. */
+  /** Called for every simulated cell. */
   readonly onCell: (cell: ExperimentCell, outcome: CellOutcome) => void;
   /** Ends the threads in the middle of their cells. */
   readonly stop: AbortSignal;
 }
 
-/** A thread for the cells of these pipelines. */
 export const cellThread = (pipelines: ReadGrid['pipelines']): Worker =>
   new Worker(createRequire(import.meta.url).resolve('equipoise/cell-thread'), { workerData: pipelines, execArgv: [] });
 
 /**
- * Simulates all cells. The first cell that fails, and a thread that ends by itself, ends the run with an AppError that names the cell;
- * a stop ends it with INTERRUPTED.
+ * Simulates all cells. Rejects with the error of the first failed cell or thread, which names the cell, or INTERRUPTED
+ * after a stop.
  */
 export async function runCells(cells: readonly ExperimentCell[], run: CellRun): Promise<void> {
   const waiting = inOrder(cells);
@@ -34,7 +32,7 @@ export async function runCells(cells: readonly ExperimentCell[], run: CellRun): 
   }
 }
 
-/** Seed by seed within a pipeline: its policies ask for the same verdicts, and what is left takes about as long as what was done. */
+/** Seed by seed within a pipeline: policies share verdicts, and remaining cells take about as long as finished ones. */
 function inOrder(cells: readonly ExperimentCell[]): ExperimentCell[] {
   const pipelines = [...new Set(cells.map(({ pipeline }) => pipeline))];
   const rank = ({ pipeline }: ExperimentCell): number => pipelines.indexOf(pipeline);

@@ -1,8 +1,10 @@
-/** A file that is there as a whole or not at all, whatever ends the process in between. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { AppError } from '@equipoise/core/model';
 
-/** Writes beside, then renames; AppError STORE_FAILED names the path. The process id keeps two runs apart. */
+/**
+ * Replaces a file atomically (writes aside, then renames); throws STORE_FAILED. The process id separates concurrent
+ * runs.
+ */
 export function writeWhole(path: string, text: string): void {
   const part = `${path}.${process.pid}.part`;
   try {

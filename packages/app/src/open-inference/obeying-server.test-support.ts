@@ -1,4 +1,4 @@
-/** Our own server with replicas that do as an item says, and a way to it that can be cut. */
+/** Server of Equipoise with replicas that follow orders in items, and a network path that can be cut. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import {
@@ -14,10 +14,10 @@ import type { BatchResult, ItemResult, LaunchRequest, ModelRunner } from '@equip
 import { PipelineRunner, type RunningServer, type ServerOptions, startServer } from '@equipoise/runtime';
 import { launchRequestOf, oneCore, stageNamed, variantNamed } from '@equipoise/testkit';
 
-/** What the first element of `x` says; any other value is answered as it came. */
+/** Orders in the first element of `x`; other values are echoed. */
 export const orders = { refuse: 601, fail: 602, corrupt: 603, hang: 604, linger: 605 } as const;
 
-/** An item of two numbers of which the first is an order. */
+/** Item of two numbers whose first is an order. */
 export const orderItem = (order: number): TensorMap => ({
   x: { datatype: 'FP32', shape: [2], data: Float32Array.of(order, 0) },
 });
@@ -62,7 +62,7 @@ const pipeline: PipelineSpec = {
   admission: { maxQueueLength: 100 },
 } as unknown as PipelineSpec;
 
-/** A server of the pipeline `echo` with eight replicas, over REST and gRPC. */
+/** Server of the pipeline `echo` with eight replicas, over REST and gRPC. */
 export async function startObeyingServer(options: Partial<ServerOptions> = {}): Promise<RunningServer> {
   const runner = new PipelineRunner({ spec: pipeline, hostCores: Number.POSITIVE_INFINITY });
   for (let i = 0; i < 8; i++) {
@@ -73,13 +73,13 @@ export async function startObeyingServer(options: Partial<ServerOptions> = {}): 
   return startServer({ runners: [runner], version: '1', port: 0, grpcPort: 0, ...quiet, ...options });
 }
 
-/** Asks for a replica that is the model of a server. */
+/** Launch request for a replica that is a model on a server. */
 export function remoteRequest(server: Partial<InferenceServerSpec>, runTimeoutMs = 60_000): LaunchRequest {
   const whole = { urls: ['http://127.0.0.1:1'], model: 'echo', batching: 'stack', ...server } as const;
   return launchRequestOf(stageNamed('remote', [variantNamed('v', { server: whole })], { runTimeoutMs }));
 }
 
-/** A way to a port that can be cut and mended. */
+/** Proxy to a port that can be cut and restored. */
 export class Way {
   readonly port: number;
   readonly #server: ReturnType<typeof createServer>;
@@ -98,7 +98,6 @@ export class Way {
     return new Way(server, port);
   }
 
-  /** Connections that are open. */
   get connections(): number {
     return this.#sockets.size;
   }

@@ -1,4 +1,4 @@
-/** Scenarios at the boundaries of rules: a fan-out without items, two ways that are both open, an exact deadline, a part that is lost. */
+/** Scenarios at the boundaries of rules: a fan-out without items, two open branches, an exact deadline, a lost part. */
 import { type EdgeSpec, stageId } from '@equipoise/core/model';
 import { requireCurves, type ServiceCurves } from '@equipoise/core/plan';
 import type { FaultSchedule, ReplicaFault } from '@equipoise/core/simulate';
@@ -25,7 +25,7 @@ interface Boundary extends Partial<Omit<Scenario, 'plan' | 'spec' | 'curves' | '
   readonly timeoutMs?: (sequence: number) => number;
 }
 
-/** Batches of 1 take 5 ms, batches of 8 take 12 ms, always. */
+/** Batches of 1 take 5 ms, batches of 8 take 12 ms. */
 function boundary({ edges = [], arrivals, plan = {}, over, timeoutMs = () => 500, ...more }: Boundary): Scenario {
   const ids = [...new Set([a, ...edges.flatMap(({ from, to }) => [from, to])])].sort();
   const last = ids.filter((id) => !edges.some(({ from }) => from === id));
@@ -39,7 +39,7 @@ function boundary({ edges = [], arrivals, plan = {}, over, timeoutMs = () => 500
   });
 }
 
-/** Service times of stage `a` as some may think that they are. */
+/** Assumed service times of stage `a`. */
 const believing = (oneMs: number): ServiceCurves => {
   const stages = [stageOf(a, [variantOf('v', { one: oneMs, eight: 12 })])];
   return requireCurves(specOf({ entry: a, edges: [], outputs: [{ from: a }] }, stages), []);
@@ -56,7 +56,6 @@ const faultOf = (replica: string, fault: ReplicaFault): FaultSchedule => ({
 const pair: readonly EdgeSpec[] = [{ from: a, to: b }];
 const open = (index: number) => ({ condition: conditionOf(index, false), probability: 0.5 });
 
-/** All of them. */
 export const boundaryScenarios: readonly NamedScenario[] = [
   {
     name: 'a fan-out that sometimes gives no items',
@@ -120,7 +119,7 @@ export const boundaryScenarios: readonly NamedScenario[] = [
     hides: [/deadline-passed/],
   },
   {
-    // Pairs 20 ms apart on one replica of 5 ms: the second would be done 10 ms after it came, at its very deadline.
+    // Pairs 20 ms apart on one replica of 5 ms: the second would end 10 ms after its arrival, exactly at its deadline.
     name: 'a request that would be done at its deadline leaves no time for the answer',
     scenario: boundary({
       ...{ arrivals: every(20, 20).flatMap((atMs) => [atMs, atMs]), timeoutMs: () => 10 },
@@ -129,7 +128,8 @@ export const boundaryScenarios: readonly NamedScenario[] = [
     shows: [/^25 of 20 completed$/m, /^24 of 20 deadline-unreachable$/m],
   },
   {
-    // Pairs 20 ms apart on one replica of 5 ms, thought to take 1 ms until the tick at 100 ms: the second of a pair is done 10 ms after it came.
+    // Pairs 20 ms apart on one replica of 5 ms, assumed to take 1 ms until the tick at 100 ms: the second of a pair
+    // ends 10 ms after its arrival.
     name: 'drop rules follow service times that turn out to be others',
     scenario: boundary({
       ...{ arrivals: every(20, 20).flatMap((atMs) => [atMs, atMs]), timeoutMs: () => 8, tickMs: 100 },
@@ -184,7 +184,7 @@ export const boundaryScenarios: readonly NamedScenario[] = [
       arrivals: [...every(4, 60), ...every(4, 60).map((atMs) => atMs + 1_000)],
       ...{ plan: { cpuCores: 0.5 }, timeoutMs: () => 5_000 },
     }),
-    // Each batch that follows another at once takes 2.5 ms from the 50 ms of the share; then batches start 10 ms apart.
+    // Each back-to-back batch takes 2.5 ms of the quota of 50 ms; later batches start 10 ms apart.
     shows: [/completed/],
   },
   {

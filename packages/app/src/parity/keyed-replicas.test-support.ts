@@ -1,6 +1,7 @@
 /**
- * Replicas that do to real tensors what the simulator does to keys: an item is a tensor `key`, a fan-out a tensor of the keys of its
- * items, a branch a tensor `way…` that its condition reads. Service times come from the same stream, faults from the same schedule.
+ * Replicas that do to tensors what the simulator does to keys. An item is a tensor `key`, a fan-out a tensor of its
+ * items' keys, a branch a tensor `way…` for its condition. Service times come from the same stream, faults from the
+ * same schedule.
  */
 import {
   type AlarmClock,
@@ -19,7 +20,7 @@ import { failsBatches, hangs, type ItemChances, type ReplicaFault, slowness } fr
 import type { Scenario } from './scenario.test-support.js';
 import type { TraceWriter } from './trace.test-support.js';
 
-/** What the replicas share. */
+/** Shared state of the replicas. */
 export interface KeyedSurroundings {
   readonly scenario: Scenario;
   readonly stages: readonly ServingStage[];
@@ -29,18 +30,17 @@ export interface KeyedSurroundings {
   /** Clocks whose alarms ring in the order of answers and of starts. */
   readonly answers: AlarmClock;
   readonly starts: AlarmClock;
-  /** Called when a replica starts: the newest that is starting is it. */
+  /** Called when a replica starts: it is the newest starting one. */
   readonly runningPlan: () => RunningPlan;
-  /** Whether the first plan is in force; until then starts take no time and do not fail. */
+  /** False until the first plan runs; starts are instant and do not fail before. */
   readonly hasBegun: () => boolean;
 }
 
-/** The tensors of one key. */
+/** Tensors of one key. */
 export function tensorsOfKey(key: number): TensorMap {
   return { key: int32([1], [key]) };
 }
 
-/** Starts keyed replicas. */
 export class KeyedLauncher implements ReplicaLauncher {
   readonly #around: KeyedSurroundings;
 
@@ -103,7 +103,7 @@ class KeyedRunner implements ModelRunner {
     });
   }
 
-  /** The crash is arranged where a replica enters service, as the simulator does. */
+  /** The crash is scheduled when a replica enters service, as in the simulator. */
   onLost(listener: (error: AppError) => void): void {
     const { answers, scenario } = this.#around;
     const lastArrivalMs = scenario.arrivals.at(-1) ?? 0;
@@ -148,7 +148,7 @@ class KeyedRunner implements ModelRunner {
   }
 }
 
-/** The key of an item: the sum of those that were joined or merged. */
+/** Key of an item: sum of the joined or merged keys. */
 function keyOf(tensors: TensorMap): number {
   let sum = 0;
   for (const [name, { data }] of Object.entries(tensors)) {

@@ -1,4 +1,4 @@
-/** One scenario for each thing that simulator and data plane must do alike, each with what its trace must show to be a test at all. */
+/** One scenario per shared behaviour of simulator and data plane, with required traces. */
 import { type EdgeSpec, type StagePlan, stageId, type VariantSpec } from '@equipoise/core/model';
 import type { FaultSchedule, ReplicaFault } from '@equipoise/core/simulate';
 import { conditionOf } from './random-graph.test-support.js';
@@ -12,12 +12,12 @@ import {
   variantOf,
 } from './scenario.test-support.js';
 
-/** A scenario with patterns that its trace must match somewhere. */
+/** Scenario with patterns that its trace must match. */
 export interface NamedScenario {
   readonly name: string;
   readonly scenario: Scenario;
   readonly shows: readonly RegExp[];
-  /** And patterns that it must not match. */
+  /** Patterns that it must not match. */
   readonly hides?: readonly RegExp[];
 }
 
@@ -67,7 +67,7 @@ function made({
   });
 }
 
-/** Faults of the replicas that are named; the rest is well. */
+/** Faults of the named replicas. */
 function faults(
   byReplica: Readonly<Record<string, readonly ReplicaFault[]>>,
   failedStarts: readonly string[] = [],
@@ -90,7 +90,6 @@ const steady = { arrivals: every(4, 60) };
 const patient = { timeoutMs: () => 80, patienceMs: () => Number.POSITIVE_INFINITY };
 const relaxed = { slo: { latencyMs: 5_000, percentile: 99 } };
 
-/** All of them. */
 export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'a chain, one item a batch',

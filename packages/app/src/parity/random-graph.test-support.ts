@@ -1,11 +1,10 @@
 /**
- * Random pipelines of series, splits (branches, early joins, detours) and groups (fan-out and join), nested in each other. The stage in
- * front of a fan-out has no other way out and does not answer: its tensors are those of its items. Inside a fan-out of a fan-out nothing
- * answers either, because items of groups that differ in size make no tensor.
+ * Random nested pipelines of series, splits (branches, early joins, detours) and groups (fan-out and join). A stage
+ * before a fan-out has no other exit and no output. A fan-out of a fan-out has no outputs inside, because groups of
+ * different sizes form no tensor.
  */
 import { type EdgeSpec, type Join, type OutputSpec, type Rng, type StageId, stageId } from '@equipoise/core/model';
 
-/** The structure of a pipeline. */
 export interface RandomGraph {
   readonly stages: readonly StageId[];
   readonly entry: StageId;
@@ -18,12 +17,12 @@ interface Block {
   readonly exit: StageId;
 }
 
-/** The condition of the edge with an index, and the tensor that says whether it holds (see `KeyedRunner`). */
+/** Condition of an edge by index, over the tensor that decides it (see `KeyedRunner`). */
 export function conditionOf(index: number, fansOut: boolean): string {
   return fansOut ? `shape["way${index}"][1] == 1` : `output["way${index}"][0] == 1`;
 }
 
-/** Draws a graph of about `size` stages; a chain when `plain`. */
+/** Draws a graph of about `size` stages; a chain if `plain`. */
 export function randomGraph(rng: Rng, size: number, plain: boolean): RandomGraph {
   const maker = new GraphMaker(rng, plain);
   const root = maker.block(size);

@@ -1,6 +1,6 @@
 /**
- * What happens to a pipeline, as data: the same scenario goes through the simulator and through the data plane. `randomScenario` draws
- * pipelines, plans, loads, changes, faults and clients from a seed; many of its times are whole numbers, so that events fall together.
+ * Scenarios as data for simulator and data plane. `randomScenario` draws pipelines, plans, loads, changes, faults and
+ * clients from a seed; many times are integers, so that events coincide.
  */
 import {
   type PipelineSpec,
@@ -18,35 +18,35 @@ import { requireCurves, type ServiceCurves } from '@equipoise/core/plan';
 import { type FaultSchedule, priorityMix, randomFaults, type SimulatedClients } from '@equipoise/core/simulate';
 import { randomGraph } from './random-graph.test-support.js';
 
-/** Everything that both clocks are given. */
+/** Input of both clocks. */
 export interface Scenario {
   readonly seed: number;
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
-  /** What drop rules go by: the first at first, each next one from a tick on, the last to the end; `curves` when left out. */
+  /** Service curves of drop rules: the first at the start, one more per tick, the last to the end; default `curves`. */
   readonly believedCurves?: readonly ServiceCurves[];
   readonly plan: Plan;
   /** Instants in ms, ascending. */
   readonly arrivals: readonly number[];
   readonly hostCores: number;
-  /** At each tick at which nothing is under way the next of these is put in force. */
+  /** The next one is applied at each tick without a change under way. */
   readonly nextPlans: readonly Plan[];
   readonly tickMs: number;
   readonly loadMs: (stageId: StageId, variantId: VariantId) => number;
   readonly faults?: FaultSchedule;
   readonly clients?: SimulatedClients;
-  /** From this instant on arrivals are dropped as draining. */
+  /** Later arrivals are dropped as draining. */
   readonly drainsAtMs?: number;
 }
 
-/** What drop rules go by behind so many ticks. */
+/** Service curves of drop rules after that many ticks. */
 export function believedAt({ curves, believedCurves = [] }: Scenario, ticks: number): ServiceCurves {
   return believedCurves[ticks] ?? believedCurves.at(-1) ?? curves;
 }
 
 const oneOf = <T>(rng: Rng, values: readonly T[]): T => values[Math.floor(rng.next() * values.length)] as T;
 
-/** A variant whose batches of 1 and 8 take these times in ms (constant without a p99). */
+/** Variant whose batches of 1 and 8 take these times in ms (constant without a p99). */
 export function variantOf(
   name: string,
   times: { readonly one: number; readonly eight: number; readonly spread?: number },
@@ -66,7 +66,7 @@ export function variantOf(
   };
 }
 
-/** A plan of one stage. */
+/** Plan of one stage. */
 export function stagePlanOf(over: Partial<StagePlan> & { readonly cpuCores?: number }): StagePlan {
   const { cpuCores = 1, ...rest } = over;
   return {
@@ -76,7 +76,7 @@ export function stagePlanOf(over: Partial<StagePlan> & { readonly cpuCores?: num
   };
 }
 
-/** A plan of stages in order; a missing one repeats the last. */
+/** Plan of stages in order; a missing one repeats the last. */
 export function planOfStages(spec: Pick<PipelineSpec, 'stages'>, plans: readonly StagePlan[]): Plan {
   return {
     stages: Object.fromEntries(spec.stages.map(({ id }, index) => [id, [plans[index] ?? (plans.at(-1) as StagePlan)]])),
@@ -84,12 +84,12 @@ export function planOfStages(spec: Pick<PipelineSpec, 'stages'>, plans: readonly
   };
 }
 
-/** A stage of variants. */
+/** Stage of variants. */
 export function stageOf(id: StageId, variants: readonly VariantSpec[]): StageSpec {
   return { id, kind: 'transform', variants, bounds: { minReplicas: 1, maxReplicas: 8, maxBatchWaitMs: 50 }, pins: {} };
 }
 
-/** A scenario of a spec, with what is not said filled in: one plan, nothing goes wrong, starts take 10 ms. */
+/** Scenario of a spec with defaults: one plan, no faults, starts take 10 ms. */
 export function scenarioOf(
   spec: PipelineSpec,
   over: Pick<Scenario, 'plan' | 'arrivals'> & Partial<Scenario>,
@@ -101,7 +101,7 @@ export function scenarioOf(
   };
 }
 
-/** A spec of a graph; SLO 100 ms, queues of 100. */
+/** Spec of a graph; SLO 100 ms, queues of 100. */
 export function specOf(
   graph: Pick<PipelineSpec, 'edges' | 'outputs'> & { readonly entry: StageId },
   stages: readonly StageSpec[],
@@ -119,7 +119,7 @@ export function specOf(
   };
 }
 
-/** The scenario of a seed. */
+/** Scenario of a seed. */
 export function randomScenario(seed: number): Scenario {
   const rng = new SeededRng(seed).fork('scenario');
   const graph = randomGraph(rng.fork('graph'), 1 + Math.floor(rng.next() * 7), seed % 4 === 0);

@@ -1,4 +1,4 @@
-/** A scenario through the data plane: the real runner, actuator and drop rules, over keyed replicas, under a manual clock. */
+/** Runs a scenario on the data plane: real runner, actuator and drop rules, keyed replicas, manual clock. */
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import { diffPlans } from '@equipoise/core/control';
 import { type Change, type Plan, SeededRng } from '@equipoise/core/model';
@@ -10,7 +10,6 @@ import { KeyedLauncher, tensorsOfKey } from './keyed-replicas.test-support.js';
 import { believedAt, type Scenario } from './scenario.test-support.js';
 import { type Trace, TraceWriter } from './trace.test-support.js';
 
-/** Runs the scenario and gives its trace. */
 export async function servedTrace(scenario: Scenario): Promise<Trace> {
   const served = new ServedScenario(scenario);
   await served.begin();
@@ -59,7 +58,7 @@ class ServedScenario {
     });
   }
 
-  /** Puts the first plan in force, all at the instant 0. */
+  /** Applies the first plan at instant 0. */
   async begin(): Promise<void> {
     const changes = this.#changesTo(this.#scenario.plan);
     const done = Promise.all(changes.map((change) => this.#actuator.apply(change)));
@@ -108,7 +107,7 @@ class ServedScenario {
       this.#clock.ringAt(this.#clock.nowMs() + patienceMs, () => leaves.abort(), eventRank.cancellation);
   }
 
-  /** As the control loop does: nothing while changes are under way, and the rest is left when one fails. */
+  /** Like the control loop: waits for changes under way, and drops the rest if one fails. */
   async #tick(): Promise<void> {
     if (this.#changing) return;
     this.#trace.failedAtTicks.push(this.#runner.statistics.failedHere);
@@ -119,7 +118,7 @@ class ServedScenario {
     try {
       for (const change of this.#changesTo(next)) await this.#actuator.apply(change);
     } catch {
-      // What runs goes on; the next tick starts from there.
+      // The next tick starts from the running plan.
     } finally {
       this.#changing = false;
     }

@@ -1,4 +1,3 @@
-/** A scenario through the simulator. */
 import { diffPlans } from '@equipoise/core/control';
 import { type Observation, SeededRng } from '@equipoise/core/model';
 import { changeBounds } from '@equipoise/core/serve';
@@ -6,7 +5,7 @@ import { simulatePlan } from '@equipoise/core/simulate';
 import { believedAt, type Scenario } from './scenario.test-support.js';
 import { type Trace, TraceWriter } from './trace.test-support.js';
 
-/** Runs the scenario and gives its trace. */
+/** Runs a scenario in the simulator. */
 export function simulatedTrace(scenario: Scenario): Trace {
   const { spec, curves, plan, arrivals, hostCores, nextPlans, tickMs, loadMs, faults, clients, drainsAtMs } = scenario;
   const trace = new TraceWriter();

@@ -1,21 +1,20 @@
-/** What is compared: every batch, every end of a request, and what runs after every instant at which that changed. */
+/** Compared facts: every batch, every end of a request, and the running plan after every instant that changed it. */
 import type { RunningPlan } from '@equipoise/core/model';
 
-/** The events of a run, each in its order, as text whose equality is that of the events. */
+/** Events of a run in order, as comparable text. */
 export interface Trace {
-  /** Start, replica, service time and the keys of the members. */
+  /** Start, replica, service time and keys of the members. */
   readonly batches: readonly string[];
-  /** Instants of end and arrival, and outcome, in the order of the ends. */
+  /** Instants of end and arrival, and outcome, in order of the ends. */
   readonly ends: readonly string[];
-  /** Instant of the end and outcome by number of the request; holes for those that never ended. */
+  /** Instant of the end and outcome by request number; holes for requests that never ended. */
   readonly outcomes: readonly (string | undefined)[];
-  /** Instant and what runs from then on. */
+  /** Instant, and the running plan from then on. */
   readonly fleet: readonly string[];
-  /** Requests that had failed by what the plan may have caused, as each tick saw it. */
+  /** Failed requests that count against the plan, at each tick. */
   readonly failedAtTicks: readonly number[];
 }
 
-/** Writes a trace. */
 export class TraceWriter implements Trace {
   readonly batches: string[] = [];
   readonly ends: string[] = [];
@@ -38,7 +37,7 @@ export class TraceWriter implements Trace {
     this.outcomes[sequence] = `${nowMs} ${outcome}`;
   }
 
-  /** Takes note of what runs; of several plans at one instant the last one counts. */
+  /** Records the running plan; of several plans at one instant the last counts. */
   runs({ stages }: RunningPlan, nowMs: number): void {
     const text = Object.entries(stages)
       .map(([id, stage]) => {
@@ -51,7 +50,7 @@ export class TraceWriter implements Trace {
     this.#running = text;
   }
 
-  /** Writes down what the last instant came to. */
+  /** Records the state of the last instant. */
   close(): void {
     if (this.#running === this.#before) return;
     this.#before = this.#running;

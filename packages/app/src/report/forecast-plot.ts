@@ -1,19 +1,18 @@
-/** What was foretold beside what came, as an SVG picture that stands alone. */
 import type { PeakSeries, Trial } from '@equipoise/core/forecast';
 import { plotSvg } from './plot.js';
 
-/** Where the trial comes from. */
+/** Origin of the trial. */
 export interface ForecastCaption {
   readonly series: PeakSeries;
   readonly binS: number;
   readonly trace: string;
 }
 
-/** More would be a blur. */
+/** More would be unreadable. */
 const MOST_BINS = 360;
 const INK = '#475467';
 
-/** Draws the last forecasts of the test part: the band from the point to the quantile, and the peaks that came. */
+/** Draws the last forecasts of the test part as SVG: the band from point to quantile, and the actual peaks. */
 export function forecastSvg(trial: Trial, { series, binS, trace }: ForecastCaption): Promise<string> {
   const { targetsRps, pointsRps, uppersRps } = trial.inForce;
   const first = Math.max(0, targetsRps.length - MOST_BINS);

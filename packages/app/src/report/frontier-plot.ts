@@ -1,8 +1,7 @@
-/** The Pareto front of accuracy and cost as an SVG picture that stands alone. */
 import type { FrontierPoint } from '@equipoise/core/plan';
 import { plotSvg } from './plot.js';
 
-/** What the picture says beside the points. */
+/** Text next to the points. */
 export interface FrontierCaption {
   readonly pipeline: string;
   readonly arrivalRps: number;
@@ -10,7 +9,7 @@ export interface FrontierCaption {
   readonly percentile: number;
 }
 
-/** Draws accuracy against cost; points by rising cost, joined by the accuracy that the money buys. */
+/** Draws the Pareto front of accuracy against cost as SVG. */
 export function frontierSvg(
   points: readonly FrontierPoint[],
   { pipeline, arrivalRps, latencyMs, percentile }: FrontierCaption,

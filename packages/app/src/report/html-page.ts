@@ -1,6 +1,6 @@
-/** One self-contained HTML file: no scripts, no outside resources, readable in light and dark. */
+/** Self-contained HTML file: no scripts, no outside resources, light and dark. */
 
-/** A part of a page; `html` is trusted markup made by our own code. */
+/** Part of a page; `html` must be trusted markup. */
 export interface PageSection {
   readonly title: string;
   readonly html: string;
@@ -17,24 +17,22 @@ th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px soli
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; } .good { color: #0a7d33; } .bad { color: #c4320a; }
 svg { max-width: 100%; height: auto; }`;
 
-/** Text made safe for HTML. */
 function escapeHtml(text: string): string {
   const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
   return text.replace(/[&<>"]/g, (character) => entities[character] ?? character);
 }
 
-/** A paragraph of text. */
 export const htmlParagraph = (text: string): string => `<p>${escapeHtml(text)}</p>`;
 
-/** Stands where there is no figure. */
+/** Shown for a missing figure. */
 const NO_FIGURE = '–';
-/** From so many characters on the text of a cell takes several lines. */
+/** Longer cells span several lines. */
 const LONG_TEXT = 60;
-/** Figures with units, intervals (`± 1 %`, `(1 ms to 2 ms)`) and marks of significance. */
+/** Figures with units, intervals (`± 1 %`, `(1 ms to 2 ms)`) and significance marks. */
 const NUMBER =
   /^[−+-]?[\d.,]+( (ms|%|rps|s|MiB))?( ±[ ]?[\d.,]+( %)?| \([\d.,]+ ms to [\d.,]+ ms\)| \([\d.,]+–[\d.,]+\))?( \*)?$/;
 
-/** A table of text cells; columns of figures are set to the right. */
+/** Table of text cells; columns of figures are right-aligned. */
 export function htmlTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const isNumber = (cell: string) => cell === NO_FIGURE || NUMBER.test(cell);
   const numeric = head.map((_, column) => rows.length > 0 && rows.every((row) => isNumber(row[column] ?? '')));
@@ -46,7 +44,6 @@ export function htmlTable(head: readonly string[], rows: readonly (readonly stri
   return `<div class="wide"><table>${line(head.map(cell('th')).join(''))}${rows.map((row) => line(row.map(cell('td')).join(''))).join('')}</table></div>`;
 }
 
-/** The whole file. */
 export function htmlPage(page: {
   readonly title: string;
   readonly lead: string;

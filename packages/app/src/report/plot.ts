@@ -1,8 +1,7 @@
-/** Plots as SVG text, drawn by Vega-Lite without a browser. */
 import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 
-/** Renders a Vega-Lite specification; data come inline. */
+/** Renders a Vega-Lite specification with inline data as SVG, without a browser. */
 export async function plotSvg(spec: TopLevelSpec): Promise<string> {
   const view = new View(parse(compile(spec).spec), { renderer: 'none' });
   const svg = await view.toSVG();

@@ -1,7 +1,6 @@
 /**
- * The plots of a profile report, one pair a stage: the service time of a batch and the items per second of a replica, both by batch
- * size; and for the whole pipeline what busy neighbours cost and how far the fit is from what was measured. Measured figures are
- * marks, what is fitted is a line.
+ * Plots of a profile report. Per stage: service time and items per second by batch size. For the pipeline: cost of busy
+ * neighbours, and residuals of the fit. Measured figures are marks, fits are lines.
  */
 import type { VariantProfile } from '@equipoise/runtime';
 import type { TopLevelSpec } from 'vega-lite';
@@ -19,7 +18,7 @@ const CONFIG = {
   title: { color: INK, anchor: 'start', fontSize: 12, fontWeight: 600 },
 } as const satisfies TopLevelSpec['config'];
 
-/** A batch size on some cores; the name is the variant's, with the cores where it has several counts. */
+/** Batch size on some cores; the name includes the cores if the variant has several counts. */
 interface PlottedPoint {
   readonly name: string;
   readonly cores: string;
@@ -43,7 +42,7 @@ const plotted = (profiles: readonly VariantProfile[]): readonly PlottedPoint[] =
     })),
   );
 
-/** The fit at every whole batch size: straight between the measured ones, which on logarithmic axes is a curve. */
+/** Fit at every integer batch size: linear between measured ones, a curve on logarithmic axes. */
 const fitted = (profiles: readonly VariantProfile[]) =>
   profiles.flatMap(({ variantId, fits }) =>
     fits.flatMap(({ cpuCores, batchSizes, fittedMs }) =>
@@ -125,7 +124,7 @@ export function stagePlot(profiles: readonly VariantProfile[]): Promise<string> 
   } as TopLevelSpec);
 }
 
-/** By how much a batch takes longer while the other cores are busy; undefined where none was free to be busy. */
+/** Slowdown by busy other cores; undefined if none was free. */
 export function neighboursPlot(profiles: readonly VariantProfile[]): Promise<string> | undefined {
   const values = profiles.flatMap(({ stageId, variantId, points }) =>
     points.flatMap(({ batchSize, cpuCores, meanMs, idle }) =>
@@ -145,7 +144,7 @@ export function neighboursPlot(profiles: readonly VariantProfile[]): Promise<str
   return dotPlot(values, 'slower', 'time beside busy neighbours ÷ time beside idle ones − 1');
 }
 
-/** How far the fit lies above what was measured, point by point. */
+/** Fit relative to the measurement, by point. */
 export function residualPlot(profiles: readonly VariantProfile[]): Promise<string> {
   const values = profiles.flatMap(({ stageId, variantId, points, fits }) =>
     fits.flatMap(({ cpuCores, batchSizes, fittedMs }) =>

@@ -1,10 +1,11 @@
-/** The HTML report of a profile: what each variant costs by batch size and cores, how sure that is, and what was left out and why. */
+/**
+ * HTML report of a profile: cost of each variant by batch size and cores, uncertainty, and skipped points with reasons.
+ */
 import type { MeasuredPoint, PipelineProfile, SkippedPoint, VariantProfile } from '@equipoise/runtime';
 import { coresText, msText } from '../terminal/plan-table.js';
 import { htmlPage, htmlTable, type PageSection } from './html-page.js';
 import { neighboursPlot, residualPlot, stagePlot } from './profile-plots.js';
 
-/** The whole report as one HTML file. */
 export async function profileReport(pipelineName: string, profile: PipelineProfile): Promise<string> {
   const { variants, notMeasured } = profile;
   const sections: PageSection[] = [
@@ -53,7 +54,7 @@ async function stageSection(variants: readonly VariantProfile[]): Promise<PageSe
   return { title: `Stage ${variants[0]?.stageId}`, html: `${await stagePlot(variants)}${pointsTable(variants)}` };
 }
 
-/** One row a variant: alone, at its best batch size, and what it takes to start. */
+/** One row per variant: alone, at its best batch size, and its start-up. */
 function summaryTable(variants: readonly VariantProfile[]): string {
   const rows = variants.map(({ stageId, variantId, points, loadMs, depth }) => {
     const first = points[0];
@@ -117,7 +118,7 @@ function fitTable(variants: readonly VariantProfile[]): string {
   );
 }
 
-/** One row for the sizes that a variant skips on the same cores for the same reason. */
+/** One row for sizes skipped on the same cores for the same reason. */
 function skippedRows(variants: readonly VariantProfile[]): readonly (readonly string[])[] {
   return variants.flatMap(({ stageId, variantId, skipped }) => {
     const groups = new Map<string, SkippedPoint[]>();

@@ -1,4 +1,4 @@
-/** A command that names a flag which it does not know before one that is missing: most often they are the same, misspelt. */
+/** Command that reports an unknown flag before a missing one: mostly they are the same, misspelt. */
 import { Command, type ParseOptionsResult } from 'commander';
 
 export class CheckedCommand extends Command {

@@ -1,2 +1,2 @@
-/** How many of something, in words that fit one as well as many. */
+/** Count with singular or plural noun. */
 export const counted = (count: number, noun: string): string => `${count} ${count === 1 ? noun : `${noun}s`}`;

@@ -1,4 +1,4 @@
-/** A decision as people read it: seen, chosen, passed over, and what came of it. */
+/** Text of a decision: observation, choice, rejected alternatives and outcome. */
 import { diffPlans, type StepInput } from '@equipoise/core/control';
 import type {
   Change,
@@ -26,11 +26,10 @@ import {
 } from './plan-table.js';
 import { textTable } from './text-table.js';
 
-/** What is told. */
 export interface ToldDecision {
   readonly pipelineName: string;
   readonly record: DecisionRecord;
-  /** Why the plan of the slow loop is what it is, where the log says what it rested on. */
+  /** Explanation of the slow loop's plan, if the log has its input. */
   readonly why?: Explained;
 }
 
@@ -42,7 +41,6 @@ const triggerTexts = {
   manual: 'a person',
 } as const;
 
-/** The whole text. */
 export function decisionText({ pipelineName, record, why }: ToldDecision): string {
   const { id, atEpochMs, trigger, mode, observation, decision, manual, input } = record;
   const by = trigger === undefined ? '' : `, by ${triggerTexts[trigger]}`;
@@ -92,14 +90,14 @@ function seenText(
   ].join('\n');
 }
 
-/** What the decision rested on in place of the profile and the pipeline file. */
+/** Learned values that replaced profile and pipeline file. */
 function learnedTexts(decision: Decision | undefined, input: StepInput | undefined): readonly string[] {
   const corrected = correctionTable(input?.corrections ?? []);
   const edges = (decision?.evidence.learnedEdges ?? []).map(learnedEdgeText);
   return corrected.length + edges.length === 0 ? [] : [section('Learned'), ...corrected, ...edges];
 }
 
-/** A row for each variant and cores: how much longer than profiled its batches take, by their size. */
+/** One row per variant and cores: batch durations relative to the profile, by size. */
 function correctionTable(corrections: StepInput['corrections']): readonly string[] {
   if (corrections.length === 0) return [];
   const sizes = [...new Set(corrections.map(({ batchSize }) => batchSize))].sort((a, b) => a - b);
@@ -121,7 +119,7 @@ function correctionTable(corrections: StepInput['corrections']): readonly string
   return ['service times that were measured, beside those of the profile', textTable(columns, cells)];
 }
 
-/** What traffic has taught of an edge, beside what the pipeline file says. */
+/** Learned value of an edge next to the stated one. */
 export function learnedEdgeText({ from, to, kind, value, stated, standardError, outputs }: LearnedEdge): string {
   const [learned, said, error] = [value, stated, standardError].map((of) => Number(of.toPrecision(3)));
   return kind === 'fan-out'
@@ -181,7 +179,7 @@ function changeText(change: Change): string {
   }
 }
 
-/** What was found beside what was chosen, and why it is not that; on a hold also the best plan, where it is another than the one that runs. */
+/** Rejected candidates with reasons; on a hold also the best plan, if it is not the running one. */
 function passedOver(
   { decision, observation }: Pick<DecisionRecord, 'decision' | 'observation'>,
   why: Explained | undefined,
@@ -198,7 +196,7 @@ function passedOver(
 
 const UNBOUND = { budgetCpuCores: Number.POSITIVE_INFINITY, maxSurgeMs: Number.POSITIVE_INFINITY };
 
-/** Whether a plan is in force as it stands. */
+/** True if the plan runs unchanged. */
 const runs = (running: RunningPlan, plan: Plan): boolean => diffPlans(running, plan, UNBOUND).length === 0;
 
 const planText = (plan: Plan): string => `${choiceText(plan)}, ${figures(plan)}`;

@@ -1,4 +1,4 @@
-/** What stands behind a flag, read into numbers within their bounds; anything else is wrong usage and named as such. */
+/** Parsers of flag values; invalid values are wrong usage. */
 import { InvalidArgumentError } from 'commander';
 
 /** Weights of the objective, each 0 or more. */
@@ -30,7 +30,7 @@ export const positive = numberWithin('a number above 0', { least: Number.MIN_VAL
 export const cores = numberWithin('a number of cores above 0', { least: Number.MIN_VALUE });
 export const fraction = numberWithin('a fraction from 0 to 1', { least: 0, most: 1 });
 export const count = numberWithin('a whole number above 0', { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true });
-/** Timers take no more than this. */
+/** Limit of Node timers. */
 export const timeoutMs = numberWithin('a whole number of milliseconds above 0', {
   least: 1,
   most: 2 ** 31 - 1,
@@ -45,7 +45,7 @@ export const port = numberWithin('a port from 1 to 65535, or 0 for any free one'
 
 const nodeSize = numberWithin('a number of cores', { least: 0.05 });
 
-/** Reads the cores of machines, such as `4,4,8`. */
+/** Parses the cores of machines, such as `4,4,8`. */
 export function nodeCores(text: string): readonly number[] {
   try {
     return text.split(',').map(nodeSize);
@@ -56,14 +56,14 @@ export function nodeCores(text: string): readonly number[] {
 
 const weight = numberWithin('a number, 0 or more', { least: 0 });
 
-/** Reads `accuracy,cost,batch`. */
+/** Parses `accuracy,cost,batch`. */
 export function weights(text: string): ObjectiveWeights {
   const parts = text.split(',');
   const [accuracy = '', cost = '', batch = ''] = parts;
   try {
     if (parts.length === 3) return { accuracy: weight(accuracy), cost: weight(cost), batch: weight(batch) };
   } catch {
-    // Said below for all three.
+    // Reported below for all three.
   }
   throw new InvalidArgumentError('Expected three numbers, 0 or more: accuracy,cost,batch, such as 2,1,1e-6.');
 }

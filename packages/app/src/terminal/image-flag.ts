@@ -1,14 +1,13 @@
-/** Images of a rendering as flags: one for everything, others for a stage or a variant. */
 import { InvalidArgumentError } from 'commander';
 
-/** An image, for everything or for a stage or variant. */
+/** Container image, for everything or for a stage or variant. */
 export interface ImageFlag {
   readonly image: string;
   /** `STAGE` or `STAGE/VARIANT`; undefined for everything. */
   readonly of?: string;
 }
 
-/** Reads `IMAGE`, `STAGE=IMAGE` or `STAGE/VARIANT=IMAGE` behind the ones given before. */
+/** Parses `IMAGE`, `STAGE=IMAGE` or `STAGE/VARIANT=IMAGE` and appends it. */
 export function images(text: string, before: readonly ImageFlag[] = []): readonly ImageFlag[] {
   const [first = '', ...rest] = text.split('=');
   const image = rest.length === 0 ? first : rest.join('=');

@@ -1,6 +1,4 @@
-/** A log for programs: one JSON document a line on stderr, with the instant, how bad it is, what happened, and the facts beside it. */
-
-/** Writes a line. */
+/** Writes one JSON document per line to stderr: time, level, message and facts. */
 export function logLine(level: 'info' | 'error', message: string, facts: Readonly<Record<string, unknown>> = {}): void {
   process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, message, ...facts })}\n`);
 }

@@ -1,17 +1,13 @@
-/**
- * What the control loop does, as the lines that `serve` logs. A decision to change nothing and an advice, which changes nothing either, are
- * told once, until something else is decided.
- */
+/** Log lines of the control loop in `serve`. Repeated holds and advices are logged once. */
 import type { ControlMode, Decision, DecisionRecord } from '@equipoise/core/model';
 import { type LoopEvent, messageOf, pinsText } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { choiceText, rateText } from './plan-table.js';
 
-/** Lines for the events of one loop. */
 export class LoopLines {
   #told: string | undefined;
 
-  /** The line of an event; undefined where there is nothing new to tell. */
+  /** Line of an event; undefined if there is nothing new. */
   of(event: LoopEvent): string | undefined {
     switch (event.kind) {
       case 'failed':
@@ -31,7 +27,7 @@ export class LoopLines {
   }
 
   #decided({ id, decision, mode, trigger }: DecidedRecord): string | undefined {
-    // The first plan, and what a person puts in force, are carried out in mode advise, too.
+    // The first plan and changes by hand are applied in mode advise, too.
     const isOfLoop = trigger !== 'start' && trigger !== 'manual';
     const isAdvice = decision.kind === 'apply' && mode === 'advise' && isOfLoop;
     const unacted = decision.kind === 'hold' || isAdvice ? `${decision.kind} ${subjectOf(decision)}` : undefined;
@@ -43,7 +39,7 @@ export class LoopLines {
 
 type DecidedRecord = Extract<LoopEvent, { readonly kind: 'decided' }>['record'];
 
-/** What makes a decision another one than the last: of a plan its choices, since its reason names a load that is never quite the same. */
+/** Identity of a decision: a plan's choices, because its reason names a load that always varies. */
 function subjectOf(decision: Decision): string {
   return decision.kind === 'hold' ? decision.reason : JSON.stringify(decision.plan.stages);
 }
@@ -54,7 +50,7 @@ function manualText({ id, manual }: DecisionRecord, mode: ControlMode): string {
   return `${pc.dim(`[${id}]`)} ${manual?.action} by hand${pins}${reason} (mode ${mode})`;
 }
 
-/** Of what becomes of decisions, what is neither in force nor at fault. */
+/** Reason of an outcome that is neither applied nor failed. */
 function givenUpText({ id, outcome }: Extract<LoopEvent, { readonly kind: 'amended' }>): string | undefined {
   return outcome?.kind === 'given-up' ? `${pc.dim(`[${id}]`)} given up: ${outcome.message}` : undefined;
 }

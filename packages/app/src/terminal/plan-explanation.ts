@@ -1,4 +1,4 @@
-/** Why a plan is what it is, as people read it: what more would give, which stage to look at, and why other variants lost. */
+/** Explains a plan: value of more budget, critical stage, rejected variants. */
 import type { Objective, Plan, StageId } from '@equipoise/core/model';
 import type { ChangedOutcome, PlanExplanation, RejectedVariant, StageExplanation } from '@equipoise/core/plan';
 import pc from 'picocolors';
@@ -6,14 +6,12 @@ import { fractionText, msText, percentText } from './plan-table.js';
 import { bindingText } from './plan-text.js';
 import { textTable } from './text-table.js';
 
-/** What was explained. */
 export interface Explained {
   readonly explanation: PlanExplanation;
   readonly plan: Plan;
   readonly objective: Objective;
 }
 
-/** The whole explanation. */
 export function explanationText(explained: Explained): string {
   return [
     pc.bold('What more would give'),
@@ -30,7 +28,7 @@ export function explanationText(explained: Explained): string {
   ].join('\n');
 }
 
-/** Stage by stage why the next better and the next cheaper variant were not chosen. */
+/** Per stage, the reason against the next better and the next cheaper variant. */
 export function rejectedText(explained: Explained): string {
   const stages = Object.entries(explained.explanation.stages);
   return stages.flatMap(([id, stage]) => rejectedLines(id, stage, explained)).join('\n');
@@ -38,7 +36,7 @@ export function rejectedText(explained: Explained): string {
 
 const right = (title: string) => ({ right: title });
 
-/** A value of the objective in its own unit. */
+/** Value of the objective in its unit. */
 function valueText(objective: Objective, value: number): string {
   if (objective.kind === 'max-accuracy') return fractionText(value);
   return objective.kind === 'min-cost' ? value.toFixed(2) : String(Number(value.toPrecision(5)));

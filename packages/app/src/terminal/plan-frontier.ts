@@ -1,10 +1,9 @@
-/** The Pareto front of accuracy and cost as people read it on a terminal: a plot and a table. */
+/** Pareto front of accuracy and cost for the terminal: plot and table. */
 import type { Frontier } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { choiceText, fractionText, msText } from './plan-table.js';
 import { textTable } from './text-table.js';
 
-/** Plot, table and what the front leaves out. */
 export function frontierText({ points, toleranceFraction, omittedPoints, complete }: Frontier): string {
   const rows = points.map(({ pas, costPerHour, cpuCores, plan }) => [
     fractionText(pas),
@@ -32,7 +31,6 @@ export function frontierText({ points, toleranceFraction, omittedPoints, complet
   ].join('\n');
 }
 
-/** A point of the plot. */
 export interface CostAndAccuracy {
   readonly costPerHour: number;
   readonly pas: number;
@@ -42,13 +40,13 @@ const WIDTH = 64;
 const HEIGHT = 14;
 const GUTTER = 7;
 
-/** Where a value lies on an axis of `cells` cells from the least to the largest value. */
+/** Cell of a value on an axis of `cells` cells. */
 function axis(values: readonly number[], cells: number): (value: number) => number {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   return (value) => Math.round(((value - low) / (high - low)) * (cells - 1));
 }
 
-/** Accuracy against cost: a dot per plan, and between them the accuracy that the money buys. Two points or more, by rising cost. */
+/** Accuracy against cost for at least two points by rising cost: dots, joined by steps. */
 export function frontierPlot(points: readonly CostAndAccuracy[]): string {
   const column = axis(
     points.map(({ costPerHour }) => costPerHour),

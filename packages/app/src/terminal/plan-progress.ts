@@ -1,6 +1,6 @@
 /**
- * What long planning is at, on stderr. Planning computes without a pause, so the time is told by a thread that does nothing else; what takes
- * no more than two seconds is not worth a word.
+ * Progress of long planning on stderr. Planning blocks its thread, so another thread shows the time, from two seconds
+ * on.
  */
 import { Worker } from 'node:worker_threads';
 
@@ -8,7 +8,7 @@ const QUIET_MS = 2_000;
 const REDRAW_EVERY_MS = 250;
 const LINE_EVERY_MS = 5_000;
 
-/** Runs in the thread: writes to the file descriptor, since what a thread prints passes through the main thread, which is busy. */
+/** Runs in the thread. It writes to the file descriptor, because thread output passes through the busy main thread. */
 const TELLER = `
   const { parentPort, workerData } = require('node:worker_threads');
   const { writeSync } = require('node:fs');
@@ -28,7 +28,6 @@ const TELLER = `
   setTimeout(() => { tell(); setInterval(tell, everyMs); }, quietMs);
 `;
 
-/** Tells from when it is made until it is stopped. */
 export class PlanProgress {
   readonly #thread: Worker;
   readonly #terminal = process.stderr.isTTY;
@@ -42,7 +41,7 @@ export class PlanProgress {
     this.say(text);
   }
 
-  /** From now on tells this. */
+  /** Sets the text. */
   say(text: string): void {
     this.#thread.postMessage(text);
   }

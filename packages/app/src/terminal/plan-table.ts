@@ -1,9 +1,8 @@
-/** A plan as people read it: one row a stage, and the predictions with what simulation says of them. */
+/** Table of a plan: one row per stage, then predictions and simulation. */
 import type { Plan, PlanVerification } from '@equipoise/core/model';
 import pc from 'picocolors';
 import { textTable } from './text-table.js';
 
-/** The table of a plan's stages. */
 export function planTable(plan: Plan): string {
   const rows = Object.entries(plan.stages).flatMap(([id, stagePlans]) =>
     stagePlans.map(({ variantId, resources, replicas, maxBatchSize }) => [
@@ -17,7 +16,7 @@ export function planTable(plan: Plan): string {
   return textTable(['stage', 'variant', { right: 'cores' }, { right: 'replicas' }, { right: 'max batch' }], rows);
 }
 
-/** The predictions of a plan in two or three lines. */
+/** Predictions in two or three lines. */
 export function planSummary(plan: Plan): string {
   const { latencyMs, percentile, pas, capacityRps, cpuCores, costPerHour } = plan.predicted;
   const lines = [
@@ -29,32 +28,32 @@ export function planSummary(plan: Plan): string {
   return lines.join('\n');
 }
 
-/** The variants of a plan on one line. */
+/** Variants of a plan in one line. */
 export function choiceText(plan: Plan): string {
   return Object.entries(plan.stages)
     .map(([id, [stage]]) => `${id}=${stage?.variantId}`)
     .join(' ');
 }
 
-/** A latency in ms with three significant digits. Infinity, where a load is above the capacity, is null in a plan that was kept as JSON. */
+/** Latency in ms with three significant digits. A plan stored as JSON has null for Infinity (load above capacity). */
 export const msText = (ms: number | null): string =>
   ms === null || !Number.isFinite(ms) ? 'without bound' : `${Number(ms.toPrecision(3))} ms`;
 
-/** Requests per second with one decimal, and of a rate below that two digits. */
+/** Requests per second with one decimal, below 0.1 two digits. */
 export const rateText = (rps: number): string =>
   rps > 0 && rps < 0.1 ? String(Number(rps.toPrecision(2))) : rps.toFixed(1);
 
-/** A fraction 0…1 with three decimals. */
+/** Fraction 0…1 with three decimals. */
 export const fractionText = (fraction: number): string => fraction.toFixed(3);
 
-/** A fraction 0…1 as a percentage with one or two decimals. */
+/** Fraction 0…1 as a percentage with one or two decimals. */
 export const percentText = (fraction: number): string => `${(100 * fraction).toFixed(fraction > 0.99 ? 2 : 1)} %`;
 
-/** A number of cores with its unit. */
+/** Number of cores with its unit. */
 export const coresText = (cpuCores: number): string =>
   `${Number(cpuCores.toFixed(2))} ${cpuCores === 1 ? 'core' : 'cores'}`;
 
-/** Where the load is above the capacity there is no latency: queues grow for as long as it lasts, in a simulation as long as that runs. */
+/** False above capacity: queues grow without limit, so latency has no meaning. */
 const keepsUp = (latencyMs: number | null): boolean => latencyMs !== null && Number.isFinite(latencyMs);
 
 function overloadText(verified: PlanVerification | undefined): string {

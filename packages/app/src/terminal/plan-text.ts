@@ -1,10 +1,10 @@
-/** The planner's answer as people read it: the plan with what is proven of it, or what stands in the way and what would help. */
+/** Text of the planner's answer: the plan with its proof, or the binding constraint with remedies. */
 import { type Certificate, type Plan, type PlanResult, showsSloMet } from '@equipoise/core/model';
 import type { Estimator, PolicyName } from '@equipoise/core/plan';
 import pc from 'picocolors';
 import { coresText, fractionText, planSummary, planTable } from './plan-table.js';
 
-/** What was asked, as far as the answer's meaning depends on it. */
+/** Question, as far as the answer's meaning depends on it. */
 export interface PlanAsked {
   readonly arrivalRps: number;
   readonly policy: PolicyName;
@@ -14,7 +14,6 @@ export interface PlanAsked {
 type Feasible = Extract<PlanResult, { kind: 'feasible' }>;
 type Infeasible = Extract<PlanResult, { kind: 'infeasible' }>;
 
-/** The whole answer. */
 export function planText(result: PlanResult, asked: PlanAsked): string {
   return result.kind === 'feasible' ? feasibleText(result, asked) : infeasibleText(result, asked);
 }
@@ -28,7 +27,7 @@ function feasibleText({ plan, certificate }: Feasible, asked: PlanAsked): string
   return [planTable(plan), planSummary(plan), ...unconfirmed, pc.dim(proofText(certificate, asked))].join('\n');
 }
 
-/** What is proven, and of what: only our own policy looks at every plan. */
+/** Proof of a certificate. Only the default policy considers every plan. */
 function proofText(certificate: Certificate, { policy, estimator }: PlanAsked): string {
   if (policy !== 'equipoise') return `${degreeOf(certificate)} by the rules of ${policy}; other plans may be better`;
   const ground =
@@ -55,7 +54,7 @@ function infeasibleText(result: Infeasible, { arrivalRps, policy }: PlanAsked): 
   ].join('\n');
 }
 
-/** What makes a problem infeasible, in words. */
+/** Binding constraint in words. */
 export function bindingText(binding: Infeasible['bindingConstraint']): string {
   const texts = {
     slo: 'the latency target is too tight',
@@ -69,7 +68,7 @@ export function bindingText(binding: Infeasible['bindingConstraint']): string {
 function fixesText({ fixes }: Infeasible): readonly string[] {
   const { slo, budget, accuracyFloor } = fixes;
   return [
-    // Advice must not be rounded to the wrong side of what was found to work.
+    // Advice must not be rounded to the wrong side.
     ...(slo === undefined ? [] : [`an SLO of ${Math.ceil(slo.latencyMs)} ms or more`]),
     ...(budget === undefined ? [] : [`a budget of ${budgetText(budget)}`]),
     ...(accuracyFloor === undefined

@@ -1,7 +1,6 @@
-/** Progress of long work on stderr: a bar with ETA on a terminal, a line now and then elsewhere. */
 import { Presets, SingleBar } from 'cli-progress';
 
-/** How far the work is; units are whatever the work counts. */
+/** Progress in units of the work. */
 export interface Progress {
   readonly doneUnits: number;
   readonly totalUnits: number;
@@ -9,7 +8,6 @@ export interface Progress {
   readonly label: string;
 }
 
-/** Shows progress until `stop`. */
 export interface ProgressDisplay {
   show(progress: Progress): void;
   stop(): void;
@@ -17,7 +15,7 @@ export interface ProgressDisplay {
 
 const LINE_EVERY_MS = 5_000;
 
-/** A display that suits where stderr goes. */
+/** Progress of long work on stderr: a bar with ETA on a terminal, occasional lines elsewhere. */
 export function progressDisplay(title: string): ProgressDisplay {
   return process.stderr.isTTY ? progressBar(title) : progressLines(title);
 }

@@ -1,11 +1,10 @@
-/**
- * An error as the command line tells it: on stderr with what to do about it, or with `--json` as one document on stdout. What is no
- * AppError is a defect; its stack goes to stderr in any case.
- */
 import { AppError, errorCodes } from '@equipoise/core/model';
 import pc from 'picocolors';
 
-/** Prints the error and sets the exit code of its kind. */
+/**
+ * Prints an error with its remedy on stderr, or with `--json` as one document on stdout, and sets the exit code. Any
+ * other error than AppError is a defect; its stack goes to stderr.
+ */
 export function reportError(error: unknown, json: boolean): void {
   if (!(error instanceof AppError)) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
   const { code, message, details } = error instanceof AppError ? error : defect(error);

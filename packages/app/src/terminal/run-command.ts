@@ -1,17 +1,17 @@
 /**
- * How every command begins and ends: its result goes to stdout as JSON or as text, an error to where errors go, and the exit code
- * tells scripts which it was. With `--json` nothing but one document is on stdout, errors included.
+ * Start and end of every command: result on stdout as JSON or text, errors, exit code. With `--json` stdout has exactly
+ * one document.
  */
 import { ExitCode } from './exit-code.js';
 
-/** What a command has to say: a document for programs, text for people, and whether the answer is no. */
+/** Document for programs, text for people, and a negative answer. */
 export interface CommandResult {
   readonly json: unknown;
   readonly text: string;
   readonly answerIsNo?: boolean;
 }
 
-/** Runs a command and prints its result; a command that prints by itself (a server) returns undefined. */
+/** Runs a command and prints its result; servers print by themselves and return undefined. */
 export async function runCommand(
   options: { readonly json?: boolean },
   command: () => Promise<CommandResult | undefined>,
@@ -22,7 +22,7 @@ export async function runCommand(
     process.stdout.write(options.json ? `${JSON.stringify(result.json, null, 2)}\n` : `${result.text.trimEnd()}\n`);
     process.exitCode = result.answerIsNo ? ExitCode.answerIsNo : ExitCode.done;
   } catch (error) {
-    // Loaded here because it brings core along, which help and most commands need later or never.
+    // Imported late, because it loads core, which help does not need.
     (await import('./report-error.js')).reportError(error, options.json === true);
   }
 }

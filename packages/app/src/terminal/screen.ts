@@ -1,10 +1,10 @@
-/** A block of lines that is drawn again in its place on a terminal. Where there is none, the caller prints lines instead. */
+/** Block of lines that is redrawn in place on a terminal. */
 
-/** Escape sequences, which take no room. */
+/** Escape sequences have no width. */
 const ESCAPE = '\u001b';
 const STYLE = new RegExp(`(${ESCAPE}\\[[0-9;]*m)`);
 
-/** A line cut to the width of the terminal, so that it takes one row; the style is reset where it was cut. */
+/** Cuts a line to one terminal row and resets the style. */
 export function cutToWidth(line: string, columns: number): string {
   let room = columns;
   let cut = '';

@@ -1,11 +1,10 @@
 /**
- * SIGINT and SIGTERM as a promise: the first asks for a graceful stop, a later one ends the process at once. One key press may arrive
- * twice, from the terminal and from npm, which passes signals on; so what follows closely is the same request.
+ * SIGINT and SIGTERM: the first asks for a graceful stop, a later one ends the process. One key press may arrive twice,
+ * from the terminal and from npm, so signals in quick succession count as one.
  */
 
 const SAME_REQUEST_MS = 1000;
 
-/** Resolves at the first SIGINT or SIGTERM. */
 export function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     let firstAtMs: number | undefined;
@@ -19,7 +18,7 @@ export function stopSignal(): Promise<void> {
   });
 }
 
-/** Does `work` when SIGINT or SIGTERM comes, and then lets the signal end the process all the same; the returned function ends that. */
+/** Runs `work` on SIGINT or SIGTERM before the process ends; the returned function cancels that. */
 export function beforeEndedBySignal(work: () => void): () => void {
   const forget = () => {
     process.removeListener('SIGINT', onSignal);
@@ -35,7 +34,7 @@ export function beforeEndedBySignal(work: () => void): () => void {
   return forget;
 }
 
-/** Waits for `work`; when it lasts longer than `limitMs`, says on stderr what hangs and ends the process, without exit code 0. */
+/** Waits for `work`. After `limitMs` it reports what hangs and ends the process with a failure code. */
 export async function endWithin<T>(limitMs: number, work: Promise<T>, whatHangs: () => string): Promise<T> {
   const timer = endLater(limitMs, whatHangs);
   try {
@@ -45,7 +44,7 @@ export async function endWithin<T>(limitMs: number, work: Promise<T>, whatHangs:
   }
 }
 
-/** Lets the process end by itself, at most for `limitMs`: a thread that never comes back would hold it for good. */
+/** Lets the process end by itself within `limitMs`, in case a thread never returns. */
 export function endUnlessOver(limitMs: number, whatHangs: string): void {
   endLater(limitMs, () => whatHangs).unref();
 }

@@ -1,11 +1,10 @@
-/** Tables of the terminal: thin faint lines, numbers to the right; plain where there is no color. */
+/** Terminal tables: thin faint lines, numbers right-aligned; plain without color. */
 import Table from 'cli-table3';
 import pc from 'picocolors';
 
-/** A column by its title; `right` for numbers. */
+/** Column by its title; `right` for numbers. */
 export type Column = string | { readonly right: string };
 
-/** Lays rows out under their columns. */
 export function textTable(columns: readonly Column[], rows: readonly (readonly (string | number)[])[]): string {
   const faint = pc.isColorSupported ? ['dim'] : [];
   const table = new Table({
