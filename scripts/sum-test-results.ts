@@ -1,10 +1,10 @@
 /**
- * Usage: sum-test-results FOLDER [FAILED_STEP…]. Prints the skipped suites, the steps and the tests that failed, then the totals of
- * all reports FOLDER/STEP.json as the last line. A failed step counts as one failure unless its own report has some.
+ * Usage: sum-test-results FOLDER [FAILED_STEP…]. Prints the skipped suites, the totals of each report FOLDER/STEP.json, the steps and the
+ * tests that failed, then the totals of all reports as the last line. A failed step counts as one failure unless its own report has some.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { addReports, type VitestReport } from './test-results.js';
+import { addReports, type TestTotals, type VitestReport } from './test-results.js';
 
 const [folder, ...failedSteps] = process.argv.slice(2);
 if (folder === undefined) throw new Error('Usage: sum-test-results FOLDER [FAILED_STEP…]');
@@ -24,8 +24,16 @@ const tell = (title: string, lines: readonly string[]): void => {
   if (lines.length > 0) console.log([title, ...lines].join('\n  '));
 };
 tell('Skipped suites:', totals.skippedSuites);
+tell(
+  'Tests by step:',
+  [...reports].map(([step, report]) => `${step}: ${count(addReports([report]))}`),
+);
 tell('Failed steps:', failedSteps);
 tell('Failed tests:', totals.failures);
 const failed = totals.failed + unexplained.length;
-console.log(`${totals.passed} passed, ${failed} failed, ${totals.skipped} skipped`);
+console.log(count({ ...totals, failed }));
 if (failed > 0) process.exitCode = 1;
+
+function count({ passed, failed, skipped }: Pick<TestTotals, 'passed' | 'failed' | 'skipped'>): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
