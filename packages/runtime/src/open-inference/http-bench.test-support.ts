@@ -3,11 +3,19 @@
 import type { SecureClientSessionOptions } from 'node:http2';
 import { type ClientHttp2Session, connect as connectHttp2, constants, type OutgoingHttpHeaders } from 'node:http2';
 import { connect, type Socket } from 'node:net';
+import { selfSigned } from '@equipoise/testkit';
 import { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import { ScriptedRunner, serve, servingSpec } from '../data-plane/serving-bench.test-support.js';
 import { type RunningServer, type ServerOptions, startServer } from './start-server.js';
 import { parseTenantFile } from './tenants/tenant-file.js';
 import { Tenants } from './tenants/tenants.js';
+
+const { cert, key } = selfSigned('bench');
+
+/** Options of a server over TLS, on which HTTP/2 can be agreed on; sessions of the bench trust its certificate. */
+export const overTls = {
+  tls: { current: { cert: Buffer.from(cert), key: Buffer.from(key) }, onChange: () => () => {} },
+};
 
 /** A request that infers one number. */
 export const inferBody = JSON.stringify({ inputs: [{ name: 'x', datatype: 'FP32', shape: [1], data: [1] }] });
@@ -39,9 +47,9 @@ export class HttpBench {
     return { runner, server };
   }
 
-  /** A session of HTTP/2 that knows beforehand that the server can. */
+  /** A session of HTTP/2. */
   session({ url }: Pick<RunningServer, 'url'>, options: SecureClientSessionOptions = {}): ClientHttp2Session {
-    const session = connectHttp2(url, options);
+    const session = connectHttp2(url, { ca: cert, ...options });
     session.on('error', () => {});
     this.#ends.push(() => session.destroy());
     return session;

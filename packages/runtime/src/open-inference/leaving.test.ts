@@ -2,11 +2,10 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { request as requestOverTls } from 'node:https';
 import { writeGrpcRequest } from '@equipoise/open-inference-codec';
-import { selfSigned } from '@equipoise/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fp32 } from '../data-plane/serving-bench.test-support.js';
 import { grpcBench } from './grpc/grpc-bench.test-support.js';
-import { ask, HttpBench, INFER_PATH, inferBody, inferHeaders } from './http-bench.test-support.js';
+import { ask, HttpBench, INFER_PATH, inferBody, inferHeaders, overTls } from './http-bench.test-support.js';
 import type { RunningServer } from './start-server.js';
 
 const bench = new HttpBench();
@@ -52,7 +51,7 @@ describe('a server that leaves', () => {
   });
 
   it('answers all that a session of HTTP/2 has sent before it could know, and lets it go', async () => {
-    const { server } = await bench.start();
+    const { server } = await bench.start(overTls);
     const session = bench.session(server);
     expect((await ask(session, inferHeaders, inferBody).reply).status).toBe(200);
     const told: unknown[] = [];
@@ -68,7 +67,7 @@ describe('a server that leaves', () => {
   });
 
   it('serves a session of HTTP/2 that comes meanwhile once', async () => {
-    const { server } = await bench.start();
+    const { server } = await bench.start(overTls);
     const silent = bench.socket(server);
     await once(silent, 'connect');
     const { left } = leaving(server);
@@ -92,14 +91,11 @@ describe('a server that leaves', () => {
   });
 
   it.each(['HTTP/1.1', 'HTTP/1.1 and TLS', 'HTTP/2'])('waits for no request over %s that is inside', async (kind) => {
-    const { cert, key } = selfSigned('leaving');
-    const current = { cert: Buffer.from(cert), key: Buffer.from(key) };
-    const tls = kind === 'HTTP/1.1 and TLS' ? { tls: { current, onChange: () => () => {} } } : {};
-    const { server, runner } = await bench.start({ wait: never, ...tls });
+    const { server, runner } = await bench.start({ wait: never, ...(kind !== 'HTTP/1.1' && overTls) });
     const url = `${server.url}${INFER_PATH}`;
     if (kind === 'HTTP/2') ask(bench.session(server), inferHeaders, inferBody).reply.catch(() => {});
     else {
-      const options = { method: 'POST', ca: cert };
+      const options = { method: 'POST', ca: overTls.tls.current.cert };
       const sent = kind === 'HTTP/1.1' ? request(url, options) : requestOverTls(url, options);
       sent.on('error', () => {}).end(inferBody);
     }
