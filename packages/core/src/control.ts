@@ -44,6 +44,4 @@ export { decisionProblem } from './control/replay/decision-problem.js';
 export { type StepReplay, stepReplay } from './control/replay/replay-step.js';
 export { type StepInput, stepInput } from './control/replay/step-input.js';
 export { stepTrigger } from './control/replay/step-trigger.js';
-export { isBurning, judgeShift, type ShiftVerdict, type SideCount } from './control/shift-verdict.js';
 export { simulateControl } from './control/simulate-control.js';
-export { backOffAfter, holdsBack, standingBackOff } from './control/slo-burn.js';

@@ -1,5 +1,6 @@
 /** Entry `@equipoise/core/model`: nouns of the domain, errors, clock and random numbers. */
 export type { AlarmClock, Clock } from './kernel/clock.js';
+export { doubledDelayMs } from './kernel/doubled-delay.js';
 export { InvariantViolation, invariant } from './kernel/invariant.js';
 export { LatencyHistogram } from './kernel/latency-histogram.js';
 export { LruCache } from './kernel/lru-cache.js';

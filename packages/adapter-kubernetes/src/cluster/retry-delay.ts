@@ -1,5 +1,5 @@
 /** How long to wait after failures in a row: doubling from the shortest to the longest, each scattered so that many do not come at once. */
-import type { Rng } from '@equipoise/core/model';
+import { doubledDelayMs, type Rng } from '@equipoise/core/model';
 
 /** Bounds of a delay, in milliseconds. */
 export interface RetryDelays {
@@ -9,6 +9,5 @@ export interface RetryDelays {
 
 /** The delay after `failures` failures in a row (1 or more), uniform between half of the doubled one and the whole. */
 export function retryDelayMs(failures: number, { shortestMs, longestMs }: RetryDelays, rng: Rng): number {
-  const wholeMs = Math.min(longestMs, shortestMs * 2 ** Math.min(failures - 1, 30));
-  return wholeMs * (0.5 + 0.5 * rng.next());
+  return doubledDelayMs(failures, { shortestMs, longestMs }) * (0.5 + 0.5 * rng.next());
 }

@@ -37,7 +37,7 @@ describe('a new variant that fails', () => {
       const record = (await rig.status())?.rollback;
       expect(record).toMatchObject({ workloads: [LARGE], fraction: share, failures: 1 });
       expect(record?.message).toBe(
-        `${LARGE} was taken back at ${100 * share} % of the requests: 30 of its 50 requests missed the SLO, 0 of 450 beside it.`,
+        `${LARGE} was taken back at ${100 * share} % of the requests: 30 of its 50 requests missed the SLO, 0 of 450 requests of the old variant.`,
       );
       source.situation = () => ({ ...heard, sides: well });
       while ((await find(LARGE)) !== undefined) {

@@ -1,5 +1,5 @@
 /** What the routers of both sides of a shift ended and missed, from their pages: each router counts for its side, whichever pod of it is there. */
-import type { SideCount } from '@equipoise/core/control';
+import type { SideCount } from '@equipoise/core/serve';
 import type { RouterPage } from './router-page.js';
 
 /** The routers that serve, and that of a plan that is tried. */
@@ -21,7 +21,7 @@ interface Totals extends Pick<Sides, Side | 'passedOn'> {
 type Counters = Pick<RouterPage, 'endedTotal' | 'withinSloTotal' | 'passedOnTotal'>;
 
 /** Longer than a step of a shift lasts. */
-const KEPT_MS = 120_000;
+const KEPT_MS = 180_000;
 const NOTHING: SideCount = { ended: 0, missed: 0 };
 
 /** Collects counters; instants are monotonic. A router counts from its first page on. */

@@ -1,14 +1,15 @@
 /**
  * How the traffic comes to a plan with workloads that have not served yet. Once they are ready a second router runs that plan beside the one
  * that serves, which gives it a share of the requests, in steps. Between two steps the routers' own counts of both sides decide
- * (core/control/shift-verdict): more of them, or all back, and then the plan is left alone for a while. Every step is another configuration of
+ * (core/serve/rollout/canary): more of them, or all back, and then the plan is left alone for a while. Every step is another configuration of
  * the router that serves, so how far it is, is read from the cluster.
  *
  * Steps need somebody to judge them and take time: while no router is heard by somebody who listens, and while what serves burns the error
  * budget, the router is switched at once.
  */
-import { judgeShift, type ShiftVerdict } from '@equipoise/core/control';
+
 import type { Slo } from '@equipoise/core/model';
+import { type CanaryVerdict, judgeCanary, nextFraction } from '@equipoise/core/serve';
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
 import { childTypes, isNext, isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
 import { rolloutState } from '../cluster/rollout-state.js';
@@ -20,8 +21,6 @@ import { digestOf, isOfTemplate } from './replica-groups.js';
 import { holdsRollback, isUrgent, type ShiftFailure } from './rollback.js';
 import { type Routes, routesOf, sendsTo } from './routes.js';
 
-/** Shares of the requests that a new plan gets before it gets all of them. */
-const STEPS = [0.1, 0.5];
 /** Counts of routers come once a second. */
 const LOOK_MS = 1_000;
 /** A share whose routers are silent for so long is taken back. */
@@ -55,8 +54,10 @@ export type Shift =
       readonly newcomers: readonly string[];
       readonly apply: readonly KubeObject[];
       readonly againAfterMs?: number;
-      /** Nothing but a verdict is waited for, which comes within a minute. */
+      /** Nothing but a verdict is waited for, which comes within two minutes. */
       readonly awaitsVerdict?: true;
+      /** Too little traffic makes the step longer. */
+      readonly isQuiet?: boolean;
       /** The new side failed: what is applied stays, and the failure has to be told before anything is taken back. */
       readonly failure?: ShiftFailure;
     }
@@ -69,6 +70,7 @@ export type Shift =
     };
 
 const NONE: Shift = { kind: 'none' };
+const UNHEARD: CanaryVerdict = { kind: 'open', missingOutcomes: 0 };
 
 /** The next step on the way to a plan. */
 export function shiftOf(grounds: ShiftGrounds): Shift {
@@ -130,13 +132,13 @@ function mayYetBeHeard({ view: { silentMs }, liveRouter }: ShiftGrounds): boolea
 function stepOf(
   grounds: ShiftGrounds,
   newcomers: readonly string[],
-  { fraction, next, verdict }: Present & { readonly verdict: ShiftVerdict | undefined },
+  { fraction, next, verdict }: Present & { readonly verdict: CanaryVerdict | undefined },
 ): Shift {
   const { view, wanted, router, liveRouter, routes } = grounds;
   const name = view.pipeline.metadata.name;
   const waiting = {
     ...(fraction > 0 && { againAfterMs: LOOK_MS }),
-    ...(verdict?.kind === 'open' && { awaitsVerdict: true as const }),
+    ...(verdict?.kind === 'open' && { awaitsVerdict: true as const, isQuiet: verdict.missingOutcomes > 0 }),
   };
   const step = (apply: readonly KubeObject[], more = {}): Shift => ({
     ...{ kind: 'step', fraction, newcomers, apply, ...more },
@@ -147,11 +149,10 @@ function stepOf(
   if (state.kind === 'stuck') return failed(grounds, newcomers, { fraction, why: state.message });
   if (state.kind !== 'complete') return step(beside, waiting);
   const give = (share: number) => withShare(liveRouter, { url: nextUrl(name), fraction: share });
-  const [first = 1] = STEPS;
-  if (fraction === 0) return step(isInForce(grounds, fraction) ? [...beside, give(first)] : beside);
+  if (fraction === 0) return step(isInForce(grounds, fraction) ? [...beside, give(nextFraction(0))] : beside);
   if (verdict === undefined || verdict.kind === 'open') return step(beside, waiting);
-  const larger = verdict.kind === 'urgent' ? undefined : STEPS.find((share) => share > fraction);
-  return larger === undefined ? NONE : step([...beside, give(larger)]);
+  const larger = verdict.kind === 'urgent' ? 1 : nextFraction(fraction);
+  return larger === 1 ? NONE : step([...beside, give(larger)]);
 }
 
 /** Whether all that serves gives this share away. */
@@ -165,21 +166,21 @@ function verdictOn(
   grounds: ShiftGrounds,
   newcomers: readonly string[],
   { fraction, next }: Present,
-): ShiftVerdict | undefined {
+): CanaryVerdict | undefined {
   const { view, router, liveRouter, slo } = grounds;
-  const fails = (why: string): ShiftVerdict => ({ kind: 'failed', why });
+  const fails = (why: string): CanaryVerdict => ({ kind: 'failed', why });
   const lost = next !== undefined && digestOf(next) === digestOf(router) && lossOf(grounds, newcomers, next);
   if (lost) return fails(lost);
   const giving = rolloutState(liveRouter);
   if (giving.kind === 'stuck') return fails(`the router does not start with that share: ${giving.message}`);
   if (!isInForce(grounds, fraction)) return undefined;
   const { sides, silentMs = Number.POSITIVE_INFINITY } = view;
-  if (sides === undefined) return silentMs >= DEAF_MS ? fails('the routers are not heard') : { kind: 'open' };
+  if (sides === undefined) return silentMs >= DEAF_MS ? fails('the routers are not heard') : UNHEARD;
   const { observedMs, ...counts } = sides;
-  const verdict = judgeShift({ ...counts, elapsedMs: observedMs }, slo);
+  const verdict = judgeCanary({ ...counts, fraction, elapsedMs: observedMs }, slo);
   if (verdict.kind === 'failed' || (next?.status?.readyReplicas ?? 0) > 0) return verdict;
   // Nothing leads on without it; what is passed on to it meanwhile comes back.
-  return observedMs >= DEAF_MS ? fails('its router is not ready') : { kind: 'open' };
+  return observedMs >= DEAF_MS ? fails('its router is not ready') : UNHEARD;
 }
 
 /** The share that is out where nothing is done about it, as the router that serves gives it away. */

@@ -3,9 +3,15 @@
  * at most the budget (or what the plan in force holds, where that is more) and `control.surge`. While there is room everything new starts
  * at once, and nothing old goes before the router is switched. Where there is not, old replicas make room one at a time: by the rule of
  * shares, u/U₀ + n/N ≥ 1, once the router sends to old and new ones, else as long as the smaller of both plans is there
- * (core/serve/fleet has the same rule for one machine). Where neither leads on, nothing is touched and the change waits.
+ * (core/serve/rollout). Where neither leads on, nothing is touched and the change waits.
  */
-import type { ChangeBounds } from '@equipoise/core/serve';
+import {
+  type ChangeBounds,
+  coresDuringChange,
+  oldReplicasByShare,
+  replicasByCount,
+  startableReplicas,
+} from '@equipoise/core/serve';
 
 /** The pods of a variant of a stage, as they are and as they should be. */
 export interface ReplicaGroup {
@@ -41,17 +47,13 @@ export interface RoomSteps {
   readonly kind: 'roomy' | 'short' | 'share' | 'none';
 }
 
-/** Rounding in sums of shares of cores. */
-const TOLERANCE = 1e-9;
-
 /** Cores that all pods of the stages may hold while `groups` change. */
 export function boundCpuCores(
-  { budgetCpuCores, surgeCpuCores }: Pick<ChangeBounds, 'budgetCpuCores' | 'surgeCpuCores'>,
+  bounds: Pick<ChangeBounds, 'budgetCpuCores' | 'surgeCpuCores'>,
   groups: readonly Pick<ReplicaGroup, 'cpuCores' | 'inForce'>[],
 ): number {
-  const held = groups.reduce((sum, { cpuCores, inForce }) => sum + cpuCores * inForce, 0);
-  const largest = Math.max(0, ...groups.map(({ cpuCores }) => cpuCores));
-  return Math.max(budgetCpuCores, held) + (surgeCpuCores ?? largest);
+  const inForce = groups.map(({ cpuCores, inForce: replicas }) => ({ replicas, resources: { cpuCores } }));
+  return coresDuringChange(bounds, { inForce });
 }
 
 /** The steps within the room. `isShared` says that the router sends to old and new replicas. */
@@ -87,8 +89,7 @@ function startsInRoom(groups: readonly ReplicaGroup[], freeCpuCores: number): St
     const isReplaced = isOutdated && present > 0;
     // While its pods are replaced, which takes one more, it does not grow beside.
     const missing = isReplaced ? 1 : Math.max(0, wanted - present);
-    const granted =
-      cpuCores === 0 ? missing : Math.max(0, Math.min(missing, Math.floor((room + TOLERANCE) / cpuCores)));
+    const granted = Math.min(missing, startableReplicas(room, cpuCores));
     room -= granted * cpuCores;
     isStarting ||= granted > 0;
     isShort ||= granted < missing || (isReplaced && wanted > present);
@@ -105,9 +106,8 @@ function maySpareOne(group: ReplicaGroup, groups: readonly ReplicaGroup[], isSha
   if (wanted !== undefined) return present > wanted;
   const successor = groups.find((other) => other.stage === stage && other.wanted !== undefined);
   if (successor?.wanted === undefined) return true;
-  const before = Math.max(1, inForce);
+  const shift = { oldAtStart: Math.max(1, inForce), newAtStart: 0, newWanted: successor.wanted };
   const serving = isShared ? successor.ready : 0;
-  const byShare = (present - 1) / before + serving / successor.wanted >= 1 - TOLERANCE;
-  const byCount = present - 1 + serving >= Math.min(before, successor.wanted);
-  return byShare || byCount;
+  const left = present - 1;
+  return left >= oldReplicasByShare(shift, serving) || left + serving >= replicasByCount(shift);
 }

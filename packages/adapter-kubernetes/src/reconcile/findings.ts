@@ -18,6 +18,8 @@ export interface Grounds {
   readonly nowEpochMs: number;
   readonly shift?: Work['shift'];
   readonly rollback?: Rollback;
+  /** Too little traffic for a verdict makes the step of the canary longer. */
+  readonly isQuiet: boolean;
 }
 
 /** One finding for each type of condition. */
@@ -49,12 +51,13 @@ function planned({ planning }: Grounds): Finding {
   }
 }
 
-function ready({ live, phase, shift }: Grounds): Finding {
+function ready({ live, phase, shift, isQuiet }: Grounds): Finding {
   if (live.size === 0) return no('Ready', 'NothingDeployed', 'The pipeline has no workloads.');
   // Routers come and go with each step: that is told in one word.
   if (shift !== undefined) {
     const percent = Math.round(100 * shift.fraction);
-    return no('Ready', 'Shifting', `${percent} % of the requests go to ${shift.workloads.join(', ')}.`);
+    const quiet = isQuiet ? ' There are too few of them for a verdict yet: the step takes up to two minutes.' : '';
+    return no('Ready', 'Shifting', `${percent} % of the requests go to ${shift.workloads.join(', ')}.${quiet}`);
   }
   if (phase === 'taken-back')
     return no('Ready', 'RolledBack', 'The plan failed when it was tried: what ran before serves.');

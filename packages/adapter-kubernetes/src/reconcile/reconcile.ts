@@ -30,6 +30,7 @@ export function reconcile(
     ...{ view, planning, phase, live, foreign, nowEpochMs: at.nowEpochMs },
     ...(shift && { shift }),
     ...(rollback && { rollback }),
+    isQuiet: work.isQuiet === true,
   });
   const conditions = conditionsOf(findings, status?.conditions ?? [], { generation, epochMs: at.nowEpochMs });
   return {

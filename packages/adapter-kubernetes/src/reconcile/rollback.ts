@@ -2,7 +2,7 @@
  * What is remembered of a shift that failed, in the status: nothing else on a cluster shows it. It is left alone for a back-off, that of a
  * change which core's policy takes back, or until the spec of the pipeline changes.
  */
-import { backOffAfter, holdsBack, isBurning, standingBackOff } from '@equipoise/core/control';
+import { backOffAfter, holdsBack, isBurning, standingBackOff } from '@equipoise/core/serve';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import type { ObservedPipeline } from './reconciliation.js';

@@ -7,6 +7,7 @@
  * the one before stay, unless another plan needs their room.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { TRIAL_MS } from '@equipoise/core/serve';
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
 import {
   childTypes,
@@ -31,8 +32,8 @@ import type { ShiftFailure } from './rollback.js';
 import { type Routes, routesOf, sendsTo, withKnownRoutes, withRoutes } from './routes.js';
 import { sharedRouter } from './shared-router.js';
 
-/** From the start of the router of a plan: the trial of core/control, and what a router takes to be ready and to be heard. */
-const TRIAL_MS = 60_000;
+/** From the start of a router: the trial, and as long again until the router is ready and heard. */
+const WARM_MS = 2 * TRIAL_MS;
 
 /** What a pipeline's objects need now. */
 export interface Work {
@@ -44,6 +45,8 @@ export interface Work {
   readonly againAfterMs?: number;
   /** Nothing but the verdict on a share of the requests is waited for. */
   readonly awaitsVerdict?: true;
+  /** Too little traffic makes the step of the canary longer. */
+  readonly isQuiet?: boolean;
   /** Which new workloads get a share of the requests, and how large it is. */
   readonly shift?: { readonly workloads: readonly string[]; readonly fraction: number };
   /** Why a shift failed just now. */
@@ -78,13 +81,14 @@ export function transition(
     const { againAfterMs = work.againAfterMs } = shift;
     return { ...work, apply, ...(againAfterMs !== undefined && { againAfterMs }) };
   }
-  const { newcomers, fraction, failure, againAfterMs, awaitsVerdict } = shift;
+  const { newcomers, fraction, failure, againAfterMs, awaitsVerdict, isQuiet = false } = shift;
   return {
     ...{ phase: 'shifting', foreign: work.foreign, remove: work.remove, apply: [...apply, ...shift.apply] },
     shift: { workloads: newcomers, fraction },
     ...(failure && { failure }),
     ...(againAfterMs !== undefined && { againAfterMs }),
     ...(awaitsVerdict && { awaitsVerdict }),
+    isQuiet,
   };
 }
 
@@ -186,7 +190,7 @@ function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): 
   if (observed === undefined) return 0;
   const created = pods.filter(isRouter).map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? ''));
   const youngest = Math.max(...created.filter((epochMs) => !Number.isNaN(epochMs)));
-  return Number.isFinite(youngest) ? Math.max(0, youngest + TRIAL_MS - nowEpochMs) : 0;
+  return Number.isFinite(youngest) ? Math.max(0, youngest + WARM_MS - nowEpochMs) : 0;
 }
 
 /** Whether a router of a plan that is tried is there, or was a moment ago: it may send to any stage. */

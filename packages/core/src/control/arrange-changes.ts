@@ -7,10 +7,8 @@
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
 import type { RunningPlan, RunningReplica } from '../model/running-plan.js';
-import { type ChangeBounds, coresDuringChange, coresOf, leadsThrough } from '../serve/fleet/change-room.js';
-
-/** Rounding in sums of shares of cores. */
-const CORES_TOLERANCE = 1e-9;
+import { reachesPlan } from '../serve/fleet/stage-steps.js';
+import { type ChangeBounds, CORES_TOLERANCE, coresDuringChange, coresOf } from '../serve/rollout/headroom.js';
 
 type ReplicasByStage = ReadonlyMap<StageId, readonly RunningReplica[]>;
 
@@ -78,7 +76,7 @@ function hasRoom(
   const mostAtRest = Math.max(bounds.budgetCpuCores, fromCores) + CORES_TOLERANCE;
   if (!growsIntoSurge && heldByOthers + to.replicas * to.resources.cpuCores > mostAtRest) return false;
   const cpuCores = coresDuringChange(bounds, { inForce, to, fromCores }) - heldByOthers;
-  return leadsThrough({ replicas: own, to, cpuCores });
+  return reachesPlan({ replicas: own, to, cpuCores });
 }
 
 const oneOf = ({ resources }: RunningReplica) => ({ replicas: 1, resources });

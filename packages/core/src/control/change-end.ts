@@ -5,8 +5,9 @@
 import type { Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Plan } from '../model/plan.js';
+import { type BackOff, backOffAfter } from '../serve/rollout/trial.js';
 import type { PlannedRate } from './planned-rates.js';
-import { type BackOff, backOffAfter, missedOf, type Trial } from './slo-burn.js';
+import { missedOf, type Trial } from './slo-burn.js';
 import type { VariantSwitch } from './switch-history.js';
 
 /** What a change alters in what the controller remembers. */

@@ -16,7 +16,8 @@ import {
 import type { Decision, Forecast, LoadObservation, Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Plan } from '../model/plan.js';
-import { changeBounds } from '../serve/fleet/change-room.js';
+import { changeBounds } from '../serve/rollout/headroom.js';
+import { type BackOff, backOffAfter, holdsBack } from '../serve/rollout/trial.js';
 import { detectBurst, plannedEnvelope } from './burst-detection.js';
 import { carriedRps } from './carried-rate.js';
 import { afterChange, beforeChange, type ChangeMemory, withoutChange } from './change-end.js';
@@ -47,7 +48,7 @@ import { onTick } from './on-tick.js';
 import { planThatRuns } from './plan-that-runs.js';
 import { lately, withPlanned } from './planned-rates.js';
 import { keepingFloor, withinReach } from './reach.js';
-import { type BackOff, backOffAfter, holdsBack, judgeTrial, missedOf, settling } from './slo-burn.js';
+import { judgeTrial, missedOf, settling } from './slo-burn.js';
 import { switchedStages, switchObjection, withSwitches } from './switch-history.js';
 
 /** What a controller goes by; what is left out it does without. */

@@ -8,7 +8,7 @@ import type { StageId } from '../model/ids.js';
 import type { Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningStage } from '../model/running-plan.js';
-import type { ChangeBounds } from '../serve/fleet/change-room.js';
+import type { ChangeBounds } from '../serve/rollout/headroom.js';
 import { arrangeChanges } from './arrange-changes.js';
 
 const ORDER: Readonly<Record<Change['kind'], number>> = {

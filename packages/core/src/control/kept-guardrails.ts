@@ -3,9 +3,11 @@
  * are those of a process, which begin anew with it; they go on by what has passed on the wall clock meanwhile. What would then lie in the
  * future, or is too old to count, is left out: a clock that was set to and fro must neither hold the loop back nor free it.
  */
+
+import { standingBackOff } from '../serve/rollout/trial.js';
 import type { ControllerState } from './controller.js';
 import { inLastHour } from './guardrails.js';
-import { isUnderTrial, standingBackOff, type Trial } from './slo-burn.js';
+import { isUnderTrial, type Trial } from './slo-burn.js';
 import { recentSwitches } from './switch-history.js';
 
 /** Plain data, its instants on the clock of a process. */

@@ -17,7 +17,7 @@ import type { ProfileSet } from '../model/profile-point.js';
 import type { PlanningProblem, VerifyPlan } from '../optimize/planning-problem.js';
 import { limitsOf, totalUse, useOf, within } from '../optimize/problem/resource-use.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
-import { changeBounds } from '../serve/fleet/change-room.js';
+import { changeBounds } from '../serve/rollout/headroom.js';
 import type { ControlPolicy } from './control-policy.js';
 import { diffPlans } from './diff-plans.js';
 import { planInBucket } from './plan-in-bucket.js';

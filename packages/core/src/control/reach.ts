@@ -6,7 +6,7 @@ import type { Forecaster } from '../forecast/forecaster.js';
 import type { Decision, Observation } from '../model/decision.js';
 import type { Plan } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
-import { changeBounds } from '../serve/fleet/change-room.js';
+import { changeBounds } from '../serve/rollout/headroom.js';
 import { diffPlans } from './diff-plans.js';
 import { growing } from './growing.js';
 import { variantPins } from './kept-variants.js';

@@ -7,6 +7,8 @@ import type { Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Slo } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
+import { fastestMissFraction } from '../serve/rollout/canary.js';
+import { TRIAL_MS } from '../serve/rollout/trial.js';
 import { arrivedIn, FEWEST_ARRIVALS } from './failure-record.js';
 
 /** A change on trial. */
@@ -21,23 +23,11 @@ export interface Trial {
   readonly failedBefore?: number;
 }
 
-/** No improvement until then; `failures` in a row. */
-export interface BackOff {
-  readonly untilMs: number;
-  readonly failures: number;
-}
-
 /** How a trial stands. */
 export type TrialVerdict = 'open' | 'passed' | 'failed';
 
-/** A change is on trial for so long. */
-const TRIAL_MS = 30_000;
 /** What is missed within the first seconds belongs to the change itself. */
 const SETTLING_MS = 3_000;
-/** How much faster than the SLO allows the error budget may burn. */
-const FASTEST_BURN = 10;
-const FIRST_BACK_OFF_MS = 60_000;
-const LONGEST_BACK_OFF_MS = 3_600_000;
 
 /** Leaves out of a trial what is missed while its change settles. */
 export function settling(trial: Trial, observation: Observation): Trial {
@@ -63,30 +53,7 @@ export function judgeTrial(trial: Trial, observation: Observation, { percentile 
   return elapsedMs >= TRIAL_MS || elapsedMs < 0 ? 'passed' : 'open';
 }
 
-/** Share of the requests that may miss the SLO before a change is taken back. */
-export function fastestMissFraction(percentile: number): number {
-  return Math.min(0.5, FASTEST_BURN * (1 - percentile / 100));
-}
-
-/** The back-off after a failed trial; one that passes ends the row. */
-export function backOffAfter(nowMs: number, before: BackOff | undefined): BackOff {
-  const failures = (before?.failures ?? 0) + 1;
-  return { failures, untilMs: nowMs + lengthMs(failures) };
-}
-
-/** Whether a back-off lasts; one that ends later than it could have begun now was made before the clock was set back. */
-export function holdsBack({ untilMs, failures }: BackOff, nowMs: number): boolean {
-  return nowMs < untilMs && untilMs - nowMs <= lengthMs(failures);
-}
-
 /** Whether a change may still be on trial: it began no later than now, and not too long ago. */
 export function isUnderTrial({ sinceMs }: Trial, nowMs: number): boolean {
   return sinceMs <= nowMs && nowMs - sinceMs < TRIAL_MS;
 }
-
-/** Whether a back-off counts after a restart: it lasts, or ended so lately that the next failure is one more in its row. */
-export function standingBackOff(backOff: BackOff, nowMs: number): boolean {
-  return holdsBack(backOff, nowMs) || (backOff.untilMs <= nowMs && nowMs - backOff.untilMs < LONGEST_BACK_OFF_MS);
-}
-
-const lengthMs = (failures: number): number => Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (failures - 1));

@@ -6,6 +6,7 @@
  * before, and who fails after the last is unfit and replaced.
  */
 
+import { doubledDelayMs } from '../kernel/doubled-delay.js';
 import type { ReplicaTrouble } from '../model/running-plan.js';
 
 /** What was done about replicas of a stage since the start: breakers that opened, replicas that were replaced, by trouble. */
@@ -36,7 +37,7 @@ const MOST_SLOWNESS = 5;
 const TOO_SLOW = 10;
 /** Weight of the newest batch in the mean slowness. */
 const NEWEST = 0.1;
-const FIRST_PAUSE_MS = 1_000;
+const PAUSE_DELAYS = { shortestMs: 1_000, longestMs: Number.POSITIVE_INFINITY };
 const PAUSES = 3;
 /** Good batches after which the pauses are forgotten. */
 const RECOVERED = 20;
@@ -147,7 +148,7 @@ export class ReplicaHealth {
     this.#wellInARow = 0;
     this.#trips += 1;
     if (this.#trips > PAUSES) return 'unfit';
-    this.pausedUntilMs = nowMs + FIRST_PAUSE_MS * 2 ** (this.#trips - 1);
+    this.pausedUntilMs = nowMs + doubledDelayMs(this.#trips, PAUSE_DELAYS);
     this.onProbation = true;
     return 'open';
   }

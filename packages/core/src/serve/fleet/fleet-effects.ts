@@ -2,7 +2,7 @@
 import type { StageId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { RunningReplica } from '../../model/running-plan.js';
-import type { ChangeBounds } from './change-room.js';
+import type { ChangeBounds } from '../rollout/headroom.js';
 
 /** What the fleet makes happen; implemented once per clock. */
 export interface FleetEffects {

@@ -12,11 +12,11 @@ import type { Change } from '../../model/change.js';
 import type { ReplicaId, StageId } from '../../model/ids.js';
 import type { Plan, StagePlan } from '../../model/plan.js';
 import type { RunningPlan, RunningStage } from '../../model/running-plan.js';
+import { coresDuringChange, coresOf } from '../rollout/headroom.js';
 import { closingError, noRoom, tooSlow } from './change-errors.js';
-import { coresDuringChange, coresOf, leadsThrough } from './change-room.js';
 import type { ChangeEnd, FleetEffects, FleetLimits } from './fleet-effects.js';
 import { type FleetReplica, FleetStage } from './fleet-stage.js';
-import { isOfKind, stageSteps } from './stage-steps.js';
+import { isOfKind, reachesPlan, stageSteps } from './stage-steps.js';
 
 interface QueuedChange {
   readonly change: Change;
@@ -247,7 +247,7 @@ export class FleetScheduler {
   #hasRoom(stage: FleetStage, to: StagePlan): boolean {
     if (stage.target === undefined) return true;
     const cpuCores = this.#mostCores(to) - this.#heldCores() + stage.heldCores;
-    return leadsThrough({ replicas: stage.all(), to, cpuCores });
+    return reachesPlan({ replicas: stage.all(), to, cpuCores });
   }
 
   /** Whether a stage, other than `but`, is on its way by itself: its arrival may make room. */

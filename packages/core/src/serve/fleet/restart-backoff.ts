@@ -3,8 +3,9 @@
  * steady for 10 s starts anew at 0.1 s, and so does one whose lost replica had served for a second: that is no loop of crashes. So a
  * crash costs little and a crash loop does not eat the machine.
  */
-const FIRST_DELAY_MS = 100;
-const LONGEST_DELAY_MS = 5_000;
+import { doubledDelayMs } from '../../kernel/doubled-delay.js';
+
+const DELAYS = { shortestMs: 100, longestMs: 5_000 };
 const STEADY_MS = 10_000;
 
 const SERVED_MS = 1_000;
@@ -29,7 +30,7 @@ export function nextRestart(
   nowMs: number,
 ): { readonly delayMs: number; readonly history: RestartHistory } {
   const before = nowMs - lastTroubleAtMs > STEADY_MS ? 0 : inARow;
-  const delayMs = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** before);
+  const delayMs = doubledDelayMs(before + 1, DELAYS);
   return { delayMs, history: { inARow: before + 1, lastTroubleAtMs: nowMs } };
 }
 

@@ -11,6 +11,8 @@
 import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { RunningReplica } from '../../model/running-plan.js';
+import { startableReplicas } from '../rollout/headroom.js';
+import { oldReplicasByShare, replicasByCount } from '../rollout/share.js';
 
 /** A kind of replica. */
 export type ReplicaKind = Pick<StagePlan, 'variantId' | 'resources'>;
@@ -53,9 +55,6 @@ export interface StageSteps {
   readonly state: 'under-way' | 'arrived' | 'no-room';
 }
 
-/** Rounding in sums of shares of cores. */
-const CORES_TOLERANCE = 1e-9;
-
 /** Whether a replica is of a kind. */
 export function isOfKind(replica: ReplicaKind, { variantId, resources }: ReplicaKind): boolean {
   return (
@@ -81,7 +80,7 @@ export function stageSteps(stage: StageOnItsWay, room: StartRoom): StageSteps {
   const places = placesOf(stage);
   const { kept, others, surplus } = places;
   const missing = to.replicas - kept.length;
-  const startable = Math.floor((room.cpuCores + CORES_TOLERANCE) / to.resources.cpuCores);
+  const startable = startableReplicas(room.cpuCores, to.resources.cpuCores);
   const start = Math.max(0, Math.min(missing, room.starts, startable));
   const stuck = missing > 0 && start === 0 && !room.comesFree;
   const shared = spareOthers(stage, places);
@@ -132,18 +131,17 @@ function placesOf({ replicas, to }: StageOnItsWay): Places {
 /** Others that may go while the shares of old and new capacity still sum up to one, whatever a replica of each kind carries. */
 function spareOthers({ to, before }: StageOnItsWay, { others, ready }: Places): readonly RunningReplica[] {
   if (ready >= to.replicas) return others;
-  const gained = Math.max(0, ready - before.fitting);
-  const toGain = to.replicas - before.fitting;
-  return before.othersByKind.flatMap(({ kind, ready: atFirst }) => {
+  return before.othersByKind.flatMap(({ kind, ready: oldAtStart }) => {
     const ofKind = others.filter((other) => isOfKind(other, kind));
-    const needed = toGain <= 0 ? atFirst : Math.ceil((atFirst * (toGain - gained)) / toGain);
+    const needed = oldReplicasByShare({ oldAtStart, newAtStart: before.fitting, newWanted: to.replicas }, ready);
     return ofKind.slice(0, Math.max(0, ofKind.length - needed));
   });
 }
 
 /** One other if the count allows it. */
 function spareByCount({ to, before }: StageOnItsWay, { others, ready }: Places): readonly RunningReplica[] {
-  const floor = Math.min(before.fitting + before.others, to.replicas);
+  const { fitting: newAtStart, others: oldAtStart } = before;
+  const floor = replicasByCount({ oldAtStart, newAtStart, newWanted: to.replicas });
   return others.length - 1 + ready >= floor ? others.slice(0, 1) : [];
 }
 
@@ -155,4 +153,29 @@ function carriesEnough({ to, before }: StageOnItsWay, ready: number, staying: nu
 
 function ids(replicas: readonly RunningReplica[]): readonly ReplicaId[] {
   return replicas.map(({ replicaId }) => replicaId);
+}
+
+/** A change tried in thought: the replicas of the stage, and the cores that it may hold. */
+export interface PlannedSteps {
+  readonly replicas: readonly RunningReplica[];
+  readonly to: StagePlan;
+  readonly cpuCores: number;
+}
+
+/** Do the steps reach the plan within the headroom if every start succeeds, one at a time? */
+export function reachesPlan({ replicas, to, cpuCores }: PlannedSteps): boolean {
+  const before = readyCounts(replicas, to);
+  let present = replicas.filter(({ status }) => status === 'ready');
+  for (let started = 0; ; started++) {
+    const heldCores = present.reduce((sum, { resources }) => sum + resources.cpuCores, 0);
+    const headroom = { cpuCores: cpuCores - heldCores, starts: 1, comesFree: false };
+    const { start, drain, state } = stageSteps({ replicas: present, to, before, adopted: true }, headroom);
+    if (state !== 'under-way') return state === 'arrived';
+    present = present.filter(({ replicaId }) => !drain.includes(replicaId));
+    if (start > 0) present.push(readyReplica(to, started));
+  }
+}
+
+function readyReplica({ variantId, resources }: StagePlan, number: number): RunningReplica {
+  return { replicaId: `planned-${number}` as RunningReplica['replicaId'], variantId, resources, status: 'ready' };
 }

@@ -1,0 +1,135 @@
+/**
+ * Policy of a canary: a new variant gets 10 %, then 50 %, then all of the requests. Outcomes of both sides since the step (or the canary)
+ * began decide. The new side may miss the SLO as often as the SLO allows, or as often as the old side at the same time.
+ *
+ * The test is sequential, so it may be asked at any time: the evidence is a mixture of likelihood ratios of the new side's outcomes
+ * against the rate that it may have. By Ville's inequality it exceeds 1/α with a chance of at most α over the whole canary (Robbins 1970;
+ * Ramdas et al., Game-theoretic statistics and safe anytime-valid inference, 2023). Outcomes should be independent: count batches, not items.
+ */
+
+/** Fractions of the requests that a new variant gets before it gets all. */
+export const canaryFractions: readonly number[] = [0.1, 0.5];
+
+/** Outcomes of one side: `missed` were late, dropped or failed; `failed` of them by a fault of the side. */
+export interface SideCount {
+  readonly ended: number;
+  readonly missed: number;
+  readonly failed?: number;
+}
+
+/** Both sides during a step. */
+export interface CanaryCounts {
+  readonly fraction: number;
+  readonly before: SideCount;
+  readonly after: SideCount;
+  /** Time in ms since the step began. */
+  readonly elapsedMs: number;
+  /** Outcomes of the new side are those of requests, unless they are counted by batch. */
+  readonly unit?: 'requests' | 'batches';
+  /** Requests that were passed on to the new side, if that happens over a network. */
+  readonly passedOn?: number;
+}
+
+/** `open` says how many outcomes are missing once the step takes longer for that; with `urgent` all requests should go to the new side now; `why` follows its name. */
+export type CanaryVerdict =
+  | { readonly kind: 'passed' | 'urgent' }
+  | { readonly kind: 'open'; readonly missingOutcomes: number }
+  | { readonly kind: 'failed'; readonly why: string };
+
+/** Shortest time of a step in ms, and the outcomes of the new side that it needs. */
+const FIRST_STEP = { leastMs: 8_000, outcomes: 12 };
+const LATER_STEP = { leastMs: 20_000, outcomes: 60 };
+/** A step with too few outcomes for a verdict ends after this. */
+const LONGEST_STEP_MS = 120_000;
+/** Chance that a good variant is rolled back for misses, and for failures. */
+const MISS_ALPHA = 0.002;
+const FAILURE_ALPHA = 0.005;
+/** Evidence at this level holds a step open. */
+const DOUBT_ALPHA = 0.05;
+/** Failures that a variant may have although the old one had none. */
+const FAILURE_FLOOR = 0.002;
+/** Misses or failures below which they may be those of a cold start. */
+const FEWEST_HITS = 3;
+/** Largest rate in the mixture. */
+const LARGEST_RATE = 0.95;
+/** A new side that ends less than this part of the requests passed on to it is unreachable. */
+const LEAST_REACHED_FRACTION = 0.5;
+const TELLING_PASSED_ON = 50;
+/** Fewest passed-on requests for that verdict when the step is over: of fewer, one in flight would decide. */
+const FEWEST_PASSED_ON = 5;
+/** How much faster than the SLO allows the error budget may burn. */
+const FASTEST_BURN = 10;
+/** Outcomes below which a fraction says nothing. */
+const FEWEST_OUTCOMES = 50;
+
+/** The fraction that follows a passed step; 1 after the last. */
+export function nextFraction(fraction: number): number {
+  return canaryFractions.find((each) => each > fraction) ?? 1;
+}
+
+/** Judges a step; may be called as often as there is news. */
+export function judgeCanary(counts: CanaryCounts, { percentile }: { readonly percentile: number }): CanaryVerdict {
+  const { fraction, before, after, elapsedMs, passedOn = 0 } = counts;
+  const evidence = evidenceOf(before, after, percentile);
+  if (evidence.failures > 1 / FAILURE_ALPHA) return { kind: 'failed', why: failureText(counts) };
+  if (evidence.misses > 1 / MISS_ALPHA) return { kind: 'failed', why: missText(counts) };
+  const { leastMs, outcomes } = fraction <= (canaryFractions[0] ?? 0) ? FIRST_STEP : LATER_STEP;
+  if (isBurning(before, percentile) && after.ended >= outcomes && fractionOf(after) <= fractionOf(before))
+    return { kind: 'urgent' };
+  if (elapsedMs < leastMs) return { kind: 'open', missingOutcomes: 0 };
+  const open: CanaryVerdict = { kind: 'open', missingOutcomes: Math.max(0, outcomes - after.ended) };
+  const isOver = elapsedMs >= LONGEST_STEP_MS;
+  if (passedOn >= (isOver ? FEWEST_PASSED_ON : TELLING_PASSED_ON) && after.ended < LEAST_REACHED_FRACTION * passedOn)
+    return { kind: 'failed', why: `it ended ${after.ended} of the ${passedOn} requests that were passed on to it` };
+  if (after.ended < outcomes && !isOver) return open;
+  const isDoubtful = Math.max(evidence.misses, evidence.failures) > 1 / DOUBT_ALPHA;
+  if (!isDoubtful) return { kind: 'passed' };
+  return isOver ? { kind: 'failed', why: missText(counts) } : open;
+}
+
+/** Does a side burn the error budget so fast that a change away from it cannot wait for steps? */
+export function isBurning(side: SideCount, percentile: number): boolean {
+  return side.ended >= FEWEST_OUTCOMES && fractionOf(side) > fastestMissFraction(percentile);
+}
+
+/** Fraction of the requests that may miss the SLO before a change is rolled back. */
+export function fastestMissFraction(percentile: number): number {
+  return Math.min(0.5, FASTEST_BURN * (1 - percentile / 100));
+}
+
+interface Evidence {
+  readonly misses: number;
+  readonly failures: number;
+}
+
+function evidenceOf(before: SideCount, after: SideCount, percentile: number): Evidence {
+  const mayMiss = Math.max(1 - percentile / 100, upperFraction(before.missed, before.ended));
+  const mayFail = Math.max(FAILURE_FLOOR, upperFraction(before.failed ?? 0, before.ended));
+  return {
+    misses: likelihoodRatio(after.missed, after.ended, mayMiss),
+    failures: likelihoodRatio(after.failed ?? 0, after.ended, mayFail),
+  };
+}
+
+/** A fraction plus one outcome and one standard error, since it is known from few outcomes. */
+function upperFraction(hits: number, outcomes: number): number {
+  return Math.min(1, (hits + 1 + Math.sqrt(hits)) / (outcomes + 1));
+}
+
+/** Mean over larger rates of the likelihood of `hits` in `outcomes` against `rate`; 1 while that rate explains them. */
+function likelihoodRatio(hits: number, outcomes: number, rate: number): number {
+  if (hits < FEWEST_HITS || hits <= rate * outcomes || rate >= LARGEST_RATE) return 1;
+  const larger = [rate ** 0.75, rate ** 0.5, rate ** 0.25, LARGEST_RATE];
+  const logs = larger.map(
+    (each) => hits * Math.log(each / rate) + (outcomes - hits) * Math.log((1 - each) / (1 - rate)),
+  );
+  return logs.reduce((sum, log) => sum + Math.exp(log), 0) / logs.length;
+}
+
+const fractionOf = ({ ended, missed }: SideCount): number => (ended === 0 ? 0 : missed / ended);
+
+const missText = ({ before, after, unit = 'requests' }: CanaryCounts): string =>
+  `${after.missed} of its ${after.ended} ${unit} missed the SLO, ${before.missed} of ${before.ended} requests of the old variant`;
+
+const failureText = ({ before, after, unit = 'requests' }: CanaryCounts): string =>
+  `${after.failed ?? 0} of its ${after.ended} ${unit} failed, ${before.failed ?? 0} of ${before.ended} requests of the old variant`;
