@@ -9,7 +9,7 @@
  * fluid's stationary backlog.
  */
 import type { ArrivalProcess } from '../../packages/core/src/estimate/arrivals.js';
-import { exponential, type Rng } from '../../packages/core/src/kernel/rng.js';
+import { drawExponential, type Rng } from '../../packages/core/src/kernel/rng.js';
 
 /** A rate that switches between above and below the capacity. */
 export interface Overloads {
@@ -79,14 +79,14 @@ export function drivenRun(subject: Overloads, requests: number, rng: Rng): Drive
 
   let high = rng.next() < law.highShare;
   const busyWhenLow = (law.highShare * law.rise) / (law.fall * (1 - law.highShare));
-  let delayMs = high || rng.next() < busyWhenLow ? exponential(rng) / law.decayPerMs : 0;
+  let delayMs = high || rng.next() < busyWhenLow ? drawExponential(rng) / law.decayPerMs : 0;
   const waiting = Math.round((delayMs * ratePerMs) / loadFactor);
   const times: number[] = new Array<number>(waiting).fill(0);
   let warmUp = waiting;
   const late = new Float64Array(thresholdsMs.length);
   let all = 0;
   for (let nowMs = 0; nowMs < endMs; high = !high) {
-    const heldMs = Math.min(endMs - nowMs, exponential(rng) * (high ? process.meanHighMs : process.meanLowMs));
+    const heldMs = Math.min(endMs - nowMs, drawExponential(rng) * (high ? process.meanHighMs : process.meanLowMs));
     const perMs = ratePerMs * (high ? process.highFactor : process.lowFactor);
     const slope = high ? law.rise : -law.fall;
     const skippedMs = Math.min(heldMs, Math.max(0, fromMs - nowMs));
@@ -95,7 +95,7 @@ export function drivenRun(subject: Overloads, requests: number, rng: Rng): Drive
     thresholdsMs.forEach((threshold, i) => {
       late[i] = (late[i] as number) + perMs * timeAbove(countedFromMs, slope, heldMs - skippedMs, threshold);
     });
-    for (let at = exponential(rng) / perMs; at < heldMs; at += exponential(rng) / perMs) {
+    for (let at = drawExponential(rng) / perMs; at < heldMs; at += drawExponential(rng) / perMs) {
       times.push(nowMs + at);
       if (nowMs + at < fromMs) warmUp++;
     }

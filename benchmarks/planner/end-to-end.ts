@@ -6,7 +6,7 @@
 import { showsSloMet } from '@equipoise/core/model';
 import type { PlanResult, PlanVerification } from '../../packages/core/src/model/plan.js';
 import { optimize } from '../../packages/core/src/optimize/optimize.js';
-import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/options/planning-setting.js';
+import { type PreparedProblem, prepareProblem } from '../../packages/core/src/optimize/options/prepared-problem.js';
 import type { StageOption } from '../../packages/core/src/optimize/options/stage-option.js';
 import type { PlanningProblem, VerifyPlan } from '../../packages/core/src/optimize/planning-problem.js';
 import { planOf, sketchOf } from '../../packages/core/src/optimize/search/plan-of.js';
@@ -51,7 +51,7 @@ export function verifierOf({ spec, arrivalRps }: PlanningProblem): VerifyPlan {
 }
 
 /** All plans within the budget. */
-export function* plansOf({ options, limits }: PlanningSetting): Generator<readonly StageOption[]> {
+export function* plansOf({ options, limits }: PreparedProblem): Generator<readonly StageOption[]> {
   const chosen: StageOption[] = [];
   function* extend(s: number, cores: number): Generator<readonly StageOption[]> {
     if (s === options.length) yield [...chosen];
@@ -86,16 +86,16 @@ function pasAndCost(result: PlanResult): { readonly pas: number; readonly cost: 
 /** Simulates every plan of an instance and asks the planner twice. */
 export function endToEndCase(seed: number): EndToEndCase {
   const { shape, problem, accuracyFloor } = smallInstance(seed);
-  const setting = planningSetting(problem);
+  const prepared = prepareProblem(problem);
   const verify = verifierOf(problem);
   let best: Reached = { pas: 0, pasCost: 0, cost: 0 };
   let plans = 0;
   let feasiblePlans = 0;
-  for (const choice of plansOf(setting)) {
+  for (const choice of plansOf(prepared)) {
     plans++;
-    if (!showsSloMet(verify(sketchOf(setting, choice), setting.spec.slo))) continue;
+    if (!showsSloMet(verify(sketchOf(prepared, choice), prepared.spec.slo))) continue;
     feasiblePlans++;
-    const { pas, costPerHour } = planOf(setting, choice).predicted;
+    const { pas, costPerHour } = planOf(prepared, choice).predicted;
     const cheapest = pas >= accuracyFloor && (best.cost === 0 || costPerHour < best.cost) ? costPerHour : best.cost;
     const wins = pas > best.pas + 1e-9 || (pas > best.pas - 1e-9 && costPerHour < best.pasCost);
     best = { ...(wins ? { pas, pasCost: costPerHour } : { pas: best.pas, pasCost: best.pasCost }), cost: cheapest };
@@ -109,5 +109,5 @@ export function endToEndCase(seed: number): EndToEndCase {
     cost: pasAndCost(optimize({ ...problem, objective: { kind: 'min-cost', accuracyFloor } }, cheap.verify)).cost,
   };
   const simulations = { maxAccuracy: accurate.plans.size, minCost: cheap.plans.size };
-  return { seed, shape, stages: setting.spec.stages.length, plans, feasiblePlans, best, found, simulations };
+  return { seed, shape, stages: prepared.spec.stages.length, plans, feasiblePlans, best, found, simulations };
 }

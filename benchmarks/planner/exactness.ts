@@ -5,7 +5,7 @@
  */
 import type { Highs } from 'highs';
 import { bruteForce } from '../../packages/core/src/optimize/brute-force.test-support.js';
-import { type PlanningSetting, planningSetting } from '../../packages/core/src/optimize/options/planning-setting.js';
+import { type PreparedProblem, prepareProblem } from '../../packages/core/src/optimize/options/prepared-problem.js';
 import { type SurrogateOption, surrogateProblem } from '../../packages/core/src/optimize/options/surrogate.js';
 import { PlanOracle } from '../../packages/core/src/optimize/plan-oracle.test-support.js';
 import {
@@ -66,9 +66,9 @@ const close = (a: number, b: number): boolean =>
 type Choice = readonly SurrogateOption[] | undefined;
 
 /** Whether an answer would be better without the SLO, and without the budgets. */
-function bindings(setting: PlanningSetting, factors: { theta: number; kappa: number }, choice: Choice) {
-  const { objective, accuracy } = setting;
-  const problem = surrogateProblem(setting, factors);
+function bindings(prepared: PreparedProblem, factors: { theta: number; kappa: number }, choice: Choice) {
+  const { objective, accuracy } = prepared;
+  const problem = surrogateProblem(prepared, factors);
   const better = (other: Choice): boolean =>
     other !== undefined &&
     (choice === undefined ||
@@ -87,7 +87,7 @@ function agrees(
   const { best, plans } = bruteForce(problem, theta, kappa);
   if (choice === undefined || best === undefined)
     return { plans, agrees: (choice === undefined) === (best === undefined) };
-  const { objective, accuracy } = planningSetting(problem);
+  const { objective, accuracy } = prepareProblem(problem);
   const value = objectiveValue(objective, accuracy, choice);
   const sameValue = close(objective.kind === 'min-cost' ? -value : value, best.value);
   const secondary =
@@ -107,10 +107,10 @@ export function bruteForceFigures(family: Family, seeds: readonly number[]): Exa
     const estimator = seed % 2 === 0 ? 'sum-of-tails' : 'distribution';
     const size = fourStages.includes(family) ? FOUR_STAGES : SMALL;
     const random = randomProblem(family, seed, { size, estimator });
-    const setting = planningSetting(random.problem);
-    const { choice } = new SurrogateSolver(setting).solve(random);
+    const prepared = prepareProblem(random.problem);
+    const { choice } = new SurrogateSolver(prepared).solve(random);
     const oracle = agrees(random, choice);
-    const bound = bindings(setting, random, choice);
+    const bound = bindings(prepared, random, choice);
     figures.instances++;
     figures.plans += oracle.plans;
     if (!oracle.agrees) figures.mismatches++;
@@ -121,20 +121,20 @@ export function bruteForceFigures(family: Family, seeds: readonly number[]): Exa
   return figures;
 }
 
-function linearValue(setting: PlanningSetting, choice: Choice): number | undefined {
+function linearValue(prepared: PreparedProblem, choice: Choice): number | undefined {
   if (choice === undefined) return undefined;
-  return setting.objective.kind === 'min-cost' ? -costOf(choice) : Math.log(pasOf(setting.accuracy, choice));
+  return prepared.objective.kind === 'min-cost' ? -costOf(choice) : Math.log(pasOf(prepared.accuracy, choice));
 }
 
 function highsFigures(highs: Highs, family: Family, seeds: readonly number[]): ExactnessFigures {
   const figures = { instances: 0, plans: 0, mismatches: 0, infringements: 0, infeasible: 0, boundInBoth: 0 };
   for (const seed of seeds) {
     const { problem, theta, kappa } = randomProblem(family, seed, { size: LARGER, estimator: 'distribution' });
-    const setting = planningSetting(problem);
-    if (setting.objective.kind === 'weights') continue;
-    const surrogate = surrogateProblem(setting, { theta, kappa });
+    const prepared = prepareProblem(problem);
+    if (prepared.objective.kind === 'weights') continue;
+    const surrogate = surrogateProblem(prepared, { theta, kappa });
     const { choice } = solve(surrogate);
-    const own = linearValue(setting, choice);
+    const own = linearValue(prepared, choice);
     const oracle = solveWithHighs(highs, surrogate).value;
     figures.instances++;
     figures.plans += surrogate.stages.reduce((product, options) => product * options.length, 1);

@@ -6,7 +6,7 @@
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { stageId, variantId } from '../../packages/core/src/model/ids.js';
 import type { EdgeSpec, PipelineSpec, StageSpec, VariantSpec } from '../../packages/core/src/model/pipeline-spec.js';
-import { planningSetting } from '../../packages/core/src/optimize/options/planning-setting.js';
+import { prepareProblem } from '../../packages/core/src/optimize/options/prepared-problem.js';
 import type { StageOption } from '../../packages/core/src/optimize/options/stage-option.js';
 import type { PlanningProblem } from '../../packages/core/src/optimize/planning-problem.js';
 import { planOf } from '../../packages/core/src/optimize/search/plan-of.js';
@@ -84,7 +84,7 @@ function specOf(shape: SmallInstance['shape'], stages: readonly StageSpec[], rng
 
 /** Rate at which the small variants of one replica with full batches have the drawn load factor at the slowest stage. */
 function drawnRate(problem: PlanningProblem, rng: Rng): number {
-  const { stages } = planningSetting({ ...problem, arrivalRps: 1e-3 });
+  const { stages } = prepareProblem({ ...problem, arrivalRps: 1e-3 });
   const perRequest = stages.map(({ load, stage, curveOf }) => {
     const curve = curveOf(stage.variants[0]?.id ?? variantId(''), 1);
     return (load.visits * (curve?.meanMs(8) ?? 1)) / 8;
@@ -104,16 +104,16 @@ export function smallInstance(seed: number): SmallInstance {
   );
   const unlimited: PlanningProblem = { spec, profiles: [], arrivalRps: 1, estimator: 'distribution' };
   const problem = { ...unlimited, arrivalRps: drawnRate(unlimited, rng) };
-  const setting = planningSetting(problem);
-  const drawn = (): readonly StageOption[] => setting.options.map((options) => pick(rng, options));
-  const { latencyMs } = planOf(setting, drawn()).predicted;
-  const { cpuCores } = planOf(setting, drawn()).predicted;
+  const prepared = prepareProblem(problem);
+  const drawn = (): readonly StageOption[] => prepared.options.map((options) => pick(rng, options));
+  const { latencyMs } = planOf(prepared, drawn()).predicted;
+  const { cpuCores } = planOf(prepared, drawn()).predicted;
   const slo = { latencyMs: latencyMs * between(rng, 0.8, 1.3), percentile: 99 };
   const limited = {
     ...spec,
     slo,
     budget: { cpuCores: Math.max(names.length, Math.round(cpuCores * between(rng, 0.8, 1.2))) },
   };
-  const accuracyFloor = between(rng, 0.8, 1) * planOf(setting, drawn()).predicted.pas;
+  const accuracyFloor = between(rng, 0.8, 1) * planOf(prepared, drawn()).predicted.pas;
   return { shape, problem: { ...problem, spec: limited }, accuracyFloor };
 }

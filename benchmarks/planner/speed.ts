@@ -3,14 +3,14 @@
  * once each, the runs of both taking turns, so that a busy machine slows both.
  */
 
-import { planningSetting } from '../../packages/core/src/optimize/options/planning-setting.js';
+import { prepareProblem } from '../../packages/core/src/optimize/options/prepared-problem.js';
 import type { SurrogateProblem } from '../../packages/core/src/optimize/options/surrogate.js';
 import type { PlanningGraph } from '../../packages/core/src/optimize/problem/planning-graph.js';
 import { loadHighs, solveWithHighs } from '../../packages/core/src/optimize/surrogate/highs-oracle.test-support.js';
 import { isBetter } from '../../packages/core/src/optimize/surrogate/objective-value.js';
-import { searchLean, solve } from '../../packages/core/src/optimize/surrogate/solve.js';
+import { solve, solveUndominated } from '../../packages/core/src/optimize/surrogate/solve.js';
 import { surrogateFrontier } from '../../packages/core/src/optimize/surrogate/surrogate-frontier.js';
-import { withoutDominated } from '../../packages/core/src/optimize/surrogate/undominated-options.js';
+import { undominatedOptions } from '../../packages/core/src/optimize/surrogate/undominated-options.js';
 import { optionTableProblem } from './option-table-instance.js';
 import { chainGraph, joinGraph, type PriceKind, solverInstance } from './solver-instances.js';
 
@@ -83,13 +83,13 @@ export function solveTimes(
 /** Time to estimate all options of ten stages on whole cores: with profiles never read before, and for a further rate with the same ones. */
 export function optionTableTimes(instances: number): Record<'first' | 'further', Times> & { readonly options: number } {
   let options = 0;
-  for (const seed of range(WARM_UP)) planningSetting(optionTableProblem(10, 1000 + seed));
+  for (const seed of range(WARM_UP)) prepareProblem(optionTableProblem(10, 1000 + seed));
   const times = range(instances).map((seed) => {
     const problem = optionTableProblem(10, seed);
     const first = elapsedMs(() => {
-      options = planningSetting(problem).options.reduce((sum, list) => sum + list.length, 0);
+      options = prepareProblem(problem).options.reduce((sum, list) => sum + list.length, 0);
     });
-    return { first, further: medianMs(() => planningSetting({ ...problem })) };
+    return { first, further: medianMs(() => prepareProblem({ ...problem })) };
   });
   const of = (kind: 'first' | 'further'): Times => timesOf(times.map((each) => each[kind]));
   return { first: of('first'), further: of('further'), options };
@@ -121,10 +121,10 @@ export function frontierTimes(prices: PriceKind, instances: number): Times & { r
 export async function againstHighs(instances: number) {
   const highs = await loadHighs();
   const warm = solverInstance(chainGraph(10), 1000).problem;
-  for (const problem of [warm, withoutDominated(warm)]) solveWithHighs(highs, problem);
+  for (const problem of [warm, undominatedOptions(warm)]) solveWithHighs(highs, problem);
   const rows = range(instances).map((seed) => {
     const { problem } = solverInstance(chainGraph(10), seed);
-    const pruned = withoutDominated(problem);
+    const pruned = undominatedOptions(problem);
     const pas = bestPas(problem);
     let same = true;
     // HiGHS is timed from the built model on: writing it down is not its work.
@@ -135,7 +135,7 @@ export async function againstHighs(instances: number) {
     };
     const ownMs = elapsedMs(() => solve(problem));
     const wholeMs = askedMs(problem);
-    const ownLeanMs = elapsedMs(() => searchLean(pruned));
+    const ownLeanMs = elapsedMs(() => solveUndominated(pruned));
     const leanMs = askedMs(pruned);
     return { ownMs, ownLeanMs, wholeMs, leanMs, same };
   });

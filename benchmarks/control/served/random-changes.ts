@@ -44,7 +44,7 @@ type StageBounds = Pick<StagePlan, 'variantId' | 'resources' | 'maxBatchSize' | 
 /** Capacity of the replicas that take new batches, looked at whenever a replica or the batching of a stage changes. */
 class WatchedPool implements ReplicaPool {
   readonly onReplicaLost: ReplicaPool['onReplicaLost'];
-  readonly onReplicaUnfit: ReplicaPool['onReplicaUnfit'];
+  readonly onReplicaUnhealthy: ReplicaPool['onReplicaUnhealthy'];
   /** Least capacity of the stage that is being changed, as a fraction of the smaller of old and new plan. */
   leastFraction = Number.POSITIVE_INFINITY;
   belowBoth = 0;
@@ -58,7 +58,7 @@ class WatchedPool implements ReplicaPool {
     this.#pool = pool;
     this.#curves = curves;
     this.onReplicaLost = pool.onReplicaLost.bind(pool);
-    this.onReplicaUnfit = pool.onReplicaUnfit.bind(pool);
+    this.onReplicaUnhealthy = pool.onReplicaUnhealthy.bind(pool);
   }
 
   /** From now on no stage may have less than this. */

@@ -14,7 +14,7 @@ export {
 } from './forecast/backtest/rolling-backtest.js';
 export type { ForecastMethod, TrainedForecaster } from './forecast/forecast-method.js';
 export { type Forecaster, type ForecasterName, forecasters } from './forecast/forecaster.js';
-export type { KeptLearning } from './forecast/learning/load-learning.js';
+export type { LearningSnapshot } from './forecast/learning/load-learning.js';
 export { forecastMethods } from './forecast/methods/forecast-methods.js';
 export { type PeakSeries, type PeakTask, peakSeries, trainingPeaks, USUAL_PEAK_TASK } from './forecast/peak-series.js';
 export { smoothedRate } from './forecast/smoothed-rate.js';

@@ -73,11 +73,11 @@ export {
 export type { LatencyProfile, ProfilePoint, ProfileSet } from './model/profile-point.js';
 export type { DropReason, RequestOutcome } from './model/request-outcome.js';
 export {
-  type ReplicaTrouble,
+  DwellTracker,
+  type HealthIssue,
   type RunningPlan,
   type RunningReplica,
   type RunningStage,
-  VariantAges,
 } from './model/running-plan.js';
 export {
   type Datatype,

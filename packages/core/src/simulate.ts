@@ -21,5 +21,5 @@ export {
 } from './simulate/replica-faults.js';
 export { batchPolicies, ServingPolicies } from './simulate/serving-policies.js';
 export { simulatePlan } from './simulate/simulate-plan.js';
+export type { SimulatedClients, SimulatedServiceTimes, SimulationRun } from './simulate/simulation-input.js';
 export { type SimulationReport, simulationReport } from './simulate/simulation-report.js';
-export type { SimulatedClients, SimulatedServiceTimes, SimulationRun } from './simulate/simulation-setup.js';

@@ -9,7 +9,7 @@ import {
   invariant,
   type PipelineSpec,
   type ReplicaId,
-  type ReplicaTrouble,
+  type HealthIssue,
   type RunningPlan,
   type RunningReplica,
   type StageId,
@@ -69,7 +69,7 @@ export class EmbeddedActuator implements Actuator {
       this.#effects(),
     );
     options.pool.onReplicaLost((stageId, replicaId) => this.#lose(stageId, replicaId));
-    options.pool.onReplicaUnfit((...unfit) => this.#replace(...unfit));
+    options.pool.onReplicaUnhealthy((...unfit) => this.#replace(...unfit));
   }
 
   runningPlan(): RunningPlan {
@@ -151,7 +151,7 @@ export class EmbeddedActuator implements Actuator {
   }
 
   /** One that hangs is given up first, so that it can be closed. */
-  #replace(stageId: StageId, replicaId: ReplicaId, trouble: ReplicaTrouble): void {
+  #replace(stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue): void {
     this.#report(stageId, unfitReplica(stageId, replicaId, trouble));
     if (trouble === 'hung') this.#runners.get(replicaId)?.abandon?.();
     this.#event((nowMs) => this.#fleet.unfit(replicaId, nowMs));
@@ -182,13 +182,13 @@ export class EmbeddedActuator implements Actuator {
   }
 }
 
-const troubles: Readonly<Record<ReplicaTrouble, string>> = {
+const troubles: Readonly<Record<HealthIssue, string>> = {
   failing: 'every batch fails',
   slow: 'it stays slower than its profile and its peers',
   hung: 'a batch does not end',
 };
 
-function unfitReplica(stageId: StageId, replicaId: ReplicaId, trouble: ReplicaTrouble): AppError {
+function unfitReplica(stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue): AppError {
   return new AppError(
     'REPLICA_LOST',
     `Replica '${replicaId}' of stage '${stageId}' is replaced: ${troubles[trouble]}.`,

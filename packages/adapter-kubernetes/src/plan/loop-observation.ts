@@ -8,7 +8,7 @@ import type {
   RunningReplica,
   StageId,
   StageObservation,
-  VariantAges,
+  DwellTracker,
 } from '@equipoise/core/model';
 import type { RouterWatch } from '../observe/router-watch.js';
 
@@ -16,7 +16,7 @@ import type { RouterWatch } from '../observe/router-watch.js';
 export interface Seen {
   readonly spec: PipelineSpec;
   readonly watch: Pick<RouterWatch, 'history' | 'lost'>;
-  readonly ages: VariantAges;
+  readonly ages: DwellTracker;
   readonly runs: Plan | undefined;
   /** Whether the requests come to the plan in steps just now. */
   readonly isShifting: boolean;

@@ -10,7 +10,7 @@ import {
   type PipelineSpec,
   type Plan,
   type PlanResult,
-  VariantAges,
+  DwellTracker,
 } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
 import type { KubeObject } from '../api/kube-object.js';
@@ -52,7 +52,7 @@ export class PlanLoop {
   readonly #abort = new AbortController();
   readonly #watch: RouterWatch;
   readonly #running: Promise<void>;
-  readonly #ages = new VariantAges();
+  readonly #ages = new DwellTracker();
   #spec: PipelineSpec;
   #view: ObservedPipeline;
   #planner: PipelinePlanner | undefined;

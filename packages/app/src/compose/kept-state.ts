@@ -9,7 +9,7 @@ import {
   pinsObjection,
   unprofiledPins,
 } from '@equipoise/core/control';
-import type { KeptLearning } from '@equipoise/core/forecast';
+import type { LearningSnapshot } from '@equipoise/core/forecast';
 import type { PinsByStage, PipelineSpec, ProfileSet } from '@equipoise/core/model';
 import { curvesOf } from '@equipoise/core/plan';
 import type { GoodPlan, PlanStore } from '@equipoise/core/ports';
@@ -72,7 +72,7 @@ export async function readKeptState(
     store.decisions(name, { limit: 1 }),
     store.goodPlans(name, 1),
     store.kept(name, 'in-force') as Promise<GoodPlan | undefined>,
-    store.kept(name, 'learning') as Promise<(KeptLearning & Dated) | undefined>,
+    store.kept(name, 'learning') as Promise<(LearningSnapshot & Dated) | undefined>,
     store.kept(name, 'service') as Promise<KeptService | undefined>,
     store.kept(name, 'edges') as Promise<KeptEdges | undefined>,
     store.kept(name, 'guardrails') as Promise<KeptGuardrails | undefined>,
@@ -106,7 +106,7 @@ export async function readKeptState(
 }
 
 interface KeptLearned {
-  readonly learning: (KeptLearning & Dated) | undefined;
+  readonly learning: (LearningSnapshot & Dated) | undefined;
   readonly service: KeptService | undefined;
   readonly edges: KeptEdges | undefined;
 }
@@ -121,7 +121,7 @@ function agedLearned({ learning: dated, service, edges }: KeptLearned, { atEpoch
   };
 }
 
-function withoutDate({ keptAtEpochMs: _, ...learning }: KeptLearning & Dated): KeptLearning {
+function withoutDate({ keptAtEpochMs: _, ...learning }: LearningSnapshot & Dated): LearningSnapshot {
   return learning;
 }
 

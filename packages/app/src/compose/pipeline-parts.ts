@@ -15,7 +15,7 @@ import {
   type PipelineSpec,
   type StageId,
   type StageObservation,
-  VariantAges,
+  DwellTracker,
 } from '@equipoise/core/model';
 import { requireCurves, type ServiceCurves, scaledProfiles } from '@equipoise/core/plan';
 import type { GoodPlan } from '@equipoise/core/ports';
@@ -67,7 +67,7 @@ export class PipelineParts {
   /** Answers questions of what would be, which must not hold up a tick. */
   readonly #adviser: Planner;
   readonly #policies: ServingPolicies;
-  readonly #ages = new VariantAges();
+  readonly #ages = new DwellTracker();
   readonly #batches = new MeasuredBatches();
   /** Whether the planner goes on with what was kept: one that does not yet has nothing to keep in its place. */
   #goesOn = false;

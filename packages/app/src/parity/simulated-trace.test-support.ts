@@ -21,7 +21,7 @@ export function simulatedTrace(scenario: Scenario): Trace {
     ...{ spec, curves, plan, hostCores, drops: true },
     arrivals: { nextAtMs: () => arrivals[arrived++] },
     rng: new SeededRng(scenario.seed),
-    controller: { intervalMs: tickMs, decide, loadMs, believedCurves: () => believedAt(scenario, ticks) },
+    controller: { intervalMs: tickMs, decide, loadMs, expectedCurves: () => believedAt(scenario, ticks) },
     ...(faults && { faults }),
     ...(clients && { clients }),
     ...(drainsAtMs === undefined ? {} : { drainsAtMs }),

@@ -6,12 +6,12 @@
 
 import type { Forecaster } from '../forecast/forecaster.js';
 import {
+  initialLearning,
   type LearningRules,
   type LoadLearning,
-  learn,
   learnedForecast,
-  nothingLearned,
   observeLoad,
+  runTrainingStep,
 } from '../forecast/learning/load-learning.js';
 import type { Decision, Forecast, LoadObservation, Observation } from '../model/decision.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
@@ -86,7 +86,7 @@ const MS_PER_STEP = 1000;
 
 /** A controller that has seen nothing. */
 export const newController: ControllerState = {
-  learning: nothingLearned,
+  learning: initialLearning,
   service: nothingMeasured,
   appliedAtMs: [],
   switches: [],
@@ -183,7 +183,7 @@ export function learnBetween(rules: ControllerRules, state: ControllerState): Co
   if (rules.learning === undefined) return state;
   let { learning } = state;
   let savedMs = (state.savedMs ?? 0) + tickMs(rules);
-  for (; savedMs >= MS_PER_STEP; savedMs -= MS_PER_STEP) learning = learn(learning, rules.learning);
+  for (; savedMs >= MS_PER_STEP; savedMs -= MS_PER_STEP) learning = runTrainingStep(learning, rules.learning);
   return { ...state, learning, savedMs };
 }
 

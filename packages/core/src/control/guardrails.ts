@@ -6,7 +6,7 @@ import type { Decision, Forecast, LoadObservation } from '../model/decision.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningStage } from '../model/running-plan.js';
-import { limitsOf, totalUse, useOf, within } from '../optimize/problem/resource-use.js';
+import { isWithin, limitsOf, totalUse, useOf } from '../optimize/problem/resource-use.js';
 import type { SwitchRules } from './kept-variants.js';
 
 /** How far the loop may go. */
@@ -130,7 +130,7 @@ export function keepsToPins(spec: PipelineSpec, { stages }: Plan): boolean {
 /** Whether a plan keeps to the budget of the pipeline. */
 export function keepsToBudget(spec: PipelineSpec, plan: Plan): boolean {
   const limits = limitsOf(spec);
-  return useOfPlan(spec, plan).every((amount, kind) => within(amount, limits[kind] ?? Number.POSITIVE_INFINITY));
+  return useOfPlan(spec, plan).every((amount, kind) => isWithin(amount, limits[kind] ?? Number.POSITIVE_INFINITY));
 }
 
 function useOfPlan(spec: PipelineSpec, { stages }: Plan) {

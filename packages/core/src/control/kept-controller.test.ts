@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keptLearning, learnedForecast, nothingLearned, observeLoad } from '../forecast/learning/load-learning.js';
+import { initialLearning, learnedForecast, learningSnapshot, observeLoad } from '../forecast/learning/load-learning.js';
 import { forecastMethods } from '../forecast/methods/forecast-methods.js';
 import { smoothedRate } from '../forecast/smoothed-rate.js';
 import { stageId, variantId } from '../model/ids.js';
@@ -90,7 +90,7 @@ describe('what is kept of a controller', () => {
     expect(keptController(newController)).toEqual({ service: { measured: [], corrections: [] } });
     expect(resumedController({}, rules)).toEqual(newController);
     const { learning: _, ...unlearning } = rules;
-    expect(resumedController(keptController(busy), unlearning).learning).toEqual(nothingLearned);
+    expect(resumedController(keptController(busy), unlearning).learning).toEqual(initialLearning);
   });
 
   it('is news where corrections or forecasters are others, not where a batch more was measured', () => {
@@ -134,11 +134,11 @@ describe('what was kept, after a stop', () => {
       const seen = { arrivalsPerSecond: new Array<number>(second).fill(10) };
       learning = observeLoad(learning, seen, 1000 * second, learningRules);
       if (learnedForecast(learning, seen) !== undefined) foretellsAtS.push(second);
-      if (second === 60) expect(keptLearning(learning)?.waitsBins).toBeGreaterThan(0);
+      if (second === 60) expect(learningSnapshot(learning)?.waitsBins).toBeGreaterThan(0);
     }
     expect(foretellsAtS[0]).toBeGreaterThanOrEqual(120);
     expect(foretellsAtS[0]).toBeLessThanOrEqual(131);
-    expect(keptLearning(learning)).not.toHaveProperty('waitsBins');
+    expect(learningSnapshot(learning)).not.toHaveProperty('waitsBins');
   });
 
   it('believes service times less, and those of what did not run not at all once they are old', () => {

@@ -1,5 +1,10 @@
 /** What of a controller is worth keeping over a restart, and a controller that goes on with it. */
-import { agedLearning, type KeptLearning, keptLearning, resumedLearning } from '../forecast/learning/load-learning.js';
+import {
+  ageSnapshot,
+  type LearningSnapshot,
+  learningSnapshot,
+  resumeLearning,
+} from '../forecast/learning/load-learning.js';
 import { type ControllerRules, type ControllerState, newController, tickMs } from './controller.js';
 import type { ServiceState } from './feedback/controller-feedback.js';
 import { withoutStopped } from './feedback/edge-feedback.js';
@@ -10,7 +15,7 @@ import { type KeptGuardrails, keptGuardrails, nothingGuarded, remembersOther } f
 /** Plain data; instants of the guardrails are those of the process (see `guardrailsAfterRestart`). What is missing begins anew. */
 export interface KeptController {
   /** Missing where nothing was learned of the load yet. */
-  readonly learning?: KeptLearning;
+  readonly learning?: LearningSnapshot;
   readonly service?: ServiceState;
   readonly edges?: EdgeState;
   readonly guardrails?: KeptGuardrails;
@@ -19,7 +24,7 @@ export interface KeptController {
 /** What to keep of a state. */
 export function keptController(state: ControllerState): KeptController {
   const { service, edges } = state;
-  const learning = keptLearning(state.learning);
+  const learning = learningSnapshot(state.learning);
   const guardrails = keptGuardrails(state);
   return {
     service,
@@ -37,7 +42,7 @@ export function agedKept({ learning, service, edges, ...kept }: KeptController, 
   const { memories = [] } = edges ?? {};
   return {
     ...kept,
-    ...(learning && { learning: agedLearning(learning, stoppedMs) }),
+    ...(learning && { learning: ageSnapshot(learning, stoppedMs) }),
     ...(service && { service: { ...service, measured: agedByStop(service.measured, stoppedMs) } }),
     ...(edges && { edges: { ...edges, memories: memories.map((each) => withoutStopped(each, stoppedMs)) } }),
   };
@@ -50,7 +55,7 @@ export function resumedController(
 ): ControllerState {
   return {
     ...{ ...newController, ...guardrails },
-    ...(learning && rules.learning && { learning: resumedLearning(learning, rules.learning) }),
+    ...(learning && rules.learning && { learning: resumeLearning(learning, rules.learning) }),
     ...(service && { service }),
     ...(edges && { edges }),
   };
@@ -59,7 +64,7 @@ export function resumedController(
 /** What differs between a state and the one kept last in more than some more measurements; undefined where nothing does. */
 export function keptNews(state: ControllerState, before: ControllerState): KeptController | undefined {
   const { service, edges } = state;
-  const learning = hasLearned(state, before) ? keptLearning(state.learning) : undefined;
+  const learning = hasLearned(state, before) ? learningSnapshot(state.learning) : undefined;
   const news: KeptController = {
     ...(learning && { learning }),
     ...(isOther(service.corrections, before.service.corrections) && { service }),

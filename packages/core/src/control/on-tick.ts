@@ -15,7 +15,7 @@ import type { Budget, Objective, PipelineSpec } from '../model/pipeline-spec.js'
 import { type Plan, type PlanResult, showsSloMet } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import type { PlanningProblem, VerifyPlan } from '../optimize/planning-problem.js';
-import { limitsOf, totalUse, useOf, within } from '../optimize/problem/resource-use.js';
+import { isWithin, limitsOf, totalUse, useOf } from '../optimize/problem/resource-use.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { changeBounds } from '../serve/rollout/headroom.js';
 import type { ControlPolicy } from './control-policy.js';
@@ -145,7 +145,7 @@ function fitsBudget(spec: PipelineSpec, { stages }: Plan): boolean {
   const limits = limitsOf(spec);
   const uses = Object.values(stages).flat();
   const total = totalUse(uses.map(({ resources, replicas }) => useOf(resources, replicas, spec.prices)));
-  return total.every((amount, kind) => within(amount, limits[kind] ?? Number.POSITIVE_INFINITY));
+  return total.every((amount, kind) => isWithin(amount, limits[kind] ?? Number.POSITIVE_INFINITY));
 }
 
 function keepsPins(spec: PipelineSpec, { stages }: Plan): boolean {

@@ -4,12 +4,12 @@ import type { StageId } from '../model/ids.js';
 import type { PipelineSpec, Prices, StagePins, StageSpec } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import {
+  isWithin,
   limitsOf,
   type ResourceUse,
   resourceKinds,
   totalUse,
   useOf,
-  within,
 } from '../optimize/problem/resource-use.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { keepsToBudget } from './guardrails.js';
@@ -43,7 +43,7 @@ export function pinsObjection(spec: PipelineSpec, pins: PinsByStage): string | u
   const limits = limitsOf(spec);
   const least = totalUse(pinnedSpec(spec, pins).stages.map((stage) => leastUse(stage, spec.prices)));
   const beyond = resourceKinds.findIndex(
-    (_, kind) => !within(least[kind] ?? 0, limits[kind] ?? Number.POSITIVE_INFINITY),
+    (_, kind) => !isWithin(least[kind] ?? 0, limits[kind] ?? Number.POSITIVE_INFINITY),
   );
   const kind = resourceKinds[beyond];
   return kind === undefined ? undefined : `at least ${least[beyond]} ${kind} for a budget of ${limits[beyond]}`;

@@ -6,7 +6,7 @@ import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js
 import { requireCurves } from '../profile/curves-of.js';
 import { piecewiseLinearArrivals } from '../simulate/arrivals/varying-rate.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
-import type { SimulationRun } from '../simulate/simulation-setup.js';
+import type { SimulationRun } from '../simulate/simulation-input.js';
 import { controlPolicies } from './control-policy.js';
 import { firstPlan } from './first-plan.js';
 import type { ControlContext } from './on-tick.js';

@@ -10,13 +10,13 @@ import type { Plan } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { simulatePlan } from '../simulate/simulate-plan.js';
-import type { SimulatedController, SimulationRun, SimulationSetup } from '../simulate/simulation-setup.js';
+import type { SimulatedController, SimulationInput, SimulationRun } from '../simulate/simulation-input.js';
 import { type BatchKind, BatchRecord } from './batch-record.js';
 import { type ControllerRules, controlStep, learnBetween, newController, rulesInForce, tickMs } from './controller.js';
 import { planThatRuns } from './plan-that-runs.js';
 
 /** What to simulate; `hostCores` as in a plan's verification. */
-export interface ControlSetup extends Pick<SimulationSetup, 'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd'> {
+export interface ControlSetup extends Pick<SimulationInput, 'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd'> {
   readonly context: ControllerRules;
   readonly firstPlan: Plan;
   /** How long batches really take; as the context believes when left out. */
@@ -54,7 +54,7 @@ export function simulateControl(setup: ControlSetup): ControlledRun {
       return decision.kind === 'apply' ? decision.changes : [];
     },
     loadMs: (stageId, variantId) => loadMs(context, stageId, variantId),
-    believedCurves: () => rulesInForce(context, state).curves,
+    expectedCurves: () => rulesInForce(context, state).curves,
   };
   const run = simulatePlan({
     ...rest,

@@ -33,7 +33,7 @@ function profiledPoints(curve: ServiceCurve, cap: number): readonly Point[] {
 }
 
 /** Corners of the hull: `side` 1 for the upper, −1 for the lower. */
-function hull(points: readonly Point[], side: 1 | -1): readonly Point[] {
+function hullCorners(points: readonly Point[], side: 1 | -1): readonly Point[] {
   const corners: Point[] = [];
   for (const point of points) {
     for (;;) {
@@ -49,7 +49,7 @@ function hull(points: readonly Point[], side: 1 | -1): readonly Point[] {
   return corners;
 }
 
-function edges(corners: readonly Point[], cap: number): readonly AffineCurve[] {
+function hullEdges(corners: readonly Point[], cap: number): readonly AffineCurve[] {
   return corners.slice(1).map((to, i) => {
     const from = corners[i] as Point;
     const slope = (to.ms - from.ms) / (to.size - from.size);
@@ -67,20 +67,20 @@ function isAffine(points: readonly Point[], chord: AffineCurve, cap: number): bo
 /** Bounds of `curve` for batches up to `cap`. The table's batches take between as long as one item and `cap` times as long. */
 export function affineBounds(curve: ServiceCurve, cap: number): AffineBounds {
   const points = profiledPoints(curve, cap);
-  const chord = raised({ oneMs: curve.meanMs(1), fullMs: curve.meanMs(cap) }, cap);
+  const chord = raiseCurve({ oneMs: curve.meanMs(1), fullMs: curve.meanMs(cap) }, cap);
   if (cap === 1 || isAffine(points, chord, cap)) return { upper: [chord], lower: [] };
   return {
-    upper: edges(hull(points, 1), cap).map((edge) => raised(edge, cap)),
-    lower: edges(hull(points, -1), cap).map((edge) => lowered(edge, cap)),
+    upper: hullEdges(hullCorners(points, 1), cap).map((edge) => raiseCurve(edge, cap)),
+    lower: hullEdges(hullCorners(points, -1), cap).map((edge) => lowerCurve(edge, cap)),
   };
 }
 
-const raised = ({ oneMs, fullMs }: AffineCurve, cap: number): AffineCurve => ({
+const raiseCurve = ({ oneMs, fullMs }: AffineCurve, cap: number): AffineCurve => ({
   oneMs: Math.max(oneMs, fullMs / cap),
   fullMs: Math.max(fullMs, oneMs),
 });
 
-const lowered = ({ oneMs, fullMs }: AffineCurve, cap: number): AffineCurve => ({
+const lowerCurve = ({ oneMs, fullMs }: AffineCurve, cap: number): AffineCurve => ({
   oneMs: Math.max(LEAST_MS, Math.min(oneMs, fullMs)),
   fullMs: Math.max(LEAST_MS, Math.min(fullMs, cap * oneMs)),
 });

@@ -3,7 +3,7 @@
  * gaps (renewal; coefficient of variation `cv`), and a Markov-modulated Poisson process of two states.
  */
 
-import { exponential, gammaOfMeanOne, type Rng } from '../kernel/rng.js';
+import { drawExponential, drawGamma, type Rng } from '../kernel/rng.js';
 
 /** Pattern of arrivals with a mean rate given apart; an MMPP multiplies the rate by a factor in each state (mean holding times in ms). */
 export type ArrivalProcess =
@@ -21,10 +21,10 @@ function fillMmpp(times: Float64Array, meanGapMs: number, process: ArrivalProces
   const highShare = process.meanHighMs / (process.meanHighMs + process.meanLowMs);
   let high = rng.next() < highShare;
   let now = 0;
-  let until = exponential(rng) * (high ? process.meanHighMs : process.meanLowMs);
+  let until = drawExponential(rng) * (high ? process.meanHighMs : process.meanLowMs);
   for (let i = 0; i < times.length; ) {
     const factor = high ? process.highFactor : process.lowFactor;
-    const next = now + (exponential(rng) * meanGapMs) / factor;
+    const next = now + (drawExponential(rng) * meanGapMs) / factor;
     if (next < until) {
       times[i++] = next;
       now = next;
@@ -32,7 +32,7 @@ function fillMmpp(times: Float64Array, meanGapMs: number, process: ArrivalProces
     }
     now = until;
     high = !high;
-    until = now + exponential(rng) * (high ? process.meanHighMs : process.meanLowMs);
+    until = now + drawExponential(rng) * (high ? process.meanHighMs : process.meanLowMs);
   }
 }
 
@@ -45,7 +45,7 @@ function fillTimes(times: Float64Array, meanGapMs: number, process: ArrivalProce
   const shape = process.kind === 'gamma' ? 1 / (process.cv * process.cv) : 1;
   let now = 0;
   for (let i = 0; i < times.length; i++) {
-    now += meanGapMs * (process.kind === 'poisson' ? exponential(rng) : gammaOfMeanOne(shape, rng));
+    now += meanGapMs * (process.kind === 'poisson' ? drawExponential(rng) : drawGamma(shape, rng));
     times[i] = now;
   }
 }

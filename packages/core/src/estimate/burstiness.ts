@@ -15,7 +15,7 @@ export interface RateSwitching {
 }
 
 /** What a stage feels: company of its items (1 is Poisson), and slow switching of the rate if there is any. */
-export interface FeltBurstiness {
+export interface EffectiveBurstiness {
   readonly dispersion: number;
   readonly switching?: RateSwitching;
 }
@@ -28,7 +28,7 @@ const FAST_STAGES = 1.5;
 
 const fits = new WeakMap<Burstiness, BurstinessFit>();
 
-function fitted(burstiness: Burstiness): BurstinessFit {
+function cachedFit(burstiness: Burstiness): BurstinessFit {
   const known = fits.get(burstiness) ?? fitBurstiness(burstiness);
   fits.set(burstiness, known);
   return known;
@@ -52,9 +52,13 @@ function switchingOf(variation: number, share: number, forgettingPerMs: number):
 }
 
 /** What a stage that needs `stageMs` per batch feels of requests that come at `requestsPerMs`. */
-export function feltBurstiness(burstiness: Burstiness, requestsPerMs: number, stageMs: number): FeltBurstiness {
+export function effectiveBurstiness(
+  burstiness: Burstiness,
+  requestsPerMs: number,
+  stageMs: number,
+): EffectiveBurstiness {
   if (isPoisson(burstiness)) return { dispersion: 1 };
-  const { excess, forgettingPerMs } = fitted(burstiness);
+  const { excess, forgettingPerMs } = cachedFit(burstiness);
   const hastyForRequests = Math.exp(-((requestsPerMs / (FAST_REQUESTS * forgettingPerMs)) ** 2));
   const hastyForStage = Math.exp(-((FAST_STAGES / (forgettingPerMs * stageMs)) ** 2));
   const slowPart = (1 - hastyForRequests) * (1 - hastyForStage);

@@ -9,7 +9,7 @@
  * decay is that of the fluid queue of Anick, Mitra and Sondhi (1982).
  */
 import type { RateSwitching } from './burstiness.js';
-import { lawDepths, mixedLaw } from './sojourn-law.js';
+import { lawDepths, mixLaws } from './sojourn-law.js';
 import { type StageShape, type TableLaw, tableLaw } from './table-law.js';
 
 /** Rates in items per ms. */
@@ -79,5 +79,5 @@ export function burstyLaw(shape: StageShape, load: SwitchedLoad): TableLaw {
   const slow = lawOfDecay(shape, load.capacityPerMs, slowDecay);
   const fast = lawOfDecay(shape, load.capacityPerMs, fastDecay);
   const meanBatchSize = slowWeight * slow.meanBatchSize + (1 - slowWeight) * fast.meanBatchSize;
-  return { law: mixedLaw(slow.law, fast.law, slowWeight), meanBatchSize };
+  return { law: mixLaws(slow.law, fast.law, slowWeight), meanBatchSize };
 }

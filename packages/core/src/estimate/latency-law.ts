@@ -41,7 +41,7 @@ export const constantLaw = (ms: number): LatencyLaw => ({
 });
 
 /** Merges sorted atoms into the bins; each bin keeps its mean. */
-function merged(valuesMs: Float64Array, weights: Float64Array): LatencyLaw {
+function mergeAtoms(valuesMs: Float64Array, weights: Float64Array): LatencyLaw {
   if (valuesMs.length <= ATOMS) return { valuesMs, weights };
   const outValues = new Float64Array(ATOMS);
   const outWeights = new Float64Array(ATOMS);
@@ -59,11 +59,11 @@ function merged(valuesMs: Float64Array, weights: Float64Array): LatencyLaw {
       if (left > 0) bin++;
     }
   }
-  return withoutEmpty(outValues, outWeights);
+  return dropEmptyAtoms(outValues, outWeights);
 }
 
 /** Atoms from sums of weighted values, those without weight left out. */
-function withoutEmpty(weighted: Float64Array, weights: Float64Array): LatencyLaw {
+function dropEmptyAtoms(weighted: Float64Array, weights: Float64Array): LatencyLaw {
   const used = weights.reduce((count, weight) => (weight > 0 ? count + 1 : count), 0);
   const law = { valuesMs: new Float64Array(used), weights: new Float64Array(used) };
   for (let i = 0, out = 0; i < weights.length; i++) {
@@ -75,14 +75,14 @@ function withoutEmpty(weighted: Float64Array, weights: Float64Array): LatencyLaw
   return law;
 }
 
-function shifted(law: LatencyLaw, ms: number): LatencyLaw {
+function shiftLaw(law: LatencyLaw, ms: number): LatencyLaw {
   return ms === 0 ? law : { valuesMs: law.valuesMs.map((value) => value + ms), weights: law.weights };
 }
 
 /** Law of the sum of two independent times. */
 export function sumLaw(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
-  if (a.valuesMs.length === 1) return shifted(b, a.valuesMs[0] as number);
-  if (b.valuesMs.length === 1) return shifted(a, b.valuesMs[0] as number);
+  if (a.valuesMs.length === 1) return shiftLaw(b, a.valuesMs[0] as number);
+  if (b.valuesMs.length === 1) return shiftLaw(a, b.valuesMs[0] as number);
   const lowest = (a.valuesMs[0] as number) + (b.valuesMs[0] as number);
   const range = (a.valuesMs.at(-1) as number) + (b.valuesMs.at(-1) as number) - lowest;
   const weighted = new Float64Array(STEPS + 1);
@@ -97,8 +97,8 @@ export function sumLaw(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
       weights[step] = (weights[step] as number) + weight;
     }
   }
-  const atoms = withoutEmpty(weighted, weights);
-  return merged(atoms.valuesMs, atoms.weights);
+  const atoms = dropEmptyAtoms(weighted, weights);
+  return mergeAtoms(atoms.valuesMs, atoms.weights);
 }
 
 /** Chance that at least `needed` of independent events happen, of which each has its own `chances`. */
@@ -135,7 +135,7 @@ export function awaitedLaw(laws: readonly LatencyLaw[], needed: number): Latency
     weights[v] = Math.max(0, passed - before);
     before = passed;
   }
-  return merged(valuesMs, weights);
+  return mergeAtoms(valuesMs, weights);
 }
 
 /** A law with its probability. */
@@ -153,7 +153,7 @@ export function mixtureLaw(alternatives: readonly Alternative[]): LatencyLaw {
       Array.from(law.valuesMs, (ms, i): [number, number] => [ms, probability * (law.weights[i] as number)]),
     )
     .sort((x, y) => x[0] - y[0]);
-  return merged(
+  return mergeAtoms(
     Float64Array.from(atoms, (atom) => atom[0]),
     Float64Array.from(atoms, (atom) => atom[1]),
   );

@@ -22,7 +22,7 @@ import {
   sumLaw,
 } from './latency-law.js';
 import { stageLoads } from './stage-load.js';
-import { groupOpeners, topologicalOrder } from './stage-order.js';
+import { fanOutOpeners, topologicalOrder } from './stage-order.js';
 import { refineStage, type StageEstimate } from './stage-sojourn.js';
 import { visitScenarios } from './visit-scenarios.js';
 
@@ -126,7 +126,7 @@ function visitedLaw(
 ): LatencyLaw {
   const start: Node = { law: constantLaw(0), dominator: undefined, depth: 0 };
   const nodes = new Map<StageId, Node>();
-  const openers = groupOpeners(spec);
+  const openers = fanOutOpeners(spec);
   for (const id of topologicalOrder(spec).filter((stage) => visited.has(stage))) {
     const edges = spec.edges.filter(({ to }) => to === id);
     const ways = edges.map((edge) => (visited.has(edge.from) ? edge : openers.get(edge))).map((way) => way?.from);

@@ -8,7 +8,7 @@
 import { SeededRng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { type ArrivalProcess, drawArrivals } from './arrivals.js';
-import type { FeltBurstiness } from './burstiness.js';
+import type { EffectiveBurstiness } from './burstiness.js';
 import { runStage } from './micro-simulation.js';
 import { lawFractions, type SojournLaw } from './sojourn-law.js';
 import type { StageShape, TableLaw } from './table-law.js';
@@ -17,7 +17,7 @@ import type { StageShape, TableLaw } from './table-law.js';
 export interface SharedLoad {
   readonly loadFactor: number;
   readonly capacityPerMs: number;
-  readonly felt: FeltBurstiness;
+  readonly burstiness: EffectiveBurstiness;
 }
 
 const SEED = 20_240_601;
@@ -36,7 +36,7 @@ function bucketEnd(loadFactor: number): number {
   return 1 / (1 + Math.exp(-Math.ceil(logit / LOGIT_STEP - 1e-9) * LOGIT_STEP));
 }
 
-function processOf(felt: FeltBurstiness): ArrivalProcess {
+function processOf(felt: EffectiveBurstiness): ArrivalProcess {
   if (felt.switching !== undefined) return { kind: 'mmpp', ...felt.switching };
   return felt.dispersion > 1 ? { kind: 'gamma', cv: Math.sqrt(felt.dispersion) } : { kind: 'poisson' };
 }
@@ -48,12 +48,12 @@ function requestsFor(shape: StageShape, loadFactor: number, requestsPerMs: numbe
   return Math.round(Math.max(FEWEST_REQUESTS, Math.min(MOST_REQUESTS, Math.max(forQueue, forBucket))));
 }
 
-function simulated(shape: StageShape, load: SharedLoad, loadFactor: number): TableLaw {
+function simulateLaw(shape: StageShape, load: SharedLoad, loadFactor: number): TableLaw {
   const rng = new SeededRng(SEED);
   const itemsPerMs = loadFactor * load.capacityPerMs;
   const requests = requestsFor(shape, loadFactor, itemsPerMs / shape.itemsPerRequest);
   const arriving = drawArrivals(
-    { ...shape, process: processOf(load.felt), arrivalRps: 1000 * itemsPerMs },
+    { ...shape, process: processOf(load.burstiness), arrivalRps: 1000 * itemsPerMs },
     requests,
     rng.fork('arrivals'),
   );
@@ -68,11 +68,11 @@ export function shareLaw(shape: StageShape, load: SharedLoad, bound: SojournLaw)
   const known = remembered.get(shape.curve) ?? new Map<string, TableLaw>();
   remembered.set(shape.curve, known);
   const loadFactor = bucketEnd(load.loadFactor);
-  const { dispersion, switching } = load.felt;
+  const { dispersion, switching } = load.burstiness;
   const switchingKey = switching === undefined ? '' : Object.values(switching).join(',');
   const numbers = [shape.replicas, shape.maxBatchSize, shape.groupSize, shape.itemsPerRequest, dispersion, loadFactor];
   const key = `${numbers.join(' ')} ${switchingKey}`;
-  const drawn = known.get(key) ?? simulated(shape, load, loadFactor);
+  const drawn = known.get(key) ?? simulateLaw(shape, load, loadFactor);
   known.set(key, drawn);
   return { ...drawn, law: drawn.law.map((ms, i) => Math.min(ms, bound[i] as number)) };
 }

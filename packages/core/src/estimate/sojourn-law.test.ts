@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lawFractions, lawMean, lawQuantile, mixedLaw } from './sojourn-law.js';
+import { lawFractions, lawMean, lawQuantile, mixLaws } from './sojourn-law.js';
 
 const exponential = (meanMs: number): Float64Array =>
   Float64Array.from(lawFractions, (fraction) => -meanMs * Math.log1p(-fraction));
@@ -14,7 +14,7 @@ describe('SojournLaw', () => {
   });
 
   it('mixes two laws by weight', () => {
-    const mixed = mixedLaw(exponential(10), exponential(100), 0.7);
+    const mixed = mixLaws(exponential(10), exponential(100), 0.7);
     for (const fraction of [0.5, 0.95, 0.99]) {
       const ms = lawQuantile(mixed, fraction);
       const above = 0.7 * Math.exp(-ms / 10) + 0.3 * Math.exp(-ms / 100);
@@ -25,12 +25,12 @@ describe('SojournLaw', () => {
 
   it('mixes fixed times into steps', () => {
     const fixed = (ms: number): Float64Array => new Float64Array(lawFractions.length).fill(ms);
-    const mixed = mixedLaw(fixed(5), fixed(50), 0.8);
+    const mixed = mixLaws(fixed(5), fixed(50), 0.8);
     expect([0.1, 0.65, 0.9, 0.99].map((fraction) => lawQuantile(mixed, fraction))).toEqual([5, 5, 50, 50]);
   });
 
   it('is the same mixed with itself', () => {
-    const mixed = mixedLaw(exponential(3), exponential(3), 0.4);
+    const mixed = mixLaws(exponential(3), exponential(3), 0.4);
     lawFractions.forEach((fraction) => {
       expect(lawQuantile(mixed, fraction)).toBeCloseTo(-3 * Math.log1p(-fraction), 9);
     });

@@ -87,7 +87,7 @@ function mixPoints(a: SojournLaw, b: SojournLaw, weightOfA: number): number {
 }
 
 /** The law of a time that follows `a` with probability `weightOfA`, else `b`. */
-export function mixedLaw(a: SojournLaw, b: SojournLaw, weightOfA: number): SojournLaw {
+export function mixLaws(a: SojournLaw, b: SojournLaw, weightOfA: number): SojournLaw {
   const count = mixPoints(a, b, weightOfA);
   const law = new Float64Array(lawFractions.length);
   for (let i = 0, at = 0; i <= LAST; i++) {

@@ -28,7 +28,7 @@ export function topologicalOrder(spec: PipelineSpec): readonly StageId[] {
 export type Open = readonly EdgeSpec[];
 
 /** The fan-out edge by the edge that closes it. */
-export function groupOpeners(spec: PipelineSpec): ReadonlyMap<EdgeSpec, EdgeSpec> {
+export function fanOutOpeners(spec: PipelineSpec): ReadonlyMap<EdgeSpec, EdgeSpec> {
   const openers = new Map<EdgeSpec, EdgeSpec>();
   if (spec.edges.every(({ fanOut }) => fanOut === undefined)) return openers;
   const openAt = new Map<StageId, Open>();

@@ -8,7 +8,7 @@
 
 import { type Burstiness, isPoisson, poissonBurstiness } from '../model/expected-load.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
-import { type FeltBurstiness, feltBurstiness } from './burstiness.js';
+import { type EffectiveBurstiness, effectiveBurstiness } from './burstiness.js';
 
 import { burstyLaw } from './bursty-law.js';
 import { shareLaw } from './share-simulation.js';
@@ -41,25 +41,25 @@ export interface StageEstimate {
 
 interface LoadedStage {
   readonly shape: StageShape;
-  readonly felt: FeltBurstiness;
+  readonly burstiness: EffectiveBurstiness;
   readonly loadFactor: number;
   readonly capacityPerMs: number;
 }
 
 /** Burstiness as the stage feels it while it works at its usual batch size. */
-function feltAt(
+function effectiveBurstinessAt(
   shape: StageShape,
   query: StageQuery,
   load: { readonly loadFactor: number; readonly capacityPerMs: number },
-): FeltBurstiness {
+): EffectiveBurstiness {
   const { burstiness = poissonBurstiness, arrivalRps } = query;
   if (isPoisson(burstiness) || !(load.loadFactor < 1)) return { dispersion: 1 };
   const usualBatch = Math.round(tableLaw(shape, load.loadFactor * load.capacityPerMs).meanBatchSize);
   const stageMs = shape.curve.meanMs(usualBatch) / shape.curve.shareFraction;
-  return feltBurstiness(burstiness, arrivalRps / (1000 * shape.itemsPerRequest), stageMs);
+  return effectiveBurstiness(burstiness, arrivalRps / (1000 * shape.itemsPerRequest), stageMs);
 }
 
-function loadedStage(query: StageQuery): LoadedStage {
+function loadStage(query: StageQuery): LoadedStage {
   const { curve, replicas } = query;
   const maxBatchSize = Math.min(query.maxBatchSize, curve.maxBatchSize);
   const groupSize = Math.max(1, query.groupSize);
@@ -68,8 +68,8 @@ function loadedStage(query: StageQuery): LoadedStage {
   const capacityPerMs = (replicas * maxBatchSize) / fullMs;
   const loadFactor = query.arrivalRps / (1000 * capacityPerMs);
   const steady = { curve, replicas, maxBatchSize, groupSize, itemsPerRequest, dispersion: 1 };
-  const felt = feltAt(steady, query, { loadFactor, capacityPerMs });
-  return { shape: { ...steady, dispersion: felt.dispersion }, felt, capacityPerMs, loadFactor };
+  const felt = effectiveBurstinessAt(steady, query, { loadFactor, capacityPerMs });
+  return { shape: { ...steady, dispersion: felt.dispersion }, burstiness: felt, capacityPerMs, loadFactor };
 }
 
 function estimateOf(loadFactor: number, { law, meanBatchSize }: TableLaw): StageEstimate {
@@ -77,21 +77,21 @@ function estimateOf(loadFactor: number, { law, meanBatchSize }: TableLaw): Stage
   return { loadFactor, stable: true, meanMs: lawMean(law), meanBatchSize, quantileMs };
 }
 
-function unstable({ loadFactor, shape }: LoadedStage): StageEstimate {
+function unstableEstimate({ loadFactor, shape }: LoadedStage): StageEstimate {
   const never = Number.POSITIVE_INFINITY;
   return { loadFactor, stable: false, meanMs: never, meanBatchSize: shape.maxBatchSize, quantileMs: () => never };
 }
 
-function analytical({ shape, felt, loadFactor, capacityPerMs }: LoadedStage): TableLaw {
+function analyticalLaw({ shape, burstiness, loadFactor, capacityPerMs }: LoadedStage): TableLaw {
   const meanPerMs = loadFactor * capacityPerMs;
-  if (felt.switching === undefined) return tableLaw(shape, meanPerMs);
-  return burstyLaw(shape, { meanPerMs, capacityPerMs, switching: felt.switching });
+  if (burstiness.switching === undefined) return tableLaw(shape, meanPerMs);
+  return burstyLaw(shape, { meanPerMs, capacityPerMs, switching: burstiness.switching });
 }
 
 /** Estimates the sojourn law of a stage from the table, in microseconds; for a CPU share below one core it is a safe bound. */
 export function estimateStage(query: StageQuery): StageEstimate {
-  const stage = loadedStage(query);
-  return stage.loadFactor < 1 ? estimateOf(stage.loadFactor, analytical(stage)) : unstable(stage);
+  const stage = loadStage(query);
+  return stage.loadFactor < 1 ? estimateOf(stage.loadFactor, analyticalLaw(stage)) : unstableEstimate(stage);
 }
 
 /**
@@ -100,7 +100,7 @@ export function estimateStage(query: StageQuery): StageEstimate {
  */
 export function refineStage(query: StageQuery): StageEstimate {
   if (query.curve.shareFraction >= 1) return estimateStage(query);
-  const stage = loadedStage(query);
-  if (!(stage.loadFactor < 1)) return unstable(stage);
-  return estimateOf(stage.loadFactor, shareLaw(stage.shape, stage, analytical(stage).law));
+  const stage = loadStage(query);
+  if (!(stage.loadFactor < 1)) return unstableEstimate(stage);
+  return estimateOf(stage.loadFactor, shareLaw(stage.shape, stage, analyticalLaw(stage).law));
 }

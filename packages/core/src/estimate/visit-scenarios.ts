@@ -6,7 +6,7 @@
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
-import { groupOpeners, topologicalOrder } from './stage-order.js';
+import { fanOutOpeners, topologicalOrder } from './stage-order.js';
 
 /** Stages visited together with this probability (0…1); the probabilities of all scenarios sum to 1. */
 export interface VisitScenario {
@@ -23,7 +23,7 @@ interface Outcome {
 }
 
 /** One of the ways out of a stage. */
-interface Way {
+interface BranchChoice {
   readonly probability: number;
   readonly edge?: EdgeSpec;
 }
@@ -46,7 +46,7 @@ function branchesOf(spec: PipelineSpec, from: StageId): readonly EdgeSpec[] {
 }
 
 /** The `when` edges that may be taken, and none of them. */
-function waysOut(spec: PipelineSpec, from: StageId): readonly Way[] {
+function branchChoices(spec: PipelineSpec, from: StageId): readonly BranchChoice[] {
   const branches = branchesOf(spec, from);
   const none = 1 - branches.reduce((sum, edge) => sum + (edge.when?.probability ?? 0), 0);
   const taken = branches.map((edge) => ({ probability: edge.when?.probability ?? 0, edge }));
@@ -55,14 +55,14 @@ function waysOut(spec: PipelineSpec, from: StageId): readonly Way[] {
 
 /** Goes along the stages; only where one is visited, its branches part the outcomes. */
 function outcomesOf(spec: PipelineSpec): readonly Outcome[] {
-  const openers = groupOpeners(spec);
-  const ways = new Map(spec.stages.map(({ id }) => [id, waysOut(spec, id)]));
+  const openers = fanOutOpeners(spec);
+  const ways = new Map(spec.stages.map(({ id }) => [id, branchChoices(spec, id)]));
   let outcomes: readonly Outcome[] = [{ probability: 1, visited: new Set(), taken: new Set() }];
   for (const id of topologicalOrder(spec)) {
     const inEdges = spec.edges.filter((edge) => edge.to === id).map((edge) => openers.get(edge) ?? edge);
     outcomes = outcomes.flatMap((before) =>
       inEdges.length === 0 || inEdges.some((edge) => isTaken(edge, before))
-        ? visiting(id, before, ways.get(id) ?? [])
+        ? visitStage(id, before, ways.get(id) ?? [])
         : [before],
     );
     if (outcomes.length > MOST_OUTCOMES)
@@ -74,7 +74,7 @@ function outcomesOf(spec: PipelineSpec): readonly Outcome[] {
 const isTaken = (edge: EdgeSpec, { visited, taken }: Outcome): boolean =>
   visited.has(edge.from) && (edge.when === undefined || taken.has(edge));
 
-function visiting(id: StageId, before: Outcome, ways: readonly Way[]): readonly Outcome[] {
+function visitStage(id: StageId, before: Outcome, ways: readonly BranchChoice[]): readonly Outcome[] {
   const visited = new Set([...before.visited, id]);
   return ways.map(({ probability, edge }) => ({
     probability: before.probability * probability,

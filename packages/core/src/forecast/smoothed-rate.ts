@@ -29,7 +29,7 @@ export function smoothedRate({ arrivalsPerSecond }: LoadObservation, horizonMs =
   let meanRps = 0;
   let upperRps = 0;
   for (let end = Math.max(1, seconds - FALL_DELAY_S + 1); end <= seconds; end++) {
-    const { presentRps, slopeRpsPerS, presentVariance, slopeVariance, covariance } = adaptedFit(sums, end);
+    const { presentRps, slopeRpsPerS, presentVariance, slopeVariance, covariance } = adaptiveFit(sums, end);
     const aheadS = slopeRpsPerS > 0 ? horizonMs / 1000 : 0;
     meanRps = Math.max(0, presentRps + aheadS * slopeRpsPerS);
     const variance = presentVariance + 2 * aheadS * covariance + aheadS ** 2 * slopeVariance;
@@ -95,7 +95,7 @@ class RunningSums {
 const rateVariance = (count: number, windowS: number): number => (count + 1) / windowS ** 2;
 
 /** The fit over the longest window that contradicts no shorter one. */
-function adaptedFit(sums: RunningSums, end: number): RateFit {
+function adaptiveFit(sums: RunningSums, end: number): RateFit {
   const fits = [
     ...MEANS_S.map((windowS) => ({ windowS, fit: () => sums.mean(end, windowS) })),
     ...LINES_S.map((windowS) => ({ windowS, fit: () => sums.line(end, windowS) })),

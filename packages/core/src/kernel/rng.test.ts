@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { exponential, gammaOfMeanOne, SeededRng } from './rng.js';
+import { drawExponential, drawGamma, SeededRng } from './rng.js';
 
 const DRAWS = 50_000;
 
@@ -13,15 +13,15 @@ function momentsOf(draw: () => number): readonly [mean: number, variance: number
 describe('random draws', () => {
   it('exponential: mean and variance 1, never negative', () => {
     const rng = new SeededRng(1);
-    const [mean, variance] = momentsOf(() => exponential(rng));
+    const [mean, variance] = momentsOf(() => drawExponential(rng));
     expect(Math.abs(mean - 1)).toBeLessThan(0.014);
     expect(Math.abs(variance - 1)).toBeLessThan(0.04);
-    expect(exponential({ next: () => 0, fork: () => rng })).toBeCloseTo(0);
+    expect(drawExponential({ next: () => 0, fork: () => rng })).toBeCloseTo(0);
   });
 
   it.each([0.25, 0.7, 1, 4, 25])('gamma of shape %d: mean 1, variance 1 over the shape', (shape) => {
     const rng = new SeededRng(2);
-    const [mean, variance] = momentsOf(() => gammaOfMeanOne(shape, rng));
+    const [mean, variance] = momentsOf(() => drawGamma(shape, rng));
     // Three standard errors of the mean, and of the variance with the kurtosis 3 + 6 ÷ shape.
     expect(Math.abs(mean - 1)).toBeLessThan(3 / Math.sqrt(shape * DRAWS));
     expect(Math.abs(variance * shape - 1)).toBeLessThan(3 * Math.sqrt((2 + 6 / shape) / DRAWS));

@@ -70,12 +70,12 @@ export class SeededRng implements Rng {
 /** Random numbers of the laws that arrival processes are made of, each of mean 1 and drawn from an `Rng`. */
 
 /** One exponential number of mean 1. */
-export function exponential(rng: Rng): number {
+export function drawExponential(rng: Rng): number {
   return -Math.log(1 - rng.next());
 }
 
 /** One gamma number of mean 1 and shape `shape` (Marsaglia and Tsang, 2000; shapes below 1 by their power rule). */
-export function gammaOfMeanOne(shape: number, rng: Rng): number {
+export function drawGamma(shape: number, rng: Rng): number {
   const boosted = shape < 1 ? shape + 1 : shape;
   const d = boosted - 1 / 3;
   const c = 1 / Math.sqrt(9 * d);

@@ -146,7 +146,7 @@ export const errorCodes = {
 export type ErrorCode = keyof typeof errorCodes;
 
 /** Whether a request that failed so did by no fault of its client. */
-export const isFaultOfServer = (code: ErrorCode): boolean => errorCodes[code].httpStatus >= 500;
+export const isServerFault = (code: ErrorCode): boolean => errorCodes[code].httpStatus >= 500;
 
 /** Facts beside the message, JSON-serialisable. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;

@@ -103,7 +103,7 @@ export class ArrivalRecord {
     const totals = blocks.map(({ total }) => total);
     if (blocks.length < FEWEST_BLOCKS || meanOf(totals) < FEWEST_PER_BLOCK) return undefined;
     const dispersionAtSlo = this.#withinBlocks(blocks);
-    const dispersionAt10s = Math.max(dispersionAtSlo, betweenBlocks(totals));
+    const dispersionAt10s = Math.max(dispersionAtSlo, dispersionBetweenBlocks(totals));
     return dispersionAt10s === 1 ? poissonBurstiness : { sloMs: this.#windowMs, dispersionAtSlo, dispersionAt10s };
   }
 
@@ -143,11 +143,11 @@ export class ArrivalRecord {
       .sort((a, b) => a - b);
     const trimmed = Math.floor(ratios.length * TRIMMED_FRACTION);
     const kept = ratios.slice(trimmed, ratios.length - trimmed);
-    return significant(meanOf(kept), Math.sqrt(2 / (kept.length * (windows - 1))));
+    return significantDispersion(meanOf(kept), Math.sqrt(2 / (kept.length * (windows - 1))));
   }
 }
 
-function betweenBlocks(totals: readonly number[]): number {
+function dispersionBetweenBlocks(totals: readonly number[]): number {
   const ratios = totals
     .slice(2)
     .map((after, i) => {
@@ -156,9 +156,9 @@ function betweenBlocks(totals: readonly number[]): number {
     })
     .sort((a, b) => a - b);
   const kept = ratios.slice(0, Math.ceil(ratios.length * (1 - TRIMMED_FRACTION)));
-  return significant(meanOf(kept) / TRIMMED_CHI_SQUARE, Math.sqrt((2 * CORRELATED) / kept.length));
+  return significantDispersion(meanOf(kept) / TRIMMED_CHI_SQUARE, Math.sqrt((2 * CORRELATED) / kept.length));
 }
 
-function significant(dispersion: number, standardError: number): number {
+function significantDispersion(dispersion: number, standardError: number): number {
   return dispersion > 1 + SIGNIFICANT_ERRORS * standardError ? dispersion : 1;
 }

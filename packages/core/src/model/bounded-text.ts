@@ -5,15 +5,15 @@ const MOST_MESSAGE_CHARACTERS = 2000;
 
 /** A name as a message quotes it: at most 200 characters, the last one an ellipsis when it is longer. */
 export function boundedName(name: string): string {
-  return bounded(name, MOST_NAME_CHARACTERS);
+  return truncate(name, MOST_NAME_CHARACTERS);
 }
 
 /** A message of at most 2,000 characters, the last one an ellipsis when it is longer. */
 export function boundedMessage(message: string): string {
-  return bounded(message, MOST_MESSAGE_CHARACTERS);
+  return truncate(message, MOST_MESSAGE_CHARACTERS);
 }
 
-function bounded(text: string, most: number): string {
+function truncate(text: string, most: number): string {
   if (text.length <= most) return text;
   // Half a surrogate pair is no character.
   return `${text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, '')}…`;

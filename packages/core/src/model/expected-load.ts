@@ -34,7 +34,7 @@ const LEAST_EXCESS = 0.02;
 export const isPoisson = ({ dispersionAt10s }: Burstiness): boolean => !(dispersionAt10s - 1 >= LEAST_EXCESS);
 
 /** 1 − (1 − e^(−x)) ÷ x. */
-const reached = (x: number): number => (x < 1e-6 ? x / 2 : 1 + Math.expm1(-x) / x);
+const growth = (x: number): number => (x < 1e-6 ? x / 2 : 1 + Math.expm1(-x) / x);
 
 /** Reads excess and forgetting from the two dispersions of a stream that is not Poisson. */
 export function fitBurstiness({ sloMs, dispersionAtSlo, dispersionAt10s }: Burstiness): BurstinessFit {
@@ -44,18 +44,18 @@ export function fitBurstiness({ sloMs, dispersionAtSlo, dispersionAt10s }: Burst
   for (let i = 0; i < 50; i++) {
     const middle = (low + high) / 2;
     const r = Math.exp(middle);
-    if (reached(r * sloMs) / reached(r * LONG_WINDOW_MS) < ratio) low = middle;
+    if (growth(r * sloMs) / growth(r * LONG_WINDOW_MS) < ratio) low = middle;
     else high = middle;
   }
   const forgettingPerMs = Math.exp((low + high) / 2);
-  return { excess: long / reached(forgettingPerMs * LONG_WINDOW_MS), forgettingPerMs };
+  return { excess: long / growth(forgettingPerMs * LONG_WINDOW_MS), forgettingPerMs };
 }
 
 /** Dispersion of counts in windows of `windowMs` (1 is Poisson). */
 export function dispersionAt(burstiness: Burstiness, windowMs: number): number {
   if (isPoisson(burstiness)) return 1;
   const { excess, forgettingPerMs } = fitBurstiness(burstiness);
-  return 1 + excess * reached(forgettingPerMs * windowMs);
+  return 1 + excess * growth(forgettingPerMs * windowMs);
 }
 
 /** The load that a plan is made for and verified at. */

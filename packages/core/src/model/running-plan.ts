@@ -2,7 +2,7 @@ import type { ReplicaId, StageId, VariantId } from './ids.js';
 import type { Resources } from './pipeline-spec.js';
 
 /** What is wrong with a replica: its batches fail as wholes, it is slow against its stage's curve and its peers, or it does not answer. */
-export type ReplicaTrouble = 'failing' | 'slow' | 'hung';
+export type HealthIssue = 'failing' | 'slow' | 'hung';
 
 /** What really runs, observed anew on every tick; never remembered, never assumed. */
 
@@ -37,7 +37,7 @@ interface Age {
 }
 
 /** Remembers the instants of variant switches. The first variant of a stage counts as no switch, so nothing dwells after a restart. */
-export class VariantAges {
+export class DwellTracker {
   readonly #ages = new Map<StageId, Age>();
 
   /** Looks at what runs at `nowMs`; the newest ready replica speaks for its stage. */

@@ -11,7 +11,7 @@ const isElementList = (data: TensorData): data is readonly string[] | readonly U
 
 const describe = (tensor: Tensor): string => `${tensor.datatype} [${tensor.shape.join(', ')}]`;
 
-function sameKind(a: Tensor, b: Tensor): boolean {
+function sameType(a: Tensor, b: Tensor): boolean {
   return (
     a.datatype === b.datatype &&
     a.shape.length === b.shape.length &&
@@ -20,10 +20,10 @@ function sameKind(a: Tensor, b: Tensor): boolean {
 }
 
 /** The first of tensors that must be alike; `compared` is what of each must be. */
-function firstOfAlike(tensors: readonly Tensor[], compared: (tensor: Tensor) => Tensor): Tensor {
+function requireAlike(tensors: readonly Tensor[], compared: (tensor: Tensor) => Tensor): Tensor {
   const [first, ...others] = tensors;
   invariant(first !== undefined, 'there is at least one tensor to put together');
-  const odd = others.findIndex((tensor) => !sameKind(compared(first), compared(tensor)));
+  const odd = others.findIndex((tensor) => !sameType(compared(first), compared(tensor)));
   const other = others[odd];
   if (other === undefined) return first;
   throw new AppError(
@@ -33,7 +33,7 @@ function firstOfAlike(tensors: readonly Tensor[], compared: (tensor: Tensor) => 
   );
 }
 
-function joinedData(tensors: readonly Tensor[], { datatype, data: firstData }: Tensor): TensorData {
+function concatenateData(tensors: readonly Tensor[], { datatype, data: firstData }: Tensor): TensorData {
   if (tensors.length === 1) return firstData;
   if (datatype === 'BYTES') return tensors.flatMap(({ data }) => data as readonly string[]);
   const all = new numericStorage[datatype](tensors.reduce((sum, { data }) => sum + data.length, 0));
@@ -57,8 +57,8 @@ function leadingSize(tensor: Tensor): number {
  * unequal ones are an AppError TENSOR_MISMATCH that names both.
  */
 export function stackTensors(tensors: readonly Tensor[]): Tensor {
-  const first = firstOfAlike(tensors, (tensor) => tensor);
-  return { datatype: first.datatype, shape: [tensors.length, ...first.shape], data: joinedData(tensors, first) };
+  const first = requireAlike(tensors, (tensor) => tensor);
+  return { datatype: first.datatype, shape: [tensors.length, ...first.shape], data: concatenateData(tensors, first) };
 }
 
 /**
@@ -67,8 +67,8 @@ export function stackTensors(tensors: readonly Tensor[]): Tensor {
  */
 export function concatenateTensors(tensors: readonly Tensor[]): Tensor {
   const rows = tensors.reduce((sum, tensor) => sum + leadingSize(tensor), 0);
-  const first = firstOfAlike(tensors, (tensor) => ({ ...tensor, shape: tensor.shape.slice(1) }));
-  return { datatype: first.datatype, shape: [rows, ...first.shape.slice(1)], data: joinedData(tensors, first) };
+  const first = requireAlike(tensors, (tensor) => ({ ...tensor, shape: tensor.shape.slice(1) }));
+  return { datatype: first.datatype, shape: [rows, ...first.shape.slice(1)], data: concatenateData(tensors, first) };
 }
 
 /** Rows `from` to `to` (not included) of a tensor of shape [r, ..s] as a view; a scalar is an AppError TENSOR_MISMATCH. */

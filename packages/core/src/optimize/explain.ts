@@ -5,10 +5,10 @@
  */
 import { changedOutcome, relaxedOutcome } from './explanation/changed-outcome.js';
 import type { ExplainedPlan, VerifierAt } from './explanation/explained-plan.js';
-import { holdsUntilRps } from './explanation/holding-rate.js';
+import { feasibleRps } from './explanation/feasible-rate.js';
 import type { PlanExplanation } from './explanation/plan-explanation.js';
 import { bindingStages, stageExplanations } from './explanation/stage-explanations.js';
-import { planningSetting } from './options/planning-setting.js';
+import { prepareProblem } from './options/prepared-problem.js';
 import type { PlanningProblem } from './planning-problem.js';
 
 export type { VerifierAt } from './explanation/explained-plan.js';
@@ -23,10 +23,10 @@ export function explainPlan(
   result: ExplainedPlan['result'],
   verifierAt?: VerifierAt,
 ): PlanExplanation {
-  const setting = planningSetting(problem);
+  const prepared = prepareProblem(problem);
   const { theta, kappa } = result.certificate;
-  const explained: ExplainedPlan = { problem, setting, result, factors: { theta, kappa }, verifierAt };
-  const { slo, budget } = setting.spec;
+  const explained: ExplainedPlan = { problem, prepared, result, factors: { theta, kappa }, verifierAt };
+  const { slo, budget } = prepared.spec;
   const { cpuCores } = budget;
   const stages = stageExplanations(explained);
   const moreTime = { ...slo, latencyMs: slo.latencyMs + SLO_STEP_MS };
@@ -37,7 +37,7 @@ export function explainPlan(
     ...(more === undefined ? {} : { oneMoreCore: relaxedOutcome(explained, { ...problem, budget: more }) }),
     tenMoreMs: relaxedOutcome(explained, { ...problem, slo: moreTime }),
     tenPercentMoreLoad: changedOutcome(explained, { ...problem, arrivalRps: problem.arrivalRps * LOAD_STEP }),
-    holdsUntilRps: holdsUntilRps(explained),
+    holdsUntilRps: feasibleRps(explained),
     stages,
   };
 }

@@ -3,7 +3,7 @@ import type { Plan } from '../model/plan.js';
 import { bruteForceFront } from './brute-force.test-support.js';
 import { frontier } from './frontier.js';
 import { optimize } from './optimize.js';
-import { planningSetting } from './options/planning-setting.js';
+import { prepareProblem } from './options/prepared-problem.js';
 import { surrogateProblem } from './options/surrogate.js';
 import { problemOf, testPipeline, testStage } from './planning.test-support.js';
 import type { VerifyPlan } from './planning-problem.js';
@@ -21,7 +21,7 @@ describe('surrogate frontier', () => {
   it.each(product)('is the front of all plans on %s', (family) => {
     for (let seed = 1; seed <= 12; seed++) {
       const { problem, theta, kappa } = randomProblem(family, seed, { size: SMALL, estimator: 'sum-of-tails' });
-      const front = surrogateFrontier(surrogateProblem(planningSetting(problem), { theta, kappa }), 0);
+      const front = surrogateFrontier(surrogateProblem(prepareProblem(problem), { theta, kappa }), 0);
       const found = front.points.map(({ pas, costPerHour }) => [pas.toFixed(9), costPerHour.toFixed(9)]);
       const wanted = bruteForceFront(problem, theta, kappa).map(({ pas, cost }) => [pas.toFixed(9), cost.toFixed(9)]);
       expect(found, `${family} seed ${seed}`).toEqual(wanted);
@@ -43,14 +43,14 @@ describe('surrogate frontier', () => {
     const prices = { cpuCorePerHour: 0.1, memoryGibPerHour: 0, gpuPerHour: 0 };
     const problem = problemOf({ ...testPipeline(stages), prices }, 1);
     expect(0.1 + 0.5).toBeLessThan(0.2 + 0.4);
-    const { points } = surrogateFrontier(surrogateProblem(planningSetting(problem), { theta: 1, kappa: 1 }), 0);
+    const { points } = surrogateFrontier(surrogateProblem(prepareProblem(problem), { theta: 1, kappa: 1 }), 0);
     expect(points.map(({ pas }) => pas.toFixed(6))).toEqual(['0.400000', '0.720000', '0.765000']);
   });
 
   it('covers every plan up to its tolerance', () => {
     for (let seed = 1; seed <= 12; seed++) {
       const { problem, theta, kappa } = randomProblem('chain', seed, { size: SMALL, estimator: 'sum-of-tails' });
-      const { points } = surrogateFrontier(surrogateProblem(planningSetting(problem), { theta, kappa }), 0.05);
+      const { points } = surrogateFrontier(surrogateProblem(prepareProblem(problem), { theta, kappa }), 0.05);
       for (const { pas, cost } of bruteForceFront(problem, theta, kappa))
         expect(points.some((p) => p.costPerHour <= cost * (1 + 1e-9) && p.pas >= pas / 1.0501)).toBe(true);
     }
@@ -70,7 +70,7 @@ describe('the label limit of the surrogate frontier', () => {
   const tight = { ...testPipeline(stages), slo: { latencyMs: 160, percentile: 99 }, budget: { cpuCores: 14 } };
   const frontWith = (labelLimit: number) =>
     surrogateFrontier(
-      surrogateProblem(planningSetting(problemOf(tight, 30, { labelLimit })), { theta: 0.5, kappa: 1 }),
+      surrogateProblem(prepareProblem(problemOf(tight, 30, { labelLimit })), { theta: 0.5, kappa: 1 }),
       0,
     );
 
@@ -87,7 +87,7 @@ describe('stepped frontier', () => {
         size: SMALL,
         estimator: 'sum-of-tails',
       });
-      const surrogate = surrogateProblem(planningSetting(problem), { theta, kappa });
+      const surrogate = surrogateProblem(prepareProblem(problem), { theta, kappa });
       const front = steppedFrontier(surrogate, 0);
       const found = front.points.map(({ choice, costPerHour }) => [
         pasOf(surrogate.accuracy, choice).toFixed(9),
@@ -108,7 +108,7 @@ describe('stepped frontier where plans are free', () => {
     const prices = { cpuCorePerHour: 0, memoryGibPerHour: 0, gpuPerHour: 1 };
     const nodes = [{ cpuCores: 4, memoryBytes: 0, gpus: 4, count: 1 }];
     const problem = problemOf({ ...testPipeline([withGpus]), prices, nodes }, 1);
-    const surrogate = surrogateProblem(planningSetting(problem), { theta: 1, kappa: 1 });
+    const surrogate = surrogateProblem(prepareProblem(problem), { theta: 1, kappa: 1 });
     for (const tolerance of [0, 1e-3]) {
       const { points, complete } = steppedFrontier(surrogate, tolerance);
       expect(points.map(({ pas, costPerHour }) => [pas, costPerHour])).toEqual([

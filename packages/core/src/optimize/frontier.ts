@@ -4,14 +4,14 @@
  * by the estimate of the whole graph, and where it misses the cheapest plan that holds and is as accurate takes its place.
  */
 import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
-import { type PlanningSetting, planningSetting } from './options/planning-setting.js';
+import { type PreparedProblem, prepareProblem } from './options/prepared-problem.js';
 import type { LatencyFactors, SurrogateProblem } from './options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from './planning-problem.js';
 import { isProduct } from './problem/accuracy-model.js';
 import { infeasibleResult } from './search/infeasibility.js';
 import { planOf } from './search/plan-of.js';
-import { judgeOf, searchSetting } from './search/search-plan.js';
-import { cheaperThatHolds, type Judge, type JudgedChoice } from './search/verified-search.js';
+import { judgeOf, searchPrepared } from './search/search-plan.js';
+import { type Judge, type JudgedChoice, trimChoice } from './search/verified-search.js';
 import { costOf, pasOf } from './surrogate/objective-value.js';
 import { steppedFrontier } from './surrogate/stepped-frontier.js';
 import { type FrontierChoice, type SurrogateFrontier, surrogateFrontier } from './surrogate/surrogate-frontier.js';
@@ -67,7 +67,7 @@ function frontOf(problem: SurrogateProblem, tolerance: number): SurrogateFrontie
 }
 
 /** At most `most` points: the ends, and between them the ones nearest to equal steps in PAS. */
-function thinned(points: readonly FrontierChoice[], most: number): readonly FrontierChoice[] {
+function thinPoints(points: readonly FrontierChoice[], most: number): readonly FrontierChoice[] {
   if (points.length <= most) return points;
   const [first, last] = [points[0]?.pas as number, points.at(-1)?.pas as number];
   const wanted = Array.from({ length: most }, (_, i) => first + ((last - first) * i) / (most - 1));
@@ -76,7 +76,7 @@ function thinned(points: readonly FrontierChoice[], most: number): readonly Fron
 }
 
 /** The front as it holds: `judge` says of which choices. */
-interface HeldFront {
+interface JudgedFront {
   readonly judge: Judge;
   readonly front: readonly FrontierChoice[];
   /** The most accurate choice, which holds. */
@@ -84,7 +84,7 @@ interface HeldFront {
 }
 
 /** `choice` if it holds, else `other`, which does. */
-function heldOr(other: JudgedChoice, judge: Judge, choice: JudgedChoice['choice']): JudgedChoice {
+function verifiedOr(other: JudgedChoice, judge: Judge, choice: JudgedChoice['choice']): JudgedChoice {
   const verdict = judge.verdict(choice);
   return showsSloMet(verdict) ? { choice, verdict } : other;
 }
@@ -93,19 +93,19 @@ function heldOr(other: JudgedChoice, judge: Judge, choice: JudgedChoice['choice'
  * From the most accurate choice down: each, or what is found cheaper that holds and is as accurate; none that costs as much as a more accurate
  * one. By rising cost.
  */
-function heldOf(setting: PlanningSetting, { judge, front, most }: HeldFront): readonly JudgedChoice[] {
+function verifiedFront(prepared: PreparedProblem, { judge, front, most }: JudgedFront): readonly JudgedChoice[] {
   const held: JudgedChoice[] = [most];
   for (const { choice, pas } of [...front].reverse()) {
     const dearer = held[0] ?? most;
-    const known = costOf(choice) < costOf(dearer.choice) ? heldOr(dearer, judge, choice) : dearer;
-    const judged = cheaperThatHolds(setting, judge, { held: known, pas });
+    const known = costOf(choice) < costOf(dearer.choice) ? verifiedOr(dearer, judge, choice) : dearer;
+    const judged = trimChoice(prepared, judge, { held: known, pas });
     if (costOf(judged.choice) < costOf(dearer.choice)) held.unshift(judged);
   }
-  return withoutWorse(setting, held);
+  return dropDominated(prepared, held);
 }
 
 /** A cheaper choice that turned out as accurate as a dearer one leaves it pointless. */
-function withoutWorse({ accuracy }: PlanningSetting, held: readonly JudgedChoice[]): readonly JudgedChoice[] {
+function dropDominated({ accuracy }: PreparedProblem, held: readonly JudgedChoice[]): readonly JudgedChoice[] {
   let reached = 0;
   return held.filter(({ choice }) => {
     const pas = pasOf(accuracy, choice);
@@ -116,12 +116,12 @@ function withoutWorse({ accuracy }: PlanningSetting, held: readonly JudgedChoice
 }
 
 function pointOf(
-  setting: PlanningSetting,
+  prepared: PreparedProblem,
   choice: JudgedChoice['choice'],
   verified: PlanVerification | undefined,
 ): FrontierPoint {
   const options = choice.map((o) => o.option);
-  const plan = planOf(setting, options);
+  const plan = planOf(prepared, options);
   const { pas, costPerHour, cpuCores } = plan.predicted;
   return { pas, costPerHour, cpuCores, plan: verified === undefined ? plan : { ...plan, verified } };
 }
@@ -134,23 +134,23 @@ export function frontier(
 ): Frontier | PlanResult {
   const { runningPlan: _, ...fresh } = problem;
   const asked: PlanningProblem = { ...fresh, objective: { kind: 'max-accuracy' } };
-  const setting = planningSetting(asked);
-  const outcome = searchSetting(setting, verify);
+  const prepared = prepareProblem(asked);
+  const outcome = searchPrepared(prepared, verify);
   if (outcome.kind === 'none') return infeasibleResult(asked, outcome.fastest, verify);
   const { factors } = outcome.found;
-  const { points, tolerance, complete } = exactFront(new SurrogateSolver(setting), factors);
-  const front = thinned(points, options.mostPoints ?? MOST_POINTS);
-  const judge = judgeOf(setting, verify);
+  const { points, tolerance, complete } = exactFront(new SurrogateSolver(prepared), factors);
+  const front = thinPoints(points, options.mostPoints ?? MOST_POINTS);
+  const judge = judgeOf(prepared, verify);
   const { choice: mostAccurate } = outcome.found;
   const most = { choice: mostAccurate, verdict: judge.verdict(mostAccurate) };
   // The sum of tails is a claim of its own: the simulation is reported beside it and decides nothing.
   const held =
     asked.estimator === 'sum-of-tails'
       ? front.map(({ choice }) => ({ choice, verdict: judge.verdict(choice) }))
-      : heldOf(setting, { judge, front, most });
+      : verifiedFront(prepared, { judge, front, most });
   return {
     kind: 'frontier',
-    points: held.map(({ choice, verdict }) => pointOf(setting, choice, verify === undefined ? undefined : verdict)),
+    points: held.map(({ choice, verdict }) => pointOf(prepared, choice, verify === undefined ? undefined : verdict)),
     toleranceFraction: tolerance,
     complete,
     omittedPoints: points.length - front.length,

@@ -4,7 +4,7 @@ import type { AccuracyTable } from '../model/accuracy-table.js';
 import { replicaId, stageId, variantId } from '../model/ids.js';
 import type { EdgeSpec, Objective, PipelineSpec, StageSpec, VariantSpec } from '../model/pipeline-spec.js';
 import type { RunningPlan } from '../model/running-plan.js';
-import { type PlanningSetting, planningSetting } from './options/planning-setting.js';
+import { type PreparedProblem, prepareProblem } from './options/prepared-problem.js';
 import { type LatencyFactors, optionLatencyMs, type SurrogateOption, surrogateProblem } from './options/surrogate.js';
 import type { Estimator, PlanningProblem } from './planning-problem.js';
 import { graphLatencyMs } from './problem/planning-graph.js';
@@ -262,11 +262,11 @@ type Options = readonly SurrogateOption[];
 
 /** The best choice that the solver knows under no limits but the given; it only helps to place limits. */
 function reference(
-  setting: PlanningSetting,
+  prepared: PreparedProblem,
   factors: LatencyFactors,
   asked: { objective: Objective; sloMs: number },
 ): Options | undefined {
-  const { nodes: _, ...problem } = surrogateProblem(setting, factors);
+  const { nodes: _, ...problem } = surrogateProblem(prepared, factors);
   return solve({ ...problem, ...asked, limits: [Infinity, Infinity, Infinity, Infinity] }).choice;
 }
 
@@ -275,18 +275,18 @@ function reference(
  * most accurate plan within that SLO need: there both cost accuracy. A few are set below everything.
  */
 function limited(problem: PlanningProblem, family: Family, draw: Draw, factors: LatencyFactors): PlanningProblem {
-  const setting = planningSetting(problem);
+  const prepared = prepareProblem(problem);
   const accurate: Objective = { kind: 'max-accuracy' };
   const cheap: Objective = { kind: 'min-cost', accuracyFloor: 0 };
-  const latencyOf = (choice: Options): number => graphLatencyMs(setting.graph, (s) => choice[s]?.latencyMs ?? 0);
-  const unhurried = reference(setting, factors, { objective: accurate, sloMs: Infinity });
+  const latencyOf = (choice: Options): number => graphLatencyMs(prepared.graph, (s) => choice[s]?.latencyMs ?? 0);
+  const unhurried = reference(prepared, factors, { objective: accurate, sloMs: Infinity });
   if (unhurried === undefined) return problem;
-  const fastestMs = graphLatencyMs(setting.graph, (s) =>
-    (setting.options[s] ?? []).reduce((ms, o) => Math.min(ms, optionLatencyMs(o, factors)), Infinity),
+  const fastestMs = graphLatencyMs(prepared.graph, (s) =>
+    (prepared.options[s] ?? []).reduce((ms, o) => Math.min(ms, optionLatencyMs(o, factors)), Infinity),
   );
   const sloMs = fastestMs + draw.between(0, 0.3) * (latencyOf(unhurried) - fastestMs);
   const [dearest, cheapest] = [accurate, cheap].map((objective) =>
-    reference(setting, factors, { objective, sloMs: sloMs * 1.001 }),
+    reference(prepared, factors, { objective, sloMs: sloMs * 1.001 }),
   );
   if (dearest === undefined || cheapest === undefined) return problem;
   const [most, least] = [dearest, cheapest].map((choice) => totalUse(choice.map((o) => o.option.use))) as [

@@ -2,7 +2,7 @@
 import type { Change } from '../model/change.js';
 import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
 import type { Resources } from '../model/pipeline-spec.js';
-import type { ReplicaTrouble, RunningPlan } from '../model/running-plan.js';
+import type { HealthIssue, RunningPlan } from '../model/running-plan.js';
 import type { ModelRunner } from './model-runner.js';
 
 /**
@@ -40,5 +40,5 @@ export interface ReplicaPool {
   /** Called when a replica was lost; it is out of service by then. */
   onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void;
   /** Called when a replica that still runs is out of service for good, because it hangs or stays bad. */
-  onReplicaUnfit(listener: (stageId: StageId, replicaId: ReplicaId, trouble: ReplicaTrouble) => void): void;
+  onReplicaUnhealthy(listener: (stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue) => void): void;
 }

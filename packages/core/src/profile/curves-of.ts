@@ -44,7 +44,7 @@ const coresKey = (cpuCores: number): number => Math.round(cpuCores * 1000);
 const coresText = (cpuCores = 0): string => `${cpuCores} ${cpuCores === 1 ? 'core' : 'cores'}`;
 const nameOf = ({ stageId, variant }: Subject): string => `variant ${variant.id} of stage ${stageId}`;
 
-function problem(subject: Subject, code: ProfileProblem['code'], message: string): ProfileProblem {
+function problemOf(subject: Subject, code: ProfileProblem['code'], message: string): ProfileProblem {
   return { code, stageId: subject.stageId, variantId: subject.variant.id, message };
 }
 
@@ -52,7 +52,7 @@ function readPoint(subject: Subject, point: ProfilePoint, findings: Findings): C
   const read = lawOfPoint(point);
   const where = `${nameOf(subject)}, profile point of ${coresText(point.cpuCores)} and batch size ${point.batchSize}`;
   if (read.kind === 'invalid') {
-    findings.problems.push(problem(subject, 'PROFILE_INVALID', `${where}: ${read.reason}.`));
+    findings.problems.push(problemOf(subject, 'PROFILE_INVALID', `${where}: ${read.reason}.`));
     return undefined;
   }
   if (read.warning !== undefined) findings.warnings.push(`${where}: ${read.warning}.`);
@@ -67,7 +67,7 @@ function readGroup(subject: Subject, points: readonly ProfilePoint[], findings: 
   const twice = read.find((point, i) => read[i + 1]?.batchSize === point.batchSize);
   if (twice !== undefined) {
     const message = `${nameOf(subject)}: batch size ${twice.batchSize} is given twice for ${coresText(points[0]?.cpuCores)}; keep one.`;
-    findings.problems.push(problem(subject, 'PROFILE_INVALID', message));
+    findings.problems.push(problemOf(subject, 'PROFILE_INVALID', message));
   }
   return read;
 }
@@ -94,14 +94,10 @@ function variantCurves(
   return curves;
 }
 
-function checkedCurves(
-  subject: Subject,
-  points: readonly ProfilePoint[],
-  findings: Findings,
-): Map<number, ServiceCurve> {
+function checkCurves(subject: Subject, points: readonly ProfilePoint[], findings: Findings): Map<number, ServiceCurve> {
   if (points.length === 0) {
     const message = `${nameOf(subject)} has no profile; run \`equipoise profile\` or give it an inline profile.`;
-    findings.problems.push(problem(subject, 'PROFILE_MISSING', message));
+    findings.problems.push(problemOf(subject, 'PROFILE_MISSING', message));
     return new Map();
   }
   const before = findings.problems.length;
@@ -110,7 +106,7 @@ function checkedCurves(
     const asked = subject.variant.cpuCores.join(', ');
     const found = [...new Set(points.map((point) => point.cpuCores))].join(', ');
     const message = `${nameOf(subject)} may have ${asked} cores but was profiled on ${found}; profile it on one of those it may have.`;
-    findings.problems.push(problem(subject, 'PROFILE_MISSING', message));
+    findings.problems.push(problemOf(subject, 'PROFILE_MISSING', message));
   }
   return curves;
 }
@@ -124,7 +120,7 @@ export function curvesOf(spec: PipelineSpec, profiles: ProfileSet): CurvesOf {
     for (const variant of stage.variants) {
       const measured = profiles.find((p) => p.stageId === stage.id && p.variantId === variant.id);
       const points = measured?.points ?? variant.profile ?? [];
-      ofStage.set(variant.id, checkedCurves({ stageId: stage.id, variant }, points, findings));
+      ofStage.set(variant.id, checkCurves({ stageId: stage.id, variant }, points, findings));
     }
     curves.set(stage.id, ofStage);
   }

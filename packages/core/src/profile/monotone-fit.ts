@@ -24,7 +24,7 @@ export interface MonotoneFit {
 
 /** The fit through `sizes`, ascending by batch size; means are positive. */
 export function monotoneFit(sizes: readonly MeasuredSize[]): MonotoneFit {
-  const fittedMs = runningMaximum(sizes);
+  const fittedMs = runningMaxima(sizes);
   const raised = sizes.map(({ meanMs }, i) => (fittedMs[i] as number) / meanMs - 1);
   const missed = sizes.slice(1, -1).map((leftOut) => {
     const meanMs = meanAt(
@@ -40,7 +40,7 @@ export function monotoneFit(sizes: readonly MeasuredSize[]): MonotoneFit {
   };
 }
 
-function runningMaximum(sizes: readonly MeasuredSize[]): readonly number[] {
+function runningMaxima(sizes: readonly MeasuredSize[]): readonly number[] {
   let largest = 0;
   return sizes.map(({ meanMs }) => {
     largest = Math.max(largest, meanMs);
@@ -50,7 +50,7 @@ function runningMaximum(sizes: readonly MeasuredSize[]): readonly number[] {
 
 /** The fit at a size between two measured ones. */
 function meanAt(sizes: readonly MeasuredSize[], batchSize: number): number {
-  const fittedMs = runningMaximum(sizes);
+  const fittedMs = runningMaxima(sizes);
   const above = sizes.findIndex((size) => size.batchSize >= batchSize);
   const [low, high] = [sizes[above - 1], sizes[above]] as [MeasuredSize, MeasuredSize];
   const weight = (batchSize - low.batchSize) / (high.batchSize - low.batchSize);

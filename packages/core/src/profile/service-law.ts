@@ -30,7 +30,7 @@ const SLOW_FRACTION = 0.0101;
 const LARGEST_BATCH = 4096;
 const TIMES = ['meanMs', 'p50Ms', 'p95Ms', 'p99Ms', 'throughputRps', 'memoryBytes'] as const;
 
-const invalid = (reason: string): LawOfPoint => ({ kind: 'invalid', reason });
+const invalidPoint = (reason: string): LawOfPoint => ({ kind: 'invalid', reason });
 
 function wrongNumber(point: ProfilePoint): string | undefined {
   if (!(point.cpuCores > 0 && Number.isFinite(point.cpuCores)))
@@ -61,7 +61,9 @@ function lawThrough(meanMs: number, p99Ms: number): LawOfPoint {
   }
   const usualMs = (meanMs - SLOW_FRACTION * p99Ms) / (1 - SLOW_FRACTION);
   if (usualMs <= 0)
-    return invalid(`p99Ms ${p99Ms} is ${ratio.toFixed(0)} times the mean ${meanMs} ms, which no service time can have`);
+    return invalidPoint(
+      `p99Ms ${p99Ms} is ${ratio.toFixed(0)} times the mean ${meanMs} ms, which no service time can have`,
+    );
   return {
     kind: 'law',
     law: { kind: 'two-point', usualMs, slowMs: p99Ms, slowFraction: SLOW_FRACTION },
@@ -72,12 +74,12 @@ function lawThrough(meanMs: number, p99Ms: number): LawOfPoint {
 /** The service law of a profile point by the rules above. */
 export function lawOfPoint(point: ProfilePoint): LawOfPoint {
   const wrong = wrongNumber(point);
-  if (wrong !== undefined) return invalid(wrong);
+  if (wrong !== undefined) return invalidPoint(wrong);
   const meanMs = meanOfPoint(point);
-  if (meanMs === undefined) return invalid('give one of meanMs, throughputRps, p50Ms or p99Ms');
+  if (meanMs === undefined) return invalidPoint('give one of meanMs, throughputRps, p50Ms or p99Ms');
   const p99Ms = point.p99Ms ?? meanMs;
   if (p99Ms < meanMs * (1 - 1e-9))
-    return invalid(`p99Ms ${p99Ms} is below the mean of ${Number(meanMs.toFixed(6))} ms`);
+    return invalidPoint(`p99Ms ${p99Ms} is below the mean of ${Number(meanMs.toFixed(6))} ms`);
   return lawThrough(meanMs, p99Ms);
 }
 

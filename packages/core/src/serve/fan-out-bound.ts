@@ -4,7 +4,7 @@
  * more fails as a whole, also where a join would do without some: another try would not fare better, which a drop would promise.
  * The client is told that its input is at fault, but how many items there are is what a variant found: another one may find fewer.
  */
-import { AppError, isFaultOfServer } from '../model/app-error.js';
+import { AppError, isServerFault } from '../model/app-error.js';
 import { boundedMessage, boundedName } from '../model/bounded-text.js';
 import type { StageId } from '../model/ids.js';
 
@@ -12,7 +12,7 @@ class TooManyItems extends AppError {}
 
 /** Whether a request that failed so may have done so by the plan that runs: by a fault of the server, or by what a variant found in it. */
 export const mayComeOfPlan = (failure: AppError): boolean =>
-  isFaultOfServer(failure.code) || failure instanceof TooManyItems;
+  isServerFault(failure.code) || failure instanceof TooManyItems;
 
 /** What a request fails with whose output of `stage` fans out into more than `most` items. */
 export function tooManyItems(stage: StageId, items: number, most: number): AppError {

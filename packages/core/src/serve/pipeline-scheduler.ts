@@ -8,7 +8,7 @@
  */
 import { invariant } from '../kernel/invariant.js';
 import type { DropReason } from '../model/request-outcome.js';
-import type { ReplicaTrouble } from '../model/running-plan.js';
+import type { HealthIssue } from '../model/running-plan.js';
 import type { BatchPolicy } from './batch-policy.js';
 import { CoreGate } from './core-gate.js';
 import type { EdgeCounts } from './edge-counts.js';
@@ -301,7 +301,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     if (trouble !== undefined) this.#replace(replica, trouble);
   }
 
-  #replace(replica: ServingReplica<Payload, Context>, trouble: ReplicaTrouble): void {
+  #replace(replica: ServingReplica<Payload, Context>, trouble: HealthIssue): void {
     this.#stage(replica.stage).troubles[trouble] += 1;
     replica.draining = true;
     this.#effects.unfit(replica, trouble, this.#nowMs);

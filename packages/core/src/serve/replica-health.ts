@@ -7,10 +7,10 @@
  */
 
 import { doubledDelayMs } from '../kernel/doubled-delay.js';
-import type { ReplicaTrouble } from '../model/running-plan.js';
+import type { HealthIssue } from '../model/running-plan.js';
 
 /** What was done about replicas of a stage since the start: breakers that opened, replicas that were replaced, by trouble. */
-export interface TroubleCounts extends Readonly<Record<ReplicaTrouble, number>> {
+export interface TroubleCounts extends Readonly<Record<HealthIssue, number>> {
   readonly opened: number;
 }
 
@@ -82,7 +82,7 @@ export class ReplicaHealth {
   /** Whether the next batch that starts after the pause decides. */
   onProbation = false;
   /** What tripped it last. */
-  trouble: ReplicaTrouble = 'failing';
+  trouble: HealthIssue = 'failing';
   #failedInARow = 0;
   #excess = 0;
   #trips = 0;
@@ -141,7 +141,7 @@ export class ReplicaHealth {
     return isProbe ? relative > TOLERATED_SLOWNESS : this.#excess >= TOO_SLOW;
   }
 
-  #trip(trouble: ReplicaTrouble, nowMs: number): HealthVerdict {
+  #trip(trouble: HealthIssue, nowMs: number): HealthVerdict {
     this.trouble = trouble;
     this.#failedInARow = 0;
     this.#excess = 0;

@@ -1,7 +1,7 @@
 /** What the request policies make happen, implemented once per clock, and the bounds that they keep. */
 
 import type { DropReason } from '../model/request-outcome.js';
-import type { ReplicaTrouble } from '../model/running-plan.js';
+import type { HealthIssue } from '../model/running-plan.js';
 import type { PayloadAlgebra } from './graph-walk.js';
 import type { ServingReplica } from './replica.js';
 import type { RequestState } from './request-state.js';
@@ -18,7 +18,7 @@ export interface ServingEffects<Payload, Context, Failure> extends PayloadAlgebr
   /** Call `advance` at this instant (later calls may name an earlier one; a call too many does no harm). */
   wakeAt(atMs: number): void;
   /** A replica hangs or stays bad: it is out of service for good and to be replaced. */
-  unfit(replica: ServingReplica<Payload, Context>, trouble: ReplicaTrouble, nowMs: number): void;
+  unfit(replica: ServingReplica<Payload, Context>, trouble: HealthIssue, nowMs: number): void;
   /** What requests fail with whose batch hung. */
   hungFailure(stage: number): Failure;
   /** What requests fail with of which an output fans out into more items than may wait at one stage (`most`). */

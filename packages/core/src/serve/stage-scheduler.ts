@@ -5,7 +5,7 @@
  */
 
 import type { DropReason } from '../model/request-outcome.js';
-import type { ReplicaTrouble } from '../model/running-plan.js';
+import type { HealthIssue } from '../model/running-plan.js';
 import {
   type BatchPolicy,
   companionsUntilMs,
@@ -141,7 +141,7 @@ export class StageScheduler<Payload, Context> {
   }
 
   /** Judges a replica by the batch that it has in hand and that ends now; tells what is wrong when it is to be replaced. */
-  troubleOf(replica: ServingReplica<Payload, Context>, nowMs: number): ReplicaTrouble | undefined {
+  troubleOf(replica: ServingReplica<Payload, Context>, nowMs: number): HealthIssue | undefined {
     const { health, batch } = replica;
     if (health === undefined) return undefined;
     const { batchFailed: failed, batchStartedAtMs: startedAtMs } = health;

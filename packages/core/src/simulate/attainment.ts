@@ -84,7 +84,7 @@ export class AttainmentSample {
     const slow = this.#over(quantile(NOT_SLOW));
     const dispersion = Math.max(1, late.dispersion, slow.dispersion, slow.pairedDispersion);
     const attained = 1 - late.fraction;
-    const interval = (by: number) => wilson(attained, count / by, t99(this.#time.spans - 1));
+    const interval = (by: number) => wilsonInterval(attained, count / by, t99(this.#time.spans - 1));
     const clears = ({ low, high }: Interval): boolean => low > fraction || high < fraction;
     const counted = clears(interval(dispersion));
     const lateAlone = Math.max(1, late.dispersion, late.pairedDispersion);
@@ -151,7 +151,7 @@ interface Interval {
   readonly high: number;
 }
 
-function wilson(fraction: number, count: number, z: number): Interval {
+function wilsonInterval(fraction: number, count: number, z: number): Interval {
   const weight = z ** 2 / count;
   const center = (fraction + weight / 2) / (1 + weight);
   const half = (z / (1 + weight)) * Math.sqrt((fraction * (1 - fraction)) / count + weight / (4 * count));

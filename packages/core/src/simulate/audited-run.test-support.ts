@@ -15,7 +15,7 @@ import { type FaultSchedule, randomFaults } from './replica-faults.js';
 import { batchPolicies } from './serving-policies.js';
 import { simulatePlan } from './simulate-plan.js';
 import type { SimulatedReplica } from './simulated-fleet.js';
-import type { SimulatedClients, SimulationSetup } from './simulation-setup.js';
+import type { SimulatedClients, SimulationInput } from './simulation-input.js';
 
 /** What came of a run. */
 export interface AuditedRun {
@@ -38,7 +38,7 @@ const ROUNDING_MS = 1e-6;
 type Item = StageItem<number, undefined>;
 
 /** A random setup; small queues, CPU shares, few host cores, waits for companions and overload all occur. */
-export function randomSetup(seed: number): SimulationSetup {
+export function randomSetup(seed: number): SimulationInput {
   const rng = new SeededRng(seed).fork('pipeline');
   const more = rng.fork('more');
   const family = families[seed % families.length] ?? 'chain';
@@ -122,7 +122,7 @@ function randomPlan(spec: PipelineSpec, rng: Rng): Plan {
 }
 
 /** Only faults fail requests, and fan-outs of more items than may wait at a stage. */
-function mayFail({ faults, drops, spec }: SimulationSetup): boolean {
+function mayFail({ faults, drops, spec }: SimulationInput): boolean {
   const most = drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
   return faults !== undefined || spec.edges.some(({ fanOut }) => Math.ceil(fanOut?.expected ?? 0) > most);
 }
@@ -153,7 +153,7 @@ interface Started {
 /** Watches the batches of one run. */
 class Audit {
   readonly violations: string[] = [];
-  readonly #setup: SimulationSetup;
+  readonly #setup: SimulationInput;
   readonly #endAtMs = new Map<SimulatedReplica, number>();
   readonly #policies: readonly BatchPolicy[];
   readonly #started: Started[][];
@@ -162,7 +162,7 @@ class Audit {
   retries = 0;
   #lastAtMs = 0;
 
-  constructor(setup: SimulationSetup) {
+  constructor(setup: SimulationInput) {
     this.#setup = setup;
     this.#policies = batchPolicies(setup.spec, setup.plan, setup.curves);
     this.#started = setup.spec.stages.map(() => []);

@@ -69,17 +69,17 @@ export class ItemChances implements PayloadAlgebra<number> {
 
   /** The key of the request with this number. */
   request(sequence: number): number {
-    return mixed(this.#seed + Math.imul(sequence, BY_REQUEST));
+    return mixKey(this.#seed + Math.imul(sequence, BY_REQUEST));
   }
 
   /** The key of the output of an item at a stage. */
   output(stage: number, key: number): number {
-    return mixed(key + Math.imul(stage + 1, BY_STAGE));
+    return mixKey(key + Math.imul(stage + 1, BY_STAGE));
   }
 
   /** Whether a branch is taken, with the expected probability. */
   takes({ index }: { readonly index: number }, key: number): boolean {
-    return uniform(key + Math.imul(index + 1, FOR_BRANCH)) < (this.#branch[index] ?? 1);
+    return uniformOf(key + Math.imul(index + 1, FOR_BRANCH)) < (this.#branch[index] ?? 1);
   }
 
   /** How many items a fan-out gives. */
@@ -92,7 +92,7 @@ export class ItemChances implements PayloadAlgebra<number> {
     const edgeKey = fanOutKey(index, key);
     const items = this.#items;
     items.length = this.#itemsOf(index, edgeKey);
-    for (let i = 0; i < items.length; i++) items[i] = mixed(edgeKey + Math.imul(i + 1, BY_ITEM));
+    for (let i = 0; i < items.length; i++) items[i] = mixKey(edgeKey + Math.imul(i + 1, BY_ITEM));
     return items;
   }
 
@@ -109,7 +109,7 @@ export class ItemChances implements PayloadAlgebra<number> {
   }
 
   #itemsOf(index: number, edgeKey: number): number {
-    return this.#itemsAt[index]?.(uniform(edgeKey)) ?? 1;
+    return this.#itemsAt[index]?.(uniformOf(edgeKey)) ?? 1;
   }
 }
 
@@ -120,16 +120,16 @@ function sumOf(keys: readonly (number | undefined)[]): number {
 }
 
 function fanOutKey(index: number, key: number): number {
-  return mixed(key + Math.imul(index + 1, BY_EDGE));
+  return mixKey(key + Math.imul(index + 1, BY_EDGE));
 }
 
-function mixed(key: number): number {
+function mixKey(key: number): number {
   let h = key | 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) | 0;
 }
 
-function uniform(key: number): number {
-  return (mixed(key) >>> 0) / TWO_POW_32;
+function uniformOf(key: number): number {
+  return (mixKey(key) >>> 0) / TWO_POW_32;
 }

@@ -10,7 +10,7 @@ import { SeededRng } from '../kernel/rng.js';
 import type { ExpectedLoad } from '../model/expected-load.js';
 import type { Slo } from '../model/pipeline-spec.js';
 import type { Plan, PlanVerification } from '../model/plan.js';
-import { DEFAULT_WORK_STAGE_REQUESTS, type VerificationSetup, verificationRun, verifyPlan } from './verify-plan.js';
+import { DEFAULT_WORK_STAGE_REQUESTS, type VerificationInput, verificationRun, verifyPlan } from './verify-plan.js';
 
 const MORE_WORK = 4;
 /** Verdicts that are remembered, a few hundred bytes each. */
@@ -18,7 +18,7 @@ const REMEMBERED = 4096;
 const TWO_POW_32 = 2 ** 32;
 
 /** What stays the same from load to load; `remembered` verdicts are kept (4096 without it). */
-export interface VerifierSetup extends Omit<VerificationSetup, keyof ExpectedLoad | 'workStageRequests'> {
+export interface VerifierInput extends Omit<VerificationInput, keyof ExpectedLoad | 'workStageRequests'> {
   readonly workStageRequests?: number;
   readonly remembered?: number;
 }
@@ -27,18 +27,18 @@ export interface VerifierSetup extends Omit<VerificationSetup, keyof ExpectedLoa
 export type PlanVerifier = (plan: Plan, slo: Slo) => PlanVerification;
 
 /** Verifiers of one pipeline by the load to verify at, sharing one memory of verdicts for as long as this function lives. */
-export function verifiersOf(setup: VerifierSetup): (load: ExpectedLoad) => PlanVerifier {
-  const { workStageRequests = DEFAULT_WORK_STAGE_REQUESTS, remembered = REMEMBERED, ...rest } = setup;
+export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanVerifier {
+  const { workStageRequests = DEFAULT_WORK_STAGE_REQUESTS, remembered = REMEMBERED, ...rest } = input;
   const verdicts = new LruCache<PlanVerification>(remembered);
   return (expected) => {
     const load = loadOf(expected);
     return (plan, slo) => {
       // A plan above the budget answers what a larger budget would do, and that has a larger host.
-      const hostCores = Math.max(setup.hostCores, Math.ceil(plan.predicted.cpuCores));
+      const hostCores = Math.max(input.hostCores, Math.ceil(plan.predicted.cpuCores));
       const question = JSON.stringify([slo.latencyMs, slo.percentile, load]);
       return verdicts.remember(`${planKey(plan)} ${hostCores} ${question}`, () => {
-        const seed = Math.floor(new SeededRng(setup.seed).fork(question).next() * TWO_POW_32);
-        const asked = { ...rest, ...load, hostCores, seed, spec: { ...setup.spec, slo } };
+        const seed = Math.floor(new SeededRng(input.seed).fork(question).next() * TWO_POW_32);
+        const asked = { ...rest, ...load, hostCores, seed, spec: { ...input.spec, slo } };
         const first = verificationRun({ ...asked, workStageRequests }, plan);
         return first.undecided
           ? verifyPlan({ ...asked, workStageRequests: workStageRequests * MORE_WORK }, plan)
@@ -49,9 +49,9 @@ export function verifiersOf(setup: VerifierSetup): (load: ExpectedLoad) => PlanV
 }
 
 /** A verifier for one load. */
-export function planVerifier(setup: VerificationSetup): PlanVerifier {
-  const { arrivalRps: _, burstiness: __, envelope: ___, backlog: ____, ...rest } = setup;
-  return verifiersOf(rest)(setup);
+export function planVerifier(input: VerificationInput): PlanVerifier {
+  const { arrivalRps: _, burstiness: __, envelope: ___, backlog: ____, ...rest } = input;
+  return verifiersOf(rest)(input);
 }
 
 /** The load alone, its fields in one order. */

@@ -2,7 +2,7 @@
  * What goes wrong with simulated replicas: they crash, hang, are slow for a while, or do not start. A schedule says it for each replica
  * by its name, so a run repeats, and a test can do the same to real replicas.
  */
-import { exponential, type Rng } from '../kernel/rng.js';
+import { drawExponential, type Rng } from '../kernel/rng.js';
 import type { StageId } from '../model/ids.js';
 import type { RunningReplica } from '../model/running-plan.js';
 
@@ -46,7 +46,7 @@ export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
     faultsOf: (_stageId, { replicaId }, readyAtMs) => {
       const own = rng.fork(`life/${replicaId}`);
       const after = (perHour: number) =>
-        readyAtMs + (perHour > 0 ? (exponential(own) * HOUR_MS) / perHour : Number.POSITIVE_INFINITY);
+        readyAtMs + (perHour > 0 ? (drawExponential(own) * HOUR_MS) / perHour : Number.POSITIVE_INFINITY);
       const [crashAtMs, hangAtMs, fromMs, failsFromMs] = [
         after(rates.crashesPerHour),
         after(rates.hangsPerHour),

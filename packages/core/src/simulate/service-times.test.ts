@@ -3,7 +3,7 @@ import { SeededRng } from '../kernel/rng.js';
 import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
 import { simulatePlan } from './simulate-plan.js';
-import type { SimulatedEnd, SimulatedServiceTimes } from './simulation-setup.js';
+import type { SimulatedEnd, SimulatedServiceTimes } from './simulation-input.js';
 
 const spec = {
   ...chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 10 }] }),

@@ -6,7 +6,7 @@ import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { curvesOf } from '../profile/curves-of.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
-import type { SimulationRun } from './simulation-setup.js';
+import type { SimulationRun } from './simulation-input.js';
 import { verifyPlan } from './verify-plan.js';
 
 interface Choice {

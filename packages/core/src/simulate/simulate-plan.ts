@@ -12,7 +12,7 @@ import type { Observation, StageObservation } from '../model/decision.js';
 import type { StageId } from '../model/ids.js';
 import { defaultPriorities, type PrioritySpec, priorityLevel } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
-import { VariantAges } from '../model/running-plan.js';
+import { DwellTracker } from '../model/running-plan.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { drawMs } from '../profile/service-law.js';
 import { eventRank } from '../serve/event-rank.js';
@@ -23,8 +23,8 @@ import type { ServingEffects } from '../serve/serving-effects.js';
 import { type ServingEdge, type ServingGraph, servingGraph } from '../serve/serving-graph.js';
 import { ItemChances } from './item-chances.js';
 import { slowness } from './replica-faults.js';
-import { failedStage, lostReplica, SimulatedFleet, type SimulatedReplica } from './simulated-fleet.js';
-import type { SimulatedController, SimulatedEnd, SimulationRun, SimulationSetup } from './simulation-setup.js';
+import { replicaLostFailure, SimulatedFleet, type SimulatedReplica, stageFailure } from './simulated-fleet.js';
+import type { SimulatedController, SimulatedEnd, SimulationInput, SimulationRun } from './simulation-input.js';
 import { SimulationTally } from './simulation-tally.js';
 import { UseMeter } from './use-meter.js';
 
@@ -41,14 +41,14 @@ const DRAIN = -5;
 class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly tally: SimulationTally;
   readonly graph: ServingGraph;
-  readonly #setup: SimulationSetup;
+  readonly #input: SimulationInput;
   readonly #scheduler: PipelineScheduler<number, undefined, AppError>;
   readonly #fleet: SimulatedFleet;
   readonly #events = new EventHeap();
   readonly #serviceRng: Rng;
   readonly #chances: ItemChances;
   readonly #arrivals: ArrivalRecord;
-  readonly #ages = new VariantAges();
+  readonly #ages = new DwellTracker();
   /** Reused: the policies are through with the outputs of a batch before the next one ends. */
   readonly #outputs: number[] = [];
   /** Requests whose clients will be gone, in the order of their going. */
@@ -63,42 +63,42 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #loadEnded = false;
   #nowMs = 0;
 
-  constructor(setup: SimulationSetup) {
-    const { spec, curves, controller } = setup;
-    this.#setup = setup;
+  constructor(input: SimulationInput) {
+    const { spec, curves, controller } = input;
+    this.#input = input;
     this.graph = servingGraph(spec);
     this.tally = new SimulationTally(this.graph.stages.length, spec.slo.latencyMs);
-    this.#fromMs = setup.measureFromMs ?? 0;
+    this.#fromMs = input.measureFromMs ?? 0;
     this.#priorities = spec.admission.priorities ?? defaultPriorities;
     this.#unstatedLevel = priorityLevel(this.#priorities);
     this.#arrivals = new ArrivalRecord(0, spec.slo.latencyMs);
     this.#meter = new UseMeter(this.graph.stages.length, this.#fromMs);
-    this.#serviceRng = setup.rng.fork('service');
-    this.#chances = new ItemChances(spec, setup.rng);
-    const maxQueueLength = setup.drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
+    this.#serviceRng = input.rng.fork('service');
+    this.#chances = new ItemChances(spec, input.rng);
+    const maxQueueLength = input.drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
     const limits = {
-      ...{ hostCores: setup.hostCores, maxQueueLength, dropLate: setup.drops },
+      ...{ hostCores: input.hostCores, maxQueueLength, dropLate: input.drops },
       priorityShares: this.#priorities.shares,
       maxWaitFraction: spec.admission.maxWaitFraction,
-      answerMarginMs: setup.drops ? spec.admission.answerMarginMs : 0,
-      watchReplicas: setup.faults !== undefined,
+      answerMarginMs: input.drops ? spec.admission.answerMarginMs : 0,
+      watchReplicas: input.faults !== undefined,
     };
     this.#scheduler = new PipelineScheduler(this.graph, limits, this);
     const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
     this.#fleet = new SimulatedFleet({
-      ...{ believedCurves: controller?.believedCurves?.() ?? curves },
-      ...{ spec, curves, graph: this.graph, scheduler: this.#scheduler, loadMs, faults: setup.faults },
+      ...{ expectedCurves: controller?.expectedCurves?.() ?? curves },
+      ...{ spec, curves, graph: this.graph, scheduler: this.#scheduler, loadMs, faults: input.faults },
       loadLasts: () => !this.#loadEnded,
       schedule: (atMs, event, rank) => this.#events.push(atMs, event, rank),
     });
-    this.#fleet.begin(setup.plan, 0);
+    this.#fleet.begin(input.plan, 0);
     this.#noteUse();
   }
 
   run(): SimulationRun {
-    for (let i = 0; i < (this.#setup.backlogRequests ?? 0); i++) this.#admit();
+    for (let i = 0; i < (this.#input.backlogRequests ?? 0); i++) this.#admit();
     this.#scheduleArrival();
-    const { controller, drainsAtMs } = this.#setup;
+    const { controller, drainsAtMs } = this.#input;
     if (controller !== undefined) this.#events.push(controller.intervalMs, TICK, eventRank.tick);
     if (drainsAtMs !== undefined) this.#events.push(drainsAtMs, DRAIN, eventRank.tick);
     while (this.#events.size > 0) {
@@ -107,7 +107,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       this.#nowMs = nextAtMs;
       this.#step(this.#events.pop());
     }
-    const mayHang = this.#setup.faults !== undefined;
+    const mayHang = this.#input.faults !== undefined;
     invariant(mayHang || this.#scheduler.inFlight === 0, 'requests are left in a simulation that has ended');
     return { tally: this.tally, endedAtMs: this.#nowMs, graph: this.graph, meanUse: this.#meter.means(this.#nowMs) };
   }
@@ -117,12 +117,12 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const drawnMs = this.#drawMs(replica, curve, nowMs);
     const serviceMs = faults.length === 0 ? drawnMs : drawnMs * slowness(faults, nowMs);
     if (nowMs >= this.#fromMs) this.tally.stages[replica.stage]?.batchStarted(replica.batch, { nowMs, serviceMs });
-    this.#setup.onBatch?.(replica, { nowMs, serviceMs });
+    this.#input.onBatch?.(replica, { nowMs, serviceMs });
     this.#events.push(nowMs + serviceMs, index, eventRank.answer);
   }
 
   #drawMs({ stage, batch }: SimulatedReplica, curve: ServiceCurve, nowMs: number): number {
-    const { serviceTimes } = this.#setup;
+    const { serviceTimes } = this.#input;
     const batchSize = batch.length;
     if (serviceTimes === undefined) return drawMs(curve.law(batchSize), this.#serviceRng);
     return serviceTimes.drawMs({ stage, batchSize, nowMs }, this.#serviceRng);
@@ -155,7 +155,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   hungFailure(stage: number): AppError {
-    return lostReplica(this.graph.stages[stage]?.id as StageId);
+    return replicaLostFailure(this.graph.stages[stage]?.id as StageId);
   }
 
   tooManyItems({ from }: ServingEdge, items: number, most: number): AppError {
@@ -212,7 +212,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     const replica = this.#fleet.answering(index, this.#nowMs);
     if (replica === undefined) return;
     const { batch, stage } = replica;
-    if (this.#setup.faults !== undefined && this.#fleet.fails(index, this.#nowMs)) this.#failBatch(replica);
+    if (this.#input.faults !== undefined && this.#fleet.fails(index, this.#nowMs)) this.#failBatch(replica);
     const outputs = this.#outputs;
     for (let i = 0; i < batch.length; i++)
       outputs[i] = this.#chances.output(stage, (batch[i] as SimulatedItem).payload);
@@ -222,7 +222,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
 
   #failBatch(replica: SimulatedReplica): void {
     this.#scheduler.noteFailedBatch(replica);
-    const failure = failedStage(this.graph.stages[replica.stage]?.id as StageId);
+    const failure = stageFailure(this.graph.stages[replica.stage]?.id as StageId);
     for (const item of replica.batch) this.#scheduler.failItem(item, failure, this.#nowMs);
   }
 
@@ -240,8 +240,8 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #admit(): void {
     const arrivedAtMs = this.#nowMs;
     if (arrivedAtMs >= this.#fromMs) this.tally.arrived += 1;
-    if (this.#setup.controller !== undefined) this.#arrivals.arrived(arrivedAtMs);
-    const { clients, spec } = this.#setup;
+    if (this.#input.controller !== undefined) this.#arrivals.arrived(arrivedAtMs);
+    const { clients, spec } = this.#input;
     const sequence = this.#admitted++;
     const deadlineAtMs = arrivedAtMs + (clients?.timeoutMs(sequence) ?? spec.slo.latencyMs);
     const priority = clients?.priority?.(sequence);
@@ -264,20 +264,20 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #scheduleArrival(): void {
-    const atMs = this.#setup.arrivals.nextAtMs();
+    const atMs = this.#input.arrivals.nextAtMs();
     if (atMs === undefined) this.#loadEnded = true;
     else this.#events.push(atMs, ARRIVAL, eventRank.arrival);
   }
 
   #tick(): void {
-    const { controller } = this.#setup;
+    const { controller } = this.#input;
     if (controller === undefined || this.#loadEnded) return;
     this.#events.push(this.#nowMs + controller.intervalMs, TICK, eventRank.tick);
     const { changing } = this.#fleet;
     if (changing && controller.looksWhileChanging !== true) return;
     const changes = controller.decide(this.#observe());
-    const believed = controller.believedCurves?.();
-    if (believed !== undefined) this.#fleet.believe(believed, this.#nowMs);
+    const believed = controller.expectedCurves?.();
+    if (believed !== undefined) this.#fleet.setExpectedCurves(believed, this.#nowMs);
     if (!changing || changes.length > 0) this.#fleet.apply(changes, this.#nowMs);
     this.#noteUse();
   }
@@ -286,14 +286,14 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   #noteUse(): void {
     const running = this.#fleet.runningPlan();
     this.#ages.note(running, this.#nowMs);
-    this.#setup.onFleet?.(running, this.#nowMs);
-    this.#pas = this.#setup.accuracyOf?.(running) ?? 0;
+    this.#input.onFleet?.(running, this.#nowMs);
+    this.#pas = this.#input.accuracyOf?.(running) ?? 0;
     this.#meter.note(this.#fleet.uses(), this.#nowMs);
   }
 
   #tellEnd({ sequence, arrivedAtMs, missing }: Request, outcome: SimulatedEnd['outcome'], nowMs: number): void {
     const latencyMs = outcome === 'completed' ? nowMs - arrivedAtMs : undefined;
-    this.#setup.onEnd?.({
+    this.#input.onEnd?.({
       sequence,
       outcome,
       arrivedAtMs,
@@ -333,6 +333,6 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
 }
 
 /** Runs a pipeline until its load has ended and every request has. */
-export function simulatePlan(setup: SimulationSetup): SimulationRun {
-  return new Simulation(setup).run();
+export function simulatePlan(input: SimulationInput): SimulationRun {
+  return new Simulation(input).run();
 }

@@ -26,11 +26,11 @@ import { ServingPolicies } from './serving-policies.js';
 export type SimulatedReplica = ServingReplica<number, undefined>;
 
 /** What a fleet works on. `loadMs` is the time from start to ready of a variant; `schedule` arranges an event. */
-export interface FleetSetup {
+export interface FleetDeps {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
   /** What drop rules go by at first. */
-  readonly believedCurves: ServiceCurves;
+  readonly expectedCurves: ServiceCurves;
   readonly graph: ServingGraph;
   readonly scheduler: PipelineScheduler<number, undefined, AppError>;
   readonly loadMs: (stageId: StageId, variantId: VariantId) => number;
@@ -73,7 +73,7 @@ const CRASHED = 2;
 
 /** Carries plans and changes out in simulated time. */
 export class SimulatedFleet implements FleetEffects {
-  readonly #setup: FleetSetup;
+  readonly #setup: FleetDeps;
   readonly #fleet: FleetScheduler;
   readonly #policies: ServingPolicies;
   readonly #engines: Engine[] = [];
@@ -91,10 +91,10 @@ export class SimulatedFleet implements FleetEffects {
   #alarmAtMs = Number.POSITIVE_INFINITY;
   #nowMs = 0;
 
-  constructor(setup: FleetSetup) {
-    const { spec, believedCurves, graph, scheduler } = setup;
+  constructor(setup: FleetDeps) {
+    const { spec, expectedCurves, graph, scheduler } = setup;
     this.#setup = setup;
-    this.#policies = new ServingPolicies(spec, believedCurves, (stageId, policy) =>
+    this.#policies = new ServingPolicies(spec, expectedCurves, (stageId, policy) =>
       scheduler.setPolicy(this.#stageIndex(stageId), policy, this.#nowMs),
     );
     const stageIds = graph.stages.map(({ id }) => id);
@@ -108,7 +108,7 @@ export class SimulatedFleet implements FleetEffects {
   }
 
   /** Drop rules go by these service times from now on. */
-  believe(curves: ServiceCurves, nowMs: number): void {
+  setExpectedCurves(curves: ServiceCurves, nowMs: number): void {
     this.#event(nowMs, () => this.#policies.follow(curves));
   }
 
@@ -262,7 +262,7 @@ export class SimulatedFleet implements FleetEffects {
 
   #started({ stageId, replica }: Start): void {
     if (this.#setup.faults?.startFails(stageId, replica) !== true) this.#fleet.started(replica.replicaId, this.#nowMs);
-    else this.#fleet.startFailed(replica.replicaId, failedStart(stageId), this.#nowMs);
+    else this.#fleet.startFailed(replica.replicaId, startFailure(stageId), this.#nowMs);
   }
 
   #crash(engine: Engine): void {
@@ -270,7 +270,7 @@ export class SimulatedFleet implements FleetEffects {
     invariant(replica !== undefined, 'a replica crashes while it is in service');
     if (engine.lost || !this.#engineOf.has(replica.replicaId) || !this.#setup.loadLasts()) return;
     engine.lost = true;
-    this.#setup.scheduler.loseReplica(replica, lostReplica(engine.stageId), this.#nowMs);
+    this.#setup.scheduler.loseReplica(replica, replicaLostFailure(engine.stageId), this.#nowMs);
     this.#engineOf.delete(replica.replicaId);
     this.#fleet.lost(replica.replicaId, this.#nowMs);
   }
@@ -306,16 +306,16 @@ function eventCode(kind: number, number: number): number {
   return FIRST_EVENT - number * KINDS - kind;
 }
 
-function failedStart(stageId: StageId): AppError {
+function startFailure(stageId: StageId): AppError {
   return new AppError('MODEL_LOAD_FAILED', `A replica of stage '${stageId}' did not start.`);
 }
 
 /** What items fail with that a replica fails. */
-export function failedStage(stageId: StageId): AppError {
+export function stageFailure(stageId: StageId): AppError {
   return new AppError('STAGE_FAILED', `Stage '${stageId}' failed.`);
 }
 
 /** What requests fail with whose replica is gone. */
-export function lostReplica(stageId: StageId): AppError {
+export function replicaLostFailure(stageId: StageId): AppError {
   return new AppError('REPLICA_LOST', `Stage '${stageId}' lost a replica.`, { retryable: true });
 }

@@ -5,12 +5,12 @@ import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
 import { deterministicArrivals } from './arrivals/constant-rate.js';
 import { simulatePlan } from './simulate-plan.js';
+import type { SimulationInput } from './simulation-input.js';
 import { simulationReport } from './simulation-report.js';
-import type { SimulationSetup } from './simulation-setup.js';
 
 const spec = chainSpec({ a: [{ cpuCores: 1, batchSize: 1, meanMs: 50 }] });
 
-function reportAt(arrivalRps: number, over: Partial<SimulationSetup> = {}) {
+function reportAt(arrivalRps: number, over: Partial<SimulationInput> = {}) {
   const rng = new SeededRng(1);
   const plan = planOf(spec, { maxBatchSize: 1, replicas: 2 });
   const arrivals = deterministicArrivals(arrivalRps, 60_000);

@@ -6,7 +6,7 @@ import type { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec, Prices, Resources } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
-import type { SimulationRun } from './simulation-setup.js';
+import type { SimulationRun } from './simulation-input.js';
 import type { StageTally } from './simulation-tally.js';
 import type { MeanUse } from './use-meter.js';
 
@@ -50,7 +50,7 @@ export interface SimulationReport {
 
 const GIB = 1024 ** 3;
 
-const ratio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
+const safeRatio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 
 /** The figures of `run`; without any arrival all requests count as within the SLO. */
 export function simulationReport({ prices }: Pick<PipelineSpec, 'prices'>, run: SimulationRun): SimulationReport {
@@ -64,9 +64,9 @@ export function simulationReport({ prices }: Pick<PipelineSpec, 'prices'>, run: 
     failed: tally.arrived - tally.completed - dropped,
     latencyMs: latencyFigures(tally.latencyMs),
     sloAttainmentFraction: tally.arrived === 0 ? 1 : tally.withinSlo / tally.arrived,
-    goodputRps: ratio(1000 * tally.withinSlo, meanUse.durationMs),
-    pasMean: ratio(tally.pasSum, tally.completed),
-    pasGoodput: ratio(tally.pasWithinSloSum, tally.arrived),
+    goodputRps: safeRatio(1000 * tally.withinSlo, meanUse.durationMs),
+    pasMean: safeRatio(tally.pasSum, tally.completed),
+    pasGoodput: safeRatio(tally.pasWithinSloSum, tally.arrived),
     cpuCoresMean: meanUse.resources.cpuCores,
     costPerHourMean: costPerHour(meanUse.resources, prices),
     stages: Object.fromEntries(stages),
@@ -92,9 +92,9 @@ function stageFigures({ tally, meanUse }: SimulationRun, index: number): StageFi
   return {
     waitMs: { mean: stage.waitMs.meanMs, p99: stage.waitMs.quantileMs(0.99) },
     serviceMs: { mean: stage.serviceMs.meanMs, p99: stage.serviceMs.quantileMs(0.99) },
-    batchSizeMean: ratio(stage.items, stage.batches),
-    loadFactor: ratio(1000 * itemsThatCame, capacityRps * meanUse.durationMs),
-    busyFraction: ratio(stage.busyMs, replicas * meanUse.durationMs),
+    batchSizeMean: safeRatio(stage.items, stage.batches),
+    loadFactor: safeRatio(1000 * itemsThatCame, capacityRps * meanUse.durationMs),
+    busyFraction: safeRatio(stage.busyMs, replicas * meanUse.durationMs),
   };
 }
 

@@ -39,7 +39,7 @@ export function itemsPerRequest(spec: PipelineSpec): number {
  */
 
 /** What a verification runs on; `workStageRequests` bounds its size (simulated items over all stages). */
-export interface VerificationSetup extends ExpectedLoad {
+export interface VerificationInput extends ExpectedLoad {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
   readonly hostCores: number;
@@ -63,25 +63,25 @@ export interface VerificationRun {
 }
 
 /** Simulates `plan` and says whether it meets the SLO of the spec. */
-export const verifyPlan = (setup: VerificationSetup, plan: Plan): PlanVerification =>
-  verificationRun(setup, plan).verification;
+export const verifyPlan = (input: VerificationInput, plan: Plan): PlanVerification =>
+  verificationRun(input, plan).verification;
 
 /** The same, for who may run it once more. */
-export function verificationRun(setup: VerificationSetup, plan: Plan): VerificationRun {
-  const { spec, arrivalRps, backlog, seed } = setup;
+export function verificationRun(input: VerificationInput, plan: Plan): VerificationRun {
+  const { spec, arrivalRps, backlog, seed } = input;
   const { percentile, latencyMs } = spec.slo;
   if (arrivalRps <= 0) {
     const verification = { latencyMs: 0, percentile, sloAttainmentFraction: 1, conclusive: true, seeds: [seed] };
     return { verification, undecided: false };
   }
   const rng = new SeededRng(seed);
-  const requests = Math.max(FEWEST_REQUESTS, Math.round(setup.workStageRequests / itemsPerRequest(spec)));
-  const time = countedTime(setup, requests);
+  const requests = Math.max(FEWEST_REQUESTS, Math.round(input.workStageRequests / itemsPerRequest(spec)));
+  const time = countedTime(input, requests);
   const sample = new AttainmentSample(time, latencyMs);
   simulatePlan({
-    ...setup,
+    ...input,
     plan,
-    arrivals: arrivalsFor(setup, time.fromMs + time.spans * time.spanMs, rng.fork('arrivals')),
+    arrivals: arrivalsFor(input, time.fromMs + time.spans * time.spanMs, rng.fork('arrivals')),
     backlogRequests: backlog?.requests ?? 0,
     rng,
     drops: false,

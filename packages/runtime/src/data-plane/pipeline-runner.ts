@@ -16,7 +16,7 @@ import {
   type PrioritySpec,
   priorityLevel,
   type ReplicaId,
-  type ReplicaTrouble,
+  type HealthIssue,
   type StageId,
   type TensorMap,
 } from '@equipoise/core/model';
@@ -73,7 +73,7 @@ interface LostReplica {
 }
 
 interface UnfitReplica extends LostReplica {
-  readonly trouble: ReplicaTrouble;
+  readonly trouble: HealthIssue;
 }
 
 /** Serves requests of one pipeline on the replicas it is given. */
@@ -226,7 +226,7 @@ export class PipelineRunner implements ReplicaPool {
     this.#lost.add(({ stageId, replicaId }) => listener(stageId, replicaId));
   }
 
-  onReplicaUnfit(listener: (stageId: StageId, replicaId: ReplicaId, trouble: ReplicaTrouble) => void): void {
+  onReplicaUnhealthy(listener: (stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue) => void): void {
     this.#unfit.add(({ stageId, replicaId, trouble }) => listener(stageId, replicaId, trouble));
   }
 

@@ -1,5 +1,5 @@
 /** Metrics of the stages: what waits, which replicas there are, and what their batches took. */
-import type { ReplicaTrouble, RunningPlan, StageId } from '@equipoise/core/model';
+import type { HealthIssue, RunningPlan, StageId } from '@equipoise/core/model';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { StageCounts } from '../data-plane/stage-statistics.js';
@@ -11,7 +11,7 @@ export interface WatchedPipeline {
   readonly runningPlan: () => RunningPlan;
 }
 
-const CAUSES: Readonly<Record<ReplicaTrouble | 'lost', true>> = { lost: true, failing: true, slow: true, hung: true };
+const CAUSES: Readonly<Record<HealthIssue | 'lost', true>> = { lost: true, failing: true, slow: true, hung: true };
 
 /** Registers the metrics of all stages; histograms count the batches that end from now on. */
 export function watchStages(registry: Registry, watched: WatchedPipeline): void {
@@ -115,7 +115,7 @@ function watchReplicas(registry: Registry, { runner, runningPlan }: WatchedPipel
     for (const cause of Object.keys(CAUSES)) replaced.inc({ stage: id, cause }, 0);
   }
   runner.onReplicaLost((stage) => replaced.inc({ stage, cause: 'lost' }));
-  runner.onReplicaUnfit((stage, _, trouble) => replaced.inc({ stage, cause: trouble }));
+  runner.onReplicaUnhealthy((stage, _, trouble) => replaced.inc({ stage, cause: trouble }));
 }
 
 function watchBatches(registry: Registry, runner: PipelineRunner): void {

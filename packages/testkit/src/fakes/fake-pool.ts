@@ -1,5 +1,5 @@
 /** A data plane in memory: it keeps what an actuator puts in service, runs single batches and tells of each step. */
-import { AppError, type ReplicaId, type ReplicaTrouble, type StageId, type TensorMap } from '@equipoise/core/model';
+import { AppError, type ReplicaId, type HealthIssue, type StageId, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult, ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
 
 /** What happened to a pool. */
@@ -11,7 +11,7 @@ export type PoolEvent =
     }
   | { readonly kind: 'batching'; readonly stageId: StageId; readonly batching: StageBatching };
 
-type UnfitListener = (stageId: StageId, replicaId: ReplicaId, trouble: ReplicaTrouble) => void;
+type UnfitListener = (stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue) => void;
 
 interface Member {
   readonly stageId: StageId;
@@ -78,12 +78,12 @@ export class FakePool implements ReplicaPool {
     this.#lostListeners.push(listener);
   }
 
-  onReplicaUnfit(listener: UnfitListener): void {
+  onReplicaUnhealthy(listener: UnfitListener): void {
     this.#unfitListeners.push(listener);
   }
 
   /** Takes a replica out of service for good, as a pool does with one that stays bad. */
-  dismiss(replicaId: ReplicaId, trouble: ReplicaTrouble): void {
+  dismiss(replicaId: ReplicaId, trouble: HealthIssue): void {
     const member = this.#members.get(replicaId);
     if (member === undefined) return;
     this.#members.delete(replicaId);

@@ -1,5 +1,5 @@
 /** A step taken once more from what the log has of it: the same code under the same input comes to the same decision. */
-import { nothingLearned } from '../../forecast/learning/load-learning.js';
+import { initialLearning } from '../../forecast/learning/load-learning.js';
 import type { Forecast, Observation } from '../../model/decision.js';
 import { type ControllerRules, type ControlStep, controlStep } from '../controller.js';
 import { correctedRules, nothingMeasured } from '../feedback/controller-feedback.js';
@@ -26,7 +26,7 @@ export function stepReplay(rules: ControllerRules): StepReplay {
       remembered = { key, rules: { ...fixed, spec, foretell: () => learned } };
     }
     const before = {
-      ...{ ...state, learning: nothingLearned, service: nothingMeasured },
+      ...{ ...state, learning: initialLearning, service: nothingMeasured },
       ...(edges && { edges: { memories: [], inForce: edges } }),
     };
     return controlStep(remembered.rules, before, observation);

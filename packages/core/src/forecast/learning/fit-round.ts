@@ -54,7 +54,7 @@ export function roundStep(round: FitRound, methods: MethodsByName, seed: number)
   return {
     kind: 'under-way',
     round: scoring
-      ? { ...rest, scores: [...scores, validated(round, trained, method)] }
+      ? { ...rest, scores: [...scores, validationScore(round, trained, method)] }
       : { ...rest, forecasters: [...forecasters, trained] },
   };
 }
@@ -69,7 +69,7 @@ function trainingOf(round: FitRound, scoring: boolean): TrainingPeaks {
 }
 
 /** The score over the last fifth of a method fitted on what is before it. */
-function validated(round: FitRound, trained: TrainedForecaster, method: ForecastMethod): Score {
+function validationScore(round: FitRound, trained: TrainedForecaster, method: ForecastMethod): Score {
   const { task, historyRps } = round;
   const methods: MethodsByName = new Map([[method.name, method]]);
   const start = { task, forecasters: [trained], historyRps: historyRps.slice(0, fitBins(round)) };

@@ -4,14 +4,14 @@ import { SeededRng } from '../../kernel/rng.js';
 import type { Forecast } from '../../model/decision.js';
 import { forecastMethods } from '../methods/forecast-methods.js';
 import {
-  keptLearning,
+  initialLearning,
   type LearningRules,
   type LoadLearning,
-  learn,
   learnedForecast,
-  nothingLearned,
+  learningSnapshot,
   observeLoad,
-  resumedLearning,
+  resumeLearning,
+  runTrainingStep,
 } from './load-learning.js';
 import { poissonCount } from './poisson-counts.test-support.js';
 
@@ -41,7 +41,7 @@ function learned(
   for (let second = from + 10; second <= to; second += 10) {
     learning = observeLoad(learning, loadAt(second), 1000 * second, rules);
     told?.(second, { forecast: learnedForecast(learning, loadAt(second)), fittedBins: learning.fittedBins });
-    for (let step = 0; step < 10; step++) learning = learn(learning, rules);
+    for (let step = 0; step < 10; step++) learning = runTrainingStep(learning, rules);
   }
   return learning;
 }
@@ -56,7 +56,7 @@ describe('learning the load', () => {
       forecasts.set(second, is.forecast);
       fitted.push(is.fittedBins);
     };
-    before = learned(nothingLearned, 0, 14_000, note);
+    before = learned(initialLearning, 0, 14_000, note);
     end = learned(before, 14_000, SECONDS, note);
   }, 120_000);
 
@@ -89,7 +89,7 @@ describe('learning the load', () => {
   });
 
   it('goes on from JSON at any point as if nothing had happened', () => {
-    const half = learned(nothingLearned, 0, 3650);
+    const half = learned(initialLearning, 0, 3650);
     expect(half.round?.scores.length).toBeGreaterThan(0);
     const copy = JSON.parse(JSON.stringify(half)) as LoadLearning;
     const [one, other] = [copy, half].map((learning) => learned(learning, 3650, 4200));
@@ -98,10 +98,10 @@ describe('learning the load', () => {
   });
 
   it('resumes with the weights and scores that were kept', () => {
-    const kept = JSON.parse(JSON.stringify(keptLearning(end)));
-    const resumed = resumedLearning(kept, rules);
+    const kept = JSON.parse(JSON.stringify(learningSnapshot(end)));
+    const resumed = resumeLearning(kept, rules);
     expect(learnedForecast(resumed, loadAt(SECONDS))).toEqual(learnedForecast(end, loadAt(SECONDS)));
-    expect(keptLearning(nothingLearned)).toBeUndefined();
+    expect(learningSnapshot(initialLearning)).toBeUndefined();
   });
 
   it('does not talk away a rise that no method has seen', () => {

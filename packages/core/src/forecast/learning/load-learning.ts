@@ -44,7 +44,7 @@ export interface LoadLearning {
 }
 
 /** What is worth keeping over a restart: history, weights and their scores. */
-export interface KeptLearning {
+export interface LearningSnapshot {
   readonly historyRps: readonly number[];
   readonly fittedBins: number;
   readonly forecasters: readonly TrainedForecaster[];
@@ -67,7 +67,7 @@ const PRESENT_S = 5;
 const ERRORS = 2;
 
 /** Nothing learned. */
-export const nothingLearned: LoadLearning = { counts: noCounts, historyRps: [], fittedBins: 0, binsSince: 0 };
+export const initialLearning: LoadLearning = { counts: noCounts, historyRps: [], fittedBins: 0, binsSince: 0 };
 
 /** Takes in the seconds that are new at a tick, and begins a round of fits when one is due. */
 export function observeLoad(
@@ -92,7 +92,7 @@ export function observeLoad(
       waitsBins: Math.max(0, learning.waitsBins - read.maximaRps.length),
     }),
   };
-  return isRoundDue(grown, rules) ? { ...grown, ...newRound(grown, rules) } : grown;
+  return isRoundDue(grown, rules) ? { ...grown, ...startRound(grown, rules) } : grown;
 }
 
 function isRoundDue({ round, historyRps, fittedBins, binsSince }: LoadLearning, { methods }: LearningRules): boolean {
@@ -103,7 +103,7 @@ function isRoundDue({ round, historyRps, fittedBins, binsSince }: LoadLearning, 
     : methods.some((method) => bins >= fewestBins(method) && fittedBins < fewestBins(method));
 }
 
-function newRound({ historyRps }: LoadLearning, { methods }: LearningRules) {
+function startRound({ historyRps }: LoadLearning, { methods }: LearningRules) {
   const taught = methods.filter((method) => historyRps.length >= fewestBins(method));
   const names = taught.map(({ name }) => name);
   return { round: beginRound(TASK, historyRps, names), fittedBins: historyRps.length, binsSince: 0 };
@@ -112,7 +112,7 @@ function newRound({ historyRps }: LoadLearning, { methods }: LearningRules) {
 const fewestBins = ({ name }: ForecastMethod): number => FEWEST_BINS_OF[name] ?? FEWEST_BINS;
 
 /** One step of the round under way, some tenths of a second at most; the same state where there is none. */
-export function learn(learning: LoadLearning, rules: LearningRules): LoadLearning {
+export function runTrainingStep(learning: LoadLearning, rules: LearningRules): LoadLearning {
   const { round, ...rest } = learning;
   if (round === undefined) return learning;
   const step = roundStep(round, byName(rules), rules.seed);
@@ -122,7 +122,7 @@ export function learn(learning: LoadLearning, rules: LearningRules): LoadLearnin
 
 function backtestOf(
   historyRps: readonly number[],
-  { forecasters, scores }: Pick<KeptLearning, 'forecasters' | 'scores'>,
+  { forecasters, scores }: Pick<LearningSnapshot, 'forecasters' | 'scores'>,
   rules: LearningRules,
 ): RollingBacktest {
   const scored = new Map(forecasters.flatMap(({ method }, i) => (scores[i] ? [[method, scores[i]] as const] : [])));
@@ -134,12 +134,12 @@ function backtestOf(
 }
 
 /** What to keep; undefined before the first round is done. */
-export function keptLearning({
+export function learningSnapshot({
   historyRps,
   fittedBins,
   backtest,
   waitsBins = 0,
-}: LoadLearning): KeptLearning | undefined {
+}: LoadLearning): LearningSnapshot | undefined {
   if (backtest === undefined) return undefined;
   const forecasters = backtest.entries.map(({ method, weights }) => ({ method, weights }));
   const scores = backtest.entries.map(({ score }) => score);
@@ -151,15 +151,15 @@ export function keptLearning({
 const GAP_MS = 1000 * TASK.binS * TASK.horizonBins;
 
 /** What was kept, `stoppedMs` later. That does not matter to the weights, but the last values tell of another time. */
-export function agedLearning(kept: KeptLearning, stoppedMs: number): KeptLearning {
+export function ageSnapshot(kept: LearningSnapshot, stoppedMs: number): LearningSnapshot {
   return stoppedMs <= GAP_MS ? kept : { ...kept, waitsBins: TASK.lags };
 }
 
 /** Goes on with what was kept. */
-export function resumedLearning(kept: KeptLearning, rules: LearningRules): LoadLearning {
+export function resumeLearning(kept: LearningSnapshot, rules: LearningRules): LoadLearning {
   const { historyRps, fittedBins, selected, waitsBins } = kept;
   const backtest = { ...backtestOf(historyRps, kept, rules), selected };
-  return { ...nothingLearned, historyRps, fittedBins, backtest, ...(waitsBins !== undefined && { waitsBins }) };
+  return { ...initialLearning, historyRps, fittedBins, backtest, ...(waitsBins !== undefined && { waitsBins }) };
 }
 
 /**

@@ -56,8 +56,8 @@ export const ewma: ForecastMethod<EwmaWeights, EwmaMemory | undefined, EwmaFit> 
   observe: ({ pointWeight, upperWeight }, memory, maximumRps) => {
     const { pointRps, upperRps } = memory ?? { pointRps: maximumRps, upperRps: maximumRps };
     return {
-      pointRps: smoothed(pointRps, maximumRps, pointWeight),
-      upperRps: smoothed(upperRps, maximumRps, upperWeight),
+      pointRps: smooth(pointRps, maximumRps, pointWeight),
+      upperRps: smooth(upperRps, maximumRps, upperWeight),
     };
   },
   predict: ({ upperFactor }, memory) => ({
@@ -66,7 +66,7 @@ export const ewma: ForecastMethod<EwmaWeights, EwmaMemory | undefined, EwmaFit> 
   }),
 };
 
-const smoothed = (level: number, value: number, weight: number): number => weight * value + (1 - weight) * level;
+const smooth = (level: number, value: number, weight: number): number => weight * value + (1 - weight) * level;
 
 /** Mean losses over the examples; NaN, which is never the better one, without examples. */
 function lossesOf(weight: number, { task, maximaRps, targetsRps }: TrainingPeaks) {
@@ -75,7 +75,7 @@ function lossesOf(weight: number, { task, maximaRps, targetsRps }: TrainingPeaks
   let level = maximaRps[0] ?? 0;
   for (let i = 0; i < targetsRps.length; i++) {
     if (i >= task.lags) pointsRps[i - task.lags] = level;
-    level = smoothed(level, maximaRps[i] as number, weight);
+    level = smooth(level, maximaRps[i] as number, weight);
   }
   const upperFactor = quantileFactor({ pointsRps, targetsRps: examples }, task.upperFraction);
   let pointLoss = 0;

@@ -89,7 +89,7 @@ export const holtWinters: ForecastMethod<HoltWintersWeights, HoltWintersMemory, 
   },
 };
 
-interface Standing {
+interface SmoothingState {
   readonly bins: number;
   readonly level: number;
   readonly slope: number;
@@ -97,7 +97,11 @@ interface Standing {
 }
 
 /** The standing after one more value; its season is changed in place. */
-function smooth({ bins, level, slope, season }: Standing, value: number, weights: HoltWintersWeights): Standing {
+function smooth(
+  { bins, level, slope, season }: SmoothingState,
+  value: number,
+  weights: HoltWintersWeights,
+): SmoothingState {
   if (bins === 0) return { bins: 1, level: value, slope: 0, season };
   const { smoothing } = weights;
   const slot = slotOf(bins, weights);
@@ -127,7 +131,7 @@ const slotOf = (bin: number, { binsPerSlot, slots }: HoltWintersWeights): number
 function expectedPeaks(weights: HoltWintersWeights, { task, maximaRps, targetsRps }: TrainingPeaks) {
   const examples = targetsRps.subarray(task.lags);
   const pointsRps = new Float64Array(examples.length);
-  let standing: Standing = { bins: 0, level: 0, slope: 0, season: new Array<number>(weights.slots).fill(0) };
+  let standing: SmoothingState = { bins: 0, level: 0, slope: 0, season: new Array<number>(weights.slots).fill(0) };
   for (let i = 0; i < targetsRps.length; i++) {
     if (i >= task.lags) pointsRps[i - task.lags] = expectedPeak(standing, weights);
     standing = smooth(standing, maximaRps[i] as number, weights);

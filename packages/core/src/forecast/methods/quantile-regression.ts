@@ -12,17 +12,17 @@ export interface SymmetricSystem {
 /** x; a pivot that is not above 0 (a column that the others already explain) leaves its component 0. */
 export function solveSymmetric({ matrix, right }: SymmetricSystem): Float64Array {
   const size = right.length;
-  const lower = factor(matrix, size);
+  const lower = choleskyFactor(matrix, size);
   const solution = Float64Array.from(right);
   for (let row = 0; row < size; row++) {
     let sum = solution[row] as number;
     for (let k = 0; k < row; k++) sum -= (lower[row * size + k] as number) * (solution[k] as number);
-    solution[row] = divided(sum, lower[row * size + row] as number);
+    solution[row] = divide(sum, lower[row * size + row] as number);
   }
   for (let row = size - 1; row >= 0; row--) {
     let sum = solution[row] as number;
     for (let k = row + 1; k < size; k++) sum -= (lower[k * size + row] as number) * (solution[k] as number);
-    solution[row] = divided(sum, lower[row * size + row] as number);
+    solution[row] = divide(sum, lower[row * size + row] as number);
   }
   return solution;
 }
@@ -30,9 +30,9 @@ export function solveSymmetric({ matrix, right }: SymmetricSystem): Float64Array
 /** Relative to the diagonal, what rounding leaves of a pivot that is 0. */
 const NO_PIVOT = 1e-12;
 
-const divided = (value: number, pivot: number): number => (pivot === 0 ? 0 : value / pivot);
+const divide = (value: number, pivot: number): number => (pivot === 0 ? 0 : value / pivot);
 
-function factor(matrix: Float64Array, size: number): Float64Array {
+function choleskyFactor(matrix: Float64Array, size: number): Float64Array {
   const lower = new Float64Array(size * size);
   for (let row = 0; row < size; row++) {
     for (let column = 0; column <= row; column++) {
@@ -40,7 +40,7 @@ function factor(matrix: Float64Array, size: number): Float64Array {
       for (let k = 0; k < column; k++) sum -= (lower[row * size + k] as number) * (lower[column * size + k] as number);
       const diagonal = matrix[row * size + row] as number;
       if (row === column) lower[row * size + row] = sum > NO_PIVOT * diagonal ? Math.sqrt(sum) : 0;
-      else lower[row * size + column] = divided(sum, lower[column * size + column] as number);
+      else lower[row * size + column] = divide(sum, lower[column * size + column] as number);
     }
   }
   return lower;
@@ -76,8 +76,8 @@ export const quantileRegression: ForecastMethod<RegressionWeights, readonly numb
   fitStep: ({ doneSteps, totalSteps, weights }, training): Fitting<RegressionWeights> => ({
     ...{ doneSteps: doneSteps + 1, totalSteps },
     weights: {
-      point: betterCoefficients(weights.point, training, POINT_FRACTION),
-      upper: betterCoefficients(weights.upper, training, training.task.upperFraction),
+      point: improveCoefficients(weights.point, training, POINT_FRACTION),
+      upper: improveCoefficients(weights.upper, training, training.task.upperFraction),
     },
   }),
   begin: () => [],
@@ -85,13 +85,13 @@ export const quantileRegression: ForecastMethod<RegressionWeights, readonly numb
   predict: ({ point, upper }, memory) => {
     const window = fullWindow(memory, point.length - 1);
     if (window === undefined) return { pointRps: 0, upperRps: 0 };
-    const pointRps = Math.max(0, linear(point, window, 0));
-    return { pointRps, upperRps: Math.max(pointRps, linear(upper, window, 0)) };
+    const pointRps = Math.max(0, linearForecast(point, window, 0));
+    return { pointRps, upperRps: Math.max(pointRps, linearForecast(upper, window, 0)) };
   },
 };
 
 /** Intercept + Σ coefficient·value over the values from `at` on. */
-function linear(coefficients: ArrayLike<number>, values: Float64Array, at: number): number {
+function linearForecast(coefficients: ArrayLike<number>, values: Float64Array, at: number): number {
   const last = coefficients.length - 1;
   let sum = coefficients[last] as number;
   for (let k = 0; k < last; k++) sum += (coefficients[k] as number) * (values[at + k] as number);
@@ -99,7 +99,7 @@ function linear(coefficients: ArrayLike<number>, values: Float64Array, at: numbe
 }
 
 /** One step of the majorization over all examples. */
-function betterCoefficients(
+function improveCoefficients(
   coefficients: readonly number[],
   { task, maximaRps, targetsRps }: TrainingPeaks,
   fraction: number,
@@ -114,7 +114,7 @@ function betterCoefficients(
   for (let i = lags; i < targetsRps.length; i++) {
     const target = targetsRps[i] as number;
     for (let k = 0; k < lags; k++) row[k] = maximaRps[i - lags + k] as number;
-    const weight = 1 / (epsilon + Math.abs(target - linear(current, maximaRps, i - lags)));
+    const weight = 1 / (epsilon + Math.abs(target - linearForecast(current, maximaRps, i - lags)));
     accumulate(system, row, { weight, right: weight * target + 2 * fraction - 1 });
   }
   return Array.from(solveSymmetric(system));

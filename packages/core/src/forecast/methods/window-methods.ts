@@ -65,7 +65,7 @@ export const windowMean = windowMethod({
 
 /** The next peak is the largest of the last maxima: of two, or of the whole window. */
 
-const largest = (window: ArrayLike<number>): number => {
+const largestOf = (window: ArrayLike<number>): number => {
   let most = 0;
   for (let i = 0; i < window.length; i++) most = Math.max(most, window[i] as number);
   return most;
@@ -75,11 +75,11 @@ const largest = (window: ArrayLike<number>): number => {
 export const lastTwoMax = windowMethod({
   name: 'last-two-max',
   windowBins: ({ lags }) => Math.min(2, lags),
-  pointRps: largest,
+  pointRps: largestOf,
 });
 
 /** The largest of all lags. */
-export const windowMax = windowMethod({ name: 'window-max', windowBins: ({ lags }) => lags, pointRps: largest });
+export const windowMax = windowMethod({ name: 'window-max', windowBins: ({ lags }) => lags, pointRps: largestOf });
 
 /** The next peak is the last maximum. */
 

@@ -1,4 +1,4 @@
-import { type AffineMap, apply, applyBackward, endOf, spreadWeights } from './affine-map.js';
+import { type AffineMap, applyBackward, applyMap, endOf, spreadWeights } from './affine-map.js';
 import { type Network, OUTPUTS } from './network.js';
 import { networkMethod } from './network-method.js';
 
@@ -35,11 +35,11 @@ export function denseNetwork(inputs: number, hidden: number): Network {
       return parameters;
     },
     forward: (parameters, input) => {
-      apply(first, parameters, { input, output: h1 });
+      applyMap(first, parameters, { input, output: h1 });
       squash(h1);
-      apply(second, parameters, { input: h1, output: h2 });
+      applyMap(second, parameters, { input: h1, output: h2 });
       squash(h2);
-      apply(last, parameters, { input: h2, output: outputs });
+      applyMap(last, parameters, { input: h2, output: outputs });
       return outputs;
     },
     backward: (parameters, input, { outputGradient, gradient }) => {

@@ -4,7 +4,7 @@
  *   i, f, o = σ(…), g = tanh(…) of W·[lag, last, h] + b;  c ← f·c + i·g;  h ← o·tanh(c)
  */
 
-import { type AffineMap, apply, applyBackward, endOf, spreadWeights } from './affine-map.js';
+import { type AffineMap, applyBackward, applyMap, endOf, spreadWeights } from './affine-map.js';
 import { type Network, OUTPUTS } from './network.js';
 import { networkMethod } from './network-method.js';
 
@@ -57,11 +57,11 @@ export function lstmNetwork(lags: number, hidden: number): Network {
         step.input[0] = inputs[lag] as number;
         step.input[1] = inputs[lags] as number;
         step.input.set(state, STEP_INPUTS);
-        apply(gateMap, parameters, { input: step.input, output: step.gates });
-        advance(step, before, state);
+        applyMap(gateMap, parameters, { input: step.input, output: step.gates });
+        stepForward(step, before, state);
         before = step.cell;
       });
-      apply(last, parameters, { input: state, output: outputs });
+      applyMap(last, parameters, { input: state, output: outputs });
       return outputs;
     },
     backward: (parameters, _inputs, { outputGradient, gradient }) => {
@@ -72,7 +72,7 @@ export function lstmNetwork(lags: number, hidden: number): Network {
       applyBackward(last, flat, { input: state, outputGradient, inputGradient: hiddenState });
       for (let lag = lags - 1; lag >= 0; lag--) {
         const step = steps[lag] as Step;
-        retreat(step, steps[lag - 1]?.cell, gradients);
+        stepBackward(step, steps[lag - 1]?.cell, gradients);
         input.fill(0);
         applyBackward(gateMap, flat, { input: step.input, outputGradient: gates, inputGradient: input });
         hiddenState.set(input.subarray(STEP_INPUTS));
@@ -106,7 +106,7 @@ const newGradients = (hidden: number): LstmGradients => ({
 const sigmoid = (value: number): number => 1 / (1 + Math.exp(-value));
 
 /** Squashes the gates, makes the cell from the one before (0 without one) and writes the hidden state. */
-function advance({ gates, cell, squashedCell }: Step, before: Float64Array | undefined, state: Float64Array): void {
+function stepForward({ gates, cell, squashedCell }: Step, before: Float64Array | undefined, state: Float64Array): void {
   const hidden = cell.length;
   for (let unit = 0; unit < 3 * hidden; unit++) gates[unit] = sigmoid(gates[unit] as number);
   for (let unit = 0; unit < hidden; unit++) {
@@ -121,7 +121,7 @@ function advance({ gates, cell, squashedCell }: Step, before: Float64Array | und
 }
 
 /** One step back: from the slopes behind the step to those of its gates and of the cell before it. */
-function retreat(step: Step, before: Float64Array | undefined, slopes: LstmGradients): void {
+function stepBackward(step: Step, before: Float64Array | undefined, slopes: LstmGradients): void {
   const hidden = step.cell.length;
   for (let unit = 0; unit < hidden; unit++) {
     const [i, f, o, g] = [0, 1, 2, 3].map((gate) => step.gates[gate * hidden + unit]) as [

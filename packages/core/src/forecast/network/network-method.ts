@@ -6,7 +6,7 @@ import { HALF_REQUEST_RPS, type LevelSpread, levelSpread, writeInputs } from './
 import {
   type AdamState,
   adamStep,
-  forecastFrom,
+  forecastOfOutputs,
   type LossScale,
   shuffledOrder,
   writeLossGradient,
@@ -72,8 +72,8 @@ export function networkMethod(rule: NetworkRule): ForecastMethod<NetworkWeights,
   };
   return {
     name: rule.name,
-    beginFit: (training, seed) => beginning(rule, training, seed),
-    fitStep: (fit, training) => nextBatches(rule, fit, training),
+    beginFit: (training, seed) => beginNetworkFit(rule, training, seed),
+    fitStep: (fit, training) => runBatches(rule, fit, training),
     begin: () => [],
     observe: ({ lags }, memory, maximumRps) => remember(memory, maximumRps, lags),
     predict: (weights, memory) => {
@@ -81,12 +81,12 @@ export function networkMethod(rule: NetworkRule): ForecastMethod<NetworkWeights,
       if (window === undefined) return { pointRps: 0, upperRps: 0 };
       const { network, parameters, inputs } = unpack(weights);
       const level = writeInputs(inputs, { maximaRps: window, at: 0 }, weights);
-      return forecastFrom(network.forward(parameters, inputs), level);
+      return forecastOfOutputs(network.forward(parameters, inputs), level);
     },
   };
 }
 
-function beginning(rule: NetworkRule, { task, maximaRps, targetsRps }: TrainingPeaks, seed: number): NetworkFit {
+function beginNetworkFit(rule: NetworkRule, { task, maximaRps, targetsRps }: TrainingPeaks, seed: number): NetworkFit {
   const { lags, upperFraction } = task;
   const rng = new SeededRng(seed).fork(rule.name);
   const parameters = Array.from(rule.networkFor(lags).initialParameters(rng));
@@ -105,7 +105,7 @@ const examplesOf = (targetsRps: Float64Array, lags: number): number => Math.max(
 const batchesFor = ({ batches, batchSize }: NetworkRule, examples: number): number =>
   Math.min(batches, Math.ceil((MOST_EPOCHS * examples) / batchSize));
 
-function nextBatches(rule: NetworkRule, fit: NetworkFit, training: TrainingPeaks): NetworkFit {
+function runBatches(rule: NetworkRule, fit: NetworkFit, training: TrainingPeaks): NetworkFit {
   const { weights, doneSteps, seed } = fit;
   const state: AdamState = {
     parameters: Float64Array.from(weights.parameters),

@@ -45,13 +45,13 @@ export function shuffledOrder(examples: number, seed: number): (place: number) =
     const wanted = Math.floor(place / examples);
     if (wanted !== epoch) {
       epoch = wanted;
-      order = shuffled(examples, seed, epoch);
+      order = shuffledIndices(examples, seed, epoch);
     }
     return order[place % examples] as number;
   };
 }
 
-function shuffled(examples: number, seed: number, epoch: number): Uint32Array {
+function shuffledIndices(examples: number, seed: number, epoch: number): Uint32Array {
   const rng = new SeededRng(seed).fork(`epoch ${epoch}`);
   const order = Uint32Array.from({ length: examples }, (_, example) => example);
   for (let last = examples - 1; last > 0; last--) {
@@ -95,7 +95,7 @@ export function writeLossGradient(
 }
 
 /** The forecast that the outputs mean. */
-export function forecastFrom(outputs: Float64Array, level: number): PeakForecast {
+export function forecastOfOutputs(outputs: Float64Array, level: number): PeakForecast {
   const pointRps = Math.max(0, level * Math.exp(outputs[0] as number) - HALF_REQUEST_RPS);
   return { pointRps, upperRps: Math.max(pointRps, level * Math.exp(outputs[1] as number) - HALF_REQUEST_RPS) };
 }

@@ -1,24 +1,24 @@
 /** What becomes of a plan when a bound or the load changes: planned anew and judged as the plan was. */
 
-import { planningSetting } from '../options/planning-setting.js';
+import { prepareProblem } from '../options/prepared-problem.js';
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { PlanningProblem } from '../planning-problem.js';
-import { searchSetting } from '../search/search-plan.js';
+import { searchPrepared } from '../search/search-plan.js';
 import { isBetter } from '../surrogate/objective-value.js';
-import { type ExplainedPlan, runs } from './explained-plan.js';
+import { type ExplainedPlan, matchesOption } from './explained-plan.js';
 import type { ChangedOutcome } from './plan-explanation.js';
 
 const COST_ROUNDING = 1e-9;
 
 /** The answer to a changed question. */
 export function changedOutcome({ result, verifierAt }: ExplainedPlan, changed: PlanningProblem): ChangedOutcome {
-  const setting = planningSetting(changed);
-  const outcome = searchSetting(setting, verifierAt?.(changed.arrivalRps));
+  const prepared = prepareProblem(changed);
+  const outcome = searchPrepared(prepared, verifierAt?.(changed.arrivalRps));
   if (outcome.kind === 'none') return { changedStages: [] };
   const { choice, value } = outcome.found;
-  const changedStages = setting.spec.stages.flatMap(({ id }, s) => {
+  const changedStages = prepared.spec.stages.flatMap(({ id }, s) => {
     const [part] = result.plan.stages[id] ?? [];
-    return part !== undefined && runs(part, (choice[s] as SurrogateOption).option) ? [] : [id];
+    return part !== undefined && matchesOption(part, (choice[s] as SurrogateOption).option) ? [] : [id];
   });
   return { value, changedStages, costPerHour: outcome.found.plan.predicted.costPerHour };
 }
@@ -28,7 +28,7 @@ export function relaxedOutcome(explained: ExplainedPlan, relaxed: PlanningProble
   const { objectiveValue: value, plan } = explained.result;
   const { costPerHour } = plan.predicted;
   const outcome = changedOutcome(explained, relaxed);
-  const gains = outcome.value !== undefined && isBetter(explained.setting.objective, outcome.value, value);
+  const gains = outcome.value !== undefined && isBetter(explained.prepared.objective, outcome.value, value);
   const saves = (outcome.costPerHour ?? Number.POSITIVE_INFINITY) < costPerHour * (1 - COST_ROUNDING);
   return gains || saves ? outcome : { value, costPerHour, changedStages: [] };
 }

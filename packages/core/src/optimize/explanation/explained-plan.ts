@@ -1,6 +1,6 @@
 /** A plan that is explained, with what it was found by. */
 import type { Plan, PlanResult, StagePlan } from '../../model/plan.js';
-import type { PlanningSetting } from '../options/planning-setting.js';
+import type { PreparedProblem } from '../options/prepared-problem.js';
 import type { StageOption } from '../options/stage-option.js';
 import type { LatencyFactors } from '../options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
@@ -11,24 +11,24 @@ export type VerifierAt = (arrivalRps: number) => VerifyPlan;
 /** The answer, the question read once, and the factors of the surrogate; `verifierAt` is missing where nothing was simulated. */
 export interface ExplainedPlan {
   readonly problem: PlanningProblem;
-  readonly setting: PlanningSetting;
+  readonly prepared: PreparedProblem;
   readonly result: Extract<PlanResult, { kind: 'feasible' }>;
   readonly factors: LatencyFactors;
   readonly verifierAt: VerifierAt | undefined;
 }
 
 /** Whether an option is what a stage of a plan says. */
-export const runs = (part: StagePlan, o: StageOption): boolean =>
+export const matchesOption = (part: StagePlan, o: StageOption): boolean =>
   o.variantId === part.variantId &&
   o.resources.cpuCores === part.resources.cpuCores &&
   o.maxBatchSize === part.maxBatchSize &&
   o.replicas === part.replicas;
 
-/** The options of a setting that make up a plan. */
-export function optionsOf(setting: PlanningSetting, plan: Plan): readonly StageOption[] | undefined {
-  const chosen = setting.spec.stages.map((stage, s) => {
+/** The options of a prepared that make up a plan. */
+export function optionsOf(prepared: PreparedProblem, plan: Plan): readonly StageOption[] | undefined {
+  const chosen = prepared.spec.stages.map((stage, s) => {
     const [part] = plan.stages[stage.id] ?? [];
-    return setting.options[s]?.find((o) => part !== undefined && runs(part, o));
+    return prepared.options[s]?.find((o) => part !== undefined && matchesOption(part, o));
   });
   return chosen.every((o) => o !== undefined) ? chosen : undefined;
 }

@@ -10,17 +10,17 @@ import type { BindingStages, StageExplanation } from './plan-explanation.js';
 import { rejectedVariants } from './variant-verdict.js';
 
 /** Surrogate latency (ms) of stage `s`. */
-function latencyOf({ setting, factors }: ExplainedPlan, s: number, option: StageOption | undefined): number {
-  const stage = setting.stages[s];
+function latencyOf({ prepared, factors }: ExplainedPlan, s: number, option: StageOption | undefined): number {
+  const stage = prepared.stages[s];
   if (stage === undefined || option === undefined) return 0;
   return optionLatencyMs(option.exact ? option : exactTimes(stage, option), factors);
 }
 
 /** All stages by name. */
 export function stageExplanations(explained: ExplainedPlan): Readonly<Record<StageId, StageExplanation>> {
-  const { setting, result } = explained;
-  const { graph, spec, sloMs } = setting;
-  const chosen = optionsOf(setting, result.plan) ?? [];
+  const { prepared, result } = explained;
+  const { graph, spec, sloMs } = prepared;
+  const chosen = optionsOf(prepared, result.plan) ?? [];
   const cost = result.plan.predicted.costPerHour;
   const visits = stageLoads(spec, 1);
   const latenciesMs = spec.stages.map((_, s) => latencyOf(explained, s, chosen[s]));

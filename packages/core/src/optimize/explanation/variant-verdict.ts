@@ -2,7 +2,7 @@
 import type { VariantId } from '../../model/ids.js';
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import type { BindingConstraint } from '../../model/plan.js';
-import { planningSetting } from '../options/planning-setting.js';
+import { prepareProblem } from '../options/prepared-problem.js';
 import type { StageOption } from '../options/stage-option.js';
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { PlanningProblem } from '../planning-problem.js';
@@ -18,10 +18,10 @@ export function rejectedVariants(
   s: number,
   chosen: StageOption | undefined,
 ): Pick<StageExplanation, 'nextBetter' | 'nextCheaper'> {
-  const { setting, problem } = explained;
-  const stage = setting.spec.stages[s];
+  const { prepared, problem } = explained;
+  const stage = prepared.spec.stages[s];
   if (stage === undefined || chosen === undefined) return {};
-  const rated = ratedVariants(setting.spec, problem.profiles, stage);
+  const rated = ratedVariants(prepared.spec, problem.profiles, stage);
   const own = rated.find(({ variant }) => variant.id === chosen.variantId);
   if (own === undefined) return {};
   const [better] = rated
@@ -41,8 +41,8 @@ export function rejectedVariants(
 }
 
 function verdictOn(explained: ExplainedPlan, s: number, variantId: VariantId): VariantVerdict {
-  const { objective, accuracy } = explained.setting;
-  const held = holding(explained, s, variantId);
+  const { objective, accuracy } = explained.prepared;
+  const held = holdVariant(explained, s, variantId);
   const choice = bestOf(explained, held);
   if (choice === undefined) return { kind: 'impossible', bindingConstraint: bindingOf(explained, held, s) };
   const value = objectiveValue(objective, accuracy, choice);
@@ -50,25 +50,25 @@ function verdictOn(explained: ExplainedPlan, s: number, variantId: VariantId): V
   const { objectiveValue: taken } = explained.result;
   if (isBetter(objective, taken, value)) return { kind: 'worse', value, costPerHour };
   if (!isBetter(objective, value, taken)) return { kind: 'dearer', value, costPerHour };
-  const { pins } = explained.setting.spec.stages[s] as StageSpec;
+  const { pins } = explained.prepared.spec.stages[s] as StageSpec;
   return { kind: pins.variantId === undefined ? 'refuted' : 'pinned', value, costPerHour };
 }
 
 /** The question with one stage held to a variant. */
-function holding({ setting, problem }: ExplainedPlan, s: number, variantId: VariantId): PlanningProblem {
-  const pins = setting.spec.stages.map((stage, t) => [stage.id, t === s ? { ...stage.pins, variantId } : stage.pins]);
+function holdVariant({ prepared, problem }: ExplainedPlan, s: number, variantId: VariantId): PlanningProblem {
+  const pins = prepared.spec.stages.map((stage, t) => [stage.id, t === s ? { ...stage.pins, variantId } : stage.pins]);
   return { ...problem, pins: Object.fromEntries(pins) };
 }
 
 function bestOf({ factors }: ExplainedPlan, problem: PlanningProblem): readonly SurrogateOption[] | undefined {
-  return new SurrogateSolver(planningSetting(problem)).solve(factors).choice;
+  return new SurrogateSolver(prepareProblem(problem)).solve(factors).choice;
 }
 
 function bindingOf(explained: ExplainedPlan, held: PlanningProblem, s: number): BindingConstraint {
-  const { percentile } = explained.setting.spec.slo;
+  const { percentile } = explained.prepared.spec.slo;
   const unhurried = { ...held, slo: { latencyMs: Number.MAX_VALUE, percentile } };
   if (bestOf(explained, unhurried) !== undefined) return 'slo';
   const unlimited = { ...held, budget: {} };
   if (bestOf(explained, unlimited) !== undefined) return 'budget';
-  return planningSetting(unlimited).options[s]?.length === 0 ? 'capacity' : 'accuracy-floor';
+  return prepareProblem(unlimited).options[s]?.length === 0 ? 'capacity' : 'accuracy-floor';
 }

@@ -7,7 +7,7 @@
 
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { logPas } from '../problem/accuracy-model.js';
-import { resourceKinds, roundedUp } from '../problem/resource-use.js';
+import { resourceKinds, withRounding } from '../problem/resource-use.js';
 import {
   type Amount,
   finishMs,
@@ -86,7 +86,7 @@ function amountsOf(
   if (costOf !== undefined) drafts.push({ values: valuesOf(costOf), limit: costLimit ?? Number.POSITIVE_INFINITY });
   for (const of of tracked ?? []) drafts.push({ values: valuesOf(of), limit: Number.POSITIVE_INFINITY });
   resourceKinds.forEach((_, r) => {
-    const limit = roundedUp(problem.limits[r] as number);
+    const limit = withRounding(problem.limits[r] as number);
     if (!Number.isFinite(limit)) return;
     const values = valuesOf((o) => o.option.use[r] as number);
     if (values.reduce((sum, perOption) => sum + largest(perOption), 0) <= limit) return;
@@ -108,7 +108,7 @@ export function compileLabels(problem: SurrogateProblem, target: LabelGoal): Lab
   const graph = graphOf(problem);
   const stages = order.map((stage) => problem.stages[stage] ?? []);
   const slowestMs = finishMs(graph, (v) => (stages[v] ?? []).reduce((ms, o) => Math.max(ms, o.latencyMs), 0));
-  const timed = slowestMs > roundedUp(problem.sloMs);
+  const timed = slowestMs > withRounding(problem.sloMs);
   const { drafts, cost } = amountsOf(problem, stages, target);
   const scored = target.goal.kind !== 'cost' || target.goal.scoreFloor > NO_FLOOR;
   const nodes = stages.map((options, v): NodeOptions => {
@@ -126,7 +126,7 @@ export function compileLabels(problem: SurrogateProblem, target: LabelGoal): Lab
   const compiled: LabelProblem = {
     nodes,
     graph,
-    latencyLimitMs: timed ? roundedUp(problem.sloMs) : Number.POSITIVE_INFINITY,
+    latencyLimitMs: timed ? withRounding(problem.sloMs) : Number.POSITIVE_INFINITY,
     amounts: drafts.map(({ limit }): Amount => ({ limit })),
     ...(cost === undefined ? {} : { cost }),
     goal: target.goal,

@@ -10,7 +10,7 @@ const FIRST_ROOM = 512;
 const ascending = (a: number, b: number): number => a - b;
 
 /** What a label has collected toward the bound: its score at the present slope, less finish times and amounts at their prices. */
-export function collectedBy(terms: StepTerms, labels: LabelStore, label: number): number {
+export function collectedWorth(terms: StepTerms, labels: LabelStore, label: number): number {
   const { slotPrices, unitPrices, scoreSlope } = terms;
   const at = label * labels.dims;
   let collected = scoreSlope * (labels.relaxedScore[label] as number);
@@ -111,7 +111,7 @@ export class Expansion {
     const oneClass = step.classes.length === 1;
     const known = oneClass ? -(next.coordinates[to + this.#newSlots + this.#amountCount] as number) : relaxedScore;
     next.relaxedScore[count] = Math.min(known, relaxedScore);
-    const collected = collectedBy(this.#terms, next, count);
+    const collected = collectedWorth(this.#terms, next, count);
     if (known < scoreFloor || collected + worthBehind <= this.bar) return false;
     next.collected[count] = collected;
     next.parent[count] = a;

@@ -4,7 +4,7 @@
  * out at the last node, with the known points, leaves no choice uncovered by more than that.
  */
 import type { CutLayout, Step } from './cut-layout.js';
-import { collectedBy, Expansion } from './expand-labels.js';
+import { collectedWorth, Expansion } from './expand-labels.js';
 import { crowdOf } from './label-pass.js';
 import type { LabelProblem } from './label-problem.js';
 import { LabelStore } from './label-store.js';
@@ -19,7 +19,7 @@ export interface FrontierBound {
 }
 
 /** What to sweep; amount 0 of `problem` is the cost. */
-export interface FrontierSetup {
+export interface FrontierInput {
   readonly problem: LabelProblem;
   readonly layout: CutLayout;
   readonly relaxed: RelaxedScore;
@@ -46,7 +46,7 @@ class NodeBars {
   readonly #needed: Float64Array;
   readonly #scoreSlope: Float64Array;
 
-  constructor({ bounds }: FrontierSetup, v: number) {
+  constructor({ bounds }: FrontierInput, v: number) {
     this.terms = bounds.map((bound) => bound.terms[v] as StepTerms);
     this.#before = v === 0 ? undefined : bounds.map((bound) => bound.terms[v - 1] as StepTerms);
     this.#bars = Float64Array.from(bounds, ({ bar }, j) => bar - (this.terms[j] as StepTerms).worthBehind);
@@ -60,12 +60,12 @@ class NodeBars {
   }
 
   /** Options after which a label can still pass some bar. */
-  promising(from: LabelStore, label: number): readonly number[] {
+  promisingOptions(from: LabelStore, label: number): readonly number[] {
     const bounds = this.#bars.length;
     for (let j = 0; j < bounds; j++) {
       const terms = this.#before?.[j];
       const start = (this.#scoreSlope[j] as number) * (from.relaxedScore[label] as number);
-      this.#needed[j] = (this.#bars[j] as number) - (terms === undefined ? start : collectedBy(terms, from, label));
+      this.#needed[j] = (this.#bars[j] as number) - (terms === undefined ? start : collectedWorth(terms, from, label));
     }
     const options: number[] = [];
     for (let o = 0, at = 0; at < this.#worth.length; o++, at += bounds) {
@@ -78,7 +78,7 @@ class NodeBars {
 
   /** Whether a label behind the node passes some bar, waiting included. */
   passes(labels: LabelStore, label: number): boolean {
-    return this.terms.some((terms, j) => collectedBy(terms, labels, label) > (this.#bars[j] as number));
+    return this.terms.some((terms, j) => collectedWorth(terms, labels, label) > (this.#bars[j] as number));
   }
 }
 
@@ -89,18 +89,18 @@ const mayWait = ({ startSlots, slots, classes }: Step): boolean =>
   slots.some(({ from, includesOwn }) => from.length + (includesOwn ? 1 : 0) > 1);
 
 class FrontierSweep {
-  readonly #setup: FrontierSetup;
+  readonly #input: FrontierInput;
   readonly #cuts: LabelStore[] = [];
   complete = true;
   labels = 0;
 
-  constructor(setup: FrontierSetup) {
-    this.#setup = setup;
+  constructor(input: FrontierInput) {
+    this.#input = input;
   }
 
   run(): readonly Int32Array[] {
     let labels = this.#root();
-    for (let v = 0; v < this.#setup.problem.nodes.length; v++) {
+    for (let v = 0; v < this.#input.problem.nodes.length; v++) {
       labels = this.#expandAll(v, labels);
       this.#cuts.push(labels);
     }
@@ -108,7 +108,7 @@ class FrontierSweep {
   }
 
   #root(): LabelStore {
-    const { problem, layout, relaxed } = this.#setup;
+    const { problem, layout, relaxed } = this.#input;
     const amounts = problem.amounts.length;
     const root = new LabelStore(amounts + layout.firstClasses.length, 1);
     root.count = 1;
@@ -120,35 +120,35 @@ class FrontierSweep {
   }
 
   #expandAll(v: number, from: LabelStore): LabelStore {
-    const { problem, width } = this.#setup;
-    const bars = new NodeBars(this.#setup, v);
+    const { problem, width } = this.#input;
+    const bars = new NodeBars(this.#input, v);
     const last = bars.terms.at(-1) as StepTerms;
     const expansion = new Expansion(last, from, problem.latencyLimitMs < Number.POSITIVE_INFINITY);
     const { next } = expansion;
-    const waits = mayWait(this.#setup.layout.steps[v] as Step);
+    const waits = mayWait(this.#input.layout.steps[v] as Step);
     const take = (label: number): void => {
       if (!waits || bars.passes(next, label)) next.count++;
     };
     const crowd = crowdOf(width, problem);
     for (let a = 0; a < from.count; a++) {
       const before = next.count;
-      expansion.expandBy(a, bars.promising(from, a), take);
+      expansion.expandBy(a, bars.promisingOptions(from, a), take);
       this.labels += next.count - before;
-      if (next.count > crowd) next.copyFrom(this.#thinned(next));
+      if (next.count > crowd) next.copyFrom(this.#thin(next));
     }
-    return this.#thinned(next);
+    return this.#thin(next);
   }
 
   /** Without the dominated, and at most `width`. */
-  #thinned(labels: LabelStore): LabelStore {
-    const { width } = this.#setup;
+  #thin(labels: LabelStore): LabelStore {
+    const { width } = this.#input;
     const kept = paretoFilter(labels);
     if (kept.length > width) this.complete = false;
-    return labels.picked(kept.subarray(0, width));
+    return labels.pick(kept.subarray(0, width));
   }
 
   #choiceOf(label: number): Int32Array {
-    const { nodes } = this.#setup.problem;
+    const { nodes } = this.#input.problem;
     const sources = new Int32Array(nodes.length);
     let at = label;
     for (let v = nodes.length - 1; v >= 0; v--) {
@@ -161,8 +161,8 @@ class FrontierSweep {
 }
 
 /** Runs the sweep. */
-export function frontierPass(setup: FrontierSetup): FrontierPass {
-  const sweep = new FrontierSweep(setup);
+export function frontierPass(input: FrontierInput): FrontierPass {
+  const sweep = new FrontierSweep(input);
   const choices = sweep.run();
   return { choices, complete: sweep.complete, labels: sweep.labels };
 }

@@ -21,7 +21,7 @@ export const barAbove = (value: number | undefined): number =>
 export const barBelow = (value: number): number => value - 2 * VALUE_TIE * Math.max(1, Math.abs(value));
 
 /** A sweep's limits. */
-export interface PassSetup extends BoundedProblem {
+export interface PassInput extends BoundedProblem {
   /** Value that a choice has to exceed to be of interest. */
   readonly bar: number;
   readonly width: number;
@@ -44,7 +44,7 @@ export const crowdOf = (width: number, { labelLimit }: LabelProblem): number =>
   Math.max(LEAST_CROWD, Math.min(CROWDING * width, labelLimit));
 
 class Sweep {
-  readonly #setup: PassSetup;
+  readonly #input: PassInput;
   readonly #terms: readonly StepTerms[];
   readonly #cuts: LabelStore[] = [];
   #bar: number;
@@ -52,23 +52,23 @@ class Sweep {
   droppedBound = Number.NEGATIVE_INFINITY;
   labels = 0;
 
-  constructor(setup: PassSetup) {
-    this.#setup = setup;
-    this.#terms = stepTerms(setup);
-    this.#bar = setup.bar;
+  constructor(input: PassInput) {
+    this.#input = input;
+    this.#terms = stepTerms(input);
+    this.#bar = input.bar;
   }
 
   run(): void {
     let labels = this.#root();
     for (const terms of this.#terms) {
-      labels = this.#thinned(terms, this.#expandAll(terms, labels));
+      labels = this.#thin(terms, this.#expandAll(terms, labels));
       this.#cuts.push(labels);
       if (labels.count === 0) return;
     }
   }
 
   #root(): LabelStore {
-    const { problem, layout, relaxed, multipliers } = this.#setup;
+    const { problem, layout, relaxed, multipliers } = this.#input;
     const amounts = problem.amounts.length;
     const root = new LabelStore(amounts + layout.firstClasses.length, 1);
     root.count = 1;
@@ -81,7 +81,7 @@ class Sweep {
   }
 
   #expandAll(terms: StepTerms, from: LabelStore): LabelStore {
-    const { problem, width } = this.#setup;
+    const { problem, width } = this.#input;
     const expansion = new Expansion(terms, from, problem.latencyLimitMs < Number.POSITIVE_INFINITY);
     const { next } = expansion;
     const crowd = crowdOf(width, problem);
@@ -97,25 +97,25 @@ class Sweep {
     expansion.bar = this.#bar;
     for (let a = 0; a < from.count; a++) {
       expansion.expand(a, take);
-      if (next.count > crowd) next.copyFrom(this.#thinned(terms, next));
+      if (next.count > crowd) next.copyFrom(this.#thin(terms, next));
     }
     return next;
   }
 
   /** Without the dominated, and at most `width`. */
-  #thinned(terms: StepTerms, labels: LabelStore): LabelStore {
-    const kept = labels.picked(paretoFilter(labels, () => labels.byWorth()));
-    const { width } = this.#setup;
+  #thin(terms: StepTerms, labels: LabelStore): LabelStore {
+    const kept = labels.pick(paretoFilter(labels, () => labels.byWorth()));
+    const { width } = this.#input;
     if (kept.count <= width) return kept;
     const order = kept.byWorth();
     const dropped = kept.collected[order[width] as number] as number;
     this.droppedBound = Math.max(this.droppedBound, dropped + terms.worthBehind);
-    return kept.picked(order.subarray(0, width));
+    return kept.pick(order.subarray(0, width));
   }
 
   /** A label at the last node is a whole choice. */
   #complete(labels: LabelStore, label: number): void {
-    const { goal, cost, amounts, accepts } = this.#setup.problem;
+    const { goal, cost, amounts, accepts } = this.#input.problem;
     const at = label * labels.dims;
     const score = -(labels.coordinates[at + amounts.length] as number);
     if (goal.kind === 'cost' && score < goal.scoreFloor) return;
@@ -123,7 +123,7 @@ class Sweep {
     const value = goalValue(goal, score, total);
     if (value <= this.#bar) return;
     const choice = this.#choiceOf(labels, label);
-    if (accepts !== undefined && !accepts(sourcesOf(this.#setup.problem, choice))) return;
+    if (accepts !== undefined && !accepts(sourcesOf(this.#input.problem, choice))) return;
     this.incumbent = { value, choice };
     this.#bar = barAbove(value);
   }
@@ -142,8 +142,8 @@ class Sweep {
 }
 
 /** Runs one sweep. */
-export function labelPass(setup: PassSetup): PassResult {
-  const sweep = new Sweep(setup);
+export function labelPass(input: PassInput): PassResult {
+  const sweep = new Sweep(input);
   sweep.run();
   return {
     ...(sweep.incumbent === undefined ? {} : { incumbent: sweep.incumbent }),

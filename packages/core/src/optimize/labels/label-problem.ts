@@ -152,7 +152,7 @@ export function choiceValue(problem: LabelProblem, choice: Int32Array): number |
   return goalValue(goal, y, totalCost(problem, choice));
 }
 
-function picked(values: Float64Array, indices: ArrayLike<number>): Float64Array {
+function pickValues(values: Float64Array, indices: ArrayLike<number>): Float64Array {
   const out = new Float64Array(indices.length);
   for (let i = 0; i < out.length; i++) out[i] = values[indices[i] as number] as number;
   return out;
@@ -162,9 +162,9 @@ function picked(values: Float64Array, indices: ArrayLike<number>): Float64Array 
 function pickOptions(node: Omit<NodeOptions, 'count'>, indices: Int32Array | Uint32Array): NodeOptions {
   return {
     count: indices.length,
-    latencyMs: picked(node.latencyMs, indices),
-    score: picked(node.score, indices),
-    amounts: node.amounts.map((values) => picked(values, indices)),
+    latencyMs: pickValues(node.latencyMs, indices),
+    score: pickValues(node.score, indices),
+    amounts: node.amounts.map((values) => pickValues(values, indices)),
     source: Int32Array.from(indices, (i) => node.source[i] as number),
   };
 }

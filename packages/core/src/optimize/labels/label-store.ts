@@ -49,7 +49,7 @@ export class LabelStore {
   }
 
   /** Only the given labels, in the given order. */
-  picked(indices: Uint32Array): LabelStore {
+  pick(indices: Uint32Array): LabelStore {
     const { dims } = this;
     const out = new LabelStore(dims, Math.max(1, indices.length));
     out.count = indices.length;

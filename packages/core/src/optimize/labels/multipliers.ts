@@ -34,7 +34,7 @@ export interface Multipliers {
 export interface AscentResult {
   readonly multipliers: Multipliers;
   readonly incumbent?: Incumbent;
-  readonly impossible: boolean;
+  readonly infeasible: boolean;
 }
 
 /** Where an ascent starts. */
@@ -68,8 +68,8 @@ class Ascent {
   readonly #least: number;
   #known: number | undefined;
   #bestPrices: Prices;
-  #eagerness = 1;
-  #calm = 0;
+  #stepScale = 1;
+  #idleSteps = 0;
   bound = Number.POSITIVE_INFINITY;
   incumbent: Incumbent | undefined;
 
@@ -84,20 +84,20 @@ class Ascent {
     this.#least = leastValue(problem);
   }
 
-  get impossible(): boolean {
+  get infeasible(): boolean {
     return this.bound < this.#least - CLOSED * scale(this.#least);
   }
 
   /** One evaluation and one step; false when there is nothing left to improve. */
   advance(): boolean {
     const bound = this.#evaluate();
-    if (this.impossible) return false;
+    if (this.infeasible) return false;
     const target = this.#known ?? this.bound - BLIND_STEP * Math.max(1e-3, this.bound - this.#least);
     if (this.bound - target <= CLOSED * scale(target)) return false;
     const excess = this.#pricing.excessOf(this.#picks);
     const square = this.#pricing.squareOf(excess);
     if (square === 0) return false;
-    this.#pricing.move(excess, (this.#eagerness * Math.max(bound - target, 1e-12)) / square);
+    this.#pricing.move(excess, (this.#stepScale * Math.max(bound - target, 1e-12)) / square);
     return true;
   }
 
@@ -140,10 +140,10 @@ class Ascent {
     if (this.bound === Number.POSITIVE_INFINITY || bound < this.bound - CLOSED * scale(this.bound)) {
       this.bound = bound;
       this.#bestPrices = this.#pricing.prices;
-      this.#calm = 0;
-    } else if (++this.#calm >= PATIENCE) {
-      this.#eagerness /= 2;
-      this.#calm = 0;
+      this.#idleSteps = 0;
+    } else if (++this.#idleSteps >= PATIENCE) {
+      this.#stepScale /= 2;
+      this.#idleSteps = 0;
     }
   }
 }
@@ -155,6 +155,6 @@ export function ascend(problem: LabelProblem, relaxed: RelaxedScore, start: Asce
   return {
     multipliers: ascent.multipliers(),
     ...(ascent.incumbent === undefined ? {} : { incumbent: ascent.incumbent }),
-    impossible: ascent.impossible,
+    infeasible: ascent.infeasible,
   };
 }

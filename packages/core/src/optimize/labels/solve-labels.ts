@@ -29,7 +29,7 @@ const FURTHER_STEPS = 40;
 const WIDTHS = [24, 240];
 
 /** Whether some limit is missed even by the best options for it. */
-function plainlyImpossible({ nodes, graph, amounts, latencyLimitMs }: LabelProblem): boolean {
+function isPlainlyInfeasible({ nodes, graph, amounts, latencyLimitMs }: LabelProblem): boolean {
   if (nodes.some((node) => node.count === 0)) return true;
   const leastMs = nodes.map((node) => smallest(node.latencyMs));
   if (finishMs(graph, (v) => leastMs[v] as number) > latencyLimitMs) return true;
@@ -38,7 +38,11 @@ function plainlyImpossible({ nodes, graph, amounts, latencyLimitMs }: LabelProbl
 }
 
 /** Options whose bound passes the bar, per node; all of them without a bar. */
-function promising(problem: LabelProblem, { bound, reduced, best }: Multipliers, bar: number): readonly Int32Array[] {
+function promisingOptions(
+  problem: LabelProblem,
+  { bound, reduced, best }: Multipliers,
+  bar: number,
+): readonly Int32Array[] {
   return problem.nodes.map((node, v) => {
     const needed = bar - bound + (best[v] as number);
     const kept: number[] = [];
@@ -58,7 +62,7 @@ class Search {
   readonly #whole: LabelProblem;
   #firstMultipliers: Multipliers | undefined;
   #labels = 0;
-  impossible = false;
+  infeasible = false;
 
   constructor(problem: LabelProblem) {
     this.#problem = problem;
@@ -70,7 +74,7 @@ class Search {
 
   run(start: Prices | undefined): LabelSolution {
     this.#improvePrices(start === undefined ? FIRST_STEPS : FURTHER_STEPS, start);
-    if (this.impossible) return this.#proven();
+    if (this.infeasible) return this.#proven();
     let droppedBound = Number.POSITIVE_INFINITY;
     for (const width of [...WIDTHS, this.#widest()]) {
       if (!this.#keepPromising()) return this.#proven();
@@ -102,14 +106,14 @@ class Search {
     });
     this.#multipliers = result.multipliers;
     this.#firstMultipliers ??= result.multipliers;
-    this.impossible ||= result.impossible;
+    this.infeasible ||= result.infeasible;
     this.#take(result.incumbent);
   }
 
   /** Drops options that cannot be part of anything better; false when a node has none left. */
   #keepPromising(): boolean {
     if (this.#best === undefined) return true;
-    const kept = promising(this.#problem, this.#multipliers as Multipliers, this.#bar());
+    const kept = promisingOptions(this.#problem, this.#multipliers as Multipliers, this.#bar());
     if (kept.some((options) => options.length === 0)) return false;
     const multipliers = this.#multipliers as Multipliers;
     this.#multipliers = {
@@ -153,7 +157,7 @@ class Search {
     const labels = this.#labels;
     if (this.#best === undefined) return { ...proof, candidates: [], labels };
     const level = barBelow(this.#best.value);
-    const kept = promising(this.#whole, this.#firstMultipliers as Multipliers, level);
+    const kept = promisingOptions(this.#whole, this.#firstMultipliers as Multipliers, level);
     const candidates = kept.map((options, v) => options.map((o) => this.#whole.nodes[v]?.source[o] as number));
     const { prices } = this.#multipliers as Multipliers;
     return { ...proof, incumbent: this.#best, candidates, prices, labels };
@@ -162,7 +166,7 @@ class Search {
 
 /** Solves `problem`; `prices` are those of a similar problem, if there is one. */
 export function solveLabels(problem: LabelProblem, prices?: Prices): LabelSolution {
-  if (plainlyImpossible(problem))
+  if (isPlainlyInfeasible(problem))
     return { optimal: true, upperBound: Number.NEGATIVE_INFINITY, candidates: [], labels: 0 };
   return new Search(problem).run(prices);
 }

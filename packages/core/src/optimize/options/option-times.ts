@@ -6,7 +6,7 @@
 import { estimateStage, refineStage, type StageQuery } from '../../estimate/stage-sojourn.js';
 import { sumOfTailsStageMs } from '../../estimate/sum-of-tails.js';
 import type { ServiceCurve } from '../../profile/service-curve.js';
-import { plannedRps, type StageSetting } from './stage-setting.js';
+import { type PreparedStage, plannedRps } from './prepared-stage.js';
 
 /** Mean and SLO percentile of the sojourn time in ms; `exact` unless the option would be slower if it were simulated. */
 export interface OptionTimes {
@@ -22,7 +22,7 @@ export interface OptionSize {
   readonly replicas: number;
 }
 
-function queryOf({ load, burstiness }: StageSetting, { curve, maxBatchSize, replicas }: OptionSize): StageQuery {
+function queryOf({ load, burstiness }: PreparedStage, { curve, maxBatchSize, replicas }: OptionSize): StageQuery {
   const arrivalRps = plannedRps(load);
   const groupSize = Math.max(1, load.groupSize);
   const query = { curve, maxBatchSize, replicas, arrivalRps, groupSize };
@@ -42,26 +42,26 @@ function onWholeCore(curve: ServiceCurve): ServiceCurve {
 }
 
 /** Times of an option, perhaps too short (then not `exact`). */
-export function optionTimes(setting: StageSetting, size: OptionSize): OptionTimes {
-  if (setting.estimator === 'sum-of-tails') {
-    const ms = sumOfTailsStageMs(size.curve, size.maxBatchSize, plannedRps(setting.load));
+export function optionTimes(prepared: PreparedStage, size: OptionSize): OptionTimes {
+  if (prepared.estimator === 'sum-of-tails') {
+    const ms = sumOfTailsStageMs(size.curve, size.maxBatchSize, plannedRps(prepared.load));
     return { meanMs: ms, tailMs: ms, exact: true };
   }
   const whole = size.curve.shareFraction >= 1;
   const { maxBatchSize, replicas } = size;
   const curve = whole ? size.curve : onWholeCore(size.curve);
-  const estimate = estimateStage(queryOf(setting, { curve, maxBatchSize, replicas }));
+  const estimate = estimateStage(queryOf(prepared, { curve, maxBatchSize, replicas }));
   const exact = whole || estimate.loadFactor / size.curve.shareFraction <= LIGHT_LOAD;
-  return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(setting.percentile / 100), exact };
+  return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(prepared.percentile / 100), exact };
 }
 
 /** Times of an option by simulation, but no shorter than on a whole core. */
-export function exactTimes(setting: StageSetting, size: OptionSize): OptionTimes {
-  const estimate = refineStage(queryOf(setting, size));
-  const least = optionTimes(setting, size);
+export function exactTimes(prepared: PreparedStage, size: OptionSize): OptionTimes {
+  const estimate = refineStage(queryOf(prepared, size));
+  const least = optionTimes(prepared, size);
   return {
     meanMs: Math.max(least.meanMs, estimate.meanMs),
-    tailMs: Math.max(least.tailMs, estimate.quantileMs(setting.percentile / 100)),
+    tailMs: Math.max(least.tailMs, estimate.quantileMs(prepared.percentile / 100)),
     exact: true,
   };
 }

@@ -5,15 +5,15 @@
  */
 import { capacityRps, type ServiceCurve } from '../../profile/service-curve.js';
 import { lawQuantileMs } from '../../profile/service-law.js';
-import { optionOf, type StageOption } from './stage-option.js';
 import {
   batchSizesOf,
   kindsOf,
   leastStableReplicas,
+  type PreparedStage,
   type ReplicaKind,
   replicaRange,
-  type StageSetting,
-} from './stage-setting.js';
+} from './prepared-stage.js';
+import { optionOf, type StageOption } from './stage-option.js';
 
 function smallestServiceMs(curve: ServiceCurve, fraction: number): number {
   const sizes = Array.from({ length: curve.maxBatchSize }, (_, i) => i + 1);
@@ -21,26 +21,26 @@ function smallestServiceMs(curve: ServiceCurve, fraction: number): number {
 }
 
 /** The relaxed option of a kind of replica with batches up to a size; none where the bounds leave it unstable. */
-function relaxedOption(setting: StageSetting, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
-  const [least, most] = replicaRange(setting, kind);
+function relaxedOption(prepared: PreparedStage, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
+  const [least, most] = replicaRange(prepared, kind);
   const oneRps = capacityRps(kind.curve, 1, maxBatchSize);
-  const replicas = Math.max(least, leastStableReplicas(setting, oneRps));
+  const replicas = Math.max(least, leastStableReplicas(prepared, oneRps));
   if (replicas > most) return [];
-  const ms = smallestServiceMs(kind.curve, setting.percentile / 100);
+  const ms = smallestServiceMs(kind.curve, prepared.percentile / 100);
   const run = { maxBatchSize, replicas, capacityRps: replicas * oneRps };
-  return [optionOf(setting, kind, run, { meanMs: ms, tailMs: ms, exact: true })];
+  return [optionOf(prepared, kind, run, { meanMs: ms, tailMs: ms, exact: true })];
 }
 
 /** The relaxed options of a stage: with the largest batch, which needs the fewest replicas. */
-export const relaxedStageOptions = (setting: StageSetting): readonly StageOption[] =>
-  kindsOf(setting).flatMap((kind) =>
-    batchSizesOf(setting, kind.curve)
+export const relaxedStageOptions = (prepared: PreparedStage): readonly StageOption[] =>
+  kindsOf(prepared).flatMap((kind) =>
+    batchSizesOf(prepared, kind.curve)
       .slice(-1)
-      .flatMap((maxBatchSize) => relaxedOption(setting, kind, maxBatchSize)),
+      .flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),
   );
 
 /** The same with every batch size, for objectives that charge large ones. */
-export const relaxedOptionsByBatch = (setting: StageSetting): readonly StageOption[] =>
-  kindsOf(setting).flatMap((kind) =>
-    batchSizesOf(setting, kind.curve).flatMap((maxBatchSize) => relaxedOption(setting, kind, maxBatchSize)),
+export const relaxedOptionsByBatch = (prepared: PreparedStage): readonly StageOption[] =>
+  kindsOf(prepared).flatMap((kind) =>
+    batchSizesOf(prepared, kind.curve).flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),
   );

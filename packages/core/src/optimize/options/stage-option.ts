@@ -3,17 +3,17 @@ import type { VariantId } from '../../model/ids.js';
 import type { Resources } from '../../model/pipeline-spec.js';
 import type { RunningStage } from '../../model/running-plan.js';
 import { capacityRps, type ServiceCurve } from '../../profile/service-curve.js';
-import { type ResourceUse, replicaCostPerHour, useOf, within } from '../problem/resource-use.js';
+import { isWithin, type ResourceUse, replicaCostPerHour, useOf } from '../problem/resource-use.js';
 import { type OptionTimes, optionTimes } from './option-times.js';
 import {
   batchSizesOf,
   kindsOf,
   leastStableReplicas,
+  type PreparedStage,
   plannedRps,
   type ReplicaKind,
   replicaRange,
-  type StageSetting,
-} from './stage-setting.js';
+} from './prepared-stage.js';
 
 /**
  * What it costs to move a stage from what runs to an option: replicas that must be started are paid for while they load and give no
@@ -76,12 +76,14 @@ interface OptionRun {
 }
 
 /** The option of a kind of replica with a size and times. */
-export function optionOf(setting: StageSetting, kind: ReplicaKind, run: OptionRun, times: OptionTimes): StageOption {
+export function optionOf(prepared: PreparedStage, kind: ReplicaKind, run: OptionRun, times: OptionTimes): StageOption {
   const { variant, variantIndex, curve, resources } = kind;
   const { maxBatchSize, replicas } = run;
-  const { prices, running } = setting;
+  const { prices, running } = prepared;
   const switching =
-    running === undefined ? 0 : switchingCostPerHour(switchTarget(setting, kind, replicas), running, setting.inForceMs);
+    running === undefined
+      ? 0
+      : switchingCostPerHour(switchTarget(prepared, kind, replicas), running, prepared.inForceMs);
   return {
     variantId: variant.id,
     variantIndex,
@@ -98,13 +100,13 @@ export function optionOf(setting: StageSetting, kind: ReplicaKind, run: OptionRu
   };
 }
 
-function switchTarget(setting: StageSetting, { variant, resources }: ReplicaKind, replicas: number): SwitchTarget {
+function switchTarget(prepared: PreparedStage, { variant, resources }: ReplicaKind, replicas: number): SwitchTarget {
   return {
     variantId: variant.id,
     resources,
     replicas,
-    replicaCostPerHour: replicaCostPerHour(resources, setting.prices),
-    loadMs: setting.loadMsOf(variant),
+    replicaCostPerHour: replicaCostPerHour(resources, prepared.prices),
+    loadMs: prepared.loadMsOf(variant),
   };
 }
 
@@ -113,39 +115,39 @@ function shortens(now: OptionTimes, before: OptionTimes | undefined): boolean {
   return now.tailMs < before.tailMs * (1 - LEAST_GAIN) || now.meanMs < before.meanMs * (1 - LEAST_GAIN);
 }
 
-function distributionOptions(setting: StageSetting, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
-  const [least, most] = replicaRange(setting, kind);
+function distributionOptions(prepared: PreparedStage, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
+  const [least, most] = replicaRange(prepared, kind);
   const { curve } = kind;
   const oneRps = capacityRps(curve, 1, maxBatchSize);
   const options: StageOption[] = [];
   let before: OptionTimes | undefined;
-  for (let replicas = Math.max(least, leastStableReplicas(setting, oneRps)); replicas <= most; replicas++) {
-    const now = optionTimes(setting, { curve, maxBatchSize, replicas });
+  for (let replicas = Math.max(least, leastStableReplicas(prepared, oneRps)); replicas <= most; replicas++) {
+    const now = optionTimes(prepared, { curve, maxBatchSize, replicas });
     // Full batches may carry less than smaller ones: then this is not the count from which the stage is stable.
     if (now.tailMs === Number.POSITIVE_INFINITY) continue;
-    options.push(optionOf(setting, kind, { maxBatchSize, replicas, capacityRps: replicas * oneRps }, now));
-    if (!shortens(now, before) && replicas > setting.load.groupSize) break;
+    options.push(optionOf(prepared, kind, { maxBatchSize, replicas, capacityRps: replicas * oneRps }, now));
+    if (!shortens(now, before) && replicas > prepared.load.groupSize) break;
     before = now;
   }
   return options;
 }
 
-function sumOfTailsOptions(setting: StageSetting, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
-  const [least, most] = replicaRange(setting, kind);
+function sumOfTailsOptions(prepared: PreparedStage, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
+  const [least, most] = replicaRange(prepared, kind);
   const { curve } = kind;
-  const replicas = Math.max(least, sumOfTailsReplicas(curve, maxBatchSize, plannedRps(setting.load)));
+  const replicas = Math.max(least, sumOfTailsReplicas(curve, maxBatchSize, plannedRps(prepared.load)));
   if (replicas > most) return [];
-  const times = optionTimes(setting, { curve, maxBatchSize, replicas });
+  const times = optionTimes(prepared, { curve, maxBatchSize, replicas });
   const run = { maxBatchSize, replicas, capacityRps: capacityRps(curve, replicas, maxBatchSize) };
-  return [optionOf(setting, kind, run, times)];
+  return [optionOf(prepared, kind, run, times)];
 }
 
 /** All options of a stage that fit the limits alone. */
-export function stageOptions(setting: StageSetting): readonly StageOption[] {
-  const make = setting.estimator === 'distribution' ? distributionOptions : sumOfTailsOptions;
-  return kindsOf(setting).flatMap((kind) =>
-    batchSizesOf(setting, kind.curve).flatMap((b) =>
-      make(setting, kind, b).filter((o) => o.use.every((amount, r) => within(amount, setting.limits[r] as number))),
+export function stageOptions(prepared: PreparedStage): readonly StageOption[] {
+  const make = prepared.estimator === 'distribution' ? distributionOptions : sumOfTailsOptions;
+  return kindsOf(prepared).flatMap((kind) =>
+    batchSizesOf(prepared, kind.curve).flatMap((b) =>
+      make(prepared, kind, b).filter((o) => o.use.every((amount, r) => isWithin(amount, prepared.limits[r] as number))),
     ),
   );
 }

@@ -2,7 +2,7 @@ import type { NodeGroup, Objective } from '../../model/pipeline-spec.js';
 import type { AccuracyModel } from '../problem/accuracy-model.js';
 import type { PlanningGraph } from '../problem/planning-graph.js';
 import type { ResourceUse } from '../problem/resource-use.js';
-import type { PlanningSetting } from './planning-setting.js';
+import type { PreparedProblem } from './prepared-problem.js';
 import type { StageOption } from './stage-option.js';
 
 /**
@@ -45,16 +45,16 @@ export const optionLatencyMs = (option: Pick<StageOption, 'meanMs' | 'tailMs'>, 
     ? option.tailMs // an unstable option; the difference of two infinities is no number
     : factors.kappa * (option.meanMs + factors.theta * (option.tailMs - option.meanMs));
 
-/** The surrogate of a setting under the given factors. */
-export function surrogateProblem(setting: PlanningSetting, factors: LatencyFactors): SurrogateProblem {
-  const { graph, accuracy, objective, limits, sloMs, spec } = setting;
+/** The surrogate of a prepared under the given factors. */
+export function surrogateProblem(prepared: PreparedProblem, factors: LatencyFactors): SurrogateProblem {
+  const { graph, accuracy, objective, limits, sloMs, spec } = prepared;
   return {
     graph,
     accuracy,
     objective,
     limits,
     sloMs,
-    stages: setting.options.map((options) =>
+    stages: prepared.options.map((options) =>
       options.map((option) => ({
         option,
         latencyMs: optionLatencyMs(option, factors),
@@ -62,7 +62,7 @@ export function surrogateProblem(setting: PlanningSetting, factors: LatencyFacto
       })),
     ),
     ...(spec.nodes === undefined ? {} : { nodes: spec.nodes }),
-    labelLimit: setting.problem.labelLimit ?? DEFAULT_LABEL_LIMIT,
+    labelLimit: prepared.problem.labelLimit ?? DEFAULT_LABEL_LIMIT,
   };
 }
 

@@ -39,10 +39,10 @@ export function limitsOf({ budget, nodes }: Pick<PipelineSpec, 'budget' | 'nodes
 }
 
 /** A limit with room for rounding. */
-export const roundedUp = (limit: number): number => limit + ROUNDING * Math.max(1, limit);
+export const withRounding = (limit: number): number => limit + ROUNDING * Math.max(1, limit);
 
 /** Whether `amount` keeps to `limit`, rounding aside. */
-export const within = (amount: number, limit: number): boolean => amount <= roundedUp(limit);
+export const isWithin = (amount: number, limit: number): boolean => amount <= withRounding(limit);
 
 /** Sum of use vectors. */
 export function totalUse(uses: Iterable<ResourceUse>): ResourceUse {

@@ -7,7 +7,7 @@ import type { PipelineSpec } from '../../model/pipeline-spec.js';
 import type { Plan, PlanPrediction } from '../../model/plan.js';
 import type { ServiceCurves } from '../../profile/curves-of.js';
 import { capacityRps } from '../../profile/service-curve.js';
-import { plannedRps } from '../options/stage-setting.js';
+import { plannedRps } from '../options/prepared-stage.js';
 
 /** Latency at the percentile of the SLO, in ms; Infinity where a stage cannot keep up. */
 export function latencyAtSlo(query: PipelineQuery): number {

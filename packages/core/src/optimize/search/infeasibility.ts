@@ -1,6 +1,6 @@
 import type { Budget, Objective, PipelineSpec } from '../../model/pipeline-spec.js';
 import { type BindingConstraint, type Plan, type PlanFixes, type PlanResult, showsSloMet } from '../../model/plan.js';
-import { type PlanningSetting, relaxedSetting } from '../options/planning-setting.js';
+import { type PreparedProblem, prepareRelaxation } from '../options/prepared-problem.js';
 import { type Solution, surrogateProblem } from '../options/surrogate.js';
 import { type PlanningProblem, specOf, type VerifyPlan } from '../planning-problem.js';
 import { limitsOf, resourceKinds, totalUse, useOf } from '../problem/resource-use.js';
@@ -16,23 +16,23 @@ import { type FoundPlan, searchPlan } from './search-plan.js';
  */
 
 /** What holds without any solving: no accuracy exceeds 1 and no cost is below 0. */
-function boundOfAll(objective: Objective): number {
+function trivialBound(objective: Objective): number {
   if (objective.kind === 'min-cost') return 0;
   return objective.kind === 'weights' ? objective.accuracy : 1;
 }
 
 /** The bound on the objective (a lower one for `min-cost`), or undefined when it is proven that not even the relaxation has a plan. */
 export function relaxationBound(problem: PlanningProblem): number | undefined {
-  const setting = relaxedSetting(problem);
-  const { objective } = setting;
-  const { choice, optimal, gapFraction } = solve(surrogateProblem(setting, { theta: 0, kappa: 1 }));
-  if (choice === undefined) return optimal ? undefined : boundOfAll(objective);
-  const value = objectiveValue(objective, setting.accuracy, choice);
+  const prepared = prepareRelaxation(problem);
+  const { objective } = prepared;
+  const { choice, optimal, gapFraction } = solve(surrogateProblem(prepared, { theta: 0, kappa: 1 }));
+  if (choice === undefined) return optimal ? undefined : trivialBound(objective);
+  const value = objectiveValue(objective, prepared.accuracy, choice);
   if (optimal) return value;
-  if (gapFraction >= 1) return boundOfAll(objective);
+  if (gapFraction >= 1) return trivialBound(objective);
   return objective.kind === 'min-cost'
     ? value * (1 - gapFraction)
-    : Math.min(boundOfAll(objective), value + (Math.abs(value) * gapFraction) / (1 - gapFraction));
+    : Math.min(trivialBound(objective), value + (Math.abs(value) * gapFraction) / (1 - gapFraction));
 }
 
 /**
@@ -46,19 +46,19 @@ const CAPACITY_BISECTIONS = 60;
 const MOST_RPS = 1e12;
 
 interface StablePlan {
-  readonly setting: PlanningSetting;
+  readonly prepared: PreparedProblem;
   readonly choice: NonNullable<Solution['choice']>;
 }
 
 function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | undefined {
-  const setting = relaxedSetting({
+  const prepared = prepareRelaxation({
     ...problem,
     arrivalRps,
     objective: { kind: 'min-cost', accuracyFloor: 0 },
     slo: { ...(problem.slo ?? problem.spec.slo), latencyMs: Number.MAX_VALUE },
   });
-  const { choice } = solve(surrogateProblem(setting, { theta: 0, kappa: 1 }));
-  return choice === undefined ? undefined : { setting, choice };
+  const { choice } = solve(surrogateProblem(prepared, { theta: 0, kappa: 1 }));
+  return choice === undefined ? undefined : { prepared, choice };
 }
 
 /** The plan for the highest rate up to the problem's that the budget can carry; none when not even an idle plan fits. */
@@ -76,7 +76,7 @@ function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
     else [best, low] = [stable, middle];
   }
   const options = best.choice.map((o) => o.option);
-  return planOf({ ...best.setting, problem }, options);
+  return planOf({ ...best.prepared, problem }, options);
 }
 
 /**
@@ -94,7 +94,7 @@ const BISECTIONS = 3;
 
 type Fix = { readonly constraint: BindingConstraint; readonly excess: number; readonly fixes: PlanFixes };
 
-function found(problem: PlanningProblem, verify: VerifyPlan | undefined): FoundPlan | undefined {
+function findPlan(problem: PlanningProblem, verify: VerifyPlan | undefined): FoundPlan | undefined {
   const outcome = searchPlan(problem, verify);
   return outcome.kind === 'found' ? outcome.found : undefined;
 }
@@ -110,7 +110,7 @@ function sloFix({ estimator }: PlanningProblem, { slo }: PipelineSpec, { plan, v
   const verified = estimator === 'sum-of-tails' ? undefined : plan.verified;
   const reachedMs = verified?.latencyMs ?? plan.predicted.latencyMs;
   if (!Number.isFinite(reachedMs)) return undefined;
-  const latencyMs = leastThatHolds(
+  const latencyMs = leastVerifiedMs(
     { reachedMs, aboveMs: slo.latencyMs },
     (ms) => verified === undefined || verify === undefined || showsSloMet(verify(plan, { ...slo, latencyMs: ms })),
   );
@@ -119,13 +119,13 @@ function sloFix({ estimator }: PlanningProblem, { slo }: PipelineSpec, { plan, v
 }
 
 /** A whole number of ms above the asked SLO and what is reached that holds; with a smaller one nearby that was seen not to, if any was. */
-function leastThatHolds(
+function leastVerifiedMs(
   { reachedMs, aboveMs }: { readonly reachedMs: number; readonly aboveMs: number },
-  holdsAt: (latencyMs: number) => boolean,
+  isVerifiedAt: (latencyMs: number) => boolean,
 ): number | undefined {
   const withRoom = (room: number): number => Math.max(Math.ceil(reachedMs * (1 + room)), Math.floor(aboveMs) + 1);
   let room = SLO_ROOM;
-  while (!holdsAt(withRoom(room))) {
+  while (!isVerifiedAt(withRoom(room))) {
     room *= 2;
     if (room > MOST_ROOM) return undefined;
   }
@@ -133,7 +133,7 @@ function leastThatHolds(
   let [fails, holds] = [withRoom(room / 2), withRoom(room)];
   for (let i = 0; i < BISECTIONS; i++) {
     const middle = Math.ceil((fails + holds) / 2);
-    if (holdsAt(middle)) holds = middle;
+    if (isVerifiedAt(middle)) holds = middle;
     else fails = middle;
   }
   return holds;
@@ -147,7 +147,7 @@ function budgetFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyP
   const accuracyFloor = spec.objective.kind === 'min-cost' ? spec.objective.accuracyFloor : 0;
   const objective = { kind: 'min-cost', accuracyFloor } as const;
   const { runningPlan: _, ...fresh } = problem;
-  const smallest = found({ ...fresh, spec: coresOnly, budget: {}, objective }, verify);
+  const smallest = findPlan({ ...fresh, spec: coresOnly, budget: {}, objective }, verify);
   if (smallest === undefined) return undefined;
   const use = totalUse(smallest.choice.map(({ option: o }) => useOf(o.resources, o.replicas, spec.prices)));
   const needed = use.map((amount, r) => (Number.isFinite(limits[r]) ? Math.max(amount, limits[r] as number) : amount));
@@ -159,7 +159,7 @@ function budgetFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyP
 
 function floorFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyPlan | undefined): Fix | undefined {
   if (spec.objective.kind !== 'min-cost') return undefined;
-  const best = found({ ...problem, objective: { kind: 'max-accuracy' } }, verify);
+  const best = findPlan({ ...problem, objective: { kind: 'max-accuracy' } }, verify);
   if (best === undefined) return undefined;
   const reached = best.plan.predicted.pas;
   return {
@@ -177,7 +177,7 @@ function bindingByRelaxation(problem: PlanningProblem): BindingConstraint {
   return relaxationBound({ ...problem, slo: unhurried }) === undefined ? 'capacity' : 'slo';
 }
 
-function verdictOn(plan: Plan | undefined, { slo }: PipelineSpec, verify: VerifyPlan | undefined): Plan | undefined {
+function withVerdict(plan: Plan | undefined, { slo }: PipelineSpec, verify: VerifyPlan | undefined): Plan | undefined {
   return plan === undefined || verify === undefined ? plan : { ...plan, verified: verify(plan, slo) };
 }
 
@@ -191,7 +191,7 @@ export function infeasibleResult(problem: PlanningProblem, fastest: Plan | undef
     floorFix(problem, spec, judge),
   ];
   const helping = fixes.filter((fix): fix is Fix => fix !== undefined).sort((a, b) => a.excess - b.excess);
-  const bestEffort = fastest ?? verdictOn(largestCapacityPlan(problem), spec, verify);
+  const bestEffort = fastest ?? withVerdict(largestCapacityPlan(problem), spec, verify);
   return {
     kind: 'infeasible',
     proven: relaxationBound(problem) === undefined,

@@ -1,6 +1,6 @@
 /** Turns a solver's choice into a plan with what the estimate predicts of it. */
 import type { Plan, PlanPrediction, StagePlan } from '../../model/plan.js';
-import type { PlanningSetting } from '../options/planning-setting.js';
+import type { PreparedProblem } from '../options/prepared-problem.js';
 import type { StageOption } from '../options/stage-option.js';
 import { graphLatencyMs } from '../problem/planning-graph.js';
 import { totalUse } from '../problem/resource-use.js';
@@ -9,7 +9,7 @@ import { latencyAtSlo, pipelineRps } from './estimate-stages.js';
 /** One option per stage, in the order of the pipeline file. */
 export type StageChoice = readonly StageOption[];
 
-function estimatedLatencyMs({ spec, problem }: PlanningSetting, choice: StageChoice): number {
+function estimatedLatencyMs({ spec, problem }: PreparedProblem, choice: StageChoice): number {
   return latencyAtSlo({
     spec,
     stages: new Map(spec.stages.map((stage, s) => [stage.id, choice[s] as StageOption])),
@@ -18,14 +18,14 @@ function estimatedLatencyMs({ spec, problem }: PlanningSetting, choice: StageCho
   });
 }
 
-function predictionOf(setting: PlanningSetting, choice: StageChoice, latencyMs: number): PlanPrediction {
+function predictionOf(prepared: PreparedProblem, choice: StageChoice, latencyMs: number): PlanPrediction {
   const [cpuCores, , , costPerHour] = totalUse(choice.map((option) => option.use));
   return {
     latencyMs,
-    percentile: setting.spec.slo.percentile,
-    pas: setting.accuracy.pas(choice.map((option) => option.variantIndex)) ?? 0,
+    percentile: prepared.spec.slo.percentile,
+    pas: prepared.accuracy.pas(choice.map((option) => option.variantIndex)) ?? 0,
     capacityRps: pipelineRps(
-      setting.spec,
+      prepared.spec,
       choice.map((option) => option.capacityRps),
     ),
     cpuCores,
@@ -33,7 +33,7 @@ function predictionOf(setting: PlanningSetting, choice: StageChoice, latencyMs: 
   };
 }
 
-function stagesOf({ spec }: PlanningSetting, choice: StageChoice): Plan['stages'] {
+function stagesOf({ spec }: PreparedProblem, choice: StageChoice): Plan['stages'] {
   const stages = spec.stages.map((stage, s): [string, readonly StagePlan[]] => {
     const { variantId, resources, maxBatchSize, replicas } = choice[s] as StageOption;
     const { maxBatchWaitMs } = stage.bounds;
@@ -42,18 +42,18 @@ function stagesOf({ spec }: PlanningSetting, choice: StageChoice): Plan['stages'
   return Object.fromEntries(stages);
 }
 
-const sumOfTailsMs = ({ graph }: PlanningSetting, choice: StageChoice): number =>
+const sumOfTailsMs = ({ graph }: PreparedProblem, choice: StageChoice): number =>
   graphLatencyMs(graph, (s) => choice[s]?.tailMs ?? 0);
 
 /** The plan of a choice with its latency as the sum of its stages' tails: enough for a simulation to judge it. */
-export function sketchOf(setting: PlanningSetting, choice: StageChoice): Plan {
-  const predicted = predictionOf(setting, choice, sumOfTailsMs(setting, choice));
-  return { stages: stagesOf(setting, choice), predicted };
+export function sketchOf(prepared: PreparedProblem, choice: StageChoice): Plan {
+  const predicted = predictionOf(prepared, choice, sumOfTailsMs(prepared, choice));
+  return { stages: stagesOf(prepared, choice), predicted };
 }
 
-/** The plan of a choice at the rate of the setting, with the latency that the estimator predicts for the whole graph. */
-export function planOf(setting: PlanningSetting, choice: StageChoice): Plan {
-  const sums = setting.problem.estimator === 'sum-of-tails';
-  const latencyMs = sums ? sumOfTailsMs(setting, choice) : estimatedLatencyMs(setting, choice);
-  return { stages: stagesOf(setting, choice), predicted: predictionOf(setting, choice, latencyMs) };
+/** The plan of a choice at the rate of the prepared, with the latency that the estimator predicts for the whole graph. */
+export function planOf(prepared: PreparedProblem, choice: StageChoice): Plan {
+  const sums = prepared.problem.estimator === 'sum-of-tails';
+  const latencyMs = sums ? sumOfTailsMs(prepared, choice) : estimatedLatencyMs(prepared, choice);
+  return { stages: stagesOf(prepared, choice), predicted: predictionOf(prepared, choice, latencyMs) };
 }

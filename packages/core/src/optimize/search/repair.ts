@@ -1,4 +1,4 @@
-import type { PlanningSetting } from '../options/planning-setting.js';
+import type { PreparedProblem } from '../options/prepared-problem.js';
 import {
   choiceKey,
   optionLatencyMs,
@@ -6,8 +6,8 @@ import {
   type SurrogateOption,
   type SurrogateProblem,
 } from '../options/surrogate.js';
-import { totalUse, within } from '../problem/resource-use.js';
-import { packs } from '../surrogate/node-packing.js';
+import { isWithin, totalUse } from '../problem/resource-use.js';
+import { canPack } from '../surrogate/node-packing.js';
 import { costOf } from '../surrogate/objective-value.js';
 
 /**
@@ -43,7 +43,7 @@ const ALONE = { theta: 0.7, kappa: 1 };
 /** Choices of which the estimate expects this multiple of the SLO are not worth a simulation. */
 const HOPELESS = 1.5;
 
-const replaced = (choice: SurrogateChoice, stage: number, by: SurrogateOption): SurrogateChoice =>
+const withOption = (choice: SurrogateChoice, stage: number, by: SurrogateOption): SurrogateChoice =>
   choice.map((option, s) => (s === stage ? by : option));
 
 /** Whether the estimate of a choice has to simulate CPU shares. */
@@ -65,8 +65,8 @@ interface Estimated {
 }
 
 /** Remembers what missed and what was estimated in one search. */
-export class SecondThoughts {
-  readonly #setting: PlanningSetting;
+export class ChoiceRepair {
+  readonly #prepared: PreparedProblem;
   readonly #estimate: (choice: SurrogateChoice) => number;
   readonly #missed = new Map<string, SurrogateChoice>();
   readonly #estimated = new Map<string, Estimated>();
@@ -74,20 +74,20 @@ export class SecondThoughts {
   #estimates = 0;
 
   /** `estimateMs` is the latency of a choice by the estimate of the whole graph. */
-  constructor(setting: PlanningSetting, estimateMs: (choice: SurrogateChoice) => number) {
-    this.#setting = setting;
+  constructor(prepared: PreparedProblem, estimateMs: (choice: SurrogateChoice) => number) {
+    this.#prepared = prepared;
     this.#estimate = estimateMs;
-    const shares = setting.options.some((options) => options.some((o) => o.curve.shareFraction < 1));
+    const shares = prepared.options.some((options) => options.some((o) => o.curve.shareFraction < 1));
     this.#mostEstimated = shares ? MOST_ESTIMATED_WITH_SHARES : MOST_ESTIMATED;
   }
 
   /** Tells of a choice that missed. */
-  missed(choice: SurrogateChoice): void {
+  recordMiss(choice: SurrogateChoice): void {
     this.#missed.set(choiceKey(choice), choice);
   }
 
   /** The fastest choice found near `choice` within the budget; perhaps `choice` itself. */
-  repaired(choice: SurrogateChoice, problem: SurrogateProblem, limits: RepairLimits): SurrogateChoice {
+  repair(choice: SurrogateChoice, problem: SurrogateProblem, limits: RepairLimits): SurrogateChoice {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
     const admits = (candidate: SurrogateChoice): boolean =>
       (limits.anyVariant || sameVariants(candidate, choice)) && limits.worthwhile(candidate);
@@ -95,8 +95,8 @@ export class SecondThoughts {
     for (;;) {
       const before = best;
       for (let s = 0; s < choice.length; s++)
-        for (const candidate of this.#changedAt(s, best.choice, { problem, admits }))
-          if (this.#estimates < end) best = this.#faster(candidate, best);
+        for (const candidate of this.#choicesChangedAt(s, best.choice, { problem, admits }))
+          if (this.#estimates < end) best = this.#fasterOf(candidate, best);
       if (best === before) return best.choice;
     }
   }
@@ -105,7 +105,7 @@ export class SecondThoughts {
    * Choices of the same variants at less cost that the estimate deems fast enough, the cheapest first: option by option, the step that
    * saves most is taken until none is left.
    */
-  trimmed(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
+  trims(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
     const path: SurrogateChoice[] = [];
     for (let now: SurrogateChoice | undefined = choice; now !== undefined; ) {
@@ -118,7 +118,7 @@ export class SecondThoughts {
   }
 
   #isFast(choice: SurrogateChoice): boolean {
-    return this.#estimateMs(choice) <= this.#setting.sloMs;
+    return this.#estimateMs(choice) <= this.#prepared.sloMs;
   }
 
   /** Choices with a cheaper option of the same variant at one stage, the cheapest choice first. */
@@ -126,35 +126,35 @@ export class SecondThoughts {
     const cost = costOf(choice);
     const admits = (candidate: SurrogateChoice): boolean =>
       sameVariants(candidate, choice) && costOf(candidate) < cost * (1 - COST_ROUNDING);
-    const cheaper = choice.flatMap((_, s) => this.#changedAt(s, choice, { problem, admits }));
+    const cheaper = choice.flatMap((_, s) => this.#choicesChangedAt(s, choice, { problem, admits }));
     return cheaper
       .map((each) => ({ each, total: costOf(each) }))
       .sort((a, b) => a.total - b.total)
       .map(({ each }) => each);
   }
 
-  #faster(candidate: SurrogateChoice, best: Estimated): Estimated {
+  #fasterOf(candidate: SurrogateChoice, best: Estimated): Estimated {
     const ms = this.#estimateMs(candidate);
     return ms < best.ms ? { choice: candidate, ms } : best;
   }
 
   /** Choices around those that missed, the fastest by the estimate first; none that is hopeless or missed itself. */
-  hopeful(problem: SurrogateProblem): readonly SurrogateChoice[] {
+  promisingChoices(problem: SurrogateProblem): readonly SurrogateChoice[] {
     for (const choice of this.#missed.values())
       for (let s = 0; s < choice.length; s++)
-        for (const near of this.#changedAt(s, choice, { problem, admits: () => true }))
+        for (const near of this.#choicesChangedAt(s, choice, { problem, admits: () => true }))
           if (this.#estimated.size < this.#mostEstimated) this.#estimateMs(near);
     return [...this.#estimated]
-      .filter(([key, { ms }]) => !this.#missed.has(key) && ms < HOPELESS * this.#setting.sloMs)
+      .filter(([key, { ms }]) => !this.#missed.has(key) && ms < HOPELESS * this.#prepared.sloMs)
       .sort(([, a], [, b]) => a.ms - b.ms)
       .map(([, { choice }]) => choice);
   }
 
   /** Choices with another option at one stage that are admitted and keep budget, machines and floor, the option fastest alone first. */
-  #changedAt(stage: number, choice: SurrogateChoice, { problem, admits }: Changes): readonly SurrogateChoice[] {
+  #choicesChangedAt(stage: number, choice: SurrogateChoice, { problem, admits }: Changes): readonly SurrogateChoice[] {
     return (problem.stages[stage] ?? [])
       .filter((option) => option.option !== choice[stage]?.option)
-      .map((option) => ({ candidate: replaced(choice, stage, option), ms: optionLatencyMs(option.option, ALONE) }))
+      .map((option) => ({ candidate: withOption(choice, stage, option), ms: optionLatencyMs(option.option, ALONE) }))
       .filter(({ candidate }) => admits(candidate) && this.#keepsLimits(candidate))
       .sort((a, b) => a.ms - b.ms)
       .slice(0, MOST_TRIED)
@@ -162,14 +162,14 @@ export class SecondThoughts {
   }
 
   #keepsLimits(choice: SurrogateChoice): boolean {
-    const { limits, objective, accuracy, spec } = this.#setting;
+    const { limits, objective, accuracy, spec } = this.#prepared;
     const use = totalUse(choice.map((o) => o.option.use));
-    if (use.some((amount, r) => !within(amount, limits[r] as number))) return false;
+    if (use.some((amount, r) => !isWithin(amount, limits[r] as number))) return false;
     const pas = accuracy.pas(choice.map((o) => o.option.variantIndex));
     if (pas === undefined || (objective.kind === 'min-cost' && pas < objective.accuracyFloor)) return false;
     return (
       spec.nodes === undefined ||
-      packs(
+      canPack(
         choice.map((o) => o.option),
         spec.nodes,
       )

@@ -3,20 +3,14 @@
  * graph stands in for the simulation. The sum-of-tails surrogate is a claim of its own: it is solved once and not adjusted.
  */
 import type { Plan, PlanVerification } from '../../model/plan.js';
-import { type PlanningSetting, planningSetting } from '../options/planning-setting.js';
+import { type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';
 import { choiceKey, type LatencyFactors, type Solution, type SurrogateChoice } from '../options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
 import { leastLatencyChoice } from '../surrogate/least-latency.js';
 import { objectiveValue } from '../surrogate/objective-value.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import { planOf, sketchOf } from './plan-of.js';
-import {
-  cheaperThatHolds,
-  type FoundChoice,
-  type Judge,
-  type JudgedChoice,
-  verifiedSearch,
-} from './verified-search.js';
+import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
 /** A plan with the solve it came from. */
 export interface FoundPlan {
@@ -38,7 +32,7 @@ const TAILS: LatencyFactors = { theta: 1, kappa: 1 };
 const optionsOf = (choice: SurrogateChoice) => choice.map((o) => o.option);
 
 /** The same function without doing anything twice. */
-function remembering<Answer>(answer: (choice: SurrogateChoice) => Answer): (choice: SurrogateChoice) => Answer {
+function memoize<Answer>(answer: (choice: SurrogateChoice) => Answer): (choice: SurrogateChoice) => Answer {
   const known = new Map<string, Answer>();
   return (choice) => {
     const key = choiceKey(choice);
@@ -51,11 +45,11 @@ function remembering<Answer>(answer: (choice: SurrogateChoice) => Answer): (choi
 }
 
 /** Judges choices by `verify`, or by the estimate where there is none; no choice twice. */
-export function judgeOf(setting: PlanningSetting, verify: VerifyPlan | undefined): Judge {
-  const { slo } = setting.spec;
-  const estimateMs = remembering((choice) => planOf(setting, optionsOf(choice)).predicted.latencyMs);
+export function judgeOf(prepared: PreparedProblem, verify: VerifyPlan | undefined): Judge {
+  const { slo } = prepared.spec;
+  const estimateMs = memoize((choice) => planOf(prepared, optionsOf(choice)).predicted.latencyMs);
   if (verify !== undefined)
-    return { estimateMs, verdict: remembering((choice) => verify(sketchOf(setting, optionsOf(choice)), slo)) };
+    return { estimateMs, verdict: memoize((choice) => verify(sketchOf(prepared, optionsOf(choice)), slo)) };
   const verdict = (choice: SurrogateChoice): PlanVerification => {
     const latencyMs = estimateMs(choice);
     const sloAttainmentFraction = latencyMs <= slo.latencyMs ? 1 : 0;
@@ -64,53 +58,57 @@ export function judgeOf(setting: PlanningSetting, verify: VerifyPlan | undefined
   return { estimateMs, verdict };
 }
 
-function planWith(setting: PlanningSetting, choice: SurrogateChoice, verified: PlanVerification | undefined): Plan {
-  const plan = planOf(setting, optionsOf(choice));
+function verifiedPlanOf(
+  prepared: PreparedProblem,
+  choice: SurrogateChoice,
+  verified: PlanVerification | undefined,
+): Plan {
+  const plan = planOf(prepared, optionsOf(choice));
   return verified === undefined ? plan : { ...plan, verified };
 }
 
 /** The tie rule of `max-accuracy`: of equally accurate choices the cheapest. */
-function asCheapAsCanBe(setting: PlanningSetting, judge: Judge, found: FoundChoice): FoundChoice {
-  if (setting.objective.kind !== 'max-accuracy') return found;
-  const { choice, verdict } = cheaperThatHolds(setting, judge, { held: found, pas: found.value });
-  const value = objectiveValue(setting.objective, setting.accuracy, choice);
+function trimToCheapest(prepared: PreparedProblem, judge: Judge, found: FoundChoice): FoundChoice {
+  if (prepared.objective.kind !== 'max-accuracy') return found;
+  const { choice, verdict } = trimChoice(prepared, judge, { held: found, pas: found.value });
+  const value = objectiveValue(prepared.objective, prepared.accuracy, choice);
   return { ...found, choice, verdict, value };
 }
 
-function searchAdjusted(setting: PlanningSetting, verify: VerifyPlan | undefined): PlanSearch {
-  const judge = judgeOf(setting, verify);
-  const outcome = verifiedSearch(setting, judge);
+function searchVerified(prepared: PreparedProblem, verify: VerifyPlan | undefined): PlanSearch {
+  const judge = judgeOf(prepared, verify);
+  const outcome = verifiedSearch(prepared, judge);
   const toPlan = ({ choice, verdict }: JudgedChoice): Plan =>
-    planWith(setting, choice, verify === undefined ? undefined : verdict);
+    verifiedPlanOf(prepared, choice, verify === undefined ? undefined : verdict);
   const { labels } = outcome;
   if (outcome.kind === 'found') {
-    const found = asCheapAsCanBe(setting, judge, outcome.found);
+    const found = trimToCheapest(prepared, judge, outcome.found);
     return { kind: 'found', labels, found: { ...found, plan: toPlan(found) } };
   }
   const { fastest } = outcome;
   return { kind: 'none', labels, ...(fastest === undefined ? {} : { fastest: toPlan(fastest) }) };
 }
 
-function searchOnce(setting: PlanningSetting, verify: VerifyPlan | undefined): PlanSearch {
-  const solver = new SurrogateSolver(setting);
+function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): PlanSearch {
+  const solver = new SurrogateSolver(prepared);
   const solution = solver.solve(TAILS);
   const { choice, labels } = solution;
   const toPlan = (of: SurrogateChoice): Plan =>
-    planWith(setting, of, verify?.(sketchOf(setting, optionsOf(of)), setting.spec.slo));
+    verifiedPlanOf(prepared, of, verify?.(sketchOf(prepared, optionsOf(of)), prepared.spec.slo));
   if (choice === undefined) {
     const fastest = leastLatencyChoice(solver, TAILS);
     return { kind: 'none', ...(fastest === undefined ? {} : { fastest: toPlan(fastest) }), labels };
   }
-  const value = objectiveValue(setting.objective, setting.accuracy, choice);
+  const value = objectiveValue(prepared.objective, prepared.accuracy, choice);
   return { kind: 'found', found: { plan: toPlan(choice), choice, solution, factors: TAILS, value }, labels };
 }
 
-/** Searches within a setting that was read before. */
-export function searchSetting(setting: PlanningSetting, verify?: VerifyPlan): PlanSearch {
-  const search = setting.problem.estimator === 'sum-of-tails' ? searchOnce : searchAdjusted;
-  return search(setting, verify);
+/** Searches within a prepared that was read before. */
+export function searchPrepared(prepared: PreparedProblem, verify?: VerifyPlan): PlanSearch {
+  const search = prepared.problem.estimator === 'sum-of-tails' ? searchOnce : searchVerified;
+  return search(prepared, verify);
 }
 
 /** Searches the best plan of `problem`. */
 export const searchPlan = (problem: PlanningProblem, verify?: VerifyPlan): PlanSearch =>
-  searchSetting(planningSetting(problem), verify);
+  searchPrepared(prepareProblem(problem), verify);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Plan } from '../../model/plan.js';
 import { optimize } from '../optimize.js';
-import { planningSetting } from '../options/planning-setting.js';
+import { prepareProblem } from '../options/prepared-problem.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
 import type { VerifyPlan } from '../planning-problem.js';
 import { searchPlan } from './search-plan.js';
@@ -113,7 +113,7 @@ describe('the cheapest plan of an unlimited budget', () => {
     };
 
   function leastCostPerHour(arrivalRps: number): number {
-    const { options } = planningSetting(problemOf(pipeline, arrivalRps));
+    const { options } = prepareProblem(problemOf(pipeline, arrivalRps));
     const enough = options.map((each) => each.filter((o) => arrivalRps <= 0.96 * o.capacityRps));
     return enough.reduce((sum, each) => sum + Math.min(...each.map(({ use }) => use[3])), 0);
   }

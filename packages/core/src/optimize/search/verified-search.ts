@@ -7,7 +7,7 @@
  */
 
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
-import type { PlanningSetting } from '../options/planning-setting.js';
+import type { PreparedProblem } from '../options/prepared-problem.js';
 import {
   type LatencyFactors,
   optionLatencyMs,
@@ -19,20 +19,20 @@ import { graphLatencyMs } from '../problem/planning-graph.js';
 import { leastLatencyChoice } from '../surrogate/least-latency.js';
 import { isBetter, objectiveValue } from '../surrogate/objective-value.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
-import { SecondThoughts, simulatesShares } from './repair.js';
+import { ChoiceRepair, simulatesShares } from './repair.js';
 
 /** From a choice that holds to a cheaper one that also does and is accurate enough: the loop with cost for its goal. */
 
 export const ROUNDING = 1e-12;
 
 /** The cheapest choice of at least this PAS, as far as the loop finds one; `held` itself where nothing cheaper holds. */
-export function cheaperThatHolds(
-  setting: PlanningSetting,
+export function trimChoice(
+  prepared: PreparedProblem,
   judge: Judge,
   from: { readonly held: JudgedChoice; readonly pas: number },
 ): JudgedChoice {
   const objective = { kind: 'min-cost', accuracyFloor: from.pas * (1 - ROUNDING) } as const;
-  return new LevelSearch({ ...setting, objective }, judge).betterThan(from.held);
+  return new LevelSearch({ ...prepared, objective }, judge).betterThan(from.held);
 }
 
 /** How choices are judged. */
@@ -82,34 +82,34 @@ const factorsAt = (level: number): LatencyFactors =>
 interface Attempt extends JudgedChoice {
   readonly level: number;
   readonly solution: Solution;
-  readonly holds: boolean;
+  readonly verified: boolean;
 }
 
 /** The next level to try after one without any plan. */
-const lowered = (level: number): number => (level > 1 ? 1 : level / 2 < SMALLEST_THETA ? 0 : level / 2);
+const lowerLevel = (level: number): number => (level > 1 ? 1 : level / 2 < SMALLEST_THETA ? 0 : level / 2);
 
-/** The loop over one setting; `labels` counts what its solves made. */
+/** The loop over one prepared; `labels` counts what its solves made. */
 export class LevelSearch {
-  readonly #setting: PlanningSetting;
+  readonly #prepared: PreparedProblem;
   readonly #solver: SurrogateSolver;
   readonly #judge: Judge;
-  readonly #thoughts: SecondThoughts;
+  readonly #repairer: ChoiceRepair;
   #failedAt = 0;
   labels = 0;
 
-  constructor(setting: PlanningSetting, judge: Judge) {
-    this.#setting = setting;
-    this.#solver = new SurrogateSolver(setting);
+  constructor(prepared: PreparedProblem, judge: Judge) {
+    this.#prepared = prepared;
+    this.#solver = new SurrogateSolver(prepared);
     this.#judge = judge;
-    this.#thoughts = new SecondThoughts(setting, (choice) => judge.estimateMs(choice));
+    this.#repairer = new ChoiceRepair(prepared, (choice) => judge.estimateMs(choice));
   }
 
   /**
    * Raises and lowers the level until a plan of the solver holds. Second thoughts may hold before; unless they are as good as what the solver
    * wanted, the level is raised on for as long as it promises better.
    */
-  firstThatHolds(): Attempt | undefined {
-    let level = 1 / Math.sqrt(this.#setting.graph.depth);
+  firstVerified(): Attempt | undefined {
+    let level = 1 / Math.sqrt(this.#prepared.graph.depth);
     let emptyAt = Number.POSITIVE_INFINITY;
     let best: Attempt | undefined;
     for (let round = 0; round < ROUNDS; round++) {
@@ -117,12 +117,12 @@ export class LevelSearch {
       if (solution.choice === undefined) {
         if (level === 0) return best;
         emptyAt = level;
-        level = this.#failedAt > 0 ? (this.#failedAt + level) / 2 : lowered(level);
+        level = this.#failedAt > 0 ? (this.#failedAt + level) / 2 : lowerLevel(level);
         continue;
       }
       if (this.#isAsGood(best, solution)) return best;
       const own = this.#attempt(level, solution, solution.choice);
-      best = this.#heldBy(own, best);
+      best = this.#repairedOr(own, best);
       if (this.#isAsGood(best, solution)) return best;
       this.#failedAt = level;
       const raised = this.#raisedLevel(own);
@@ -132,42 +132,44 @@ export class LevelSearch {
   }
 
   /** The attempt or what second thoughts make of it, if that holds; else what held before. */
-  #heldBy(own: Attempt, before: Attempt | undefined): Attempt | undefined {
-    const attempt = own.holds ? own : this.#secondThoughts(own, before);
-    return attempt.holds ? attempt : before;
+  #repairedOr(own: Attempt, before: Attempt | undefined): Attempt | undefined {
+    const attempt = own.verified ? own : this.#repair(own, before);
+    return attempt.verified ? attempt : before;
   }
 
   #isAsGood(held: Attempt | undefined, solution: Solution): boolean {
-    return held !== undefined && !this.#better(solution, held);
+    return held !== undefined && !this.#isBetterThan(solution, held);
   }
 
   /** Bisects the level down from a plan that holds, for a better one that also does; then takes away what it does not need. */
-  improved(held: Attempt): Attempt {
-    return this.#trimmed(this.#better(this.#solve(0), held) ? this.#improvedLevel(held) : held);
+  improve(held: Attempt): Attempt {
+    return this.#trim(this.#isBetterThan(this.#solve(0), held) ? this.#improveLevel(held) : held);
   }
 
   /** A better choice that holds, or `held` itself, which was found elsewhere. */
   betterThan({ choice, verdict }: JudgedChoice): JudgedChoice {
     const solution: Solution = { choice, optimal: false, gapFraction: 1, solver: 'none', labels: 0 };
-    return this.improved({ choice, verdict, solution, level: 1, holds: true });
+    return this.improve({ choice, verdict, solution, level: 1, verified: true });
   }
 
-  #improvedLevel(held: Attempt): Attempt {
-    const best = this.#bisected(held, this.#failedAt, held.level);
+  #improveLevel(held: Attempt): Attempt {
+    const best = this.#bisectLevel(held, this.#failedAt, held.level);
     // What failed at the last level was one plan; below it the surrogate offers others.
-    return this.#failedAt > 0 && this.#better(this.#solve(0), best) ? this.#bisected(best, 0, this.#failedAt) : best;
+    return this.#failedAt > 0 && this.#isBetterThan(this.#solve(0), best)
+      ? this.#bisectLevel(best, 0, this.#failedAt)
+      : best;
   }
 
-  #bisected(held: Attempt, from: number, to: number): Attempt {
+  #bisectLevel(held: Attempt, from: number, to: number): Attempt {
     let best = held;
     let [low, high] = [from, to];
     for (let i = 0; i < BISECTIONS && high > low; i++) {
       const level = (low + high) / 2;
       const solution = this.#solve(level);
-      const attempt = this.#better(solution, best)
-        ? this.#firstOrSecond(level, solution, solution.choice ?? [], best)
+      const attempt = this.#isBetterThan(solution, best)
+        ? this.#attemptOrRepair(level, solution, solution.choice ?? [], best)
         : undefined;
-      if (attempt?.holds === false) {
+      if (attempt?.verified === false) {
         low = level;
         continue;
       }
@@ -178,39 +180,39 @@ export class LevelSearch {
   }
 
   /** The attempt with as little cost as the estimate deems enough, if that holds. */
-  #trimmed(held: Attempt): Attempt {
+  #trim(held: Attempt): Attempt {
     if (simulatesShares(held.choice)) return held;
-    const path = this.#thoughts.trimmed(held.choice, this.#solver.problem(factorsAt(held.level)));
+    const path = this.#repairer.trims(held.choice, this.#solver.problem(factorsAt(held.level)));
     const solution = { ...held.solution, solver: `${held.solution.solver}, trimmed` };
     for (const choice of path.slice(0, MOST_TRIMS)) {
       // A dearer batch may outweigh what is saved where the objective weighs both.
       if (this.#isBetter(held.choice, choice)) continue;
       const attempt = this.#attempt(held.level, solution, choice);
-      if (attempt.holds) return attempt;
+      if (attempt.verified) return attempt;
     }
     return held;
   }
 
   /** The choice of least latency, tails added up, or what second thoughts make of it. */
-  fastest(): Attempt | undefined {
+  fastestAttempt(): Attempt | undefined {
     const choice = leastLatencyChoice(this.#solver, factorsAt(1));
     if (choice === undefined) return undefined;
     const solution: Solution = { choice, optimal: false, gapFraction: 1, solver: 'least-latency', labels: 0 };
     const attempt = this.#attempt(1, solution, choice);
-    const second = attempt.holds ? attempt : this.#secondThoughts(attempt, undefined, true);
-    return second.holds ? second : (this.#lastResort(solution) ?? second);
+    const second = attempt.verified ? attempt : this.#repair(attempt, undefined, true);
+    return second.verified ? second : (this.#lastResort(solution) ?? second);
   }
 
   /** The first that holds of the choices that the estimate of the whole graph likes best. */
   #lastResort(solution: Solution): Attempt | undefined {
-    for (const choice of this.#thoughts.hopeful(this.#solver.problem(factorsAt(1))).slice(0, LAST_RESORTS)) {
+    for (const choice of this.#repairer.promisingChoices(this.#solver.problem(factorsAt(1))).slice(0, LAST_RESORTS)) {
       const attempt = this.#attempt(1, solution, choice);
-      if (attempt.holds) return attempt;
+      if (attempt.verified) return attempt;
     }
     return undefined;
   }
 
-  found({ choice, verdict, solution, level }: Attempt): FoundChoice {
+  toFoundChoice({ choice, verdict, solution, level }: Attempt): FoundChoice {
     return { choice, verdict, solution, factors: factorsAt(level), value: this.#valueOf(choice) };
   }
 
@@ -220,57 +222,57 @@ export class LevelSearch {
     return solution;
   }
 
-  #firstOrSecond(level: number, solution: Solution, choice: SurrogateChoice, than?: Attempt): Attempt {
+  #attemptOrRepair(level: number, solution: Solution, choice: SurrogateChoice, than?: Attempt): Attempt {
     const attempt = this.#attempt(level, solution, choice);
-    return attempt.holds ? attempt : this.#secondThoughts(attempt, than);
+    return attempt.verified ? attempt : this.#repair(attempt, than);
   }
 
   #attempt(level: number, solution: Solution, choice: SurrogateChoice): Attempt {
     const verdict = this.#judge.verdict(choice);
-    if (!showsSloMet(verdict)) this.#thoughts.missed(choice);
-    return { level, solution, choice, verdict, holds: showsSloMet(verdict) };
+    if (!showsSloMet(verdict)) this.#repairer.recordMiss(choice);
+    return { level, solution, choice, verdict, verified: showsSloMet(verdict) };
   }
 
   /** The attempt, or a repaired one that holds or is faster: of the same variants unless `anyVariant`, better than `than`. */
-  #secondThoughts(attempt: Attempt, than: Attempt | undefined, anyVariant = false): Attempt {
+  #repair(attempt: Attempt, than: Attempt | undefined, anyVariant = false): Attempt {
     if (!anyVariant && simulatesShares(attempt.choice)) return attempt;
     const worthwhile = (choice: SurrogateChoice): boolean => than === undefined || this.#isBetter(choice, than.choice);
     const problem = this.#solver.problem(factorsAt(attempt.level));
-    const choice = this.#thoughts.repaired(attempt.choice, problem, { anyVariant, worthwhile });
+    const choice = this.#repairer.repair(attempt.choice, problem, { anyVariant, worthwhile });
     if (choice === attempt.choice) return attempt;
     const second = this.#attempt(attempt.level, this.#repairedSolution(attempt, choice), choice);
-    return second.holds || second.verdict.latencyMs < attempt.verdict.latencyMs ? second : attempt;
+    return second.verified || second.verdict.latencyMs < attempt.verdict.latencyMs ? second : attempt;
   }
 
   /** What is still proven when a choice takes the place of the solver's: how far the solver's is better. */
   #repairedSolution({ solution, choice }: Attempt, by: SurrogateChoice): Solution {
     const [own, repairedTo] = [this.#valueOf(choice), this.#valueOf(by)];
     const lost = Math.abs(own - repairedTo) / Math.max(1e-12, Math.abs(own), Math.abs(repairedTo));
-    const gapFraction = isBetter(this.#setting.objective, own, repairedTo) ? lost : 0;
+    const gapFraction = isBetter(this.#prepared.objective, own, repairedTo) ? lost : 0;
     const optimal = solution.optimal && gapFraction === 0;
     return { ...solution, choice: by, optimal, gapFraction, solver: `${solution.solver}, repaired` };
   }
 
   #valueOf(choice: SurrogateChoice): number {
-    return objectiveValue(this.#setting.objective, this.#setting.accuracy, choice);
+    return objectiveValue(this.#prepared.objective, this.#prepared.accuracy, choice);
   }
 
   #isBetter(a: SurrogateChoice, b: SurrogateChoice): boolean {
-    return isBetter(this.#setting.objective, this.#valueOf(a), this.#valueOf(b));
+    return isBetter(this.#prepared.objective, this.#valueOf(a), this.#valueOf(b));
   }
 
-  #better({ choice }: Solution, than: Attempt): boolean {
+  #isBetterThan({ choice }: Solution, than: Attempt): boolean {
     return choice !== undefined && this.#isBetter(choice, than.choice);
   }
 
   #latencyAt(choice: SurrogateChoice, level: number): number {
     const factors = factorsAt(level);
-    return graphLatencyMs(this.#setting.graph, (s) => optionLatencyMs((choice[s] as SurrogateOption).option, factors));
+    return graphLatencyMs(this.#prepared.graph, (s) => optionLatencyMs((choice[s] as SurrogateOption).option, factors));
   }
 
   /** Level at which a choice that missed is too slow for the surrogate as well. */
   #raisedLevel({ level, choice, verdict }: Attempt): number {
-    const { sloMs } = this.#setting;
+    const { sloMs } = this.#prepared;
     const targetMs = Math.max(verdict.latencyMs, sloMs * LEAST_EXCESS);
     const proportional = (level * targetMs) / sloMs;
     const atOne = this.#latencyAt(choice, 1);
@@ -286,11 +288,12 @@ export class LevelSearch {
 }
 
 /** Searches a choice that `judge` confirms. */
-export function verifiedSearch(setting: PlanningSetting, judge: Judge): SearchOutcome {
-  const search = new LevelSearch(setting, judge);
-  const held = search.firstThatHolds();
-  if (held !== undefined) return { kind: 'found', found: search.found(search.improved(held)), labels: search.labels };
-  const last = search.fastest();
-  if (last?.holds) return { kind: 'found', found: search.found(last), labels: search.labels };
+export function verifiedSearch(prepared: PreparedProblem, judge: Judge): SearchOutcome {
+  const search = new LevelSearch(prepared, judge);
+  const held = search.firstVerified();
+  if (held !== undefined)
+    return { kind: 'found', found: search.toFoundChoice(search.improve(held)), labels: search.labels };
+  const last = search.fastestAttempt();
+  if (last?.verified) return { kind: 'found', found: search.toFoundChoice(last), labels: search.labels };
   return { kind: 'none', ...(last === undefined ? {} : { fastest: last }), labels: search.labels };
 }

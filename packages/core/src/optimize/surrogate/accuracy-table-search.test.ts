@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Objective } from '../../model/pipeline-spec.js';
-import { planningSetting } from '../options/planning-setting.js';
+import { prepareProblem } from '../options/prepared-problem.js';
 import { surrogateProblem } from '../options/surrogate.js';
 import { randomProblem } from '../random-problems.test-support.js';
 import { searchAccuracyTable } from './accuracy-table-search.js';
@@ -22,7 +22,7 @@ describe('an accuracy table at its label limit', () => {
         estimator: 'sum-of-tails',
       });
       const valueWith = (labelLimit: number) => {
-        const surrogate = surrogateProblem(planningSetting({ ...problem, objective, labelLimit }), { theta, kappa });
+        const surrogate = surrogateProblem(prepareProblem({ ...problem, objective, labelLimit }), { theta, kappa });
         const { choice, gapFraction } = searchAccuracyTable(surrogate);
         return { value: choice && objectiveValue(objective, surrogate.accuracy, choice), gapFraction };
       };

@@ -22,20 +22,20 @@ interface OpenBox {
   readonly entries: readonly MeasuredVariants[];
 }
 
-const meets = (variants: OpenBox['variants'], entry: MeasuredVariants): boolean =>
+const meetsEntry = (variants: OpenBox['variants'], entry: MeasuredVariants): boolean =>
   entry.variants.every((wanted, s) => wanted === undefined || (variants[s] ?? []).includes(wanted));
 
 /** The parts of a box outside of `entry`: those that differ first in stage 0, in stage 1, … */
-function outside(variants: OpenBox['variants'], entry: MeasuredVariants): readonly OpenBox['variants'][] {
+function boxesOutside(variants: OpenBox['variants'], entry: MeasuredVariants): readonly OpenBox['variants'][] {
   return variants.flatMap((allowed, s) => {
     const wanted = entry.variants[s];
     const others = allowed.filter((v) => v !== wanted);
     if (wanted === undefined || others.length === 0) return [];
-    return [variants.map((list, t) => (t === s ? others : t < s ? inside(list, entry.variants[t]) : list))];
+    return [variants.map((list, t) => (t === s ? others : t < s ? variantsInside(list, entry.variants[t]) : list))];
   });
 }
 
-const inside = (allowed: readonly number[], wanted: number | undefined): readonly number[] =>
+const variantsInside = (allowed: readonly number[], wanted: number | undefined): readonly number[] =>
   wanted === undefined ? allowed : [wanted];
 
 /** All boxes over the given variants per stage. */
@@ -44,14 +44,17 @@ function variantBoxes(variants: readonly (readonly number[])[], accuracy: Accura
   const open: OpenBox[] = [{ variants, entries: accuracy.measured }];
   for (let box = open.pop(); box !== undefined; box = open.pop()) {
     const current = box.variants;
-    const entries = box.entries.filter((entry) => meets(current, entry));
+    const entries = box.entries.filter((entry) => meetsEntry(current, entry));
     const [first, ...later] = entries;
     if (first === undefined) {
       if (accuracy.productCounts) boxes.push({ variants: current, measured: undefined });
       continue;
     }
-    boxes.push({ variants: current.map((list, s) => inside(list, first.variants[s])), measured: first.accuracy });
-    for (const part of outside(current, first)) open.push({ variants: part, entries: later });
+    boxes.push({
+      variants: current.map((list, s) => variantsInside(list, first.variants[s])),
+      measured: first.accuracy,
+    });
+    for (const part of boxesOutside(current, first)) open.push({ variants: part, entries: later });
   }
   return boxes;
 }
@@ -107,7 +110,7 @@ class TableSearch {
   run(): Solution {
     const boxes = boundedBoxes(this.#problem);
     for (const box of boxes) {
-      if (this.#hopeless(box.bound)) break;
+      if (this.#isHopeless(box.bound)) break;
       if (this.labels > this.#problem.labelLimit) {
         this.#leaveOpen(box);
         break;
@@ -122,7 +125,7 @@ class TableSearch {
   }
 
   /** Whether no box of at most this log PAS can be better. */
-  #hopeless(bound: number): boolean {
+  #isHopeless(bound: number): boolean {
     const { objective } = this.#problem;
     if (objective.kind === 'min-cost') return Math.exp(bound) < objective.accuracyFloor * (1 - LOG_PAS_TIE);
     if (this.#best === undefined) return false;
@@ -170,14 +173,14 @@ class TableSearch {
     const best = this.#best;
     const equal =
       best !== undefined && !isBetter(objective, value, this.#value) && !isBetter(objective, this.#value, value);
-    if (best === undefined || isBetter(objective, value, this.#value) || (equal && this.#preferred(choice, best))) {
+    if (best === undefined || isBetter(objective, value, this.#value) || (equal && this.#isPreferred(choice, best))) {
       this.#best = choice;
       this.#value = value;
     }
   }
 
   /** Of equals: the cheaper for `max-accuracy`, the more accurate for `min-cost`. */
-  #preferred(a: readonly SurrogateOption[], b: readonly SurrogateOption[]): boolean {
+  #isPreferred(a: readonly SurrogateOption[], b: readonly SurrogateOption[]): boolean {
     const { objective, accuracy } = this.#problem;
     if (objective.kind === 'max-accuracy') return costOf(a) < costOf(b);
     return objective.kind === 'min-cost' && pasOf(accuracy, a) > pasOf(accuracy, b);

@@ -14,7 +14,7 @@ export function leastLatencyChoice(
   solver: SurrogateSolver,
   factors: LatencyFactors,
 ): readonly SurrogateOption[] | undefined {
-  const { objective: asked, graph } = solver.setting;
+  const { objective: asked, graph } = solver.prepared;
   const objective: Objective = asked.kind === 'min-cost' ? asked : { kind: 'min-cost', accuracyFloor: 0 };
   const at = (sloMs: number): Solution => solver.solve(factors, { objective, sloMs });
   const latencyMs = (choice: readonly SurrogateOption[]): number =>

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { replicaId, variantId } from '../../model/ids.js';
 import type { NodeGroup, Objective, PipelineSpec, StageSpec } from '../../model/pipeline-spec.js';
 import { bruteForce } from '../brute-force.test-support.js';
-import { planningSetting } from '../options/planning-setting.js';
+import { prepareProblem } from '../options/prepared-problem.js';
 import { surrogateProblem } from '../options/surrogate.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
 import type { PlanningProblem } from '../planning-problem.js';
@@ -27,12 +27,12 @@ const asked = (stages: readonly StageSpec[], rps: number, more: Partial<Pipeline
   problemOf({ ...testPipeline(stages), budget: {}, ...more }, rps);
 
 function answer(problem: PlanningProblem) {
-  const setting = planningSetting(problem);
-  const { choice, optimal } = solve(surrogateProblem(setting, FACTORS));
+  const prepared = prepareProblem(problem);
+  const { choice, optimal } = solve(surrogateProblem(prepared, FACTORS));
   if (choice === undefined) return undefined;
-  const value = objectiveValue(setting.objective, setting.accuracy, choice);
-  const signed = setting.objective.kind === 'min-cost' ? -value : value;
-  return { optimal, value: signed, cost: costOf(choice), pas: pasOf(setting.accuracy, choice) };
+  const value = objectiveValue(prepared.objective, prepared.accuracy, choice);
+  const signed = prepared.objective.kind === 'min-cost' ? -value : value;
+  return { optimal, value: signed, cost: costOf(choice), pas: pasOf(prepared.accuracy, choice) };
 }
 
 function expectBruteForce(problem: PlanningProblem): void {

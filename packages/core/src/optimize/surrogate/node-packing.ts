@@ -80,7 +80,7 @@ function searchFit(items: readonly Resources[], machines: readonly Machine[]): P
 }
 
 /** Whether all replicas fit together. Of replicas of one size first fit leaves out none that could be placed. */
-export function packing(groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): Packing {
+export function packingOf(groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): Packing {
   const machines = machinesOf(nodes);
   const items = itemsOf(groups, machines);
   if (firstFit(items, machinesOf(nodes))) return 'fits';
@@ -88,5 +88,5 @@ export function packing(groups: readonly ReplicaGroup[], nodes: readonly NodeGro
 }
 
 /** Whether a way to fit all replicas together was found. */
-export const packs = (groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): boolean =>
-  packing(groups, nodes) === 'fits';
+export const canPack = (groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): boolean =>
+  packingOf(groups, nodes) === 'fits';

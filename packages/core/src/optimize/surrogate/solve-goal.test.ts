@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { planningSetting } from '../options/planning-setting.js';
+import { prepareProblem } from '../options/prepared-problem.js';
 import { surrogateProblem } from '../options/surrogate.js';
 import { problemOf, testPipeline, testStage } from '../planning.test-support.js';
 import { solve } from './solve.js';
@@ -11,7 +11,7 @@ function onMachines(count: number) {
     return { ...testStage(`s${i}`, [only], [260 + 4 * i]), pins: { replicas: 3, maxBatchSize: 1 } };
   });
   const spec = { ...testPipeline(stages), budget: {}, nodes: [{ cpuCores: 1000, memoryBytes: 0, gpus: 0, count }] };
-  return solve(surrogateProblem(planningSetting(problemOf(spec, 1)), { theta: 1, kappa: 1 }));
+  return solve(surrogateProblem(prepareProblem(problemOf(spec, 1)), { theta: 1, kappa: 1 }));
 }
 
 it('proves nothing where a packing could not be settled', () => {

@@ -7,7 +7,7 @@ import type { Resources } from '../../model/pipeline-spec.js';
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';
 import { type LabelSolution, solveLabels } from '../labels/solve-labels.js';
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
-import { packing } from './node-packing.js';
+import { packingOf } from './node-packing.js';
 
 /** A solved goal with its choice in stage order; `packed` when machines forced the second solve. */
 export interface SolvedGoal {
@@ -18,7 +18,7 @@ export interface SolvedGoal {
   readonly packed: boolean;
 }
 
-function solved(problem: SurrogateProblem, target: LabelGoal, packed: boolean): SolvedGoal {
+function solveCompiled(problem: SurrogateProblem, target: LabelGoal, packed: boolean): SolvedGoal {
   const compiled = compileLabels(problem, target);
   const solution = solveLabels(compiled);
   const { incumbent } = solution;
@@ -40,19 +40,19 @@ function countsBySize(stages: SurrogateProblem['stages']): readonly ((o: Surroga
 /** The best choice for `target`, if there is one. */
 export function solveGoal(problem: SurrogateProblem, target: LabelGoal): SolvedGoal {
   const { nodes } = problem;
-  if (nodes === undefined) return solved(problem, target, false);
+  if (nodes === undefined) return solveCompiled(problem, target, false);
   let unsettled = false;
   const fit = (choice: readonly SurrogateOption[]): boolean => {
     const options = choice.map(({ option }) => option);
-    const known = packing(options, nodes);
+    const known = packingOf(options, nodes);
     unsettled ||= known === 'unsettled';
     return known === 'fits';
   };
   const stages = problem.stages.map((options) => options.filter((o) => fit([o])));
   const able = { ...problem, stages };
-  const first = solved(able, target, false);
+  const first = solveCompiled(able, target, false);
   if (first.choice === undefined || fit(first.choice)) return first;
-  const second = solved(able, { ...target, tracked: countsBySize(stages), accepts: fit }, true);
+  const second = solveCompiled(able, { ...target, tracked: countsBySize(stages), accepts: fit }, true);
   const { solution } = second;
   const proof = unsettled
     ? { optimal: false, upperBound: first.solution.upperBound }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bruteForce } from '../brute-force.test-support.js';
-import { planningSetting } from '../options/planning-setting.js';
+import { prepareProblem } from '../options/prepared-problem.js';
 import { PlanOracle } from '../plan-oracle.test-support.js';
 import { families, randomProblem } from '../random-problems.test-support.js';
 import { objectiveValue } from './objective-value.js';
@@ -14,18 +14,18 @@ describe.each(families)('exact on %s', (family) => {
     for (const seed of seeds) {
       const { problem, theta, kappa } = randomProblem(family, seed, { size: SMALL, estimator });
       const oracle = bruteForce(problem, theta, kappa);
-      const setting = planningSetting(problem);
-      const solution = new SurrogateSolver(setting).solve({ theta, kappa });
+      const prepared = prepareProblem(problem);
+      const solution = new SurrogateSolver(prepared).solve({ theta, kappa });
       const context = `${family} seed ${seed} ${JSON.stringify(problem.spec.objective)}`;
       expect(solution.choice !== undefined, context).toBe(oracle.best !== undefined);
       if (solution.choice === undefined || oracle.best === undefined) continue;
       const kept = new PlanOracle(problem, { theta, kappa }).keepsAll(solution.choice.map((o) => o.option));
       expect(kept, context).toBe(true);
-      const value = objectiveValue(setting.objective, setting.accuracy, solution.choice);
-      const signed = setting.objective.kind === 'min-cost' ? -value : value;
+      const value = objectiveValue(prepared.objective, prepared.accuracy, solution.choice);
+      const signed = prepared.objective.kind === 'min-cost' ? -value : value;
       expect(Math.abs(signed - oracle.best.value), context).toBeLessThanOrEqual(1e-9 * Math.max(1, Math.abs(signed)));
       const cost = solution.choice.reduce((sum, o) => sum + o.costPerHour, 0);
-      if (setting.objective.kind !== 'weights')
+      if (prepared.objective.kind !== 'weights')
         expect(Math.abs(cost - oracle.best.cost), context).toBeLessThanOrEqual(1e-9 * Math.max(1, cost));
       expect(solution.optimal).toBe(true);
     }

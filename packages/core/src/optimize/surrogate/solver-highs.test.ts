@@ -1,6 +1,6 @@
 import type { Highs } from 'highs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { planningSetting } from '../options/planning-setting.js';
+import { prepareProblem } from '../options/prepared-problem.js';
 import { surrogateProblem } from '../options/surrogate.js';
 import { type Family, randomProblem } from '../random-problems.test-support.js';
 import { loadHighs, solveWithHighs } from './highs-oracle.test-support.js';
@@ -28,7 +28,7 @@ describe('label setting against HiGHS', () => {
   it.each(linear)('finds the same optimum on %s', (family) => {
     for (let seed = 100; seed < 106; seed++) {
       const { problem, theta, kappa } = randomProblem(family, seed, { size: LARGER, estimator: 'distribution' });
-      const surrogate = surrogateProblem(planningSetting(problem), { theta, kappa });
+      const surrogate = surrogateProblem(prepareProblem(problem), { theta, kappa });
       if (surrogate.objective.kind === 'weights') continue;
       const oracle = solveWithHighs(highs, surrogate).value;
       const { choice } = solve(surrogate);

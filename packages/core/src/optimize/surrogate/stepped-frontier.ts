@@ -4,7 +4,7 @@
  */
 
 import type { SurrogateProblem } from '../options/surrogate.js';
-import { roundedUp } from '../problem/resource-use.js';
+import { withRounding } from '../problem/resource-use.js';
 import { costOf, pasOf } from './objective-value.js';
 import { solve } from './solve.js';
 import type { FrontierChoice, SurrogateFrontier } from './surrogate-frontier.js';
@@ -33,7 +33,7 @@ export function steppedFrontier(problem: SurrogateProblem, tolerance: number): S
     points.unshift({ choice, pas: pasOf(problem.accuracy, choice), costPerHour: cost });
     mostCost = cost * (1 - Math.max(tolerance, LEAST_STEP));
     // Nothing costs measurably less than nothing.
-    if (roundedUp(mostCost) >= cost) return { points, complete };
+    if (withRounding(mostCost) >= cost) return { points, complete };
   }
   return { points, complete: false };
 }

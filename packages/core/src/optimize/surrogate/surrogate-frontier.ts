@@ -15,7 +15,7 @@ import { type StepTerms, stepTerms } from '../labels/step-terms.js';
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { searchAdditive } from './additive-search.js';
 import { costOf, pasOf } from './objective-value.js';
-import { withoutDominated } from './undominated-options.js';
+import { undominatedOptions } from './undominated-options.js';
 
 /** A choice on the front. */
 export interface FrontierChoice {
@@ -101,12 +101,12 @@ interface PricedPoint extends ScaffoldPoint {
   readonly terms: readonly StepTerms[];
 }
 
-interface SweepSetup {
+interface SweepInput {
   readonly relaxed: RelaxedScore;
   readonly layout: CutLayout;
 }
 
-function priced(point: ScaffoldPoint, { relaxed, layout }: SweepSetup): PricedPoint {
+function pricePoint(point: ScaffoldPoint, { relaxed, layout }: SweepInput): PricedPoint {
   const { compiled: problem, solution, score } = point;
   const prices = solution.prices === undefined ? {} : { prices: solution.prices };
   const { multipliers } = ascend(problem, relaxed, { iterations: BOUND_STEPS, known: score, ...prices });
@@ -144,12 +144,12 @@ function barBetween(cheaper: NearPoint, dearer: PricedPoint, known: readonly Nea
 }
 
 /** Choices that fill the front between the points of the scaffold, and whether they are all. */
-function between(scaffold: readonly PricedPoint[], setup: SweepSetup, tolerance: number): FrontierPass {
+function fillFront(scaffold: readonly PricedPoint[], input: SweepInput, tolerance: number): FrontierPass {
   const last = scaffold.at(-1) as PricedPoint;
   const problem = last.compiled;
   const dearer = scaffold.slice(1);
   const nearBounds = dearer.map(({ terms, multipliers }) => ({ terms, bar: multipliers.bound - NEAR }));
-  const near = frontierPass({ ...setup, problem, bounds: nearBounds, width: NEAR_WIDTH });
+  const near = frontierPass({ ...input, problem, bounds: nearBounds, width: NEAR_WIDTH });
   const chosen = scaffold.map(({ solution }) => solution.incumbent?.choice as Int32Array);
   const known = staircase([...chosen, ...near.choices].map((choice) => pointOf(problem, choice)));
   const bounds = dearer.map((point, i): FrontierBound => {
@@ -157,7 +157,7 @@ function between(scaffold: readonly PricedPoint[], setup: SweepSetup, tolerance:
     return { terms: point.terms, bar: barBetween(cheaper, point, known) + Math.max(tolerance, LEAST_TOLERANCE) };
   });
   const width = Math.ceil(problem.labelLimit / problem.nodes.length);
-  const rest = frontierPass({ ...setup, problem, bounds, width });
+  const rest = frontierPass({ ...input, problem, bounds, width });
   return { ...rest, choices: [...near.choices, ...rest.choices] };
 }
 
@@ -181,17 +181,17 @@ function frontOf(
 
 /** The front of a problem whose accuracy is a product; `tolerance` is a fraction of PAS. */
 export function surrogateFrontier(problem: SurrogateProblem, tolerance: number): SurrogateFrontier {
-  const lean = withoutDominated({ ...problem, objective: { kind: 'max-accuracy' } });
+  const lean = undominatedOptions({ ...problem, objective: { kind: 'max-accuracy' } });
   const top = searchAdditive({ ...lean, objective: { kind: 'max-accuracy' } }).choice;
   const bottom = searchAdditive({ ...lean, objective: { kind: 'min-cost', accuracyFloor: 0 } }).choice;
   if (top === undefined || bottom === undefined) return { points: [], complete: true };
   const scaffold = scaffoldOf(lean, costOf(bottom), costOf(top));
   const last = scaffold.at(-1);
   if (last === undefined) return { points: [], complete: true };
-  const setup = { relaxed: relaxedScore(last.compiled), layout: cutLayout(last.compiled) };
-  const filling = between(
-    scaffold.map((point) => priced(point, setup)),
-    setup,
+  const input = { relaxed: relaxedScore(last.compiled), layout: cutLayout(last.compiled) };
+  const filling = fillFront(
+    scaffold.map((point) => pricePoint(point, input)),
+    input,
     tolerance,
   );
   const choices = [

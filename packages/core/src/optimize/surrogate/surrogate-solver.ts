@@ -1,11 +1,11 @@
 /**
- * Solves the surrogate of a setting under changing factors. Where the best choice contains options whose times are only known to be no
+ * Solves the surrogate of a prepared under changing factors. Where the best choice contains options whose times are only known to be no
  * shorter, those are simulated and the problem is solved again, until the best choice has exact times: every other choice was at most
  * underestimated, so this is the optimum with exact times everywhere.
  */
 import type { Objective } from '../../model/pipeline-spec.js';
 import { exactTimes } from '../options/option-times.js';
-import type { PlanningSetting } from '../options/planning-setting.js';
+import type { PreparedProblem } from '../options/prepared-problem.js';
 import type { StageOption } from '../options/stage-option.js';
 import {
   type LatencyFactors,
@@ -16,7 +16,7 @@ import {
 } from '../options/surrogate.js';
 import { solve } from './solve.js';
 
-/** What a solve may change of the setting. */
+/** What a solve may change of the prepared. */
 export interface SolveOverrides {
   readonly objective?: Objective;
   readonly sloMs?: number;
@@ -25,19 +25,19 @@ export interface SolveOverrides {
 /** More simulations than this are not made for one solve; the choice then stands on times that may be too short. */
 const MOST_ROUNDS = 40;
 
-/** A setting whose option times get exact where it matters. */
+/** A prepared whose option times get exact where it matters. */
 export class SurrogateSolver {
-  readonly setting: PlanningSetting;
+  readonly prepared: PreparedProblem;
   readonly #options: (readonly StageOption[])[];
 
-  constructor(setting: PlanningSetting) {
-    this.setting = setting;
-    this.#options = [...setting.options];
+  constructor(prepared: PreparedProblem) {
+    this.prepared = prepared;
+    this.#options = [...prepared.options];
   }
 
   /** The surrogate with the times known so far. */
   problem(factors: LatencyFactors): SurrogateProblem {
-    return surrogateProblem({ ...this.setting, options: this.#options }, factors);
+    return surrogateProblem({ ...this.prepared, options: this.#options }, factors);
   }
 
   /** The best choice under `factors`. */
@@ -64,9 +64,9 @@ export class SurrogateSolver {
   }
 
   #simulate(stage: number, vague: StageOption): void {
-    const setting = this.setting.stages[stage];
-    if (setting === undefined) return;
-    const exact = { ...vague, ...exactTimes(setting, vague) };
+    const prepared = this.prepared.stages[stage];
+    if (prepared === undefined) return;
+    const exact = { ...vague, ...exactTimes(prepared, vague) };
     this.#options[stage] = (this.#options[stage] ?? []).map((option) => (option === vague ? exact : option));
   }
 }

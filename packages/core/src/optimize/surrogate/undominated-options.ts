@@ -2,7 +2,7 @@ import { paretoFilter } from '../labels/pareto-filter.js';
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { isProduct, logPas } from '../problem/accuracy-model.js';
 import { finishTimes, type PlanningGraph } from '../problem/planning-graph.js';
-import { resourceKinds, roundedUp } from '../problem/resource-use.js';
+import { resourceKinds, withRounding } from '../problem/resource-use.js';
 
 /**
  * Leaves only the options that can be part of a best choice: within every limit when all other stages take their least of it, and not beaten
@@ -61,9 +61,12 @@ function limitsPerStage({ graph, sloMs, limits }: SurrogateProblem, ranges: read
   const tails = tailsMs(graph, leastMs);
   const least = resourceKinds.map((_, r) => ranges.reduce((sum, range) => sum + (range.least[r] as number), 0));
   return {
-    latestMs: leastMs.map((ms, s) => roundedUp(sloMs) - ((finish[s] as number) - ms) - (tails[s] as number)),
+    latestMs: leastMs.map((ms, s) => withRounding(sloMs) - ((finish[s] as number) - ms) - (tails[s] as number)),
     most: ranges.map((range) =>
-      Float64Array.from(limits, (limit, r) => roundedUp(limit) - ((least[r] as number) - (range.least[r] as number))),
+      Float64Array.from(
+        limits,
+        (limit, r) => withRounding(limit) - ((least[r] as number) - (range.least[r] as number)),
+      ),
     ),
   };
 }
@@ -106,7 +109,7 @@ function columnsOf(problem: SurrogateProblem, ranges: readonly Range[]): readonl
   return columns;
 }
 
-function bestOf(
+function paretoOptions(
   options: readonly SurrogateOption[],
   stage: number,
   columns: readonly Column[],
@@ -122,7 +125,7 @@ function bestOf(
 }
 
 /** Options that may stand against each other. */
-function rivals(
+function comparableGroups(
   { accuracy, nodes }: SurrogateProblem,
   options: readonly SurrogateOption[],
 ): readonly SurrogateOption[][] {
@@ -140,13 +143,15 @@ function rivals(
 }
 
 /** The same problem with fewer options and the same best choice. */
-export function withoutDominated(problem: SurrogateProblem): SurrogateProblem {
+export function undominatedOptions(problem: SurrogateProblem): SurrogateProblem {
   const ranges = problem.stages.map(rangeOf);
   const { latestMs, most } = limitsPerStage(problem, ranges);
   const fitting = problem.stages.map((options, s) =>
     options.filter((o) => fits(o, latestMs[s] as number, most[s] as Float64Array)),
   );
   const columns = columnsOf(problem, ranges);
-  const stages = fitting.map((options, s) => rivals(problem, options).flatMap((group) => bestOf(group, s, columns)));
+  const stages = fitting.map((options, s) =>
+    comparableGroups(problem, options).flatMap((group) => paretoOptions(group, s, columns)),
+  );
   return { ...problem, stages };
 }

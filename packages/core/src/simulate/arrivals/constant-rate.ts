@@ -1,4 +1,4 @@
-import { exponential, gammaOfMeanOne, type Rng } from '../../kernel/rng.js';
+import { drawExponential, drawGamma, type Rng } from '../../kernel/rng.js';
 
 /**
  * Markov-modulated Poisson arrivals: Poisson at the rate of a state that is held for an exponential time. The states are visited in turn,
@@ -25,14 +25,14 @@ export function mmppArrivals({ states, durationS }: MmppLoad, rng: Rng): Arrival
   let atMs = 0;
   let changesAtMs = 0;
   const enter = () => {
-    changesAtMs += exponential(rng) * (states[index]?.meanHoldS ?? durationS) * 1000;
+    changesAtMs += drawExponential(rng) * (states[index]?.meanHoldS ?? durationS) * 1000;
   };
   enter();
   return {
     nextAtMs: () => {
       while (atMs < durationMs) {
         const arrivalRps = states[index]?.arrivalRps ?? 0;
-        const nextMs = arrivalRps > 0 ? atMs + (exponential(rng) * 1000) / arrivalRps : Number.POSITIVE_INFINITY;
+        const nextMs = arrivalRps > 0 ? atMs + (drawExponential(rng) * 1000) / arrivalRps : Number.POSITIVE_INFINITY;
         if (nextMs < changesAtMs) {
           atMs = nextMs;
           return atMs < durationMs ? atMs : undefined;
@@ -86,7 +86,7 @@ export function poissonArrivals(arrivalRps: number, durationMs: number, rng: Rng
   let atMs = 0;
   return {
     nextAtMs: () => {
-      atMs += arrivalRps > 0 ? (exponential(rng) * 1000) / arrivalRps : Number.POSITIVE_INFINITY;
+      atMs += arrivalRps > 0 ? (drawExponential(rng) * 1000) / arrivalRps : Number.POSITIVE_INFINITY;
       return atMs < durationMs ? atMs : undefined;
     },
   };
@@ -111,7 +111,7 @@ export function gammaArrivals({ arrivalRps, durationS, cv }: GammaLoad, rng: Rng
   let atMs = 0;
   return {
     nextAtMs: () => {
-      atMs += arrivalRps > 0 ? (gammaOfMeanOne(shape, rng) * 1000) / arrivalRps : Number.POSITIVE_INFINITY;
+      atMs += arrivalRps > 0 ? (drawGamma(shape, rng) * 1000) / arrivalRps : Number.POSITIVE_INFINITY;
       return atMs < durationMs ? atMs : undefined;
     },
   };

@@ -20,7 +20,7 @@ export function envelopeArrivals(envelope: ArrivalEnvelope, durationMs: number):
       while (left <= 0) {
         second += 1;
         if (second * 1000 >= durationMs) return undefined;
-        left = admitted(envelope, recent);
+        left = nextArrivals(envelope, recent);
         recent.unshift(left);
         recent.length = Math.min(recent.length, longestS);
       }
@@ -31,7 +31,7 @@ export function envelopeArrivals(envelope: ArrivalEnvelope, durationMs: number):
 }
 
 /** What the next second admits after the `recent` ones, newest first. */
-function admitted(envelope: ArrivalEnvelope, recent: readonly number[]): number {
+function nextArrivals(envelope: ArrivalEnvelope, recent: readonly number[]): number {
   const room = envelope.map(({ windowS, arrivals }) =>
     recent.slice(0, windowS - 1).reduce((sum, count) => sum - count, arrivals),
   );

@@ -6,14 +6,14 @@ import { planningCurves } from '../problem/planning-curves.js';
 import { type PlanningGraph, planningGraph } from '../problem/planning-graph.js';
 import { limitsOf, type ResourceUse } from '../problem/resource-use.js';
 import { usualPaths } from '../problem/usual-paths.js';
+import type { PreparedStage } from './prepared-stage.js';
 import { relaxedOptionsByBatch, relaxedStageOptions } from './relaxed-options.js';
 import { type StageOption, stageOptions } from './stage-option.js';
-import type { StageSetting } from './stage-setting.js';
 
 /** A problem read once: graph, accuracy and the options of every stage, from which each solve takes what its latency factors need. */
 
 /** Everything a solver needs, with options per stage in the order of the pipeline file. */
-export interface PlanningSetting {
+export interface PreparedProblem {
   readonly problem: PlanningProblem;
   readonly spec: PipelineSpec;
   readonly graph: PlanningGraph;
@@ -22,7 +22,7 @@ export interface PlanningSetting {
   readonly limits: ResourceUse;
   /** Largest latency (ms) of the surrogate. */
   readonly sloMs: number;
-  readonly stages: readonly StageSetting[];
+  readonly stages: readonly PreparedStage[];
   readonly options: readonly (readonly StageOption[])[];
 }
 
@@ -32,7 +32,7 @@ export interface PlanningSetting {
  */
 const EXPECTED_IN_FORCE_MS = 60_000;
 
-function stageSettings(problem: PlanningProblem, spec: PipelineSpec): readonly StageSetting[] {
+function prepareStages(problem: PlanningProblem, spec: PipelineSpec): readonly PreparedStage[] {
   const curves = planningCurves(spec, problem.profiles);
   const loads = stageLoads(spec, problem.arrivalRps);
   return spec.stages.map((stage) => ({
@@ -51,14 +51,14 @@ function stageSettings(problem: PlanningProblem, spec: PipelineSpec): readonly S
   }));
 }
 
-function settingWith(
+function prepareWith(
   problem: PlanningProblem,
   graphOf: (spec: PipelineSpec) => PlanningGraph,
-  optionsOf: (setting: StageSetting) => readonly StageOption[],
-): PlanningSetting {
+  optionsOf: (prepared: PreparedStage) => readonly StageOption[],
+): PreparedProblem {
   const spec = specOf(problem);
   const graph = graphOf(spec);
-  const stages = stageSettings(problem, spec);
+  const stages = prepareStages(problem, spec);
   return {
     problem,
     spec,
@@ -73,12 +73,12 @@ function settingWith(
 }
 
 /** Reads a problem; throws AppError for impossible numbers and missing or invalid profiles. */
-export const planningSetting = (problem: PlanningProblem): PlanningSetting =>
-  settingWith(problem, planningGraph, stageOptions);
+export const prepareProblem = (problem: PlanningProblem): PreparedProblem =>
+  prepareWith(problem, planningGraph, stageOptions);
 
 /** The same problem with each stage relaxed to its smallest service time and bare stability, and without rare paths. */
-export function relaxedSetting(problem: PlanningProblem): PlanningSetting {
+export function prepareRelaxation(problem: PlanningProblem): PreparedProblem {
   const { kind } = problem.objective ?? problem.spec.objective;
   const optionsOf = kind === 'weights' ? relaxedOptionsByBatch : relaxedStageOptions;
-  return settingWith(problem, (spec) => planningGraph(usualPaths(spec)), optionsOf);
+  return prepareWith(problem, (spec) => planningGraph(usualPaths(spec)), optionsOf);
 }

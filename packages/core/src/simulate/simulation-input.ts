@@ -16,7 +16,7 @@ import type { SimulationTally } from './simulation-tally.js';
 import type { MeanUse } from './use-meter.js';
 
 /** What to simulate. `hostCores` bounds the replica threads that run at once (Infinity when they are not on one host). */
-export interface SimulationSetup {
+export interface SimulationInput {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
   /** The plan in force at the start. */
@@ -90,7 +90,7 @@ export interface SimulatedController {
   /** Time from start to ready of a replica. */
   loadMs(stageId: StageId, variantId: VariantId): number;
   /** The service times that drop rules go by, at first and behind each decision; without it those that batches are drawn from. */
-  believedCurves?(): ServiceCurves;
+  expectedCurves?(): ServiceCurves;
 }
 
 /** A run's counts together with the simulated time it took. */

@@ -10,7 +10,7 @@ import type { Estimator } from '../planning-problem.js';
 import { type ResourceUse, useOf } from '../problem/resource-use.js';
 
 /** A stage with what its options depend on. */
-export interface StageSetting {
+export interface PreparedStage {
   readonly stage: StageSpec;
   readonly load: StageLoad;
   readonly curveOf: (variant: VariantId, cpuCores: number) => ServiceCurve | undefined;
@@ -42,8 +42,8 @@ const IDLE_RPS = 1e-3;
 export const plannedRps = (load: Pick<StageLoad, 'arrivalRps'>): number => Math.max(load.arrivalRps, IDLE_RPS);
 
 /** Variants and cores that the pins allow and that have a profile. */
-export function kindsOf(setting: StageSetting): readonly ReplicaKind[] {
-  const { stage, curveOf } = setting;
+export function kindsOf(prepared: PreparedStage): readonly ReplicaKind[] {
+  const { stage, curveOf } = prepared;
   const { pins } = stage;
   return stage.variants.flatMap((variant, variantIndex) => {
     if (pins.variantId !== undefined && pins.variantId !== variant.id) return [];
@@ -57,7 +57,7 @@ export function kindsOf(setting: StageSetting): readonly ReplicaKind[] {
 }
 
 /** Profiled batch sizes that bounds and pins allow, ascending. */
-export function batchSizesOf({ stage }: StageSetting, curve: ServiceCurve): readonly number[] {
+export function batchSizesOf({ stage }: PreparedStage, curve: ServiceCurve): readonly number[] {
   const { bounds, pins } = stage;
   const allowed =
     bounds.batchSizes === undefined ? curve.batchSizes : curve.batchSizes.filter((b) => bounds.batchSizes?.includes(b));
@@ -65,18 +65,18 @@ export function batchSizesOf({ stage }: StageSetting, curve: ServiceCurve): read
 }
 
 /** Smallest and largest replica count that pins, bounds and budget allow (none when the first exceeds the second). */
-export function replicaRange(setting: StageSetting, kind: ReplicaKind): readonly [number, number] {
-  const { bounds, pins } = setting.stage;
+export function replicaRange(prepared: PreparedStage, kind: ReplicaKind): readonly [number, number] {
+  const { bounds, pins } = prepared.stage;
   if (pins.replicas !== undefined) return [pins.replicas, pins.replicas];
-  const one = useOf(kind.resources, 1, setting.prices);
+  const one = useOf(kind.resources, 1, prepared.prices);
   const affordable = one.map((amount, r) =>
-    amount > 0 ? Math.floor((setting.limits[r] as number) / amount + 1e-9) : MOST_REPLICAS,
+    amount > 0 ? Math.floor((prepared.limits[r] as number) / amount + 1e-9) : MOST_REPLICAS,
   );
   return [Math.max(1, bounds.minReplicas), Math.min(MOST_REPLICAS, bounds.maxReplicas, ...affordable)];
 }
 
 /** Fewest replicas, each good for `oneRps`, with a load factor below 1; the formula of the literature also takes exactly 1. */
-export function leastStableReplicas({ load, estimator }: StageSetting, oneRps: number): number {
+export function leastStableReplicas({ load, estimator }: PreparedStage, oneRps: number): number {
   const loadFactor = plannedRps(load) / oneRps;
   if (estimator === 'sum-of-tails') return Math.max(1, Math.ceil(loadFactor - 1e-9));
   return Math.floor(loadFactor * (1 + 1e-12)) + 1;

@@ -12,30 +12,30 @@ const BISECTIONS = 30;
 const PRECISION = 0.01;
 
 /** Highest arrival rate found at which the plan holds, to 1 %. */
-export function holdsUntilRps(explained: ExplainedPlan): number {
+export function feasibleRps(explained: ExplainedPlan): number {
   const { result, problem } = explained;
   const capacity = result.plan.predicted.capacityRps;
   let [low, high] = [Math.min(problem.arrivalRps, capacity), capacity];
   for (let i = 0; i < BISECTIONS && high - low > PRECISION * high; i++) {
     const middle = (low + high) / 2;
-    if (holdsAt(explained, middle)) low = middle;
+    if (meetsSloAt(explained, middle)) low = middle;
     else high = middle;
   }
   return low;
 }
 
-function holdsAt(explained: ExplainedPlan, arrivalRps: number): boolean {
-  const { setting, result, verifierAt } = explained;
-  if (verifierAt !== undefined) return showsSloMet(verifierAt(arrivalRps)(result.plan, setting.spec.slo));
-  const chosen = optionsOf(setting, result.plan);
-  return chosen !== undefined && latencyAt(explained, chosen, arrivalRps) <= setting.sloMs;
+function meetsSloAt(explained: ExplainedPlan, arrivalRps: number): boolean {
+  const { prepared, result, verifierAt } = explained;
+  if (verifierAt !== undefined) return showsSloMet(verifierAt(arrivalRps)(result.plan, prepared.spec.slo));
+  const chosen = optionsOf(prepared, result.plan);
+  return chosen !== undefined && latencyAt(explained, chosen, arrivalRps) <= prepared.sloMs;
 }
 
-function latencyAt({ setting, factors }: ExplainedPlan, chosen: readonly StageOption[], arrivalRps: number): number {
-  const loads = stageLoads(setting.spec, arrivalRps);
-  return graphLatencyMs(setting.graph, (s) => {
+function latencyAt({ prepared, factors }: ExplainedPlan, chosen: readonly StageOption[], arrivalRps: number): number {
+  const loads = stageLoads(prepared.spec, arrivalRps);
+  return graphLatencyMs(prepared.graph, (s) => {
     const option = chosen[s] as StageOption;
-    const before = setting.stages[s];
+    const before = prepared.stages[s];
     const load = before === undefined ? undefined : loads.get(before.stage.id);
     if (before === undefined || load === undefined) return 0;
     if (load.arrivalRps >= capacityRps(option.curve, option.replicas, option.maxBatchSize))
