@@ -1,10 +1,10 @@
-/** Time as an argument: milliseconds on a monotonic scale whose zero means nothing. */
+/** Monotonic time in ms with an arbitrary zero. */
 export interface Clock {
   nowMs(): number;
 }
 
-/** A clock with alarms; tests put a manual one in its place. */
+/** Clock with alarms. Tests use a manual one. */
 export interface AlarmClock extends Clock {
-  /** Calls `ring` once, not before `atMs` and never inside this call; the returned function takes the alarm back. */
+  /** Calls `ring` once, not before `atMs` and never during this call. The returned function cancels the alarm. */
   ringAt(atMs: number, ring: () => void): () => void;
 }

@@ -1,13 +1,13 @@
-/** Statistics of counts in time: what tells a load that comes in bursts from one that does not. Sums are over the whole list; empty lists give 0. */
+/** Statistics of counts over time. Empty lists give 0. */
 
-/** Windows of equal length, in ms; a window that `toMs` cuts off is left out. */
+/** Windows of equal length in ms. A window cut off by `toMs` does not count. */
 export interface Windows {
   readonly fromMs: number;
   readonly toMs: number;
   readonly windowMs: number;
 }
 
-/** How many of the instants (ms) lie in each window. */
+/** Number of instants (ms) in each window. */
 export function countsInWindows(atMs: ArrayLike<number>, { fromMs, toMs, windowMs }: Windows): readonly number[] {
   const counts = new Array<number>(Math.max(0, Math.floor((toMs - fromMs) / windowMs))).fill(0);
   for (let i = 0; i < atMs.length; i++) {
@@ -17,7 +17,7 @@ export function countsInWindows(atMs: ArrayLike<number>, { fromMs, toMs, windowM
   return counts;
 }
 
-/** Sums of `size` values after another; what is left at the end is left out. */
+/** Sums of consecutive blocks of `size` values. An incomplete last block is dropped. */
 export function blockSums(values: readonly number[], size: number): readonly number[] {
   return Array.from({ length: Math.floor(values.length / size) }, (_, block) => {
     let sum = 0;
@@ -26,24 +26,22 @@ export function blockSums(values: readonly number[], size: number): readonly num
   });
 }
 
-/** Arithmetic mean. */
 export function meanOf(values: readonly number[]): number {
   return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** Central moment of the given order, such as the variance at 2. */
 export function centralMoment(values: readonly number[], order: number): number {
   const mean = meanOf(values);
   return meanOf(values.map((value) => (value - mean) ** order));
 }
 
-/** Index of dispersion: variance ÷ mean, 1 for Poisson counts; 0 where nothing was counted. */
+/** Index of dispersion: variance ÷ mean. 1 for Poisson counts, 0 without counts. */
 export function dispersionOf(counts: readonly number[]): number {
   const mean = meanOf(counts);
   return mean === 0 ? 0 : centralMoment(counts, 2) / mean;
 }
 
-/** Autocorrelation at the lags 1…`lags`: Σ of products of deviations that far apart ÷ Σ of squared deviations; 0 for a constant list. */
+/** Autocorrelation at lags 1…`lags`: Σ products of deviations ÷ Σ squared deviations. 0 for a constant list. */
 export function autocorrelation(values: readonly number[], lags: number): readonly number[] {
   const mean = meanOf(values);
   const deviations = Float64Array.from(values, (value) => value - mean);
@@ -57,7 +55,7 @@ export function autocorrelation(values: readonly number[], lags: number): readon
   });
 }
 
-/** Quantile of values in ascending order, linear between neighbors. */
+/** Quantile of ascending values, linear between neighbors. */
 export function quantileOfSorted(sorted: ArrayLike<number>, fraction: number): number {
   const position = fraction * (sorted.length - 1);
   const below = sorted[Math.floor(position)] ?? 0;

@@ -1,13 +1,12 @@
 /**
- * Pending events of a simulation, ordered by (time, rank, insertion): equal times come out by rank, equal ranks in the order they went
- * in, so a run repeats exactly. A heap with four children a node (fewer levels, and siblings share a cache line) on typed arrays: several
- * times the speed of a binary heap of closures.
+ * Pending events of a simulation, ordered by time, rank, then insertion, so that runs repeat exactly. A 4-ary heap on
+ * typed arrays: siblings share a cache line. Several times faster than a binary heap of closures.
  */
 
-/** Ranks stand above the insertion count in one number, which stays exact up to 2^53. */
+/** Rank and insertion count share one number, exact up to 2^53. */
 const RANK = 2 ** 49;
 
-/** A priority queue of small integers keyed by an instant in ms. */
+/** Priority queue of small integers keyed by an instant in ms. */
 export class EventHeap {
   #atMs = new Float64Array(64);
   #sequence = new Float64Array(64);
@@ -43,7 +42,7 @@ export class EventHeap {
     this.#event[hole] = event;
   }
 
-  /** Takes the next event out; call only while `size` > 0. */
+  /** Removes and returns the next event. Requires `size` > 0. */
   pop(): number {
     const event = this.#event[0] as number;
     const last = --this.#size;
@@ -51,7 +50,7 @@ export class EventHeap {
     return event;
   }
 
-  /** Moves up what comes before the entry at `last`, from the top, and gives the place that is left for it. */
+  /** Moves earlier entries up from the root. Returns the free position for the entry at `last`. */
   #holeFor(last: number): number {
     const keys = this.#atMs;
     const order = this.#sequence;

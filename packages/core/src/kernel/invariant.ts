@@ -1,9 +1,9 @@
-/** A broken assumption of our own: a bug, never bad input. It stops what it was part of and is meant to be seen. */
+/** Broken assumption of this code: a bug, never bad input. */
 export class InvariantViolation extends Error {
   override readonly name = 'InvariantViolation';
 }
 
-/** Throws InvariantViolation unless `condition` holds; `message` states the assumption. */
+/** Throws InvariantViolation unless `condition` is true. `message` states the assumption. */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new InvariantViolation(message);
 }

@@ -1,10 +1,7 @@
-/**
- * A bounded memory for answers that are functions of their key: the entry that was asked for the longest time ago gives way. What it holds
- * decides how long an answer takes and never what it is.
- */
+/** Bounded cache of pure functions. Evicts the least recently used key. Its content affects speed only. */
 import { invariant } from './invariant.js';
 
-/** Remembers the answers of the `capacity` keys that were asked for last. */
+/** Caches the answers of the `capacity` most recently used keys. */
 export class LruCache<Answer> {
   readonly #capacity: number;
   readonly #entries = new Map<string, Answer>();
@@ -18,7 +15,7 @@ export class LruCache<Answer> {
     return this.#entries.size;
   }
 
-  /** The answer to `key`, found by `answer` unless it is remembered. */
+  /** Returns the cached answer for `key`, or computes it with `answer`. */
   remember(key: string, answer: () => Answer): Answer {
     const known = this.#entries.get(key);
     const found = known ?? answer();

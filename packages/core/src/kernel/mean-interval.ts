@@ -1,6 +1,9 @@
-/** The mean of independent values with its 95 % interval (Student 1908): of runs with different seeds, or of differences of paired runs. */
+/**
+ * Mean of independent values with its 95 % interval (Student 1908): runs with different seeds, or differences of paired
+ * runs.
+ */
 
-/** A mean and the bounds of its interval; unbounded with fewer than two values. */
+/** Mean and its interval. Unbounded for fewer than two values. */
 export interface MeanInterval {
   readonly mean: number;
   readonly low: number;
@@ -8,10 +11,10 @@ export interface MeanInterval {
 }
 
 const Z_975 = 1.959964;
-/** Quantiles at 97.5 % for 1 to 4 degrees of freedom, where the expansion is not yet good. */
+/** 97.5 % quantiles for 1 to 4 degrees of freedom. The expansion is inaccurate there. */
 const FEW = [12.7062, 4.30265, 3.18245, 2.77645];
 
-/** Two-sided 95 % quantile of Student's t by its expansion around the normal one (Abramowitz and Stegun 26.7.5). */
+/** Two-sided 95 % quantile of Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). */
 function t95(degrees: number): number {
   const few = FEW[degrees - 1];
   if (few !== undefined) return few;
@@ -22,7 +25,7 @@ function t95(degrees: number): number {
   return z + g1 / degrees + g2 / degrees ** 2 + g3 / degrees ** 3;
 }
 
-/** The mean of `values` (at least one) with its interval. */
+/** Mean of `values` (at least one) with its interval. */
 export function meanInterval95(values: readonly number[]): MeanInterval {
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
@@ -32,15 +35,15 @@ export function meanInterval95(values: readonly number[]): MeanInterval {
   return { mean, low: mean - half, high: mean + half };
 }
 
-/** Between which values a figure lies by its nature, such as 0 and 1 for a fraction; `high` is Infinity where nothing bounds it. */
+/** Natural range of a figure, such as 0 to 1 for a fraction. `high` is Infinity without an upper bound. */
 export interface FigureRange {
   readonly low: number;
   readonly high: number;
 }
 
 /**
- * The mean of `values` within `range` with a 95 % interval that does not leave it: Student's interval of the logarithm of the distance
- * from `low`, or where `high` is finite of the logit, by the delta method. For means far from the bounds it is nearly Student's own.
+ * Mean of `values` within `range`, with a 95 % interval that stays inside it. Student's interval of the log distance
+ * from `low`, or of the logit if `high` is finite, by the delta method. Far from the bounds it is nearly Student's.
  */
 export function rangedMeanInterval95(values: readonly number[], range: FigureRange): MeanInterval {
   const student = meanInterval95(values);

@@ -1,6 +1,6 @@
 /**
- * Quantile of the standard normal distribution by the rational approximations of Acklam (2003), relative error below 1.2e-9.
- * One uniform number gives one normal number, monotone, so that common random numbers stay common.
+ * Quantile of the standard normal distribution (rational approximations of Acklam, 2003), relative error below 1.2e-9.
+ * One uniform number gives one normal number, monotone, which preserves common random numbers.
  */
 
 const SPLIT = 0.02425;
@@ -16,7 +16,7 @@ function tail(q: number): number {
   return top / bottom;
 }
 
-/** z with P(N(0,1) ≤ z) = `fraction`, for 0 < fraction < 1; ∓Infinity at the ends. */
+/** z with P(N(0,1) ≤ z) = `fraction`. ∓Infinity at 0 and 1. */
 export function normalQuantile(fraction: number): number {
   if (fraction <= 0) return Number.NEGATIVE_INFINITY;
   if (fraction >= 1) return Number.POSITIVE_INFINITY;

@@ -1,9 +1,9 @@
 /**
- * First in, first out in an array whose places are used over and over: no allocation in steady state, and nothing that has left is
- * held on to. The array grows to the largest number that was ever inside.
+ * FIFO queue in a reused array: no allocation in steady state, and no reference to removed values. The array grows to
+ * the largest size ever reached.
  */
 
-/** A queue of values other than undefined. */
+/** Queue of values other than undefined. */
 export class RingBuffer<T> {
   #places: (T | undefined)[] = new Array<T | undefined>(16).fill(undefined);
   #first = 0;
@@ -13,17 +13,17 @@ export class RingBuffer<T> {
     return this.#length;
   }
 
-  /** The value that came first; undefined when empty. */
+  /** Oldest value; undefined when empty. */
   first(): T | undefined {
     return this.#places[this.#first];
   }
 
-  /** The value that came last; undefined when empty. */
+  /** Newest value; undefined when empty. */
   last(): T | undefined {
     return this.#places[(this.#first + this.#length - 1) & (this.#places.length - 1)];
   }
 
-  /** The value that `index` others came before. */
+  /** Value at `index`, counted from the oldest. */
   at(index: number): T | undefined {
     return index < this.#length ? this.#places[(this.#first + index) & (this.#places.length - 1)] : undefined;
   }
@@ -43,7 +43,7 @@ export class RingBuffer<T> {
     return value;
   }
 
-  /** Takes the value out that came last. */
+  /** Removes and returns the newest value. */
   pop(): T | undefined {
     if (this.#length === 0) return undefined;
     this.#length -= 1;
@@ -53,7 +53,7 @@ export class RingBuffer<T> {
     return value;
   }
 
-  /** Keeps the values that `keep` holds for, in their order. */
+  /** Keeps the values that satisfy `keep`, in order. */
   retain(keep: (value: T) => boolean): void {
     for (let left = this.#length; left > 0; left--) {
       const value = this.shift() as T;

@@ -1,14 +1,14 @@
 import { normalQuantile } from './normal-quantile.js';
 
-/**
- * Chance as an argument. The generator is xoshiro128** (Blackman and Vigna, 2018) on 32-bit lanes, seeded through SplitMix32;
- * `fork` gives independent streams by name, so that adding a consumer does not shift the draws of the others.
- */
+/** Seeded randomness as an argument: xoshiro128** (Blackman and Vigna, 2018) on 32-bit lanes, seeded by SplitMix32. */
 
-/** A source of uniform numbers in [0, 1). */
+/** Source of uniform numbers in [0, 1). */
 export interface Rng {
   next(): number;
-  /** An independent stream that depends only on this stream's seed and `label`. */
+  /**
+   * Independent stream that depends only on this stream's seed and `label`. A new consumer does not shift the draws of
+   * others.
+   */
   fork(label: string): Rng;
 }
 
@@ -42,7 +42,7 @@ export class SeededRng implements Rng {
   constructor(seed: number) {
     this.#seed = seed >>> 0;
     const mix = splitMix32(this.#seed);
-    // Signed, so that the lanes stay small integers for the engine.
+    // Signed, so that V8 keeps the lanes as small integers.
     this.#a = mix() | 0;
     this.#b = mix() | 0;
     this.#c = mix() | 0;
@@ -67,14 +67,12 @@ export class SeededRng implements Rng {
   }
 }
 
-/** Random numbers of the laws that arrival processes are made of, each of mean 1 and drawn from an `Rng`. */
-
-/** One exponential number of mean 1. */
+/** Exponential number of mean 1. */
 export function drawExponential(rng: Rng): number {
   return -Math.log(1 - rng.next());
 }
 
-/** One gamma number of mean 1 and shape `shape` (Marsaglia and Tsang, 2000; shapes below 1 by their power rule). */
+/** Gamma number of mean 1 (Marsaglia and Tsang, 2000; shapes below 1 by their power rule). */
 export function drawGamma(shape: number, rng: Rng): number {
   const boosted = shape < 1 ? shape + 1 : shape;
   const d = boosted - 1 / 3;

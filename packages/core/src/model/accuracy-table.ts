@@ -1,10 +1,10 @@
 /**
- * End-to-end accuracies measured for whole combinations of variants, in the shape that `equipoise evaluate` writes.
- * Stages interact, so a measurement wins over the product of stage accuracies (IPA, JSys 2024, uses the product alone).
+ * End-to-end accuracies measured for combinations of variants, as `equipoise evaluate` writes them. Stages interact, so
+ * a measurement wins over the product of stage accuracies (IPA, JSys 2024, uses the product alone).
  */
 import type { StageId, VariantId } from './ids.js';
 
-/** One measured combination; stages with a single variant may be left out of `variants`. */
+/** One measured combination. Stages with a single variant may be absent from `variants`. */
 export interface MeasuredCombination {
   readonly variants: Readonly<Record<StageId, VariantId>>;
   /** Fraction 0…1. */
@@ -15,12 +15,11 @@ export interface MeasuredCombination {
   readonly measured?: boolean;
 }
 
-/** All measured combinations of a pipeline. */
 export interface AccuracyTable {
   readonly combinations: readonly MeasuredCombination[];
 }
 
-/** The measured accuracy (fraction) of a full choice of variants, or undefined where it was not measured. */
+/** Measured accuracy (fraction) of a full choice of variants; undefined if not measured. */
 export function measuredAccuracy(
   table: AccuracyTable | undefined,
   choice: Readonly<Record<StageId, VariantId>>,

@@ -1,9 +1,9 @@
 /**
- * Failures of the outside (a file, a model, a client's body) as values with a code. Bugs are not AppErrors: they hit `invariant`.
- * Each code stands once in `errorCodes`, from which the reference page and the HTTP status are made.
+ * Outside failures (a file, a model, a client's body) as values with a code. Bugs are not AppErrors: they hit
+ * `invariant`. The reference page and the HTTP status come from `errorCodes`.
  */
 
-/** Every code with its HTTP status, the exit code of the command line and what the user should do. */
+/** Every code with HTTP status, exit code of the command line, and remedy for the user. */
 export const errorCodes = {
   INVALID_PIPELINE: {
     httpStatus: 400,
@@ -142,16 +142,15 @@ export const errorCodes = {
   UNREACHABLE: { httpStatus: 502, exitCode: 3, remedy: 'Check the address and that the server runs.' },
 } as const;
 
-/** A code of `errorCodes`. */
 export type ErrorCode = keyof typeof errorCodes;
 
-/** Whether a request that failed so did by no fault of its client. */
+/** Returns true for failures that the client did not cause. */
 export const isServerFault = (code: ErrorCode): boolean => errorCodes[code].httpStatus >= 500;
 
-/** Facts beside the message, JSON-serialisable. */
+/** Facts in addition to the message, JSON-serialisable. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
-/** A failure of the outside: `code` for programs, `message` for people, `retryable` when the same call may succeed later. */
+/** Outside failure. `code` is for programs, `message` for people. `retryable`: the same call may succeed later. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetails;

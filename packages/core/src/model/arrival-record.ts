@@ -1,31 +1,30 @@
 /**
- * What is remembered of arrivals: counts of whole seconds, and how bursty they are, both over the last ten minutes and in constant memory;
- * and those of the last moments, in windows that end now, for what cannot wait for a second to be whole.
- * The data plane and the simulator keep the same record, so that a decision means the same in both.
+ * Record of arrivals over the last ten minutes in constant memory: counts per second, burstiness, and short windows
+ * that end now. The data plane and the simulator share it.
  *
- * Time is cut into blocks of 10 s, and those into equal windows as near to the SLO as fits. Of each block the sums of the counts of its
- * windows and of their squares are kept. The dispersion at the SLO is the variance within blocks ÷ mean, averaged over the blocks without the
- * outermost tenths. The dispersion at 10 s comes from second differences of the counts of blocks, (N₋ − 2N + N₊)² ÷ 6, which has the
- * variance of independent counts for its mean and is blind to ramps; without its largest tenth, lest a step of the rate, which belongs to the
- * forecast, pass for burstiness. Either counts as Poisson up to four standard errors above 1, and the longer window never disperses less.
+ * Time is cut into 10 s blocks, and blocks into equal windows close to the SLO. A block keeps the sum of its window
+ * counts and of their squares. Dispersion at the SLO: variance ÷ mean within blocks, averaged without the outermost
+ * tenths. Dispersion at 10 s: second differences of block counts, (N₋ − 2N + N₊)² ÷ 6. Their mean is the variance of
+ * independent counts, and ramps cancel out. The largest tenth is dropped, because a rate step belongs to the forecast.
+ * Values within four standard errors of 1 count as Poisson. The longer window never disperses less.
  */
 import { type ArrivalEnvelope, type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './expected-load.js';
 
 const KEPT_SECONDS = 600;
-/** The kept seconds and the running one. */
+/** Kept seconds and the running one. */
 const SLOTS = KEPT_SECONDS + 1;
 const KEPT_BLOCKS = (KEPT_SECONDS * 1000) / LONG_WINDOW_MS;
-/** Two minutes: earlier, second differences say nothing. */
+/** Two minutes: earlier second differences are meaningless. */
 const FEWEST_BLOCKS = 12;
 const FEWEST_PER_BLOCK = 5;
 const FEWEST_WINDOWS = 5;
 const TRIMMED_FRACTION = 0.1;
-/** Mean of the lowest nine tenths of the χ² law with one degree of freedom. */
+/** Mean of the lowest nine tenths of the χ² distribution with one degree of freedom. */
 const TRIMMED_CHI_SQUARE = 0.623;
-/** Squares of neighbouring second differences go together (correlations −2/3 and 1/6), as if there were so many times fewer. */
+/** Squares of neighbouring second differences correlate (−2/3 and 1/6), which reduces the effective sample. */
 const CORRELATED = 1 + 2 * ((2 / 3) ** 2 + (1 / 6) ** 2);
 const SIGNIFICANT_ERRORS = 4;
-/** Windows that end now, and the ticks in which they are counted. */
+/** Windows that end now, and their tick length. */
 const LATEST_S = [0.25, 0.5, 1];
 const TICK_MS = 10;
 const TICKS = 1000 / TICK_MS + 1;
@@ -39,14 +38,14 @@ interface Block {
 const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 const meanOf = (values: readonly number[]): number => sumOf(values) / values.length;
 
-/** Counts arrivals from `startedAtMs` on; instants are given in ascending order. */
+/** Counts arrivals after `startedAtMs`. Instants must ascend. */
 export class ArrivalRecord {
   readonly #startedAtMs: number;
   readonly #windowsPerBlock: number;
-  /** Counts by second, and which second each slot is of. */
+  /** Counts by second, and the second of each slot. */
   readonly #counts = new Float64Array(SLOTS);
   readonly #seconds = new Float64Array(SLOTS).fill(-1);
-  /** Counts by tick, and which tick each slot is of. */
+  /** Counts by tick, and the tick of each slot. */
   readonly #tickCounts = new Float64Array(TICKS);
   readonly #ticks = new Float64Array(TICKS).fill(-1);
   readonly #blocks: Block[] = [];
@@ -76,7 +75,7 @@ export class ArrivalRecord {
     this.#inWindow += 1;
   }
 
-  /** Arrivals of the whole seconds since the start, at most the last 600, oldest first; the running second is left out. */
+  /** Arrivals of whole seconds, oldest first, at most the last 600. The running second is excluded. */
   arrivalsPerSecond(nowMs: number): readonly number[] {
     const running = Math.floor((nowMs - this.#startedAtMs) / 1000);
     const kept = Math.min(running, KEPT_SECONDS);
@@ -86,7 +85,7 @@ export class ArrivalRecord {
     });
   }
 
-  /** Arrivals of the last quarter, half and whole second, to within 10 ms; without those that are longer than the record. */
+  /** Arrivals of the last 0.25, 0.5 and 1 s, within 10 ms. Windows longer than the record are absent. */
   latest(nowMs: number): ArrivalEnvelope {
     const end = Math.floor((nowMs - this.#startedAtMs) / TICK_MS);
     return LATEST_S.filter((windowS) => (1000 * windowS) / TICK_MS <= end).map((windowS) => {
@@ -97,7 +96,7 @@ export class ArrivalRecord {
     });
   }
 
-  /** How bursty the whole blocks of the last ten minutes were; undefined while they are too few or too empty to tell. */
+  /** Burstiness of the last ten minutes; undefined with too few blocks or arrivals. */
   burstiness(nowMs: number): Burstiness | undefined {
     const blocks = this.#wholeBlocks(nowMs);
     const totals = blocks.map(({ total }) => total);

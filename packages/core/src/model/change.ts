@@ -3,11 +3,9 @@ import type { Resources } from './pipeline-spec.js';
 import type { StagePlan } from './plan.js';
 
 /**
- * One step from the running plan toward the wanted one. Each is idempotent and complete in itself: an actuator that
- * carries it out starts and warms what is new before it drains what is old, so capacity rises before it falls.
+ * Idempotent step from the running plan toward the target. The actuator starts and warms new replicas before it drains
+ * old ones. `to` is the stage's whole target, so a repeated step is a no-op.
  */
-
-/** A step between two plans; `to` is the stage's whole target, so that a repeated step finds nothing to do. */
 export type Change =
   | { readonly kind: 'scale'; readonly stageId: StageId; readonly fromReplicas: number; readonly to: StagePlan }
   | {
@@ -24,11 +22,9 @@ export type Change =
       readonly to: StagePlan;
     };
 
-/** What became of a decision's changes, as the next observation tells it. Plain data. */
-
 /**
- * All were carried out, one failed, or the rest was given up (at a stop, because a person took the loop off, or for the answer to a burst). `changed` are the stages of
- * those that were carried out, `unchanged` those of the others: a stage with several may be among both.
+ * Outcome of a decision's changes: all applied, one failed, or the rest given up (shutdown, manual override, or a
+ * burst). `changed` and `unchanged` list stages; a stage with several changes may be in both.
  */
 export interface LastChange {
   readonly kind: 'applied' | 'failed' | 'given-up';
@@ -36,7 +32,7 @@ export interface LastChange {
   readonly unchanged: readonly StageId[];
 }
 
-/** How `changes` ended of which the first `done` were carried out. */
+/** Outcome of `changes` of which the first `done` were applied. */
 export function lastChangeOf(kind: LastChange['kind'], changes: readonly Change[], done: number): LastChange {
   const stagesOf = (some: readonly Change[]) => [...new Set(some.map(({ stageId }) => stageId))];
   return { kind, changed: stagesOf(changes.slice(0, done)), unchanged: stagesOf(changes.slice(done)) };

@@ -5,9 +5,7 @@ import type { Plan, PlanResult } from './plan.js';
 import type { ProfileScale } from './profile-point.js';
 import type { RunningPlan } from './running-plan.js';
 
-/** Service times as they were measured while serving. */
-
-/** Batches of one kind that ended since the last tick, or some of them. */
+/** Service times of batches of one kind since the last tick, possibly a sample. */
 export interface BatchTimes {
   readonly stageId: StageId;
   readonly variantId: VariantId;
@@ -16,114 +14,113 @@ export interface BatchTimes {
   readonly serviceMs: readonly number[];
 }
 
-/** A load above what was planned for. */
+/** Load above the planned load. */
 export interface Burst {
-  /** The window, ending now, that shows it best. */
+  /** Window, ending now, with the strongest evidence. */
   readonly windowS: number;
   readonly arrivals: number;
-  /** The most that the planned load brings there. */
+  /** Most arrivals of the planned load in this window. */
   readonly plannedArrivals: number;
   /** Arrivals of the window per second: the new rate, if it began with the window. */
   readonly rateRps: number;
 }
 
-/** What the edges of a graph did, counted: the facts from which branch probabilities and fan-out sizes are learned. */
-
-/** Counts of one edge; those that its kind does not have are 0. */
+/**
+ * Counts of one edge, the input of learned branch probabilities and fan-out factors. Counts that do not apply are 0.
+ */
 export interface EdgeCount {
-  /** Outputs of the stage in front of an edge with `when`, and those of them that took it. */
+  /** Outputs of the stage before a `when` edge, and those that took it. */
   readonly offered: number;
   readonly taken: number;
-  /** Outputs that were fanned out, and the items they gave. */
+  /** Fanned-out outputs, and their items. */
   readonly fanOuts: number;
   readonly items: number;
 }
 
-/** What traffic has taught of an edge, which counts in place of what the pipeline file says. Plain data. */
+/** Edge value learned from traffic. Replaces the value of the pipeline file. */
 export interface LearnedEdge {
-  /** Its index in the pipeline's edges. */
+  /** Index in the pipeline's edges. */
   readonly edge: number;
   readonly from: StageId;
   readonly to: StageId;
   readonly kind: 'fan-out' | 'branch';
-  /** Mean number of items that a fan-out gives, or the share (0…1) of the outputs that take a branch. */
+  /** Mean items of a fan-out, or escalation probability (0…1) of a branch. */
   readonly value: number;
-  /** The same by the pipeline file. */
+  /** Value of the pipeline file. */
   readonly stated: number;
-  /** Of `value`, at the moment when it was taken over, and the outputs that it was learned from. */
+  /** Standard error of `value` when adopted, and the number of outputs behind it. */
   readonly standardError: number;
   readonly outputs: number;
 }
 
-/** What the control loop sees at a tick and what it decides, both plain data so that a log can be replayed. */
-
-/** Arrivals counted in whole seconds, oldest first; the running second is left out. */
+/** Arrivals per whole second, oldest first. The running second is excluded. */
 export interface LoadObservation {
   readonly arrivalsPerSecond: readonly number[];
-  /** In short windows that end now; missing where seconds are all that is counted. */
+  /** Short windows that end now; absent if only seconds are counted. */
   readonly latest?: ArrivalEnvelope;
-  /** Measured over the last ten minutes; missing while too little was seen. */
+  /** Over the last ten minutes; absent with too little data. */
   readonly burstiness?: Burstiness;
 }
 
-/** How a stage stands. */
 export interface StageObservation {
   readonly queueLength: number;
   /** Requests dropped from its queue since the start. */
   readonly droppedTotal: number;
-  /** Since when the stage runs its present variant; missing while nothing is known. */
+  /** Start of the current variant; absent if unknown. */
   readonly variantSinceMs?: number;
 }
 
-/** Everything a decision may rest on. `staleSources` names what did not answer in time. */
+/** Input of a decision. `staleSources` names sources that did not answer in time. */
 export interface Observation {
   /** Monotonic. */
   readonly atMs: number;
   readonly load: LoadObservation;
   readonly stages: Readonly<Record<StageId, StageObservation>>;
   readonly runningPlan: RunningPlan;
-  /** Requests that failed since the start by what the plan may have caused (`mayComeOfPlan`); missing where nobody counts them. */
+  /**
+   * Requests failed since the start for reasons that the plan may have caused (`mayComeOfPlan`); absent if not counted.
+   */
   readonly failedTotal?: number;
-  /** Service times since the last tick; missing where nobody measures them. */
+  /** Service times since the last tick; absent if not measured. */
   readonly batches?: readonly BatchTimes[];
-  /** What the edges did since the last tick, in the order of the pipeline's edges; missing where nobody counts it. */
+  /** Edge counts since the last tick, in the order of the pipeline's edges; absent if not counted. */
   readonly edges?: readonly EdgeCount[];
-  /** How the last decision's changes ended; missing where none has ended since the last tick. Changes by hand are not told of here. */
+  /** Outcome of the last decision's changes; absent if none ended since the last tick. Manual changes are excluded. */
   readonly lastChange?: LastChange;
-  /** Set while the changes of the last decision are still being carried out: only a burst is answered then, in their place. */
+  /** Set while the last decision's changes are being applied. Only a burst can preempt them. */
   readonly changing?: boolean;
   readonly staleSources: readonly string[];
 }
 
-/** What the load is expected to be until the next plan can be in force. */
+/** Expected load until the next plan is in force. */
 export interface Forecast {
   readonly method: string;
   readonly meanRps: number;
-  /** The rate that plans must hold at. */
+  /** Rate at which plans must hold. */
   readonly upperRps: number;
-  /** Methods that would have been asked first, but whose answer was no number. */
+  /** Preferred methods skipped because they returned no number. */
   readonly passedOver?: readonly string[];
 }
 
-/** The data behind a decision. */
+/** Data behind a decision. */
 export interface DecisionEvidence {
   readonly forecast: Forecast;
-  /** What was planned for and verified at; missing where nothing was planned. */
+  /** Load that was planned for and verified at; absent if nothing was planned. */
   readonly load?: ExpectedLoad;
   readonly result?: PlanResult;
-  /** Of a change: whether what ran could not go on (it would miss the SLO, or breaks a bound); else the change is an improvement. */
+  /** True if the running plan would miss the SLO or break a bound. Otherwise the change is an improvement. */
   readonly necessary?: boolean;
-  /** The plan that would have been chosen but for a guardrail, and which one that was. */
+  /** Plan rejected by a guardrail, and the guardrail. */
   readonly passedOver?: { readonly plan: Plan; readonly reason: string };
-  /** The burst that a protection answers. */
+  /** Burst behind a protective change. */
   readonly burst?: Burst;
-  /** What traffic has taught of fan-outs and branches, where that differs from the pipeline file; plans rest on it. */
+  /** Learned fan-outs and branches that differ from the pipeline file. */
   readonly learnedEdges?: readonly LearnedEdge[];
-  /** Profiles of another machine that the plan rests on, with the factor that was asked for. */
+  /** Profiles of another machine behind the plan, with the requested factor. */
   readonly scaledProfiles?: readonly (ProfileScale & { readonly stageId: StageId; readonly variantId: VariantId })[];
 }
 
-/** What the control loop wants done, with its reason in words. */
+/** Desired action with its reason. */
 export type Decision =
   | { readonly kind: 'hold'; readonly reason: string; readonly evidence: DecisionEvidence }
   | {

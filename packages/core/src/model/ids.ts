@@ -1,20 +1,17 @@
 /**
- * Names of things, branded so that a stage name cannot be passed where a variant name is meant.
- * An id is the `name` written in the pipeline file; replica ids are made by the actuator.
+ * Branded names, so that a stage name cannot be passed for a variant name. An id is the `name` in the pipeline file.
+ * The actuator assigns replica ids.
  */
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
 
-/** Name of a stage, unique in its pipeline. */
+/** Unique in its pipeline. */
 export type StageId = Branded<'StageId'>;
-/** Name of a variant, unique in its stage. */
+/** Unique in its stage. */
 export type VariantId = Branded<'VariantId'>;
-/** Name of one running copy of a variant, never reused while a process lives. */
+/** Never reused while a process lives. */
 export type ReplicaId = Branded<'ReplicaId'>;
 
-/** Reads a stage name as an id. */
 export const stageId = (name: string): StageId => name as StageId;
-/** Reads a variant name as an id. */
 export const variantId = (name: string): VariantId => name as VariantId;
-/** Reads a replica name as an id. */
 export const replicaId = (name: string): ReplicaId => name as ReplicaId;

@@ -1,7 +1,7 @@
-/** Measured service time of a variant, by cores and batch size; how the fields are read is told in profile/service-law. */
+/** Measured service time of a variant by cores and batch size. profile/service-law interprets the fields. */
 import type { StageId, VariantId } from './ids.js';
 
-/** Service time of one batch of `batchSize` items on `cpuCores` cores; times in ms, throughput in items per second. */
+/** Service time of a batch of `batchSize` items on `cpuCores` cores. Times in ms, throughput in items per second. */
 export interface ProfilePoint {
   readonly cpuCores: number;
   readonly batchSize: number;
@@ -13,22 +13,22 @@ export interface ProfilePoint {
   readonly memoryBytes?: number;
 }
 
-/** Where a profile that was carried over from another machine was measured, and the factor on its times. */
+/** Origin of a profile of another machine, and the factor on its times. */
 export interface ProfileScale {
   readonly factor: number;
   readonly measuredOn: string;
 }
 
-/** Everything measured of one variant. */
+/** Measurements of one variant. */
 export interface LatencyProfile {
   readonly stageId: StageId;
   readonly variantId: VariantId;
   readonly points: readonly ProfilePoint[];
   /** Time from start to ready. */
   readonly loadMs: number;
-  /** Missing when it was measured where it is used. */
+  /** Set if measured on another machine. */
   readonly scaled?: ProfileScale;
 }
 
-/** The profiles of a pipeline, one per stage and variant. */
+/** Profiles of a pipeline, one per stage and variant. */
 export type ProfileSet = readonly LatencyProfile[];

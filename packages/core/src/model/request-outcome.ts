@@ -1,6 +1,6 @@
-/** How a request ends. Every arrived request ends exactly once; a drop is answered, never silent. */
+/** End of a request. Every request ends exactly once. A drop is answered, never silent. */
 
-/** Why a request was refused or given up. */
+/** Reason for a drop. */
 export type DropReason =
   | 'queue-full'
   | 'memory-full'
@@ -10,18 +10,17 @@ export type DropReason =
   | 'draining'
   | 'cancelled';
 
-/** The end of a request. */
 export type RequestOutcome<Output, Failure> =
   | {
       readonly kind: 'completed';
       readonly output: Output;
-      /** What joins went on without, as `stage[item]`: the stage from which it was to come, and its place. */
+      /** Parts that joins went without, as `stage[item]`: source stage and position. */
       readonly missing?: readonly string[];
     }
   | {
       readonly kind: 'dropped';
       readonly reason: DropReason;
-      /** Time (ms) after which what waits now is expected to be done. */
+      /** Time (ms) until the waiting work is expected to be done. */
       readonly retryAfterMs: number;
     }
   | { readonly kind: 'failed'; readonly failure: Failure };

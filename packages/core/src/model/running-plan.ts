@@ -1,12 +1,10 @@
 import type { ReplicaId, StageId, VariantId } from './ids.js';
 import type { Resources } from './pipeline-spec.js';
 
-/** What is wrong with a replica: its batches fail as wholes, it is slow against its stage's curve and its peers, or it does not answer. */
+/** Replica health issue: its batches fail, it is slower than its stage's curve and its peers, or it does not answer. */
 export type HealthIssue = 'failing' | 'slow' | 'hung';
 
-/** What really runs, observed anew on every tick; never remembered, never assumed. */
-
-/** Life of a replica: only `ready` ones receive new batches. */
+/** Only `ready` replicas receive new batches. */
 export type ReplicaStatus = 'starting' | 'ready' | 'draining' | 'failed';
 
 /** One running copy of a variant. */
@@ -17,30 +15,31 @@ export interface RunningReplica {
   readonly status: ReplicaStatus;
 }
 
-/** The replicas of a stage with the batching that is in force. */
+/** Replicas of a stage with the batching in force. */
 export interface RunningStage {
   readonly replicas: readonly RunningReplica[];
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
 }
 
-/** All stages as they run. */
+/** Deployed state, observed on every tick and never assumed. */
 export interface RunningPlan {
   readonly stages: Readonly<Record<StageId, RunningStage>>;
 }
-
-/** Since when each stage runs its present variant: what the dwell time of the control loop counts from. */
 
 interface Age {
   readonly variantId: VariantId;
   readonly sinceMs: number | undefined;
 }
 
-/** Remembers the instants of variant switches. The first variant of a stage counts as no switch, so nothing dwells after a restart. */
+/**
+ * Tracks variant switches for the dwell time. The first variant of a stage is no switch, so no dwell time applies after
+ * a restart.
+ */
 export class DwellTracker {
   readonly #ages = new Map<StageId, Age>();
 
-  /** Looks at what runs at `nowMs`; the newest ready replica speaks for its stage. */
+  /** Observes the deployed state at `nowMs`. The newest ready replica determines the variant of its stage. */
   note(running: RunningPlan, nowMs: number): void {
     for (const [id, { replicas }] of Object.entries(running.stages)) {
       const variantId = replicas.findLast(({ status }) => status === 'ready')?.variantId;
@@ -50,7 +49,7 @@ export class DwellTracker {
     }
   }
 
-  /** The instant of the stage's last switch, if there was one. */
+  /** Instant of the stage's last switch; undefined if there was none. */
   sinceMs(stageId: StageId): number | undefined {
     return this.#ages.get(stageId)?.sinceMs;
   }

@@ -1,7 +1,7 @@
 /**
- * Several tensors as one and back, along a new leading dimension ([..s] × k ↔ [k, ..s]) or along the one they have.
- * A fan-out cuts the tensors of a stage apart, a join and a batched model put them together. Putting together copies once
- * (a single tensor is only reshaped); cutting gives views of the one buffer, so the parts must not be changed in place.
+ * Stacks, concatenates and cuts tensors along a new ([..s] × k ↔ [k, ..s]) or existing leading dimension. Joining
+ * copies once (a single tensor is only reshaped). Cutting returns views of one buffer, so parts must not be modified in
+ * place.
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from './app-error.js';
@@ -19,7 +19,7 @@ function sameType(a: Tensor, b: Tensor): boolean {
   );
 }
 
-/** The first of tensors that must be alike; `compared` is what of each must be. */
+/** Returns the first tensor. Throws unless all are equal in the part that `compared` selects. */
 function requireAlike(tensors: readonly Tensor[], compared: (tensor: Tensor) => Tensor): Tensor {
   const [first, ...others] = tensors;
   invariant(first !== undefined, 'there is at least one tensor to put together');
@@ -53,8 +53,8 @@ function leadingSize(tensor: Tensor): number {
 }
 
 /**
- * Stacks k ≥ 1 tensors of equal shape [..s] and data type into one of shape [k, ..s];
- * unequal ones are an AppError TENSOR_MISMATCH that names both.
+ * Stacks k ≥ 1 tensors of equal shape [..s] and data type into [k, ..s]. Throws AppError TENSOR_MISMATCH, which names
+ * both tensors.
  */
 export function stackTensors(tensors: readonly Tensor[]): Tensor {
   const first = requireAlike(tensors, (tensor) => tensor);
@@ -62,8 +62,8 @@ export function stackTensors(tensors: readonly Tensor[]): Tensor {
 }
 
 /**
- * Puts k ≥ 1 tensors of shapes [r, ..s], equal but for r, together along dimension 0: [Σr, ..s];
- * unequal ones and scalars are an AppError TENSOR_MISMATCH.
+ * Concatenates k ≥ 1 tensors of shapes [r, ..s], equal except for r, along dimension 0: [Σr, ..s]. Throws AppError
+ * TENSOR_MISMATCH for unequal tensors and scalars.
  */
 export function concatenateTensors(tensors: readonly Tensor[]): Tensor {
   const rows = tensors.reduce((sum, tensor) => sum + leadingSize(tensor), 0);
@@ -71,7 +71,10 @@ export function concatenateTensors(tensors: readonly Tensor[]): Tensor {
   return { datatype: first.datatype, shape: [rows, ...first.shape.slice(1)], data: concatenateData(tensors, first) };
 }
 
-/** Rows `from` to `to` (not included) of a tensor of shape [r, ..s] as a view; a scalar is an AppError TENSOR_MISMATCH. */
+/**
+ * Rows `from` to `to` (exclusive) of a tensor of shape [r, ..s], as a view. Throws AppError TENSOR_MISMATCH for a
+ * scalar.
+ */
 export function sliceTensor(tensor: Tensor, from: number, to: number): Tensor {
   invariant(0 <= from && from <= to && to <= leadingSize(tensor), `rows ${from} to ${to} lie in ${describe(tensor)}`);
   const { datatype, data } = tensor;
@@ -81,7 +84,7 @@ export function sliceTensor(tensor: Tensor, from: number, to: number): Tensor {
   return { datatype, shape: [to - from, ...rowShape], data: part as TensorData };
 }
 
-/** Cuts a tensor of shape [k, ..s] into k views of shape [..s]; a scalar is an AppError TENSOR_MISMATCH. */
+/** Cuts a tensor of shape [k, ..s] into k views of shape [..s]. Throws AppError TENSOR_MISMATCH for a scalar. */
 export function unstackTensor(tensor: Tensor): Tensor[] {
   const shape = tensor.shape.slice(1);
   return Array.from({ length: leadingSize(tensor) }, (_, row) => ({ ...sliceTensor(tensor, row, row + 1), shape }));

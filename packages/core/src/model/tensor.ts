@@ -1,9 +1,9 @@
 /**
- * Tensors as they travel between stages: a data type of the Open Inference Protocol v2, a shape and flat row-major data.
- * They are never copied on the way; whoever hands one on gives it up.
+ * Tensors between stages: a data type of the Open Inference Protocol v2, a shape and flat row-major data. They are
+ * never copied on the way; the sender gives up ownership.
  */
 
-/** Data types of the Open Inference Protocol v2 that Equipoise carries. FP16 data are raw 16-bit patterns. */
+/** Data types of the Open Inference Protocol v2 that Equipoise supports. FP16 data are raw 16-bit patterns. */
 export type Datatype =
   | 'BOOL'
   | 'UINT8'
@@ -19,7 +19,7 @@ export type Datatype =
   | 'FP64'
   | 'BYTES';
 
-/** Flat element storage of a tensor; BYTES elements are strings or raw byte strings. */
+/** Flat elements. BYTES elements are strings or raw byte strings. */
 export type TensorData =
   | Uint8Array
   | Uint16Array
@@ -34,39 +34,36 @@ export type TensorData =
   | readonly string[]
   | readonly Uint8Array[];
 
-/** One tensor: `data.length` equals the product of `shape` (1 for an empty shape). */
+/** `data.length` equals the product of `shape` (1 for an empty shape). */
 export interface Tensor {
   readonly datatype: Datatype;
   readonly shape: readonly number[];
   readonly data: TensorData;
 }
 
-/** Tensors by name: what one item brings to a stage and what it leaves with. */
+/** Tensors of one item by name. */
 export type TensorMap = Readonly<Record<string, Tensor>>;
 
-/** Declared type of a tensor; −1 in `shape` is a dimension of any size. */
+/** Declared type. −1 in `shape` is a dimension of any size. */
 export interface TensorType {
   readonly name: string;
   readonly datatype: Datatype;
   readonly shape: readonly number[];
 }
 
-/** Number of elements that a shape holds; 1 for a scalar. */
+/** Number of elements of a shape; 1 for a scalar. */
 export function elementCount(shape: readonly number[]): number {
   let count = 1;
   for (const size of shape) count *= size;
   return count;
 }
 
-/** The typed array that holds the elements of each numeric data type; FP16 as its bits. */
-
-/** Data types whose elements are numbers. */
 export type NumericDatatype = Exclude<Datatype, 'BYTES'>;
 
 /** Elements of a numeric tensor, row-major. */
 export type NumericData = Exclude<TensorData, readonly unknown[]>;
 
-/** Makes the elements: zeros of a number, or a view of bytes from an offset on. */
+/** Constructor of elements: zeros, or a view of bytes. */
 export interface NumericStorage {
   readonly BYTES_PER_ELEMENT: number;
   new (length: number): NumericData;

@@ -1,48 +1,48 @@
-/** What survives a restart: good plans, the log of decisions, and what was learned and asked for while serving. */
+/** Persisted state: good plans, the decision log, learned values and manual settings. */
 import type { DecisionRecord, LaterFacts } from '../model/decision-record.js';
 import type { Plan } from '../model/plan.js';
 
-/** A plan that was good, when it was put in force, and a digest of all that plans are made from in the pipeline file as it was then. */
+/** Plan that was good, when it took effect, and a digest of the planning input of the pipeline file at that time. */
 export interface GoodPlan {
   readonly plan: Plan;
   readonly atEpochMs: number;
   readonly specDigest: string;
 }
 
-/** Which decisions: the newest `limit`, or those before the decision `beforeId`. */
+/** Newest `limit` decisions, or those before the decision `beforeId`. */
 export interface DecisionPage {
   readonly limit: number;
   readonly beforeId?: number;
 }
 
 /**
- * What else is kept of a pipeline: the plan to go on with (a `GoodPlan`; the answer to a burst is in force and is none to go back to), what the load, the service times and the edges have taught, what the guardrails remember, and what a person
- * has asked for.
+ * Other persisted state of a pipeline: the plan in force (a `GoodPlan`; a burst answer is in force but no roll-back
+ * target), learned load, service times and edges, guardrails, and manual settings.
  */
 export type KeptName = 'in-force' | 'learning' | 'service' | 'edges' | 'guardrails' | 'operator';
 
 /**
- * A crash-safe store; what a call wrote is durable, whole, when it resolves, and it rejects with AppError STORE_FAILED otherwise. Old plans
- * and decisions may be forgotten when there are many.
+ * Crash-safe store. A resolved write is durable and whole; otherwise it rejects with AppError STORE_FAILED. Old plans
+ * and decisions may be pruned.
  */
 export interface PlanStore {
   saveGoodPlan(pipelineName: string, good: GoodPlan): Promise<void>;
-  /** The newest good plans, newest first, at most `limit`. */
+  /** Good plans, newest first, at most `limit`. */
   goodPlans(pipelineName: string, limit: number): Promise<readonly GoodPlan[]>;
-  /** Adds to the log; gives the id of the entry: its own, or the next free one where that is taken. */
+  /** Appends to the log. Returns the entry's id, or the next free id if that is taken. */
   appendDecision(pipelineName: string, record: DecisionRecord): Promise<number>;
-  /** Adds to an entry what is known later; one that is no longer there is passed over. */
+  /** Adds later facts to an entry. Ignores pruned entries. */
   amendDecision(pipelineName: string, id: number, later: LaterFacts): Promise<void>;
-  /** Decisions, newest first. */
+  /** Newest first. */
   decisions(pipelineName: string, page: DecisionPage): Promise<readonly DecisionRecord[]>;
   decision(pipelineName: string, id: number): Promise<DecisionRecord | undefined>;
-  /** Keeps what decisions refer to by `setupDigest`; one that no decision refers to may be forgotten a day later. */
+  /** Keeps the setup behind `setupDigest`. Unreferenced setups may be pruned after a day. */
   saveSetup(digest: string, setup: object, atEpochMs: number): Promise<void>;
   setup(digest: string): Promise<object | undefined>;
-  /** Keeps a value in place of the one before it. */
+  /** Replaces the previous value. */
   keep(pipelineName: string, name: KeptName, value: object): Promise<void>;
   kept(pipelineName: string, name: KeptName): Promise<object | undefined>;
-  /** Names of the pipelines that have decisions. */
+  /** Names of pipelines with decisions. */
   pipelineNames(): Promise<readonly string[]>;
   close(): Promise<void>;
 }

@@ -1,21 +1,21 @@
-/** What the owner of a pipeline writes: the code of one stage, loaded into every replica of it. */
+/** Stage code that a pipeline owner writes, loaded into every replica. */
 import type { Resources } from '../model/pipeline-spec.js';
 import type { TensorMap } from '../model/tensor.js';
 
-/** The variant as its stage module sees it; `artifactPath` is an absolute path of a local file. */
+/** Variant for its stage module. `artifactPath` is an absolute path of a local file. */
 export interface LoadableVariant {
   readonly name: string;
   readonly artifactPath?: string;
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
-/** A loaded variant: `run` takes a batch of items and gives as many results, in the same order. */
+/** `run` returns one result per item of the batch, in order. */
 export interface LoadedStage {
   run(batch: readonly TensorMap[]): readonly TensorMap[] | Promise<readonly TensorMap[]>;
   close?(): void | Promise<void>;
 }
 
-/** A stage module. An error with `code: 'INVALID_INPUT'` thrown by `run` is the client's fault, any other the stage's. */
+/** An error with `code: 'INVALID_INPUT'` from `run` is the client's fault, any other the stage's. */
 export interface StageModule {
   load(variant: LoadableVariant, resources: Resources): LoadedStage | Promise<LoadedStage>;
 }
