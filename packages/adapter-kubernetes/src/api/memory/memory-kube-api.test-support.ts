@@ -39,7 +39,7 @@ export class MemoryKubeApi implements KubeApi {
 
   async get<T extends KubeObject>(ref: ObjectRef<T>): Promise<T | undefined> {
     await this.#reach('get', ref.type);
-    return copy(this.#find(ref)?.object) as T | undefined;
+    return this.#find(ref)?.object as T | undefined;
   }
 
   async list<T extends KubeObject>(
@@ -55,7 +55,7 @@ export class MemoryKubeApi implements KubeApi {
     const more = last !== undefined && objects.length < rest.length;
     return {
       kind: 'page',
-      objects: objects.map((object) => copy(object) as T),
+      objects,
       resourceVersion: revision,
       ...(more && { continueToken: `${objectKey(last.metadata)}@${revision}` }),
     };
@@ -166,7 +166,7 @@ export class MemoryKubeApi implements KubeApi {
     owners: Owners,
   ): WriteResult<T> {
     const result = this.#kube.keep(type, before, fields, owners);
-    return 'metadata' in result ? { kind: 'written', object: copy(result) as T } : result;
+    return 'metadata' in result ? { kind: 'written', object: result as T } : result;
   }
 
   #find(ref: ObjectRef): Kept | undefined {

@@ -246,7 +246,7 @@ function push(feed: WatchFeed, selection: Selection, { before, after }: LoggedEv
   const was = before !== undefined && isSelected(selection, before);
   const is = after !== undefined && isSelected(selection, after);
   const event = eventOf(was ? before : undefined, is ? after : undefined, after);
-  if (event !== undefined) feed.push(structuredClone(event));
+  if (event !== undefined) feed.push(event);
 }
 
 /** What a change looks like to somebody who saw `was` and now sees `is`; `latest` is the object where it left the selection. */
@@ -273,14 +273,13 @@ function bare(fields: Fields): Fields {
   return { ...rest, metadata };
 }
 
-/** A copy whose maps have their keys in order, as a server gives them whatever was sent. */
+/** A copy with its keys in order, as a server returns it. It is frozen, so that all readers can share it. */
 function inKeyOrder(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(inKeyOrder);
+  if (Array.isArray(value)) return Object.freeze(value.map(inKeyOrder));
   if (typeof value !== 'object' || value === null) return value;
   const entries = Object.entries(value).filter(([, member]) => member !== undefined);
-  return Object.fromEntries(
-    entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, member]) => [key, inKeyOrder(member)]),
-  );
+  const members = entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, member]) => [key, inKeyOrder(member)]);
+  return Object.freeze(Object.fromEntries(members));
 }
 
 function specChanged(before: KubeObject | undefined, fields: Fields): boolean {
