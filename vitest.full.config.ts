@@ -2,10 +2,12 @@
 import { defineConfig } from 'vitest/config';
 import quick from './vitest.config.js';
 
+const { projects: _, ...settings } = quick.test ?? {};
+
 export default defineConfig({
   ...quick,
   test: {
-    ...quick.test,
+    ...settings,
     include: ['{packages/*/src,examples,benchmarks,scripts}/**/*.full.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
     setupFiles: [],

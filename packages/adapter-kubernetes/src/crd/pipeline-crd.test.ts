@@ -26,7 +26,9 @@ describe('the versions of the custom resource', () => {
     const guide = readFileSync(join(REPOSITORY, 'docs/guide/upgrading.md'), 'utf8');
     const { group, versions } = pipelineDefinition().spec;
     expect(versions.map(({ served, storage }) => [served, storage])).toEqual([[true, true]]);
-    expect(guide).toContain(`The API is \`${group}/${versions[0]?.name}\`, the only version that is served and stored.`);
+    expect(guide).toContain(
+      `The API is \`${group}/${versions[0]?.name}\`, the only version that is served and stored.`,
+    );
   });
 });
 
