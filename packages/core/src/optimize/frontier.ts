@@ -1,7 +1,7 @@
 /**
- * The Pareto front of PAS and cost at the SLO: every mode of the planner is a point on it. The latency factors are those under which the most
- * accurate plan holds; the front of that surrogate is thinned to a number of points one can look at. Each point is judged, by simulation or
- * by the estimate of the whole graph, and where it misses the cheapest plan that holds and is as accurate takes its place.
+ * Pareto front of PAS and cost at the SLO. Uses the latency factors under which the most accurate plan is verified, and
+ * thins the front of that surrogate. Every point is judged by simulation or by the estimate of the whole graph. A point
+ * that misses is replaced by the cheapest verified plan of its accuracy.
  */
 import { type Plan, type PlanResult, type PlanVerification, showsSloMet } from '../model/plan.js';
 import { type PreparedProblem, prepareProblem } from './options/prepared-problem.js';
@@ -17,7 +17,6 @@ import { steppedFrontier } from './surrogate/stepped-frontier.js';
 import { type FrontierChoice, type SurrogateFrontier, surrogateFrontier } from './surrogate/surrogate-frontier.js';
 import { SurrogateSolver } from './surrogate/surrogate-solver.js';
 
-/** A plan on the front. */
 export interface FrontierPoint {
   readonly pas: number;
   readonly costPerHour: number;
@@ -25,32 +24,35 @@ export interface FrontierPoint {
   readonly plan: Plan;
 }
 
-/** The front from the cheapest to the most accurate plan; `toleranceFraction` of PAS may be missing between the points found. */
+/**
+ * Front from the cheapest to the most accurate plan. Points in between may be missing within `toleranceFraction` of
+ * PAS.
+ */
 export interface Frontier {
   readonly kind: 'frontier';
   readonly points: readonly FrontierPoint[];
   readonly toleranceFraction: number;
-  /** False where the label limit cut the search short. */
+  /** False if the label limit stopped the search. */
   readonly complete: boolean;
-  /** Points found that were not looked at, since there are more than were asked for. */
+  /** Points found but not judged, because more exist than requested. */
   readonly omittedPoints: number;
   readonly factors: LatencyFactors;
 }
 
-/** How many points to keep at most. */
+/** Most points to keep. */
 export interface FrontierOptions {
   readonly mostPoints?: number;
 }
 
 const MOST_POINTS = 40;
-/** Where costs are not whole numbers of cores, points closer than this are one. */
+/** Closer points are one, unless costs are whole numbers of cores. */
 const TOLERANCE = 1e-3;
 const MOST_ROUNDS = 20;
 
 const wholeCosts = ({ stages }: SurrogateProblem): boolean =>
   stages.every((options) => options.every((o) => Number.isInteger(o.costPerHour)));
 
-/** The front under the surrogate, once all its options have exact times. */
+/** Surrogate front with exact times of all its options. */
 function exactFront(solver: SurrogateSolver, factors: LatencyFactors): SurrogateFrontier & { tolerance: number } {
   for (let round = 1; ; round++) {
     const problem = solver.problem(factors);
@@ -66,7 +68,7 @@ function frontOf(problem: SurrogateProblem, tolerance: number): SurrogateFrontie
   return sweeps ? surrogateFrontier(problem, tolerance) : steppedFrontier(problem, tolerance);
 }
 
-/** At most `most` points: the ends, and between them the ones nearest to equal steps in PAS. */
+/** At most `most` points: the ends and those nearest to equal PAS steps. */
 function thinPoints(points: readonly FrontierChoice[], most: number): readonly FrontierChoice[] {
   if (points.length <= most) return points;
   const [first, last] = [points[0]?.pas as number, points.at(-1)?.pas as number];
@@ -75,23 +77,22 @@ function thinPoints(points: readonly FrontierChoice[], most: number): readonly F
   return [...new Set(nearest)];
 }
 
-/** The front as it holds: `judge` says of which choices. */
 interface JudgedFront {
   readonly judge: Judge;
   readonly front: readonly FrontierChoice[];
-  /** The most accurate choice, which holds. */
+  /** Verified choice of highest accuracy. */
   readonly most: JudgedChoice;
 }
 
-/** `choice` if it holds, else `other`, which does. */
+/** `choice` if verified, otherwise the verified `other`. */
 function verifiedOr(other: JudgedChoice, judge: Judge, choice: JudgedChoice['choice']): JudgedChoice {
   const verdict = judge.verdict(choice);
   return showsSloMet(verdict) ? { choice, verdict } : other;
 }
 
 /**
- * From the most accurate choice down: each, or what is found cheaper that holds and is as accurate; none that costs as much as a more accurate
- * one. By rising cost.
+ * From the most accurate choice down: each choice, or a cheaper verified one of its accuracy. Drops choices that cost
+ * as much as a more accurate one. Sorted by cost.
  */
 function verifiedFront(prepared: PreparedProblem, { judge, front, most }: JudgedFront): readonly JudgedChoice[] {
   const held: JudgedChoice[] = [most];
@@ -104,7 +105,7 @@ function verifiedFront(prepared: PreparedProblem, { judge, front, most }: Judged
   return dropDominated(prepared, held);
 }
 
-/** A cheaper choice that turned out as accurate as a dearer one leaves it pointless. */
+/** Drops choices that a cheaper one matches in accuracy. */
 function dropDominated({ accuracy }: PreparedProblem, held: readonly JudgedChoice[]): readonly JudgedChoice[] {
   let reached = 0;
   return held.filter(({ choice }) => {
@@ -126,7 +127,7 @@ function pointOf(
   return { pas, costPerHour, cpuCores, plan: verified === undefined ? plan : { ...plan, verified } };
 }
 
-/** The front of `problem`, or the infeasible answer where no plan holds at all. What runs now is left aside. */
+/** Front of `problem`, or the infeasible answer if no plan holds. Ignores the running plan. */
 export function frontier(
   problem: PlanningProblem,
   verify?: VerifyPlan,
@@ -143,7 +144,7 @@ export function frontier(
   const judge = judgeOf(prepared, verify);
   const { choice: mostAccurate } = outcome.found;
   const most = { choice: mostAccurate, verdict: judge.verdict(mostAccurate) };
-  // The sum of tails is a claim of its own: the simulation is reported beside it and decides nothing.
+  // The sum of tails is its own claim: the simulation is reported but decides nothing.
   const held =
     asked.estimator === 'sum-of-tails'
       ? front.map(({ choice }) => ({ choice, verdict: judge.verdict(choice) }))

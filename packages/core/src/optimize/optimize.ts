@@ -1,6 +1,6 @@
 /**
- * The planner: the best plan for a load within SLO, budget and bounds, with a certificate of what is proven, or why there is none and what
- * would help.
+ * The planner: the best plan for a load within SLO, budget and bounds with a certificate, or the reason for none and
+ * helpful relaxations.
  */
 import type { Certificate, PlanResult } from '../model/plan.js';
 import type { PlanningProblem, Policy, VerifyPlan } from './planning-problem.js';
@@ -25,7 +25,10 @@ function certificateOf(problem: PlanningProblem, found: FoundPlan, labels: numbe
   };
 }
 
-/** Plans; deterministic for a deterministic `verify`. Throws AppError for impossible numbers and missing or invalid profiles. */
+/**
+ * Plans; deterministic for a deterministic `verify`. Throws AppError for impossible numbers and for missing or invalid
+ * profiles.
+ */
 export const optimize: Policy = (problem: PlanningProblem, verify?: VerifyPlan): PlanResult => {
   const startedAtMs = problem.clock?.nowMs() ?? 0;
   const outcome = searchPlan(problem, verify);

@@ -1,9 +1,6 @@
 /**
- * What every policy of this folder is asked, and the signature they share.
- *
- * A problem is the pipeline, its profiles and the load to plan for; the optional fields override what the pipeline file says, so that a
- * what-if needs no second file. Policies are pure: the only time they know is the clock that is handed to them, and it only fills
- * `certificate.elapsedMs`.
+ * Input and signature of policies. Optional fields override the pipeline file, so a what-if needs no second file.
+ * Policies are pure: the clock only fills `certificate.elapsedMs`.
  */
 import type { Clock } from '../kernel/clock.js';
 import { AppError } from '../model/app-error.js';
@@ -14,38 +11,40 @@ import type { Plan, PlanResult, PlanVerification } from '../model/plan.js';
 import type { ProfileSet } from '../model/profile-point.js';
 import type { RunningPlan } from '../model/running-plan.js';
 
-/** Where option latencies come from: the sojourn laws of this product, or the formula of the literature. */
+/** Sojourn laws of this product, or the formula of the literature. */
 export type Estimator = 'distribution' | 'sum-of-tails';
 
-/** A question to a policy. */
 export interface PlanningProblem {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
-  /** Requests per second to plan for; 0 asks for the smallest plan that answers a single request in time. */
+  /** Requests per second; 0 asks for the smallest plan that answers a single request in time. */
   readonly arrivalRps: number;
   readonly burstiness?: Burstiness;
-  /** What runs now; with it the objective carries the cost of switching. */
+  /** Deployed state. Adds the switching cost to the objective. */
   readonly runningPlan?: RunningPlan;
   readonly estimator: Estimator;
   readonly slo?: Slo;
   readonly budget?: Budget;
   readonly objective?: Objective;
-  /** Choices fixed for this question only, in place of the stage's own pins. */
+  /** Replaces the pins of stages for this problem. */
   readonly pins?: Readonly<Record<StageId, StagePins>>;
-  /** Most labels one solve may hold at a time before it answers with the best plan so far and a proven gap. */
+  /** Most labels of a solve at a time. Beyond it the answer is the best plan so far with a proven gap. */
   readonly labelLimit?: number;
   readonly clock?: Clock;
   /**
-   * Whether what would help where nothing is feasible is verified, too, which may take as long as all the rest (so when left out). Else it is
-   * what the estimate says, and may be too little; the best effort is the same.
+   * Verifies helpful relaxations of an infeasible answer, which may double the time. Default true. False: relaxations
+   * are estimates and may be too small; the best effort is the same.
    */
   readonly verifiesAdvice?: boolean;
 }
 
-/** Simulates a plan at the planned rate against `slo`; an inconclusive answer has already had its larger run and counts as a miss. */
+/**
+ * Simulates a plan at the planned rate against `slo`. An inconclusive answer already had its larger run and counts as a
+ * miss.
+ */
 export type VerifyPlan = (plan: Plan, slo: Slo) => PlanVerification;
 
-/** A way to choose a plan. Without `verify` the answer rests on the estimate alone. */
+/** Chooses a plan. Without `verify` the answer rests on the estimate alone. */
 export type Policy = (problem: PlanningProblem, verify?: VerifyPlan) => PlanResult;
 
 const wrong = (message: string): AppError => new AppError('WRONG_USAGE', message);
@@ -65,7 +64,7 @@ function checkNumbers(problem: PlanningProblem, spec: PipelineSpec): void {
     throw wrong('The weights of accuracy, cost and batch must be numbers of at least 0.');
 }
 
-/** The pipeline with the overrides of the problem written into it; throws AppError WRONG_USAGE for impossible numbers. */
+/** Pipeline with the problem's overrides. Throws AppError WRONG_USAGE for impossible numbers. */
 export function specOf(problem: PlanningProblem): PipelineSpec {
   const { spec, pins } = problem;
   const effective: PipelineSpec = {

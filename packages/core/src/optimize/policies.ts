@@ -1,4 +1,3 @@
-/** Every policy by the name that the command line and the experiments use. */
 import { fa2High, fa2Low } from './baselines/fa2.js';
 import { ipa } from './baselines/ipa.js';
 import { rim } from './baselines/rim.js';
@@ -6,7 +5,7 @@ import { staticBest, staticCheapest } from './baselines/static-policies.js';
 import { optimize } from './optimize.js';
 import type { Policy } from './planning-problem.js';
 
-/** Ways to plan: the planner itself and what it is compared with. */
+/** The planner and its baselines, by the name in command line and experiments. */
 export const policies = {
   equipoise: optimize,
   ipa,
@@ -17,5 +16,4 @@ export const policies = {
   'static-best': staticBest,
 } as const satisfies Readonly<Record<string, Policy>>;
 
-/** A name of `policies`. */
 export type PolicyName = keyof typeof policies;

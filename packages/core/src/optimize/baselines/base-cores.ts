@@ -1,7 +1,7 @@
 /**
- * The cores of a replica as IPA (JSys 2024) fixes them before it optimizes: walking the variants of a stage from the least to the most
- * accurate, each gets the smallest core count, no smaller than its predecessor's, whose throughput at batch size 1 reaches a threshold
- * within the stage's part of the SLO (here an equal part of the longest path). Where no core count does, the one of highest throughput.
+ * Base cores per replica as IPA (JSys 2024) fixes them. Variants are visited by ascending accuracy. Each gets the
+ * smallest core count, at least its predecessor's, whose throughput at batch size 1 reaches a threshold within the
+ * stage's SLO share (here equal shares of the longest path). Without one, the count of highest throughput.
  */
 import { variantAccuracy } from '../../estimate/pas.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
@@ -12,7 +12,7 @@ import { type PlanningProblem, specOf } from '../planning-problem.js';
 import { planningCurves } from '../problem/planning-curves.js';
 import { planningGraph } from '../problem/planning-graph.js';
 
-/** Items per second that one replica has to reach, as released for the video pipeline. */
+/** Required items per second of one replica, as released for the video pipeline. */
 const BASE_RPS = 4;
 
 interface StageTarget {
@@ -21,7 +21,7 @@ interface StageTarget {
   readonly latencyMs: number;
 }
 
-/** Cores of a variant with their throughput (rps) and p99 (ms) at batch size 1, ascending by cores. */
+/** Cores of a variant with throughput (rps) and p99 (ms) at batch size 1, ascending. */
 function measuredCores({ stage, curves }: StageTarget, variant: VariantSpec) {
   return [...variant.cpuCores]
     .sort((a, b) => a - b)
@@ -55,7 +55,7 @@ function withBaseCores(target: StageTarget): StageSpec {
   return { ...stage, variants: stage.variants.map((variant) => ({ ...variant, cpuCores: chosen.get(variant) ?? [] })) };
 }
 
-/** The pipeline of `problem`, every variant on its base cores only. */
+/** Pipeline of `problem` with every variant on its base cores. */
 export function onBaseCores(problem: PlanningProblem): PipelineSpec {
   const spec = specOf(problem);
   const curves = planningCurves(spec, problem.profiles);

@@ -5,9 +5,8 @@ import { optimize } from '../optimize.js';
 import type { PlanningProblem, Policy, VerifyPlan } from '../planning-problem.js';
 import { literatureProblem } from './literature-problem.js';
 
-/** FA2 (RTAS 2022) in IPA's comparison: one variant per stage is frozen, batches and replicas are chosen for the least cost. */
+/** FA2 (RTAS 2022) in IPA's comparison: one frozen variant per stage; batches and replicas of least cost. */
 
-/** Which end of the accuracies is frozen. */
 export type FrozenEnd = 'least-accurate' | 'most-accurate';
 
 function frozenVariant(stage: StageSpec, end: FrozenEnd): StagePins {
@@ -18,7 +17,7 @@ function frozenVariant(stage: StageSpec, end: FrozenEnd): StagePins {
   return sorted[0] === undefined ? {} : { variantId: sorted[0].id };
 }
 
-/** Plans with frozen variants; a pin of the owner wins, so that any other pair of variants can be compared too. */
+/** Plans with frozen variants. Owner pins win, so other variants can be compared. */
 function planFa2(problem: PlanningProblem, end: FrozenEnd, verify?: VerifyPlan): PlanResult {
   const objective = { kind: 'min-cost', accuracyFloor: 0 } as const;
   return optimize(
@@ -27,12 +26,8 @@ function planFa2(problem: PlanningProblem, end: FrozenEnd, verify?: VerifyPlan):
   );
 }
 
-/** FA2 with the least accurate variant of every stage: the cheap end of IPA's comparison. */
-
-/** Policy `fa2-low`. */
+/** Policy `fa2-low`: least accurate variants. */
 export const fa2Low: Policy = (problem, verify) => planFa2(problem, 'least-accurate', verify);
 
-/** FA2 with the most accurate variant of every stage: the accurate end of IPA's comparison. */
-
-/** Policy `fa2-high`. */
+/** Policy `fa2-high`: most accurate variants. */
 export const fa2High: Policy = (problem, verify) => planFa2(problem, 'most-accurate', verify);

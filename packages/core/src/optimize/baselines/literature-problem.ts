@@ -1,4 +1,4 @@
-/** The question as IPA and the systems it compares with ask it: base cores, the sum of tails, no cost of switching. */
+/** Problem as IPA and its comparison pose it: base cores, sum of tails, no switching cost. */
 import type { Objective, StagePins, StageSpec } from '../../model/pipeline-spec.js';
 import { type PlanningProblem, specOf } from '../planning-problem.js';
 import { onBaseCores } from './base-cores.js';
@@ -6,13 +6,13 @@ import { onBaseCores } from './base-cores.js';
 /** α·PAS − β·cost − δ·Σ batch as released for the video pipeline. */
 const RELEASED: Objective = { kind: 'weights', accuracy: 2, cost: 1, batch: 1e-6 };
 
-/** The weights that the problem asks for, else the released ones. */
+/** Weights of the problem, otherwise the released ones. */
 export function literatureWeights(problem: PlanningProblem): Objective {
   const { objective } = specOf(problem);
   return objective.kind === 'weights' ? objective : RELEASED;
 }
 
-/** The problem in that form; `pinsOf` may fix more per stage, what the owner pinned wins. */
+/** Problem in that form. `pinsOf` adds pins per stage; owner pins win. */
 export function literatureProblem(
   problem: PlanningProblem,
   objective: Objective,

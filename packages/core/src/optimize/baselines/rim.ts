@@ -1,6 +1,6 @@
 /**
- * RIM in IPA's comparison: the replicas of every stage are frozen (3, as there, within the bounds of the stage; a pin of the owner wins) and
- * only variants and batches are switched, for the highest accuracy that the rate allows.
+ * RIM in IPA's comparison: three replicas per stage (within bounds; owner pins win). Chooses variants and batches for
+ * the highest accuracy at the rate.
  */
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import { optimize } from '../optimize.js';

@@ -1,4 +1,4 @@
-/** What becomes of a plan when a bound or the load changes: planned anew and judged as the plan was. */
+/** Plan after a changed bound or load, planned and judged like the original. */
 
 import { prepareProblem } from '../options/prepared-problem.js';
 import type { SurrogateOption } from '../options/surrogate.js';
@@ -10,7 +10,6 @@ import type { ChangedOutcome } from './plan-explanation.js';
 
 const COST_ROUNDING = 1e-9;
 
-/** The answer to a changed question. */
 export function changedOutcome({ result, verifierAt }: ExplainedPlan, changed: PlanningProblem): ChangedOutcome {
   const prepared = prepareProblem(changed);
   const outcome = searchPrepared(prepared, verifierAt?.(changed.arrivalRps));
@@ -23,7 +22,7 @@ export function changedOutcome({ result, verifierAt }: ExplainedPlan, changed: P
   return { value, changedStages, costPerHour: outcome.found.plan.predicted.costPerHour };
 }
 
-/** What a looser bound gives; the plan stays where another one is neither better nor cheaper. */
+/** Outcome of a looser bound. Keeps the plan if no other is better or cheaper. */
 export function relaxedOutcome(explained: ExplainedPlan, relaxed: PlanningProblem): ChangedOutcome {
   const { objectiveValue: value, plan } = explained.result;
   const { costPerHour } = plan.predicted;

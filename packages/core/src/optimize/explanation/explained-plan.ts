@@ -1,4 +1,3 @@
-/** A plan that is explained, with what it was found by. */
 import type { Plan, PlanResult, StagePlan } from '../../model/plan.js';
 import type { PreparedProblem } from '../options/prepared-problem.js';
 import type { StageOption } from '../options/stage-option.js';
@@ -8,7 +7,7 @@ import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
 /** Verification at an arrival rate. */
 export type VerifierAt = (arrivalRps: number) => VerifyPlan;
 
-/** The answer, the question read once, and the factors of the surrogate; `verifierAt` is missing where nothing was simulated. */
+/** Plan, prepared problem and surrogate factors. `verifierAt` is absent if nothing was simulated. */
 export interface ExplainedPlan {
   readonly problem: PlanningProblem;
   readonly prepared: PreparedProblem;
@@ -17,14 +16,14 @@ export interface ExplainedPlan {
   readonly verifierAt: VerifierAt | undefined;
 }
 
-/** Whether an option is what a stage of a plan says. */
+/** True if the option is the one in the plan. */
 export const matchesOption = (part: StagePlan, o: StageOption): boolean =>
   o.variantId === part.variantId &&
   o.resources.cpuCores === part.resources.cpuCores &&
   o.maxBatchSize === part.maxBatchSize &&
   o.replicas === part.replicas;
 
-/** The options of a prepared that make up a plan. */
+/** Options that make up a plan. */
 export function optionsOf(prepared: PreparedProblem, plan: Plan): readonly StageOption[] | undefined {
   const chosen = prepared.spec.stages.map((stage, s) => {
     const [part] = plan.stages[stage.id] ?? [];

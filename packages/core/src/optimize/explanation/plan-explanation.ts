@@ -1,8 +1,8 @@
-/** What an explanation says; every figure comes from a solve with one thing changed. */
+/** Content of an explanation. Every figure comes from solving a changed problem. */
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { BindingConstraint } from '../../model/plan.js';
 
-/** What becomes of objective and cost when something is changed; both are missing where no plan is left. */
+/** Objective and cost after a change; absent if no plan is left. */
 export interface ChangedOutcome {
   readonly value?: number;
   readonly costPerHour?: number;
@@ -10,50 +10,48 @@ export interface ChangedOutcome {
   readonly changedStages: readonly StageId[];
 }
 
-/** Why a variant was not taken: the best plan with it is worse, as good but dearer, or there is none because of a bound. */
+/** Reason against a variant: its best plan is worse, equal but more expensive, or impossible because of a bound. */
 export type VariantVerdict =
   | { readonly kind: 'worse'; readonly value: number; readonly costPerHour: number }
   | { readonly kind: 'dearer'; readonly value: number; readonly costPerHour: number }
-  /** Better, but the stage is pinned to another. */
+  /** Better, but the stage is pinned. */
   | { readonly kind: 'pinned'; readonly value: number; readonly costPerHour: number }
-  /** Better by the estimate, but no plan with it was found that holds in simulation. */
+  /** Better by the estimate, but no plan with it was verified. */
   | { readonly kind: 'refuted'; readonly value: number; readonly costPerHour: number }
   | { readonly kind: 'impossible'; readonly bindingConstraint: BindingConstraint };
 
-/** A variant that was not taken. */
 export interface RejectedVariant {
   readonly variantId: VariantId;
   readonly verdict: VariantVerdict;
 }
 
-/** One stage of the plan. */
 export interface StageExplanation {
-  /** Surrogate latency, and its part of the SLO where the stage lies on the slowest path (else 0). */
+  /** Surrogate latency, and its share of the SLO on the slowest path (else 0). */
   readonly latencyMs: number;
   readonly sloFraction: number;
   readonly costFraction: number;
-  /** Highest arrival rate of the pipeline that the stage carries. */
+  /** Highest arrival rate of the pipeline at this stage. */
   readonly capacityRps: number;
-  /** The next more accurate variant, and the next that costs less per item. */
+  /** Next more accurate variant, and next cheaper per item. */
   readonly nextBetter?: RejectedVariant;
   readonly nextCheaper?: RejectedVariant;
 }
 
-/** Stages to look at first: the one with the largest part of the SLO, the dearest, and the one whose capacity ends first. */
+/** Stages with the largest SLO share, the highest cost, and the lowest capacity. */
 export interface BindingStages {
   readonly latency: StageId;
   readonly cost: StageId;
   readonly capacity: StageId;
 }
 
-/** The explanation of a feasible plan; values are of the objective. */
+/** Values are in the unit of the objective. */
 export interface PlanExplanation {
   readonly value: number;
   readonly binding: BindingStages;
   readonly oneMoreCore?: ChangedOutcome;
   readonly tenMoreMs: ChangedOutcome;
   readonly tenPercentMoreLoad: ChangedOutcome;
-  /** Highest arrival rate found at which this very plan keeps the SLO: to 1 % by simulation, or else of the surrogate. */
+  /** Feasible rate of this plan: to 1 % by simulation, otherwise of the surrogate. */
   readonly holdsUntilRps: number;
   readonly stages: Readonly<Record<StageId, StageExplanation>>;
 }

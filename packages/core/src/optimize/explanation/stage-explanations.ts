@@ -1,4 +1,4 @@
-/** What each stage of a plan takes of the SLO and of the cost, what it carries, and which variants lost. */
+/** Share of each stage in SLO and cost, its capacity, and rejected variants. */
 import { stageLoads } from '../../estimate/stage-load.js';
 import type { StageId } from '../../model/ids.js';
 import { exactTimes } from '../options/option-times.js';
@@ -16,7 +16,6 @@ function latencyOf({ prepared, factors }: ExplainedPlan, s: number, option: Stag
   return optionLatencyMs(option.exact ? option : exactTimes(stage, option), factors);
 }
 
-/** All stages by name. */
 export function stageExplanations(explained: ExplainedPlan): Readonly<Record<StageId, StageExplanation>> {
   const { prepared, result } = explained;
   const { graph, spec, sloMs } = prepared;
@@ -42,7 +41,7 @@ export function stageExplanations(explained: ExplainedPlan): Readonly<Record<Sta
   );
 }
 
-/** The first of the stages that are largest in something. */
+/** First stage with the largest value of each kind. */
 export function bindingStages(stages: Readonly<Record<StageId, StageExplanation>>): BindingStages {
   const largest = (amountOf: (stage: StageExplanation) => number): StageId => {
     const all = Object.entries(stages).map(([id, stage]) => ({ id: id as StageId, amount: amountOf(stage) }));

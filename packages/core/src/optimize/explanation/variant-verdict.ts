@@ -1,4 +1,4 @@
-/** Why a stage does not run another variant: the stage held to it and the rest solved under the surrogate that found the plan. */
+/** Reasons against other variants: the stage is held to one and the rest is solved under the plan's surrogate. */
 import type { VariantId } from '../../model/ids.js';
 import type { StageSpec } from '../../model/pipeline-spec.js';
 import type { BindingConstraint } from '../../model/plan.js';
@@ -12,7 +12,7 @@ import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import type { ExplainedPlan } from './explained-plan.js';
 import type { RejectedVariant, StageExplanation, VariantVerdict } from './plan-explanation.js';
 
-/** The variants of stage `s` next to the chosen one: the next in accuracy, and the next that costs less per item. */
+/** Neighbouring variants of stage `s`: next in accuracy, and next cheaper per item. */
 export function rejectedVariants(
   explained: ExplainedPlan,
   s: number,
@@ -54,7 +54,7 @@ function verdictOn(explained: ExplainedPlan, s: number, variantId: VariantId): V
   return { kind: pins.variantId === undefined ? 'refuted' : 'pinned', value, costPerHour };
 }
 
-/** The question with one stage held to a variant. */
+/** Problem with one stage held to a variant. */
 function holdVariant({ prepared, problem }: ExplainedPlan, s: number, variantId: VariantId): PlanningProblem {
   const pins = prepared.spec.stages.map((stage, t) => [stage.id, t === s ? { ...stage.pins, variantId } : stage.pins]);
   return { ...problem, pins: Object.fromEntries(pins) };

@@ -1,8 +1,7 @@
 /**
- * A surrogate problem as a label problem: nodes in topological order and only the budgets that can bind.
- *
- * Amounts that are multiples of each other (cores and their price) become one with the tighter limit. An amount that not even the most
- * expensive choice exceeds is left out, and so is time where the slowest choice is fast enough.
+ * Compiles a surrogate problem to a label problem: nodes in topological order and only binding budgets. Proportional
+ * amounts (cores and their price) merge under the tighter limit. Amounts and time that no choice can exceed are
+ * dropped.
  */
 
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
@@ -19,16 +18,15 @@ import {
 } from './label-problem.js';
 import { largest } from './relaxed-score.js';
 
-/** What to maximize and what counts as cost. */
+/** Objective and cost. */
 export interface LabelGoal {
   readonly goal: Goal;
-  /** Cost of an option in the unit of the goal; left out where the goal knows none. */
+  /** Option cost in the unit of the goal; absent if the goal has no cost. */
   readonly costOf?: (option: SurrogateOption) => number;
-  /** Largest cost allowed. */
   readonly costLimit?: number;
-  /** Further sums to keep small, such as counts of replicas by size; they are tracked, not limited. */
+  /** Further sums to keep small, such as replica counts by size. Tracked, not limited. */
   readonly tracked?: readonly ((option: SurrogateOption) => number)[];
-  /** Asked of whole choices, one option per stage. */
+  /** Accepts or refuses whole choices, one option per stage. */
   readonly accepts?: (choice: readonly SurrogateOption[]) => boolean;
 }
 
@@ -53,7 +51,7 @@ function graphOf({ graph }: SurrogateProblem): NodeGraph {
   };
 }
 
-/** Ratio a ÷ b if it is the same for all options, else undefined. */
+/** Ratio a ÷ b if equal for all options, otherwise undefined. */
 function commonRatio(a: readonly Float64Array[], b: readonly Float64Array[]): number | undefined {
   let ratio = -1;
   for (let v = 0; v < a.length; v++) {
@@ -67,14 +65,13 @@ function commonRatio(a: readonly Float64Array[], b: readonly Float64Array[]): nu
   return ratio;
 }
 
-/** One number per option. */
 function column(options: readonly SurrogateOption[], of: (o: SurrogateOption) => number): Float64Array {
   const values = new Float64Array(options.length);
   for (let i = 0; i < values.length; i++) values[i] = of(options[i] as SurrogateOption);
   return values;
 }
 
-/** Amounts that matter, and where the cost went. */
+/** Binding amounts and the position of the cost. */
 function amountsOf(
   problem: SurrogateProblem,
   stages: readonly (readonly SurrogateOption[])[],
@@ -102,7 +99,6 @@ function amountsOf(
   return { drafts, ...(costCounts ? { cost: { amount: 0, perUnit: 1 } } : {}) };
 }
 
-/** Compiles `problem` toward a goal. */
 export function compileLabels(problem: SurrogateProblem, target: LabelGoal): LabelProblem {
   const { order } = problem.graph;
   const graph = graphOf(problem);
@@ -141,7 +137,7 @@ export function compileLabels(problem: SurrogateProblem, target: LabelGoal): Lab
   return { ...compiled, accepts: (sources) => accepts(chosenOptions(problem, sources)) };
 }
 
-/** The options of a solution (positions in the lists of `problem`, in topological order), one per stage in the order of the pipeline file. */
+/** Options of a solution (positions in `problem`, topological order), one per stage in file order. */
 export function chosenOptions(problem: SurrogateProblem, sources: Int32Array): readonly SurrogateOption[] {
   const chosen = new Array<SurrogateOption>(sources.length);
   problem.graph.order.forEach((stage, v) => {

@@ -1,41 +1,39 @@
 /**
- * What a label has to remember after each node. Nodes are taken in topological order; between two of them lies a cut of the graph, and a
- * label holds per cut
- *
- * - one finish time per open node (a node with an edge across the cut), where nodes that only wait for the same joins share the later time;
+ * Coordinates of a label between two nodes in topological order (a cut of the graph):
+ * - one finish time per open node (a node with an edge across the cut); nodes that wait for the same joins share the
+ *   later time;
  * - the amounts used so far;
- * - one score per class of scenarios that look alike from here on (a single one without `when`).
- *
- * Every coordinate grows monotonically with every earlier one and nothing else depends on the past, which is what makes Pareto dominance
- * valid.
+ * - one score per class of scenarios that are equal from here on (one without `when`).
+ * Each coordinate grows monotonically with earlier ones, and nothing else depends on the past. Pareto dominance is
+ * therefore valid.
  */
 import type { LabelProblem } from './label-problem.js';
 
-/** A finish time kept across a cut: the later of some kept before and perhaps the node's own. */
+/** Finish time across a cut: the latest of earlier slots and possibly the node's own. */
 export interface Slot {
-  /** Slots of the cut before that merge here. */
+  /** Merged slots of the previous cut. */
   readonly from: readonly number[];
   readonly includesOwn: boolean;
-  /** Open nodes behind it. */
+  /** Open nodes of the slot. */
   readonly nodes: readonly number[];
 }
 
-/** Scenarios alike behind a cut: the classes before that merge here, and whether they visit the node. */
+/** Scenarios equal behind a cut: merged classes of the previous cut, and whether they visit the node. */
 export interface ScoreClass {
   readonly from: readonly { readonly index: number; readonly visitsNode: boolean }[];
 }
 
-/** How the labels of one cut become those of the next. */
+/** Transition from one cut to the next. */
 export interface Step {
   /** Slots that the node waits for. */
   readonly startSlots: readonly number[];
-  /** How many of them it waits for. */
+  /** Number of them that it waits for. */
   readonly awaited: number;
   readonly slots: readonly Slot[];
   readonly classes: readonly ScoreClass[];
 }
 
-/** All cuts; `firstClasses` are the probabilities of the classes before any node. */
+/** All cuts. `firstClasses` are the class probabilities before any node. */
 export interface CutLayout {
   readonly steps: readonly Step[];
   readonly firstClasses: readonly number[];
@@ -72,7 +70,6 @@ function indexOfGroup(groups: readonly (readonly number[])[], member: number): n
   return groups.findIndex((group) => group.includes(member));
 }
 
-/** Works out the cuts of a problem. */
 export function cutLayout(problem: LabelProblem): CutLayout {
   const timed = problem.latencyLimitMs < Number.POSITIVE_INFINITY;
   let open: readonly (readonly number[])[] = [];

@@ -1,6 +1,6 @@
 /**
- * The labels behind a node: every label of the cut before with every option of the node that keeps the limits and whose bound passes the
- * bar. Options are tried from the best worth down, so the first that fails the bar ends the list.
+ * Labels behind a node: every previous label with every option that keeps the limits and whose bound exceeds the bar.
+ * Options come by descending worth, so the first failure ends the list.
  */
 import type { Slot } from './cut-layout.js';
 import { LabelStore } from './label-store.js';
@@ -9,7 +9,7 @@ import type { StepTerms } from './step-terms.js';
 const FIRST_ROOM = 512;
 const ascending = (a: number, b: number): number => a - b;
 
-/** What a label has collected toward the bound: its score at the present slope, less finish times and amounts at their prices. */
+/** Worth collected by a label: score at its slope, minus priced finish times and amounts. */
 export function collectedWorth(terms: StepTerms, labels: LabelStore, label: number): number {
   const { slotPrices, unitPrices, scoreSlope } = terms;
   const at = label * labels.dims;
@@ -21,7 +21,7 @@ export function collectedWorth(terms: StepTerms, labels: LabelStore, label: numb
   return collected;
 }
 
-/** Expands labels over one node. The caller sets `bar` and may shrink `next` between two labels. */
+/** Expands labels over one node. The caller sets `bar` and may shrink `next` between labels. */
 export class Expansion {
   readonly next: LabelStore;
   readonly #terms: StepTerms;
@@ -29,7 +29,7 @@ export class Expansion {
   readonly #amountCount: number;
   readonly #timed: boolean;
   readonly #newSlots: number;
-  /** Of the label at hand: start (ms) of the node, and what is ready in each new slot without it. */
+  /** Current label: node start (ms), and ready time per new slot without the node. */
   #startMs = 0;
   readonly #ready: Float64Array;
   /** Least bound worth keeping. */
@@ -45,7 +45,7 @@ export class Expansion {
     this.next = new LabelStore(this.#newSlots + this.#amountCount + terms.step.classes.length, FIRST_ROOM);
   }
 
-  /** Shows each follower of label `a`, written behind `next`, to `take`; it stays if `next.count` is raised. */
+  /** Passes each successor of label `a`, written behind `next`, to `take`. Raising `next.count` keeps it. */
   expand(a: number, take: (label: number) => void): void {
     const { order, worth, worthBehind, node, latestFinishMs } = this.#terms;
     const base = a * this.#from.dims;
@@ -60,7 +60,7 @@ export class Expansion {
     }
   }
 
-  /** The same for the given options only, whatever the bar. */
+  /** Same for given options, without a bar. */
   expandBy(a: number, options: readonly number[], take: (label: number) => void): void {
     const { node, latestFinishMs } = this.#terms;
     const base = a * this.#from.dims;
@@ -72,7 +72,7 @@ export class Expansion {
     }
   }
 
-  /** Finds when the node starts after a label. */
+  /** Computes the node's start after a label. */
   #begin(base: number): void {
     if (!this.#timed) return;
     const times = this.#from.coordinates;
@@ -94,7 +94,7 @@ export class Expansion {
     return true;
   }
 
-  /** Writes the label behind `next`; false when it cannot reach the floor or the bar after all. */
+  /** Writes the label behind `next`. Returns false if it cannot reach floor or bar. */
   #append(a: number, o: number): boolean {
     const { node, scoreFloor, scoreWeight, step, worthBehind } = this.#terms;
     const score = node.score[o] as number;

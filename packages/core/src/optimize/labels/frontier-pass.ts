@@ -1,7 +1,7 @@
 /**
- * One sweep for the whole Pareto front of score and cost. Some points of the front are known beforehand; between two of them a label is
- * kept only if its bound, at the prices for the dearer one's cost, exceeds the score of the cheaper one by more than `tolerance`. What comes
- * out at the last node, with the known points, leaves no choice uncovered by more than that.
+ * One pass for the Pareto front of score and cost. Between two known points a label survives only if its bound, at the
+ * prices of the more expensive point, exceeds the cheaper point's score by more than `tolerance`. The result and the
+ * known points leave no choice uncovered by more than that.
  */
 import type { CutLayout, Step } from './cut-layout.js';
 import { collectedWorth, Expansion } from './expand-labels.js';
@@ -12,24 +12,24 @@ import { paretoFilter } from './pareto-filter.js';
 import type { RelaxedScore } from './relaxed-score.js';
 import type { StepTerms } from './step-terms.js';
 
-/** A bound on what costs at most so much: its terms per node, and the score that has to be exceeded there. */
+/** Bound at a cost limit: terms per node, and the score to exceed. */
 export interface FrontierBound {
   readonly terms: readonly StepTerms[];
   readonly bar: number;
 }
 
-/** What to sweep; amount 0 of `problem` is the cost. */
+/** Input of a pass. Amount 0 of `problem` is the cost. */
 export interface FrontierInput {
   readonly problem: LabelProblem;
   readonly layout: CutLayout;
   readonly relaxed: RelaxedScore;
-  /** From the cheapest to the dearest, whose limits are those of `problem`. */
+  /** From the cheapest to the most expensive. The limits of the last are those of `problem`. */
   readonly bounds: readonly FrontierBound[];
   /** Most labels kept per node. */
   readonly width: number;
 }
 
-/** Choices (by source, in topological order) on the front; `complete` unless labels had to be given up. */
+/** Choices on the front (by source, in topological order). `complete` unless labels were dropped for lack of width. */
 export interface FrontierPass {
   readonly choices: readonly Int32Array[];
   readonly complete: boolean;
@@ -59,7 +59,7 @@ class NodeBars {
     });
   }
 
-  /** Options after which a label can still pass some bar. */
+  /** Options after which a label can still exceed a bar. */
   promisingOptions(from: LabelStore, label: number): readonly number[] {
     const bounds = this.#bars.length;
     for (let j = 0; j < bounds; j++) {
@@ -76,13 +76,13 @@ class NodeBars {
     return options;
   }
 
-  /** Whether a label behind the node passes some bar, waiting included. */
+  /** True if a label behind the node exceeds a bar, waiting included. */
   passes(labels: LabelStore, label: number): boolean {
     return this.terms.some((terms, j) => collectedWorth(terms, labels, label) > (this.#bars[j] as number));
   }
 }
 
-/** Whether a finish time may be kept waiting at a step, so that a label is worth less than the sum of its options. */
+/** True if a finish time may wait at a step, so that a label is worth less than the sum of its options. */
 const mayWait = ({ startSlots, slots, classes }: Step): boolean =>
   startSlots.length > 1 ||
   classes.length > 1 ||
@@ -139,7 +139,7 @@ class FrontierSweep {
     return this.#thin(next);
   }
 
-  /** Without the dominated, and at most `width`. */
+  /** Undominated labels, at most `width`. */
   #thin(labels: LabelStore): LabelStore {
     const { width } = this.#input;
     const kept = paretoFilter(labels);
@@ -160,7 +160,6 @@ class FrontierSweep {
   }
 }
 
-/** Runs the sweep. */
 export function frontierPass(input: FrontierInput): FrontierPass {
   const sweep = new FrontierSweep(input);
   const choices = sweep.run();

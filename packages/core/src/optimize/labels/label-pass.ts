@@ -1,7 +1,6 @@
 /**
- * One sweep of labels over the nodes. A label is a half-made choice; those whose bound does not pass the bar are dropped, then those that
- * another dominates, then, where more than `width` are left, the ones of lowest bound. The highest bound dropped for want of width is what
- * remains unproven.
+ * One pass of labels (partial choices) over the nodes. Drops labels below the bar, then dominated ones, then those of
+ * lowest bound beyond `width`. The highest bound dropped for lack of width remains unproven.
  */
 import { Expansion } from './expand-labels.js';
 import { goalValue, type LabelProblem, sourcesOf } from './label-problem.js';
@@ -10,36 +9,35 @@ import type { Incumbent } from './multipliers.js';
 import { paretoFilter } from './pareto-filter.js';
 import { type BoundedProblem, type StepTerms, stepTerms } from './step-terms.js';
 
-/** Values closer than this count as equal. */
+/** Closer values are equal. */
 const VALUE_TIE = 1e-12;
 
-/** Value that a better choice has to exceed. */
+/** Value that a better choice must exceed. */
 export const barAbove = (value: number | undefined): number =>
   value === undefined ? Number.NEGATIVE_INFINITY : value + VALUE_TIE * Math.max(1, Math.abs(value));
 
-/** Value that an equally good choice has to exceed. */
+/** Value that an equally good choice must exceed. */
 export const barBelow = (value: number): number => value - 2 * VALUE_TIE * Math.max(1, Math.abs(value));
 
-/** A sweep's limits. */
 export interface PassInput extends BoundedProblem {
-  /** Value that a choice has to exceed to be of interest. */
+  /** Value that a choice must exceed. */
   readonly bar: number;
   readonly width: number;
 }
 
-/** The best choice above the bar, if any, and what was left unproven. */
+/** Best choice above the bar, if any, and the unproven rest. */
 export interface PassResult {
   readonly incumbent?: Incumbent;
-  /** Highest bound of the labels dropped for want of width; −Infinity when none was. */
+  /** Highest bound dropped for lack of width; −Infinity if none. */
   readonly droppedBound: number;
   readonly labels: number;
 }
 
-/** Candidates per label kept before they are thinned out in the middle of a node. */
+/** Candidates per label before thinning within a node. */
 const CROWDING = 8;
 const LEAST_CROWD = 4096;
 
-/** Candidates behind one node that are thinned out before more are made. */
+/** Candidates at a node before thinning. */
 export const crowdOf = (width: number, { labelLimit }: LabelProblem): number =>
   Math.max(LEAST_CROWD, Math.min(CROWDING * width, labelLimit));
 
@@ -102,7 +100,7 @@ class Sweep {
     return next;
   }
 
-  /** Without the dominated, and at most `width`. */
+  /** Undominated labels, at most `width`. */
   #thin(terms: StepTerms, labels: LabelStore): LabelStore {
     const kept = labels.pick(paretoFilter(labels, () => labels.byWorth()));
     const { width } = this.#input;
@@ -113,7 +111,7 @@ class Sweep {
     return kept.pick(order.subarray(0, width));
   }
 
-  /** A label at the last node is a whole choice. */
+  /** A label at the last node is a complete choice. */
   #complete(labels: LabelStore, label: number): void {
     const { goal, cost, amounts, accepts } = this.#input.problem;
     const at = label * labels.dims;
@@ -141,7 +139,6 @@ class Sweep {
   }
 }
 
-/** Runs one sweep. */
 export function labelPass(input: PassInput): PassResult {
   const sweep = new Sweep(input);
   sweep.run();

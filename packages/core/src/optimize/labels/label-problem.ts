@@ -1,72 +1,68 @@
 /**
- * The planner's problem as numbers: nodes in topological order, each with options that take time, use amounts and have a score (the
- * logarithm of an accuracy). A choice of one option per node is worth
- *
- *   score   y                      the logarithm of PAS,
- *   cost    −cost, with y ≥ floor,
- *   weights α·e^y − cost,
- *
- * as long as every output finishes within the SLO and every amount stays within its limit. Without scenarios y is the sum of the scores;
- * with them (from `when` edges) y = log Σ p_s · e^(sum of the scores of the nodes visited in scenario s).
+ * The planner's problem as numbers: nodes in topological order, with options that take time, use amounts and have a
+ * score (log accuracy). Value of a choice of one option per node, if every output meets the SLO and every amount its
+ * limit:
+ * score: y, the log of PAS;
+ * cost: −cost, with y ≥ floor;
+ * weights: α·e^y − cost.
+ * Without scenarios y is the sum of scores. With `when` edges y = log Σ p_s · e^(sum of scores visited in scenario s).
  */
 
-/** Options of one node; all arrays have `count` entries. */
+/** Options of one node. All arrays have `count` entries. */
 export interface NodeOptions {
   readonly count: number;
   readonly latencyMs: Float64Array;
   readonly score: Float64Array;
   /** One array per amount. */
   readonly amounts: readonly Float64Array[];
-  /** Position of the option in the list it was made from. */
+  /** Position in the original list. */
   readonly source: Int32Array;
 }
 
-/** A sum over the nodes with its upper limit, rounding included; Infinity where it only has to be kept small. */
+/** Sum over nodes with an upper limit, rounding included. Infinity: only kept small. */
 export interface Amount {
   readonly limit: number;
 }
 
-/** What is maximized. */
 export type Goal =
   | { readonly kind: 'score' }
   | { readonly kind: 'cost'; readonly scoreFloor: number }
   | { readonly kind: 'weights'; readonly accuracy: number };
 
-/** A floor below every score: none. */
+/** No floor: below every score. */
 export const NO_FLOOR = -1e6;
 
-/** One outcome of all `when` edges: its probability and the nodes that it visits. */
+/** Outcome of all `when` edges: probability and visited nodes. */
 export interface Scenario {
   readonly probability: number;
   readonly visited: readonly boolean[];
 }
 
-/** How nodes wait for each other, by position in topological order. */
+/** Waiting relations by position in topological order. */
 export interface NodeGraph {
   readonly predecessors: readonly (readonly number[])[];
   readonly successors: readonly (readonly number[])[];
-  /** How many predecessors a node waits for. */
+  /** Number of predecessors that a node waits for. */
   readonly awaited: readonly number[];
   readonly isOutput: readonly boolean[];
 }
 
-/** A whole problem. */
 export interface LabelProblem {
   readonly nodes: readonly NodeOptions[];
   readonly graph: NodeGraph;
-  /** Latest finish of an output, rounding included; Infinity where time does not matter. */
+  /** Latest output finish, rounding included; Infinity if time is irrelevant. */
   readonly latencyLimitMs: number;
   readonly amounts: readonly Amount[];
-  /** The amount that is the cost, and what one unit of it costs; undefined when the goal knows no cost. */
+  /** Cost amount and its price per unit; absent if the goal has no cost. */
   readonly cost?: { readonly amount: number; readonly perUnit: number };
   readonly goal: Goal;
   readonly scenarios: readonly Scenario[];
-  /** Asked of complete choices only, by the sources of their options; a refused choice does not count. */
+  /** Accepts or refuses complete choices by option sources. */
   readonly accepts?: (sources: Int32Array) => boolean;
   readonly labelLimit: number;
 }
 
-/** Value of a choice with total score `y` and total cost `cost`. */
+/** Value of a choice of total score `y` and total cost `cost`. */
 export function goalValue(goal: Goal, y: number, cost: number): number {
   switch (goal.kind) {
     case 'score':
@@ -78,7 +74,6 @@ export function goalValue(goal: Goal, y: number, cost: number): number {
   }
 }
 
-/** Total score of a choice. */
 export function totalScore(problem: LabelProblem, choice: Int32Array): number {
   const { nodes, scenarios } = problem;
   let total = 0;
@@ -91,19 +86,18 @@ export function totalScore(problem: LabelProblem, choice: Int32Array): number {
   return Math.log(total);
 }
 
-/** Total of one amount. */
 export function totalAmount(problem: LabelProblem, choice: Int32Array, amount: number): number {
   let sum = 0;
   for (let v = 0; v < choice.length; v++) sum += problem.nodes[v]?.amounts[amount]?.[choice[v] as number] as number;
   return sum;
 }
 
-/** Total cost of a choice; 0 where the goal knows none. */
+/** Total cost of a choice; 0 without a cost. */
 function totalCost(problem: LabelProblem, choice: Int32Array): number {
   return problem.cost === undefined ? 0 : problem.cost.perUnit * totalAmount(problem, choice, problem.cost.amount);
 }
 
-/** Finish times (ms) of all nodes when node v takes `latencyOf(v)`. */
+/** Finish times (ms) if node v takes `latencyOf(v)`. */
 function finishTimesMs(graph: NodeGraph, latencyOf: (node: number) => number): Float64Array {
   const finish = new Float64Array(graph.predecessors.length);
   for (let v = 0; v < finish.length; v++) {
@@ -123,7 +117,7 @@ export function finishMs(graph: NodeGraph, latencyOf: (node: number) => number):
   return finish.reduce((latest, ms, v) => (graph.isOutput[v] ? Math.max(latest, ms) : latest), 0);
 }
 
-/** Time (ms) from a node's finish to the last output that surely waits for it; −Infinity where none does. */
+/** Time (ms) from a node's finish to the last output that surely waits for it; −Infinity without one. */
 export function tailsMs(graph: NodeGraph, latencyOf: (node: number) => number): Float64Array {
   const tails = Float64Array.from(graph.isOutput, (isOutput) => (isOutput ? 0 : Number.NEGATIVE_INFINITY));
   for (let v = tails.length - 1; v >= 0; v--)
@@ -133,11 +127,10 @@ export function tailsMs(graph: NodeGraph, latencyOf: (node: number) => number): 
   return tails;
 }
 
-/** The sources of the options of a choice. */
 export const sourcesOf = ({ nodes }: LabelProblem, choice: Int32Array): Int32Array =>
   choice.map((o, v) => nodes[v]?.source[o] as number);
 
-/** Value of a choice, or undefined when it breaks a limit, the floor or is refused. */
+/** Value of a choice; undefined if it breaks a limit or the floor, or is refused. */
 export function choiceValue(problem: LabelProblem, choice: Int32Array): number | undefined {
   const { goal, amounts, latencyLimitMs } = problem;
   for (let k = 0; k < amounts.length; k++)
@@ -158,7 +151,6 @@ function pickValues(values: Float64Array, indices: ArrayLike<number>): Float64Ar
   return out;
 }
 
-/** Only the options at the given positions. */
 function pickOptions(node: Omit<NodeOptions, 'count'>, indices: Int32Array | Uint32Array): NodeOptions {
   return {
     count: indices.length,
@@ -169,7 +161,7 @@ function pickOptions(node: Omit<NodeOptions, 'count'>, indices: Int32Array | Uin
   };
 }
 
-/** The problem with only some options of each node (positions, ascending). */
+/** Problem with only some options per node (positions, ascending). */
 export function withOptions(problem: LabelProblem, kept: readonly Int32Array[]): LabelProblem {
   return { ...problem, nodes: problem.nodes.map((node, v) => pickOptions(node, kept[v] as Int32Array)) };
 }

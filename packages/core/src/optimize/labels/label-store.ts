@@ -1,19 +1,18 @@
-/**
- * Labels of one cut in flat arrays: what each remembers (see cut-layout), what it has collected toward the bound, and where it came from.
- */
 import { sortByKey } from './pareto-filter.js';
 
-/** A growing set of labels. Coordinates are slots, amounts, then minus the score of each class. */
+/**
+ * Labels of one cut in flat arrays. Coordinates (see cut-layout): slots, amounts, then minus the score of each class.
+ */
 export class LabelStore {
   readonly dims: number;
   coordinates: Float64Array;
-  /** Worth so far at the present prices, waiting included; with the rest's best it is a bound. */
+  /** Worth so far at current prices, waiting included. */
   collected: Float64Array;
   /** Relaxed total score so far. */
   relaxedScore: Float64Array;
-  /** Position of the label of the cut before. */
+  /** Label position in the previous cut. */
   parent: Int32Array;
-  /** Option of the node that lies between the cuts. */
+  /** Option of the node between the cuts. */
   option: Int32Array;
   count = 0;
 
@@ -26,7 +25,7 @@ export class LabelStore {
     this.option = new Int32Array(room);
   }
 
-  /** Makes room for one more label. */
+  /** Makes space for one more label. */
   reserve(): void {
     if (this.count < this.parent.length) return;
     const larger = new LabelStore(this.dims, this.parent.length * 2);
@@ -38,7 +37,7 @@ export class LabelStore {
     this.option = larger.option;
   }
 
-  /** Overwrites the first labels with those of `other`, which must not be more than there is room for. */
+  /** Overwrites the first labels with `other`, which must fit. */
   copyFrom(other: LabelStore): void {
     this.coordinates.set(other.coordinates);
     this.collected.set(other.collected);
@@ -48,7 +47,7 @@ export class LabelStore {
     this.count = other.count;
   }
 
-  /** Only the given labels, in the given order. */
+  /** The given labels in the given order. */
   pick(indices: Uint32Array): LabelStore {
     const { dims } = this;
     const out = new LabelStore(dims, Math.max(1, indices.length));
@@ -64,7 +63,7 @@ export class LabelStore {
     return out;
   }
 
-  /** Positions by what was collected, most first. */
+  /** Positions by descending collected worth. */
   byWorth(): Uint32Array {
     let most = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < this.count; i++) most = Math.max(most, this.collected[i] as number);

@@ -1,6 +1,6 @@
 /**
- * Lagrangian bound of a label problem (Fisher 1981): with prices on what is limited, what is left is a sum of one maximum per node, and no
- * choice is worth more. Prices are improved by subgradient steps of Polyak's length toward the best value known.
+ * Lagrangian bound of a label problem (Fisher 1981): with priced limits the bound is a sum of one maximum per node.
+ * Subgradient steps of Polyak's length toward the best known value improve the prices.
  */
 
 import { choiceValue, goalValue, type LabelProblem } from './label-problem.js';
@@ -13,46 +13,45 @@ export interface Incumbent {
   readonly choice: Int32Array;
 }
 
-/** The bound at some prices: value ≤ `constant` + Σ of the largest of `reduced[v]`. */
+/** Bound at given prices: value ≤ `constant` + Σ max of `reduced[v]`. */
 export interface Multipliers {
   readonly bound: number;
   readonly constant: number;
-  /** What one unit of score is worth in the bound. */
+  /** Worth of one unit of score. */
   readonly scoreSlope: number;
   /** Worth of each option of each node. */
   readonly reduced: readonly Float64Array[];
-  /** Largest of each node. */
+  /** Maximum per node. */
   readonly best: Float64Array;
   readonly prices: Prices;
-  /** Price per unit of each amount, the cost's own included. */
+  /** Price per unit of each amount, including the cost itself. */
   readonly unitPrices: Float64Array;
   /** Price per ms on the edge from p to v. */
   edgePrice(p: number, v: number): number;
 }
 
-/** Prices found, the best choice met on the way, and whether the bound proves that there is none at all. */
+/** Prices, best choice found, and proof of infeasibility. */
 export interface AscentResult {
   readonly multipliers: Multipliers;
   readonly incumbent?: Incumbent;
   readonly infeasible: boolean;
 }
 
-/** Where an ascent starts. */
 export interface AscentStart {
   readonly iterations: number;
-  /** Value of a choice at hand. */
+  /** Value of a known choice. */
   readonly known?: number;
   readonly prices?: Prices;
 }
 
 const PATIENCE = 8;
 const CLOSED = 1e-9;
-/** Without a choice at hand the target lies this far between the bound and the least value. */
+/** Without a known choice, relative distance of the target below the bound. */
 const BLIND_STEP = 0.1;
 
 const scale = (value: number): number => Math.max(1, Math.abs(value));
 
-/** Least value any choice can have, limits aside: a bound below it proves that no choice keeps the limits. */
+/** Least value of any choice, ignoring limits. A lower bound proves infeasibility. */
 function leastValue({ nodes, cost, goal }: LabelProblem): number {
   const lowest = nodes.reduce((sum, node) => sum + smallest(node.score), 0);
   const dearest =
@@ -88,7 +87,7 @@ class Ascent {
     return this.bound < this.#least - CLOSED * scale(this.#least);
   }
 
-  /** One evaluation and one step; false when there is nothing left to improve. */
+  /** One evaluation and step. Returns false if nothing is left to improve. */
   advance(): boolean {
     const bound = this.#evaluate();
     if (this.infeasible) return false;

@@ -1,6 +1,6 @@
 /**
- * Indices in the order of their keys. Comparators are slow, so each key carries its index in the low half of its bits through the native
- * sort of numbers; what that rounds (20 bits of mantissa stay) one insertion pass puts right.
+ * Sorts indices by key. Comparators are slow, so keys carry their index in the low 32 bits through the native number
+ * sort. An insertion pass repairs the rounding (20 mantissa bits remain).
  */
 
 let packed = new Float64Array(1024);
@@ -12,7 +12,7 @@ function reserve(count: number): void {
   words = new Uint32Array(packed.buffer);
 }
 
-/** Positions 0…count−1 ascending by `keys[i · stride + offset]`, which must not be negative. */
+/** Positions 0…count−1 ascending by `keys[i · stride + offset]`, which must be non-negative. */
 export function sortByKey(
   keys: Float64Array,
   count: number,
@@ -39,9 +39,9 @@ export function sortByKey(
 }
 
 /**
- * Leaves out points that another point beats or equals in every coordinate (all to be small). Two and three coordinates are filtered by a
- * sweep along the first with a staircase of the others; more by comparison with the points kept so far, of which only the first
- * `MOST_COMPARED` are asked: dominance saves work, and a dominated point that stays does no harm.
+ * Removes points that another point matches or beats in every coordinate (smaller is better). Two and three coordinates
+ * use a sweep with a staircase. More are compared with the first `MOST_COMPARED` kept points only: a dominated point
+ * that stays costs time, not correctness.
  */
 
 const MOST_COMPARED = 160;
@@ -52,7 +52,7 @@ class Staircase {
   #y = new Float64Array(64);
   #size = 0;
 
-  /** Whether a step is at most x and at most y; otherwise the point becomes a step. */
+  /** Returns true if a step is ≤ x and ≤ y. Otherwise adds the point as a step. */
   covers(x: number, y: number): boolean {
     let low = 0;
     let high = this.#size;
@@ -135,7 +135,10 @@ function compareAll({ coordinates, count, dims }: Points, order: Uint32Array): U
   return order.subarray(0, kept);
 }
 
-/** Indices of the points that stay. `orderOf` gives an order in which no point is dominated by a later one; by default the first coordinate's. */
+/**
+ * Indices of remaining points. In the order of `orderOf`, no point is dominated by a later one. Default: by the first
+ * coordinate.
+ */
 export function paretoFilter(points: Points, orderOf?: () => Uint32Array): Uint32Array {
   const { coordinates, count, dims } = points;
   if (count === 0) return new Uint32Array(0);

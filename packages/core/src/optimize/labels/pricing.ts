@@ -1,14 +1,15 @@
 import type { LabelProblem, NodeGraph, NodeOptions } from './label-problem.js';
 import type { AccuracyLine, RelaxedScore } from './relaxed-score.js';
 
-/** The path that decides when the last output is there, as far as nodes wait for all their predecessors. */
-
-/** Of `nodes` the one that finishes last; −1 for none. */
+/** Last node to finish among `nodes`; −1 for none. */
 function latestOf(nodes: readonly number[], finish: Float64Array): number {
   return nodes.reduce((last, v) => (last === -1 || (finish[v] as number) > (finish[last] as number) ? v : last), -1);
 }
 
-/** Nodes of the longest path to an output when node v takes `latencyOf(v)`; it starts at an entry or behind a node that waits for some only. */
+/**
+ * Nodes of the longest path to an output if node v takes `latencyOf(v)`. Starts at an entry or behind a node that waits
+ * for only some predecessors.
+ */
 function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): readonly number[] {
   const { predecessors, awaited, isOutput } = graph;
   const finish = new Float64Array(predecessors.length);
@@ -24,12 +25,10 @@ function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): rea
 }
 
 /**
- * Prices on what is limited, and what every option is worth at them: the SLO has a price per ms on paths of the graph, each limited amount a
- * price per unit, a floor a price on the score. All prices are kept per limit, so that they are of the size of a value.
- *
- * The price of time is a flow: every path that was ever the longest carries some, a node pays the sum over its paths and so does an edge,
- * which is what bounds the rest of a half-made choice. Where a node waits for some of its predecessors only, no path passes: the flow starts
- * anew behind it, a weaker but valid bound.
+ * Prices of limits and the resulting worth of options: per ms of the SLO on graph paths, per unit of each limited
+ * amount, and on the score for a floor. Prices are per limit, so they have the size of a value. The price of time is a
+ * flow: every path that was once the longest carries some, and a node or edge pays for its paths. Behind a node that
+ * waits for only some predecessors the flow restarts, a weaker but valid bound.
  */
 
 interface Path {
@@ -37,7 +36,6 @@ interface Path {
   readonly price: number;
 }
 
-/** A state of all prices. */
 export interface Prices {
   readonly paths: readonly Path[];
   readonly amounts: Float64Array;
@@ -46,21 +44,20 @@ export interface Prices {
 
 const MOST_PATHS = 32;
 
-/** No price on anything. */
 const noPrices = (problem: LabelProblem): Prices => ({
   paths: [],
   amounts: new Float64Array(problem.amounts.length),
   floor: 0,
 });
 
-/** Limits that a choice oversteps (positive) or leaves unused (negative), as fractions of the limit. */
+/** Excess over each limit as a fraction; negative if unused. */
 export interface Excess {
   readonly paths: readonly number[];
   readonly amounts: readonly number[];
   readonly floor: number;
 }
 
-/** What options are worth at the present prices. */
+/** Worth of options at the current prices. */
 export class Pricing {
   readonly #problem: LabelProblem;
   readonly #relaxed: RelaxedScore;
@@ -99,17 +96,17 @@ export class Pricing {
     });
   }
 
-  /** Price per unit of each amount, the cost's own included. */
+  /** Price per unit of each amount, including the cost itself. */
   get unitPrices(): Float64Array {
     return this.#unitPrice.slice();
   }
 
-  /** What one unit of score is worth. */
+  /** Worth of one unit of score. */
   get scoreSlope(): number {
     return this.#problem.goal.kind === 'cost' ? this.#prices.floor / this.#floorScale : this.#line.slope;
   }
 
-  /** The part of the bound that no option changes. */
+  /** Part of the bound that no option changes. */
   get constant(): number {
     const { goal } = this.#problem;
     const { paths, amounts, floor } = this.#prices;
@@ -120,7 +117,7 @@ export class Pricing {
     return sum;
   }
 
-  /** Writes the worth of each option of node v into `into`; returns the position of the best. */
+  /** Writes the worth of node v's options to `into`. Returns the position of the best. */
   worth(v: number, into: Float64Array): number {
     const node = this.#problem.nodes[v] as NodeOptions;
     const { count, score, latencyMs, amounts } = node;
@@ -137,7 +134,7 @@ export class Pricing {
     return best;
   }
 
-  /** By how much a choice oversteps each limit; a new longest path is taken up among the priced ones. */
+  /** Excess of a choice over each limit. Adds a new longest path to the priced ones. */
   excessOf(choice: Int32Array): Excess {
     const { amounts, nodes, latencyLimitMs } = this.#problem;
     const latencyOf = (v: number): number => nodes[v]?.latencyMs[choice[v] as number] as number;
@@ -150,7 +147,7 @@ export class Pricing {
     };
   }
 
-  /** Moves every price along its excess, none below 0. */
+  /** Moves prices along their excess, at least to 0. */
   move(excess: Excess, length: number): void {
     const { paths, amounts, floor } = this.#prices;
     this.prices = {
@@ -163,7 +160,7 @@ export class Pricing {
     };
   }
 
-  /** Square length of the excess, without what is free and unused. */
+  /** Squared length of the excess, ignoring unpriced unused limits. */
   squareOf(excess: Excess): number {
     const { paths, amounts, floor } = this.#prices;
     const part = (price: number, over: number): number => (price > 0 || over > 0 ? over * over : 0);

@@ -1,15 +1,13 @@
 import type { LabelProblem } from './label-problem.js';
 
-/** Smallest and largest of flat arrays; ±Infinity for none. */
-
-/** The smallest number. */
+/** Minimum; Infinity for an empty array. */
 export function smallest(values: Float64Array | undefined): number {
   let least = Number.POSITIVE_INFINITY;
   if (values !== undefined) for (let i = 0; i < values.length; i++) least = Math.min(least, values[i] as number);
   return least;
 }
 
-/** The largest number. */
+/** Maximum; −Infinity for an empty array. */
 export function largest(values: Float64Array | undefined): number {
   let most = Number.NEGATIVE_INFINITY;
   if (values !== undefined) for (let i = 0; i < values.length; i++) most = Math.max(most, values[i] as number);
@@ -17,9 +15,9 @@ export function largest(values: Float64Array | undefined): number {
 }
 
 /**
- * A straight line above what the goal makes of the total score y, so that it can be added up. For `score` it is y itself, for `cost` nothing
- * (the floor has a price of its own). For `weights` α·e^y is convex: its chord lies above it between the lowest score that can still beat
- * the best value known, α·e^y − least cost > value, and the highest there is.
+ * Linear upper bound on the goal's value of the total score y. `score`: y itself; `cost`: 0 (the floor has its own
+ * price). `weights`: α·e^y is convex. Its chord bounds it between the lowest score that can still win, α·e^y − least
+ * cost > value, and the highest.
  */
 
 /** `slope` · y + `at0`. */
@@ -33,7 +31,7 @@ export function leastCost({ nodes, cost }: LabelProblem): number {
   return nodes.reduce((sum, node) => sum + cost.perUnit * smallest(node.amounts[cost.amount]), 0);
 }
 
-/** The line for `problem` when a choice of value `known` is at hand. */
+/** Line for `problem`, given the value `known` of a choice. */
 export function accuracyLine(problem: LabelProblem, relaxed: RelaxedScore, known: number | undefined): AccuracyLine {
   const { goal, nodes } = problem;
   if (goal.kind === 'score') return { slope: 1, at0: 0 };
@@ -49,11 +47,10 @@ export function accuracyLine(problem: LabelProblem, relaxed: RelaxedScore, known
 }
 
 /**
- * A linear bound of the total score, so that a Lagrangian can add it up node by node: y ≤ constant + Σ weight_v · score_v.
- *
- * Without `when` it is exact. With it, y = A + log F, A the scores of the nodes that every scenario visits, F = Σ p_s e^(z_s). With z_s at
- * its highest h_s and lowest l_s, e^z lies below its highest value by at least the chord's slope times h_s − z_s, and −log(1 − x) ≥ x, so
- * log F ≤ log F(h) − Σ_s p_s · slope_s ÷ F(h) · (h_s − z_s).
+ * Linear bound of the total score for the Lagrangian: y ≤ constant + Σ weight_v · score_v. Exact without `when`. With
+ * it, y = A + log F, where A sums the nodes of every scenario and F = Σ p_s e^(z_s). For z_s between l_s and h_s, e^z
+ * is below e^(h_s) by at least the chord slope times h_s − z_s. With −log(1 − x) ≥ x follows log F ≤ log F(h) − Σ_s p_s
+ * · slope_s ÷ F(h) · (h_s − z_s).
  */
 
 /** y ≤ `constant` + Σ `weights[v]` · score of node v. */
@@ -62,7 +59,6 @@ export interface RelaxedScore {
   readonly weights: Float64Array;
 }
 
-/** Largest and smallest score of each node. */
 export function scoreRange(problem: LabelProblem): { readonly highest: Float64Array; readonly lowest: Float64Array } {
   return {
     highest: Float64Array.from(problem.nodes, (node) =>
@@ -74,7 +70,7 @@ export function scoreRange(problem: LabelProblem): { readonly highest: Float64Ar
   };
 }
 
-/** The bound over the options that the problem holds. */
+/** Bound over the problem's remaining options. */
 export function relaxedScore(problem: LabelProblem): RelaxedScore {
   const { scenarios, nodes } = problem;
   const weights = new Float64Array(nodes.length).fill(1);

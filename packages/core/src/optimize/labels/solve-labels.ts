@@ -1,7 +1,7 @@
 /**
- * Exact solution of a label problem: prices by subgradient steps, then sweeps of growing width, each of which improves the best choice known
- * and with it the bar that options and labels have to pass. A sweep that drops nothing for want of width, or nothing that could have been
- * better, proves its answer; the last one is as wide as the label limit allows and says what it could not prove.
+ * Exact solution of a label problem. Subgradient steps set prices. Passes of growing width then improve the best choice
+ * and the bar for options and labels. A pass proves its answer if it drops nothing better for lack of width. The last
+ * pass is limited by the label limit and reports the gap.
  */
 
 import { cutLayout } from './cut-layout.js';
@@ -11,15 +11,15 @@ import { ascend, type Incumbent, type Multipliers } from './multipliers.js';
 import type { Prices } from './pricing.js';
 import { type RelaxedScore, relaxedScore, smallest } from './relaxed-score.js';
 
-/** Best choice (by `source` of the options, one per node) with its value, and an upper bound on every other. */
+/** Best choice (by option `source`, one per node), its value, and an upper bound on all others. */
 export interface LabelSolution {
   readonly incumbent?: Incumbent;
   readonly optimal: boolean;
   /** No choice is worth more. */
   readonly upperBound: number;
-  /** Per node the sources of the options that a choice of this value (or a better one) can contain. */
+  /** Sources of options, per node, that a choice of at least this value can contain. */
   readonly candidates: readonly Int32Array[];
-  /** The last prices; good ones for any problem with the same limits. */
+  /** Final prices, good for problems with the same limits. */
   readonly prices?: Prices;
   readonly labels: number;
 }
@@ -28,7 +28,7 @@ const FIRST_STEPS = 120;
 const FURTHER_STEPS = 40;
 const WIDTHS = [24, 240];
 
-/** Whether some limit is missed even by the best options for it. */
+/** True if even the best options miss a limit. */
 function isPlainlyInfeasible({ nodes, graph, amounts, latencyLimitMs }: LabelProblem): boolean {
   if (nodes.some((node) => node.count === 0)) return true;
   const leastMs = nodes.map((node) => smallest(node.latencyMs));
@@ -37,7 +37,7 @@ function isPlainlyInfeasible({ nodes, graph, amounts, latencyLimitMs }: LabelPro
   return amounts.some(({ limit }, k) => (leastUse[k] as number) > limit);
 }
 
-/** Options whose bound passes the bar, per node; all of them without a bar. */
+/** Options per node whose bound exceeds the bar. */
 function promisingOptions(
   problem: LabelProblem,
   { bound, reduced, best }: Multipliers,
@@ -54,7 +54,7 @@ function promisingOptions(
 class Search {
   readonly #layout: ReturnType<typeof cutLayout>;
   readonly #labelLimit: number;
-  /** Holds fewer and fewer options; `source` tells which. */
+  /** Keeps fewer options over time; `source` identifies them. */
   #problem: LabelProblem;
   #relaxed: RelaxedScore;
   #best: Incumbent | undefined;
@@ -87,7 +87,7 @@ class Search {
     return this.#unproven(droppedBound);
   }
 
-  /** Labels per node such that a sweep, which keeps those of all nodes, holds no more than the limit. */
+  /** Labels per node within the label limit over all nodes. */
   #widest(): number {
     return Math.max(1, Math.floor(this.#labelLimit / this.#problem.nodes.length));
   }
@@ -110,7 +110,7 @@ class Search {
     this.#take(result.incumbent);
   }
 
-  /** Drops options that cannot be part of anything better; false when a node has none left. */
+  /** Drops options that cannot improve the best choice. Returns false if a node has none left. */
   #keepPromising(): boolean {
     if (this.#best === undefined) return true;
     const kept = promisingOptions(this.#problem, this.#multipliers as Multipliers, this.#bar());
@@ -164,7 +164,7 @@ class Search {
   }
 }
 
-/** Solves `problem`; `prices` are those of a similar problem, if there is one. */
+/** Solves `problem`. `prices` come from a similar problem. */
 export function solveLabels(problem: LabelProblem, prices?: Prices): LabelSolution {
   if (isPlainlyInfeasible(problem))
     return { optimal: true, upperBound: Number.NEGATIVE_INFINITY, candidates: [], labels: 0 };

@@ -4,11 +4,11 @@ import type { Multipliers } from './multipliers.js';
 import { largest, type RelaxedScore, smallest } from './relaxed-score.js';
 
 /**
- * What the expansion of labels by the options of one node needs, worked out once per node: limits less what the nodes behind take at least,
- * prices of time and amounts, and the best that the rest can add.
+ * Terms for expanding labels at one node, computed once: limits minus the minimum behind the node, prices, and the best
+ * worth behind it.
  */
 
-/** A problem with the bound that guides a sweep. */
+/** Problem with the bound that guides a pass. */
 export interface BoundedProblem {
   readonly problem: LabelProblem;
   readonly layout: CutLayout;
@@ -16,18 +16,17 @@ export interface BoundedProblem {
   readonly multipliers: Multipliers;
 }
 
-/** The terms of one node. */
 export interface StepTerms {
   readonly node: NodeOptions;
   readonly step: Step;
   /** Options by worth, best first. */
   readonly order: Int32Array;
   readonly worth: Float64Array;
-  /** Most that is added behind the node, with the constant part of the bound. */
+  /** Most worth behind the node plus the constant of the bound. */
   readonly worthBehind: number;
   readonly latestFinishMs: number;
   readonly amountCeilings: Float64Array;
-  /** A relaxed score below this cannot reach the floor any more. */
+  /** Lower relaxed scores cannot reach the floor. */
   readonly scoreFloor: number;
   readonly scoreWeight: number;
   /** Price per ms of the finish time in each new slot. */
@@ -38,7 +37,7 @@ export interface StepTerms {
   readonly isLast: boolean;
 }
 
-/** Sums behind each node: entry v is the sum over v + 1 … n − 1. */
+/** Entry v is the sum over v + 1 … n − 1. */
 function sumsBehind(n: number, of: (node: number) => number): Float64Array {
   const sums = new Float64Array(n);
   for (let v = n - 2; v >= 0; v--) sums[v] = (sums[v + 1] as number) + of(v + 1);
@@ -56,7 +55,6 @@ function slotPrice({ problem, multipliers }: BoundedProblem, { nodes }: Slot, af
 /** Rounding of sums of scores. */
 const SCORE_ROUNDING = 1e-12;
 
-/** The terms of every node. */
 export function stepTerms(bounded: BoundedProblem): readonly StepTerms[] {
   const { problem, layout, relaxed, multipliers } = bounded;
   const { nodes, graph, amounts, goal } = problem;

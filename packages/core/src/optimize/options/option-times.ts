@@ -1,21 +1,20 @@
 /**
- * Sojourn times of an option. On whole cores the estimate answers in microseconds. Below one core the true law takes a simulation of
- * milliseconds, so an option starts with the times that it would have on a whole core. Up to a quarter of its load they stand (measured: at
- * most 11 % too short); above, options that a solve wants to use are simulated. A share is never taken to be faster than a whole core, so the first times are a lower bound.
+ * Sojourn times of an option. Whole cores take microseconds. A share below one core needs a simulation of milliseconds,
+ * so it starts with the times on a whole core. Those are a lower bound, and at most 11 % too short up to a quarter of
+ * its load. Above, wanted options are simulated.
  */
 import { estimateStage, refineStage, type StageQuery } from '../../estimate/stage-sojourn.js';
 import { sumOfTailsStageMs } from '../../estimate/sum-of-tails.js';
 import type { ServiceCurve } from '../../profile/service-curve.js';
 import { type PreparedStage, plannedRps } from './prepared-stage.js';
 
-/** Mean and SLO percentile of the sojourn time in ms; `exact` unless the option would be slower if it were simulated. */
+/** Mean and SLO percentile of the sojourn time in ms. `exact` unless a simulation could be slower. */
 export interface OptionTimes {
   readonly meanMs: number;
   readonly tailMs: number;
   readonly exact: boolean;
 }
 
-/** What the times depend on beside the stage. */
 export interface OptionSize {
   readonly curve: ServiceCurve;
   readonly maxBatchSize: number;
@@ -34,14 +33,14 @@ const LIGHT_LOAD = 0.25;
 
 const wholeCores = new WeakMap<ServiceCurve, ServiceCurve>();
 
-/** The same replica with all of its core. */
+/** Same replica with a whole core. */
 function onWholeCore(curve: ServiceCurve): ServiceCurve {
   const known = wholeCores.get(curve) ?? { ...curve, shareFraction: 1 };
   wholeCores.set(curve, known);
   return known;
 }
 
-/** Times of an option, perhaps too short (then not `exact`). */
+/** Times of an option. Lower bounds unless `exact`. */
 export function optionTimes(prepared: PreparedStage, size: OptionSize): OptionTimes {
   if (prepared.estimator === 'sum-of-tails') {
     const ms = sumOfTailsStageMs(size.curve, size.maxBatchSize, plannedRps(prepared.load));
@@ -55,7 +54,7 @@ export function optionTimes(prepared: PreparedStage, size: OptionSize): OptionTi
   return { meanMs: estimate.meanMs, tailMs: estimate.quantileMs(prepared.percentile / 100), exact };
 }
 
-/** Times of an option by simulation, but no shorter than on a whole core. */
+/** Simulated times of an option, at least those on a whole core. */
 export function exactTimes(prepared: PreparedStage, size: OptionSize): OptionTimes {
   const estimate = refineStage(queryOf(prepared, size));
   const least = optionTimes(prepared, size);

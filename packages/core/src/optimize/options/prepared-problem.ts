@@ -10,9 +10,9 @@ import type { PreparedStage } from './prepared-stage.js';
 import { relaxedOptionsByBatch, relaxedStageOptions } from './relaxed-options.js';
 import { type StageOption, stageOptions } from './stage-option.js';
 
-/** A problem read once: graph, accuracy and the options of every stage, from which each solve takes what its latency factors need. */
+/** Problem prepared once: graph, accuracy and options of every stage, for solves under any latency factors. */
 
-/** Everything a solver needs, with options per stage in the order of the pipeline file. */
+/** Input of a solver. Options per stage in file order. */
 export interface PreparedProblem {
   readonly problem: PlanningProblem;
   readonly spec: PipelineSpec;
@@ -27,8 +27,8 @@ export interface PreparedProblem {
 }
 
 /**
- * How long a choice is expected to stay in force where nothing says it longer: the minute for which a burst is expected again. (Spread over
- * one interval the same cost of switching keeps a dearer plan for as long as each interval by itself does not pay for leaving it.)
+ * Least expected time in force of a choice: the minute in which a burst is expected again. Over a single interval,
+ * switching cost would keep an expensive plan that no interval alone pays for leaving.
  */
 const EXPECTED_IN_FORCE_MS = 60_000;
 
@@ -72,11 +72,11 @@ function prepareWith(
   };
 }
 
-/** Reads a problem; throws AppError for impossible numbers and missing or invalid profiles. */
+/** Prepares a problem. Throws AppError for impossible numbers and for missing or invalid profiles. */
 export const prepareProblem = (problem: PlanningProblem): PreparedProblem =>
   prepareWith(problem, planningGraph, stageOptions);
 
-/** The same problem with each stage relaxed to its smallest service time and bare stability, and without rare paths. */
+/** Problem with relaxed stages (smallest service time, bare stability) and without rare paths. */
 export function prepareRelaxation(problem: PlanningProblem): PreparedProblem {
   const { kind } = problem.objective ?? problem.spec.objective;
   const optionsOf = kind === 'weights' ? relaxedOptionsByBatch : relaxedStageOptions;

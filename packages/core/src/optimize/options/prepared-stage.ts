@@ -1,4 +1,4 @@
-/** One stage as the planner reads it: what may be chosen (pins, bounds and budget applied) and at which load. */
+/** One stage for the planner: allowed choices (pins, bounds and budget) and load. */
 
 import type { StageLoad } from '../../estimate/stage-load.js';
 import type { Burstiness } from '../../model/expected-load.js';
@@ -9,7 +9,6 @@ import type { ServiceCurve } from '../../profile/service-curve.js';
 import type { Estimator } from '../planning-problem.js';
 import { type ResourceUse, useOf } from '../problem/resource-use.js';
 
-/** A stage with what its options depend on. */
 export interface PreparedStage {
   readonly stage: StageSpec;
   readonly load: StageLoad;
@@ -33,15 +32,14 @@ export interface ReplicaKind {
   readonly resources: Resources;
 }
 
-/** More replicas of one stage than this are never considered. */
 const MOST_REPLICAS = 4096;
-/** A rate that loads nothing: what a plan for zero requests per second is made for. */
+/** Stands for a rate of 0. */
 const IDLE_RPS = 1e-3;
 
 /** Item rate to plan a stage for. */
 export const plannedRps = (load: Pick<StageLoad, 'arrivalRps'>): number => Math.max(load.arrivalRps, IDLE_RPS);
 
-/** Variants and cores that the pins allow and that have a profile. */
+/** Variants and cores that pins allow and that have a profile. */
 export function kindsOf(prepared: PreparedStage): readonly ReplicaKind[] {
   const { stage, curveOf } = prepared;
   const { pins } = stage;
@@ -64,7 +62,7 @@ export function batchSizesOf({ stage }: PreparedStage, curve: ServiceCurve): rea
   return pins.maxBatchSize === undefined ? allowed : allowed.filter((b) => b === pins.maxBatchSize);
 }
 
-/** Smallest and largest replica count that pins, bounds and budget allow (none when the first exceeds the second). */
+/** Smallest and largest replica count within pins, bounds and budget. Empty if the first exceeds the second. */
 export function replicaRange(prepared: PreparedStage, kind: ReplicaKind): readonly [number, number] {
   const { bounds, pins } = prepared.stage;
   if (pins.replicas !== undefined) return [pins.replicas, pins.replicas];
@@ -75,7 +73,7 @@ export function replicaRange(prepared: PreparedStage, kind: ReplicaKind): readon
   return [Math.max(1, bounds.minReplicas), Math.min(MOST_REPLICAS, bounds.maxReplicas, ...affordable)];
 }
 
-/** Fewest replicas, each good for `oneRps`, with a load factor below 1; the formula of the literature also takes exactly 1. */
+/** Fewest replicas of `oneRps` each with a load factor below 1. The sum of tails also accepts 1. */
 export function leastStableReplicas({ load, estimator }: PreparedStage, oneRps: number): number {
   const loadFactor = plannedRps(load) / oneRps;
   if (estimator === 'sum-of-tails') return Math.max(1, Math.ceil(loadFactor - 1e-9));

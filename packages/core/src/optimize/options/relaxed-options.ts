@@ -1,7 +1,7 @@
 /**
- * The relaxation of a stage: per variant and cores the fewest stable replicas, and no time but the smallest service time over all batch
- * sizes (the smaller of its mean and its SLO percentile). No real option of that variant and cores uses less or answers faster; where batches
- * are charged, there is one for each batch size, of which the same holds.
+ * Relaxation of a stage: per variant and cores the fewest stable replicas and the smallest service time over all batch
+ * sizes (mean or SLO percentile). No real option uses less or is faster. If batches are charged, there is one option
+ * per batch size.
  */
 import { capacityRps, type ServiceCurve } from '../../profile/service-curve.js';
 import { lawQuantileMs } from '../../profile/service-law.js';
@@ -20,7 +20,7 @@ function smallestServiceMs(curve: ServiceCurve, fraction: number): number {
   return Math.min(...sizes.map((k) => Math.min(curve.meanMs(k), lawQuantileMs(curve.law(k), fraction))));
 }
 
-/** The relaxed option of a kind of replica with batches up to a size; none where the bounds leave it unstable. */
+/** Relaxed option of a replica kind up to a batch size; none if the bounds leave it unstable. */
 function relaxedOption(prepared: PreparedStage, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
   const [least, most] = replicaRange(prepared, kind);
   const oneRps = capacityRps(kind.curve, 1, maxBatchSize);
@@ -31,7 +31,7 @@ function relaxedOption(prepared: PreparedStage, kind: ReplicaKind, maxBatchSize:
   return [optionOf(prepared, kind, run, { meanMs: ms, tailMs: ms, exact: true })];
 }
 
-/** The relaxed options of a stage: with the largest batch, which needs the fewest replicas. */
+/** Relaxed options with the largest batch, which needs the fewest replicas. */
 export const relaxedStageOptions = (prepared: PreparedStage): readonly StageOption[] =>
   kindsOf(prepared).flatMap((kind) =>
     batchSizesOf(prepared, kind.curve)
@@ -39,7 +39,7 @@ export const relaxedStageOptions = (prepared: PreparedStage): readonly StageOpti
       .flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),
   );
 
-/** The same with every batch size, for objectives that charge large ones. */
+/** Relaxed options for every batch size, for objectives that charge batches. */
 export const relaxedOptionsByBatch = (prepared: PreparedStage): readonly StageOption[] =>
   kindsOf(prepared).flatMap((kind) =>
     batchSizesOf(prepared, kind.curve).flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),

@@ -16,13 +16,11 @@ import {
 } from './prepared-stage.js';
 
 /**
- * What it costs to move a stage from what runs to an option: replicas that must be started are paid for while they load and give no
- * capacity meanwhile. Spread over the time that a choice is expected to stay in force, that is
- * started replicas × price of one per hour × load time ÷ time in force, a cost per hour like any other and additive over stages.
- * Stopping replicas costs nothing.
+ * Switching cost of an option: started replicas × price per hour × load time ÷ time in force. A cost per hour, additive
+ * over stages. Stopping replicas is free.
  */
 
-/** The replicas an option wants, with what starting one costs. */
+/** Replicas of an option and the cost of starting one. */
 export interface SwitchTarget {
   readonly variantId: VariantId;
   readonly resources: Resources;
@@ -31,7 +29,7 @@ export interface SwitchTarget {
   readonly loadMs: number;
 }
 
-/** Cost per hour of reaching `target` when it stays in force for `inForceMs`; 0 when nothing runs yet. */
+/** Cost per hour of reaching `target` for `inForceMs`; 0 if nothing runs. */
 function switchingCostPerHour(target: SwitchTarget, running: RunningStage | undefined, inForceMs: number): number {
   if (running === undefined || !(inForceMs > 0)) return 0;
   const reusable = running.replicas.filter(
@@ -45,13 +43,12 @@ function switchingCostPerHour(target: SwitchTarget, running: RunningStage | unde
 }
 
 /**
- * The options of a stage: variant × cores × max batch size × replicas, each with its estimated sojourn time.
- *
- * Useful replica counts start at the least stable one and end where a further replica no longer shortens the estimate, at the bounds, or
- * at the budget. With the sum-of-tails estimator each (variant, cores, batch) has the one count of that formula.
+ * Options of a stage: variant × cores × max batch size × replicas, with estimated sojourn times. Replica counts start
+ * at the least stable one. They end when another replica no longer helps, or at bounds or budget. The sum of tails has
+ * one count per combination.
  */
 
-/** One way to run a stage at the planned load; `capacityRps` counts items. */
+/** One way to run a stage at the planned load. `capacityRps` counts items. */
 export interface StageOption extends OptionTimes {
   readonly variantId: VariantId;
   /** Position of the variant in the stage. */
@@ -65,17 +62,16 @@ export interface StageOption extends OptionTimes {
   readonly switchingCostPerHour: number;
 }
 
-/** A further replica must shorten the estimate by this share, or the counts end. */
+/** Required relative gain of another replica. */
 const LEAST_GAIN = 1e-6;
 
-/** How an option is run. */
 interface OptionRun {
   readonly maxBatchSize: number;
   readonly replicas: number;
   readonly capacityRps: number;
 }
 
-/** The option of a kind of replica with a size and times. */
+/** Option of a replica kind with given size and times. */
 export function optionOf(prepared: PreparedStage, kind: ReplicaKind, run: OptionRun, times: OptionTimes): StageOption {
   const { variant, variantIndex, curve, resources } = kind;
   const { maxBatchSize, replicas } = run;
@@ -123,7 +119,7 @@ function distributionOptions(prepared: PreparedStage, kind: ReplicaKind, maxBatc
   let before: OptionTimes | undefined;
   for (let replicas = Math.max(least, leastStableReplicas(prepared, oneRps)); replicas <= most; replicas++) {
     const now = optionTimes(prepared, { curve, maxBatchSize, replicas });
-    // Full batches may carry less than smaller ones: then this is not the count from which the stage is stable.
+    // Full batches may carry less than smaller ones. The stage is then not stable yet.
     if (now.tailMs === Number.POSITIVE_INFINITY) continue;
     options.push(optionOf(prepared, kind, { maxBatchSize, replicas, capacityRps: replicas * oneRps }, now));
     if (!shortens(now, before) && replicas > prepared.load.groupSize) break;
@@ -142,7 +138,7 @@ function sumOfTailsOptions(prepared: PreparedStage, kind: ReplicaKind, maxBatchS
   return [optionOf(prepared, kind, run, times)];
 }
 
-/** All options of a stage that fit the limits alone. */
+/** All options of a stage that fit the limits on their own. */
 export function stageOptions(prepared: PreparedStage): readonly StageOption[] {
   const make = prepared.estimator === 'distribution' ? distributionOptions : sumOfTailsOptions;
   return kindsOf(prepared).flatMap((kind) =>

@@ -1,8 +1,7 @@
 /**
- * The accuracy of a plan depends on its variants alone. Without measured combinations it is the product over the stages visited, so its
- * logarithm adds within each visit scenario; with them it is a function of the whole combination. Behind an `any` or `quorum` join the
- * result comes from some of the branches only, and in a cascade (an output with `unless`) from the stage that ran last, so there nothing
- * but a measurement counts.
+ * Accuracy of a plan, a function of its variants. Without measurements it is the product over visited stages, additive
+ * in log per scenario. Behind an `any` or `quorum` join and in a cascade (an output with `unless`) only measurements
+ * count.
  */
 import { pipelineAccuracy, variantAccuracy } from '../../estimate/pas.js';
 import { visitScenarios } from '../../estimate/visit-scenarios.js';
@@ -10,34 +9,34 @@ import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { PipelineSpec } from '../../model/pipeline-spec.js';
 
-/** Stages (by index in the pipeline file) visited together with this probability. */
+/** Stages (by index) visited together with this probability. */
 export interface StageScenario {
   readonly probability: number;
   readonly visited: readonly boolean[];
 }
 
-/** A measured accuracy and the variant positions it was measured for, one per stage; undefined where any variant will do. */
+/** Measured accuracy and its variant positions per stage; undefined accepts any variant. */
 export interface MeasuredVariants {
   readonly variants: readonly (number | undefined)[];
   readonly accuracy: number;
 }
 
-/** PAS by variant positions, one per stage in the order of the pipeline file. */
+/** PAS by variant positions, one per stage in file order. */
 export interface AccuracyModel {
-  /** The first that matches a combination gives its PAS. */
+  /** The first match gives the PAS. */
   readonly measured: readonly MeasuredVariants[];
-  /** Whether an unmeasured combination has the mean over `scenarios` of the product of `stageAccuracy` over the visited stages, or none. */
+  /** True if unmeasured combinations use the mean over `scenarios` of the product of `stageAccuracy`. */
   readonly productCounts: boolean;
   readonly scenarios: readonly StageScenario[];
   stageAccuracy(stage: number, variantIndex: number): number;
-  /** Undefined where the combination would have to be measured and was not. */
+  /** Undefined if a required measurement is missing. */
   pas(variantIndices: readonly number[]): number | undefined;
 }
 
-/** Scores closer than this in logarithm are equal, and the cheaper plan wins. */
+/** Closer log scores are equal; the cheaper plan wins. */
 export const LOG_PAS_TIE = 1e-12;
 
-/** Logarithm of a score; a score of 0 is as bad as the smallest number. */
+/** Log of a score; 0 maps to the log of 1e-300. */
 export const logPas = (pas: number): number => Math.log(Math.max(pas, 1e-300));
 
 function needsMeasurement(spec: PipelineSpec): boolean {
@@ -59,7 +58,7 @@ function measuredVariants(spec: PipelineSpec): readonly MeasuredVariants[] {
   });
 }
 
-/** The accuracy model of a pipeline; throws AppError INVALID_PIPELINE where measurements are needed and there are none. */
+/** Accuracy model of a pipeline. Throws AppError INVALID_PIPELINE if required measurements are missing. */
 export function accuracyModel(spec: PipelineSpec): AccuracyModel {
   const table = spec.stages.map((stage) => stage.variants.map((variant) => variantAccuracy(stage, variant.id)));
   const productCounts = !needsMeasurement(spec);
@@ -88,6 +87,6 @@ export function accuracyModel(spec: PipelineSpec): AccuracyModel {
   };
 }
 
-/** Whether PAS is the product for every combination. */
+/** True if PAS is the product for every combination. */
 export const isProduct = ({ measured, productCounts }: AccuracyModel): boolean =>
   productCounts && measured.length === 0;

@@ -1,6 +1,6 @@
 /**
- * Service curves, read once for as long as profiles and variants stay the same objects: what the estimate remembers is kept by curve, so a
- * control loop that plans again and again must meet the same curves.
+ * Service curves, cached while profiles and variants are the same objects. Estimates are cached by curve, so a control
+ * loop must get the same curves on every plan.
  */
 import type { PipelineSpec, VariantSpec } from '../../model/pipeline-spec.js';
 import type { ProfileSet } from '../../model/profile-point.js';
@@ -11,11 +11,11 @@ interface Known {
   readonly curves: ServiceCurves;
 }
 
-/** Pipelines remembered per set of profiles. */
+/** Cached pipelines per profile set. */
 const MOST_KNOWN = 8;
 const known = new WeakMap<ProfileSet, readonly Known[]>();
 
-/** The curves of `spec`; throws AppError PROFILE_MISSING or PROFILE_INVALID with all problems. */
+/** Curves of `spec`. Throws AppError PROFILE_MISSING or PROFILE_INVALID with all problems. */
 export function planningCurves(spec: PipelineSpec, profiles: ProfileSet): ServiceCurves {
   const variants = spec.stages.map((stage) => stage.variants);
   const before = known.get(profiles) ?? [];

@@ -1,19 +1,19 @@
 /**
- * The pipeline's graph as the planner adds latencies along it: a stage starts when its in-edges have arrived (all of them, or the first
- * k for `any` and `quorum` joins) and the pipeline ends when every output is there. A `when` branch counts as taken, and a join that
- * closes a fan-out as waiting for the last item: both are upper bounds.
+ * Graph for adding latencies: a stage starts when its in-edges have arrived (all, or the first k for `any` and
+ * `quorum`). The pipeline ends with its last output. A `when` branch counts as taken and a join waits for the last
+ * item, both upper bounds.
  */
 import { topologicalOrder } from '../../estimate/stage-order.js';
 import { AppError } from '../../model/app-error.js';
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 
-/** Stages by their index in the pipeline file. */
+/** Stages by index in the pipeline file. */
 export interface PlanningGraph {
-  /** Stage indices so that each comes after everything before it. */
+  /** Topological order of stage indices. */
   readonly order: readonly number[];
   readonly predecessors: readonly (readonly number[])[];
   readonly successors: readonly (readonly number[])[];
-  /** How many of its predecessors a stage waits for; 0 where a request enters. */
+  /** Number of predecessors that a stage waits for; 0 at an entry. */
   readonly awaited: readonly number[];
   readonly outputs: readonly number[];
   /** Stages on the longest path. */
@@ -27,7 +27,7 @@ function awaitedOf(inEdges: readonly EdgeSpec[]): number {
   return Math.max(0, Math.min(inEdges.length, ...counts));
 }
 
-/** Finish times (ms) of all stages when stage s takes `latencyOf(s)` ms. */
+/** Finish times (ms) if stage s takes `latencyOf(s)` ms. */
 export function finishTimes(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (stage: number) => number): Float64Array {
   const finish = new Float64Array(graph.predecessors.length);
   for (const stage of graph.order) {
@@ -41,7 +41,7 @@ export function finishTimes(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (sta
   return finish;
 }
 
-/** Time (ms) until the last output is there. */
+/** Time (ms) until the last output. */
 export function graphLatencyMs(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (stage: number) => number): number {
   const finish = finishTimes(graph, latencyOf);
   let latest = 0;
@@ -49,7 +49,7 @@ export function graphLatencyMs(graph: Omit<PlanningGraph, 'depth'>, latencyOf: (
   return latest;
 }
 
-/** Builds the graph; throws AppError INVALID_PIPELINE where the stages form a cycle. */
+/** Builds the graph. Throws AppError INVALID_PIPELINE for a cycle. */
 export function planningGraph(spec: PipelineSpec): PlanningGraph {
   const indexOf = new Map(spec.stages.map((stage, index) => [stage.id, index]));
   const order = topologicalOrder(spec).map((id) => indexOf.get(id) as number);

@@ -1,4 +1,4 @@
-/** The variants of a stage as one compares them without a plan: by accuracy, and by what an item costs at best. */
+/** Variants of a stage by accuracy and best cost per item. */
 import { variantAccuracy } from '../../estimate/pas.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';
 import type { ProfileSet } from '../../model/profile-point.js';
@@ -6,7 +6,6 @@ import { capacityRps } from '../../profile/service-curve.js';
 import { planningCurves } from './planning-curves.js';
 import { replicaCostPerHour } from './resource-use.js';
 
-/** A variant with its accuracy (fraction). */
 export interface RatedVariant {
   readonly variant: VariantSpec;
   readonly accuracy: number;
@@ -14,7 +13,7 @@ export interface RatedVariant {
   readonly costPerItemRps: number;
 }
 
-/** All variants of a stage in the order of the pipeline file. */
+/** Variants of a stage in file order. */
 export function ratedVariants(spec: PipelineSpec, profiles: ProfileSet, stage: StageSpec): readonly RatedVariant[] {
   const curves = planningCurves(spec, profiles);
   return stage.variants.map((variant) => {

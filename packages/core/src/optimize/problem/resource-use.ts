@@ -1,14 +1,14 @@
-/** What options consume and what bounds it: the resources of a budget in one fixed order, so that sums and limits are plain vectors. */
+/** Use and limits of budgeted resources as vectors of one fixed order. */
 import type { PipelineSpec, Prices, Resources } from '../../model/pipeline-spec.js';
 
-/** The resources of a budget, in the order of every use vector. */
+/** Order of every use vector. */
 export const resourceKinds = ['cpuCores', 'memoryBytes', 'gpus', 'costPerHour'] as const;
 
 /** Amounts in the order of `resourceKinds`. */
 export type ResourceUse = readonly [cpuCores: number, memoryBytes: number, gpus: number, costPerHour: number];
 
 const BYTES_PER_GIB = 2 ** 30;
-/** Sums of shares such as 0.1 + 0.2 may exceed a limit by rounding alone. */
+/** Sums of shares such as 0.1 + 0.2 may exceed a limit by rounding. */
 const ROUNDING = 1e-9;
 
 /** Price of one replica per hour. */
@@ -20,7 +20,6 @@ export function replicaCostPerHour(resources: Resources, prices: Prices): number
   );
 }
 
-/** What `replicas` copies use. */
 export function useOf(resources: Resources, replicas: number, prices: Prices): ResourceUse {
   return [
     resources.cpuCores * replicas,
@@ -30,7 +29,7 @@ export function useOf(resources: Resources, replicas: number, prices: Prices): R
   ];
 }
 
-/** What a plan may use: the budget, and no more than all machines have; Infinity where nothing bounds it. */
+/** Limits of a plan: the budget, at most the sum of all machines. Infinity if unbounded. */
 export function limitsOf({ budget, nodes }: Pick<PipelineSpec, 'budget' | 'nodes'>): ResourceUse {
   const all = (kind: keyof Resources): number =>
     nodes?.reduce((sum, node) => sum + node.count * node[kind], 0) ?? Number.POSITIVE_INFINITY;
@@ -38,13 +37,12 @@ export function limitsOf({ budget, nodes }: Pick<PipelineSpec, 'budget' | 'nodes
   return [bounded('cpuCores'), bounded('memoryBytes'), bounded('gpus'), budget.costPerHour ?? Number.POSITIVE_INFINITY];
 }
 
-/** A limit with room for rounding. */
+/** Limit with a rounding margin. */
 export const withRounding = (limit: number): number => limit + ROUNDING * Math.max(1, limit);
 
-/** Whether `amount` keeps to `limit`, rounding aside. */
+/** True if `amount` is within `limit`, rounding aside. */
 export const isWithin = (amount: number, limit: number): boolean => amount <= withRounding(limit);
 
-/** Sum of use vectors. */
 export function totalUse(uses: Iterable<ResourceUse>): ResourceUse {
   let [cpuCores, memoryBytes, gpus, costPerHour] = [0, 0, 0, 0];
   for (const use of uses) {

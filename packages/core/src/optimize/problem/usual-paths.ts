@@ -1,7 +1,7 @@
 /**
- * The part of a pipeline whose latency every plan must fit into the SLO. At percentile q the slowest 1 − q of the requests may be late, so a
- * path that is taken with at most that probability need not be in time. `when` edges are kept from the likeliest down while the product
- * of all that are kept, which no path falls below, exceeds 1 − q; the rest of the edges and what only they lead to are left out.
+ * Part of a pipeline that must meet the SLO under every plan. At percentile q a fraction 1 − q may be late, so rarer
+ * paths are ignored. `when` edges are kept by descending probability while the product of kept ones exceeds 1 − q,
+ * which no path falls below. The others and what only they reach are dropped.
  */
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 
@@ -20,7 +20,7 @@ function likelyBranches(spec: PipelineSpec): ReadonlySet<EdgeSpec> {
   return kept;
 }
 
-/** The pipeline without rare paths; a stage that would wait for some of its in-edges only waits for none once one of them is left out. */
+/** Pipeline without rare paths. A stage with an `any` or `quorum` join waits for none once an in-edge is dropped. */
 export function usualPaths(spec: PipelineSpec): PipelineSpec {
   const likely = likelyBranches(spec);
   const entries = spec.stages.map((stage) => stage.id).filter((id) => !spec.edges.some((edge) => edge.to === id));

@@ -1,4 +1,4 @@
-/** What the estimate says of a way to run all stages, whoever has chosen it: the planner, or a person. */
+/** Estimates for stages chosen by the planner or a person. */
 import { estimatePipeline, type PipelineQuery, type StageConfiguration } from '../../estimate/pipeline-latency.js';
 import { stageLoads } from '../../estimate/stage-load.js';
 import { invariant } from '../../kernel/invariant.js';
@@ -9,19 +9,19 @@ import type { ServiceCurves } from '../../profile/curves-of.js';
 import { capacityRps } from '../../profile/service-curve.js';
 import { plannedRps } from '../options/prepared-stage.js';
 
-/** Latency at the percentile of the SLO, in ms; Infinity where a stage cannot keep up. */
+/** Latency (ms) at the SLO percentile; Infinity if a stage is overloaded. */
 export function latencyAtSlo(query: PipelineQuery): number {
   const estimate = estimatePipeline({ ...query, arrivalRps: plannedRps(query) });
   return estimate.quantileMs(query.spec.slo.percentile / 100);
 }
 
-/** Requests per second that all stages can carry; `itemsRps` are the items of each, in the order of the pipeline file. */
+/** Requests per second that all stages can carry. `itemsRps` lists items per stage in file order. */
 export function pipelineRps(spec: PipelineSpec, itemsRps: readonly number[]): number {
   const visits = stageLoads(spec, 1);
   return Math.min(...spec.stages.map((stage, s) => (itemsRps[s] ?? 0) / (visits.get(stage.id)?.visits || 1)));
 }
 
-/** What is predicted of stages at a load of requests, by the curves; each stage has one entry, of which there is a curve. */
+/** Prediction for stages at a request rate. Each stage has one entry and a curve for it. */
 export function estimateStages(
   { spec, curves }: { readonly spec: PipelineSpec; readonly curves: Pick<ServiceCurves, 'curve'> },
   stages: Plan['stages'],

@@ -10,18 +10,17 @@ import { planOf } from './plan-of.js';
 import { type FoundPlan, searchPlan } from './search-plan.js';
 
 /**
- * What no plan can beat: the optimum when every stage takes only its smallest service time and needs only as many replicas as stability
- * does, and paths that may always be late are left out. No option is faster or smaller, so a relaxation without a plan proves that there
- * is none.
+ * Relaxation that no plan can beat: every stage takes its smallest service time and the fewest stable replicas, and
+ * paths that may be late are ignored. If it has no plan, none exists.
  */
 
-/** What holds without any solving: no accuracy exceeds 1 and no cost is below 0. */
+/** Trivial bound: accuracy ≤ 1, cost ≥ 0. */
 function trivialBound(objective: Objective): number {
   if (objective.kind === 'min-cost') return 0;
   return objective.kind === 'weights' ? objective.accuracy : 1;
 }
 
-/** The bound on the objective (a lower one for `min-cost`), or undefined when it is proven that not even the relaxation has a plan. */
+/** Bound on the objective (a lower one for `min-cost`); undefined if even the relaxation is proven infeasible. */
 export function relaxationBound(problem: PlanningProblem): number | undefined {
   const prepared = prepareRelaxation(problem);
   const { objective } = prepared;
@@ -36,13 +35,13 @@ export function relaxationBound(problem: PlanningProblem): number | undefined {
 }
 
 /**
- * The plan of largest capacity that a budget admits, for loads that it cannot carry: the arrival rate is bisected for the highest one with
- * a stable plan, accuracy and SLO aside. Ends within 1 % of that rate.
+ * Plan of largest capacity within a budget, for loads beyond it. Bisects the arrival rate to 1 %, ignoring accuracy and
+ * SLO.
  */
 
 const PRECISION = 0.01;
 const CAPACITY_BISECTIONS = 60;
-/** No budget carries more: the steps suffice from here. */
+/** No budget carries more. */
 const MOST_RPS = 1e12;
 
 interface StablePlan {
@@ -61,7 +60,7 @@ function stableAt(problem: PlanningProblem, arrivalRps: number): StablePlan | un
   return choice === undefined ? undefined : { prepared, choice };
 }
 
-/** The plan for the highest rate up to the problem's that the budget can carry; none when not even an idle plan fits. */
+/** Plan for the highest rate up to the problem's within the budget; undefined if no idle plan fits. */
 function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
   let low = 0;
   let high = Math.min(problem.arrivalRps, MOST_RPS);
@@ -80,14 +79,12 @@ function largestCapacityPlan(problem: PlanningProblem): Plan | undefined {
 }
 
 /**
- * What to answer when no plan holds: which bound stands in the way, the smallest relaxation of each bound that helps (every one found by
- * solving with that bound taken away), and the best plan there is.
- *
- * The binding constraint is the one whose relaxation is relatively smallest; `capacity` when no single relaxation helps, which is so when
- * the bounds of a stage keep it from being stable.
+ * Answer if no plan holds: the binding bound, the smallest helpful relaxation of each bound (found by solving without
+ * it), and the best effort. The binding constraint has the smallest relative relaxation. It is `capacity` if none
+ * helps, as when bounds keep a stage unstable.
  */
 
-/** Room above the percentile that the fastest plan reaches, doubled until a sample shows that it holds: near capacity samples show little. */
+/** Margin above the fastest plan's percentile, doubled until verified. Near capacity a sample shows little. */
 const SLO_ROOM = 0.02;
 const MOST_ROOM = 6;
 const BISECTIONS = 3;
@@ -99,13 +96,13 @@ function findPlan(problem: PlanningProblem, verify: VerifyPlan | undefined): Fou
   return outcome.kind === 'found' ? outcome.found : undefined;
 }
 
-/** The plan of least latency within budget and floor, and what judges it. */
+/** Plan of least latency within budget and floor, and its verification. */
 interface Fastest {
   readonly plan: Plan;
   readonly verify: VerifyPlan | undefined;
 }
 
-/** The smallest SLO at which the fastest plan is seen to hold; none where no sample shows it. The sum of tails is a claim of its own. */
+/** Smallest SLO at which the fastest plan is verified. The sum of tails is its own claim. */
 function sloFix({ estimator }: PlanningProblem, { slo }: PipelineSpec, { plan, verify }: Fastest): Fix | undefined {
   const verified = estimator === 'sum-of-tails' ? undefined : plan.verified;
   const reachedMs = verified?.latencyMs ?? plan.predicted.latencyMs;
@@ -118,7 +115,7 @@ function sloFix({ estimator }: PlanningProblem, { slo }: PipelineSpec, { plan, v
   return { constraint: 'slo', excess: latencyMs / slo.latencyMs, fixes: { slo: { latencyMs } } };
 }
 
-/** A whole number of ms above the asked SLO and what is reached that holds; with a smaller one nearby that was seen not to, if any was. */
+/** Verified whole number of ms above the asked SLO and `reachedMs`, narrowed toward a smaller one that failed. */
 function leastVerifiedMs(
   { reachedMs, aboveMs }: { readonly reachedMs: number; readonly aboveMs: number },
   isVerifiedAt: (latencyMs: number) => boolean,
@@ -139,7 +136,9 @@ function leastVerifiedMs(
   return holds;
 }
 
-/** The fewest cores without any budget, whatever runs; the other bounded resources are told with what that plan uses of them. */
+/**
+ * Fewest cores without a budget, ignoring the running plan. Other bounded resources are reported with that plan's use.
+ */
 function budgetFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyPlan | undefined): Fix | undefined {
   const limits = limitsOf(spec);
   if (!limits.some(Number.isFinite)) return undefined;
@@ -169,7 +168,7 @@ function floorFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyPl
   };
 }
 
-/** Which single bound, taken away, lets at least the relaxation through. */
+/** Single bound whose removal makes the relaxation feasible. */
 function bindingByRelaxation(problem: PlanningProblem): BindingConstraint {
   if (relaxationBound({ ...problem, budget: {} }) !== undefined) return 'budget';
   const { percentile } = problem.slo ?? problem.spec.slo;
@@ -181,7 +180,7 @@ function withVerdict(plan: Plan | undefined, { slo }: PipelineSpec, verify: Veri
   return plan === undefined || verify === undefined ? plan : { ...plan, verified: verify(plan, slo) };
 }
 
-/** The infeasible answer; `fastest` is the plan of least latency within budget and floor, if there is any. */
+/** Infeasible answer. `fastest` is the plan of least latency within budget and floor, if any. */
 export function infeasibleResult(problem: PlanningProblem, fastest: Plan | undefined, verify?: VerifyPlan): PlanResult {
   const spec = specOf(problem);
   const judge = problem.verifiesAdvice === false ? undefined : verify;

@@ -11,49 +11,47 @@ import { canPack } from '../surrogate/node-packing.js';
 import { costOf } from '../surrogate/objective-value.js';
 
 /**
- * Second thoughts about what the additive surrogate chose. Options that look alike to it need not be alike in the graph: what leaves a stage in
- * batches arrives at the next in groups. So a choice that missed its SLO is changed, stage by stage, to the option with which the estimate of
- * the whole graph is fastest; one that holds, to what is cheaper and by that estimate still fast enough; and before giving up, the choices
- * around those that missed are ranked by it. Ends after a fixed number of estimates.
+ * Repairs choices of the additive surrogate by the estimate of the whole graph. Equal options for the surrogate can
+ * differ there: batches of one stage arrive at the next in groups. A missed choice is changed stage by stage to the
+ * fastest option. A verified one is trimmed to cheaper options that are still fast. As a last resort, neighbours of
+ * missed choices are ranked. The number of estimates is bounded.
  */
 
-/** What a repair may do. */
 export interface RepairLimits {
-  /** Whether variants may change too. */
+  /** Allows other variants. */
   readonly anyVariant: boolean;
-  /** Whether a choice is worth having. */
+  /** Accepts a candidate. */
   readonly worthwhile: (choice: SurrogateChoice) => boolean;
 }
 
-/** An estimate of the whole graph takes about a millisecond; with CPU shares, which are simulated, it takes many. */
+/** An estimate of the whole graph takes about 1 ms, and much longer with simulated CPU shares. */
 const MOST_ESTIMATED = 180;
 
 const MOST_ESTIMATED_WITH_SHARES = 24;
 
-/** Part of them that one repair may take. */
+/** Part of them for one repair. */
 const REPAIR_PART = 1 / 3;
 
-/** Options tried per stage, the fastest alone first. */
+/** Options tried per stage, fastest first. */
 const MOST_TRIED = 8;
 
 const COST_ROUNDING = 1e-9;
 
 const ALONE = { theta: 0.7, kappa: 1 };
 
-/** Choices of which the estimate expects this multiple of the SLO are not worth a simulation. */
+/** Estimates above this multiple of the SLO are not simulated. */
 const HOPELESS = 1.5;
 
 const withOption = (choice: SurrogateChoice, stage: number, by: SurrogateOption): SurrogateChoice =>
   choice.map((option, s) => (s === stage ? by : option));
 
-/** Whether the estimate of a choice has to simulate CPU shares. */
+/** True if estimating the choice simulates CPU shares. */
 export const simulatesShares = (choice: SurrogateChoice): boolean =>
   choice.some((o) => o.option.curve.shareFraction < 1);
 
 const sameVariants = (a: SurrogateChoice, b: SurrogateChoice): boolean =>
   a.every((o, s) => o.option.variantIndex === b[s]?.option.variantIndex);
 
-/** Which changes of an option are looked at. */
 interface Changes {
   readonly problem: SurrogateProblem;
   readonly admits: (choice: SurrogateChoice) => boolean;
@@ -64,7 +62,7 @@ interface Estimated {
   readonly ms: number;
 }
 
-/** Remembers what missed and what was estimated in one search. */
+/** Misses and estimates of one search. */
 export class ChoiceRepair {
   readonly #prepared: PreparedProblem;
   readonly #estimate: (choice: SurrogateChoice) => number;
@@ -73,7 +71,7 @@ export class ChoiceRepair {
   readonly #mostEstimated: number;
   #estimates = 0;
 
-  /** `estimateMs` is the latency of a choice by the estimate of the whole graph. */
+  /** `estimateMs`: latency of a choice by the estimate of the whole graph. */
   constructor(prepared: PreparedProblem, estimateMs: (choice: SurrogateChoice) => number) {
     this.#prepared = prepared;
     this.#estimate = estimateMs;
@@ -81,12 +79,11 @@ export class ChoiceRepair {
     this.#mostEstimated = shares ? MOST_ESTIMATED_WITH_SHARES : MOST_ESTIMATED;
   }
 
-  /** Tells of a choice that missed. */
   recordMiss(choice: SurrogateChoice): void {
     this.#missed.set(choiceKey(choice), choice);
   }
 
-  /** The fastest choice found near `choice` within the budget; perhaps `choice` itself. */
+  /** Fastest choice found near `choice` within the budget, possibly itself. */
   repair(choice: SurrogateChoice, problem: SurrogateProblem, limits: RepairLimits): SurrogateChoice {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
     const admits = (candidate: SurrogateChoice): boolean =>
@@ -102,8 +99,8 @@ export class ChoiceRepair {
   }
 
   /**
-   * Choices of the same variants at less cost that the estimate deems fast enough, the cheapest first: option by option, the step that
-   * saves most is taken until none is left.
+   * Cheaper choices of the same variants that the estimate finds fast enough, cheapest first. Takes the largest saving
+   * step by step.
    */
   trims(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
     const end = this.#estimates + this.#mostEstimated * REPAIR_PART;
@@ -121,7 +118,7 @@ export class ChoiceRepair {
     return this.#estimateMs(choice) <= this.#prepared.sloMs;
   }
 
-  /** Choices with a cheaper option of the same variant at one stage, the cheapest choice first. */
+  /** Choices with a cheaper option of the same variant at one stage, cheapest first. */
   #savings(choice: SurrogateChoice, problem: SurrogateProblem): readonly SurrogateChoice[] {
     const cost = costOf(choice);
     const admits = (candidate: SurrogateChoice): boolean =>
@@ -138,7 +135,7 @@ export class ChoiceRepair {
     return ms < best.ms ? { choice: candidate, ms } : best;
   }
 
-  /** Choices around those that missed, the fastest by the estimate first; none that is hopeless or missed itself. */
+  /** Neighbours of missed choices, fastest estimate first, without missed and too slow ones. */
   promisingChoices(problem: SurrogateProblem): readonly SurrogateChoice[] {
     for (const choice of this.#missed.values())
       for (let s = 0; s < choice.length; s++)
@@ -150,7 +147,7 @@ export class ChoiceRepair {
       .map(([, { choice }]) => choice);
   }
 
-  /** Choices with another option at one stage that are admitted and keep budget, machines and floor, the option fastest alone first. */
+  /** Admitted choices with another option at one stage that keep budget, machines and floor, fastest option first. */
   #choicesChangedAt(stage: number, choice: SurrogateChoice, { problem, admits }: Changes): readonly SurrogateChoice[] {
     return (problem.stages[stage] ?? [])
       .filter((option) => option.option !== choice[stage]?.option)

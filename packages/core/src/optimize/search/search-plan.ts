@@ -1,6 +1,6 @@
 /**
- * Finds the best plan of a problem, or says that there is none. With `verify` the plan was simulated; without, the estimate of the whole
- * graph stands in for the simulation. The sum-of-tails surrogate is a claim of its own: it is solved once and not adjusted.
+ * Finds the best plan of a problem, or shows that there is none. `verify` simulates plans; without it the estimate of
+ * the whole graph decides. The sum of tails is solved once and not adjusted.
  */
 import type { Plan, PlanVerification } from '../../model/plan.js';
 import { type PreparedProblem, prepareProblem } from '../options/prepared-problem.js';
@@ -12,7 +12,7 @@ import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import { planOf, sketchOf } from './plan-of.js';
 import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
-/** A plan with the solve it came from. */
+/** Plan with the solve behind it. */
 export interface FoundPlan {
   readonly plan: Plan;
   readonly choice: SurrogateChoice;
@@ -22,7 +22,7 @@ export interface FoundPlan {
   readonly solution: Solution;
 }
 
-/** A plan that holds, or none; then the fastest plan within the budgets, if there is any. */
+/** A plan that holds; otherwise the fastest plan within the budgets, if any. */
 export type PlanSearch =
   | { readonly kind: 'found'; readonly found: FoundPlan; readonly labels: number }
   | { readonly kind: 'none'; readonly fastest?: Plan; readonly labels: number };
@@ -31,7 +31,7 @@ const TAILS: LatencyFactors = { theta: 1, kappa: 1 };
 
 const optionsOf = (choice: SurrogateChoice) => choice.map((o) => o.option);
 
-/** The same function without doing anything twice. */
+/** Same function with cached answers. */
 function memoize<Answer>(answer: (choice: SurrogateChoice) => Answer): (choice: SurrogateChoice) => Answer {
   const known = new Map<string, Answer>();
   return (choice) => {
@@ -44,7 +44,7 @@ function memoize<Answer>(answer: (choice: SurrogateChoice) => Answer): (choice: 
   };
 }
 
-/** Judges choices by `verify`, or by the estimate where there is none; no choice twice. */
+/** Judges choices by `verify` or by the estimate, each at most once. */
 export function judgeOf(prepared: PreparedProblem, verify: VerifyPlan | undefined): Judge {
   const { slo } = prepared.spec;
   const estimateMs = memoize((choice) => planOf(prepared, optionsOf(choice)).predicted.latencyMs);
@@ -67,7 +67,7 @@ function verifiedPlanOf(
   return verified === undefined ? plan : { ...plan, verified };
 }
 
-/** The tie rule of `max-accuracy`: of equally accurate choices the cheapest. */
+/** Tie rule of `max-accuracy`: the cheapest of equally accurate choices. */
 function trimToCheapest(prepared: PreparedProblem, judge: Judge, found: FoundChoice): FoundChoice {
   if (prepared.objective.kind !== 'max-accuracy') return found;
   const { choice, verdict } = trimChoice(prepared, judge, { held: found, pas: found.value });
@@ -103,12 +103,11 @@ function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): 
   return { kind: 'found', found: { plan: toPlan(choice), choice, solution, factors: TAILS, value }, labels };
 }
 
-/** Searches within a prepared that was read before. */
+/** Searches a prepared problem. */
 export function searchPrepared(prepared: PreparedProblem, verify?: VerifyPlan): PlanSearch {
   const search = prepared.problem.estimator === 'sum-of-tails' ? searchOnce : searchVerified;
   return search(prepared, verify);
 }
 
-/** Searches the best plan of `problem`. */
 export const searchPlan = (problem: PlanningProblem, verify?: VerifyPlan): PlanSearch =>
   searchPrepared(prepareProblem(problem), verify);

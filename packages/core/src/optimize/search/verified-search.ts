@@ -1,9 +1,8 @@
 /**
- * The θ loop: an exact solve of the additive surrogate, a verdict on its plan, and an adjustment of the surrogate until the plan holds.
- *
- * A percentile of a sum is not additive, so no factor θ is right for every plan. One level runs through both factors: up to 1 it is θ
- * with κ = 1, above 1 it is κ with θ = 1. A plan that misses raises the level to where it cannot come back; a surrogate without a plan
- * lowers it; once a plan holds, the level is bisected down for a better one. Every step is bounded by a number of rounds, not by time.
+ * The θ loop: solves the additive surrogate exactly, verifies its plan, and adjusts the surrogate until the plan holds.
+ * A percentile of a sum is not additive, so no θ fits every plan. One level covers both factors: up to 1 it is θ (κ =
+ * 1), above it is κ (θ = 1). A miss raises the level, an infeasible surrogate lowers it. From a verified plan the level
+ * is bisected down. Rounds, not time, bound every step.
  */
 
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';
@@ -21,11 +20,9 @@ import { isBetter, objectiveValue } from '../surrogate/objective-value.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import { ChoiceRepair, simulatesShares } from './repair.js';
 
-/** From a choice that holds to a cheaper one that also does and is accurate enough: the loop with cost for its goal. */
-
 export const ROUNDING = 1e-12;
 
-/** The cheapest choice of at least this PAS, as far as the loop finds one; `held` itself where nothing cheaper holds. */
+/** Trims a verified choice: the cheapest verified choice of at least this PAS that the loop finds, or `held`. */
 export function trimChoice(
   prepared: PreparedProblem,
   judge: Judge,
@@ -35,15 +32,14 @@ export function trimChoice(
   return new LevelSearch({ ...prepared, objective }, judge).betterThan(from.held);
 }
 
-/** How choices are judged. */
 export interface Judge {
-  /** Says how a choice does, by simulation or by the estimate of the whole graph. */
+  /** Verdict by simulation or by the estimate of the whole graph. */
   verdict(choice: SurrogateChoice): PlanVerification;
-  /** Latency (ms) of a choice by the estimate of the whole graph. */
+  /** Latency (ms) by the estimate of the whole graph. */
   estimateMs(choice: SurrogateChoice): number;
 }
 
-/** A choice that holds, with the factors under which it was found. */
+/** Verified choice and the factors behind it. */
 export interface FoundChoice {
   readonly choice: SurrogateChoice;
   readonly verdict: PlanVerification;
@@ -52,13 +48,12 @@ export interface FoundChoice {
   readonly solution: Solution;
 }
 
-/** A choice with its verdict. */
 export interface JudgedChoice {
   readonly choice: SurrogateChoice;
   readonly verdict: PlanVerification;
 }
 
-/** A choice that holds, or none; then the fastest choice within the budgets, if there is any. */
+/** A verified choice; otherwise the fastest choice within the budgets, if any. */
 export type SearchOutcome =
   | { readonly kind: 'found'; readonly found: FoundChoice; readonly labels: number }
   | { readonly kind: 'none'; readonly fastest?: JudgedChoice; readonly labels: number };
@@ -67,28 +62,26 @@ const ROUNDS = 8;
 const BISECTIONS = 3;
 /** Below this θ the next step down is 0. */
 const SMALLEST_THETA = 0.05;
-/** A plan that missed without exceeding the SLO (an inconclusive run) is taken to exceed it by this much. */
+/** Assumed excess of a plan that missed inconclusively. */
 const LEAST_EXCESS = 1.005;
 const LEVEL_STEPS = 40;
-/** Cheaper choices that are judged once a plan is found. */
 const MOST_TRIMS = 3;
-/** Choices that are judged before giving up. */
 const LAST_RESORTS = 8;
 
 const factorsAt = (level: number): LatencyFactors =>
   level <= 1 ? { theta: level, kappa: 1 } : { theta: 1, kappa: level };
 
-/** A choice tried at a level, with the solve it came from. */
+/** A choice tried at a level, with its solve. */
 interface Attempt extends JudgedChoice {
   readonly level: number;
   readonly solution: Solution;
   readonly verified: boolean;
 }
 
-/** The next level to try after one without any plan. */
+/** Next level after an infeasible one. */
 const lowerLevel = (level: number): number => (level > 1 ? 1 : level / 2 < SMALLEST_THETA ? 0 : level / 2);
 
-/** The loop over one prepared; `labels` counts what its solves made. */
+/** Search over one prepared problem. `labels` counts the labels of its solves. */
 export class LevelSearch {
   readonly #prepared: PreparedProblem;
   readonly #solver: SurrogateSolver;
@@ -105,8 +98,8 @@ export class LevelSearch {
   }
 
   /**
-   * Raises and lowers the level until a plan of the solver holds. Second thoughts may hold before; unless they are as good as what the solver
-   * wanted, the level is raised on for as long as it promises better.
+   * Adjusts the level until a plan is verified. A repaired plan may be verified earlier; the level then rises while the
+   * surrogate promises better.
    */
   firstVerified(): Attempt | undefined {
     let level = 1 / Math.sqrt(this.#prepared.graph.depth);
@@ -131,7 +124,7 @@ export class LevelSearch {
     return best;
   }
 
-  /** The attempt or what second thoughts make of it, if that holds; else what held before. */
+  /** The attempt, repaired if needed, if verified; otherwise `before`. */
   #repairedOr(own: Attempt, before: Attempt | undefined): Attempt | undefined {
     const attempt = own.verified ? own : this.#repair(own, before);
     return attempt.verified ? attempt : before;
@@ -141,12 +134,12 @@ export class LevelSearch {
     return held !== undefined && !this.#isBetterThan(solution, held);
   }
 
-  /** Bisects the level down from a plan that holds, for a better one that also does; then takes away what it does not need. */
+  /** Bisects the level down for a better verified plan, then trims it. */
   improve(held: Attempt): Attempt {
     return this.#trim(this.#isBetterThan(this.#solve(0), held) ? this.#improveLevel(held) : held);
   }
 
-  /** A better choice that holds, or `held` itself, which was found elsewhere. */
+  /** Better verified choice, or the given one. */
   betterThan({ choice, verdict }: JudgedChoice): JudgedChoice {
     const solution: Solution = { choice, optimal: false, gapFraction: 1, solver: 'none', labels: 0 };
     return this.improve({ choice, verdict, solution, level: 1, verified: true });
@@ -154,7 +147,7 @@ export class LevelSearch {
 
   #improveLevel(held: Attempt): Attempt {
     const best = this.#bisectLevel(held, this.#failedAt, held.level);
-    // What failed at the last level was one plan; below it the surrogate offers others.
+    // The last level failed for one plan only; lower levels offer others.
     return this.#failedAt > 0 && this.#isBetterThan(this.#solve(0), best)
       ? this.#bisectLevel(best, 0, this.#failedAt)
       : best;
@@ -179,13 +172,13 @@ export class LevelSearch {
     return best;
   }
 
-  /** The attempt with as little cost as the estimate deems enough, if that holds. */
+  /** Cheapest verified choice on the trim path. */
   #trim(held: Attempt): Attempt {
     if (simulatesShares(held.choice)) return held;
     const path = this.#repairer.trims(held.choice, this.#solver.problem(factorsAt(held.level)));
     const solution = { ...held.solution, solver: `${held.solution.solver}, trimmed` };
     for (const choice of path.slice(0, MOST_TRIMS)) {
-      // A dearer batch may outweigh what is saved where the objective weighs both.
+      // With `weights`, a larger batch may outweigh the savings.
       if (this.#isBetter(held.choice, choice)) continue;
       const attempt = this.#attempt(held.level, solution, choice);
       if (attempt.verified) return attempt;
@@ -193,7 +186,7 @@ export class LevelSearch {
     return held;
   }
 
-  /** The choice of least latency, tails added up, or what second thoughts make of it. */
+  /** Choice of least latency by added tails, repaired if needed. */
   fastestAttempt(): Attempt | undefined {
     const choice = leastLatencyChoice(this.#solver, factorsAt(1));
     if (choice === undefined) return undefined;
@@ -203,7 +196,7 @@ export class LevelSearch {
     return second.verified ? second : (this.#lastResort(solution) ?? second);
   }
 
-  /** The first that holds of the choices that the estimate of the whole graph likes best. */
+  /** First verified choice among the most promising estimates. */
   #lastResort(solution: Solution): Attempt | undefined {
     for (const choice of this.#repairer.promisingChoices(this.#solver.problem(factorsAt(1))).slice(0, LAST_RESORTS)) {
       const attempt = this.#attempt(1, solution, choice);
@@ -233,7 +226,9 @@ export class LevelSearch {
     return { level, solution, choice, verdict, verified: showsSloMet(verdict) };
   }
 
-  /** The attempt, or a repaired one that holds or is faster: of the same variants unless `anyVariant`, better than `than`. */
+  /**
+   * The attempt, or its repair if that is verified or faster. Keeps variants unless `anyVariant`, and must beat `than`.
+   */
   #repair(attempt: Attempt, than: Attempt | undefined, anyVariant = false): Attempt {
     if (!anyVariant && simulatesShares(attempt.choice)) return attempt;
     const worthwhile = (choice: SurrogateChoice): boolean => than === undefined || this.#isBetter(choice, than.choice);
@@ -244,7 +239,7 @@ export class LevelSearch {
     return second.verified || second.verdict.latencyMs < attempt.verdict.latencyMs ? second : attempt;
   }
 
-  /** What is still proven when a choice takes the place of the solver's: how far the solver's is better. */
+  /** Proof left after replacing the solver's choice: its advantage is the gap. */
   #repairedSolution({ solution, choice }: Attempt, by: SurrogateChoice): Solution {
     const [own, repairedTo] = [this.#valueOf(choice), this.#valueOf(by)];
     const lost = Math.abs(own - repairedTo) / Math.max(1e-12, Math.abs(own), Math.abs(repairedTo));
@@ -270,7 +265,7 @@ export class LevelSearch {
     return graphLatencyMs(this.#prepared.graph, (s) => optionLatencyMs((choice[s] as SurrogateOption).option, factors));
   }
 
-  /** Level at which a choice that missed is too slow for the surrogate as well. */
+  /** Level at which the surrogate also rejects a missed choice. */
   #raisedLevel({ level, choice, verdict }: Attempt): number {
     const { sloMs } = this.#prepared;
     const targetMs = Math.max(verdict.latencyMs, sloMs * LEAST_EXCESS);
@@ -287,7 +282,7 @@ export class LevelSearch {
   }
 }
 
-/** Searches a choice that `judge` confirms. */
+/** Searches a choice that `judge` verifies. */
 export function verifiedSearch(prepared: PreparedProblem, judge: Judge): SearchOutcome {
   const search = new LevelSearch(prepared, judge);
   const held = search.firstVerified();

@@ -6,11 +6,11 @@ import { costOf, isBetter, objectiveValue, pasOf } from './objective-value.js';
 import { solveGoal } from './solve-goal.js';
 
 /**
- * Cuts the combinations of variants into boxes on which the accuracy has one form: a measured number, or the product. Measurements are taken
- * in their order; each splits the boxes that it meets into the part that it covers and, stage by stage, the parts that it does not.
+ * Cuts variant combinations into boxes of one accuracy form: a measured number or the product. Measurements apply in
+ * order. Each splits the boxes it meets into the covered part and, stage by stage, the rest.
  */
 
-/** Variants allowed per stage; `measured` is the accuracy (fraction) of all their combinations, undefined where the product counts. */
+/** Variants per stage. `measured` is the accuracy (fraction) of all combinations; undefined for the product. */
 export interface VariantBox {
   readonly variants: readonly (readonly number[])[];
   readonly measured: number | undefined;
@@ -18,14 +18,14 @@ export interface VariantBox {
 
 interface OpenBox {
   readonly variants: readonly (readonly number[])[];
-  /** Measurements that may meet the box, in their order. */
+  /** Measurements that may meet the box, in order. */
   readonly entries: readonly MeasuredVariants[];
 }
 
 const meetsEntry = (variants: OpenBox['variants'], entry: MeasuredVariants): boolean =>
   entry.variants.every((wanted, s) => wanted === undefined || (variants[s] ?? []).includes(wanted));
 
-/** The parts of a box outside of `entry`: those that differ first in stage 0, in stage 1, … */
+/** Parts of a box outside `entry`: those that first differ in stage 0, 1, …. */
 function boxesOutside(variants: OpenBox['variants'], entry: MeasuredVariants): readonly OpenBox['variants'][] {
   return variants.flatMap((allowed, s) => {
     const wanted = entry.variants[s];
@@ -60,14 +60,14 @@ function variantBoxes(variants: readonly (readonly number[])[], accuracy: Accura
 }
 
 /**
- * Exact search where accuracies of whole combinations were measured: value dominance is not valid there, so the combinations are cut into
- * boxes of one accuracy each (see variant-boxes). Boxes are visited from the highest accuracy they can have down; within a measured box label
- * setting finds the least cost, in an unmeasured one the best product. `max-accuracy` ends at the first accuracy below the best found,
- * `min-cost` at the floor, `weights` where no accuracy left could pay for the least cost there is.
+ * Exact search with measured accuracies: value dominance is invalid there, so the search runs over boxes by descending
+ * accuracy bound. Label setting finds the least cost of a measured box and the best product of an unmeasured one.
+ * `max-accuracy` ends below the best accuracy, `min-cost` at the floor. `weights` ends when no accuracy left can pay
+ * for the least cost.
  */
 
 interface BoundedBox extends VariantBox {
-  /** No combination of the box has a higher log PAS. */
+  /** Highest log PAS of the box. */
   readonly bound: number;
 }
 
@@ -100,7 +100,7 @@ class TableSearch {
   #best: readonly SurrogateOption[] | undefined;
   #value = Number.NaN;
   labels = 0;
-  /** Highest log PAS of what was not settled; none while everything visited was. */
+  /** Highest log PAS of unsettled boxes. */
   #openBound = Number.NEGATIVE_INFINITY;
 
   constructor(problem: SurrogateProblem) {
@@ -124,7 +124,7 @@ class TableSearch {
     this.#openBound = Math.max(this.#openBound, bound);
   }
 
-  /** Whether no box of at most this log PAS can be better. */
+  /** True if no box of at most this log PAS can be better. */
   #isHopeless(bound: number): boolean {
     const { objective } = this.#problem;
     if (objective.kind === 'min-cost') return Math.exp(bound) < objective.accuracyFloor * (1 - LOG_PAS_TIE);
@@ -133,7 +133,7 @@ class TableSearch {
     return objective.accuracy * Math.exp(bound) - this.#leastPrice() <= this.#value;
   }
 
-  /** What any choice costs at least; by its weights where batches are charged, too. */
+  /** Least price of any choice, including batch weights. */
   #leastPrice(): number {
     return this.#problem.stages.reduce(
       (sum, options) => sum + options.reduce((least, o) => Math.min(least, this.#price(o)), Number.POSITIVE_INFINITY),
@@ -179,7 +179,7 @@ class TableSearch {
     }
   }
 
-  /** Of equals: the cheaper for `max-accuracy`, the more accurate for `min-cost`. */
+  /** Tie rule: cheaper for `max-accuracy`, more accurate for `min-cost`. */
   #isPreferred(a: readonly SurrogateOption[], b: readonly SurrogateOption[]): boolean {
     const { objective, accuracy } = this.#problem;
     if (objective.kind === 'max-accuracy') return costOf(a) < costOf(b);
@@ -194,7 +194,7 @@ class TableSearch {
     return { choice: this.#best, optimal, gapFraction: optimal ? 0 : this.#gap(), solver, labels };
   }
 
-  /** Gap to what the open boxes could hold at best: their highest accuracy, at the least price of any choice. */
+  /** Gap to the best possible content of open boxes: their highest accuracy at the least price. */
   #gap(): number {
     const bound = this.#openValue();
     const distance = Math.abs(bound - this.#value) / Math.max(1e-12, Math.abs(bound), Math.abs(this.#value));
@@ -214,5 +214,5 @@ class TableSearch {
   }
 }
 
-/** Solves `problem`; what the label limit leaves unproven is in the gap. */
+/** Solves `problem`. The gap states what the label limit left unproven. */
 export const searchAccuracyTable = (problem: SurrogateProblem): Solution => new TableSearch(problem).run();

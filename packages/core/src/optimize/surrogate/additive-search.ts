@@ -1,6 +1,6 @@
 /**
- * Solves a surrogate whose accuracy is a product: label setting for the objective, then once more for what decides between equals, with the
- * first optimum as a bound. `max-accuracy` prefers the lower cost, `min-cost` the higher accuracy; `weights` has no second wish.
+ * Solves a surrogate whose accuracy is a product: label setting for the objective, then for the tie rule with the first
+ * optimum as a bound. `max-accuracy` prefers lower cost, `min-cost` higher accuracy; `weights` has no tie rule.
  */
 
 import type { LabelGoal } from '../labels/compile-labels.js';
@@ -15,7 +15,7 @@ const COST_TIE = 1e-12;
 
 const costPerHour = (o: SurrogateOption): number => o.costPerHour;
 
-/** Floor of the log score that a PAS floor asks for, rounding aside. */
+/** Log score floor of a PAS floor, rounding aside. */
 const scoreFloorOf = (pas: number): number => (pas > 0 ? logPas(pas) - LOG_PAS_TIE : NO_FLOOR);
 
 function firstGoal({ objective }: SurrogateProblem): LabelGoal {
@@ -43,7 +43,7 @@ function secondGoal({ objective }: SurrogateProblem, value: number): LabelGoal |
   }
 }
 
-/** The problem with only those options that an equally good choice can contain. */
+/** Problem with only the options that an equally good choice can contain. */
 function onlyCandidates({ problem, solution: { candidates } }: SolvedGoal): SurrogateProblem {
   const stages = problem.stages.slice();
   problem.graph.order.forEach((stage, v) => {
@@ -53,14 +53,14 @@ function onlyCandidates({ problem, solution: { candidates } }: SolvedGoal): Surr
   return { ...problem, stages };
 }
 
-/** Gap between the value found and the bound, as a fraction of the larger, in the unit of the objective. */
+/** Gap between value and bound, as a fraction of the larger. */
 function gapOf({ objective }: SurrogateProblem, { incumbent, upperBound, optimal }: LabelSolution): number {
   if (optimal || incumbent === undefined) return optimal ? 0 : 1;
   if (objective.kind === 'max-accuracy') return 1 - Math.exp(incumbent.value - upperBound);
   return (upperBound - incumbent.value) / Math.max(1e-12, Math.abs(upperBound), Math.abs(incumbent.value));
 }
 
-/** Solves `problem`; what the label limit leaves unproven is in the gap. */
+/** Solves `problem`. The gap states what the label limit left unproven. */
 export function searchAdditive(problem: SurrogateProblem): Solution {
   const first = solveGoal(problem, firstGoal(problem));
   const { incumbent, optimal, labels } = first.solution;

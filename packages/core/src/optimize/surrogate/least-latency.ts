@@ -1,7 +1,4 @@
-/**
- * The choice of least surrogate latency within the budgets and above the accuracy floor: the SLO is bisected with the solver itself, since
- * whatever it answers at a smaller SLO is faster. Ends within 0.1 % of the least.
- */
+/** Choice of least surrogate latency within budgets and accuracy floor: bisects the SLO with the solver to 0.1 %. */
 import type { Objective } from '../../model/pipeline-spec.js';
 import type { LatencyFactors, Solution, SurrogateOption } from '../options/surrogate.js';
 import { graphLatencyMs } from '../problem/planning-graph.js';
@@ -9,7 +6,7 @@ import type { SurrogateSolver } from './surrogate-solver.js';
 
 const PRECISION = 1e-3;
 
-/** A choice within 0.1 % of the least latency; none if the budgets and the floor admit no choice at any SLO. */
+/** Choice within 0.1 % of the least latency; undefined if budgets and floor admit none at any SLO. */
 export function leastLatencyChoice(
   solver: SurrogateSolver,
   factors: LatencyFactors,

@@ -1,6 +1,6 @@
 /**
- * Whether replicas fit on machines of given sizes, every resource at once: first-fit decreasing, and where that fails a search over the
- * machines for each replica, largest first. The search is limited, and says so where it ends unsettled.
+ * Packs replicas on machines of given sizes, all resources at once: first-fit decreasing, then a bounded search per
+ * replica, largest first. The search may end unsettled.
  */
 import type { NodeGroup, Resources } from '../../model/pipeline-spec.js';
 
@@ -10,7 +10,6 @@ export interface ReplicaGroup {
   readonly replicas: number;
 }
 
-/** What is known of a packing. */
 export type Packing = 'fits' | 'too-large' | 'unsettled';
 
 const MOST_STEPS = 20_000;
@@ -38,7 +37,7 @@ const machinesOf = (nodes: readonly NodeGroup[]): readonly Machine[] =>
     Array.from({ length: count }, () => ({ cpuCores, memoryBytes, gpus })),
   );
 
-/** Replicas one by one, the largest share of all machines first. */
+/** Replicas one by one, largest share of all machines first. */
 function itemsOf(groups: readonly ReplicaGroup[], machines: readonly Machine[]): readonly Resources[] {
   const total = { cpuCores: 0, memoryBytes: 0, gpus: 0 };
   for (const machine of machines) take(total, machine, -1);
@@ -79,7 +78,7 @@ function searchFit(items: readonly Resources[], machines: readonly Machine[]): P
   return steps > MOST_STEPS ? 'unsettled' : 'too-large';
 }
 
-/** Whether all replicas fit together. Of replicas of one size first fit leaves out none that could be placed. */
+/** Packs all replicas. For replicas of one size first-fit is exact. */
 export function packingOf(groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): Packing {
   const machines = machinesOf(nodes);
   const items = itemsOf(groups, machines);
@@ -87,6 +86,6 @@ export function packingOf(groups: readonly ReplicaGroup[], nodes: readonly NodeG
   return groups.length === 1 ? 'too-large' : searchFit(items, machines);
 }
 
-/** Whether a way to fit all replicas together was found. */
+/** True if a packing was found. */
 export const canPack = (groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): boolean =>
   packingOf(groups, nodes) === 'fits';

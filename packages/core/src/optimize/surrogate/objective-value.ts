@@ -2,16 +2,16 @@ import type { Objective } from '../../model/pipeline-spec.js';
 import type { SurrogateOption } from '../options/surrogate.js';
 import type { AccuracyModel } from '../problem/accuracy-model.js';
 
-/** The value of a choice in the unit that users see: PAS, cost per hour, or α·PAS − β·cost − δ·Σ batch. */
+/** Value of a choice in user units: PAS, cost per hour, or α·PAS − β·cost − δ·Σ batch. */
 
-/** PAS of a choice (options in stage order); 0 where it would have to be measured and was not. */
+/** PAS of a choice (options in stage order); 0 if a required measurement is missing. */
 export const pasOf = (accuracy: AccuracyModel, choice: readonly SurrogateOption[]): number =>
   accuracy.pas(choice.map(({ option }) => option.variantIndex)) ?? 0;
 
 /** Cost per hour of a choice, switching included. */
 export const costOf = (choice: readonly SurrogateOption[]): number => choice.reduce((sum, o) => sum + o.costPerHour, 0);
 
-/** Value of the objective: larger is better, except for `min-cost`. */
+/** Larger is better, except for `min-cost`. */
 export function objectiveValue(
   objective: Objective,
   accuracy: AccuracyModel,
@@ -29,7 +29,7 @@ export function objectiveValue(
   }
 }
 
-/** Whether value `a` is better than `b` beyond rounding. */
+/** True if `a` is better than `b` beyond rounding. */
 export function isBetter(objective: Objective, a: number, b: number): boolean {
   const slack = 1e-12 * Math.max(1, Math.abs(b));
   return objective.kind === 'min-cost' ? a < b - slack : a > b + slack;

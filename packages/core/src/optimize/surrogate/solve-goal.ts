@@ -1,7 +1,7 @@
 /**
- * Solves one goal by label setting. With machines of given sizes the choice is packed on them afterwards; if it does not fit, the goal is
- * solved again with the replicas counted by size as further amounts, so that dominance respects what packing needs, and only choices that
- * fit accepted. Where a packing could not be settled nothing is proven but what holds without machines.
+ * Solves one goal by label setting. With machines of given sizes the choice is packed afterwards. If it does not fit, a
+ * second solve counts replicas by size as amounts, so that dominance respects packing, and accepts only fitting
+ * choices. An unsettled packing leaves only the bound without machines.
  */
 import type { Resources } from '../../model/pipeline-spec.js';
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';
@@ -9,9 +9,9 @@ import { type LabelSolution, solveLabels } from '../labels/solve-labels.js';
 import type { SurrogateOption, SurrogateProblem } from '../options/surrogate.js';
 import { packingOf } from './node-packing.js';
 
-/** A solved goal with its choice in stage order; `packed` when machines forced the second solve. */
+/** Solved goal with its choice in stage order. `packed`: machines forced the second solve. */
 export interface SolvedGoal {
-  /** What was solved; the solution speaks of the options in its lists. */
+  /** Solved problem; the solution refers to its options. */
   readonly problem: SurrogateProblem;
   readonly solution: LabelSolution;
   readonly choice?: readonly SurrogateOption[];
@@ -37,7 +37,7 @@ function countsBySize(stages: SurrogateProblem['stages']): readonly ((o: Surroga
   );
 }
 
-/** The best choice for `target`, if there is one. */
+/** Best choice for `target`, if any. */
 export function solveGoal(problem: SurrogateProblem, target: LabelGoal): SolvedGoal {
   const { nodes } = problem;
   if (nodes === undefined) return solveCompiled(problem, target, false);

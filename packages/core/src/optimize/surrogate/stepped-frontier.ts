@@ -1,6 +1,6 @@
 /**
- * The Pareto front of PAS and cost one point after another, for problems on which the sweep of surrogate-frontier does not apply (measured
- * accuracies, machines of given sizes): the most accurate choice, then again and again the most accurate one that costs less than the last.
+ * Pareto front point by point, for problems that surrogate-frontier excludes (measured accuracies, machines of given
+ * sizes): repeatedly the most accurate choice below the last cost.
  */
 
 import type { SurrogateProblem } from '../options/surrogate.js';
@@ -10,10 +10,10 @@ import { solve } from './solve.js';
 import type { FrontierChoice, SurrogateFrontier } from './surrogate-frontier.js';
 
 const MOST_POINTS = 400;
-/** Above the room that limits leave for rounding. */
+/** Larger than the rounding margin of limits. */
 const LEAST_STEP = 1e-6;
 
-/** The front; each of its points costs less than the next by at least the fraction `tolerance`. */
+/** Front whose points differ in cost by at least the fraction `tolerance`. */
 export function steppedFrontier(problem: SurrogateProblem, tolerance: number): SurrogateFrontier {
   const [cpuCores, memoryBytes, gpus, costPerHour] = problem.limits;
   const points: FrontierChoice[] = [];
@@ -32,7 +32,7 @@ export function steppedFrontier(problem: SurrogateProblem, tolerance: number): S
     const cost = costOf(choice);
     points.unshift({ choice, pas: pasOf(problem.accuracy, choice), costPerHour: cost });
     mostCost = cost * (1 - Math.max(tolerance, LEAST_STEP));
-    // Nothing costs measurably less than nothing.
+    // Cost 0 cannot be undercut.
     if (withRounding(mostCost) >= cost) return { points, complete };
   }
   return { points, complete: false };

@@ -1,7 +1,7 @@
 /**
- * The Pareto front of PAS and cost under the surrogate: the ends are solved first, then a scaffold of points at costs between them. A first
- * sweep of labels near the bound shows the front nearly, a second one, with that as its bars, finds what is missing. With a tolerance of 0 the front is whole; else every choice
- * is matched by a point that costs no more and whose PAS is lower by at most that fraction.
+ * Pareto front of PAS and cost under the surrogate. Solves the ends, then a scaffold of points at costs in between. A
+ * first pass near the bound approximates the front; a second, with that as its bars, finds the rest. At tolerance 0 the
+ * front is complete. Otherwise every choice has a point that costs no more, with PAS lower by at most that fraction.
  */
 
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';
@@ -17,14 +17,13 @@ import { searchAdditive } from './additive-search.js';
 import { costOf, pasOf } from './objective-value.js';
 import { undominatedOptions } from './undominated-options.js';
 
-/** A choice on the front. */
 export interface FrontierChoice {
   readonly choice: readonly SurrogateOption[];
   readonly pas: number;
   readonly costPerHour: number;
 }
 
-/** The front from the cheapest to the most accurate; `complete` unless the label limit cut it short. */
+/** From the cheapest to the most accurate. `complete` unless the label limit applied. */
 export interface SurrogateFrontier {
   readonly points: readonly FrontierChoice[];
   readonly complete: boolean;
@@ -33,11 +32,11 @@ export interface SurrogateFrontier {
 const SCAFFOLD = 48;
 const ROUNDING = 1e-12;
 const BOUND_STEPS = 30;
-/** The first sweep keeps what lies within this of the bound (in log PAS), at most so many labels per node: enough to know the front nearly. */
+/** The first pass keeps labels this close to the bound (log PAS), at most so many per node. */
 const NEAR = 0.02;
 const NEAR_WIDTH = 4000;
 const LEAST_TOLERANCE = 1e-12;
-/** Costs closer than this, as a fraction, are one. */
+/** Costs closer than this fraction are equal. */
 const COST_ROUNDING = 1e-9;
 
 const scoreWithin = (costLimit: number): LabelGoal => ({
@@ -46,7 +45,7 @@ const scoreWithin = (costLimit: number): LabelGoal => ({
   costLimit,
 });
 
-/** A solve at one cost. */
+/** Solve at one cost. */
 interface ScaffoldPoint {
   readonly compiled: LabelProblem;
   readonly solution: LabelSolution;
@@ -62,7 +61,7 @@ function scaffoldPoint(problem: SurrogateProblem, costLimit: number, near?: Scaf
   return { compiled, solution, score: incumbent.value, choice: chosenOptions(problem, incumbent.choice) };
 }
 
-/** Points of the scaffold by rising cost: the widest gap in score is split in the middle of its costs, again and again. */
+/** Scaffold points by rising cost. Repeatedly halves the cost interval of the widest score gap. */
 function scaffoldOf(problem: SurrogateProblem, least: number, most: number): readonly ScaffoldPoint[] {
   const ends = [least, most].map((cost) => scaffoldPoint(problem, cost * (1 + ROUNDING)));
   const points = ends.filter((point) => point !== undefined);
@@ -78,7 +77,7 @@ function scaffoldOf(problem: SurrogateProblem, least: number, most: number): rea
   return points;
 }
 
-/** Position of the point before the widest gap in score that is not closed; −1 if there is none. */
+/** Position before the widest open score gap; −1 for none. */
 function widestGap(points: readonly ScaffoldPoint[], closed: ReadonlySet<ScaffoldPoint>): number {
   let widest = -1;
   let gap = 0;
@@ -89,13 +88,12 @@ function widestGap(points: readonly ScaffoldPoint[], closed: ReadonlySet<Scaffol
   return widest;
 }
 
-/** Cost and score of a choice. */
 interface NearPoint {
   readonly cost: number;
   readonly score: number;
 }
 
-/** The bound for what costs at most as much as a point of the scaffold; `terms` are the labels' view of it. */
+/** Bound at the cost of a scaffold point, with its label terms. */
 interface PricedPoint extends ScaffoldPoint {
   readonly multipliers: Multipliers;
   readonly terms: readonly StepTerms[];
@@ -127,9 +125,9 @@ const pointOf = (problem: LabelProblem, choice: Int32Array): NearPoint => ({
 });
 
 /**
- * Bars for the sweep that decides. Between two points of the scaffold, a choice that costs less than the next known one has to exceed the
- * score of the one before; at a price of p per unit of cost that is a bar of score + p · (limit − next cost) for the bound at the dearer
- * point's limit. Behind the last known point nothing is better: the dearer point is the best within its limit.
+ * Bar of the deciding pass. A choice cheaper than the next known point must exceed the previous score. At price p per
+ * unit cost that is score + p · (limit − next cost) for the bound at the more expensive point's limit. That point is
+ * the best within its limit.
  */
 function barBetween(cheaper: NearPoint, dearer: PricedPoint, known: readonly NearPoint[]): number {
   const price = dearer.multipliers.unitPrices[0] as number;
@@ -143,7 +141,7 @@ function barBetween(cheaper: NearPoint, dearer: PricedPoint, known: readonly Nea
     );
 }
 
-/** Choices that fill the front between the points of the scaffold, and whether they are all. */
+/** Choices between scaffold points, and whether they are complete. */
 function fillFront(scaffold: readonly PricedPoint[], input: SweepInput, tolerance: number): FrontierPass {
   const last = scaffold.at(-1) as PricedPoint;
   const problem = last.compiled;
@@ -179,7 +177,7 @@ function frontOf(
   return front.filter(({ costPerHour }, i) => nextCost(i) > costPerHour * (1 + COST_ROUNDING));
 }
 
-/** The front of a problem whose accuracy is a product; `tolerance` is a fraction of PAS. */
+/** Front of a problem whose accuracy is a product. `tolerance` is a fraction of PAS. */
 export function surrogateFrontier(problem: SurrogateProblem, tolerance: number): SurrogateFrontier {
   const lean = undominatedOptions({ ...problem, objective: { kind: 'max-accuracy' } });
   const top = searchAdditive({ ...lean, objective: { kind: 'max-accuracy' } }).choice;

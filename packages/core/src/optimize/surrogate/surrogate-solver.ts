@@ -1,7 +1,7 @@
 /**
- * Solves the surrogate of a prepared under changing factors. Where the best choice contains options whose times are only known to be no
- * shorter, those are simulated and the problem is solved again, until the best choice has exact times: every other choice was at most
- * underestimated, so this is the optimum with exact times everywhere.
+ * Solves the surrogate of a prepared problem under changing factors. If the best choice contains inexact options, they
+ * are simulated and the problem is solved again. Other choices are at most underestimated, so the final one is optimal
+ * under exact times.
  */
 import type { Objective } from '../../model/pipeline-spec.js';
 import { exactTimes } from '../options/option-times.js';
@@ -16,16 +16,14 @@ import {
 } from '../options/surrogate.js';
 import { solve } from './solve.js';
 
-/** What a solve may change of the prepared. */
 export interface SolveOverrides {
   readonly objective?: Objective;
   readonly sloMs?: number;
 }
 
-/** More simulations than this are not made for one solve; the choice then stands on times that may be too short. */
+/** Most simulation rounds per solve. Beyond, times may be too short. */
 const MOST_ROUNDS = 40;
 
-/** A prepared whose option times get exact where it matters. */
 export class SurrogateSolver {
   readonly prepared: PreparedProblem;
   readonly #options: (readonly StageOption[])[];
@@ -35,12 +33,12 @@ export class SurrogateSolver {
     this.#options = [...prepared.options];
   }
 
-  /** The surrogate with the times known so far. */
+  /** Surrogate with the times known so far. */
   problem(factors: LatencyFactors): SurrogateProblem {
     return surrogateProblem({ ...this.prepared, options: this.#options }, factors);
   }
 
-  /** The best choice under `factors`. */
+  /** Best choice under `factors`. */
   solve(factors: LatencyFactors, overrides: SolveOverrides = {}): Solution {
     let labels = 0;
     for (let round = 1; ; round++) {
@@ -52,7 +50,7 @@ export class SurrogateSolver {
     }
   }
 
-  /** Simulates the options of `choices` whose times are not exact; false when there were none. */
+  /** Simulates inexact options of `choices`. Returns false if there were none. */
   makeExact(choices: readonly (readonly SurrogateOption[])[]): boolean {
     const vague = new Map<StageOption, number>();
     for (const choice of choices)

@@ -5,12 +5,12 @@ import { finishTimes, type PlanningGraph } from '../problem/planning-graph.js';
 import { resourceKinds, withRounding } from '../problem/resource-use.js';
 
 /**
- * Leaves only the options that can be part of a best choice: within every limit when all other stages take their least of it, and not beaten
- * or equalled by another option in time, cost, budgeted resources and accuracy at once. Where accuracy is not a product an option only
- * stands against others of its variant, and on machines of given sizes only against replicas of its own size.
+ * Keeps only options that can be part of a best choice. An option must fit the limits while all other stages take their
+ * minimum. No other option may be as good in time, cost, budgeted resources and accuracy at once. If accuracy is no
+ * product, options compete within a variant; on machines of given sizes, within a replica size.
  */
 
-/** Per stage the least and the most of latency and of each resource. */
+/** Least and most latency and resource use of a stage. */
 interface Range {
   leastMs: number;
   mostMs: number;
@@ -39,7 +39,7 @@ function rangeOf(options: readonly SurrogateOption[]): Range {
   return range;
 }
 
-/** Time (ms) from a stage's finish to the last output that surely waits for it; −Infinity where none does. */
+/** Time (ms) from a stage's finish to the last output that surely waits for it; −Infinity without one. */
 function tailsMs(graph: PlanningGraph, leastMs: readonly number[]): readonly number[] {
   const tails = graph.predecessors.map((_, s) => (graph.outputs.includes(s) ? 0 : Number.NEGATIVE_INFINITY));
   for (const s of [...graph.order].reverse())
@@ -77,7 +77,7 @@ function fits(o: SurrogateOption, latestMs: number, most: Float64Array): boolean
   return true;
 }
 
-/** Whether a resource is the same multiple of the cost in all options: then the cost stands for it. */
+/** True if the resource is the same multiple of the cost in all options. The cost then represents it. */
 function followsCost(stages: SurrogateProblem['stages'], r: number): boolean {
   let ratio = -1;
   for (const options of stages)
@@ -89,7 +89,7 @@ function followsCost(stages: SurrogateProblem['stages'], r: number): boolean {
   return true;
 }
 
-/** What is compared between options: one number each, small is good. */
+/** Compared number of an option; smaller is better. */
 type Column = (o: SurrogateOption, stage: number) => number;
 
 function columnsOf(problem: SurrogateProblem, ranges: readonly Range[]): readonly Column[] {
@@ -103,7 +103,7 @@ function columnsOf(problem: SurrogateProblem, ranges: readonly Range[]): readonl
     if (most > limit && !followsCost(problem.stages, r)) columns.push(({ option }) => option.use[r] as number);
   });
   if (objective.kind === 'weights') columns.push(({ option }) => option.maxBatchSize);
-  // Fewer replicas of a size are easier to pack, also where they cost no less.
+  // Fewer replicas of a size are easier to pack, even at equal cost.
   if (nodes !== undefined) columns.push(({ option }) => option.replicas);
   if (isProduct(accuracy)) columns.push((o, s) => -logPas(accuracy.stageAccuracy(s, o.option.variantIndex)));
   return columns;
@@ -124,7 +124,7 @@ function paretoOptions(
   return Array.from(kept, (i) => options[i] as SurrogateOption);
 }
 
-/** Options that may stand against each other. */
+/** Groups of options that compete with each other. */
 function comparableGroups(
   { accuracy, nodes }: SurrogateProblem,
   options: readonly SurrogateOption[],
@@ -142,7 +142,7 @@ function comparableGroups(
   return [...groups.values()];
 }
 
-/** The same problem with fewer options and the same best choice. */
+/** Same problem with fewer options and the same best choice. */
 export function undominatedOptions(problem: SurrogateProblem): SurrogateProblem {
   const ranges = problem.stages.map(rangeOf);
   const { latestMs, most } = limitsPerStage(problem, ranges);
