@@ -1,4 +1,4 @@
-/** Fails on `export *` in an entry of core and on names that core exports and nobody outside it uses. */
+/** Fails on `export *` in an entry of core and on names that core exports without a use outside. */
 import { measureFigures } from './figures/figures.js';
 import { findStructureProblems } from './figures/structure-problems.js';
 

@@ -1,4 +1,4 @@
-/** What each direct dependency is used for, and the data sets and models that the repository carries. */
+/** Purpose of each direct dependency, and the data sets and models of the repository. */
 export const PURPOSES: Readonly<Record<string, string>> = {
   '@biomejs/biome': 'format and lint',
   '@bufbuild/protobuf': 'reading and writing the messages of gRPC',

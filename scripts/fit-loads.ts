@@ -13,7 +13,7 @@ const STEPS = 10_000;
 const noise = { durationS: 1200, dispersion: 0.13, driftFraction: 0.03 };
 const burst = (riseAtS: number, fallAtS: number): Burst => ({ heightRps: 22, riseAtS, riseS: 10, fallAtS, fallS: 30 });
 
-/** Where the fits start. How many bursts a load has is decided here; when they come is no statistic, and starts at a guess. */
+/** Starting points of the fits. The number of bursts is chosen here; their times are not among the statistics and start at a guess. */
 const starts: LoadModels = {
   bursty: { ...noise, seed: 11, levelRps: 5, bursts: [burst(300, 650)] },
   fluctuating: { ...noise, seed: 14, levelRps: 5, bursts: [burst(180, 500), burst(760, 1000)] },

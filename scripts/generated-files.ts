@@ -4,7 +4,10 @@
  * `<!-- end:NAME -->`.
  */
 import { renderPipelineCrd } from '../packages/adapter-kubernetes/src/crd/crd-file.js';
-import { renderPipelineFileSchema, renderPipelineFilePage } from '../packages/pipeline-file/src/reference/reference-page.js';
+import {
+  renderPipelineFilePage,
+  renderPipelineFileSchema,
+} from '../packages/pipeline-file/src/reference/reference-page.js';
 import { renderAdminApiPage } from './admin-api-page.js';
 import { renderCliPage } from './cli-page.js';
 import { drawCoreFolders, drawPackages } from './dependency-graph.js';

@@ -20,7 +20,7 @@ export function fuzzBars(figures: FuzzFigures): readonly Bar[] {
     ...slowBars('bodies', figures.slowBodies, MOST_SLOW_MS.others),
     ...slowBars('calls of gRPC', figures.slowCalls, MOST_SLOW_MS.others),
     atLeast(`of ${idle.connections} idle connections the server closed`, idle.closedByServer, 0, idle.connections),
-    atMost('a good request beside them took, ms', idle.servedMeanwhileMs, 0, MOST_MEANWHILE_MS),
+    atMost('a good request among them took, ms', idle.servedMeanwhileMs, 0, MOST_MEANWHILE_MS),
     atMost(
       'growth of memory from a tenth of the requests to the end, MiB',
       (keptBytes[1] - keptBytes[0]) / MIB,

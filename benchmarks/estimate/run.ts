@@ -94,7 +94,7 @@ ${row('all pipelines: sum of tails', pipelines.sumOfTails)}
 
 A refined estimate of a CPU share takes ${figures.shareMilliseconds.toFixed(1)} ms the first time, one of a pipeline ${figures.pipelineMilliseconds.toFixed(1)} ms.
 References are simulated until the 95 % interval of the p99 is within ±2 %. Where 200 million requests are not enough and the rate exceeds the
-capacity at times, the runs have a fluid queue beside them, whose law is known (fluid-control.ts). Of ${SAMPLES.stages.count + SAMPLES.shares.count} stages ${figures.referencesBeyond2Percent} have a wider interval;
+capacity at times, the runs have a fluid queue as control variate, whose law is known (fluid-control.ts). Of ${SAMPLES.stages.count + SAMPLES.shares.count} stages ${figures.referencesBeyond2Percent} have a wider interval;
 the widest is ±${figures.worstReferenceHalfWidthPercent} %.
 Pipelines are run through the full simulator with 300,000 requests: 95 % interval of the p99 ±${figures.pipelineHalfWidthPercent.median} % in the median, ±${figures.pipelineHalfWidthPercent.worst} % at worst. Burstiness is given to the estimate
 as its long-run value. How the samples are drawn is told in random-stages.ts and random-pipelines.ts; their seeds were not used to tune

@@ -128,7 +128,7 @@ export function fidelityReport({ machine, slices }: FidelityResults): { readonly
   const runByRun = names.map((name) => `${name} ${signed(medianRunOff(slices, name))}`).join('; ');
   const text = `${machine}. During a load other work took ${span(slices.map(({ otherCpuFraction }) => otherCpuFraction))} of the machine, the host stole up to ${percent(Math.max(...stolen))}. Per time they ran, the replicas' threads waited ${span(waits)} for their core, hand-overs among themselves included; ${retaken} segments were measured again because they waited half as long again as in the median calibrating segment.
 
-Latency inside the server, served / simulated, medians of the runs. Bars: p50 ±10 %, p99 ± the larger of 15 % and how far at most a run is from the median one. Beside them: with the service times of the compared segments themselves, and with draws from the profile alone.
+Latency inside the server, served / simulated, medians of the runs. Bars: p50 ±10 %, p99 ± the larger of 15 % and how far at most a run is from the median one. For comparison: with the service times of the compared segments themselves, and with draws from the profile alone.
 
 | combination | load | requests × runs | p50, ms | off | p99, ms | off (bar) | own times: p50, p99 off | profile: p50, p99 off | client's p50, ms | |
 |---|---|---|---|---|---|---|---|---|---|---|

@@ -83,9 +83,9 @@ function stepSection({ made, figures }: Kept<StepTimes>): string {
       stepRow('one behind the other', backToBack),
       stepRow('with pauses', paced),
     ].join('\n'),
-    'The longest ones, with the CPU time that the whole process took meanwhile, the time of its garbage collection, and how often it was put off its core:',
+    'The longest ones, with the CPU time that the whole process took meanwhile, the time of its garbage collection, and how often it lost its core:',
     [
-      '| steps | which | wall ms | CPU ms | collection ms | put off |',
+      '| steps | which | wall ms | CPU ms | collection ms | lost its core |',
       '|---|---|---|---|---|---|',
       ...longRows('one behind the other', backToBack),
       ...longRows('with pauses', paced),

@@ -147,7 +147,7 @@ function pipelineText(outcome: LiteratureOutcome, pipeline: LiteraturePipeline):
     '### Each policy by itself',
     '`equipoise` maximizes the weights that IPA was published with; the others as they are.',
     policyTable(cells),
-    '### Beside the published figures',
+    '### Next to the published figures',
     'Not compared: published costs count about twice the cores of the profile, and loads, load times and queueing differ.',
     publishedTable(outcome, pipeline.name, cells),
   ]
@@ -180,7 +180,7 @@ export async function literatureReport(outcome: LiteratureOutcome): Promise<Lite
     });
     const followed = own.find(({ load, policy }) => load === 'bursty' && policy === 'ipa');
     if (followed !== undefined)
-      sections.push({ title: `${name}: the bursty load, tick by tick, beside ipa`, html: await ticksPlot(followed) });
+      sections.push({ title: `${name}: the bursty load, tick by tick, next to ipa`, html: await ticksPlot(followed) });
   }
   const html = htmlPage({ title: "The literature's evaluation", lead: made, sections });
   return { text, html, met };

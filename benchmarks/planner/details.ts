@@ -68,12 +68,12 @@ function speedDetails({ solves, frontiers, highs }: SpeedFigures): string {
     ...Object.entries(solves).map(([name, times]) => timesRow(`solve, ${name}`, times)),
     timesRow('frontier, whole cores', frontiers.cores),
     timesRow('frontier, real prices', frontiers.real),
-    timesRow('10 stages beside HiGHS: ours', highs.own),
+    timesRow('10 stages, compared with HiGHS: ours', highs.own),
     timesRow('ours, dominated options gone before', highs.ownLean),
     timesRow('HiGHS (WASM, gap 0)', highs.whole),
     timesRow('HiGHS, dominated options gone before', highs.lean),
   ];
-  return `Milliseconds, of each instance the median of three runs; beside HiGHS one run of each, taking turns. A solve starts from 1,400 options a stage and includes leaving out the dominated
+  return `Milliseconds, of each instance the median of three runs; in the comparison with HiGHS one run of each, taking turns. A solve starts from 1,400 options a stage and includes leaving out the dominated
 ones and the second solve for the lowest cost at the best accuracy. With dominated options gone before, neither side leaves them out again. Frontiers have ${frontiers.cores.medianPoints} and ${frontiers.real.medianPoints} points in the median.
 
 ${timesHead}

@@ -9,11 +9,11 @@ export interface ExportedName {
   readonly name: string;
   /** File and name of the declaration, which several entries may share. */
   readonly declaration: string;
-  /** Whether it comes by `export *`. */
+  /** True if it comes by `export *`. */
   readonly isWildcard: boolean;
 }
 
-/** What core exports: `names` counts a declaration once, however many entries export it. */
+/** Exports of all entries; a declaration has one name per entry that exports it. */
 export interface CoreExports {
   readonly names: readonly ExportedName[];
   readonly entryFiles: ReadonlyMap<string, string>;

@@ -19,7 +19,7 @@ export interface Crumb {
 const CRUMB_LINES = 60;
 const ALTERNATIVES = 3;
 
-/** Files of at most 60 lines with exactly one importer, which lies in the same folder. Tests import for nobody. */
+/** Files of at most 60 lines with exactly one importer, which lies in the same folder. Imports by tests do not count. */
 export function findCrumbs(files: readonly ParsedFile[], imports: readonly FileImport[]): Crumb[] {
   const byFile = new Map(files.map((parsed) => [parsed.file, parsed]));
   const importers = groupBy(imports, ({ to }) => to);
@@ -41,7 +41,7 @@ export function findCrumbs(files: readonly ParsedFile[], imports: readonly FileI
   }));
 }
 
-/** Files whose names stand in a list of at least three such names: a registry. */
+/** Files that a registry lists: their names are in an array with at least three such names. */
 function alternativesOf(registry: ParsedFile | undefined): ReadonlySet<string> {
   if (registry === undefined) return new Set();
   const sources = importedFrom(registry);

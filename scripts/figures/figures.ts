@@ -76,13 +76,7 @@ export function measureFigures(root: string): Figures {
     lines: sum(files.map(({ text }) => countLines(text))),
     commentWords: sum([...wordsOf.values()]),
     prose: comments.flatMap((each) =>
-      each.comments.flatMap(({ line, isDoc, text }) =>
-        findProseProblems(text, isDoc).map((problem) => ({
-          ...problem,
-          file: each.file,
-          line: line + problem.line - 1,
-        })),
-      ),
+      findProseProblems(each.comments).map((problem) => ({ ...problem, file: each.file })),
     ),
     crumbs: findCrumbs(files, imports),
     fullestFolders: fullestFolders(files),

@@ -12,7 +12,7 @@ export interface FolderArrow {
   readonly imports: readonly FileImport[];
 }
 
-/** Arrows between sibling folders at every depth below `packages/<name>/src`. Files that lie beside the folders draw none. */
+/** Arrows between sibling folders at every depth below `packages/<name>/src`. Files next to the folders draw none. */
 export function listArrows(imports: readonly FileImport[]): FolderArrow[] {
   const found = new Map<string, FolderArrow & { readonly imports: FileImport[] }>();
   for (const each of imports) {

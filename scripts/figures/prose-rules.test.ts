@@ -21,9 +21,12 @@ it.each([
   expect(findWords(`First.\n${text}`)).toEqual([{ line: 2, kind: 'word', found }]);
 });
 
-it.each(['`beside` is a value', 'besides', 'the closest', 'is, but', 'candearly'])('accepts %j', (text) => {
-  expect(findWords(text)).toEqual([]);
-});
+it.each(['`beside` is a value', 'the kind "dearer"', 'besides', 'the closest', 'is, but', 'candearly'])(
+  'accepts %j',
+  (text) => {
+    expect(findWords(text)).toEqual([]);
+  },
+);
 
 const words = (count: number) => Array.from({ length: count }, () => 'word').join(' ');
 
@@ -33,11 +36,16 @@ it('finds a sentence of more than 30 words and its line', () => {
   ]);
 });
 
+it('takes an indented block for a formula', () => {
+  expect(findLongSentences(`Rate:\n\n  ${words(31)}\n\nEnd.`)).toEqual([]);
+});
+
 it('ends a sentence at a blank line and at a list item', () => {
   expect(findLongSentences(`${words(20)}\n\n${words(20)}\n- ${words(20)}`)).toEqual([]);
 });
 
-it('looks for long sentences in doc comments only', () => {
-  expect(findProseProblems(`What ${words(30)}`, false).map(({ kind }) => kind)).toEqual(['opening']);
-  expect(findProseProblems(`What ${words(30)}`, true).map(({ kind }) => kind)).toEqual(['opening', 'length']);
+it('looks for long sentences in doc comments only, and counts lines as the file does', () => {
+  const comment = { line: 7, text: `What ${words(30)}` };
+  expect(findProseProblems([{ ...comment, isDoc: false }])).toEqual([{ line: 7, kind: 'opening', found: 'What' }]);
+  expect(findProseProblems([{ ...comment, isDoc: true }]).map(({ kind }) => kind)).toEqual(['opening', 'length']);
 });

@@ -1,6 +1,8 @@
 /** Words and openings that comments and pages do not use, because a reader has to parse them twice. */
 
-/** One finding; `line` counts from 1 within the text. */
+import type { Comment } from './comments.js';
+
+/** One finding; `line` counts from 1. */
 export interface ProseProblem {
   readonly line: number;
   readonly kind: 'opening' | 'word' | 'length';
@@ -39,7 +41,7 @@ export function findOpening(comment: string): string | undefined {
   return OPENING.exec(comment)?.[0];
 }
 
-/** Forbidden words. Text between backquotes is code and says what it has to. */
+/** Forbidden words. Text between backquotes and single words between quotes are code. */
 export function findWords(text: string): ProseProblem[] {
   return text.split('\n').flatMap((content, index) =>
     [...withoutCode(content).matchAll(FORBIDDEN)].map(([found]) => ({
@@ -61,14 +63,17 @@ export function findLongSentences(comment: string): ProseProblem[] {
   return problems;
 }
 
-/** Everything that is wrong with a comment. */
-export function findProseProblems(comment: string, isDoc: boolean): ProseProblem[] {
-  const opening = findOpening(comment);
-  return [
-    ...(opening === undefined ? [] : [{ line: 1, kind: 'opening' as const, found: opening }]),
-    ...findWords(comment),
-    ...(isDoc ? findLongSentences(comment) : []),
-  ];
+/** Everything that is wrong with comments; lines are those of the file. */
+export function findProseProblems(comments: readonly Comment[]): ProseProblem[] {
+  return comments.flatMap(({ line: first, isDoc, text }) => {
+    const opening = findOpening(text);
+    const problems = [
+      ...(opening === undefined ? [] : [{ line: 1, kind: 'opening' as const, found: opening }]),
+      ...findWords(text),
+      ...(isDoc ? findLongSentences(text) : []),
+    ];
+    return problems.map((problem) => ({ ...problem, line: first + problem.line - 1 }));
+  });
 }
 
 interface Sentence {
@@ -76,14 +81,15 @@ interface Sentence {
   readonly sentence: string;
 }
 
-/** A sentence ends behind a full stop, a question mark or a colon at a line's end, and before a blank line, a list item or a tag. */
+/** Sentences of the text. One ends at a full stop before a capital, and before a blank line, a list item or a tag. Indented blocks are formulas. */
 function sentencesOf(comment: string): Sentence[] {
   const found: Sentence[] = [];
   let line = 1;
   for (const block of comment.split(/(\n(?=\s*(?:\n|[-*@|]|\d+\. )))/)) {
+    const isFormula = /^\s*\n {2,}/.test(block);
     for (const sentence of block.split(/(?<=[.!?]["')`]*)(?=\s+["'(`]?[\p{Lu}`\d])/u)) {
       const leading = /^\s*/.exec(sentence)?.[0] ?? '';
-      found.push({ line: line + leading.split('\n').length - 1, sentence });
+      if (!isFormula) found.push({ line: line + leading.split('\n').length - 1, sentence });
       line += sentence.split('\n').length - 1;
     }
   }
@@ -91,5 +97,5 @@ function sentencesOf(comment: string): Sentence[] {
 }
 
 function withoutCode(line: string): string {
-  return line.replace(/`[^`]*`/g, '');
+  return line.replace(/`[^`]*`|"\w+"|'\w+'/g, '');
 }

@@ -1,6 +1,6 @@
 /**
- * The folder from which the one package for users is packed: `equipoise` with the packages of this repository inside it (bundled), so that
- * nothing of ours has to be found in a registry, and with all packages of others asked for at their exact versions.
+ * Builds the folder of the one package for users: `equipoise` with the packages of this repository bundled, so that none of them has to be
+ * in a registry. Other packages are dependencies at their exact versions.
  */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -23,7 +23,7 @@ interface OwnPackage {
   readonly manifest: Manifest;
 }
 
-/** What is not needed to run: sources, tests and what tests leave behind. */
+/** Files that are not needed to run: sources, tests and their leftovers. */
 const LEFT_OUT =
   /(^|\/)(src|node_modules|training|\.equipoise|__pycache__|tsconfig\.json|\.tsbuildinfo|[^/]*\.test\.ts|[^/]*\.map)$/;
 
@@ -90,7 +90,7 @@ function copyPackage(root: string, folder: string, target: string): void {
   });
 }
 
-/** What a bundled package says of itself: no paths to sources, which are not packed, and no packages of others, which the outer one asks for. */
+/** Manifest of a bundled package, without paths to sources, which are not packed, and without dependencies, which the outer package has. */
 function bundledManifest({ name, version, license, type, exports }: Manifest) {
   const packed = Object.entries(exports ?? {}).map(([path, target]) => {
     if (typeof target !== 'object' || target === null) return [path, target];
@@ -102,7 +102,7 @@ function bundledManifest({ name, version, license, type, exports }: Manifest) {
 
 const writeJson = (path: string, value: unknown): void => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
 
-/** Writes the folder anew from the built packages of the repository at `root`. */
+/** Replaces the folder by one from the built packages of the repository at `root`. */
 export function writeReleaseTree(root: string, target: string): void {
   const [app, ...bundled] = ownPackages(root) as [OwnPackage, ...OwnPackage[]];
   rmSync(target, { recursive: true, force: true });

@@ -7,7 +7,7 @@ import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { type LoadStatistics, loadStatistics } from '../../packages/core/src/simulate/arrivals/load-statistics.js';
 import { type Burst, countsOf, type LoadModel } from './load-model.js';
 
-/** What deviation weighs as much as any other: fractions of the figures, and an autocorrelation in absolute terms. */
+/** Deviations of equal weight: fractions of the figures, absolute for the autocorrelation. */
 const tolerated = {
   meanRps: 0.01,
   stdRps: 0.01,

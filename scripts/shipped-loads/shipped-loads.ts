@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { countsOf, type LoadModel } from './load-model.js';
 
-/** Where the fitted models lie. */
+/** Folder of the fitted models. */
 export const MODELS_PATH = 'packages/app/loads/models.json';
 
 /** Models by name of load. */

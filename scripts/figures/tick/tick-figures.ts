@@ -1,4 +1,4 @@
-/** What one tick runs, out of the reports of tick-probe.mjs. */
+/** The walk of one tick, from the reports of tick-probe.mjs. */
 
 /** A line of the reports: the server asked its planner, or a planner came to the solver. */
 export type TickReport =
