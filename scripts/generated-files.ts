@@ -3,7 +3,7 @@
  * `npm run check:generated` fails where one differs. A part stands between `<!-- generated:NAME -->` and
  * `<!-- end:NAME -->`.
  */
-import { renderPipelineCrd } from '../packages/adapter-kubernetes/src/crd/crd-file.js';
+import { renderPipelineCrd } from '../packages/adapter-kubernetes/src/crd/pipeline-crd.js';
 import {
   renderPipelineFilePage,
   renderPipelineFileSchema,

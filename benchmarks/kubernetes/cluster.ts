@@ -92,6 +92,6 @@ export function operatorOn({ api, namespace }: BenchCluster, source: PlanSource,
   return new Operator({
     ...{ api, clock: realClock, rng: new SeededRng(1), nowEpochMs: () => Date.now(), source, namespace },
     imagesOf: () => ({ pipeline: 'bench:1', byVariant: {} }),
-    failed: (what, error) => failures.push(`${what}: ${String(error)}`),
+    onFailure: (what, error) => failures.push(`${what}: ${String(error)}`),
   });
 }

@@ -32,7 +32,7 @@ class PlansByPipeline implements PlanSource {
     );
   }
 
-  situationOf() {
+  signalsOf() {
     return {};
   }
 
@@ -56,7 +56,7 @@ async function run({ kubeconfig, namespace, plans }: OperatorStart): Promise<voi
     ...{ api: new HttpKubeApi(connection), clock: realClock, rng: new SeededRng(1), source, namespace },
     nowEpochMs: () => Date.now(),
     imagesOf: () => ({ pipeline: 'bench:1', byVariant: {} }),
-    failed: (what, error) => failures.push(`${what}: ${String(error)}`),
+    onFailure: (what, error) => failures.push(`${what}: ${String(error)}`),
   }).run(abort.signal);
 }
 

@@ -211,7 +211,7 @@ class SeenDeployments {
       this.#changedAtMs = performance.now();
       for (const look of this.#waiting) look();
     };
-    this.#reflector = new Reflector(base, { type: deployments, namespace }, { changed, failed: () => {} });
+    this.#reflector = new Reflector(base, { type: deployments, namespace }, { onChange: changed, onFailure: () => {} });
   }
 
   get count(): number {

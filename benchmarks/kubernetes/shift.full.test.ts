@@ -11,13 +11,13 @@ import { expect, it } from 'vitest';
 import {
   deployments,
   type InferencePipeline,
-  isNext,
+  isCanaryRouter,
   isRouter,
   pipelines,
 } from '../../packages/adapter-kubernetes/src/cluster/observed-objects.js';
 import { askRouter } from '../../packages/adapter-kubernetes/src/observe/ask-router.js';
 import { RouterWatch } from '../../packages/adapter-kubernetes/src/observe/router-watch.js';
-import type { PlanAnswer, Situation } from '../../packages/adapter-kubernetes/src/plan/planning.js';
+import type { PipelineSignals, PlanAnswer } from '../../packages/adapter-kubernetes/src/plan/planning.js';
 import type { ObservedPipeline } from '../../packages/adapter-kubernetes/src/reconcile/reconciliation.js';
 import { eventually } from '../../packages/adapter-kubernetes/src/test-cluster/cluster-objects.test-support.js';
 import { ToldPlans } from '../../packages/adapter-kubernetes/src/test-cluster/memory/pipeline-fixture.test-support.js';
@@ -80,7 +80,7 @@ class WatchedPlans extends ToldPlans {
   }
 
   override planOf(_key = '', _spec: unknown = undefined, view?: ObservedPipeline): Promise<PlanAnswer> {
-    const routers = view?.pods.filter((pod) => isRouter(pod) || isNext(pod)) ?? [];
+    const routers = view?.pods.filter((pod) => isRouter(pod) || isCanaryRouter(pod)) ?? [];
     if (this.#watch === undefined) {
       const ask = (url: string, signal: AbortSignal) =>
         askRouter(
@@ -89,11 +89,11 @@ class WatchedPlans extends ToldPlans {
         );
       this.#watch = new RouterWatch({ clock: realClock, ask }, routers, () => {});
       void this.#watch.run(this.#signal);
-    } else this.#watch.see(routers);
+    } else this.#watch.updatePods(routers);
     return super.planOf();
   }
 
-  override situationOf(): Situation {
+  override signalsOf(): PipelineSignals {
     const sides = this.#watch?.sides;
     return sides === undefined ? {} : { sides };
   }

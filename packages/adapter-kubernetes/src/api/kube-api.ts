@@ -1,9 +1,11 @@
+import { AppError } from '@equipoise/core/model';
+import type { KubeObject, ObjectRef, ResourceType } from './kube-object.js';
+
 /**
  * The part of the Kubernetes API that Equipoise uses, as a port. What a caller has to expect is a value: an object that is not there, a
  * write that was refused because of what the object is now, a resource version that the server no longer knows. Everything else
  * rejects with AppError: UNREACHABLE when no answer came, CLUSTER_REFUSED for the answers that no retry of the same kind changes.
  */
-import type { KubeObject, ObjectRef, ResourceType } from './kube-object.js';
 
 /** Which objects of a resource; without a namespace those of all namespaces. */
 export interface Selection<T extends KubeObject = KubeObject> {
@@ -96,4 +98,11 @@ export interface KubeApi {
   scale(ref: ObjectRef, replicas: number, writer: Writer): Promise<WriteResult>;
   /** `deleted` also where finalizers keep the object for now. */
   delete(ref: ObjectRef, options?: DeleteOptions): Promise<{ readonly kind: 'deleted' } | Refused>;
+}
+
+/** A write that the server refused, as an error that is tried again. */
+
+/** AppError CLUSTER_REFUSED about `what`. */
+export function refusalError(what: string, { reason, message }: Refused): AppError {
+  return new AppError('CLUSTER_REFUSED', `${what}: ${reason}: ${message}`, { retryable: true });
 }

@@ -4,8 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { type Line, MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
-import { leases } from './lease.js';
-import { LeaseElector, usualLeaseTimes } from './lease-elector.js';
+import { LeaseElector, leases, usualLeaseTimes } from './lease-elector.js';
 
 const candidacy = { namespace: 'n', name: 'operator' };
 const { durationMs, renewWithinMs, retryMs } = usualLeaseTimes;
@@ -40,8 +39,8 @@ function election() {
     };
     const running = new LeaseElector(base, { ...candidacy, identity: who }).run(
       {
-        ...{ lead, observed: (holder) => observed.push(holder), failed: (error) => failures.push(error) },
-        renewed: (holder) => renewed.push(holder),
+        ...{ lead, onHolder: (holder) => observed.push(holder), onFailure: (error) => failures.push(error) },
+        onRenewal: (holder) => renewed.push(holder),
       },
       abort.signal,
     );
@@ -175,7 +174,7 @@ describe('LeaseElector', () => {
       throw new Error('broken');
     };
     const running = new LeaseElector(base, { ...candidacy, identity: 'a' }).run(
-      { lead, failed: (error) => failures.push(error) },
+      { lead, onFailure: (error) => failures.push(error) },
       abort.signal,
     );
     await clock.advanceTo(10 * retryMs);

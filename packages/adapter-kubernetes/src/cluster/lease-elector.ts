@@ -1,14 +1,14 @@
+import type { AlarmClock, Rng } from '@equipoise/core/model';
+import type { KubeApi, WriteResult } from '../api/kube-api.js';
+import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js';
+import { orAborted, wait } from './wait.js';
+
 /**
  * One leader among several processes, by a Lease that the leader renews. Remote clocks are not trusted: a follower takes a lease that it
  * has seen unchanged for its whole duration, measured here. A leader counts from before it sent its last renewal, and stops
  * leading once `renewWithinMs` have passed, which is less than the duration: so it has stopped before anybody can take over,
  * provided that clocks run at about the same speed (the scheme of the election of client-go).
  */
-import type { AlarmClock, Rng } from '@equipoise/core/model';
-import type { KubeApi, WriteResult } from '../api/kube-api.js';
-import type { ObjectRef } from '../api/kube-object.js';
-import { type Lease, leases } from './lease.js';
-import { orAborted, wait } from './wait.js';
 
 /** Times in milliseconds; `retryMs` < `renewWithinMs` < `durationMs`. */
 export interface LeaseTimes {
@@ -20,7 +20,7 @@ export interface LeaseTimes {
 export const usualLeaseTimes: LeaseTimes = { durationMs: 15_000, renewWithinMs: 10_000, retryMs: 2_000 };
 
 /** What an elector stands on; `nowEpochMs` is only written down, for people to read. */
-export interface LeaseElectorBase {
+export interface LeaseElectorDeps {
   readonly api: KubeApi;
   readonly clock: AlarmClock;
   readonly rng: Rng;
@@ -39,23 +39,23 @@ export interface Candidacy {
 export interface Leadership {
   lead(signal: AbortSignal): Promise<void>;
   /** The holder changed, as seen from here. */
-  observed?(holder: string): void;
+  onHolder?(holder: string): void;
   /** Another holder has renewed its lease since it was seen first: it is at work. */
-  renewed?(holder: string): void;
-  failed?(error: unknown): void;
+  onRenewal?(holder: string): void;
+  onFailure?(error: unknown): void;
 }
 
 /** One candidate; `run` stands for election until its signal aborts, and then gives the lease back. */
 export class LeaseElector {
-  readonly #base: LeaseElectorBase;
+  readonly #deps: LeaseElectorDeps;
   readonly #times: LeaseTimes;
   readonly #candidacy: Candidacy;
   readonly #ref: ObjectRef<Lease>;
   /** The lease as it was last seen to change, and when that was. */
   #seen: { readonly lease: Lease; readonly atMs: number } | undefined;
 
-  constructor(base: LeaseElectorBase, candidacy: Candidacy) {
-    this.#base = base;
+  constructor(base: LeaseElectorDeps, candidacy: Candidacy) {
+    this.#deps = base;
     this.#times = base.times ?? usualLeaseTimes;
     this.#candidacy = candidacy;
     const { namespace, name } = candidacy;
@@ -64,17 +64,17 @@ export class LeaseElector {
 
   async run(leadership: Leadership, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const sentAtMs = this.#base.clock.nowMs();
+      const sentAtMs = this.#deps.clock.nowMs();
       const held = await orAborted(this.#tryToHold(leadership, signal), signal);
-      if (held) await this.#reign(leadership, sentAtMs, signal);
+      if (held) await this.#leadWhileHeld(leadership, sentAtMs, signal);
       // Followers ask at scattered times, so that not all of them see the lease run out together.
-      await wait(this.#base.clock, this.#times.retryMs * (1 + this.#base.rng.next()), signal);
+      await wait(this.#deps.clock, this.#times.retryMs * (1 + this.#deps.rng.next()), signal);
     }
   }
 
   /** Leads until the lease could not be renewed in time or `signal` aborts. */
-  async #reign(leadership: Leadership, heldSinceMs: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#base;
+  async #leadWhileHeld(leadership: Leadership, heldSinceMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
     const leading = new AbortController();
     let cancel = (): void => {};
     const holdFrom = (sentAtMs: number): void => {
@@ -87,7 +87,7 @@ export class LeaseElector {
     holdFrom(heldSinceMs);
     const work = leadership
       .lead(leading.signal)
-      .catch((error: unknown) => leadership.failed?.(error))
+      .catch((error: unknown) => leadership.onFailure?.(error))
       .finally(stop);
     while (!leading.signal.aborted) {
       await wait(clock, this.#times.retryMs, leading.signal);
@@ -100,19 +100,19 @@ export class LeaseElector {
     cancel();
     signal.removeEventListener('abort', stop);
     await work;
-    if (signal.aborted) await this.#giveBack(leadership);
+    if (signal.aborted) await this.#release(leadership);
   }
 
   /** Whether this candidate holds the lease after trying to take or renew it. */
   async #tryToHold(leadership: Leadership, signal: AbortSignal): Promise<boolean> {
     try {
-      const lease = await this.#base.api.get(this.#ref);
+      const lease = await this.#deps.api.get(this.#ref);
       if (signal.aborted) return false;
-      if (lease !== undefined) this.#look(lease, leadership);
+      if (lease !== undefined) this.#note(lease, leadership);
       if (lease !== undefined && !this.#mayTake(lease)) return false;
-      return this.#took(await this.#write(lease), leadership);
+      return this.#isTaken(await this.#write(lease), leadership);
     } catch (error) {
-      if (!signal.aborted) leadership.failed?.(error);
+      if (!signal.aborted) leadership.onFailure?.(error);
       return false;
     }
   }
@@ -120,14 +120,14 @@ export class LeaseElector {
   #mayTake({ spec }: Lease): boolean {
     const holder = spec.holderIdentity ?? '';
     if (holder === '' || holder === this.#candidacy.identity) return true;
-    const seenForMs = this.#base.clock.nowMs() - (this.#seen?.atMs ?? this.#base.clock.nowMs());
+    const seenForMs = this.#deps.clock.nowMs() - (this.#seen?.atMs ?? this.#deps.clock.nowMs());
     return seenForMs >= (spec.leaseDurationSeconds ?? 0) * 1000;
   }
 
   #write(before: Lease | undefined): Promise<WriteResult<Lease>> {
-    const { api } = this.#base;
+    const { api } = this.#deps;
     const { identity, namespace, name } = this.#candidacy;
-    const now = microTime(this.#base.nowEpochMs());
+    const now = microTime(this.#deps.nowEpochMs());
     const old = before?.spec;
     const isMine = old?.holderIdentity === identity;
     const changes = (old?.leaseTransitions ?? 0) + (old === undefined || isMine ? 0 : 1);
@@ -144,35 +144,35 @@ export class LeaseElector {
     return api.create(leases, { apiVersion, kind, metadata: { name, namespace }, spec }, writer);
   }
 
-  #took(result: WriteResult<Lease>, leadership: Leadership): boolean {
+  #isTaken(result: WriteResult<Lease>, leadership: Leadership): boolean {
     if (result.kind === 'refused') {
       // Somebody else was faster; the next look shows who. Any other reason stays until it is removed.
       const { reason, message } = result;
-      if (reason !== 'conflict' && reason !== 'already-exists') leadership.failed?.(new Error(message));
+      if (reason !== 'conflict' && reason !== 'already-exists') leadership.onFailure?.(new Error(message));
       return false;
     }
-    this.#look(result.object, leadership);
+    this.#note(result.object, leadership);
     return true;
   }
 
-  #look(lease: Lease, leadership: Leadership): void {
+  #note(lease: Lease, leadership: Leadership): void {
     const before = this.#seen?.lease;
     if (before?.metadata.resourceVersion === lease.metadata.resourceVersion) return;
-    this.#seen = { lease, atMs: this.#base.clock.nowMs() };
+    this.#seen = { lease, atMs: this.#deps.clock.nowMs() };
     const holder = lease.spec.holderIdentity ?? '';
-    if (holder !== (before?.spec.holderIdentity ?? '')) leadership.observed?.(holder);
-    else if (holder !== '' && holder !== this.#candidacy.identity) leadership.renewed?.(holder);
+    if (holder !== (before?.spec.holderIdentity ?? '')) leadership.onHolder?.(holder);
+    else if (holder !== '' && holder !== this.#candidacy.identity) leadership.onRenewal?.(holder);
   }
 
   /** Lets another candidate take the lease at once. */
-  async #giveBack(leadership: Leadership): Promise<void> {
+  async #release(leadership: Leadership): Promise<void> {
     try {
-      const lease = await this.#base.api.get(this.#ref);
+      const lease = await this.#deps.api.get(this.#ref);
       if (lease?.spec.holderIdentity !== this.#candidacy.identity) return;
       const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 };
-      await this.#base.api.replace(leases, { ...lease, spec }, { fieldManager: 'equipoise-election' });
+      await this.#deps.api.replace(leases, { ...lease, spec }, { fieldManager: 'equipoise-election' });
     } catch (error) {
-      leadership.failed?.(error);
+      leadership.onFailure?.(error);
     }
   }
 }
@@ -183,3 +183,24 @@ const LEASE = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
 function microTime(epochMs: number): string {
   return new Date(epochMs).toISOString().replace('Z', '000Z');
 }
+
+/** The Lease of the group coordination.k8s.io, by which processes agree on one of them. */
+
+export interface Lease extends KubeObject {
+  readonly spec: {
+    /** Empty when it was given back. */
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly acquireTime?: string;
+    readonly renewTime?: string;
+    readonly leaseTransitions?: number;
+  };
+}
+
+export const leases: ResourceType<Lease> = {
+  group: 'coordination.k8s.io',
+  version: 'v1',
+  kind: 'Lease',
+  plural: 'leases',
+  namespaced: true,
+};

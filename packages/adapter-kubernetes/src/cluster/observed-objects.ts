@@ -1,10 +1,9 @@
-/** What the operator reads: the fields of the objects of a cluster that a reconciliation looks at. */
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { LABEL_PREFIX } from './object-names.js';
 
-const [group = '', version = ''] = API_VERSION.split('/');
+/** What the operator reads: the fields of the objects of a cluster that a reconciliation looks at. */
 
 /** The custom resource; `spec` is that of a pipeline file. */
 export interface InferencePipeline extends KubeObject {
@@ -64,33 +63,36 @@ export interface ObservedContainer {
   readonly state?: { readonly waiting?: { readonly reason?: string; readonly message?: string } };
 }
 
-const named = <T extends KubeObject>(
-  api: readonly [string, string],
-  kind: string,
-  plural: string,
-): ResourceType<T> => ({
-  group: api[0],
-  version: api[1],
-  kind,
-  plural,
-  namespaced: true,
-});
+function resource<T extends KubeObject>(apiVersion: string, kind: string, plural: string): ResourceType<T> {
+  const [first = '', second] = apiVersion.split('/');
+  return { group: second === undefined ? '' : first, version: second ?? first, kind, plural, namespaced: true };
+}
 
-export const pipelines = named<InferencePipeline>([group, version], PIPELINE_KIND, 'inferencepipelines');
-export const deployments = named<ObservedDeployment>(['apps', 'v1'], 'Deployment', 'deployments');
-export const pods = named<ObservedPod>(['', 'v1'], 'Pod', 'pods');
+export const pipelines = resource<InferencePipeline>(API_VERSION, PIPELINE_KIND, 'inferencepipelines');
+export const deployments = resource<ObservedDeployment>('apps/v1', 'Deployment', 'deployments');
+export const pods = resource<ObservedPod>('v1', 'Pod', 'pods');
 
-/** The resources that a rendered pipeline consists of, by kind. */
-export const childTypes: Readonly<Record<string, ResourceType>> = Object.fromEntries(
-  [
-    named(['', 'v1'], 'ServiceAccount', 'serviceaccounts'),
-    named(['', 'v1'], 'ConfigMap', 'configmaps'),
-    named(['', 'v1'], 'Service', 'services'),
-    deployments,
-    named(['policy', 'v1'], 'PodDisruptionBudget', 'poddisruptionbudgets'),
-    named(['networking.k8s.io', 'v1'], 'NetworkPolicy', 'networkpolicies'),
-  ].map((type) => [type.kind, type]),
-);
+const byKind = (types: readonly ResourceType[]): Readonly<Record<string, ResourceType>> =>
+  Object.fromEntries(types.map((type) => [type.kind, type]));
+
+/** Resources of a pipeline that runs in Deployments, by kind. */
+export const childTypes = byKind([
+  resource('v1', 'ServiceAccount', 'serviceaccounts'),
+  resource('v1', 'ConfigMap', 'configmaps'),
+  resource('v1', 'Service', 'services'),
+  deployments,
+  resource('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
+  resource('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'),
+]);
+
+/** Resources of a rendered plan by kind, those of other engines included. */
+export const renderedTypes = byKind([
+  ...Object.values(childTypes),
+  resource('serving.kserve.io/v1beta1', 'InferenceService', 'inferenceservices'),
+  resource('machinelearning.seldon.io/v1', 'SeldonDeployment', 'seldondeployments'),
+  resource('mlops.seldon.io/v1alpha1', 'Server', 'servers'),
+  resource('mlops.seldon.io/v1alpha1', 'Model', 'models'),
+]);
 
 const partOf = ({ metadata }: KubeObject): string | undefined => metadata.labels?.[`${LABEL_PREFIX}/part`];
 
@@ -101,7 +103,7 @@ export const isStage = (object: KubeObject): boolean => partOf(object) === 'stag
 export const isRouter = (object: KubeObject): boolean => partOf(object) === 'router';
 
 /** Whether an object belongs to the router of a plan that is being tried. */
-export const isNext = (object: KubeObject): boolean => partOf(object) === 'next';
+export const isCanaryRouter = (object: KubeObject): boolean => partOf(object) === 'next';
 
 /** Whether a pod has ended for good, as one that was evicted has: it holds nothing, and its address may be another's by now. */
 export const hasEnded = ({ status }: ObservedPod): boolean => ['Failed', 'Succeeded'].includes(status?.phase ?? '');

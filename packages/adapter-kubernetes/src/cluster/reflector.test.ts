@@ -26,8 +26,8 @@ async function start({ limits = usualReflectorLimits, names = [] as readonly str
     { api, clock, rng: new SeededRng(1), limits },
     { type: probes, namespace },
     {
-      changed: (key, object) => told.push(object === undefined ? `-${key}` : `${key}=${object.spec.note ?? ''}`),
-      failed: (_error, inARow) => failures.push(inARow),
+      onChange: (key, object) => told.push(object === undefined ? `-${key}` : `${key}=${object.spec.note ?? ''}`),
+      onFailure: (_error, inARow) => failures.push(inARow),
     },
   );
   const abort = new AbortController();
@@ -144,7 +144,7 @@ describe('Reflector', () => {
     late.line = 'down';
     const told: string[] = [];
     const abort = new AbortController();
-    const listener = { changed: (key: string) => told.push(key), failed: () => {} };
+    const listener = { onChange: (key: string) => told.push(key), onFailure: () => {} };
     const reflector = new Reflector({ api: late, clock, rng: new SeededRng(2) }, { type: probes }, listener);
     const running = reflector.run(abort.signal);
     await clock.advanceTo(5_000);

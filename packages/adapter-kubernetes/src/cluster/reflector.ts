@@ -10,7 +10,7 @@ import { type RetryDelays, retryDelayMs } from './retry-delay.js';
 import { wait } from './wait.js';
 
 /** What a reflector stands on. */
-export interface ReflectorBase {
+export interface ReflectorDeps {
   readonly api: KubeApi;
   readonly clock: AlarmClock;
   readonly rng: Rng;
@@ -29,9 +29,9 @@ export interface ReflectorLimits {
 
 /** Who is told; `object` is missing when it is gone. */
 export interface ReflectorListener<T extends KubeObject> {
-  changed(key: string, object: T | undefined): void;
+  onChange(key: string, object: T | undefined): void;
   /** A list or a watch failed; it is tried again. */
-  failed(error: unknown, failuresInARow: number): void;
+  onFailure(error: unknown, failuresInARow: number): void;
 }
 
 export const usualReflectorLimits: ReflectorLimits = {
@@ -43,7 +43,7 @@ export const usualReflectorLimits: ReflectorLimits = {
 
 /** One selection; `run` keeps it until its signal aborts. */
 export class Reflector<T extends KubeObject> {
-  readonly #base: ReflectorBase;
+  readonly #deps: ReflectorDeps;
   readonly #limits: ReflectorLimits;
   readonly #selection: Selection<T>;
   readonly #listener: ReflectorListener<T>;
@@ -52,8 +52,8 @@ export class Reflector<T extends KubeObject> {
   #lastHeardAtMs = Number.NEGATIVE_INFINITY;
   #failures = 0;
 
-  constructor(base: ReflectorBase, selection: Selection<T>, listener: ReflectorListener<T>) {
-    this.#base = base;
+  constructor(base: ReflectorDeps, selection: Selection<T>, listener: ReflectorListener<T>) {
+    this.#deps = base;
     this.#limits = base.limits ?? usualReflectorLimits;
     this.#selection = selection;
     this.#listener = listener;
@@ -82,17 +82,17 @@ export class Reflector<T extends KubeObject> {
       try {
         version = version === undefined ? await this.#list() : await this.#follow(version, signal);
       } catch (error) {
-        if (!signal.aborted) this.#failed(error);
+        if (!signal.aborted) this.#onFailure(error);
       }
       if (this.#failures > failuresBefore) {
-        await wait(this.#base.clock, retryDelayMs(this.#failures, this.#limits.retry, this.#base.rng), signal);
+        await wait(this.#deps.clock, retryDelayMs(this.#failures, this.#limits.retry, this.#deps.rng), signal);
       }
     }
   }
 
-  #failed(error: unknown): void {
+  #onFailure(error: unknown): void {
     this.#failures++;
-    this.#listener.failed(error, this.#failures);
+    this.#listener.onFailure(error, this.#failures);
   }
 
   /** Lists all pages and tells the differences; gives the version to go on from, or nothing when the list expired on the way. */
@@ -102,16 +102,16 @@ export class Reflector<T extends KubeObject> {
     let version: string;
     do {
       const next = continueToken === undefined ? {} : { continueToken };
-      const page = await this.#base.api.list(this.#selection, { limit: this.#limits.pageSize, ...next });
+      const page = await this.#deps.api.list(this.#selection, { limit: this.#limits.pageSize, ...next });
       if (page.kind === 'expired') {
-        this.#failed(new Error('the list expired before its last page'));
+        this.#onFailure(new Error('the list expired before its last page'));
         return undefined;
       }
       for (const object of page.objects) found.set(objectKey(object.metadata), object);
       version = page.resourceVersion;
       continueToken = page.continueToken;
     } while (continueToken !== undefined);
-    this.#lastHeardAtMs = this.#base.clock.nowMs();
+    this.#lastHeardAtMs = this.#deps.clock.nowMs();
     this.#listed = true;
     for (const key of [...this.#objects.keys()]) if (!found.has(key)) this.#put(key, undefined);
     for (const [key, object] of found) this.#put(key, object);
@@ -120,7 +120,7 @@ export class Reflector<T extends KubeObject> {
 
   /** Watches until the watch ends; gives the version to go on from, or nothing where a list is needed. */
   async #follow(from: string, signal: AbortSignal): Promise<string | undefined> {
-    const { clock } = this.#base;
+    const { clock } = this.#deps;
     const beganAtMs = clock.nowMs();
     const silence = new SilenceAlarm(clock, this.#limits.silenceMs, signal);
     const progress = { version: from };
@@ -137,23 +137,23 @@ export class Reflector<T extends KubeObject> {
     if (signal.aborted) return undefined;
     if (silence.rang) failure ??= new Error(`nothing heard of the watch for ${this.#limits.silenceMs} ms`);
     if (isIdle) failure ??= new Error(isExpired ? 'the watch began at a forgotten version' : 'the watch ended at once');
-    if (failure !== undefined) this.#failed(failure);
+    if (failure !== undefined) this.#onFailure(failure);
     return isExpired ? undefined : progress.version;
   }
 
   /** Takes the events of one watch; whether it ended because its version is forgotten. */
   async #read(progress: { version: string }, silence: SilenceAlarm): Promise<boolean> {
     const from = { resourceVersion: progress.version, timeoutSeconds: this.#watchSeconds() };
-    for await (const event of this.#base.api.watch(this.#selection, from, silence.signal)) {
+    for await (const event of this.#deps.api.watch(this.#selection, from, silence.signal)) {
       if (event.kind === 'expired') return true;
-      silence.wind();
-      this.#lastHeardAtMs = this.#base.clock.nowMs();
-      progress.version = this.#take(event);
+      silence.restart();
+      this.#lastHeardAtMs = this.#deps.clock.nowMs();
+      progress.version = this.#applyEvent(event);
     }
     return false;
   }
 
-  #take(event: Exclude<WatchEvent<T>, { kind: 'expired' }>): string {
+  #applyEvent(event: Exclude<WatchEvent<T>, { kind: 'expired' }>): string {
     if (event.kind === 'bookmark') return event.resourceVersion;
     const { metadata } = event.object;
     this.#put(objectKey(metadata), event.kind === 'deleted' ? undefined : event.object);
@@ -164,12 +164,12 @@ export class Reflector<T extends KubeObject> {
     const before = this.#objects.get(key);
     if (object === undefined) this.#objects.delete(key);
     else this.#objects.set(key, object);
-    if (before?.metadata.resourceVersion !== object?.metadata.resourceVersion) this.#listener.changed(key, object);
+    if (before?.metadata.resourceVersion !== object?.metadata.resourceVersion) this.#listener.onChange(key, object);
   }
 
   #watchSeconds(): number {
     const { shortest, longest } = this.#limits.watchMs;
-    return Math.round((shortest + (longest - shortest) * this.#base.rng.next()) / 1000);
+    return Math.round((shortest + (longest - shortest) * this.#deps.rng.next()) / 1000);
   }
 }
 
@@ -191,14 +191,14 @@ class SilenceAlarm {
     this.#outer = outer;
     outer.addEventListener('abort', this.#abortNow, { once: true });
     if (outer.aborted) this.#abortNow();
-    this.wind();
+    this.restart();
   }
 
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
 
-  wind(): void {
+  restart(): void {
     this.#cancel();
     this.#cancel = this.#clock.ringAt(this.#clock.nowMs() + this.#silenceMs, () => {
       this.rang = true;

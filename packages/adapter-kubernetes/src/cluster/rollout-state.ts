@@ -21,12 +21,12 @@ export function rolloutState({ metadata, spec, status = {} }: ObservedDeployment
 }
 
 /** Something that does not pass by waiting, with the pod that has it. */
-export interface PodTrouble {
+export interface PodIssue {
   readonly reason: 'ImageUnavailable' | 'CrashLoop' | 'ConfigurationMissing' | 'Unschedulable';
   readonly message: string;
 }
 
-const REASONS: Readonly<Record<string, PodTrouble['reason']>> = {
+const REASONS: Readonly<Record<string, PodIssue['reason']>> = {
   ErrImagePull: 'ImageUnavailable',
   ImagePullBackOff: 'ImageUnavailable',
   InvalidImageName: 'ImageUnavailable',
@@ -34,28 +34,28 @@ const REASONS: Readonly<Record<string, PodTrouble['reason']>> = {
   CreateContainerConfigError: 'ConfigurationMissing',
 };
 
-/** The troubles of pods, one for each reason. */
-export function podTroubles(pods: readonly ObservedPod[]): readonly PodTrouble[] {
-  const found = new Map<string, PodTrouble>();
+/** The issues of pods, one for each reason. */
+export function podIssues(pods: readonly ObservedPod[]): readonly PodIssue[] {
+  const found = new Map<string, PodIssue>();
   for (const pod of pods) {
-    const trouble = troubleOf(pod);
-    if (trouble !== undefined && !found.has(trouble.reason)) found.set(trouble.reason, trouble);
+    const issue = issueOf(pod);
+    if (issue !== undefined && !found.has(issue.reason)) found.set(issue.reason, issue);
   }
   return [...found.values()];
 }
 
-function troubleOf(pod: ObservedPod): PodTrouble | undefined {
+function issueOf(pod: ObservedPod): PodIssue | undefined {
   const { conditions = [], containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
   for (const container of [...initContainerStatuses, ...containerStatuses]) {
-    const trouble = containerTrouble(pod, container);
-    if (trouble !== undefined) return trouble;
+    const issue = containerIssue(pod, container);
+    if (issue !== undefined) return issue;
   }
   const placed = conditions.find(({ type }) => type === 'PodScheduled');
   if (placed?.status !== 'False' || placed.reason !== 'Unschedulable') return undefined;
   return { reason: 'Unschedulable', message: `${objectKey(pod.metadata)}: ${placed.message ?? 'no node has room'}` };
 }
 
-function containerTrouble({ metadata }: ObservedPod, { name, state }: ObservedContainer): PodTrouble | undefined {
+function containerIssue({ metadata }: ObservedPod, { name, state }: ObservedContainer): PodIssue | undefined {
   const { reason = '', message = reason } = state?.waiting ?? {};
   const known = REASONS[reason];
   return known && { reason: known, message: `${objectKey(metadata)}, container ${name}: ${message}` };

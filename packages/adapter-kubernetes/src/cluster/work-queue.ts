@@ -7,7 +7,7 @@ import type { AlarmClock, Rng } from '@equipoise/core/model';
 import { type RetryDelays, retryDelayMs } from './retry-delay.js';
 
 /** What the queue stands on. */
-export interface WorkQueueBase {
+export interface WorkQueueDeps {
   readonly clock: AlarmClock;
   readonly rng: Rng;
   readonly limits?: WorkQueueLimits;
@@ -32,10 +32,10 @@ export type Pass = (key: string) => Promise<{ readonly againAfterMs?: number }>;
 
 /** A queue over one kind of work. */
 export class WorkQueue {
-  readonly #base: WorkQueueBase;
+  readonly #deps: WorkQueueDeps;
   readonly #limits: WorkQueueLimits;
   readonly #pass: Pass;
-  readonly #failed: (key: string, error: unknown) => void;
+  readonly #onFailure: (key: string, error: unknown) => void;
   readonly #waiting = new Set<string>();
   readonly #working = new Set<string>();
   readonly #failures = new Map<string, number>();
@@ -45,11 +45,11 @@ export class WorkQueue {
   #running = false;
   #idle: () => void = () => {};
 
-  constructor(base: WorkQueueBase, pass: Pass, failed: (key: string, error: unknown) => void) {
-    this.#base = base;
+  constructor(base: WorkQueueDeps, pass: Pass, failed: (key: string, error: unknown) => void) {
+    this.#deps = base;
     this.#limits = base.limits ?? usualQueueLimits;
     this.#pass = pass;
-    this.#failed = failed;
+    this.#onFailure = failed;
   }
 
   /** Whether nothing is worked on and nothing waits for more than its time. */
@@ -65,11 +65,11 @@ export class WorkQueue {
 
   /** Asks for a pass after a time, or earlier where one is already asked for. */
   addAfter(key: string, delayMs: number): void {
-    const atMs = this.#base.clock.nowMs() + delayMs;
+    const atMs = this.#deps.clock.nowMs() + delayMs;
     const before = this.#alarms.get(key);
     if (before !== undefined && before.atMs <= atMs) return;
     before?.cancel();
-    const cancel = this.#base.clock.ringAt(atMs, () => {
+    const cancel = this.#deps.clock.ringAt(atMs, () => {
       this.#alarms.delete(key);
       this.add(key);
     });
@@ -112,8 +112,8 @@ export class WorkQueue {
     } catch (error) {
       const failures = (this.#failures.get(key) ?? 0) + 1;
       this.#failures.set(key, failures);
-      this.#failed(key, error);
-      if (this.#running) this.addAfter(key, retryDelayMs(failures, this.#limits.retry, this.#base.rng));
+      this.#onFailure(key, error);
+      if (this.#running) this.addAfter(key, retryDelayMs(failures, this.#limits.retry, this.#deps.rng));
     } finally {
       this.#working.delete(key);
       if (this.#running) this.#rest(key);
@@ -123,7 +123,7 @@ export class WorkQueue {
   }
 
   #rest(key: string): void {
-    const { clock } = this.#base;
+    const { clock } = this.#deps;
     const cancel = clock.ringAt(clock.nowMs() + this.#limits.restMs, () => {
       this.#resting.delete(key);
       this.#begin();

@@ -61,16 +61,16 @@ const USUAL_MAX = { items: 128, length: 1024, properties: 64 } as const;
 /** The node of a JSON Schema at `path` as a structural schema. */
 export function toStructural(node: JsonSchemaNode, path: string, additions: Additions): StructuralSchema {
   const alternatives = node.anyOf ?? [];
-  const shared = { ...described(node), ...defaultOf(node, path, additions) };
+  const shared = { ...descriptionOf(node), ...defaultOf(node, path, additions) };
   if (alternatives.length === 0) {
-    return withInnerDefaults({ ...shared, ...typed(node, path, additions), ...rulesAt(path, additions) });
+    return withInnerDefaults({ ...shared, ...typeSchema(node, path, additions), ...rulesAt(path, additions) });
   }
   const types = new Set(alternatives.map(({ type }) => type));
   if (types.size > 1 || !types.has('object')) return { ...shared, 'x-kubernetes-preserve-unknown-fields': true };
   return { ...shared, ...oneOfObjects(alternatives, path, additions) };
 }
 
-const described = ({ description }: JsonSchemaNode) => (description === undefined ? {} : { description });
+const descriptionOf = ({ description }: JsonSchemaNode) => (description === undefined ? {} : { description });
 
 function defaultOf(node: JsonSchemaNode, path: string, { defaults }: Additions): Pick<StructuralSchema, 'default'> {
   const value = Object.hasOwn(defaults, path) ? defaults[path] : node.default;
@@ -92,7 +92,7 @@ function rulesAt(path: string, { rules }: Additions): Pick<StructuralSchema, 'x-
   return own === undefined ? {} : { 'x-kubernetes-validations': own };
 }
 
-function typed(node: JsonSchemaNode, path: string, additions: Additions): StructuralSchema {
+function typeSchema(node: JsonSchemaNode, path: string, additions: Additions): StructuralSchema {
   switch (node.type) {
     case 'object':
       return objectSchema(node, path, additions);

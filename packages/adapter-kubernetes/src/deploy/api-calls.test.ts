@@ -58,7 +58,7 @@ async function running(names: readonly string[], stages = 10) {
   const ended = new Operator({
     ...{ api, clock, rng: new SeededRng(1), nowEpochMs: () => NOW_EPOCH_MS + clock.nowMs(), source },
     imagesOf: () => images,
-    failed: (what, error) => failures.push(`${what}: ${String(error)}`),
+    onFailure: (what, error) => failures.push(`${what}: ${String(error)}`),
   }).run(abort.signal);
   await clock.advanceTo(20_000);
   cluster.readyAfterMs = () => 1_000;

@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';
 import { type KubeObject, refTo } from '../api/kube-object.js';
-import { deployments, isNext, isRouter, type ObservedPod, pipelines, pods } from '../cluster/observed-objects.js';
-import { shareOf } from '../reconcile/canary-share.js';
+import {
+  deployments,
+  isCanaryRouter,
+  isRouter,
+  type ObservedPod,
+  pipelines,
+  pods,
+} from '../cluster/observed-objects.js';
+import { shareOf } from '../reconcile/canary-router.js';
 import {
   begun,
   fraction,
@@ -43,7 +50,8 @@ describe('a new variant that fails', () => {
       while ((await find(LARGE)) !== undefined) {
         await rig.pass(100);
         // The variant stays until nothing of what sends to it is left, and what serves is never less than whole.
-        const sends = (await all<ObservedPod>(pods)).some(isNext) || (await entry()).some((pod) => shareOf(pod) > 0);
+        const sends =
+          (await all<ObservedPod>(pods)).some(isCanaryRouter) || (await entry()).some((pod) => shareOf(pod) > 0);
         if (sends) expect(await ready(LARGE)).toBe(3);
         expect([await ready(SMALL), (await ready(ROUTER)) >= 1]).toEqual([2, true]);
       }
@@ -98,7 +106,7 @@ describe('a new variant that fails', () => {
       (pod: KubeObject) => isRouter(pod) && shareOf(pod) > 0,
       /does not start with that share/,
     ],
-    ['its own router', isNext, /before it got a request: has timed out/],
+    ['its own router', isCanaryRouter, /before it got a request: has timed out/],
   ])('goes when %s does not start', async (_, isAffected, why) => {
     const rig = await start();
     rig.cluster.stuckAfterMs = 20_000;
@@ -116,7 +124,7 @@ describe('a new variant that fails', () => {
     rig.source.decide(KEY, planWith('large', 3));
     await rig.until(async () => (await fraction(rig)()) === 0.1);
     const silentSinceMs = rig.clock.nowMs();
-    rig.source.situation = () => ({ silentMs: rig.clock.nowMs() - silentSinceMs });
+    rig.source.situation = () => ({ staleMs: rig.clock.nowMs() - silentSinceMs });
     await rig.pass(30_000);
     expect((await rig.status())?.rollback).toBeUndefined();
     await rig.until(async () => (await rig.status())?.rollback !== undefined, 60_000);
@@ -130,8 +138,8 @@ describe('a new variant that fails', () => {
     rig.source.decide(KEY, planWith('large', 3));
     await rig.until(async () => (await fraction(rig)()) === 0.1);
     await rig.pass(3_000);
-    rig.cluster.readyAfterMs = (pod) => (isNext(pod) ? Number.POSITIVE_INFINITY : 500);
-    const lost = (await rig.all<ObservedPod>(pods)).find(isNext);
+    rig.cluster.readyAfterMs = (pod) => (isCanaryRouter(pod) ? Number.POSITIVE_INFINITY : 500);
+    const lost = (await rig.all<ObservedPod>(pods)).find(isCanaryRouter);
     if (lost !== undefined) await rig.admin.delete(refTo(pods, lost));
     await rig.until(async () => (await rig.ready(NEXT)) === 0);
     // There is no traffic that would tell, and it may come back.

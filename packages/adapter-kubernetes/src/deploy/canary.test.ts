@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
-import { childTypes, deployments, isNext, type ObservedPod, pods } from '../cluster/observed-objects.js';
-import type { Situation } from '../plan/planning.js';
-import { shareOf } from '../reconcile/canary-share.js';
+import { childTypes, deployments, isCanaryRouter, type ObservedPod, pods } from '../cluster/observed-objects.js';
+import type { PipelineSignals } from '../plan/planning.js';
+import { shareOf } from '../reconcile/canary-router.js';
 import type { Deployment, NetworkPolicy, Service } from '../render/manifest-types.js';
 import {
   begun,
@@ -62,7 +62,7 @@ describe('the requests', () => {
       'shelf--classify--only',
       LARGE,
     ]);
-    for (const type of Object.values(childTypes)) expect((await all(type)).filter(isNext)).toEqual([]);
+    for (const type of Object.values(childTypes)) expect((await all(type)).filter(isCanaryRouter)).toEqual([]);
     const router = (await find(ROUTER)) as Deployment | undefined;
     expect(router?.spec.template.spec.containers[0]?.args?.join(' ')).not.toContain('--share');
     expect(rig.failures).toEqual([]);
@@ -191,7 +191,7 @@ it('a plan that goes back in the middle takes all requests back before anything 
   while ((await rig.find(LARGE)) !== undefined) {
     await rig.pass(100);
     if ((await rig.entry()).some((pod) => shareOf(pod) > 0)) expect(await rig.ready(NEXT)).toBe(1);
-    if ((await rig.all<ObservedPod>(pods)).some(isNext)) expect(await rig.ready(LARGE)).toBe(3);
+    if ((await rig.all<ObservedPod>(pods)).some(isCanaryRouter)) expect(await rig.ready(LARGE)).toBe(3);
     expect(await rig.ready(SMALL)).toBe(2);
     if (rig.clock.nowMs() > 300_000) throw new Error('it does not go');
   }
@@ -238,12 +238,16 @@ it('another operator goes on where the first was cut off', async () => {
 
 describe('an operator that begins in the middle', () => {
   /** Kills the operator and starts another, which hears the routers as `situation` says, `afterMs` later. */
-  async function takeOver(rig: Awaited<ReturnType<typeof start>>, afterMs: number, situation: Partial<Situation>) {
+  async function takeOver(
+    rig: Awaited<ReturnType<typeof start>>,
+    afterMs: number,
+    situation: Partial<PipelineSignals>,
+  ) {
     await rig.stop();
     const beganAtMs = rig.clock.nowMs();
     rig.source.situation = () => {
       const silentMs = rig.clock.nowMs() - beganAtMs;
-      return silentMs < afterMs ? { silentMs } : { ...heard, ...situation };
+      return silentMs < afterMs ? { staleMs: silentMs } : { ...heard, ...situation };
     };
     const abort = new AbortController();
     const running = rig.operator(new MemoryKubeApi(rig.kube), 2).run(abort.signal);

@@ -4,21 +4,20 @@
  */
 import { createHash } from 'node:crypto';
 import { AppError, type Clock } from '@equipoise/core/model';
-import type { Applier, KubeApi } from '../api/kube-api.js';
+import { type Applier, type KubeApi, refusalError } from '../api/kube-api.js';
 import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.js';
 import { fewAtATime } from '../cluster/few-at-a-time.js';
 import { childTypes, deployments } from '../cluster/observed-objects.js';
-import { refusal } from './refusal.js';
 
 /** What a writer stands on. */
-export interface ChildWriterBase {
+export interface ChildWriterDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly applier: Applier;
 }
 
 /** What came of a round of writes: the objects that were written, and when to look again at those that were not shown yet. */
-export interface Written {
+export interface WriteOutcome {
   readonly objects: readonly KubeObject[];
   readonly againAfterMs?: number;
 }
@@ -28,7 +27,7 @@ const AT_A_TIME = 4;
 /** So long a watch may take to show what was written. */
 const SHOWN_WITHIN_MS = 5_000;
 
-interface Applied {
+interface AppliedObject {
   readonly digest: string;
   /** Version that the write led to, and the one that was seen before it; undefined where there was no object. */
   readonly version: string;
@@ -38,13 +37,13 @@ interface Applied {
 }
 
 export class ChildWriter {
-  readonly #base: ChildWriterBase;
+  readonly #deps: ChildWriterDeps;
   /** What was applied for each pipeline, by `childId`. */
-  readonly #applied = new Map<string, Map<string, Applied>>();
+  readonly #applied = new Map<string, Map<string, AppliedObject>>();
   readonly #digests = new WeakMap<KubeObject, string>();
 
-  constructor(base: ChildWriterBase) {
-    this.#base = base;
+  constructor(base: ChildWriterDeps) {
+    this.#deps = base;
   }
 
   /**
@@ -55,8 +54,8 @@ export class ChildWriter {
     pipeline: string,
     objects: readonly KubeObject[],
     live: ReadonlyMap<string, KubeObject>,
-  ): Promise<Written> {
-    const known = this.#applied.get(pipeline) ?? new Map<string, Applied>();
+  ): Promise<WriteOutcome> {
+    const known = this.#applied.get(pipeline) ?? new Map<string, AppliedObject>();
     this.#applied.set(pipeline, known);
     const due = objects.filter((object) => !this.#isDone(known.get(childId(object)), object, live));
     const isWorkload = ({ kind }: KubeObject): boolean => kind === deployments.kind;
@@ -75,8 +74,8 @@ export class ChildWriter {
     await fewAtATime(refs, AT_A_TIME, async (ref) => {
       const id = childId({ kind: ref.type.kind, metadata: ref });
       const { uid } = live.get(id)?.metadata ?? {};
-      const result = await this.#base.api.delete(ref, uid === undefined ? {} : { uid });
-      if (result.kind === 'refused' && result.reason !== 'not-found') throw refusal(objectKey(ref), result);
+      const result = await this.#deps.api.delete(ref, uid === undefined ? {} : { uid });
+      if (result.kind === 'refused' && result.reason !== 'not-found') throw refusalError(objectKey(ref), result);
       this.#applied.get(pipeline)?.delete(id);
     });
   }
@@ -86,23 +85,23 @@ export class ChildWriter {
     this.#applied.delete(pipeline);
   }
 
-  #isDone(applied: Applied | undefined, object: KubeObject, live: ReadonlyMap<string, KubeObject>): boolean {
+  #isDone(applied: AppliedObject | undefined, object: KubeObject, live: ReadonlyMap<string, KubeObject>): boolean {
     if (applied === undefined) return false;
     const seen = versionOf(live.get(childId(object)));
     applied.isShown ||= seen === applied.version;
     if (applied.digest !== this.#digestOf(object)) return false;
     if (applied.isShown) return seen === applied.version;
-    return seen === applied.before && this.#base.clock.nowMs() - applied.atMs < SHOWN_WITHIN_MS;
+    return seen === applied.before && this.#deps.clock.nowMs() - applied.atMs < SHOWN_WITHIN_MS;
   }
 
-  async #write(known: Map<string, Applied>, object: KubeObject, live: KubeObject | undefined): Promise<void> {
+  async #write(known: Map<string, AppliedObject>, object: KubeObject, live: KubeObject | undefined): Promise<void> {
     const type = childTypes[object.kind];
     if (type === undefined)
       throw new AppError('INTERNAL_ERROR', `the operator does not know objects of kind ${object.kind}`);
     const id = childId(object);
-    const { api, applier, clock } = this.#base;
+    const { api, applier, clock } = this.#deps;
     const result = await api.apply(type, object, applier);
-    if (result.kind === 'refused') throw refusal(id, result);
+    if (result.kind === 'refused') throw refusalError(id, result);
     const version = versionOf(result.object) ?? '';
     const before = versionOf(live);
     known.set(id, {

@@ -4,7 +4,7 @@ import type { KubeApi, Refused } from '../api/kube-api.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
-import { renderedTypes } from '../cluster/rendered-types.js';
+import { renderedTypes } from '../cluster/observed-objects.js';
 import type { Deployment } from '../render/manifest-types.js';
 import { renderPlan } from '../render/render-plan.js';
 import { EVERY_KIND, planFor, requestFor, specOf } from '../render/render-request.test-support.js';

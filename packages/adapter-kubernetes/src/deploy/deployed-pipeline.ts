@@ -4,7 +4,7 @@ import { COMMAND_MANAGER } from '../api/field-managers.js';
 import type { KubeApi, ListPage, Refused } from '../api/kube-api.js';
 import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js';
 import { labelsOf } from '../cluster/object-names.js';
-import { renderedTypes } from '../cluster/rendered-types.js';
+import { renderedTypes } from '../cluster/observed-objects.js';
 import { type FieldDifference, objectDifferences } from './object-differences.js';
 
 /** An object by kind and name. */

@@ -68,6 +68,6 @@ function ofEngine(object: EngineObject): WorkloadState {
   const ready = conditions.find(({ type }) => (type as string) === 'Ready');
   const complete = ready === undefined ? state === 'Available' : ready.status === 'True';
   const wanted = object.spec?.replicas ?? object.spec?.predictor?.minReplicas ?? 1;
-  const trouble = ready !== undefined && ready.status === 'False' ? ready.message : undefined;
-  return { ...partOf(object), wanted, ready: complete ? wanted : 0, complete, ...(trouble && { stuck: trouble }) };
+  const issue = ready !== undefined && ready.status === 'False' ? ready.message : undefined;
+  return { ...partOf(object), wanted, ready: complete ? wanted : 0, complete, ...(issue && { stuck: issue }) };
 }

@@ -47,12 +47,13 @@ export function eventsOf(
   const before = pipeline.status?.conditions ?? [];
   return conditions.flatMap((condition) => {
     const old = before.find(({ type }) => type === condition.type);
-    const isNews = old === undefined ? condition.status !== 'Unknown' : isOther(old, condition);
+    const isNews = old === undefined ? condition.status !== 'Unknown' : isChanged(old, condition);
     return isNews ? [eventOf(pipeline, old, condition, nowEpochMs)] : [];
   });
 }
 
-const isOther = (a: PipelineCondition, b: PipelineCondition): boolean => a.status !== b.status || a.reason !== b.reason;
+const isChanged = (a: PipelineCondition, b: PipelineCondition): boolean =>
+  a.status !== b.status || a.reason !== b.reason;
 
 function eventOf(
   { apiVersion, kind, metadata: { name, namespace, uid } }: InferencePipeline,

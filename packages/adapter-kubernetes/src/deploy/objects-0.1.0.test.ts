@@ -7,8 +7,7 @@ import { written } from '../api/conformance/subject.test-support.js';
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { MemoryKube } from '../api/memory/memory-kube.test-support.js';
 import { MemoryKubeApi } from '../api/memory/memory-kube-api.test-support.js';
-import { type Lease, leases } from '../cluster/lease.js';
-import { LeaseElector } from '../cluster/lease-elector.js';
+import { type Lease, LeaseElector, leases } from '../cluster/lease-elector.js';
 import {
   childTypes,
   deployments,
@@ -19,7 +18,7 @@ import {
   pods,
 } from '../cluster/observed-objects.js';
 import { keptPlan } from '../plan/kept-plan.js';
-import type { PlanAnswer, PlanSource, Situation } from '../plan/planning.js';
+import type { PipelineSignals, PlanAnswer, PlanSource } from '../plan/planning.js';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 import { begun, heard, LARGE, namespace, ROUTER, SMALL, well } from '../test-cluster/memory/canary-rig.test-support.js';
 import { clusterResources, MemoryCluster } from '../test-cluster/memory/memory-cluster.test-support.js';
@@ -114,7 +113,7 @@ class Restored {
 
 /** Keeps to the plan of the status, as an operator does after a restart. */
 class KeptPlans implements PlanSource {
-  situation: Situation = { ...heard, sides: begun };
+  situation: PipelineSignals = { ...heard, sides: begun };
   readonly #answers = new Map<string, PlanAnswer>();
 
   planOf(key: string, spec: PipelineSpec, { pipeline }: ObservedPipeline): Promise<PlanAnswer> {
@@ -124,7 +123,7 @@ class KeptPlans implements PlanSource {
     return Promise.resolve(answer);
   }
 
-  situationOf(): Situation {
+  signalsOf(): PipelineSignals {
     return this.situation;
   }
 
@@ -145,7 +144,7 @@ async function takeOver(state: string, startedMs: number) {
   const operator = new Operator({
     ...{ api: new MemoryKubeApi(kube), clock, rng: new SeededRng(1), nowEpochMs, source },
     imagesOf: () => images,
-    failed: (what, error) => failures.push(`${what}: ${String(error)}`),
+    onFailure: (what, error) => failures.push(`${what}: ${String(error)}`),
   });
   const before = { ...(await restored.running()), status: await restored.status() };
   const running = operator.run(abort.signal);

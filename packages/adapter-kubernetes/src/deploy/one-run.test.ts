@@ -41,7 +41,7 @@ async function start(names: readonly string[], mode = 'auto') {
     const base = { api, clock, rng: new SeededRng(1), nowEpochMs: () => NOW_EPOCH_MS + clock.nowMs(), source };
     let ended: { pipelines?: readonly PipelineRun[]; error?: unknown; tookMs: number } | undefined;
     const beganAtMs = clock.nowMs();
-    void runOnce({ ...base, imagesOf: () => images, failed: (what) => failures.push(what) }, abort.signal).then(
+    void runOnce({ ...base, imagesOf: () => images, onFailure: (what) => failures.push(what) }, abort.signal).then(
       (found) => {
         ended = { pipelines: found, tookMs: clock.nowMs() - beganAtMs };
       },
@@ -132,7 +132,7 @@ describe('runOnce', () => {
       source.situation = () => {
         const sinceMs = clock.nowMs() - beganAtMs;
         const counts = { before: { ended: 90, missed: 0 }, after: { ended: 60, missed: 0 }, passedOn: 60 };
-        return sinceMs < 2_000 ? { silentMs: sinceMs } : { sides: { ...counts, observedMs: sinceMs - 2_000 } };
+        return sinceMs < 2_000 ? { staleMs: sinceMs } : { sides: { ...counts, observedMs: sinceMs - 2_000 } };
       };
       const ended = await run();
       expect(ended?.tookMs).toBeLessThan(40_000);

@@ -9,10 +9,10 @@ import { wait } from '../cluster/wait.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import type { PlanSource } from '../plan/planning.js';
 import type { Phase } from '../reconcile/reconciliation.js';
-import { Operator, type OperatorBase, type PassReport } from './operator.js';
+import { Operator, type OperatorDeps, type PassReport } from './operator.js';
 
 /** What a run stands on; its source says while it has still to plan for a pipeline. */
-export interface OneRunBase extends Omit<OperatorBase, 'passed'> {
+export interface OneRunDeps extends Omit<OperatorDeps, 'passed'> {
   readonly source: PlanSource & { readonly isUndecided: boolean };
 }
 
@@ -43,7 +43,7 @@ const MOST_FAILURES = 5;
 const LIST_LIMIT_MS = 30_000;
 
 /** Runs; rejects with what kept it from listing the pipelines, and with AppError INTERRUPTED when `signal` aborts it. */
-export async function runOnce(base: OneRunBase, signal: AbortSignal): Promise<readonly PipelineRun[]> {
+export async function runOnce(base: OneRunDeps, signal: AbortSignal): Promise<readonly PipelineRun[]> {
   const run = new OneRun(base);
   const ending = new AbortController();
   const running = run.operator.run(AbortSignal.any([signal, ending.signal]));
@@ -59,7 +59,7 @@ export async function runOnce(base: OneRunBase, signal: AbortSignal): Promise<re
 
 class OneRun {
   readonly operator: Operator;
-  readonly #base: OneRunBase;
+  readonly #deps: OneRunDeps;
   readonly #startedAtMs: number;
   readonly #runs = new Map<string, PipelineRun>();
   readonly #failures = new Map<string, number>();
@@ -68,14 +68,14 @@ class OneRun {
   #listFailure: unknown;
   #changedAtMs: number;
 
-  constructor(base: OneRunBase) {
-    this.#base = base;
+  constructor(base: OneRunDeps) {
+    this.#deps = base;
     this.#startedAtMs = base.clock.nowMs();
     this.#changedAtMs = this.#startedAtMs;
     this.operator = new Operator({
       ...base,
-      passed: (key, pass) => this.#passed(key, pass),
-      failed: (what, error) => this.#failed(what, error),
+      onPass: (key, pass) => this.#onPass(key, pass),
+      onFailure: (what, error) => this.#onFailure(what, error),
     });
   }
 
@@ -84,7 +84,7 @@ class OneRun {
   }
 
   isOver(): boolean {
-    const nowMs = this.#base.clock.nowMs();
+    const nowMs = this.#deps.clock.nowMs();
     const keys = this.operator.pipelines;
     if (keys === undefined) {
       const isTold = [...this.#failures.values()].some((count) => count >= MOST_FAILURES);
@@ -92,29 +92,29 @@ class OneRun {
       throw this.#listFailure ?? new AppError('UNREACHABLE', 'The API server has not listed its objects.');
     }
     const isLookedAt = (key: string): boolean => this.#runs.has(key);
-    if (!this.operator.isIdle || this.#base.source.isUndecided || !keys.every(isLookedAt)) return false;
+    if (!this.operator.isIdle || this.#deps.source.isUndecided || !keys.every(isLookedAt)) return false;
     const isTriedAgain = keys.some((key) => (this.#failures.get(key) ?? MOST_FAILURES) < MOST_FAILURES);
     const isAwaited = keys.some((key) => this.#awaited.has(key));
     return !isTriedAgain && !isAwaited && nowMs - this.#changedAtMs >= QUIET_MS;
   }
 
-  #passed(key: string, { pipeline, phase, status, applied, removed, awaitsVerdict }: PassReport): void {
+  #onPass(key: string, { pipeline, phase, status, applied, removed, awaitsVerdict }: PassReport): void {
     const { name, namespace } = pipeline.metadata;
     const before = this.#runs.get(key);
     if (applied.length > 0 || removed.length > 0 || before?.phase !== phase)
-      this.#changedAtMs = this.#base.clock.nowMs();
+      this.#changedAtMs = this.#deps.clock.nowMs();
     this.#failures.delete(key);
     if (awaitsVerdict) this.#awaited.add(key);
     else this.#awaited.delete(key);
     this.#runs.set(key, {
       ...{ name, phase, status, ...(namespace !== undefined && { namespace }) },
-      applied: together(before?.applied, applied.map(touchedObject)),
-      removed: together(before?.removed, removed.map(touchedRef)),
+      applied: mergeTouched(before?.applied, applied.map(touchedObject)),
+      removed: mergeTouched(before?.removed, removed.map(touchedRef)),
     });
   }
 
-  #failed(what: string, error: unknown): void {
-    this.#base.failed(what, error);
+  #onFailure(what: string, error: unknown): void {
+    this.#deps.onFailure(what, error);
     this.#failures.set(what, (this.#failures.get(what) ?? 0) + 1);
     // Keys of pipelines have their namespace before them; everything else is a resource.
     const [namespace, name] = what.split('/');
@@ -131,6 +131,6 @@ const touchedObject = ({ kind, metadata: { name } }: KubeObject): TouchedObject 
 const touchedRef = ({ type: { kind }, name }: ObjectRef): TouchedObject => ({ kind, name });
 
 /** Each object once, in the order in which it came. */
-function together(before: readonly TouchedObject[] = [], more: readonly TouchedObject[]): readonly TouchedObject[] {
+function mergeTouched(before: readonly TouchedObject[] = [], more: readonly TouchedObject[]): readonly TouchedObject[] {
   return [...new Map([...before, ...more].map((each) => [`${each.kind} ${each.name}`, each])).values()];
 }

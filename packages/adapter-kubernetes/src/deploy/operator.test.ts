@@ -47,8 +47,8 @@ async function start({ mode = 'auto' } = {}) {
   const running = new Operator({
     ...{ api, clock, rng: new SeededRng(1), nowEpochMs: () => NOW_EPOCH_MS + clock.nowMs(), source },
     imagesOf: () => images,
-    failed: (what, error) => failures.push(`${what}: ${String(error)}`),
-    gone: (key) => gone.push(key),
+    onFailure: (what, error) => failures.push(`${what}: ${String(error)}`),
+    onGone: (key) => gone.push(key),
   }).run(abort.signal);
   const ref = { type: pipelines, namespace, name };
   const find = (deployment: string) => admin.get({ type: deployments, namespace, name: deployment });
@@ -259,7 +259,7 @@ describe('Operator', () => {
         source,
       },
       imagesOf: () => images,
-      failed: () => {},
+      onFailure: () => {},
     }).run(abort.signal);
     await pass(10_000);
     const after = await versions();

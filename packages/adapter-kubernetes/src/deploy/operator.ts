@@ -6,21 +6,19 @@
 import { setMaxListeners } from 'node:events';
 import type { AlarmClock, Rng } from '@equipoise/core/model';
 import { OPERATOR_MANAGER } from '../api/field-managers.js';
-import type { KubeApi } from '../api/kube-api.js';
+import { type KubeApi, refusalError } from '../api/kube-api.js';
 import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.js';
 import { type InferencePipeline, pipelines } from '../cluster/observed-objects.js';
 import { WorkQueue } from '../cluster/work-queue.js';
 import { PipelineIndex } from '../observe/pipeline-index.js';
 import { PipelinePlanning, type PlanSource, type Rendering } from '../plan/planning.js';
-import { FINALIZER } from '../reconcile/ending.js';
-import { reconcile } from '../reconcile/reconcile.js';
+import { FINALIZER, reconcile } from '../reconcile/reconcile.js';
 import type { ObservedPipeline, Phase, Reconciliation } from '../reconcile/reconciliation.js';
 import { ChildWriter, childId } from './child-writer.js';
-import { refusal } from './refusal.js';
 import { StatusWriter } from './status-writer.js';
 
 /** What an operator stands on; without a namespace it is for all of them. */
-export interface OperatorBase extends Rendering {
+export interface OperatorDeps extends Rendering {
   readonly api: KubeApi;
   readonly clock: AlarmClock;
   readonly rng: Rng;
@@ -28,11 +26,11 @@ export interface OperatorBase extends Rendering {
   readonly source: PlanSource;
   readonly namespace?: string;
   /** Told of what fails and is tried again; `what` is a resource or the key of a pipeline. */
-  readonly failed: (what: string, error: unknown) => void;
+  readonly onFailure: (what: string, error: unknown) => void;
   /** Told of each pass over a pipeline that has ended well, with its key. */
-  readonly passed?: (key: string, pass: PassReport) => void;
+  readonly onPass?: (key: string, pass: PassReport) => void;
   /** Told of a pipeline that is gone. */
-  readonly gone?: (key: string) => void;
+  readonly onGone?: (key: string) => void;
 }
 
 /** What a pass led to. */
@@ -51,24 +49,24 @@ const AGAIN_AFTER_MS = 300_000;
 const NOT_LISTED_MS = 200;
 
 export class Operator {
-  readonly #base: OperatorBase;
+  readonly #deps: OperatorDeps;
   readonly #index: PipelineIndex;
   readonly #queue: WorkQueue;
   readonly #planning: PipelinePlanning;
   readonly #children: ChildWriter;
   readonly #status: StatusWriter;
 
-  constructor(base: OperatorBase) {
-    this.#base = base;
+  constructor(base: OperatorDeps) {
+    this.#deps = base;
     const applier = { fieldManager: OPERATOR_MANAGER, force: true };
     this.#children = new ChildWriter({ ...base, applier });
     this.#status = new StatusWriter({ ...base, applier });
-    this.#queue = new WorkQueue(base, (key) => this.#pass(key), base.failed);
+    this.#queue = new WorkQueue(base, (key) => this.#pass(key), base.onFailure);
     this.#planning = new PipelinePlanning(base.source, base);
     base.source.onDecided((key) => this.#queue.add(key));
     this.#index = new PipelineIndex(base, base.namespace, {
-      changed: (key) => this.#queue.add(key),
-      failed: base.failed,
+      onChange: (key) => this.#queue.add(key),
+      onFailure: base.onFailure,
     });
   }
 
@@ -94,13 +92,13 @@ export class Operator {
     const seen = this.#index.view(key);
     if (seen === undefined) {
       for (const memory of [this.#planning, this.#children, this.#status]) memory.forget(key);
-      this.#base.gone?.(key);
+      this.#deps.onGone?.(key);
       return {};
     }
     const view = { ...seen, pipeline: this.#status.latest(seen.pipeline) };
-    const planning = await this.#planning.of(key, view);
-    const nowEpochMs = this.#base.nowEpochMs();
-    const observed = { ...view, ...this.#base.source.situationOf(key) };
+    const planning = await this.#planning.planningOf(key, view);
+    const nowEpochMs = this.#deps.nowEpochMs();
+    const observed = { ...view, ...this.#deps.source.signalsOf(key) };
     const result = reconcile(observed, planning, { fieldManager: OPERATOR_MANAGER, nowEpochMs });
     const wishes = await this.#carryOut(key, view, result);
     return { againAfterMs: Math.min(AGAIN_AFTER_MS, ...[result.againAfterMs, ...wishes].filter(isNumber)) };
@@ -116,11 +114,11 @@ export class Operator {
     const live = new Map(children.map((child) => [childId(child), child]));
     const written = await this.#children.apply(key, result.apply, live);
     await this.#children.remove(key, result.remove, live);
-    const told = await this.#status.tell(pipeline, result.status);
+    const told = await this.#status.write(pipeline, result.status);
     if (result.finalizer === 'take-off') await this.#setFinalizers(told.pipeline, []);
     const { phase, status, remove: removed } = result;
     const awaitsVerdict = result.awaitsVerdict === true;
-    this.#base.passed?.(key, { pipeline, phase, status, applied: written.objects, removed, awaitsVerdict });
+    this.#deps.onPass?.(key, { pipeline, phase, status, applied: written.objects, removed, awaitsVerdict });
     return [written.againAfterMs, told.againAfterMs];
   }
 
@@ -130,15 +128,15 @@ export class Operator {
     const { name, namespace = '', uid = '', resourceVersion = '' } = pipeline.metadata;
     const metadata = { name, namespace, uid, resourceVersion, ...(finalizers.length > 0 && { finalizers }) };
     const object = { apiVersion, kind, metadata, spec: undefined };
-    const result = await this.#base.api.apply(pipelines, object, { fieldManager: OPERATOR_MANAGER });
+    const result = await this.#deps.api.apply(pipelines, object, { fieldManager: OPERATOR_MANAGER });
     if (result.kind !== 'refused' || result.reason === 'not-found') return;
     // Because of the uid an object that is gone is told as a conflict, too.
     if (result.reason === 'conflict' && !(await this.#isThere(pipeline))) return;
-    throw refusal(objectKey({ name, namespace }), result);
+    throw refusalError(objectKey({ name, namespace }), result);
   }
 
   async #isThere({ metadata: { name, namespace, uid } }: InferencePipeline): Promise<boolean> {
-    const found = await this.#base.api.get({ type: pipelines, name, ...(namespace !== undefined && { namespace }) });
+    const found = await this.#deps.api.get({ type: pipelines, name, ...(namespace !== undefined && { namespace }) });
     return found !== undefined && found.metadata.uid === uid;
   }
 }

@@ -38,7 +38,7 @@ async function start(budgetCpuCores: number, first = planWith('small', 2)) {
   const running = new Operator({
     ...{ api, clock, rng: new SeededRng(1), nowEpochMs: () => NOW_EPOCH_MS + clock.nowMs(), source },
     imagesOf: () => images,
-    failed: () => {},
+    onFailure: () => {},
   }).run(abort.signal);
   const stagePods = async (): Promise<readonly ObservedPod[]> => {
     const page = await admin.list({ type: pods });

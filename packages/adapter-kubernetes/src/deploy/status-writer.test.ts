@@ -28,11 +28,11 @@ async function start() {
   const failures: unknown[] = [];
   const writer = new StatusWriter({
     ...{ api, clock, applier: { fieldManager: 'op', force: true }, nowEpochMs: () => NOW_EPOCH_MS + clock.nowMs() },
-    failed: (_, error) => failures.push(error),
+    onFailure: (_, error) => failures.push(error),
   });
   let seen = created;
   api.calls.splice(0);
-  const tell = (status: InferencePipelineStatus) => writer.tell(writer.latest(seen), status);
+  const tell = (status: InferencePipelineStatus) => writer.write(writer.latest(seen), status);
   const show = async () => {
     seen = (await new MemoryKubeApi(kube).get({ type: pipelines, name, namespace })) ?? seen;
   };

@@ -36,7 +36,7 @@ async function takeOver(brought: Plan, source: ToldPlans) {
   const running = new Operator({
     ...{ api, clock, rng: new SeededRng(1), nowEpochMs: () => NOW_EPOCH_MS + clock.nowMs(), source },
     imagesOf: () => images,
-    failed: () => {},
+    onFailure: () => {},
   }).run(abort.signal);
   const find = (name: string) => admin.get({ type: deployments, namespace: 'n', name });
   const status = async () => (await admin.get({ type: pipelines, namespace: 'n', name: 'shelf' }))?.status;

@@ -10,15 +10,15 @@ import {
   pipelines,
   pods,
 } from '../cluster/observed-objects.js';
-import { Reflector, type ReflectorBase } from '../cluster/reflector.js';
+import { Reflector, type ReflectorDeps } from '../cluster/reflector.js';
 
 const PIPELINE_LABEL = `${LABEL_PREFIX}/pipeline`;
 
 /** Who hears of changes. */
 export interface IndexListener {
   /** Something of a pipeline changed; `key` is its namespace and name as its label has it. */
-  changed(key: string): void;
-  failed(resource: string, error: unknown): void;
+  onChange(key: string): void;
+  onFailure(resource: string, error: unknown): void;
 }
 
 /** Keeps all pipelines, of one namespace or of all, with what carries their label. */
@@ -30,7 +30,7 @@ export class PipelineIndex {
   readonly #byPipeline = new Map<string, Map<string, KubeObject>>();
   readonly #owners = new Map<string, string>();
 
-  constructor(base: ReflectorBase, namespace: string | undefined, listener: IndexListener) {
+  constructor(base: ReflectorDeps, namespace: string | undefined, listener: IndexListener) {
     const reflector = <T extends KubeObject>(type: ResourceType<T>, keyOf: (object: T) => string, labelled: boolean) =>
       new Reflector<T>(
         base,
@@ -40,8 +40,8 @@ export class PipelineIndex {
           ...(labelled && { labelSelector: PIPELINE_LABELLED }),
         },
         {
-          changed: (key, object) => this.#put(`${type.plural} ${key}`, object, object && keyOf(object), listener),
-          failed: (error) => listener.failed(type.plural, error),
+          onChange: (key, object) => this.#put(`${type.plural} ${key}`, object, object && keyOf(object), listener),
+          onFailure: (error) => listener.onFailure(type.plural, error),
         },
       );
     this.#pipelines = reflector(pipelines, keyOfPipeline, false);
@@ -86,13 +86,13 @@ export class PipelineIndex {
       objects?.delete(id);
       if (objects?.size === 0) this.#byPipeline.delete(before);
       this.#owners.delete(id);
-      listener.changed(before);
+      listener.onChange(before);
     }
     if (key === undefined || object === undefined) return;
     this.#owners.set(id, key);
     const objects = this.#byPipeline.get(key) ?? new Map<string, KubeObject>();
     this.#byPipeline.set(key, objects.set(id, object));
-    listener.changed(key);
+    listener.onChange(key);
   }
 }
 

@@ -6,28 +6,28 @@ import { page } from './router-pages.test-support.js';
 describe('RouterHistory', () => {
   it('knows nothing before a router is heard', () => {
     const history = new RouterHistory(0);
-    history.appeared('a', 0);
-    expect(history.isHeard).toBe(false);
+    history.addRouter('a', 0);
+    expect(history.hasPages).toBe(false);
     expect(history.load(5_000)).toEqual({ arrivalsPerSecond: [], latest: [] });
     expect(history.window(99)).toBeUndefined();
   });
 
   it('counts by whole seconds, begins with the first page of a router that was there, and leaves the running second out', () => {
     const history = new RouterHistory(500);
-    history.appeared('a', 500);
-    history.heard('a', page({ arrived: 1_000_000 }), 1_500);
-    history.heard('a', page({ arrived: 1_000_010 }), 2_500);
-    history.heard('a', page({ arrived: 1_000_030 }), 3_500);
-    history.heard('a', page({ arrived: 1_000_034 }), 4_200);
+    history.addRouter('a', 500);
+    history.addPage('a', page({ arrived: 1_000_000 }), 1_500);
+    history.addPage('a', page({ arrived: 1_000_010 }), 2_500);
+    history.addPage('a', page({ arrived: 1_000_030 }), 3_500);
+    history.addPage('a', page({ arrived: 1_000_034 }), 4_200);
     expect(history.load(4_300).arrivalsPerSecond).toEqual([10, 20]);
   });
 
   it('counts a new router from its start, and the arrivals of a gap over all of it', () => {
     const history = new RouterHistory(0);
-    history.appeared('a', 2_000);
-    history.heard('a', page({ arrived: 30 }), 5_000);
+    history.addRouter('a', 2_000);
+    history.addPage('a', page({ arrived: 30 }), 5_000);
     expect(history.load(5_000).arrivalsPerSecond).toEqual([10, 10, 10]);
-    history.heard('a', page({ arrived: 33 }), 9_000);
+    history.addPage('a', page({ arrived: 33 }), 9_000);
     expect(
       history
         .load(9_000)
@@ -38,10 +38,10 @@ describe('RouterHistory', () => {
 
   it('adds routers up, goes on when one starts anew, and waits for none that leaves', () => {
     const history = new RouterHistory(0);
-    for (const router of ['a', 'b']) history.appeared(router, 0);
-    for (const router of ['a', 'b']) history.heard(router, page(), 1_000);
-    history.heard('a', page({ arrived: 10, latest: [1, 2, 3] }), 2_000);
-    history.heard('b', page({ arrived: 5, latest: [1, 1, 1] }), 2_000);
+    for (const router of ['a', 'b']) history.addRouter(router, 0);
+    for (const router of ['a', 'b']) history.addPage(router, page(), 1_000);
+    history.addPage('a', page({ arrived: 10, latest: [1, 2, 3] }), 2_000);
+    history.addPage('b', page({ arrived: 5, latest: [1, 1, 1] }), 2_000);
     expect(history.load(2_000)).toMatchObject({
       arrivalsPerSecond: [15],
       latest: [
@@ -51,33 +51,33 @@ describe('RouterHistory', () => {
       ],
     });
     // The counters of `a` begin anew; `b` is silent and on its way out.
-    history.heard('a', page({ arrived: 4 }), 3_000);
+    history.addPage('a', page({ arrived: 4 }), 3_000);
     expect(history.load(3_000).arrivalsPerSecond).toEqual([15]);
-    history.awaits('b', false);
+    history.setAwaited('b', false);
     expect(history.load(3_000).arrivalsPerSecond).toEqual([15, 4]);
-    history.gone('b');
-    history.heard('a', page({ arrived: 5 }), 4_000);
+    history.removeRouter('b');
+    history.addPage('a', page({ arrived: 5 }), 4_000);
     expect(history.load(4_000).arrivalsPerSecond).toEqual([15, 4, 1]);
   });
 
   it('keeps how bursty requests are while a new router cannot tell, for ten minutes', () => {
     const history = new RouterHistory(0);
-    history.appeared('a', 0);
-    history.heard('a', page({ dispersion: [1.2, 3] }), 1_000);
-    history.heard('a', page(), 2_000);
+    history.addRouter('a', 0);
+    history.addPage('a', page({ dispersion: [1.2, 3] }), 1_000);
+    history.addPage('a', page(), 2_000);
     expect(history.load(600_000).burstiness).toMatchObject({ dispersionAt10s: 3 });
     expect(history.load(602_000).burstiness).toBeUndefined();
   });
 
   it('tells share within the SLO and latency of the last minute alone', () => {
     const history = new RouterHistory(0);
-    history.appeared('a', 0);
-    history.heard('a', page({ arrived: 100, completed: [0, 0, 100], dropped: 900 }), 1_000);
-    history.heard('a', page({ arrived: 300, completed: [50, 50, 200] }), 11_000);
+    history.addRouter('a', 0);
+    history.addPage('a', page({ arrived: 100, completed: [0, 0, 100], dropped: 900 }), 1_000);
+    history.addPage('a', page({ arrived: 300, completed: [50, 50, 200] }), 11_000);
     expect(history.window(50)).toMatchObject({ arrivalRps: 20 });
     for (let second = 12; second <= 80; second++) {
       const completed = [50 + 90 * (second - 11), 50 + 10 * (second - 11), 200] as const;
-      history.heard('a', page({ arrived: 300 + 100 * (second - 11), completed, dropped: 900 }), 1_000 * second);
+      history.addPage('a', page({ arrived: 300 + 100 * (second - 11), completed, dropped: 900 }), 1_000 * second);
     }
     const window = history.window(95);
     expect(window).toMatchObject({ arrivalRps: 100, sloAttainmentFraction: 1 });
@@ -87,20 +87,20 @@ describe('RouterHistory', () => {
 
   it('tells the last bound where a latency lies beyond all of them', () => {
     const history = new RouterHistory(0);
-    history.appeared('a', 0);
-    history.heard('a', page(), 1_000);
-    history.heard('a', page({ arrived: 10, completed: [0, 0, 10] }), 3_000);
+    history.addRouter('a', 0);
+    history.addPage('a', page(), 1_000);
+    history.addPage('a', page({ arrived: 10, completed: [0, 0, 10] }), 3_000);
     expect(history.window(99)).toMatchObject({ latencyMs: 300, sloAttainmentFraction: 0 });
   });
 
   it('counts drops since it began, whichever routers there were', () => {
     const history = new RouterHistory(0);
-    history.appeared('a', 0);
-    history.heard('a', page({ dropped: 50 }), 1_000);
-    history.heard('a', page({ dropped: 52, queue: 4 }), 2_000);
-    history.gone('a');
-    history.appeared('b', 2_500);
-    history.heard('b', page({ dropped: 3, queue: 1 }), 3_000);
+    history.addRouter('a', 0);
+    history.addPage('a', page({ dropped: 50 }), 1_000);
+    history.addPage('a', page({ dropped: 52, queue: 4 }), 2_000);
+    history.removeRouter('a');
+    history.addRouter('b', 2_500);
+    history.addPage('b', page({ dropped: 3, queue: 1 }), 3_000);
     expect(history.stages()).toEqual({
       detect: { queueLength: 1, droppedTotal: 5 },
       classify: { queueLength: 1, droppedTotal: 0 },
@@ -112,16 +112,16 @@ describe('RouterHistory', () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 40 }), (steps) => {
         const history = new RouterHistory(0);
-        history.appeared('a', 1);
+        history.addRouter('a', 1);
         let [atMs, arrived] = [1, 0];
         for (const { afterMs, arrivals } of steps) {
           atMs += afterMs;
           arrived += arrivals;
-          history.heard('a', page({ arrived }), atMs);
+          history.addPage('a', page({ arrived }), atMs);
         }
         // One more page at a whole second, so that no second is running.
         atMs = 1000 * Math.ceil(atMs / 1000 + 1);
-        history.heard('a', page({ arrived }), atMs);
+        history.addPage('a', page({ arrived }), atMs);
         const { arrivalsPerSecond } = history.load(atMs);
         expect(arrivalsPerSecond.reduce((sum, count) => sum + count, 0)).toBe(arrived);
         expect(arrivalsPerSecond.every((count) => count >= 0 && Number.isInteger(count))).toBe(true);

@@ -56,41 +56,41 @@ export class RouterHistory {
   }
 
   /** Whether any router was ever heard. */
-  get isHeard(): boolean {
+  get hasPages(): boolean {
     return this.#totals.length > 0;
   }
 
   /** A router is there from now on; one that was there already when the history began counts with its first page. */
-  appeared(router: string, atMs: number): void {
+  addRouter(router: string, atMs: number): void {
     if (!this.#routers.has(router)) this.#routers.set(router, { atMs });
   }
 
   /** Whether what a router tells is waited for: what the others tell without it is then not the whole load. */
-  awaits(router: string, isAwaited: boolean): void {
+  setAwaited(router: string, isAwaited: boolean): void {
     if (isAwaited) this.#unawaited.delete(router);
     else this.#unawaited.add(router);
   }
 
-  gone(router: string): void {
+  removeRouter(router: string): void {
     this.#routers.delete(router);
     this.#unawaited.delete(router);
   }
 
   /** When a router was last heard; undefined before its first page. */
-  heardAtMs(router: string): number | undefined {
+  lastPageAtMs(router: string): number | undefined {
     const known = this.#routers.get(router);
     return known?.page === undefined ? undefined : known.atMs;
   }
 
   /** A page that was read at `atMs`. */
-  heard(router: string, page: RouterPage, atMs: number): void {
+  addPage(router: string, page: RouterPage, atMs: number): void {
     const before = this.#routers.get(router) ?? { atMs };
     const isOld = before.page === undefined && before.atMs <= this.#startedAtMs;
     this.#routers.set(router, { page, atMs });
     if (page.burstiness !== undefined) this.#burstiness = { value: page.burstiness, atMs };
-    if (!this.isHeard) this.#begin(isOld ? atMs : before.atMs, isOld);
+    if (!this.hasPages) this.#begin(isOld ? atMs : before.atMs, isOld);
     if (isOld) this.#remember({ ...this.#last, atMs });
-    else this.#count(grown(page, before.page), { fromMs: before.atMs, toMs: atMs });
+    else this.#count(pageGrowth(page, before.page), { fromMs: before.atMs, toMs: atMs });
   }
 
   /** What the control loop may know of the load, up to the last second that all routers that are waited for have told of. */
@@ -126,7 +126,7 @@ export class RouterHistory {
     if (first === undefined || last === undefined || last.atMs - first.atMs < 1000) return undefined;
     const lengthS = (last.atMs - first.atMs) / 1000;
     const ended = last.ended - first.ended;
-    const latencyMs = quantileMs(growth(last.latencies, first.latencies), percentile / 100);
+    const latencyMs = quantileMs(latencyGrowth(last.latencies, first.latencies), percentile / 100);
     return {
       arrivalRps: (last.arrived - first.arrived) / lengthS,
       ...(latencyMs !== undefined && { latencyMs }),
@@ -211,7 +211,7 @@ export class RouterHistory {
 }
 
 /** What the counters of a page grew by; all of it where they began anew. */
-function grown(page: RouterPage, before: RouterPage | undefined): RouterPage {
+function pageGrowth(page: RouterPage, before: RouterPage | undefined): RouterPage {
   if (before === undefined || page.arrivedTotal < before.arrivedTotal) return page;
   const counts = new Map(before.latencies.map(({ upToS, count }) => [upToS, count]));
   return {
@@ -230,7 +230,10 @@ function grown(page: RouterPage, before: RouterPage | undefined): RouterPage {
 }
 
 /** Latencies as ranges in the order of their bounds (s). */
-function growth(last: ReadonlyMap<number, number>, first: ReadonlyMap<number, number>): readonly [number, number][] {
+function latencyGrowth(
+  last: ReadonlyMap<number, number>,
+  first: ReadonlyMap<number, number>,
+): readonly [number, number][] {
   return [...last]
     .map(([upToS, count]): [number, number] => [upToS, count - (first.get(upToS) ?? 0)])
     .sort(([a], [b]) => a - b);

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { metricSamples } from './metrics-text.js';
-import { readRouterPage } from './router-page.js';
+import { metricSamples, readRouterPage } from './router-page.js';
 import { page, pageText } from './router-pages.test-support.js';
 
 describe('metricSamples', () => {

@@ -62,14 +62,14 @@ it('waits for the word of a router that serves, and for none that is silent and 
   silent = 'router-2';
   const before = told().length;
   await seconds(10);
-  expect([told().length - before <= 1, watch.lost]).toEqual([true, expect.stringContaining('router-2')]);
-  watch.see([routerPod('router-1'), routerPod('router-2', { ready: false })]);
+  expect([told().length - before <= 1, watch.staleRouter]).toEqual([true, expect.stringContaining('router-2')]);
+  watch.updatePods([routerPod('router-1'), routerPod('router-2', { ready: false })]);
   await seconds(1);
-  expect([told().length - before >= 9, watch.lost]).toEqual([true, undefined]);
+  expect([told().length - before >= 9, watch.staleRouter]).toEqual([true, undefined]);
   expect(told().slice(-5)).toEqual([20, 20, 20, 20, 20]);
   // Back again it counts.
   silent = '';
-  watch.see([routerPod('router-1'), routerPod('router-2')]);
+  watch.updatePods([routerPod('router-1'), routerPod('router-2')]);
   await seconds(5);
   expect(told().at(-1)).toBe(40);
   await end();
@@ -78,23 +78,23 @@ it('waits for the word of a router that serves, and for none that is silent and 
 it('knows how long it has been listening in vain: since it began, or since it heard the last word', async () => {
   let isSilent = true;
   const { watch, seconds, end } = watched([routerPod('router-1')], () => (isSilent ? undefined : 'shelf'));
-  expect(watch.silentMs).toBe(0);
+  expect(watch.staleMs).toBe(0);
   await seconds(3);
-  expect(watch.silentMs).toBe(3_000);
+  expect(watch.staleMs).toBe(3_000);
   isSilent = false;
   await seconds(10);
-  expect([watch.silentMs, watch.sides === undefined]).toEqual([0, false]);
+  expect([watch.staleMs, watch.sides === undefined]).toEqual([0, false]);
   isSilent = true;
   await seconds(20);
-  expect(watch.silentMs).toBeGreaterThan(10_000);
-  expect(watch.silentMs).toBeLessThanOrEqual(20_000);
+  expect(watch.staleMs).toBeGreaterThan(10_000);
+  expect(watch.staleMs).toBeLessThanOrEqual(20_000);
   await end();
 });
 
 it('does not listen to the router of another pipeline that has the address now', async () => {
   const { watch, seconds, end, told } = watched([routerPod('router-1')], () => 'another');
   await seconds(8);
-  expect([told(), watch.lost]).toEqual([[], expect.stringContaining('no metrics of a router of this pipeline')]);
+  expect([told(), watch.staleRouter]).toEqual([[], expect.stringContaining('no metrics of a router of this pipeline')]);
   await end();
 });
 
@@ -117,7 +117,7 @@ it('counts both sides of a shift from the youngest router that serves, while all
   await seconds(13);
   expect(watch.sides).toMatchObject({ before: { ended: 100, missed: 0 }, after: { ended: 100, missed: 10 } });
   // Another step: another router that serves.
-  watch.see([routerPod('router-2'), next]);
+  watch.updatePods([routerPod('router-2'), next]);
   expect(watch.sides).toMatchObject({ before: { ended: 0 }, after: { ended: 0 } });
   await seconds(9);
   expect(watch.sides?.before.ended).toBeGreaterThanOrEqual(40);

@@ -29,17 +29,17 @@ export class SideCounts {
   readonly #counters = new Map<string, Counters>();
   readonly #series: Totals[] = [];
 
-  heard(router: string, side: Side, page: Counters, atMs: number): void {
+  addPage(router: string, side: Side, page: Counters, atMs: number): void {
     const before = this.#counters.get(router);
     this.#counters.set(router, page);
     const last = this.#series.at(-1) ?? { before: NOTHING, after: NOTHING, passedOn: 0 };
-    const { passedOn, ...more } = grown(page, before);
-    this.#series.push({ ...last, [side]: plus(last[side], more), passedOn: last.passedOn + passedOn, atMs });
+    const { passedOn, ...more } = counterGrowth(page, before);
+    this.#series.push({ ...last, [side]: add(last[side], more), passedOn: last.passedOn + passedOn, atMs });
     // The newest of those that are older is where it begins.
     while ((this.#series[1]?.atMs ?? Number.POSITIVE_INFINITY) <= atMs - KEPT_MS) this.#series.shift();
   }
 
-  gone(router: string): void {
+  removeRouter(router: string): void {
     this.#counters.delete(router);
   }
 
@@ -52,7 +52,7 @@ export class SideCounts {
     if (last === undefined || first === undefined)
       return { before: NOTHING, after: NOTHING, passedOn: 0, observedMs: 0 };
     return {
-      ...{ before: minus(last.before, first.before), after: minus(last.after, first.after) },
+      ...{ before: subtract(last.before, first.before), after: subtract(last.after, first.after) },
       passedOn: last.passedOn - first.passedOn,
       observedMs: last.atMs - first.atMs,
     };
@@ -60,7 +60,7 @@ export class SideCounts {
 }
 
 /** Counters that began anew grew by all that they show. */
-function grown(page: Counters, before: Counters | undefined): SideCount & Pick<Sides, 'passedOn'> {
+function counterGrowth(page: Counters, before: Counters | undefined): SideCount & Pick<Sides, 'passedOn'> {
   if (before === undefined) return { ...NOTHING, passedOn: 0 };
   const from = page.endedTotal < before.endedTotal ? { endedTotal: 0, withinSloTotal: 0, passedOnTotal: 0 } : before;
   const ended = page.endedTotal - from.endedTotal;
@@ -68,5 +68,5 @@ function grown(page: Counters, before: Counters | undefined): SideCount & Pick<S
   return { ended, missed, passedOn: page.passedOnTotal - from.passedOnTotal };
 }
 
-const plus = (a: SideCount, b: SideCount): SideCount => ({ ended: a.ended + b.ended, missed: a.missed + b.missed });
-const minus = (a: SideCount, b: SideCount): SideCount => ({ ended: a.ended - b.ended, missed: a.missed - b.missed });
+const add = (a: SideCount, b: SideCount): SideCount => ({ ended: a.ended + b.ended, missed: a.missed + b.missed });
+const subtract = (a: SideCount, b: SideCount): SideCount => ({ ended: a.ended - b.ended, missed: a.missed - b.missed });

@@ -5,50 +5,50 @@
 import { type Change, type LastChange, lastChangeOf, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import { objectName } from '../cluster/object-names.js';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
-import { holdsRollback } from '../reconcile/rollback.js';
+import { heldUntilMs } from '../reconcile/rollback.js';
 
 export class ChangeOutcome {
   #changes: readonly Change[] | undefined;
-  #told: LastChange | undefined;
+  #outcome: LastChange | undefined;
 
   /** The changes of a decision that is being carried out. */
-  began(changes: readonly Change[]): void {
+  begin(changes: readonly Change[]): void {
     this.#changes = changes;
-    this.#told = undefined;
+    this.#outcome = undefined;
   }
 
   /** All of it is in force. */
-  applied(): void {
+  markApplied(): void {
     this.#end('applied');
   }
 
   /** It was tried and taken back. */
-  failed(): void {
+  markFailed(): void {
     this.#end('failed');
   }
 
   /** It was not even begun. */
-  refused(changes: readonly Change[]): void {
+  markRefused(changes: readonly Change[]): void {
     this.#changes = changes;
     this.#end('given-up');
   }
 
   /** What the policy has not been told yet; afterwards it has. */
   take(): LastChange | undefined {
-    const told = this.#told;
-    this.#told = undefined;
+    const told = this.#outcome;
+    this.#outcome = undefined;
     return told;
   }
 
   #end(kind: LastChange['kind']): void {
     if (this.#changes === undefined) return;
-    this.#told = lastChangeOf(kind, this.#changes, kind === 'applied' ? this.#changes.length : 0);
+    this.#outcome = lastChangeOf(kind, this.#changes, kind === 'applied' ? this.#changes.length : 0);
     this.#changes = undefined;
   }
 }
 
 /** Whether a plan has workloads that failed lately and are left alone for now. */
-export function isLeftAlone(
+export function isHeldBack(
   pipeline: InferencePipeline,
   { name, stages }: Pick<PipelineSpec, 'name' | 'stages'>,
   { plan, routed, nowEpochMs }: { readonly plan: Plan; readonly routed: Plan | undefined; readonly nowEpochMs: number },
@@ -58,5 +58,5 @@ export function isLeftAlone(
   // What the router sends to has served before.
   const serving = workloadsOf(routed);
   const brought = workloadsOf(plan).filter((workload) => !serving.includes(workload));
-  return holdsRollback(pipeline, brought, nowEpochMs) !== undefined;
+  return heldUntilMs(pipeline, brought, nowEpochMs) !== undefined;
 }

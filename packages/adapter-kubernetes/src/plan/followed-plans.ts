@@ -1,37 +1,37 @@
 /** The plans of an operator: each pipeline has a loop that follows the load of its routers. */
 import type { PipelineSpec } from '@equipoise/core/model';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
-import { PlanLoop, type PlanLoopBase } from './plan-loop.js';
-import type { PlanAnswer, PlanSource, Situation } from './planning.js';
+import { PlanLoop, type PlanLoopDeps } from './plan-loop.js';
+import type { PipelineSignals, PlanAnswer, PlanSource } from './planning.js';
 
 export class FollowedPlans implements PlanSource {
-  readonly #base: PlanLoopBase;
+  readonly #deps: PlanLoopDeps;
   readonly #loops = new Map<string, PlanLoop>();
   readonly #closing = new Set<Promise<void>>();
   readonly #listeners: ((key: string) => void)[] = [];
 
-  constructor(base: PlanLoopBase) {
-    this.#base = base;
+  constructor(base: PlanLoopDeps) {
+    this.#deps = base;
   }
 
   planOf(key: string, spec: PipelineSpec, view: ObservedPipeline): Promise<PlanAnswer> {
     const loop = this.#loops.get(key);
     if (loop !== undefined) {
-      loop.see(spec, view);
+      loop.update(spec, view);
       return Promise.resolve(loop.answer);
     }
-    const made = new PlanLoop(this.#base, key, { spec, view }, () => {
+    const made = new PlanLoop(this.#deps, key, { spec, view }, () => {
       for (const listener of this.#listeners) listener(key);
     });
     this.#loops.set(key, made);
     return Promise.resolve(made.answer);
   }
 
-  situationOf(key: string): Situation {
+  signalsOf(key: string): PipelineSignals {
     const loop = this.#loops.get(key);
     if (loop === undefined) return {};
-    const { situation, sides, silentMs } = loop;
-    return sides === undefined ? { ...situation, silentMs } : { ...situation, sides };
+    const { signals, sides, staleMs } = loop;
+    return sides === undefined ? { ...signals, staleMs } : { ...signals, sides };
   }
 
   /** How many pipelines are followed. */

@@ -1,8 +1,11 @@
-/** The plan to go on with after a restart: the one of the status, which outlives whoever decided it. */
-import { planObjection } from '@equipoise/core/control';
-import type { PipelineSpec, Plan } from '@equipoise/core/model';
-import type { InferencePipeline } from '../cluster/observed-objects.js';
+import { planObjection, planOfStages } from '@equipoise/core/control';
+import type { PipelineSpec, Plan, StageId, StagePlan } from '@equipoise/core/model';
+import { parsePipelineFile } from '@equipoise/pipeline-file';
+import type { KubeObject } from '../api/kube-object.js';
+import { type InferencePipeline, isRouter } from '../cluster/observed-objects.js';
 import type { PlanAnswer } from './planning.js';
+
+/** The plan to go on with after a restart: the one of the status, which outlives whoever decided it. */
 
 /** The plan of the status as an answer; undefined where there is none, or none that this pipeline can still run. */
 export function keptPlan(
@@ -28,4 +31,35 @@ function withoutNull(plan: Plan): Plan {
   });
   const { predicted, verified } = plan;
   return { ...plan, predicted: finite(predicted), ...(verified && { verified: finite(verified) }) };
+}
+
+/** The plan that a router is configured for: its pipeline file pins it. So what runs is read from the cluster, whoever brought it there. */
+
+interface ConfigMap extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** The plan of the router among the objects of a pipeline; undefined where there is none, or none of this pipeline as it is now. */
+export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]): Plan | undefined {
+  const config = children.find((child) => child.kind === 'ConfigMap' && isRouter(child)) as ConfigMap | undefined;
+  const file = config?.data?.['pipeline.yaml'];
+  if (file === undefined) return undefined;
+  const parsed = parsePipelineFile(file, { fileName: 'router', baseDir: '/' });
+  if (parsed.kind === 'invalid') return undefined;
+  const stages: Record<StageId, readonly StagePlan[]> = {};
+  for (const { id, variants } of spec.stages) {
+    const routed = parsed.spec.stages.find((stage) => stage.id === id);
+    const { variantId, cpuCores, maxBatchSize, replicas } = routed?.pins ?? {};
+    const variant = variants.find((each) => each.id === variantId);
+    if (routed === undefined || variant === undefined) return undefined;
+    if (cpuCores === undefined || maxBatchSize === undefined || replicas === undefined) return undefined;
+    const { memoryBytes, gpus } = variant;
+    stages[id] = [
+      {
+        ...{ variantId: variant.id, resources: { cpuCores, memoryBytes, gpus }, maxBatchSize, replicas },
+        ...{ maxBatchWaitMs: routed.bounds.maxBatchWaitMs, trafficFraction: 1 },
+      },
+    ];
+  }
+  return planOfStages(spec, stages);
 }

@@ -1,5 +1,5 @@
-/** What a tick of the control policy is shown of a pipeline on a cluster. */
 import type {
+  DwellTracker,
   Observation,
   PipelineSpec,
   Plan,
@@ -8,14 +8,17 @@ import type {
   RunningReplica,
   StageId,
   StageObservation,
-  DwellTracker,
 } from '@equipoise/core/model';
+import type { RouterWindow } from '../observe/router-history.js';
 import type { RouterWatch } from '../observe/router-watch.js';
+import type { ObservedPipeline } from '../reconcile/reconciliation.js';
+
+/** What a tick of the control policy is shown of a pipeline on a cluster. */
 
 /** What is known. `runs` is what counts as running, undefined where nothing does. */
-export interface Seen {
+export interface LoopInput {
   readonly spec: PipelineSpec;
-  readonly watch: Pick<RouterWatch, 'history' | 'lost'>;
+  readonly watch: Pick<RouterWatch, 'history' | 'staleRouter'>;
   readonly ages: DwellTracker;
   readonly runs: Plan | undefined;
   /** Whether the requests come to the plan in steps just now. */
@@ -26,7 +29,7 @@ export interface Seen {
  * The observation at `atMs`. A plan counts as running from the moment of the decision: bringing the cluster there is the reconciliation's,
  * whose status says what stands in its way. A policy that waited for it would decide the same again and again, or turn back half way.
  */
-export function observationAt(atMs: number, { spec, watch, ages, runs, isShifting }: Seen): Observation {
+export function observationAt(atMs: number, { spec, watch, ages, runs, isShifting }: LoopInput): Observation {
   const runningPlan = asRunning(runs);
   ages.note(runningPlan, atMs);
   const heard = watch.history.stages();
@@ -38,8 +41,8 @@ export function observationAt(atMs: number, { spec, watch, ages, runs, isShiftin
       ...(variantSinceMs !== undefined && { variantSinceMs }),
     };
   }
-  const { lost } = watch;
-  const staleSources = lost === undefined ? [] : [`router ${lost}`];
+  const { staleRouter } = watch;
+  const staleSources = staleRouter === undefined ? [] : [`router ${staleRouter}`];
   return {
     ...{ atMs, load: watch.history.load(atMs), stages, runningPlan, staleSources },
     // Another plan would begin the steps anew.
@@ -60,3 +63,29 @@ function asRunning(plan: Plan | undefined): RunningPlan {
   }
   return { stages };
 }
+
+/** What the status says of the requests of the last minute, rounded so that chance alone changes little of it. */
+
+type Observed = NonNullable<ObservedPipeline['observed']>;
+
+/** The window beside what the plan that the router is configured for predicts of itself. */
+export function observedStatus({ slo }: PipelineSpec, window: RouterWindow, routed: Plan | undefined): Observed {
+  const { arrivalRps, latencyMs, sloAttainmentFraction } = window;
+  return {
+    ...{ arrivalRps: round(arrivalRps), percentile: slo.percentile },
+    ...(latencyMs !== undefined && { latencyMs: round(latencyMs) }),
+    ...(sloAttainmentFraction !== undefined && { sloAttainmentFraction: Number(sloAttainmentFraction.toFixed(4)) }),
+    ...(routed && usedResources(routed)),
+  };
+}
+
+/** Whether two say the same about the SLO. */
+export function isSameVerdict({ slo }: PipelineSpec, a: Observed | undefined, b: Observed | undefined): boolean {
+  const verdict = (of: Observed | undefined) =>
+    of?.sloAttainmentFraction === undefined ? undefined : of.sloAttainmentFraction >= slo.percentile / 100;
+  return verdict(a) === verdict(b);
+}
+
+const round = (value: number): number => Number(value.toPrecision(2));
+
+const usedResources = ({ predicted: { pas, cpuCores, costPerHour } }: Plan) => ({ pas, cpuCores, costPerHour });

@@ -159,7 +159,7 @@ export class LoopRig {
   }
 
   get situation() {
-    return this.plans.situationOf(KEY);
+    return this.plans.signalsOf(KEY);
   }
 
   #page(url: string): Promise<string> {

@@ -86,8 +86,8 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     await rig.seconds(60);
     expect(await rig.pass()).toBe(good);
     expect(rig.situation).toEqual({
-      silentMs: 55_000,
-      trouble: {
+      staleMs: 55_000,
+      issue: {
         reason: 'RouterUnreachable',
         message: 'No fresh metrics of the router router-1: connection refused. The last plan is kept.',
       },
@@ -98,7 +98,7 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     });
     rig.isReachable = true;
     await rig.seconds(2);
-    expect(rig.situation.trouble).toBeUndefined();
+    expect(rig.situation.issue).toBeUndefined();
     await rig.seconds(240);
     expect((await planned()).plan.predicted.cpuCores).toBeLessThan(good.plan.predicted.cpuCores);
   });
@@ -108,15 +108,15 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     await rig.seconds(20);
     rig.pods = [routerPod('router-1'), routerPod('router-2', { ready: false, ip: 'elsewhere' })];
     await rig.seconds(10);
-    expect(rig.situation.trouble).toBeUndefined();
+    expect(rig.situation.issue).toBeUndefined();
     rig.pods = [routerPod('router-1'), routerPod('router-2', { ip: 'elsewhere' })];
     await rig.seconds(10);
-    expect(rig.situation.trouble?.message).toContain('router-2: nothing is at http://elsewhere:8080/metrics');
+    expect(rig.situation.issue?.message).toContain('router-2: nothing is at http://elsewhere:8080/metrics');
     const leaving = routerPod('router-2', { ip: 'elsewhere' });
     const deleted = { ...leaving.metadata, deletionTimestamp: '2026-06-01T12:00:00Z' };
     rig.pods = [routerPod('router-1'), { ...leaving, metadata: deleted }];
     await rig.seconds(2);
-    expect(rig.situation.trouble).toBeUndefined();
+    expect(rig.situation.issue).toBeUndefined();
   });
 
   it('stay when the last router is gone', async () => {
@@ -138,10 +138,10 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     rig.rps = 10;
     await rig.seconds(30);
     expect(await rig.pass()).toBe(good);
-    expect(rig.situation.trouble).toEqual({ reason: 'PlanningFailed', message: 'the planning thread has ended' });
+    expect(rig.situation.issue).toEqual({ reason: 'PlanningFailed', message: 'the planning thread has ended' });
     planner.failure = undefined;
     await rig.seconds(5);
-    expect(rig.situation.trouble).toBeUndefined();
+    expect(rig.situation.issue).toBeUndefined();
   });
 
   it('show what comes in to a tick that is under way, and begin no other', async () => {
@@ -176,7 +176,7 @@ describe('the plans of a pipeline', { timeout: 60_000 }, () => {
     }
     planner.release(new Error('the thread was started anew'));
     await rig.seconds(1);
-    expect(rig.situation.trouble?.reason).toBe(reason);
+    expect(rig.situation.issue?.reason).toBe(reason);
   });
 
   it('go on with the plan of the status after a restart, for the load that it was made for', async () => {

@@ -7,28 +7,26 @@ import {
   type AlarmClock,
   AppError,
   type Decision,
+  DwellTracker,
   type PipelineSpec,
   type Plan,
   type PlanResult,
-  DwellTracker,
 } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
 import type { KubeObject } from '../api/kube-object.js';
-import { isNext, isRouter, type ObservedPod } from '../cluster/observed-objects.js';
-import { RouterWatch, type RouterWatchBase } from '../observe/router-watch.js';
+import { isCanaryRouter, isRouter, type ObservedPod } from '../cluster/observed-objects.js';
+import { RouterWatch, type RouterWatchDeps } from '../observe/router-watch.js';
 import type { Sides } from '../observe/side-counts.js';
-import type { ControlTrouble, ObservedPipeline } from '../reconcile/reconciliation.js';
-import { ChangeOutcome, isLeftAlone } from './change-outcome.js';
-import { keptPlan } from './kept-plan.js';
-import { observationAt } from './loop-observation.js';
-import { observedStatus, sameVerdict } from './observed-status.js';
+import type { ControlIssue, ObservedPipeline } from '../reconcile/reconciliation.js';
+import { ChangeOutcome, isHeldBack } from './change-outcome.js';
+import { keptPlan, routedPlan } from './kept-plan.js';
+import { isSameVerdict, observationAt, observedStatus } from './loop-observation.js';
 import { arrivalRpsOf } from './pipeline-annotations.js';
 import type { PipelinePlanner } from './pipeline-planner.js';
-import type { PlanAnswer, Situation } from './planning.js';
-import { routedPlan } from './routed-plan.js';
+import type { PipelineSignals, PlanAnswer } from './planning.js';
 
 /** What a loop stands on. */
-export interface PlanLoopBase extends RouterWatchBase {
+export interface PlanLoopDeps extends RouterWatchDeps {
   readonly clock: AlarmClock;
   readonly nowEpochMs: () => number;
   readonly plannerFor: (spec: PipelineSpec) => PipelinePlanner;
@@ -43,12 +41,12 @@ const STATUS_EVERY_MS = 30_000;
 
 type Planned = Extract<PlanAnswer, { kind: 'plan' }>;
 
-const pending = (message: string): PlanAnswer => ({ kind: 'unplanned', reason: 'Pending', message });
+const pendingAnswer = (message: string): PlanAnswer => ({ kind: 'unplanned', reason: 'Pending', message });
 
 export class PlanLoop {
-  readonly #base: PlanLoopBase;
+  readonly #deps: PlanLoopDeps;
   readonly #key: string;
-  readonly #changed: () => void;
+  readonly #onChange: () => void;
   readonly #abort = new AbortController();
   readonly #watch: RouterWatch;
   readonly #running: Promise<void>;
@@ -56,10 +54,10 @@ export class PlanLoop {
   #spec: PipelineSpec;
   #view: ObservedPipeline;
   #planner: PipelinePlanner | undefined;
-  #answer: PlanAnswer = pending('The first plan is being made.');
-  #trouble: ControlTrouble | undefined;
-  #situation: Situation = {};
-  #toldAtMs = Number.NEGATIVE_INFINITY;
+  #answer: PlanAnswer = pendingAnswer('The first plan is being made.');
+  #issue: ControlIssue | undefined;
+  #signals: PipelineSignals = {};
+  #signalsAtMs = Number.NEGATIVE_INFINITY;
   #nextTickAtMs = 0;
   #isTicking = false;
   #hasDecided = false;
@@ -74,17 +72,17 @@ export class PlanLoop {
 
   /** `changed` is called when there is another answer, or something to tell. */
   constructor(
-    base: PlanLoopBase,
+    base: PlanLoopDeps,
     key: string,
     first: { spec: PipelineSpec; view: ObservedPipeline },
     changed: () => void,
   ) {
-    this.#base = base;
+    this.#deps = base;
     this.#key = key;
-    this.#changed = changed;
+    this.#onChange = changed;
     this.#spec = first.spec;
     this.#view = first.view;
-    this.#watch = new RouterWatch(base, first.view.pods.filter(routes), () => this.#look());
+    this.#watch = new RouterWatch(base, first.view.pods.filter(isRoutingPod), () => this.#onRound());
     this.#namedRps = arrivalRpsOf(first.view.pipeline);
     this.#begin();
     this.#running = this.#watch.run(this.#abort.signal);
@@ -94,16 +92,16 @@ export class PlanLoop {
     return this.#answer;
   }
 
-  get situation(): Situation {
-    return this.#situation;
+  get signals(): PipelineSignals {
+    return this.#signals;
   }
 
   /** Whether it has a first word to say yet: a plan for the load that is named, or a decision about the one that its routers show. */
   get isUndecided(): boolean {
     if (this.#asking !== undefined) return true;
     const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason !== 'Pending';
-    if (this.#hasDecided || isUnable || this.#trouble !== undefined || this.#spec.control.mode === 'off') return false;
-    return this.#watch.isPromising;
+    if (this.#hasDecided || isUnable || this.#issue !== undefined || this.#spec.control.mode === 'off') return false;
+    return this.#watch.willReport;
   }
 
   /** What the routers of both sides of a shift have ended since its last step; undefined while one of them is not heard. */
@@ -112,21 +110,21 @@ export class PlanLoop {
   }
 
   /** How long one of them has not been heard (ms), since this loop began at most. */
-  get silentMs(): number {
-    return this.#watch.silentMs;
+  get staleMs(): number {
+    return this.#watch.staleMs;
   }
 
   /** The pipeline as it is now. */
-  see(spec: PipelineSpec, view: ObservedPipeline): void {
+  update(spec: PipelineSpec, view: ObservedPipeline): void {
     const before = this.#spec;
     const namedRps = arrivalRpsOf(view.pipeline);
     const isNamedAnew = namedRps !== this.#namedRps;
     this.#view = view;
     this.#namedRps = namedRps;
-    this.#watch.see(view.pods.filter(routes));
+    this.#watch.updatePods(view.pods.filter(isRoutingPod));
     this.#followChange();
     if (!isSameSpec(before, spec)) this.#reload(spec);
-    else if (isNamedAnew && !this.#watch.history.isHeard) this.#planFor(this.#rpsToPlanFor);
+    else if (isNamedAnew && !this.#watch.history.hasPages) this.#planFor(this.#rpsToPlanFor);
   }
 
   /** What became of the plan on the cluster: one that failed when it was tried gives way to the one that serves. */
@@ -134,23 +132,23 @@ export class PlanLoop {
     const { answer } = this;
     if (answer.kind !== 'plan' || this.#spec.control.mode !== 'auto') return;
     const { plan, conditions = [] } = this.#view.pipeline.status ?? {};
-    if (this.#isLeftAlone(answer.plan)) {
+    if (this.#isHeldBack(answer.plan)) {
       const routed = this.#routedNow;
       if (routed === undefined) return;
-      this.#outcome.failed();
+      this.#outcome.markFailed();
       const before = this.#before;
       this.#before = undefined;
-      if (before !== undefined && sameStages(before.plan, routed)) this.#settle({ ...before });
+      if (before !== undefined && hasSameStages(before.plan, routed)) this.#settle({ ...before });
       else this.#adopt(routed, answer.arrivalRps, undefined);
       return;
     }
     const isReady = conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
-    if (isReady && plan !== undefined && sameStages(plan, answer.plan)) this.#outcome.applied();
+    if (isReady && plan !== undefined && hasSameStages(plan, answer.plan)) this.#outcome.markApplied();
   }
 
-  #isLeftAlone(plan: Plan): boolean {
-    const question = { plan, routed: this.#routedNow, nowEpochMs: this.#base.nowEpochMs() };
-    return isLeftAlone(this.#view.pipeline, this.#spec, question);
+  #isHeldBack(plan: Plan): boolean {
+    const question = { plan, routed: this.#routedNow, nowEpochMs: this.#deps.nowEpochMs() };
+    return isHeldBack(this.#view.pipeline, this.#spec, question);
   }
 
   async close(): Promise<void> {
@@ -163,14 +161,14 @@ export class PlanLoop {
     const kept = keptPlan(pipeline, this.#spec);
     const hasRouter = pods.some(isRouter) || children.some((child) => child.kind === 'Deployment' && isRouter(child));
     const isOfThis = pipeline.status?.observedGeneration === pipeline.metadata.generation;
-    if (!this.#plannable()) return;
+    if (!this.#isPlannable()) return;
     if (kept !== undefined && (isOfThis || hasRouter)) this.#answer = kept;
-    else if (hasRouter) this.#answer = pending('The load of the router that runs already is being looked at.');
+    else if (hasRouter) this.#answer = pendingAnswer('The load of the router that runs already is being looked at.');
     else this.#planFor(this.#rpsToPlanFor);
   }
 
   /** Whether the profiles suffice; where they do not, the answer says so. */
-  #plannable(): boolean {
+  #isPlannable(): boolean {
     try {
       requireCurves(this.#spec, []);
       return true;
@@ -186,15 +184,15 @@ export class PlanLoop {
     this.#spec = spec;
     this.#routed = undefined;
     this.#asking = undefined;
-    if (!this.#plannable()) return;
-    void this.#planner?.reload(spec).catch((error: unknown) => this.#planningFailed(error));
+    if (!this.#isPlannable()) return;
+    void this.#planner?.reload(spec).catch((error: unknown) => this.#onPlanningFailure(error));
     const { answer } = this;
     const goesOn = answer.kind === 'plan' && planObjection(spec, answer.plan) === undefined;
-    if (!goesOn || !this.#watch.history.isHeard) this.#planFor(this.#rpsToPlanFor);
+    if (!goesOn || !this.#watch.history.hasPages) this.#planFor(this.#rpsToPlanFor);
   }
 
   get #rpsToPlanFor(): number {
-    const before = this.#answer.kind === 'plan' && this.#watch.history.isHeard ? this.#answer.arrivalRps : undefined;
+    const before = this.#answer.kind === 'plan' && this.#watch.history.hasPages ? this.#answer.arrivalRps : undefined;
     return before ?? this.#namedRps ?? DEFAULT_ARRIVAL_RPS;
   }
 
@@ -207,22 +205,22 @@ export class PlanLoop {
       .then((result) => {
         if (this.#asking !== asking || this.#abort.signal.aborted) return;
         this.#asking = undefined;
-        this.#trouble = undefined;
-        this.#planned(result, arrivalRps);
+        this.#issue = undefined;
+        this.#useResult(result, arrivalRps);
       })
       .catch((error: unknown) => {
         if (this.#asking !== asking) return;
         this.#asking = undefined;
-        this.#planningFailed(error);
+        this.#onPlanningFailure(error);
       });
   }
 
   #plannerNow(): PipelinePlanner {
-    this.#planner ??= this.#base.plannerFor(this.#spec);
+    this.#planner ??= this.#deps.plannerFor(this.#spec);
     return this.#planner;
   }
 
-  #planned(result: PlanResult, arrivalRps: number): void {
+  #useResult(result: PlanResult, arrivalRps: number): void {
     const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
     if (plan !== undefined) this.#adopt(plan, arrivalRps, result);
     else this.#settle({ kind: 'unplanned', reason: 'Infeasible', message: shortfallOf(result, arrivalRps) ?? '' });
@@ -231,25 +229,25 @@ export class PlanLoop {
   #adopt(plan: Plan, arrivalRps: number, result: PlanResult | undefined): void {
     const shortfall = result && shortfallOf(result, arrivalRps);
     const before = this.#answer;
-    if (before.kind === 'plan' && sameStages(before.plan, plan) && before.shortfall === shortfall) return;
-    const plannedAtEpochMs = this.#base.nowEpochMs();
+    if (before.kind === 'plan' && hasSameStages(before.plan, plan) && before.shortfall === shortfall) return;
+    const plannedAtEpochMs = this.#deps.nowEpochMs();
     const answer: Planned = { kind: 'plan', plan, profiles: [], arrivalRps, plannedAtEpochMs };
     this.#settle(shortfall === undefined ? answer : { ...answer, shortfall });
   }
 
   #settle(answer: PlanAnswer): void {
     this.#answer = answer;
-    this.#changed();
+    this.#onChange();
   }
 
   /** After each round of questions to the routers. */
-  #look(): void {
-    this.#tell();
-    const nowMs = this.#base.clock.nowMs();
+  #onRound(): void {
+    this.#refreshSignals();
+    const nowMs = this.#deps.clock.nowMs();
     const { mode } = this.#spec.control;
     const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason === 'ProfilesMissing';
     // Without a router there is no load to follow; one that is lost is told to the policy, which then keeps to what it knows.
-    const isToldOf = this.#watch.isHeard || (this.#watch.history.isHeard && this.#watch.lost !== undefined);
+    const isToldOf = this.#watch.hasSignal || (this.#watch.history.hasPages && this.#watch.staleRouter !== undefined);
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
     const observation = observationAt(nowMs, {
@@ -271,34 +269,34 @@ export class PlanLoop {
     this.#nextTickAtMs = observation.atMs + tickMs({ spec, policy: controlPolicies.equipoise });
     try {
       const decision = await this.#plannerNow().tick(observation, spec.control.mode === 'auto');
-      this.#trouble = undefined;
+      this.#issue = undefined;
       // What was decided for another description says nothing of this one.
-      if (decision !== undefined && spec === this.#spec && !this.#abort.signal.aborted) this.#decided(decision);
+      if (decision !== undefined && spec === this.#spec && !this.#abort.signal.aborted) this.#useDecision(decision);
     } catch (error) {
       // A planner that takes another description gives up what it was asked about the one before.
-      if (spec === this.#spec) this.#planningFailed(error);
+      if (spec === this.#spec) this.#onPlanningFailure(error);
     } finally {
       this.#isTicking = false;
     }
   }
 
-  #decided(decision: Decision): void {
+  #useDecision(decision: Decision): void {
     this.#hasDecided = true;
-    this.#base.report(this.#key, decision);
+    this.#deps.report(this.#key, decision);
     const { forecast, load, result } = decision.evidence;
     const arrivalRps = load?.arrivalRps ?? forecast.upperRps;
     if (decision.kind === 'apply') {
       // What failed a moment ago is not tried again at once, not even where it seems necessary.
-      if (this.#isLeftAlone(decision.plan)) this.#outcome.refused(decision.changes);
+      if (this.#isHeldBack(decision.plan)) this.#outcome.markRefused(decision.changes);
       else {
         this.#before = this.#answer.kind === 'plan' ? this.#answer : undefined;
-        this.#outcome.began(decision.changes);
+        this.#outcome.begin(decision.changes);
         this.#adopt(decision.plan, arrivalRps, result);
       }
     }
     // Advice to leave things as they are, and the first word on what ran already.
     else if (result !== undefined && (this.#spec.control.mode === 'advise' || this.#answer.kind === 'unplanned'))
-      this.#planned(result, arrivalRps);
+      this.#useResult(result, arrivalRps);
   }
 
   /** What counts as running: what was decided where that is carried out, else what the router is configured for. */
@@ -321,37 +319,40 @@ export class PlanLoop {
     return this.#routed.plan;
   }
 
-  #planningFailed(error: unknown): void {
+  #onPlanningFailure(error: unknown): void {
     // A planner that is closed gives up what it was asked.
     if (this.#abort.signal.aborted) return;
     const message = error instanceof Error ? error.message : String(error);
-    this.#trouble = { reason: 'PlanningFailed', message };
+    this.#issue = { reason: 'PlanningFailed', message };
     if (this.#answer.kind === 'unplanned') this.#settle({ kind: 'unplanned', reason: 'Failed', message });
   }
 
   /** Renews what is told beside the plan: at once where it says something else, now and then where only figures differ. */
-  #tell(): void {
-    const { lost } = this.#watch;
-    const trouble: ControlTrouble | undefined =
-      lost === undefined
-        ? this.#trouble
-        : { reason: 'RouterUnreachable', message: `No fresh metrics of the router ${lost}. The last plan is kept.` };
-    const window = lost === undefined ? this.#watch.history.window(this.#spec.slo.percentile) : undefined;
+  #refreshSignals(): void {
+    const { staleRouter } = this.#watch;
+    const issue: ControlIssue | undefined =
+      staleRouter === undefined
+        ? this.#issue
+        : {
+            reason: 'RouterUnreachable',
+            message: `No fresh metrics of the router ${staleRouter}. The last plan is kept.`,
+          };
+    const window = staleRouter === undefined ? this.#watch.history.window(this.#spec.slo.percentile) : undefined;
     const observed = window && observedStatus(this.#spec, window, this.#routedNow);
-    const next: Situation = { ...(observed && { observed }), ...(trouble && { trouble }) };
-    const nowMs = this.#base.clock.nowMs();
-    const before = this.#situation;
+    const next: PipelineSignals = { ...(observed && { observed }), ...(issue && { issue }) };
+    const nowMs = this.#deps.clock.nowMs();
+    const before = this.#signals;
     if (JSON.stringify(next) === JSON.stringify(before)) return;
-    const isUrgent = trouble?.reason !== before.trouble?.reason || !sameVerdict(this.#spec, before.observed, observed);
-    if (!isUrgent && nowMs - this.#toldAtMs < STATUS_EVERY_MS) return;
-    this.#situation = next;
-    this.#toldAtMs = nowMs;
-    this.#changed();
+    const isUrgent = issue?.reason !== before.issue?.reason || !isSameVerdict(this.#spec, before.observed, observed);
+    if (!isUrgent && nowMs - this.#signalsAtMs < STATUS_EVERY_MS) return;
+    this.#signals = next;
+    this.#signalsAtMs = nowMs;
+    this.#onChange();
   }
 }
 
 /** Whether a pod gets requests of clients: that of the plan that serves, and that of one that is tried. */
-const routes = (pod: ObservedPod): boolean => isRouter(pod) || isNext(pod);
+const isRoutingPod = (pod: ObservedPod): boolean => isRouter(pod) || isCanaryRouter(pod);
 
 function shortfallOf(result: PlanResult, arrivalRps: number): string | undefined {
   if (result.kind === 'feasible') return undefined;
@@ -359,9 +360,10 @@ function shortfallOf(result: PlanResult, arrivalRps: number): string | undefined
   return `No plan meets the SLO at ${rps} requests per second: the ${result.bindingConstraint} binds.`;
 }
 
-const sameStages = (a: Plan, b: Plan): boolean => JSON.stringify(ordered(a)) === JSON.stringify(ordered(b));
+const hasSameStages = (a: Plan, b: Plan): boolean =>
+  JSON.stringify(comparableStages(a)) === JSON.stringify(comparableStages(b));
 
-function ordered({ stages }: Plan) {
+function comparableStages({ stages }: Plan) {
   return Object.entries(stages)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([id, parts]) => [

@@ -21,7 +21,7 @@ export type PlanAnswer =
   | Extract<Planning, { kind: 'unplanned' }>;
 
 /** What is seen of a pipeline beside its objects. */
-export type Situation = Pick<ObservedPipeline, 'observed' | 'sides' | 'silentMs' | 'trouble'>;
+export type PipelineSignals = Pick<ObservedPipeline, 'observed' | 'sides' | 'staleMs' | 'issue'>;
 
 /**
  * Who plans. It is told of a pipeline on every pass, in the mode `off` too, and answers at once with what it decided last, the same object
@@ -29,7 +29,7 @@ export type Situation = Pick<ObservedPipeline, 'observed' | 'sides' | 'silentMs'
  */
 export interface PlanSource {
   planOf(key: string, spec: PipelineSpec, view: ObservedPipeline): Promise<PlanAnswer>;
-  situationOf(key: string): Situation;
+  signalsOf(key: string): PipelineSignals;
   /** A pipeline is gone, or no longer one. */
   forget(key: string): void;
   onDecided(listener: (key: string) => void): void;
@@ -54,7 +54,7 @@ export class PipelinePlanning {
     this.#rendering = rendering;
   }
 
-  async of(key: string, view: ObservedPipeline): Promise<Planning> {
+  async planningOf(key: string, view: ObservedPipeline): Promise<Planning> {
     const { pipeline } = view;
     const { uid, generation, annotations = {} } = pipeline.metadata;
     const version = `${uid} ${generation} ${JSON.stringify(annotations)}`;

@@ -1,27 +1,28 @@
-/**
- * The router of a plan that is being tried: it stands beside the one that serves, which gives it a share of the requests. It is the router of
- * that plan under another name; no Service of the pipeline leads to it but that of its own.
- */
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject } from '../api/kube-object.js';
-import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
-import { isRouter, isStage } from '../cluster/observed-objects.js';
+import { LABEL_PREFIX, labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
+import { isRouter, isStage, type ObservedDeployment } from '../cluster/observed-objects.js';
 import type { Deployment, NetworkPolicy, Service } from '../render/manifest-types.js';
 import { ROUTER_PORT } from '../render/router.js';
 import { type Routes, withRoutes } from './routes.js';
 
-const NEXT = { kind: 'next' } as const;
+/**
+ * The router of a plan that is being tried: it stands beside the one that serves, which gives it a share of the requests. It is the router of
+ * that plan under another name; no Service of the pipeline leads to it but that of its own.
+ */
+
+const CANARY_PART = { kind: 'next' } as const;
 
 /** Name of all objects of the router that is tried. */
-export const nextName = (pipeline: string): string => objectName(pipeline, 'next');
+export const canaryName = (pipeline: string): string => objectName(pipeline, 'next');
 
 /** Where the router that serves reaches it. */
-export const nextUrl = (pipeline: string): string => `http://${nextName(pipeline)}:${ROUTER_PORT}`;
+export const canaryUrl = (pipeline: string): string => `http://${canaryName(pipeline)}:${ROUTER_PORT}`;
 
 /** Its objects, from those of a plan. */
-export function nextObjects(pipeline: string, wanted: readonly KubeObject[], routes: Routes): readonly KubeObject[] {
+export function canaryObjects(pipeline: string, wanted: readonly KubeObject[], routes: Routes): readonly KubeObject[] {
   return wanted.filter(isRouter).flatMap((object) => {
-    const named = { ...object, metadata: { ...object.metadata, name: nextName(pipeline), labels: labels(pipeline) } };
+    const named = { ...object, metadata: { ...object.metadata, name: canaryName(pipeline), labels: labels(pipeline) } };
     switch (object.kind) {
       case 'ConfigMap':
         return [named];
@@ -41,7 +42,7 @@ export function nextObjects(pipeline: string, wanted: readonly KubeObject[], rou
 }
 
 /** The network policy of a stage with the router that is tried among those who may send to it; any other object as it is. */
-export function admittingNext(pipeline: string, object: KubeObject): KubeObject {
+export function admitCanaryRouter(pipeline: string, object: KubeObject): KubeObject {
   if (object.kind !== 'NetworkPolicy' || !isStage(object)) return object;
   const { spec, ...rest } = object as NetworkPolicy;
   const ingress = spec.ingress.map((rule) => ({ ...rule, from: [...(rule.from ?? []), peer(pipeline)] }));
@@ -49,7 +50,7 @@ export function admittingNext(pipeline: string, object: KubeObject): KubeObject 
 }
 
 /** The network policy of the router that serves, as it is, with the way to the one that is tried. */
-export function reachingNext(pipeline: string, children: readonly KubeObject[]): readonly KubeObject[] {
+export function reachCanaryRouter(pipeline: string, children: readonly KubeObject[]): readonly KubeObject[] {
   const policy = children.find((child) => child.kind === 'NetworkPolicy' && isRouter(child)) as
     | NetworkPolicy
     | undefined;
@@ -63,7 +64,7 @@ export function reachingNext(pipeline: string, children: readonly KubeObject[]):
 }
 
 /** What of the metadata is ours to apply. */
-export function plainMetadata({ name, namespace, labels: own, ownerReferences }: KubeObject['metadata']) {
+function plainMetadata({ name, namespace, labels: own, ownerReferences }: KubeObject['metadata']) {
   return {
     name,
     ...(namespace !== undefined && { namespace }),
@@ -72,14 +73,14 @@ export function plainMetadata({ name, namespace, labels: own, ownerReferences }:
   };
 }
 
-const labels = (pipeline: string) => labelsOf(pipeline, NEXT);
-const selector = (pipeline: string) => selectorOf(pipeline, NEXT);
+const labels = (pipeline: string) => labelsOf(pipeline, CANARY_PART);
+const selector = (pipeline: string) => selectorOf(pipeline, CANARY_PART);
 const peer = (pipeline: string) => ({ podSelector: { matchLabels: selector(pipeline) } });
 
 function specOf(pipeline: string, { spec }: Deployment): Deployment['spec'] {
   const { template } = spec;
   const matchLabels = selector(pipeline);
-  const config = nextName(pipeline);
+  const config = canaryName(pipeline);
   return {
     ...spec,
     selector: { matchLabels },
@@ -97,4 +98,55 @@ function specOf(pipeline: string, { spec }: Deployment): Deployment['spec'] {
       },
     },
   };
+}
+
+/** The share of the requests that the router that serves gives to the one that is tried: in its arguments, and told on its pods. */
+
+/** On the pods of the router that serves. */
+const SHARE = `${LABEL_PREFIX}/share`;
+
+const FLAGS = ['--share-with', '--share'];
+
+/** Whom to give a share, and how large it is: above 0 and at most 1. */
+export interface CanaryShare {
+  readonly url: string;
+  readonly fraction: number;
+}
+
+/** The share that pods of a template, or a pod, give away; 0 where they keep all. */
+export function shareOf({ metadata }: { readonly metadata?: Pick<KubeObject['metadata'], 'annotations'> }): number {
+  return Number(metadata?.annotations?.[SHARE] ?? 0);
+}
+
+/** A router as it runs, with another share to give away; `undefined` is none, and then it is what it was before. */
+export function withShare(live: ObservedDeployment, share: CanaryShare | undefined): KubeObject {
+  const { apiVersion, kind, metadata } = live;
+  const { spec } = live as unknown as Deployment;
+  const { template } = spec;
+  const { [SHARE]: _, ...others } = template.metadata.annotations ?? {};
+  const annotations = { ...others, ...(share && { [SHARE]: String(share.fraction) }) };
+  const [router, ...beside] = template.spec.containers;
+  if (router === undefined) return live;
+  const args = [...withoutShare(router.args ?? []), ...argumentsOf(share)];
+  const own = Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(`${LABEL_PREFIX}/`));
+  return {
+    ...{ apiVersion, kind, metadata: { ...plainMetadata(metadata), annotations: Object.fromEntries(own) } },
+    spec: {
+      ...spec,
+      template: {
+        ...template,
+        metadata: { ...template.metadata, annotations },
+        spec: { ...template.spec, containers: [{ ...router, args }, ...beside] },
+      },
+    },
+  } as KubeObject;
+}
+
+function argumentsOf(share: CanaryShare | undefined): readonly string[] {
+  const values = share === undefined ? [] : [share.url, String(share.fraction)];
+  return values.flatMap((value, index) => [FLAGS[index] ?? '', value]);
+}
+
+function withoutShare(args: readonly string[]): readonly string[] {
+  return args.filter((arg, index) => !FLAGS.includes(arg) && !FLAGS.includes(args[index - 1] ?? ''));
 }

@@ -11,25 +11,24 @@
 import type { Slo } from '@equipoise/core/model';
 import { type CanaryVerdict, judgeCanary, nextFraction } from '@equipoise/core/serve';
 import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
-import { childTypes, isNext, isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
+import { childTypes, isCanaryRouter, isRouter, type ObservedDeployment } from '../cluster/observed-objects.js';
 import { rolloutState } from '../cluster/rollout-state.js';
 import type { Deployment } from '../render/manifest-types.js';
-import { nextName, nextObjects, nextUrl, reachingNext } from './canary-router.js';
-import { shareOf, withShare } from './canary-share.js';
+import { canaryName, canaryObjects, canaryUrl, reachCanaryRouter, shareOf, withShare } from './canary-router.js';
 import type { ObservedPipeline } from './reconciliation.js';
 import { digestOf, isOfTemplate } from './replica-groups.js';
-import { holdsRollback, isUrgent, type ShiftFailure } from './rollback.js';
+import { type CanaryFailure, heldUntilMs, isUrgent } from './rollback.js';
 import { type Routes, routesOf, sendsTo } from './routes.js';
 
 /** Counts of routers come once a second. */
 const LOOK_MS = 1_000;
 /** A share whose routers are silent for so long is taken back. */
-const DEAF_MS = 60_000;
+const STALE_MS = 60_000;
 /** So long routers that serve may take to be heard by whoever begins to listen: some questions, each a second after the one before. */
-const HEARING_MS = 10_000;
+const FIRST_SIGNAL_MS = 10_000;
 
 /** What a shift is decided from. */
-export interface ShiftGrounds {
+export interface CanaryInput {
   readonly view: ObservedPipeline;
   readonly live: ReadonlyMap<string, ObservedDeployment>;
   readonly wanted: readonly KubeObject[];
@@ -46,7 +45,7 @@ export interface ShiftGrounds {
 }
 
 /** What there is to do; with `none` the router is switched in one go, or not yet. */
-export type Shift =
+export type CanaryDecision =
   | { readonly kind: 'none'; readonly againAfterMs?: number }
   | {
       readonly kind: 'step';
@@ -59,7 +58,7 @@ export type Shift =
       /** Too little traffic makes the step longer. */
       readonly isQuiet?: boolean;
       /** The new side failed: what is applied stays, and the failure has to be told before anything is taken back. */
-      readonly failure?: ShiftFailure;
+      readonly failure?: CanaryFailure;
     }
   /** The plan failed lately: what serves stays, and what the plan brought goes, those first that nothing is sent to any more. */
   | {
@@ -69,45 +68,49 @@ export type Shift =
       readonly againAfterMs: number;
     };
 
-const NONE: Shift = { kind: 'none' };
-const UNHEARD: CanaryVerdict = { kind: 'open', missingOutcomes: 0 };
+const NONE: CanaryDecision = { kind: 'none' };
+const NO_SIGNAL: CanaryVerdict = { kind: 'open', missingOutcomes: 0 };
 
 /** The next step on the way to a plan. */
-export function shiftOf(grounds: ShiftGrounds): Shift {
+export function decideCanary(grounds: CanaryInput): CanaryDecision {
   const { view, live, router, liveRouter, routes, isPrepared, nowEpochMs } = grounds;
   const serving = routesOf(liveRouter).to;
   const newcomers = routes.to.filter((name) => !serving.includes(name));
   const fraction = shareOf(liveRouter.spec.template);
   if (newcomers.length === 0 || digestOf(liveRouter) === digestOf(router))
-    return fraction > 0 && !isPrepared ? withdrawn(grounds) : NONE;
-  const untilMs = holdsRollback(view.pipeline, newcomers, nowEpochMs);
-  if (untilMs !== undefined) return takenBack(grounds, newcomers, untilMs);
-  const next = live.get(nextName(view.pipeline.metadata.name));
-  return fraction > 0 ? goOn(grounds, newcomers, { fraction, next }) : begin(grounds, newcomers, next);
+    return fraction > 0 && !isPrepared ? withdrawnCanary(grounds) : NONE;
+  const untilMs = heldUntilMs(view.pipeline, newcomers, nowEpochMs);
+  if (untilMs !== undefined) return rollBack(grounds, newcomers, untilMs);
+  const next = live.get(canaryName(view.pipeline.metadata.name));
+  return fraction > 0 ? continueCanary(grounds, newcomers, { fraction, next }) : beginCanary(grounds, newcomers, next);
 }
 
 /** The way to the first share. */
-function begin(grounds: ShiftGrounds, newcomers: readonly string[], next: ObservedDeployment | undefined): Shift {
+function beginCanary(
+  grounds: CanaryInput,
+  newcomers: readonly string[],
+  next: ObservedDeployment | undefined,
+): CanaryDecision {
   const { view, isPrepared } = grounds;
   if (!isPrepared || isUrgent(view.observed)) return NONE;
-  if (view.sides !== undefined) return stepOf(grounds, newcomers, { fraction: 0, next, verdict: undefined });
-  return mayYetBeHeard(grounds) ? { kind: 'step', fraction: 0, newcomers, apply: [], ...WAITING } : NONE;
+  if (view.sides !== undefined) return nextStep(grounds, newcomers, { fraction: 0, next, verdict: undefined });
+  return mayStillReport(grounds) ? { kind: 'step', fraction: 0, newcomers, apply: [], ...WAITING } : NONE;
 }
 
 /** The way on from a share that is out, which is judged first, whatever else is under way. */
-function goOn(grounds: ShiftGrounds, newcomers: readonly string[], present: Present): Shift {
+function continueCanary(grounds: CanaryInput, newcomers: readonly string[], present: ActiveCanary): CanaryDecision {
   const { fraction, next } = present;
   // What gets a share now is of another plan with other workloads: this one begins anew.
-  if (next !== undefined && !sendsTo(next, grounds.routes.to)) return withdrawn(grounds);
-  const verdict = verdictOn(grounds, newcomers, present);
-  if (verdict?.kind === 'failed') return failed(grounds, newcomers, { fraction, why: verdict.why });
-  if (grounds.isPrepared) return stepOf(grounds, newcomers, { ...present, verdict });
+  if (next !== undefined && !sendsTo(next, grounds.routes.to)) return withdrawnCanary(grounds);
+  const verdict = judgeStep(grounds, newcomers, present);
+  if (verdict?.kind === 'failed') return failedStep(grounds, newcomers, { fraction, why: verdict.why });
+  if (grounds.isPrepared) return nextStep(grounds, newcomers, { ...present, verdict });
   if (verdict?.kind === 'open') return { kind: 'step', fraction, newcomers, apply: [], ...WAITING };
   return { kind: 'none', againAfterMs: LOOK_MS };
 }
 
-function withdrawn({ view, live, liveRouter }: ShiftGrounds): Shift {
-  const { workloads = [], fraction = 0 } = standingShare(view.pipeline.metadata.name, live) ?? {};
+function withdrawnCanary({ view, live, liveRouter }: CanaryInput): CanaryDecision {
+  const { workloads = [], fraction = 0 } = activeCanary(view.pipeline.metadata.name, live) ?? {};
   return { kind: 'step', fraction, newcomers: workloads, apply: [withShare(liveRouter, undefined)] };
 }
 
@@ -118,73 +121,73 @@ interface Waiting {
 
 const WAITING: Waiting = { againAfterMs: LOOK_MS, awaitsVerdict: true };
 
-interface Present {
+interface ActiveCanary {
   readonly fraction: number;
   readonly next: ObservedDeployment | undefined;
 }
 
 /** Whoever listens for a few seconds only has heard nobody yet, which does not mean that there is nobody to be heard. */
-function mayYetBeHeard({ view: { silentMs }, liveRouter }: ShiftGrounds): boolean {
-  return (silentMs ?? Number.POSITIVE_INFINITY) < HEARING_MS && (liveRouter.status?.readyReplicas ?? 0) > 0;
+function mayStillReport({ view: { staleMs }, liveRouter }: CanaryInput): boolean {
+  return (staleMs ?? Number.POSITIVE_INFINITY) < FIRST_SIGNAL_MS && (liveRouter.status?.readyReplicas ?? 0) > 0;
 }
 
 /** A step of a plan whose stages are all ready; `verdict` is that on what has a share, missing while none is in force. */
-function stepOf(
-  grounds: ShiftGrounds,
+function nextStep(
+  grounds: CanaryInput,
   newcomers: readonly string[],
-  { fraction, next, verdict }: Present & { readonly verdict: CanaryVerdict | undefined },
-): Shift {
+  { fraction, next, verdict }: ActiveCanary & { readonly verdict: CanaryVerdict | undefined },
+): CanaryDecision {
   const { view, wanted, router, liveRouter, routes } = grounds;
   const name = view.pipeline.metadata.name;
   const waiting = {
     ...(fraction > 0 && { againAfterMs: LOOK_MS }),
     ...(verdict?.kind === 'open' && { awaitsVerdict: true as const, isQuiet: verdict.missingOutcomes > 0 }),
   };
-  const step = (apply: readonly KubeObject[], more = {}): Shift => ({
+  const step = (apply: readonly KubeObject[], more = {}): CanaryDecision => ({
     ...{ kind: 'step', fraction, newcomers, apply, ...more },
   });
-  const beside = [...nextObjects(name, wanted, routes), ...reachingNext(name, view.children)];
+  const beside = [...canaryObjects(name, wanted, routes), ...reachCanaryRouter(name, view.children)];
   if (next === undefined || digestOf(next) !== digestOf(router)) return step(beside, waiting);
   const state = rolloutState(next);
-  if (state.kind === 'stuck') return failed(grounds, newcomers, { fraction, why: state.message });
+  if (state.kind === 'stuck') return failedStep(grounds, newcomers, { fraction, why: state.message });
   if (state.kind !== 'complete') return step(beside, waiting);
-  const give = (share: number) => withShare(liveRouter, { url: nextUrl(name), fraction: share });
-  if (fraction === 0) return step(isInForce(grounds, fraction) ? [...beside, give(nextFraction(0))] : beside);
+  const give = (share: number) => withShare(liveRouter, { url: canaryUrl(name), fraction: share });
+  if (fraction === 0) return step(isShareInForce(grounds, fraction) ? [...beside, give(nextFraction(0))] : beside);
   if (verdict === undefined || verdict.kind === 'open') return step(beside, waiting);
   const larger = verdict.kind === 'urgent' ? 1 : nextFraction(fraction);
   return larger === 1 ? NONE : step([...beside, give(larger)]);
 }
 
 /** Whether all that serves gives this share away. */
-function isInForce({ view, liveRouter }: ShiftGrounds, fraction: number): boolean {
+function isShareInForce({ view, liveRouter }: CanaryInput, fraction: number): boolean {
   const entry = view.pods.filter(isRouter);
   return rolloutState(liveRouter).kind === 'complete' && entry.every((pod) => shareOf(pod) === fraction);
 }
 
 /** The verdict on what has a share; one whose routers are not heard stays open for a while. Undefined before that share is in force. */
-function verdictOn(
-  grounds: ShiftGrounds,
+function judgeStep(
+  grounds: CanaryInput,
   newcomers: readonly string[],
-  { fraction, next }: Present,
+  { fraction, next }: ActiveCanary,
 ): CanaryVerdict | undefined {
   const { view, router, liveRouter, slo } = grounds;
   const fails = (why: string): CanaryVerdict => ({ kind: 'failed', why });
-  const lost = next !== undefined && digestOf(next) === digestOf(router) && lossOf(grounds, newcomers, next);
+  const lost = next !== undefined && digestOf(next) === digestOf(router) && lostReplicas(grounds, newcomers, next);
   if (lost) return fails(lost);
   const giving = rolloutState(liveRouter);
   if (giving.kind === 'stuck') return fails(`the router does not start with that share: ${giving.message}`);
-  if (!isInForce(grounds, fraction)) return undefined;
-  const { sides, silentMs = Number.POSITIVE_INFINITY } = view;
-  if (sides === undefined) return silentMs >= DEAF_MS ? fails('the routers are not heard') : UNHEARD;
+  if (!isShareInForce(grounds, fraction)) return undefined;
+  const { sides, staleMs = Number.POSITIVE_INFINITY } = view;
+  if (sides === undefined) return staleMs >= STALE_MS ? fails('the routers are not heard') : NO_SIGNAL;
   const { observedMs, ...counts } = sides;
   const verdict = judgeCanary({ ...counts, fraction, elapsedMs: observedMs }, slo);
   if (verdict.kind === 'failed' || (next?.status?.readyReplicas ?? 0) > 0) return verdict;
   // Nothing leads on without it; what is passed on to it meanwhile comes back.
-  return observedMs >= DEAF_MS ? fails('its router is not ready') : UNHEARD;
+  return observedMs >= STALE_MS ? fails('its router is not ready') : NO_SIGNAL;
 }
 
 /** The share that is out where nothing is done about it, as the router that serves gives it away. */
-export function standingShare(
+export function activeCanary(
   pipeline: string,
   live: ReadonlyMap<string, ObservedDeployment>,
 ): { readonly workloads: readonly string[]; readonly fraction: number } | undefined {
@@ -192,18 +195,18 @@ export function standingShare(
   const fraction = router === undefined ? 0 : shareOf(router.spec.template);
   if (fraction === 0) return undefined;
   const serving = routesOf(router).to;
-  return { workloads: routesOf(live.get(nextName(pipeline))).to.filter((name) => !serving.includes(name)), fraction };
+  return { workloads: routesOf(live.get(canaryName(pipeline))).to.filter((name) => !serving.includes(name)), fraction };
 }
 
 /** What takes that share back. */
-export function withdrawal(live: ReadonlyMap<string, ObservedDeployment>): readonly KubeObject[] {
+export function withdrawCanary(live: ReadonlyMap<string, ObservedDeployment>): readonly KubeObject[] {
   const sharing = [...live.values()].filter((each) => isRouter(each) && shareOf(each.spec.template) > 0);
   return sharing.map((router) => withShare(router, undefined));
 }
 
 /** What of the new side was ready and is so no more; undefined where nothing is. */
-function lossOf(
-  { stages, live, held }: ShiftGrounds,
+function lostReplicas(
+  { stages, live, held }: CanaryInput,
   newcomers: readonly string[],
   next: ObservedDeployment,
 ): string | undefined {
@@ -222,11 +225,11 @@ function lossOf(
   return losses[0];
 }
 
-function failed(
-  { view }: ShiftGrounds,
+function failedStep(
+  { view }: CanaryInput,
   newcomers: readonly string[],
   { fraction, why }: { readonly fraction: number; readonly why: string },
-): Shift {
+): CanaryDecision {
   const percent = Math.round(100 * fraction);
   const at = percent === 0 ? 'before it got a request' : `at ${percent} % of the requests`;
   const message = `${newcomers.join(', ')} was taken back ${at}: ${why}.`;
@@ -234,26 +237,26 @@ function failed(
   return { kind: 'step', fraction, newcomers, apply: [], failure };
 }
 
-function takenBack(
-  { view, liveRouter, nowEpochMs }: ShiftGrounds,
+function rollBack(
+  { view, liveRouter, nowEpochMs }: CanaryInput,
   newcomers: readonly string[],
   untilMs: number,
-): Shift {
+): CanaryDecision {
   const entry = view.pods.filter(isRouter);
   const keepsAll = shareOf(liveRouter.spec.template) === 0;
   const isWhole = keepsAll && rolloutState(liveRouter).kind === 'complete' && entry.every((pod) => shareOf(pod) === 0);
-  const next = view.children.filter(isNext);
-  const isAlone = isWhole && next.length === 0 && !view.pods.some(isNext);
+  const next = view.children.filter(isCanaryRouter);
+  const isAlone = isWhole && next.length === 0 && !view.pods.some(isCanaryRouter);
   const brought = view.children.filter(({ metadata }) => newcomers.includes(metadata.name));
   return {
     kind: 'taken-back',
     apply: keepsAll ? [] : [withShare(liveRouter, undefined)],
-    remove: [...(isWhole ? next : []), ...(isAlone ? brought : [])].flatMap(going),
+    remove: [...(isWhole ? next : []), ...(isAlone ? brought : [])].flatMap(refsToRemove),
     againAfterMs: untilMs - nowEpochMs,
   };
 }
 
-function going(child: KubeObject): readonly ObjectRef[] {
+function refsToRemove(child: KubeObject): readonly ObjectRef[] {
   const type = childTypes[child.kind];
   return type === undefined || child.metadata.deletionTimestamp !== undefined ? [] : [refTo(type, child)];
 }

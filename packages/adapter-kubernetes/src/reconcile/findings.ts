@@ -1,38 +1,44 @@
-/** What the conditions of a pipeline say, from what was observed and decided. */
-
 import type { ObservedDeployment } from '../cluster/observed-objects.js';
-import { podTroubles, rolloutState } from '../cluster/rollout-state.js';
-import type { Finding } from './conditions.js';
-import type { ForeignReplicas } from './foreign-replicas.js';
+import { podIssues, rolloutState } from '../cluster/rollout-state.js';
+import type { PipelineCondition } from '../crd/status-schema.js';
 import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
+import type { ForeignReplicas } from './replica-groups.js';
 import type { Rollback } from './rollback.js';
 import type { Work } from './transition.js';
 
+/** What the conditions of a pipeline say, from what was observed and decided. */
+
 /** All that the conditions rest on. */
-export interface Grounds {
+export interface FindingInput {
   readonly view: ObservedPipeline;
   readonly planning: Planning;
   readonly phase: Phase;
   readonly live: ReadonlyMap<string, ObservedDeployment>;
   readonly foreign: readonly ForeignReplicas[];
   readonly nowEpochMs: number;
-  readonly shift?: Work['shift'];
+  readonly canary?: Work['canary'];
   readonly rollback?: Rollback;
   /** Too little traffic for a verdict makes the step of the canary longer. */
   readonly isQuiet: boolean;
 }
 
 /** One finding for each type of condition. */
-export function findingsOf(grounds: Grounds): readonly Finding[] {
-  return [accepted(grounds), planned(grounds), ready(grounds), sloMet(grounds), degraded(grounds)];
+export function findingsOf(grounds: FindingInput): readonly Finding[] {
+  return [
+    acceptedFinding(grounds),
+    plannedFinding(grounds),
+    readyFinding(grounds),
+    sloMetFinding(grounds),
+    degradedFinding(grounds),
+  ];
 }
 
-function accepted({ planning }: Grounds): Finding {
+function acceptedFinding({ planning }: FindingInput): Finding {
   if (planning.kind === 'invalid') return no('Accepted', 'Invalid', planning.message);
   return yes('Accepted', 'Valid', 'The pipeline is well-formed.');
 }
 
-function planned({ planning }: Grounds): Finding {
+function plannedFinding({ planning }: FindingInput): Finding {
   switch (planning.kind) {
     case 'invalid':
       return no('Planned', 'Invalid', 'There is no plan for a pipeline that was not accepted.');
@@ -51,13 +57,13 @@ function planned({ planning }: Grounds): Finding {
   }
 }
 
-function ready({ live, phase, shift, isQuiet }: Grounds): Finding {
+function readyFinding({ live, phase, canary, isQuiet }: FindingInput): Finding {
   if (live.size === 0) return no('Ready', 'NothingDeployed', 'The pipeline has no workloads.');
   // Routers come and go with each step: that is told in one word.
-  if (shift !== undefined) {
-    const percent = Math.round(100 * shift.fraction);
+  if (canary !== undefined) {
+    const percent = Math.round(100 * canary.fraction);
     const quiet = isQuiet ? ' There are too few of them for a verdict yet: the step takes up to two minutes.' : '';
-    return no('Ready', 'Shifting', `${percent} % of the requests go to ${shift.workloads.join(', ')}.${quiet}`);
+    return no('Ready', 'Shifting', `${percent} % of the requests go to ${canary.workloads.join(', ')}.${quiet}`);
   }
   if (phase === 'taken-back')
     return no('Ready', 'RolledBack', 'The plan failed when it was tried: what ran before serves.');
@@ -83,8 +89,8 @@ function ready({ live, phase, shift, isQuiet }: Grounds): Finding {
   return yes('Ready', 'AllReady', 'All replicas are ready.');
 }
 
-function sloMet({ view: { observed, trouble } }: Grounds): Finding {
-  if (trouble?.reason === 'RouterUnreachable') return unknown('SLOMet', trouble.reason, trouble.message);
+function sloMetFinding({ view: { observed, issue } }: FindingInput): Finding {
+  if (issue?.reason === 'RouterUnreachable') return unknown('SLOMet', issue.reason, issue.message);
   if (observed?.sloAttainmentFraction === undefined) {
     return unknown('SLOMet', 'NotObserved', 'Nothing was heard of the requests of the last window.');
   }
@@ -98,7 +104,7 @@ const NO_ROOM = 'NoRoom';
 const NO_ROOM_MESSAGE =
   'There is no room to start a replica beside those that serve: raise control.surge.cpuCores or leave that room in the budget.';
 
-function degraded({ view, live, foreign, phase, rollback, nowEpochMs }: Grounds): Finding {
+function degradedFinding({ view, live, foreign, phase, rollback, nowEpochMs }: FindingInput): Finding {
   const [first] = foreign;
   if (first !== undefined) {
     const each = foreign.map(
@@ -110,16 +116,16 @@ function degraded({ view, live, foreign, phase, rollback, nowEpochMs }: Grounds)
   if (rollback !== undefined && nowEpochMs < Date.parse(rollback.until)) {
     return yes('Degraded', 'RolledBack', `${rollback.message} It is not tried again before ${rollback.until}.`);
   }
-  const troubles = podTroubles(view.pods);
-  const [trouble] = troubles;
-  if (trouble !== undefined) return yes('Degraded', trouble.reason, troubles.map(({ message }) => message).join('; '));
+  const issues = podIssues(view.pods);
+  const [issue] = issues;
+  if (issue !== undefined) return yes('Degraded', issue.reason, issues.map(({ message }) => message).join('; '));
   const stuck = [...live].flatMap(([name, deployment]) => {
     const state = rolloutState(deployment);
     return state.kind === 'stuck' ? [`${name}: ${state.message}`] : [];
   });
   if (stuck.length > 0) return yes('Degraded', 'RolloutStuck', stuck.join('; '));
   if (phase === 'no-room') return yes('Degraded', NO_ROOM, NO_ROOM_MESSAGE);
-  if (view.trouble !== undefined) return yes('Degraded', view.trouble.reason, view.trouble.message);
+  if (view.issue !== undefined) return yes('Degraded', view.issue.reason, view.issue.message);
   return no('Degraded', 'AsPlanned', 'Nothing is wrong.');
 }
 
@@ -138,3 +144,29 @@ const no = (type: Finding['type'], reason: string, message: string): Finding => 
 const unknown = (type: Finding['type'], reason: string, message: string): Finding => ({
   ...{ type, status: 'Unknown' as const, reason, message },
 });
+
+/** Conditions of the status: what is true now, and since when. */
+
+/** A condition before it is known since when it holds. */
+export type Finding = Pick<PipelineCondition, 'type' | 'status' | 'reason' | 'message'>;
+
+/** Longest message that the definition allows. */
+const MOST_MESSAGE = 32_768;
+
+/** The findings as conditions; the time of the last change stays where the status of a condition did. */
+export function conditionsOf(
+  findings: readonly Finding[],
+  before: readonly PipelineCondition[],
+  at: { readonly generation: number; readonly epochMs: number },
+): readonly PipelineCondition[] {
+  const now = new Date(at.epochMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  return findings.map(({ type, status, reason, message }) => {
+    const old = before.find((condition) => condition.type === type);
+    return {
+      ...{ type, status, reason },
+      message: message.slice(0, MOST_MESSAGE),
+      lastTransitionTime: old?.status === status ? old.lastTransitionTime : now,
+      observedGeneration: at.generation,
+    };
+  });
+}

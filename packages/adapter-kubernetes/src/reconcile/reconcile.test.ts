@@ -12,8 +12,7 @@ import {
   standing,
   wantedBy,
 } from '../test-cluster/memory/pipeline-fixture.test-support.js';
-import { FINALIZER } from './ending.js';
-import { reconcile } from './reconcile.js';
+import { FINALIZER, reconcile } from './reconcile.js';
 import type { ObservedPipeline, Planning, Reconciliation } from './reconciliation.js';
 import { ROUTES_TO } from './routes.js';
 

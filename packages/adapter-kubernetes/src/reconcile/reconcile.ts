@@ -1,17 +1,17 @@
+import { type KubeObject, refTo } from '../api/kube-object.js';
+import { LABEL_PREFIX } from '../cluster/object-names.js';
+import { childTypes, deployments, isRouter, isStage, type ObservedDeployment } from '../cluster/observed-objects.js';
+import type { InferencePipelineStatus } from '../crd/status-schema.js';
+import { activeCanary, withdrawCanary } from './canary.js';
+import { conditionsOf, findingsOf } from './findings.js';
+import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconciliation.js';
+import { nextRollback } from './rollback.js';
+import { IDLE, transition, type Work } from './transition.js';
+
 /**
  * One reconciliation, pure: the objects of a pipeline as they are and its plan, to what is to be applied, what is to be removed, and the
  * status. It remembers nothing: how far a change is, is read from the cluster.
  */
-import type { KubeObject } from '../api/kube-object.js';
-import { deployments, isStage, type ObservedDeployment } from '../cluster/observed-objects.js';
-import type { InferencePipelineStatus } from '../crd/status-schema.js';
-import { standingShare, withdrawal } from './canary.js';
-import { conditionsOf } from './conditions.js';
-import { ending, FINALIZER } from './ending.js';
-import { findingsOf } from './findings.js';
-import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconciliation.js';
-import { rollbackAfter } from './rollback.js';
-import { IDLE, transition, type Work } from './transition.js';
 
 /** Decides for one pipeline. */
 export function reconcile(
@@ -23,12 +23,12 @@ export function reconcile(
   const generation = metadata.generation ?? 0;
   const live = deploymentsOf(view.children);
   const { finalizer, ...work } = workOf(view, live, planning, at);
-  const rollback = rollbackAfter(view.pipeline, work.failure, at.nowEpochMs);
+  const rollback = nextRollback(view.pipeline, work.failure, at.nowEpochMs);
   const { phase, foreign } = work;
-  const shift = work.shift ?? (LEAVES_SHARE.includes(phase) ? standingShare(metadata.name, live) : undefined);
+  const shift = work.canary ?? (LEAVES_SHARE.includes(phase) ? activeCanary(metadata.name, live) : undefined);
   const findings = findingsOf({
     ...{ view, planning, phase, live, foreign, nowEpochMs: at.nowEpochMs },
-    ...(shift && { shift }),
+    ...(shift && { canary: shift }),
     ...(rollback && { rollback }),
     isQuiet: work.isQuiet === true,
   });
@@ -60,8 +60,8 @@ function workOf(
 ): Work & Pick<Reconciliation, 'finalizer'> {
   const { deletionTimestamp, finalizers = [] } = view.pipeline.metadata;
   const isHeld = finalizers.includes(FINALIZER);
-  if (deletionTimestamp !== undefined) return isHeld ? ending(view) : IDLE;
-  if (planning.kind !== 'planned') return hasNoPlan(view, planning) ? { ...IDLE, apply: withdrawal(live) } : IDLE;
+  if (deletionTimestamp !== undefined) return isHeld ? endPipeline(view) : IDLE;
+  if (planning.kind !== 'planned') return hasNoPlan(view, planning) ? { ...IDLE, apply: withdrawCanary(live) } : IDLE;
   if (planning.mode !== 'auto') return IDLE;
   const work = transition(view, live, planning, at);
   return isHeld ? work : { ...work, finalizer: 'set' };
@@ -98,4 +98,23 @@ function planOf(
       ready: stages.reduce((sum, { status }) => sum + (status?.readyReplicas ?? 0), 0),
     },
   };
+}
+
+/**
+ * The end of a pipeline that was deleted: first the router, which answers what it has begun and takes nothing more; the stages only when no
+ * pod of it is left. The garbage collector, which would end all of them at once, gets the rest.
+ */
+
+/** Keeps a deleted pipeline until its router is gone. */
+export const FINALIZER = `${LABEL_PREFIX}/drain`;
+
+/** The work on a pipeline that is going. */
+function endPipeline({ children, pods }: ObservedPipeline): Work & Pick<Reconciliation, 'finalizer'> {
+  const router = children.filter((child) => child.kind === 'Deployment' && isRouter(child));
+  const remove = router.flatMap((child) => {
+    const type = childTypes[child.kind];
+    return type === undefined || child.metadata.deletionTimestamp !== undefined ? [] : [refTo(type, child)];
+  });
+  const isGone = router.length === 0 && !pods.some(isRouter);
+  return { ...IDLE, phase: 'ending', remove, ...(isGone && { finalizer: 'take-off' as const }) };
 }

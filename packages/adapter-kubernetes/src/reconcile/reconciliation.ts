@@ -16,13 +16,13 @@ export interface ObservedPipeline {
   /** What the routers of both sides of a shift have ended since its last step; missing while one of them is not heard. */
   readonly sides?: Sides;
   /** How long nothing has been heard of a side (ms), by whoever listens; missing where both are heard, and where nobody listens. */
-  readonly silentMs?: number;
+  readonly staleMs?: number;
   /** What keeps the load from being followed; the last good plan is kept. */
-  readonly trouble?: ControlTrouble;
+  readonly issue?: ControlIssue;
 }
 
 /** Why plans do not follow the load at the moment. */
-export interface ControlTrouble {
+export interface ControlIssue {
   readonly reason: 'RouterUnreachable' | 'PlanningFailed';
   readonly message: string;
 }

@@ -1,15 +1,16 @@
-/** The pods of the stages by variant, from what was observed: what a change within the room is decided from. */
-
+import { COMMAND_MANAGER, ownersOfField } from '../api/field-managers.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { isStage, type ObservedDeployment, type ObservedPod } from '../cluster/observed-objects.js';
 import { rolloutState } from '../cluster/rollout-state.js';
 import type { Deployment } from '../render/manifest-types.js';
 import { CONFIG_DIGEST } from '../render/pod-template.js';
 import { coresOf } from '../render/quantities.js';
-import type { ReplicaGroup } from './change-room.js';
+import type { ReplicaGroup } from './headroom.js';
+
+/** The pods of the stages by variant, from what was observed: what a change within the room is decided from. */
 
 /** What groups are made of; `inForce` are the replicas of the plan that the router runs, by name of the Deployment. */
-export interface GroupSources {
+export interface ReplicaGroupsInput {
   readonly wanted: readonly Deployment[];
   readonly live: readonly ObservedDeployment[];
   readonly pods: readonly ObservedPod[];
@@ -19,7 +20,7 @@ export interface GroupSources {
 }
 
 /** All groups, those that are wanted first. */
-export function replicaGroups({ wanted, live, pods, inForce, foreign }: GroupSources): readonly ReplicaGroup[] {
+export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaGroupsInput): readonly ReplicaGroup[] {
   const old = live.filter(({ metadata }) => !wanted.some((each) => each.metadata.name === metadata.name));
   const groups = [...wanted, ...old].map((deployment): ReplicaGroup => {
     const { name } = deployment.metadata;
@@ -89,3 +90,31 @@ const labelOf = ({ metadata }: Pick<ObservedPod, 'metadata'>, label: string): st
 
 const partKey = (object: Pick<ObservedPod, 'metadata'>): string =>
   `${labelOf(object, 'stage')} ${labelOf(object, 'variant')}`;
+
+/**
+ * Other writers of the number of replicas: an autoscaler, a person with kubectl. What they set is left to them and told; two writers that
+ * each set their own number would start and stop pods without end. What `k8s apply` has brought is ours: it sets its number once.
+ */
+
+/** A Deployment whose replicas somebody else has set to something else. */
+export interface ForeignReplicas {
+  readonly deployment: string;
+  readonly manager: string;
+  readonly replicas: number;
+  readonly wanted: number;
+}
+
+/** Who but `fieldManager` holds the replicas of a Deployment away from `wanted`; undefined where nobody does. */
+export function foreignReplicas(
+  deployment: ObservedDeployment,
+  wanted: number,
+  fieldManager: string,
+): ForeignReplicas | undefined {
+  const replicas = deployment.spec.replicas ?? 1;
+  if (replicas === wanted) return undefined;
+  const owners = ownersOfField(deployment, 'spec.replicas').map(({ manager = 'unknown' }) => manager);
+  const foreign = owners.find((manager) => manager !== fieldManager && manager !== COMMAND_MANAGER);
+  return foreign === undefined
+    ? undefined
+    : { deployment: deployment.metadata.name, manager: foreign, replicas, wanted };
+}

@@ -11,10 +11,10 @@ import type { ObservedPipeline } from './reconciliation.js';
 export type Rollback = NonNullable<InferencePipelineStatus['rollback']>;
 
 /** Why a shift failed. */
-export type ShiftFailure = Pick<Rollback, 'workloads' | 'fraction' | 'message' | 'generation'>;
+export type CanaryFailure = Pick<Rollback, 'workloads' | 'fraction' | 'message' | 'generation'>;
 
 /** Until when what these workloads belong to is left alone (ms since the epoch); undefined where it need not be. */
-export function holdsRollback(
+export function heldUntilMs(
   { metadata, status }: InferencePipeline,
   workloads: readonly string[],
   nowEpochMs: number,
@@ -27,9 +27,9 @@ export function holdsRollback(
 }
 
 /** The record for the next status: of a new failure, or the one that stands; undefined where there is none. */
-export function rollbackAfter(
+export function nextRollback(
   { metadata, status }: InferencePipeline,
-  failure: ShiftFailure | undefined,
+  failure: CanaryFailure | undefined,
   nowEpochMs: number,
 ): Rollback | undefined {
   const before = status?.rollback;

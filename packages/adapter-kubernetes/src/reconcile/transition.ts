@@ -12,7 +12,7 @@ import { type KubeObject, type ObjectRef, refTo } from '../api/kube-object.js';
 import {
   childTypes,
   type InferencePipeline,
-  isNext,
+  isCanaryRouter,
   isRouter,
   isStage,
   type ObservedDeployment,
@@ -21,14 +21,12 @@ import {
 import { rolloutState } from '../cluster/rollout-state.js';
 import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
 import { CONFIG_DIGEST } from '../render/pod-template.js';
-import { type Shift, shiftOf } from './canary.js';
-import { admittingNext, nextName } from './canary-router.js';
-import { shareOf } from './canary-share.js';
-import { boundCpuCores, type ReplicaGroup, type RoomSteps, stepsInRoom } from './change-room.js';
-import { type ForeignReplicas, foreignReplicas } from './foreign-replicas.js';
+import { type CanaryDecision, decideCanary } from './canary.js';
+import { admitCanaryRouter, canaryName, shareOf } from './canary-router.js';
+import { boundCpuCores, type HeadroomSteps, type ReplicaGroup, stepsWithinHeadroom } from './headroom.js';
 import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
-import { digestOf, isOfTemplate, replicaGroups } from './replica-groups.js';
-import type { ShiftFailure } from './rollback.js';
+import { digestOf, type ForeignReplicas, foreignReplicas, isOfTemplate, replicaGroups } from './replica-groups.js';
+import type { CanaryFailure } from './rollback.js';
 import { type Routes, routesOf, sendsTo, withKnownRoutes, withRoutes } from './routes.js';
 import { sharedRouter } from './shared-router.js';
 
@@ -48,9 +46,9 @@ export interface Work {
   /** Too little traffic makes the step of the canary longer. */
   readonly isQuiet?: boolean;
   /** Which new workloads get a share of the requests, and how large it is. */
-  readonly shift?: { readonly workloads: readonly string[]; readonly fraction: number };
+  readonly canary?: { readonly workloads: readonly string[]; readonly fraction: number };
   /** Why a shift failed just now. */
-  readonly failure?: ShiftFailure;
+  readonly failure?: CanaryFailure;
 }
 
 /** Nothing is to be done. */
@@ -67,16 +65,16 @@ export function transition(
 ): Work {
   const change = changeOf(view, live, planned.objects, fieldManager);
   const { router, liveRouter, isSwitched } = change;
-  const shift: Shift =
+  const shift: CanaryDecision =
     router === undefined || liveRouter === undefined || isSwitched || !planned.mayRepeat
       ? { kind: 'none' }
-      : shiftOf({ ...change, router, liveRouter, slo: planned.plan.predicted, nowEpochMs });
+      : decideCanary({ ...change, router, liveRouter, slo: planned.plan.predicted, nowEpochMs });
   if (shift.kind === 'taken-back') {
     const { apply, remove, againAfterMs } = shift;
     return { phase: 'taken-back', foreign: change.foreign, apply, remove, againAfterMs };
   }
   const work = workOn(change, planned.bounds, { isShifting: shift.kind === 'step', nowEpochMs });
-  const apply = isBesideNext(change) || shift.kind === 'step' ? work.apply.map(admitting(view)) : work.apply;
+  const apply = hasCanaryRouter(change) || shift.kind === 'step' ? work.apply.map(admitCanary(view)) : work.apply;
   if (shift.kind === 'none') {
     const { againAfterMs = work.againAfterMs } = shift;
     return { ...work, apply, ...(againAfterMs !== undefined && { againAfterMs }) };
@@ -84,7 +82,7 @@ export function transition(
   const { newcomers, fraction, failure, againAfterMs, awaitsVerdict, isQuiet = false } = shift;
   return {
     ...{ phase: 'shifting', foreign: work.foreign, remove: work.remove, apply: [...apply, ...shift.apply] },
-    shift: { workloads: newcomers, fraction },
+    canary: { workloads: newcomers, fraction },
     ...(failure && { failure }),
     ...(againAfterMs !== undefined && { againAfterMs }),
     ...(awaitsVerdict && { awaitsVerdict }),
@@ -92,10 +90,10 @@ export function transition(
   };
 }
 
-const admitting =
+const admitCanary =
   ({ pipeline }: ObservedPipeline) =>
   (object: KubeObject): KubeObject =>
-    admittingNext(pipeline.metadata.name, object);
+    admitCanaryRouter(pipeline.metadata.name, object);
 
 /** What is wanted beside what is there. */
 interface PlanChange {
@@ -139,7 +137,8 @@ function changeOf(
   const routerPods = view.pods.filter(isRouter);
   return {
     ...{ view, live, wanted, stages, router, liveRouter, routerPods, routes, foreign, held },
-    isSwitched: router === undefined || (liveRouter !== undefined && runs(liveRouter, router, { routes, routerPods })),
+    isSwitched:
+      router === undefined || (liveRouter !== undefined && isRunning(liveRouter, router, { routes, routerPods })),
     isPrepared: stages.every((stage) => isReadyFor(stage, live.get(stage.metadata.name), held)),
   };
 }
@@ -156,10 +155,10 @@ function workOn(
     inForce: routesOf(liveRouter).inForce,
   });
   const bound = boundCpuCores(bounds, groups);
-  const apart = stepsInRoom(groups, bound, false);
+  const apart = stepsWithinHeadroom(groups, bound, false);
   const isTight = !isShifting && !isSwitched && !isPrepared && apart.kind !== 'roomy';
   const shared = isTight ? sharedWork(wanted, view.children, { liveRouter, routerPods, routes }) : undefined;
-  const steps = shared?.isRunning === true ? stepsInRoom(groups, bound, true) : apart;
+  const steps = shared?.isRunning === true ? stepsWithinHeadroom(groups, bound, true) : apart;
   const isSharing = shared !== undefined && (shared.isRunning || steps.kind === 'share');
   const phase = phaseOf({ isSwitched, isPrepared, isSharing, isStuck: ['share', 'none'].includes(steps.kind) });
 
@@ -170,10 +169,10 @@ function workOn(
     const comes = !isShifting && (isPrepared || isSwitched || liveRouter === undefined);
     return comes ? [routerNow(object, { routes, isSwitched, children: view.children })] : [];
   });
-  const leaving = isSwitched ? [] : groups.flatMap((group) => shrunk(group, steps, live.get(group.name)));
+  const leaving = isSwitched ? [] : groups.flatMap((group) => shrinkDeployment(group, steps, live.get(group.name)));
   const onTrialMs = phase === 'settled' ? trialLeftMs(view, nowEpochMs) : 0;
-  const isTried = isBesideNext(change);
-  const inUse = isSwitched ? warm(view, onTrialMs) : usedBy(liveRouter, routerPods);
+  const isTried = hasCanaryRouter(change);
+  const inUse = isSwitched ? isKeptWarm(view, onTrialMs) : isUsedBy(liveRouter, routerPods);
   return {
     ...(onTrialMs > 0 && { againAfterMs: onTrialMs }),
     ...{ phase, foreign },
@@ -194,14 +193,14 @@ function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): 
 }
 
 /** Whether a router of a plan that is tried is there, or was a moment ago: it may send to any stage. */
-function isBesideNext({ view, live }: PlanChange): boolean {
-  return live.has(nextName(view.pipeline.metadata.name)) || view.pods.some(isNext);
+function hasCanaryRouter({ view, live }: PlanChange): boolean {
+  return live.has(canaryName(view.pipeline.metadata.name)) || view.pods.some(isCanaryRouter);
 }
 
 /** What stays beside a plan that is in force: the replicas of the one before, while it is on trial; what was taken back does not. */
-function warm({ pipeline }: ObservedPipeline, onTrialMs: number): (child: KubeObject) => boolean {
+function isKeptWarm({ pipeline }: ObservedPipeline, onTrialMs: number): (child: KubeObject) => boolean {
   const { workloads = [] } = pipeline.status?.rollback ?? {};
-  return (child) => onTrialMs > 0 && !isNext(child) && !workloads.includes(child.metadata.name);
+  return (child) => onTrialMs > 0 && !isCanaryRouter(child) && !workloads.includes(child.metadata.name);
 }
 
 function phaseOf(state: {
@@ -233,7 +232,7 @@ function sharedWork(
   const before = routesOf(liveRouter);
   const both: Routes = { to: [...new Set([...before.to, ...routes.to])], inForce: before.inForce };
   return {
-    isRunning: runs(liveRouter, router, { routes: both, routerPods }),
+    isRunning: isRunning(liveRouter, router, { routes: both, routerPods }),
     apply: objects.map((object) => (isDeployment(object) ? withRoutes(object, both) : withOldEgress(object, children))),
   };
 }
@@ -280,7 +279,7 @@ function isReadyFor(wanted: Deployment, live: ObservedDeployment | undefined, he
 }
 
 /** Whether the router has the configuration of the plan, keeps all requests, and no pod of an older one is left, not even one that is going. */
-function runs(
+function isRunning(
   live: ObservedDeployment,
   wanted: Deployment,
   { routes, routerPods }: { readonly routes: Routes; readonly routerPods: readonly ObservedPod[] },
@@ -288,16 +287,16 @@ function runs(
   const digest = digestOf(wanted);
   if (digestOf(live) !== digest || !sendsTo(live, routes.to) || shareOf(live.spec.template) > 0) return false;
   if (routerPods.some((pod) => shareOf(pod) > 0)) return false;
-  return rolloutState(live).kind === 'complete' && areOf(routerPods, digest);
+  return rolloutState(live).kind === 'complete' && haveDigest(routerPods, digest);
 }
 
-const areOf = (pods: readonly ObservedPod[], digest: string | undefined): boolean =>
+const haveDigest = (pods: readonly ObservedPod[], digest: string | undefined): boolean =>
   pods.every(({ metadata }) => metadata.annotations?.[CONFIG_DIGEST] === digest);
 
 /** An object of a stage as it is to be applied now: until the router is switched as there is room; what others set is left out. */
 function stageNow(
   wanted: KubeObject,
-  steps: RoomSteps,
+  steps: HeadroomSteps,
   { held, isSwitched }: { readonly held: ReadonlySet<string>; readonly isSwitched: boolean },
 ): readonly KubeObject[] {
   const { name } = wanted.metadata;
@@ -319,7 +318,11 @@ function routerNow(
 }
 
 /** A Deployment that the plan does not want, with fewer replicas, where it has to make room; the rest of it stays as it is. */
-function shrunk({ name, wanted, present }: ReplicaGroup, steps: RoomSteps, live: ObservedDeployment | undefined) {
+function shrinkDeployment(
+  { name, wanted, present }: ReplicaGroup,
+  steps: HeadroomSteps,
+  live: ObservedDeployment | undefined,
+) {
   const replicas = steps.replicas.get(name);
   if (live === undefined || wanted !== undefined || replicas === undefined || replicas === present) return [];
   const { namespace, labels, ownerReferences } = live.metadata;
@@ -345,8 +348,11 @@ function withOldEgress(object: KubeObject, children: readonly KubeObject[]): Kub
 }
 
 /** Which children a router may still send to before it is switched: all while its pods differ, else those that it is configured for. */
-function usedBy(router: ObservedDeployment | undefined, pods: readonly ObservedPod[]): (child: KubeObject) => boolean {
-  if (router !== undefined && (rolloutState(router).kind !== 'complete' || !areOf(pods, digestOf(router))))
+function isUsedBy(
+  router: ObservedDeployment | undefined,
+  pods: readonly ObservedPod[],
+): (child: KubeObject) => boolean {
+  if (router !== undefined && (rolloutState(router).kind !== 'complete' || !haveDigest(pods, digestOf(router))))
     return () => true;
   const routed = new Set(routesOf(router).to);
   return (child) => !isStage(child) || routed.has(child.metadata.name);

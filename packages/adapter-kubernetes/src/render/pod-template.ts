@@ -30,7 +30,7 @@ const security: ContainerSecurity = {
 };
 
 /** What differs from pod to pod. */
-export interface PodParts {
+export interface PodTemplateInput {
   readonly labels: Labels;
   readonly selector: Labels;
   readonly serviceAccount: string;
@@ -43,7 +43,7 @@ export interface PodParts {
 }
 
 /** The template of a Deployment or of what takes the place of one. */
-export function podTemplate(parts: PodParts): PodTemplate {
+export function podTemplate(parts: PodTemplateInput): PodTemplate {
   const { labels, selector, serviceAccount, container, initContainer, drainMs, config } = parts;
   const isOnGpu = container.resources?.limits[GPU_RESOURCE] !== undefined;
   return {
@@ -67,9 +67,9 @@ export function podTemplate(parts: PodParts): PodTemplate {
         labelSelector: { matchLabels: selector },
       })),
       ...(isOnGpu && { tolerations: [{ key: GPU_RESOURCE, operator: 'Exists', effect: 'NoSchedule' }] }),
-      ...(initContainer && { initContainers: [secured(initContainer, config !== undefined)] }),
+      ...(initContainer && { initContainers: [withSecurity(initContainer, config !== undefined)] }),
       containers: [
-        { ...secured(container, config !== undefined), lifecycle: { preStop: { sleep: { seconds: LEAVE_S } } } },
+        { ...withSecurity(container, config !== undefined), lifecycle: { preStop: { sleep: { seconds: LEAVE_S } } } },
       ],
       volumes: [
         { name: 'state', emptyDir: {} },
@@ -80,7 +80,7 @@ export function podTemplate(parts: PodParts): PodTemplate {
   };
 }
 
-function secured(container: Container, hasConfig: boolean): Container {
+function withSecurity(container: Container, hasConfig: boolean): Container {
   return {
     ...container,
     imagePullPolicy: 'IfNotPresent',

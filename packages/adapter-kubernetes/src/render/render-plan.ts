@@ -41,7 +41,7 @@ export function renderPlan(request: RenderRequest): readonly KubeObject[] {
     ...routerObjects(request, chosen, { direct, addressOf }),
     routerPolicy(spec.name, direct, direct.length < chosen.length),
   ];
-  return objects.map((object) => placed(object, request.namespace));
+  return objects.map((object) => inNamespace(object, request.namespace));
 }
 
 function accountOf(pipeline: string): ServiceAccount {
@@ -53,7 +53,7 @@ function accountOf(pipeline: string): ServiceAccount {
   };
 }
 
-function placed<T extends KubeObject>(object: T, namespace: string | undefined): T {
+function inNamespace<T extends KubeObject>(object: T, namespace: string | undefined): T {
   if (namespace === undefined) return object;
   const { name, ...rest } = object.metadata;
   return { ...object, metadata: { name, namespace, ...rest } };

@@ -1,20 +1,19 @@
+import { defaultRunTimeoutMs, type InferenceServerSpec, LruCache, type PipelineSpec } from '@equipoise/core/model';
+import { toDocument } from '@equipoise/pipeline-file';
+import { stringify } from 'yaml';
+import { type Labels, labelsOf, objectName, type PipelinePart, selectorOf } from '../cluster/object-names.js';
+import type { Container } from './manifest-types.js';
+import { PIPELINE_DIR, probes, STATE_DIR } from './pod-template.js';
+import { type ChosenVariant, plannedProfile } from './profile-points.js';
+import { containerResources, SERVER_MEMORY_BYTES } from './quantities.js';
+import { imageOf, type RenderRequest } from './render-request.js';
+import { stageSpec } from './stage-spec.js';
+
 /**
  * A variant of a plan as a container that serves it over the Open Inference Protocol, whatever runs the container. Code of a stage, and
  * a stage that is simulated by its profile, run in our own server over a pipeline file that has this one stage; a `server` with a command
  * runs as it would on this machine, with fixed ports; one without a command runs elsewhere and has no workload.
  */
-import { defaultRunTimeoutMs, type InferenceServerSpec, LruCache, type PipelineSpec } from '@equipoise/core/model';
-import { toDocument } from '@equipoise/pipeline-file';
-import { stringify } from 'yaml';
-import type { Labels } from '../cluster/object-names.js';
-import { labelsOf, objectName, type PipelinePart, selectorOf } from '../cluster/object-names.js';
-import type { Container } from './manifest-types.js';
-import { PIPELINE_DIR, probes, STATE_DIR } from './pod-template.js';
-import { portName } from './port-name.js';
-import { type ChosenVariant, plannedProfile } from './profile-points.js';
-import { containerResources, SERVER_MEMORY_BYTES } from './quantities.js';
-import { imageOf, type RenderRequest } from './render-request.js';
-import { stageSpec } from './stage-spec.js';
 
 /** Ports of a container, in the order of `{port}`, `{port2}` and `{port3}`. */
 const PORTS = { port: 8080, port2: 8081, port3: 8082 } as const;
@@ -51,7 +50,7 @@ export function stageWorkload(chosen: ChosenVariant, request: RenderRequest): St
   return server.command === undefined ? undefined : commandWorkload(chosen, server, request);
 }
 
-function common(chosen: ChosenVariant, { spec }: RenderRequest) {
+function commonFields(chosen: ChosenVariant, { spec }: RenderRequest) {
   const { stage, variant } = chosen;
   const part: PipelinePart = { kind: 'stage', stage: stage.id, variant: variant.id };
   return {
@@ -69,7 +68,7 @@ function embeddedWorkload(chosen: ChosenVariant, request: RenderRequest): StageW
   const readyPath = `/v2/models/${stage.id}/ready`;
   const spec = stageSpec(chosen, request.profiles);
   return {
-    ...common(chosen, request),
+    ...commonFields(chosen, request),
     container: {
       name: 'stage',
       image: imageOf(request.images, stage.id, variant.id),
@@ -124,7 +123,7 @@ function commandWorkload(chosen: ChosenVariant, server: InferenceServerSpec, req
   const given = Object.entries(server.environment ?? {}).map(([name, value]) => [name, filled(value)] as const);
   const environment = { ...environmentFor(server.command ?? []), ...Object.fromEntries(given) };
   return {
-    ...common(chosen, request),
+    ...commonFields(chosen, request),
     container: {
       name: 'stage',
       image: imageOf(request.images, stage.id, variant.id),
@@ -164,3 +163,6 @@ function environmentFor(command: readonly string[]): Readonly<Record<string, str
 }
 
 const loadMsOf = (chosen: ChosenVariant, { profiles }: RenderRequest) => plannedProfile(chosen, profiles).loadMs;
+
+/** Ports are named by what is spoken there: service meshes and Seldon read the names. */
+export const portName = (scheme: string): 'grpc' | 'http' => (scheme.startsWith('grpc') ? 'grpc' : 'http');

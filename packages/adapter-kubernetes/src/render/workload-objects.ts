@@ -2,7 +2,7 @@
 import type { Labels } from '../cluster/object-names.js';
 import { digestOf } from '../cluster/object-names.js';
 import type { ConfigMap, Deployment, PodDisruptionBudget, Service } from './manifest-types.js';
-import { type PodParts, podTemplate, progressDeadlineSeconds } from './pod-template.js';
+import { type PodTemplateInput, podTemplate, progressDeadlineSeconds } from './pod-template.js';
 
 /** Names and labels of a part. */
 export interface Part {
@@ -12,7 +12,11 @@ export interface Part {
 }
 
 /** A Deployment that starts a new pod before it stops an old one. */
-export function deploymentOf(part: Part, pods: Omit<PodParts, 'labels' | 'selector'>, replicas: number): Deployment {
+export function deploymentOf(
+  part: Part,
+  pods: Omit<PodTemplateInput, 'labels' | 'selector'>,
+  replicas: number,
+): Deployment {
   const { name, labels, selector } = part;
   const { startupProbe } = pods.container;
   return {
@@ -64,7 +68,7 @@ export function disruptionBudgetOf({ name, labels, selector }: Part): PodDisrupt
 export function configOf(
   { name, labels }: Part,
   pipelineFile: string,
-): { readonly object: ConfigMap; readonly config: NonNullable<PodParts['config']> } {
+): { readonly object: ConfigMap; readonly config: NonNullable<PodTemplateInput['config']> } {
   const object: ConfigMap = {
     apiVersion: 'v1',
     kind: 'ConfigMap',

@@ -79,8 +79,8 @@ export class FakeKubelet {
     const base = { api: this.#api, clock: realClock, rng: new SeededRng(1) };
     const selection = { type: pods, fieldSelector: `spec.nodeName=${this.#name}` };
     const reflector = new Reflector(base, selection, {
-      changed: (_key, pod) => pod && this.#look(pod),
-      failed: () => {},
+      onChange: (_key, pod) => pod && this.#look(pod),
+      onFailure: () => {},
     });
     this.#running = reflector.run(this.#abort.signal);
   }

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { written } from '../api/conformance/subject.test-support.js';
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject } from '../api/kube-object.js';
-import { leases } from '../cluster/lease.js';
+import { leases } from '../cluster/lease-elector.js';
 import { deployments, isRouter, pipelines, pods } from '../cluster/observed-objects.js';
 import { pipelineDefinition } from '../crd/pipeline-crd.js';
 import {

@@ -16,7 +16,7 @@ import {
 import { pipelineDefinition } from '../crd/pipeline-crd.js';
 import { events } from '../deploy/events.js';
 import { Operator } from '../deploy/operator.js';
-import { shareOf } from '../reconcile/canary-share.js';
+import { shareOf } from '../reconcile/canary-router.js';
 import {
   customResources,
   definitionServed,
@@ -72,7 +72,7 @@ describeWithTool(controlPlane, 'the operator on a real control plane', () => {
         namespace,
       },
       imagesOf: () => images,
-      failed: (what: string, error: unknown) => failures.push(`${what}: ${String(error)}`),
+      onFailure: (what: string, error: unknown) => failures.push(`${what}: ${String(error)}`),
     };
     const abort = new AbortController();
     const run = (signal: AbortSignal) => new Operator(base).run(signal);

@@ -86,7 +86,7 @@ describeWithTool(controlPlane, 'a variant that never comes up, on a real control
         ...{ api: await plane.api(user), clock: realClock, rng: new SeededRng(5), source, namespace },
         nowEpochMs: () => Date.now(),
         imagesOf: () => images,
-        failed: () => {},
+        onFailure: () => {},
       }).run(abort.signal);
       const { metadata, ...rest } = shelf({ namespace, budgetCpuCores: BUDGET });
       const { name } = metadata;

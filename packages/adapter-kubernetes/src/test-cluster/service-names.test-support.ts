@@ -31,7 +31,7 @@ export class ServiceNames {
   constructor(api: KubeApi, namespace: string, file: string) {
     this.#file = file;
     const base = { api, clock: realClock, rng: new SeededRng(1) };
-    const listener = { changed: () => this.#write(), failed: () => {} };
+    const listener = { onChange: () => this.#write(), onFailure: () => {} };
     this.#reflector = new Reflector(base, { type: endpointSlices, namespace }, listener);
     this.#write();
   }

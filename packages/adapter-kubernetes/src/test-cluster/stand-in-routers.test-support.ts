@@ -4,9 +4,9 @@
  * gives to the router of a plan that is tried.
  */
 import { createServer, type Server } from 'node:http';
-import { isNext, isRouter } from '../cluster/observed-objects.js';
+import { isCanaryRouter, isRouter } from '../cluster/observed-objects.js';
 import { pageText } from '../observe/router-pages.test-support.js';
-import { shareOf } from '../reconcile/canary-share.js';
+import { shareOf } from '../reconcile/canary-router.js';
 import type { HostedPod, PodHost } from './pod-host.test-support.js';
 
 const PORT = 8080;
@@ -17,7 +17,7 @@ interface Router {
   readonly server: Server;
   readonly url: string;
   readonly pipeline: string;
-  readonly isNext: boolean;
+  readonly isCanary: boolean;
   /** Of the requests, which it gives away. */
   readonly share: number;
   arrived: number;
@@ -38,7 +38,7 @@ export class StandInRouters implements PodHost {
   readonly #routers = new Map<string, Router>();
 
   start(pod: HostedPod, podIp: string, changed: (isReady: boolean) => void): void {
-    if (!isRouter(pod) && !isNext(pod)) {
+    if (!isRouter(pod) && !isCanaryRouter(pod)) {
       changed(true);
       return;
     }
@@ -51,7 +51,7 @@ export class StandInRouters implements PodHost {
     const url = `http://${address}:${PORT}`;
     const router: Router = {
       pipeline: pod.metadata.labels?.['equipoise.dev/pipeline'] ?? '',
-      ...{ server, url, isNext: isNext(pod), share: shareOf(pod) },
+      ...{ server, url, isCanary: isCanaryRouter(pod), share: shareOf(pod) },
       ...{ arrived: 0, late: 0, passedOn: 0, countedAtMs: performance.now() },
     };
     server.listen(PORT, address, () => {
@@ -76,7 +76,7 @@ export class StandInRouters implements PodHost {
 
   /** Routers that the Service leads to. */
   get #serving(): readonly Router[] {
-    return [...this.#routers.values()].filter((router) => !router.isNext);
+    return [...this.#routers.values()].filter((router) => !router.isCanary);
   }
 
   async close(): Promise<void> {
@@ -103,7 +103,7 @@ export class StandInRouters implements PodHost {
   }
 
   get #next(): Router | undefined {
-    return [...this.#routers.values()].filter(({ isNext: isTried }) => isTried).at(-1);
+    return [...this.#routers.values()].filter(({ isCanary: isTried }) => isTried).at(-1);
   }
 
   #givenRpsOf(router: Router): number {

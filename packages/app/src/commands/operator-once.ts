@@ -44,7 +44,7 @@ async function run(cluster: Cluster, options: OperatorFlags, signal: AbortSignal
   );
   try {
     const base = { ...operatorBase(cluster), ...lookAfter(options, scopeOf(options, cluster)), source: plans };
-    return await runOnce({ ...base, failed: told }, signal);
+    return await runOnce({ ...base, onFailure: told }, signal);
   } catch (error) {
     throw advised(error);
   } finally {
@@ -70,14 +70,14 @@ async function runAsLeader(
         found.run = run(cluster, options, leading).finally(() => refused.abort());
         await found.run;
       },
-      observed: (holder) => {
+      onHolder: (holder) => {
         if (holder !== candidacy.identity && holder !== '') found.holder = holder;
       },
-      renewed: (holder) => {
+      onRenewal: (holder) => {
         found.holder = holder;
         refused.abort();
       },
-      failed: (error) => {
+      onFailure: (error) => {
         // The run reports its own rejection.
         if (found.run !== undefined) return;
         told(candidacy.name, error);

@@ -65,9 +65,9 @@ async function run(cluster: Cluster, { options, scope, watch }: Running, signal:
       watch.failed(what.includes('/') ? 'pass' : 'watch', what, error);
     try {
       await new Operator({
-        ...{ ...base, ...lookAfter(options, scope), source: plans, failed },
-        passed: (key, { status }) => watch.passed(key, status),
-        gone: (key) => watch.monitor.gone(key),
+        ...{ ...base, ...lookAfter(options, scope), source: plans, onFailure: failed },
+        onPass: (key, { status }) => watch.passed(key, status),
+        onGone: (key) => watch.monitor.gone(key),
       }).run(leading);
     } finally {
       await plans.close();
@@ -79,8 +79,8 @@ async function run(cluster: Cluster, { options, scope, watch }: Running, signal:
   await new LeaseElector(base, candidacy).run(
     {
       lead,
-      observed: (holder) => watch.observed(holder, candidacy.identity),
-      failed: (error) => watch.failed('lease', candidacy.name, error),
+      onHolder: (holder) => watch.observed(holder, candidacy.identity),
+      onFailure: (error) => watch.failed('lease', candidacy.name, error),
     },
     signal,
   );

@@ -51,7 +51,7 @@ describe('plans that follow a router', () => {
     await send(20, 10);
     const calm = await pass();
     expect(calm).toMatchObject({ kind: 'plan' });
-    expect(plans.situationOf('synthetic')).toMatchObject({ observed: { percentile: 99, sloAttainmentFraction: 1 } });
+    expect(plans.signalsOf('synthetic')).toMatchObject({ observed: { percentile: 99, sloAttainmentFraction: 1 } });
     await send(120, 4);
     expect(decisions.map(({ evidence }) => evidence.forecast.method)).toContain('burst');
     const busy = await pass();

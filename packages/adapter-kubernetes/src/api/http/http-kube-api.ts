@@ -1,20 +1,29 @@
-/** The port over HTTP, as an API server speaks it. */
 import { AppError } from '@equipoise/core/model';
 import type {
   Applier,
   DeleteOptions,
   KubeApi,
   ListPage,
+  RefusalCause,
+  Refused,
   Selection,
   WatchEvent,
   WriteResult,
   Writer,
 } from '../kube-api.js';
-import { apiVersionOf, type KubeObject, type ObjectRef, type ResourceType, refTo } from '../kube-object.js';
-import { collectionPath, objectPath } from '../object-path.js';
-import { failureOf, refusalOf } from './api-status.js';
+import {
+  apiVersionOf,
+  collectionPath,
+  type KubeObject,
+  type ObjectRef,
+  objectPath,
+  type ResourceType,
+  refTo,
+} from '../kube-object.js';
 import type { KubeConnection } from './kube-connection.js';
 import { type KubeAnswer, type KubeRequest, KubeRequests, type RequestLimits } from './kube-requests.js';
+
+/** The port over HTTP, as an API server speaks it. */
 
 const usualLimits: RequestLimits = { answerMs: 30_000 };
 
@@ -29,7 +38,7 @@ export class HttpKubeApi implements KubeApi {
   async get<T extends KubeObject>(ref: ObjectRef<T>): Promise<T | undefined> {
     const answer = await this.#requests.ask({ method: 'GET', path: objectPath(ref) });
     if (answer.status === 404) return undefined;
-    return resultOf(answer) as T;
+    return bodyOf(answer) as T;
   }
 
   async list<T extends KubeObject>(
@@ -42,8 +51,8 @@ export class HttpKubeApi implements KubeApi {
       query: { ...queryOf(selection), limit: page.limit, continue: page.continueToken },
     });
     if (answer.status === 410) return { kind: 'expired' };
-    if (answer.status === 404) throw notServed(selection.type);
-    const { metadata, items } = resultOf(answer) as {
+    if (answer.status === 404) throw notServedError(selection.type);
+    const { metadata, items } = bodyOf(answer) as {
       metadata: { resourceVersion: string; continue?: string };
       items: T[];
     };
@@ -144,13 +153,13 @@ function applyRequest(path: string, object: KubeObject, { fieldManager, force }:
   return { method: 'PATCH', path, query: { fieldManager, force }, contentType, body: object };
 }
 
-function resultOf(answer: KubeAnswer): unknown {
+function bodyOf(answer: KubeAnswer): unknown {
   if (answer.status >= 300) throw failureOf(answer);
   return answer.body;
 }
 
 /** A list that is empty is there: what the server does not find is the resource. */
-function notServed(type: ResourceType): AppError {
+function notServedError(type: ResourceType): AppError {
   const message = `the API server does not serve ${type.plural} of ${apiVersionOf(type)}`;
   return new AppError('CLUSTER_REFUSED', message, { details: { httpStatus: 404, resource: type.plural } });
 }
@@ -165,4 +174,54 @@ function watchEventOf<T extends KubeObject>(line: unknown): WatchEvent<T> {
     throw new AppError('CLUSTER_REFUSED', `the API server sent an event of the unknown type “${type}”`);
   if (object.code === 410) return { kind: 'expired' };
   throw failureOf({ status: object.code ?? 0, body: object });
+}
+
+/** The `Status` object with which the API server says why it did not do something, as a value or as an AppError. */
+
+interface Status {
+  readonly message?: string;
+  readonly reason?: string;
+  readonly details?: {
+    readonly causes?: readonly { readonly field?: string; readonly message?: string; readonly reason?: string }[];
+  };
+}
+
+const REFUSALS: Readonly<Record<number, Refused['reason']>> = { 404: 'not-found', 409: 'conflict', 422: 'invalid' };
+
+/** The refusal that an answer to a write is; rejects where it is of another kind. */
+function refusalOf(answer: KubeAnswer): Refused {
+  const reason = REFUSALS[answer.status];
+  if (reason === undefined) throw failureOf(answer);
+  const status = statusOf(answer.body);
+  return {
+    kind: 'refused',
+    reason: status.reason === 'AlreadyExists' ? 'already-exists' : reason,
+    message: status.message ?? `HTTP status ${answer.status}`,
+    causes: (status.details?.causes ?? []).map(causeOf),
+  };
+}
+
+function causeOf({ field, message, reason }: { field?: string; message?: string; reason?: string }): RefusalCause {
+  return {
+    ...(field !== undefined && { field }),
+    message: message ?? '',
+    ...(reason !== undefined && { reason }),
+  };
+}
+
+/** The failure that an answer is: CLUSTER_REFUSED, to be tried again where the server says that it is busy or broken for now. */
+function failureOf({ status, body, retryAfterSeconds }: KubeAnswer): AppError {
+  const { message, reason } = statusOf(body);
+  return new AppError('CLUSTER_REFUSED', `the API server answered ${status}: ${message ?? 'no reason given'}`, {
+    retryable: status === 429 || status >= 500,
+    details: {
+      httpStatus: status,
+      ...(reason !== undefined && { reason }),
+      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+    },
+  });
+}
+
+function statusOf(body: unknown): Status {
+  return typeof body === 'object' && body !== null ? (body as Status) : {};
 }

@@ -43,14 +43,14 @@ export async function kubeConnection(source: KubeConfigSource, clock: Clock): Pr
     else if (source.kind === 'file') config.loadFromFile(source.path);
     else config.loadFromString(source.kubeconfig);
   } catch (cause) {
-    throw unreadable(cause);
+    throw unreadableError(cause);
   }
-  if (isMadeUp(config)) {
+  if (isDefaultConfig(config)) {
     throw new AppError('WRONG_USAGE', 'there is no kubeconfig; name one with --kubeconfig FILE or KUBECONFIG=FILE');
   }
   if (source.context !== undefined) useContext(config, source.context);
   const cluster = config.getCurrentCluster();
-  if (cluster === null) throw withoutCluster(config);
+  if (cluster === null) throw noClusterError(config);
   // Of a server without TLS the client wants to be told that TLS is not checked.
   if (cluster.server.startsWith('http:')) {
     config.clusters = config.clusters.map((each) => (each === cluster ? { ...each, skipTLSVerify: true } : each));
@@ -73,7 +73,7 @@ export async function kubeConnection(source: KubeConfigSource, clock: Clock): Pr
   });
 }
 
-function unreadable(cause: unknown): AppError {
+function unreadableError(cause: unknown): AppError {
   const { code, path, message } = cause as NodeJS.ErrnoException;
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     return new AppError('FILE_NOT_FOUND', `there is no kubeconfig ${path}`, { details: { path }, cause });
@@ -82,7 +82,7 @@ function unreadable(cause: unknown): AppError {
 }
 
 /** Without any configuration the client takes the port of an API server of long ago, which today is that of anything else. */
-const isMadeUp = (config: KubeConfig): boolean =>
+const isDefaultConfig = (config: KubeConfig): boolean =>
   config.getCurrentContext() === 'loaded-context' && config.getCurrentCluster()?.server === 'http://localhost:8080';
 
 const contextsOf = (config: KubeConfig): readonly string[] => config.getContexts().map(({ name }) => name);
@@ -96,7 +96,7 @@ function useContext(config: KubeConfig, context: string): void {
   config.setCurrentContext(context);
 }
 
-function withoutCluster(config: KubeConfig): AppError {
+function noClusterError(config: KubeConfig): AppError {
   // A file without a current context says nothing, or an empty text, whatever the types say.
   const context: string | undefined = config.getCurrentContext();
   const contexts = contextsOf(config).join(', ') || 'none';

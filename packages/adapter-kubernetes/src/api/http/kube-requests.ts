@@ -1,10 +1,9 @@
-/** One request to the API server: JSON in, JSON or a stream of JSON lines out. No answer within its time is UNREACHABLE. */
 import http from 'node:http';
 import https from 'node:https';
 import { AppError } from '@equipoise/core/model';
-import { checkIsOfKubernetes } from './foreign-answer.js';
-import { jsonLines } from './json-lines.js';
 import type { KubeConnection } from './kube-connection.js';
+
+/** One request to the API server: JSON in, JSON or a stream of JSON lines out. No answer within its time is UNREACHABLE. */
 
 /** What is asked; a query parameter without a value is left out. */
 export interface KubeRequest {
@@ -147,4 +146,64 @@ function jsonOrUndefined(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Tells what an API server of Kubernetes answers from what anything else does that listens at its address, such as a proxy with a page to log in. */
+
+/** Characters of a foreign answer that are shown. */
+const SHOWN_LENGTH = 80;
+
+/** An answer, with the text that its JSON was read from. */
+export interface TextAnswer {
+  readonly status: number;
+  readonly text: string;
+  /** Undefined where the text is no JSON. */
+  readonly body: unknown;
+}
+
+/**
+ * Throws CLUSTER_REFUSED where the answer is none of Kubernetes. Whatever is busy or broken for now (429 and from 500 on) is let pass: such
+ * answers come from what stands in front of an API server, too, and are asked for again.
+ */
+function checkIsOfKubernetes(server: URL, { status, text, body }: TextAnswer): void {
+  if (isObject(body) || status === 429 || status >= 500 || isUnknownPath(status, text)) return;
+  const start = text.trim().replaceAll(/\s+/g, ' ');
+  const shown = start.length > SHOWN_LENGTH ? `${start.slice(0, SHOWN_LENGTH)}…` : start;
+  throw new AppError(
+    'CLUSTER_REFUSED',
+    `what answers at ${server.href} is no Kubernetes API server: status ${status}, ${shown === '' ? 'without a body' : `“${shown}”`}; check the server of the kubeconfig and its context`,
+    { details: { server: server.href, answeredStatus: status } },
+  );
+}
+
+/** All that an API server says of objects, lists and refusals names its kind and version. */
+function isObject(body: unknown): boolean {
+  if (typeof body !== 'object' || body === null) return false;
+  const { kind, apiVersion } = body as { readonly kind?: unknown; readonly apiVersion?: unknown };
+  return typeof kind === 'string' && typeof apiVersion === 'string';
+}
+
+/** What an API server says of a group that nobody has installed. */
+const isUnknownPath = (status: number, text: string): boolean =>
+  status === 404 && /^404:? page not found$/i.test(text.trim());
+
+/** JSON values out of a stream of bytes, one a line. A broken line rejects: what comes after it could not be trusted either. */
+
+/** The values in order; bytes after the last line end are a value only if the stream ended well. */
+export async function* jsonLines(bytes: AsyncIterable<unknown>): AsyncIterable<unknown> {
+  const decoder = new TextDecoder('utf-8');
+  let rest = '';
+  for await (const chunk of bytes) {
+    rest += decoder.decode(chunk as Uint8Array, { stream: true });
+    // Most chunks of a large object hold no line end; only then is the text so far searched again.
+    let end = rest.indexOf('\n');
+    while (end >= 0) {
+      const line = rest.slice(0, end).trim();
+      rest = rest.slice(end + 1);
+      if (line !== '') yield JSON.parse(line);
+      end = rest.indexOf('\n');
+    }
+  }
+  rest += decoder.decode();
+  if (rest.trim() !== '') yield JSON.parse(rest);
 }

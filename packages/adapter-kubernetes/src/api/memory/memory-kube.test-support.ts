@@ -5,8 +5,7 @@
  */
 import { type AlarmClock, AppError } from '@equipoise/core/model';
 import type { RefusalCause, Refused, Selection, WatchEvent } from '../kube-api.js';
-import { apiVersionOf, type KubeObject, objectKey, type ResourceType } from '../kube-object.js';
-import { collectionPath } from '../object-path.js';
+import { apiVersionOf, collectionPath, type KubeObject, objectKey, type ResourceType } from '../kube-object.js';
 import { type Fields, managedFieldsOf, type Owners, ownersText, same } from './field-owners.test-support.js';
 import { isSelected } from './selectors.test-support.js';
 import { WatchFeed } from './watch-feed.test-support.js';

@@ -1,9 +1,8 @@
 /** What runs replicas on a cluster. Each engine makes its own objects of a workload and says where the router reaches it. */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../../api/kube-object.js';
-import { portName } from '../port-name.js';
 import type { RenderRequest } from '../render-request.js';
-import type { StageWorkload } from '../stage-workload.js';
+import { portName, type StageWorkload } from '../stage-workload.js';
 import { serviceOf } from '../workload-objects.js';
 
 /** The objects of one workload and the address at which the router reaches it. */

@@ -55,7 +55,7 @@ export async function start({ idempotent = true } = {}) {
     new Operator({
       ...{ api: port, clock, rng: new SeededRng(seed), nowEpochMs: () => STARTED_EPOCH_MS + clock.nowMs(), source },
       imagesOf: () => images,
-      failed: (what, error) => failures.push(`${what}: ${String(error)}`),
+      onFailure: (what, error) => failures.push(`${what}: ${String(error)}`),
     });
   const running = operator(api, 1).run(abort.signal);
   const find = (deployment: string) => admin.get({ type: deployments, namespace, name: deployment });

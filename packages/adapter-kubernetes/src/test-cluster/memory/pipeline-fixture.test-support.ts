@@ -3,7 +3,7 @@ import { type Plan, type StagePlan, stageId, variantId } from '@equipoise/core/m
 import { API_VERSION, PIPELINE_KIND } from '@equipoise/pipeline-file';
 import type { KubeObject, ManagedFields } from '../../api/kube-object.js';
 import type { InferencePipeline, ObservedDeployment, ObservedPod } from '../../cluster/observed-objects.js';
-import { PipelinePlanning, type PlanAnswer, type PlanSource, type Situation } from '../../plan/planning.js';
+import { PipelinePlanning, type PipelineSignals, type PlanAnswer, type PlanSource } from '../../plan/planning.js';
 import type { Planning } from '../../reconcile/reconciliation.js';
 import type { Deployment } from '../../render/manifest-types.js';
 
@@ -78,7 +78,7 @@ export function planWith(detect: string, replicas = 1, maxBatchSize = 1): Plan {
 export class ToldPlans implements PlanSource {
   answer: PlanAnswer;
   /** What the routers tell. */
-  situation: () => Situation = () => ({});
+  situation: () => PipelineSignals = () => ({});
   readonly #listeners: ((key: string) => void)[] = [];
 
   constructor(plan: Plan) {
@@ -89,7 +89,7 @@ export class ToldPlans implements PlanSource {
     return Promise.resolve(this.answer);
   }
 
-  situationOf(): Situation {
+  signalsOf(): PipelineSignals {
     return this.situation();
   }
 
@@ -111,7 +111,7 @@ function answerOf(plan: Plan): Extract<PlanAnswer, { kind: 'plan' }> {
 
 /** What is wanted of a pipeline for a plan. */
 export async function wantedBy(pipeline: InferencePipeline, plan: Plan): Promise<Planning> {
-  return new PipelinePlanning(new ToldPlans(plan), { imagesOf: () => images }).of('n/shelf', {
+  return new PipelinePlanning(new ToldPlans(plan), { imagesOf: () => images }).planningOf('n/shelf', {
     pipeline,
     children: [],
     pods: [],

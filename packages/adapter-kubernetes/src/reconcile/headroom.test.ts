@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { boundCpuCores, type ReplicaGroup, stepsInRoom } from './change-room.js';
+import { boundCpuCores, type ReplicaGroup, stepsWithinHeadroom } from './headroom.js';
 
 const group = (name: string, over: Partial<ReplicaGroup> = {}): ReplicaGroup => {
   const { present = 0, cpuCores = 1 } = over;
@@ -11,7 +11,7 @@ const group = (name: string, over: Partial<ReplicaGroup> = {}): ReplicaGroup => 
 };
 const old = (replicas: number, over: Partial<ReplicaGroup> = {}) =>
   group('old', { present: replicas, inForce: replicas, ...over });
-const counts = ({ replicas }: ReturnType<typeof stepsInRoom>) => Object.fromEntries(replicas);
+const counts = ({ replicas }: ReturnType<typeof stepsWithinHeadroom>) => Object.fromEntries(replicas);
 
 describe('boundCpuCores', () => {
   it.each([
@@ -31,14 +31,14 @@ describe('boundCpuCores', () => {
 
 describe('stepsInRoom', () => {
   it('starts all at once where there is room, and lets nothing go', () => {
-    const steps = stepsInRoom([group('new', { wanted: 3 }), old(2)], 5, false);
+    const steps = stepsWithinHeadroom([group('new', { wanted: 3 }), old(2)], 5, false);
     expect([steps.kind, counts(steps)]).toEqual(['roomy', { new: 3, old: 2 }]);
   });
 
   it('starts as many as fit, those that are going counted as there', () => {
     const fresh = group('new', { wanted: 3 });
-    expect(counts(stepsInRoom([fresh, old(2)], 4, false))).toEqual({ new: 2, old: 2 });
-    expect(counts(stepsInRoom([fresh, old(2, { heldCpuCores: 3, isCalm: false })], 4, false))).toEqual({
+    expect(counts(stepsWithinHeadroom([fresh, old(2)], 4, false))).toEqual({ new: 2, old: 2 });
+    expect(counts(stepsWithinHeadroom([fresh, old(2, { heldCpuCores: 3, isCalm: false })], 4, false))).toEqual({
       new: 1,
       old: 2,
     });
@@ -46,29 +46,29 @@ describe('stepsInRoom', () => {
 
   it('asks for a router over both before an old one goes for a new one', () => {
     const groups = [group('new', { wanted: 4, present: 1 }), old(4)];
-    expect(stepsInRoom(groups, 5, false)).toMatchObject({ kind: 'share' });
-    expect(counts(stepsInRoom(groups, 5, false))).toEqual({ new: 1, old: 4 });
-    expect(counts(stepsInRoom(groups, 5, true))).toEqual({ new: 1, old: 3 });
+    expect(stepsWithinHeadroom(groups, 5, false)).toMatchObject({ kind: 'share' });
+    expect(counts(stepsWithinHeadroom(groups, 5, false))).toEqual({ new: 1, old: 4 });
+    expect(counts(stepsWithinHeadroom(groups, 5, true))).toEqual({ new: 1, old: 3 });
   });
 
   it('waits for what starts or goes before it takes the next step', () => {
     const starting = [group('new', { wanted: 4, present: 1, ready: 0, isCalm: false }), old(4)];
-    expect(stepsInRoom(starting, 5, true)).toMatchObject({ kind: 'short' });
-    expect(counts(stepsInRoom(starting, 5, true))).toEqual({ new: 1, old: 4 });
+    expect(stepsWithinHeadroom(starting, 5, true)).toMatchObject({ kind: 'short' });
+    expect(counts(stepsWithinHeadroom(starting, 5, true))).toEqual({ new: 1, old: 4 });
   });
 
   it('lets nothing go for new replicas that are not ready', () => {
     const failed = [group('new', { wanted: 4, present: 1, ready: 0 }), old(4)];
-    expect(stepsInRoom(failed, 5, true).kind).toBe('none');
+    expect(stepsWithinHeadroom(failed, 5, true).kind).toBe('none');
   });
 
   it('makes room by the count alone where the new plan has fewer', () => {
-    const steps = stepsInRoom([group('new', { wanted: 1, cpuCores: 2 }), old(3)], 3, false);
+    const steps = stepsWithinHeadroom([group('new', { wanted: 1, cpuCores: 2 }), old(3)], 3, false);
     expect([steps.kind, counts(steps)]).toEqual(['short', { new: 0, old: 2 }]);
   });
 
   it('touches nothing where nothing leads on', () => {
-    const steps = stepsInRoom([group('new', { wanted: 2 }), old(2)], 2, false);
+    const steps = stepsWithinHeadroom([group('new', { wanted: 2 }), old(2)], 2, false);
     expect([steps.kind, counts(steps)]).toEqual(['none', { new: 0, old: 2 }]);
   });
 
@@ -77,20 +77,20 @@ describe('stepsInRoom', () => {
       group('grows', { stage: 'a', wanted: 4, present: 2, inForce: 2 }),
       group('shrinks', { stage: 'b', wanted: 2, present: 4, inForce: 4 }),
     ];
-    expect(counts(stepsInRoom(groups, 6, false))).toEqual({ grows: 2, shrinks: 3 });
-    expect(counts(stepsInRoom(groups, 7, false))).toEqual({ grows: 3, shrinks: 4 });
+    expect(counts(stepsWithinHeadroom(groups, 6, false))).toEqual({ grows: 2, shrinks: 3 });
+    expect(counts(stepsWithinHeadroom(groups, 7, false))).toEqual({ grows: 3, shrinks: 4 });
   });
 
   it('replaces the pods of a stage only where there is room for one more', () => {
     const outdated = (name: string) =>
       group(name, { stage: name, wanted: 2, present: 2, inForce: 2, isOutdated: true });
-    const steps = stepsInRoom([outdated('a'), outdated('b')], 5, false);
+    const steps = stepsWithinHeadroom([outdated('a'), outdated('b')], 5, false);
     expect([steps.kind, [...steps.postponed]]).toEqual(['short', ['b']]);
-    expect(stepsInRoom([outdated('a'), outdated('b')], 6, false).postponed.size).toBe(0);
+    expect(stepsWithinHeadroom([outdated('a'), outdated('b')], 6, false).postponed.size).toBe(0);
   });
 
   it('leaves those alone that somebody else scales', () => {
-    const steps = stepsInRoom([group('new', { wanted: 3, present: 1, isForeign: true }), old(2)], 9, false);
+    const steps = stepsWithinHeadroom([group('new', { wanted: 3, present: 1, isForeign: true }), old(2)], 9, false);
     expect(counts(steps)).toEqual({ new: 1, old: 2 });
   });
 
@@ -127,7 +127,7 @@ function walk({ before, wanted, oldCores, newCores, budgetCpuCores }: Walk) {
       group('new', { wanted, present: now.fresh, cpuCores: newCores }),
       group('old', { present: now.old, inForce: before, cpuCores: oldCores }),
     ];
-    const { kind, replicas } = stepsInRoom(groups, boundCpuCores({ budgetCpuCores }, groups), now.isShared);
+    const { kind, replicas } = stepsWithinHeadroom(groups, boundCpuCores({ budgetCpuCores }, groups), now.isShared);
     if (kind === 'none' || states.length > 30) throw new Error(`stuck at ${JSON.stringify(now)}`);
     const isShared = now.isShared || kind === 'share';
     now = { fresh: replicas.get('new') ?? 0, old: replicas.get('old') ?? 0, isShared };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { jsonLines } from './json-lines.js';
+import { jsonLines } from './kube-requests.js';
 
 async function* chunksOf(...chunks: readonly Uint8Array[]) {
   yield* chunks;

@@ -38,7 +38,7 @@ export interface ReplicaGroup {
 }
 
 /** What may be done now. */
-export interface RoomSteps {
+export interface HeadroomSteps {
   /** Replicas by name of the Deployment. */
   readonly replicas: ReadonlyMap<string, number>;
   /** Names of those whose pods stay as they are until there is room to replace them. */
@@ -57,9 +57,9 @@ export function boundCpuCores(
 }
 
 /** The steps within the room. `isShared` says that the router sends to old and new replicas. */
-export function stepsInRoom(groups: readonly ReplicaGroup[], bound: number, isShared: boolean): RoomSteps {
+export function stepsWithinHeadroom(groups: readonly ReplicaGroup[], bound: number, isShared: boolean): HeadroomSteps {
   const held = groups.reduce((sum, { heldCpuCores }) => sum + heldCpuCores, 0);
-  const { replicas, postponed, isShort, isStarting } = startsInRoom(groups, bound - held);
+  const { replicas, postponed, isShort, isStarting } = startsWithinHeadroom(groups, bound - held);
   if (!isShort) return { kind: 'roomy', replicas, postponed };
   if (isStarting || groups.some(({ isCalm }) => !isCalm)) return { kind: 'short', replicas, postponed };
   const leaving = groups.find((group) => maySpareOne(group, groups, isShared));
@@ -80,7 +80,7 @@ interface Starts {
 }
 
 /** What can start or be replaced in the room that is left, in the order of the groups. */
-function startsInRoom(groups: readonly ReplicaGroup[], freeCpuCores: number): Starts {
+function startsWithinHeadroom(groups: readonly ReplicaGroup[], freeCpuCores: number): Starts {
   const replicas = new Map(groups.map(({ name, present }) => [name, present]));
   const postponed = new Set<string>();
   let [room, isShort, isStarting] = [freeCpuCores, false, false];
