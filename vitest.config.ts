@@ -25,8 +25,9 @@ export default defineConfig({
     env: { NO_COLOR: '1' },
     coverage: { include: ['packages/*/src/**/*.ts'], reporter: ['text-summary', 'html'] },
     maxWorkers: 2,
-    // A bound on a test that hangs; a busy machine needs patience.
+    // Bounds on tests that hang; a busy machine needs patience.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000, interval: 20 } },
   },
 });

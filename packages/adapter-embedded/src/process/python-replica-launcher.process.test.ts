@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TensorMap } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';
 import { describeModelRunnerConformance, describeWithTool, type Tool } from '@equipoise/testkit';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { commandItem, fixtures, fp32, obeyingSubject, requestFor } from '../obeying-stage.test-support.js';
 import { expectEndsWithParent, livingProcesses } from './processes.test-support.js';
 import { PythonReplicaLauncher } from './python-replica-launcher.js';
@@ -34,8 +34,9 @@ async function outputOf(runner: ModelRunner, ...batch: TensorMap[]): Promise<unk
 
 afterEach(async () => {
   await Promise.allSettled(started.splice(0).map((runner) => runner.close()));
-  await expect.poll(livingProcesses).toBe(0);
 });
+
+afterAll(() => vi.waitFor(() => expect(livingProcesses()).toBe(0), 30_000));
 
 describeWithTool(python, 'Python replicas', () => {
   const subject = obeyingSubject(launcher, (limits) => new PythonReplicaLauncher(limits), './obey.py');

@@ -1,7 +1,7 @@
 /** What every ReplicaLauncher and the ModelRunners it starts do alike, whatever the replicas are. */
 import { InvariantViolation, type Tensor, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
 /** A start that cannot be: the code it rejects with, and the launcher where it is not that of the suite. */
 export interface UnstartableReplica {
@@ -94,172 +94,176 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
       await runner.close();
     }
 
-    afterEach(async () => {
+    const ended = async (): Promise<void> => {
       await Promise.all(started.splice(0).map((runner) => runner.close()));
-      if (subject.living !== undefined) await expect.poll(subject.living, { timeout: 5_000 }).toBe(0);
-    });
+      await vi.waitFor(async () => expect((await subject.living?.()) ?? 0).toBe(0), 30_000);
+    };
 
-    it('tells how long the start took', async () => {
-      const { runner, loadMs } = await subject.launcher.launch(subject.echo);
-      started.push(runner);
-      expect(loadMs).toBeGreaterThanOrEqual(0);
-    });
+    // One replica for all tests that leave it serving: to start one takes longer than most tests.
+    describe('that serves', () => {
+      let runner: ModelRunner;
+      beforeAll(async () => {
+        runner = await start();
+      });
+      afterAll(ended);
 
-    it('answers each item in order, with the service time', async () => {
-      const runner = await start();
-      const { items, serviceMs } = await runner.run([anItem(1), anItem(2), anItem(3)]);
-      expect(items).toEqual([1, 2, 3].map((value) => ({ kind: 'ok', output: anItem(value) })));
-      expect(serviceMs).toBeGreaterThanOrEqual(0);
-    });
+      it('answers each item in order, with the service time', async () => {
+        const { items, serviceMs } = await runner.run([anItem(1), anItem(2), anItem(3)]);
+        expect(items).toEqual([1, 2, 3].map((value) => ({ kind: 'ok', output: anItem(value) })));
+        expect(serviceMs).toBeGreaterThanOrEqual(0);
+      });
 
-    it('carries every data type', async () => {
-      const runner = await start();
-      const { items } = await runner.run([everyDatatype()]);
-      expect(items).toEqual([{ kind: 'ok', output: everyDatatype() }]);
-    });
+      it('carries every data type', async () => {
+        const { items } = await runner.run([everyDatatype()]);
+        expect(items).toEqual([{ kind: 'ok', output: everyDatatype() }]);
+      });
 
-    it('carries large tensors', async () => {
-      const runner = await start();
-      const { items } = await runner.run([largeItem(3), largeItem(5)]);
-      // Compared as bytes: the general comparison takes seconds for a million elements.
-      for (const [index, seed] of [3, 5].entries()) {
-        const item = items[index];
-        const { large, small } = item?.kind === 'ok' ? item.output : {};
-        const expected = largeItem(seed)['large']?.data as Uint8Array;
-        expect(large?.shape).toEqual([3, 333_337]);
-        expect(Buffer.compare(large?.data as Uint8Array, expected)).toBe(0);
-        expect(small?.data[0]).toBe(seed);
-      }
-    });
+      it('carries large tensors', async () => {
+        const { items } = await runner.run([largeItem(3), largeItem(5)]);
+        // Compared as bytes: the general comparison takes seconds for a million elements.
+        for (const [index, seed] of [3, 5].entries()) {
+          const item = items[index];
+          const { large, small } = item?.kind === 'ok' ? item.output : {};
+          const expected = largeItem(seed)['large']?.data as Uint8Array;
+          expect(large?.shape).toEqual([3, 333_337]);
+          expect(Buffer.compare(large?.data as Uint8Array, expected)).toBe(0);
+          expect(small?.data[0]).toBe(seed);
+        }
+      });
 
-    it('answers items without tensors', async () => {
-      const runner = await start();
-      expect((await runner.run([{}, {}])).items).toEqual(Array(2).fill({ kind: 'ok', output: {} }));
-    });
+      it('answers items without tensors', async () => {
+        expect((await runner.run([{}, {}])).items).toEqual(Array(2).fill({ kind: 'ok', output: {} }));
+      });
 
-    it('gives each request its own content, batch after batch and beside another replica', async () => {
-      const runners = await Promise.all([start(), start()]);
-      await Promise.all(
-        runners.map(async (runner, replica) => {
-          for (let round = 0; round < 20; round++) {
-            const indices = Array.from({ length: 1 + ((round * 7) % 5) }, (_, index) => index);
-            const { items } = await runner.run(indices.map((index) => ownItem(replica, round, index)));
-            expect(items).toEqual(indices.map((index) => ({ kind: 'ok', output: ownItem(replica, round, index) })));
-          }
-        }),
+      it('runs one batch after another, never two at once', async () => {
+        const first = runner.run([anItem(1)]);
+        await expect(runner.run([anItem(2)])).rejects.toThrow(InvariantViolation);
+        await first;
+        expect((await runner.run([anItem(3)])).items).toHaveLength(1);
+      });
+
+      it('needs at least one item', async () => {
+        await expect(runner.run([])).rejects.toThrow(InvariantViolation);
+      });
+
+      itWith(refusedItem, 'fails an invalid item alone', async (refusedItem) => {
+        const { items } = await runner.run([anItem(1), refusedItem(), anItem(3)]);
+        expect(items).toEqual([
+          { kind: 'ok', output: anItem(1) },
+          { kind: 'failed', error: expect.objectContaining({ code: 'INVALID_INPUT' }) },
+          { kind: 'ok', output: anItem(3) },
+        ]);
+      });
+
+      itWith(failingItem, 'fails the batch on which the stage failed, and serves on', async (failingItem) => {
+        const { items } = await runner.run([anItem(1), failingItem()]);
+        const failed = { kind: 'failed', error: expect.objectContaining({ code: 'STAGE_FAILED', retryable: false }) };
+        expect(items).toEqual([failed, failed]);
+        await expectServing(runner);
+      });
+
+      it.each(Object.entries(corruptingItems))(
+        'fails a batch that is answered with %s, and serves on',
+        async (_, make) => {
+          const { items } = await runner.run([make()]);
+          expect(items).toEqual([{ kind: 'failed', error: expect.objectContaining({ code: 'STAGE_FAILED' }) }]);
+          await expectServing(runner);
+        },
       );
     });
 
-    it('runs one batch after another, never two at once', async () => {
-      const runner = await start();
-      const first = runner.run([anItem(1)]);
-      await expect(runner.run([anItem(2)])).rejects.toThrow(InvariantViolation);
-      await first;
-      expect((await runner.run([anItem(3)])).items).toHaveLength(1);
-    });
+    describe('from its start to its end', () => {
+      afterEach(ended);
 
-    it('needs at least one item', async () => {
-      const runner = await start();
-      await expect(runner.run([])).rejects.toThrow(InvariantViolation);
-    });
+      it('tells how long the start took', async () => {
+        const { runner, loadMs } = await subject.launcher.launch(subject.echo);
+        started.push(runner);
+        expect(loadMs).toBeGreaterThanOrEqual(0);
+      });
 
-    it('closes when the running batch has ended, and twice', async () => {
-      const runner = await start();
-      const order: string[] = [];
-      const running = runner.run([anItem(1)]).then(() => order.push('ran'));
-      await Promise.all([runner.close().then(() => order.push('closed')), runner.close(), running]);
-      expect(order).toEqual(['ran', 'closed']);
-    });
+      it('gives each request its own content, batch after batch and beside another replica', async () => {
+        const runners = await Promise.all([start(), start()]);
+        await Promise.all(
+          runners.map(async (runner, replica) => {
+            for (let round = 0; round < 20; round++) {
+              const indices = Array.from({ length: 1 + ((round * 7) % 5) }, (_, index) => index);
+              const { items } = await runner.run(indices.map((index) => ownItem(replica, round, index)));
+              expect(items).toEqual(indices.map((index) => ({ kind: 'ok', output: ownItem(replica, round, index) })));
+            }
+          }),
+        );
+      });
 
-    it('is gone after close, and tells nobody that it was lost', async () => {
-      const runner = await start();
-      let told = 0;
-      runner.onLost(() => told++);
-      await runner.close();
-      await expectGone(runner);
-      expect(told).toBe(0);
-    });
-
-    it.each(Object.entries(unstartable))(
-      'rejects a start that cannot be: %s',
-      async (_, { code, request, launcher = subject.launcher }) => {
-        await expect(launcher.launch(request)).rejects.toMatchObject({ name: 'AppError', code });
-      },
-    );
-
-    itWith(refusedItem, 'fails an invalid item alone', async (refusedItem) => {
-      const runner = await start();
-      const { items } = await runner.run([anItem(1), refusedItem(), anItem(3)]);
-      expect(items).toEqual([
-        { kind: 'ok', output: anItem(1) },
-        { kind: 'failed', error: expect.objectContaining({ code: 'INVALID_INPUT' }) },
-        { kind: 'ok', output: anItem(3) },
-      ]);
-    });
-
-    itWith(failingItem, 'fails the batch on which the stage failed, and serves on', async (failingItem) => {
-      const runner = await start();
-      const { items } = await runner.run([anItem(1), failingItem()]);
-      const failed = { kind: 'failed', error: expect.objectContaining({ code: 'STAGE_FAILED', retryable: false }) };
-      expect(items).toEqual([failed, failed]);
-      await expectServing(runner);
-    });
-
-    it.each(Object.entries(corruptingItems))(
-      'fails a batch that is answered with %s, and serves on',
-      async (_, make) => {
+      it('closes when the running batch has ended, and twice', async () => {
         const runner = await start();
-        const { items } = await runner.run([make()]);
-        expect(items).toEqual([{ kind: 'failed', error: expect.objectContaining({ code: 'STAGE_FAILED' }) }]);
-        await expectServing(runner);
-      },
-    );
+        const order: string[] = [];
+        const running = runner.run([anItem(1)]).then(() => order.push('ran'));
+        await Promise.all([runner.close().then(() => order.push('closed')), runner.close(), running]);
+        expect(order).toEqual(['ran', 'closed']);
+      });
 
-    it.each(Object.entries(lossesWhileBusy))(
-      'rejects the batch during which it is lost, and tells nobody else: %s',
-      async (_, lose) => {
+      it('is gone after close, and tells nobody that it was lost', async () => {
         const runner = await start();
         let told = 0;
         runner.onLost(() => told++);
-        await expect(lose(runner)).rejects.toMatchObject({ code: 'REPLICA_LOST', retryable: true });
+        await runner.close();
         await expectGone(runner);
         expect(told).toBe(0);
-      },
-    );
-
-    itWith(subject.hanging, 'is lost when a batch runs longer than it may', async ({ request, item }) => {
-      const runner = await start(request);
-      await expectServing(runner);
-      await expect(runner.run([anItem(1), item()])).rejects.toMatchObject({
-        code: 'REPLICA_LOST',
-        retryable: true,
-        message: expect.stringContaining('a batch ran longer than'),
       });
-      await expectGone(runner);
-    });
 
-    itWith(subject.hanging, 'closes during a batch that never ends once that has timed out', async (hanging) => {
-      const runner = await start(hanging.request);
-      const running = runner.run([hanging.item()]);
-      const [run, closed] = await Promise.allSettled([running, runner.close()]);
-      expect(run).toMatchObject({ status: 'rejected', reason: { code: 'REPLICA_LOST' } });
-      expect(closed.status).toBe('fulfilled');
-    });
+      it.each(Object.entries(unstartable))(
+        'rejects a start that cannot be: %s',
+        async (_, { code, request, launcher = subject.launcher }) => {
+          await expect(launcher.launch(request)).rejects.toMatchObject({ name: 'AppError', code });
+        },
+      );
 
-    itWith(subject.loseWhileIdle, 'tells once when it is lost while idle, also those who ask later', async (lose) => {
-      const runner = await start();
-      let told = 0;
-      const lost = new Promise((resolve) => {
-        runner.onLost((error) => {
-          told++;
-          resolve(error);
+      it.each(Object.entries(lossesWhileBusy))(
+        'rejects the batch during which it is lost, and tells nobody else: %s',
+        async (_, lose) => {
+          const runner = await start();
+          let told = 0;
+          runner.onLost(() => told++);
+          await expect(lose(runner)).rejects.toMatchObject({ code: 'REPLICA_LOST', retryable: true });
+          await expectGone(runner);
+          expect(told).toBe(0);
+        },
+      );
+
+      itWith(subject.hanging, 'is lost when a batch runs longer than it may', async ({ request, item }) => {
+        const runner = await start(request);
+        await expectServing(runner);
+        await expect(runner.run([anItem(1), item()])).rejects.toMatchObject({
+          code: 'REPLICA_LOST',
+          retryable: true,
+          message: expect.stringContaining('a batch ran longer than'),
         });
+        await expectGone(runner);
       });
-      await lose(runner);
-      expect(await lost).toMatchObject({ code: 'REPLICA_LOST', retryable: true });
-      await expect(new Promise((resolve) => runner.onLost(resolve))).resolves.toMatchObject({ code: 'REPLICA_LOST' });
-      await expectGone(runner);
-      expect(told).toBe(1);
+
+      itWith(subject.hanging, 'closes during a batch that never ends once that has timed out', async (hanging) => {
+        const runner = await start(hanging.request);
+        const running = runner.run([hanging.item()]);
+        const [run, closed] = await Promise.allSettled([running, runner.close()]);
+        expect(run).toMatchObject({ status: 'rejected', reason: { code: 'REPLICA_LOST' } });
+        expect(closed.status).toBe('fulfilled');
+      });
+
+      itWith(subject.loseWhileIdle, 'tells once when it is lost while idle, also those who ask later', async (lose) => {
+        const runner = await start();
+        let told = 0;
+        const lost = new Promise((resolve) => {
+          runner.onLost((error) => {
+            told++;
+            resolve(error);
+          });
+        });
+        await lose(runner);
+        expect(await lost).toMatchObject({ code: 'REPLICA_LOST', retryable: true });
+        await expect(new Promise((resolve) => runner.onLost(resolve))).resolves.toMatchObject({ code: 'REPLICA_LOST' });
+        await expectGone(runner);
+        expect(told).toBe(1);
+      });
     });
   });
 }

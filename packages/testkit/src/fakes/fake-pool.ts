@@ -1,5 +1,5 @@
 /** A data plane in memory: it keeps what an actuator puts in service, runs single batches and tells of each step. */
-import { AppError, type ReplicaId, type HealthIssue, type StageId, type TensorMap } from '@equipoise/core/model';
+import { AppError, type HealthIssue, type ReplicaId, type StageId, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult, ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
 
 /** What happened to a pool. */
