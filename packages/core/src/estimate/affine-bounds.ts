@@ -1,17 +1,17 @@
 /**
- * Affine service curves around a measured one. The sojourn table knows affine curves only; a curve that is not affine lies under the
- * edges of its upper convex hull (over the profiled sizes up to the cap) and above those of its lower one, and slower service can only
- * make requests wait longer. So every upper edge gives too much and every lower edge too little, whatever the load.
+ * Affine bounds of a service curve, since the sojourn table knows affine curves only. The curve lies below the edges of
+ * its upper convex hull (over profiled sizes up to the cap) and above those of its lower hull. Slower service only
+ * lengthens waits, so the edges bound the sojourn time at any load.
  */
 import type { ServiceCurve } from '../profile/service-curve.js';
 
-/** An affine curve by its times for one item and for a full batch of `maxBatchSize` items. */
+/** Affine curve by its times for one item and for `maxBatchSize` items. */
 export interface AffineCurve {
   readonly oneMs: number;
   readonly fullMs: number;
 }
 
-/** Curves above and below the true one; a curve that is affine itself is its only upper one and has no lower. */
+/** Curves above and below. An affine curve is its own only bound. */
 export interface AffineBounds {
   readonly upper: readonly AffineCurve[];
   readonly lower: readonly AffineCurve[];
@@ -22,9 +22,8 @@ interface Point {
   readonly ms: number;
 }
 
-/** Relative deviation up to which a curve counts as affine. */
+/** Relative deviation of an affine curve. */
 const AFFINE_WITHIN = 0.005;
-/** An edge that falls below this says nothing. */
 const LEAST_MS = 1e-6;
 
 function profiledPoints(curve: ServiceCurve, cap: number): readonly Point[] {
@@ -32,7 +31,7 @@ function profiledPoints(curve: ServiceCurve, cap: number): readonly Point[] {
   return [1, ...inner, ...(cap > 1 ? [cap] : [])].map((size) => ({ size, ms: curve.meanMs(size) }));
 }
 
-/** Corners of the hull: `side` 1 for the upper, −1 for the lower. */
+/** Corners of the upper (1) or lower (−1) hull. */
 function hullCorners(points: readonly Point[], side: 1 | -1): readonly Point[] {
   const corners: Point[] = [];
   for (const point of points) {
@@ -64,7 +63,7 @@ function isAffine(points: readonly Point[], chord: AffineCurve, cap: number): bo
   });
 }
 
-/** Bounds of `curve` for batches up to `cap`. The table's batches take between as long as one item and `cap` times as long. */
+/** Bounds of `curve` for batches up to `cap`. Table batches take between one and `cap` times as long as one item. */
 export function affineBounds(curve: ServiceCurve, cap: number): AffineBounds {
   const points = profiledPoints(curve, cap);
   const chord = raiseCurve({ oneMs: curve.meanMs(1), fullMs: curve.meanMs(cap) }, cap);

@@ -1,11 +1,11 @@
 /**
- * Arrival processes of the micro-simulation, written as gaps between groups of items that arrive together: Poisson, gamma-distributed
- * gaps (renewal; coefficient of variation `cv`), and a Markov-modulated Poisson process of two states.
+ * Arrivals of the micro-simulation as gaps between groups of items: Poisson, gamma gaps (renewal, coefficient of
+ * variation `cv`), or a two-state MMPP.
  */
 
 import { drawExponential, drawGamma, type Rng } from '../kernel/rng.js';
 
-/** Pattern of arrivals with a mean rate given apart; an MMPP multiplies the rate by a factor in each state (mean holding times in ms). */
+/** Pattern of arrivals. An MMPP multiplies the rate by a factor per state (mean holding times in ms). */
 export type ArrivalProcess =
   | { readonly kind: 'poisson' }
   | { readonly kind: 'gamma'; readonly cv: number }
@@ -36,7 +36,7 @@ function fillMmpp(times: Float64Array, meanGapMs: number, process: ArrivalProces
   }
 }
 
-/** Fills `times` with the arrival times (ms, ascending) of groups whose mean gap is `meanGapMs`. */
+/** Fills `times` (ms, ascending) with arrivals of groups at a mean gap of `meanGapMs`. */
 function fillTimes(times: Float64Array, meanGapMs: number, process: ArrivalProcess, rng: Rng): void {
   if (process.kind === 'mmpp') {
     fillMmpp(times, meanGapMs, process, rng);
@@ -50,7 +50,7 @@ function fillTimes(times: Float64Array, meanGapMs: number, process: ArrivalProce
   }
 }
 
-/** What arrives: `arrivalRps` items per second in groups of `groupSize`, of which `itemsPerRequest` make one request (means, at least 1). */
+/** `arrivalRps` items per second in groups of `groupSize`, with `itemsPerRequest` per request (means, at least 1). */
 export interface ArrivalLoad {
   readonly process: ArrivalProcess;
   readonly arrivalRps: number;
@@ -58,19 +58,19 @@ export interface ArrivalLoad {
   readonly itemsPerRequest: number;
 }
 
-/** Requests in order of arrival (times in ms) with their item counts. */
+/** Requests by arrival (ms) with item counts. */
 export interface ArrivingRequests {
   readonly arrivedAtMs: Float64Array;
   readonly itemsOf: Uint16Array;
 }
 
-/** A whole number with the given mean: one of its two neighbours. */
+/** Random neighbour of `mean` with that mean. */
 function wholeNumber(mean: number, rng: Rng): number {
   const floor = Math.floor(mean);
   return mean === floor ? floor : floor + (rng.next() < mean - floor ? 1 : 0);
 }
 
-/** Draws `requests` requests; the same `rng` seed gives the same arrivals, stretched by the rate. */
+/** Draws `requests` requests. Equal seeds give equal arrivals, stretched by the rate. */
 export function drawArrivals(load: ArrivalLoad, requests: number, rng: Rng): ArrivingRequests {
   const requestsPerGroup = load.groupSize / load.itemsPerRequest;
   const groupAtMs = new Float64Array(Math.ceil(requests / Math.floor(requestsPerGroup)));

@@ -1,12 +1,11 @@
 /**
- * What a stage feels of a bursty request stream (its dispersions and their fit: model/burstiness).
- *
- * What changes faster than a stage works is felt as items in company, a renewal dispersion; what changes slower is felt as a steady rate
- * that is now higher, now lower. Changes slower than the long window belong to the forecast.
+ * Effect of a bursty request stream on a stage (fit: model/expected-load). Changes faster than the stage act as a
+ * renewal dispersion of arrivals. Slower ones act as a steady rate that switches. Changes slower than the long window
+ * belong to the forecast.
  */
 import { type Burstiness, type BurstinessFit, fitBurstiness, isPoisson } from '../model/expected-load.js';
 
-/** A rate that is `highFactor` times the mean for `meanHighMs` on average, then `lowFactor` times for `meanLowMs`. */
+/** Rate `highFactor` × mean for `meanHighMs` on average, then `lowFactor` × mean for `meanLowMs`. */
 export interface RateSwitching {
   readonly highFactor: number;
   readonly lowFactor: number;
@@ -14,15 +13,15 @@ export interface RateSwitching {
   readonly meanLowMs: number;
 }
 
-/** What a stage feels: company of its items (1 is Poisson), and slow switching of the rate if there is any. */
+/** Dispersion of arrivals (1 is Poisson), and slow rate switching, if any. */
 export interface EffectiveBurstiness {
   readonly dispersion: number;
   readonly switching?: RateSwitching;
 }
 
-/** Below this share of the excess the slow part is felt as company too. */
+/** A smaller slow share of the excess counts as dispersion. */
 const LEAST_SLOW_PART = 0.05;
-/** A rate that is forgotten within this many requests, or this many times faster than the stage works, is felt as company. */
+/** A rate forgotten within so many requests, or so many times faster than the stage, counts as dispersion. */
 const FAST_REQUESTS = 4;
 const FAST_STAGES = 1.5;
 
@@ -34,7 +33,7 @@ function cachedFit(burstiness: Burstiness): BurstinessFit {
   return known;
 }
 
-/** Share of time in the high state for a skewness of the rate. */
+/** Share of time in the high state for a rate skewness. */
 function highShare(skewness: number): number {
   const share = 0.5 * (1 - skewness / Math.sqrt(4 + skewness * skewness));
   return Math.max(0.05, Math.min(0.95, share));
@@ -51,7 +50,7 @@ function switchingOf(variation: number, share: number, forgettingPerMs: number):
   };
 }
 
-/** What a stage that needs `stageMs` per batch feels of requests that come at `requestsPerMs`. */
+/** Effective burstiness for a stage with `stageMs` per batch and `requestsPerMs`. */
 export function effectiveBurstiness(
   burstiness: Burstiness,
   requestsPerMs: number,

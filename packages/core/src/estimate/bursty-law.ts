@@ -1,12 +1,10 @@
 /**
- * Sojourn law of a stage under a rate that switches between two levels.
- *
- * The backlog is taken as a Brownian motion whose drift λ_i − C and variance λ_i are those of the level that reigns (a second-order fluid
- * queue; Karandikar and Kulkarni, Operations Research 43, 1995). Its law is a sum of two exponentials e^(−zx): one of the usual queue and
- * one of the high phases, be they just busier, near the capacity, or above it. A steady stage at load factor ρ has decay z = 2·(1 − ρ) ÷ ρ
- * per item, so each exponential is read as a stage that is steady at ρ = 1 ÷ (1 + z ÷ 2), and the table knows its law. When the levels
- * last long and leave the stage stable, this is the mixture of the laws at the two levels; when one of them exceeds the capacity, the
- * decay is that of the fluid queue of Anick, Mitra and Sondhi (1982).
+ * Sojourn law of a stage under a rate that switches between two levels. The backlog is a Brownian motion with drift λ_i
+ * − C and variance λ_i of the current level (second-order fluid queue; Karandikar and Kulkarni, Operations Research 43,
+ * 1995). Its law sums two exponentials e^(−zx): the usual queue and the high phases. A steady stage at load factor ρ
+ * has decay z = 2·(1 − ρ) ÷ ρ per item. Each exponential is therefore read from the table at ρ = 1 ÷ (1 + z ÷ 2). Long
+ * stable levels give the mixture of their laws; a level above capacity gives the decay of Anick, Mitra and Sondhi
+ * (1982).
  */
 import type { RateSwitching } from './burstiness.js';
 import { lawDepths, mixLaws } from './sojourn-law.js';
@@ -19,19 +17,19 @@ export interface SwitchedLoad {
   readonly switching: RateSwitching;
 }
 
-/** The law of the backlog as requests find it: e^(−z·x) with two decays per item, of which the slower has this weight (0…1). */
+/** Backlog that requests find: e^(−z·x) with two decays per item, and the weight (0…1) of the slower. */
 interface BacklogLaw {
   readonly slowDecay: number;
   readonly fastDecay: number;
   readonly slowWeight: number;
 }
 
-/** Beyond this the table ends. */
+/** End of the table. */
 const HIGHEST_LOAD = 0.97;
-/** A level without arrivals still has some variance, which keeps the equations regular. */
+/** Variance of a level without arrivals, which keeps the equations regular. */
 const LEAST_VARIANCE_FRACTION = 0.02;
 
-/** The real roots of z³ + a·z² + b·z + c, descending; there are three of them here. */
+/** Real roots of z³ + a·z² + b·z + c, descending. There are three here. */
 function cubicRoots(a: number, b: number, c: number): readonly [number, number, number] {
   const p = a * a - 3 * b;
   const radius = Math.sqrt(Math.max(0, p));
@@ -62,7 +60,7 @@ function backlogLaw({ meanPerMs, capacityPerMs, switching }: SwitchedLoad): Back
   return { slowDecay, fastDecay, slowWeight: Math.max(0, Math.min(1, seen)) };
 }
 
-/** Law of the stage whose backlog has this decay per item; beyond the table every quantile grows as that of the exponential backlog. */
+/** Law of the stage at a backlog decay per item. Beyond the table quantiles grow like the exponential backlog. */
 function lawOfDecay(shape: StageShape, capacityPerMs: number, decay: number): TableLaw {
   const loadFactor = 1 / (1 + decay / 2);
   if (loadFactor <= HIGHEST_LOAD) return tableLaw(shape, loadFactor * capacityPerMs);
@@ -73,7 +71,7 @@ function lawOfDecay(shape: StageShape, capacityPerMs: number, decay: number): Ta
   return { law, meanBatchSize };
 }
 
-/** Law of the stage under `load`, whose mean rate leaves it stable. */
+/** Law under `load`, whose mean rate must be stable. */
 export function burstyLaw(shape: StageShape, load: SwitchedLoad): TableLaw {
   const { slowDecay, fastDecay, slowWeight } = backlogLaw(load);
   const slow = lawOfDecay(shape, load.capacityPerMs, slowDecay);

@@ -1,27 +1,26 @@
 /**
- * Latency laws as weighted atoms, with the operations that a graph needs: the sum of independent times, the k-th smallest of independent
- * times (the largest where all are awaited) and the mixture over alternatives. After each the atoms are merged to at most ATOMS, finer
- * toward the tail, so that high percentiles stay sharp.
+ * Latency laws as weighted atoms, with sum, k-th smallest (maximum if all are awaited) and mixture of independent
+ * times. Each result is merged to at most ATOMS atoms, finer in the tail.
  */
 
-/** Values ascending (ms) with their probabilities, which sum to 1. */
+/** Values ascending (ms). Probabilities sum to 1. */
 export interface LatencyLaw {
   readonly valuesMs: Float64Array;
   readonly weights: Float64Array;
 }
 
 const ATOMS = 96;
-/** Equal steps into which the range of a sum is cut before its atoms are merged. */
+/** Resolution of a sum before merging. */
 const STEPS = 4096;
 
-/** Bin borders in probability: half of the bins cover the upper tenth, their width shrinking toward 1. */
+/** Bin borders in probability. Half of the bins cover the upper tenth, narrowing toward 1. */
 const borders: Float64Array = Float64Array.from({ length: ATOMS + 1 }, (_, i) => {
   const half = ATOMS / 2;
   if (i <= half) return (0.9 * i) / half;
   return i === ATOMS ? 1 : 1 - 0.1 * 10 ** (-3 * ((i - half) / half));
 });
 
-/** The law with the given quantile function, sampled in the middle of each bin. */
+/** Law of a quantile function, sampled in the middle of each bin. */
 export function lawFromQuantiles(quantileMs: (fraction: number) => number): LatencyLaw {
   const valuesMs = new Float64Array(ATOMS);
   const weights = new Float64Array(ATOMS);
@@ -34,13 +33,12 @@ export function lawFromQuantiles(quantileMs: (fraction: number) => number): Late
   return { valuesMs, weights };
 }
 
-/** The law of a fixed time. */
 export const constantLaw = (ms: number): LatencyLaw => ({
   valuesMs: Float64Array.of(ms),
   weights: Float64Array.of(1),
 });
 
-/** Merges sorted atoms into the bins; each bin keeps its mean. */
+/** Merges sorted atoms into bins, preserving each bin's mean. */
 function mergeAtoms(valuesMs: Float64Array, weights: Float64Array): LatencyLaw {
   if (valuesMs.length <= ATOMS) return { valuesMs, weights };
   const outValues = new Float64Array(ATOMS);
@@ -62,7 +60,7 @@ function mergeAtoms(valuesMs: Float64Array, weights: Float64Array): LatencyLaw {
   return dropEmptyAtoms(outValues, outWeights);
 }
 
-/** Atoms from sums of weighted values, those without weight left out. */
+/** Atoms from sums of weighted values, without empty ones. */
 function dropEmptyAtoms(weighted: Float64Array, weights: Float64Array): LatencyLaw {
   const used = weights.reduce((count, weight) => (weight > 0 ? count + 1 : count), 0);
   const law = { valuesMs: new Float64Array(used), weights: new Float64Array(used) };
@@ -79,7 +77,6 @@ function shiftLaw(law: LatencyLaw, ms: number): LatencyLaw {
   return ms === 0 ? law : { valuesMs: law.valuesMs.map((value) => value + ms), weights: law.weights };
 }
 
-/** Law of the sum of two independent times. */
 export function sumLaw(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   if (a.valuesMs.length === 1) return shiftLaw(b, a.valuesMs[0] as number);
   if (b.valuesMs.length === 1) return shiftLaw(a, b.valuesMs[0] as number);
@@ -101,7 +98,7 @@ export function sumLaw(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   return mergeAtoms(atoms.valuesMs, atoms.weights);
 }
 
-/** Chance that at least `needed` of independent events happen, of which each has its own `chances`. */
+/** Probability that at least `needed` of independent events happen. */
 function atLeast(chances: readonly number[], needed: number): number {
   const exactly = new Float64Array(chances.length + 1);
   exactly[0] = 1;
@@ -112,7 +109,7 @@ function atLeast(chances: readonly number[], needed: number): number {
   return exactly.subarray(needed).reduce((sum, p) => sum + p, 0);
 }
 
-/** Law of the time at which `needed` of independent times have passed: the largest when all are needed. */
+/** Law of the time when `needed` of independent times have passed. */
 export function awaitedLaw(laws: readonly LatencyLaw[], needed: number): LatencyLaw {
   const [only] = laws;
   if (laws.length === 1 && only !== undefined) return only;
@@ -138,13 +135,12 @@ export function awaitedLaw(laws: readonly LatencyLaw[], needed: number): Latency
   return mergeAtoms(valuesMs, weights);
 }
 
-/** A law with its probability. */
 export interface Alternative {
   readonly probability: number;
   readonly law: LatencyLaw;
 }
 
-/** Law of a time that follows one of the alternatives, by their probabilities (which sum to 1). */
+/** Mixture; probabilities sum to 1. */
 export function mixtureLaw(alternatives: readonly Alternative[]): LatencyLaw {
   const [only] = alternatives;
   if (alternatives.length === 1 && only !== undefined) return only.law;
@@ -164,7 +160,7 @@ export function meanOfLaw(law: LatencyLaw): number {
   return law.valuesMs.reduce((sum, value, i) => sum + value * (law.weights[i] as number), 0);
 }
 
-/** Quantile in ms at `fraction`, linear between the middles of neighboring atoms. */
+/** Quantile in ms, linear between the middles of neighboring atoms. */
 export function quantileOfLaw(law: LatencyLaw, fraction: number): number {
   let below = 0;
   let lastMiddle = 0;

@@ -1,38 +1,36 @@
 /**
- * One stage, simulated without an event heap. The queue is first come first served and all replicas are alike, so the next batch always
- * starts at max(arrival of the head, earliest ready replica), takes what has arrived by then up to the cap, and runs for a drawn time.
- * Of several idle replicas the first is taken, as the dispatch rule does.
- *
- * A replica with a CPU share f < 1 carries a bucket of CPU time: level at most `burstMs`, rising f per ms while idle and changing by
- * f − 1 per ms while it runs; it may start at level ≥ 0 only.
+ * Simulates one stage without an event heap. The queue is FIFO and replicas are equal. The next batch therefore starts
+ * at max(arrival of the head, earliest ready replica), takes the items present up to the cap, and runs for a drawn
+ * time. The first idle replica runs it, as in the dispatch rule. A CPU share f < 1 has a bucket of CPU time: at most
+ * `burstMs`, +f per ms idle, f − 1 per ms running. A batch starts at level ≥ 0 only.
  */
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { drawMs } from '../profile/service-law.js';
 
-/** A stage and what arrives at it: requests with their times (ms, ascending) and item counts. */
+/** Stage and arriving requests: times (ms, ascending) and item counts. */
 export interface StageRun {
   readonly curve: ServiceCurve;
   readonly replicas: number;
   readonly maxBatchSize: number;
-  /** Depth of the CPU-time bucket of a share below one core. */
+  /** Bucket depth of a share below one core. */
   readonly burstMs: number;
   readonly arrivedAtMs: Float64Array;
   readonly itemsOf: Uint16Array;
-  /** Requests at the start that are not recorded. */
+  /** Requests not recorded at the start. */
   readonly warmUp: number;
-  /** Where the sojourn times of single items are recorded too. */
+  /** Optional record of single items. */
   readonly itemTimes?: LatencyHistogram;
 }
 
-/** Sojourn times of requests (to their last item) and the mean number of items in a batch. */
+/** Sojourn times of requests (to the last item) and mean batch size. */
 export interface StageRecord {
   readonly requests: LatencyHistogram;
   readonly meanBatchSize: number;
 }
 
-/** Index of the first replica that is ready at `arrivedAtMs`, or of the one that is ready soonest. */
+/** First replica ready at `arrivedAtMs`, otherwise the earliest. */
 function nextReplica(readyAtMs: Float64Array, arrivedAtMs: number): number {
   let best = 0;
   let soonestMs = readyAtMs[0] as number;
@@ -46,7 +44,7 @@ function nextReplica(readyAtMs: Float64Array, arrivedAtMs: number): number {
   return best;
 }
 
-/** Service times by batch size as a function without allocation. */
+/** Service time by batch size, without allocation. */
 function serviceSampler(curve: ServiceCurve, maxBatchSize: number, rng: Rng): (batchSize: number) => number {
   const laws = Array.from({ length: maxBatchSize + 1 }, (_, size) => curve.law(Math.max(1, size)));
   const means = Float64Array.from(laws, (_, size) => curve.meanMs(Math.max(1, size)));
@@ -54,7 +52,7 @@ function serviceSampler(curve: ServiceCurve, maxBatchSize: number, rng: Rng): (b
   return (size) => drawMs(laws[size] as (typeof laws)[number], rng);
 }
 
-/** Replicas with a CPU-time bucket each; without a share below one the level stays out of the way. */
+/** Replicas with CPU-time buckets. */
 class Replicas {
   readonly readyAtMs: Float64Array;
   readonly #levelMs: Float64Array;
@@ -82,13 +80,13 @@ class Replicas {
   }
 }
 
-/** Where the queue begins: a request and how many of its items have been taken before. */
+/** Queue head: a request and the number of its items already taken. */
 interface Cursor {
   request: number;
   taken: number;
 }
 
-/** Moves `cursor` past what a batch takes at `startAtMs`; returns its size. */
+/** Moves `cursor` past the batch that starts at `startAtMs`. Returns its size. */
 function takeBatch(run: StageRun, startAtMs: number, cursor: Cursor): number {
   const { arrivedAtMs, itemsOf, maxBatchSize } = run;
   let size = 0;
@@ -105,7 +103,7 @@ function takeBatch(run: StageRun, startAtMs: number, cursor: Cursor): number {
   return size;
 }
 
-/** Records sojourn times; only the request at the head of the queue can be split over batches, which may end out of order. */
+/** Only the head request can span batches, which may end out of order. */
 class Recorder {
   readonly requests = new LatencyHistogram();
   readonly #run: StageRun;
@@ -134,7 +132,7 @@ class Recorder {
   }
 }
 
-/** Runs all arrivals through the stage; `rng` draws service times only. */
+/** Runs all arrivals. `rng` draws service times only. */
 export function runStage(run: StageRun, rng: Rng): StageRecord {
   const replicas = new Replicas(run);
   const recorder = new Recorder(run);

@@ -1,10 +1,8 @@
 /**
- * End-to-end latency of a pipeline from the sojourn laws of its stages.
- *
- * Along a chain the times add; where branches meet the slowest counts, or the one that fills the quorum. The law of a stage's finish is
- * kept relative to its immediate dominator (the last stage that every way to it passes), so what two branches share is counted once;
- * beyond it branches are taken as independent, which for branches of one fork is an upper bound. A fan-out's time is that of its last
- * awaited item, and batches of the stage before widen the groups in which items arrive. Branches with `when` make a mixture.
+ * End-to-end latency from the sojourn laws of stages. Times add along a chain. Where branches meet, the slowest counts,
+ * or the one that completes the quorum. A finish law is relative to the immediate dominator (last stage on every path),
+ * so shared parts count once. Beyond it branches are independent, an upper bound for branches of one fork. A fan-out
+ * ends with its last awaited item, and upstream batches enlarge arriving groups. `when` branches form a mixture.
  */
 import { invariant } from '../kernel/invariant.js';
 import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';
@@ -26,14 +24,13 @@ import { fanOutOpeners, topologicalOrder } from './stage-order.js';
 import { refineStage, type StageEstimate } from './stage-sojourn.js';
 import { visitScenarios } from './visit-scenarios.js';
 
-/** How a stage is run. */
 export interface StageConfiguration {
   readonly curve: ServiceCurve;
   readonly replicas: number;
   readonly maxBatchSize: number;
 }
 
-/** End-to-end latency at a load, with the estimate of every stage; infinite when a stage is unstable. */
+/** Latency at a load with the estimate of every stage; infinite if a stage is unstable. */
 export interface PipelineEstimate {
   readonly stable: boolean;
   readonly meanMs: number;
@@ -41,7 +38,7 @@ export interface PipelineEstimate {
   quantileMs(fraction: number): number;
 }
 
-/** A pipeline under load; `arrivalRps` counts requests. */
+/** `arrivalRps` counts requests. */
 export interface PipelineQuery {
   readonly spec: PipelineSpec;
   readonly stages: ReadonlyMap<StageId, StageConfiguration>;
@@ -49,19 +46,19 @@ export interface PipelineQuery {
   readonly burstiness?: Burstiness;
 }
 
-/** How many of `parts` a join lets an item wait for. */
+/** Number of `parts` that a join awaits. */
 function awaitedOf(join: Join | undefined, parts: number): number {
   if (join === 'any') return 1;
   return typeof join === 'object' ? Math.min(join.quorum, parts) : parts;
 }
 
-/** Items of one request that arrive together and are awaited: those of a fan-out, or as many as the join behind the stage asks for. */
+/** Items of one request that arrive together and are awaited. */
 function itemsAwaited(spec: PipelineSpec, id: StageId, groupSize: number): number {
   const join = spec.edges.find((edge) => edge.from === id && edge.join !== undefined)?.join;
   return Math.max(1, awaitedOf(join, groupSize));
 }
 
-/** Items that arrive together: what becomes of a batch that leaves the stage before, which for several such is taken as their mean. */
+/** Items that arrive together: batches of the previous stages, averaged. */
 function arrivingTogether(batches: readonly { readonly size: number; readonly ratio: number }[]): number {
   const total = batches.reduce((sum, { size, ratio }) => sum + size * ratio, 0);
   return Math.max(1, total / Math.max(1, batches.length));
@@ -88,7 +85,7 @@ function stageEstimates(query: PipelineQuery): ReadonlyMap<StageId, StageEstimat
   return estimates;
 }
 
-/** Finish of a node relative to its immediate dominator; the start of the pipeline has none. */
+/** Finish of a node relative to its immediate dominator; undefined for the start. */
 interface Node {
   readonly law: LatencyLaw;
   readonly dominator: Node | undefined;
@@ -104,21 +101,21 @@ function commonDominator(a: Node, b: Node): Node {
   return x;
 }
 
-/** Law of the time from the finish of `from` to the finish of `node`, which `from` dominates. */
+/** Law of the time from `from` to `node`, which `from` dominates. */
 function lawSince(from: Node, node: Node): LatencyLaw {
   let law = constantLaw(0);
   for (let at = node; at !== from; at = at.dominator as Node) law = sumLaw(at.law, law);
   return law;
 }
 
-/** A node that starts when `needed` of the nodes before it have finished and takes `own` then. */
+/** Node that starts when `needed` previous nodes have finished and takes `own`. */
 function meet(before: readonly Node[], needed: number, own: LatencyLaw): Node {
   const dominator = before.reduce(commonDominator);
   const branches = before.map((node) => lawSince(dominator, node));
   return { law: sumLaw(awaitedLaw(branches, needed), own), dominator, depth: dominator.depth + 1 };
 }
 
-/** Latency of the requests that visit the stages in `visited`. */
+/** Latency of requests that visit the stages in `visited`. */
 function visitedLaw(
   spec: PipelineSpec,
   visited: ReadonlySet<StageId>,

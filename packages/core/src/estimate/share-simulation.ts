@@ -1,9 +1,7 @@
 /**
- * Sojourn law of a stage whose replicas have a CPU share below one core, by seeded micro-simulation with the CPU-time bucket: neither the
- * share nor the burst (50 ms, in real time) fits a scale-free table.
- *
- * Results are remembered by service curve, replicas, cap, company and a bucket of the load about 5 % wide in ρ ÷ (1 − ρ), simulated at its
- * upper end: near saturation a bucket of 5 % of the rate would double the waits.
+ * Sojourn law of a stage with CPU shares below one core, by seeded micro-simulation: a share and a burst of 50 ms do
+ * not fit a scale-free table. Cached by curve, replicas, cap, company and load bucket. A bucket is about 5 % of ρ ÷ (1
+ * − ρ), simulated at its upper end. 5 % of the rate would double waits near saturation.
  */
 import { SeededRng } from '../kernel/rng.js';
 import type { ServiceCurve } from '../profile/service-curve.js';
@@ -13,7 +11,7 @@ import { runStage } from './micro-simulation.js';
 import { lawFractions, type SojournLaw } from './sojourn-law.js';
 import type { StageShape, TableLaw } from './table-law.js';
 
-/** Load of the stage: `loadFactor` below 1, `capacityPerMs` in items. */
+/** `loadFactor` below 1, `capacityPerMs` in items. */
 export interface SharedLoad {
   readonly loadFactor: number;
   readonly capacityPerMs: number;
@@ -25,12 +23,12 @@ const BURST_MS = 50;
 const LOGIT_STEP = 0.05;
 const FEWEST_REQUESTS = 20_000;
 const MOST_REQUESTS = 200_000;
-/** Runs last so many times as long as an empty bucket takes to fill, which is how long a burst is remembered. */
+/** Run length in bucket filling times, the memory of a burst. */
 const BUCKET_FILLINGS = 100;
 
 const remembered = new WeakMap<ServiceCurve, Map<string, TableLaw>>();
 
-/** Upper end of the bucket that the load factor lies in. */
+/** Upper end of the bucket of a load factor. */
 function bucketEnd(loadFactor: number): number {
   const logit = Math.log(loadFactor / (1 - loadFactor));
   return 1 / (1 + Math.exp(-Math.ceil(logit / LOGIT_STEP - 1e-9) * LOGIT_STEP));
@@ -41,7 +39,7 @@ function processOf(felt: EffectiveBurstiness): ArrivalProcess {
   return felt.dispersion > 1 ? { kind: 'gamma', cv: Math.sqrt(felt.dispersion) } : { kind: 'poisson' };
 }
 
-/** Enough requests for the queue, which is remembered longer near saturation, and for the bucket. */
+/** Enough requests for the queue near saturation and for the bucket. */
 function requestsFor(shape: StageShape, loadFactor: number, requestsPerMs: number): number {
   const forQueue = FEWEST_REQUESTS / (2 * (1 - loadFactor));
   const forBucket = (BUCKET_FILLINGS * BURST_MS * requestsPerMs) / shape.curve.shareFraction;
@@ -63,7 +61,7 @@ function simulateLaw(shape: StageShape, load: SharedLoad, loadFactor: number): T
   return { law, meanBatchSize: record.meanBatchSize };
 }
 
-/** The simulated law of a stage with a share below one core, never above `bound`, which is safe and free of noise. */
+/** Simulated law, never above the safe, noise-free `bound`. */
 export function shareLaw(shape: StageShape, load: SharedLoad, bound: SojournLaw): TableLaw {
   const known = remembered.get(shape.curve) ?? new Map<string, TableLaw>();
   remembered.set(shape.curve, known);

@@ -1,58 +1,56 @@
 /**
- * The grid of the sojourn table: for which stages the simulator was asked, in units of s(1).
- *
- * A stage is scale-free in time, so it is described by its replicas n, its cap b, its load factor ρ, the shape of its service curve and
- * the company in which items arrive. The shape of an affine curve is told by its scaling β = 1 − ln(s(b) ÷ s(1)) ÷ ln b: 0 when b items
- * take b times as long as one, 1 when they take no longer. (The fixed-cost share φ = (b − b^(1−β)) ÷ (b − 1) says the same, but crowds
- * at 1 for large b.)
+ * Grid of the sojourn table in units of s(1). A stage is scale-free in time: replicas n, cap b, load factor ρ, curve
+ * shape and company of items. Shape of an affine curve: scaling β = 1 − ln(s(b) ÷ s(1)) ÷ ln b, 0 for b times the work,
+ * 1 for constant time. (The fixed-cost share φ = (b − b^(1−β)) ÷ (b − 1) crowds at 1 for large b.)
  */
 
 /** Replicas n. */
 export const replicaGrid: readonly number[] = [1, 2, 3, 4, 6, 8, 12, 16];
 /** Caps b. */
 export const capGrid: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
-/** Scalings β; a cap of 1 has none. */
+/** Scalings β. A cap of 1 has none. */
 export const scalingGrid: readonly number[] = [0, 0.15, 0.3, 0.5, 0.75, 1];
 /** Load factors ρ. */
 export const loadGrid: readonly number[] = [0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.78, 0.85, 0.9, 0.94, 0.97];
 
-/** How items arrive: groups of a fixed size at Poisson instants, or single items with gamma-distributed gaps of this squared variation. */
+/**
+ * Arrival of items: groups of fixed size at Poisson instants, or single items with gamma gaps of this squared
+ * variation.
+ */
 export interface Company {
   readonly groupSize: number;
   readonly dispersion: number;
 }
 
-/** Groups of a size, ascending, then single items by dispersion, ascending; the first is plain Poisson. */
+/** Groups by size, then single items by dispersion. The first is Poisson. */
 export const companies: readonly Company[] = [
   ...[1, 2, 4, 8, 16, 32].map((groupSize) => ({ groupSize, dispersion: 1 })),
   ...[4, 16].map((dispersion) => ({ groupSize: 1, dispersion })),
 ];
 
-/** Rows of a company: one for each n, b and β, with a cell for each ρ. */
+/** Rows of a company, one per n, b and β. A row has one cell per ρ. */
 export const rowCount = replicaGrid.length * (1 + (capGrid.length - 1) * scalingGrid.length);
 
-/** Row of a grid point; `scaling` is ignored for a cap of 1 (all arguments are indices into the grids). */
+/** Row of grid indices. `scaling` is ignored for a cap of 1. */
 export function rowIndex(replicas: number, cap: number, scaling: number): number {
   const shapes = 1 + (capGrid.length - 1) * scalingGrid.length;
   return replicas * shapes + (cap === 0 ? 0 : 1 + (cap - 1) * scalingGrid.length + scaling);
 }
 
-/** s(b) ÷ s(1) of a curve with this scaling. */
+/** s(b) ÷ s(1) of a scaling. */
 export const stretchOf = (cap: number, scaling: number): number => cap ** (1 - scaling);
 
 /**
- * One cell of the sojourn table and its bytes.
- *
- * A law is kept in two parts because it has an atom: with probability 1 − d a request finds an idle replica and takes exactly the service
- * time, otherwise it is disturbed and its sojourn time, given that, has a smooth law. Interpolating the two parts is far better than
- * interpolating quantiles, which jump where d passes 1 − fraction. Bytes: logit d (16 bits), ln of the first quantile (16 bits), then
- * the steps of ln between quantiles (8 bits each, rounding carried on).
+ * One cell of the table and its bytes. A law has an atom: with probability 1 − d a request finds an idle replica and
+ * takes the service time. Otherwise it is disturbed and has a smooth law. Both parts interpolate far better than
+ * quantiles, which jump where d passes 1 − fraction. Bytes: logit d (16 bits), ln of the first quantile (16 bits), then
+ * ln steps (8 bits each, rounding carried on).
  */
 
-/** Fractions, given disturbed, at which quantiles are kept. */
+/** Fractions, given disturbed, of stored quantiles. */
 export const disturbedFractions: readonly number[] = [0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.96, 0.99, 0.998];
 
-/** Law of a sojourn time in units of s(1): `logitDisturbed` = ln(d ÷ (1 − d)), `logTimes` = ln of the quantiles given disturbed. */
+/** Law in units of s(1): `logitDisturbed` = ln(d ÷ (1 − d)), `logTimes` = ln of the quantiles given disturbed. */
 export interface SojournCell {
   readonly logitDisturbed: number;
   readonly logTimes: readonly number[];
@@ -60,7 +58,7 @@ export interface SojournCell {
 
 /** Bytes of one law. */
 export const CELL_BYTES = 4 + disturbedFractions.length - 1;
-/** Numbers of one decoded law: the logit, then the logs. */
+/** Numbers of one decoded law: logit, then logs. */
 export const CELL_NUMBERS = 1 + disturbedFractions.length;
 
 const LOGIT_BOUND = 16;
@@ -79,7 +77,7 @@ function putWord(bytes: Uint8Array, at: number, value: number): void {
 
 const wordAt = (bytes: Uint8Array, at: number): number => ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
 
-/** Writes a law at `at`; times below s(1) count as s(1). */
+/** Writes a law at `at`. Times below s(1) count as s(1). */
 export function encodeCell(cell: SojournCell, bytes: Uint8Array, at: number): void {
   putWord(bytes, at, (clamp(cell.logitDisturbed, -LOGIT_BOUND, LOGIT_BOUND) + LOGIT_BOUND) / LOGIT_STEP);
   const first = Math.max(0, cell.logTimes[0] as number);
@@ -104,7 +102,7 @@ export function decodeCell(bytes: Uint8Array, at: number, target: { numbers: Flo
   }
 }
 
-/** Byte of a mean batch size from 1 to 64. */
+/** Byte of a mean batch size (1 to 64). */
 export const encodeBatch = (meanBatchSize: number): number =>
   clamp(Math.round(Math.log(meanBatchSize) / BATCH_STEP), 0, 255);
 

@@ -1,9 +1,9 @@
 /**
- * A sojourn time law kept as times at fixed fractions, the finer the nearer to 1, linear in −ln(1 − fraction) between them: exact at the
- * percentiles that SLOs are written for, and straight where a tail is exponential, as queueing tails are.
+ * Sojourn-time law as times at fixed fractions, finer toward 1, linear in −ln(1 − fraction). Exact at SLO percentiles,
+ * and straight for exponential tails.
  */
 
-/** Fractions (0…1, ascending) at which a law keeps its times. */
+/** Fractions (0…1, ascending) with stored times. */
 export const lawFractions: readonly number[] = [
   0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995, 0.998, 0.999, 0.9999,
 ];
@@ -11,7 +11,6 @@ export const lawFractions: readonly number[] = [
 /** −ln(1 − fraction) of each. */
 export const lawDepths: Float64Array = Float64Array.from(lawFractions, (fraction) => -Math.log1p(-fraction));
 
-/** Index of the median in `lawFractions`. */
 export const MEDIAN = lawFractions.indexOf(0.5);
 
 /** Times in ms at `lawFractions`, ascending. */
@@ -19,7 +18,7 @@ export type SojournLaw = Float64Array;
 
 const LAST = lawFractions.length - 1;
 
-/** Weights of the times in the mean: the integral of what is linear in depth, with all beyond the last fraction at its time. */
+/** Weights of the times in the mean. Beyond the last fraction its time applies. */
 const meanWeights: Float64Array = (() => {
   const weights = new Float64Array(lawFractions.length);
   for (let i = 0; i < LAST; i++) {
@@ -40,7 +39,7 @@ export function lawMean(law: SojournLaw): number {
   return mean;
 }
 
-/** Time in ms that a `fraction` (0…1) does not exceed; beyond 0.9999 the tail goes on as it came. */
+/** Time (ms) not exceeded by `fraction` (0…1). Extrapolates the tail beyond 0.9999. */
 export function lawQuantile(law: SojournLaw, fraction: number): number {
   if (fraction >= 1) return Number.POSITIVE_INFINITY;
   const depth = -Math.log1p(-Math.max(0, fraction));
@@ -49,7 +48,7 @@ export function lawQuantile(law: SojournLaw, fraction: number): number {
   return between(lawDepths, law, { at: depth, index: i });
 }
 
-/** y at x = `at` on the line through points `index` and `index` + 1. */
+/** Linear interpolation through points `index` and `index` + 1. */
 function between(x: Float64Array, y: Float64Array, place: { at: number; index: number }): number {
   const { at, index } = place;
   const [x0, x1] = [x[index] as number, x[index + 1] as number];
@@ -57,7 +56,7 @@ function between(x: Float64Array, y: Float64Array, place: { at: number; index: n
   return y0 + ((y1 - y0) * (at - x0)) / (x1 - x0);
 }
 
-/** Depth of `ms` in `law`, given the last index whose time does not exceed it (−1 if none does). */
+/** Depth of `ms`, given the last index with a smaller or equal time (−1 if none). */
 function depthOf(law: SojournLaw, ms: number, index: number): number {
   if (index < 0) return 0;
   if (index >= LAST) return lawDepths[LAST] as number;
@@ -67,7 +66,7 @@ function depthOf(law: SojournLaw, ms: number, index: number): number {
 const mixedTimes = new Float64Array(4 * lawFractions.length);
 const mixedDepths = new Float64Array(4 * lawFractions.length);
 
-/** Puts the mixture's law, just before and at every time of both, into the buffers; returns how many points. */
+/** Writes the mixture before and at every time of both laws to the buffers. Returns the number of points. */
 function mixPoints(a: SojournLaw, b: SojournLaw, weightOfA: number): number {
   let count = 0;
   let [i, j] = [-1, -1];
@@ -86,7 +85,7 @@ function mixPoints(a: SojournLaw, b: SojournLaw, weightOfA: number): number {
   return count;
 }
 
-/** The law of a time that follows `a` with probability `weightOfA`, else `b`. */
+/** Law that is `a` with probability `weightOfA`, else `b`. */
 export function mixLaws(a: SojournLaw, b: SojournLaw, weightOfA: number): SojournLaw {
   const count = mixPoints(a, b, weightOfA);
   const law = new Float64Array(lawFractions.length);

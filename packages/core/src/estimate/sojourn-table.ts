@@ -13,11 +13,14 @@ import {
 } from './sojourn-grid.js';
 import { sojournTableTexts } from './sojourn-table.gen.js';
 
-/** Base64 (RFC 4648), decoded without the environment's help: core has none. */
+/**
+ * Lookup in the sojourn table: multilinear interpolation in ln n, ln b, β, logit ρ and ln of the company. Weights are
+ * positive inside the grid, which preserves monotonicity.
+ */
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
-/** The bytes of a base64 text. */
+/** Decodes base64 (RFC 4648). Core has no platform API. */
 export function bytesOfBase64(text: string): Uint8Array {
   const digitOf = new Uint8Array(128);
   for (let i = 0; i < ALPHABET.length; i++) digitOf[ALPHABET.charCodeAt(i)] = i;
@@ -33,12 +36,7 @@ export function bytesOfBase64(text: string): Uint8Array {
   return bytes;
 }
 
-/**
- * Looks a stage up in the sojourn table: multilinear interpolation of the cells, in ln n, ln b, β, logit ρ and the ln of the company.
- * Weights are positive inside the grid, so what is monotone in the table stays monotone between its points.
- */
-
-/** A stage as the table knows it; `scaling` is β of sojourn-grid. */
+/** A stage in table coordinates. `scaling` is β of sojourn-grid. */
 export interface TablePoint {
   readonly replicas: number;
   readonly cap: number;
@@ -47,13 +45,12 @@ export interface TablePoint {
   readonly groupSize: number;
   /** Squared variation of the gaps between groups; 1 is Poisson. */
   readonly dispersion: number;
-  /** 0 for the law of single items, 1 for that of whole groups, between for parts of groups. */
+  /** 0 for single items, 1 for whole groups, in between for parts. */
   readonly wholeness: number;
 }
 
-/** One interpolated law: ln of the mean batch size, then the numbers of a cell (see sojourn-cell). */
+/** ln of the mean batch size, then the numbers of a cell (see sojourn-grid). */
 export type TableAnswer = Float64Array;
-/** Length of an answer. */
 export const ANSWER_NUMBERS = 1 + CELL_NUMBERS;
 
 interface Company {
@@ -86,13 +83,12 @@ function companyAt(index: number): Company {
   return known;
 }
 
-/** Two neighbours on an axis: the lower index and the weight of the upper one (outside 0…1 beyond the ends). */
+/** Lower index on an axis and the weight of the upper one (outside 0…1 beyond the ends). */
 interface Place {
   index: number;
   weight: number;
 }
 
-/** Sets `place` to where `x` lies on an ascending axis. */
 function putPlace(place: Place, axis: Float64Array, x: number): void {
   let index = 0;
   while (index < axis.length - 2 && x > (axis[index + 1] as number)) index++;
@@ -114,7 +110,7 @@ const dispersionAxis = Float64Array.from(dispersionIndices, (i) => Math.log(comp
 
 const places: readonly Place[] = [0, 1, 2, 3].map(() => ({ index: 0, weight: 0 }));
 
-/** Adds one law of a company, interpolated over the other axes at `places`, to `answer`. */
+/** Adds one law of a company, interpolated at `places`, to `answer`. */
 function addCompany(company: Company, wholes: number, to: { answer: TableAnswer; share: number }): void {
   const [n, b, s, load] = places as readonly [Place, Place, Place, Place];
   const parts = company.laws === 2 ? wholes : 0;
@@ -143,9 +139,9 @@ function addCell(numbers: Float32Array, at: number, to: { answer: TableAnswer; w
 }
 
 /**
- * Writes the interpolated law of a stage to `answer`. Groups that come in bursts are read as larger groups. Below the lowest load factor
- * single items are disturbed in proportion to the load, which is the slowest that it can fall. Beyond the largest group times go on as
- * they came, or in proportion to the group as far as it fills all replicas.
+ * Writes the interpolated law of a stage to `answer`. Bursty groups count as larger groups. Below the lowest load
+ * factor, disturbance of single items is proportional to the load, the slowest possible decrease. Beyond the largest
+ * group, times extrapolate, or grow in proportion as far as groups fill all replicas.
  */
 export function lookUp(point: TablePoint, answer: TableAnswer): void {
   answer.fill(0);

@@ -4,21 +4,19 @@ import { topologicalOrder } from './stage-order.js';
 import { visitScenarios } from './visit-scenarios.js';
 
 /**
- * How many items reach each stage, and in what company.
- *
- * Visits per request are the product of the expected fan-outs that are open on the way; a join takes the innermost one out again
- * (a `count` after detect → classify × K sees λ, not K·λ), and behind `when` the probability of a visit multiplies. Items made by one fan-out arrive together: the stage behind it sees groups.
- * Assumes, as the pipeline file guarantees, a graph without cycles whose edges into one stage carry the same open fan-outs.
+ * Load of each stage. Visits per request are the product of open expected fan-outs times the probability of a visit; a
+ * join removes the innermost fan-out. Items of one fan-out arrive together. Assumes, as pipeline files guarantee, no
+ * cycles and equal open fan-outs on all edges into a stage.
  */
 
-/** Load of a stage: item rate, items per request, items per request that arrive together (upstream batches taken as 1). */
+/** Upstream batches count as 1. */
 export interface StageLoad {
   readonly arrivalRps: number;
   /** Items per request. */
   readonly visits: number;
-  /** Mean number of items of one request that arrive at the same moment. */
+  /** Mean items of one request that arrive together. */
   readonly groupSize: number;
-  /** True when the items of a request came through a join: they arrive one per group, however large it was. */
+  /** True behind a join: one item per group. */
   readonly joined: boolean;
 }
 
@@ -30,7 +28,7 @@ interface Walk {
 
 const product = (factors: readonly number[]): number => factors.reduce((a, b) => a * b, 1);
 
-/** Loads of all stages at `arrivalRps` requests per second, in topological order of the graph. */
+/** Loads of all stages at `arrivalRps` requests per second, in topological order. */
 export function stageLoads(spec: PipelineSpec, arrivalRps: number): ReadonlyMap<StageId, StageLoad> {
   const walks = new Map<StageId, Walk>();
   for (const id of topologicalOrder(spec)) {

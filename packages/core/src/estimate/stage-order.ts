@@ -1,9 +1,7 @@
 import type { StageId } from '../model/ids.js';
 import { closesFanOut, type EdgeSpec, type PipelineSpec } from '../model/pipeline-spec.js';
 
-/** The order in which stages can be worked on: each after everything that leads to it. */
-
-/** Stages so that each comes after everything before it in the graph; stages on a cycle are left out. */
+/** Topological order. Omits stages on a cycle. */
 export function topologicalOrder(spec: PipelineSpec): readonly StageId[] {
   const missing = new Map(spec.stages.map((stage) => [stage.id, 0]));
   for (const edge of spec.edges) missing.set(edge.to, (missing.get(edge.to) ?? 0) + 1);
@@ -19,15 +17,13 @@ export function topologicalOrder(spec: PipelineSpec): readonly StageId[] {
   return order;
 }
 
-/**
- * Which fan-out each closing edge ends. Behind it a request goes on whenever the fan-out was entered, also if none of its items came
- * through: then the way into the stage behind is that fan-out itself.
- */
-
-/** The fan-outs that are open at a stage, outermost first. */
+/** Open fan-outs at a stage, outermost first. */
 export type Open = readonly EdgeSpec[];
 
-/** The fan-out edge by the edge that closes it. */
+/**
+ * Fan-out by the edge that closes it. A request continues behind a closing edge whenever the fan-out was entered, even
+ * if no item came through.
+ */
 export function fanOutOpeners(spec: PipelineSpec): ReadonlyMap<EdgeSpec, EdgeSpec> {
   const openers = new Map<EdgeSpec, EdgeSpec>();
   if (spec.edges.every(({ fanOut }) => fanOut === undefined)) return openers;

@@ -1,9 +1,7 @@
 /**
- * Sojourn time (queue, batch wait and service) of one stage under greedy batching: a free replica takes what is queued, up to the cap.
- *
- * Under a long queue every batch is full, so the stage is stable below the full-batch capacity n · f · b ÷ s(b); the load factor is
- * counted against that. The law is that of the last item of a request's items that arrive together, so that a fan-out is charged with
- * its slowest part.
+ * Sojourn time (queue, batch wait and service) of a stage under greedy batching: a free replica takes the queue up to
+ * the cap. The stage is stable below the full-batch capacity n · f · b ÷ s(b), the base of the load factor. The law is
+ * that of the last item of a request that arrives together.
  */
 
 import { type Burstiness, isPoisson, poissonBurstiness } from '../model/expected-load.js';
@@ -15,7 +13,7 @@ import { shareLaw } from './share-simulation.js';
 import { lawMean, lawQuantile } from './sojourn-law.js';
 import { type StageShape, type TableLaw, tableLaw } from './table-law.js';
 
-/** A stage under load; `arrivalRps` counts items. */
+/** `arrivalRps` counts items. */
 export interface StageQuery {
   readonly curve: ServiceCurve;
   readonly replicas: number;
@@ -23,19 +21,19 @@ export interface StageQuery {
   readonly arrivalRps: number;
   /** Mean number of items that arrive together. */
   readonly groupSize: number;
-  /** How many of them belong to one request, whose time is that of its last item; all of them when left out. */
+  /** Items of one request among them. Default: all. */
   readonly itemsPerRequest?: number;
   readonly burstiness?: Burstiness;
 }
 
-/** Estimated law of a stage; an unstable stage has infinite times. */
+/** Unstable stages have infinite times. */
 export interface StageEstimate {
   readonly loadFactor: number;
   readonly stable: boolean;
   readonly meanMs: number;
-  /** Mean items in a batch: what the next stage sees arriving together. */
+  /** Mean batch size: arrivals at the next stage. */
   readonly meanBatchSize: number;
-  /** Sojourn time in ms that a `fraction` (0…1) of the requests does not exceed. */
+  /** Sojourn time (ms) that a `fraction` (0…1) of requests does not exceed. */
   quantileMs(fraction: number): number;
 }
 
@@ -46,7 +44,7 @@ interface LoadedStage {
   readonly capacityPerMs: number;
 }
 
-/** Burstiness as the stage feels it while it works at its usual batch size. */
+/** Effective burstiness at the usual batch size. */
 function effectiveBurstinessAt(
   shape: StageShape,
   query: StageQuery,
@@ -88,16 +86,13 @@ function analyticalLaw({ shape, burstiness, loadFactor, capacityPerMs }: LoadedS
   return burstyLaw(shape, { meanPerMs, capacityPerMs, switching: burstiness.switching });
 }
 
-/** Estimates the sojourn law of a stage from the table, in microseconds; for a CPU share below one core it is a safe bound. */
+/** Estimate from the table, in microseconds. A safe bound for CPU shares below one core. */
 export function estimateStage(query: StageQuery): StageEstimate {
   const stage = loadStage(query);
   return stage.loadFactor < 1 ? estimateOf(stage.loadFactor, analyticalLaw(stage)) : unstableEstimate(stage);
 }
 
-/**
- * The estimate for an option that is kept: the same, but a share below one core is simulated with its CPU-time bucket, which takes
- * milliseconds the first time.
- */
+/** Same, but simulates a share below one core with its CPU-time bucket: milliseconds for the first call. */
 export function refineStage(query: StageQuery): StageEstimate {
   if (query.curve.shareFraction >= 1) return estimateStage(query);
   const stage = loadStage(query);

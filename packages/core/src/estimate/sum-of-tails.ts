@@ -1,7 +1,7 @@
 /**
- * The latency formula of the literature (InferLine, SoCC 2020; IPA, JSys 2024), for comparison: the sum, over the stages of the longest
- * path, of the p99 service time of the profile and the time a batch takes to fill, 1000·(b − 1) ÷ λ ms, with one replica count per
- * option, n = ⌈λ ÷ thr⌉, thr = 1000·f·b ÷ s(b). It knows no queueing: safe at low load, blind near saturation.
+ * Latency formula of the literature (InferLine, SoCC 2020; IPA, JSys 2024), for comparison: along the longest path the
+ * sum of p99 service time and fill time, 1000·(b − 1) ÷ λ ms. Replicas are n = ⌈λ ÷ thr⌉ with thr = 1000·f·b ÷ s(b).
+ * Ignores queueing: safe at low load, blind near saturation.
  */
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
@@ -9,19 +9,19 @@ import type { ServiceCurve } from '../profile/service-curve.js';
 import { lawQuantileMs } from '../profile/service-law.js';
 import { topologicalOrder } from './stage-order.js';
 
-/** Latency in ms of one stage with batches of `maxBatchSize` at `arrivalRps` items per second. */
+/** Latency (ms) of a stage at `arrivalRps` items per second. */
 export function sumOfTailsStageMs(curve: ServiceCurve, maxBatchSize: number, arrivalRps: number): number {
   const fillMs = maxBatchSize === 1 ? 0 : (1000 * (maxBatchSize - 1)) / arrivalRps;
   return lawQuantileMs(curve.law(maxBatchSize), 0.99) + fillMs;
 }
 
-/** Replicas that carry `arrivalRps` items per second in full batches, before bounds. */
+/** Replicas for `arrivalRps` items per second in full batches, before bounds. */
 export function sumOfTailsReplicas(curve: ServiceCurve, maxBatchSize: number, arrivalRps: number): number {
   const throughputRps = (1000 * curve.shareFraction * maxBatchSize) / curve.meanMs(maxBatchSize);
   return Math.max(1, Math.ceil(arrivalRps / throughputRps - 1e-9));
 }
 
-/** Largest sum of stage latencies (ms) over the paths to the outputs. */
+/** Largest sum of stage latencies (ms) over the paths to outputs. */
 export function longestPathMs(spec: PipelineSpec, stageMs: ReadonlyMap<StageId, number>): number {
   const finish = new Map<StageId, number>();
   for (const id of topologicalOrder(spec)) {

@@ -1,14 +1,12 @@
 /**
- * Sojourn law of one stage at one steady arrival rate, from the sojourn table.
- *
- * 1. Each affine bound of the service curve (affine-bounds) gets the law of its table point, at the load factor that it has itself.
- * 2. The least over the upper bounds is too much, the greatest over the lower ones too little; their weighted geometric mean, two parts
- *    to one, leans to the safe side. Both are monotone in the rate, and so is the mean.
- * 3. The table was made with constant service times. Their spread lengthens waits by 1 + cv² for single items (Pollaczek and Khinchine),
- *    and by more for batches, since a slow batch holds up a batch; and it adds the deviation of the own batch, independent of the wait:
- *    deviations add in squares around the median. Measured for a p99 of up to twice the mean; beyond, waits come out too short.
- *
- * A share f < 1 is bounded from above by the stretched curve s(k) ÷ f, less s(1)·(1 ÷ f − 1): a full bucket lets one item through at
+ * Sojourn law of a stage at a steady rate, from the sojourn table.
+ * 1. Each affine bound of the service curve (affine-bounds) gets the law of its table point at its own load factor.
+ * 2. The minimum over upper bounds is too high, the maximum over lower bounds too low. Their geometric mean, weighted 2
+ * : 1, leans to the safe side. All are monotone in the rate.
+ * 3. The table assumes constant service times. Variation lengthens waits by 1 + cv² for single items (Pollaczek and
+ * Khinchine) and more for batches. The own batch's deviation is independent of the wait, so both add in squares around
+ * the median. Measured for a p99 up to twice the mean; beyond, waits are too short.
+ * For a share f < 1 the bound is the stretched curve s(k) ÷ f minus s(1)·(1 ÷ f − 1): a full bucket runs one item at
  * full speed.
  */
 import type { ServiceCurve } from '../profile/service-curve.js';
@@ -18,7 +16,7 @@ import { disturbedFractions } from './sojourn-grid.js';
 import { lawDepths, lawFractions, MEDIAN, type SojournLaw } from './sojourn-law.js';
 import { ANSWER_NUMBERS, lookUp } from './sojourn-table.js';
 
-/** A stage and the company in which its items arrive (see sojourn-table); `itemsPerRequest` of a group make a request. */
+/** Stage and its arrivals (see sojourn-table). `itemsPerRequest` of a group make a request. */
 export interface StageShape {
   readonly curve: ServiceCurve;
   readonly replicas: number;
@@ -28,7 +26,7 @@ export interface StageShape {
   readonly dispersion: number;
 }
 
-/** A law with the mean number of items in a batch. */
+/** Law and mean batch size. */
 export interface TableLaw {
   readonly law: SojournLaw;
   readonly meanBatchSize: number;
@@ -36,14 +34,14 @@ export interface TableLaw {
 
 /** Weight of the upper bounds in the geometric mean. */
 const UPPER_PART = 2 / 3;
-/** Where the chance of being disturbed is small, a percentile that falls just beside the jump is better taken as disturbed. */
+/** At a small disturbance probability, percentiles next to the jump count as disturbed. */
 const DISTURBED_MARGIN = 0.25;
 const HIGHEST_LOAD = 0.999;
-/** How much each further item of a batch adds to the effect of varying service times on waits. */
+/** Additional effect of service variation on waits per further item of a batch. */
 const BATCH_PART = 0.5;
 
 const cellDepths = Float64Array.from(disturbedFractions, (fraction) => -Math.log1p(-fraction));
-/** Buffers of one computation, which nothing interrupts. */
+/** Scratch buffers of one computation. */
 const answer = new Float64Array(ANSWER_NUMBERS);
 const times = new Float64Array(cellDepths.length);
 const edgeLaw = new Float64Array(lawFractions.length);
@@ -57,7 +55,7 @@ function boundsOf(curve: ServiceCurve, cap: number): AffineBounds {
   return bounds;
 }
 
-/** Time given disturbed at a depth, between those of the table. */
+/** Time given disturbed at a depth, interpolated. */
 function timeAt(depth: number, baseMs: number): number {
   const first = cellDepths[0] as number;
   if (depth <= first) return baseMs + (((times[0] as number) - baseMs) * depth) / first;
@@ -67,7 +65,7 @@ function timeAt(depth: number, baseMs: number): number {
   return (times[i] as number) + (((times[i + 1] as number) - (times[i] as number)) * (depth - from)) / (to - from);
 }
 
-/** Fills `law` for an affine curve, waits lengthened for the variation of service times; returns the mean batch size. */
+/** Fills `law` for an affine curve, with waits lengthened by service variation. Returns the mean batch size. */
 function fillAffine(
   law: SojournLaw,
   shape: StageShape,
@@ -102,7 +100,7 @@ interface SteadyLoad {
   readonly variationSquared: number;
 }
 
-/** Least over the upper bounds that the load leaves stable; returns the mean batch size at the last, which meets the curve at the cap. */
+/** Minimum over stable upper bounds. Returns the mean batch size at the last, which meets the curve at the cap. */
 function fillUpper(law: SojournLaw, shape: StageShape, load: SteadyLoad): number {
   const { upper } = boundsOf(shape.curve, shape.maxBatchSize);
   law.fill(Number.POSITIVE_INFINITY);
@@ -116,7 +114,7 @@ function fillUpper(law: SojournLaw, shape: StageShape, load: SteadyLoad): number
   return meanBatchSize;
 }
 
-/** Moves `law`, an upper bound, part of the way to the greatest of the lower bounds. */
+/** Moves the upper bound `law` toward the maximum of the lower bounds. */
 function lowerToward(law: SojournLaw, shape: StageShape, load: SteadyLoad): void {
   const { lower } = boundsOf(shape.curve, shape.maxBatchSize);
   if (lower.length === 0) return;
@@ -134,7 +132,7 @@ function lowerToward(law: SojournLaw, shape: StageShape, load: SteadyLoad): void
 
 const spreads = new WeakMap<ServiceLaw, Float64Array>();
 
-/** Deviation of a service time from its mean, as a fraction of the mean, at each of `lawFractions`. */
+/** Relative deviation of a service time from its mean, at each of `lawFractions`. */
 function spreadOf(service: ServiceLaw): Float64Array {
   const known = spreads.get(service);
   if (known !== undefined) return known;
@@ -144,7 +142,7 @@ function spreadOf(service: ServiceLaw): Float64Array {
   return spread;
 }
 
-/** Adds the spread of the own batch's service time to `law`. */
+/** Adds the spread of the own batch to `law`. */
 function addSpread(law: SojournLaw, service: ServiceLaw, meanMs: number): void {
   if (service.kind === 'constant') return;
   const spread = spreadOf(service);
@@ -158,7 +156,7 @@ function addSpread(law: SojournLaw, service: ServiceLaw, meanMs: number): void {
   }
 }
 
-/** The law of the stage at `itemsPerMs` items per ms, which must leave it stable. */
+/** Law at `itemsPerMs` items per ms, which must be stable. */
 export function tableLaw(shape: StageShape, itemsPerMs: number): TableLaw {
   const { curve, maxBatchSize } = shape;
   const share = curve.shareFraction;

@@ -1,28 +1,26 @@
 /**
- * Which stages a request visits, with what probability: one scenario per outcome of the `when` edges. Of the `when` edges that leave a stage
- * at most one is taken, independently of those of other stages; every other edge is always taken, and a stage is visited when an edge
- * into it is; behind a join it is whenever the fan-out was entered. Outcomes that visit the same stages are one scenario.
+ * Visited stages and their probability: one scenario per outcome of the `when` edges. Of the `when` edges leaving a
+ * stage at most one is taken, independently of other stages. Other edges are always taken. Behind a join a stage is
+ * visited whenever the fan-out was entered. Equal outcomes merge.
  */
 import { AppError } from '../model/app-error.js';
 import type { StageId } from '../model/ids.js';
 import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import { fanOutOpeners, topologicalOrder } from './stage-order.js';
 
-/** Stages visited together with this probability (0…1); the probabilities of all scenarios sum to 1. */
+/** Probabilities (0…1) of all scenarios sum to 1. */
 export interface VisitScenario {
   readonly probability: number;
   readonly visited: ReadonlySet<StageId>;
 }
 
-/** What may have come to pass at the stages so far. */
 interface Outcome {
   readonly probability: number;
   readonly visited: ReadonlySet<StageId>;
-  /** The `when` edges taken. */
+  /** Taken `when` edges. */
   readonly taken: ReadonlySet<EdgeSpec>;
 }
 
-/** One of the ways out of a stage. */
 interface BranchChoice {
   readonly probability: number;
   readonly edge?: EdgeSpec;
@@ -45,7 +43,7 @@ function branchesOf(spec: PipelineSpec, from: StageId): readonly EdgeSpec[] {
   return branches;
 }
 
-/** The `when` edges that may be taken, and none of them. */
+/** Possible `when` edges, and the case of none. */
 function branchChoices(spec: PipelineSpec, from: StageId): readonly BranchChoice[] {
   const branches = branchesOf(spec, from);
   const none = 1 - branches.reduce((sum, edge) => sum + (edge.when?.probability ?? 0), 0);
@@ -53,7 +51,6 @@ function branchChoices(spec: PipelineSpec, from: StageId): readonly BranchChoice
   return [...taken, { probability: none }].filter(({ probability }) => probability > ROUNDING);
 }
 
-/** Goes along the stages; only where one is visited, its branches part the outcomes. */
 function outcomesOf(spec: PipelineSpec): readonly Outcome[] {
   const openers = fanOutOpeners(spec);
   const ways = new Map(spec.stages.map(({ id }) => [id, branchChoices(spec, id)]));
@@ -83,7 +80,7 @@ function visitStage(id: StageId, before: Outcome, ways: readonly BranchChoice[])
   }));
 }
 
-/** All scenarios; a single one without `when`. Throws AppError INVALID_PIPELINE for impossible probabilities. */
+/** All scenarios; one without `when`. Throws AppError INVALID_PIPELINE for impossible probabilities. */
 export function visitScenarios(spec: PipelineSpec): readonly VisitScenario[] {
   if (spec.edges.every((edge) => edge.when === undefined))
     return [{ probability: 1, visited: new Set(spec.stages.map((stage) => stage.id)) }];

@@ -1,6 +1,6 @@
 /**
- * The envelope of the load that is expected: in a window of w seconds as many requests as the most of the last minute in any such window,
- * and no fewer than the forecast's upper rate brings in w seconds. So a burst is expected again for a minute, and a rise at once.
+ * Expected envelope: per window of w seconds the most requests of the last minute, at least the forecast's upper rate ×
+ * w. A burst is expected again for a minute, a rise at once.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 import type { ArrivalEnvelope } from '../model/expected-load.js';

@@ -1,7 +1,6 @@
 /**
- * How far a quantile forecast is off: fraction·(y − q) above it, (1 − fraction)·(q − y) below. Its expectation is least at the true
- * quantile (Koenker and Bassett 1978), so a method cannot win by being bold or timid; relative errors of the point reward forecasts
- * that are too low.
+ * Pinball loss of a quantile forecast: fraction·(y − q) above it, (1 − fraction)·(q − y) below. Minimal in expectation
+ * at the true quantile (Koenker and Bassett 1978). Relative errors of the point reward low forecasts.
  */
 export function pinballLoss(observed: number, quantile: number, fraction: number): number {
   const above = observed - quantile;
@@ -9,8 +8,8 @@ export function pinballLoss(observed: number, quantile: number, fraction: number
 }
 
 /**
- * The symmetric relative error |y − f| ÷ ((|y| + |f|) ÷ 2), between 0 and 2, and 0 where both are 0; its mean over many forecasts is the
- * SMAPE, as the literature reports it.
+ * Symmetric relative error |y − f| ÷ ((|y| + |f|) ÷ 2), from 0 to 2; 0 if both are 0. Its mean is the SMAPE of the
+ * literature.
  */
 export function symmetricError(observed: number, forecast: number): number {
   const size = (Math.abs(observed) + Math.abs(forecast)) / 2;

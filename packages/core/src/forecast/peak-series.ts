@@ -1,51 +1,46 @@
 /**
- * What is foretold: the largest count per second of the next bins, from the largest counts of the last ones. A plan must hold at the peak
- * of the time that it is in force, not at its mean; maxima in, maximum out is the task that the literature trains its forecasters on
- * (IPA, Ghafouri et al., JSys 2024: twelve maxima of 10 s in, the maximum of the next 20 s out).
+ * Task: from the largest counts per second of the last bins to the largest of the next. A plan must hold at the peak
+ * while it is in force. The literature trains on the same task (IPA, Ghafouri et al., JSys 2024: twelve maxima of 10 s
+ * in, the maximum of the next 20 s out).
  */
 
-/** Shape of the task. */
 export interface PeakTask {
-  /** Seconds whose largest count makes one value. */
+  /** Seconds per bin. */
   readonly binS: number;
-  /** Last values that a forecast may rest on. */
+  /** Bins that a forecast uses. */
   readonly lags: number;
-  /** Next values whose largest one is foretold. */
+  /** Bins ahead whose maximum is forecast. */
   readonly horizonBins: number;
-  /** The quantile that `upperRps` stands for, above 0 and below 1. */
+  /** Quantile of `upperRps`, in (0, 1). */
   readonly upperFraction: number;
 }
 
-/** Twelve maxima of 10 s in, the maximum of the next 20 s out, planned at its 95 % quantile. */
 export const USUAL_PEAK_TASK: PeakTask = { binS: 10, lags: 12, horizonBins: 2, upperFraction: 0.95 };
 
-/** A peak that is expected; both are 0 or more, and 0 where nothing was seen yet. */
+/** Both are at least 0, and 0 without observations. */
 export interface PeakForecast {
-  /** The likely peak, near the median. */
+  /** Likely peak, near the median. */
   readonly pointRps: number;
-  /** What the peak stays below with probability `upperFraction`. */
+  /** Bound that holds with probability `upperFraction`. */
   readonly upperRps: number;
 }
 
-/** A trace of counts per second as a series of maxima over bins, with the peak that followed each of them. */
-
-/** How counts become maxima. */
 export interface BinRules {
   readonly binS: number;
   /** Counts are multiplied by it and rounded down. */
   readonly scale: number;
-  /** Without it, seconds whose scaled count is 0 are taken out before binning: in sampled traces they are gaps. */
+  /** If false, seconds with a scaled count of 0 are removed before binning: they are gaps in sampled traces. */
   readonly keepZeros: boolean;
 }
 
-/** Maxima of whole bins in the order of time; the rest that fills no bin is left out. */
+/** Maxima of whole bins in time order. */
 export interface PeakSeries {
   readonly maximaRps: Float64Array;
-  /** By bin the position of its first second in the trace, zeros counted. */
+  /** First second of each bin in the trace, zeros counted. */
   readonly startS: Int32Array;
 }
 
-/** Bins a trace. A count that is no finite number, or below 0, is a second without a measurement and is taken out. */
+/** Bins a trace. Negative or non-finite counts are missing measurements and removed. */
 export function peakSeries(counts: ArrayLike<number>, { binS, scale, keepZeros }: BinRules): PeakSeries {
   const maximaRps = new Float64Array(Math.floor(counts.length / binS));
   const startS = new Int32Array(maximaRps.length);
@@ -66,39 +61,37 @@ export function peakSeries(counts: ArrayLike<number>, { binS, scale, keepZeros }
   return { maximaRps: maximaRps.slice(0, bins), startS: startS.slice(0, bins) };
 }
 
-/** Whether `value` can be a number of requests per second: finite and 0 or more. */
+/** True for a finite number of at least 0. */
 export function isCount(value: number): boolean {
   return Number.isFinite(value) && value >= 0;
 }
 
-/** The part of a series that a fit may see, with what followed. */
+/** Training part of a series and the peaks that followed. */
 export interface TrainingPeaks {
   readonly task: PeakTask;
   readonly maximaRps: Float64Array;
-  /** At i the peak of the bins i to i + horizonBins − 1; shorter than the maxima by what lies beyond their end. */
+  /** At i: peak of bins i to i + horizonBins − 1. Shorter than the maxima by the unknown end. */
   readonly targetsRps: Float64Array;
 }
 
-/** The examples in `maximaRps`: target i with the `lags` maxima before i, for i from `lags` on. */
+/** Examples: target i with the `lags` maxima before i, from `lags` on. */
 export function trainingPeaks(maximaRps: Float64Array, task: PeakTask): TrainingPeaks {
   return { task, maximaRps, targetsRps: peakTargets(maximaRps, task.horizonBins) };
 }
 
-/** At i the largest of the maxima i to i + horizonBins − 1, as far as all of them are known. */
+/** At i: maximum of bins i to i + horizonBins − 1, as far as known. */
 export function peakTargets(maximaRps: Float64Array, horizonBins: number): Float64Array {
   const targets = new Float64Array(Math.max(0, maximaRps.length - horizonBins + 1));
   for (let i = 0; i < targets.length; i++) targets[i] = Math.max(...maximaRps.subarray(i, i + horizonBins));
   return targets;
 }
 
-/** The last maxima, oldest first: the memory of methods that look at a window. */
-
 /** `memory` with one more maximum, no longer than `lags`. */
 export function remember(memory: readonly number[], maximumRps: number, lags: number): readonly number[] {
   return [...memory.slice(Math.max(0, memory.length - lags + 1)), maximumRps];
 }
 
-/** The memory filled up to `lags` with the oldest value that is known; undefined while nothing is. */
+/** Memory padded to `lags` with its oldest value; undefined if empty. */
 export function fullWindow(memory: readonly number[], lags: number): Float64Array | undefined {
   const [oldest] = memory;
   if (oldest === undefined) return undefined;

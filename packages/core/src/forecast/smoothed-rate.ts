@@ -1,28 +1,26 @@
 /**
- * The load a few seconds ahead from the counts of the last seconds, smoothed over as long as the load allows: means of a few seconds, then
- * lines through ever longer windows, each with the error that Poisson counts leave in it. The longest one counts whose interval still
- * meets those of all shorter ones (Goldenshluger and Nemirovski, On spatially adaptive estimation of nonparametric regression, 1997). So
- * chance is averaged out while the load is calm or moves on a line, and a jump is believed within seconds.
- *
- * A rise is followed to the horizon, a fall only as far as it has come. The upper rate adds the error of the estimate, and is the largest of
- * the last seconds: a rising load is believed early, a falling one late.
+ * Load a few seconds ahead from recent counts: means of a few seconds, then lines through longer windows, with the
+ * error of Poisson counts. The longest window counts whose interval meets those of all shorter ones (Goldenshluger and
+ * Nemirovski, On spatially adaptive estimation of nonparametric regression, 1997). Noise averages out in calm load, and
+ * a jump is followed within seconds. A rise is extrapolated to the horizon, a fall is not. The upper rate adds the
+ * estimation error and is the maximum of recent seconds, so that it falls late.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 
-/** Windows (s) over which a mean is taken, then those through which a line is fitted. */
+/** Windows (s) of means, then of lines. */
 const MEANS_S = [3, 5, 10];
 const LINES_S = [20, 40, 80];
-/** Standard errors on either side of an estimate within which another is no contradiction. */
+/** Standard errors within which estimates agree. */
 const CONSISTENT_Z = 2;
 /** Normal quantile of 95 %. */
 const UPPER_Z = 1.645;
-/** How far ahead a plan must hold: until the next one is in force. */
+/** Time until the next plan is in force. */
 const DEFAULT_HORIZON_MS = 12_000;
 
-/** A quiet moment of Poisson noise must not shrink a plan in the middle of a rise: the upper rate falls this much later. */
+/** Delay of the upper rate, so that a quiet moment during a rise does not shrink a plan. */
 const FALL_DELAY_S = 10;
 
-/** Forecasts the arrival rate `horizonMs` ahead; without any history it expects nothing. */
+/** Forecasts the arrival rate `horizonMs` ahead; 0 without history. */
 export function smoothedRate({ arrivalsPerSecond }: LoadObservation, horizonMs = DEFAULT_HORIZON_MS): Forecast {
   const sums = new RunningSums(arrivalsPerSecond);
   const seconds = arrivalsPerSecond.length;
@@ -38,7 +36,7 @@ export function smoothedRate({ arrivalsPerSecond }: LoadObservation, horizonMs =
   return { method: 'smoothed-rate', meanRps, upperRps };
 }
 
-/** A rate with its slope at the end of a window; variances of Poisson counts. */
+/** Rate and slope at the end of a window, with Poisson variances. */
 interface RateFit {
   readonly presentRps: number;
   readonly slopeRpsPerS: number;
@@ -47,7 +45,7 @@ interface RateFit {
   readonly covariance: number;
 }
 
-/** Sums of the counts, and of the counts times their second, up to each second. */
+/** Cumulative counts, and counts times their second. */
 class RunningSums {
   readonly #counts: Float64Array;
   readonly #moments: Float64Array;
@@ -61,7 +59,7 @@ class RunningSums {
     }
   }
 
-  /** The mean over the `windowS` seconds before `end`. */
+  /** Mean over the `windowS` seconds before `end`. */
   mean(end: number, windowS: number): RateFit {
     const count = this.#within(this.#counts, end, windowS);
     const presentVariance = rateVariance(count, windowS);
@@ -69,7 +67,7 @@ class RunningSums {
     return { presentRps: count / windowS, presentVariance, ...flat };
   }
 
-  /** The least-squares line through them, at their end. */
+  /** Least-squares line through them, at its end. */
   line(end: number, windowS: number): RateFit {
     const count = this.#within(this.#counts, end, windowS);
     const halfS = windowS / 2;
@@ -91,10 +89,10 @@ class RunningSums {
   }
 }
 
-/** Variance of a rate that `count` arrivals in `windowS` show; one more than came, as none may have been chance. */
+/** Variance of a rate by `arrivals ÷ windowS`. Adds one count, since 0 may be chance. */
 const rateVariance = (count: number, windowS: number): number => (count + 1) / windowS ** 2;
 
-/** The fit over the longest window that contradicts no shorter one. */
+/** Fit over the longest window consistent with all shorter ones. */
 function adaptiveFit(sums: RunningSums, end: number): RateFit {
   const fits = [
     ...MEANS_S.map((windowS) => ({ windowS, fit: () => sums.mean(end, windowS) })),

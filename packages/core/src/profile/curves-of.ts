@@ -1,9 +1,7 @@
 /**
- * All service curves of a pipeline, or everything that is wrong with its profiles at once.
- *
- * A measured profile wins over the one written inline in the pipeline file. A share below one core takes the points of one core, unless
- * points were measured under that very share (a CPU quota stops in mid-batch, so such points win over the rule). Core counts without
- * points have no curve: the planner then does not offer them.
+ * All service curves of a pipeline, or all problems of its profiles. A measured profile wins over an inline one. A
+ * share below one core uses the points of one core unless measured under that share: a CPU quota stops mid-batch. Core
+ * counts without points have no curve, so the planner does not offer them.
  */
 import { AppError, type ErrorCode } from '../model/app-error.js';
 import type { StageId, VariantId } from '../model/ids.js';
@@ -12,7 +10,7 @@ import type { ProfilePoint, ProfileSet } from '../model/profile-point.js';
 import { type CurvePoint, type ServiceCurve, serviceCurve } from './service-curve.js';
 import { lawOfPoint } from './service-law.js';
 
-/** What is wrong with the profile of one variant; `message` is a whole sentence for people. */
+/** Problem of a variant's profile. `message` is a whole sentence. */
 export interface ProfileProblem {
   readonly code: Extract<ErrorCode, 'PROFILE_MISSING' | 'PROFILE_INVALID'>;
   readonly stageId: StageId;
@@ -20,14 +18,13 @@ export interface ProfileProblem {
   readonly message: string;
 }
 
-/** The curves by stage, variant and cores of a replica (undefined where nothing was measured). */
+/** Curves by stage, variant and cores; undefined if not measured. */
 export interface ServiceCurves {
   readonly kind: 'curves';
   curve(stageId: StageId, variantId: VariantId, cpuCores: number): ServiceCurve | undefined;
   readonly warnings: readonly string[];
 }
 
-/** Curves, or all problems. */
 export type CurvesOf = ServiceCurves | { readonly kind: 'invalid'; readonly problems: readonly ProfileProblem[] };
 
 interface Findings {
@@ -111,7 +108,7 @@ function checkCurves(subject: Subject, points: readonly ProfilePoint[], findings
   return curves;
 }
 
-/** Reads the profiles that the variants of `spec` need; those of other variants are ignored. */
+/** Reads the profiles needed by the variants of `spec`. */
 export function curvesOf(spec: PipelineSpec, profiles: ProfileSet): CurvesOf {
   const findings: Findings = { problems: [], warnings: [] };
   const curves = new Map<StageId, Map<VariantId, Map<number, ServiceCurve>>>();
@@ -132,13 +129,13 @@ export function curvesOf(spec: PipelineSpec, profiles: ProfileSet): CurvesOf {
   };
 }
 
-/** The problems as one error: the first code, all messages. */
+/** One error with the first code and all messages. */
 export function profileError(problems: readonly ProfileProblem[]): AppError {
   const code = problems[0]?.code ?? 'PROFILE_INVALID';
   return new AppError(code, problems.map((p) => p.message).join('\n'), { details: { problems } });
 }
 
-/** The curves of a spec; throws AppError PROFILE_MISSING or PROFILE_INVALID with everything that is wrong. */
+/** Curves of a spec. Throws AppError PROFILE_MISSING or PROFILE_INVALID with all problems. */
 export function requireCurves(spec: PipelineSpec, profiles: ProfileSet): ServiceCurves {
   const curves = curvesOf(spec, profiles);
   if (curves.kind === 'invalid') throw profileError(curves.problems);

@@ -1,28 +1,25 @@
 /**
- * The service time of batch sizes that were not measured. A batch of more items cannot be expected to take less time, so the fit is
- * the least non-decreasing curve that is nowhere below a measured mean: f(kᵢ) = max over j ≤ i of m(kⱼ), linear in between. Of all
- * monotone curves on or above the points it is the nearest one, at every size and so by any measure of distance (the upper envelope
- * of isotonic regression); pooled means, as of pool-adjacent-violators, would lie below the larger point of a pair that falls.
- *
- * Two errors say what it is worth: by how much it had to lift a measured point, and how far it misses a measured point that it was
- * not shown (the ends left out, for nothing is extrapolated).
+ * Service time of unmeasured batch sizes: the least non-decreasing curve through or above all measured means, f(kᵢ) =
+ * max over j ≤ i of m(kⱼ), linear in between. It is the nearest such curve at every size (upper envelope of isotonic
+ * regression); pool-adjacent-violators would lie below larger points. Two errors qualify it: how far a point was
+ * raised, and the leave-one-out error without the ends.
  */
 
-/** A profiled batch size with the mean service time of its batches. */
+/** Profiled batch size and mean service time. */
 export interface MeasuredSize {
   readonly batchSize: number;
   readonly meanMs: number;
 }
 
-/** Fitted means in ms at the measured sizes, and the largest errors as fractions of the measured mean. */
+/** Means in ms at measured sizes. Errors are fractions of the measured mean. */
 export interface MonotoneFit {
   readonly fittedMs: readonly number[];
   readonly raisedFraction: number;
-  /** Missing with fewer than three sizes. */
+  /** Absent with fewer than three sizes. */
   readonly leaveOneOutFraction?: number;
 }
 
-/** The fit through `sizes`, ascending by batch size; means are positive. */
+/** Fit through `sizes`, ascending by batch size, with positive means. */
 export function monotoneFit(sizes: readonly MeasuredSize[]): MonotoneFit {
   const fittedMs = runningMaxima(sizes);
   const raised = sizes.map(({ meanMs }, i) => (fittedMs[i] as number) / meanMs - 1);
@@ -48,7 +45,7 @@ function runningMaxima(sizes: readonly MeasuredSize[]): readonly number[] {
   });
 }
 
-/** The fit at a size between two measured ones. */
+/** Fit between two measured sizes. */
 function meanAt(sizes: readonly MeasuredSize[], batchSize: number): number {
   const fittedMs = runningMaxima(sizes);
   const above = sizes.findIndex((size) => size.batchSize >= batchSize);

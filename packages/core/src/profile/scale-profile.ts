@@ -1,14 +1,12 @@
 /**
- * A profile of another machine, carried over by one factor: every time is `factor` times as long there (above 1: the machine that
- * plans is slower), every rate `factor` times as low. One factor for all variants and sizes is a guess that only its giver can answer
- * for, so it travels with the profile.
+ * Profile of another machine, scaled by one factor: times × `factor` (above 1: this machine is slower), rates ÷
+ * `factor`. One factor for all variants and sizes is the user's guess, so it travels with the profile.
  */
 import type { StageId, VariantId } from '../model/ids.js';
 import type { LatencyProfile, ProfilePoint, ProfileScale, ProfileSet } from '../model/profile-point.js';
 
 const TIMES = ['meanMs', 'p50Ms', 'p95Ms', 'p99Ms'] as const;
 
-/** The point with its times `factor` times as long and its throughput as much lower. */
 export function scaledPoint(point: ProfilePoint, factor: number): ProfilePoint {
   const { cpuCores, batchSize, throughputRps, memoryBytes } = point;
   const times = TIMES.flatMap((field) => (point[field] === undefined ? [] : [[field, point[field] * factor] as const]));
@@ -21,7 +19,7 @@ export function scaledPoint(point: ProfilePoint, factor: number): ProfilePoint {
   };
 }
 
-/** The profile as a machine `factor` (positive) times as slow would have measured it. */
+/** Profile of a machine `factor` (positive) times as slow. */
 export function scaleProfile(profile: LatencyProfile, scaled: ProfileScale): LatencyProfile {
   const { stageId, variantId, points, loadMs } = profile;
   const { factor } = scaled;
@@ -34,13 +32,13 @@ export function scaleProfile(profile: LatencyProfile, scaled: ProfileScale): Lat
   };
 }
 
-/** A profile that plans rest on though it was measured elsewhere. */
+/** Profile measured elsewhere. */
 export interface ScaledProfile extends ProfileScale {
   readonly stageId: StageId;
   readonly variantId: VariantId;
 }
 
-/** Those of the profiles that were carried over, for the evidence of what is planned from them. */
+/** Scaled profiles, as evidence of a plan. */
 export function scaledProfiles(profiles: ProfileSet): readonly ScaledProfile[] {
   return profiles.flatMap(({ stageId, variantId, scaled }) =>
     scaled === undefined ? [] : [{ stageId, variantId, ...scaled }],

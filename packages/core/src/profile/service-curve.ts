@@ -1,16 +1,13 @@
 import { monotoneFit } from './monotone-fit.js';
 import { lawMeanMs, lawWithMean, type ServiceLaw } from './service-law.js';
 
-/**
- * The service law of a batch size between two profiled ones. The mean is the linear interpolation of the means (a batch of k items is
- * k rows of work plus a fixed part). Of two lognormals (a constant is one with σ = 0) σ is interpolated too; any other shape is taken
- * from the nearer neighbour and moved to the interpolated mean.
- */
-
 const sigmaOf = (law: ServiceLaw): number | undefined =>
   law.kind === 'constant' ? 0 : law.kind === 'lognormal' ? law.sigma : undefined;
 
-/** The law a fraction `weight` (0…1) of the way from `low` to `high`. */
+/**
+ * Law between two profiled sizes at `weight` (0…1). Means interpolate linearly (k rows of work plus a fixed part). For
+ * lognormals (a constant has σ = 0) σ does too. Other shapes come from the nearer neighbour, moved to the mean.
+ */
 function interpolateLaw(low: ServiceLaw, high: ServiceLaw, weight: number): ServiceLaw {
   const meanMs = (1 - weight) * lawMeanMs(low) + weight * lawMeanMs(high);
   const lowSigma = sigmaOf(low);
@@ -23,21 +20,19 @@ function interpolateLaw(low: ServiceLaw, high: ServiceLaw, weight: number): Serv
 }
 
 /**
- * Service time of a variant on given cores as a function of the batch size k, and the capacity that follows.
- *
- * Means follow the monotone fit (monotone-fit), also at a profiled size that was measured faster than a smaller one: whoever plans
- * may take it that a larger batch takes no less time. Between profiled sizes see interpolate-law; below the smallest, the smallest. A share f < 1 is one thread that runs at full speed
- * while its CPU-time bucket lasts, so its curve is that of one core and `shareFraction` = f tells the rest. Capacity of n replicas
- * with batches up to b: C = 1000 · n · f · max over k ≤ b of k / s(k) rps, s in ms.
+ * Service time of a variant on given cores by batch size k, and its capacity. Means follow monotone-fit, so a larger
+ * batch never takes less time. Sizes below the smallest use the smallest. A share f < 1 is one thread at full speed
+ * while its CPU-time bucket lasts: the curve of one core with `shareFraction` = f. Capacity of n replicas with batches
+ * up to b: C = 1000 · n · f · max over k ≤ b of k / s(k) rps, s in ms.
  */
 
-/** Service time by batch size, for k in 1…`maxBatchSize`. */
+/** Service time by batch size k in 1…`maxBatchSize`. */
 export interface ServiceCurve {
   /** As in the plan; may be a fraction. */
   readonly cpuCores: number;
   /** Threads of a replica: max(1, cpuCores). */
   readonly threadCores: number;
-  /** CPU time per time a replica may use of its thread: 1, or the share below one core (1 if the points were measured under it). */
+  /** CPU time per time: 1, or the share below one core (1 if measured under it). */
   readonly shareFraction: number;
   /** Profiled sizes, ascending. */
   readonly batchSizes: readonly number[];
@@ -46,7 +41,6 @@ export interface ServiceCurve {
   law(batchSize: number): ServiceLaw;
 }
 
-/** A profiled batch size with its law. */
 export interface CurvePoint {
   readonly batchSize: number;
   readonly law: ServiceLaw;
@@ -60,7 +54,7 @@ function lawAt(points: readonly CurvePoint[], batchSize: number): ServiceLaw {
   return interpolateLaw(low.law, high.law, (batchSize - low.batchSize) / (high.batchSize - low.batchSize));
 }
 
-/** The points with their means on the monotone fit; the shape of each law stays. */
+/** Points moved to the monotone fit; shapes stay. */
 function onMonotoneFit(points: readonly CurvePoint[]): readonly CurvePoint[] {
   const means = points.map(({ batchSize, law }) => ({ batchSize, meanMs: lawMeanMs(law) }));
   const { fittedMs } = monotoneFit(means);
@@ -70,7 +64,7 @@ function onMonotoneFit(points: readonly CurvePoint[]): readonly CurvePoint[] {
   });
 }
 
-/** The curve through `points` (at least one, sizes ascending); `shareFraction` in (0, 1]. */
+/** Curve through `points` (at least one, sizes ascending). `shareFraction` in (0, 1]. */
 export function serviceCurve(cpuCores: number, shareFraction: number, points: readonly CurvePoint[]): ServiceCurve {
   const batchSizes = points.map((point) => point.batchSize);
   const maxBatchSize = batchSizes.at(-1) as number;
@@ -88,7 +82,7 @@ export function serviceCurve(cpuCores: number, shareFraction: number, points: re
   };
 }
 
-/** Largest stable item rate (rps) of `replicas` copies that take at most `maxBatchSize` items at once. */
+/** Largest stable item rate (rps) of `replicas` with at most `maxBatchSize` items per batch. */
 export function capacityRps(curve: ServiceCurve, replicas: number, maxBatchSize: number): number {
   let itemsPerMs = 0;
   for (let k = 1; k <= Math.min(maxBatchSize, curve.maxBatchSize); k++)

@@ -1,17 +1,18 @@
 /**
- * The law of one batch's service time, read from a profile point.
- *
- * The mean m is `meanMs` if given, else batchSize ÷ `throughputRps`, else `p50Ms`; a p99 q above it gives the lognormal through both,
- * σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. That has a solution only up to q/m = e^(z²/2) = 14.97; beyond, two points
- * keep mean and p99. One number alone, or q = m, is constant. The mean never comes from the p99: published profiles put a p99 of 198 ms
- * beside 15 rps.
+ * Service-time law of a batch from a profile point. Mean m: `meanMs`, else batchSize ÷ `throughputRps`, else `p50Ms`. A
+ * p99 q above it gives the lognormal through both: σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. Beyond q/m =
+ * e^(z²/2) = 14.97, two points keep mean and p99. A single number, or q = m, is constant. The mean never comes from the
+ * p99: published profiles have a p99 of 198 ms at 15 rps.
  */
 
 import { normalQuantile } from '../kernel/normal-quantile.js';
 import type { Rng } from '../kernel/rng.js';
 import type { ProfilePoint } from '../model/profile-point.js';
 
-/** Service time in ms: a number, an exponential, a lognormal (of ln ms), a rare slow value beside a usual one, or measured values, ascending. */
+/**
+ * Service time in ms: constant, exponential, lognormal (of ln ms), usual and rare slow value, or ascending
+ * measurements.
+ */
 export type ServiceLaw =
   | { readonly kind: 'constant'; readonly ms: number }
   | { readonly kind: 'exponential'; readonly meanMs: number }
@@ -19,13 +20,13 @@ export type ServiceLaw =
   | { readonly kind: 'two-point'; readonly usualMs: number; readonly slowMs: number; readonly slowFraction: number }
   | { readonly kind: 'empirical'; readonly sortedMs: readonly number[] };
 
-/** A law, perhaps with a warning in words, or why the point has none. */
+/** Law with an optional warning, or the reason for none. */
 export type LawOfPoint =
   | { readonly kind: 'law'; readonly law: ServiceLaw; readonly warning?: string }
   | { readonly kind: 'invalid'; readonly reason: string };
 
 const Z99 = 2.3263478740408408;
-/** Just above 1 %, so that the 99th percentile falls on the slow value. */
+/** Just above 1 %, so that the p99 is the slow value. */
 const SLOW_FRACTION = 0.0101;
 const LARGEST_BATCH = 4096;
 const TIMES = ['meanMs', 'p50Ms', 'p95Ms', 'p99Ms', 'throughputRps', 'memoryBytes'] as const;
@@ -71,7 +72,7 @@ function lawThrough(meanMs: number, p99Ms: number): LawOfPoint {
   };
 }
 
-/** The service law of a profile point by the rules above. */
+/** Law of a profile point. */
 export function lawOfPoint(point: ProfilePoint): LawOfPoint {
   const wrong = wrongNumber(point);
   if (wrong !== undefined) return invalidPoint(wrong);
@@ -119,7 +120,7 @@ export function lawVariationSquared(law: ServiceLaw): number {
   }
 }
 
-/** Quantile in ms at `fraction` (0…1); an exponential and a lognormal have none at 1 (Infinity). */
+/** Quantile in ms at `fraction` (0…1). Infinity at 1 for exponential and lognormal. */
 export function lawQuantileMs(law: ServiceLaw, fraction: number): number {
   switch (law.kind) {
     case 'constant':
@@ -137,12 +138,12 @@ export function lawQuantileMs(law: ServiceLaw, fraction: number): number {
   }
 }
 
-/** One draw in ms: the quantile at a uniform number, so it takes exactly one number from `rng`. */
+/** One draw in ms by the quantile function: exactly one number from `rng`. */
 export function drawMs(law: ServiceLaw, rng: Rng): number {
   return law.kind === 'constant' ? law.ms : lawQuantileMs(law, rng.next());
 }
 
-/** The same shape with its mean moved to `meanMs`. */
+/** Same shape with mean `meanMs`. */
 export function lawWithMean(law: ServiceLaw, meanMs: number): ServiceLaw {
   const factor = meanMs / lawMeanMs(law);
   switch (law.kind) {

@@ -1,51 +1,55 @@
 /**
- * How large a part of the requests meets the SLO, and whether a sample of this size shows it.
+ * Fraction of requests within the SLO, and whether the sample is conclusive.
  *
- * Requests that follow each other share their queue, so late ones come in clusters and a sample is worth fewer independent requests than it
- * has. How many, batch means tell: the counted time is cut into equal spans, and where the late ones of a span vary D times as much as those
- * of independent requests would, N requests are worth N ÷ D (Law, Simulation Modeling and Analysis, §9.5.3). A lucky sample shows few misses
- * and for that reason little clustering; so D is also taken of the slowest tenth, which every sample has plenty of and which comes in the same
- * busy times, and once more over spans of twice the length, in case they are short against a busy time. The interval is Wilson's, which stays
- * true for rare events, with Student's t for the number of spans.
+ * Consecutive requests share a queue, so late ones cluster. Batch means estimate the effective sample size: over equal
+ * spans, late counts with D times the independent variance make N requests worth N ÷ D (Law, Simulation Modeling and
+ * Analysis, §9.5.3). A lucky sample has few misses and little clustering. D is therefore also taken of the slowest
+ * tenth, and over spans of twice the length in case spans are short against busy times. The interval is Wilson's, valid
+ * for rare events, with Student's t for the number of spans.
  *
- * Counting knows nothing of how far latencies are from the SLO: where busy times are long, the slowest tenth makes it prove nothing even of an
- * SLO of many times the percentile. Distance takes the place of the slowest tenth, and the late ones alone are counted, where the percentile
- * of every span is at most a third of the SLO and the sample is large. Were the true percentile at the SLO, not one span would have come near
- * it. (A third, and many requests, because spans may share a busy time: of 400 samples of M/M/1 whose true percentile is the SLO, none pass at
- * load 0.98 or 0.99 with 200,000 requests; at 0.995 7 % still do. With half the SLO it was
- * 5 % at 0.99 and with 50,000 requests every other one.)
+ * Counts ignore the distance to the SLO. With long busy times the slowest tenth proves nothing even for an SLO of many
+ * times the percentile. If the percentile of every span is at most a third of the SLO and the sample is large, late
+ * requests alone count. Were the true percentile at the SLO, no span would be so far below. (A third and many requests,
+ * because spans may share a busy time. Of 400 M/M/1 samples whose true percentile is the SLO, none pass at load 0.98 or
+ * 0.99 with 200,000 requests; at 0.995 7 % do. With half the SLO 5 % pass at 0.99; with 50,000 requests every other
+ * one.)
  */
 
-/** The counted time: from `fromMs` in `spans` parts of `spanMs`, by instant of arrival; later arrivals belong to the last part. */
+/** `spans` parts of `spanMs` after `fromMs`, by arrival. Later arrivals count in the last part. */
 export interface CountedTime {
   readonly fromMs: number;
   readonly spanMs: number;
   readonly spans: number;
 }
 
-/** What a sample says: latency (ms) at the asked fraction, the fraction within the SLO, and whether its 99 % interval clears the asked one. */
+/**
+ * Latency (ms) at the asked fraction, and fraction within the SLO. `conclusive`: its 99 % interval clears the asked
+ * one.
+ */
 export interface AttainmentVerdict {
   readonly latencyMs: number;
   readonly sloAttainmentFraction: number;
   readonly conclusive: boolean;
-  /** Whether a few times the sample may clear it: more of a sample that is neither conclusive nor undecided seldom does. */
+  /** True if a few times the sample may be conclusive. */
   readonly undecided: boolean;
 }
 
 /** Normal quantile of a two-sided 99 % interval. */
 const Z_99 = 2.5758;
-/** Part of the requests that is not slow. */
 const NOT_SLOW = 0.9;
-/** Fewer spans than this are not joined in pairs. */
+/** Fewer spans are not paired. */
 const FEWEST_PAIRS = 5;
-/** By how much the SLO must exceed the percentile of each span, and how many spans and requests there must be, for distance to count. */
+/** Required distance to the SLO per span, and required spans and requests, to ignore the slowest tenth. */
 const ROOM = 3;
 const FEWEST_SPANS = 10;
 const FEWEST_FAR_BELOW = 150_000;
-/** A sample is undecided where so many times as much, of the same figures, would show something. */
+/** Sample growth considered for `undecided`. */
 const MUCH_MORE = 8;
 
-/** Two-sided 99 % quantile of Student's t by its expansion around the normal one (Abramowitz and Stegun 26.7.5); from 4 degrees on at most 1.3 % low. */
+/**
+ * Two-sided 99 % quantile of Student's t, expanded around the normal quantile (Abramowitz and Stegun 26.7.5). From 4
+ * degrees on at most 1.3 % low.
+ */
 function t99(degrees: number): number {
   const z = Z_99;
   const first = (z ** 3 + z) / 4;
@@ -54,12 +58,11 @@ function t99(degrees: number): number {
   return z + first / degrees + second / degrees ** 2 + third / degrees ** 3;
 }
 
-/** Latencies of the requests that arrived in the counted time. */
+/** Latencies of requests in the counted time. */
 export class AttainmentSample {
   readonly #time: CountedTime;
   readonly #sloLatencyMs: number;
   readonly #latenciesMs: number[] = [];
-  /** The span of each. */
   readonly #spans: number[] = [];
 
   constructor(time: CountedTime, sloLatencyMs: number) {
@@ -74,7 +77,7 @@ export class AttainmentSample {
     this.#latenciesMs.push(latencyMs);
   }
 
-  /** The verdict on whether `fraction` (0…1) is attained; an empty sample attains everything and shows nothing. */
+  /** Verdict on `fraction` (0…1). An empty sample attains everything and is inconclusive. */
   verdict(fraction: number): AttainmentVerdict {
     const sorted = Float64Array.from(this.#latenciesMs).sort();
     const count = sorted.length;
@@ -95,7 +98,7 @@ export class AttainmentSample {
     return { latencyMs: quantile(fraction), sloAttainmentFraction: attained, conclusive, undecided };
   }
 
-  /** Whether `fraction` of each span's requests is faster than the SLO by the room. */
+  /** True if `fraction` of each span's requests is below SLO ÷ ROOM. */
   #isFarBelow(fraction: number): boolean {
     const { spans } = this.#time;
     if (spans < FEWEST_SPANS) return false;
@@ -109,7 +112,7 @@ export class AttainmentSample {
     return arrived.every((count, span) => count > 0 && count - (slow[span] as number) >= fraction * count);
   }
 
-  /** The requests slower than a limit: their part, and how much more their number varies from span to span than if they were independent. */
+  /** Fraction of requests above a limit, and their count variance over spans relative to independence. */
   #over(limitMs: number) {
     const { spans } = this.#time;
     const over = new Float64Array(spans);
@@ -133,14 +136,14 @@ interface SpanCounts {
   readonly fraction: number;
 }
 
-/** Variance of the counts over that of as many independent requests; 0 where there are none to count. */
+/** Variance of counts ÷ that of independent requests; 0 without counts. */
 function dispersionOf({ over, all, fraction }: SpanCounts): number {
   const independent = (all.reduce((sum, count) => sum + count, 0) / all.length) * fraction * (1 - fraction);
   const squares = over.reduce((sum, count, span) => sum + (count - fraction * (all[span] as number)) ** 2, 0);
   return independent > 0 && all.length > 1 ? squares / (all.length - 1) / independent : 0;
 }
 
-/** Neighbouring spans joined; one that is left over at the end is left out. */
+/** Sums of neighbouring spans. Drops an odd last one. */
 function inPairs(counts: Float64Array): Float64Array {
   const pairs = Math.floor(counts.length / 2);
   return Float64Array.from({ length: pairs }, (_, i) => (counts[2 * i] as number) + (counts[2 * i + 1] as number));

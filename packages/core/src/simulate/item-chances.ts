@@ -3,11 +3,9 @@ import type { EdgeSpec, PipelineSpec } from '../model/pipeline-spec.js';
 import type { PayloadAlgebra } from '../serve/graph-walk.js';
 
 /**
- * The chance that an edge with `when` is taken when it is asked. A walk asks the `when` edges that leave a stage in the order of the file
- * until one is taken, so the k-th of them is asked with probability 1 − Σ_{j<k} p_j and taken then with p_k ÷ (1 − Σ_{j<k} p_j).
+ * Conditional branch chances (0…1) by edge index; 1 without `when`. A walk tries the `when` edges of a stage in file
+ * order. The k-th is reached with probability 1 − Σ_{j<k} p_j and taken with p_k ÷ (1 − Σ_{j<k} p_j).
  */
-
-/** Chances (0…1) by edge index; 1 for edges without `when`. */
 function branchChances({ edges }: PipelineSpec): readonly number[] {
   return edges.map(({ from, when }, index) => {
     if (when === undefined) return 1;
@@ -18,11 +16,9 @@ function branchChances({ edges }: PipelineSpec): readonly number[] {
 }
 
 /**
- * How many items a fan-out gives. With a distribution the number is its quantile; an expected number alone gives its floor or its
- * ceiling, with that mean: the least spread that there can be.
+ * Number of items (≥ 0) at a uniform number in [0, 1): the quantile of the distribution. Without one, floor or ceiling
+ * of the expected number, with that mean.
  */
-
-/** The number of items (≥ 0) at a uniform chance in [0, 1). */
 export function fanOutItems({ expected, distribution }: NonNullable<EdgeSpec['fanOut']>): (chance: number) => number {
   if (distribution === undefined) {
     const floor = Math.floor(expected);
@@ -33,32 +29,30 @@ export function fanOutItems({ expected, distribution }: NonNullable<EdgeSpec['fa
     sum += fraction;
     return sum;
   });
-  // Fractions are rounded where people write them, so they are taken relative to their sum.
+  // Written fractions are rounded, so they are relative to their sum.
   return (chance) => upTo.findIndex((fraction) => chance * sum < fraction);
 }
 
 /**
- * Which way simulated items go. The payload of an item is a 32-bit key, made from the seed, the number of its request and the way so
- * far; fan-outs and branches are drawn from the key alone. So a request goes the same way under every plan (paired comparisons
- * compare the plans, not the luck), and a test can hand the same keys to real replicas. Keys are mixed by the finalizer of
- * MurmurHash3 (Appleby, 2008).
+ * Random paths of simulated items. The payload is a 32-bit key of seed, request number and path; fan-outs and branches
+ * depend on the key alone. A request takes the same path under every plan (paired comparisons), and tests can give the
+ * keys to real replicas. Keys are mixed by the MurmurHash3 finalizer (Appleby, 2008).
  */
 
 const TWO_POW_32 = 4294967296;
-/** Odd numbers far apart, so that the parts of a key do not cancel out. */
+/** Odd constants far apart, so that parts of a key do not cancel. */
 const BY_REQUEST = 0x9e3779b1;
 const BY_STAGE = 0x85ebca77;
 const BY_EDGE = 0xc2b2ae3d;
 const BY_ITEM = 0x27d4eb2f;
 const FOR_BRANCH = 0x165667b1;
 
-/** Keys of items and what they say of fan-outs and branches. */
 export class ItemChances implements PayloadAlgebra<number> {
   readonly #seed: number;
-  /** By edge: the number of items that a fan-out gives at a uniform number. */
+  /** Items of a fan-out by edge, at a uniform number. */
   readonly #itemsAt: readonly ((chance: number) => number)[];
   readonly #branch: readonly number[];
-  /** Reused: a walk is through with the items of a fan-out before the next one is asked for. */
+  /** Reused: a walk is done with a fan-out before the next one. */
   readonly #items: number[] = [];
 
   constructor(spec: PipelineSpec, rng: Rng) {
@@ -67,27 +61,26 @@ export class ItemChances implements PayloadAlgebra<number> {
     this.#branch = branchChances(spec);
   }
 
-  /** The key of the request with this number. */
+  /** Key of the request with this number. */
   request(sequence: number): number {
     return mixKey(this.#seed + Math.imul(sequence, BY_REQUEST));
   }
 
-  /** The key of the output of an item at a stage. */
+  /** Key of an item's output at a stage. */
   output(stage: number, key: number): number {
     return mixKey(key + Math.imul(stage + 1, BY_STAGE));
   }
 
-  /** Whether a branch is taken, with the expected probability. */
+  /** True if the branch is taken. */
   takes({ index }: { readonly index: number }, key: number): boolean {
     return uniformOf(key + Math.imul(index + 1, FOR_BRANCH)) < (this.#branch[index] ?? 1);
   }
 
-  /** How many items a fan-out gives. */
+  /** Number of items of a fan-out. */
   items({ index }: { readonly index: number }, key: number): number {
     return this.#itemsOf(index, fanOutKey(index, key));
   }
 
-  /** As many items as the edge's distribution says; without one the floor or the ceiling of the expected number, with that mean. */
   fanOut({ index }: { readonly index: number }, key: number): readonly number[] {
     const edgeKey = fanOutKey(index, key);
     const items = this.#items;

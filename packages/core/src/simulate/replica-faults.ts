@@ -1,14 +1,14 @@
 /**
- * What goes wrong with simulated replicas: they crash, hang, are slow for a while, or do not start. A schedule says it for each replica
- * by its name, so a run repeats, and a test can do the same to real replicas.
+ * Faults of simulated replicas. A schedule assigns them by replica name, so runs repeat, and tests can apply them to
+ * real replicas.
  */
 import { drawExponential, type Rng } from '../kernel/rng.js';
 import type { StageId } from '../model/ids.js';
 import type { RunningReplica } from '../model/running-plan.js';
 
 /**
- * One fault. From a `crash` on the replica is gone: its batch fails, and it is restarted after a back-off. From a `hang` on it answers
- * nothing any more: its batch never ends, nobody notices. Batches that start while it is `slow` take `factor` times as long. Batches that end while it is `failing` fail.
+ * `crash`: the replica is lost with its batch and restarts after a back-off. `hang`: its batch never ends. `slow`:
+ * batches that start take `factor` times as long. `failing`: batches that end fail.
  */
 export type ReplicaFault =
   | { readonly kind: 'crash'; readonly atMs: number }
@@ -16,30 +16,29 @@ export type ReplicaFault =
   | { readonly kind: 'slow'; readonly fromMs: number; readonly untilMs: number; readonly factor: number }
   | { readonly kind: 'failing'; readonly fromMs: number; readonly untilMs: number };
 
-/** The faults of replicas by name. */
 export interface FaultSchedule {
   startFails(stageId: StageId, replica: RunningReplica): boolean;
-  /** Faults of a replica that is in service from `readyAtMs` on. */
+  /** Faults of a replica in service from `readyAtMs` on. */
   faultsOf(stageId: StageId, replica: RunningReplica, readyAtMs: number): readonly ReplicaFault[];
 }
 
-/** How often a replica fails; a rate of 0 is never. */
+/** Fault rates; 0 is never. */
 export interface FaultRates {
   readonly crashesPerHour: number;
   readonly hangsPerHour: number;
   readonly slowdownsPerHour: number;
   readonly slowMs: number;
   readonly slowFactor: number;
-  /** None when left out. */
+  /** Default: none. */
   readonly failingSpellsPerHour?: number;
   readonly failingMs?: number;
-  /** Chance (0…1) that a start fails. */
+  /** Probability (0…1) of a failed start. */
   readonly startFailureFraction: number;
 }
 
 const HOUR_MS = 3_600_000;
 
-/** Faults at random, memoryless, each replica from a stream of its own: at most one of each kind in its life. */
+/** Memoryless random faults, at most one of each kind per replica, from a stream per replica. */
 export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
   return {
     startFails: (_stageId, { replicaId }) => rng.fork(`start/${replicaId}`).next() < rates.startFailureFraction,
@@ -64,7 +63,7 @@ export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
   };
 }
 
-/** How much longer a batch takes that starts now. */
+/** Slowdown factor of a batch that starts now. */
 export function slowness(faults: readonly ReplicaFault[], nowMs: number): number {
   let factor = 1;
   for (const fault of faults) {
@@ -73,12 +72,12 @@ export function slowness(faults: readonly ReplicaFault[], nowMs: number): number
   return factor;
 }
 
-/** Whether a batch that ends now fails. */
+/** True if a batch that ends now fails. */
 export function failsBatches(faults: readonly ReplicaFault[], nowMs: number): boolean {
   return faults.some((fault) => fault.kind === 'failing' && fault.fromMs <= nowMs && nowMs < fault.untilMs);
 }
 
-/** Whether a replica answers nothing any more. */
+/** True if the replica hangs. */
 export function hangs(faults: readonly ReplicaFault[], nowMs: number): boolean {
   return faults.some((fault) => fault.kind === 'hang' && fault.atMs <= nowMs);
 }

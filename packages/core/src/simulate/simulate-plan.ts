@@ -1,7 +1,7 @@
 /**
- * A deterministic discrete-event simulation of a pipeline. The policies are the very objects that serve
- * (`serve/pipeline-scheduler`); only time, arrivals and service times are replaced: an event heap, an arrival process and draws
- * from the profile. A controller may change the plan on the way. The same seed gives the same run on every machine.
+ * Deterministic discrete-event simulation of a pipeline with the objects that serve (`serve/pipeline-scheduler`). Only
+ * time, arrivals and service times are replaced. A controller may change the plan. Equal seeds give equal runs on every
+ * machine.
  */
 import { EventHeap } from '../kernel/event-heap.js';
 import { invariant } from '../kernel/invariant.js';
@@ -31,7 +31,7 @@ import { UseMeter } from './use-meter.js';
 type Request = RequestState<number, undefined>;
 type SimulatedItem = StageItem<number, undefined>;
 
-/** Event codes: replicas count up from 0, those of the fleet down from far below these. */
+/** Event codes: replicas count up from 0, fleet events down from far below these. */
 const ARRIVAL = -1;
 const WAKE = -2;
 const TICK = -3;
@@ -49,9 +49,9 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #chances: ItemChances;
   readonly #arrivals: ArrivalRecord;
   readonly #ages = new DwellTracker();
-  /** Reused: the policies are through with the outputs of a batch before the next one ends. */
+  /** Reused: the policies are done with the outputs of a batch before the next one ends. */
   readonly #outputs: number[] = [];
-  /** Requests whose clients will be gone, in the order of their going. */
+  /** Requests with impatient clients, in order of leaving. */
   readonly #impatient: { readonly goneAtMs: number; readonly request: Request }[] = [];
   readonly #fromMs: number;
   readonly #priorities: PrioritySpec;
@@ -226,7 +226,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     for (const item of replica.batch) this.#scheduler.failItem(item, failure, this.#nowMs);
   }
 
-  /** The fleet hears of what left service inside a call to the policies. */
+  /** Reports replicas that left service during a call to the policies. */
   #settleFleet(): void {
     this.#fleet.settle(this.#nowMs);
     this.#noteUse();
@@ -282,7 +282,6 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#noteUse();
   }
 
-  /** Takes note of a change in what serves. */
   #noteUse(): void {
     const running = this.#fleet.runningPlan();
     this.#ages.note(running, this.#nowMs);
@@ -332,7 +331,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 }
 
-/** Runs a pipeline until its load has ended and every request has. */
+/** Runs until the load and every request have ended. */
 export function simulatePlan(input: SimulationInput): SimulationRun {
   return new Simulation(input).run();
 }

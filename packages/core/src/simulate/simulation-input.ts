@@ -1,4 +1,3 @@
-/** What is put into a simulation of a pipeline and what comes out of it. */
 import type { Rng } from '../kernel/rng.js';
 import type { Change } from '../model/change.js';
 import type { Observation } from '../model/decision.js';
@@ -15,89 +14,90 @@ import type { SimulatedReplica } from './simulated-fleet.js';
 import type { SimulationTally } from './simulation-tally.js';
 import type { MeanUse } from './use-meter.js';
 
-/** What to simulate. `hostCores` bounds the replica threads that run at once (Infinity when they are not on one host). */
+/** `hostCores` bounds the replica threads that run at once (Infinity if not on one host). */
 export interface SimulationInput {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
-  /** The plan in force at the start. */
+  /** Plan in force at the start. */
   readonly plan: Plan;
   readonly arrivals: ArrivalProcess;
   readonly rng: Rng;
   readonly hostCores: number;
-  /** Off for verification: without drops and with unbounded queues a miss shows as a late completion. */
+  /** False for verification: without drops and with unbounded queues a miss is a late completion. */
   readonly drops: boolean;
   readonly controller?: SimulatedController;
-  /** What goes wrong with replicas; nothing without it. */
+  /** Default: no faults. */
   readonly faults?: FaultSchedule;
-  /** How long batches take; without it draws from the laws of `curves`, which the policies go by in any case. */
+  /** Service times of batches. Default: draws from the laws of `curves`, which the policies use in any case. */
   readonly serviceTimes?: SimulatedServiceTimes;
-  /** How the clients of requests behave, by number of the request from 0; without it they wait as long as the SLO says. */
+  /** Clients by request number from 0. Default: deadline at the SLO, unlimited patience. */
   readonly clients?: SimulatedClients;
-  /** From this instant on arrivals are dropped as `draining`, as those of a server that is stopped. */
+  /** Arrivals from this instant on are dropped as `draining`. */
   readonly drainsAtMs?: number;
   /**
-   * Requests that wait at the sources when the simulation begins, as if they had arrived together at that moment; 0 without it. One that
-   * waited half-way in what was observed begins anew: more work than is left of it, so that no plan is flattered.
+   * Requests waiting at the sources at the start; default 0. Half-finished requests start again, which never flatters a
+   * plan.
    */
   readonly backlogRequests?: number;
-  /** Requests that arrive and batches that start earlier are simulated but not counted; 0 without it. */
+  /** Earlier arrivals and batches are simulated but not counted; default 0. */
   readonly measureFromMs?: number;
-  /** Accuracy (fraction) of what runs; without it accuracies count as 0. */
+  /** Accuracy (fraction) of the running plan; default 0. */
   readonly accuracyOf?: (running: RunningPlan) => number;
-  /** Called at each start of a batch, which is that of the replica. */
+  /** Called at each start of a batch. */
   readonly onBatch?: (replica: SimulatedReplica, times: { readonly nowMs: number; readonly serviceMs: number }) => void;
-  /** Called after each step of the fleet, perhaps several times at an instant. */
+  /** Called after each step of the fleet, possibly several times at an instant. */
   readonly onFleet?: (running: RunningPlan, nowMs: number) => void;
   /** Called at each end of a request. */
   readonly onEnd?: (end: SimulatedEnd) => void;
 }
 
-/** Service times that depend on more than the batch size, such as those of a machine that is slower after a rest. */
+/** Service times that depend on more than the batch size. */
 export interface SimulatedServiceTimes {
-  /** Time of a batch that starts at `nowMs` at a stage, by its index; called once a batch, in the order of the starts. */
+  /** Service time of a batch that starts at `nowMs` at a stage (by index). Called once per batch in start order. */
   drawMs(batch: { readonly stage: number; readonly batchSize: number; readonly nowMs: number }, rng: Rng): number;
 }
 
-/** Clients with deadlines and patience of their own. */
 export interface SimulatedClients {
   /** Time from arrival to the deadline. */
   timeoutMs(sequence: number): number;
-  /** Time from arrival until the client is gone; Infinity for never. */
+  /** Time from arrival until the client leaves; Infinity for never. */
   patienceMs(sequence: number): number;
-  /** Priority that the request states (see `PrioritySpec`); none without it. */
+  /** Stated priority (see `PrioritySpec`). */
   priority?(sequence: number): number;
 }
 
-/** How a request ended; the latency is undefined unless it completed. */
+/** The latency is undefined unless the request completed. */
 export interface SimulatedEnd {
-  /** Number of the request, from 0. */
+  /** From 0. */
   readonly sequence: number;
   readonly outcome: 'completed' | 'failed' | DropReason;
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;
   readonly latencyMs: number | undefined;
-  /** How much of it joins went on without. */
+  /** Number of parts that joins went without. */
   readonly missing: number;
-  /** Accuracy (fraction) of what runs at that moment. */
+  /** Accuracy (fraction) of the running plan at the end. */
   readonly pas: number;
 }
 
-/** A control loop in simulated time. Ticks that come while changes are under way are skipped unless it looks on; what it decides there takes their place. */
+/**
+ * Control loop in simulated time. Ticks during changes are skipped unless it looks while changing; a decision then
+ * preempts the changes.
+ */
 export interface SimulatedController {
   readonly intervalMs: number;
   readonly looksWhileChanging?: boolean;
   decide(observation: Observation): readonly Change[];
   /** Time from start to ready of a replica. */
   loadMs(stageId: StageId, variantId: VariantId): number;
-  /** The service times that drop rules go by, at first and behind each decision; without it those that batches are drawn from. */
+  /** Service times for drop rules, initially and after each decision. Default: those of the drawn batches. */
   expectedCurves?(): ServiceCurves;
 }
 
-/** A run's counts together with the simulated time it took. */
 export interface SimulationRun {
   readonly tally: SimulationTally;
   readonly endedAtMs: number;
   readonly graph: ServingGraph;
-  /** Of the measured time. */
+  /** Over the measured time. */
   readonly meanUse: MeanUse;
 }

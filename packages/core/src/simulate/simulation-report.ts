@@ -1,6 +1,6 @@
 /**
- * A simulation in figures: percentiles over completed requests, attainment over arrivals (a drop is a miss), accuracy over what was
- * completed and, as goodput, over what arrived; what each stage did; what was paid for.
+ * Figures of a simulation: percentiles over completed requests, attainment over arrivals (a drop is a miss), accuracy
+ * over completed requests and, as goodput, over arrivals; per stage; cost.
  */
 import type { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { StageId } from '../model/ids.js';
@@ -20,18 +20,18 @@ export interface LatencyFigures {
   readonly max: number;
 }
 
-/** What happened at a stage; waits and services are those of items. */
+/** Waits and services are those of items. */
 export interface StageFigures {
   readonly waitMs: { readonly mean: number; readonly p99: number };
   readonly serviceMs: { readonly mean: number; readonly p99: number };
   readonly batchSizeMean: number;
-  /** Items that came ÷ items that could have been served. */
+  /** Arrived items ÷ items that could have been served. */
   readonly loadFactor: number;
-  /** Time that replicas spent in batches ÷ time that they were there. */
+  /** Time in batches ÷ time in service. */
   readonly busyFraction: number;
 }
 
-/** The figures of a run; means of resources and cost over the measured time. */
+/** Resources and cost are means over the measured time. */
 export interface SimulationReport {
   readonly requests: number;
   readonly completed: number;
@@ -41,7 +41,7 @@ export interface SimulationReport {
   readonly sloAttainmentFraction: number;
   readonly goodputRps: number;
   readonly pasMean: number;
-  /** Accuracies of the requests within the SLO, summed up, ÷ arrivals. */
+  /** Σ accuracy of requests within the SLO ÷ arrivals. */
   readonly pasGoodput: number;
   readonly cpuCoresMean: number;
   readonly costPerHourMean: number;
@@ -52,7 +52,7 @@ const GIB = 1024 ** 3;
 
 const safeRatio = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 
-/** The figures of `run`; without any arrival all requests count as within the SLO. */
+/** Figures of `run`. Without arrivals, attainment is 1. */
 export function simulationReport({ prices }: Pick<PipelineSpec, 'prices'>, run: SimulationRun): SimulationReport {
   const { tally, meanUse, graph } = run;
   const dropped = [...tally.dropped.values()].reduce((sum, count) => sum + count, 0);
@@ -73,7 +73,6 @@ export function simulationReport({ prices }: Pick<PipelineSpec, 'prices'>, run: 
   };
 }
 
-/** The percentiles that reports give. */
 function latencyFigures(histogram: LatencyHistogram): LatencyFigures {
   return {
     mean: histogram.meanMs,

@@ -1,14 +1,13 @@
-/** Counts what a simulation did, in constant memory: outcomes by kind, latencies, and waits and services by stage. */
+/** Counters of a simulation in constant memory. */
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { DropReason } from '../model/request-outcome.js';
 
-/** What happened at one stage. */
 export class StageTally {
   readonly waitMs = new LatencyHistogram();
   readonly serviceMs = new LatencyHistogram();
   batches = 0;
   items = 0;
-  /** Replica-milliseconds spent in batches. */
+  /** Replica-milliseconds in batches. */
   busyMs = 0;
   /** Requests dropped from its queue. */
   dropped = 0;
@@ -25,7 +24,7 @@ export class StageTally {
   }
 }
 
-/** What happened to the requests; attainment is over arrivals, so a drop is a miss. */
+/** Attainment is over arrivals: a drop is a miss. */
 export class SimulationTally {
   readonly latencyMs = new LatencyHistogram();
   readonly dropped = new Map<DropReason, number>();
@@ -33,12 +32,12 @@ export class SimulationTally {
   readonly #sloLatencyMs: number;
   arrived = 0;
   completed = 0;
-  /** Requests whose batch failed or was lost with its replica, or that fanned out into more items than may wait. */
+  /** Failed or lost batches, and fan-outs beyond the queue limit. */
   failed = 0;
   withinSlo = 0;
-  /** Accuracies (fractions) of the completed requests, summed up. */
+  /** Σ accuracy (fraction) of completed requests. */
   pasSum = 0;
-  /** The same over those within the SLO. */
+  /** Σ accuracy (fraction) of requests within the SLO. */
   pasWithinSloSum = 0;
 
   constructor(stageCount: number, sloLatencyMs: number) {
@@ -46,7 +45,7 @@ export class SimulationTally {
     this.#sloLatencyMs = sloLatencyMs;
   }
 
-  /** Counts a completed request; `pas` is the accuracy (fraction) of what runs at its end. */
+  /** `pas`: accuracy (fraction) of the running plan at its end. */
   complete(latencyMs: number, pas: number): void {
     this.completed += 1;
     this.latencyMs.record(latencyMs);

@@ -1,11 +1,11 @@
 /**
- * What a simulated pipeline used on average: the time integrals of resources, replicas and capacity between the changes. Cost is linear
- * in the resources, so their means say what was paid; replicas that start or finish their last batch are paid for as well.
+ * Mean use of a simulated pipeline: time integrals of resources, replicas and capacity. Cost is linear in resources, so
+ * their means determine it. Starting and draining replicas are paid for.
  */
 import type { Resources } from '../model/pipeline-spec.js';
 import type { StageUse } from './simulated-fleet.js';
 
-/** Means over the metered time, by stage index: `busyFraction` and load factors are made from them. */
+/** Means over the metered time, by stage index. */
 export interface MeanUse {
   readonly resources: Resources;
   readonly stages: readonly { readonly replicas: number; readonly capacityRps: number }[];
@@ -13,7 +13,7 @@ export interface MeanUse {
   readonly durationMs: number;
 }
 
-/** Integrates use over time from `fromMs` on. */
+/** Integrates use from `fromMs` on. */
 export class UseMeter {
   readonly #fromMs: number;
   readonly #replicas: Float64Array;
@@ -29,13 +29,13 @@ export class UseMeter {
     this.#capacityRps = new Float64Array(stageCount);
   }
 
-  /** Takes note that `uses` holds from `nowMs` on. */
+  /** `uses` applies from `nowMs` on. */
   note(uses: readonly StageUse[], nowMs: number): void {
     this.#integrate(nowMs);
     this.#current = uses;
   }
 
-  /** The means up to `nowMs`; all 0 when no time has passed. */
+  /** Means up to `nowMs`; 0 if no time has passed. */
   means(nowMs: number): MeanUse {
     this.#integrate(nowMs);
     const durationMs = Math.max(0, nowMs - this.#fromMs);

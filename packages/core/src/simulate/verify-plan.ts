@@ -12,9 +12,7 @@ import { arrivalsOf } from './arrivals/load-spec.js';
 import { AttainmentSample, type CountedTime } from './attainment.js';
 import { simulatePlan } from './simulate-plan.js';
 
-/** How many items one request is expected to bring to all stages together: what a work budget is divided by. */
-
-/** Items per request over all stages, every branch taken; fan-outs multiply until a join closes them. */
+/** Items per request over all stages, every branch taken. Fan-outs multiply until a join. */
 export function itemsPerRequest(spec: PipelineSpec): number {
   const { stages, topologicalOrder } = servingGraph(spec);
   const open = stages.map((): readonly number[] => []);
@@ -29,16 +27,14 @@ export function itemsPerRequest(spec: PipelineSpec): number {
 }
 
 /**
- * Checks a plan by simulating it under the load that it is made for (mathematics: work budgets): without deadline drops and with unbounded
- * queues, else the tail of what completes would be under the SLO by construction; a fixed amount of work instead of a time limit. The SLO
- * is met when the attained fraction over arrivals reaches the percentile, and the verdict counts as conclusive when its interval clears it.
- *
- * Arrivals are Poisson, of the load's burstiness, or fill its envelope. The first tenth warms the system up and is not counted; where a
- * backlog was observed the simulation starts from it instead, and counts once the plan has had its grace. The number of arrivals is fixed
- * beforehand, so an overloaded plan costs no more work and no more memory than another.
+ * Verifies a plan by simulation under its load, without deadline drops and with unbounded queues; otherwise completed
+ * requests would meet the SLO by construction. The work is fixed (mathematics: work budgets). The SLO is met if the
+ * attained fraction over arrivals reaches the percentile, and conclusive if its interval clears it. Arrivals are
+ * Poisson, bursty, or fill the envelope. The first tenth is warm-up. With a backlog the run starts from it and counts
+ * after the grace. The number of arrivals is fixed, so overloaded plans cost no more.
  */
 
-/** What a verification runs on; `workStageRequests` bounds its size (simulated items over all stages). */
+/** `workStageRequests` bounds the size (simulated items over all stages). */
 export interface VerificationInput extends ExpectedLoad {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
@@ -47,26 +43,25 @@ export interface VerificationInput extends ExpectedLoad {
   readonly workStageRequests: number;
 }
 
-/** Simulated stage-requests of one verification, about 20–50 ms. */
+/** About 20–50 ms. */
 export const DEFAULT_WORK_STAGE_REQUESTS = 100_000;
 
 const FEWEST_REQUESTS = 1000;
 const WARM_UP_FRACTION = 0.1;
 const SPANS = 20;
-/** Of a periodic load whole periods are counted, unless there are fewer than this. */
+/** Fewer periods of a periodic load are not counted in whole. */
 const FEWEST_PERIODS = 6;
 
-/** A verdict, and whether more of the same may change it (see `AttainmentVerdict`). */
+/** `undecided`: more work may change the verdict (see `AttainmentVerdict`). */
 export interface VerificationRun {
   readonly verification: PlanVerification;
   readonly undecided: boolean;
 }
 
-/** Simulates `plan` and says whether it meets the SLO of the spec. */
+/** Simulates `plan` against the SLO of the spec. */
 export const verifyPlan = (input: VerificationInput, plan: Plan): PlanVerification =>
   verificationRun(input, plan).verification;
 
-/** The same, for who may run it once more. */
 export function verificationRun(input: VerificationInput, plan: Plan): VerificationRun {
   const { spec, arrivalRps, backlog, seed } = input;
   const { percentile, latencyMs } = spec.slo;
@@ -99,7 +94,7 @@ function arrivalsFor(load: ExpectedLoad, durationMs: number, rng: Rng): ArrivalP
   return arrivalsOf({ kind: 'poisson', arrivalRps, durationS }, rng);
 }
 
-/** When `requests` requests are counted, warm-up included. */
+/** Counted time for `requests` requests, warm-up included. */
 function countedTime({ arrivalRps, envelope, backlog }: ExpectedLoad, requests: number): CountedTime {
   const periodMs = 1000 * Math.max(0, ...(envelope ?? []).map(({ windowS }) => windowS));
   const periods = periodMs > 0 ? Math.floor((requests * 1000) / arrivalRps / periodMs) : 0;
@@ -114,5 +109,5 @@ function countedTime({ arrivalRps, envelope, backlog }: ExpectedLoad, requests: 
   return { fromMs, spanMs: unitMs * Math.floor(counted / spans), spans };
 }
 
-/** The grace in whole units, so that spans begin where periods do. */
+/** Grace in whole units, so that spans begin with periods. */
 const graceMs = (ms: number, unitMs: number): number => unitMs * Math.ceil(ms / unitMs);

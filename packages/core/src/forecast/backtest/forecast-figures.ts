@@ -1,20 +1,19 @@
-/** How good forecasts were, in the figures that the literature and the planner look at. */
 import { pinballLoss, symmetricError } from '../forecast-errors.js';
 
-/** Forecasts with the peaks that came, all of one length. */
+/** Forecasts and actual peaks, of equal length. */
 export interface JudgedForecasts {
   readonly targetsRps: ArrayLike<number>;
   readonly pointsRps: ArrayLike<number>;
   readonly uppersRps: ArrayLike<number>;
 }
 
-/** Means over the forecasts; NaN without any. */
+/** Means over the forecasts; NaN for none. */
 export interface ForecastFigures {
-  /** Of the point forecasts, rounded to whole requests as counts are. */
+  /** Of point forecasts, rounded to whole requests. */
   readonly smapeFraction: number;
-  /** Of the quantiles as they are, in rps. */
+  /** Of unrounded quantiles, in rps. */
   readonly pinballLoss: number;
-  /** How often the peak was no higher than the quantile. */
+  /** Fraction of peaks not above the quantile. */
   readonly coverageFraction: number;
 }
 

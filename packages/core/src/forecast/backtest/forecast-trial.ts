@@ -1,7 +1,7 @@
 /**
- * A whole trial on a trace: the methods are fitted on the first four fifths of the training part and scored on its last fifth, fitted
- * again on all of it, and then roll over the rest of the trace with the scores they brought along. Nothing of the rest is seen before
- * its time: selection goes on with every peak that has come, as it does in service.
+ * Trial on a trace: methods are trained on the first 80 % of the training part, scored on its rest, and trained again
+ * on all of it. They then roll over the rest of the trace with these scores. Selection continues with every past peak,
+ * as in service, and never sees the future.
  */
 import type { Clock } from '../../kernel/clock.js';
 import type { ForecastMethod, TrainedForecaster } from '../forecast-method.js';
@@ -15,11 +15,10 @@ import {
   selectedForecast,
 } from './rolling-backtest.js';
 
-/** What is tried. */
 export interface TrialRequest {
   readonly task: PeakTask;
   readonly series: PeakSeries;
-  /** Bins that start at this second of the trace or later are for testing, those before it for training. */
+  /** Bins that start at this second of the trace or later are tested; earlier ones train. */
   readonly trainS: number;
   readonly methods: readonly ForecastMethod[];
   readonly seed: number;
@@ -27,56 +26,54 @@ export interface TrialRequest {
   readonly onProgress?: (progress: TrialProgress) => void;
 }
 
-/** How far a trial is, in steps of fitting and stretches of rolling. */
+/** Progress in training steps and stretches of rolling. */
 export interface TrialProgress {
   readonly doneUnits: number;
   readonly totalUnits: number;
   readonly label: string;
 }
 
-/** What came of one method. */
 export interface TriedMethod extends JudgedForecasts {
   readonly name: string;
   readonly weights: unknown;
-  /** Time of the fit on all of the training part. */
+  /** Time of training on the whole training part. */
   readonly fitMs: number;
-  /** Mean time to take in a bin and foretell. */
+  /** Mean time to observe a bin and forecast. */
   readonly predictMs: number;
 }
 
-/** What came of all. Forecast i was made before bin `testBins[i]` for the peak that begins with it. */
+/** Forecast i was made before bin `testBins[i]` for the peak that starts there. */
 export interface Trial {
   readonly testBins: Int32Array;
   readonly methods: readonly TriedMethod[];
-  /** The method in force when testing began: the best of the validation. */
+  /** Method selected by validation when testing began. */
   readonly selected: string;
-  /** What the method in force at each time foretold. */
+  /** Forecasts of the method selected at each time. */
   readonly inForce: InForce;
 }
 
-/** The forecasts of the rolling selection. */
 export interface InForce extends JudgedForecasts {
-  /** How often another method came into force. */
+  /** Number of selection changes. */
   readonly changes: number;
-  /** Times of the steps: scores, selection, the next forecast of every method. */
+  /** Step times: scores, selection, next forecast of every method. */
   readonly stepsMs: Float64Array;
 }
 
 const VALIDATION_FRACTION = 0.2;
 const BINS_PER_UNIT = 1000;
-/** Bins over which `predictMs` is a mean. */
+/** Bins averaged in `predictMs`. */
 const TIMED_BINS = 300;
 
-/** Where the parts of the trace end, in bins. */
+/** Ends of the trace's parts, in bins. */
 interface Parts {
   readonly fitBins: number;
   readonly trainBins: number;
   readonly firstTest: number;
-  /** Behind the last bin whose peak is known. */
+  /** Behind the last bin with a known peak. */
   readonly endTest: number;
 }
 
-/** Runs a trial; without a bin to test on its figures are empty. */
+/** Runs a trial. Figures are empty without test bins. */
 export function forecastTrial(request: TrialRequest): Trial {
   const { task, series, methods } = request;
   const parts = partsOf(request);
@@ -114,7 +111,7 @@ function partsOf({ task, series, trainS }: TrialRequest): Parts {
   const { startS, maximaRps } = series;
   const found = startS.findIndex((second) => second >= trainS);
   const firstTest = found < 0 ? maximaRps.length : found;
-  // A bin that began in the training part may end behind it.
+  // A bin that starts in the training part may end behind it.
   const trainBins = startS[firstTest] === trainS ? firstTest : Math.max(0, firstTest - 1);
   const fitBins = Math.floor((1 - VALIDATION_FRACTION) * trainBins);
   return { fitBins, trainBins, firstTest, endTest: Math.max(firstTest, maximaRps.length - task.horizonBins + 1) };
@@ -122,7 +119,7 @@ function partsOf({ task, series, trainS }: TrialRequest): Parts {
 
 type Advance = (units: number, label: string) => void;
 
-/** Counts units. A fit has as many steps on four fifths of the training as on all of it, or a few less. */
+/** Counts units. Training on 80 % has about as many steps as on all. */
 function progressOf({ task, series, methods, seed, onProgress }: TrialRequest, parts: Parts): Advance {
   const { trainBins, fitBins, firstTest, endTest } = parts;
   const steps = [fitBins, trainBins].flatMap((bins) => {
@@ -160,7 +157,6 @@ function fitAll(
   });
 }
 
-/** Points and quantiles by place. */
 interface Forecasts {
   readonly pointsRps: Float64Array;
   readonly uppersRps: Float64Array;
@@ -184,7 +180,7 @@ interface Stretch {
   readonly advance: Advance;
 }
 
-/** Rolls over the bins of a stretch and notes what was foretold before each. */
+/** Rolls over the bins of a stretch and records the forecast before each. */
 function roll(start: RollingBacktest, { request, byName, from, end, advance }: Stretch) {
   const { maximaRps } = request.series;
   const forecasts = start.entries.map(() => newForecasts(end - from));

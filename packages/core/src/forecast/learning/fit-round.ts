@@ -1,6 +1,6 @@
 /**
- * A round of fits, one step at a time: each method is fitted on the first four fifths of a history and scored on the last fifth, and
- * then fitted on all of it. What a round ends with is a backtest of new weights that brings its scores along.
+ * Training round in steps: each method is trained on the first 80 % of the history, scored on the rest, then trained on
+ * all. The result is a backtest of new weights with their scores.
  */
 import {
   beginBacktest,
@@ -12,33 +12,29 @@ import {
 import type { Fitting, ForecastMethod, TrainedForecaster } from '../forecast-method.js';
 import { type PeakTask, type TrainingPeaks, trainingPeaks } from '../peak-series.js';
 
-/** A round under way. */
 export interface FitRound {
   readonly task: PeakTask;
   readonly historyRps: readonly number[];
-  /** Names of the methods, in their order. */
   readonly methods: readonly string[];
-  /** By method its score on the last fifth, as far as the first pass has come. */
+  /** Scores of the first pass so far. */
   readonly scores: readonly Score[];
-  /** What is fitted on all of the history, as far as the second pass has come. */
+  /** Results of the second pass so far. */
   readonly forecasters: readonly TrainedForecaster[];
-  /** The fit under way; missing between two. */
+  /** Current fit; absent between two. */
   readonly fit?: Fitting<unknown>;
 }
 
-/** Where a round stands after a step: still under way, or at its end. */
 export type RoundStep =
   | { readonly kind: 'under-way'; readonly round: FitRound }
   | { readonly kind: 'done'; readonly forecasters: readonly TrainedForecaster[]; readonly scores: readonly Score[] };
 
 const FIT_FRACTION = 0.8;
 
-/** A round at its start. */
 export function beginRound(task: PeakTask, historyRps: readonly number[], methods: readonly string[]): FitRound {
   return { task, historyRps, methods, scores: [], forecasters: [] };
 }
 
-/** One step of the fit under way, or the step from one fit to the next. */
+/** One step of the current fit, or the transition to the next. */
 export function roundStep(round: FitRound, methods: MethodsByName, seed: number): RoundStep {
   const { scores, forecasters } = round;
   const scoring = scores.length < round.methods.length;
@@ -68,7 +64,7 @@ function trainingOf(round: FitRound, scoring: boolean): TrainingPeaks {
   return trainingPeaks(Float64Array.from(seen), round.task);
 }
 
-/** The score over the last fifth of a method fitted on what is before it. */
+/** Score on the last fifth of a method trained on the rest. */
 function validationScore(round: FitRound, trained: TrainedForecaster, method: ForecastMethod): Score {
   const { task, historyRps } = round;
   const methods: MethodsByName = new Map([[method.name, method]]);

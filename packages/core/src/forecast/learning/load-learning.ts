@@ -1,11 +1,8 @@
 /**
- * Forecasts that are learned from the load itself while it is served. The maxima of bins are kept; when there are enough of them all methods
- * that so many can teach are fitted, step by step in the pauses of the loop, and the best by pinball loss foretells from then on. The
- * fits are repeated when the history has doubled or is enough for one more method, and later once a day. State in, state out: a simulated loop learns what a served one
- * would have learned.
- *
- * What is foretold is the peak of the counts; a plan is asked for the rate behind it. No forecast lies below what the last seconds show
- * beyond doubt: a method that has never seen such a rise may not talk it away.
+ * Forecasts learned from served load. Bin maxima are kept. With enough of them, all methods are trained step by step in
+ * pauses of the loop, and the best by pinball loss forecasts from then on. Training repeats when history has doubled,
+ * suffices for one more method, or is a day older. State in, state out: simulated loops learn like served ones.
+ * Forecast peaks are converted to the rate behind them. No forecast is below what recent seconds show beyond doubt.
  */
 import type { Forecast, LoadObservation } from '../../model/decision.js';
 import {
@@ -21,55 +18,53 @@ import { type PeakTask, USUAL_PEAK_TASK } from '../peak-series.js';
 import { type BinCounts, noCounts, rateBehindPeak, readCounts } from './bin-counts.js';
 import { beginRound, type FitRound, roundStep } from './fit-round.js';
 
-/** Methods that may be learned, and the seed of their fits. */
 export interface LearningRules {
   readonly methods: readonly ForecastMethod[];
   readonly seed: number;
 }
 
-/** What has been learned so far; plain data. */
+/** Plain data. */
 export interface LoadLearning {
   readonly counts: BinCounts;
-  /** Maxima of bins, oldest first, at most a week of them. */
+  /** Bin maxima, oldest first, at most a week. */
   readonly historyRps: readonly number[];
-  /** Bins of history that the last round was fitted on; 0 before the first. */
+  /** Bins of the last round's training; 0 before the first. */
   readonly fittedBins: number;
-  /** Bins seen since that round began. */
+  /** Bins since that round began. */
   readonly binsSince: number;
   readonly round?: FitRound;
-  /** Missing until the first round is done. */
+  /** Absent until the first round is done. */
   readonly backtest?: RollingBacktest;
-  /** Bins that have to be seen before the last values are those of now; 0 when left out. */
+  /** Bins until the memory reflects the present; default 0. */
   readonly waitsBins?: number;
 }
 
-/** What is worth keeping over a restart: history, weights and their scores. */
+/** State worth keeping over a restart. */
 export interface LearningSnapshot {
   readonly historyRps: readonly number[];
   readonly fittedBins: number;
   readonly forecasters: readonly TrainedForecaster[];
   readonly scores: readonly Score[];
-  /** Position of the method in force. */
+  /** Index of the selected method. */
   readonly selected: number;
-  /** Bins that have to be seen before the history's last values are those of now; 0 when left out. */
+  /** Bins until the last values reflect the present; default 0. */
   readonly waitsBins?: number;
 }
 
 const TASK: PeakTask = USUAL_PEAK_TASK;
 const DAY_BINS = 86_400 / TASK.binS;
 const KEPT_BINS = 7 * DAY_BINS;
-/** An hour. Factors from shorter histories covered 90 % of the peaks where they should cover 95 %. */
+/** One hour. Shorter histories covered 90 % of the peaks instead of 95 %. */
 const FEWEST_BINS = 360;
-/** Bins that a method needs where it learns more than some weights: four hours. */
+/** Four hours, for methods with many weights. */
 const FEWEST_BINS_OF: Readonly<Record<string, number>> = { 'lag-network': 1440, lstm: 1440 };
-/** Seconds whose mean is beyond doubt what arrives now, less two standard errors. */
+/** Seconds of the present rate, which counts less two standard errors. */
 const PRESENT_S = 5;
 const ERRORS = 2;
 
-/** Nothing learned. */
 export const initialLearning: LoadLearning = { counts: noCounts, historyRps: [], fittedBins: 0, binsSince: 0 };
 
-/** Takes in the seconds that are new at a tick, and begins a round of fits when one is due. */
+/** Adds new seconds at a tick. Starts a training round if due. */
 export function observeLoad(
   learning: LoadLearning,
   load: LoadObservation,
@@ -111,7 +106,7 @@ function startRound({ historyRps }: LoadLearning, { methods }: LearningRules) {
 
 const fewestBins = ({ name }: ForecastMethod): number => FEWEST_BINS_OF[name] ?? FEWEST_BINS;
 
-/** One step of the round under way, some tenths of a second at most; the same state where there is none. */
+/** One training step, at most some tenths of a second. Returns the same state without a round. */
 export function runTrainingStep(learning: LoadLearning, rules: LearningRules): LoadLearning {
   const { round, ...rest } = learning;
   if (round === undefined) return learning;
@@ -126,14 +121,14 @@ function backtestOf(
   rules: LearningRules,
 ): RollingBacktest {
   const scored = new Map(forecasters.flatMap(({ method }, i) => (scores[i] ? [[method, scores[i]] as const] : [])));
-  // A day fills every memory; all of a week would make this step take seconds.
+  // A day fills every memory. A week would take seconds.
   return beginBacktest(
     { task: TASK, forecasters, scores: scored, historyRps: historyRps.slice(-DAY_BINS) },
     byName(rules),
   );
 }
 
-/** What to keep; undefined before the first round is done. */
+/** Undefined before the first round is done. */
 export function learningSnapshot({
   historyRps,
   fittedBins,
@@ -147,15 +142,14 @@ export function learningSnapshot({
   return { historyRps, fittedBins, forecasters, scores, selected: backtest.selected, ...waits };
 }
 
-/** A stop of no more than the horizon is a gap that a forecast of before still spans. */
+/** A shorter stop is a gap that earlier forecasts still span. */
 const GAP_MS = 1000 * TASK.binS * TASK.horizonBins;
 
-/** What was kept, `stoppedMs` later. That does not matter to the weights, but the last values tell of another time. */
+/** Snapshot `stoppedMs` later. Weights stay valid; the last values do not. */
 export function ageSnapshot(kept: LearningSnapshot, stoppedMs: number): LearningSnapshot {
   return stoppedMs <= GAP_MS ? kept : { ...kept, waitsBins: TASK.lags };
 }
 
-/** Goes on with what was kept. */
 export function resumeLearning(kept: LearningSnapshot, rules: LearningRules): LoadLearning {
   const { historyRps, fittedBins, selected, waitsBins } = kept;
   const backtest = { ...backtestOf(historyRps, kept, rules), selected };
@@ -163,8 +157,8 @@ export function resumeLearning(kept: LearningSnapshot, rules: LearningRules): Lo
 }
 
 /**
- * The forecast for the next 20 s; undefined while nothing was learned, while the last values are those of before a stop, or where the method in
- * force has no forecast.
+ * Forecast for the next 20 s. Undefined if nothing was learned, after a stop until the memory is fresh, or if the
+ * selected method has none.
  */
 export function learnedForecast(
   { backtest, waitsBins = 0 }: LoadLearning,
@@ -176,7 +170,7 @@ export function learnedForecast(
   const { method, pointRps, upperRps } = selectedForecast(backtest);
   const seconds = TASK.binS * TASK.horizonBins;
   const dispersion = load.burstiness?.dispersionAtSlo ?? 1;
-  // Of chance the middle is taken out, not the upper end: what is left of it then stands for what is not known of the rate.
+  // Removes the median of noise, not its upper end: the rest covers uncertainty of the rate.
   const law = { seconds, fraction: 0.5, dispersion };
   const upper = rateBehindPeak(upperRps, law);
   const presentRps = presentRate(load.arrivalsPerSecond, dispersion);

@@ -1,34 +1,33 @@
 /**
- * Exponential smoothing: level ← w·x + (1 − w)·level. What follows quickly makes the best quantile, what follows slowly the best point, so
- * each has a weight of its own, found on a grid: least relative error for the point, least pinball loss for the quantile.
+ * Exponential smoothing: level ← w·x + (1 − w)·level. Fast levels give the best quantile, slow ones the best point. Two
+ * weights from a grid: least relative error for the point, least pinball loss for the quantile.
  */
 import { pinballLoss, symmetricError } from '../forecast-errors.js';
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
 import type { TrainingPeaks } from '../peak-series.js';
 import { quantileFactor } from './upper-factor.js';
 
-/** What is fitted. */
 export interface EwmaWeights {
   readonly pointWeight: number;
   readonly upperWeight: number;
   readonly upperFactor: number;
 }
 
-/** The two levels; missing before the first maximum. */
+/** Undefined before the first maximum. */
 export interface EwmaMemory {
   readonly pointRps: number;
   readonly upperRps: number;
 }
 
 interface EwmaFit extends Fitting<EwmaWeights> {
-  /** Mean losses of the best so far; missing before the first step. */
+  /** Best mean losses so far. */
   readonly pointLoss?: number;
   readonly upperLoss?: number;
 }
 
 const GRID = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9] as const;
 
-/** Fitted in one step per value of the grid. */
+/** Trained in one step per grid value. */
 export const ewma: ForecastMethod<EwmaWeights, EwmaMemory | undefined, EwmaFit> = {
   name: 'ewma',
   beginFit: () => ({
@@ -68,7 +67,7 @@ export const ewma: ForecastMethod<EwmaWeights, EwmaMemory | undefined, EwmaFit> 
 
 const smooth = (level: number, value: number, weight: number): number => weight * value + (1 - weight) * level;
 
-/** Mean losses over the examples; NaN, which is never the better one, without examples. */
+/** Mean losses over the examples; NaN without examples, which never wins. */
 function lossesOf(weight: number, { task, maximaRps, targetsRps }: TrainingPeaks) {
   const examples = targetsRps.subarray(task.lags);
   const pointsRps = new Float64Array(examples.length);

@@ -1,4 +1,3 @@
-/** All methods by name, the simple ones first. */
 import type { ForecastMethod } from '../forecast-method.js';
 import { lagNetwork } from '../network/lag-network.js';
 import { lstm } from '../network/lstm-network.js';
@@ -7,7 +6,7 @@ import { holtWinters } from './holt-winters.js';
 import { quantileRegression } from './quantile-regression.js';
 import { lastTwoMax, lastValue, windowMax, windowMean } from './window-methods.js';
 
-/** What a rolling backtest chooses from. */
+/** Methods of a rolling backtest, simple ones first. */
 export const forecastMethods: readonly ForecastMethod[] = [
   lastValue,
   lastTwoMax,

@@ -1,25 +1,24 @@
 /**
- * Additive Holt-Winters (Winters 1960, in the form of Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 8.3): a level, a
- * slope and a daily season, each smoothed. With value x in slot k of the day:
- *   level′ = α·(x − season[k]) + (1 − α)·(level + slope)
- *   slope′ = β·(level′ − level) + (1 − β)·slope
- *   season[k] ← γ·(x − level − slope) + (1 − γ)·season[k]
- * A slot is a quarter of an hour, not one bin: a bin's count is mostly noise. The peak of the horizon is the largest forecast in it, times
- * a factor each for its median and its quantile, since a maximum of noisy values lies above their expectation.
+ * Additive Holt-Winters (Winters 1960; Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 8.3) with
+ * level, slope and daily season. With value x in slot k of the day:
+ * level′ = α·(x − season[k]) + (1 − α)·(level + slope)
+ * slope′ = β·(level′ − level) + (1 − β)·slope
+ * season[k] ← γ·(x − level − slope) + (1 − γ)·season[k]
+ * A slot is a quarter of an hour, since single bins are noise. The peak is the largest forecast within the horizon.
+ * Factors for median and quantile correct it: a maximum of noisy values exceeds their expectation.
  */
 import { pinballLoss } from '../forecast-errors.js';
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
 import type { TrainingPeaks } from '../peak-series.js';
 import { quantileFactor } from './upper-factor.js';
 
-/** The three smoothing weights, 0 to 1. */
+/** Smoothing weights, 0 to 1. */
 export interface Smoothing {
   readonly level: number;
   readonly slope: number;
   readonly season: number;
 }
 
-/** What is fitted. */
 export interface HoltWintersWeights {
   readonly smoothing: Smoothing;
   readonly pointFactor: number;
@@ -29,7 +28,6 @@ export interface HoltWintersWeights {
   readonly horizonBins: number;
 }
 
-/** Where the smoothing stands. */
 export interface HoltWintersMemory {
   readonly bins: number;
   readonly level: number;
@@ -48,7 +46,7 @@ const GRID: readonly Smoothing[] = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8].flatMap((
   [0, 0.01, 0.05].flatMap((slope) => [0, 0.01, 0.1].map((season) => ({ level, slope, season }))),
 );
 
-/** Fitted in one step per combination of the grid, by the pinball loss of its quantile. */
+/** Trained in one step per grid combination, by the pinball loss of its quantile. */
 export const holtWinters: ForecastMethod<HoltWintersWeights, HoltWintersMemory, HoltWintersFit> = {
   name: 'holt-winters',
   beginFit: ({ task: { binS, horizonBins } }) => ({
@@ -96,7 +94,7 @@ interface SmoothingState {
   readonly season: number[];
 }
 
-/** The standing after one more value; its season is changed in place. */
+/** State after one more value. Modifies `season` in place. */
 function smooth(
   { bins, level, slope, season }: SmoothingState,
   value: number,
@@ -116,7 +114,7 @@ function smooth(
   };
 }
 
-/** The largest value that the smoothing expects within the horizon. */
+/** Largest expected value within the horizon. */
 function expectedPeak({ bins, level, slope, season }: HoltWintersMemory, weights: HoltWintersWeights): number {
   let peak = 0;
   for (let ahead = 0; ahead < weights.horizonBins; ahead++) {

@@ -1,15 +1,13 @@
 import type { Fitting, ForecastMethod } from '../forecast-method.js';
 import { fullWindow, remember, type TrainingPeaks } from '../peak-series.js';
 
-/** Solves A·x = b for a symmetric positive definite A by Cholesky's decomposition A = L·Lᵀ. */
-
 /** A, row by row (only its lower triangle is read), and b. */
 export interface SymmetricSystem {
   readonly matrix: Float64Array;
   readonly right: Float64Array;
 }
 
-/** x; a pivot that is not above 0 (a column that the others already explain) leaves its component 0. */
+/** Solves A·x = b for a symmetric positive definite A by Cholesky. Components of collinear columns are 0. */
 export function solveSymmetric({ matrix, right }: SymmetricSystem): Float64Array {
   const size = right.length;
   const lower = choleskyFactor(matrix, size);
@@ -27,7 +25,7 @@ export function solveSymmetric({ matrix, right }: SymmetricSystem): Float64Array
   return solution;
 }
 
-/** Relative to the diagonal, what rounding leaves of a pivot that is 0. */
+/** Rounding of a zero pivot, relative to the diagonal. */
 const NO_PIVOT = 1e-12;
 
 const divide = (value: number, pivot: number): number => (pivot === 0 ? 0 : value / pivot);
@@ -47,26 +45,26 @@ function choleskyFactor(matrix: Float64Array, size: number): Float64Array {
 }
 
 /**
- * Linear quantile regression on the lags (Koenker and Bassett 1978): the median and the upper quantile as intercept + Σ coefficient·lag.
- * Fitted by majorization (Hunter and Lange 2000): with residuals r at the coefficients so far, the next ones solve
- * Xᵀ·W·X·β = Xᵀ·W·y + (2·fraction − 1)·Xᵀ·1 with W = 1 ÷ (ε + |r|), which never raises the (smoothed) pinball loss; one solution a step.
+ * Linear quantile regression on the lags (Koenker and Bassett 1978): median and upper quantile as intercept + Σ
+ * coefficient·lag. Majorization (Hunter and Lange 2000): with residuals r, solve Xᵀ·W·X·β = Xᵀ·W·y + (2·fraction −
+ * 1)·Xᵀ·1, W = 1 ÷ (ε + |r|). This never raises the (smoothed) pinball loss. One solution per step.
  */
 
-/** What is fitted: a coefficient per lag, oldest first, then the intercept. */
+/** A coefficient per lag, oldest first, then the intercept. */
 export interface RegressionWeights {
   readonly point: readonly number[];
   readonly upper: readonly number[];
 }
 
-/** Enough for two more digits than the counts have. */
+/** Two more digits than the counts have. */
 const STEPS = 50;
 /** ε as a fraction of the mean target. */
 const SMOOTHING = 1e-4;
-/** Keeps the weights finite where all targets are 0. */
+/** Keeps weights finite if all targets are 0. */
 const LEAST_SMOOTHING = 1e-9;
 const POINT_FRACTION = 0.5;
 
-/** Without examples it is the last value. */
+/** Untrained it is the last value. */
 export const quantileRegression: ForecastMethod<RegressionWeights, readonly number[]> = {
   name: 'quantile-regression',
   beginFit: ({ task }) => {
@@ -98,7 +96,7 @@ function linearForecast(coefficients: ArrayLike<number>, values: Float64Array, a
   return sum;
 }
 
-/** One step of the majorization over all examples. */
+/** One majorization step over all examples. */
 function improveCoefficients(
   coefficients: readonly number[],
   { task, maximaRps, targetsRps }: TrainingPeaks,

@@ -2,23 +2,21 @@ import type { Fitting, ForecastMethod } from '../forecast-method.js';
 import { type PeakTask, remember, type TrainingPeaks } from '../peak-series.js';
 import { quantileFactor } from './upper-factor.js';
 
-/** Methods that make one number of the last maxima and stand a factor above it for the quantile. */
+/** Methods that reduce the last maxima to one number, with a factor for the quantile. */
 
-/** What is fitted. */
 export interface WindowWeights {
   readonly windowBins: number;
   readonly upperFactor: number;
 }
 
-/** What tells such methods from each other. */
 export interface WindowRule {
   readonly name: string;
   windowBins(task: PeakTask): number;
-  /** The point forecast from the maxima of the window, at least one. */
+  /** Point forecast from the window's maxima (at least one). */
   pointRps(windowRps: ArrayLike<number>): number;
 }
 
-/** The method of a rule; fitted in one step. */
+/** Method of a rule, trained in one step. */
 function windowMethod(rule: WindowRule): ForecastMethod<WindowWeights, readonly number[]> {
   return {
     name: rule.name,
@@ -50,9 +48,6 @@ function pointsOf(rule: WindowRule, windowBins: number, { task, maximaRps, targe
   return points;
 }
 
-/** The next peak is the mean of the last maxima. */
-
-/** The mean of all lags. */
 export const windowMean = windowMethod({
   name: 'window-mean',
   windowBins: ({ lags }) => lags,
@@ -63,27 +58,21 @@ export const windowMean = windowMethod({
   },
 });
 
-/** The next peak is the largest of the last maxima: of two, or of the whole window. */
-
 const largestOf = (window: ArrayLike<number>): number => {
   let most = 0;
   for (let i = 0; i < window.length; i++) most = Math.max(most, window[i] as number);
   return most;
 };
 
-/** The larger of the last two. */
 export const lastTwoMax = windowMethod({
   name: 'last-two-max',
   windowBins: ({ lags }) => Math.min(2, lags),
   pointRps: largestOf,
 });
 
-/** The largest of all lags. */
 export const windowMax = windowMethod({ name: 'window-max', windowBins: ({ lags }) => lags, pointRps: largestOf });
 
-/** The next peak is the last maximum. */
-
-/** The plainest forecast: what every other has to beat. */
+/** Baseline for all others. */
 export const lastValue = windowMethod({
   name: 'last-value',
   windowBins: () => 1,

@@ -1,8 +1,6 @@
 import type { Rng } from '../../kernel/rng.js';
 
-/** Where fits start: weights spread so that activations keep their size from layer to layer (Glorot and Bengio 2010). */
-
-/** Fills a map's W with uniform numbers of variance 1 ÷ inputs; its b stays 0. */
+/** Initializes W with uniform numbers of variance 1 ÷ inputs (Glorot and Bengio 2010); b stays 0. */
 export function spreadWeights({ at, inputs, outputs }: AffineMap, parameters: Float64Array, rng: Rng): void {
   const most = Math.sqrt(3 / inputs);
   for (let row = 0; row < outputs; row++) {
@@ -10,16 +8,15 @@ export function spreadWeights({ at, inputs, outputs }: AffineMap, parameters: Fl
   }
 }
 
-/** y = W·x + b inside a flat array of parameters: per output its row of W, then its b. The one place where the networks multiply. */
+/** y = W·x + b in a flat array of parameters: per output its row of W, then its b. */
 
-/** Where the map's parameters lie and how long its vectors are. */
 export interface AffineMap {
   readonly at: number;
   readonly inputs: number;
   readonly outputs: number;
 }
 
-/** The first place behind the map's parameters. */
+/** First position behind the map's parameters. */
 export const endOf = ({ at, inputs, outputs }: AffineMap): number => at + outputs * (inputs + 1);
 
 /** Writes W·x + b to `output`. */
@@ -34,13 +31,11 @@ export function applyMap({ at, inputs, outputs }: AffineMap, parameters: Float64
   }
 }
 
-/** x and y of one application. */
 export interface AppliedVectors {
   readonly input: Float64Array;
   readonly output: Float64Array;
 }
 
-/** What flows back through one application: adds to the parameters' gradient and, where asked for, to the input's. */
 export interface BackwardVectors {
   readonly input: Float64Array;
   readonly outputGradient: Float64Array;

@@ -2,20 +2,17 @@ import { type AffineMap, applyBackward, applyMap, endOf, spreadWeights } from '.
 import { type Network, OUTPUTS } from './network.js';
 import { networkMethod } from './network-method.js';
 
-/** Two hidden layers of tanh: inputs → h → h → outputs. */
-
-/** A small dense network on normalized lags. */
+/** Dense network: inputs → h → h → outputs with tanh. */
 
 const HIDDEN_UNITS = 16;
 
-/** Two hidden layers of 16 units; fitted on 256,000 examples, with repetition. */
+/** Two hidden layers of 16 units, trained on 256,000 examples (with repetition). */
 export const lagNetwork = networkMethod({
   name: 'lag-network',
   networkFor: (lags) => denseNetwork(lags + 1, HIDDEN_UNITS),
   ...{ batches: 8000, batchSize: 32, rate: 3e-3 },
 });
 
-/** A network for `inputs` inputs with `hidden` units in each hidden layer. */
 export function denseNetwork(inputs: number, hidden: number): Network {
   const first: AffineMap = { at: 0, inputs, outputs: hidden };
   const second: AffineMap = { at: endOf(first), inputs: hidden, outputs: hidden };
@@ -59,7 +56,7 @@ function squash(values: Float64Array): void {
   for (let k = 0; k < values.length; k++) values[k] = Math.tanh(values[k] as number);
 }
 
-/** Turns the gradient behind a tanh into the one before it; `values` are those behind it. */
+/** Propagates the gradient through tanh. `values` are its outputs. */
 function throughTanh(values: Float64Array, gradient: Float64Array): void {
   for (let k = 0; k < values.length; k++) {
     const value = values[k] as number;

@@ -1,25 +1,23 @@
 /**
- * A long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000) over the lags, oldest first. Each
- * step sees one lag and the last input, which is the same at all steps; outputs are an affine map of the last hidden state.
- *   i, f, o = σ(…), g = tanh(…) of W·[lag, last, h] + b;  c ← f·c + i·g;  h ← o·tanh(c)
+ * LSTM (Hochreiter and Schmidhuber 1997, forget gate of Gers et al. 2000) over the lags, oldest first. A step sees one
+ * lag and the constant last input. Outputs are an affine map of the last hidden state.
+ * i, f, o = σ(…), g = tanh(…) of W·[lag, last, h] + b; c ← f·c + i·g; h ← o·tanh(c)
  */
 
 import { type AffineMap, applyBackward, applyMap, endOf, spreadWeights } from './affine-map.js';
 import { type Network, OUTPUTS } from './network.js';
 import { networkMethod } from './network-method.js';
 
-/** A recurrent network that reads the normalized lags one by one. */
-
 export const CELLS = 16;
 
-/** A long short-term memory of 16 cells. */
+/** LSTM of 16 cells. */
 export const lstm = networkMethod({
   name: 'lstm',
   networkFor: (lags) => lstmNetwork(lags, CELLS),
   ...{ batches: 6000, batchSize: 32, rate: 4e-3 },
 });
 
-/** What one step leaves for the way back. */
+/** Values kept for the backward pass. */
 interface Step {
   /** [lag, last input, hidden state before]. */
   readonly input: Float64Array;
@@ -30,10 +28,10 @@ interface Step {
 }
 
 const STEP_INPUTS = 2;
-/** A cell that remembers from the start learns long ranges sooner (Jozefowicz et al. 2015). */
+/** An initially open forget gate learns long ranges sooner (Jozefowicz et al. 2015). */
 const FORGET_BIAS = 1;
 
-/** A network for `lags` lags and one more input, with `hidden` cells. */
+/** Network for `lags` lags and one more input, with `hidden` cells. */
 export function lstmNetwork(lags: number, hidden: number): Network {
   const gateMap: AffineMap = { at: 0, inputs: STEP_INPUTS + hidden, outputs: 4 * hidden };
   const last: AffineMap = { at: endOf(gateMap), inputs: hidden, outputs: OUTPUTS };
@@ -88,7 +86,7 @@ const newStep = (hidden: number): Step => ({
   squashedCell: new Float64Array(hidden),
 });
 
-/** Slopes of the loss on the way back: in the hidden state and cell behind a step, in its gates before squashing, in its input. */
+/** Loss slopes: hidden state and cell behind a step, gates before squashing, input. */
 interface LstmGradients {
   readonly hiddenState: Float64Array;
   readonly cell: Float64Array;
@@ -105,7 +103,7 @@ const newGradients = (hidden: number): LstmGradients => ({
 
 const sigmoid = (value: number): number => 1 / (1 + Math.exp(-value));
 
-/** Squashes the gates, makes the cell from the one before (0 without one) and writes the hidden state. */
+/** Squashes the gates, computes the cell (from 0 if there is none before) and the hidden state. */
 function stepForward({ gates, cell, squashedCell }: Step, before: Float64Array | undefined, state: Float64Array): void {
   const hidden = cell.length;
   for (let unit = 0; unit < 3 * hidden; unit++) gates[unit] = sigmoid(gates[unit] as number);
@@ -120,7 +118,7 @@ function stepForward({ gates, cell, squashedCell }: Step, before: Float64Array |
   }
 }
 
-/** One step back: from the slopes behind the step to those of its gates and of the cell before it. */
+/** Backward step: slopes of the gates and of the previous cell. */
 function stepBackward(step: Step, before: Float64Array | undefined, slopes: LstmGradients): void {
   const hidden = step.cell.length;
   for (let unit = 0; unit < hidden; unit++) {

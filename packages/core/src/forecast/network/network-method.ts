@@ -12,24 +12,22 @@ import {
   writeLossGradient,
 } from './training.js';
 
-/** A forecast method around a network: inputs relative to the level, relative loss, mini-batches with Adam; some batches make one step. */
+/** Forecast method around a network: relative inputs and loss, mini-batches with Adam. */
 
-/** What is fitted. */
 export interface NetworkWeights extends LevelSpread {
   readonly lags: number;
   readonly parameters: readonly number[];
 }
 
-/** A fit under way. */
 export interface NetworkFit extends Fitting<NetworkWeights> {
   readonly seed: number;
   readonly lossScale: LossScale;
-  /** Of Adam, as long as the parameters. */
+  /** Adam state, as long as the parameters. */
   readonly mean: readonly number[];
   readonly square: readonly number[];
 }
 
-/** Name and shape, and how long it is fitted. */
+/** Architecture and training length. */
 export interface NetworkRule {
   readonly name: string;
   networkFor(lags: number): Network;
@@ -38,26 +36,24 @@ export interface NetworkRule {
   readonly rate: number;
 }
 
-/** A network ready for use. */
 interface UnpackedNetwork {
   readonly network: Network;
   readonly parameters: Float64Array;
-  /** Scratch. */
   readonly inputs: Float64Array;
 }
 
-/** Parameters change after each batch; a step of the fit takes this many. */
+/** Batches per training step. */
 const BATCHES_PER_STEP = 50;
 
-/** Batches until the rate is reached: Adam's first estimates are rough. */
+/** Warm-up of the rate: Adam's first estimates are rough. */
 const WARM_UP_BATCHES = 100;
 
-/** No example is looked at more often: with few of them a longer fit would learn them by heart. */
+/** Limits repetition of few examples, against overfitting. */
 const MOST_EPOCHS = 50;
 
-/** The method of a rule. Without examples it answers with the level of the lags. */
+/** Method of a rule. Without examples it predicts the level of the lags. */
 export function networkMethod(rule: NetworkRule): ForecastMethod<NetworkWeights, readonly number[], NetworkFit> {
-  // Typed arrays anew for every forecast would be garbage outside the heap, which makes the collector stop for tens of milliseconds.
+  // New typed arrays per forecast would be off-heap garbage and pause the collector for tens of ms.
   const unpacked = new WeakMap<NetworkWeights, UnpackedNetwork>();
   const unpack = (weights: NetworkWeights): UnpackedNetwork => {
     const known = unpacked.get(weights);
@@ -134,7 +130,7 @@ function runBatches(rule: NetworkRule, fit: NetworkFit, training: TrainingPeaks)
   };
 }
 
-/** Rises to `rate`, then falls along a cosine to 0 (Loshchilov and Hutter 2017). */
+/** Linear warm-up to `rate`, then a cosine to 0 (Loshchilov and Hutter 2017). */
 function rateAt(rate: number, batch: number, batches: number): number {
   const warm = Math.min(1, (batch + 1) / WARM_UP_BATCHES);
   return (warm * rate * (1 + Math.cos((Math.PI * batch) / batches))) / 2;

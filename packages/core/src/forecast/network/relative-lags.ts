@@ -1,32 +1,31 @@
 /**
- * Lags as a network sees them: logarithms relative to their level, and the level's own logarithm. So a shape that was learnt at 10 rps is
- * known at 30. Half a request is added everywhere, the resolution of a count: it keeps logarithms finite where nothing arrived.
+ * Network inputs: log lags relative to their level, and the log level. A shape learned at 10 rps applies at 30. Half a
+ * request (the resolution of a count) keeps logs finite.
  */
 
-/** Added to counts before logarithms. */
 export const HALF_REQUEST_RPS = 0.5;
 
-/** How log levels of the training spread; with it the last input is of order 1. */
+/** Spread of log levels in training. Scales the last input to order 1. */
 export interface LevelSpread {
   readonly meanLogLevel: number;
   readonly stdLogLevel: number;
 }
 
-/** Smoothing of the level: about the last four bins count. */
+/** Smoothing of the level over about four bins. */
 const LEVEL_WEIGHT = 0.4;
-/** Brings logarithms of ratios, mostly within a tenth, to order 1. */
+/** Scales log ratios, mostly within a tenth, to order 1. */
 const RATIO_GAIN = 3;
-/** A ratio says "nothing arrived" well before the logarithm of half a request does. */
+/** Ratios near zero arrivals are clipped. */
 const LEAST_INPUT = -3;
 
-/** The smoothed level of the values from `at` on, half a request added. */
+/** Smoothed level of the values from `at` on, plus half a request. */
 function levelOf(maximaRps: Float64Array, at: number, lags: number): number {
   let level = maximaRps[at] as number;
   for (let k = 1; k < lags; k++) level += LEVEL_WEIGHT * ((maximaRps[at + k] as number) - level);
   return level + HALF_REQUEST_RPS;
 }
 
-/** Writes the inputs for the lags from `at` on (as many as `inputs` is long, less one) and returns their level. */
+/** Writes the inputs for the lags from `at` on (`inputs.length` − 1). Returns their level. */
 export function writeInputs(
   inputs: Float64Array,
   { maximaRps, at }: { readonly maximaRps: Float64Array; readonly at: number },
@@ -42,7 +41,7 @@ export function writeInputs(
   return level;
 }
 
-/** Mean and standard deviation of the log level over all windows; 0 and 1 where there is no window or no spread. */
+/** Mean and standard deviation of the log level over all windows; 0 and 1 without windows or spread. */
 export function levelSpread(maximaRps: Float64Array, lags: number): LevelSpread {
   const windows = Math.max(0, maximaRps.length - lags + 1);
   let sum = 0;

@@ -2,12 +2,12 @@ import { SeededRng } from '../../kernel/rng.js';
 import type { PeakForecast } from '../peak-series.js';
 import { HALF_REQUEST_RPS } from './relative-lags.js';
 
-/** One step down a gradient with step sizes adapted to each parameter (Adam; Kingma and Ba 2015). */
+/** Adam: gradient steps with sizes adapted per parameter (Kingma and Ba 2015). */
 
-/** What Adam remembers; of one length. */
+/** Arrays of one length. */
 export interface AdamState {
   readonly parameters: Float64Array;
-  /** Smoothed gradient and smoothed squared gradient. */
+  /** Smoothed gradient and squared gradient. */
   readonly mean: Float64Array;
   readonly square: Float64Array;
 }
@@ -16,7 +16,7 @@ const MEAN_DECAY = 0.9;
 const SQUARE_DECAY = 0.999;
 const EPSILON = 1e-8;
 
-/** Changes the state in place; `step` counts from 1. */
+/** Updates the state in place. `step` counts from 1. */
 export function adamStep(
   { parameters, mean, square }: AdamState,
   gradient: Float64Array,
@@ -35,9 +35,7 @@ export function adamStep(
   }
 }
 
-/** The order in which a fit looks at its examples: all of them in a new random order, again and again. */
-
-/** Gives the example at each place of the endless order; asks in ascending places are quick. */
+/** Example at each place of an endless sequence of random permutations. Fast for ascending places. */
 export function shuffledOrder(examples: number, seed: number): (place: number) => number {
   let epoch = -1;
   let order: Uint32Array = new Uint32Array(0);
@@ -64,24 +62,24 @@ function shuffledIndices(examples: number, seed: number, epoch: number): Uint32A
 }
 
 /**
- * What the networks are trained for. With f = level·e^a and d = ln f − ln y, the symmetric relative error |y − f| ÷ ((y + f) ÷ 2) is
- * exactly 2·tanh(|d| ÷ 2): smooth in a but for its kink at the target. The quantile level·e^c has the pinball loss in rps itself, divided by
- * the mean target so that both losses are of the same size. Both y and f have half a request added.
+ * Training loss. With f = level·e^a and d = ln f − ln y, the symmetric relative error |y − f| ÷ ((y + f) ÷ 2) is
+ * 2·tanh(|d| ÷ 2). The quantile level·e^c has its pinball loss in rps ÷ mean target, so both losses have the same size.
+ * Both y and f include half a request.
  */
 
-/** A target with the level of its lags, half a request added to both. */
+/** Half a request is added to both. */
 export interface RelativeTarget {
   readonly level: number;
   readonly target: number;
 }
 
-/** What belongs to a training and not to an example. */
+/** Constants of a training. */
 export interface LossScale {
   readonly upperFraction: number;
   readonly meanTarget: number;
 }
 
-/** Slopes of the two losses, each in its output. */
+/** Slopes of the two losses in their outputs. */
 export function writeLossGradient(
   gradient: Float64Array,
   outputs: Float64Array,
@@ -94,7 +92,6 @@ export function writeLossGradient(
   gradient[1] = ((target > upper ? 0 : 1) - upperFraction) * (upper / meanTarget);
 }
 
-/** The forecast that the outputs mean. */
 export function forecastOfOutputs(outputs: Float64Array, level: number): PeakForecast {
   const pointRps = Math.max(0, level * Math.exp(outputs[0] as number) - HALF_REQUEST_RPS);
   return { pointRps, upperRps: Math.max(pointRps, level * Math.exp(outputs[1] as number) - HALF_REQUEST_RPS) };

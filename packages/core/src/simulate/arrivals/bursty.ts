@@ -2,18 +2,16 @@ import { type Burstiness, fitBurstiness, isPoisson } from '../../model/expected-
 import type { LoadSpec } from './load-spec.js';
 
 /**
- * Arrivals with measured burstiness: the load whose index of dispersion of counts is the measured one at both windows.
- *
- * A rate that is forgotten within a few requests shows as uneven gaps: gamma, with the long-run dispersion for the squared coefficient of
- * variation. Otherwise the rate switches between two levels (MMPP) with the fitted excess A and forgetting r: the variance of the rate is
- * A·r·λ ÷ 2, the levels are held by turns for exponential times, half of the time each, or the high one for less where half would take a
- * low rate below 0.
+ * Load of measured burstiness: same index of dispersion of counts at both windows. A rate forgotten within a few
+ * requests becomes gamma gaps with the long-run dispersion as squared coefficient of variation. Otherwise a two-level
+ * MMPP with excess A and forgetting r: rate variance A·r·λ ÷ 2, exponential holding times. Each level has half of the
+ * time; the high one less if the low rate would be negative.
  */
 
-/** Requests within which a rate is forgotten that shows as uneven gaps. */
+/** Rates forgotten within so many requests become gamma gaps. */
 const FAST_REQUESTS = 4;
 
-/** The load of `durationS` at a mean of `arrivalRps`. */
+/** Load of `durationS` at a mean of `arrivalRps`. */
 export function burstyLoad(arrivalRps: number, burstiness: Burstiness, durationS: number): LoadSpec {
   if (isPoisson(burstiness) || arrivalRps <= 0) return { kind: 'poisson', arrivalRps, durationS };
   const { excess, forgettingPerMs } = fitBurstiness(burstiness);

@@ -1,24 +1,23 @@
 import { drawExponential, drawGamma, type Rng } from '../../kernel/rng.js';
 
-/**
- * Markov-modulated Poisson arrivals: Poisson at the rate of a state that is held for an exponential time. The states are visited in turn,
- * the first one is drawn by its share of the time, so the process is stationary from 0 with mean Σ rate·hold ÷ Σ hold. With two states
- * its dispersion in windows of t is 1 + A·(1 − (1 − e^(−rt)) ÷ (rt)), r the sum of both rates of leaving (Fischer and Meier-Hellstern, 1993).
- */
-
-/** A state of the rate, held for `meanHoldS` on average, above 0. */
+/** State of the rate, held for `meanHoldS` > 0 on average. */
 export interface MmppState {
   readonly arrivalRps: number;
   readonly meanHoldS: number;
 }
 
-/** States visited in turn; at least one. */
+/** At least one state. */
 export interface MmppLoad {
   readonly states: readonly MmppState[];
   readonly durationS: number;
 }
 
-/** Arrivals of a rate that changes state at random. */
+/**
+ * Markov-modulated Poisson arrivals: a Poisson rate per state, with exponential holding times. States follow in turn.
+ * The first is drawn by its share of time, so the process is stationary with mean Σ rate·hold ÷ Σ hold. With two
+ * states, dispersion in windows of t is 1 + A·(1 − (1 − e^(−rt)) ÷ (rt)), r the sum of both leaving rates (Fischer and
+ * Meier-Hellstern, 1993).
+ */
 export function mmppArrivals({ states, durationS }: MmppLoad, rng: Rng): ArrivalProcess {
   const durationMs = durationS * 1000;
   let index = firstState(states, rng);
@@ -37,7 +36,7 @@ export function mmppArrivals({ states, durationS }: MmppLoad, rng: Rng): Arrival
           atMs = nextMs;
           return atMs < durationMs ? atMs : undefined;
         }
-        // Without memory, what is left of the gap may be drawn anew at the new rate.
+        // Memoryless: the rest of the gap can be redrawn at the new rate.
         atMs = changesAtMs;
         index = (index + 1) % states.length;
         enter();
@@ -59,16 +58,12 @@ export function firstState(states: readonly MmppState[], rng: Rng): number {
   );
 }
 
-/** What every generator gives: the instants of a load, one after another, so that a day of load needs no list of requests. */
-
-/** Instants in ms from 0, ascending; undefined when the load has ended. */
+/** Instants in ms from 0, ascending; undefined at the end of the load. A day of load needs no list. */
 export interface ArrivalProcess {
   nextAtMs(): number | undefined;
 }
 
-/** Arrivals at equal distances: what a sensor sends, and the D of the textbook queues. */
-
-/** Arrivals at equal distances at a constant rate, the first at 0, until `durationMs`. */
+/** Arrivals at equal distances, the first at 0, until `durationMs`. */
 export function deterministicArrivals(arrivalRps: number, durationMs: number): ArrivalProcess {
   let count = 0;
   return {
@@ -79,9 +74,7 @@ export function deterministicArrivals(arrivalRps: number, durationMs: number): A
   };
 }
 
-/** Poisson arrivals: exponential gaps, independent of each other; the index of dispersion of counts is 1 in every window. */
-
-/** Poisson arrivals at a constant rate until `durationMs`. */
+/** Poisson arrivals until `durationMs`. */
 export function poissonArrivals(arrivalRps: number, durationMs: number, rng: Rng): ArrivalProcess {
   let atMs = 0;
   return {
@@ -92,19 +85,17 @@ export function poissonArrivals(arrivalRps: number, durationMs: number, rng: Rng
   };
 }
 
-/**
- * Renewal arrivals with gamma-distributed gaps of shape 1 ÷ cv²: burstier than Poisson above a coefficient of variation of 1, more even
- * below it. In long windows the index of dispersion of counts tends to cv² (Cox, Renewal Theory, 1962). The first gap starts at 0.
- */
-
-/** A constant mean rate with gaps of coefficient of variation `cv`, above 0. */
+/** Mean rate, and coefficient of variation `cv` > 0 of the gaps. */
 export interface GammaLoad {
   readonly arrivalRps: number;
   readonly durationS: number;
   readonly cv: number;
 }
 
-/** Arrivals with gamma-distributed gaps. */
+/**
+ * Renewal arrivals with gamma gaps of shape 1 ÷ cv², the first from 0. The index of dispersion of counts tends to cv²
+ * in long windows (Cox, Renewal Theory, 1962).
+ */
 export function gammaArrivals({ arrivalRps, durationS, cv }: GammaLoad, rng: Rng): ArrivalProcess {
   const shape = 1 / (cv * cv);
   const durationMs = durationS * 1000;

@@ -1,10 +1,8 @@
 /**
- * The worst trace that respects a traffic envelope: as many requests as its windows admit, as early as they admit them, again and again.
- *
- * Time goes in whole seconds and what a second admits arrives at its beginning, so any window of w s holds what w neighbouring seconds do.
- * Second k gets a(k) = min over the windows of [E(w) − a(k−1) − … − a(k−w+1)]. Of all traces within the envelope none has had more
- * arrivals by any instant (traces within an envelope are closed under the maximum; Le Boudec and Thiran, Network Calculus, 2001, §1.2).
- * Nothing is drawn at random. In the long run the longest window is full: its count ÷ its length is the rate.
+ * Worst trace within a traffic envelope: as many requests as the windows admit, as early as possible. Time goes in
+ * whole seconds; arrivals come at their beginning. Second k gets a(k) = min over windows of [E(w) − a(k−1) − … −
+ * a(k−w+1)]. No trace within the envelope has more arrivals by any instant (closed under maximum; Le Boudec and Thiran,
+ * Network Calculus, 2001, §1.2). Deterministic. The long-run rate is the count ÷ length of the longest window.
  */
 import type { ArrivalEnvelope } from '../../model/expected-load.js';
 import type { ArrivalProcess } from './constant-rate.js';
@@ -30,7 +28,7 @@ export function envelopeArrivals(envelope: ArrivalEnvelope, durationMs: number):
   };
 }
 
-/** What the next second admits after the `recent` ones, newest first. */
+/** Arrivals of the next second after the `recent` ones, newest first. */
 function nextArrivals(envelope: ArrivalEnvelope, recent: readonly number[]): number {
   const room = envelope.map(({ windowS, arrivals }) =>
     recent.slice(0, windowS - 1).reduce((sum, count) => sum - count, arrivals),

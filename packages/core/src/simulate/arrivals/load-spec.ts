@@ -1,4 +1,4 @@
-/** A load as data: plain, JSON-serializable, one kind per generator. The same description and seed give the same arrivals everywhere. */
+/** Load as plain JSON data, one kind per generator. Equal loads and seeds give equal arrivals everywhere. */
 import type { Rng } from '../../kernel/rng.js';
 import {
   type ArrivalProcess,
@@ -24,19 +24,18 @@ import {
   stepArrivals,
 } from './varying-rate.js';
 
-/** A constant rate for a time. */
 export interface ConstantLoad {
   readonly arrivalRps: number;
   readonly durationS: number;
 }
 
-/** Counts per second with how they are spread within it. */
+/** Counts per second and their spread. */
 export interface TraceLoad {
   readonly arrivalsPerSecond: readonly number[];
   readonly spread: TraceSpread;
 }
 
-/** A load by kind; rates in requests per second, times in seconds. */
+/** Rates in requests per second, times in seconds. */
 export type LoadSpec =
   | ({ readonly kind: 'poisson' } & ConstantLoad)
   | ({ readonly kind: 'deterministic' } & ConstantLoad)
@@ -49,7 +48,7 @@ export type LoadSpec =
   | { readonly kind: 'piecewise-linear'; readonly points: readonly RatePoint[] }
   | ({ readonly kind: 'trace' } & TraceLoad);
 
-/** The arrivals of a load; those of the same `rng` seed are the same. */
+/** Arrivals of a load. Equal `rng` seeds give equal arrivals. */
 export function arrivalsOf(load: LoadSpec, rng: Rng): ArrivalProcess {
   switch (load.kind) {
     case 'poisson':
@@ -75,7 +74,7 @@ export function arrivalsOf(load: LoadSpec, rng: Rng): ArrivalProcess {
   }
 }
 
-/** How long a load lasts, in seconds. */
+/** Duration in seconds. */
 export function loadDurationS(load: LoadSpec): number {
   if (load.kind === 'trace') return load.arrivalsPerSecond.length;
   if (load.kind === 'piecewise-linear') return load.points.at(-1)?.atS ?? 0;

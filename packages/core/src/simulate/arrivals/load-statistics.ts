@@ -1,4 +1,4 @@
-/** What a load is like, in the figures by which published loads are described; two loads of the same figures put a planner to the same test. */
+/** Figures by which published loads are described. Loads of equal figures test a planner equally. */
 import {
   autocorrelation,
   blockSums,
@@ -8,7 +8,7 @@ import {
   quantileOfSorted,
 } from '../../kernel/count-statistics.js';
 
-/** Figures of counts per second; dispersion is variance ÷ mean of the counts in windows of that length. */
+/** Counts per second. Dispersion: variance ÷ mean of counts in windows of that length. */
 export interface LoadStatistics {
   readonly seconds: number;
   readonly requests: number;
@@ -21,7 +21,7 @@ export interface LoadStatistics {
   readonly stdRps: number;
   readonly dispersionAt1s: number;
   readonly dispersionAt10s: number;
-  /** Of the counts in 10 s, at lags of 10 s, 20 s, … up to a quarter of the load, beyond which too few pairs are left. */
+  /** Of 10 s counts, at lags of 10 s, 20 s, … up to a quarter of the load. */
   readonly autocorrelationAt10s: readonly number[];
 }
 

@@ -1,23 +1,20 @@
 /**
- * Replay of counts per second. Each second gets exactly its count, spread by one of three rules over uniform numbers that come in
- * ascending order (the next of n left in (x, 1) lies at 1 − (1 − x)·U^(1/n)), so a second needs no list and no sorting:
- *
- * - `poisson`: at random, which is a Poisson process given its count;
- * - `uniform`: at equal distances, half a distance from both ends;
- * - `bunched`: offsets from the start of the second drawn from an exponential law of mean 1 ÷ count s, not added up, as the load tester of
- *   IPA (JSys 2024) does it: about two thirds of a second's requests lie within its first 1 ÷ count of a second. An offset beyond the second
- *   counts as drawn again, so that no second lends a request to the next.
+ * Replay of counts per second. Uniform numbers come in ascending order (the next of n in (x, 1) is 1 − (1 −
+ * x)·U^(1/n)), so a second needs no list. Spreads:
+ * - `poisson`: at random, a Poisson process given its count;
+ * - `uniform`: equal distances, half a distance from both ends;
+ * - `bunched`: independent exponential offsets of mean 1 ÷ count s, as in IPA's load tester (JSys 2024): two thirds
+ *   fall into the first 1 ÷ count s. Offsets beyond the second are redrawn.
  */
 import type { Rng } from '../../kernel/rng.js';
 import type { ArrivalProcess } from './constant-rate.js';
 
-/** How the requests of a second are spread over it. */
 export type TraceSpread = (typeof traceSpreads)[number];
 
-/** The spreads by name, the default first. */
+/** The default first. */
 export const traceSpreads = ['poisson', 'uniform', 'bunched'] as const;
 
-/** Offsets stay this far (s) from the end of their second, so that rounding cannot push one into the next. */
+/** Largest offset (s), so that rounding cannot reach the next second. */
 const LAST_OFFSET_S = 1 - 2 ** -20;
 
 /** Arrivals with `arrivalsPerSecond[i]` requests in second i. */
@@ -48,7 +45,7 @@ export function traceArrivals(
   };
 }
 
-/** The offset that a share `above` of the exponential law of mean 1 ÷ count, cut at 1 s, exceeds. */
+/** Offset exceeded with probability `above` by the exponential of mean 1 ÷ count, cut at 1 s. */
 function bunchedOffsetS(above: number, count: number): number {
   const beyond = Math.exp(-count);
   return -Math.log(above * (1 - beyond) + beyond) / count;

@@ -1,19 +1,14 @@
 import type { Rng } from '../../kernel/rng.js';
 import { type ArrivalProcess, poissonArrivals } from './constant-rate.js';
 
-/**
- * Poisson arrivals whose rate follows a curve, by thinning (Lewis and Shedler, 1979): candidates at the highest rate, each kept with
- * probability rate ÷ highest rate. Every generator of a changing rate is a curve over this one.
- */
-
-/** A rate over time; `rpsAt` is asked for ascending instants, once per curve, and never exceeds `highestRps`. */
+/** `rpsAt` gets ascending instants, once per curve, and never exceeds `highestRps`. */
 export interface RateCurve {
   readonly durationS: number;
   readonly highestRps: number;
   rpsAt(atS: number): number;
 }
 
-/** Poisson arrivals at the rate of `curve`. */
+/** Poisson arrivals at the rate of `curve`, by thinning (Lewis and Shedler, 1979). */
 function varyingRateArrivals(curve: RateCurve, rng: Rng): ArrivalProcess {
   const candidates = poissonArrivals(curve.highestRps, curve.durationS * 1000, rng);
   return {
@@ -26,15 +21,15 @@ function varyingRateArrivals(curve: RateCurve, rng: Rng): ArrivalProcess {
   };
 }
 
-/** Poisson arrivals whose rate is given at points of time; between two points it changes linearly, two points at one instant are a jump. */
-
-/** A rate at an instant. */
 export interface RatePoint {
   readonly atS: number;
   readonly arrivalRps: number;
 }
 
-/** Poisson arrivals whose rate follows the points (ascending in time), from the first to the last. */
+/**
+ * Poisson arrivals at a piecewise-linear rate, from the first to the last point (ascending). Two points at one instant
+ * are a jump.
+ */
 export function piecewiseLinearArrivals(points: readonly RatePoint[], rng: Rng): ArrivalProcess {
   let after = 0;
   const rpsAt = (atS: number) => {
@@ -48,8 +43,6 @@ export function piecewiseLinearArrivals(points: readonly RatePoint[], rng: Rng):
   return varyingRateArrivals({ durationS: points.at(-1)?.atS ?? 0, highestRps, rpsAt }, rng);
 }
 
-/** Poisson arrivals whose rate rises or falls linearly over the whole load: it finds the rate at which a system gives way. */
-
 /** `fromRps` at 0, `toRps` at the end. */
 export interface RampLoad {
   readonly fromRps: number;
@@ -57,15 +50,13 @@ export interface RampLoad {
   readonly durationS: number;
 }
 
-/** Arrivals of a rate that changes linearly. */
+/** Linear rate: finds the rate at which a system fails. */
 export function rampArrivals({ fromRps, toRps, durationS }: RampLoad, rng: Rng): ArrivalProcess {
   const rpsAt = (atS: number) => fromRps + ((toRps - fromRps) * atS) / durationS;
   return varyingRateArrivals({ durationS, highestRps: Math.max(fromRps, toRps), rpsAt }, rng);
 }
 
-/** Poisson arrivals whose rate jumps once: how fast a controller follows shows best against a step. */
-
-/** `fromRps` before `atS`, `toRps` from then on. */
+/** `fromRps` before `atS`, then `toRps`. */
 export interface StepLoad {
   readonly fromRps: number;
   readonly toRps: number;
@@ -73,27 +64,25 @@ export interface StepLoad {
   readonly durationS: number;
 }
 
-/** Arrivals of a rate that jumps once. */
+/** One jump of the rate: shows how fast a controller follows. */
 export function stepArrivals({ fromRps, toRps, atS: stepAtS, durationS }: StepLoad, rng: Rng): ArrivalProcess {
   const rpsAt = (atS: number) => (atS < stepAtS ? fromRps : toRps);
   return varyingRateArrivals({ durationS, highestRps: Math.max(fromRps, toRps), rpsAt }, rng);
 }
 
-/** Poisson arrivals whose rate jumps between levels in a fixed rhythm: the hardest regular load for a controller that scales down. */
-
-/** A rate held for `holdS`, above 0. */
+/** Rate held for `holdS` > 0. */
 export interface SquareWaveLevel {
   readonly arrivalRps: number;
   readonly holdS: number;
 }
 
-/** Levels in turn, again and again from the first; at least one. */
+/** Levels in turn, repeated; at least one. */
 export interface SquareWaveLoad {
   readonly levels: readonly SquareWaveLevel[];
   readonly durationS: number;
 }
 
-/** Arrivals of a rate that jumps from level to level. */
+/** Jumps between levels: the hardest regular load for a controller that scales down. */
 export function squareWaveArrivals({ levels, durationS }: SquareWaveLoad, rng: Rng): ArrivalProcess {
   const periodS = levels.reduce((sum, { holdS }) => sum + holdS, 0);
   const highestRps = levels.reduce((highest, { arrivalRps }) => Math.max(highest, arrivalRps), 0);
@@ -108,9 +97,7 @@ export function squareWaveArrivals({ levels, durationS }: SquareWaveLoad, rng: R
   return varyingRateArrivals({ durationS, highestRps, rpsAt }, rng);
 }
 
-/** Poisson arrivals whose rate swings around its mean as a cosine, from the quietest instant at 0: mean·(1 − swing·cos(2πt ÷ period)). */
-
-/** `arrivalRps` is the mean over a period, `swingFraction` (0…1) how far the rate goes above and below it. */
+/** `arrivalRps` is the mean over a period. `swingFraction` (0…1) is the relative amplitude. */
 export interface DailyCycleLoad {
   readonly arrivalRps: number;
   readonly swingFraction: number;
@@ -118,7 +105,7 @@ export interface DailyCycleLoad {
   readonly durationS: number;
 }
 
-/** Arrivals of a rate that swings once per period. */
+/** Rate mean·(1 − swing·cos(2πt ÷ period)), from the quietest instant. */
 export function dailyCycleArrivals(load: DailyCycleLoad, rng: Rng): ArrivalProcess {
   const { arrivalRps, swingFraction, periodS, durationS } = load;
   const rpsAt = (atS: number) => arrivalRps * (1 - swingFraction * Math.cos((2 * Math.PI * atS) / periodS));
