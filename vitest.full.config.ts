@@ -8,7 +8,8 @@ export default defineConfig({
   ...quick,
   test: {
     ...settings,
-    include: ['{packages/*/src,examples,benchmarks,scripts}/**/*.full.test.ts'],
+    include: ['{packages/*/src,examples,benchmarks,scripts}/**/*.{full,seeds}.test.ts'],
+    env: { ...settings.env, EQUIPOISE_SEEDS: 'all' },
     exclude: ['**/node_modules/**', '**/dist/**'],
     setupFiles: [],
     passWithNoTests: true,
