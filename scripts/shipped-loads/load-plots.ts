@@ -1,5 +1,5 @@
 /** The pictures of docs/reference/loads.md: what each form of arrivals, each spread and each shipped load looks like. */
-import { type arrivalForms, parseArrivals } from '../../packages/app/src/compose/parse-arrivals.js';
+import { type arrivalForms, parseArrivals } from '../../packages/app/src/compose/resolve-load.js';
 import { plotSvg } from '../../packages/app/src/report/plot.js';
 import { countsInWindows } from '../../packages/core/src/kernel/count-statistics.js';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';

@@ -1,5 +1,5 @@
 /** The tables of docs/reference/loads.md. */
-import { arrivalForms } from '../../packages/app/src/compose/parse-arrivals.js';
+import { arrivalForms } from '../../packages/app/src/compose/resolve-load.js';
 import { loadStatistics } from '../../packages/core/src/simulate/arrivals/load-statistics.js';
 import { markdownTable } from '../../packages/pipeline-file/src/reference/reference-page.js';
 import { countsOf } from './load-model.js';

@@ -1,6 +1,6 @@
 /** Command line: names, flags and help. Commands are imported only when they run, so that help is fast. */
 import { type Command, Option } from 'commander';
-import { addKubernetes } from './commands/k8s-program.js';
+import { addKubernetes } from './commands/k8s/k8s-program.js';
 import { addOperator } from './commands/operator-program.js';
 import { CheckedCommand } from './terminal/checked-command.js';
 import {

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import { buildProgram, commandsOf } from './build-program.js';
-import { ExitCode } from './terminal/exit-code.js';
+import { ExitCode } from './terminal/run-command.js';
 
 /**
  * Parses arguments, runs the command and sets `process.exitCode`. Wrong usage is reported as JSON if that was

@@ -1,11 +1,14 @@
 /** `equipoise evaluate`: measures end-to-end accuracy of variant combinations on labelled samples. */
+
 import { Console } from 'node:console';
-import type { PipelineSpec, StageId } from '@equipoise/core/model';
-import { type Evaluation, evaluatePipeline } from '@equipoise/runtime';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { importModule } from '@equipoise/adapter-embedded';
+import { AppError, type PipelineSpec, type StageId } from '@equipoise/core/model';
+import { type Evaluation, type EvaluationModule, evaluatePipeline, evaluationModule } from '@equipoise/runtime';
 import pc from 'picocolors';
 import { requireArtifacts } from '../compose/artifacts.js';
 import { embeddedLauncher } from '../compose/embedded-launcher.js';
-import { type ImportedEvaluation, importEvaluation } from '../compose/import-evaluation.js';
 import { loadSpec } from '../compose/load-spec.js';
 import { outputFile } from '../compose/output-file.js';
 import { fractionText } from '../terminal/plan-table.js';
@@ -13,7 +16,7 @@ import { progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
 
-export interface EvaluateOptions {
+interface EvaluateOptions {
   readonly data?: string;
   readonly out?: string;
   /** Evaluates only the first samples. */
@@ -76,4 +79,36 @@ function evaluationText({ stages }: PipelineSpec, { table, leftOut }: Evaluation
     textTable([...shown, { right: 'accuracy' }, { right: '95 % interval' }], rows),
     ...notes.map((note) => pc.dim(note)),
   ].join('\n');
+}
+
+/** An imported evaluation module with an existing folder. */
+interface ImportedEvaluation {
+  readonly module: EvaluationModule;
+  readonly dataDir: string;
+}
+
+/** Imports the module; `data` wins over the folder of the file. Rejects with an AppError that names the field or path to correct. */
+async function importEvaluation(
+  spec: PipelineSpec,
+  { file, data }: { readonly file: string; readonly data?: string },
+): Promise<ImportedEvaluation> {
+  const { evaluation } = spec;
+  if (evaluation === undefined) {
+    const message = `${file} names no evaluation module. Add the field spec.evaluation, such as evaluation: { module: ./evaluate.ts, data: ./data }.`;
+    throw new AppError('INVALID_PIPELINE', message, { details: { path: 'spec.evaluation' } });
+  }
+  const synthetic = spec.stages.find(
+    ({ module, variants }) => module === undefined && variants.some(({ server }) => server === undefined),
+  );
+  if (synthetic !== undefined) {
+    const message = `The stage ${synthetic.id} of ${file} has neither a module nor servers, so it gives no answers to score. Add the field module to it.`;
+    throw new AppError('INVALID_PIPELINE', message, { details: { stageId: synthetic.id } });
+  }
+  const dataDir = data === undefined ? resolve(spec.baseDir, evaluation.dataPath) : resolve(data);
+  const found = await stat(dataDir).catch(() => undefined);
+  if (found?.isDirectory() !== true) {
+    const message = `There is no data folder ${dataDir}. Name the folder of labelled samples with --data or in spec.evaluation.data.`;
+    throw new AppError('FILE_NOT_FOUND', message, { details: { path: dataDir } });
+  }
+  return { module: evaluationModule(await importModule(evaluation.module, spec.baseDir)), dataDir };
 }

@@ -5,9 +5,8 @@ import { type LoggedDecision, LogReplay, type RecordedLog, readDecisionLog } fro
 import { decisionText } from '../terminal/decision-text.js';
 import type { Explained } from '../terminal/plan-explanation.js';
 import type { CommandResult } from '../terminal/run-command.js';
-import { newestText } from './logged-pipelines.js';
 
-export interface ExplainOptions {
+interface ExplainOptions {
   readonly log: string;
   readonly pipeline?: string;
 }
@@ -48,4 +47,11 @@ function whyOf({ setups }: RecordedLog, record: DecisionRecord): Explained | und
   const problem = new LogReplay(setups).problemOf(record);
   if (problem === undefined) return undefined;
   return { explanation: explainPlan(problem, result), plan: result.plan, objective: problem.spec.objective };
+}
+
+/** Pipelines of a decision log with their newest decision numbers, as the end of a sentence. */
+export async function newestText(path: string): Promise<string> {
+  const { decisions } = await readDecisionLog(path, { newest: 1 });
+  const newest = decisions.map(({ pipelineName, record }) => `${pipelineName} (newest ${record.id})`);
+  return newest.length === 0 ? 'there is none of any pipeline' : `it has those of ${newest.join(', ')}`;
 }

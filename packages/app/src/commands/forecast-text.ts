@@ -1,11 +1,35 @@
 /** Result of a trial for the terminal: a table, and a plot of the last forecasts. */
-import type { PeakTask, Trial } from '@equipoise/core/forecast';
+
+import type { ForecastFigures, PeakTask, Trial } from '@equipoise/core/forecast';
 import pc from 'picocolors';
 import { percentText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';
-import type { ForecastAnswer } from './forecast-answer.js';
 
-export interface TrialConditions {
+/** Result of a trial, as `--json` prints it. */
+export interface ForecastAnswer {
+  readonly selected: string;
+  readonly methods: readonly MethodFigures[];
+  /** Figures of the rolling selection, with the duration of its steps. */
+  readonly inForce: ForecastFigures & { readonly changes: number; readonly stepMs: StepTimes };
+  readonly trainBins: number;
+  readonly testBins: number;
+}
+
+/** One method on the test part. */
+interface MethodFigures extends ForecastFigures {
+  readonly name: string;
+  readonly fitMs: number;
+  readonly predictMs: number;
+}
+
+/** Scores, selection and next forecasts, over the test part. */
+interface StepTimes {
+  readonly mean: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+interface TrialConditions {
   readonly trace: string;
   readonly task: PeakTask;
   readonly trainS: number;

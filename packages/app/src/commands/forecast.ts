@@ -1,21 +1,26 @@
 /** `equipoise forecast`: compares forecasters on a trace and shows their accuracy. */
+
+import { createRequire } from 'node:module';
+import { Worker } from 'node:worker_threads';
 import {
   forecastFigures,
   type PeakSeries,
   type PeakTask,
   peakSeries,
   type Trial,
+  type TrialProgress,
   USUAL_PEAK_TASK,
 } from '@equipoise/core/forecast';
 import { AppError } from '@equipoise/core/model';
+import { ProgressMeter } from '@equipoise/runtime';
 import { outputFile } from '../compose/output-file.js';
 import { countsOf, shippedLoadNames } from '../compose/resolve-load.js';
+import { type ProgressDisplay, progressDisplay } from '../terminal/progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
-import type { ForecastAnswer } from './forecast-answer.js';
-import { runTrial } from './forecast-run.js';
-import { forecastText } from './forecast-text.js';
+import { type ForecastAnswer, forecastText } from './forecast-text.js';
+import type { TrialMessage, TrialQuestion } from './forecast-thread.js';
 
-export interface ForecastOptions {
+interface ForecastOptions {
   readonly binS: number;
   readonly lags: number;
   readonly horizonBins: number;
@@ -92,5 +97,45 @@ function answerOf({ selected, methods, inForce, testBins }: Trial, task: PeakTas
     },
     trainBins: testBins[0] as number,
     testBins: testBins.length,
+  };
+}
+
+/** Runs a trial in its own thread, with progress on stderr; rejects with the thread's error. */
+async function runTrial(question: TrialQuestion): Promise<Trial> {
+  const display = progressDisplay('forecast');
+  const entry = createRequire(import.meta.url).resolve('equipoise/forecast-thread');
+  const thread = new Worker(entry, { workerData: question, execArgv: [] });
+  try {
+    return await trialFrom(thread, progressTo(display));
+  } finally {
+    display.stop();
+    await thread.terminate();
+  }
+}
+
+function trialFrom(thread: Worker, onProgress: (progress: TrialProgress) => void): Promise<Trial> {
+  return new Promise((resolve, reject) => {
+    thread.on('error', reject);
+    thread.on('exit', () => reject(new Error('the forecast thread has ended')));
+    thread.on('message', (message: TrialMessage) => {
+      if ('trial' in message) resolve(message.trial);
+      else onProgress(message.progress);
+    });
+  });
+}
+
+/** Estimated duration of a step before the first is timed. */
+const EXPECTED_STEP_MS = 50;
+
+function progressTo(display: ProgressDisplay): (progress: TrialProgress) => void {
+  let meter: ProgressMeter | undefined;
+  let counted = 0;
+  return ({ doneUnits, totalUnits, label }) => {
+    meter ??= new ProgressMeter(
+      { nowMs: () => performance.now() },
+      { totalUnits, expectedUnitMs: EXPECTED_STEP_MS, listener: (progress) => display.show(progress) },
+    );
+    meter.finish(doneUnits - counted, label);
+    counted = doneUnits;
   };
 }

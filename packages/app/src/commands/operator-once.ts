@@ -11,7 +11,7 @@ import {
   operatorBase,
   plansFor,
   scopeOf,
-} from '../compose/operator-parts.js';
+} from '../compose/operator-deps.js';
 import { logLine } from '../terminal/json-log.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';

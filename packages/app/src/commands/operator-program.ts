@@ -1,7 +1,6 @@
 /** `equipoise operator`: name, flags and help. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { port } from '../terminal/flag-values.js';
-import { namespace } from '../terminal/kube-flags.js';
+import { namespace, port } from '../terminal/flag-values.js';
 import { runCommand } from '../terminal/run-command.js';
 
 function image(text: string): string {

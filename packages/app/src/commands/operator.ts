@@ -14,7 +14,7 @@ import {
   operatorBase,
   plansFor,
   scopeOf,
-} from '../compose/operator-parts.js';
+} from '../compose/operator-deps.js';
 import { logLine } from '../terminal/json-log.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { endWithin, stopSignal } from '../terminal/stop-signal.js';

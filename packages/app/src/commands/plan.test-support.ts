@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { AppError, errorCodes } from '@equipoise/core/model';
 import { CommanderError } from 'commander';
 import { buildProgram } from '../build-program.js';
-import { ExitCode } from '../terminal/exit-code.js';
+import { ExitCode } from '../terminal/run-command.js';
 import { plan } from './plan.js';
 import type { PlanOptions } from './plan-question.js';
 

@@ -14,9 +14,9 @@ import {
   type VerifierAt,
 } from '@equipoise/core/plan';
 import pc from 'picocolors';
-import { plannedHostCores } from '../compose/host-cores.js';
 import { outputFile } from '../compose/output-file.js';
-import { verifierFor } from '../compose/verifier-for.js';
+import { plannedHostCores } from '../compose/served-spec.js';
+import { verifierFor } from '../compose/simulated-run.js';
 import { counted } from '../terminal/counted.js';
 import { explanationText } from '../terminal/plan-explanation.js';
 import { frontierText } from '../terminal/plan-frontier.js';

@@ -8,7 +8,7 @@ import { counted } from '../terminal/counted.js';
 import { PlanProgress } from '../terminal/plan-progress.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { textTable } from '../terminal/text-table.js';
-import { newestText } from './logged-pipelines.js';
+import { newestText } from './explain.js';
 
 export interface ReplayOptions {
   readonly pipeline?: string;

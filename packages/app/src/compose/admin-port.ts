@@ -1,4 +1,6 @@
 /** The admin port of `serve`: where it is unless flags say otherwise, and what may be seen and done there. */
+
+import { existsSync, readFileSync } from 'node:fs';
 import { AppError } from '@equipoise/core/model';
 import {
   type EventFeed,
@@ -8,7 +10,6 @@ import {
   startAdminServer,
 } from '@equipoise/runtime';
 import type { RunningPipeline } from './start-pipeline.js';
-import { tokenIn } from './token-file.js';
 
 /** Flags of the admin port; `adminPort` is false where none is wanted. */
 export interface AdminOptions {
@@ -18,7 +19,7 @@ export interface AdminOptions {
 }
 
 /** What is administered. */
-export interface AdminParts {
+interface AdminParts {
   readonly pipelines: readonly RunningPipeline[];
   readonly feed: EventFeed;
   readonly metrics: MetricsPage;
@@ -53,4 +54,13 @@ export async function startAdmin(options: AdminOptions, parts: AdminParts): Prom
     process.stderr.write(`no admin port: ${message}\n`);
     return undefined;
   }
+}
+
+/** The token in a file, undefined without one; AppError FILE_NOT_FOUND, or WRONG_USAGE where the file holds none. */
+export function tokenIn(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  if (!existsSync(path)) throw new AppError('FILE_NOT_FOUND', `There is no token file ${path}.`, { details: { path } });
+  const token = readFileSync(path, 'utf8').trim();
+  if (/^\S+$/.test(token)) return token;
+  throw new AppError('WRONG_USAGE', `The token file ${path} must hold one token without spaces.`);
 }

@@ -5,7 +5,7 @@ import { monotonicClock, PlanningThreads } from '@equipoise/runtime';
 import { afterAll, describe, expect, it } from 'vitest';
 import { serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 import { loadSpec } from './load-spec.js';
-import { ThreadPlanner } from './thread-planner.js';
+import { ThreadPlanner } from './operator-deps.js';
 
 const folder = new TestFolder();
 afterAll(() => folder.remove());

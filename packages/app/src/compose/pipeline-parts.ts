@@ -35,10 +35,9 @@ import {
 import { embeddedLauncher } from './embedded-launcher.js';
 import { type FirstPlan, firstReason, lostPinsText, nothingFits, planOfResult, resumeObjection } from './first-plan.js';
 import { type KeptState, keepLearned } from './kept-state.js';
-import { MeasuredBatches } from './measured-batches.js';
 import { checkReplaceable, type ServedSpec, servedSpec } from './served-spec.js';
 import type { StartOptions } from './start-options.js';
-import { StageInputs } from './warm-up.js';
+import { MeasuredBatches, StageInputs } from './watched-replicas.js';
 
 /** What a person would ask for to get into a mode. */
 const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const satisfies Record<ControlMode, string>;

@@ -1,9 +1,21 @@
 /** The profiles that plans are made from: those kept on this machine; inline ones of the pipeline file need no keeping. */
-import { AppError, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
+
+import { AppError, type PipelineSpec, type ProfileSet, type StageId } from '@equipoise/core/model';
 import { scaleProfile } from '@equipoise/core/plan';
-import { type CachedProfile, cachedProfile, ProfileCache, type VariantVerdict } from '@equipoise/runtime';
+import {
+  BusyNeighbours,
+  type CachedProfile,
+  cachedProfile,
+  type PipelineProfile,
+  ProfileCache,
+  profilePipeline,
+  type VariantVerdict,
+} from '@equipoise/runtime';
 import pc from 'picocolors';
-import { stageRules } from './artifacts.js';
+import { progressDisplay } from '../terminal/progress.js';
+import { beforeEndedBySignal } from '../terminal/stop-signal.js';
+import { requireArtifacts, stageRules } from './artifacts.js';
+import { embeddedLauncher } from './embedded-launcher.js';
 
 /**
  * The kept profiles. What is stale is used with a warning that names the command which renews it. What another processor measured is
@@ -52,4 +64,38 @@ function foreignError(file: string, machines: readonly string[]): AppError {
 
 function warn(text: string): void {
   process.stderr.write(`${pc.yellow('warning')} ${text}\n`);
+}
+
+/** How to measure: `renew` measures again what is still fresh. */
+interface MeasureOptions {
+  readonly quick: boolean;
+  readonly stageId?: StageId;
+  readonly renew?: boolean;
+  /** Called before a signal ends the process; what is measured until then is kept. */
+  readonly onInterrupt?: () => void;
+}
+
+/** Profiles the pipeline and keeps the result. */
+export async function measureProfile(spec: PipelineSpec, options: MeasureOptions): Promise<PipelineProfile> {
+  await requireArtifacts(spec);
+  const display = progressDisplay('profiling');
+  const forget = beforeEndedBySignal(() => {
+    display.stop();
+    options.onInterrupt?.();
+  });
+  try {
+    return await profilePipeline({
+      spec,
+      launcher: embeddedLauncher(spec),
+      options,
+      clock: { nowMs: () => performance.now() },
+      rules: stageRules,
+      cache: ProfileCache.of(spec),
+      neighbours: new BusyNeighbours(),
+      onProgress: (progress) => display.show(progress),
+    });
+  } finally {
+    forget();
+    display.stop();
+  }
 }

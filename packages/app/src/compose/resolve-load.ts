@@ -8,9 +8,8 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { AppError } from '@equipoise/core/model';
-import type { LoadSpec } from '@equipoise/core/simulate';
+import { type LoadSpec, type TraceSpread, traceSpreads } from '@equipoise/core/simulate';
 import { parseLoadFile } from '@equipoise/runtime';
-import { parseArrivals, parseTraceSpread } from './parse-arrivals.js';
 
 /** What a user may say of a load, as flags or in a grid file. `load` is a shipped name or a path; rate and duration describe one without a file. */
 export interface LoadRequest {
@@ -72,4 +71,161 @@ function uncompressed(bytes: Buffer, load: string): Buffer {
   } catch (cause) {
     throw new AppError('FILE_UNREADABLE', `${load} ends in .gz but is not in the gzip format.`, { cause });
   }
+}
+
+/** The rate that factors multiply, and the length of the load. */
+interface ArrivalScale {
+  readonly arrivalRps: number;
+  readonly durationS: number;
+}
+
+interface ArrivalForm {
+  /** As it is written, for help and errors. */
+  readonly form: string;
+  readonly meaning: string;
+  /** The load, or what is wrong with the numbers. */
+  read(numbers: string, scale: ArrivalScale): LoadSpec | string;
+}
+
+interface Pair {
+  readonly factor: number;
+  readonly seconds: number;
+}
+
+const DAY_S = 86_400;
+
+/** Every form with its kind, in the order of the reference. */
+export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, ArrivalForm>> = {
+  poisson: {
+    form: 'poisson',
+    meaning: 'independent requests at the rate',
+    read: (numbers, scale) => (numbers === '' ? { kind: 'poisson', ...scale } : 'takes no numbers'),
+  },
+  deterministic: {
+    form: 'deterministic',
+    meaning: 'requests at equal distances',
+    read: (numbers, scale) => (numbers === '' ? { kind: 'deterministic', ...scale } : 'takes no numbers'),
+  },
+  gamma: {
+    form: 'gamma:CV',
+    meaning:
+      'gamma-distributed gaps with this coefficient of variation; above 1 in bursts, below 1 more even than Poisson',
+    read: (numbers, scale) => {
+      const cv = numberOf(numbers);
+      return cv > 0 ? { kind: 'gamma', cv, ...scale } : 'needs a coefficient of variation above 0, such as gamma:2';
+    },
+  },
+  mmpp: {
+    form: 'mmpp:FACTOR@HOLD_S,…',
+    meaning: 'a rate that is held for exponential times of these means, the states in turn',
+    read: (numbers, { arrivalRps, durationS }) => {
+      const pairs = pairsOf(numbers);
+      if (pairs === undefined || pairs.length < 2 || pairs.some(({ seconds }) => seconds === 0)) {
+        return 'needs at least two states held for more than 0 s, such as mmpp:0.5@60,3@15';
+      }
+      const states = pairs.map(({ factor, seconds }) => ({ arrivalRps: factor * arrivalRps, meanHoldS: seconds }));
+      return { kind: 'mmpp', states, durationS };
+    },
+  },
+  'daily-cycle': {
+    form: 'daily-cycle:SWING[@PERIOD_S]',
+    meaning: `a cosine from its lowest point, this fraction below and above the rate; the period is a day (${DAY_S} s) when left out`,
+    read: (numbers, scale) => {
+      const [swing = '', period = String(DAY_S), ...more] = numbers.split('@');
+      const [swingFraction, periodS] = [numberOf(swing), numberOf(period)];
+      return swingFraction >= 0 && swingFraction <= 1 && periodS > 0 && more.length === 0
+        ? { kind: 'daily-cycle', swingFraction, periodS, ...scale }
+        : 'needs a swing from 0 to 1 and, if a period, one above 0 s, such as daily-cycle:0.6@3600';
+    },
+  },
+  step: {
+    form: 'step:FACTOR@AT_S',
+    meaning: 'the rate until this second, FACTOR times the rate from then on',
+    read: (numbers, { arrivalRps, durationS }) => {
+      const [pair, ...more] = pairsOf(numbers) ?? [];
+      if (pair === undefined || more.length > 0) return 'needs one factor and its second, such as step:3@60';
+      if (pair.seconds >= durationS) return `steps at ${pair.seconds} s, but the load ends at ${durationS} s`;
+      return { kind: 'step', fromRps: arrivalRps, toRps: pair.factor * arrivalRps, atS: pair.seconds, durationS };
+    },
+  },
+  ramp: {
+    form: 'ramp:FACTOR',
+    meaning: 'from the rate to FACTOR times the rate, linearly over the whole load',
+    read: (numbers, { arrivalRps, durationS }) => {
+      const factor = numberOf(numbers);
+      return factor >= 0
+        ? { kind: 'ramp', fromRps: arrivalRps, toRps: factor * arrivalRps, durationS }
+        : 'needs the factor at its end, such as ramp:3';
+    },
+  },
+  'square-wave': {
+    form: 'square-wave:FACTOR@HOLD_S,…',
+    meaning: 'levels held for exactly these times, in turn and from the start again',
+    read: (numbers, { arrivalRps, durationS }) => {
+      const pairs = pairsOf(numbers);
+      if (pairs === undefined || pairs.length < 2 || pairs.some(({ seconds }) => seconds === 0)) {
+        return 'needs at least two levels held for more than 0 s, such as square-wave:1@30,4@10';
+      }
+      const levels = pairs.map(({ factor, seconds }) => ({ arrivalRps: factor * arrivalRps, holdS: seconds }));
+      return { kind: 'square-wave', levels, durationS };
+    },
+  },
+  'piecewise-linear': {
+    form: 'piecewise-linear:FACTOR@AT_S,…',
+    meaning: 'factors at ascending seconds and straight lines between; the first and last hold to the ends of the load',
+    read: readPiecewiseLinear,
+  },
+};
+
+/** The load of a text form; AppError WRONG_USAGE says what the form needs. */
+export function parseArrivals(text: string, scale: ArrivalScale): LoadSpec {
+  const colon = text.indexOf(':');
+  const kind = colon < 0 ? text : text.slice(0, colon);
+  if (!Object.hasOwn(arrivalForms, kind)) {
+    const spreads = traceSpreads.some((spread) => spread === kind) ? '; it spreads the counts of a --load file' : '';
+    const forms = Object.values(arrivalForms).map(({ form }) => form);
+    throw new AppError(
+      'WRONG_USAGE',
+      `--arrivals ${text} is no form of arrivals${spreads}. Known: ${forms.join(' · ')}.`,
+    );
+  }
+  const load = arrivalForms[kind as keyof typeof arrivalForms].read(colon < 0 ? '' : text.slice(colon + 1), scale);
+  if (typeof load === 'string') throw new AppError('WRONG_USAGE', `--arrivals ${text}: ${kind} ${load}.`);
+  return load;
+}
+
+/** The spread of a trace; AppError WRONG_USAGE names the known ones. */
+export function parseTraceSpread(text: string): TraceSpread {
+  const spread = traceSpreads.find((name) => name === text);
+  if (spread !== undefined) return spread;
+  const message = `--arrivals ${text} does not spread the counts of a load file; with --load it is ${traceSpreads.join(', ')}.`;
+  throw new AppError('WRONG_USAGE', message);
+}
+
+function readPiecewiseLinear(numbers: string, { arrivalRps, durationS }: ArrivalScale): LoadSpec | string {
+  const pairs = pairsOf(numbers);
+  const [first, last] = [pairs?.[0], pairs?.at(-1)];
+  const ascending = pairs?.every(({ seconds }, i) => seconds >= (pairs[i - 1]?.seconds ?? 0));
+  if (pairs === undefined || first === undefined || last === undefined || ascending !== true) {
+    return 'needs factors at ascending seconds, such as piecewise-linear:1@0,3@60,1@120';
+  }
+  if (last.seconds > durationS) return `has a point at ${last.seconds} s, but the load ends at ${durationS} s`;
+  const held = [{ ...first, seconds: 0 }, ...pairs, { ...last, seconds: durationS }];
+  const points = held.map(({ factor, seconds }) => ({ atS: seconds, arrivalRps: factor * arrivalRps }));
+  return { kind: 'piecewise-linear', points };
+}
+
+/** FACTOR@SECONDS,…, each 0 or more; undefined when one is not. */
+function pairsOf(text: string): readonly Pair[] | undefined {
+  const pairs = text.split(',').map((pair) => {
+    const [factor = '', seconds = '', ...more] = pair.split('@');
+    return { factor: numberOf(factor), seconds: more.length === 0 ? numberOf(seconds) : Number.NaN };
+  });
+  return pairs.every(({ factor, seconds }) => factor >= 0 && seconds >= 0) ? pairs : undefined;
+}
+
+/** A finite number, NaN for anything else. */
+function numberOf(text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  return Number.isFinite(value) ? value : Number.NaN;
 }

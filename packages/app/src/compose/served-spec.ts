@@ -1,8 +1,31 @@
 /** A pipeline as it is described and as it is planned for on this machine, and what may take its place while it is served. */
+
+import { availableParallelism } from 'node:os';
 import { needsRestart } from '@equipoise/core/control';
 import { AppError, type PipelineSpec, type ProfileSet, servedAnswerMarginMs } from '@equipoise/core/model';
 import { canonicalJson, type PlanningSetup, sha256, specDigest } from '@equipoise/runtime';
-import { servingHostCores, servingSpec } from './host-cores.js';
+
+/** On the host that the budget describes: its cores rounded up; without a budget there is no bound. A plan does not depend on this machine. */
+export function plannedHostCores({ budget }: PipelineSpec): number {
+  return budget.cpuCores === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.ceil(budget.cpuCores));
+}
+
+/** On this machine: as planned, as far as it has the cores. */
+export function servingHostCores(spec: PipelineSpec, machineCores = availableParallelism()): number {
+  return computes(spec) ? Math.min(machineCores, plannedHostCores(spec)) : plannedHostCores(spec);
+}
+
+/** The spec that plans for this machine are made from: its CPU budget is no more than the machine has. */
+export function servingSpec(spec: PipelineSpec, machineCores = availableParallelism()): PipelineSpec {
+  const { cpuCores = Number.POSITIVE_INFINITY } = spec.budget;
+  if (!computes(spec) || cpuCores <= machineCores) return spec;
+  return { ...spec, budget: { ...spec.budget, cpuCores: machineCores } };
+}
+
+const computes = ({ stages }: PipelineSpec): boolean =>
+  stages.some(
+    ({ module, variants }) => module !== undefined || variants.some(({ server }) => server?.command !== undefined),
+  );
 
 /** The digests tell one description from another in the log. */
 export interface ServedSpec {

@@ -11,7 +11,7 @@ import {
 } from '@equipoise/core/control';
 import { type Forecaster, forecastMethods, smoothedRate } from '@equipoise/core/forecast';
 import { type PipelineSpec, type Plan, type ProfileSet, SeededRng } from '@equipoise/core/model';
-import { type PolicyName, pipelineAccuracy, requireCurves } from '@equipoise/core/plan';
+import { type PolicyName, pipelineAccuracy, requireCurves, type VerifyPlan } from '@equipoise/core/plan';
 import {
   arrivalsOf,
   type LoadSpec,
@@ -22,8 +22,22 @@ import {
   simulationReport,
   verifiersOf,
 } from '@equipoise/core/simulate';
-import { plannedHostCores } from './host-cores.js';
-import { VERIFICATION_SEED } from './verifier-for.js';
+import { plannedHostCores } from './served-spec.js';
+
+/** Seed of all verifications: the same question gets the same answer. */
+const VERIFICATION_SEED = 1;
+
+/** Throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
+export function verifierFor(
+  spec: PipelineSpec,
+  profiles: ProfileSet,
+  at: { readonly arrivalRps: number; readonly hostCores: number },
+): VerifyPlan {
+  const { arrivalRps, hostCores } = at;
+  return verifiersOf({ spec, curves: requireCurves(spec, profiles), hostCores, seed: VERIFICATION_SEED })({
+    arrivalRps,
+  });
+}
 
 /** What to simulate; a plan stays as it is, a policy plans anew at every tick. */
 export interface RunRequest {
@@ -49,7 +63,7 @@ export interface RunFigures extends SimulationReport {
 }
 
 /** A run with its figures. */
-export interface SimulatedRun {
+interface SimulatedRun {
   readonly figures: RunFigures;
   readonly run: SimulationRun;
 }

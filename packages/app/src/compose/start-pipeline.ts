@@ -17,7 +17,7 @@ import type { FirstPlan } from './first-plan.js';
 import { type KeptState, readKeptState } from './kept-state.js';
 import { PipelineParts } from './pipeline-parts.js';
 import type { StartOptions } from './start-options.js';
-import { warmUpPipeline } from './warm-up.js';
+import { warmUpPipeline } from './watched-replicas.js';
 
 /** A running pipeline. */
 export interface RunningPipeline {

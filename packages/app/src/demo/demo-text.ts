@@ -2,8 +2,8 @@
 import type { PipelineSpec, Plan, ProfileSet } from '@equipoise/core/model';
 import { optimize } from '@equipoise/core/plan';
 import pc from 'picocolors';
-import { plannedHostCores } from '../compose/host-cores.js';
-import { verifierFor } from '../compose/verifier-for.js';
+import { plannedHostCores } from '../compose/served-spec.js';
+import { verifierFor } from '../compose/simulated-run.js';
 import { choiceText, coresText, fractionText, msText, percentText } from '../terminal/plan-table.js';
 import { textTable } from '../terminal/text-table.js';
 import type { DemoOutcome } from './demo-report.js';

@@ -67,3 +67,24 @@ export function weights(text: string): ObjectiveWeights {
   }
   throw new InvalidArgumentError('Expected three numbers, 0 or more: accuracy,cost,batch, such as 2,1,1e-6.');
 }
+
+/** Container image, for everything or for a stage or variant. */
+export interface ImageFlag {
+  readonly image: string;
+  /** `STAGE` or `STAGE/VARIANT`; undefined for everything. */
+  readonly of?: string;
+}
+
+/** Parses `IMAGE`, `STAGE=IMAGE` or `STAGE/VARIANT=IMAGE` and appends it. */
+export function images(text: string, before: readonly ImageFlag[] = []): readonly ImageFlag[] {
+  const [first = '', ...rest] = text.split('=');
+  const image = rest.length === 0 ? first : rest.join('=');
+  if (/^\S+$/.test(image) && first !== '') return [...before, rest.length === 0 ? { image } : { image, of: first }];
+  throw new InvalidArgumentError('Expected IMAGE, STAGE=IMAGE or STAGE/VARIANT=IMAGE.');
+}
+
+/** Parses the name of a namespace. */
+export function namespace(text: string): string {
+  if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
+  throw new InvalidArgumentError('Expected a namespace: at most 63 of a–z, 0–9 and -, a letter or digit at both ends.');
+}

@@ -2,7 +2,9 @@
  * Start and end of every command: result on stdout as JSON or text, errors, exit code. With `--json` stdout has exactly
  * one document.
  */
-import { ExitCode } from './exit-code.js';
+
+/** Exit codes of every command. */
+export const ExitCode = { done: 0, answerIsNo: 1, wrongUsage: 2, outsideFailure: 3 } as const;
 
 /** Document for programs, text for people, and a negative answer. */
 export interface CommandResult {

@@ -2,6 +2,7 @@
  * `equipoise k8s apply`: makes a cluster run a plan. New objects start next to old ones. Leftovers are deleted only on
  * request, once the new plan runs.
  */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   applyObjects,
@@ -14,12 +15,12 @@ import {
 } from '@equipoise/adapter-kubernetes';
 import { AppError } from '@equipoise/core/model';
 import pc from 'picocolors';
-import { type Cluster, type ClusterOptions, withCluster } from '../compose/cluster.js';
-import { progressDisplay } from '../terminal/progress.js';
-import type { CommandResult } from '../terminal/run-command.js';
+import { type Cluster, type ClusterOptions, withCluster } from '../../compose/cluster.js';
+import { progressDisplay } from '../../terminal/progress.js';
+import type { CommandResult } from '../../terminal/run-command.js';
 import { type K8sRenderOptions, renderedFile } from './k8s-render.js';
 
-export interface K8sApplyOptions extends K8sRenderOptions, ClusterOptions {
+interface K8sApplyOptions extends K8sRenderOptions, ClusterOptions {
   readonly force?: boolean;
   readonly prune?: boolean;
   readonly waitS: number;

@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { documentOf, endCommands, equipoise, RunningCommand, TestFolder } from '../equipoise.test-support.js';
+import { documentOf, endCommands, equipoise, RunningCommand, TestFolder } from '../../equipoise.test-support.js';
 
 interface Container {
   readonly args?: readonly string[];

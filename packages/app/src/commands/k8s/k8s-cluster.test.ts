@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { startServer } from '@equipoise/runtime';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { documentOf, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
-import { equipoiseHere } from '../run-here.test-support.js';
-import { KubeApiServer, kubeconfigTo } from './kube-api-server.test-support.js';
+import { documentOf, syntheticPipeline, TestFolder } from '../../equipoise.test-support.js';
+import { equipoiseHere } from '../../run-here.test-support.js';
+import { KubeApiServer, kubeconfigTo } from '../kube-api-server.test-support.js';
 
 const KINDS = [
   'serviceaccounts',

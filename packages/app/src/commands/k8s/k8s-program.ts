@@ -1,10 +1,8 @@
 /** Commands below `equipoise k8s`: names, flags and help. */
 import type { RenderTarget } from '@equipoise/adapter-kubernetes';
 import { type Command, Option } from 'commander';
-import { count, positive, positiveRate } from '../terminal/flag-values.js';
-import { images } from '../terminal/image-flag.js';
-import { namespace } from '../terminal/kube-flags.js';
-import { runCommand } from '../terminal/run-command.js';
+import { count, images, namespace, positive, positiveRate } from '../../terminal/flag-values.js';
+import { runCommand } from '../../terminal/run-command.js';
 
 /** Targets that can run replicas, the default first. */
 const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const satisfies readonly RenderTarget[];
@@ -19,7 +17,9 @@ export function addKubernetes(program: Command): void {
 
   connected(planned(k8s.command('diff')))
     .description('plan for a load and show what of the plan is otherwise on a cluster; exit code 1 where something is')
-    .action((file, options) => runCommand(options, async () => (await import('./k8s-diff.js')).k8sDiff(file, options)));
+    .action((file, options) =>
+      runCommand(options, async () => (await import('./k8s-status.js')).k8sDiff(file, options)),
+    );
 
   connected(planned(k8s.command('apply')))
     .description('plan for a load and make a cluster run the plan')
@@ -40,7 +40,7 @@ export function addKubernetes(program: Command): void {
     .addOption(profileScaleFlag())
     .addOption(jsonFlag())
     .action((file, options) =>
-      runCommand(options, async () => (await import('./k8s-pipeline.js')).k8sPipeline(file, options)),
+      runCommand(options, async () => (await import('./k8s-render.js')).k8sPipeline(file, options)),
     );
 
   connected(k8s.command('status').argument('<pipeline>', 'name of the pipeline'))

@@ -1,7 +1,7 @@
 import type { PipelineSpec } from '@equipoise/core/model';
 import { stageNamed } from '@equipoise/testkit';
 import { describe, expect, it } from 'vitest';
-import { plannedHostCores, servingHostCores, servingSpec } from './host-cores.js';
+import { plannedHostCores, servingHostCores, servingSpec } from './served-spec.js';
 
 const specOf = (cpuCores: number | undefined, over: Parameters<typeof stageNamed>[2] = { module: './stage.js' }) =>
   ({

@@ -2,10 +2,11 @@
  * Warm replicas before they serve: the first run of a model allocates and compiles, which would cost a request its SLO. A replica
  * that starts later runs an input that its stage has really seen; for the very first ones samples go through the whole pipeline.
  */
-import type { PipelineSpec, StageId, TensorMap } from '@equipoise/core/model';
+
+import { type BatchKind, BatchRecord } from '@equipoise/core/control';
+import type { BatchTimes, PipelineSpec, StageId, TensorMap } from '@equipoise/core/model';
 import type { BatchResult, LaunchedReplica, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { copyTensors, loadPipelineSamples, type PipelineRunner } from '@equipoise/runtime';
-import { watchedRunner } from './watched-runner.js';
 
 const SAMPLES = 4;
 const SAMPLE_TIMEOUT_MS = 30_000;
@@ -54,4 +55,47 @@ export async function warmUpPipeline(runner: PipelineRunner, spec: PipelineSpec)
     await runner.submit(copyTensors(inputs), { timeoutMs: SAMPLE_TIMEOUT_MS });
   }
   runner.countAnew();
+}
+
+/** Collects the service times of all batches that replicas answer. */
+export class MeasuredBatches {
+  readonly #record = new BatchRecord();
+
+  /** A launcher whose replicas tell how long their batches take. */
+  watching(launcher: ReplicaLauncher): ReplicaLauncher {
+    return {
+      launch: async (request): Promise<LaunchedReplica> => {
+        const launched = await launcher.launch(request);
+        const { stage, variant, resources } = request;
+        const kind = { stageId: stage.id, variantId: variant.id, cpuCores: resources.cpuCores };
+        return { ...launched, runner: this.#measured(launched.runner, kind) };
+      },
+    };
+  }
+
+  /** The batches since the last call. */
+  take(): readonly BatchTimes[] {
+    return this.#record.take();
+  }
+
+  #measured(runner: ModelRunner, kind: BatchKind): ModelRunner {
+    return watchedRunner(runner, async (batch) => {
+      const size = batch.length;
+      const result = await runner.run(batch);
+      // A batch in which items failed may have ended early.
+      if (result.items.every((item) => item.kind === 'ok')) this.#record.note(kind, size, result.serviceMs);
+      return result;
+    });
+  }
+}
+
+/** The same replica with `run` in place of its own. */
+function watchedRunner(runner: ModelRunner, run: ModelRunner['run']): ModelRunner {
+  return {
+    run,
+    ...(runner.keepsTensors !== undefined && { keepsTensors: runner.keepsTensors }),
+    ...(runner.abandon !== undefined && { abandon: () => runner.abandon?.() }),
+    onLost: (listener) => runner.onLost(listener),
+    close: () => runner.close(),
+  };
 }

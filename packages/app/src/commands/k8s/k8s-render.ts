@@ -1,17 +1,27 @@
 /** `equipoise k8s render`: renders a plan as cluster objects and sends nothing. */
-import { checkImages, type KubeObject, type RenderTarget, renderPlan, toYaml } from '@equipoise/adapter-kubernetes';
+
+import { readFile } from 'node:fs/promises';
+import {
+  annotationsOf,
+  checkImages,
+  type KubeObject,
+  pipelineObject,
+  type RenderTarget,
+  renderPlan,
+  toYaml,
+} from '@equipoise/adapter-kubernetes';
 import { AppError, type PipelineSpec, type ProfileSet } from '@equipoise/core/model';
-import { optimize } from '@equipoise/core/plan';
-import { plannedHostCores } from '../compose/host-cores.js';
-import { loadSpec } from '../compose/load-spec.js';
-import { imagesOf } from '../compose/pipeline-images.js';
-import { profilesFor } from '../compose/profiles-for.js';
-import { readPlan, type SavedPlan } from '../compose/read-plan.js';
-import { verifierFor } from '../compose/verifier-for.js';
-import type { ImageFlag } from '../terminal/image-flag.js';
-import { bindingText } from '../terminal/plan-text.js';
-import type { CommandResult } from '../terminal/run-command.js';
-import { VERSION } from '../version.js';
+import { optimize, requireCurves } from '@equipoise/core/plan';
+import { loadSpec } from '../../compose/load-spec.js';
+import { imagesOf } from '../../compose/operator-deps.js';
+import { profilesFor } from '../../compose/profiles-for.js';
+import { readPlan, type SavedPlan } from '../../compose/read-plan.js';
+import { plannedHostCores } from '../../compose/served-spec.js';
+import { verifierFor } from '../../compose/simulated-run.js';
+import type { ImageFlag } from '../../terminal/flag-values.js';
+import { bindingText } from '../../terminal/plan-text.js';
+import type { CommandResult } from '../../terminal/run-command.js';
+import { VERSION } from '../../version.js';
 
 export interface K8sRenderOptions {
   readonly target: RenderTarget;
@@ -73,4 +83,30 @@ async function plannedStages(
     `No plan meets the SLO at ${arrivalRps} requests per second: ${bindingText(result.bindingConstraint)}. \`equipoise plan ${file} --arrival-rps ${arrivalRps}\` says what would help.`,
     { details: { result } },
   );
+}
+
+interface K8sPipelineOptions {
+  readonly namespace?: string;
+  readonly arrivalRps?: number;
+  readonly image?: readonly ImageFlag[];
+  readonly profileScale?: number;
+}
+
+/**
+ * `equipoise k8s pipeline`: prints a pipeline file with its measured profiles as the operator's object. Throws
+ * PROFILE_MISSING.
+ */
+export async function k8sPipeline(file: string, options: K8sPipelineOptions): Promise<CommandResult> {
+  const { namespace, arrivalRps, image = [], profileScale } = options;
+  const spec = await loadSpec(file);
+  const profiles = profilesFor(spec, file, profileScale);
+  requireCurves(spec, profiles);
+  checkImages(imagesOf(image, ''), spec);
+  const images = image.map(({ image: name, of }) => (of === undefined ? name : `${of}=${name}`));
+  const { object, text } = pipelineObject(
+    await readFile(file, 'utf8'),
+    { spec, profiles },
+    { annotations: annotationsOf(arrivalRps, images), ...(namespace !== undefined && { namespace }) },
+  );
+  return { json: object, text };
 }
