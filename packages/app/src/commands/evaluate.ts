@@ -81,13 +81,12 @@ function evaluationText({ stages }: PipelineSpec, { table, leftOut }: Evaluation
   ].join('\n');
 }
 
-/** An imported evaluation module with an existing folder. */
 interface ImportedEvaluation {
   readonly module: EvaluationModule;
   readonly dataDir: string;
 }
 
-/** Imports the module; `data` wins over the folder of the file. Rejects with an AppError that names the field or path to correct. */
+/** Imports the evaluation module; `data` overrides the file's folder. Rejects with the field or path to correct. */
 async function importEvaluation(
   spec: PipelineSpec,
   { file, data }: { readonly file: string; readonly data?: string },

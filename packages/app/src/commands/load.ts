@@ -56,8 +56,8 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
     const stops = options.keepGoing !== true;
     const result = await runLoad({
       ...{ ...sent, stopsUnreachable: stops, stopsRefused: stops },
-      ...{ signal: interrupted(), onProgress: showProgress },
-    }).catch(explained);
+      ...{ signal: interruptSignal(), onProgress: showProgress },
+    }).catch(rethrowWithRemedy);
     display.stop();
     return { json: result, text: loadText(result), answerIsNo: result.failed > 0 || result.cutShort !== undefined };
   } finally {
@@ -66,17 +66,17 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
 }
 
 /** Aborted by the first Ctrl-C: sending stops, sent requests are awaited. */
-function interrupted(): AbortSignal {
+function interruptSignal(): AbortSignal {
   const aborting = new AbortController();
   void stopSignal().then(() => {
-    process.stderr.write('no more is sent; the answers to what was sent are waited for\n');
+    process.stderr.write('stopped sending; waiting for the answers to sent requests\n');
     aborting.abort();
   });
   return aborting.signal;
 }
 
 /** Adds a remedy to an unreachable address. */
-function explained(error: unknown): never {
+function rethrowWithRemedy(error: unknown): never {
   if (!(error instanceof AppError) || error.code !== 'UNREACHABLE') throw error;
   const { message, details, retryable } = error;
   const remedy =

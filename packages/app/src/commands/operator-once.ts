@@ -3,16 +3,16 @@ import { LeaseElector, type PipelineRun, runOnce } from '@equipoise/adapter-kube
 import { AppError } from '@equipoise/core/model';
 import { type Cluster, withCluster } from '../compose/cluster.js';
 import {
-  advised,
   candidacyOf,
   clusterOf,
-  lookAfter,
   type OperatorFlags,
-  operatorBase,
+  operatorDeps,
   plansFor,
+  reconcileOptions,
   scopeOf,
+  withRemedy,
 } from '../compose/operator-deps.js';
-import { logLine } from '../terminal/json-log.js';
+import { logLine } from '../terminal/log.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { stopSignal } from '../terminal/stop-signal.js';
 import { textTable } from '../terminal/text-table.js';
@@ -33,7 +33,7 @@ export function operatorOnce(options: OperatorFlags): Promise<CommandResult> {
     return {
       json: { pipelines: pipelines.map(withoutPlan) },
       text: textOf(pipelines),
-      answerIsNo: pipelines.some(isAmiss),
+      answerIsNo: pipelines.some(isUnhealthy),
     };
   });
 }
@@ -43,10 +43,10 @@ async function run(cluster: Cluster, options: OperatorFlags, signal: AbortSignal
     logLine('info', 'decided', { pipeline, kind, reason }),
   );
   try {
-    const base = { ...operatorBase(cluster), ...lookAfter(options, scopeOf(options, cluster)), source: plans };
-    return await runOnce({ ...base, onFailure: told }, signal);
+    const base = { ...operatorDeps(cluster), ...reconcileOptions(options, scopeOf(options, cluster)), source: plans };
+    return await runOnce({ ...base, onFailure: logFailure }, signal);
   } catch (error) {
-    throw advised(error);
+    throw withRemedy(error);
   } finally {
     await plans.close();
   }
@@ -63,7 +63,7 @@ async function runAsLeader(
   const found: { run?: Promise<readonly PipelineRun[]>; holder?: string } = {};
   const failures: unknown[] = [];
   const limit = setTimeout(() => refused.abort(), LEASE_LIMIT_MS);
-  await new LeaseElector(operatorBase(cluster), candidacy).run(
+  await new LeaseElector(operatorDeps(cluster), candidacy).run(
     {
       lead: async (leading) => {
         clearTimeout(limit);
@@ -80,7 +80,7 @@ async function runAsLeader(
       onFailure: (error) => {
         // The run reports its own rejection.
         if (found.run !== undefined) return;
-        told(candidacy.name, error);
+        logFailure(candidacy.name, error);
         if (failures.push(error) >= MOST_LEASE_FAILURES) refused.abort();
       },
     },
@@ -98,8 +98,8 @@ async function runAsLeader(
   });
 }
 
-function told(what: string, cause: unknown): void {
-  const error = advised(cause);
+function logFailure(what: string, cause: unknown): void {
+  const error = withRemedy(cause);
   logLine('error', 'failed and is tried again', {
     what,
     error: error instanceof Error ? error.message : String(error),
@@ -112,7 +112,7 @@ function withoutPlan({ status, ...run }: PipelineRun) {
   return { ...run, ...(mode && { mode }), ...(plannedForRps !== undefined && { plannedForRps }), replicas, conditions };
 }
 
-function isAmiss({ status, failure }: PipelineRun): boolean {
+function isUnhealthy({ status, failure }: PipelineRun): boolean {
   const is = (type: string, holds: string): boolean =>
     status?.conditions?.some((condition) => condition.type === type && condition.status === holds) ?? false;
   return failure !== undefined || is('Accepted', 'False') || is('Planned', 'False') || is('Degraded', 'True');
@@ -126,14 +126,14 @@ function textOf(pipelines: readonly PipelineRun[]): string {
     `${status?.replicas?.ready ?? 0}/${status?.replicas?.desired ?? 0}`,
   ]);
   const headings = ['pipeline', 'mode', 'phase', ...['applied', 'removed', 'ready'].map((right) => ({ right }))];
-  const troubles = pipelines.filter(isAmiss).flatMap(troublesOf);
-  return [textTable(headings, rows), ...troubles].join('\n');
+  const issues = pipelines.filter(isUnhealthy).flatMap(issuesOf);
+  return [textTable(headings, rows), ...issues].join('\n');
 }
 
-function troublesOf({ name, status, failure }: PipelineRun): readonly string[] {
-  const amiss = (status?.conditions ?? []).filter(({ type, status: holds }) =>
+function issuesOf({ name, status, failure }: PipelineRun): readonly string[] {
+  const unhealthy = (status?.conditions ?? []).filter(({ type, status: holds }) =>
     type === 'Degraded' ? holds === 'True' : ['Accepted', 'Planned'].includes(type) && holds === 'False',
   );
-  const lines = amiss.map(({ type, reason, message }) => `${name}: ${type}: ${reason}, ${message}`);
+  const lines = unhealthy.map(({ type, reason, message }) => `${name}: ${type}: ${reason}, ${message}`);
   return failure === undefined ? lines : [...lines, `${name}: ${failure}`];
 }

@@ -6,16 +6,16 @@ import type { Decision } from '@equipoise/core/model';
 import { OperatorMonitor, startProbeServer } from '@equipoise/runtime';
 import { type Cluster, withCluster } from '../compose/cluster.js';
 import {
-  advised,
   candidacyOf,
   clusterOf,
-  lookAfter,
   type OperatorFlags,
-  operatorBase,
+  operatorDeps,
   plansFor,
+  reconcileOptions,
   scopeOf,
+  withRemedy,
 } from '../compose/operator-deps.js';
-import { logLine } from '../terminal/json-log.js';
+import { logLine } from '../terminal/log.js';
 import type { CommandResult } from '../terminal/run-command.js';
 import { endWithin, stopSignal } from '../terminal/stop-signal.js';
 import { VERSION } from '../version.js';
@@ -56,7 +56,7 @@ interface Running {
 }
 
 async function run(cluster: Cluster, { options, scope, watch }: Running, signal: AbortSignal): Promise<void> {
-  const base = operatorBase(cluster);
+  const base = operatorDeps(cluster);
   const lead = async (leading: AbortSignal): Promise<void> => {
     watch.leads(true);
     const plans = plansFor(cluster, (key, decision) => watch.decided(key, decision));
@@ -65,7 +65,7 @@ async function run(cluster: Cluster, { options, scope, watch }: Running, signal:
       watch.failed(what.includes('/') ? 'pass' : 'watch', what, error);
     try {
       await new Operator({
-        ...{ ...base, ...lookAfter(options, scope), source: plans, onFailure: failed },
+        ...{ ...base, ...reconcileOptions(options, scope), source: plans, onFailure: failed },
         onPass: (key, { status }) => watch.passed(key, status),
         onGone: (key) => watch.monitor.gone(key),
       }).run(leading);
@@ -87,7 +87,7 @@ async function run(cluster: Cluster, { options, scope, watch }: Running, signal:
 }
 
 /** Canary variants in a status. */
-interface TriedVariants {
+interface CanaryStatus {
   readonly shift?: object;
   readonly rollback?: {
     readonly at: string;
@@ -122,7 +122,7 @@ class OperatorWatch {
     if (kind === 'apply') logLine('info', 'decided', facts);
   }
 
-  passed(pipeline: string, { shift, rollback }: TriedVariants): void {
+  passed(pipeline: string, { shift, rollback }: CanaryStatus): void {
     const told = { isShifting: shift !== undefined, ...(rollback && { rolledBackAt: rollback.at }) };
     if (!this.monitor.passed(pipeline, told) || rollback === undefined) return;
     const { message, until, failures } = rollback;
@@ -131,7 +131,7 @@ class OperatorWatch {
 
   failed(of: 'pass' | 'watch' | 'lease', what: string, cause: unknown): void {
     this.monitor.failed(of);
-    const error = advised(cause);
+    const error = withRemedy(cause);
     logLine('error', 'failed and is tried again', {
       what,
       error: error instanceof Error ? error.message : String(error),

@@ -40,7 +40,7 @@ export async function planQuestion(file: string, options: PlanOptions): Promise<
   const { runningPlan, accuracyTable } = options;
   const ofFile = await loadSpec(file);
   const table = accuracyTable === undefined ? undefined : await accuracyTableFor(accuracyTable, ofFile);
-  const spec = overridden({ ...ofFile, ...(table !== undefined && { accuracyTable: table }) }, options);
+  const spec = applyOverrides({ ...ofFile, ...(table !== undefined && { accuracyTable: table }) }, options);
   return {
     problem: {
       spec,
@@ -93,7 +93,7 @@ async function accuracyTableFor(path: string, { stages }: PipelineSpec): Promise
   throw new AppError('INVALID_PIPELINE', message, { details: { problems: read.problems } });
 }
 
-function overridden(spec: PipelineSpec, options: PlanOptions): PipelineSpec {
+function applyOverrides(spec: PipelineSpec, options: PlanOptions): PipelineSpec {
   const { sloMs, budgetCores, nodeCores } = options;
   return {
     ...spec,

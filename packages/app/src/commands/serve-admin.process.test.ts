@@ -47,7 +47,7 @@ describe('the admin port of serve', () => {
     await killed(first);
 
     const second = await administered('pipeline.yaml');
-    expect(second.command.stderr).toContain('goes on with pins of detect');
+    expect(second.command.stderr).toContain('restored pins of detect');
     expect(await get(second)).toMatchObject({ mode: 'off', pins: { detect: { variantId: 'small' } } });
     const { decisions } = await get(second, '/decisions?limit=3');
     expect(decisions.map(({ manual, trigger }: never) => manual?.['action'] ?? trigger)).toEqual([
@@ -63,7 +63,7 @@ describe('the admin port of serve', () => {
     folder.write('moved.yaml', syntheticPipeline({ cpuCores: 4 }).replaceAll('name: small', 'name: tiny'));
     await killed(third);
     const fourth = await administered('moved.yaml');
-    expect(fourth.command.stderr).toContain('not taken from before: a pin: detect has no variant small');
+    expect(fourth.command.stderr).toContain('not restored: a pin: detect has no variant small');
     expect(await get(fourth)).toMatchObject({ pins: {} });
   }, 90_000);
 

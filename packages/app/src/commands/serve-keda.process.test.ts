@@ -46,7 +46,7 @@ describe('the port for KEDA', () => {
     );
     expect(Object.keys(metadata)).toEqual(['scalerAddress', 'stage', 'variant']);
     const { command, url } = await serve('pipeline.yaml', '--arrival-rps', '5', '--keda-port', '0');
-    const [, address = ''] = await command.said(/KEDA is told on (\S+)/);
+    const [, address = ''] = await command.said(/KEDA scaler on (\S+):/);
     expect(address).toMatch(/^127\.0\.0\.1:/);
     const page = await (await fetch(`${url}/metrics`)).text();
     const [, desired] = /equipoise_desired_replicas\{stage="detect",variant="large",.*\} (\d+)/.exec(page) ?? [];

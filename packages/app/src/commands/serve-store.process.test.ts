@@ -16,7 +16,9 @@ it('goes on with the state file of an older version', { timeout: 60_000 }, async
   copyFileSync(OLD_STATE, join(folder.path, '.equipoise', 'state.db'));
   folder.write('shelf.yaml', syntheticPipeline({ name: 'shelf' }));
   const { command } = await serve('shelf.yaml', '--mode', 'off');
-  expect(command.stderr).toContain('the last good plan is not taken: the pipeline file has changed since it was made');
+  expect(command.stderr).toContain(
+    'the last good plan is not restored: the pipeline file has changed since it was made',
+  );
   command.signal('SIGTERM');
   expect(await command.ended).toMatchObject({ exitCode: 0 });
   const explained = async (id: string) => (await equipoise('explain', id, '--pipeline', 'shelf')).stdout;

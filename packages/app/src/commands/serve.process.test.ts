@@ -94,7 +94,7 @@ describe('equipoise serve', () => {
     folder.write('resumed.yaml', syntheticPipeline({ name: 'resumed', latencyMs: 250 }));
     const changed = await serve('resumed.yaml');
     expect(changed.command.stderr).toContain(
-      'the last good plan is not taken: the pipeline file has changed since it was made',
+      'the last good plan is not restored: the pipeline file has changed since it was made',
     );
     expect(changed.command.stderr).toContain('the first plan:');
     expect(planOf(changed)).not.toBe(planOf(first));

@@ -1,4 +1,4 @@
-/** The admin port of `serve`: where it is unless flags say otherwise, and what may be seen and done there. */
+/** Admin port of `serve`. */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { AppError } from '@equipoise/core/model';
@@ -11,15 +11,14 @@ import {
 } from '@equipoise/runtime';
 import type { RunningPipeline } from './start-pipeline.js';
 
-/** Flags of the admin port; `adminPort` is false where none is wanted. */
+/** Flags; `adminPort` is false for no admin port. */
 export interface AdminOptions {
-  readonly adminPort?: number | false;
-  readonly adminHost?: string;
-  readonly adminTokenFile?: string;
+  readonly adminPort?: number | false | undefined;
+  readonly adminHost?: string | undefined;
+  readonly adminTokenFile?: string | undefined;
 }
 
-/** What is administered. */
-interface AdminParts {
+interface AdminDeps {
   readonly pipelines: readonly RunningPipeline[];
   readonly feed: EventFeed;
   readonly metrics: MetricsPage;
@@ -29,8 +28,8 @@ const DEFAULT_PORT = 8081;
 const DEFAULT_HOST = '127.0.0.1';
 
 /**
- * Said before anything is started: AppError FILE_NOT_FOUND or WRONG_USAGE where the token file holds no token, and WRONG_USAGE where the
- * port could be reached from elsewhere without one.
+ * Checks flags before the start. Throws FILE_NOT_FOUND or WRONG_USAGE for a bad token file, and WRONG_USAGE for a
+ * public address without a token.
  */
 export function checkAdminPlace({ adminPort, adminHost = DEFAULT_HOST, adminTokenFile }: AdminOptions): void {
   if (adminPort === false || tokenIn(adminTokenFile) !== undefined || isLoopback(adminHost)) return;
@@ -38,14 +37,14 @@ export function checkAdminPlace({ adminPort, adminHost = DEFAULT_HOST, adminToke
   throw new AppError('WRONG_USAGE', message);
 }
 
-/** Starts the port; undefined where none is wanted, or where the usual one is taken and nothing was said of the port. */
-export async function startAdmin(options: AdminOptions, parts: AdminParts): Promise<RunningAdminServer | undefined> {
+/** Starts the port. Returns undefined if it is not wanted, or if the default port is taken and no flag asks for it. */
+export async function startAdmin(options: AdminOptions, deps: AdminDeps): Promise<RunningAdminServer | undefined> {
   const { adminPort, adminHost = DEFAULT_HOST, adminTokenFile } = options;
   if (adminPort === false) return undefined;
   const token = tokenIn(adminTokenFile);
   const place = { host: adminHost, port: adminPort ?? DEFAULT_PORT };
   try {
-    return await startAdminServer({ ...parts, ...place, ...(token !== undefined && { token }) });
+    return await startAdminServer({ ...deps, ...place, ...(token !== undefined && { token }) });
   } catch (error) {
     const isTaken = error instanceof AppError && error.code === 'PORT_IN_USE';
     if (!isTaken) throw error;
@@ -56,7 +55,7 @@ export async function startAdmin(options: AdminOptions, parts: AdminParts): Prom
   }
 }
 
-/** The token in a file, undefined without one; AppError FILE_NOT_FOUND, or WRONG_USAGE where the file holds none. */
+/** Token of a file; undefined without a path. Throws FILE_NOT_FOUND, or WRONG_USAGE if it holds no single token. */
 export function tokenIn(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
   if (!existsSync(path)) throw new AppError('FILE_NOT_FOUND', `There is no token file ${path}.`, { details: { path } });

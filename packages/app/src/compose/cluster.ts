@@ -1,20 +1,22 @@
-/** The cluster that a command speaks to: the one that `kubectl` would, unless flags say otherwise. */
 import { HttpKubeApi, type KubeApi, type KubeConfigSource, kubeConnection } from '@equipoise/adapter-kubernetes';
 
-/** Flags that choose a cluster and a namespace in it. */
+/** Flags that choose a cluster and a namespace. */
 export interface ClusterOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace?: string;
 }
 
-/** A cluster with the namespace that is meant. */
+/** Cluster with the selected namespace. */
 export interface Cluster {
   readonly api: KubeApi;
   readonly namespace: string;
 }
 
-/** Does something with the cluster and lets go of it; AppError WRONG_USAGE where no kubeconfig names one, FILE_NOT_FOUND where that is not there. */
+/**
+ * Runs `action` on the cluster that `kubectl` would use, unless flags say otherwise. Throws WRONG_USAGE if no
+ * kubeconfig names one, FILE_NOT_FOUND if it is missing.
+ */
 export async function withCluster<Result>(
   { kubeconfig, context, namespace }: ClusterOptions,
   action: (cluster: Cluster) => Promise<Result>,

@@ -1,7 +1,3 @@
-/**
- * Replicas as this machine has them: threads or processes for stages with a module, servers for variants that have one, synthetic ones that
- * run from their profile for the others.
- */
 import { FetchingLauncher } from '@equipoise/adapter-artifacts';
 import {
   launcherFor,
@@ -16,7 +12,10 @@ import { curvesOf, drawMs } from '@equipoise/core/plan';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
 import { artifactCache, stageRules } from './artifacts.js';
 
-/** A launcher for all stages of a pipeline; `seed` fixes the service times of synthetic ones. */
+/**
+ * Launcher for all stages on this machine: threads or processes for modules, clients for servers, synthetic replicas
+ * for profiles. `seed` fixes synthetic service times.
+ */
 export function embeddedLauncher(spec: PipelineSpec, seed = 1): ReplicaLauncher {
   const synthetic = new SyntheticReplicaLauncher({
     rng: new SeededRng(seed),

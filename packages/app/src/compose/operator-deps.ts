@@ -1,4 +1,4 @@
-/** What an operator is made of, for one that stays and for one that ends when nothing is left to do. */
+/** Dependencies of an operator, both the permanent one and `--once`. */
 import { randomInt, randomUUID } from 'node:crypto';
 import { availableParallelism, hostname } from 'node:os';
 import {
@@ -24,7 +24,7 @@ import { type ImageFlag, images } from '../terminal/flag-values.js';
 import { VERSION } from '../version.js';
 import type { Cluster } from './cluster.js';
 
-/** Flags of the command that both need. */
+/** Shared flags. */
 export interface OperatorFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -36,33 +36,31 @@ export interface OperatorFlags {
   readonly leaseNamespace?: string;
 }
 
-/** The flags that choose a cluster. */
 export const clusterOf = ({ kubeconfig, context }: OperatorFlags) => ({
   ...(kubeconfig !== undefined && { kubeconfig }),
   ...(context !== undefined && { context }),
 });
 
-/** The namespace that is looked after; undefined for all of them. */
+/** Namespace to reconcile; undefined for all. */
 export const scopeOf = ({ allNamespaces, namespace }: OperatorFlags, cluster: Cluster): string | undefined =>
   allNamespaces === true ? undefined : (namespace ?? cluster.namespace);
 
-/** The API with time and chance. */
-export const operatorBase = ({ api }: Cluster) => ({
+export const operatorDeps = ({ api }: Cluster) => ({
   ...{ api, clock: monotonicClock, nowEpochMs: Date.now },
   rng: new SeededRng(randomInt(2 ** 31)),
 });
 
-/** Plans that follow the routers, made in a few threads for all pipelines; close them in the end. */
+/** Planning in shared threads for all pipelines, with load from the routers. Close it at the end. */
 export function plansFor(cluster: Cluster, report: (key: string, decision: Decision) => void): FollowedPlans {
   const threads = new PlanningThreads({ threads: planningThreadsFor(availableParallelism()) });
   return new FollowedPlans({
-    ...{ ...operatorBase(cluster), ask: askRouter, report },
+    ...{ ...operatorDeps(cluster), ask: askRouter, report },
     plannerFor: (spec) => new ThreadPlanner(spec, threads),
   });
 }
 
-/** A failure with what to do about it where the cluster does not know what an operator looks after; others as they are. */
-export function advised(error: unknown): unknown {
+/** Adds a remedy if the cluster lacks the custom resource; returns other errors unchanged. */
+export function withRemedy(error: unknown): unknown {
   const isUndefined = error instanceof AppError && error.details['resource'] === 'inferencepipelines';
   if (!isUndefined) return error;
   const { code, message, details, retryable } = error;
@@ -70,15 +68,14 @@ export function advised(error: unknown): unknown {
   return new AppError(code, `${message}; ${advice}`, { details, retryable, cause: error });
 }
 
-/** Where and what is looked after. */
-export function lookAfter({ image = `equipoise:${VERSION}` }: OperatorFlags, scope: string | undefined) {
+export function reconcileOptions({ image = `equipoise:${VERSION}` }: OperatorFlags, scope: string | undefined) {
   return {
     imagesOf: (pipeline: InferencePipeline) => pipelineImages(pipeline, image),
     ...(scope !== undefined && { namespace: scope }),
   };
 }
 
-/** The lease that this process stands for. */
+/** Lease that this process competes for. */
 export const candidacyOf = ({ leaseNamespace, leaseName }: OperatorFlags, { namespace }: Cluster) => ({
   ...{ namespace: leaseNamespace ?? namespace, name: leaseName },
   identity: `${hostname()}_${randomUUID()}`,
@@ -88,7 +85,10 @@ export const candidacyOf = ({ leaseNamespace, leaseName }: OperatorFlags, { name
 const SEED = 1;
 const EVERYWHERE = Number.POSITIVE_INFINITY;
 
-/** Profiles are those of the spec itself; pipelines share the threads. */
+/**
+ * Planner of one pipeline on a cluster, with profiles from its spec, in shared threads. Replicas are not bound to one
+ * host.
+ */
 export class ThreadPlanner implements PipelinePlanner {
   readonly #threads: PlanningThreads;
   #spec: PipelineSpec;
@@ -115,7 +115,7 @@ export class ThreadPlanner implements PipelinePlanner {
     this.#planner.show(observation);
   }
 
-  /** What was learned goes on where the description differs in what may change while serving; else all begins anew. */
+  /** Keeps learned state if only reloadable parts changed; else starts fresh. */
   async reload(spec: PipelineSpec): Promise<void> {
     const before = this.#spec;
     this.#spec = spec;
@@ -133,14 +133,14 @@ export class ThreadPlanner implements PipelinePlanner {
 const plannerOf = (spec: PipelineSpec, threads: PlanningThreads): Planner =>
   new Planner({ spec, profiles: [], hostCores: EVERYWHERE, seed: SEED }, threads);
 
-/** Images from flags; the last one for everything wins, as does the last for a stage or variant. */
+/** Images from flags; the last one for everything, a stage or a variant wins. */
 export function imagesOf(flags: readonly ImageFlag[], usual: string): Images {
   const pipeline = flags.findLast(({ of }) => of === undefined)?.image ?? usual;
   const own = flags.flatMap(({ of, image }) => (of === undefined ? [] : [[of, image] as const]));
   return { pipeline, byVariant: Object.fromEntries(own) };
 }
 
-/** Throws AppError WRONG_USAGE where the annotation of the pipeline is none. */
+/** Throws WRONG_USAGE for an invalid annotation. */
 function pipelineImages(pipeline: Parameters<typeof imagesNamedBy>[0], usual: string): Images {
   try {
     const flags = imagesNamedBy(pipeline).reduce<readonly ImageFlag[]>((before, text) => images(text, before), []);

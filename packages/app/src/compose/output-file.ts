@@ -1,16 +1,15 @@
-/** A file that a command was asked to write, mostly JSON. Whether it can be written is found out before the work, not after it. */
 import { constants } from 'node:fs';
 import { access, mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { AppError } from '@equipoise/core/model';
 
-/** A file that can be written, as far as one can know. */
+/** Writable file. */
 export interface OutputFile {
   write(document: unknown): Promise<void>;
   writeText(text: string): Promise<void>;
 }
 
-/** Makes the folder of `path`; AppError STORE_FAILED when the file cannot be written, here and in writing. */
+/** Prepares a file before the work that fills it and creates its folder. Throws STORE_FAILED if it is not writable. */
 export async function outputFile(path: string): Promise<OutputFile> {
   const filePath = resolve(path);
   const attempt = async (action: () => Promise<unknown>): Promise<void> => {

@@ -1,4 +1,4 @@
-/** The profiles that plans are made from: those kept on this machine; inline ones of the pipeline file need no keeping. */
+/** Profiles for planning: cached ones of this machine, and their measurement. */
 
 import { AppError, type PipelineSpec, type ProfileSet, type StageId } from '@equipoise/core/model';
 import { scaleProfile } from '@equipoise/core/plan';
@@ -11,16 +11,15 @@ import {
   profilePipeline,
   type VariantVerdict,
 } from '@equipoise/runtime';
-import pc from 'picocolors';
+import { warn } from '../terminal/log.js';
 import { progressDisplay } from '../terminal/progress.js';
 import { beforeEndedBySignal } from '../terminal/stop-signal.js';
 import { requireArtifacts, stageRules } from './artifacts.js';
 import { embeddedLauncher } from './embedded-launcher.js';
 
 /**
- * The kept profiles. What is stale is used with a warning that names the command which renews it. What another processor measured is
- * refused with AppError PROFILE_INVALID, because its times say nothing about this one, unless `scale` says how many times as long they
- * are here; then it is used at that factor, and says so (`scaled`).
+ * Cached profiles. Stale ones are used with a warning. Profiles of another processor throw PROFILE_INVALID, unless
+ * `scale` gives the ratio of times (here ÷ there); then they are scaled and marked (`scaled`).
  */
 export function profilesFor(spec: PipelineSpec, file: string, scale?: number): ProfileSet {
   const kept = cachedProfile(spec, ProfileCache.of(spec), { rules: stageRules });
@@ -41,7 +40,7 @@ export function profilesFor(spec: PipelineSpec, file: string, scale?: number): P
   });
 }
 
-/** Profiles that another processor measured, with its name. */
+/** Profiles of another processor, with its name. */
 function foreignVariants({ variants, profile: { machine } }: CachedProfile): ReadonlyMap<ForeignProfile, string> {
   return new Map(
     variants.flatMap((verdict) => {
@@ -62,20 +61,16 @@ function foreignError(file: string, machines: readonly string[]): AppError {
   return new AppError('PROFILE_INVALID', message, { details: { machines: names } });
 }
 
-function warn(text: string): void {
-  process.stderr.write(`${pc.yellow('warning')} ${text}\n`);
-}
-
-/** How to measure: `renew` measures again what is still fresh. */
+/** `renew` measures fresh profiles again. */
 interface MeasureOptions {
   readonly quick: boolean;
   readonly stageId?: StageId;
   readonly renew?: boolean;
-  /** Called before a signal ends the process; what is measured until then is kept. */
+  /** Called before a signal ends the process; measured points are saved. */
   readonly onInterrupt?: () => void;
 }
 
-/** Profiles the pipeline and keeps the result. */
+/** Measures missing profiles with a progress bar and caches them. */
 export async function measureProfile(spec: PipelineSpec, options: MeasureOptions): Promise<PipelineProfile> {
   await requireArtifacts(spec);
   const display = progressDisplay('profiling');

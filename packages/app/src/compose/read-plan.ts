@@ -1,7 +1,4 @@
-/**
- * A plan that was saved as JSON: what `plan --json` or `plan --out` wrote, or the `plan` inside it. What stands there is held against the
- * pipeline, so that a plan of another pipeline is refused with what differs.
- */
+/** Reads a plan saved by `plan --json` or `plan --out`, or the `plan` inside it, and checks it against the pipeline. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import {
@@ -17,13 +14,13 @@ import {
   type StageSpec,
 } from '@equipoise/core/model';
 
-/** A plan that was saved, with the requests per second that it was made for where they were saved, too. */
+/** Saved plan, with its arrival rate if that was saved. */
 export interface SavedPlan {
   readonly stages: Plan['stages'];
   readonly arrivalRps?: number;
 }
 
-/** The plan in `path`. Throws AppError FILE_NOT_FOUND, FILE_UNREADABLE or NOT_FOUND with what to correct. */
+/** Throws FILE_NOT_FOUND, FILE_UNREADABLE or NOT_FOUND. */
 export async function readPlan(path: string, spec: PipelineSpec): Promise<SavedPlan> {
   const document = await readJson(path);
   const arrivalRps = arrivalRpsIn(document, path);
@@ -43,7 +40,7 @@ function stagesOf(stages: JsonObject, spec: PipelineSpec, path: string): Plan['s
   return Object.fromEntries(spec.stages.map((stage) => [stage.id, stagePlans(stages[stage.id], { stage, path })]));
 }
 
-/** The plan in `path` as replicas that run and are ready. */
+/** Reads a plan as ready replicas. */
 export async function readRunningPlan(path: string, spec: PipelineSpec): Promise<RunningPlan> {
   const { stages: planned } = await readPlan(path, spec);
   const stages = Object.entries(planned) as [StageId, readonly StagePlan[]][];

@@ -1,17 +1,14 @@
-/**
- * What can be read anew while the server runs. Each part is read by itself: one that is refused keeps what it had, and the others are
- * read all the same. Reloads never overlap.
- */
+import { log, logError } from '../terminal/log.js';
 
-/** What came of one part. */
+/** Result of reloading one part; `what` names it to people. */
 export type ReloadOutcome =
   | { readonly what: string; readonly kind: 'changed' | 'unchanged' }
   | { readonly what: string; readonly kind: 'refused'; readonly error: unknown };
 
-/** Reads a part anew and tells whether it has changed; throws where what it found cannot be taken, and then nothing has. */
+/** Reads a part again and returns true if it changed; throws, without a change, if the new version is unusable. */
 export type Reload = () => boolean | Promise<boolean>;
 
-/** All that is read anew together. */
+/** Parts that are reloaded together. A refused part keeps its value, and the others are still read. Never overlaps. */
 export class Reloads {
   readonly #parts: { readonly what: string; readonly reload: Reload }[] = [];
   #running: Promise<unknown> = Promise.resolve();
@@ -21,7 +18,7 @@ export class Reloads {
     this.#parts.push({ what, reload });
   }
 
-  /** Reads all parts in the order in which they were added; never rejects. */
+  /** Reads all parts in the order of `add`; never rejects. */
   run(): Promise<readonly ReloadOutcome[]> {
     const outcomes = this.#running.then(() => this.#runAll());
     this.#running = outcomes;
@@ -39,4 +36,31 @@ export class Reloads {
     }
     return outcomes;
   }
+}
+
+/** Reloads all parts on SIGHUP. A signal that arrives before the returned function is called is deferred until then. */
+export function reloadOnSighup(reloads: Reloads): () => void {
+  // At a terminal SIGHUP means that the terminal was closed: keep its default effect.
+  if (process.stderr.isTTY) return () => {};
+  let serves = false;
+  let isDeferred = false;
+  const reload = () => {
+    void reloads.run().then((outcomes) => {
+      for (const outcome of outcomes) logReload(outcome);
+    });
+  };
+  process.on('SIGHUP', () => {
+    if (serves) return reload();
+    isDeferred = true;
+    log('SIGHUP: files are reloaded once the pipeline serves');
+  });
+  return () => {
+    serves = true;
+    if (isDeferred) reload();
+  };
+}
+
+export function logReload(outcome: ReloadOutcome): void {
+  if (outcome.kind === 'refused') logError(`${outcome.what} is refused`, outcome.error);
+  else log(`${outcome.what} ${outcome.kind === 'changed' ? 'has changed' : 'is unchanged'}`);
 }

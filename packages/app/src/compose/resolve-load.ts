@@ -1,6 +1,6 @@
 /**
- * The load that a user asked for, by a shipped name, a load file or a rate with a duration, as a description that core turns into arrivals.
- * `load`, `simulate` and `experiment` all ask here, so that one name means one load everywhere.
+ * Resolves a load by shipped name, file, or rate and duration. `load`, `simulate` and `experiment` share it, so one
+ * name means one load.
  */
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -11,16 +11,16 @@ import { AppError } from '@equipoise/core/model';
 import { type LoadSpec, type TraceSpread, traceSpreads } from '@equipoise/core/simulate';
 import { parseLoadFile } from '@equipoise/runtime';
 
-/** What a user may say of a load, as flags or in a grid file. `load` is a shipped name or a path; rate and duration describe one without a file. */
+/** Load as flags or in a grid file. `load` is a shipped name or a path; rate and duration replace it. */
 export interface LoadRequest {
   readonly load?: string;
   readonly arrivalRps?: number;
   readonly durationS?: number;
-  /** A form of `--arrivals`: with a rate the shape of the load (poisson when left out), with a file the spread inside a second. */
+  /** Form of `--arrivals`. With a rate: shape of the load (default poisson); with a file: spread within a second. */
   readonly arrivals?: string;
 }
 
-/** A load with the name it goes by in reports. */
+/** Load with its name in reports. */
 export interface ResolvedLoad {
   readonly name: string;
   readonly spec: LoadSpec;
@@ -28,13 +28,12 @@ export interface ResolvedLoad {
 
 const SHIPPED_FOLDER = fileURLToPath(new URL('../../loads', import.meta.url));
 
-/** Names of the loads that come with Equipoise. */
 export function shippedLoadNames(): readonly string[] {
   const files = readdirSync(SHIPPED_FOLDER).filter((file) => file.endsWith('.csv'));
   return files.map((file) => basename(file, '.csv')).sort();
 }
 
-/** Resolves a load; AppError WRONG_USAGE, FILE_NOT_FOUND or FILE_UNREADABLE says what to write instead. */
+/** Throws WRONG_USAGE, FILE_NOT_FOUND or FILE_UNREADABLE. */
 export async function resolveLoad(request: LoadRequest): Promise<ResolvedLoad> {
   const { load, arrivalRps, durationS, arrivals = 'poisson' } = request;
   if (load !== undefined) {
@@ -54,7 +53,7 @@ export async function resolveLoad(request: LoadRequest): Promise<ResolvedLoad> {
   return { name, spec: parseArrivals(arrivals, { arrivalRps, durationS }) };
 }
 
-/** Counts per second of a shipped load, or else of a file, which may be compressed (`.gz`). */
+/** Counts per second of a shipped load or a file, optionally compressed (`.gz`). */
 export async function countsOf(load: string): Promise<readonly number[]> {
   const shipped = shippedLoadNames();
   const file = shipped.includes(load) ? `${SHIPPED_FOLDER}/${load}.csv` : load;
@@ -73,17 +72,17 @@ function uncompressed(bytes: Buffer, load: string): Buffer {
   }
 }
 
-/** The rate that factors multiply, and the length of the load. */
+/** Rate that factors multiply, and length of the load. */
 interface ArrivalScale {
   readonly arrivalRps: number;
   readonly durationS: number;
 }
 
 interface ArrivalForm {
-  /** As it is written, for help and errors. */
+  /** Syntax for help and errors. */
   readonly form: string;
   readonly meaning: string;
-  /** The load, or what is wrong with the numbers. */
+  /** Load, or the error in the numbers. */
   read(numbers: string, scale: ArrivalScale): LoadSpec | string;
 }
 
@@ -94,7 +93,10 @@ interface Pair {
 
 const DAY_S = 86_400;
 
-/** Every form with its kind, in the order of the reference. */
+/**
+ * Forms of `--arrivals` (KIND or KIND:NUMBERS) in reference order. FACTOR@SECONDS is a multiple of `--arrival-rps` with
+ * its time.
+ */
 export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, ArrivalForm>> = {
   poisson: {
     form: 'poisson',
@@ -177,7 +179,7 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   },
 };
 
-/** The load of a text form; AppError WRONG_USAGE says what the form needs. */
+/** Throws WRONG_USAGE with the expected form. */
 export function parseArrivals(text: string, scale: ArrivalScale): LoadSpec {
   const colon = text.indexOf(':');
   const kind = colon < 0 ? text : text.slice(0, colon);
@@ -194,7 +196,7 @@ export function parseArrivals(text: string, scale: ArrivalScale): LoadSpec {
   return load;
 }
 
-/** The spread of a trace; AppError WRONG_USAGE names the known ones. */
+/** Throws WRONG_USAGE with the known spreads. */
 export function parseTraceSpread(text: string): TraceSpread {
   const spread = traceSpreads.find((name) => name === text);
   if (spread !== undefined) return spread;
@@ -215,7 +217,7 @@ function readPiecewiseLinear(numbers: string, { arrivalRps, durationS }: Arrival
   return { kind: 'piecewise-linear', points };
 }
 
-/** FACTOR@SECONDS,…, each 0 or more; undefined when one is not. */
+/** FACTOR@SECONDS,…, each ≥ 0; undefined otherwise. */
 function pairsOf(text: string): readonly Pair[] | undefined {
   const pairs = text.split(',').map((pair) => {
     const [factor = '', seconds = '', ...more] = pair.split('@');
@@ -224,7 +226,7 @@ function pairsOf(text: string): readonly Pair[] | undefined {
   return pairs.every(({ factor, seconds }) => factor >= 0 && seconds >= 0) ? pairs : undefined;
 }
 
-/** A finite number, NaN for anything else. */
+/** Finite number, else NaN. */
 function numberOf(text: string): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);
   return Number.isFinite(value) ? value : Number.NaN;

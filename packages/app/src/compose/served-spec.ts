@@ -1,21 +1,24 @@
-/** A pipeline as it is described and as it is planned for on this machine, and what may take its place while it is served. */
+/**
+ * Pipeline as described and as planned on this machine. Host cores bound the replica threads that compute at once.
+ * Synthetic replicas and remote servers only wait, so they are not bound by this machine.
+ */
 
 import { availableParallelism } from 'node:os';
 import { needsRestart } from '@equipoise/core/control';
 import { AppError, type PipelineSpec, type ProfileSet, servedAnswerMarginMs } from '@equipoise/core/model';
 import { canonicalJson, type PlanningSetup, sha256, specDigest } from '@equipoise/runtime';
 
-/** On the host that the budget describes: its cores rounded up; without a budget there is no bound. A plan does not depend on this machine. */
+/** Budget rounded up, independent of this machine; unbounded without a budget. */
 export function plannedHostCores({ budget }: PipelineSpec): number {
   return budget.cpuCores === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Math.ceil(budget.cpuCores));
 }
 
-/** On this machine: as planned, as far as it has the cores. */
+/** Planned host cores, at most those of this machine. */
 export function servingHostCores(spec: PipelineSpec, machineCores = availableParallelism()): number {
   return computes(spec) ? Math.min(machineCores, plannedHostCores(spec)) : plannedHostCores(spec);
 }
 
-/** The spec that plans for this machine are made from: its CPU budget is no more than the machine has. */
+/** Spec whose CPU budget is at most the cores of this machine. */
 export function servingSpec(spec: PipelineSpec, machineCores = availableParallelism()): PipelineSpec {
   const { cpuCores = Number.POSITIVE_INFINITY } = spec.budget;
   if (!computes(spec) || cpuCores <= machineCores) return spec;
@@ -27,10 +30,10 @@ const computes = ({ stages }: PipelineSpec): boolean =>
     ({ module, variants }) => module !== undefined || variants.some(({ server }) => server?.command !== undefined),
   );
 
-/** The digests tell one description from another in the log. */
+/** Digests identify a description in the log. */
 export interface ServedSpec {
   readonly spec: PipelineSpec;
-  /** As requests are served by it: with the answer margin of a server where the file states none. */
+  /** Spec for serving: with the default answer margin if the file has none. */
   readonly answering: PipelineSpec;
   readonly setup: PlanningSetup;
   readonly specDigest: string;
@@ -40,7 +43,6 @@ export interface ServedSpec {
 /** Seed of the planner's simulations. */
 const SEED = 1;
 
-/** The spec with what follows from it here. */
 export function servedSpec(spec: PipelineSpec, profiles: ProfileSet): ServedSpec {
   const setup = { spec: servingSpec(spec), profiles, hostCores: servingHostCores(spec), seed: SEED };
   return {
@@ -57,7 +59,7 @@ function withAnswerMargin(spec: PipelineSpec): PipelineSpec {
   return { ...spec, admission: { ...spec.admission, answerMarginMs } };
 }
 
-/** AppError CONFLICT where `wanted` cannot take the place of what is served without a restart. */
+/** Throws CONFLICT if `wanted` cannot replace the served spec without a restart. */
 export function checkReplaceable(served: PipelineSpec, wanted: PipelineSpec, isFixed: boolean): void {
   const places = needsRestart(served, wanted);
   if (isFixed) throw conflict('a fixed plan is served, which another description would not change');

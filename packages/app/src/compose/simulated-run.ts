@@ -1,4 +1,4 @@
-/** One simulated run of a pipeline under a load: a fixed plan, or the control loop with a policy. What `simulate` and `experiment` both do. */
+/** Simulated run for `simulate` and `experiment`: a fixed plan, or the control loop with a policy. */
 import {
   arrivalRng,
   type ControlContext,
@@ -24,10 +24,10 @@ import {
 } from '@equipoise/core/simulate';
 import { plannedHostCores } from './served-spec.js';
 
-/** Seed of all verifications: the same question gets the same answer. */
+/** Shared by all verifications, so that the same question gets the same answer. */
 const VERIFICATION_SEED = 1;
 
-/** Throws AppError PROFILE_MISSING or PROFILE_INVALID when the profiles do not suffice. */
+/** Verifier at one arrival rate. Throws PROFILE_MISSING or PROFILE_INVALID. */
 export function verifierFor(
   spec: PipelineSpec,
   profiles: ProfileSet,
@@ -39,36 +39,35 @@ export function verifierFor(
   });
 }
 
-/** What to simulate; a plan stays as it is, a policy plans anew at every tick. */
+/** A plan stays fixed; a policy plans at every tick. */
 export interface RunRequest {
   readonly spec: PipelineSpec;
   readonly profiles: ProfileSet;
   readonly load: LoadSpec;
   readonly seed: number;
   readonly by: { readonly plan: Plan } | { readonly policy: PolicyName };
-  /** Foretells the load for a policy; the served loop's when left out. */
+  /** Forecaster of a policy; default that of the served loop. */
   readonly forecaster?: Forecaster;
-  /** Verdicts by load; runs of one pipeline may share them. By default they are made for this run. */
+  /** Shared verdicts by load; by default fresh for this run. */
   readonly verifierAt?: ControlContext['verifierAt'];
   /** Seconds at the start that are simulated but not counted. */
   readonly excludeFirstS?: number;
-  /** Told the simulated time, about once a simulated second. */
+  /** Called about once per simulated second. */
   readonly onProgress?: (atMs: number) => void;
 }
 
-/** The figures of a run, those of `simulate` without the time that it took. */
+/** Figures of `simulate` without durations. */
 export interface RunFigures extends SimulationReport {
   /** Decisions of the loop; 0 for a fixed plan. */
   readonly decisions: number;
 }
 
-/** A run with its figures. */
 interface SimulatedRun {
   readonly figures: RunFigures;
   readonly run: SimulationRun;
 }
 
-/** Simulates; throws AppError PROFILE_MISSING or PROFILE_INVALID, and INFEASIBLE where a policy has no plan to begin with. */
+/** Throws PROFILE_MISSING or PROFILE_INVALID, and INFEASIBLE if a policy has no first plan. */
 export function simulatedRun(request: RunRequest): SimulatedRun {
   const { spec, by } = request;
   const { run, decisions } =
@@ -79,10 +78,10 @@ export function simulatedRun(request: RunRequest): SimulatedRun {
 function fixedRun(request: RunRequest, plan: Plan): SimulationRun {
   const { spec, profiles, seed } = request;
   const { pas } = pipelineAccuracy(spec, variantChoice(plan.stages));
-  // A plan above the budget answers what a larger budget would do, and that has a larger host.
+  // A plan above the budget simulates a larger budget, which has a larger host.
   const hostCores = Math.max(plannedHostCores(spec), Math.ceil(coresOf(plan)));
   return simulatePlan({
-    ...measured(request),
+    ...runInput(request),
     ...{ spec, plan, hostCores },
     curves: requireCurves(spec, profiles),
     rng: new SeededRng(seed),
@@ -102,21 +101,20 @@ function controlledRun(request: RunRequest, policy: PolicyName): { run: Simulati
     ...(policy === 'equipoise' && { learning: { methods: forecastMethods, seed }, guardrails: usualGuardrails }),
   };
   const run = simulateControl({
-    ...measured(request),
+    ...runInput(request),
     ...{ context, hostCores, seed },
     firstPlan: firstPlan(context, load, seed),
   });
   return { run, decisions: run.decisions.length };
 }
 
-/** Verdicts of simulation for a pipeline, remembered for as long as this function lives. */
+/** Cached verdicts of simulation for a pipeline. */
 export function verdictsFor(spec: PipelineSpec, profiles: ProfileSet): ControlContext['verifierAt'] {
   const curves = requireCurves(spec, profiles);
   return verifiersOf({ spec, curves, hostCores: plannedHostCores(spec), seed: VERIFICATION_SEED });
 }
 
-/** What both kinds of run take from the request in the same way. */
-function measured({ load, seed, excludeFirstS = 0, onProgress }: RunRequest) {
+function runInput({ load, seed, excludeFirstS = 0, onProgress }: RunRequest) {
   let nextAtMs = 0;
   return {
     arrivals: arrivalsOf(load, arrivalRng(seed)),

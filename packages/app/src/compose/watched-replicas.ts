@@ -1,6 +1,6 @@
 /**
- * Warm replicas before they serve: the first run of a model allocates and compiles, which would cost a request its SLO. A replica
- * that starts later runs an input that its stage has really seen; for the very first ones samples go through the whole pipeline.
+ * Warms replicas up before they serve, because the first run of a model allocates and compiles. Later replicas run a
+ * real input of their stage; the first ones get samples through the whole pipeline.
  */
 
 import { type BatchKind, BatchRecord } from '@equipoise/core/control';
@@ -11,11 +11,11 @@ import { copyTensors, loadPipelineSamples, type PipelineRunner } from '@equipois
 const SAMPLES = 4;
 const SAMPLE_TIMEOUT_MS = 30_000;
 
-/** Keeps one real input of each stage, one that the stage has answered: what it refused would fail every later start. */
+/** One answered input per stage. A refused one would fail every later start. */
 export class StageInputs {
   readonly #kept = new Map<StageId, TensorMap>();
 
-  /** A launcher whose replicas leave a copy of the first input here that their stage answers. */
+  /** Launcher whose replicas leave a copy of their first answered input. */
   watching(launcher: ReplicaLauncher): ReplicaLauncher {
     return {
       launch: async (request): Promise<LaunchedReplica> => {
@@ -25,7 +25,7 @@ export class StageInputs {
     };
   }
 
-  /** A batch for a new replica of the stage, or undefined while nothing has been seen. */
+  /** Warm-up batch for a new replica; undefined while no input was seen. */
   batchFor(stageId: StageId): readonly TensorMap[] | undefined {
     const input = this.#kept.get(stageId);
     return input === undefined ? undefined : [copyTensors(input)];
@@ -38,7 +38,7 @@ export class StageInputs {
   }
 
   async #runAndKeep(runner: ModelRunner, stageId: StageId, batch: readonly TensorMap[]): Promise<BatchResult> {
-    // Copied before the run, which takes the tensors.
+    // Copied first: the run takes the tensors.
     const copies = batch.map(copyTensors);
     const result = await runner.run(batch);
     const answered = copies.find((_, index) => result.items[index]?.kind === 'ok');
@@ -47,7 +47,7 @@ export class StageInputs {
   }
 }
 
-/** Sends a few samples of the pipeline through its first replicas, one after another; without samples nothing is warmed. */
+/** Sends a few samples through the first replicas, one by one; does nothing without samples. */
 export async function warmUpPipeline(runner: PipelineRunner, spec: PipelineSpec): Promise<void> {
   if (spec.sources[0]?.samplesPath === undefined) return;
   const { samples } = loadPipelineSamples(spec);
@@ -57,11 +57,11 @@ export async function warmUpPipeline(runner: PipelineRunner, spec: PipelineSpec)
   runner.countAnew();
 }
 
-/** Collects the service times of all batches that replicas answer. */
+/** Service times of answered batches, compared with the profile by the control loop. */
 export class MeasuredBatches {
   readonly #record = new BatchRecord();
 
-  /** A launcher whose replicas tell how long their batches take. */
+  /** Launcher whose replicas report batch durations. */
   watching(launcher: ReplicaLauncher): ReplicaLauncher {
     return {
       launch: async (request): Promise<LaunchedReplica> => {
@@ -73,7 +73,7 @@ export class MeasuredBatches {
     };
   }
 
-  /** The batches since the last call. */
+  /** Batches since the last call. */
   take(): readonly BatchTimes[] {
     return this.#record.take();
   }
@@ -82,14 +82,14 @@ export class MeasuredBatches {
     return watchedRunner(runner, async (batch) => {
       const size = batch.length;
       const result = await runner.run(batch);
-      // A batch in which items failed may have ended early.
+      // A batch with failed items may have ended early.
       if (result.items.every((item) => item.kind === 'ok')) this.#record.note(kind, size, result.serviceMs);
       return result;
     });
   }
 }
 
-/** The same replica with `run` in place of its own. */
+/** Same replica with another `run`. */
 function watchedRunner(runner: ModelRunner, run: ModelRunner['run']): ModelRunner {
   return {
     run,

@@ -21,7 +21,7 @@ import type { Scenario } from './scenario.test-support.js';
 import type { TraceWriter } from './trace.test-support.js';
 
 /** Shared state of the replicas. */
-export interface KeyedSurroundings {
+export interface KeyedDeps {
   readonly scenario: Scenario;
   readonly stages: readonly ServingStage[];
   readonly chances: ItemChances;
@@ -42,9 +42,9 @@ export function tensorsOfKey(key: number): TensorMap {
 }
 
 export class KeyedLauncher implements ReplicaLauncher {
-  readonly #around: KeyedSurroundings;
+  readonly #around: KeyedDeps;
 
-  constructor(around: KeyedSurroundings) {
+  constructor(around: KeyedDeps) {
     this.#around = around;
   }
 
@@ -64,13 +64,13 @@ export class KeyedLauncher implements ReplicaLauncher {
 class KeyedRunner implements ModelRunner {
   readonly #stage: ServingStage;
   readonly #replica: RunningReplica;
-  readonly #around: KeyedSurroundings;
+  readonly #around: KeyedDeps;
   #faults: readonly ReplicaFault[] = [];
   #lost = false;
   #closed = false;
   #fail: ((error: AppError) => void) | undefined;
 
-  constructor(stageId: StageId, replica: RunningReplica, around: KeyedSurroundings) {
+  constructor(stageId: StageId, replica: RunningReplica, around: KeyedDeps) {
     const stage = around.stages.find(({ id }) => id === stageId);
     if (stage === undefined) throw new Error(`no stage ${stageId}`);
     this.#stage = stage;

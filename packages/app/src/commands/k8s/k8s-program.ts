@@ -9,19 +9,19 @@ const targets = ['deployment', 'seldon-v2', 'seldon-v1', 'kserve'] as const sati
 
 export function addKubernetes(program: Command): void {
   const k8s = program.command('k8s').description('bring a pipeline to a Kubernetes cluster');
-  planned(k8s.command('render'))
+  withPlanFlags(k8s.command('render'))
     .description('plan for a load and print the objects that run the plan on a cluster, as YAML for kubectl')
     .action((file, options) =>
       runCommand(options, async () => (await import('./k8s-render.js')).k8sRender(file, options)),
     );
 
-  connected(planned(k8s.command('diff')))
+  withClusterFlags(withPlanFlags(k8s.command('diff')))
     .description('plan for a load and show what of the plan is otherwise on a cluster; exit code 1 where something is')
     .action((file, options) =>
       runCommand(options, async () => (await import('./k8s-status.js')).k8sDiff(file, options)),
     );
 
-  connected(planned(k8s.command('apply')))
+  withClusterFlags(withPlanFlags(k8s.command('apply')))
     .description('plan for a load and make a cluster run the plan')
     .option('--prune', 'once the plan runs, remove what the pipeline had before and no longer has')
     .option('--wait-s <n>', 'longest wait of --prune for the plan to run, in seconds', count, 600)
@@ -43,7 +43,7 @@ export function addKubernetes(program: Command): void {
       runCommand(options, async () => (await import('./k8s-render.js')).k8sPipeline(file, options)),
     );
 
-  connected(k8s.command('status').argument('<pipeline>', 'name of the pipeline'))
+  withClusterFlags(k8s.command('status').argument('<pipeline>', 'name of the pipeline'))
     .description('show how far the workloads of a pipeline are; exit code 1 while one does not run as it should')
     .option('--namespace <name>', 'namespace of the pipeline; that of the context when left out', namespace)
     .addOption(jsonFlag())
@@ -67,7 +67,7 @@ const profileScaleFlag = () =>
   ).argParser(positive);
 
 /** Adds the flags of commands that render a plan. */
-function planned(command: Command): Command {
+function withPlanFlags(command: Command): Command {
   return command
     .argument('<file>', 'pipeline file')
     .addOption(
@@ -88,7 +88,7 @@ function planned(command: Command): Command {
 }
 
 /** Adds the flags of commands that connect to a cluster. */
-function connected(command: Command): Command {
+function withClusterFlags(command: Command): Command {
   return command
     .option('--kubeconfig <file>', 'how to reach the cluster; as kubectl does when left out')
     .option('--context <name>', 'context of the kubeconfig; its current one when left out');

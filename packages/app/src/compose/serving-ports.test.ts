@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { drainDeadlineMs } from './drain-deadline.js';
+import { drainDeadlineMs } from './serving-ports.js';
 
 it.each([
   ['of a quick pipeline', 100, false, 30_000],

@@ -1,0 +1,65 @@
+/** Log lines of `equipoise serve` about its start and its end. */
+import type { PipelineSpec } from '@equipoise/core/model';
+import type { RunningServer } from '@equipoise/runtime';
+import pc from 'picocolors';
+import type { KeptState } from '../compose/kept-state.js';
+import { servingSpec } from '../compose/served-spec.js';
+import type { RunningPipeline } from '../compose/start-pipeline.js';
+import { counted } from '../terminal/counted.js';
+import { learnedEdgeText } from '../terminal/decision-text.js';
+import { log, warn } from '../terminal/log.js';
+import { coresText, planSummary, planTable } from '../terminal/plan-table.js';
+import { bindingText } from '../terminal/plan-text.js';
+
+/** Warns if the budget exceeds the cores of this machine. */
+export function warnOfCores(spec: PipelineSpec): void {
+  const { cpuCores } = spec.budget;
+  const machine = servingSpec(spec).budget.cpuCores;
+  if (cpuCores === undefined || machine === undefined || cpuCores <= machine) return;
+  warn(`the budget is ${coresText(cpuCores)}, but this machine has ${machine}; plans use at most ${machine}`);
+}
+
+/** Logs restored state, the first plan, and the addresses. */
+export function logStart(
+  { url, grpcAddress }: RunningServer,
+  { spec: { name }, first, kept }: RunningPipeline,
+  modeText: string,
+): void {
+  for (const what of kept.passedOver) log(`not restored: ${what}`);
+  if (first.kind === 'made') {
+    const { passedOver, lostPins, result } = first;
+    if (lostPins !== undefined) warn(`saved pins are ignored: ${lostPins}`);
+    if (passedOver !== undefined) log(`the last good plan is not restored: ${passedOver}`);
+    if (result.kind === 'infeasible') {
+      warn(`no plan meets the SLO: ${bindingText(result.bindingConstraint)}; a best effort serves`);
+    }
+  }
+  const restored = restoredText(kept);
+  if (restored !== undefined) log(restored);
+  const title = first.kind === 'resumed' ? 'the last good plan' : 'the first plan';
+  log(`${title}:\n${planTable(first.plan)}\n${planSummary(first.plan)}`);
+  const paths = `POST /v1/pipelines/${name}/run or /v2/models/${name}/infer`;
+  if (grpcAddress !== undefined) log(`gRPC on ${grpcAddress}: inference.GRPCInferenceService, grpc.health.v1.Health`);
+  log(`${pc.green('ready')} ${url} serves pipeline ${name} (${paths}), ${modeText}`);
+}
+
+function restoredText({ controller: { learning, service, edges }, wishes: { pins } }: KeptState): string | undefined {
+  const corrected = new Set(service?.corrections.map(({ stageId, variantId }) => `${stageId}/${variantId}`));
+  const pinned = Object.keys(pins);
+  const parts = [
+    ...(learning === undefined
+      ? []
+      : [`forecasters trained on ${counted(learning.historyRps.length, 'value')} of the load`]),
+    ...(corrected.size === 0 ? [] : [`corrections of the profile of ${[...corrected].join(', ')}`]),
+    ...(edges === undefined || edges.inForce.length === 0 ? [] : [edges.inForce.map(learnedEdgeText).join(', ')]),
+    ...(pinned.length === 0 ? [] : [`pins of ${pinned.join(', ')}`]),
+  ];
+  return parts.length === 0 ? undefined : `restored ${parts.join(' and ')}`;
+}
+
+/** Describes unfinished requests and replicas. */
+export function unfinishedText({ runner, actuator }: RunningPipeline): string {
+  const replicas = Object.values(actuator.runningPlan().stages).flatMap((stage) => stage.replicas);
+  const names = replicas.map(({ replicaId, status }) => `${replicaId} (${status})`).join(', ');
+  return `running requests: ${runner.inFlight}; replicas not closed: ${names === '' ? 'none' : names}`;
+}

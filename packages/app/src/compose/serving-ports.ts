@@ -1,0 +1,150 @@
+/** Ports of `serve` for clients: REST, gRPC and KEDA, with TLS, tenants, traffic share and drain deadline. */
+import { randomInt } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { AppError, invariant, SeededRng, type Slo } from '@equipoise/core/model';
+import {
+  type KedaScalerOptions,
+  type PipelineMonitor,
+  parseTenantFile,
+  type RunningKedaScaler,
+  type RunningServer,
+  type ServerOptions,
+  sharePatienceMs,
+  startKedaScaler,
+  startServer,
+  type TenantEntry,
+  Tenants,
+  TlsIdentity,
+} from '@equipoise/runtime';
+import { log } from '../terminal/log.js';
+import { logReload, type Reloads } from './reloads.js';
+import type { RunningPipeline } from './start-pipeline.js';
+
+const LEAST_DRAIN_MS = 30_000;
+
+/** Flags of the ports. */
+export interface ServingPortOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly grpcPort?: number | undefined;
+  readonly maxBodyBytes: number;
+  readonly tokenFile?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  /** Port on which KEDA asks for the wanted number of replicas. */
+  readonly kedaPort?: number | undefined;
+  readonly kedaHost?: string | undefined;
+  /** URL of another server that gets the fraction `share` of the requests; the two flags belong together. */
+  readonly shareWith?: string | undefined;
+  readonly share?: number | undefined;
+}
+
+type FixedOptions = Omit<ServerOptions, 'runners' | 'stageTypes' | 'starting'>;
+
+/** Serving ports. They are opened before the pipeline starts. */
+export class ServingPorts {
+  readonly #options: FixedOptions;
+  #server: RunningServer | undefined;
+
+  constructor(options: FixedOptions) {
+    this.#options = options;
+  }
+
+  async open({ runner, stageTypes }: Pick<RunningPipeline, 'runner' | 'stageTypes'>): Promise<void> {
+    const served = { runners: [runner], stageTypes: new Map([[runner.spec.name, stageTypes]]), starting: true };
+    this.#server = await startServer({ ...this.#options, ...served });
+    log(`listening on ${this.#server.url}; the pipeline starts`);
+  }
+
+  /** Accepts requests from now on. */
+  async beginServing(): Promise<RunningServer> {
+    invariant(this.#server !== undefined, 'a pipeline that has started has its ports');
+    await this.#server.beginServing();
+    return this.#server;
+  }
+
+  /** Makes clients close their kept connections. */
+  async leave(withinMs: number): Promise<void> {
+    await this.#server?.leave(withinMs);
+  }
+
+  /** Closes the ports after running requests, at the latest after `timeoutMs`. */
+  async close(timeoutMs: number): Promise<void> {
+    await this.#server?.close({ timeoutMs });
+  }
+}
+
+/** Server options from flags. TLS files and tenants are reloaded with `reloads`. */
+export function servingPortOptions(
+  options: ServingPortOptions,
+  { reloads, monitor }: { readonly reloads: Reloads; readonly monitor: PipelineMonitor },
+): Pick<ServerOptions, 'host' | 'port' | 'grpcPort' | 'maxBodyBytes' | 'tenants' | 'share'> & {
+  readonly tls?: TlsIdentity;
+} {
+  const { host, port, grpcPort, maxBodyBytes } = options;
+  const tls = tlsOf(options, reloads);
+  const tenants = tenantsOf(options, reloads);
+  const share = shareOf(options, monitor);
+  return {
+    host,
+    port,
+    maxBodyBytes,
+    ...(grpcPort !== undefined && { grpcPort }),
+    ...(tls && { tls }),
+    ...(tenants && { tenants }),
+    ...(share && { share }),
+  };
+}
+
+/** Longest wait (ms) for running requests: the SLO's latency, plus the wait for the other server if traffic is shared. */
+export function drainDeadlineMs({ latencyMs }: Pick<Slo, 'latencyMs'>, shares: boolean): number {
+  return Math.max(LEAST_DRAIN_MS, latencyMs + (shares ? sharePatienceMs(latencyMs) : 0));
+}
+
+/** Starts the port for KEDA if flags ask for it. */
+export async function startScaler(
+  { kedaPort, kedaHost = '127.0.0.1' }: ServingPortOptions,
+  scaled: Omit<KedaScalerOptions, 'host' | 'port'>,
+): Promise<RunningKedaScaler | undefined> {
+  if (kedaPort === undefined) return undefined;
+  const scaler = await startKedaScaler({ ...scaled, host: kedaHost, port: kedaPort });
+  log(`KEDA scaler on ${scaler.address}: externalscaler.ExternalScaler`);
+  return scaler;
+}
+
+function tlsOf({ tlsCert, tlsKey }: ServingPortOptions, reloads: Reloads): TlsIdentity | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new AppError('WRONG_USAGE', '--tls-cert and --tls-key belong together.');
+  }
+  const tls = new TlsIdentity({ certPath: tlsCert, keyPath: tlsKey });
+  const what = 'the certificate';
+  tls.watch((outcome) => {
+    if ('error' in outcome) logReload({ what, kind: 'refused', error: outcome.error });
+    else if (outcome.changed) logReload({ what, kind: 'changed' });
+  });
+  reloads.add(what, () => tls.reload());
+  return tls;
+}
+
+/** Tenants of the token file; undefined without one. Throws FILE_NOT_FOUND, or WRONG_USAGE for an invalid file. */
+function tenantsOf({ tokenFile }: ServingPortOptions, reloads: Reloads): Tenants | undefined {
+  if (tokenFile === undefined) return undefined;
+  const tenants = new Tenants(entriesIn(tokenFile));
+  reloads.add('the token file', () => tenants.replace(entriesIn(tokenFile)));
+  return tenants;
+}
+
+function entriesIn(path: string): readonly TenantEntry[] {
+  if (!existsSync(path)) throw new AppError('FILE_NOT_FOUND', `There is no token file ${path}.`, { details: { path } });
+  return parseTenantFile(readFileSync(path, 'utf8'), path);
+}
+
+function shareOf({ shareWith, share }: ServingPortOptions, monitor: PipelineMonitor): ServerOptions['share'] {
+  if (shareWith === undefined && share === undefined) return undefined;
+  if (shareWith === undefined || share === undefined) {
+    throw new AppError('WRONG_USAGE', '--share-with and --share belong together.');
+  }
+  const onShared = monitor.shared.bind(monitor);
+  return { url: shareWith, fraction: share, rng: new SeededRng(randomInt(2 ** 31)), onShared };
+}
