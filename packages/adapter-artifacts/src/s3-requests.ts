@@ -47,7 +47,10 @@ export async function s3Request(
   if (!accessKeyId || !secretAccessKey) return new Request(url, { headers });
   const sessionToken = environment['AWS_SESSION_TOKEN'];
   const client = new AwsClient({
-    ...{ accessKeyId, secretAccessKey, region, service: 's3' },
+    accessKeyId,
+    secretAccessKey,
+    region,
+    service: 's3',
     ...(sessionToken && { sessionToken }),
   });
   return client.sign(url, { headers });

@@ -24,7 +24,9 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
     kind: PIPELINE_KIND,
     metadata: { name },
     spec: withoutUndefined({
-      ...{ slo, budget, prices },
+      slo,
+      budget,
+      prices,
       ...objectiveFields(objective),
       sources: sources.map(sourceEntry),
       stages: stages.map(stageEntry),
@@ -48,7 +50,8 @@ function sourceEntry({ name, to, tensors, samplesPath }: SourceSpec) {
     contentTypes.length === 0 ? tensor : { ...tensor, contentTypes },
   );
   return withoutUndefined({
-    ...{ name, to },
+    name,
+    to,
     tensors: declared.length === 0 ? undefined : declared,
     samples: samplesPath,
   });

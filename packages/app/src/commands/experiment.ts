@@ -55,7 +55,9 @@ async function finished(
   void stopSignal().then(() => stop.abort());
   await withProgress({ waiting: waiting.length, found: outcomes.size }, (tell) =>
     runCells(waiting, {
-      ...{ threads, stop: stop.signal, newThread: () => cellThread(pipelines) },
+      threads,
+      stop: stop.signal,
+      newThread: () => cellThread(pipelines),
       onCell: (cell, outcome) => {
         kept.keep(cell, outcome);
         outcomes.set(cell, outcome);

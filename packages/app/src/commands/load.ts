@@ -55,8 +55,11 @@ export async function load(url: string, options: LoadOptions): Promise<CommandRe
     const sent = { url, arrivals, bodies, timeoutMs, ...(token !== undefined && { token }) };
     const stops = options.keepGoing !== true;
     const result = await runLoad({
-      ...{ ...sent, stopsUnreachable: stops, stopsRefused: stops },
-      ...{ signal: interruptSignal(), onProgress: showProgress },
+      ...sent,
+      stopsUnreachable: stops,
+      stopsRefused: stops,
+      signal: interruptSignal(),
+      onProgress: showProgress,
     }).catch(rethrowWithRemedy);
     display.stop();
     return { json: result, text: loadText(result), answerIsNo: result.failed > 0 || result.cutShort !== undefined };

@@ -33,8 +33,10 @@ export function operator(options: OperatorOptions): Promise<CommandResult | unde
     const stop = stopSignal();
     const watch = new OperatorWatch();
     const probes = await startProbeServer({
-      ...{ host: options.host, port: options.port },
-      ...{ isReady: () => watch.isReady, metrics: watch.monitor.page },
+      host: options.host,
+      port: options.port,
+      isReady: () => watch.isReady,
+      metrics: watch.monitor.page,
     });
     const scope = scopeOf(options, cluster);
     logLine('info', 'started', { version: VERSION, namespace: scope ?? 'all', url: probes.url });
@@ -65,7 +67,10 @@ async function run(cluster: Cluster, { options, scope, watch }: Running, signal:
       watch.failed(what.includes('/') ? 'pass' : 'watch', what, error);
     try {
       await new Operator({
-        ...{ ...base, ...reconcileOptions(options, scope), source: plans, onFailure: failed },
+        ...base,
+        ...reconcileOptions(options, scope),
+        source: plans,
+        onFailure: failed,
         onPass: (key, { status }) => watch.passed(key, status),
         onGone: (key) => watch.monitor.gone(key),
       }).run(leading);

@@ -33,7 +33,9 @@ export async function simulate(file: string, options: SimulateOptions): Promise<
   const load = await resolveLoad(options);
   const spec = overridden(await loadSpec(file), options);
   const request: RunRequest = {
-    ...{ spec, seed: options.seed, load: load.spec },
+    spec,
+    seed: options.seed,
+    load: load.spec,
     profiles: profilesFor(spec, file, options.profileScale),
     by: await subjectOf(spec, options),
   };

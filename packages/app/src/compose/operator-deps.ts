@@ -46,7 +46,9 @@ export const scopeOf = ({ allNamespaces, namespace }: OperatorFlags, cluster: Cl
   allNamespaces === true ? undefined : (namespace ?? cluster.namespace);
 
 export const operatorDeps = ({ api }: Cluster) => ({
-  ...{ api, clock: monotonicClock, nowEpochMs: Date.now },
+  api,
+  clock: monotonicClock,
+  nowEpochMs: Date.now,
   rng: new SeededRng(randomInt(2 ** 31)),
 });
 
@@ -54,7 +56,9 @@ export const operatorDeps = ({ api }: Cluster) => ({
 export function plansFor(cluster: Cluster, report: (key: string, decision: Decision) => void): FollowedPlans {
   const threads = new PlanningThreads({ threads: planningThreadsFor(availableParallelism()) });
   return new FollowedPlans({
-    ...{ ...operatorDeps(cluster), ask: askRouter, report },
+    ...operatorDeps(cluster),
+    ask: askRouter,
+    report,
     plannerFor: (spec) => new ThreadPlanner(spec, threads),
   });
 }
@@ -77,7 +81,8 @@ export function reconcileOptions({ image = `equipoise:${VERSION}` }: OperatorFla
 
 /** Lease that this process competes for. */
 export const candidacyOf = ({ leaseNamespace, leaseName }: OperatorFlags, { namespace }: Cluster) => ({
-  ...{ namespace: leaseNamespace ?? namespace, name: leaseName },
+  namespace: leaseNamespace ?? namespace,
+  name: leaseName,
   identity: `${hostname()}_${randomUUID()}`,
 });
 

@@ -11,11 +11,11 @@ import {
 } from '@equipoise/core/control';
 import {
   type ControlMode,
+  DwellTracker,
   type Observation,
   type PipelineSpec,
   type StageId,
   type StageObservation,
-  DwellTracker,
 } from '@equipoise/core/model';
 import { requireCurves, type ServiceCurves, scaledProfiles } from '@equipoise/core/plan';
 import type { GoodPlan } from '@equipoise/core/ports';

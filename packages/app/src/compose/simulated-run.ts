@@ -82,7 +82,9 @@ function fixedRun(request: RunRequest, plan: Plan): SimulationRun {
   const hostCores = Math.max(plannedHostCores(spec), Math.ceil(coresOf(plan)));
   return simulatePlan({
     ...runInput(request),
-    ...{ spec, plan, hostCores },
+    spec,
+    plan,
+    hostCores,
     curves: requireCurves(spec, profiles),
     rng: new SeededRng(seed),
     drops: true,
@@ -94,7 +96,9 @@ function controlledRun(request: RunRequest, policy: PolicyName): { run: Simulati
   const { spec, profiles, load, seed, forecaster = smoothedRate } = request;
   const hostCores = plannedHostCores(spec);
   const context: ControllerRules = {
-    ...{ spec, profiles, forecaster },
+    spec,
+    profiles,
+    forecaster,
     curves: requireCurves(spec, profiles),
     policy: controlPolicies[policy],
     verifierAt: request.verifierAt ?? verdictsFor(spec, profiles),
@@ -102,7 +106,9 @@ function controlledRun(request: RunRequest, policy: PolicyName): { run: Simulati
   };
   const run = simulateControl({
     ...runInput(request),
-    ...{ context, hostCores, seed },
+    context,
+    hostCores,
+    seed,
     firstPlan: firstPlan(context, load, seed),
   });
   return { run, decisions: run.decisions.length };

@@ -49,7 +49,10 @@ export function cellGroups(cells: readonly CellResult[], reference: string): rea
     const base = cells.filter((cell) => cell.pipeline === pipeline && cell.load === load && cell.policy === reference);
     const isPaired = policy !== reference && own.some(({ seed }) => base.some((cell) => cell.seed === seed));
     return {
-      ...{ pipeline, load, policy, seeds: own.length },
+      pipeline,
+      load,
+      policy,
+      seeds: own.length,
       figures: byFigure((of, range) => rangedMeanInterval95(own.map(of), range)),
       less: isPaired ? byFigure((of) => meanInterval95(differences(own, base, of))) : undefined,
     };

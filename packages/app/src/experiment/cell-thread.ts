@@ -23,7 +23,11 @@ function simulated(cell: ExperimentCell): CellOutcome {
   const verifierAt = verdicts.get(pipeline) ?? verdictsFor(spec, profiles);
   verdicts.set(pipeline, verifierAt);
   const { figures } = simulatedRun({
-    ...{ spec, profiles, seed, excludeFirstS, verifierAt },
+    spec,
+    profiles,
+    seed,
+    excludeFirstS,
+    verifierAt,
     load: loadSpec,
     by: { policy },
     forecaster: forecasters[forecaster],

@@ -75,7 +75,8 @@ export const boundaryScenarios: readonly NamedScenario[] = [
         { from: a, to: c },
         { from: b, to: c },
       ],
-      ...{ arrivals: every(6, 40), over: { sources: [{ name: 'input', to: [a, b], tensors: [] }] } },
+      arrivals: every(6, 40),
+      over: { sources: [{ name: 'input', to: [a, b], tensors: [] }] },
     }),
     shows: [/ a-v-/, / b-v-/, / c-v-/, /completed/],
   },
@@ -95,7 +96,9 @@ export const boundaryScenarios: readonly NamedScenario[] = [
   {
     name: 'an item reaches a stage at its very deadline',
     scenario: boundary({
-      ...{ edges: pair, arrivals: every(50, 5), timeoutMs: () => 20 },
+      edges: pair,
+      arrivals: every(50, 5),
+      timeoutMs: () => 20,
       faults: faultOf('a-v-1', { kind: 'slow', fromMs: 0, untilMs: 1_000, factor: 4 }),
     }),
     shows: [/deadline-passed/],
@@ -104,7 +107,9 @@ export const boundaryScenarios: readonly NamedScenario[] = [
   {
     name: 'a batch that would be too long for its most urgent item is made smaller',
     scenario: boundary({
-      ...{ arrivals: new Array<number>(9).fill(10), plan: { maxBatchSize: 8 }, timeoutMs: () => 16 },
+      arrivals: new Array<number>(9).fill(10),
+      plan: { maxBatchSize: 8 },
+      timeoutMs: () => 16,
     }),
     shows: [/deadline-unreachable/, /\[(-?\d+ ){6}-?\d+\]/],
     hides: [/\[(-?\d+ ){7}-?\d+\]/],
@@ -112,7 +117,8 @@ export const boundaryScenarios: readonly NamedScenario[] = [
   {
     name: 'the time behind a stage counts against the deadline',
     scenario: boundary({
-      ...{ edges: [...pair, { from: b, to: c }], arrivals: every(20, 20) },
+      edges: [...pair, { from: b, to: c }],
+      arrivals: every(20, 20),
       timeoutMs: (sequence) => (sequence % 2 === 0 ? 12 : 40),
     }),
     shows: [/deadline-unreachable/, /completed/],
@@ -122,7 +128,8 @@ export const boundaryScenarios: readonly NamedScenario[] = [
     // Pairs 20 ms apart on one replica of 5 ms: the second would end 10 ms after its arrival, exactly at its deadline.
     name: 'a request that would be done at its deadline leaves no time for the answer',
     scenario: boundary({
-      ...{ arrivals: every(20, 20).flatMap((atMs) => [atMs, atMs]), timeoutMs: () => 10 },
+      arrivals: every(20, 20).flatMap((atMs) => [atMs, atMs]),
+      timeoutMs: () => 10,
       over: { admission: { maxQueueLength: 100, answerMarginMs: 1 } },
     }),
     shows: [/^25 of 20 completed$/m, /^24 of 20 deadline-unreachable$/m],
@@ -132,7 +139,9 @@ export const boundaryScenarios: readonly NamedScenario[] = [
     // ends 10 ms after its arrival.
     name: 'drop rules follow service times that turn out to be others',
     scenario: boundary({
-      ...{ arrivals: every(20, 20).flatMap((atMs) => [atMs, atMs]), timeoutMs: () => 8, tickMs: 100 },
+      arrivals: every(20, 20).flatMap((atMs) => [atMs, atMs]),
+      timeoutMs: () => 8,
+      tickMs: 100,
       believedCurves: [believing(1), believing(5)],
     }),
     shows: [/^90 of 80 completed$/m, /^1[0-9]{2} of 120 deadline-unreachable$/m],
@@ -141,7 +150,9 @@ export const boundaryScenarios: readonly NamedScenario[] = [
   {
     name: 'a request without time to spare is not given up for its answer',
     scenario: boundary({
-      ...{ edges: [...pair, { from: b, to: c }], arrivals: every(20, 20), timeoutMs: () => 15 },
+      edges: [...pair, { from: b, to: c }],
+      arrivals: every(20, 20),
+      timeoutMs: () => 15,
       over: { admission: { maxQueueLength: 100, answerMarginMs: 10 } },
     }),
     shows: [/completed/],
@@ -154,7 +165,8 @@ export const boundaryScenarios: readonly NamedScenario[] = [
         { from: a, to: b, fanOut: { expected: 4 } },
         { from: b, to: c, join: { quorum: 2 } },
       ],
-      ...{ arrivals: every(7, 40), over: { admission: { maxQueueLength: 4 } } },
+      arrivals: every(7, 40),
+      over: { admission: { maxQueueLength: 4 } },
     }),
     shows: [/queue-full/, /completed/],
   },
@@ -165,7 +177,8 @@ export const boundaryScenarios: readonly NamedScenario[] = [
         { from: a, to: b, fanOut: { expected: 3, distribution: [0, 0, 0.5, 0, 0.5] } },
         { from: b, to: c, join: { quorum: 2 } },
       ],
-      ...{ arrivals: every(30, 40), over: { admission: { maxQueueLength: 3 } } },
+      arrivals: every(30, 40),
+      over: { admission: { maxQueueLength: 3 } },
     }),
     shows: [/ failed$/m, /completed/, /a tick saw [1-9]/],
     hides: [/queue-full/],
@@ -173,7 +186,10 @@ export const boundaryScenarios: readonly NamedScenario[] = [
   {
     name: 'stages that wait for one core go by their deadlines',
     scenario: boundary({
-      ...{ edges: pair, arrivals: every(8, 60), plan: { replicas: 2 }, hostCores: 1 },
+      edges: pair,
+      arrivals: every(8, 60),
+      plan: { replicas: 2 },
+      hostCores: 1,
       timeoutMs: (sequence) => 60 + 40 * (sequence % 4),
     }),
     shows: [/completed/],
@@ -182,7 +198,8 @@ export const boundaryScenarios: readonly NamedScenario[] = [
     name: 'a share of a core is used up, and again after a rest',
     scenario: boundary({
       arrivals: [...every(4, 60), ...every(4, 60).map((atMs) => atMs + 1_000)],
-      ...{ plan: { cpuCores: 0.5 }, timeoutMs: () => 5_000 },
+      plan: { cpuCores: 0.5 },
+      timeoutMs: () => 5_000,
     }),
     // Each back-to-back batch takes 2.5 ms of the quota of 50 ms; later batches start 10 ms apart.
     shows: [/completed/],
@@ -190,7 +207,9 @@ export const boundaryScenarios: readonly NamedScenario[] = [
   {
     name: 'a batch is lost when the time for another try is over',
     scenario: boundary({
-      ...{ arrivals: [10, 100], plan: { replicas: 2 }, timeoutMs: () => 8 },
+      arrivals: [10, 100],
+      plan: { replicas: 2 },
+      timeoutMs: () => 8,
       faults: faultOf('a-v-1', { kind: 'crash', atMs: 14 }),
     }),
     shows: [/ failed$/m],

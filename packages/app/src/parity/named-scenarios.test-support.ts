@@ -157,7 +157,9 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'waits that are bounded by what is expected',
     scenario: made({
-      ...{ edges: chain, arrivals: every(2, 120), plan: [{ maxBatchSize: 2 }, { maxBatchSize: 4, replicas: 2 }] },
+      edges: chain,
+      arrivals: every(2, 120),
+      plan: [{ maxBatchSize: 2 }, { maxBatchSize: 4, replicas: 2 }],
       over: { admission: { maxQueueLength: 100, maxWaitFraction: 0.5 } },
     }),
     shows: [/queue-full/, /completed/],
@@ -170,7 +172,9 @@ export const namedScenarios: readonly NamedScenario[] = [
         { from: a, to: b, fanOut: { expected: 3 } },
         { from: b, to: c, join: 'all', onMissing: 'partial' },
       ],
-      ...{ arrivals: every(20, 60), plan: [{}, { replicas: 2 }], over: relaxed },
+      arrivals: every(20, 60),
+      plan: [{}, { replicas: 2 }],
+      over: relaxed,
       faults: faults({ 'b-v-1': [{ kind: 'failing', fromMs: 100, untilMs: 160 }] }),
     }),
     shows: [/ partial 1$/m, /completed/],
@@ -184,7 +188,8 @@ export const namedScenarios: readonly NamedScenario[] = [
         { from: b, to: d, onMissing: 'partial' },
         { from: c, to: d, onMissing: 'partial' },
       ],
-      ...{ arrivals: every(6, 60), plan: [{}, { variantId: w.id }, { variantId: w.id, maxBatchSize: 2 }, {}] },
+      arrivals: every(6, 60),
+      plan: [{}, { variantId: w.id }, { variantId: w.id, maxBatchSize: 2 }, {}],
       over: { slo: { latencyMs: 60, percentile: 99 } },
     }),
     shows: [/ partial 1$/m, / completed$/m, /deadline-unreachable/],
@@ -209,7 +214,9 @@ export const namedScenarios: readonly NamedScenario[] = [
         { from: b, to: d, join: 'any' },
         { from: c, to: d, join: 'any' },
       ],
-      ...{ ...steady, plan: [{ replicas: 2 }], over: relaxed },
+      ...steady,
+      plan: [{ replicas: 2 }],
+      over: relaxed,
     }),
     shows: [/ b-v-/, / c-v-/, / d-v-/],
   },
@@ -220,7 +227,9 @@ export const namedScenarios: readonly NamedScenario[] = [
         { from: a, to: b, fanOut: { expected: 4 } },
         { from: b, to: c, join: { quorum: 2 } },
       ],
-      ...{ arrivals: every(11, 40), plan: [{}, { replicas: 2 }], over: relaxed },
+      arrivals: every(11, 40),
+      plan: [{}, { replicas: 2 }],
+      over: relaxed,
     }),
     shows: [/completed/],
   },
@@ -232,7 +241,9 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'switches the variant under load, rolling within the budget',
     scenario: made({
-      ...{ ...steady, plan: [{ replicas: 3 }], next: [[{ variantId: w.id, replicas: 3, maxBatchSize: 4 }]] },
+      ...steady,
+      plan: [{ replicas: 3 }],
+      next: [[{ variantId: w.id, replicas: 3, maxBatchSize: 4 }]],
       over: { ...relaxed, budget: { cpuCores: 3 } },
     }),
     shows: [/a 4\/0 .*a-v-3:ready a-w-4:ready/, /a-w-6:ready$/m],
@@ -240,7 +251,9 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'a change without room is refused',
     scenario: made({
-      ...{ ...steady, plan: [{ replicas: 2 }], next: [[{ variantId: w.id, replicas: 2 }]] },
+      ...steady,
+      plan: [{ replicas: 2 }],
+      next: [[{ variantId: w.id, replicas: 2 }]],
       over: {
         ...relaxed,
         budget: { cpuCores: 2 },
@@ -264,7 +277,9 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'a replica crashes in its batch, another while it is free',
     scenario: made({
-      ...{ arrivals: every(9, 60), plan: [{ replicas: 2 }], over: relaxed },
+      arrivals: every(9, 60),
+      plan: [{ replicas: 2 }],
+      over: relaxed,
       faults: faults({ 'a-v-1': [{ kind: 'crash', atMs: 22 }], 'a-v-2': [{ kind: 'crash', atMs: 88 }] }),
     }),
     shows: [/a-v-3:failed/, /a-v-\d+:starting/, /^22 a-v-2 \S+ \[(\S+)\][\s\S]*/m],
@@ -273,7 +288,10 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'a batch that may not be run twice is lost with its replica',
     scenario: made({
-      ...{ arrivals: every(9, 60), plan: [{ replicas: 2 }], over: relaxed, idempotent: false },
+      arrivals: every(9, 60),
+      plan: [{ replicas: 2 }],
+      over: relaxed,
+      idempotent: false,
       faults: faults({ 'a-v-1': [{ kind: 'crash', atMs: 22 }], 'a-v-2': [{ kind: 'crash', atMs: 93 }] }),
     }),
     shows: [/ failed$/m],
@@ -281,10 +299,12 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'a batch is lost twice, and lost so late that it is not tried again',
     scenario: made({
-      ...{ arrivals: every(9, 60), plan: [{ replicas: 2, maxBatchSize: 8 }] },
+      arrivals: every(9, 60),
+      plan: [{ replicas: 2, maxBatchSize: 8 }],
       over: { slo: { latencyMs: 14, percentile: 99 } },
       faults: faults({
-        ...{ 'a-v-1': [{ kind: 'crash', atMs: 20 }], 'a-v-2': [{ kind: 'crash', atMs: 24 }] },
+        'a-v-1': [{ kind: 'crash', atMs: 20 }],
+        'a-v-2': [{ kind: 'crash', atMs: 24 }],
         'a-v-3': [{ kind: 'crash', atMs: 191 }],
       }),
     }),
@@ -293,7 +313,8 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'the only replica crashes again and again',
     scenario: made({
-      ...{ arrivals: every(8, 120), plan: [{}] },
+      arrivals: every(8, 120),
+      plan: [{}],
       faults: {
         startFails: () => false,
         faultsOf: (_stage, _replica, readyAtMs) => [{ kind: 'crash', atMs: readyAtMs + 33 }],
@@ -304,7 +325,9 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'the new replicas of a change crash while they are phased in',
     scenario: made({
-      ...{ ...steady, plan: [{ replicas: 3 }], next: [[{ variantId: w.id, replicas: 3 }]] },
+      ...steady,
+      plan: [{ replicas: 3 }],
+      next: [[{ variantId: w.id, replicas: 3 }]],
       over: { ...relaxed, budget: { cpuCores: 3 } },
       faults: faults({ 'a-w-4': [{ kind: 'crash', atMs: 41 }], 'a-v-3': [{ kind: 'crash', atMs: 37 }] }),
     }),
@@ -313,7 +336,9 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'a start fails in the middle of a change, which is taken back',
     scenario: made({
-      ...{ arrivals: every(4, 120), plan: [{ replicas: 3 }], next: [[{ variantId: w.id, replicas: 3 }]] },
+      arrivals: every(4, 120),
+      plan: [{ replicas: 3 }],
+      next: [[{ variantId: w.id, replicas: 3 }]],
       over: { ...relaxed, budget: { cpuCores: 3 } },
       faults: faults({}, ['a-w-5']),
     }),
@@ -322,7 +347,9 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'a replica hangs and is then to be drained',
     scenario: made({
-      ...{ ...steady, plan: [{ replicas: 2 }], next: [[{ replicas: 2 }], [{ variantId: w.id, replicas: 2 }]] },
+      ...steady,
+      plan: [{ replicas: 2 }],
+      next: [[{ replicas: 2 }], [{ variantId: w.id, replicas: 2 }]],
       faults: faults({ 'a-v-1': [{ kind: 'hang', atMs: 33 }] }),
     }),
     shows: [/a-v-1:draining/],
@@ -330,7 +357,9 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'a replica hangs: its batch is run elsewhere, and another replica takes its place',
     scenario: made({
-      ...{ arrivals: every(9, 90), plan: [{ replicas: 2 }], over: relaxed },
+      arrivals: every(9, 90),
+      plan: [{ replicas: 2 }],
+      over: relaxed,
       faults: faults({ 'a-v-1': [{ kind: 'hang', atMs: 33 }] }),
     }),
     shows: [/a-v-3:failed/, /a-v-4:ready/, / of 27 completed$/m],
@@ -339,7 +368,9 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'a replica fails every batch: its breaker opens, and it is replaced in the end',
     scenario: made({
-      ...{ arrivals: every(5, 1_800), plan: [{ replicas: 3 }], over: relaxed },
+      arrivals: every(5, 1_800),
+      plan: [{ replicas: 3 }],
+      over: relaxed,
       faults: faults({ 'a-v-1': [{ kind: 'failing', fromMs: 20, untilMs: Number.POSITIVE_INFINITY }] }),
     }),
     shows: [/ failed$/m, /a-v-1:draining|a-v-4:failed/, /a-v-5:ready$/m],
@@ -347,7 +378,9 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'a replica recovers while its breaker is open',
     scenario: made({
-      ...{ arrivals: every(5, 500), plan: [{ replicas: 2 }], over: relaxed },
+      arrivals: every(5, 500),
+      plan: [{ replicas: 2 }],
+      over: relaxed,
       faults: faults({ 'a-v-1': [{ kind: 'failing', fromMs: 20, untilMs: 300 }] }),
     }),
     shows: [/ failed$/m, /^1\d\d\d a-v-1 /m],
@@ -356,7 +389,9 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'a replica is much slower than its peer',
     scenario: made({
-      ...{ arrivals: every(40, 250), plan: [{ replicas: 2 }], over: relaxed },
+      arrivals: every(40, 250),
+      plan: [{ replicas: 2 }],
+      over: relaxed,
       variants: [variantOf('v', { one: 50, eight: 80 })],
       faults: faults({ 'a-v-1': [{ kind: 'slow', fromMs: 0, untilMs: Number.POSITIVE_INFINITY, factor: 4 }] }),
     }),
@@ -365,7 +400,8 @@ export const namedScenarios: readonly NamedScenario[] = [
   {
     name: 'a replica is slow for a while',
     scenario: made({
-      ...{ arrivals: every(9, 60), plan: [{ replicas: 2 }] },
+      arrivals: every(9, 60),
+      plan: [{ replicas: 2 }],
       faults: faults({ 'a-v-1': [{ kind: 'slow', fromMs: 50, untilMs: 150, factor: 4 }] }),
     }),
     shows: [/ a-v-1 20 /, / a-v-1 5 /],

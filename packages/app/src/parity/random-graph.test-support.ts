@@ -112,7 +112,9 @@ class GraphMaker {
     const probability = 0.1 + 0.2 * this.#rng.next();
     const maybePartial = this.#rng.fork(`missing/${this.edges.length}`).next() < 0.3;
     this.edges.push({
-      ...{ from, to, ...kind },
+      from,
+      to,
+      ...kind,
       ...(branch ? { when: { condition, probability } } : {}),
       ...(maybePartial ? { onMissing: 'partial' } : {}),
     });

@@ -52,7 +52,9 @@ export function variantOf(
   times: { readonly one: number; readonly eight: number; readonly spread?: number },
 ): VariantSpec {
   const point = (batchSize: number, meanMs: number) => ({
-    ...{ cpuCores: 1, batchSize, meanMs },
+    cpuCores: 1,
+    batchSize,
+    meanMs,
     ...(times.spread === undefined ? {} : { p99Ms: meanMs * times.spread }),
   });
   const points = [point(1, times.one), point(8, times.eight)];
@@ -70,8 +72,12 @@ export function variantOf(
 export function stagePlanOf(over: Partial<StagePlan> & { readonly cpuCores?: number }): StagePlan {
   const { cpuCores = 1, ...rest } = over;
   return {
-    ...{ variantId: variantId('v'), resources: { cpuCores, memoryBytes: 0, gpus: 0 } },
-    ...{ maxBatchSize: 1, maxBatchWaitMs: 0, replicas: 1, trafficFraction: 1 },
+    variantId: variantId('v'),
+    resources: { cpuCores, memoryBytes: 0, gpus: 0 },
+    maxBatchSize: 1,
+    maxBatchWaitMs: 0,
+    replicas: 1,
+    trafficFraction: 1,
     ...rest,
   };
 }
@@ -95,8 +101,13 @@ export function scenarioOf(
   over: Pick<Scenario, 'plan' | 'arrivals'> & Partial<Scenario>,
 ): Scenario {
   return {
-    ...{ seed: 1, spec, curves: requireCurves(spec, []), hostCores: Number.POSITIVE_INFINITY },
-    ...{ nextPlans: [], tickMs: 25, loadMs: () => 10 },
+    seed: 1,
+    spec,
+    curves: requireCurves(spec, []),
+    hostCores: Number.POSITIVE_INFINITY,
+    nextPlans: [],
+    tickMs: 25,
+    loadMs: () => 10,
     ...over,
   };
 }
@@ -108,11 +119,16 @@ export function specOf(
   over: Partial<PipelineSpec> = {},
 ): PipelineSpec {
   return {
-    ...{ name: 'parity', baseDir: '.', slo: { latencyMs: 100, percentile: 99 }, budget: {} },
+    name: 'parity',
+    baseDir: '.',
+    slo: { latencyMs: 100, percentile: 99 },
+    budget: {},
     prices: { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 },
     objective: { kind: 'max-accuracy' },
     sources: [{ name: 'input', to: [graph.entry], tensors: [] }],
-    ...{ stages, edges: graph.edges, outputs: graph.outputs },
+    stages,
+    edges: graph.edges,
+    outputs: graph.outputs,
     control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
     admission: { maxQueueLength: 100 },
     ...over,

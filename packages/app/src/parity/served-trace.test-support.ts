@@ -35,7 +35,9 @@ class ServedScenario {
     this.#scenario = scenario;
     this.#chances = new ItemChances(spec, rng);
     this.#runner = new PipelineRunner({
-      ...{ spec, hostCores, clock: clock.ranked(eventRank.servingAlarm) },
+      spec,
+      hostCores,
+      clock: clock.ranked(eventRank.servingAlarm),
       onDefect: (error) => {
         throw error;
       },
@@ -47,13 +49,20 @@ class ServedScenario {
       this.#trace.end(end.endedAtMs, end.arrivedAtMs, end.kind === 'dropped' ? end.reason : end.kind);
     });
     const launcher = new KeyedLauncher({
-      ...{ scenario, stages: servingGraph(spec).stages, chances: this.#chances, serviceRng: rng.fork('service') },
-      ...{ trace: this.#trace, answers: clock.ranked(eventRank.answer), starts: clock.ranked(eventRank.start) },
+      scenario,
+      stages: servingGraph(spec).stages,
+      chances: this.#chances,
+      serviceRng: rng.fork('service'),
+      trace: this.#trace,
+      answers: clock.ranked(eventRank.answer),
+      starts: clock.ranked(eventRank.start),
       runningPlan: () => this.#actuator.runningPlan(),
       hasBegun: () => this.#hasBegun,
     });
     this.#actuator = new EmbeddedActuator(spec, {
-      ...{ pool: this.#runner, launcher, clock: clock.ranked(eventRank.fleetAlarm) },
+      pool: this.#runner,
+      launcher,
+      clock: clock.ranked(eventRank.fleetAlarm),
       adopt: (id, to) => this.#policies.adopt(id, to),
     });
   }

@@ -18,7 +18,11 @@ export function simulatedTrace(scenario: Scenario): Trace {
     return next === undefined ? [] : diffPlans(runningPlan, next, changeBounds(spec));
   };
   simulatePlan({
-    ...{ spec, curves, plan, hostCores, drops: true },
+    spec,
+    curves,
+    plan,
+    hostCores,
+    drops: true,
     arrivals: { nextAtMs: () => arrivals[arrived++] },
     rng: new SeededRng(scenario.seed),
     controller: { intervalMs: tickMs, decide, loadMs, expectedCurves: () => believedAt(scenario, ticks) },

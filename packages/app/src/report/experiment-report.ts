@@ -105,15 +105,23 @@ function tradeOffPlot(groups: readonly CellGroup[]) {
   const values = groups.map((group) => {
     const [cores, accuracy] = [boundsOf(group, 'cores'), boundsOf(group, 'accuracy')];
     return {
-      ...{ policy: group.policy, cores: cores.mean, accuracy: accuracy.mean },
-      ...{ coresLow: cores.low, coresHigh: cores.high, accuracyLow: accuracy.low, accuracyHigh: accuracy.high },
+      policy: group.policy,
+      cores: cores.mean,
+      accuracy: accuracy.mean,
+      coresLow: cores.low,
+      coresHigh: cores.high,
+      accuracyLow: accuracy.low,
+      accuracyHigh: accuracy.high,
     };
   });
   const axis = { type: 'quantitative', scale: { zero: false, nice: true } } as const;
   const x = { ...axis, field: 'cores', title: 'cores' };
   const y = { ...axis, field: 'accuracy', title: null };
   return {
-    ...{ title: 'Accuracy against cores', width: 250, height: 190, data: { values } },
+    title: 'Accuracy against cores',
+    width: 250,
+    height: 190,
+    data: { values },
     layer: [
       { mark: 'rule', encoding: { x: { ...x, field: 'coresLow' }, x2: { field: 'coresHigh' }, y } },
       { mark: 'rule', encoding: { x, y: { ...y, field: 'accuracyLow' }, y2: { field: 'accuracyHigh' } } },
@@ -135,7 +143,9 @@ function figurePlot(
     encoding: { x: { ...x, field: 'target' }, color: { value: '#667085' } },
   };
   return {
-    ...{ width: 200, height: 190, data: { values } },
+    width: 200,
+    height: 190,
+    data: { values },
     layer: [
       ...(plot.target === undefined ? [] : [target]),
       { mark: 'rule', encoding: { y, x: { ...x, field: 'low' }, x2: { field: 'high' } } },

@@ -87,7 +87,8 @@ export async function loadExperimentFile(path: string, shippedLoads: readonly st
   const described = loads.map((load) => (typeof load === 'string' ? { load } : load));
   const grid: ExperimentGrid = {
     ...rest,
-    ...{ name: metadata.name, baseDir },
+    name: metadata.name,
+    baseDir,
     loads: described.map((load) => ({ ...withoutUndefined(load), name: gridLoadName(load) })),
     seeds: Array.isArray(seeds) ? seeds : Array.from({ length: seeds.count }, (_, i) => seeds.from + i),
     ...(loadMs !== undefined && { loadMs }),

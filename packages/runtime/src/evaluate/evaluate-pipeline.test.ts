@@ -11,8 +11,13 @@ import {
   WorkClock,
 } from '../profiling/profile-pipeline.test-support.js';
 import type { WorkProgress } from '../progress-meter.js';
-import { bootstrapInterval, drawResamples } from './bootstrap.js';
-import { type Evaluation, type EvaluationRequest, evaluatePipeline } from './evaluate-pipeline.js';
+import {
+  bootstrapInterval,
+  drawResamples,
+  type Evaluation,
+  type EvaluationRequest,
+  evaluatePipeline,
+} from './evaluate-pipeline.js';
 import { type EvaluationModule, evaluationModule } from './evaluation-module.js';
 import { variantCombinations } from './variant-combinations.js';
 

@@ -8,6 +8,7 @@ import {
   type Clock,
   type MeasuredCombination,
   type PipelineSpec,
+  type Rng,
   SeededRng,
   type StageId,
   type StageSpec,
@@ -21,7 +22,6 @@ import { copyTensors, responseTensors } from '../data-plane/payload-algebra.js';
 import { flowCores, stagesBefore } from '../profiling/flow.js';
 import { SampleWalk } from '../profiling/sample-walk.js';
 import { ProgressMeter, type WorkProgress } from '../progress-meter.js';
-import { bootstrapInterval, drawResamples } from './bootstrap.js';
 import { type EvaluationModule, type LabelledSample, labelledSamples, scoreOf } from './evaluation-module.js';
 import { type VariantChoice, type VariantCombinations, variantCombinations } from './variant-combinations.js';
 
@@ -238,4 +238,33 @@ export class VariantRunners {
     const message = `Stage ${stage.id}, variant ${variant.id} failed: ${result?.error.message ?? 'it gave no result'}`;
     throw new AppError(result?.error.code ?? 'STAGE_FAILED', message, { cause: result?.error });
   }
+}
+
+const RESAMPLES = 200;
+/** Scores beyond each end: 2.5 % of the resamples, less the one at the end. */
+const BEYOND = 4;
+
+/** Sample indices of every resample. */
+export type Resamples = readonly Uint32Array[];
+
+export function drawResamples(sampleCount: number, rng: Rng): Resamples {
+  return Array.from({ length: RESAMPLES }, () =>
+    Uint32Array.from({ length: sampleCount }, () => Math.floor(rng.next() * sampleCount)),
+  );
+}
+
+/**
+ * 95 % interval of `score` over `samples` by the percentile bootstrap (Efron 1979): 200 resamples of n samples with
+ * replacement; the interval runs from the 5th smallest to the 5th largest score. Works for scores that are no mean, such
+ * as F1. All combinations share the resamples, so their intervals are comparable.
+ */
+export function bootstrapInterval<Sample>(
+  samples: readonly Sample[],
+  resamples: Resamples,
+  score: (samples: readonly Sample[]) => number,
+): readonly [number, number] {
+  const scores = resamples
+    .map((numbers) => score(Array.from(numbers, (number) => samples[number] as Sample)))
+    .sort((a, b) => a - b);
+  return [scores[BEYOND] as number, scores[scores.length - 1 - BEYOND] as number];
 }

@@ -2,7 +2,7 @@
  * Statistics of batch service times with 95 % intervals, assuming independent batches.
  *
  * Quantiles are nearest-rank (the p99 of 20 batches is the slowest). The interval of the mean is ±1.96·s/√n. The
- * interval of a quantile p is free of shape assumptions: the number of times below it is binomial(n, p), so it lies
+ * interval of a quantile p is free of shape assumptions. The number of times below it is binomial(n, p), so it lies
  * between the order statistics l and u with P(l ≤ B < u) ≥ 95 %. The p99 of fewer than 368 batches has no upper bound.
  */
 

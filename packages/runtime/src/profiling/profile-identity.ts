@@ -1,8 +1,8 @@
 /**
  * Conditions that a profile depends on: machine, runtime, and SHA-256 digests of artifact, stage module with local
- * imports, parameters, and inputs (samples and all earlier stages). Other identities: an artifact's stated digest, or
- * address and version if it is remote and not cached; a server's description and version; a module's package.json if it
- * is in a package.
+ * imports, parameters, and inputs (samples and all earlier stages). An artifact counts by its stated digest, or by address
+ * and version if it is remote and not cached. A server counts by description and version, a packaged module by its
+ * package.json.
  */
 import { readFileSync } from 'node:fs';
 import type { Isolation, PipelineSpec, StageSpec, TensorMap, VariantSpec } from '@equipoise/core/model';

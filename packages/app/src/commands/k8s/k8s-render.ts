@@ -55,7 +55,12 @@ export async function renderedFile(
   const profiles = profilesFor(spec, file, options.profileScale);
   const { stages, arrivalRps } = await plannedStages(file, { spec, profiles }, options);
   const objects = renderPlan({
-    ...{ spec, profiles, arrivalRps, target, images, plan: { stages } },
+    spec,
+    profiles,
+    arrivalRps,
+    target,
+    images,
+    plan: { stages },
     ...(namespace !== undefined && { namespace }),
     ...(artifacts !== undefined && { artifactBase: artifacts }),
   });
