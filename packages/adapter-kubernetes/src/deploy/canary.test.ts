@@ -26,7 +26,7 @@ describe('the requests', () => {
     const { pass, source, find, ready, entry, all, condition } = rig;
     source.decide(KEY, planWith('large', 3));
     const shares: number[] = [];
-    let beganMs = 0;
+    let [beganMs, seenAtMs] = [0, rig.clock.nowMs()];
     source.situation = () => ({ ...heard, sides: { ...well, observedMs: rig.clock.nowMs() - beganMs } });
     const texts = new Set<string | undefined>();
     const lengthsMs = new Map<number, number>();
@@ -37,7 +37,8 @@ describe('the requests', () => {
         shares.push(given);
         beganMs = rig.clock.nowMs();
       }
-      lengthsMs.set(given, (lengthsMs.get(given) ?? 0) + 200);
+      lengthsMs.set(given, (lengthsMs.get(given) ?? 0) + rig.clock.nowMs() - seenAtMs);
+      seenAtMs = rig.clock.nowMs();
       // Whoever gives a share away gives it to a router that is ready, and may keep all of it.
       if (sharing) expect([await ready(NEXT), await ready(LARGE), await ready(SMALL)]).toEqual([1, 3, 2]);
       expect(await ready(ROUTER)).toBeGreaterThanOrEqual(1);

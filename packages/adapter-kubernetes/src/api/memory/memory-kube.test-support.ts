@@ -44,6 +44,8 @@ export class MemoryKube {
   readonly clock: AlarmClock;
   /** A fault: each new watch ends without an event. */
   endsWatchesAtOnce = false;
+  /** Called after each change of an object. */
+  onChange: () => void = () => {};
   readonly #resources = new Map<string, MemoryResource>();
   readonly #objects = new Map<string, Map<string, Kept>>();
   readonly #watches = new Set<OpenWatch>();
@@ -220,6 +222,7 @@ export class MemoryKube {
     for (const { selection, feed } of this.#watches) {
       if (collectionOf(selection.type) === event.collection) push(feed, selection, event);
     }
+    this.onChange();
   }
 
   #objectsOf(type: ResourceType): Map<string, Kept> {

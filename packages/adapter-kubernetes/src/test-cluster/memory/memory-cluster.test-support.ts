@@ -1,7 +1,7 @@
 /**
  * What makes a cluster out of an API server in memory: Deployments that get pods, a new one before an old one goes, pods that become ready
  * and take their time to stop, Services that get the addresses of ready pods, children that go with their owner. It looks at everything
- * every 100 ms.
+ * at the next tenth of a second after a change, and when time alone changes something.
  */
 import type { AlarmClock } from '@equipoise/core/model';
 import { written } from '../../api/conformance/subject.test-support.js';
@@ -39,15 +39,12 @@ const writer = { fieldManager: 'controllers' };
 const forced = { fieldManager: 'kubelet', force: true };
 
 export class MemoryCluster {
-  /** How long a pod takes to be ready; infinity where it never is. */
-  readyAfterMs: (pod: KubeObject) => number = () => 0;
-  /** What a pod waits for in place of running. */
-  waitingFor: (pod: KubeObject) => string | undefined = () => undefined;
-  stopMs = 0;
-  /** After so long without progress a rollout counts as stuck. */
-  stuckAfterMs = Number.POSITIVE_INFINITY;
   /** Runs the containers of pods; without one, pods have none. */
   host: PodHost | undefined;
+  #readyAfterMs: (pod: KubeObject) => number = () => 0;
+  #waitingFor: (pod: KubeObject) => string | undefined = () => undefined;
+  #stopMs = 0;
+  #stuckAfterMs = Number.POSITIVE_INFINITY;
   readonly #evicted = new Set<string>();
   readonly #hosted = new Map<string, { isReady: boolean; isEnding: boolean; isGone: boolean }>();
   readonly #api: MemoryKubeApi;
@@ -57,44 +54,87 @@ export class MemoryCluster {
   readonly #progressed = new Map<string, { readonly now: string; readonly sinceMs: number }>();
   #made = 0;
   #isStopped = false;
-  #seenRevision = -1;
-  /** Whether a pod is starting or stopping, so that time alone will change something. */
-  #isBusy = false;
+  /** Instant of the next look, with what cancels it. */
+  #next: { readonly atMs: number; readonly cancel: () => void } | undefined;
+  #isLooking = false;
+  /** Earliest instant at which time alone changes something. */
+  #dueAtMs = Number.POSITIVE_INFINITY;
 
   constructor(kube: MemoryKube, clock: AlarmClock) {
     this.#kube = kube;
     this.#api = new MemoryKubeApi(kube);
     this.#clock = clock;
-    this.#lookAgain();
+    kube.onChange = () => this.#lookSoon();
+    this.#lookSoon();
+  }
+
+  /** How long a pod takes to be ready; infinity where it never is. */
+  get readyAfterMs(): (pod: KubeObject) => number {
+    return this.#readyAfterMs;
+  }
+
+  set readyAfterMs(readyAfterMs: (pod: KubeObject) => number) {
+    this.#readyAfterMs = readyAfterMs;
+    this.#lookSoon();
+  }
+
+  /** What a pod waits for in place of running. */
+  set waitingFor(waitingFor: (pod: KubeObject) => string | undefined) {
+    this.#waitingFor = waitingFor;
+    this.#lookSoon();
+  }
+
+  set stopMs(stopMs: number) {
+    this.#stopMs = stopMs;
+    this.#lookSoon();
+  }
+
+  /** After so long without progress a rollout counts as stuck. */
+  set stuckAfterMs(stuckAfterMs: number) {
+    this.#stuckAfterMs = stuckAfterMs;
+    this.#lookSoon();
   }
 
   /** Nothing changes by itself any more. */
   stop(): void {
     this.#isStopped = true;
+    this.#next?.cancel();
   }
 
   /** A node ends a pod for good, which stays there as a record. */
   evict(name: string): void {
     this.#evicted.add(name);
-    this.#seenRevision = -1;
+    this.#lookSoon();
   }
 
-  #lookAgain(): void {
-    if (this.#isStopped) return;
-    this.#clock.ringAt(this.#clock.nowMs() + LOOK_EVERY_MS, () => {
-      void this.#look().then(() => this.#lookAgain());
+  #lookSoon(): void {
+    if (!this.#isLooking) this.#lookAt(this.#clock.nowMs());
+  }
+
+  /** Looks at the first tenth of a second after `afterMs`, unless it looks before. */
+  #lookAt(afterMs: number): void {
+    const atMs = (Math.floor(afterMs / LOOK_EVERY_MS) + 1) * LOOK_EVERY_MS;
+    if (this.#isStopped || (this.#next !== undefined && this.#next.atMs <= atMs)) return;
+    this.#next?.cancel();
+    const cancel = this.#clock.ringAt(atMs, () => {
+      this.#next = undefined;
+      void this.#look();
     });
+    this.#next = { atMs, cancel };
   }
 
   async #look(): Promise<void> {
-    if (this.#kube.revision === this.#seenRevision && !this.#isBusy) return;
-    this.#seenRevision = this.#kube.revision;
-    this.#isBusy = false;
+    this.#isLooking = true;
+    this.#dueAtMs = Number.POSITIVE_INFINITY;
+    const { revision } = this.#kube;
     await this.#collectGarbage();
     const all = await this.#all(pods);
     for (const pod of all) await this.#run(pod);
     for (const deployment of await this.#all(deployments)) await this.#control(deployment);
     await this.#serve();
+    this.#isLooking = false;
+    if (this.#kube.revision !== revision) this.#lookSoon();
+    else if (Number.isFinite(this.#dueAtMs)) this.#lookAt(this.#dueAtMs - 1);
   }
 
   async #all<T extends KubeObject>(type: ObjectRef<T>['type']): Promise<readonly T[]> {
@@ -122,17 +162,17 @@ export class MemoryCluster {
     if (deletionTimestamp !== undefined) {
       const sinceMs = this.#since.get(`end ${uid}`) ?? nowMs;
       this.#since.set(`end ${uid}`, sinceMs);
-      this.#isBusy ||= nowMs - sinceMs < this.stopMs;
-      if (nowMs - sinceMs < this.stopMs || !this.#hasEnded(pod)) return;
+      this.#isDueAt(sinceMs + this.#stopMs);
+      if (nowMs - sinceMs < this.#stopMs || !this.#hasEnded(pod)) return;
       await this.#api.replace(pods, { ...pod, metadata: { ...pod.metadata, finalizers: [] } }, writer);
       return;
     }
     const sinceMs = this.#since.get(uid) ?? nowMs;
     this.#since.set(uid, sinceMs);
-    const reason = this.waitingFor(pod);
+    const reason = this.#waitingFor(pod);
     const hosted = this.#hostedAs(pod);
-    this.#isBusy ||= reason === undefined && nowMs - sinceMs < this.readyAfterMs(pod);
-    const isUp = reason === undefined && nowMs - sinceMs >= this.readyAfterMs(pod) && hosted?.isReady !== false;
+    if (reason === undefined) this.#isDueAt(sinceMs + this.#readyAfterMs(pod));
+    const isUp = reason === undefined && nowMs - sinceMs >= this.#readyAfterMs(pod) && hosted?.isReady !== false;
     const state = reason === undefined ? {} : { state: { waiting: { reason, message: reason } } };
     const isEvicted = this.#evicted.has(pod.metadata.name);
     const status = {
@@ -145,6 +185,10 @@ export class MemoryCluster {
     await this.#api.applyStatus(pods, { ...pod, metadata: bare(pod), status }, forced);
   }
 
+  #isDueAt(atMs: number): void {
+    if (atMs > this.#clock.nowMs()) this.#dueAtMs = Math.min(this.#dueAtMs, atMs);
+  }
+
   /** The containers of a pod, which are started when they are asked for; undefined where nobody runs any. */
   #hostedAs(pod: ObservedPod): { readonly isReady: boolean } | undefined {
     const { uid = '' } = pod.metadata;
@@ -153,7 +197,7 @@ export class MemoryCluster {
     this.#hosted.set(uid, hosted);
     this.host.start(pod as unknown as HostedPod, addressOf(pod), (isReady) => {
       hosted.isReady = isReady;
-      this.#seenRevision = -1;
+      this.#lookSoon();
     });
     return hosted;
   }
@@ -166,7 +210,7 @@ export class MemoryCluster {
     hosted.isEnding = true;
     void this.host?.stop(pod).then(() => {
       hosted.isGone = true;
-      this.#seenRevision = -1;
+      this.#lookSoon();
     });
     return false;
   }
@@ -229,7 +273,9 @@ export class MemoryCluster {
     const last = this.#progressed.get(uid);
     const sinceMs = last?.now === now ? last.sinceMs : nowMs;
     this.#progressed.set(uid, { now, sinceMs });
-    if (now.endsWith(` ${wanted} ${wanted}`) || nowMs - sinceMs < this.stuckAfterMs) return {};
+    if (now.endsWith(` ${wanted} ${wanted}`)) return {};
+    this.#isDueAt(sinceMs + this.#stuckAfterMs);
+    if (nowMs - sinceMs < this.#stuckAfterMs) return {};
     const [reason, message] = ['ProgressDeadlineExceeded', 'has timed out progressing.'];
     return { conditions: [{ type: 'Progressing', status: 'False', reason, message }] };
   }
