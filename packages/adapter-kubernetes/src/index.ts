@@ -1,4 +1,3 @@
-/** Public face of adapter-kubernetes. */
 export { HttpKubeApi } from './api/http/http-kube-api.js';
 export { type KubeConfigSource, type KubeConnection, kubeConnection } from './api/http/kube-connection.js';
 export * from './api/kube-api.js';

@@ -1,10 +1,8 @@
-/** Field managers: the names under which fields are written, and the owners of a field as `metadata.managedFields` lists them. */
+/** Field managers, as `metadata.managedFields` lists them. */
 import type { FieldTree, KubeObject, ManagedFields } from './kube-object.js';
 
-/** Field manager of the command line. */
 export const COMMAND_MANAGER = 'equipoise-cli';
 
-/** Field manager of the operator. */
 export const OPERATOR_MANAGER = 'equipoise-operator';
 
 /** Entries that own the field at `path`, such as `spec.replicas`. */

@@ -2,41 +2,39 @@ import { AppError } from '@equipoise/core/model';
 import type { KubeObject, ObjectRef, ResourceType } from './kube-object.js';
 
 /**
- * The part of the Kubernetes API that Equipoise uses, as a port. What a caller has to expect is a value: an object that is not there, a
- * write that was refused because of what the object is now, a resource version that the server no longer knows. Everything else
- * rejects with AppError: UNREACHABLE when no answer came, CLUSTER_REFUSED for the answers that no retry of the same kind changes.
+ * Port to the Kubernetes API. Expected outcomes are values: a missing object, a refused write, an expired resource
+ * version. All other failures reject with AppError: UNREACHABLE without an answer, otherwise CLUSTER_REFUSED.
  */
 
-/** Which objects of a resource; without a namespace those of all namespaces. */
+/** Objects of a resource, in one namespace or in all. */
 export interface Selection<T extends KubeObject = KubeObject> {
   readonly type: ResourceType<T>;
   readonly namespace?: string;
   /** Equality only, as `name=value,other!=value`. */
   readonly labelSelector?: string;
-  /** As `metadata.name=value`, or what the resource offers beside. */
+  /** Such as `metadata.name=value`. */
   readonly fieldSelector?: string;
 }
 
-/** A part of a list. All pages of one list are of one resource version, from which a watch goes on. */
+/** One page of a list. All pages have the same resource version, from which a watch continues. */
 export type ListPage<T extends KubeObject = KubeObject> =
   | {
       readonly kind: 'page';
       readonly objects: readonly T[];
       readonly resourceVersion: string;
-      /** Asks for the next page; missing on the last one. */
+      /** Token of the next page; missing on the last one. */
       readonly continueToken?: string;
     }
   /** The list began too long ago to be continued. */
   | { readonly kind: 'expired' };
 
-/** What a watch tells. After `expired` the watch is over and its reader has to list again. */
+/** Event of a watch. `expired` ends the watch; the reader has to list again. */
 export type WatchEvent<T extends KubeObject = KubeObject> =
   | { readonly kind: 'added' | 'modified' | 'deleted'; readonly object: T }
-  /** Nothing happened up to this version. */
+  /** Nothing changed up to this version. */
   | { readonly kind: 'bookmark'; readonly resourceVersion: string }
   | { readonly kind: 'expired' };
 
-/** One reason for a refusal. */
 export interface RefusalCause {
   readonly field?: string;
   readonly message: string;
@@ -44,7 +42,7 @@ export interface RefusalCause {
   readonly reason?: string;
 }
 
-/** A write that was not done because of the state of the object; `conflict` also where another manager owns a field. */
+/** A write refused because of the state of the object. `conflict` includes fields owned by another manager. */
 export interface Refused {
   readonly kind: 'refused';
   readonly reason: 'already-exists' | 'conflict' | 'not-found' | 'invalid';
@@ -52,10 +50,9 @@ export interface Refused {
   readonly causes: readonly RefusalCause[];
 }
 
-/** What became of a write; `object` is as the server keeps it now. */
+/** Result of a write; `object` is the stored one. */
 export type WriteResult<T extends KubeObject = KubeObject> = { readonly kind: 'written'; readonly object: T } | Refused;
 
-/** In whose name a write is done. */
 export interface Writer {
   readonly fieldManager: string;
 }
@@ -65,44 +62,42 @@ export interface Applier extends Writer {
   readonly force?: boolean;
 }
 
-/** How a deletion is bounded: only this very object, only in this version. */
+/** Preconditions and details of a deletion. */
 export interface DeleteOptions {
   readonly uid?: string;
   readonly resourceVersion?: string;
-  /** Whether children go after the object (the default), or before it. */
+  /** Order of deletion: `background` removes children after the object (default), `foreground` before. */
   readonly propagation?: 'background' | 'foreground';
-  /** How long a pod may take to stop; the pod's own grace where it is missing. */
+  /** Seconds that a pod may take to stop; default is its own grace period. */
   readonly graceSeconds?: number;
 }
 
-/** The calls. `apply` takes only the fields that the manager wants; those that it wanted before and leaves out now are removed. */
+/** The calls. `apply` owns exactly the given fields: fields of the previous apply that are missing now are removed. */
 export interface KubeApi {
   get<T extends KubeObject>(ref: ObjectRef<T>): Promise<T | undefined>;
   list<T extends KubeObject>(
     selection: Selection<T>,
     page?: { readonly limit?: number; readonly continueToken?: string },
   ): Promise<ListPage<T>>;
-  /** Events after `resourceVersion`, until the server ends the watch after `timeoutSeconds` or `signal` aborts it: then the iteration ends. */
+  /** Events after `resourceVersion`, until the server ends the watch or `signal` aborts. */
   watch<T extends KubeObject>(
     selection: Selection<T>,
     from: { readonly resourceVersion: string; readonly timeoutSeconds: number },
     signal: AbortSignal,
   ): AsyncIterable<WatchEvent<T>>;
   create<T extends KubeObject>(type: ResourceType<T>, object: T, writer: Writer): Promise<WriteResult<T>>;
-  /** Puts the whole object in the place of the version that it names. */
+  /** Replaces the object if its version is still current. */
   replace<T extends KubeObject>(type: ResourceType<T>, object: T, writer: Writer): Promise<WriteResult<T>>;
   apply<T extends KubeObject>(type: ResourceType<T>, object: T, applier: Applier): Promise<WriteResult<T>>;
-  /** The same for the status, which other writes leave as it is. */
+  /** Like `apply`, for the status. */
   applyStatus<T extends KubeObject>(type: ResourceType<T>, object: T, applier: Applier): Promise<WriteResult<T>>;
-  /** Sets the wanted number of replicas through the `scale` subresource. */
+  /** Sets replicas through the `scale` subresource. */
   scale(ref: ObjectRef, replicas: number, writer: Writer): Promise<WriteResult>;
-  /** `deleted` also where finalizers keep the object for now. */
+  /** `deleted` even if finalizers still keep the object. */
   delete(ref: ObjectRef, options?: DeleteOptions): Promise<{ readonly kind: 'deleted' } | Refused>;
 }
 
-/** A write that the server refused, as an error that is tried again. */
-
-/** AppError CLUSTER_REFUSED about `what`. */
+/** A refused write as a retryable AppError CLUSTER_REFUSED. */
 export function refusalError(what: string, { reason, message }: Refused): AppError {
   return new AppError('CLUSTER_REFUSED', `${what}: ${reason}: ${message}`, { retryable: true });
 }

@@ -1,11 +1,10 @@
-/**
- * Objects as one text of several YAML documents, as `kubectl apply -f -` reads it: by YAML 1.1, where a bare `off` is no text, so all that
- * could be read as something else stands in quotes.
- */
 import { stringify } from 'yaml';
 import type { KubeObject } from './kube-object.js';
 
-/** The documents in the order given; the same objects give the same bytes. */
+/**
+ * Objects as YAML documents for `kubectl apply -f -`. kubectl reads YAML 1.1, so ambiguous texts such as `off` are
+ * quoted. Equal objects give equal bytes.
+ */
 export function toYaml(objects: readonly KubeObject[]): string {
   return objects
     .map((object) => stringify(object, { schema: 'yaml-1.1', lineWidth: 0, aliasDuplicateObjects: false }))

@@ -1,6 +1,7 @@
-/** Several calls at a time, but not all of them: a server is asked by many. */
-
-/** Does `work` for each of `items`, begun in their order, `count` at a time. Begins no more after a failure, and rejects with it when all that began has ended. */
+/**
+ * Runs `work` for `items` in order, `count` at a time. After a failure no further item starts; it rejects once the
+ * running ones have ended.
+ */
 export async function fewAtATime<T>(
   items: readonly T[],
   count: number,

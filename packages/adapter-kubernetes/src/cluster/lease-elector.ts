@@ -4,13 +4,12 @@ import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js'
 import { orAborted, wait } from './wait.js';
 
 /**
- * One leader among several processes, by a Lease that the leader renews. Remote clocks are not trusted: a follower takes a lease that it
- * has seen unchanged for its whole duration, measured here. A leader counts from before it sent its last renewal, and stops
- * leading once `renewWithinMs` have passed, which is less than the duration: so it has stopped before anybody can take over,
- * provided that clocks run at about the same speed (the scheme of the election of client-go).
+ * Leader election by a Lease, as in client-go. Remote clocks are not trusted: a follower takes a lease that it has seen
+ * unchanged for its whole duration. A leader stops `renewWithinMs` after it sent its last renewal, before any other can
+ * take over. This holds if clocks run at about the same speed.
  */
 
-/** Times in milliseconds; `retryMs` < `renewWithinMs` < `durationMs`. */
+/** In ms; `retryMs` < `renewWithinMs` < `durationMs`. */
 export interface LeaseTimes {
   readonly durationMs: number;
   readonly renewWithinMs: number;
@@ -19,7 +18,7 @@ export interface LeaseTimes {
 
 export const usualLeaseTimes: LeaseTimes = { durationMs: 15_000, renewWithinMs: 10_000, retryMs: 2_000 };
 
-/** What an elector stands on; `nowEpochMs` is only written down, for people to read. */
+/** `nowEpochMs` is only recorded, for people. */
 export interface LeaseElectorDeps {
   readonly api: KubeApi;
   readonly clock: AlarmClock;
@@ -28,30 +27,29 @@ export interface LeaseElectorDeps {
   readonly times?: LeaseTimes;
 }
 
-/** Which lease, and the name of this candidate, which nobody else may have. */
+/** The lease, and the unique name of this candidate. */
 export interface Candidacy {
   readonly namespace: string;
   readonly name: string;
   readonly identity: string;
 }
 
-/** What the candidate does as the leader: `lead` works until its signal aborts, and has stopped by the time that it resolves. */
+/** Callbacks of a candidate. `lead` works until its signal aborts; all work has stopped when it resolves. */
 export interface Leadership {
   lead(signal: AbortSignal): Promise<void>;
-  /** The holder changed, as seen from here. */
   onHolder?(holder: string): void;
-  /** Another holder has renewed its lease since it was seen first: it is at work. */
+  /** Another holder has renewed its lease since it was first seen, so it is alive. */
   onRenewal?(holder: string): void;
   onFailure?(error: unknown): void;
 }
 
-/** One candidate; `run` stands for election until its signal aborts, and then gives the lease back. */
+/** One candidate. `run` stands for election until its signal aborts, then releases the lease. */
 export class LeaseElector {
   readonly #deps: LeaseElectorDeps;
   readonly #times: LeaseTimes;
   readonly #candidacy: Candidacy;
   readonly #ref: ObjectRef<Lease>;
-  /** The lease as it was last seen to change, and when that was. */
+  /** The lease at its last observed change. */
   #seen: { readonly lease: Lease; readonly atMs: number } | undefined;
 
   constructor(base: LeaseElectorDeps, candidacy: Candidacy) {
@@ -67,12 +65,11 @@ export class LeaseElector {
       const sentAtMs = this.#deps.clock.nowMs();
       const held = await orAborted(this.#tryToHold(leadership, signal), signal);
       if (held) await this.#leadWhileHeld(leadership, sentAtMs, signal);
-      // Followers ask at scattered times, so that not all of them see the lease run out together.
+      // Scattered, so that followers do not all find the lease expired at the same time.
       await wait(this.#deps.clock, this.#times.retryMs * (1 + this.#deps.rng.next()), signal);
     }
   }
 
-  /** Leads until the lease could not be renewed in time or `signal` aborts. */
   async #leadWhileHeld(leadership: Leadership, heldSinceMs: number, signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     const leading = new AbortController();
@@ -93,7 +90,7 @@ export class LeaseElector {
       await wait(clock, this.#times.retryMs, leading.signal);
       if (leading.signal.aborted) break;
       const sentAtMs = clock.nowMs();
-      // A renewal that hangs must not keep the end of the reign from being seen.
+      // A hanging renewal must not hide that the lease has run out.
       const renewed = await orAborted(this.#tryToHold(leadership, leading.signal), leading.signal);
       if (renewed && !leading.signal.aborted) holdFrom(sentAtMs);
     }
@@ -103,7 +100,7 @@ export class LeaseElector {
     if (signal.aborted) await this.#release(leadership);
   }
 
-  /** Whether this candidate holds the lease after trying to take or renew it. */
+  /** True if this candidate holds the lease after trying to take or renew it. */
   async #tryToHold(leadership: Leadership, signal: AbortSignal): Promise<boolean> {
     try {
       const lease = await this.#deps.api.get(this.#ref);
@@ -146,7 +143,7 @@ export class LeaseElector {
 
   #isTaken(result: WriteResult<Lease>, leadership: Leadership): boolean {
     if (result.kind === 'refused') {
-      // Somebody else was faster; the next look shows who. Any other reason stays until it is removed.
+      // Another candidate was faster. Other reasons do not pass by themselves.
       const { reason, message } = result;
       if (reason !== 'conflict' && reason !== 'already-exists') leadership.onFailure?.(new Error(message));
       return false;
@@ -164,7 +161,6 @@ export class LeaseElector {
     else if (holder !== '' && holder !== this.#candidacy.identity) leadership.onRenewal?.(holder);
   }
 
-  /** Lets another candidate take the lease at once. */
   async #release(leadership: Leadership): Promise<void> {
     try {
       const lease = await this.#deps.api.get(this.#ref);
@@ -179,16 +175,14 @@ export class LeaseElector {
 
 const LEASE = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
 
-/** RFC 3339 with microseconds, the only form that a Lease takes. */
+/** RFC 3339 with microseconds: the only form that a Lease accepts. */
 function microTime(epochMs: number): string {
   return new Date(epochMs).toISOString().replace('Z', '000Z');
 }
 
-/** The Lease of the group coordination.k8s.io, by which processes agree on one of them. */
-
 export interface Lease extends KubeObject {
   readonly spec: {
-    /** Empty when it was given back. */
+    /** Empty if released. */
     readonly holderIdentity?: string;
     readonly leaseDurationSeconds?: number;
     readonly acquireTime?: string;

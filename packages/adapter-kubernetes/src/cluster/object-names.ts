@@ -1,14 +1,15 @@
 /**
- * Names and labels of the objects of a pipeline. Names are the pipeline, the stage and the variant with `--` between them, so that two
- * choices never meet in one name (`a-b` and `c` is not `a` and `b-c`). What a name of Kubernetes cannot have is replaced, and then, as for
- * names that are too long, the end is a digest of the names as they were written.
+ * Names and labels of the objects of a pipeline. A name joins pipeline, stage and variant by `--`, so that different
+ * choices never share a name. Names that are too long or have characters that Kubernetes forbids end in a digest of the
+ * original names.
  */
 import { createHash } from 'node:crypto';
 
-/** Labels or annotations of an object. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** What Kubernetes and the engines hang behind a name (`-predictor`, a digest of a revision) still makes a label of at most 63. */
+/**
+ * Suffixes of Kubernetes and of the engines (`-predictor`, a revision digest) must still fit a label of 63 characters.
+ */
 const MOST_CHARACTERS = 52;
 const DIGEST_CHARACTERS = 8;
 const MOST_IN_LABEL = 63;
@@ -18,7 +19,7 @@ export function digestOf(text: string, characters = DIGEST_CHARACTERS): string {
   return createHash('sha256').update(text).digest('hex').slice(0, characters);
 }
 
-/** A name of at most 52 characters that begins with a letter, of lower-case letters, digits and `-`. */
+/** A name of at most 52 lower-case letters, digits and `-`, starting with a letter. */
 export function objectName(...parts: readonly string[]): string {
   const plain = parts.map(plainPart);
   const name = plain.join('--');
@@ -35,16 +36,15 @@ const plainPart = (part: string): string =>
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replaceAll(/^-|-$/g, '');
 
-/** A name as the value of a label: as it is where labels allow it. */
+/** A name as a label value, unchanged if labels allow it. */
 export function labelValue(name: string): string {
   if (name.length <= MOST_IN_LABEL && /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name)) return name;
   return objectName(name);
 }
 
-/** Prefix of our labels and annotations. */
 export const LABEL_PREFIX = 'equipoise.dev';
 
-/** By these labels the pods of a part are selected; they never change while the part lives. */
+/** Labels that select the pods of a part; they never change. */
 export function selectorOf(pipeline: string, part: PipelinePart): Labels {
   const own: Labels =
     part.kind !== 'stage'
@@ -57,12 +57,12 @@ export function selectorOf(pipeline: string, part: PipelinePart): Labels {
   return { [`${LABEL_PREFIX}/pipeline`]: labelValue(pipeline), ...own };
 }
 
-/** What the pods of a pipeline do: route, route for a plan that is being tried, or one variant of a stage. */
+/** A router, the canary router (`next`), or one variant of a stage. */
 export type PipelinePart =
   | { readonly kind: 'router' | 'next' }
   | { readonly kind: 'stage'; readonly stage: string; readonly variant: string };
 
-/** The selector with the labels that Kubernetes recommends. */
+/** The selector and the labels that Kubernetes recommends. */
 export function labelsOf(pipeline: string, part?: PipelinePart): Labels {
   return {
     'app.kubernetes.io/name': 'equipoise',

@@ -3,7 +3,7 @@ import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { LABEL_PREFIX } from './object-names.js';
 
-/** What the operator reads: the fields of the objects of a cluster that a reconciliation looks at. */
+/** Objects and resources of a cluster, with the fields that are read. */
 
 /** The custom resource; `spec` is that of a pipeline file. */
 export interface InferencePipeline extends KubeObject {
@@ -11,7 +11,6 @@ export interface InferencePipeline extends KubeObject {
   readonly status?: InferencePipelineStatus;
 }
 
-/** A Deployment as it is. */
 export interface ObservedDeployment extends KubeObject {
   readonly spec: {
     readonly replicas?: number;
@@ -22,7 +21,7 @@ export interface ObservedDeployment extends KubeObject {
   };
   readonly status?: {
     readonly observedGeneration?: number;
-    /** All pods that are not going away, of the old template too. */
+    /** Pods that are not terminating, those of older templates included. */
     readonly replicas?: number;
     readonly updatedReplicas?: number;
     readonly readyReplicas?: number;
@@ -31,19 +30,16 @@ export interface ObservedDeployment extends KubeObject {
   };
 }
 
-/** What pods ask for. */
 interface ObservedPodSpec {
   readonly containers: readonly {
     readonly resources?: { readonly requests?: Readonly<Record<string, string>> };
   }[];
 }
 
-/** A pod as it is. */
 export interface ObservedPod extends KubeObject {
   readonly spec?: ObservedPodSpec;
   readonly status?: {
     readonly phase?: string;
-    /** Missing before it runs. */
     readonly podIP?: string;
     readonly conditions?: readonly ObservedCondition[];
     readonly containerStatuses?: readonly ObservedContainer[];
@@ -96,18 +92,16 @@ export const renderedTypes = byKind([
 
 const partOf = ({ metadata }: KubeObject): string | undefined => metadata.labels?.[`${LABEL_PREFIX}/part`];
 
-/** Whether an object belongs to a variant of a stage. */
 export const isStage = (object: KubeObject): boolean => partOf(object) === 'stage';
 
-/** Whether an object belongs to the router of a pipeline. */
 export const isRouter = (object: KubeObject): boolean => partOf(object) === 'router';
 
-/** Whether an object belongs to the router of a plan that is being tried. */
+/** True for objects of the canary router. */
 export const isCanaryRouter = (object: KubeObject): boolean => partOf(object) === 'next';
 
-/** Whether a pod has ended for good, as one that was evicted has: it holds nothing, and its address may be another's by now. */
+/** True for pods that ended for good, such as evicted ones. They hold no resources, and their address may be reused. */
 export const hasEnded = ({ status }: ObservedPod): boolean => ['Failed', 'Succeeded'].includes(status?.phase ?? '');
 
-/** Whether a pod takes requests. */
+/** True for pods that accept requests. */
 export const isReady = ({ status }: ObservedPod): boolean =>
   status?.conditions?.some(({ type, status: holds }) => type === 'Ready' && holds === 'True') ?? false;

@@ -1,7 +1,7 @@
 /**
- * A copy of the objects of a selection, kept near by a list and a watch that goes on from it. A watch that ends is begun again where it
- * was; one that is silent for too long counts as broken, for half-open connections never say so; a version that the server has
- * forgotten leads to a new list, whose differences are told as changes. Between failures it waits longer and longer.
+ * A local copy of the objects of a selection, by list and watch. An ended watch resumes at its version. A silent watch
+ * counts as broken, since half-open connections report nothing. An expired version leads to a new list, whose
+ * differences are reported as changes. Failures back off.
  */
 import type { AlarmClock, Rng } from '@equipoise/core/model';
 import type { KubeApi, Selection, WatchEvent } from '../api/kube-api.js';
@@ -9,7 +9,6 @@ import { type KubeObject, objectKey } from '../api/kube-object.js';
 import { type RetryDelays, retryDelayMs } from './retry-delay.js';
 import { wait } from './wait.js';
 
-/** What a reflector stands on. */
 export interface ReflectorDeps {
   readonly api: KubeApi;
   readonly clock: AlarmClock;
@@ -17,20 +16,19 @@ export interface ReflectorDeps {
   readonly limits?: ReflectorLimits;
 }
 
-/** Times in milliseconds. */
 export interface ReflectorLimits {
   readonly pageSize: number;
-  /** The server is asked to end a watch after a time drawn from here, so that watches of many clients do not end together. */
+  /** Range for the duration of a watch, in ms. It is random so that watches of many clients do not end together. */
   readonly watchMs: { readonly shortest: number; readonly longest: number };
-  /** Without a single event for so long a watch is given up; a server sends a bookmark about every minute. */
+  /** A watch without any event for this long (ms) is dropped. Servers send a bookmark about every minute. */
   readonly silenceMs: number;
   readonly retry: RetryDelays;
 }
 
-/** Who is told; `object` is missing when it is gone. */
+/** `object` is missing if it was deleted. */
 export interface ReflectorListener<T extends KubeObject> {
   onChange(key: string, object: T | undefined): void;
-  /** A list or a watch failed; it is tried again. */
+  /** A list or a watch failed; it will be retried. */
   onFailure(error: unknown, failuresInARow: number): void;
 }
 
@@ -41,7 +39,6 @@ export const usualReflectorLimits: ReflectorLimits = {
   retry: { shortestMs: 200, longestMs: 10_000 },
 };
 
-/** One selection; `run` keeps it until its signal aborts. */
 export class Reflector<T extends KubeObject> {
   readonly #deps: ReflectorDeps;
   readonly #limits: ReflectorLimits;
@@ -59,22 +56,22 @@ export class Reflector<T extends KubeObject> {
     this.#listener = listener;
   }
 
-  /** The objects by namespace and name, as last heard of. */
+  /** By namespace and name. */
   get objects(): ReadonlyMap<string, T> {
     return this.#objects;
   }
 
-  /** Whether the objects were listed at least once. */
+  /** True after the first complete list. */
   get isListed(): boolean {
     return this.#listed;
   }
 
-  /** When the server was last heard of; minus infinity before the first time. */
+  /** Instant of the last answer; minus infinity before the first. */
   get lastHeardAtMs(): number {
     return this.#lastHeardAtMs;
   }
 
-  /** Resolves when `signal` aborts; rejects never for what the server does. */
+  /** Resolves when `signal` aborts; never rejects because of the server. */
   async run(signal: AbortSignal): Promise<void> {
     let version: string | undefined;
     while (!signal.aborted) {
@@ -95,7 +92,7 @@ export class Reflector<T extends KubeObject> {
     this.#listener.onFailure(error, this.#failures);
   }
 
-  /** Lists all pages and tells the differences; gives the version to go on from, or nothing when the list expired on the way. */
+  /** Lists all pages. Returns the version to continue from, undefined if the list expired. */
   async #list(): Promise<string | undefined> {
     const found = new Map<string, T>();
     let continueToken: string | undefined;
@@ -118,7 +115,7 @@ export class Reflector<T extends KubeObject> {
     return version;
   }
 
-  /** Watches until the watch ends; gives the version to go on from, or nothing where a list is needed. */
+  /** Watches until the watch ends. Returns the version to continue from, undefined if a new list is needed. */
   async #follow(from: string, signal: AbortSignal): Promise<string | undefined> {
     const { clock } = this.#deps;
     const beganAtMs = clock.nowMs();
@@ -141,7 +138,7 @@ export class Reflector<T extends KubeObject> {
     return isExpired ? undefined : progress.version;
   }
 
-  /** Takes the events of one watch; whether it ended because its version is forgotten. */
+  /** Applies the events of one watch. True if its version has expired. */
   async #read(progress: { version: string }, silence: SilenceAlarm): Promise<boolean> {
     const from = { resourceVersion: progress.version, timeoutSeconds: this.#watchSeconds() };
     for await (const event of this.#deps.api.watch(this.#selection, from, silence.signal)) {
@@ -173,10 +170,10 @@ export class Reflector<T extends KubeObject> {
   }
 }
 
-/** A server that ends watches sooner than this, without an event, would be asked in a tight loop. */
+/** Watches that end sooner without an event count as failures, to avoid a tight loop. */
 const SHORT_WATCH_MS = 1_000;
 
-/** Aborts its signal after a time without `wind`, or with the outer signal. */
+/** Aborts its signal after a time without `restart`, or with the outer signal. */
 class SilenceAlarm {
   rang = false;
   readonly #clock: AlarmClock;

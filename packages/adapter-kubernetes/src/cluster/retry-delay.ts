@@ -1,13 +1,13 @@
-/** How long to wait after failures in a row: doubling from the shortest to the longest, each scattered so that many do not come at once. */
+/** Exponential back-off with jitter. */
 import { doubledDelayMs, type Rng } from '@equipoise/core/model';
 
-/** Bounds of a delay, in milliseconds. */
+/** In ms. */
 export interface RetryDelays {
   readonly shortestMs: number;
   readonly longestMs: number;
 }
 
-/** The delay after `failures` failures in a row (1 or more), uniform between half of the doubled one and the whole. */
+/** Delay after `failures` consecutive failures (≥ 1): uniform between half and all of the doubled delay. */
 export function retryDelayMs(failures: number, { shortestMs, longestMs }: RetryDelays, rng: Rng): number {
   return doubledDelayMs(failures, { shortestMs, longestMs }) * (0.5 + 0.5 * rng.next());
 }

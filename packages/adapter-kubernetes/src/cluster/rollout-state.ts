@@ -1,14 +1,14 @@
-/** How far a Deployment is with what it should run, and what keeps its pods from it. */
+/** Progress of a Deployment, and health issues of its pods. */
 import { objectKey } from '../api/kube-object.js';
 import type { ObservedContainer, ObservedDeployment, ObservedPod } from './observed-objects.js';
 
-/** `complete`: as many pods of the present template as wanted are ready, and no other pods are left. */
+/** `complete`: all wanted pods of the current template are ready, and no others exist. */
 export type RolloutState =
   | { readonly kind: 'complete' }
   | { readonly kind: 'progressing'; readonly ready: number; readonly wanted: number }
   | { readonly kind: 'stuck'; readonly message: string };
 
-/** The state of a Deployment, as far as its controller has told. */
+/** State as last reported by the Deployment controller. */
 export function rolloutState({ metadata, spec, status = {} }: ObservedDeployment): RolloutState {
   const wanted = spec.replicas ?? 1;
   const { replicas = 0, updatedReplicas = 0, readyReplicas = 0 } = status;
@@ -20,7 +20,7 @@ export function rolloutState({ metadata, spec, status = {} }: ObservedDeployment
   return { kind: 'progressing', ready: Math.min(readyReplicas, updatedReplicas), wanted };
 }
 
-/** Something that does not pass by waiting, with the pod that has it. */
+/** A problem that waiting does not solve. */
 export interface PodIssue {
   readonly reason: 'ImageUnavailable' | 'CrashLoop' | 'ConfigurationMissing' | 'Unschedulable';
   readonly message: string;
@@ -34,7 +34,7 @@ const REASONS: Readonly<Record<string, PodIssue['reason']>> = {
   CreateContainerConfigError: 'ConfigurationMissing',
 };
 
-/** The issues of pods, one for each reason. */
+/** Health issues, one for each reason. */
 export function podIssues(pods: readonly ObservedPod[]): readonly PodIssue[] {
   const found = new Map<string, PodIssue>();
   for (const pod of pods) {

@@ -1,4 +1,3 @@
-/** Waiting on a clock that is an argument. */
 import type { AlarmClock } from '@equipoise/core/model';
 
 /** Resolves after `durationMs`, or as soon as `signal` aborts. */
@@ -18,7 +17,7 @@ export function wait(clock: AlarmClock, durationMs: number, signal: AbortSignal)
   });
 }
 
-/** What `work` gives, or undefined as soon as `signal` aborts. */
+/** The result of `work`, or undefined as soon as `signal` aborts. */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const stop = (): void => resolve(undefined);

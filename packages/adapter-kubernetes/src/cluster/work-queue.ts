@@ -1,19 +1,18 @@
 /**
- * Keys that need work, each at most once in the queue and at most once at work: what comes in while a key is worked on, and while it rests
- * afterwards, is one more pass. Without the rest a rollout, which tells of each pod several times, would be a pass for each word of it.
- * A pass that fails is repeated, later each time; one that asks for it comes again after the time that it names.
+ * Queue of keys that need a pass. A key is queued at most once and has at most one pass at a time. Requests during a
+ * pass, and during the rest after it, lead to one more pass: the rest collects the many events of a rollout. Failed
+ * passes back off.
  */
 import type { AlarmClock, Rng } from '@equipoise/core/model';
 import { type RetryDelays, retryDelayMs } from './retry-delay.js';
 
-/** What the queue stands on. */
 export interface WorkQueueDeps {
   readonly clock: AlarmClock;
   readonly rng: Rng;
   readonly limits?: WorkQueueLimits;
 }
 
-/** How many keys are worked on at a time, how long each rests between two passes, and how failed passes are repeated. */
+/** Concurrent passes, rest of a key between passes (ms), and back-off. */
 export interface WorkQueueLimits {
   readonly concurrency: number;
   readonly restMs: number;
@@ -21,16 +20,15 @@ export interface WorkQueueLimits {
 }
 
 const usualQueueLimits: WorkQueueLimits = {
-  // A pass waits for the server most of its time.
+  // Passes mostly wait for the server.
   concurrency: 16,
   restMs: 100,
   retry: { shortestMs: 50, longestMs: 60_000 },
 };
 
-/** One pass over a key; what it wants seen again without a change from outside, it says. */
+/** A pass over a key; it may ask to be repeated. */
 export type Pass = (key: string) => Promise<{ readonly againAfterMs?: number }>;
 
-/** A queue over one kind of work. */
 export class WorkQueue {
   readonly #deps: WorkQueueDeps;
   readonly #limits: WorkQueueLimits;
@@ -39,7 +37,7 @@ export class WorkQueue {
   readonly #waiting = new Set<string>();
   readonly #working = new Set<string>();
   readonly #failures = new Map<string, number>();
-  /** Keys that rest, with what ends the wait for it. */
+  /** Resting keys, with what cancels the rest. */
   readonly #resting = new Map<string, () => void>();
   readonly #alarms = new Map<string, { readonly atMs: number; readonly cancel: () => void }>();
   #running = false;
@@ -52,18 +50,17 @@ export class WorkQueue {
     this.#onFailure = failed;
   }
 
-  /** Whether nothing is worked on and nothing waits for more than its time. */
+  /** True if no pass runs or waits; alarms do not count. */
   get isIdle(): boolean {
     return this.#waiting.size === 0 && this.#working.size === 0;
   }
 
-  /** Asks for a pass as soon as one is free. */
   add(key: string): void {
     this.#waiting.add(key);
     this.#begin();
   }
 
-  /** Asks for a pass after a time, or earlier where one is already asked for. */
+  /** Requests a pass after a delay; an earlier request wins. */
   addAfter(key: string, delayMs: number): void {
     const atMs = this.#deps.clock.nowMs() + delayMs;
     const before = this.#alarms.get(key);
@@ -76,7 +73,7 @@ export class WorkQueue {
     this.#alarms.set(key, { atMs, cancel });
   }
 
-  /** Works until `signal` aborts; resolves when the last pass has ended. What is waiting then is kept for a next run. */
+  /** Works until `signal` aborts; resolves when the last pass has ended. Waiting keys are kept for the next run. */
   async run(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     this.#running = true;

@@ -4,7 +4,7 @@ import { statusSchema } from './status-schema.js';
 import { type Additions, type StructuralSchema, toStructural } from './structural-schema.js';
 import { validationRules } from './validation-rules.js';
 
-/** The custom resource definition of `InferencePipeline`: the pipeline file as an object of a cluster, with a status. */
+/** Custom resource definition of `InferencePipeline`: the pipeline file with a status. */
 
 const [GROUP = '', VERSION = ''] = API_VERSION.split('/');
 const PLURAL = 'inferencepipelines';
@@ -31,7 +31,7 @@ const maxItems: Additions['maxItems'] = {
   'spec.outputs[].tensors': 32,
 };
 
-/** Lengths that the patterns of names already imply, where no pattern is, and of long texts. */
+/** Lengths for names without a pattern, and for long texts. */
 const maxLength: Additions['maxLength'] = {
   'spec.sources[].name': 63,
   'spec.stages[].name': 63,
@@ -46,7 +46,7 @@ const maxLength: Additions['maxLength'] = {
   'spec.stages[].variants[].server.environment{}': 4096,
 };
 
-/** Entries are told apart by these, so that none can be given twice and several managers can each own entries of a list. */
+/** Keys of list entries: no duplicates, and several managers can each own entries. */
 const listKeys: Additions['listKeys'] = {
   'spec.sources': ['name'],
   'spec.sources[].tensors': ['name'],
@@ -57,8 +57,7 @@ const listKeys: Additions['listKeys'] = {
 };
 
 /**
- * On a cluster a pipeline is only advised unless its owner says otherwise. `runTimeoutMs` has no default there: whether it is given
- * matters, for a stage without code must not have it.
+ * On a cluster the default mode is advise. `runTimeoutMs` has no default, since stages without code must not have it.
  */
 const defaults: Additions['defaults'] = {
   'spec.control.mode': 'advise',
@@ -67,7 +66,7 @@ const defaults: Additions['defaults'] = {
 
 const additions: Additions = { maxItems, maxLength, listKeys, defaults, rules: validationRules };
 
-/** Schema of the whole object. The API server checks `apiVersion`, `kind` and `metadata` by itself. */
+/** Schema of the whole object. The API server checks `apiVersion`, `kind` and `metadata` itself. */
 export function pipelineSchema(): StructuralSchema {
   const { description, properties } = pipelineJsonSchema;
   const { spec = {} } = properties ?? {};
@@ -89,7 +88,7 @@ export function pipelineSchema(): StructuralSchema {
 
 const condition = (type: string) => `.status.conditions[?(@.type=="${type}")].status`;
 
-/** What `kubectl get` shows; `wide` columns only with `-o wide`. */
+/** Columns of `kubectl get`; those with a priority need `-o wide`. */
 const columns = [
   { name: 'Mode', type: 'string', jsonPath: '.status.mode' },
   { name: 'Ready', type: 'string', jsonPath: condition('Ready') },
@@ -106,7 +105,6 @@ const columns = [
   { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
 ] as const;
 
-/** The definition as an object of `apiextensions.k8s.io/v1`. */
 export function pipelineDefinition() {
   return {
     apiVersion: 'apiextensions.k8s.io/v1',

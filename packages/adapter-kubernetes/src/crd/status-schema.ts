@@ -1,14 +1,14 @@
 /**
- * The status of an `InferencePipeline`: what the operator saw and decided. `plan` has the form of `equipoise plan --json`; a latency that
- * nothing bounds is null. The types beside the schema are those that the operator writes.
+ * Status of an `InferencePipeline`, as types and as a schema. `plan` has the form of `equipoise plan --json`; null is
+ * an unbounded latency.
  */
 import type { Plan } from '@equipoise/core/model';
 import type { StructuralSchema } from './structural-schema.js';
 
-/** What a condition is about: the object was taken, a plan was found, its replicas run, the SLO is kept, something is wrong. */
+/** The object is valid, a plan exists, its replicas run, the SLO is met, something is wrong. */
 export const conditionTypes = ['Accepted', 'Planned', 'Ready', 'SLOMet', 'Degraded'] as const;
 
-/** As every condition of Kubernetes; the time is in RFC 3339. */
+/** A condition as in Kubernetes; the time is in RFC 3339. */
 export interface PipelineCondition {
   readonly type: (typeof conditionTypes)[number];
   readonly status: 'True' | 'False' | 'Unknown';
@@ -19,21 +19,19 @@ export interface PipelineCondition {
   readonly observedGeneration?: number;
 }
 
-/** What the operator writes below `status`. */
 export interface InferencePipelineStatus {
-  /** Generation of the object that all of this is about. */
+  /** Generation of the object that the status describes. */
   readonly observedGeneration?: number;
   readonly mode?: 'auto' | 'advise' | 'off';
   readonly conditions?: readonly PipelineCondition[];
-  /** What should run; in the mode `advise` what was advised. */
+  /** The wanted plan; in the mode `advise` the advised one. */
   readonly plan?: Plan;
-  /** When the plan was decided, in RFC 3339. */
+  /** In RFC 3339. */
   readonly plannedAt?: string;
-  /** The load that the plan was made for. */
   readonly plannedForRps?: number;
-  /** Replicas of all stages, as the plan wants them and as they run. */
+  /** Totals over all stages. */
   readonly replicas?: { readonly desired: number; readonly ready: number };
-  /** What was seen over the last window. */
+  /** Measurements of the last window. */
   readonly observed?: {
     readonly arrivalRps: number;
     readonly percentile: number;
@@ -43,20 +41,20 @@ export interface InferencePipelineStatus {
     readonly cpuCores?: number;
     readonly costPerHour?: number;
   };
-  /** While the requests come to a plan in steps: the new workloads, and their share of the requests. */
+  /** A canary under way: its new workloads, and their fraction of the requests. */
   readonly shift?: { readonly workloads: readonly string[]; readonly fraction: number };
-  /** The last shift that failed, until it counts no more. */
+  /** The last failed canary, until its back-off is over. */
   readonly rollback?: {
     readonly workloads: readonly string[];
-    /** The share that they had when it failed. */
+    /** Fraction of the requests when it failed. */
     readonly fraction: number;
     readonly message: string;
-    /** When it failed, and until when it is not tried again, in RFC 3339. */
+    /** Time of the failure and end of the back-off, in RFC 3339. */
     readonly at: string;
     readonly until: string;
-    /** How often in a row. */
+    /** Consecutive failures. */
     readonly failures: number;
-    /** Of the object; with another one it is tried again. */
+    /** Generation of the object; another generation may try again. */
     readonly generation: number;
   };
 }
@@ -130,7 +128,6 @@ const plan = mapping('What should run. In the mode `advise`: what was advised.',
   }),
 });
 
-/** Schema of `status`. */
 export const statusSchema: StructuralSchema = mapping('What the operator saw and decided.', {
   observedGeneration: whole('Generation of the object that all of this is about.'),
   mode: { type: 'string', enum: ['auto', 'advise', 'off'], description: 'What the control loop does.' },

@@ -1,22 +1,19 @@
 /**
- * Schemas as a Kubernetes API server takes them in a custom resource definition ("structural"): every node says its type, nothing is
- * said by alternatives, bounds that exclude are a flag beside the bound. Made from the JSON Schema of the pipeline file.
- *
- * What an API server cannot be told so is left open and checked by whoever reads the object: a field that takes values of several types
- * (a number or a list) has no type at all, and its content is kept as it is.
+ * JSON Schema of the pipeline file as a structural schema of a custom resource definition: every node has a type,
+ * alternatives define nothing, and exclusive bounds are flags. Fields of several types (a number or a list) have no
+ * type and keep their content; the operator checks them.
  */
 import type { JsonSchemaNode } from '@equipoise/pipeline-file';
 
-/** A rule in CEL over `self`; `message` is what the API server answers where it does not hold, `fieldPath` the field it is about. */
+/** A rule in CEL over `self`; `message` is the answer of the API server, `fieldPath` the field at fault. */
 export interface ValidationRule {
   readonly rule: string;
   readonly message: string;
-  /** CEL that gives the message, where it tells what was found. */
+  /** CEL of a message that names the found value. */
   readonly messageExpression?: string;
   readonly fieldPath?: string;
 }
 
-/** A node of a structural schema. */
 export interface StructuralSchema {
   readonly type?: 'object' | 'array' | 'string' | 'number' | 'integer' | 'boolean';
   readonly description?: string;
@@ -44,18 +41,18 @@ export interface StructuralSchema {
   readonly 'x-kubernetes-validations'?: readonly ValidationRule[];
 }
 
-/** What the JSON Schema does not say, by path (`spec.stages[].variants[]`): bounds on sizes, keys of lists, rules, defaults. */
+/** Additions to the JSON Schema by path (`spec.stages[].variants[]`): bounds, list keys, rules, defaults. */
 export interface Additions {
   readonly maxItems: Readonly<Record<string, number>>;
   readonly maxLength: Readonly<Record<string, number>>;
-  /** Fields that tell the entries of a list apart. */
+  /** Fields that identify the entries of a list. */
   readonly listKeys: Readonly<Record<string, readonly string[]>>;
   readonly rules: Readonly<Record<string, readonly ValidationRule[]>>;
-  /** Defaults that differ on a cluster; `undefined` takes a default away. */
+  /** Other defaults on a cluster; `undefined` removes one. */
   readonly defaults: Readonly<Record<string, unknown>>;
 }
 
-/** Most entries of a list, characters of a text and keys of a free mapping where nothing else is said: they bound what a rule costs. */
+/** Default bounds of lists, texts and free mappings. They bound the cost of rules. */
 const USUAL_MAX = { items: 128, length: 1024, properties: 64 } as const;
 
 /** The node of a JSON Schema at `path` as a structural schema. */
@@ -77,7 +74,7 @@ function defaultOf(node: JsonSchemaNode, path: string, { defaults }: Additions):
   return value === undefined ? {} : { default: value };
 }
 
-/** A server evaluates the rules on a default as it is written: the defaults of its fields have to stand in it. */
+/** A server evaluates rules on a default as written, so it must contain the defaults of its fields. */
 function withInnerDefaults(schema: StructuralSchema): StructuralSchema {
   const { default: given, properties } = schema;
   if (typeof given !== 'object' || given === null || Array.isArray(given) || properties === undefined) return schema;
@@ -146,7 +143,7 @@ function stringSchema(node: JsonSchemaNode, path: string, additions: Additions):
   };
 }
 
-/** The tighter of the two bounds at each end. */
+/** The tighter bound at each end. */
 function boundsOf({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: JsonSchemaNode): StructuralSchema {
   const excludesLow = exclusiveMinimum !== undefined && exclusiveMinimum >= (minimum ?? exclusiveMinimum);
   const excludesHigh = exclusiveMaximum !== undefined && exclusiveMaximum <= (maximum ?? exclusiveMaximum);
@@ -160,7 +157,7 @@ function boundsOf({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Json
   };
 }
 
-/** Alternatives that are mappings with fields of their own: all fields are known, and a rule says that those of one must be given. */
+/** Alternatives that are mappings: all their fields are known, and a rule requires those of exactly one. */
 function oneOfObjects(alternatives: readonly JsonSchemaNode[], path: string, additions: Additions): StructuralSchema {
   const merged = Object.assign({}, ...alternatives.map(({ properties }) => properties)) as Record<
     string,

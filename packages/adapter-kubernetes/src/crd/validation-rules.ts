@@ -1,13 +1,12 @@
 /**
- * Rules over several fields that an API server can check, in CEL, by path. Each is a rule of `semantic-checks` in pipeline-file, said in
- * the same words; a test holds the two against each other. What needs more than an API server has (cycles, conditions, mixed types) is
- * checked by the operator alone, which tells it in the condition Accepted.
+ * Rules over several fields in CEL, by path. Each repeats a rule of `semantic-checks` in pipeline-file; a test compares
+ * them. The operator checks the rest (cycles, conditions, mixed types) and reports it in the condition Accepted.
  */
 import type { ValidationRule } from './structural-schema.js';
 
 const knownStage = (list: 'edges' | 'outputs', field: 'from' | 'to'): ValidationRule => ({
   rule: `!has(self.${list}) || self.${list}.all(each, self.stages.exists(stage, stage.name == each.${field}))`,
-  // What was found is not told: a text out of a list could be of any size, and a message of any cost.
+  // The found value is left out: its size would make the message too expensive.
   message: `unknown stage in "${field}" of ${list}, expected the name of a stage`,
   fieldPath: `.${list}`,
 });

@@ -48,7 +48,7 @@ describe('a new variant that fails', () => {
       );
       source.situation = () => ({ ...heard, sides: well });
       while ((await find(LARGE)) !== undefined) {
-        await rig.pass(100);
+        await rig.clock.advanceTo(rig.clock.nextAlarmAtMs);
         // The variant stays until nothing of what sends to it is left, and what serves is never less than whole.
         const sends =
           (await all<ObservedPod>(pods)).some(isCanaryRouter) || (await entry()).some((pod) => shareOf(pod) > 0);

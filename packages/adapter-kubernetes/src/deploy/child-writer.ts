@@ -1,6 +1,6 @@
 /**
- * Writes the objects of pipelines, and only those that are not as they were written last: what nobody has touched since needs no call. A
- * write that the watch has not shown yet counts as done for some seconds; then it is looked at again, for somebody may have undone it.
+ * Writes the objects of pipelines, but only those that changed since the last write. A write that the watch has not
+ * shown yet counts as done for some seconds, then it is checked again.
  */
 import { createHash } from 'node:crypto';
 import { AppError, type Clock } from '@equipoise/core/model';
@@ -9,27 +9,26 @@ import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.j
 import { fewAtATime } from '../cluster/few-at-a-time.js';
 import { childTypes, deployments } from '../cluster/observed-objects.js';
 
-/** What a writer stands on. */
 export interface ChildWriterDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
   readonly applier: Applier;
 }
 
-/** What came of a round of writes: the objects that were written, and when to look again at those that were not shown yet. */
+/** Written objects, and when to check those that the watch has not shown yet. */
 export interface WriteOutcome {
   readonly objects: readonly KubeObject[];
   readonly againAfterMs?: number;
 }
 
-/** Calls for one pipeline at a time. */
+/** Concurrent calls for one pipeline. */
 const AT_A_TIME = 4;
-/** So long a watch may take to show what was written. */
+/** Longest time until a watch shows a write. */
 const SHOWN_WITHIN_MS = 5_000;
 
 interface AppliedObject {
   readonly digest: string;
-  /** Version that the write led to, and the one that was seen before it; undefined where there was no object. */
+  /** Version after the write, and the one seen before it; undefined if there was no object. */
   readonly version: string;
   readonly before: string | undefined;
   readonly atMs: number;
@@ -38,7 +37,7 @@ interface AppliedObject {
 
 export class ChildWriter {
   readonly #deps: ChildWriterDeps;
-  /** What was applied for each pipeline, by `childId`. */
+  /** Applied objects of each pipeline, by `childId`. */
   readonly #applied = new Map<string, Map<string, AppliedObject>>();
   readonly #digests = new WeakMap<KubeObject, string>();
 
@@ -47,8 +46,8 @@ export class ChildWriter {
   }
 
   /**
-   * Brings objects of a pipeline to the server; `live` are those that are seen there, by `childId`. Pods are asked for when what they need is
-   * there.
+   * Writes objects of a pipeline; `live` are the observed ones by `childId`. Workloads come last, after all that their
+   * pods need.
    */
   async apply(
     pipeline: string,
@@ -80,7 +79,6 @@ export class ChildWriter {
     });
   }
 
-  /** Forgets a pipeline that is gone. */
   forget(pipeline: string): void {
     this.#applied.delete(pipeline);
   }
@@ -119,14 +117,14 @@ export class ChildWriter {
   }
 }
 
-/** The name of a child among all of them. */
+/** Unique name of a child. */
 export const childId = ({
   kind,
   metadata,
 }: Pick<KubeObject, 'kind'> & { metadata: { name: string; namespace?: string } }): string =>
   `${kind} ${objectKey(metadata)}`;
 
-/** Changes whenever somebody changes what is wanted of an object; a status of its own does not count. */
+/** Changes with the wanted state of an object; a change of its status does not count. */
 function versionOf(object: KubeObject | undefined): string | undefined {
   if (object === undefined) return undefined;
   const { uid, generation, resourceVersion } = object.metadata;

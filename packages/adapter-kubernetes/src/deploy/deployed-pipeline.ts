@@ -1,4 +1,4 @@
-/** A rendered pipeline beside what a cluster has of it, and how the one becomes the other. */
+/** Compares a rendered pipeline with a cluster, applies and removes it. */
 import { AppError } from '@equipoise/core/model';
 import { COMMAND_MANAGER } from '../api/field-managers.js';
 import type { KubeApi, ListPage, Refused } from '../api/kube-api.js';
@@ -7,13 +7,12 @@ import { labelsOf } from '../cluster/object-names.js';
 import { renderedTypes } from '../cluster/observed-objects.js';
 import { type FieldDifference, objectDifferences } from './object-differences.js';
 
-/** An object by kind and name. */
 export interface ObjectName {
   readonly kind: string;
   readonly name: string;
 }
 
-/** What stands between a cluster and a rendering; `same` are as wanted, `leftOver` are of the pipeline and not wanted. */
+/** Differences between a cluster and a rendering; `leftOver` are objects of the pipeline that the rendering lacks. */
 export interface DeploymentDiff {
   readonly missing: readonly ObjectName[];
   readonly changed: readonly (ObjectName & { readonly differences: readonly FieldDifference[] })[];
@@ -24,7 +23,7 @@ export interface DeploymentDiff {
 const nameOf = ({ kind, metadata }: KubeObject): ObjectName => ({ kind, name: metadata.name });
 const idOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.name}`;
 
-/** The objects of a pipeline in a namespace, by its label. Kinds of engines that are not installed have none. */
+/** Objects of a pipeline in a namespace, by label. Kinds of engines that are not installed count as empty. */
 export async function deployedObjects(
   api: KubeApi,
   pipeline: string,
@@ -48,7 +47,7 @@ async function allOf(
   for (let continueToken: string | undefined; ; ) {
     const page = await pageOf(api, selection, continueToken);
     if (page.kind === 'page') found.push(...page.objects);
-    // A list that took too long begins anew.
+    // An expired list starts again.
     else found.length = 0;
     continueToken = page.kind === 'page' ? page.continueToken : undefined;
     if (page.kind === 'page' && continueToken === undefined) return found;
@@ -67,7 +66,6 @@ async function pageOf(api: KubeApi, selection: Parameters<typeof allOf>[1], cont
 const isNotServed = (error: unknown): boolean =>
   error instanceof AppError && error.code === 'CLUSTER_REFUSED' && error.details['httpStatus'] === 404;
 
-/** Compares a rendering with what is there. */
 export function deploymentDiff(wanted: readonly KubeObject[], live: readonly KubeObject[]): DeploymentDiff {
   const there = new Map(live.map((object) => [idOf(object), object]));
   const compared = wanted.map((object) => {
@@ -88,9 +86,9 @@ export function deploymentDiff(wanted: readonly KubeObject[], live: readonly Kub
 }
 
 /**
- * Writes the objects one after another in the order of the rendering, so that the router comes last. A field that another manager owns is
- * taken only with `force`; otherwise AppError CONFLICT names it, and objects before it stay written. CLUSTER_REFUSED says what the cluster lacks
- * for an object: its namespace, or its kind.
+ * Writes the objects in order, the router last. Takes fields of other managers only with `force`, otherwise AppError
+ * CONFLICT names the field; earlier objects stay written. CLUSTER_REFUSED says what the cluster lacks: the namespace or
+ * the kind.
  */
 export async function applyObjects(
   api: KubeApi,
@@ -106,7 +104,7 @@ export async function applyObjects(
 function notWritten({ apiVersion, kind, metadata }: KubeObject, { reason, message, causes }: Refused): AppError {
   const { name, namespace = 'default' } = metadata;
   const details = { kind, name, reason, causes };
-  // An apply makes what is not there, so that something else is missing.
+  // An apply creates the object, so something else is missing.
   if (reason === 'not-found') {
     const lack = message.startsWith('namespaces ')
       ? `there is no namespace ${namespace}; \`kubectl create namespace ${namespace}\` makes it`
@@ -117,7 +115,7 @@ function notWritten({ apiVersion, kind, metadata }: KubeObject, { reason, messag
   return new AppError('CONFLICT', `${kind} ${name} was not written: ${message}.${advice}`, { details });
 }
 
-/** Takes objects away; those that are gone already do not matter. */
+/** Removes objects; missing ones do not matter. */
 export async function removeObjects(api: KubeApi, objects: readonly ObjectName[], namespace: string): Promise<void> {
   for (const { kind, name } of objects) {
     const ref: ObjectRef = { type: typeOf(kind), namespace, name };

@@ -1,4 +1,4 @@
-/** How far the workloads of a pipeline are: what `k8s status` shows and `k8s apply --prune` waits for. */
+/** Progress of the workloads of a pipeline, for `k8s status` and `k8s apply --prune`. */
 import type { KubeApi } from '../api/kube-api.js';
 import type { KubeObject } from '../api/kube-object.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
@@ -6,7 +6,7 @@ import { type ObservedDeployment, pipelines } from '../cluster/observed-objects.
 import { rolloutState } from '../cluster/rollout-state.js';
 import type { InferencePipelineStatus, PipelineCondition } from '../crd/status-schema.js';
 
-/** Conditions of the custom resource of a pipeline, where there is one: what an operator says of it. */
+/** Conditions of the custom resource of a pipeline; undefined if there is none. */
 export async function pipelineConditions(
   api: KubeApi,
   pipeline: string,
@@ -15,7 +15,7 @@ export async function pipelineConditions(
   return (await api.get({ type: pipelines, namespace, name: pipeline }))?.status?.conditions;
 }
 
-/** A workload that runs pods. `stage` and `variant` are missing for the router. */
+/** A workload that runs pods. The router has no `stage` and `variant`. */
 export interface WorkloadState {
   readonly kind: string;
   readonly name: string;
@@ -23,13 +23,13 @@ export interface WorkloadState {
   readonly variant?: string;
   readonly wanted: number;
   readonly ready: number;
-  /** Whether all wanted pods are of the present template and ready, and no others are left. */
+  /** True if all wanted pods of the current template are ready and no others exist. */
   readonly complete: boolean;
-  /** Why it makes no progress. */
+  /** Cause of missing progress. */
   readonly stuck?: string;
 }
 
-/** The state of each workload, the router last. Those of other engines are judged by their condition Ready. */
+/** State of each workload, the router last. Workloads of other engines are judged by their condition Ready. */
 export function workloadStates(objects: readonly KubeObject[]): readonly WorkloadState[] {
   return objects
     .flatMap((object) => {

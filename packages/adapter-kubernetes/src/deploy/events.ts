@@ -1,13 +1,12 @@
 /**
- * Events of a pipeline, for `kubectl describe`: one for each condition that became something else. The name of an event follows from the
- * change alone, so that a change that is seen twice is told once. Events are kept for an hour and are no record.
+ * Events for `kubectl describe`, one for each changed condition. The name of an event depends on the change alone, so a
+ * change is reported once. Servers keep events for an hour.
  */
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { digestOf } from '../cluster/object-names.js';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
 import type { PipelineCondition } from '../crd/status-schema.js';
 
-/** An event of the group events.k8s.io. */
 export interface PipelineEvent extends KubeObject {
   readonly eventTime: string;
   readonly type: 'Normal' | 'Warning';
@@ -34,11 +33,11 @@ export const events: ResourceType<PipelineEvent> = {
 };
 
 const CONTROLLER = 'equipoise.dev/operator';
-/** Longest note that an API server takes. */
+/** Longest note that an API server accepts. */
 const MOST_NOTE = 1024;
 const MOST_NAME = 200;
 
-/** The events of a status that is to take the place of the one that `pipeline` has. */
+/** Events for the step from the current status to these conditions. */
 export function eventsOf(
   pipeline: InferencePipeline,
   conditions: readonly PipelineCondition[],
@@ -78,7 +77,7 @@ function eventOf(
   };
 }
 
-/** Bad news: something is wrong, or what should hold does not. Replicas that are still starting are no bad news. */
+/** True for bad news. Replicas that are starting are normal. */
 function isWarning(type: PipelineCondition['type'], status: PipelineCondition['status']): boolean {
   if (type === 'Degraded') return status === 'True';
   return type !== 'Ready' && status === 'False';

@@ -1,9 +1,9 @@
 /**
- * What an object of a cluster lacks to be as wanted. The server adds fields (defaults, its own metadata) and takes amounts in any spelling,
- * so only what is wanted is looked for, and amounts are compared as numbers.
+ * Differences between a wanted object and one on a cluster. Only wanted fields are compared, since the server adds
+ * others. Amounts are compared as numbers, since their spelling may change.
  */
 
-/** One field that is not as wanted; `live` is missing where there is none. */
+/** A differing field; `live` is missing if the object lacks it. */
 export interface FieldDifference {
   readonly path: string;
   readonly live?: unknown;
@@ -15,7 +15,6 @@ type Mapping = Readonly<Record<string, unknown>>;
 const isMapping = (value: unknown): value is Mapping =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The fields of `wanted` that `live` has otherwise, by path. */
 export function objectDifferences(wanted: unknown, live: unknown, path = ''): readonly FieldDifference[] {
   if (isMapping(wanted) && isMapping(live)) {
     return Object.entries(wanted).flatMap(([name, value]) =>
@@ -30,7 +29,7 @@ export function objectDifferences(wanted: unknown, live: unknown, path = ''): re
   return [{ path, ...(live === undefined ? {} : { live }), wanted }];
 }
 
-/** What the server leaves out where it is empty. */
+/** Servers leave out empty fields. */
 const isEmpty = (value: unknown): boolean =>
   (Array.isArray(value) && value.length === 0) || (isMapping(value) && Object.keys(value).length === 0);
 

@@ -1,7 +1,7 @@
 /**
- * An operator that ends when nothing is left that can be done now: all pipelines have been looked at, each has its plan, and passes change
- * nothing any more; the verdict on a share of the requests, for which somebody has to listen, is waited for. What else takes its time (pods that start, replicas that stay while a plan is on trial) is left to the next run, which finds
- * in the cluster how far this one came.
+ * An operator that ends when nothing is left to do now: every pipeline has its plan, and passes change nothing. It
+ * waits for the verdict on a canary. The next run continues with what takes longer, such as starting pods, since
+ * progress is read from the cluster.
  */
 import { AppError } from '@equipoise/core/model';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';
@@ -11,18 +11,17 @@ import type { PlanSource } from '../plan/planning.js';
 import type { Phase } from '../reconcile/reconciliation.js';
 import { Operator, type OperatorDeps, type PassReport } from './operator.js';
 
-/** What a run stands on; its source says while it has still to plan for a pipeline. */
+/** The source reports if a first plan is still missing. */
 export interface OneRunDeps extends Omit<OperatorDeps, 'passed'> {
   readonly source: PlanSource & { readonly isUndecided: boolean };
 }
 
-/** An object that was written or removed. */
 export interface TouchedObject {
   readonly kind: string;
   readonly name: string;
 }
 
-/** What a run did for a pipeline, and how it left it; `phase` and `status` are missing where no pass over it ended well. */
+/** Changes and final state of a pipeline; `phase` and `status` are missing if no pass succeeded. */
 export interface PipelineRun {
   readonly namespace?: string;
   readonly name: string;
@@ -30,19 +29,19 @@ export interface PipelineRun {
   readonly status?: InferencePipelineStatus;
   readonly applied: readonly TouchedObject[];
   readonly removed: readonly TouchedObject[];
-  /** Why the last passes failed. */
+  /** Cause of the last failures. */
   readonly failure?: string;
 }
 
 const LOOK_EVERY_MS = 100;
-/** So long nothing may have changed: time for the cluster to show what was written. */
+/** Required time without changes, so that the cluster can show the last writes. */
 const QUIET_MS = 1_000;
-/** Failures in a row, of passes over a pipeline or of lists of a resource, before it is given up. */
+/** Consecutive failures of a pipeline or a list before it is given up. */
 const MOST_FAILURES = 5;
-/** For an API server that is silent. */
+/** Limit for a silent API server. */
 const LIST_LIMIT_MS = 30_000;
 
-/** Runs; rejects with what kept it from listing the pipelines, and with AppError INTERRUPTED when `signal` aborts it. */
+/** Rejects if the pipelines cannot be listed, with AppError INTERRUPTED if `signal` aborts. */
 export async function runOnce(base: OneRunDeps, signal: AbortSignal): Promise<readonly PipelineRun[]> {
   const run = new OneRun(base);
   const ending = new AbortController();
@@ -63,7 +62,7 @@ class OneRun {
   readonly #startedAtMs: number;
   readonly #runs = new Map<string, PipelineRun>();
   readonly #failures = new Map<string, number>();
-  /** Pipelines of which nothing but a verdict is waited for. */
+  /** Pipelines that only wait for a verdict. */
   readonly #awaited = new Set<string>();
   #listFailure: unknown;
   #changedAtMs: number;
@@ -116,7 +115,7 @@ class OneRun {
   #onFailure(what: string, error: unknown): void {
     this.#deps.onFailure(what, error);
     this.#failures.set(what, (this.#failures.get(what) ?? 0) + 1);
-    // Keys of pipelines have their namespace before them; everything else is a resource.
+    // Keys of pipelines have a namespace; all other names are resources.
     const [namespace, name] = what.split('/');
     if (namespace === undefined || name === undefined) {
       this.#listFailure = error;
@@ -130,7 +129,7 @@ class OneRun {
 const touchedObject = ({ kind, metadata: { name } }: KubeObject): TouchedObject => ({ kind, name });
 const touchedRef = ({ type: { kind }, name }: ObjectRef): TouchedObject => ({ kind, name });
 
-/** Each object once, in the order in which it came. */
+/** Each object once, in order. */
 function mergeTouched(before: readonly TouchedObject[] = [], more: readonly TouchedObject[]): readonly TouchedObject[] {
   return [...new Map([...before, ...more].map((each) => [`${each.kind} ${each.name}`, each])).values()];
 }

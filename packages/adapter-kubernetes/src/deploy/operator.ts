@@ -1,7 +1,7 @@
 /**
- * The operator: every pipeline of the cluster, brought from what is observed to what is wanted, again and again. Whatever changes leads to
- * a pass over the pipeline as a whole; a pass remembers nothing that the cluster does not show. What it does keep, what was applied last,
- * only saves asking for the same thing twice.
+ * The operator brings every pipeline from its observed to its wanted state. Every change leads to a pass over the whole
+ * pipeline. A pass remembers nothing that the cluster does not show; the writers remember their last writes to save
+ * calls.
  */
 import { setMaxListeners } from 'node:events';
 import type { AlarmClock, Rng } from '@equipoise/core/model';
@@ -17,7 +17,7 @@ import type { ObservedPipeline, Phase, Reconciliation } from '../reconcile/recon
 import { ChildWriter, childId } from './child-writer.js';
 import { StatusWriter } from './status-writer.js';
 
-/** What an operator stands on; without a namespace it is for all of them. */
+/** Without a namespace it serves all of them. */
 export interface OperatorDeps extends Rendering {
   readonly api: KubeApi;
   readonly clock: AlarmClock;
@@ -25,15 +25,14 @@ export interface OperatorDeps extends Rendering {
   readonly nowEpochMs: () => number;
   readonly source: PlanSource;
   readonly namespace?: string;
-  /** Told of what fails and is tried again; `what` is a resource or the key of a pipeline. */
+  /** Called for failures that are retried; `what` is a resource or the key of a pipeline. */
   readonly onFailure: (what: string, error: unknown) => void;
-  /** Told of each pass over a pipeline that has ended well, with its key. */
+  /** Called after each successful pass. */
   readonly onPass?: (key: string, pass: PassReport) => void;
-  /** Told of a pipeline that is gone. */
   readonly onGone?: (key: string) => void;
 }
 
-/** What a pass led to. */
+/** Result of a pass. */
 export interface PassReport {
   readonly pipeline: InferencePipeline;
   readonly phase: Phase;
@@ -43,9 +42,9 @@ export interface PassReport {
   readonly awaitsVerdict: boolean;
 }
 
-/** A pass without a change from outside, should one ever have been missed. */
+/** Pass without a change, in case an event was missed. */
 const AGAIN_AFTER_MS = 300_000;
-/** Before everything was listed once nothing can be said. */
+/** Delay of a pass before everything was listed. */
 const NOT_LISTED_MS = 200;
 
 export class Operator {
@@ -70,19 +69,19 @@ export class Operator {
     });
   }
 
-  /** Keys of all pipelines that there are; undefined before everything was listed. */
+  /** Undefined before everything was listed. */
   get pipelines(): readonly string[] | undefined {
     return this.#index.isComplete ? this.#index.keys() : undefined;
   }
 
-  /** Whether all passes that are due have been made. */
+  /** True if no pass is due. */
   get isIdle(): boolean {
     return this.#index.isComplete && this.#queue.isIdle;
   }
 
-  /** Works until `signal` aborts; resolves when nothing of it runs any more. Made to be given to a `LeaseElector`. */
+  /** Works until `signal` aborts; resolves when everything has stopped. */
   async run(signal: AbortSignal): Promise<void> {
-    // Each reflector listens, of which there are as many as resources.
+    // There is one listener for each reflector.
     setMaxListeners(0, signal);
     await Promise.all([this.#index.run(signal), this.#queue.run(signal)]);
   }
@@ -104,7 +103,7 @@ export class Operator {
     return { againAfterMs: Math.min(AGAIN_AFTER_MS, ...[result.againAfterMs, ...wishes].filter(isNumber)) };
   }
 
-  /** Gives the times after which to look again. */
+  /** Returns delays after which to repeat the pass. */
   async #carryOut(
     key: string,
     { pipeline, children }: Pick<ObservedPipeline, 'pipeline' | 'children'>,
@@ -122,7 +121,7 @@ export class Operator {
     return [written.againAfterMs, told.againAfterMs];
   }
 
-  /** Owns these finalizers of a pipeline, and gives up others that it owned; only of this very version of this very object. */
+  /** Owns exactly these finalizers, and only of this version of this object. */
   async #setFinalizers(pipeline: InferencePipeline, finalizers: readonly string[]): Promise<void> {
     const { apiVersion, kind } = pipeline;
     const { name, namespace = '', uid = '', resourceVersion = '' } = pipeline.metadata;
@@ -130,7 +129,7 @@ export class Operator {
     const object = { apiVersion, kind, metadata, spec: undefined };
     const result = await this.#deps.api.apply(pipelines, object, { fieldManager: OPERATOR_MANAGER });
     if (result.kind !== 'refused' || result.reason === 'not-found') return;
-    // Because of the uid an object that is gone is told as a conflict, too.
+    // With a uid, a missing object is reported as a conflict, too.
     if (result.reason === 'conflict' && !(await this.#isThere(pipeline))) return;
     throw refusalError(objectKey({ name, namespace }), result);
   }

@@ -1,6 +1,6 @@
 /**
- * Writes the status of pipelines and tells events of what changed in it. What is only progress, such as one more replica that is ready, is
- * written once a second at most; everything else at once.
+ * Writes the status of pipelines, and events of its changes. Mere progress, such as one more ready replica, is written
+ * at most once a second; everything else at once.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '@equipoise/core/model';
@@ -11,7 +11,6 @@ import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import { keyOfPipeline } from '../observe/pipeline-index.js';
 import { events, eventsOf } from './events.js';
 
-/** What a writer stands on. */
 export interface StatusWriterDeps {
   readonly api: KubeApi;
   readonly clock: Clock;
@@ -20,13 +19,13 @@ export interface StatusWriterDeps {
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
-/** Between two statuses that differ in progress alone. */
+/** Between two writes that differ only in progress. */
 const PROGRESS_MS = 1_000;
-/** So long a watch may take to show what was written. */
+/** Longest time until a watch shows a write. */
 const SHOWN_WITHIN_MS = 5_000;
 
 interface WrittenStatus {
-  /** Version of the pipeline that was seen before. */
+  /** Version of the pipeline before the write. */
   readonly before: string | undefined;
   readonly pipeline: InferencePipeline;
   readonly atMs: number;
@@ -40,14 +39,14 @@ export class StatusWriter {
     this.#deps = base;
   }
 
-  /** A pipeline with the status that was written last, also where the watch has not shown it yet. */
+  /** The pipeline with the last written status, even if the watch has not shown it yet. */
   latest(pipeline: InferencePipeline): InferencePipeline {
     const told = this.#written.get(keyOfPipeline(pipeline));
     if (told === undefined || told.before !== pipeline.metadata.resourceVersion) return pipeline;
     return this.#deps.clock.nowMs() - told.atMs < SHOWN_WITHIN_MS ? told.pipeline : pipeline;
   }
 
-  /** Writes a status that differs; asks to come again where that can wait. Gives the pipeline as it is then. */
+  /** Writes a changed status, or returns when to try again. Returns the pipeline as it is then. */
   async write(
     pipeline: InferencePipeline,
     status: InferencePipelineStatus,
@@ -64,7 +63,7 @@ export class StatusWriter {
     const metadata = { name, ...(namespace !== undefined && { namespace }) };
     const told = { apiVersion: pipeline.apiVersion, kind: pipeline.kind, metadata, spec: undefined, status };
     const result = await this.#deps.api.applyStatus(pipelines, told, this.#deps.applier);
-    // A pipeline that is gone needs no status.
+    // A missing pipeline needs no status.
     if (result.kind === 'refused' && result.reason !== 'not-found')
       throw refusalError(objectKey(pipeline.metadata), result);
     await this.#announce(pipeline, status);
@@ -73,12 +72,11 @@ export class StatusWriter {
     return { pipeline: result.object };
   }
 
-  /** Forgets a pipeline that is gone, by its key in the index. */
   forget(key: string): void {
     this.#written.delete(key);
   }
 
-  /** Tells what changed in the status. An event that cannot be told is not worth another pass. */
+  /** Writes events. A failed event does not repeat the pass. */
   async #announce(pipeline: InferencePipeline, { conditions = [] }: InferencePipelineStatus): Promise<void> {
     const { api, applier, onFailure } = this.#deps;
     const { fieldManager } = applier;
@@ -94,12 +92,12 @@ export class StatusWriter {
   }
 }
 
-/** What is left of a status when the words and numbers that change with every replica are taken out. */
+/** The status without words and numbers that change with every replica. */
 function withoutProgress(status: InferencePipelineStatus | undefined): unknown {
   const { conditions = [], replicas, ...rest } = status ?? {};
   return { ...rest, desired: replicas?.desired, conditions: conditions.map(({ message: _, ...each }) => each) };
 }
 
-/** A status as the server keeps it. */
+/** The status as JSON, as the server stores it. */
 const asStored = (status: InferencePipelineStatus): InferencePipelineStatus =>
   JSON.parse(JSON.stringify(status)) as InferencePipelineStatus;

@@ -44,7 +44,7 @@ async function takeOver(brought: Plan, source: ToldPlans) {
     abort.abort();
     await running;
   };
-  return { cluster, admin, pass, find, status, stop };
+  return { clock, cluster, admin, pass, find, status, stop };
 }
 
 it('owns it from then on, with more or fewer replicas, and tells of nobody foreign', async () => {
@@ -68,7 +68,7 @@ it.each([
 ])('keeps what serves until another variant has all requests, %s', async (_, isFileGone, steps) => {
   const source = new ToldPlans(planWith('large', 2));
   source.situation = () => ({ ...heard, sides: well });
-  const { cluster, admin, pass, find, status, stop } = await takeOver(planWith('small', 2), source);
+  const { clock, cluster, admin, find, status, stop } = await takeOver(planWith('small', 2), source);
   cluster.readyAfterMs = (pod) => (pod.metadata.name.startsWith(LARGE) ? 10_000 : 500);
   if (isFileGone) await admin.delete({ type: childTypes['ConfigMap'] as never, namespace: 'n', name: ROUTER });
   const shares = new Set<number>();
@@ -79,7 +79,7 @@ it.each([
     // What served before is not on trial.
     expect(shift?.workloads ?? [LARGE]).toEqual([LARGE]);
     if (looks > 500) throw new Error('the old variant does not go');
-    await pass(200);
+    await clock.advanceTo(clock.nextAlarmAtMs);
   }
   expect([...shares]).toEqual(steps);
   expect((await find(LARGE))?.status?.readyReplicas).toBe(2);

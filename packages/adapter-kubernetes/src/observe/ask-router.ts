@@ -1,24 +1,23 @@
-/** One question to a router: the page that it shows to Prometheus, on the port that it serves. Connections are kept: it is asked every second. */
+/** Reads the Prometheus page of a router. Connections are kept, since it is asked every second. */
 import { Agent, get } from 'node:http';
 import type { ObservedPod } from '../cluster/observed-objects.js';
 import { pageMetrics } from './router-page.js';
 
-/** The serving port of a router. */
 const PORT = 8080;
-/** All that is read, which is a twentieth of the page. A router that knows no such question shows all of it. */
+/** The used metrics, a twentieth of the page. Routers that ignore the query send the whole page. */
 const QUERY = pageMetrics.map((name) => `name[]=${name}`).join('&');
-/** Of a page of a pipeline with 32 stages, several times over. */
+/** Several times the page of a pipeline with 32 stages. */
 const LARGEST_PAGE_CHARACTERS = 4 * 1024 ** 2;
 
 const agent = new Agent({ keepAlive: true });
 
-/** Where a router is asked; undefined before its pod has an address. */
+/** Address of a router; undefined before its pod has one. */
 export function routerUrl({ status }: ObservedPod): string | undefined {
   const ip = status?.podIP;
   return ip === undefined ? undefined : `http://${ip.includes(':') ? `[${ip}]` : ip}:${PORT}/metrics`;
 }
 
-/** The text of the page, as far as it is read; rejects where there is no answer, or another than a page. */
+/** The text of the page; rejects without an answer or for a status other than 200. */
 export function askRouter(url: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = get(`${url}?${QUERY}`, { agent, signal }, (answer) => {

@@ -1,4 +1,4 @@
-/** The observed objects by pipeline, from one reflector for each resource. */
+/** Observed objects by pipeline, from one reflector for each resource. */
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { objectKey } from '../api/kube-object.js';
 import { LABEL_PREFIX, labelValue } from '../cluster/object-names.js';
@@ -14,19 +14,17 @@ import { Reflector, type ReflectorDeps } from '../cluster/reflector.js';
 
 const PIPELINE_LABEL = `${LABEL_PREFIX}/pipeline`;
 
-/** Who hears of changes. */
 export interface IndexListener {
-  /** Something of a pipeline changed; `key` is its namespace and name as its label has it. */
+  /** Objects of a pipeline changed; `key` is namespace and name, as its label has them. */
   onChange(key: string): void;
   onFailure(resource: string, error: unknown): void;
 }
 
-/** Keeps all pipelines, of one namespace or of all, with what carries their label. */
 export class PipelineIndex {
   readonly #pipelines: Reflector<InferencePipeline>;
   readonly #pods: Reflector<ObservedPod>;
   readonly #children: readonly Reflector<KubeObject>[];
-  /** Objects of each resource by pipeline, kept up to date so that a pass looks only at its own. */
+  /** Objects by pipeline, so that a pass looks only at its own. */
   readonly #byPipeline = new Map<string, Map<string, KubeObject>>();
   readonly #owners = new Map<string, string>();
 
@@ -49,17 +47,16 @@ export class PipelineIndex {
     this.#children = Object.values(childTypes).map((type) => reflector(type, keyOfChild, true));
   }
 
-  /** Whether everything was listed once: before that a view would have gaps. */
+  /** True once everything was listed; earlier views would have gaps. */
   get isComplete(): boolean {
     return [this.#pipelines, this.#pods, ...this.#children].every(({ isListed }) => isListed);
   }
 
-  /** Keys of all pipelines. */
   keys(): readonly string[] {
     return [...this.#pipelines.objects.values()].map(keyOfPipeline);
   }
 
-  /** A pipeline with its children and those of its pods that have not ended for good; undefined where there is none of this key. */
+  /** A pipeline, its children, and its pods that have not ended for good; undefined for unknown keys. */
   view(key: string) {
     const objects = [...(this.#byPipeline.get(key)?.entries() ?? [])];
     const pipeline = objects.find(([id]) => id.startsWith(`${pipelines.plural} `))?.[1] as
@@ -74,7 +71,6 @@ export class PipelineIndex {
     };
   }
 
-  /** Follows the cluster until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#pipelines, this.#pods, ...this.#children].map((reflector) => reflector.run(signal)));
   }
@@ -98,7 +94,7 @@ export class PipelineIndex {
 
 const PIPELINE_LABELLED = 'app.kubernetes.io/name=equipoise,app.kubernetes.io/managed-by=equipoise';
 
-/** A pipeline is found by the value that its children's label has. */
+/** Key of a pipeline, by the value of its label. */
 export function keyOfPipeline({ metadata: { name, namespace } }: KubeObject): string {
   return objectKey({ name: labelValue(name), ...(namespace !== undefined && { namespace }) });
 }

@@ -1,30 +1,28 @@
 /**
- * The pages of all routers of a pipeline as one load. Counters of routers that come and go are summed by what they grew between two pages;
- * the arrivals of a gap are spread over it evenly, so that one which was not heard for a moment costs detail and no request. A router that
- * was there before it is first heard begins to count with that page, a new one with its start.
- *
- * What ends is looked at over the last minute: the share within the SLO, and the latency at a percentile by a line through its histogram.
+ * The pages of all routers of a pipeline as one load. Counters are summed by their growth between two pages. Arrivals
+ * of a gap are spread over it evenly. A router that existed before the history counts from its first page, a new one
+ * from its start. Outcomes cover the last minute; latencies are interpolated in the histogram.
  */
 import type { ArrivalEnvelope, Burstiness, LoadObservation } from '@equipoise/core/model';
 import type { RouterPage } from './router-page.js';
 
 const KEPT_SECONDS = 600;
 const WINDOW_MS = 60_000;
-/** Burstiness is that of ten minutes: a new router, which cannot tell yet, does not change it. */
+/** Ten minutes: a new router, which has no burstiness yet, does not change it. */
 const BURSTINESS_KEPT_MS = 600_000;
 
-/** What became of the requests of the last minute, or of as much of it as was seen. */
+/** Outcomes of the last minute, or of the observed part of it. */
 export interface RouterWindow {
   readonly arrivalRps: number;
-  /** Missing where nothing completed. */
+  /** Missing if nothing completed. */
   readonly latencyMs?: number;
-  /** Missing where nothing ended. */
+  /** Missing if nothing ended. */
   readonly sloAttainmentFraction?: number;
 }
 
 interface Known {
   readonly page?: RouterPage;
-  /** When the page was read; before the first, when the router was first seen. */
+  /** Time of the page; before the first page, time of the first sight. */
   readonly atMs: number;
 }
 
@@ -37,17 +35,17 @@ interface Totals {
   readonly latencies: ReadonlyMap<number, number>;
 }
 
-/** Collects pages; instants are monotonic. */
+/** Instants are monotonic. */
 export class RouterHistory {
   readonly #startedAtMs: number;
   readonly #routers = new Map<string, Known>();
-  /** What they still tell counts, but nobody waits for their word: routers that are going, or neither serve nor tell anything. */
+  /** Routers whose pages count but are not waited for: they terminate, or neither serve nor answer. */
   readonly #unawaited = new Set<string>();
-  /** Arrivals by whole second since the start; fractions where a gap was spread. */
+  /** Arrivals by whole second since the start; fractions if a gap was spread. */
   readonly #seconds = new Map<number, number>();
   readonly #droppedByStage = new Map<string, number>();
   #totals: Totals[] = [];
-  /** The first whole second that pages tell of. */
+  /** First whole second that pages cover. */
   #firstSecond = 0;
   #burstiness: { readonly value: Burstiness; readonly atMs: number } | undefined;
 
@@ -55,17 +53,16 @@ export class RouterHistory {
     this.#startedAtMs = startedAtMs;
   }
 
-  /** Whether any router was ever heard. */
   get hasPages(): boolean {
     return this.#totals.length > 0;
   }
 
-  /** A router is there from now on; one that was there already when the history began counts with its first page. */
+  /** A router that existed when the history began counts from its first page. */
   addRouter(router: string, atMs: number): void {
     if (!this.#routers.has(router)) this.#routers.set(router, { atMs });
   }
 
-  /** Whether what a router tells is waited for: what the others tell without it is then not the whole load. */
+  /** Without the page of an awaited router the load is incomplete. */
   setAwaited(router: string, isAwaited: boolean): void {
     if (isAwaited) this.#unawaited.delete(router);
     else this.#unawaited.add(router);
@@ -76,13 +73,12 @@ export class RouterHistory {
     this.#unawaited.delete(router);
   }
 
-  /** When a router was last heard; undefined before its first page. */
+  /** Instant of the last page; undefined before the first. */
   lastPageAtMs(router: string): number | undefined {
     const known = this.#routers.get(router);
     return known?.page === undefined ? undefined : known.atMs;
   }
 
-  /** A page that was read at `atMs`. */
   addPage(router: string, page: RouterPage, atMs: number): void {
     const before = this.#routers.get(router) ?? { atMs };
     const isOld = before.page === undefined && before.atMs <= this.#startedAtMs;
@@ -93,7 +89,7 @@ export class RouterHistory {
     else this.#count(pageGrowth(page, before.page), { fromMs: before.atMs, toMs: atMs });
   }
 
-  /** What the control loop may know of the load, up to the last second that all routers that are waited for have told of. */
+  /** The load up to the last second that all awaited routers have reported. */
   load(nowMs: number): LoadObservation {
     const burstiness = this.#burstiness;
     const isKnown = burstiness !== undefined && nowMs - burstiness.atMs <= BURSTINESS_KEPT_MS;
@@ -104,7 +100,7 @@ export class RouterHistory {
     };
   }
 
-  /** Queues of now and drops since the history began, by stage. */
+  /** Current queues, and drops since the history began, by stage. */
   stages(): Readonly<Record<string, { readonly queueLength: number; readonly droppedTotal: number }>> {
     const pages = [...this.#routers.values()].flatMap(({ page }) => (page === undefined ? [] : [page]));
     const names = new Set([...this.#droppedByStage.keys(), ...pages.flatMap(({ stages }) => Object.keys(stages))]);
@@ -119,7 +115,7 @@ export class RouterHistory {
     );
   }
 
-  /** The last minute; undefined where less than a second of it was seen. */
+  /** The last minute; undefined if less than a second was observed. */
   window(percentile: number): RouterWindow | undefined {
     const [first] = this.#totals;
     const last = this.#totals.at(-1);
@@ -138,7 +134,7 @@ export class RouterHistory {
     return this.#totals.at(-1) as Totals;
   }
 
-  /** Nothing arrived before a router was there; before one that was there already was heard, nobody knows. */
+  /** Before a new router nothing arrived. The arrivals before an old router's first page are unknown. */
   #begin(atMs: number, isOld: boolean): void {
     const second = (atMs - this.#startedAtMs) / 1000;
     this.#firstSecond = isOld ? Math.ceil(second) : Math.floor(second);
@@ -163,7 +159,7 @@ export class RouterHistory {
 
   #remember(totals: Totals): void {
     this.#totals.push(totals);
-    // The newest of those that are older than the window is where it begins.
+    // Keeps the newest one before the window as its start.
     while ((this.#totals[1]?.atMs ?? Number.POSITIVE_INFINITY) <= totals.atMs - WINDOW_MS) this.#totals.shift();
   }
 
@@ -175,14 +171,14 @@ export class RouterHistory {
       const share = to > from ? Math.max(0, overlapMs) / (to - from) : second === running ? 1 : 0;
       this.#seconds.set(second, (this.#seconds.get(second) ?? 0) + arrivals * share);
     }
-    // In the order in which they came: the first that is kept ends it.
+    // Keys are in order of time.
     for (const second of this.#seconds.keys()) {
       if (second > running - KEPT_SECONDS - 1) break;
       this.#seconds.delete(second);
     }
   }
 
-  /** Whole numbers whose sums are those of the fractions. */
+  /** Whole numbers with the same running sum as the fractions. */
   #arrivalsPerSecond(): readonly number[] {
     const awaited = this.#awaited();
     if (awaited.length === 0) return [];
@@ -210,7 +206,7 @@ export class RouterHistory {
   }
 }
 
-/** What the counters of a page grew by; all of it where they began anew. */
+/** Growth of the counters of a page; restarted counters count from zero. */
 function pageGrowth(page: RouterPage, before: RouterPage | undefined): RouterPage {
   if (before === undefined || page.arrivedTotal < before.arrivedTotal) return page;
   const counts = new Map(before.latencies.map(({ upToS, count }) => [upToS, count]));
@@ -229,7 +225,7 @@ function pageGrowth(page: RouterPage, before: RouterPage | undefined): RouterPag
   };
 }
 
-/** Latencies as ranges in the order of their bounds (s). */
+/** Ranges in the order of their bounds (s). */
 function latencyGrowth(
   last: ReadonlyMap<number, number>,
   first: ReadonlyMap<number, number>,
@@ -239,7 +235,7 @@ function latencyGrowth(
     .sort(([a], [b]) => a - b);
 }
 
-/** A quantile by a line within its range; the bound below where the range has no end. */
+/** Interpolates within a range; of an unbounded range it returns the lower bound. */
 function quantileMs(ranges: readonly [number, number][], fraction: number): number | undefined {
   const total = ranges.reduce((sum, [, count]) => sum + count, 0);
   if (total <= 0) return undefined;

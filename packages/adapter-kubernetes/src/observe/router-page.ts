@@ -1,22 +1,20 @@
 import type { ArrivalEnvelope, Burstiness } from '@equipoise/core/model';
 import { labelValue } from '../cluster/object-names.js';
 
-/** What is looked at of the page that a router shows to Prometheus. Counters count since the start of its process. */
-
-/** A router at one moment. */
+/** A router at one moment. Counters count since its process started. */
 export interface RouterPage {
   readonly arrivedTotal: number;
   readonly withinSloTotal: number;
-  /** Requests that ended in any way. */
+  /** All outcomes. */
   readonly endedTotal: number;
-  /** Requests that it passed on to another router. */
+  /** Requests passed on to another router. */
   readonly passedOnTotal: number;
-  /** Completed requests by latency, each range up to a bound (s) and above the one before; the last bound is Infinity. */
+  /** Completed requests by latency: each range ends at its bound (s), the last at Infinity. */
   readonly latencies: readonly { readonly upToS: number; readonly count: number }[];
   readonly stages: Readonly<Record<string, { readonly queueLength: number; readonly droppedTotal: number }>>;
   /** Arrivals in windows that end now. */
   readonly latest: ArrivalEnvelope;
-  /** Missing while it has seen too little. */
+  /** Missing after too few arrivals. */
   readonly burstiness?: Burstiness;
 }
 
@@ -34,13 +32,13 @@ const METRICS = {
 
 const WANTED: ReadonlySet<string> = new Set(Object.values(METRICS));
 
-/** The metrics that a page is read for, by the names by which a router can be asked for them alone. */
+/** Names of the used metrics, as a query to a router. */
 export const pageMetrics: readonly string[] = Object.values(METRICS).map((name) => name.replace(/_bucket$/, ''));
 const LONG_WINDOW_S = 10;
 
 /**
- * Reads a page of a router of a pipeline, which is named as the label of its pods names it; undefined for one that counts no arrivals of it:
- * of something else, of another pipeline (an address may change hands), or of a router that has not begun.
+ * Reads a page of a router of a pipeline, named as the label of its pods. Undefined for other pages: of another
+ * pipeline (addresses are reused), or of a router that has not started.
  */
 export function readRouterPage(text: string, pipeline: string): RouterPage | undefined {
   const samples = metricSamples(text, WANTED);
@@ -64,7 +62,7 @@ const sum = (samples: readonly MetricSample[]): number => samples.reduce((total,
 
 const secondsOf = (labels: MetricSample['labels']): number => Number(labels['window_seconds']);
 
-/** Buckets of a page count everything up to their bound. */
+/** Prometheus buckets are cumulative. */
 function rangesOf(buckets: readonly MetricSample[]): RouterPage['latencies'] {
   const upTo = buckets
     .map(({ labels: { le = '' }, value }) => ({ upToS: le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le), value }))
@@ -88,9 +86,6 @@ function burstinessOf(samples: readonly MetricSample[]): Burstiness | undefined 
   return { sloMs: 1000 * secondsOf(short.labels), dispersionAtSlo: short.value, dispersionAt10s: long.value };
 }
 
-/** The text format of Prometheus, as far as samples go: names, labels and values; everything else is passed over. */
-
-/** One sample. */
 export interface MetricSample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -101,8 +96,8 @@ const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)/;
 const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 
 /**
- * The samples of the metrics in `names`, by name and in the order of the page; a line that is none is passed over. Pages are long and few of
- * their lines are wanted, so lines are found by their names.
+ * Samples of the metrics in `names`, in the order of the page, from the text format of Prometheus. Lines are found by
+ * name, since pages are long and few lines are used.
  */
 export function metricSamples(text: string, names: ReadonlySet<string>): readonly MetricSample[] {
   const page = `\n${text}`;

@@ -1,6 +1,6 @@
 /**
- * Asks all routers of a pipeline once a second. A router counts as lost when it serves and was not heard for some seconds: what the others
- * tell is then not the whole load.
+ * Asks all routers of a pipeline once a second. If the signal of a serving router is stale, the load of the others is
+ * incomplete.
  */
 import type { AlarmClock } from '@equipoise/core/model';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
@@ -11,7 +11,7 @@ import { RouterHistory } from './router-history.js';
 import { readRouterPage } from './router-page.js';
 import { SideCounts, type Sides } from './side-counts.js';
 
-/** How routers are asked. `ask` gives the text of a page and rejects where there is none. */
+/** `ask` returns the text of a page and rejects without one. */
 export interface RouterWatchDeps {
   readonly clock: AlarmClock;
   readonly ask: (url: string, signal: AbortSignal) => Promise<string>;
@@ -19,29 +19,28 @@ export interface RouterWatchDeps {
 
 /** Between two rounds. */
 const EVERY_MS = 1_000;
-/** A router that takes longer is asked again in the next round. */
+/** A slower router is asked again in the next round. */
 const ANSWER_MS = 900;
-/** So long the last page stands for now. */
+/** A page older than this is stale. */
 const FRESH_MS = 5_000;
-/** What is counted in the first seconds of a router belongs to its start. */
+/** Outcomes in the first seconds of a router belong to its start. */
 const SETTLING_MS = 3_000;
 
-/** The routers of one pipeline, as they are seen and heard. */
 export class RouterWatch {
   readonly history: RouterHistory;
   readonly #counts = new SideCounts();
-  /** When a router was heard first, by its uid. */
+  /** Instant of the first page, by uid. */
   readonly #firstPageMs = new Map<string, number>();
   readonly #deps: RouterWatchDeps;
   readonly #onRound: () => void;
   #sidesAtMs: number;
   #pods: readonly ObservedPod[] = [];
-  /** Why a router was not heard the last time, by its uid. */
+  /** Cause of the last failure, by uid. */
   readonly #issues = new Map<string, string>();
-  /** Since when a router serves as far as its pod says. */
+  /** Instant since which the pod has been ready, by uid. */
   readonly #readySinceMs = new Map<string, number>();
 
-  /** Begins with the routers of `pods`, which were there before; `heardAll` is called after each round. */
+  /** `pods` are the routers that existed before; `heardAll` is called after each round. */
   constructor(base: RouterWatchDeps, pods: readonly ObservedPod[], heardAll: () => void) {
     this.#deps = base;
     this.#onRound = heardAll;
@@ -51,7 +50,6 @@ export class RouterWatch {
     this.#noteAt(pods, startedAtMs);
   }
 
-  /** The pods of the routers as they are now. */
   updatePods(pods: readonly ObservedPod[]): void {
     this.#noteAt(pods, this.#deps.clock.nowMs());
   }
@@ -75,7 +73,7 @@ export class RouterWatch {
     this.#pods = pods;
   }
 
-  /** Whether a router that serves was heard lately. */
+  /** True if a serving router has answered recently. */
   get hasSignal(): boolean {
     const nowMs = this.#deps.clock.nowMs();
     return this.#pods.filter(serves).some((pod) => this.#isFresh(pod, nowMs));
@@ -85,19 +83,19 @@ export class RouterWatch {
     return nowMs - (this.history.lastPageAtMs(idOf(pod)) ?? Number.NEGATIVE_INFINITY) <= FRESH_MS;
   }
 
-  /** One that serves no requests and says nothing, such as one that crashes again and again, holds nobody up. */
+  /** A router that neither serves nor answers, such as one in a crash loop, delays nothing. */
   #isAwaited(pod: ObservedPod, nowMs: number): boolean {
     return pod.metadata.deletionTimestamp === undefined && (serves(pod) || this.#isFresh(pod, nowMs));
   }
 
-  /** Whether there is a router that serves, and none of those is lost: sooner or later it is heard. */
+  /** True if a router serves and none is stale: an answer will come. */
   get willReport(): boolean {
     return this.#pods.some(serves) && this.staleRouter === undefined;
   }
 
   /**
-   * What both sides of a shift ended and missed since the routers that serve are there, which each step of a shift starts anew; undefined
-   * where one of them is not heard.
+   * Outcomes on both sides of a canary since the serving routers started, which each step restarts. Undefined if a
+   * signal is stale.
    */
   get sides(): Sides | undefined {
     if (!this.hasSignal || this.staleRouter !== undefined) return undefined;
@@ -107,12 +105,12 @@ export class RouterWatch {
     return this.#counts.since(Math.max(...firstMs) + SETTLING_MS);
   }
 
-  /** How long `sides` has been undefined (ms); of what was before it was watched nothing is known. */
+  /** Time (ms) that `sides` has been undefined, at most since the watch began. */
   get staleMs(): number {
     return this.sides === undefined ? this.#deps.clock.nowMs() - this.#sidesAtMs : 0;
   }
 
-  /** Which router that serves was not heard lately, and why; undefined where all were. */
+  /** A serving router with a stale signal, and the cause; undefined if there is none. */
   get staleRouter(): string | undefined {
     const nowMs = this.#deps.clock.nowMs();
     const lost = this.#pods.filter(serves).find((pod) => {
@@ -122,7 +120,6 @@ export class RouterWatch {
     return lost && `${lost.metadata.name}: ${this.#issues.get(idOf(lost)) ?? 'no answer'}`;
   }
 
-  /** Asks until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const begunAtMs = this.#deps.clock.nowMs();
@@ -160,7 +157,7 @@ export class RouterWatch {
     if (!this.#pods.some((each) => idOf(each) === idOf(pod))) return;
     this.#issues.delete(idOf(pod));
     const nowMs = this.#deps.clock.nowMs();
-    // Of a share picked by chance how bursty the load is cannot be told.
+    // A random share of the requests has another burstiness.
     const { burstiness: _, ...shared } = page;
     this.history.addPage(idOf(pod), isCanaryRouter(pod) ? shared : page, nowMs);
     this.#counts.addPage(idOf(pod), isCanaryRouter(pod) ? 'after' : 'before', page, nowMs);
@@ -174,7 +171,7 @@ const pipelineOf = ({ metadata }: ObservedPod): string => metadata.labels?.[`${L
 
 const serves = (pod: ObservedPod): boolean => isReady(pod) && pod.metadata.deletionTimestamp === undefined;
 
-/** `fetch` keeps what happened in the cause. */
+/** `fetch` puts the reason into the cause. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;

@@ -1,11 +1,10 @@
-/** What the routers of both sides of a shift ended and missed, from their pages: each router counts for its side, whichever pod of it is there. */
+/** Outcomes on both sides of a canary, from the pages of their routers. */
 import type { SideCount } from '@equipoise/core/serve';
 import type { RouterPage } from './router-page.js';
 
-/** The routers that serve, and that of a plan that is tried. */
+/** The serving routers, and the canary router. */
 export type Side = 'before' | 'after';
 
-/** Both sides at once, and for how long they were counted. */
 export interface Sides {
   readonly before: SideCount;
   readonly after: SideCount;
@@ -20,11 +19,11 @@ interface Totals extends Pick<Sides, Side | 'passedOn'> {
 
 type Counters = Pick<RouterPage, 'endedTotal' | 'withinSloTotal' | 'passedOnTotal'>;
 
-/** Longer than a step of a shift lasts. */
+/** Longer than a step of a canary. */
 const KEPT_MS = 180_000;
 const NOTHING: SideCount = { ended: 0, missed: 0 };
 
-/** Collects counters; instants are monotonic. A router counts from its first page on. */
+/** Instants are monotonic. A router counts from its first page. */
 export class SideCounts {
   readonly #counters = new Map<string, Counters>();
   readonly #series: Totals[] = [];
@@ -35,7 +34,7 @@ export class SideCounts {
     const last = this.#series.at(-1) ?? { before: NOTHING, after: NOTHING, passedOn: 0 };
     const { passedOn, ...more } = counterGrowth(page, before);
     this.#series.push({ ...last, [side]: add(last[side], more), passedOn: last.passedOn + passedOn, atMs });
-    // The newest of those that are older is where it begins.
+    // Keeps the newest older one as the start.
     while ((this.#series[1]?.atMs ?? Number.POSITIVE_INFINITY) <= atMs - KEPT_MS) this.#series.shift();
   }
 
@@ -43,7 +42,7 @@ export class SideCounts {
     this.#counters.delete(router);
   }
 
-  /** What both sides counted since an instant, or since the oldest that is known. */
+  /** Outcomes since an instant, or since the oldest known one. */
   since(atMs: number): Sides {
     const last = this.#series.at(-1);
     const [oldest] = this.#series;
@@ -59,7 +58,7 @@ export class SideCounts {
   }
 }
 
-/** Counters that began anew grew by all that they show. */
+/** Restarted counters count from zero. */
 function counterGrowth(page: Counters, before: Counters | undefined): SideCount & Pick<Sides, 'passedOn'> {
   if (before === undefined) return { ...NOTHING, passedOn: 0 };
   const from = page.endedTotal < before.endedTotal ? { endedTotal: 0, withinSloTotal: 0, passedOnTotal: 0 } : before;

@@ -1,6 +1,6 @@
 /**
- * How the last decision's changes ended, for the policy, as the status tells it: a plan is in force when everything runs as it says, and a
- * plan that failed when it was tried is a change that failed. What is decided anew while that plan is left alone is given up.
+ * Outcome of the last decision's changes, for the policy. A plan is applied when the status says that all of it runs. A
+ * rolled-back plan has failed. A decision made during its back-off is given up.
  */
 import { type Change, type LastChange, lastChangeOf, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import { objectName } from '../cluster/object-names.js';
@@ -11,29 +11,27 @@ export class ChangeOutcome {
   #changes: readonly Change[] | undefined;
   #outcome: LastChange | undefined;
 
-  /** The changes of a decision that is being carried out. */
   begin(changes: readonly Change[]): void {
     this.#changes = changes;
     this.#outcome = undefined;
   }
 
-  /** All of it is in force. */
   markApplied(): void {
     this.#end('applied');
   }
 
-  /** It was tried and taken back. */
+  /** The canary was rolled back. */
   markFailed(): void {
     this.#end('failed');
   }
 
-  /** It was not even begun. */
+  /** The change never started. */
   markRefused(changes: readonly Change[]): void {
     this.#changes = changes;
     this.#end('given-up');
   }
 
-  /** What the policy has not been told yet; afterwards it has. */
+  /** The outcome, once. */
   take(): LastChange | undefined {
     const told = this.#outcome;
     this.#outcome = undefined;
@@ -47,7 +45,7 @@ export class ChangeOutcome {
   }
 }
 
-/** Whether a plan has workloads that failed lately and are left alone for now. */
+/** True if the plan has new workloads that are in back-off after a failed canary. */
 export function isHeldBack(
   pipeline: InferencePipeline,
   { name, stages }: Pick<PipelineSpec, 'name' | 'stages'>,
@@ -55,7 +53,7 @@ export function isHeldBack(
 ): boolean {
   const workloadsOf = (of: Plan | undefined) =>
     stages.flatMap(({ id }) => (of?.stages[id] ?? []).map(({ variantId }) => objectName(name, id, variantId)));
-  // What the router sends to has served before.
+  // Workloads that the router already uses have served before.
   const serving = workloadsOf(routed);
   const brought = workloadsOf(plan).filter((workload) => !serving.includes(workload));
   return heldUntilMs(pipeline, brought, nowEpochMs) !== undefined;

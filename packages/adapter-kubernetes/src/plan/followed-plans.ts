@@ -1,4 +1,4 @@
-/** The plans of an operator: each pipeline has a loop that follows the load of its routers. */
+/** Plans of an operator: a loop for each pipeline follows the load of its routers. */
 import type { PipelineSpec } from '@equipoise/core/model';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 import { PlanLoop, type PlanLoopDeps } from './plan-loop.js';
@@ -34,12 +34,11 @@ export class FollowedPlans implements PlanSource {
     return sides === undefined ? { ...signals, staleMs } : { ...signals, sides };
   }
 
-  /** How many pipelines are followed. */
   get count(): number {
     return this.#loops.size;
   }
 
-  /** Whether a pipeline is still to get its first plan, or the first decision about the load that its routers show. */
+  /** True if a pipeline lacks its first plan, or the first decision about its load. */
   get isUndecided(): boolean {
     return [...this.#loops.values()].some((loop) => loop.isUndecided);
   }
@@ -56,7 +55,6 @@ export class FollowedPlans implements PlanSource {
     this.#listeners.push(listener);
   }
 
-  /** Follows nothing any more. */
   async close(): Promise<void> {
     for (const key of [...this.#loops.keys()]) this.forget(key);
     await Promise.all(this.#closing);

@@ -5,9 +5,9 @@ import type { KubeObject } from '../api/kube-object.js';
 import { type InferencePipeline, isRouter } from '../cluster/observed-objects.js';
 import type { PlanAnswer } from './planning.js';
 
-/** The plan to go on with after a restart: the one of the status, which outlives whoever decided it. */
+/** Plans read back from a cluster. */
 
-/** The plan of the status as an answer; undefined where there is none, or none that this pipeline can still run. */
+/** The plan of the status, to continue with after a restart. Undefined if there is none that this pipeline can run. */
 export function keptPlan(
   { status }: InferencePipeline,
   spec: PipelineSpec,
@@ -23,7 +23,7 @@ export function keptPlan(
   };
 }
 
-/** JSON has null for a latency that nothing bounds. */
+/** JSON has null for an infinite latency. */
 function withoutNull(plan: Plan): Plan {
   const finite = <T extends { readonly latencyMs: number | null }>(of: T): T & { readonly latencyMs: number } => ({
     ...of,
@@ -33,13 +33,14 @@ function withoutNull(plan: Plan): Plan {
   return { ...plan, predicted: finite(predicted), ...(verified && { verified: finite(verified) }) };
 }
 
-/** The plan that a router is configured for: its pipeline file pins it. So what runs is read from the cluster, whoever brought it there. */
-
 interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** The plan of the router among the objects of a pipeline; undefined where there is none, or none of this pipeline as it is now. */
+/**
+ * The plan that the router's pipeline file pins. Undefined without a router, or if it does not match the current
+ * pipeline.
+ */
 export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]): Plan | undefined {
   const config = children.find((child) => child.kind === 'ConfigMap' && isRouter(child)) as ConfigMap | undefined;
   const file = config?.data?.['pipeline.yaml'];

@@ -13,21 +13,21 @@ import type { RouterWindow } from '../observe/router-history.js';
 import type { RouterWatch } from '../observe/router-watch.js';
 import type { ObservedPipeline } from '../reconcile/reconciliation.js';
 
-/** What a tick of the control policy is shown of a pipeline on a cluster. */
+/** The observation of a tick on a cluster, and the measurements in the status. */
 
-/** What is known. `runs` is what counts as running, undefined where nothing does. */
+/** `runs` counts as the running plan; undefined if none does. */
 export interface LoopInput {
   readonly spec: PipelineSpec;
   readonly watch: Pick<RouterWatch, 'history' | 'staleRouter'>;
   readonly ages: DwellTracker;
   readonly runs: Plan | undefined;
-  /** Whether the requests come to the plan in steps just now. */
+  /** True during a canary. */
   readonly isShifting: boolean;
 }
 
 /**
- * The observation at `atMs`. A plan counts as running from the moment of the decision: bringing the cluster there is the reconciliation's,
- * whose status says what stands in its way. A policy that waited for it would decide the same again and again, or turn back half way.
+ * The observation at `atMs`. A plan counts as running from its decision on, since the reconciliation brings it to the
+ * cluster. A policy that waited for that would decide again and again, or turn back half way.
  */
 export function observationAt(atMs: number, { spec, watch, ages, runs, isShifting }: LoopInput): Observation {
   const runningPlan = asRunning(runs);
@@ -45,7 +45,7 @@ export function observationAt(atMs: number, { spec, watch, ages, runs, isShiftin
   const staleSources = staleRouter === undefined ? [] : [`router ${staleRouter}`];
   return {
     ...{ atMs, load: watch.history.load(atMs), stages, runningPlan, staleSources },
-    // Another plan would begin the steps anew.
+    // Another plan would restart the canary.
     ...(isShifting && { changing: true }),
   };
 }
@@ -64,11 +64,11 @@ function asRunning(plan: Plan | undefined): RunningPlan {
   return { stages };
 }
 
-/** What the status says of the requests of the last minute, rounded so that chance alone changes little of it. */
-
 type Observed = NonNullable<ObservedPipeline['observed']>;
 
-/** The window beside what the plan that the router is configured for predicts of itself. */
+/**
+ * The measured window, and predictions of the plan of the router. Rounded, so that noise does not change the status.
+ */
 export function observedStatus({ slo }: PipelineSpec, window: RouterWindow, routed: Plan | undefined): Observed {
   const { arrivalRps, latencyMs, sloAttainmentFraction } = window;
   return {
@@ -79,7 +79,7 @@ export function observedStatus({ slo }: PipelineSpec, window: RouterWindow, rout
   };
 }
 
-/** Whether two say the same about the SLO. */
+/** True if both say the same about the SLO. */
 export function isSameVerdict({ slo }: PipelineSpec, a: Observed | undefined, b: Observed | undefined): boolean {
   const verdict = (of: Observed | undefined) =>
     of?.sloAttainmentFraction === undefined ? undefined : of.sloAttainmentFraction >= slo.percentile / 100;

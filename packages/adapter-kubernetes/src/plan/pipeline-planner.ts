@@ -1,15 +1,15 @@
-/** Who plans for one pipeline: core's control policy with what it remembers, in a thread of its own or in a test. */
+/** Planner of one pipeline: core's control policy and its state, on a thread or in a test. */
 import type { Decision, Observation, PipelineSpec, PlanResult } from '@equipoise/core/model';
 
-/** Every promise may reject; the last good plan then goes on. */
+/** Promises may reject; the last good plan then stays. */
 export interface PipelinePlanner {
-  /** A verified plan for a load that is only known as a number. */
+  /** A verified plan for a given load. */
   plan(arrivalRps: number): Promise<PlanResult>;
-  /** One tick; no decision between two plans where nothing happens. Ticks never overlap and come in the order of time. */
+  /** One tick; undefined between two plans if nothing happens. Ticks never overlap and are in order of time. */
   tick(observation: Observation, executes: boolean): Promise<Decision | undefined>;
-  /** Shows what comes in while a tick is under way: a burst in it is answered first. */
+  /** Shows an observation during a tick: a burst in it pre-empts the tick. */
   show(observation: Observation): void;
-  /** Plans for another description from now on. */
+  /** Continues with another spec. */
   reload(spec: PipelineSpec): Promise<void>;
   close(): Promise<void>;
 }

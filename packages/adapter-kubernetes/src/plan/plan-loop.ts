@@ -1,6 +1,6 @@
 /**
- * The control loop of one pipeline on a cluster. Before a router tells of the load the plan is for the load that somebody named; then core's
- * policy decides, at its own ticks. What it decided last stays, whatever fails here.
+ * Control loop of one pipeline on a cluster. It plans for the annotated load until a router reports one; then core's
+ * policy decides at its own ticks. Failures keep the last plan.
  */
 import { controlPolicies, isSameSpec, planObjection, tickMs } from '@equipoise/core/control';
 import {
@@ -25,16 +25,15 @@ import { arrivalRpsOf } from './pipeline-annotations.js';
 import type { PipelinePlanner } from './pipeline-planner.js';
 import type { PipelineSignals, PlanAnswer } from './planning.js';
 
-/** What a loop stands on. */
 export interface PlanLoopDeps extends RouterWatchDeps {
   readonly clock: AlarmClock;
   readonly nowEpochMs: () => number;
   readonly plannerFor: (spec: PipelineSpec) => PipelinePlanner;
-  /** Told of each decision of the policy. */
+  /** Called for each decision of the policy. */
   readonly report: (key: string, decision: Decision) => void;
 }
 
-/** Where nothing is known of the load. */
+/** Load to plan for if none is known. */
 const DEFAULT_ARRIVAL_RPS = 1;
 /** The status is not for graphs. */
 const STATUS_EVERY_MS = 30_000;
@@ -61,16 +60,16 @@ export class PlanLoop {
   #nextTickAtMs = 0;
   #isTicking = false;
   #hasDecided = false;
-  /** A plan for a named load that is being made; a later one takes its place. */
+  /** The plan for an annotated load that is being made; a later one replaces it. */
   #asking: object | undefined;
   #namedRps: number | undefined;
-  /** What was in force before the plan of now, which may yet fail when it is tried. */
+  /** Previous plan, until the canary of the current one has passed. */
   #before: Planned | undefined;
   readonly #outcome = new ChangeOutcome();
-  /** What the router is configured for, as it was read last. */
+  /** Cached plan of the router. */
   #routed: { children: readonly KubeObject[]; readonly version: string; readonly plan: Plan | undefined } | undefined;
 
-  /** `changed` is called when there is another answer, or something to tell. */
+  /** `changed` is called for a new answer or new signals. */
   constructor(
     base: PlanLoopDeps,
     key: string,
@@ -96,7 +95,7 @@ export class PlanLoop {
     return this.#signals;
   }
 
-  /** Whether it has a first word to say yet: a plan for the load that is named, or a decision about the one that its routers show. */
+  /** True if the first plan or the first decision is still to come. */
   get isUndecided(): boolean {
     if (this.#asking !== undefined) return true;
     const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason !== 'Pending';
@@ -104,17 +103,16 @@ export class PlanLoop {
     return this.#watch.willReport;
   }
 
-  /** What the routers of both sides of a shift have ended since its last step; undefined while one of them is not heard. */
+  /** Outcomes on both sides of a canary since its last step; undefined if a signal is stale. */
   get sides(): Sides | undefined {
     return this.#watch.sides;
   }
 
-  /** How long one of them has not been heard (ms), since this loop began at most. */
+  /** Time (ms) that one of them has been stale, at most since this loop began. */
   get staleMs(): number {
     return this.#watch.staleMs;
   }
 
-  /** The pipeline as it is now. */
   update(spec: PipelineSpec, view: ObservedPipeline): void {
     const before = this.#spec;
     const namedRps = arrivalRpsOf(view.pipeline);
@@ -127,7 +125,7 @@ export class PlanLoop {
     else if (isNamedAnew && !this.#watch.history.hasPages) this.#planFor(this.#rpsToPlanFor);
   }
 
-  /** What became of the plan on the cluster: one that failed when it was tried gives way to the one that serves. */
+  /** Follows the plan on the cluster: after a roll-back the plan that serves is adopted. */
   #followChange(): void {
     const { answer } = this;
     if (answer.kind !== 'plan' || this.#spec.control.mode !== 'auto') return;
@@ -167,7 +165,7 @@ export class PlanLoop {
     else this.#planFor(this.#rpsToPlanFor);
   }
 
-  /** Whether the profiles suffice; where they do not, the answer says so. */
+  /** True if the profiles suffice; otherwise the answer reports it. */
   #isPlannable(): boolean {
     try {
       requireCurves(this.#spec, []);
@@ -196,7 +194,7 @@ export class PlanLoop {
     return before ?? this.#namedRps ?? DEFAULT_ARRIVAL_RPS;
   }
 
-  /** Makes a plan for a load that was named. */
+  /** Plans for an annotated load. */
   #planFor(arrivalRps: number): void {
     const asking = {};
     this.#asking = asking;
@@ -240,19 +238,19 @@ export class PlanLoop {
     this.#onChange();
   }
 
-  /** After each round of questions to the routers. */
+  /** Called after each round of questions to the routers. */
   #onRound(): void {
     this.#refreshSignals();
     const nowMs = this.#deps.clock.nowMs();
     const { mode } = this.#spec.control;
     const isUnable = this.#answer.kind === 'unplanned' && this.#answer.reason === 'ProfilesMissing';
-    // Without a router there is no load to follow; one that is lost is told to the policy, which then keeps to what it knows.
+    // Without a router there is no load. A stale router is reported to the policy, which then keeps its knowledge.
     const isToldOf = this.#watch.hasSignal || (this.#watch.history.hasPages && this.#watch.staleRouter !== undefined);
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
     const observation = observationAt(nowMs, {
       ...{ spec: this.#spec, watch: this.#watch, ages: this.#ages, runs: this.#runs },
-      // A share that is out while nothing is to be changed holds no advice up.
+      // In the mode advise a stopped canary does not delay advice.
       isShifting: mode === 'auto' && this.#view.pipeline.status?.shift !== undefined,
     });
     if (this.#isTicking) {
@@ -270,10 +268,10 @@ export class PlanLoop {
     try {
       const decision = await this.#plannerNow().tick(observation, spec.control.mode === 'auto');
       this.#issue = undefined;
-      // What was decided for another description says nothing of this one.
+      // A decision for an older spec is void.
       if (decision !== undefined && spec === this.#spec && !this.#abort.signal.aborted) this.#useDecision(decision);
     } catch (error) {
-      // A planner that takes another description gives up what it was asked about the one before.
+      // A reload cancels the tick for the older spec.
       if (spec === this.#spec) this.#onPlanningFailure(error);
     } finally {
       this.#isTicking = false;
@@ -286,7 +284,7 @@ export class PlanLoop {
     const { forecast, load, result } = decision.evidence;
     const arrivalRps = load?.arrivalRps ?? forecast.upperRps;
     if (decision.kind === 'apply') {
-      // What failed a moment ago is not tried again at once, not even where it seems necessary.
+      // A plan in back-off is not tried again, however necessary it seems.
       if (this.#isHeldBack(decision.plan)) this.#outcome.markRefused(decision.changes);
       else {
         this.#before = this.#answer.kind === 'plan' ? this.#answer : undefined;
@@ -294,12 +292,12 @@ export class PlanLoop {
         this.#adopt(decision.plan, arrivalRps, result);
       }
     }
-    // Advice to leave things as they are, and the first word on what ran already.
+    // Advice to change nothing, or the first decision about running workloads.
     else if (result !== undefined && (this.#spec.control.mode === 'advise' || this.#answer.kind === 'unplanned'))
       this.#useResult(result, arrivalRps);
   }
 
-  /** What counts as running: what was decided where that is carried out, else what the router is configured for. */
+  /** The running plan: the decided one if it is carried out, otherwise that of the router. */
   get #runs(): Plan | undefined {
     const { answer } = this;
     if (this.#spec.control.mode === 'auto') return answer.kind === 'plan' ? answer.plan : undefined;
@@ -308,7 +306,7 @@ export class PlanLoop {
 
   get #routedNow(): Plan | undefined {
     const { children } = this.#view;
-    // Asked several times a second, between changes of what is seen.
+    // Asked several times a second; changes only with the children.
     if (this.#routed?.children === children) return this.#routed.plan;
     const version = children
       .filter(isRouter)
@@ -320,14 +318,14 @@ export class PlanLoop {
   }
 
   #onPlanningFailure(error: unknown): void {
-    // A planner that is closed gives up what it was asked.
+    // Closing the planner rejects its questions.
     if (this.#abort.signal.aborted) return;
     const message = error instanceof Error ? error.message : String(error);
     this.#issue = { reason: 'PlanningFailed', message };
     if (this.#answer.kind === 'unplanned') this.#settle({ kind: 'unplanned', reason: 'Failed', message });
   }
 
-  /** Renews what is told beside the plan: at once where it says something else, now and then where only figures differ. */
+  /** Refreshes the signals: at once if their message changes, otherwise now and then. */
   #refreshSignals(): void {
     const { staleRouter } = this.#watch;
     const issue: ControlIssue | undefined =
@@ -351,7 +349,7 @@ export class PlanLoop {
   }
 }
 
-/** Whether a pod gets requests of clients: that of the plan that serves, and that of one that is tried. */
+/** Routers with requests of clients: the serving one and the canary router. */
 const isRoutingPod = (pod: ObservedPod): boolean => isRouter(pod) || isCanaryRouter(pod);
 
 function shortfallOf(result: PlanResult, arrivalRps: number): string | undefined {

@@ -1,4 +1,4 @@
-/** From the custom resource to what is wanted: checked as a pipeline file is, planned by whoever plans, rendered as objects. */
+/** From the custom resource to wanted objects: parsed as a pipeline file, planned, rendered. */
 import { AppError, type PipelineSpec, type Plan, type ProfileSet } from '@equipoise/core/model';
 import { changeBounds } from '@equipoise/core/serve';
 import { type PipelineFileResult, parsePipelineFile } from '@equipoise/pipeline-file';
@@ -7,7 +7,7 @@ import type { ObservedPipeline, Planning } from '../reconcile/reconciliation.js'
 import { renderPlan } from '../render/render-plan.js';
 import { checkImages, type Images } from '../render/render-request.js';
 
-/** A plan with what it was made from, or why there is none. */
+/** A plan and its inputs, or why there is none. */
 export type PlanAnswer =
   | {
       readonly kind: 'plan';
@@ -15,35 +15,33 @@ export type PlanAnswer =
       readonly profiles: ProfileSet;
       readonly arrivalRps: number;
       readonly plannedAtEpochMs: number;
-      /** Why it does not meet the SLO, where it is but the best that there is. */
+      /** Why it misses the SLO, if it is only the best plan. */
       readonly shortfall?: string;
     }
   | Extract<Planning, { kind: 'unplanned' }>;
 
-/** What is seen of a pipeline beside its objects. */
 export type PipelineSignals = Pick<ObservedPipeline, 'observed' | 'sides' | 'staleMs' | 'issue'>;
 
 /**
- * Who plans. It is told of a pipeline on every pass, in the mode `off` too, and answers at once with what it decided last, the same object
- * until it decides again; then, and where the situation has changed, it calls its listeners with the key.
+ * Source of plans. It is asked on every pass, even in the mode `off`. It returns at once with its last answer, the same
+ * object until it decides again. It calls its listeners after a new answer or new signals.
  */
 export interface PlanSource {
   planOf(key: string, spec: PipelineSpec, view: ObservedPipeline): Promise<PlanAnswer>;
   signalsOf(key: string): PipelineSignals;
-  /** A pipeline is gone, or no longer one. */
+  /** The pipeline is gone or invalid. */
   forget(key: string): void;
   onDecided(listener: (key: string) => void): void;
 }
 
-/** What the objects are made of that the pipeline does not say. */
 export interface Rendering {
   readonly imagesOf: (pipeline: InferencePipeline) => Images;
 }
 
-/** Where the folder of the pipeline is in the images. */
+/** Folder of the pipeline in the images. */
 const BASE_DIR = '/pipeline';
 
-/** Decides what is wanted of pipelines; what it said of one stays as it is while neither its spec nor its plan changes. */
+/** Plans pipelines; the result stays the same object while spec and plan do. */
 export class PipelinePlanning {
   readonly #source: PlanSource;
   readonly #rendering: Rendering;
@@ -68,7 +66,6 @@ export class PipelinePlanning {
     return planning;
   }
 
-  /** Forgets a pipeline that is gone. */
   forget(key: string): void {
     this.#known.delete(key);
     this.#source.forget(key);
@@ -117,7 +114,7 @@ function planningFrom(
       ...(shortfall !== undefined && { shortfall }),
     };
   } catch (error) {
-    // What an engine cannot run is told, not tried again and again.
+    // Reported rather than retried: the engine cannot run this plan.
     if (error instanceof AppError) return { kind: 'unplanned', reason: 'Failed', message: error.message };
     throw error;
   }

@@ -7,19 +7,19 @@ import { ROUTER_PORT } from '../render/router.js';
 import { type Routes, withRoutes } from './routes.js';
 
 /**
- * The router of a plan that is being tried: it stands beside the one that serves, which gives it a share of the requests. It is the router of
- * that plan under another name; no Service of the pipeline leads to it but that of its own.
+ * The canary router: the router of the new plan under another name. The serving router passes a fraction of the
+ * requests on to it, set in its arguments and annotated on its pods.
  */
 
 const CANARY_PART = { kind: 'next' } as const;
 
-/** Name of all objects of the router that is tried. */
+/** Name of all objects of the canary router. */
 export const canaryName = (pipeline: string): string => objectName(pipeline, 'next');
 
-/** Where the router that serves reaches it. */
+/** Its address for the serving router. */
 export const canaryUrl = (pipeline: string): string => `http://${canaryName(pipeline)}:${ROUTER_PORT}`;
 
-/** Its objects, from those of a plan. */
+/** Its objects, derived from those of the plan. */
 export function canaryObjects(pipeline: string, wanted: readonly KubeObject[], routes: Routes): readonly KubeObject[] {
   return wanted.filter(isRouter).flatMap((object) => {
     const named = { ...object, metadata: { ...object.metadata, name: canaryName(pipeline), labels: labels(pipeline) } };
@@ -35,13 +35,13 @@ export function canaryObjects(pipeline: string, wanted: readonly KubeObject[], r
       case 'Deployment':
         return [withRoutes({ ...named, spec: specOf(pipeline, object as Deployment) } as KubeObject, routes)];
       default:
-        // One pod that nobody but the other router sends to needs no bound on evictions.
+        // Its single pod gets requests only from the serving router, so it needs no eviction bound.
         return [];
     }
   });
 }
 
-/** The network policy of a stage with the router that is tried among those who may send to it; any other object as it is. */
+/** Admits the canary router to a stage, in the network policy of that stage; other objects stay unchanged. */
 export function admitCanaryRouter(pipeline: string, object: KubeObject): KubeObject {
   if (object.kind !== 'NetworkPolicy' || !isStage(object)) return object;
   const { spec, ...rest } = object as NetworkPolicy;
@@ -49,7 +49,7 @@ export function admitCanaryRouter(pipeline: string, object: KubeObject): KubeObj
   return { ...rest, spec: { ...spec, ingress } } as KubeObject;
 }
 
-/** The network policy of the router that serves, as it is, with the way to the one that is tried. */
+/** The current network policy of the serving router, extended by the canary router. */
 export function reachCanaryRouter(pipeline: string, children: readonly KubeObject[]): readonly KubeObject[] {
   const policy = children.find((child) => child.kind === 'NetworkPolicy' && isRouter(child)) as
     | NetworkPolicy
@@ -63,7 +63,7 @@ export function reachCanaryRouter(pipeline: string, children: readonly KubeObjec
   ] as never;
 }
 
-/** What of the metadata is ours to apply. */
+/** The metadata that we apply. */
 function plainMetadata({ name, namespace, labels: own, ownerReferences }: KubeObject['metadata']) {
   return {
     name,
@@ -100,25 +100,23 @@ function specOf(pipeline: string, { spec }: Deployment): Deployment['spec'] {
   };
 }
 
-/** The share of the requests that the router that serves gives to the one that is tried: in its arguments, and told on its pods. */
-
-/** On the pods of the router that serves. */
+/** Annotation on the pods of the serving router. */
 const SHARE = `${LABEL_PREFIX}/share`;
 
 const FLAGS = ['--share-with', '--share'];
 
-/** Whom to give a share, and how large it is: above 0 and at most 1. */
+/** Target and size of the share, 0 < fraction ≤ 1. */
 export interface CanaryShare {
   readonly url: string;
   readonly fraction: number;
 }
 
-/** The share that pods of a template, or a pod, give away; 0 where they keep all. */
+/** Fraction that the pods of a template, or a pod, pass on; 0 by default. */
 export function shareOf({ metadata }: { readonly metadata?: Pick<KubeObject['metadata'], 'annotations'> }): number {
   return Number(metadata?.annotations?.[SHARE] ?? 0);
 }
 
-/** A router as it runs, with another share to give away; `undefined` is none, and then it is what it was before. */
+/** A running router with another share; `undefined` removes it. */
 export function withShare(live: ObservedDeployment, share: CanaryShare | undefined): KubeObject {
   const { apiVersion, kind, metadata } = live;
   const { spec } = live as unknown as Deployment;

@@ -1,11 +1,9 @@
 /**
- * How the traffic comes to a plan with workloads that have not served yet. Once they are ready a second router runs that plan beside the one
- * that serves, which gives it a share of the requests, in steps. Between two steps the routers' own counts of both sides decide
- * (core/serve/rollout/canary): more of them, or all back, and then the plan is left alone for a while. Every step is another configuration of
- * the router that serves, so how far it is, is read from the cluster.
- *
- * Steps need somebody to judge them and take time: while no router is heard by somebody who listens, and while what serves burns the error
- * budget, the router is switched at once.
+ * Canary of a plan with workloads that have not served yet. Once they are ready, a second router runs that plan and
+ * gets a fraction of the requests, in steps. After each step the counters of both routers decide
+ * (core/serve/rollout/canary): a larger fraction, or a roll-back with back-off. Each step is another configuration of
+ * the serving router, so progress is read from the cluster. Without a signal from the routers, or while the running
+ * plan burns the error budget, the router is switched at once.
  */
 
 import type { Slo } from '@equipoise/core/model';
@@ -20,14 +18,13 @@ import { digestOf, isOfTemplate } from './replica-groups.js';
 import { type CanaryFailure, heldUntilMs, isUrgent } from './rollback.js';
 import { type Routes, routesOf, sendsTo } from './routes.js';
 
-/** Counts of routers come once a second. */
+/** Routers report once a second. */
 const LOOK_MS = 1_000;
-/** A share whose routers are silent for so long is taken back. */
+/** A canary whose signals are stale for this long is rolled back. */
 const STALE_MS = 60_000;
-/** So long routers that serve may take to be heard by whoever begins to listen: some questions, each a second after the one before. */
+/** Time in which the first signal of serving routers may come. */
 const FIRST_SIGNAL_MS = 10_000;
 
-/** What a shift is decided from. */
 export interface CanaryInput {
   readonly view: ObservedPipeline;
   readonly live: ReadonlyMap<string, ObservedDeployment>;
@@ -36,15 +33,15 @@ export interface CanaryInput {
   readonly router: Deployment;
   readonly liveRouter: ObservedDeployment;
   readonly routes: Routes;
-  /** Whether all stages of the plan are ready. */
+  /** True if all stages of the plan are ready. */
   readonly isPrepared: boolean;
-  /** Deployments whose replicas somebody else sets. */
+  /** Deployments whose replicas a foreign writer sets. */
   readonly held: ReadonlySet<string>;
   readonly slo: Pick<Slo, 'percentile'>;
   readonly nowEpochMs: number;
 }
 
-/** What there is to do; with `none` the router is switched in one go, or not yet. */
+/** `none`: the router is switched at once, or not yet. */
 export type CanaryDecision =
   | { readonly kind: 'none'; readonly againAfterMs?: number }
   | {
@@ -53,14 +50,14 @@ export type CanaryDecision =
       readonly newcomers: readonly string[];
       readonly apply: readonly KubeObject[];
       readonly againAfterMs?: number;
-      /** Nothing but a verdict is waited for, which comes within two minutes. */
+      /** Only a verdict is missing, which takes up to two minutes. */
       readonly awaitsVerdict?: true;
       /** Too little traffic makes the step longer. */
       readonly isQuiet?: boolean;
-      /** The new side failed: what is applied stays, and the failure has to be told before anything is taken back. */
+      /** The canary failed. The failure is recorded before anything is removed. */
       readonly failure?: CanaryFailure;
     }
-  /** The plan failed lately: what serves stays, and what the plan brought goes, those first that nothing is sent to any more. */
+  /** The plan is in back-off: the running plan stays. New workloads go once no router uses them. */
   | {
       readonly kind: 'taken-back';
       readonly apply: readonly KubeObject[];
@@ -71,7 +68,6 @@ export type CanaryDecision =
 const NONE: CanaryDecision = { kind: 'none' };
 const NO_SIGNAL: CanaryVerdict = { kind: 'open', missingOutcomes: 0 };
 
-/** The next step on the way to a plan. */
 export function decideCanary(grounds: CanaryInput): CanaryDecision {
   const { view, live, router, liveRouter, routes, isPrepared, nowEpochMs } = grounds;
   const serving = routesOf(liveRouter).to;
@@ -85,7 +81,7 @@ export function decideCanary(grounds: CanaryInput): CanaryDecision {
   return fraction > 0 ? continueCanary(grounds, newcomers, { fraction, next }) : beginCanary(grounds, newcomers, next);
 }
 
-/** The way to the first share. */
+/** Leads to the first step. */
 function beginCanary(
   grounds: CanaryInput,
   newcomers: readonly string[],
@@ -97,10 +93,10 @@ function beginCanary(
   return mayStillReport(grounds) ? { kind: 'step', fraction: 0, newcomers, apply: [], ...WAITING } : NONE;
 }
 
-/** The way on from a share that is out, which is judged first, whatever else is under way. */
+/** Continues an active canary. It is judged first, whatever else is under way. */
 function continueCanary(grounds: CanaryInput, newcomers: readonly string[], present: ActiveCanary): CanaryDecision {
   const { fraction, next } = present;
-  // What gets a share now is of another plan with other workloads: this one begins anew.
+  // The active canary belongs to another plan, so this one starts again.
   if (next !== undefined && !sendsTo(next, grounds.routes.to)) return withdrawnCanary(grounds);
   const verdict = judgeStep(grounds, newcomers, present);
   if (verdict?.kind === 'failed') return failedStep(grounds, newcomers, { fraction, why: verdict.why });
@@ -126,12 +122,12 @@ interface ActiveCanary {
   readonly next: ObservedDeployment | undefined;
 }
 
-/** Whoever listens for a few seconds only has heard nobody yet, which does not mean that there is nobody to be heard. */
+/** True for a freshly started operator: no signal yet does not mean that there is none. */
 function mayStillReport({ view: { staleMs }, liveRouter }: CanaryInput): boolean {
   return (staleMs ?? Number.POSITIVE_INFINITY) < FIRST_SIGNAL_MS && (liveRouter.status?.readyReplicas ?? 0) > 0;
 }
 
-/** A step of a plan whose stages are all ready; `verdict` is that on what has a share, missing while none is in force. */
+/** The next step of a prepared plan; `verdict` is missing while no share is in force. */
 function nextStep(
   grounds: CanaryInput,
   newcomers: readonly string[],
@@ -158,13 +154,13 @@ function nextStep(
   return larger === 1 ? NONE : step([...beside, give(larger)]);
 }
 
-/** Whether all that serves gives this share away. */
+/** True if all serving routers pass this fraction on. */
 function isShareInForce({ view, liveRouter }: CanaryInput, fraction: number): boolean {
   const entry = view.pods.filter(isRouter);
   return rolloutState(liveRouter).kind === 'complete' && entry.every((pod) => shareOf(pod) === fraction);
 }
 
-/** The verdict on what has a share; one whose routers are not heard stays open for a while. Undefined before that share is in force. */
+/** Verdict on the active step; open for a while if signals are stale. Undefined before the step is in force. */
 function judgeStep(
   grounds: CanaryInput,
   newcomers: readonly string[],
@@ -182,11 +178,11 @@ function judgeStep(
   const { observedMs, ...counts } = sides;
   const verdict = judgeCanary({ ...counts, fraction, elapsedMs: observedMs }, slo);
   if (verdict.kind === 'failed' || (next?.status?.readyReplicas ?? 0) > 0) return verdict;
-  // Nothing leads on without it; what is passed on to it meanwhile comes back.
+  // Without it no step can follow; the serving router answers its requests meanwhile.
   return observedMs >= STALE_MS ? fails('its router is not ready') : NO_SIGNAL;
 }
 
-/** The share that is out where nothing is done about it, as the router that serves gives it away. */
+/** The canary as the serving router runs it, if nothing changes it. */
 export function activeCanary(
   pipeline: string,
   live: ReadonlyMap<string, ObservedDeployment>,
@@ -198,13 +194,13 @@ export function activeCanary(
   return { workloads: routesOf(live.get(canaryName(pipeline))).to.filter((name) => !serving.includes(name)), fraction };
 }
 
-/** What takes that share back. */
+/** Objects that withdraw the canary. */
 export function withdrawCanary(live: ReadonlyMap<string, ObservedDeployment>): readonly KubeObject[] {
   const sharing = [...live.values()].filter((each) => isRouter(each) && shareOf(each.spec.template) > 0);
   return sharing.map((router) => withShare(router, undefined));
 }
 
-/** What of the new side was ready and is so no more; undefined where nothing is. */
+/** Lost replicas of the new workloads; undefined if there are none. */
 function lostReplicas(
   { stages, live, held }: CanaryInput,
   newcomers: readonly string[],
@@ -214,10 +210,10 @@ function lostReplicas(
   const losses = stages.flatMap((stage) => {
     const { name } = stage.metadata;
     const present = live.get(name);
-    // A stage that is to grow was never ready as it is wanted now.
+    // A stage that grows was never ready at its new size.
     if (!newcomers.includes(name) || present === undefined || served.get(name) !== stage.spec.replicas) return [];
     const { replicas: asked = 1 } = present.spec;
-    // Of those that somebody else takes away none is lost.
+    // Replicas removed by a foreign writer are not lost.
     const wanted = held.has(name) ? Math.min(asked, stage.spec.replicas) : stage.spec.replicas;
     const ready = present.status?.readyReplicas ?? 0;
     return isOfTemplate(present, stage) && ready < wanted ? [`${name} has ${ready} of ${wanted} replicas ready`] : [];

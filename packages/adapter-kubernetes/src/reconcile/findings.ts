@@ -6,9 +6,8 @@ import type { ForeignReplicas } from './replica-groups.js';
 import type { Rollback } from './rollback.js';
 import type { Work } from './transition.js';
 
-/** What the conditions of a pipeline say, from what was observed and decided. */
+/** Conditions of a pipeline from what was observed and decided. */
 
-/** All that the conditions rest on. */
 export interface FindingInput {
   readonly view: ObservedPipeline;
   readonly planning: Planning;
@@ -18,11 +17,11 @@ export interface FindingInput {
   readonly nowEpochMs: number;
   readonly canary?: Work['canary'];
   readonly rollback?: Rollback;
-  /** Too little traffic for a verdict makes the step of the canary longer. */
+  /** Too little traffic makes the step longer. */
   readonly isQuiet: boolean;
 }
 
-/** One finding for each type of condition. */
+/** One finding for each condition type. */
 export function findingsOf(grounds: FindingInput): readonly Finding[] {
   return [
     acceptedFinding(grounds),
@@ -59,7 +58,7 @@ function plannedFinding({ planning }: FindingInput): Finding {
 
 function readyFinding({ live, phase, canary, isQuiet }: FindingInput): Finding {
   if (live.size === 0) return no('Ready', 'NothingDeployed', 'The pipeline has no workloads.');
-  // Routers come and go with each step: that is told in one word.
+  // The routers restart at each step: one message covers that.
   if (canary !== undefined) {
     const percent = Math.round(100 * canary.fraction);
     const quiet = isQuiet ? ' There are too few of them for a verdict yet: the step takes up to two minutes.' : '';
@@ -145,15 +144,13 @@ const unknown = (type: Finding['type'], reason: string, message: string): Findin
   ...{ type, status: 'Unknown' as const, reason, message },
 });
 
-/** Conditions of the status: what is true now, and since when. */
-
-/** A condition before it is known since when it holds. */
+/** A condition without its time. */
 export type Finding = Pick<PipelineCondition, 'type' | 'status' | 'reason' | 'message'>;
 
 /** Longest message that the definition allows. */
 const MOST_MESSAGE = 32_768;
 
-/** The findings as conditions; the time of the last change stays where the status of a condition did. */
+/** Findings as conditions. The transition time stays if the status of the condition does. */
 export function conditionsOf(
   findings: readonly Finding[],
   before: readonly PipelineCondition[],

@@ -1,9 +1,8 @@
 /**
- * How many replicas each stage may have now, on the way from one plan to the next. All pods together, those that are going included, hold
- * at most the budget (or what the plan in force holds, where that is more) and `control.surge`. While there is room everything new starts
- * at once, and nothing old goes before the router is switched. Where there is not, old replicas make room one at a time: by the rule of
- * shares, u/U₀ + n/N ≥ 1, once the router sends to old and new ones, else as long as the smaller of both plans is there
- * (core/serve/rollout). Where neither leads on, nothing is touched and the change waits.
+ * Replicas of each stage during a change. All pods, terminating ones included, hold at most the budget (or the running
+ * plan, if larger) plus `control.surge`. With headroom all new replicas start at once, and no old one goes before the
+ * router is switched. Otherwise old replicas go one at a time: by the share rule u/U₀ + n/N ≥ 1 behind a shared router,
+ * else while the smaller of both plans is there (core/serve/rollout). If neither is possible, the change waits.
  */
 import {
   type ChangeBounds,
@@ -13,41 +12,39 @@ import {
   startableReplicas,
 } from '@equipoise/core/serve';
 
-/** The pods of a variant of a stage, as they are and as they should be. */
+/** The pods of a variant, observed and wanted. */
 export interface ReplicaGroup {
-  /** Name of the Deployment. */
   readonly name: string;
   readonly stage: string;
-  /** Cores of a replica: of the wanted one, or of those that run. */
+  /** Cores of a wanted replica, or of a running one. */
   readonly cpuCores: number;
-  /** Replicas of the plan that is to come; missing where it has none. */
+  /** Replicas of the new plan; missing if it has none. */
   readonly wanted?: number;
-  /** Replicas of the plan that the router runs. */
+  /** Replicas of the running plan. */
   readonly inForce: number;
-  /** Replicas that were asked for last. */
+  /** Replicas that were last asked for. */
   readonly present: number;
-  /** Cores of all pods that are there, and may be there at once by the rollout that is under way. */
+  /** Cores of all pods that the current rollout may hold at once. */
   readonly heldCpuCores: number;
   readonly ready: number;
-  /** Whether nothing of it is starting or going. */
+  /** True if no pod starts or terminates. */
   readonly isCalm: boolean;
-  /** Whether its pods have to be replaced to be as wanted, which takes room for one more. */
+  /** True if its pods must be replaced, which takes room for one more. */
   readonly isOutdated: boolean;
-  /** Whether somebody else sets its replicas. */
+  /** True if a foreign writer sets its replicas. */
   readonly isForeign: boolean;
 }
 
-/** What may be done now. */
 export interface HeadroomSteps {
-  /** Replicas by name of the Deployment. */
+  /** By name of the Deployment. */
   readonly replicas: ReadonlyMap<string, number>;
-  /** Names of those whose pods stay as they are until there is room to replace them. */
+  /** Deployments that wait for headroom to replace their pods. */
   readonly postponed: ReadonlySet<string>;
-  /** `share`: the router has to send to old and new replicas before anything old may go; `none`: nothing leads on. */
+  /** `share`: the router must serve both plans before an old replica may go. `none`: no step is possible. */
   readonly kind: 'roomy' | 'short' | 'share' | 'none';
 }
 
-/** Cores that all pods of the stages may hold while `groups` change. */
+/** Cores that all pods may hold during the change of `groups`. */
 export function boundCpuCores(
   bounds: Pick<ChangeBounds, 'budgetCpuCores' | 'surgeCpuCores'>,
   groups: readonly Pick<ReplicaGroup, 'cpuCores' | 'inForce'>[],
@@ -56,7 +53,7 @@ export function boundCpuCores(
   return coresDuringChange(bounds, { inForce });
 }
 
-/** The steps within the room. `isShared` says that the router sends to old and new replicas. */
+/** Steps within the bound. `isShared`: the router serves both plans. */
 export function stepsWithinHeadroom(groups: readonly ReplicaGroup[], bound: number, isShared: boolean): HeadroomSteps {
   const held = groups.reduce((sum, { heldCpuCores }) => sum + heldCpuCores, 0);
   const { replicas, postponed, isShort, isStarting } = startsWithinHeadroom(groups, bound - held);
@@ -74,12 +71,12 @@ export function stepsWithinHeadroom(groups: readonly ReplicaGroup[], bound: numb
 interface Starts {
   readonly replicas: Map<string, number>;
   readonly postponed: ReadonlySet<string>;
-  /** Whether something that is wanted has no room yet, and whether something begins now. */
+  /** `isShort`: a wanted replica has no headroom yet. */
   readonly isShort: boolean;
   readonly isStarting: boolean;
 }
 
-/** What can start or be replaced in the room that is left, in the order of the groups. */
+/** Grants starts and replacements in the order of the groups. */
 function startsWithinHeadroom(groups: readonly ReplicaGroup[], freeCpuCores: number): Starts {
   const replicas = new Map(groups.map(({ name, present }) => [name, present]));
   const postponed = new Set<string>();
@@ -87,7 +84,7 @@ function startsWithinHeadroom(groups: readonly ReplicaGroup[], freeCpuCores: num
   for (const { name, wanted, present, cpuCores, isOutdated, isForeign } of groups) {
     if (wanted === undefined || isForeign) continue;
     const isReplaced = isOutdated && present > 0;
-    // While its pods are replaced, which takes one more, it does not grow beside.
+    // It does not grow while its pods are replaced.
     const missing = isReplaced ? 1 : Math.max(0, wanted - present);
     const granted = Math.min(missing, startableReplicas(room, cpuCores));
     room -= granted * cpuCores;
@@ -99,7 +96,7 @@ function startsWithinHeadroom(groups: readonly ReplicaGroup[], freeCpuCores: num
   return { replicas, postponed, isShort, isStarting };
 }
 
-/** Whether a replica may go before the router is switched to the new plan. */
+/** True if a replica may go before the router is switched. */
 function maySpareOne(group: ReplicaGroup, groups: readonly ReplicaGroup[], isShared: boolean): boolean {
   const { stage, wanted, present, inForce, isForeign } = group;
   if (present === 0 || isForeign) return false;

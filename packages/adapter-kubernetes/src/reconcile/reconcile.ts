@@ -9,11 +9,10 @@ import { nextRollback } from './rollback.js';
 import { IDLE, transition, type Work } from './transition.js';
 
 /**
- * One reconciliation, pure: the objects of a pipeline as they are and its plan, to what is to be applied, what is to be removed, and the
- * status. It remembers nothing: how far a change is, is read from the cluster.
+ * One reconciliation, pure: from the observed objects of a pipeline and its plan to objects to apply, objects to
+ * remove, and the status. It remembers nothing.
  */
 
-/** Decides for one pipeline. */
 export function reconcile(
   view: ObservedPipeline,
   planning: Planning,
@@ -67,10 +66,10 @@ function workOf(
   return isHeld ? work : { ...work, finalizer: 'set' };
 }
 
-/** Phases in which a share of the requests may be out that nobody changes. */
+/** Phases that leave an active canary unchanged. */
 const LEAVES_SHARE: readonly Phase[] = ['idle', 'preparing', 'sharing', 'no-room'];
 
-/** Whether there is no plan any more that what is being tried could belong to, and the cluster is ours to change. */
+/** True if no plan exists that a canary could belong to, and the cluster may be changed. */
 function hasNoPlan({ pipeline }: ObservedPipeline, planning: Planning): boolean {
   const { control } = pipeline.spec as { readonly control?: { readonly mode?: string } };
   const isPending = planning.kind === 'unplanned' && planning.reason === 'Pending';
@@ -100,15 +99,13 @@ function planOf(
   };
 }
 
-/**
- * The end of a pipeline that was deleted: first the router, which answers what it has begun and takes nothing more; the stages only when no
- * pod of it is left. The garbage collector, which would end all of them at once, gets the rest.
- */
-
 /** Keeps a deleted pipeline until its router is gone. */
 export const FINALIZER = `${LABEL_PREFIX}/drain`;
 
-/** The work on a pipeline that is going. */
+/**
+ * Drains a deleted pipeline: the router goes first and answers its last requests. The finalizer goes after its last
+ * pod; then the garbage collector removes the rest.
+ */
 function endPipeline({ children, pods }: ObservedPipeline): Work & Pick<Reconciliation, 'finalizer'> {
   const router = children.filter((child) => child.kind === 'Deployment' && isRouter(child));
   const remove = router.flatMap((child) => {

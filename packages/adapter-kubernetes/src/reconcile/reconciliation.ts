@@ -1,4 +1,4 @@
-/** What a reconciliation is given and what it gives, as plain data. */
+/** Input and output of a reconciliation, as plain data. */
 import type { Plan } from '@equipoise/core/model';
 import type { ChangeBounds } from '@equipoise/core/serve';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';
@@ -6,28 +6,27 @@ import type { InferencePipeline, ObservedPod } from '../cluster/observed-objects
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import type { Sides } from '../observe/side-counts.js';
 
-/** All that was seen of a pipeline; `children` are the objects that carry its label, the Deployments among them. */
+/** Observations of a pipeline; `children` are all objects with its label. */
 export interface ObservedPipeline {
   readonly pipeline: InferencePipeline;
   readonly children: readonly KubeObject[];
   readonly pods: readonly ObservedPod[];
-  /** What the router measured over its last window; missing when it was not heard. */
+  /** Measurements of the last window; missing if signals are stale. */
   readonly observed?: NonNullable<InferencePipelineStatus['observed']>;
-  /** What the routers of both sides of a shift have ended since its last step; missing while one of them is not heard. */
+  /** Outcomes on both sides of a canary since its last step; missing if a signal is stale. */
   readonly sides?: Sides;
-  /** How long nothing has been heard of a side (ms), by whoever listens; missing where both are heard, and where nobody listens. */
+  /** Time (ms) that a side has been stale; missing if none is, or without a watch. */
   readonly staleMs?: number;
-  /** What keeps the load from being followed; the last good plan is kept. */
+  /** Why plans do not follow the load; the last good plan stays. */
   readonly issue?: ControlIssue;
 }
 
-/** Why plans do not follow the load at the moment. */
 export interface ControlIssue {
   readonly reason: 'RouterUnreachable' | 'PlanningFailed';
   readonly message: string;
 }
 
-/** What was decided about a pipeline. `objects` are those of the plan, rendered. */
+/** Decision about a pipeline; `objects` are those of the plan. */
 export type Planning =
   | { readonly kind: 'invalid'; readonly message: string }
   | { readonly kind: 'off' }
@@ -41,21 +40,21 @@ export type Planning =
       readonly mode: 'auto' | 'advise';
       readonly plan: Plan;
       readonly plannedAtEpochMs: number;
-      /** What it was made for. */
+      /** Load that the plan was made for. */
       readonly arrivalRps: number;
-      /** Why it does not meet the SLO, where it is but the best that there is. */
+      /** Why it misses the SLO, if it is only the best plan. */
       readonly shortfall?: string;
       readonly objects: readonly KubeObject[];
-      /** What replicas may hold on the way to the plan. */
+      /** Bounds during the change to the plan. */
       readonly bounds: ChangeBounds;
-      /** Whether requests may come to the plan in steps, on which some of them run twice. */
+      /** True if requests may run twice, so that a canary is allowed. */
       readonly mayRepeat: boolean;
     };
 
 /**
- * How far the objects of a plan are in force: its stages start (`preparing`), old and new replicas serve beside each other because there is
- * no room for all of both (`sharing`), nothing leads on within the room (`no-room`), a share of the requests goes to the new ones
- * (`shifting`), the router is switched; or the plan failed lately and waits (`taken-back`); `ending` while a deleted pipeline is drained.
+ * Progress of a plan: stages start (`preparing`); both plans serve for lack of headroom (`sharing`); no step is
+ * possible (`no-room`); a canary is active (`shifting`) or was rolled back (`taken-back`); the router is being
+ * switched; `ending`: a deleted pipeline is drained.
  */
 export type Phase =
   | 'idle'
@@ -68,16 +67,16 @@ export type Phase =
   | 'settled'
   | 'ending';
 
-/** What is to be done, in this order: the finalizer, apply, remove; `status` is written in any case. */
+/** Work in this order: finalizer, apply, remove. The status is always written. */
 export interface Reconciliation {
   readonly phase: Phase;
-  /** Whether our finalizer is to be set on the pipeline or taken off; missing where it is as it should be. */
+  /** Missing if the finalizer is right. */
   readonly finalizer?: 'set' | 'take-off';
   readonly apply: readonly KubeObject[];
   readonly remove: readonly ObjectRef[];
-  /** When to decide again although nothing may have changed. */
+  /** Repeat the decision after this time, even without changes. */
   readonly againAfterMs?: number;
-  /** Nothing but the verdict on a share of the requests is waited for, which comes within a minute. */
+  /** Only a verdict on a canary is missing, which takes up to two minutes. */
   readonly awaitsVerdict?: true;
   readonly status: InferencePipelineStatus;
 }

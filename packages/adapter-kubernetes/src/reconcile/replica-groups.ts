@@ -7,19 +7,19 @@ import { CONFIG_DIGEST } from '../render/pod-template.js';
 import { coresOf } from '../render/quantities.js';
 import type { ReplicaGroup } from './headroom.js';
 
-/** The pods of the stages by variant, from what was observed: what a change within the room is decided from. */
+/** Observed pods by variant, and foreign writers of their number. */
 
-/** What groups are made of; `inForce` are the replicas of the plan that the router runs, by name of the Deployment. */
+/** `inForce`: replicas of the running plan, by name of the Deployment. */
 export interface ReplicaGroupsInput {
   readonly wanted: readonly Deployment[];
   readonly live: readonly ObservedDeployment[];
   readonly pods: readonly ObservedPod[];
   readonly inForce: ReadonlyMap<string, number>;
-  /** Deployments whose replicas somebody else sets. */
+  /** Deployments whose replicas a foreign writer sets. */
   readonly foreign: ReadonlySet<string>;
 }
 
-/** All groups, those that are wanted first. */
+/** All groups, wanted ones first. */
 export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaGroupsInput): readonly ReplicaGroup[] {
   const old = live.filter(({ metadata }) => !wanted.some((each) => each.metadata.name === metadata.name));
   const groups = [...wanted, ...old].map((deployment): ReplicaGroup => {
@@ -39,7 +39,7 @@ export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaG
   return [...groups, ...pods.filter((pod) => isStage(pod) && !parts.has(partKey(pod))).map(straggler)];
 }
 
-/** A pod that outlives its Deployment: it takes room until it is gone. */
+/** A pod that outlives its Deployment holds cores until it is gone. */
 function straggler(pod: ObservedPod): ReplicaGroup {
   const cpuCores = podCores(pod);
   return {
@@ -48,12 +48,12 @@ function straggler(pod: ObservedPod): ReplicaGroup {
   };
 }
 
-/** Whether a Deployment has the configuration and the cores that are wanted. */
+/** True if a Deployment has the wanted configuration and cores. */
 export function isOfTemplate(live: ObservedDeployment, wanted: Deployment): boolean {
   return digestOf(live) === digestOf(wanted) && replicaCores(live) === replicaCores(wanted);
 }
 
-/** The digest of the configuration that the pods of a Deployment are started with. */
+/** Digest of the configuration of the pods. */
 export const digestOf = ({ spec }: ObservedDeployment | Deployment): string | undefined =>
   spec.template.metadata?.annotations?.[CONFIG_DIGEST];
 
@@ -65,7 +65,7 @@ function presentState(
   if (live === undefined) return { present: 0, heldCpuCores: heldByPods, ready: 0, isCalm: pods.length === 0 };
   const present = live.spec.replicas ?? 1;
   const { replicas = 0, updatedReplicas = 0, readyReplicas = 0 } = live.status ?? {};
-  // A rollout may have one pod more than wanted.
+  // A rollout may have one extra pod.
   const most = present + (updatedReplicas < replicas ? 1 : 0);
   return {
     present,
@@ -92,11 +92,9 @@ const partKey = (object: Pick<ObservedPod, 'metadata'>): string =>
   `${labelOf(object, 'stage')} ${labelOf(object, 'variant')}`;
 
 /**
- * Other writers of the number of replicas: an autoscaler, a person with kubectl. What they set is left to them and told; two writers that
- * each set their own number would start and stop pods without end. What `k8s apply` has brought is ours: it sets its number once.
+ * Replicas that a foreign writer has set: an autoscaler, or a person with kubectl. They are left alone and reported,
+ * since two writers would start and stop pods without end. Replicas from `k8s apply` are ours.
  */
-
-/** A Deployment whose replicas somebody else has set to something else. */
 export interface ForeignReplicas {
   readonly deployment: string;
   readonly manager: string;
@@ -104,7 +102,7 @@ export interface ForeignReplicas {
   readonly wanted: number;
 }
 
-/** Who but `fieldManager` holds the replicas of a Deployment away from `wanted`; undefined where nobody does. */
+/** Undefined if no foreign writer set the replicas. */
 export function foreignReplicas(
   deployment: ObservedDeployment,
   wanted: number,

@@ -1,19 +1,17 @@
 /**
- * What is remembered of a shift that failed, in the status: nothing else on a cluster shows it. It is left alone for a back-off, that of a
- * change which core's policy takes back, or until the spec of the pipeline changes.
+ * Record of a failed canary in the status, its only trace on a cluster. The plan is held back for core's back-off, or
+ * until the spec changes.
  */
 import { backOffAfter, holdsBack, isBurning, standingBackOff } from '@equipoise/core/serve';
 import type { InferencePipeline } from '../cluster/observed-objects.js';
 import type { InferencePipelineStatus } from '../crd/status-schema.js';
 import type { ObservedPipeline } from './reconciliation.js';
 
-/** The record of a shift that failed. */
 export type Rollback = NonNullable<InferencePipelineStatus['rollback']>;
 
-/** Why a shift failed. */
 export type CanaryFailure = Pick<Rollback, 'workloads' | 'fraction' | 'message' | 'generation'>;
 
-/** Until when what these workloads belong to is left alone (ms since the epoch); undefined where it need not be. */
+/** End of the back-off of these workloads (ms since the epoch); undefined if there is none. */
 export function heldUntilMs(
   { metadata, status }: InferencePipeline,
   workloads: readonly string[],
@@ -26,7 +24,7 @@ export function heldUntilMs(
   return holdsBack(backOff, nowEpochMs) ? backOff.untilMs : undefined;
 }
 
-/** The record for the next status: of a new failure, or the one that stands; undefined where there is none. */
+/** Record for the next status: of a new failure, or the current one while it counts. */
 export function nextRollback(
   { metadata, status }: InferencePipeline,
   failure: CanaryFailure | undefined,
@@ -40,7 +38,7 @@ export function nextRollback(
   return { ...failure, failures, at: timeText(nowEpochMs), until: timeText(untilMs) };
 }
 
-/** Whether what serves burns the error budget, so that a change away from it cannot wait. */
+/** True if the running plan burns the error budget, so that a change cannot wait for a canary. */
 export function isUrgent(observed: ObservedPipeline['observed']): boolean {
   if (observed?.sloAttainmentFraction === undefined) return false;
   const ended = Math.round(60 * observed.arrivalRps);

@@ -1,6 +1,6 @@
 /**
- * What a router sends to, as annotations of its Deployment: so it is read from the cluster. The Deployment that `k8s apply` brought says
- * nothing; there the pipeline file that the router is started with does.
+ * Targets of a router, annotated on its Deployment. A Deployment from `k8s apply` has no annotation; there the pipeline
+ * file of the router is read.
  */
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { KubeObject } from '../api/kube-object.js';
@@ -9,26 +9,25 @@ import { isRouter, type ObservedDeployment } from '../cluster/observed-objects.j
 import type { ConfigMap } from '../render/manifest-types.js';
 import { digestOf } from './replica-groups.js';
 
-/** Which of the stages' Deployments a router is configured for, on the router's Deployment. */
+/** Annotation: Deployments of stages that the router uses. */
 export const ROUTES_TO = `${LABEL_PREFIX}/routes-to`;
 
-/** How many replicas of each the plan in force has, there, too. While old and new pods share the traffic that is still the old plan. */
+/** Annotation: replicas of the running plan. During sharing that is still the old one. */
 const IN_FORCE = `${LABEL_PREFIX}/in-force`;
 
-/** What a router sends to: Deployments of stages, and how many replicas the plan has that is in force. */
+/** Deployments that a router uses, and replicas of the running plan. */
 export interface Routes {
   readonly to: readonly string[];
   readonly inForce: ReadonlyMap<string, number>;
 }
 
-/** The Deployment of a router with what it sends to. */
 export function withRoutes(router: KubeObject, { to, inForce }: Routes): KubeObject {
   const counts = [...inForce].map(([name, replicas]) => `${name}=${replicas}`);
   const annotations = { ...router.metadata.annotations, [ROUTES_TO]: listOf(to), [IN_FORCE]: listOf(counts) };
   return { ...router, metadata: { ...router.metadata, annotations } };
 }
 
-/** What the Deployment of a router says that it sends to; nothing where it is missing. */
+/** The annotated routes; empty if missing. */
 export function routesOf(router: ObservedDeployment | undefined): Routes {
   const { [ROUTES_TO]: to = '', [IN_FORCE]: counts = '' } = router?.metadata.annotations ?? {};
   const named = counts.split(',').flatMap((entry) => {
@@ -38,7 +37,7 @@ export function routesOf(router: ObservedDeployment | undefined): Routes {
   return { to: to.split(',').filter((name) => name !== ''), inForce: new Map(named) };
 }
 
-/** The Deployment of a router that says what it sends to, whoever brought it; `stages` are the Deployments of stages that there are. */
+/** Adds routes to a router without annotation; `stages` are the existing Deployments. */
 export function withKnownRoutes(
   router: ObservedDeployment,
   children: readonly KubeObject[],
@@ -46,7 +45,7 @@ export function withKnownRoutes(
 ): ObservedDeployment {
   if (router.metadata.annotations?.[ROUTES_TO] !== undefined) return router;
   const pinned = pinnedReplicas(router, children);
-  // Of a router whose file is not there it may send to any of them.
+  // Without its file a router may use any of them.
   const routed = stages.filter(({ metadata }) => pinned === undefined || pinned.has(metadata.name));
   const inForce = routed.map(
     ({ metadata: { name }, spec }) => [name, pinned?.get(name) ?? spec.replicas ?? 1] as const,
@@ -55,7 +54,7 @@ export function withKnownRoutes(
   return withRoutes(router, routes) as ObservedDeployment;
 }
 
-/** The replicas that a router's file pins, by name of the Deployment; undefined where there is no such file, or not the one it runs. */
+/** Pinned replicas by name of the Deployment; undefined without the file that the router runs. */
 function pinnedReplicas(
   router: ObservedDeployment,
   children: readonly KubeObject[],
@@ -72,7 +71,7 @@ function pinnedReplicas(
   return new Map(pins);
 }
 
-/** Whether a router is configured for these Deployments and no others. */
+/** True if a router uses exactly these Deployments. */
 export function sendsTo(router: ObservedDeployment, to: readonly string[]): boolean {
   return router.metadata.annotations?.[ROUTES_TO] === listOf(to);
 }

@@ -1,8 +1,7 @@
 /**
- * A router between two plans: that of the new one, with the pods of the old one beside the new ones. As many batches run at a time as the
- * larger of both plans has replicas, each in a pod of its own, so that old and new ones get shares of the traffic as there are pods of
- * them; which those are may change meanwhile. It is derived from what the router runs now and from what it is to run, and shared once more
- * it stays as it is.
+ * A router for two plans: that of the new plan over the pods of both. It runs as many batches at a time as the larger
+ * plan has replicas, each in its own pod. Old and new pods therefore get traffic by their number. It is derived from
+ * the running and the wanted router; deriving it again changes nothing.
  */
 import { parse, stringify } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';
@@ -34,7 +33,7 @@ interface RouterFile {
 
 const FILE = 'pipeline.yaml';
 
-/** The objects of a router over old and new pods in place of `wanted` ones; undefined where a stage's pods cannot stand for each other. */
+/** Objects of the shared router; undefined if the pods of a stage are not interchangeable. */
 export function sharedRouter(
   wanted: readonly KubeObject[],
   children: readonly KubeObject[],

@@ -1,10 +1,9 @@
 /**
- * The steps of a change, each made before the next one breaks anything. While stages are being prepared, what the plan wants stands beside
- * what runs, and nothing shrinks; once all of it is ready the router is switched; once no pod of the old router is left, what nobody is sent
- * to any more goes. A stage that never gets ready therefore costs the old plan nothing, and a plan that replaces it takes its place. Where
- * budget and surge have no room for all of both, a router that sends to both stands in between, and replicas are exchanged one by one.
- * Where the plan brings workloads that have not served yet, the router is switched in steps (shift). While a plan is on trial the replicas of
- * the one before stay, unless another plan needs their room.
+ * Steps of a change; each is complete before the next one removes anything. First the stages of the new plan start and
+ * nothing shrinks. Once all are ready, the router is switched, in canary steps if workloads are new. Old stages go once
+ * no pod of the old router is left. A stage that never gets ready costs the old plan nothing. Without headroom for both
+ * plans a shared router serves both, and replicas are exchanged one by one. During its trial a plan keeps the replicas
+ * of the previous one, unless another plan needs their room.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { TRIAL_MS } from '@equipoise/core/serve';
@@ -30,33 +29,31 @@ import type { CanaryFailure } from './rollback.js';
 import { type Routes, routesOf, sendsTo, withKnownRoutes, withRoutes } from './routes.js';
 import { sharedRouter } from './shared-router.js';
 
-/** From the start of a router: the trial, and as long again until the router is ready and heard. */
+/** Trial from the start of a router, and as long again until it reports. */
 const WARM_MS = 2 * TRIAL_MS;
 
-/** What a pipeline's objects need now. */
 export interface Work {
   readonly phase: Phase;
   readonly apply: readonly KubeObject[];
   readonly remove: readonly ObjectRef[];
   readonly foreign: readonly ForeignReplicas[];
-  /** When to look again although nothing may have changed. */
+  /** Repeat after this time, even without changes. */
   readonly againAfterMs?: number;
-  /** Nothing but the verdict on a share of the requests is waited for. */
+  /** Only a verdict is missing. */
   readonly awaitsVerdict?: true;
-  /** Too little traffic makes the step of the canary longer. */
+  /** Too little traffic makes the step longer. */
   readonly isQuiet?: boolean;
-  /** Which new workloads get a share of the requests, and how large it is. */
+  /** New workloads of an active canary, and their fraction of the requests. */
   readonly canary?: { readonly workloads: readonly string[]; readonly fraction: number };
-  /** Why a shift failed just now. */
+  /** Cause of a failed canary. */
   readonly failure?: CanaryFailure;
 }
 
-/** Nothing is to be done. */
 export const IDLE: Work = { phase: 'idle', apply: [], remove: [], foreign: [] };
 
 type PlannedObjects = Pick<Extract<Planning, { kind: 'planned' }>, 'objects' | 'bounds' | 'plan' | 'mayRepeat'>;
 
-/** The work on the objects of a plan, as far as what is observed allows it. */
+/** Work on the objects of a plan, as far as the observation allows. */
 export function transition(
   view: ObservedPipeline,
   live: ReadonlyMap<string, ObservedDeployment>,
@@ -95,7 +92,7 @@ const admitCanary =
   (object: KubeObject): KubeObject =>
     admitCanaryRouter(pipeline.metadata.name, object);
 
-/** What is wanted beside what is there. */
+/** Wanted and observed objects of a change. */
 interface PlanChange {
   readonly view: ObservedPipeline;
   readonly live: ReadonlyMap<string, ObservedDeployment>;
@@ -106,9 +103,9 @@ interface PlanChange {
   readonly routerPods: readonly ObservedPod[];
   readonly routes: Routes;
   readonly foreign: readonly ForeignReplicas[];
-  /** Deployments whose replicas somebody else sets. */
+  /** Deployments whose replicas a foreign writer sets. */
   readonly held: ReadonlySet<string>;
-  /** Whether the router runs the plan, and whether all stages of it are ready. */
+  /** Router runs the plan; all of its stages are ready. */
   readonly isSwitched: boolean;
   readonly isPrepared: boolean;
 }
@@ -143,7 +140,7 @@ function changeOf(
   };
 }
 
-/** The work beside that of a shift, which has the router to itself. */
+/** All work except the steps of a canary, which own the router. */
 function workOn(
   change: PlanChange,
   bounds: PlannedObjects['bounds'],
@@ -165,7 +162,7 @@ function workOn(
   const apply = wanted.flatMap((object) => {
     if (isStage(object)) return stageNow(object, steps, { held, isSwitched });
     if (!isRouter(object)) return [object];
-    // Before its stages are there a router stays as it is; the first one may come at once, for it waits for them.
+    // A router changes only after its stages are ready; the first one may come at once, since it waits for them.
     const comes = !isShifting && (isPrepared || isSwitched || liveRouter === undefined);
     return comes ? [routerNow(object, { routes, isSwitched, children: view.children })] : [];
   });
@@ -182,8 +179,8 @@ function workOn(
 }
 
 /**
- * How long a plan is still on trial. Whoever plans takes a change back that burns the error budget (core/control/slo-burn); so long the
- * replicas of the plan before stay warm, and going back takes no start of a model. Without a word from the routers nobody can judge.
+ * Remaining trial of a plan. During it the previous replicas stay warm, so that a roll-back starts no model. Without
+ * signals nobody can judge, so there is no trial.
  */
 function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): number {
   if (observed === undefined) return 0;
@@ -192,12 +189,12 @@ function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): 
   return Number.isFinite(youngest) ? Math.max(0, youngest + WARM_MS - nowEpochMs) : 0;
 }
 
-/** Whether a router of a plan that is tried is there, or was a moment ago: it may send to any stage. */
+/** True if a canary router exists or did a moment ago: it may use any stage. */
 function hasCanaryRouter({ view, live }: PlanChange): boolean {
   return live.has(canaryName(view.pipeline.metadata.name)) || view.pods.some(isCanaryRouter);
 }
 
-/** What stays beside a plan that is in force: the replicas of the one before, while it is on trial; what was taken back does not. */
+/** Keeps the previous replicas during a trial, except rolled-back ones. */
 function isKeptWarm({ pipeline }: ObservedPipeline, onTrialMs: number): (child: KubeObject) => boolean {
   const { workloads = [] } = pipeline.status?.rollback ?? {};
   return (child) => onTrialMs > 0 && !isCanaryRouter(child) && !workloads.includes(child.metadata.name);
@@ -216,7 +213,7 @@ function phaseOf(state: {
   return isStuck ? 'no-room' : 'preparing';
 }
 
-/** The objects of a router that sends to old and new pods, and whether it runs; undefined where they cannot stand for each other. */
+/** The shared router and its state; undefined if the pods are not interchangeable. */
 function sharedWork(
   wanted: readonly KubeObject[],
   children: readonly KubeObject[],
@@ -244,7 +241,7 @@ const owners = new WeakMap<
   { readonly uid: string | undefined; readonly owned: readonly KubeObject[] }
 >();
 
-/** The same from pass to pass, so that what is wanted has to be looked at only once. */
+/** Cached, so that unchanged objects stay the same objects. */
 function ownedObjects(objects: readonly KubeObject[], pipeline: InferencePipeline): readonly KubeObject[] {
   const { uid } = pipeline.metadata;
   const known = owners.get(objects);
@@ -254,7 +251,6 @@ function ownedObjects(objects: readonly KubeObject[], pipeline: InferencePipelin
   return owned;
 }
 
-/** Children are the pipeline's: they go with it. */
 function ownedBy(object: KubeObject, { apiVersion, kind, metadata }: InferencePipeline): KubeObject {
   const owner = {
     apiVersion,
@@ -271,14 +267,17 @@ function ownedBy(object: KubeObject, { apiVersion, kind, metadata }: InferencePi
   };
 }
 
-/** Whether a stage runs as wanted, with at least the wanted replicas or with those that somebody else set. */
+/** True if a stage runs as wanted, with enough replicas or those of a foreign writer. */
 function isReadyFor(wanted: Deployment, live: ObservedDeployment | undefined, held: ReadonlySet<string>): boolean {
   if (live === undefined || !isOfTemplate(live, wanted)) return false;
   const isEnough = held.has(wanted.metadata.name) || (live.spec.replicas ?? 1) >= wanted.spec.replicas;
   return isEnough && rolloutState(live).kind === 'complete';
 }
 
-/** Whether the router has the configuration of the plan, keeps all requests, and no pod of an older one is left, not even one that is going. */
+/**
+ * True if the router has the configuration of the plan, keeps all requests, and has no older pods, terminating ones
+ * included.
+ */
 function isRunning(
   live: ObservedDeployment,
   wanted: Deployment,
@@ -293,7 +292,9 @@ function isRunning(
 const haveDigest = (pods: readonly ObservedPod[], digest: string | undefined): boolean =>
   pods.every(({ metadata }) => metadata.annotations?.[CONFIG_DIGEST] === digest);
 
-/** An object of a stage as it is to be applied now: until the router is switched as there is room; what others set is left out. */
+/**
+ * A stage object as applied now: within the headroom until the router is switched, without fields of foreign writers.
+ */
 function stageNow(
   wanted: KubeObject,
   steps: HeadroomSteps,
@@ -308,7 +309,6 @@ function stageNow(
   return now === replicas ? [wanted] : [{ ...wanted, spec: { ...spec, replicas: now } } as KubeObject];
 }
 
-/** An object of the router of the plan as it is to be applied. */
 function routerNow(
   object: KubeObject,
   { routes, isSwitched, children }: { routes: Routes; isSwitched: boolean; children: readonly KubeObject[] },
@@ -317,7 +317,7 @@ function routerNow(
   return isSwitched ? object : withOldEgress(object, children);
 }
 
-/** A Deployment that the plan does not want, with fewer replicas, where it has to make room; the rest of it stays as it is. */
+/** An unwanted Deployment with fewer replicas, to make room. */
 function shrinkDeployment(
   { name, wanted, present }: ReplicaGroup,
   steps: HeadroomSteps,
@@ -336,7 +336,7 @@ function shrinkDeployment(
   return [{ apiVersion, kind, metadata, spec: { ...spec, replicas } } as KubeObject];
 }
 
-/** A network policy that still allows what it allowed, for pods of the old router send on until they are gone. */
+/** Keeps the old egress rules too, since pods of the old router still send. */
 function withOldEgress(object: KubeObject, children: readonly KubeObject[]): KubeObject {
   if (object.kind !== 'NetworkPolicy') return object;
   const old = children.find(({ kind, metadata }) => kind === object.kind && metadata.name === object.metadata.name);
@@ -347,7 +347,7 @@ function withOldEgress(object: KubeObject, children: readonly KubeObject[]): Kub
   return { ...policy, spec: { ...policy.spec, egress: [...egress, ...more] } } as KubeObject;
 }
 
-/** Which children a router may still send to before it is switched: all while its pods differ, else those that it is configured for. */
+/** Children that the router may use before the switch: all while its pods differ, otherwise its routes. */
 function isUsedBy(
   router: ObservedDeployment | undefined,
   pods: readonly ObservedPod[],
@@ -358,7 +358,7 @@ function isUsedBy(
   return (child) => !isStage(child) || routed.has(child.metadata.name);
 }
 
-/** Children that the plan does not want and that are not in use. */
+/** Unwanted children that are not in use. */
 function leftovers(
   children: readonly KubeObject[],
   wanted: readonly KubeObject[],

@@ -1,8 +1,8 @@
-/** The kinds of objects that are rendered, with the fields that Equipoise sets and no others. */
+/** Rendered objects, with the fields that Equipoise sets. */
 import type { KubeObject } from '../api/kube-object.js';
 import type { Labels } from '../cluster/object-names.js';
 
-/** Amounts by resource, as Kubernetes writes them: `cpu: 500m`, `memory: 200000000`. */
+/** Amounts by resource: `cpu: 500m`, `memory: 200000000`. */
 export type ResourceList = Readonly<Record<string, string>>;
 
 export interface ContainerResources {
@@ -41,7 +41,7 @@ export interface Container {
   }[];
 }
 
-/** A value as it is, or one that a Secret of the namespace holds. */
+/** A plain value, or one from a Secret of the namespace. */
 export type EnvironmentVariable =
   | { readonly name: string; readonly value: string }
   | {
@@ -135,7 +135,7 @@ export interface PodDisruptionBudget extends KubeObject {
   };
 }
 
-/** One peer or port of a network policy; an empty `to` or `from` means everybody. */
+/** An empty `to` or `from` means everybody. */
 interface TrafficRule {
   readonly from?: readonly PolicyPeer[];
   readonly to?: readonly PolicyPeer[];

@@ -1,7 +1,6 @@
 /**
- * Who may speak to whom: the router to the stages, everybody to the router, and nobody else to anybody. Stages whose artifacts come over
- * the network, and routers that send to servers elsewhere, may reach everything. Policies add up: one more that allows more is enough for
- * a stage that calls something of yours.
+ * Allowed traffic: everybody to the router, the router to the stages. Stages that fetch artifacts, and routers that use
+ * servers elsewhere, may reach everything. Policies add up, so a further policy can allow more.
  */
 
 import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';
@@ -10,7 +9,7 @@ import type { StageWorkload } from './stage-workload.js';
 
 type Egress = NetworkPolicy['spec']['egress'];
 
-/** Name resolution, wherever the cluster does it. */
+/** Name resolution. */
 const names: Egress[number] = {
   to: [{ namespaceSelector: {} }],
   ports: [
@@ -21,7 +20,6 @@ const names: Egress[number] = {
 
 const everywhere: Egress = [{}];
 
-/** Lets only the router send to the pods of a workload. */
 export function stagePolicy(pipeline: string, { name, labels, selector, port, fetches }: StageWorkload): NetworkPolicy {
   const router = selectorOf(pipeline, { kind: 'router' });
   return {
@@ -37,7 +35,7 @@ export function stagePolicy(pipeline: string, { name, labels, selector, port, fe
   };
 }
 
-/** Lets everybody send to the router, and the router send to the stages; to everything where something that it sends to is `elsewhere`. */
+/** `elsewhere`: the router uses servers outside, so it may reach everything. */
 export function routerPolicy(pipeline: string, workloads: readonly StageWorkload[], elsewhere: boolean): NetworkPolicy {
   const part = { kind: 'router' } as const;
   const toStages: Egress = workloads.map(({ selector, port }) => ({

@@ -1,15 +1,17 @@
-/** A pipeline file as the object that a cluster keeps: as it was written, with the profiles that were measured below each variant. */
 import type { PipelineSpec, ProfileSet } from '@equipoise/core/model';
 import { type Document, parseDocument } from 'yaml';
 import { plainPoint } from './profile-points.js';
 
-/** Where the object is to be, and what it says to the operator beside its spec. */
+/** Namespace of the object, and its annotations for the operator. */
 export interface PipelinePlacement {
   readonly namespace?: string;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** The object, and its text; `text` is the pipeline file that `spec` was read from. What is measured takes the place of what the file says. */
+/**
+ * A pipeline file as the object of a cluster, and as text. `text` is the file that `spec` was read from. Measured
+ * profiles replace those of the file.
+ */
 export function pipelineObject(
   text: string,
   { spec, profiles }: { readonly spec: PipelineSpec; readonly profiles: ProfileSet },
@@ -29,7 +31,7 @@ export function pipelineObject(
   return { object: document.toJS() as unknown, text: document.toString({ lineWidth: 0 }) };
 }
 
-/** A list with an entry a line. */
+/** Sets a list with one entry a line. */
 function setFlat(document: Document, place: readonly (string | number)[], entries: readonly object[]): void {
   const list = document.createNode(entries) as { items: { flow?: boolean }[] };
   for (const item of list.items) item.flow = true;

@@ -1,26 +1,25 @@
 /**
- * What all pods of a pipeline have in common: they run without rights on a read-only root (the restricted pod security standard), spread
- * over machines and zones, and leave the Service before they stop.
+ * Common parts of all pods: the restricted pod security standard, a read-only root, spread over machines and zones, and
+ * removal from the Service before the stop.
  */
 import type { Labels } from '../cluster/object-names.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import type { Container, ContainerSecurity, PodTemplate, Probe } from './manifest-types.js';
 import { GPU_RESOURCE } from './quantities.js';
 
-/** The user of the images of Node and of MLServer. */
+/** User of the Node and MLServer images. */
 const USER_ID = 1000;
 
-/** Time for everybody who sends to a pod to learn that it goes, before it is told to stop. */
+/** Time in which senders learn that a pod goes, before it is told to stop. */
 const LEAVE_S = 5;
-/** Beyond what may still run. */
 const SPARE_S = 5;
 
-/** The only folder that a container may write to beside its temporary one; the pipeline file lies there, too. */
+/** The only writable folder except /tmp; it also has the pipeline file. */
 export const STATE_DIR = '/var/lib/equipoise';
-/** Where an image has the folder of the pipeline. */
+/** Folder of the pipeline in an image. */
 export const PIPELINE_DIR = '/pipeline';
 
-/** The annotation of a pod with the digest of the configuration that it was started with. */
+/** Annotation of a pod: digest of its configuration. */
 export const CONFIG_DIGEST = `${LABEL_PREFIX}/config-digest`;
 
 const security: ContainerSecurity = {
@@ -29,20 +28,18 @@ const security: ContainerSecurity = {
   capabilities: { drop: ['ALL'] },
 };
 
-/** What differs from pod to pod. */
 export interface PodTemplateInput {
   readonly labels: Labels;
   readonly selector: Labels;
   readonly serviceAccount: string;
   readonly container: Container;
   readonly initContainer?: Container;
-  /** Longest time that what has begun may take, in ms. */
+  /** Longest remaining work, in ms. */
   readonly drainMs: number;
-  /** The ConfigMap whose pipeline.yaml the container reads, and a digest of it, which makes a change a rollout. */
+  /** ConfigMap with pipeline.yaml; its digest makes a change a rollout. */
   readonly config?: { readonly name: string; readonly digest: string };
 }
 
-/** The template of a Deployment or of what takes the place of one. */
 export function podTemplate(parts: PodTemplateInput): PodTemplate {
   const { labels, selector, serviceAccount, container, initContainer, drainMs, config } = parts;
   const isOnGpu = container.resources?.limits[GPU_RESOURCE] !== undefined;
@@ -100,7 +97,7 @@ function withSecurity(container: Container, hasConfig: boolean): Container {
   };
 }
 
-/** Addresses by which a container tells how it is; `ready` and `live` are paths, left out where it speaks gRPC alone. */
+/** Health paths; missing for containers that speak only gRPC. */
 export interface HealthPaths {
   readonly port: string;
   readonly ready?: string;
@@ -109,10 +106,10 @@ export interface HealthPaths {
 
 const STARTUP_PERIOD_S = 2;
 const LEAST_STARTUP_S = 120;
-/** On a machine that is busy with starting, a load takes many times as long as it was measured. */
+/** Loads take many times as long on a machine that starts many pods. */
 const STARTUP_FACTOR = 10;
 
-/** A container is started when it is ready for the first time, and alive as long as it answers. */
+/** Probes: started when first ready, alive while it answers. */
 export function probes(
   { port, ready, live }: HealthPaths,
   loadMs = 0,
@@ -131,7 +128,7 @@ export function probes(
   };
 }
 
-/** Time after which a rollout counts as failed: all pods may take as long as they may to start. */
+/** A rollout fails after twice the longest start. */
 export function progressDeadlineSeconds(probe: Probe): number {
   return 2 * probe.periodSeconds * probe.failureThreshold;
 }

@@ -1,16 +1,18 @@
-/** The profile of a variant as far as a plan rests on it, so that a rendered file needs no profile beside it. */
+/** Profile of a variant, as far as a plan uses it. */
 import type { ProfilePoint, ProfileSet, StagePlan, StageSpec, VariantSpec } from '@equipoise/core/model';
 
 const hundredths = (cpuCores: number): number => Math.round(cpuCores * 100);
 
-/** What is known of the variant that a plan chose. */
 export interface ChosenVariant {
   readonly stage: StageSpec;
   readonly variant: VariantSpec;
   readonly plan: StagePlan;
 }
 
-/** Points at the planned cores; those of one core where a share of it has none of its own. Measured ones win over the file's. */
+/**
+ * Points at the planned cores; for a share of a core without points, those of one core. Measured points win over those
+ * of the file.
+ */
 export function plannedProfile(
   { stage, variant, plan }: ChosenVariant,
   profiles: ProfileSet,
@@ -30,7 +32,7 @@ export function plannedProfile(
 
 const FIELDS = ['cpuCores', 'batchSize', 'meanMs', 'p50Ms', 'p95Ms', 'p99Ms', 'throughputRps', 'memoryBytes'] as const;
 
-/** A measured point says more than a file may. */
+/** Drops fields of a measured point that a file may not have. */
 export function plainPoint(point: ProfilePoint): ProfilePoint {
   const known = FIELDS.filter((field) => point[field] !== undefined).map((field) => [field, point[field]]);
   return Object.fromEntries(known) as ProfilePoint;

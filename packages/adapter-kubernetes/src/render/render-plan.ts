@@ -1,6 +1,6 @@
 /**
- * A plan as the objects that run it on a cluster: for each stage its pods in the form of the engine that is asked for, before them the
- * router. A pure function: the same plan gives the same objects in the same order.
+ * A plan as the objects that run it: stages in the form of the target engine, and the router. Equal plans give equal
+ * objects in equal order.
  */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
@@ -25,7 +25,7 @@ const engines: Readonly<Record<RenderTarget, Engine>> = {
   kserve: kserveObjects,
 };
 
-/** All objects of a plan. Throws AppError NOT_FOUND for images of unknown stages and CONFLICT for what the target cannot run. */
+/** Throws AppError NOT_FOUND for images of unknown stages, CONFLICT if the target cannot run the plan. */
 export function renderPlan(request: RenderRequest): readonly KubeObject[] {
   const { spec, target, images } = request;
   checkImages(images, spec);

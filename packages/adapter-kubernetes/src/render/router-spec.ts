@@ -1,6 +1,6 @@
 /**
- * The pipeline as the router serves it: the same graph, each stage at the variant and replicas of the plan, each replica a connection to
- * a pod. The plan is pinned: who renders another plan rolls the router out anew.
+ * The pipeline that the router serves: the same graph with the planned variants and replicas, each replica a connection
+ * to a pod. The plan is pinned, so another plan rolls the router out again.
  */
 import {
   AppError,
@@ -13,7 +13,7 @@ import { type ChosenVariant, plannedProfile } from './profile-points.js';
 import type { RenderRequest } from './render-request.js';
 import { inImage } from './stage-spec.js';
 
-/** What the plan chose for each stage, in the order of the file; AppError CONFLICT for a mixture of variants. */
+/** Choice of the plan for each stage, in file order; AppError CONFLICT for a mixture of variants. */
 export function chosenVariants({ spec, plan }: Pick<RenderRequest, 'spec' | 'plan'>): readonly ChosenVariant[] {
   return spec.stages.map((stage) => {
     const [first, ...others] = plan.stages[stage.id] ?? [];
@@ -26,7 +26,7 @@ export function chosenVariants({ spec, plan }: Pick<RenderRequest, 'spec' | 'pla
   });
 }
 
-/** The spec of the router. `serverOf` tells where each variant is reached. */
+/** `serverOf` returns the address of a variant. */
 export function routerSpec(
   { spec, profiles }: Pick<RenderRequest, 'spec' | 'profiles'>,
   chosen: readonly ChosenVariant[],
@@ -77,7 +77,7 @@ function routedStage(
   };
 }
 
-/** A token in a file of the pipeline's folder is where the image has that. */
+/** Token files lie in the folder of the pipeline, which has another path in the image. */
 function tokenInImage(server: InferenceServerSpec): InferenceServerSpec {
   const { token } = server;
   return token !== undefined && 'file' in token ? { ...server, token: { file: inImage(token.file) } } : server;

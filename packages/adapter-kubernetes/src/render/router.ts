@@ -1,6 +1,6 @@
 /**
- * The router: our server over the pipeline file whose stages are the pods. It queues, forms the batches, keeps deadlines and walks the
- * graph. There is one, for the plan counts on one queue a stage; it starts when all stages are ready.
+ * The router: our server over a pipeline file whose stages are the pods. It queues, batches, keeps deadlines and walks
+ * the graph. There is one, since the plan assumes one queue per stage. It starts once all stages are ready.
  */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';
@@ -13,20 +13,19 @@ import { routerSpec } from './router-spec.js';
 import { pipelineFileOf, type StageWorkload, serverEnvironment } from './stage-workload.js';
 import { configOf, deploymentOf, disruptionBudgetOf, type Part, serviceOf } from './workload-objects.js';
 
-/** Where a router serves. */
 export const ROUTER_PORT = 8080;
 
-/** The router waits, it does not compute; what is in flight is bounded by `admission.maxInFlightBytes`. */
+/** The router mostly waits. `admission.maxInFlightBytes` bounds its requests in flight. */
 const ROUTER_MEMORY_BYTES = 536_870_912;
 const DEFAULT_IN_FLIGHT_BYTES = 268_435_456;
 const ROUTER_CPU = '500m';
-/** So long `serve` drains at most. */
+/** Longest drain of `serve`. */
 const LEAST_DRAIN_MS = 30_000;
 
-/** Where the router reaches a variant: an address on the cluster, or what the pipeline file says of one that runs elsewhere. */
+/** Address of a variant: on the cluster, or from the pipeline file. */
 export type Addresses = (chosen: ChosenVariant) => InferenceServerSpec;
 
-/** Objects of the router, in the order in which they are made. It waits for the workloads that it reaches `direct`ly. */
+/** Objects of the router in order of creation. It waits for the workloads in `direct`. */
 export function routerObjects(
   request: RenderRequest,
   chosen: readonly ChosenVariant[],
@@ -59,10 +58,10 @@ export function routerObjects(
   ];
 }
 
-/** Name of the account that all pods of a pipeline run under; it has no rights and no token. */
+/** Service account of all pods of a pipeline; it has no rights and no token. */
 export const serviceAccountName = (pipeline: string): string => objectName(pipeline);
 
-/** Name of the Secret that holds the tokens of servers elsewhere, by the names of their environment variables. */
+/** Secret with the tokens of servers elsewhere, by environment variable. */
 const tokenSecretName = (pipeline: string): string => objectName(pipeline, 'tokens');
 
 const originOf = (url: string): string => url.replace(/^(\w+:\/\/[^/]+).*$/, '$1');
@@ -99,7 +98,7 @@ for (const url of process.argv.slice(1)) {
 }
 `;
 
-/** Ends when every stage has a pod that is ready. */
+/** Init container that ends when every stage has a ready pod. */
 function waitFor(urls: readonly string[], image: string): Container {
   const resources = { requests: { cpu: '50m', memory: '134217728' }, limits: { memory: '134217728' } };
   return {

@@ -1,19 +1,18 @@
 /**
- * The pipeline of one stage: what a pod of our own server serves. Everything is chosen already, so the plan is pinned; deadlines and
- * drops are the router's, so nothing is dropped here before a batch may run no longer.
+ * The one-stage pipeline of a pod that runs our server. The plan is pinned. Deadlines and drops belong to the router,
+ * so this pod drops nothing before the run timeout.
  */
 import { defaultRunTimeoutMs, type PipelineSpec, type ProfileSet, type VariantSpec } from '@equipoise/core/model';
 import { PIPELINE_DIR } from './pod-template.js';
 import { type ChosenVariant, plannedProfile } from './profile-points.js';
 
-/** The requests of one batch come one by one; the pod waits so long for the rest of them. */
+/** Wait for the other requests of a batch, which come one by one. */
 const GATHER_MS = 2;
-/** Items that may wait in a pod: the batches of several routers. */
+/** Bound of the queue of a pod, in batches. */
 const MOST_BATCHES_QUEUED = 16;
 
 const NOTHING_PRICED = { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 };
 
-/** The spec of the pod; it is named like the stage. */
 export function stageSpec(chosen: ChosenVariant, profiles: ProfileSet): PipelineSpec {
   const { stage, variant, plan } = chosen;
   const { cpuCores } = plan.resources;
@@ -56,7 +55,7 @@ function plannedVariant(variant: VariantSpec, chosen: ChosenVariant, profiles: P
   };
 }
 
-/** A path of the pipeline's folder as it is in the image; what is no path stays. */
+/** A path in the pipeline's folder as it is in the image; URLs and absolute paths stay. */
 export function inImage(place: string): string {
   if (/^[a-z][a-z0-9+.-]*:/i.test(place) || place.startsWith('/')) return place;
   return `${PIPELINE_DIR}/${place.replace(/^\.\//, '')}`;

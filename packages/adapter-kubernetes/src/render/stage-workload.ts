@@ -10,40 +10,39 @@ import { imageOf, type RenderRequest } from './render-request.js';
 import { stageSpec } from './stage-spec.js';
 
 /**
- * A variant of a plan as a container that serves it over the Open Inference Protocol, whatever runs the container. Code of a stage, and
- * a stage that is simulated by its profile, run in our own server over a pipeline file that has this one stage; a `server` with a command
- * runs as it would on this machine, with fixed ports; one without a command runs elsewhere and has no workload.
+ * A variant of a plan as a container that serves the Open Inference Protocol. Stages with code, or simulated from a
+ * profile, run in our server over a one-stage pipeline file. A `server` with a command runs as on this machine, on
+ * fixed ports. One without a command runs elsewhere and has no workload.
  */
 
-/** Ports of a container, in the order of `{port}`, `{port2}` and `{port3}`. */
+/** Ports of a container for `{port}`, `{port2}` and `{port3}`. */
 const PORTS = { port: 8080, port2: 8081, port3: 8082 } as const;
 
-/** A variant that the cluster runs. */
 export interface StageWorkload extends ChosenVariant {
   readonly name: string;
   readonly labels: Labels;
   readonly selector: Labels;
   readonly container: Container;
-  /** Port that is sent to. */
+  /** Port that the router sends to. */
   readonly port: number;
-  /** Longest run of a batch in ms. */
+  /** Longest run of a batch, in ms. */
   readonly runTimeoutMs: number;
-  /** How the router reaches it: `path` stands behind the port. */
+  /** Address for the router; `path` follows the port. */
   readonly reach: {
     readonly scheme: string;
     readonly path: string;
     readonly model: string;
     readonly batching: InferenceServerSpec['batching'];
   };
-  /** Path that says that the model is ready; none where the container speaks gRPC alone. */
+  /** Path of the readiness check; missing for containers that speak only gRPC. */
   readonly readyPath?: string;
-  /** The pipeline file that the container reads, if it is our server. */
+  /** Pipeline file of a container that runs our server. */
   readonly pipelineFile?: string;
-  /** Whether what the container runs comes over the network when it starts. */
+  /** True if the container fetches its artifact when it starts. */
   readonly fetches: boolean;
 }
 
-/** The workload of a chosen variant; undefined where its server runs elsewhere. */
+/** Undefined if the server of the variant runs elsewhere. */
 export function stageWorkload(chosen: ChosenVariant, request: RenderRequest): StageWorkload | undefined {
   const { server } = chosen.variant;
   if (server === undefined) return embeddedWorkload(chosen, request);
@@ -80,7 +79,7 @@ function embeddedWorkload(chosen: ChosenVariant, request: RenderRequest): StageW
       ...probes({ port: 'http', ready: readyPath, live: '/livez' }, loadMsOf(chosen, request)),
     },
     port,
-    // Our server makes batches by itself; what is sent at once becomes one.
+    // Our server batches by itself: requests sent together become one batch.
     reach: { scheme: 'http', path: '', model: stage.id, batching: 'single' },
     readyPath,
     pipelineFile: texts.remember(JSON.stringify(spec), () => pipelineFileOf(spec)),
@@ -88,20 +87,18 @@ function embeddedWorkload(chosen: ChosenVariant, request: RenderRequest): StageW
   };
 }
 
-/** Environment of containers that run our server. */
 export const serverEnvironment = [
   { name: 'NO_COLOR', value: '1' },
   { name: 'HOME', value: STATE_DIR },
   { name: 'EQUIPOISE_CACHE_DIR', value: `${STATE_DIR}/cache` },
 ];
 
-/** A pod of one replica has little to collect, and its memory is bounded; the large young generation of a server is for the router. */
+/** A pod of one replica has little garbage and bounded memory; a large young generation is for routers. */
 const smallYoungGeneration = { name: 'NODE_OPTIONS', value: '--max-semi-space-size=16' };
 
-/** Texts of stages, some kilobytes each: a new plan leaves most stages as they are, and writing YAML is what takes its time in a rendering. */
+/** Cached texts, since writing YAML dominates a rendering and a new plan keeps most stages. */
 const texts = new LruCache<string>(1024);
 
-/** A spec as the text of a pipeline file. */
 export const pipelineFileOf = (spec: PipelineSpec): string => stringify(toDocument(spec), { lineWidth: 0 });
 
 function commandWorkload(chosen: ChosenVariant, server: InferenceServerSpec, request: RenderRequest): StageWorkload {
@@ -141,17 +138,15 @@ function commandWorkload(chosen: ChosenVariant, server: InferenceServerSpec, req
   };
 }
 
-/** Whether a command starts MLServer. */
 export const isMlServerCommand = ([program = '']: readonly string[] = []): boolean =>
   program.split('/').at(-1) === 'mlserver';
 
-/** MLServer's own batching stays off where its models do not turn it on themselves: our router forms the batches. */
+/** Turns MLServer's own batching off unless a model turns it on: our router forms the batches. */
 export const mlServerBatchingOff = {
   MLSERVER_MODEL_MAX_BATCH_SIZE: '1',
   MLSERVER_MODEL_MAX_BATCH_TIME: '0',
 } as const;
 
-/** MLServer listens for others and writes where it may. */
 function environmentFor(command: readonly string[]): Readonly<Record<string, string>> {
   if (!isMlServerCommand(command)) return { HOME: STATE_DIR };
   return {
@@ -164,5 +159,5 @@ function environmentFor(command: readonly string[]): Readonly<Record<string, str
 
 const loadMsOf = (chosen: ChosenVariant, { profiles }: RenderRequest) => plannedProfile(chosen, profiles).loadMs;
 
-/** Ports are named by what is spoken there: service meshes and Seldon read the names. */
+/** Port name by protocol, for service meshes and Seldon. */
 export const portName = (scheme: string): 'grpc' | 'http' => (scheme.startsWith('grpc') ? 'grpc' : 'http');

@@ -1,10 +1,9 @@
-/** The objects around pods, the same for stages and the router: configuration, Service, bounds on evictions, a Deployment. */
+/** Objects around pods of stages and the router: configuration, Service, eviction bound, Deployment. */
 import type { Labels } from '../cluster/object-names.js';
 import { digestOf } from '../cluster/object-names.js';
 import type { ConfigMap, Deployment, PodDisruptionBudget, Service } from './manifest-types.js';
 import { type PodTemplateInput, podTemplate, progressDeadlineSeconds } from './pod-template.js';
 
-/** Names and labels of a part. */
 export interface Part {
   readonly name: string;
   readonly labels: Labels;
@@ -34,8 +33,8 @@ export function deploymentOf(
 }
 
 /**
- * A Service of the pods of a part. One without an address of its own ("headless") stands for all of their addresses, so that who sends can
- * give each pod its batches; its port is then that of the container.
+ * A Service of the pods of a part. A headless one resolves to all pods, so that the sender can address each; its port
+ * is that of the container.
  */
 export function serviceOf(
   { name, labels, selector }: Part,
@@ -54,7 +53,7 @@ export function serviceOf(
   };
 }
 
-/** Evictions (a node is drained) take one pod of a part at a time; pods that are not ready anyway do not hold one up. */
+/** Evictions take one pod of a part at a time; unready pods do not block them. */
 export function disruptionBudgetOf({ name, labels, selector }: Part): PodDisruptionBudget {
   return {
     apiVersion: 'policy/v1',
@@ -64,7 +63,7 @@ export function disruptionBudgetOf({ name, labels, selector }: Part): PodDisrupt
   };
 }
 
-/** A pipeline file for the pods of a part, with its digest. */
+/** A ConfigMap with the pipeline file of a part, and its digest. */
 export function configOf(
   { name, labels }: Part,
   pipelineFile: string,

@@ -23,11 +23,10 @@ import {
 import type { KubeConnection } from './kube-connection.js';
 import { type KubeAnswer, type KubeRequest, KubeRequests, type RequestLimits } from './kube-requests.js';
 
-/** The port over HTTP, as an API server speaks it. */
+/** The port over HTTP. */
 
 const usualLimits: RequestLimits = { answerMs: 30_000 };
 
-/** The API server of a connection. */
 export class HttpKubeApi implements KubeApi {
   readonly #requests: KubeRequests;
 
@@ -56,7 +55,7 @@ export class HttpKubeApi implements KubeApi {
       metadata: { resourceVersion: string; continue?: string };
       items: T[];
     };
-    // The items of a list do not say what they are.
+    // Items of a list lack `apiVersion` and `kind`.
     const { kind } = selection.type;
     const objects = items.map((item) => ({ ...item, apiVersion: apiVersionOf(selection.type), kind }));
     const { resourceVersion, continue: continueToken = '' } = metadata;
@@ -158,7 +157,7 @@ function bodyOf(answer: KubeAnswer): unknown {
   return answer.body;
 }
 
-/** A list that is empty is there: what the server does not find is the resource. */
+/** An empty list exists: the server lacks the resource. */
 function notServedError(type: ResourceType): AppError {
   const message = `the API server does not serve ${type.plural} of ${apiVersionOf(type)}`;
   return new AppError('CLUSTER_REFUSED', message, { details: { httpStatus: 404, resource: type.plural } });
@@ -176,7 +175,7 @@ function watchEventOf<T extends KubeObject>(line: unknown): WatchEvent<T> {
   throw failureOf({ status: object.code ?? 0, body: object });
 }
 
-/** The `Status` object with which the API server says why it did not do something, as a value or as an AppError. */
+/** The `Status` object of a refused request. */
 
 interface Status {
   readonly message?: string;
@@ -188,7 +187,7 @@ interface Status {
 
 const REFUSALS: Readonly<Record<number, Refused['reason']>> = { 404: 'not-found', 409: 'conflict', 422: 'invalid' };
 
-/** The refusal that an answer to a write is; rejects where it is of another kind. */
+/** The refusal in an answer to a write; throws for failures of other kinds. */
 function refusalOf(answer: KubeAnswer): Refused {
   const reason = REFUSALS[answer.status];
   if (reason === undefined) throw failureOf(answer);
@@ -209,7 +208,7 @@ function causeOf({ field, message, reason }: { field?: string; message?: string;
   };
 }
 
-/** The failure that an answer is: CLUSTER_REFUSED, to be tried again where the server says that it is busy or broken for now. */
+/** CLUSTER_REFUSED, retryable if the server is busy or broken. */
 function failureOf({ status, body, retryAfterSeconds }: KubeAnswer): AppError {
   const { message, reason } = statusOf(body);
   return new AppError('CLUSTER_REFUSED', `the API server answered ${status}: ${message ?? 'no reason given'}`, {

@@ -1,39 +1,36 @@
 /**
- * Which API server is asked, and with which credentials. Kubeconfig files, the service account of a pod and the ways to get a token
- * (files that are renewed, commands, OIDC) are those of @kubernetes/client-node; it is loaded on the first use, for it is large. What it
- * says is kept for a minute, so that requests share their connections and renewed tokens are still found in time.
+ * Address and credentials of the API server. @kubernetes/client-node reads kubeconfig files, service accounts and
+ * tokens (renewed files, commands, OIDC). It is large, so it is loaded on first use. Credentials are cached for a
+ * minute: requests share connections, and renewed tokens are found in time.
  */
 import http from 'node:http';
 import https from 'node:https';
 import { AppError, type Clock } from '@equipoise/core/model';
 import type { KubeConfig } from '@kubernetes/client-node';
 
-/** Where the credentials are: `default` looks where kubectl does, and in a pod takes its service account. */
+/** Source of the credentials. `default` looks where kubectl does; in a pod that is its service account. */
 export type KubeConfigSource =
   | { readonly kind: 'default'; readonly context?: string }
   | { readonly kind: 'file'; readonly path: string; readonly context?: string }
   | { readonly kind: 'text'; readonly kubeconfig: string; readonly context?: string };
 
-/** An API server with a way to ask it. */
 export interface KubeConnection {
   readonly serverUrl: URL;
-  /** The namespace of the context; `default` where it names none. */
+  /** Namespace of the context, or `default`. */
   readonly namespace: string;
   /** Agent and headers of the next request. */
   requestOptions(): Promise<http.RequestOptions>;
-  /** Makes the next request get its credentials anew. */
   forgetCredentials(): void;
-  /** Closes idle connections. */
   close(): void;
 }
 
 const credentialsKeptMs = 60_000;
-/** As many as are used at a time when much changes, beside the watches: a new connection costs more than most calls. */
+/** As many connections as a large change uses. A new connection costs more than most calls. */
 const keptConnections = { keepAlive: true, maxFreeSockets: 64 };
 
 /**
- * Reads the configuration. Rejects with FILE_NOT_FOUND or FILE_UNREADABLE where the file is not there or no kubeconfig, with NOT_FOUND for a
- * context that it does not have, and with WRONG_USAGE where nothing names a server.
+ * Reads the configuration. Rejects with FILE_NOT_FOUND, FILE_UNREADABLE, NOT_FOUND (unknown context) or WRONG_USAGE
+ * (nothing names a server).
  */
 export async function kubeConnection(source: KubeConfigSource, clock: Clock): Promise<KubeConnection> {
   const { KubeConfig } = await import('@kubernetes/client-node');
@@ -51,7 +48,7 @@ export async function kubeConnection(source: KubeConfigSource, clock: Clock): Pr
   if (source.context !== undefined) useContext(config, source.context);
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw noClusterError(config);
-  // Of a server without TLS the client wants to be told that TLS is not checked.
+  // The client requires this for servers without TLS.
   if (cluster.server.startsWith('http:')) {
     config.clusters = config.clusters.map((each) => (each === cluster ? { ...each, skipTLSVerify: true } : each));
   }
@@ -67,7 +64,7 @@ export async function kubeConnection(source: KubeConfigSource, clock: Clock): Pr
       ...options,
       ...(servername !== undefined && { servername }),
       ...(skipTLSVerify && { rejectUnauthorized: false }),
-      // Only the agent of a proxy is taken as it is: the others would open a connection for each request.
+      // Only proxies keep the client's agent: its other agents open a connection for each request.
       agent: proxyUrl === undefined ? undefined : options.agent,
     };
   });
@@ -81,7 +78,7 @@ function unreadableError(cause: unknown): AppError {
   return new AppError('FILE_UNREADABLE', `the kubeconfig cannot be read: ${message}`, { cause });
 }
 
-/** Without any configuration the client takes the port of an API server of long ago, which today is that of anything else. */
+/** Without a configuration the client falls back to this address. */
 const isDefaultConfig = (config: KubeConfig): boolean =>
   config.getCurrentContext() === 'loaded-context' && config.getCurrentCluster()?.server === 'http://localhost:8080';
 
@@ -97,14 +94,14 @@ function useContext(config: KubeConfig, context: string): void {
 }
 
 function noClusterError(config: KubeConfig): AppError {
-  // A file without a current context says nothing, or an empty text, whatever the types say.
+  // May be undefined or empty, despite its type.
   const context: string | undefined = config.getCurrentContext();
   const contexts = contextsOf(config).join(', ') || 'none';
   const what = context ? `no cluster for its context ${context}` : 'no current context; choose one with --context';
   return new AppError('WRONG_USAGE', `the kubeconfig has ${what}; its contexts: ${contexts}`);
 }
 
-/** What of the options decides about a connection: the same ones may share an agent. */
+/** Options that identify a connection: requests with equal ones share an agent. */
 const TLS_FIELDS = ['ca', 'cert', 'key', 'pfx', 'passphrase', 'rejectUnauthorized', 'servername'] as const;
 
 function connectionTo(

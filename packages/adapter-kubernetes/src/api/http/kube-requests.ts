@@ -3,9 +3,9 @@ import https from 'node:https';
 import { AppError } from '@equipoise/core/model';
 import type { KubeConnection } from './kube-connection.js';
 
-/** One request to the API server: JSON in, JSON or a stream of JSON lines out. No answer within its time is UNREACHABLE. */
+/** Requests to the API server: JSON in, JSON or a stream of JSON lines out. A missing answer is UNREACHABLE. */
 
-/** What is asked; a query parameter without a value is left out. */
+/** A request; parameters without a value are left out. */
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
@@ -14,19 +14,18 @@ export interface KubeRequest {
   readonly body?: unknown;
 }
 
-/** The HTTP status with the JSON that came; `undefined` where it was none, which only a failure is. */
+/** HTTP status and JSON. `body` is undefined if the text is not JSON, which only failures are. */
 export interface KubeAnswer {
   readonly status: number;
   readonly body: unknown;
   readonly retryAfterSeconds?: number;
 }
 
-/** How long an answer may take, in milliseconds; of a stream, its first line of headers. */
+/** Limits in ms. Of a stream, the limit applies to its headers. */
 export interface RequestLimits {
   readonly answerMs: number;
 }
 
-/** Requests over one connection. */
 export class KubeRequests {
   readonly #connection: KubeConnection;
   readonly #limits: RequestLimits;
@@ -36,7 +35,10 @@ export class KubeRequests {
     this.#limits = limits;
   }
 
-  /** The whole answer, whatever its status; CLUSTER_REFUSED where it is none of Kubernetes. Credentials that are refused are got anew once. */
+  /**
+   * The complete answer, whatever its status. Renews refused credentials once. CLUSTER_REFUSED if the server is not
+   * Kubernetes.
+   */
   async ask(request: KubeRequest): Promise<KubeAnswer> {
     const answer = await this.#askOnce(request);
     if (answer.status !== 401) return this.#checked(answer);
@@ -59,7 +61,7 @@ export class KubeRequests {
     }
   }
 
-  /** The values of a stream, one a line, until it ends or `signal` aborts it; a status other than 200 is an answer instead. */
+  /** The lines of a stream, until it ends or `signal` aborts. A status other than 200 is returned as an answer. */
   async stream(request: KubeRequest, signal: AbortSignal): Promise<KubeAnswer | AsyncIterable<unknown>> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new Error('no headers in time')), this.#limits.answerMs);
@@ -148,22 +150,18 @@ function jsonOrUndefined(text: string): unknown {
   }
 }
 
-/** Tells what an API server of Kubernetes answers from what anything else does that listens at its address, such as a proxy with a page to log in. */
-
-/** Characters of a foreign answer that are shown. */
 const SHOWN_LENGTH = 80;
 
-/** An answer, with the text that its JSON was read from. */
 export interface TextAnswer {
   readonly status: number;
   readonly text: string;
-  /** Undefined where the text is no JSON. */
+  /** Undefined if the text is not JSON. */
   readonly body: unknown;
 }
 
 /**
- * Throws CLUSTER_REFUSED where the answer is none of Kubernetes. Whatever is busy or broken for now (429 and from 500 on) is let pass: such
- * answers come from what stands in front of an API server, too, and are asked for again.
+ * Throws CLUSTER_REFUSED if something else than an API server answers, such as a proxy with a login page. Statuses 429
+ * and 5xx pass: proxies in front of an API server send them, too.
  */
 function checkIsOfKubernetes(server: URL, { status, text, body }: TextAnswer): void {
   if (isObject(body) || status === 429 || status >= 500 || isUnknownPath(status, text)) return;
@@ -176,26 +174,27 @@ function checkIsOfKubernetes(server: URL, { status, text, body }: TextAnswer): v
   );
 }
 
-/** All that an API server says of objects, lists and refusals names its kind and version. */
+/** Objects, lists and refusals of an API server name their kind and version. */
 function isObject(body: unknown): boolean {
   if (typeof body !== 'object' || body === null) return false;
   const { kind, apiVersion } = body as { readonly kind?: unknown; readonly apiVersion?: unknown };
   return typeof kind === 'string' && typeof apiVersion === 'string';
 }
 
-/** What an API server says of a group that nobody has installed. */
+/** Answer of an API server for a group that is not installed. */
 const isUnknownPath = (status: number, text: string): boolean =>
   status === 404 && /^404:? page not found$/i.test(text.trim());
 
-/** JSON values out of a stream of bytes, one a line. A broken line rejects: what comes after it could not be trusted either. */
-
-/** The values in order; bytes after the last line end are a value only if the stream ended well. */
+/**
+ * JSON values of a stream, one a line. Rejects at a broken line. The rest after the last line end counts only if the
+ * stream ended well.
+ */
 export async function* jsonLines(bytes: AsyncIterable<unknown>): AsyncIterable<unknown> {
   const decoder = new TextDecoder('utf-8');
   let rest = '';
   for await (const chunk of bytes) {
     rest += decoder.decode(chunk as Uint8Array, { stream: true });
-    // Most chunks of a large object hold no line end; only then is the text so far searched again.
+    // Most chunks of a large object have no line end; do not search the text again for each of them.
     let end = rest.indexOf('\n');
     while (end >= 0) {
       const line = rest.slice(0, end).trim();

@@ -4,7 +4,6 @@ import { serviceAccountName } from '../router.js';
 import { configOf, deploymentOf, disruptionBudgetOf } from '../workload-objects.js';
 import { addressOfPods, type Engine, serviceOfPods } from './engine.js';
 
-/** Configuration, Service, Deployment, bound on evictions and network policy of a workload. */
 export const deploymentObjects: Engine = (workload, { spec }) => {
   const { container, runTimeoutMs, pipelineFile, plan } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);

@@ -1,19 +1,18 @@
-/** What runs replicas on a cluster. Each engine makes its own objects of a workload and says where the router reaches it. */
+/** An engine runs replicas on a cluster: it renders a workload and tells its address to the router. */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../../api/kube-object.js';
 import type { RenderRequest } from '../render-request.js';
 import { portName, type StageWorkload } from '../stage-workload.js';
 import { serviceOf } from '../workload-objects.js';
 
-/** The objects of one workload and the address at which the router reaches it. */
 export interface EngineObjects {
   readonly objects: readonly KubeObject[];
   readonly address: InferenceServerSpec;
-  /** Whether the address is that of the pods themselves, not of something in front of them. */
+  /** True if the address is that of the pods themselves. */
   readonly reachesPods: boolean;
 }
 
-/** Renders a workload; AppError CONFLICT where the engine cannot run it, with what can be done. */
+/** AppError CONFLICT with advice if the engine cannot run the workload. */
 export type Engine = (workload: StageWorkload, request: RenderRequest) => EngineObjects;
 
 /** The pods of a workload by the name of its Service. */
@@ -22,6 +21,6 @@ export function addressOfPods({ name, port, reach }: StageWorkload): InferenceSe
   return { urls: [`${scheme}://${name}:${port}${path}`], model, batching };
 }
 
-/** The Service that stands for all pods of a workload, each with its own address. */
+/** The headless Service of a workload. */
 export const serviceOfPods = (workload: StageWorkload) =>
   serviceOf(workload, { number: workload.port, name: portName(workload.reach.scheme) }, true);

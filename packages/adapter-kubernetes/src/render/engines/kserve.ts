@@ -1,6 +1,6 @@
 /**
- * KServe: an InferenceService for each stage and variant, in the mode `Standard`, which makes a Deployment of it. The least number of
- * replicas is also the most, so nothing but the plan scales; the router sends to the pods by a Service of its own, past the ingress.
+ * KServe: an InferenceService in mode `Standard` for each stage and variant. Minimum and maximum replicas are equal, so
+ * only the plan scales. The router reaches the pods by a Service of its own, past the ingress.
  */
 import type { KubeObject } from '../../api/kube-object.js';
 import type { Labels } from '../../cluster/object-names.js';
@@ -11,7 +11,7 @@ import { serviceAccountName } from '../router.js';
 import { configOf, disruptionBudgetOf } from '../workload-objects.js';
 import { addressOfPods, type Engine, serviceOfPods } from './engine.js';
 
-/** `serving.kserve.io/v1beta1`, as far as it is used; the predictor is a pod spec with more beside. */
+/** `serving.kserve.io/v1beta1`, as far as it is used. */
 interface InferenceService extends KubeObject {
   readonly kind: 'InferenceService';
   readonly spec: {
@@ -28,10 +28,9 @@ interface InferenceService extends KubeObject {
   };
 }
 
-/** KServe knows the container of a model by this name. */
+/** Name by which KServe knows the container of a model. */
 const CONTAINER = 'kserve-container';
 
-/** Configuration, Service, InferenceService, bound on evictions and network policy of a workload. */
 export const kserveObjects: Engine = (workload, { spec }) => {
   const { name, labels, selector, runTimeoutMs, pipelineFile, plan } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);

@@ -1,6 +1,6 @@
 /**
- * Seldon Core 1: a SeldonDeployment for each stage and variant, without Seldon's orchestrator (`no-engine`), for our router walks the
- * graph. Only objects of its API are written; Seldon itself is installed by whoever has a licence for it.
+ * Seldon Core 1: a SeldonDeployment for each stage and variant, without Seldon's orchestrator (`no-engine`), since our
+ * router walks the graph. Only objects of its API are written; Seldon itself needs a licence.
  */
 import type { KubeObject } from '../../api/kube-object.js';
 import type { Labels } from '../../cluster/object-names.js';
@@ -37,7 +37,6 @@ interface SeldonDeployment extends KubeObject {
 
 const NO_ENGINE = { 'seldon.io/no-engine': 'true' };
 
-/** Configuration, Service, SeldonDeployment, bound on evictions and network policy of a workload. */
 export const seldonV1Objects: Engine = (workload, { spec }) => {
   const { name, labels, selector, container, runTimeoutMs, pipelineFile, plan, port, reach } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);

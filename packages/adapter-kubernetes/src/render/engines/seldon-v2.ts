@@ -1,10 +1,8 @@
 /**
- * Seldon Core 2: for a variant that MLServer serves, a Server of its own and a Model that only this Server takes. Cores and memory belong
- * to Servers, and the batching of a model is set by the environment of its Server alone: the agent drops it from model-settings.json. What
- * is no MLServer (code of a stage, another server) becomes a Deployment, for a Server runs nothing else.
- *
- * `minReplicas` and `maxReplicas` stay out: they would wake Seldon's own autoscaler. Only objects of its API are written; Seldon itself
- * is installed by whoever has a licence for it.
+ * Seldon Core 2: a Server and a Model for each variant that MLServer serves, a Deployment for any other. Cores and
+ * memory belong to Servers. Only the environment of a Server sets its batching, since the agent drops it from
+ * model-settings.json. `minReplicas` and `maxReplicas` are left out: they would start Seldon's autoscaler. Only objects
+ * of its API are written; Seldon itself needs a licence.
  */
 import { AppError, type InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../../api/kube-object.js';
@@ -39,11 +37,10 @@ interface SeldonModel extends KubeObject {
 }
 
 const GROUP_VERSION = 'mlops.seldon.io/v1alpha1';
-/** Seldon sends every request through this Service; the header says for which model. */
+/** Service through which Seldon routes every request; a header names the model. */
 const MESH = 'http://seldon-mesh';
 const SPARE_S = 10;
 
-/** Server and Model of a variant that MLServer serves; a Deployment of any other. */
 export const seldonV2Objects: Engine = (workload, request) => {
   const { variant, name, labels, plan, container, runTimeoutMs } = workload;
   if (!isMlServerCommand(variant.server?.command)) return deploymentObjects(workload, request);
@@ -86,7 +83,7 @@ function meshAddress(model: string, { reach }: StageWorkload): InferenceServerSp
   return { urls: [MESH], model, batching: reach.batching, headers: { 'seldon-model': model } };
 }
 
-/** Where Seldon fetches the folder of a model from. */
+/** Source of the folder of a model, for Seldon. */
 function storageUri({ stage, variant }: StageWorkload, { artifactBase }: RenderRequest): string {
   const { artifact } = variant;
   const what = `${stage.id}/${variant.id}`;
