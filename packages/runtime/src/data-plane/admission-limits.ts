@@ -1,13 +1,12 @@
-/** What the request policies need of the admission of a pipeline. */
 import { type AdmissionSpec, defaultPriorities, type PrioritySpec } from '@equipoise/core/model';
 import type { SchedulerLimits } from '@equipoise/core/serve';
 
-/** The priorities of a pipeline, the usual ones where it states none. */
+/** The priorities of a pipeline, or the default ones. */
 export function prioritiesOf({ priorities = defaultPriorities }: AdmissionSpec): PrioritySpec {
   return priorities;
 }
 
-/** Bounds on what waits; who can no longer be in time is dropped. */
+/** Bounds on waiting requests; requests that can no longer be in time are dropped. */
 export function limitsOf(admission: AdmissionSpec): Omit<SchedulerLimits, 'hostCores' | 'watchReplicas'> {
   const { maxQueueLength, maxWaitFraction, answerMarginMs } = admission;
   const priorityShares = prioritiesOf(admission).shares;

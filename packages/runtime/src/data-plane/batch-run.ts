@@ -1,10 +1,10 @@
-/** Hands a batch to a replica and reads its answer; whatever the replica does, what comes back is a value that can be trusted. */
+/** Hands a batch to a replica and reads its answer. Whatever the replica does, the result is a validated value. */
 import { AppError, boundedName, elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
 import type { ItemResult, ModelRunner } from '@equipoise/core/ports';
 import { stageFailed } from './payload-algebra.js';
 import { StageFailure } from './stage-failure.js';
 
-/** What came of a batch: a result for each item; `lost` is set when all failed because the replica is gone. */
+/** A result for each item; `lost` is set if all failed because the replica is gone. */
 export interface BatchAnswer {
   readonly items: readonly ItemResult[];
   readonly serviceMs: number;
@@ -30,7 +30,7 @@ function allFailed(batch: readonly TensorMap[], error: AppError): BatchAnswer {
   return { items: batch.map(() => ({ kind: 'failed', error })), serviceMs: 0, lost };
 }
 
-/** Only what a stage says of an input is meant for those who sent it. */
+/** Only messages about an input are meant for the client. */
 function toldToClient(stage: string, error: unknown): AppError {
   return error instanceof AppError && error.code === 'INVALID_INPUT' ? error : new StageFailure(stage, error);
 }

@@ -1,10 +1,9 @@
 /**
- * How many bytes the tensors of the requests in flight have, bounded. It stands here and not among the request policies, because payloads
- * have a size only where they are real.
+ * Bounded sum of the tensor bytes of requests in flight. It is not a request policy, because only real payloads have a
+ * size.
  */
 import { invariant } from '@equipoise/core/model';
 
-/** A bounded sum of bytes. */
 export class BytesInFlight {
   #most = Number.POSITIVE_INFINITY;
   #sum = 0;
@@ -13,7 +12,7 @@ export class BytesInFlight {
     this.setMost(most);
   }
 
-  /** Another bound from now on, or none; what is in flight stays. */
+  /** Sets another bound, or none. Requests in flight stay. */
   setMost(most = Number.POSITIVE_INFINITY): void {
     this.#most = most;
   }
@@ -22,14 +21,14 @@ export class BytesInFlight {
     return this.#sum;
   }
 
-  /** Counts `bytes` in, unless that would be too many; what comes while nothing is in flight always may. */
+  /** Adds `bytes` unless the sum would exceed the bound. The first request is always accepted. */
   take(bytes: number): boolean {
     if (this.#sum > 0 && this.#sum + bytes > this.#most) return false;
     this.#sum += bytes;
     return true;
   }
 
-  /** Counts bytes out that were taken. */
+  /** Subtracts accepted bytes. */
   release(bytes: number): void {
     invariant(bytes <= this.#sum, 'no more bytes go than came');
     this.#sum -= bytes;

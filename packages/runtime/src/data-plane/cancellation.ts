@@ -1,16 +1,17 @@
 /**
- * How a submitter gives a request up. An AbortSignal will do; the servers use a Cancellation, because Node gives every AbortSignal its
- * prototype after it was made, and thereby hidden classes of its own that hold the request in memory until a collection of the whole heap.
+ * Cancels a submitted request. An AbortSignal works, too. The servers use a Cancellation: Node sets the prototype of an
+ * AbortSignal after construction, so each gets its own hidden class, which keeps the request in memory until a
+ * collection of the whole heap.
  */
 
-/** What is needed of an AbortSignal. */
+/** The used part of an AbortSignal. */
 export interface CancelSignal {
   readonly aborted: boolean;
   addEventListener(type: 'abort', listener: () => void, options: { readonly once: true }): void;
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** A signal together with the hand that gives it, once. */
+/** A signal that its owner aborts once. */
 export class Cancellation implements CancelSignal {
   readonly #listeners: (() => void)[] = [];
   #aborted = false;

@@ -1,4 +1,3 @@
-/** What a request fails with that met a defect of the data plane. */
 import { AppError } from '@equipoise/core/model';
 
 /** AppError INTERNAL_ERROR that tells the client nothing of the defect. */

@@ -1,7 +1,6 @@
-/** Those who want to hear of something; they are called outside the policies, and one that throws harms neither them nor the rest. */
+/** Listeners are called outside the policies. One that throws affects neither them nor other listeners. */
 import type { TurnQueue } from './turn-queue.js';
 
-/** Listeners of one kind of event. */
 export class Listeners<Event> {
   readonly #turns: TurnQueue;
   readonly #listeners: ((event: Event) => void)[] = [];
@@ -14,7 +13,7 @@ export class Listeners<Event> {
     this.#listeners.push(listener);
   }
 
-  /** Calls all listeners after the running turn; what they throw is reported as a defect. */
+  /** Calls all listeners after the running turn; exceptions are reported as defects. */
   tell(event: Event): void {
     if (this.#listeners.length === 0) return;
     this.#turns.take(() => {

@@ -1,13 +1,13 @@
 /**
- * What splitting, joining and sharing mean for tensors; the walk through the graph (core/serve) decides when.
+ * Splits, joins and shares tensors; the walk through the graph (core/serve) decides when.
  *
- * A fan-out cuts every tensor of an output along its leading dimension, which must be the same k in all of them (k may be 0).
- * A join stacks the tensors of each name along a new leading dimension; an empty group joins to no tensors at all, since nothing
- * tells their types. Several in-edges merge by name, those along which something came; a name that comes from more than one of them is prefixed `stage.` in each
- * (`request.` where the request itself enters). What cannot be done is an AppError STAGE_FAILED that names the stage.
+ * A fan-out cuts every tensor of an output along its leading dimension, the same k in all of them (k may be 0). A join
+ * stacks the tensors of each name along a new leading dimension; without items it has no tensors, since nothing tells
+ * their types. Several in-edges merge by name. A name from more than one of them gets the prefix `stage.` in each
+ * (`request.` for the request itself). Impossible operations are an AppError STAGE_FAILED that names the stage.
  *
- * Whoever runs a batch owns its tensors and may transfer their buffers, so parts of a fan-out and shared payloads get buffers of
- * their own.
+ * The runner of a batch owns its tensors and may transfer their buffers, so parts of a fan-out and shared payloads get
+ * their own buffers.
  */
 import {
   AppError,
@@ -23,7 +23,6 @@ import {
 import type { PayloadAlgebra, ServingGraph } from '@equipoise/core/serve';
 import { type Condition, compileCondition } from '@equipoise/pipeline-file';
 
-/** Tensors with the name of the stage that made them. */
 export interface ProducedTensors {
   readonly producer: string;
   readonly tensors: TensorMap;
@@ -32,8 +31,8 @@ export interface ProducedTensors {
 const REQUEST = 'request';
 
 /**
- * The payload algebra of tensors for the walk through `graph`; throws AppError INVALID_PIPELINE where a condition is no CEL. What
- * `takes` cannot decide is an AppError CONDITION_FAILED.
+ * Payload algebra of tensors for the walk through `graph`. Throws AppError INVALID_PIPELINE if a condition is not valid
+ * CEL. An undecidable `takes` is an AppError CONDITION_FAILED.
  */
 export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap> {
   const nameOf = (stage: number): string => graph.stages[stage]?.id ?? String(stage);
@@ -54,13 +53,13 @@ export function tensorAlgebra(graph: ServingGraph): PayloadAlgebra<TensorMap> {
   };
 }
 
-/** How many items an output fans out into, going by its first tensor; 0 where `fanOutTensors` would fail for that. */
+/** Number of items that an output fans out into, by its first tensor; 0 if `fanOutTensors` would fail for that. */
 function itemsOf(output: TensorMap): number {
   for (const name in output) return output[name]?.shape[0] ?? 0;
   return 0;
 }
 
-/** The items that an output fans out into; all its tensors need one leading dimension. */
+/** Items that an output fans out into. All its tensors need one leading dimension. */
 export function fanOutTensors(output: TensorMap, stageName: string): readonly TensorMap[] {
   const entries = Object.entries(output);
   const [first] = entries;
@@ -78,11 +77,13 @@ export function fanOutTensors(output: TensorMap, stageName: string): readonly Te
   );
 }
 
-/** One payload from the items of a group, in order; every item needs the same tensors, equal in data type and shape. */
+/**
+ * One payload from the items of a fan-out, in order. Every item needs the same tensors, equal in data type and shape.
+ */
 export function joinTensors(parts: readonly TensorMap[], stageName: string): TensorMap {
   const names = Object.keys(parts[0] ?? {});
   for (const [index, part] of parts.entries()) {
-    // As many names as the first has, all of which are looked for below, are the same names.
+    // With as many names as the first item, all of which are checked below, the names are equal.
     if (Object.keys(part).length <= names.length) continue;
     const more = Object.keys(part).find((name) => tensorOf(parts[0] ?? {}, name) === undefined) as string;
     throw stageFailed(
@@ -98,7 +99,6 @@ export function joinTensors(parts: readonly TensorMap[], stageName: string): Ten
   );
 }
 
-/** The union of the tensors of several producers. */
 export function mergeTensors(parts: readonly ProducedTensors[]): TensorMap {
   const uses = new Map<string, number>();
   for (const { tensors } of parts) for (const name of Object.keys(tensors)) uses.set(name, (uses.get(name) ?? 0) + 1);
@@ -114,7 +114,7 @@ export function mergeTensors(parts: readonly ProducedTensors[]): TensorMap {
   return Object.fromEntries(merged);
 }
 
-/** The tensors that an output of the pipeline names; all of them when `wanted` is left out. */
+/** Tensors that an output of the pipeline names; all of them if `wanted` is undefined. */
 export function pickTensors({ producer, tensors }: ProducedTensors, wanted: readonly string[] | undefined): TensorMap {
   if (wanted === undefined) return tensors;
   return Object.fromEntries(
@@ -128,8 +128,8 @@ export function pickTensors({ producer, tensors }: ProducedTensors, wanted: read
 }
 
 /**
- * The tensors of a response: what each output of the pipeline names, merged by name. `produced` is by output slot; a stage that was
- * skipped gives nothing, and one that is answered only `unless` another ran gives nothing where that one did.
+ * Tensors of a response: those named by each output of the pipeline, merged by name. `produced` is by output slot. A
+ * skipped stage adds nothing; neither does an `unless` output whose other stage ran.
  */
 export function responseTensors(
   outputs: PipelineSpec['outputs'],
@@ -144,12 +144,12 @@ export function responseTensors(
   return mergeTensors(picked);
 }
 
-/** The same tensors in buffers of their own, without what else a viewed buffer holds. */
+/** The same tensors in their own buffers, without the rest of a viewed buffer. */
 export function copyTensors(tensors: TensorMap): TensorMap {
   return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, ownTensor(tensor)]));
 }
 
-/** An AppError STAGE_FAILED that names the stage; its length is bounded. */
+/** AppError STAGE_FAILED that names the stage; its length is bounded. */
 export function stageFailed(stage: string, problem: string): AppError {
   const name = boundedName(stage);
   return new AppError('STAGE_FAILED', boundedMessage(`Stage ${name}: ${problem}.`), { details: { stage: name } });

@@ -1,13 +1,12 @@
 /**
- * The payload algebra of real requests. The policies take no errors from it: what cannot be split or put together marks its
- * request as failed, an empty payload goes on in its place, and the runner fails the request as soon as the policies have returned.
+ * Payload algebra of real requests. The policies accept no errors from it. A failed split or join marks its request as
+ * failed and passes an empty payload on; the runner fails the request as soon as the policies return.
  */
 import { AppError, type PipelineSpec, type TensorMap } from '@equipoise/core/model';
 import type { MissingPart, PayloadAlgebra, ServingEdge, ServingGraph } from '@equipoise/core/serve';
 import { responseTensors, stageFailed, tensorAlgebra } from './payload-algebra.js';
 import type { PendingRequest, PipelineOutcome, RequestTensors, ServedRequest } from './pending-request.js';
 
-/** Moves the tensors of requests along one graph. */
 export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
   readonly #algebra: PayloadAlgebra<TensorMap>;
   readonly #outputs: PipelineSpec['outputs'];
@@ -52,7 +51,7 @@ export class PayloadFlow implements PayloadAlgebra<RequestTensors> {
     return { request, tensors: this.#algebra.share(tensors) };
   }
 
-  /** How a request ends whose output stages have all answered; also when the last of its tensors could not be put together. */
+  /** Outcome of a request whose output stages have all answered, also if its last tensors could not be merged. */
   outcome(request: ServedRequest): PipelineOutcome {
     if (request.context.failure !== undefined) return { kind: 'failed', failure: request.context.failure };
     try {
@@ -69,7 +68,7 @@ function tensorsOf({ tensors }: RequestTensors): TensorMap {
   return tensors;
 }
 
-/** Without a request nothing has come out of any fan-out yet, and no tensors cannot be at odds. */
+/** Without a request no fan-out has given anything yet, so nothing can fail. */
 function attempt<Result>(request: PendingRequest | undefined, instead: Result, work: () => Result): Result {
   try {
     return work();
@@ -79,7 +78,7 @@ function attempt<Result>(request: PendingRequest | undefined, instead: Result, w
   }
 }
 
-/** Whatever it was, it must not reach the policies. */
+/** No exception may reach the policies. */
 function asAppError(error: unknown): AppError {
   return error instanceof AppError ? error : stageFailed('output', `its tensors are unusable (${error})`);
 }

@@ -11,12 +11,12 @@ import {
   type AppError,
   type DropReason,
   type EdgeCount,
+  type HealthIssue,
   invariant,
   type PipelineSpec,
   type PrioritySpec,
   priorityLevel,
   type ReplicaId,
-  type HealthIssue,
   type StageId,
   type TensorMap,
 } from '@equipoise/core/model';

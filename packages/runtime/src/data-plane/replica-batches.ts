@@ -1,6 +1,6 @@
 /**
- * Batches in the hands of replicas: their tensors are handed over, what comes back is told and handed on to the policies. A batch whose
- * replica is lost goes back to them as a whole; a defect on the way fails its requests and frees its replica, or gives that up too.
+ * Batches that replicas run. A batch whose replica is lost returns to the policies as a whole. A defect fails its
+ * requests and frees the replica or, if that fails, takes it out of service.
  */
 import type { AppError, StageId, TensorMap, VariantId } from '@equipoise/core/model';
 import type { ItemResult, ModelRunner } from '@equipoise/core/ports';
@@ -12,49 +12,47 @@ import type { PendingRequest, RequestTensors } from './pending-request.js';
 import type { PolicyItem, PolicyReplica, ServedReplica } from './served-replica.js';
 import type { TurnQueue } from './turn-queue.js';
 
-/** A batch whose answer has come; items that were not handed over because their request had failed are left out. */
+/** A finished batch, without items whose request had failed before. */
 export interface BatchEnd {
   readonly stageId: StageId;
   readonly variantId: VariantId;
   readonly size: number;
   readonly failedItems: number;
-  /** Time inside the replica; 0 where the batch failed as a whole. */
+  /** Time inside the replica; 0 if the batch failed as a whole. */
   readonly serviceMs: number;
   /** Time from hand-over to answer. */
   readonly busyMs: number;
-  /** What each item waited in the queue of the stage. */
+  /** Wait of each item in the queue of the stage. */
   readonly waitsMs: readonly number[];
 }
 
-/** What surrounds the batches in their runner. */
 export interface BatchSurroundings {
   readonly scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
   readonly turns: TurnQueue;
-  /** Takes a turn on the policies. */
+  /** Runs a step on the policies. */
   turn(step: (nowMs: number) => void): void;
-  /** The replica of this name and the stage that it serves. */
+  /** The replica of this name and its stage. */
   place(replica: PolicyReplica): { readonly served: ServedReplica; readonly stageId: StageId };
-  /** Takes a lost replica out of service. */
   lose(served: ServedReplica): void;
-  /** Makes every stage look at its queue, which a broken turn may not have come to. */
+  /** Makes every stage look at its queue, for a broken turn that did not get there. */
   lookAgain(nowMs: number): void;
   ended(batch: BatchEnd): void;
 }
 
-/** A batch in a replica; `ran` are the items that were handed over, in the order of the batch. */
+/** A batch in a replica; `ran` are its items that were handed over, in order. */
 interface RunningBatch {
   readonly served: ServedReplica;
   readonly stageId: StageId;
   readonly replica: PolicyReplica;
   readonly ran: readonly PolicyItem[];
-  /** All of it, also the items that were not handed over. */
+  /** All items, including those not handed over. */
   readonly batch: readonly PolicyItem[];
   readonly startedAtMs: number;
 }
 
 const nothing: RequestTensors = { request: undefined, tensors: {} };
 
-/** Starts batches and brings their answers back to the policies. */
+/** Starts batches and returns their answers to the policies. */
 export class ReplicaBatches {
   readonly #around: BatchSurroundings;
 
@@ -62,7 +60,6 @@ export class ReplicaBatches {
     this.#around = around;
   }
 
-  /** Hands `replica.batch` over; its end is a turn of its own. */
   start(replica: PolicyReplica, startedAtMs: number): void {
     const { turns, turn, place } = this.#around;
     const { served, stageId } = place(replica);
@@ -80,7 +77,7 @@ export class ReplicaBatches {
     );
   }
 
-  /** The tensors for a replica; a copy where it would take them away and they may be needed once more. */
+  /** Tensors for a replica: a copy if they may be needed once more. */
   #handedOver(item: PolicyItem, { keepsTensors = false }: ModelRunner): TensorMap {
     const { tensors } = item.payload;
     return keepsTensors || !this.#around.scheduler.mayRetry(item) ? tensors : copyTensors(tensors);
@@ -89,7 +86,7 @@ export class ReplicaBatches {
   #finish(running: RunningBatch, answer: BatchAnswer, nowMs: number): void {
     const { scheduler, lose } = this.#around;
     const { served, replica, batch } = running;
-    // A batch that hung has been taken from its replica, which will not get another.
+    // A hung batch was taken from its replica, which gets no other.
     if (!replica.busy) return;
     this.#tell(running, answer, nowMs);
     if (answer.lost === undefined) this.#handOn(running, answer, nowMs);
@@ -129,7 +126,7 @@ export class ReplicaBatches {
     );
   }
 
-  /** After a defect in the middle of a batch's end: its requests fail, its replica is free again or, if that fails too, lost. */
+  /** After a defect: the requests of the batch fail, and its replica is free again or, if that fails, lost. */
   #giveUp({ served, replica, batch }: RunningBatch, nowMs: number): void {
     const { scheduler, turns, lookAgain, lose } = this.#around;
     const failure = internalError();
@@ -148,7 +145,7 @@ export class ReplicaBatches {
   }
 }
 
-/** An input that the stage refuses is the client's fault. */
+/** The client is at fault for an input that the stage rejects. */
 function isStageFault(result: ItemResult): boolean {
   return result.kind === 'failed' && result.error.code !== 'INVALID_INPUT';
 }

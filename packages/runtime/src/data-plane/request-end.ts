@@ -1,4 +1,4 @@
-/** The end of a request as statistics and listeners get it: when, how, and without its tensors. */
+/** End of a request for statistics and listeners, without its tensors. */
 import type { DropReason, ErrorCode } from '@equipoise/core/model';
 import { mayComeOfPlan } from '@equipoise/core/serve';
 import type { PipelineOutcome } from './pending-request.js';
@@ -9,14 +9,12 @@ export interface RequestTimes {
   readonly endedAtMs: number;
 }
 
-/** The end of one request. */
 export type RequestEnd = RequestTimes & { readonly latencyMs: number } & (
     | { readonly kind: 'completed' }
     | { readonly kind: 'dropped'; readonly reason: DropReason }
     | { readonly kind: 'failed'; readonly code: ErrorCode; readonly mayComeOfPlan: boolean }
   );
 
-/** What is kept of an outcome. */
 export function requestEnd(outcome: PipelineOutcome, { arrivedAtMs, endedAtMs }: RequestTimes): RequestEnd {
   const latencyMs = endedAtMs - arrivedAtMs;
   switch (outcome.kind) {

@@ -1,6 +1,6 @@
 /**
- * What became of the requests: totals, counts by whole second for the last ten minutes, latencies for the last one. Seconds
- * count from the start of the runner. Memory is constant: the records of the oldest second give way to those of the running one.
+ * Outcomes of requests: totals, counts by whole second for the last ten minutes, latencies for the last minute. Seconds
+ * count from the start of the runner. Memory is constant.
  */
 import {
   ArrivalRecord,
@@ -13,10 +13,10 @@ import type { RequestEnd } from './request-end.js';
 
 const KEPT_SECONDS = 600;
 const KEPT_LATENCY_SECONDS = 60;
-/** The kept seconds and the running one. */
+/** Kept seconds, including the running one. */
 const SLOTS = KEPT_SECONDS + 1;
 
-/** Counts of requests; `withinSlo` are the completed ones whose latency is at most the SLO's, `dropped` is by reason. */
+/** Counts of requests; `withinSlo` are completed ones within the SLO's latency, `dropped` is by reason. */
 export interface RequestCounts {
   readonly arrived: number;
   readonly completed: number;
@@ -25,7 +25,7 @@ export interface RequestCounts {
   readonly dropped: Readonly<Record<DropReason, number>>;
 }
 
-/** Counts of one second: arrivals by when they came, the rest by when they ended. */
+/** Counts of one second: arrivals by arrival, outcomes by end. */
 export interface SecondRecord extends RequestCounts {
   readonly second: number;
 }
@@ -60,10 +60,9 @@ class Counts implements RequestCounts {
   }
 }
 
-/** Counts requests of one pipeline. */
 export class RequestStatistics {
   readonly #startedAtMs: number;
-  /** What counts as within the SLO from now on. */
+  /** Sets the latency of the SLO for later requests. */
   sloLatencyMs: number;
   readonly #total = new Counts(0);
   #failedHere = 0;
@@ -93,29 +92,30 @@ export class RequestStatistics {
     if (end.kind === 'completed') this.#latenciesOf(second).record(end.latencyMs);
   }
 
-  /** Everything since the start. */
   get total(): RequestCounts {
     return { ...this.#total, dropped: { ...this.#total.dropped } };
   }
 
-  /** Requests since the start that failed by what the plan may have caused. */
+  /** Requests since the start that failed for reasons that the plan may have caused. */
   get failedHere(): number {
     return this.#failedHere;
   }
 
-  /** Arrivals of the whole seconds since the start, at most the last 600, oldest first; the running second is left out. */
+  /** Arrivals of whole seconds since the start, at most the last 600, oldest first, without the running second. */
   arrivalsPerSecond(nowMs: number): readonly number[] {
     return this.#arrivals.arrivalsPerSecond(nowMs);
   }
 
-  /** What the control loop may know of the load. */
+  /** Load for the control loop. */
   load(nowMs: number): LoadObservation {
     const burstiness = this.#arrivals.burstiness(nowMs);
     const latest = this.#arrivals.latest(nowMs);
     return { arrivalsPerSecond: this.arrivalsPerSecond(nowMs), latest, ...(burstiness && { burstiness }) };
   }
 
-  /** Records of the last `count` (at most 600) whole seconds since the start, oldest first; the running second is left out. */
+  /**
+   * Records of the last `count` (at most 600) whole seconds since the start, oldest first, without the running second.
+   */
   recentSeconds(nowMs: number, count: number): readonly SecondRecord[] {
     const running = this.#secondOf(nowMs);
     const first = Math.max(0, running - Math.min(count, KEPT_SECONDS));
@@ -126,7 +126,7 @@ export class RequestStatistics {
     });
   }
 
-  /** Latencies of what completed in the last `count` (at most 60) seconds, the running one included. */
+  /** Latencies of requests completed in the last `count` (at most 60) seconds, including the running one. */
   recentLatencies(nowMs: number, count: number): LatencyHistogram {
     invariant(count <= KEPT_LATENCY_SECONDS, `latencies are kept for ${KEPT_LATENCY_SECONDS} s`);
     const running = this.#secondOf(nowMs);

@@ -1,19 +1,16 @@
-/** The replicas that the data plane holds, by name, from the moment they enter service until their last batch has ended. */
+/** Replicas of the data plane by name, from their entry into service until their last batch has ended. */
 import type { ReplicaId, StageId, VariantId } from '@equipoise/core/model';
 import type { ModelRunner, ReadyReplica } from '@equipoise/core/ports';
 import type { ServingReplica, StageItem } from '@equipoise/core/serve';
 import type { PendingRequest, RequestTensors } from './pending-request.js';
 
-/** A replica as the policies hold it. */
 export type PolicyReplica = ServingReplica<RequestTensors, PendingRequest>;
 
-/** An item of a batch as the policies hold it. */
 export type PolicyItem = StageItem<RequestTensors, PendingRequest>;
 
-/** State of a replica's circuit breaker: `open` gets no batches, `half-open` one, which decides. */
+/** State of a replica's circuit breaker: `open` gets no batches, `half-open` one as a probe. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
-/** The circuit breaker of a replica. */
 export interface ReplicaBreaker {
   readonly stageId: StageId;
   readonly variantId: VariantId;
@@ -28,7 +25,7 @@ export class ServedReplica {
   readonly runner: ModelRunner;
   readonly drained: Promise<void>;
   readonly markDrained: () => void;
-  /** Its counterpart in the policies, set when it has entered service. */
+  /** Its counterpart in the policies once it is in service. */
   inPolicies: PolicyReplica | undefined;
   lost = false;
 

@@ -1,20 +1,18 @@
-/** The replicas of a pipeline in service: how they enter it, leave it after their batch, or are lost. */
+/** Replicas of a pipeline in service: entry, exit after their batch, loss. */
 import { type AppError, invariant, type ReplicaId } from '@equipoise/core/model';
 import type { ReadyReplica } from '@equipoise/core/ports';
 import type { PipelineScheduler } from '@equipoise/core/serve';
 import type { PendingRequest, RequestTensors } from './pending-request.js';
 import { ServedReplica } from './served-replica.js';
 
-/** What surrounds the replicas in their runner. */
 export interface ReplicaSurroundings {
   readonly scheduler: PipelineScheduler<RequestTensors, PendingRequest, AppError>;
-  /** Takes a turn on the policies. */
+  /** Runs a step on the policies. */
   turn(step: (nowMs: number) => void): void;
-  /** Told once of each replica that is lost. */
+  /** Called once for each lost replica. */
   lost(served: ServedReplica): void;
 }
 
-/** Holds them by name. */
 export class ServedReplicas {
   readonly #around: ReplicaSurroundings;
   readonly #byId = new Map<ReplicaId, ServedReplica>();
@@ -27,12 +25,12 @@ export class ServedReplicas {
     return [...this.#byId.values()];
   }
 
-  /** Indices of the stages that have one which takes batches. */
+  /** Indices of the stages with a replica that takes batches. */
   get stages(): ReadonlySet<number> {
     return new Set(this.all.filter(({ inPolicies }) => inPolicies?.draining === false).map(({ stage }) => stage));
   }
 
-  /** The one of this name, which has to be in service. */
+  /** Replica of this name, which must be in service. */
   named(replicaId: ReplicaId): ServedReplica {
     const served = this.#byId.get(replicaId);
     invariant(served !== undefined, `replica ${replicaId} is in service`);
@@ -53,7 +51,7 @@ export class ServedReplicas {
     });
   }
 
-  /** Takes one out of service; resolves when its batch has ended, and at once where there is none of this name. */
+  /** Takes one out of service. Resolves when its batch has ended, at once if the name is unknown. */
   async drain(replicaId: ReplicaId): Promise<void> {
     const served = this.#byId.get(replicaId);
     if (served === undefined) return;
@@ -61,7 +59,7 @@ export class ServedReplicas {
     await served.drained;
   }
 
-  /** One that was taken out has ended its batch. */
+  /** A replica out of service has ended its batch. */
   drained(replicaId: ReplicaId): void {
     this.#byId.get(replicaId)?.markDrained();
     this.#byId.delete(replicaId);

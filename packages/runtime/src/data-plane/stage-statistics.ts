@@ -1,4 +1,4 @@
-/** What the replicas of one stage did since the start, in memory that does not grow with the load. */
+/** Counts of one stage since the start, in constant memory. */
 import type { DropReason } from '@equipoise/core/model';
 import type { TroubleCounts } from '@equipoise/core/serve';
 
@@ -9,7 +9,7 @@ export interface BatchSizeCounts {
   readonly maxServiceMs: number;
 }
 
-/** What the request policies know of a stage. */
+/** Queue and replicas by the request policies. */
 export interface PolicyCounts {
   readonly queueLength: number;
   /** Items that were lost with their replica and tried once more. */
@@ -17,7 +17,6 @@ export interface PolicyCounts {
   readonly troubles: TroubleCounts;
 }
 
-/** Counts of a stage since the start. */
 export interface StageCounts extends PolicyCounts {
   readonly batches: number;
   /** Items in finished batches; `failedItems` of them failed. */
@@ -30,7 +29,7 @@ export interface StageCounts extends PolicyCounts {
   readonly byBatchSize: Readonly<Record<number, BatchSizeCounts>>;
 }
 
-/** A finished batch; `serviceMs` is the time inside the replica, `busyMs` that until its answer arrived. */
+/** A finished batch; `serviceMs` is the time inside the replica, `busyMs` includes the way there and back. */
 export interface FinishedBatch {
   readonly size: number;
   readonly failedItems: number;
@@ -38,7 +37,6 @@ export interface FinishedBatch {
   readonly serviceMs: number;
 }
 
-/** Counts batches and drops of one stage. */
 export class StageStatistics {
   readonly #dropped: Partial<Record<DropReason, number>> = {};
   readonly #byBatchSize = new Map<number, { batches: number; totalMs: number; maxMs: number }>();

@@ -1,11 +1,11 @@
-/** How much memory tensors hold, for the bound on what is in flight. */
+/** Memory of tensors, for the bound on requests in flight. */
 import type { TensorMap } from '@equipoise/core/model';
 
-/** What the engine spends on an element of BYTES beside its content: a client may send millions that are empty. Measured, rounded. */
+/** Overhead in bytes of an element of BYTES, since a client may send millions of empty ones. Measured, rounded. */
 const TEXT_BYTES = 32;
 const VIEW_BYTES = 112;
 
-/** Bytes of the elements; a text counts two a character, and each element of BYTES what holding it takes. */
+/** Bytes of the elements. A text counts two per character; each element of BYTES adds its overhead. */
 export function tensorBytes(tensors: TensorMap): number {
   let bytes = 0;
   for (const { data } of Object.values(tensors)) {

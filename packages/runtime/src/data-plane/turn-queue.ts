@@ -1,10 +1,9 @@
 /**
- * Runs one step at a time to its end. The policies must not be called back from inside an effect; a step that is asked for while
- * another runs therefore waits until that one has ended, still within the same call from outside. A step that throws is a defect: it
- * is reported, and the next one runs all the same.
+ * Runs one step at a time. Effects must not call back into the policies, so a step requested during another waits for
+ * its end, still within the same outer call. An exception in a step is a defect: it is reported, and the next step
+ * runs.
  */
 
-/** Steps that never nest. */
 export class TurnQueue {
   readonly #waiting: (() => void)[] = [];
   readonly #onDefect: (error: unknown) => void;
@@ -23,7 +22,7 @@ export class TurnQueue {
     this.#running = false;
   }
 
-  /** Runs a part of a step whose defects must not end the step; tells whether it came to its end. */
+  /** Runs a part of a step whose defects must not end the step; returns false after a defect. */
   guard(part: () => void): boolean {
     try {
       part();
@@ -34,7 +33,7 @@ export class TurnQueue {
     }
   }
 
-  /** Tells of a defect; one of the listener itself goes to the process warnings. */
+  /** Reports a defect. A defect of the listener itself becomes a process warning. */
   report(error: unknown): void {
     try {
       this.#onDefect(error);
@@ -44,7 +43,6 @@ export class TurnQueue {
   }
 }
 
-/** The default listener: a process warning. */
 export function warnOfDefect(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : 'Something that is no Error was thrown.');
 }
