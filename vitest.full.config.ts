@@ -1,19 +1,39 @@
-/** The full tier: suites that take long or need a tool. */
+/** The full tier: suites that take long or need a tool, none of them longer than a minute. */
 import { defineConfig } from 'vitest/config';
 import quick from './vitest.config.js';
 
 const { projects: _, ...settings } = quick.test ?? {};
+const excluded = ['**/node_modules/**', '**/dist/**'];
+/** Suites that measure times, or run a whole cluster: nothing else runs meanwhile. */
+const alone = [
+  'benchmarks/{control/served,data-plane,fidelity,kubernetes}/**/*.full.test.ts',
+  'packages/adapter-kubernetes/**/*.full.test.ts',
+  'packages/app/src/{compose,open-inference}/*.full.test.ts',
+];
 
 export default defineConfig({
   ...quick,
   test: {
     ...settings,
-    include: ['{packages/*/src,examples,benchmarks,scripts}/**/*.{full,seeds}.test.ts'],
     env: { ...settings.env, EQUIPOISE_SEEDS: 'all' },
-    exclude: ['**/node_modules/**', '**/dist/**'],
+    exclude: excluded,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'two at a time',
+          include: ['{packages/*/src,examples,benchmarks,scripts}/**/*.{full,seeds}.test.ts'],
+          exclude: [...excluded, ...alone],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: alone, fileParallelism: false, sequence: { groupOrder: 1 } },
+      },
+    ],
     setupFiles: [],
     passWithNoTests: true,
-    fileParallelism: false,
     testTimeout: 600_000,
   },
 });

@@ -12,9 +12,9 @@ export interface WrongProfileFigures {
   readonly mode: ControlMode;
   readonly factor: number;
   readonly durationS: number;
-  /** Of the 10-s windows from 90 s on. */
+  /** Of the 10-s windows that begin after the loop had time to settle. */
   readonly worstWindowFraction: number;
-  /** Of the stage that has most, from 90 s on. */
+  /** Of the stage that has most, after that time. */
   readonly mostSwitches: number;
   /** The plan that is in force at the end. */
   readonly cpuCores: number;
@@ -24,14 +24,21 @@ export interface WrongProfileFigures {
 const ARRIVAL_RPS = 40;
 /** The peak that the budget is made for: twice the load, so that a plan is feasible at twice the service times. */
 const PEAK_RPS = 100;
-const SETTLED_MS = 90_000;
+const SETTLED_S = 90;
 const WINDOW_MS = 10_000;
+
+/** Length of a run, and the time that the loop has to settle; 90 s by default. */
+export interface WrongProfileRun {
+  readonly durationS: number;
+  readonly settledS?: number;
+  readonly seed: number;
+}
 
 /** Serves a steady load for some time. */
 export async function serveWrongProfile(
   mode: ControlMode,
   factor: number,
-  { durationS, seed }: { readonly durationS: number; readonly seed: number },
+  { durationS, settledS = SETTLED_S, seed }: WrongProfileRun,
 ): Promise<WrongProfileFigures> {
   const spec = specFor(servedPipeline(), mode, PEAK_RPS);
   const noted: { readonly atMs: number; readonly event: LoopEvent }[] = [];
@@ -46,8 +53,8 @@ export async function serveWrongProfile(
     const requests = await sendLoad(pipeline.runner, { load, rng: new SeededRng(seed) }).ended;
     const plans = noted.flatMap(({ event }): readonly Plan[] => (event.kind === 'in-force' ? [event.plan] : []));
     const { cpuCores, pas } = (plans.at(-1) ?? pipeline.firstPlan).predicted;
-    const late = noted.filter(({ atMs }) => atMs - startedAtMs >= SETTLED_MS).map(({ event }) => event);
-    const worstWindowFraction = worstWindow(requests, spec.slo.latencyMs, durationS);
+    const late = noted.filter(({ atMs }) => atMs - startedAtMs >= 1000 * settledS).map(({ event }) => event);
+    const worstWindowFraction = worstWindow(requests, spec.slo.latencyMs, { durationS, settledS });
     return { mode, factor, durationS, worstWindowFraction, mostSwitches: mostSwitches(late), cpuCores, pas };
   } finally {
     await pipeline.close();
@@ -64,11 +71,15 @@ function believed({ stages }: PipelineSpec, factor: number): ProfileSet {
   );
 }
 
-function worstWindow(requests: readonly ServedRequest[], sloMs: number, durationS: number): number {
+function worstWindow(
+  requests: readonly ServedRequest[],
+  sloMs: number,
+  { durationS, settledS }: { readonly durationS: number; readonly settledS: number },
+): number {
   const windows = new Map<number, { all: number; ok: number }>();
   for (const { kind, arrivedAtMs, endedAtMs } of requests) {
     const window = Math.floor(arrivedAtMs / WINDOW_MS);
-    if (arrivedAtMs < SETTLED_MS || (window + 1) * WINDOW_MS > 1000 * durationS) continue;
+    if (arrivedAtMs < 1000 * settledS || (window + 1) * WINDOW_MS > 1000 * durationS) continue;
     const { all, ok } = windows.get(window) ?? { all: 0, ok: 0 };
     windows.set(window, { all: all + 1, ok: ok + Number(kind === 'completed' && endedAtMs - arrivedAtMs <= sloMs) });
   }
