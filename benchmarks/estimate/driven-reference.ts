@@ -90,8 +90,12 @@ export function drivenReference(stage: RandomStage & Overloads, seed: number): R
     const { p99Ms, halfWidthFraction } = p99Of(runs, all);
     if (halfWidthFraction > WITHIN && requests + RUNS * length <= MOST_REQUESTS) continue;
     return {
-      ...{ meanMs: all.meanMs, p50Ms: all.quantileMs(0.5), p95Ms: all.quantileMs(0.95) },
-      ...{ p99Ms, halfWidthFraction, requests },
+      meanMs: all.meanMs,
+      p50Ms: all.quantileMs(0.5),
+      p95Ms: all.quantileMs(0.95),
+      p99Ms,
+      halfWidthFraction,
+      requests,
     };
   }
 }

@@ -17,7 +17,9 @@ export function simulateSegment(by: SimulatedBy, arrivedAtMs: readonly number[],
   const ends: End[] = [];
   let next = 0;
   simulatePlan({
-    ...{ spec: by.spec, curves: by.curves, plan: planOf(by.spec) },
+    spec: by.spec,
+    curves: by.curves,
+    plan: planOf(by.spec),
     ...(by.serviceTimes && { serviceTimes: by.serviceTimes() }),
     arrivals: { nextAtMs: () => arrivedAtMs[next++] },
     rng: new SeededRng(seed),

@@ -58,7 +58,11 @@ export function accuracyOf({ counts, trainS, scale, keepZeros, seed, methods }: 
     coverageByTercile: parts.byTercile.map((positions) => coverageAt(judged, positions, task)),
   });
   return {
-    ...{ seed, keepZeros, selected: trial.selected, changes: trial.inForce.changes, forecasts: trial.testBins.length },
+    seed,
+    keepZeros,
+    selected: trial.selected,
+    changes: trial.inForce.changes,
+    forecasts: trial.testBins.length,
     methods: trial.methods.map((method) => figuresOf(method.name, method)),
     inForce: figuresOf('in force', trial.inForce),
   };

@@ -82,7 +82,10 @@ function quantilesOf({ stepsMs, long }: StepAnswer): StepQuantiles {
     sorted[Math.min(sorted.length - 1, Math.floor(fraction * sorted.length))] ?? 0;
   return {
     steps: stepsMs.length,
-    ...{ medianMs: at(0.5), p99Ms: at(0.99), p999Ms: at(0.999), maxMs: at(1) },
+    medianMs: at(0.5),
+    p99Ms: at(0.99),
+    p999Ms: at(0.999),
+    maxMs: at(1),
     long: long.toSorted((a, b) => b.wallMs - a.wallMs).slice(0, SHOWN),
   };
 }

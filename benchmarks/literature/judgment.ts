@@ -55,7 +55,9 @@ function comparison(runs: readonly PairedRuns[], mode: Mode): Comparison {
   const theirs = meanFigures(pairs.map((pair) => pair.theirs));
   const better = { PAS: pasPoints.low > 0, cost: costFraction.high < 0, attainment: attainmentPoints.low > 0 };
   return {
-    ...{ pasPoints, costFraction, attainmentPoints },
+    pasPoints,
+    costFraction,
+    attainmentPoints,
     attainmentFraction: ours.attainmentFraction,
     keepsGoal: mode === 'maxAccuracy' ? pasPoints.mean >= LEAST_PAS_POINTS : costFraction.mean <= MOST_COST_FRACTION,
     keepsAttainment: ours.attainmentFraction >= Math.min(ATTAINMENT, theirs.attainmentFraction),
@@ -72,7 +74,8 @@ export function judged(cell: CellFigures): JudgedCell {
   return {
     cell,
     policy: meanFigures(cell.runs.map((run) => run.policy)),
-    ...{ maxAccuracy, minCost },
+    maxAccuracy,
+    minCost,
     optimal: cell.optimalIntervalsFraction === 1,
     better: isBetter(maxAccuracy) || isBetter(minCost),
     met: holds(maxAccuracy) && holds(minCost),

@@ -107,7 +107,9 @@ export class CellBench {
     const intervals = policy === 'equipoise' ? [] : seeds.flatMap(({ all }) => all[0]?.intervals ?? []);
     const better = dominated({ spec: this.#spec, curves: this.#curves, verifierAt: this.#verifierAt }, intervals);
     return {
-      ...{ pipeline: this.#spec.name, load, policy },
+      pipeline: this.#spec.name,
+      load,
+      policy,
       runs: seeds.map(({ runs }) => runs),
       optimalIntervalsFraction: optimalFraction(intervals, better),
       ticks: seeds[0]?.all.map(({ ticks }) => ticks) ?? [],
@@ -139,7 +141,10 @@ export class CellBench {
 
   #contextOf(spec: PipelineSpec, policy: PolicyName): ControlContext {
     return {
-      ...{ spec, profiles: [], curves: this.#curves, verifierAt: this.#verifierAt },
+      spec,
+      profiles: [],
+      curves: this.#curves,
+      verifierAt: this.#verifierAt,
       policy: controlPolicies[policy],
       forecaster: forecasters[grid.forecaster],
     };
@@ -148,7 +153,9 @@ export class CellBench {
   #run(context: ControlContext, load: LoadSpec, seed: number): OneRun {
     const first = firstPlan(context, load, seed);
     const run = simulateControl({
-      ...{ context, seed, firstPlan: first },
+      context,
+      seed,
+      firstPlan: first,
       arrivals: arrivalsOf(load, arrivalRng(seed)),
       hostCores: Number.POSITIVE_INFINITY,
       measureFromMs: grid.excludeFirstS * 1000,

@@ -153,7 +153,10 @@ export function literaturePipeline(referenceDir: string, name: string): Literatu
     const usable = [...measured.filter(isConsistent), ...filled];
     const bounds = { minReplicas: 1, maxReplicas: MOST_REPLICAS, maxBatchWaitMs: 0 };
     const spec: StageSpec = {
-      ...{ id: stageId(stage.id), kind: 'model', bounds, pins: {} },
+      id: stageId(stage.id),
+      kind: 'model',
+      bounds,
+      pins: {},
       variants: variantsOf(usable, published),
     };
     return { spec, measured, filled };

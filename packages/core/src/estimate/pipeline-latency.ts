@@ -43,7 +43,7 @@ export interface PipelineQuery {
   readonly spec: PipelineSpec;
   readonly stages: ReadonlyMap<StageId, StageConfiguration>;
   readonly arrivalRps: number;
-  readonly burstiness?: Burstiness;
+  readonly burstiness?: Burstiness | undefined;
 }
 
 /** Number of `parts` that a join awaits. */

@@ -23,7 +23,7 @@ export interface StageQuery {
   readonly groupSize: number;
   /** Items of one request among them. Default: all. */
   readonly itemsPerRequest?: number;
-  readonly burstiness?: Burstiness;
+  readonly burstiness?: Burstiness | undefined;
 }
 
 /** Unstable stages have infinite times. */

@@ -139,7 +139,9 @@ describe('frontier', () => {
   it('says how many points it was not asked to look at, and whether the label limit ended it', () => {
     const variants = [0.6, 0.7, 0.8, 0.9].map((accuracy, i) => ({
       name: `v${i}`,
-      ...{ accuracy, fixedMs: 2, perItemMs: 8 * 2 ** i },
+      accuracy,
+      fixedMs: 2,
+      perItemMs: 8 * 2 ** i,
     }));
     const rising = testPipeline([testStage('detect', variants)]);
     const all = frontier(problemOf(rising, 60));
@@ -191,7 +193,11 @@ describe('frontier', () => {
       { name: 'large', accuracy: 0.9, fixedMs: 2, perItemMs: 15 },
     ]);
     const always: VerifyPlan = (_, { percentile }) => ({
-      ...{ latencyMs: 1, percentile, sloAttainmentFraction: 1, conclusive: true, seeds: [1] },
+      latencyMs: 1,
+      percentile,
+      sloAttainmentFraction: 1,
+      conclusive: true,
+      seeds: [1],
     });
     for (const latencyMs of [60, 80]) {
       const asked = { ...testPipeline([detect, classify]), slo: { latencyMs, percentile: 99 }, budget: {} };

@@ -164,7 +164,9 @@ describe('optimize', () => {
   it('tells the same smallest budget whatever runs', () => {
     const slow = { ...detect, variants: detect.variants.map((variant) => ({ ...variant, loadMs: 600_000 })) };
     const replicas = Array.from({ length: 3 }, (_, i) => ({
-      ...{ replicaId: replicaId(`r${i}`), variantId: variantId('large'), status: 'ready' as const },
+      replicaId: replicaId(`r${i}`),
+      variantId: variantId('large'),
+      status: 'ready' as const,
       resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
     }));
     const problem = problemOf(testPipeline([slow]), 60, { budget: { cpuCores: 0 } });
@@ -185,7 +187,10 @@ describe('optimize', () => {
   it('tells an SLO above the asked one at which a simulation shows that a plan holds, or none', () => {
     const fixOf = (shownFromMs: number) => {
       const verify: VerifyPlan = (_, slo) => ({
-        ...{ latencyMs: 195, percentile: slo.percentile, sloAttainmentFraction: 1, seeds: [1] },
+        latencyMs: 195,
+        percentile: slo.percentile,
+        sloAttainmentFraction: 1,
+        seeds: [1],
         conclusive: slo.latencyMs >= shownFromMs,
       });
       return infeasible(optimize(problemOf(spec, 20), verify)).fixes.slo?.latencyMs;
@@ -214,7 +219,11 @@ describe('optimize', () => {
     const slo = { latencyMs: 5, percentile: 99 };
     const problem = problemOf(spec, 20, { slo, estimator: 'sum-of-tails' });
     const late: VerifyPlan = (_, { percentile }) => ({
-      ...{ latencyMs: 3000, percentile, sloAttainmentFraction: 0, conclusive: true, seeds: [1] },
+      latencyMs: 3000,
+      percentile,
+      sloAttainmentFraction: 0,
+      conclusive: true,
+      seeds: [1],
     });
     const latencyMs = infeasible(optimize(problem, late)).fixes.slo?.latencyMs as number;
     expect(latencyMs).toBeLessThan(100);

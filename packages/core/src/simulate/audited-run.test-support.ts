@@ -67,7 +67,10 @@ function faultsFor(rng: Rng): FaultSchedule {
     hangsPerHour: oneOf(rng, [0, perHour(4_000)]),
     slowdownsPerHour: oneOf(rng, [0, perHour(2_000)]),
     failingSpellsPerHour: oneOf(rng, [0, perHour(2_000)]),
-    ...{ slowMs: 3_000, slowFactor: 5, failingMs: 1_000, startFailureFraction: 0.2 },
+    slowMs: 3_000,
+    slowFactor: 5,
+    failingMs: 1_000,
+    startFailureFraction: 0.2,
   };
   return randomFaults(rates, rng.fork('faults'));
 }

@@ -87,11 +87,16 @@ describe('simulatePlan', () => {
     const spec = { ...chain, edges, admission: { ...chain.admission, maxQueueLength: 2 } };
     const told: (number | undefined)[] = [];
     const { tally } = simulatePlan({
-      ...{ spec, curves: curvesFor(spec), plan: planOf(spec, { maxBatchSize: 1, replicas: 1 }) },
-      ...{ rng: new SeededRng(1), hostCores: Number.POSITIVE_INFINITY, drops: true },
+      spec,
+      curves: curvesFor(spec),
+      plan: planOf(spec, { maxBatchSize: 1, replicas: 1 }),
+      rng: new SeededRng(1),
+      hostCores: Number.POSITIVE_INFINITY,
+      drops: true,
       arrivals: poissonArrivals(20, 5000, new SeededRng(2)),
       controller: {
-        ...{ intervalMs: 4000, loadMs: () => 0 },
+        intervalMs: 4000,
+        loadMs: () => 0,
         decide: ({ failedTotal }) => {
           told.push(failedTotal);
           return [];

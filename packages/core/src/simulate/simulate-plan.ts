@@ -77,7 +77,9 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#chances = new ItemChances(spec, input.rng);
     const maxQueueLength = input.drops ? spec.admission.maxQueueLength : Number.POSITIVE_INFINITY;
     const limits = {
-      ...{ hostCores: input.hostCores, maxQueueLength, dropLate: input.drops },
+      hostCores: input.hostCores,
+      maxQueueLength,
+      dropLate: input.drops,
       priorityShares: this.#priorities.shares,
       maxWaitFraction: spec.admission.maxWaitFraction,
       answerMarginMs: input.drops ? spec.admission.answerMarginMs : 0,
@@ -86,8 +88,13 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#scheduler = new PipelineScheduler(this.graph, limits, this);
     const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
     this.#fleet = new SimulatedFleet({
-      ...{ expectedCurves: controller?.expectedCurves?.() ?? curves },
-      ...{ spec, curves, graph: this.graph, scheduler: this.#scheduler, loadMs, faults: input.faults },
+      expectedCurves: controller?.expectedCurves?.() ?? curves,
+      spec,
+      curves,
+      graph: this.graph,
+      scheduler: this.#scheduler,
+      loadMs,
+      faults: input.faults,
       loadLasts: () => !this.#loadEnded,
       schedule: (atMs, event, rank) => this.#events.push(atMs, event, rank),
     });

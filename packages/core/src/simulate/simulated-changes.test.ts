@@ -22,8 +22,12 @@ function toldOf(failing: 'a' | 'b' | undefined) {
   );
   const told: Observation['lastChange'][] = [];
   simulatePlan({
-    ...{ spec, curves: requireCurves(spec, []), plan: planOf(spec, { maxBatchSize: 1, replicas: 1 }) },
-    ...{ rng: new SeededRng(1), hostCores: Number.POSITIVE_INFINITY, drops: true },
+    spec,
+    curves: requireCurves(spec, []),
+    plan: planOf(spec, { maxBatchSize: 1, replicas: 1 }),
+    rng: new SeededRng(1),
+    hostCores: Number.POSITIVE_INFINITY,
+    drops: true,
     arrivals: poissonArrivals(20, 5500, new SeededRng(2)),
     controller: {
       intervalMs: 1000,
@@ -50,17 +54,24 @@ describe('changes in simulated time', () => {
   it('are told of by how those ended that took their place, though they had failed by then', () => {
     const four = planOf(spec, { maxBatchSize: 1, replicas: 4 });
     const scale = (id: typeof a): Change => ({
-      ...{ kind: 'scale', stageId: id, fromReplicas: 1 },
+      kind: 'scale',
+      stageId: id,
+      fromReplicas: 1,
       to: four.stages[id]?.[0] as never,
     });
     const told: (readonly [boolean, Observation['lastChange']])[] = [];
     let starts = 0;
     simulatePlan({
-      ...{ spec, curves: requireCurves(spec, []), plan: planOf(spec, { maxBatchSize: 1, replicas: 1 }) },
-      ...{ rng: new SeededRng(1), hostCores: Number.POSITIVE_INFINITY, drops: true },
+      spec,
+      curves: requireCurves(spec, []),
+      plan: planOf(spec, { maxBatchSize: 1, replicas: 1 }),
+      rng: new SeededRng(1),
+      hostCores: Number.POSITIVE_INFINITY,
+      drops: true,
       arrivals: poissonArrivals(20, 16_000, new SeededRng(2)),
       controller: {
-        ...{ intervalMs: 1000, looksWhileChanging: true },
+        intervalMs: 1000,
+        looksWhileChanging: true,
         // The first start fails at once, while the others last.
         loadMs: (id) => (id === b ? 4000 : starts++ === 0 ? 500 : 6000),
         decide: ({ changing = false, lastChange }) => {

@@ -131,8 +131,13 @@ describe('simulatePlan with a backlog', () => {
   it('has that many requests at the sources at the beginning', () => {
     const latencies: number[] = [];
     const { tally } = simulatePlan({
-      ...{ spec, curves: requireCurves(spec, []), plan: planOf(spec, { maxBatchSize: 1, replicas: 1 }) },
-      ...{ rng: new SeededRng(1), hostCores: 64, drops: false, backlogRequests: 5 },
+      spec,
+      curves: requireCurves(spec, []),
+      plan: planOf(spec, { maxBatchSize: 1, replicas: 1 }),
+      rng: new SeededRng(1),
+      hostCores: 64,
+      drops: false,
+      backlogRequests: 5,
       arrivals: poissonArrivals(0, 0, new SeededRng(1)),
       onEnd: ({ latencyMs }) => latencies.push(latencyMs ?? 0),
     });

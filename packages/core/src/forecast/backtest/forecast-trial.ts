@@ -100,7 +100,10 @@ export function forecastTrial(request: TrialRequest): Trial {
     selected: selectedForecast(begun).method,
     inForce: { ...tested.inForce, targetsRps },
     methods: forecasters.map(({ method, weights, fitMs }, position) => ({
-      ...{ name: method, weights, fitMs, targetsRps },
+      name: method,
+      weights,
+      fitMs,
+      targetsRps,
       ...(tested.forecasts[position] as Forecasts),
       predictMs: predictMsOf(byName.get(method) as ForecastMethod, weights, { request, firstTest }),
     })),

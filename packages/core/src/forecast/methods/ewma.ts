@@ -31,7 +31,8 @@ const GRID = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9] as const;
 export const ewma: ForecastMethod<EwmaWeights, EwmaMemory | undefined, EwmaFit> = {
   name: 'ewma',
   beginFit: () => ({
-    ...{ doneSteps: 0, totalSteps: GRID.length },
+    doneSteps: 0,
+    totalSteps: GRID.length,
     weights: { pointWeight: 0.4, upperWeight: 0.4, upperFactor: 1 },
   }),
   fitStep: (fit, training) => {

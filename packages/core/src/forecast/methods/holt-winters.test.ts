@@ -4,7 +4,11 @@ import { holtWinters } from './holt-winters.js';
 
 const weights = {
   smoothing: { level: 0.5, slope: 0.25, season: 0.2 },
-  ...{ pointFactor: 1, upperFactor: 2, horizonBins: 2, binsPerSlot: 1, slots: 2 },
+  pointFactor: 1,
+  upperFactor: 2,
+  horizonBins: 2,
+  binsPerSlot: 1,
+  slots: 2,
 };
 
 describe('holtWinters', () => {

@@ -50,10 +50,13 @@ const GRID: readonly Smoothing[] = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8].flatMap((
 export const holtWinters: ForecastMethod<HoltWintersWeights, HoltWintersMemory, HoltWintersFit> = {
   name: 'holt-winters',
   beginFit: ({ task: { binS, horizonBins } }) => ({
-    ...{ doneSteps: 0, totalSteps: GRID.length },
+    doneSteps: 0,
+    totalSteps: GRID.length,
     weights: {
       smoothing: { level: 0.5, slope: 0, season: 0 },
-      ...{ pointFactor: 1, upperFactor: 1, horizonBins },
+      pointFactor: 1,
+      upperFactor: 1,
+      horizonBins,
       binsPerSlot: Math.max(1, Math.round(SLOT_S / binS)),
       slots: Math.max(1, Math.round(DAY_S / Math.max(SLOT_S, binS))),
     },

@@ -72,7 +72,8 @@ export const quantileRegression: ForecastMethod<RegressionWeights, readonly numb
     return { doneSteps: 0, totalSteps: STEPS, weights: { point: last, upper: last } };
   },
   fitStep: ({ doneSteps, totalSteps, weights }, training): Fitting<RegressionWeights> => ({
-    ...{ doneSteps: doneSteps + 1, totalSteps },
+    doneSteps: doneSteps + 1,
+    totalSteps,
     weights: {
       point: improveCoefficients(weights.point, training, POINT_FRACTION),
       upper: improveCoefficients(weights.upper, training, training.task.upperFraction),

@@ -21,7 +21,8 @@ function windowMethod(rule: WindowRule): ForecastMethod<WindowWeights, readonly 
   return {
     name: rule.name,
     beginFit: ({ task }) => ({
-      ...{ doneSteps: 0, totalSteps: 1 },
+      doneSteps: 0,
+      totalSteps: 1,
       weights: { windowBins: rule.windowBins(task), upperFactor: 1 },
     }),
     fitStep: ({ weights: { windowBins } }, training): Fitting<WindowWeights> => {

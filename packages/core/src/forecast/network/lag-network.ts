@@ -10,7 +10,9 @@ const HIDDEN_UNITS = 16;
 export const lagNetwork = networkMethod({
   name: 'lag-network',
   networkFor: (lags) => denseNetwork(lags + 1, HIDDEN_UNITS),
-  ...{ batches: 8000, batchSize: 32, rate: 3e-3 },
+  batches: 8000,
+  batchSize: 32,
+  rate: 3e-3,
 });
 
 export function denseNetwork(inputs: number, hidden: number): Network {

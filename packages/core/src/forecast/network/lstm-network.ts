@@ -14,7 +14,9 @@ export const CELLS = 16;
 export const lstm = networkMethod({
   name: 'lstm',
   networkFor: (lags) => lstmNetwork(lags, CELLS),
-  ...{ batches: 6000, batchSize: 32, rate: 4e-3 },
+  batches: 6000,
+  batchSize: 32,
+  rate: 4e-3,
 });
 
 /** Values kept for the backward pass. */

@@ -89,10 +89,13 @@ function beginNetworkFit(rule: NetworkRule, { task, maximaRps, targetsRps }: Tra
   const zeros = new Array<number>(parameters.length).fill(0);
   const meanTarget = targetsRps.reduce((sum, target) => sum + target, 0) / Math.max(1, targetsRps.length);
   return {
-    ...{ doneSteps: 0, totalSteps: Math.ceil(batchesFor(rule, examplesOf(targetsRps, lags)) / BATCHES_PER_STEP) },
+    doneSteps: 0,
+    totalSteps: Math.ceil(batchesFor(rule, examplesOf(targetsRps, lags)) / BATCHES_PER_STEP),
     weights: { ...levelSpread(maximaRps, lags), lags, parameters },
     lossScale: { upperFraction, meanTarget: meanTarget + HALF_REQUEST_RPS },
-    ...{ seed, mean: zeros, square: zeros },
+    seed,
+    mean: zeros,
+    square: zeros,
   };
 }
 
@@ -126,7 +129,8 @@ function runBatches(rule: NetworkRule, fit: NetworkFit, training: TrainingPeaks)
     ...fit,
     doneSteps: doneSteps + 1,
     weights: { ...weights, parameters: Array.from(state.parameters) },
-    ...{ mean: Array.from(state.mean), square: Array.from(state.square) },
+    mean: Array.from(state.mean),
+    square: Array.from(state.square),
   };
 }
 

@@ -124,7 +124,7 @@ export function compileLabels(problem: SurrogateProblem, target: LabelGoal): Lab
     graph,
     latencyLimitMs: timed ? withRounding(problem.sloMs) : Number.POSITIVE_INFINITY,
     amounts: drafts.map(({ limit }): Amount => ({ limit })),
-    ...(cost === undefined ? {} : { cost }),
+    cost,
     goal: target.goal,
     scenarios: problem.accuracy.scenarios.map(({ probability, visited }) => ({
       probability,

@@ -27,7 +27,7 @@ export interface PassInput extends BoundedProblem {
 
 /** Best choice above the bar, if any, and the unproven rest. */
 export interface PassResult {
-  readonly incumbent?: Incumbent;
+  readonly incumbent: Incumbent | undefined;
   /** Highest bound dropped for lack of width; −Infinity if none. */
   readonly droppedBound: number;
   readonly labels: number;
@@ -143,7 +143,7 @@ export function labelPass(input: PassInput): PassResult {
   const sweep = new Sweep(input);
   sweep.run();
   return {
-    ...(sweep.incumbent === undefined ? {} : { incumbent: sweep.incumbent }),
+    incumbent: sweep.incumbent,
     droppedBound: sweep.droppedBound,
     labels: sweep.labels,
   };

@@ -54,7 +54,7 @@ export interface LabelProblem {
   readonly latencyLimitMs: number;
   readonly amounts: readonly Amount[];
   /** Cost amount and its price per unit; absent if the goal has no cost. */
-  readonly cost?: { readonly amount: number; readonly perUnit: number };
+  readonly cost?: { readonly amount: number; readonly perUnit: number } | undefined;
   readonly goal: Goal;
   readonly scenarios: readonly Scenario[];
   /** Accepts or refuses complete choices by option sources. */

@@ -33,15 +33,15 @@ export interface Multipliers {
 /** Prices, best choice found, and proof of infeasibility. */
 export interface AscentResult {
   readonly multipliers: Multipliers;
-  readonly incumbent?: Incumbent;
+  readonly incumbent: Incumbent | undefined;
   readonly infeasible: boolean;
 }
 
 export interface AscentStart {
   readonly iterations: number;
   /** Value of a known choice. */
-  readonly known?: number;
-  readonly prices?: Prices;
+  readonly known?: number | undefined;
+  readonly prices?: Prices | undefined;
 }
 
 const PATIENCE = 8;
@@ -153,7 +153,7 @@ export function ascend(problem: LabelProblem, relaxed: RelaxedScore, start: Asce
   for (let i = 0; i < start.iterations; i++) if (!ascent.advance()) break;
   return {
     multipliers: ascent.multipliers(),
-    ...(ascent.incumbent === undefined ? {} : { incumbent: ascent.incumbent }),
+    incumbent: ascent.incumbent,
     infeasible: ascent.infeasible,
   };
 }

@@ -101,8 +101,8 @@ class Search {
     this.#relaxed = relaxedScore(this.#problem);
     const result = ascend(this.#problem, this.#relaxed, {
       iterations,
-      ...(this.#best === undefined ? {} : { known: this.#best.value }),
-      ...(prices === undefined ? {} : { prices }),
+      known: this.#best?.value,
+      prices,
     });
     this.#multipliers = result.multipliers;
     this.#firstMultipliers ??= result.multipliers;

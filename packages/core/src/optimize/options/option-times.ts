@@ -23,9 +23,7 @@ export interface OptionSize {
 
 function queryOf({ load, burstiness }: PreparedStage, { curve, maxBatchSize, replicas }: OptionSize): StageQuery {
   const arrivalRps = plannedRps(load);
-  const groupSize = Math.max(1, load.groupSize);
-  const query = { curve, maxBatchSize, replicas, arrivalRps, groupSize };
-  return burstiness === undefined ? query : { ...query, burstiness };
+  return { curve, maxBatchSize, replicas, arrivalRps, groupSize: Math.max(1, load.groupSize), burstiness };
 }
 
 /** Load factor up to which a CPU-time bucket is hardly ever empty. */

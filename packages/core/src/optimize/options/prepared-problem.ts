@@ -44,7 +44,7 @@ function prepareStages(problem: PlanningProblem, spec: PipelineSpec): readonly P
     prices: spec.prices,
     limits: limitsOf(spec),
     estimator: problem.estimator,
-    ...(problem.burstiness === undefined ? {} : { burstiness: problem.burstiness }),
+    burstiness: problem.burstiness,
     percentile: spec.slo.percentile,
     running: problem.runningPlan?.stages[stage.id],
     inForceMs: Math.max(EXPECTED_IN_FORCE_MS, spec.control.intervalMs, spec.control.minDwellMs),

@@ -17,7 +17,7 @@ export interface PreparedStage {
   readonly prices: Prices;
   readonly limits: ResourceUse;
   readonly estimator: Estimator;
-  readonly burstiness?: Burstiness;
+  readonly burstiness: Burstiness | undefined;
   readonly percentile: number;
   readonly running: RunningStage | undefined;
   readonly inForceMs: number;

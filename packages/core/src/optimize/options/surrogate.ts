@@ -32,7 +32,7 @@ export interface SurrogateProblem {
   /** Options per stage. */
   readonly stages: readonly (readonly SurrogateOption[])[];
   /** Machines for packing replicas, if sizes are known. */
-  readonly nodes?: readonly NodeGroup[];
+  readonly nodes?: readonly NodeGroup[] | undefined;
   readonly labelLimit: number;
 }
 
@@ -59,7 +59,7 @@ export function surrogateProblem(prepared: PreparedProblem, factors: LatencyFact
         costPerHour: option.use[3] + option.switchingCostPerHour,
       })),
     ),
-    ...(spec.nodes === undefined ? {} : { nodes: spec.nodes }),
+    nodes: spec.nodes,
     labelLimit: prepared.problem.labelLimit ?? DEFAULT_LABEL_LIMIT,
   };
 }

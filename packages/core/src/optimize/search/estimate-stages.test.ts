@@ -23,8 +23,12 @@ describe('what is estimated of stages', () => {
 
   it('has no bound above the capacity, which is that of the stage that carries least', () => {
     const part = (id: string, replicas: number) => ({
-      ...{ variantId: variantId(id), resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 } },
-      ...{ maxBatchSize: 1, maxBatchWaitMs: 0, replicas, trafficFraction: 1 },
+      variantId: variantId(id),
+      resources: { cpuCores: 1, memoryBytes: 0, gpus: 0 },
+      maxBatchSize: 1,
+      maxBatchWaitMs: 0,
+      replicas,
+      trafficFraction: 1,
     });
     const stages = { [detect.id]: [part('small', 1)], [classify.id]: [part('only', 1)] };
     const { latencyMs, capacityRps } = estimateStages(query, stages, 60);

@@ -14,7 +14,7 @@ function estimatedLatencyMs({ spec, problem }: PreparedProblem, choice: StageCho
     spec,
     stages: new Map(spec.stages.map((stage, s) => [stage.id, choice[s] as StageOption])),
     arrivalRps: problem.arrivalRps,
-    ...(problem.burstiness === undefined ? {} : { burstiness: problem.burstiness }),
+    burstiness: problem.burstiness,
   });
 }
 

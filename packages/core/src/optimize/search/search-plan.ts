@@ -25,7 +25,7 @@ export interface FoundPlan {
 /** A plan that holds; otherwise the fastest plan within the budgets, if any. */
 export type PlanSearch =
   | { readonly kind: 'found'; readonly found: FoundPlan; readonly labels: number }
-  | { readonly kind: 'none'; readonly fastest?: Plan; readonly labels: number };
+  | { readonly kind: 'none'; readonly fastest: Plan | undefined; readonly labels: number };
 
 const TAILS: LatencyFactors = { theta: 1, kappa: 1 };
 
@@ -86,7 +86,7 @@ function searchVerified(prepared: PreparedProblem, verify: VerifyPlan | undefine
     return { kind: 'found', labels, found: { ...found, plan: toPlan(found) } };
   }
   const { fastest } = outcome;
-  return { kind: 'none', labels, ...(fastest === undefined ? {} : { fastest: toPlan(fastest) }) };
+  return { kind: 'none', labels, fastest: fastest && toPlan(fastest) };
 }
 
 function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): PlanSearch {
@@ -97,7 +97,7 @@ function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): 
     verifiedPlanOf(prepared, of, verify?.(sketchOf(prepared, optionsOf(of)), prepared.spec.slo));
   if (choice === undefined) {
     const fastest = leastLatencyChoice(solver, TAILS);
-    return { kind: 'none', ...(fastest === undefined ? {} : { fastest: toPlan(fastest) }), labels };
+    return { kind: 'none', fastest: fastest && toPlan(fastest), labels };
   }
   const value = objectiveValue(prepared.objective, prepared.accuracy, choice);
   return { kind: 'found', found: { plan: toPlan(choice), choice, solution, factors: TAILS, value }, labels };

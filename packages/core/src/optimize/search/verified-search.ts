@@ -56,7 +56,7 @@ export interface JudgedChoice {
 /** A verified choice; otherwise the fastest choice within the budgets, if any. */
 export type SearchOutcome =
   | { readonly kind: 'found'; readonly found: FoundChoice; readonly labels: number }
-  | { readonly kind: 'none'; readonly fastest?: JudgedChoice; readonly labels: number };
+  | { readonly kind: 'none'; readonly fastest: JudgedChoice | undefined; readonly labels: number };
 
 const ROUNDS = 8;
 const BISECTIONS = 3;
@@ -290,5 +290,5 @@ export function verifiedSearch(prepared: PreparedProblem, judge: Judge): SearchO
     return { kind: 'found', found: search.toFoundChoice(search.improve(held)), labels: search.labels };
   const last = search.fastestAttempt();
   if (last?.verified) return { kind: 'found', found: search.toFoundChoice(last), labels: search.labels };
-  return { kind: 'none', ...(last === undefined ? {} : { fastest: last }), labels: search.labels };
+  return { kind: 'none', fastest: last, labels: search.labels };
 }

@@ -106,8 +106,8 @@ interface SweepInput {
 
 function pricePoint(point: ScaffoldPoint, { relaxed, layout }: SweepInput): PricedPoint {
   const { compiled: problem, solution, score } = point;
-  const prices = solution.prices === undefined ? {} : { prices: solution.prices };
-  const { multipliers } = ascend(problem, relaxed, { iterations: BOUND_STEPS, known: score, ...prices });
+  const { prices } = solution;
+  const { multipliers } = ascend(problem, relaxed, { iterations: BOUND_STEPS, known: score, prices });
   return { ...point, multipliers, terms: stepTerms({ problem, layout, relaxed, multipliers }) };
 }
 

@@ -19,12 +19,17 @@ const loads: fc.Arbitrary<LoadSpec> = fc.oneof(
   fc.record({ kind: fc.constant('deterministic'), arrivalRps: rps, durationS }),
   fc.record({
     kind: fc.constant('gamma'),
-    ...{ arrivalRps: rps, durationS, cv: fc.double({ min: 0.05, max: 5, noNaN: true }) },
+    arrivalRps: rps,
+    durationS,
+    cv: fc.double({ min: 0.05, max: 5, noNaN: true }),
   }),
   fc.record({ kind: fc.constant('mmpp'), states, durationS }),
   fc.record({
     kind: fc.constant('daily-cycle'),
-    ...{ arrivalRps: rps, swingFraction: fc.double({ min: 0, max: 1, noNaN: true }), periodS: seconds, durationS },
+    arrivalRps: rps,
+    swingFraction: fc.double({ min: 0, max: 1, noNaN: true }),
+    periodS: seconds,
+    durationS,
   }),
   fc.record({ kind: fc.constant('step'), fromRps: rps, toRps: rps, atS: seconds, durationS }),
   fc.record({ kind: fc.constant('ramp'), fromRps: rps, toRps: rps, durationS }),
@@ -32,7 +37,8 @@ const loads: fc.Arbitrary<LoadSpec> = fc.oneof(
   fc.record({ kind: fc.constant('piecewise-linear'), points }),
   fc.record({
     kind: fc.constant('trace'),
-    ...{ arrivalsPerSecond: fc.array(fc.nat(50), { maxLength: 20 }), spread: fc.constantFrom(...traceSpreads) },
+    arrivalsPerSecond: fc.array(fc.nat(50), { maxLength: 20 }),
+    spread: fc.constantFrom(...traceSpreads),
   }),
 );
 
