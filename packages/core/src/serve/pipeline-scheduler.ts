@@ -10,12 +10,14 @@ import { invariant } from '../kernel/invariant.js';
 import type { DropReason } from '../model/request-outcome.js';
 import type { HealthIssue } from '../model/running-plan.js';
 import type { BatchPolicy } from './batch-policy.js';
+import { CanaryLane } from './canary-lane.js';
 import { CoreGate } from './core-gate.js';
 import type { EdgeCounts } from './edge-counts.js';
-import { GraphWalk, type ReadyInput } from './graph-walk.js';
+import { GraphWalk, type PayloadAlgebra, type ReadyInput } from './graph-walk.js';
 import { type ReplicaDescription, ServingReplica } from './replica.js';
 import type { TroubleCounts } from './replica-health.js';
 import { type Arrival, RequestState, RetriedItem, StageItem } from './request-state.js';
+import type { SideCount } from './rollout/canary.js';
 import type { SchedulerLimits, ServingEffects } from './serving-effects.js';
 import type { ServingEdge, ServingGraph } from './serving-graph.js';
 import type { StageLimits } from './stage-limits.js';
@@ -27,13 +29,18 @@ type Loss<Failure> =
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 /** Decides for one pipeline; single-threaded, deterministic. */
-export class PipelineScheduler<Payload, Context, Failure = never> implements StageEffects<Payload, Context> {
+export class PipelineScheduler<Payload, Context, Failure = never> {
   readonly #graph: ServingGraph;
   readonly #effects: ServingEffects<Payload, Context, Failure>;
   readonly #stages: readonly StageScheduler<Payload, Context>[];
+  /** The stages, and the lane of a canary behind them. */
+  #lanes: readonly StageScheduler<Payload, Context>[];
+  #canary: CanaryLane<Payload, Context> | undefined;
+  readonly #stageEffects: StageEffects<Payload, Context>;
   readonly #walk: GraphWalk<Payload, Context>;
   readonly #gate: CoreGate;
   readonly #watched: boolean;
+  #limits: SchedulerLimits;
   #answerMarginMs: number;
   readonly #attention: StageScheduler<Payload, Context>[] = [];
   /** What requests have lost, of those that could do without it so far. */
@@ -45,14 +52,26 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   #nowMs = 0;
   #inFlight = 0;
 
-  constructor(graph: ServingGraph, limits: SchedulerLimits, effects: ServingEffects<Payload, Context, Failure>) {
+  constructor(
+    graph: ServingGraph,
+    limits: SchedulerLimits,
+    effects: ServingEffects<Payload, Context, Failure>,
+    payloads: PayloadAlgebra<Payload>,
+  ) {
     this.#graph = graph;
     this.#effects = effects;
     this.#watched = limits.watchReplicas ?? false;
     this.#answerMarginMs = limits.answerMarginMs ?? 0;
     this.#gate = new CoreGate(limits.hostCores);
-    this.#stages = graph.stages.map(() => new StageScheduler(this.#gate, limits, this));
-    this.#walk = new GraphWalk(graph, effects, {
+    this.#limits = limits;
+    this.#stageEffects = {
+      startBatch: (replica, nowMs) => this.#startBatch(replica, nowMs),
+      dropItem: (item, reason) => this.#dropItem(item, reason),
+      wakeAt: (atMs) => this.#wakeAt(atMs),
+    };
+    this.#stages = graph.stages.map(() => new StageScheduler(this.#gate, limits, this.#stageEffects));
+    this.#lanes = this.#stages;
+    this.#walk = new GraphWalk(graph, payloads, {
       deliver: (request, stage, ready) => this.#enqueue(request, stage, ready),
       admits: (request, edge, items) => this.#admitItems(request, edge, items),
       spare: (request, stages) => this.#discardNeedless(request, stages),
@@ -72,24 +91,31 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
 
   /** Items waiting at a stage. */
   queueLength(stage: number): number {
-    return this.#stage(stage).queue.length;
+    return this.#lanesOf(stage).reduce((sum, { queue }) => sum + queue.length, 0);
   }
 
   /** Time in ms until all that waits now is expected to have started: that of the stage with the longest wait. */
   predictedWaitMs(): number {
     let longestMs = 0;
-    for (const stage of this.#stages) longestMs = Math.max(longestMs, stage.predictedWaitMs());
+    for (const stage of this.#lanes) longestMs = Math.max(longestMs, stage.predictedWaitMs());
     return longestMs;
   }
 
   /** Items of a stage that have been tried again since the start. */
   retries(stage: number): number {
-    return this.#stage(stage).retries;
+    return this.#lanesOf(stage).reduce((sum, { retries }) => sum + retries, 0);
   }
 
   /** What was done about replicas of a stage since the start. */
   troubles(stage: number): TroubleCounts {
-    return this.#stage(stage).troubles;
+    const [main, canary] = this.#lanesOf(stage).map(({ troubles }) => troubles);
+    if (main === undefined || canary === undefined) return this.#stage(stage).troubles;
+    return {
+      opened: main.opened + canary.opened,
+      failing: main.failing + canary.failing,
+      slow: main.slow + canary.slow,
+      hung: main.hung + canary.hung,
+    };
   }
 
   /** Takes a request in; it may be dropped before this returns. */
@@ -112,7 +138,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     invariant(replica.busy, `replica ${replica.replicaId} finished a batch that it did not run`);
     this.#nowMs = nowMs;
     const { batch } = replica;
-    const stage = this.#stage(replica.stage);
+    const stage = this.#laneOf(replica);
     if (replica.health !== undefined) this.#judge(replica, nowMs);
     stage.finish(replica, nowMs);
     if (replica.draining) this.#release(replica);
@@ -133,6 +159,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   /** Takes note that an item of a running batch failed; its request fails unless it can do without the item. */
   failItem(item: StageItem<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
+    if (item.inCanary && this.#retriesOutside(item)) return;
     item.withdrawn = true;
     if (this.#walk.canSpare(item.stage)) this.#lose(item, { kind: 'failed', failure });
     else this.failRequest(item.request, failure, nowMs);
@@ -167,6 +194,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   failRequest(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void {
     if (request.ended) return;
     this.#end(request);
+    this.#canary?.ended(request, 'failed');
     this.#effects.fail(request, failure, nowMs);
   }
 
@@ -182,9 +210,9 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#nowMs = nowMs;
     this.#pendingWakeAtMs = Number.POSITIVE_INFINITY;
     if (this.#watched) this.#endHung(nowMs);
-    for (const stage of this.#stages) this.#attend(stage);
+    for (const stage of this.#lanes) this.#attend(stage);
     this.#settle();
-    for (const stage of this.#stages) {
+    for (const stage of this.#lanes) {
       stage.expire(nowMs);
       this.#attend(stage);
     }
@@ -194,7 +222,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   setPolicy(stage: number, policy: BatchPolicy, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#stage(stage).setPolicy(policy);
-    this.#attend(this.#stage(stage));
+    for (const lane of this.#lanesOf(stage)) this.#attend(lane);
     this.#settle();
   }
 
@@ -210,7 +238,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   setLimits(limits: StageLimits & Pick<SchedulerLimits, 'answerMarginMs'>, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#answerMarginMs = limits.answerMarginMs ?? 0;
-    for (const stage of this.#stages) {
+    this.#limits = { ...this.#limits, ...limits };
+    for (const stage of this.#lanes) {
       stage.setLimits(limits);
       this.#attend(stage);
     }
@@ -220,10 +249,43 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   addReplica(stage: number, description: ReplicaDescription, nowMs: number): ServingReplica<Payload, Context> {
     this.#nowMs = nowMs;
     const replica = new ServingReplica<Payload, Context>(stage, description, { nowMs, watched: this.#watched });
-    this.#stage(stage).replicas.push(replica);
-    this.#attend(this.#stage(stage));
+    const lane = this.#laneOf(replica);
+    lane.replicas.push(replica);
+    this.#attend(lane);
     this.#settle();
     return replica;
+  }
+
+  /** Opens a canary at a stage; it gets requests once `setCanaryFraction` says so. One at a time. */
+  openCanary(stage: number, policy: BatchPolicy): void {
+    invariant(this.#canary === undefined, 'one canary is open at a time');
+    const canary = new StageScheduler(this.#gate, this.#limits, this.#stageEffects);
+    canary.setPolicy(policy);
+    this.#canary = new CanaryLane(stage, { main: this.#stage(stage), canary });
+    this.#lanes = [...this.#stages, canary];
+  }
+
+  /** Fraction of the requests at the stage that the canary gets from now on. */
+  setCanaryFraction(fraction: number): void {
+    if (this.#canary !== undefined) this.#canary.fraction = fraction;
+  }
+
+  /** Outcomes of both sides since the canary got its first requests; undefined while none is open. */
+  get canaryCounts(): { readonly before: SideCount; readonly after: SideCount } | undefined {
+    return this.#canary?.counts;
+  }
+
+  /** Ends a canary: its replicas that are not draining serve like all others, and so does what waits in it. */
+  closeCanary(nowMs: number): void {
+    const canary = this.#canary;
+    if (canary === undefined) return;
+    this.#nowMs = nowMs;
+    const main = this.#stage(canary.stage);
+    main.absorb(canary.scheduler, nowMs);
+    this.#canary = undefined;
+    this.#lanes = this.#stages;
+    this.#attend(main);
+    this.#settle();
   }
 
   /** Takes a replica out of service; `drained` follows at once if it is free, else after its batch. */
@@ -238,11 +300,21 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#draining = true;
   }
 
-  startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
+  #startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void {
+    if (replica.inCanary) this.#canary?.batchStarted(replica.batch);
     this.#effects.startBatch(replica, nowMs);
   }
 
-  dropItem(item: StageItem<Payload, Context>, reason: DropReason): void {
+  /** Runs an item that failed in a canary once more in the main lane, if the time allows it. */
+  #retriesOutside(item: StageItem<Payload, Context>): boolean {
+    this.#canary?.itemFailed(item);
+    if (item.request.ended || !this.mayRetry(item) || !this.#stage(item.stage).fits(item, this.#nowMs)) return false;
+    this.#retry(item);
+    this.#attend(this.#stage(item.stage));
+    return true;
+  }
+
+  #dropItem(item: StageItem<Payload, Context>, reason: DropReason): void {
     if (this.#walk.canSpare(item.stage)) {
       this.#lose(item, { kind: 'dropped', reason, stage: item.stage });
       return;
@@ -251,7 +323,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
     this.#drop(item.request, reason);
   }
 
-  wakeAt(atMs: number): void {
+  #wakeAt(atMs: number): void {
     // What should have been looked at before now is looked at next: no clock rings in the past.
     const dueAtMs = Math.max(atMs, this.#nowMs);
     if (dueAtMs >= this.#pendingWakeAtMs) return;
@@ -275,8 +347,9 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
       enqueuedAtMs: this.#nowMs,
       sequence: this.#itemSequence++,
     });
-    this.#stage(stage).enqueue(item, this.#nowMs);
-    this.#attend(this.#stage(stage));
+    const lane = this.#laneFor(item);
+    lane.enqueue(item, this.#nowMs);
+    this.#attend(lane);
   }
 
   #admitItems(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean {
@@ -287,7 +360,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   }
 
   #endHung(nowMs: number): void {
-    for (const stage of this.#stages) {
+    for (const stage of this.#lanes) {
       for (let hung = stage.findHung(nowMs); hung !== undefined; hung = stage.findHung(nowMs)) {
         this.#replace(hung, 'hung');
         this.loseReplica(hung, this.#effects.hungFailure(hung.stage), nowMs);
@@ -297,12 +370,12 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
 
   #judge(replica: ServingReplica<Payload, Context>, nowMs: number): void {
     if (replica.draining) return;
-    const trouble = this.#stage(replica.stage).troubleOf(replica, nowMs);
+    const trouble = this.#laneOf(replica).troubleOf(replica, nowMs);
     if (trouble !== undefined) this.#replace(replica, trouble);
   }
 
   #replace(replica: ServingReplica<Payload, Context>, trouble: HealthIssue): void {
-    this.#stage(replica.stage).troubles[trouble] += 1;
+    this.#laneOf(replica).troubles[trouble] += 1;
     replica.draining = true;
     this.#effects.unfit(replica, trouble, this.#nowMs);
   }
@@ -323,19 +396,21 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
       if (request.ended || request.missingOutputs > 0) return;
     }
     this.#end(request);
+    this.#canary?.ended(request, this.#nowMs <= request.dueAtMs ? 'in-time' : 'missed');
     this.#effects.complete(request, this.#nowMs);
   }
 
   #drop(request: RequestState<Payload, Context>, reason: DropReason): void {
     if (request.ended) return;
     this.#end(request);
+    if (reason !== 'cancelled') this.#canary?.ended(request, 'missed');
     this.#effects.drop(request, reason, this.#nowMs);
   }
 
   #end(request: RequestState<Payload, Context>): void {
     request.ended = true;
     this.#inFlight -= 1;
-    if (request.queuedItems > 0) for (const stage of this.#stages) stage.queue.discard(request);
+    if (request.queuedItems > 0) for (const stage of this.#lanes) stage.queue.discard(request);
   }
 
   #lose({ request, stage, scope }: StageItem<Payload, Context>, loss: Loss<Failure>): void {
@@ -357,13 +432,15 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   #discardNeedless(request: RequestState<Payload, Context>, stages: readonly number[]): void {
     for (const stage of stages) {
       if (request.queuedItems === 0) return;
-      this.#stage(stage).queue.discard(request, ({ scope }) => this.#walk.isNeedless(request, stage, scope));
-      this.#attend(this.#stage(stage));
+      for (const lane of this.#lanesOf(stage)) {
+        lane.queue.discard(request, ({ scope }) => this.#walk.isNeedless(request, stage, scope));
+        this.#attend(lane);
+      }
     }
   }
 
   #release(replica: ServingReplica<Payload, Context>): void {
-    const { replicas } = this.#stage(replica.stage);
+    const { replicas } = this.#laneOf(replica);
     const position = replicas.indexOf(replica);
     if (position >= 0) replicas.splice(position, 1);
     this.#effects.drained(replica);
@@ -376,7 +453,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
   }
 
   #openGate(): void {
-    for (const stage of this.#stages) if (stage.waitsAtGate) this.#attend(stage);
+    for (const stage of this.#lanes) if (stage.waitsAtGate) this.#attend(stage);
   }
 
   /**
@@ -398,6 +475,22 @@ export class PipelineScheduler<Payload, Context, Failure = never> implements Sta
 
   #stage(index: number): StageScheduler<Payload, Context> {
     return this.#stages[index] as StageScheduler<Payload, Context>;
+  }
+
+  #laneOf({ stage, inCanary }: ServingReplica<Payload, Context>): StageScheduler<Payload, Context> {
+    return inCanary && this.#canary !== undefined ? this.#canary.scheduler : this.#stage(stage);
+  }
+
+  #laneFor(item: StageItem<Payload, Context>): StageScheduler<Payload, Context> {
+    const canary = this.#canary;
+    if (canary === undefined || canary.stage !== item.stage || !canary.takes(item.request)) return this.#stage(item.stage);
+    item.inCanary = true;
+    return canary.scheduler;
+  }
+
+  #lanesOf(stage: number): readonly StageScheduler<Payload, Context>[] {
+    const main = this.#stage(stage);
+    return this.#canary?.stage === stage ? [main, this.#canary.scheduler] : [main];
   }
 }
 

@@ -8,6 +8,8 @@ import type { StageItem } from './request-state.js';
 export interface ReplicaDescription {
   readonly replicaId: ReplicaId;
   readonly cpuCores: number;
+  /** Belongs to the canary that is open at its stage. */
+  readonly inCanary?: boolean;
 }
 
 /** One replica in service at the stage with index `stage`. */
@@ -20,6 +22,8 @@ export class ServingReplica<Payload, Context> {
   readonly batch: StageItem<Payload, Context>[] = [];
   busy = false;
   draining = false;
+  /** Set while it belongs to the canary lane of its stage. */
+  inCanary = false;
   /** Left out where nothing can be wrong with it. */
   readonly health: ReplicaHealth | undefined;
 
@@ -30,6 +34,7 @@ export class ServingReplica<Payload, Context> {
   ) {
     this.stage = stage;
     this.replicaId = description.replicaId;
+    this.inCanary = description.inCanary === true;
     this.threads = Math.max(1, Math.ceil(description.cpuCores));
     this.health = at.watched ? new ReplicaHealth() : undefined;
     this.bucket = description.cpuCores < 1 ? new CpuShareBucket(description.cpuCores, at.nowMs) : undefined;

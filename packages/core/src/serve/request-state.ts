@@ -2,6 +2,7 @@
  * What the policies remember of a request in flight. A request is walked by items; an item is one unit of work at one stage.
  * `scope` tells which part of the request an item belongs to: the request itself, or one member of a fan-out group.
  */
+import type { CanaryMark } from './canary-lane.js';
 import type { Collector, Scope, WaitingParts } from './waiting-parts.js';
 
 /** Something that was lost and done without: what was to come along an edge, in which item of each fan-out around it. */
@@ -29,6 +30,10 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   collected: WaitingParts<Payload>[] | undefined = undefined;
   /** What joins went on without; undefined when there is nothing. */
   missing: MissingPart[] | undefined = undefined;
+  /** Its part in a canary that it met. */
+  canary: CanaryMark | undefined = undefined;
+  /** The deadline that it was promised. */
+  readonly dueAtMs: number;
   /** Index of the stage whose queue dropped the request; undefined when it ended otherwise. */
   droppedAtStage: number | undefined;
 
@@ -37,6 +42,7 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
     this.context = arrival.context;
     this.arrivedAtMs = arrival.arrivedAtMs;
     this.deadlineAtMs = arrival.deadlineAtMs;
+    this.dueAtMs = arrival.deadlineAtMs;
     this.level = arrival.level ?? 0;
     this.missingOutputs = missingOutputs;
   }
@@ -71,6 +77,8 @@ export class StageItem<Payload, Context> {
   readonly sequence: number;
   /** Set when its result does not count any more: it failed and its request goes on without it, or it is tried again. */
   withdrawn = false;
+  /** Set while it belongs to the canary lane of its stage. */
+  inCanary = false;
 
   constructor(request: RequestState<Payload, Context>, place: ItemPlace<Payload>) {
     this.request = request;

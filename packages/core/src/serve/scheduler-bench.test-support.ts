@@ -36,7 +36,7 @@ export class Bench implements ServingEffects<string, string, string> {
 
   constructor(spec: PipelineSpec, limits: Partial<SchedulerLimits> = {}) {
     const bounds = { hostCores: Number.POSITIVE_INFINITY, maxQueueLength: 100, dropLate: true, ...limits };
-    this.scheduler = new PipelineScheduler(servingGraph(spec), bounds, this);
+    this.scheduler = new PipelineScheduler(servingGraph(spec), bounds, this, this);
   }
 
   serve(

@@ -2,14 +2,13 @@
 
 import type { DropReason } from '../model/request-outcome.js';
 import type { HealthIssue } from '../model/running-plan.js';
-import type { PayloadAlgebra } from './graph-walk.js';
 import type { ServingReplica } from './replica.js';
 import type { RequestState } from './request-state.js';
 import type { ServingEdge } from './serving-graph.js';
 import type { StageLimits } from './stage-limits.js';
 
 /** What the scheduler makes happen; implemented once per clock. */
-export interface ServingEffects<Payload, Context, Failure> extends PayloadAlgebra<Payload> {
+export interface ServingEffects<Payload, Context, Failure> {
   /** Run `replica.batch`; answered by `batchDone`. */
   startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void;
   complete(request: RequestState<Payload, Context>, nowMs: number): void;

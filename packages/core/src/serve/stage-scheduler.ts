@@ -99,6 +99,26 @@ export class StageScheduler<Payload, Context> {
     this.#push(item, nowMs);
   }
 
+  /** Time in ms until an item that came now would start; 0 while a replica is free for it or nothing is known. */
+  waitMs(): number {
+    if (this.queue.length === 0 && this.replicas.some(({ busy, draining }) => !busy && !draining)) return 0;
+    return expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
+  }
+
+  /** Takes over what waits and serves in a lane of the same stage that ends. */
+  absorb(lane: StageScheduler<Payload, Context>, nowMs: number): void {
+    for (const replica of lane.replicas.splice(0)) {
+      replica.inCanary = false;
+      this.replicas.push(replica);
+    }
+    for (let item = lane.queue.pop(); item !== undefined; item = lane.queue.pop()) {
+      item.inCanary = false;
+      this.#push(item, nowMs);
+    }
+    this.retries += lane.retries;
+    for (const kind of ['opened', 'failing', 'slow', 'hung'] as const) this.troubles[kind] += lane.troubles[kind];
+  }
+
   /** Time in ms until all that waits here now is expected to have started. */
   predictedWaitMs(): number {
     return this.queue.length === 0 ? 0 : expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);

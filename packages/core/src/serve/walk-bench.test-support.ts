@@ -78,7 +78,7 @@ class WalkBench implements ServingEffects<string, number, string> {
     const { maxQueueLength = Number.POSITIVE_INFINITY, expectedMs } = script;
     const limits = { hostCores: Number.POSITIVE_INFINITY, maxQueueLength, dropLate: expectedMs !== undefined };
     const graph = servingGraph(spec);
-    this.#scheduler = new PipelineScheduler(graph, limits, this);
+    this.#scheduler = new PipelineScheduler(graph, limits, this, this);
     for (const { id, index } of graph.stages) {
       const serviceMs = expectedMs?.[id] ?? 0;
       const policy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0, expectedServiceMs: [0, serviceMs] };

@@ -85,7 +85,7 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
       answerMarginMs: input.drops ? spec.admission.answerMarginMs : 0,
       watchReplicas: input.faults !== undefined,
     };
-    this.#scheduler = new PipelineScheduler(this.graph, limits, this);
+    this.#scheduler = new PipelineScheduler(this.graph, limits, this, this.#chances);
     const loadMs: SimulatedController['loadMs'] = (...variant) => controller?.loadMs(...variant) ?? 0;
     this.#fleet = new SimulatedFleet({
       expectedCurves: controller?.expectedCurves?.() ?? curves,
@@ -171,30 +171,6 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
 
   drained(replica: SimulatedReplica): void {
     this.#fleet.drained(replica);
-  }
-
-  takes(edge: ServingEdge, key: number): boolean {
-    return this.#chances.takes(edge, key);
-  }
-
-  items(edge: ServingEdge, key: number): number {
-    return this.#chances.items(edge, key);
-  }
-
-  fanOut(edge: ServingEdge, key: number): readonly number[] {
-    return this.#chances.fanOut(edge, key);
-  }
-
-  join(edge: ServingEdge, parts: readonly number[]): number {
-    return this.#chances.join(edge, parts);
-  }
-
-  merge(stage: number, parts: readonly (number | undefined)[]): number {
-    return this.#chances.merge(stage, parts);
-  }
-
-  share(key: number): number {
-    return key;
   }
 
   #step(event: number): void {

@@ -120,7 +120,7 @@ export class PipelineRunner implements ReplicaPool {
     this.#bytes = new BytesInFlight(admission.maxInFlightBytes);
     this.#priorities = prioritiesOf(admission);
     const limits = { ...limitsOf(admission), hostCores, watchReplicas: true };
-    this.#scheduler = new PipelineScheduler(this.#graph, limits, this.#effects());
+    this.#scheduler = new PipelineScheduler(this.#graph, limits, this.#effects(), this.#flow);
     this.#replicas = new ServedReplicas({
       scheduler: this.#scheduler,
       turn: (step) => this.#turn(step),
@@ -285,12 +285,6 @@ export class PipelineRunner implements ReplicaPool {
   #effects(): ServingEffects<RequestTensors, PendingRequest, AppError> {
     const flow = this.#flow;
     return {
-      takes: (edge, output) => flow.takes(edge, output),
-      items: (edge, output) => flow.items(edge, output),
-      fanOut: (edge, output) => flow.fanOut(edge, output),
-      join: (edge, parts) => flow.join(edge, parts),
-      merge: (stage, parts) => flow.merge(stage, parts),
-      share: (payload) => flow.share(payload),
       startBatch: (replica, nowMs) => this.#batches.start(replica, nowMs),
       complete: (request, nowMs) => this.#end(request, flow.outcome(request), nowMs),
       fail: (request, failure, nowMs) => this.#end(request, { kind: 'failed', failure }, nowMs),

@@ -1,0 +1,126 @@
+/**
+ * The canary side of a stage: a lane with a queue, a batch policy and replicas of its own, next to the lane that serves. A fraction of the
+ * requests that reach the stage is offered to it; an item goes there unless it would wait longer than in the main lane, so both lanes
+ * share their capacity. The split follows a low-discrepancy sequence: it is deterministic and has no period.
+ *
+ * Outcomes are counted by request for the main lane and by batch for the canary, whose items end together. An item that fails in the
+ * canary runs again in the main lane; it counts against the canary unless it fails there, too.
+ */
+import type { SideCount } from './rollout/canary.js';
+import type { RequestState, StageItem } from './request-state.js';
+import type { StageScheduler } from './stage-scheduler.js';
+
+/** Outcome of a request as a canary counts it. */
+export type CountedOutcome = 'in-time' | 'missed' | 'failed';
+
+/** Shared by the items of one batch of the canary. */
+interface CanaryBatch {
+  isCounted: boolean;
+}
+
+/** Part of a request in one canary. */
+export interface CanaryMark {
+  readonly lane: object;
+  readonly isOffered: boolean;
+  /** Set once an item went to the canary. */
+  isTaken: boolean;
+  /** Set once an item failed in the canary. */
+  hasFailed: boolean;
+  batch: CanaryBatch | undefined;
+}
+
+/** Fractional part of the golden ratio: its multiples spread evenly over the unit interval. */
+const GOLDEN_FRACTION = (Math.sqrt(5) - 1) / 2;
+/** Requests that the canary may catch up on after it was busy. */
+const MOST_CREDIT = 2;
+
+/** One canary of one stage, from its opening to its end. */
+export class CanaryLane<Payload, Context> {
+  readonly stage: number;
+  readonly scheduler: StageScheduler<Payload, Context>;
+  readonly #main: StageScheduler<Payload, Context>;
+  readonly before = { ended: 0, missed: 0, failed: 0 };
+  readonly after = { ended: 0, missed: 0, failed: 0 };
+  #fraction = 0;
+  #credit = 0;
+  #reached = 0;
+
+  constructor(
+    stage: number,
+    lanes: { readonly main: StageScheduler<Payload, Context>; readonly canary: StageScheduler<Payload, Context> },
+  ) {
+    this.stage = stage;
+    this.scheduler = lanes.canary;
+    this.#main = lanes.main;
+  }
+
+  set fraction(fraction: number) {
+    this.#fraction = fraction;
+  }
+
+  /** Copies of the counts since the canary got its first requests. */
+  get counts(): { readonly before: SideCount; readonly after: SideCount } {
+    return { before: { ...this.before }, after: { ...this.after } };
+  }
+
+  /** Decides whether an item that reaches the stage goes to the canary. */
+  takes(request: RequestState<Payload, Context>): boolean {
+    if (this.#fraction === 0) return false;
+    const mark = this.#markOf(request) ?? this.#marked(request);
+    if (!mark.isOffered || this.scheduler.replicas.length === 0) return false;
+    if (this.scheduler.waitMs() > this.#main.waitMs()) return false;
+    if (!mark.isTaken) this.#credit -= 1;
+    mark.isTaken = true;
+    return true;
+  }
+
+  /** A batch of the canary starts. */
+  batchStarted(items: readonly StageItem<Payload, Context>[]): void {
+    const batch: CanaryBatch = { isCounted: false };
+    for (const { request } of items) {
+      const mark = this.#markOf(request);
+      if (mark !== undefined) mark.batch = batch;
+    }
+  }
+
+  /** An item failed in the canary. */
+  itemFailed({ request }: StageItem<Payload, Context>): void {
+    const mark = this.#markOf(request);
+    if (mark !== undefined) mark.hasFailed = true;
+  }
+
+  /** A request has ended, not by its client. */
+  ended(request: RequestState<Payload, Context>, outcome: CountedOutcome): void {
+    const mark = this.#markOf(request);
+    if (mark === undefined) return;
+    if (!mark.isTaken) {
+      count(this.before, outcome);
+      return;
+    }
+    const { batch, hasFailed } = mark;
+    if (batch?.isCounted === true) return;
+    if (batch !== undefined) batch.isCounted = true;
+    // What fails in both lanes is not the fault of the canary.
+    if (hasFailed && outcome === 'failed') return;
+    count(this.after, hasFailed ? 'failed' : outcome);
+  }
+
+  #markOf({ canary }: RequestState<Payload, Context>): CanaryMark | undefined {
+    return canary?.lane === this ? canary : undefined;
+  }
+
+  #marked(request: RequestState<Payload, Context>): CanaryMark {
+    this.#reached += 1;
+    this.#credit = Math.min(MOST_CREDIT, this.#credit + this.#fraction);
+    const isOffered = this.#credit >= (this.#reached * GOLDEN_FRACTION) % 1;
+    const mark = { lane: this, isOffered, isTaken: false, hasFailed: false, batch: undefined };
+    request.canary = mark;
+    return mark;
+  }
+}
+
+function count(side: { ended: number; missed: number; failed: number }, outcome: CountedOutcome): void {
+  side.ended += 1;
+  if (outcome !== 'in-time') side.missed += 1;
+  if (outcome === 'failed') side.failed += 1;
+}
