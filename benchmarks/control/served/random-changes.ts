@@ -45,6 +45,10 @@ type StageBounds = Pick<StagePlan, 'variantId' | 'resources' | 'maxBatchSize' | 
 class WatchedPool implements ReplicaPool {
   readonly onReplicaLost: ReplicaPool['onReplicaLost'];
   readonly onReplicaUnhealthy: ReplicaPool['onReplicaUnhealthy'];
+  readonly openCanary: ReplicaPool['openCanary'];
+  readonly shareCanary: ReplicaPool['shareCanary'];
+  readonly canaryCounts: ReplicaPool['canaryCounts'];
+  readonly closeCanary: ReplicaPool['closeCanary'];
   /** Least capacity of the stage that is being changed, as a fraction of the smaller of old and new plan. */
   leastFraction = Number.POSITIVE_INFINITY;
   belowBoth = 0;
@@ -59,6 +63,10 @@ class WatchedPool implements ReplicaPool {
     this.#curves = curves;
     this.onReplicaLost = pool.onReplicaLost.bind(pool);
     this.onReplicaUnhealthy = pool.onReplicaUnhealthy.bind(pool);
+    this.openCanary = pool.openCanary.bind(pool);
+    this.shareCanary = pool.shareCanary.bind(pool);
+    this.canaryCounts = pool.canaryCounts.bind(pool);
+    this.closeCanary = pool.closeCanary.bind(pool);
   }
 
   /** From now on no stage may have less than this. */

@@ -79,6 +79,7 @@ export {
   type RunningReplica,
   type RunningStage,
 } from './model/running-plan.js';
+export type { SideCount } from './model/side-count.js';
 export {
   type Datatype,
   elementCount,

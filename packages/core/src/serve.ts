@@ -9,7 +9,7 @@ export { PipelineScheduler } from './serve/pipeline-scheduler.js';
 export { ServingReplica } from './serve/replica.js';
 export type { TroubleCounts } from './serve/replica-health.js';
 export { type Arrival, type MissingPart, RequestState, StageItem } from './serve/request-state.js';
-export { type CanaryVerdict, isBurning, judgeCanary, nextFraction, type SideCount } from './serve/rollout/canary.js';
+export { type CanaryVerdict, canaryRules, isBurning, judgeCanary, nextFraction } from './serve/rollout/canary.js';
 export { type ChangeBounds, changeBounds, coresDuringChange, startableReplicas } from './serve/rollout/headroom.js';
 export { oldReplicasByShare, replicasByCount } from './serve/rollout/share.js';
 export { backOffAfter, holdsBack, standingBackOff, TRIAL_MS } from './serve/rollout/trial.js';

@@ -18,6 +18,7 @@ const pipeline = {
   baseDir: fixtures,
   stages: [stageNamed('a', variants, { module: './obey.mjs' }), stageNamed('b', variants, { module: './obey.mjs' })],
   budget: {},
+  slo: { latencyMs: 100, percentile: 99 },
   control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
 } as const;
 

@@ -15,9 +15,11 @@ import {
   type StageId,
   type StagePlan,
   type TensorMap,
+  type VariantId,
 } from '@equipoise/core/model';
 import type { Actuator, ModelRunner, ReplicaLauncher, ReplicaPool } from '@equipoise/core/ports';
 import {
+  canaryRules,
   changeBounds,
   defaultFleetLimits,
   type FleetEffects,
@@ -40,13 +42,20 @@ export interface EmbeddedActuatorOptions {
   readonly warmUpBatch?: (stageId: StageId) => readonly TensorMap[] | undefined;
   /** Puts the batching and the drop rule of a stage in force, before what it replaces is drained; by default the batching alone. */
   readonly adopt?: (stageId: StageId, to: StagePlan) => void;
+  /** Opens a canary with its drop rule; by default with the batching alone. */
+  readonly openCanary?: (stageId: StageId, to: StagePlan) => void;
   /** Told of failures that no caller waits for. */
   readonly onFailure?: (stageId: StageId, error: unknown) => void;
 }
 
+/** The pipeline as far as its replicas are concerned. */
+export type ActuatedSpec = Pick<PipelineSpec, 'stages' | 'baseDir' | 'budget' | 'control' | 'slo'>;
+
 /** The actuator of replicas in this process, of whatever kind its launcher starts. */
 export class EmbeddedActuator implements Actuator {
   readonly #spec: Pick<PipelineSpec, 'stages' | 'baseDir'>;
+  /** Variants that are being tried. */
+  readonly #canaries = new Map<StageId, VariantId>();
   readonly #options: EmbeddedActuatorOptions;
   readonly #clock: AlarmClock;
   readonly #fleet: FleetScheduler;
@@ -57,12 +66,12 @@ export class EmbeddedActuator implements Actuator {
   #cancelAlarm = (): void => {};
   #closed: Promise<void> | undefined;
 
-  constructor(spec: Pick<PipelineSpec, 'stages' | 'baseDir' | 'budget' | 'control'>, options: EmbeddedActuatorOptions) {
+  constructor(spec: ActuatedSpec, options: EmbeddedActuatorOptions) {
     const { startConcurrency, drainPatienceMs } = { ...defaultFleetLimits, ...options };
     this.#spec = spec;
     this.#options = options;
     this.#clock = options.clock ?? preciseClock;
-    this.#limits = { ...changeBounds(spec), startConcurrency, drainPatienceMs };
+    this.#limits = { ...changeBounds(spec), startConcurrency, drainPatienceMs, canary: canaryRules(spec) };
     this.#fleet = new FleetScheduler(
       spec.stages.map(({ id }) => id),
       this.#limits,
@@ -77,8 +86,8 @@ export class EmbeddedActuator implements Actuator {
   }
 
   /** Bounds of changes from now on. */
-  setBounds(spec: Pick<PipelineSpec, 'budget' | 'control'>): void {
-    Object.assign(this.#limits, changeBounds(spec));
+  setBounds(spec: Omit<ActuatedSpec, 'baseDir'>): void {
+    Object.assign(this.#limits, { ...changeBounds(spec), canary: canaryRules(spec) });
   }
 
   async apply(change: Change): Promise<void> {
@@ -100,12 +109,28 @@ export class EmbeddedActuator implements Actuator {
   }
 
   #effects(): FleetEffects {
-    const { pool, adopt = pool.setBatching.bind(pool) } = this.#options;
+    const { pool, adopt = pool.setBatching.bind(pool), openCanary = pool.openCanary.bind(pool) } = this.#options;
     return {
       start: (stageId, replica) => this.#start(stageId, replica),
       serve: (stageId, { replicaId, variantId, resources }) =>
-        pool.addReplica(stageId, { replicaId, variantId, resources, runner: this.#runnerOf(replicaId) }),
+        pool.addReplica(stageId, {
+          replicaId,
+          variantId,
+          resources,
+          runner: this.#runnerOf(replicaId),
+          inCanary: this.#canaries.get(stageId) === variantId,
+        }),
       adopt,
+      openCanary: (stageId, to) => {
+        this.#canaries.set(stageId, to.variantId);
+        openCanary(stageId, to);
+      },
+      shareCanary: (stageId, fraction) => pool.shareCanary(stageId, fraction),
+      canaryCounts: (stageId) => pool.canaryCounts(stageId),
+      closeCanary: (stageId) => {
+        this.#canaries.delete(stageId);
+        pool.closeCanary(stageId);
+      },
       drain: (stageId, { replicaId }) =>
         void pool.drainReplica(stageId, replicaId).then(() => this.#close(stageId, replicaId)),
       discard: (stageId, { replicaId }) => void this.#close(stageId, replicaId),

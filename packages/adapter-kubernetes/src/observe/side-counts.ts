@@ -1,5 +1,5 @@
 /** Outcomes on both sides of a canary, from the pages of their routers. */
-import type { SideCount } from '@equipoise/core/serve';
+import type { SideCount } from '@equipoise/core/model';
 import type { RouterPage } from './router-page.js';
 
 /** The serving routers, and the canary router. */

@@ -96,6 +96,7 @@ export class PipelineParts {
       launcher: inputs.watching(this.stageTypes.watching(this.#batches.watching(embeddedLauncher(spec)))),
       warmUpBatch: (stageId) => inputs.batchFor(stageId),
       adopt: (stageId, to) => this.#policies.adopt(stageId, to),
+      openCanary: (stageId, to) => this.runner.openCanary(stageId, this.#policies.canaryPolicy(stageId, to)),
       onFailure: (_stageId, error) => this.#faults.failed('apply', error),
     });
     this.loop = this.#controlLoop();

@@ -64,6 +64,7 @@ class ServedScenario {
       launcher,
       clock: clock.ranked(eventRank.fleetAlarm),
       adopt: (id, to) => this.#policies.adopt(id, to),
+      openCanary: (id, to) => this.#runner.openCanary(id, this.#policies.canaryPolicy(id, to)),
     });
   }
 

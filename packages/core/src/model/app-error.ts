@@ -116,6 +116,12 @@ export const errorCodes = {
     remedy: 'This is a defect of Equipoise; report it with the server log of that moment.',
   },
   WRONG_USAGE: { httpStatus: 400, exitCode: 2, remedy: 'See `equipoise COMMAND --help`.' },
+  CANARY_FAILED: {
+    httpStatus: 409,
+    exitCode: 1,
+    remedy:
+      'Look at what the message says of the new variant; the one before serves. Applying it again tries it again.',
+  },
   INFEASIBLE: { httpStatus: 409, exitCode: 1, remedy: 'Relax the bound that the message names.' },
   PORT_IN_USE: { httpStatus: 500, exitCode: 3, remedy: 'Choose another port with --port.' },
   STATE_IN_USE: {

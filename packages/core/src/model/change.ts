@@ -6,7 +6,7 @@ import type { StagePlan } from './plan.js';
  * Idempotent step from the running plan toward the target. The actuator starts and warms new replicas before it drains
  * old ones. `to` is the stage's whole target, so a repeated step is a no-op.
  */
-export type Change =
+export type Change = (
   | { readonly kind: 'scale'; readonly stageId: StageId; readonly fromReplicas: number; readonly to: StagePlan }
   | {
       readonly kind: 'switch-variant';
@@ -20,7 +20,11 @@ export type Change =
       readonly stageId: StageId;
       readonly fromResources: Resources;
       readonly to: StagePlan;
-    };
+    }
+) & {
+  /** Switches without a canary: protective steps and roll-backs never wait for one. */
+  readonly atOnce?: true;
+};
 
 /**
  * Outcome of a decision's changes: all applied, one failed, or the rest given up (shutdown, manual override, or a

@@ -202,6 +202,8 @@ export interface ControlSpec {
   readonly surgeCpuCores?: number;
   /** Longest time until all replicas of a change have started. Default: unlimited. */
   readonly surgeMaxMs?: number;
+  /** A variant that has not served before gets its requests in steps; off if left out. */
+  readonly canary?: boolean;
 }
 
 /** Bounds on queues. */

@@ -20,6 +20,15 @@ export interface RunningStage {
   readonly replicas: readonly RunningReplica[];
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
+  /** A new variant that is being tried with a fraction of the requests. */
+  readonly canary?: RunningCanary;
+}
+
+/** A canary; `missingOutcomes` are those that it needs for a verdict beyond the shortest time of its step. */
+export interface RunningCanary {
+  readonly variantId: VariantId;
+  readonly fraction: number;
+  readonly missingOutcomes: number;
 }
 
 /** Deployed state, observed on every tick and never assumed. */

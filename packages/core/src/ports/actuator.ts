@@ -2,6 +2,7 @@ import type { Change } from '../model/change.js';
 import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
 import type { Resources } from '../model/pipeline-spec.js';
 import type { HealthIssue, RunningPlan } from '../model/running-plan.js';
+import type { SideCount } from '../model/side-count.js';
 import type { ModelRunner } from './model-runner.js';
 
 /**
@@ -22,11 +23,19 @@ export interface ReadyReplica {
   readonly variantId: VariantId;
   readonly resources: Resources;
   readonly runner: ModelRunner;
+  /** Belongs to the canary that is open at its stage. */
+  readonly inCanary?: boolean;
 }
 
 export interface StageBatching {
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
+}
+
+/** Outcomes of both sides of a canary. */
+export interface CanaryCounts {
+  readonly before: SideCount;
+  readonly after: SideCount;
 }
 
 /** Data plane as seen by an actuator. */
@@ -35,6 +44,14 @@ export interface ReplicaPool {
   /** Takes a replica out of service. Resolves when its running batch is done; unknown ids resolve at once. */
   drainReplica(stageId: StageId, replicaId: ReplicaId): Promise<void>;
   setBatching(stageId: StageId, batching: StageBatching): void;
+  /** Opens a canary at a stage: a lane of its own for replicas `inCanary`, without requests at first. One at a time. */
+  openCanary(stageId: StageId, batching: StageBatching): void;
+  /** The canary gets this fraction of the requests of its stage from now on. */
+  shareCanary(stageId: StageId, fraction: number): void;
+  /** Outcomes of both sides since the canary got its first requests. */
+  canaryCounts(stageId: StageId): CanaryCounts;
+  /** Closes the canary; its replicas that are not draining serve like all others. */
+  closeCanary(stageId: StageId): void;
   /** Called after a replica was lost and left service. */
   onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void;
   /** Called after a running replica left service for good because of a health issue. */

@@ -6,7 +6,7 @@
  * Outcomes are counted by request for the main lane and by batch for the canary, whose items end together. An item that fails in the
  * canary runs again in the main lane; it counts against the canary unless it fails there, too.
  */
-import type { SideCount } from './rollout/canary.js';
+import type { SideCount } from '../model/side-count.js';
 import type { RequestState, StageItem } from './request-state.js';
 import type { StageScheduler } from './stage-scheduler.js';
 
@@ -24,8 +24,9 @@ export interface CanaryMark {
   readonly isOffered: boolean;
   /** Set once an item went to the canary. */
   isTaken: boolean;
-  /** Set once an item failed in the canary. */
+  /** Set once an item failed in the canary, and once that ran again in the main lane. */
   hasFailed: boolean;
+  isRetried: boolean;
   batch: CanaryBatch | undefined;
 }
 
@@ -83,10 +84,12 @@ export class CanaryLane<Payload, Context> {
     }
   }
 
-  /** An item failed in the canary. */
-  itemFailed({ request }: StageItem<Payload, Context>): void {
+  /** An item failed in the canary; `isRetried` if it runs again in the main lane. */
+  itemFailed({ request }: StageItem<Payload, Context>, isRetried: boolean): void {
     const mark = this.#markOf(request);
-    if (mark !== undefined) mark.hasFailed = true;
+    if (mark === undefined) return;
+    mark.hasFailed = true;
+    mark.isRetried ||= isRetried;
   }
 
   /** A request has ended, not by its client. */
@@ -97,11 +100,11 @@ export class CanaryLane<Payload, Context> {
       count(this.before, outcome);
       return;
     }
-    const { batch, hasFailed } = mark;
+    const { batch, hasFailed, isRetried } = mark;
     if (batch?.isCounted === true) return;
     if (batch !== undefined) batch.isCounted = true;
     // What fails in both lanes is not the fault of the canary.
-    if (hasFailed && outcome === 'failed') return;
+    if (isRetried && outcome === 'failed') return;
     count(this.after, hasFailed ? 'failed' : outcome);
   }
 
@@ -113,7 +116,7 @@ export class CanaryLane<Payload, Context> {
     this.#reached += 1;
     this.#credit = Math.min(MOST_CREDIT, this.#credit + this.#fraction);
     const isOffered = this.#credit >= (this.#reached * GOLDEN_FRACTION) % 1;
-    const mark = { lane: this, isOffered, isTaken: false, hasFailed: false, batch: undefined };
+    const mark = { lane: this, isOffered, isTaken: false, hasFailed: false, isRetried: false, batch: undefined };
     request.canary = mark;
     return mark;
   }

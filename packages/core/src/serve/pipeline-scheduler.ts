@@ -9,6 +9,7 @@
 import { invariant } from '../kernel/invariant.js';
 import type { DropReason } from '../model/request-outcome.js';
 import type { HealthIssue } from '../model/running-plan.js';
+import type { SideCount } from '../model/side-count.js';
 import type { BatchPolicy } from './batch-policy.js';
 import { CanaryLane } from './canary-lane.js';
 import { CoreGate } from './core-gate.js';
@@ -17,7 +18,6 @@ import { GraphWalk, type PayloadAlgebra, type ReadyInput } from './graph-walk.js
 import { type ReplicaDescription, ServingReplica } from './replica.js';
 import type { TroubleCounts } from './replica-health.js';
 import { type Arrival, RequestState, RetriedItem, StageItem } from './request-state.js';
-import type { SideCount } from './rollout/canary.js';
 import type { SchedulerLimits, ServingEffects } from './serving-effects.js';
 import type { ServingEdge, ServingGraph } from './serving-graph.js';
 import type { StageLimits } from './stage-limits.js';
@@ -307,8 +307,9 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   /** Runs an item that failed in a canary once more in the main lane, if the time allows it. */
   #retriesOutside(item: StageItem<Payload, Context>): boolean {
-    this.#canary?.itemFailed(item);
-    if (item.request.ended || !this.mayRetry(item) || !this.#stage(item.stage).fits(item, this.#nowMs)) return false;
+    const isRetried = !item.request.ended && this.mayRetry(item) && this.#stage(item.stage).fits(item, this.#nowMs);
+    this.#canary?.itemFailed(item, isRetried);
+    if (!isRetried) return false;
     this.#retry(item);
     this.#attend(this.#stage(item.stage));
     return true;
@@ -483,7 +484,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
 
   #laneFor(item: StageItem<Payload, Context>): StageScheduler<Payload, Context> {
     const canary = this.#canary;
-    if (canary === undefined || canary.stage !== item.stage || !canary.takes(item.request)) return this.#stage(item.stage);
+    if (canary === undefined || canary.stage !== item.stage || !canary.takes(item.request))
+      return this.#stage(item.stage);
     item.inCanary = true;
     return canary.scheduler;
   }

@@ -8,13 +8,14 @@ import type { RunningReplica } from '../model/running-plan.js';
 
 /**
  * `crash`: the replica is lost with its batch and restarts after a back-off. `hang`: its batch never ends. `slow`:
- * batches that start take `factor` times as long. `failing`: batches that end fail.
+ * batches that start take `factor` times as long. `failing`: batches that end fail,
+ * all or a `fraction` of them.
  */
 export type ReplicaFault =
   | { readonly kind: 'crash'; readonly atMs: number }
   | { readonly kind: 'hang'; readonly atMs: number }
   | { readonly kind: 'slow'; readonly fromMs: number; readonly untilMs: number; readonly factor: number }
-  | { readonly kind: 'failing'; readonly fromMs: number; readonly untilMs: number };
+  | { readonly kind: 'failing'; readonly fromMs: number; readonly untilMs: number; readonly fraction?: number };
 
 export interface FaultSchedule {
   startFails(stageId: StageId, replica: RunningReplica): boolean;
@@ -74,10 +75,20 @@ export function slowness(faults: readonly ReplicaFault[], nowMs: number): number
 
 /** True if a batch that ends now fails. */
 export function failsBatches(faults: readonly ReplicaFault[], nowMs: number): boolean {
-  return faults.some((fault) => fault.kind === 'failing' && fault.fromMs <= nowMs && nowMs < fault.untilMs);
+  return faults.some((fault) => {
+    if (fault.kind !== 'failing' || nowMs < fault.fromMs || nowMs >= fault.untilMs) return false;
+    return fault.fraction === undefined || uniformOf(nowMs) < fault.fraction;
+  });
 }
 
 /** True if the replica hangs. */
 export function hangs(faults: readonly ReplicaFault[], nowMs: number): boolean {
   return faults.some((fault) => fault.kind === 'hang' && fault.atMs <= nowMs);
+}
+
+/** A number in [0, 1) that depends on an instant alone, so that a replica of the data plane fails the same batches. */
+function uniformOf(nowMs: number): number {
+  let bits = Math.imul(Math.floor(nowMs * 1000), 0x9e3779b1);
+  bits = Math.imul(bits ^ (bits >>> 15), 0x85ebca6b);
+  return ((bits ^ (bits >>> 13)) >>> 0) / 2 ** 32;
 }

@@ -71,6 +71,13 @@ export class ServingPolicies {
     this.#setAll();
   }
 
+  /** Policy of a canary of `to` at a stage. */
+  canaryPolicy(stageId: StageId, to: StagePlan): BatchPolicy {
+    const stages = { ...this.#serving, [stageId]: [to] };
+    const policies = batchPolicies(this.#spec, { stages }, this.#curves);
+    return policies[this.#spec.stages.findIndex(({ id }) => id === stageId)] as BatchPolicy;
+  }
+
   /** Service times are those of `curves` from now on: sets the policies of all stages that serve. */
   follow(curves: ServiceCurves): void {
     if (curves === this.#curves) return;

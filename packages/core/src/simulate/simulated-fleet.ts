@@ -10,6 +10,7 @@ import type { ReplicaId, StageId, VariantId } from '../model/ids.js';
 import type { PipelineSpec, Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningReplica } from '../model/running-plan.js';
+import type { SideCount } from '../model/side-count.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { capacityRps, type ServiceCurve } from '../profile/service-curve.js';
 import { eventRank } from '../serve/event-rank.js';
@@ -17,6 +18,7 @@ import { defaultFleetLimits, type FleetEffects } from '../serve/fleet/fleet-effe
 import { FleetScheduler } from '../serve/fleet/fleet-scheduler.js';
 import type { PipelineScheduler } from '../serve/pipeline-scheduler.js';
 import type { ServingReplica } from '../serve/replica.js';
+import { canaryRules } from '../serve/rollout/canary.js';
 import { changeBounds } from '../serve/rollout/headroom.js';
 import type { ServingGraph } from '../serve/serving-graph.js';
 import { type FaultSchedule, failsBatches, hangs, type ReplicaFault } from './replica-faults.js';
@@ -88,6 +90,8 @@ export class SimulatedFleet implements FleetEffects {
   /** How many of them are carried out. */
   #done = 0;
   #lastChange: LastChange | undefined;
+  #canaryAt: StageId | undefined;
+  #canaryOf: VariantId | undefined;
   #alarmAtMs = Number.POSITIVE_INFINITY;
   #nowMs = 0;
 
@@ -98,7 +102,11 @@ export class SimulatedFleet implements FleetEffects {
       scheduler.setPolicy(this.#stageIndex(stageId), policy, this.#nowMs),
     );
     const stageIds = graph.stages.map(({ id }) => id);
-    this.#fleet = new FleetScheduler(stageIds, { ...changeBounds(spec), ...defaultFleetLimits }, this);
+    this.#fleet = new FleetScheduler(
+      stageIds,
+      { ...changeBounds(spec), ...defaultFleetLimits, canary: canaryRules(spec) },
+      this,
+    );
   }
 
   /** Puts a whole plan in service at once: how a simulation begins. */
@@ -222,12 +230,33 @@ export class SimulatedFleet implements FleetEffects {
     const engine: Engine = { index: this.#engines.length, stageId, curve, faults, replica: undefined, lost: false };
     this.#engines.push(engine);
     this.#engineOf.set(id, engine);
-    const described = { replicaId: id, cpuCores: resources.cpuCores };
+    const inCanary = this.#canaryOf === variantId && this.#canaryAt === stageId;
+    const described = { replicaId: id, cpuCores: resources.cpuCores, inCanary };
     engine.replica = scheduler.addReplica(this.#stageIndex(stageId), described, this.#nowMs);
     for (const fault of faults) {
       if (fault.kind !== 'crash') continue;
       this.#setup.schedule(Math.max(fault.atMs, this.#nowMs), eventCode(CRASHED, engine.index), eventRank.answer);
     }
+  }
+
+  openCanary(stageId: StageId, to: StagePlan): void {
+    [this.#canaryAt, this.#canaryOf] = [stageId, to.variantId];
+    this.#setup.scheduler.openCanary(this.#stageIndex(stageId), this.#policies.canaryPolicy(stageId, to));
+  }
+
+  shareCanary(_stageId: StageId, fraction: number): void {
+    this.#setup.scheduler.setCanaryFraction(fraction);
+  }
+
+  canaryCounts(): { readonly before: SideCount; readonly after: SideCount } {
+    const counts = this.#setup.scheduler.canaryCounts;
+    invariant(counts !== undefined, 'a canary is open');
+    return counts;
+  }
+
+  closeCanary(): void {
+    [this.#canaryAt, this.#canaryOf] = [undefined, undefined];
+    this.#setup.scheduler.closeCanary(this.#nowMs);
   }
 
   adopt(stageId: StageId, to: StagePlan): void {

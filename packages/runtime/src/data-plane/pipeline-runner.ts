@@ -20,7 +20,7 @@ import {
   type StageId,
   type TensorMap,
 } from '@equipoise/core/model';
-import type { ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
+import type { CanaryCounts, ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
 import {
   type Arrival,
   type BatchPolicy,
@@ -220,6 +220,26 @@ export class PipelineRunner implements ReplicaPool {
     const stage = this.#indexOf(stageId);
     this.#policies[stage] = policy;
     this.#turn((nowMs) => this.#scheduler.setPolicy(stage, policy, nowMs));
+  }
+
+  openCanary(stageId: StageId, policy: Omit<BatchPolicy, 'remainingMs'> & Partial<BatchPolicy>): void {
+    const stage = this.#indexOf(stageId);
+    const { remainingMs } = this.#policies[stage] as BatchPolicy;
+    this.#turn(() => this.#scheduler.openCanary(stage, { remainingMs, ...policy }));
+  }
+
+  shareCanary(_stageId: StageId, fraction: number): void {
+    this.#turn(() => this.#scheduler.setCanaryFraction(fraction));
+  }
+
+  canaryCounts(stageId: StageId): CanaryCounts {
+    const { canaryCounts } = this.#scheduler;
+    invariant(canaryCounts !== undefined, `stage ${stageId} has a canary`);
+    return canaryCounts;
+  }
+
+  closeCanary(_stageId: StageId): void {
+    this.#turn((nowMs) => this.#scheduler.closeCanary(nowMs));
   }
 
   onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void {

@@ -45,7 +45,7 @@ export class ServedReplicas {
     this.#byId.set(replicaId, served);
     const { scheduler, turn } = this.#around;
     turn((nowMs) => {
-      const description = { replicaId, cpuCores: resources.cpuCores };
+      const description = { replicaId, cpuCores: resources.cpuCores, inCanary: replica.inCanary === true };
       served.inPolicies = scheduler.addReplica(served.stage, description, nowMs);
       replica.runner.onLost(() => turn(() => this.lose(served)));
     });

@@ -1,6 +1,6 @@
 /** A data plane in memory: it keeps what an actuator puts in service, runs single batches and tells of each step. */
 import { AppError, type HealthIssue, type ReplicaId, type StageId, type TensorMap } from '@equipoise/core/model';
-import type { BatchResult, ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
+import type { BatchResult, CanaryCounts, ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
 
 /** What happened to a pool. */
 export type PoolEvent =
@@ -9,6 +9,8 @@ export type PoolEvent =
       readonly stageId: StageId;
       readonly replicaId: ReplicaId;
     }
+  | { readonly kind: 'canary-opened' | 'canary-closed'; readonly stageId: StageId }
+  | { readonly kind: 'canary-shared'; readonly stageId: StageId; readonly fraction: number }
   | { readonly kind: 'batching'; readonly stageId: StageId; readonly batching: StageBatching };
 
 type UnfitListener = (stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue) => void;
@@ -22,6 +24,8 @@ interface Member {
 /** A ReplicaPool whose state a test can see. */
 export class FakePool implements ReplicaPool {
   readonly events: PoolEvent[] = [];
+  /** Outcomes of both sides of a canary. */
+  counts: CanaryCounts = { before: { ended: 0, missed: 0 }, after: { ended: 0, missed: 0 } };
   readonly #members = new Map<ReplicaId, Member>();
   readonly #batching = new Map<StageId, StageBatching>();
   readonly #lostListeners: ((stageId: StageId, replicaId: ReplicaId) => void)[] = [];
@@ -72,6 +76,22 @@ export class FakePool implements ReplicaPool {
   setBatching(stageId: StageId, batching: StageBatching): void {
     this.#batching.set(stageId, batching);
     this.#tell({ kind: 'batching', stageId, batching });
+  }
+
+  openCanary(stageId: StageId): void {
+    this.#tell({ kind: 'canary-opened', stageId });
+  }
+
+  shareCanary(stageId: StageId, fraction: number): void {
+    this.#tell({ kind: 'canary-shared', stageId, fraction });
+  }
+
+  canaryCounts(): CanaryCounts {
+    return this.counts;
+  }
+
+  closeCanary(stageId: StageId): void {
+    this.#tell({ kind: 'canary-closed', stageId });
   }
 
   onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void {

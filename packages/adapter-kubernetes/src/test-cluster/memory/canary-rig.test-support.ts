@@ -1,7 +1,7 @@
 /** A pipeline on a cluster in memory, whose requests come to a new variant in steps as the test lets its routers tell. */
 
+import type { SideCount } from '@equipoise/core/model';
 import { SeededRng } from '@equipoise/core/model';
-import type { SideCount } from '@equipoise/core/serve';
 import { ManualClock } from '@equipoise/testkit';
 import { written } from '../../api/conformance/subject.test-support.js';
 import type { KubeObject } from '../../api/kube-object.js';

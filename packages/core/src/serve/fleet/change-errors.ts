@@ -1,6 +1,6 @@
 /** Why a stage was not changed, with what to do about it. */
 import { AppError } from '../../model/app-error.js';
-import type { StageId } from '../../model/ids.js';
+import type { StageId, VariantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 
 /** The fleet is being closed. */
@@ -28,4 +28,14 @@ export function tooSlow(stageId: StageId, maxSurgeMs: number): AppError {
       details: { stage: stageId },
     },
   );
+}
+
+/** A new variant was rolled back while it got a fraction of the requests. */
+export function canaryFailed(
+  stageId: StageId,
+  { variantId, fraction, why }: { readonly variantId: VariantId; readonly fraction: number; readonly why: string },
+): AppError {
+  const at = fraction === 0 ? 'before it got a request' : `at ${Math.round(100 * fraction)} % of the requests`;
+  const message = `Stage '${stageId}': variant ${variantId} was rolled back ${at}: ${why}.`;
+  return new AppError('CANARY_FAILED', message, { details: { stage: stageId, variant: variantId } });
 }

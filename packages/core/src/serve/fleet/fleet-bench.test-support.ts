@@ -35,12 +35,18 @@ interface Pending {
 /** What a step of the bench says: time, stage, what happened, to which replica or plan. */
 export type BenchEvent = readonly [atMs: number, stage: string, what: string, subject: string];
 
+type CanaryOutcomes = ReturnType<FleetEffects['canaryCounts']>;
+
+const nothing = { ended: 0, missed: 0 };
+
 /** Drives a FleetScheduler. */
 export class FleetBench implements FleetEffects {
   readonly fleet: FleetScheduler;
   readonly events: BenchEvent[] = [];
   readonly startMs: (replica: RunningReplica) => number;
   readonly drainMs: (replica: RunningReplica) => number;
+  /** What both sides of a canary have counted by an instant. */
+  outcomes: (nowMs: number) => CanaryOutcomes = () => ({ before: nothing, after: nothing });
   /** Called after every event. */
   onEvent = (): void => {};
   nowMs = 0;
@@ -135,6 +141,22 @@ export class FleetBench implements FleetEffects {
 
   serve(stage: StageId, replica: RunningReplica): void {
     this.#note(stage, 'serve', replica);
+  }
+
+  openCanary(stage: StageId, { variantId: id }: StagePlan): void {
+    this.events.push([this.nowMs, stage, 'open-canary', id]);
+  }
+
+  shareCanary(stage: StageId, fraction: number): void {
+    this.events.push([this.nowMs, stage, 'share-canary', String(fraction)]);
+  }
+
+  canaryCounts(): CanaryOutcomes {
+    return this.outcomes(this.nowMs);
+  }
+
+  closeCanary(stage: StageId): void {
+    this.events.push([this.nowMs, stage, 'close-canary', '']);
   }
 
   adopt(stage: StageId, { variantId: id, maxBatchSize }: StagePlan): void {

@@ -2,6 +2,8 @@
 import type { StageId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { RunningReplica } from '../../model/running-plan.js';
+import type { SideCount } from '../../model/side-count.js';
+import type { CanaryRules } from '../rollout/canary.js';
 import type { ChangeBounds } from '../rollout/headroom.js';
 
 /** What the fleet makes happen; implemented once per clock. */
@@ -16,6 +18,14 @@ export interface FleetEffects {
   drain(stageId: StageId, replica: RunningReplica): void;
   /** Close a replica that has started and is not wanted any more; answered by `left`. */
   discard(stageId: StageId, replica: RunningReplica): void;
+  /** Opens a canary of `to`: replicas of its variant that enter service are in it until it is closed. */
+  openCanary(stageId: StageId, to: StagePlan): void;
+  /** The canary gets this fraction of the requests of its stage. */
+  shareCanary(stageId: StageId, fraction: number): void;
+  /** Outcomes of both sides since the canary got its first requests. */
+  canaryCounts(stageId: StageId): { readonly before: SideCount; readonly after: SideCount };
+  /** Closes a canary: its replicas that are not drained serve like all others. */
+  closeCanary(stageId: StageId): void;
   /** A restart, which no change waits for, has failed; there will be another. */
   restartFailed(stageId: StageId, failure: unknown): void;
 }
@@ -30,6 +40,8 @@ export type ChangeEnd =
 export interface FleetLimits extends ChangeBounds {
   readonly startConcurrency: number;
   readonly drainPatienceMs: number;
+  /** No canaries if left out. */
+  readonly canary?: CanaryRules | undefined;
 }
 
 /** Limits that hold unless somebody says otherwise. */

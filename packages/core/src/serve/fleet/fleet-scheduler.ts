@@ -12,11 +12,14 @@ import type { Change } from '../../model/change.js';
 import type { ReplicaId, StageId } from '../../model/ids.js';
 import type { Plan, StagePlan } from '../../model/plan.js';
 import type { RunningPlan, RunningStage } from '../../model/running-plan.js';
-import { coresDuringChange, coresOf } from '../rollout/headroom.js';
-import { closingError, noRoom, tooSlow } from './change-errors.js';
+import { canaryFractions } from '../rollout/canary.js';
+import { coresDuringChange, coresOf, startableReplicas } from '../rollout/headroom.js';
+import { newReplicasFor } from '../rollout/share.js';
+import { canaryFailed, closingError, noRoom, tooSlow } from './change-errors.js';
 import type { ChangeEnd, FleetEffects, FleetLimits } from './fleet-effects.js';
 import { type FleetReplica, FleetStage } from './fleet-stage.js';
-import { isOfKind, reachesPlan, stageSteps } from './stage-steps.js';
+import { StageCanary } from './stage-canary.js';
+import { canarySteps, isOfKind, reachesPlan, stageSteps } from './stage-steps.js';
 
 interface QueuedChange {
   readonly change: Change;
@@ -61,7 +64,7 @@ export class FleetScheduler {
   get nextWakeAtMs(): number {
     let soonestMs = this.#active?.startsEndAtMs ?? Number.POSITIVE_INFINITY;
     for (const stage of this.#stages.values()) {
-      soonestMs = Math.min(soonestMs, stage.retryAtMs, stage.aloneEndsAtMs);
+      soonestMs = Math.min(soonestMs, stage.retryAtMs, stage.aloneEndsAtMs, stage.canary?.lookAtMs ?? soonestMs);
       for (const { overdue, patienceEndsAtMs } of stage.replicas.values()) {
         if (!overdue) soonestMs = Math.min(soonestMs, patienceEndsAtMs);
       }
@@ -143,6 +146,7 @@ export class FleetScheduler {
       if (replica.forChange && this.#active?.stage === stage) this.#abort(this.#active, failure, nowMs);
       else {
         stage.restartEnded(nowMs);
+        if (stage.canary !== undefined) this.#dropCanary(stage);
         if (replica.forChange && stage.isOnItsOwn) stage.turnBackAlone(nowMs);
         else stage.markMissing(nowMs);
         this.#effects.restartFailed(stage.id, failure);
@@ -155,8 +159,10 @@ export class FleetScheduler {
   lost(id: ReplicaId, nowMs: number): boolean {
     const { stage, replica } = this.#find(id);
     if (stage === undefined || replica === undefined) return false;
+    this.#nowMs = nowMs;
     this.#remove(stage, id);
-    if (replica.status === 'ready' && stage.target !== undefined && isOfKind(replica, stage.target)) {
+    if (replica.status === 'ready' && stage.canary !== undefined) this.#loseInCanary(stage, replica);
+    else if (replica.status === 'ready' && stage.target !== undefined && isOfKind(replica, stage.target)) {
       stage.markLost(replica, nowMs);
     }
     this.#settle(nowMs);
@@ -169,7 +175,8 @@ export class FleetScheduler {
     const { stage, replica } = this.#find(id);
     if (stage === undefined || replica?.status !== 'ready') return;
     this.#effects.drain(stage.id, this.#retire(stage, id));
-    if (stage.target !== undefined && isOfKind(replica, stage.target)) {
+    if (stage.canary !== undefined) this.#loseInCanary(stage, replica);
+    else if (stage.target !== undefined && isOfKind(replica, stage.target)) {
       stage.markLost(replica, nowMs);
     }
     this.#settle(nowMs);
@@ -185,13 +192,20 @@ export class FleetScheduler {
 
   /** Looks at everything that was to be looked at by now. */
   advance(nowMs: number): void {
-    for (const stage of this.#stages.values()) {
-      if (stage.retryAtMs <= nowMs) stage.forgetFailed();
-      if (stage.aloneEndsAtMs <= nowMs) stage.endAloneStarts(nowMs);
-      for (const replica of stage.replicas.values()) if (replica.patienceEndsAtMs <= nowMs) replica.overdue = true;
-    }
+    this.#nowMs = nowMs;
+    for (const stage of this.#stages.values()) this.#advanceStage(stage, nowMs);
     if (this.#active !== undefined && this.#active.startsEndAtMs <= nowMs) this.#endStarts(this.#active, nowMs);
     this.#settle(nowMs);
+  }
+
+  #advanceStage(stage: FleetStage, nowMs: number): void {
+    if (stage.retryAtMs <= nowMs) stage.forgetFailed();
+    if (stage.aloneEndsAtMs <= nowMs) {
+      if (stage.canary !== undefined) this.#dropCanary(stage);
+      stage.endAloneStarts(nowMs);
+    }
+    if (stage.canary !== undefined && stage.canary.lookAtMs <= nowMs) this.#lookAtCanary(stage, stage.canary, nowMs);
+    for (const replica of stage.replicas.values()) if (replica.patienceEndsAtMs <= nowMs) replica.overdue = true;
   }
 
   /** Refuses what waits, lets the change under way end, then drains everything; `onClosed` is called when all is gone. */
@@ -199,6 +213,10 @@ export class FleetScheduler {
     this.#onClosed = onClosed;
     for (const { change, onEnd } of this.#waiting.splice(0))
       onEnd({ kind: 'failed', failure: closingError(change.stageId) });
+    this.#nowMs = nowMs;
+    for (const stage of this.#stages.values()) {
+      if (stage.canary !== undefined) this.#rollBack(stage, closingError(stage.id));
+    }
     this.#settle(nowMs);
   }
 
@@ -223,25 +241,43 @@ export class FleetScheduler {
     if (this.#active !== undefined) return;
     const [next] = this.#waiting;
     if (next === undefined) return;
-    const { change } = next;
-    const stage = this.#stage(change.stageId);
-    const isOfBatch = change.kind === 'set-batch';
-    if (!isOfBatch && !this.#hasRoom(stage, change.to) && this.#isOneOnItsOwn(stage)) return;
+    const stage = this.#stage(next.change.stageId);
+    if (next.change.kind === 'set-batch') this.#setBatching(stage, next);
+    else if (this.#hasRoom(stage, next.change.to)) this.#begin(stage, next);
+    else if (!this.#isOneOnItsOwn(stage)) {
+      this.#take();
+      next.onEnd({ kind: 'failed', failure: noRoom(stage.id, next.change.to) });
+    }
+  }
+
+  /** Takes the first change that waits. */
+  #take(): void {
     this.#waiting.shift();
     this.#unseen = true;
+  }
+
+  #setBatching(stage: FleetStage, { change: { to }, onEnd }: QueuedChange): void {
+    this.#take();
+    const { maxBatchSize, maxBatchWaitMs } = to;
+    if (stage.target !== undefined) stage.target = { ...stage.target, maxBatchSize, maxBatchWaitMs };
+    if (stage.canary === undefined) this.#adopt(stage, to);
+    onEnd({ kind: 'done' });
+  }
+
+  #begin(stage: FleetStage, next: QueuedChange): void {
+    const { change } = next;
+    const isTried = this.#isTried(stage, change);
+    // One canary is open at a time.
+    if (isTried && [...this.#stages.values()].some((other) => other !== stage && other.canary !== undefined)) return;
+    this.#take();
     const previous = stage.comesFrom;
-    if (isOfBatch) {
-      const { maxBatchSize, maxBatchWaitMs } = change.to;
-      if (stage.target !== undefined) stage.target = { ...stage.target, maxBatchSize, maxBatchWaitMs };
-      this.#adopt(stage, change.to);
-      next.onEnd({ kind: 'done' });
-    } else if (this.#hasRoom(stage, change.to)) {
-      this.#active = { ...next, stage, previous, startsEndAtMs: this.#nowMs + this.#limits.maxSurgeMs };
-      // A first plan has nothing to give way to.
-      if (stage.target === undefined) this.#fromCores = Math.max(this.#fromCores, coresOf(this.#plansInForce()));
-      stage.forgetFailed();
-      stage.headFor(change.to);
-    } else next.onEnd({ kind: 'failed', failure: noRoom(stage.id, change.to) });
+    this.#active = { ...next, stage, previous, startsEndAtMs: this.#nowMs + this.#limits.maxSurgeMs };
+    // A first plan has nothing to give way to.
+    if (stage.target === undefined) this.#fromCores = Math.max(this.#fromCores, coresOf(this.#plansInForce()));
+    stage.forgetFailed();
+    this.#endOtherCanary(stage, change);
+    stage.headFor(change.to);
+    if (isTried && stage.canary === undefined) this.#beginCanary(stage, change.to);
   }
 
   #hasRoom(stage: FleetStage, to: StagePlan): boolean {
@@ -263,26 +299,121 @@ export class FleetScheduler {
     const limitCores = this.#mostCores(this.#active?.change.to);
     // The room is that of the change under way.
     const waits = stage.isOnItsOwn && this.#active !== undefined;
-    const steps = stageSteps(
-      { replicas: stage.all(), to: target, before, adopted },
-      {
-        cpuCores: limitCores - this.#heldCores(),
-        starts: waits ? 0 : this.#limits.startConcurrency - launching,
-        comesFree: waits || launching + leaving > 0,
-      },
-    );
-    if (steps.state === 'no-room' && this.#active?.stage === stage && this.#active.failure === undefined)
-      this.#abort(this.#active, noRoom(stage.id, target), this.#nowMs);
-    if (steps.state === 'no-room' && stage.isOnItsOwn) {
-      stage.endAlone();
-      this.#unseen = true;
-    }
+    const present = { replicas: stage.all(), to: target, before, adopted };
+    const headroom = {
+      cpuCores: limitCores - this.#heldCores(),
+      starts: waits ? 0 : this.#limits.startConcurrency - launching,
+      comesFree: waits || launching + leaving > 0,
+    };
+    const { canary } = stage;
+    const steps = canary ? canarySteps(present, headroom, canary.target) : stageSteps(present, headroom);
+    if (canary !== undefined) this.#followCanary(stage, canary, steps.state);
+    else if (steps.state === 'no-room') this.#stop(stage, target);
     for (const id of steps.forget) this.#remove(stage, id);
     for (const id of steps.discard) this.#retire(stage, id);
     for (let i = 0; i < steps.start; i++) this.#effects.start(stage.id, this.#register(stage, 'starting'));
     if (steps.adopt) this.#adopt(stage, target);
     for (const id of steps.drain) this.#effects.drain(stage.id, this.#retire(stage, id));
     if (steps.start + steps.drain.length + steps.discard.length + steps.forget.length > 0) this.#unseen = true;
+  }
+
+  /** Does a change bring a variant that gets its requests in steps, with room for the first of them? */
+  #isTried(stage: FleetStage, { atOnce, to }: Change): boolean {
+    const { canary } = this.#limits;
+    if (atOnce === true || canary?.stages.has(stage.id) !== true || stage.served.has(to.variantId)) return false;
+    if (!stage.all().some(({ status, variantId }) => status === 'ready' && variantId !== to.variantId)) return false;
+    const first = newReplicasFor(canaryFractions[0] ?? 1, to.replicas);
+    const present = stage.canary === undefined ? 0 : first;
+    const free = this.#mostCores(to) - this.#heldCores();
+    return present + startableReplicas(free, to.resources.cpuCores) >= first;
+  }
+
+  #beginCanary(stage: FleetStage, to: StagePlan): void {
+    stage.canary = new StageCanary();
+    this.#effects.openCanary(stage.id, to);
+  }
+
+  /** Ends a canary of the stage that the next change does not go on with. */
+  #endOtherCanary(stage: FleetStage, { atOnce, to }: Change): void {
+    if (stage.canary === undefined || stage.target === undefined) return;
+    const goesOn = isOfKind(to, stage.target);
+    if (goesOn && atOnce === true) this.#closeCanary(stage);
+    else if (!goesOn) this.#dropCanary(stage);
+  }
+
+  #followCanary(stage: FleetStage, canary: StageCanary, state: 'under-way' | 'arrived' | 'no-room'): void {
+    if (canary.raise(stage.readyFraction)) this.#effects.shareCanary(stage.id, canary.fraction);
+    if (state === 'under-way' || canary.fraction === 0) return;
+    canary.measure(this.#nowMs);
+    // The starts of this step are done; those of the next have the whole time again.
+    this.#setStartsEnd(stage, Number.POSITIVE_INFINITY);
+  }
+
+  #lookAtCanary(stage: FleetStage, canary: StageCanary, nowMs: number): void {
+    const percentile = this.#limits.canary?.percentile ?? 0;
+    const verdict = canary.look(this.#effects.canaryCounts(stage.id), { percentile, nowMs });
+    if (verdict.kind === 'open') return;
+    if (verdict.kind === 'failed') {
+      const { variantId } = stage.target as StagePlan;
+      this.#rollBack(stage, canaryFailed(stage.id, { variantId, fraction: canary.fraction, why: verdict.why }));
+      return;
+    }
+    this.#setStartsEnd(stage, nowMs + this.#limits.maxSurgeMs);
+    if (verdict.kind === 'passed' && !canary.hasPassed) return;
+    stage.served.add((stage.target as StagePlan).variantId);
+    this.#closeCanary(stage);
+  }
+
+  /** A canary that loses a replica has failed. Without one of the old replicas the others need it whole. */
+  #loseInCanary(stage: FleetStage, replica: FleetReplica): void {
+    const { canary, target } = stage;
+    if (canary === undefined || target === undefined) return;
+    const why = isOfKind(replica, target)
+      ? 'a replica of it was lost'
+      : 'the old variant lost a replica and needs all of them';
+    this.#rollBack(stage, canaryFailed(stage.id, { variantId: target.variantId, fraction: canary.fraction, why }));
+  }
+
+  #rollBack(stage: FleetStage, failure: unknown): void {
+    if (this.#active?.stage === stage) {
+      this.#abort(this.#active, failure, this.#nowMs);
+      return;
+    }
+    this.#dropCanary(stage);
+    stage.turnBackAlone(this.#nowMs);
+    this.#effects.restartFailed(stage.id, failure);
+    this.#unseen = true;
+  }
+
+  /** Takes the new replicas out of service at once, then closes the canary. */
+  #dropCanary(stage: FleetStage): void {
+    this.#effects.shareCanary(stage.id, 0);
+    for (const { replicaId: id, status, ...kind } of stage.all()) {
+      if (stage.target === undefined || !isOfKind(kind, stage.target)) continue;
+      if (status === 'starting') this.#retire(stage, id);
+      if (status === 'ready') this.#effects.drain(stage.id, this.#retire(stage, id));
+    }
+    this.#closeCanary(stage);
+  }
+
+  #closeCanary(stage: FleetStage): void {
+    stage.canary = undefined;
+    this.#effects.closeCanary(stage.id);
+    this.#unseen = true;
+  }
+
+  #setStartsEnd(stage: FleetStage, atMs: number): void {
+    if (this.#active?.stage === stage) this.#active.startsEndAtMs = atMs;
+    else if (stage.isOnItsOwn) stage.aloneEndsAtMs = atMs;
+  }
+
+  /** The stage cannot go on toward its plan. */
+  #stop(stage: FleetStage, target: StagePlan): void {
+    if (this.#active?.stage === stage && this.#active.failure === undefined)
+      this.#abort(this.#active, noRoom(stage.id, target), this.#nowMs);
+    if (!stage.isOnItsOwn) return;
+    stage.endAlone();
+    this.#unseen = true;
   }
 
   #endStarts(active: ActiveChange, nowMs: number): void {
@@ -305,6 +436,7 @@ export class FleetScheduler {
   /** The change is given up: back to the plan from before, or as far as a mere growth has come. */
   #abort(active: ActiveChange, failure: unknown, nowMs: number): void {
     active.failure ??= { cause: failure };
+    if (active.stage.canary !== undefined) this.#dropCanary(active.stage);
     active.startsEndAtMs = Number.POSITIVE_INFINITY;
     active.stage.turnBack(active.previous, nowMs);
     this.#unseen = true;
@@ -326,6 +458,7 @@ export class FleetScheduler {
 
   #adopt(stage: FleetStage, to: StagePlan): void {
     stage.serving = to;
+    stage.served.add(to.variantId);
     this.#effects.adopt(stage.id, to);
   }
 

@@ -1,8 +1,9 @@
 /** What the fleet knows of one stage: its replicas, the plan it goes to or keeps to, and its restarts. It takes no step by itself. */
-import { type ReplicaId, replicaId, type StageId } from '../../model/ids.js';
+import { type ReplicaId, replicaId, type StageId, type VariantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { ReplicaStatus, RunningReplica, RunningStage } from '../../model/running-plan.js';
 import { hadServed, nextRestart, noRestarts, type RestartHistory, restartEnded } from './restart-backoff.js';
+import type { StageCanary } from './stage-canary.js';
 import { isOfKind, noneReady, type ReadyCounts, type ReplicaKind, readyCounts, stageSteps } from './stage-steps.js';
 
 /** A replica in the fleet's books. */
@@ -32,6 +33,10 @@ export class FleetStage {
   #alone: { readonly from: StagePlan | undefined } | undefined;
   /** Instant at which it turns back unless everything has started; Infinity while a change or nothing waits for that. */
   aloneEndsAtMs = Number.POSITIVE_INFINITY;
+  /** Set while a new variant gets a fraction of the requests. */
+  canary: StageCanary | undefined;
+  /** Variants that have served, or have passed a canary. */
+  readonly served = new Set<VariantId>();
   #restarts: RestartHistory = noRestarts;
   #made = 0;
 
@@ -153,6 +158,11 @@ export class FleetStage {
     return this.#fitting('ready') + this.#fitting('starting');
   }
 
+  /** Ready replicas of the target's kind as a fraction of those it wants. */
+  get readyFraction(): number {
+    return this.target === undefined ? 0 : this.#fitting('ready') / this.target.replicas;
+  }
+
   #fitting(wanted: ReplicaStatus): number {
     const { target } = this;
     if (target === undefined) return 0;
@@ -212,6 +222,10 @@ export class FleetStage {
         ...{ replicaId: id, variantId, resources, status },
       }),
     );
-    return { replicas, maxBatchSize, maxBatchWaitMs };
+    const { canary, target } = this;
+    if (canary === undefined || target === undefined) return { replicas, maxBatchSize, maxBatchWaitMs };
+    const { fraction, missingOutcomes } = canary;
+    const tried = { variantId: target.variantId, fraction, missingOutcomes };
+    return { replicas, maxBatchSize, maxBatchWaitMs, canary: tried };
   }
 }

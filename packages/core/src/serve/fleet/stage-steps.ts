@@ -12,7 +12,7 @@ import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { RunningReplica } from '../../model/running-plan.js';
 import { startableReplicas } from '../rollout/headroom.js';
-import { oldReplicasByShare, replicasByCount } from '../rollout/share.js';
+import { newReplicasFor, oldReplicasByShare, replicasByCount } from '../rollout/share.js';
 
 /** A kind of replica. */
 export type ReplicaKind = Pick<StagePlan, 'variantId' | 'resources'>;
@@ -74,15 +74,45 @@ export function readyCounts(replicas: readonly RunningReplica[], to: ReplicaKind
   return { fitting: ready.length - others.length, others: others.length, othersByKind };
 }
 
+/**
+ * The steps toward a canary with a fraction of the requests. New replicas start for that fraction; old ones stay unless they have to make
+ * room, one at a time and by the share rule.
+ */
+export function canarySteps(stage: StageOnItsWay, headroom: StartRoom, fraction: number): StageSteps {
+  const replicas = newReplicasFor(fraction, stage.to.replicas);
+  const places = placesOf({ ...stage, to: { ...stage.to, replicas } });
+  const { start, isStuck } = startsNow(places.kept.length, { ...stage.to, replicas }, headroom);
+  const drain = isStuck ? spareOthers(stage, places).slice(0, 1) : [];
+  const isReady = places.ready >= replicas;
+  return {
+    forget: ids(places.forgotten),
+    discard: ids(places.discarded),
+    start,
+    adopt: false,
+    drain: ids(drain),
+    state: isReady ? 'arrived' : isStuck && drain.length === 0 ? 'no-room' : 'under-way',
+  };
+}
+
+interface StartsNow {
+  readonly start: number;
+  /** Something is missing, and nothing leads to room for it. */
+  readonly isStuck: boolean;
+}
+
+function startsNow(present: number, to: StagePlan, { cpuCores, starts, comesFree }: StartRoom): StartsNow {
+  const missing = to.replicas - present;
+  const start = Math.max(0, Math.min(missing, starts, startableReplicas(cpuCores, to.resources.cpuCores)));
+  return { start, isStuck: missing > 0 && start === 0 && !comesFree };
+}
+
 /** The steps to take now. */
 export function stageSteps(stage: StageOnItsWay, room: StartRoom): StageSteps {
   const { to } = stage;
   const places = placesOf(stage);
   const { kept, others, surplus } = places;
   const missing = to.replicas - kept.length;
-  const startable = startableReplicas(room.cpuCores, to.resources.cpuCores);
-  const start = Math.max(0, Math.min(missing, room.starts, startable));
-  const stuck = missing > 0 && start === 0 && !room.comesFree;
+  const { start, isStuck: stuck } = startsNow(kept.length, to, room);
   const shared = spareOthers(stage, places);
   const spare = shared.length === 0 && stuck ? spareByCount(stage, places) : shared;
   const leaving = [...spare, ...surplus];

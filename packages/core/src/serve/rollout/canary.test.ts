@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../kernel/rng.js';
-import { isBurning, judgeCanary, nextFraction, type SideCount } from './canary.js';
+import type { SideCount } from '../../model/side-count.js';
+import { isBurning, judgeCanary, nextFraction } from './canary.js';
 
 const side = (missed: number, ended: number, failed = 0): SideCount => ({ ended, missed, failed });
 const verdict = (

@@ -7,18 +7,27 @@
  * Ramdas et al., Game-theoretic statistics and safe anytime-valid inference, 2023). Outcomes should be independent: count batches, not items.
  */
 
+import type { StageId } from '../../model/ids.js';
+import type { PipelineSpec } from '../../model/pipeline-spec.js';
+import type { SideCount } from '../../model/side-count.js';
+
+/** Stages whose new variants get a canary, and the percentile of the SLO. */
+export interface CanaryRules {
+  readonly stages: ReadonlySet<StageId>;
+  readonly percentile: number;
+}
+
+/** Reads the rules of canaries from a spec. A stage whose items may not run twice switches at once. */
+export function canaryRules({ stages, control, slo }: Pick<PipelineSpec, 'stages' | 'control' | 'slo'>): CanaryRules {
+  const repeatable = control.canary === true ? stages.filter(({ idempotent = true }) => idempotent) : [];
+  return { stages: new Set(repeatable.map(({ id }) => id)), percentile: slo.percentile };
+}
+
 /** Fractions of the requests that a new variant gets before it gets all. */
 export const canaryFractions: readonly number[] = [0.1, 0.5];
 
-/** Outcomes of one side: `missed` were late, dropped or failed; `failed` of them by a fault of the side. */
-export interface SideCount {
-  readonly ended: number;
-  readonly missed: number;
-  readonly failed?: number;
-}
-
 /** Both sides during a step. */
-export interface CanaryCounts {
+export interface CanaryStep {
   readonly fraction: number;
   readonly before: SideCount;
   readonly after: SideCount;
@@ -68,7 +77,7 @@ export function nextFraction(fraction: number): number {
 }
 
 /** Judges a step; may be called as often as there is news. */
-export function judgeCanary(counts: CanaryCounts, { percentile }: { readonly percentile: number }): CanaryVerdict {
+export function judgeCanary(counts: CanaryStep, { percentile }: { readonly percentile: number }): CanaryVerdict {
   const { fraction, before, after, elapsedMs, passedOn = 0 } = counts;
   const evidence = evidenceOf(before, after, percentile);
   if (evidence.failures > 1 / FAILURE_ALPHA) return { kind: 'failed', why: failureText(counts) };
@@ -128,8 +137,8 @@ function likelihoodRatio(hits: number, outcomes: number, rate: number): number {
 
 const fractionOf = ({ ended, missed }: SideCount): number => (ended === 0 ? 0 : missed / ended);
 
-const missText = ({ before, after, unit = 'requests' }: CanaryCounts): string =>
+const missText = ({ before, after, unit = 'requests' }: CanaryStep): string =>
   `${after.missed} of its ${after.ended} ${unit} missed the SLO, ${before.missed} of ${before.ended} requests of the old variant`;
 
-const failureText = ({ before, after, unit = 'requests' }: CanaryCounts): string =>
+const failureText = ({ before, after, unit = 'requests' }: CanaryStep): string =>
   `${after.failed ?? 0} of its ${after.ended} ${unit} failed, ${before.failed ?? 0} of ${before.ended} requests of the old variant`;

@@ -1,0 +1,6 @@
+/** Outcomes of one side of a canary: `missed` were late, dropped or failed; `failed` of them by a fault of the side. */
+export interface SideCount {
+  readonly ended: number;
+  readonly missed: number;
+  readonly failed?: number;
+}

@@ -1,0 +1,60 @@
+/** State of one canary in the fleet: its step, the fraction in force and the next look at its outcomes. It takes no step by itself. */
+import type { SideCount } from '../../model/side-count.js';
+import { type CanaryVerdict, canaryFractions, judgeCanary } from '../rollout/canary.js';
+
+/** Time in ms between two looks at the outcomes of both sides. */
+const LOOK_MS = 250;
+
+/** The canary of one stage. */
+export class StageCanary {
+  /** Fraction of the requests that it gets now. */
+  fraction = 0;
+  /** Outcomes that it needs beyond the shortest time of its step. */
+  missingOutcomes = 0;
+  /** Next look; Infinity while replicas of the step start. */
+  lookAtMs = Number.POSITIVE_INFINITY;
+  #step = 0;
+  #sinceMs = Number.POSITIVE_INFINITY;
+
+  /** Fraction of the requests that this step is about. */
+  get target(): number {
+    return canaryFractions[this.#step] ?? 1;
+  }
+
+  /** Raises the fraction to what its ready replicas carry; tells if it has changed. */
+  raise(readyFraction: number): boolean {
+    const fraction = Math.min(this.target, readyFraction);
+    if (fraction === this.fraction) return false;
+    this.fraction = fraction;
+    return true;
+  }
+
+  /** Begins to measure the step, once. */
+  measure(nowMs: number): void {
+    if (this.#sinceMs < Number.POSITIVE_INFINITY) return;
+    this.#sinceMs = nowMs;
+    this.lookAtMs = nowMs + LOOK_MS;
+  }
+
+  /** Judges the step; after a passed one the replicas of the next one start. */
+  look(
+    counts: { readonly before: SideCount; readonly after: SideCount },
+    at: { readonly percentile: number; readonly nowMs: number },
+  ): CanaryVerdict {
+    const elapsedMs = at.nowMs - this.#sinceMs;
+    const verdict = judgeCanary({ ...counts, fraction: this.target, elapsedMs, unit: 'batches' }, at);
+    this.lookAtMs = at.nowMs + LOOK_MS;
+    this.missingOutcomes = verdict.kind === 'open' ? verdict.missingOutcomes : 0;
+    if (verdict.kind === 'passed') {
+      this.#step += 1;
+      this.#sinceMs = Number.POSITIVE_INFINITY;
+      this.lookAtMs = Number.POSITIVE_INFINITY;
+    }
+    return verdict;
+  }
+
+  /** Has it passed its last step? */
+  get hasPassed(): boolean {
+    return this.#step >= canaryFractions.length;
+  }
+}

@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { type Rollout, rollOut } from './canary.test-support.js';
+
+const rollouts = (rollout: Omit<Rollout, 'seed'>) =>
+  Array.from({ length: 200 }, (_, seed) => rollOut({ ...rollout, seed }));
+const cases: readonly (readonly [string, Omit<Rollout, 'seed'>])[] = [
+  ['at 20 rps', { rps: 20, replicas: 5 }],
+  ['at 20 rps with a generous SLO', { rps: 20, replicas: 3, latencyMs: 200, percentile: 95 }],
+  ['at 50 rps in batches', { rps: 50, replicas: 3, maxBatchSize: 4, latencyMs: 400 }],
+];
+
+describe.each(cases)('200 canaries %s', (_, rollout) => {
+  it('bring a good variant to all requests within 60 s, but for 2', () => {
+    const ends = rollouts({ ...rollout, endAtMs: 80_000 });
+    expect(ends.filter(({ kind }) => kind === 'rolled-back').length).toBeLessThanOrEqual(2);
+    const late = ends.filter(({ kind, verdictAfterMs }) => kind === 'everywhere' && verdictAfterMs > 60_000);
+    expect(late.length).toBeLessThanOrEqual(2);
+  });
+
+  it('roll back a variant that fails 5 % of its batches within 30 s, but for 10', () => {
+    const ends = rollouts({ ...rollout, failing: 0.05, endAtMs: 100_000 });
+    const early = ends.filter(({ kind, verdictAfterMs }) => kind === 'rolled-back' && verdictAfterMs <= 30_000);
+    expect(early.length).toBeGreaterThanOrEqual(190);
+  });
+});
