@@ -88,6 +88,9 @@ const group: readonly EdgeSpec[] = [
 ];
 const steady = { arrivals: every(4, 60) };
 const patient = { timeoutMs: () => 80, patienceMs: () => Number.POSITIVE_INFINITY };
+/** Half a minute under load, in which the plan goes over to the other variant. */
+const canary = { arrivals: every(20, 1_700), plan: [{ replicas: 2 }], next: [[{ variantId: w.id, replicas: 2 }]] };
+const tried = { control: { mode: 'auto', intervalMs: 1_000, minDwellMs: 0, canary: true } } as const;
 const relaxed = { slo: { latencyMs: 5_000, percentile: 99 } };
 
 export const namedScenarios: readonly NamedScenario[] = [
@@ -261,6 +264,37 @@ export const namedScenarios: readonly NamedScenario[] = [
       },
     }),
     shows: [/^0 a 1\/0 a-v-1:ready a-v-2:ready$/m],
+  },
+  {
+    name: 'a good variant gets its requests in steps',
+    scenario: made({ ...canary, over: { ...tried, ...relaxed } }),
+    shows: [/ w gets 0\.1$/m, / w gets 0\.5$/m, /a 1\/0 a-w-\d+:ready a-w-\d+:ready$/m],
+  },
+  {
+    name: 'a variant that fails some batches is rolled back, and what failed runs again',
+    scenario: made({
+      ...{ ...canary, over: { ...tried, ...relaxed } },
+      faults: faults({ 'a-w-3': [{ kind: 'failing', fromMs: 0, untilMs: 60_000, fraction: 0.2 }] }),
+    }),
+    shows: [/ w gets 0\.1$/m, /a 1\/0 a-v-1:ready a-v-2:ready$/m],
+    hides: [/ w gets 1/, / failed$/m],
+  },
+  {
+    name: 'a variant that misses the SLO is rolled back',
+    scenario: made({
+      ...{ ...canary, over: { ...tried, slo: { latencyMs: 20, percentile: 99 } } },
+      faults: faults({ 'a-w-3': [{ kind: 'slow', fromMs: 0, untilMs: 60_000, factor: 3 }] }),
+    }),
+    shows: [/ w gets 0\.1$/m, /a 1\/0 a-v-1:ready a-v-2:ready$/m],
+    hides: [/ w gets 0\.5/],
+  },
+  {
+    name: 'a canary that loses a replica is rolled back',
+    scenario: made({
+      ...{ ...canary, over: { ...tried, ...relaxed } },
+      faults: faults({ 'a-w-3': [{ kind: 'crash', atMs: 2_000 }] }),
+    }),
+    shows: [/ w gets 0\.1$/m, /a 1\/0 a-v-1:ready a-v-2:ready$/m],
   },
   {
     name: 'changes batching, then resources',

@@ -42,7 +42,8 @@ export class TraceWriter implements Trace {
     const text = Object.entries(stages)
       .map(([id, stage]) => {
         const replicas = stage.replicas.map(({ replicaId, status }) => `${replicaId}:${status}`).join(' ');
-        return `${id} ${stage.maxBatchSize}/${stage.maxBatchWaitMs} ${replicas}`;
+        const canary = stage.canary ? ` ${stage.canary.variantId} gets ${stage.canary.fraction}` : '';
+        return `${id} ${stage.maxBatchSize}/${stage.maxBatchWaitMs} ${replicas}${canary}`;
       })
       .join(', ');
     if (nowMs !== this.#runningAtMs) this.close();

@@ -7,28 +7,11 @@
  * canary runs again in the main lane; it counts against the canary unless it fails there, too.
  */
 import type { SideCount } from '../model/side-count.js';
-import type { RequestState, StageItem } from './request-state.js';
+import type { CanaryMark, RequestState, StageItem } from './request-state.js';
 import type { StageScheduler } from './stage-scheduler.js';
 
 /** Outcome of a request as a canary counts it. */
 export type CountedOutcome = 'in-time' | 'missed' | 'failed';
-
-/** Shared by the items of one batch of the canary. */
-interface CanaryBatch {
-  isCounted: boolean;
-}
-
-/** Part of a request in one canary. */
-export interface CanaryMark {
-  readonly lane: object;
-  readonly isOffered: boolean;
-  /** Set once an item went to the canary. */
-  isTaken: boolean;
-  /** Set once an item failed in the canary, and once that ran again in the main lane. */
-  hasFailed: boolean;
-  isRetried: boolean;
-  batch: CanaryBatch | undefined;
-}
 
 /** Fractional part of the golden ratio: its multiples spread evenly over the unit interval. */
 const GOLDEN_FRACTION = (Math.sqrt(5) - 1) / 2;
@@ -77,7 +60,7 @@ export class CanaryLane<Payload, Context> {
 
   /** A batch of the canary starts. */
   batchStarted(items: readonly StageItem<Payload, Context>[]): void {
-    const batch: CanaryBatch = { isCounted: false };
+    const batch = { isCounted: false };
     for (const { request } of items) {
       const mark = this.#markOf(request);
       if (mark !== undefined) mark.batch = batch;

@@ -2,7 +2,6 @@
  * What the policies remember of a request in flight. A request is walked by items; an item is one unit of work at one stage.
  * `scope` tells which part of the request an item belongs to: the request itself, or one member of a fan-out group.
  */
-import type { CanaryMark } from './canary-lane.js';
 import type { Collector, Scope, WaitingParts } from './waiting-parts.js';
 
 /** Something that was lost and done without: what was to come along an edge, in which item of each fan-out around it. */
@@ -10,6 +9,19 @@ export interface MissingPart {
   readonly edge: number;
   /** Places of the items, outermost fan-out first. */
   readonly items: readonly number[];
+}
+
+/** Part of a request in one canary. */
+export interface CanaryMark {
+  readonly lane: object;
+  readonly isOffered: boolean;
+  /** Set once an item went to the canary. */
+  isTaken: boolean;
+  /** Set once an item failed in the canary, and once that ran again in the main lane. */
+  hasFailed: boolean;
+  isRetried: boolean;
+  /** Shared by the items of one batch of the canary. */
+  batch: { isCounted: boolean } | undefined;
 }
 
 /** A request between arrival and its single end. `context` belongs to the driver (a response to write, a slot to count). */

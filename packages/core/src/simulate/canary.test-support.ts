@@ -9,7 +9,7 @@ import { requireCurves } from '../profile/curves-of.js';
 import { poissonArrivals } from './arrivals/constant-rate.js';
 import type { ReplicaFault } from './replica-faults.js';
 import { simulatePlan } from './simulate-plan.js';
-import type { SimulatedEnd } from './simulation-setup.js';
+import type { SimulatedEnd } from './simulation-input.js';
 
 const a = stageId('a');
 /** The change begins here; requests are counted from here on. */
