@@ -44,7 +44,11 @@ export function observationAt(atMs: number, { spec, watch, ages, runs, isShiftin
   const { staleRouter } = watch;
   const staleSources = staleRouter === undefined ? [] : [`router ${staleRouter}`];
   return {
-    ...{ atMs, load: watch.history.load(atMs), stages, runningPlan, staleSources },
+    atMs,
+    load: watch.history.load(atMs),
+    stages,
+    runningPlan,
+    staleSources,
     // Another plan would restart the canary.
     ...(isShifting && { changing: true }),
   };
@@ -57,7 +61,9 @@ function asRunning(plan: Plan | undefined): RunningPlan {
     const { variantId, resources, replicas, maxBatchSize, maxBatchWaitMs } = first;
     const replica = (_: unknown, index: number): RunningReplica => ({
       replicaId: `${id}/${variantId}/${index}` as ReplicaId,
-      ...{ variantId, resources, status: 'ready' },
+      variantId,
+      resources,
+      status: 'ready',
     });
     stages[id as StageId] = { replicas: Array.from({ length: replicas }, replica), maxBatchSize, maxBatchWaitMs };
   }
@@ -72,7 +78,8 @@ type Observed = NonNullable<ObservedPipeline['observed']>;
 export function observedStatus({ slo }: PipelineSpec, window: RouterWindow, routed: Plan | undefined): Observed {
   const { arrivalRps, latencyMs, sloAttainmentFraction } = window;
   return {
-    ...{ arrivalRps: round(arrivalRps), percentile: slo.percentile },
+    arrivalRps: round(arrivalRps),
+    percentile: slo.percentile,
     ...(latencyMs !== undefined && { latencyMs: round(latencyMs) }),
     ...(sloAttainmentFraction !== undefined && { sloAttainmentFraction: Number(sloAttainmentFraction.toFixed(4)) }),
     ...(routed && usedResources(routed)),

@@ -249,7 +249,10 @@ export class PlanLoop {
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
     const observation = observationAt(nowMs, {
-      ...{ spec: this.#spec, watch: this.#watch, ages: this.#ages, runs: this.#runs },
+      spec: this.#spec,
+      watch: this.#watch,
+      ages: this.#ages,
+      runs: this.#runs,
       // In the mode advise a stopped canary does not delay advice.
       isShifting: mode === 'auto' && this.#view.pipeline.status?.shift !== undefined,
     });

@@ -140,7 +140,11 @@ function nextStep(
     ...(verdict?.kind === 'open' && { awaitsVerdict: true as const, isQuiet: verdict.missingOutcomes > 0 }),
   };
   const step = (apply: readonly KubeObject[], more = {}): CanaryDecision => ({
-    ...{ kind: 'step', fraction, newcomers, apply, ...more },
+    kind: 'step',
+    fraction,
+    newcomers,
+    apply,
+    ...more,
   });
   const beside = [...canaryObjects(name, wanted, routes), ...reachCanaryRouter(name, view.children)];
   if (next === undefined || digestOf(next) !== digestOf(router)) return step(beside, waiting);

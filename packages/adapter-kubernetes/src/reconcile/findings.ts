@@ -141,7 +141,10 @@ const no = (type: Finding['type'], reason: string, message: string): Finding => 
   message,
 });
 const unknown = (type: Finding['type'], reason: string, message: string): Finding => ({
-  ...{ type, status: 'Unknown' as const, reason, message },
+  type,
+  status: 'Unknown' as const,
+  reason,
+  message,
 });
 
 /** A condition without its time. */
@@ -160,7 +163,9 @@ export function conditionsOf(
   return findings.map(({ type, status, reason, message }) => {
     const old = before.find((condition) => condition.type === type);
     return {
-      ...{ type, status, reason },
+      type,
+      status,
+      reason,
       message: message.slice(0, MOST_MESSAGE),
       lastTransitionTime: old?.status === status ? old.lastTransitionTime : now,
       observedGeneration: at.generation,

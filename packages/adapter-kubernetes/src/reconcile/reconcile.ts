@@ -26,7 +26,12 @@ export function reconcile(
   const { phase, foreign } = work;
   const shift = work.canary ?? (LEAVES_SHARE.includes(phase) ? activeCanary(metadata.name, live) : undefined);
   const findings = findingsOf({
-    ...{ view, planning, phase, live, foreign, nowEpochMs: at.nowEpochMs },
+    view,
+    planning,
+    phase,
+    live,
+    foreign,
+    nowEpochMs: at.nowEpochMs,
     ...(shift && { canary: shift }),
     ...(rollback && { rollback }),
     isQuiet: work.isQuiet === true,

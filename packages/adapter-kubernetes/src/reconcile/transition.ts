@@ -78,7 +78,10 @@ export function transition(
   }
   const { newcomers, fraction, failure, againAfterMs, awaitsVerdict, isQuiet = false } = shift;
   return {
-    ...{ phase: 'shifting', foreign: work.foreign, remove: work.remove, apply: [...apply, ...shift.apply] },
+    phase: 'shifting',
+    foreign: work.foreign,
+    remove: work.remove,
+    apply: [...apply, ...shift.apply],
     canary: { workloads: newcomers, fraction },
     ...(failure && { failure }),
     ...(againAfterMs !== undefined && { againAfterMs }),
@@ -133,7 +136,16 @@ function changeOf(
   const held = new Set(foreign.map(({ deployment }) => deployment));
   const routerPods = view.pods.filter(isRouter);
   return {
-    ...{ view, live, wanted, stages, router, liveRouter, routerPods, routes, foreign, held },
+    view,
+    live,
+    wanted,
+    stages,
+    router,
+    liveRouter,
+    routerPods,
+    routes,
+    foreign,
+    held,
     isSwitched:
       router === undefined || (liveRouter !== undefined && isRunning(liveRouter, router, { routes, routerPods })),
     isPrepared: stages.every((stage) => isReadyFor(stage, live.get(stage.metadata.name), held)),
@@ -148,7 +160,10 @@ function workOn(
 ): Work {
   const { view, live, wanted, stages, liveRouter, routerPods, routes, foreign, held, isSwitched, isPrepared } = change;
   const groups = replicaGroups({
-    ...{ wanted: stages, live: [...live.values()].filter(isStage), pods: view.pods, foreign: held },
+    wanted: stages,
+    live: [...live.values()].filter(isStage),
+    pods: view.pods,
+    foreign: held,
     inForce: routesOf(liveRouter).inForce,
   });
   const bound = boundCpuCores(bounds, groups);
@@ -172,7 +187,8 @@ function workOn(
   const inUse = isSwitched ? isKeptWarm(view, onTrialMs) : isUsedBy(liveRouter, routerPods);
   return {
     ...(onTrialMs > 0 && { againAfterMs: onTrialMs }),
-    ...{ phase, foreign },
+    phase,
+    foreign,
     remove: leftovers(view.children, wanted, (child) => inUse(child) || (isTried && isStage(child))),
     apply: [...apply, ...(isSharing ? (shared?.apply ?? []) : []), ...leaving],
   };
