@@ -71,12 +71,12 @@ export type Phase =
 export interface Reconciliation {
   readonly phase: Phase;
   /** Missing if the finalizer is right. */
-  readonly finalizer?: 'set' | 'take-off';
+  readonly finalizer?: 'set' | 'take-off' | undefined;
   readonly apply: readonly KubeObject[];
   readonly remove: readonly ObjectRef[];
   /** Repeat the decision after this time, even without changes. */
-  readonly againAfterMs?: number;
+  readonly againAfterMs?: number | undefined;
   /** Only a verdict on a canary is missing, which takes up to two minutes. */
-  readonly awaitsVerdict?: true;
+  readonly awaitsVerdict?: boolean | undefined;
   readonly status: InferencePipelineStatus;
 }

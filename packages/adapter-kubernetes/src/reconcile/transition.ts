@@ -38,15 +38,15 @@ export interface Work {
   readonly remove: readonly ObjectRef[];
   readonly foreign: readonly ForeignReplicas[];
   /** Repeat after this time, even without changes. */
-  readonly againAfterMs?: number;
+  readonly againAfterMs?: number | undefined;
   /** Only a verdict is missing. */
-  readonly awaitsVerdict?: true;
+  readonly awaitsVerdict?: boolean | undefined;
   /** Too little traffic makes the step longer. */
-  readonly isQuiet?: boolean;
+  readonly isQuiet?: boolean | undefined;
   /** New workloads of an active canary, and their fraction of the requests. */
   readonly canary?: { readonly workloads: readonly string[]; readonly fraction: number };
   /** Cause of a failed canary. */
-  readonly failure?: CanaryFailure;
+  readonly failure?: CanaryFailure | undefined;
 }
 
 export const IDLE: Work = { phase: 'idle', apply: [], remove: [], foreign: [] };
@@ -62,32 +62,22 @@ export function transition(
 ): Work {
   const change = changeOf(view, live, planned.objects, fieldManager);
   const { router, liveRouter, isSwitched } = change;
-  const shift: CanaryDecision =
+  const decision: CanaryDecision =
     router === undefined || liveRouter === undefined || isSwitched || !planned.mayRepeat
       ? { kind: 'none' }
       : decideCanary({ ...change, router, liveRouter, slo: planned.plan.predicted, nowEpochMs });
-  if (shift.kind === 'taken-back') {
-    const { apply, remove, againAfterMs } = shift;
-    return { phase: 'taken-back', foreign: change.foreign, apply, remove, againAfterMs };
+  if (decision.kind === 'taken-back') {
+    const { kind: phase, ...rest } = decision;
+    return { phase, foreign: change.foreign, ...rest };
   }
-  const work = workOn(change, planned.bounds, { isShifting: shift.kind === 'step', nowEpochMs });
-  const apply = hasCanaryRouter(change) || shift.kind === 'step' ? work.apply.map(admitCanary(view)) : work.apply;
-  if (shift.kind === 'none') {
-    const { againAfterMs = work.againAfterMs } = shift;
-    return { ...work, apply, ...(againAfterMs !== undefined && { againAfterMs }) };
+  const work = workOn(change, planned.bounds, { isShifting: decision.kind === 'step', nowEpochMs });
+  const apply = hasCanaryRouter(change) || decision.kind === 'step' ? work.apply.map(admitCanary(view)) : work.apply;
+  if (decision.kind === 'none') {
+    return { ...work, apply, againAfterMs: decision.againAfterMs ?? work.againAfterMs };
   }
-  const { newcomers, fraction, failure, againAfterMs, awaitsVerdict, isQuiet = false } = shift;
-  return {
-    phase: 'shifting',
-    foreign: work.foreign,
-    remove: work.remove,
-    apply: [...apply, ...shift.apply],
-    canary: { workloads: newcomers, fraction },
-    ...(failure && { failure }),
-    ...(againAfterMs !== undefined && { againAfterMs }),
-    ...(awaitsVerdict && { awaitsVerdict }),
-    isQuiet,
-  };
+  const { kind: _, newcomers, fraction, apply: next, ...rest } = decision;
+  const canary = { workloads: newcomers, fraction };
+  return { ...rest, phase: 'shifting', foreign: work.foreign, remove: work.remove, apply: [...apply, ...next], canary };
 }
 
 const admitCanary =
@@ -186,7 +176,7 @@ function workOn(
   const isTried = hasCanaryRouter(change);
   const inUse = isSwitched ? isKeptWarm(view, onTrialMs) : isUsedBy(liveRouter, routerPods);
   return {
-    ...(onTrialMs > 0 && { againAfterMs: onTrialMs }),
+    againAfterMs: onTrialMs > 0 ? onTrialMs : undefined,
     phase,
     foreign,
     remove: leftovers(view.children, wanted, (child) => inUse(child) || (isTried && isStage(child))),
