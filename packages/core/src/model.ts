@@ -33,6 +33,7 @@ export type {
 } from './model/decision-record.js';
 export type { ArrivalEnvelope, Burstiness, ExpectedLoad } from './model/expected-load.js';
 export { type ReplicaId, replicaId, type StageId, stageId, type VariantId, variantId } from './model/ids.js';
+export { buildObservation } from './model/observation.js';
 export {
   type AdmissionSpec,
   awaitedParts,

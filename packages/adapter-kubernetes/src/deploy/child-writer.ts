@@ -103,10 +103,7 @@ export class ChildWriter {
     const version = versionOf(result.object) ?? '';
     const before = versionOf(live);
     known.set(id, {
-      digest: this.#digestOf(object),
-      version,
-      before,
-      atMs: clock.nowMs(),
+      ...{ digest: this.#digestOf(object), version, before, atMs: clock.nowMs() },
       isShown: version === before,
     });
   }

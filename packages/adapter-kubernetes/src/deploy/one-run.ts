@@ -106,10 +106,7 @@ class OneRun {
     if (awaitsVerdict) this.#awaited.add(key);
     else this.#awaited.delete(key);
     this.#runs.set(key, {
-      name,
-      phase,
-      status,
-      ...(namespace !== undefined && { namespace }),
+      ...{ name, phase, status, ...(namespace !== undefined && { namespace }) },
       applied: mergeTouched(before?.applied, applied.map(touchedObject)),
       removed: mergeTouched(before?.removed, removed.map(touchedRef)),
     });
@@ -125,7 +122,7 @@ class OneRun {
       return;
     }
     const failure = error instanceof Error ? error.message : String(error);
-    this.#runs.set(what, { namespace, name, applied: [], removed: [], ...this.#runs.get(what), failure });
+    this.#runs.set(what, { ...{ namespace, name, applied: [], removed: [] }, ...this.#runs.get(what), failure });
   }
 }
 

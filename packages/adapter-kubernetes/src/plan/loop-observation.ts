@@ -1,13 +1,13 @@
-import type {
-  DwellTracker,
-  Observation,
-  PipelineSpec,
-  Plan,
-  ReplicaId,
-  RunningPlan,
-  RunningReplica,
-  StageId,
-  StageObservation,
+import {
+  buildObservation,
+  type DwellTracker,
+  type Observation,
+  type PipelineSpec,
+  type Plan,
+  type ReplicaId,
+  type RunningPlan,
+  type RunningReplica,
+  type StageId,
 } from '@equipoise/core/model';
 import type { RouterWindow } from '../observe/router-history.js';
 import type { RouterWatch } from '../observe/router-watch.js';
@@ -33,25 +33,17 @@ export function observationAt(atMs: number, { spec, watch, ages, runs, isShiftin
   const runningPlan = asRunning(runs);
   ages.note(runningPlan, atMs);
   const heard = watch.history.stages();
-  const stages: Record<StageId, StageObservation> = {};
-  for (const { id } of spec.stages) {
-    const variantSinceMs = ages.sinceMs(id);
-    stages[id] = {
-      ...(heard[id] ?? { queueLength: 0, droppedTotal: 0 }),
-      ...(variantSinceMs !== undefined && { variantSinceMs }),
-    };
-  }
   const { staleRouter } = watch;
-  const staleSources = staleRouter === undefined ? [] : [`router ${staleRouter}`];
-  return {
+  return buildObservation({
     atMs,
     load: watch.history.load(atMs),
-    stages,
+    stages: spec.stages.map(({ id }) => ({ id, ...(heard[id] ?? { queueLength: 0, droppedTotal: 0 }) })),
+    dwell: ages,
     runningPlan,
-    staleSources,
-    // Another plan would restart the canary.
+    // Another plan would restart the canary steps.
     ...(isShifting && { changing: true }),
-  };
+    staleSources: staleRouter === undefined ? [] : [`router ${staleRouter}`],
+  });
 }
 
 function asRunning(plan: Plan | undefined): RunningPlan {
@@ -61,9 +53,7 @@ function asRunning(plan: Plan | undefined): RunningPlan {
     const { variantId, resources, replicas, maxBatchSize, maxBatchWaitMs } = first;
     const replica = (_: unknown, index: number): RunningReplica => ({
       replicaId: `${id}/${variantId}/${index}` as ReplicaId,
-      variantId,
-      resources,
-      status: 'ready',
+      ...{ variantId, resources, status: 'ready' },
     });
     stages[id as StageId] = { replicas: Array.from({ length: replicas }, replica), maxBatchSize, maxBatchWaitMs };
   }
@@ -78,8 +68,7 @@ type Observed = NonNullable<ObservedPipeline['observed']>;
 export function observedStatus({ slo }: PipelineSpec, window: RouterWindow, routed: Plan | undefined): Observed {
   const { arrivalRps, latencyMs, sloAttainmentFraction } = window;
   return {
-    arrivalRps: round(arrivalRps),
-    percentile: slo.percentile,
+    ...{ arrivalRps: round(arrivalRps), percentile: slo.percentile },
     ...(latencyMs !== undefined && { latencyMs: round(latencyMs) }),
     ...(sloAttainmentFraction !== undefined && { sloAttainmentFraction: Number(sloAttainmentFraction.toFixed(4)) }),
     ...(routed && usedResources(routed)),

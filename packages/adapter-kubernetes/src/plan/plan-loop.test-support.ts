@@ -1,11 +1,5 @@
 /** A pipeline whose loop runs under a manual clock: its routers are pods that answer as the test says, its planner is core's policy, without a thread. */
-import {
-  type ControllerRules,
-  controlPolicies,
-  controlStep,
-  newController,
-  usualGuardrails,
-} from '@equipoise/core/control';
+import { type ControllerRules, ControlSession, controlPolicies, usualGuardrails } from '@equipoise/core/control';
 import { smoothedRate } from '@equipoise/core/forecast';
 import type { Decision, Observation, PipelineSpec, PlanResult } from '@equipoise/core/model';
 import { optimize, requireCurves } from '@equipoise/core/plan';
@@ -31,17 +25,16 @@ class PlainPlanner implements PipelinePlanner {
   /** Whether ticks wait until `release`. */
   isHeld = false;
   readonly shown: Observation[] = [];
-  #rules: ControllerRules;
-  #state = newController;
+  readonly #session: ControlSession;
   #release: (error?: Error) => void = () => {};
 
   constructor(spec: PipelineSpec) {
-    this.#rules = rulesOf(spec);
+    this.#session = new ControlSession(rulesOf(spec));
   }
 
   plan(arrivalRps: number): Promise<PlanResult> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
-    const { spec, profiles, verifierAt } = this.#rules;
+    const { spec, profiles, verifierAt } = this.#session.rules;
     const problem = { spec, profiles, arrivalRps, estimator: 'distribution' as const };
     return Promise.resolve(optimize(problem, verifierAt({ arrivalRps })));
   }
@@ -53,9 +46,7 @@ class PlainPlanner implements PipelinePlanner {
         this.#release = (error) => (error === undefined ? resolve() : reject(error));
       });
     if (this.failure !== undefined) throw this.failure;
-    const { decision, state } = controlStep(this.#rules, this.#state, observation);
-    this.#state = state;
-    return decision;
+    return this.#session.tick({ observation, executes: true }).decision;
   }
 
   show(observation: Observation): void {
@@ -69,7 +60,7 @@ class PlainPlanner implements PipelinePlanner {
   }
 
   reload(spec: PipelineSpec): Promise<void> {
-    this.#rules = rulesOf(spec);
+    this.#session.reload(rulesOf(spec));
     return Promise.resolve();
   }
 

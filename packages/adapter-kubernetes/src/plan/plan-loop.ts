@@ -2,7 +2,7 @@
  * Control loop of one pipeline on a cluster. It plans for the annotated load until a router reports one; then core's
  * policy decides at its own ticks. Failures keep the last plan.
  */
-import { controlPolicies, isSameSpec, planObjection, tickMs } from '@equipoise/core/control';
+import { controlPolicies, isSamePlan, isSameSpec, planObjection, tickMs } from '@equipoise/core/control';
 import {
   type AlarmClock,
   AppError,
@@ -136,12 +136,12 @@ export class PlanLoop {
       this.#outcome.markFailed();
       const before = this.#before;
       this.#before = undefined;
-      if (before !== undefined && hasSameStages(before.plan, routed)) this.#settle({ ...before });
+      if (before !== undefined && isSamePlan(before.plan.stages, routed.stages)) this.#settle({ ...before });
       else this.#adopt(routed, answer.arrivalRps, undefined);
       return;
     }
     const isReady = conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
-    if (isReady && plan !== undefined && hasSameStages(plan, answer.plan)) this.#outcome.markApplied();
+    if (isReady && plan !== undefined && isSamePlan(plan.stages, answer.plan.stages)) this.#outcome.markApplied();
   }
 
   #isHeldBack(plan: Plan): boolean {
@@ -227,7 +227,7 @@ export class PlanLoop {
   #adopt(plan: Plan, arrivalRps: number, result: PlanResult | undefined): void {
     const shortfall = result && shortfallOf(result, arrivalRps);
     const before = this.#answer;
-    if (before.kind === 'plan' && hasSameStages(before.plan, plan) && before.shortfall === shortfall) return;
+    if (before.kind === 'plan' && isSamePlan(before.plan.stages, plan.stages) && before.shortfall === shortfall) return;
     const plannedAtEpochMs = this.#deps.nowEpochMs();
     const answer: Planned = { kind: 'plan', plan, profiles: [], arrivalRps, plannedAtEpochMs };
     this.#settle(shortfall === undefined ? answer : { ...answer, shortfall });
@@ -249,10 +249,7 @@ export class PlanLoop {
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
     const observation = observationAt(nowMs, {
-      spec: this.#spec,
-      watch: this.#watch,
-      ages: this.#ages,
-      runs: this.#runs,
+      ...{ spec: this.#spec, watch: this.#watch, ages: this.#ages, runs: this.#runs },
       // In the mode advise a stopped canary does not delay advice.
       isShifting: mode === 'auto' && this.#view.pipeline.status?.shift !== undefined,
     });
@@ -359,19 +356,4 @@ function shortfallOf(result: PlanResult, arrivalRps: number): string | undefined
   if (result.kind === 'feasible') return undefined;
   const rps = Number(arrivalRps.toPrecision(3));
   return `No plan meets the SLO at ${rps} requests per second: the ${result.bindingConstraint} binds.`;
-}
-
-const hasSameStages = (a: Plan, b: Plan): boolean =>
-  JSON.stringify(comparableStages(a)) === JSON.stringify(comparableStages(b));
-
-function comparableStages({ stages }: Plan) {
-  return Object.entries(stages)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([id, parts]) => [
-      id,
-      parts.map(({ variantId, resources, maxBatchSize, maxBatchWaitMs, replicas }) => [
-        ...[variantId, resources.cpuCores, resources.memoryBytes, resources.gpus],
-        ...[maxBatchSize, maxBatchWaitMs, replicas],
-      ]),
-    ]);
 }

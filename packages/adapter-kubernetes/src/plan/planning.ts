@@ -104,22 +104,12 @@ function planningFrom(
     const images = imagesOf(pipeline);
     checkImages(images, spec);
     const objects = renderPlan({
-      spec,
-      plan,
-      profiles,
-      arrivalRps,
-      images,
+      ...{ spec, plan, profiles, arrivalRps, images },
       target: 'deployment',
       ...(namespace !== undefined && { namespace }),
     });
     return {
-      kind: 'planned',
-      mode,
-      plan,
-      plannedAtEpochMs,
-      arrivalRps,
-      objects,
-      bounds: changeBounds(spec),
+      ...{ kind: 'planned', mode, plan, plannedAtEpochMs, arrivalRps, objects, bounds: changeBounds(spec) },
       mayRepeat: spec.stages.every(({ idempotent = true }) => idempotent),
       ...(shortfall !== undefined && { shortfall }),
     };

@@ -128,9 +128,7 @@ export function withShare(live: ObservedDeployment, share: CanaryShare | undefin
   const args = [...withoutShare(router.args ?? []), ...argumentsOf(share)];
   const own = Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(`${LABEL_PREFIX}/`));
   return {
-    apiVersion,
-    kind,
-    metadata: { ...plainMetadata(metadata), annotations: Object.fromEntries(own) },
+    ...{ apiVersion, kind, metadata: { ...plainMetadata(metadata), annotations: Object.fromEntries(own) } },
     spec: {
       ...spec,
       template: {

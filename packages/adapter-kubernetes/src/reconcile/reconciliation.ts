@@ -71,12 +71,12 @@ export type Phase =
 export interface Reconciliation {
   readonly phase: Phase;
   /** Missing if the finalizer is right. */
-  readonly finalizer?: 'set' | 'take-off' | undefined;
+  readonly finalizer?: 'set' | 'take-off';
   readonly apply: readonly KubeObject[];
   readonly remove: readonly ObjectRef[];
   /** Repeat the decision after this time, even without changes. */
-  readonly againAfterMs?: number | undefined;
+  readonly againAfterMs?: number;
   /** Only a verdict on a canary is missing, which takes up to two minutes. */
-  readonly awaitsVerdict?: boolean | undefined;
+  readonly awaitsVerdict?: true;
   readonly status: InferencePipelineStatus;
 }

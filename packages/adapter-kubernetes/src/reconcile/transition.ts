@@ -38,15 +38,15 @@ export interface Work {
   readonly remove: readonly ObjectRef[];
   readonly foreign: readonly ForeignReplicas[];
   /** Repeat after this time, even without changes. */
-  readonly againAfterMs?: number | undefined;
+  readonly againAfterMs?: number;
   /** Only a verdict is missing. */
-  readonly awaitsVerdict?: boolean | undefined;
+  readonly awaitsVerdict?: true;
   /** Too little traffic makes the step longer. */
-  readonly isQuiet?: boolean | undefined;
+  readonly isQuiet?: boolean;
   /** New workloads of an active canary, and their fraction of the requests. */
   readonly canary?: { readonly workloads: readonly string[]; readonly fraction: number };
   /** Cause of a failed canary. */
-  readonly failure?: CanaryFailure | undefined;
+  readonly failure?: CanaryFailure;
 }
 
 export const IDLE: Work = { phase: 'idle', apply: [], remove: [], foreign: [] };
@@ -62,22 +62,29 @@ export function transition(
 ): Work {
   const change = changeOf(view, live, planned.objects, fieldManager);
   const { router, liveRouter, isSwitched } = change;
-  const decision: CanaryDecision =
+  const shift: CanaryDecision =
     router === undefined || liveRouter === undefined || isSwitched || !planned.mayRepeat
       ? { kind: 'none' }
       : decideCanary({ ...change, router, liveRouter, slo: planned.plan.predicted, nowEpochMs });
-  if (decision.kind === 'taken-back') {
-    const { kind: phase, ...rest } = decision;
-    return { phase, foreign: change.foreign, ...rest };
+  if (shift.kind === 'taken-back') {
+    const { apply, remove, againAfterMs } = shift;
+    return { phase: 'taken-back', foreign: change.foreign, apply, remove, againAfterMs };
   }
-  const work = workOn(change, planned.bounds, { isShifting: decision.kind === 'step', nowEpochMs });
-  const apply = hasCanaryRouter(change) || decision.kind === 'step' ? work.apply.map(admitCanary(view)) : work.apply;
-  if (decision.kind === 'none') {
-    return { ...work, apply, againAfterMs: decision.againAfterMs ?? work.againAfterMs };
+  const work = workOn(change, planned.bounds, { isShifting: shift.kind === 'step', nowEpochMs });
+  const apply = hasCanaryRouter(change) || shift.kind === 'step' ? work.apply.map(admitCanary(view)) : work.apply;
+  if (shift.kind === 'none') {
+    const { againAfterMs = work.againAfterMs } = shift;
+    return { ...work, apply, ...(againAfterMs !== undefined && { againAfterMs }) };
   }
-  const { kind: _, newcomers, fraction, apply: next, ...rest } = decision;
-  const canary = { workloads: newcomers, fraction };
-  return { ...rest, phase: 'shifting', foreign: work.foreign, remove: work.remove, apply: [...apply, ...next], canary };
+  const { newcomers, fraction, failure, againAfterMs, awaitsVerdict, isQuiet = false } = shift;
+  return {
+    ...{ phase: 'shifting', foreign: work.foreign, remove: work.remove, apply: [...apply, ...shift.apply] },
+    canary: { workloads: newcomers, fraction },
+    ...(failure && { failure }),
+    ...(againAfterMs !== undefined && { againAfterMs }),
+    ...(awaitsVerdict && { awaitsVerdict }),
+    isQuiet,
+  };
 }
 
 const admitCanary =
@@ -126,16 +133,7 @@ function changeOf(
   const held = new Set(foreign.map(({ deployment }) => deployment));
   const routerPods = view.pods.filter(isRouter);
   return {
-    view,
-    live,
-    wanted,
-    stages,
-    router,
-    liveRouter,
-    routerPods,
-    routes,
-    foreign,
-    held,
+    ...{ view, live, wanted, stages, router, liveRouter, routerPods, routes, foreign, held },
     isSwitched:
       router === undefined || (liveRouter !== undefined && isRunning(liveRouter, router, { routes, routerPods })),
     isPrepared: stages.every((stage) => isReadyFor(stage, live.get(stage.metadata.name), held)),
@@ -150,10 +148,7 @@ function workOn(
 ): Work {
   const { view, live, wanted, stages, liveRouter, routerPods, routes, foreign, held, isSwitched, isPrepared } = change;
   const groups = replicaGroups({
-    wanted: stages,
-    live: [...live.values()].filter(isStage),
-    pods: view.pods,
-    foreign: held,
+    ...{ wanted: stages, live: [...live.values()].filter(isStage), pods: view.pods, foreign: held },
     inForce: routesOf(liveRouter).inForce,
   });
   const bound = boundCpuCores(bounds, groups);
@@ -176,9 +171,8 @@ function workOn(
   const isTried = hasCanaryRouter(change);
   const inUse = isSwitched ? isKeptWarm(view, onTrialMs) : isUsedBy(liveRouter, routerPods);
   return {
-    againAfterMs: onTrialMs > 0 ? onTrialMs : undefined,
-    phase,
-    foreign,
+    ...(onTrialMs > 0 && { againAfterMs: onTrialMs }),
+    ...{ phase, foreign },
     remove: leftovers(view.children, wanted, (child) => inUse(child) || (isTried && isStage(child))),
     apply: [...apply, ...(isSharing ? (shared?.apply ?? []) : []), ...leaving],
   };

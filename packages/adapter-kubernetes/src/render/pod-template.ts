@@ -88,9 +88,7 @@ function withSecurity(container: Container, hasConfig: boolean): Container {
       ...(hasConfig
         ? [
             {
-              name: 'config',
-              mountPath: `${STATE_DIR}/pipeline.yaml`,
-              subPath: 'pipeline.yaml',
+              ...{ name: 'config', mountPath: `${STATE_DIR}/pipeline.yaml`, subPath: 'pipeline.yaml' },
               readOnly: true as const,
             },
           ]
@@ -123,9 +121,7 @@ export function probes(
   return {
     startupProbe: {
       ...look(ready),
-      periodSeconds: STARTUP_PERIOD_S,
-      failureThreshold: startupFailures,
-      timeoutSeconds: 2,
+      ...{ periodSeconds: STARTUP_PERIOD_S, failureThreshold: startupFailures, timeoutSeconds: 2 },
     },
     readinessProbe: { ...look(ready), periodSeconds: 2, failureThreshold: 3, timeoutSeconds: 2 },
     livenessProbe: { ...look(live), periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 },

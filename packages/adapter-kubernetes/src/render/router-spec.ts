@@ -58,8 +58,7 @@ function routedStage(
   const { maxBatchSize, maxBatchWaitMs, replicas } = plan;
   const { version, accuracy } = variant;
   return {
-    id,
-    kind,
+    ...{ id, kind },
     ...(runTimeoutMs !== undefined && { runTimeoutMs }),
     ...(idempotent !== undefined && { idempotent }),
     variants: [
@@ -67,9 +66,7 @@ function routedStage(
         id: variant.id,
         ...(version !== undefined && { version }),
         ...(accuracy !== undefined && { accuracy }),
-        cpuCores: [cpuCores],
-        memoryBytes,
-        gpus,
+        ...{ cpuCores: [cpuCores], memoryBytes, gpus },
         ...planned,
         server: tokenInImage(server),
         parameters: {},

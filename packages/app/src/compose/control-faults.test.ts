@@ -3,11 +3,9 @@ import { join } from 'node:path';
 import { EmbeddedActuator, SyntheticReplicaLauncher } from '@equipoise/adapter-embedded';
 import {
   type ControllerRules,
-  type ControllerState,
+  ControlSession,
   controlPolicies,
-  controlStep,
   diffPlans,
-  newController,
   usualGuardrails,
 } from '@equipoise/core/control';
 import { type Forecaster, smoothedRate } from '@equipoise/core/forecast';
@@ -21,7 +19,6 @@ import {
   OutcomeWatch,
   PipelineRunner,
   StandingFaults,
-  type TickAnswer,
 } from '@equipoise/runtime';
 import { ManualClock, MemoryPlanStore } from '@equipoise/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -52,8 +49,6 @@ class Bench {
   fault: Fault = {};
   readonly #spec: PipelineSpec;
   readonly #loop: ControlLoop;
-  readonly #rules: ControllerRules;
-  #state: ControllerState = newController;
   #ticking: Promise<void> = Promise.resolve();
 
   constructor(spec: PipelineSpec) {
@@ -66,7 +61,7 @@ class Bench {
       ...{ pool: this.runner, clock },
       launcher: new SyntheticReplicaLauncher({ serviceMs, rng: new SeededRng(1), clock }),
     });
-    this.#rules = {
+    const rules: ControllerRules = {
       ...{ spec, profiles: [], curves, guardrails: usualGuardrails },
       verifierAt: verifiersOf({ spec, curves, hostCores: 4, seed: 1, workStageRequests: 5000 }),
       policy: {
@@ -75,6 +70,7 @@ class Bench {
       },
       forecaster: (...asked) => (this.fault.forecaster ?? smoothedRate)(...asked),
     };
+    const session = new ControlSession(rules);
     const report = (event: LoopEvent) => void this.events.push(event);
     const nowMs = () => clock.nowMs() + (this.fault.clockMs ?? 0);
     const store = new MemoryPlanStore();
@@ -85,7 +81,7 @@ class Bench {
       clock: { nowMs },
       epochNowMs: nowMs,
       observe: () => this.#observe(),
-      decide: async (observation) => this.#decide(observation),
+      decide: async (observation) => session.tick({ observation, executes: true }),
       meanwhile: () => {},
       ...{ actuator: this.actuator, store, faults: this.faults, keepsPlans: true },
       log: new DecisionLog({ pipelineName: spec.name, store, faults: this.faults, report, lastId: 0 }),
@@ -146,12 +142,6 @@ class Bench {
       runningPlan: this.runningPlan(),
       staleSources,
     };
-  }
-
-  #decide(observation: Observation): TickAnswer {
-    const { state, decision } = controlStep(this.#rules, this.#state, observation);
-    this.#state = state;
-    return { ...(decision && { decision }) };
   }
 }
 

@@ -1,7 +1,7 @@
 /** Plans as an operator follows them, by the planning thread, over the metrics of a router that really serves. */
 import { askRouter, FollowedPlans, type InferencePipeline } from '@equipoise/adapter-kubernetes';
 import type { Decision } from '@equipoise/core/model';
-import { monotonicClock, PlanningThreads } from '@equipoise/runtime';
+import { monotonicClock, PlannerPool } from '@equipoise/runtime';
 import { afterAll, describe, expect, it } from 'vitest';
 import { serving, syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 import { loadSpec } from './load-spec.js';
@@ -18,7 +18,7 @@ describe('plans that follow a router', () => {
     );
     const { url } = await serving(folder.path, file, '--fixed', '--arrival-rps', '120');
     const decisions: Decision[] = [];
-    const threads = new PlanningThreads();
+    const threads = new PlannerPool();
     const plans = new FollowedPlans({
       clock: monotonicClock,
       nowEpochMs: Date.now,

@@ -1,6 +1,6 @@
 /** What a pipeline goes on with, and a store that fails while it serves. */
 import { join } from 'node:path';
-import type { KeptController } from '@equipoise/core/control';
+import type { ControllerSnapshot } from '@equipoise/core/control';
 import { stageId, variantId } from '@equipoise/core/model';
 import { type LoopEvent, ThreadedPlanStore } from '@equipoise/runtime';
 import { MemoryPlanStore } from '@equipoise/testkit';
@@ -15,18 +15,18 @@ const folder = new TestFolder();
 const specOf = async (text: string) => loadSpec(join(folder.path, folder.write('pipeline.yaml', text)));
 
 const of = { stageId: stageId('detect'), variantId: variantId('small'), cpuCores: 1 };
-const service: KeptController['service'] = {
+const service: ControllerSnapshot['service'] = {
   measured: [{ ...of, sizes: [{ batchSize: 1, ratios: [2, 2.1] }] }],
   corrections: [{ ...of, batchSize: 1, factor: 2 }],
 };
-const learning: KeptController['learning'] = {
+const learning: ControllerSnapshot['learning'] = {
   ...{ historyRps: new Array<number>(400).fill(12), fittedBins: 400, selected: 0 },
   forecasters: [{ method: 'last-value', weights: { upperFactor: 1.5 } }],
   scores: [{ loss: 1, weight: 1 }],
 };
 
 const nothing = { offered: 0, taken: 0, fanOuts: 0, items: 0 };
-const edges: KeptController['edges'] = {
+const edges: ControllerSnapshot['edges'] = {
   memories: [{ blocks: [{ ...nothing, fanOuts: 100, items: 600 }], open: nothing }],
   inForce: [
     {
@@ -35,7 +35,7 @@ const edges: KeptController['edges'] = {
     },
   ],
 };
-const guardrails: NonNullable<KeptController['guardrails']> = {
+const guardrails: NonNullable<ControllerSnapshot['guardrails']> = {
   ...{ appliedAtMs: [4000], switches: [], backOff: { untilMs: 65_000, failures: 1 } },
 };
 const keptAt = { atMs: 5000, atEpochMs: 1_700_000_000_000 };
@@ -116,7 +116,7 @@ describe('pins that the profile says nothing of any more', () => {
 });
 
 describe('what is kept of edges and guardrails', () => {
-  const kept: KeptController = { edges, guardrails };
+  const kept: ControllerSnapshot = { edges, guardrails };
   const resumed = async (store: MemoryPlanStore, text: string) => {
     const now = { atMs: 100, atEpochMs: keptAt.atEpochMs + 10_000 };
     return readKeptState(store, await specOf(text), { profiles: [], resumes: true, now });

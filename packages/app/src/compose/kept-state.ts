@@ -1,10 +1,10 @@
 /** What a pipeline goes on with after a restart, read from its store, and why what was kept is not taken where it is not. */
 import {
-  agedKept,
+  agedSnapshot,
   type ClockReading,
+  type ControllerSnapshot,
   type DatedGuardrails,
   guardrailsAfterRestart,
-  type KeptController,
   pinObjection,
   pinsObjection,
   unprofiledPins,
@@ -21,7 +21,7 @@ export interface KeptState {
   readonly lastDecisionId: number;
   /** The plan to go on with: the one that was in force last, if it was good or answered a burst; of whatever description. */
   readonly good?: GoodPlan;
-  readonly controller: KeptController;
+  readonly controller: ControllerSnapshot;
   readonly wishes: OperatorWishes;
   /** Why pins are not taken; missing where all are. */
   readonly lostPins?: readonly string[];
@@ -37,13 +37,13 @@ interface Dated {
 /** Service times are held against the profiles that they were measured beside. */
 interface KeptService extends Dated {
   readonly profilesDigest: string;
-  readonly service: NonNullable<KeptController['service']>;
+  readonly service: NonNullable<ControllerSnapshot['service']>;
 }
 
 /** Counts are those of edges in the order of the pipeline file. */
 interface KeptEdges extends Dated {
   readonly edgesDigest: string;
-  readonly edges: NonNullable<KeptController['edges']>;
+  readonly edges: NonNullable<ControllerSnapshot['edges']>;
 }
 
 /** A change on trial and a back-off are those of one description. */
@@ -112,12 +112,15 @@ interface KeptLearned {
 }
 
 /** What was learned, each part as old as it is by the wall clock. */
-function agedLearned({ learning: dated, service, edges }: KeptLearned, { atEpochMs }: ClockReading): KeptController {
+function agedLearned(
+  { learning: dated, service, edges }: KeptLearned,
+  { atEpochMs }: ClockReading,
+): ControllerSnapshot {
   const stoppedMs = ({ keptAtEpochMs = Number.NEGATIVE_INFINITY }: Dated) => Math.max(0, atEpochMs - keptAtEpochMs);
   return {
-    ...(dated && agedKept({ learning: withoutDate(dated) }, stoppedMs(dated))),
-    ...(service && agedKept({ service: service.service }, stoppedMs(service))),
-    ...(edges && agedKept({ edges: edges.edges }, stoppedMs(edges))),
+    ...(dated && agedSnapshot({ learning: withoutDate(dated) }, stoppedMs(dated))),
+    ...(service && agedSnapshot({ service: service.service }, stoppedMs(service))),
+    ...(edges && agedSnapshot({ edges: edges.edges }, stoppedMs(edges))),
   };
 }
 
@@ -127,7 +130,7 @@ function withoutDate({ keptAtEpochMs: _, ...learning }: LearningSnapshot & Dated
 
 /** What to keep, the profiles that it was learned with, and when it is kept. */
 interface Learned {
-  readonly kept: KeptController;
+  readonly kept: ControllerSnapshot;
   readonly profiles: ProfileSet;
   readonly now?: ClockReading;
 }
@@ -160,7 +163,7 @@ function stillStanding(
   spec: PipelineSpec,
   { specDigest: digest, ...dated }: KeptGuardrails,
   now: ClockReading,
-): NonNullable<KeptController['guardrails']> {
+): NonNullable<ControllerSnapshot['guardrails']> {
   const standing = guardrailsAfterRestart(dated, now);
   if (digest === specDigest(spec)) return standing;
   const { appliedAtMs, switches } = standing;

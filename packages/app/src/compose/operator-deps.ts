@@ -18,7 +18,7 @@ import {
   type PlanResult,
   SeededRng,
 } from '@equipoise/core/model';
-import { monotonicClock, Planner, PlanningThreads, planningThreadsFor } from '@equipoise/runtime';
+import { monotonicClock, Planner, PlannerPool, plannerThreadsFor } from '@equipoise/runtime';
 import { InvalidArgumentError } from 'commander';
 import { type ImageFlag, images } from '../terminal/flag-values.js';
 import { VERSION } from '../version.js';
@@ -54,7 +54,7 @@ export const operatorDeps = ({ api }: Cluster) => ({
 
 /** Planning in shared threads for all pipelines, with load from the routers. Close it at the end. */
 export function plansFor(cluster: Cluster, report: (key: string, decision: Decision) => void): FollowedPlans {
-  const threads = new PlanningThreads({ threads: planningThreadsFor(availableParallelism()) });
+  const threads = new PlannerPool({ threads: plannerThreadsFor(availableParallelism()) });
   return new FollowedPlans({
     ...operatorDeps(cluster),
     ask: askRouter,
@@ -95,11 +95,11 @@ const EVERYWHERE = Number.POSITIVE_INFINITY;
  * host.
  */
 export class ThreadPlanner implements PipelinePlanner {
-  readonly #threads: PlanningThreads;
+  readonly #threads: PlannerPool;
   #spec: PipelineSpec;
   #planner: Planner;
 
-  constructor(spec: PipelineSpec, threads: PlanningThreads) {
+  constructor(spec: PipelineSpec, threads: PlannerPool) {
     this.#threads = threads;
     this.#spec = spec;
     this.#planner = plannerOf(spec, threads);
@@ -135,7 +135,7 @@ export class ThreadPlanner implements PipelinePlanner {
   }
 }
 
-const plannerOf = (spec: PipelineSpec, threads: PlanningThreads): Planner =>
+const plannerOf = (spec: PipelineSpec, threads: PlannerPool): Planner =>
   new Planner({ spec, profiles: [], hostCores: EVERYWHERE, seed: SEED }, threads);
 
 /** Images from flags; the last one for everything, a stage or a variant wins. */

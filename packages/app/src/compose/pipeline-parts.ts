@@ -2,20 +2,20 @@
 import { setTimeout } from 'node:timers/promises';
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import {
+  type ControllerSnapshot,
   controlPolicies,
   correctedProfiles,
   diffPlans,
   isSameSpec,
-  type KeptController,
   tickMs,
 } from '@equipoise/core/control';
 import {
+  buildObservation,
   type ControlMode,
   DwellTracker,
   type Observation,
   type PipelineSpec,
   type StageId,
-  type StageObservation,
 } from '@equipoise/core/model';
 import { requireCurves, type ServiceCurves, scaledProfiles } from '@equipoise/core/plan';
 import type { GoodPlan } from '@equipoise/core/ports';
@@ -241,16 +241,16 @@ export class PipelineParts {
     if (kept !== undefined) await this.#keep(kept);
   }
 
-  async #keep(kept: KeptController): Promise<void> {
+  async #keep(kept: ControllerSnapshot): Promise<void> {
     const { profiles } = this.#options;
     await this.#faults.attempt('store', () => keepLearned(this.#store, this.#served.spec, { kept, profiles }));
   }
 
   /** Drop rules follow what serving says of the service times, and answers of what would be rest on all that it has taught. */
-  #follow({ service, edges }: KeptController): void {
+  #follow({ service, edges }: ControllerSnapshot): void {
     if (service === undefined && edges === undefined) return;
     const { spec, profiles } = this.#options;
-    this.#adviser.teach({ ...(service && { service }), ...(edges && { edges }) });
+    this.#adviser.follow({ ...(service && { service }), ...(edges && { edges }) });
     if (service === undefined) return;
     this.#policies.follow(requireCurves(spec, correctedProfiles(spec, profiles, service.corrections)));
   }
@@ -335,17 +335,18 @@ export class PipelineParts {
 
   #observe(): Observation {
     const { runner, actuator } = this;
-    const stages: Record<StageId, StageObservation> = {};
-    for (const [id, { queueLength, dropped }] of Object.entries(runner.stageCounts())) {
-      const variantSinceMs = this.#ages.sinceMs(id as StageId);
-      stages[id as StageId] = {
+    const { statistics, nowMs: atMs } = runner;
+    return buildObservation({
+      atMs,
+      load: statistics.load(atMs),
+      stages: Object.entries(runner.stageCounts()).map(([id, { queueLength, dropped }]) => ({
+        id: id as StageId,
         queueLength,
         droppedTotal: Object.values(dropped).reduce((sum, count) => sum + count, 0),
-        ...(variantSinceMs === undefined ? {} : { variantSinceMs }),
-      };
-    }
-    const { statistics, nowMs: atMs } = runner;
-    const [load, runningPlan] = [statistics.load(atMs), actuator.runningPlan()];
-    return { atMs, load, stages, runningPlan, failedTotal: statistics.failedHere, staleSources: [] };
+      })),
+      dwell: this.#ages,
+      runningPlan: actuator.runningPlan(),
+      failedTotal: statistics.failedHere,
+    });
   }
 }

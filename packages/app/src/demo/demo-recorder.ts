@@ -1,4 +1,4 @@
-import { planThatRuns } from '@equipoise/core/control';
+import { runningAsPlan } from '@equipoise/core/control';
 import type { PipelineSpec } from '@equipoise/core/model';
 import type { RatePoint } from '@equipoise/core/simulate';
 import type { LoopEvent } from '@equipoise/runtime';
@@ -93,7 +93,7 @@ export class DemoRecorder {
     const plan = this.#plans.at(-1)?.plan;
     if (pipeline === undefined || plan === undefined) return { p99Ms: undefined, pas: 0, capacityRps: 0 };
     const latencies = pipeline.runner.statistics.recentLatencies(pipeline.runner.nowMs, P99_WINDOW_S);
-    const running = planThatRuns(this.#options.spec, pipeline.actuator.runningPlan());
+    const running = runningAsPlan(this.#options.spec, pipeline.actuator.runningPlan());
     return {
       p99Ms: latencies.count === 0 ? undefined : latencies.quantileMs(0.99),
       pas: (running ?? plan).predicted.pas,

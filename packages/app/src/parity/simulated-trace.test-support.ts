@@ -1,5 +1,5 @@
 import { diffPlans } from '@equipoise/core/control';
-import { type Observation, SeededRng } from '@equipoise/core/model';
+import { SeededRng } from '@equipoise/core/model';
 import { changeBounds } from '@equipoise/core/serve';
 import { simulatePlan } from '@equipoise/core/simulate';
 import { believedAt, type Scenario } from './scenario.test-support.js';
@@ -12,11 +12,6 @@ export function simulatedTrace(scenario: Scenario): Trace {
   let arrived = 0;
   let ticks = 0;
   let nowMs = 0;
-  const decide = ({ runningPlan, failedTotal = 0 }: Observation) => {
-    trace.failedAtTicks.push(failedTotal);
-    const next = nextPlans[ticks++];
-    return next === undefined ? [] : diffPlans(runningPlan, next, changeBounds(spec));
-  };
   simulatePlan({
     spec,
     curves,
@@ -25,7 +20,17 @@ export function simulatedTrace(scenario: Scenario): Trace {
     drops: true,
     arrivals: { nextAtMs: () => arrivals[arrived++] },
     rng: new SeededRng(scenario.seed),
-    controller: { intervalMs: tickMs, decide, loadMs, expectedCurves: () => believedAt(scenario, ticks) },
+    controller: {
+      intervalMs: tickMs,
+      decide: (view) => {
+        const { runningPlan, failedTotal = 0 } = view.observe();
+        trace.failedAtTicks.push(failedTotal);
+        const next = nextPlans[ticks++];
+        return next === undefined ? [] : diffPlans(runningPlan, next, changeBounds(spec));
+      },
+      loadMs,
+      expectedCurves: () => believedAt(scenario, ticks),
+    },
     ...(faults && { faults }),
     ...(clients && { clients }),
     ...(drainsAtMs === undefined ? {} : { drainsAtMs }),

@@ -5,11 +5,12 @@
  */
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
-import type { Resources } from '../model/pipeline-spec.js';
 import type { Plan, StagePlan } from '../model/plan.js';
 import type { RunningPlan, RunningStage } from '../model/running-plan.js';
+import { isOfKind } from '../serve/fleet/stage-steps.js';
 import type { ChangeBounds } from '../serve/rollout/headroom.js';
 import { arrangeChanges } from './arrange-changes.js';
+import { liveReplicas } from './plan-facts.js';
 
 const ORDER: Readonly<Record<Change['kind'], number>> = {
   'set-batch': 0,
@@ -51,12 +52,12 @@ function inOrder(changes: readonly Change[]): readonly Change[] {
 }
 
 function stageChanges(stageId: StageId, running: RunningStage | undefined, to: StagePlan): readonly Change[] {
-  const live = running?.replicas.filter(({ status }) => status === 'ready' || status === 'starting') ?? [];
+  const live = liveReplicas(running);
   const current = live.at(-1);
   if (running === undefined || current === undefined || current.variantId !== to.variantId) {
     return [{ kind: 'switch-variant', stageId, fromVariantId: current?.variantId, to }];
   }
-  if (!live.every((replica) => replica.variantId === to.variantId && sameResources(replica.resources, to.resources))) {
+  if (!live.every((replica) => isOfKind(replica, to))) {
     return [{ kind: 'set-resources', stageId, fromResources: current.resources, to }];
   }
   const sameBatch = running.maxBatchSize === to.maxBatchSize && running.maxBatchWaitMs === to.maxBatchWaitMs;
@@ -64,10 +65,6 @@ function stageChanges(stageId: StageId, running: RunningStage | undefined, to: S
     ...(sameBatch ? [] : [{ kind: 'set-batch', stageId, to } as const]),
     ...(live.length === to.replicas ? [] : [{ kind: 'scale', stageId, fromReplicas: live.length, to } as const]),
   ];
-}
-
-function sameResources(a: Resources, b: Resources): boolean {
-  return a.cpuCores === b.cpuCores && a.memoryBytes === b.memoryBytes && a.gpus === b.gpus;
 }
 
 function shrinks(change: Change): boolean {

@@ -12,7 +12,7 @@ import {
   useOf,
 } from '../optimize/problem/resource-use.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
-import { keepsToBudget } from './guardrails.js';
+import { fitsBudget } from './plan-facts.js';
 
 /** The pipeline with `pins` beside and before those of its file. */
 export function pinnedSpec(spec: PipelineSpec, pins: PinsByStage): PipelineSpec {
@@ -137,5 +137,5 @@ export function planObjection(spec: PipelineSpec, plan: Plan): string | undefine
     if (maxBatchWaitMs > stage.bounds.maxBatchWaitMs)
       return `${stage.id} does not allow batches to wait ${maxBatchWaitMs} ms; it allows up to ${stage.bounds.maxBatchWaitMs}`;
   }
-  return keepsToBudget(spec, plan) ? undefined : 'it exceeds the budget of the pipeline';
+  return fitsBudget(spec, plan) ? undefined : 'it exceeds the budget of the pipeline';
 }

@@ -4,8 +4,7 @@ import type { ExpectedLoad } from '../model/expected-load.js';
 import { stageId } from '../model/ids.js';
 import type { EdgeSpec } from '../model/pipeline-spec.js';
 import { chainSpec } from '../model/spec-builders.test-support.js';
-import { rateBucketEnd } from './load-buckets.js';
-import { plannedLoad } from './planned-load.js';
+import { plannedLoad, rateBucketEnd } from './planned-load.js';
 
 const chain = chainSpec({ detect: [], classify: [] });
 const edges: readonly EdgeSpec[] = [{ from: stageId('detect'), to: stageId('classify'), fanOut: { expected: 3 } }];

@@ -1,26 +1,54 @@
 /**
- * The load that a tick plans for and verifies at, from the forecast and from what was observed (mathematics: work budgets).
+ * Loads to plan for: the load of a tick with its bucket, and the rates planned for in the last minute.
  *
- * Below an SLO of 2 s: the forecast's upper rate with the measured burstiness. From 2 s on a request may outwait a burst, so what counts is
- * how much can come in some seconds: the forecast's envelope, and the rate is what its longest window lets through.
+ * Below an SLO of 2 s the load is the forecast's upper rate with the measured burstiness. From 2 s on a request may outwait a burst. Then
+ * the load is the forecast's envelope, and its rate is that of the longest window (mathematics: work budgets).
  *
- * A backlog is there when a stage holds more items than arrive at it within the SLO: in a system that meets its SLO there are no more
- * in the mean (Little 1961). The waiting items are counted as the requests that they belong to.
+ * A backlog exists when a stage holds more items than arrive within the SLO: in a system that meets its SLO there are no more in the mean
+ * (Little 1961). Waiting items count as the requests that they belong to.
+ *
+ * Each figure is rounded up to the end of its bucket, so a remembered verdict is never rosier than a new one.
  */
 import { stageLoads } from '../estimate/stage-load.js';
 import { arrivalEnvelope } from '../forecast/arrival-envelope.js';
 import type { Forecast, Observation } from '../model/decision.js';
-import { type ArrivalEnvelope, type Backlog, type ExpectedLoad, isPoisson } from '../model/expected-load.js';
+import {
+  type ArrivalEnvelope,
+  type Backlog,
+  type Burstiness,
+  type ExpectedLoad,
+  isPoisson,
+} from '../model/expected-load.js';
 import type { PipelineSpec } from '../model/pipeline-spec.js';
-import { backlogBucketEnd, burstinessClass, envelopeSteps, rateSteps } from './load-buckets.js';
+import type { PlanResult } from '../model/plan.js';
 
-/** From here on the envelope is verified at. */
+/** SLO from which on the envelope is verified. */
 const ENVELOPE_SLO_MS = 2_000;
+/** Width of rate buckets: 5 %. */
+const RATE_STEP = 1.05;
+/** Steps in the bucket of a rate, equal in proportion: 1.2 % each. */
+const STEPS = 4;
+/** Width of dispersion buckets: half an octave. */
+const DISPERSION_STEP = Math.SQRT2;
+/** Width of backlog buckets: a quarter. */
+const BACKLOG_STEP = 1.25;
+const BUCKET_ROUNDING = 1e-9;
+/** Rounding of rates that are powers of a bucket's width. */
+const RATE_ROUNDING = 1e-8;
+const PLAN_ROUNDING = 1e-9;
+/** Time (ms) for which planned rates are remembered. */
+const REMEMBERED_MS = 60_000;
+/** Arrivals are counted in whole seconds, so the newest known ones came at most this long (ms) before. */
+const LATE_MS = 1000;
 
-/** Of rates that are powers of a bucket's width. */
-const ROUNDING = 1e-8;
+/** A rate that was planned for; `forBurst` if the fast loop did so. */
+export interface PlannedRate {
+  readonly atMs: number;
+  readonly arrivalRps: number;
+  readonly forBurst?: true;
+}
 
-/** The bucket that the expected load lies in; its steps differ in the rate alone. */
+/** Bucket of the expected load; its steps differ in the rate alone. */
 export interface LoadBucket {
   /** By rate: the end of the bucket below, then steps up to the bucket's own end. */
   readonly steps: readonly ExpectedLoad[];
@@ -28,7 +56,13 @@ export interface LoadBucket {
   readonly covering: number;
 }
 
-/** What is expected until the next plan can be in force, `graceMs` after the tick. */
+/** An answer with the load that it was found for. */
+export interface PlannedFor {
+  readonly load: ExpectedLoad;
+  readonly result: PlanResult;
+}
+
+/** The load until the next plan can be in force, `graceMs` after the tick. */
 export function plannedLoad(
   spec: PipelineSpec,
   { observation, forecast, graceMs }: { observation: Observation; forecast: Forecast; graceMs: number },
@@ -45,13 +79,13 @@ function arrivingLoad({ slo }: PipelineSpec, { load }: Observation, forecast: Fo
     const { upperRps } = forecast;
     const { burstiness } = load;
     const bursty = burstiness === undefined || isPoisson(burstiness) ? {} : { burstiness: burstinessClass(burstiness) };
-    return bucketOf(
+    return loadBucket(
       rateSteps(upperRps).map((arrivalRps) => ({ arrivalRps, ...bursty })),
       upperRps,
     );
   }
   const envelope = arrivalEnvelope(load, forecast);
-  return bucketOf(envelopeSteps(envelope).map(filling), filling(envelope).arrivalRps);
+  return loadBucket(envelopeSteps(envelope).map(filling), filling(envelope).arrivalRps);
 }
 
 function filling(envelope: ArrivalEnvelope): ExpectedLoad {
@@ -59,13 +93,14 @@ function filling(envelope: ArrivalEnvelope): ExpectedLoad {
   return { arrivalRps: longest === undefined ? 0 : longest.arrivals / longest.windowS, envelope };
 }
 
-function bucketOf(steps: readonly ExpectedLoad[], arrivalRps: number): LoadBucket {
-  const covering = steps.findIndex((step) => step.arrivalRps >= arrivalRps * (1 - ROUNDING));
+function loadBucket(steps: readonly ExpectedLoad[], arrivalRps: number): LoadBucket {
+  const covering = steps.findIndex((step) => step.arrivalRps >= arrivalRps * (1 - RATE_ROUNDING));
   return { steps, covering: covering < 0 ? steps.length - 1 : covering };
 }
 
-/** Requests that wait where there is a backlog, else 0. */
+/** Requests that wait if there is a backlog, else 0. */
 function waitingRequests(spec: PipelineSpec, { stages }: Observation, arrivalRps: number): number {
+  if (Object.values(stages).every(({ queueLength }) => queueLength === 0)) return 0;
   const sloS = spec.slo.latencyMs / 1000;
   const loads = stageLoads(spec, arrivalRps);
   const queues = spec.stages.map(({ id }) => {
@@ -75,4 +110,113 @@ function waitingRequests(spec: PipelineSpec, { stages }: Observation, arrivalRps
   });
   if (!queues.some(({ excessive }) => excessive)) return 0;
   return queues.reduce((sum, { requests }) => sum + requests, 0);
+}
+
+/**
+ * The answer of `plan` for a load in its bucket. The plan for the bucket's end serves all of it. Only if the end of the bucket below has a
+ * better plan is the bucket halved, down to single steps. `plan` is asked about steps alone and should remember.
+ */
+export function planInBucket({ steps, covering }: LoadBucket, plan: (load: ExpectedLoad) => PlanResult): PlannedFor {
+  const at = (step: number): PlannedFor => {
+    const load = steps[step] as ExpectedLoad;
+    return { load, result: plan(load) };
+  };
+  let [low, high] = [0, steps.length - 1];
+  const forEnd = at(high);
+  let [below, found] = [at(low), forEnd];
+  while (high - low > 1 && !isAsGood(found.result, below.result)) {
+    const middle = Math.floor((low + high) / 2);
+    if (covering > middle) [low, below] = [middle, at(middle)];
+    else [high, found] = [middle, at(middle)];
+  }
+  return isAsGood(forEnd.result, found.result) ? forEnd : found;
+}
+
+/** Is `a` a plan of no less accuracy and no more cost than `b`? True if there is no plan `b`. */
+function isAsGood(a: PlanResult, b: PlanResult): boolean {
+  if (b.kind !== 'feasible') return true;
+  if (a.kind !== 'feasible') return false;
+  const [of, than] = [a.plan.predicted, b.plan.predicted];
+  return of.pas >= than.pas - PLAN_ROUNDING && of.costPerHour <= than.costPerHour * (1 + PLAN_ROUNDING);
+}
+
+/** The end of the bucket that `value` lies in, on a scale of powers of `step`; 0 stays 0. */
+function bucketEnd(value: number, step: number): number {
+  return value <= 0 ? 0 : step ** bucketOf(value, step);
+}
+
+/** Buckets are open at the start and closed at the end. */
+function bucketOf(value: number, step: number): number {
+  return Math.ceil(Math.log(value) / Math.log(step) - BUCKET_ROUNDING);
+}
+
+/** From the end of the bucket below to the end of the bucket that `value` lies in, both included. */
+function bucketSteps(value: number, step: number): readonly number[] {
+  const start = bucketOf(value, step) - 1;
+  return Array.from({ length: STEPS + 1 }, (_, i) => (value <= 0 ? 0 : step ** (start + i / STEPS)));
+}
+
+/** The rate (rps) to plan for. */
+export const rateBucketEnd = (arrivalRps: number): number => bucketEnd(arrivalRps, RATE_STEP);
+
+/** Rates (rps) from the end of the bucket below to the end of the bucket of `arrivalRps`. */
+export const rateSteps = (arrivalRps: number): readonly number[] => bucketSteps(arrivalRps, RATE_STEP);
+
+/** The class of a measured burstiness. */
+export function burstinessClass(burstiness: Burstiness): Burstiness {
+  const { dispersionAtSlo, dispersionAt10s } = burstiness;
+  return {
+    ...burstiness,
+    dispersionAtSlo: bucketEnd(dispersionAtSlo, DISPERSION_STEP),
+    dispersionAt10s: bucketEnd(dispersionAt10s, DISPERSION_STEP),
+  };
+}
+
+/** The envelope with the counts of its windows in rate buckets, in whole requests. */
+export function envelopeBucketEnd(envelope: ArrivalEnvelope): ArrivalEnvelope {
+  return envelope.map(({ windowS, arrivals }) => ({ windowS, arrivals: Math.ceil(bucketEnd(arrivals, RATE_STEP)) }));
+}
+
+/** Envelopes with the longest window, which is the rate, at each step of its bucket; shorter windows stay at their bucket's end. */
+export function envelopeSteps(envelope: ArrivalEnvelope): readonly ArrivalEnvelope[] {
+  const bursts = envelopeBucketEnd(envelope.slice(0, -1));
+  return envelope
+    .slice(-1)
+    .flatMap(({ windowS, arrivals }) =>
+      bucketSteps(arrivals, RATE_STEP).map((step) => [...bursts, { windowS, arrivals: Math.ceil(step) }]),
+    );
+}
+
+/** Waiting requests to plan for. */
+export const backlogBucketEnd = (requests: number): number => Math.ceil(bucketEnd(requests, BACKLOG_STEP));
+
+/** Rates of the last minute; none from later than now. */
+export function recentRates(rates: readonly PlannedRate[] | undefined, nowMs: number): readonly PlannedRate[] {
+  return (rates ?? []).filter(({ atMs }) => atMs > nowMs - REMEMBERED_MS && atMs <= nowMs);
+}
+
+/** Rates of the last minute with a new one. */
+export function withPlannedRate(
+  before: readonly PlannedRate[] | undefined,
+  planned: PlannedRate,
+): readonly PlannedRate[] {
+  return [...recentRates(before, planned.atMs), planned];
+}
+
+/**
+ * Mean arrivals of the last `windowS` seconds under the plans in force then, at no time less than under the present one. Arrivals from
+ * before a load fell are no burst.
+ */
+export function plannedArrivals(
+  rates: readonly PlannedRate[],
+  { windowS, nowMs, arrivalRps }: { readonly windowS: number; readonly nowMs: number; readonly arrivalRps: number },
+): number {
+  const beganMs = nowMs - windowS * 1000;
+  let arrivals = windowS * arrivalRps;
+  for (const [index, rate] of rates.entries()) {
+    const fromMs = index === 0 ? beganMs : Math.max(beganMs, rate.atMs + LATE_MS);
+    const untilMs = Math.min(nowMs, (rates[index + 1]?.atMs ?? Number.POSITIVE_INFINITY) + LATE_MS);
+    arrivals += (Math.max(0, rate.arrivalRps - arrivalRps) * Math.max(0, untilMs - fromMs)) / 1000;
+  }
+  return arrivals;
 }

@@ -6,9 +6,8 @@ import { planOf, smallOrLargeSpec } from '../model/spec-builders.test-support.js
 import { requireCurves } from '../profile/curves-of.js';
 import { stepArrivals } from '../simulate/arrivals/varying-rate.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
-import { controlPolicies } from './control-policy.js';
-import type { ControllerRules } from './controller.js';
-import { usualGuardrails } from './guardrails.js';
+import type { ControllerRules } from './rules.js';
+import { controlPolicies, usualGuardrails } from './rules.js';
 import { simulateControl } from './simulate-control.js';
 
 const LOAD_MS = 5000;

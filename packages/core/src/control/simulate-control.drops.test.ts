@@ -7,9 +7,8 @@ import { chainSpec, planOf } from '../model/spec-builders.test-support.js';
 import { requireCurves } from '../profile/curves-of.js';
 import { poissonArrivals } from '../simulate/arrivals/constant-rate.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
-import { controlPolicies } from './control-policy.js';
-import type { ControllerRules } from './controller.js';
-import { usualGuardrails } from './guardrails.js';
+import type { ControllerRules } from './rules.js';
+import { controlPolicies, usualGuardrails } from './rules.js';
 import { simulateControl } from './simulate-control.js';
 
 const DURATION_S = 120;

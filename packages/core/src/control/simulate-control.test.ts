@@ -7,10 +7,9 @@ import { requireCurves } from '../profile/curves-of.js';
 import { piecewiseLinearArrivals } from '../simulate/arrivals/varying-rate.js';
 import { verifiersOf } from '../simulate/plan-verifier.js';
 import type { SimulationRun } from '../simulate/simulation-input.js';
-import { controlPolicies } from './control-policy.js';
-import { firstPlan } from './first-plan.js';
-import type { ControlContext } from './on-tick.js';
-import { simulateControl } from './simulate-control.js';
+import type { ControlContext } from './rules.js';
+import { controlPolicies } from './rules.js';
+import { firstPlan, simulateControl } from './simulate-control.js';
 
 const spec = smallOrLargeSpec();
 const smallPlan = planOf(spec, { maxBatchSize: 1, replicas: 1 });

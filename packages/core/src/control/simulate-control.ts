@@ -1,77 +1,199 @@
 /**
- * The control loop in simulated time: the same steps of the controller, the same policies, the load times of the profile. What would the
- * loop make of a load, and what would the load's requests see?
+ * The control loop in simulated time: the control session that serves, the same policies, the load times of the profile. Persons may act, and
+ * plans may take their time, as they do in a served pipeline.
  */
-import { SeededRng } from '../kernel/rng.js';
-import type { Decision } from '../model/decision.js';
+import { type Rng, SeededRng } from '../kernel/rng.js';
+import { AppError } from '../model/app-error.js';
+import type { Change } from '../model/change.js';
+import type { Decision, LoadObservation, Observation } from '../model/decision.js';
+import type { DecisionTrigger, PinsByStage } from '../model/decision-record.js';
 import type { ReplicaId, StageId } from '../model/ids.js';
-import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { ControlMode, PipelineSpec } from '../model/pipeline-spec.js';
 import type { Plan } from '../model/plan.js';
 import type { RunningPlan } from '../model/running-plan.js';
 import type { ServiceCurves } from '../profile/curves-of.js';
+import { changeBounds } from '../serve/rollout/headroom.js';
+import { arrivalsOf, type LoadSpec } from '../simulate/arrivals/load-spec.js';
 import { simulatePlan } from '../simulate/simulate-plan.js';
-import type { SimulatedController, SimulationInput, SimulationRun } from '../simulate/simulation-input.js';
-import { type BatchKind, BatchRecord } from './batch-record.js';
-import { type ControllerRules, controlStep, learnBetween, newController, rulesInForce, tickMs } from './controller.js';
-import { planThatRuns } from './plan-that-runs.js';
+import type {
+  SimulatedController,
+  SimulatedView,
+  SimulationInput,
+  SimulationRun,
+} from '../simulate/simulation-input.js';
+import { diffPlans } from './diff-plans.js';
+import { type BatchKind, BatchRecord } from './feedback/batch-record.js';
+import { runningAsPlan } from './plan-facts.js';
+import type { ControlContext, ControllerRules } from './rules.js';
+import { ControlSession, type Tick, type TickAnswer } from './session.js';
 
-/** What to simulate; `hostCores` as in a plan's verification. */
+/** An act of a person: pins in place of the former ones, a mode, or a plan, which takes the loop off (`auto` becomes `advise`). */
+export type HandAction = { readonly atMs: number } & (
+  | { readonly pins: PinsByStage }
+  | { readonly mode: ControlMode }
+  | { readonly plan: Plan }
+);
+
+/** Inputs of a controlled run; `hostCores` as in a plan's verification. */
 export interface ControlSetup extends Pick<SimulationInput, 'arrivals' | 'hostCores' | 'measureFromMs' | 'onEnd'> {
   readonly context: ControllerRules;
   readonly firstPlan: Plan;
-  /** How long batches really take; as the context believes when left out. */
+  /** True service times of batches; those of the context when left out. */
   readonly trueCurves?: ServiceCurves;
-  /** What fan-outs and branches really do, in the order of the pipeline's edges; as the context's pipeline says when left out. */
+  /** True fan-outs and branches, in the order of the pipeline's edges; those of the context's pipeline when left out. */
   readonly trueEdges?: PipelineSpec['edges'];
   readonly seed: number;
+  /** In the order of time; none when left out. */
+  readonly actions?: readonly HandAction[];
+  /** Time (ms) that a plan takes, in which a burst or a person preempts it; 0 when left out. */
+  readonly planningMs?: number;
 }
 
-/** A controlled run: its counts and every decision with its instant. */
+/** A decision of the loop at its instant. */
+export interface TimedDecision {
+  readonly atMs: number;
+  readonly decision: Decision;
+  readonly trigger: DecisionTrigger;
+}
+
+/** A controlled run: its counts and every decision. */
 export interface ControlledRun extends SimulationRun {
-  readonly decisions: readonly { readonly atMs: number; readonly decision: Decision }[];
+  readonly decisions: readonly TimedDecision[];
 }
 
 /** Simulates the loop. */
 export function simulateControl(setup: ControlSetup): ControlledRun {
-  const { context, firstPlan, seed, trueCurves, trueEdges, ...rest } = setup;
+  const { context, firstPlan, seed, trueCurves, trueEdges, actions, planningMs, ...rest } = setup;
   const spec: PipelineSpec = { ...context.spec, edges: trueEdges ?? context.spec.edges };
   const curves = trueCurves ?? context.curves;
-  const batches = new BatchRecord();
   const kinds = new Map<ReplicaId, BatchKind>();
-  const decisions: { atMs: number; decision: Decision }[] = [];
-  let state = newController;
-  const controller: SimulatedController = {
-    intervalMs: tickMs(context),
-    looksWhileChanging: context.policy.protects,
-    decide: (observation) => {
-      const { decision, state: after } = controlStep(context, state, {
-        ...observation,
-        batches: batches.take(),
-      });
-      state = learnBetween(context, after);
-      if (decision === undefined) return [];
-      decisions.push({ atMs: observation.atMs, decision });
-      return decision.kind === 'apply' ? decision.changes : [];
-    },
-    loadMs: (stageId, variantId) => loadMs(context, stageId, variantId),
-    expectedCurves: () => rulesInForce(context, state).curves,
-  };
+  const loop = new SimulatedLoop(context, { actions: actions ?? [], planningMs: planningMs ?? 0 });
   const run = simulatePlan({
     ...rest,
-    ...{ spec, curves, plan: firstPlan, controller },
+    spec,
+    curves,
+    plan: firstPlan,
+    controller: loop,
     onFleet: (running) => noteKinds(kinds, running),
     onBatch: ({ replicaId, batch }, { serviceMs }) => {
       const kind = kinds.get(replicaId);
-      if (kind !== undefined) batches.note(kind, batch.length, serviceMs);
+      if (kind !== undefined) loop.batches.note(kind, batch.length, serviceMs);
     },
     rng: new SeededRng(seed),
     drops: true,
     accuracyOf: (running) => runningAccuracy(spec, running),
   });
-  return { ...run, decisions };
+  return { ...run, decisions: loop.decisions };
 }
 
-/** What each replica is, as far as it is there. */
+/** A tick whose plan is being made. */
+interface Planning {
+  readonly tick: Tick;
+  readonly untilMs: number;
+}
+
+/** Ticks of the session, with what a person does between them. */
+class SimulatedLoop implements SimulatedController {
+  readonly batches = new BatchRecord();
+  readonly decisions: TimedDecision[] = [];
+  readonly intervalMs: number;
+  readonly looksWhileChanging: boolean;
+  readonly #context: ControllerRules;
+  readonly #session: ControlSession;
+  readonly #planningMs: number;
+  #actions: readonly HandAction[];
+  #mode: ControlMode;
+  #pins: PinsByStage = {};
+  #changedByHand = false;
+  #planning: Planning | undefined;
+
+  constructor(
+    context: ControllerRules,
+    { actions, planningMs }: { readonly actions: readonly HandAction[]; readonly planningMs: number },
+  ) {
+    this.#context = context;
+    this.#session = new ControlSession(context);
+    this.#actions = actions;
+    this.#planningMs = planningMs;
+    this.#mode = context.spec.control.mode;
+    this.intervalMs = this.#session.tickMs;
+    this.looksWhileChanging = context.policy.protects;
+  }
+
+  decide(view: SimulatedView): readonly Change[] | undefined {
+    const byHand = this.#takeActions(view);
+    if (byHand !== undefined) return byHand;
+    if (this.#mode === 'off') return undefined;
+    if (this.#planning !== undefined) return this.#continuePlanning(this.#planning, view);
+    const tick = this.#tick({ ...view.observe(), batches: this.batches.take() });
+    const isReplan = this.#planningMs > 0 && !view.changing && this.#session.isDue(tick.observation);
+    if (!isReplan || this.#session.isUrgent(tick)) return this.#finish(this.#session.tick(tick), tick);
+    this.#planning = { tick, untilMs: view.nowMs + this.#planningMs };
+    return undefined;
+  }
+
+  loadMs(...[stageId, variantId]: Parameters<SimulatedController['loadMs']>): number {
+    const { spec, profiles } = this.#context;
+    const measured = profiles.find((profile) => profile.stageId === stageId && profile.variantId === variantId)?.loadMs;
+    const declared = spec.stages.find(({ id }) => id === stageId)?.variants.find(({ id }) => id === variantId)?.loadMs;
+    return measured ?? declared ?? 0;
+  }
+
+  expectedCurves(): ServiceCurves {
+    return this.#session.rules.curves;
+  }
+
+  #tick(observation: Observation): Tick {
+    return {
+      observation,
+      pins: this.#pins,
+      executes: this.#mode === 'auto',
+      changedByHand: this.#changedByHand,
+    };
+  }
+
+  /** A burst or the end of its time finishes the plan that is being made. */
+  #continuePlanning({ tick, untilMs }: Planning, view: SimulatedView): readonly Change[] | undefined {
+    const later = view.peek();
+    const isUrgent = this.#session.isUrgent({ ...tick, observation: later });
+    if (!isUrgent && view.nowMs < untilMs) return undefined;
+    this.#planning = undefined;
+    return this.#finish(
+      this.#session.tick(tick, () => later),
+      tick,
+    );
+  }
+
+  #finish({ decision, trigger = 'plan', observation }: TickAnswer, tick: Tick): readonly Change[] {
+    this.#changedByHand = false;
+    this.#session.train();
+    if (decision === undefined) return [];
+    const { atMs } = observation ?? tick.observation;
+    this.decisions.push({ atMs, decision, trigger });
+    return decision.kind === 'apply' && tick.executes ? decision.changes : [];
+  }
+
+  /** Changes of a plan that a person applies; undefined without one. A person preempts a plan that is being made. */
+  #takeActions(view: SimulatedView): readonly Change[] | undefined {
+    let changes: readonly Change[] | undefined;
+    for (let [next] = this.#actions; next !== undefined && next.atMs <= view.nowMs; [next] = this.#actions) {
+      this.#actions = this.#actions.slice(1);
+      this.#planning = undefined;
+      if ('pins' in next) this.#pins = next.pins;
+      else if ('mode' in next) this.#mode = next.mode;
+      else changes = this.#applyByHand(next.plan, view);
+    }
+    return changes;
+  }
+
+  #applyByHand(plan: Plan, view: SimulatedView): readonly Change[] {
+    if (this.#mode === 'auto') this.#mode = 'advise';
+    this.#changedByHand = true;
+    return diffPlans(view.peek().runningPlan, plan, changeBounds(this.#context.spec));
+  }
+}
+
+/** The kind of each replica that is there. */
 function noteKinds(kinds: Map<ReplicaId, BatchKind>, { stages }: RunningPlan): void {
   kinds.clear();
   for (const [stageId, { replicas }] of Object.entries(stages)) {
@@ -80,16 +202,42 @@ function noteKinds(kinds: Map<ReplicaId, BatchKind>, { stages }: RunningPlan): v
   }
 }
 
-/** Accuracy (fraction) of what runs, 0 while a stage has no ready replica; a stage in the middle of a change counts as what serves most. */
-function runningAccuracy(spec: PipelineSpec, running: RunningPlan): number {
-  return planThatRuns(spec, running)?.predicted.pas ?? 0;
+/** Accuracy (fraction) of what runs, 0 while a stage has no ready replica; a changing stage counts as the kind that serves most. */
+export function runningAccuracy(spec: PipelineSpec, running: RunningPlan): number {
+  return runningAsPlan(spec, running)?.predicted.pas ?? 0;
 }
 
-function loadMs(
-  { spec, profiles }: Pick<ControllerRules, 'spec' | 'profiles'>,
-  ...[stageId, variantId]: Parameters<SimulatedController['loadMs']>
-): number {
-  const measured = profiles.find((profile) => profile.stageId === stageId && profile.variantId === variantId)?.loadMs;
-  const declared = spec.stages.find(({ id }) => id === stageId)?.variants.find(({ id }) => id === variantId)?.loadMs;
-  return measured ?? declared ?? 0;
+/**
+ * The plan that a simulated loop begins with: the policy's plan for the load's own first interval, so that a run starts neither empty nor
+ * with knowledge of what comes later. Throws AppError INFEASIBLE if the policy has no plan.
+ */
+export function firstPlan(context: ControlContext, load: LoadSpec, seed: number): Plan {
+  const { profiles, policy, verifierAt } = context;
+  const spec = { ...context.spec, ...context.targetAt?.(0) };
+  const { intervalMs } = spec.control;
+  const { upperRps } = context.forecaster(firstInterval(load, intervalMs, seed), intervalMs, 0);
+  const problem = { spec, profiles, arrivalRps: upperRps, estimator: 'distribution' } as const;
+  const result = policy.plan(problem, policy.usesVerdicts ? verifierAt({ arrivalRps: upperRps }) : undefined);
+  const plan = result.kind === 'feasible' ? result.plan : result.bestEffort;
+  if (plan !== undefined) return plan;
+  const binding = result.kind === 'infeasible' ? result.bindingConstraint : 'capacity';
+  const rate = upperRps.toFixed(1);
+  throw new AppError('INFEASIBLE', `No plan carries the ${rate} rps that the load begins with; ${binding} binds.`, {
+    details: { bindingConstraint: binding, arrivalRps: upperRps },
+  });
 }
+
+/** Arrivals per second of the first interval: its whole seconds, at least one. */
+function firstInterval(load: LoadSpec, intervalMs: number, seed: number): LoadObservation {
+  const arrivalsPerSecond = new Array<number>(Math.max(1, Math.floor(intervalMs / 1000))).fill(0);
+  const arrivals = arrivalsOf(load, arrivalRng(seed));
+  for (;;) {
+    const atMs = arrivals.nextAtMs();
+    if (atMs === undefined || atMs >= arrivalsPerSecond.length * 1000) return { arrivalsPerSecond };
+    const second = Math.floor(atMs / 1000);
+    arrivalsPerSecond[second] = (arrivalsPerSecond[second] ?? 0) + 1;
+  }
+}
+
+/** Random numbers of the arrivals of a simulated run, apart from its service times. */
+export const arrivalRng = (seed: number): Rng => new SeededRng(seed).fork('arrivals');

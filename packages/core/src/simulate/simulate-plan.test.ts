@@ -97,8 +97,8 @@ describe('simulatePlan', () => {
       controller: {
         intervalMs: 4000,
         loadMs: () => 0,
-        decide: ({ failedTotal }) => {
-          told.push(failedTotal);
+        decide: (view) => {
+          told.push(view.observe().failedTotal);
           return [];
         },
       },

@@ -8,8 +8,9 @@ import { invariant } from '../kernel/invariant.js';
 import type { Rng } from '../kernel/rng.js';
 import type { AppError } from '../model/app-error.js';
 import { ArrivalRecord } from '../model/arrival-record.js';
-import type { Observation, StageObservation } from '../model/decision.js';
+import type { Observation } from '../model/decision.js';
 import type { StageId } from '../model/ids.js';
+import { buildObservation } from '../model/observation.js';
 import { defaultPriorities, type PrioritySpec, priorityLevel } from '../model/pipeline-spec.js';
 import type { DropReason } from '../model/request-outcome.js';
 import { DwellTracker } from '../model/running-plan.js';
@@ -258,10 +259,15 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     this.#events.push(this.#nowMs + controller.intervalMs, TICK, eventRank.tick);
     const { changing } = this.#fleet;
     if (changing && controller.looksWhileChanging !== true) return;
-    const changes = controller.decide(this.#observe());
-    const believed = controller.expectedCurves?.();
-    if (believed !== undefined) this.#fleet.setExpectedCurves(believed, this.#nowMs);
-    if (!changing || changes.length > 0) this.#fleet.apply(changes, this.#nowMs);
+    const changes = controller.decide({
+      nowMs: this.#nowMs,
+      changing,
+      observe: () => this.#observe(),
+      peek: () => this.#peek(),
+    });
+    const expected = controller.expectedCurves?.();
+    if (expected !== undefined) this.#fleet.setExpectedCurves(expected, this.#nowMs);
+    if (changes !== undefined && (!changing || changes.length > 0)) this.#fleet.apply(changes, this.#nowMs);
     this.#noteUse();
   }
 
@@ -287,30 +293,26 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 
   #observe(): Observation {
+    const lastChange = this.#fleet.takeLastChange();
+    return { ...this.#peek(), edges: this.#scheduler.edgeCounts.take(), ...(lastChange && { lastChange }) };
+  }
+
+  #peek(): Observation {
     const burstiness = this.#arrivals.burstiness(this.#nowMs);
     const arrivalsPerSecond = this.#arrivals.arrivalsPerSecond(this.#nowMs);
-    const lastChange = this.#fleet.takeLastChange();
-    const stages: Record<StageId, StageObservation> = {};
-    for (const { id, index } of this.graph.stages) {
-      const sinceMs = this.#ages.sinceMs(id);
-      const queueLength = this.#scheduler.queueLength(index);
-      stages[id] = {
-        queueLength,
-        droppedTotal: this.tally.stages[index]?.dropped ?? 0,
-        ...(sinceMs === undefined ? {} : { variantSinceMs: sinceMs }),
-      };
-    }
-    return {
+    return buildObservation({
       atMs: this.#nowMs,
       load: { arrivalsPerSecond, latest: this.#arrivals.latest(this.#nowMs), ...(burstiness && { burstiness }) },
-      stages,
+      stages: this.graph.stages.map(({ id, index }) => ({
+        id,
+        queueLength: this.#scheduler.queueLength(index),
+        droppedTotal: this.tally.stages[index]?.dropped ?? 0,
+      })),
+      dwell: this.#ages,
       runningPlan: this.#fleet.runningPlan(),
       failedTotal: this.#failedHere,
-      edges: this.#scheduler.edgeCounts.take(),
-      ...(lastChange && { lastChange }),
       ...(this.#fleet.changing && { changing: true }),
-      staleSources: [],
-    };
+    });
   }
 }
 

@@ -32,8 +32,8 @@ function toldOf(failing: 'a' | 'b' | undefined) {
     controller: {
       intervalMs: 1000,
       loadMs: () => 100,
-      decide: ({ lastChange }) => {
-        told.push(lastChange);
+      decide: (view) => {
+        told.push(view.observe().lastChange);
         return told.length === 1 ? changes : [];
       },
     },
@@ -74,7 +74,8 @@ describe('changes in simulated time', () => {
         looksWhileChanging: true,
         // The first start fails at once, while the others last.
         loadMs: (id) => (id === b ? 4000 : starts++ === 0 ? 500 : 6000),
-        decide: ({ changing = false, lastChange }) => {
+        decide: (view) => {
+          const { changing = false, lastChange } = view.observe();
           told.push([changing, lastChange]);
           if (told.length === 1) return [scale(a), scale(b)];
           return told.length === 2 ? [scale(b)] : [];

@@ -80,17 +80,27 @@ export interface SimulatedEnd {
   readonly pas: number;
 }
 
-/**
- * Control loop in simulated time. Ticks during changes are skipped unless it looks while changing; a decision then
- * preempts the changes.
- */
+/** A pipeline as a simulated control loop sees it at a tick. */
+export interface SimulatedView {
+  readonly nowMs: number;
+  /** Are changes under way? */
+  readonly changing: boolean;
+  /** Observes everything; counts since the last observation and the end of the last change are told once. */
+  observe(): Observation;
+  /** Observes without the facts that are told once. */
+  peek(): Observation;
+}
+
+/** A control loop in simulated time. Changes that it decides while others are under way replace them. */
 export interface SimulatedController {
   readonly intervalMs: number;
+  /** Does it tick while changes are under way? */
   readonly looksWhileChanging?: boolean;
-  decide(observation: Observation): readonly Change[];
+  /** Changes to carry out; undefined if there is nothing to carry out. */
+  decide(view: SimulatedView): readonly Change[] | undefined;
   /** Time from start to ready of a replica. */
   loadMs(stageId: StageId, variantId: VariantId): number;
-  /** Service times for drop rules, initially and after each decision. Default: those of the drawn batches. */
+  /** Service times that drop rules use, at first and after each decision; those of the simulated batches when left out. */
   expectedCurves?(): ServiceCurves;
 }
 

@@ -1,7 +1,7 @@
+import type { Tick, TickAnswer } from '@equipoise/core/control';
 import { type Change, type ControlMode, type Decision, type Observation, stageId } from '@equipoise/core/model';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { apply, change, evidence, LoopBench, type LoopOver, observation, plan } from './control-loop.test-support.js';
-import type { TickAnswer, TickCircumstances } from './planning-engine.js';
 
 describe('ControlLoop', () => {
   beforeEach(() => void vi.useFakeTimers());
@@ -235,7 +235,7 @@ describe('ControlLoop', () => {
   });
 
   it('says whether it will carry out what is decided, and whether a person has changed something since', async () => {
-    const asked: TickCircumstances[] = [];
+    const asked: Omit<Tick, 'observation' | 'pins'>[] = [];
     let mode: 'auto' | 'advise' = 'auto';
     const bench = new LoopBench({
       mode: () => mode,

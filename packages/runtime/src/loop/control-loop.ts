@@ -3,7 +3,7 @@
  * nothing itself. Whatever fails here, the plan in force goes on serving: a failed decision or change is reported and the next
  * tick starts from what really runs then.
  */
-import type { KeptController } from '@equipoise/core/control';
+import type { ControllerSnapshot, Tick, TickAnswer } from '@equipoise/core/control';
 import {
   type Clock,
   type ControlMode,
@@ -20,7 +20,6 @@ import type { Actuator, GoodPlan, PlanStore } from '@equipoise/core/ports';
 import type { DecisionLog, LogEntry } from './decision-log.js';
 import { type LoopEvent, messageOf } from './loop-event.js';
 import type { OutcomeWatch } from './outcome-watch.js';
-import type { TickAnswer, TickCircumstances } from './planning-engine.js';
 import type { StandingFaults } from './standing-faults.js';
 
 /**
@@ -37,7 +36,7 @@ export interface ControlLoopParts {
   readonly clock: Clock;
   readonly epochNowMs: () => number;
   readonly observe: () => Observation;
-  readonly decide: (observation: Observation, circumstances: TickCircumstances) => Promise<TickAnswer>;
+  readonly decide: (observation: Observation, circumstances: Omit<Tick, 'observation' | 'pins'>) => Promise<TickAnswer>;
   /** Called at each interval that a decision takes: what comes meanwhile may be more urgent. */
   readonly meanwhile: () => void;
   readonly actuator: Actuator;
@@ -50,7 +49,7 @@ export interface ControlLoopParts {
   /** Called after each change with the plan that is being put in force. */
   readonly onChanged: (stageId: StageId, plan: Plan) => void;
   /** Called with what is worth keeping of what was learned, when there is news. */
-  readonly onLearned: (kept: KeptController) => void;
+  readonly onLearned: (kept: ControllerSnapshot) => void;
   readonly report: (event: LoopEvent) => void;
 }
 

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { AppError, type DecisionRecord } from '@equipoise/core/model';
 import { readStateFile } from '../store/read-state-file.js';
 import type { SqlitePlanStore } from '../store/sqlite-plan-store.js';
-import type { PlanningSetup } from './planning-engine.js';
+import type { PlanningSetup } from './planning-session.js';
 import type { LoggedDecision, RecordedLog } from './replay-log.js';
 
 /** Which part of a log. */

@@ -6,11 +6,12 @@
 import {
   brokenPins,
   diffPlans,
+  isSamePlan,
   pinsObjection,
   planObjection,
   planOfStages,
-  planThatRuns,
   profileObjection,
+  runningAsPlan,
   unprofiledPins,
   withVariantResources,
 } from '@equipoise/core/control';
@@ -26,20 +27,18 @@ import {
   type Plan,
   type PlanPrediction,
   type PlanResult,
-  type StageId,
   type StagePins,
   type StageSpec,
 } from '@equipoise/core/model';
 import type { PolicyName, ServiceCurves } from '@equipoise/core/plan';
 import type { Actuator, DecisionPage, PlanStore } from '@equipoise/core/ports';
 import { changeBounds } from '@equipoise/core/serve';
-import { canonicalJson } from '../digest.js';
 import type { ControlLoop } from './control-loop.js';
 import type { DecisionLog } from './decision-log.js';
 import { invalidFields, pinProblems } from './field-problems.js';
 import type { LoopEvent } from './loop-event.js';
 import { manualReason } from './manual-reason.js';
-import type { PlanAssumptions } from './planning-engine.js';
+import type { PlanAssumptions } from './planning-session.js';
 import type { StandingFault, StandingFaults } from './standing-faults.js';
 
 /** What a person has asked for and stays asked for; kept over a restart. */
@@ -244,10 +243,10 @@ export class PipelineControl {
   /** Puts the newest good plan in force that differs from what runs. */
   async rollBack(reason?: string): Promise<DecisionRecord> {
     const { spec, specDigest, store, actuator } = this.#parts;
-    const running = planThatRuns(spec, actuator.runningPlan());
+    const running = runningAsPlan(spec, actuator.runningPlan());
     const good = await store.goodPlans(spec.name, LOOKED_BACK);
     const before = good.find(
-      ({ plan, specDigest: digest }) => digest === specDigest && !(running && sameStages(plan, running)),
+      ({ plan, specDigest: digest }) => digest === specDigest && !isSamePlan(plan.stages, running?.stages),
     );
     if (before === undefined) throw conflict('there is no good plan from before that differs from what runs');
     const { plan } = before;
@@ -352,17 +351,3 @@ const NOTHING_PREDICTED = { latencyMs: 0, percentile: 0, pas: 0, capacityRps: 0,
 const because = (reason: string | undefined) => (reason === undefined ? {} : { reason });
 
 const conflict = (why: string): AppError => new AppError('CONFLICT', `This cannot be done now: ${why}.`);
-
-/** Whether two plans run the same replicas in the same way. */
-function sameStages(a: Plan, b: Plan): boolean {
-  const key = ({ stages }: Plan) =>
-    canonicalJson(
-      Object.entries(stages).map(([id, parts]) => [
-        id as StageId,
-        parts.map(({ variantId, resources, maxBatchSize, maxBatchWaitMs, replicas }) => ({
-          ...{ variantId, cpuCores: resources.cpuCores, maxBatchSize, maxBatchWaitMs, replicas },
-        })),
-      ]),
-    );
-  return key(a) === key(b);
-}

@@ -3,7 +3,7 @@ import { type PipelineSpec, stageId, variantId } from '@equipoise/core/model';
 import { afterEach, describe, expect, it } from 'vitest';
 import { servingSpec } from '../data-plane/serving-bench.test-support.js';
 import { Planner } from './planner.js';
-import { planningEngine } from './planning-engine.js';
+import { PlanningSession } from './planning-session.js';
 
 const points = [
   { cpuCores: 1, batchSize: 1, meanMs: 10, p99Ms: 12 },
@@ -37,33 +37,33 @@ const variantOf = (result: { readonly kind: string; readonly plan?: { readonly s
   result.plan?.stages['a']?.[0]?.variantId;
 type PlanStages = Readonly<Record<string, readonly { readonly variantId: string }[]>>;
 
-describe('an engine', () => {
+describe('an session', () => {
   it('plans by the description that it was given last', () => {
-    const engine = planningEngine(setup);
-    expect(variantOf(engine.answer(plan))).toBe('small');
-    engine.answer({ kind: 'reload', spec: roomy, hostCores: 6 });
-    expect(variantOf(engine.answer(plan))).toBe('large');
+    const session = new PlanningSession(setup);
+    expect(variantOf(session.answer(plan))).toBe('small');
+    session.answer({ kind: 'reload', spec: roomy, hostCores: 6 });
+    expect(variantOf(session.answer(plan))).toBe('large');
   });
 
   it('decides by it, too', () => {
-    const engine = planningEngine(setup);
+    const session = new PlanningSession(setup);
     const observation = {
       ...{ load: { arrivalsPerSecond: new Array<number>(30).fill(60) }, stages: {}, staleSources: [] },
       runningPlan: { stages: {} },
     };
     const tick = (atMs: number) =>
-      engine.answer({ kind: 'tick', observation: { ...observation, atMs }, executes: true, changedByHand: false });
+      session.answer({ kind: 'tick', observation: { ...observation, atMs }, executes: true, changedByHand: false });
     const planned = (atMs: number) => {
       const { decision } = tick(atMs);
       return decision?.kind === 'apply' ? variantOf({ kind: 'feasible', plan: decision.plan }) : decision?.kind;
     };
     expect(planned(0)).toBe('small');
-    engine.answer({ kind: 'reload', spec: roomy, hostCores: 6 });
+    session.answer({ kind: 'reload', spec: roomy, hostCores: 6 });
     expect(planned(10_000)).toBe('large');
   });
 
   it('goes on as before where there is no profile for it', () => {
-    const engine = planningEngine(setup);
+    const session = new PlanningSession(setup);
     const { profile: _, ...unprofiled } = variant;
     const stages = [
       {
@@ -74,10 +74,10 @@ describe('an engine', () => {
         pins: {},
       },
     ];
-    expect(() => engine.answer({ kind: 'reload', spec: specOf({ stages }), hostCores: 1 })).toThrow(
+    expect(() => session.answer({ kind: 'reload', spec: specOf({ stages }), hostCores: 1 })).toThrow(
       expect.objectContaining({ code: 'PROFILE_MISSING' }),
     );
-    expect(variantOf(engine.answer(plan))).toBe('small');
+    expect(variantOf(session.answer(plan))).toBe('small');
   });
 });
 

@@ -1,8 +1,8 @@
 import { type Observation, type PlanResult, stageId, variantId } from '@equipoise/core/model';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Planner } from './planner.js';
+import { PlannerPool } from './planner-pool.js';
 import { onePlanTask as planTask, onePipelineSetup as setup } from './planning-setup.test-support.js';
-import { PlanningThreads } from './planning-threads.js';
 
 const { spec } = setup;
 const planners: Planner[] = [];
@@ -10,7 +10,7 @@ const planners: Planner[] = [];
 function planner(over: Partial<typeof setup> = {}, answerLimitMs?: number): Planner {
   const made = new Planner(
     { ...setup, ...over },
-    new PlanningThreads(answerLimitMs === undefined ? {} : { answerLimitMs }),
+    new PlannerPool(answerLimitMs === undefined ? {} : { answerLimitMs }),
   );
   planners.push(made);
   return made;

@@ -1,52 +1,62 @@
-/** A planning thread as its callers see it: questions in, promises of answers out, one at a time in order. */
-import type { KeptController } from '@equipoise/core/control';
+/** Planner of one pipeline as its callers see it: questions to its planning session in a worker, one at a time in order. */
+import type { ControllerSnapshot } from '@equipoise/core/control';
 import type { Observation } from '@equipoise/core/model';
-import type { PlanningAnswer, PlanningSetup, PlanningTask, ReloadedSetup } from './planning-engine.js';
-import { type PlanningSeat, PlanningThreads } from './planning-threads.js';
+import { RpcClient, type RpcConnection } from '../worker-rpc.js';
+import { PlannerPool, type SessionConnection } from './planner-pool.js';
+import type { PlanningAnswer, PlanningSetup, PlanningTask, ReloadedSetup } from './planning-session.js';
+
+/** Rejects questions that a person has preempted. */
+export class PlanPreempted extends Error {
+  constructor() {
+    super('a person preempted the plan that was being made');
+  }
+}
 
 /**
- * Plans for one pipeline, in a thread of its own unless several share `threads`. A crash of the thread, and an answer that does not come in
- * time, reject what waits; the next question begins anew with what was kept.
+ * Plans for one pipeline, in a thread of its own unless several share a `pool`. A crash of the thread and an answer that comes too late
+ * reject what waits; the next question starts a new session from the last snapshot.
  */
-export class Planner {
-  readonly #threads: PlanningThreads;
+export class Planner extends RpcClient {
+  readonly #pool: PlannerPool;
   #setup: PlanningSetup;
-  #seat: PlanningSeat | undefined;
-  /** What the last seat had learned, for one that takes its place. */
-  #kept: KeptController | undefined;
+  #session: SessionConnection | undefined;
+  /** Snapshot for a session that replaces the last one. */
+  #kept: ControllerSnapshot | undefined;
 
-  constructor(setup: PlanningSetup, threads = new PlanningThreads()) {
+  constructor(setup: PlanningSetup, pool = new PlannerPool()) {
+    super();
     this.#setup = setup;
-    this.#threads = threads;
+    this.#pool = pool;
   }
 
   ask<Task extends PlanningTask>(task: Task): Promise<PlanningAnswer<Task>> {
-    const before = this.#seated;
-    if (before !== undefined) return before.ask(task);
-    const seat = this.#threads.seat(this.#setup);
-    this.#seat = seat;
-    // What cannot be resumed costs what was learned; the question that was asked tells whether the thread is well.
-    if (this.#kept !== undefined) void seat.ask({ kind: 'resume', kept: this.#kept }).catch(() => {});
-    return seat.ask(task);
+    return this.request({ kind: 'ask', task });
   }
 
-  /** Shows the thread an observation while it decides on an earlier one; a burst in it is answered first. */
+  /** Shows the worker an observation while it decides on an earlier one; a burst in it preempts the plan. */
   show(observation: Observation): void {
-    this.#seated?.show(observation);
+    this.notify({ kind: 'show', observation });
   }
 
-  /** What is worth keeping of what was learned, or news of it, in case that the thread ends. */
-  remember(kept: KeptController): void {
+  /** Abandons what waits: it rejects at once with `PlanPreempted`, and the worker ends its plan at the next verification. */
+  preempt(): void {
+    this.connection?.thread.abandon(this, new PlanPreempted());
+    this.notify({ kind: 'abandon' });
+  }
+
+  /** Keeps a snapshot, or a part of it, in case that the thread ends. */
+  remember(kept: ControllerSnapshot): void {
     this.#kept = { ...this.#kept, ...kept };
   }
 
-  /** Goes on with what another has learned, or news of it. */
-  teach(kept: KeptController): void {
+  /** Resumes from the snapshot of another planner, or a part of it. */
+  follow(kept: ControllerSnapshot): void {
     this.remember(kept);
-    if (this.#kept !== undefined) void this.#seated?.ask({ kind: 'resume', kept: this.#kept }).catch(() => {});
+    if (this.#kept !== undefined && this.connection !== undefined)
+      void this.ask({ kind: 'resume', kept: this.#kept }).catch(() => {});
   }
 
-  /** Plans for another description from now on; rejects where that cannot be planned for, and then nothing has changed. */
+  /** Plans for another description from now on; rejects if that cannot be planned for, and then nothing has changed. */
   async reload({ spec, hostCores }: ReloadedSetup): Promise<void> {
     const before = this.#setup;
     this.#setup = { ...before, spec, hostCores };
@@ -59,12 +69,15 @@ export class Planner {
   }
 
   async close(): Promise<void> {
-    const seat = this.#seat;
-    this.#seat = undefined;
-    await seat?.close();
+    const session = this.#session;
+    this.#session = undefined;
+    this.disconnect();
+    session?.thread.abandon(this);
+    if (session !== undefined) await this.#pool.close(session);
   }
 
-  get #seated(): PlanningSeat | undefined {
-    return this.#seat?.isOver === false ? this.#seat : undefined;
+  protected override connect(): RpcConnection {
+    this.#session = this.#pool.open(this.#setup, this.#kept);
+    return this.#session;
   }
 }

@@ -10,7 +10,7 @@ import {
   variantId,
 } from '@equipoise/core/model';
 import { expect, it } from 'vitest';
-import { type PlanningSetup, planningEngine } from './planning-engine.js';
+import { PlanningSession, type PlanningSetup } from './planning-session.js';
 import { LogReplay } from './replay-log.js';
 
 const [a, b] = [stageId('a'), stageId('b')];
@@ -44,7 +44,7 @@ const RATE_RPS = 20;
 
 /** A minute and a half in which each request gives six items where the file says three. */
 function played(): readonly DecisionRecord[] {
-  const engine = planningEngine(setup);
+  const session = new PlanningSession(setup);
   const records: DecisionRecord[] = [];
   let runningPlan: RunningPlan = { stages: {} };
   for (let second = 1; second <= 90; second++) {
@@ -54,7 +54,7 @@ function played(): readonly DecisionRecord[] {
     };
     const edges = [{ offered: 0, taken: 0, fanOuts: RATE_RPS, items: 6 * RATE_RPS }];
     const observation = { ...seen, edges };
-    const { decision, trigger, input } = engine.answer({
+    const { decision, trigger, input } = session.answer({
       ...({ kind: 'tick', observation, executes: true, changedByHand: false } as const),
     });
     if (decision === undefined || input === undefined) continue;

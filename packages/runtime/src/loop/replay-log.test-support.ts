@@ -1,4 +1,4 @@
-/** A served pipeline played tick by tick through the planning engine, with the log that it leaves. */
+/** A served pipeline played tick by tick through the planning session, with the log that it leaves. */
 import {
   type BatchTimes,
   type DecisionRecord,
@@ -12,7 +12,7 @@ import {
   variantId,
 } from '@equipoise/core/model';
 import { poissonArrivals } from '@equipoise/core/simulate';
-import { type PlanningSetup, planningEngine } from './planning-engine.js';
+import { PlanningSession, type PlanningSetup } from './planning-session.js';
 import type { RecordedLog } from './replay-log.js';
 
 const a = stageId('a');
@@ -63,7 +63,7 @@ const pinsAt = (second: number) => (second > 115 ? { [a]: { variantId: variantId
  * the end.
  */
 export function playedLog(): RecordedLog {
-  const engine = planningEngine(playedSetup);
+  const session = new PlanningSession(playedSetup);
   const rng = new SeededRng(5);
   const records: DecisionRecord[] = [];
   const counts: number[] = [];
@@ -82,8 +82,8 @@ export function playedLog(): RecordedLog {
       staleSources: second === 20 ? ['load'] : [],
     };
     const task = { kind: 'tick', observation, executes: true, changedByHand: false } as const;
-    const { decision, trigger, input } = engine.answer({ ...task, pins: pinsAt(second) });
-    engine.learn();
+    const { decision, trigger, input } = session.answer({ ...task, pins: pinsAt(second) });
+    session.control.train();
     if (decision === undefined || input === undefined) continue;
     const { batches: _, ...seen } = observation;
     const record = { atEpochMs: 1000 * second, observation: seen, decision, input, setupDigest: 'setup' };

@@ -11,7 +11,7 @@ import {
 } from '@equipoise/core/control';
 import type { DecisionRecord } from '@equipoise/core/model';
 import type { PlanningProblem } from '@equipoise/core/plan';
-import { controllerRules, type PlanningSetup } from './planning-engine.js';
+import { controllerRules, type PlanningSetup } from './planning-session.js';
 
 /** A log: decisions with the names of their pipelines, oldest first, and what they were taken with by digest. */
 export interface RecordedLog {
@@ -57,7 +57,7 @@ export class LogReplay {
     if (decision === undefined) return notReplayable('deciding failed');
     const taken = this.#taken(record);
     if (input === undefined || taken === undefined) return notReplayable('the log does not say what it rested on');
-    const again = taken.replay(input, observation).decision;
+    const again = taken.replay(input, observation);
     const differences = differencesOf(asJson(decision), asJson(again));
     return differences.length === 0 ? { kind: 'same' } : { kind: 'different', differences };
   }

@@ -41,10 +41,7 @@ export const seldonV1Objects: Engine = (workload, { spec }) => {
   const { name, labels, selector, container, runTimeoutMs, pipelineFile, plan, port, reach } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
   const pod = podTemplate({
-    labels,
-    selector,
-    container,
-    drainMs: runTimeoutMs,
+    ...{ labels, selector, container, drainMs: runTimeoutMs },
     serviceAccount: serviceAccountName(spec.name),
     ...(configured && { config: configured.config }),
   });

@@ -5,8 +5,14 @@ import { stageId, variantId } from '../../model/ids.js';
 import { smallOrLargeSpec } from '../../model/spec-builders.test-support.js';
 import { requireCurves } from '../../profile/curves-of.js';
 import { drawMs } from '../../profile/service-law.js';
-import { correctedProfiles, corrections } from './corrected-profiles.js';
-import { aged, observeBatches, type ServiceRatios, slownessOf } from './service-feedback.js';
+import {
+  aged,
+  correctedProfiles,
+  corrections,
+  observeBatches,
+  type ServiceRatios,
+  slownessOf,
+} from './service-feedback.js';
 
 const detect = stageId('detect');
 const small = variantId('small');

@@ -1,17 +1,22 @@
 /**
- * What serving says about the profile. Every batch gives the ratio of its service time to the median that the profile has for its size; the
- * median of the last ratios is the factor by which the profile is off. Medians, so that up to half of the batches may be stalls,
- * collections or anything else without a word in it.
+ * Feedback of serving on profiles. Every batch gives the ratio of its service time to the profile's median for its size. The median of the
+ * last ratios is the factor by which the profile is off. Medians ignore up to half of the batches, such as stalls and collections.
  *
- * What was measured most closely is believed first: the batch size on these cores, else the variant on these cores, else the stage: a
- * machine that is slower for one variant is likely so for those that did not run yet, and a plan that flees from a variant because only
- * its own factor is known would flee for nothing. What does not run any more is forgotten after some minutes, or one slow minute would lock a
- * variant out for good; each time after twice as long, so that one that really is slow is not tried again and again.
+ * The closest measurements count first: the batch size on these cores, else the variant on these cores, else the stage. A machine that is
+ * slower for one variant is likely slower for those that did not run, so the loop does not flee from a variant without reason. Measurements
+ * of variants that stopped running are forgotten after some minutes, each time after twice as long, so that one slow minute excludes nobody.
+ *
+ * A correction stays in force until measurements leave it by more than a tenth. It is a power of a small step, so that noise makes neither
+ * new plans nor new verdicts.
  */
-import type { BatchTimes } from '../../model/decision.js';
+import type { BatchTimes, Observation } from '../../model/decision.js';
 import type { StageId, VariantId } from '../../model/ids.js';
+import type { PipelineSpec } from '../../model/pipeline-spec.js';
+import type { LatencyProfile, ProfileSet } from '../../model/profile-point.js';
 import type { ServiceCurves } from '../../profile/curves-of.js';
+import { scaledPoint } from '../../profile/scale-profile.js';
 import { lawQuantileMs } from '../../profile/service-law.js';
+import type { ControllerRules } from '../rules.js';
 
 /** The last ratios of a batch size. */
 export interface SizeRatios {
@@ -42,6 +47,42 @@ const FEWEST = 20;
 const FORGET_MS = 300_000;
 /** Doublings of it. */
 const MOST_DOUBLINGS = 4;
+
+/** The factor on the times of a point that is in force; 1 where none is. */
+export interface Correction {
+  readonly stageId: StageId;
+  readonly variantId: VariantId;
+  readonly cpuCores: number;
+  readonly batchSize: number;
+  readonly factor: number;
+}
+
+/** How far measurements may lie from the correction in force. */
+const TOLERANCE = 1.1;
+/** Corrections are powers of it. */
+const STEP = 1.05;
+
+/** What serving has said so far; plain data. */
+export interface ServiceState {
+  readonly measured: ServiceRatios;
+  readonly corrections: readonly Correction[];
+}
+
+/** Nothing said. */
+export const nothingMeasured: ServiceState = { measured: [], corrections: [] };
+
+/** The state with the batches of a tick; corrections follow where a plan is due. */
+export function observeService(
+  { spec, profiles, curves, partsFor }: ControllerRules,
+  before: ServiceState,
+  { observation, due }: { readonly observation: Observation; readonly due: boolean },
+): ServiceState {
+  if (partsFor === undefined) return before;
+  const older = due ? aged(before.measured, spec.control.intervalMs) : before.measured;
+  const measured = observeBatches(older, observation.batches ?? [], curves);
+  if (!due) return { ...before, measured };
+  return { measured, corrections: corrections(spec, profiles, { measured, inForce: before.corrections }) };
+}
 
 /** The ratios with those of new batches, against `curves` as they were profiled, without corrections. */
 export function observeBatches(
@@ -131,4 +172,52 @@ function median(values: readonly number[]): number {
   const middle = sorted.length >> 1;
   const upper = sorted[middle] as number;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2;
+}
+
+/** The corrections for all points of a pipeline, those in force where measurements keep to them; without factors of 1. */
+export function corrections(
+  spec: PipelineSpec,
+  profiles: ProfileSet,
+  { measured, inForce }: { readonly measured: ServiceRatios; readonly inForce: readonly Correction[] },
+): readonly Correction[] {
+  return profilesOf(spec, profiles).flatMap(({ stageId, variantId, points }) =>
+    points.flatMap(({ cpuCores, batchSize }): readonly Correction[] => {
+      const point = { stageId, variantId, cpuCores, batchSize };
+      const present = factorOf(inForce, point);
+      const slowness = slownessOf(measured, point);
+      const off = Math.max(slowness / present, present / slowness);
+      const factor = off > TOLERANCE ? STEP ** Math.round(Math.log(slowness) / Math.log(STEP)) : present;
+      return factor === 1 ? [] : [{ ...point, factor }];
+    }),
+  );
+}
+
+function factorOf(inForce: readonly Correction[], point: Omit<Correction, 'factor'>): number {
+  const found = inForce.find(
+    (each) =>
+      each.stageId === point.stageId &&
+      each.variantId === point.variantId &&
+      each.cpuCores === point.cpuCores &&
+      each.batchSize === point.batchSize,
+  );
+  return found?.factor ?? 1;
+}
+
+/** All profiles of a pipeline with the corrections worked in, inline ones included. */
+export function correctedProfiles(spec: PipelineSpec, profiles: ProfileSet, all: readonly Correction[]): ProfileSet {
+  return profilesOf(spec, profiles).map((profile) => ({
+    ...profile,
+    points: profile.points.map((point) => scaledPoint(point, factorOf(all, { ...profile, ...point }))),
+  }));
+}
+
+/** The profiles that count: measured ones, else those of the pipeline file. */
+function profilesOf(spec: PipelineSpec, profiles: ProfileSet): readonly LatencyProfile[] {
+  return spec.stages.flatMap((stage) =>
+    stage.variants.map((variant): LatencyProfile => {
+      const measured = profiles.find((each) => each.stageId === stage.id && each.variantId === variant.id);
+      const { profile: points = [], loadMs = 0 } = variant;
+      return measured ?? { stageId: stage.id, variantId: variant.id, points, loadMs };
+    }),
+  );
 }

@@ -1,23 +1,23 @@
 /**
- * What a step of the controller takes in beside the observation, small enough to be kept with every decision. What was learned of the load,
- * of the profiles and of the edges is days of measurements; a decision depends on it only through a forecast and what is in force of the
- * rest, which stand for it here.
+ * Input of a step besides the observation, small enough to be logged with every decision. Days of measurements affect a decision only
+ * through a forecast, the corrections and the learned edges, which stand for them here.
  */
 import { learnedForecast } from '../../forecast/learning/load-learning.js';
 import type { Forecast, LearnedEdge, LoadObservation } from '../../model/decision.js';
-import type { PinsByStage } from '../../model/decision-record.js';
-import type { ControllerState } from '../controller.js';
-import type { Correction } from '../feedback/corrected-profiles.js';
+import type { DecisionTrigger, PinsByStage } from '../../model/decision-record.js';
+import type { ControllerState } from '../controller-state.js';
+import type { Correction } from '../feedback/service-feedback.js';
+import type { ControlStep } from '../step.js';
 
 /** Plain data. */
 export interface StepInput {
   readonly state: Omit<ControllerState, 'learning' | 'service' | 'edges'>;
-  /** What the learned methods foretold; missing where none was fitted. */
+  /** Forecast of the learned methods; missing before one was fitted. */
   readonly learned?: Forecast;
   readonly corrections: readonly Correction[];
-  /** Fan-outs and branches that differ from the pipeline file; missing where none does, and in what was logged before they were learned. */
+  /** Fan-outs and branches that differ from the pipeline file; missing if none does, and in old logs. */
   readonly edges?: readonly LearnedEdge[];
-  /** Those that a person has set, beside the pipeline file's. */
+  /** Pins of a person, in addition to the pipeline file's. */
   readonly pins?: PinsByStage;
 }
 
@@ -36,4 +36,12 @@ export function stepInput(
     ...(edges.length > 0 && { edges }),
     ...(pins && Object.keys(pins).length > 0 && { pins }),
   };
+}
+
+/** The trigger of the decision of a step. */
+export function stepTrigger(before: ControllerState, { state, decision }: ControlStep): DecisionTrigger {
+  if (decision?.evidence.burst !== undefined) return 'burst';
+  return decision?.kind === 'apply' && state.backOff !== undefined && state.backOff !== before.backOff
+    ? 'roll-back'
+    : 'plan';
 }

@@ -1,0 +1,80 @@
+/**
+ * Feasible rates under an accuracy floor. A load that the budget cannot carry there is planned for as far as it can. The planner's best
+ * effort would break the floor for a load that comes once in twenty times, or that no plan could carry.
+ */
+import type { Decision } from '../model/decision.js';
+import type { Plan, PlanResult } from '../model/plan.js';
+import { changeBounds } from '../serve/rollout/headroom.js';
+import { diffPlans } from './diff-plans.js';
+import { variantPins } from './guard/switching.js';
+import { withoutShrinking } from './plan-facts.js';
+import { rateBucketEnd } from './planned-load.js';
+import type { Situation } from './situation.js';
+
+/** Buckets of 5 % below the asked rate that are tried: down to a twentieth of it. */
+const BUCKETS = 60;
+const BUCKET_WIDTH = 1.05;
+/** Factor by which other variants must exceed the rate of the running ones to be worth a switch. */
+const LEAST_SWITCH_GAIN = 1.1;
+
+/** A plan and the rate that it is made for. */
+export interface PlanForRate {
+  readonly plan: Plan;
+  readonly arrivalRps: number;
+}
+
+/** The decision; one that would break the accuracy floor in vain gives way to the plan for the largest feasible rate. */
+export function keepFloor(situation: Situation, decision: Decision): Decision {
+  const { spec, accuracyFloor, observation, runningPlan } = situation;
+  if (decision.kind === 'hold' || accuracyFloor === undefined || decision.plan.predicted.pas >= accuracyFloor)
+    return decision;
+  const { evidence } = decision;
+  const belowRps = evidence.load?.arrivalRps ?? evidence.forecast.upperRps;
+  const most = largestFeasibleRate(situation, belowRps);
+  if (most === undefined) return decision;
+  const plan = withoutShrinking(spec, most.plan, runningPlan);
+  const changes = diffPlans(observation.runningPlan, plan, changeBounds(spec));
+  const rate = `${most.arrivalRps.toFixed(1)} rps`;
+  const load = { arrivalRps: most.arrivalRps };
+  if (changes.length === 0) {
+    const reason = `what runs carries as much as the budget can at the accuracy floor, ${rate}`;
+    return { kind: 'hold', reason, evidence: { ...evidence, load } };
+  }
+  const reason = `nothing meets the SLO at ${belowRps.toFixed(1)} rps and the accuracy floor; the best plan for up to ${rate}`;
+  return { kind: 'apply', plan, changes, reason, evidence: { ...evidence, load, necessary: true } };
+}
+
+/**
+ * The plan for the largest rate, at most `belowRps`, that the estimate finds feasible: with the running variants unless others carry a tenth
+ * more. It takes milliseconds, and does not depend on `belowRps` if that is infeasible.
+ */
+export function largestFeasibleRate(
+  { rules: { profiles, policy }, spec, observation: { runningPlan }, runningPlan: running }: Situation,
+  belowRps: number,
+): PlanForRate | undefined {
+  const problem = { spec, profiles, runningPlan, estimator: 'distribution' } as const;
+  const free = largestRate(belowRps, (arrivalRps) => policy.plan({ ...problem, arrivalRps }));
+  if (running === undefined) return free;
+  const pins = variantPins(spec, running);
+  const kept = largestRate(belowRps, (arrivalRps) => policy.plan({ ...problem, arrivalRps, pins }));
+  if (free === undefined || kept === undefined) return kept ?? free;
+  return free.arrivalRps >= LEAST_SWITCH_GAIN * kept.arrivalRps ? free : kept;
+}
+
+/** The last bucket that is feasible, given that all below it are. */
+function largestRate(belowRps: number, planFor: (arrivalRps: number) => PlanResult): PlanForRate | undefined {
+  const at = (bucket: number): PlanForRate | undefined => {
+    const arrivalRps = rateBucketEnd(belowRps / BUCKET_WIDTH ** bucket);
+    const result = planFor(arrivalRps);
+    return result.kind === 'feasible' ? { plan: result.plan, arrivalRps } : undefined;
+  };
+  let [feasible, beyond] = [BUCKETS, -1];
+  let found = at(BUCKETS);
+  while (found !== undefined && feasible - beyond > 1) {
+    const middle = Math.floor((feasible + beyond) / 2);
+    const tried = at(middle);
+    if (tried === undefined) beyond = middle;
+    else [found, feasible] = [tried, middle];
+  }
+  return found;
+}

@@ -1,0 +1,27 @@
+/** The service times of the batches since the last tick, by kind of replica and batch size. */
+import type { BatchTimes } from '../../model/decision.js';
+
+/** What a replica is. */
+export type BatchKind = Pick<BatchTimes, 'stageId' | 'variantId' | 'cpuCores'>;
+
+/** Batches of a kind that are kept between two ticks: enough for a median, and little in the log. */
+const MOST_OF_KIND = 50;
+
+/** Collects batches between ticks. */
+export class BatchRecord {
+  readonly #byKind = new Map<string, BatchTimes & { readonly serviceMs: number[] }>();
+
+  note({ stageId, variantId, cpuCores }: BatchKind, batchSize: number, serviceMs: number): void {
+    const key = JSON.stringify([stageId, variantId, cpuCores, batchSize]);
+    const times = this.#byKind.get(key) ?? { stageId, variantId, cpuCores, batchSize, serviceMs: [] };
+    if (times.serviceMs.length < MOST_OF_KIND) times.serviceMs.push(serviceMs);
+    this.#byKind.set(key, times);
+  }
+
+  /** What was collected; the record begins anew. */
+  take(): readonly BatchTimes[] {
+    const taken = [...this.#byKind.values()];
+    this.#byKind.clear();
+    return taken;
+  }
+}

@@ -1,0 +1,195 @@
+import { describe, expect, it } from 'vitest';
+import { SeededRng } from '../../kernel/rng.js';
+import type { EdgeCount } from '../../model/decision.js';
+import { stageId } from '../../model/ids.js';
+import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
+import { chainSpec } from '../../model/spec-builders.test-support.js';
+import { type EdgeState, learnedSpec, observeEdgeCounts, snapshotEdges } from './edge-feedback.js';
+
+const [a, b, c, d] = [stageId('a'), stageId('b'), stageId('c'), stageId('d')];
+const plain = chainSpec({ a: [], b: [], c: [], d: [] });
+const fanningOut = (expected: number, distribution?: readonly number[]): PipelineSpec => ({
+  ...plain,
+  edges: [{ from: a, to: b, fanOut: { expected, ...(distribution && { distribution }) } }],
+});
+const branching = (...probabilities: readonly number[]): PipelineSpec => ({
+  ...plain,
+  edges: probabilities.map(
+    (probability, i): EdgeSpec => ({ from: a, to: [b, c, d][i] ?? d, when: { condition: `${i}`, probability } }),
+  ),
+});
+
+const nothing: EdgeState = { memories: [], inForce: [] };
+const fans = (fanOuts: number, items: number): readonly EdgeCount[] => [{ offered: 0, taken: 0, fanOuts, items }];
+const shares = (offered: number, ...taken: readonly number[]): readonly EdgeCount[] =>
+  taken.map((each) => ({ offered, taken: each, fanOuts: 0, items: 0 }));
+
+/** The state after so many seconds in each of which the same was counted, or what `countsAt` says of the second. */
+function after(
+  spec: PipelineSpec,
+  seconds: number,
+  countsAt: (second: number) => readonly EdgeCount[],
+  before = nothing,
+  fromMs = 0,
+): EdgeState {
+  let state = before;
+  for (let second = 1; second <= seconds; second++) {
+    const [counts, atMs] = [countsAt(second), fromMs + 1000 * second];
+    state = observeEdgeCounts(spec, state, { counts, atMs, due: second % 10 === 0 });
+  }
+  return state;
+}
+
+const learned = ({ inForce }: EdgeState) => inForce.map(({ value }) => value);
+
+describe('a fan-out', () => {
+  const spec = fanningOut(3);
+
+  it.each([
+    ['twice as many items', 6],
+    ['half as many', 1.5],
+    ['as many', 3],
+  ])('is learned within a minute where it gives %s', (_, mean) => {
+    const [value = 3] = learned(after(spec, 60, () => fans(100, 100 * mean)));
+    if (mean === 3) expect(value).toBe(3);
+    else expect(Math.abs(value / mean - 1)).toBeLessThan(0.05);
+  });
+
+  it('is never learned to be nothing at all', () => {
+    const [value = 3] = learned(after(spec, 300, () => fans(100, 0)));
+    expect(value).toBeGreaterThan(0);
+    expect(value).toBeLessThan(0.05);
+  });
+
+  it('says what it was learned from, beside what the file says', () => {
+    const [edge] = after(spec, 60, () => fans(10, 60)).inForce;
+    expect(edge).toMatchObject({ edge: 0, from: a, to: b, kind: 'fan-out', stated: 3 });
+    expect(edge?.outputs).toBeGreaterThan(250);
+    expect(edge?.standardError).toBeGreaterThan(0.1);
+    expect(edge?.standardError).toBeLessThan(0.2);
+  });
+
+  it('is believed as stated while only few requests were seen, however much they differ', () => {
+    expect(learned(after(spec, 60, (second) => (second % 20 === 0 ? fans(1, 9) : fans(0, 0))))).toEqual([]);
+    expect(learned(after(spec, 35, () => fans(100, 600)))).toEqual([]);
+  });
+
+  it('stays as stated where its items differ by chance alone', () => {
+    const rng = new SeededRng(3);
+    let state = nothing;
+    for (let block = 0; block < 60; block++) {
+      // Three on average, as spread as 0 to 12.
+      const counts = () =>
+        fans(
+          4,
+          Array.from({ length: 4 }, () => 12 * Number(rng.next() < 0.25)).reduce((x, y) => x + y),
+        );
+      state = after(spec, 10, counts, state, 10_000 * block);
+      expect(learned(state)).toEqual([]);
+    }
+  });
+
+  it('keeps the value in force while the estimate moves by less than a tenth', () => {
+    const twice = after(spec, 120, () => fans(100, 600));
+    const more = after(spec, 240, () => fans(100, 640), twice, 120_000);
+    expect(more.inForce).toEqual(twice.inForce);
+  });
+
+  it('follows a change of the traffic within minutes, and back to what the file says', () => {
+    const twice = after(spec, 600, () => fans(20, 120));
+    const back = after(spec, 150, () => fans(20, 60), twice, 600_000);
+    expect(learned(twice)[0]).toBeCloseTo(6, 0);
+    expect(back.inForce).toEqual([]);
+  });
+
+  it('is neither moved by one answer with ten thousand items nor kept from being learned', () => {
+    expect(learned(after(spec, 120, (second) => fans(20, second === 35 ? 10_060 : 60)))).toEqual([]);
+    const [value = 3] = learned(after(spec, 120, (second) => fans(20, second === 35 ? 10_120 : 120)));
+    expect(Math.abs(value / 6 - 1)).toBeLessThan(0.12);
+  });
+
+  it('keeps to what the file says where most of the time there are no items at all, as it says', () => {
+    const rare = fanningOut(0.05);
+    expect(learned(after(rare, 300, (second) => fans(20, second % 30 === 0 ? 30 : 0)))).toEqual([]);
+  });
+
+  it('goes on with a clock that was set back', () => {
+    const before = after(spec, 60, () => fans(20, 60));
+    expect(learned(after(spec, 150, () => fans(20, 120), before, -3_600_000))[0]).toBeGreaterThan(5);
+  });
+});
+
+describe('branches', () => {
+  it('are learned together, none of them beyond what there is', () => {
+    const state = after(branching(0.6, 0.3, 0.1), 60, () => shares(100, 34, 33, 33));
+    expect(learned(state).map((share) => share.toFixed(1))).toEqual(['0.3', '0.3', '0.3']);
+    const sum = learnedSpec(branching(0.6, 0.3, 0.1), state.inForce).edges.reduce(
+      (total, { when }) => total + (when?.probability ?? 0),
+      0,
+    );
+    expect(sum).toBeLessThanOrEqual(1 + 1e-9);
+    expect(sum).toBeGreaterThan(0.98);
+  });
+
+  it('are no more than all together where rounding would make them so', () => {
+    const spec = branching(0.5, 0.5);
+    const inForce = [0.996, 0.0053].map((value, edge) => ({
+      ...{ edge, from: a, to: [b, c][edge] ?? b, kind: 'branch' as const, stated: 0.5, standardError: 0, outputs: 9 },
+      value,
+    }));
+    const sum = learnedSpec(spec, inForce).edges.reduce((total, { when }) => total + (when?.probability ?? 0), 0);
+    expect(sum).toBeCloseTo(1, 12);
+  });
+
+  it.each([
+    ['that is taken as often as stated', 0.3, []],
+    ['that is taken twice as often', 0.6, [0.6]],
+    ['that is rarely taken', 0.02, [0.02]],
+  ])('keep to the file or leave it: one %s', (_, share, values) => {
+    const state = after(branching(0.3), 120, () => shares(100, 100 * share));
+    expect(learned(state).map((each) => Number(each.toFixed(2)))).toEqual(values);
+  });
+
+  it('are left alone by chance', () => {
+    const rng = new SeededRng(11);
+    let state = nothing;
+    for (let block = 0; block < 60; block++) {
+      const counts = () =>
+        shares(
+          5,
+          Array.from({ length: 5 }, () => Number(rng.next() < 0.2)).reduce((x, y) => x + y),
+        );
+      state = after(branching(0.2), 10, counts, state, 10_000 * block);
+      expect(learned(state)).toEqual([]);
+    }
+  });
+});
+
+describe('what was learned', () => {
+  it('takes the place of what the file says, and is the very file where nothing was learned', () => {
+    const spec = fanningOut(3);
+    const { inForce } = after(spec, 60, () => fans(100, 600));
+    expect(learnedSpec(spec, inForce).edges[0]?.fanOut).toEqual({ expected: learned({ memories: [], inForce })[0] });
+    expect(learnedSpec(spec, [])).toBe(spec);
+  });
+
+  it('keeps the shape of a distribution', () => {
+    const spec = fanningOut(1, [0.5, 0, 0.5]);
+    const edge = { edge: 0, from: a, to: b, kind: 'fan-out' as const, stated: 1, standardError: 0, outputs: 9 };
+    const fanOutAt = (value: number) => learnedSpec(spec, [{ ...edge, value }]).edges[0]?.fanOut;
+    expect(fanOutAt(2)).toEqual({ expected: 2, distribution: [0.5, 0, 0, 0, 0.5] });
+    expect(fanOutAt(0.25)).toEqual({ expected: 0.25, distribution: [0.75, 0.25] });
+  });
+
+  it('goes on in another process without the instants of the one before', () => {
+    const state = after(fanningOut(3), 65, () => fans(100, 600));
+    const kept = JSON.parse(JSON.stringify(snapshotEdges(state))) as EdgeState;
+    expect(kept.inForce).toEqual(state.inForce);
+    expect(kept.memories[0]).toEqual({
+      blocks: state.memories[0]?.blocks,
+      open: { offered: 0, taken: 0, fanOuts: 0, items: 0 },
+    });
+    const next = after(fanningOut(3), 60, () => fans(100, 600), kept);
+    expect(next.inForce).toEqual(state.inForce);
+  });
+});

@@ -1,0 +1,94 @@
+/**
+ * Guardrails: pure checks that keep the loop from making things worse. Changes per hour, back-off and smaller steps bound improvements
+ * only. A change that the SLO requires never waits. The budget bounds all.
+ */
+import type { Decision } from '../../model/decision.js';
+import type { PipelineSpec } from '../../model/pipeline-spec.js';
+import type { Plan } from '../../model/plan.js';
+import type { RunningPlan } from '../../model/running-plan.js';
+import { isOfKind } from '../../serve/fleet/stage-steps.js';
+import { changeBounds } from '../../serve/rollout/headroom.js';
+import { type BackOff, holdsBack } from '../../serve/rollout/trial.js';
+import { diffPlans } from '../diff-plans.js';
+import { liveReplicas, withLeastReplicas } from '../plan-facts.js';
+import type { GuardrailRules } from '../rules.js';
+import type { Situation } from '../situation.js';
+
+/** A decision that changes something. */
+export type ApplyDecision = Extract<Decision, { kind: 'apply' }>;
+
+/** Changes so far, and the running plan. */
+export interface ChangesSoFar {
+  readonly appliedAtMs: readonly number[];
+  readonly nowMs: number;
+  readonly running?: Plan | undefined;
+}
+
+const HOUR_MS = 3_600_000;
+/** Saving, or gain of PAS, that the last improvement of an hour must bring. */
+const LAST_SAVING_FRACTION = 0.2;
+const LAST_PAS = 0.02;
+
+/** The decision within the guardrails. */
+export function guardDecision(
+  { rules: { guardrails }, spec, observation: { atMs, runningPlan }, runningPlan: running }: Situation,
+  { appliedAtMs, backOff }: { readonly appliedAtMs: readonly number[]; readonly backOff?: BackOff },
+  decision: Decision,
+): Decision {
+  if (guardrails === undefined || decision.kind === 'hold' || decision.evidence.necessary === true) return decision;
+  const objection =
+    changesObjection(decision, { appliedAtMs, nowMs: atMs, running }, guardrails) ?? backOffObjection(backOff, atMs);
+  if (objection !== undefined)
+    return passOver({ kind: 'hold', reason: objection, evidence: decision.evidence }, decision.plan, objection);
+  const plan = limitDownstep(spec, { plan: decision.plan, running: runningPlan }, guardrails);
+  return { ...decision, plan, changes: diffPlans(runningPlan, plan, changeBounds(spec)) };
+}
+
+/** The decision with the plan that it was preferred to, as data. */
+export function passOver(decision: Decision, plan: Plan, reason: string): Decision {
+  return { ...decision, evidence: { ...decision.evidence, passedOver: { plan, reason } } };
+}
+
+/** Instants of the last hour. */
+export function inLastHour(atMs: readonly number[], nowMs: number): readonly number[] {
+  return atMs.filter((each) => each > nowMs - HOUR_MS && each <= nowMs);
+}
+
+/**
+ * Why an improvement has to wait for older changes to leave the hour; undefined if it need not. The fewer changes are left, the more it has
+ * to gain. So some are left while there is much to gain, as from a load that falls for an hour.
+ */
+export function changesObjection(
+  { evidence, plan }: ApplyDecision,
+  { appliedAtMs, nowMs, running }: ChangesSoFar,
+  { mostChangesPerHour }: GuardrailRules,
+): string | undefined {
+  const count = inLastHour(appliedAtMs, nowMs).length;
+  if (evidence.necessary === true) return undefined;
+  if (count >= mostChangesPerHour) return `${count} changes in the last hour: only what is necessary is done`;
+  if (running === undefined || running.predicted.costPerHour === 0) return undefined;
+  const scarcity = (count / mostChangesPerHour) ** 2;
+  const saved = 1 - plan.predicted.costPerHour / running.predicted.costPerHour;
+  const gainedPas = plan.predicted.pas - running.predicted.pas;
+  if (saved >= LAST_SAVING_FRACTION * scarcity || gainedPas >= LAST_PAS * scarcity) return undefined;
+  return `${count} changes in the last hour: this one gains too little`;
+}
+
+function backOffObjection(backOff: BackOff | undefined, nowMs: number): string | undefined {
+  if (backOff === undefined || !holdsBack(backOff, nowMs)) return undefined;
+  const { failures, untilMs } = backOff;
+  const waitS = Math.ceil((untilMs - nowMs) / 1000);
+  return `the last ${failures === 1 ? 'improvement' : `${failures} improvements`} had to be taken back: no other for ${waitS} s`;
+}
+
+/** The plan with no stage reduced by more than one step from what runs, if the budget allows it. */
+export function limitDownstep(
+  spec: PipelineSpec,
+  { plan, running }: { readonly plan: Plan; readonly running: RunningPlan },
+  { largestDownstepFraction }: GuardrailRules,
+): Plan {
+  return withLeastReplicas(spec, plan, (id, stagePlan) => {
+    const present = liveReplicas(running.stages[id]).filter((replica) => isOfKind(replica, stagePlan)).length;
+    return Math.ceil((1 - largestDownstepFraction) * present);
+  });
+}

@@ -1,0 +1,128 @@
+/**
+ * Switches of variants: when one is worth it, and when it has to wait.
+ *
+ * A switch starts new replicas where an addition of the same kind costs less, and one for a quiet moment is soon undone. So a switch is
+ * compared with the best plan of the running variants: it must save a tenth of the cost or gain a hundredth of PAS. It also must survive
+ * what chance may bring back within a minute. The more improvements of a stage were undone recently, the longer the stage rests.
+ */
+import type { Decision } from '../../model/decision.js';
+import type { StageId } from '../../model/ids.js';
+import type { Objective, PipelineSpec, StagePins } from '../../model/pipeline-spec.js';
+import type { Plan } from '../../model/plan.js';
+import { type PlannedRate, recentRates } from '../planned-load.js';
+import type { ControlContext, SwitchRules } from '../rules.js';
+
+/** A switch of a stage's variant; `necessary` if the SLO required it, else an improvement. */
+export interface VariantSwitch {
+  readonly stageId: StageId;
+  readonly atMs: number;
+  readonly necessary?: true;
+}
+
+/** Switches and planned rates at an instant. */
+export interface SwitchHistory {
+  readonly switches: readonly VariantSwitch[];
+  readonly plannedRates: readonly PlannedRate[] | undefined;
+  readonly nowMs: number;
+  readonly minDwellMs: number;
+}
+
+/** Time (ms) for which switches count. */
+const REMEMBERED_MS = 1_200_000;
+/** A recent rate of at most this many times the present one (two buckets) may come back by chance. */
+const BY_CHANCE = 1.11;
+/** Factor on the rest of a stage for each improvement that was undone. */
+const REST_FACTOR = 4;
+const ROUNDING = 1e-9;
+
+/** The variants of a plan as pins; those of the file and of people come first. */
+export function variantPins(spec: PipelineSpec, { stages }: Plan): Readonly<Record<StageId, StagePins>> {
+  return Object.fromEntries(
+    spec.stages.map(({ id, pins }) => {
+      const [stage] = stages[id] ?? [];
+      return [id, stage === undefined ? pins : { variantId: stage.variantId, ...pins }];
+    }),
+  );
+}
+
+const keptRules = new WeakMap<ControlContext, Map<string, ControlContext>>();
+
+/** The rules that plan with the variants of `running` alone; the same object each time, so that its plans are remembered. */
+export function withRunningVariants<Rules extends ControlContext>(rules: Rules, running: Plan): Rules {
+  const pins = variantPins(rules.spec, running);
+  const known = keptRules.get(rules) ?? new Map<string, ControlContext>();
+  keptRules.set(rules, known);
+  const key = JSON.stringify(pins);
+  const stages = rules.spec.stages.map((stage) => ({ ...stage, pins: pins[stage.id] ?? stage.pins }));
+  const made = known.get(key) ?? { ...rules, spec: { ...rules.spec, stages } };
+  known.set(key, made);
+  return made as Rules;
+}
+
+/** Is `free` so much better than `kept` that its switches are worth it? */
+export function isWorthSwitching(
+  free: Plan,
+  kept: Plan,
+  { objective, rules }: { readonly objective: Objective; readonly rules: SwitchRules },
+): boolean {
+  const saved = kept.predicted.costPerHour === 0 ? 0 : 1 - free.predicted.costPerHour / kept.predicted.costPerHour;
+  const saves = saved >= rules.leastSwitchSavingFraction;
+  const better = free.predicted.pas - kept.predicted.pas >= rules.leastSwitchPas;
+  return objective.kind === 'min-cost' ? saves : objective.kind === 'max-accuracy' ? better : saves || better;
+}
+
+/**
+ * Why stages may not switch their variants now for an improvement planned for `arrivalRps`; undefined if they may. A stage rests for the
+ * dwell time after any switch, four times as long for each improvement of the last 20 minutes that was undone.
+ */
+export function switchObjection(
+  stageIds: readonly StageId[],
+  { arrivalRps, ...history }: SwitchHistory & { readonly arrivalRps: number },
+): string | undefined {
+  const { switches, plannedRates, nowMs, minDwellMs } = history;
+  let isUnsteady = false;
+  for (const stageId of stageIds) {
+    const own = recentSwitches(switches, nowMs).filter((each) => each.stageId === stageId);
+    const lastMs = Math.max(Number.NEGATIVE_INFINITY, ...own.map(({ atMs }) => atMs));
+    const undone = undoneImprovements(own);
+    if (nowMs - lastMs < minDwellMs * REST_FACTOR ** undone)
+      return `stage ${stageId} switched its variant a moment ago`;
+    isUnsteady ||= undone > 0;
+  }
+  const rates = recentRates(plannedRates, nowMs).flatMap(({ forBurst, arrivalRps: rps }) => (forBurst ? [] : [rps]));
+  const mayComeBack = isUnsteady ? rates : rates.filter((rps) => rps <= BY_CHANCE * arrivalRps);
+  const neededRps = Math.max(0, ...mayComeBack);
+  if (arrivalRps >= neededRps * (1 - ROUNDING)) return undefined;
+  return `a minute ago ${neededRps.toFixed(1)} rps were planned for`;
+}
+
+/** Improvements that a necessary switch followed. */
+function undoneImprovements(switches: readonly VariantSwitch[]): number {
+  let [undone, stands] = [0, false];
+  for (const { necessary } of switches) {
+    if (necessary && stands) undone += 1;
+    stands = necessary !== true;
+  }
+  return undone;
+}
+
+/** The stages whose variant a decision switches. */
+export function switchedStages(decision: Decision): readonly StageId[] {
+  if (decision.kind !== 'apply') return [];
+  return decision.changes.flatMap(({ kind, stageId }) => (kind === 'switch-variant' ? [stageId] : []));
+}
+
+/** The switches of the last 20 minutes with those of a decision. */
+export function withSwitches(
+  before: readonly VariantSwitch[],
+  decision: Decision,
+  atMs: number,
+): readonly VariantSwitch[] {
+  const why = decision.evidence.necessary === true ? ({ necessary: true } as const) : {};
+  return [...recentSwitches(before, atMs), ...switchedStages(decision).map((stageId) => ({ stageId, atMs, ...why }))];
+}
+
+/** Switches that count; none from later than now, if the clock was set back. */
+export function recentSwitches(switches: readonly VariantSwitch[], nowMs: number): readonly VariantSwitch[] {
+  return switches.filter(({ atMs }) => atMs > nowMs - REMEMBERED_MS && atMs <= nowMs);
+}

@@ -1,0 +1,153 @@
+/** Facts about plans: what runs read as a plan, whether two plans are the same, whether a plan keeps pins, bounds and budget. */
+import { pipelineAccuracy } from '../estimate/pas.js';
+import { stageLoads } from '../estimate/stage-load.js';
+import type { StageId, VariantId } from '../model/ids.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { Plan, StagePlan } from '../model/plan.js';
+import type { RunningPlan, RunningReplica, RunningStage } from '../model/running-plan.js';
+import { isWithin, limitsOf, type ResourceUse, totalUse, useOf } from '../optimize/problem/resource-use.js';
+import type { ServiceCurves } from '../profile/curves-of.js';
+import { capacityRps } from '../profile/service-curve.js';
+import { isOfKind } from '../serve/fleet/stage-steps.js';
+
+/**
+ * What runs, read as a plan; undefined while a stage has no ready replica. Only ready replicas count, and a stage in the middle of a change
+ * counts as the kind that serves most. Latency and capacity are 0: unknown.
+ */
+export function runningAsPlan(spec: PipelineSpec, running: RunningPlan): Plan | undefined {
+  const stages: Record<StageId, readonly StagePlan[]> = {};
+  for (const { id } of spec.stages) {
+    const stagePlan = runningStage(running.stages[id]);
+    if (stagePlan === undefined) return undefined;
+    stages[id] = [stagePlan];
+  }
+  return planOfStages(spec, stages);
+}
+
+/** A plan of these stages with accuracy, cores and cost; latency and capacity are 0: unknown. */
+export function planOfStages(spec: PipelineSpec, stages: Plan['stages']): Plan {
+  const [cpuCores, , , costPerHour] = planUse(spec, stages);
+  const { pas } = pipelineAccuracy(spec, variantChoice(stages));
+  return {
+    stages,
+    predicted: { latencyMs: 0, percentile: spec.slo.percentile, pas, capacityRps: 0, cpuCores, costPerHour },
+  };
+}
+
+/** The variants by stage, as the accuracy model takes them. */
+export function variantChoice(stages: Plan['stages']): Readonly<Record<StageId, VariantId>> {
+  const choice: Record<StageId, VariantId> = {};
+  for (const [id, [stagePlan]] of Object.entries(stages))
+    if (stagePlan !== undefined) choice[id as StageId] = stagePlan.variantId;
+  return choice;
+}
+
+function runningStage(stage: RunningStage | undefined): StagePlan | undefined {
+  const ready = stage?.replicas.filter(({ status }) => status === 'ready') ?? [];
+  const kinds = ready.map((replica) => ready.filter((other) => isOfKind(replica, other)));
+  const largest = kinds.reduce((best, kind) => (kind.length > best.length ? kind : best), []);
+  const [replica] = largest;
+  if (stage === undefined || replica === undefined) return undefined;
+  const { variantId, resources } = replica;
+  const { maxBatchSize, maxBatchWaitMs } = stage;
+  return { variantId, resources, maxBatchSize, maxBatchWaitMs, replicas: largest.length, trafficFraction: 1 };
+}
+
+/** Replicas of a stage that serve or are being started. */
+export function liveReplicas(stage: RunningStage | undefined): readonly RunningReplica[] {
+  return stage?.replicas.filter(({ status }) => status === 'ready' || status === 'starting') ?? [];
+}
+
+/** Do two plans run the same replicas in the same way? */
+export function isSamePlan(a: Plan['stages'], b: Plan['stages'] | undefined): boolean {
+  if (b === undefined || Object.keys(a).length !== Object.keys(b).length) return false;
+  return Object.entries(a).every(([id, [one]]) => {
+    const other = b[id as StageId]?.[0];
+    if (one === undefined || other === undefined) return one === other;
+    return (
+      isOfKind(one, other) &&
+      one.replicas === other.replicas &&
+      one.maxBatchSize === other.maxBatchSize &&
+      one.maxBatchWaitMs === other.maxBatchWaitMs
+    );
+  });
+}
+
+/** Does a plan keep the pins of the pipeline? */
+export function keepsPins(spec: PipelineSpec, { stages }: Plan): boolean {
+  return spec.stages.every(({ id, pins }) =>
+    (stages[id] ?? []).every(
+      ({ variantId, resources, maxBatchSize, replicas }) =>
+        variantId === (pins.variantId ?? variantId) &&
+        resources.cpuCores === (pins.cpuCores ?? resources.cpuCores) &&
+        maxBatchSize === (pins.maxBatchSize ?? maxBatchSize) &&
+        replicas === (pins.replicas ?? replicas),
+    ),
+  );
+}
+
+/** Does a plan have every stage, with as many replicas as its bounds allow? */
+export function keepsBounds(spec: PipelineSpec, { stages }: Plan): boolean {
+  return spec.stages.every(({ id, bounds }) => {
+    const replicas = stages[id]?.[0]?.replicas;
+    return replicas !== undefined && replicas >= bounds.minReplicas && replicas <= bounds.maxReplicas;
+  });
+}
+
+/** Does a plan fit the budget of the pipeline? */
+export function fitsBudget(spec: PipelineSpec, { stages }: Plan): boolean {
+  const limits = limitsOf(spec);
+  return planUse(spec, stages).every((amount, kind) => isWithin(amount, limits[kind] ?? Number.POSITIVE_INFINITY));
+}
+
+/** The plan with cores and cost of its stages as they stand. */
+export function withUse(spec: PipelineSpec, plan: Plan): Plan {
+  const [cpuCores, , , costPerHour] = planUse(spec, plan.stages);
+  return { ...plan, predicted: { ...plan.predicted, cpuCores, costPerHour } };
+}
+
+function planUse(spec: PipelineSpec, stages: Plan['stages']): ResourceUse {
+  const plans = Object.values(stages).flat();
+  return totalUse(plans.map(({ resources, replicas }) => useOf(resources, replicas, spec.prices)));
+}
+
+/** Raises the replicas of stages to at least `leastFor` their plan, if the budget allows all of it. */
+export function withLeastReplicas(
+  spec: PipelineSpec,
+  plan: Plan,
+  leastFor: (stageId: StageId, stagePlan: StagePlan) => number,
+): Plan {
+  const stages = Object.fromEntries(
+    Object.entries(plan.stages).map(([id, [first, ...rest]]) => {
+      if (first === undefined) return [id, []];
+      return [id, [{ ...first, replicas: Math.max(first.replicas, leastFor(id as StageId, first)) }, ...rest]];
+    }),
+  );
+  const raised = withUse(spec, { ...plan, stages });
+  return fitsBudget(spec, raised) ? raised : plan;
+}
+
+/** The wanted plan without taking a running replica of the same kind away, if the budget allows it. */
+export function withoutShrinking(spec: PipelineSpec, wanted: Plan, running: Plan | undefined): Plan {
+  if (running === undefined) return wanted;
+  return withLeastReplicas(spec, wanted, (id, stagePlan) => {
+    const present = running.stages[id]?.[0];
+    return present !== undefined && isOfKind(stagePlan, present) ? present.replicas : 0;
+  });
+}
+
+/** Requests per second that the stages serve for good, whatever their latency; Infinity if no stage is profiled. */
+export function sustainableRps(spec: PipelineSpec, { stages }: Plan, curves: ServiceCurves): number {
+  const loads = stageLoads(spec, 1);
+  let leastRps = Number.POSITIVE_INFINITY;
+  for (const [id, stagePlans] of Object.entries(stages)) {
+    const visits = loads.get(id as StageId)?.visits ?? 0;
+    let itemsRps = 0;
+    for (const { variantId, resources, replicas, maxBatchSize } of stagePlans) {
+      const curve = curves.curve(id as StageId, variantId, resources.cpuCores);
+      itemsRps += curve === undefined ? Number.POSITIVE_INFINITY : capacityRps(curve, replicas, maxBatchSize);
+    }
+    if (visits > 0) leastRps = Math.min(leastRps, itemsRps / visits);
+  }
+  return leastRps;
+}

@@ -1,0 +1,182 @@
+/**
+ * Fast loop: once a second it asks whether more arrives than was planned for, and adds capacity at once.
+ *
+ * Bursts show within a second or two: arrivals in windows of many lengths that end now are compared with what the planned load brings there
+ * by chance (a traffic envelope in the sense of Le Boudec and Thiran, Network Calculus, 2001, with a probability in place of a certainty).
+ * Short windows see a great step at once, long ones a small rise that no single second shows.
+ *
+ * The fast loop plans by the estimate alone, which takes milliseconds. It only protects: no stage loses replicas that it may keep. The slow
+ * loop takes back what a calm load no longer needs. While a source is stale, fresh ones show the least that arrives; then the answer only
+ * adds replicas of the running kind.
+ */
+
+import type { Change } from '../model/change.js';
+import type { Burst, Decision, LoadObservation } from '../model/decision.js';
+import { type ArrivalEnvelope, type Burstiness, dispersionAt, type ExpectedLoad } from '../model/expected-load.js';
+import type { Plan } from '../model/plan.js';
+import { changeBounds } from '../serve/rollout/headroom.js';
+import { diffPlans, diffUnderWay } from './diff-plans.js';
+import { largestFeasibleRate } from './feasible-rate.js';
+import { variantPins } from './guard/switching.js';
+import { isSamePlan, sustainableRps, withoutShrinking } from './plan-facts.js';
+import { type PlannedRate, plannedArrivals, rateBucketEnd } from './planned-load.js';
+import type { Situation } from './situation.js';
+
+/** A protective decision, and the load that it makes room for. */
+export interface Protection {
+  readonly decision: Extract<Decision, { kind: 'apply' }>;
+  readonly load: ExpectedLoad;
+}
+
+/** The load that was planned for. */
+export interface ProtectedLoad {
+  readonly planned: ExpectedLoad;
+  /** Was a burst answered a moment ago? */
+  readonly inBurst: boolean;
+  /** Stages that the change under way leads to. */
+  readonly underWay: Plan['stages'] | undefined;
+}
+
+/** Rate (rps) that replicas can serve, and the latency within which. */
+export interface Carried {
+  readonly rps: number;
+  readonly sloMs: number;
+}
+
+/** Bounds of a window besides the planned load. */
+export interface WindowBounds {
+  readonly carried?: Carried;
+  /** Was a burst answered a moment ago? */
+  readonly inBurst?: boolean;
+  /** Rates planned for in the last minute, oldest first, as seen at `nowMs`. */
+  readonly before?: { readonly rates: readonly PlannedRate[]; readonly nowMs: number };
+}
+
+const WINDOWS_S = [0.25, 0.5, 1, 2, 3, 5, 8, 12, 20, 30, 60];
+/** Standard deviations that chance exceeds about once in 300,000 windows: one false alarm a day over all lengths. */
+const RARE_Z = 4.5;
+/** Once in 160: after a burst, more is likely to come than was seen at first. */
+const LIKELY_Z = 2.5;
+/** Standard errors added to the rate of a burst: few arrivals show it, and too little is worse than too much. */
+const MARGIN_ERRORS = 1;
+
+/** Protects against a load above `planned`; undefined if there is none, or if nothing would help. */
+export function protect(situation: Situation, { planned, inBurst, underWay }: ProtectedLoad): Protection | undefined {
+  const { spec, observation } = situation;
+  const burst = detectBurst(observation.load, allowedEnvelope(situation, planned, inBurst));
+  if (burst === undefined) return undefined;
+  const load = burstLoad(burst);
+  const plan = protectivePlan(situation, load.arrivalRps);
+  if (plan === undefined) return undefined;
+  const isChanging = observation.changing === true;
+  // The change under way already reaches this plan.
+  if (isChanging && isSamePlan(plan.stages, underWay)) return undefined;
+  const diff = isChanging ? diffUnderWay : diffPlans;
+  const changes = diff(observation.runningPlan, plan, changeBounds(spec));
+  if (changes.length === 0) return undefined;
+  if (observation.staleSources.length > 0 && changes.some(takesAway)) return undefined;
+  const [from, to] = [planned.arrivalRps, load.arrivalRps].map((rps) => rps.toFixed(1));
+  const reason = `${burst.arrivals} arrivals in ${burst.windowS} s, planned were at most ${Math.floor(burst.plannedArrivals)}: room for ${to} rps in place of ${from}`;
+  const forecast = { method: 'burst', meanRps: burst.rateRps, upperRps: load.arrivalRps };
+  const evidence = { forecast, load, burst, necessary: true };
+  return { load, decision: { kind: 'apply', plan, changes, reason, evidence } };
+}
+
+/** Does a change end replicas that run? */
+function takesAway(change: Change): boolean {
+  if (change.kind === 'scale') return change.to.replicas < change.fromReplicas;
+  return change.kind !== 'set-batch';
+}
+
+/** The planned envelope; of a bursty load no more than what runs can carry in time. */
+function allowedEnvelope(situation: Situation, planned: ExpectedLoad, inBurst: boolean): ArrivalEnvelope {
+  const { spec, rules, rates, observation } = situation;
+  const bounds = { inBurst, before: { rates, nowMs: observation.atMs } };
+  const running = planned.burstiness === undefined ? undefined : situation.runningPlan;
+  if (running === undefined) return plannedEnvelope(planned, bounds);
+  const carried = { rps: sustainableRps(spec, running, rules.curves), sloMs: spec.slo.latencyMs };
+  return plannedEnvelope(planned, { carried, ...bounds });
+}
+
+/** The burst as a load of its own, without burstiness: that it bursts was part of the load before. */
+function burstLoad({ arrivals, windowS, rateRps }: Burst): ExpectedLoad {
+  return { arrivalRps: rateBucketEnd(rateRps + (MARGIN_ERRORS * Math.sqrt(arrivals)) / windowS) };
+}
+
+/** The estimated best plan for the burst, with the running variants if they can carry it, or the best effort; it keeps replicas. */
+function protectivePlan(situation: Situation, arrivalRps: number): Plan | undefined {
+  const { spec, rules, accuracyFloor, runningPlan: running, observation } = situation;
+  const { profiles, policy, guardrails } = rules;
+  const { runningPlan } = observation;
+  const problem = { spec, profiles, arrivalRps, runningPlan, estimator: 'distribution' } as const;
+  const kept = guardrails && running ? policy.plan({ ...problem, pins: variantPins(spec, running) }) : undefined;
+  const result = kept?.kind === 'feasible' ? kept : policy.plan(problem);
+  // With a floor, an infeasible burst is served as far as the budget can at that floor.
+  const wanted =
+    result.kind === 'feasible'
+      ? result.plan
+      : accuracyFloor === undefined
+        ? result.bestEffort
+        : largestFeasibleRate(situation, arrivalRps)?.plan;
+  return wanted && withoutShrinking(spec, wanted, running);
+}
+
+/**
+ * Most arrivals that chance brings at the planned load, by window; no fewer than a planned envelope has. An envelope alone does not do: it
+ * is what the last minute brought, which the next one exceeds by chance every other time.
+ *
+ * A bursty load may bring much by chance. With `carried` it counts only as far as replicas serve it within half of the SLO. Poisson arrivals
+ * are never a burst. `inBurst` allows less. A window that reaches back `before` the present plan may hold what was planned for then.
+ */
+export function plannedEnvelope(
+  { arrivalRps, burstiness, envelope = [] }: ExpectedLoad,
+  { carried, inBurst = false, before = { rates: [], nowMs: 0 } }: WindowBounds = {},
+): ArrivalEnvelope {
+  const z = inBurst ? LIKELY_Z : RARE_Z;
+  return WINDOWS_S.map((windowS) => {
+    const mean = plannedArrivals(before.rates, { windowS, arrivalRps, nowMs: before.nowMs });
+    const byChance = (of: Burstiness | undefined) => mostByChance({ mean, windowS, z }, of);
+    const inTime = carried ? carried.rps * (windowS + carried.sloMs / 2000) : Number.POSITIVE_INFINITY;
+    const inEnvelope = envelope.filter((each) => each.windowS <= windowS).map(({ arrivals }) => arrivals);
+    return { windowS, arrivals: Math.max(byChance(undefined), Math.min(byChance(burstiness), inTime), ...inEnvelope) };
+  });
+}
+
+interface Chance {
+  readonly mean: number;
+  readonly windowS: number;
+  /** Standard deviations. */
+  readonly z: number;
+}
+
+/** Mean plus rare spread; the last term is the skewness of counts (Cornish and Fisher), which matters if they are few. */
+function mostByChance({ mean, windowS, z }: Chance, burstiness: Burstiness | undefined): number {
+  const dispersion = burstiness === undefined ? 1 : dispersionAt(burstiness, windowS * 1000);
+  return mean + z * Math.sqrt(dispersion * mean) + (dispersion * (z ** 2 - 1)) / 6;
+}
+
+/**
+ * The burst that the last seconds show against `planned`; undefined if all windows keep to it. Of the windows that exceed it, the one with
+ * the highest rate beyond a standard error counts, so that calm seconds do not make a burst look small. `latest` are windows that end now.
+ */
+export function detectBurst(
+  { arrivalsPerSecond, latest = [] }: Pick<LoadObservation, 'arrivalsPerSecond' | 'latest'>,
+  planned: ArrivalEnvelope,
+): Burst | undefined {
+  let found: Burst | undefined;
+  let mostRps = Number.NEGATIVE_INFINITY;
+  let [inSeconds, seconds] = [0, 0];
+  for (const { windowS, arrivals: plannedArrivals } of planned) {
+    while (seconds < Math.min(windowS, arrivalsPerSecond.length)) {
+      seconds += 1;
+      inSeconds += arrivalsPerSecond[arrivalsPerSecond.length - seconds] as number;
+    }
+    const whole = seconds === windowS ? inSeconds : 0;
+    const arrivals = Math.max(whole, ...latest.filter((each) => each.windowS === windowS).map((each) => each.arrivals));
+    const leastRps = (arrivals - Math.sqrt(arrivals)) / windowS;
+    if (arrivals <= plannedArrivals || leastRps <= mostRps) continue;
+    mostRps = leastRps;
+    found = { windowS, arrivals, plannedArrivals, rateRps: arrivals / windowS };
+  }
+  return found;
+}

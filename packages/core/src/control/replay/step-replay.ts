@@ -1,0 +1,62 @@
+/** Steps taken again from a log: the same code under the same input comes to the same decision. */
+import { initialLearning } from '../../forecast/learning/load-learning.js';
+import type { Decision, Forecast, Observation } from '../../model/decision.js';
+import type { ExpectedLoad } from '../../model/expected-load.js';
+import type { PlanningProblem } from '../../optimize/planning-problem.js';
+import { nothingMeasured } from '../feedback/service-feedback.js';
+import { pinnedSpec } from '../pinned-spec.js';
+import type { ControllerRules } from '../rules.js';
+import { ControlSession } from '../session.js';
+import { correctedRules } from '../situation.js';
+import type { StepInput } from './step-input.js';
+
+/** Takes a step again. */
+export type StepReplay = (input: StepInput, observation: Observation) => Decision | undefined;
+
+/** Replays steps taken by `rules`, which are without feedback and pins. Plans are remembered as long as these stay the same. */
+export function stepReplay(rules: ControllerRules): StepReplay {
+  let learned: Forecast | undefined;
+  let remembered: { readonly key: string; readonly session: ControlSession } | undefined;
+  return (input, observation) => {
+    const { pins = {}, corrections, edges, state } = input;
+    learned = input.learned;
+    const key = JSON.stringify([pins, corrections, edges]);
+    if (remembered?.key !== key) {
+      const { partsFor: _, learning: __, ...fixed } = correctedRules(rules, input);
+      remembered = { key, session: new ControlSession({ ...fixed, recordedForecast: () => learned }) };
+    }
+    const { session } = remembered;
+    session.restore({
+      ...state,
+      learning: initialLearning,
+      service: nothingMeasured,
+      ...(edges && { edges: { memories: [], inForce: edges } }),
+    });
+    return session.tick({ observation, pins, executes: true }).decision;
+  };
+}
+
+/** Input of a decision. */
+export interface RecordedQuestion {
+  readonly input: StepInput;
+  readonly observation: Observation;
+  /** `evidence.load` of the decision. */
+  readonly load: ExpectedLoad;
+}
+
+/** The planning problem of a decision, with feedback and pins of that moment; `rules` are without. */
+export function decisionProblem(
+  rules: ControllerRules,
+  { input, observation, load }: RecordedQuestion,
+): PlanningProblem {
+  const { profiles, spec } = correctedRules(rules, input);
+  const { arrivalRps, burstiness } = load;
+  return {
+    spec: pinnedSpec(spec, input.pins ?? {}),
+    profiles,
+    arrivalRps,
+    estimator: 'distribution',
+    runningPlan: observation.runningPlan,
+    ...(burstiness && { burstiness }),
+  };
+}

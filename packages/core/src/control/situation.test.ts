@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { smoothedRate } from '../forecast/smoothed-rate.js';
+import { stageId, variantId } from '../model/ids.js';
+import { smallOrLargeSpec } from '../model/spec-builders.test-support.js';
+import { requireCurves } from '../profile/curves-of.js';
+import { verifiersOf } from '../simulate/plan-verifier.js';
+import { type ControllerRules, controlPolicies } from './rules.js';
+import { correctedRules } from './situation.js';
+
+const spec = smallOrLargeSpec();
+const point = { stageId: stageId('detect'), variantId: variantId('small'), cpuCores: 1, batchSize: 1 };
+const partsFor: NonNullable<ControllerRules['partsFor']> = (profiles, of) => {
+  const curves = requireCurves(of, profiles);
+  return { profiles, curves, verifierAt: verifiersOf({ spec: of, curves, hostCores: 8, seed: 1 }) };
+};
+
+describe('rules by what was learned', () => {
+  it('are the same object, with all that is remembered by it, after a look by what was in force before', () => {
+    const rules = {
+      spec,
+      ...partsFor([], spec),
+      partsFor,
+      policy: controlPolicies.equipoise,
+      forecaster: smoothedRate,
+    };
+    const slower = (factor: number) => correctedRules(rules, { corrections: [{ ...point, factor }] });
+    const [before, inForce] = [slower(1.5), slower(2)];
+    expect(inForce).not.toBe(before);
+    expect(slower(1.5)).toBe(before);
+    expect(slower(2)).toBe(inForce);
+  });
+});

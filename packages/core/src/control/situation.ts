@@ -1,0 +1,81 @@
+/** Situation of one step, derived once: the observation, the rules and the spec of now, the running plan and the planned rates. */
+import { LruCache } from '../kernel/lru-cache.js';
+import type { LearnedEdge, Observation } from '../model/decision.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { Plan } from '../model/plan.js';
+import { learnedSpec } from './feedback/edge-feedback.js';
+import { type Correction, correctedProfiles } from './feedback/service-feedback.js';
+import { runningAsPlan } from './plan-facts.js';
+import { type PlannedRate, recentRates } from './planned-load.js';
+import type { ControllerRules } from './rules.js';
+
+/** Corrections and learned edges that plans rest on. */
+export interface Feedback {
+  readonly corrections: readonly Correction[];
+  readonly edges?: readonly LearnedEdge[] | undefined;
+}
+
+/** Feedback in force and the one before: a tick that learns judges meanwhile by the one before. */
+const REMEMBERED = 2;
+
+const memories = new WeakMap<ControllerRules, LruCache<ControllerRules>>();
+
+/** The rules with feedback applied; the same object as long as the feedback is the same. */
+export function correctedRules(rules: ControllerRules, { corrections, edges = [] }: Feedback): ControllerRules {
+  const { partsFor } = rules;
+  if (partsFor === undefined || corrections.length + edges.length === 0) return rules;
+  const key = JSON.stringify([corrections, edges.map(({ edge, kind, value }) => [edge, kind, value])]);
+  const memory = memories.get(rules) ?? new LruCache<ControllerRules>(REMEMBERED);
+  memories.set(rules, memory);
+  return memory.remember(key, () => {
+    const spec = learnedSpec(rules.spec, edges);
+    const profiles =
+      corrections.length === 0 ? rules.profiles : correctedProfiles(rules.spec, rules.profiles, corrections);
+    return { ...rules, spec, ...partsFor(profiles, spec) };
+  });
+}
+
+/** Inputs of a situation. */
+export interface SituationInput {
+  /** With feedback applied. */
+  readonly rules: ControllerRules;
+  readonly observation: Observation;
+  /** Rates that were planned for, oldest first. */
+  readonly plannedRates: readonly PlannedRate[] | undefined;
+}
+
+/** Everything that a step decides on. Plans are remembered by `rules`, which stays the same object from step to step. */
+export class Situation {
+  readonly rules: ControllerRules;
+  /** With the target of now. */
+  readonly spec: PipelineSpec;
+  readonly observation: Observation;
+  /** Rates planned for in the last minute, oldest first. */
+  readonly rates: readonly PlannedRate[];
+  #running: { readonly plan: Plan | undefined } | undefined;
+
+  constructor({ rules, observation, plannedRates }: SituationInput) {
+    this.rules = rules;
+    this.spec = { ...rules.spec, ...rules.targetAt?.(observation.atMs) };
+    this.observation = observation;
+    this.rates = recentRates(plannedRates, observation.atMs);
+  }
+
+  /** The running plan; undefined while a stage has no ready replica. */
+  get runningPlan(): Plan | undefined {
+    this.#running ??= { plan: runningAsPlan(this.spec, this.observation.runningPlan) };
+    return this.#running.plan;
+  }
+
+  /** Least accuracy (fraction) that plans must have; undefined without a floor. */
+  get accuracyFloor(): number | undefined {
+    const { objective } = this.spec;
+    return objective.kind === 'min-cost' ? objective.accuracyFloor : undefined;
+  }
+
+  /** The same moment under other rules. */
+  under(rules: ControllerRules): Situation {
+    const { observation, rates: plannedRates } = this;
+    return new Situation({ rules, observation, plannedRates });
+  }
+}

@@ -1,0 +1,82 @@
+/** A pipeline of one stage for steps of the controller, and what they see of it. */
+import { smoothedRate } from '../forecast/smoothed-rate.js';
+import type { Observation } from '../model/decision.js';
+import { replicaId, stageId, variantId } from '../model/ids.js';
+import type { PipelineSpec } from '../model/pipeline-spec.js';
+import type { RunningPlan } from '../model/running-plan.js';
+import { smallOrLargeSpec } from '../model/spec-builders.test-support.js';
+import { requireCurves } from '../profile/curves-of.js';
+import { verifiersOf } from '../simulate/plan-verifier.js';
+import { type ControllerState, newController } from './controller-state.js';
+import { type ControllerRules, controlPolicies, usualGuardrails } from './rules.js';
+import { controlStep } from './step.js';
+
+/** Its only stage. */
+export const detect = stageId('detect');
+const prices = { cpuCorePerHour: 1, memoryGibPerHour: 0, gpuPerHour: 0 };
+
+/** Large carries 20 rps a core and is all that the floor allows. */
+export const spec: PipelineSpec = {
+  ...smallOrLargeSpec(),
+  prices,
+  budget: { cpuCores: 30 },
+  objective: { kind: 'min-cost', accuracyFloor: 0.9 },
+  control: { mode: 'auto', intervalMs: 10_000, fastIntervalMs: 1000, minDwellMs: 20_000 },
+};
+
+/** The rules of a loop over a pipeline. */
+export function rulesFor(described: PipelineSpec, over: Partial<ControllerRules> = {}): ControllerRules {
+  const curves = requireCurves(described, []);
+  const verifierAt = verifiersOf({ spec: described, curves, hostCores: 64, seed: 1, workStageRequests: 20_000 });
+  const policy = controlPolicies.equipoise;
+  return {
+    spec: described,
+    profiles: [],
+    curves,
+    policy,
+    forecaster: smoothedRate,
+    verifierAt,
+    guardrails: usualGuardrails,
+    ...over,
+  };
+}
+
+/** Ready replicas of one core each. */
+export function running(replicas: number, variant = 'large'): RunningPlan {
+  const resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
+  const all = Array.from({ length: replicas }, (_, i) => ({
+    ...{ replicaId: replicaId(`r${i}`), variantId: variantId(variant), resources },
+    status: 'ready' as const,
+  }));
+  return { stages: { [detect]: { replicas: all, maxBatchSize: 1, maxBatchWaitMs: 0 } } };
+}
+
+interface Seen {
+  readonly counts: readonly number[];
+  readonly running: RunningPlan;
+  readonly dropped?: number;
+  readonly failed?: number;
+  readonly stale?: readonly string[];
+}
+
+/** What is seen at `atS` seconds. */
+export const observe = (
+  atS: number,
+  { counts, running: runningPlan, dropped = 0, failed, stale = [] }: Seen,
+): Observation => ({
+  atMs: 1000 * atS,
+  load: { arrivalsPerSecond: counts },
+  stages: { [detect]: { queueLength: 0, droppedTotal: dropped, variantSinceMs: 0 } },
+  runningPlan,
+  ...(failed !== undefined && { failedTotal: failed }),
+  staleSources: stale,
+});
+
+/** Arrivals of each second. */
+export const steady = (rps: number, seconds = 120): number[] => new Array<number>(seconds).fill(rps);
+
+/** The state at 130 s, behind a plan for a steady load. */
+export function plannedFor(rules: ControllerRules, rps: number, runningPlan: RunningPlan): ControllerState {
+  const start = { ...newController, nextPlanAtMs: 130_000 };
+  return controlStep(rules, start, observe(130, { counts: steady(rps), running: runningPlan })).state;
+}

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { planOf } from '../model/spec-builders.test-support.js';
+import { controlStep } from './step.js';
+import { detect, observe, plannedFor, rulesFor, running, spec, steady } from './step-bench.test-support.js';
+
+describe('controlStep in the middle of a change', () => {
+  const rules = rulesFor(spec);
+
+  it('answers a burst in the middle of a change, in its place, plans nothing then, and judges nothing', () => {
+    const { beforeChange: before = { appliedAtMs: [], switches: [] }, ...first } = plannedFor(rules, 20, running(3));
+    const state = { ...first, appliedAtMs: [1000, 130_000], beforeChange: { ...before, appliedAtMs: [1000] } };
+    const calm = { ...observe(140, { counts: steady(20), running: running(3) }), changing: true };
+    const quiet = controlStep(rules, state, calm);
+    expect([quiet.decision, quiet.state.nextPlanAtMs]).toEqual([undefined, state.nextPlanAtMs]);
+    const trial = { before: planOf(spec, { maxBatchSize: 1, replicas: 3 }), beforeLoad: { arrivalRps: 20 } };
+    const tried = { ...state, trial: { ...trial, sinceMs: 130_000, missedAtStart: 0 } };
+    const missing = { ...observe(140, { counts: steady(20), running: running(3), dropped: 500 }), changing: true };
+    expect(controlStep(rules, tried, missing).decision).toBeUndefined();
+    const burst = { ...observe(140, { counts: [...steady(20), 100], running: running(3) }), changing: true };
+    const answered = controlStep(rules, state, burst);
+    expect(answered.decision).toMatchObject({ kind: 'apply', evidence: { burst: { arrivals: 100 } } });
+    expect(answered.state.appliedAtMs).toEqual([1000, 140_000]);
+    const after = observe(141, { counts: [...steady(20), 100, 100], running: running(9) });
+    expect(controlStep(rules, answered.state, after).decision?.evidence).toMatchObject({ result: {} });
+  });
+
+  it.each(['failed', 'given-up'] as const)(
+    'remembers nothing of an improvement whose place an answer took that has %s',
+    (kind) => {
+      const state = { ...plannedFor(rules, 90, running(10)), appliedAtMs: [130_000] };
+      const improved = controlStep(rules, state, observe(140, { counts: steady(40), running: running(10) }));
+      expect(improved.state.trial).toBeDefined();
+      const burst = { counts: [...steady(40), 120, 160], running: running(8) };
+      const answered = controlStep(rules, improved.state, { ...observe(143, burst), changing: true });
+      expect(answered.decision).toMatchObject({ kind: 'apply', evidence: { burst: {} } });
+      expect(answered.state.beforeChange).toEqual(improved.state.beforeChange);
+      const lastChange = { kind, changed: [], unchanged: [detect] };
+      const calm = { counts: [...burst.counts, ...steady(40, 28)], running: running(8), dropped: 200 };
+      const told = controlStep(rules, answered.state, { ...observe(172, calm), lastChange });
+      expect(told.decision?.reason).not.toContain('back to the plan before');
+      expect(told.state.backOff?.failures).toBe(kind === 'failed' ? 1 : undefined);
+    },
+  );
+
+  it('keeps what a burst needs of what runs, though the change under way would take it away', () => {
+    const state = plannedFor(rules, 90, running(10));
+    const improved = controlStep(rules, state, observe(140, { counts: steady(40), running: running(10) }));
+    expect(improved.decision).toMatchObject({ kind: 'apply', evidence: { necessary: false } });
+    const burst = { counts: [...steady(40), 130], running: running(10) };
+    const answered = controlStep(rules, improved.state, { ...observe(145, burst), changing: true });
+    expect(answered.decision).toMatchObject({ changes: [{ kind: 'scale', fromReplicas: 10, to: { replicas: 10 } }] });
+  });
+
+  it('does not put a change in the place of one that leads to the same plan', () => {
+    const small = rulesFor({ ...spec, budget: { cpuCores: 6 } });
+    const state = plannedFor(small, 20, running(3));
+    const answered = controlStep(small, state, observe(131, { counts: [...steady(20), 300], running: running(3) }));
+    expect(answered.decision).toMatchObject({ kind: 'apply', changes: [{ to: { replicas: 6 } }] });
+    const more = observe(132, { counts: [...steady(20), 300, 900], running: running(3) });
+    expect(controlStep(small, answered.state, { ...more, changing: true }).decision).toBeUndefined();
+    const { underWay: _, ...elsewhere } = answered.state;
+    expect(controlStep(small, elsewhere, { ...more, changing: true }).decision).toBeDefined();
+  });
+});

@@ -1,0 +1,163 @@
+/**
+ * One step of the control loop, pure: state and observation in, state and decision out. At every tick the loop learns; once in `intervalMs`
+ * the slow loop replans, and at the ticks between the fast loop protects.
+ */
+import { observeLoad, runTrainingStep } from '../forecast/learning/load-learning.js';
+import type { Decision, Observation } from '../model/decision.js';
+import type { ControllerState } from './controller-state.js';
+import { observeEdges, withLearnedEdges } from './feedback/edge-feedback.js';
+import { observeService } from './feedback/service-feedback.js';
+import {
+  afterChange,
+  countChange,
+  memoryBefore,
+  reviewTrial,
+  withFailures,
+  withoutChange,
+} from './guard/change-trial.js';
+import { inLastHour } from './guard/guardrails.js';
+import { withSwitches } from './guard/switching.js';
+import { sustainableRps } from './plan-facts.js';
+import { withPlannedRate } from './planned-load.js';
+import { protect } from './protect.js';
+import { isInBurst, replan } from './replan.js';
+import type { ControllerRules } from './rules.js';
+import { correctedRules, Situation } from './situation.js';
+
+/** A step; without a decision if the fast loop saw nothing to protect against. */
+export interface ControlStep {
+  readonly state: ControllerState;
+  readonly decision?: Decision;
+}
+
+/** A training step takes up to a tenth of a second of a core; this is the time (ms) between two of them. */
+const MS_PER_TRAINING_STEP = 1000;
+
+/** Interval of the ticks. */
+export function tickMs({ spec: { control }, policy }: Pick<ControllerRules, 'spec' | 'policy'>): number {
+  return policy.protects
+    ? Math.min(control.intervalMs, control.fastIntervalMs ?? control.intervalMs)
+    : control.intervalMs;
+}
+
+/** Takes one step. Pass `rules` as the same object from tick to tick: plans are remembered with it. */
+export function controlStep(rules: ControllerRules, known: ControllerState, observation: Observation): ControlStep {
+  const before = afterChange(known, observation);
+  const { nextPlanAtMs, isDue } = planSchedule(rules, before, observation);
+  const learned = observe(rules, { ...before, nextPlanAtMs }, { observation, isDue });
+  const { state, decision } = decide(situationOf(rules, learned, observation), learned, isDue);
+  if (decision === undefined) return { state };
+  const switches = withSwitches(state.switches, decision, observation.atMs);
+  const after = { ...state, switches, ...(decision.kind === 'apply' && changeUnderWay(before, observation, decision)) };
+  return { decision: withLearnedEdges(decision, learned.edges), state: after };
+}
+
+/** Would the fast loop act on an observation? Then a plan that is being made no longer answers the urgent question. */
+export function wouldProtect(rules: ControllerRules, state: ControllerState, observation: Observation): boolean {
+  return rules.policy.protects && protectStep(situationOf(rules, state, observation), state).decision !== undefined;
+}
+
+/** Trains forecasters between ticks, one step a second of ticks. */
+export function trainBetweenTicks(rules: ControllerRules, state: ControllerState): ControllerState {
+  if (rules.learning === undefined) return state;
+  let { learning } = state;
+  let savedMs = (state.savedMs ?? 0) + tickMs(rules);
+  for (; savedMs >= MS_PER_TRAINING_STEP; savedMs -= MS_PER_TRAINING_STEP)
+    learning = runTrainingStep(learning, rules.learning);
+  return { ...state, learning, savedMs };
+}
+
+/** Instant of the next plan, and whether it is due now. */
+export function planSchedule(
+  rules: ControllerRules,
+  { nextPlanAtMs }: ControllerState,
+  { atMs, changing }: Observation,
+) {
+  const everyMs = tickMs(rules);
+  const { intervalMs } = rules.spec.control;
+  // Nothing can be due later than one interval from now. If it seems so, the clock was set back: restart the grid.
+  const isGrid = nextPlanAtMs !== undefined && nextPlanAtMs <= atMs + intervalMs;
+  const dueAtMs = isGrid ? nextPlanAtMs : atMs - everyMs + intervalMs;
+  // Due up to half a tick early, so that timer jitter does not delay replanning by a whole tick.
+  return { nextPlanAtMs: dueAtMs, isDue: changing !== true && atMs + everyMs / 2 >= dueAtMs };
+}
+
+/** Takes in the facts of a tick; what is in force of them changes only if a plan is due. */
+function observe(
+  rules: ControllerRules,
+  state: ControllerState,
+  { observation, isDue: due }: { readonly observation: Observation; readonly isDue: boolean },
+): ControllerState {
+  const { learning: methods } = rules;
+  const edges = observeEdges(rules, state.edges, { observation, due });
+  const failures = withFailures(state.failures, observation);
+  return {
+    ...state,
+    ...(edges && { edges }),
+    ...(failures && { failures }),
+    learning: methods ? observeLoad(state.learning, observation.load, observation.atMs, methods) : state.learning,
+    service: observeService(rules, state.service, { observation, due }),
+  };
+}
+
+function situationOf(
+  rules: ControllerRules,
+  { service: { corrections }, edges, plannedRates }: ControllerState,
+  observation: Observation,
+): Situation {
+  return new Situation({
+    rules: correctedRules(rules, { corrections, edges: edges?.inForce }),
+    observation,
+    plannedRates,
+  });
+}
+
+/** Rolls back, protects or replans, in this order: a burst cannot wait for a verified plan, which stays due. */
+function decide(situation: Situation, state: ControllerState, isDue: boolean): ControlStep {
+  const isChanging = situation.observation.changing === true;
+  const reviewed = isChanging ? { state } : reviewTrial(situation, state);
+  if (reviewed.decision !== undefined) return reviewed;
+  const protects = situation.rules.policy.protects || !isDue;
+  const protection = protects ? protectStep(situation, reviewed.state) : { state: reviewed.state };
+  return protection.decision !== undefined || !isDue ? protection : replanStep(situation, reviewed.state);
+}
+
+function protectStep(situation: Situation, state: ControllerState): ControlStep {
+  const { observation, rates } = situation;
+  const { atMs } = observation;
+  const planned = state.planned ?? runningLoad(situation);
+  if (planned === undefined) return { state };
+  const protection = protect(situation, { planned, inBurst: isInBurst(state, atMs), underWay: state.underWay });
+  if (protection === undefined) return { state };
+  const { decision, load } = protection;
+  // A decision that replaces a change under way is the same change, thought over; the burst counted for that one.
+  const { trial: _, ...rest } = observation.changing === true ? withoutChange(state) : state;
+  const appliedAtMs = [...inLastHour(rest.appliedAtMs, atMs), atMs];
+  const plannedRates = withPlannedRate(rates, { atMs, arrivalRps: load.arrivalRps, forBurst: true });
+  return { state: { ...rest, planned: load, plannedRates, appliedAtMs, protectedAtMs: atMs }, decision };
+}
+
+/** Before the loop's first plan the load is unknown; the rate that runs can serve stands for it. */
+function runningLoad({ spec, rules, runningPlan: running }: Situation) {
+  return running && { arrivalRps: sustainableRps(spec, running, rules.curves) };
+}
+
+function replanStep(situation: Situation, state: ControllerState): ControlStep {
+  const { atMs } = situation.observation;
+  const { intervalMs } = situation.spec.control;
+  const nextPlanAtMs = (state.nextPlanAtMs ?? atMs) + intervalMs;
+  // The grid of the interval continues; ticks that a long pause has covered are skipped.
+  const next = { ...state, nextPlanAtMs: nextPlanAtMs > atMs ? nextPlanAtMs : atMs + intervalMs };
+  const decision = replan(situation, next);
+  const { load: planned } = decision.evidence;
+  const plannedRates = planned && withPlannedRate(state.plannedRates, { atMs, arrivalRps: planned.arrivalRps });
+  const after = { ...next, ...(planned && plannedRates && { planned, plannedRates }) };
+  if (decision.kind === 'hold') return { state: after, decision };
+  return { state: countChange(situation, after, { decision, before: state }), decision };
+}
+
+/** Memory of a change until its end is known; one that replaces a change under way returns to the same memory. */
+function changeUnderWay(before: ControllerState, { changing }: Observation, { plan }: Decision & { kind: 'apply' }) {
+  const returnsTo = changing === true ? before.beforeChange : undefined;
+  return { beforeChange: returnsTo ?? memoryBefore(before), underWay: plan.stages };
+}

@@ -1,0 +1,21 @@
+/** The one builder of observations, for a served pipeline, a cluster and a simulation. */
+import type { Observation, StageObservation } from './decision.js';
+import type { StageId } from './ids.js';
+import type { DwellTracker } from './running-plan.js';
+
+/** Readings of a pipeline; facts that are not measured are left out. */
+export interface ObservationInput extends Omit<Observation, 'stages' | 'staleSources'> {
+  readonly stages: Iterable<Omit<StageObservation, 'variantSinceMs'> & { readonly id: StageId }>;
+  readonly dwell: DwellTracker;
+  readonly staleSources?: readonly string[];
+}
+
+/** The observation of these readings. */
+export function buildObservation({ stages, dwell, staleSources = [], ...facts }: ObservationInput): Observation {
+  const observed: Record<StageId, StageObservation> = {};
+  for (const { id, queueLength, droppedTotal } of stages) {
+    const variantSinceMs = dwell.sinceMs(id);
+    observed[id] = { queueLength, droppedTotal, ...(variantSinceMs !== undefined && { variantSinceMs }) };
+  }
+  return { ...facts, stages: observed, staleSources };
+}

@@ -1,0 +1,37 @@
+/** Entry of a planner worker, so that planning never delays a request. */
+import { readlinkSync } from 'node:fs';
+import { constants, getPriority, setPriority } from 'node:os';
+import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
+import { type PlannerMessage, PlannerWorker } from './planner-worker.js';
+
+/**
+ * Niceness added: planning may wait, requests may not, and replicas keep the cores that they were planned with. On a busy core the worker
+ * still gets a quarter, because an answer to a burst must not wait long.
+ */
+const LESS_PRIORITY = 5;
+
+/** Lowers the priority of this thread alone, if the system can (Linux) and allows it. */
+function yieldToServing(): void {
+  try {
+    const [processId, , threadId] = readlinkSync('/proc/thread-self').split('/').map(Number);
+    // The files of other processes than ours can see number this thread otherwise.
+    if (threadId === undefined || processId !== process.pid) return;
+    setPriority(threadId, Math.min(constants.priority.PRIORITY_LOW, getPriority(threadId) + LESS_PRIORITY));
+  } catch {
+    // Elsewhere it competes with what is served.
+  }
+}
+
+yieldToServing();
+const port = parentPort;
+if (port !== null) {
+  const worker = new PlannerWorker({
+    takeIn: () => {
+      for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
+        worker.take(next.message as PlannerMessage);
+    },
+    nowMs: () => performance.now(),
+    post: (reply) => port.postMessage(reply),
+  });
+  port.on('message', (message: PlannerMessage) => worker.receive(message));
+}

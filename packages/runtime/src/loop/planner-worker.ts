@@ -1,0 +1,211 @@
+/**
+ * Planner worker: answers the questions of several pipelines in one thread, one at a time. Each pipeline has a planning session, whose
+ * questions are answered in order. A tick with a burst to answer comes first, for it takes no time and cannot wait; else the session that was
+ * answered longest ago. While a plan is made, bursts of other pipelines are answered between two verifications. Training gets a tenth of the
+ * time, and none while a question waits.
+ */
+import type { ControllerSnapshot } from '@equipoise/core/control';
+import type { Observation } from '@equipoise/core/model';
+import type { RpcReply } from '../worker-rpc.js';
+import { PlanningSession, type PlanningSetup, type PlanningTask } from './planning-session.js';
+
+/**
+ * A message to the worker. `show` is an observation that is newer than the tick under way; `abandon` drops the questions of a session and
+ * ends the plan under way.
+ */
+export type PlannerMessage = { readonly session: number } & (
+  | { readonly kind: 'open'; readonly setup: PlanningSetup; readonly kept?: ControllerSnapshot | undefined }
+  | { readonly kind: 'close' | 'abandon' }
+  | { readonly kind: 'ask'; readonly id: number; readonly task: PlanningTask }
+  | { readonly kind: 'show'; readonly observation: Observation }
+);
+
+/** Collaborators of a worker. */
+export interface PlannerWorkerDeps {
+  readonly post: (reply: RpcReply<string>) => void;
+  /** Passes all messages that have arrived since to `take`. */
+  readonly takeIn: () => void;
+  readonly nowMs: () => number;
+  /** Makes a session; `betweenVerdicts` is to be called before each verification, and may throw. */
+  readonly sessionFor?: (setup: PlanningSetup, betweenVerdicts: () => void) => PlanningSession;
+}
+
+type Question = PlannerMessage & { readonly kind: 'ask' };
+
+/** A session with what waits for it. */
+interface Place {
+  readonly setup: PlanningSetup;
+  readonly kept: ControllerSnapshot | undefined;
+  questions: Question[];
+  /** Made with the first question, so that what is wrong with a setup is an answer. */
+  session?: PlanningSession;
+  /** The newest observation that was shown since the last answer. */
+  shown?: Observation | undefined;
+  /** Number of the last answer. */
+  answered: number;
+  /** Training steps that its ticks have earned. */
+  trainingSteps: number;
+  /** Does nobody wait for the question under way any more? */
+  isAbandoned: boolean;
+}
+
+/** Pause after a training step, as a multiple of its time. */
+const PAUSE_FACTOR = 9;
+
+/** Work of one thread. */
+export class PlannerWorker {
+  readonly #deps: PlannerWorkerDeps;
+  readonly #places = new Map<number, Place>();
+  /** Known answers to "does this observation show a burst?", while their ticks wait. */
+  readonly #bursts = new WeakMap<Observation, boolean>();
+  #answers = 0;
+  #isAnsweringBetween = false;
+  #nextTrainingAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(deps: PlannerWorkerDeps) {
+    this.#deps = deps;
+  }
+
+  /** Takes a message, and answers all that waits and what arrives meanwhile; trains when nothing waits. */
+  receive(message: PlannerMessage): void {
+    this.take(message);
+    this.work();
+  }
+
+  /** Takes a message; what it asks is answered by `work`. */
+  take(message: PlannerMessage): void {
+    const place = this.#places.get(message.session);
+    switch (message.kind) {
+      case 'open':
+        this.#places.set(message.session, newPlace(message.setup, message.kept));
+        break;
+      case 'close':
+        this.#places.delete(message.session);
+        if (place !== undefined) place.isAbandoned = true;
+        break;
+      case 'abandon':
+        if (place !== undefined) Object.assign(place, { questions: [], isAbandoned: true });
+        break;
+      case 'ask':
+        place?.questions.push(message);
+        break;
+      case 'show':
+        if (place !== undefined) place.shown = message.observation;
+    }
+  }
+
+  work(): void {
+    do {
+      for (let place = this.#next(); place !== undefined; place = this.#next()) this.#answer(place);
+    } while (this.#train());
+  }
+
+  #next(): Place | undefined {
+    this.#deps.takeIn();
+    const waiting = [...this.#places.values()].filter(({ questions }) => questions.length > 0);
+    if (waiting.length < 2) return waiting[0];
+    const urgent = waiting.find((place) => this.#isUrgent(place));
+    return urgent ?? waiting.reduce((first, place) => (place.answered < first.answered ? place : first));
+  }
+
+  /** Does the tick that a session waits for, or what was shown besides, have a burst? */
+  #isUrgent({ questions, session, shown }: Place): boolean {
+    const task = questions[0]?.task;
+    if (task?.kind !== 'tick' || session === undefined) return false;
+    const seen = shown === undefined ? [task.observation] : [task.observation, shown];
+    return seen.some((observation) => {
+      const known = this.#bursts.get(observation) ?? showsBurst(session, { ...task, observation });
+      this.#bursts.set(observation, known);
+      return known;
+    });
+  }
+
+  #answer(place: Place): void {
+    const question = place.questions.shift();
+    if (question === undefined) return;
+    const { id, task } = question;
+    place.answered = ++this.#answers;
+    place.isAbandoned = false;
+    let reply: RpcReply<string>;
+    try {
+      const session = this.#sessionOf(place);
+      const later = () => takeShown(place);
+      reply = { id, answer: task.kind === 'tick' ? session.control.tick(task, later) : session.answer(task) };
+      if (task.kind === 'tick') place.trainingSteps++;
+    } catch (error) {
+      reply = { id, failure: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    }
+    // What was shown by now came too late for this question; what comes once the answer is out belongs to the next.
+    this.#deps.takeIn();
+    takeShown(place);
+    if (!place.isAbandoned) this.#deps.post(reply);
+  }
+
+  #sessionOf(place: Place): PlanningSession {
+    if (place.session !== undefined) return place.session;
+    const { sessionFor = (setup, between) => new PlanningSession(setup, between) } = this.#deps;
+    place.session = sessionFor(place.setup, () => this.#betweenVerdicts(place));
+    // A snapshot that does not fit costs what was learned; the question tells whether the session is well.
+    if (place.kept !== undefined) place.session.answer({ kind: 'resume', kept: place.kept });
+    return place.session;
+  }
+
+  /** While a session plans: bursts of others are answered, and an abandoned plan ends. */
+  #betweenVerdicts(planning: Place): void {
+    this.#deps.takeIn();
+    if (planning.isAbandoned) throw new Error('the plan was abandoned');
+    if (this.#isAnsweringBetween) return;
+    this.#isAnsweringBetween = true;
+    try {
+      for (const place of [...this.#places.values()])
+        if (place !== planning && this.#isUrgent(place)) this.#answer(place);
+    } finally {
+      this.#isAnsweringBetween = false;
+    }
+  }
+
+  /** Trains the session that has waited for it longest; false if there is none to train now. */
+  #train(): boolean {
+    const beganAtMs = this.#deps.nowMs();
+    if (beganAtMs < this.#nextTrainingAtMs) return false;
+    const owed = [...this.#places].find(([, { trainingSteps }]) => trainingSteps > 0);
+    if (owed === undefined) return false;
+    const [number, place] = owed;
+    place.trainingSteps--;
+    // To the end of the line.
+    this.#places.delete(number);
+    this.#places.set(number, place);
+    try {
+      place.session?.control.train();
+    } catch {
+      // A defect in training is not worth the answers of the others.
+    }
+    const endedAtMs = this.#deps.nowMs();
+    this.#nextTrainingAtMs = endedAtMs + PAUSE_FACTOR * (endedAtMs - beganAtMs);
+    return true;
+  }
+}
+
+const newPlace = (setup: PlanningSetup, kept: ControllerSnapshot | undefined): Place => ({
+  setup,
+  kept,
+  questions: [],
+  answered: 0,
+  trainingSteps: 0,
+  isAbandoned: false,
+});
+
+function takeShown(place: Place): Observation | undefined {
+  const { shown } = place;
+  place.shown = undefined;
+  return shown;
+}
+
+/** A defect shows when the tick is answered. */
+function showsBurst({ control }: PlanningSession, tick: PlanningTask & { readonly kind: 'tick' }): boolean {
+  try {
+    return control.isUrgent(tick);
+  } catch {
+    return false;
+  }
+}

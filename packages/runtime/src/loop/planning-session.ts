@@ -1,0 +1,160 @@
+/** Planning session of one pipeline: its control session and its planner, with verification wired in. Synchronous. */
+import {
+  type ControllerRules,
+  type ControllerSnapshot,
+  ControlSession,
+  controlPolicies,
+  type LaterObservation,
+  pinnedSpec,
+  type Tick,
+  type TickAnswer,
+  usualGuardrails,
+} from '@equipoise/core/control';
+import { forecastMethods, smoothedRate } from '@equipoise/core/forecast';
+import type { Objective, PinsByStage, PipelineSpec, Plan, PlanResult, ProfileSet } from '@equipoise/core/model';
+import { estimateStages, type PlanningProblem, type PolicyName, policies, requireCurves } from '@equipoise/core/plan';
+import { verifiersOf } from '@equipoise/core/simulate';
+
+/** Everything that a session plans with. `hostCores` is Infinity if the replicas are not on one host. */
+export interface PlanningSetup {
+  readonly spec: PipelineSpec;
+  readonly profiles: ProfileSet;
+  readonly hostCores: number;
+  readonly seed: number;
+  /** Requests that one verification of a plan may simulate, counted at all stages; 100,000 when left out. */
+  readonly workStageRequests?: number;
+}
+
+/** Changes of the pipeline that a what-if question assumes. */
+export interface PlanAssumptions {
+  readonly sloLatencyMs?: number;
+  readonly budgetCpuCores?: number;
+  readonly objective?: Objective;
+  readonly pins?: PinsByStage;
+}
+
+/** Parts of a setup that a changed description replaces. */
+export type ReloadedSetup = Pick<PlanningSetup, 'spec' | 'hostCores'>;
+
+/** A what-if question: the plan for a rate. */
+export interface PlanTask {
+  readonly kind: 'plan';
+  readonly policy: PolicyName;
+  readonly arrivalRps: number;
+  readonly verify: boolean;
+  readonly assuming?: PlanAssumptions;
+}
+
+/**
+ * A question: a tick, a plan for a rate, the prediction of a given plan, the resumption of a snapshot, the snapshot itself, or another
+ * description of the pipeline.
+ */
+export type PlanningTask =
+  | ({ readonly kind: 'tick' } & Tick)
+  | PlanTask
+  | { readonly kind: 'estimate'; readonly stages: Plan['stages']; readonly arrivalRps: number }
+  | { readonly kind: 'resume'; readonly kept: ControllerSnapshot }
+  | { readonly kind: 'keep' }
+  | ({ readonly kind: 'reload' } & ReloadedSetup);
+
+interface Answers {
+  readonly tick: TickAnswer;
+  readonly plan: PlanResult;
+  readonly estimate: ReturnType<typeof estimateStages>;
+  readonly resume: undefined;
+  readonly keep: ControllerSnapshot;
+  readonly reload: undefined;
+}
+
+/** The answer by the kind of the question. */
+export type PlanningAnswer<Task extends PlanningTask> = Answers[Task['kind']];
+
+/** Rules of a served pipeline. Throws AppError PROFILE_MISSING or PROFILE_INVALID if the profiles do not suffice. */
+export function controllerRules({ spec, profiles, ...simulated }: PlanningSetup): ControllerRules {
+  const partsFor = (set: ProfileSet, of: PipelineSpec) => {
+    const curves = requireCurves(of, set);
+    return { profiles: set, curves, verifierAt: verifiersOf({ spec: of, curves, ...simulated }) };
+  };
+  return {
+    spec,
+    ...partsFor(profiles, spec),
+    partsFor,
+    policy: controlPolicies.equipoise,
+    forecaster: smoothedRate,
+    learning: { methods: forecastMethods, seed: simulated.seed },
+    guardrails: usualGuardrails,
+  };
+}
+
+/** Answers the questions about one pipeline; ticks come in the order of time. */
+export class PlanningSession {
+  /** Decides at ticks. */
+  readonly control: ControlSession;
+  #setup: PlanningSetup;
+
+  /** `betweenVerdicts` is called before each verification, and may throw. Throws as `controllerRules` does. */
+  constructor(setup: PlanningSetup, betweenVerdicts: () => void = () => {}) {
+    this.#setup = setup;
+    this.control = new ControlSession(controllerRules(setup), { betweenVerdicts });
+  }
+
+  /** While a tick plans, a burst in a `later` observation preempts it. */
+  answer<Task extends PlanningTask>(task: Task, later?: LaterObservation): PlanningAnswer<Task>;
+  answer(task: PlanningTask, later?: LaterObservation): Answers[PlanningTask['kind']] {
+    const { control } = this;
+    switch (task.kind) {
+      case 'tick':
+        return control.tick(task, later);
+      case 'resume':
+        control.resume(task.kept);
+        return undefined;
+      case 'keep':
+        return control.snapshot;
+      case 'reload':
+        this.#reload(task);
+        return undefined;
+      case 'estimate':
+        return estimateStages(control.rules, task.stages, task.arrivalRps);
+      case 'plan':
+        return planFor(this.#setup, control.rules, task);
+    }
+  }
+
+  #reload({ spec, hostCores }: ReloadedSetup): void {
+    const reloaded = { ...this.#setup, spec, hostCores };
+    this.control.reload(controllerRules(reloaded));
+    this.#setup = reloaded;
+  }
+}
+
+/** A plan for a rate, of the pipeline as it is or as it is assumed to be. */
+function planFor(
+  { spec: _, profiles: __, ...simulated }: PlanningSetup,
+  { spec, profiles, verifierAt, curves }: ControllerRules,
+  { policy, arrivalRps, verify, assuming = {} }: PlanTask,
+): PlanResult {
+  const assumed = assumedSpec(spec, assuming);
+  const problem: PlanningProblem = {
+    spec: assumed,
+    profiles,
+    arrivalRps,
+    estimator: 'distribution',
+    clock: { nowMs: () => performance.now() },
+  };
+  const verifiers = assumed === spec ? verifierAt : verifiersOf({ spec: assumed, curves, ...simulated });
+  return policies[policy](problem, verify ? verifiers({ arrivalRps }) : undefined);
+}
+
+function assumedSpec(
+  spec: PipelineSpec,
+  { sloLatencyMs, budgetCpuCores, objective, pins = {} }: PlanAssumptions,
+): PipelineSpec {
+  const pinned = pinnedSpec(spec, pins);
+  if (sloLatencyMs === undefined && budgetCpuCores === undefined && objective === undefined) return pinned;
+  return {
+    ...pinned,
+    ...(sloLatencyMs !== undefined && { slo: { ...spec.slo, latencyMs: sloLatencyMs } }),
+    ...(budgetCpuCores !== undefined && { budget: { ...spec.budget, cpuCores: budgetCpuCores } }),
+    ...(objective !== undefined && { objective }),
+  };
+}
