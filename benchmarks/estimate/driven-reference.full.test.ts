@@ -1,4 +1,7 @@
-/** The references of overloaded stages: the fluid's known law, the regression, and both ways to a p99 on a stage where plain runs suffice. */
+/**
+ * References of overloaded stages: the fluid's known law, the regression, and both ways to a p99 on a stage where plain
+ * runs suffice.
+ */
 import { describe, expect, it } from 'vitest';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { drivenReference } from './driven-reference.js';

@@ -1,7 +1,7 @@
 /**
- * The p99 of a stage whose arrival rate exceeds the capacity at times: runs with a fluid queue beside them (fluid-control.ts), and by least
- * squares over the runs what part of late requests a run has in which the fluid did exactly what is known of it. That part has the interval
- * of a regression's intercept, and the p99 the one at whose ends it is 1 %.
+ * p99 of a stage whose rate exceeds the capacity at times: runs with a parallel fluid queue (fluid-control.ts). Least
+ * squares over the runs give the fraction of late requests at the fluid's exact mean. Its interval is that of a
+ * regression intercept; the p99 interval is where it is 1 %.
  */
 
 import { runStage } from '../../packages/core/src/estimate/micro-simulation.js';
@@ -12,17 +12,16 @@ import { intercept } from './intercept.js';
 import type { RandomStage } from './random-stages.js';
 import { BURST_MS, MOST_REQUESTS, type Reference, runLength, WITHIN } from './reference.js';
 
-/** A run with what the fluid did in it. */
 interface Run {
   readonly latencies: LatencyHistogram;
-  /** Requests that were expected in the counted time. */
+  /** Expected requests in the counted time. */
   readonly expected: number;
   readonly deviations: readonly number[];
 }
 
-/** Runs between looks at the interval. */
+/** Runs between checks of the interval. */
 const RUNS = 64;
-/** Two-sided 95 % quantile of Student's t for the degrees that `RUNS` leave. */
+/** Two-sided 95 % quantile of Student's t for `RUNS`. */
 const T_95 = 2.001;
 const LATE = 0.01;
 const HALVINGS = 30;
@@ -35,7 +34,7 @@ function oneRun(stage: RandomStage & Overloads, requests: number, seed: number):
   return { latencies: record.requests, expected, deviations };
 }
 
-/** Latency (ms) between `lowMs` and `highMs` at which a falling function of it reaches `LATE`. */
+/** Latency (ms) between `lowMs` and `highMs` at which a falling function reaches `LATE`. */
 function latencyAt(lateAt: (ms: number) => number, lowMs: number, highMs: number): number {
   let [low, high] = [Math.log(lowMs), Math.log(highMs)];
   for (let i = 0; i < HALVINGS; i++) {
@@ -46,7 +45,6 @@ function latencyAt(lateAt: (ms: number) => number, lowMs: number, highMs: number
   return Math.exp((low + high) / 2);
 }
 
-/** The middle of the bucket of `histogram` that `ms` lies in. */
 const bucketMiddleMs = (histogram: LatencyHistogram, ms: number): number =>
   histogram.quantileMs(histogram.fractionUpTo(ms) - 0.5 / histogram.count);
 
@@ -75,7 +73,6 @@ function p99Of(runs: readonly Run[], around: LatencyHistogram): Pick<Reference, 
   return { p99Ms, halfWidthFraction: (most - least) / 2 / p99Ms };
 }
 
-/** Simulates the reference of a stage that is overloaded at times. */
 export function drivenReference(stage: RandomStage & Overloads, seed: number): Reference {
   const length = runLength(stage);
   const runs: Run[] = [];

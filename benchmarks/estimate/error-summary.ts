@@ -1,12 +1,10 @@
-/** Relative errors of estimates, summed up as the bars of the benchmark are written. */
-
-/** A case: estimate ÷ reference − 1, with the load factor it was taken at. */
+/** estimate ÷ reference − 1, and the load factor. */
 export interface EstimateError {
   readonly error: number;
   readonly loadFactor: number;
 }
 
-/** Percentages; `worstOptimistic` is the most negative error at load factors up to 0.9 (0 if none is). */
+/** Percentages. `worstOptimistic`: most negative error at load factors up to 0.9 (0 if none). */
 export interface ErrorSummary {
   readonly cases: number;
   readonly medianPercent: number;
@@ -25,7 +23,6 @@ function quantile(sorted: readonly number[], fraction: number): number {
 
 const percent = (fraction: number): number => Math.round(1000 * fraction) / 10;
 
-/** Sums up the errors of one class of cases. */
 export function errorSummary(errors: readonly EstimateError[]): ErrorSummary {
   const absolute = errors.map(({ error }) => Math.abs(error)).sort((a, b) => a - b);
   const below = errors.filter(({ loadFactor }) => loadFactor <= FULL_LOAD).map(({ error }) => error);

@@ -1,7 +1,6 @@
 /**
- * Long-run burstiness of the arrival processes of the benchmark: what time stamps would show if there were enough of them. The
- * switching rate has a closed form; the gamma renewal process is counted once, in windows of x mean gaps, for x up to where
- * I(x) = cv² − (cv⁴ − 1) ÷ 6x (Cox 1962) has taken over.
+ * Long-run burstiness of the benchmark's arrivals. The switching rate has a closed form. The gamma renewal process is
+ * counted once in windows of x mean gaps, up to where I(x) = cv² − (cv⁴ − 1) ÷ 6x applies (Cox 1962).
  */
 import { type ArrivalProcess, drawArrivals } from '../../packages/core/src/estimate/arrivals.js';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
@@ -35,7 +34,6 @@ function countedDispersion(cv: number, gaps: number): number {
   return dispersionOf(counts);
 }
 
-/** Dispersion of a gamma renewal process in windows of `gaps` mean gaps. */
 function gammaDispersion(cv: number, gaps: number): number {
   return gaps > COUNTED_UP_TO ? cv * cv - (cv ** 4 - 1) / (6 * gaps) : countedDispersion(cv, gaps);
 }
@@ -53,7 +51,6 @@ function switchingDispersion(
   return 1 + excess * (1 + Math.expm1(-x) / x);
 }
 
-/** Burstiness of `process` at `arrivalRps`. */
 export function exactBurstiness(process: ArrivalProcess, arrivalRps: number, sloMs: number): Burstiness {
   const perMs = arrivalRps / 1000;
   switch (process.kind) {

@@ -1,48 +1,47 @@
 /**
- * References of stages whose arrival rate exceeds the capacity at times. Their p99 is a matter of the few longest overloads, so plain runs
- * need billions of requests. What the overloads alone do is known exactly: a fluid queue that rises by r = factor · ρ − 1 per unit of time while
- * the rate is high and falls while it is low has P(delay > x, high) = π e^(−ηx) and P(delay > x, low) = π (r_high ÷ |r_low|) e^(−ηx), with π the
- * share of time at the high rate and η = 1 ÷ (r_high · mean high time) − 1 ÷ (|r_low| · mean low time) (Anick, Mitra, Sondhi 1982, one source).
- *
- * Each run drives the stage and the fluid queue with the same switches; how far the fluid's part of late arrivals was from its known mean
- * tells how lucky the run was (control variates: Glasserman, Monte Carlo Methods in Financial Engineering, §4.1). A run starts from the
- * fluid's stationary backlog.
+ * References of stages whose rate exceeds the capacity at times. Their p99 depends on few long overloads, so plain runs
+ * need billions of requests. The overloads alone are known exactly. A fluid queue with rise r = factor · ρ − 1 has
+ * P(delay > x, high) = π e^(−ηx) and P(delay > x, low) = π (r_high ÷ |r_low|) e^(−ηx). Here π is the share of time at
+ * the high rate and η = 1 ÷ (r_high · mean high time) − 1 ÷ (|r_low| · mean low time) (Anick, Mitra, Sondhi 1982, one
+ * source).
+ * Each run drives stage and fluid queue with the same switches. The fluid's deviation from its known mean is a control
+ * variate (Glasserman, Monte Carlo Methods in Financial Engineering, §4.1). A run starts from the fluid's stationary
+ * backlog.
  */
 import type { ArrivalProcess } from '../../packages/core/src/estimate/arrivals.js';
 import { drawExponential, type Rng } from '../../packages/core/src/kernel/rng.js';
 
-/** A rate that switches between above and below the capacity. */
 export interface Overloads {
   readonly process: ArrivalProcess & { readonly kind: 'mmpp' };
   readonly arrivalRps: number;
   readonly loadFactor: number;
 }
 
-/** The law of the fluid's delay as arrivals find it. */
+/** Law of the fluid's delay seen by arrivals. */
 interface FluidLaw {
   readonly highShare: number;
-  /** Rise per ms while the rate is high and fall while it is low, in ms of delay; both above 0. */
+  /** Rise per ms at the high rate and fall at the low rate, in ms of delay; both positive. */
   readonly rise: number;
   readonly fall: number;
   readonly decayPerMs: number;
 }
 
-/** Arrivals of one run (ms) and what the fluid did: its arrivals in the counted time with a delay above each threshold, and all of them. */
+/** Arrivals of a run (ms), and the fluid's counted arrivals with a delay above each threshold. */
 export interface DrivenRun {
   readonly arrivedAtMs: Float64Array;
   /** Arrivals before the counted time. */
   readonly warmUp: number;
-  /** Arrivals expected in the counted time. */
+  /** Expected arrivals in the counted time. */
   readonly expected: number;
-  /** What the fluid did less its known mean, as fractions of the expected arrivals. */
+  /** Fluid minus its known mean, as fractions of the expected arrivals. */
   readonly deviations: readonly number[];
 }
 
-/** Parts of the arrivals that the fluid delays by more than its thresholds: around what a p99 leaves. */
+/** Fractions of arrivals delayed beyond the thresholds, around the tail of a p99. */
 const LATE_PARTS = [0.03, 0.01, 0.004];
 const WARM_UP_FRACTION = 0.05;
 
-/** Whether the rate of a stage exceeds its capacity at times. */
+/** True if the rate exceeds the capacity at times. */
 export const hasOverloads = <Stage extends { readonly process: ArrivalProcess; readonly loadFactor: number }>(
   stage: Stage,
 ): stage is Stage & Overloads => stage.process.kind === 'mmpp' && stage.process.highFactor * stage.loadFactor > 1;
@@ -55,11 +54,11 @@ function fluidLaw({ process, loadFactor }: Overloads): FluidLaw {
   return { highShare, rise, fall, decayPerMs: 1 / (rise * meanHighMs) - 1 / (fall * meanLowMs) };
 }
 
-/** Part of the arrivals that the fluid delays at all. */
+/** Fraction of arrivals delayed by the fluid. */
 const delayedPart = ({ highFactor, lowFactor }: Overloads['process'], { highShare, rise, fall }: FluidLaw): number =>
   highShare * (highFactor + (lowFactor * rise) / fall);
 
-/** Time (ms) within a stretch of `ms` that a delay starting at `fromMs` and changing by `slope` per ms is above `thresholdMs`. */
+/** Time (ms) above `thresholdMs` within `ms` of a delay that starts at `fromMs` and changes by `slope` per ms. */
 function timeAbove(fromMs: number, slope: number, ms: number, thresholdMs: number): number {
   const crossesAt = (thresholdMs - fromMs) / slope;
   const before = Math.min(ms, Math.max(0, crossesAt));

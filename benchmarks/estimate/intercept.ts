@@ -1,11 +1,13 @@
-/** Least squares (Draper and Smith, Applied Regression Analysis, §2): what `values` are where all their regressors are 0, with its standard error. */
+/**
+ * Least squares (Draper and Smith, Applied Regression Analysis, §2): value at zero regressors, with its standard error.
+ */
 export function intercept(
   values: readonly number[],
   regressors: readonly (readonly number[])[],
 ): { readonly value: number; readonly standardError: number } {
   const rows = regressors.map((row) => [1, ...row]);
   const size = rows[0]?.length ?? 1;
-  // The normal equations with the first unit vector beside them: its solution is the first column of the inverse.
+  // Normal equations with the first unit vector: the solution is the first column of the inverse.
   const system = Array.from({ length: size }, (_, i) => [
     ...Array.from({ length: size }, (__, j) => sum(rows, (row) => (row[i] as number) * (row[j] as number))),
     sum(rows, (row, r) => (row[i] as number) * (values[r] as number)),
@@ -24,7 +26,7 @@ export function intercept(
 const sum = <Row>(rows: readonly Row[], of: (row: Row, index: number) => number): number =>
   rows.reduce((total, row, index) => total + of(row, index), 0);
 
-/** Brings the square part of a positive definite system to the unit matrix (Gauss and Jordan). */
+/** Gauss-Jordan elimination of a positive definite system. */
 function eliminate(system: number[][]): void {
   for (const [p, pivot] of system.entries()) {
     const lead = pivot[p] as number;

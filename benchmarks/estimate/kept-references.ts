@@ -1,6 +1,6 @@
 /**
- * The references of the benchmark, kept in references.json because their simulation takes most of an hour of one core. They are
- * simulated anew when the seeds have changed, or on request.
+ * References of the benchmark, cached in references.json: their simulation takes most of an hour of one core. Simulated
+ * again after changed seeds or on request.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { drivenReference } from './driven-reference.js';
@@ -17,7 +17,7 @@ export interface Samples {
   readonly pipelines: { readonly count: number; readonly seed: number };
 }
 
-/** References in the order of the samples. */
+/** In the order of the samples. */
 export interface References {
   readonly samples: Samples;
   readonly stages: readonly Reference[];
@@ -51,7 +51,7 @@ function simulated(samples: Samples): References {
   return references;
 }
 
-/** By plain runs, and where these end too wide by runs with the fluid beside them. */
+/** Plain runs, then runs with the fluid if the interval is too wide. */
 function narrowReference(stage: RandomStage, seed: number): Reference {
   const plain = referenceOf(stage, seed);
   return plain.halfWidthFraction > WITHIN && hasOverloads(stage) ? drivenReference(stage, seed) : plain;
@@ -59,7 +59,7 @@ function narrowReference(stage: RandomStage, seed: number): Reference {
 
 const rounded = (value: unknown): unknown => (typeof value === 'number' ? Number(value.toPrecision(6)) : value);
 
-/** The kept references of `samples`, simulated first where there are none or `renew` asks for it. */
+/** Cached references of `samples`; simulates them if absent or if `renew`. */
 export function referencesOf(samples: Samples, renew: boolean): References {
   if (renew || !existsSync(FILE)) return simulated(samples);
   const kept = JSON.parse(readFileSync(FILE, 'utf8')) as References;

@@ -1,4 +1,4 @@
-/** Estimates of all samples against their references, with the time that an estimate takes. */
+/** Estimates of all samples against their references, and estimate times. */
 import { estimatePipeline } from '../../packages/core/src/estimate/pipeline-latency.js';
 import { stageLoads } from '../../packages/core/src/estimate/stage-load.js';
 import { estimateStage, refineStage, type StageQuery } from '../../packages/core/src/estimate/stage-sojourn.js';
@@ -11,7 +11,6 @@ import { type RandomPipeline, randomPipelines } from './random-pipelines.js';
 import { type RandomStage, randomShareStages, randomStages } from './random-stages.js';
 import type { Reference } from './reference.js';
 
-/** Errors of the p99 by class. */
 export interface Figures {
   readonly stages: Readonly<Record<'poisson' | 'gamma' | 'mmpp' | 'bursty', ErrorSummary>>;
   readonly microseconds: Readonly<Record<'poisson' | 'bursty', number>>;
@@ -44,7 +43,7 @@ function errorsOf(
   }));
 }
 
-/** Mean processor time of one estimate, after a warm-up; the clock would count what else runs on the machine. */
+/** Mean processor time of one estimate after a warm-up. Wall time would include other programs. */
 function microsecondsEach(queries: readonly StageQuery[]): number {
   const round = (): number => queries.reduce((sum, query) => sum + estimateStage(query).quantileMs(P99), 0);
   for (let i = 0; i < TIMED_ROUNDS; i++) round();
@@ -122,7 +121,6 @@ function halfWidths(references: readonly PipelineReference[]): Figures['pipeline
   return { median: percents[Math.floor(percents.length / 2)] ?? 0, worst: percents.at(-1) ?? 0 };
 }
 
-/** Measures everything. */
 export function measure(references: References): Figures {
   const all = [...references.stages, ...references.shares];
   return {

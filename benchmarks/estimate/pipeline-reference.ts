@@ -1,4 +1,4 @@
-/** Reference percentiles of a pipeline from the full simulator: the serving policies themselves, without drops. */
+/** Reference percentiles of a pipeline from the full simulator without drops. */
 import { LatencyHistogram } from '../../packages/core/src/kernel/latency-histogram.js';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
 import type { Plan, StagePlan } from '../../packages/core/src/model/plan.js';
@@ -6,7 +6,7 @@ import { poissonArrivals } from '../../packages/core/src/simulate/arrivals/const
 import { simulatePlan } from '../../packages/core/src/simulate/simulate-plan.js';
 import { type RandomPipeline, VARIANT } from './random-pipelines.js';
 
-/** Latency of a pipeline by simulation, in ms, with the 95 % interval of the p99 as a fraction of it. */
+/** Latency in ms, with the 95 % interval of the p99 as a fraction of it. */
 export interface PipelineReference {
   readonly meanMs: number;
   readonly p99Ms: number;
@@ -56,7 +56,6 @@ function oneRun(pipeline: RandomPipeline, seed: number): LatencyHistogram {
   return histogram;
 }
 
-/** Simulates the reference of a pipeline. */
 export function pipelineReference(pipeline: RandomPipeline, seed: number): PipelineReference {
   const runs = Array.from({ length: RUNS }, (_, i) => oneRun(pipeline, seed + i));
   const logs = runs.map((run) => Math.log(run.quantileMs(0.99)));

@@ -1,7 +1,7 @@
 /**
- * The pipelines that the composition over the graph is measured on: two to four stages, drawn with a fixed seed. Chains, a fan-out of
- * 2–8 items with its join, and forks whose branches meet; every stage has its own load factor of 0.3–0.85, 1–16 replicas, a cap of 1–32
- * (log-uniform) and an affine curve; full-batch times of 5–400 ms follow. Poisson arrivals.
+ * Pipelines for measuring the composition over the graph: two to four stages, drawn with a fixed seed. Chains, a
+ * fan-out of 2–8 items with its join, and forks whose branches meet. Each stage has a load factor of 0.3–0.85, 1–16
+ * replicas, a cap of 1–32 (log-uniform), an affine curve, and full-batch times of 5–400 ms. Poisson arrivals.
  */
 import type { StageConfiguration } from '../../packages/core/src/estimate/pipeline-latency.js';
 import { stageLoads } from '../../packages/core/src/estimate/stage-load.js';
@@ -10,7 +10,6 @@ import { type StageId, stageId, variantId } from '../../packages/core/src/model/
 import type { EdgeSpec, PipelineSpec, StageSpec } from '../../packages/core/src/model/pipeline-spec.js';
 import { serviceCurve } from '../../packages/core/src/profile/service-curve.js';
 
-/** A pipeline with its stages as they run, under a load. */
 export interface RandomPipeline {
   readonly shape: 'chain' | 'fan-out' | 'fork';
   readonly spec: PipelineSpec;
@@ -92,7 +91,7 @@ function specOf({ stageCount, edges }: Graph): PipelineSpec {
   };
 }
 
-/** A stage that the rate loads by 0.3–0.85; undefined if its full batch would take too short or too long. */
+/** A stage with load factor 0.3–0.85; undefined if its full batch would be too short or too long. */
 function configuration(rng: Rng, arrivalRps: number): StageConfiguration | undefined {
   const replicas = whole(rng, 1, 16);
   const maxBatchSize = Math.round(logBetween(rng, 1, 32));
@@ -125,7 +124,6 @@ function randomPipeline(rng: Rng): RandomPipeline {
   return { shape: graph.shape, spec, stages, arrivalRps };
 }
 
-/** `count` pipelines. */
 export function randomPipelines(count: number, seed: number): readonly RandomPipeline[] {
   const rng = new SeededRng(seed);
   return Array.from({ length: count }, () => randomPipeline(rng));

@@ -1,10 +1,9 @@
 /**
- * The stages that the estimate is measured on: drawn with a fixed seed, off the grid of the sojourn table.
- *
- * Replicas 1–16, caps 1–64 (log-uniform), full-batch times 10–400 ms (5–200 with shares; log-uniform), load factors 0.3–0.95, service spread cv 0–15 %.
- * Three in five service curves are affine (fixed-cost share 0–0.9), the others measured: powers k^γ, γ 0.55–1, at the powers of two with
- * 5 % noise. A third of the arrivals are Poisson, a third gamma with CV 2, a third switch between two rates (MMPP): a fifth to half of the
- * time at 1.2–1.8 times the mean, in cycles of 300–6000 requests and at most 10 s.
+ * Stages for measuring the estimate, drawn with a fixed seed, off the grid of the sojourn table.
+ * Replicas 1–16, caps 1–64 (log-uniform), full-batch times 10–400 ms (5–200 with shares; log-uniform), load factors
+ * 0.3–0.95, service cv 0–15 %. Three in five service curves are affine (fixed-cost share 0–0.9), the others powers k^γ,
+ * γ 0.55–1, at powers of two with 5 % noise. Arrivals in thirds: Poisson, gamma with CV 2, MMPP. The MMPP has 1.2–1.8
+ * times the mean for a fifth to half of the time, in cycles of 300–6000 requests and at most 10 s.
  */
 import type { ArrivalProcess } from '../../packages/core/src/estimate/arrivals.js';
 import { normalQuantile } from '../../packages/core/src/kernel/normal-quantile.js';
@@ -12,7 +11,7 @@ import type { Rng } from '../../packages/core/src/kernel/rng.js';
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { type CurvePoint, type ServiceCurve, serviceCurve } from '../../packages/core/src/profile/service-curve.js';
 
-/** A stage under load. `shape` and `arrivals` name the classes that errors are reported by. */
+/** `shape` and `arrivals` name the classes of reported errors. */
 export interface RandomStage {
   readonly curve: ServiceCurve;
   readonly shape: 'affine' | 'measured';
@@ -21,7 +20,7 @@ export interface RandomStage {
   readonly loadFactor: number;
   readonly arrivalRps: number;
   readonly process: ArrivalProcess;
-  /** Window of the short dispersion, as an SLO of the pipeline would set it. */
+  /** Window of the short dispersion. */
   readonly sloMs: number;
 }
 
@@ -40,7 +39,7 @@ function affinePoints(rng: Rng, cap: number, cv: number): readonly CurvePoint[] 
   return [...new Set([1, cap])].map((k) => point(k, fixedShare + (1 - fixedShare) * k, cv));
 }
 
-/** Sizes that a profiler would measure, times never falling with the size, the largest batch with the best throughput. */
+/** Sizes of a profiler: non-decreasing times, best throughput at the largest batch. */
 function measuredPoints(rng: Rng, cap: number, cv: number): readonly CurvePoint[] {
   const power = between(rng, 0.55, 1);
   const sizes = [...[1, 2, 4, 8, 16, 32, 64].filter((size) => size < cap), cap];
@@ -70,7 +69,7 @@ interface Switching {
   readonly requestsPerCycle: number;
 }
 
-/** The rate's cycle holds so many requests, but lasts at most 10 s: what is slower belongs to the forecast. */
+/** Requests per cycle, at most 10 s: slower changes belong to the forecast. */
 function switchingProcess({ share, highFactor, requestsPerCycle }: Switching, arrivalRps: number): ArrivalProcess {
   const cycleMs = Math.min(LONGEST_CYCLE_MS, (1000 * requestsPerCycle) / arrivalRps);
   const lowFactor = (1 - share * highFactor) / (1 - share);
@@ -103,7 +102,7 @@ function randomStage(rng: Rng, processAt: ProcessAt, shares: boolean): RandomSta
   };
 }
 
-/** `count` stages on whole cores, a third of them for each kind of arrivals. */
+/** `count` stages on whole cores, a third for each kind of arrivals. */
 export function randomStages(count: number, seed: number): readonly RandomStage[] {
   const rng = new SeededRng(seed);
   return Array.from({ length: count }, (_, i) => {

@@ -1,7 +1,7 @@
 /**
- * Reference percentiles by long simulation: independent runs are added until the 95 % interval of the p99, from the spread between runs,
- * is within 2 % (or the work limit is reached, which the result tells). What plain runs leave open is done with the fluid beside them
- * (driven-reference.ts) where that is known.
+ * Reference percentiles by long simulation. Independent runs are added until the 95 % interval of the p99, from the
+ * spread between runs, is within 2 %, or the work limit is reached and reported. Unresolved stages use the fluid
+ * reference if known (driven-reference.ts).
  */
 import { drawArrivals } from '../../packages/core/src/estimate/arrivals.js';
 import { runStage } from '../../packages/core/src/estimate/micro-simulation.js';
@@ -9,7 +9,7 @@ import { LatencyHistogram } from '../../packages/core/src/kernel/latency-histogr
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
 import type { RandomStage } from './random-stages.js';
 
-/** Reference of one stage; `halfWidthFraction` of the p99's 95 % interval. */
+/** `halfWidthFraction`: of the p99's 95 % interval. */
 export interface Reference {
   readonly meanMs: number;
   readonly p50Ms: number;
@@ -26,7 +26,7 @@ const RUNS = 8;
 export const WITHIN = 0.02;
 export const BURST_MS = 50;
 
-/** Requests of one run: long enough for some hundred switches of the rate. */
+/** Some hundred switches of the rate. */
 export function runLength(stage: RandomStage): number {
   if (stage.process.kind !== 'mmpp') return FIRST_REQUESTS;
   const cycleMs = stage.process.meanHighMs + stage.process.meanLowMs;
@@ -41,7 +41,6 @@ function oneRun(stage: RandomStage, requests: number, seed: number): LatencyHist
   return runStage(run, rng.fork('service')).requests;
 }
 
-/** Interval of the p99 from `RUNS` groups of runs. */
 function halfWidth(groups: readonly LatencyHistogram[]): number {
   const values = groups.map((group) => Math.log(group.quantileMs(0.99)));
   const mean = values.reduce((a, b) => a + b, 0) / values.length;
@@ -49,7 +48,6 @@ function halfWidth(groups: readonly LatencyHistogram[]): number {
   return 2.365 * Math.sqrt(variance / values.length);
 }
 
-/** Simulates the reference of a stage. */
 export function referenceOf(stage: RandomStage, seed: number): Reference {
   const groups = Array.from({ length: RUNS }, () => new LatencyHistogram());
   const length = runLength(stage);

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:estimate`: errors of the latency estimate against simulation, with the bars they are held to. Writes results.json and
- * results.md. `--renew` simulates the references again.
+ * `npm run bench:estimate [-- --renew]`: errors of the latency estimate against simulation, with bars. Writes
+ * results.json and results.md. `--renew` simulates the references again.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
- * Times batches as the dispatch rule sees them: from the turn that starts a batch to the turn that takes its answer. The clock of the
- * runner is read once a turn, so the work of a turn (tensors cut, copied and handed over, requests answered) lies inside the batch that
- * it starts, as in a simulation, where a batch starts at the very instant at which another one ends.
+ * Batch times as the dispatch rule sees them: from the turn that starts a batch to the turn that takes its answer. The
+ * runner's clock is read once per turn, so the work of a turn counts to the batch it starts. In a simulation a batch
+ * also starts at the instant another ends.
  */
 import type { AlarmClock, TensorMap } from '@equipoise/core/model';
 import type { ModelRunner } from '@equipoise/core/ports';
@@ -13,14 +13,13 @@ interface Answered {
   readonly fanOut: readonly number[] | undefined;
 }
 
-/** What was timed since it was last taken. */
+/** Since the last call. */
 export interface TimedBatches {
   readonly batches: readonly ServedBatch[];
-  /** Items that each output became, by stages whose outputs fan out. */
+  /** Items of each output, by stages with a fan-out. */
   readonly fanOuts: Readonly<Record<string, readonly number[]>>;
 }
 
-/** A clock for the runner and runners for its stages. */
 export class BatchTimes {
   #turnAtMs = 0;
   #answered: Answered[] = [];
@@ -40,7 +39,7 @@ export class BatchTimes {
     ringAt: monotonicClock.ringAt,
   };
 
-  /** The runner of a stage, timed; `fansOut` where its outputs become several items. */
+  /** Timed runner of a stage. `fansOut`: its outputs become several items. */
   timed(runner: ModelRunner, stageId: string, fansOut: boolean): ModelRunner {
     return {
       run: async (inputs) => {
@@ -70,5 +69,5 @@ export class BatchTimes {
   }
 }
 
-/** The leading dimension of an output that fans out. */
+/** Leading dimension of a fanned-out output. */
 const itemCount = (output: TensorMap): number => Object.values(output)[0]?.shape[0] ?? 0;

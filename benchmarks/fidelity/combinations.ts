@@ -1,4 +1,4 @@
-/** The three combinations of shelf-scan that are served, and what one replica of each stage is allowed. */
+/** Served combinations of shelf-scan, and the limits of a replica. */
 import {
   type PipelineSpec,
   type Plan,
@@ -9,7 +9,6 @@ import {
   type VariantSpec,
 } from '@equipoise/core/model';
 
-/** Variants by stage. */
 export interface Combination {
   readonly name: string;
   readonly variants: Readonly<Record<string, string>>;
@@ -20,14 +19,14 @@ const combination = (detect: string, classify: string): Combination => ({
   variants: { decode: 'jpeg', detect, classify, count: 'tally' },
 });
 
-/** Fast ones, two to four milliseconds a request, so that thousands of them take seconds. */
+/** Two to four ms per request, so that thousands take seconds. */
 export const combinations: readonly Combination[] = [
   combination('xs', 'xs'),
   combination('s', 'xs'),
   combination('s', 's'),
 ];
 
-/** The pipeline with the variants of one combination alone, each on the whole core that all of them share. */
+/** Pipeline with one combination, each variant on the whole shared core. */
 export function specOf(spec: PipelineSpec, { variants }: Combination): PipelineSpec {
   const { accuracyTable: _, ...rest } = spec;
   const stages = spec.stages.map((stage) => {
@@ -37,7 +36,7 @@ export function specOf(spec: PipelineSpec, { variants }: Combination): PipelineS
   return { ...rest, budget: { cpuCores: 1 }, stages };
 }
 
-/** One replica per stage, batches as large as the stage allows. */
+/** One replica per stage, the largest allowed batches. */
 export function planOf(spec: PipelineSpec): Plan {
   const stages: Record<StageId, readonly StagePlan[]> = {};
   for (const { id, variants, bounds } of spec.stages) {
@@ -57,5 +56,4 @@ export function planOf(spec: PipelineSpec): Plan {
   return { stages, predicted: nothing };
 }
 
-/** Name of the only replica of a stage. */
 export const replicaOf = (stage: StageId) => replicaId(`${stage}-1`);

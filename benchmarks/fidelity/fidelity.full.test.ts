@@ -1,4 +1,4 @@
-/** The benchmark in small: it serves, calibrates, simulates and reports. The bounds are those of sanity, wide enough for a busy machine. */
+/** Small benchmark: serves, calibrates, simulates and reports. The bounds are wide enough for a busy machine. */
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';

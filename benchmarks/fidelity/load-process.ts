@@ -1,6 +1,6 @@
 /**
- * The load generator, a process of its own. It waits by timers alone: a process that spins until the next instant would take the
- * server's core. A request therefore leaves up to a millisecond late; the simulation is given the instants at which it arrived.
+ * Load generator process. It waits by timers only: a spinning process would take the server's core. Requests leave up
+ * to 1 ms late; the simulation uses the actual arrivals.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
@@ -59,7 +59,7 @@ class Load {
     const pending: Promise<void>[] = [];
     let savedMs = 0;
     while (this.#sent < this.#task.requests) {
-      // The rest is moved to where the rush ends.
+      // The rest starts after the rush.
       const atMs = arrivals.nextAtMs() as number;
       if (this.#sent < this.#task.rushing) savedMs = atMs / 2;
       const dueAtMs = startedAtMs + atMs - savedMs;

@@ -1,12 +1,9 @@
-/**
- * What else the machine does: CPU time of others and time stolen by the host, as fractions of all cores' time; and waiting for moments in
- * which others take none that they would not give up at once.
- */
+/** Load of the machine: CPU time of others and stolen time, as fractions of all cores. Waits for calm moments. */
 import { readFileSync } from 'node:fs';
 
 const TICK_MS = 10;
 
-/** CPU times since boot, in ms over all cores; `urgentMs` is that of programs at the usual priority or a higher one. */
+/** CPU times since boot, in ms over all cores. `urgentMs`: programs at usual or higher priority. */
 export interface MachineTimes {
   readonly busyMs: number;
   readonly urgentMs: number;
@@ -14,7 +11,6 @@ export interface MachineTimes {
   readonly allMs: number;
 }
 
-/** Now. */
 export function machineTimes(): MachineTimes {
   const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n');
   const ticks = line.trim().split(/\s+/).slice(1, 9).map(Number);
@@ -28,7 +24,7 @@ export function machineTimes(): MachineTimes {
   };
 }
 
-/** Between two instants, less the CPU time of the benchmark itself. */
+/** Difference of two instants, minus the benchmark's CPU time. */
 export function othersSince(before: MachineTimes, ownCpuMs: number) {
   const now = machineTimes();
   const allMs = now.allMs - before.allMs;
@@ -41,7 +37,10 @@ export function othersSince(before: MachineTimes, ownCpuMs: number) {
 const LOOK_MS = 100;
 const CALM_FRACTION = 0.05;
 
-/** Waits until nobody else computes at the usual priority, `mostMs` at most; returns how long it waited. Nothing of the benchmark may run. */
+/**
+ * Waits, at most `mostMs`, until no other program computes at usual priority. Returns the time waited. Nothing of the
+ * benchmark may run.
+ */
 export async function waitForCalm(mostMs: number): Promise<number> {
   const startedAtMs = performance.now();
   while (performance.now() - startedAtMs < mostMs) {

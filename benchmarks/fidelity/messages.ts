@@ -1,21 +1,20 @@
-/** What the benchmark says to its two processes, the server's and the load generator's, and what they answer: one answer a message. */
+/** Messages of the benchmark to its server and load generator, with one answer each. */
 import type { PipelineSpec, ProfileSet } from '@equipoise/core/model';
 import type { ThreadTimes } from './thread-times.js';
 
-/** To the server. */
 export type ToServer =
   | { readonly kind: 'profile'; readonly spec: PipelineSpec; readonly quick: boolean }
   | { readonly kind: 'serve'; readonly spec: PipelineSpec; readonly profiles: ProfileSet }
   | { readonly kind: 'record' }
   | { readonly kind: 'stop' };
 
-/** Requests as the server saw them, in the order of their ends; instants on its own clock. A dropped one has no latency. */
+/** Requests in the order of their ends, on the server's clock. A dropped one has no latency. */
 export interface ServedRequests {
   readonly arrivedAtMs: readonly number[];
   readonly latencyMs: readonly (number | null)[];
 }
 
-/** A batch from the turn that starts it to the turn that takes its answer; instants on the server's clock. */
+/** Batch from its start turn to its answer turn, on the server's clock. */
 export interface ServedBatch {
   readonly stageId: string;
   readonly size: number;
@@ -23,14 +22,14 @@ export interface ServedBatch {
   readonly ms: number;
 }
 
-/** From the server, by what was asked; `record` gives what was served since it was last asked for. */
+/** `record`: everything served since the last request for it. */
 export interface FromServer {
   readonly profile: ProfileSet;
   readonly serve: { readonly url: string };
   readonly record: {
     readonly requests: ServedRequests;
     readonly batches: readonly ServedBatch[];
-    /** Items that each output became, by stages whose outputs fan out. */
+    /** Items of each output, by stages with a fan-out. */
     readonly fanOuts: Readonly<Record<string, readonly number[]>>;
     readonly cpuMs: number;
     readonly threads: ThreadTimes;
@@ -38,7 +37,7 @@ export interface FromServer {
   readonly stop: null;
 }
 
-/** To the load generator: Poisson arrivals, the first `rushing` of them at twice the rate, or one request after another where no rate is given. */
+/** Poisson arrivals, the first `rushing` at twice the rate; without a rate, one request after another. */
 export interface LoadTask {
   readonly url: string;
   readonly folder: string;
@@ -48,7 +47,7 @@ export interface LoadTask {
   readonly seed: number;
 }
 
-/** From the load generator; latencies count from the instant a request was handed to the socket, `lateMs` is how long after its due time that was. */
+/** Latencies count from handing a request to the socket. `lateMs`: delay against its due time. */
 export interface LoadAnswer {
   readonly ok: number;
   readonly dropped: number;

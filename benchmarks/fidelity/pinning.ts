@@ -1,13 +1,12 @@
 /**
- * Which core a thread runs on. A replica is a thread of the server's process; its kernel id is the one that appears in /proc/self/task
- * while it starts. Threads that it starts itself inherit its core.
+ * Core pinning. A replica is a thread of the server process; its kernel id appears in /proc/self/task during its start.
+ * Its own threads inherit its core.
  */
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import type { ReplicaLauncher } from '@equipoise/core/ports';
 
 const SERVER_CORE = 0;
-/** The core of the replicas. */
 export const REPLICA_CORE = 1;
 
 const threadIds = (): readonly number[] => readdirSync('/proc/self/task').map(Number);
@@ -16,7 +15,7 @@ function pin(core: number, ids: readonly number[]): void {
   for (const id of ids) execFileSync('taskset', ['-pc', String(core), String(id)], { stdio: 'ignore' });
 }
 
-/** Puts this process on the server's core and the threads of Node's pool, which decode images, on that of the replicas. */
+/** Pins this process to the server's core, and Node's pool threads (image decoding) to the replicas' core. */
 export function pinServer(): void {
   const { poolThreadIds } = globalThis as { readonly poolThreadIds?: readonly number[] };
   if (poolThreadIds === undefined || poolThreadIds.length === 0)
@@ -25,7 +24,7 @@ export function pinServer(): void {
   pin(REPLICA_CORE, poolThreadIds);
 }
 
-/** A launcher whose replicas run on their core from the moment they are ready. */
+/** Launcher that pins replicas once they are ready. */
 export function pinned(launcher: ReplicaLauncher): ReplicaLauncher {
   return {
     launch: async (request) => {

@@ -1,4 +1,4 @@
-/** The two processes of the benchmark, both on core 0; each answers one message with one. */
+/** The two processes of the benchmark, both on core 0, one answer per message. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { FromServer, LoadAnswer, LoadTask, ToServer } from './messages.js';
@@ -33,9 +33,8 @@ class Asked {
   }
 }
 
-/** The server. */
 export class ServerProcess {
-  // Without helper threads of the garbage collector, which would be pinned to another core than the thread that waits for them.
+  // Without garbage-collection helper threads, which would be pinned to another core than the waiting thread.
   readonly #process = new Asked('./server-process.ts', [
     '--single-threaded-gc',
     '--require',
@@ -51,7 +50,6 @@ export class ServerProcess {
   }
 }
 
-/** The load generator. */
 export class LoadProcess {
   readonly #process = new Asked('./load-process.ts', []);
 

@@ -1,8 +1,7 @@
-/** The table of the comparison and its bars. */
 import type { Slice } from './run-slices.js';
 import { type Figures, median, medianFigures } from './slice-figures.js';
 
-/** What results.json holds. */
+/** Content of results.json. */
 export interface FidelityResults {
   readonly machine: string;
   readonly slices: readonly Slice[];
@@ -43,7 +42,7 @@ const signed = (fraction: number): string => `${fraction >= 0 ? '+' : '−'}${(1
 const ms = (value: number): string => value.toFixed(2);
 const verdictText = (met: boolean): string => (met ? 'met' : '**missed**');
 
-/** Largest ÷ smallest of the runs − 1, halved around the median: how far a run is from the median one. */
+/** (Largest ÷ smallest − 1) ÷ 2: distance of a run from the median. */
 function rangeFraction(values: readonly number[]): number {
   const middle = median(values);
   return Math.max(...values.map((value) => Math.abs(value / middle - 1)));
@@ -107,13 +106,13 @@ function overloadRow(combination: string, cells: readonly Cell[]): Verdict {
   return { row: `| ${row.join(' | ')} |`, met };
 }
 
-/** Deviation of the saturation throughput in the median of the runs, each compared with its own simulation. */
+/** Deviation of the saturation throughput in the median run, each against its own simulation. */
 function medianRunOff(slices: readonly Slice[], name: string): number {
   const runs = slices.filter(({ combination, load }) => combination === name && load === 'saturation');
   return median(runs.map(({ served, simulated }) => off(simulated.completedRps, served.completedRps)));
 }
 
-/** The report as the body of a Markdown page, and whether every bar is met. */
+/** Report as Markdown, and true if every bar is met. */
 export function fidelityReport({ machine, slices }: FidelityResults): { readonly text: string; readonly met: boolean } {
   const cells = cellsOf(slices);
   const latency = cells.filter(({ load }) => load !== 'saturation' && load < 1).map(latencyRow);

@@ -1,8 +1,7 @@
-/** What is being measured and how long the rest will take, on the standard error output. */
+/** Progress and remaining time on stderr. */
 
 const MINUTE_MS = 60_000;
 
-/** Progress over `runs` runs, one combination each. */
 export class RunProgress {
   readonly #runs: number;
   readonly #startedAtMs = performance.now();
@@ -13,7 +12,7 @@ export class RunProgress {
     this.#runs = runs;
   }
 
-  /** Mean time of the runs that are done; 0 before the first. */
+  /** Mean time of finished runs; 0 before the first. */
   get expectedRunMs(): number {
     return this.#runMs;
   }

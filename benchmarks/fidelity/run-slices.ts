@@ -1,8 +1,8 @@
 /**
- * One run of one combination: profile in a closed loop, serve, find the saturation throughput, then the loads in rounds. In every round
- * segments that calibrate the service times take turns with segments that are compared, at other rates, so that both see the machine in
- * the same state. Each segment begins with an empty server. What is compared goes through the simulator at the recorded instants of
- * arrival, once with service times as calibrated and once with those of the closed loop alone.
+ * One run of one combination: profile in a closed loop, serve, find the saturation throughput, then the loads in
+ * rounds. In a round, segments that calibrate service times alternate with compared segments at other rates, so both
+ * see the same machine state. Each segment starts with an empty server. Compared segments are simulated at their
+ * recorded arrivals, with calibrated and with closed-loop service times.
  */
 import { join } from 'node:path';
 import type { PipelineSpec } from '@equipoise/core/model';
@@ -15,12 +15,12 @@ import { measuredServiceTimes } from './service-times.js';
 import { type SimulatedBy, simulateSegment } from './simulate-slice.js';
 import { type Figures, figuresOf, median, medianFigures, quantile, type Timeline } from './slice-figures.js';
 
-/** Loads whose latency is compared, as fractions of the saturation throughput. */
+/** Compared loads as fractions of the saturation throughput. */
 const LOADS = [0.3, 0.6, 0.85] as const;
 const OVERLOAD = 1.1;
-/** More would cost throughput again: refusing requests is work, too. */
+/** Higher rates cost throughput: refusals are work. */
 const SATURATING = 1.25;
-/** Loads that calibrate, with their parts of a round's requests: on both sides of the one that is compared, never the same. */
+/** Calibrating loads and their share of a round's requests, on both sides of the compared load. */
 const CALIBRATING = [
   [{ load: 0.2, part: 0.2 }],
   [{ load: 0.45, part: 0.4 }],
@@ -30,23 +30,22 @@ const CALIBRATING = [
   ],
 ] as const;
 const CALIBRATING_OVERLOAD = [1.15, 1.35] as const;
-/** Many short ones, so that what disturbs hits segments of both kinds alike. */
+/** Many short rounds, so that disturbances hit both kinds of segments. */
 export const WHOLE_ROUNDS: Rounds = { below: 12, above: 5 };
-/** Of the time in which requests arrive. */
+/** Fraction of the arrival time. */
 const MOST_UNCOUNTED = 0.75;
-/** Code is compiled while it is used: requests at this rate come before anything is measured. */
+/** Warm-up rate, for compilation. */
 const WARM_UP_RPS = 250;
 const FIRST_RPS = 700;
 const SATURATION_TAKES = 2;
-/** A segment in which replicas waited for their core this many times as long, per time they ran, as in the median calibrating one … */
+/** A segment is disturbed if replicas waited so many times longer, per run time, than in the median calibrating one. */
 const DISTURBED_FACTOR = 1.5;
-/** … is measured again, so often in all; the take with the least waiting counts, whatever it shows. */
+/** Takes of a disturbed segment. The one with the least waiting counts. */
 const MOST_TAKES = 2;
-/** A segment begins when the machine is calm, but a run waits no longer than this in all. */
+/** Longest total wait of a run for a calm machine. */
 const MOST_WAIT_MS = 12_000;
 const SEEDS = 5;
 
-/** Rounds below and above capacity. */
 export interface Rounds {
   readonly below: number;
   readonly above: number;
@@ -56,30 +55,30 @@ export interface Rounds {
 export interface Slice {
   readonly combination: string;
   readonly run: number;
-  /** A fraction of the saturation throughput, or the search for it. */
+  /** Fraction of the saturation throughput, or the search for it. */
   readonly load: number | 'saturation';
   readonly requests: number;
   readonly offeredRps: number;
   readonly served: Figures;
-  /** By the simulator with service times as in service, and with those of the closed loop. */
+  /** Simulated with service times as in service, and as in the closed loop. */
   readonly simulated: Figures;
   readonly simulatedClosedLoop: Figures;
-  /** With the service times of the compared segments themselves: what is off then is the simulation, and not the times. */
+  /** With the compared segments' own times: the remaining error is the simulation's. */
   readonly simulatedOwnTimes: Figures;
-  /** Beside the server's latency: the client's, and the way to the server and back of a single request. */
+  /** Client latency, and the round trip of a single request. */
   readonly client: { readonly p50Ms: number; readonly p99Ms: number };
   readonly wayMs: number;
-  /** CPU time of others and time stolen by the host, as fractions of all cores' time. */
+  /** CPU time of others and stolen time, as fractions of all cores. */
   readonly otherCpuFraction: number;
   readonly stolenFraction: number;
-  /** Time that the replicas' threads waited for their core ÷ time they ran, here and in the median calibrating segment. */
+  /** Replica wait ÷ run time, here and in the median calibrating segment. */
   readonly waitFraction: number;
   readonly calibratedWaitFraction: number;
-  /** Segments that were measured again. */
+  /** Segments measured again. */
   readonly retaken: number;
 }
 
-/** What a run works with; `requests` is the number at each load whose latency is compared. */
+/** `requests`: number per compared load. */
 export interface RunSetting {
   readonly spec: PipelineSpec;
   readonly combination: Combination;
@@ -88,7 +87,6 @@ export interface RunSetting {
   readonly rounds: Rounds;
   readonly server: ServerProcess;
   readonly load: LoadProcess;
-  /** Told what comes next. */
   readonly onStep: (step: string) => void;
 }
 
@@ -128,7 +126,7 @@ class ServedRun {
   readonly #setting: RunSetting;
   readonly #spec: PipelineSpec;
   readonly #url: string;
-  /** By the phase whose compared segments they took turns with. */
+  /** By the phase of the compared segments. */
   readonly #calibrating: (Recorded & { readonly phase: number })[] = [];
   readonly #compared: Compared[] = [];
   #phase = 0;
@@ -157,12 +155,12 @@ class ServedRun {
     );
   }
 
-  /** The loads below capacity; returns the saturation throughput that they are fractions of. */
+  /** Loads below capacity. Returns the saturation throughput. */
   async #rounds(): Promise<number> {
     const { requests, rounds, onStep } = this.#setting;
     const perRound = Math.ceil(requests / rounds.below);
     let capacityRps = saturationRps(await this.#load(Math.ceil(requests / 4), FIRST_RPS));
-    // Whatever disturbs makes the throughput lower, never higher.
+    // Disturbances only lower the throughput.
     for (let take = 0; take < SATURATION_TAKES; take++) {
       const saturated = await this.#load(Math.ceil(requests / 2), SATURATING * capacityRps);
       capacityRps = Math.max(capacityRps, saturationRps(saturated));
@@ -177,14 +175,14 @@ class ServedRun {
           }),
           () => this.#compare(load, perRound, load * capacityRps),
         ];
-        // Whichever comes first follows a higher load and finds a warmer machine.
+        // The first follows a higher load on a warmer machine, so the order alternates.
         for (const step of round % 2 === 0 ? steps : steps.toReversed()) await step();
       }
     }
     return capacityRps;
   }
 
-  /** Each segment begins with a rush, for otherwise it takes seconds until the queue is as long as the SLO allows. */
+  /** Segments begin with a rush: otherwise the queue takes seconds to reach the SLO's length. */
   async #overload(firstCapacityRps: number): Promise<void> {
     const { requests, rounds, onStep } = this.#setting;
     const perRound = Math.ceil(requests / rounds.above);
@@ -249,7 +247,7 @@ class ServedRun {
     return { record, answer, ...offered, others, waitFraction: waitMs / runMs };
   }
 
-  /** Both simulations: the pipeline with the fan-outs that were measured, the curves of the server's policies. */
+  /** Both simulations, with measured fan-outs and the curves of the server's policies. */
   #simulatedBy(
     curves: ServiceCurves,
     inPhase: number,
@@ -263,7 +261,7 @@ class ServedRun {
   #timedBy(by: SimulatedBy, segments: readonly Recorded[]): SimulatedBy {
     const stageIds = this.#spec.stages.map(({ id }) => id);
     const settled = segments.map(settledBatches);
-    // On a machine that is hardly ours nothing may come to the last stages after a rush.
+    // On a very busy machine the last stages may get nothing after a rush.
     const hasAll = stageIds.every((id) => settled.some((batches) => batches.some(({ stageId }) => stageId === id)));
     const batches = hasAll ? settled : segments.map(({ record }) => record.batches);
     return { ...by, serviceTimes: measuredServiceTimes(stageIds, batches) };
@@ -297,18 +295,18 @@ class ServedRun {
   }
 }
 
-/** Instants of arrival from the first one on, ascending. */
+/** Arrivals relative to the first, ascending. */
 function arrivalsOf({ record }: Recorded): readonly number[] {
   const { arrivedAtMs } = record.requests;
   const firstMs = Math.min(...arrivedAtMs);
   return arrivedAtMs.map((atMs) => atMs - firstMs).sort((a, b) => a - b);
 }
 
-/** When the rush of a segment is over, from the first arrival on. */
+/** End of a segment's rush, relative to the first arrival. */
 const rushEndMs = (recorded: Recorded): number =>
   recorded.rushing === 0 ? 0 : (arrivalsOf(recorded)[recorded.rushing - 1] as number);
 
-/** The batches, without those of a rush: the server's thread has more to do then. */
+/** Batches outside a rush, which loads the server's thread. */
 function settledBatches(recorded: Recorded): readonly ServedBatch[] {
   const fromMs = Math.min(...recorded.record.requests.arrivedAtMs) + rushEndMs(recorded);
   return recorded.record.batches.filter(({ startedAtMs }) => startedAtMs >= fromMs);
@@ -346,7 +344,7 @@ function simulatedFigures(by: SimulatedBy, segments: readonly Recorded[]): Figur
   return medianFigures(bySeed);
 }
 
-/** The pipeline with the numbers of items that the fan-outs really gave. */
+/** Pipeline with the measured fan-out factors. */
 function withFanOut(spec: PipelineSpec, records: readonly FromServer['record'][]): PipelineSpec {
   const edges = spec.edges.map((edge) => {
     if (edge.fanOut === undefined) return edge;

@@ -1,7 +1,6 @@
 /**
- * `npm run bench:fidelity`: shelf-scan really served against its simulation. Every run of every combination is kept in results.json as
- * soon as it is done, and done ones are not repeated, so that the runs may be taken in parts (`-- --requests N --runs N --minutes N`;
- * `--anew` begins again). results.md has the table.
+ * `npm run bench:fidelity`: shelf-scan served, against its simulation. results.json keeps every finished run, so runs
+ * can be split (`-- --requests N --runs N --minutes N`; `--anew` restarts). results.md has the table.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,7 +17,7 @@ import { runSlices, WHOLE_ROUNDS } from './run-slices.js';
 const PIPELINE = fileURLToPath(new URL('../../examples/shelf-scan/pipeline.yaml', import.meta.url));
 const RESULTS = new URL('results.json', import.meta.url);
 const REPORT = new URL('results.md', import.meta.url);
-/** The page that shows the report between two marks. */
+/** Page with the report between two marks. */
 const PAGE = new URL('../../docs/explain/fidelity.md', import.meta.url);
 
 const { values } = parseArgs({

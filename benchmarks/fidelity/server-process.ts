@@ -1,4 +1,4 @@
-/** The server: profiles with replicas on their core, then serves one plan behind HTTP and records what it served. */
+/** Server process: profiles with pinned replicas, then serves one plan over HTTP and records it. */
 import { launchRules, ThreadReplicaLauncher } from '@equipoise/adapter-embedded';
 import type { PipelineSpec, ProfileSet, StageId, StagePlan, VariantSpec } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';

@@ -5,7 +5,7 @@ import { measuredServiceTimes } from './service-times.js';
 
 const STAGES = [stageId('a'), stageId('b')];
 
-/** Batches one behind the other, or each after a rest. */
+/** Consecutive batches, or each after a rest. */
 function batches(
   times: readonly { readonly stage: string; readonly size: number; readonly ms: number }[],
   restMs: number,
@@ -21,7 +21,7 @@ function batches(
 
 const same = (stage: string, ms: number, count = 200) => Array.from({ length: count }, () => ({ stage, size: 1, ms }));
 
-/** What batches of a stage take that are drawn one behind the other, or each after a rest. */
+/** Drawn times of consecutive batches, or each after a rest. */
 function drawn(
   segments: readonly (readonly ServedBatch[])[],
   stage: number,
@@ -44,7 +44,7 @@ describe('measuredServiceTimes', () => {
   it('draws the times of a core that had been used as much', () => {
     const rng = new SeededRng(1);
     expect(drawn(segments, 0, 300, rng).every((ms) => ms === 4)).toBe(true);
-    // The core has warmed up after a fifth of a second.
+    // The core is warm after 0.2 s.
     expect(
       drawn(segments, 0, 0, rng)
         .slice(-40)

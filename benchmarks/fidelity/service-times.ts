@@ -1,13 +1,11 @@
 /**
- * Service times as they are in service, measured in calibration segments. A closed loop keeps one replica hot; in service the core rests
- * between requests and is slower for a while: caches are cold and clocks low. So a measured time is kept with how much the core had
- * worked just before: the mean of usual work (the fit of the batch ÷ its time) and rest (0) over the past, weighted by exp(−age ÷ 30 ms).
- * Work is counted as it usually takes, for a stall fills the core without being work: else stalls would seem to come of high loads.
- *
- * A draw takes the times of the stage before which the core had worked about as much as the simulated one, one of them by chance, and
- * carries it over to the batch size by the affine fit through the medians of the sizes. Slow times come in bunches, whatever else the
- * machine does, so the next draw goes on where the last one was taken while use and stage are like those of the simulation: a bootstrap
- * of blocks of random length (Politis and Romano 1994, "The Stationary Bootstrap").
+ * Service times in service, measured in calibration segments. A closed loop keeps one replica hot. In service the core
+ * rests between requests and is slower for a while: cold caches and low clocks. A time is stored with the recent use of
+ * the core: the mean of usual work (fit of the batch ÷ its time) and rest (0), weighted by exp(−age ÷ 30 ms). Usual
+ * work, because a stall fills the core without being work.
+ * A draw takes a random time of the stage at about the same recent use, scaled to the batch size by the affine fit
+ * through the medians. Slow times come in bunches, so the next draw continues there while use and stage agree: a
+ * bootstrap of blocks of random length (Politis and Romano 1994, "The Stationary Bootstrap").
  */
 import type { Rng, StageId } from '@equipoise/core/model';
 import type { SimulatedServiceTimes } from '@equipoise/core/simulate';
@@ -15,26 +13,25 @@ import type { ServedBatch } from './messages.js';
 import { median } from './slice-figures.js';
 
 const MEMORY_MS = 30;
-/** A draw is taken from the times whose use differs by this at most, … */
+/** Largest difference of recent use for a draw, … */
 const NEAR_USE = 0.1;
-/** … and from this part of the times of the stage at least. */
+/** … and least fraction of the stage's times to draw from. */
 const LEAST_FRACTION = 1 / 16;
 /** Mean number of batches in a block, … */
 const MEAN_BLOCK = 64;
-/** … which may leave out this many of the measured ones less one each time, for batches do not come in just the same order. */
+/** … which may skip up to one less than this many measured ones, since batch order varies. */
 const MOST_AHEAD = 4;
 
-/** Mean work of the core that all replicas share, over the recent past; at first it has rested. */
+/** Recent mean work of the shared core, initially rested. */
 class RecentUse {
   #use = 0;
   #endedAtMs = 0;
 
-  /** At the start of a batch. */
   at(nowMs: number): number {
     return this.#use * Math.exp(-Math.max(0, nowMs - this.#endedAtMs) / MEMORY_MS);
   }
 
-  /** After a batch that took `ms` for what usually takes `usualMs`. */
+  /** After a batch that took `ms` instead of `usualMs`. */
   ran(startedAtMs: number, ms: number, usualMs: number): void {
     const kept = Math.exp(-ms / MEMORY_MS);
     this.#use = this.at(startedAtMs) * kept + (1 - kept) * (usualMs / ms);
@@ -42,11 +39,11 @@ class RecentUse {
   }
 }
 
-/** A measured time ÷ that of the fit for its size, by the use of the core before. */
+/** Measured time ÷ fit of its size, by the recent use of the core. */
 interface Timed {
   readonly stage: number;
   readonly segment: number;
-  /** Place among all times, in the order in which they were measured. */
+  /** Position in order of measurement. */
   readonly place: number;
   readonly use: number;
   readonly ratio: number;
@@ -58,7 +55,7 @@ interface StageTimes {
   readonly timed: readonly Timed[];
 }
 
-/** Makes service times for one simulation after another; each begins with a core that has rested, as each segment did. */
+/** Service times for consecutive simulations. Each starts with a rested core, as each segment did. */
 export function measuredServiceTimes(
   stageIds: readonly StageId[],
   segments: readonly (readonly ServedBatch[])[],
@@ -78,7 +75,6 @@ export function measuredServiceTimes(
   return () => new BlockDraws(stages, timed);
 }
 
-/** Draws blocks of consecutive times. */
 class BlockDraws implements SimulatedServiceTimes {
   readonly #stages: readonly StageTimes[];
   readonly #timed: readonly Timed[];
@@ -101,7 +97,7 @@ class BlockDraws implements SimulatedServiceTimes {
     return ms;
   }
 
-  /** The time of the stage that was measured soon after the last one drawn, at about this use. */
+  /** Time of the stage measured soon after the last draw, at about this use. */
   #next(stage: number, use: number): Timed | undefined {
     if (this.#last === undefined) return undefined;
     for (let ahead = 1; ahead <= MOST_AHEAD; ahead++) {
@@ -113,7 +109,6 @@ class BlockDraws implements SimulatedServiceTimes {
   }
 }
 
-/** The batches of a segment in the order of their starts. */
 function timedBatches(
   batches: readonly ServedBatch[],
   of: {
@@ -134,7 +129,7 @@ function timedBatches(
     });
 }
 
-/** Least squares through the medians of the sizes, weighted by how many were measured; constant where there is one size. */
+/** Weighted least squares through the medians of the sizes; constant for one size. */
 function affineFit(batches: readonly ServedBatch[]): (batchSize: number) => number {
   const points = [...new Set(batches.map(({ size }) => size))].map((size) => {
     const times = batches.filter((batch) => batch.size === size).map(({ ms }) => ms);
@@ -158,7 +153,7 @@ function drawn(timed: readonly Timed[], use: number, rng: Rng): Timed {
   return timed[Math.floor(first + rng.next() * (behind - first))] as Timed;
 }
 
-/** Index of the first time whose use is not below. */
+/** First index with at least this use. */
 function indexOfUse(timed: readonly Timed[], use: number): number {
   let [low, high] = [0, timed.length];
   while (low < high) {

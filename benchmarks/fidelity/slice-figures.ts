@@ -1,20 +1,18 @@
-/** The figures of a load, of what was served and of what was simulated alike. */
-
-/** How a request ended, in instants from the first arrival of its timeline on; a dropped one has no latency. */
+/** End of a request, relative to the first arrival. A dropped one has no latency. */
 export interface End {
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;
   readonly latencyMs: number | undefined;
 }
 
-/** All ends of one timeline, and the span in which throughput and drops are counted. */
+/** Ends of one timeline, and the span for throughput and drops. */
 export interface Timeline {
   readonly ends: readonly End[];
   readonly countFromMs: number;
   readonly countToMs: number;
 }
 
-/** Percentiles over completed requests; drops over those that arrive, and the rate of those that complete, in the counted span. */
+/** Percentiles over completed requests; drops over arrivals and completion rate in the counted span. */
 export interface Figures {
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -28,10 +26,8 @@ export function quantile(values: readonly number[], fraction: number): number {
   return sorted[Math.max(0, Math.ceil(fraction * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** The median. */
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
-/** Figures over all segments of a load. */
 export function figuresOf(segments: readonly Timeline[]): Figures {
   const all = segments.flatMap(({ ends }) => ends.map(({ latencyMs }) => latencyMs));
   const completed = all.filter((ms) => ms !== undefined);
@@ -56,7 +52,6 @@ function counted({ ends, countFromMs, countToMs }: Timeline) {
   };
 }
 
-/** The median of every figure. */
 export function medianFigures(all: readonly Figures[]): Figures {
   const of = (field: keyof Figures) => median(all.map((figures) => figures[field]));
   return {

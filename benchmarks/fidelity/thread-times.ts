@@ -1,25 +1,24 @@
 /**
- * How long the threads of this process ran and how long they were ready to run but had to wait for their core, by the kernel's own count
- * (/proc/self/task/ID/schedstat). Where the pinned threads are alone on their core they wait for nobody, so waiting tells of other work.
+ * Run and wait times of this process's threads from /proc/self/task/ID/schedstat. Pinned threads are alone on their
+ * core, so waiting shows other work.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { REPLICA_CORE } from './pinning.js';
 
 const NS_PER_MS = 1e6;
 
-/** Of all threads on one core, in ms. */
+/** All threads of one core, in ms. */
 export interface CoreTimes {
   readonly runMs: number;
   readonly waitMs: number;
 }
 
-/** By what the core is for. */
 export interface ThreadTimes {
   readonly server: CoreTimes;
   readonly replicas: CoreTimes;
 }
 
-/** Since the threads that live now were started. */
+/** Since the start of the living threads. */
 export function threadTimes(): ThreadTimes {
   const server = { runMs: 0, waitMs: 0 };
   const replicas = { runMs: 0, waitMs: 0 };
@@ -32,7 +31,7 @@ export function threadTimes(): ThreadTimes {
   return { server, replicas };
 }
 
-/** What passed between two instants; the same threads lived at both. */
+/** Difference of two instants with the same threads. */
 export function timesBetween(before: ThreadTimes, after: ThreadTimes): ThreadTimes {
   const less = (to: CoreTimes, from: CoreTimes) => ({
     runMs: to.runMs - from.runMs,

@@ -1,4 +1,4 @@
-/** How good the forecasts are on the test part of a trace: all methods and what the rolling selection had in force. */
+/** Accuracy on the test part of a trace: all methods and the rolling selection. */
 import {
   type ForecastFigures,
   type ForecastMethod,
@@ -13,7 +13,7 @@ import {
 } from '@equipoise/core/forecast';
 import { DAY_S } from './trace.js';
 
-/** What to try. Seconds before `trainS` are for training. */
+/** Seconds before `trainS` train. */
 export interface AccuracyQuestion {
   readonly counts: readonly number[];
   readonly trainS: number;
@@ -23,29 +23,27 @@ export interface AccuracyQuestion {
   readonly methods: readonly ForecastMethod[];
 }
 
-/** Figures of one method, with its coverage by part of the test. */
 export interface MethodAccuracy extends ForecastFigures {
   readonly name: string;
   /** By day of the trace, counted in raw seconds. */
   readonly coverageByDay: readonly number[];
-  /** By tercile of the last maximum that was known, the lowest first. */
+  /** By tercile of the last known maximum, lowest first. */
   readonly coverageByTercile: readonly number[];
 }
 
-/** Figures of a trial. */
 export interface Accuracy {
   readonly seed: number;
   readonly keepZeros: boolean;
   readonly forecasts: number;
-  /** The method in force when testing began. */
+  /** Method selected when testing began. */
   readonly selected: string;
-  /** How often another one came into force while testing. */
+  /** Selection changes during the test. */
   readonly changes: number;
   readonly methods: readonly MethodAccuracy[];
   readonly inForce: MethodAccuracy;
 }
 
-/** Fits, selects and tests; the same question has the same answer. */
+/** Deterministic. */
 export function accuracyOf({ counts, trainS, scale, keepZeros, seed, methods }: AccuracyQuestion): Accuracy {
   const task = USUAL_PEAK_TASK;
   const series = peakSeries(counts, { binS: task.binS, scale, keepZeros });

@@ -1,8 +1,6 @@
-/** What the figures are held to. */
 import type { Accuracy, MethodAccuracy } from './accuracy.js';
 import type { StepTimes } from './step-time.js';
 
-/** A claim with its figure. */
 export interface Bar {
   readonly claim: string;
   readonly figure: string;
@@ -10,7 +8,7 @@ export interface Bar {
   readonly met: boolean;
 }
 
-/** Methods that learn nothing but a factor and a weight. */
+/** Methods with at most a factor and a weight to learn. */
 const SIMPLE = ['last-value', 'last-two-max', 'window-max', 'window-mean', 'ewma'];
 
 const MOST_SMAPE = 0.076;
@@ -22,13 +20,12 @@ const MOST_STEP_MS = 5;
 
 export const percent = (fraction: number, digits = 1): string => `${(100 * fraction).toFixed(digits)} %`;
 
-/** The simple method with the least of a figure. */
 export function bestSimple({ methods }: Accuracy, figure: 'smapeFraction' | 'pinballLoss'): MethodAccuracy {
   const simple = methods.filter(({ name }) => SIMPLE.includes(name));
   return simple.reduce((best, method) => (method[figure] < best[figure] ? method : best));
 }
 
-/** The bars of a trial: those of the trace without its zeros, or those with them. */
+/** Bars of a trial without or with the trace's zeros. */
 export function accuracyBars(accuracy: Accuracy): readonly Bar[] {
   return accuracy.keepZeros ? zerosKeptBars(accuracy) : mainBars(accuracy);
 }
@@ -100,12 +97,10 @@ function zerosKeptBars(accuracy: Accuracy): readonly Bar[] {
   ];
 }
 
-/** Figures of the method that was selected before the test. */
 export function selectedMethod({ methods, selected, inForce }: Accuracy): MethodAccuracy {
   return methods.find(({ name }) => name === selected) ?? inForce;
 }
 
-/** Bars of the time that a step takes. */
 export function stepBars({ backToBack, paced }: StepTimes): readonly Bar[] {
   return [
     { times: backToBack, how: 'one behind the other' },

@@ -1,4 +1,4 @@
-/** The comparison in small: a synthetic trace of twenty hours with a slow wave, noise and gaps, all methods. */
+/** Small comparison: a synthetic trace of twenty hours with a slow wave, noise and gaps, all methods. */
 import { forecastMethods } from '@equipoise/core/forecast';
 import { SeededRng } from '@equipoise/core/model';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { forecastReport } from './report.js';
 const SECONDS = 72_000;
 const TRAIN_S = 54_000;
 
-/** Requests per second around a wave of two hours; every five hours a gap of 300 s. */
+/** Requests per second around a wave of two hours, with a gap of 300 s every five hours. */
 function trace(): readonly number[] {
   const rng = new SeededRng(5);
   return Array.from({ length: SECONDS }, (_, second) => {

@@ -1,15 +1,14 @@
-/** The results as a page. */
 import type { Accuracy, MethodAccuracy } from './accuracy.js';
 import { accuracyBars, type Bar, percent, stepBars } from './bars.js';
 import type { StepQuantiles, StepTimes } from './step-time.js';
 
-/** A section's figures with when and where they were made. */
+/** A section's figures with time and machine. */
 export interface Kept<Figures> {
   readonly made: string;
   readonly figures: Figures;
 }
 
-/** What results.json holds; a section that was never measured is missing. */
+/** Content of results.json. */
 export interface KeptResults {
   readonly accuracy?: Kept<readonly Accuracy[]>;
   readonly 'step-time'?: Kept<StepTimes>;
@@ -99,7 +98,6 @@ function stepSection({ made, figures }: Kept<StepTimes>): string {
   ].join('\n\n');
 }
 
-/** The page of all sections that were measured. */
 export function forecastReport({ accuracy, 'step-time': steps }: KeptResults): string {
   const shown = [
     ...(accuracy === undefined ? [] : [accuracySection(accuracy)]),
@@ -108,7 +106,6 @@ export function forecastReport({ accuracy, 'step-time': steps }: KeptResults): s
   return `# Forecasts on the reference trace\n\n${shown.join('\n\n')}\n`;
 }
 
-/** All bars of what was measured. */
 export function allBars({ accuracy, 'step-time': steps }: KeptResults): readonly Bar[] {
   return [...(accuracy?.figures.flatMap(accuracyBars) ?? []), ...(steps === undefined ? [] : stepBars(steps.figures))];
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:forecast`: the forecasters on the reference trace (EQUIPOISE_REFERENCE_DIR; skipped without it). Named sections
- * (accuracy, step-time) are measured anew, without names both; results.json keeps the other, results.md shows all.
+ * `npm run bench:forecast [-- SECTION…]`: forecasters on the reference trace (EQUIPOISE_REFERENCE_DIR; skipped without
+ * it). Sections accuracy, step-time; default both.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

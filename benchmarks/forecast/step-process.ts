@@ -1,6 +1,6 @@
 /**
- * A process that does nothing but the steps of service: it takes fitted forecasters and a history and rolls over the maxima of the test.
- * It prints how long each took and, of those that took long, what else went on: collection of garbage, CPU time, being put off the core.
+ * Process that only runs service steps: it rolls fitted forecasters over the test maxima and prints step times. For
+ * long steps it also prints garbage collections, CPU time and preemptions.
  */
 import { readFileSync } from 'node:fs';
 import { PerformanceObserver } from 'node:perf_hooks';
@@ -16,7 +16,6 @@ import {
   USUAL_PEAK_TASK,
 } from '@equipoise/core/forecast';
 
-/** The file that the process is given. */
 export interface StepQuestion {
   readonly forecasters: readonly TrainedForecaster[];
   readonly historyRps: readonly number[];
@@ -24,23 +23,21 @@ export interface StepQuestion {
   readonly pauseMs: number;
 }
 
-/** A step that took long, with what went on in it. */
 export interface LongStep {
   readonly step: number;
   readonly wallMs: number;
   readonly cpuMs: number;
   readonly gcMs: number;
-  /** How often the process was put off its core. */
+  /** Preemptions of the process. */
   readonly putOff: number;
 }
 
-/** What the process prints. */
 export interface StepAnswer {
   readonly stepsMs: readonly number[];
   readonly long: readonly LongStep[];
 }
 
-/** From here on a step is looked into. */
+/** Threshold of a long step. */
 const LONG_MS = 1;
 
 const collections: { readonly startMs: number; readonly endMs: number }[] = [];
@@ -60,7 +57,7 @@ async function steps({ forecasters, historyRps, testRps, pauseMs }: StepQuestion
   const methods = new Map<string, ForecastMethod>(forecastMethods.map((method) => [method.name, method]));
   let backtest: RollingBacktest = beginBacktest({ task: USUAL_PEAK_TASK, forecasters, historyRps }, methods);
   const length = testRps.length;
-  // Filled in place, so that what is measured is not the garbage of measuring.
+  // Preallocated, so that measuring creates no garbage.
   const [from, to, cpu, off] = [0, 1, 2, 3].map(() => new Float64Array(length)) as [
     Float64Array,
     Float64Array,
@@ -82,7 +79,7 @@ async function steps({ forecasters, historyRps, testRps, pauseMs }: StepQuestion
     off[step] = after.involuntaryContextSwitches - before.involuntaryContextSwitches;
   }
   if (!Number.isFinite(uppersRps)) throw new Error('a forecast is not finite');
-  // Collections are told behind the turn in which they were.
+  // Collections are reported after their turn.
   await pause(50);
   const stepsMs = Array.from(to, (toMs, step) => toMs - (from[step] as number));
   return {

@@ -1,4 +1,4 @@
-/** How long fits and steps take. Steps run in a new process, so that nothing is warm that would not be warm in service. */
+/** Times of fits and steps. Steps run in a new process, as cold as in service. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,6 @@ const PROCESS = fileURLToPath(new URL('step-process.ts', import.meta.url));
 const PACED_STEPS = 400;
 const PAUSE_MS = 50;
 
-/** Quantiles of the steps, with the longest ones. */
 export interface StepQuantiles {
   readonly steps: number;
   readonly medianMs: number;
@@ -28,14 +27,13 @@ export interface StepQuantiles {
   readonly long: readonly LongStep[];
 }
 
-/** Times of fits and steps. */
 export interface StepTimes {
   readonly fits: readonly { readonly name: string; readonly fitMs: number }[];
   readonly backToBack: StepQuantiles;
   readonly paced: StepQuantiles;
 }
 
-/** Fits all methods on the training days and times the steps over the test days. */
+/** Trains all methods on the training days and times the steps over the test days. */
 export function stepTimes(counts: readonly number[]): StepTimes {
   const task = USUAL_PEAK_TASK;
   const { maximaRps, startS } = peakSeries(counts, { binS: task.binS, scale: SCALE, keepZeros: false });

@@ -1,4 +1,4 @@
-/** A process of its own for cells: takes one at a time, keeps what it has verified, and answers with figures. */
+/** Process for cells: takes one at a time, keeps its verification cache, answers with figures. */
 import { readFileSync } from 'node:fs';
 import type { PolicyName } from '@equipoise/core/plan';
 import type { LoadSpec } from '@equipoise/core/simulate';
@@ -7,7 +7,6 @@ import { grid } from './grid.js';
 import { CellBench, type CellFigures } from './paired-runs.js';
 import { literaturePipeline } from './pipelines.js';
 
-/** The name of a cell. */
 export interface CellName {
   readonly pipeline: string;
   readonly load: string;
@@ -15,13 +14,12 @@ export interface CellName {
   readonly fastLoop: boolean;
 }
 
-/** What comes back. */
 export interface CellAnswer {
   readonly figures: CellFigures;
   readonly elapsedMs: number;
 }
 
-/** The published loads have the same statistics as these and are not shipped. */
+/** The published loads have the same statistics but are not shipped. */
 function shippedLoad(name: string): LoadSpec {
   const file = new URL(`../../packages/app/loads/${name}.csv`, import.meta.url);
   return { kind: 'trace', arrivalsPerSecond: parseLoadFile(readFileSync(file, 'utf8'), name), spread: 'poisson' };

@@ -1,10 +1,13 @@
-/** What is run, from grid.json: loads, policies, seeds, load times and, by pipeline, the SLO, the published weights and what each baseline freezes. */
+/**
+ * Content of grid.json: loads, policies, seeds, load times, and per pipeline the SLO, published weights and frozen
+ * choices of each baseline.
+ */
 import { readFileSync } from 'node:fs';
 import type { ForecasterName } from '@equipoise/core/forecast';
 import type { StagePins } from '@equipoise/core/model';
 import type { PolicyName } from '@equipoise/core/plan';
 
-/** A stage with the names that the published tables give it; `series` picks the profiling series where there are several. */
+/** Stage with its names in the published tables. `series` selects the profiling series. */
 export interface GridStage {
   readonly id: string;
   readonly inVariants: string;
@@ -12,23 +15,22 @@ export interface GridStage {
   readonly series?: string;
 }
 
-/** A pipeline of the grid. */
 export interface GridPipeline {
   readonly sloMs: number;
   readonly weights: { readonly accuracy: number; readonly cost: number; readonly batch: number };
   readonly stages: readonly GridStage[];
-  /** What a policy has fixed, by stage. */
+  /** Fixed choices of a policy by stage. */
   readonly pins: Readonly<Partial<Record<PolicyName, Readonly<Record<string, StagePins>>>>>;
 }
 
-/** The whole grid; one load time for every variant. */
+/** One load time for every variant. */
 export interface Grid {
   readonly loads: readonly string[];
   readonly policies: readonly PolicyName[];
   readonly seeds: readonly number[];
   readonly excludeFirstS: number;
   readonly intervalMs: number;
-  /** Of our fast loop, where a run has one. */
+  /** Of our fast loop, if any. */
   readonly fastIntervalMs: number;
   readonly forecaster: ForecasterName;
   readonly loadMs: number;

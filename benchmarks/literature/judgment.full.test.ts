@@ -11,7 +11,7 @@ const theirs: RunFigures = {
   changes: 0,
 };
 
-/** A cell in which ours differs from the policy in the same way in every seed, but for a little noise. */
+/** Cell with equal differences in every seed, plus noise. */
 function cellOf(
   maxAccuracy: Partial<RunFigures>,
   minCost: Partial<RunFigures>,

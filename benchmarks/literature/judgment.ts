@@ -1,8 +1,8 @@
-/** What the runs of a cell say: differences by seed with their 95 % intervals, and whether the bars of the comparison are kept. */
+/** Judgement of a cell: differences by seed with 95 % intervals, and bars. */
 import { type MeanInterval, meanInterval95 } from '@equipoise/core/model';
 import type { CellFigures, PairedRuns, RunFigures } from './paired-runs.js';
 
-/** Ours against the policy in one mode; differences are ours less theirs, positive ones good in PAS and attainment. */
+/** Ours minus the policy in one mode; positive is good for PAS and attainment. */
 export interface Comparison {
   readonly pasPoints: MeanInterval;
   readonly costFraction: MeanInterval;
@@ -10,17 +10,16 @@ export interface Comparison {
   readonly attainmentFraction: number;
   readonly keepsGoal: boolean;
   readonly keepsAttainment: boolean;
-  /** In what it is better for sure: by an interval that excludes no difference. */
+  /** Figures whose interval excludes no difference. */
   readonly betterIn: readonly string[];
 }
 
-/** A cell against a baseline. */
 export interface JudgedCell {
   readonly cell: CellFigures;
   readonly policy: RunFigures;
   readonly maxAccuracy: Comparison;
   readonly minCost: Comparison;
-  /** No plan that holds is better than the policy's in any measured interval. */
+  /** No verified plan is better in any measured interval. */
   readonly optimal: boolean;
   readonly better: boolean;
   readonly met: boolean;
@@ -67,7 +66,7 @@ function comparison(runs: readonly PairedRuns[], mode: Mode): Comparison {
 
 const holds = ({ keepsGoal, keepsAttainment }: Comparison): boolean => keepsGoal && keepsAttainment;
 
-/** Judges a cell with a baseline. Better is what is so in a mode whose bars are kept. */
+/** Judges a cell. Better figures count only in a mode whose bars are met. */
 export function judged(cell: CellFigures): JudgedCell {
   const [maxAccuracy, minCost] = [comparison(cell.runs, 'maxAccuracy'), comparison(cell.runs, 'minCost')];
   const isBetter = (mode: Comparison): boolean => holds(mode) && mode.betterIn.length > 0;

@@ -1,4 +1,4 @@
-/** Finished cells on disk, each with the digest of all that it depends on: the grid, the filled points, the load, the reference data and core. */
+/** Finished cells on disk with a digest of their inputs: grid, filled points, load, reference data, and core. */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,6 @@ function filesUnder(folder: string): readonly string[] {
     .map((name) => join(folder, name));
 }
 
-/** Digest of everything that any cell depends on. */
 export function inputsDigest(referenceDir: string): string {
   const own = ['grid.json', 'grid.ts', 'filled-points.json', 'pipelines.ts', 'paired-runs.ts', 'optimal-plans.ts'];
   const files = [
@@ -38,7 +37,7 @@ export function inputsDigest(referenceDir: string): string {
 const fileOf = ({ pipeline, load, policy, fastLoop }: CellName): string =>
   join(FOLDER, `${pipeline}.${load}.${policy}${fastLoop ? '.fast' : ''}.json`);
 
-/** A cell that was finished with these inputs. */
+/** Cached cell with these inputs. */
 export function keptCell(name: CellName, digest: string): CellFigures | undefined {
   const file = fileOf(name);
   if (!existsSync(file)) return undefined;
@@ -46,7 +45,7 @@ export function keptCell(name: CellName, digest: string): CellFigures | undefine
   return kept.digest === digest ? kept.figures : undefined;
 }
 
-/** Keeps a finished cell; the file is whole or not there. */
+/** Writes a finished cell atomically. */
 export function keepCell(name: CellName, digest: string, figures: CellFigures): void {
   mkdirSync(FOLDER, { recursive: true });
   const file = fileOf(name);

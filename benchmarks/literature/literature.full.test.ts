@@ -1,4 +1,4 @@
-/** The evaluation in small: the rise of the bursty load, two seeds, the two policies that are hardest to match. */
+/** Small evaluation: the rise of the bursty load, two seeds, the two hardest policies. */
 import { existsSync, readFileSync } from 'node:fs';
 import type { PolicyName } from '@equipoise/core/plan';
 import { parseLoadFile } from '@equipoise/runtime';
@@ -12,7 +12,7 @@ import { literatureReport } from './report.js';
 const referenceDir = process.env['EQUIPOISE_REFERENCE_DIR'] ?? '';
 const policies: readonly PolicyName[] = ['ipa', 'fa2-high'];
 
-/** The rise of the shipped bursty load: 160 s behind the 120 s that are not counted. */
+/** 160 s of the shipped bursty load after the 120 s that are not counted. */
 function rise() {
   const file = new URL('../../packages/app/loads/bursty.csv', import.meta.url);
   const arrivalsPerSecond = parseLoadFile(readFileSync(file, 'utf8'), 'bursty').slice(140, 420);
@@ -32,7 +32,7 @@ describeWithTool(
       const [theirs = [], sameCores = [], samePas = []] = cell.ticks;
       expect(theirs.length).toBeGreaterThan(20);
       expect(new Set(theirs.map(({ cpuCores }) => cpuCores)).size).toBeGreaterThan(3);
-      // No tick while a change is under way, so the runs have not all the same ticks.
+      // No tick during a change, so ticks differ between runs.
       const inForceAt = (atS: number) => theirs.findLast((tick) => tick.atS <= atS) ?? theirs[0];
       for (const { atS, cpuCores } of sameCores)
         expect(cpuCores).toBeLessThanOrEqual((inForceAt(atS)?.cpuCores ?? 0) + 1e-9);

@@ -1,8 +1,7 @@
-/** Where and when results were made. */
 import { execFileSync } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
 
-/** One line for the head of a report. */
+/** Machine and date for the head of a report. */
 export function madeOn(): string {
   const [first] = cpus();
   const load = loadavg()[0]?.toFixed(1);

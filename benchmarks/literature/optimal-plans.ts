@@ -1,7 +1,7 @@
 /**
- * Exhaustive search whether a plan can be improved on: of all plans that carry the load's rate (variant × cores × batch size ×
- * replicas in every stage), is there one with at least its PAS and at most its cores, one of the two better, that a simulation shows
- * to hold? Where there is none, the policy that chose it is optimal in that interval.
+ * Exhaustive search for a better plan: of all plans that carry the load's rate (variant × cores × batch size ×
+ * replicas), one with at least its PAS and at most its cores, one of both better, that a simulation verifies. Without
+ * one the policy is optimal in that interval.
  */
 import { type ControlContext, variantChoice } from '@equipoise/core/control';
 import {
@@ -15,7 +15,7 @@ import {
 import { capacityRps, pipelineAccuracy } from '@equipoise/core/plan';
 import { grid } from './grid.js';
 
-/** A plan with the load that it was made for. */
+/** Plan and its load. */
 export interface PlannedInterval {
   readonly atMs: number;
   readonly plan: Plan;
@@ -24,7 +24,6 @@ export interface PlannedInterval {
 
 type Judging = Pick<ControlContext, 'spec' | 'curves' | 'verifierAt'>;
 
-/** A stage set up in one way, with its cores. */
 interface StageWay {
   readonly stagePlan: StagePlan;
   readonly cpuCores: number;
@@ -63,7 +62,7 @@ function waysOf(
   );
 }
 
-/** All plans within `cores`, stage by stage. */
+/** All plans within `cores`. */
 function plansWithin(
   judging: Judging,
   at: { readonly rps: number; readonly cores: number },
@@ -102,12 +101,12 @@ function canBeImproved(judging: Judging, { plan, load }: PlannedInterval): boole
       const gained = predicted.pas - pas;
       return gained >= -1e-9 && (gained > LEAST_GAIN_PAS || predicted.cpuCores < cpuCores - 1e-9);
     })
-    // Those with capacity to spare are the likeliest to hold.
+    // Plans with spare capacity are most likely verified.
     .sort((a, b) => b.predicted.cpuCores - a.predicted.cpuCores || a.predicted.pas - b.predicted.pas);
   return candidates.some((candidate) => showsSloMet(verify(candidate, judging.spec.slo)));
 }
 
-/** How many of the measured intervals have a better plan than the one that was chosen. */
+/** Number of measured intervals with a better plan. */
 export function dominated(judging: Judging, intervals: readonly PlannedInterval[]): number {
   const known = new Map<string, boolean>();
   const measured = intervals.filter(({ atMs }) => atMs >= grid.excludeFirstS * 1000);

@@ -1,7 +1,6 @@
 /**
- * One cell: a pipeline under a load with one policy, and beside it the same planner of ours in the same loop with what that policy used.
- * At every tick `max-accuracy` gets the cores of the plan that the policy had decided on by that tick as its budget, and `min-cost` its
- * PAS as the floor. Arrivals, forecaster, tick, load times, surge and data plane are the same; the plans are the only difference.
+ * One cell: a pipeline, a load and a policy, paired with our planner in the same loop. At every tick `max-accuracy`
+ * gets the cores of the policy's plan as its budget, and `min-cost` its PAS as the floor. Everything else is equal.
  */
 import {
   arrivalRng,
@@ -19,7 +18,7 @@ import { grid } from './grid.js';
 import { dominated, type PlannedInterval } from './optimal-plans.js';
 import { withPins } from './pipelines.js';
 
-/** A run in figures; PAS ×100. */
+/** PAS ×100. */
 export interface RunFigures {
   readonly attainmentFraction: number;
   readonly pasPercent: number;
@@ -29,7 +28,7 @@ export interface RunFigures {
   readonly changes: number;
 }
 
-/** The runs of one seed: the policy, and ours with its budget and with its PAS as floor. */
+/** One seed: the policy, and ours with its budget and with its PAS as floor. */
 export interface PairedRuns {
   readonly seed: number;
   readonly policy: RunFigures;
@@ -37,7 +36,7 @@ export interface PairedRuns {
   readonly minCost?: RunFigures;
 }
 
-/** What was decided at a tick: the forecast, the cores and the PAS (×100) of the plan in force from then on. */
+/** Tick: forecast, cores and PAS (×100) of the plan in force from then on. */
 export interface TickRow {
   readonly atS: number;
   readonly upperRps: number;
@@ -45,19 +44,17 @@ export interface TickRow {
   readonly pasPercent: number;
 }
 
-/** A cell in figures. */
 export interface CellFigures {
   readonly pipeline: string;
   readonly load: string;
   readonly policy: PolicyName;
   readonly runs: readonly PairedRuns[];
-  /** Of the measured intervals of all seeds, those in which no plan that holds is better than the policy's. */
+  /** Fraction of measured intervals, over all seeds, without a better verified plan. */
   readonly optimalIntervalsFraction: number;
-  /** Ticks of the first seed: of the policy, of ours with its budget, and of ours with its PAS. */
+  /** First seed: policy, ours with its budget, ours with its PAS. */
   readonly ticks: readonly (readonly TickRow[])[];
 }
 
-/** What a cell is to be run with. */
 export interface CellQuestion {
   readonly load: string;
   readonly loadSpec: LoadSpec;
@@ -79,16 +76,16 @@ interface SeedRuns {
 
 const REMEMBERED = 200_000;
 
-/** What all runs of a pipeline in this process share: verdicts by rate and plan. */
+/** State shared by all runs of a pipeline in this process: verdicts by rate and plan. */
 export class CellBench {
   readonly #spec: PipelineSpec;
   readonly #curves: ReturnType<typeof requireCurves>;
   readonly #verifierAt: ControlContext['verifierAt'];
-  /** One context for all runs of ours, so that a plan made once is remembered. */
+  /** One context for our runs, so that plans are cached. */
   readonly #ours: ControlContext;
   #targetAt: (atMs: number) => PlanningTarget = () => ({});
 
-  /** With `fastLoop` our loop looks for bursts between two plans; the others' policies have none. */
+  /** `fastLoop`: our loop detects bursts between plans. */
   constructor(published: PipelineSpec, { fastLoop }: { readonly fastLoop: boolean }) {
     const { control } = published;
     const spec = fastLoop ? { ...published, control: { ...control, fastIntervalMs: grid.fastIntervalMs } } : published;
@@ -99,7 +96,6 @@ export class CellBench {
     this.#ours = { ...this.#contextOf(spec, 'equipoise'), targetAt: (atMs) => this.#targetAt(atMs) };
   }
 
-  /** Runs a cell. */
   cell({ load, loadSpec, policy, seeds: chosen }: CellQuestion): CellFigures {
     const pins = grid.pipelines[this.#spec.name]?.pins[policy];
     const theirs = this.#contextOf(withPins(this.#spec, pins), policy);

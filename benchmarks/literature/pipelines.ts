@@ -1,8 +1,8 @@
 /**
- * The pipelines of IPA (JSys 2024) with their published points, read from the folder of reference data. Points whose p99 is below
- * batch ÷ throughput are left out and named; points whose throughput is within 5 % of the offered load of the profiling (20 rps) are
- * censored by it: they are kept as they stand, which can only make their variants look slower, and named. What is filled comes from
- * filled-points.json and makes a pipeline one that no claim rests on.
+ * Pipelines of IPA (JSys 2024) with published points from the reference data. Points whose p99 is below batch ÷
+ * throughput are omitted and named. Points whose throughput is within 5 % of the offered profiling load (20 rps) are
+ * censored: they are kept and named, and can only make variants look slower. Filled points come from
+ * filled-points.json; no claim rests on such a pipeline.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,13 +17,12 @@ import {
 } from '@equipoise/core/model';
 import { type GridPipeline, type GridStage, grid } from './grid.js';
 
-/** A pipeline with what was done to its points. */
 export interface LiteraturePipeline {
   readonly name: string;
   readonly spec: PipelineSpec;
   readonly leftOut: readonly string[];
   readonly censored: readonly string[];
-  /** How many points are filled in; 0 where all are measured. */
+  /** Number of filled points; 0 if all are measured. */
   readonly filled: number;
 }
 
@@ -38,7 +37,7 @@ const OFFERED_RPS = 20;
 const CENSORED_WITHIN = 0.05;
 const MOST_REPLICAS = 128;
 
-/** Rows of a table of the reference folder by column name. */
+/** Rows of a reference table by column name. */
 export function referenceRows(referenceDir: string, file: string): readonly Row[] {
   const lines = readFileSync(join(referenceDir, 'ipa', file), 'utf8').split(/\r?\n/);
   const [head = '', ...rows] = lines.filter((line) => line !== '' && !line.startsWith('#'));
@@ -49,7 +48,7 @@ export function referenceRows(referenceDir: string, file: string): readonly Row[
 const ms = (seconds: string | undefined): number | undefined =>
   seconds === undefined || seconds === '' ? undefined : 1000 * Number(seconds);
 
-/** The measured points of a stage: those the optimizer held for video, those of the final profiling series for the others. */
+/** Measured points of a stage: the optimizer's for video, the final profiling series for others. */
 function measuredPoints(referenceDir: string, stage: GridStage): readonly NamedPoint[] {
   const video = stage.series === undefined;
   const rows = referenceRows(referenceDir, video ? 'profiles_optimizer_video.csv' : 'profiles_from_notebooks.csv');
@@ -137,7 +136,6 @@ function specOf(name: string, { sloMs, weights }: GridPipeline, stages: readonly
   };
 }
 
-/** Reads a pipeline of the grid. */
 export function literaturePipeline(referenceDir: string, name: string): LiteraturePipeline {
   const described = grid.pipelines[name];
   if (described === undefined) throw new Error(`the grid has no pipeline ${name}`);
@@ -175,7 +173,6 @@ export function literaturePipeline(referenceDir: string, name: string): Literatu
   };
 }
 
-/** The pipeline with what is fixed by stage. */
 export function withPins(spec: PipelineSpec, pins: Readonly<Record<string, StagePins>> | undefined): PipelineSpec {
   if (pins === undefined) return spec;
   return { ...spec, stages: spec.stages.map((stage) => ({ ...stage, pins: pins[stage.id] ?? stage.pins })) };

@@ -1,4 +1,4 @@
-/** The results as a page of text and as one self-contained page with plots. What misses its bar is said in bold. */
+/** Results as text and as one self-contained page with plots. Missed bars are bold. */
 import type { MeanInterval } from '@equipoise/core/model';
 import { htmlPage, type PageSection } from '../../packages/app/src/report/html-page.js';
 import { plotSvg } from '../../packages/app/src/report/plot.js';
@@ -8,17 +8,16 @@ import type { CellFigures, RunFigures } from './paired-runs.js';
 import { type LiteraturePipeline, referenceRows } from './pipelines.js';
 import { whyMissed } from './why-missed.js';
 
-/** Everything that the pages show. */
 export interface LiteratureOutcome {
   readonly made: string;
   readonly cells: readonly CellFigures[];
   readonly pipelines: readonly LiteraturePipeline[];
   readonly referenceDir: string;
-  /** Whether ours answered bursts between two plans. */
+  /** True if ours answered bursts between plans. */
   readonly fastLoop: boolean;
 }
 
-/** The pages, and whether all bars of the measured cells are met. */
+/** Pages, and true if all bars of measured cells are met. */
 export interface LiteraturePages {
   readonly text: string;
   readonly html: string;
@@ -80,7 +79,7 @@ function comparisonTable(cells: readonly JudgedCell[]): string {
   return table(head, rows);
 }
 
-/** Per baseline: in how many cells, of those where it is not optimal, ours is better. */
+/** Per baseline: cells in which ours is better, of those where the baseline is not optimal. */
 function betterRows(
   cells: readonly JudgedCell[],
 ): readonly { policy: string; better: number; of: number; met: number; all: number }[] {
@@ -161,7 +160,6 @@ const WITHOUT_FAST_LOOP =
   'Fast loop and guardrails are off. With the fast loop: results-fast-loop.md, where it was run.';
 const WITH_FAST_LOOP = `Ours has its fast loop: every ${grid.fastIntervalMs / 1000} s it looks for a burst and answers it with replicas or a cheaper variant, within the cores or above the PAS of that moment; where replicas are added to answer a burst, the other policy waits for its next plan. Guardrails are off. Without it: results.md.`;
 
-/** Makes the pages. */
 export async function literatureReport(outcome: LiteratureOutcome): Promise<LiteraturePages> {
   const { made, cells, pipelines, fastLoop } = outcome;
   const method = `${METHOD} ${fastLoop ? WITH_FAST_LOOP : WITHOUT_FAST_LOOP}`;

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:literature [-- PIPELINE…] [--fast-loop]`: the published evaluation on our loads, policy against policy; with `--fast-loop`
- * ours answers bursts between two plans, and the results are files of their own. Finished cells are kept and
- * skipped when nothing that they depend on has changed. Needs EQUIPOISE_REFERENCE_DIR.
+ * `npm run bench:literature [-- PIPELINE…] [--fast-loop]`: published evaluation on our loads. `--fast-loop`: ours
+ * answers bursts between plans; separate result files. Finished cells are reused while their inputs are unchanged.
+ * Needs EQUIPOISE_REFERENCE_DIR.
  */
 import { fork } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -54,7 +54,7 @@ function report(cell: CellName, elapsedMs: number): void {
 
 let running = 0;
 
-/** Works off what waits in a process of its own. */
+/** Processes the queue in a separate process. */
 function work(): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(new URL('cell-process.ts', import.meta.url)));

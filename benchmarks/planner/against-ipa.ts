@@ -1,6 +1,6 @@
 /**
- * The planner against the `ipa` policy on the published video profiles, both with the sum of tails: at every rate the planner gets what IPA's
- * plan costs as its budget and maximizes accuracy. Whether IPA's plan survives a simulation at its own rate is told beside it.
+ * The planner against the `ipa` policy on the published video profiles, both with the sum of tails. At every rate the
+ * planner gets the cost of IPA's plan as its budget. Also reports if IPA's plan survives a simulation at its rate.
  */
 
 import { showsSloMet } from '@equipoise/core/model';
@@ -11,7 +11,6 @@ import { curvesOf } from '../../packages/core/src/profile/curves-of.js';
 import { planVerifier } from '../../packages/core/src/simulate/plan-verifier.js';
 import { videoPipeline } from './ipa-video.js';
 
-/** One rate. */
 export interface IpaRow {
   readonly arrivalRps: number;
   readonly cost: number;
@@ -23,7 +22,7 @@ export interface IpaRow {
   readonly ownSurvives: boolean;
 }
 
-/** All rates, with the profile points that were left out. */
+/** All rates, and the omitted profile points. */
 export interface IpaFigures {
   readonly rows: readonly IpaRow[];
   readonly leftOut: readonly string[];

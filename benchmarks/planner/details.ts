@@ -51,7 +51,6 @@ interface SpeedFigures {
   readonly highs: Readonly<Record<'own' | 'ownLean' | 'whole' | 'lean', Times>>;
 }
 
-/** Of the times themselves. */
 const timesHead = '| what | instances | median | p95 | worst |\n|---|---|---|---|---|';
 
 function optionTableDetails({ first, further }: Readonly<Record<'first' | 'further', Times>>): string {
@@ -97,7 +96,6 @@ ${lines.join('\n')}
 `;
 }
 
-/** The text below the bars. */
 export function details(section: string, figures: unknown): string {
   switch (section) {
     case 'exact':

@@ -1,6 +1,6 @@
 /**
- * From a question to a plan that holds: on small instances every plan within the budget is simulated, so that the best one that meets its SLO
- * is known, and the planner's answer with the same simulation is held against it.
+ * End-to-end check: on small instances every plan within the budget is simulated, so the best plan that meets the SLO
+ * is known. The planner answers with the same simulation.
  */
 
 import { showsSloMet } from '@equipoise/core/model';
@@ -14,14 +14,13 @@ import { curvesOf } from '../../packages/core/src/profile/curves-of.js';
 import { planVerifier } from '../../packages/core/src/simulate/plan-verifier.js';
 import { type SmallInstance, smallInstance } from './small-instances.js';
 
-/** The PAS of the most accurate plan and what it costs, and the cost of the cheapest plan above the floor. */
+/** PAS and cost of the most accurate plan, and cost of the cheapest plan above the floor. */
 export interface Reached {
   readonly pas: number;
   readonly pasCost: number;
   readonly cost: number;
 }
 
-/** What the planner found of one instance beside the truth. */
 export interface EndToEndCase {
   readonly seed: number;
   readonly shape: SmallInstance['shape'];
@@ -29,7 +28,7 @@ export interface EndToEndCase {
   readonly plans: number;
   readonly feasiblePlans: number;
   readonly best: Reached;
-  /** What the answers to `max-accuracy` and to `min-cost` reach; 0 for infeasible. */
+  /** Results of `max-accuracy` and `min-cost`; 0 for infeasible. */
   readonly found: Reached;
   readonly simulations: { readonly maxAccuracy: number; readonly minCost: number };
 }
@@ -50,7 +49,6 @@ export function verifierOf({ spec, arrivalRps }: PlanningProblem): VerifyPlan {
   });
 }
 
-/** All plans within the budget. */
 export function* plansOf({ options, limits }: PreparedProblem): Generator<readonly StageOption[]> {
   const chosen: StageOption[] = [];
   function* extend(s: number, cores: number): Generator<readonly StageOption[]> {

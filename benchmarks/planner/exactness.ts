@@ -1,7 +1,7 @@
 /**
- * The solver against trying all plans, on random small problems of every kind it claims, and against HiGHS at gap 0 on larger ones where the
- * model is linear. Every answer is judged once more by the oracle, which shares no code with the solver but the estimate of a stage. A
- * problem counts as bound by latency or budget if its answer improves without that limit.
+ * The solver against all plans on random small problems of every kind, and against HiGHS at gap 0 on larger linear
+ * ones. An oracle judges every answer; it shares only the stage estimate with the solver. A problem is bound by latency
+ * or budget if its answer improves without that limit.
  */
 import type { Highs } from 'highs';
 import { bruteForce } from '../../packages/core/src/optimize/brute-force.test-support.js';
@@ -19,7 +19,6 @@ import { costOf, isBetter, objectiveValue, pasOf } from '../../packages/core/src
 import { solve } from '../../packages/core/src/optimize/surrogate/solve.js';
 import { SurrogateSolver } from '../../packages/core/src/optimize/surrogate/surrogate-solver.js';
 
-/** Instances of one kind. */
 export interface ExactnessFigures {
   readonly instances: number;
   readonly plans: number;
@@ -30,7 +29,7 @@ export interface ExactnessFigures {
   readonly boundInBoth: number;
 }
 
-/** Four stages leave less room than one to three. */
+/** For four stages. */
 const SMALL = { variants: 4, replicas: 2, batches: 2 };
 const FOUR_STAGES = { variants: 3, replicas: 2, batches: 2 };
 const fourStages: readonly Family[] = [
@@ -44,7 +43,7 @@ const fourStages: readonly Family[] = [
 const LARGER = { variants: 6, replicas: 6, batches: 3 };
 const RELATIVE = 1e-9;
 
-/** Kinds that a linear program can state. */
+/** Kinds with a linear program. */
 export const linearFamilies: readonly Family[] = [
   'chain',
   'fork-join',
@@ -57,7 +56,7 @@ export const linearFamilies: readonly Family[] = [
   'switching-cost',
 ];
 
-/** What is left of two large terms that cancel is known to this only. */
+/** Cancellation error of two large terms. */
 const CANCELLED = 1e-13;
 
 const close = (a: number, b: number): boolean =>
@@ -65,7 +64,7 @@ const close = (a: number, b: number): boolean =>
 
 type Choice = readonly SurrogateOption[] | undefined;
 
-/** Whether an answer would be better without the SLO, and without the budgets. */
+/** Returns if an answer would improve without the SLO, and without the budgets. */
 function bindings(prepared: PreparedProblem, factors: { theta: number; kappa: number }, choice: Choice) {
   const { objective, accuracy } = prepared;
   const problem = surrogateProblem(prepared, factors);
@@ -95,12 +94,11 @@ function agrees(
   return { plans, agrees: sameValue && secondary };
 }
 
-/** Whether an answer breaks a limit, a bound or a pin by the oracle's judgement. */
+/** True if an answer breaks a limit, bound or pin, judged by the oracle. */
 function infringes({ problem, theta, kappa }: Omit<RandomProblem, 'family'>, choice: Choice): boolean {
   return choice !== undefined && !new PlanOracle(problem, { theta, kappa }).keepsAll(choice.map((o) => o.option));
 }
 
-/** Compares with trying all plans. */
 export function bruteForceFigures(family: Family, seeds: readonly number[]): ExactnessFigures {
   const figures = { instances: 0, plans: 0, mismatches: 0, infringements: 0, infeasible: 0, boundInBoth: 0 };
   for (const seed of seeds) {
@@ -148,7 +146,6 @@ function highsFigures(highs: Highs, family: Family, seeds: readonly number[]): E
 
 const range = (from: number, count: number): readonly number[] => Array.from({ length: count }, (_, i) => from + i);
 
-/** Everything, by kind. */
 export async function measureExactness(perFamily: number, perLinearFamily: number) {
   const brute = families.map((family) => ({ family, ...bruteForceFigures(family, range(1000, perFamily)) }));
   const highs = await loadHighs();

@@ -1,6 +1,6 @@
 /**
- * The video pipeline of IPA (JSys 2024) as its optimizer held it: detector and classifier with their measured latency and throughput points.
- * The data are read from the folder of published reference data; points whose p99 is below batch ÷ throughput are left out and named.
+ * Video pipeline of IPA (JSys 2024) with its measured latency and throughput points from the reference data. Points
+ * whose p99 is below batch ÷ throughput are omitted and named.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,6 @@ import { stageId, variantId } from '../../packages/core/src/model/ids.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../packages/core/src/model/pipeline-spec.js';
 import type { ProfilePoint } from '../../packages/core/src/model/profile-point.js';
 
-/** The pipeline with the points that were left out. */
 export interface VideoPipeline {
   readonly spec: PipelineSpec;
   readonly leftOut: readonly string[];
@@ -67,7 +66,6 @@ function stageOf(directory: string, name: string): StageSpec {
   return { id: stageId(name), kind: 'model', variants, bounds, pins: {} };
 }
 
-/** Reads the pipeline from the folder of reference data. */
 export function videoPipeline(directory: string): VideoPipeline {
   const names = ['yolo', 'resnet'];
   const stages = names.map((name) => stageOf(directory, name));

@@ -1,4 +1,7 @@
-/** A chain whose option table is as large as that of the solver instances: 10 variants × 7 batch sizes × 5 whole core counts × 4 replicas. */
+/**
+ * Chain with an option table as large as that of the solver instances: 10 variants × 7 batch sizes × 5 whole core
+ * counts × 4 replicas.
+ */
 import { SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { stageId, variantId } from '../../packages/core/src/model/ids.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../packages/core/src/model/pipeline-spec.js';
@@ -28,7 +31,7 @@ function variantOf(index: number, rng: SeededRng): VariantSpec {
   };
 }
 
-/** The problem of a seed at 8 rps, where one replica carries every option and each has four replica counts. */
+/** Problem of a seed at 8 rps: one replica carries every option, and each has four replica counts. */
 export function optionTableProblem(stages: number, seed: number): PlanningProblem {
   const rng = new SeededRng(seed);
   const list = Array.from({ length: stages }, (_, s): StageSpec => {

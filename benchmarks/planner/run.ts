@@ -1,6 +1,6 @@
 /**
- * `npm run bench:planner`: the planner's claims with the figures they rest on. Named sections (exact, end-to-end, option-table, speed, ipa) are measured
- * anew, without names all of them; results.json keeps the others, results.md shows all.
+ * `npm run bench:planner [-- SECTION…]`: sections exact, end-to-end, option-table, speed, ipa; default all.
+ * results.json keeps the others.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -44,7 +44,7 @@ for (const section of sections) {
   if (asked.length > 0 && !asked.includes(section.name)) continue;
   const made = machine();
   const figures = await section.measure();
-  // Read only now: another section may have been measured meanwhile.
+  // Read late: another section may have been measured meanwhile.
   writeFileSync(RESULTS, `${JSON.stringify({ ...readKept(), [section.name]: { made, figures } }, null, 1)}\n`);
 }
 const kept = readKept();

@@ -1,10 +1,9 @@
-/** What the benchmark measures, each section with its figures and the bars they are held to. */
+/** Sections of the benchmark with figures and bars. */
 import { type IpaFigures, measureAgainstIpa } from './against-ipa.js';
 import { type EndToEndCase, endToEndCase } from './end-to-end.js';
 import { type ExactnessFigures, measureExactness } from './exactness.js';
 import { againstHighs, frontierTimes, optionTableTimes, solveShapes, solveTimes } from './speed.js';
 
-/** A claim with its figure. */
 export interface Bar {
   readonly claim: string;
   readonly figure: string;
@@ -12,7 +11,7 @@ export interface Bar {
   readonly met: boolean;
 }
 
-/** One part of the benchmark; `measure` is undefined where its data are missing. */
+/** `measure` is undefined if data are missing. */
 export interface Section {
   readonly name: string;
   measure(): Promise<unknown> | unknown;
@@ -174,7 +173,7 @@ function measureEndToEnd(): readonly EndToEndCase[] {
   });
 }
 
-/** All sections in the order of the report. */
+/** In report order. */
 export const sections: readonly Section[] = [
   { name: 'exact', measure: () => measureExactness(PER_FAMILY, PER_LINEAR_FAMILY), bars: exactnessBars },
   { name: 'end-to-end', measure: measureEndToEnd, bars: endToEndBars },

@@ -1,7 +1,7 @@
 /**
- * Pipelines small enough to simulate every plan: chains of one to three stages and a fan-out with join, two variants per stage, batches up to
- * 8, up to three replicas of one core. The rate is drawn so that some replica counts are hardly stable; SLO and budget lie near what two
- * plans drawn at random need.
+ * Pipelines small enough to simulate every plan: chains of one to three stages and a fan-out with join, two variants
+ * per stage, batches up to 8, up to three replicas of one core. The rate makes some replica counts barely stable. SLO
+ * and budget are close to the needs of two random plans.
  */
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { stageId, variantId } from '../../packages/core/src/model/ids.js';
@@ -11,7 +11,7 @@ import type { StageOption } from '../../packages/core/src/optimize/options/stage
 import type { PlanningProblem } from '../../packages/core/src/optimize/planning-problem.js';
 import { planOf } from '../../packages/core/src/optimize/search/plan-of.js';
 
-/** A problem with all its plans, one option per stage each. */
+/** All plans, one option per stage each. */
 export interface SmallInstance {
   readonly shape: 'chain' | 'fan-out';
   readonly problem: PlanningProblem;
@@ -82,7 +82,7 @@ function specOf(shape: SmallInstance['shape'], stages: readonly StageSpec[], rng
   };
 }
 
-/** Rate at which the small variants of one replica with full batches have the drawn load factor at the slowest stage. */
+/** Rate at which one replica of the small variants has the drawn load factor at the slowest stage. */
 function drawnRate(problem: PlanningProblem, rng: Rng): number {
   const { stages } = prepareProblem({ ...problem, arrivalRps: 1e-3 });
   const perRequest = stages.map(({ load, stage, curveOf }) => {
@@ -92,7 +92,6 @@ function drawnRate(problem: PlanningProblem, rng: Rng): number {
   return (between(rng, 0.5, 2.4) * 1000) / Math.max(...perRequest);
 }
 
-/** The instance of a seed. */
 export function smallInstance(seed: number): SmallInstance {
   const rng = new SeededRng(seed);
   const shape = seed % 4 === 3 ? 'fan-out' : 'chain';

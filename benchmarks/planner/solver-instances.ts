@@ -1,9 +1,9 @@
 /**
- * Random problems for timing the solver: every stage has 10 variants × 7 batch sizes × 5 core counts × 4 replica counts. A more accurate
- * variant is slower, a larger batch costs less per item and more time, more cores help with diminishing returns; sojourn times follow a
- * closed-form stand-in (service plus a queue that falls with spare capacity), since only the solver is timed here. On a five by five grid
- * of tightness the SLO lies between the fastest latency and that of the best plan without an SLO, the budget between what the cheapest and
- * the most accurate plan within that SLO need.
+ * Random problems for timing the solver: per stage 10 variants × 7 batch sizes × 5 core counts × 4 replica counts. More
+ * accurate variants are slower; larger batches cost less per item and take longer; cores have diminishing returns.
+ * Sojourn times have a closed form, since only the solver is timed. On a 5 × 5 grid the SLO lies between the fastest
+ * latency and that of the best plan without an SLO. The budget lies between the cheapest and the most accurate plan
+ * within that SLO.
  */
 import { type Rng, SeededRng } from '../../packages/core/src/kernel/rng.js';
 import { variantId } from '../../packages/core/src/model/ids.js';
@@ -25,14 +25,13 @@ const THETA = 0.5;
 const SLO_TIGHTNESS = [0.05, 0.1, 0.2, 0.3, 0.45];
 const BUDGET_TIGHTNESS = [0.1, 0.25, 0.4, 0.55, 0.75];
 const LABEL_LIMIT = 2_000_000;
-/** What a core and a GiB cost per hour where prices are real. */
+/** Real prices of a core and a GiB per hour. */
 const CORE_PRICE = 0.0425;
 const GIB_PRICE = 0.0057;
 
 /** Whole cores at a price of 1, or real prices with memory that grows with the variant. */
 export type PriceKind = 'cores' | 'real';
 
-/** A problem with its place in the grid. */
 export interface SolverInstance {
   readonly problem: SurrogateProblem;
   readonly sloTightness: number;
@@ -43,7 +42,7 @@ interface DrawnVariant {
   readonly index: number;
   readonly accuracy: number;
   readonly serviceMs: number;
-  /** Share of the service time that does not grow with the batch. */
+  /** Share of the service time independent of the batch. */
   readonly fixedShare: number;
   readonly coreScaling: number;
   readonly memoryGib: number;
@@ -128,14 +127,13 @@ function graphFrom(n: number, edges: readonly (readonly [number, number])[]): Pl
   return { ...shape, depth: Math.max(...finishTimes(shape, () => 1)) };
 }
 
-/** Chain of n stages. */
 export const chainGraph = (n: number): PlanningGraph =>
   graphFrom(
     n,
     Array.from({ length: n - 1 }, (_, i) => [i, i + 1] as const),
   );
 
-/** Twelve stages with three joins: a fork of two, one of three with a chain inside, and one of two with a chain inside. */
+/** Twelve stages with three joins: a fork of two, one of three with a chain inside, one of two with a chain inside. */
 export const joinGraph = (): PlanningGraph => {
   const first = [
     [0, 1],
@@ -195,7 +193,7 @@ function unlimitedProblem(graph: PlanningGraph, seed: number, prices: PriceKind)
   };
 }
 
-/** The instance of a seed: the place in the grid goes round with the seed. */
+/** Instance of a seed. The grid position cycles with the seed. */
 export function solverInstance(graph: PlanningGraph, seed: number, prices: PriceKind = 'cores'): SolverInstance {
   const unlimited = unlimitedProblem(graph, seed, prices);
   const fastest = unlimited.stages.map((options) => options.reduce((ms, o) => Math.min(ms, o.latencyMs), Infinity));

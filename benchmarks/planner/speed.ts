@@ -1,6 +1,6 @@
 /**
- * Times of the option table, of a solve and of a frontier, each the median of three runs per instance; and beside HiGHS on the same instances,
- * once each, the runs of both taking turns, so that a busy machine slows both.
+ * Times of the option table, a solve and a frontier, each the median of three runs per instance. HiGHS runs once on the
+ * same instances, in turns, so that a busy machine slows both.
  */
 
 import { prepareProblem } from '../../packages/core/src/optimize/options/prepared-problem.js';
@@ -14,7 +14,6 @@ import { undominatedOptions } from '../../packages/core/src/optimize/surrogate/u
 import { optionTableProblem } from './option-table-instance.js';
 import { chainGraph, joinGraph, type PriceKind, solverInstance } from './solver-instances.js';
 
-/** Times in ms. */
 export interface Times {
   readonly instances: number;
   readonly medianMs: number;
@@ -55,13 +54,12 @@ function timesOf(milliseconds: readonly number[]): Times {
   };
 }
 
-/** PAS of the best choice. */
 function bestPas(problem: SurrogateProblem): number {
   const { choice } = solve(problem);
   return choice === undefined ? 0 : (problem.accuracy.pas(choice.map(({ option }) => option.variantIndex)) ?? 0);
 }
 
-/** Solve times over the grid, and on how many instances both SLO and budget cost accuracy. */
+/** Solve times over the grid, and the number of instances where both SLO and budget cost accuracy. */
 export function solveTimes(
   graph: PlanningGraph,
   instances: number,
@@ -80,7 +78,9 @@ export function solveTimes(
   return { ...timesOf(times), boundInBoth, proven };
 }
 
-/** Time to estimate all options of ten stages on whole cores: with profiles never read before, and for a further rate with the same ones. */
+/**
+ * Time to estimate all options of ten stages on whole cores: with new profiles, and at another rate with cached ones.
+ */
 export function optionTableTimes(instances: number): Record<'first' | 'further', Times> & { readonly options: number } {
   let options = 0;
   for (const seed of range(WARM_UP)) prepareProblem(optionTableProblem(10, 1000 + seed));
@@ -117,7 +117,7 @@ export function frontierTimes(prices: PriceKind, instances: number): Times & { r
   };
 }
 
-/** Own time and HiGHS, each on the whole model and on the model without dominated options, on the same instances. */
+/** Own time and HiGHS, on the whole model and on the model without dominated options. */
 export async function againstHighs(instances: number) {
   const highs = await loadHighs();
   const warm = solverInstance(chainGraph(10), 1000).problem;
@@ -127,7 +127,7 @@ export async function againstHighs(instances: number) {
     const pruned = undominatedOptions(problem);
     const pas = bestPas(problem);
     let same = true;
-    // HiGHS is timed from the built model on: writing it down is not its work.
+    // HiGHS is timed without building the model.
     const askedMs = (of: SurrogateProblem): number => {
       const { value, elapsedMs: ms } = solveWithHighs(highs, of);
       if (value === undefined || Math.abs(Math.exp(value) - pas) > 1e-9) same = false;
@@ -148,7 +148,6 @@ export async function againstHighs(instances: number) {
   };
 }
 
-/** Graphs whose solve is timed. */
 export const solveShapes = {
   '10 stages': () => chainGraph(10),
   '20 stages': () => chainGraph(20),

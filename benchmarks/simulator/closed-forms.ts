@@ -1,7 +1,6 @@
 /**
- * Simulated sojourn times against laws that are known without simulation. The numbers of requests were fixed before by a pilot run with
- * another seed, the seeds are 1, 2, 3 … in the order of the cases; a case that an interval misses is run once more with the next seed
- * that was never used.
+ * Simulated sojourn times against exact laws. A pilot run with another seed fixed the numbers of requests. Seeds are 1,
+ * 2, 3 … in case order. A case that an interval misses runs once more with the next unused seed.
  */
 import type { Estimate } from '../../packages/core/src/simulate/batch-means.test-support.js';
 import {
@@ -13,13 +12,12 @@ import {
   simulateQueue,
 } from '../../packages/core/src/simulate/queues.test-support.js';
 
-/** A simulated figure beside the exact one, in ms. */
+/** Simulated and exact figure in ms. */
 interface Compared extends Estimate {
   readonly exact: number;
   readonly contained: boolean;
 }
 
-/** One simulated queue. */
 export interface QueueFigures {
   readonly name: string;
   readonly seed: number;
@@ -28,13 +26,13 @@ export interface QueueFigures {
   readonly p99: Compared;
 }
 
-/** All cases, and those that were run again because an interval had missed. */
+/** All cases, and those run again after a miss. */
 export interface ClosedFormFigures {
   readonly first: readonly QueueFigures[];
   readonly again: readonly QueueFigures[];
 }
 
-/** Requests by load factor, about twice what the half-widths need. */
+/** Requests by load factor, about twice the need of the half-widths. */
 const REQUESTS = { 0.5: 4e6, 0.8: 12e6, 0.95: 250e6 } as const;
 const LOADS = [0.5, 0.8, 0.95] as const;
 
@@ -62,10 +60,10 @@ function measureQueue({ queue, requests }: Case, seed: number): QueueFigures {
   return figures;
 }
 
-/** Whether both intervals of a case contain the exact values. */
+/** True if both intervals contain the exact values. */
 export const holds = ({ mean, p99 }: QueueFigures): boolean => mean.contained && p99.contained;
 
-/** Simulates every case; takes about a quarter of an hour. */
+/** Takes about a quarter of an hour. */
 export function measureClosedForms(): ClosedFormFigures {
   const first = cases.map((each, i) => measureQueue(each, i + 1));
   const missed = cases.filter((_, i) => !holds(first[i] as QueueFigures));

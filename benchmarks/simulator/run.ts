@@ -1,6 +1,6 @@
 /**
- * `npm run bench:simulator`: what the simulator claims with the figures it rests on. Named sections (speed, growth, closed-forms) are
- * measured anew, without names all of them; results.json keeps the others, results.md shows all.
+ * `npm run bench:simulator [-- SECTION…]`: sections speed, growth, closed-forms; default all. results.json keeps the
+ * others.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

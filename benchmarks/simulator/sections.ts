@@ -1,9 +1,8 @@
-/** What the benchmark measures: each section with its figures, the bars they are held to, and the table below. */
+/** Sections of the benchmark with figures, bars and tables. */
 import { type ClosedFormFigures, holds, measureClosedForms, type QueueFigures } from './closed-forms.js';
 import { measureGrowth, measureSpeed, type SpeedCaseName, type SpeedRuns } from './speed.js';
 import { speedCases } from './speed-cases.js';
 
-/** A claim with its figure. */
 export interface Bar {
   readonly claim: string;
   readonly figure: string;
@@ -11,7 +10,6 @@ export interface Bar {
   readonly met: boolean;
 }
 
-/** One part of the benchmark. */
 export interface Section {
   readonly name: string;
   measure(): unknown;
@@ -159,7 +157,6 @@ against exact; the last rows repeat, with fresh seeds, the queues of which an in
 ${[...first, ...again].map(queueRow).join('\n')}
 `;
 
-/** The sections in their order. */
 export const sections: readonly Section[] = [
   { name: 'speed', measure: measureSpeed, bars: speedBars, table: speedTable },
   { name: 'growth', measure: measureGrowth, bars: growthBars, table: speedTable },

@@ -1,25 +1,25 @@
 /**
- * Pipelines whose simulation is timed, with everything on: lognormal service times read from profile points, deadlines, early drops,
- * bounded queues, counts and latency histograms. Two replicas a stage; service s(k) = 5 + 5k ms with a p99 of 1.5 times the mean.
+ * Timed pipelines with everything on: lognormal service times from profile points, deadlines, early drops, bounded
+ * queues, counts and histograms. Two replicas per stage; service s(k) = 5 + 5k ms with a p99 of 1.5 times the mean.
  */
 import type { PipelineSpec } from '@equipoise/core/model';
 import { chainSpec } from '../../packages/core/src/model/spec-builders.test-support.js';
 
-/** A pipeline under load; the arrival rate is that of whole requests. */
+/** `arrivalRps` counts whole requests. */
 export interface SpeedCase {
   readonly name: string;
   readonly spec: PipelineSpec;
   readonly maxBatchSize: number;
   readonly replicas: number;
   readonly arrivalRps: number;
-  /** Stage-requests (items) of one request. */
+  /** Stage-requests (items) per request. */
   readonly itemsPerRequest: number;
 }
 
 const LOAD_FACTOR = 0.8;
 const REPLICAS = 2;
 const FAN_OUT = 4;
-/** Close enough that some requests are given up. */
+/** Tight enough for some drops. */
 const SLO_MS = { 1: 140, 8: 260 } as const;
 type CaseBatchSize = keyof typeof SLO_MS;
 
@@ -59,5 +59,5 @@ function fanOut(maxBatchSize: CaseBatchSize): SpeedCase {
   return { name: 'fan-out 4', spec, maxBatchSize, replicas: REPLICAS, arrivalRps, itemsPerRequest: 2 + FAN_OUT };
 }
 
-/** The timed pipelines by the name of their bar. */
+/** By the name of their bar. */
 export const speedCases = { batches: chain(8), singles: chain(1), fanOut: fanOut(8) } as const;

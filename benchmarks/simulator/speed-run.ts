@@ -1,6 +1,6 @@
 /**
- * One timed simulation in a process of its own: `speed-run.ts CASE REQUESTS`. Prints one line of JSON. Needs --expose-gc, so that memory
- * is what is kept, from before the warm-up to after the run, and not what is yet to be collected. A fixed loop is timed beside it and tells how fast the machine is at the moment.
+ * One timed simulation: `speed-run.ts CASE REQUESTS`. Prints one line of JSON. Needs --expose-gc to measure retained
+ * memory from before the warm-up to after the run. A fixed loop shows the current speed of the machine.
  */
 import { SeededRng } from '@equipoise/core/model';
 import { requireCurves } from '@equipoise/core/plan';
@@ -8,7 +8,7 @@ import { poissonArrivals, simulatePlan } from '@equipoise/core/simulate';
 import { planOf } from '../../packages/core/src/model/spec-builders.test-support.js';
 import { type SpeedCase, speedCases } from './speed-cases.js';
 
-/** What one run took. CPU time, not wall time: the machine may be shared. */
+/** CPU time, not wall time: the machine may be shared. */
 export interface SpeedFigures {
   readonly requests: number;
   readonly items: number;
@@ -24,8 +24,8 @@ export interface SpeedFigures {
 }
 
 /**
- * Enough for the code to be compiled for good. Nothing may be collected on request between the warm-up and the timed run: a full collection
- * throws away the compiled code of every function whose objects died, and a short run then pays for compiling everything once more.
+ * Enough for final compilation. No forced collection between warm-up and run: it discards compiled code of functions
+ * whose objects died, and a short run would then pay for recompilation.
  */
 const WARM_UP_REQUESTS = 2_000_000;
 const CALIBRATION_STEPS = 50_000_000;

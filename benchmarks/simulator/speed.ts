@@ -1,13 +1,12 @@
-/** Times the simulator in processes of their own (`speed-run.ts`), several times each, and grows one case to 10^8 requests. */
+/** Times the simulator in separate processes (`speed-run.ts`), repeatedly, and grows one case to 10^8 requests. */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { speedCases } from './speed-cases.js';
 import type { SpeedFigures } from './speed-run.js';
 
-/** A pipeline's name in `speedCases`. */
 export type SpeedCaseName = keyof typeof speedCases;
 
-/** Runs of one pipeline with about `requests` requests. */
+/** Runs with about `requests` requests. */
 export interface SpeedRuns {
   readonly name: SpeedCaseName;
   readonly requests: number;
@@ -23,13 +22,13 @@ function timed(name: SpeedCaseName, requests: number): SpeedFigures {
   return figures;
 }
 
-/** Times every case `rounds` times, in turns, so that what else the machine does falls on all of them. */
+/** Times every case `rounds` times in turns, so that machine noise affects all. */
 function inTurns(cases: readonly Pick<SpeedRuns, 'name' | 'requests'>[], rounds: number): readonly SpeedRuns[] {
   const all = Array.from({ length: rounds }, () => cases.map(({ name, requests }) => timed(name, requests)));
   return cases.map((each, i) => ({ ...each, runs: all.map((round) => round[i] as SpeedFigures) }));
 }
 
-/** The pipelines of the bars, 5 runs each. */
+/** Pipelines of the bars, 5 runs each. */
 export const measureSpeed = (): readonly SpeedRuns[] =>
   inTurns(
     (['batches', 'singles', 'fanOut'] as const).map((name) => ({ name, requests: 2e6 })),

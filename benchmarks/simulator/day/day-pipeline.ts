@@ -1,13 +1,13 @@
 /**
- * The pipeline of the day: detect → classify × 3 → count, in the shape of the shelf-scan example without its decoding, on CPU shares of a
- * small machine. Service times are synthetic and affine in the batch size with a p99 at 1.3 times the mean, as small models measure.
+ * Pipeline of the day: detect → classify × 3 → count, like shelf-scan without decoding, on CPU shares of a small
+ * machine. Synthetic service times, affine in the batch size, with a p99 of 1.3 times the mean.
  */
 import { type PipelineSpec, type ProfilePoint, stageId, type VariantSpec, variantId } from '@equipoise/core/model';
 
 interface Model {
   readonly name: string;
   readonly accuracy: number;
-  /** Milliseconds of a batch and of each item in it, on one core. */
+  /** On one core. */
   readonly perBatchMs: number;
   readonly perItemMs: number;
 }
@@ -58,7 +58,7 @@ function stageOf(name: string, models: readonly Model[], batchSizes: readonly nu
   };
 }
 
-/** The pipeline; 99 % within 500 ms on two cores. */
+/** 99 % within 500 ms on two cores. */
 export const dayPipeline: PipelineSpec = {
   name: 'shelf-day',
   baseDir: '.',

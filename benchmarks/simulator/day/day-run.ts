@@ -1,6 +1,6 @@
 /**
- * A day of the control loop in simulated time, everything on: data plane, forecast, planning, verification, changes with their load times.
- * Started in a process of its own with the name of a load; writes its figures as JSON to stdout and a line per simulated hour to stderr.
+ * A day of the whole control loop in simulated time, with the name of a load. Runs in its own process: figures as JSON
+ * on stdout, a line per simulated hour on stderr.
  */
 import { arrivalRng, type ControlContext, controlPolicies, firstPlan, simulateControl } from '@equipoise/core/control';
 import { smoothedRate } from '@equipoise/core/forecast';
@@ -14,13 +14,12 @@ const DAY_S = 86_400;
 const SEED = 1;
 const HOST_CORES = 2;
 
-/** The loads of a day, each with 20 requests per second in the mean. */
+/** Mean of 20 requests per second each. */
 const dayLoads = {
   constant: { kind: 'poisson', arrivalRps: 20, durationS: DAY_S },
   'daily-cycle': { kind: 'daily-cycle', arrivalRps: 20, swingFraction: 0.8, periodS: DAY_S, durationS: DAY_S },
 } as const satisfies Readonly<Record<string, LoadSpec>>;
 
-/** What a day took and what it gave. */
 export interface DayFigures {
   readonly load: string;
   readonly cpuS: number;
@@ -29,7 +28,7 @@ export interface DayFigures {
   readonly decisions: Readonly<Record<'hold' | 'apply', number>>;
   /** Ticks whose plan has a verdict. */
   readonly verifiedTicks: number;
-  /** Plans that were not remembered, and verdicts that these and the ticks asked for. */
+  /** Plans not cached, and verdicts requested by plans and ticks. */
   readonly plansMade: number;
   readonly verdictsAsked: number;
   readonly requests: number;

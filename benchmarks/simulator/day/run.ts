@@ -1,6 +1,6 @@
 /**
- * `npm run bench:day`: 24 hours of the control loop at 20 requests per second, re-planned and verified every 10 s, on one core. Writes
- * results.json and results.md; names of loads measure only those anew.
+ * `npm run bench:day [-- LOAD…]`: 24 hours of the control loop at 20 requests per second, replanned and verified every
+ * 10 s, on one core. Writes results.json and results.md.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

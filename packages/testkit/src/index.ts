@@ -1,4 +1,4 @@
-/** Public face of the testkit: what tests of other packages may use. */
+/** Entry of the testkit. */
 
 export * from './conformance/actuator-conformance.js';
 export * from './conformance/model-runner-conformance.js';

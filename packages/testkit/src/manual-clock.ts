@@ -1,4 +1,4 @@
-/** Time that moves only when a test says so. */
+/** Time that moves only on request. */
 import type { AlarmClock } from '@equipoise/core/model';
 
 interface Alarm {
@@ -7,7 +7,7 @@ interface Alarm {
   readonly ring: () => void;
 }
 
-/** A clock with alarms, at 0 ms to begin with. Between alarms everything that waits for a promise gets its turn. */
+/** Starts at 0 ms. Between alarms all pending promises settle. */
 export class ManualClock implements AlarmClock {
   #nowMs = 0;
   #alarms: Alarm[] = [];
@@ -21,17 +21,17 @@ export class ManualClock implements AlarmClock {
     return this.#alarms.length;
   }
 
-  /** Instant of the next alarm; Infinity when there is none. */
+  /** Infinity without alarms. */
   get nextAlarmAtMs(): number {
     return this.#nextDue(Number.POSITIVE_INFINITY)?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The same time for one part of a program, whose alarms ring before those of a higher rank at the same instant. */
+  /** Same time for a part of a program. At equal instants its alarms ring before those of higher rank. */
   ranked(rank: number): AlarmClock {
     return { nowMs: () => this.#nowMs, ringAt: (atMs, ring) => this.ringAt(atMs, ring, rank) };
   }
 
-  /** Calls `ring` once when time reaches `atMs`; the returned function takes the alarm back. */
+  /** Calls `ring` once at `atMs`. The returned function cancels the alarm. */
   ringAt(atMs: number, ring: () => void, rank = 0): () => void {
     const alarm = { atMs: Math.max(atMs, this.#nowMs), rank, ring };
     this.#alarms.push(alarm);
@@ -40,14 +40,14 @@ export class ManualClock implements AlarmClock {
     };
   }
 
-  /** A promise that resolves when `durationMs` have passed. */
+  /** Resolves after `durationMs`. */
   sleep(durationMs: number): Promise<void> {
     return new Promise((resolve) => this.ringAt(this.#nowMs + durationMs, resolve));
   }
 
   /**
-   * Moves time to `atMs` and rings what is due on the way: by instant, then by rank, then in the order of the calls. An alarm in the past
-   * rings at the present instant.
+   * Moves time to `atMs` and rings due alarms by instant, rank, then order of calls. Past alarms ring at the present
+   * instant.
    */
   async advanceTo(atMs: number): Promise<void> {
     await settled();
@@ -73,7 +73,7 @@ function isBefore(a: Alarm, b: Alarm): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.rank < b.rank);
 }
 
-/** Lets all promises that can go on do so. */
+/** Lets pending promises settle. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

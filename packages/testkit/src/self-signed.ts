@@ -1,7 +1,7 @@
-/** Certificates for tests of TLS, signed by their own key, for 127.0.0.1 and localhost; made here because Node can read certificates but not write any. */
+/** Self-signed certificates for 127.0.0.1 and localhost. Node can read certificates but not create them. */
 import { generateKeyPairSync, sign } from 'node:crypto';
 
-/** A certificate and its key in PEM. */
+/** Certificate and key in PEM. */
 export interface SelfSigned {
   readonly cert: string;
   readonly key: string;
@@ -13,7 +13,7 @@ const SUBJECT_ALT_NAME = '0603551d11';
 const BASIC_CONSTRAINTS = '0603551d13';
 const TAG = { integer: 0x02, bits: 0x03, octets: 0x04, utf8: 0x0c, sequence: 0x30, set: 0x31, utcTime: 0x17 };
 
-/** A new pair, valid until 2049. */
+/** Valid until 2049. */
 export function selfSigned(name: string): SelfSigned {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = der(TAG.sequence, hex(ECDSA_WITH_SHA256));
@@ -54,7 +54,7 @@ function time(text: string): Buffer {
   return der(TAG.utcTime, Buffer.from(text));
 }
 
-/** A value of ASN.1 in its distinguished encoding: tag, length, content. */
+/** ASN.1 value in DER: tag, length, content. */
 function der(tag: number, ...parts: readonly Buffer[]): Buffer {
   const content = Buffer.concat(parts);
   const { length } = content;

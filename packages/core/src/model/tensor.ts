@@ -1,6 +1,6 @@
 /**
  * Tensors between stages: a data type of the Open Inference Protocol v2, a shape and flat row-major data. They are
- * never copied on the way; the sender gives up ownership.
+ * never copied on the way; the sender loses ownership.
  */
 
 /** Data types of the Open Inference Protocol v2 that Equipoise supports. FP16 data are raw 16-bit patterns. */

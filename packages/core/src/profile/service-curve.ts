@@ -28,7 +28,7 @@ function interpolateLaw(low: ServiceLaw, high: ServiceLaw, weight: number): Serv
 
 /** Service time by batch size k in 1…`maxBatchSize`. */
 export interface ServiceCurve {
-  /** As in the plan; may be a fraction. */
+  /** May be a fraction. */
   readonly cpuCores: number;
   /** Threads of a replica: max(1, cpuCores). */
   readonly threadCores: number;

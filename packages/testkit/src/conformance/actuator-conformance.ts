@@ -1,4 +1,7 @@
-/** What every Actuator does alike: what runs becomes what should run, make before break, and nothing happens twice. */
+/**
+ * Contract of every Actuator: the running plan becomes the target, new replicas start before old ones stop, and nothing
+ * happens twice.
+ */
 import {
   AppError,
   type Change,
@@ -11,7 +14,7 @@ import {
 import type { Actuator } from '@equipoise/core/ports';
 import { afterEach, describe, expect, it } from 'vitest';
 
-/** An actuator of a stage with three variants, of which the last cannot start. */
+/** Actuator of a stage with three variants, of which the last cannot start. */
 export interface ActuatorSubject {
   readonly actuator: Actuator;
   readonly stageId: StageId;
@@ -27,7 +30,9 @@ interface ServingSubject extends ActuatorSubject {
 
 const ids = (replicas: readonly RunningReplica[]): string[] => replicas.map(({ replicaId }) => replicaId);
 
-/** Defines the suite; `make` is called once for each test. `loseReplica` takes one away that serves; without it none is ever lost. */
+/**
+ * Defines the suite; calls `make` once per test. `loseReplica` removes a serving replica; without it no test loses one.
+ */
 export function describeActuatorConformance<Subject extends ActuatorSubject>(
   name: string,
   make: () => Subject | Promise<Subject>,
@@ -70,7 +75,7 @@ export function describeActuatorConformance<Subject extends ActuatorSubject>(
       return { ...subject, planOf, running, ready, scale, switchTo };
     }
 
-    /** The fewest replicas in service while `change` is applied. */
+    /** Fewest replicas in service while `change` is applied. */
     async function fewestDuring(subject: ServingSubject, change: Change): Promise<number> {
       let fewest = subject.ready().length;
       subject.onServingChanged(() => {

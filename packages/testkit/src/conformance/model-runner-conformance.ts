@@ -1,34 +1,34 @@
-/** What every ReplicaLauncher and the ModelRunners it starts do alike, whatever the replicas are. */
+/** Contract of every ReplicaLauncher and its ModelRunners. */
 import { InvariantViolation, type Tensor, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
-/** A start that cannot be: the code it rejects with, and the launcher where it is not that of the suite. */
+/** Impossible start: its rejection code, and its launcher if not the suite's. */
 export interface UnstartableReplica {
   readonly code: string;
   readonly request: LaunchRequest;
   readonly launcher?: ReplicaLauncher;
 }
 
-/** A launcher with requests of known behavior. What an implementation cannot do is left out, and its tests with it. */
+/** Launcher with requests of known behavior. Absent abilities skip their tests. */
 export interface RunnerSubject {
   readonly launcher: ReplicaLauncher;
-  /** A stage whose output is its input. */
+  /** Stage whose output is its input. */
   readonly echo: LaunchRequest;
-  /** Starts that cannot be, by what is wrong with them. */
+  /** Impossible starts by reason. */
   readonly unstartable?: Readonly<Record<string, UnstartableReplica>>;
-  /** An item that the echo stage refuses with INVALID_INPUT, and one that it fails on with STAGE_FAILED. */
+  /** Items that the echo stage refuses with INVALID_INPUT, and fails with STAGE_FAILED. */
   readonly refusedItem?: () => TensorMap;
   readonly failingItem?: () => TensorMap;
-  /** Items to which the echo stage answers what is no result, by what it answers; they fail with STAGE_FAILED. */
+  /** Items with an invalid result, by kind; they fail with STAGE_FAILED. */
   readonly corruptingItems?: Readonly<Record<string, () => TensorMap>>;
-  /** Batches during which the replica is lost, by what happens to it. */
+  /** Batches that lose the replica, by cause. */
   readonly lossesWhileBusy?: Readonly<Record<string, (runner: ModelRunner) => Promise<BatchResult>>>;
-  /** A stage with a short run time-out, and an item on which it never ends. */
+  /** Stage with a short run timeout, and an item that never ends. */
   readonly hanging?: { readonly request: LaunchRequest; readonly item: () => TensorMap };
-  /** Makes an idle replica be lost, now or soon. */
+  /** Loses an idle replica, now or soon. */
   readonly loseWhileIdle?: (runner: ModelRunner) => Promise<void> | void;
-  /** How many threads, processes or sockets of replicas live; none is left soon after the replicas are closed. */
+  /** Living threads, processes or sockets of replicas; 0 soon after closing. */
   readonly living?: () => number | Promise<number>;
 }
 
@@ -36,13 +36,13 @@ const anItem = (value: number): TensorMap => ({
   x: { datatype: 'FP32', shape: [2], data: Float32Array.of(value, -value) },
 });
 
-/** Values that differ between any two items of a test. */
+/** Differs between any two items of a test. */
 const ownItem = (replica: number, round: number, index: number): TensorMap => ({
   x: { datatype: 'FP64', shape: [3], data: Float64Array.of(replica, round, index) },
   name: { datatype: 'BYTES', shape: [1], data: [`${replica}/${round}/${index}`] },
 });
 
-/** More bytes than one read of a socket gives, and not a multiple of any power of two. */
+/** More than one socket read, and no multiple of a power of two. */
 const largeItem = (seed: number): TensorMap => ({
   large: { datatype: 'UINT8', shape: [3, 333_337], data: Uint8Array.from({ length: 1_000_011 }, (_, i) => i * seed) },
   small: { datatype: 'FP32', shape: [1], data: Float32Array.of(seed) },
@@ -66,12 +66,11 @@ const everyDatatype = (): Record<string, Tensor> => ({
   none: { datatype: 'FP32', shape: [0, 4], data: new Float32Array(0) },
 });
 
-/** Defines a test of what not every implementation can do. */
+/** Test of an optional ability. */
 function itWith<Ability>(ability: Ability | undefined, title: string, test: (ability: Ability) => Promise<void>): void {
   if (ability !== undefined) it(title, () => test(ability));
 }
 
-/** Defines the suite. */
 export function describeModelRunnerConformance(name: string, make: () => RunnerSubject): void {
   describe(`${name} as a ModelRunner`, () => {
     const subject = make();
@@ -88,7 +87,7 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
       expect((await runner.run([anItem(7)])).items).toEqual([{ kind: 'ok', output: anItem(7) }]);
     }
 
-    /** A lost replica rejects every later batch, and closes. */
+    /** A lost replica rejects later batches, and closes. */
     async function expectGone(runner: ModelRunner): Promise<void> {
       await expect(runner.run([anItem(1)])).rejects.toMatchObject({ code: 'REPLICA_LOST', retryable: true });
       await runner.close();
@@ -99,7 +98,7 @@ export function describeModelRunnerConformance(name: string, make: () => RunnerS
       await vi.waitFor(async () => expect((await subject.living?.()) ?? 0).toBe(0), 30_000);
     };
 
-    // One replica for all tests that leave it serving: to start one takes longer than most tests.
+    // One replica for all tests that leave it serving: starts are slow.
     describe('that serves', () => {
       let runner: ModelRunner;
       beforeAll(async () => {

@@ -1,9 +1,9 @@
-/** What every PlanStore does alike: what was written comes back as it was, the newest first, and each pipeline has its own. */
+/** Contract of every PlanStore: reads return what was written, newest first, per pipeline. */
 import { type DecisionRecord, type Plan, stageId, variantId } from '@equipoise/core/model';
 import type { GoodPlan, PlanStore } from '@equipoise/core/ports';
 import { afterEach, describe, expect, it } from 'vitest';
 
-/** A plan of one stage that runs `variant`. */
+/** Plan of one stage that runs `variant`. */
 export function planOf(variant: string): Plan {
   return {
     stages: {
@@ -22,12 +22,11 @@ export function planOf(variant: string): Plan {
   };
 }
 
-/** That plan as it was put in force. */
 export function goodPlanOf(variant: string, over: Partial<GoodPlan> = {}): GoodPlan {
   return { plan: planOf(variant), atEpochMs: 1_700_000_000_000.5, specDigest: 'd', ...over };
 }
 
-/** A decision that is known by its instant, with nothing known later. */
+/** Decision identified by its instant, without later facts. */
 export function decisionAt(atEpochMs: number, id = 1): DecisionRecord {
   return {
     id,
@@ -49,7 +48,7 @@ export function decisionAt(atEpochMs: number, id = 1): DecisionRecord {
   };
 }
 
-/** Defines the suite; `make` is called once for each test and gives an empty store. */
+/** Defines the suite; calls `make` once per test for an empty store. */
 export function describePlanStoreConformance(name: string, make: () => PlanStore | Promise<PlanStore>): void {
   describe(`${name} as a PlanStore`, () => {
     const opened: PlanStore[] = [];
@@ -77,7 +76,7 @@ export function describePlanStoreConformance(name: string, make: () => PlanStore
       const store = await open();
       const [small, large] = [goodPlanOf('small', { specDigest: 'old' }), goodPlanOf('large', { atEpochMs: 1 })];
       await store.saveGoodPlan('p', small);
-      // The order is that of saving: clocks of a machine may be set back.
+      // The order is that of saving: clocks may be set back.
       await store.saveGoodPlan('p', large);
       await store.saveGoodPlan('q', goodPlanOf('other'));
       expect(await store.goodPlans('p', 1)).toEqual([large]);

@@ -1,18 +1,17 @@
-/** Starts replicas in memory, at once or when the test lets it. */
 import type { AppError } from '@equipoise/core/model';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { type FakeAnswer, FakeRunner } from './fake-runner.js';
 
-/** A start as it was asked for, with the runner it gave. */
+/** Requested start with its runner. */
 export interface FakeLaunch {
   readonly request: LaunchRequest;
   readonly runner: FakeRunner;
 }
 
-/** A ReplicaLauncher that remembers its launches and fails where `failureOf` says so. */
+/** ReplicaLauncher in memory that records launches and fails according to `failureOf`. */
 export class FakeLauncher implements ReplicaLauncher {
   readonly launches: FakeLaunch[] = [];
-  /** Starts that wait or have waited at the same time, at most. */
+  /** Most simultaneous starts. */
   mostAtOnce = 0;
   #starting = 0;
   #gate: Promise<void> | undefined;
@@ -24,14 +23,13 @@ export class FakeLauncher implements ReplicaLauncher {
     this.#answer = answer;
   }
 
-  /** Keeps starts waiting until `release`. */
+  /** Delays starts until `release`. */
   hold(): void {
     this.#gate = new Promise((resolve) => {
       this.#open = resolve;
     });
   }
 
-  /** Lets held starts go on. */
   release(): void {
     this.#open();
     this.#gate = undefined;

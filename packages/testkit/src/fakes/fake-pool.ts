@@ -1,8 +1,6 @@
-/** A data plane in memory: it keeps what an actuator puts in service, runs single batches and tells of each step. */
 import { AppError, type HealthIssue, type ReplicaId, type StageId, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult, CanaryCounts, ReadyReplica, ReplicaPool, StageBatching } from '@equipoise/core/ports';
 
-/** What happened to a pool. */
 export type PoolEvent =
   | {
       readonly kind: 'added' | 'draining' | 'drained' | 'lost';
@@ -21,7 +19,7 @@ interface Member {
   running?: Promise<unknown> | undefined;
 }
 
-/** A ReplicaPool whose state a test can see. */
+/** ReplicaPool in memory with visible state. Runs single batches and reports each step. */
 export class FakePool implements ReplicaPool {
   readonly events: PoolEvent[] = [];
   /** Outcomes of both sides of a canary. */
@@ -32,7 +30,7 @@ export class FakePool implements ReplicaPool {
   readonly #unfitListeners: UnfitListener[] = [];
   readonly #eventListeners: ((event: PoolEvent) => void)[] = [];
 
-  /** The replicas of a stage that take batches, oldest first. */
+  /** Replicas of a stage that take batches, oldest first. */
   serving(stageId: StageId): readonly ReadyReplica[] {
     return [...this.#members.values()].filter((member) => member.stageId === stageId).map(({ replica }) => replica);
   }
@@ -41,12 +39,12 @@ export class FakePool implements ReplicaPool {
     return this.#batching.get(stageId);
   }
 
-  /** Calls `listener` after each step, when it is in force. */
+  /** Calls `listener` after each step. */
   onEvent(listener: (event: PoolEvent) => void): void {
     this.#eventListeners.push(listener);
   }
 
-  /** Runs a batch on a replica in service, as the data plane does: the loss of it is reported. */
+  /** Runs a batch on a replica in service and reports its loss. */
   async run(stageId: StageId, id: ReplicaId, batch: readonly TensorMap[]): Promise<BatchResult> {
     const member = this.#members.get(id);
     if (member === undefined) throw new AppError('REPLICA_LOST', `No replica '${id}' is in service.`);
@@ -102,7 +100,7 @@ export class FakePool implements ReplicaPool {
     this.#unfitListeners.push(listener);
   }
 
-  /** Takes a replica out of service for good, as a pool does with one that stays bad. */
+  /** Takes an unhealthy replica out of service for good. */
   dismiss(replicaId: ReplicaId, trouble: HealthIssue): void {
     const member = this.#members.get(replicaId);
     if (member === undefined) return;

@@ -1,15 +1,15 @@
-/** A replica in memory: it echoes its batches unless told otherwise, and does nothing on its own. */
 import { AppError, invariant, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult, ItemResult, ModelRunner } from '@equipoise/core/ports';
 
-/** What a fake answers to a batch. */
 export type FakeAnswer = (batch: readonly TensorMap[]) => readonly ItemResult[];
 
 const echo: FakeAnswer = (batch) => batch.map((output) => ({ kind: 'ok', output }));
 
-/** A ModelRunner that a test steers: `hold` keeps batches running until `release`, `lose` takes the replica away. */
+/**
+ * ModelRunner in memory. Echoes batches by default. `hold` delays batches until `release`; `lose` loses the replica.
+ */
 export class FakeRunner implements ModelRunner {
-  /** Every batch that was run, in order. */
+  /** Every batch, in order. */
   readonly batches: (readonly TensorMap[])[] = [];
   readonly #answer: FakeAnswer;
   readonly #listeners: ((error: AppError) => void)[] = [];
@@ -23,12 +23,11 @@ export class FakeRunner implements ModelRunner {
     this.#answer = answer;
   }
 
-  /** Whether `close` was called. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Keeps batches running until `release`. */
+  /** Delays batches until `release`. */
   hold(): void {
     let open = (): void => {};
     const opened = new Promise<void>((resolve) => {
@@ -37,13 +36,12 @@ export class FakeRunner implements ModelRunner {
     this.#gate = { opened, open };
   }
 
-  /** Lets held batches end. */
   release(): void {
     this.#gate?.open();
     this.#gate = undefined;
   }
 
-  /** The replica is gone: a running batch is rejected, else the listeners are told. */
+  /** Loses the replica: rejects a running batch, otherwise notifies the listeners. */
   lose(): void {
     const lost = new AppError('REPLICA_LOST', 'The replica was lost.', { retryable: true });
     this.#lost = lost;

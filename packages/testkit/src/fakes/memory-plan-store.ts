@@ -1,8 +1,7 @@
-/** A PlanStore that forgets everything with its process. */
 import { AppError, type DecisionRecord, type LaterFacts } from '@equipoise/core/model';
 import type { DecisionPage, GoodPlan, KeptName, PlanStore } from '@equipoise/core/ports';
 
-/** Keeps everything in memory, as copies; all of it. */
+/** PlanStore in memory. Stores copies and prunes nothing. */
 export class MemoryPlanStore implements PlanStore {
   readonly #plans = new Map<string, GoodPlan[]>();
   readonly #decisions = new Map<string, DecisionRecord[]>();

@@ -1,11 +1,9 @@
-/** Stages for tests of what starts and runs replicas. */
+/** Stages for tests of replicas. */
 import { type Resources, type StageSpec, stageId, type VariantSpec, variantId } from '@equipoise/core/model';
 import type { LaunchRequest } from '@equipoise/core/ports';
 
-/** One core, nothing else. */
 export const oneCore: Resources = { cpuCores: 1, memoryBytes: 0, gpus: 0 };
 
-/** A variant with no more than its name. */
 export const variantNamed = (name: string, over: Partial<VariantSpec> = {}): VariantSpec => ({
   id: variantId(name),
   cpuCores: [1],
@@ -15,7 +13,7 @@ export const variantNamed = (name: string, over: Partial<VariantSpec> = {}): Var
   ...over,
 });
 
-/** A stage with the named variants, up to 8 replicas and batches of any size. */
+/** Stage with the named variants, up to 8 replicas and batches of any size. */
 export const stageNamed = (
   name: string,
   variants: readonly VariantSpec[],
@@ -29,7 +27,7 @@ export const stageNamed = (
   ...over,
 });
 
-/** Asks for the first variant of a stage on one core. */
+/** Launches the first variant of a stage on one core. */
 export function launchRequestOf(stage: StageSpec, over: Partial<LaunchRequest> = {}): LaunchRequest {
   const [variant] = stage.variants;
   if (variant === undefined) throw new Error(`stage '${stage.id}' has no variant`);
