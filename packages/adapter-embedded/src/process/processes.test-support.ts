@@ -32,5 +32,5 @@ export async function expectEndsWithParent(launcher: string, request: LaunchRequ
   expect(isAlive(pid)).toBe(true);
   parent.kill('SIGKILL');
   await exited;
-  await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
+  await expect.poll(() => isAlive(pid)).toBe(false);
 }

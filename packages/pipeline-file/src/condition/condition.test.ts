@@ -78,9 +78,9 @@ describe('a condition', () => {
     ['output.rows.exists(row, size(row) == 0)', true],
     ['output.rows == output.rows', true],
   ])('%s costs nothing on 2^40 rows of nothing', (text, expected) => {
-    const startedAtMs = performance.now();
+    const started = process.cpuUsage();
     expect(condition(text).holds({ rows: tensor('FP32', [2 ** 40, 0], new Float32Array()) })).toBe(expected);
-    expect(performance.now() - startedAtMs).toBeLessThan(500);
+    expect(process.cpuUsage(started).user / 1000).toBeLessThan(500);
   });
 
   it.each([

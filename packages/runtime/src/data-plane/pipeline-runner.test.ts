@@ -155,13 +155,13 @@ describe('a request', () => {
     const edges = [edge('detect', 'classify', { fanOut: { expected: 2 } })];
     const spec = servingSpec(['detect', 'classify'], { edges, admission: { maxQueueLength: 1000 } });
     const { clock, pipeline, ends } = setUp(spec, { detect: echo, classify: echo });
-    const startedAtMs = performance.now();
+    const started = process.cpuUsage();
     const outcome = pipeline.submit({ x: { datatype: 'FP32', shape: [2 ** 40, 0], data: new Float32Array() } });
     await clock.advanceTo(100);
     expect(await outcome).toEqual(
       failed('INVALID_INPUT', /Stage detect: .*fans out into 1099511627776 items.*1000 may wait.*maxQueueLength/),
     );
-    expect(performance.now() - startedAtMs).toBeLessThan(1000);
+    expect(process.cpuUsage(started).user / 1000).toBeLessThan(1000);
     expect(ends).toMatchObject([{ kind: 'failed', code: 'INVALID_INPUT', mayComeOfPlan: true }]);
     expect(pipeline.statistics.failedHere).toBe(1);
   });

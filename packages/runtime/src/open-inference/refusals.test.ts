@@ -268,9 +268,9 @@ describe('bodies over the limit', () => {
     });
     const ask = () => send(RUN, { body: new Uint8Array(500), headers });
     const refused = { status: 503, headers: { 'retry-after': '1' }, body: { reason: 'memory-full' } };
-    await vi.waitFor(async () => expect(await ask()).toMatchObject(refused), { timeout: 10_000 });
+    await vi.waitFor(async () => expect(await ask()).toMatchObject(refused), { timeout: 30_000 });
     for (const socket of holding) socket.destroy();
-    await vi.waitFor(async () => expect((await ask()).status).toBe(200), { timeout: 10_000 });
+    await vi.waitFor(async () => expect((await ask()).status).toBe(200), { timeout: 30_000 });
   });
 
   it('are not even asked for when the client waits for a go-ahead', async () => {

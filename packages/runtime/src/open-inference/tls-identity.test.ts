@@ -164,7 +164,7 @@ async function grpcLive(address: string, ca: string): Promise<boolean> {
   try {
     const answer = await new Promise<Buffer>((resolve, reject) => {
       const path = grpcPath(grpcMethods.serverLive);
-      const deadline = Date.now() + 5000;
+      const deadline = Date.now() + 30_000;
       client.makeUnaryRequest(path, same, same, Buffer.alloc(0), { deadline }, (error, bytes) =>
         error === null && bytes !== undefined ? resolve(bytes) : reject(error),
       );
