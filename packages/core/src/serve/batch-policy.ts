@@ -1,21 +1,22 @@
 /**
- * When a stage dispatches and which items are given up. Batching is greedy: a free replica takes what is queued, up to the
- * max batch size, and waits for companions only while `maxBatchWaitMs` allows. An item is dropped alone, and early, when even
- * an immediate start would miss its deadline: now + expected service of the batch + expected time behind this stage.
+ * Decides when a stage dispatches and which items it drops. Batching is greedy: a free replica takes what is queued, up
+ * to the max batch size, and waits for companions only within `maxBatchWaitMs`. An item is dropped alone and early if
+ * even an immediate start would miss its deadline: now + expected service of the batch + expected time after this
+ * stage.
  */
 import type { DropReason } from '../model/request-outcome.js';
 
-/** The batching of a stage and what is expected of the time from here to the end. */
+/** Batching of a stage, with the expected time from here to the end. */
 export interface BatchPolicy {
   readonly maxBatchSize: number;
   readonly maxBatchWaitMs: number;
-  /** Expected service time in ms by batch size; index 0 is unused. Left out: nothing is known, only passed deadlines drop. */
+  /** Expected service time in ms by batch size; index 0 is unused. Without it only passed deadlines drop. */
   readonly expectedServiceMs?: readonly number[];
-  /** Least time in ms that a request needs behind this stage. */
+  /** Least time in ms that a request needs after this stage. */
   readonly remainingMs: number;
 }
 
-/** Why an item that would start now in a batch of `batchSize` is given up, or undefined if it can make its deadline. */
+/** Reason to drop an item that would start now in a batch of `batchSize`; undefined if it can make its deadline. */
 export function lateReason(
   policy: BatchPolicy,
   item: { readonly deadlineAtMs: number },
@@ -26,36 +27,35 @@ export function lateReason(
   return at.nowMs + leastMs > item.deadlineAtMs ? 'deadline-unreachable' : undefined;
 }
 
-/** The last instant at which an item could start alone and still make its deadline. */
+/** Last instant at which an item could start alone and still make its deadline. */
 export function latestStartAtMs(policy: BatchPolicy, deadlineAtMs: number): number {
   return deadlineAtMs - serviceMs(policy, 1) - policy.remainingMs;
 }
 
 /**
- * The instant until which a free replica waits for companions: the past when it should take what is there. The wait counts from the
- * arrival of the item that has waited longest, so that nothing is held back anew for an item that overtakes it.
+ * Instant until which a free replica waits for companions; in the past if it should start. The wait counts from the
+ * oldest arrival, so an overtaking item does not restart it.
  */
 export function companionsUntilMs(policy: BatchPolicy, queued: QueuedItems): number {
   if (queued.length >= policy.maxBatchSize) return Number.NEGATIVE_INFINITY;
   return queued.waitingSinceMs + policy.maxBatchWaitMs;
 }
 
-/** What waits at a stage while a replica is free. */
 export interface QueuedItems {
   readonly length: number;
   readonly waitingSinceMs: number;
 }
 
 /**
- * Expected time in ms until an item starts behind `itemsAhead` others, when `replicas` are all busy, each in the middle of a batch on
- * average; 0 when nothing is known.
+ * Expected time in ms until an item starts behind `itemsAhead` others, if all `replicas` are in the middle of a batch;
+ * 0 if unknown.
  */
 export function expectedWaitMs(policy: BatchPolicy, itemsAhead: number, replicas: number): number {
   const { maxBatchSize } = policy;
   return replicas === 0 ? 0 : (serviceMs(policy, maxBatchSize) * (itemsAhead / maxBatchSize + 0.5)) / replicas;
 }
 
-/** Expected service time in ms of a batch; 0 when nothing is known. */
+/** Expected service time in ms of a batch; 0 if unknown. */
 export function serviceMs(policy: BatchPolicy, batchSize: number): number {
   return policy.expectedServiceMs?.[batchSize] ?? 0;
 }

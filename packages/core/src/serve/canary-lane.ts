@@ -1,10 +1,10 @@
 /**
- * The canary side of a stage: a lane with a queue, a batch policy and replicas of its own, next to the lane that serves. A fraction of the
- * requests that reach the stage is offered to it; an item goes there unless it would wait longer than in the main lane, so both lanes
- * share their capacity. The split follows a low-discrepancy sequence: it is deterministic and has no period.
+ * Canary side of a stage: a lane with its own queue, batch policy and replicas, next to the main lane. A fraction of
+ * the stage's requests is offered to it. An item goes there unless it would wait longer than in the main lane, so both
+ * lanes share their capacity. The split follows a low-discrepancy sequence: deterministic and without a period.
  *
- * Outcomes are counted by request for the main lane and by batch for the canary, whose items end together. An item that fails in the
- * canary runs again in the main lane; it counts against the canary unless it fails there, too.
+ * The main lane counts outcomes by request, the canary by batch, because its items end together. An item that fails in
+ * the canary runs again in the main lane. It counts against the canary unless it fails there, too.
  */
 import type { SideCount } from '../model/side-count.js';
 import type { CanaryMark, RequestState, StageItem } from './request-state.js';
@@ -86,7 +86,7 @@ export class CanaryLane<Payload, Context> {
     const { batch, hasFailed, isRetried } = mark;
     if (batch?.isCounted === true) return;
     if (batch !== undefined) batch.isCounted = true;
-    // What fails in both lanes is not the fault of the canary.
+    // A failure in both lanes is not the fault of the canary.
     if (isRetried && outcome === 'failed') return;
     count(this.after, hasFailed ? 'failed' : outcome);
   }

@@ -1,11 +1,11 @@
 /**
- * How many replica threads may compute at once on one host. Shares below one core bound the mean use, not the moment; the gate
- * bounds the moment. Who waits at the gate is served earliest deadline first (by the pipeline scheduler).
+ * Bounds the replica threads that compute at once on one host. Shares below one core bound the mean use, not the
+ * moment. Waiting replicas start by earliest deadline (see the pipeline scheduler).
  */
 
-/** Counts the threads that run; `cores` is Infinity where the replicas are not on this host. */
+/** Counts running threads; `cores` is Infinity if the replicas are not on this host. */
 export class CoreGate {
-  /** May change while threads run: those that are in stay in. */
+  /** May change at any time; running threads stay. */
   cores: number;
   #busyThreads = 0;
 
@@ -13,7 +13,7 @@ export class CoreGate {
     this.cores = cores;
   }
 
-  /** Whether `threads` more may run now; one replica may always run, even if it has more threads than the host has cores. */
+  /** Allows `threads` more threads; a single replica may always run, even with more threads than cores. */
   admits(threads: number): boolean {
     return this.#busyThreads === 0 || this.#busyThreads + threads <= this.cores;
   }

@@ -1,10 +1,10 @@
 /**
- * CPU time of a replica with a share f below one core. The level (ms) starts at the burst, rises by f per ms while idle up to
- * the burst, and changes by f − 1 per ms while a batch runs, so it may go negative; a batch may start only at level ≥ 0 and
- * then runs at full speed. (A token bucket in continuous time; debiting a whole batch at its end would lose rate at the cap.)
+ * CPU time of a replica with a share f below one core. The level (ms) starts at the burst and rises by f per ms while idle, up to the burst. During a batch it changes by f − 1 per ms, so it may be negative. A batch may start only at level ≥
+ * 0 and then runs at full speed. (A token bucket in continuous time; debiting a whole batch at its end would lose rate
+ * at the cap.)
  */
 
-/** Default burst: the CPU time that an idle replica may use at once. */
+/** CPU time that an idle replica may use at once. */
 const DEFAULT_BURST_MS = 50;
 
 /** CPU-time bucket of one replica; all instants on one monotonic scale. */
@@ -22,7 +22,7 @@ export class CpuShareBucket {
     this.#levelAtMs = nowMs;
   }
 
-  /** The earliest instant at which a batch may start; `nowMs` or earlier means now. */
+  /** Earliest instant at which a batch may start; `nowMs` or earlier means now. */
   readyAtMs(nowMs: number): number {
     this.#settle(nowMs);
     return this.#levelMs >= 0 ? nowMs : nowMs - this.#levelMs / this.#shareFraction;

@@ -1,29 +1,26 @@
 /**
- * The central queue of a stage: earliest deadline first, first come first served among equal deadlines
- * (Liu and Layland 1973 for the order). Items mostly come in the order in which they go, so those that do stand in a line, and the
- * others in a binary heap beside it; the next item is the earlier of the two heads. Only live items are inside: those of a request
- * that ends are taken out at once, so that the length is that of real work.
+ * Central queue of a stage: earliest deadline first, first come first served among equal deadlines (Liu and Layland
+ * 1973). Items mostly arrive in their final order. Those form a line, the others a binary heap; the next item is
+ * the earlier of both heads. Items of an ended request are removed at once, so the length counts real work.
  */
 import { RingBuffer } from '../kernel/ring-buffer.js';
 import type { RequestState, StageItem } from './request-state.js';
 
-/** A queue of items ordered by (deadline, sequence). */
+/** Queue of items ordered by (deadline, sequence). */
 export class DeadlineQueue<Payload, Context> {
   /** Ascending. */
   readonly #line = new RingBuffer<StageItem<Payload, Context>>();
   #heap: StageItem<Payload, Context>[] = [];
 
-  /** Items inside. */
   get length(): number {
     return this.#line.length + this.#heap.length;
   }
 
-  /** The item that goes next. */
   peek(): StageItem<Payload, Context> | undefined {
     return this.#heapGoesFirst() ? this.#heap[0] : this.#line.first();
   }
 
-  /** When the item that has waited longest came, in ms; Infinity when empty. Looks at every item. */
+  /** Arrival of the oldest item in ms; Infinity if empty. Takes time in the number of items. */
   waitingSinceMs(): number {
     let sinceMs = Number.POSITIVE_INFINITY;
     for (let i = 0; i < this.#line.length; i++) sinceMs = Math.min(sinceMs, this.#line.at(i)?.enqueuedAtMs ?? sinceMs);
@@ -44,7 +41,7 @@ export class DeadlineQueue<Payload, Context> {
     return item;
   }
 
-  /** Takes out the item that would go last of all. Looks at every item that did not come in its order. */
+  /** Removes the last item. Takes time in the number of items outside the line. */
   popLast(): StageItem<Payload, Context> | undefined {
     let last = this.#line.last();
     for (const item of this.#heap) if (last === undefined || goesBefore(last, item)) last = item;
@@ -54,7 +51,7 @@ export class DeadlineQueue<Payload, Context> {
     return last;
   }
 
-  /** Takes items of a request out: all, or those that are `needless`. */
+  /** Removes items of a request: all, or those that are `needless`. */
   discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
     const before = this.length;
     const aside = this.#heap;

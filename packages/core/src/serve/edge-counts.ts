@@ -1,4 +1,4 @@
-/** Counts what the edges of a graph do, in constant memory. */
+/** Counts branches and fan-outs of a graph's edges, in constant memory. */
 import type { EdgeCount } from '../model/decision.js';
 
 /** Counts by edge index, in the order of the pipeline's edges. */
@@ -26,7 +26,6 @@ export class EdgeCounts {
     this.#items[edge] = (this.#items[edge] ?? 0) + items;
   }
 
-  /** The counts so far, by edge. */
   get all(): readonly EdgeCount[] {
     return [...this.#offered].map((offered, edge) => ({
       offered,
@@ -36,7 +35,7 @@ export class EdgeCounts {
     }));
   }
 
-  /** The counts since the call before, by edge. */
+  /** Counts since the previous call, by edge. */
   take(): readonly EdgeCount[] {
     const { all } = this;
     const fresh = all.map((now, edge) => difference(now, this.#reported[edge]));

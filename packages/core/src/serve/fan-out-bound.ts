@@ -1,8 +1,8 @@
 /**
- * How many items one fan-out may give: as many as may wait at one stage, for that many come to its queue at once and what is more finds
- * no room there. It is asked before items are made, since their number may be anything that a client writes into a shape. A request with
- * more fails as a whole, also where a join would do without some: another try would not fare better, which a drop would promise.
- * The client is told that its input is at fault, but how many items there are is what a variant found: another one may find fewer.
+ * Bounds the items of one fan-out by the queue length of a stage, since they arrive there at once. The bound is checked
+ * before items exist, because a client may write any number into a shape. A request above it fails as a whole, even if
+ * a join could do without some: a drop would promise that a retry helps. The client is told that its input is at fault,
+ * although another variant may find fewer items.
  */
 import { AppError, isServerFault } from '../model/app-error.js';
 import { boundedMessage, boundedName } from '../model/bounded-text.js';
@@ -10,11 +10,11 @@ import type { StageId } from '../model/ids.js';
 
 class TooManyItems extends AppError {}
 
-/** Whether a request that failed so may have done so by the plan that runs: by a fault of the server, or by what a variant found in it. */
+/** Is a failure possibly due to the running plan: a server fault, or the items that a variant found? */
 export const mayComeOfPlan = (failure: AppError): boolean =>
   isServerFault(failure.code) || failure instanceof TooManyItems;
 
-/** What a request fails with whose output of `stage` fans out into more than `most` items. */
+/** Failure of a request whose output of `stage` fans out into more than `most` items. */
 export function tooManyItems(stage: StageId, items: number, most: number): AppError {
   const name = boundedName(stage);
   return new TooManyItems(

@@ -1,10 +1,8 @@
 /**
- * Where the result of an item goes next: along plain edges in its own scope, through a fan-out as k items of a new group, or
- * into a join, which waits for its whole group or for the first items that come. Of the `when` edges that leave a stage the first
- * whose condition holds is taken. An edge that is not taken is settled at once: a stage with several inputs waits for those that can
- * still come, and a stage to which nothing comes is skipped, with all that only it leads to; a group goes on with the items that
- * came back. An output stage inside fan-outs answers once for the whole request: its items are gathered level by level.
- * Everything here is bookkeeping; what a payload is, and how it is split and put together, is the driver's affair.
+ * Routes the result of an item: along plain edges in its scope, through a fan-out as k items, or into a join. A join waits for all items or for the first ones. Of the `when` edges of a stage the first whose condition holds is taken.
+ * An edge that is not taken is settled at once. A stage waits for the inputs that can still arrive. A stage without any is skipped, with everything that only it leads to. A fan-out continues with the items that arrived. An output
+ * stage inside fan-outs answers once per request: its items are gathered level by level. This is bookkeeping only; the
+ * driver defines payloads and their algebra.
  */
 import { EdgeCounts } from './edge-counts.js';
 import type { RequestState } from './request-state.js';
@@ -23,53 +21,51 @@ import {
   withoutHoles,
 } from './waiting-parts.js';
 
-/** How payloads are split, joined and shared, and which way they go; the simulator's are empty and go by chance. */
+/** Splits, joins and shares payloads and decides branches. The simulator's payloads are empty, its branches random. */
 export interface PayloadAlgebra<Payload> {
-  /** Whether the condition of an edge with `when` holds; asked in the order of the edges until one does. */
+  /** Does the condition of a `when` edge hold? Asked in the order of the edges until one does. */
   takes(edge: ServingEdge, output: Payload): boolean;
-  /** How many items an output fans out into; asked before they are made, and answered in constant time. */
+  /** Number of items that an output fans out into, in constant time; asked before they exist. */
   items(edge: ServingEdge, output: Payload): number;
-  /** The items that an output fans out into, in order; may be empty. */
+  /** Items that an output fans out into, in order; may be empty. */
   fanOut(edge: ServingEdge, output: Payload): readonly Payload[];
-  /** One payload from the items of a group that came back, in their order. */
+  /** One payload from the items that arrived, in order. */
   join(edge: ServingEdge, parts: readonly Payload[]): Payload;
-  /** One payload from the inputs of a stage with several in-edges, at the places of the edges; holes for what did not come. */
+  /** One payload from the inputs of a stage with several in-edges, by edge; holes for missing inputs. */
   merge(stage: number, parts: readonly (Payload | undefined)[]): Payload;
-  /** Another reference to a payload that goes two ways. */
+  /** Another reference to a payload that takes two paths. */
   share(payload: Payload): Payload;
 }
 
-/** A payload and the part of the request that it belongs to. */
+/** A payload and its part of the request. */
 export interface ReadyInput<Payload> {
   readonly scope: Scope<Payload> | undefined;
   readonly payload: Payload;
 }
 
-/** Where an output comes from. */
 export interface WalkOrigin<Payload> {
   readonly stage: number;
   readonly scope: Scope<Payload> | undefined;
 }
 
-/** What the walk makes happen. */
+/** Effects of the walk. */
 export interface WalkEffects<Payload, Context> {
-  /** An input is ready to be enqueued at a stage. */
   deliver(request: RequestState<Payload, Context>, stage: number, ready: ReadyInput<Payload>): void;
-  /** Whether a fan-out may give so many items; where not, the request has ended. */
+  /** May a fan-out give so many items? If not, the request has ended. */
   admits(request: RequestState<Payload, Context>, edge: ServingEdge, items: number): boolean;
-  /** A join went on early: items of the request at these stages may be needless now (`GraphWalk.isNeedless`). */
+  /** A join went on early: items of the request at these stages may be discardable now (`GraphWalk.isNeedless`). */
   spare(request: RequestState<Payload, Context>, stages: readonly number[]): void;
-  /** Without the items that were lost the request cannot be answered any more. */
+  /** The request cannot be answered without its lost items. */
   cannotAnswer(request: RequestState<Payload, Context>): void;
 }
 
-/** Why nothing comes: a way that was not taken, or an item that was dropped or failed. */
+/** Reason why nothing arrives: a branch not taken, or an item dropped or failed. */
 interface Absence<Payload> {
   readonly scope: Scope<Payload> | undefined;
   readonly kind: 'skipped' | 'lost';
 }
 
-/** The entrance of a stage: what an edge leads to. */
+/** Entrance of a stage. */
 type Door = Pick<ServingEdge, 'index' | 'to' | 'slot' | 'partial'>;
 
 /** Walks requests through one graph. */
@@ -88,7 +84,6 @@ export class GraphWalk<Payload, Context> {
     this.#effects = effects;
   }
 
-  /** Hands an arriving request to its entry stages. */
   enter(request: RequestState<Payload, Context>, inputs: Payload): void {
     for (let i = 0; i < this.#entries.length; i++) {
       const payload = i === 0 ? inputs : this.#algebra.share(inputs);
@@ -96,14 +91,14 @@ export class GraphWalk<Payload, Context> {
     }
   }
 
-  /** Adds the output of a stage to the response if it is part of it; true once the response is whole. */
+  /** Adds the output of a stage to the response if it belongs there; returns true once the response is complete. */
   answer(request: RequestState<Payload, Context>, from: WalkOrigin<Payload>, output: Payload): boolean {
     const edge = this.#stages[from.stage]?.answer;
     if (edge !== undefined) this.#travel(request, edge, { scope: from.scope, payload: output });
     return request.missingOutputs === 0;
   }
 
-  /** Sends the output of a stage on; afterwards the response may be whole, for stages that are skipped do not answer. */
+  /** Sends the output of a stage on. The response may be complete afterwards, because skipped stages do not answer. */
   leave(request: RequestState<Payload, Context>, from: WalkOrigin<Payload>, output: Payload): void {
     const { outEdges, answer } = this.#stages[from.stage] as ServingStage;
     let isGiven = answer !== undefined;
@@ -125,20 +120,20 @@ export class GraphWalk<Payload, Context> {
     }
   }
 
-  /** Whether nothing waits for an item of a stage any more, because joins behind it have gone on without it. */
+  /** Has every join that could use an item of this stage gone on without it? */
   isNeedless(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): boolean {
     const { sparedBy } = this.#stages[stage] as ServingStage;
     for (let i = 0; i < sparedBy.length; i++) if (hasClosed(sparedBy[i] as SpareRule, request, scope)) return true;
     return false;
   }
 
-  /** Whether a request may do without items of a stage, because a join behind it may. */
+  /** Can a request do without items of a stage, because a later join can? */
   canSpare(stage: number): boolean {
     const { sparedBy, missable } = this.#stages[stage] as ServingStage;
     return missable || sparedBy.length > 0;
   }
 
-  /** Takes note that an item was dropped or failed; a join behind it may be filled by others. */
+  /** Records that an item was dropped or failed; other items may still fill a later join. */
   lose(request: RequestState<Payload, Context>, stage: number, scope: Scope<Payload> | undefined): void {
     this.#settleStage(request, this.#stages[stage] as ServingStage, { scope, kind: 'lost' });
   }
@@ -231,7 +226,9 @@ export class GraphWalk<Payload, Context> {
     this.#effects.deliver(request, stage.index, { scope, payload: this.#algebra.merge(stage.index, parts) });
   }
 
-  /** Settles an edge along which nothing comes. A fan-out that is not entered leaves what closes it without anything, too. */
+  /**
+   * Settles an edge along which nothing arrives. A fan-out that is not entered also empties the join that closes it.
+   */
   #settleEdge(request: RequestState<Payload, Context>, edge: ServingEdge, absence: Absence<Payload>): void {
     const { scope, kind } = absence;
     if (edge.kind === 'plain') this.#settleInput(request, edge, absence);
@@ -245,7 +242,7 @@ export class GraphWalk<Payload, Context> {
     else request.missingOutputs -= 1;
   }
 
-  /** Settles what comes behind a group that is not there. */
+  /** Settles the edges after a fan-out that was not entered. */
   #settleBehind(request: RequestState<Payload, Context>, closing: ServingEdge, absence: Absence<Payload>): void {
     if (closing.kind === 'answer') this.#settleEdge(request, closing, absence);
     else this.#settleInput(request, closing, absence);
@@ -287,7 +284,7 @@ export class GraphWalk<Payload, Context> {
   }
 }
 
-/** Places of the items of the fan-outs around, outermost first. */
+/** Indices of the items in the surrounding fan-outs, outermost first. */
 function itemsAround(scope: Scope<unknown> | undefined): readonly number[] {
   return scope === undefined ? [] : [...itemsAround(scope.group.parent), scope.indexInGroup];
 }

@@ -1,10 +1,10 @@
 /**
- * The request policies of a whole pipeline, sans I/O: admission, queues, batches, CPU shares, the core gate, early drops and
- * the walk through the graph. The data plane drives it with real time and real replicas, the simulator with an event heap;
- * both see the same decisions for the same events (one policy, two clocks).
+ * Request policies of a whole pipeline, without I/O: admission, queues, batches, CPU shares, the core gate, early drops
+ * and the walk through the graph. The data plane drives them with real time and replicas, the simulator with an event
+ * heap. Both see the same decisions for the same events (one policy, two clocks).
  *
- * Protocol: call `arrive`, `batchDone`, `failRequest`, `advance` with a clock that never goes back; the effects are called
- * synchronously inside and must not call back. Every arrival ends in exactly one of `complete`, `drop`, `fail`.
+ * Protocol: call `arrive`, `batchDone`, `failRequest`, `advance` with a clock that never goes back. Effects are called
+ * synchronously and must not call back. Every arrival ends in exactly one of `complete`, `drop`, `fail`.
  */
 import { invariant } from '../kernel/invariant.js';
 import type { DropReason } from '../model/request-outcome.js';
@@ -23,7 +23,6 @@ import type { ServingEdge, ServingGraph } from './serving-graph.js';
 import type { StageLimits } from './stage-limits.js';
 import { type StageEffects, StageScheduler } from './stage-scheduler.js';
 
-/** Why an item is gone. */
 type Loss<Failure> =
   | { readonly kind: 'dropped'; readonly reason: DropReason; readonly stage: number }
   | { readonly kind: 'failed'; readonly failure: Failure };
@@ -33,7 +32,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   readonly #graph: ServingGraph;
   readonly #effects: ServingEffects<Payload, Context, Failure>;
   readonly #stages: readonly StageScheduler<Payload, Context>[];
-  /** The stages, and the lane of a canary behind them. */
+  /** Stages, each followed by the lane of its canary. */
   #lanes: readonly StageScheduler<Payload, Context>[];
   #canary: CanaryLane<Payload, Context> | undefined;
   readonly #stageEffects: StageEffects<Payload, Context>;
@@ -43,7 +42,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   #limits: SchedulerLimits;
   #answerMarginMs: number;
   readonly #attention: StageScheduler<Payload, Context>[] = [];
-  /** What requests have lost, of those that could do without it so far. */
+  /** Lost items of requests that can do without them so far. */
   readonly #losses = new WeakMap<RequestState<Payload, Context>, Loss<Failure>>();
   #requestSequence = 0;
   #itemSequence = 0;
@@ -79,34 +78,32 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     });
   }
 
-  /** Requests that have arrived and not ended. */
   get inFlight(): number {
     return this.#inFlight;
   }
 
-  /** How often branches were taken and how many items fan-outs gave, since the start. */
+  /** Branches taken and items of fan-outs, since the start. */
   get edgeCounts(): EdgeCounts {
     return this.#walk.edgeCounts;
   }
 
-  /** Items waiting at a stage. */
   queueLength(stage: number): number {
     return this.#lanesOf(stage).reduce((sum, { queue }) => sum + queue.length, 0);
   }
 
-  /** Time in ms until all that waits now is expected to have started: that of the stage with the longest wait. */
+  /** Expected time in ms until everything that waits has started, at the stage with the longest wait. */
   predictedWaitMs(): number {
     let longestMs = 0;
     for (const stage of this.#lanes) longestMs = Math.max(longestMs, stage.predictedWaitMs());
     return longestMs;
   }
 
-  /** Items of a stage that have been tried again since the start. */
+  /** Items of a stage that were retried since the start. */
   retries(stage: number): number {
     return this.#lanesOf(stage).reduce((sum, { retries }) => sum + retries, 0);
   }
 
-  /** What was done about replicas of a stage since the start. */
+  /** Breakers opened and replicas replaced at a stage since the start. */
   troubles(stage: number): TroubleCounts {
     const [main, canary] = this.#lanesOf(stage).map(({ troubles }) => troubles);
     if (main === undefined || canary === undefined) return this.#stage(stage).troubles;
@@ -118,7 +115,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     };
   }
 
-  /** Takes a request in; it may be dropped before this returns. */
+  /** Accepts a request; it may be dropped before this returns. */
   arrive(arrival: Arrival<Context>, inputs: Payload): RequestState<Payload, Context> {
     const request = new RequestState<Payload, Context>(this.#requestSequence++, arrival, this.#graph.answers.length);
     this.#nowMs = arrival.arrivedAtMs;
@@ -133,7 +130,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return request;
   }
 
-  /** Ends a running batch; `outputs` are in the order of `replica.batch`, those of ended requests are ignored. */
+  /** Ends a running batch. `outputs` are in the order of `replica.batch`; those of ended requests are ignored. */
   batchDone(replica: ServingReplica<Payload, Context>, outputs: readonly Payload[], nowMs: number): void {
     invariant(replica.busy, `replica ${replica.replicaId} finished a batch that it did not run`);
     this.#nowMs = nowMs;
@@ -148,7 +145,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
         if (!item.request.ended) this.#advanceItem(item, replica.stage, outputs[i] as Payload);
       }
     } finally {
-      // Whatever breaks on the way, the next batch must not find these items.
+      // Even after an exception the next batch must not contain these items.
       replica.empty();
     }
     this.#attend(stage);
@@ -156,7 +153,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Takes note that an item of a running batch failed; its request fails unless it can do without the item. */
+  /** Records that an item of a running batch failed; its request fails unless it can do without the item. */
   failItem(item: StageItem<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
     if (item.inCanary && this.#retriesOutside(item)) return;
@@ -166,8 +163,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   /**
-   * A replica is gone: it leaves service, and the items of its running batch are tried once more on another, or fail where the stage does
-   * not allow that or the time does not suffice.
+   * Removes a lost replica. The items of its batch are retried once, or fail if the stage forbids it or the time does
+   * not suffice.
    */
   loseReplica(replica: ServingReplica<Payload, Context>, failure: Failure, nowMs: number): void {
     this.#nowMs = nowMs;
@@ -180,17 +177,17 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.batchDone(replica, [], nowMs);
   }
 
-  /** Takes note that all of a running batch failed by the stage's fault; `batchDone` follows. */
+  /** Records that a running batch failed as a whole by the stage's fault; `batchDone` follows. */
   noteFailedBatch(replica: ServingReplica<Payload, Context>): void {
     if (replica.health !== undefined) replica.health.batchFailed = true;
   }
 
-  /** Whether the payload of an item may be needed once more after its batch has started. */
+  /** May the payload of an item be needed again after its batch has started? */
   mayRetry(item: StageItem<Payload, Context>): boolean {
     return !item.isRetry && this.#graph.stages[item.stage]?.idempotent === true;
   }
 
-  /** Ends a request as failed (its items are ignored from now on); nothing happens if it has ended. */
+  /** Fails a request, whose items are ignored from now on; no effect if it has ended. */
   failRequest(request: RequestState<Payload, Context>, failure: Failure, nowMs: number): void {
     if (request.ended) return;
     this.#end(request);
@@ -204,7 +201,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#drop(request, 'cancelled');
   }
 
-  /** Looks at everything that was to be looked at by now. */
+  /** Handles everything that is due by now. */
   advance(nowMs: number): void {
     if (nowMs < this.#pendingWakeAtMs) return;
     this.#nowMs = nowMs;
@@ -226,7 +223,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Replica threads that may compute at once from now on. */
+  /** Sets the number of replica threads that may compute at once. */
   setHostCores(cores: number, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#gate.cores = cores;
@@ -234,7 +231,9 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#settle();
   }
 
-  /** Other bounds from now on; of those on the whole pipeline only the answer margin. What is inside keeps its deadline. */
+  /**
+   * Sets other bounds; of those on the whole pipeline only the answer margin. Accepted requests keep their deadlines.
+   */
   setLimits(limits: StageLimits & Pick<SchedulerLimits, 'answerMarginMs'>, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#answerMarginMs = limits.answerMarginMs ?? 0;
@@ -256,7 +255,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     return replica;
   }
 
-  /** Opens a canary at a stage; it gets requests once `setCanaryFraction` says so. One at a time. */
+  /** Opens a canary at a stage. It gets requests after `setCanaryFraction`. One at a time. */
   openCanary(stage: number, policy: BatchPolicy): void {
     invariant(this.#canary === undefined, 'one canary is open at a time');
     const canary = new StageScheduler(this.#gate, this.#limits, this.#stageEffects);
@@ -265,17 +264,17 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#lanes = [...this.#stages, canary];
   }
 
-  /** Fraction of the requests at the stage that the canary gets from now on. */
+  /** Sets the fraction of the stage's requests that the canary gets. */
   setCanaryFraction(fraction: number): void {
     if (this.#canary !== undefined) this.#canary.fraction = fraction;
   }
 
-  /** Outcomes of both sides since the canary got its first requests; undefined while none is open. */
+  /** Outcomes of both sides since the canary got its first requests; undefined without a canary. */
   get canaryCounts(): { readonly before: SideCount; readonly after: SideCount } | undefined {
     return this.#canary?.counts;
   }
 
-  /** Ends a canary: its replicas that are not draining serve like all others, and so does what waits in it. */
+  /** Ends a canary. Its replicas that are not draining, and its waiting items, join the main lane. */
   closeCanary(nowMs: number): void {
     const canary = this.#canary;
     if (canary === undefined) return;
@@ -295,7 +294,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     if (!replica.busy) this.#release(replica);
   }
 
-  /** From now on arrivals are dropped; what is inside goes on to its end. */
+  /** Drops arrivals from now on; accepted requests go on to their end. */
   beginDraining(): void {
     this.#draining = true;
   }
@@ -305,7 +304,7 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
     this.#effects.startBatch(replica, nowMs);
   }
 
-  /** Runs an item that failed in a canary once more in the main lane, if the time allows it. */
+  /** Retries an item that failed in a canary in the main lane, if time allows. */
   #retriesOutside(item: StageItem<Payload, Context>): boolean {
     const isRetried = !item.request.ended && this.mayRetry(item) && this.#stage(item.stage).fits(item, this.#nowMs);
     this.#canary?.itemFailed(item, isRetried);
@@ -325,14 +324,14 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   #wakeAt(atMs: number): void {
-    // What should have been looked at before now is looked at next: no clock rings in the past.
+    // No clock rings in the past: overdue items are handled next.
     const dueAtMs = Math.max(atMs, this.#nowMs);
     if (dueAtMs >= this.#pendingWakeAtMs) return;
     this.#pendingWakeAtMs = dueAtMs;
     this.#effects.wakeAt(dueAtMs);
   }
 
-  /** Least time in ms that a request which arrives now needs; 0 where nothing is known. */
+  /** Least time in ms that a request arriving now needs; 0 if unknown. */
   #leastMs(): number {
     let leastMs = 0;
     for (const { index } of this.#graph.entries) leastMs = Math.max(leastMs, this.#stage(index).leastMs);
@@ -458,8 +457,8 @@ export class PipelineScheduler<Payload, Context, Failure = never> {
   }
 
   /**
-   * Starts what can start, batch by batch, the stage with the earliest deadline first: so the core gate serves in that order,
-   * and everything that one event delivered is in the queues before the first batch is formed.
+   * Starts batches one by one, the stage with the earliest deadline first. So the core gate follows deadlines, and
+   * everything that one event delivers is queued before the first batch forms.
    */
   #settle(): void {
     const attention = this.#attention;

@@ -1,12 +1,12 @@
 /**
- * What waits at a stage: a queue for each priority, earliest deadline first within it. The most urgent priority goes first, but each
- * other one is owed its share of what starts while it waits beside others, and goes first once a whole item is owed to it. While only
- * one priority waits, none of that costs or counts anything.
+ * Waiting items of a stage: one queue per priority, earliest deadline first in each. The most urgent priority goes
+ * first. Each other one is owed its share of the starts while it waits along with others, and goes first once a whole
+ * item is owed to it. A single waiting priority costs and counts nothing.
  */
 import { DeadlineQueue } from './deadline-queue.js';
 import type { RequestState, StageItem } from './request-state.js';
 
-/** Sums of shares that should be whole may fall short by their rounding. */
+/** Rounding tolerance of sums of shares that should be whole. */
 const ROUNDING = 1e-9;
 
 /** Items by priority, then deadline, then order of arrival. */
@@ -26,7 +26,7 @@ export class PriorityQueue<Payload, Context> {
     this.#owed = new Float64Array(shares.length);
   }
 
-  /** Other shares from now on. What waits at a level that has none any more goes after all others. */
+  /** Sets other shares. Items at a level without a share go last. */
   setShares(shares: readonly number[]): void {
     while (this.#levels.length < shares.length) this.#levels.push(new DeadlineQueue<Payload, Context>());
     this.#shares = this.#levels.map((_, level) => shares[level] ?? 0);
@@ -35,12 +35,11 @@ export class PriorityQueue<Payload, Context> {
     this.#owed = owed;
   }
 
-  /** Items inside. */
   get length(): number {
     return this.#length;
   }
 
-  /** Items that are as urgent as `level` or more so. */
+  /** Items as urgent as `level` or more. */
   lengthUpTo(level: number): number {
     let length = 0;
     for (let i = 0; i <= level; i++) length += this.#level(i).length;
@@ -54,7 +53,7 @@ export class PriorityQueue<Payload, Context> {
     this.#length += 1;
   }
 
-  /** Takes out the item that goes next. */
+  /** Removes the next item. */
   pop(): StageItem<Payload, Context> | undefined {
     const waiting = this.#waiting;
     if (waiting === 0) return undefined;
@@ -62,17 +61,17 @@ export class PriorityQueue<Payload, Context> {
     return this.#popFrom(isAlone ? 31 - Math.clz32(waiting) : this.#nextLevel());
   }
 
-  /** The item with the earliest deadline, whatever its priority: the first that can be late. */
+  /** Item with the earliest deadline over all priorities: the first that can be late. */
   earliest(): StageItem<Payload, Context> | undefined {
     return this.#waiting === 0 ? undefined : this.#level(this.#earliestLevel()).peek();
   }
 
-  /** Takes that item out. */
+  /** Removes that item. */
   popEarliest(): StageItem<Payload, Context> | undefined {
     return this.#waiting === 0 ? undefined : this.#popFrom(this.#earliestLevel());
   }
 
-  /** Takes the item out that would go last of those less urgent than `level`; undefined when there is none. */
+  /** Removes the last of the items less urgent than `level`; undefined if there is none. */
   popLastBelow(level: number): StageItem<Payload, Context> | undefined {
     if (this.#waiting >>> (level + 1) === 0) return undefined;
     const last = 31 - Math.clz32(this.#waiting);
@@ -81,14 +80,14 @@ export class PriorityQueue<Payload, Context> {
     return item;
   }
 
-  /** When the item that has waited longest came, in ms; Infinity when empty. Looks at every item. */
+  /** Arrival of the oldest item in ms; Infinity if empty. Takes time in the number of items. */
   waitingSinceMs(): number {
     let sinceMs = Number.POSITIVE_INFINITY;
     for (const queue of this.#levels) sinceMs = Math.min(sinceMs, queue.waitingSinceMs());
     return sinceMs;
   }
 
-  /** Takes items of a request out: all, or those that are `needless`. */
+  /** Removes items of a request: all, or those that are `needless`. */
   discard(request: RequestState<Payload, Context>, needless?: (item: StageItem<Payload, Context>) => boolean): void {
     const queue = this.#level(request.level);
     const before = queue.length;
@@ -108,13 +107,16 @@ export class PriorityQueue<Payload, Context> {
     if (this.#level(level).length === 0) this.#emptied(level);
   }
 
-  /** Nothing is owed to who does not wait. */
+  /** Only waiting levels are owed anything. */
   #emptied(level: number): void {
     this.#waiting &= ~(1 << level);
     this.#owed[level] = 0;
   }
 
-  /** Of those to whom a whole item is owed the one with the most, else the most urgent; what starts is then owed for. */
+  /**
+   * Level that goes next: of those owed a whole item the one owed most, else the most urgent. Its start is then
+   * charged.
+   */
   #nextLevel(): number {
     const owed = this.#owed;
     let next = -1;

@@ -1,37 +1,37 @@
 /**
- * Whether a replica does its work: a circuit breaker. It opens after batches that failed as a whole several times in a row, and after a
- * lasting slow-down against the stage's curve: the excess over what is tolerated is summed up batch by batch, each batch counting for a
- * bounded amount and a quick one against it (a one-sided cumulative sum, Page 1954), so that neither a single outlier nor noise opens
- * it. A replica that is as bad as all its peers is not at fault. After a pause one item is tried; each pause is twice as long as the one
- * before, and who fails after the last is unfit and replaced.
+ * Health of a replica: a circuit breaker. It opens after several batches in a row that failed as a whole, and after a
+ * lasting slow-down against the stage's curve. The excess over a tolerance is summed over batches, each with a bounded
+ * contribution, quick ones negative (one-sided cumulative sum, Page 1954). So neither an outlier nor noise opens it. A
+ * replica that is as bad as all its peers is not at fault. After a pause one item probes it. Each pause is twice as
+ * long as the one before; after the last failure the replica is unhealthy and replaced.
  */
 
 import { doubledDelayMs } from '../kernel/doubled-delay.js';
 import type { HealthIssue } from '../model/running-plan.js';
 
-/** What was done about replicas of a stage since the start: breakers that opened, replicas that were replaced, by trouble. */
+/** Since the start, per stage: breakers opened, and replicas replaced by health issue. */
 export interface TroubleCounts extends Readonly<Record<HealthIssue, number>> {
   readonly opened: number;
 }
 
-/** What happened to a batch, as far as its replica is concerned. */
+/** Result of a batch with regard to its replica. */
 export interface BatchConduct {
-  /** Whether all its items failed by the stage's fault. */
+  /** All its items failed by the stage's fault. */
   readonly failed: boolean;
-  /** Service time ÷ that of the curve, a little noise allowed for. */
+  /** Service time ÷ that of the curve, less a little noise. */
   readonly slowness: number;
   readonly startedAtMs: number;
   readonly nowMs: number;
 }
 
-/** Replicas of the stage beside this one. */
+/** Other replicas of the stage. */
 export type Peers = readonly { readonly health: ReplicaHealth | undefined }[];
 
-/** `unfit` is to be replaced; `open` must not be given batches before the pause is over, if the stage can do without it. */
+/** `unfit` is to be replaced; `open` gets no batches before the pause is over, if the stage can do without it. */
 export type HealthVerdict = 'fit' | 'open' | 'unfit';
 
 const FAILED_IN_A_ROW = 5;
-/** Slowness that is tolerated for good, the most that one batch counts for, and the sum that is too much. */
+/** Tolerated slowness, the most that one batch counts, and the sum that opens the breaker. */
 const TOLERATED_SLOWNESS = 2;
 const MOST_SLOWNESS = 5;
 const TOO_SLOW = 10;
@@ -39,27 +39,27 @@ const TOO_SLOW = 10;
 const NEWEST = 0.1;
 const PAUSE_DELAYS = { shortestMs: 1_000, longestMs: Number.POSITIVE_INFINITY };
 const PAUSES = 3;
-/** Good batches after which the pauses are forgotten. */
+/** Good batches that reset the pauses. */
 const RECOVERED = 20;
-/** Absolute noise (ms) that is no slowness: timers and the way to the replica. */
+/** Absolute noise (ms) of timers and the way to the replica. */
 const NOISE_MS = 5;
-/** A batch that takes longer than this many times its expected time, and than the least, hangs. */
+/** A batch hangs beyond this multiple of its expected time, and beyond the minimum. */
 const HANG_FACTOR = 10;
 const LEAST_HANG_MS = 250;
 
-/** Service time relative to what is expected; 1 when nothing is. */
+/** Service time relative to the expected one; 1 if unknown. */
 export function slownessOf(serviceMs: number, expectedMs: number): number {
   return expectedMs > 0 ? serviceMs / (expectedMs + NOISE_MS) : 1;
 }
 
-/** Time in ms after which a batch counts as hung; Infinity when nothing is expected. `usual` is the slowness of the fastest peer. */
+/** Time in ms after which a batch counts as hung; Infinity if unknown. `usual` is the slowness of the fastest peer. */
 export function hangBoundMs(expectedMs: number, usual: number): number {
   return expectedMs > 0
     ? Math.max(LEAST_HANG_MS, HANG_FACTOR * expectedMs * Math.max(1, usual))
     : Number.POSITIVE_INFINITY;
 }
 
-/** Slowness that even the fastest of the peers shows; 1 without peers. */
+/** Slowness of the fastest peer; 1 without peers. */
 export function usualSlowness(peers: Peers, self: ReplicaHealth): number {
   let least = Number.POSITIVE_INFINITY;
   for (const { health } of peers)
@@ -67,28 +67,27 @@ export function usualSlowness(peers: Peers, self: ReplicaHealth): number {
   return least === Number.POSITIVE_INFINITY ? 1 : Math.max(1, least);
 }
 
-/** The breaker of one replica. */
 export class ReplicaHealth {
   meanSlowness = 1;
-  /** Until then it is given no batch: its breaker is open. */
+  /** No batches before this instant: the breaker is open. */
   openUntilMs = Number.NEGATIVE_INFINITY;
   batchStartedAtMs = 0;
   /** Instant at which the running batch counts as hung. */
   hungAtMs = Number.POSITIVE_INFINITY;
-  /** Whether everything in the running batch failed by the stage's fault. */
+  /** Everything in the running batch failed by the stage's fault. */
   batchFailed = false;
   /** Instant until which it is paused, if it was tripped. */
   pausedUntilMs = Number.NEGATIVE_INFINITY;
-  /** Whether the next batch that starts after the pause decides. */
+  /** Does the next batch after the pause decide? */
   onProbation = false;
-  /** What tripped it last. */
+  /** Last issue that tripped it. */
   trouble: HealthIssue = 'failing';
   #failedInARow = 0;
   #excess = 0;
   #trips = 0;
   #wellInARow = 0;
 
-  /** Takes note of a batch. */
+  /** Records a batch. */
   note(conduct: BatchConduct, peers: Peers): HealthVerdict {
     const { failed, slowness } = conduct;
     if (!failed) this.meanSlowness += NEWEST * (Math.min(slowness, 2 * MOST_SLOWNESS) - this.meanSlowness);
@@ -104,7 +103,7 @@ export class ReplicaHealth {
     this.hungAtMs = nowMs + hangsAfterMs;
   }
 
-  /** Whether the next batch decides about a breaker that was open. */
+  /** Does the next batch decide about a breaker that was open? */
   get isProbed(): boolean {
     return this.onProbation && this.openUntilMs === this.pausedUntilMs;
   }
@@ -132,7 +131,7 @@ export class ReplicaHealth {
     return 'fit';
   }
 
-  /** Whether it fails while a peer does not, or has no peers. */
+  /** Does it fail while a peer does not, or has it no peers? */
   #isAlone(peers: Peers): boolean {
     return peers.length === 1 || peers.some(({ health }) => health !== this && health?.failing === false);
   }

@@ -1,13 +1,13 @@
 /**
- * What the policies remember of a request in flight. A request is walked by items; an item is one unit of work at one stage.
- * `scope` tells which part of the request an item belongs to: the request itself, or one member of a fan-out group.
+ * A request in flight and its items. An item is one unit of work at one stage. Its `scope` is its part of the request:
+ * the request itself, or one item of a fan-out.
  */
 import type { Collector, Scope, WaitingParts } from './waiting-parts.js';
 
-/** Something that was lost and done without: what was to come along an edge, in which item of each fan-out around it. */
+/** A loss that the request can do without: the edge, and the item in each surrounding fan-out. */
 export interface MissingPart {
   readonly edge: number;
-  /** Places of the items, outermost fan-out first. */
+  /** Indices of the items, outermost fan-out first. */
   readonly items: readonly number[];
 }
 
@@ -17,36 +17,38 @@ export interface CanaryMark {
   readonly isOffered: boolean;
   /** Set once an item went to the canary. */
   isTaken: boolean;
-  /** Set once an item failed in the canary, and once that ran again in the main lane. */
+  /** Set once an item failed in the canary, and once its retry in the main lane failed, too. */
   hasFailed: boolean;
   isRetried: boolean;
   /** Shared by the items of one batch of the canary. */
   batch: { isCounted: boolean } | undefined;
 }
 
-/** A request between arrival and its single end. `context` belongs to the driver (a response to write, a slot to count). */
+/**
+ * A request between arrival and its single end. `context` belongs to the driver (a response to write, a slot to count).
+ */
 export class RequestState<Payload, Context> implements Collector<Payload> {
   readonly sequence: number;
   readonly context: Context;
   readonly arrivedAtMs: number;
-  /** When it is to be done or is given up: the deadline that it came with, less the answer margin (`keepFree`). */
+  /** Instant at which it must be done or is dropped: its deadline less the answer margin (`keepFree`). */
   deadlineAtMs: number;
-  /** How urgent it is: 0 the most. */
+  /** Priority level; 0 is the most urgent. */
   readonly level: number;
   /** Results of the output stages, by output slot. */
   readonly outputs: (Payload | undefined)[] = [];
   missingOutputs: number;
   ended = false;
-  /** Its items that wait in queues. */
+  /** Its items in queues. */
   queuedItems = 0;
   collected: WaitingParts<Payload>[] | undefined = undefined;
-  /** What joins went on without; undefined when there is nothing. */
+  /** Losses that joins went on without; undefined if none. */
   missing: MissingPart[] | undefined = undefined;
-  /** Its part in a canary that it met. */
+  /** Its part in a canary. */
   canary: CanaryMark | undefined = undefined;
-  /** The deadline that it was promised. */
+  /** Deadline at arrival. */
   readonly dueAtMs: number;
-  /** Index of the stage whose queue dropped the request; undefined when it ended otherwise. */
+  /** Index of the stage whose queue dropped it. */
   droppedAtStage: number | undefined;
 
   constructor(sequence: number, arrival: Arrival<Context>, missingOutputs: number) {
@@ -60,8 +62,8 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   }
 
   /**
-   * Moves the deadline forward by `answerMarginMs`, but by no more than half of the time that is not needed for the work itself (at least
-   * `leastMs`): what can be done in time is not given up for the sake of its answer.
+   * Moves the deadline forward by `answerMarginMs`, at most by half of the time beyond the work itself (at least
+   * `leastMs`). So a servable request is not dropped for the sake of its answer.
    */
   keepFree(answerMarginMs: number, leastMs: number): void {
     const spareMs = this.deadlineAtMs - this.arrivedAtMs - leastMs;
@@ -69,12 +71,12 @@ export class RequestState<Payload, Context> implements Collector<Payload> {
   }
 }
 
-/** An arriving request; the deadline that it was promised is fixed here, at arrival. */
+/** A request fixes its deadline at arrival. */
 export interface Arrival<Context> {
   readonly context: Context;
   readonly arrivedAtMs: number;
   readonly deadlineAtMs: number;
-  /** See `priorityLevel`; the most urgent when left out. */
+  /** See `priorityLevel`; the most urgent by default. */
   readonly level?: number;
 }
 
@@ -87,9 +89,8 @@ export class StageItem<Payload, Context> {
   readonly enqueuedAtMs: number;
   /** Order of enqueueing over the whole pipeline: the tie-break among equal deadlines. */
   readonly sequence: number;
-  /** Set when its result does not count any more: it failed and its request goes on without it, or it is tried again. */
+  /** Set if its result no longer counts: its request goes on without it, or it is retried. */
   withdrawn = false;
-  /** Set while it belongs to the canary lane of its stage. */
   inCanary = false;
 
   constructor(request: RequestState<Payload, Context>, place: ItemPlace<Payload>) {
@@ -105,20 +106,19 @@ export class StageItem<Payload, Context> {
     return this.request.deadlineAtMs;
   }
 
-  /** Whether it was in the hands of a replica before, which was lost; there is no third time. */
+  /** True after its replica was lost; there is no second retry. */
   get isRetry(): boolean {
     return false;
   }
 }
 
-/** An item that is tried once more. (A class of its own, so that those that need no second try carry nothing for it.) */
+/** A retried item. (Its own class, so that ordinary items carry no field for it.) */
 export class RetriedItem<Payload, Context> extends StageItem<Payload, Context> {
   override get isRetry(): boolean {
     return true;
   }
 }
 
-/** Where and when an item was enqueued. */
 export interface ItemPlace<Payload> {
   readonly stage: number;
   readonly scope: Scope<Payload> | undefined;

@@ -1,8 +1,8 @@
 /**
- * The pipeline as the request policies walk it: stages and edges by index, with the fan-outs and joins matched.
- * Decides which edges close which fan-out, so that a fan-out of zero items can go on behind it, and which work an early join makes
- * needless. Assumes a spec that was validated (acyclic, the same open fan-outs on all in-edges of a stage); joins that cannot be
- * walked are an AppError INVALID_PIPELINE.
+ * The pipeline for the request policies: stages and edges by index, with fan-outs and joins matched. It decides which
+ * edges close a fan-out, so that a fan-out of zero items can continue, and which work an early join makes discardable.
+ * Assumes a validated spec (acyclic, the same open fan-outs on all in-edges of a stage). Impossible joins are an
+ * AppError INVALID_PIPELINE.
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
@@ -11,54 +11,53 @@ import { awaitedParts, closesFanOut, type PipelineSpec } from '../model/pipeline
 import { type EarlyJoin, type SpareRule, spareRules } from './spare-work.js';
 
 /**
- * An edge by index; `closedBy` of a fan-out edge lists the edges that end it: joins, and answers from inside it. An `answer` leads
- * from an output stage to the response and gathers the items of every fan-out that is still open there.
+ * An edge by index. `closedBy` of a fan-out edge lists the edges that end it: joins, and answers from inside it. An
+ * `answer` leads from an output stage to the response and gathers the items of every open fan-out.
  */
 export interface ServingEdge {
   readonly index: number;
   readonly from: number;
-  /** The stage it leads to; −1 for the response. */
+  /** Target stage; −1 for the response. */
   readonly to: number;
   readonly kind: 'plain' | 'fan-out' | 'join' | 'answer';
-  /** Its `when`: of the edges with one that leave a stage the first whose condition holds is taken; the others always are. */
+  /** Its `when`: of a stage's edges with one the first whose condition holds is taken; the others always are. */
   readonly condition: string | undefined;
-  /** How many items of the fan-out that it closes let it go on; Infinity for all. */
+  /** Items of the closed fan-out that are awaited; Infinity for all. */
   readonly awaited: number;
-  /** Whether what leads on goes on without what is lost on the way here. */
+  /** Does its target go on without items lost on the way? */
   readonly partial: boolean;
   /** Position among the in-edges of `to`, or among the outputs of the response. */
   readonly slot: number;
   readonly closedBy: readonly ServingEdge[];
 }
 
-/** A stage by index. */
 export interface ServingStage {
   readonly index: number;
   readonly id: StageId;
-  /** Whether what a lost replica had in hand may be run once more. */
+  /** May the items of a lost replica run once more? */
   readonly idempotent: boolean;
-  /** Inputs that may come: the in-edges, plus the request itself where a source enters. */
+  /** Inputs that may arrive: the in-edges, plus the request itself if a source enters here. */
   readonly inputs: number;
-  /** How many of them let an item start; fewer than `inputs` behind an `any` or `quorum` join of several in-edges. */
+  /** Inputs that are awaited; fewer than `inputs` behind an `any` or `quorum` join of several in-edges. */
   readonly awaited: number;
   readonly outEdges: readonly ServingEdge[];
-  /** Leads to the response where the stage is one of its outputs. */
+  /** Leads to the response if the stage is an output. */
   readonly answer: ServingEdge | undefined;
-  /** Whether a join behind it may go on without its items. */
+  /** May a later join go on without its items? */
   readonly missable: boolean;
-  /** The joins that make its items needless. */
+  /** Joins that make its items discardable. */
   readonly sparedBy: readonly SpareRule[];
-  /** The stages whose items may be needless once the early join in front of this one has gone on. */
+  /** Stages whose items may be discardable once the early join before this one has gone on. */
   readonly spares: readonly number[];
 }
 
-/** The whole graph; `entries` are the stages that an arriving request goes to. */
+/** The whole graph; `entries` are the stages that an arriving request enters. */
 export interface ServingGraph {
   readonly stages: readonly ServingStage[];
   readonly entries: readonly ServingStage[];
   /** In the order of the spec. */
   readonly edges: readonly ServingEdge[];
-  /** The edges to the response, by output slot. */
+  /** Edges to the response, by output slot. */
   readonly answers: readonly ServingEdge[];
   /** Stage indices such that every edge goes from an earlier to a later one. */
   readonly topologicalOrder: readonly number[];
@@ -73,12 +72,12 @@ interface Draft {
   readonly order: readonly number[];
 }
 
-/** The fan-outs that are open at a stage, outermost first. */
+/** Fan-outs open at a stage, outermost first. */
 type OpenFanOuts = readonly DraftEdge[];
 
 const RESPONSE = -1;
 
-/** Builds the serving graph of a validated spec; throws AppError INVALID_PIPELINE for joins that nothing can fill. */
+/** Builds the serving graph of a validated spec. Throws AppError INVALID_PIPELINE for joins that nothing can fill. */
 export function servingGraph(spec: PipelineSpec): ServingGraph {
   const { edges, inputs, entryIds, indexOf } = draftEdges(spec);
   const answers = spec.outputs.map(({ from }, slot): ServingEdge => {
@@ -136,7 +135,7 @@ function draftEdges(spec: PipelineSpec) {
   return { edges, inputs, entryIds, indexOf };
 }
 
-/** Stages from which some way leads into a join that may go on without what is lost. */
+/** Stages with a path into a join that may go on without lost items. */
 function missableStages(order: readonly number[], edges: readonly ServingEdge[]): readonly boolean[] {
   const missable = order.map(() => false);
   for (const stage of order.toReversed())
@@ -144,7 +143,7 @@ function missableStages(order: readonly number[], edges: readonly ServingEdge[])
   return missable;
 }
 
-/** How many of its inputs a stage waits for. */
+/** Inputs that a stage waits for. */
 function awaitedInputs(spec: PipelineSpec, stage: number, inputs: number): number {
   const id = spec.stages[stage]?.id;
   const inEdges = spec.edges.filter(({ to }) => to === id);
@@ -183,8 +182,8 @@ function topologicalOrder(stageCount: number, edges: readonly ServingEdge[]): nu
 }
 
 /**
- * Follows the open fan-outs of each stage (a stack) along the graph: a join closes the innermost, an answer all that are open, so
- * each of those must let the answer go on when it has no items. Gives the stacks by stage.
+ * Follows the open fan-outs of each stage (a stack) along the graph. A join closes the innermost, an answer all open
+ * ones, so each of those must allow an answer without items. Returns the stacks by stage.
  */
 function closeFanOuts({ ids, edges, answers, order }: Draft): readonly OpenFanOuts[] {
   const openAt: OpenFanOuts[] = order.map(() => []);
@@ -199,7 +198,7 @@ function closeFanOuts({ ids, edges, answers, order }: Draft): readonly OpenFanOu
   return openAt;
 }
 
-/** The fan-outs that are open behind an edge; a join is noted at the one it closes. */
+/** Fan-outs open after an edge; a join is noted at the one that it closes. */
 function openBehind(edge: DraftEdge, open: OpenFanOuts, id: StageId | undefined): OpenFanOuts {
   if (edge.kind === 'fan-out') return [...open, edge];
   if (edge.kind === 'plain') return open;

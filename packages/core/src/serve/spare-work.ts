@@ -1,36 +1,35 @@
 /**
- * Which work an `any` or `quorum` join makes needless once it has what it waits for: that of the stages from which every way to an
- * end (an output, or a stage that leads nowhere) passes the join, in the part of the request that the join stands for.
- * Assumes a graph without cycles, given by its topological order.
+ * Work that an `any` or `quorum` join makes discardable once it is filled. It is the work of stages whose every path to an end (an output, or a stage that leads nowhere) passes the join, in its part of the request. Assumes an acyclic
+ * graph, given by its topological order.
  */
 
-/** A join that may go on before all that it could wait for has come. */
+/** A join that may go on before everything has arrived. */
 export interface EarlyJoin {
-  /** The stage that it lets start. */
+  /** Stage that it starts. */
   readonly stage: number;
-  /** The edge that closes a fan-out with its first items; undefined where the join chooses among several in-edges. */
+  /** Edge that closes a fan-out with its first items; undefined if the join chooses among several in-edges. */
   readonly closing: number | undefined;
-  /** The fan-outs (edge indices, outermost first) that are open where its parts arrive. */
+  /** Fan-outs (edge indices, outermost first) open where its parts arrive. */
   readonly open: readonly number[];
 }
 
-/** Says that items of a stage are needless once `join` has gone on for the member `levels` fan-outs further out. */
+/** Items of a stage are discardable once `join` has gone on for the item `levels` fan-outs further out. */
 export interface SpareRule {
   readonly join: EarlyJoin;
   readonly levels: number;
 }
 
-/** The graph as far as it matters here, by stage index. */
+/** The relevant part of the graph, by stage index. */
 export interface SpareWorkGraph {
   /** Stage indices such that every edge goes from an earlier to a later one. */
   readonly order: readonly number[];
   readonly successors: readonly (readonly number[])[];
   readonly answers: readonly boolean[];
-  /** The fan-outs that are open around each stage, outermost first. */
+  /** Fan-outs open around each stage, outermost first. */
   readonly open: readonly (readonly number[])[];
 }
 
-/** By stage, the joins that can make its items needless. */
+/** By stage, the joins that can make its items discardable. */
 export function spareRules(graph: SpareWorkGraph, joins: readonly EarlyJoin[]): readonly (readonly SpareRule[])[] {
   const rules: SpareRule[][] = graph.open.map(() => []);
   for (const join of joins) {
@@ -43,7 +42,7 @@ export function spareRules(graph: SpareWorkGraph, joins: readonly EarlyJoin[]): 
   return rules;
 }
 
-/** Stages from which some way to an end does not pass `joined`. */
+/** Stages with a path to an end that does not pass `joined`. */
 function stagesThatAvoid({ order, successors, answers }: SpareWorkGraph, joined: number): readonly boolean[] {
   const avoids = answers.map(() => false);
   for (const stage of order.toReversed()) {

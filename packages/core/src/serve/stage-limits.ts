@@ -1,10 +1,10 @@
-/** Bounds that hold for all stages alike. */
+/** Bounds of all stages. */
 export interface StageLimits {
   readonly maxQueueLength: number;
   /** Off only for verification, where a drop would hide a miss. */
   readonly dropLate: boolean;
-  /** See `AdmissionSpec`; no bound when left out. */
+  /** See `AdmissionSpec`; default no bound. */
   readonly maxWaitFraction?: number | undefined;
-  /** Least shares of the priorities (see `PrioritySpec`); one priority when left out. */
+  /** Guaranteed shares of the priorities (see `PrioritySpec`); default one priority. */
   readonly priorityShares?: readonly number[];
 }

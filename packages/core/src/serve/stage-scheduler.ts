@@ -1,7 +1,7 @@
 /**
- * One stage: its queue, its replicas, and the one place where it is decided what runs next (dispatch rule of the design:
- * greedy batching, earliest deadline first within priorities, CPU shares, early drops). It holds no clock: every call brings `nowMs`, and what
- * must be looked at again later is asked for through `StageEffects.wakeAt`.
+ * One stage: its queue, its replicas, and the only place that decides what runs next (greedy batching, earliest
+ * deadline first within priorities, CPU shares, early drops). It has no clock: every call brings `nowMs`, and later
+ * looks are requested through `StageEffects.wakeAt`.
  */
 
 import type { DropReason } from '../model/request-outcome.js';
@@ -21,14 +21,14 @@ import { hangBoundMs, type ReplicaHealth, slownessOf, usualSlowness } from './re
 import type { StageItem } from './request-state.js';
 import type { StageLimits } from './stage-limits.js';
 
-/** What a stage asks of the pipeline scheduler. */
+/** Requests of a stage to the pipeline scheduler. */
 export interface StageEffects<Payload, Context> {
   startBatch(replica: ServingReplica<Payload, Context>, nowMs: number): void;
   dropItem(item: StageItem<Payload, Context>, reason: DropReason, nowMs: number): void;
   wakeAt(atMs: number): void;
 }
 
-/** A timer this late (ms) tells of a stall of this process, during which nobody could answer. */
+/** A timer this late (ms) indicates a stall of this process. */
 const STALL_MS = 50;
 
 const ONE_PRIORITY: readonly number[] = [1];
@@ -41,14 +41,14 @@ export class StageScheduler<Payload, Context> {
   #limits: StageLimits;
   readonly #effects: StageEffects<Payload, Context>;
   #policy: BatchPolicy = { maxBatchSize: 1, maxBatchWaitMs: 0, remainingMs: 0 };
-  /** Arrival of the item that has waited longest, or of one that has left since then; kept up to date only where companions are waited for. */
+  /** Arrival of the oldest item, or of one that has left since; maintained only if companions are awaited. */
   #waitingSinceMs = 0;
   readonly troubles = { opened: 0, failing: 0, slow: 0, hung: 0 };
-  /** Items taken back so far. */
+  /** Retried items so far. */
   retries = 0;
-  /** Set while something changed here that may let a batch start; the pipeline scheduler clears it. */
+  /** Set after a change that may let a batch start; the pipeline scheduler clears it. */
   needsAttention = false;
-  /** Set while the only thing that keeps a free replica from starting is the core gate. */
+  /** Set while only the core gate keeps a free replica from starting. */
   waitsAtGate = false;
 
   constructor(gate: CoreGate, limits: StageLimits, effects: StageEffects<Payload, Context>) {
@@ -63,23 +63,22 @@ export class StageScheduler<Payload, Context> {
     if (policy.maxBatchWaitMs > 0 && this.queue.length > 0) this.#waitingSinceMs = this.queue.waitingSinceMs();
   }
 
-  /** Other bounds from now on; what waits beyond them goes on waiting. */
+  /** Sets other bounds; items already waiting stay. */
   setLimits(limits: StageLimits): void {
     this.#limits = limits;
     this.queue.setShares(limits.priorityShares ?? ONE_PRIORITY);
   }
 
-  /** Most items that may wait here. */
   get maxQueueLength(): number {
     return this.#limits.maxQueueLength;
   }
 
-  /** Least time in ms that a request needs from here to its end; 0 where nothing is known. */
+  /** Least time in ms that a request needs from here to its end; 0 if unknown. */
   get leastMs(): number {
     return serviceMs(this.#policy, 1) + this.#policy.remainingMs;
   }
 
-  /** Takes an item in; when the queue is at its bound, one that is less urgent is dropped for it, or else itself. */
+  /** Enqueues an item. If the queue is full, a less urgent item is dropped for it, or else the item itself. */
   enqueue(item: StageItem<Payload, Context>, nowMs: number): void {
     if (this.#limits.maxWaitFraction !== undefined && this.#wouldWaitTooLong(item, nowMs)) {
       this.#effects.dropItem(item, 'queue-full', nowMs);
@@ -93,19 +92,19 @@ export class StageScheduler<Payload, Context> {
     this.#push(item, nowMs);
   }
 
-  /** Takes an item in again that was lost with its replica, whatever the bound of the queue: it had been admitted. */
+  /** Enqueues an item of a lost replica again, whatever the bound of the queue: it was admitted before. */
   takeBack(item: StageItem<Payload, Context>, nowMs: number): void {
     this.retries += 1;
     this.#push(item, nowMs);
   }
 
-  /** Time in ms until an item that came now would start; 0 while a replica is free for it or nothing is known. */
+  /** Time in ms until an item arriving now would start; 0 if a replica is free for it or nothing is known. */
   waitMs(): number {
     if (this.queue.length === 0 && this.replicas.some(({ busy, draining }) => !busy && !draining)) return 0;
     return expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
   }
 
-  /** Takes over what waits and serves in a lane of the same stage that ends. */
+  /** Takes over the items and replicas of a lane of the same stage that ends. */
   absorb(lane: StageScheduler<Payload, Context>, nowMs: number): void {
     for (const replica of lane.replicas.splice(0)) {
       replica.inCanary = false;
@@ -119,17 +118,17 @@ export class StageScheduler<Payload, Context> {
     for (const kind of ['opened', 'failing', 'slow', 'hung'] as const) this.troubles[kind] += lane.troubles[kind];
   }
 
-  /** Time in ms until all that waits here now is expected to have started. */
+  /** Expected time in ms until everything that waits now has started. */
   predictedWaitMs(): number {
     return this.queue.length === 0 ? 0 : expectedWaitMs(this.#policy, this.queue.length, this.replicas.length);
   }
 
-  /** Whether an item could still make its deadline if it started now, alone. */
+  /** Could an item still make its deadline if it started now, alone? */
   fits(item: StageItem<Payload, Context>, nowMs: number): boolean {
     return !this.#limits.dropLate || lateReason(this.#policy, item, { nowMs, batchSize: 1 }) === undefined;
   }
 
-  /** Starts one batch if one can start now; otherwise asks to be woken for what can start or must be given up later. */
+  /** Starts one batch if possible; otherwise asks to be woken for the next start or drop. */
   dispatchOne(nowMs: number): boolean {
     this.waitsAtGate = false;
     for (;;) {
@@ -149,7 +148,7 @@ export class StageScheduler<Payload, Context> {
     return false;
   }
 
-  /** Gives up heads that can no longer make it while nothing was free to take them. */
+  /** Drops heads that can no longer make it, while no replica was free. */
   expire(nowMs: number): void {
     if (!this.#limits.dropLate) return;
     for (;;) {
@@ -160,7 +159,7 @@ export class StageScheduler<Payload, Context> {
     }
   }
 
-  /** Judges a replica by the batch that it has in hand and that ends now; tells what is wrong when it is to be replaced. */
+  /** Judges a replica by its batch, which ends now; returns the health issue if it is to be replaced. */
   troubleOf(replica: ServingReplica<Payload, Context>, nowMs: number): HealthIssue | undefined {
     const { health, batch } = replica;
     if (health === undefined) return undefined;
@@ -171,7 +170,7 @@ export class StageScheduler<Payload, Context> {
     return verdict === 'unfit' ? health.trouble : undefined;
   }
 
-  /** A replica whose batch hangs; what hangs later is asked to be looked at then. */
+  /** A replica whose batch hangs; asks to be woken for batches that may hang later. */
   findHung(nowMs: number): ServingReplica<Payload, Context> | undefined {
     for (const replica of this.replicas) {
       const { busy, health } = replica;
@@ -215,7 +214,7 @@ export class StageScheduler<Payload, Context> {
     replica.bucket?.batchStarted(nowMs);
     this.#gate.enter(replica.threads);
     const { maxBatchWaitMs, maxBatchSize } = this.#policy;
-    // More than a batch waits for nobody.
+    // A full batch waits for no companions.
     if (maxBatchWaitMs > 0 && this.queue.length > 0 && this.queue.length < maxBatchSize)
       this.#waitingSinceMs = this.queue.waitingSinceMs();
     this.#effects.startBatch(replica, nowMs);
@@ -230,7 +229,7 @@ export class StageScheduler<Payload, Context> {
     return hangBoundMs(serviceMs(this.#policy, batch.length), usualSlowness(this.replicas, health));
   }
 
-  /** Gives a replica no batches for a while, as long as at least half of the stage goes on. */
+  /** Pauses a replica, as long as at least half of the stage goes on. */
   #open(health: ReplicaHealth, nowMs: number): void {
     let open = 1;
     for (const replica of this.replicas) if ((replica.health?.openUntilMs ?? 0) > nowMs) open += 1;
@@ -246,7 +245,7 @@ export class StageScheduler<Payload, Context> {
       batch.push(this.queue.pop() as StageItem<Payload, Context>);
   }
 
-  /** The items of a batch end together, so none is late when the one with the earliest deadline is not. */
+  /** The items of a batch end together, so none is late if the one with the earliest deadline is not. */
   #dropLateHeads(nowMs: number): void {
     for (let head = this.queue.earliest(); head !== undefined; head = this.queue.earliest()) {
       const reason = lateReason(this.#policy, head, { nowMs, batchSize: this.#nextBatchSize });
@@ -256,7 +255,7 @@ export class StageScheduler<Payload, Context> {
     }
   }
 
-  /** A replica whose breaker was open is tried with one item. */
+  /** A replica whose breaker was open is probed with one item. */
   #batchSizeFor({ health }: ServingReplica<Payload, Context>): number {
     return health === undefined || !health.isProbed ? this.#nextBatchSize : Math.min(1, this.queue.length);
   }

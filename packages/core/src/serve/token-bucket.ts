@@ -1,15 +1,15 @@
 /**
- * A bound on the rate of something that comes in bursts: a bucket that fills with `rps` tokens a second up to `burst`, of which each
- * takes one (a generic cell rate algorithm keeps the same state as the instant at which the bucket would be full).
+ * Rate limit with bursts: a bucket that fills with `rps` tokens per second up to `burst`. (A generic cell rate
+ * algorithm keeps the same state as the instant at which the bucket would be full.)
  */
 
-/** At most `burst` at once, and `rps` a second in the long run. */
+/** At most `burst` at once, and `rps` per second in the long run. */
 export interface RateLimit {
   readonly rps: number;
   readonly burst: number;
 }
 
-/** The bucket, full to begin with. */
+/** The bucket, initially full. */
 export class TokenBucket {
   readonly limit: RateLimit;
   #fullAtMs = Number.NEGATIVE_INFINITY;
@@ -23,7 +23,7 @@ export class TokenBucket {
     const perTokenMs = 1000 / this.limit.rps;
     const fullAtMs = Math.max(this.#fullAtMs, nowMs) + perTokenMs;
     const waitMs = fullAtMs - nowMs - this.limit.burst * perTokenMs;
-    // Rounding alone must not refuse what fits exactly.
+    // Rounding alone must not refuse an exact fit.
     if (waitMs > 1e-6) return waitMs;
     this.#fullAtMs = fullAtMs;
     return 0;

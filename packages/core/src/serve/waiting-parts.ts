@@ -1,50 +1,51 @@
 /**
- * What waits in a request for more to come: the items of a fan-out group at an edge that closes it, and the inputs of a stage with
- * several in-edges. Of `total` parts some arrive, some are skipped (they will never come and are not missed), some are lost (they were
- * dropped or failed, and are missed), some are missing (lost, too, but done without). It goes on with the smaller of `awaited` and what
- * was neither skipped nor is missing.
+ * Parts of a request that a join collects: items of a fan-out at a closing edge, or inputs of a stage with several
+ * in-edges. Of `total` parts some arrive, some are skipped (they never come and are not missed), some are lost (dropped
+ * or failed, and missed), some are missing (lost, but done without). The join needs the smaller of `awaited` and
+ * the parts neither skipped nor missing.
  */
 import type { ServingEdge, ServingStage } from './serving-graph.js';
 import type { SpareRule } from './spare-work.js';
 
-/** Parts at their places, with holes for what did not come. */
+/** Parts at their positions, with holes. */
 export interface WaitingParts<Payload> {
-  /** Index of the stage that waits, or of the closing edge. */
+  /** Index of the waiting stage, or of the closing edge. */
   readonly key: number;
   readonly total: number;
-  /** Infinity for all that come. */
+  /** Infinity for all parts. */
   readonly awaited: number;
   arrived: number;
   skipped: number;
   lost: number;
   missing: number;
-  /** Set once it has gone on, or cannot; what comes later is ignored. */
+  /** Set once the join has gone on, or cannot; later parts are ignored. */
   closed: boolean;
   parts: Payload[];
 }
 
-/** A part of a request (the whole, or a member of a fan-out group): collects inputs by stage; the list is made when first needed. */
+/**
+ * Part of a request (the whole, or an item of a fan-out) that collects inputs by stage; the list is created on demand.
+ */
 export interface Collector<Payload> {
   collected: WaitingParts<Payload>[] | undefined;
 }
 
-/** The items that one fan-out made, and what has come back through each edge that closes it. */
+/** Items of one fan-out, and what has arrived at each edge that closes it. */
 export interface FanOutGroup<Payload> {
   readonly parent: Scope<Payload> | undefined;
   readonly size: number;
   readonly joined: WaitingParts<Payload>[];
 }
 
-/** One member of a fan-out group, or (undefined) the request as a whole. */
+/** One item of a fan-out, or (undefined) the whole request. */
 export interface Scope<Payload> extends Collector<Payload> {
   readonly group: FanOutGroup<Payload>;
   readonly indexInGroup: number;
 }
 
-/** What follows from the parts: `empty` when all were skipped, `lost` when too few can still come. */
+/** Consequence of the parts: `empty` if all were skipped, `lost` if too few can still arrive. */
 export type PartsVerdict = 'wait' | 'go' | 'empty' | 'lost';
 
-/** Decides whether to go on. */
 export function verdictOf({ total, awaited, arrived, skipped, lost, missing }: WaitingParts<unknown>): PartsVerdict {
   const possible = total - skipped - missing;
   const required = Math.min(awaited, possible);
@@ -55,12 +56,12 @@ export function verdictOf({ total, awaited, arrived, skipped, lost, missing }: W
   return possible - lost < required ? 'lost' : 'wait';
 }
 
-/** Whether parts may still come that are not waited for. */
+/** May parts still arrive that are not awaited? */
 export function hasGoneOnEarly({ total, arrived, skipped, lost, missing }: WaitingParts<unknown>): boolean {
   return arrived + skipped + lost + missing < total;
 }
 
-/** What has reached an edge that closes the group. */
+/** Parts at an edge that closes the fan-out. */
 export function joinedOf<Payload>(group: FanOutGroup<Payload>, edge: ServingEdge): WaitingParts<Payload> {
   const known = find(group.joined, edge.index);
   if (known !== undefined) return known;
@@ -69,7 +70,7 @@ export function joinedOf<Payload>(group: FanOutGroup<Payload>, edge: ServingEdge
   return waiting;
 }
 
-/** What has come for a stage with several in-edges in one part of a request. */
+/** Inputs of a stage with several in-edges, in one part of a request. */
 export function collectedOf<Payload>(collector: Collector<Payload>, stage: ServingStage): WaitingParts<Payload> {
   const known = find(collector.collected, stage.index);
   if (known !== undefined) return known;
@@ -79,7 +80,7 @@ export function collectedOf<Payload>(collector: Collector<Payload>, stage: Servi
   return waiting;
 }
 
-/** Closes what waited and gives its parts, at their places. */
+/** Closes the join and returns its parts, at their positions. */
 export function takeParts<Payload>(waiting: WaitingParts<Payload>): readonly Payload[] {
   const { parts } = waiting;
   waiting.closed = true;
@@ -87,12 +88,12 @@ export function takeParts<Payload>(waiting: WaitingParts<Payload>): readonly Pay
   return parts;
 }
 
-/** The parts that came, in their order; `filter` passes over holes. */
+/** The parts that arrived, in order; `filter` skips holes. */
 export function withoutHoles<Payload>(parts: readonly Payload[]): readonly Payload[] {
   return parts.filter(() => true);
 }
 
-/** Whether a join has gone on for the part of the request that an item in `scope` belongs to. */
+/** Has a join gone on for the part of the request that contains an item in `scope`? */
 export function hasClosed<Payload>(
   { join, levels }: SpareRule,
   request: Collector<Payload>,

@@ -1,14 +1,12 @@
-/** Why a stage was not changed, with what to do about it. */
+/** Errors of changes, with remedies. */
 import { AppError } from '../../model/app-error.js';
 import type { StageId, VariantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 
-/** The fleet is being closed. */
 export function closingError(stageId: StageId): AppError {
   return new AppError('REPLICA_LOST', `Stage '${stageId}' was not changed: its replicas are being closed.`);
 }
 
-/** Nothing can be started for the plan. */
 export function noRoom(stageId: StageId, { variantId, replicas, resources }: StagePlan): AppError {
   const wanted = `${replicas} × ${resources.cpuCores} cores of ${variantId}`;
   return new AppError(
@@ -18,7 +16,6 @@ export function noRoom(stageId: StageId, { variantId, replicas, resources }: Sta
   );
 }
 
-/** What was started took too long. */
 export function tooSlow(stageId: StageId, maxSurgeMs: number): AppError {
   const limit = `${maxSurgeMs / 1000} s of control.surge.maxSeconds`;
   return new AppError(
@@ -30,7 +27,6 @@ export function tooSlow(stageId: StageId, maxSurgeMs: number): AppError {
   );
 }
 
-/** A new variant was rolled back while it got a fraction of the requests. */
 export function canaryFailed(
   stageId: StageId,
   { variantId, fraction, why }: { readonly variantId: VariantId; readonly fraction: number; readonly why: string },

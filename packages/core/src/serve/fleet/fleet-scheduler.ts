@@ -1,11 +1,13 @@
 /**
- * The replicas of a pipeline, sans I/O: which to start, serve, drain and restart, and when a change is done or has failed. An actuator
- * drives it with real replicas, the simulator with an event heap; both take the same steps for the same events.
+ * Replicas of a pipeline, without I/O: which to start, serve, drain and restart, and when a change is done or has
+ * failed. An actuator drives it with real replicas, the simulator with an event heap. Both take the same steps for the
+ * same events.
  *
- * Changes are carried out one after another, so one stage at a time holds more than its plan. A start that fails ends its change: the
- * stage goes back to the plan it had, or, where it only grew, keeps what has started. A lost replica is restarted after a back-off, as
- * often as needed. A change may be told to give way to a more urgent one: its stage goes on by itself, to the plan that it had set out for
- * or to that of a later change. Protocol: bring every event with a clock that never goes back; effects are called inside and may call back.
+ * Changes run one after another, so one stage at a time holds more than its plan. A failed start ends its change: the
+ * stage returns to its plan or, if it only grew, keeps what has started. A lost replica is restarted after a back-off,
+ * as often as needed. A more urgent change may preempt one: its stage goes on by itself, to its target or to that of a
+ * later change. Protocol: bring every event with a clock that never goes back; effects are called synchronously and may
+ * call back.
  */
 import { invariant } from '../../kernel/invariant.js';
 import type { Change } from '../../model/change.js';
@@ -29,12 +31,12 @@ interface QueuedChange {
 interface ActiveChange extends QueuedChange {
   readonly stage: FleetStage;
   readonly previous: StagePlan | undefined;
-  /** Instant at which it is given up unless everything has started; Infinity once that was looked at. */
+  /** Deadline by which everything must have started; Infinity once that was checked. */
   startsEndAtMs: number;
   failure?: { readonly cause: unknown };
 }
 
-/** Carries changes out and keeps what runs at what should run. */
+/** Applies changes and keeps the actual replicas at the desired ones. */
 export class FleetScheduler {
   readonly #limits: FleetLimits;
   readonly #effects: FleetEffects;
@@ -42,7 +44,10 @@ export class FleetScheduler {
   readonly #stageOf = new Map<ReplicaId, FleetStage>();
   readonly #waiting: QueuedChange[] = [];
   #active: ActiveChange | undefined;
-  /** Cores of the plan that was in force when nothing was on its way, lowered with each change: it may exceed a budget that was lowered. */
+  /**
+   * Cores of the plan in force before the running changes, lowered with each. They may exceed a budget that was
+   * lowered.
+   */
   #fromCores = 0;
   #onClosed: (() => void) | undefined;
   #nowMs = 0;
@@ -55,12 +60,12 @@ export class FleetScheduler {
     this.#stages = new Map(stageIds.map((id) => [id, new FleetStage(id)]));
   }
 
-  /** Whether changes are under way or wait. */
+  /** Are changes under way or waiting? */
   get changing(): boolean {
     return this.#active !== undefined || this.#waiting.length > 0;
   }
 
-  /** The next instant at which `advance` has something to do; Infinity when there is none. */
+  /** Next instant at which `advance` has something to do; Infinity if none. */
   get nextWakeAtMs(): number {
     let soonestMs = this.#active?.startsEndAtMs ?? Number.POSITIVE_INFINITY;
     for (const stage of this.#stages.values()) {
@@ -72,14 +77,13 @@ export class FleetScheduler {
     return soonestMs;
   }
 
-  /** What runs. */
   runningPlan(): RunningPlan {
     const stages: Record<StageId, RunningStage> = {};
     for (const [id, stage] of this.#stages) stages[id] = stage.running();
     return { stages };
   }
 
-  /** Puts a whole plan in service at once, without starts: how a simulation begins. */
+  /** Puts a whole plan in service at once, without starts: the beginning of a simulation. */
   field({ stages }: Pick<Plan, 'stages'>): void {
     for (const stage of this.#stages.values()) {
       const plan = stages[stage.id]?.[0];
@@ -95,7 +99,7 @@ export class FleetScheduler {
     this.#fromCores = coresOf(this.#plansInForce());
   }
 
-  /** Takes a change in; `onEnd` is called once, perhaps before this returns. */
+  /** Accepts a change; `onEnd` is called once, perhaps before this returns. */
   apply(change: Change, nowMs: number, onEnd: (end: ChangeEnd) => void): void {
     this.#stage(change.stageId);
     if (this.#onClosed === undefined) this.#waiting.push({ change, onEnd });
@@ -104,8 +108,8 @@ export class FleetScheduler {
   }
 
   /**
-   * Ends the change under way, and those that wait, at once, so that what is applied next need not wait for them. What of it has begun goes
-   * on, a growth with no more starts, and turns back where a start fails; nobody is told of its end.
+   * Ends the running and waiting changes at once, so that the next one need not wait for them. Started steps go on (a
+   * growth without further starts) and turn back if a start fails, without a report.
    */
   giveWay(nowMs: number): void {
     const active = this.#active;
@@ -122,7 +126,6 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
-  /** A replica has started. */
   started(id: ReplicaId, nowMs: number): void {
     const { stage, replica } = this.#find(id);
     invariant(stage !== undefined && replica?.launching === true, `replica ${id} was being started`);
@@ -137,7 +140,6 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
-  /** A replica could not start. */
   startFailed(id: ReplicaId, failure: unknown, nowMs: number): void {
     const { stage, replica } = this.#find(id);
     invariant(stage !== undefined && replica?.launching === true, `replica ${id} was being started`);
@@ -155,7 +157,7 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
-  /** A replica in service is gone; tells whether it was one of the fleet's. */
+  /** A replica in service is gone; returns whether it belongs to the fleet. */
   lost(id: ReplicaId, nowMs: number): boolean {
     const { stage, replica } = this.#find(id);
     if (stage === undefined || replica === undefined) return false;
@@ -169,7 +171,10 @@ export class FleetScheduler {
     return true;
   }
 
-  /** A replica is out of service for good although it still runs: it is closed, and another started after the back-off. */
+  /**
+   * A replica is out of service for good although it still runs: it is closed, and another one starts after the
+   * back-off.
+   */
   unfit(id: ReplicaId, nowMs: number): void {
     this.#nowMs = nowMs;
     const { stage, replica } = this.#find(id);
@@ -182,7 +187,7 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
-  /** A replica that was drained or discarded is out of service and closed. */
+  /** A drained or discarded replica is out of service and closed. */
   left(id: ReplicaId, nowMs: number): void {
     const { stage } = this.#find(id);
     if (stage === undefined) return;
@@ -190,7 +195,7 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
-  /** Looks at everything that was to be looked at by now. */
+  /** Handles everything that is due by now. */
   advance(nowMs: number): void {
     this.#nowMs = nowMs;
     for (const stage of this.#stages.values()) this.#advanceStage(stage, nowMs);
@@ -208,7 +213,9 @@ export class FleetScheduler {
     for (const replica of stage.replicas.values()) if (replica.patienceEndsAtMs <= nowMs) replica.overdue = true;
   }
 
-  /** Refuses what waits, lets the change under way end, then drains everything; `onClosed` is called when all is gone. */
+  /**
+   * Refuses waiting changes, lets the running one end, then drains everything; `onClosed` is called when all is gone.
+   */
   close(nowMs: number, onClosed: () => void): void {
     this.#onClosed = onClosed;
     for (const { change, onEnd } of this.#waiting.splice(0))
@@ -220,7 +227,7 @@ export class FleetScheduler {
     this.#settle(nowMs);
   }
 
-  /** Takes steps until there are none to take now. */
+  /** Takes steps until none is left. */
   #settle(nowMs: number): void {
     this.#nowMs = nowMs;
     this.#unseen = true;
@@ -250,7 +257,7 @@ export class FleetScheduler {
     }
   }
 
-  /** Takes the first change that waits. */
+  /** Takes the first waiting change. */
   #take(): void {
     this.#waiting.shift();
     this.#unseen = true;
@@ -272,7 +279,7 @@ export class FleetScheduler {
     this.#take();
     const previous = stage.comesFrom;
     this.#active = { ...next, stage, previous, startsEndAtMs: this.#nowMs + this.#limits.maxSurgeMs };
-    // A first plan has nothing to give way to.
+    // A first plan has nothing to preempt.
     if (stage.target === undefined) this.#fromCores = Math.max(this.#fromCores, coresOf(this.#plansInForce()));
     stage.forgetFailed();
     this.#endOtherCanary(stage, change);
@@ -286,7 +293,7 @@ export class FleetScheduler {
     return reachesPlan({ replicas: stage.all(), to, cpuCores });
   }
 
-  /** Whether a stage, other than `but`, is on its way by itself: its arrival may make room. */
+  /** Is a stage, other than `but`, changing by itself? Its arrival may free headroom. */
   #isOneOnItsOwn(but?: FleetStage): boolean {
     return [...this.#stages.values()].some((stage) => stage !== but && stage.isOnItsOwn);
   }
@@ -297,7 +304,7 @@ export class FleetScheduler {
     const launching = this.#count(({ launching: is }) => is);
     const leaving = this.#count(({ status, overdue }) => status === 'draining' && !overdue);
     const limitCores = this.#mostCores(this.#active?.change.to);
-    // The room is that of the change under way.
+    // The headroom belongs to the running change.
     const waits = stage.isOnItsOwn && this.#active !== undefined;
     const present = { replicas: stage.all(), to: target, before, adopted };
     const headroom = {
@@ -317,7 +324,7 @@ export class FleetScheduler {
     if (steps.start + steps.drain.length + steps.discard.length + steps.forget.length > 0) this.#unseen = true;
   }
 
-  /** Does a change bring a variant that gets its requests in steps, with room for the first of them? */
+  /** Does a change bring a variant that gets its requests in steps, with headroom for the first of them? */
   #isTried(stage: FleetStage, { atOnce, to }: Change): boolean {
     const { canary } = this.#limits;
     if (atOnce === true || canary?.stages.has(stage.id) !== true || stage.served.has(to.variantId)) return false;
@@ -333,7 +340,7 @@ export class FleetScheduler {
     this.#effects.openCanary(stage.id, to);
   }
 
-  /** Ends a canary of the stage that the next change does not go on with. */
+  /** Ends a canary of the stage that the next change does not continue. */
   #endOtherCanary(stage: FleetStage, { atOnce, to }: Change): void {
     if (stage.canary === undefined || stage.target === undefined) return;
     const goesOn = isOfKind(to, stage.target);
@@ -364,7 +371,7 @@ export class FleetScheduler {
     this.#closeCanary(stage);
   }
 
-  /** A canary that loses a replica has failed. Without one of the old replicas the others need it whole. */
+  /** A canary that loses a replica has failed. Without an old replica the others need it whole. */
   #loseInCanary(stage: FleetStage, replica: FleetReplica): void {
     const { canary, target } = stage;
     if (canary === undefined || target === undefined) return;
@@ -407,7 +414,7 @@ export class FleetScheduler {
     else if (stage.isOnItsOwn) stage.aloneEndsAtMs = atMs;
   }
 
-  /** The stage cannot go on toward its plan. */
+  /** The stage cannot get closer to its plan. */
   #stop(stage: FleetStage, target: StagePlan): void {
     if (this.#active?.stage === stage && this.#active.failure === undefined)
       this.#abort(this.#active, noRoom(stage.id, target), this.#nowMs);
@@ -433,7 +440,7 @@ export class FleetScheduler {
     onEnd(failure === undefined ? { kind: 'done' } : { kind: 'failed', failure: failure.cause });
   }
 
-  /** The change is given up: back to the plan from before, or as far as a mere growth has come. */
+  /** Cancels the change: back to the plan before, or as far as a growth has come. */
   #abort(active: ActiveChange, failure: unknown, nowMs: number): void {
     active.failure ??= { cause: failure };
     if (active.stage.canary !== undefined) this.#dropCanary(active.stage);
@@ -487,12 +494,12 @@ export class FleetScheduler {
     return { stage, replica: stage?.replicas.get(id) };
   }
 
-  /** Cores that all may hold on the way to `to`. */
+  /** Cores that all replicas may hold on the way to `to`. */
   #mostCores(to: StagePlan | undefined): number {
     return coresDuringChange(this.#limits, { inForce: this.#plansInForce(), to, fromCores: this.#fromCores });
   }
 
-  /** By stage; the first plan of a stage counts at once, for nothing that serves could make room for it. */
+  /** By stage. The first plan of a stage counts at once, because nothing that serves could make headroom for it. */
   #plansInForce(): readonly StagePlan[] {
     return [...this.#stages.values()].flatMap((stage) => {
       const plan = this.#active?.stage === stage ? (this.#active.previous ?? this.#active.change.to) : stage.target;

@@ -1,4 +1,7 @@
-/** What the fleet knows of one stage: its replicas, the plan it goes to or keeps to, and its restarts. It takes no step by itself. */
+/**
+ * One stage of the fleet: its replicas, the plan that it keeps or changes to, and its restarts. It takes no step by
+ * itself.
+ */
 import { type ReplicaId, replicaId, type StageId, type VariantId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
 import type { ReplicaStatus, RunningReplica, RunningStage } from '../../model/running-plan.js';
@@ -9,29 +12,30 @@ import { isOfKind, noneReady, type ReadyCounts, type ReplicaKind, readyCounts, s
 /** A replica in the fleet's books. */
 export interface FleetReplica extends RunningReplica {
   status: ReplicaStatus;
-  /** Set from the start on until it has started or failed to; also while it is not wanted any more. */
+  /** Set from the start on until it has started or failed, also if it is no longer wanted. */
   launching: boolean;
-  /** Whether a change asked for it, as opposed to a restart. */
+  /** Started by a change, not by a restart. */
   readonly forChange: boolean;
-  /** Instant at which nobody waits any longer for it to drain. */
+  /** Instant until which its drain is awaited. */
   patienceEndsAtMs: number;
   overdue: boolean;
   /** Instant since which it serves. */
   readyAtMs: number;
 }
 
-/** One stage of the fleet. */
 export class FleetStage {
   readonly id: StageId;
   readonly replicas = new Map<ReplicaId, FleetReplica>();
   target: StagePlan | undefined;
-  /** The plan whose batching and drop rule are in force. */
+  /** Plan whose batching and drop rule are in force. */
   serving: StagePlan | undefined;
   before: ReadyCounts = noneReady;
   retryAtMs = Number.POSITIVE_INFINITY;
-  /** While it goes on, or back, by itself, without a change that waits for it. */
+  /** Set while it changes, or turns back, by itself, without a running change. */
   #alone: { readonly from: StagePlan | undefined } | undefined;
-  /** Instant at which it turns back unless everything has started; Infinity while a change or nothing waits for that. */
+  /**
+   * Instant at which it turns back unless everything has started; Infinity while a change or nothing waits for that.
+   */
   aloneEndsAtMs = Number.POSITIVE_INFINITY;
   /** Set while a new variant gets a fraction of the requests. */
   canary: StageCanary | undefined;
@@ -44,7 +48,7 @@ export class FleetStage {
     this.id = id;
   }
 
-  /** Writes a replica down under a name of its own. */
+  /** Adds a replica under its own name. */
   register({ variantId, resources }: ReplicaKind, status: ReplicaStatus, forChange = false): FleetReplica {
     this.#made += 1;
     const id = replicaId(`${this.id}-${variantId}-${this.#made}`);
@@ -57,7 +61,7 @@ export class FleetStage {
     return replica;
   }
 
-  /** Sets out for `to` from what is ready now. */
+  /** Begins a change to `to` from what is ready now. */
   headFor(to: StagePlan | undefined): void {
     this.target = to;
     this.endAlone();
@@ -65,7 +69,7 @@ export class FleetStage {
   }
 
   /**
-   * Goes on without a change that waits for it, coming `from` a plan, and turns back at `endsAtMs`. Where it only grows it keeps to what
+   * Continues without a running change, coming `from` a plan, and turns back at `endsAtMs`. A mere growth keeps what
    * serves or starts by now.
    */
   goOnAlone(from: StagePlan | undefined, endsAtMs: number): void {
@@ -77,59 +81,59 @@ export class FleetStage {
     this.aloneEndsAtMs = endsAtMs;
   }
 
-  /** Goes back to `previous`, or keeps what has grown beyond it. */
+  /** Returns to `previous`, or keeps what has grown beyond it. */
   turnBack(previous: StagePlan | undefined, nowMs: number): void {
     this.headFor(this.#grownBeyond(previous, this.fittingAlive()));
     this.markMissing(nowMs);
   }
 
-  /** Goes back without a change that waits for it, and is on its own until it has settled. */
+  /** Returns without a running change, and is on its own until it has settled. */
   turnBackAlone(nowMs: number): void {
     this.turnBack(this.#alone?.from, nowMs);
     this.settleAlone();
   }
 
-  /** Comes to rest at its plan without a change that waits for that. */
+  /** Settles at its plan without a running change. */
   settleAlone(): void {
     this.#alone = { from: this.target };
   }
 
-  /** Looks at whether everything has started by `aloneEndsAtMs`. */
+  /** Checks at `aloneEndsAtMs` that everything has started. */
   endAloneStarts(nowMs: number): void {
     this.aloneEndsAtMs = Number.POSITIVE_INFINITY;
     if (!this.hasArrived) this.turnBackAlone(nowMs);
   }
 
-  /** What nobody waits for has come to its end, or to where it cannot go on. */
+  /** A stage on its own has arrived, or cannot continue. */
   endAlone(): void {
     this.#alone = undefined;
     this.aloneEndsAtMs = Number.POSITIVE_INFINITY;
   }
 
-  /** Takes note of whether it has come to its end without a change that waited for it. */
+  /** Records that it has arrived without a running change. */
   noteArrival(): void {
     if (this.isOnItsOwn && !this.unsettled && this.hasArrived) this.endAlone();
   }
 
-  /** Whether it is on its way without a change that waits for it. */
+  /** Is it changing without a running change? */
   get isOnItsOwn(): boolean {
     return this.#alone !== undefined;
   }
 
-  /** The plan that it has, or had before it set out on its own with what serves beyond it by now. */
+  /** Its plan, or the one before it continued on its own, with what serves beyond it by now. */
   get comesFrom(): StagePlan | undefined {
     if (!this.isOnItsOwn) return this.target;
     return this.#grownBeyond(this.#alone?.from, this.#fitting('ready'));
   }
 
-  /** The plan that it heads for as far as `grown` replicas of it go, where those are a mere growth of `previous`; else that. */
+  /** Its target with `grown` replicas, if that is a mere growth of `previous`; else `previous`. */
   #grownBeyond(previous: StagePlan | undefined, grown: number): StagePlan | undefined {
     const { target, before } = this;
     const isGrowth = target !== undefined && before.others === 0 && grown > 0 && grown >= (previous?.replicas ?? 0);
     return isGrowth ? { ...target, replicas: grown } : previous;
   }
 
-  /** Whether all of its plan is there, but for what still drains. */
+  /** Is all of its plan there, except what still drains? */
   get hasArrived(): boolean {
     const { target: to, before } = this;
     if (to === undefined) return true;
@@ -137,7 +141,7 @@ export class FleetStage {
     return stageSteps({ replicas: this.all(), to, before, adopted: true }, nothing).state === 'arrived';
   }
 
-  /** Whether batching and drop rule are those of the target already. */
+  /** Are batching and drop rule those of the target? */
   get adopted(): boolean {
     const { target, serving } = this;
     return (
@@ -158,7 +162,7 @@ export class FleetStage {
     return this.#fitting('ready') + this.#fitting('starting');
   }
 
-  /** Ready replicas of the target's kind as a fraction of those it wants. */
+  /** Ready replicas of the target's kind as a fraction of those wanted. */
   get readyFraction(): number {
     return this.target === undefined ? 0 : this.#fitting('ready') / this.target.replicas;
   }
@@ -169,7 +173,7 @@ export class FleetStage {
     return this.all().filter((replica) => replica.status === wanted && isOfKind(replica, target)).length;
   }
 
-  /** Shows what the target has and the stage lacks as failed, to be restarted after the back-off. */
+  /** Marks what the target has and the stage lacks as failed, to be restarted after the back-off. */
   markMissing(nowMs: number): void {
     if (this.target === undefined) return;
     const failed = this.all().filter(({ status }) => status === 'failed').length;
@@ -178,7 +182,7 @@ export class FleetStage {
     this.planRestart(nowMs);
   }
 
-  /** Shows a replica that served until now as failed, to be restarted. */
+  /** Marks a serving replica as failed, to be restarted. */
   markLost(replica: FleetReplica, nowMs: number): void {
     if (hadServed(nowMs - replica.readyAtMs)) this.#restarts = noRestarts;
     this.register(replica, 'failed');
@@ -193,28 +197,27 @@ export class FleetStage {
     this.retryAtMs = nowMs + delayMs;
   }
 
-  /** A restart has ended, well or not. */
   restartEnded(nowMs: number): void {
     this.#restarts = restartEnded(this.#restarts, nowMs);
   }
 
-  /** Gives the places of failed replicas free, so that they are started anew. */
+  /** Frees the places of failed replicas, so that they are started again. */
   forgetFailed(): void {
     this.retryAtMs = Number.POSITIVE_INFINITY;
     for (const { replicaId: id, status } of this.all()) if (status === 'failed') this.replicas.delete(id);
   }
 
-  /** Whether something still starts, or drains and is waited for. */
+  /** Does something still start, or drain and is awaited? */
   get unsettled(): boolean {
     return this.all().some(({ launching, status, overdue }) => launching || (status === 'draining' && !overdue));
   }
 
-  /** Cores that its replicas hold, failed ones included: they come back. */
+  /** Cores of its replicas, including failed ones, which will come back. */
   get heldCores(): number {
     return this.all().reduce((sum, { resources, overdue }) => sum + (overdue ? 0 : resources.cpuCores), 0);
   }
 
-  /** What runs; a stage that never ran has batches of one. */
+  /** Running plan; a stage that never ran has batches of one. */
   running(): RunningStage {
     const { maxBatchSize, maxBatchWaitMs } = this.serving ?? { maxBatchSize: 1, maxBatchWaitMs: 0 };
     const replicas = this.all().map(

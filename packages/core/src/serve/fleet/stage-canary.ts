@@ -1,4 +1,7 @@
-/** State of one canary in the fleet: its step, the fraction in force and the next look at its outcomes. It takes no step by itself. */
+/**
+ * State of one canary in the fleet: its step, the fraction in force and the next look at its outcomes. It takes no step
+ * by itself.
+ */
 import type { SideCount } from '../../model/side-count.js';
 import { type CanaryVerdict, canaryFractions, judgeCanary } from '../rollout/canary.js';
 
@@ -21,7 +24,7 @@ export class StageCanary {
     return canaryFractions[this.#step] ?? 1;
   }
 
-  /** Raises the fraction to what its ready replicas carry; tells if it has changed. */
+  /** Raises the fraction to the capacity of its ready replicas; returns true if it has changed. */
   raise(readyFraction: number): boolean {
     const fraction = Math.min(this.target, readyFraction);
     if (fraction === this.fraction) return false;

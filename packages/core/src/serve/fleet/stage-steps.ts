@@ -1,12 +1,13 @@
 /**
- * The next steps of a stage toward its plan, from what runs alone (level-triggered, so a crash in the middle costs nothing).
+ * Next steps of a stage toward its plan, from the actual replicas alone (level-triggered, so a crash in the middle
+ * costs nothing).
  *
- * Make before break: with U₀ other and n₀ fitting replicas ready at the beginning and N wanted, u others may go on as long as
- * u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Then capacity, u·k + n·k′, is at least a mean of the capacities of old and new plan, weighted by
- * u/U₀, so never below the smaller of the two, whatever a replica of either kind carries; with others of several kinds that holds for each. Batching and drop rule switch when the new kind
- * carries as much as the old. Starts take only the room there is; where that is too small to go on, the count alone is the floor:
- * as many ready replicas as the smaller of the two plans has. With room for one replica of the largest kind beyond both plans that
- * always leads through.
+ * Make before break: with U₀ other and n₀ fitting replicas ready at the beginning and N wanted, u others may leave
+ * while u/U₀ + (n − n₀)/(N − n₀) ≥ 1. Then capacity, u·k + n·k′, is at least a mean of the capacities of old and new
+ * plan, weighted by u/U₀. So it never falls below the smaller one, whatever a replica of either kind carries; with
+ * several other kinds this holds for each. Batching and drop rule switch when the new kind carries as much as the old.
+ * Starts use only the headroom. If it is too small, the count alone is the floor: as many ready replicas as the smaller
+ * plan has. Headroom for one replica of the largest kind beyond both plans always suffices.
  */
 import type { ReplicaId } from '../../model/ids.js';
 import type { StagePlan } from '../../model/plan.js';
@@ -14,48 +15,48 @@ import type { RunningReplica } from '../../model/running-plan.js';
 import { startableReplicas } from '../rollout/headroom.js';
 import { newReplicasFor, oldReplicasByShare, replicasByCount } from '../rollout/share.js';
 
-/** A kind of replica. */
 export type ReplicaKind = Pick<StagePlan, 'variantId' | 'resources'>;
 
 /** Ready replicas of the wanted kind and of others. */
 export interface ReadyCounts {
   readonly fitting: number;
   readonly others: number;
-  /** The others by kind: what gave way may have left several, of which a replica of each carries something else. */
+  /** The others by kind. A preempted change may have left several, with different capacities per replica. */
   readonly othersByKind: readonly { readonly kind: ReplicaKind; readonly ready: number }[];
 }
 
-/** Where nothing is ready. */
 export const noneReady: ReadyCounts = { fitting: 0, others: 0, othersByKind: [] };
 
-/** A stage on its way: what runs, oldest first, where it is to go, and what was ready when it set out. */
+/** A changing stage: its replicas, oldest first, its target, and what was ready at the beginning. */
 export interface StageOnItsWay {
   readonly replicas: readonly RunningReplica[];
   readonly to: StagePlan;
   readonly before: ReadyCounts;
-  /** Whether batching and drop rule are those of `to` already. */
+  /** Are batching and drop rule those of `to` already? */
   readonly adopted: boolean;
 }
 
-/** What may be started now; `comesFree` while something anywhere is on its way out or starting, after which there may be more. */
+/** Headroom for starts; `comesFree` while something anywhere is leaving or starting, after which there may be more. */
 export interface StartRoom {
   readonly cpuCores: number;
   readonly starts: number;
   readonly comesFree: boolean;
 }
 
-/** What to do now, in this order. Failed replicas keep their place (they are restarted after a back-off) unless they are forgotten. */
+/**
+ * Steps to take now, in this order. Failed replicas keep their place (they are restarted after a back-off) unless they
+ * are forgotten.
+ */
 export interface StageSteps {
   readonly forget: readonly ReplicaId[];
   readonly discard: readonly ReplicaId[];
   readonly start: number;
   readonly adopt: boolean;
   readonly drain: readonly ReplicaId[];
-  /** `arrived` when nothing is left to do but to wait for what drains; `no-room` when nothing can be done ever. */
+  /** `arrived` if only drains remain; `no-room` if nothing can ever be done. */
   readonly state: 'under-way' | 'arrived' | 'no-room';
 }
 
-/** Whether a replica is of a kind. */
 export function isOfKind(replica: ReplicaKind, { variantId, resources }: ReplicaKind): boolean {
   return (
     replica.variantId === variantId &&
@@ -75,8 +76,8 @@ export function readyCounts(replicas: readonly RunningReplica[], to: ReplicaKind
 }
 
 /**
- * The steps toward a canary with a fraction of the requests. New replicas start for that fraction; old ones stay unless they have to make
- * room, one at a time and by the share rule.
+ * Steps toward a canary with a fraction of the requests. New replicas start for that fraction. Old ones stay unless
+ * they have to make room, one at a time and by the share rule.
  */
 export function canarySteps(stage: StageOnItsWay, headroom: StartRoom, fraction: number): StageSteps {
   const replicas = newReplicasFor(fraction, stage.to.replicas);
@@ -96,7 +97,7 @@ export function canarySteps(stage: StageOnItsWay, headroom: StartRoom, fraction:
 
 interface StartsNow {
   readonly start: number;
-  /** Something is missing, and nothing leads to room for it. */
+  /** Something is missing, and nothing leads to headroom for it. */
   readonly isStuck: boolean;
 }
 
@@ -106,7 +107,6 @@ function startsNow(present: number, to: StagePlan, { cpuCores, starts, comesFree
   return { start, isStuck: missing > 0 && start === 0 && !comesFree };
 }
 
-/** The steps to take now. */
 export function stageSteps(stage: StageOnItsWay, room: StartRoom): StageSteps {
   const { to } = stage;
   const places = placesOf(stage);
@@ -131,7 +131,6 @@ export function stageSteps(stage: StageOnItsWay, room: StartRoom): StageSteps {
 interface Places {
   /** Replicas that fill the places of the plan: ready, starting or failed. */
   readonly kept: readonly RunningReplica[];
-  /** How many of them are ready. */
   readonly ready: number;
   /** Ready ones beyond the plan. */
   readonly surplus: readonly RunningReplica[];
@@ -158,7 +157,7 @@ function placesOf({ replicas, to }: StageOnItsWay): Places {
   };
 }
 
-/** Others that may go while the shares of old and new capacity still sum up to one, whatever a replica of each kind carries. */
+/** Others that may leave while the shares of old and new capacity still sum to one. */
 function spareOthers({ to, before }: StageOnItsWay, { others, ready }: Places): readonly RunningReplica[] {
   if (ready >= to.replicas) return others;
   return before.othersByKind.flatMap(({ kind, ready: oldAtStart }) => {
@@ -175,7 +174,7 @@ function spareByCount({ to, before }: StageOnItsWay, { others, ready }: Places):
   return others.length - 1 + ready >= floor ? others.slice(0, 1) : [];
 }
 
-/** Whether the new kind carries as much of its plan as the others, `staying` of them, of theirs. */
+/** Does the new kind carry as much of its plan as the others, `staying` of them, of theirs? */
 function carriesEnough({ to, before }: StageOnItsWay, ready: number, staying: number): boolean {
   if (ready === 0) return to.replicas === 0;
   return ready / to.replicas >= (before.others === 0 ? 0 : staying / before.others);
@@ -185,7 +184,7 @@ function ids(replicas: readonly RunningReplica[]): readonly ReplicaId[] {
   return replicas.map(({ replicaId }) => replicaId);
 }
 
-/** A change tried in thought: the replicas of the stage, and the cores that it may hold. */
+/** A change tried without effects: the replicas of the stage, and the cores that it may hold. */
 export interface PlannedSteps {
   readonly replicas: readonly RunningReplica[];
   readonly to: StagePlan;
