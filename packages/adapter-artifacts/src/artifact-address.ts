@@ -25,9 +25,9 @@ export function artifactAddress(reference: string): ArtifactAddress {
   const scheme = schemeOf(reference);
   if (scheme === 's3') return s3Address(reference);
   if (scheme !== 'https' && scheme !== 'http') {
-    throw refused(reference, `${scheme}: is none of https:, s3:, npm: and paths.`);
+    throw refused(reference, `${scheme}: is not supported; use https:, s3:, npm: or a path.`);
   }
-  if (!URL.canParse(reference)) throw refused(reference, 'it is no valid URL.');
+  if (!URL.canParse(reference)) throw refused(reference, 'it is not a valid URL.');
   const url = new URL(reference);
   if (url.username !== '' || url.password !== '') {
     const bare = `${url.protocol}//${url.host}${url.pathname}`;

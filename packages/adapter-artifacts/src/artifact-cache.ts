@@ -88,7 +88,7 @@ export class ArtifactCache {
       return await this.#keep(reference, address, part, came);
     } catch (error) {
       if (kept === undefined || !(error instanceof AppError) || error.code !== 'ARTIFACT_UNAVAILABLE') throw error;
-      this.#options.onWarning?.(`${error.message} The copy kept here is used.`);
+      this.#options.onWarning?.(`${error.message} The cached copy is used.`);
       return kept;
     } finally {
       await rm(part, { force: true });
@@ -101,7 +101,7 @@ export class ArtifactCache {
     if (path === undefined) return undefined;
     const expected = stated ?? this.#folder.known(reference)?.sha256;
     if ((await fileDigest(path)) === expected) return path;
-    this.#options.onWarning?.(`The kept copy of ${reference} is damaged and is fetched again.`);
+    this.#options.onWarning?.(`The cached copy of ${reference} is corrupt and is fetched again.`);
     await rm(path, { force: true });
     return undefined;
   }

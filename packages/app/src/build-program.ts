@@ -36,7 +36,7 @@ const jsonFlag = () => new Option('--json', 'print one JSON document on stdout; 
 const profileScaleFlag = () =>
   new Option(
     '--profile-scale <f>',
-    'use the kept profile of another machine, its times multiplied by this factor',
+    'use the cached profile of another machine, with times multiplied by this factor',
   ).argParser(positive);
 const policyFlag = (description: string) =>
   new Option('--policy <name>', description).choices(policyNames).default(policyNames[0]);
@@ -49,7 +49,7 @@ const loadFlag = () =>
 const arrivalsFlag = () =>
   new Option(
     '--arrivals <form>',
-    'poisson, deterministic, gamma:CV, mmpp:…, daily-cycle:…, step:…, ramp:…, square-wave:… or piecewise-linear:… (docs/reference/loads.md); with --load how a second is filled: poisson, uniform or bunched',
+    'poisson, deterministic, gamma:CV, mmpp:…, daily-cycle:…, step:…, ramp:…, square-wave:… or piecewise-linear:… (docs/reference/loads.md); with --load the spread within a second: poisson, uniform or bunched',
   ).default('poisson');
 
 /** Program with all commands. Wrong usage throws CommanderError from `parseAsync`. */
@@ -92,14 +92,14 @@ function addFirstSteps(program: Command): void {
       'profile, plan, serve and adapt the example pipeline under a changing load, and compare with fixed plans',
     )
     .addOption(policyFlag('adapt, or serve a fixed plan instead'))
-    .option('--report <file>', 'where to write the HTML report')
+    .option('--report <file>', 'file for the HTML report')
     .addOption(jsonFlag())
     .action((options) => runCommand(options, async () => (await import('./commands/demo.js')).demo(options)));
 
   program
     .command('init')
-    .argument('[folder]', 'where to write the files', 'my-pipeline')
-    .description('write a small pipeline of your own to start from')
+    .argument('[folder]', 'folder for the files', 'my-pipeline')
+    .description('write a small pipeline to start from')
     .addOption(jsonFlag())
     .action((folder, options) => runCommand(options, async () => (await import('./commands/init.js')).init(folder)));
 
@@ -122,7 +122,7 @@ function addMeasurements(program: Command): void {
     .option('--stage <name>', 'measure this stage only')
     .option('--out <file>', 'write the profile there as well')
     .option('--report <file>', 'write an HTML report with plots there')
-    .option('--force', 'measure again what is already known')
+    .option('--force', 'measure fresh figures again')
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/profile.js')).profile(file, options)),
@@ -132,9 +132,9 @@ function addMeasurements(program: Command): void {
     .command('evaluate')
     .argument('<file>', 'pipeline file')
     .description('measure the end-to-end accuracy of every combination of variants')
-    .option('--data <folder>', 'folder of labelled samples; that of the pipeline file when left out')
+    .option('--data <folder>', 'folder of labelled samples; default: that of the pipeline file')
     .option('--out <file>', 'write the accuracy table there, for accuracyTable of the pipeline file')
-    .option('--samples <n>', 'only the first so many samples', count)
+    .option('--samples <n>', 'use only the first samples', count)
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/evaluate.js')).evaluate(file, options)),
@@ -144,8 +144,8 @@ function addMeasurements(program: Command): void {
 function addPlan(program: Command): void {
   program
     .command('plan')
-    .argument('<files...>', 'pipeline files; several are planned one by one, each within its own budget')
-    .description('find the best plan for a load, with what is proven about it')
+    .argument('<files...>', 'pipeline files; several are planned separately, each within its budget')
+    .description('find the best plan for a load, with a proof')
     .requiredOption('--arrival-rps <n>', 'requests per second to plan for', positiveRate)
     .addOption(
       new Option('--objective <name>', 'overrides the file').choices([
@@ -160,17 +160,17 @@ function addPlan(program: Command): void {
     .option('--slo-ms <m>', 'overrides the latency of the SLO', positive)
     .option('--budget-cores <c>', 'overrides the core budget', cores)
     .option('--node-cores <list>', 'cores of each machine, such as 4,4,8, that the replicas must fit on', nodeCores)
-    .option('--accuracy-table <file>', 'measured accuracies, as `evaluate --json` prints them; wins over the file')
-    .option('--running-plan <file>', 'plan that runs, as --out writes it; starting replicas then has a cost')
+    .option('--accuracy-table <file>', 'measured accuracies, as `evaluate --json` prints them; overrides the file')
+    .option('--running-plan <file>', 'running plan, as --out writes it; starting replicas then has a cost')
     .addOption(policyFlag('how to plan'))
     .addOption(
-      new Option('--estimator <name>', 'where latencies come from')
+      new Option('--estimator <name>', 'estimator of latencies')
         .choices(['distribution', 'sum-of-tails'])
         .default('distribution'),
     )
     .option('--no-verify', 'skip the simulation of the plan')
     .addOption(profileScaleFlag())
-    .option('--explain', 'say what more would give and why other variants lost')
+    .option('--explain', 'explain the value of more budget and why other variants lost')
     .option('--frontier', 'show every best trade-off of accuracy and cost, as --objective frontier does')
     .option('--svg <file>', 'draw the frontier there')
     .option('--out <file>', 'write the JSON answer there as well')
@@ -185,14 +185,8 @@ function addSimulate(program: Command): void {
     .command('simulate')
     .argument('<file>', 'pipeline file')
     .description('simulate a plan, or the control loop with a policy, under a load')
-    .addOption(
-      new Option('--plan <file>', 'a plan that stays in force, as `equipoise plan --json` prints it').conflicts(
-        'policy',
-      ),
-    )
-    .addOption(
-      new Option('--policy <name>', 'run the control loop and plan this way at every tick').choices(policyNames),
-    )
+    .addOption(new Option('--plan <file>', 'fixed plan, as `equipoise plan --json` prints it').conflicts('policy'))
+    .addOption(new Option('--policy <name>', 'run the control loop with this policy').choices(policyNames))
     .option('--arrival-rps <n>', 'rate of a load without a file', positiveRate)
     .option('--duration-s <n>', 'length of a load without a file', positive)
     .addOption(loadFlag())
@@ -211,11 +205,9 @@ function addExperiment(program: Command): void {
   program
     .command('experiment')
     .argument('<grid>', 'experiment grid: policies, pipelines, loads and seeds')
-    .description(
-      'simulate a grid on all cores and compare its policies; finished cells are kept and not simulated again',
-    )
-    .option('--out <folder>', 'where results are kept; .equipoise/experiments/NAME beside the grid when left out')
-    .option('--threads <n>', 'how many cells to simulate at a time; one a core when left out', count)
+    .description('simulate a grid on all cores and compare its policies; finished cells are not simulated again')
+    .option('--out <folder>', 'folder of the results; default: .equipoise/experiments/NAME next to the grid')
+    .option('--threads <n>', 'cells to simulate at a time; default: one per core', count)
     .addOption(jsonFlag())
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/experiment.js')).experiment(file, options)),
@@ -227,20 +219,16 @@ function addForecast(program: Command): void {
     .command('forecast')
     .argument('<trace>', 'CSV with the requests of each second (.gz too), or the name of a shipped load')
     .description('fit all forecasters to a trace, select one by pinball loss and test it on the rest')
-    .option('--bin-s <n>', 'seconds whose largest count makes one value', count, 10)
-    .option('--lags <n>', 'last values that a forecast rests on', count, 12)
-    .option('--horizon-bins <n>', 'next values whose largest one is foretold', count, 2)
-    .option(
-      '--train-s <n>',
-      'seconds of the trace to fit on, the rest is for testing; five sevenths when left out',
-      count,
-    )
+    .option('--bin-s <n>', 'seconds per value, which is their largest count', count, 10)
+    .option('--lags <n>', 'past values that a forecast uses', count, 12)
+    .option('--horizon-bins <n>', 'next values of which the largest is forecast', count, 2)
+    .option('--train-s <n>', 'seconds of the trace to fit on, the rest is for testing; default: five sevenths', count)
     .option(
       '--scale <f>',
-      'counts are multiplied by it and rounded down; left out, 1 for a shipped load and 0.125, that of the IPA paper, for a file',
+      'factor of the counts, rounded down; default: 1 for a shipped load and 0.125, as in the IPA paper, for a file',
       positive,
     )
-    .option('--keep-zeros', 'keep seconds without requests; they are taken for gaps of the trace otherwise')
+    .option('--keep-zeros', 'keep seconds without requests instead of treating them as gaps of the trace')
     .option('--seed <n>', 'seed of the fits; the same seed gives the same forecasts', seed, 1)
     .option('--svg <file>', 'draw the last forecasts there')
     .addOption(jsonFlag())
@@ -253,70 +241,72 @@ function addServe(program: Command): void {
   program
     .command('serve')
     .argument('<file>', 'pipeline file')
-    .description(
-      'serve the pipeline and adapt it to the load; SIGINT and SIGTERM drain it, SIGHUP reads its files anew',
-    )
+    .description('serve the pipeline and adapt it to the load; SIGINT and SIGTERM drain it, SIGHUP reloads its files')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <n>', 'port to listen on, 0 for any free one', port, 8080)
-    .option('--grpc-port <n>', 'port of gRPC on the same address, 0 for any free one; left out, there is none', port)
+    .option('--grpc-port <n>', 'port of gRPC on the same address, 0 for any free one; default: none', port)
     .option(
       '--arrival-rps <n>',
-      'plan for this load at the start instead of going on with the last good plan',
+      'plan for this load at the start instead of restoring the last good plan',
       positiveRate,
     )
     .option('--max-body-bytes <n>', 'largest request body', count, 16 * MIB)
     .option(
       '--token-file <file>',
-      'ask clients for a bearer token; the file has a line for each: [TENANT] TOKEN [rps=N] [burst=N]',
+      'require bearer tokens from clients; the file has one line per token: [TENANT] TOKEN [rps=N] [burst=N]',
     )
     .option(
       '--tls-cert <file>',
-      'certificate in PEM, its chain behind it: REST and gRPC over TLS; read again when it changes',
+      'certificate in PEM, followed by its chain: REST and gRPC over TLS; reloaded when it changes',
     )
     .option(
       '--tls-key <file>',
-      'key of the certificate in PEM, which only its owner may write and nobody beside its group may read',
+      'key of the certificate in PEM, writable by its owner only and readable by its group at most',
     )
     .option('--fixed', 'keep the first plan, never adapt')
     .addOption(
       new Option(
         '--mode <mode>',
-        'what the control loop does: act, only advise, or nothing; left out, what was asked for last on the admin port, or what the file says',
+        'control loop: act, only advise, or nothing; default: the mode set last on the admin port, else that of the file',
       ).choices(['auto', 'advise', 'off']),
     )
     .option(
       '--admin-port <n>',
-      'port of the admin API, 0 for any free one; left out, 8081, or none where that is taken',
+      'port of the admin API, 0 for any free one; default: 8081, or none if that is taken',
       port,
     )
     .option('--no-admin-port', 'no admin API')
-    .option('--admin-host <address>', 'address of the admin API; one beyond this machine needs a token', '127.0.0.1')
-    .option('--admin-token-file <file>', 'ask clients of the admin API for the bearer token that this file holds')
+    .option(
+      '--admin-host <address>',
+      'address of the admin API; needs a token if other machines can reach it',
+      '127.0.0.1',
+    )
+    .option('--admin-token-file <file>', 'require the bearer token in this file from clients of the admin API')
     .option(
       '--keda-port <n>',
-      'port that tells KEDA, as an external scaler, how many replicas each stage should have; 0 for any free one; left out, there is none',
+      'port of the external scaler that tells KEDA the wanted replicas of each stage; 0 for any free one; default: none',
       port,
     )
-    .option('--keda-host <address>', 'address of the port for KEDA, which asks for no token', '127.0.0.1')
+    .option('--keda-host <address>', 'address of the port for KEDA, which needs no token', '127.0.0.1')
     .option(
       '--share-with <url>',
-      'http://HOST:PORT of another server of this pipeline, which gets a share of the requests over plain HTTP, with the tokens of their clients; what it fails to answer is answered here',
+      'http://HOST:PORT of another server of this pipeline that gets a share of the requests over plain HTTP, with the tokens of their clients; requests that it fails to answer are answered here',
     )
-    .option('--share <f>', 'that share of them, above 0 and at most 1', positive)
+    .option('--share <f>', 'fraction of requests for --share-with, above 0 and at most 1', positive)
     .addOption(profileScaleFlag())
-    .addOption(policyFlag('plan of the start; a fixed one is kept'))
+    .addOption(policyFlag('policy of the first plan; a plan of any other than the default stays fixed'))
     .action((file, options) =>
       runCommand(options, async () => (await import('./commands/serve.js')).serve(file, options)),
     );
 }
 
-const pipelineFlag = () => new Option('--pipeline <name>', 'only this pipeline, where the log has several');
+const pipelineFlag = () => new Option('--pipeline <name>', 'only this pipeline, if the log has several');
 
 function addDecisions(program: Command): void {
   program
     .command('explain')
-    .argument('[decision]', 'its number; the newest one when left out', count)
-    .description('say what a decision of the control loop saw, chose and passed over, and what came of it')
+    .argument('[decision]', 'number of the decision; default: the newest', count)
+    .description('show observation, choice, rejected alternatives and outcome of a decision of the control loop')
     .option('--log <file>', 'state file of the server, or an exported log', '.equipoise/state.db')
     .addOption(pipelineFlag())
     .addOption(jsonFlag())
@@ -327,8 +317,8 @@ function addDecisions(program: Command): void {
   program
     .command('replay')
     .argument('<log>', 'state file of a server (.equipoise/state.db), or an exported log')
-    .description('take the decisions of a log again; the same code comes to the same decisions')
-    .option('--newest <n>', 'only the newest so many decisions of each pipeline', count)
+    .description('repeat the decisions of a log; the same code makes the same decisions')
+    .option('--newest <n>', 'only the newest decisions of each pipeline', count)
     .option('--out <file>', 'export the log there as JSON lines')
     .addOption(pipelineFlag())
     .addOption(jsonFlag())
@@ -347,11 +337,11 @@ function addLoad(program: Command): void {
     .addOption(loadFlag())
     .addOption(arrivalsFlag())
     .option('--body <path>', 'a file or a folder of files to send, in turn')
-    .option('--content-type <type>', 'media type of the bodies; by their ending when left out')
-    .option('--token-file <file>', 'show the server the bearer token that this file holds')
-    .option('--timeout-ms <n>', 'give up on a request after this time', timeoutMs, 10_000)
+    .option('--content-type <type>', 'media type of the bodies; default: by file ending')
+    .option('--token-file <file>', 'send the bearer token in this file')
+    .option('--timeout-ms <n>', 'cancel a request after this time', timeoutMs, 10_000)
     .option('--seed <n>', 'seed of the arrivals', seed, 1)
-    .option('--keep-going', 'send the whole load though the first requests find nobody who listens, or are all refused')
+    .option('--keep-going', 'send the whole load even if the server is unreachable or refuses the first requests')
     .addOption(jsonFlag())
     .action((url, options) => runCommand(options, async () => (await import('./commands/load.js')).load(url, options)));
 }

@@ -56,7 +56,7 @@ export class InputCollection {
     const declared = this.#declared.find((input) => input.name === name);
     if (declared === undefined && this.#declared.length > 0) throw unknownInput(this.#declared);
     if (this.#tensors.has(name)) {
-      throw new AppError('MALFORMED_REQUEST', `The input ${boundedName(name)} stands there twice.`);
+      throw new AppError('MALFORMED_REQUEST', `The input ${boundedName(name)} appears twice.`);
     }
     return declared;
   }

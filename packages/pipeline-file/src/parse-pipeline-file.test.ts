@@ -73,7 +73,7 @@ describe('a file with mistakes', () => {
         path: 'spec.budget.cpuCores',
         line: 7,
         column: 15,
-        message: 'expected a number above 0, found the text "8" (numbers stand without quotes and unit)',
+        message: 'expected a number above 0, found the text "8" (write numbers without quotes and unit)',
         suggestion: '8',
       },
       {

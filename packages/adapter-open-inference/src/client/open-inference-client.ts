@@ -19,7 +19,7 @@ export function openInferenceClient(url: string, options: ClientOptions = {}): I
     default:
       throw new AppError(
         'WRONG_USAGE',
-        `"${url}" is no address of an inference server; expected http://host:port, https://…, grpc://… or grpcs://….`,
+        `"${url}" is not an address of an inference server; expected http://host:port, https://…, grpc://… or grpcs://….`,
       );
   }
 }

@@ -80,7 +80,7 @@ export function tookTooLong(url: string, timeoutMs: number): AppError {
 
 /** Error of a call that its caller cancelled. */
 export function givenUp(url: string): AppError {
-  return new AppError('DROPPED', `The call to the server ${url} was given up.`, {
+  return new AppError('DROPPED', `The call to the server ${url} was cancelled.`, {
     details: { url, reason: 'cancelled' },
   });
 }

@@ -74,7 +74,7 @@ export class ServerRunner implements ModelRunner {
   }
 
   abandon(): void {
-    this.lose('its batch was given up');
+    this.lose('its batch was cancelled');
   }
 
   /** Marks the server as gone, reported by its owner. */

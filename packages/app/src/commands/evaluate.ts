@@ -100,7 +100,7 @@ async function importEvaluation(
     ({ module, variants }) => module === undefined && variants.some(({ server }) => server === undefined),
   );
   if (synthetic !== undefined) {
-    const message = `The stage ${synthetic.id} of ${file} has neither a module nor servers, so it gives no answers to score. Add the field module to it.`;
+    const message = `The stage ${synthetic.id} of ${file} has neither a module nor servers, so it has no answers to score. Add the field module.`;
     throw new AppError('INVALID_PIPELINE', message, { details: { stageId: synthetic.id } });
   }
   const dataDir = data === undefined ? resolve(spec.baseDir, evaluation.dataPath) : resolve(data);

@@ -118,7 +118,7 @@ function experimentText(
   });
   const without = infeasible.map((cell) => pc.yellow(`${cellText(cell)}: ${cell.message}`));
   const legend = pc.dim(
-    'means with their 95 % intervals over the seeds; ± half of that of a difference, * where it leaves 0 out',
+    'means with 95 % intervals over the seeds; ± half the interval of a difference, * if it excludes 0',
   );
   return [...tables, ...(without.length > 0 ? [without.join('\n')] : []), `${legend}\n${files.join('\n')}`].join(
     '\n\n',

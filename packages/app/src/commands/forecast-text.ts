@@ -110,7 +110,7 @@ function forecastPlot({ targetsRps, pointsRps, uppersRps }: Trial['inForce'], bi
   const label = (row: number): string => (row === 0 ? top.toFixed(1) : row === HEIGHT - 1 ? '0' : '');
   const span = `the last ${columns * binS} s`;
   return [
-    pc.dim(`rps: ● the peak that came, ─ foretold quantile, · foretold point`),
+    pc.dim(`rps: ● actual peak, ─ forecast quantile, · forecast point`),
     ...cells.map((line, row) => `${label(row).padStart(GUTTER - 1)} ${pc.dim('│')}${line.join('').trimEnd()}`),
     `${' '.repeat(GUTTER)}${pc.dim(`└${'─'.repeat(columns)}`)}`,
     pc.dim(`${' '.repeat(GUTTER + 1)}${span}`),

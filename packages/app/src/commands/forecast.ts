@@ -72,7 +72,7 @@ function requireEnough(
   const found = `${trainBins} bins of ${task.binS} s for training and ${testBins} for testing`;
   const unscaled =
     scale < 1
-      ? ` Or give --scale 1: counts × ${scale} are rounded down, and seconds of 0 are left out without --keep-zeros.`
+      ? ` Or give --scale 1: counts × ${scale} are rounded down, and seconds of 0 are dropped without --keep-zeros.`
       : '';
   throw new AppError(
     'WRONG_USAGE',

@@ -6,7 +6,7 @@ import { runCommand } from '../terminal/run-command.js';
 function image(text: string): string {
   if (/^[^\s=]+$/.test(text)) return text;
   throw new InvalidArgumentError(
-    'Expected an image; those of one pipeline, its stages and variants stand in its annotation equipoise.dev/images.',
+    'Expected an image; set those of one pipeline, its stages and variants in its annotation equipoise.dev/images.',
   );
 }
 
@@ -19,36 +19,32 @@ export function addOperator(program: Command): void {
   program
     .command('operator')
     .description(
-      'look after the InferencePipelines of a cluster: plan them for the load that their routers show, and bring the plans there; SIGTERM gives the lease to another operator',
+      'reconcile the InferencePipelines of a cluster: plan for the load that their routers report, and apply the plans; SIGTERM releases the lease to another operator',
     )
-    .option(
-      '--namespace <name>',
-      'namespace whose pipelines are looked after; that of the context when left out',
-      namespace,
-    )
-    .addOption(new Option('--all-namespaces', 'look after the pipelines of all namespaces').conflicts('namespace'))
-    .option('--kubeconfig <file>', 'how to reach the cluster; as kubectl does when left out, in a pod by its account')
-    .option('--context <name>', 'context of the kubeconfig; its current one when left out')
+    .option('--namespace <name>', 'namespace of the reconciled pipelines; default: that of the context', namespace)
+    .addOption(new Option('--all-namespaces', 'reconcile the pipelines of all namespaces').conflicts('namespace'))
+    .option('--kubeconfig <file>', 'access to the cluster; default: as kubectl, in a pod by its service account')
+    .option('--context <name>', 'context of the kubeconfig; default: its current one')
     .option(
       '--image <image>',
-      'image with Equipoise for pipelines that name none in their annotation equipoise.dev/images; `equipoise` with the tag of this version when left out',
+      'image with Equipoise for pipelines without the annotation equipoise.dev/images; default: `equipoise` with the tag of this version',
       image,
     )
     .option(
       '--lease-name <name>',
-      'lease by which several operators agree on the one that acts',
+      'lease by which several operators elect the active one',
       leaseName,
       'equipoise-operator',
     )
     .option(
       '--lease-namespace <name>',
-      'namespace of the lease; that of the context, or of the pod, when left out',
+      'namespace of the lease; default: that of the context, or of the pod',
       namespace,
     )
-    .option('--no-leader-election', 'act without a lease; nobody else may then')
+    .option('--no-leader-election', 'act without a lease; run no other operator then')
     .option(
       '--once',
-      'bring the pipelines as far as it can now, tell what was done, and end; exit code 1 where another operator leads, or a pipeline is not accepted, not planned or degraded',
+      'reconcile as far as possible, report, and exit; exit code 1 if another operator is active, or a pipeline is not accepted, not planned or degraded',
     )
     .addOption(new Option('--json', 'with --once: print one JSON document on stdout; the log goes to stderr'))
     .option('--host <address>', 'address of /livez, /readyz and /metrics', '127.0.0.1')
@@ -65,5 +61,5 @@ export function addOperator(program: Command): void {
 /** A server prints no document. */
 async function jsonWithoutOnce(): Promise<Error> {
   const { AppError } = await import('@equipoise/core/model');
-  return new AppError('WRONG_USAGE', '--json goes with --once: an operator that stays writes its log to stderr.');
+  return new AppError('WRONG_USAGE', '--json needs --once: a permanent operator logs to stderr.');
 }

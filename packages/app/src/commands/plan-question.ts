@@ -137,7 +137,5 @@ function objectiveKind(spec: PipelineSpec, options: PlanOptions): Objective['kin
 }
 
 function unusedFlag(flag: string, itsObjective: string, kind: string): AppError {
-  return wrongUsage(
-    `${flag} belongs to the objective ${itsObjective}, but ${kind} was asked for; leave one of them out.`,
-  );
+  return wrongUsage(`${flag} belongs to the objective ${itsObjective}, but ${kind} was requested; omit one of them.`);
 }

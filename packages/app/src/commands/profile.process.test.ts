@@ -79,7 +79,7 @@ describe('equipoise profile', () => {
     const day = new Date(kept().variants[0]?.measuredAtEpochMs ?? 0).toISOString().slice(0, 10);
     expect(known.stdout).toMatch(
       new RegExp(
-        `nothing is measured anew: the profile of ${day} \\d\\d:\\d\\d UTC still holds; --force measures again`,
+        `nothing was measured again: the profile of ${day} \\d\\d:\\d\\d UTC still holds; --force measures again`,
       ),
     );
   });

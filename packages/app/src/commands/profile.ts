@@ -41,15 +41,12 @@ export async function profile(file: string, options: ProfileOptions): Promise<Co
   await output?.write(measured);
   await report?.writeText(await profileReport(spec.name, measured));
   const kept =
-    measured.variants.length === 0 ? [] : [...ageText(measured, startedAtEpochMs), pc.dim(`kept in ${path}`)];
+    measured.variants.length === 0 ? [] : [...ageText(measured, startedAtEpochMs), pc.dim(`saved in ${path}`)];
   return { json: measured, text: [profileTable(measured), ...kept].join('\n') };
 }
 
 const interrupted = (path: string): AppError =>
-  new AppError(
-    'INTERRUPTED',
-    `Stopped. What was measured until now is kept in ${path}; nobody plans from a part of it.`,
-  );
+  new AppError('INTERRUPTED', `Stopped. Measured points are saved in ${path}; plans do not use an incomplete profile.`);
 
 /** Age of reused figures; empty if everything was measured now. */
 export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number): readonly string[] {
@@ -61,8 +58,8 @@ export function ageText({ variants }: PipelineProfile, startedAtEpochMs: number)
   const when = `${first?.replace('T', ' ')}${first === last ? '' : ` to ${last?.replace('T', ' ')}`} UTC`;
   const which =
     before.length === variants.length
-      ? 'nothing is measured anew'
-      : `${before.length} of ${counted(variants.length, 'variant')} not measured anew`;
+      ? 'nothing was measured again'
+      : `${before.length} of ${counted(variants.length, 'variant')} not measured again`;
   return [`${which}: the profile of ${when} still holds; --force measures again`];
 }
 

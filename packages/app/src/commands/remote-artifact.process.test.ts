@@ -69,7 +69,7 @@ describe('a model behind an address', () => {
     // Another process: this one has fetched the model and does not ask again.
     const ended = await equipoise(folder.path, 'profile', 'remote.yaml', '--quick', '--json', '--force');
     expect(ended.exitCode, ended.stderr).toBe(0);
-    expect(ended.stderr).toContain('The copy kept here is used.');
+    expect(ended.stderr).toContain('The cached copy is used.');
     const stated = await profiled('right.yaml');
     expect(stated).toMatchObject({ exitCode: 0, stderr: expect.not.stringContaining('warning') });
     expect(await planned('right.yaml')).toMatchObject({ exitCode: 0, stderr: '' });

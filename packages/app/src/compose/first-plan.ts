@@ -46,7 +46,7 @@ export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: Pl
 /** Why pins that a person has set are let go at the start, and what to do. */
 export function lostPinsText(pins: PinsByStage): string {
   const pinned = Object.entries(pins).map(([id, each]) => pinText(id, each));
-  return `with ${pinned.join('; ')} no plan fits the budget and the profile; serving goes on without: pin otherwise (POST …/pin), or lift it for good (POST …/unpin)`;
+  return `with ${pinned.join('; ')} no plan fits the budget and the profile; they are ignored: pin other values (POST …/pin), or remove the pins (POST …/unpin)`;
 }
 
 function pinText(id: string, pins: StagePins): string {
@@ -64,12 +64,12 @@ export function resumeObjection(
   if (unprofiled !== undefined) return unprofiled;
   const { cpuCores } = plan.predicted;
   if (cpuCores <= (budget.cpuCores ?? Number.POSITIVE_INFINITY)) return undefined;
-  return `it takes ${coresText(cpuCores)} where there are ${budget.cpuCores}`;
+  return `it needs ${coresText(cpuCores)}, but the budget is ${budget.cpuCores}`;
 }
 
 /** What the log says of the first plan. */
 export function firstReason(first: FirstPlan, policy: PolicyName): string {
-  if (first.kind === 'resumed') return 'the last good plan of before';
+  if (first.kind === 'resumed') return 'the last good plan';
   if (first.result.kind === 'feasible') return `the first plan, by ${policy}`;
   return `the first plan, a best effort: no plan is feasible, the ${first.result.bindingConstraint} binds`;
 }

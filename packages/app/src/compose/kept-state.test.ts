@@ -137,7 +137,7 @@ describe('what is kept of edges and guardrails', () => {
     const store = new MemoryPlanStore();
     await keepLearned(store, await specOf(fanningOut(3)), { kept, profiles: [], now: keptAt });
     const { controller, passedOver } = await resumed(store, fanningOut(4));
-    expect(passedOver).toEqual(['what was learned of fan-outs and branches: the edges have changed since']);
+    expect(passedOver).toEqual(['learned fan-outs and branches: the edges have changed since']);
     expect(controller).toEqual({ guardrails: { appliedAtMs: [100 - 11_000], switches: [] } });
   });
 

@@ -98,7 +98,7 @@ export async function readKeptState(
     passedOver: [
       ...(hadCorrections && !isProfiled ? ['the corrections of the profile: it has changed since'] : []),
       ...(edges !== undefined && edges.edges.inForce.length > 0 && !hasEdges
-        ? ['what was learned of fan-outs and branches: the edges have changed since']
+        ? ['learned fan-outs and branches: the edges have changed since']
         : []),
       ...unpinned.map((objection) => `a pin: ${objection}`),
     ],

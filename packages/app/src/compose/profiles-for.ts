@@ -26,12 +26,12 @@ export function profilesFor(spec: PipelineSpec, file: string, scale?: number): P
   const foreign = foreignVariants(kept);
   if (foreign.size > 0 && scale === undefined) throw foreignError(file, [...foreign.values()]);
   if (foreign.size === 0 && scale !== undefined) {
-    const message = 'No kept profile is of another machine, so there is nothing to scale; leave --profile-scale out.';
+    const message = 'No cached profile is of another machine, so there is nothing to scale; omit --profile-scale.';
     throw new AppError('WRONG_USAGE', message);
   }
   const stale = kept.kind === 'stale' ? kept.reasons.map((reason) => `stale profile: ${reason}`) : [];
   for (const note of [...kept.warnings, ...stale]) warn(`${note}; \`equipoise profile ${file}\` renews it`);
-  if (foreign.size > 0) warn(`profiles of another machine are used at ${scale} times their times`);
+  if (foreign.size > 0) warn(`profiles of another machine are used with times multiplied by ${scale}`);
   return kept.profile.variants.map((profile) => {
     const measuredOn = foreign.get(profile);
     return scale === undefined || measuredOn === undefined
@@ -57,7 +57,7 @@ type ForeignProfile = Exclude<VariantVerdict, { readonly kind: 'missing' }>['pro
 
 function foreignError(file: string, machines: readonly string[]): AppError {
   const names = [...new Set(machines)];
-  const message = `The kept profile is of another machine (${names.join(', ')}). \`equipoise profile ${file}\` measures this one; --profile-scale FACTOR takes it over if you know how many times as long a batch takes here (1.4: 40 % longer).`;
+  const message = `The cached profile is of another machine (${names.join(', ')}). \`equipoise profile ${file}\` measures this one; --profile-scale FACTOR converts it if you know how much longer a batch takes here (1.4: 40 % longer).`;
   return new AppError('PROFILE_INVALID', message, { details: { machines: names } });
 }
 

@@ -92,9 +92,9 @@ function stagesIn(document: unknown, path: string): JsonObject {
   if (isObject(plan) && isObject(plan['stages'])) return plan['stages'];
   const several = Array.isArray(whole['points']) || Array.isArray(whole['plans']);
   const advice = several
-    ? 'it holds several; save one of them as a file of its own'
-    : 'expected what `equipoise plan FILE --arrival-rps N --out P.json` writes';
-  throw new AppError('FILE_UNREADABLE', `${path} is no plan: ${advice}.`, { details: { path: resolve(path) } });
+    ? 'it holds several plans; save one of them in its own file'
+    : 'expected the output of `equipoise plan FILE --arrival-rps N --out P.json`';
+  throw new AppError('FILE_UNREADABLE', `${path} is not a plan: ${advice}.`, { details: { path: resolve(path) } });
 }
 
 function arrivalRpsIn(document: unknown, path: string): number | undefined {

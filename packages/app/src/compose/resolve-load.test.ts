@@ -96,8 +96,8 @@ describe('parseArrivals', () => {
   });
 
   it.each([
-    ['poison', 'is no form of arrivals. Known: poisson · deterministic · gamma:CV · mmpp:FACTOR@HOLD_S'],
-    ['toString', 'is no form of arrivals'],
+    ['poison', 'is not a form of arrivals. Known: poisson · deterministic · gamma:CV · mmpp:FACTOR@HOLD_S'],
+    ['toString', 'is not a form of arrivals'],
     ['bunched', 'it spreads the counts of a --load file'],
     ['poisson:2', 'poisson takes no numbers'],
     ['gamma', 'such as gamma:2'],

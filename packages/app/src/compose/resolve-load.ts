@@ -131,7 +131,7 @@ export const arrivalForms: Readonly<Record<Exclude<LoadSpec['kind'], 'trace'>, A
   },
   'daily-cycle': {
     form: 'daily-cycle:SWING[@PERIOD_S]',
-    meaning: `a cosine from its lowest point, this fraction below and above the rate; the period is a day (${DAY_S} s) when left out`,
+    meaning: `a cosine from its lowest point, this fraction below and above the rate; the default period is a day (${DAY_S} s)`,
     read: (numbers, scale) => {
       const [swing = '', period = String(DAY_S), ...more] = numbers.split('@');
       const [swingFraction, periodS] = [numberOf(swing), numberOf(period)];
@@ -188,7 +188,7 @@ export function parseArrivals(text: string, scale: ArrivalScale): LoadSpec {
     const forms = Object.values(arrivalForms).map(({ form }) => form);
     throw new AppError(
       'WRONG_USAGE',
-      `--arrivals ${text} is no form of arrivals${spreads}. Known: ${forms.join(' · ')}.`,
+      `--arrivals ${text} is not a form of arrivals${spreads}. Known: ${forms.join(' · ')}.`,
     );
   }
   const load = arrivalForms[kind as keyof typeof arrivalForms].read(colon < 0 ? '' : text.slice(colon + 1), scale);

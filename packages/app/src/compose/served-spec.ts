@@ -62,10 +62,10 @@ function withAnswerMargin(spec: PipelineSpec): PipelineSpec {
 /** Throws CONFLICT if `wanted` cannot replace the served spec without a restart. */
 export function checkReplaceable(served: PipelineSpec, wanted: PipelineSpec, isFixed: boolean): void {
   const places = needsRestart(served, wanted);
-  if (isFixed) throw conflict('a fixed plan is served, which another description would not change');
+  if (isFixed) throw conflict('the plan is fixed, so another description has no effect');
   if (places.length > 0) throw conflict(`a restart is needed to change ${places.join(', ')}`);
 }
 
 function conflict(why: string): AppError {
-  return new AppError('CONFLICT', `The pipeline file is not taken: ${why}.`);
+  return new AppError('CONFLICT', `The pipeline file is refused: ${why}.`);
 }

@@ -56,7 +56,7 @@ describe('startPipeline', () => {
     ]);
     const again = await startOnce();
     expect(again.pipeline.first.kind).toBe('resumed');
-    expect(again.decisions[0]).toMatchObject({ decision: { reason: 'the last good plan of before' } });
+    expect(again.decisions[0]).toMatchObject({ decision: { reason: 'the last good plan' } });
   });
 
   it.each<[string, Partial<StartOptions>, RegExp]>([
@@ -152,6 +152,8 @@ describe('a plan kept from before', () => {
   it('is passed over otherwise, with the reason', () => {
     expect(resumeObjection({ budget: {} }, kept, curvesFor(1))).toContain('detect/large says nothing of 2 cores');
     expect(resumeObjection({ budget: {} }, kept, curvesFor(2, 2))).toMatch(/batches of 4, only of up to 2$/);
-    expect(resumeObjection({ budget: { cpuCores: 2 } }, kept, curvesFor(2))).toBe('it takes 4 cores where there are 2');
+    expect(resumeObjection({ budget: { cpuCores: 2 } }, kept, curvesFor(2))).toBe(
+      'it needs 4 cores, but the budget is 2',
+    );
   });
 });

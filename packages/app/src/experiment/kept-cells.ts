@@ -21,7 +21,7 @@ export class KeptCells {
       for (const file of readdirSync(folder)) if (isLeftOver(file)) rmSync(join(folder, file), { force: true });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      const message = `The results cannot be kept in ${folder}: ${reason}. Name another folder with --out.`;
+      const message = `The results cannot be saved in ${folder}: ${reason}. Name another folder with --out.`;
       throw new AppError('STORE_FAILED', message, { cause });
     }
   }

@@ -74,7 +74,7 @@ function workOff(thread: Worker, waiting: ExperimentCell[], { onCell, stop }: Ce
 }
 
 const interrupted = (): AppError =>
-  new AppError('INTERRUPTED', 'Stopped. The finished cells are kept; the same command goes on from there.');
+  new AppError('INTERRUPTED', 'Stopped. Finished cells are saved; the same command continues from there.');
 
 function cellError(cell: ExperimentCell, { code, message }: { code: AppError['code']; message: string }): AppError {
   return new AppError(code, `${cellText(cell)}: ${message}`, { details: { ...cellName(cell) } });

@@ -46,7 +46,7 @@ export async function experimentReport(read: ReadGrid, results: ExperimentResult
 function conditions({ grid: { seeds, forecaster, excludeFirstS, loadMs } }: ReadGrid, { cells }: ExperimentResults) {
   const load = loadMs === undefined ? '' : `, every variant ready after ${loadMs} ms`;
   const excluded = excludeFirstS === 0 ? '' : `, the first ${excludeFirstS} s not counted`;
-  return `${counted(cells.length, 'simulation')}, ${counted(seeds.length, 'seed')}, forecaster ${forecaster}${load}${excluded}. Points and numbers are means over the seeds, bars and what stands in parentheses or behind ± their 95 % intervals (Student; of figures that have bounds on a scale that keeps to them).`;
+  return `${counted(cells.length, 'simulation')}, ${counted(seeds.length, 'seed')}, forecaster ${forecaster}${load}${excluded}. Points and numbers are means over the seeds; bars and values in parentheses or behind ± their 95 % intervals (Student; of figures that have bounds on a scale that keeps to them).`;
 }
 
 function infeasibleSection({ infeasible = [] }: ExperimentResults): readonly PageSection[] {

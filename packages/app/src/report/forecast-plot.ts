@@ -31,7 +31,7 @@ export function forecastSvg(trial: Trial, { series, binS, trace }: ForecastCapti
     config: { axis: { labelColor: INK, titleColor: INK }, title: { color: INK } },
     title: {
       text: `${trace}, ${trial.selected}`,
-      subtitle: 'line: the peak that came; band: from the foretold point to the foretold quantile',
+      subtitle: 'line: actual peak; band: from the forecast point to the forecast quantile',
       anchor: 'start',
     },
     data: { values },

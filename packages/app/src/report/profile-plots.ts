@@ -141,7 +141,7 @@ export function neighboursPlot(profiles: readonly VariantProfile[]): Promise<str
     ),
   );
   if (values.length === 0) return undefined;
-  return dotPlot(values, 'slower', 'time beside busy neighbours ÷ time beside idle ones − 1');
+  return dotPlot(values, 'slower', 'time with busy neighbours ÷ time with idle ones − 1');
 }
 
 /** Fit relative to the measurement, by point. */

@@ -16,7 +16,7 @@ export async function profileReport(pipelineName: string, profile: PipelineProfi
   if (neighbours !== undefined)
     sections.push({
       title: 'What busy neighbours cost',
-      html: `${paragraph('Plans are made from the figures beside busy cores, as in service. Right of the line: slower than alone.')}${await neighbours}`,
+      html: `${paragraph('Plans use the figures with busy neighbours, as in service. Right of the line: slower than alone.')}${await neighbours}`,
     });
   if (variants.length > 0)
     sections.push({
@@ -113,7 +113,7 @@ function fitTable(variants: readonly VariantProfile[]): string {
     ]),
   );
   return htmlTable(
-    ['variant', 'cores', 'batch sizes', 'lifts a point by at most', 'misses one left out by at most'],
+    ['variant', 'cores', 'batch sizes', 'raises a point by at most', 'misses an omitted one by at most'],
     rows,
   );
 }

@@ -29,7 +29,7 @@ it('tells what a decision rested on in place of the profile and the pipeline fil
   const corrections = [correction('small', 1, 1.4), correction('small', 4, 2), correction('large', 1, 0.5)];
   const text = decisionText({ pipelineName: 'p', record: { ...record, input: { corrections, state: {} } } });
   const lines = text.slice(text.indexOf('Learned')).split('\n');
-  expect(lines[1]).toBe('service times that were measured, beside those of the profile');
+  expect(lines[1]).toBe('measured service times relative to the profile');
   const cells = (line = '') => line.split(/[│|]/).map((cell) => cell.trim());
   const rows = lines.map(cells).filter(([, first = '']) => first.startsWith('detect/') || first === 'variant');
   expect(rows.map((row) => row.slice(1, -1))).toEqual([

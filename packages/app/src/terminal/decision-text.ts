@@ -47,7 +47,7 @@ export function decisionText({ pipelineName, record, why }: ToldDecision): strin
   const inMode = mode === undefined ? '' : `, mode ${mode}`;
   return [
     `${pc.bold(`Decision ${id}`)} of ${pc.bold(pipelineName)} at ${new Date(atEpochMs).toISOString()}${by}${inMode}`,
-    ...(manual === undefined ? [] : [`asked for: ${manual.action}${because(manual.reason)}`]),
+    ...(manual === undefined ? [] : [`by hand: ${manual.action}${because(manual.reason)}`]),
     section('Seen'),
     seenText(observation, decision),
     ...learnedTexts(decision, input as StepInput | undefined),
@@ -116,7 +116,7 @@ function correctionTable(corrections: StepInput['corrections']): readonly string
     ...name,
     ...sizes.map((size) => (factors.has(size) ? `${factors.get(size)?.toFixed(2)} ×` : '')),
   ]);
-  return ['service times that were measured, beside those of the profile', textTable(columns, cells)];
+  return ['measured service times relative to the profile', textTable(columns, cells)];
 }
 
 /** Learned value of an edge next to the stated one. */

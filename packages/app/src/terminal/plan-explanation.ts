@@ -23,7 +23,7 @@ export function explanationText(explained: Explained): string {
     pc.bold('Why other variants lost'),
     rejectedText(explained),
     pc.dim(
-      'Each change is planned anew; other variants are held fast in a solve by the latency estimate that found the plan.',
+      'Each change is a new plan; other variants are pinned in a solve with the latency estimate that found the plan.',
     ),
   ].join('\n');
 }

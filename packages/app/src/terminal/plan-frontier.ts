@@ -16,14 +16,14 @@ export function frontierText({ points, toleranceFraction, omittedPoints, complet
   const figures = ['accuracy', 'cost per hour', 'cores', 'estimated', 'simulated'].map((right) => ({ right }));
   const thin =
     toleranceFraction > 0 ? `; of plans closer than ${100 * toleranceFraction} % of accuracy one is shown` : '';
-  const omitted = omittedPoints > 0 ? `; ${omittedPoints} more between them were left out` : '';
+  const omitted = omittedPoints > 0 ? `; ${omittedPoints} more between them are omitted` : '';
   return [
     ...(points.length > 1 ? [frontierPlot(points.map(({ costPerHour, pas }) => ({ costPerHour, pas })))] : []),
     textTable([...figures, 'variants'], rows),
     pc.dim(
       points.length > 1
         ? `${points.length} plans, each more accurate than every cheaper one${thin}${omitted}`
-        : `One plan is all there is to choose: no cheaper one meets the SLO, and no dearer one is more accurate${thin}.`,
+        : `One plan is all there is to choose: no cheaper one meets the SLO, and no more expensive one is more accurate${thin}.`,
     ),
     ...(complete
       ? []

@@ -79,7 +79,7 @@ describe('the text of a plan', () => {
     };
     expect(planText(result, asked)).toBe(
       [
-        'No plan meets the SLO at 10 rps: the latency target is too tight. None was found; that there is none is not proven.',
+        'No plan meets the SLO at 10 rps: the latency target is too tight. None was found, which does not prove that there is none.',
         'Any one of these would make it feasible:',
         '  · an SLO of 12345 ms or more',
         '  · a budget of 3 cores, gpus 1',

@@ -44,7 +44,7 @@ function degreeOf({ optimal, gapFraction }: Certificate): string {
 function infeasibleText(result: Infeasible, { arrivalRps, policy }: PlanAsked): string {
   const { bindingConstraint, proven, bestEffort } = result;
   const who = policy === 'equipoise' ? 'No plan' : `No plan of ${policy}`;
-  const found = proven ? '' : pc.dim(' None was found; that there is none is not proven.');
+  const found = proven ? '' : pc.dim(' None was found, which does not prove that there is none.');
   const fixes = fixesText(result);
   return [
     `${pc.red(who)} meets the SLO at ${arrivalRps} rps: ${pc.bold(bindingText(bindingConstraint))}.${found}`,

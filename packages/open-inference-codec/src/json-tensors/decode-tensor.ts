@@ -85,7 +85,7 @@ function notOfType(
 /** Describes the first deviation of nested arrays from a shape. */
 function structureProblem(value: unknown, shape: readonly number[], depth: number): string | undefined {
   if (depth === shape.length) return Array.isArray(value) ? deeperThan(shape) : undefined;
-  if (!Array.isArray(value)) return `a single value stands where an array of ${shape[depth]} was expected`;
+  if (!Array.isArray(value)) return `expected an array of ${shape[depth]}, found a single value`;
   if (value.length !== shape[depth]) return `${value.length} elements where ${shape[depth]} were expected`;
   if (depth === shape.length - 1) return value.some(Array.isArray) ? deeperThan(shape) : undefined;
   for (const part of value) {

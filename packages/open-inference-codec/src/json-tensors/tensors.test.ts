@@ -74,7 +74,7 @@ describe('structure', () => {
     ['too few', [2, 2], [1, 2, 3], '3 elements where 4 were expected for shape [2, 2]'],
     ['too many', [2], [1, 2, 3], '3 elements where 2 were expected for shape [2]'],
     ['a short row', [2, 2], [[1, 2], [3]], '1 elements where 2 were expected for shape [2, 2]'],
-    ['a value among rows', [2, 1], [[1], 2], 'a single value stands where an array of 1 was expected for shape [2, 1]'],
+    ['a value among rows', [2, 1], [[1], 2], 'expected an array of 1, found a single value for shape [2, 1]'],
     ['rows in rows', [1, 1], [[[1]]], 'arrays are nested deeper than 2 for shape [1, 1]'],
     ['something for nothing', [0, 9], [1], '1 elements where 0 were expected for shape [0, 9]'],
   ])('of %s is refused', (_, shape, data, message) => {

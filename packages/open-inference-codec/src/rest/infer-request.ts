@@ -80,7 +80,7 @@ function readWantedOutputs(value: unknown, binaryOutput: boolean): readonly Want
     const { name, parameters } = objectOf(entry, 'Each of outputs');
     if (typeof name !== 'string') throw new AppError('MALFORMED_REQUEST', 'Each of outputs needs a name, a string.');
     // Repeating a name costs the client little, but each copy of the answer may be large.
-    if (names.has(name)) throw new AppError('MALFORMED_REQUEST', `The output ${boundedName(name)} is asked for twice.`);
+    if (names.has(name)) throw new AppError('MALFORMED_REQUEST', `The output ${boundedName(name)} is requested twice.`);
     names.add(name);
     const binary = optionalBoolean(optionalObject(parameters, 'parameters')[BINARY_DATA], BINARY_DATA);
     return { name, binary: binary ?? binaryOutput };

@@ -20,18 +20,18 @@ const forecasterNames = Object.keys(forecasters) as [ForecasterName, ...Forecast
 const loadSchema = z.union([
   text().describe('A shipped load by its name, or a load file relative to this file.'),
   z.strictObject({
-    name: name().optional().describe('Name in the results; made from the other fields when left out.'),
+    name: name().optional().describe('Name in the results; default: derived from the other fields.'),
     load: text().optional().describe('A shipped load by its name, or a load file relative to this file.'),
     arrivalRps: positive().optional().describe('Rate of a load without a file, in requests per second.'),
     durationS: positive().optional().describe('Length of a load without a file, in seconds.'),
-    arrivals: text().optional().describe('As `--arrivals` of `equipoise simulate`; poisson when left out.'),
+    arrivals: text().optional().describe('As `--arrivals` of `equipoise simulate`; default poisson.'),
   }),
 ]);
 
 const seedsSchema = z.union([
-  z.array(wholeNumber()).min(1).describe('The seeds.'),
+  z.array(wholeNumber()).min(1).describe('Seeds.'),
   z.strictObject({
-    count: count().describe('How many seeds.'),
+    count: count().describe('Number of seeds.'),
     from: wholeNumber().default(1).describe('The first seed.'),
   }),
 ]);
@@ -43,23 +43,23 @@ const specSchema = z.strictObject({
     .array(z.enum(policyNames))
     .min(1)
     .default([...policyNames])
-    .describe('What plans at every tick.'),
+    .describe('Policies that plan at every tick.'),
   seeds: seedsSchema
     .default({ count: 3, from: 1 })
     .describe(
-      'Seeds of arrivals and service times. Policies see the same arrivals for the same seed, so they compare in pairs.',
+      'Seeds of arrivals and service times. Policies see the same arrivals for the same seed, so their differences are paired.',
     ),
-  forecaster: z.enum(forecasterNames).default('smoothed-rate').describe('What foretells the load, for all policies.'),
+  forecaster: z.enum(forecasterNames).default('smoothed-rate').describe('Forecaster of the load, for all policies.'),
   excludeFirstS: nonNegative().default(0).describe('Seconds at the start that are simulated but not counted.'),
   loadMs: nonNegative()
     .optional()
-    .describe('Time from start to ready of every variant in ms, in place of what is measured or declared.'),
+    .describe('Time from start to ready of every variant in ms, instead of the measured or declared value.'),
 });
 
 const experimentSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   kind: z.literal(EXPERIMENT_KIND),
-  metadata: z.strictObject({ name: name().describe('Name of the experiment; its results are kept under it.') }),
+  metadata: z.strictObject({ name: name().describe('Name of the experiment; results are saved under it.') }),
   spec: specSchema,
 });
 

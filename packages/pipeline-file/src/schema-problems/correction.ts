@@ -28,7 +28,7 @@ function correctionOfText(
 ): Correction | undefined {
   if (alternatives.some(({ type }) => type === 'number' || type === 'integer')) {
     const number = numberInText(text, field);
-    if (number !== undefined) return { suggestion: String(number), hint: 'numbers stand without quotes and unit' };
+    if (number !== undefined) return { suggestion: String(number), hint: 'write numbers without quotes and unit' };
   }
   const constant = alternatives.find((alternative) => alternative.const !== undefined)?.const;
   if (constant !== undefined) return { suggestion: String(constant) };
@@ -39,7 +39,7 @@ function correctionOfText(
 
 const quoted = ({ source, value }: LocatedNode): Correction => ({
   suggestion: JSON.stringify(source ?? String(value)),
-  hint: 'text that looks like a number or a truth value stands in quotes',
+  hint: 'quote text that looks like a number or a boolean',
 });
 
 const isFraction = ({ type, minimum, exclusiveMinimum, maximum }: JsonSchemaNode): boolean =>

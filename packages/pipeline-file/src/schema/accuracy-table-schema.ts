@@ -9,7 +9,7 @@ export const accuracyTableSchema = z
         z.strictObject({
           variants: z
             .record(z.string(), z.string())
-            .describe('Variant name by stage name; stages with a single variant may be left out.'),
+            .describe('Variant name by stage name; stages with a single variant may be omitted.'),
           accuracy: fraction().describe('Measured end-to-end accuracy, a fraction 0…1.'),
           confidence95: z
             .array(fraction())
@@ -17,24 +17,24 @@ export const accuracyTableSchema = z
             .optional()
             .describe('Lower and upper end of the 95 % interval of the accuracy.'),
           samples: count().optional().describe('Number of samples behind the accuracy.'),
-          measured: z.boolean().optional().describe('Whether it was measured rather than computed from parts.'),
+          measured: z.boolean().optional().describe('True if measured, false if computed from parts.'),
         }),
       )
-      .describe('The combinations.'),
+      .describe('Measured combinations.'),
     leftOut: z
       .strictObject({
-        combinations: count().describe('How many combinations were left out.'),
-        reason: z.string().describe('Why.'),
+        combinations: count().describe('Number of omitted combinations.'),
+        reason: z.string().describe('Reason.'),
       })
       .optional()
-      .describe('What `equipoise evaluate` did not measure, and why; for people.'),
+      .describe('Combinations that `equipoise evaluate` did not measure, with reasons; for people.'),
   })
-  .describe('Measured end-to-end accuracies; where a combination is measured it wins over the product of the stages.');
+  .describe('Measured end-to-end accuracies; a measured combination overrides the product of the stages.');
 
 /** `spec.accuracyTable`: the table itself or a path. */
 export const accuracyTableFieldSchema = z
   .union([z.string().regex(/.\.json$/, 'expected a path ending in .json'), accuracyTableSchema])
   .optional()
   .describe(
-    'Measured end-to-end accuracies, or a `.json` path relative to this file; where a combination is measured it wins over the product.',
+    'Measured end-to-end accuracies, or a `.json` path relative to this file; a measured combination overrides the product.',
   );

@@ -14,7 +14,7 @@ function meanItems(distribution: readonly number[]): number {
 /** One entry of `spec.edges`. */
 export const edgeSchema = z.strictObject({
   from: text().describe('Name of the stage that the edge leaves.'),
-  to: text().describe('Name of the stage that it leads to.'),
+  to: text().describe('Name of the stage that the edge enters.'),
   fanOut: z
     .strictObject({
       expected: positive().describe('Mean number of items until it is learned from traffic.'),
@@ -23,7 +23,7 @@ export const edgeSchema = z.strictObject({
         .min(2)
         .optional()
         .describe(
-          'Fraction of the results that become 0, 1, 2 … items, in this order; their mean is `expected`. Simulations draw from it. Left out: as little spread as the mean allows.',
+          'Fraction of the results that become 0, 1, 2 … items, in this order; their mean is `expected`. Simulations draw from it. Default: the smallest spread with that mean.',
         ),
     })
     .check(({ value: { expected, distribution }, issues }) => {
@@ -38,46 +38,48 @@ export const edgeSchema = z.strictObject({
       });
     })
     .optional()
-    .describe('One result becomes several items, each an item of its own at the next stage.'),
+    .describe('Turns one result into several items of the next stage.'),
   join: z
     .union([
       z.enum(['all', 'any']),
       z.strictObject({
-        quorum: count().describe('How many parts to wait for; fewer where fewer can still come.'),
+        quorum: count().describe('Number of parts to wait for; fewer if fewer can still arrive.'),
       }),
     ])
     .optional()
     .describe(
-      '`all`: the items of the innermost fan-out become one again when all have arrived. `any` and `{ quorum: k }` on the only edge into a stage: when the first (k) have. On the edges into a stage that has several, all the same: the stage waits for the first (k) of these edges.',
+      '`all`: merges the items of the innermost fan-out when all have arrived. `any` and `{ quorum: k }` on the only edge into a stage: when the first (k) have arrived. On several edges into a stage, which must agree: the stage waits for the first (k) of these edges.',
     ),
   onMissing: z
     .enum(['fail', 'partial'])
     .optional()
     .describe(
-      'On a `join: all` edge and on the edges into a stage that has several. What becomes of a request when something on the way here is dropped or fails: `fail` (as when left out) ends it, too; with `partial` the stage goes on with what comes, if anything does, and the answer names what is missing.',
+      'For a `join: all` edge, and for several edges into one stage: the effect of a part that is dropped or fails. `fail` (default) ends the request. With `partial` the stage continues with the parts that arrive, if any do, and the answer names the missing ones.',
     ),
   when: z
     .strictObject({
       condition: text().describe(
-        'CEL expression that is true or false. `output.NAME` is a tensor that the stage gave: a value where it has no dimensions, else a list nested like its shape; `shape.NAME` is its shape, a list.',
+        'CEL expression that is true or false. `output.NAME` is an output tensor of the stage: a value if it has no dimensions, else a list nested like its shape. `shape.NAME` is its shape, a list.',
       ),
-      probability: fraction().describe('Share of the outputs that take the edge until it is learned from traffic.'),
+      probability: fraction().describe(
+        'Escalation probability, the fraction of outputs that take the edge, until it is learned from traffic.',
+      ),
     })
     .optional()
     .describe(
-      'Takes the edge only if the condition holds. Of the `when` edges that leave a stage the first that holds is taken, in the order of the file. A stage to which nothing comes is skipped.',
+      'Takes the edge only if the condition holds. Of several `when` edges out of a stage, the first in the file whose condition holds is taken. A stage without inputs is skipped.',
     ),
 });
 
 /** One entry of `spec.outputs`. */
 export const outputSchema = z.strictObject({
   from: text().describe(
-    'Name of a stage whose tensors are part of the response. Inside a fan-out it answers with the tensors of all items, stacked in their order; a stage that was skipped is left out.',
+    'Name of a stage whose tensors are part of the response. Inside a fan-out it answers with the tensors of all items, stacked in their order; a skipped stage is omitted.',
   ),
   unless: text()
     .optional()
     .describe(
-      'Name of a stage that answers, too: where that one ran, this one is left out. So a cascade answers from the last stage that ran.',
+      'Name of another output stage: if that one ran, this one is omitted. So a cascade answers from the last stage that ran.',
     ),
-  tensors: z.array(text()).min(1).optional().describe('Names of the tensors to return. Left out: all.'),
+  tensors: z.array(text()).min(1).optional().describe('Names of the tensors to return. Default: all.'),
 });

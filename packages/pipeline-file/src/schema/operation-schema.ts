@@ -18,7 +18,7 @@ export const controlSchema = z
     fastIntervalMs: positive()
       .default(fieldDefaults.fastIntervalMs)
       .describe(
-        'Time between two looks for bursts, in milliseconds: more arrives than was planned for, and capacity is added at once.',
+        'Time between two checks for bursts, in milliseconds. If more arrives than was planned for, capacity is added at once.',
       ),
     minDwellMs: nonNegative()
       .default(fieldDefaults.minDwellMs)
@@ -29,7 +29,7 @@ export const controlSchema = z
       })
       .optional()
       .describe(
-        'What a change may use above the budget for a while. Not kept yet: a change starts all new replicas of a stage beside the old.',
+        'Temporary use above the budget during a change. Not respected yet: a change starts all new replicas of a stage next to the old ones.',
       ),
   })
   .prefault({})
@@ -43,9 +43,9 @@ const prioritiesSchema = z
       .max(MOST_PRIORITIES)
       .default([...fieldDefaults.priorityShares])
       .describe(
-        'By priority, the most urgent (1) first: the least share of what starts at a stage that goes to it while it and others wait there. What is left goes to the most urgent. Their sum is at most 1.',
+        'By priority, the most urgent (1) first: the least share of the starts at a stage while several priorities wait there. The rest goes to the most urgent. The sum is at most 1.',
       ),
-    default: count().default(fieldDefaults.priority).describe('Priority of requests that state none, or 0.'),
+    default: count().default(fieldDefaults.priority).describe('Priority of requests that state none or 0.'),
   })
   .check(({ value: { shares, default: priority }, issues }) => {
     const sum = shares.reduce((total, share) => total + share, 0);
@@ -55,7 +55,7 @@ const prioritiesSchema = z
       problem(`expected at least ${priority} shares, so that the default priority has one, found ${shares.length}`);
   })
   .prefault({})
-  .describe('How urgent requests can be.');
+  .describe('Priorities of requests.');
 
 /** `spec.admission`. */
 export const admissionSchema = z
@@ -63,25 +63,25 @@ export const admissionSchema = z
     maxQueueLength: count()
       .default(fieldDefaults.maxQueueLength)
       .describe(
-        'Most items queued at one stage; beyond it a request is dropped: the last of the least urgent, if the one that comes is more urgent. A fan-out into more items than that fails its request.',
+        'Most items queued at one stage. Beyond it a request is dropped: the new one, or the last of the least urgent if the new one is more urgent. A fan-out into more items fails its request.',
       ),
     maxWaitFraction: fraction()
       .default(fieldDefaults.maxWaitFraction)
       .describe(
-        'Largest part of the time that a request has left at a stage, after the work that it still needs, that it may be expected to wait there; one that would wait longer is dropped at once. The rest is room for what takes longer than expected.',
+        'Longest expected wait of a request at a stage, as a fraction of the time that it has left beyond its remaining work. A request that would wait longer is dropped at once. The rest is a reserve for work that takes longer than expected.',
       ),
     answerMarginMs: nonNegative()
       .optional()
       .describe(
-        'Time before its deadline by which a request is to be done, or is given up, in milliseconds: room for what takes longer than expected and for the answer itself, so that either is there in time. A request gives at most half of the time that it has beyond the work itself. Left out, `serve` keeps a fiftieth of `slo.latencyMs`, at most 10 ms, and simulations keep none.',
+        'Time before its deadline by which a request must be done, or is dropped, in milliseconds: a reserve for delays and for sending the answer. It takes at most half of the time that a request has beyond the work itself. Default: a fiftieth of `slo.latencyMs`, at most 10 ms, in `serve`; none in simulations.',
       ),
     maxInFlightBytes: count()
       .default(fieldDefaults.maxInFlightBytes)
-      .describe('Most bytes of request tensors in flight; a request beyond it is dropped at once.'),
+      .describe('Most bytes of request tensors in flight; a request above it is dropped at once.'),
     priorities: prioritiesSchema,
   })
   .prefault({})
-  .describe('Bounds on what waits.');
+  .describe('Limits of queues.');
 
 /** `spec.evaluation`. */
 export const evaluationSchema = z
@@ -90,4 +90,4 @@ export const evaluationSchema = z
     data: text().describe('Folder of labelled samples; a path relative to this file.'),
   })
   .optional()
-  .describe('What `equipoise evaluate` measures end-to-end accuracy with.');
+  .describe('Data and code with which `equipoise evaluate` measures end-to-end accuracy.');

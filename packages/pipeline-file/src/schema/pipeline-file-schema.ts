@@ -31,7 +31,7 @@ const budgetSchema = z
     costPerHour: positive().optional().describe('Highest cost per hour at the `prices`.'),
   })
   .prefault({})
-  .describe('What a plan may use at most. A bound that is left out does not bind.');
+  .describe('Limits of a plan. Omitted limits do not apply.');
 
 /** `spec.prices`. */
 const pricesSchema = z
@@ -43,7 +43,7 @@ const pricesSchema = z
     gpuPerHour: nonNegative().default(fieldDefaults.gpuPerHour).describe('Price of one GPU for an hour.'),
   })
   .prefault({})
-  .describe('Prices in any one currency. Left out, cost is the number of cores.');
+  .describe('Prices in one currency. Default: cost is the number of cores.');
 
 /** `spec.objective`. */
 const objectiveSchema = z
@@ -61,7 +61,7 @@ const objectiveSchema = z
   ])
   .default(fieldDefaults.objective)
   .describe(
-    'What to optimize within SLO and budget: `max-accuracy` (ties: lowest cost), `min-cost` (needs `accuracyFloor`) or `weights`.',
+    'Objective within SLO and budget: `max-accuracy` (ties: lowest cost), `min-cost` (needs `accuracyFloor`) or `weights`.',
   );
 
 const specSchema = z
@@ -78,18 +78,15 @@ const specSchema = z
       .min(1)
       .optional()
       .describe(
-        'Where requests enter; exactly one for now. Left out: a source `input` without declared tensors into every stage without an incoming edge.',
+        'Entry point of requests; exactly one for now. Default: a source `input` without declared tensors into every stage without an incoming edge.',
       ),
     stages: z.array(stageSchema).min(1).describe('The steps of the pipeline.'),
-    edges: z
-      .array(edgeSchema)
-      .optional()
-      .describe('Connections of stages. Left out: the stages are a chain in the order written.'),
+    edges: z.array(edgeSchema).optional().describe('Connections of stages. Default: a chain in the order written.'),
     outputs: z
       .array(outputSchema)
       .min(1)
       .optional()
-      .describe('Stages that answer. Left out: every stage without an outgoing edge.'),
+      .describe('Stages that answer. Default: every stage without an outgoing edge.'),
     control: controlSchema,
     admission: admissionSchema,
     evaluation: evaluationSchema,

@@ -35,7 +35,7 @@ const contentTypes = () =>
   z
     .array(z.string().regex(/^[\w.+-]+\/([\w.+-]+|\*)$/, 'expected a media type such as image/jpeg or text/*'))
     .min(1)
-    .describe('Media types whose raw request body may stand for this tensor.');
+    .describe('Media types of a raw request body that is this tensor.');
 
 const tensorSchema = z.strictObject({
   name: text().describe('Name of the tensor in requests.'),
@@ -50,12 +50,12 @@ export const sourceSchema = z.strictObject({
   to: z
     .union([text(), z.array(text()).min(1)])
     .optional()
-    .describe('Stage or stages that receive the request. Left out: every stage without an incoming edge.'),
+    .describe('Stage or stages that receive the request. Default: every stage without an incoming edge.'),
   tensors: z.array(tensorSchema).min(1).optional().describe('The tensors of a request.'),
   datatype: datatype().optional(),
   shape: shape().optional(),
   contentTypes: contentTypes().optional(),
   samples: text()
     .optional()
-    .describe('Folder of example inputs, one file a request, for the profiler and the load generator.'),
+    .describe('Folder of example inputs, one file per request, for the profiler and the load generator.'),
 });

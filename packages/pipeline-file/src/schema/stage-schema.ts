@@ -10,7 +10,7 @@ const replicasSchema = z
     max: count().default(fieldDefaults.maxReplicas).describe('Most replicas.'),
   })
   .prefault({})
-  .describe('How many replicas a plan may choose.');
+  .describe('Range of replicas for a plan.');
 
 const boundsSchema = z
   .strictObject({
@@ -19,10 +19,12 @@ const boundsSchema = z
       .array(count())
       .min(1)
       .optional()
-      .describe('Max batch sizes a plan may choose. Left out: every profiled size.'),
+      .describe('Max batch sizes for a plan. Default: every profiled size.'),
     maxBatchWaitMs: nonNegative()
       .default(fieldDefaults.maxBatchWaitMs)
-      .describe('How long a free replica waits for a fuller batch, in milliseconds; 0 takes what is queued at once.'),
+      .describe(
+        'Longest wait of a free replica for a fuller batch, in milliseconds; 0 starts with the queued items at once.',
+      ),
     cpuCores: z
       .array(replicaCores())
       .min(1)
@@ -30,7 +32,7 @@ const boundsSchema = z
       .describe('Restricts the core counts of all variants of the stage to these.'),
   })
   .prefault({})
-  .describe('What a plan may choose for the stage.');
+  .describe('Limits of a plan for the stage.');
 
 const pinsSchema = z
   .strictObject({
@@ -52,31 +54,29 @@ export const stageSchema = z.strictObject({
   module: text()
     .optional()
     .describe(
-      'Code of the stage: a `.ts`, `.js` or `.py` path relative to this file, or `npm:package/path`. Left out, the stage is synthetic and runs from its inline profiles.',
+      'Code of the stage: a `.ts`, `.js` or `.py` path relative to this file, or `npm:package/path`. Without it, the stage is synthetic and runs from its inline profiles.',
     ),
   isolation: z
     .enum(['thread', 'process'])
     .optional()
     .describe(
-      'What a replica shares with the server: a `thread` its process, a `process` nothing, so that it can crash or be killed alone. Left out: `thread`, but `process` for a module in Python.',
+      'Isolation of a replica: a `thread` shares the process of the server; a `process` can crash or be killed alone. Default: `thread`, but `process` for a module in Python.',
     ),
   python: text()
     .optional()
     .describe(
-      'Program that runs a `.py` module: a path relative to this file, such as `.venv/bin/python`, or a name to look up. Left out: `python3`.',
+      'Program that runs a `.py` module: a path relative to this file, such as `.venv/bin/python`, or a name to look up. Default: `python3`.',
     ),
   runTimeoutMs: positive()
     .default(fieldDefaults.runTimeoutMs)
-    .describe(
-      'Longest time that one batch may run, in milliseconds. A replica that exceeds it counts as lost and is replaced.',
-    ),
+    .describe('Longest time that one batch may run, in milliseconds. A replica that exceeds it is lost and replaced.'),
   idempotent: z
     .boolean()
     .default(fieldDefaults.idempotent)
     .describe(
-      'Whether a batch may be run a second time. The batch of a replica that was lost is then run once more on another, if its requests can still make their deadlines; with `false` they fail.',
+      'Allows a second run of a batch. If a replica is lost, its batch runs once more on another one, if its requests can still meet their deadlines. With `false` they fail.',
     ),
-  variants: z.array(variantSchema).min(1).describe('The ways to do the stage; the planner chooses one.'),
+  variants: z.array(variantSchema).min(1).describe('Alternatives for the stage; the planner chooses one.'),
   bounds: boundsSchema,
   pins: pinsSchema,
 });

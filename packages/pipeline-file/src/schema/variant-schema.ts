@@ -9,26 +9,26 @@ const serverSchema = z
     url: z
       .union([text(), z.array(text()).min(1)])
       .describe(
-        'Where the server answers, `http://host:port`, `https://…`, `grpc://host:port` or `grpcs://…`; or a list of equal servers, over which the replicas are spread. With a `command` one address that has `{port}`, such as `http://127.0.0.1:{port}`.',
+        'Address of the server, `http://host:port`, `https://…`, `grpc://host:port` or `grpcs://…`, or a list of equal servers over which replicas are spread. With a `command`, one address with `{port}`, such as `http://127.0.0.1:{port}`.',
       ),
     model: text().describe('Name of the model on the server.'),
     batching: z
       .enum(['stack', 'single'])
       .default(fieldDefaults.serverBatching)
       .describe(
-        '`stack`: a batch is one request, its items along a new leading dimension. `single`: each item of a batch is a request of its own; all are sent at once.',
+        '`stack`: a batch is one request, its items along a new leading dimension. `single`: each item of a batch is one request; all are sent at once.',
       ),
     command: z
       .array(text())
       .min(1)
       .optional()
       .describe(
-        'Program and arguments that start the server for one replica, in the folder of this file. `{port}`, `{port2}` and `{port3}` are free ports, `{cpuCores}` the cores of the replica, `{threads}` these as a whole number of at least 1. Left out: the server runs already.',
+        'Program and arguments that start the server for one replica, in the folder of this file. `{port}`, `{port2}` and `{port3}` are free ports, `{cpuCores}` the cores of the replica, `{threads}` these as a whole number of at least 1. Without it, the server runs already.',
       ),
     environment: z
       .record(z.string(), z.string())
       .optional()
-      .describe('Environment variables of the command; the same variables in braces are replaced.'),
+      .describe('Environment variables of the command; variables in braces are replaced as in the command.'),
     token: z
       .union([
         z.strictObject({ env: text().describe('Name of the environment variable that holds the token.') }),
@@ -36,17 +36,17 @@ const serverSchema = z
       ])
       .optional()
       .describe(
-        'Where the bearer token is kept that the server asks for: `{ env: NAME }` or `{ file: PATH }`, read when a replica starts. The token itself never stands in this file.',
+        'Source of the bearer token for the server: `{ env: NAME }` or `{ file: PATH }`, read when a replica starts. The token itself must not be in this file.',
       ),
     headers: z
       .record(z.string(), z.string())
       .optional()
       .describe(
-        'Headers of every request to the server, metadata over gRPC: for a gateway that routes by them. A secret belongs into `token`.',
+        'Headers of every request to the server (metadata over gRPC), for a gateway that routes by them. Put secrets into `token`.',
       ),
   })
   .optional()
-  .describe('A server that does the variant, in place of a module of the stage.');
+  .describe('Server that runs the variant, instead of a module of the stage.');
 
 const timeMs = (what: string) =>
   positive().optional().describe(`${what} of the service time of one batch, in milliseconds.`);
@@ -60,7 +60,7 @@ const profilePointSchema = z.strictObject({
   p99Ms: timeMs('99th percentile'),
   throughputRps: positive()
     .optional()
-    .describe('Items per second of one replica under saturation; gives the mean where `meanMs` is left out.'),
+    .describe('Items per second of one replica under saturation; gives the mean if `meanMs` is omitted.'),
   memoryBytes: positive().optional().describe('Peak memory of the replica, in bytes.'),
 });
 
@@ -70,13 +70,13 @@ const resourcesSchema = z
       .union([replicaCores(), z.array(replicaCores()).min(1)])
       .default([fieldDefaults.cpuCores])
       .describe(
-        'Cores of one replica, or a list to choose from; multiples of 0.05. A share below 1 is a CPU-time quota of one thread.',
+        'Cores of one replica, or a list to choose from; multiples of 0.05. A CPU share below 1 is a CPU-time quota of one thread.',
       ),
     memoryBytes: wholeNumber().default(fieldDefaults.memoryBytes).describe('Memory of one replica, in bytes.'),
     gpus: wholeNumber().default(fieldDefaults.gpus).describe('GPUs of one replica.'),
   })
   .prefault({})
-  .describe('What one replica needs.');
+  .describe('Resources of one replica.');
 
 const accuracySchema = z
   .strictObject({
@@ -96,18 +96,17 @@ export const variantSchema = z.strictObject({
   artifactSha256: text()
     .regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits in lower case')
     .optional()
-    .describe('SHA-256 that the file of the artifact must have; a replica of another one does not start.'),
+    .describe('Required SHA-256 of the artifact; otherwise replicas do not start.'),
   server: serverSchema,
   accuracy: accuracySchema,
   resources: resourcesSchema,
-  loadMs: nonNegative().optional().describe('Time from start to ready, in milliseconds; a measured value wins.'),
+  loadMs: nonNegative()
+    .optional()
+    .describe('Time from start to ready, in milliseconds; a measured value overrides it.'),
   profile: z
     .array(profilePointSchema)
     .min(1)
     .optional()
-    .describe('Service times by cores and batch size. Left out: measured by `equipoise profile`.'),
-  parameters: z
-    .record(z.string(), z.unknown())
-    .default({})
-    .describe('Free values that are handed to the stage module.'),
+    .describe('Service times by cores and batch size. Default: measured by `equipoise profile`.'),
+  parameters: z.record(z.string(), z.unknown()).default({}).describe('Free values for the stage module.'),
 });

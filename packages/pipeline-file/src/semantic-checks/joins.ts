@@ -43,7 +43,7 @@ function* joinsInto(
 function* uselessPartial([index, { join, onMissing }]: InEdge): Generator<Finding> {
   if (onMissing !== 'partial' || join !== undefined) return;
   const message =
-    'expected `onMissing: partial` on a `join: all` edge or where several edges meet, found it where nothing is joined';
+    'expected `onMissing: partial` on a `join: all` edge or on several edges into one stage, found it on a plain edge';
   yield { path: ['spec', 'edges', index, 'onMissing'], message };
 }
 

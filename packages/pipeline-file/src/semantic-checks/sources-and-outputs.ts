@@ -44,7 +44,7 @@ export function checkSources(spec: SpecDraft): Finding[] {
         if (!given.includes(field))
           findings.push({
             path: [...path, field],
-            message: `missing field "${field}", expected it beside ${given.join(' and ')}`,
+            message: `missing field "${field}", expected it next to ${given.join(' and ')}`,
           });
   }
   return findings;

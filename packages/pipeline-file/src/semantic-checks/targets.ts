@@ -27,7 +27,7 @@ function* checkAccuracyFloor(spec: SpecDraft): Generator<Finding> {
   const hasFloor = Object.hasOwn(spec, 'accuracyFloor');
   const path = ['spec', 'accuracyFloor'];
   if (minimizesCost && !hasFloor)
-    yield { path, message: 'missing field "accuracyFloor", expected a fraction 0…1 beside the objective min-cost' };
+    yield { path, message: 'missing field "accuracyFloor", expected a fraction 0…1 with the objective min-cost' };
   if (!minimizesCost && hasFloor)
     yield { path, message: 'accuracyFloor has no effect: only the objective min-cost uses it', severity: 'warning' };
 }
@@ -42,7 +42,7 @@ function* checkWeights({ objective }: SpecDraft): Generator<Finding> {
 /** Warns until changes respect the surge limit. */
 function* checkSurge({ control }: SpecDraft): Generator<Finding> {
   if (control?.surge === undefined) return;
-  const message = 'control.surge has no effect yet: a change starts all new replicas of a stage beside the old ones';
+  const message = 'control.surge has no effect yet: a change starts all new replicas of a stage next to the old ones';
   yield { path: ['spec', 'control', 'surge'], message, severity: 'warning' };
 }
 

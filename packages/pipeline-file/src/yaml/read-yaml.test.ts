@@ -45,7 +45,7 @@ describe('what is not plain data', () => {
       [{ path: 'c', offset: 20, message: 'merge keys (<<) are not supported: write the fields out' }],
     ],
     ['__proto__: { polluted: 1 }', [{ path: '', offset: 0, message: 'the key __proto__ is not allowed' }]],
-    ['a: *x\nb: &x 1', [{ path: 'a', offset: 3, message: 'no anchor &x stands before the alias *x' }]],
+    ['a: *x\nb: &x 1', [{ path: 'a', offset: 3, message: 'the alias *x has no anchor &x before it' }]],
     ['a: 1\n---\nb: 2', [{ path: '', offset: 5, message: 'expected one document, found a second one' }]],
   ])('in %j is told', (text, findings) => {
     expect(findingsIn(text)).toEqual(findings);

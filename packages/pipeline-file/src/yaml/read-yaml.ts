@@ -100,7 +100,7 @@ class NodeReader {
     const target = this.#targets.get(alias);
     const offset = alias.range?.[0] ?? 0;
     if (target === undefined)
-      return this.#unreadable(path, offset, `no anchor &${alias.source} stands before the alias *${alias.source}`);
+      return this.#unreadable(path, offset, `the alias *${alias.source} has no anchor &${alias.source} before it`);
     return this.read(target, { path, depth: depth + 1, aliased: true });
   }
 

@@ -89,7 +89,7 @@ const UNREACHABLE_CODES: ReadonlySet<string> = new Set([
  */
 export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   if (!URL.canParse(options.url) || new URL(options.url).protocol !== 'http:') {
-    throw new AppError('WRONG_USAGE', `${options.url} is no address that starts with http://.`);
+    throw new AppError('WRONG_USAGE', `${options.url} does not start with http://.`);
   }
   return new LoadRun(options).run();
 }
@@ -247,7 +247,7 @@ function post({ url, body, timeoutMs, token, agent }: Post): Promise<RequestEnd>
 
 function unreachable(url: string, code: string): AppError {
   const { host } = new URL(url);
-  const why = code === 'ECONNREFUSED' ? `nobody listens on ${host}` : `there is no way to ${host}`;
+  const why = code === 'ECONNREFUSED' ? `nobody listens on ${host}` : `${host} is unreachable`;
   return new AppError('UNREACHABLE', `The first request did not get through: ${why} (${code}).`, {
     details: { url, code },
     retryable: true,

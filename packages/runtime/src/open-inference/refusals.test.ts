@@ -173,7 +173,7 @@ describe('refusals', () => {
     expect(reply.body).toMatchObject({ code: 'TENSOR_MISMATCH', details: { tensor: quoted } });
     expect(reply.body.error).toMatch(new RegExp(`^Tensor ${quoted}: element 0`));
     const twice = await json(INFER, { inputs: [1, 2].map(() => ({ ...tensor, data: [3] })) });
-    expect(twice.body.error).toBe(`The input ${quoted} stands there twice.`);
+    expect(twice.body.error).toBe(`The input ${quoted} appears twice.`);
     const other = await json(INFER, { inputs: [{ ...tensor, data: [3] }], outputs: [{ name: 'y' }] });
     expect(other.body.details).toEqual({ outputs: [quoted] });
   });

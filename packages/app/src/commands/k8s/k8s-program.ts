@@ -16,16 +16,16 @@ export function addKubernetes(program: Command): void {
     );
 
   withClusterFlags(withPlanFlags(k8s.command('diff')))
-    .description('plan for a load and show what of the plan is otherwise on a cluster; exit code 1 where something is')
+    .description('plan for a load and compare the plan with a cluster; exit code 1 if they differ')
     .action((file, options) =>
       runCommand(options, async () => (await import('./k8s-status.js')).k8sDiff(file, options)),
     );
 
   withClusterFlags(withPlanFlags(k8s.command('apply')))
     .description('plan for a load and make a cluster run the plan')
-    .option('--prune', 'once the plan runs, remove what the pipeline had before and no longer has')
+    .option('--prune', 'once the plan runs, remove objects that the pipeline no longer has')
     .option('--wait-s <n>', 'longest wait of --prune for the plan to run, in seconds', count, 600)
-    .option('--force', 'take fields that others own, such as replicas that an autoscaler sets')
+    .option('--force', 'take over fields of foreign writers, such as replicas that an autoscaler sets')
     .action((file, options) =>
       runCommand(options, async () => (await import('./k8s-apply.js')).k8sApply(file, options)),
     );
@@ -33,9 +33,9 @@ export function addKubernetes(program: Command): void {
   k8s
     .command('pipeline')
     .argument('<file>', 'pipeline file')
-    .description('print a pipeline with its measured profiles as the object that `equipoise operator` looks after')
-    .option('--namespace <name>', 'namespace of the object; that of kubectl when left out', namespace)
-    .option('--arrival-rps <n>', 'requests per second to plan for until a router tells of the load', positiveRate)
+    .description('print a pipeline with its measured profiles as the object that `equipoise operator` reconciles')
+    .option('--namespace <name>', 'namespace of the object; default: that of kubectl', namespace)
+    .option('--arrival-rps <n>', 'requests per second to plan for until a router reports the load', positiveRate)
     .addOption(imageFlag())
     .addOption(profileScaleFlag())
     .addOption(jsonFlag())
@@ -44,8 +44,8 @@ export function addKubernetes(program: Command): void {
     );
 
   withClusterFlags(k8s.command('status').argument('<pipeline>', 'name of the pipeline'))
-    .description('show how far the workloads of a pipeline are; exit code 1 while one does not run as it should')
-    .option('--namespace <name>', 'namespace of the pipeline; that of the context when left out', namespace)
+    .description('show the workloads of a pipeline; exit code 1 until all of them run')
+    .option('--namespace <name>', 'namespace of the pipeline; default: that of the context', namespace)
     .addOption(jsonFlag())
     .action((name, options) =>
       runCommand(options, async () => (await import('./k8s-status.js')).k8sStatus(name, options)),
@@ -57,13 +57,13 @@ const jsonFlag = () => new Option('--json', 'print one JSON document on stdout; 
 const imageFlag = () =>
   new Option(
     '--image <image>',
-    'image with Equipoise and the folder of the pipeline in /pipeline, `equipoise` with the tag of this version when left out; STAGE=IMAGE or STAGE/VARIANT=IMAGE for one stage or variant; may be given several times',
+    'image with Equipoise and the pipeline folder in /pipeline; default: `equipoise` with the tag of this version; STAGE=IMAGE or STAGE/VARIANT=IMAGE for one stage or variant; repeatable',
   ).argParser(images);
 
 const profileScaleFlag = () =>
   new Option(
     '--profile-scale <f>',
-    'use the kept profile of another machine, its times multiplied by this factor',
+    'use the cached profile of another machine, with times multiplied by this factor',
   ).argParser(positive);
 
 /** Adds the flags of commands that render a plan. */
@@ -71,18 +71,15 @@ function withPlanFlags(command: Command): Command {
   return command
     .argument('<file>', 'pipeline file')
     .addOption(
-      new Option('--target <name>', 'what runs the replicas: plain Deployments, Seldon Core 2 or 1, KServe')
+      new Option('--target <name>', 'engine of the replicas: plain Deployments, Seldon Core 2 or 1, KServe')
         .choices(targets)
         .default(targets[0]),
     )
-    .option('--arrival-rps <n>', 'requests per second to plan for; left out, those of --plan, else 1', positiveRate)
-    .option('--plan <file>', 'take this plan, as `equipoise plan --out` writes it, instead of making one')
-    .option('--namespace <name>', 'namespace of the objects; that of the context when left out', namespace)
+    .option('--arrival-rps <n>', 'requests per second to plan for; default: those of --plan, else 1', positiveRate)
+    .option('--plan <file>', 'use this plan, as `equipoise plan --out` writes it, instead of planning')
+    .option('--namespace <name>', 'namespace of the objects; default: that of the context', namespace)
     .addOption(imageFlag())
-    .option(
-      '--artifacts <uri>',
-      'where the artifacts of the pipeline folder are kept for engines that fetch them, such as s3://bucket/folder',
-    )
+    .option('--artifacts <uri>', 'location of the artifacts for engines that fetch them, such as s3://bucket/folder')
     .addOption(profileScaleFlag())
     .addOption(jsonFlag());
 }
@@ -90,6 +87,6 @@ function withPlanFlags(command: Command): Command {
 /** Adds the flags of commands that connect to a cluster. */
 function withClusterFlags(command: Command): Command {
   return command
-    .option('--kubeconfig <file>', 'how to reach the cluster; as kubectl does when left out')
-    .option('--context <name>', 'context of the kubeconfig; its current one when left out');
+    .option('--kubeconfig <file>', 'access to the cluster; default: as kubectl')
+    .option('--context <name>', 'context of the kubeconfig; default: its current one');
 }
