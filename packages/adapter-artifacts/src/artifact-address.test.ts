@@ -26,7 +26,7 @@ describe('artifactAddress', () => {
 
   it.each([
     ['http://example.org/a.onnx', 'use https:'],
-    ['gs://bucket/a', 'gs: is none of'],
+    ['gs://bucket/a', 'gs: is not supported'],
     ['s3://bucket', 's3://bucket/key'],
     ['s3://Bucket_/a', 's3://bucket/key'],
     ['https://', 'no valid URL'],

@@ -77,7 +77,7 @@ describe('ArtifactCache', () => {
     const first = await freshCache().path(modelUrl());
     server.behave(refuses(503));
     expect(await freshCache().path(modelUrl())).toBe(first);
-    expect(warnings).toEqual([expect.stringMatching(/cannot be fetched: 503.* The copy kept here is used\.$/)]);
+    expect(warnings).toEqual([expect.stringMatching(/cannot be fetched: 503.* The cached copy is used\.$/)]);
   });
 
   it('says that an artifact is neither to be had nor kept, and asks again the next time', async () => {
@@ -118,7 +118,7 @@ describe('ArtifactCache', () => {
     const path = await freshCache().path(modelUrl(), sha256('weights'));
     await writeFile(path, 'weighty');
     expect(await readFile(await freshCache().path(modelUrl(), sha256('weights')), 'utf8')).toBe('weights');
-    expect(warnings).toEqual([expect.stringContaining('is damaged')]);
+    expect(warnings).toEqual([expect.stringContaining('is corrupt')]);
   });
 
   it('gives up what is too large, said or unsaid', async () => {

@@ -70,7 +70,7 @@ describe('equipoise profile', () => {
     const ended = await equipoiseHere(folder.path, 'profile', 'written.yaml');
     expect(ended).toMatchObject({ exitCode: 0, stderr: '' });
     expect(ended.stdout).toMatch(/^nothing to measure\ndetect\/small: not measured, /);
-    expect(ended.stdout).not.toContain('kept in');
+    expect(ended.stdout).not.toContain('saved in');
   });
 
   it('says since when it knows what it does not measure again', async () => {

@@ -215,7 +215,7 @@ describe('a pipeline that starts', () => {
     await store.keep(spec.name, 'operator', wishes);
     await store.close();
     const pipeline = await startPipeline(options(spec, [], 'pinned.db'));
-    const words = /^with detect: replicas 2 no plan fits .*lift it for good \(POST …\/unpin\)$/;
+    const words = /^with detect: replicas 2 no plan fits .*or remove the pins \(POST …\/unpin\)$/;
     expect(pipeline.first).toMatchObject({ kind: 'made', lostPins: expect.stringMatching(words) });
     expect(pipeline.control.status).toMatchObject({
       ...{ mode: 'advise', pins: {} },

@@ -74,7 +74,7 @@ describe('requests that lie', () => {
     ['another field', { inputs: [x({ contents: { uintContents: [1, 2] } })] }, '0 elements in intContents'],
     ['beyond the range', { inputs: [x({ contents: { intContents: [1, 128] } })] }, 'element 1 is not of type INT8'],
     ['typed FP16', { inputs: [x({ datatype: 'FP16', contents: { fp32Contents: [1, 2] } })] }, 'in raw contents only'],
-    ['one input twice', { inputs: [x({ shape: [0n] }), x({ shape: [0n] })] }, 'stands there twice'],
+    ['one input twice', { inputs: [x({ shape: [0n] }), x({ shape: [0n] })] }, 'appears twice'],
   ])('are refused: %s', (_, fields, message) => {
     expect(() => read(fields)).toThrow(expect.objectContaining({ code: 'MALFORMED_REQUEST' }));
     expect(() => read(fields)).toThrow(message);

@@ -110,7 +110,7 @@ describe('a request that asks for much work with few bytes', () => {
 
   it('is refused for an output that it wants twice', () => {
     const outputs = [{ name: 'a' }, { name: 'b' }, { name: 'a' }];
-    expect(() => read([0], { outputs })).toThrow('The output a is asked for twice.');
+    expect(() => read([0], { outputs })).toThrow('The output a is requested twice.');
     expect(read([0], { outputs: outputs.slice(0, 2) }).outputs).toHaveLength(2);
   });
 });

@@ -264,7 +264,7 @@ const targets: Case[] = [
   [
     'a tensor is declared completely',
     (spec) => delete spec.sources[0].shape,
-    { path: 'spec.sources[0].shape', message: /missing field "shape", expected it beside datatype/ },
+    { path: 'spec.sources[0].shape', message: /missing field "shape", expected it next to datatype/ },
   ],
 ];
 
