@@ -29,7 +29,7 @@ describe('artifactAddress', () => {
     ['gs://bucket/a', 'gs: is not supported'],
     ['s3://bucket', 's3://bucket/key'],
     ['s3://Bucket_/a', 's3://bucket/key'],
-    ['https://', 'no valid URL'],
+    ['https://', 'not a valid URL'],
   ])('does not ask %s', (reference, reason) => {
     expect(() => artifactAddress(reference)).toThrow(reason);
   });
