@@ -20,12 +20,10 @@ export type {
   LearnedEdge,
   LoadObservation,
   Observation,
-  StageObservation,
 } from './model/decision.js';
 export type {
   DecisionOutcome,
   DecisionRecord,
-  DecisionTrigger,
   LaterFacts,
   ManualAction,
   ObservedOutcome,

@@ -64,7 +64,6 @@ export interface ArrivingRequests {
   readonly itemsOf: Uint16Array;
 }
 
-/** Random neighbour of `mean` with that mean. */
 function wholeNumber(mean: number, rng: Rng): number {
   const floor = Math.floor(mean);
   return mean === floor ? floor : floor + (rng.next() < mean - floor ? 1 : 0);

@@ -38,7 +38,6 @@ export const constantLaw = (ms: number): LatencyLaw => ({
   weights: Float64Array.of(1),
 });
 
-/** Merges sorted atoms into bins, preserving each bin's mean. */
 function mergeAtoms(valuesMs: Float64Array, weights: Float64Array): LatencyLaw {
   if (valuesMs.length <= ATOMS) return { valuesMs, weights };
   const outValues = new Float64Array(ATOMS);
@@ -60,7 +59,6 @@ function mergeAtoms(valuesMs: Float64Array, weights: Float64Array): LatencyLaw {
   return dropEmptyAtoms(outValues, outWeights);
 }
 
-/** Atoms from sums of weighted values, without empty ones. */
 function dropEmptyAtoms(weighted: Float64Array, weights: Float64Array): LatencyLaw {
   const used = weights.reduce((count, weight) => (weight > 0 ? count + 1 : count), 0);
   const law = { valuesMs: new Float64Array(used), weights: new Float64Array(used) };
@@ -98,7 +96,6 @@ export function sumLaw(a: LatencyLaw, b: LatencyLaw): LatencyLaw {
   return mergeAtoms(atoms.valuesMs, atoms.weights);
 }
 
-/** Probability that at least `needed` of independent events happen. */
 function atLeast(chances: readonly number[], needed: number): number {
   const exactly = new Float64Array(chances.length + 1);
   exactly[0] = 1;

@@ -30,7 +30,6 @@ export interface StageRecord {
   readonly meanBatchSize: number;
 }
 
-/** First replica ready at `arrivedAtMs`, otherwise the earliest. */
 function nextReplica(readyAtMs: Float64Array, arrivedAtMs: number): number {
   let best = 0;
   let soonestMs = readyAtMs[0] as number;
@@ -44,7 +43,6 @@ function nextReplica(readyAtMs: Float64Array, arrivedAtMs: number): number {
   return best;
 }
 
-/** Service time by batch size, without allocation. */
 function serviceSampler(curve: ServiceCurve, maxBatchSize: number, rng: Rng): (batchSize: number) => number {
   const laws = Array.from({ length: maxBatchSize + 1 }, (_, size) => curve.law(Math.max(1, size)));
   const means = Float64Array.from(laws, (_, size) => curve.meanMs(Math.max(1, size)));
@@ -52,7 +50,6 @@ function serviceSampler(curve: ServiceCurve, maxBatchSize: number, rng: Rng): (b
   return (size) => drawMs(laws[size] as (typeof laws)[number], rng);
 }
 
-/** Replicas with CPU-time buckets. */
 class Replicas {
   readonly readyAtMs: Float64Array;
   readonly #levelMs: Float64Array;

@@ -46,19 +46,16 @@ export interface PipelineQuery {
   readonly burstiness?: Burstiness | undefined;
 }
 
-/** Number of `parts` that a join awaits. */
 function awaitedOf(join: Join | undefined, parts: number): number {
   if (join === 'any') return 1;
   return typeof join === 'object' ? Math.min(join.quorum, parts) : parts;
 }
 
-/** Items of one request that arrive together and are awaited. */
 function itemsAwaited(spec: PipelineSpec, id: StageId, groupSize: number): number {
   const join = spec.edges.find((edge) => edge.from === id && edge.join !== undefined)?.join;
   return Math.max(1, awaitedOf(join, groupSize));
 }
 
-/** Items that arrive together: batches of the previous stages, averaged. */
 function arrivingTogether(batches: readonly { readonly size: number; readonly ratio: number }[]): number {
   const total = batches.reduce((sum, { size, ratio }) => sum + size * ratio, 0);
   return Math.max(1, total / Math.max(1, batches.length));
@@ -115,7 +112,6 @@ function meet(before: readonly Node[], needed: number, own: LatencyLaw): Node {
   return { law: sumLaw(awaitedLaw(branches, needed), own), dominator, depth: dominator.depth + 1 };
 }
 
-/** Latency of requests that visit the stages in `visited`. */
 function visitedLaw(
   spec: PipelineSpec,
   visited: ReadonlySet<StageId>,

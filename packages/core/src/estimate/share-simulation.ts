@@ -28,7 +28,6 @@ const BUCKET_FILLINGS = 100;
 
 const remembered = new WeakMap<ServiceCurve, Map<string, TableLaw>>();
 
-/** Upper end of the bucket of a load factor. */
 function bucketEnd(loadFactor: number): number {
   const logit = Math.log(loadFactor / (1 - loadFactor));
   return 1 / (1 + Math.exp(-Math.ceil(logit / LOGIT_STEP - 1e-9) * LOGIT_STEP));

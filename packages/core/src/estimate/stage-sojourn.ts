@@ -44,7 +44,6 @@ interface LoadedStage {
   readonly capacityPerMs: number;
 }
 
-/** Effective burstiness at the usual batch size. */
 function effectiveBurstinessAt(
   shape: StageShape,
   query: StageQuery,

@@ -55,7 +55,6 @@ function boundsOf(curve: ServiceCurve, cap: number): AffineBounds {
   return bounds;
 }
 
-/** Time given disturbed at a depth, interpolated. */
 function timeAt(depth: number, baseMs: number): number {
   const first = cellDepths[0] as number;
   if (depth <= first) return baseMs + (((times[0] as number) - baseMs) * depth) / first;
@@ -142,7 +141,6 @@ function spreadOf(service: ServiceLaw): Float64Array {
   return spread;
 }
 
-/** Adds the spread of the own batch to `law`. */
 function addSpread(law: SojournLaw, service: ServiceLaw, meanMs: number): void {
   if (service.kind === 'constant') return;
   const spread = spreadOf(service);

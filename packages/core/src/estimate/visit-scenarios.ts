@@ -17,7 +17,6 @@ export interface VisitScenario {
 interface Outcome {
   readonly probability: number;
   readonly visited: ReadonlySet<StageId>;
-  /** Taken `when` edges. */
   readonly taken: ReadonlySet<EdgeSpec>;
 }
 
@@ -43,7 +42,6 @@ function branchesOf(spec: PipelineSpec, from: StageId): readonly EdgeSpec[] {
   return branches;
 }
 
-/** Possible `when` edges, and the case of none. */
 function branchChoices(spec: PipelineSpec, from: StageId): readonly BranchChoice[] {
   const branches = branchesOf(spec, from);
   const none = 1 - branches.reduce((sum, edge) => sum + (edge.when?.probability ?? 0), 0);

@@ -45,7 +45,6 @@ interface RateFit {
   readonly covariance: number;
 }
 
-/** Cumulative counts, and counts times their second. */
 class RunningSums {
   readonly #counts: Float64Array;
   readonly #moments: Float64Array;
@@ -59,7 +58,6 @@ class RunningSums {
     }
   }
 
-  /** Mean over the `windowS` seconds before `end`. */
   mean(end: number, windowS: number): RateFit {
     const count = this.#within(this.#counts, end, windowS);
     const presentVariance = rateVariance(count, windowS);
@@ -67,7 +65,6 @@ class RunningSums {
     return { presentRps: count / windowS, presentVariance, ...flat };
   }
 
-  /** Least-squares line through them, at its end. */
   line(end: number, windowS: number): RateFit {
     const count = this.#within(this.#counts, end, windowS);
     const halfS = windowS / 2;
@@ -92,7 +89,6 @@ class RunningSums {
 /** Variance of a rate by `arrivals ÷ windowS`. Adds one count, since 0 may be chance. */
 const rateVariance = (count: number, windowS: number): number => (count + 1) / windowS ** 2;
 
-/** Fit over the longest window consistent with all shorter ones. */
 function adaptiveFit(sums: RunningSums, end: number): RateFit {
   const fits = [
     ...MEANS_S.map((windowS) => ({ windowS, fit: () => sums.mean(end, windowS) })),

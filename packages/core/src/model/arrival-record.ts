@@ -42,10 +42,8 @@ const meanOf = (values: readonly number[]): number => sumOf(values) / values.len
 export class ArrivalRecord {
   readonly #startedAtMs: number;
   readonly #windowsPerBlock: number;
-  /** Counts by second, and the second of each slot. */
   readonly #counts = new Float64Array(SLOTS);
   readonly #seconds = new Float64Array(SLOTS).fill(-1);
-  /** Counts by tick, and the tick of each slot. */
   readonly #tickCounts = new Float64Array(TICKS);
   readonly #ticks = new Float64Array(TICKS).fill(-1);
   readonly #blocks: Block[] = [];

@@ -52,7 +52,6 @@ const MOST_ROUNDS = 20;
 const wholeCosts = ({ stages }: SurrogateProblem): boolean =>
   stages.every((options) => options.every((o) => Number.isInteger(o.costPerHour)));
 
-/** Surrogate front with exact times of all its options. */
 function exactFront(solver: SurrogateSolver, factors: LatencyFactors): SurrogateFrontier & { tolerance: number } {
   for (let round = 1; ; round++) {
     const problem = solver.problem(factors);
@@ -80,11 +79,9 @@ function thinPoints(points: readonly FrontierChoice[], most: number): readonly F
 interface JudgedFront {
   readonly judge: Judge;
   readonly front: readonly FrontierChoice[];
-  /** Verified choice of highest accuracy. */
   readonly most: JudgedChoice;
 }
 
-/** `choice` if verified, otherwise the verified `other`. */
 function verifiedOr(other: JudgedChoice, judge: Judge, choice: JudgedChoice['choice']): JudgedChoice {
   const verdict = judge.verdict(choice);
   return showsSloMet(verdict) ? { choice, verdict } : other;
@@ -105,7 +102,6 @@ function verifiedFront(prepared: PreparedProblem, { judge, front, most }: Judged
   return dropDominated(prepared, held);
 }
 
-/** Drops choices that a cheaper one matches in accuracy. */
 function dropDominated({ accuracy }: PreparedProblem, held: readonly JudgedChoice[]): readonly JudgedChoice[] {
   let reached = 0;
   return held.filter(({ choice }) => {

@@ -45,7 +45,6 @@ function runningMaxima(sizes: readonly MeasuredSize[]): readonly number[] {
   });
 }
 
-/** Fit between two measured sizes. */
 function meanAt(sizes: readonly MeasuredSize[], batchSize: number): number {
   const fittedMs = runningMaxima(sizes);
   const above = sizes.findIndex((size) => size.batchSize >= batchSize);

@@ -54,7 +54,6 @@ function lawAt(points: readonly CurvePoint[], batchSize: number): ServiceLaw {
   return interpolateLaw(low.law, high.law, (batchSize - low.batchSize) / (high.batchSize - low.batchSize));
 }
 
-/** Points moved to the monotone fit; shapes stay. */
 function onMonotoneFit(points: readonly CurvePoint[]): readonly CurvePoint[] {
   const means = points.map(({ batchSize, law }) => ({ batchSize, meanMs: lawMeanMs(law) }));
   const { fittedMs } = monotoneFit(means);

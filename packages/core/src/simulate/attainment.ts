@@ -143,7 +143,6 @@ function dispersionOf({ over, all, fraction }: SpanCounts): number {
   return independent > 0 && all.length > 1 ? squares / (all.length - 1) / independent : 0;
 }
 
-/** Sums of neighbouring spans. Drops an odd last one. */
 function inPairs(counts: Float64Array): Float64Array {
   const pairs = Math.floor(counts.length / 2);
   return Float64Array.from({ length: pairs }, (_, i) => (counts[2 * i] as number) + (counts[2 * i + 1] as number));

@@ -49,7 +49,6 @@ const FOR_BRANCH = 0x165667b1;
 
 export class ItemChances implements PayloadAlgebra<number> {
   readonly #seed: number;
-  /** Items of a fan-out by edge, at a uniform number. */
   readonly #itemsAt: readonly ((chance: number) => number)[];
   readonly #branch: readonly number[];
   /** Reused: a walk is done with a fan-out before the next one. */

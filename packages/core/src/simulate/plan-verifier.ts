@@ -54,12 +54,10 @@ export function planVerifier(input: VerificationInput): PlanVerifier {
   return verifiersOf(rest)(input);
 }
 
-/** The load with its fields in fixed order. */
 function loadOf({ arrivalRps, burstiness, envelope, backlog }: ExpectedLoad): ExpectedLoad {
   return { arrivalRps, ...(burstiness && { burstiness }), ...(envelope && { envelope }), ...(backlog && { backlog }) };
 }
 
-/** Everything that a simulation reads of a plan. */
 function planKey({ stages }: Plan): string {
   return Object.entries(stages)
     .flatMap(([id, mixture]) =>

@@ -6,12 +6,10 @@ import type { BatchPolicy } from '../serve/batch-policy.js';
 import { type ServingEdge, servingGraph } from '../serve/serving-graph.js';
 
 /**
- * The batch policy of every stage under a plan: its batching, the expected service time by batch size, and the least time that a
- * request needs behind the stage, from which early drops are decided: the longest path of single-item mean service times over the edges
- * that are certain to be taken; of branches that lead into an early join at least the shortest.
+ * Batch policies by stage index: batching, expected service time by batch size, and the remaining time for early drops.
+ * Remaining time is the longest path of single-item mean service times over certain edges; of branches into an early
+ * join, at least the shortest. Stages absent from plan or profiles expect nothing.
  */
-
-/** Policies by stage index, in the order of `spec.stages`; stages that the plan or the profiles lack expect nothing. */
 export function batchPolicies(
   spec: PipelineSpec,
   plan: Pick<Plan, 'stages'>,
@@ -48,11 +46,9 @@ function expectedServiceMs(
 }
 
 /**
- * The drop rule of each stage follows what serves, and what is known of its service times and of those behind it. A stage that does not serve yet keeps
- * the policy it has, so a pipeline in the middle of its start or of a change never drops by times that no replica has.
+ * Keeps each stage's drop rule in line with its configuration and service times. A stage not yet serving keeps its
+ * policy, so drops never rest on times of absent replicas.
  */
-
-/** What each stage was last told to be, and the policies that follow from it. */
 export class ServingPolicies {
   readonly #spec: PipelineSpec;
   #curves: ServiceCurves;
@@ -65,7 +61,7 @@ export class ServingPolicies {
     this.#setPolicy = setPolicy;
   }
 
-  /** The stage serves as `to` says from now on: sets its policy and those of the stages before it, whose remaining time changes. */
+  /** Sets the policies of the stage and of those before it, whose remaining time changes. */
   adopt(stageId: StageId, to: StagePlan): void {
     this.#serving[stageId] = [to];
     this.#setAll();
@@ -78,7 +74,7 @@ export class ServingPolicies {
     return policies[this.#spec.stages.findIndex(({ id }) => id === stageId)] as BatchPolicy;
   }
 
-  /** Service times are those of `curves` from now on: sets the policies of all stages that serve. */
+  /** Replaces the service times and sets all policies of serving stages. */
   follow(curves: ServiceCurves): void {
     if (curves === this.#curves) return;
     this.#curves = curves;

@@ -52,7 +52,6 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   readonly #ages = new DwellTracker();
   /** Reused: the policies are done with the outputs of a batch before the next one ends. */
   readonly #outputs: number[] = [];
-  /** Requests with impatient clients, in order of leaving. */
   readonly #impatient: { readonly goneAtMs: number; readonly request: Request }[] = [];
   readonly #fromMs: number;
   readonly #priorities: PrioritySpec;

@@ -1,7 +1,6 @@
 /**
- * The replicas of a simulated pipeline: it gives the fleet policy simulated time. A start takes the load time of its variant, a drain
- * lasts until the running batch has ended, a crash takes the batch with it; which replica starts, drains or is restarted, and when, is
- * the affair of `FleetScheduler`, as it is in a served pipeline.
+ * Replicas of a simulated pipeline: drives `FleetScheduler`, which serving uses too, in simulated time. A start takes
+ * the variant's load time. A drain lasts until the running batch ends. A crash loses the batch.
  */
 import { invariant } from '../kernel/invariant.js';
 import { AppError } from '../model/app-error.js';
@@ -24,39 +23,39 @@ import type { ServingGraph } from '../serve/serving-graph.js';
 import { type FaultSchedule, failsBatches, hangs, type ReplicaFault } from './replica-faults.js';
 import { ServingPolicies } from './serving-policies.js';
 
-/** A replica whose payloads are the keys of `ItemChances`. */
+/** Payloads are keys of `ItemChances`. */
 export type SimulatedReplica = ServingReplica<number, undefined>;
 
-/** What a fleet works on. `loadMs` is the time from start to ready of a variant; `schedule` arranges an event. */
+/** `loadMs`: time from start to ready of a variant. `schedule` adds an event. */
 export interface FleetDeps {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
-  /** What drop rules go by at first. */
+  /** Initial service times of drop rules. */
   readonly expectedCurves: ServiceCurves;
   readonly graph: ServingGraph;
   readonly scheduler: PipelineScheduler<number, undefined, AppError>;
   readonly loadMs: (stageId: StageId, variantId: VariantId) => number;
   readonly faults: FaultSchedule | undefined;
-  /** Whether more load may come; without load nothing crashes any more, so that a simulation comes to its end. */
+  /** True while load may follow. Afterwards nothing crashes, so that the simulation ends. */
   readonly loadLasts: () => boolean;
   readonly schedule: (atMs: number, event: number, rank: number) => void;
 }
 
-/** What a stage uses at one moment; `capacityRps` counts items of the replicas that take new batches. */
+/** Current use of a stage. `capacityRps` counts items of replicas that accept batches. */
 export interface StageUse {
   readonly replicas: number;
   readonly capacityRps: number;
-  /** By replica, those that are being started included. */
+  /** By replica, starting ones included. */
   readonly resources: readonly Resources[];
 }
 
-/** What a replica in service runs from; `index` is its event code. */
+/** Basis of a replica in service. `index` is its event code. */
 export interface Engine {
   readonly index: number;
   readonly stageId: StageId;
   readonly curve: ServiceCurve;
   readonly faults: readonly ReplicaFault[];
-  /** Set once it is in service. */
+  /** Set in service. */
   replica: SimulatedReplica | undefined;
   lost: boolean;
 }
@@ -66,28 +65,27 @@ interface Start {
   readonly replica: RunningReplica;
 }
 
-/** Event codes of the fleet go down from here, three for each number: an alarm, a start, a crash. */
+/** Fleet event codes descend from here, three per number: alarm, start, crash. */
 const FIRST_EVENT = -16;
 const KINDS = 3;
 const ALARM = 0;
 const STARTED = 1;
 const CRASHED = 2;
 
-/** Carries plans and changes out in simulated time. */
+/** Applies plans and changes in simulated time. */
 export class SimulatedFleet implements FleetEffects {
   readonly #setup: FleetDeps;
   readonly #fleet: FleetScheduler;
   readonly #policies: ServingPolicies;
   readonly #engines: Engine[] = [];
-  /** By replica: the scheduler may start a batch before it has handed the new replica back. */
+  /** By replica: the scheduler may start a batch before it returns the new replica. */
   readonly #engineOf = new Map<ReplicaId, Engine>();
   readonly #starts: Start[] = [];
-  /** Replicas that turned out unfit inside a call to the request policies. */
+  /** Replicas that became unhealthy during a call to the request policies. */
   readonly #unfit: ReplicaId[] = [];
-  /** Replicas that left service inside a call to the request policies, which must not be called back. */
+  /** Replicas that left service during a call to the request policies, which must not be re-entered. */
   readonly #left: ReplicaId[] = [];
   #changes: readonly Change[] = [];
-  /** How many of them are carried out. */
   #done = 0;
   #lastChange: LastChange | undefined;
   #canaryAt: StageId | undefined;
@@ -109,41 +107,40 @@ export class SimulatedFleet implements FleetEffects {
     );
   }
 
-  /** Puts a whole plan in service at once: how a simulation begins. */
+  /** Puts a whole plan in service at the start of a simulation. */
   begin(plan: Plan, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#fleet.field(plan);
   }
 
-  /** Drop rules go by these service times from now on. */
+  /** Replaces the service times of drop rules. */
   setExpectedCurves(curves: ServiceCurves, nowMs: number): void {
     this.#event(nowMs, () => this.#policies.follow(curves));
   }
 
-  /** What a replica runs from. */
   engineOf({ replicaId: id }: SimulatedReplica): Engine {
     const engine = this.#engineOf.get(id);
     invariant(engine !== undefined, 'a batch for an unknown replica');
     return engine;
   }
 
-  /** The replica whose batch ends now; undefined when it has been lost meanwhile or hangs. */
+  /** Replica whose batch ends now; undefined if it was lost or hangs. */
   answering(index: number, nowMs: number): SimulatedReplica | undefined {
     const { lost, faults, replica } = this.#engines[index] as Engine;
     return lost || (faults.length > 0 && hangs(faults, nowMs)) ? undefined : replica;
   }
 
-  /** Whether the batch that ends now fails. */
+  /** True if the batch that ends now fails. */
   fails(index: number, nowMs: number): boolean {
     const { faults } = this.#engines[index] as Engine;
     return faults.length > 0 && failsBatches(faults, nowMs);
   }
 
-  /** Carries changes out one after another, as a control loop does: when one fails, the rest is left; what is under way gives way. */
+  /** Applies changes one by one like a control loop: a failure drops the rest. Preempts running changes. */
   apply(changes: readonly Change[], nowMs: number): void {
     this.#event(nowMs, () => {
       if (this.#fleet.changing) this.#fleet.giveWay(nowMs);
-      // How it ended counts no more: told is how that ends which takes its place.
+      // The outcome of preempted changes is not reported.
       this.#lastChange = undefined;
       this.#changes = changes;
       this.#done = 0;
@@ -151,7 +148,7 @@ export class SimulatedFleet implements FleetEffects {
     });
   }
 
-  /** How the last changes ended; undefined where none have since the call before, and while others are under way. */
+  /** Outcome of the last changes; undefined if none ended since the last call, or during changes. */
   takeLastChange(): LastChange | undefined {
     if (this.changing) return undefined;
     const last = this.#lastChange;
@@ -159,12 +156,11 @@ export class SimulatedFleet implements FleetEffects {
     return last;
   }
 
-  /** Whether changes are still under way. */
   get changing(): boolean {
     return this.#fleet.changing;
   }
 
-  /** Takes one of its own events. */
+  /** Handles a fleet event. */
   take(event: number, nowMs: number): void {
     const code = FIRST_EVENT - event;
     const number = Math.floor(code / KINDS);
@@ -175,28 +171,28 @@ export class SimulatedFleet implements FleetEffects {
     });
   }
 
-  /** Takes note that a replica is out of service; `settle` follows once the request policies have returned. */
+  /** Records a replica out of service. `settle` must follow once the request policies have returned. */
   drained({ replicaId: id }: SimulatedReplica): void {
     this.#left.push(id);
   }
 
-  /** Takes note that a replica is to be replaced; nothing that it still runs is answered. `settle` follows. */
+  /** Records a replica to replace. Nothing it still runs is answered. `settle` must follow. */
   unfit(replica: SimulatedReplica): void {
     this.engineOf(replica).lost = true;
     this.#unfit.push(replica.replicaId);
   }
 
-  /** Whether `settle` is to be called. */
+  /** True if `settle` must be called. */
   get unsettled(): boolean {
     return this.#left.length > 0;
   }
 
-  /** Goes on after replicas have left. */
+  /** Continues after replicas have left. */
   settle(nowMs: number): void {
     this.#event(nowMs, () => undefined);
   }
 
-  /** What each stage uses at this moment, by stage index: what serves, what still finishes a batch, and what is being started. */
+  /** Current use by stage index: serving, draining and starting replicas. */
   uses(): readonly StageUse[] {
     const { stages } = this.#fleet.runningPlan();
     return this.#setup.graph.stages.map(({ id }) => {
@@ -210,7 +206,6 @@ export class SimulatedFleet implements FleetEffects {
     });
   }
 
-  /** What runs. */
   runningPlan(): RunningPlan {
     return this.#fleet.runningPlan();
   }
@@ -304,7 +299,7 @@ export class SimulatedFleet implements FleetEffects {
     this.#fleet.lost(replica.replicaId, this.#nowMs);
   }
 
-  /** Brings an event to the policy, then what left because of it, and sets the alarm that it asks for. */
+  /** Passes an event to the policy, then the resulting departures, and sets the requested alarm. */
   #event(nowMs: number, step: () => void): void {
     this.#nowMs = nowMs;
     step();
@@ -339,12 +334,12 @@ function startFailure(stageId: StageId): AppError {
   return new AppError('MODEL_LOAD_FAILED', `A replica of stage '${stageId}' did not start.`);
 }
 
-/** What items fail with that a replica fails. */
+/** Failure of items on a failing replica. */
 export function stageFailure(stageId: StageId): AppError {
   return new AppError('STAGE_FAILED', `Stage '${stageId}' failed.`);
 }
 
-/** What requests fail with whose replica is gone. */
+/** Failure of requests on a lost replica. */
 export function replicaLostFailure(stageId: StageId): AppError {
   return new AppError('REPLICA_LOST', `Stage '${stageId}' lost a replica.`, { retryable: true });
 }

@@ -94,7 +94,6 @@ function arrivalsFor(load: ExpectedLoad, durationMs: number, rng: Rng): ArrivalP
   return arrivalsOf({ kind: 'poisson', arrivalRps, durationS }, rng);
 }
 
-/** Counted time for `requests` requests, warm-up included. */
 function countedTime({ arrivalRps, envelope, backlog }: ExpectedLoad, requests: number): CountedTime {
   const periodMs = 1000 * Math.max(0, ...(envelope ?? []).map(({ windowS }) => windowS));
   const periods = periodMs > 0 ? Math.floor((requests * 1000) / arrivalRps / periodMs) : 0;

@@ -64,12 +64,10 @@ const BINS_PER_UNIT = 1000;
 /** Bins averaged in `predictMs`. */
 const TIMED_BINS = 300;
 
-/** Ends of the trace's parts, in bins. */
 interface Parts {
   readonly fitBins: number;
   readonly trainBins: number;
   readonly firstTest: number;
-  /** Behind the last bin with a known peak. */
   readonly endTest: number;
 }
 

@@ -20,7 +20,6 @@ export interface EwmaMemory {
 }
 
 interface EwmaFit extends Fitting<EwmaWeights> {
-  /** Best mean losses so far. */
   readonly pointLoss?: number;
   readonly upperLoss?: number;
 }

@@ -1,9 +1,13 @@
 /**
  * Additive Holt-Winters (Winters 1960; Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 8.3) with
  * level, slope and daily season. With value x in slot k of the day:
+ *
  * level′ = α·(x − season[k]) + (1 − α)·(level + slope)
+ *
  * slope′ = β·(level′ − level) + (1 − β)·slope
+ *
  * season[k] ← γ·(x − level − slope) + (1 − γ)·season[k]
+ *
  * A slot is a quarter of an hour, since single bins are noise. The peak is the largest forecast within the horizon.
  * Factors for median and quantile correct it: a maximum of noisy values exceeds their expectation.
  */
@@ -117,7 +121,6 @@ function smooth(
   };
 }
 
-/** Largest expected value within the horizon. */
 function expectedPeak({ bins, level, slope, season }: HoltWintersMemory, weights: HoltWintersWeights): number {
   let peak = 0;
   for (let ahead = 0; ahead < weights.horizonBins; ahead++) {

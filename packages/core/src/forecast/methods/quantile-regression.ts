@@ -89,7 +89,6 @@ export const quantileRegression: ForecastMethod<RegressionWeights, readonly numb
   },
 };
 
-/** Intercept + Σ coefficient·value over the values from `at` on. */
 function linearForecast(coefficients: ArrayLike<number>, values: Float64Array, at: number): number {
   const last = coefficients.length - 1;
   let sum = coefficients[last] as number;
@@ -97,7 +96,6 @@ function linearForecast(coefficients: ArrayLike<number>, values: Float64Array, a
   return sum;
 }
 
-/** One majorization step over all examples. */
 function improveCoefficients(
   coefficients: readonly number[],
   { task, maximaRps, targetsRps }: TrainingPeaks,

@@ -16,7 +16,6 @@ export interface WindowRule {
   pointRps(windowRps: ArrayLike<number>): number;
 }
 
-/** Method of a rule, trained in one step. */
 function windowMethod(rule: WindowRule): ForecastMethod<WindowWeights, readonly number[]> {
   return {
     name: rule.name,

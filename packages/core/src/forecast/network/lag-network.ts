@@ -58,7 +58,6 @@ function squash(values: Float64Array): void {
   for (let k = 0; k < values.length; k++) values[k] = Math.tanh(values[k] as number);
 }
 
-/** Propagates the gradient through tanh. `values` are its outputs. */
 function throughTanh(values: Float64Array, gradient: Float64Array): void {
   for (let k = 0; k < values.length; k++) {
     const value = values[k] as number;

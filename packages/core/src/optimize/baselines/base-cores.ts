@@ -1,7 +1,7 @@
 /**
  * Base cores per replica as IPA (JSys 2024) fixes them. Variants are visited by ascending accuracy. Each gets the
- * smallest core count, at least its predecessor's, whose throughput at batch size 1 reaches a threshold within the
- * stage's SLO share (here equal shares of the longest path). Without one, the count of highest throughput.
+ * smallest core count, at least its predecessor's, that reaches a throughput threshold at batch size 1 within the
+ * stage's SLO share. Shares here are equal along the longest path. Without one, the count of highest throughput.
  */
 import { variantAccuracy } from '../../estimate/pas.js';
 import type { PipelineSpec, StageSpec, VariantSpec } from '../../model/pipeline-spec.js';

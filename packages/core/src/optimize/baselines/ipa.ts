@@ -1,7 +1,7 @@
 /**
  * IPA (JSys 2024, arXiv 2308.12871) as its released code solves it, with PAS as accuracy: maximize α·PAS − β·cost − δ·Σ
- * batch. Variants have fixed cores, latency is the sum of tails, and replicas are the fewest that carry the rate. α, β,
- * δ are 2, 1, 1e-6 (its video pipeline) unless the problem has `weights`. The budget applies to all policies alike.
+ * batch. Variants have fixed cores and latency is the sum of tails. Replicas are the fewest that carry the rate. Without
+ * `weights` in the problem, (α, β, δ) = (2, 1, 1e-6), its video pipeline. The budget applies to all policies alike.
  */
 import { optimize } from '../optimize.js';
 import type { Policy } from '../planning-problem.js';

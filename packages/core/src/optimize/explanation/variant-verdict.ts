@@ -54,7 +54,6 @@ function verdictOn(explained: ExplainedPlan, s: number, variantId: VariantId): V
   return { kind: pins.variantId === undefined ? 'refuted' : 'pinned', value, costPerHour };
 }
 
-/** Problem with one stage held to a variant. */
 function holdVariant({ prepared, problem }: ExplainedPlan, s: number, variantId: VariantId): PlanningProblem {
   const pins = prepared.spec.stages.map((stage, t) => [stage.id, t === s ? { ...stage.pins, variantId } : stage.pins]);
   return { ...problem, pins: Object.fromEntries(pins) };

@@ -71,7 +71,6 @@ function column(options: readonly SurrogateOption[], of: (o: SurrogateOption) =>
   return values;
 }
 
-/** Binding amounts and the position of the cost. */
 function amountsOf(
   problem: SurrogateProblem,
   stages: readonly (readonly SurrogateOption[])[],

@@ -72,7 +72,6 @@ export class Expansion {
     }
   }
 
-  /** Computes the node's start after a label. */
   #begin(base: number): void {
     if (!this.#timed) return;
     const times = this.#from.coordinates;

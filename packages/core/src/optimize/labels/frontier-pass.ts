@@ -36,7 +36,6 @@ export interface FrontierPass {
   readonly labels: number;
 }
 
-/** All bounds at one node. */
 class NodeBars {
   readonly terms: readonly StepTerms[];
   readonly #before: readonly StepTerms[] | undefined;
@@ -59,7 +58,6 @@ class NodeBars {
     });
   }
 
-  /** Options after which a label can still exceed a bar. */
   promisingOptions(from: LabelStore, label: number): readonly number[] {
     const bounds = this.#bars.length;
     for (let j = 0; j < bounds; j++) {
@@ -139,7 +137,6 @@ class FrontierSweep {
     return this.#thin(next);
   }
 
-  /** Undominated labels, at most `width`. */
   #thin(labels: LabelStore): LabelStore {
     const { width } = this.#input;
     const kept = paretoFilter(labels);

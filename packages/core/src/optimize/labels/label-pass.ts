@@ -100,7 +100,6 @@ class Sweep {
     return next;
   }
 
-  /** Undominated labels, at most `width`. */
   #thin(terms: StepTerms, labels: LabelStore): LabelStore {
     const kept = labels.pick(paretoFilter(labels, () => labels.byWorth()));
     const { width } = this.#input;
@@ -111,7 +110,6 @@ class Sweep {
     return kept.pick(order.subarray(0, width));
   }
 
-  /** A label at the last node is a complete choice. */
   #complete(labels: LabelStore, label: number): void {
     const { goal, cost, amounts, accepts } = this.#input.problem;
     const at = label * labels.dims;

@@ -1,10 +1,10 @@
 /**
  * The planner's problem as numbers: nodes in topological order, with options that take time, use amounts and have a
- * score (log accuracy). Value of a choice of one option per node, if every output meets the SLO and every amount its
- * limit:
- * score: y, the log of PAS;
- * cost: −cost, with y ≥ floor;
- * weights: α·e^y − cost.
+ * score (log accuracy). A choice is one option per node; every output must meet the SLO and every amount its limit.
+ * Values:
+ * - score: y, the log of PAS;
+ * - cost: −cost, with y ≥ floor;
+ * - weights: α·e^y − cost.
  * Without scenarios y is the sum of scores. With `when` edges y = log Σ p_s · e^(sum of scores visited in scenario s).
  */
 

@@ -28,7 +28,6 @@ const FIRST_STEPS = 120;
 const FURTHER_STEPS = 40;
 const WIDTHS = [24, 240];
 
-/** True if even the best options miss a limit. */
 function isPlainlyInfeasible({ nodes, graph, amounts, latencyLimitMs }: LabelProblem): boolean {
   if (nodes.some((node) => node.count === 0)) return true;
   const leastMs = nodes.map((node) => smallest(node.latencyMs));
@@ -37,7 +36,6 @@ function isPlainlyInfeasible({ nodes, graph, amounts, latencyLimitMs }: LabelPro
   return amounts.some(({ limit }, k) => (leastUse[k] as number) > limit);
 }
 
-/** Options per node whose bound exceeds the bar. */
 function promisingOptions(
   problem: LabelProblem,
   { bound, reduced, best }: Multipliers,
@@ -54,7 +52,6 @@ function promisingOptions(
 class Search {
   readonly #layout: ReturnType<typeof cutLayout>;
   readonly #labelLimit: number;
-  /** Keeps fewer options over time; `source` identifies them. */
   #problem: LabelProblem;
   #relaxed: RelaxedScore;
   #best: Incumbent | undefined;
@@ -87,7 +84,6 @@ class Search {
     return this.#unproven(droppedBound);
   }
 
-  /** Labels per node within the label limit over all nodes. */
   #widest(): number {
     return Math.max(1, Math.floor(this.#labelLimit / this.#problem.nodes.length));
   }

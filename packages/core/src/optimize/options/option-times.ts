@@ -31,7 +31,6 @@ const LIGHT_LOAD = 0.25;
 
 const wholeCores = new WeakMap<ServiceCurve, ServiceCurve>();
 
-/** Same replica with a whole core. */
 function onWholeCore(curve: ServiceCurve): ServiceCurve {
   const known = wholeCores.get(curve) ?? { ...curve, shareFraction: 1 };
   wholeCores.set(curve, known);

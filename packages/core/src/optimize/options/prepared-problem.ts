@@ -7,8 +7,7 @@ import { type PlanningGraph, planningGraph } from '../problem/planning-graph.js'
 import { limitsOf, type ResourceUse } from '../problem/resource-use.js';
 import { usualPaths } from '../problem/usual-paths.js';
 import type { PreparedStage } from './prepared-stage.js';
-import { relaxedOptionsByBatch, relaxedStageOptions } from './relaxed-options.js';
-import { type StageOption, stageOptions } from './stage-option.js';
+import { relaxedOptionsByBatch, relaxedStageOptions, type StageOption, stageOptions } from './stage-option.js';
 
 /** Problem prepared once: graph, accuracy and options of every stage, for solves under any latency factors. */
 

@@ -3,6 +3,7 @@ import type { VariantId } from '../../model/ids.js';
 import type { Resources } from '../../model/pipeline-spec.js';
 import type { RunningStage } from '../../model/running-plan.js';
 import { capacityRps, type ServiceCurve } from '../../profile/service-curve.js';
+import { lawQuantileMs } from '../../profile/service-law.js';
 import { isWithin, type ResourceUse, replicaCostPerHour, useOf } from '../problem/resource-use.js';
 import { type OptionTimes, optionTimes } from './option-times.js';
 import {
@@ -72,7 +73,7 @@ interface OptionRun {
 }
 
 /** Option of a replica kind with given size and times. */
-export function optionOf(prepared: PreparedStage, kind: ReplicaKind, run: OptionRun, times: OptionTimes): StageOption {
+function optionOf(prepared: PreparedStage, kind: ReplicaKind, run: OptionRun, times: OptionTimes): StageOption {
   const { variant, variantIndex, curve, resources } = kind;
   const { maxBatchSize, replicas } = run;
   const { prices, running } = prepared;
@@ -147,3 +148,39 @@ export function stageOptions(prepared: PreparedStage): readonly StageOption[] {
     ),
   );
 }
+
+/**
+ * Relaxation of a stage: per variant and cores the fewest stable replicas and the smallest service time over all batch
+ * sizes (mean or SLO percentile). No real option uses less or is faster. If batches are charged, there is one option
+ * per batch size.
+ */
+
+function smallestServiceMs(curve: ServiceCurve, fraction: number): number {
+  const sizes = Array.from({ length: curve.maxBatchSize }, (_, i) => i + 1);
+  return Math.min(...sizes.map((k) => Math.min(curve.meanMs(k), lawQuantileMs(curve.law(k), fraction))));
+}
+
+/** Relaxed option of a replica kind up to a batch size; none if the bounds leave it unstable. */
+function relaxedOption(prepared: PreparedStage, kind: ReplicaKind, maxBatchSize: number): readonly StageOption[] {
+  const [least, most] = replicaRange(prepared, kind);
+  const oneRps = capacityRps(kind.curve, 1, maxBatchSize);
+  const replicas = Math.max(least, leastStableReplicas(prepared, oneRps));
+  if (replicas > most) return [];
+  const ms = smallestServiceMs(kind.curve, prepared.percentile / 100);
+  const run = { maxBatchSize, replicas, capacityRps: replicas * oneRps };
+  return [optionOf(prepared, kind, run, { meanMs: ms, tailMs: ms, exact: true })];
+}
+
+/** Relaxed options with the largest batch, which needs the fewest replicas. */
+export const relaxedStageOptions = (prepared: PreparedStage): readonly StageOption[] =>
+  kindsOf(prepared).flatMap((kind) =>
+    batchSizesOf(prepared, kind.curve)
+      .slice(-1)
+      .flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),
+  );
+
+/** Relaxed options for every batch size, for objectives that charge batches. */
+export const relaxedOptionsByBatch = (prepared: PreparedStage): readonly StageOption[] =>
+  kindsOf(prepared).flatMap((kind) =>
+    batchSizesOf(prepared, kind.curve).flatMap((maxBatchSize) => relaxedOption(prepared, kind, maxBatchSize)),
+  );

@@ -168,7 +168,6 @@ function floorFix(problem: PlanningProblem, spec: PipelineSpec, verify: VerifyPl
   };
 }
 
-/** Single bound whose removal makes the relaxation feasible. */
 function bindingByRelaxation(problem: PlanningProblem): BindingConstraint {
   if (relaxationBound({ ...problem, budget: {} }) !== undefined) return 'budget';
   const { percentile } = problem.slo ?? problem.spec.slo;

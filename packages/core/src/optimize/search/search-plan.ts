@@ -31,7 +31,6 @@ const TAILS: LatencyFactors = { theta: 1, kappa: 1 };
 
 const optionsOf = (choice: SurrogateChoice) => choice.map((o) => o.option);
 
-/** Same function with cached answers. */
 function memoize<Answer>(answer: (choice: SurrogateChoice) => Answer): (choice: SurrogateChoice) => Answer {
   const known = new Map<string, Answer>();
   return (choice) => {
@@ -67,7 +66,6 @@ function verifiedPlanOf(
   return verified === undefined ? plan : { ...plan, verified };
 }
 
-/** Tie rule of `max-accuracy`: the cheapest of equally accurate choices. */
 function trimToCheapest(prepared: PreparedProblem, judge: Judge, found: FoundChoice): FoundChoice {
   if (prepared.objective.kind !== 'max-accuracy') return found;
   const { choice, verdict } = trimChoice(prepared, judge, { held: found, pas: found.value });

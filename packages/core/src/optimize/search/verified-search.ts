@@ -71,7 +71,6 @@ const LAST_RESORTS = 8;
 const factorsAt = (level: number): LatencyFactors =>
   level <= 1 ? { theta: level, kappa: 1 } : { theta: 1, kappa: level };
 
-/** A choice tried at a level, with its solve. */
 interface Attempt extends JudgedChoice {
   readonly level: number;
   readonly solution: Solution;
@@ -124,7 +123,6 @@ export class LevelSearch {
     return best;
   }
 
-  /** The attempt, repaired if needed, if verified; otherwise `before`. */
   #repairedOr(own: Attempt, before: Attempt | undefined): Attempt | undefined {
     const attempt = own.verified ? own : this.#repair(own, before);
     return attempt.verified ? attempt : before;
@@ -172,7 +170,6 @@ export class LevelSearch {
     return best;
   }
 
-  /** Cheapest verified choice on the trim path. */
   #trim(held: Attempt): Attempt {
     if (simulatesShares(held.choice)) return held;
     const path = this.#repairer.trims(held.choice, this.#solver.problem(factorsAt(held.level)));
@@ -196,7 +193,6 @@ export class LevelSearch {
     return second.verified ? second : (this.#lastResort(solution) ?? second);
   }
 
-  /** First verified choice among the most promising estimates. */
   #lastResort(solution: Solution): Attempt | undefined {
     for (const choice of this.#repairer.promisingChoices(this.#solver.problem(factorsAt(1))).slice(0, LAST_RESORTS)) {
       const attempt = this.#attempt(1, solution, choice);
@@ -265,7 +261,6 @@ export class LevelSearch {
     return graphLatencyMs(this.#prepared.graph, (s) => optionLatencyMs((choice[s] as SurrogateOption).option, factors));
   }
 
-  /** Level at which the surrogate also rejects a missed choice. */
   #raisedLevel({ level, choice, verdict }: Attempt): number {
     const { sloMs } = this.#prepared;
     const targetMs = Math.max(verdict.latencyMs, sloMs * LEAST_EXCESS);

@@ -18,7 +18,6 @@ export interface VariantBox {
 
 interface OpenBox {
   readonly variants: readonly (readonly number[])[];
-  /** Measurements that may meet the box, in order. */
   readonly entries: readonly MeasuredVariants[];
 }
 
@@ -38,7 +37,6 @@ function boxesOutside(variants: OpenBox['variants'], entry: MeasuredVariants): r
 const variantsInside = (allowed: readonly number[], wanted: number | undefined): readonly number[] =>
   wanted === undefined ? allowed : [wanted];
 
-/** All boxes over the given variants per stage. */
 function variantBoxes(variants: readonly (readonly number[])[], accuracy: AccuracyModel): readonly VariantBox[] {
   const boxes: VariantBox[] = [];
   const open: OpenBox[] = [{ variants, entries: accuracy.measured }];
@@ -67,13 +65,11 @@ function variantBoxes(variants: readonly (readonly number[])[], accuracy: Accura
  */
 
 interface BoundedBox extends VariantBox {
-  /** Highest log PAS of the box. */
   readonly bound: number;
 }
 
 const SOLVER = 'accuracy-table-search';
 
-/** Highest log PAS of the product over a box. */
 function productBound({ accuracy }: SurrogateProblem, variants: VariantBox['variants']): number {
   const best = variants.map((allowed, s) =>
     allowed.reduce((most, v) => Math.max(most, accuracy.stageAccuracy(s, v)), 0),
@@ -100,7 +96,6 @@ class TableSearch {
   #best: readonly SurrogateOption[] | undefined;
   #value = Number.NaN;
   labels = 0;
-  /** Highest log PAS of unsettled boxes. */
   #openBound = Number.NEGATIVE_INFINITY;
 
   constructor(problem: SurrogateProblem) {
@@ -133,7 +128,6 @@ class TableSearch {
     return objective.accuracy * Math.exp(bound) - this.#leastPrice() <= this.#value;
   }
 
-  /** Least price of any choice, including batch weights. */
   #leastPrice(): number {
     return this.#problem.stages.reduce(
       (sum, options) => sum + options.reduce((least, o) => Math.min(least, this.#price(o)), Number.POSITIVE_INFINITY),
@@ -179,7 +173,6 @@ class TableSearch {
     }
   }
 
-  /** Tie rule: cheaper for `max-accuracy`, more accurate for `min-cost`. */
   #isPreferred(a: readonly SurrogateOption[], b: readonly SurrogateOption[]): boolean {
     const { objective, accuracy } = this.#problem;
     if (objective.kind === 'max-accuracy') return costOf(a) < costOf(b);

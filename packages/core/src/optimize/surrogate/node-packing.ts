@@ -37,7 +37,6 @@ const machinesOf = (nodes: readonly NodeGroup[]): readonly Machine[] =>
     Array.from({ length: count }, () => ({ cpuCores, memoryBytes, gpus })),
   );
 
-/** Replicas one by one, largest share of all machines first. */
 function itemsOf(groups: readonly ReplicaGroup[], machines: readonly Machine[]): readonly Resources[] {
   const total = { cpuCores: 0, memoryBytes: 0, gpus: 0 };
   for (const machine of machines) take(total, machine, -1);

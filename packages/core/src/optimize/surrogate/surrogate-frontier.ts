@@ -45,7 +45,6 @@ const scoreWithin = (costLimit: number): LabelGoal => ({
   costLimit,
 });
 
-/** Solve at one cost. */
 interface ScaffoldPoint {
   readonly compiled: LabelProblem;
   readonly solution: LabelSolution;
@@ -111,7 +110,6 @@ function pricePoint(point: ScaffoldPoint, { relaxed, layout }: SweepInput): Pric
   return { ...point, multipliers, terms: stepTerms({ problem, layout, relaxed, multipliers }) };
 }
 
-/** Points by rising cost and score. */
 function staircase(points: readonly NearPoint[]): readonly NearPoint[] {
   const sorted = [...points].sort((a, b) => a.cost - b.cost || b.score - a.score);
   const rising: NearPoint[] = [];
@@ -141,7 +139,6 @@ function barBetween(cheaper: NearPoint, dearer: PricedPoint, known: readonly Nea
     );
 }
 
-/** Choices between scaffold points, and whether they are complete. */
 function fillFront(scaffold: readonly PricedPoint[], input: SweepInput, tolerance: number): FrontierPass {
   const last = scaffold.at(-1) as PricedPoint;
   const problem = last.compiled;

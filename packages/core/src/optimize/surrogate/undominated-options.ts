@@ -10,7 +10,6 @@ import { resourceKinds, withRounding } from '../problem/resource-use.js';
  * product, options compete within a variant; on machines of given sizes, within a replica size.
  */
 
-/** Least and most latency and resource use of a stage. */
 interface Range {
   leastMs: number;
   mostMs: number;
@@ -51,7 +50,6 @@ function tailsMs(graph: PlanningGraph, leastMs: readonly number[]): readonly num
 
 interface Limits {
   readonly latestMs: readonly number[];
-  /** Per stage and resource. */
   readonly most: readonly Float64Array[];
 }
 
@@ -89,7 +87,6 @@ function followsCost(stages: SurrogateProblem['stages'], r: number): boolean {
   return true;
 }
 
-/** Compared number of an option; smaller is better. */
 type Column = (o: SurrogateOption, stage: number) => number;
 
 function columnsOf(problem: SurrogateProblem, ranges: readonly Range[]): readonly Column[] {
@@ -124,7 +121,6 @@ function paretoOptions(
   return Array.from(kept, (i) => options[i] as SurrogateOption);
 }
 
-/** Groups of options that compete with each other. */
 function comparableGroups(
   { accuracy, nodes }: SurrogateProblem,
   options: readonly SurrogateOption[],
