@@ -1,8 +1,8 @@
 /**
- * Puts changes in an order in which each has the room that it needs when its turn comes. A change that grows waits for those that give
- * cores back; where there is room, the given order stays. Between two plans within the budget, and with room for one replica of the
- * largest kind beyond it, such an order always exists: first the stages that shrink, each of which fits beside the others, then those
- * that grow, each of which ends within the new plan.
+ * Orders changes so that each has the headroom that it needs in its turn. A growing change waits for those that return
+ * cores; if there is headroom, the given order stays. Between two plans within the budget, with headroom for one
+ * replica of the largest kind, such an order always exists: first the shrinking stages, each of which fits next to the
+ * others, then the growing ones, each of which ends within the new plan.
  */
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
@@ -13,7 +13,7 @@ import { type ChangeBounds, CORES_TOLERANCE, coresDuringChange, coresOf } from '
 type ReplicasByStage = ReadonlyMap<StageId, readonly RunningReplica[]>;
 
 /**
- * The same changes; those for which no order gives room come last, and will be refused. What runs is the plan in force, which may lie above the
+ * The same changes. Those without headroom in any order come last and will be refused. The running plan may exceed the
  * budget, unless it is `onItsWay`: then the surge may be in it.
  */
 export function arrangeChanges(
@@ -26,7 +26,7 @@ export function arrangeChanges(
     replicas.set(id as StageId, stage.replicas.filter(({ status }) => status !== 'draining').map(asReady));
   const fromCores = onItsWay ? 0 : coresOf([...replicas.values()].flat().map(oneOf));
   const first = arranged(changes, replicas, { bounds, fromCores, growsIntoSurge: true });
-  // What grew into the surge may leave no room for those behind it.
+  // Growth into the surge may leave no headroom for later changes.
   return first.left.length === 0
     ? first.order
     : inOneRow(arranged(changes, replicas, { bounds, fromCores, growsIntoSurge: false }));
@@ -57,9 +57,9 @@ function arranged(changes: readonly Change[], running: ReplicasByStage, room: Ro
 
 interface Room {
   readonly bounds: ChangeBounds;
-  /** Cores of what runs before the first change, or less as changes take them away. */
+  /** Cores of the replicas before the first change, less those that changes remove. */
   readonly fromCores: number;
-  /** Whether a stage may keep what the surge has room for until others have shrunk. */
+  /** May a stage keep its share of the surge until others have shrunk? */
   readonly growsIntoSurge: boolean;
 }
 

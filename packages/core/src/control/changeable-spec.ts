@@ -1,10 +1,10 @@
 /**
- * What of a pipeline may change while it is served: what plans are judged by and bound to, how the loop acts, and the bounds on what
- * waits. The rest is built into what runs (its graph, its code, its inputs) and takes a restart.
+ * Fields of a pipeline that may change while it is served: those that judge and bound plans, the loop's settings, and
+ * bounds on waiting requests. Everything else (graph, code, inputs) is part of the replicas and needs a restart.
  */
 import type { PipelineSpec, StageSpec } from '../model/pipeline-spec.js';
 
-/** Fields that every plan is made from anew, and those that are asked for again whenever they matter. */
+/** Fields that every plan reads again. */
 const CHANGEABLE: ReadonlySet<string> = new Set([
   'budget',
   'prices',
@@ -16,7 +16,7 @@ const CHANGEABLE: ReadonlySet<string> = new Set([
 ] satisfies (keyof PipelineSpec)[]);
 const CHANGEABLE_OF_STAGE: ReadonlySet<string> = new Set(['bounds', 'pins'] satisfies (keyof StageSpec)[]);
 
-/** Places of the pipeline file that differ between what is served and what is wanted and that take a restart; none where all may change now. */
+/** Places in the pipeline file that differ between the served and the wanted spec and need a restart. */
 export function needsRestart(served: PipelineSpec, wanted: PipelineSpec): readonly string[] {
   const { slo, stages, ...rest } = served;
   const { slo: wantedSlo, stages: wantedStages, ...wantedRest } = wanted;
@@ -27,7 +27,6 @@ export function needsRestart(served: PipelineSpec, wanted: PipelineSpec): readon
   ];
 }
 
-/** Whether two descriptions say the same. */
 export function isSameSpec(a: PipelineSpec, b: PipelineSpec): boolean {
   return isSame(a, b);
 }
@@ -47,7 +46,7 @@ function differing(a: object, b: object, changeable: ReadonlySet<string>): reado
   );
 }
 
-/** Specs are plain data whose fields come in one order. */
+/** Specs are plain data with a fixed order of fields. */
 function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,7 +1,7 @@
 /**
- * The changes that turn what runs into what should run, in the order to apply them: what adds capacity goes before what takes it
- * away unless it needs that room, and no stage gets two changes that restart replicas. Applying them to what runs gives the plan; diff of
- * that is empty.
+ * Changes that turn the actual replicas into the desired ones, in the order to apply them. Growth comes before
+ * shrinking unless it needs that headroom, and no stage gets two changes that restart replicas. Applying them gives the
+ * plan; their diff is then empty.
  */
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';
@@ -20,7 +20,7 @@ const ORDER: Readonly<Record<Change['kind'], number>> = {
 };
 
 /**
- * The changes from `running` to `plan`, arranged for the room that `bounds` leave; starting and ready replicas count as there, draining
+ * Changes from `running` to `plan`, arranged for the headroom of `bounds`. Starting and ready replicas count; draining
  * and failed ones do not.
  */
 export function diffPlans(running: RunningPlan, plan: Plan, bounds: ChangeBounds): readonly Change[] {
@@ -28,8 +28,8 @@ export function diffPlans(running: RunningPlan, plan: Plan, bounds: ChangeBounds
 }
 
 /**
- * The changes that take the place of others under way, those behind which are left. A stage that shows no difference may be on its way to another
- * plan: so each is told where to go, those last.
+ * Changes that preempt others under way. A stage without a difference may still be changing to another plan, so each is
+ * told its target, those last.
  */
 export function diffUnderWay(running: RunningPlan, plan: Plan, bounds: ChangeBounds): readonly Change[] {
   const changes = arrangeChanges(inOrder(differences(running, plan)), running, { bounds, onItsWay: true });

@@ -1,6 +1,6 @@
 /**
- * Feasible rates under an accuracy floor. A load that the budget cannot carry there is planned for as far as it can. The planner's best
- * effort would break the floor for a load that comes once in twenty times, or that no plan could carry.
+ * Feasible rates under an accuracy floor. A rate that the budget cannot serve is reduced to the feasible rate. The
+ * planner's best effort would break the floor for a load that comes once in twenty times, or that no plan could serve.
  */
 import type { Decision } from '../model/decision.js';
 import type { Plan, PlanResult } from '../model/plan.js';
@@ -23,7 +23,9 @@ export interface PlanForRate {
   readonly arrivalRps: number;
 }
 
-/** The decision; one that would break the accuracy floor in vain gives way to the plan for the largest feasible rate. */
+/**
+ * The decision. One that would break the accuracy floor in vain is replaced by the plan for the largest feasible rate.
+ */
 export function keepFloor(situation: Situation, decision: Decision): Decision {
   const { spec, accuracyFloor, observation, runningPlan } = situation;
   if (decision.kind === 'hold' || accuracyFloor === undefined || decision.plan.predicted.pas >= accuracyFloor)

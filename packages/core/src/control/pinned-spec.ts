@@ -1,4 +1,4 @@
-/** What a person asks for while serving, pins and whole plans: what they may say, and the pipeline with the pins. */
+/** Pins and whole plans of a person: their checks, and the pipeline with the pins. */
 import type { PinsByStage } from '../model/decision-record.js';
 import type { StageId } from '../model/ids.js';
 import type { PipelineSpec, Prices, StagePins, StageSpec } from '../model/pipeline-spec.js';
@@ -14,14 +14,17 @@ import {
 import type { ServiceCurves } from '../profile/curves-of.js';
 import { fitsBudget } from './plan-facts.js';
 
-/** The pipeline with `pins` beside and before those of its file. */
+/** The pipeline with `pins` in addition to those of its file, which they override. */
 export function pinnedSpec(spec: PipelineSpec, pins: PinsByStage): PipelineSpec {
   if (Object.keys(pins).length === 0) return spec;
   const stages = spec.stages.map((stage) => ({ ...stage, pins: { ...stage.pins, ...pins[stage.id] } }));
   return { ...spec, stages };
 }
 
-/** Why a stage cannot be held to `pins` beside those of its file, in words with what is allowed; undefined where it can. */
+/**
+ * Reason why a stage cannot have `pins` in addition to those of its file, in words with the allowed values; undefined
+ * if it can.
+ */
 export function pinObjection({ id, variants, bounds, pins: ofFile }: StageSpec, pins: StagePins): string | undefined {
   const { variantId, cpuCores, maxBatchSize, replicas } = { ...ofFile, ...pins };
   const open = variants.filter((variant) => variantId === undefined || variant.id === variantId);
@@ -38,7 +41,10 @@ export function pinObjection({ id, variants, bounds, pins: ofFile }: StageSpec, 
   return undefined;
 }
 
-/** Why no plan could keep to all `pins`, each of which is possible alone: the least that they take exceeds the budget. In words. */
+/**
+ * Reason, in words, why no plan could keep all `pins`, each of which is possible alone: their minimum exceeds the
+ * budget.
+ */
 export function pinsObjection(spec: PipelineSpec, pins: PinsByStage): string | undefined {
   const limits = limitsOf(spec);
   const least = totalUse(pinnedSpec(spec, pins).stages.map((stage) => leastUse(stage, spec.prices)));
@@ -49,7 +55,7 @@ export function pinsObjection(spec: PipelineSpec, pins: PinsByStage): string | u
   return kind === undefined ? undefined : `at least ${least[beyond]} ${kind} for a budget of ${limits[beyond]}`;
 }
 
-/** What a stage cannot do without, each resource for itself. */
+/** Minimum of a stage, by resource. */
 function leastUse({ variants, pins, bounds }: StageSpec, prices: Prices): ResourceUse {
   const replicas = pins.replicas ?? bounds.minReplicas;
   const uses = variants
@@ -63,7 +69,7 @@ function leastUse({ variants, pins, bounds }: StageSpec, prices: Prices): Resour
   return uses.length === 0 ? [0, 0, 0, 0] : [least(0), least(1), least(2), least(3)];
 }
 
-/** The stages of a plan that a person gives, with the memory and the GPUs that their variants take, whatever was said of them. */
+/** Stages of a plan by a person, with the memory and the GPUs of their variants. */
 export function withVariantResources(spec: PipelineSpec, stages: Plan['stages']): Plan['stages'] {
   const complete = (id: string, part: StagePlan): StagePlan => {
     const variants = spec.stages.find((stage) => stage.id === id)?.variants;
@@ -76,7 +82,10 @@ export function withVariantResources(spec: PipelineSpec, stages: Plan['stages'])
   return Object.fromEntries(entries) as Plan['stages'];
 }
 
-/** Why the profile leaves nothing to plan with where a stage is held to `pins` beside those of its file, in words; undefined where it does. */
+/**
+ * Reason, in words, why the profile leaves no option for a stage with `pins` in addition to those of its file;
+ * undefined if there is one.
+ */
 export function unprofiledPins(
   { id, variants, pins: ofFile }: StageSpec,
   pins: StagePins,
@@ -96,7 +105,7 @@ export function unprofiledPins(
   return `the profile of ${what} says nothing of batches of ${maxBatchSize}, only of up to ${most}`;
 }
 
-/** Why a plan asks more of its stages than their profiles say, in words; undefined where it does not. */
+/** Reason, in words, why a plan exceeds the profiles of its stages; undefined if it does not. */
 export function profileObjection({ stages }: Plan, curves: Pick<ServiceCurves, 'curve'>): string | undefined {
   for (const [id, parts] of Object.entries(stages)) {
     for (const { variantId, resources, maxBatchSize } of parts) {
@@ -110,7 +119,7 @@ export function profileObjection({ stages }: Plan, curves: Pick<ServiceCurves, '
   return undefined;
 }
 
-/** Which of `pins` a plan does not keep to, in words; none where it keeps to all. */
+/** Pins that a plan does not keep, in words. */
 export function brokenPins(pins: PinsByStage, { stages }: Pick<Plan, 'stages'>): readonly string[] {
   return Object.entries(pins).flatMap(([id, { variantId, cpuCores, maxBatchSize, replicas }]) => {
     const [part] = stages[id as StageId] ?? [];
@@ -123,7 +132,7 @@ export function brokenPins(pins: PinsByStage, { stages }: Pick<Plan, 'stages'>):
   });
 }
 
-/** Why a plan cannot be put in force for a pipeline, in words; undefined where it can. An SLO that it misses is no reason. */
+/** Reason, in words, why a plan cannot be applied to a pipeline; undefined if it can. A missed SLO is no reason. */
 export function planObjection(spec: PipelineSpec, plan: Plan): string | undefined {
   const known = spec.stages.map(({ id }) => id);
   const unknown = Object.keys(plan.stages).find((name) => !known.some((id) => id === name));

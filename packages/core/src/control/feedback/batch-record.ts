@@ -1,7 +1,6 @@
-/** The service times of the batches since the last tick, by kind of replica and batch size. */
+/** Service times of the batches since the last tick, by kind of replica and batch size. */
 import type { BatchTimes } from '../../model/decision.js';
 
-/** What a replica is. */
 export type BatchKind = Pick<BatchTimes, 'stageId' | 'variantId' | 'cpuCores'>;
 
 /** Batches of a kind that are kept between two ticks: enough for a median, and little in the log. */
@@ -18,7 +17,7 @@ export class BatchRecord {
     this.#byKind.set(key, times);
   }
 
-  /** What was collected; the record begins anew. */
+  /** Returns the batches and starts over. */
   take(): readonly BatchTimes[] {
     const taken = [...this.#byKind.values()];
     this.#byKind.clear();
