@@ -1,6 +1,6 @@
 /** Public face of the runtime: what the composition root may use. */
 export { pinsText } from './admin/action-result.js';
-export * from './admin/admin-pipeline.js';
+export type { AdminPipeline } from './admin/admin-call.js';
 export * from './admin/event-feed.js';
 export * from './admin/loopback.js';
 export * from './admin/start-admin-server.js';
@@ -29,16 +29,16 @@ export { PlannerPool, plannerThreadsFor } from './loop/planner-pool.js';
 export * from './loop/planning-session.js';
 export * from './loop/replay-log.js';
 export * from './loop/standing-faults.js';
-export type { MetricsPage } from './observe/metrics-page.js';
+export type { MetricsPage } from './net/answer.js';
+export type { AnsweredCall } from './net/call.js';
+export { TlsIdentity } from './net/tls.js';
 export * from './observe/operator-monitor.js';
 export * from './observe/pipeline-monitor.js';
 export { type RunningProbeServer, startProbeServer } from './observe/start-probe-server.js';
-export type { AnsweredCall } from './open-inference/answered-call.js';
 export * from './open-inference/stage-types.js';
 export { type RunningServer, type ServerOptions, startServer } from './open-inference/start-server.js';
 export * from './open-inference/tenants/tenant-file.js';
 export * from './open-inference/tenants/tenants.js';
-export * from './open-inference/tls-identity.js';
 export { sharePatienceMs, type TrafficShareOptions } from './open-inference/traffic-share.js';
 export * from './profiling/busy-neighbours.js';
 export type * from './profiling/measured-profile.js';

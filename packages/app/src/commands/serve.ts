@@ -95,11 +95,11 @@ export async function serve(file: string, options: ServeOptions): Promise<Comman
         if (admin !== undefined) log(`admin port ${admin.url}/admin/pipelines`);
         const { tls } = portOptions;
         sidePorts.push(await startScaler(options, { spec, desired: monitor.desiredReplicas, ...(tls && { tls }) }));
-        logStart(await ports.beginServing(), pipeline, fixed ? 'plan fixed' : `mode ${pipeline.control.mode}`);
+        logStart(ports.beginServing(), pipeline, fixed ? 'plan fixed' : `mode ${pipeline.control.mode}`);
         reloads.add('the pipeline file', async () => pipeline.reload(await loadSpec(file)));
         beginReloads();
         await stop;
-        await ports.leave(Math.min(LEAVE_MS, drainMs()));
+        await ports.drain(Math.min(LEAVE_MS, drainMs()));
         log('draining: no new requests are accepted, running ones are finished');
       } finally {
         const timeoutMs = drainMs();

@@ -57,15 +57,15 @@ export class ServingPorts {
   }
 
   /** Accepts requests from now on. */
-  async beginServing(): Promise<RunningServer> {
+  beginServing(): RunningServer {
     invariant(this.#server !== undefined, 'a pipeline that has started has its ports');
-    await this.#server.beginServing();
+    this.#server.beginServing();
     return this.#server;
   }
 
   /** Makes clients close their kept connections. */
-  async leave(withinMs: number): Promise<void> {
-    await this.#server?.leave(withinMs);
+  async drain(withinMs: number): Promise<void> {
+    await this.#server?.drain(withinMs);
   }
 
   /** Closes the ports after running requests, at the latest after `timeoutMs`. */

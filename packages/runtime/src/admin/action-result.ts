@@ -1,4 +1,4 @@
-/** What an action of a person came to, in one line; what else there is to know stands in the entry of the log behind it. */
+/** The result of a manual action in one line. */
 import type { ControlMode, DecisionRecord, ManualAction, StagePins } from '@equipoise/core/model';
 
 const EFFECT: Readonly<Record<ControlMode, string>> = {
@@ -7,7 +7,7 @@ const EFFECT: Readonly<Record<ControlMode, string>> = {
   off: 'the loop neither plans nor changes anything',
 };
 
-/** The line for an entry that an action made. */
+/** The line of the log entry that an action made. */
 export function actionResult({ manual, mode = 'off', decision, outcome }: DecisionRecord): string {
   const inMode = `mode ${mode}`;
   if (decision?.kind === 'apply') {
@@ -21,7 +21,7 @@ function givenUp(outcome: DecisionRecord['outcome']): string {
   return outcome?.kind === 'given-up' ? `given up (${outcome.message})` : 'not in force';
 }
 
-/** What pins hold the stages to. */
+/** Pins in words. */
 export function pinsText(pins: NonNullable<ManualAction['pins']>): string {
   const held = Object.entries(pins).map(([id, each]) => `${id} is held to ${choicesText(each)}`);
   return held.length === 0 ? 'nothing is held but by the pipeline file' : held.join('; ');

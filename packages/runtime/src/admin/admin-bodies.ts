@@ -1,4 +1,4 @@
-/** What the bodies of the admin port may say. Descriptions go into the reference. */
+/** Schemas of the bodies of the admin port. Descriptions go into the reference. */
 import {
   AppError,
   type Objective,
@@ -59,12 +59,11 @@ const stageRecord = <Value extends z.ZodType>(value: Value) =>
     .record(name(), value)
     .refine((stages) => Object.keys(stages).length <= MOST_STAGES, `at most ${MOST_STAGES} stages`);
 
-/** Without the fields that are undefined, whose absence means something. */
+/** Without undefined fields, because absence has a meaning. */
 export function defined<Value extends object>(value: Value): { [Key in keyof Value]: Exclude<Value[Key], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as never;
 }
 
-/** For actions that need no more than a reason. */
 export const reasonBody = z.strictObject(reason);
 
 export const pinBody = z
@@ -101,13 +100,13 @@ export const planBody = z.strictObject({
   verify: z.boolean().default(true).describe('Whether the plan is simulated.'),
 });
 
-/** The page of decisions that a query asks for. */
+/** Page of decisions. */
 export const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50).describe('Most decisions.'),
   before: z.coerce.number().int().positive().optional().describe('Only decisions with a smaller number.'),
 });
 
-/** A value that keeps to a schema; AppError INVALID_FIELDS lists every problem. */
+/** The value parsed by a schema; AppError INVALID_FIELDS lists every problem. */
 export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
@@ -116,7 +115,7 @@ export function checked<Schema extends z.ZodType>(schema: Schema, value: unknown
   throw new AppError('INVALID_FIELDS', `The request is not as it has to be: ${text}.`, { details: { problems } });
 }
 
-/** The fields that a schema takes, each as JSON Schema, for the reference. */
+/** Input fields of a schema as JSON Schema, for the reference. */
 export function inputFields(schema: z.ZodType): {
   readonly fields: Readonly<Record<string, object>>;
   readonly required: readonly string[];

@@ -1,14 +1,179 @@
-/** What an endpoint of the admin port is: a function from a call to an answer, so that it needs no socket. */
-import type { Answer } from '../open-inference/answer.js';
-import type { AdminPipeline } from './admin-pipeline.js';
+/**
+ * A call of the admin port. Without a token the port answers only requests for a loopback address, so that a page of another site in a browser
+ * of this machine gets no answer (DNS rebinding, cross-site requests).
+ */
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import { AppError, type PipelineSpec } from '@equipoise/core/model';
+import type { Actuator } from '@equipoise/core/ports';
+import { TokenBucket } from '@equipoise/core/serve';
+import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
+import type { PipelineControl } from '../loop/pipeline-control.js';
+import { type Answer, allReadyAnswer, liveAnswer, type MetricsPage, metricsAnswer } from '../net/answer.js';
+import type { CallRules, Purpose } from '../net/call.js';
+import { HttpCall, type HttpExchange } from '../net/http-call.js';
+import type { Route, Router } from '../net/router.js';
+import { checked } from './admin-bodies.js';
+import { pipelineNamed } from './admin-endpoints.js';
+import type { AdminRoute } from './admin-routes.js';
+import { BearerToken } from './bearer-token.js';
+import { EVENT_STREAM, type EventStreams, type StreamQuestion } from './event-stream.js';
+import { refuseOtherSites } from './loopback.js';
 
-/** A request as an endpoint sees it; `body` and `query` keep to the route's schemas. */
-export interface AdminCall<Body = unknown> {
-  readonly pipelines: ReadonlyMap<string, AdminPipeline>;
-  readonly names: Readonly<Record<string, string>>;
-  readonly body: Body;
-  readonly query: Readonly<Record<string, unknown>>;
+/** A pipeline as the admin port sees it. */
+export interface AdminPipeline {
+  readonly spec: PipelineSpec;
+  readonly runner: Pick<PipelineRunner, 'ready' | 'nowMs' | 'statistics' | 'inFlight' | 'stageCounts'>;
+  readonly actuator: Pick<Actuator, 'runningPlan'>;
+  readonly control: PipelineControl;
 }
 
-/** Answers one kind of call, or throws an AppError. */
-export type AdminEndpoint<Body> = (call: AdminCall<Body>) => Answer | Promise<Answer>;
+/** A route without a pipeline, or a stream. */
+interface PlainRoute extends Route {
+  readonly kind: 'live' | 'ready' | 'metrics' | 'events';
+}
+
+export type AnyAdminRoute = PlainRoute | (AdminRoute & { readonly kind: 'route' });
+
+export const plainRoutes: readonly PlainRoute[] = [
+  { method: 'GET', path: '/livez', kind: 'live' },
+  { method: 'GET', path: '/readyz', kind: 'ready' },
+  { method: 'GET', path: '/metrics', kind: 'metrics' },
+  { method: 'GET', path: '/admin/events', kind: 'events' },
+];
+
+/** Rate limits, far above what a browser or a script needs; more would slow down serving. */
+const READS = { burst: 100, rps: 50 };
+const WRITES = { burst: 20, rps: 5 };
+
+/** Access to the port: a token or loopback, and rate limits. */
+export class AdminAccess {
+  readonly #token: BearerToken | undefined;
+  readonly #nowMs: () => number;
+  readonly #reads = new TokenBucket(READS);
+  readonly #writes = new TokenBucket(WRITES);
+
+  constructor(token: string | undefined, nowMs: () => number) {
+    this.#token = token === undefined ? undefined : new BearerToken(token);
+    this.#nowMs = nowMs;
+  }
+
+  /** AppError UNAUTHENTICATED or FORBIDDEN without access, RATE_LIMITED above the limits. */
+  check(method: string, headers: IncomingHttpHeaders): void {
+    if (this.#token === undefined) refuseOtherSites(headers);
+    else this.#token.check(headers.authorization);
+    const waitMs = (method === 'POST' ? this.#writes : this.#reads).take(this.#nowMs());
+    if (waitMs > 0)
+      throw new AppError('RATE_LIMITED', 'The admin port is asked too often.', { details: { retryAfterMs: waitMs } });
+  }
+}
+
+/** The port that a call belongs to. */
+export interface AdminPort {
+  readonly rules: CallRules;
+  readonly router: Router<AnyAdminRoute>;
+  readonly access: AdminAccess;
+  readonly pipelines: ReadonlyMap<string, AdminPipeline>;
+  readonly streams: EventStreams;
+  readonly metrics: MetricsPage | undefined;
+}
+
+interface FoundRoute {
+  readonly route: AnyAdminRoute;
+  readonly names: Readonly<Record<string, string>>;
+  readonly url: URL;
+  readonly purpose: Purpose;
+}
+
+const COMMON_HEADERS = { 'cache-control': 'no-store' };
+
+/** A call. */
+export class AdminCall extends HttpCall<FoundRoute> {
+  readonly #port: AdminPort;
+  #question: StreamQuestion | undefined;
+
+  constructor(port: AdminPort, exchange: HttpExchange) {
+    super(port.rules, exchange);
+    this.#port = port;
+  }
+
+  protected route(): FoundRoute {
+    const url = urlOf(this.exchange.request.url);
+    const { route, names } = this.#port.router.find(this.method, url.pathname);
+    return { route, names, url, purpose: route.kind === 'live' || route.kind === 'ready' ? 'probe' : 'metadata' };
+  }
+
+  protected authenticate({ purpose }: FoundRoute): undefined {
+    if (purpose !== 'probe') this.#port.access.check(this.method, this.headers);
+  }
+
+  protected async run({ route, names, url }: FoundRoute): Promise<Answer> {
+    const { pipelines, metrics } = this.#port;
+    switch (route.kind) {
+      case 'live':
+        return liveAnswer();
+      case 'ready':
+        return this.#ready();
+      case 'metrics':
+        return metricsAnswer(metrics as MetricsPage, url.searchParams);
+      case 'events':
+        return this.#events(url);
+      case 'route': {
+        const query = route.query === undefined ? {} : checked(route.query, Object.fromEntries(url.searchParams));
+        const body = route.body === undefined ? undefined : checked(route.body, await this.#jsonBody());
+        return route.endpoint({ pipelines, names, query, body: body as never });
+      }
+    }
+  }
+
+  protected override write(answer: Answer): void {
+    if (this.#question === undefined) super.write(answer);
+    else this.#port.streams.begin(this.exchange.response as ServerResponse, this.#question);
+  }
+
+  protected override commonHeaders(): Readonly<Record<string, string>> {
+    return COMMON_HEADERS;
+  }
+
+  #ready(): Answer {
+    const parts = [...this.#port.pipelines.values()].map(({ spec, runner }) => ({
+      name: spec.name,
+      ready: runner.ready,
+    }));
+    return allReadyAnswer(this.rules.phase() === 'serving', parts);
+  }
+
+  /** Answers HEAD like any other; a stream without a body would never end. */
+  #events({ searchParams }: URL): Answer {
+    const pipeline = searchParams.get('pipeline');
+    const afterId = Number(this.headers['last-event-id'] ?? searchParams.get('after') ?? Number.NaN);
+    if (pipeline !== null) pipelineNamed(this.#port.pipelines, pipeline);
+    if (this.method !== 'HEAD') {
+      this.#port.streams.requireRoom();
+      this.#question = {
+        ...(pipeline !== null && { pipeline }),
+        ...(Number.isSafeInteger(afterId) && { afterId }),
+      };
+    }
+    return { status: 200, contentType: EVENT_STREAM, text: '' };
+  }
+
+  /** The body as a JSON value; an empty one is an object without fields. */
+  async #jsonBody(): Promise<unknown> {
+    const bytes = await this.readBody();
+    if (bytes.length === 0) return {};
+    if (this.mediaType !== 'application/json')
+      throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.');
+    try {
+      return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
+    } catch (cause) {
+      throw new AppError('MALFORMED_REQUEST', 'The body is no JSON in UTF-8.', { cause });
+    }
+  }
+}
+
+/** The target of a request; a path that begins with two slashes names no other host. */
+function urlOf(url = ''): URL {
+  const text = url.startsWith('/') ? `http://admin${url}` : url;
+  if (URL.canParse(text)) return new URL(text);
+  throw new AppError('MALFORMED_REQUEST', 'The target of the request is no path and no URL.');
+}

@@ -1,8 +1,8 @@
-/** What the routes of the admin port answer. */
+/** Endpoints of the admin port: functions from a request to an answer that need no socket and refuse by throwing an AppError. */
 import { AppError, type DecisionRecord, type StageId } from '@equipoise/core/model';
 import type { z } from 'zod';
 import type { PipelineControl } from '../loop/pipeline-control.js';
-import { type Answer, ok } from '../open-inference/answer.js';
+import { type Answer, ok } from '../net/answer.js';
 import { actionResult } from './action-result.js';
 import {
   type applyBody,
@@ -13,8 +13,18 @@ import {
   type reasonBody,
   type unpinBody,
 } from './admin-bodies.js';
-import type { AdminCall, AdminEndpoint } from './admin-call.js';
-import type { AdminPipeline } from './admin-pipeline.js';
+import type { AdminPipeline } from './admin-call.js';
+
+/** A request to an endpoint; `body` and `query` conform to the schemas of the route. */
+export interface AdminRequest<Body = unknown> {
+  readonly pipelines: ReadonlyMap<string, AdminPipeline>;
+  readonly names: Readonly<Record<string, string>>;
+  readonly body: Body;
+  readonly query: Readonly<Record<string, unknown>>;
+}
+
+/** Answers one kind of request. */
+export type AdminEndpoint<Body> = (request: AdminRequest<Body>) => Answer | Promise<Answer>;
 
 type WithBody<Schema extends z.ZodType> = AdminEndpoint<z.output<Schema>>;
 
@@ -55,19 +65,19 @@ export const decision: AdminEndpoint<unknown> = async (call) => {
   return ok(await pipelineOf(call).control.decision(id));
 };
 
-export const pause: WithBody<typeof reasonBody> = (call) => asked(call, (control) => control.pause(call.body.reason));
+export const pause: WithBody<typeof reasonBody> = (call) => acted(call, (control) => control.pause(call.body.reason));
 
-export const resume: WithBody<typeof reasonBody> = (call) => asked(call, (control) => control.resume(call.body.reason));
+export const resume: WithBody<typeof reasonBody> = (call) => acted(call, (control) => control.resume(call.body.reason));
 
-export const advise: WithBody<typeof reasonBody> = (call) => asked(call, (control) => control.advise(call.body.reason));
+export const advise: WithBody<typeof reasonBody> = (call) => acted(call, (control) => control.advise(call.body.reason));
 
 export const pin: WithBody<typeof pinBody> = (call) => {
   const { stageId, reason, ...pins } = call.body;
-  return asked(call, (control) => control.pin(stageId, defined(pins), reason));
+  return acted(call, (control) => control.pin(stageId, defined(pins), reason));
 };
 
 export const unpin: WithBody<typeof unpinBody> = (call) =>
-  asked(call, (control) => control.unpin(call.body.stageId, call.body.reason));
+  acted(call, (control) => control.unpin(call.body.stageId, call.body.reason));
 
 export const apply: WithBody<typeof applyBody> = async (call) => {
   const { control } = pipelineOf(call);
@@ -82,25 +92,25 @@ export const apply: WithBody<typeof applyBody> = async (call) => {
 export const rollBack: WithBody<typeof reasonBody> = async (call): Promise<Answer> =>
   done(await pipelineOf(call).control.rollBack(call.body.reason));
 
-/** Answers when what was asked for is written down: a server that is killed then still knows it. */
-async function asked(call: AdminCall, act: (control: PipelineControl) => DecisionRecord): Promise<Answer> {
+/** Answers once the action is persisted, so that it survives a kill. */
+async function acted(call: AdminRequest, act: (control: PipelineControl) => DecisionRecord): Promise<Answer> {
   const { control } = pipelineOf(call);
   const record = act(control);
   await control.written();
   return done(record);
 }
 
-/** What an action came to, first in a line; what was seen at that moment, which is long, last. */
+/** The result in one line first, the long observation last. */
 function done(record: DecisionRecord): Answer {
   const { observation, ...facts } = record;
   return ok({ result: actionResult(record), ...facts, observation });
 }
 
-const pipelineOf = ({ pipelines: all, names }: Pick<AdminCall, 'pipelines' | 'names'>): AdminPipeline =>
+const pipelineOf = ({ pipelines: all, names }: Pick<AdminRequest, 'pipelines' | 'names'>): AdminPipeline =>
   pipelineNamed(all, names['pipeline'] ?? '');
 
-/** The pipeline of a name; AppError NOT_FOUND lists those that are served. */
-export function pipelineNamed(all: AdminCall['pipelines'], name: string): AdminPipeline {
+/** A pipeline by name; AppError NOT_FOUND lists the served ones. */
+export function pipelineNamed(all: AdminRequest['pipelines'], name: string): AdminPipeline {
   const found = all.get(name);
   if (found !== undefined) return found;
   const served = [...all.keys()];

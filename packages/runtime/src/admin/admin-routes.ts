@@ -1,9 +1,9 @@
-/** The ways into the admin port: what each is for, what it takes and what it answers. The reference is made from them. */
+/** Routes of the admin port: purpose, input and answer. The reference page is generated from them. */
 import type { z } from 'zod';
-import type { Way } from '../open-inference/path-table.js';
+import type { Route } from '../net/router.js';
 import { applyBody, pageQuery, pinBody, planBody, reasonBody, unpinBody } from './admin-bodies.js';
-import type { AdminEndpoint } from './admin-call.js';
 import {
+  type AdminEndpoint,
   advise,
   apply,
   decision,
@@ -19,10 +19,10 @@ import {
   unpin,
 } from './admin-endpoints.js';
 
-/** A way into the port with its description. */
-export interface AdminRoute extends Way {
+/** A route with its description. */
+export interface AdminRoute extends Route {
   readonly summary: string;
-  /** What a 200 holds, for the reference. */
+  /** Content of a 200, for the reference. */
   readonly answer: string;
   readonly body?: z.ZodType;
   readonly query?: z.ZodObject;
@@ -32,7 +32,7 @@ export interface AdminRoute extends Way {
 const PIPELINE = '/admin/pipelines/{pipeline}';
 const RECORD = '`{result: TEXT, …}`: in a line what it came to, then the entry of the log of decisions that it made';
 
-/** All routes but those of health, metrics and events. */
+/** All routes except health, metrics and events. */
 export const adminRoutes: readonly AdminRoute[] = [
   {
     ...{ method: 'GET', path: '/admin/pipelines', endpoint: pipelines },

@@ -1,11 +1,8 @@
-/**
- * What happens to the pipelines, for whoever listens: the newest events are remembered for a while, so that a listener that comes back misses
- * nothing, and nobody who listens slowly holds anything up.
- */
+/** Events of the pipelines for listeners. The newest are remembered, so that a listener that reconnects misses nothing. */
 import type { LoopEvent } from '../loop/loop-event.js';
 import { messageOf } from '../loop/loop-event.js';
 
-/** An event with its number, which counts up from the start of the process. */
+/** An event, numbered from the start of the process. */
 export interface FeedEvent {
   readonly id: number;
   readonly atEpochMs: number;
@@ -14,10 +11,9 @@ export interface FeedEvent {
   readonly facts: Readonly<Record<string, unknown>>;
 }
 
-/** Events that are remembered. */
 const REMEMBERED = 256;
 
-/** Tells events on. */
+/** Passes events to listeners. */
 export class EventFeed {
   readonly #epochNowMs: () => number;
   readonly #listeners = new Set<(event: FeedEvent) => void>();
@@ -28,7 +24,7 @@ export class EventFeed {
     this.#epochNowMs = epochNowMs;
   }
 
-  /** Tells an event of a pipeline to all listeners; they must be quick and not throw. */
+  /** Passes an event to all listeners, which must be quick and must not throw. */
   publish(pipeline: string, event: LoopEvent): void {
     this.#lastId += 1;
     const told = { id: this.#lastId, atEpochMs: this.#epochNowMs(), pipeline, kind: event.kind, facts: factsOf(event) };
@@ -36,19 +32,19 @@ export class EventFeed {
     for (const listener of this.#listeners) listener(told);
   }
 
-  /** Those remembered that came after the event `id`. */
+  /** Remembered events after the event `id`. */
   since(id: number): readonly FeedEvent[] {
     return this.#recent.filter((event) => event.id > id);
   }
 
-  /** Calls `listener` for every event from now on, until the function that is returned is called. */
+  /** Calls `listener` for every event until the returned function is called. */
   listen(listener: (event: FeedEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 }
 
-/** What is told of an event; of a decision enough to know whether to ask for all of it. */
+/** Facts of an event; of a decision only enough to tell whether to ask for all of it. */
 function factsOf(event: LoopEvent): FeedEvent['facts'] {
   switch (event.kind) {
     case 'decided': {

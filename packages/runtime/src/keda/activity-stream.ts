@@ -1,12 +1,12 @@
 /**
- * StreamIsActive: whether replicas are wanted at all, at once and again whenever that changes, until the client goes. So a stage that stands
- * at none is started without waiting for KEDA to ask.
+ * StreamIsActive: tells a client whether any replicas are wanted, at once and on every change, until it goes. So a stage at zero replicas starts
+ * without waiting for KEDA's next poll.
  */
 import { readMessage, writeMessage } from '@equipoise/open-inference-codec';
-import { grpcRefusal } from '../open-inference/grpc/grpc-refusal.js';
-import { type GrpcRefusal, grpcStatus, refusing } from '../open-inference/grpc/grpc-status.js';
-import { type CallStream, refuseCall } from '../open-inference/grpc/unary-call.js';
-import { decompressed, framed, UnaryMessage } from '../open-inference/grpc/unary-message.js';
+import type { CallRules, Purpose } from '../net/call.js';
+import { type CallStream, GrpcCall } from '../open-inference/grpc/grpc-call.js';
+import { framed } from '../open-inference/grpc/grpc-message.js';
+import { grpcStatus } from '../open-inference/grpc/grpc-status.js';
 import { ExternalScaler, type ScaledObjectRef } from './external-scaler.gen.js';
 import { type ScaledPipeline, wantedOf } from './scaled-part.js';
 
@@ -14,91 +14,80 @@ const { streamIsActive } = ExternalScaler.method;
 
 const stopping = { 'grpc-status': String(grpcStatus.unavailable), 'grpc-message': 'The server is shutting down.' };
 
-/** How long and how large the one message of the client may be. */
-export interface StreamLimits {
-  readonly maxBytes: number;
-  readonly timeoutMs: number;
-}
-
-/** The streams that are open. */
+/** Open streams of a port. */
 export class ActivityStreams {
   readonly #pipeline: ScaledPipeline;
-  readonly #limits: StreamLimits;
-  readonly #ending = new Set<() => void>();
+  readonly #rules: CallRules;
+  readonly #open = new Set<ActivityCall>();
 
-  constructor(pipeline: ScaledPipeline, limits: StreamLimits) {
+  constructor(pipeline: ScaledPipeline, rules: CallRules) {
     this.#pipeline = pipeline;
-    this.#limits = limits;
+    this.#rules = rules;
   }
 
-  /** Reads what the client asks for and tells it until one of both ends. */
-  async serve({ stream, headers }: CallStream): Promise<void> {
-    const asked = await this.#asked(stream, String(headers['grpc-encoding'] ?? 'identity'));
-    if (stream.destroyed || stream.closed) return;
-    if ('code' in asked) refuseCall(stream, asked);
-    else this.#tell(stream, asked);
+  /** Serves a stream until one side ends it. */
+  serve(stream: CallStream): void {
+    const call = new ActivityCall(this.#pipeline, this.#rules, stream);
+    this.#open.add(call);
+    stream.stream.once('close', () => this.#open.delete(call));
+    void call.serve();
   }
 
-  /** Ends all of them; their clients come again elsewhere. */
+  /** Ends all streams; clients reconnect elsewhere. */
   end(): void {
-    for (const end of this.#ending) end();
+    for (const call of this.#open) call.stop();
+  }
+}
+
+interface ActivityRoute {
+  readonly purpose: Purpose;
+}
+
+/** One stream; its answer is the part that the client watches. */
+class ActivityCall extends GrpcCall<ActivityRoute, ScaledObjectRef> {
+  readonly #pipeline: ScaledPipeline;
+  #isStreaming = false;
+
+  constructor(pipeline: ScaledPipeline, rules: CallRules, stream: CallStream) {
+    super(rules, stream);
+    this.#pipeline = pipeline;
   }
 
-  async #asked(stream: CallStream['stream'], encoding: string): Promise<ScaledObjectRef | GrpcRefusal> {
-    const { maxBytes } = this.#limits;
-    const whole = await this.#message(stream);
-    if ('code' in whole) return whole;
-    const bytes = whole.compressed ? await decompressed(whole, { encoding, maxBytes }) : whole.bytes;
-    if ('code' in bytes) return bytes;
-    try {
-      const ref = readMessage(streamIsActive.input, bytes);
-      wantedOf(this.#pipeline, ref);
-      return ref;
-    } catch (error) {
-      return grpcRefusal(error);
-    }
+  /** Ends the stream if it has begun. */
+  stop(): void {
+    if (this.#isStreaming) this.stream.end();
   }
 
-  #message(stream: CallStream['stream']): Promise<ReturnType<UnaryMessage['end']>> {
-    const { maxBytes, timeoutMs } = this.#limits;
-    const message = new UnaryMessage(maxBytes);
-    return new Promise((resolve) => {
-      const late = refusing(grpcStatus.deadlineExceeded, 'The message did not arrive in time.');
-      const timer = setTimeout(() => resolve(late), timeoutMs).unref();
-      stream.on('data', (chunk: Buffer) => {
-        const refusal = message.take(chunk);
-        if (refusal !== undefined) resolve(refusal);
-      });
-      stream.once('end', () => resolve(message.end()));
-      stream.once('close', () => {
-        clearTimeout(timer);
-        resolve(late);
-      });
-    });
+  protected route(): ActivityRoute {
+    return { purpose: 'probe' };
   }
 
-  #tell(stream: CallStream['stream'], ref: ScaledObjectRef): void {
+  protected authenticate(): undefined {}
+
+  protected answer(_route: ActivityRoute, message: Uint8Array): ScaledObjectRef {
+    const ref = readMessage(streamIsActive.input, message);
+    wantedOf(this.#pipeline, ref);
+    return ref;
+  }
+
+  protected lengthOf(): number {
+    return 0;
+  }
+
+  protected write(ref: ScaledObjectRef): void {
+    const { stream } = this;
+    if (stream.destroyed || stream.closed) return;
     let told: boolean | undefined;
-    const look = () => {
-      const active = this.#isActive(ref);
+    const tell = () => {
+      // A plan that was there stays, so this never throws.
+      const active = wantedOf(this.#pipeline, ref) > 0;
       if (active === told || stream.destroyed || stream.writableEnded) return;
       told = active;
       for (const part of framed(writeMessage(streamIsActive.output, { result: active }))) stream.write(part);
     };
-    stream.respond({ ':status': 200, 'content-type': 'application/grpc+proto' }, { waitForTrailers: true });
-    stream.once('wantTrailers', () => stream.sendTrailers(stopping));
-    look();
-    const forget = this.#pipeline.desired.onChange(look);
-    const end = () => void stream.end();
-    this.#ending.add(end);
-    stream.once('close', () => {
-      forget();
-      this.#ending.delete(end);
-    });
-  }
-
-  /** A plan that was there stays, so nothing of this is ever refused. */
-  #isActive(ref: ScaledObjectRef): boolean {
-    return wantedOf(this.#pipeline, ref) > 0;
+    this.respond(stopping);
+    this.#isStreaming = true;
+    tell();
+    stream.once('close', this.#pipeline.desired.onChange(tell));
   }
 }

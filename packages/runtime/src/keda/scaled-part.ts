@@ -1,17 +1,17 @@
-/** Which part of the pipeline a ScaledObject is about, by the metadata of its trigger: `stage`, and `variant` where it runs one of them only. */
+/** The part of a pipeline that a ScaledObject scales, by the metadata of its trigger: `stage`, and `variant` if it runs only one. */
 import { AppError, type PipelineSpec } from '@equipoise/core/model';
 import type { DesiredReplicas } from '../observe/desired-replicas.js';
 import type { ScaledObjectRef } from './external-scaler.gen.js';
 
-/** The pipeline that is served, and how many replicas are wanted of its parts. */
+/** A served pipeline and the replicas wanted of its parts. */
 export interface ScaledPipeline {
   readonly spec: Pick<PipelineSpec, 'name' | 'stages'>;
   readonly desired: DesiredReplicas;
 }
 
 /**
- * Replicas wanted of the part that a ScaledObject names. AppError INVALID_FIELDS where it names none, NOT_FOUND where there is none of that
- * name, DROPPED while there is no plan: KEDA then takes its fallback, and scales nothing down.
+ * Replicas wanted of the part that a ScaledObject names. AppError INVALID_FIELDS if it names none, NOT_FOUND for an unknown name, DROPPED while
+ * there is no plan: KEDA then uses its fallback and scales nothing down.
  */
 export function wantedOf({ spec, desired }: ScaledPipeline, ref: ScaledObjectRef | undefined): number {
   const { pipeline = spec.name, stage, variant } = ref?.scalerMetadata ?? {};

@@ -1,10 +1,8 @@
 /**
- * The unary methods of an external scaler. The metric is the number of replicas wanted and its target 1, so that the autoscaler that KEDA
- * makes, which divides one by the other, comes to that number. Each number is told in both forms of the contract, for older KEDAs read the
- * integer alone.
+ * Unary methods of an external scaler. The metric is the number of wanted replicas and its target is 1, so the autoscaler, which divides one by
+ * the other, arrives at that number. Numbers are sent as integer and float, because older versions of KEDA read the integer only.
  */
 import { grpcPath, readMessage, writeMessage } from '@equipoise/open-inference-codec';
-import type { GrpcMethod } from '../open-inference/grpc/grpc-method.js';
 import { ExternalScaler } from './external-scaler.gen.js';
 import { type ScaledPipeline, wantedOf } from './scaled-part.js';
 
@@ -12,9 +10,12 @@ const METRIC_NAME = 'desired-replicas';
 
 const { isActive, getMetricSpec, getMetrics } = ExternalScaler.method;
 
-/** The methods by their paths. */
-export function scalerMethods(pipeline: ScaledPipeline): ReadonlyMap<string, GrpcMethod> {
-  return new Map<string, GrpcMethod>([
+/** From the bytes of a request to those of its answer. */
+export type ScalerMethod = (message: Uint8Array) => Uint8Array;
+
+/** Methods by path. */
+export function scalerMethods(pipeline: ScaledPipeline): ReadonlyMap<string, ScalerMethod> {
+  return new Map<string, ScalerMethod>([
     [
       grpcPath(isActive),
       (message) =>
@@ -23,7 +24,7 @@ export function scalerMethods(pipeline: ScaledPipeline): ReadonlyMap<string, Grp
     [
       grpcPath(getMetricSpec),
       (message) => {
-        // Said for a ScaledObject whose metadata are wrong, too: it is refused here, before there is an autoscaler.
+        // Refuses wrong metadata before KEDA makes an autoscaler.
         wantedOf(pipeline, readMessage(getMetricSpec.input, message));
         const target = { metricName: METRIC_NAME, targetSize: 1n, targetSizeFloat: 1 };
         return writeMessage(getMetricSpec.output, { metricSpecs: [target] });

@@ -1,73 +1,92 @@
 /**
- * A port for KEDA (`externalscaler.ExternalScaler`), for clusters where it owns the number of replicas: it asks how many each stage should
- * have and starts and stops them. Nothing is changed by what is asked here, and nothing but these numbers is told.
+ * A port for KEDA (`externalscaler.ExternalScaler`), for clusters in which KEDA owns the number of replicas. KEDA asks how many each stage should
+ * have. Calls change nothing, reach no pipeline and need no token, because KEDA has none to show.
  */
 import { grpcPath } from '@equipoise/open-inference-codec';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
+import type { CallRules, Purpose } from '../net/call.js';
+import type { TlsIdentity } from '../net/tls.js';
+import { type CallStream, UnaryCall } from '../open-inference/grpc/grpc-call.js';
 import { listenForCalls, type RunningGrpcServer } from '../open-inference/grpc/grpc-listener.js';
-import { grpcStatus, refusing } from '../open-inference/grpc/grpc-status.js';
-import { refuseCall, serveCall } from '../open-inference/grpc/unary-call.js';
-import type { ServingSetting } from '../open-inference/serving-setting.js';
-import type { TlsIdentity } from '../open-inference/tls-identity.js';
+import { noSuchMethod } from '../open-inference/grpc/grpc-server.js';
 import { ActivityStreams } from './activity-stream.js';
 import { ExternalScaler } from './external-scaler.gen.js';
 import type { ScaledPipeline } from './scaled-part.js';
-import { scalerMethods } from './scaler-methods.js';
+import { type ScalerMethod, scalerMethods } from './scaler-methods.js';
 
 const MOST_MESSAGE_BYTES = 64 * 1024;
 const MESSAGE_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 2000;
 
-/** What is scaled, and where KEDA asks; port 0 takes a free one. */
+/** The scaled pipeline and the port for KEDA; port 0 takes a free one. */
 export interface KedaScalerOptions extends ScaledPipeline {
   readonly host?: string;
   readonly port: number;
-  /** What the port shows to KEDA; left out, traffic is not encrypted. */
+  /** Without an identity, traffic is not encrypted. */
   readonly tls?: TlsIdentity;
 }
 
-/** The port, open. */
+/** The open port. */
 export interface RunningKedaScaler {
   /** `host:port`. */
   readonly address: string;
   close(): Promise<void>;
 }
 
-/** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE when the address cannot be listened on. */
+/** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE for an address that cannot be used. */
 export async function startKedaScaler(options: KedaScalerOptions): Promise<RunningKedaScaler> {
   const { host = '127.0.0.1', port, tls } = options;
   const methods = scalerMethods(options);
-  const streams = new ActivityStreams(options, { maxBytes: MOST_MESSAGE_BYTES, timeoutMs: MESSAGE_TIMEOUT_MS });
+  const streams = new ActivityStreams(options, rules);
   const streamPath = grpcPath(ExternalScaler.method.streamIsActive);
   const server = await listenForCalls({ place: { host, port }, tls }, (call) => {
-    const path = call.headers[':path'] ?? '';
-    const method = methods.get(path);
-    if (method !== undefined) serveCall(setting, { method, purpose: 'probe' }, call);
-    else if (path === streamPath) void streams.serve(call);
-    else refuseCall(call.stream, refusing(grpcStatus.unimplemented, 'There is no such method.'));
+    if (call.headers[':path'] === streamPath) streams.serve(call);
+    else void new ScalerCall(methods, call).serve();
   });
-  return { address: server.address, close: () => closed(server, streams) };
+  return { address: server.address, close: () => close(server, streams) };
 }
 
-function closed(server: RunningGrpcServer, streams: ActivityStreams): Promise<void> {
+function close(server: RunningGrpcServer, streams: ActivityStreams): Promise<void> {
   const ended = server.close(CLOSE_TIMEOUT_MS);
   streams.end();
   return ended;
 }
 
-/** Calls here reach no pipeline and show no token, for KEDA has none to show. */
-const setting: ServingSetting = {
-  pipelines: new Map(),
-  version: '',
+const rules: CallRules = {
   maxBodyBytes: MOST_MESSAGE_BYTES,
-  arriving: new BytesInFlight(16 * MOST_MESSAGE_BYTES),
-  leaving: new BytesInFlight(16 * MOST_MESSAGE_BYTES),
-  tenants: undefined,
+  inbound: new BytesInFlight(16 * MOST_MESSAGE_BYTES),
+  outbound: new BytesInFlight(16 * MOST_MESSAGE_BYTES),
   requestTimeoutMs: MESSAGE_TIMEOUT_MS,
   phase: () => 'serving',
   onDefect: warnOfDefect,
   onStageFailure: warnOfStageFailure,
   onAnswer: () => {},
 };
+
+interface ScalerRoute {
+  readonly method: ScalerMethod;
+  readonly purpose: Purpose;
+}
+
+class ScalerCall extends UnaryCall<ScalerRoute> {
+  readonly #methods: ReadonlyMap<string, ScalerMethod>;
+
+  constructor(methods: ReadonlyMap<string, ScalerMethod>, stream: CallStream) {
+    super(rules, stream);
+    this.#methods = methods;
+  }
+
+  protected route(): ScalerRoute {
+    const method = this.#methods.get(this.headers[':path'] ?? '');
+    if (method === undefined) throw noSuchMethod();
+    return { method, purpose: 'probe' };
+  }
+
+  protected authenticate(): undefined {}
+
+  protected answer({ method }: ScalerRoute, message: Uint8Array): Uint8Array {
+    return method(message);
+  }
+}

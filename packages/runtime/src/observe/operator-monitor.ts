@@ -1,6 +1,6 @@
 /** What Prometheus reads of an operator of a cluster: whether it leads, what it follows, decides and fails at, and the process itself. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { MetricsPage } from './metrics-page.js';
+import type { MetricsPage } from '../net/answer.js';
 
 /** Counts what an operator does. */
 export class OperatorMonitor {

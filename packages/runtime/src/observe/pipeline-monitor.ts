@@ -4,11 +4,11 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { LoopEvent } from '../loop/loop-event.js';
-import type { AnsweredCall } from '../open-inference/answered-call.js';
+import type { MetricsPage } from '../net/answer.js';
+import type { AnsweredCall } from '../net/call.js';
 import type { SharedOutcome } from '../open-inference/traffic-share.js';
 import type { DesiredReplicas } from './desired-replicas.js';
 import { LoopMetrics } from './loop-metrics.js';
-import type { MetricsPage } from './metrics-page.js';
 import { RequestMetrics } from './request-metrics.js';
 import { type WatchedPipeline, watchStages } from './stage-metrics.js';
 import { TenantMetrics } from './tenant-metrics.js';

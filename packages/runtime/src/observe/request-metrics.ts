@@ -2,7 +2,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { RequestEnd } from '../data-plane/request-end.js';
-import type { AnsweredCall } from '../open-inference/answered-call.js';
+import type { AnsweredCall } from '../net/call.js';
 import type { SharedOutcome } from '../open-inference/traffic-share.js';
 import { watchArrivals } from './arrival-metrics.js';
 import { latencyBucketsSeconds } from './buckets.js';

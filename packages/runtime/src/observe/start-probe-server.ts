@@ -1,10 +1,15 @@
-/** A port for those who look after a process that serves nobody: `/livez`, `/readyz` and `/metrics`. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type ListeningPlace, placeText, refusalToListen } from '../open-inference/listening-place.js';
-import type { MetricsPage } from './metrics-page.js';
+/** A port for probes and metrics of a process that serves no requests: `/livez`, `/readyz` and `/metrics`. */
+import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
+import { warnOfStageFailure } from '../data-plane/stage-failure.js';
+import { warnOfDefect } from '../data-plane/turn-queue.js';
+import { type Answer, type MetricsPage, metricsAnswer } from '../net/answer.js';
+import type { CallRules, Purpose } from '../net/call.js';
+import { HttpCall, type HttpExchange } from '../net/http-call.js';
+import { startHttpServer } from '../net/http-server.js';
+import type { ListeningPlace } from '../net/listen.js';
+import { type Route, Router } from '../net/router.js';
 
-/** Where to listen and what to tell. */
+/** Where to listen and what to report. */
 export interface ProbeServerOptions extends ListeningPlace {
   readonly isReady: () => boolean;
   readonly metrics: MetricsPage;
@@ -16,52 +21,62 @@ export interface RunningProbeServer {
   close(): Promise<void>;
 }
 
+interface ProbeRoute extends Route {
+  readonly purpose: Purpose;
+  readonly endpoint: (query: URLSearchParams) => Answer | Promise<Answer>;
+}
+
 const REQUEST_TIMEOUT_MS = 10_000;
 
-/** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE for a place that cannot be listened on. */
-export async function startProbeServer({
-  isReady,
-  metrics,
-  ...place
-}: ProbeServerOptions): Promise<RunningProbeServer> {
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS });
-  server.on('request', (request, response) => {
-    request.resume();
-    const say = (status: number, text: string, contentType = 'text/plain'): void => {
-      response.writeHead(status, { 'content-type': contentType }).end(text);
-    };
-    if (request.method !== 'GET' && request.method !== 'HEAD') return say(405, 'GET alone\n');
-    switch (new URL(request.url ?? '/', 'http://localhost').pathname) {
-      case '/livez':
-        return say(200, 'alive\n');
-      case '/readyz':
-        return isReady() ? say(200, 'ready\n') : say(503, 'the API server has not answered yet\n');
-      case '/metrics':
-        void metrics.text().then(
-          (text) => say(200, text, metrics.contentType),
-          () => say(500, 'no metrics\n'),
-        );
-        return undefined;
-      default:
-        return say(404, '/livez, /readyz, /metrics\n');
-    }
+/** Starts to listen; rejects with AppError PORT_IN_USE, or WRONG_USAGE for an address that cannot be used. */
+export async function startProbeServer(options: ProbeServerOptions): Promise<RunningProbeServer> {
+  const { isReady, metrics, ...place } = options;
+  const router = new Router(probeRoutes(isReady, metrics));
+  const server = await startHttpServer({ place, requestTimeoutMs: REQUEST_TIMEOUT_MS }, (exchange) => {
+    void new ProbeCall(router, exchange).serve();
   });
-  await listening(server, place);
-  const { port } = server.address() as AddressInfo;
-  return { url: `http://${placeText({ ...place, port })}`, close: () => closed(server) };
+  return { url: server.url, close: () => server.close(0) };
 }
 
-function listening(server: Server, place: ListeningPlace): Promise<void> {
-  placeText(place);
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(refusalToListen(place, { inUse: cause.code === 'EADDRINUSE', cause }));
-    });
-    server.listen(place.port, place.host, resolve);
-  });
+function probeRoutes(isReady: () => boolean, metrics: MetricsPage): readonly ProbeRoute[] {
+  const ready = () => (isReady() ? text(200, 'ready\n') : text(503, 'the API server has not answered yet\n'));
+  return [
+    { method: 'GET', path: '/livez', purpose: 'probe', endpoint: () => text(200, 'alive\n') },
+    { method: 'GET', path: '/readyz', purpose: 'probe', endpoint: ready },
+    { method: 'GET', path: '/metrics', purpose: 'metrics', endpoint: (query) => metricsAnswer(metrics, query) },
+  ];
 }
 
-function closed(server: Server): Promise<void> {
-  server.closeAllConnections();
-  return new Promise((resolve) => server.close(() => resolve()));
+function text(status: number, words: string): Answer {
+  return { status, contentType: 'text/plain', text: words };
+}
+
+const rules: CallRules = {
+  maxBodyBytes: 0,
+  inbound: new BytesInFlight(),
+  outbound: new BytesInFlight(),
+  requestTimeoutMs: REQUEST_TIMEOUT_MS,
+  phase: () => 'serving',
+  onDefect: warnOfDefect,
+  onStageFailure: warnOfStageFailure,
+  onAnswer: () => {},
+};
+
+class ProbeCall extends HttpCall<ProbeRoute> {
+  readonly #router: Router<ProbeRoute>;
+
+  constructor(router: Router<ProbeRoute>, exchange: HttpExchange) {
+    super(rules, exchange);
+    this.#router = router;
+  }
+
+  protected route(): ProbeRoute {
+    return this.#router.find(this.method, this.path).route;
+  }
+
+  protected authenticate(): undefined {}
+
+  protected run({ endpoint }: ProbeRoute): Answer | Promise<Answer> {
+    return endpoint(this.query);
+  }
 }

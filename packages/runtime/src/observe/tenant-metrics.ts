@@ -1,6 +1,6 @@
 /** Answers by tenant. They stand in a registry of their own, because a tenant is not to read of the others. */
 import { Counter, type Registry } from 'prom-client';
-import type { AnsweredCall } from '../open-inference/answered-call.js';
+import type { AnsweredCall } from '../net/call.js';
 
 /** Counts answers by tenant; the names are those of the token file. */
 export class TenantMetrics {

@@ -1,19 +1,16 @@
-/** The parameters that a request may bring, from a JSON object or a query: how long it may take and how urgent it is. */
+/** Parameters of a request, from a JSON object or a query: time limit and priority. */
 import { AppError } from '@equipoise/core/model';
 
 const LONGEST_TIMEOUT_MS = 3_600_000;
 
-/** Checked parameters; undefined is the default of the pipeline. */
+/** Checked parameters; undefined means the default of the pipeline. */
 export interface RequestParameters {
   readonly timeoutMs: number | undefined;
-  /** 1 is the most urgent; 0 stands for none. */
+  /** 1 is the most urgent; 0 means none. */
   readonly priority: number | undefined;
 }
 
-/**
- * Reads `timeout_ms`, `timeout` (µs, as clients of Triton name it; the shorter of both holds) and `priority`; AppError
- * MALFORMED_REQUEST when one is no such number.
- */
+/** Reads `timeout_ms`, `timeout` (µs, as in Triton; the shorter of both holds) and `priority`; AppError MALFORMED_REQUEST for bad values. */
 export function readParameters(fields: Readonly<Record<string, unknown>>): RequestParameters {
   const { timeout_ms: timeoutMs, timeout: timeoutUs, priority } = fields;
   if (priority !== undefined && !(Number.isSafeInteger(priority) && Number(priority) >= 0)) {
@@ -28,7 +25,7 @@ export function readParameters(fields: Readonly<Record<string, unknown>>): Reque
 
 function readTimeout(name: string, value: unknown, unit: { readonly word: string; readonly perMs: number }) {
   if (value === undefined) return undefined;
-  // The quotient is looked at: the smallest numbers become 0 by the division.
+  // Checks the quotient, because division turns the smallest numbers into 0.
   const timeoutMs = typeof value === 'number' ? value / unit.perMs : Number.NaN;
   if (timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS) return timeoutMs;
   throw new AppError(
@@ -37,7 +34,7 @@ function readTimeout(name: string, value: unknown, unit: { readonly word: string
   );
 }
 
-/** The same from the query of a URL. */
+/** Reads `timeout_ms` and `priority` from the query of a URL. */
 export function readQueryParameters(query: URLSearchParams): RequestParameters {
   const fields: Record<string, unknown> = {};
   for (const name of ['timeout_ms', 'priority']) {

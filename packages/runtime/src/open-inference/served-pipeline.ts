@@ -1,36 +1,38 @@
 /**
- * A pipeline behind the protocol. Stages do not declare what they give, so the types of the outputs are learned from the
- * completed requests so far.
+ * A pipeline behind the protocol, with its metadata. Stages do not declare their outputs, so those types are learned from completed requests.
  */
-import type { SourceTensor, TensorMap } from '@equipoise/core/model';
-import type { ModelMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
+import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
+import type { ModelMetadata, ServerMetadata, TensorMetadata } from '@equipoise/open-inference-codec';
 import type { CancelSignal } from '../data-plane/cancellation.js';
+import type { PipelineOutcome } from '../data-plane/pending-request.js';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
-import { completedOutput } from './refusal.js';
+import { dropError } from '../net/refusal.js';
 import type { RequestParameters } from './request-parameters.js';
 import { StageTypes } from './stage-types.js';
 
-/** What the protocol needs of a runner. */
+/** The part of a runner that the protocol needs. */
 export type Runner = Pick<PipelineRunner, 'spec' | 'ready' | 'submit' | 'nowMs'>;
 
-/** What a request asks for, and from when on its time counts, on the runner's clock; from now on where that is left out. */
 interface RunOptions extends RequestParameters {
   readonly signal: CancelSignal;
+  /** Arrival on the runner's clock; undefined stands for now. */
   readonly arrivedAtMs?: number | undefined;
 }
 
-/** What came of a request; `missing` is what joins went on without, undefined when it is whole. */
 interface CompletedRun {
   readonly output: TensorMap;
+  /** Parts that joins went on without; undefined if the answer is whole. */
   readonly missing: readonly string[] | undefined;
   readonly latencyMs: number;
 }
 
-/** One pipeline with what is known of its inputs and outputs. */
+const SERVER_NAME = 'equipoise';
+
+/** A pipeline with the types of its inputs and outputs. */
 export class ServedPipeline {
   readonly name: string;
   readonly sourceName: string;
-  /** Declared inputs; empty when the pipeline declares none. */
+  /** Declared inputs; empty if the pipeline declares none. */
   readonly inputs: readonly SourceTensor[];
   readonly #runner: Runner;
   readonly #stageTypes: StageTypes;
@@ -44,7 +46,7 @@ export class ServedPipeline {
     this.#stageTypes = stageTypes;
   }
 
-  /** What is known of a stage; undefined when there is none of this name. */
+  /** Metadata of a stage; undefined if there is none of this name. */
   stage(name: string): Pick<ModelMetadata, 'versions' | 'inputs' | 'outputs'> | undefined {
     const stage = this.#runner.spec.stages.find(({ id }) => id === name);
     if (stage === undefined) return undefined;
@@ -61,7 +63,7 @@ export class ServedPipeline {
     return this.#stageTypes.pipelineOutputs.all;
   }
 
-  /** Runs one request to its end; throws the AppError of an end that is no completion. */
+  /** Runs one request to its end; throws the AppError of any end but completion. */
   async run(inputs: TensorMap, { timeoutMs, priority, signal, arrivedAtMs }: RunOptions): Promise<CompletedRun> {
     const sinceMs = arrivedAtMs ?? this.#runner.nowMs;
     const outcome = await this.#runner.submit(inputs, {
@@ -70,8 +72,55 @@ export class ServedPipeline {
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(priority !== undefined && { priority }),
     });
-    const { output, missing } = completedOutput(outcome);
+    const { output, missing } = completed(outcome);
     this.#stageTypes.pipelineOutputs.learn(output);
     return { output, missing, latencyMs: this.#runner.nowMs - sinceMs };
+  }
+}
+
+/** A pipeline by its name; AppError NOT_FOUND lists the served ones. */
+export function pipelineByName(pipelines: ReadonlyMap<string, ServedPipeline>, name: string): ServedPipeline {
+  const pipeline = pipelines.get(name);
+  if (pipeline !== undefined) return pipeline;
+  const names = [...pipelines.keys()];
+  throw new AppError('NOT_FOUND', `No pipeline of this name is served; served: ${names.join(', ')}.`, {
+    details: { pipelines: names },
+  });
+}
+
+/** Name, version and protocol extensions of the server. */
+export function serverMetadataOf(version: string): ServerMetadata {
+  return { name: SERVER_NAME, version, extensions: ['binary_tensor_data'] };
+}
+
+/**
+ * Metadata of a pipeline, or of a stage by `PIPELINE.STAGE`; AppError NOT_FOUND for other names. Versions of a stage are its variants. Inputs
+ * of a pipeline are those declared, all other tensors those seen.
+ */
+export function metadataOf(pipelines: ReadonlyMap<string, ServedPipeline>, name: string): ModelMetadata {
+  if (!pipelines.has(name)) {
+    for (const pipeline of pipelines.values()) {
+      const stage = pipeline.stage(name.slice(pipeline.name.length + 1));
+      if (stage !== undefined && name.startsWith(`${pipeline.name}.`)) return { name, platform: SERVER_NAME, ...stage };
+    }
+  }
+  const { inputs, outputs } = pipelineByName(pipelines, name);
+  return {
+    name,
+    platform: SERVER_NAME,
+    inputs: inputs.map(({ name: input, datatype, shape }) => ({ name: input, datatype, shape })),
+    outputs,
+  };
+}
+
+/** The output of a completed request; throws the AppError of any other outcome. */
+function completed(outcome: PipelineOutcome) {
+  switch (outcome.kind) {
+    case 'completed':
+      return { output: outcome.output, missing: outcome.missing };
+    case 'dropped':
+      throw dropError(outcome.reason, outcome.retryAfterMs);
+    case 'failed':
+      throw outcome.failure;
   }
 }

@@ -1,11 +1,34 @@
 /**
- * What goes into the stages of a pipeline and what comes out of them and of the whole, as far as it has been seen: the first item of each
- * batch that its replicas run, and what requests were answered. Stages are parts of a pipeline, so this is told and nothing else can be
- * asked of them.
+ * Tensor types at the stages of a pipeline and of its answers, learned from traffic: from the first item of each batch, and from completed
+ * requests. Clients can read them as metadata.
  */
-import type { StageId, TensorMap } from '@equipoise/core/model';
+import type { StageId, Tensor, TensorMap } from '@equipoise/core/model';
 import type { BatchResult, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
-import { LearnedTypes } from './learned-types.js';
+import type { TensorMetadata } from '@equipoise/open-inference-codec';
+
+const MOST_TENSORS = 64;
+
+/** Types of the tensors seen at one place. A dimension that varies is −1. */
+export class LearnedTypes {
+  readonly #types = new Map<string, Pick<Tensor, 'datatype' | 'shape'>>();
+
+  get all(): readonly TensorMetadata[] {
+    return [...this.#types].map(([name, type]) => ({ name, ...type }));
+  }
+
+  learn(tensors: TensorMap): void {
+    for (const [name, { datatype, shape }] of Object.entries(tensors)) {
+      const known = this.#types.get(name);
+      if (known === undefined) {
+        if (this.#types.size < MOST_TENSORS) this.#types.set(name, { datatype, shape });
+      } else if (known.shape.length !== shape.length) this.#types.set(name, { datatype, shape: [-1] });
+      else if (shape.some((size, i) => known.shape[i] !== -1 && known.shape[i] !== size)) {
+        const merged = shape.map((size, i) => (known.shape[i] === size ? size : -1));
+        this.#types.set(name, { datatype, shape: merged });
+      }
+    }
+  }
+}
 
 /** Types at one stage. */
 export interface StageTensors {
@@ -13,19 +36,19 @@ export interface StageTensors {
   readonly outputs: LearnedTypes;
 }
 
-/** Types at all stages of a pipeline, and of what it answers. */
+/** Types at all stages of a pipeline, and of its answers. */
 export class StageTypes {
   readonly pipelineOutputs = new LearnedTypes();
   readonly #stages = new Map<StageId, StageTensors>();
 
-  /** The types at a stage, empty before its first batch. */
+  /** Types at a stage; empty before its first batch. */
   of(stageId: StageId): StageTensors {
     const known = this.#stages.get(stageId) ?? { inputs: new LearnedTypes(), outputs: new LearnedTypes() };
     this.#stages.set(stageId, known);
     return known;
   }
 
-  /** A launcher whose replicas are looked at. */
+  /** A launcher whose replicas teach the types. */
   watching(launcher: ReplicaLauncher): ReplicaLauncher {
     return {
       launch: async (request) => {

@@ -18,7 +18,7 @@ import {
   x,
 } from './server-bench.test-support.js';
 import { StageTypes } from './stage-types.js';
-import { mostLeavingBytes, startServer } from './start-server.js';
+import { mostOutboundBytes, startServer } from './start-server.js';
 
 afterEach(endServers);
 
@@ -292,5 +292,5 @@ it.each([
   ['small bodies leave room for large answers', 64 * 1024, 256 * 1024 ** 2],
   ['large bodies leave room for as many answers as large', 32 * 1024 ** 2, 512 * 1024 ** 2],
 ])('%s', (_, maxBodyBytes, most) => {
-  expect(mostLeavingBytes(maxBodyBytes)).toBe(most);
+  expect(mostOutboundBytes(maxBodyBytes)).toBe(most);
 });

@@ -178,7 +178,7 @@ describe('a share of the requests', () => {
     const silent = await other(() => {
       asked += 1;
     });
-    const { server } = await bench.start({ share: share(silent), maxArrivingBytes: 1.5 * inferBody.length });
+    const { server } = await bench.start({ share: share(silent), maxInboundBytes: 1.5 * inferBody.length });
     const client = new AbortController();
     const first = infer(server.url, {}, client.signal).catch(() => {});
     await expect.poll(() => asked).toBe(1);
@@ -207,7 +207,7 @@ describe('a share of the requests', () => {
       response.on('drain', more).writeHead(200);
       more();
     });
-    const { server } = await bench.start({ share: share(url), maxArrivingBytes: 1e6 });
+    const { server } = await bench.start({ share: share(url), maxInboundBytes: 1e6 });
     expect(await (await infer(server.url)).json()).toMatchObject({ model_name: 'bench' });
     expect(shared).toEqual(['returned']);
     // The kernel's buffers have some more.

@@ -1,69 +1,72 @@
 /**
- * A share of the requests for another server of the same pipeline, as a new plan is tried: chance picks them one by one, so that the share is
- * one of requests and not of connections. What the other server does not answer, or answers with an error of its own, is answered here, as
- * far as its deadline still allows. It may therefore run twice, which a pipeline has to bear (`idempotent`).
+ * Sends a share of the requests to another server of the same pipeline while a new plan is tried. Requests are picked at random, so that the
+ * share is one of requests and not of connections. If the other server fails, the request is answered here within its deadline; it may then run
+ * twice, so all stages must be `idempotent`.
  */
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { AppError, type Rng } from '@equipoise/core/model';
 import { JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
-import type { Answer } from './answer.js';
-import type { Call, Endpoint } from './endpoint.js';
-import { alignedBody } from './read-body.js';
-import { dropError, refusal } from './refusal.js';
+import type { Answer } from '../net/answer.js';
+import { alignedBody } from '../net/body.js';
+import { dropError, refusal } from '../net/refusal.js';
+import type { Endpoint, RestRequest } from './rest/endpoint.js';
 import type { Runner } from './served-pipeline.js';
 
-/** Whom to give a share, and how large it is: 0…1. */
+/** The other server and its share, 0…1. */
 export interface TrafficShareOptions {
   /** `http://host:port` of the other server. */
   readonly url: string;
   readonly fraction: number;
   readonly rng: Rng;
-  /** Told of every request that was passed on, once it is known who answers it. */
+  /** Receives the outcome of every request that was passed on. */
   readonly onShared?: (outcome: SharedOutcome) => void;
 }
 
-/** What became of a request that was passed on: the other server answered it, or this one in its place, or its client went away before. */
+/** Outcome of a request that was passed on: answered there, returned and answered here, or abandoned by its client. */
 export type SharedOutcome = 'answered' | 'returned' | 'abandoned';
 
-/** The answer to a request; one that is not `own` is no answer of this server's to count. */
+/** An answer; one that is not `isOwn` is counted by the other server. */
 export interface SharedAnswer {
   readonly answer: Answer;
   readonly isOwn: boolean;
 }
 
-/** The line of a request that came in. */
+/** Method and target of a request. */
 export interface RequestLine {
   readonly method: string;
   /** Path and query. */
   readonly target: string;
 }
 
-/** Says that a request was passed on: who gets it answers it, or two servers that share with each other would hand it to and fro. */
+/** Marks a request that was passed on: its receiver answers it, so that it cannot travel back and forth. */
 const SHARED_HEADER = 'x-equipoise-shared';
 const LEAST_PATIENCE_MS = 2_000;
-/** Each that is passed on holds a connection; those beyond this many at once are answered here. */
+/** Most requests at the other server at once, because each holds a connection; the rest is answered here. */
 const MOST_AWAY = 500;
-/** From here on a status says that the server could not, not that the request was wrong. */
+/** Lowest status of a server error; lower ones are about the request. */
 const FIRST_SERVER_ERROR = 500;
-/** Its client has been let in here: another token file, or a limit that is spent there, is no fault of the request. */
+/** Statuses about access and limits of the other server, which the client passed here. */
 const REFUSED_CLIENT: ReadonlySet<number> = new Set([401, 429]);
 
-/** Belong to one connection, or are written anew. */
+/** Headers of one connection, and headers that this server writes itself. */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
-  ...[
-    'connection',
-    'keep-alive',
-    'proxy-connection',
-    'transfer-encoding',
-    'te',
-    'trailer',
-    'upgrade',
-    'expect',
-    'host',
-  ],
-  ...['content-length', 'content-type', 'date', 'http2-settings', 'x-request-id', JSON_LENGTH_HEADER],
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'te',
+  'trailer',
+  'upgrade',
+  'expect',
+  'host',
+  'content-length',
+  'content-type',
+  'date',
+  'http2-settings',
+  'x-request-id',
+  JSON_LENGTH_HEADER,
 ]);
 
 export class TrafficShare {
@@ -73,10 +76,7 @@ export class TrafficShare {
   readonly #awayBytes: BytesInFlight;
   #away = 0;
 
-  /**
-   * What is passed on has at most `mostBytes`, with what is there of the answers. Throws AppError WRONG_USAGE where the share is none, or a stage
-   * may not run twice.
-   */
+  /** Requests and answers on their way hold at most `mostBytes`. AppError WRONG_USAGE for an invalid share, or a stage that may not run twice. */
   constructor(options: TrafficShareOptions, runner: Pick<Runner, 'spec' | 'nowMs'>, mostBytes: number) {
     checkShare(options);
     const once = runner.spec.stages.find(({ idempotent = true }) => !idempotent);
@@ -89,8 +89,8 @@ export class TrafficShare {
     this.#runner = runner;
   }
 
-  /** Answers a request to `endpoint`, there or here. */
-  async answer(line: RequestLine, call: Call, endpoint: Endpoint): Promise<SharedAnswer> {
+  /** Answers a request, there or here by `endpoint`. */
+  async answer(line: RequestLine, call: RestRequest, endpoint: Endpoint): Promise<SharedAnswer> {
     const { rng, fraction, onShared } = this.#options;
     const isPassedOn = call.headers[SHARED_HEADER] === undefined && rng.next() < fraction;
     if (!isPassedOn) return { answer: await endpoint(call), isOwn: true };
@@ -101,7 +101,7 @@ export class TrafficShare {
       arrivedAtMs,
       readBody: async ({ alignAt } = { alignAt: 0 }) => alignedBody([body], alignAt),
     };
-    // Whose client went away meanwhile is given up here, as one that was never to be passed on.
+    // A request whose client went away is dropped here, like one that was never passed on.
     if (call.signal.aborted || !this.#send(body)) return { answer: await endpoint(here), isOwn: true };
     const answer = await this.#ask(line, call, body);
     this.#cameBack(body);
@@ -114,12 +114,12 @@ export class TrafficShare {
     return isForeign ? { answer, isOwn: false } : { answer: await endpoint(here), isOwn: true };
   }
 
-  /** Keeps no connection any more. */
+  /** Closes all connections to the other server. */
   close(): void {
     this.#agent.destroy();
   }
 
-  /** Whether there is room to wait for one more. */
+  /** Reserves room for one more request; false if there is none. */
   #send(body: Uint8Array): boolean {
     if (this.#away >= MOST_AWAY || !this.#awayBytes.take(body.length)) return false;
     this.#away += 1;
@@ -131,11 +131,11 @@ export class TrafficShare {
     this.#awayBytes.release(body.length);
   }
 
-  /** What the other server says; undefined where it says nothing, or not in time, or nobody waits for it. */
-  #ask({ method, target }: RequestLine, call: Call, body: Uint8Array): Promise<Answer | undefined> {
+  /** The answer of the other server; undefined if it fails or is too slow, or the client goes away. */
+  #ask({ method, target }: RequestLine, call: RestRequest, body: Uint8Array): Promise<Answer | undefined> {
     return new Promise((resolve) => {
       const own = { 'content-length': body.length, 'x-request-id': call.requestId, [SHARED_HEADER]: '1' };
-      const headers = { ...passedOn(call.headers), ...own };
+      const headers = { ...headersToPass(call.headers), ...own };
       const asked = request(`${this.#options.url}${target}`, { method, headers, agent: this.#agent });
       const timer = setTimeout(() => asked.destroy(), sharePatienceMs(this.#runner.spec.slo.latencyMs));
       const gone = () => asked.destroy();
@@ -156,8 +156,8 @@ export class TrafficShare {
 }
 
 /**
- * Node takes its listener off the connection of a request that is answered once the last bytes of it are written, or cannot be: the error of
- * that comes after it, where the server has answered and closed before it read all, and without a listener it would end the process.
+ * Keeps an error listener on the connection after the request. Node removes its own once an answered request is written; if the server closed
+ * before reading all of it, a later error would end the process.
  */
 function outliveRequest(socket: Socket): void {
   socket.off('error', ignored).on('error', ignored);
@@ -165,12 +165,12 @@ function outliveRequest(socket: Socket): void {
 
 function ignored(): void {}
 
-/** The longest wait (ms) for the other server: twice the latency of the SLO, and no less than what first connections may take. */
+/** Longest wait (ms) for the other server: twice the SLO latency, at least the time of a first connection. */
 export function sharePatienceMs(latencyMs: number): number {
   return Math.max(LEAST_PATIENCE_MS, 2 * latencyMs);
 }
 
-/** AppError WRONG_USAGE for an address or a share that is none. */
+/** AppError WRONG_USAGE for an invalid address or share. */
 function checkShare({ url, fraction }: TrafficShareOptions): void {
   if (!/^http:\/\/[^/?#]+$/.test(url) || !URL.canParse(url)) {
     throw new AppError('WRONG_USAGE', `Expected http://HOST:PORT of another server, found ${url}.`);
@@ -179,13 +179,13 @@ function checkShare({ url, fraction }: TrafficShareOptions): void {
   throw new AppError('WRONG_USAGE', `A share is above 0 and at most 1, found ${fraction}.`);
 }
 
-/** Whether it is an answer to the request, which would be the same here, and not to where it was asked. */
+/** Whether this server would give the same answer. */
 function isAnswerTo({ status }: Answer): boolean {
   return status < FIRST_SERVER_ERROR && !REFUSED_CLIENT.has(status);
 }
 
-/** The headers that mean the same to the other server; its type of content among them. */
-function passedOn(headers: Call['headers']): Record<string, string | string[]> {
+/** Headers that mean the same to the other server. */
+function headersToPass(headers: RestRequest['headers']): Record<string, string | string[]> {
   const passed: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers)) {
     const isKept = name === 'content-type' || name === JSON_LENGTH_HEADER || !OWN_HEADERS.has(name);
@@ -209,7 +209,7 @@ async function answerFrom(response: IncomingMessage, away: BytesInFlight): Promi
   };
 }
 
-/** The whole body; rejects where the connection breaks, or `away` has no room for more. */
+/** The whole body; rejects if the connection breaks or `away` has no room. */
 async function bodyOf(response: IncomingMessage, away: BytesInFlight): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;

@@ -42,7 +42,7 @@ describe('who may not ask', () => {
     ['shows no token', {}],
     ['shows another', { authorization: 'Bearer other' }],
   ])('is told so before his message is read, and keeps no room from others: %s', async (_, headers) => {
-    const { address } = await start({ tenants: tenantsOf(`a ${token}`), maxBodyBytes: 1000, maxArrivingBytes: 2000 });
+    const { address } = await start({ tenants: tenantsOf(`a ${token}`), maxBodyBytes: 1000, maxInboundBytes: 2000 });
     const others = Array.from({ length: 16 }, () => opened(address, headers));
     for (const stream of others) stream.write(begun);
     expect(new Set(await Promise.all(others.map(statusOf)))).toEqual(new Set([status.UNAUTHENTICATED]));
@@ -62,7 +62,7 @@ describe('who may not ask', () => {
   });
 
   it('is told so, too, where he asks too often', async () => {
-    const { address } = await start({ tenants: tenantsOf(`a ${token} rps=0.01 burst=1`), maxArrivingBytes: 2000 });
+    const { address } = await start({ tenants: tenantsOf(`a ${token} rps=0.01 burst=1`), maxInboundBytes: 2000 });
     const authorization = `Bearer ${token}`;
     opened(address, { authorization }).end(framed(requestOf(x)));
     const often = opened(address, { authorization });

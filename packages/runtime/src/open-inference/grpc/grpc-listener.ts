@@ -1,22 +1,27 @@
 /**
- * A port that speaks gRPC's HTTP/2, over TLS where there is an identity for it, whatever its methods are. Dead connections are found by
- * pings; closing stops accepting, lets running calls end and cuts off what is left after a time.
+ * A port that speaks gRPC, over TLS if it has an identity. Connections that do not answer a ping are cut off, idle ones are closed. Closing
+ * stops accepting, lets running calls end and cuts the rest off after a timeout.
  */
-import { createSecureServer, createServer, type Http2SecureServer, type Http2Server } from 'node:http2';
-import type { AddressInfo } from 'node:net';
-import { type ListeningPlace, placeText, refusalToListen } from '../listening-place.js';
-import { NO_BOUND_OF_A_SESSION } from '../open-sessions.js';
-import type { ShownIdentity } from '../tls-identity.js';
-import { vacated } from '../vacated.js';
-import { grpcSessions } from './grpc-sessions.js';
-import type { CallStream } from './unary-call.js';
+import {
+  createSecureServer,
+  createServer,
+  type Http2SecureServer,
+  type Http2Server,
+  type ServerHttp2Session,
+} from 'node:http2';
+import { drained, OpenSessions, UNBOUNDED_SESSION_MEMORY } from '../../net/drain.js';
+import { type ListeningPlace, listen, placeText } from '../../net/listen.js';
+import { type ShownIdentity, showChanges } from '../../net/tls.js';
+import type { CallStream } from './grpc-call.js';
 
 const MOST_CALLS_PER_CONNECTION = 1000;
 const HANDSHAKE_MS = 10_000;
-/** Bytes of one message on the way before they are read: large tensors would wait for the client after every 64 KiB. */
+/** Window of a message; with the default of 64 KiB, large tensors would wait for a round trip after each. */
 const WINDOW_BYTES = 1024 * 1024;
+const PING_MS = { every: 60_000, timeout: 20_000 };
+const IDLE_MS = 300_000;
 
-/** Where to listen, and what to show to clients; without an identity traffic is not encrypted. */
+/** Where to listen; without an identity traffic is not encrypted. */
 export interface GrpcPlace {
   readonly place: ListeningPlace;
   readonly tls: ShownIdentity | undefined;
@@ -25,34 +30,31 @@ export interface GrpcPlace {
 /** A gRPC port that accepts calls. */
 export interface RunningGrpcServer {
   readonly address: string;
-  /** Tells clients to go and serves them on; resolves once each open connection has a call that waits for its answer, or after `withinMs`. */
-  leave(withinMs: number): Promise<void>;
+  /** Asks clients to reconnect and still serves them; resolves once no open connection is idle, or after `withinMs`. */
+  drain(withinMs: number): Promise<void>;
   /** Stops accepting, waits for running calls at most `timeoutMs`, then cuts their connections. */
   close(timeoutMs: number): Promise<void>;
 }
 
-/**
- * Hands every call of gRPC to `onCall`; anything else is refused. Rejects with AppError PORT_IN_USE, or WRONG_USAGE when the address cannot
- * be listened on.
- */
+/** Hands every call of gRPC to `onCall` and refuses all else; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
 export async function listenForCalls(
   { place, tls }: GrpcPlace,
   onCall: (call: CallStream) => void,
 ): Promise<RunningGrpcServer> {
-  const server = http2Server(tls);
-  const sessions = grpcSessions(server, WINDOW_BYTES);
+  const server = newServer(tls);
+  const sessions = new OpenSessions(server, WINDOW_BYTES);
+  server.on('session', (session) => watch(session, sessions));
   server.on('stream', (stream, headers) => {
-    // A stream that its client resets ends with an error that its call has been told of already.
+    // A stream that its client resets emits an error, which its call learns in another way.
     stream.on('error', () => {});
     sessions.serve(stream, () => takeStream({ stream, headers }, onCall));
   });
-  await listening(server, place);
-  const { port } = server.address() as AddressInfo;
+  const { port } = await listen(server, place);
   return {
-    address: placeText({ ...place, port }),
-    leave: (withinMs) => {
-      sessions.leave();
-      return vacated(() => sessions.count - sessions.answering, withinMs);
+    address: placeText({ host: place.host, port }),
+    drain: (withinMs) => {
+      sessions.drain();
+      return drained(() => sessions.count - sessions.answering, withinMs);
     },
     close: async (timeoutMs) => {
       const cutOff = setTimeout(() => sessions.destroyAll(), timeoutMs);
@@ -73,25 +75,39 @@ function takeStream(call: CallStream, onCall: (call: CallStream) => void): void 
   }
 }
 
-function http2Server(tls: ShownIdentity | undefined): Http2Server | Http2SecureServer {
+function newServer(tls: ShownIdentity | undefined): Http2Server | Http2SecureServer {
   const options = {
     settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_CALLS_PER_CONNECTION },
-    maxSessionMemory: NO_BOUND_OF_A_SESSION,
+    maxSessionMemory: UNBOUNDED_SESSION_MEMORY,
   };
   if (tls === undefined) return createServer(options);
   const server = createSecureServer({ ...options, ...tls.current, handshakeTimeout: HANDSHAKE_MS });
-  const forget = tls.onChange((identity) => server.setSecureContext({ ...identity }));
-  server.once('close', forget);
+  showChanges(server, tls);
   server.on('unknownProtocol', (socket) => socket.destroy());
   return server;
 }
 
-function listening(server: Http2Server | Http2SecureServer, place: ListeningPlace): Promise<void> {
-  return new Promise((resolve, reject) => {
-    placeText(place);
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(refusalToListen(place, { inUse: error.code === 'EADDRINUSE', cause: error })),
-    );
-    server.listen(place.port, place.host, resolve);
+/** Pings a connection, and closes it when it is idle, until it closes. */
+function watch(session: ServerHttp2Session, sessions: OpenSessions): void {
+  let idleSinceMs = performance.now();
+  session.on('stream', (stream) => {
+    stream.once('close', () => {
+      idleSinceMs = performance.now();
+    });
+  });
+  let cutOff: NodeJS.Timeout | undefined;
+  const look = () => {
+    if (sessions.streamsOf(session).size === 0 && performance.now() - idleSinceMs >= IDLE_MS) {
+      session.close();
+      return;
+    }
+    clearTimeout(cutOff);
+    cutOff = setTimeout(() => session.destroy(), PING_MS.timeout).unref();
+    session.ping(() => clearTimeout(cutOff));
+  };
+  const timer = setInterval(look, PING_MS.every).unref();
+  session.once('close', () => {
+    clearInterval(timer);
+    clearTimeout(cutOff);
   });
 }

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { StageFailure } from '../../data-plane/stage-failure.js';
 import { framed, withInputs } from './grpc-bench.test-support.js';
 import { endBenches, held, image, patient, requestOf, start, x } from './grpc-calls.test-support.js';
-import { grpcRefusal } from './grpc-refusal.js';
+import { grpcRefusal } from './grpc-status.js';
 
 afterEach(endBenches);
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readGrpcTimeout } from './grpc-timeout.js';
+import { readGrpcTimeout } from './grpc-call.js';
 
 it.each([
   ['2H', 7_200_000],

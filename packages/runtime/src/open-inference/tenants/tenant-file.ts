@@ -1,18 +1,18 @@
 /**
- * A token file: a line for each token, `[TENANT] TOKEN [rps=N] [burst=N]`; empty lines and those that begin with # are passed over. A line
- * without a name is of the tenant `default`; a tenant may have several tokens, so that they can be changed one by one.
+ * A token file: one line per token, `[TENANT] TOKEN [rps=N] [burst=N]`. Empty lines and lines that begin with # are ignored. A line without a
+ * name belongs to the tenant `default`. A tenant may have several tokens, so that they can be replaced one by one.
  */
 import { AppError } from '@equipoise/core/model';
 import type { RateLimit } from '@equipoise/core/serve';
 
-/** Who may ask with which tokens, and how often; without a limit as often as there is room. */
+/** A tenant with its tokens and rate limit. */
 export interface TenantEntry {
   readonly name: string;
   readonly tokens: readonly string[];
   readonly limit: RateLimit | undefined;
 }
 
-/** Names are labels of metrics: so many are the most. */
+/** Bounded, because names are labels of metrics. */
 const MOST_TENANTS = 100;
 const MOST_TOKENS = 1000;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
@@ -25,7 +25,7 @@ interface Line {
   readonly limit: RateLimit | undefined;
 }
 
-/** The tenants of a file by its text; AppError WRONG_USAGE names the line that is wrong and never what stands in it. */
+/** Parses the text of a token file; AppError WRONG_USAGE names the wrong line, never its content. */
 export function parseTenantFile(text: string, path: string): readonly TenantEntry[] {
   const tenants = new Map<string, TenantEntry>();
   const owners = new Map<string, number>();

@@ -2,7 +2,7 @@ import { grpcMethods, grpcPath, writeGrpcRequest } from '@equipoise/open-inferen
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fp32 } from '../../data-plane/serving-bench.test-support.js';
-import type { AnsweredCall } from '../answered-call.js';
+import type { AnsweredCall } from '../../net/call.js';
 import { HttpBench, INFER_PATH, inferBody, tenantsOf } from '../http-bench.test-support.js';
 import { parseTenantFile } from './tenant-file.js';
 import type { Tenants } from './tenants.js';

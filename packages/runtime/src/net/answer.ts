@@ -1,0 +1,47 @@
+/** Answers before they become bytes, and the answers that all ports share: liveness, readiness and metrics. */
+
+/** An answer over HTTP: `text` is JSON unless `contentType` differs; `raw` holds tensors that follow the text. */
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly contentType?: string;
+  readonly text: string;
+  readonly raw?: readonly Uint8Array[];
+}
+
+/** A page in the text format of Prometheus. */
+export interface MetricsPage {
+  readonly contentType: string;
+  /** All metrics, or those named in `names` that exist; a histogram counts as one. */
+  text(names?: readonly string[]): Promise<string>;
+}
+
+/** A 200 with a JSON value. */
+export function ok(value: unknown): Answer {
+  return { status: 200, text: JSON.stringify(value) };
+}
+
+/** The process runs. */
+export function liveAnswer(): Answer {
+  return { status: 200, text: '{"live":true}' };
+}
+
+/** 200 if everything is ready, else 503; `facts` come first in the body. */
+export function readyAnswer(isReady: boolean, facts: Readonly<Record<string, unknown>> = {}): Answer {
+  return { status: isReady ? 200 : 503, text: JSON.stringify({ ...facts, ready: isReady }) };
+}
+
+/** Whether a server and its parts are ready; the parts that are not are named. */
+export function allReadyAnswer(
+  isServing: boolean,
+  parts: Iterable<{ readonly name: string; readonly ready: boolean }>,
+): Answer {
+  const notReady = [...parts].filter(({ ready }) => !ready).map(({ name }) => name);
+  return readyAnswer(isServing && notReady.length === 0, notReady.length > 0 ? { notReady } : {});
+}
+
+/** A metrics page, limited to the metrics in the query parameters `name[]` if there are any. */
+export async function metricsAnswer({ contentType, text }: MetricsPage, query: URLSearchParams): Promise<Answer> {
+  const names = query.getAll('name[]');
+  return { status: 200, contentType, text: await (names.length === 0 ? text() : text(names)) };
+}

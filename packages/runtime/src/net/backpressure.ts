@@ -1,0 +1,207 @@
+/**
+ * Write back-pressure: answers to clients that read slowly or not at all. Large answers are written in pieces, so that progress shows. A client
+ * that takes too little for too long is cut off.
+ *
+ * Over HTTP/1.1 a connection is watched while it has unsent answers. Over HTTP/2 and gRPC, streams share a connection: progress shows on the
+ * connection, and a stream waits for its turn. A stream that its client holds back while it takes others may wait longer, in proportion to the
+ * number of answers that wait on the connection.
+ */
+import type { ServerResponse } from 'node:http';
+import { constants, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { Socket } from 'node:net';
+
+/** Size of a piece; a client has to take one within its patience. */
+const PIECE_BYTES = 1024 * 1024;
+
+/** A response or a stream. */
+export interface AnswerSink {
+  write(chunk: Uint8Array): boolean;
+  end(): unknown;
+  once(event: 'drain', listener: () => void): unknown;
+}
+
+export function isLargeAnswer(length: number): boolean {
+  return length > PIECE_BYTES;
+}
+
+/** Writes an answer piece by piece, each after the previous one has left; stops when the sink closes. */
+export function writeInPieces(sink: AnswerSink, parts: readonly Uint8Array[]): void {
+  const pieces = piecesOf(parts);
+  const more = () => {
+    for (let { value, done } = pieces.next(); !done; { value, done } = pieces.next()) {
+      if (value !== undefined && !sink.write(value)) {
+        sink.once('drain', more);
+        return;
+      }
+    }
+    sink.end();
+  };
+  more();
+}
+
+function* piecesOf(parts: readonly Uint8Array[]): Generator<Uint8Array, undefined> {
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at += PIECE_BYTES) yield part.subarray(at, at + PIECE_BYTES);
+  }
+}
+
+/** Unsent answers of a server over HTTP/1.1, by connection. */
+export class SlowReaders {
+  readonly #byConnection = new Map<Socket, Set<() => void>>();
+  readonly #patienceMs: number;
+  readonly #whenNone: (() => void)[] = [];
+
+  /** Connections that take nothing for `patienceMs` (up to twice that) are closed. */
+  constructor(patienceMs: number) {
+    this.#patienceMs = patienceMs;
+  }
+
+  /** Number of connections with unsent answers. */
+  get connections(): number {
+    return this.#byConnection.size;
+  }
+
+  /** Calls `sent` once a response has left or its connection is closed. Node reports the close only for the response being sent. */
+  watch(response: ServerResponse, sent: () => void): void {
+    const { socket } = response.req;
+    if ((response.writableEnded && response.writableLength === 0) || socket.destroyed) {
+      sent();
+      return;
+    }
+    const unsent = this.#byConnection.get(socket) ?? new Set();
+    this.#byConnection.set(socket, unsent.add(sent));
+    // Node itself closes a connection that times out. A response behind an unfinished one starts its time when it gets the connection.
+    if (response.socket === null) response.once('socket', () => this.#begin(socket, sent));
+    else socket.setTimeout(this.#patienceMs);
+    // Runs before Node's listener, which sets the keep-alive timeout.
+    response.prependOnceListener('finish', () => this.#sent(socket, sent));
+  }
+
+  /** Releases the answers of a closed connection. */
+  closed(socket: Socket): void {
+    const unsent = this.#byConnection.get(socket);
+    this.#byConnection.delete(socket);
+    for (const sent of unsent ?? []) sent();
+    this.#resolveIfNone();
+  }
+
+  /** Resolves once there are none. */
+  none(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenNone.push(resolve);
+      this.#resolveIfNone();
+    });
+  }
+
+  #begin(socket: Socket, sent: () => void): void {
+    if (this.#byConnection.get(socket)?.has(sent) === true) socket.setTimeout(this.#patienceMs);
+  }
+
+  #sent(socket: Socket, sent: () => void): void {
+    const unsent = this.#byConnection.get(socket);
+    if (unsent?.delete(sent) !== true) return;
+    sent();
+    socket.setTimeout(0);
+    if (unsent.size > 0) return;
+    this.#byConnection.delete(socket);
+    this.#resolveIfNone();
+  }
+
+  #resolveIfNone(): void {
+    if (this.#byConnection.size === 0) for (const resolve of this.#whenNone.splice(0)) resolve();
+  }
+}
+
+/** Progress that a connection has to make within the patience; keep-alive traffic is less. */
+const LEAST_BYTES = 64 * 1024;
+
+const connections = new WeakMap<ServerHttp2Session, SlowStreams>();
+
+/**
+ * Watches the answer of a stream while it is written. The client has to take 64 KiB of the connection within `patienceMs` (up to twice that).
+ * A stream without progress may wait that long once per waiting answer, plus twice. A connection that the system cannot write to is closed.
+ */
+export function watchSlowStream(stream: ServerHttp2Stream, patienceMs: number): void {
+  const { session } = stream as { readonly session: ServerHttp2Session | undefined };
+  if (session === undefined || session.destroyed || stream.destroyed) return;
+  let connection = connections.get(session);
+  if (connection === undefined) {
+    connection = new SlowStreams(session, patienceMs);
+    connections.set(session, connection);
+  }
+  connection.add(stream);
+}
+
+/** Timer ticks since an answer made progress, and the most answers that waited with it. */
+interface Waiting {
+  ticks: number;
+  most: number;
+}
+
+/** Unsent answers of one HTTP/2 connection. */
+class SlowStreams {
+  readonly #session: ServerHttp2Session;
+  readonly #patienceMs: number;
+  readonly #waiting = new Map<ServerHttp2Stream, Waiting>();
+  #timer: NodeJS.Timeout | undefined;
+  #taken = 0;
+
+  constructor(session: ServerHttp2Session, patienceMs: number) {
+    this.#session = session;
+    this.#patienceMs = patienceMs;
+    session.once('close', () => clearTimeout(this.#timer));
+  }
+
+  add(stream: ServerHttp2Stream): void {
+    const waiting: Waiting = { ticks: 0, most: 1 };
+    this.#waiting.set(stream, waiting);
+    stream.on('drain', () => {
+      waiting.ticks = 0;
+    });
+    stream.once('close', () => this.#waiting.delete(stream));
+    // One timer per connection; it stops itself.
+    if (this.#timer !== undefined) return;
+    this.#taken = linkOf(this.#session).taken;
+    this.#timer = setTimeout(() => this.#tick(), this.#patienceMs).unref();
+  }
+
+  #tick(): void {
+    if (this.#waiting.size === 0 || this.#session.destroyed) {
+      this.#timer = undefined;
+      return;
+    }
+    const { taken, held } = linkOf(this.#session);
+    const isTaking = taken - this.#taken >= LEAST_BYTES;
+    this.#taken = taken;
+    for (const [stream, waiting] of this.#waiting) {
+      waiting.ticks++;
+      waiting.most = Math.max(waiting.most, this.#waiting.size);
+      // The first tick covers a part of the patience only.
+      const isOver = isTaking ? waiting.ticks > waiting.most + 1 : waiting.ticks > 1;
+      if (!isOver) continue;
+      // Bytes handed to the connection can only go with it.
+      if (!isTaking && held > 0) {
+        closeAtOnce(this.#session);
+        return;
+      }
+      stream.close(constants.NGHTTP2_CANCEL);
+    }
+    this.#timer?.refresh();
+  }
+}
+
+/**
+ * Bytes of a connection that the system has taken, and bytes that wait for it. Node may hand over as much as the client's windows allow at once
+ * and reports nothing until all of it has left, so the queue of the handle is read (under TLS, of the underlying socket).
+ */
+function linkOf({ socket }: ServerHttp2Session): { readonly taken: number; readonly held: number } {
+  const { _parent: beneath } = socket as { readonly _parent?: Socket | null };
+  const link = (beneath ?? socket) as Pick<Socket, 'bytesWritten'> & { readonly _handle?: { writeQueueSize?: number } };
+  const held = link._handle?.writeQueueSize ?? 0;
+  return { taken: link.bytesWritten - held, held };
+}
+
+/** Closes a connection at once; destroying its session would wait for queued writes. */
+function closeAtOnce({ socket }: ServerHttp2Session): void {
+  Socket.prototype.destroy.call(socket);
+}

@@ -1,0 +1,86 @@
+/** Reads request bodies into memory of their own, within bounds that are checked before and while reading. */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import { AppError } from '@equipoise/core/model';
+import { RAW_ALIGNMENT_BYTES } from '@equipoise/open-inference-codec';
+import type { BytesInFlight } from '../data-plane/bytes-in-flight.js';
+import { dropError } from './refusal.js';
+
+/** Layout of the memory: the byte at offset `alignAt` is aligned for numbers of every kind. */
+export interface BodyLayout {
+  readonly alignAt: number;
+}
+
+export type RequestBody = Readable & { readonly headers: IncomingHttpHeaders };
+
+/** Bounds of a body. */
+export interface BodyBounds {
+  readonly maxBodyBytes: number;
+  /** Longest time for the body; undefined if the server of the connection enforces it. */
+  readonly timeoutMs: number | undefined;
+  /** Bytes of all unfinished bodies: clients that hold back the ends of large bodies must not fill the memory. */
+  readonly inbound: BytesInFlight;
+}
+
+/** The whole body; rejects with AppError BODY_TOO_LARGE or DROPPED (the rest is not read), REQUEST_TIMEOUT, UNSUPPORTED_MEDIA_TYPE or MALFORMED_REQUEST. */
+export async function readBody(
+  request: RequestBody,
+  options: BodyBounds & { readonly beforeReading: () => void } & Partial<BodyLayout>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { maxBodyBytes, beforeReading, alignAt = 0 } = options;
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send the body without a content-encoding.');
+  }
+  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes);
+  beforeReading();
+  return alignedBody(await readChunks(request, options), alignAt);
+}
+
+function readChunks(
+  request: RequestBody,
+  { maxBodyBytes, timeoutMs, inbound }: BodyBounds,
+): Promise<readonly Uint8Array[]> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    const late = () => settle(() => reject(new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time.')));
+    const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
+    const settle = (end: () => void) => {
+      clearTimeout(timer);
+      inbound.release(length);
+      request.off('data', take).off('end', ended).off('error', cutOff).off('close', cutOff);
+      end();
+    };
+    const ended = () => settle(() => resolve(chunks));
+    const cutOff = () => settle(() => reject(new AppError('MALFORMED_REQUEST', 'The body ended early.')));
+    const take = (chunk: Uint8Array) => {
+      if (length + chunk.length > maxBodyBytes) settle(() => reject(tooLarge(maxBodyBytes)));
+      else if (!inbound.take(chunk.length)) settle(() => reject(dropError('memory-full')));
+      else {
+        length += chunk.length;
+        chunks.push(chunk);
+      }
+    };
+    request.on('data', take).on('end', ended).on('error', cutOff).on('close', cutOff);
+  });
+}
+
+/** A copy: Node's buffers may be slices of a shared pool, and the body moves to a replica. */
+export function alignedBody(chunks: readonly Uint8Array[], alignAt: number): Uint8Array<ArrayBuffer> {
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const offset = alignAt < length ? -alignAt & (RAW_ALIGNMENT_BYTES - 1) : 0;
+  const body = new Uint8Array(offset + length).subarray(offset);
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.length;
+  }
+  return body;
+}
+
+function tooLarge(maxBodyBytes: number): AppError {
+  return new AppError('BODY_TOO_LARGE', `The body is larger than the limit of ${maxBodyBytes} bytes.`, {
+    details: { maxBodyBytes },
+  });
+}

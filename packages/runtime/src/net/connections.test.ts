@@ -1,0 +1,59 @@
+/** Connections of HTTP/1.1 that say no whole request, and clients that go away. */
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  endServers,
+  image,
+  overRawSocket,
+  RUN,
+  specFor,
+  start,
+  until,
+} from '../open-inference/server-bench.test-support.js';
+
+afterEach(endServers);
+
+describe('connections', () => {
+  it.each([
+    ['bytes that are no HTTP', ['\x16\x03\x01 hello\r\n\r\n'], 400],
+    ['a length that lies', ['POST /v2 HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n'], 400],
+    ['headers beyond all measure', [`GET / HTTP/1.1\r\nhost: x\r\na: ${'y'.repeat(20_000)}\r\n\r\n`], 400],
+    ['two lengths', ['POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n'], 400],
+  ])('get an answer to %s', async (_, parts, status) => {
+    const { server, send } = await start(specFor([image]));
+    const reply = await overRawSocket(server, parts);
+    expect(reply).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(reply).toContain('"code":"MALFORMED_REQUEST"');
+    expect((await send('/livez')).status).toBe(200);
+  });
+
+  it('never get the refusal of garbage in place of the answer to the request before it', async () => {
+    const { server } = await start(specFor([image]), undefined, { wait: () => new Promise(() => {}) });
+    const pending = `POST ${RUN} HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 1\r\n\r\na`;
+    expect(await overRawSocket(server, [`${pending}garbage\r\n\r\n`])).toBe('');
+  });
+
+  it('time out when headers or body come too slowly', async () => {
+    const { server } = await start(specFor([image]), undefined, { requestTimeoutMs: 150 });
+    const slow = [
+      'POST /v1/pipelines/bench/run HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 5\r\n\r\nab',
+    ];
+    for (const parts of [slow, ['GET /liv']]) {
+      expect(await overRawSocket(server, parts)).toMatch(/^HTTP\/1.1 408 .*REQUEST_TIMEOUT/s);
+    }
+  });
+
+  it('cancel their request when the client goes away', async () => {
+    const { server, runner } = await start(specFor([image]), undefined, { wait: () => new Promise(() => {}) });
+    const ends: string[] = [];
+    runner.onRequestEnd((end) => ends.push(end.kind === 'dropped' ? end.reason : end.kind));
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    socket.write(
+      'POST /v1/pipelines/bench/run HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: 1\r\n\r\na',
+    );
+    await until(() => runner.inFlight === 1);
+    socket.destroy();
+    await until(() => runner.inFlight === 0);
+    expect(ends).toEqual(['cancelled']);
+  });
+});

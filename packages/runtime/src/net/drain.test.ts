@@ -1,0 +1,132 @@
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { request as requestOverTls } from 'node:https';
+import { writeGrpcRequest } from '@equipoise/open-inference-codec';
+import { afterEach, describe, expect, it } from 'vitest';
+import { fp32 } from '../data-plane/serving-bench.test-support.js';
+import { grpcBench } from '../open-inference/grpc/grpc-bench.test-support.js';
+import {
+  ask,
+  HttpBench,
+  INFER_PATH,
+  inferBody,
+  inferHeaders,
+  overTls,
+} from '../open-inference/http-bench.test-support.js';
+import type { RunningServer } from '../open-inference/start-server.js';
+
+const bench = new HttpBench();
+const never = () => new Promise<void>(() => {});
+const grpcMessage = writeGrpcRequest('bench', { inputs: { x: fp32([1], 1) } }, true);
+
+afterEach(() => bench.end());
+
+/** One request over the connections of `agent`, read to its end. */
+async function send(agent: Agent, url: string, body?: string): Promise<IncomingMessage> {
+  const sent = request(url, { agent, method: body === undefined ? 'GET' : 'POST' }).end(body);
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  await response.resume().toArray();
+  return response;
+}
+
+/** Has the server leave, in 10 s at most; `over` tells whether it has. */
+function leaving(server: RunningServer) {
+  const state = { over: false };
+  const left = server.drain(10_000).then(() => {
+    state.over = true;
+  });
+  return { state, left };
+}
+
+/** Time for what is under way, of which nothing is to be seen. */
+const moment = () => new Promise((resolve) => setTimeout(resolve, 50));
+
+describe('a server that leaves', () => {
+  it('answers who has kept a connection, tells him that it closes, and is not ready', async () => {
+    const { server } = await bench.start();
+    const [kept, probes] = [new Agent({ keepAlive: true, maxSockets: 1 }), new Agent()];
+    const infer = () => send(kept, `${server.url}${INFER_PATH}`, inferBody);
+    expect((await infer()).headers.connection).toBe('keep-alive');
+    const { state, left } = leaving(server);
+    await moment();
+    expect((await send(probes, `${server.url}/readyz`)).statusCode).toBe(503);
+    expect(state.over).toBe(false);
+    expect(await infer()).toMatchObject({ statusCode: 200, headers: { connection: 'close' } });
+    await left;
+    await server.close();
+    kept.destroy();
+  });
+
+  it('answers all that a session of HTTP/2 has sent before it could know, and lets it go', async () => {
+    const { server } = await bench.start(overTls);
+    const session = bench.session(server);
+    expect((await ask(session, inferHeaders, inferBody).reply).status).toBe(200);
+    const told: unknown[] = [];
+    session.on('goaway', (code, lastStream) => told.push([code, lastStream]));
+    const { state, left } = leaving(server);
+    await moment();
+    expect([state.over, session.closed]).toEqual([false, false]);
+    const replies = [1, 2, 3].map(() => ask(session, inferHeaders, inferBody).reply);
+    expect((await Promise.all(replies)).map(({ status }) => status)).toEqual([200, 200, 200]);
+    await left;
+    await expect.poll(() => session.destroyed).toBe(true);
+    expect(told[0]).toEqual([0, 2 ** 31 - 1]);
+  });
+
+  it('serves a session of HTTP/2 that comes meanwhile once', async () => {
+    const { server } = await bench.start(overTls);
+    const silent = bench.socket(server);
+    await once(silent, 'connect');
+    const { left } = leaving(server);
+    await moment();
+    const session = bench.session(server);
+    expect((await ask(session, inferHeaders, inferBody).reply).status).toBe(200);
+    await expect.poll(() => session.destroyed).toBe(true);
+    silent.destroy();
+    await left;
+  });
+
+  it('answers who has kept a connection of gRPC, and lets it go', async () => {
+    const { server, inferred, close } = await grpcBench();
+    await inferred(grpcMessage);
+    const { state, left } = leaving(server);
+    await moment();
+    expect(state.over).toBe(false);
+    expect((await Promise.all([1, 2, 3].map(() => inferred(grpcMessage)))).map(Boolean)).toEqual([true, true, true]);
+    await left;
+    await close();
+  });
+
+  it.each(['HTTP/1.1', 'HTTP/1.1 and TLS', 'HTTP/2'])('waits for no request over %s that is inside', async (kind) => {
+    const { server, runner } = await bench.start({ wait: never, ...(kind !== 'HTTP/1.1' && overTls) });
+    const url = `${server.url}${INFER_PATH}`;
+    if (kind === 'HTTP/2') ask(bench.session(server), inferHeaders, inferBody).reply.catch(() => {});
+    else {
+      const options = { method: 'POST', ca: overTls.tls.current.cert };
+      const sent = kind === 'HTTP/1.1' ? request(url, options) : requestOverTls(url, options);
+      sent.on('error', () => {}).end(inferBody);
+    }
+    await expect.poll(() => runner.inFlight).toBe(1);
+    await leaving(server).left;
+  });
+
+  it('waits for no call of gRPC that is inside', async () => {
+    const { server, runner, infer, close } = await grpcBench({ wait: never });
+    const call = infer(grpcMessage);
+    await expect.poll(() => runner.inFlight).toBe(1);
+    await leaving(server).left;
+    call.cancel();
+    await close();
+  });
+
+  it('waits for nobody where no connection is open, and for silent ones only so long', async () => {
+    const { server } = await bench.start();
+    await server.drain(10_000);
+    const { server: other } = await bench.start();
+    const silent = bench.socket(other);
+    await once(silent, 'connect');
+    await other.drain(50);
+    await other.close({ timeoutMs: 50 });
+    expect(silent.destroyed || (await once(silent, 'close'))).toBeTruthy();
+  });
+});

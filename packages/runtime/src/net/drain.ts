@@ -1,0 +1,110 @@
+/**
+ * Draining: how a port stops without cutting off clients that keep connections. First it asks clients to reconnect elsewhere while it still
+ * serves them (`connection: close`, GOAWAY), then it closes.
+ *
+ * Over HTTP/2 a client gets a GOAWAY with its next stream (RFC 9113 §6.8) that still accepts every stream, and a ping. The answer to the ping
+ * shows that the client has read the GOAWAY and that everything it sent before has arrived. The stream is held until then, because Node reads
+ * nothing more from a connection after a GOAWAY if no stream is open.
+ */
+import {
+  constants,
+  type Http2SecureServer,
+  type Http2Server,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Phase of a server. Requests are accepted while `serving` and `draining`; it is ready only while `serving`. */
+export type ServingPhase = 'starting' | 'serving' | 'draining' | 'closing';
+
+/** Memory of a connection is its bodies and answers, which are bounded for all connections together. */
+export const UNBOUNDED_SESSION_MEMORY = Number.MAX_SAFE_INTEGER;
+
+/** Highest stream number of a client, so that a GOAWAY refuses none. */
+const LAST_STREAM = 2 ** 31 - 1;
+const LOOK_MS = 10;
+
+/** Resolves once no connection is idle, or after `withinMs`. */
+export async function drained(idleConnections: () => number, withinMs: number): Promise<void> {
+  const endsAtMs = performance.now() + withinMs;
+  while (idleConnections() > 0 && performance.now() < endsAtMs) await delay(LOOK_MS);
+}
+
+/** Open HTTP/2 connections of a server. */
+export class OpenSessions {
+  readonly #streams = new Map<ServerHttp2Session, ReadonlySet<ServerHttp2Stream>>();
+  readonly #goneAway = new WeakSet<ServerHttp2Session>();
+  readonly #held = new WeakMap<ServerHttp2Stream, Promise<void>>();
+  #draining = false;
+
+  /** The server may not have accepted connections yet; each gets a window of `windowBytes`. */
+  constructor(server: Http2Server | Http2SecureServer, windowBytes: number) {
+    server.on('session', (session) => {
+      const streams = new Set<ServerHttp2Stream>();
+      this.#streams.set(session, streams);
+      session.once('close', () => this.#streams.delete(session));
+      session.on('error', () => session.destroy());
+      session.setLocalWindowSize(windowBytes);
+      // A half-closed client cannot receive an answer: it could not grant window for it.
+      session.socket.once('end', () => session.destroy());
+      // Runs before the server's own listener, which serves the stream.
+      session.prependListener('stream', (stream) => {
+        streams.add(stream);
+        if (this.#draining) this.#goAway(session, stream);
+        stream.once('close', () => {
+          streams.delete(stream);
+          if (streams.size === 0 && this.#goneAway.has(session)) session.close();
+        });
+      });
+    });
+  }
+
+  /** Number of open connections. */
+  get count(): number {
+    return this.#streams.size;
+  }
+
+  /** Number of connections with open streams. */
+  get answering(): number {
+    return [...this.#streams.values()].filter(({ size }) => size > 0).length;
+  }
+
+  /** Open streams of a connection. */
+  streamsOf(session: ServerHttp2Session): ReadonlySet<ServerHttp2Stream> {
+    return this.#streams.get(session) ?? new Set();
+  }
+
+  /** Sends each client a GOAWAY with its next stream. */
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** Serves a stream, at once or when it is no longer held. */
+  serve(stream: ServerHttp2Stream, begin: () => void): void {
+    const held = this.#draining ? this.#held.get(stream) : undefined;
+    if (held === undefined) begin();
+    else void held.then(() => !stream.destroyed && begin());
+  }
+
+  /** Lets open streams end and accepts no new ones. */
+  closeAll(): void {
+    for (const session of this.#streams.keys()) session.close();
+  }
+
+  /** Cancels all streams, then closes their connections. */
+  destroyAll(): void {
+    for (const streams of this.#streams.values()) for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
+    setImmediate(() => {
+      for (const session of this.#streams.keys()) session.destroy();
+    });
+  }
+
+  #goAway(session: ServerHttp2Session, stream: ServerHttp2Stream): void {
+    if (this.#goneAway.has(session) || session.closed) return;
+    this.#goneAway.add(session);
+    session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM);
+    const read = new Promise<void>((resolve) => session.ping(() => resolve()));
+    this.#held.set(stream, read);
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * A call over HTTP. A body that nobody wanted is discarded for a moment after the answer, so that a client that still sends can read the answer.
+ * Then the connection is closed; over HTTP/2 the stream alone.
+ */
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { BINARY_MEDIA_TYPE, JSON_LENGTH_HEADER } from '@equipoise/open-inference-codec';
+import type { Answer } from './answer.js';
+import { type AnswerSink, isLargeAnswer, type SlowReaders, watchSlowStream, writeInPieces } from './backpressure.js';
+import { type BodyLayout, type RequestBody, readBody } from './body.js';
+import { Call, type Caller, type CallRules, type Purpose } from './call.js';
+import type { ServingPhase } from './drain.js';
+import { refusal } from './refusal.js';
+
+/** A request with its response, over HTTP/1.1 or HTTP/2. */
+export interface HttpExchange {
+  readonly request: RequestBody & {
+    readonly method?: string | undefined;
+    readonly url?: string | undefined;
+    readonly complete: boolean;
+  };
+  readonly response: HttpResponse;
+  /** Whether the client holds its body back until it gets a 100. */
+  readonly awaitsContinue: boolean;
+  /** Longest time (ms) for the body; undefined if the server enforces it. */
+  readonly bodyTimeoutMs: number | undefined;
+  isGone(): boolean;
+  /** Calls `listener` if the client goes before the response is written. */
+  onGone(listener: () => void): void;
+  /** Calls `listener` once the response has left or nobody will take it; cuts off a client that takes too little of it. */
+  onSent(listener: () => void): void;
+  /** Headers that a response needs in this phase. */
+  headersIn(phase: ServingPhase): Readonly<Record<string, string>>;
+  /** Discards the rest of the body after the response is written. */
+  discardRest(): void;
+}
+
+/** The common part of both kinds of response. */
+export interface HttpResponse extends AnswerSink {
+  readonly headersSent: boolean;
+  writeContinue(): void;
+  writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
+  cork(): void;
+  uncork(): void;
+}
+
+const LINGER_MS = 2000;
+const NO_HEADERS: Readonly<Record<string, string>> = {};
+const CLOSE_HEADERS: Readonly<Record<string, string>> = { connection: 'close' };
+
+/** An exchange over HTTP/1.1. */
+export class Http1Exchange implements HttpExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly awaitsContinue: boolean;
+  readonly bodyTimeoutMs = undefined;
+  readonly #slowReaders: SlowReaders;
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { awaitsContinue, slowReaders }: { readonly awaitsContinue: boolean; readonly slowReaders: SlowReaders },
+  ) {
+    this.request = request;
+    this.response = response;
+    this.awaitsContinue = awaitsContinue;
+    this.#slowReaders = slowReaders;
+  }
+
+  isGone(): boolean {
+    return this.request.socket.destroyed;
+  }
+
+  onGone(listener: () => void): void {
+    this.response.once('close', () => {
+      if (!this.response.writableFinished) listener();
+    });
+  }
+
+  onSent(listener: () => void): void {
+    this.#slowReaders.watch(this.response, listener);
+  }
+
+  headersIn(phase: ServingPhase): Readonly<Record<string, string>> {
+    return phase === 'draining' || phase === 'closing' ? CLOSE_HEADERS : NO_HEADERS;
+  }
+
+  discardRest(): void {
+    const { request } = this;
+    request.resume();
+    const cutOff = setTimeout(() => request.socket.destroy(), LINGER_MS);
+    request.once('close', () => clearTimeout(cutOff));
+  }
+}
+
+/** An exchange over a stream of HTTP/2. */
+export class Http2Exchange implements HttpExchange {
+  readonly request: Http2ServerRequest;
+  readonly response: HttpResponse;
+  readonly awaitsContinue: boolean;
+  readonly bodyTimeoutMs: number;
+  readonly #response: Http2ServerResponse;
+  readonly #stream: Http2ServerResponse['stream'];
+
+  /** `timeoutMs` bounds the time for the body, and the time in which the client takes nothing of the answer. */
+  constructor(
+    request: Http2ServerRequest,
+    response: Http2ServerResponse,
+    { awaitsContinue, timeoutMs }: { readonly awaitsContinue: boolean; readonly timeoutMs: number },
+  ) {
+    this.request = request;
+    this.response = response as unknown as HttpResponse;
+    this.awaitsContinue = awaitsContinue;
+    this.bodyTimeoutMs = timeoutMs;
+    this.#response = response;
+    this.#stream = response.stream;
+  }
+
+  isGone(): boolean {
+    return this.#stream.destroyed;
+  }
+
+  onGone(listener: () => void): void {
+    this.#stream.once('close', () => {
+      // A stream that is reset counts as written to its end.
+      if (!this.#response.writableEnded) listener();
+    });
+  }
+
+  onSent(listener: () => void): void {
+    if (this.#stream.destroyed) {
+      listener();
+      return;
+    }
+    watchSlowStream(this.#stream, this.bodyTimeoutMs);
+    this.#stream.once('close', listener);
+  }
+
+  headersIn(): Readonly<Record<string, string>> {
+    return NO_HEADERS;
+  }
+
+  discardRest(): void {
+    this.request.resume();
+    this.#stream.once('finish', () => this.#stream.close(constants.NGHTTP2_NO_ERROR));
+  }
+}
+
+/** A call over HTTP; subclasses find the route, admit the caller and run the endpoint. */
+export abstract class HttpCall<R extends { readonly purpose: Purpose }, C extends Caller = Caller> extends Call<
+  R,
+  Answer,
+  C
+> {
+  protected readonly exchange: HttpExchange;
+  protected readonly path: string;
+  readonly #query: string;
+  #parts: readonly Uint8Array[] = [];
+
+  protected constructor(rules: CallRules, exchange: HttpExchange) {
+    super(rules, 'rest', exchange.request.headers['x-request-id']);
+    this.exchange = exchange;
+    const { url = '' } = exchange.request;
+    const at = url.indexOf('?');
+    this.path = at < 0 ? url : url.slice(0, at);
+    this.#query = at < 0 ? '' : url.slice(at + 1);
+    exchange.onGone(() => this.gone());
+  }
+
+  protected get method(): string {
+    return this.exchange.request.method ?? '';
+  }
+
+  protected get query(): URLSearchParams {
+    return new URLSearchParams(this.#query);
+  }
+
+  protected get headers(): IncomingHttpHeaders {
+    return this.exchange.request.headers;
+  }
+
+  /** Media type of the body without parameters, lower case; undefined if the client stated none. */
+  protected get mediaType(): string | undefined {
+    const { 'content-type': header = '' } = this.headers;
+    const at = header.indexOf(';');
+    return (at < 0 ? header : header.slice(0, at)).trim().toLowerCase() || undefined;
+  }
+
+  /** Reads the whole body; rejects as `readBody` does. */
+  protected readBody(layout?: BodyLayout): Promise<Uint8Array<ArrayBuffer>> {
+    const { request, response, awaitsContinue, bodyTimeoutMs } = this.exchange;
+    const { maxBodyBytes, inbound } = this.rules;
+    return readBody(request, {
+      maxBodyBytes,
+      inbound,
+      timeoutMs: bodyTimeoutMs,
+      beforeReading: () => {
+        if (awaitsContinue) response.writeContinue();
+      },
+      ...layout,
+    });
+  }
+
+  protected lengthOf(answer: Answer): number {
+    this.#parts = partsOf(answer);
+    return lengthOf(this.#parts);
+  }
+
+  protected write(answer: Answer): void {
+    const parts = this.#parts.length > 0 ? this.#parts : partsOf(answer);
+    const { exchange } = this;
+    const { request, response } = exchange;
+    if (exchange.isGone() || response.headersSent) {
+      this.sent();
+      return;
+    }
+    this.#writeHead(answer, parts);
+    if (request.method === 'HEAD') response.end();
+    else writeParts(response, parts);
+    if (!request.complete) exchange.discardRest();
+    exchange.onSent(() => this.sent());
+  }
+
+  protected writeRefusal(error: unknown): void {
+    this.#parts = [];
+    this.write(refusal(error));
+  }
+
+  protected end(): void {}
+
+  /** Headers that every answer of the port has. */
+  protected commonHeaders(): Readonly<Record<string, string>> {
+    return NO_HEADERS;
+  }
+
+  #writeHead(answer: Answer, parts: readonly Uint8Array[]): void {
+    const { contentType = 'application/json' } = answer;
+    this.exchange.response.writeHead(answer.status, {
+      'content-type': answer.raw === undefined ? contentType : BINARY_MEDIA_TYPE,
+      'content-length': lengthOf(parts),
+      'x-request-id': this.requestId,
+      ...(answer.raw !== undefined && { [JSON_LENGTH_HEADER]: parts[0]?.length }),
+      ...this.commonHeaders(),
+      ...this.exchange.headersIn(this.rules.phase()),
+      ...answer.headers,
+    });
+  }
+}
+
+function partsOf({ text, raw = [] }: Answer): readonly Uint8Array[] {
+  return [Buffer.from(text), ...raw];
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((length, bytes) => length + bytes.length, 0);
+}
+
+/** Writes the parts without joining them. */
+function writeParts(response: HttpResponse, parts: readonly Uint8Array[]): void {
+  if (isLargeAnswer(lengthOf(parts))) {
+    writeInPieces(response, parts);
+    return;
+  }
+  response.cork();
+  for (const part of parts) response.write(part);
+  response.end();
+  response.uncork();
+}

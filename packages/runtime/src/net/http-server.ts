@@ -1,0 +1,172 @@
+/**
+ * An HTTP port. In cleartext it speaks HTTP/1.1, over TLS also HTTP/2 (by ALPN). Slow handshakes, headers and bodies time out. Closing stops
+ * accepting, lets running requests end and cuts the rest off after a timeout.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from 'node:http2';
+import { Server as NetServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { SlowReaders } from './backpressure.js';
+import { drained, OpenSessions, UNBOUNDED_SESSION_MEMORY } from './drain.js';
+import { Http1Exchange, Http2Exchange, type HttpExchange } from './http-call.js';
+import { type ListeningPlace, listen, placeText } from './listen.js';
+import { refuseRaw } from './refusal.js';
+import { type ShownIdentity, showChanges } from './tls.js';
+
+const FIRST_BYTES_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 65_000;
+const MOST_STREAMS_PER_CONNECTION = 1000;
+/** Window of a body; with the default of 64 KiB, large tensors would wait for a round trip after each. */
+const WINDOW_BYTES = 1024 * 1024;
+
+/** Where to listen, what to show to clients, and how long a request may take to arrive. */
+export interface HttpServerOptions {
+  readonly place: ListeningPlace;
+  readonly tls?: ShownIdentity | undefined;
+  readonly requestTimeoutMs: number;
+}
+
+/** A port that accepts requests. */
+export interface RunningHttpServer {
+  readonly url: string;
+  /** Asks clients to reconnect and still serves them; resolves once no open connection is idle, or after `withinMs`. */
+  drain(withinMs: number): Promise<void>;
+  /** Stops accepting, waits for running requests at most `timeoutMs`, then cuts their connections. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+type HttpServer = Server | Http2SecureServer;
+
+/** Starts to listen and hands every request to `serve`; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
+export async function startHttpServer(
+  { place, tls, requestTimeoutMs }: HttpServerOptions,
+  serve: (exchange: HttpExchange) => void,
+): Promise<RunningHttpServer> {
+  const server = newServer(tls, requestTimeoutMs);
+  const connections = new Connections(server, requestTimeoutMs, serve);
+  const bound = await listen(server, place);
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://${placeText(bound)}`,
+    drain: (withinMs) => connections.drain(withinMs),
+    close: (timeoutMs) => connections.close(timeoutMs),
+  };
+}
+
+function newServer(tls: ShownIdentity | undefined, requestTimeoutMs: number): HttpServer {
+  const http1 = {
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: Math.min(FIRST_BYTES_TIMEOUT_MS, requestTimeoutMs),
+    connectionsCheckingInterval: Math.min(1000, requestTimeoutMs),
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
+  if (tls === undefined) return createServer(http1);
+  const server = createSecureServer({
+    ...tls.current,
+    allowHTTP1: true,
+    handshakeTimeout: FIRST_BYTES_TIMEOUT_MS,
+    settings: { initialWindowSize: WINDOW_BYTES, maxConcurrentStreams: MOST_STREAMS_PER_CONNECTION },
+    maxSessionMemory: UNBOUNDED_SESSION_MEMORY,
+  });
+  // The HTTP/1.1 part of a secure server takes its options from properties of the server only.
+  Object.assign(server, http1, { requireHostHeader: true });
+  showChanges(server, tls);
+  server.on('tlsClientError', (_, socket) => socket.destroy());
+  return server;
+}
+
+/** Connections of a server and the requests on them. */
+class Connections {
+  readonly #server: HttpServer;
+  readonly #requestTimeoutMs: number;
+  readonly #serve: (exchange: HttpExchange) => void;
+  readonly #sockets = new Set<Socket>();
+  readonly #sessions: OpenSessions;
+  /** Responses being made over HTTP/1.1, by connection. */
+  readonly #answering = new Map<Duplex, ServerResponse>();
+  readonly #slowReaders: SlowReaders;
+
+  constructor(server: HttpServer, requestTimeoutMs: number, serve: (exchange: HttpExchange) => void) {
+    this.#server = server;
+    this.#requestTimeoutMs = requestTimeoutMs;
+    this.#serve = serve;
+    this.#slowReaders = new SlowReaders(requestTimeoutMs);
+    this.#watchSockets();
+    // A server in cleartext has no sessions.
+    this.#sessions = new OpenSessions(server as Http2SecureServer, WINDOW_BYTES);
+    (server as Http2SecureServer).on('session', (session) => {
+      // Without traffic for this long no new request is taken; a running one still gets its answer.
+      session.setTimeout(KEEP_ALIVE_MS, () => session.close());
+    });
+    server.on('request', (request, response) => this.#begin(request, response, false));
+    // Node would refuse unknown expectations with an empty 417; HTTP lets a server ignore them (RFC 9110 §10.1.1).
+    server.on('checkExpectation', (request, response) => this.#begin(request, response, false));
+    server.on('checkContinue', (request, response) => this.#begin(request, response, true));
+    server.on('clientError', (error: Error, socket: Duplex) => refuseRaw(error, socket, this.#answering.get(socket)));
+  }
+
+  drain(withinMs: number): Promise<void> {
+    this.#sessions.drain();
+    return drained(() => this.#sockets.size - this.#answering.size - this.#sessions.answering, withinMs);
+  }
+
+  async close(timeoutMs: number): Promise<void> {
+    const server = this.#server;
+    const cutOff = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, timeoutMs);
+    // The close of an HTTP/1.1 server also closes connections whose answer is written but has not left.
+    const ended = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
+    this.#sessions.closeAll();
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+    while (this.#slowReaders.connections > 0) await this.#slowReaders.none();
+    server.close();
+    await ended;
+    clearTimeout(cutOff);
+  }
+
+  #watchSockets(): void {
+    this.#server.prependListener('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    const isSecure = 'setSecureContext' in this.#server;
+    this.#server.prependListener(isSecure ? 'secureConnection' : 'connection', (socket: Socket) => {
+      socket.once('close', () => {
+        this.#answering.delete(socket);
+        this.#slowReaders.closed(socket);
+      });
+    });
+  }
+
+  #begin(
+    request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
+    awaitsContinue: boolean,
+  ): void {
+    if ('stream' in response) this.#beginHttp2(request as Http2ServerRequest, response, awaitsContinue);
+    else this.#beginHttp1(request as IncomingMessage, response, awaitsContinue);
+  }
+
+  #beginHttp1(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+    const { socket } = request;
+    this.#answering.set(socket, response);
+    response.once('close', () => {
+      if (this.#answering.get(socket) === response) this.#answering.delete(socket);
+    });
+    this.#serve(new Http1Exchange(request, response, { awaitsContinue, slowReaders: this.#slowReaders }));
+  }
+
+  #beginHttp2(request: Http2ServerRequest, response: Http2ServerResponse, awaitsContinue: boolean): void {
+    // A stream that its client resets emits an error, which its call learns in another way.
+    response.stream.on('error', () => {});
+    const timeoutMs = this.#requestTimeoutMs;
+    this.#sessions.serve(response.stream, () => {
+      this.#serve(new Http2Exchange(request, response, { awaitsContinue, timeoutMs }));
+    });
+  }
+}

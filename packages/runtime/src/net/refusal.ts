@@ -1,0 +1,91 @@
+/**
+ * Errors over HTTP. The code of an error decides status and headers; the body is the `{error}` of the Open Inference Protocol with more fields.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { AppError, boundedMessage, type DropReason, errorCodes } from '@equipoise/core/model';
+import type { Answer } from './answer.js';
+
+/** Bounds of Retry-After in seconds. */
+const RETRY_AFTER_SECONDS = { least: 1, most: 30 };
+/** Retry delay without a prediction, for causes that pass soon (start-up, full memory). */
+const UNPREDICTED_WAIT_MS = 1000;
+
+const dropMessages: Readonly<Record<DropReason, string>> = {
+  'queue-full': 'Too many requests wait already.',
+  'memory-full': 'The requests in flight hold as much memory as they may.',
+  'deadline-unreachable': 'The request could not have been answered by its deadline and was dropped early.',
+  'deadline-passed': 'The deadline of the request passed before it was answered.',
+  'no-ready-replica': 'A stage of the pipeline has no replica in service.',
+  draining: 'The server is shutting down.',
+  cancelled: 'The client went away.',
+};
+
+/** The answer to a failed request. An error that is not an AppError is a defect, of which the client learns nothing. */
+export function refusal(error: unknown): Answer {
+  if (!(error instanceof AppError))
+    return refusal(new AppError('INTERNAL_ERROR', 'The server failed on this request.'));
+  const { code, message, details } = error;
+  const { httpStatus } = errorCodes[code];
+  const reason = details['reason'] ?? (code === 'REPLICA_LOST' ? 'replica-lost' : undefined);
+  const body = {
+    error: boundedMessage(message),
+    code,
+    ...(reason !== undefined && { reason }),
+    details,
+    docs: `docs/reference/errors.md#${code.toLowerCase()}`,
+  };
+  return { status: httpStatus, headers: refusalHeaders(error, httpStatus), text: JSON.stringify(body) };
+}
+
+/** The error of a dropped request; a retry after `retryAfterMs` may succeed. */
+export function dropError(reason: DropReason, retryAfterMs = UNPREDICTED_WAIT_MS): AppError {
+  const code = reason === 'deadline-passed' ? 'DEADLINE_PASSED' : 'DROPPED';
+  return new AppError(code, dropMessages[reason], {
+    details: { reason, retryAfterMs: Math.round(retryAfterMs) },
+    retryable: true,
+  });
+}
+
+function refusalHeaders({ details }: AppError, status: number): Readonly<Record<string, string>> {
+  if (status === 503 || status === 429) return { 'retry-after': String(retryAfterSeconds(details['retryAfterMs'])) };
+  if (status === 401) return { 'www-authenticate': 'Bearer' };
+  const allow = details['allow'];
+  return status === 405 && Array.isArray(allow) ? { allow: allow.join(', ') } : {};
+}
+
+function retryAfterSeconds(retryAfterMs: unknown): number {
+  const { least, most } = RETRY_AFTER_SECONDS;
+  const seconds = typeof retryAfterMs === 'number' ? Math.ceil(retryAfterMs / 1000) : least;
+  return Math.min(Math.max(seconds, least), most);
+}
+
+const reasonPhrases: Readonly<Record<number, string>> = { 400: 'Bad Request', 408: 'Request Timeout' };
+
+/** Refuses bytes that are no HTTP request, on the bare socket. Closes it without an answer if an earlier request still waits for its response. */
+export function refuseRaw(error: NodeJS.ErrnoException, socket: Duplex, pending: ServerResponse | undefined): void {
+  const othersWait = pending !== undefined && (pending.headersSent || pending.req.complete);
+  if (error.code === 'ECONNRESET' || !socket.writable || othersWait) {
+    socket.destroy();
+    return;
+  }
+  const { status, text } = refusal(rawError(error.code));
+  const head = [
+    `HTTP/1.1 ${status} ${reasonPhrases[status]}`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(text)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`, () => socket.destroy());
+}
+
+function rawError(code: string | undefined): AppError {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new AppError('REQUEST_TIMEOUT', 'The request did not arrive in time.');
+    case 'HPE_HEADER_OVERFLOW':
+      return new AppError('MALFORMED_REQUEST', 'The headers of the request are too large.');
+    default:
+      return new AppError('MALFORMED_REQUEST', 'The request is not HTTP/1.1.');
+  }
+}

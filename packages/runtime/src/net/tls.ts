@@ -1,0 +1,122 @@
+/** Certificate and key of a port, reloaded when their files change. A pair that cannot be used is refused, and the previous one stays. */
+import { readFileSync, statSync, unwatchFile, watchFile } from 'node:fs';
+import { createSecureContext, type Server } from 'node:tls';
+import { AppError } from '@equipoise/core/model';
+
+/** Two PEM files: the certificate with its chain, and its key. */
+export interface TlsFiles {
+  readonly certPath: string;
+  readonly keyPath: string;
+}
+
+/** Contents of the two files. */
+export interface CertifiedKey {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** The part of an identity that a port shows. */
+export type ShownIdentity = Pick<TlsIdentity, 'current' | 'onChange'>;
+
+/** Polling interval. File events would miss mounted secrets, which are replaced by moving links. */
+const LOOK_EVERY_MS = 5000;
+/** Mode bits that a key must not have: any right of others, more than reading for its group. */
+const FORBIDDEN_MODE = 0o037;
+
+/** An identity that can change while it is shown. */
+export class TlsIdentity {
+  readonly #files: TlsFiles;
+  readonly #listeners = new Set<(identity: CertifiedKey) => void>();
+  #current: CertifiedKey;
+
+  /** AppError FILE_NOT_FOUND; FILE_UNREADABLE also if the key is readable by others or does not match the certificate. */
+  constructor(files: TlsFiles) {
+    this.#files = files;
+    this.#current = readIdentity(files);
+  }
+
+  get current(): CertifiedKey {
+    return this.#current;
+  }
+
+  /** Calls `listener` with every new identity until the returned function is called. */
+  onChange(listener: (identity: CertifiedKey) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Reads the files again and returns whether the identity changed; if it throws (as the constructor does), nothing changes. */
+  reload(): boolean {
+    const { cert, key } = this.#current;
+    const read = readIdentity(this.#files);
+    if (read.cert.equals(cert) && read.key.equals(key)) return false;
+    this.#current = read;
+    for (const listener of this.#listeners) listener(read);
+    return true;
+  }
+
+  /** Reloads when a file changes and reports the result, until the returned function is called. */
+  watch(onReload: (outcome: { readonly changed: boolean } | { readonly error: unknown }) => void): () => void {
+    const look = () => {
+      try {
+        onReload({ changed: this.reload() });
+      } catch (error) {
+        onReload({ error });
+      }
+    };
+    const paths = [this.#files.certPath, this.#files.keyPath];
+    for (const path of paths) watchFile(path, { interval: LOOK_EVERY_MS, persistent: false }, look);
+    return () => {
+      for (const path of paths) unwatchFile(path, look);
+    };
+  }
+}
+
+/** Shows every new identity on a server until that closes. */
+export function showChanges(server: Server, identity: ShownIdentity): void {
+  const stop = identity.onChange((changed) => server.setSecureContext({ ...changed }));
+  server.once('close', stop);
+}
+
+function readIdentity({ certPath, keyPath }: TlsFiles): CertifiedKey {
+  const cert = readPem(certPath, 'certificate');
+  const key = readPem(keyPath, 'key');
+  checkMode(keyPath);
+  try {
+    createSecureContext({ cert, key });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError(
+      'FILE_UNREADABLE',
+      `The certificate ${certPath} and the key ${keyPath} cannot be used together: ${reason}.`,
+      { details: { certPath, keyPath }, cause },
+    );
+  }
+  return { cert, key };
+}
+
+function readPem(path: string, what: 'certificate' | 'key'): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT')
+      throw new AppError('FILE_NOT_FOUND', `There is no ${what} ${path}.`, { details: { path }, cause });
+    throw new AppError('FILE_UNREADABLE', `The ${what} ${path} cannot be read: ${message}.`, {
+      details: { path },
+      cause,
+    });
+  }
+}
+
+function checkMode(path: string): void {
+  if (process.platform === 'win32') return;
+  const mode = statSync(path).mode & 0o777;
+  if ((mode & FORBIDDEN_MODE) === 0) return;
+  const octal = mode.toString(8).padStart(3, '0');
+  throw new AppError(
+    'FILE_UNREADABLE',
+    `The key ${path} is open to others (mode ${octal}): only its owner may write it, and nobody beside its group may read it. \`chmod 600 ${path}\` closes it.`,
+    { details: { path, mode: octal } },
+  );
+}

@@ -1,0 +1,191 @@
+/**
+ * A call of gRPC on a stream of HTTP/2. Cancelling, closing the connection or passing the deadline aborts its signal, by which the request
+ * leaves its queue. A call that ends before its message has arrived is closed after its status.
+ */
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { isLargeAnswer, watchSlowStream, writeInPieces } from '../../net/backpressure.js';
+import { Call, type Caller, type CallRules, type Purpose } from '../../net/call.js';
+import { dropError } from '../../net/refusal.js';
+import { acceptedEncodings, decompressed, framed, UnaryMessage, type WholeMessage } from './grpc-message.js';
+import { GrpcError, grpcRefusal, grpcStatus } from './grpc-status.js';
+
+/** The longest time of a timer, in ms. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+// Node copies options without `endStream`, and each copy gets a hidden class of its own.
+const answerOptions = { endStream: false, waitForTrailers: true };
+const answerHeaders = {
+  ':status': 200,
+  'content-type': 'application/grpc+proto',
+  'grpc-accept-encoding': acceptedEncodings,
+} as const;
+const goodTrailers = { 'grpc-status': String(grpcStatus.ok) };
+
+const perMs = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 } as const;
+const TIMEOUT_FORM = /^(\d{1,8})([HMSmun])$/;
+
+/** The time (ms) in a header `grpc-timeout`: up to eight digits and a unit. NaN if it is invalid. */
+export function readGrpcTimeout(header: string): number {
+  const [, digits, unit] = TIMEOUT_FORM.exec(header) ?? [];
+  return digits === undefined ? Number.NaN : Number(digits) * perMs[unit as keyof typeof perMs];
+}
+
+/** A stream that a client has opened. */
+export interface CallStream {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** A call; subclasses find the method, admit the caller and answer the message. */
+export abstract class GrpcCall<
+  R extends { readonly purpose: Purpose },
+  A = Uint8Array,
+  C extends Caller = Caller,
+> extends Call<R, A, C> {
+  protected readonly stream: ServerHttp2Stream;
+  protected readonly headers: IncomingHttpHeaders;
+  readonly #message: UnaryMessage;
+  #messageTimer: NodeJS.Timeout | undefined;
+  #deadlineAtMs = Number.POSITIVE_INFINITY;
+  #deadlineTimer: NodeJS.Timeout | undefined;
+  #inboundBytes = 0;
+
+  protected constructor(rules: CallRules, { stream, headers }: CallStream) {
+    super(rules, 'grpc', headers['x-request-id']);
+    this.stream = stream;
+    this.headers = headers;
+    this.#message = new UnaryMessage(rules.maxBodyBytes);
+    stream.once('close', () => this.gone());
+  }
+
+  /** Answers the content of the message. */
+  protected abstract answer(route: R, message: Uint8Array): A | Promise<A>;
+
+  /** Time (ms) until the client's deadline; undefined without one. */
+  protected get remainingMs(): number | undefined {
+    return this.#deadlineAtMs < Number.POSITIVE_INFINITY ? this.#deadlineAtMs - performance.now() : undefined;
+  }
+
+  protected async run(route: R): Promise<A> {
+    this.#startTimers(this.headers['grpc-timeout']);
+    const message = await this.#received();
+    let { bytes } = message;
+    if (message.compressed) {
+      const encoding = String(this.headers['grpc-encoding'] ?? 'identity');
+      bytes = await decompressed(message, { encoding, maxBytes: this.rules.maxBodyBytes });
+    }
+    this.#releaseInbound();
+    return this.answer(route, bytes);
+  }
+
+  protected end(): void {
+    clearTimeout(this.#messageTimer);
+    clearTimeout(this.#deadlineTimer);
+    this.#releaseInbound();
+  }
+
+  protected writeRefusal(error: unknown): void {
+    const { stream } = this;
+    watchSlowStream(stream, this.rules.requestTimeoutMs);
+    if (stream.destroyed || stream.closed || stream.headersSent) return;
+    const { code, details, fields } = grpcRefusal(error);
+    stream.respond(
+      {
+        'x-request-id': this.requestId,
+        'grpc-status': String(code),
+        'grpc-message': encodeURI(details),
+        ...answerHeaders,
+        ...fields,
+      },
+      { endStream: true },
+    );
+    if (stream.readableEnded) return;
+    stream.resume();
+    stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
+  }
+
+  /** Sends the headers of an answer and, at its end, good trailers. */
+  protected respond(trailers: Readonly<Record<string, string>> = goodTrailers): void {
+    const { stream } = this;
+    stream.respond({ 'x-request-id': this.requestId, ...answerHeaders }, answerOptions);
+    stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+  }
+
+  #startTimers(timeout: unknown): void {
+    this.#messageTimer = setTimeout(() => this.fail(lateMessage()), this.rules.requestTimeoutMs).unref();
+    if (typeof timeout !== 'string') return;
+    const timeoutMs = readGrpcTimeout(timeout);
+    if (Number.isNaN(timeoutMs)) throw new GrpcError(grpcStatus.internal, 'The header grpc-timeout has no time.');
+    this.#deadlineAtMs = performance.now() + timeoutMs;
+    const inMs = Math.min(Math.ceil(timeoutMs), LONGEST_TIMER_MS);
+    this.#deadlineTimer = setTimeout(() => this.fail(pastDeadline()), inMs);
+  }
+
+  /** The message, once all of it is here; never settles if the call is over before. */
+  #received(): Promise<WholeMessage> {
+    return new Promise((resolve) => {
+      this.stream.on('data', (chunk: Buffer) => this.#take(chunk));
+      this.stream.once('end', () => {
+        clearTimeout(this.#messageTimer);
+        try {
+          if (!this.isOver) resolve(this.#message.end());
+        } catch (error) {
+          this.fail(error);
+        }
+      });
+    });
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.isOver) return;
+    try {
+      if (!this.rules.inbound.take(chunk.length)) throw dropError('memory-full');
+      this.#inboundBytes += chunk.length;
+      this.#message.take(chunk);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #releaseInbound(): void {
+    this.rules.inbound.release(this.#inboundBytes);
+    this.#inboundBytes = 0;
+  }
+}
+
+/** A call that is answered with one message. */
+export abstract class UnaryCall<R extends { readonly purpose: Purpose }, C extends Caller = Caller> extends GrpcCall<
+  R,
+  Uint8Array,
+  C
+> {
+  protected lengthOf(message: Uint8Array): number {
+    return message.length;
+  }
+
+  /** Message and status leave together. */
+  protected write(message: Uint8Array): void {
+    const { stream } = this;
+    watchSlowStream(stream, this.rules.requestTimeoutMs);
+    if (stream.destroyed || stream.closed) return;
+    this.respond();
+    const [head, body] = framed(message) as [Uint8Array, Uint8Array];
+    if (isLargeAnswer(message.length)) {
+      writeInPieces(stream, [head, body]);
+      return;
+    }
+    stream.cork();
+    stream.write(head);
+    stream.end(body);
+    stream.uncork();
+  }
+}
+
+function lateMessage(): GrpcError {
+  const problem = 'The request did not arrive in time. Send its message without long pauses.';
+  return new GrpcError(grpcStatus.deadlineExceeded, problem, 'REQUEST_TIMEOUT');
+}
+
+function pastDeadline(): GrpcError {
+  return new GrpcError(grpcStatus.deadlineExceeded, 'The deadline of the call has passed.', 'DEADLINE_PASSED');
+}

@@ -1,0 +1,98 @@
+/**
+ * The one message of a call: a byte for compression, four for the length, then the content. A message that cannot become valid is refused as
+ * soon as that shows.
+ */
+import { promisify } from 'node:util';
+import { gunzip, inflate } from 'node:zlib';
+import { GrpcError, grpcStatus } from './grpc-status.js';
+
+const PREFIX_BYTES = 5;
+
+/** Encodings of messages, as the server announces them. */
+export const acceptedEncodings = 'identity,deflate,gzip';
+
+const decompressors = { gzip: promisify(gunzip), deflate: promisify(inflate) } as const;
+
+/** A complete message. */
+export interface WholeMessage {
+  readonly compressed: boolean;
+  readonly bytes: Uint8Array;
+}
+
+/** Assembles a message from chunks. */
+export class UnaryMessage {
+  readonly #maxBytes: number;
+  #chunks: Buffer[] = [];
+  #length = 0;
+  #wholeLength = Number.POSITIVE_INFINITY;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Bytes received so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds bytes; throws the GrpcError of a message that is too long or not alone. */
+  take(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    if (this.#wholeLength === Number.POSITIVE_INFINITY && this.#length >= PREFIX_BYTES) {
+      const bytes = this.#head().readUInt32BE(1);
+      this.#wholeLength = PREFIX_BYTES + bytes;
+      if (bytes > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    }
+    if (this.#length > this.#wholeLength) throw notOneMessage();
+  }
+
+  /** The message, once no more bytes come; throws the GrpcError of an incomplete one. */
+  end(): WholeMessage {
+    if (this.#length === 0) throw notOneMessage();
+    if (this.#length !== this.#wholeLength) throw new GrpcError(grpcStatus.internal, 'The message ended early.');
+    const [first] = this.#chunks;
+    const whole = this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
+    return { compressed: whole[0] !== 0, bytes: whole.subarray(PREFIX_BYTES) };
+  }
+
+  /** The first bytes in one buffer. */
+  #head(): Buffer {
+    const [first] = this.#chunks;
+    if (first !== undefined && first.length >= PREFIX_BYTES) return first;
+    this.#chunks = [Buffer.concat(this.#chunks)];
+    return this.#chunks[0] as Buffer;
+  }
+}
+
+/** The content of a compressed message; rejects with the GrpcError of one that cannot be decompressed. */
+export async function decompressed(
+  { bytes }: WholeMessage,
+  { encoding, maxBytes }: { readonly encoding: string; readonly maxBytes: number },
+): Promise<Uint8Array> {
+  if (encoding !== 'gzip' && encoding !== 'deflate') {
+    const problem = `Messages may be compressed by ${acceptedEncodings}.`;
+    throw new GrpcError(grpcStatus.unimplemented, problem, 'UNSUPPORTED_MEDIA_TYPE');
+  }
+  try {
+    return await decompressors[encoding](bytes, { maxOutputLength: maxBytes });
+  } catch (error) {
+    const isLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+    throw isLarge ? tooLarge(maxBytes) : new GrpcError(grpcStatus.internal, 'The message cannot be decompressed.');
+  }
+}
+
+/** A message as its parts in a stream; large messages are not copied. */
+export function framed(message: Uint8Array): readonly Uint8Array[] {
+  const head = Buffer.allocUnsafe(PREFIX_BYTES);
+  head[0] = 0;
+  head.writeUInt32BE(message.length, 1);
+  return [head, message];
+}
+
+const notOneMessage = () => new GrpcError(grpcStatus.unimplemented, 'A call has one message.');
+
+function tooLarge(maxBytes: number): GrpcError {
+  const problem = `The message is larger than the limit of ${maxBytes} bytes.`;
+  return new GrpcError(grpcStatus.resourceExhausted, problem, 'BODY_TOO_LARGE');
+}

@@ -1,0 +1,138 @@
+/** Methods of the gRPC port: functions from the bytes of a request to those of an answer. They need no socket and refuse by throwing. */
+import { AppError, type TensorMap } from '@equipoise/core/model';
+import {
+  grpcMethods,
+  grpcPath,
+  healthCheck,
+  healthStatus,
+  inferenceServiceName,
+  ownedMessage,
+  readGrpcRequest,
+  readMessage,
+  wantedOutput,
+  writeGrpcMetadata,
+  writeGrpcResponse,
+  writeMessage,
+} from '@equipoise/open-inference-codec';
+import type { CancelSignal } from '../../data-plane/cancellation.js';
+import type { Purpose } from '../../net/call.js';
+import type { ServingPhase } from '../../net/drain.js';
+import { readParameters } from '../request-parameters.js';
+import { metadataOf, pipelineByName, type ServedPipeline, serverMetadataOf } from '../served-pipeline.js';
+import { requireServing } from '../serving-rules.js';
+
+/** A request to a method. */
+export interface GrpcRequest {
+  readonly pipelines: ReadonlyMap<string, ServedPipeline>;
+  readonly requestId: string;
+  /** Time (ms) until the client's deadline; undefined without one. */
+  readonly remainingMs: number | undefined;
+  /** Aborts when the client goes away or cancels, or its deadline passes. */
+  readonly signal: CancelSignal;
+  readonly phase: ServingPhase;
+  readonly maxBodyBytes: number;
+}
+
+/** Answers one kind of call. */
+export type GrpcMethod = (message: Uint8Array, request: GrpcRequest) => Uint8Array | Promise<Uint8Array>;
+
+/** A method with its purpose. */
+export interface GrpcRoute {
+  readonly method: GrpcMethod;
+  readonly purpose: Purpose;
+}
+
+/** Methods of `inference.GRPCInferenceService` and `grpc.health.v1.Health` by path. */
+export function servingMethods(version: string): ReadonlyMap<string, GrpcRoute> {
+  return new Map<string, GrpcRoute>([
+    [grpcPath(grpcMethods.serverLive), { method: serverLive, purpose: 'probe' }],
+    [grpcPath(grpcMethods.serverReady), { method: serverReady, purpose: 'probe' }],
+    [grpcPath(grpcMethods.modelReady), { method: modelReady, purpose: 'metadata' }],
+    [grpcPath(grpcMethods.serverMetadata), { method: serverMetadata(version), purpose: 'metadata' }],
+    [grpcPath(grpcMethods.modelMetadata), { method: modelMetadata, purpose: 'metadata' }],
+    [grpcPath(grpcMethods.modelInfer), { method: modelInfer, purpose: 'inference' }],
+    [grpcPath(healthCheck), { method: health, purpose: 'probe' }],
+  ]);
+}
+
+const serverLive: GrpcMethod = () => writeMessage(grpcMethods.serverLive.output, { live: true });
+
+const serverReady: GrpcMethod = (_, request) =>
+  writeMessage(grpcMethods.serverReady.output, { ready: allReady(request) });
+
+const modelReady: GrpcMethod = (message, request) => {
+  const { name, version } = readMessage(grpcMethods.modelReady.input, message);
+  const { ready } = pipelineOfVersion(request, name, version);
+  return writeMessage(grpcMethods.modelReady.output, { ready: request.phase === 'serving' && ready });
+};
+
+/** Standard health service. An empty service or that of the protocol is the server, other names are pipelines. */
+const health: GrpcMethod = (message, request) => {
+  const { service } = readMessage(healthCheck.input, message);
+  const isServer = service === '' || service === inferenceServiceName;
+  const isReady = isServer ? allReady(request) : pipelineReady(service, request);
+  const status = isReady ? healthStatus.serving : healthStatus.notServing;
+  return writeMessage(healthCheck.output, { status });
+};
+
+function serverMetadata(version: string): GrpcMethod {
+  const { extensions, ...named } = serverMetadataOf(version);
+  return () => writeMessage(grpcMethods.serverMetadata.output, { ...named, extensions: [...extensions] });
+}
+
+/** Metadata of a pipeline, or of a stage by `PIPELINE.STAGE`. */
+const modelMetadata: GrpcMethod = (message, request) => {
+  const { name, version } = readMessage(grpcMethods.modelMetadata.input, message);
+  const metadata = metadataOf(request.pipelines, name);
+  refuseVersion(name, version);
+  return writeGrpcMetadata(metadata);
+};
+
+/** Tensors raw or in typed contents, answered in the form in which they came. */
+const modelInfer: GrpcMethod = async (bytes, request) => {
+  const owned = ownedMessage(bytes, { kind: 'request', maxBytes: request.maxBodyBytes });
+  const message = readMessage(grpcMethods.modelInfer.input, owned);
+  const pipeline = pipelineOfVersion(request, message.modelName, message.modelVersion);
+  requireServing(request.phase);
+  const { inputs, outputs, id, parameters: stated, raw } = readGrpcRequest(message, pipeline.inputs);
+  const parameters = readParameters(stated);
+  const timeoutMs = timeoutOf(request, parameters.timeoutMs);
+  const { output, missing } = await pipeline.run(inputs, { signal: request.signal, ...parameters, timeoutMs });
+  const names = { modelName: pipeline.name, id: id ?? request.requestId, missing };
+  return writeGrpcResponse(names, answeredOutputs(outputs, output), raw);
+};
+
+/** The shorter of the call's deadline and the request's parameter. */
+function timeoutOf({ remainingMs }: GrpcRequest, stated: number | undefined): number | undefined {
+  if (remainingMs === undefined) return stated;
+  if (remainingMs <= 0) throw new AppError('DEADLINE_PASSED', 'The deadline of the call passed before it was read.');
+  return Math.min(remainingMs, stated ?? remainingMs);
+}
+
+function answeredOutputs(wanted: readonly string[] | undefined, output: TensorMap): TensorMap {
+  if (wanted === undefined) return output;
+  return Object.fromEntries(wanted.map((name) => [name, wantedOutput(output, name)]));
+}
+
+function allReady({ pipelines, phase }: GrpcRequest): boolean {
+  return phase === 'serving' && [...pipelines.values()].every(({ ready }) => ready);
+}
+
+function pipelineReady(service: string, { pipelines, phase }: GrpcRequest): boolean {
+  const pipeline = pipelines.get(service);
+  if (pipeline !== undefined) return phase === 'serving' && pipeline.ready;
+  const services = [inferenceServiceName, ...pipelines.keys()];
+  throw new AppError('NOT_FOUND', `No service of this name is checked; there are ${services.join(', ')}.`);
+}
+
+/** A pipeline by name; AppError NOT_FOUND also for a version, which pipelines do not have. */
+function pipelineOfVersion({ pipelines }: GrpcRequest, name: string, version: string): ServedPipeline {
+  const pipeline = pipelineByName(pipelines, name);
+  refuseVersion(name, version);
+  return pipeline;
+}
+
+function refuseVersion(name: string, version: string): void {
+  if (version === '') return;
+  throw new AppError('NOT_FOUND', `Pipelines have no versions; leave the version of ${name} empty.`);
+}

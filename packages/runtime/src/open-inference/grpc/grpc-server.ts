@@ -1,0 +1,50 @@
+/** The gRPC port of the pipelines: admits tenants within their limits and runs methods. */
+
+import { authenticate, type ServingRules } from '../serving-rules.js';
+import { admitWithinLimit, type Tenant } from '../tenants/tenants.js';
+import { type CallStream, UnaryCall } from './grpc-call.js';
+import { type GrpcPlace, listenForCalls, type RunningGrpcServer } from './grpc-listener.js';
+import { type GrpcRoute, servingMethods } from './grpc-methods.js';
+import { GrpcError, grpcStatus } from './grpc-status.js';
+
+/** Starts to listen; rejects with AppError PORT_IN_USE or WRONG_USAGE. */
+export function startGrpcServer(rules: ServingRules, where: GrpcPlace): Promise<RunningGrpcServer> {
+  const methods = servingMethods(rules.version);
+  return listenForCalls(where, (stream) => void new ServingCall(rules, methods, stream).serve());
+}
+
+class ServingCall extends UnaryCall<GrpcRoute, Tenant> {
+  readonly #rules: ServingRules;
+  readonly #methods: ReadonlyMap<string, GrpcRoute>;
+
+  constructor(rules: ServingRules, methods: ReadonlyMap<string, GrpcRoute>, stream: CallStream) {
+    super(rules, stream);
+    this.#rules = rules;
+    this.#methods = methods;
+  }
+
+  protected route(): GrpcRoute {
+    const route = this.#methods.get(this.headers[':path'] ?? '');
+    if (route === undefined) throw noSuchMethod();
+    return route;
+  }
+
+  protected authenticate({ purpose }: GrpcRoute): Tenant | undefined {
+    return authenticate(this.#rules, purpose, this.headers.authorization);
+  }
+
+  protected override admit({ purpose }: GrpcRoute, tenant: Tenant | undefined): void {
+    if (purpose === 'inference' && tenant !== undefined) admitWithinLimit(tenant, performance.now());
+  }
+
+  protected answer({ method }: GrpcRoute, message: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    const { pipelines, maxBodyBytes, phase } = this.#rules;
+    const { requestId, signal, remainingMs } = this;
+    return method(message, { pipelines, maxBodyBytes, requestId, phase: phase(), signal, remainingMs });
+  }
+}
+
+/** The refusal of an unknown method. */
+export function noSuchMethod(): GrpcError {
+  return new GrpcError(grpcStatus.unimplemented, 'There is no such method.', 'NOT_FOUND');
+}

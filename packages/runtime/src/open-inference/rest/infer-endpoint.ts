@@ -1,0 +1,56 @@
+/** Inference by the Open Inference Protocol v2 over REST: tensors as JSON, or raw after it (binary tensor extension). */
+import { AppError, type TensorMap } from '@equipoise/core/model';
+import {
+  type AnsweredOutput,
+  BINARY_MEDIA_TYPE,
+  JSON_LENGTH_HEADER,
+  type ReceivedRequest,
+  readInferRequest,
+  readJsonLength,
+  readRestBody,
+  wantedOutput,
+  writeInferResponse,
+} from '@equipoise/open-inference-codec';
+import type { Answer } from '../../net/answer.js';
+import { readParameters } from '../request-parameters.js';
+import { pipelineOf, type RestRequest } from './endpoint.js';
+
+/** Clients without a type, or with the default of curl, are read as JSON. */
+const jsonMediaTypes: ReadonlySet<string | undefined> = new Set([
+  undefined,
+  'application/json',
+  'application/x-www-form-urlencoded',
+]);
+
+/** POST /v2/models/{pipeline}/infer */
+export async function infer(call: RestRequest): Promise<Answer> {
+  const pipeline = pipelineOf(call);
+  const jsonLength = statedJsonLength(call);
+  const body = readRestBody(await call.readBody({ alignAt: jsonLength ?? 0 }), jsonLength);
+  const request = readInferRequest(body, pipeline.inputs);
+  const parameters = readParameters(request.parameters);
+  const { signal, arrivedAtMs } = call;
+  const { output, missing } = await pipeline.run(request.inputs, { signal, arrivedAtMs, ...parameters });
+  const names = { modelName: pipeline.name, id: request.id ?? call.requestId, missing };
+  const { json: text, raw } = writeInferResponse(names, answeredOutputs(request, output));
+  return raw.length === 0 ? { status: 200, text } : { status: 200, text, raw };
+}
+
+/** Length of the JSON in a body with raw tensors; undefined for JSON alone. AppError UNSUPPORTED_MEDIA_TYPE for other bodies. */
+function statedJsonLength({ mediaType, headers }: RestRequest): number | undefined {
+  const header = headers[JSON_LENGTH_HEADER];
+  const jsonLength = readJsonLength(typeof header === 'object' ? header.join() : header);
+  if (jsonMediaTypes.has(mediaType) || (jsonLength !== undefined && mediaType === BINARY_MEDIA_TYPE)) return jsonLength;
+  throw new AppError(
+    'UNSUPPORTED_MEDIA_TYPE',
+    `Send this request with content-type application/json, or ${BINARY_MEDIA_TYPE} and the header Inference-Header-Content-Length.`,
+    { details: { contentTypes: ['application/json', BINARY_MEDIA_TYPE] } },
+  );
+}
+
+function answeredOutputs({ outputs, binaryOutput }: ReceivedRequest, output: TensorMap): readonly AnsweredOutput[] {
+  if (outputs === undefined) {
+    return Object.entries(output).map(([name, tensor]) => ({ name, tensor, binary: binaryOutput }));
+  }
+  return outputs.map(({ name, binary }) => ({ name, tensor: wantedOutput(output, name), binary }));
+}

@@ -1,0 +1,71 @@
+/** A call over REST: admits tenants within their limits, then runs the endpoint here or on the server that shares the traffic. */
+import type { Answer } from '../../net/answer.js';
+import { HttpCall, type HttpExchange } from '../../net/http-call.js';
+import type { RouteMatch, Router } from '../../net/router.js';
+import { pipelineByName } from '../served-pipeline.js';
+import { authenticate, requireServing, type ServingRules } from '../serving-rules.js';
+import { admitWithinLimit, type Tenant } from '../tenants/tenants.js';
+import type { TrafficShare } from '../traffic-share.js';
+import type { RestRequest } from './endpoint.js';
+import type { RestRoute } from './rest-routes.js';
+
+/** The rules of the port, its routes, and the server that gets a share of the requests. */
+export interface RestPort {
+  readonly rules: ServingRules;
+  readonly router: Router<RestRoute>;
+  readonly share: TrafficShare | undefined;
+}
+
+interface FoundRoute extends RestRoute {
+  readonly pipelineName: string;
+}
+
+/** A call of the serving port. */
+export class RestCall extends HttpCall<FoundRoute, Tenant> {
+  readonly #port: RestPort;
+
+  constructor(port: RestPort, exchange: HttpExchange) {
+    super(port.rules, exchange);
+    this.#port = port;
+  }
+
+  protected route(): FoundRoute {
+    const { route, names }: RouteMatch<RestRoute> = this.#port.router.find(this.method, this.path);
+    const { method, path, endpoint, purpose } = route;
+    return { method, path, endpoint, purpose, pipelineName: names['pipeline'] ?? '' };
+  }
+
+  protected authenticate({ purpose }: FoundRoute): Tenant | undefined {
+    return authenticate(this.#port.rules, purpose, this.headers.authorization);
+  }
+
+  protected override admit({ purpose, pipelineName }: FoundRoute, tenant: Tenant | undefined): void {
+    if (purpose !== 'inference') return;
+    const { rules } = this.#port;
+    const phase = rules.phase();
+    // Unknown pipelines are 404 even during start-up: retrying cannot help.
+    if (phase !== 'serving') pipelineByName(rules.pipelines, pipelineName);
+    requireServing(phase);
+    if (tenant !== undefined) admitWithinLimit(tenant, performance.now());
+  }
+
+  protected async run({ endpoint, purpose, pipelineName }: FoundRoute): Promise<Answer> {
+    const { rules, share } = this.#port;
+    const request: RestRequest = {
+      pipelines: rules.pipelines,
+      pipelineName,
+      requestId: this.requestId,
+      mediaType: this.mediaType,
+      query: this.query,
+      headers: this.headers,
+      signal: this.signal,
+      phase: rules.phase(),
+      readBody: (layout) => this.readBody(layout),
+    };
+    if (share === undefined || purpose !== 'inference') return endpoint(request);
+    const target = this.exchange.request.url ?? '';
+    const { answer, isOwn } = await share.answer({ method: this.method, target }, request, endpoint);
+    this.isForeign = !isOwn;
+    return answer;
+  }
+}

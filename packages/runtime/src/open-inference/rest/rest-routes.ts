@@ -1,0 +1,59 @@
+/** Routes of the serving port, with the endpoints of health, metadata and metrics. */
+import {
+  type Answer,
+  allReadyAnswer,
+  liveAnswer,
+  type MetricsPage,
+  metricsAnswer,
+  ok,
+  readyAnswer,
+} from '../../net/answer.js';
+import type { Purpose } from '../../net/call.js';
+import type { Route } from '../../net/router.js';
+import { metadataOf, serverMetadataOf } from '../served-pipeline.js';
+import { type Endpoint, pipelineOf, type RestRequest } from './endpoint.js';
+import { infer } from './infer-endpoint.js';
+import { run } from './run-endpoint.js';
+
+/** A route of the serving port; its path has at most a `{pipeline}`. */
+export interface RestRoute extends Route {
+  readonly endpoint: Endpoint;
+  readonly purpose: Purpose;
+}
+
+/** All routes of the serving port; `/metrics` only with a page. */
+export function restRoutes(version: string, page?: MetricsPage): readonly RestRoute[] {
+  const metrics = (shown: MetricsPage): RestRoute => ({
+    method: 'GET',
+    path: '/metrics',
+    endpoint: ({ query }) => metricsAnswer(shown, query),
+    purpose: 'metrics',
+  });
+  return [
+    ...(page === undefined ? [] : [metrics(page)]),
+    { method: 'GET', path: '/livez', endpoint: liveAnswer, purpose: 'probe' },
+    { method: 'GET', path: '/readyz', endpoint: ready, purpose: 'probe' },
+    { method: 'GET', path: '/v2', endpoint: () => ok(serverMetadataOf(version)), purpose: 'metadata' },
+    { method: 'GET', path: '/v2/health/live', endpoint: liveAnswer, purpose: 'probe' },
+    { method: 'GET', path: '/v2/health/ready', endpoint: ready, purpose: 'probe' },
+    { method: 'GET', path: '/v2/models/{pipeline}', endpoint: modelMetadata, purpose: 'metadata' },
+    { method: 'GET', path: '/v2/models/{pipeline}/ready', endpoint: pipelineReady, purpose: 'metadata' },
+    { method: 'POST', path: '/v2/models/{pipeline}/infer', endpoint: infer, purpose: 'inference' },
+    { method: 'POST', path: '/v1/pipelines/{pipeline}/run', endpoint: run, purpose: 'inference' },
+  ];
+}
+
+/** Ready means that every stage of every pipeline has a replica in service. */
+function ready({ pipelines, phase }: RestRequest): Answer {
+  return allReadyAnswer(phase === 'serving', pipelines.values());
+}
+
+function pipelineReady(request: RestRequest): Answer {
+  const pipeline = pipelineOf(request);
+  return readyAnswer(request.phase === 'serving' && pipeline.ready, { name: pipeline.name });
+}
+
+/** Metadata of a pipeline, or of a stage by `PIPELINE.STAGE`. */
+function modelMetadata({ pipelines, pipelineName }: RestRequest): Answer {
+  return ok(metadataOf(pipelines, pipelineName));
+}

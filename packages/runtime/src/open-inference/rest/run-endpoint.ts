@@ -1,0 +1,99 @@
+/**
+ * The plain endpoint: any body in, JSON out. The media type decides how the body is read. A type that the tensor declares (or, without
+ * declarations, any type but JSON) means the bytes of a UINT8 [-1] tensor or the text of a BYTES [1] tensor; text/plain always means the latter;
+ * application/json means {tensor: nested arrays}. A pipeline that declares no tensors gets the bytes under the name of its source.
+ */
+import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
+import {
+  checkShape,
+  decodeNested,
+  decodeText,
+  encodeNested,
+  parseJson,
+  tensorMismatch,
+} from '@equipoise/open-inference-codec';
+import type { Answer } from '../../net/answer.js';
+import { readQueryParameters } from '../request-parameters.js';
+import type { ServedPipeline } from '../served-pipeline.js';
+import { pipelineOf, type RestRequest } from './endpoint.js';
+
+const JSON_TYPE = 'application/json';
+
+/** POST /v1/pipelines/{pipeline}/run */
+export async function run(request: RestRequest): Promise<Answer> {
+  const pipeline = pipelineOf(request);
+  const parameters = readQueryParameters(request.query);
+  const read = bodyReader(pipeline, request.mediaType);
+  const inputs = read(await request.readBody());
+  const { signal, arrivedAtMs } = request;
+  const { output, missing, latencyMs } = await pipeline.run(inputs, { signal, arrivedAtMs, ...parameters });
+  const outputs = Object.entries(output).map(([name, tensor]) => `${JSON.stringify(name)}:${encodeNested(tensor)}`);
+  const named = `"id":${JSON.stringify(request.requestId)},"pipeline":${JSON.stringify(pipeline.name)}`;
+  const gaps = missing === undefined ? '' : `,"missing":${JSON.stringify(missing)}`;
+  return {
+    status: 200,
+    text: `{${named},"outputs":{${outputs.join(',')}}${gaps},"latencyMs":${latencyMs.toFixed(3)}}`,
+  };
+}
+
+type BodyReader = (bytes: Uint8Array<ArrayBuffer>) => TensorMap;
+
+/** Reader for a media type; AppError UNSUPPORTED_MEDIA_TYPE lists the accepted types. */
+function bodyReader({ inputs, sourceName }: ServedPipeline, mediaType: string | undefined): BodyReader {
+  if (inputs.length === 0) {
+    return (bytes) => ({ [sourceName]: { datatype: 'UINT8', shape: [bytes.length], data: bytes } });
+  }
+  const [only] = inputs;
+  if (inputs.length === 1 && only !== undefined && takesRaw(only, mediaType)) return (bytes) => rawInput(only, bytes);
+  if (mediaType === JSON_TYPE) return (bytes) => jsonInputs(inputs, parseJson(bytes));
+  const contentTypes = [...(inputs.length === 1 && only !== undefined ? rawTypes(only) : []), JSON_TYPE];
+  throw new AppError(
+    'UNSUPPORTED_MEDIA_TYPE',
+    `Send a body with one of the content types ${contentTypes.join(', ')}.`,
+    {
+      details: { contentTypes },
+    },
+  );
+}
+
+function takesRaw(tensor: SourceTensor, mediaType = ''): boolean {
+  return rawTypes(tensor).some((type) => {
+    if (type === '*/*') return mediaType !== JSON_TYPE;
+    return type.endsWith('/*') ? mediaType.startsWith(type.slice(0, -1)) : type === mediaType;
+  });
+}
+
+/** Media types whose bodies are the content of the tensor. */
+function rawTypes({ datatype, shape, contentTypes }: SourceTensor): readonly string[] {
+  const declared = contentTypes.map((type) => type.toLowerCase());
+  if (datatype === 'UINT8' && shape.length === 1) return declared.length === 0 ? ['*/*'] : declared;
+  const oneText = datatype === 'BYTES' && shape.length <= 1 && (shape[0] ?? 1) !== 0;
+  return oneText ? [...new Set([...declared, 'text/plain'])] : [];
+}
+
+function rawInput(tensor: SourceTensor, bytes: Uint8Array<ArrayBuffer>): TensorMap {
+  const { name, datatype } = tensor;
+  if (bytes.length === 0) throw new AppError('MALFORMED_REQUEST', `The body is empty; it should be tensor ${name}.`);
+  const isText = datatype === 'BYTES';
+  const shape = isText ? tensor.shape.map(() => 1) : [bytes.length];
+  checkShape(tensor, shape);
+  return { [name]: { datatype, shape, data: isText ? [decodeText(bytes)] : bytes } };
+}
+
+function jsonInputs(inputs: readonly SourceTensor[], value: unknown): TensorMap {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new AppError('MALFORMED_REQUEST', 'The body must be a JSON object of tensors by name.');
+  }
+  const names = inputs.map(({ name }) => name);
+  if (Object.keys(value).some((name) => !names.includes(name))) {
+    throw new AppError('TENSOR_MISMATCH', `A given tensor does not exist; the tensors are ${names.join(', ')}.`, {
+      details: { inputs: names },
+    });
+  }
+  return Object.fromEntries(
+    inputs.map((input) => {
+      if (!Object.hasOwn(value, input.name)) throw tensorMismatch(input.name, 'this input is missing');
+      return [input.name, decodeNested(input, (value as Readonly<Record<string, unknown>>)[input.name])];
+    }),
+  );
+}

@@ -1,0 +1,26 @@
+/** Rules of the serving ports, the same over REST and gRPC. */
+import type { CallRules, Purpose } from '../net/call.js';
+import type { ServingPhase } from '../net/drain.js';
+import { dropError } from '../net/refusal.js';
+import type { ServedPipeline } from './served-pipeline.js';
+import type { Tenant, Tenants } from './tenants/tenants.js';
+
+/** Served pipelines, limits, tenants and listeners. */
+export interface ServingRules extends CallRules {
+  readonly pipelines: ReadonlyMap<string, ServedPipeline>;
+  /** Version of the product, for the server metadata. */
+  readonly version: string;
+  /** Undefined lets every client in. */
+  readonly tenants: Tenants | undefined;
+}
+
+/** The tenant of a call that is not a probe; AppError UNAUTHENTICATED without a valid token. */
+export function authenticate({ tenants }: ServingRules, purpose: Purpose, authorization: unknown): Tenant | undefined {
+  return purpose === 'probe' ? undefined : tenants?.identify(authorization);
+}
+
+/** AppError DROPPED unless requests are accepted in this phase. */
+export function requireServing(phase: ServingPhase): void {
+  if (phase === 'starting') throw dropError('no-ready-replica');
+  if (phase === 'closing') throw dropError('draining');
+}
