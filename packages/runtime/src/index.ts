@@ -1,6 +1,6 @@
 /** Public face of the runtime: what the composition root may use. */
 export { pinsText } from './admin/action-result.js';
-export type { AdminPipeline } from './admin/admin-call.js';
+export type { AdminPipeline } from './admin/admin-endpoints.js';
 export * from './admin/event-feed.js';
 export * from './admin/loopback.js';
 export * from './admin/start-admin-server.js';

@@ -3,29 +3,18 @@
  * of this machine gets no answer (DNS rebinding, cross-site requests).
  */
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import { AppError, type PipelineSpec } from '@equipoise/core/model';
-import type { Actuator } from '@equipoise/core/ports';
+import { AppError } from '@equipoise/core/model';
 import { TokenBucket } from '@equipoise/core/serve';
-import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
-import type { PipelineControl } from '../loop/pipeline-control.js';
 import { type Answer, allReadyAnswer, liveAnswer, type MetricsPage, metricsAnswer } from '../net/answer.js';
 import type { CallRules, Purpose } from '../net/call.js';
 import { HttpCall, type HttpExchange } from '../net/http-call.js';
 import type { Route, Router } from '../net/router.js';
 import { checked } from './admin-bodies.js';
-import { pipelineNamed } from './admin-endpoints.js';
+import { type AdminPipeline, pipelineNamed } from './admin-endpoints.js';
 import type { AdminRoute } from './admin-routes.js';
 import { BearerToken } from './bearer-token.js';
 import { EVENT_STREAM, type EventStreams, type StreamQuestion } from './event-stream.js';
 import { refuseOtherSites } from './loopback.js';
-
-/** A pipeline as the admin port sees it. */
-export interface AdminPipeline {
-  readonly spec: PipelineSpec;
-  readonly runner: Pick<PipelineRunner, 'ready' | 'nowMs' | 'statistics' | 'inFlight' | 'stageCounts'>;
-  readonly actuator: Pick<Actuator, 'runningPlan'>;
-  readonly control: PipelineControl;
-}
 
 /** A route without a pipeline, or a stream. */
 interface PlainRoute extends Route {

@@ -1,6 +1,8 @@
 /** Endpoints of the admin port: functions from a request to an answer that need no socket and refuse by throwing an AppError. */
-import { AppError, type DecisionRecord, type StageId } from '@equipoise/core/model';
+import { AppError, type DecisionRecord, type PipelineSpec, type StageId } from '@equipoise/core/model';
+import type { Actuator } from '@equipoise/core/ports';
 import type { z } from 'zod';
+import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { PipelineControl } from '../loop/pipeline-control.js';
 import { type Answer, ok } from '../net/answer.js';
 import { actionResult } from './action-result.js';
@@ -13,7 +15,14 @@ import {
   type reasonBody,
   type unpinBody,
 } from './admin-bodies.js';
-import type { AdminPipeline } from './admin-call.js';
+
+/** A pipeline as the admin port sees it. */
+export interface AdminPipeline {
+  readonly spec: PipelineSpec;
+  readonly runner: Pick<PipelineRunner, 'ready' | 'nowMs' | 'statistics' | 'inFlight' | 'stageCounts'>;
+  readonly actuator: Pick<Actuator, 'runningPlan'>;
+  readonly control: PipelineControl;
+}
 
 /** A request to an endpoint; `body` and `query` conform to the schemas of the route. */
 export interface AdminRequest<Body = unknown> {

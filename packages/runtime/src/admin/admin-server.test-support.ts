@@ -1,7 +1,7 @@
 /** An admin port over a pipeline that is played, and a client for it. */
 import { type IncomingMessage, request } from 'node:http';
 import { ControlBench, controlledSpec } from '../loop/pipeline-control.test-support.js';
-import type { AdminPipeline } from './admin-call.js';
+import type { AdminPipeline } from './admin-endpoints.js';
 import { EventFeed } from './event-feed.js';
 import { type AdminServerOptions, type RunningAdminServer, startAdminServer } from './start-admin-server.js';
 

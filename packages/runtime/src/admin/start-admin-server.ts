@@ -7,14 +7,8 @@ import type { MetricsPage } from '../net/answer.js';
 import type { ServingPhase } from '../net/drain.js';
 import { startHttpServer } from '../net/http-server.js';
 import { Router } from '../net/router.js';
-import {
-  AdminAccess,
-  AdminCall,
-  type AdminPipeline,
-  type AdminPort,
-  type AnyAdminRoute,
-  plainRoutes,
-} from './admin-call.js';
+import { AdminAccess, AdminCall, type AdminPort, type AnyAdminRoute, plainRoutes } from './admin-call.js';
+import type { AdminPipeline } from './admin-endpoints.js';
 import { adminRoutes } from './admin-routes.js';
 import type { EventFeed } from './event-feed.js';
 import { EventStreams } from './event-stream.js';
