@@ -1,4 +1,4 @@
-/** Small comparison: a synthetic trace of twenty hours with a slow wave, noise and gaps, all methods. */
+/** Small comparison: a synthetic trace of fifteen hours with a slow wave, noise and gaps. The LSTM, which takes most of the time, runs once. */
 import { forecastMethods } from '@equipoise/core/forecast';
 import { SeededRng } from '@equipoise/core/model';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -6,8 +6,8 @@ import { type Accuracy, accuracyOf } from './accuracy.js';
 import { accuracyBars, bestSimple, selectedMethod } from './bars.js';
 import { forecastReport } from './report.js';
 
-const SECONDS = 72_000;
-const TRAIN_S = 54_000;
+const SECONDS = 54_000;
+const TRAIN_S = 36_000;
 
 /** Requests per second around a wave of two hours, with a gap of 300 s every five hours. */
 function trace(): readonly number[] {
@@ -20,13 +20,14 @@ function trace(): readonly number[] {
 }
 
 const question = { counts: trace(), trainS: TRAIN_S, scale: 1 / 8, seed: 1, methods: forecastMethods };
+const quick = { ...question, keepZeros: true, methods: forecastMethods.filter(({ name }) => name !== 'lstm') };
 
 describe('the comparison of forecasters in small', () => {
   let removed: Accuracy;
   let kept: Accuracy;
   beforeAll(() => {
     removed = accuracyOf({ ...question, keepZeros: false });
-    kept = accuracyOf({ ...question, keepZeros: true });
+    kept = accuracyOf(quick);
   }, 1_200_000);
 
   it('selects, before the test, a method that is better by its quantile than the best simple one', () => {
@@ -57,7 +58,6 @@ describe('the comparison of forecasters in small', () => {
   });
 
   it('answers the same question in the same way', () => {
-    const quick = { ...question, keepZeros: true, methods: forecastMethods.filter(({ name }) => name !== 'lstm') };
-    expect(accuracyOf(quick)).toEqual(accuracyOf(quick));
+    expect(accuracyOf(quick)).toEqual(kept);
   });
 });
