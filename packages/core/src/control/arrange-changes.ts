@@ -1,8 +1,8 @@
 /**
  * Orders changes so that each has the headroom that it needs in its turn. A growing change waits for those that return
- * cores; if there is headroom, the given order stays. Between two plans within the budget, with headroom for one
- * replica of the largest kind, such an order always exists: first the shrinking stages, each of which fits next to the
- * others, then the growing ones, each of which ends within the new plan.
+ * cores; if there is headroom, the given order stays. Such an order always exists between two plans within the budget,
+ * with headroom for one replica of the largest kind. The shrinking stages come first, each of which fits next to the
+ * others. Then come the growing ones, each of which ends within the new plan.
  */
 import type { Change } from '../model/change.js';
 import type { StageId } from '../model/ids.js';

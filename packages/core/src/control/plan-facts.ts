@@ -11,8 +11,8 @@ import { capacityRps } from '../profile/service-curve.js';
 import { isOfKind } from '../serve/fleet/stage-steps.js';
 
 /**
- * What runs, read as a plan; undefined while a stage has no ready replica. Only ready replicas count, and a stage in the middle of a change
- * counts as the kind that serves most. Latency and capacity are 0: unknown.
+ * Running replicas read as a plan; undefined while a stage has no ready replica. Only ready replicas count, and a stage
+ * in the middle of a change counts as the kind that serves most. Latency and capacity are 0: unknown.
  */
 export function runningAsPlan(spec: PipelineSpec, running: RunningPlan): Plan | undefined {
   const stages: Record<StageId, readonly StagePlan[]> = {};

@@ -53,7 +53,7 @@ export interface PlanningTarget {
   readonly objective?: Objective;
 }
 
-/** What stays the same from tick to tick. */
+/** Parts that stay the same from tick to tick. */
 export interface ControlContext extends ProfiledParts {
   readonly spec: PipelineSpec;
   readonly policy: ControlPolicy;

@@ -4,10 +4,8 @@
  * Counts of an edge fill blocks of at least ten seconds, of which the last twelve count. Two minutes after a change of the traffic nothing
  * is left of what was before it. With little traffic, blocks last longer.
  *
- * The estimate is the ratio of the sums over the blocks (items by outputs, or taken by offered), joined with the pipeline file as if that
- * had been seen in 20 outputs. A block far from the median counts only up to five standard deviations (by the median absolute deviation):
- * one answer with ten thousand items is no change of the traffic. Outputs of one moment are alike, so the standard error is that of the
- * blocks (ratio estimator: Cochran, Sampling Techniques, 1977, section 6.3), and no less than independent outputs would give.
+ * The estimate is the ratio of the sums over the blocks (items by outputs, or taken by offered). The pipeline file counts like 20 outputs. A block far from the median counts only up to five standard deviations (by the median absolute deviation):
+ * one answer with ten thousand items is no change of the traffic. Outputs of one moment are alike. So the standard error is that of the blocks (ratio estimator: Cochran, Sampling Techniques, 1977, section 6.3), and at least that of independent outputs.
  *
  * A value stays in force until the estimate leaves it by more than a tenth and by more than four standard errors. It moves in steps, so that
  * noise makes neither new plans nor new verdicts. If the estimate returns to the pipeline file, the file counts again. The branches that
@@ -17,11 +15,11 @@ import type { Decision, EdgeCount, LearnedEdge, Observation } from '../../model/
 import type { EdgeSpec, PipelineSpec } from '../../model/pipeline-spec.js';
 import type { ControllerRules } from '../rules.js';
 
-/** What traffic has said of the edges so far; plain data. */
+/** Counts and learned values of the edges; plain data. */
 export interface EdgeState {
   /** In the order of the pipeline's edges. */
   readonly memories: readonly EdgeMemory[];
-  /** What plans rest on. */
+  /** Learned values in force, on which plans rest. */
   readonly inForce: readonly LearnedEdge[];
 }
 
@@ -37,7 +35,7 @@ const DIGITS = 2;
 /** So near to the pipeline file it is right: half of the tolerance. */
 const AGREES = 0.5;
 
-/** What was counted of an edge; plain data. */
+/** Counts of an edge; plain data. */
 export interface EdgeMemory {
   /** Blocks that are full, oldest first. */
   readonly blocks: readonly EdgeCount[];
@@ -61,7 +59,7 @@ const LONGEST_BLOCK_MS = 60_000;
 const REMEMBERED_BLOCKS = 12;
 /** Fewer say nothing of how they differ. */
 const FEWEST_BLOCKS = 4;
-/** Outputs that the pipeline file counts for. */
+/** Weight of the pipeline file, in outputs. */
 const STATED_OUTPUTS = 20;
 /** Standard deviations from the median of the blocks up to which a block counts. */
 const REACH = 5;
@@ -85,7 +83,7 @@ export function observeEdges(
   return observeEdgeCounts(spec, before ?? { memories: [], inForce: [] }, { counts, atMs, due });
 }
 
-/** A decision that says what it rests on beside the pipeline file. */
+/** Marks a decision with the learned values that it rests on. */
 export function withLearnedEdges(decision: Decision, edges: EdgeState | undefined): Decision {
   if (edges === undefined || edges.inForce.length === 0) return decision;
   return { ...decision, evidence: { ...decision.evidence, learnedEdges: edges.inForce } };
@@ -112,7 +110,7 @@ export function snapshotEdges({ memories, inForce }: EdgeState): EdgeState {
   return { memories: memories.map(({ blocks }) => ({ ...nothingCounted, blocks })), inForce };
 }
 
-/** What is in force from now on. */
+/** Sets the learned values in force. */
 function learnedEdges(
   { edges }: Pick<PipelineSpec, 'edges'>,
   { memories, inForce }: EdgeState,
@@ -133,7 +131,7 @@ function learnedEdges(
   });
 }
 
-/** The pipeline with what was learned in place of what its file says. */
+/** The pipeline with learned values instead of those of its file. */
 export function learnedSpec(spec: PipelineSpec, inForce: readonly LearnedEdge[]): PipelineSpec {
   if (inForce.length === 0) return spec;
   const edges = spec.edges.map((each, edge): EdgeSpec => {
@@ -291,7 +289,7 @@ function withoutOutliers(blocks: readonly Block[]): readonly Block[] {
   if (blocks.length === 0) return blocks;
   const ratios = blocks.map(({ of, sum }) => sum / of);
   const middle = median(ratios);
-  // Where most blocks have no items at all, the others are no outliers but all that there is.
+  // If most blocks have no items at all, the others are no outliers.
   if (middle === 0) return blocks;
   const deviation = NORMAL_SCALE * median(ratios.map((ratio) => Math.abs(ratio - middle)));
   const reach = REACH * Math.max(deviation, LEAST_DEVIATION_FRACTION * middle);

@@ -4,7 +4,7 @@
  *
  * The closest measurements count first: the batch size on these cores, else the variant on these cores, else the stage. A machine that is
  * slower for one variant is likely slower for those that did not run, so the loop does not flee from a variant without reason. Measurements
- * of variants that stopped running are forgotten after some minutes, each time after twice as long, so that one slow minute excludes nobody.
+ * of variants that stopped running are forgotten after some minutes, each time after twice as long, so that one slow minute excludes no variant.
  *
  * A correction stays in force until measurements leave it by more than a tenth. It is a power of a small step, so that noise makes neither
  * new plans nor new verdicts.
@@ -36,7 +36,7 @@ export interface VariantRatios {
   readonly sizes: readonly SizeRatios[];
 }
 
-/** What was measured of a pipeline. */
+/** Measurements of a pipeline. */
 export type ServiceRatios = readonly VariantRatios[];
 
 /** Ratios that are remembered of a batch size. */
@@ -62,13 +62,13 @@ const TOLERANCE = 1.1;
 /** Corrections are powers of it. */
 const STEP = 1.05;
 
-/** What serving has said so far; plain data. */
+/** Feedback of serving so far; plain data. */
 export interface ServiceState {
   readonly measured: ServiceRatios;
   readonly corrections: readonly Correction[];
 }
 
-/** Nothing said. */
+/** Feedback without measurements. */
 export const nothingMeasured: ServiceState = { measured: [], corrections: [] };
 
 /** The state with the batches of a tick; corrections follow where a plan is due. */
@@ -124,8 +124,8 @@ export function aged(ratios: ServiceRatios, elapsedMs: number): ServiceRatios {
 }
 
 /**
- * The ratios after a stop of `stoppedMs`. What did not run then is as much older; of what ran so much is left as says something, where the stop was
- * long, so that a few seconds of serving outweigh it.
+ * The ratios after a stop of `stoppedMs`. Ratios of variants that did not run are that much older. Of the others only
+ * enough remain, after a long stop, to be outweighed by a few seconds of serving.
  */
 export function agedByStop(ratios: ServiceRatios, stoppedMs: number): ServiceRatios {
   return ratios.map((each) => ({
