@@ -131,7 +131,7 @@ function specOf(name: string, { sloMs, weights }: GridPipeline, stages: readonly
     stages,
     edges: ids.slice(1).map((to, i) => ({ from: ids[i] as StageSpec['id'], to })),
     outputs: [{ from: last }],
-    control: { mode: 'auto', intervalMs: grid.intervalMs, minDwellMs: 0 },
+    control: { mode: 'auto', intervalMs: grid.intervalMs, minDwellMs: 0, canary: false },
     admission: { maxQueueLength: grid.maxQueueLength },
   };
 }

@@ -26,6 +26,7 @@ export const fieldDefaults = {
   intervalMs: 10_000,
   fastIntervalMs: 500,
   minDwellMs: 20_000,
+  canary: true,
   maxQueueLength: 1000,
   maxWaitFraction: 0.8,
   maxInFlightBytes: 268_435_456,

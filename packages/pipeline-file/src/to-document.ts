@@ -16,7 +16,7 @@ export interface PipelineDocument {
 /** Paths stay unchanged; machines (`nodes`) are not part of a file and are omitted. */
 export function toDocument(spec: PipelineSpec): PipelineDocument {
   const { name, slo, budget, prices, objective, sources, stages, edges, outputs, control, admission } = spec;
-  const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores } = control;
+  const { mode, intervalMs, fastIntervalMs, minDwellMs, surgeCpuCores, canary } = control;
   const { evaluation, accuracyTable } = spec;
   const surge = surgeCpuCores === undefined ? undefined : { cpuCores: surgeCpuCores };
   return {
@@ -32,7 +32,7 @@ export function toDocument(spec: PipelineSpec): PipelineDocument {
       stages: stages.map(stageEntry),
       edges: edges.map(edgeEntry),
       outputs,
-      control: withoutUndefined({ mode, intervalMs, fastIntervalMs, minDwellMs, surge }),
+      control: withoutUndefined({ mode, intervalMs, fastIntervalMs, minDwellMs, surge, canary }),
       admission,
       evaluation: evaluation && { module: evaluation.module, data: evaluation.dataPath },
       accuracyTable: accuracyTable && { combinations: accuracyTable.combinations },

@@ -50,6 +50,7 @@ export function toSpec({ metadata, spec }: PipelineFile, baseDir: string): Pipel
       fastIntervalMs: control.fastIntervalMs,
       minDwellMs: control.minDwellMs,
       surgeCpuCores: control.surge?.cpuCores,
+      canary: control.canary ? undefined : (false as const),
     }),
     admission: withoutUndefined(spec.admission),
     evaluation: evaluation && { module: evaluation.module, dataPath: evaluation.data },

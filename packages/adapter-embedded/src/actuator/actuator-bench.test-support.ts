@@ -19,7 +19,7 @@ const pipeline = {
   stages: [stageNamed('a', variants, { module: './obey.mjs' }), stageNamed('b', variants, { module: './obey.mjs' })],
   budget: {},
   slo: { latencyMs: 100, percentile: 99 },
-  control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
+  control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0, canary: false },
 } as const;
 
 export const planOf = (variant: VariantId, replicas: number, over: Partial<StagePlan> = {}): StagePlan => ({

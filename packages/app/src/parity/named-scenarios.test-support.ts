@@ -90,7 +90,7 @@ const steady = { arrivals: every(4, 60) };
 const patient = { timeoutMs: () => 80, patienceMs: () => Number.POSITIVE_INFINITY };
 /** Half a minute under load, in which the plan goes over to the other variant. */
 const canary = { arrivals: every(20, 1_700), plan: [{ replicas: 2 }], next: [[{ variantId: w.id, replicas: 2 }]] };
-const tried = { control: { mode: 'auto', intervalMs: 1_000, minDwellMs: 0, canary: true } } as const;
+const tried = { control: { mode: 'auto', intervalMs: 1_000, minDwellMs: 0 } } as const;
 const relaxed = { slo: { latencyMs: 5_000, percentile: 99 } };
 
 export const namedScenarios: readonly NamedScenario[] = [
@@ -260,7 +260,7 @@ export const namedScenarios: readonly NamedScenario[] = [
       over: {
         ...relaxed,
         budget: { cpuCores: 2 },
-        control: { mode: 'auto', intervalMs: 1_000, minDwellMs: 0, surgeCpuCores: 0 },
+        control: { mode: 'auto', intervalMs: 1_000, minDwellMs: 0, surgeCpuCores: 0, canary: false },
       },
     }),
     shows: [/^0 a 1\/0 a-v-1:ready a-v-2:ready$/m],

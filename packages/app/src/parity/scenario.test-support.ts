@@ -129,7 +129,7 @@ export function specOf(
     stages,
     edges: graph.edges,
     outputs: graph.outputs,
-    control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
+    control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0, canary: false },
     admission: { maxQueueLength: 100 },
     ...over,
   };
@@ -157,6 +157,7 @@ export function randomScenario(seed: number): Scenario {
       mode: 'auto',
       intervalMs: 10_000,
       minDwellMs: 0,
+      canary: false,
       ...oneOf(rng, [{}, {}, { surgeCpuCores: 0 }, { surgeCpuCores: 3 }]),
     },
   });

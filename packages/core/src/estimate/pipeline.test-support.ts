@@ -52,7 +52,7 @@ export function pipeline(
     stages,
     edges: edges.map(edge),
     outputs: outputs.map((name) => ({ from: stageId(name) })),
-    control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
+    control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0, canary: false },
     admission: { maxQueueLength: 1000 },
   };
 }

@@ -202,8 +202,8 @@ export interface ControlSpec {
   readonly surgeCpuCores?: number;
   /** Longest time until all replicas of a change have started. Default: unlimited. */
   readonly surgeMaxMs?: number;
-  /** A variant that has not served before gets its requests in steps; off if left out. */
-  readonly canary?: boolean;
+  /** False switches to a variant that has not served before at once; by default it gets its requests in steps. */
+  readonly canary?: false;
 }
 
 /** Bounds on queues. */

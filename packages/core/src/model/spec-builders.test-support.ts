@@ -35,7 +35,7 @@ export function chainSpec(points: Readonly<Record<string, readonly ProfilePoint[
     stages,
     edges: names.slice(1).map((to, i) => ({ from: stageId(names[i] ?? ''), to: stageId(to) })),
     outputs: [{ from: stageId(names.at(-1) ?? '') }],
-    control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
+    control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0, canary: false },
     admission: { maxQueueLength: 1000 },
   };
 }

@@ -67,7 +67,7 @@ export function testPipeline(stages: readonly StageSpec[], edges?: readonly Edge
     stages,
     edges: used,
     outputs: stages.filter((s) => !used.some((edge) => edge.from === s.id)).map((s) => ({ from: s.id })),
-    control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
+    control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0, canary: false },
     admission: { maxQueueLength: 1000 },
   };
 }

@@ -247,7 +247,7 @@ function bareSpec(family: Family, draw: Draw, size: ProblemSize): PipelineSpec {
     stages,
     edges,
     outputs: ends.map((s) => ({ from: s.id })),
-    control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
+    control: { mode: 'auto', intervalMs: 10_000, minDwellMs: 0, canary: false },
     admission: { maxQueueLength: 1000 },
     ...(measured ? { accuracyTable: tableOf(stages, share, draw) } : {}),
   };

@@ -122,7 +122,11 @@ function specOf({ canary = true, idempotent = true, latencyMs = 100, ...rollout 
     stages: [{ ...stage, idempotent, variants: ['v', 'w'].map((id) => ({ ...variant, id: variantId(id) })) }],
     slo: { latencyMs, percentile },
     budget: { cpuCores: replicas },
-    control: { ...chain.control, canary, ...(surgeCpuCores === undefined ? {} : { surgeCpuCores }) },
+    control: {
+      ...{ mode: 'auto', intervalMs: 10_000, minDwellMs: 0 },
+      ...(canary ? {} : { canary: false }),
+      ...(surgeCpuCores === undefined ? {} : { surgeCpuCores }),
+    },
   };
 }
 

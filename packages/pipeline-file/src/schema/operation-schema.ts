@@ -23,6 +23,12 @@ export const controlSchema = z
     minDwellMs: nonNegative()
       .default(fieldDefaults.minDwellMs)
       .describe("Least time between two switches of a stage's variant, in milliseconds."),
+    canary: z
+      .boolean()
+      .default(fieldDefaults.canary)
+      .describe(
+        'A variant that has not served before gets 10 %, then 50 %, then all of the requests, and is rolled back if it does worse. Not used if its first replica has no room next to the old ones, nor at stages with `idempotent: false`.',
+      ),
     surge: z
       .strictObject({
         cpuCores: nonNegative().describe('Cores above the budget while old and new replicas overlap.'),

@@ -19,7 +19,7 @@ export interface CanaryRules {
 
 /** Reads the rules of canaries from a spec. A stage whose items may not run twice switches at once. */
 export function canaryRules({ stages, control, slo }: Pick<PipelineSpec, 'stages' | 'control' | 'slo'>): CanaryRules {
-  const repeatable = control.canary === true ? stages.filter(({ idempotent = true }) => idempotent) : [];
+  const repeatable = control.canary === false ? [] : stages.filter(({ idempotent = true }) => idempotent);
   return { stages: new Set(repeatable.map(({ id }) => id)), percentile: slo.percentile };
 }
 
