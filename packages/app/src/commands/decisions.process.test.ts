@@ -20,7 +20,7 @@ async function decisionsSoFar(url: string): Promise<number> {
 beforeAll(async () => {
   folder.write(
     'pipeline.yaml',
-    syntheticPipeline({ spec: 'control: { intervalMs: 1000, fastIntervalMs: 500 }', cpuCores: 4 }),
+    syntheticPipeline({ spec: 'control: { intervalMs: 1000, fastIntervalMs: 500, canary: false }', cpuCores: 4 }),
   );
   const { command, url } = await serving(folder.path, 'pipeline.yaml', '--arrival-rps', '1');
   for (let request = 0; request < 20; request++)

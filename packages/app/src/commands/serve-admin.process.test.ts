@@ -7,7 +7,7 @@ import { serveTests } from '../serve-tests.test-support.js';
 
 const { equipoise, folder, serve } = serveTests({
   'pipeline.yaml': syntheticPipeline({
-    ...{ spec: 'control: { intervalMs: 1000, fastIntervalMs: 250, minDwellMs: 0 }', cpuCores: 4 },
+    ...{ spec: 'control: { intervalMs: 1000, fastIntervalMs: 250, minDwellMs: 0, canary: false }', cpuCores: 4 },
   }),
   token: 'sesame\n',
 });
@@ -71,7 +71,7 @@ describe('the admin port of serve', () => {
     // A name of its own: pins that other tests left with the pipeline would still hold.
     folder.write(
       'advised.yaml',
-      syntheticPipeline({ name: 'advised', cpuCores: 4, spec: 'control: { intervalMs: 1000 }' }),
+      syntheticPipeline({ name: 'advised', cpuCores: 4, spec: 'control: { intervalMs: 1000, canary: false }' }),
     );
     const server = await administered('advised.yaml', '--mode', 'advise', '--arrival-rps', '1');
     const before = await get(server, '/running-plan');

@@ -6,7 +6,10 @@ const { folder, serve } = serveTests();
 
 describe('a pipeline file that is read again', () => {
   it('is planned by from then on, unless it is invalid or needs a restart', async () => {
-    folder.write('pipeline.yaml', syntheticPipeline({ latencyMs: 60_000, spec: 'control: { intervalMs: 1000 }' }));
+    folder.write(
+      'pipeline.yaml',
+      syntheticPipeline({ latencyMs: 60_000, spec: 'control: { intervalMs: 1000, canary: false }' }),
+    );
     const { command, url } = await serve('pipeline.yaml', '--arrival-rps', '5');
     const slo = async () =>
       /^equipoise_slo_latency_seconds\S* (\S+)$/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1];
@@ -16,13 +19,17 @@ describe('a pipeline file that is read again', () => {
       await command.said(words);
     };
     await reload('spec: 1', /the pipeline file is refused: [^\n]*problem/);
-    const other = syntheticPipeline({ latencyMs: 1, largeMs: 30, spec: 'control: { intervalMs: 1000 }' });
+    const other = syntheticPipeline({
+      latencyMs: 1,
+      largeMs: 30,
+      spec: 'control: { intervalMs: 1000, canary: false }',
+    });
     await reload(other, /the pipeline file is refused: [^\n]*a restart is needed to change stages\.detect\.variants/);
     expect(await slo()).toBe('60');
     const cheap = syntheticPipeline({
       latencyMs: 50_000,
       cpuCores: 2,
-      spec: 'control: { intervalMs: 1000 }',
+      spec: 'control: { intervalMs: 1000, canary: false }',
     });
     await reload(cheap, /the pipeline file has changed/);
     expect(await slo()).toBe('50');

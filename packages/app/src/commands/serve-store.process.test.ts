@@ -32,7 +32,10 @@ interface Status {
 }
 
 it('serves and decides while another process locks the state file', { timeout: 120_000 }, async () => {
-  folder.write('pipeline.yaml', syntheticPipeline({ spec: 'control: { intervalMs: 500, fastIntervalMs: 250 }' }));
+  folder.write(
+    'pipeline.yaml',
+    syntheticPipeline({ spec: 'control: { intervalMs: 500, fastIntervalMs: 250, canary: false }' }),
+  );
   const { command, url } = await serve('pipeline.yaml', '--arrival-rps', '5');
   const [, admin = ''] = await command.said(/admin port (\S+)\/pipelines/);
   const run = () => fetch(`${url}/v1/pipelines/synthetic/run`, { method: 'POST', body: 'hi' });

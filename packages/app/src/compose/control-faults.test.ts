@@ -149,7 +149,7 @@ const folder = new TestFolder();
 let spec: PipelineSpec;
 
 beforeAll(async () => {
-  const control = 'control: { intervalMs: 10000, fastIntervalMs: 1000 }';
+  const control = 'control: { intervalMs: 10000, fastIntervalMs: 1000, canary: false }';
   folder.write('pipeline.yaml', syntheticPipeline({ cpuCores: 8, spec: control }));
   spec = await loadSpec(join(folder.path, 'pipeline.yaml'));
 });

@@ -17,7 +17,7 @@ const profileOf = (stage: string, variant: string): ProfileSet[number] => ({
 const tooFast: ProfileSet = [profileOf('detect', 'small'), profileOf('detect', 'large'), profileOf('classify', 'only')];
 
 it('follows the service times that serving measures, while it serves', { timeout: 60_000 }, async () => {
-  const text = syntheticPipeline({ spec: 'control: { intervalMs: 1000, fastIntervalMs: 500 }' });
+  const text = syntheticPipeline({ spec: 'control: { intervalMs: 1000, fastIntervalMs: 500, canary: false }' });
   const spec = await loadSpec(join(folder.path, folder.write('pipeline.yaml', text)));
   const pipeline = await startPipeline({
     ...{ spec, profiles: tooFast, arrivalRps: 5, policy: 'equipoise', fixed: false, resume: true, report: () => {} },

@@ -21,7 +21,7 @@ async function served() {
   const text = syntheticPipeline({
     cpuCores: 4,
     spec: `edges: [{ from: detect, to: classify, fanOut: { expected: 3 } }]
-  control: { intervalMs: 1000, fastIntervalMs: 500 }`,
+  control: { intervalMs: 1000, fastIntervalMs: 500, canary: false }`,
   });
   const spec = await loadSpec(join(folder.path, folder.write('pipeline.yaml', text)));
   let learned: readonly LearnedEdge[] = [];

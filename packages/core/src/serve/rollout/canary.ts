@@ -48,6 +48,8 @@ export type CanaryVerdict =
 /** Shortest time of a step in ms, and the outcomes of the new side that it needs. */
 const FIRST_STEP = { leastMs: 8_000, outcomes: 12 };
 const LATER_STEP = { leastMs: 20_000, outcomes: 60 };
+/** A step without any request ends after this: there is nothing to lose, and a person waits. */
+const IDLE_STEP_MS = 5_000;
 /** A step with too few outcomes for a verdict ends after this. */
 const LONGEST_STEP_MS = 120_000;
 /** Chance that a good variant is rolled back for misses, and for failures. */
@@ -85,7 +87,9 @@ export function judgeCanary(counts: CanaryStep, { percentile }: { readonly perce
   const { leastMs, outcomes } = fraction <= (canaryFractions[0] ?? 0) ? FIRST_STEP : LATER_STEP;
   if (isBurning(before, percentile) && after.ended >= outcomes && fractionOf(after) <= fractionOf(before))
     return { kind: 'urgent' };
-  if (elapsedMs < leastMs) return { kind: 'open', missingOutcomes: 0 };
+  const isIdle = before.ended + after.ended + passedOn === 0;
+  if (elapsedMs < (isIdle ? IDLE_STEP_MS : leastMs)) return { kind: 'open', missingOutcomes: 0 };
+  if (isIdle) return { kind: 'passed' };
   const open: CanaryVerdict = { kind: 'open', missingOutcomes: Math.max(0, outcomes - after.ended) };
   const isOver = elapsedMs >= LONGEST_STEP_MS;
   if (passedOn >= (isOver ? FEWEST_PASSED_ON : TELLING_PASSED_ON) && after.ended < LEAST_REACHED_FRACTION * passedOn)
