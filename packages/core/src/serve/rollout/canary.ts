@@ -79,25 +79,33 @@ export function nextFraction(fraction: number): number {
 }
 
 /** Judges a step; may be called as often as there is news. */
-export function judgeCanary(counts: CanaryStep, { percentile }: { readonly percentile: number }): CanaryVerdict {
-  const { fraction, before, after, elapsedMs, passedOn = 0 } = counts;
+export function judgeCanary(step: CanaryStep, { percentile }: { readonly percentile: number }): CanaryVerdict {
+  const { before, after } = step;
   const evidence = evidenceOf(before, after, percentile);
-  if (evidence.failures > 1 / FAILURE_ALPHA) return { kind: 'failed', why: failureText(counts) };
-  if (evidence.misses > 1 / MISS_ALPHA) return { kind: 'failed', why: missText(counts) };
-  const { leastMs, outcomes } = fraction <= (canaryFractions[0] ?? 0) ? FIRST_STEP : LATER_STEP;
-  if (isBurning(before, percentile) && after.ended >= outcomes && fractionOf(after) <= fractionOf(before))
+  if (evidence.failures > 1 / FAILURE_ALPHA) return { kind: 'failed', why: failureText(step) };
+  if (evidence.misses > 1 / MISS_ALPHA) return { kind: 'failed', why: missText(step) };
+  if (isBurning(before, percentile) && after.ended >= needsOf(step).outcomes && fractionOf(after) <= fractionOf(before))
     return { kind: 'urgent' };
+  return verdictOfTime(step, Math.max(evidence.misses, evidence.failures) > 1 / DOUBT_ALPHA);
+}
+
+function needsOf({ fraction }: CanaryStep): typeof FIRST_STEP {
+  return fraction <= (canaryFractions[0] ?? 0) ? FIRST_STEP : LATER_STEP;
+}
+
+/** Verdict of a step that is neither bad nor urgent: it has to last, and to have enough outcomes. */
+function verdictOfTime(step: CanaryStep, isDoubtful: boolean): CanaryVerdict {
+  const { before, after, elapsedMs, passedOn = 0 } = step;
+  const { leastMs, outcomes } = needsOf(step);
   const isIdle = before.ended + after.ended + passedOn === 0;
   if (elapsedMs < (isIdle ? IDLE_STEP_MS : leastMs)) return { kind: 'open', missingOutcomes: 0 };
   if (isIdle) return { kind: 'passed' };
-  const open: CanaryVerdict = { kind: 'open', missingOutcomes: Math.max(0, outcomes - after.ended) };
   const isOver = elapsedMs >= LONGEST_STEP_MS;
   if (passedOn >= (isOver ? FEWEST_PASSED_ON : TELLING_PASSED_ON) && after.ended < LEAST_REACHED_FRACTION * passedOn)
     return { kind: 'failed', why: `it ended ${after.ended} of the ${passedOn} requests that were passed on to it` };
-  if (after.ended < outcomes && !isOver) return open;
-  const isDoubtful = Math.max(evidence.misses, evidence.failures) > 1 / DOUBT_ALPHA;
-  if (!isDoubtful) return { kind: 'passed' };
-  return isOver ? { kind: 'failed', why: missText(counts) } : open;
+  const missingOutcomes = Math.max(0, outcomes - after.ended);
+  if (!isOver && (missingOutcomes > 0 || isDoubtful)) return { kind: 'open', missingOutcomes };
+  return isDoubtful ? { kind: 'failed', why: missText(step) } : { kind: 'passed' };
 }
 
 /** Does a side burn the error budget so fast that a change away from it cannot wait for steps? */
