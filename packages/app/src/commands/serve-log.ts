@@ -2,7 +2,7 @@
 import type { PipelineSpec } from '@equipoise/core/model';
 import type { RunningServer } from '@equipoise/runtime';
 import pc from 'picocolors';
-import type { KeptState } from '../compose/kept-state.js';
+import type { SavedState } from '../compose/saved-state.js';
 import { servingSpec } from '../compose/served-spec.js';
 import type { RunningPipeline } from '../compose/start-pipeline.js';
 import { counted } from '../terminal/counted.js';
@@ -43,7 +43,7 @@ export function logStart(
   log(`${pc.green('ready')} ${url} serves pipeline ${name} (${paths}), ${modeText}`);
 }
 
-function restoredText({ controller: { learning, service, edges }, wishes: { pins } }: KeptState): string | undefined {
+function restoredText({ controller: { learning, service, edges }, wishes: { pins } }: SavedState): string | undefined {
   const corrected = new Set(service?.corrections.map(({ stageId, variantId }) => `${stageId}/${variantId}`));
   const pinned = Object.keys(pins);
   const parts = [

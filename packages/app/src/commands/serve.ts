@@ -4,6 +4,7 @@ import { type AnsweredCall, EventFeed, type LoopEvent, PipelineMonitor, stageFai
 import { type AdminOptions, checkAdminPlace, startAdmin } from '../compose/admin-port.js';
 import { fetchArtifactsAhead } from '../compose/artifacts.js';
 import { loadSpec } from '../compose/load-spec.js';
+import type { StartOptions } from '../compose/pipeline-composition.js';
 import { profilesFor } from '../compose/profiles-for.js';
 import { Reloads, reloadOnSighup } from '../compose/reloads.js';
 import {
@@ -13,7 +14,6 @@ import {
   servingPortOptions,
   startScaler,
 } from '../compose/serving-ports.js';
-import type { StartOptions } from '../compose/start-options.js';
 import { type RunningPipeline, startPipeline } from '../compose/start-pipeline.js';
 import { log } from '../terminal/log.js';
 import { LoopLines } from '../terminal/loop-lines.js';

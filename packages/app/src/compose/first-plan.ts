@@ -1,4 +1,4 @@
-/** The plan that a pipeline starts with: kept from before where it may be resumed, else made now. */
+/** First plan of a pipeline: restored or made at the start. */
 import { profileObjection } from '@equipoise/core/control';
 import {
   AppError,
@@ -12,8 +12,8 @@ import type { PolicyName, ServiceCurves } from '@equipoise/core/plan';
 import { coresText } from '../terminal/plan-table.js';
 
 /**
- * Where the first plan comes from: made now (as `result` says), or kept from before. `passedOver` is why a kept plan was not taken, `lostPins`
- * why the pins that a person had set do not hold for it.
+ * Restored plan, or one made now (see `result`). `passedOver`: reason why the saved plan was not restored. `lostPins`:
+ * reason why pins set by hand are ignored.
  */
 export type FirstPlan =
   | { readonly kind: 'resumed'; readonly plan: Plan }
@@ -25,12 +25,12 @@ export type FirstPlan =
       readonly lostPins?: string;
     };
 
-/** The plan of a result, its best effort where none is feasible; undefined where there is not even that. */
+/** Plan of a result, else its best effort; undefined if there is neither. */
 export function planOfResult(result: PlanResult): Plan | undefined {
   return result.kind === 'feasible' ? result.plan : result.bestEffort;
 }
 
-/** Nothing can serve at all; names the pins of the pipeline file, which may be why. */
+/** Error without any possible plan; names the pins of the pipeline file, which may be the cause. */
 export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: PlanResult): AppError {
   const pinned = stages.flatMap(({ id, pins }) => (Object.keys(pins).length === 0 ? [] : [pinText(id, pins)]));
   const among = pinned.length === 0 ? '' : `, among them the pins ${pinned.join('; ')}`;
@@ -43,7 +43,7 @@ export function nothingFits({ stages }: Pick<PipelineSpec, 'stages'>, result: Pl
   );
 }
 
-/** Why pins that a person has set are let go at the start, and what to do. */
+/** Reason why pins set by hand are ignored at the start, with a remedy. */
 export function lostPinsText(pins: PinsByStage): string {
   const pinned = Object.entries(pins).map(([id, each]) => pinText(id, each));
   return `with ${pinned.join('; ')} no plan fits the budget and the profile; they are ignored: pin other values (POST …/pin), or remove the pins (POST …/unpin)`;
@@ -54,7 +54,7 @@ function pinText(id: string, pins: StagePins): string {
   return `${id}: ${choices.join(', ')}`;
 }
 
-/** Why a kept plan cannot run here and now, if so: profiles and machine may have changed since. */
+/** Reason why a saved plan cannot run now, such as changed profiles or another machine. */
 export function resumeObjection(
   { budget }: Pick<PipelineSpec, 'budget'>,
   plan: Pick<Plan, 'stages' | 'predicted'>,
@@ -67,7 +67,7 @@ export function resumeObjection(
   return `it needs ${coresText(cpuCores)}, but the budget is ${budget.cpuCores}`;
 }
 
-/** What the log says of the first plan. */
+/** Reason in the log for the first plan. */
 export function firstReason(first: FirstPlan, policy: PolicyName): string {
   if (first.kind === 'resumed') return 'the last good plan';
   if (first.result.kind === 'feasible') return `the first plan, by ${policy}`;

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { PipelineSpec } from '@equipoise/core/model';
 import { SqlitePlanStore } from '@equipoise/runtime';
 import { afterAll, expect, it } from 'vitest';
-import { readKeptState } from './kept-state.js';
+import { readSavedState } from './saved-state.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'equipoise-recorded-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -20,7 +20,7 @@ it('a state file of version 0.1.0 loads whole', async () => {
   copyFileSync(WRITTEN, path);
   const store = new SqlitePlanStore(path);
   const { spec } = (await store.setup(SETUP)) as { readonly spec: PipelineSpec };
-  const kept = await readKeptState(store, spec, { profiles: [], resumes: true, now: NOW });
+  const kept = await readSavedState(store, spec, { profiles: [], resumes: true, now: NOW });
   await store.close();
   expect(kept).toMatchObject({
     lastDecisionId: 37,

@@ -5,7 +5,7 @@ import type { LoopEvent } from '@equipoise/runtime';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 import { loadSpec } from './load-spec.js';
-import type { StartOptions } from './start-options.js';
+import type { StartOptions } from './pipeline-composition.js';
 import { type RunningPipeline, startPipeline } from './start-pipeline.js';
 
 const folder = new TestFolder();

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
 import { nothingFits, resumeObjection } from './first-plan.js';
 import { loadSpec } from './load-spec.js';
-import type { StartOptions } from './start-options.js';
+import type { StartOptions } from './pipeline-composition.js';
 import { startPipeline } from './start-pipeline.js';
 
 const folder = new TestFolder();

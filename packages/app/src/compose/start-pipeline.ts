@@ -1,7 +1,4 @@
-/**
- * A pipeline put together and running: data plane, replicas on this machine, control loop, planning thread and store. `serve` and
- * `demo` start it; everything they need to watch or stop it is in what this returns.
- */
+/** Starts a pipeline on this machine, for `serve` and `demo`. */
 import { join } from 'node:path';
 import type { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import { AppError, type PipelineSpec, type Plan } from '@equipoise/core/model';
@@ -14,52 +11,51 @@ import {
   ThreadedPlanStore,
 } from '@equipoise/runtime';
 import type { FirstPlan } from './first-plan.js';
-import { type KeptState, readKeptState } from './kept-state.js';
-import { PipelineParts } from './pipeline-parts.js';
-import type { StartOptions } from './start-options.js';
+import type { StartOptions } from './pipeline-composition.js';
+import { PipelineComposition } from './pipeline-composition.js';
+import { readSavedState, type SavedState } from './saved-state.js';
 import { warmUpPipeline } from './watched-replicas.js';
 
-/** A running pipeline. */
 export interface RunningPipeline {
-  /** As it is served now. */
+  /** Spec as served now. */
   readonly spec: PipelineSpec;
   readonly runner: PipelineRunner;
-  /** What a person may do to it. */
+  /** Actions by hand. */
   readonly control: PipelineControl;
-  /** What was kept from before. */
-  readonly kept: KeptState;
-  /** Tensors seen at its stages. */
+  /** Saved state of an earlier run. */
+  readonly kept: SavedState;
+  /** Tensor types seen at the stages. */
   readonly stageTypes: StageTypes;
   readonly actuator: EmbeddedActuator;
   readonly firstPlan: Plan;
   readonly first: FirstPlan;
   /**
-   * Goes on with another description of the same pipeline and tells whether it differs; the next plan is made by it. Rejects, and then
-   * nothing has changed, with AppError CONFLICT where what differs takes a restart, and where it cannot be planned for.
+   * Switches to another description of the pipeline and returns true if it differs. Rejects, without a change, with
+   * CONFLICT if a restart is needed, or if no planning is possible.
    */
   reload(spec: PipelineSpec): Promise<boolean>;
   /** Drains, stops everything and closes the store; a second call waits for the first. */
   close(): Promise<void>;
 }
 
-/** Starts a pipeline and resolves when its first plan is in force and warm; rejects with AppError STATE_IN_USE where another server has it. */
+/** Resolves when the first plan runs and is warm; rejects with STATE_IN_USE if another server adapts the pipeline. */
 export async function startPipeline(asked: StartOptions): Promise<RunningPipeline> {
   const options = { ...asked, report: reportOf(asked) };
   const { spec, signal, resume, resumeLearned = resume } = options;
   signal?.throwIfAborted();
   const path = join(spec.baseDir, '.equipoise', options.stateFile ?? 'state.db');
   const store = await ThreadedPlanStore.open(path);
-  // Before what is kept is read: the server that had it may keep more until it has ended.
-  // One that keeps its first plan neither learns nor adapts: many may serve beside another, as replicas that are servers do.
+  // Claimed before the state is read, because its last owner may save until it has ended. A fixed plan needs no claim:
+  // many such servers may run next to an adapting one.
   const claim = options.fixed ? undefined : await claimOver(store, { path, pipelineName: spec.name });
-  const parts = await partsOver(store, options, { resumes: resumeLearned, claim });
+  const parts = await composeOver(store, options, { resumes: resumeLearned, claim });
   const abort = () =>
     void parts.close().catch((error: unknown) => options.report({ kind: 'failed', step: 'apply', error }));
   signal?.addEventListener('abort', abort, { once: true });
   try {
     await options.listen?.(parts);
     signal?.throwIfAborted();
-    // Behind the ports: of a server that is started twice in the same way they are what is in the way.
+    // After the ports: if a server is started twice, the taken port is the more helpful error.
     if (claim instanceof AppError) throw claim;
     const first = await parts.firstPlan();
     signal?.throwIfAborted();
@@ -82,17 +78,17 @@ export async function startPipeline(asked: StartOptions): Promise<RunningPipelin
       firstPlan: first.plan,
       first,
       reload: (wanted) => parts.reload(wanted),
-      close: () => parts.close().finally(() => letGo(claim)),
+      close: () => parts.close().finally(() => releaseClaim(claim)),
     };
   } catch (error) {
-    await parts.close().finally(() => letGo(claim));
+    await parts.close().finally(() => releaseClaim(claim));
     throw error;
   } finally {
     signal?.removeEventListener('abort', abort);
   }
 }
 
-/** Whoever watches, and the metrics. */
+/** Reports to the monitor, too. */
 function reportOf({ monitor, report }: StartOptions): StartOptions['report'] {
   return (event) => {
     monitor?.noteLoop(event);
@@ -100,7 +96,7 @@ function reportOf({ monitor, report }: StartOptions): StartOptions['report'] {
   };
 }
 
-/** A claim, or why another server has the state. */
+/** Claim, or the error that another server has the state. */
 type Claimed = StateClaim | AppError;
 
 async function claimOver(store: ThreadedPlanStore, state: ClaimedState): Promise<Claimed> {
@@ -113,26 +109,26 @@ async function claimOver(store: ThreadedPlanStore, state: ClaimedState): Promise
   }
 }
 
-function letGo(claim: Claimed | undefined): void {
+function releaseClaim(claim: Claimed | undefined): void {
   if (claim instanceof StateClaim) claim.release();
 }
 
-interface PartsFrom {
-  /** Whether to go on with what was learned and asked for. */
+interface CompositionInput {
+  /** Restores learned state and actions by hand. */
   readonly resumes: boolean;
   readonly claim: Claimed | undefined;
 }
 
-async function partsOver(
+async function composeOver(
   store: ThreadedPlanStore,
   options: StartOptions,
-  { resumes, claim }: PartsFrom,
-): Promise<PipelineParts> {
+  { resumes, claim }: CompositionInput,
+): Promise<PipelineComposition> {
   const { spec, profiles } = options;
   try {
-    return new PipelineParts(options, store, await readKeptState(store, spec, { profiles, resumes }));
+    return new PipelineComposition(options, store, await readSavedState(store, spec, { profiles, resumes }));
   } catch (error) {
-    await store.close().finally(() => letGo(claim));
+    await store.close().finally(() => releaseClaim(claim));
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** The parts of a running pipeline and how they are wired: data plane, replicas, control loop, planning threads, log and store. */
+/** Composition of a running pipeline: data plane, replicas, control loop, planner workers, log and store. */
 import { setTimeout } from 'node:timers/promises';
 import { EmbeddedActuator } from '@equipoise/adapter-embedded';
 import {
@@ -15,17 +15,20 @@ import {
   DwellTracker,
   type Observation,
   type PipelineSpec,
+  type ProfileSet,
   type StageId,
 } from '@equipoise/core/model';
-import { requireCurves, type ServiceCurves, scaledProfiles } from '@equipoise/core/plan';
+import { type PolicyName, requireCurves, type ServiceCurves, scaledProfiles } from '@equipoise/core/plan';
 import type { GoodPlan } from '@equipoise/core/ports';
 import { changeBounds } from '@equipoise/core/serve';
 import { ServingPolicies } from '@equipoise/core/simulate';
 import {
   ControlLoop,
   DecisionLog,
+  type LoopEvent,
   OutcomeWatch,
   PipelineControl,
+  type PipelineMonitor,
   PipelineRunner,
   Planner,
   StageTypes,
@@ -34,27 +37,51 @@ import {
 } from '@equipoise/runtime';
 import { embeddedLauncher } from './embedded-launcher.js';
 import { type FirstPlan, firstReason, lostPinsText, nothingFits, planOfResult, resumeObjection } from './first-plan.js';
-import { type KeptState, keepLearned } from './kept-state.js';
+import { type SavedState, saveLearned } from './saved-state.js';
 import { checkReplaceable, type ServedSpec, servedSpec } from './served-spec.js';
-import type { StartOptions } from './start-options.js';
 import { MeasuredBatches, StageInputs } from './watched-replicas.js';
 
-/** What a person would ask for to get into a mode. */
+/** Options of `startPipeline`. */
+export interface StartOptions {
+  readonly spec: PipelineSpec;
+  readonly profiles: ProfileSet;
+  /** Load for the first plan, if none is restored. */
+  readonly arrivalRps: number;
+  readonly policy: PolicyName;
+  /** Keeps the first plan. */
+  readonly fixed: boolean;
+  /** Mode of the loop; default: last mode set by hand, else that of the file. */
+  readonly mode?: ControlMode | undefined;
+  /** Restores the last good plan if it was made for the same pipeline. */
+  readonly resume: boolean;
+  /** Restores learned state, pins and mode; default `resume`. */
+  readonly resumeLearned?: boolean | undefined;
+  /** State file next to the profiles; default `state.db`. */
+  readonly stateFile?: string | undefined;
+  /** Aborts the start: everything is closed, and `startPipeline` rejects. */
+  readonly signal?: AbortSignal | undefined;
+  readonly report: (event: LoopEvent) => void;
+  /** Opens ports before anything starts; its error ends the start. */
+  readonly listen?: (parts: { readonly runner: PipelineRunner; readonly stageTypes: StageTypes }) => Promise<void>;
+  /** Sees loop events from the start, and requests once replicas are warm. */
+  readonly monitor?: PipelineMonitor;
+}
+
+/** Action by hand that leads to a mode. */
 const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const satisfies Record<ControlMode, string>;
 
-/** Longest wait of a plan given by hand for what is predicted of it: a question to the planner may be in front. */
+/** Longest wait for the prediction of a plan given by hand, because the planner may be busy. */
 const ESTIMATE_MS = 5000;
 
-/** Longest wait at the end for what was learned last. */
-const LAST_WORD_MS = 1000;
+/** Longest wait at the end for the last learned state. */
+const LAST_SAVE_MS = 1000;
 
-/** The parts, made for a store that is open. */
-export class PipelineParts {
+export class PipelineComposition {
   readonly runner: PipelineRunner;
   readonly actuator: EmbeddedActuator;
   readonly loop: ControlLoop;
   readonly control: PipelineControl;
-  readonly kept: KeptState;
+  readonly kept: SavedState;
   readonly stageTypes = new StageTypes();
   readonly #options: StartOptions;
   readonly #curves: ServiceCurves;
@@ -63,16 +90,16 @@ export class PipelineParts {
   readonly #faults: StandingFaults;
   readonly #log: DecisionLog;
   readonly #planner: Planner;
-  /** Answers questions of what would be, which must not hold up a tick. */
+  /** Answers what-if questions, which must not delay a tick. */
   readonly #adviser: Planner;
   readonly #policies: ServingPolicies;
   readonly #ages = new DwellTracker();
   readonly #batches = new MeasuredBatches();
-  /** Whether the planner goes on with what was kept: one that does not yet has nothing to keep in its place. */
-  #goesOn = false;
+  /** True once the planner has the saved state; before, there is nothing to save. */
+  #hasRestored = false;
   #closed: Promise<void> | undefined;
 
-  constructor(options: StartOptions, store: ThreadedPlanStore, kept: KeptState) {
+  constructor(options: StartOptions, store: ThreadedPlanStore, kept: SavedState) {
     const { spec, profiles, report } = options;
     const curves = requireCurves(spec, profiles);
     const inputs = new StageInputs();
@@ -84,7 +111,10 @@ export class PipelineParts {
     const { setup } = this.#served;
     this.#faults = new StandingFaults(Date.now, report);
     this.#log = new DecisionLog({
-      ...{ pipelineName: spec.name, store, faults: this.#faults, report },
+      pipelineName: spec.name,
+      store,
+      faults: this.#faults,
+      report,
       lastId: kept.lastDecisionId,
     });
     this.#planner = new Planner(setup);
@@ -103,12 +133,12 @@ export class PipelineParts {
     this.control = this.#pipelineControl();
   }
 
-  /** The last good plan if it may be resumed, else one made now. */
+  /** Last good plan if it can be restored, else a new one. */
   async firstPlan(): Promise<FirstPlan> {
     const { resume } = this.#options;
     await this.#saveSetup();
     await this.#resumeLearned();
-    this.#goesOn = true;
+    this.#hasRestored = true;
     const { good } = this.kept;
     const kept = resume ? good : undefined;
     const objection = kept === undefined ? undefined : this.#resumeObjection(kept);
@@ -116,7 +146,7 @@ export class PipelineParts {
     return { ...(await this.#planNow()), ...(objection === undefined ? {} : { passedOver: objection }) };
   }
 
-  /** Made now: without the pins that a person has set where nothing at all keeps to them. */
+  /** Makes a plan. Pins set by hand are ignored if no plan fits with them. */
   async #planNow(): Promise<Extract<FirstPlan, { kind: 'made' }>> {
     const { policy, arrivalRps } = this.#options;
     const question = { kind: 'plan', policy, arrivalRps, verify: true } as const;
@@ -139,7 +169,7 @@ export class PipelineParts {
     return resumeObjection(setup.spec, plan, this.#curves);
   }
 
-  /** What cannot be resumed costs what was learned and nothing else. */
+  /** A failed restore loses learned state only. */
   async #resumeLearned(): Promise<void> {
     const { controller } = this.kept;
     if (Object.keys(controller).length === 0) return;
@@ -150,7 +180,7 @@ export class PipelineParts {
     this.#planner.remember(controller);
   }
 
-  /** Puts the first plan in force, recorded as a decision. */
+  /** Applies the first plan and records it as a decision. */
   async begin(first: FirstPlan): Promise<void> {
     const { plan } = first;
     const rps = first.kind === 'made' ? this.#options.arrivalRps : plan.predicted.capacityRps;
@@ -171,12 +201,12 @@ export class PipelineParts {
     await this.loop.settled();
   }
 
-  /** As it is served now. */
+  /** Spec as served now. */
   get spec(): PipelineSpec {
     return this.#served.spec;
   }
 
-  /** Goes on with another description, between two ticks: one that is under way ends by what it began with. */
+  /** Switches to another description between two ticks; a running tick ends with the old one. */
   reload(spec: PipelineSpec): Promise<boolean> {
     return this.loop.turn(() => this.#reload(spec));
   }
@@ -204,7 +234,7 @@ export class PipelineParts {
     return true;
   }
 
-  /** A file that asks for another mode is somebody who asks for it; what the command line said holds. */
+  /** A new mode in the file counts as a change by hand, unless the command line set the mode. */
   #followMode(before: ControlMode, mode: ControlMode): void {
     if (mode === before || this.#options.mode !== undefined) return;
     this.control[actions[mode]]('the pipeline file asks for it');
@@ -221,10 +251,10 @@ export class PipelineParts {
   }
 
   async #close(): Promise<void> {
-    const lastWord = this.#goesOn && !this.#options.fixed ? this.#lastWord() : undefined;
+    const saveLast = this.#hasRestored && !this.#options.fixed ? this.#saveLast() : undefined;
     const stopped = this.loop.stop();
-    await lastWord;
-    // What it still plans is no longer wanted.
+    await saveLast;
+    // Running plans are no longer needed.
     await Promise.all([this.#planner.close(), this.#adviser.close()]);
     await stopped;
     this.runner.beginDraining();
@@ -234,19 +264,19 @@ export class PipelineParts {
     await this.#store.close();
   }
 
-  /** Keeps what was learned since it was kept last, unless a plan under way makes that take long. */
-  async #lastWord(): Promise<void> {
+  /** Saves what was learned since the last save, unless the planner is busy for too long. */
+  async #saveLast(): Promise<void> {
     const asked = this.#planner.ask({ kind: 'keep' }).catch(() => undefined);
-    const kept = await Promise.race([asked, setTimeout(LAST_WORD_MS, undefined, { ref: false })]);
+    const kept = await Promise.race([asked, setTimeout(LAST_SAVE_MS, undefined, { ref: false })]);
     if (kept !== undefined) await this.#keep(kept);
   }
 
   async #keep(kept: ControllerSnapshot): Promise<void> {
     const { profiles } = this.#options;
-    await this.#faults.attempt('store', () => keepLearned(this.#store, this.#served.spec, { kept, profiles }));
+    await this.#faults.attempt('store', () => saveLearned(this.#store, this.#served.spec, { kept, profiles }));
   }
 
-  /** Drop rules follow what serving says of the service times, and answers of what would be rest on all that it has taught. */
+  /** Drop rules use corrected service times; the adviser uses everything learned. */
   #follow({ service, edges }: ControllerSnapshot): void {
     if (service === undefined && edges === undefined) return;
     const { spec, profiles } = this.#options;
@@ -285,7 +315,7 @@ export class PipelineParts {
       log: this.#log,
       outcomes: new OutcomeWatch(this.runner, spec.slo.percentile),
       faults: this.#faults,
-      // One whose plan is fixed has no claim: what is kept is of the server that adapts beside it.
+      // A server with a fixed plan has no claim on the state, which belongs to the adapting server.
       keepsPlans: policy === 'equipoise' && !fixed,
       onChanged: () => this.#ages.note(this.actuator.runningPlan(), this.runner.nowMs),
       onLearned: (kept) => {

@@ -6,9 +6,9 @@ import { type LoopEvent, ThreadedPlanStore } from '@equipoise/runtime';
 import { MemoryPlanStore } from '@equipoise/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { syntheticPipeline, TestFolder } from '../equipoise.test-support.js';
-import { keepLearned, readKeptState } from './kept-state.js';
 import { loadSpec } from './load-spec.js';
-import type { StartOptions } from './start-options.js';
+import type { StartOptions } from './pipeline-composition.js';
+import { readSavedState, saveLearned } from './saved-state.js';
 import { startPipeline } from './start-pipeline.js';
 
 const folder = new TestFolder();
@@ -47,17 +47,17 @@ beforeAll(() => {
 });
 afterAll(() => folder.remove());
 
-describe('readKeptState', () => {
+describe('readSavedState', () => {
   it('gives back what was kept, and nothing of it where it is not to be gone on with', async () => {
     const spec = await specOf(syntheticPipeline());
     const store = new MemoryPlanStore();
-    await keepLearned(store, spec, { kept: { learning, service }, profiles: [] });
+    await saveLearned(store, spec, { kept: { learning, service }, profiles: [] });
     await store.keep(spec.name, 'operator', { mode: 'advise', pins: { detect: { replicas: 2 } } });
-    expect(await readKeptState(store, spec, { profiles: [], resumes: true })).toEqual({
+    expect(await readSavedState(store, spec, { profiles: [], resumes: true })).toEqual({
       ...{ lastDecisionId: 0, controller: { learning, service }, passedOver: [] },
       wishes: { mode: 'advise', pins: { detect: { replicas: 2 } } },
     });
-    expect(await readKeptState(store, spec, { profiles: [], resumes: false })).toEqual({
+    expect(await readSavedState(store, spec, { profiles: [], resumes: false })).toEqual({
       ...{ lastDecisionId: 0, controller: {}, passedOver: [], wishes: { pins: {} } },
     });
   });
@@ -65,10 +65,10 @@ describe('readKeptState', () => {
   it('passes over corrections of another profile, and pins that the file no longer allows, and says so', async () => {
     const store = new MemoryPlanStore();
     const before = await specOf(syntheticPipeline());
-    await keepLearned(store, before, { kept: { learning, service }, profiles: [] });
+    await saveLearned(store, before, { kept: { learning, service }, profiles: [] });
     await store.keep(before.name, 'operator', { pins: { detect: { variantId: 'large' }, gone: { replicas: 1 } } });
     const after = await specOf(syntheticPipeline({ largeMs: 25 }));
-    const { controller, wishes, passedOver } = await readKeptState(store, after, { profiles: [], resumes: true });
+    const { controller, wishes, passedOver } = await readSavedState(store, after, { profiles: [], resumes: true });
     expect([controller, wishes]).toEqual([{ learning }, { pins: { detect: { variantId: 'large' } } }]);
     expect(passedOver).toEqual([
       'the corrections of the profile: it has changed since',
@@ -87,7 +87,7 @@ describe('pins that were kept', () => {
     const bounds = { ...stage.bounds, maxReplicas: 40 };
     const narrow = { ...spec, budget: { cpuCores: 4 }, stages: [{ ...stage, bounds }, ...spec.stages.slice(1)] };
     await store.keep(spec.name, 'operator', { pins: { [stage.id]: { replicas: 40 } } });
-    const { wishes, passedOver, lostPins } = await readKeptState(store, narrow, { profiles: [], resumes: true });
+    const { wishes, passedOver, lostPins } = await readSavedState(store, narrow, { profiles: [], resumes: true });
     expect([wishes, lostPins?.length]).toEqual([{ pins: {} }, 1]);
     expect(passedOver).toEqual([
       expect.stringMatching(new RegExp(`^a pin: with that of ${stage.id} there would be no plan: at least`)),
@@ -96,7 +96,7 @@ describe('pins that were kept', () => {
     const ofFile = { ...stage, variants: [...stage.variants, other], pins: { variantId: first.id } };
     await store.keep(spec.name, 'operator', { pins: { [stage.id]: { cpuCores: 7 } } });
     const pinned = { ...spec, stages: [ofFile, ...spec.stages.slice(1)] };
-    expect((await readKeptState(store, pinned, { profiles: [], resumes: true })).passedOver).toEqual([
+    expect((await readSavedState(store, pinned, { profiles: [], resumes: true })).passedOver).toEqual([
       expect.stringContaining('does not run on 7 cores'),
     ]);
   });
@@ -108,7 +108,7 @@ describe('pins that the profile says nothing of any more', () => {
     const spec = await specOf(syntheticPipeline());
     const pins = { detect: { maxBatchSize: 8 }, classify: { replicas: 1 } };
     await store.keep(spec.name, 'operator', { pins });
-    const { wishes, passedOver, lostPins } = await readKeptState(store, spec, { profiles: [], resumes: true });
+    const { wishes, passedOver, lostPins } = await readSavedState(store, spec, { profiles: [], resumes: true });
     expect([wishes, lostPins?.length]).toEqual([{ pins: { classify: { replicas: 1 } } }, 1]);
     const words = 'a pin: the profile of detect says nothing of batches of 8, only of up to 4';
     expect(passedOver).toEqual([words]);
@@ -119,12 +119,12 @@ describe('what is kept of edges and guardrails', () => {
   const kept: ControllerSnapshot = { edges, guardrails };
   const resumed = async (store: MemoryPlanStore, text: string) => {
     const now = { atMs: 100, atEpochMs: keptAt.atEpochMs + 10_000 };
-    return readKeptState(store, await specOf(text), { profiles: [], resumes: true, now });
+    return readSavedState(store, await specOf(text), { profiles: [], resumes: true, now });
   };
 
   it('goes on where the file is the same, its instants as old as they are by the wall clock', async () => {
     const store = new MemoryPlanStore();
-    await keepLearned(store, await specOf(fanningOut(3)), { kept, profiles: [], now: keptAt });
+    await saveLearned(store, await specOf(fanningOut(3)), { kept, profiles: [], now: keptAt });
     const { controller, passedOver } = await resumed(store, fanningOut(3));
     expect(passedOver).toEqual([]);
     expect(controller.edges).toEqual(edges);
@@ -135,7 +135,7 @@ describe('what is kept of edges and guardrails', () => {
 
   it('leaves out counts of other edges, says so, and a back-off of another file; the changes of the hour still count', async () => {
     const store = new MemoryPlanStore();
-    await keepLearned(store, await specOf(fanningOut(3)), { kept, profiles: [], now: keptAt });
+    await saveLearned(store, await specOf(fanningOut(3)), { kept, profiles: [], now: keptAt });
     const { controller, passedOver } = await resumed(store, fanningOut(4));
     expect(passedOver).toEqual(['learned fan-outs and branches: the edges have changed since']);
     expect(controller).toEqual({ guardrails: { appliedAtMs: [100 - 11_000], switches: [] } });
@@ -144,8 +144,8 @@ describe('what is kept of edges and guardrails', () => {
   it('stays as it was kept where news of something else are kept', async () => {
     const store = new MemoryPlanStore();
     const spec = await specOf(fanningOut(3));
-    await keepLearned(store, spec, { kept, profiles: [], now: keptAt });
-    await keepLearned(store, spec, { kept: { service }, profiles: [], now: keptAt });
+    await saveLearned(store, spec, { kept, profiles: [], now: keptAt });
+    await saveLearned(store, spec, { kept: { service }, profiles: [], now: keptAt });
     const { controller } = await resumed(store, fanningOut(3));
     expect(controller).toMatchObject({ edges, service, guardrails: { switches: [] } });
   });
@@ -161,7 +161,7 @@ describe('a pipeline that starts', () => {
     const spec = await specOf(syntheticPipeline());
     const path = join(spec.baseDir, '.equipoise', 'taught.db');
     const store = await ThreadedPlanStore.open(path);
-    await keepLearned(store, spec, { kept: { learning, service }, profiles: [] });
+    await saveLearned(store, spec, { kept: { learning, service }, profiles: [] });
     await store.close();
     const events: LoopEvent[] = [];
     const pipeline = await startPipeline(options(spec, events, 'taught.db'));
@@ -169,7 +169,7 @@ describe('a pipeline that starts', () => {
     await pipeline.close();
     expect(events.filter(({ kind }) => kind === 'failed')).toEqual([]);
     const reader = await ThreadedPlanStore.open(path);
-    const { controller } = await readKeptState(reader, spec, { profiles: [], resumes: true });
+    const { controller } = await readSavedState(reader, spec, { profiles: [], resumes: true });
     await reader.close();
     expect(controller.service).toEqual(service);
     expect(controller.learning).toMatchObject({ historyRps: learning?.historyRps, forecasters: learning?.forecasters });
@@ -233,7 +233,7 @@ describe('a pipeline that starts', () => {
     const corrections = [1, 4].flatMap((batchSize) =>
       ['small', 'large'].map((id) => ({ ...of, variantId: variantId(id), batchSize, factor: 60 })),
     );
-    await keepLearned(store, spec, { kept: { service: { measured: [], corrections } }, profiles: [] });
+    await saveLearned(store, spec, { kept: { service: { measured: [], corrections } }, profiles: [] });
     await store.close();
     for (const [stateFile, outcome] of [
       ['slow.db', { kind: 'dropped', reason: 'deadline-unreachable' }],

@@ -1,4 +1,7 @@
-/** What a pipeline goes on with after a restart, read from its store, and why what was kept is not taken where it is not. */
+/**
+ * Saved state of a pipeline: restored at a start, with reasons for parts that no longer apply, and saved while it
+ * serves.
+ */
 import {
   agedSnapshot,
   type ClockReading,
@@ -15,83 +18,81 @@ import { curvesOf } from '@equipoise/core/plan';
 import type { GoodPlan, PlanStore } from '@equipoise/core/ports';
 import { canonicalJson, type OperatorWishes, sha256, specDigest } from '@equipoise/runtime';
 
-/** All that was kept. */
-export interface KeptState {
-  /** Of the newest decision; 0 without any. */
+export interface SavedState {
+  /** Number of the newest decision; 0 without any. */
   readonly lastDecisionId: number;
-  /** The plan to go on with: the one that was in force last, if it was good or answered a burst; of whatever description. */
+  /** Last running plan if it was good or a burst answer, for any description. */
   readonly good?: GoodPlan;
   readonly controller: ControllerSnapshot;
   readonly wishes: OperatorWishes;
-  /** Why pins are not taken; missing where all are. */
+  /** Reasons why pins are ignored; missing if none are. */
   readonly lostPins?: readonly string[];
-  /** What is not taken, in words, pins included. */
+  /** Parts that are not restored, in words, including pins. */
   readonly passedOver: readonly string[];
 }
 
-/** When something was kept; missing in what older versions kept, which was long ago. */
+/** Time of saving; older versions did not store it, which counts as long ago. */
 interface Dated {
   readonly keptAtEpochMs?: number;
 }
 
-/** Service times are held against the profiles that they were measured beside. */
-interface KeptService extends Dated {
+/** Valid only with the profiles of that time. */
+interface SavedService extends Dated {
   readonly profilesDigest: string;
   readonly service: NonNullable<ControllerSnapshot['service']>;
 }
 
-/** Counts are those of edges in the order of the pipeline file. */
-interface KeptEdges extends Dated {
+/** Counts by edge, in the order of the pipeline file. */
+interface SavedEdges extends Dated {
   readonly edgesDigest: string;
   readonly edges: NonNullable<ControllerSnapshot['edges']>;
 }
 
-/** A change on trial and a back-off are those of one description. */
-interface KeptGuardrails extends DatedGuardrails {
+/** A trial and a back-off belong to one description. */
+interface SavedGuardrails extends DatedGuardrails {
   readonly specDigest: string;
 }
 
-/** Now, on the clock of this process and on the wall clock. */
+/** Current time on the process clock and on the wall clock. */
 const clockReading = (): ClockReading => ({ atMs: performance.now(), atEpochMs: Date.now() });
 
-/** Whether to go on with what was kept, beside which profiles, and when. */
-interface KeptStateOptions {
+interface SavedStateOptions {
   readonly profiles: ProfileSet;
   readonly resumes: boolean;
   readonly now?: ClockReading;
 }
 
-/** Reads what was kept of a pipeline; rejects with AppError STORE_FAILED where it cannot be read. */
-export async function readKeptState(
+/** Reads the saved state; rejects with STORE_FAILED. */
+export async function readSavedState(
   store: PlanStore,
   spec: PipelineSpec,
-  { profiles, resumes, now = clockReading() }: KeptStateOptions,
-): Promise<KeptState> {
+  { profiles, resumes, now = clockReading() }: SavedStateOptions,
+): Promise<SavedState> {
   const { name } = spec;
   const [[last], [newestGood], inForce, learning, service, edges, guardrails, wishes] = await Promise.all([
     store.decisions(name, { limit: 1 }),
     store.goodPlans(name, 1),
     store.kept(name, 'in-force') as Promise<GoodPlan | undefined>,
     store.kept(name, 'learning') as Promise<(LearningSnapshot & Dated) | undefined>,
-    store.kept(name, 'service') as Promise<KeptService | undefined>,
-    store.kept(name, 'edges') as Promise<KeptEdges | undefined>,
-    store.kept(name, 'guardrails') as Promise<KeptGuardrails | undefined>,
+    store.kept(name, 'service') as Promise<SavedService | undefined>,
+    store.kept(name, 'edges') as Promise<SavedEdges | undefined>,
+    store.kept(name, 'guardrails') as Promise<SavedGuardrails | undefined>,
     store.kept(name, 'operator') as Promise<OperatorWishes | undefined>,
   ]);
   const lastDecisionId = last?.id ?? 0;
-  // Older versions kept good plans alone.
+  // Older versions stored good plans only.
   const good = inForce ?? newestGood;
   if (!resumes) return { lastDecisionId, controller: {}, wishes: { pins: {} }, passedOver: [] };
   const isProfiled = service?.profilesDigest === profilesDigest(spec, profiles);
   const hasEdges = edges?.edgesDigest === edgesDigest(spec);
-  const [pins, unpinned] = stillPossible(spec, profiles, wishes?.pins ?? {});
+  const [pins, unpinned] = possiblePins(spec, profiles, wishes?.pins ?? {});
   const hadCorrections = service !== undefined && service.service.corrections.length > 0;
   return {
     lastDecisionId,
     ...(good && { good }),
     controller: {
       ...agedLearned({ learning, service: isProfiled ? service : undefined, edges: hasEdges ? edges : undefined }, now),
-      ...(guardrails && { guardrails: stillStanding(spec, guardrails, now) }),
+      ...(guardrails && { guardrails: guardrailsFor(spec, guardrails, now) }),
     },
     wishes: { ...wishes, pins },
     ...(unpinned.length > 0 && { lostPins: unpinned }),
@@ -105,15 +106,15 @@ export async function readKeptState(
   };
 }
 
-interface KeptLearned {
+interface SavedLearned {
   readonly learning: (LearningSnapshot & Dated) | undefined;
-  readonly service: KeptService | undefined;
-  readonly edges: KeptEdges | undefined;
+  readonly service: SavedService | undefined;
+  readonly edges: SavedEdges | undefined;
 }
 
-/** What was learned, each part as old as it is by the wall clock. */
+/** Learned state, aged by the wall clock. */
 function agedLearned(
-  { learning: dated, service, edges }: KeptLearned,
+  { learning: dated, service, edges }: SavedLearned,
   { atEpochMs }: ClockReading,
 ): ControllerSnapshot {
   const stoppedMs = ({ keptAtEpochMs = Number.NEGATIVE_INFINITY }: Dated) => Math.max(0, atEpochMs - keptAtEpochMs);
@@ -128,15 +129,15 @@ function withoutDate({ keptAtEpochMs: _, ...learning }: LearningSnapshot & Dated
   return learning;
 }
 
-/** What to keep, the profiles that it was learned with, and when it is kept. */
+/** State to save, with its profiles and the time. */
 interface Learned {
   readonly kept: ControllerSnapshot;
   readonly profiles: ProfileSet;
   readonly now?: ClockReading;
 }
 
-/** Keeps what was learned and what the guardrails remember; what is missing of it stays as it was kept before. */
-export async function keepLearned(
+/** Saves learned state and guardrails. Missing parts keep their saved value. */
+export async function saveLearned(
   store: PlanStore,
   spec: PipelineSpec,
   { kept, profiles, now: keptAt = clockReading() }: Learned,
@@ -145,23 +146,23 @@ export async function keepLearned(
   const dated: Dated = { keptAtEpochMs: keptAt.atEpochMs };
   if (learning !== undefined) await store.keep(spec.name, 'learning', { ...learning, ...dated });
   if (service !== undefined) {
-    const value: KeptService = { profilesDigest: profilesDigest(spec, profiles), service, ...dated };
+    const value: SavedService = { profilesDigest: profilesDigest(spec, profiles), service, ...dated };
     await store.keep(spec.name, 'service', value);
   }
   if (edges !== undefined) {
-    const value: KeptEdges = { edgesDigest: edgesDigest(spec), edges, ...dated };
+    const value: SavedEdges = { edgesDigest: edgesDigest(spec), edges, ...dated };
     await store.keep(spec.name, 'edges', value);
   }
   if (guardrails !== undefined) {
-    const value: KeptGuardrails = { specDigest: specDigest(spec), guardrails, keptAt };
+    const value: SavedGuardrails = { specDigest: specDigest(spec), guardrails, keptAt };
     await store.keep(spec.name, 'guardrails', value);
   }
 }
 
-/** The changes of the last hour count for every description; what was on trial or held back only for the one that it was tried with. */
-function stillStanding(
+/** Changes of the last hour count for every description; a trial or back-off only for its own. */
+function guardrailsFor(
   spec: PipelineSpec,
-  { specDigest: digest, ...dated }: KeptGuardrails,
+  { specDigest: digest, ...dated }: SavedGuardrails,
   now: ClockReading,
 ): NonNullable<ControllerSnapshot['guardrails']> {
   const standing = guardrailsAfterRestart(dated, now);
@@ -172,15 +173,15 @@ function stillStanding(
 
 const edgesDigest = ({ edges }: PipelineSpec): string => sha256(canonicalJson(edges));
 
-/** Of the profiles that were measured and of those in the pipeline file. */
+/** Digest of measured and inline profiles. */
 function profilesDigest({ stages }: PipelineSpec, profiles: ProfileSet): string {
   const measured = profiles.map(({ stageId, variantId, points }) => ({ stageId, variantId, points }));
   const inline = stages.map(({ id, variants }) => [id, variants.map((variant) => [variant.id, variant.profile])]);
   return sha256(canonicalJson({ measured, inline }));
 }
 
-/** The pins that the pipeline file and the profiles still allow, each and together, and why others are not. */
-function stillPossible(
+/** Pins that pipeline file and profiles still allow, each and together, and reasons against the others. */
+function possiblePins(
   spec: PipelineSpec,
   profiles: ProfileSet,
   pins: PinsByStage,
@@ -196,7 +197,7 @@ function stillPossible(
         ? `there is no stage ${id}`
         : (pinObjection(stage, wanted) ??
           beyondBudget(spec, id, all) ??
-          // Profiles that are invalid end the start anyway.
+          // Invalid profiles end the start anyway.
           (curves.kind === 'invalid' ? undefined : unprofiledPins(stage, wanted, curves)));
     if (objection === undefined) kept = all;
     else objections.push(objection);
