@@ -99,8 +99,8 @@ export class EmbeddedActuator implements Actuator {
     });
   }
 
-  giveWay(): void {
-    this.#event((nowMs) => this.#fleet.giveWay(nowMs));
+  preempt(): void {
+    this.#event((nowMs) => this.#fleet.preempt(nowMs));
   }
 
   close(): Promise<void> {

@@ -13,7 +13,7 @@ export interface Actuator {
   runningPlan(): RunningPlan;
   apply(change: Change): Promise<void>;
   /** Preempts the change in progress: its `apply` resolves, and started work continues. */
-  giveWay(): void;
+  preempt(): void;
   close(): Promise<void>;
 }
 

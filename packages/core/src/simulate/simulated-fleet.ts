@@ -139,7 +139,7 @@ export class SimulatedFleet implements FleetEffects {
   /** Applies changes one by one like a control loop: a failure drops the rest. Preempts running changes. */
   apply(changes: readonly Change[], nowMs: number): void {
     this.#event(nowMs, () => {
-      if (this.#fleet.changing) this.#fleet.giveWay(nowMs);
+      if (this.#fleet.changing) this.#fleet.preempt(nowMs);
       // The outcome of preempted changes is not reported.
       this.#lastChange = undefined;
       this.#changes = changes;

@@ -13,7 +13,7 @@ describe('ControlLoop while changes are carried out', () => {
   function interrupted(over: LoopOver = {}) {
     const seen: boolean[] = [];
     const told: Observation['lastChange'][] = [];
-    let giveWay = (): void => {};
+    let preempt = (): void => {};
     const bench: LoopBench = new LoopBench({
       observe,
       decide: async ({ changing = false, lastChange }) => {
@@ -26,9 +26,9 @@ describe('ControlLoop while changes are carried out', () => {
         bench.applied.length > 0
           ? Promise.resolve()
           : new Promise((resolve) => {
-              giveWay = resolve;
+              preempt = resolve;
             }),
-      giveWay: () => giveWay(),
+      preempt: () => preempt(),
       ...over,
     });
     return { bench, seen, told };

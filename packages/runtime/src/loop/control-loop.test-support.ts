@@ -77,7 +77,7 @@ const statistics = {
 
 export type LoopOver = Partial<ControlLoopParts> & {
   readonly applyChange?: () => Promise<void>;
-  readonly giveWay?: () => void;
+  readonly preempt?: () => void;
 };
 
 export class LoopBench {
@@ -100,7 +100,7 @@ export class LoopBench {
         await over.applyChange?.();
         this.applied.push(next);
       },
-      giveWay: () => void over.giveWay?.(),
+      preempt: () => void over.preempt?.(),
       close: async () => {},
     };
     this.faults = new StandingFaults(Date.now, report);

@@ -223,7 +223,7 @@ export class ControlLoop {
       const { decision } = answer;
       if (decision?.kind !== 'apply' || this.#isOff) return;
       this.#urgent = { observation, answer: { ...answer, decision } };
-      actuator.giveWay();
+      actuator.preempt();
     } catch {
       // What cannot be observed or decided is met, and named, by the next tick.
     }

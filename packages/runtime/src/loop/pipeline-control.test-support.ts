@@ -72,7 +72,7 @@ export class ControlBench {
       await this.change();
       this.#run(to);
     },
-    giveWay: () => {},
+    preempt: () => {},
     close: async () => {},
   };
 

@@ -172,7 +172,7 @@ export function describeActuatorConformance<Subject extends ActuatorSubject>(
       const { actuator, scale, ready } = await open();
       await actuator.apply(scale({ replicas: 1 }));
       const first = actuator.apply(scale({ replicas: 2 }));
-      actuator.giveWay();
+      actuator.preempt();
       await first;
       expect(ready()).toHaveLength(1);
       await actuator.apply(scale({ replicas: 3 }));

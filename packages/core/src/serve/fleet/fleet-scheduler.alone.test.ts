@@ -26,7 +26,7 @@ describe('FleetScheduler, a stage on its own', () => {
     bench.applied(changeTo(planFor('s', 2)));
     bench.apply(changeTo(planFor('s', 6)));
     bench.advanceTo(bench.nowMs + 35);
-    bench.fleet.giveWay(bench.nowMs);
+    bench.fleet.preempt(bench.nowMs);
     expect(bench.having('ready')).toHaveLength(5);
     expect(bench.applied(changeTo(planFor('broken', 8))).kind).toBe('failed');
     expect(bench.shown()).toEqual(Array(5).fill('s:ready'));
@@ -37,7 +37,7 @@ describe('FleetScheduler, a stage on its own', () => {
     bench.applied(changeTo(planFor('s', 4)));
     bench.apply(changeTo(planFor('l', 4)));
     bench.advanceTo(bench.nowMs + 5);
-    bench.fleet.giveWay(bench.nowMs);
+    bench.fleet.preempt(bench.nowMs);
     bench.advanceTo(bench.nowMs + 60_000);
     expect([bench.shown(), restarts(bench)]).toEqual([Array(4).fill('s:ready'), 1]);
   });
@@ -48,7 +48,7 @@ describe('FleetScheduler, a stage on its own', () => {
     const begunMs = bench.nowMs;
     bench.apply(changeTo(planFor('l', 2)));
     bench.advanceTo(begunMs + 5);
-    bench.fleet.giveWay(bench.nowMs);
+    bench.fleet.preempt(bench.nowMs);
     bench.advanceTo(begunMs + 999);
     expect(bench.shown().slice(-1)).toEqual(['l:starting']);
     bench.advanceTo(begunMs + 1000);
@@ -61,7 +61,7 @@ describe('FleetScheduler, a stage on its own', () => {
     const bench = failingFrom(9, 'l', { budgetCpuCores: 5, surgeCpuCores: 1, startConcurrency: 1 });
     bench.apply(changeTo(planFor('l', 2)));
     bench.advanceTo(bench.nowMs + 5);
-    bench.fleet.giveWay(bench.nowMs);
+    bench.fleet.preempt(bench.nowMs);
     const answered = bench.apply(changeTo(planFor('s', 3), stageB));
     bench.advanceTo(bench.nowMs + 25);
     expect([answered, bench.having('ready', stageB).length]).toEqual([[{ kind: 'done' }], 3]);
@@ -80,7 +80,7 @@ describe('FleetScheduler, a stage on its own', () => {
     const failed = bench.apply(changeTo(planFor('l', 2, 1.5)));
     bench.advanceTo(bench.nowMs + 30);
     expect([failed, bench.shown()]).toEqual([[], ['s:ready', 's:ready', 'l:draining']]);
-    bench.fleet.giveWay(bench.nowMs);
+    bench.fleet.preempt(bench.nowMs);
     expect(failed).toMatchObject([{ kind: 'failed' }]);
     expect(bench.applied(changeTo(planFor('s', 4), stageB))).toEqual({ kind: 'done' });
     expect(bench.shown()).toEqual(Array(2).fill('s:ready'));
@@ -92,7 +92,7 @@ describe('FleetScheduler, a stage on its own', () => {
     bench.applied(changeTo(planFor('s', 4)));
     bench.apply(changeTo(planFor('l', 4)));
     while (ready('l') < 2) bench.advance();
-    bench.fleet.giveWay(bench.nowMs);
+    bench.fleet.preempt(bench.nowMs);
     const ends = bench.apply(changeTo(planFor('m', 4)));
     expect([ready('s'), ready('l')]).toEqual([2, 2]);
     while (ready('m') < 2) bench.advance();

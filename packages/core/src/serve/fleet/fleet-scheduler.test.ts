@@ -161,7 +161,7 @@ describe('FleetScheduler, a change that gives way', () => {
 
   it('ends at once with all that wait, goes on by itself, and the next begins beside it', () => {
     const { bench, before, waiting, begunMs } = onItsWay(planFor('s', 3));
-    bench.fleet.giveWay(bench.nowMs);
+    bench.fleet.preempt(bench.nowMs);
     expect([before, waiting]).toEqual([[{ kind: 'gave-way' }], [{ kind: 'gave-way' }]]);
     expect(bench.fleet.changing).toBe(false);
     expect(bench.applied(changeTo(planFor('s', 2), stageB))).toEqual({ kind: 'done' });
@@ -171,7 +171,7 @@ describe('FleetScheduler, a change that gives way', () => {
 
   it('goes over to another plan of its stage, and what it does not want of the old one is not put in service', () => {
     const { bench, begunMs } = onItsWay(planFor('l', 2));
-    bench.fleet.giveWay(bench.nowMs);
+    bench.fleet.preempt(bench.nowMs);
     expect(bench.applied(changeTo(planFor('s', 4)))).toEqual({ kind: 'done' });
     expect(bench.shown()).toEqual(Array(4).fill('s:ready'));
     expect(bench.events.some(([, , what, subject]) => what === 'serve' && subject.includes('-l-'))).toBe(false);
@@ -180,7 +180,7 @@ describe('FleetScheduler, a change that gives way', () => {
 
   it('turns back where one of its starts fails, though nobody waits for it', () => {
     const { bench, before } = onItsWay(planFor('broken', 2));
-    bench.fleet.giveWay(bench.nowMs);
+    bench.fleet.preempt(bench.nowMs);
     bench.advanceTo(bench.nowMs + 60_000);
     expect(before).toEqual([{ kind: 'gave-way' }]);
     expect(bench.shown()).toEqual(Array(2).fill('s:ready'));
@@ -190,11 +190,11 @@ describe('FleetScheduler, a change that gives way', () => {
   it('is waited for where the next has no room before it has arrived, and for no longer than it can arrive', () => {
     const limits = { budgetCpuCores: 4, surgeCpuCores: 1 };
     const { bench } = onItsWay(planFor('l', 2), limits);
-    bench.fleet.giveWay(bench.nowMs);
+    bench.fleet.preempt(bench.nowMs);
     expect(bench.applied(changeTo(planFor('s', 2), stageB))).toEqual({ kind: 'done' });
     expect(bench.shown()).toEqual(Array(2).fill('l:ready'));
     const tight = onItsWay(planFor('broken', 2), limits).bench;
-    tight.fleet.giveWay(tight.nowMs);
+    tight.fleet.preempt(tight.nowMs);
     expect(tight.applied(changeTo(planFor('s', 2), stageB)).kind).toBe('done');
     expect(tight.applied(changeTo(planFor('s', 9), stageB)).kind).toBe('failed');
   });

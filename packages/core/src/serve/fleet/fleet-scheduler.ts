@@ -111,7 +111,7 @@ export class FleetScheduler {
    * Ends the running and waiting changes at once, so that the next one need not wait for them. Started steps go on (a
    * growth without further starts) and turn back if a start fails, without a report.
    */
-  giveWay(nowMs: number): void {
+  preempt(nowMs: number): void {
     const active = this.#active;
     const waiting = this.#waiting.splice(0);
     this.#active = undefined;

@@ -36,7 +36,7 @@ function followed(turns: readonly Turn[], budgetCpuCores: number) {
   };
   let ends: ChangeEnd[] = [];
   for (const [index, { a, b, givesWayAfter }] of turns.entries()) {
-    if (bench.fleet.changing) bench.fleet.giveWay(bench.nowMs);
+    if (bench.fleet.changing) bench.fleet.preempt(bench.nowMs);
     const plan = { stages: { [stageA]: [a], [stageB]: [b] } } as unknown as Plan;
     const changes = [...diffUnderWay(bench.fleet.runningPlan(), plan, bounds)];
     const isLast = index === turns.length - 1;
