@@ -24,7 +24,6 @@ interface BacklogLaw {
   readonly slowWeight: number;
 }
 
-/** End of the table. */
 const HIGHEST_LOAD = 0.97;
 /** Variance of a level without arrivals, which keeps the equations regular. */
 const LEAST_VARIANCE_FRACTION = 0.02;

@@ -10,7 +10,6 @@ export interface LatencyLaw {
 }
 
 const ATOMS = 96;
-/** Resolution of a sum before merging. */
 const STEPS = 4096;
 
 /** Bin borders in probability. Half of the bins cover the upper tenth, narrowing toward 1. */

@@ -14,13 +14,10 @@ export interface StageRun {
   readonly curve: ServiceCurve;
   readonly replicas: number;
   readonly maxBatchSize: number;
-  /** Bucket depth of a share below one core. */
   readonly burstMs: number;
   readonly arrivedAtMs: Float64Array;
   readonly itemsOf: Uint16Array;
-  /** Requests not recorded at the start. */
   readonly warmUp: number;
-  /** Optional record of single items. */
   readonly itemTimes?: LatencyHistogram;
 }
 

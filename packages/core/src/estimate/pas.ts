@@ -20,7 +20,6 @@ export function variantAccuracy(stage: StageSpec, variantId: VariantId | undefin
   return stage.variants.find((variant) => variant.id === variantId)?.accuracy?.value ?? 1;
 }
 
-/** PAS of a full choice of variants. */
 export function pipelineAccuracy(spec: PipelineSpec, choice: Readonly<Record<StageId, VariantId>>): PipelineAccuracy {
   const measured = measuredAccuracy(spec.accuracyTable, choice);
   if (measured !== undefined) return { pas: measured, measured: true };

@@ -133,7 +133,6 @@ function visitedLaw(
   return lawSince(start, meet(last, last.length, constantLaw(0)));
 }
 
-/** Estimates the end-to-end latency of a pipeline. */
 export function estimatePipeline(query: PipelineQuery): PipelineEstimate {
   const stages = stageEstimates(query);
   if ([...stages.values()].some((estimate) => !estimate.stable)) {

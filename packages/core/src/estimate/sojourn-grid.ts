@@ -4,13 +4,10 @@
  * 1 for constant time. (The fixed-cost share φ = (b − b^(1−β)) ÷ (b − 1) crowds at 1 for large b.)
  */
 
-/** Replicas n. */
 export const replicaGrid: readonly number[] = [1, 2, 3, 4, 6, 8, 12, 16];
-/** Caps b. */
 export const capGrid: readonly number[] = [1, 2, 4, 8, 16, 32, 64];
 /** Scalings β. A cap of 1 has none. */
 export const scalingGrid: readonly number[] = [0, 0.15, 0.3, 0.5, 0.75, 1];
-/** Load factors ρ. */
 export const loadGrid: readonly number[] = [0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.78, 0.85, 0.9, 0.94, 0.97];
 
 /**
@@ -56,9 +53,7 @@ export interface SojournCell {
   readonly logTimes: readonly number[];
 }
 
-/** Bytes of one law. */
 export const CELL_BYTES = 4 + disturbedFractions.length - 1;
-/** Numbers of one decoded law: logit, then logs. */
 export const CELL_NUMBERS = 1 + disturbedFractions.length;
 
 const LOGIT_BOUND = 16;
@@ -106,5 +101,4 @@ export function decodeCell(bytes: Uint8Array, at: number, target: { numbers: Flo
 export const encodeBatch = (meanBatchSize: number): number =>
   clamp(Math.round(Math.log(meanBatchSize) / BATCH_STEP), 0, 255);
 
-/** ln of the mean batch size of a byte. */
 export const decodeBatch = (byte: number): number => byte * BATCH_STEP;

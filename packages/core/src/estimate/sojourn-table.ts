@@ -36,7 +36,6 @@ export function bytesOfBase64(text: string): Uint8Array {
   return bytes;
 }
 
-/** A stage in table coordinates. `scaling` is β of sojourn-grid. */
 export interface TablePoint {
   readonly replicas: number;
   readonly cap: number;

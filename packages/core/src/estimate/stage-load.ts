@@ -14,7 +14,6 @@ export interface StageLoad {
   readonly arrivalRps: number;
   /** Items per request. */
   readonly visits: number;
-  /** Mean items of one request that arrive together. */
   readonly groupSize: number;
   /** True behind a join: one item per group. */
   readonly joined: boolean;

@@ -19,7 +19,6 @@ export interface StageQuery {
   readonly replicas: number;
   readonly maxBatchSize: number;
   readonly arrivalRps: number;
-  /** Mean number of items that arrive together. */
   readonly groupSize: number;
   /** Items of one request among them. Default: all. */
   readonly itemsPerRequest?: number;
@@ -31,7 +30,6 @@ export interface StageEstimate {
   readonly loadFactor: number;
   readonly stable: boolean;
   readonly meanMs: number;
-  /** Mean batch size: arrivals at the next stage. */
   readonly meanBatchSize: number;
   /** Sojourn time (ms) that a `fraction` (0…1) of requests does not exceed. */
   quantileMs(fraction: number): number;

@@ -26,7 +26,6 @@ export interface StageShape {
   readonly dispersion: number;
 }
 
-/** Law and mean batch size. */
 export interface TableLaw {
   readonly law: SojournLaw;
   readonly meanBatchSize: number;
@@ -41,7 +40,6 @@ const HIGHEST_LOAD = 0.999;
 const BATCH_PART = 0.5;
 
 const cellDepths = Float64Array.from(disturbedFractions, (fraction) => -Math.log1p(-fraction));
-/** Scratch buffers of one computation. */
 const answer = new Float64Array(ANSWER_NUMBERS);
 const times = new Float64Array(cellDepths.length);
 const edgeLaw = new Float64Array(lawFractions.length);

@@ -15,17 +15,14 @@ export interface Fitting<Weights> {
 /** Equal training and seed give equal weights. */
 export interface ForecastMethod<Weights = unknown, Memory = unknown, Fit extends Fitting<Weights> = Fitting<Weights>> {
   readonly name: string;
-  /** Short or empty training gives the most neutral weights. */
   beginFit(training: TrainingPeaks, seed: number): Fit;
   fitStep(fit: Fit, training: TrainingPeaks): Fit;
-  /** Memory without observations. */
   begin(weights: Weights): Memory;
   /** Memory after one more maximum. `maximumRps` is finite and at least 0. */
   observe(weights: Weights, memory: Memory, maximumRps: number): Memory;
   predict(weights: Weights, memory: Memory): PeakForecast;
 }
 
-/** Name and weights as stored. */
 export interface TrainedForecaster {
   readonly method: string;
   readonly weights: unknown;

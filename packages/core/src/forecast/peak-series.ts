@@ -7,9 +7,7 @@
 export interface PeakTask {
   /** Seconds per bin. */
   readonly binS: number;
-  /** Bins that a forecast uses. */
   readonly lags: number;
-  /** Bins ahead whose maximum is forecast. */
   readonly horizonBins: number;
   /** Quantile of `upperRps`, in (0, 1). */
   readonly upperFraction: number;
@@ -86,7 +84,6 @@ export function peakTargets(maximaRps: Float64Array, horizonBins: number): Float
   return targets;
 }
 
-/** `memory` with one more maximum, no longer than `lags`. */
 export function remember(memory: readonly number[], maximumRps: number, lags: number): readonly number[] {
   return [...memory.slice(Math.max(0, memory.length - lags + 1)), maximumRps];
 }

@@ -7,14 +7,11 @@
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 
-/** Windows (s) of means, then of lines. */
 const MEANS_S = [3, 5, 10];
 const LINES_S = [20, 40, 80];
-/** Standard errors within which estimates agree. */
 const CONSISTENT_Z = 2;
 /** Normal quantile of 95 %. */
 const UPPER_Z = 1.645;
-/** Time until the next plan is in force. */
 const DEFAULT_HORIZON_MS = 12_000;
 
 /** Delay of the upper rate, so that a quiet moment during a rise does not shrink a plan. */

@@ -3,7 +3,6 @@ export interface Clock {
   nowMs(): number;
 }
 
-/** Clock with alarms. Tests use a manual one. */
 export interface AlarmClock extends Clock {
   /** Calls `ring` once, not before `atMs` and never during this call. The returned function cancels the alarm. */
   ringAt(atMs: number, ring: () => void): () => void;

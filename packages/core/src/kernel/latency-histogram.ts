@@ -50,7 +50,6 @@ export class LatencyHistogram {
     return this.#maxMs;
   }
 
-  /** Counts `latencyMs` `times` times. */
   record(latencyMs: number, times = 1): void {
     const index = bucketOf(latencyMs);
     this.#counts[index] = (this.#counts[index] as number) + times;

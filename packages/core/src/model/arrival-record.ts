@@ -11,7 +11,6 @@
 import { type ArrivalEnvelope, type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './expected-load.js';
 
 const KEPT_SECONDS = 600;
-/** Kept seconds and the running one. */
 const SLOTS = KEPT_SECONDS + 1;
 const KEPT_BLOCKS = (KEPT_SECONDS * 1000) / LONG_WINDOW_MS;
 /** Two minutes: earlier second differences are meaningless. */

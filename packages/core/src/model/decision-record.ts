@@ -12,13 +12,10 @@ export type DecisionTrigger = 'start' | 'plan' | 'burst' | 'roll-back' | 'manual
 /** Pins set while serving, in addition to those of the pipeline file. */
 export type PinsByStage = Readonly<Record<StageId, StagePins>>;
 
-/** Manual action and its stated reason. */
 export interface ManualAction {
   readonly action: 'pause' | 'resume' | 'advise' | 'pin' | 'unpin' | 'apply' | 'roll-back';
   readonly reason?: string;
-  /** Decision that is applied. */
   readonly decisionId?: number;
-  /** Pins in force after the action. */
   readonly pins?: PinsByStage;
 }
 
@@ -62,7 +59,6 @@ export interface DecisionRecord extends LaterFacts {
   readonly trigger?: DecisionTrigger;
   readonly mode?: ControlMode;
   readonly manual?: ManualAction;
-  /** Identifies the pipeline and profiles of the step. */
   readonly setupDigest?: string;
   /** Input of the step in addition to the observation (`StepInput`). Required for replay. */
   readonly input?: object;

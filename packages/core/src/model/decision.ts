@@ -14,12 +14,9 @@ export interface BatchTimes {
   readonly serviceMs: readonly number[];
 }
 
-/** Load above the planned load. */
 export interface Burst {
-  /** Window, ending now, with the strongest evidence. */
   readonly windowS: number;
   readonly arrivals: number;
-  /** Most arrivals of the planned load in this window. */
   readonly plannedArrivals: number;
   /** Arrivals of the window per second: the new rate, if it began with the window. */
   readonly rateRps: number;
@@ -32,7 +29,6 @@ export interface EdgeCount {
   /** Outputs of the stage before a `when` edge, and those that took it. */
   readonly offered: number;
   readonly taken: number;
-  /** Fanned-out outputs, and their items. */
   readonly fanOuts: number;
   readonly items: number;
 }
@@ -46,7 +42,6 @@ export interface LearnedEdge {
   readonly kind: 'fan-out' | 'branch';
   /** Mean items of a fan-out, or escalation probability (0…1) of a branch. */
   readonly value: number;
-  /** Value of the pipeline file. */
   readonly stated: number;
   /** Standard error of `value` when adopted, and the number of outputs behind it. */
   readonly standardError: number;
@@ -64,7 +59,6 @@ export interface LoadObservation {
 
 export interface StageObservation {
   readonly queueLength: number;
-  /** Requests dropped from its queue since the start. */
   readonly droppedTotal: number;
   /** Start of the current variant; absent if unknown. */
   readonly variantSinceMs?: number;
@@ -92,17 +86,14 @@ export interface Observation {
   readonly staleSources: readonly string[];
 }
 
-/** Expected load until the next plan is in force. */
 export interface Forecast {
   readonly method: string;
   readonly meanRps: number;
   /** Rate at which plans must hold. */
   readonly upperRps: number;
-  /** Preferred methods skipped because they returned no number. */
   readonly passedOver?: readonly string[];
 }
 
-/** Data behind a decision. */
 export interface DecisionEvidence {
   readonly forecast: Forecast;
   /** Load that was planned for and verified at; absent if nothing was planned. */
@@ -110,9 +101,7 @@ export interface DecisionEvidence {
   readonly result?: PlanResult;
   /** True if the running plan would miss the SLO or break a bound. Otherwise the change is an improvement. */
   readonly necessary?: boolean;
-  /** Plan rejected by a guardrail, and the guardrail. */
   readonly passedOver?: { readonly plan: Plan; readonly reason: string };
-  /** Burst behind a protective change. */
   readonly burst?: Burst;
   /** Learned fan-outs and branches that differ from the pipeline file. */
   readonly learnedEdges?: readonly LearnedEdge[];
@@ -120,7 +109,6 @@ export interface DecisionEvidence {
   readonly scaledProfiles?: readonly (ProfileScale & { readonly stageId: StageId; readonly variantId: VariantId })[];
 }
 
-/** Desired action with its reason. */
 export type Decision =
   | { readonly kind: 'hold'; readonly reason: string; readonly evidence: DecisionEvidence }
   | {

@@ -20,13 +20,10 @@ export interface BurstinessFit {
   readonly forgettingPerMs: number;
 }
 
-/** Poisson arrivals. */
 export const poissonBurstiness: Burstiness = { sloMs: 1000, dispersionAtSlo: 1, dispersionAt10s: 1 };
 
-/** Longer window. Slower changes belong to the forecast. */
 export const LONG_WINDOW_MS = 10_000;
 
-/** Smaller excess over Poisson is not modeled. */
 const LEAST_EXCESS = 0.02;
 
 /** Returns true if the stream cannot be distinguished from Poisson. */

@@ -10,7 +10,6 @@ export interface ObservationInput extends Omit<Observation, 'stages' | 'staleSou
   readonly staleSources?: readonly string[];
 }
 
-/** The observation of these readings. */
 export function buildObservation({ stages, dwell, staleSources = [], ...facts }: ObservationInput): Observation {
   const observed: Record<StageId, StageObservation> = {};
   for (const { id, queueLength, droppedTotal } of stages) {

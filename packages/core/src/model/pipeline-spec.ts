@@ -89,7 +89,6 @@ export interface VariantSpec {
   readonly artifact?: string;
   /** Required digest of the artifact, lower-case hex. */
   readonly artifactSha256?: string;
-  /** Server that runs it instead of stage code. */
   readonly server?: InferenceServerSpec;
   readonly accuracy?: Accuracy;
   /** Allowed core counts of a replica, ascending. */
@@ -98,13 +97,10 @@ export interface VariantSpec {
   readonly gpus: number;
   /** Declared time from start to ready. The measured value of the profile wins. */
   readonly loadMs?: number;
-  /** Inline profile. Without it the profile is measured. */
   readonly profile?: readonly ProfilePoint[];
-  /** Free values for the stage module. */
   readonly parameters: Readonly<Record<string, unknown>>;
 }
 
-/** Bounds for a plan of a stage. */
 export interface StageBounds {
   readonly minReplicas: number;
   readonly maxReplicas: number;
@@ -113,7 +109,6 @@ export interface StageBounds {
   readonly maxBatchWaitMs: number;
 }
 
-/** Choices fixed by the owner. */
 export interface StagePins {
   readonly variantId?: VariantId;
   readonly cpuCores?: number;
@@ -173,7 +168,6 @@ export interface EdgeSpec {
   readonly when?: { readonly condition: string; readonly probability: number };
 }
 
-/** `count` equal machines for packing replicas. */
 export interface NodeGroup extends Resources {
   readonly count: number;
 }
@@ -196,7 +190,6 @@ export interface ControlSpec {
   readonly intervalMs: number;
   /** Interval of burst detection between plans. Without it bursts are detected only when a plan is due. */
   readonly fastIntervalMs?: number;
-  /** Least time between variant switches of a stage. */
   readonly minDwellMs: number;
   /** Cores above the budget while old and new replicas overlap. Default: one replica of the largest kind. */
   readonly surgeCpuCores?: number;
@@ -206,7 +199,6 @@ export interface ControlSpec {
   readonly canary?: false;
 }
 
-/** Bounds on queues. */
 export interface AdmissionSpec {
   /** Most queued items per stage. Further items are dropped as `queue-full`; a fan-out beyond it fails its request. */
   readonly maxQueueLength: number;
@@ -226,7 +218,6 @@ export interface AdmissionSpec {
   readonly priorities?: PrioritySpec;
 }
 
-/** Code and labelled samples for `evaluate`. */
 export interface EvaluationSpec {
   readonly module: string;
   readonly dataPath: string;
@@ -249,7 +240,6 @@ export interface PipelineSpec {
   readonly evaluation?: EvaluationSpec;
   /** Machines with their sizes. Without it a budget is one pool. */
   readonly nodes?: readonly NodeGroup[];
-  /** Measured end-to-end accuracies. They win over the product. */
   readonly accuracyTable?: AccuracyTable;
 }
 
@@ -275,7 +265,6 @@ export interface PrioritySpec {
    * priorities wait. The sum is at most 1. The rest goes to the most urgent.
    */
   readonly shares: readonly number[];
-  /** Priority of requests without one. */
   readonly default: number;
 }
 

@@ -11,14 +11,12 @@ export interface StagePlan {
   readonly trafficFraction: number;
 }
 
-/** Estimate for a plan at the planned arrival rate. */
 export interface PlanPrediction {
   /** Infinity (null in JSON) if the load exceeds the capacity. */
   readonly latencyMs: number;
   readonly percentile: number;
   /** Pipeline accuracy score, fraction 0…1. */
   readonly pas: number;
-  /** Largest stable arrival rate of the pipeline. */
   readonly capacityRps: number;
   readonly cpuCores: number;
   readonly costPerHour: number;
@@ -45,7 +43,6 @@ export interface Plan {
   readonly verified?: PlanVerification;
 }
 
-/** Proof of a plan, and the computation behind it. */
 export interface Certificate {
   readonly claim: 'surrogate';
   readonly theta: number;
@@ -63,12 +60,10 @@ export interface Certificate {
 /** Smallest single relaxations that make the problem feasible, each found by solving. */
 export interface PlanFixes {
   readonly slo?: { readonly latencyMs: number };
-  /** Needed together: always `cpuCores`, and every other bounded resource. */
   readonly budget?: Budget & { readonly cpuCores: number };
   readonly accuracyFloor?: number;
 }
 
-/** Bound that makes the problem infeasible. */
 export type BindingConstraint = 'slo' | 'budget' | 'accuracy-floor' | 'capacity';
 
 export type PlanResult =

@@ -19,14 +19,11 @@ export interface ProfileScale {
   readonly measuredOn: string;
 }
 
-/** Measurements of one variant. */
 export interface LatencyProfile {
   readonly stageId: StageId;
   readonly variantId: VariantId;
   readonly points: readonly ProfilePoint[];
-  /** Time from start to ready. */
   readonly loadMs: number;
-  /** Set if measured on another machine. */
   readonly scaled?: ProfileScale;
 }
 

@@ -1,6 +1,5 @@
 /** End of a request. Every request ends exactly once. A drop is answered, never silent. */
 
-/** Reason for a drop. */
 export type DropReason =
   | 'queue-full'
   | 'memory-full'

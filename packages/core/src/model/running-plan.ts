@@ -7,7 +7,6 @@ export type HealthIssue = 'failing' | 'slow' | 'hung';
 /** Only `ready` replicas receive new batches. */
 export type ReplicaStatus = 'starting' | 'ready' | 'draining' | 'failed';
 
-/** One running copy of a variant. */
 export interface RunningReplica {
   readonly replicaId: ReplicaId;
   readonly variantId: VariantId;
@@ -15,7 +14,6 @@ export interface RunningReplica {
   readonly status: ReplicaStatus;
 }
 
-/** Replicas of a stage with the batching in force. */
 export interface RunningStage {
   readonly replicas: readonly RunningReplica[];
   readonly maxBatchSize: number;

@@ -41,7 +41,6 @@ export interface Tensor {
   readonly data: TensorData;
 }
 
-/** Tensors of one item by name. */
 export type TensorMap = Readonly<Record<string, Tensor>>;
 
 /** Declared type. −1 in `shape` is a dimension of any size. */

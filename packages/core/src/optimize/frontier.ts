@@ -32,14 +32,12 @@ export interface Frontier {
   readonly kind: 'frontier';
   readonly points: readonly FrontierPoint[];
   readonly toleranceFraction: number;
-  /** False if the label limit stopped the search. */
   readonly complete: boolean;
   /** Points found but not judged, because more exist than requested. */
   readonly omittedPoints: number;
   readonly factors: LatencyFactors;
 }
 
-/** Most points to keep. */
 export interface FrontierOptions {
   readonly mostPoints?: number;
 }

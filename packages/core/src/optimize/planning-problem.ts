@@ -20,13 +20,11 @@ export interface PlanningProblem {
   /** Requests per second; 0 asks for the smallest plan that answers a single request in time. */
   readonly arrivalRps: number;
   readonly burstiness?: Burstiness;
-  /** Deployed state. Adds the switching cost to the objective. */
   readonly runningPlan?: RunningPlan;
   readonly estimator: Estimator;
   readonly slo?: Slo;
   readonly budget?: Budget;
   readonly objective?: Objective;
-  /** Replaces the pins of stages for this problem. */
   readonly pins?: Readonly<Record<StageId, StagePins>>;
   /** Most labels of a solve at a time. Beyond it the answer is the best plan so far with a proven gap. */
   readonly labelLimit?: number;

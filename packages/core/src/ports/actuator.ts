@@ -17,7 +17,6 @@ export interface Actuator {
   close(): Promise<void>;
 }
 
-/** Ready replica for the data plane. */
 export interface ReadyReplica {
   readonly replicaId: ReplicaId;
   readonly variantId: VariantId;
@@ -32,13 +31,11 @@ export interface StageBatching {
   readonly maxBatchWaitMs: number;
 }
 
-/** Outcomes of both sides of a canary. */
 export interface CanaryCounts {
   readonly before: SideCount;
   readonly after: SideCount;
 }
 
-/** Data plane as seen by an actuator. */
 export interface ReplicaPool {
   addReplica(stageId: StageId, replica: ReadyReplica): void;
   /** Takes a replica out of service. Resolves when its running batch is done; unknown ids resolve at once. */
@@ -52,7 +49,6 @@ export interface ReplicaPool {
   canaryCounts(stageId: StageId): CanaryCounts;
   /** Closes the canary; its replicas that are not draining serve like all others. */
   closeCanary(stageId: StageId): void;
-  /** Called after a replica was lost and left service. */
   onReplicaLost(listener: (stageId: StageId, replicaId: ReplicaId) => void): void;
   /** Called after a running replica left service for good because of a health issue. */
   onReplicaUnhealthy(listener: (stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue) => void): void;

@@ -22,14 +22,12 @@ export interface ModelRunner {
   run(batch: readonly TensorMap[]): Promise<BatchResult>;
   /** True if `run` leaves the tensors intact, so that the caller may reuse them if the replica is lost. */
   readonly keepsTensors?: boolean;
-  /** Called once if the replica is lost while idle. */
   onLost(listener: (error: AppError) => void): void;
   close(): Promise<void>;
   /** Rejects a batch that does not end as lost. `close` does not wait for it. */
   abandon?(): void;
 }
 
-/** Variant of a stage to start on given resources. */
 export interface LaunchRequest {
   readonly stage: StageSpec;
   readonly variant: VariantSpec;
@@ -38,7 +36,6 @@ export interface LaunchRequest {
   readonly baseDir: string;
 }
 
-/** Started replica with its time from start to ready. */
 export interface LaunchedReplica {
   readonly runner: ModelRunner;
   readonly loadMs: number;

@@ -39,10 +39,8 @@ export interface PlanStore {
   /** Keeps the setup behind `setupDigest`. Unreferenced setups may be pruned after a day. */
   saveSetup(digest: string, setup: object, atEpochMs: number): Promise<void>;
   setup(digest: string): Promise<object | undefined>;
-  /** Replaces the previous value. */
   keep(pipelineName: string, name: KeptName, value: object): Promise<void>;
   kept(pipelineName: string, name: KeptName): Promise<object | undefined>;
-  /** Names of pipelines with decisions. */
   pipelineNames(): Promise<readonly string[]>;
   close(): Promise<void>;
 }

@@ -108,7 +108,6 @@ function checkCurves(subject: Subject, points: readonly ProfilePoint[], findings
   return curves;
 }
 
-/** Reads the profiles needed by the variants of `spec`. */
 export function curvesOf(spec: PipelineSpec, profiles: ProfileSet): CurvesOf {
   const findings: Findings = { problems: [], warnings: [] };
   const curves = new Map<StageId, Map<VariantId, Map<number, ServiceCurve>>>();

@@ -5,7 +5,6 @@
  * raised, and the leave-one-out error without the ends.
  */
 
-/** Profiled batch size and mean service time. */
 export interface MeasuredSize {
   readonly batchSize: number;
   readonly meanMs: number;

@@ -19,7 +19,6 @@ export function scaledPoint(point: ProfilePoint, factor: number): ProfilePoint {
   };
 }
 
-/** Profile of a machine `factor` (positive) times as slow. */
 export function scaleProfile(profile: LatencyProfile, scaled: ProfileScale): LatencyProfile {
   const { stageId, variantId, points, loadMs } = profile;
   const { factor } = scaled;
@@ -32,13 +31,11 @@ export function scaleProfile(profile: LatencyProfile, scaled: ProfileScale): Lat
   };
 }
 
-/** Profile measured elsewhere. */
 export interface ScaledProfile extends ProfileScale {
   readonly stageId: StageId;
   readonly variantId: VariantId;
 }
 
-/** Scaled profiles, as evidence of a plan. */
 export function scaledProfiles(profiles: ProfileSet): readonly ScaledProfile[] {
   return profiles.flatMap(({ stageId, variantId, scaled }) =>
     scaled === undefined ? [] : [{ stageId, variantId, ...scaled }],

@@ -72,7 +72,6 @@ function lawThrough(meanMs: number, p99Ms: number): LawOfPoint {
   };
 }
 
-/** Law of a profile point. */
 export function lawOfPoint(point: ProfilePoint): LawOfPoint {
   const wrong = wrongNumber(point);
   if (wrong !== undefined) return invalidPoint(wrong);
@@ -143,7 +142,6 @@ export function drawMs(law: ServiceLaw, rng: Rng): number {
   return law.kind === 'constant' ? law.ms : lawQuantileMs(law, rng.next());
 }
 
-/** Same shape with mean `meanMs`. */
 export function lawWithMean(law: ServiceLaw, meanMs: number): ServiceLaw {
   const factor = meanMs / lawMeanMs(law);
   switch (law.kind) {

@@ -37,13 +37,11 @@ export interface AttainmentVerdict {
 /** Normal quantile of a two-sided 99 % interval. */
 const Z_99 = 2.5758;
 const NOT_SLOW = 0.9;
-/** Fewer spans are not paired. */
 const FEWEST_PAIRS = 5;
 /** Required distance to the SLO per span, and required spans and requests, to ignore the slowest tenth. */
 const ROOM = 3;
 const FEWEST_SPANS = 10;
 const FEWEST_FAR_BELOW = 150_000;
-/** Sample growth considered for `undecided`. */
 const MUCH_MORE = 8;
 
 /**
@@ -58,7 +56,6 @@ function t99(degrees: number): number {
   return z + first / degrees + second / degrees ** 2 + third / degrees ** 3;
 }
 
-/** Latencies of requests in the counted time. */
 export class AttainmentSample {
   readonly #time: CountedTime;
   readonly #sloLatencyMs: number;

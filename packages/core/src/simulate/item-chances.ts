@@ -60,22 +60,18 @@ export class ItemChances implements PayloadAlgebra<number> {
     this.#branch = branchChances(spec);
   }
 
-  /** Key of the request with this number. */
   request(sequence: number): number {
     return mixKey(this.#seed + Math.imul(sequence, BY_REQUEST));
   }
 
-  /** Key of an item's output at a stage. */
   output(stage: number, key: number): number {
     return mixKey(key + Math.imul(stage + 1, BY_STAGE));
   }
 
-  /** True if the branch is taken. */
   takes({ index }: { readonly index: number }, key: number): boolean {
     return uniformOf(key + Math.imul(index + 1, FOR_BRANCH)) < (this.#branch[index] ?? 1);
   }
 
-  /** Number of items of a fan-out. */
   items({ index }: { readonly index: number }, key: number): number {
     return this.#itemsOf(index, fanOutKey(index, key));
   }

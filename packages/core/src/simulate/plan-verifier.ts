@@ -48,7 +48,6 @@ export function verifiersOf(input: VerifierInput): (load: ExpectedLoad) => PlanV
   };
 }
 
-/** Verifier for one load. */
 export function planVerifier(input: VerificationInput): PlanVerifier {
   const { arrivalRps: _, burstiness: __, envelope: ___, backlog: ____, ...rest } = input;
   return verifiersOf(rest)(input);

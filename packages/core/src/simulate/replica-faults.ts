@@ -19,7 +19,6 @@ export type ReplicaFault =
 
 export interface FaultSchedule {
   startFails(stageId: StageId, replica: RunningReplica): boolean;
-  /** Faults of a replica in service from `readyAtMs` on. */
   faultsOf(stageId: StageId, replica: RunningReplica, readyAtMs: number): readonly ReplicaFault[];
 }
 
@@ -64,7 +63,6 @@ export function randomFaults(rates: FaultRates, rng: Rng): FaultSchedule {
   };
 }
 
-/** Slowdown factor of a batch that starts now. */
 export function slowness(faults: readonly ReplicaFault[], nowMs: number): number {
   let factor = 1;
   for (const fault of faults) {
@@ -73,7 +71,6 @@ export function slowness(faults: readonly ReplicaFault[], nowMs: number): number
   return factor;
 }
 
-/** True if a batch that ends now fails. */
 export function failsBatches(faults: readonly ReplicaFault[], nowMs: number): boolean {
   return faults.some((fault) => {
     if (fault.kind !== 'failing' || nowMs < fault.fromMs || nowMs >= fault.untilMs) return false;
@@ -81,7 +78,6 @@ export function failsBatches(faults: readonly ReplicaFault[], nowMs: number): bo
   });
 }
 
-/** True if the replica hangs. */
 export function hangs(faults: readonly ReplicaFault[], nowMs: number): boolean {
   return faults.some((fault) => fault.kind === 'hang' && fault.atMs <= nowMs);
 }

@@ -67,7 +67,6 @@ export class ServingPolicies {
     this.#setAll();
   }
 
-  /** Policy of a canary of `to` at a stage. */
   canaryPolicy(stageId: StageId, to: StagePlan): BatchPolicy {
     const stages = { ...this.#serving, [stageId]: [to] };
     const policies = batchPolicies(this.#spec, { stages }, this.#curves);

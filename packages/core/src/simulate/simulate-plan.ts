@@ -315,7 +315,6 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
   }
 }
 
-/** Runs until the load and every request have ended. */
 export function simulatePlan(input: SimulationInput): SimulationRun {
   return new Simulation(input).run();
 }

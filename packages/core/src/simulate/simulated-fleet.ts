@@ -23,14 +23,12 @@ import type { ServingGraph } from '../serve/serving-graph.js';
 import { type FaultSchedule, failsBatches, hangs, type ReplicaFault } from './replica-faults.js';
 import { ServingPolicies } from './serving-policies.js';
 
-/** Payloads are keys of `ItemChances`. */
 export type SimulatedReplica = ServingReplica<number, undefined>;
 
 /** `loadMs`: time from start to ready of a variant. `schedule` adds an event. */
 export interface FleetDeps {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
-  /** Initial service times of drop rules. */
   readonly expectedCurves: ServiceCurves;
   readonly graph: ServingGraph;
   readonly scheduler: PipelineScheduler<number, undefined, AppError>;
@@ -55,7 +53,6 @@ export interface Engine {
   readonly stageId: StageId;
   readonly curve: ServiceCurve;
   readonly faults: readonly ReplicaFault[];
-  /** Set in service. */
   replica: SimulatedReplica | undefined;
   lost: boolean;
 }
@@ -72,7 +69,6 @@ const ALARM = 0;
 const STARTED = 1;
 const CRASHED = 2;
 
-/** Applies plans and changes in simulated time. */
 export class SimulatedFleet implements FleetEffects {
   readonly #setup: FleetDeps;
   readonly #fleet: FleetScheduler;
@@ -113,7 +109,6 @@ export class SimulatedFleet implements FleetEffects {
     this.#fleet.field(plan);
   }
 
-  /** Replaces the service times of drop rules. */
   setExpectedCurves(curves: ServiceCurves, nowMs: number): void {
     this.#event(nowMs, () => this.#policies.follow(curves));
   }
@@ -130,7 +125,6 @@ export class SimulatedFleet implements FleetEffects {
     return lost || (faults.length > 0 && hangs(faults, nowMs)) ? undefined : replica;
   }
 
-  /** True if the batch that ends now fails. */
   fails(index: number, nowMs: number): boolean {
     const { faults } = this.#engines[index] as Engine;
     return faults.length > 0 && failsBatches(faults, nowMs);
@@ -160,7 +154,6 @@ export class SimulatedFleet implements FleetEffects {
     return this.#fleet.changing;
   }
 
-  /** Handles a fleet event. */
   take(event: number, nowMs: number): void {
     const code = FIRST_EVENT - event;
     const number = Math.floor(code / KINDS);
@@ -187,7 +180,6 @@ export class SimulatedFleet implements FleetEffects {
     return this.#left.length > 0;
   }
 
-  /** Continues after replicas have left. */
   settle(nowMs: number): void {
     this.#event(nowMs, () => undefined);
   }
@@ -334,12 +326,10 @@ function startFailure(stageId: StageId): AppError {
   return new AppError('MODEL_LOAD_FAILED', `A replica of stage '${stageId}' did not start.`);
 }
 
-/** Failure of items on a failing replica. */
 export function stageFailure(stageId: StageId): AppError {
   return new AppError('STAGE_FAILED', `Stage '${stageId}' failed.`);
 }
 
-/** Failure of requests on a lost replica. */
 export function replicaLostFailure(stageId: StageId): AppError {
   return new AppError('REPLICA_LOST', `Stage '${stageId}' lost a replica.`, { retryable: true });
 }

@@ -18,7 +18,6 @@ import type { MeanUse } from './use-meter.js';
 export interface SimulationInput {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
-  /** Plan in force at the start. */
   readonly plan: Plan;
   readonly arrivals: ArrivalProcess;
   readonly rng: Rng;
@@ -43,11 +42,9 @@ export interface SimulationInput {
   readonly measureFromMs?: number;
   /** Accuracy (fraction) of the running plan; default 0. */
   readonly accuracyOf?: (running: RunningPlan) => number;
-  /** Called at each start of a batch. */
   readonly onBatch?: (replica: SimulatedReplica, times: { readonly nowMs: number; readonly serviceMs: number }) => void;
   /** Called after each step of the fleet, possibly several times at an instant. */
   readonly onFleet?: (running: RunningPlan, nowMs: number) => void;
-  /** Called at each end of a request. */
   readonly onEnd?: (end: SimulatedEnd) => void;
 }
 
@@ -58,11 +55,9 @@ export interface SimulatedServiceTimes {
 }
 
 export interface SimulatedClients {
-  /** Time from arrival to the deadline. */
   timeoutMs(sequence: number): number;
   /** Time from arrival until the client leaves; Infinity for never. */
   patienceMs(sequence: number): number;
-  /** Stated priority (see `PrioritySpec`). */
   priority?(sequence: number): number;
 }
 
@@ -74,7 +69,6 @@ export interface SimulatedEnd {
   readonly arrivedAtMs: number;
   readonly endedAtMs: number;
   readonly latencyMs: number | undefined;
-  /** Number of parts that joins went without. */
   readonly missing: number;
   /** Accuracy (fraction) of the running plan at the end. */
   readonly pas: number;
@@ -87,7 +81,6 @@ export interface SimulatedView {
   readonly changing: boolean;
   /** Observes everything; counts since the last observation and the end of the last change are told once. */
   observe(): Observation;
-  /** Observes without the facts that are told once. */
   peek(): Observation;
 }
 
@@ -98,7 +91,6 @@ export interface SimulatedController {
   readonly looksWhileChanging?: boolean;
   /** Changes to carry out; undefined if there is nothing to carry out. */
   decide(view: SimulatedView): readonly Change[] | undefined;
-  /** Time from start to ready of a replica. */
   loadMs(stageId: StageId, variantId: VariantId): number;
   /** Service times that drop rules use, at first and after each decision; those of the simulated batches when left out. */
   expectedCurves?(): ServiceCurves;
@@ -108,6 +100,5 @@ export interface SimulationRun {
   readonly tally: SimulationTally;
   readonly endedAtMs: number;
   readonly graph: ServingGraph;
-  /** Over the measured time. */
   readonly meanUse: MeanUse;
 }

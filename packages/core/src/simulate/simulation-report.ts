@@ -31,7 +31,6 @@ export interface StageFigures {
   readonly busyFraction: number;
 }
 
-/** Resources and cost are means over the measured time. */
 export interface SimulationReport {
   readonly requests: number;
   readonly completed: number;

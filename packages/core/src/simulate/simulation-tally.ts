@@ -7,9 +7,7 @@ export class StageTally {
   readonly serviceMs = new LatencyHistogram();
   batches = 0;
   items = 0;
-  /** Replica-milliseconds in batches. */
   busyMs = 0;
-  /** Requests dropped from its queue. */
   dropped = 0;
 
   batchStarted(

@@ -13,7 +13,6 @@ export interface MeanUse {
   readonly durationMs: number;
 }
 
-/** Integrates use from `fromMs` on. */
 export class UseMeter {
   readonly #fromMs: number;
   readonly #replicas: Float64Array;
@@ -29,7 +28,6 @@ export class UseMeter {
     this.#capacityRps = new Float64Array(stageCount);
   }
 
-  /** `uses` applies from `nowMs` on. */
   note(uses: readonly StageUse[], nowMs: number): void {
     this.#integrate(nowMs);
     this.#current = uses;

@@ -34,7 +34,6 @@ export function itemsPerRequest(spec: PipelineSpec): number {
  * after the grace. The number of arrivals is fixed, so overloaded plans cost no more.
  */
 
-/** `workStageRequests` bounds the size (simulated items over all stages). */
 export interface VerificationInput extends ExpectedLoad {
   readonly spec: PipelineSpec;
   readonly curves: ServiceCurves;
@@ -58,7 +57,6 @@ export interface VerificationRun {
   readonly undecided: boolean;
 }
 
-/** Simulates `plan` against the SLO of the spec. */
 export const verifyPlan = (input: VerificationInput, plan: Plan): PlanVerification =>
   verificationRun(input, plan).verification;
 

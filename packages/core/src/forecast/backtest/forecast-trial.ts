@@ -26,7 +26,6 @@ export interface TrialRequest {
   readonly onProgress?: (progress: TrialProgress) => void;
 }
 
-/** Progress in training steps and stretches of rolling. */
 export interface TrialProgress {
   readonly doneUnits: number;
   readonly totalUnits: number;
@@ -36,9 +35,7 @@ export interface TrialProgress {
 export interface TriedMethod extends JudgedForecasts {
   readonly name: string;
   readonly weights: unknown;
-  /** Time of training on the whole training part. */
   readonly fitMs: number;
-  /** Mean time to observe a bin and forecast. */
   readonly predictMs: number;
 }
 
@@ -46,22 +43,17 @@ export interface TriedMethod extends JudgedForecasts {
 export interface Trial {
   readonly testBins: Int32Array;
   readonly methods: readonly TriedMethod[];
-  /** Method selected by validation when testing began. */
   readonly selected: string;
-  /** Forecasts of the method selected at each time. */
   readonly inForce: InForce;
 }
 
 export interface InForce extends JudgedForecasts {
-  /** Number of selection changes. */
   readonly changes: number;
-  /** Step times: scores, selection, next forecast of every method. */
   readonly stepsMs: Float64Array;
 }
 
 const VALIDATION_FRACTION = 0.2;
 const BINS_PER_UNIT = 1000;
-/** Bins averaged in `predictMs`. */
 const TIMED_BINS = 300;
 
 interface Parts {
@@ -71,7 +63,6 @@ interface Parts {
   readonly endTest: number;
 }
 
-/** Runs a trial. Figures are empty without test bins. */
 export function forecastTrial(request: TrialRequest): Trial {
   const { task, series, methods } = request;
   const parts = partsOf(request);

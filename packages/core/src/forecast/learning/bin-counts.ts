@@ -5,7 +5,6 @@ import { normalQuantile } from '../../kernel/normal-quantile.js';
 /** `second` is the one after the last read, counted from the start of the record. */
 export interface BinCounts {
   readonly second: number;
-  /** Seconds of the current bin, and their largest count. */
   readonly inBin: number;
   readonly maximumRps: number;
 }
@@ -13,7 +12,6 @@ export interface BinCounts {
 /** Bins start at multiples of their length. */
 export const noCounts: BinCounts = { second: -1, inBin: 0, maximumRps: 0 };
 
-/** State, and the maxima of completed bins. */
 export interface ReadCounts {
   readonly counts: BinCounts;
   readonly maximaRps: readonly number[];

@@ -18,7 +18,6 @@ export interface FitRound {
   readonly methods: readonly string[];
   /** Scores of the first pass so far. */
   readonly scores: readonly Score[];
-  /** Results of the second pass so far. */
   readonly forecasters: readonly TrainedForecaster[];
   /** Current fit; absent between two. */
   readonly fit?: Fitting<unknown>;

@@ -23,14 +23,12 @@ export interface LearningRules {
   readonly seed: number;
 }
 
-/** Plain data. */
 export interface LoadLearning {
   readonly counts: BinCounts;
   /** Bin maxima, oldest first, at most a week. */
   readonly historyRps: readonly number[];
   /** Bins of the last round's training; 0 before the first. */
   readonly fittedBins: number;
-  /** Bins since that round began. */
   readonly binsSince: number;
   readonly round?: FitRound;
   /** Absent until the first round is done. */
@@ -39,7 +37,6 @@ export interface LoadLearning {
   readonly waitsBins?: number;
 }
 
-/** State worth keeping over a restart. */
 export interface LearningSnapshot {
   readonly historyRps: readonly number[];
   readonly fittedBins: number;

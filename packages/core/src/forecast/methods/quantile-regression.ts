@@ -64,7 +64,6 @@ const SMOOTHING = 1e-4;
 const LEAST_SMOOTHING = 1e-9;
 const POINT_FRACTION = 0.5;
 
-/** Untrained it is the last value. */
 export const quantileRegression: ForecastMethod<RegressionWeights, readonly number[]> = {
   name: 'quantile-regression',
   beginFit: ({ task }) => {

@@ -72,7 +72,6 @@ export const lastTwoMax = windowMethod({
 
 export const windowMax = windowMethod({ name: 'window-max', windowBins: ({ lags }) => lags, pointRps: largestOf });
 
-/** Baseline for all others. */
 export const lastValue = windowMethod({
   name: 'last-value',
   windowBins: () => 1,

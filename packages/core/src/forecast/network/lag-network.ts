@@ -2,8 +2,6 @@ import { type AffineMap, applyBackward, applyMap, endOf, spreadWeights } from '.
 import { type Network, OUTPUTS } from './network.js';
 import { networkMethod } from './network-method.js';
 
-/** Dense network: inputs → h → h → outputs with tanh. */
-
 const HIDDEN_UNITS = 16;
 
 /** Two hidden layers of 16 units, trained on 256,000 examples (with repetition). */

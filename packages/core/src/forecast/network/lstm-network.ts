@@ -19,7 +19,6 @@ export const lstm = networkMethod({
   rate: 4e-3,
 });
 
-/** Values kept for the backward pass. */
 interface Step {
   /** [lag, last input, hidden state before]. */
   readonly input: Float64Array;

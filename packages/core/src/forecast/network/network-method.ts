@@ -22,7 +22,6 @@ export interface NetworkWeights extends LevelSpread {
 export interface NetworkFit extends Fitting<NetworkWeights> {
   readonly seed: number;
   readonly lossScale: LossScale;
-  /** Adam state, as long as the parameters. */
   readonly mean: readonly number[];
   readonly square: readonly number[];
 }
@@ -48,7 +47,6 @@ const BATCHES_PER_STEP = 50;
 /** Warm-up of the rate: Adam's first estimates are rough. */
 const WARM_UP_BATCHES = 100;
 
-/** Limits repetition of few examples, against overfitting. */
 const MOST_EPOCHS = 50;
 
 /** Method of a rule. Without examples it predicts the level of the lags. */

@@ -4,7 +4,6 @@ import type { Rng } from '../../kernel/rng.js';
 /** Log of point and quantile, relative to the level. */
 export const OUTPUTS = 2;
 
-/** Parameters are an argument. */
 export interface Network {
   /** The last layer starts at 0. */
   initialParameters(rng: Rng): Float64Array;

@@ -11,11 +11,9 @@ export interface LevelSpread {
   readonly stdLogLevel: number;
 }
 
-/** Smoothing of the level over about four bins. */
 const LEVEL_WEIGHT = 0.4;
 /** Scales log ratios, mostly within a tenth, to order 1. */
 const RATIO_GAIN = 3;
-/** Ratios near zero arrivals are clipped. */
 const LEAST_INPUT = -3;
 
 /** Smoothed level of the values from `at` on, plus half a request. */

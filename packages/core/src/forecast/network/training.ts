@@ -7,7 +7,6 @@ import { HALF_REQUEST_RPS } from './relative-lags.js';
 /** Arrays of one length. */
 export interface AdamState {
   readonly parameters: Float64Array;
-  /** Smoothed gradient and squared gradient. */
   readonly mean: Float64Array;
   readonly square: Float64Array;
 }
@@ -73,13 +72,11 @@ export interface RelativeTarget {
   readonly target: number;
 }
 
-/** Constants of a training. */
 export interface LossScale {
   readonly upperFraction: number;
   readonly meanTarget: number;
 }
 
-/** Slopes of the two losses in their outputs. */
 export function writeLossGradient(
   gradient: Float64Array,
   outputs: Float64Array,

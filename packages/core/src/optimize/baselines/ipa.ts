@@ -7,6 +7,5 @@ import { optimize } from '../optimize.js';
 import type { Policy } from '../planning-problem.js';
 import { literatureProblem, literatureWeights } from './literature-problem.js';
 
-/** Policy `ipa`. */
 export const ipa: Policy = (problem, verify) =>
   optimize(literatureProblem(problem, literatureWeights(problem)), verify);

@@ -6,7 +6,6 @@ import { onBaseCores } from './base-cores.js';
 /** α·PAS − β·cost − δ·Σ batch as released for the video pipeline. */
 const RELEASED: Objective = { kind: 'weights', accuracy: 2, cost: 1, batch: 1e-6 };
 
-/** Weights of the problem, otherwise the released ones. */
 export function literatureWeights(problem: PlanningProblem): Objective {
   const { objective } = specOf(problem);
   return objective.kind === 'weights' ? objective : RELEASED;

@@ -13,6 +13,5 @@ const frozenReplicas = ({ bounds }: StageSpec) => ({
   replicas: Math.min(bounds.maxReplicas, Math.max(bounds.minReplicas, REPLICAS)),
 });
 
-/** Policy `rim`. */
 export const rim: Policy = (problem, verify) =>
   optimize(literatureProblem(problem, { kind: 'max-accuracy' }, frozenReplicas), verify);

@@ -4,7 +4,6 @@ import type { StageOption } from '../options/stage-option.js';
 import type { LatencyFactors } from '../options/surrogate.js';
 import type { PlanningProblem, VerifyPlan } from '../planning-problem.js';
 
-/** Verification at an arrival rate. */
 export type VerifierAt = (arrivalRps: number) => VerifyPlan;
 
 /** Plan, prepared problem and surrogate factors. `verifierAt` is absent if nothing was simulated. */
@@ -23,7 +22,6 @@ export const matchesOption = (part: StagePlan, o: StageOption): boolean =>
   o.maxBatchSize === part.maxBatchSize &&
   o.replicas === part.replicas;
 
-/** Options that make up a plan. */
 export function optionsOf(prepared: PreparedProblem, plan: Plan): readonly StageOption[] | undefined {
   const chosen = prepared.spec.stages.map((stage, s) => {
     const [part] = plan.stages[stage.id] ?? [];

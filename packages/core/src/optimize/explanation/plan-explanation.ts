@@ -6,7 +6,6 @@ import type { BindingConstraint } from '../../model/plan.js';
 export interface ChangedOutcome {
   readonly value?: number;
   readonly costPerHour?: number;
-  /** Stages that would run differently. */
   readonly changedStages: readonly StageId[];
 }
 
@@ -30,7 +29,6 @@ export interface StageExplanation {
   readonly latencyMs: number;
   readonly sloFraction: number;
   readonly costFraction: number;
-  /** Highest arrival rate of the pipeline at this stage. */
   readonly capacityRps: number;
   /** Next more accurate variant, and next cheaper per item. */
   readonly nextBetter?: RejectedVariant;

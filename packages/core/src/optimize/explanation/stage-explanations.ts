@@ -41,7 +41,6 @@ export function stageExplanations(explained: ExplainedPlan): Readonly<Record<Sta
   );
 }
 
-/** First stage with the largest value of each kind. */
 export function bindingStages(stages: Readonly<Record<StageId, StageExplanation>>): BindingStages {
   const largest = (amountOf: (stage: StageExplanation) => number): StageId => {
     const all = Object.entries(stages).map(([id, stage]) => ({ id: id as StageId, amount: amountOf(stage) }));

@@ -18,7 +18,6 @@ import {
 } from './label-problem.js';
 import { largest } from './relaxed-score.js';
 
-/** Objective and cost. */
 export interface LabelGoal {
   readonly goal: Goal;
   /** Option cost in the unit of the goal; absent if the goal has no cost. */

@@ -11,10 +11,8 @@ import type { LabelProblem } from './label-problem.js';
 
 /** Finish time across a cut: the latest of earlier slots and possibly the node's own. */
 export interface Slot {
-  /** Merged slots of the previous cut. */
   readonly from: readonly number[];
   readonly includesOwn: boolean;
-  /** Open nodes of the slot. */
   readonly nodes: readonly number[];
 }
 
@@ -23,11 +21,8 @@ export interface ScoreClass {
   readonly from: readonly { readonly index: number; readonly visitsNode: boolean }[];
 }
 
-/** Transition from one cut to the next. */
 export interface Step {
-  /** Slots that the node waits for. */
   readonly startSlots: readonly number[];
-  /** Number of them that it waits for. */
   readonly awaited: number;
   readonly slots: readonly Slot[];
   readonly classes: readonly ScoreClass[];

@@ -32,7 +32,6 @@ export class Expansion {
   /** Current label: node start (ms), and ready time per new slot without the node. */
   #startMs = 0;
   readonly #ready: Float64Array;
-  /** Least bound worth keeping. */
   bar = Number.NEGATIVE_INFINITY;
 
   constructor(terms: StepTerms, from: LabelStore, timed: boolean) {
@@ -60,7 +59,6 @@ export class Expansion {
     }
   }
 
-  /** Same for given options, without a bar. */
   expandBy(a: number, options: readonly number[], take: (label: number) => void): void {
     const { node, latestFinishMs } = this.#terms;
     const base = a * this.#from.dims;

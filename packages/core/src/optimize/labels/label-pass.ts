@@ -9,7 +9,6 @@ import type { Incumbent } from './multipliers.js';
 import { paretoFilter } from './pareto-filter.js';
 import { type BoundedProblem, type StepTerms, stepTerms } from './step-terms.js';
 
-/** Closer values are equal. */
 const VALUE_TIE = 1e-12;
 
 /** Value that a better choice must exceed. */
@@ -37,7 +36,6 @@ export interface PassResult {
 const CROWDING = 8;
 const LEAST_CROWD = 4096;
 
-/** Candidates at a node before thinning. */
 export const crowdOf = (width: number, { labelLimit }: LabelProblem): number =>
   Math.max(LEAST_CROWD, Math.min(CROWDING * width, labelLimit));
 

@@ -29,7 +29,6 @@ export type Goal =
   | { readonly kind: 'cost'; readonly scoreFloor: number }
   | { readonly kind: 'weights'; readonly accuracy: number };
 
-/** No floor: below every score. */
 export const NO_FLOOR = -1e6;
 
 /** Outcome of all `when` edges: probability and visited nodes. */
@@ -42,7 +41,6 @@ export interface Scenario {
 export interface NodeGraph {
   readonly predecessors: readonly (readonly number[])[];
   readonly successors: readonly (readonly number[])[];
-  /** Number of predecessors that a node waits for. */
   readonly awaited: readonly number[];
   readonly isOutput: readonly boolean[];
 }
@@ -57,7 +55,6 @@ export interface LabelProblem {
   readonly cost?: { readonly amount: number; readonly perUnit: number } | undefined;
   readonly goal: Goal;
   readonly scenarios: readonly Scenario[];
-  /** Accepts or refuses complete choices by option sources. */
   readonly accepts?: (sources: Int32Array) => boolean;
   readonly labelLimit: number;
 }

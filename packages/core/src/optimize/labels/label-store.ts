@@ -8,11 +8,9 @@ export class LabelStore {
   coordinates: Float64Array;
   /** Worth so far at current prices, waiting included. */
   collected: Float64Array;
-  /** Relaxed total score so far. */
   relaxedScore: Float64Array;
   /** Label position in the previous cut. */
   parent: Int32Array;
-  /** Option of the node between the cuts. */
   option: Int32Array;
   count = 0;
 
@@ -25,7 +23,6 @@ export class LabelStore {
     this.option = new Int32Array(room);
   }
 
-  /** Makes space for one more label. */
   reserve(): void {
     if (this.count < this.parent.length) return;
     const larger = new LabelStore(this.dims, this.parent.length * 2);

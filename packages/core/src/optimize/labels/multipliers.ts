@@ -7,7 +7,6 @@ import { choiceValue, goalValue, type LabelProblem } from './label-problem.js';
 import { type Prices, Pricing } from './pricing.js';
 import { accuracyLine, largest, type RelaxedScore, smallest } from './relaxed-score.js';
 
-/** A choice with its value. */
 export interface Incumbent {
   readonly value: number;
   readonly choice: Int32Array;
@@ -19,7 +18,6 @@ export interface Multipliers {
   readonly constant: number;
   /** Worth of one unit of score. */
   readonly scoreSlope: number;
-  /** Worth of each option of each node. */
   readonly reduced: readonly Float64Array[];
   /** Maximum per node. */
   readonly best: Float64Array;
@@ -30,7 +28,6 @@ export interface Multipliers {
   edgePrice(p: number, v: number): number;
 }
 
-/** Prices, best choice found, and proof of infeasibility. */
 export interface AscentResult {
   readonly multipliers: Multipliers;
   readonly incumbent: Incumbent | undefined;
@@ -39,7 +36,6 @@ export interface AscentResult {
 
 export interface AscentStart {
   readonly iterations: number;
-  /** Value of a known choice. */
   readonly known?: number | undefined;
   readonly prices?: Prices | undefined;
 }

@@ -57,7 +57,6 @@ export interface Excess {
   readonly floor: number;
 }
 
-/** Worth of options at the current prices. */
 export class Pricing {
   readonly #problem: LabelProblem;
   readonly #relaxed: RelaxedScore;
@@ -106,7 +105,6 @@ export class Pricing {
     return this.#problem.goal.kind === 'cost' ? this.#prices.floor / this.#floorScale : this.#line.slope;
   }
 
-  /** Part of the bound that no option changes. */
   get constant(): number {
     const { goal } = this.#problem;
     const { paths, amounts, floor } = this.#prices;

@@ -70,7 +70,6 @@ export function scoreRange(problem: LabelProblem): { readonly highest: Float64Ar
   };
 }
 
-/** Bound over the problem's remaining options. */
 export function relaxedScore(problem: LabelProblem): RelaxedScore {
   const { scenarios, nodes } = problem;
   const weights = new Float64Array(nodes.length).fill(1);

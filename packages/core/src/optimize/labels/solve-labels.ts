@@ -15,11 +15,9 @@ import { type RelaxedScore, relaxedScore, smallest } from './relaxed-score.js';
 export interface LabelSolution {
   readonly incumbent?: Incumbent;
   readonly optimal: boolean;
-  /** No choice is worth more. */
   readonly upperBound: number;
   /** Sources of options, per node, that a choice of at least this value can contain. */
   readonly candidates: readonly Int32Array[];
-  /** Final prices, good for problems with the same limits. */
   readonly prices?: Prices;
   readonly labels: number;
 }
@@ -160,7 +158,6 @@ class Search {
   }
 }
 
-/** Solves `problem`. `prices` come from a similar problem. */
 export function solveLabels(problem: LabelProblem, prices?: Prices): LabelSolution {
   if (isPlainlyInfeasible(problem))
     return { optimal: true, upperBound: Number.NEGATIVE_INFINITY, candidates: [], labels: 0 };

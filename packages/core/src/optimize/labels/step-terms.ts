@@ -8,7 +8,6 @@ import { largest, type RelaxedScore, smallest } from './relaxed-score.js';
  * worth behind it.
  */
 
-/** Problem with the bound that guides a pass. */
 export interface BoundedProblem {
   readonly problem: LabelProblem;
   readonly layout: CutLayout;
@@ -26,7 +25,6 @@ export interface StepTerms {
   readonly worthBehind: number;
   readonly latestFinishMs: number;
   readonly amountCeilings: Float64Array;
-  /** Lower relaxed scores cannot reach the floor. */
   readonly scoreFloor: number;
   readonly scoreWeight: number;
   /** Price per ms of the finish time in each new slot. */
@@ -52,7 +50,6 @@ function slotPrice({ problem, multipliers }: BoundedProblem, { nodes }: Slot, af
   return price;
 }
 
-/** Rounding of sums of scores. */
 const SCORE_ROUNDING = 1e-12;
 
 export function stepTerms(bounded: BoundedProblem): readonly StepTerms[] {

@@ -36,7 +36,6 @@ const MOST_REPLICAS = 4096;
 /** Stands for a rate of 0. */
 const IDLE_RPS = 1e-3;
 
-/** Item rate to plan a stage for. */
 export const plannedRps = (load: Pick<StageLoad, 'arrivalRps'>): number => Math.max(load.arrivalRps, IDLE_RPS);
 
 /** Variants and cores that pins allow and that have a profile. */

@@ -31,7 +31,6 @@ export interface SurrogateProblem {
   readonly sloMs: number;
   /** Options per stage. */
   readonly stages: readonly (readonly SurrogateOption[])[];
-  /** Machines for packing replicas, if sizes are known. */
   readonly nodes?: readonly NodeGroup[] | undefined;
   readonly labelLimit: number;
 }
@@ -77,6 +76,5 @@ export interface Solution {
 /** One option per stage in file order. */
 export type SurrogateChoice = readonly SurrogateOption[];
 
-/** Equal plans have equal keys. */
 export const choiceKey = (choice: SurrogateChoice): string =>
   choice.map(({ option: o }) => [o.variantIndex, o.resources.cpuCores, o.maxBatchSize, o.replicas].join('/')).join(' ');

@@ -29,7 +29,6 @@ export interface AccuracyModel {
   readonly productCounts: boolean;
   readonly scenarios: readonly StageScenario[];
   stageAccuracy(stage: number, variantIndex: number): number;
-  /** Undefined if a required measurement is missing. */
   pas(variantIndices: readonly number[]): number | undefined;
 }
 
@@ -87,6 +86,5 @@ export function accuracyModel(spec: PipelineSpec): AccuracyModel {
   };
 }
 
-/** True if PAS is the product for every combination. */
 export const isProduct = ({ measured, productCounts }: AccuracyModel): boolean =>
   productCounts && measured.length === 0;

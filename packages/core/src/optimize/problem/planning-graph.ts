@@ -16,7 +16,6 @@ export interface PlanningGraph {
   /** Number of predecessors that a stage waits for; 0 at an entry. */
   readonly awaited: readonly number[];
   readonly outputs: readonly number[];
-  /** Stages on the longest path. */
   readonly depth: number;
 }
 

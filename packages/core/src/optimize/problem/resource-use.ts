@@ -1,7 +1,6 @@
 /** Use and limits of budgeted resources as vectors of one fixed order. */
 import type { PipelineSpec, Prices, Resources } from '../../model/pipeline-spec.js';
 
-/** Order of every use vector. */
 export const resourceKinds = ['cpuCores', 'memoryBytes', 'gpus', 'costPerHour'] as const;
 
 /** Amounts in the order of `resourceKinds`. */

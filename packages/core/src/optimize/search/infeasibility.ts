@@ -41,7 +41,6 @@ export function relaxationBound(problem: PlanningProblem): number | undefined {
 
 const PRECISION = 0.01;
 const CAPACITY_BISECTIONS = 60;
-/** No budget carries more. */
 const MOST_RPS = 1e12;
 
 interface StablePlan {

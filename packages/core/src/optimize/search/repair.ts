@@ -18,9 +18,7 @@ import { costOf } from '../surrogate/objective-value.js';
  */
 
 export interface RepairLimits {
-  /** Allows other variants. */
   readonly anyVariant: boolean;
-  /** Accepts a candidate. */
   readonly worthwhile: (choice: SurrogateChoice) => boolean;
 }
 
@@ -29,7 +27,6 @@ const MOST_ESTIMATED = 180;
 
 const MOST_ESTIMATED_WITH_SHARES = 24;
 
-/** Part of them for one repair. */
 const REPAIR_PART = 1 / 3;
 
 /** Options tried per stage, fastest first. */
@@ -45,7 +42,6 @@ const HOPELESS = 1.5;
 const withOption = (choice: SurrogateChoice, stage: number, by: SurrogateOption): SurrogateChoice =>
   choice.map((option, s) => (s === stage ? by : option));
 
-/** True if estimating the choice simulates CPU shares. */
 export const simulatesShares = (choice: SurrogateChoice): boolean =>
   choice.some((o) => o.option.curve.shareFraction < 1);
 
@@ -62,7 +58,6 @@ interface Estimated {
   readonly ms: number;
 }
 
-/** Misses and estimates of one search. */
 export class ChoiceRepair {
   readonly #prepared: PreparedProblem;
   readonly #estimate: (choice: SurrogateChoice) => number;

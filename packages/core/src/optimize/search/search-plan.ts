@@ -12,11 +12,9 @@ import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import { planOf, sketchOf } from './plan-of.js';
 import { type FoundChoice, type Judge, type JudgedChoice, trimChoice, verifiedSearch } from './verified-search.js';
 
-/** Plan with the solve behind it. */
 export interface FoundPlan {
   readonly plan: Plan;
   readonly choice: SurrogateChoice;
-  /** Value of the objective. */
   readonly value: number;
   readonly factors: LatencyFactors;
   readonly solution: Solution;
@@ -101,7 +99,6 @@ function searchOnce(prepared: PreparedProblem, verify: VerifyPlan | undefined): 
   return { kind: 'found', found: { plan: toPlan(choice), choice, solution, factors: TAILS, value }, labels };
 }
 
-/** Searches a prepared problem. */
 export function searchPrepared(prepared: PreparedProblem, verify?: VerifyPlan): PlanSearch {
   const search = prepared.problem.estimator === 'sum-of-tails' ? searchOnce : searchVerified;
   return search(prepared, verify);

@@ -39,7 +39,6 @@ export interface Judge {
   estimateMs(choice: SurrogateChoice): number;
 }
 
-/** Verified choice and the factors behind it. */
 export interface FoundChoice {
   readonly choice: SurrogateChoice;
   readonly verdict: PlanVerification;
@@ -62,7 +61,6 @@ const ROUNDS = 8;
 const BISECTIONS = 3;
 /** Below this θ the next step down is 0. */
 const SMALLEST_THETA = 0.05;
-/** Assumed excess of a plan that missed inconclusively. */
 const LEAST_EXCESS = 1.005;
 const LEVEL_STEPS = 40;
 const MOST_TRIMS = 3;
@@ -77,7 +75,6 @@ interface Attempt extends JudgedChoice {
   readonly verified: boolean;
 }
 
-/** Next level after an infeasible one. */
 const lowerLevel = (level: number): number => (level > 1 ? 1 : level / 2 < SMALLEST_THETA ? 0 : level / 2);
 
 /** Search over one prepared problem. `labels` counts the labels of its solves. */
@@ -137,7 +134,6 @@ export class LevelSearch {
     return this.#trim(this.#isBetterThan(this.#solve(0), held) ? this.#improveLevel(held) : held);
   }
 
-  /** Better verified choice, or the given one. */
   betterThan({ choice, verdict }: JudgedChoice): JudgedChoice {
     const solution: Solution = { choice, optimal: false, gapFraction: 1, solver: 'none', labels: 0 };
     return this.improve({ choice, verdict, solution, level: 1, verified: true });
@@ -277,7 +273,6 @@ export class LevelSearch {
   }
 }
 
-/** Searches a choice that `judge` verifies. */
 export function verifiedSearch(prepared: PreparedProblem, judge: Judge): SearchOutcome {
   const search = new LevelSearch(prepared, judge);
   const held = search.firstVerified();

@@ -4,7 +4,6 @@
  */
 import type { NodeGroup, Resources } from '../../model/pipeline-spec.js';
 
-/** Replicas of one size. */
 export interface ReplicaGroup {
   readonly resources: Resources;
   readonly replicas: number;
@@ -85,6 +84,5 @@ export function packingOf(groups: readonly ReplicaGroup[], nodes: readonly NodeG
   return groups.length === 1 ? 'too-large' : searchFit(items, machines);
 }
 
-/** True if a packing was found. */
 export const canPack = (groups: readonly ReplicaGroup[], nodes: readonly NodeGroup[]): boolean =>
   packingOf(groups, nodes) === 'fits';

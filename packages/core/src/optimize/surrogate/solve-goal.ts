@@ -11,7 +11,6 @@ import { packingOf } from './node-packing.js';
 
 /** Solved goal with its choice in stage order. `packed`: machines forced the second solve. */
 export interface SolvedGoal {
-  /** Solved problem; the solution refers to its options. */
   readonly problem: SurrogateProblem;
   readonly solution: LabelSolution;
   readonly choice?: readonly SurrogateOption[];
@@ -37,7 +36,6 @@ function countsBySize(stages: SurrogateProblem['stages']): readonly ((o: Surroga
   );
 }
 
-/** Best choice for `target`, if any. */
 export function solveGoal(problem: SurrogateProblem, target: LabelGoal): SolvedGoal {
   const { nodes } = problem;
   if (nodes === undefined) return solveCompiled(problem, target, false);

@@ -4,7 +4,6 @@ import { searchAccuracyTable } from './accuracy-table-search.js';
 import { searchAdditive } from './additive-search.js';
 import { undominatedOptions } from './undominated-options.js';
 
-/** Best choice of a surrogate problem, or none. */
 export function solve(problem: SurrogateProblem): Solution {
   return solveUndominated(undominatedOptions(problem));
 }

@@ -33,12 +33,10 @@ export class SurrogateSolver {
     this.#options = [...prepared.options];
   }
 
-  /** Surrogate with the times known so far. */
   problem(factors: LatencyFactors): SurrogateProblem {
     return surrogateProblem({ ...this.prepared, options: this.#options }, factors);
   }
 
-  /** Best choice under `factors`. */
   solve(factors: LatencyFactors, overrides: SolveOverrides = {}): Solution {
     let labels = 0;
     for (let round = 1; ; round++) {

@@ -8,10 +8,8 @@ import type { LoadSpec } from './load-spec.js';
  * time; the high one less if the low rate would be negative.
  */
 
-/** Rates forgotten within so many requests become gamma gaps. */
 const FAST_REQUESTS = 4;
 
-/** Load of `durationS` at a mean of `arrivalRps`. */
 export function burstyLoad(arrivalRps: number, burstiness: Burstiness, durationS: number): LoadSpec {
   if (isPoisson(burstiness) || arrivalRps <= 0) return { kind: 'poisson', arrivalRps, durationS };
   const { excess, forgettingPerMs } = fitBurstiness(burstiness);

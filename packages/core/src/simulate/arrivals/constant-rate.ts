@@ -6,7 +6,6 @@ export interface MmppState {
   readonly meanHoldS: number;
 }
 
-/** At least one state. */
 export interface MmppLoad {
   readonly states: readonly MmppState[];
   readonly durationS: number;

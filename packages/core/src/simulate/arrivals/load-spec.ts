@@ -74,7 +74,6 @@ export function arrivalsOf(load: LoadSpec, rng: Rng): ArrivalProcess {
   }
 }
 
-/** Duration in seconds. */
 export function loadDurationS(load: LoadSpec): number {
   if (load.kind === 'trace') return load.arrivalsPerSecond.length;
   if (load.kind === 'piecewise-linear') return load.points.at(-1)?.atS ?? 0;

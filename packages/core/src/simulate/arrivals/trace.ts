@@ -17,7 +17,6 @@ export const traceSpreads = ['poisson', 'uniform', 'bunched'] as const;
 /** Largest offset (s), so that rounding cannot reach the next second. */
 const LAST_OFFSET_S = 1 - 2 ** -20;
 
-/** Arrivals with `arrivalsPerSecond[i]` requests in second i. */
 export function traceArrivals(
   arrivalsPerSecond: readonly number[],
   rng: Rng,

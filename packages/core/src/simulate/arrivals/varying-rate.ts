@@ -56,7 +56,6 @@ export function rampArrivals({ fromRps, toRps, durationS }: RampLoad, rng: Rng):
   return varyingRateArrivals({ durationS, highestRps: Math.max(fromRps, toRps), rpsAt }, rng);
 }
 
-/** `fromRps` before `atS`, then `toRps`. */
 export interface StepLoad {
   readonly fromRps: number;
   readonly toRps: number;
