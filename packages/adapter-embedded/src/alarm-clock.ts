@@ -4,8 +4,8 @@ import type { AlarmClock } from '@equipoise/core/model';
 const coarseMs = 1;
 
 /**
- * Real time that is never early and late by little: timers bring it to the last millisecond, which is watched on the clock
- * while all other work goes first. An alarm keeps the process alive.
+ * Real time, never early and hardly late: a timer waits until the last millisecond, then the clock is polled while
+ * other work goes first. An alarm keeps the process alive.
  */
 export const preciseClock: AlarmClock = {
   nowMs: () => performance.now(),
@@ -31,7 +31,6 @@ export const preciseClock: AlarmClock = {
   },
 };
 
-/** Resolves after `durationMs`. */
 export const sleep = (clock: AlarmClock, durationMs: number): Promise<void> =>
   new Promise((resolve) => {
     clock.ringAt(clock.nowMs() + durationMs, resolve);

@@ -1,4 +1,4 @@
-/** Public face of adapter-embedded. The thread of a replica is the export `replica-thread`, for its launcher alone. */
+/** Entry of adapter-embedded. The export `replica-thread` is for its launcher only. */
 
 export { EmbeddedActuator, type EmbeddedActuatorOptions } from './actuator/embedded-actuator.js';
 export { preciseClock } from './alarm-clock.js';

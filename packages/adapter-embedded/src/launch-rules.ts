@@ -1,4 +1,4 @@
-/** How this adapter finds the files of a stage and what it runs the stage by; a profile depends on both. */
+/** Rules by which this adapter finds and runs the files of a stage; a profile depends on both. */
 import type { Isolation, StageSpec } from '@equipoise/core/model';
 import { pythonProgram, pythonVersion } from './process/python-program.js';
 import { locateFile } from './stage-module/stage-artifact.js';
@@ -15,5 +15,4 @@ function runtimeOf(stage: StageSpec, baseDir: string): Runtime {
   return { isolation: 'process', ...(version !== undefined && { pythonVersion: version }) };
 }
 
-/** The rules of the launchers of this package. */
 export const launchRules = { locate: locateFile, runtimeOf } as const;

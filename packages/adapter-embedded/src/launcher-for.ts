@@ -1,17 +1,16 @@
 /**
- * Which launcher starts a variant: one with a server is that server, one of a stage without a module is synthetic, one in Python or that
- * asks for it has processes, all others threads.
+ * Chooses the launcher of a variant: its server if it has one, a synthetic one without a module, processes for Python
+ * or `isolation: process`, otherwise threads.
  */
 import type { LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
 import { isPython } from './stage-module/stage-module-loader.js';
 
-/** The launchers to choose from. */
 export interface Launchers {
   readonly thread: ReplicaLauncher;
   readonly process: ReplicaLauncher;
   readonly python: ReplicaLauncher;
   readonly synthetic: ReplicaLauncher;
-  /** Servers that run already, and those that are started. */
+  /** Running servers, and servers started per replica. */
   readonly remote: ReplicaLauncher;
   readonly command: ReplicaLauncher;
 }

@@ -1,20 +1,19 @@
 /**
- * Replicas without code: a batch takes the time that a service law says and comes back unchanged (a fan-out after it is the
- * data plane's business). They use no CPU while they wait, so they show queueing, batching and control at any size on a small
- * machine. Meant for tests and load experiments, not for serving.
+ * Replicas without code: a batch takes the time of a service law and comes back unchanged (the data plane does the
+ * fan-out). They use no CPU while they wait, so they show queueing, batching and control at any size on a small
+ * machine. For tests and load experiments.
  */
 import { type AlarmClock, AppError, invariant, type Rng, type TensorMap } from '@equipoise/core/model';
 import type { BatchResult, LaunchedReplica, LaunchRequest, ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 import { preciseClock, sleep } from './alarm-clock.js';
 
-/** Service time in ms of one batch; draws whatever is random in it from `rng`. */
+/** Service time in ms of one batch; randomness comes from `rng`. */
 export type ServiceTime = (request: LaunchRequest, batchSize: number, rng: Rng) => number;
 
-/** What synthetic replicas run from. */
 export interface SyntheticReplicaOptions {
   readonly serviceMs: ServiceTime;
   readonly rng: Rng;
-  /** The time of this process when left out. */
+  /** Default: the time of this process. */
   readonly clock?: AlarmClock;
 }
 
@@ -51,7 +50,9 @@ class SyntheticRunner implements ModelRunner {
   }
 }
 
-/** Starts synthetic replicas; starting takes the variant's declared `loadMs`. Each replica draws from a stream of its own. */
+/**
+ * Starts synthetic replicas; starting takes the variant's declared `loadMs`. Each replica has its own random stream.
+ */
 export class SyntheticReplicaLauncher implements ReplicaLauncher {
   readonly #options: SyntheticReplicaOptions;
   readonly #clock: AlarmClock;

@@ -1,6 +1,6 @@
 /**
- * Carries out changes on this machine: it gives the fleet policy of core real replicas and real time. Which replica starts, serves,
- * drains or is restarted, and when a change is done or has failed, is `FleetScheduler`'s affair.
+ * Applies changes on this machine. It gives core's `FleetScheduler` real replicas and real time; the scheduler decides
+ * which replica starts, serves, drains or restarts, and when a change is done or has failed.
  */
 import {
   type AlarmClock,
@@ -29,32 +29,35 @@ import {
 import { preciseClock } from '../alarm-clock.js';
 import { startReplica } from './start-replica.js';
 
-/** What an EmbeddedActuator works with; all but the first two have defaults. */
+/** Collaborators of an EmbeddedActuator; all but the first two have defaults. */
 export interface EmbeddedActuatorOptions {
   readonly pool: ReplicaPool;
   readonly launcher: ReplicaLauncher;
   readonly clock?: AlarmClock;
-  /** Replicas that start at the same time. */
+  /** Parallel starts. */
   readonly startConcurrency?: number;
-  /** Longest wait for draining replicas before a change counts as done; they go on draining after it. */
+  /** Longest wait for draining replicas before a change counts as done; they drain on. */
   readonly drainPatienceMs?: number;
-  /** Inputs for one run before a replica serves; made anew for each call, because a run takes them. */
+  /** Inputs for one run before a replica serves; created per call, because a run takes them. */
   readonly warmUpBatch?: (stageId: StageId) => readonly TensorMap[] | undefined;
-  /** Puts the batching and the drop rule of a stage in force, before what it replaces is drained; by default the batching alone. */
+  /**
+   * Puts the batching and the drop rule of a stage in force, before the replaced replicas drain; default: the batching
+   * alone.
+   */
   readonly adopt?: (stageId: StageId, to: StagePlan) => void;
-  /** Opens a canary with its drop rule; by default with the batching alone. */
+  /** Opens a canary with its drop rule; default: with the batching alone. */
   readonly openCanary?: (stageId: StageId, to: StagePlan) => void;
-  /** Told of failures that no caller waits for. */
+  /** Reports failures that no caller awaits. */
   readonly onFailure?: (stageId: StageId, error: unknown) => void;
 }
 
-/** The pipeline as far as its replicas are concerned. */
+/** Limits and idempotence of the pipeline's stages. */
 export type ActuatedSpec = Pick<PipelineSpec, 'stages' | 'baseDir' | 'budget' | 'control' | 'slo'>;
 
-/** The actuator of replicas in this process, of whatever kind its launcher starts. */
+/** Actuator of the replicas that its launcher starts. */
 export class EmbeddedActuator implements Actuator {
   readonly #spec: Pick<PipelineSpec, 'stages' | 'baseDir'>;
-  /** Variants that are being tried. */
+  /** Variants with an open canary. */
   readonly #canaries = new Map<StageId, VariantId>();
   readonly #options: EmbeddedActuatorOptions;
   readonly #clock: AlarmClock;
@@ -85,7 +88,6 @@ export class EmbeddedActuator implements Actuator {
     return this.#fleet.runningPlan();
   }
 
-  /** Bounds of changes from now on. */
   setBounds(spec: Omit<ActuatedSpec, 'baseDir'>): void {
     Object.assign(this.#limits, { ...changeBounds(spec), canary: canaryRules(spec) });
   }
@@ -175,7 +177,7 @@ export class EmbeddedActuator implements Actuator {
     });
   }
 
-  /** One that hangs is given up first, so that it can be closed. */
+  /** A hung replica is abandoned first, so that it can be closed. */
   #replace(stageId: StageId, replicaId: ReplicaId, trouble: HealthIssue): void {
     this.#report(stageId, unfitReplica(stageId, replicaId, trouble));
     if (trouble === 'hung') this.#runners.get(replicaId)?.abandon?.();
@@ -192,7 +194,7 @@ export class EmbeddedActuator implements Actuator {
     this.#options.onFailure?.(stageId, failure);
   }
 
-  /** Brings an event to the policy, then sets the alarm it asks for. */
+  /** Passes an event to the policy, then sets the alarm that it asks for. */
   #event(step: (nowMs: number) => void): void {
     step(this.#clock.nowMs());
     const atMs = this.#fleet.nextWakeAtMs;

@@ -1,4 +1,4 @@
-/** Starting one replica: launch it, then run it once so that the first request does not wait for what is loaded on first use. */
+/** Starts one replica and runs it once, so that the first request does not wait for lazy loading. */
 import {
   AppError,
   invariant,
@@ -9,7 +9,6 @@ import {
 } from '@equipoise/core/model';
 import type { ModelRunner, ReplicaLauncher } from '@equipoise/core/ports';
 
-/** What to start, and with what. */
 export interface ReplicaStart {
   readonly launcher: ReplicaLauncher;
   readonly stage: StageSpec;
@@ -18,11 +17,14 @@ export interface ReplicaStart {
   readonly baseDir: string;
   /** Inputs of the run before it serves. */
   readonly warmUpBatch: () => readonly TensorMap[] | undefined;
-  /** Told when a replica that was not warmed up could not be closed either. */
+  /** Reports a replica without warm-up that could not be closed, either. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** A started and warmed replica; rejects with the error of the launch, or AppError MODEL_LOAD_FAILED when the warm-up fails. */
+/**
+ * A started and warmed replica; rejects with the error of the launch, or AppError MODEL_LOAD_FAILED if the warm-up
+ * fails.
+ */
 export async function startReplica(start: ReplicaStart): Promise<ModelRunner> {
   const { launcher, stage, variantId, resources, baseDir } = start;
   const variant = stage.variants.find(({ id }) => id === variantId);
@@ -42,7 +44,7 @@ export async function startReplica(start: ReplicaStart): Promise<ModelRunner> {
 async function warmUp(runner: ModelRunner, batch: readonly TensorMap[]): Promise<void> {
   const { items } = await runner.run(batch);
   for (const item of items) {
-    // An input that this variant refuses says nothing about the replica: it serves without having been warmed.
+    // A rejected input says nothing about the replica: it serves without warm-up.
     if (item.kind === 'ok' || item.error.code === 'INVALID_INPUT') continue;
     throw new AppError('MODEL_LOAD_FAILED', `The warm-up run failed: ${item.error.message}`, { cause: item.error });
   }

@@ -1,10 +1,11 @@
 /**
- * What a replica process prints goes to stderr, because stdout belongs to the program: at most so much per second, so that a process
- * that prints without end neither fills a disk nor slows the server. Its last lines are kept to say why it ended.
+ * Output of a replica process goes to stderr, because stdout belongs to the program. It is bounded per second, so that
+ * a process that prints without end neither fills a disk nor slows the server. Its last lines are kept to explain its
+ * end.
  */
 import type { Readable, Writable } from 'node:stream';
 
-/** Most bytes per second that are passed on, and most bytes of the last ones that are kept. */
+/** Most bytes per second that are passed on, and most bytes that are kept. */
 const limitBytes = { perSecond: 64 * 1024, kept: 2 * 1024 };
 const SECOND_MS = 1_000;
 
@@ -22,13 +23,13 @@ export class BoundedOutput {
     this.#nowMs = nowMs;
   }
 
-  /** Takes over a stream of the process. */
+  /** Reads a stream of the process. */
   take(stream: Readable): void {
     stream.on('data', (chunk: Buffer) => this.#pass(chunk));
     stream.on('error', () => {});
   }
 
-  /** The last lines as an addition to "its process ended", or nothing when it was silent. */
+  /** Last lines as an addition to "its process ended"; empty without output. */
   lastWords(): string {
     const text = this.#kept.toString('utf8').trim();
     return text === '' ? '' : `; it printed last:\n${text}`;

@@ -1,8 +1,9 @@
 /**
- * Messages as bytes for a socket between two processes of one machine. A frame is: the length of the header in bytes (32 bits, little-endian);
- * the header, JSON in UTF-8; then the buffers of the tensors one after another, as many and as long as the header's `bufferBytes` says.
- * A tensor in the header is `{datatype, shape, buffer}`, `buffer` being the position of its buffer; its elements lie there row-major and
- * little-endian. For BYTES the buffer holds each element as its length (32 bits) and its bytes; `text` says that they are strings.
+ * Messages between two processes of one machine as bytes of a socket. A frame is the length of its header in bytes (32
+ * bits, little-endian), the header as JSON in UTF-8, and the buffers of the tensors. The header's `bufferBytes` gives
+ * their number and lengths. A tensor in the header is `{datatype, shape, buffer}` with `buffer` the index of its
+ * buffer, row-major and little-endian. A BYTES buffer holds each element as its length (32 bits) and its bytes; `text`
+ * marks strings.
  */
 import {
   type Datatype,
@@ -13,7 +14,7 @@ import {
   type TensorMap,
 } from '@equipoise/core/model';
 
-/** Longest header that is read: a longer one is no message of a replica. */
+/** Longest header that is read. */
 const MAX_HEADER_BYTES = 64 * 1024 ** 2;
 /** Most bytes of all tensors of a message. */
 const MAX_BUFFER_BYTES = 4 * 1024 ** 3;
@@ -44,8 +45,8 @@ function bytesOf(data: TensorData): Uint8Array {
 }
 
 /**
- * The chunks of a frame to be written in their order. `body` is the message with `tensors` left out, which are maps in some order that
- * the reader knows. Nobody may change the tensors before they are written.
+ * Chunks of a frame, to be written in order. `body` is the message without `tensors`, maps in an order that the reader
+ * knows. The tensors must not change before they are written.
  */
 export function frameOf(body: object, tensors: readonly TensorMap[]): readonly Uint8Array[] {
   const buffers: Uint8Array[] = [];
@@ -67,7 +68,7 @@ export function frameOf(body: object, tensors: readonly TensorMap[]): readonly U
   return total < JOIN_BELOW_BYTES ? [Buffer.concat(chunks, total)] : chunks;
 }
 
-/** A message that arrived: its body, and its tensors in the order in which they were sent. */
+/** A received message: its body, and its tensors in the order of sending. */
 export interface Frame {
   readonly body: Readonly<Record<string, unknown>>;
   readonly tensors: readonly TensorMap[];
@@ -119,11 +120,11 @@ function tensorOf(name: string, header: TensorHeader, buffers: readonly ArrayBuf
   return { datatype, shape, data };
 }
 
-/** Puts the chunks of a socket together to frames. Each tensor gets a buffer of its own, so that it can move on without a copy. */
+/** Assembles chunks of a socket to frames. Each tensor gets its own buffer, so that it can move on without a copy. */
 export class FrameReader {
   readonly #onFrame: (frame: Frame) => void;
   #header: Header | undefined;
-  /** What is being filled: the length of a header, a header or a buffer. */
+  /** Next part to fill: the length of a header, a header or a buffer. */
   #target: Uint8Array = new Uint8Array(LENGTH_BYTES);
   #filled = 0;
   #reading: 'length' | 'header' | number = 'length';
@@ -132,7 +133,7 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Takes the next bytes; calls back for every frame that they complete. Throws an Error that says what cannot be read. */
+  /** Reads the next bytes and calls back for every completed frame. Throws an Error that says what cannot be read. */
   push(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.byteLength) {
@@ -140,7 +141,7 @@ export class FrameReader {
       this.#target.set(part, this.#filled);
       this.#filled += part.byteLength;
       at += part.byteLength;
-      // A buffer may be empty, and then the next one is full at once.
+      // An empty buffer is full at once.
       while (this.#filled === this.#target.byteLength) this.#next();
     }
   }

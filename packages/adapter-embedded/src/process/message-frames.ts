@@ -1,20 +1,17 @@
-/** The messages of a replica as frames and back: a batch or its outputs are the tensors of a frame, all else is its body. */
+/** Messages of a replica as frames: a batch or its outputs are the tensors of a frame, the rest is its body. */
 import type { FromReplica, ReplicaError, ReplicaItem, ToReplica } from '../replica/replica-protocol.js';
 import { type Frame, frameOf } from './frame.js';
 
-/** A message to a replica as chunks. */
 export function framesToReplica(message: ToReplica): readonly Uint8Array[] {
   if (message.kind !== 'run') return frameOf(message, []);
   return frameOf({ kind: 'run' }, message.batch);
 }
 
-/** A message to a replica from its frame. */
 export function messageToReplica({ body, tensors }: Frame): ToReplica {
   if (body['kind'] === 'run') return { kind: 'run', batch: tensors };
   return body as unknown as ToReplica;
 }
 
-/** A message from a replica as chunks. */
 export function framesFromReplica(message: FromReplica): readonly Uint8Array[] {
   if (message.kind !== 'result') return frameOf(message, []);
   const items = message.items.map((item) => (item.kind === 'ok' ? { kind: 'ok' } : item));
@@ -24,7 +21,7 @@ export function framesFromReplica(message: FromReplica): readonly Uint8Array[] {
   );
 }
 
-/** A message from a replica from its frame; throws an Error that says what it is instead. The sender is not trusted. */
+/** A message from a replica; throws an Error that names what it is instead. The sender is not trusted. */
 export function messageFromReplica({ body, tensors }: Frame): FromReplica {
   const { kind, items, serviceMs, error } = body;
   switch (kind) {

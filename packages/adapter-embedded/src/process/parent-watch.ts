@@ -1,4 +1,4 @@
-/** Ends this process with its group as soon as its parent is gone: descriptor 4 then ends, whatever killed the parent. */
+/** Ends this process and its group when its parent is gone: then descriptor 4 ends, whatever killed the parent. */
 import { Socket } from 'node:net';
 
 const parent = new Socket({ fd: 4, readable: true, writable: false });

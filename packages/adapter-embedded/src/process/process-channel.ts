@@ -1,6 +1,6 @@
 /**
- * The way to a replica process: frames over a Unix socket that the child gets as descriptor 3. It is killed when it is given up, when it
- * says what cannot be read and when it closes the socket without ending; its whole process group goes with it.
+ * Channel to a replica process: frames over a Unix socket, descriptor 3 of the child. The process group is killed when
+ * the channel gives it up, when it sends unreadable data, or when it closes the socket without ending.
  */
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -11,20 +11,19 @@ import type { BoundedOutput } from './bounded-output.js';
 import { FrameReader } from './frame.js';
 import { framesToReplica, messageFromReplica } from './message-frames.js';
 
-/** How long the last output of an ended process is waited for, and the end of a process that has closed its socket. */
+/** How long to wait for the last output of an ended process, and for the end of a process that closed its socket. */
 const patienceMs = { output: 200, end: 1_000 };
 
-/** A child with its socket. */
 export interface ReplicaChild {
   readonly child: ChildProcess;
   readonly socket: Socket;
-  /** What it has printed. */
+  /** Its output so far. */
   readonly output: BoundedOutput;
 }
 
-/** A ReplicaChannel over a started process, in a process group of its own. */
+/** A ReplicaChannel over a started process, in its own process group. */
 export class ProcessChannel implements ReplicaChannel {
-  /** What is written to a socket stays here. */
+  /** Data written to a socket stays here. */
   readonly keepsTensors = true;
   readonly #child: ChildProcess;
   readonly #socket: Socket;
@@ -41,7 +40,7 @@ export class ProcessChannel implements ReplicaChannel {
   listen(listener: ChannelListener): void {
     this.#listener = listener;
     this.#read();
-    // A broken socket means that the process is gone, which its exit tells better.
+    // A broken socket means that the process is gone; its exit says why.
     this.#socket.on('error', () => {});
     this.#socket.once('close', () => {
       if (!this.#exited) setTimeout(() => this.#kill(), patienceMs.end).unref();
@@ -97,7 +96,7 @@ export class ProcessChannel implements ReplicaChannel {
     if (!this.#exited) this.#killGroup();
   }
 
-  /** Ends the process, or what it has left running when it has ended itself. */
+  /** Ends the process, or the rest of its group after its own end. */
   #killGroup(): void {
     const { pid } = this.#child;
     if (pid === undefined) return;

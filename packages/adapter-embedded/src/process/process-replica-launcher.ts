@@ -1,7 +1,7 @@
 /**
- * Replicas as processes of their own: one that crashes, fills its memory or hangs takes nothing along, and can be killed at any time.
- * A start costs some 50 ms more than a thread's, a batch some 0.1 ms and two copies of its tensors. The process runs with none of this
- * process's flags. `memoryBytes` bounds the JavaScript heap, with a floor, as it does for threads.
+ * Replicas as separate processes: one that crashes, fills its memory or hangs affects no other, and can be killed at
+ * any time. A start costs some 50 ms more than a thread's, a batch some 0.1 ms and two copies of its tensors. The
+ * process gets no flags of this one. `memoryBytes` bounds the JavaScript heap, with a floor, as for threads.
  */
 import { createRequire } from 'node:module';
 import type { LaunchedReplica, LaunchRequest, ReplicaLauncher } from '@equipoise/core/ports';
@@ -10,7 +10,7 @@ import { type LaunchLimits, replicaStart, replicaTitle, startReplicaRunner } fro
 import { ModuleCompiler } from '../stage-module/compile-module.js';
 import { startProcess } from './start-process.js';
 
-/** The compiled entry, found by name so that this file works from source and from the build alike. */
+/** Compiled entry, found by name so that this file works from source and from the build. */
 const processFile = createRequire(import.meta.url).resolve('@equipoise/adapter-embedded/replica-process');
 
 function nodeArgs(request: LaunchRequest): readonly string[] {
@@ -24,7 +24,7 @@ function nodeArgs(request: LaunchRequest): readonly string[] {
   ];
 }
 
-/** Starts stages that have a module in JavaScript or TypeScript, each replica in a process of its own. */
+/** Starts stages with a module in JavaScript or TypeScript, one process per replica. */
 export class ProcessReplicaLauncher implements ReplicaLauncher {
   readonly #compiler = new ModuleCompiler();
   readonly #limits: LaunchLimits;

@@ -1,19 +1,20 @@
-/** The Python that a stage is run by. */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import type { StageSpec } from '@equipoise/core/model';
 
-/** Program that runs Python where a stage names none. */
+/** Default program for Python stages. */
 const DEFAULT_PYTHON = 'python3';
-/** An interpreter answers within some 20 ms, on a machine that is busy within seconds; one that hangs must not hang whoever asks. */
+/**
+ * An interpreter answers within some 20 ms, on a busy machine within seconds. A hanging one must not block its caller.
+ */
 const ANSWER_TIMEOUT_MS = 60_000;
 
-/** A path, or a name to look up. */
+/** A path, or a name on the path. */
 export function pythonProgram({ python = DEFAULT_PYTHON }: StageSpec, baseDir: string): string {
   return python.includes('/') ? resolve(baseDir, python) : python;
 }
 
-/** Name and version of an interpreter, such as `cpython 3.11.2`; undefined where it cannot be asked. Blocks while it is. */
+/** Name and version of an interpreter, such as `cpython 3.11.2`; undefined if it does not answer. Blocks meanwhile. */
 export function pythonVersion(program: string): string | undefined {
   const code = 'import sys; print(sys.implementation.name, sys.version.split()[0])';
   const { status, stdout } = spawnSync(program, ['-I', '-S', '-c', code], {

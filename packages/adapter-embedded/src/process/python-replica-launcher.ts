@@ -1,6 +1,6 @@
 /**
- * Stages written in Python: each replica is a process of its own that runs the stage module behind one file of ours on Python's standard
- * library. `memoryBytes` bounds the memory of the process where the system can, with a floor.
+ * Stages in Python: each replica is a process that runs the stage module through one file on Python's standard library.
+ * `memoryBytes` bounds the memory of the process if the system can, with a floor.
  */
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
@@ -22,7 +22,7 @@ const runnerFile = createRequire(import.meta.url).resolve('@equipoise/adapter-em
 async function startPython(request: LaunchRequest): Promise<ProcessChannel> {
   const program = pythonProgram(request.stage, request.baseDir);
   try {
-    // -u: what a stage prints is not kept back.
+    // -u: unbuffered output.
     const args = ['-u', runnerFile, replicaTitle(request)];
     return await startProcess({ program, args, resources: request.resources });
   } catch (error) {

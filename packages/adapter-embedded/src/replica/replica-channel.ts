@@ -1,28 +1,27 @@
-/** The way from the near end of a replica to its far end, whatever the far end is. */
+/** Channel from the near end of a replica to its far end, a thread or a process. */
 import type { FromReplica, ToReplica } from './replica-protocol.js';
 
-/** What a channel tells. */
 export interface ChannelListener {
   received(message: FromReplica): void;
-  /** An answer arrived that cannot be read; `problem` goes into a sentence after the replica's name and "lost a replica: ". */
+  /** An unreadable answer arrived; `problem` goes into a sentence after the replica's name and "lost a replica: ". */
   garbled(problem: string): void;
-  /** The far end is gone: told once, nothing is told after it. `reason` is used as `problem` is. */
+  /** The far end is gone. Called once and last; `reason` is used like `problem`. */
   ended(reason: string): void;
 }
 
 /** A started far end. */
 export interface ReplicaChannel {
-  /** Names the one listener; nothing is told before. */
+  /** Sets the one listener; nothing is reported before. */
   listen(listener: ChannelListener): void;
-  /** Sends a message and gives its tensors up (but see `keepsTensors`); one to a far end that is gone is forgotten. */
+  /** Sends a message and moves its tensors (see `keepsTensors`). A message to a far end that is gone is dropped. */
   send(message: ToReplica): void;
   /**
-   * Gives up a far end that does not answer or is not to be trusted any more; `ended` is told now or soon. A process is killed. A thread
-   * cannot be: it is asked to close, no longer keeps this process alive, and is not waited for.
+   * Abandons a far end that does not answer or is not to be trusted; `ended` follows. A process is killed. A thread is
+   * asked to close, no longer keeps this process alive, and is not awaited.
    */
   abandon(): void;
-  /** Whether the tensors of a batch that was sent stay as they are. */
+  /** Do the tensors of a sent batch stay as they are? */
   readonly keepsTensors: boolean;
-  /** Resident memory of a far end that is a process of its own; undefined where the system does not tell. */
+  /** Resident memory of a separate process; undefined if the system does not tell. */
   readonly residentBytes?: () => number | undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * One batch through a loaded stage. When the stage calls an input invalid, the items are run one by one, so that only the
- * bad ones fail; any other error fails the whole batch. The service time is all the time spent inside `run`.
+ * Runs one batch through a loaded stage. If the stage rejects an input as invalid, the items run one by one, so that
+ * only the bad ones fail. Any other error fails the whole batch. The service time is all the time inside `run`.
  */
 import type { TensorMap } from '@equipoise/core/model';
 import type { LoadedStage } from '@equipoise/core/ports';

@@ -1,11 +1,14 @@
-/** The far end of a replica in JavaScript: it imports the stage module, loads the variant and serves batches until it is told to close. */
+/**
+ * Far end of a replica in JavaScript: imports the stage module, loads the variant and serves batches until it is told
+ * to close.
+ */
 import type { TensorMap } from '@equipoise/core/model';
 import type { LoadedStage } from '@equipoise/core/ports';
 import { importStageModule } from '../stage-module/stage-module-loader.js';
 import { type FromReplica, type ReplicaStart, replicaError, type ToReplica } from './replica-protocol.js';
 import { runBatch } from './run-batch.js';
 
-/** Where a far end speaks, and how it ends itself once nothing runs in it. */
+/** Output of a far end, and how it ends itself once nothing runs in it. */
 export interface FarEnd {
   say(message: FromReplica): void;
   leave(): void;
@@ -18,7 +21,7 @@ async function load({ module, variant, resources }: ReplicaStart): Promise<Loade
   throw Object.assign(new Error('load must return an object with a function run'), { code: 'MODULE_INVALID' });
 }
 
-/** A stage behind `far`: give it every message of the near end. A message before the load has ended waits for it. */
+/** A stage behind `far`: pass it every message of the near end. A message before the end of the load waits for it. */
 export class StageServer {
   readonly #far: FarEnd;
   #stage: Promise<LoadedStage | undefined> = Promise.resolve(undefined);
@@ -27,7 +30,7 @@ export class StageServer {
     this.#far = far;
   }
 
-  /** Takes a message; never throws. */
+  /** Handles a message; never throws. */
   receive(message: ToReplica): void {
     switch (message.kind) {
       case 'load':

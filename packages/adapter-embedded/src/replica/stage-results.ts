@@ -1,6 +1,6 @@
 /**
- * Whether what a stage returned for a batch is one map of tensors for each item. A stage gives away what it returns, so a
- * buffer returned a second time is empty by then; the length check finds that too.
+ * Checks that a stage returned one map of tensors per item. Returned buffers move away, so a buffer returned twice is
+ * empty the second time; the length check finds that, too.
  */
 import { type Datatype, elementCount, type Tensor, type TensorMap } from '@equipoise/core/model';
 

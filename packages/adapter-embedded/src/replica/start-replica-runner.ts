@@ -1,4 +1,4 @@
-/** What every kind of replica does to start: find what is loaded, send it, wait until it is, and give up when that takes too long. */
+/** Start of every kind of replica: find the files, send them, wait for the load, with a limit. */
 import { defaultRunTimeoutMs, invariant } from '@equipoise/core/model';
 import type { LaunchedReplica, LaunchRequest, LoadableVariant } from '@equipoise/core/ports';
 import type { ModuleCompiler } from '../stage-module/compile-module.js';
@@ -10,12 +10,12 @@ import { ReplicaRunner, type RunnerFacts } from './replica-runner.js';
 
 const DEFAULT_LAUNCH_TIMEOUT_MS = 120_000;
 
-/** The longest that a variant may take to load (120 s when left out). */
+/** Longest load of a variant (default 120 s). */
 export interface LaunchLimits {
   readonly launchTimeoutMs?: number;
 }
 
-/** The variant as its module sees it; rejects as resolveArtifact. */
+/** The variant as its module sees it; rejects like resolveArtifact. */
 export async function loadableVariant({ variant, baseDir }: LaunchRequest): Promise<LoadableVariant> {
   const artifactPath = variant.artifact === undefined ? undefined : await resolveArtifact(variant.artifact, baseDir);
   return {
@@ -25,7 +25,10 @@ export async function loadableVariant({ variant, baseDir }: LaunchRequest): Prom
   };
 }
 
-/** What a replica of the stage loads. Rejects with AppError when the module or the artifact is not there or does not compile. */
+/**
+ * Everything that a replica of the stage loads. Rejects with AppError if the module or the artifact is missing or does
+ * not compile.
+ */
 export async function replicaStart(request: LaunchRequest, compiler: ModuleCompiler): Promise<ReplicaStart> {
   const { stage, resources, baseDir } = request;
   invariant(stage.module !== undefined, `stage '${stage.id}' has a module`);
@@ -44,7 +47,7 @@ function factsOf({ stage, variant }: LaunchRequest): RunnerFacts {
   return { stage: stage.id, variant: variant.id, maxBatchSize, runTimeoutMs };
 }
 
-/** Loads `start` into a far end that was just started, at `startedAtMs` of `performance.now`. */
+/** Loads `start` into a far end that was started at `startedAtMs` of `performance.now`. */
 export async function startReplicaRunner(
   request: LaunchRequest,
   far: { readonly channel: ReplicaChannel; readonly start: ReplicaStart; readonly startedAtMs: number },

@@ -1,7 +1,8 @@
 /**
- * A stage module written in TypeScript as one file that Node can import. The module and the files it imports by path are
- * bundled; packages stay imports, of the pipeline's own packages or else of those that Equipoise is installed with. The result lies in `<baseDir>/.equipoise/modules/<digest>.mjs`, named by its content, so
- * that replicas of two versions never meet; it is made anew only when a bundled file has changed.
+ * Compiles a stage module in TypeScript to one file that Node can import. The module and the files that it imports by
+ * path are bundled. Packages stay imports, from the pipeline's own packages or else from those of Equipoise. The result
+ * is `<baseDir>/.equipoise/modules/<digest>.mjs`, named by its content, so that replicas of two versions never meet. It
+ * is compiled again only when a bundled file has changed.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -18,7 +19,7 @@ interface Compiled {
   readonly inputs: ReadonlyMap<string, string>;
 }
 
-/** A compiled module that nobody wrote again for this long is removed when another one is written. */
+/** A compiled module that was not written for this long is removed when another one is written. */
 const KEPT_MS = 30 * 24 * 3_600_000;
 
 const digestOf = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex').slice(0, 24);
@@ -45,7 +46,9 @@ function compileError(source: string, baseDir: string, errors: readonly Message[
   return new AppError('MODULE_INVALID', `The module ${source} does not compile:\n${lines.join('\n')}`);
 }
 
-/** A package that only Equipoise has is imported from there, so that a pipeline in an empty folder need not install what came with it. */
+/**
+ * A package that only Equipoise has is imported from there, so that a pipeline in an empty folder need not install it.
+ */
 const packagesOfOurs = (baseDir: string): Plugin => ({
   name: 'packages-of-equipoise',
   setup: ({ onResolve }) => {
@@ -57,7 +60,7 @@ const packagesOfOurs = (baseDir: string): Plugin => ({
   },
 });
 
-/** The file of a package's export as found from here; undefined for one that is not installed and for what is part of Node. */
+/** File of a package's export as found from here; undefined if it is not installed or part of Node. */
 function installedHere(specifier: string): string | undefined {
   try {
     const found = createRequire(import.meta.url).resolve(specifier);
@@ -83,7 +86,7 @@ async function bundle(source: string, baseDir: string): Promise<BuildResult<{ wr
       metafile: true,
       logLevel: 'silent',
       outfile: join(baseDir, '.equipoise', 'modules', 'module.mjs'),
-      // The bundle lies elsewhere, and a module may look for files beside itself.
+      // The bundle is in another folder, and a module may look for files next to itself.
       define: {
         'import.meta.url': JSON.stringify(pathToFileURL(source).href),
         'import.meta.dirname': JSON.stringify(dirname(source)),
@@ -112,7 +115,7 @@ async function store(content: Uint8Array, baseDir: string): Promise<string> {
   return path;
 }
 
-/** Removes what was compiled long ago; whoever still wants it compiles it again. What cannot be removed does no harm. */
+/** Removes old compiled modules; a later use compiles them again. A failed removal does no harm. */
 async function removeOld(folder: string): Promise<void> {
   const oldest = Date.now() - KEPT_MS;
   for (const name of await readdir(folder)) {
@@ -131,11 +134,11 @@ async function compile(source: string, baseDir: string): Promise<Compiled> {
   return { path: await store(output.contents, baseDir), inputs: new Map(inputs) };
 }
 
-/** Compiles modules once and remembers them; one for all replicas of a process. */
+/** Compiles modules once and caches them; one for all replicas of a process. */
 export class ModuleCompiler {
   readonly #compiled = new Map<string, Promise<Compiled>>();
 
-  /** The path of the compiled `source` (absolute, exists). MODULE_INVALID lists `file:line:column: text` for each error. */
+  /** Path of the compiled `source` (absolute, exists). MODULE_INVALID lists `file:line:column: text` for each error. */
   async compile(source: string, baseDir: string): Promise<string> {
     const key = JSON.stringify([source, baseDir]);
     const known = this.#compiled.get(key);

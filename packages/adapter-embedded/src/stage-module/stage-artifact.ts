@@ -1,7 +1,7 @@
 /**
- * Where the file of a variant is: a path relative to the pipeline file, or `npm:package/path` for a file inside an installed
- * package. The package is found as Node finds it from the pipeline's folder, and else from where Equipoise is installed;
- * its `exports` do not matter, because a model file is data and is never imported.
+ * Finds the file of a variant: a path relative to the pipeline file, or `npm:package/path` for a file of an installed
+ * package. Node's rules find the package from the pipeline's folder, or else from Equipoise's. Its `exports` do not
+ * matter, because a model file is data.
  */
 import { statSync } from 'node:fs';
 import { access } from 'node:fs/promises';
@@ -15,7 +15,7 @@ export interface PackageReference {
   readonly path: string;
 }
 
-/** Reads what follows `npm:`; a scope belongs to the name. */
+/** Reads the text after `npm:`; a scope belongs to the name. */
 export function packageReference(reference: string): PackageReference {
   const parts = reference.split('/');
   const nameParts = reference.startsWith('@') ? 2 : 1;
@@ -35,11 +35,11 @@ const ownFolder = (packageName: string, baseDir: string): string | undefined =>
 const installedFolder = (packageName: string, baseDir: string): string | undefined =>
   ownFolder(packageName, baseDir) ?? folderFrom(import.meta.url, packageName);
 
-/** Whether Node finds the package from the pipeline's own folder. */
+/** Does Node find the package from the pipeline's own folder? */
 export const isInstalledFor = (packageName: string, baseDir: string): boolean =>
   ownFolder(packageName, baseDir) !== undefined;
 
-/** The folder of an installed package; throws FILE_NOT_FOUND with what to install. */
+/** Folder of an installed package; throws FILE_NOT_FOUND with what to install. */
 export function packageFolder(packageName: string, baseDir: string): string {
   const folder = installedFolder(packageName, baseDir);
   if (folder !== undefined) return folder;
@@ -53,8 +53,8 @@ export function packageFolder(packageName: string, baseDir: string): string {
 const schemeOf = (reference: string): string | undefined => /^([a-z][a-z0-9+.-]+):/i.exec(reference)?.[1];
 
 /**
- * Where the file of a reference would be, whether it is there or not; undefined when that is no place on this machine: the package is
- * not installed, or the address is one to be fetched.
+ * Place of the referenced file, existing or not; undefined if it is not on this machine: the package is not installed,
+ * or the address has to be fetched.
  */
 export function locateFile(reference: string, baseDir: string): string | undefined {
   const scheme = schemeOf(reference);
@@ -66,8 +66,8 @@ export function locateFile(reference: string, baseDir: string): string | undefin
 }
 
 /**
- * The absolute path of an artifact, which exists; FILE_NOT_FOUND names the path that was tried, MODEL_LOAD_FAILED a kind of
- * address that cannot be fetched.
+ * Absolute path of an existing artifact. FILE_NOT_FOUND names the path that was tried, MODEL_LOAD_FAILED an address
+ * that cannot be fetched.
  */
 export async function resolveArtifact(artifact: string, baseDir: string): Promise<string> {
   const scheme = schemeOf(artifact);

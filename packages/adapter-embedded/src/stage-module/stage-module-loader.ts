@@ -1,7 +1,7 @@
 /**
- * From `module:` of a stage to the `load` that a replica calls. The launcher finds the module once (and compiles it when it
- * is TypeScript); each replica imports it in its own thread. `npm:package/export` follows Node's rules for imports from the
- * pipeline's folder, and else from where Equipoise is installed.
+ * From the `module:` of a stage to the `load` that a replica calls. The launcher finds the module once (and compiles
+ * TypeScript); each replica imports it in its own thread. `npm:package/export` follows Node's import rules from the
+ * pipeline's folder, or else from Equipoise's.
  */
 import { access } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
@@ -11,7 +11,7 @@ import type { StageModule } from '@equipoise/core/ports';
 import type { ModuleCompiler } from './compile-module.js';
 import { packageFolder, packageReference } from './stage-artifact.js';
 
-/** What a replica imports: a file, or a package looked up from the first of the places that knows it. */
+/** Import of a replica: a file, or a package from the first place that has it. */
 export type ModuleLocation =
   | { readonly kind: 'file'; readonly url: string }
   | { readonly kind: 'package'; readonly specifier: string; readonly fromUrls: readonly string[] };
@@ -19,7 +19,6 @@ export type ModuleLocation =
 const importable = new Set(['.js', '.mjs', '.cjs']);
 const compilable = new Set(['.ts', '.mts']);
 
-/** Whether a module is written in Python. */
 export const isPython = (module: string): boolean => extname(module) === '.py';
 
 function checkLanguage(module: string): void {
@@ -31,7 +30,7 @@ function checkLanguage(module: string): void {
   throw new AppError('MODULE_INVALID', message);
 }
 
-/** The absolute path of a module file, a path relative to `baseDir`. Rejects with FILE_NOT_FOUND when nothing is there. */
+/** Absolute path of a module file, given relative to `baseDir`. Rejects with FILE_NOT_FOUND if it does not exist. */
 export async function existingModuleFile(module: string, baseDir: string): Promise<string> {
   const source = resolve(baseDir, module);
   await access(source).catch((error: unknown) => {
@@ -43,7 +42,7 @@ export async function existingModuleFile(module: string, baseDir: string): Promi
   return source;
 }
 
-/** The URL to import a module file by, a path relative to `baseDir`; TypeScript is compiled. Rejects as locateStageModule. */
+/** URL to import a module file, given relative to `baseDir`; TypeScript is compiled. Rejects like locateStageModule. */
 export async function moduleFileUrl(module: string, baseDir: string, compiler: ModuleCompiler): Promise<string> {
   checkLanguage(module);
   const source = await existingModuleFile(module, baseDir);
@@ -51,7 +50,7 @@ export async function moduleFileUrl(module: string, baseDir: string, compiler: M
   return pathToFileURL(path).href;
 }
 
-/** Finds the module of a stage. FILE_NOT_FOUND names the path or package that was tried; MODULE_INVALID what is wrong. */
+/** Finds the module of a stage. FILE_NOT_FOUND names the path or package that was tried; MODULE_INVALID the problem. */
 export async function locateStageModule(
   module: string,
   baseDir: string,
@@ -81,7 +80,7 @@ function packageUrl(specifier: string, fromUrls: readonly string[]): string {
   throw failures[0];
 }
 
-/** What is said when the module at `url` throws while it is imported. */
+/** Message for a module at `url` that throws during its import. */
 export function importError(url: string, error: unknown): AppError {
   const message = error instanceof Error ? error.message : String(error);
   return new AppError('MODULE_INVALID', `The module ${url} cannot be imported: ${message}`, { cause: error });
@@ -97,8 +96,8 @@ function loadOf(exported: Readonly<Record<string, unknown>>): StageModule['load'
 }
 
 /**
- * Imports the module in the calling thread, which must run with `--experimental-import-meta-resolve`. MODULE_INVALID when the
- * import fails or when nothing named `load` is exported (by name or in the default export); it lists what is.
+ * Imports the module in the calling thread, which must run with `--experimental-import-meta-resolve`. MODULE_INVALID if
+ * the import fails or exports no `load` (by name or in the default export); it lists the exports.
  */
 export async function importStageModule(location: ModuleLocation): Promise<StageModule> {
   let exported: Readonly<Record<string, unknown>>;

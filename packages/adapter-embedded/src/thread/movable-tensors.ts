@@ -1,9 +1,9 @@
 /**
- * Tensors made ready to go to another thread without a copy. A buffer is transferred when one view covers it alone; then
- * the sender's view is empty afterwards. Where a buffer holds more than the one view (a part cut out of a larger tensor, or
- * one tensor in two items) the view is copied and the copy transferred, so that nothing else loses its memory and no
- * surplus bytes travel. Shared memory passes as it is. Strings are cloned. The elements of a long BYTES tensor are copied into one buffer
- * together: each buffer of a message is compared with all others, so that 100,000 of them would take 7 s.
+ * Prepares tensors to move to another thread without a copy. A buffer is transferred if one view covers it alone; then
+ * the sender's view is empty. If a buffer holds more (a part of a larger tensor, or one tensor in two items), the view
+ * is copied and the copy transferred. Shared memory passes as it is. Strings are cloned. Elements of a long BYTES
+ * tensor are copied into one buffer: each buffer of a message is compared with all others, so 100,000 of them would
+ * take 7 s.
  */
 import type { Tensor, TensorData, TensorMap } from '@equipoise/core/model';
 
@@ -30,17 +30,17 @@ function countViews(items: readonly TensorMap[]): ReadonlyMap<ArrayBufferLike, n
   return counts;
 }
 
-/** A Buffer's own `slice` shares memory, so it is copied as the plain bytes it is. */
+/** A Buffer's own `slice` shares memory, so it is copied as plain bytes. */
 const copyOf = (view: View): View => (Buffer.isBuffer(view) ? new Uint8Array(view) : view.slice());
 
-/** Most elements of one BYTES tensor that move in buffers of their own. */
+/** Most elements of one BYTES tensor that move in their own buffers. */
 const MOST_MOVED = 64;
 
 /** A view of numbers begins at a multiple of their size, at most so many bytes. */
 const ALIGNMENT_BYTES = 8;
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
 
-/** Copies of elements, as views of one buffer that begin where a stage can lay a view of any numbers over them. */
+/** Copies of elements as views of one buffer, aligned for any numbers. */
 function packed(elements: readonly Uint8Array[]): readonly Uint8Array[] {
   const all = new Uint8Array(elements.reduce((bytes, { byteLength }) => bytes + aligned(byteLength), 0));
   let next = 0;
@@ -52,7 +52,7 @@ function packed(elements: readonly Uint8Array[]): readonly Uint8Array[] {
   });
 }
 
-/** Makes `items` ready to be posted with `transfer`; the caller gives their tensors up. */
+/** Prepares `items` for posting with `transfer`; their tensors must not be used afterwards. */
 export function movableTensors(items: readonly TensorMap[]): MovableTensors {
   const counts = countViews(items);
   const transfer: ArrayBuffer[] = [];
@@ -84,12 +84,12 @@ export function movableTensors(items: readonly TensorMap[]): MovableTensors {
   return { items: moved, transfer };
 }
 
-/** Where tensors are posted to: a Worker or the port of one. */
+/** A Worker or the port of one. */
 export interface TensorPort {
   postMessage(message: unknown, transfer?: readonly ArrayBuffer[]): void;
 }
 
-/** Posts a message made from movable tensors; memory that refuses to be transferred (of WebAssembly) is cloned instead. */
+/** Posts a message of movable tensors. Memory that cannot be transferred (of WebAssembly) is cloned instead. */
 export function postTensors(
   port: TensorPort,
   items: readonly TensorMap[],

@@ -1,6 +1,6 @@
 /**
- * The thread of one replica. It ends from inside, when nothing in it is running, because ending a thread from outside while native
- * code runs ends the process.
+ * Thread of one replica. It ends itself when nothing runs in it: ending a thread from outside during native code ends
+ * the process.
  */
 import { parentPort } from 'node:worker_threads';
 import { invariant } from '@equipoise/core/model';
@@ -8,7 +8,7 @@ import type { FromReplica, ReplicaItem, ToReplica } from '../replica/replica-pro
 import { StageServer } from '../replica/serve-stage.js';
 import { postTensors } from './movable-tensors.js';
 
-/** Time that timers and sockets left open by a stage have to end by themselves. */
+/** Time for timers and sockets that a stage left open to end by themselves. */
 const patienceMs = 500;
 
 invariant(parentPort !== null, 'a replica thread is started by its launcher');

@@ -1,10 +1,9 @@
-/** The way to a replica thread. A thread is never terminated from here; one that is given up ends by itself, if it ever does. */
+/** Channel to a replica thread. It never terminates a thread; one that is given up ends by itself, if ever. */
 import type { Worker } from 'node:worker_threads';
 import type { ChannelListener, ReplicaChannel } from '../replica/replica-channel.js';
 import type { FromReplica, ToReplica } from '../replica/replica-protocol.js';
 import { postTensors } from './movable-tensors.js';
 
-/** A ReplicaChannel over a started thread. */
 export class ThreadChannel implements ReplicaChannel {
   readonly keepsTensors = false;
   readonly #worker: Worker;

@@ -20,8 +20,7 @@ import type { TroubleCounts } from './replica-health.js';
 import { type Arrival, RequestState, RetriedItem, StageItem } from './request-state.js';
 import type { SchedulerLimits, ServingEffects } from './serving-effects.js';
 import type { ServingEdge, ServingGraph } from './serving-graph.js';
-import type { StageLimits } from './stage-limits.js';
-import { type StageEffects, StageScheduler } from './stage-scheduler.js';
+import { type StageEffects, type StageLimits, StageScheduler } from './stage-scheduler.js';
 
 type Loss<Failure> =
   | { readonly kind: 'dropped'; readonly reason: DropReason; readonly stage: number }

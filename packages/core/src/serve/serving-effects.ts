@@ -3,7 +3,7 @@ import type { HealthIssue } from '../model/running-plan.js';
 import type { ServingReplica } from './replica.js';
 import type { RequestState } from './request-state.js';
 import type { ServingEdge } from './serving-graph.js';
-import type { StageLimits } from './stage-limits.js';
+import type { StageLimits } from './stage-scheduler.js';
 
 /** Effects of the scheduler, implemented once per clock. */
 export interface ServingEffects<Payload, Context, Failure> {

@@ -19,7 +19,17 @@ import { PriorityQueue } from './priority-queue.js';
 import type { ServingReplica } from './replica.js';
 import { hangBoundMs, type ReplicaHealth, slownessOf, usualSlowness } from './replica-health.js';
 import type { StageItem } from './request-state.js';
-import type { StageLimits } from './stage-limits.js';
+
+/** Bounds of all stages. */
+export interface StageLimits {
+  readonly maxQueueLength: number;
+  /** Off only for verification, where a drop would hide a miss. */
+  readonly dropLate: boolean;
+  /** See `AdmissionSpec`; default no bound. */
+  readonly maxWaitFraction?: number | undefined;
+  /** Guaranteed shares of the priorities (see `PrioritySpec`); default one priority. */
+  readonly priorityShares?: readonly number[];
+}
 
 /** Requests of a stage to the pipeline scheduler. */
 export interface StageEffects<Payload, Context> {
