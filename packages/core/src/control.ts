@@ -14,6 +14,7 @@ export {
   withVariantResources,
 } from './control/pinned-spec.js';
 export { isSamePlan, planOfStages, runningAsPlan, variantChoice } from './control/plan-facts.js';
+export { changesToApply } from './control/protect.js';
 export type { StepInput } from './control/replay/step-input.js';
 export { decisionProblem, type StepReplay, stepReplay } from './control/replay/step-replay.js';
 export {

@@ -82,6 +82,14 @@ export function protect(situation: Situation, { planned, inBurst, underWay }: Pr
   return { load, decision: { kind: 'apply', plan, changes, reason, evidence } };
 }
 
+/** Changes as they are carried out: burst answers and roll-backs skip the canary. The decision itself does not say so. */
+export function changesToApply(
+  { changes, evidence }: Extract<Decision, { kind: 'apply' }>,
+  isRollback = false,
+): readonly Change[] {
+  return evidence.burst === undefined && !isRollback ? changes : changes.map((change) => ({ ...change, atOnce: true }));
+}
+
 /** Does a change end replicas that run? */
 function takesAway(change: Change): boolean {
   if (change.kind === 'scale') return change.to.replicas < change.fromReplicas;

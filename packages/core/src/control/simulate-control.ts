@@ -24,6 +24,7 @@ import type {
 import { diffPlans } from './diff-plans.js';
 import { type BatchKind, BatchRecord } from './feedback/batch-record.js';
 import { runningAsPlan } from './plan-facts.js';
+import { changesToApply } from './protect.js';
 import type { ControlContext, ControllerRules } from './rules.js';
 import { ControlSession, type Tick, type TickAnswer } from './session.js';
 
@@ -170,7 +171,7 @@ class SimulatedLoop implements SimulatedController {
     if (decision === undefined) return [];
     const { atMs } = observation ?? tick.observation;
     this.decisions.push({ atMs, decision, trigger });
-    return decision.kind === 'apply' && tick.executes ? decision.changes : [];
+    return decision.kind === 'apply' && tick.executes ? changesToApply(decision) : [];
   }
 
   /** Changes of a plan that a person applies; undefined without one. A person preempts a plan that is being made. */

@@ -3,8 +3,9 @@
  * nothing itself. Whatever fails here, the plan in force goes on serving: a failed decision or change is reported and the next
  * tick starts from what really runs then.
  */
-import type { ControllerSnapshot, Tick, TickAnswer } from '@equipoise/core/control';
+import { type ControllerSnapshot, changesToApply, type Tick, type TickAnswer } from '@equipoise/core/control';
 import {
+  type Change,
   type Clock,
   type ControlMode,
   type Decision,
@@ -77,6 +78,7 @@ export class ControlLoop {
   #timer: NodeJS.Timeout | undefined;
   #turns: Promise<unknown> = Promise.resolve();
   #stopped = false;
+  #hasEndedCanary = false;
   #changedByHand = false;
   /** What a look during the changes of the loop came to: it is carried out in place of the rest of them. */
   #urgent: UrgentAnswer | undefined;
@@ -105,9 +107,17 @@ export class ControlLoop {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    this.#endCanary();
     await this.#turns;
     this.#parts.outcomes.planEnds();
     await this.settled();
+  }
+
+  /** A stop does not wait for the verdict on a canary. */
+  #endCanary(): void {
+    const { actuator } = this.#parts;
+    this.#hasEndedCanary = Object.values(actuator.runningPlan().stages).some(({ canary }) => canary !== undefined);
+    if (this.#hasEndedCanary) actuator.giveWay();
   }
 
   /** Resolves when what was decided so far is in the store, or has failed to be. */
@@ -277,12 +287,13 @@ export class ControlLoop {
   }
 
   /** Applies the changes one by one and keeps the plan to go on with; undefined when some were left. */
-  async #putInForce(decision: ApplyDecision, { trigger }: DecisionFacts): Promise<number | undefined> {
+  async #putInForce(decision: ApplyDecision, { trigger, manual }: DecisionFacts): Promise<number | undefined> {
     const { clock, epochNowMs, keepsPlans, report, specDigest } = this.#parts;
     const { plan, evidence } = decision;
     const startedAtMs = clock.nowMs();
     const isOfLoop = trigger !== 'start' && trigger !== 'manual';
-    const changing = this.#change(decision, isOfLoop);
+    const isRollback = trigger === 'roll-back' || manual?.action === 'roll-back';
+    const changing = this.#change(plan, changesToApply(decision, isRollback), isOfLoop);
     if (!(await (isOfLoop ? this.#whileLookingOn(changing) : changing))) return undefined;
     // What a person or a roll-back went back to is what is to run after a restart, too.
     const isGood = evidence.result?.kind === 'feasible' || trigger === 'roll-back' || trigger === 'manual';
@@ -295,7 +306,7 @@ export class ControlLoop {
   }
 
   /** Whether all changes were carried out; rejects with the error of the first one that fails. How those of the loop ended it is told of. */
-  async #change({ plan, changes }: ApplyDecision, isOfLoop: boolean): Promise<boolean> {
+  async #change(plan: Plan, changes: readonly Change[], isOfLoop: boolean): Promise<boolean> {
     const { actuator, onChanged } = this.#parts;
     const isOver = () => (isOfLoop ? this.#isOff || this.#urgent !== undefined : this.#stopped);
     let [end, done]: [LastChange['kind'], number] = ['failed', 0];
@@ -304,7 +315,7 @@ export class ControlLoop {
         if (isOver()) break;
         await actuator.apply(change);
         // One that gave way to a burst is not done.
-        if (isOfLoop && this.#urgent !== undefined) break;
+        if (isOfLoop && (this.#urgent !== undefined || this.#hasEndedCanary)) break;
         done += 1;
         onChanged(change.stageId, plan);
       }
