@@ -1,8 +1,8 @@
 /**
- * End-to-end latency from the sojourn laws of stages. Times add along a chain. Where branches meet, the slowest counts,
- * or the one that completes the quorum. A finish law is relative to the immediate dominator (last stage on every path),
- * so shared parts count once. Beyond it branches are independent, an upper bound for branches of one fork. A fan-out
- * ends with its last awaited item, and upstream batches enlarge arriving groups. `when` branches form a mixture.
+ * End-to-end latency from the sojourn laws of stages: sums along chains, the slowest (or quorum-completing) branch at
+ * joins, mixtures over `when`. A finish law is relative to the immediate dominator (last stage on every path), so
+ * shared parts count once. Beyond it branches are independent, an upper bound for branches of one fork. Upstream
+ * batches enlarge arriving groups.
  */
 import { invariant } from '../kernel/invariant.js';
 import { type Burstiness, poissonBurstiness } from '../model/expected-load.js';

@@ -38,10 +38,9 @@ export function rowIndex(replicas: number, cap: number, scaling: number): number
 export const stretchOf = (cap: number, scaling: number): number => cap ** (1 - scaling);
 
 /**
- * One cell of the table and its bytes. A law has an atom: with probability 1 − d a request finds an idle replica and
- * takes the service time. Otherwise it is disturbed and has a smooth law. Both parts interpolate far better than
- * quantiles, which jump where d passes 1 − fraction. Bytes: logit d (16 bits), ln of the first quantile (16 bits), then
- * ln steps (8 bits each, rounding carried on).
+ * One cell of the table. With probability 1 − d a request finds an idle replica and takes the service time; otherwise
+ * its law is smooth. Both parts interpolate better than quantiles, which jump where d passes 1 − fraction. Bytes: logit
+ * d (16 bits), ln of the first quantile (16 bits), then ln steps (8 bits each, rounding carried on).
  */
 
 /** Fractions, given disturbed, of stored quantiles. */

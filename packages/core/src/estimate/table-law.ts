@@ -2,12 +2,11 @@
  * Sojourn law of a stage at a steady rate, from the sojourn table.
  * 1. Each affine bound of the service curve (affine-bounds) gets the law of its table point at its own load factor.
  * 2. The minimum over upper bounds is too high, the maximum over lower bounds too low. Their geometric mean, weighted 2
- * : 1, leans to the safe side. All are monotone in the rate.
- * 3. The table assumes constant service times. Variation lengthens waits by 1 + cv² for single items (Pollaczek and
- * Khinchine) and more for batches. The own batch's deviation is independent of the wait, so both add in squares around
- * the median. Measured for a p99 up to twice the mean; beyond, waits are too short.
- * For a share f < 1 the bound is the stretched curve s(k) ÷ f minus s(1)·(1 ÷ f − 1): a full bucket runs one item at
- * full speed.
+ * : 1, leans to the safe side.
+ * 3. Service variation lengthens waits by 1 + cv² for single items (Pollaczek and Khinchine) and more for batches. The
+ * own batch's deviation adds in squares around the median. Measured for a p99 up to twice the mean; beyond, waits are
+ * too short.
+ * For a share f < 1 the bound is the stretched curve s(k) ÷ f minus s(1)·(1 ÷ f − 1).
  */
 import type { ServiceCurve } from '../profile/service-curve.js';
 import { lawMeanMs, lawQuantileMs, lawVariationSquared, type ServiceLaw } from '../profile/service-law.js';

@@ -1,9 +1,8 @@
 /**
  * Load a few seconds ahead from recent counts: means of a few seconds, then lines through longer windows, with the
  * error of Poisson counts. The longest window counts whose interval meets those of all shorter ones (Goldenshluger and
- * Nemirovski, On spatially adaptive estimation of nonparametric regression, 1997). Noise averages out in calm load, and
- * a jump is followed within seconds. A rise is extrapolated to the horizon, a fall is not. The upper rate adds the
- * estimation error and is the maximum of recent seconds, so that it falls late.
+ * Nemirovski, On spatially adaptive estimation of nonparametric regression, 1997). A rise is extrapolated to the
+ * horizon, a fall is not. The upper rate adds the estimation error and is the maximum of recent seconds.
  */
 import type { Forecast, LoadObservation } from '../model/decision.js';
 

@@ -2,11 +2,10 @@
  * Record of arrivals over the last ten minutes in constant memory: counts per second, burstiness, and short windows
  * that end now. The data plane and the simulator share it.
  *
- * Time is cut into 10 s blocks, and blocks into equal windows close to the SLO. A block keeps the sum of its window
- * counts and of their squares. Dispersion at the SLO: variance ÷ mean within blocks, averaged without the outermost
- * tenths. Dispersion at 10 s: second differences of block counts, (N₋ − 2N + N₊)² ÷ 6. Their mean is the variance of
- * independent counts, and ramps cancel out. The largest tenth is dropped, because a rate step belongs to the forecast.
- * Values within four standard errors of 1 count as Poisson. The longer window never disperses less.
+ * Blocks of 10 s are cut into equal windows close to the SLO. Dispersion at the SLO: variance ÷ mean of windows within
+ * blocks, without the outermost tenths. At 10 s: second differences of block counts, (N₋ − 2N + N₊)² ÷ 6, in which
+ * ramps cancel out; the largest tenth is dropped, since a rate step belongs to the forecast. Values within four
+ * standard errors of 1 count as Poisson.
  */
 import { type ArrivalEnvelope, type Burstiness, LONG_WINDOW_MS, poissonBurstiness } from './expected-load.js';
 

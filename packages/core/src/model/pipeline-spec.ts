@@ -145,11 +145,10 @@ export interface StageSpec {
 export type Join = 'all' | 'any' | { readonly quorum: number };
 
 /**
- * Connection of two stages. `fanOut`: one item becomes k ≥ 0 items. `join`: the items of the innermost fan-out become
- * one again (see `closesFanOut`). A stage with several in-edges waits for every part that can still arrive, or for
- * `any` or `quorum`. `when`: the edge is taken with a probability (0…1). Of the `when` edges that leave a stage the
- * first whose condition holds is taken, so probabilities sum to at most 1. Stated fan-outs and probabilities apply
- * until learned from traffic.
+ * Connection of two stages. `fanOut`: one item becomes k ≥ 0 items. `join`: items of the innermost fan-out become one
+ * again (see `closesFanOut`). A stage with several in-edges awaits every part that can arrive, or `any` or `quorum`.
+ * `when`: of such edges leaving a stage, the first whose condition holds is taken. Probabilities (0…1) sum to at most
+ * 1. Fan-outs and probabilities apply until learned from traffic.
  */
 export interface EdgeSpec {
   readonly from: StageId;

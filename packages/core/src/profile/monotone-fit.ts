@@ -1,8 +1,7 @@
 /**
- * Service time of unmeasured batch sizes: the least non-decreasing curve through or above all measured means, f(kᵢ) =
- * max over j ≤ i of m(kⱼ), linear in between. It is the nearest such curve at every size (upper envelope of isotonic
- * regression); pool-adjacent-violators would lie below larger points. Two errors qualify it: how far a point was
- * raised, and the leave-one-out error without the ends.
+ * Service time of unmeasured batch sizes: the least non-decreasing curve on or above all measured means, f(kᵢ) = max
+ * over j ≤ i of m(kⱼ), linear in between (upper envelope of isotonic regression). Errors: how far a point was raised,
+ * and leave-one-out without the ends.
  */
 
 export interface MeasuredSize {

@@ -20,10 +20,9 @@ function interpolateLaw(low: ServiceLaw, high: ServiceLaw, weight: number): Serv
 }
 
 /**
- * Service time of a variant on given cores by batch size k, and its capacity. Means follow monotone-fit, so a larger
- * batch never takes less time. Sizes below the smallest use the smallest. A share f < 1 is one thread at full speed
- * while its CPU-time bucket lasts: the curve of one core with `shareFraction` = f. Capacity of n replicas with batches
- * up to b: C = 1000 · n · f · max over k ≤ b of k / s(k) rps, s in ms.
+ * Service time by batch size k, and capacity. Means follow monotone-fit. Sizes below the smallest use the smallest. A
+ * share f < 1 is one thread at full speed while its CPU-time bucket lasts: the curve of one core with `shareFraction` =
+ * f. Capacity of n replicas with batches up to b: C = 1000 · n · f · max over k ≤ b of k / s(k) rps, s in ms.
  */
 
 /** Service time by batch size k in 1…`maxBatchSize`. */

@@ -1,8 +1,7 @@
 /**
- * Service-time law of a batch from a profile point. Mean m: `meanMs`, else batchSize ÷ `throughputRps`, else `p50Ms`. A
- * p99 q above it gives the lognormal through both: σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. Beyond q/m =
- * e^(z²/2) = 14.97, two points keep mean and p99. A single number, or q = m, is constant. The mean never comes from the
- * p99: published profiles have a p99 of 198 ms at 15 rps.
+ * Service-time law of a batch from a profile point. Mean m: `meanMs`, else batchSize ÷ `throughputRps`, else `p50Ms`;
+ * never from the p99. With a p99 q: lognormal with σ = z − √(z² − 2 ln(q/m)), μ = ln m − σ²/2, z = 2.3263. Beyond q/m =
+ * e^(z²/2) = 14.97 two points keep mean and p99. A single number, or q = m, is constant.
  */
 
 import { normalQuantile } from '../kernel/normal-quantile.js';

@@ -3,16 +3,11 @@
  *
  * Consecutive requests share a queue, so late ones cluster. Batch means estimate the effective sample size: over equal
  * spans, late counts with D times the independent variance make N requests worth N ÷ D (Law, Simulation Modeling and
- * Analysis, §9.5.3). A lucky sample has few misses and little clustering. D is therefore also taken of the slowest
- * tenth, and over spans of twice the length in case spans are short against busy times. The interval is Wilson's, valid
- * for rare events, with Student's t for the number of spans.
+ * Analysis, §9.5.3). D is also taken of the slowest tenth, since a lucky sample shows little clustering, and over spans
+ * of twice the length. The interval is Wilson's, with Student's t for the number of spans.
  *
- * Counts ignore the distance to the SLO. With long busy times the slowest tenth proves nothing even for an SLO of many
- * times the percentile. If the percentile of every span is at most a third of the SLO and the sample is large, late
- * requests alone count. Were the true percentile at the SLO, no span would be so far below. (A third and many requests,
- * because spans may share a busy time. Of 400 M/M/1 samples whose true percentile is the SLO, none pass at load 0.98 or
- * 0.99 with 200,000 requests; at 0.995 7 % do. With half the SLO 5 % pass at 0.99; with 50,000 requests every other
- * one.)
+ * If the percentile of every span is at most a third of the SLO and the sample is large, late requests alone count: the
+ * true percentile cannot be at the SLO. docs/explain/verification.md has the measurements.
  */
 
 /** `spans` parts of `spanMs` after `fromMs`, by arrival. Later arrivals count in the last part. */

@@ -1,9 +1,8 @@
 /**
- * Verification for the planner: one load, many plans. A verdict depends only on plan, load, SLO and host. The seed
- * comes from load and SLO, so caching affects speed only and compared plans see equal arrivals. An inconclusive verdict
- * is rerun once with four times the work, unless more work cannot decide it. Of 300 reruns in simulated loops 86 were
- * undecidable and none passed; of M/M/1 with the SLO just above the percentile one in fifty would have. A final
- * inconclusive verdict counts as a miss.
+ * Verification for the planner: one load, many plans. The seed comes from load and SLO, so caching affects speed only
+ * and compared plans see equal arrivals. An inconclusive verdict is rerun once with four times the work, unless more
+ * work cannot decide it (86 of 300 reruns in simulated loops, none of which passed). A final inconclusive verdict
+ * counts as a miss.
  */
 import { LruCache } from '../kernel/lru-cache.js';
 import { SeededRng } from '../kernel/rng.js';

@@ -28,10 +28,9 @@ export function itemsPerRequest(spec: PipelineSpec): number {
 
 /**
  * Verifies a plan by simulation under its load, without deadline drops and with unbounded queues; otherwise completed
- * requests would meet the SLO by construction. The work is fixed (mathematics: work budgets). The SLO is met if the
- * attained fraction over arrivals reaches the percentile, and conclusive if its interval clears it. Arrivals are
- * Poisson, bursty, or fill the envelope. The first tenth is warm-up. With a backlog the run starts from it and counts
- * after the grace. The number of arrivals is fixed, so overloaded plans cost no more.
+ * requests would meet the SLO by construction. Arrivals are Poisson, bursty, or fill the envelope; their number is
+ * fixed. The first tenth is warm-up. With a backlog the run starts from it and counts after the grace. The SLO is met
+ * if the attained fraction over arrivals reaches the percentile, and conclusive if its interval clears it.
  */
 
 export interface VerificationInput extends ExpectedLoad {

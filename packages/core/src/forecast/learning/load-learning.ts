@@ -1,8 +1,8 @@
 /**
- * Forecasts learned from served load. Bin maxima are kept. With enough of them, all methods are trained step by step in
- * pauses of the loop, and the best by pinball loss forecasts from then on. Training repeats when history has doubled,
- * suffices for one more method, or is a day older. State in, state out: simulated loops learn like served ones.
- * Forecast peaks are converted to the rate behind them. No forecast is below what recent seconds show beyond doubt.
+ * Forecasts learned from served load. Bin maxima are kept. With enough of them, all methods are trained in pauses of
+ * the loop, and the best by pinball loss forecasts from then on. Training repeats when history has doubled, suffices
+ * for one more method, or is a day older. Peaks are converted to the rate behind them. No forecast is below what recent
+ * seconds show beyond doubt.
  */
 import type { Forecast, LoadObservation } from '../../model/decision.js';
 import {

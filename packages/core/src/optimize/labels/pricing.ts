@@ -25,10 +25,9 @@ function longestPath(graph: NodeGraph, latencyOf: (node: number) => number): rea
 }
 
 /**
- * Prices of limits and the resulting worth of options: per ms of the SLO on graph paths, per unit of each limited
- * amount, and on the score for a floor. Prices are per limit, so they have the size of a value. The price of time is a
- * flow: every path that was once the longest carries some, and a node or edge pays for its paths. Behind a node that
- * waits for only some predecessors the flow restarts, a weaker but valid bound.
+ * Prices of limits and the resulting worth of options. The price of time is a flow: every path that was once the
+ * longest carries some, and a node or edge pays for its paths. Behind a node that waits for only some predecessors the
+ * flow restarts, a weaker but valid bound. Prices are per limit, so they have the size of a value.
  */
 
 interface Path {

@@ -11,10 +11,10 @@ import { canPack } from '../surrogate/node-packing.js';
 import { costOf } from '../surrogate/objective-value.js';
 
 /**
- * Repairs choices of the additive surrogate by the estimate of the whole graph. Equal options for the surrogate can
- * differ there: batches of one stage arrive at the next in groups. A missed choice is changed stage by stage to the
- * fastest option. A verified one is trimmed to cheaper options that are still fast. As a last resort, neighbours of
- * missed choices are ranked. The number of estimates is bounded.
+ * Repairs choices of the additive surrogate by the estimate of the whole graph. Equal options can differ there: batches
+ * of one stage arrive at the next in groups. A missed choice is changed stage by stage to the fastest option; a
+ * verified one is trimmed to cheaper ones. As a last resort, neighbours of missed choices are ranked. The number of
+ * estimates is bounded.
  */
 
 export interface RepairLimits {

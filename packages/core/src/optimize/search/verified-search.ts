@@ -1,8 +1,7 @@
 /**
  * The θ loop: solves the additive surrogate exactly, verifies its plan, and adjusts the surrogate until the plan holds.
- * A percentile of a sum is not additive, so no θ fits every plan. One level covers both factors: up to 1 it is θ (κ =
- * 1), above it is κ (θ = 1). A miss raises the level, an infeasible surrogate lowers it. From a verified plan the level
- * is bisected down. Rounds, not time, bound every step.
+ * One level covers both factors: up to 1 it is θ (κ = 1), above it is κ (θ = 1). A miss raises the level, an infeasible
+ * surrogate lowers it. From a verified plan the level is bisected down. Rounds, not time, bound every step.
  */
 
 import { type PlanVerification, showsSloMet } from '../../model/plan.js';

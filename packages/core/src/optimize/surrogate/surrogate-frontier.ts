@@ -1,7 +1,7 @@
 /**
- * Pareto front of PAS and cost under the surrogate. Solves the ends, then a scaffold of points at costs in between. A
- * first pass near the bound approximates the front; a second, with that as its bars, finds the rest. At tolerance 0 the
- * front is complete. Otherwise every choice has a point that costs no more, with PAS lower by at most that fraction.
+ * Pareto front of PAS and cost under the surrogate: solves the ends and a scaffold of points between. A first pass near
+ * the bound approximates the front; a second, with that as its bars, finds the rest. Every choice has a point that
+ * costs no more, with PAS lower by at most the fraction `tolerance`.
  */
 
 import { chosenOptions, compileLabels, type LabelGoal } from '../labels/compile-labels.js';

@@ -4,8 +4,8 @@ import type { LoadSpec } from './load-spec.js';
 /**
  * Load of measured burstiness: same index of dispersion of counts at both windows. A rate forgotten within a few
  * requests becomes gamma gaps with the long-run dispersion as squared coefficient of variation. Otherwise a two-level
- * MMPP with excess A and forgetting r: rate variance A·r·λ ÷ 2, exponential holding times. Each level has half of the
- * time; the high one less if the low rate would be negative.
+ * MMPP with excess A and forgetting r: rate variance A·r·λ ÷ 2. The high level has half of the time, or less if the low
+ * rate would be negative.
  */
 
 const FAST_REQUESTS = 4;

@@ -1,8 +1,8 @@
 /**
- * Worst trace within a traffic envelope: as many requests as the windows admit, as early as possible. Time goes in
- * whole seconds; arrivals come at their beginning. Second k gets a(k) = min over windows of [E(w) − a(k−1) − … −
- * a(k−w+1)]. No trace within the envelope has more arrivals by any instant (closed under maximum; Le Boudec and Thiran,
- * Network Calculus, 2001, §1.2). Deterministic. The long-run rate is the count ÷ length of the longest window.
+ * Worst trace within a traffic envelope: as many requests as the windows admit, as early as possible, at the beginning
+ * of whole seconds. Second k gets a(k) = min over windows of [E(w) − a(k−1) − … − a(k−w+1)]. No trace within the
+ * envelope has more arrivals by any instant (Le Boudec and Thiran, Network Calculus, 2001, §1.2). The long-run rate is
+ * the count ÷ length of the longest window.
  */
 import type { ArrivalEnvelope } from '../../model/expected-load.js';
 import type { ArrivalProcess } from './constant-rate.js';
