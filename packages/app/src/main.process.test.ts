@@ -14,7 +14,7 @@ describe('the process of equipoise', () => {
   it.each([
     [['--help'], 0, /^Usage: equipoise/, /^$/],
     [['--version'], 0, /^\d+\.\d+\.\d+\n$/, /^$/],
-    [['validate', 'pipeline.yaml'], 0, /pipeline\.yaml/, /^$/],
+    [['validate', 'pipeline.yaml'], 0, /^valid: pipeline synthetic/, /^$/],
     [['plan', 'pipeline.yaml', '--arrival-rps', '400'], 1, /^No plan meets the SLO/, /./],
     [['plan', 'pipeline.yaml', '--arrival-rps', '10', '--quik'], 2, /^$/, /unknown option '--quik'/],
     [['validate', 'missing.yaml'], 3, /^$/, /error FILE_NOT_FOUND/],

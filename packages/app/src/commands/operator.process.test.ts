@@ -1,11 +1,8 @@
-/** `equipoise operator` where no cluster is: what it takes, and how it ends. The control plane of its own is in adapter-kubernetes. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+/** `equipoise operator` as a process, without a cluster. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { endCommands, equipoise, RunningCommand, TestFolder } from '../equipoise.test-support.js';
+import { endCommands, RunningCommand, TestFolder } from '../equipoise.test-support.js';
 
 const folder = new TestFolder();
-const operator = (...args: string[]) => equipoise(folder.path, 'operator', ...args);
 const lines = (text: string) =>
   text
     .trim()
@@ -27,7 +24,7 @@ beforeAll(() => {
 afterEach(endCommands);
 afterAll(() => folder.remove());
 
-describe('equipoise operator', { timeout: 60_000 }, () => {
+describe('the process of equipoise operator', () => {
   it('waits for an API server that does not answer: it lives and is not ready, and ends with 0 when it is told to', async () => {
     const command = new RunningCommand(folder.path, ['operator', '--kubeconfig', 'kube', '--port', '0']);
     await command.said(/failed and is tried again/);
@@ -41,46 +38,5 @@ describe('equipoise operator', { timeout: 60_000 }, () => {
     command.signal('SIGTERM');
     expect(await command.ended).toMatchObject({ exitCode: 0, stdout: '' });
     expect(lines(command.stderr).at(-1)).toMatchObject({ message: 'stopped' });
-  });
-
-  it.each([
-    ['with a lease', []],
-    ['without one', ['--no-leader-election']],
-  ])('gives up an API server that does not answer where it is to run once, %s', async (_, flags) => {
-    const ended = await operator('--once', '--json', '--kubeconfig', 'kube', ...flags);
-    expect(ended.exitCode).toBe(3);
-    expect(JSON.parse(ended.stdout)).toMatchObject({ error: { code: 'UNREACHABLE' } });
-  });
-
-  it.each([
-    [['--namespace', 'My_Models'], 2, 'Expected a namespace'],
-    [['--namespace', 'a', '--all-namespaces'], 2, "cannot be used with option '--namespace"],
-    [['--image', 'detect=x:1'], 2, 'its annotation equipoise.dev/images'],
-    [['--lease-name', 'A'], 2, 'Expected a name'],
-    [['--port', '70000'], 2, '--port'],
-    [['--kubeconfig', 'none'], 3, 'there is no kubeconfig none'],
-    [['--kubeconfig', 'kube', '--context', 'elsewhere'], 2, 'has no context elsewhere; it has none'],
-  ])('tells what is wrong with %j', async (flags, exitCode, words) => {
-    const ended = await operator(...flags);
-    expect(ended).toMatchObject({ exitCode, stdout: '' });
-    expect(ended.stderr).toContain(words);
-  });
-
-  it('prints no document unless it runs once', async () => {
-    const ended = await operator('--json', '--kubeconfig', 'kube');
-    expect(ended.exitCode).toBe(2);
-    expect(JSON.parse(ended.stdout)).toMatchObject({
-      error: { code: 'WRONG_USAGE', message: expect.stringContaining('--json goes with --once') },
-    });
-  });
-
-  it('says that its port is taken', async () => {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    const ended = await operator('--kubeconfig', 'kube', '--port', String(port));
-    server.close();
-    expect(ended).toMatchObject({ exitCode: 3, stdout: '' });
-    expect(ended.stderr).toContain('listens on');
   });
 });
