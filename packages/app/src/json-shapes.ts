@@ -78,7 +78,7 @@ The same inputs and seed give the same bytes up to elapsedMs, the last field, wh
   cells: [{pipeline, load, policy, seed, …as simulate}],
   infeasible?: [{pipeline, load, policy, seed, message}]
 }
-where cells stand in the order of the grid, by pipeline, load, policy and seed, and infeasible ones had no plan to begin with`,
+where cells are in the order of the grid, by pipeline, load, policy and seed, and infeasible ones had no first plan`,
   forecast: `{
   selected, methods: [{name, FIGURES, fitMs, predictMs}],
   inForce: {FIGURES, changes, stepMs: {mean, p99, max}}, trainBins, testBins
@@ -106,7 +106,7 @@ with exit code 1 while a workload is not complete; conditions are those of the c
   }]
 }
 with --once; exit code 1 where a pipeline is not accepted, not planned, degraded, or has a failure, and, as an error, where another operator leads. OBJECT is {kind, name}.
-phase is "settled" when the plan runs, "idle" where nothing is brought to the cluster, and says else what the next run goes on with:
+phase is "settled" when the plan runs, "idle" if nothing is brought to the cluster, and otherwise says what the next run continues:
 "preparing", "sharing", "no-room", "shifting", "taken-back", "switching", "ending"; a pipeline without one could not be looked at`,
   explain: `{
   pipeline,

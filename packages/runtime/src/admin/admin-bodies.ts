@@ -96,7 +96,7 @@ export const planBody = z.strictObject({
   pins: stageRecord(z.strictObject(pinned).transform((pins): StagePins => defined(pins)))
     .transform((pins): PinsByStage => pins)
     .optional()
-    .describe('Pins by stage, beside those in force.'),
+    .describe('Pins by stage, in addition to those in force.'),
   verify: z.boolean().default(true).describe('Whether the plan is simulated.'),
 });
 

@@ -23,7 +23,7 @@ export class RequestMetrics {
     });
     this.#shared = new Counter({
       name: 'equipoise_shared_requests_total',
-      help: 'Requests that were passed on to another server (--share-with), by who answered: it did (answered), or this one in its place (returned), or nobody, because the client went away before (abandoned).',
+      help: 'Requests that were passed on to another server (--share-with), by who answered: it did (answered), or this one in its place (returned), or none, because the client went away before (abandoned).',
       labelNames: ['outcome'],
       registers: [registry],
     });
