@@ -5,7 +5,7 @@ import { SkippedSuitesReporter } from './scripts/skipped-suites-reporter.js';
 const everywhere = ['packages/*/src/**/*.test.ts', 'examples/*/**/*.test.ts', 'scripts/**/*.test.ts'];
 const otherTiers = ['**/node_modules/**', '**/dist/**', '**/*.{process,full}.test.ts'];
 const sharing = [
-  'packages/{adapter-artifacts,adapter-kubernetes,core,open-inference-codec,pipeline-file,runtime,testkit}/src/**/*.test.ts',
+  'packages/{adapter-artifacts,adapter-embedded,adapter-kubernetes,adapter-open-inference,app,core,open-inference-codec,pipeline-file,runtime,testkit}/src/**/*.test.ts',
   'scripts/**/*.test.ts',
 ];
 
@@ -26,8 +26,8 @@ export default defineConfig({
     coverage: { include: ['packages/*/src/**/*.ts'], reporter: ['text-summary', 'html'] },
     maxWorkers: 2,
     // Bounds on tests that hang; a busy machine needs patience.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 30_000, interval: 20 } },
   },
 });
