@@ -1,12 +1,19 @@
 export { HttpKubeApi } from './api/http/http-kube-api.js';
-export { type KubeConfigSource, type KubeConnection, kubeConnection } from './api/http/kube-connection.js';
-export * from './api/kube-api.js';
-export * from './api/kube-object.js';
+export { type KubeConfigSource, kubeConnection } from './api/http/kube-connection.js';
+export type { KubeApi } from './api/kube-api.js';
+export type { KubeObject } from './api/kube-object.js';
 export { toYaml } from './api/to-yaml.js';
 export { LeaseElector } from './cluster/lease-elector.js';
 export type { InferencePipeline } from './cluster/observed-objects.js';
-export * from './deploy/deployed-pipeline.js';
-export * from './deploy/deployment-state.js';
+export {
+  applyObjects,
+  type DeploymentDiff,
+  deployedObjects,
+  deploymentDiff,
+  type ObjectName,
+  removeObjects,
+} from './deploy/deployed-pipeline.js';
+export { pipelineConditions, type WorkloadState, workloadStates } from './deploy/deployment-state.js';
 export type { FieldDifference } from './deploy/object-differences.js';
 export { type PipelineRun, runOnce } from './deploy/one-run.js';
 export { Operator } from './deploy/operator.js';
@@ -16,4 +23,4 @@ export { annotationsOf, imagesNamedBy } from './plan/pipeline-annotations.js';
 export type { PipelinePlanner } from './plan/pipeline-planner.js';
 export { pipelineObject } from './render/pipeline-object.js';
 export { renderPlan } from './render/render-plan.js';
-export * from './render/render-request.js';
+export { checkImages, type Images, type RenderTarget } from './render/render-request.js';

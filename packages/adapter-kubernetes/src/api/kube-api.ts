@@ -9,9 +9,9 @@ import type { KubeObject, ObjectRef, ResourceType } from './kube-object.js';
 /** Objects of a resource, in one namespace or in all. */
 export interface Selection<T extends KubeObject = KubeObject> {
   readonly type: ResourceType<T>;
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /** Equality only, as `name=value,other!=value`. */
-  readonly labelSelector?: string;
+  readonly labelSelector?: string | undefined;
   /** Such as `metadata.name=value`. */
   readonly fieldSelector?: string;
 }
@@ -23,7 +23,7 @@ export type ListPage<T extends KubeObject = KubeObject> =
       readonly objects: readonly T[];
       readonly resourceVersion: string;
       /** Token of the next page; missing on the last one. */
-      readonly continueToken?: string;
+      readonly continueToken?: string | undefined;
     }
   /** The list began too long ago to be continued. */
   | { readonly kind: 'expired' };
@@ -36,10 +36,10 @@ export type WatchEvent<T extends KubeObject = KubeObject> =
   | { readonly kind: 'expired' };
 
 export interface RefusalCause {
-  readonly field?: string;
+  readonly field?: string | undefined;
   readonly message: string;
   /** `FieldManagerConflict` where another manager owns the field. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
 }
 
 /** A write refused because of the state of the object. `conflict` includes fields owned by another manager. */

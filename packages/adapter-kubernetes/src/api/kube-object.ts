@@ -28,7 +28,7 @@ export interface OwnerReference {
 /** Metadata; the server sets `uid` to `managedFields`. */
 export interface ObjectMeta {
   readonly name: string;
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
@@ -62,7 +62,7 @@ export interface ResourceType<T extends KubeObject = KubeObject> {
 
 export interface ObjectRef<T extends KubeObject = KubeObject> {
   readonly type: ResourceType<T>;
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   readonly name: string;
 }
 
@@ -78,7 +78,7 @@ export function objectKey({ namespace, name }: Pick<ObjectMeta, 'namespace' | 'n
 
 export function refTo<T extends KubeObject>(type: ResourceType<T>, object: T): ObjectRef<T> {
   const { name, namespace } = object.metadata;
-  return namespace === undefined ? { type, name } : { type, namespace, name };
+  return { type, namespace, name };
 }
 
 /** Path of the objects of a resource, in one namespace or in all. */

@@ -46,7 +46,6 @@ export class Reflector<T extends KubeObject> {
   readonly #listener: ReflectorListener<T>;
   readonly #objects = new Map<string, T>();
   #listed = false;
-  #lastHeardAtMs = Number.NEGATIVE_INFINITY;
   #failures = 0;
 
   constructor(base: ReflectorDeps, selection: Selection<T>, listener: ReflectorListener<T>) {
@@ -64,11 +63,6 @@ export class Reflector<T extends KubeObject> {
   /** True after the first complete list. */
   get isListed(): boolean {
     return this.#listed;
-  }
-
-  /** Instant of the last answer; minus infinity before the first. */
-  get lastHeardAtMs(): number {
-    return this.#lastHeardAtMs;
   }
 
   /** Resolves when `signal` aborts; never rejects because of the server. */
@@ -108,7 +102,6 @@ export class Reflector<T extends KubeObject> {
       version = page.resourceVersion;
       continueToken = page.continueToken;
     } while (continueToken !== undefined);
-    this.#lastHeardAtMs = this.#deps.clock.nowMs();
     this.#listed = true;
     for (const key of [...this.#objects.keys()]) if (!found.has(key)) this.#put(key, undefined);
     for (const [key, object] of found) this.#put(key, object);
@@ -144,7 +137,6 @@ export class Reflector<T extends KubeObject> {
     for await (const event of this.#deps.api.watch(this.#selection, from, silence.signal)) {
       if (event.kind === 'expired') return true;
       silence.restart();
-      this.#lastHeardAtMs = this.#deps.clock.nowMs();
       progress.version = this.#applyEvent(event);
     }
     return false;

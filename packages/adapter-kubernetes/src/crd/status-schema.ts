@@ -74,7 +74,7 @@ function mapping(description: string, properties: StructuralSchema['properties']
 const names = (description: string): StructuralSchema => ({ type: 'array', description, items: text('A name.', 253) });
 
 const condition = mapping(
-  'What is true of the pipeline now.',
+  'A condition of the pipeline.',
   {
     type: { type: 'string', maxLength: 316, description: `One of ${conditionTypes.join(', ')}.` },
     status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
@@ -90,7 +90,7 @@ const condition = mapping(
   'lastTransitionTime',
 );
 
-const stagePlan = mapping('A variant with what it gets.', {
+const stagePlan = mapping('A variant and its resources.', {
   variantId: text('Name of the variant.', 127),
   resources: mapping('Of each replica.', {
     cpuCores: number('Cores.'),
@@ -105,13 +105,13 @@ const stagePlan = mapping('A variant with what it gets.', {
 
 const latency = (description: string): StructuralSchema => ({ ...number(description), nullable: true });
 
-const plan = mapping('What should run. In the mode `advise`: what was advised.', {
+const plan = mapping('The wanted plan; in the mode `advise` the advised one.', {
   stages: {
     type: 'object',
     description: 'Variants by stage.',
     additionalProperties: { type: 'array', items: stagePlan },
   },
-  predicted: mapping('What the estimate says of it.', {
+  predicted: mapping('Predictions of the estimate.', {
     latencyMs: latency('Latency at `percentile`, in milliseconds; null where the load is above the capacity.'),
     percentile: number('Percentile of the SLO.'),
     pas: number('Pipeline accuracy score, 0…1.'),
@@ -119,7 +119,7 @@ const plan = mapping('What should run. In the mode `advise`: what was advised.',
     cpuCores: number('Cores of all replicas.'),
     costPerHour: number('At the prices of the pipeline.'),
   }),
-  verified: mapping('What the simulation says of it.', {
+  verified: mapping('Results of the simulation.', {
     latencyMs: latency('Latency at `percentile`, in milliseconds.'),
     percentile: number('Percentile of the SLO.'),
     sloAttainmentFraction: number('Share of the requests within the SLO, 0…1.'),
@@ -128,12 +128,12 @@ const plan = mapping('What should run. In the mode `advise`: what was advised.',
   }),
 });
 
-export const statusSchema: StructuralSchema = mapping('What the operator saw and decided.', {
-  observedGeneration: whole('Generation of the object that all of this is about.'),
-  mode: { type: 'string', enum: ['auto', 'advise', 'off'], description: 'What the control loop does.' },
+export const statusSchema: StructuralSchema = mapping('Observations and decisions of the operator.', {
+  observedGeneration: whole('Generation of the object that the status describes.'),
+  mode: { type: 'string', enum: ['auto', 'advise', 'off'], description: 'Mode of the control loop.' },
   conditions: {
     type: 'array',
-    description: 'Whether the object was taken, planned for, is ready, keeps its SLO, or is degraded.',
+    description: 'Validity, plan, readiness, SLO and degradation of the object.',
     items: condition,
     'x-kubernetes-list-type': 'map',
     'x-kubernetes-list-map-keys': ['type'],
@@ -142,29 +142,29 @@ export const statusSchema: StructuralSchema = mapping('What the operator saw and
   plannedAt: time('When the plan was decided.'),
   plannedForRps: number('Requests per second that the plan was made for.'),
   replicas: mapping('Replicas of all stages.', {
-    desired: whole('As the plan wants them.'),
-    ready: whole('That are ready.'),
+    desired: whole('Replicas of the plan.'),
+    ready: whole('Ready replicas.'),
   }),
-  observed: mapping('What was seen over the last window.', {
+  observed: mapping('Measurements of the last window.', {
     arrivalRps: number('Requests per second.'),
     percentile: number('Percentile of the SLO.'),
     latencyMs: latency('Latency at `percentile`, in milliseconds.'),
     sloAttainmentFraction: number('Share of the arrived requests that were answered within the SLO, 0…1.'),
-    pas: number('Pipeline accuracy score of what was answered, 0…1.'),
+    pas: number('Pipeline accuracy score of the answered requests, 0…1.'),
     cpuCores: number('Cores of all replicas.'),
     costPerHour: number('At the prices of the pipeline.'),
   }),
-  shift: mapping('While the requests come to a plan in steps.', {
-    workloads: names('Workloads that have not served before.'),
+  shift: mapping('A canary under way.', {
+    workloads: names('New workloads.'),
     fraction: number('Their share of the requests, 0…1.'),
   }),
-  rollback: mapping('The last shift that failed, until it counts no more.', {
-    workloads: names('Workloads that were taken back.'),
+  rollback: mapping('The last failed canary, until its back-off is over.', {
+    workloads: names('Workloads that were rolled back.'),
     fraction: number('Share of the requests that they had, 0…1.'),
-    message: text('Why.', MOST_MESSAGE),
-    at: time('When it failed.'),
-    until: time('Until then it is not tried again.'),
-    failures: whole('How often in a row.'),
-    generation: whole('Generation of the object that it is about; with another one it is tried again.'),
+    message: text('Cause.', MOST_MESSAGE),
+    at: time('Time of the failure.'),
+    until: time('End of the back-off.'),
+    failures: whole('Consecutive failures.'),
+    generation: whole('Generation of the object; another generation may try again.'),
   }),
 });

@@ -44,7 +44,7 @@ describe('a new variant that fails', () => {
       const record = (await rig.status())?.rollback;
       expect(record).toMatchObject({ workloads: [LARGE], fraction: share, failures: 1 });
       expect(record?.message).toBe(
-        `${LARGE} was taken back at ${100 * share} % of the requests: 30 of its 50 requests missed the SLO, 0 of 450 requests of the old variant.`,
+        `${LARGE} was rolled back at ${100 * share} % of the requests: 30 of its 50 requests missed the SLO, 0 of 450 requests of the old variant.`,
       );
       source.situation = () => ({ ...heard, sides: well });
       while ((await find(LARGE)) !== undefined) {
@@ -128,7 +128,7 @@ describe('a new variant that fails', () => {
     await rig.pass(30_000);
     expect((await rig.status())?.rollback).toBeUndefined();
     await rig.until(async () => (await rig.status())?.rollback !== undefined, 60_000);
-    expect((await rig.status())?.rollback?.message).toMatch(/the routers are not heard/);
+    expect((await rig.status())?.rollback?.message).toMatch(/the signals of the routers are stale/);
     await rig.stop();
   });
 

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { AppError, type Clock } from '@equipoise/core/model';
 import { type Applier, type KubeApi, refusalError } from '../api/kube-api.js';
-import { type KubeObject, type ObjectRef, objectKey } from '../api/kube-object.js';
+import { type KubeObject, type ObjectMeta, type ObjectRef, objectKey } from '../api/kube-object.js';
 import { fewAtATime } from '../cluster/few-at-a-time.js';
 import { childTypes, deployments } from '../cluster/observed-objects.js';
 
@@ -18,7 +18,7 @@ export interface ChildWriterDeps {
 /** Written objects, and when to check those that the watch has not shown yet. */
 export interface WriteOutcome {
   readonly objects: readonly KubeObject[];
-  readonly againAfterMs?: number;
+  readonly againAfterMs: number | undefined;
 }
 
 /** Concurrent calls for one pipeline. */
@@ -66,7 +66,7 @@ export class ChildWriter {
     );
     await fewAtATime(due.filter(isWorkload), AT_A_TIME, write);
     const isUnshown = objects.some((object) => known.get(childId(object))?.isShown === false);
-    return { objects: due, ...(isUnshown && { againAfterMs: SHOWN_WITHIN_MS }) };
+    return { objects: due, againAfterMs: isUnshown ? SHOWN_WITHIN_MS : undefined };
   }
 
   async remove(pipeline: string, refs: readonly ObjectRef[], live: ReadonlyMap<string, KubeObject>): Promise<void> {
@@ -103,7 +103,10 @@ export class ChildWriter {
     const version = versionOf(result.object) ?? '';
     const before = versionOf(live);
     known.set(id, {
-      ...{ digest: this.#digestOf(object), version, before, atMs: clock.nowMs() },
+      digest: this.#digestOf(object),
+      version,
+      before,
+      atMs: clock.nowMs(),
       isShown: version === before,
     });
   }
@@ -118,11 +121,15 @@ export class ChildWriter {
 }
 
 /** Unique name of a child. */
-export const childId = ({
+export function childId({
   kind,
   metadata,
-}: Pick<KubeObject, 'kind'> & { metadata: { name: string; namespace?: string } }): string =>
-  `${kind} ${objectKey(metadata)}`;
+}: {
+  kind: string;
+  metadata: Pick<ObjectMeta, 'namespace' | 'name'>;
+}): string {
+  return `${kind} ${objectKey(metadata)}`;
+}
 
 /** Changes with the wanted state of an object; a change of its status does not count. */
 function versionOf(object: KubeObject | undefined): string | undefined {

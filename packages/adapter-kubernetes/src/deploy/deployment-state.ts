@@ -19,14 +19,14 @@ export async function pipelineConditions(
 export interface WorkloadState {
   readonly kind: string;
   readonly name: string;
-  readonly stage?: string;
-  readonly variant?: string;
+  readonly stage?: string | undefined;
+  readonly variant?: string | undefined;
   readonly wanted: number;
   readonly ready: number;
   /** True if all wanted pods of the current template are ready and no others exist. */
   readonly complete: boolean;
   /** Cause of missing progress. */
-  readonly stuck?: string;
+  readonly stuck?: string | undefined;
 }
 
 /** State of each workload, the router last. Workloads of other engines are judged by their condition Ready. */
@@ -49,7 +49,7 @@ interface EngineObject extends KubeObject {
 function partOf({ kind, metadata }: KubeObject): Pick<WorkloadState, 'kind' | 'name' | 'stage' | 'variant'> {
   const { labels = {}, name } = metadata;
   const [stage, variant] = ['stage', 'variant'].map((part) => labels[`${LABEL_PREFIX}/${part}`]);
-  return { kind, name, ...(stage !== undefined && { stage }), ...(variant !== undefined && { variant }) };
+  return { kind, name, stage, variant };
 }
 
 function ofDeployment(deployment: ObservedDeployment): WorkloadState {
@@ -59,7 +59,7 @@ function ofDeployment(deployment: ObservedDeployment): WorkloadState {
     wanted: deployment.spec.replicas ?? 1,
     ready: deployment.status?.readyReplicas ?? 0,
     complete: state.kind === 'complete',
-    ...(state.kind === 'stuck' && { stuck: state.message }),
+    stuck: state.kind === 'stuck' ? state.message : undefined,
   };
 }
 
@@ -69,5 +69,5 @@ function ofEngine(object: EngineObject): WorkloadState {
   const complete = ready === undefined ? state === 'Available' : ready.status === 'True';
   const wanted = object.spec?.replicas ?? object.spec?.predictor?.minReplicas ?? 1;
   const issue = ready !== undefined && ready.status === 'False' ? ready.message : undefined;
-  return { ...partOf(object), wanted, ready: complete ? wanted : 0, complete, ...(issue && { stuck: issue }) };
+  return { ...partOf(object), wanted, ready: complete ? wanted : 0, complete, stuck: issue };
 }

@@ -19,7 +19,7 @@ export interface PipelineEvent extends KubeObject {
     readonly apiVersion: string;
     readonly kind: string;
     readonly name: string;
-    readonly namespace?: string;
+    readonly namespace?: string | undefined;
     readonly uid?: string;
   };
 }
@@ -61,7 +61,7 @@ function eventOf(
   nowEpochMs: number,
 ): PipelineEvent {
   const change = JSON.stringify([uid, old?.lastTransitionTime, old?.status, old?.reason, type, status, reason]);
-  const placed = { name, ...(namespace !== undefined && { namespace }) };
+  const placed = { name, namespace };
   return {
     apiVersion: 'events.k8s.io/v1',
     kind: 'Event',

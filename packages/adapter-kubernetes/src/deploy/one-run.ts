@@ -23,7 +23,7 @@ export interface TouchedObject {
 
 /** Changes and final state of a pipeline; `phase` and `status` are missing if no pass succeeded. */
 export interface PipelineRun {
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   readonly name: string;
   readonly phase?: Phase;
   readonly status?: InferencePipelineStatus;
@@ -106,7 +106,10 @@ class OneRun {
     if (awaitsVerdict) this.#awaited.add(key);
     else this.#awaited.delete(key);
     this.#runs.set(key, {
-      ...{ name, phase, status, ...(namespace !== undefined && { namespace }) },
+      name,
+      phase,
+      status,
+      namespace,
       applied: mergeTouched(before?.applied, applied.map(touchedObject)),
       removed: mergeTouched(before?.removed, removed.map(touchedRef)),
     });
@@ -122,7 +125,7 @@ class OneRun {
       return;
     }
     const failure = error instanceof Error ? error.message : String(error);
-    this.#runs.set(what, { ...{ namespace, name, applied: [], removed: [] }, ...this.#runs.get(what), failure });
+    this.#runs.set(what, { namespace, name, applied: [], removed: [], ...this.#runs.get(what), failure });
   }
 }
 

@@ -135,7 +135,7 @@ export class Operator {
   }
 
   async #isThere({ metadata: { name, namespace, uid } }: InferencePipeline): Promise<boolean> {
-    const found = await this.#deps.api.get({ type: pipelines, name, ...(namespace !== undefined && { namespace }) });
+    const found = await this.#deps.api.get({ type: pipelines, name, namespace });
     return found !== undefined && found.metadata.uid === uid;
   }
 }

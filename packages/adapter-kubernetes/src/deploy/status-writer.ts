@@ -60,7 +60,7 @@ export class StatusWriter {
       return { pipeline, againAfterMs: restMs };
     const { name, namespace, resourceVersion } = pipeline.metadata;
     const seen = pipeline === last?.pipeline ? last.before : resourceVersion;
-    const metadata = { name, ...(namespace !== undefined && { namespace }) };
+    const metadata = { name, namespace };
     const told = { apiVersion: pipeline.apiVersion, kind: pipeline.kind, metadata, spec: undefined, status };
     const result = await this.#deps.api.applyStatus(pipelines, told, this.#deps.applier);
     // A missing pipeline needs no status.

@@ -34,8 +34,8 @@ export class PipelineIndex {
         base,
         {
           type,
-          ...(namespace !== undefined && { namespace }),
-          ...(labelled && { labelSelector: PIPELINE_LABELLED }),
+          namespace,
+          labelSelector: labelled ? PIPELINE_LABELLED : undefined,
         },
         {
           onChange: (key, object) => this.#put(`${type.plural} ${key}`, object, object && keyOf(object), listener),
@@ -96,9 +96,9 @@ const PIPELINE_LABELLED = 'app.kubernetes.io/name=equipoise,app.kubernetes.io/ma
 
 /** Key of a pipeline, by the value of its label. */
 export function keyOfPipeline({ metadata: { name, namespace } }: KubeObject): string {
-  return objectKey({ name: labelValue(name), ...(namespace !== undefined && { namespace }) });
+  return objectKey({ name: labelValue(name), namespace });
 }
 
 function keyOfChild({ metadata: { labels = {}, namespace } }: KubeObject): string {
-  return objectKey({ name: labels[PIPELINE_LABEL] ?? '', ...(namespace !== undefined && { namespace }) });
+  return objectKey({ name: labels[PIPELINE_LABEL] ?? '', namespace });
 }

@@ -51,7 +51,8 @@ export class SideCounts {
     if (last === undefined || first === undefined)
       return { before: NOTHING, after: NOTHING, passedOn: 0, observedMs: 0 };
     return {
-      ...{ before: subtract(last.before, first.before), after: subtract(last.after, first.after) },
+      before: subtract(last.before, first.before),
+      after: subtract(last.after, first.after),
       passedOn: last.passedOn - first.passedOn,
       observedMs: last.atMs - first.atMs,
     };

@@ -18,8 +18,12 @@ export function keptPlan(
   const plannedAtEpochMs = Date.parse(plannedAt);
   const shortfall = conditions.find(({ type, reason }) => type === 'Planned' && reason === 'BestEffort')?.message;
   return {
-    ...{ kind: 'plan', plan: withoutNull(plan), profiles: [], arrivalRps: plannedForRps, plannedAtEpochMs },
-    ...(shortfall !== undefined && { shortfall }),
+    kind: 'plan',
+    plan: withoutNull(plan),
+    profiles: [],
+    arrivalRps: plannedForRps,
+    plannedAtEpochMs,
+    shortfall,
   };
 }
 
@@ -57,8 +61,12 @@ export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]):
     const { memoryBytes, gpus } = variant;
     stages[id] = [
       {
-        ...{ variantId: variant.id, resources: { cpuCores, memoryBytes, gpus }, maxBatchSize, replicas },
-        ...{ maxBatchWaitMs: routed.bounds.maxBatchWaitMs, trafficFraction: 1 },
+        variantId: variant.id,
+        resources: { cpuCores, memoryBytes, gpus },
+        maxBatchSize,
+        replicas,
+        maxBatchWaitMs: routed.bounds.maxBatchWaitMs,
+        trafficFraction: 1,
       },
     ];
   }

@@ -40,7 +40,7 @@ export function observationAt(atMs: number, { spec, watch, ages, runs, isShiftin
     stages: spec.stages.map(({ id }) => ({ id, ...(heard[id] ?? { queueLength: 0, droppedTotal: 0 }) })),
     dwell: ages,
     runningPlan,
-    // Another plan would restart the canary steps.
+    // Another plan would restart the canary.
     ...(isShifting && { changing: true }),
     staleSources: staleRouter === undefined ? [] : [`router ${staleRouter}`],
   });
@@ -53,7 +53,9 @@ function asRunning(plan: Plan | undefined): RunningPlan {
     const { variantId, resources, replicas, maxBatchSize, maxBatchWaitMs } = first;
     const replica = (_: unknown, index: number): RunningReplica => ({
       replicaId: `${id}/${variantId}/${index}` as ReplicaId,
-      ...{ variantId, resources, status: 'ready' },
+      variantId,
+      resources,
+      status: 'ready',
     });
     stages[id as StageId] = { replicas: Array.from({ length: replicas }, replica), maxBatchSize, maxBatchWaitMs };
   }
@@ -68,7 +70,8 @@ type Observed = NonNullable<ObservedPipeline['observed']>;
 export function observedStatus({ slo }: PipelineSpec, window: RouterWindow, routed: Plan | undefined): Observed {
   const { arrivalRps, latencyMs, sloAttainmentFraction } = window;
   return {
-    ...{ arrivalRps: round(arrivalRps), percentile: slo.percentile },
+    arrivalRps: round(arrivalRps),
+    percentile: slo.percentile,
     ...(latencyMs !== undefined && { latencyMs: round(latencyMs) }),
     ...(sloAttainmentFraction !== undefined && { sloAttainmentFraction: Number(sloAttainmentFraction.toFixed(4)) }),
     ...(routed && usedResources(routed)),

@@ -229,8 +229,7 @@ export class PlanLoop {
     const before = this.#answer;
     if (before.kind === 'plan' && isSamePlan(before.plan.stages, plan.stages) && before.shortfall === shortfall) return;
     const plannedAtEpochMs = this.#deps.nowEpochMs();
-    const answer: Planned = { kind: 'plan', plan, profiles: [], arrivalRps, plannedAtEpochMs };
-    this.#settle(shortfall === undefined ? answer : { ...answer, shortfall });
+    this.#settle({ kind: 'plan', plan, profiles: [], arrivalRps, plannedAtEpochMs, shortfall });
   }
 
   #settle(answer: PlanAnswer): void {
@@ -249,7 +248,10 @@ export class PlanLoop {
     if (mode === 'off' || isUnable || this.#asking !== undefined || !isToldOf) return;
     if (!this.#isTicking && nowMs < this.#nextTickAtMs) return;
     const observation = observationAt(nowMs, {
-      ...{ spec: this.#spec, watch: this.#watch, ages: this.#ages, runs: this.#runs },
+      spec: this.#spec,
+      watch: this.#watch,
+      ages: this.#ages,
+      runs: this.#runs,
       // In the mode advise a stopped canary does not delay advice.
       isShifting: mode === 'auto' && this.#view.pipeline.status?.shift !== undefined,
     });
@@ -337,7 +339,7 @@ export class PlanLoop {
           };
     const window = staleRouter === undefined ? this.#watch.history.window(this.#spec.slo.percentile) : undefined;
     const observed = window && observedStatus(this.#spec, window, this.#routedNow);
-    const next: PipelineSignals = { ...(observed && { observed }), ...(issue && { issue }) };
+    const next: PipelineSignals = { observed, issue };
     const nowMs = this.#deps.clock.nowMs();
     const before = this.#signals;
     if (JSON.stringify(next) === JSON.stringify(before)) return;

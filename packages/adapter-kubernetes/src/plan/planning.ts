@@ -16,7 +16,7 @@ export type PlanAnswer =
       readonly arrivalRps: number;
       readonly plannedAtEpochMs: number;
       /** Why it misses the SLO, if it is only the best plan. */
-      readonly shortfall?: string;
+      readonly shortfall?: string | undefined;
     }
   | Extract<Planning, { kind: 'unplanned' }>;
 
@@ -99,19 +99,28 @@ function planningFrom(
   if (mode === 'off' || answer === undefined) return { kind: 'off' };
   if (answer.kind === 'unplanned') return answer;
   const { plan, profiles, arrivalRps, plannedAtEpochMs, shortfall } = answer;
-  const { namespace } = pipeline.metadata;
   try {
     const images = imagesOf(pipeline);
     checkImages(images, spec);
     const objects = renderPlan({
-      ...{ spec, plan, profiles, arrivalRps, images },
+      spec,
+      plan,
+      profiles,
+      arrivalRps,
+      images,
       target: 'deployment',
-      ...(namespace !== undefined && { namespace }),
+      namespace: pipeline.metadata.namespace,
     });
     return {
-      ...{ kind: 'planned', mode, plan, plannedAtEpochMs, arrivalRps, objects, bounds: changeBounds(spec) },
+      kind: 'planned',
+      mode,
+      plan,
+      plannedAtEpochMs,
+      arrivalRps,
+      objects,
+      bounds: changeBounds(spec),
       mayRepeat: spec.stages.every(({ idempotent = true }) => idempotent),
-      ...(shortfall !== undefined && { shortfall }),
+      shortfall,
     };
   } catch (error) {
     // Reported rather than retried: the engine cannot run this plan.

@@ -64,7 +64,7 @@ export function reachCanaryRouter(pipeline: string, children: readonly KubeObjec
 }
 
 /** The metadata that we apply. */
-function plainMetadata({ name, namespace, labels: own, ownerReferences }: KubeObject['metadata']) {
+export function plainMetadata({ name, namespace, labels: own, ownerReferences }: KubeObject['metadata']) {
   return {
     name,
     ...(namespace !== undefined && { namespace }),
@@ -128,7 +128,9 @@ export function withShare(live: ObservedDeployment, share: CanaryShare | undefin
   const args = [...withoutShare(router.args ?? []), ...argumentsOf(share)];
   const own = Object.entries(metadata.annotations ?? {}).filter(([name]) => name.startsWith(`${LABEL_PREFIX}/`));
   return {
-    ...{ apiVersion, kind, metadata: { ...plainMetadata(metadata), annotations: Object.fromEntries(own) } },
+    apiVersion,
+    kind,
+    metadata: { ...plainMetadata(metadata), annotations: Object.fromEntries(own) },
     spec: {
       ...spec,
       template: {

@@ -43,17 +43,17 @@ export interface CanaryInput {
 
 /** `none`: the router is switched at once, or not yet. */
 export type CanaryDecision =
-  | { readonly kind: 'none'; readonly againAfterMs?: number }
+  | { readonly kind: 'none'; readonly againAfterMs?: number | undefined }
   | {
       readonly kind: 'step';
       readonly fraction: number;
       readonly newcomers: readonly string[];
       readonly apply: readonly KubeObject[];
-      readonly againAfterMs?: number;
+      readonly againAfterMs?: number | undefined;
       /** Only a verdict is missing, which takes up to two minutes. */
-      readonly awaitsVerdict?: true;
+      readonly awaitsVerdict?: boolean | undefined;
       /** Too little traffic makes the step longer. */
-      readonly isQuiet?: boolean;
+      readonly isQuiet?: boolean | undefined;
       /** The canary failed. The failure is recorded before anything is removed. */
       readonly failure?: CanaryFailure;
     }
@@ -110,12 +110,7 @@ function withdrawnCanary({ view, live, liveRouter }: CanaryInput): CanaryDecisio
   return { kind: 'step', fraction, newcomers: workloads, apply: [withShare(liveRouter, undefined)] };
 }
 
-interface Waiting {
-  readonly againAfterMs: number;
-  readonly awaitsVerdict: true;
-}
-
-const WAITING: Waiting = { againAfterMs: LOOK_MS, awaitsVerdict: true };
+const WAITING = { againAfterMs: LOOK_MS, awaitsVerdict: true };
 
 interface ActiveCanary {
   readonly fraction: number;
@@ -136,12 +131,13 @@ function nextStep(
   const { view, wanted, router, liveRouter, routes } = grounds;
   const name = view.pipeline.metadata.name;
   const waiting = {
-    ...(fraction > 0 && { againAfterMs: LOOK_MS }),
-    ...(verdict?.kind === 'open' && { awaitsVerdict: true as const, isQuiet: verdict.missingOutcomes > 0 }),
+    againAfterMs: fraction > 0 ? LOOK_MS : undefined,
+    awaitsVerdict: verdict?.kind === 'open',
+    isQuiet: verdict?.kind === 'open' && verdict.missingOutcomes > 0,
   };
-  const step = (apply: readonly KubeObject[], more = {}): CanaryDecision => ({
-    ...{ kind: 'step', fraction, newcomers, apply, ...more },
-  });
+  const step = (apply: readonly KubeObject[], more: Partial<typeof waiting> = {}): CanaryDecision => {
+    return { kind: 'step', fraction, newcomers, apply, ...more };
+  };
   const beside = [...canaryObjects(name, wanted, routes), ...reachCanaryRouter(name, view.children)];
   if (next === undefined || digestOf(next) !== digestOf(router)) return step(beside, waiting);
   const state = rolloutState(next);
@@ -174,7 +170,7 @@ function judgeStep(
   if (giving.kind === 'stuck') return fails(`the router does not start with that share: ${giving.message}`);
   if (!isShareInForce(grounds, fraction)) return undefined;
   const { sides, staleMs = Number.POSITIVE_INFINITY } = view;
-  if (sides === undefined) return staleMs >= STALE_MS ? fails('the routers are not heard') : NO_SIGNAL;
+  if (sides === undefined) return staleMs >= STALE_MS ? fails('the signals of the routers are stale') : NO_SIGNAL;
   const { observedMs, ...counts } = sides;
   const verdict = judgeCanary({ ...counts, fraction, elapsedMs: observedMs }, slo);
   if (verdict.kind === 'failed' || (next?.status?.readyReplicas ?? 0) > 0) return verdict;
@@ -228,7 +224,7 @@ function failedStep(
 ): CanaryDecision {
   const percent = Math.round(100 * fraction);
   const at = percent === 0 ? 'before it got a request' : `at ${percent} % of the requests`;
-  const message = `${newcomers.join(', ')} was taken back ${at}: ${why}.`;
+  const message = `${newcomers.join(', ')} was rolled back ${at}: ${why}.`;
   const failure = { workloads: newcomers, fraction, message, generation: view.pipeline.metadata.generation ?? 0 };
   return { kind: 'step', fraction, newcomers, apply: [], failure };
 }

@@ -15,10 +15,10 @@ export interface FindingInput {
   readonly live: ReadonlyMap<string, ObservedDeployment>;
   readonly foreign: readonly ForeignReplicas[];
   readonly nowEpochMs: number;
-  readonly canary?: Work['canary'];
-  readonly rollback?: Rollback;
+  readonly canary: Work['canary'];
+  readonly rollback: Rollback | undefined;
   /** Too little traffic makes the step longer. */
-  readonly isQuiet: boolean;
+  readonly isQuiet: boolean | undefined;
 }
 
 /** One finding for each condition type. */
@@ -64,8 +64,7 @@ function readyFinding({ live, phase, canary, isQuiet }: FindingInput): Finding {
     const quiet = isQuiet ? ' There are too few of them for a verdict yet: the step takes up to two minutes.' : '';
     return no('Ready', 'Shifting', `${percent} % of the requests go to ${canary.workloads.join(', ')}.${quiet}`);
   }
-  if (phase === 'taken-back')
-    return no('Ready', 'RolledBack', 'The plan failed when it was tried: what ran before serves.');
+  if (phase === 'taken-back') return no('Ready', 'RolledBack', 'The plan was rolled back: the previous plan serves.');
   const open = [...live].flatMap(([name, deployment]) => {
     const state = rolloutState(deployment);
     if (state.kind === 'complete') return [];
@@ -91,7 +90,7 @@ function readyFinding({ live, phase, canary, isQuiet }: FindingInput): Finding {
 function sloMetFinding({ view: { observed, issue } }: FindingInput): Finding {
   if (issue?.reason === 'RouterUnreachable') return unknown('SLOMet', issue.reason, issue.message);
   if (observed?.sloAttainmentFraction === undefined) {
-    return unknown('SLOMet', 'NotObserved', 'Nothing was heard of the requests of the last window.');
+    return unknown('SLOMet', 'NotObserved', 'There are no metrics of the requests of the last window.');
   }
   const { sloAttainmentFraction, percentile } = observed;
   const text = `${(100 * sloAttainmentFraction).toFixed(2)} % of the requests were answered within the SLO, of ${percentile} % that should be.`;
@@ -101,7 +100,7 @@ function sloMetFinding({ view: { observed, issue } }: FindingInput): Finding {
 
 const NO_ROOM = 'NoRoom';
 const NO_ROOM_MESSAGE =
-  'There is no room to start a replica beside those that serve: raise control.surge.cpuCores or leave that room in the budget.';
+  'There is no headroom for a new replica next to those that serve: raise control.surge.cpuCores or leave headroom in the budget.';
 
 function degradedFinding({ view, live, foreign, phase, rollback, nowEpochMs }: FindingInput): Finding {
   const [first] = foreign;
@@ -110,10 +109,14 @@ function degradedFinding({ view, live, foreign, phase, rollback, nowEpochMs }: F
       ({ deployment, manager, replicas, wanted }) =>
         `${deployment} has ${replicas} replicas by ${manager}, the plan wants ${wanted}`,
     );
-    return yes('Degraded', 'ForeignReplicas', `${each.join('; ')}. What others set is left to them.`);
+    return yes(
+      'Degraded',
+      'ForeignReplicas',
+      `${each.join('; ')}. Equipoise leaves replicas of foreign writers alone.`,
+    );
   }
   if (rollback !== undefined && nowEpochMs < Date.parse(rollback.until)) {
-    return yes('Degraded', 'RolledBack', `${rollback.message} It is not tried again before ${rollback.until}.`);
+    return yes('Degraded', 'RolledBack', `${rollback.message} The next attempt is not before ${rollback.until}.`);
   }
   const issues = podIssues(view.pods);
   const [issue] = issues;
@@ -141,7 +144,10 @@ const no = (type: Finding['type'], reason: string, message: string): Finding => 
   message,
 });
 const unknown = (type: Finding['type'], reason: string, message: string): Finding => ({
-  ...{ type, status: 'Unknown' as const, reason, message },
+  type,
+  status: 'Unknown' as const,
+  reason,
+  message,
 });
 
 /** A condition without its time. */
@@ -160,7 +166,9 @@ export function conditionsOf(
   return findings.map(({ type, status, reason, message }) => {
     const old = before.find((condition) => condition.type === type);
     return {
-      ...{ type, status, reason },
+      type,
+      status,
+      reason,
       message: message.slice(0, MOST_MESSAGE),
       lastTransitionTime: old?.status === status ? old.lastTransitionTime : now,
       observedGeneration: at.generation,

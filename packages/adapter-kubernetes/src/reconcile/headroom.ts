@@ -19,7 +19,7 @@ export interface ReplicaGroup {
   /** Cores of a wanted replica, or of a running one. */
   readonly cpuCores: number;
   /** Replicas of the new plan; missing if it has none. */
-  readonly wanted?: number;
+  readonly wanted?: number | undefined;
   /** Replicas of the running plan. */
   readonly inForce: number;
   /** Replicas that were last asked for. */

@@ -21,31 +21,31 @@ export function reconcile(
   const { metadata, status } = view.pipeline;
   const generation = metadata.generation ?? 0;
   const live = deploymentsOf(view.children);
-  const { finalizer, ...work } = workOf(view, live, planning, at);
-  const rollback = nextRollback(view.pipeline, work.failure, at.nowEpochMs);
-  const { phase, foreign } = work;
-  const shift = work.canary ?? (LEAVES_SHARE.includes(phase) ? activeCanary(metadata.name, live) : undefined);
-  const findings = findingsOf({
-    ...{ view, planning, phase, live, foreign, nowEpochMs: at.nowEpochMs },
-    ...(shift && { canary: shift }),
-    ...(rollback && { rollback }),
-    isQuiet: work.isQuiet === true,
-  });
-  const conditions = conditionsOf(findings, status?.conditions ?? [], { generation, epochMs: at.nowEpochMs });
+  const { finalizer, phase, apply, remove, foreign, againAfterMs, awaitsVerdict, ...work } = workOf(
+    view,
+    live,
+    planning,
+    at,
+  );
+  const { isQuiet, canary = LEAVES_SHARE.includes(phase) ? activeCanary(metadata.name, live) : undefined } = work;
+  const { nowEpochMs } = at;
+  const rollback = nextRollback(view.pipeline, work.failure, nowEpochMs);
+  const findings = findingsOf({ view, planning, phase, live, foreign, nowEpochMs, canary, rollback, isQuiet });
+  const conditions = conditionsOf(findings, status?.conditions ?? [], { generation, epochMs: nowEpochMs });
   return {
-    ...(finalizer !== undefined && { finalizer }),
+    finalizer,
     phase,
-    apply: work.apply,
-    remove: work.remove,
-    ...(work.againAfterMs !== undefined && { againAfterMs: work.againAfterMs }),
-    ...(work.awaitsVerdict && { awaitsVerdict: work.awaitsVerdict }),
+    apply,
+    remove,
+    againAfterMs,
+    awaitsVerdict,
     status: {
       observedGeneration: generation,
       mode: planning.kind === 'planned' ? planning.mode : 'off',
       conditions,
       ...planOf(live, planning),
       ...(view.observed !== undefined && { observed: view.observed }),
-      ...(shift && { shift }),
+      ...(canary && { shift: canary }),
       ...(rollback && { rollback }),
     },
   };
@@ -113,5 +113,5 @@ function endPipeline({ children, pods }: ObservedPipeline): Work & Pick<Reconcil
     return type === undefined || child.metadata.deletionTimestamp !== undefined ? [] : [refTo(type, child)];
   });
   const isGone = router.length === 0 && !pods.some(isRouter);
-  return { ...IDLE, phase: 'ending', remove, ...(isGone && { finalizer: 'take-off' as const }) };
+  return { ...IDLE, phase: 'ending', remove, finalizer: isGone ? 'take-off' : undefined };
 }

@@ -12,13 +12,13 @@ export interface ObservedPipeline {
   readonly children: readonly KubeObject[];
   readonly pods: readonly ObservedPod[];
   /** Measurements of the last window; missing if signals are stale. */
-  readonly observed?: NonNullable<InferencePipelineStatus['observed']>;
+  readonly observed?: InferencePipelineStatus['observed'] | undefined;
   /** Outcomes on both sides of a canary since its last step; missing if a signal is stale. */
   readonly sides?: Sides;
   /** Time (ms) that a side has been stale; missing if none is, or without a watch. */
   readonly staleMs?: number;
   /** Why plans do not follow the load; the last good plan stays. */
-  readonly issue?: ControlIssue;
+  readonly issue?: ControlIssue | undefined;
 }
 
 export interface ControlIssue {
@@ -43,7 +43,7 @@ export type Planning =
       /** Load that the plan was made for. */
       readonly arrivalRps: number;
       /** Why it misses the SLO, if it is only the best plan. */
-      readonly shortfall?: string;
+      readonly shortfall?: string | undefined;
       readonly objects: readonly KubeObject[];
       /** Bounds during the change to the plan. */
       readonly bounds: ChangeBounds;
@@ -52,9 +52,8 @@ export type Planning =
     };
 
 /**
- * Progress of a plan: stages start (`preparing`); both plans serve for lack of headroom (`sharing`); no step is
- * possible (`no-room`); a canary is active (`shifting`) or was rolled back (`taken-back`); the router is being
- * switched; `ending`: a deleted pipeline is drained.
+ * Progress of a plan. `preparing`: its stages start. `sharing`: both plans serve for lack of headroom. `no-room`: no step is possible.
+ * `shifting`: a canary is active. `taken-back`: it was rolled back. `switching`: the router is replaced. `ending`: a deleted pipeline drains.
  */
 export type Phase =
   | 'idle'
@@ -71,12 +70,12 @@ export type Phase =
 export interface Reconciliation {
   readonly phase: Phase;
   /** Missing if the finalizer is right. */
-  readonly finalizer?: 'set' | 'take-off';
+  readonly finalizer?: 'set' | 'take-off' | undefined;
   readonly apply: readonly KubeObject[];
   readonly remove: readonly ObjectRef[];
   /** Repeat the decision after this time, even without changes. */
-  readonly againAfterMs?: number;
+  readonly againAfterMs?: number | undefined;
   /** Only a verdict on a canary is missing, which takes up to two minutes. */
-  readonly awaitsVerdict?: true;
+  readonly awaitsVerdict?: boolean | undefined;
   readonly status: InferencePipelineStatus;
 }

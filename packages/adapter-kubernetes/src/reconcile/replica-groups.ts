@@ -28,9 +28,12 @@ export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaG
     const present = live.find(({ metadata }) => metadata.name === name);
     const own = pods.filter((pod) => isStage(pod) && partKey(pod) === partKey(deployment));
     return {
-      ...{ name, stage: labelOf(deployment, 'stage'), cpuCores: replicaCores(deployment) },
-      ...(target !== undefined && { wanted: target.spec.replicas }),
-      ...{ inForce: inForce.get(name) ?? 0, isForeign: foreign.has(name) },
+      name,
+      stage: labelOf(deployment, 'stage'),
+      cpuCores: replicaCores(deployment),
+      wanted: target?.spec.replicas,
+      inForce: inForce.get(name) ?? 0,
+      isForeign: foreign.has(name),
       ...presentState(present, own),
       isOutdated: present !== undefined && target !== undefined && !isOfTemplate(present, target),
     };
@@ -43,8 +46,16 @@ export function replicaGroups({ wanted, live, pods, inForce, foreign }: ReplicaG
 function straggler(pod: ObservedPod): ReplicaGroup {
   const cpuCores = podCores(pod);
   return {
-    ...{ name: pod.metadata.name, stage: '', cpuCores, heldCpuCores: cpuCores, inForce: 0, present: 0, ready: 0 },
-    ...{ isCalm: false, isOutdated: false, isForeign: false },
+    name: pod.metadata.name,
+    stage: '',
+    cpuCores,
+    heldCpuCores: cpuCores,
+    inForce: 0,
+    present: 0,
+    ready: 0,
+    isCalm: false,
+    isOutdated: false,
+    isForeign: false,
   };
 }
 

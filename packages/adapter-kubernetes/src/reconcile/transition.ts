@@ -21,7 +21,7 @@ import { rolloutState } from '../cluster/rollout-state.js';
 import type { Deployment, NetworkPolicy } from '../render/manifest-types.js';
 import { CONFIG_DIGEST } from '../render/pod-template.js';
 import { type CanaryDecision, decideCanary } from './canary.js';
-import { admitCanaryRouter, canaryName, shareOf } from './canary-router.js';
+import { admitCanaryRouter, canaryName, plainMetadata, shareOf } from './canary-router.js';
 import { boundCpuCores, type HeadroomSteps, type ReplicaGroup, stepsWithinHeadroom } from './headroom.js';
 import type { ObservedPipeline, Phase, Planning } from './reconciliation.js';
 import { digestOf, type ForeignReplicas, foreignReplicas, isOfTemplate, replicaGroups } from './replica-groups.js';
@@ -38,15 +38,15 @@ export interface Work {
   readonly remove: readonly ObjectRef[];
   readonly foreign: readonly ForeignReplicas[];
   /** Repeat after this time, even without changes. */
-  readonly againAfterMs?: number;
+  readonly againAfterMs?: number | undefined;
   /** Only a verdict is missing. */
-  readonly awaitsVerdict?: true;
+  readonly awaitsVerdict?: boolean | undefined;
   /** Too little traffic makes the step longer. */
-  readonly isQuiet?: boolean;
+  readonly isQuiet?: boolean | undefined;
   /** New workloads of an active canary, and their fraction of the requests. */
   readonly canary?: { readonly workloads: readonly string[]; readonly fraction: number };
   /** Cause of a failed canary. */
-  readonly failure?: CanaryFailure;
+  readonly failure?: CanaryFailure | undefined;
 }
 
 export const IDLE: Work = { phase: 'idle', apply: [], remove: [], foreign: [] };
@@ -62,29 +62,22 @@ export function transition(
 ): Work {
   const change = changeOf(view, live, planned.objects, fieldManager);
   const { router, liveRouter, isSwitched } = change;
-  const shift: CanaryDecision =
+  const decision: CanaryDecision =
     router === undefined || liveRouter === undefined || isSwitched || !planned.mayRepeat
       ? { kind: 'none' }
       : decideCanary({ ...change, router, liveRouter, slo: planned.plan.predicted, nowEpochMs });
-  if (shift.kind === 'taken-back') {
-    const { apply, remove, againAfterMs } = shift;
-    return { phase: 'taken-back', foreign: change.foreign, apply, remove, againAfterMs };
+  if (decision.kind === 'taken-back') {
+    const { kind: phase, ...rest } = decision;
+    return { phase, foreign: change.foreign, ...rest };
   }
-  const work = workOn(change, planned.bounds, { isShifting: shift.kind === 'step', nowEpochMs });
-  const apply = hasCanaryRouter(change) || shift.kind === 'step' ? work.apply.map(admitCanary(view)) : work.apply;
-  if (shift.kind === 'none') {
-    const { againAfterMs = work.againAfterMs } = shift;
-    return { ...work, apply, ...(againAfterMs !== undefined && { againAfterMs }) };
+  const work = workOn(change, planned.bounds, { isShifting: decision.kind === 'step', nowEpochMs });
+  const apply = hasCanaryRouter(change) || decision.kind === 'step' ? work.apply.map(admitCanary(view)) : work.apply;
+  if (decision.kind === 'none') {
+    return { ...work, apply, againAfterMs: decision.againAfterMs ?? work.againAfterMs };
   }
-  const { newcomers, fraction, failure, againAfterMs, awaitsVerdict, isQuiet = false } = shift;
-  return {
-    ...{ phase: 'shifting', foreign: work.foreign, remove: work.remove, apply: [...apply, ...shift.apply] },
-    canary: { workloads: newcomers, fraction },
-    ...(failure && { failure }),
-    ...(againAfterMs !== undefined && { againAfterMs }),
-    ...(awaitsVerdict && { awaitsVerdict }),
-    isQuiet,
-  };
+  const { kind: _, newcomers, fraction, apply: next, ...rest } = decision;
+  const canary = { workloads: newcomers, fraction };
+  return { ...rest, phase: 'shifting', foreign: work.foreign, remove: work.remove, apply: [...apply, ...next], canary };
 }
 
 const admitCanary =
@@ -133,7 +126,16 @@ function changeOf(
   const held = new Set(foreign.map(({ deployment }) => deployment));
   const routerPods = view.pods.filter(isRouter);
   return {
-    ...{ view, live, wanted, stages, router, liveRouter, routerPods, routes, foreign, held },
+    view,
+    live,
+    wanted,
+    stages,
+    router,
+    liveRouter,
+    routerPods,
+    routes,
+    foreign,
+    held,
     isSwitched:
       router === undefined || (liveRouter !== undefined && isRunning(liveRouter, router, { routes, routerPods })),
     isPrepared: stages.every((stage) => isReadyFor(stage, live.get(stage.metadata.name), held)),
@@ -148,7 +150,10 @@ function workOn(
 ): Work {
   const { view, live, wanted, stages, liveRouter, routerPods, routes, foreign, held, isSwitched, isPrepared } = change;
   const groups = replicaGroups({
-    ...{ wanted: stages, live: [...live.values()].filter(isStage), pods: view.pods, foreign: held },
+    wanted: stages,
+    live: [...live.values()].filter(isStage),
+    pods: view.pods,
+    foreign: held,
     inForce: routesOf(liveRouter).inForce,
   });
   const bound = boundCpuCores(bounds, groups);
@@ -171,8 +176,9 @@ function workOn(
   const isTried = hasCanaryRouter(change);
   const inUse = isSwitched ? isKeptWarm(view, onTrialMs) : isUsedBy(liveRouter, routerPods);
   return {
-    ...(onTrialMs > 0 && { againAfterMs: onTrialMs }),
-    ...{ phase, foreign },
+    againAfterMs: onTrialMs > 0 ? onTrialMs : undefined,
+    phase,
+    foreign,
     remove: leftovers(view.children, wanted, (child) => inUse(child) || (isTried && isStage(child))),
     apply: [...apply, ...(isSharing ? (shared?.apply ?? []) : []), ...leaving],
   };
@@ -180,7 +186,7 @@ function workOn(
 
 /**
  * Remaining trial of a plan. During it the previous replicas stay warm, so that a roll-back starts no model. Without
- * signals nobody can judge, so there is no trial.
+ * signals there is no trial.
  */
 function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): number {
   if (observed === undefined) return 0;
@@ -260,10 +266,9 @@ function ownedBy(object: KubeObject, { apiVersion, kind, metadata }: InferencePi
     controller: true,
     blockOwnerDeletion: true,
   };
-  const { namespace } = metadata;
   return {
     ...object,
-    metadata: { ...object.metadata, ...(namespace !== undefined && { namespace }), ownerReferences: [owner] },
+    metadata: { ...object.metadata, namespace: metadata.namespace, ownerReferences: [owner] },
   };
 }
 
@@ -325,15 +330,8 @@ function shrinkDeployment(
 ) {
   const replicas = steps.replicas.get(name);
   if (live === undefined || wanted !== undefined || replicas === undefined || replicas === present) return [];
-  const { namespace, labels, ownerReferences } = live.metadata;
-  const metadata = {
-    name,
-    ...(namespace !== undefined && { namespace }),
-    ...(labels && { labels }),
-    ...(ownerReferences && { ownerReferences }),
-  };
   const { apiVersion, kind, spec } = live;
-  return [{ apiVersion, kind, metadata, spec: { ...spec, replicas } } as KubeObject];
+  return [{ apiVersion, kind, metadata: plainMetadata(live.metadata), spec: { ...spec, replicas } } as KubeObject];
 }
 
 /** Keeps the old egress rules too, since pods of the old router still send. */

@@ -37,7 +37,7 @@ export interface PodTemplateInput {
   /** Longest remaining work, in ms. */
   readonly drainMs: number;
   /** ConfigMap with pipeline.yaml; its digest makes a change a rollout. */
-  readonly config?: { readonly name: string; readonly digest: string };
+  readonly config?: { readonly name: string; readonly digest: string } | undefined;
 }
 
 export function podTemplate(parts: PodTemplateInput): PodTemplate {
@@ -88,7 +88,9 @@ function withSecurity(container: Container, hasConfig: boolean): Container {
       ...(hasConfig
         ? [
             {
-              ...{ name: 'config', mountPath: `${STATE_DIR}/pipeline.yaml`, subPath: 'pipeline.yaml' },
+              name: 'config',
+              mountPath: `${STATE_DIR}/pipeline.yaml`,
+              subPath: 'pipeline.yaml',
               readOnly: true as const,
             },
           ]
@@ -121,7 +123,9 @@ export function probes(
   return {
     startupProbe: {
       ...look(ready),
-      ...{ periodSeconds: STARTUP_PERIOD_S, failureThreshold: startupFailures, timeoutSeconds: 2 },
+      periodSeconds: STARTUP_PERIOD_S,
+      failureThreshold: startupFailures,
+      timeoutSeconds: 2,
     },
     readinessProbe: { ...look(ready), periodSeconds: 2, failureThreshold: 3, timeoutSeconds: 2 },
     livenessProbe: { ...look(live), periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 },

@@ -19,7 +19,7 @@ export interface RenderRequest {
   readonly arrivalRps: number;
   readonly target: RenderTarget;
   readonly images: Images;
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /** Base of the artifacts for engines that fetch them, such as `s3://bucket/shelf`. */
   readonly artifactBase?: string;
 }

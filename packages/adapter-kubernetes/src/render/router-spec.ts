@@ -58,7 +58,8 @@ function routedStage(
   const { maxBatchSize, maxBatchWaitMs, replicas } = plan;
   const { version, accuracy } = variant;
   return {
-    ...{ id, kind },
+    id,
+    kind,
     ...(runTimeoutMs !== undefined && { runTimeoutMs }),
     ...(idempotent !== undefined && { idempotent }),
     variants: [
@@ -66,7 +67,9 @@ function routedStage(
         id: variant.id,
         ...(version !== undefined && { version }),
         ...(accuracy !== undefined && { accuracy }),
-        ...{ cpuCores: [cpuCores], memoryBytes, gpus },
+        cpuCores: [cpuCores],
+        memoryBytes,
+        gpus,
         ...planned,
         server: tokenInImage(server),
         parameters: {},

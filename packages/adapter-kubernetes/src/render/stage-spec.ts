@@ -33,7 +33,9 @@ export function stageSpec(chosen: ChosenVariant, profiles: ProfileSet): Pipeline
         ...(python !== undefined && { python: python.includes('/') ? inImage(python) : python }),
         variants: [{ ...plannedVariant(variant, chosen, profiles), cpuCores: [cpuCores] }],
         bounds: {
-          ...{ minReplicas: 1, maxReplicas: 1, batchSizes: [maxBatchSize] },
+          minReplicas: 1,
+          maxReplicas: 1,
+          batchSizes: [maxBatchSize],
           maxBatchWaitMs: maxBatchSize > 1 ? GATHER_MS : 0,
         },
         pins: { variantId: variant.id, cpuCores, maxBatchSize, replicas: 1 },

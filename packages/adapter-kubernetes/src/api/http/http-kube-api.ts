@@ -4,7 +4,6 @@ import type {
   DeleteOptions,
   KubeApi,
   ListPage,
-  RefusalCause,
   Refused,
   Selection,
   WatchEvent,
@@ -58,8 +57,8 @@ export class HttpKubeApi implements KubeApi {
     // Items of a list lack `apiVersion` and `kind`.
     const { kind } = selection.type;
     const objects = items.map((item) => ({ ...item, apiVersion: apiVersionOf(selection.type), kind }));
-    const { resourceVersion, continue: continueToken = '' } = metadata;
-    return { kind: 'page', objects, resourceVersion, ...(continueToken !== '' && { continueToken }) };
+    const { resourceVersion, continue: continueToken } = metadata;
+    return { kind: 'page', objects, resourceVersion, continueToken: continueToken || undefined };
   }
 
   async *watch<T extends KubeObject>(
@@ -118,10 +117,6 @@ export class HttpKubeApi implements KubeApi {
 
   async delete(ref: ObjectRef, options: DeleteOptions = {}): ReturnType<KubeApi['delete']> {
     const { uid, resourceVersion, graceSeconds, propagation = 'background' } = options;
-    const preconditions = {
-      ...(uid !== undefined && { uid }),
-      ...(resourceVersion !== undefined && { resourceVersion }),
-    };
     const answer = await this.#requests.ask({
       method: 'DELETE',
       path: objectPath(ref),
@@ -129,8 +124,8 @@ export class HttpKubeApi implements KubeApi {
         apiVersion: 'v1',
         kind: 'DeleteOptions',
         propagationPolicy: propagation === 'background' ? 'Background' : 'Foreground',
-        preconditions,
-        ...(graceSeconds !== undefined && { gracePeriodSeconds: graceSeconds }),
+        preconditions: { uid, resourceVersion },
+        gracePeriodSeconds: graceSeconds,
       },
     });
     return answer.status < 300 ? { kind: 'deleted' } : refusalOf(answer);
@@ -196,15 +191,7 @@ function refusalOf(answer: KubeAnswer): Refused {
     kind: 'refused',
     reason: status.reason === 'AlreadyExists' ? 'already-exists' : reason,
     message: status.message ?? `HTTP status ${answer.status}`,
-    causes: (status.details?.causes ?? []).map(causeOf),
-  };
-}
-
-function causeOf({ field, message, reason }: { field?: string; message?: string; reason?: string }): RefusalCause {
-  return {
-    ...(field !== undefined && { field }),
-    message: message ?? '',
-    ...(reason !== undefined && { reason }),
+    causes: (status.details?.causes ?? []).map(({ field, message = '', reason }) => ({ field, message, reason })),
   };
 }
 
@@ -213,11 +200,7 @@ function failureOf({ status, body, retryAfterSeconds }: KubeAnswer): AppError {
   const { message, reason } = statusOf(body);
   return new AppError('CLUSTER_REFUSED', `the API server answered ${status}: ${message ?? 'no reason given'}`, {
     retryable: status === 429 || status >= 500,
-    details: {
-      httpStatus: status,
-      ...(reason !== undefined && { reason }),
-      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-    },
+    details: { httpStatus: status, reason, retryAfterSeconds },
   });
 }
 

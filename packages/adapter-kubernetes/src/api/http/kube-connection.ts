@@ -25,7 +25,7 @@ export interface KubeConnection {
 }
 
 const credentialsKeptMs = 60_000;
-/** As many connections as a large change uses. A new connection costs more than most calls. */
+/** Connections for a large change. A new connection costs more than most calls. */
 const keptConnections = { keepAlive: true, maxFreeSockets: 64 };
 
 /**

@@ -11,7 +11,7 @@ export const deploymentObjects: Engine = (workload, { spec }) => {
     serviceAccount: serviceAccountName(spec.name),
     container,
     drainMs: runTimeoutMs,
-    ...(configured && { config: configured.config }),
+    config: configured?.config,
   };
   return {
     objects: [

@@ -35,10 +35,12 @@ export const kserveObjects: Engine = (workload, { spec }) => {
   const { name, labels, selector, runTimeoutMs, pipelineFile, plan } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
   const pod = podTemplate({
-    ...{ labels, selector, drainMs: runTimeoutMs },
+    labels,
+    selector,
+    drainMs: runTimeoutMs,
     serviceAccount: serviceAccountName(spec.name),
     container: { ...workload.container, name: CONTAINER },
-    ...(configured && { config: configured.config }),
+    config: configured?.config,
   });
   const { annotations } = pod.metadata;
   const service: InferenceService = {

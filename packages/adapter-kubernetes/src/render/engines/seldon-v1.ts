@@ -41,9 +41,12 @@ export const seldonV1Objects: Engine = (workload, { spec }) => {
   const { name, labels, selector, container, runTimeoutMs, pipelineFile, plan, port, reach } = workload;
   const configured = pipelineFile === undefined ? undefined : configOf(workload, pipelineFile);
   const pod = podTemplate({
-    ...{ labels, selector, container, drainMs: runTimeoutMs },
+    labels,
+    selector,
+    container,
+    drainMs: runTimeoutMs,
     serviceAccount: serviceAccountName(spec.name),
-    ...(configured && { config: configured.config }),
+    config: configured?.config,
   });
   const endpoint = reach.scheme.startsWith('grpc')
     ? ({ type: 'GRPC', grpcPort: port } as const)
