@@ -54,7 +54,7 @@ describe('equipoise simulate', () => {
     ['the control loop', ['--policy', 'equipoise', ...steady]],
     ['a shipped load', ['--plan', 'plan.json', '--load', 'bursty']],
   ])(
-    'prints the same bytes for the same seed in two processes, up to elapsedMs on its last line: %s',
+    'prints the same bytes for the same seed, up to elapsedMs on its last line: %s',
     async (_, args) => {
       const printed = await Promise.all([1, 2].map(() => simulate('--json', ...args, '--seed', '7')));
       const [first, again] = printed.map(({ stdout }) => /^([\s\S]*) {2}"elapsedMs": [\d.]+\n\}\n$/.exec(stdout)?.[1]);
