@@ -1,8 +1,8 @@
 /** Public face of the runtime: what the composition root may use. */
 export { pinsText } from './admin/action-result.js';
+export { isLoopback } from './admin/admin-access.js';
 export type { AdminPipeline } from './admin/admin-endpoints.js';
 export * from './admin/event-feed.js';
-export * from './admin/loopback.js';
 export * from './admin/start-admin-server.js';
 export * from './data-plane/alarm-clock.js';
 export * from './data-plane/payload-algebra.js';

@@ -1,20 +1,15 @@
-/**
- * A call of the admin port. Without a token the port answers only requests for a loopback address, so that a page of another site in a browser
- * of this machine gets no answer (DNS rebinding, cross-site requests).
- */
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+/** A call of the admin port. */
+import type { ServerResponse } from 'node:http';
 import { AppError } from '@equipoise/core/model';
-import { TokenBucket } from '@equipoise/core/serve';
 import { type Answer, allReadyAnswer, liveAnswer, type MetricsPage, metricsAnswer } from '../net/answer.js';
 import type { CallRules, Purpose } from '../net/call.js';
 import { HttpCall, type HttpExchange } from '../net/http-call.js';
 import type { Route, Router } from '../net/router.js';
+import type { AdminAccess } from './admin-access.js';
 import { checked } from './admin-bodies.js';
 import { type AdminPipeline, pipelineNamed } from './admin-endpoints.js';
 import type { AdminRoute } from './admin-routes.js';
-import { BearerToken } from './bearer-token.js';
 import { EVENT_STREAM, type EventStreams, type StreamQuestion } from './event-stream.js';
-import { refuseOtherSites } from './loopback.js';
 
 /** A route without a pipeline, or a stream. */
 interface PlainRoute extends Route {
@@ -29,32 +24,6 @@ export const plainRoutes: readonly PlainRoute[] = [
   { method: 'GET', path: '/metrics', kind: 'metrics' },
   { method: 'GET', path: '/admin/events', kind: 'events' },
 ];
-
-/** Rate limits, far above what a browser or a script needs; more would slow down serving. */
-const READS = { burst: 100, rps: 50 };
-const WRITES = { burst: 20, rps: 5 };
-
-/** Access to the port: a token or loopback, and rate limits. */
-export class AdminAccess {
-  readonly #token: BearerToken | undefined;
-  readonly #nowMs: () => number;
-  readonly #reads = new TokenBucket(READS);
-  readonly #writes = new TokenBucket(WRITES);
-
-  constructor(token: string | undefined, nowMs: () => number) {
-    this.#token = token === undefined ? undefined : new BearerToken(token);
-    this.#nowMs = nowMs;
-  }
-
-  /** AppError UNAUTHENTICATED or FORBIDDEN without access, RATE_LIMITED above the limits. */
-  check(method: string, headers: IncomingHttpHeaders): void {
-    if (this.#token === undefined) refuseOtherSites(headers);
-    else this.#token.check(headers.authorization);
-    const waitMs = (method === 'POST' ? this.#writes : this.#reads).take(this.#nowMs());
-    if (waitMs > 0)
-      throw new AppError('RATE_LIMITED', 'The admin port is asked too often.', { details: { retryAfterMs: waitMs } });
-  }
-}
 
 /** The port that a call belongs to. */
 export interface AdminPort {

@@ -7,18 +7,18 @@ import type { MetricsPage } from '../net/answer.js';
 import type { ServingPhase } from '../net/drain.js';
 import { startHttpServer } from '../net/http-server.js';
 import { Router } from '../net/router.js';
-import { AdminAccess, AdminCall, type AdminPort, type AnyAdminRoute, plainRoutes } from './admin-call.js';
+import { AdminAccess, isLoopback } from './admin-access.js';
+import { AdminCall, type AdminPort, type AnyAdminRoute, plainRoutes } from './admin-call.js';
 import type { AdminPipeline } from './admin-endpoints.js';
 import { adminRoutes } from './admin-routes.js';
 import type { EventFeed } from './event-feed.js';
 import { EventStreams } from './event-stream.js';
-import { isLoopback } from './loopback.js';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 1000;
 
-/** What to administer and where; port 0 takes a free one. */
+/** Pipelines to administer and where to listen; port 0 takes a free one. */
 export interface AdminServerOptions {
   readonly pipelines: readonly AdminPipeline[];
   readonly feed: EventFeed;

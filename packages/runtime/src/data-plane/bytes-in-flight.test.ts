@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { BytesInFlight } from './bytes-in-flight.js';
+import { BytesInFlight, tensorBytes } from './bytes-in-flight.js';
 
 it('takes what fits, and anything while nothing is in flight', () => {
   const bytes = new BytesInFlight(10);
@@ -23,4 +23,13 @@ it('keeps to another bound from when it is given', () => {
   expect([bytes.take(1), bytes.take(1)]).toEqual([true, false]);
   bytes.setMost();
   expect(bytes.take(1e12)).toBe(true);
+});
+
+it('counts what numbers take, and of BYTES the holding of each element too, be it empty', () => {
+  const numbers = { datatype: 'FP32', shape: [3], data: new Float32Array(3) } as const;
+  const texts = { datatype: 'BYTES', shape: [2], data: ['', 'four'] } as const;
+  const views = { datatype: 'BYTES', shape: [2], data: [new Uint8Array(), new Uint8Array(5)] } as const;
+  expect(tensorBytes({ numbers })).toBe(12);
+  expect(tensorBytes({ texts })).toBe(2 * 32 + 8);
+  expect(tensorBytes({ numbers, views })).toBe(12 + 2 * 112 + 5);
 });

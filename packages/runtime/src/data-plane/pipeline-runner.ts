@@ -1,15 +1,16 @@
 /**
- * One pipeline being served: it gives the request policies of core real time, real replicas and real tensors. It decides nothing
- * itself; what runs when and who is dropped is `PipelineScheduler`'s affair, but for the bound of bytes in flight (`BytesInFlight`).
+ * One served pipeline: gives the request policies of core real time, real replicas and real tensors. `PipelineScheduler` decides what runs when
+ * and what is dropped; only the bound on bytes in flight is here.
  *
- * Every event (a request, an answer of a replica, an alarm, a change of replicas) is one turn on the policies; turns never nest. A
- * turn that throws is a defect: it is reported, the requests that it was about fail, and serving goes on.
+ * Every event (request, answer of a replica, alarm, change of replicas) is one turn on the policies; turns never nest. A turn that throws is a
+ * defect: it is reported, its requests fail, and serving continues.
  */
 import {
   type AdmissionSpec,
   type AlarmClock,
   type AppError,
   type DropReason,
+  defaultPriorities,
   type EdgeCount,
   type HealthIssue,
   invariant,
@@ -25,44 +26,40 @@ import {
   type Arrival,
   type BatchPolicy,
   PipelineScheduler,
+  type SchedulerLimits,
   type ServingEffects,
   type ServingGraph,
   servingGraph,
   tooManyItems,
 } from '@equipoise/core/serve';
-import { limitsOf, prioritiesOf } from './admission-limits.js';
 import { monotonicClock } from './alarm-clock.js';
-import { BytesInFlight } from './bytes-in-flight.js';
+import { BytesInFlight, tensorBytes } from './bytes-in-flight.js';
 import type { CancelSignal } from './cancellation.js';
-import { internalError } from './internal-error.js';
-import { Listeners } from './listeners.js';
 import { PayloadFlow } from './payload-flow.js';
 import { PendingRequest, type PipelineOutcome, type RequestTensors, type ServedRequest } from './pending-request.js';
 import { type BatchEnd, ReplicaBatches } from './replica-batches.js';
 import { type RequestEnd, requestEnd } from './request-end.js';
 import { RequestStatistics } from './request-statistics.js';
-import type { ReplicaBreaker } from './served-replica.js';
-import { ServedReplicas } from './served-replicas.js';
-import { hungBatch } from './stage-failure.js';
+import { type ReplicaBreaker, ServedReplicas } from './served-replicas.js';
+import { hungBatch, internalError } from './stage-failure.js';
 import { type StageCounts, StageStatistics } from './stage-statistics.js';
-import { tensorBytes } from './tensor-bytes.js';
-import { TurnQueue, warnOfDefect } from './turn-queue.js';
+import { Listeners, TurnQueue, warnOfDefect } from './turn-queue.js';
 
-/** What a runner needs to know. `hostCores` bounds the replica threads that compute at once; Infinity when they run elsewhere. */
+/** `hostCores` bounds the replica threads that compute at once; Infinity if they run elsewhere. */
 export interface PipelineRunnerOptions {
   readonly spec: PipelineSpec;
   readonly hostCores: number;
   readonly clock?: AlarmClock;
-  /** Told of errors that are defects of the data plane or of a listener; by default they are process warnings. */
+  /** Receives defects of the data plane or of a listener; by default they are process warnings. */
   readonly onDefect?: (error: unknown) => void;
 }
 
-/** How long a request may take (ms, default the SLO's latency), since when, how urgent it is, and a signal that its client is gone. */
+/** Options of a request; the default of `timeoutMs` is the latency of the SLO. */
 export interface SubmitOptions {
-  /** When it arrived, on the clock of the runner, where it was elsewhere before; left out, it arrives now. */
+  /** Arrival on the runner's clock, for requests that were elsewhere before; default now. */
   readonly arrivedAtMs?: number;
   readonly timeoutMs?: number;
-  /** From 1, the most urgent, on; 0 or left out means the default of the pipeline. */
+  /** 1 is the most urgent; 0 or undefined means the default of the pipeline. */
   readonly priority?: number;
   readonly signal?: CancelSignal;
 }
@@ -78,7 +75,7 @@ interface UnfitReplica extends LostReplica {
 
 /** Serves requests of one pipeline on the replicas it is given. */
 export class PipelineRunner implements ReplicaPool {
-  /** Resolves when, after `beginDraining`, the last request has ended. */
+  /** Resolves when the last request has ended after `beginDraining`. */
   readonly drained: Promise<void>;
   #spec: PipelineSpec;
   #statistics: RequestStatistics;
@@ -136,13 +133,13 @@ export class PipelineRunner implements ReplicaPool {
     return this.#spec;
   }
 
-  /** From now on requests without a time-out have this latency, and what is within it meets the SLO. */
+  /** Sets the SLO latency, which is also the time-out of later requests without one. */
   setSloLatency(latencyMs: number): void {
     this.#spec = { ...this.#spec, slo: { ...this.#spec.slo, latencyMs } };
     this.#statistics.sloLatencyMs = latencyMs;
   }
 
-  /** Bounds and priorities from now on; requests that are inside keep their deadlines and places. */
+  /** Sets bounds and priorities; running requests keep their deadlines and places. */
   setAdmission(admission: AdmissionSpec): void {
     this.#spec = { ...this.#spec, admission };
     this.#bytes.setMost(admission.maxInFlightBytes);
@@ -150,22 +147,22 @@ export class PipelineRunner implements ReplicaPool {
     this.#turn((nowMs) => this.#scheduler.setLimits(limitsOf(admission), nowMs));
   }
 
-  /** Replica threads that may compute at once from now on. */
+  /** Sets the number of replica threads that may compute at once. */
   setHostCores(cores: number): void {
     this.#turn((nowMs) => this.#scheduler.setHostCores(cores, nowMs));
   }
 
-  /** Now, on the clock of all instants that this runner reports. */
+  /** Now, on the runner's clock. */
   get nowMs(): number {
     return this.#clock.nowMs();
   }
 
-  /** What became of the requests since the start, or since `countAnew`. */
+  /** Outcomes of requests since the start, or since `countAnew`. */
   get statistics(): RequestStatistics {
     return this.#statistics;
   }
 
-  /** Forgets what was counted so far: requests that only warmed the replicas up are no load. */
+  /** Resets the counts: warm-up requests are no load. */
   countAnew(): void {
     this.#statistics = new RequestStatistics(this.#clock.nowMs(), this.spec.slo.latencyMs);
     this.takeEdgeCounts();
@@ -181,12 +178,12 @@ export class PipelineRunner implements ReplicaPool {
     return this.#bytes.sum;
   }
 
-  /** Whether it takes requests and every stage has a replica in service. */
+  /** True while it accepts requests and every stage has a replica in service. */
   get ready(): boolean {
     return !this.#draining && this.#replicas.stages.size === this.#graph.stages.length;
   }
 
-  /** Takes a request in and resolves with its end; it never rejects. The tensors are given up to the runner. */
+  /** Accepts a request and resolves with its outcome; never rejects. The runner takes ownership of the tensors. */
   submit(
     inputs: TensorMap,
     { timeoutMs = this.spec.slo.latencyMs, arrivedAtMs, priority, signal }: SubmitOptions = {},
@@ -196,7 +193,7 @@ export class PipelineRunner implements ReplicaPool {
       this.#turn((nowMs) => {
         const context = new PendingRequest(resolve, arrivedAtMs ?? nowMs);
         const level = priorityLevel(this.#priorities, priority);
-        // To the policies it comes now, which is no instant for them to go back to.
+        // The policies see the arrival now, because their time never goes back.
         const arrival = { context, arrivedAtMs: nowMs, deadlineAtMs: context.arrivedAtMs + timeoutMs, level };
         if (!this.#turns.guard(() => this.#arrive(arrival, inputs, signal))) this.#refuse(context, nowMs);
       });
@@ -215,7 +212,7 @@ export class PipelineRunner implements ReplicaPool {
     this.setPolicy(stageId, { ...(this.#policies[this.#indexOf(stageId)] as BatchPolicy), ...batching });
   }
 
-  /** Sets the batching of a stage together with the expected times that early drops are decided from. */
+  /** Sets the batching of a stage and the expected times that early drops are based on. */
   setPolicy(stageId: StageId, policy: BatchPolicy): void {
     const stage = this.#indexOf(stageId);
     this.#policies[stage] = policy;
@@ -260,17 +257,17 @@ export class PipelineRunner implements ReplicaPool {
     this.#batchEnded.add(listener);
   }
 
-  /** How often each `when` edge was taken and how many items each fan-out gave since the start, in the order of `spec.edges`. */
+  /** Uses of each `when` edge and items of each fan-out since the start, in the order of `spec.edges`. */
   edgeCounts(): readonly EdgeCount[] {
     return this.#scheduler.edgeCounts.all;
   }
 
-  /** The same since the call before, or since `countAnew`. */
+  /** The same since the previous call, or since `countAnew`. */
   takeEdgeCounts(): readonly EdgeCount[] {
     return this.#scheduler.edgeCounts.take();
   }
 
-  /** Counts of every stage since the start, with its queue as it is now. */
+  /** Counts of every stage since the start, with its current queue. */
   stageCounts(): Readonly<Record<StageId, StageCounts>> {
     return Object.fromEntries(
       this.#graph.stages.map(({ id, index }) => [
@@ -294,7 +291,7 @@ export class PipelineRunner implements ReplicaPool {
     }));
   }
 
-  /** From now on arrivals are dropped as `draining`; what is inside goes on to its end (see `drained`). */
+  /** Drops later arrivals as `draining`; running requests finish (see `drained`). */
   beginDraining(): void {
     this.#turn(() => {
       this.#draining = true;
@@ -370,7 +367,7 @@ export class PipelineRunner implements ReplicaPool {
     return { kind: 'dropped', reason, retryAfterMs: this.#scheduler.predictedWaitMs() };
   }
 
-  /** After a defect in the middle of an arrival: the submitter knows at once, what is queued of it already runs nowhere. */
+  /** Fails a request after a defect during its arrival; items already queued never run. */
   #refuse(context: PendingRequest, nowMs: number): void {
     context.failure = internalError();
     context.end({ kind: 'failed', failure: context.failure });
@@ -378,13 +375,13 @@ export class PipelineRunner implements ReplicaPool {
     this.#lookAgain(nowMs);
   }
 
-  /** Makes every stage look at its queue, which a broken turn may not have come to: setting a policy does. */
+  /** Makes every stage look at its queue, which a failed turn may have missed; setting a policy does that. */
   #lookAgain(nowMs: number): void {
     for (const [stage, policy] of this.#policies.entries()) this.#scheduler.setPolicy(stage, policy, nowMs);
   }
 
   #end({ context }: Pick<ServedRequest, 'context'>, outcome: PipelineOutcome, endedAtMs: number): void {
-    // First of all, so that no defect behind it leaves a submitter waiting.
+    // First, so that no later defect leaves a submitter waiting.
     context.end(outcome);
     this.#releaseBytes(context);
     const end = requestEnd(outcome, { arrivedAtMs: context.arrivedAtMs, endedAtMs });
@@ -410,4 +407,16 @@ export class PipelineRunner implements ReplicaPool {
     invariant(index !== undefined, `the pipeline has no stage ${stageId}`);
     return index;
   }
+}
+
+/** The priorities of a pipeline, or the default ones. */
+function prioritiesOf({ priorities = defaultPriorities }: AdmissionSpec): PrioritySpec {
+  return priorities;
+}
+
+/** Bounds on waiting requests; requests that can no longer be in time are dropped. */
+function limitsOf(admission: AdmissionSpec): Omit<SchedulerLimits, 'hostCores' | 'watchReplicas'> {
+  const { maxQueueLength, maxWaitFraction, answerMarginMs } = admission;
+  const priorityShares = prioritiesOf(admission).shares;
+  return { maxQueueLength, maxWaitFraction, answerMarginMs, dropLate: true, priorityShares };
 }

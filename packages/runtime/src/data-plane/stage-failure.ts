@@ -40,3 +40,8 @@ export function stageFailureText({ stage, cause }: StageFailure): string {
 export function warnOfStageFailure(failure: StageFailure): void {
   process.emitWarning(stageFailureText(failure), 'StageFailure');
 }
+
+/** AppError INTERNAL_ERROR that tells the client nothing of the defect. */
+export function internalError(): AppError {
+  return new AppError('INTERNAL_ERROR', 'The server failed on this request.');
+}

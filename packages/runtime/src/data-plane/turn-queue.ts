@@ -1,9 +1,7 @@
 /**
- * Runs one step at a time. Effects must not call back into the policies, so a step requested during another waits for
- * its end, still within the same outer call. An exception in a step is a defect: it is reported, and the next step
- * runs.
+ * Runs one step at a time. Effects must not call back into the policies, so a step requested during another waits for its end, still within the
+ * same outer call. An exception in a step is a defect: it is reported, and the next step runs.
  */
-
 export class TurnQueue {
   readonly #waiting: (() => void)[] = [];
   readonly #onDefect: (error: unknown) => void;
@@ -43,6 +41,29 @@ export class TurnQueue {
   }
 }
 
+/** Listeners of one kind of event. They run outside the policies; one that throws affects neither them nor other listeners. */
+export class Listeners<Event> {
+  readonly #turns: TurnQueue;
+  readonly #listeners: ((event: Event) => void)[] = [];
+
+  constructor(turns: TurnQueue) {
+    this.#turns = turns;
+  }
+
+  add(listener: (event: Event) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Calls all listeners after the running turn; exceptions are reported as defects. */
+  tell(event: Event): void {
+    if (this.#listeners.length === 0) return;
+    this.#turns.take(() => {
+      for (const listener of this.#listeners) this.#turns.guard(() => listener(event));
+    });
+  }
+}
+
+/** The default listener for defects: a process warning. */
 export function warnOfDefect(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : 'Something that is no Error was thrown.');
 }

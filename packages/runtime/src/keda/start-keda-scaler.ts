@@ -2,7 +2,7 @@
  * A port for KEDA (`externalscaler.ExternalScaler`), for clusters in which KEDA owns the number of replicas. KEDA asks how many each stage should
  * have. Calls change nothing, reach no pipeline and need no token, because KEDA has none to show.
  */
-import { grpcPath } from '@equipoise/open-inference-codec';
+import { grpcPath, readMessage, writeMessage } from '@equipoise/open-inference-codec';
 import { BytesInFlight } from '../data-plane/bytes-in-flight.js';
 import { warnOfStageFailure } from '../data-plane/stage-failure.js';
 import { warnOfDefect } from '../data-plane/turn-queue.js';
@@ -13,9 +13,11 @@ import { listenForCalls, type RunningGrpcServer } from '../open-inference/grpc/g
 import { noSuchMethod } from '../open-inference/grpc/grpc-server.js';
 import { ActivityStreams } from './activity-stream.js';
 import { ExternalScaler } from './external-scaler.gen.js';
-import type { ScaledPipeline } from './scaled-part.js';
-import { type ScalerMethod, scalerMethods } from './scaler-methods.js';
+import { type ScaledPipeline, wantedOf } from './scaled-part.js';
 
+const { streamIsActive, isActive, getMetricSpec, getMetrics } = ExternalScaler.method;
+
+const METRIC_NAME = 'desired-replicas';
 const MOST_MESSAGE_BYTES = 64 * 1024;
 const MESSAGE_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 2000;
@@ -40,7 +42,7 @@ export async function startKedaScaler(options: KedaScalerOptions): Promise<Runni
   const { host = '127.0.0.1', port, tls } = options;
   const methods = scalerMethods(options);
   const streams = new ActivityStreams(options, rules);
-  const streamPath = grpcPath(ExternalScaler.method.streamIsActive);
+  const streamPath = grpcPath(streamIsActive);
   const server = await listenForCalls({ place: { host, port }, tls }, (call) => {
     if (call.headers[':path'] === streamPath) streams.serve(call);
     else void new ScalerCall(methods, call).serve();
@@ -89,4 +91,39 @@ class ScalerCall extends UnaryCall<ScalerRoute> {
   protected answer({ method }: ScalerRoute, message: Uint8Array): Uint8Array {
     return method(message);
   }
+}
+
+/** From the bytes of a request to those of its answer. */
+type ScalerMethod = (message: Uint8Array) => Uint8Array;
+
+/**
+ * Unary methods by path. The metric is the number of wanted replicas and its target is 1, so the autoscaler, which divides one by the other,
+ * arrives at that number. Numbers are sent as integer and float, because older versions of KEDA read the integer only.
+ */
+function scalerMethods(pipeline: ScaledPipeline): ReadonlyMap<string, ScalerMethod> {
+  return new Map<string, ScalerMethod>([
+    [
+      grpcPath(isActive),
+      (message) =>
+        writeMessage(isActive.output, { result: wantedOf(pipeline, readMessage(isActive.input, message)) > 0 }),
+    ],
+    [
+      grpcPath(getMetricSpec),
+      (message) => {
+        // Refuses wrong metadata before KEDA makes an autoscaler.
+        wantedOf(pipeline, readMessage(getMetricSpec.input, message));
+        const target = { metricName: METRIC_NAME, targetSize: 1n, targetSizeFloat: 1 };
+        return writeMessage(getMetricSpec.output, { metricSpecs: [target] });
+      },
+    ],
+    [
+      grpcPath(getMetrics),
+      (message) => {
+        const { scaledObjectRef } = readMessage(getMetrics.input, message);
+        const wanted = wantedOf(pipeline, scaledObjectRef);
+        const value = { metricName: METRIC_NAME, metricValue: BigInt(wanted), metricValueFloat: wanted };
+        return writeMessage(getMetrics.output, { metricValues: [value] });
+      },
+    ],
+  ]);
 }

@@ -31,7 +31,7 @@ export function readyAnswer(isReady: boolean, facts: Readonly<Record<string, unk
   return { status: isReady ? 200 : 503, text: JSON.stringify({ ...facts, ready: isReady }) };
 }
 
-/** Whether a server and its parts are ready; the parts that are not are named. */
+/** Readiness of a server and its parts; parts that are not ready are named. */
 export function allReadyAnswer(
   isServing: boolean,
   parts: Iterable<{ readonly name: string; readonly ready: boolean }>,

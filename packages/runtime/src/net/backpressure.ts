@@ -191,8 +191,8 @@ class SlowStreams {
 }
 
 /**
- * Bytes of a connection that the system has taken, and bytes that wait for it. Node may hand over as much as the client's windows allow at once
- * and reports nothing until all of it has left, so the queue of the handle is read (under TLS, of the underlying socket).
+ * Bytes of a connection that the system has taken, and bytes that wait for it. Node reports large writes only once all has left, so this reads the
+ * queue of the handle (under TLS, of the underlying socket).
  */
 function linkOf({ socket }: ServerHttp2Session): { readonly taken: number; readonly held: number } {
   const { _parent: beneath } = socket as { readonly _parent?: Socket | null };

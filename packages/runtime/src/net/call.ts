@@ -45,7 +45,7 @@ export interface Caller {
   readonly name: string;
 }
 
-/** A call under way. `R` is its route, `A` its answer, `C` its tenant. */
+/** A running call. `R` is its route, `A` its answer, `C` its tenant. */
 export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends Caller = Caller> {
   protected readonly rules: CallRules;
   protected readonly requestId: string;
@@ -79,7 +79,7 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     }
   }
 
-  /** Whether the call has been answered or refused, or its client is gone. */
+  /** True once the call is answered or refused, or its client is gone. */
   protected get isOver(): boolean {
     return this.#isOver;
   }
@@ -123,7 +123,7 @@ export abstract class Call<R extends { readonly purpose: Purpose }, A, C extends
     if (this.#over()) this.signal.abort();
   }
 
-  /** The answer has left, or nobody will take it any more. */
+  /** The answer has left, or its client is gone. */
   protected sent(): void {
     this.rules.outbound.release(this.#outboundBytes);
     this.#outboundBytes = 0;

@@ -1,6 +1,6 @@
 /**
- * A call over HTTP. A body that nobody wanted is discarded for a moment after the answer, so that a client that still sends can read the answer.
- * Then the connection is closed; over HTTP/2 the stream alone.
+ * A call over HTTP. An unread body is discarded for a moment after the answer, so that a client that still sends can read the answer. Then the
+ * connection is closed; over HTTP/2 only the stream.
  */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
@@ -20,14 +20,14 @@ export interface HttpExchange {
     readonly complete: boolean;
   };
   readonly response: HttpResponse;
-  /** Whether the client holds its body back until it gets a 100. */
+  /** True if the client holds its body back until it gets a 100. */
   readonly awaitsContinue: boolean;
   /** Longest time (ms) for the body; undefined if the server enforces it. */
   readonly bodyTimeoutMs: number | undefined;
   isGone(): boolean;
   /** Calls `listener` if the client goes before the response is written. */
   onGone(listener: () => void): void;
-  /** Calls `listener` once the response has left or nobody will take it; cuts off a client that takes too little of it. */
+  /** Calls `listener` once the response has left or its client is gone; cuts off a client that takes too little of it. */
   onSent(listener: () => void): void;
   /** Headers that a response needs in this phase. */
   headersIn(phase: ServingPhase): Readonly<Record<string, string>>;

@@ -24,7 +24,7 @@ const MOST_STREAMS_PER_CONNECTION = 1000;
 /** Window of a body; with the default of 64 KiB, large tensors would wait for a round trip after each. */
 const WINDOW_BYTES = 1024 * 1024;
 
-/** Where to listen, what to show to clients, and how long a request may take to arrive. */
+/** Address, identity and the time limit for requests to arrive. */
 export interface HttpServerOptions {
   readonly place: ListeningPlace;
   readonly tls?: ShownIdentity | undefined;

@@ -1,4 +1,4 @@
-/** Bounds of the histograms: parts of the SLO's latency, so that the share of what is within it is exact and resolution lies around it. */
+/** Bounds of histograms as fractions of the SLO latency, so that the share within the SLO is exact. */
 
 /** Upper bounds (s) for latencies of whole requests; one of them is the SLO. */
 export function latencyBucketsSeconds(sloLatencyMs: number): number[] {
@@ -7,7 +7,7 @@ export function latencyBucketsSeconds(sloLatencyMs: number): number[] {
   );
 }
 
-/** Upper bounds (s) for parts of a request: waits in queues and runs in replicas. */
+/** Upper bounds (s) for waits in queues and runs in replicas. */
 export function partBucketsSeconds(sloLatencyMs: number): number[] {
   return [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 5].map((part) =>
     bound(part, sloLatencyMs),
@@ -17,7 +17,7 @@ export function partBucketsSeconds(sloLatencyMs: number): number[] {
 /** Upper bounds for items in a batch. */
 export const batchSizeBuckets: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128];
 
-/** Without the digits that floating point adds: they would stand in every line of the page. */
+/** Rounds away digits that floating point adds to every line of the page. */
 function bound(part: number, sloLatencyMs: number): number {
   return Number(((part * sloLatencyMs) / 1000).toPrecision(6));
 }

@@ -1,26 +1,23 @@
 /**
- * How many replicas of each variant are wanted: those of the plan that was decided last, which in mode `advise` is the advice. Until that
- * plan is in force, the variants that it leaves keep their replicas, so that whoever starts replicas by these numbers (an autoscaler)
- * takes away nothing that still serves. Advice ends when the loop finds that what runs may stay.
+ * Wanted replicas of each variant: those of the last decided plan, in mode `advise` of the advice. Until that plan is in force, variants that it
+ * drops keep their replicas, so that an autoscaler stops nothing that still serves. Advice ends when the loop accepts the running plan.
  */
 import type { Decision, Plan } from '@equipoise/core/model';
 import type { LoopEvent } from '../loop/loop-event.js';
 
-/** Replicas that one variant of a stage should have. */
 export interface DesiredVariant {
   readonly stage: string;
   readonly variant: string;
   readonly replicas: number;
 }
 
-/** Follows what the control loop tells. */
+/** Follows the events of the control loop. */
 export class DesiredReplicas {
   readonly #listeners = new Set<() => void>();
   #inForce: Plan | undefined;
   #decided: Plan | undefined;
   #isAdvice = false;
 
-  /** Takes note of what the loop tells. */
   note(event: LoopEvent): void {
     if (event.kind === 'in-force') this.#follow(event.plan, event.plan);
     else if (event.kind === 'decided') {
@@ -32,12 +29,12 @@ export class DesiredReplicas {
     }
   }
 
-  /** The plan that serves, whatever was decided or advised since. */
+  /** The running plan, regardless of later decisions. */
   get planInForce(): Plan | undefined {
     return this.#inForce;
   }
 
-  /** Every variant that should have replicas; empty before the first plan. */
+  /** Variants that should have replicas; empty before the first plan. */
   all(): readonly DesiredVariant[] {
     const wanted = variantsOf(this.#decided);
     const serving = variantsOf(this.#inForce).filter(
@@ -54,7 +51,7 @@ export class DesiredReplicas {
       .reduce((sum, { replicas }) => sum + replicas, 0);
   }
 
-  /** Calls `listener` whenever numbers may have changed; the returned function ends that. */
+  /** Calls `listener` when numbers may have changed, until the returned function is called. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -67,7 +64,7 @@ export class DesiredReplicas {
   }
 }
 
-/** Whether a plan was looked for and what runs came out of it; without one (stale input, nothing feasible) nothing is said of what runs. */
+/** True if planning confirmed the running plan; with stale input or nothing feasible, nothing is known of it. */
 function isVerdict({ evidence: { result } }: Decision): boolean {
   return result?.kind === 'feasible' || result?.bestEffort !== undefined;
 }

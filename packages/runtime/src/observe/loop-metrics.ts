@@ -1,9 +1,9 @@
-/** Metrics of the control loop: what was decided, what is planned and what load is expected. */
-import type { DecisionOutcome, Forecast, Plan } from '@equipoise/core/model';
+/** Metrics of the control loop: decisions, plans and the expected load. */
+import type { StepInput } from '@equipoise/core/control';
+import type { DecisionOutcome, DecisionRecord, Forecast, LearnedEdge, Plan } from '@equipoise/core/model';
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { LoopEvent, LoopStep } from '../loop/loop-event.js';
 import { DesiredReplicas } from './desired-replicas.js';
-import { LearnedMetrics } from './learned-metrics.js';
 
 const STEPS: Readonly<Record<LoopStep, true>> = {
   observe: true,
@@ -15,7 +15,7 @@ const STEPS: Readonly<Record<LoopStep, true>> = {
 
 const OUTCOMES: Readonly<Record<DecisionOutcome['kind'], true>> = { applied: true, 'given-up': true, failed: true };
 
-/** Keeps what the loop told last, and counts. */
+/** Follows the events of the loop. */
 export class LoopMetrics {
   readonly #decisions: Counter<'kind'>;
   readonly #failures: Counter<'step'>;
@@ -39,7 +39,7 @@ export class LoopMetrics {
       labelNames: ['step'],
       registers,
     });
-    // A series that appears at its third failure shows Prometheus no increase.
+    // Without this, Prometheus would not see the increase to the first value.
     for (const step of Object.keys(STEPS)) this.#failures.inc({ step }, 0);
     this.#changes = new Counter({
       name: 'equipoise_plan_changes_total',
@@ -58,7 +58,6 @@ export class LoopMetrics {
     this.#gauges(registry);
   }
 
-  /** Takes note of what the loop tells. */
   note(event: LoopEvent): void {
     this.desired.note(event);
     if (event.kind === 'failed') this.#failures.inc({ step: event.step });
@@ -150,6 +149,61 @@ export class LoopMetrics {
         for (const [stage, plans] of planned()) {
           for (const { variantId, maxBatchSize } of plans) this.set({ stage, variant: variantId }, maxBatchSize);
         }
+      },
+    });
+  }
+}
+
+/** Metrics of what serving has taught: profile corrections, fan-outs and branches, as the last decision used them. */
+class LearnedMetrics {
+  #edges: readonly LearnedEdge[] = [];
+  /** By factor, ascending. */
+  #corrections: StepInput['corrections'] = [];
+
+  constructor(registry: Registry) {
+    this.#correctionGauge(registry);
+    this.#edgeGauge(registry, {
+      name: 'equipoise_learned_fan_out_items',
+      help: 'Items per output of a fan-out, where traffic has taught another mean than the pipeline file states.',
+      kind: 'fan-out',
+    });
+    this.#edgeGauge(registry, {
+      name: 'equipoise_learned_branch_fraction',
+      help: 'Share of the outputs that take a branch, 0 to 1, where traffic has taught another than the pipeline file states.',
+      kind: 'branch',
+    });
+  }
+
+  /** Follows a decision. Manual decisions and the first one have no input and change nothing here. */
+  note({ decision, input }: Pick<DecisionRecord, 'decision' | 'input'>): void {
+    if (input === undefined) return;
+    const { corrections } = input as StepInput;
+    this.#corrections = corrections.toSorted((a, b) => a.factor - b.factor);
+    this.#edges = decision?.evidence.learnedEdges ?? [];
+  }
+
+  #correctionGauge(registry: Registry): void {
+    const corrections = () => this.#corrections;
+    new Gauge({
+      name: 'equipoise_profile_correction_ratio',
+      help: 'Service times of a variant relative to its profile, as serving has corrected it; the largest of its points, and none where none is corrected.',
+      labelNames: ['stage', 'variant'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const { stageId, variantId, factor } of corrections())
+          this.set({ stage: stageId, variant: variantId }, factor);
+      },
+    });
+  }
+
+  #edgeGauge(registry: Registry, { name, help, kind }: Pick<LearnedEdge, 'kind'> & Record<'name' | 'help', string>) {
+    const edges = () => this.#edges.filter((edge) => edge.kind === kind);
+    new Gauge({
+      ...{ name, help, labelNames: ['from', 'to'], registers: [registry] },
+      collect() {
+        this.reset();
+        for (const { from, to, value } of edges()) this.set({ from, to }, value);
       },
     });
   }

@@ -1,10 +1,9 @@
-/** What Prometheus reads of an operator of a cluster: whether it leads, what it follows, decides and fails at, and the process itself. */
+/** Metrics of a cluster operator for Prometheus: leadership, pipelines, decisions, failures, and the process itself. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { MetricsPage } from '../net/answer.js';
 
-/** Counts what an operator does. */
 export class OperatorMonitor {
-  /** How many pipelines are followed now. */
+  /** Number of followed pipelines. */
   pipelines: () => number = () => 0;
   readonly #registry = new Registry();
   readonly #leads: Gauge;
@@ -12,7 +11,7 @@ export class OperatorMonitor {
   readonly #failures: Counter<'of'>;
   readonly #shifting = new Set<string>();
   readonly #rollbacks: Counter;
-  /** The last one of each pipeline that is known. */
+  /** Last known roll-back of each pipeline. */
   readonly #rolledBackAt = new Map<string, string | undefined>();
 
   constructor({ version }: { readonly version: string }) {
@@ -68,7 +67,7 @@ export class OperatorMonitor {
 
   leads(isLeader: boolean): void {
     this.#leads.set(Number(isLeader));
-    // From now on another one knows.
+    // The next leader keeps this state.
     if (isLeader) return;
     this.#shifting.clear();
     this.#rolledBackAt.clear();
@@ -82,16 +81,13 @@ export class OperatorMonitor {
     this.#failures.inc({ of });
   }
 
-  /** A pipeline is gone: it shifts no more, and what is made anew under its name begins anew. */
+  /** Forgets a deleted pipeline. */
   gone(pipeline: string): void {
     this.#shifting.delete(pipeline);
     this.#rolledBackAt.delete(pipeline);
   }
 
-  /**
-   * What the status of a pipeline says after a pass: whether requests come to a variant in steps, and when one was taken back last. Gives
-   * whether the latter is news; what was there when this operator began to act another one has told.
-   */
+  /** Records the status of a pipeline after a pass and returns true for a new roll-back. The first status seen is not new. */
   passed(
     pipeline: string,
     { isShifting, rolledBackAt }: { readonly isShifting: boolean; readonly rolledBackAt?: string },

@@ -1,7 +1,4 @@
-/**
- * All metrics of a pipeline that is served, as Prometheus reads them. The process has one monitor: that of the process itself (memory,
- * event loop, garbage collection) is among it.
- */
+/** All metrics of a served pipeline for Prometheus, including those of the process. A process has one monitor. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { LoopEvent } from '../loop/loop-event.js';
 import type { MetricsPage } from '../net/answer.js';
@@ -11,19 +8,16 @@ import type { DesiredReplicas } from './desired-replicas.js';
 import { LoopMetrics } from './loop-metrics.js';
 import { RequestMetrics } from './request-metrics.js';
 import { type WatchedPipeline, watchStages } from './stage-metrics.js';
-import { TenantMetrics } from './tenant-metrics.js';
 
-/** What a metric is. */
 export interface MetricDescription {
   readonly name: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
   readonly help: string;
-  /** Beside `pipeline`, which all have. */
+  /** Labels in addition to `pipeline`. */
   readonly labels: readonly string[];
   readonly adminOnly: boolean;
 }
 
-/** Counts what happens to one pipeline. */
 export class PipelineMonitor {
   readonly #registry = new Registry();
   readonly #tenantRegistry = new Registry();
@@ -47,12 +41,12 @@ export class PipelineMonitor {
     this.#tenants = new TenantMetrics(this.#tenantRegistry);
   }
 
-  /** For the serving port: nothing in it tells one tenant of another. */
+  /** For the serving port, without metrics by tenant: no tenant may read of another. */
   get servingPage(): MetricsPage {
     return { contentType: this.#registry.contentType, text: (names) => textOf(this.#registry, names) };
   }
 
-  /** For the admin port: all there is. */
+  /** For the admin port: all metrics. */
   get adminPage(): MetricsPage {
     return {
       contentType: this.#registry.contentType,
@@ -60,12 +54,12 @@ export class PipelineMonitor {
     };
   }
 
-  /** How many replicas the control loop wants. */
+  /** Replicas that the control loop wants. */
   get desiredReplicas(): DesiredReplicas {
     return this.#loop.desired;
   }
 
-  /** Every metric of Equipoise itself that is registered, in the order of the page; `adminOnly` are those that the serving port has not. */
+  /** Registered metrics of Equipoise in the order of the page. */
   describe(): readonly MetricDescription[] {
     return [this.#registry, this.#tenantRegistry].flatMap((registry) =>
       registry
@@ -75,30 +69,29 @@ export class PipelineMonitor {
     );
   }
 
-  /** Counts what the data plane does from now on. */
+  /** Counts events of the data plane from now on. */
   watch(pipeline: WatchedPipeline): void {
     this.#requests.watch(pipeline.runner);
     watchStages(this.#registry, pipeline);
   }
 
-  /** Takes note of what the control loop tells. */
   noteLoop(event: LoopEvent): void {
     this.#loop.note(event);
   }
 
-  /** Takes note of a request that was passed on to another server. */
+  /** Counts a request that was passed on to another server. */
   shared(outcome: SharedOutcome): void {
     this.#requests.shared(outcome);
   }
 
-  /** Takes note of an answer of the serving port. */
+  /** Counts an answer of the serving port. */
   answered(call: AnsweredCall): void {
     this.#requests.answered(call);
     this.#tenants.answered(call);
   }
 }
 
-/** The library keeps the kind and the labels of a metric on it, but not in its types. */
+/** The library keeps kind and labels on a metric, but not in its types. */
 function described(metric: object): Omit<MetricDescription, 'adminOnly'> {
   const { name, help, labelNames } = metric as { readonly labelNames: readonly string[] } & MetricDescription;
   const type = metric instanceof Counter ? 'counter' : metric instanceof Histogram ? 'histogram' : 'gauge';
@@ -110,4 +103,22 @@ async function textOf(registry: Registry, names: readonly string[] | undefined):
   const known = names.filter((name) => registry.getSingleMetric(name) !== undefined);
   const texts = await Promise.all(known.map((name) => registry.getSingleMetricAsString(name)));
   return texts.map((text) => `${text}\n`).join('');
+}
+
+/** Counts answers by tenant of the token file. */
+class TenantMetrics {
+  readonly #answers: Counter<'tenant' | 'code'>;
+
+  constructor(registry: Registry) {
+    this.#answers = new Counter({
+      name: 'equipoise_tenant_answers_total',
+      help: 'Answers by tenant and error code (OK without one).',
+      labelNames: ['tenant', 'code'],
+      registers: [registry],
+    });
+  }
+
+  answered({ tenant, code }: AnsweredCall): void {
+    if (tenant !== undefined) this.#answers.inc({ tenant, code });
+  }
 }

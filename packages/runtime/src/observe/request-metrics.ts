@@ -1,11 +1,12 @@
-/** Metrics of whole requests and of the answers that clients get. */
+/** Metrics of requests, their arrival times and their answers. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { RequestEnd } from '../data-plane/request-end.js';
 import type { AnsweredCall } from '../net/call.js';
 import type { SharedOutcome } from '../open-inference/traffic-share.js';
-import { watchArrivals } from './arrival-metrics.js';
 import { latencyBucketsSeconds } from './buckets.js';
+
+const LONG_WINDOW_S = 10;
 
 /** Counts requests of one pipeline and answers of its server. */
 export class RequestMetrics {
@@ -38,7 +39,7 @@ export class RequestMetrics {
     this.#answers.inc({ protocol, code });
   }
 
-  /** Counts the requests that end from now on. */
+  /** Counts requests that end from now on. */
   watch(runner: PipelineRunner): void {
     const registers = [this.#registry];
     this.#gauges(runner);
@@ -113,4 +114,34 @@ function reasonOf(end: RequestEnd): string {
     case 'failed':
       return end.code.toLowerCase();
   }
+}
+
+/** Registers metrics of arrival times, which a control loop in another process needs in addition to their number. */
+export function watchArrivals(registry: Registry, runner: Pick<PipelineRunner, 'statistics' | 'nowMs'>): void {
+  const registers = [registry];
+  const labelNames = ['window_seconds'] as const;
+  new Gauge({
+    name: 'equipoise_arrivals_latest',
+    help: 'Requests that arrived in the last quarter, half and whole second.',
+    labelNames,
+    registers,
+    collect() {
+      this.reset();
+      for (const { windowS, arrivals } of runner.statistics.load(runner.nowMs).latest ?? [])
+        this.set({ window_seconds: String(windowS) }, arrivals);
+    },
+  });
+  new Gauge({
+    name: 'equipoise_arrival_dispersion',
+    help: 'Variance of the arrivals in windows of about the SLO and of 10 s relative to their mean, over ten minutes: 1 is Poisson; none while too little was seen.',
+    labelNames,
+    registers,
+    collect() {
+      this.reset();
+      const { burstiness } = runner.statistics.load(runner.nowMs);
+      if (burstiness === undefined) return;
+      this.set({ window_seconds: String(burstiness.sloMs / 1000) }, burstiness.dispersionAtSlo);
+      this.set({ window_seconds: String(LONG_WINDOW_S) }, burstiness.dispersionAt10s);
+    },
+  });
 }

@@ -1,11 +1,10 @@
-/** Metrics of the stages: what waits, which replicas there are, and what their batches took. */
+/** Metrics of stages: queues, replicas and batches. */
 import type { HealthIssue, RunningPlan, StageId } from '@equipoise/core/model';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PipelineRunner } from '../data-plane/pipeline-runner.js';
 import type { StageCounts } from '../data-plane/stage-statistics.js';
 import { batchSizeBuckets, partBucketsSeconds } from './buckets.js';
 
-/** A pipeline whose stages are watched. */
 export interface WatchedPipeline {
   readonly runner: PipelineRunner;
   readonly runningPlan: () => RunningPlan;
@@ -110,7 +109,7 @@ function watchReplicas(registry: Registry, { runner, runningPlan }: WatchedPipel
     labelNames: ['stage', 'cause'],
     registers,
   });
-  // A series that appears with its first replica shows Prometheus no increase.
+  // Without this, Prometheus would not see the increase to the first value.
   for (const { id } of runner.spec.stages) {
     for (const cause of Object.keys(CAUSES)) replaced.inc({ stage: id, cause }, 0);
   }

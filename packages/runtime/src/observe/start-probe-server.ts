@@ -9,7 +9,7 @@ import { startHttpServer } from '../net/http-server.js';
 import type { ListeningPlace } from '../net/listen.js';
 import { type Route, Router } from '../net/router.js';
 
-/** Where to listen and what to report. */
+/** Address and contents of the port. */
 export interface ProbeServerOptions extends ListeningPlace {
   readonly isReady: () => boolean;
   readonly metrics: MetricsPage;

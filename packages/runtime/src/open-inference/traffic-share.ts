@@ -179,7 +179,7 @@ function checkShare({ url, fraction }: TrafficShareOptions): void {
   throw new AppError('WRONG_USAGE', `A share is above 0 and at most 1, found ${fraction}.`);
 }
 
-/** Whether this server would give the same answer. */
+/** True if this server would give the same answer. */
 function isAnswerTo({ status }: Answer): boolean {
   return status < FIRST_SERVER_ERROR && !REFUSED_CLIENT.has(status);
 }

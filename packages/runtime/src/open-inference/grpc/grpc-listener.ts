@@ -21,7 +21,7 @@ const WINDOW_BYTES = 1024 * 1024;
 const PING_MS = { every: 60_000, timeout: 20_000 };
 const IDLE_MS = 300_000;
 
-/** Where to listen; without an identity traffic is not encrypted. */
+/** Address and identity; without an identity traffic is not encrypted. */
 export interface GrpcPlace {
   readonly place: ListeningPlace;
   readonly tls: ShownIdentity | undefined;

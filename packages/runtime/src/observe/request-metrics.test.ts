@@ -2,7 +2,7 @@ import type { LoadObservation } from '@equipoise/core/model';
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
 import type { RequestStatistics } from '../data-plane/request-statistics.js';
-import { watchArrivals } from './arrival-metrics.js';
+import { watchArrivals } from './request-metrics.js';
 
 it('shows arrivals of the last moments, and how bursty they are once that is known', async () => {
   let load: LoadObservation = { arrivalsPerSecond: [4], latest: [{ windowS: 0.25, arrivals: 3 }] };

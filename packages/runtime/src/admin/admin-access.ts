@@ -1,0 +1,71 @@
+/**
+ * Access to the admin port: by a token, or without one from this machine only. Pages of other sites in a browser of this machine are refused
+ * (DNS rebinding, cross-site requests).
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { isIPv4 } from 'node:net';
+import { AppError } from '@equipoise/core/model';
+import { TokenBucket } from '@equipoise/core/serve';
+
+/** Rate limits, far above what a browser or a script needs; more would slow down serving. */
+const READS = { burst: 100, rps: 50 };
+const WRITES = { burst: 20, rps: 5 };
+
+/** Access to the port: a token or loopback, and rate limits. */
+export class AdminAccess {
+  readonly #token: BearerToken | undefined;
+  readonly #nowMs: () => number;
+  readonly #reads = new TokenBucket(READS);
+  readonly #writes = new TokenBucket(WRITES);
+
+  constructor(token: string | undefined, nowMs: () => number) {
+    this.#token = token === undefined ? undefined : new BearerToken(token);
+    this.#nowMs = nowMs;
+  }
+
+  /** AppError UNAUTHENTICATED or FORBIDDEN without access, RATE_LIMITED above the limits. */
+  check(method: string, headers: IncomingHttpHeaders): void {
+    if (this.#token === undefined) refuseOtherSites(headers);
+    else this.#token.check(headers.authorization);
+    const waitMs = (method === 'POST' ? this.#writes : this.#reads).take(this.#nowMs());
+    if (waitMs > 0)
+      throw new AppError('RATE_LIMITED', 'The admin port is asked too often.', { details: { retryAfterMs: waitMs } });
+  }
+}
+
+/** A token that clients send as `authorization: Bearer TOKEN`; compared in constant time. */
+class BearerToken {
+  readonly #digest: Buffer;
+
+  constructor(token: string) {
+    this.#digest = digestOf(token);
+  }
+
+  /** AppError UNAUTHENTICATED unless `header` has the token. */
+  check(header: unknown): void {
+    const [, shown] = typeof header === 'string' ? (/^Bearer +(\S+) *$/i.exec(header) ?? []) : [];
+    if (shown !== undefined && timingSafeEqual(digestOf(shown), this.#digest)) return;
+    const problem = shown === undefined ? 'shows no token' : 'shows another token';
+    throw new AppError('UNAUTHENTICATED', `The request ${problem}; expected the header authorization: Bearer TOKEN.`);
+  }
+}
+
+function digestOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+/** True if no other machine can reach a host. */
+export function isLoopback(host: string): boolean {
+  const name = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
+  return name === 'localhost' || name === '::1' || (isIPv4(name) && name.startsWith('127.'));
+}
+
+/** AppError FORBIDDEN for requests that a page of another site makes, by their `Origin` or (DNS rebinding) their `Host`. */
+function refuseOtherSites({ host = '', origin }: IncomingHttpHeaders): void {
+  const hostName = host.replace(/:\d*$/, '');
+  if (!isLoopback(hostName))
+    throw new AppError('FORBIDDEN', `The request asks for the host ${host}, which is no loopback address.`);
+  if (origin !== undefined && origin !== `http://${host}`)
+    throw new AppError('FORBIDDEN', `The request comes from a page of ${origin}.`);
+}
