@@ -117,7 +117,7 @@ export class ControlLoop {
   #endCanary(): void {
     const { actuator } = this.#parts;
     this.#hasEndedCanary = Object.values(actuator.runningPlan().stages).some(({ canary }) => canary !== undefined);
-    if (this.#hasEndedCanary) actuator.giveWay();
+    if (this.#hasEndedCanary) actuator.preempt();
   }
 
   /** Resolves when what was decided so far is in the store, or has failed to be. */

@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { stageId } from '../../model/ids.js';
+import { changeTo, FleetBench, planFor, stageA, stageB } from './fleet-bench.test-support.js';
+
+const rules = { stages: new Set([stageA, stageB]), percentile: 99 };
+const side = (missed: number, ended: number) => ({ ended, missed });
+const good = (nowMs: number) => ({ before: side(0, nowMs / 10), after: side(0, nowMs / 20) });
+const bad = (nowMs: number) => ({ before: side(0, nowMs / 10), after: side(nowMs / 100, nowMs / 100) });
+
+/** Variant `s` with two replicas runs; `l` has never served. */
+function tried(limits: ConstructorParameters<typeof FleetBench>[0] = {}, to = planFor('l', 2)) {
+  const bench = new FleetBench({ canary: rules, ...limits });
+  bench.applied(changeTo(planFor('s', 2)));
+  bench.applied(changeTo(planFor('s', 1), stageB));
+  bench.events.length = 0;
+  bench.outcomes = good;
+  const ends = bench.apply(changeTo(to));
+  bench.advanceTo(bench.nowMs + 1_000);
+  return { bench, ends };
+}
+
+const fractions = ({ events }: FleetBench) => events.flatMap(([, , what, of]) => (what === 'share-canary' ? [of] : []));
+const canaryOf = (bench: FleetBench) => bench.fleet.runningPlan().stages[stageA]?.canary;
+
+describe('FleetScheduler, a canary', () => {
+  it('goes from 10 % over 50 % to all, and the old replicas stay until then', () => {
+    const { bench, ends } = tried();
+    expect([canaryOf(bench), bench.shown()]).toEqual([
+      { variantId: 'l', fraction: 0.1, missingOutcomes: 0 },
+      ['s:ready', 's:ready', 'l:ready'],
+    ]);
+    bench.advanceTo(40_000);
+    expect([fractions(bench), ends, bench.shown()]).toEqual([
+      ['0.1', '0.5'],
+      [{ kind: 'done' }],
+      ['l:ready', 'l:ready'],
+    ]);
+  });
+
+  it('is rolled back at once: its replica goes, the old ones serve on, and the change has failed', () => {
+    const { bench, ends } = tried();
+    bench.outcomes = bad;
+    bench.advanceTo(bench.nowMs + 300);
+    expect(ends).toMatchObject([{ kind: 'failed', failure: { code: 'CANARY_FAILED' } }]);
+    expect(bench.shown()).toEqual(['s:ready', 's:ready']);
+    expect(canaryOf(bench)).toBeUndefined();
+    // It has not served, so it is tried again.
+    bench.outcomes = good;
+    bench.apply(changeTo(planFor('l', 2)));
+    bench.advanceTo(bench.nowMs + 100);
+    expect(canaryOf(bench)?.fraction).toBe(0.1);
+  });
+
+  it('is left out for a variant that has served', () => {
+    const { bench } = tried();
+    bench.advanceTo(40_000);
+    bench.events.length = 0;
+    expect(bench.applied(changeTo(planFor('s', 2)))).toEqual({ kind: 'done' });
+    expect(fractions(bench)).toEqual([]);
+  });
+
+  it('rolls within the budget: old replicas make room only for the fraction that is carried', () => {
+    const { bench } = tried({ budgetCpuCores: 5 }, planFor('l', 4));
+    bench.advanceTo(60_000);
+    expect(bench.shown()).toEqual(Array(4).fill('l:ready'));
+    expect(fractions(bench)).toEqual(['0.1', '0.25', '0.5'].slice(0, fractions(bench).length));
+  });
+
+  it('does not hold a change of another stage up that skips it, and goes on by itself', () => {
+    const { bench, ends } = tried();
+    bench.fleet.preempt(bench.nowMs);
+    expect(ends).toEqual([{ kind: 'gave-way' }]);
+    const beganMs = bench.nowMs;
+    expect(bench.applied({ ...changeTo(planFor('s', 3), stageB), atOnce: true })).toEqual({ kind: 'done' });
+    expect(bench.nowMs - beganMs).toBeLessThan(100);
+    expect(canaryOf(bench)?.fraction).toBe(0.1);
+    bench.advanceTo(bench.nowMs + 40_000);
+    expect(bench.shown()).toEqual(['l:ready', 'l:ready']);
+  });
+
+  it('gives way to a protective change of its own stage, to either variant', () => {
+    const same = tried().bench;
+    same.fleet.preempt(same.nowMs);
+    const beganMs = same.nowMs;
+    expect(same.applied({ ...changeTo(planFor('l', 3)), atOnce: true })).toEqual({ kind: 'done' });
+    expect([same.nowMs - beganMs < 100, same.shown()]).toEqual([true, Array(3).fill('l:ready')]);
+    const other = tried().bench;
+    other.fleet.preempt(other.nowMs);
+    expect(other.applied({ ...changeTo(planFor('s', 3)), atOnce: true })).toEqual({ kind: 'done' });
+    expect(other.shown()).toEqual(Array(3).fill('s:ready'));
+  });
+
+  it('that goes on by itself is rolled back by itself, and another canary waits for it', () => {
+    const { bench } = tried();
+    bench.fleet.preempt(bench.nowMs);
+    const waiting = bench.apply(changeTo(planFor('l', 1), stageB));
+    bench.advanceTo(bench.nowMs + 500);
+    expect(bench.fleet.runningPlan().stages[stageB]?.canary).toBeUndefined();
+    bench.outcomes = bad;
+    while (canaryOf(bench) !== undefined) bench.advance();
+    bench.outcomes = good;
+    bench.advanceTo(bench.nowMs + 100);
+    expect(bench.shown()).toEqual(['s:ready', 's:ready']);
+    expect(bench.events.some(([, , what]) => what === 'restart-failed')).toBe(true);
+    bench.advanceTo(bench.nowMs + 50_000);
+    expect(waiting).toEqual([{ kind: 'done' }]);
+  });
+
+  it('is rolled back when either side loses a replica, and the lost old one restarts', () => {
+    const { bench, ends } = tried();
+    bench.lose();
+    bench.advanceTo(bench.nowMs + 1_000);
+    expect(ends).toMatchObject([{ kind: 'failed', failure: { message: expect.stringContaining('lost a replica') } }]);
+    expect(bench.shown()).toEqual(['s:ready', 's:ready']);
+    const lost = tried();
+    const [, , fresh] = lost.bench.having('ready');
+    if (fresh !== undefined) lost.bench.fleet.lost(fresh.replicaId, lost.bench.nowMs);
+    lost.bench.advanceTo(lost.bench.nowMs + 10);
+    expect(lost.ends).toMatchObject([{ kind: 'failed', failure: { code: 'CANARY_FAILED' } }]);
+  });
+
+  it('ends at once when the fleet is closed', () => {
+    const { bench, ends } = tried();
+    let closed = false;
+    bench.fleet.close(bench.nowMs, () => {
+      closed = true;
+    });
+    bench.advanceTo(bench.nowMs + 100);
+    expect([ends[0]?.kind, closed]).toEqual(['failed', true]);
+  });
+
+  it('is not held to the time that its starts may take', () => {
+    const { bench, ends } = tried({ maxSurgeMs: 5_000 });
+    bench.advanceTo(40_000);
+    expect(ends).toEqual([{ kind: 'done' }]);
+  });
+
+  it('is not opened at stages that the rules leave out', () => {
+    const { bench } = tried({ canary: { ...rules, stages: new Set([stageId('other')]) } });
+    expect(fractions(bench)).toEqual([]);
+  });
+});
