@@ -186,7 +186,7 @@ function workOn(
 
 /**
  * Remaining trial of a plan. During it the previous replicas stay warm, so that a roll-back starts no model. Without
- * signals there is no trial.
+ * signals there is no judgement and no trial.
  */
 function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): number {
   if (observed === undefined) return 0;

@@ -1,13 +1,14 @@
 /**
  * Fast loop: once a second it asks whether more arrives than was planned for, and adds capacity at once.
  *
- * Bursts show within a second or two: arrivals in windows of many lengths that end now are compared with what the planned load brings there
- * by chance (a traffic envelope in the sense of Le Boudec and Thiran, Network Calculus, 2001, with a probability in place of a certainty).
- * Short windows see a great step at once, long ones a small rise that no single second shows.
+ * Bursts show within a second or two. Arrivals in windows of many lengths that end now are compared with those that the
+ * planned load brings by chance. This is a traffic envelope (Le Boudec and Thiran, Network Calculus, 2001) with a
+ * probability in place of a certainty. Short windows show a great step at once, long ones a small rise that no single
+ * second shows.
  *
- * The fast loop plans by the estimate alone, which takes milliseconds. It only protects: no stage loses replicas that it may keep. The slow
- * loop takes back what a calm load no longer needs. While a source is stale, fresh ones show the least that arrives; then the answer only
- * adds replicas of the running kind.
+ * The fast loop plans by the estimate alone, which takes milliseconds. It only protects: no stage loses replicas that
+ * it may keep. The slow loop takes back what a calm load no longer needs. While a source is stale, fresh ones show the
+ * least that arrives; then the answer only adds replicas of the running kind.
  */
 
 import type { Change } from '../model/change.js';

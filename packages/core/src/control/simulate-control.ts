@@ -209,8 +209,8 @@ export function runningAccuracy(spec: PipelineSpec, running: RunningPlan): numbe
 }
 
 /**
- * The plan that a simulated loop begins with: the policy's plan for the load's own first interval, so that a run starts neither empty nor
- * with knowledge of what comes later. Throws AppError INFEASIBLE if the policy has no plan.
+ * First plan of a simulated loop: the policy's plan for the first interval of the load. So a run starts neither empty
+ * nor with knowledge of the future. Throws AppError INFEASIBLE if the policy has no plan.
  */
 export function firstPlan(context: ControlContext, load: LoadSpec, seed: number): Plan {
   const { profiles, policy, verifierAt } = context;

@@ -1,8 +1,8 @@
 /**
- * Simulates one stage without an event heap. With a FIFO queue and equal replicas the next batch starts at max(arrival
- * of the head, earliest ready replica), takes the items present up to the cap, and runs for a drawn time. A CPU share f
- * < 1 has a bucket of CPU time: at most `burstMs`, +f per ms idle, f − 1 per ms running. A batch starts at level ≥ 0
- * only.
+ * Simulates one stage without an event heap. The queue is FIFO and replicas are equal. So the next batch starts at
+ * max(arrival of the head, earliest ready replica), takes the items present up to the cap, and runs for a drawn time. A
+ * CPU share f < 1 has a bucket of CPU time: at most `burstMs`, +f per ms idle, f − 1 per ms running. A batch starts at
+ * level ≥ 0 only.
  */
 import { LatencyHistogram } from '../kernel/latency-histogram.js';
 import type { Rng } from '../kernel/rng.js';

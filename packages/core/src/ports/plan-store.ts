@@ -16,8 +16,8 @@ export interface DecisionPage {
 }
 
 /**
- * Other persisted state of a pipeline: the plan in force (a `GoodPlan`; a burst answer is in force but no roll-back
- * target), learned load, service times and edges, guardrails, and manual settings.
+ * Other persisted state of a pipeline: the plan in force, learned load, service times and edges, guardrails, and manual
+ * settings. The plan is a `GoodPlan`; a burst answer is in force but no roll-back target.
  */
 export type KeptName = 'in-force' | 'learning' | 'service' | 'edges' | 'guardrails' | 'operator';
 

@@ -1,5 +1,5 @@
 /**
- * Service time of unmeasured batch sizes: the least non-decreasing curve on or above all measured means, f(kᵢ) = max
+ * Service time of unmeasured batch sizes: the least non-decreasing curve on or above all measured means. f(kᵢ) = max
  * over j ≤ i of m(kⱼ), linear in between (upper envelope of isotonic regression). Errors: how far a point was raised,
  * and leave-one-out without the ends.
  */

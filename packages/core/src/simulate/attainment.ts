@@ -6,8 +6,8 @@
  * Analysis, §9.5.3). D is also taken of the slowest tenth, since a lucky sample shows little clustering, and over spans
  * of twice the length. The interval is Wilson's, with Student's t for the number of spans.
  *
- * If the percentile of every span is at most a third of the SLO and the sample is large, late requests alone count: the
- * true percentile cannot be at the SLO. docs/explain/verification.md has the measurements.
+ * Late requests alone count if the sample is large and the percentile of every span is at most a third of the SLO. Then
+ * the true percentile cannot be at the SLO. docs/explain/verification.md has the measurements.
  */
 
 /** `spans` parts of `spanMs` after `fromMs`, by arrival. Later arrivals count in the last part. */

@@ -1,4 +1,7 @@
-/** A call of the admin port. */
+/**
+ * A call of the admin port. Without a token the port answers only requests for a loopback address. So a page of another
+ * site in a browser of this machine gets no answer (DNS rebinding, cross-site requests).
+ */
 import type { ServerResponse } from 'node:http';
 import { AppError } from '@equipoise/core/model';
 import { type Answer, allReadyAnswer, liveAnswer, type MetricsPage, metricsAnswer } from '../net/answer.js';

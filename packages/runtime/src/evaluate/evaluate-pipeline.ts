@@ -254,9 +254,9 @@ export function drawResamples(sampleCount: number, rng: Rng): Resamples {
 }
 
 /**
- * 95 % interval of `score` over `samples` by the percentile bootstrap (Efron 1979), with 200 resamples of n samples with
- * replacement. It runs from the 5th smallest to the 5th largest score. Works for scores that are no mean, such as F1. All
- * combinations share the resamples, so their intervals are comparable.
+ * 95 % interval of `score` over `samples` by the percentile bootstrap (Efron 1979): 200 resamples of n samples with
+ * replacement. The interval runs from the 5th smallest to the 5th largest score. Works for scores that are no mean,
+ * such as F1. All combinations share the resamples, so their intervals are comparable.
  */
 export function bootstrapInterval<Sample>(
   samples: readonly Sample[],

@@ -1,10 +1,12 @@
 /**
- * Policy of a canary: a new variant gets 10 %, then 50 %, then all of the requests. Outcomes of both sides since the step (or the canary)
- * began decide. The new side may miss the SLO as often as the SLO allows, or as often as the old side at the same time.
+ * Policy of a canary: a new variant gets 10 %, then 50 %, then all of the requests. Outcomes of both sides since the
+ * step (or the canary) began decide. The new side may miss the SLO as often as the SLO allows, or as often as the old
+ * side at the same time.
  *
- * The test is sequential, so it may be asked at any time: the evidence is a mixture of likelihood ratios of the new side's outcomes
- * against the rate that it may have. By Ville's inequality it exceeds 1/α with a chance of at most α over the whole canary (Robbins 1970;
- * Ramdas et al., Game-theoretic statistics and safe anytime-valid inference, 2023). Outcomes should be independent: count batches, not items.
+ * The test is sequential, so it may be asked at any time. The evidence is a mixture of likelihood ratios of the new
+ * side's outcomes against the rate that it may have. By Ville's inequality it exceeds 1/α with a chance of at most α
+ * over the whole canary (Robbins 1970; Ramdas et al., Game-theoretic statistics and safe anytime-valid inference,
+ * 2023). Outcomes should be independent: count batches, not items.
  */
 
 import type { StageId } from '../../model/ids.js';

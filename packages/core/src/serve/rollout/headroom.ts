@@ -1,6 +1,7 @@
 /**
- * Cores that replicas may hold while a change is under way: the budget (or the cores of the plan in force, if that is more) plus
- * `control.surge`, by default one replica of the largest kind in the old or new plan. Memory and GPUs have no surge and bound no step.
+ * Cores that replicas may hold while a change is under way: the budget plus `control.surge`. A plan in force with more
+ * cores than the budget takes its place. The surge is by default one replica of the largest kind in the old or new
+ * plan. Memory and GPUs have no surge and bound no step.
  */
 import type { PipelineSpec, Resources } from '../../model/pipeline-spec.js';
 
