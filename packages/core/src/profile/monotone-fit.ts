@@ -1,7 +1,7 @@
 /**
- * Service time of unmeasured batch sizes: the least non-decreasing curve on or above all measured means. f(kᵢ) = max
- * over j ≤ i of m(kⱼ), linear in between (upper envelope of isotonic regression). Errors: how far a point was raised,
- * and leave-one-out without the ends.
+ * Service time of unmeasured batch sizes: the least non-decreasing curve on or above all measured means. With f(kᵢ) =
+ * max over j ≤ i of m(kⱼ), linear in between, it is the upper envelope of isotonic regression. Errors: how far a point
+ * was raised, and leave-one-out without the ends.
  */
 
 export interface MeasuredSize {

@@ -1,7 +1,7 @@
 /**
- * Cancels a submitted request. An AbortSignal works, too. The servers use a Cancellation: Node sets the prototype of an
- * AbortSignal after construction, so each gets its own hidden class, which keeps the request in memory until a
- * collection of the whole heap.
+ * Cancels a submitted request. An AbortSignal works, too. The servers use a Cancellation, which costs 0.12 µs with a
+ * listener instead of 0.56 µs (Node 24). On Node 20 each AbortSignal has its own hidden class, which keeps the request
+ * in memory until a collection of the whole heap.
  */
 
 /** The used part of an AbortSignal. */

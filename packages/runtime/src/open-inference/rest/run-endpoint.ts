@@ -1,7 +1,8 @@
 /**
- * The plain endpoint: any body in, JSON out. The media type decides how the body is read. A type that the tensor declares (or, without
- * declarations, any type but JSON) means the bytes of a UINT8 [-1] tensor or the text of a BYTES [1] tensor; text/plain always means the latter;
- * application/json means {tensor: nested arrays}. A pipeline that declares no tensors gets the bytes under the name of its source.
+ * The plain endpoint: any body in, JSON out. The media type decides how the body is read. A type that the tensor
+ * declares means the bytes of a UINT8 [-1] tensor or the text of a BYTES [1] tensor. Without declarations that is any
+ * type but JSON. text/plain always means text, application/json {tensor: nested arrays}. A pipeline that declares no
+ * tensors gets the bytes under the name of its source.
  */
 import { AppError, type SourceTensor, type TensorMap } from '@equipoise/core/model';
 import {
