@@ -1,9 +1,8 @@
-/** What the figures are held to. */
 import type { ChangesFigures } from './changes.js';
 import type { ScaleFigures } from './scale.js';
 import type { PlanningFigures } from './scale-planning.js';
 
-/** A claim with its figure; `bar` is empty where the figure is only told. */
+/** A claim with its figure; an empty `bar` only reports the figure. */
 export interface Bar {
   readonly claim: string;
   readonly figure: string;
@@ -18,7 +17,7 @@ const told = (claim: string, figure: string): Bar => ({ claim, figure, bar: '', 
 const zero = (claim: string, count: number): Bar => ({ claim, figure: String(count), bar: '0', met: count === 0 });
 const percent = (fraction: number): string => `${(100 * fraction).toFixed(2)} %`;
 
-/** The least value that a fraction of them does not exceed. */
+/** The quantile of a list. */
 function quantile(values: readonly number[], fraction: number): number {
   return values.toSorted((a, b) => a - b)[Math.max(0, Math.ceil(fraction * values.length) - 1)] ?? Number.NaN;
 }

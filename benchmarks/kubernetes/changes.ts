@@ -1,6 +1,6 @@
 /**
- * Changes of variant, batch size and replicas under an open-loop load: the operator makes them on a cluster whose pods are processes of this
- * machine, MLServer for the stages and Equipoise for the router, and clients ask the Service of the router.
+ * Changes of variant, batch size and replicas by the operator, under an open-loop load. Pods are processes of this
+ * machine: MLServer for the stages, Equipoise for the router. Clients use the Service of the router.
  */
 import { rmSync } from 'node:fs';
 import { type Rng, SeededRng } from '@equipoise/core/model';
@@ -30,7 +30,6 @@ import {
 } from './mlserver-pipeline.js';
 import { type LoadedRequest, RunningLoad } from './service-load.js';
 
-/** How many changes under which load. */
 export interface ChangesQuestion {
   readonly changes: number;
   readonly arrivalRps: number;
@@ -38,29 +37,27 @@ export interface ChangesQuestion {
   readonly onProgress?: (line: string) => void;
 }
 
-/** What a change was about. */
 export type ChangeKind = 'variant' | 'batch' | 'replicas';
 
-/** What came of it. */
 export interface ChangesFigures {
   readonly cluster: BenchCluster['kind'];
   readonly changes: Readonly<Record<ChangeKind, number>>;
-  /** From the decision until the plan runs and nothing of the old one is left, by change, in seconds. */
+  /** Seconds from the decision until the plan runs and nothing old is left, by change. */
   readonly changeS: readonly number[];
   readonly sent: number;
   readonly answered: number;
   readonly dropped: number;
   readonly failed: number;
-  /** Why requests were not answered, each reason once. */
+  /** Distinct reasons of requests without an answer. */
   readonly problems: readonly string[];
   readonly withinSlo: number;
   readonly medianMs: number;
   readonly p99Ms: number;
   readonly slowestMs: number;
-  /** Processes of containers that were started, and those that ended unasked. */
+  /** Container processes that started, and those that ended by themselves. */
   readonly startedContainers: number;
   readonly crashedContainers: number;
-  /** Cores that pods of stages held at most, and the bound on them: budget and surge. */
+  /** Most cores that pods of stages held, and their bound: budget and surge. */
   readonly mostCpuCores: number;
   readonly boundCpuCores: number;
 }
@@ -70,7 +67,7 @@ const MOST_REPLICAS = 2;
 const BATCH_SIZES = [1, 2, 4];
 const CPU_CORES = 0.5;
 const BUDGET_CPU_CORES = 2;
-/** `control.surge` is left to its default: one replica of the largest kind. */
+/** `control.surge` has its default: one replica of the largest kind. */
 const SURGE_CPU_CORES = 0.5;
 const CHANGE_LIMIT_MS = 300_000;
 const WATCH_EVERY_MS = 50;
@@ -136,7 +133,7 @@ export async function measureChanges({
   }
 }
 
-/** Resolves when the plan runs, and nothing else does. */
+/** Resolves when exactly the plan runs. */
 async function settled({ admin, namespace }: BenchCluster, plan: ReturnType<typeof planOf>): Promise<void> {
   const wanted = JSON.stringify(plan.stages);
   await eventually(async () => {
@@ -158,7 +155,7 @@ const canonical = (value: unknown): string =>
 
 const oneOf = <Item>(items: readonly Item[], rng: Rng): Item => items[Math.floor(rng.next() * items.length)] as Item;
 
-/** One stage with another variant, batch size or number of replicas; a variant comes with a number of replicas of its own. */
+/** Changes one stage: variant, batch size or number of replicas. */
 function changed(choices: Choices, rng: Rng): { readonly choices: Choices; readonly kind: ChangeKind } {
   const stage = oneOf(STAGES, rng);
   const before = choices[stage];
@@ -210,7 +207,7 @@ function figuresOf(requests: readonly LoadedRequest[]) {
   };
 }
 
-/** The most pods of stages that were there at a time, those that are going counted, too. */
+/** Most pods of stages at a time, terminating ones included. */
 class WatchedPods {
   mostPods = 0;
   readonly #cluster: BenchCluster;

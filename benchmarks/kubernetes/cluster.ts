@@ -1,4 +1,4 @@
-/** The cluster that is measured: a real control plane where its programs are built, else the API server in memory with its controllers. */
+/** The measured cluster: a real control plane if it is built, otherwise the API server in memory. */
 import { SeededRng } from '@equipoise/core/model';
 import type { KubeApi } from '../../packages/adapter-kubernetes/src/api/kube-api.js';
 import type { KubeObject } from '../../packages/adapter-kubernetes/src/api/kube-object.js';
@@ -30,24 +30,22 @@ import {
 import type { PodHost } from '../../packages/adapter-kubernetes/src/test-cluster/pod-host.test-support.js';
 import { realClock } from '../../packages/adapter-kubernetes/src/test-cluster/real-clock.test-support.js';
 
-/** In whose name a person writes. */
+/** Field manager of a person. */
 export const human = { fieldManager: 'kubectl' };
 
 /** A cluster with one namespace for pipelines. */
 export interface BenchCluster {
   readonly kind: 'kube-apiserver' | 'in memory';
   readonly admin: KubeApi;
-  /** The port of the operator, with its rights where the cluster knows rights. */
+  /** The port of the operator, with its rights. */
   readonly api: KubeApi;
   readonly namespace: string;
-  /** Lets a host run the containers of all pods from now on. */
   hostPods(host: PodHost): void;
   stop(): Promise<void>;
 }
 
-/** A real control plane. */
 export interface ControlPlaneCluster extends BenchCluster {
-  /** How the operator reaches it from another process. */
+  /** Access for an operator in another process. */
   readonly operatorKubeconfig: string;
 }
 
@@ -87,7 +85,7 @@ function startMemory(): BenchCluster {
   return { kind: 'in memory', admin, api, namespace: 'test', hostPods, stop };
 }
 
-/** An operator over the namespace of a cluster; what fails goes into `failures`. */
+/** An operator over the namespace of a cluster; failures are added to `failures`. */
 export function operatorOn({ api, namespace }: BenchCluster, source: PlanSource, failures: string[]): Operator {
   return new Operator({
     ...{ api, clock: realClock, rng: new SeededRng(1), nowEpochMs: () => Date.now(), source, namespace },

@@ -1,4 +1,4 @@
-/** The measurements in small. Times are those of the machine that runs the test, so only counts are held to bars. */
+/** Small forms of the measurements. Bars apply to counts only, since times depend on the machine. */
 import { describeWithTool } from '@equipoise/testkit';
 import { expect, it } from 'vitest';
 import { controlPlane } from '../../packages/adapter-kubernetes/src/test-cluster/kube-binaries.test-support.js';
@@ -33,7 +33,6 @@ describeWithTool(controlPlane, 'several pipelines that the command plans for', (
     const size = { pipelines: 2, stages: 3, arrivalRps: 20, settlingS: 15, steadyS: 15 };
     const figures = await measurePlanning({ ...size, seed: 1 });
     expect(figures.failures).toBe(0);
-    // Every 10 s of each.
     expect(figures.decisions).toBeGreaterThanOrEqual(2);
     expect(figures.threads).toBeGreaterThanOrEqual(1);
     expect(planningBars(figures).length).toBeGreaterThan(5);

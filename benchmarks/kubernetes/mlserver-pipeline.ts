@@ -1,4 +1,4 @@
-/** Two stages in a row that MLServer serves, each with a small and a large variant, and plans for them. */
+/** Two stages in a row on MLServer, each with a small and a large variant, and plans for them. */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import type { InferencePipeline } from '../../packages/adapter-kubernetes/src/cl
 const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
 const installed = process.env['EQUIPOISE_REAL_CLIENTS_DIR'] ?? join(cache, 'equipoise', 'real-clients');
 
-/** MLServer in a Python environment of its own. */
+/** MLServer in its own Python environment. */
 export const mlserver = {
   name: 'real-clients',
   missing: 'scripts/real-clients/install',
@@ -23,7 +23,6 @@ export const VARIANTS = ['small', 'large'] as const;
 export const WIDTH = 64;
 export const SLO_MS = 1_000;
 
-/** What a stage is to run. */
 export interface StageChoice {
   readonly variant: (typeof VARIANTS)[number];
   readonly replicas: number;
@@ -43,7 +42,7 @@ const variant = (name: (typeof VARIANTS)[number], accuracy: number) => ({
       MLSERVER_HTTP_PORT: '{port}',
       MLSERVER_GRPC_PORT: '{port2}',
       MLSERVER_METRICS_PORT: '{port3}',
-      // The workers of MLServer 1.7.1 do not start under the uvloop that it installs.
+      // The workers of MLServer 1.7.1 do not start under its uvloop.
       MLSERVER_PARALLEL_WORKERS: '0',
       PYTHONPATH: '/pipeline',
       OMP_NUM_THREADS: '1',
@@ -54,7 +53,7 @@ const variant = (name: (typeof VARIANTS)[number], accuracy: number) => ({
   },
 });
 
-/** The custom resource; `budgetCpuCores` is what its replicas may hold. */
+/** The custom resource; `budgetCpuCores` bounds its replicas. */
 export function layered(namespace: string, budgetCpuCores: number): InferencePipeline {
   return {
     apiVersion: API_VERSION,
@@ -70,7 +69,6 @@ export function layered(namespace: string, budgetCpuCores: number): InferencePip
   };
 }
 
-/** The plan that runs these. */
 export function planOf(choices: Choices): Plan {
   const stages = STAGES.map((stage) => {
     const { variant: name, ...rest } = choices[stage];
@@ -86,7 +84,7 @@ export function planOf(choices: Choices): Plan {
   return { stages: Object.fromEntries(stages), predicted };
 }
 
-/** A folder as the image of the pipeline has it, with one for the state of pods beside it. */
+/** The folder of an image, and one for the state of pods. */
 export function podFolders(): {
   readonly root: string;
   readonly pipeline: string;

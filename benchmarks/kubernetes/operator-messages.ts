@@ -1,7 +1,7 @@
-/** What the process of the operator is told, and what it tells. */
+/** Messages to and from the process of the operator. */
 import type { Plan } from '@equipoise/core/model';
 
-/** The first message: the cluster, the namespace and the plans of all pipelines by their key. */
+/** First message: the cluster, the namespace and the plans by pipeline key. */
 export interface OperatorStart {
   readonly kind: 'start';
   readonly kubeconfig: string;
@@ -15,7 +15,7 @@ export type OperatorCommand =
   | { readonly kind: 'usage' }
   | { readonly kind: 'stop' };
 
-/** Processor time so far, and what failed and was tried again. */
+/** Processor time so far, and retried failures. */
 export interface OperatorUsage {
   readonly processorS: number;
   readonly residentBytes: number;

@@ -1,4 +1,4 @@
-/** The operator as a process of its own, so that its processor time is its alone; plans are those that it is told. */
+/** The operator as a process of its own, so that its processor time can be measured. Its plans are given. */
 import { type Plan, SeededRng } from '@equipoise/core/model';
 import { HttpKubeApi } from '../../packages/adapter-kubernetes/src/api/http/http-kube-api.js';
 import { kubeConnection } from '../../packages/adapter-kubernetes/src/api/http/kube-connection.js';
@@ -82,5 +82,5 @@ process.on('message', (message) => {
   }
 });
 
-// Whoever started it is gone.
+// The parent process is gone.
 process.on('disconnect', () => process.exit(1));

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:kubernetes`: changes under load with real MLServer, and many pipelines under one operator, with the bars beside the figures.
- * Names of sections (`changes`, `scale`, `planning`) measure these anew; `--amount N` takes so many changes or decisions, or seconds of steady load, instead of a full run.
- * results.json keeps the others; `report` writes its page again.
+ * `npm run bench:kubernetes`: changes under load with real MLServer, and many pipelines under one operator. Sections
+ * (`changes`, `scale`, `planning`) are measured again by name; `--amount N` replaces the full amount of changes,
+ * decisions or seconds. results.json keeps the other sections; `report` only writes the page.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';

@@ -7,7 +7,6 @@ const CPU_CORES = 0.5;
 const MEMORY_BYTES = 100_000_000;
 const resources = { cpuCores: CPU_CORES, memoryBytes: MEMORY_BYTES };
 
-/** The name of one of several pipelines, and of its stages. */
 export const pipelineName = (index: number): string => `chain-${index + 1}`;
 export const stageName = (index: number): string => `stage-${index + 1}`;
 
@@ -16,7 +15,7 @@ const variant = (name: string, accuracy: number, meanMs: number) => ({
   profile: [1, 2, 4].map((batchSize) => ({ cpuCores: CPU_CORES, batchSize, meanMs: meanMs * (0.5 + 0.5 * batchSize) })),
 });
 
-/** A custom resource whose stages stand in a row; `arrivalRps` is the load that it names. */
+/** A custom resource with stages in a row; `arrivalRps` is its annotated load. */
 export function chain(name: string, namespace: string, stages: number, arrivalRps?: number): InferencePipeline {
   const annotations = arrivalRps === undefined ? {} : { 'equipoise.dev/arrival-rps': String(arrivalRps) };
   return {
@@ -35,14 +34,12 @@ export function chain(name: string, namespace: string, stages: number, arrivalRp
   };
 }
 
-/** What a stage runs. */
 export interface ChainStage {
   readonly variant: 'small' | 'large';
   readonly replicas: number;
   readonly maxBatchSize: number;
 }
 
-/** The plan that runs these, stage by stage. */
 export function chainPlan(stages: readonly ChainStage[]): Plan {
   const planned = stages.map(({ variant: name, ...rest }, index) => {
     const plan: StagePlan = {

@@ -1,6 +1,6 @@
 /**
- * What the command that a cluster runs costs while it plans for many pipelines under a steady load: `equipoise operator` with its planning
- * threads, over routers whose counts it asks for each second. Arrivals are Poisson, so that forecasts move as they do on a cluster.
+ * Cost of `equipoise operator` with its planning threads while it plans for many pipelines under a steady load.
+ * Arrivals are Poisson, so that forecasts move as on a cluster.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Rng, SeededRng } from '@equipoise/core/model';
@@ -16,19 +16,17 @@ import { StandInRouters } from '../../packages/adapter-kubernetes/src/test-clust
 import { type ControlPlaneCluster, human, startControlPlane } from './cluster.js';
 import { chain, pipelineName } from './scale-pipelines.js';
 
-/** How much. */
 export interface PlanningQuestion {
   readonly pipelines: number;
   readonly stages: number;
   readonly arrivalRps: number;
-  /** So long plans for the loads around are made, before the load counts as steady. */
+  /** Time for plans of the loads around, before the load counts as steady. */
   readonly settlingS: number;
   readonly steadyS: number;
   readonly seed: number;
   readonly onProgress?: (line: string) => void;
 }
 
-/** What came of it. */
 export interface PlanningFigures
   extends Pick<PlanningQuestion, 'pipelines' | 'stages' | 'arrivalRps' | 'settlingS' | 'steadyS'> {
   readonly pageBytes: number;
@@ -38,7 +36,7 @@ export interface PlanningFigures
   readonly steadyCores: number;
   /** Cores of the planning threads alone. */
   readonly steadyPlanningCores: number;
-  /** Decisions while the load was steady, and those of them that changed something. */
+  /** Decisions under the steady load, and those that changed something. */
   readonly decisions: number;
   readonly changes: number;
   readonly residentMib: number;
@@ -47,7 +45,7 @@ export interface PlanningFigures
 }
 
 const START_LIMIT_MS = 600_000;
-/** What an operator asks for of the page of a router of ten stages. */
+/** The page of a router of ten stages, as far as it is read. */
 const PAGE_BYTES = 3_700;
 const REST_LINE = '# as long as a page is\n';
 /** Clock ticks of /proc a second. */
@@ -96,7 +94,7 @@ async function readyCount({ admin, namespace }: ControlPlaneCluster): Promise<nu
   return all.filter(({ spec, status }) => (status?.readyReplicas ?? 0) === (spec.replicas ?? 1)).length;
 }
 
-/** Routers of several pipelines, each with a load of its own. */
+/** Routers of several pipelines, each with its own load. */
 class SteadyLoad implements PodHost {
   readonly #routers: ReadonlyMap<string, StandInRouters>;
   readonly #timer: NodeJS.Timeout;
@@ -131,7 +129,7 @@ class SteadyLoad implements PodHost {
   }
 }
 
-/** Knuth's product of uniform numbers; fine for small means. */
+/** Knuth's product of uniform numbers, for small means. */
 function poisson(mean: number, rng: Rng): number {
   let [count, product] = [0, rng.next()];
   for (; product > Math.exp(-mean); count++) product *= rng.next();
@@ -154,7 +152,7 @@ async function usedCores(operator: OperatorCommand, seconds: number) {
   };
 }
 
-/** Planning has a lower priority than everything else of the process. */
+/** Planning threads have a lower priority than the rest of the process. */
 function planningThreads({ pid }: OperatorCommand): readonly string[] {
   const files = readdirSync(`/proc/${pid}/task`).map((thread) => `/proc/${pid}/task/${thread}/stat`);
   const niceness = (file: string): number => Number(fieldsOf(file)[NICE]);
@@ -162,7 +160,7 @@ function planningThreads({ pid }: OperatorCommand): readonly string[] {
   return files.filter((file) => niceness(file) > main);
 }
 
-/** Positions behind the name of the program, which may hold spaces. */
+/** Positions after the name of the program, which may have spaces. */
 const [USER_TICKS, SYSTEM_TICKS, NICE] = [11, 12, 16];
 
 const fieldsOf = (file: string): readonly string[] =>

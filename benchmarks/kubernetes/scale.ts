@@ -1,6 +1,6 @@
 /**
- * Many pipelines reconciled by one operator against a real API server: what the operator costs while nothing changes, and how long after a
- * decision what it changes is on the server, for one decision at a time and for all pipelines at once.
+ * Many pipelines under one operator on a real API server: its cost while nothing changes, and the time from a decision
+ * until its first change is on the server, for single decisions and for all pipelines at once.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -18,41 +18,40 @@ import { type ControlPlaneCluster, human, startControlPlane } from './cluster.js
 import type { OperatorCommand, OperatorUsage } from './operator-messages.js';
 import { type ChainStage, chain, chainPlan, pipelineName, stageName } from './scale-pipelines.js';
 
-/** How much. */
 export interface ScaleQuestion {
   readonly pipelines: number;
   readonly stages: number;
-  /** So long nothing changes. */
+  /** Duration without changes. */
   readonly quietS: number;
-  /** Decisions one at a time, and rounds in which all pipelines get one. */
+  /** Single decisions, and rounds with one for every pipeline. */
   readonly decisions: number;
   readonly rounds: number;
   readonly seed: number;
   readonly onProgress?: (line: string) => void;
 }
 
-/** What came of it; times from a decision until the first step of its change is on the server, in ms. */
+/** Times in ms from a decision until its first step is on the server. */
 export interface ScaleFigures {
   readonly pipelines: number;
   readonly stages: number;
   readonly deployments: number;
-  /** From the first pass until all pipelines run, and the processor time of that. */
+  /** Time from the first pass until all pipelines run, and its processor time. */
   readonly startS: number;
   readonly startProcessorS: number;
-  /** Cores that the operator took while nothing changed. */
+  /** Cores of the operator while nothing changed. */
   readonly quietCores: number;
   readonly quietS: number;
   readonly residentMib: number;
   readonly oneAtATimeMs: readonly number[];
   readonly allAtOnceMs: readonly number[];
-  /** Processor time of a decision, from everything that it led to. */
+  /** Processor time of a decision, with all that follows. */
   readonly decisionProcessorMs: number;
   readonly failures: readonly string[];
 }
 
 const START_LIMIT_MS = 600_000;
 const APPLY_LIMIT_MS = 60_000;
-/** So long nothing may change before quiet begins. */
+/** Duration without changes before quiet begins. */
 const CALM_MS = 5_000;
 
 const FROM_SOURCE = 'equipoise-source';
@@ -148,7 +147,7 @@ interface Deciding {
   readonly rng: Rng;
 }
 
-/** Gives each of these pipelines another plan, and tells after how many ms each was on the server. */
+/** Gives each pipeline another plan; returns the ms until each was on the server. */
 async function decide(
   names: readonly string[],
   { operator, seen, chains, namespace, rng }: Deciding,
@@ -164,7 +163,7 @@ async function decide(
   return Promise.all(applied.map(async (isApplied) => (await seen.when(isApplied, APPLY_LIMIT_MS)) - decidedAtMs));
 }
 
-/** One stage with another variant, number of replicas or batch size, and how its first step is seen on the server. */
+/** Changes one stage; says how its first step is seen on the server. */
 function changed(
   pipeline: string,
   stages: readonly ChainStage[],
@@ -182,7 +181,7 @@ function changed(
     case 1: {
       const replicas = 3 - before.replicas;
       const digest = seen.digestOf(objectName(pipeline));
-      // What grows is a stage first; what shrinks is the router first.
+      // Growth changes the stage first, shrinking the router.
       const isApplied = (now: SeenDeployments): boolean =>
         replicas > before.replicas
           ? now.find(nameOf(before.variant))?.spec.replicas === replicas
@@ -197,7 +196,7 @@ function changed(
   }
 }
 
-/** The Deployments of the namespace, as a watch of their own tells. */
+/** The Deployments of the namespace, by a separate watch. */
 class SeenDeployments {
   readonly #abort = new AbortController();
   readonly #reflector: Reflector<ObservedDeployment>;
@@ -233,7 +232,7 @@ class SeenDeployments {
     return this.find(name)?.spec.template.metadata?.annotations?.[digestKey];
   }
 
-  /** Resolves when `holds`, with the time at which it was seen. */
+  /** Resolves when `holds`, with the time of that. */
   when(holds: (seen: SeenDeployments) => boolean, limitMs: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const end = (settle: () => void): void => {
@@ -250,7 +249,7 @@ class SeenDeployments {
     });
   }
 
-  /** Resolves when nothing has changed for a while. */
+  /** Resolves after a while without changes. */
   async calm(calmMs = CALM_MS): Promise<void> {
     await eventually(async () => performance.now() - this.#changedAtMs > calmMs, START_LIMIT_MS);
   }
@@ -265,14 +264,13 @@ class SeenDeployments {
   }
 }
 
-/** The process of the operator. */
 class OperatorProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
 
   constructor() {
     const file = fileURLToPath(new URL('operator-process.ts', import.meta.url));
-    // As this process finds its packages, compiled or as source.
+    // Finds packages as this process does, compiled or as source.
     const conditions = process.execArgv.some((each) => each.includes(FROM_SOURCE))
       ? [`--conditions=${FROM_SOURCE}`]
       : [];
@@ -280,7 +278,7 @@ class OperatorProcess {
     this.#ended = new Promise((resolve) => this.#child.once('exit', () => resolve()));
   }
 
-  /** Throws when it has ended. */
+  /** Throws if the process has ended. */
   isThere(): true {
     if (this.#hasEnded) throw new Error('the process of the operator has ended');
     return true;

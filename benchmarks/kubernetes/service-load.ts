@@ -1,30 +1,29 @@
 /**
- * An open-loop load on a Service of a cluster: requests at the instants of a Poisson process, whether or not earlier ones are done, over
- * kept connections. As behind kube-proxy each new connection goes to one of the pods that are ready then; nothing is sent twice.
+ * Open-loop load on a Service: requests at the instants of a Poisson process over kept connections. As behind
+ * kube-proxy, each new connection goes to one ready pod. Nothing is sent twice.
  */
 import { Agent, request } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import type { Rng } from '@equipoise/core/model';
 import { poissonArrivals } from '@equipoise/core/simulate';
 
-/** Where to and how much. */
 export interface ServiceLoad {
-  /** The addresses of the pods that are ready now. */
+  /** Addresses of the ready pods. */
   readonly addresses: () => readonly string[];
   readonly port: number;
   readonly path: string;
   readonly arrivalRps: number;
   readonly rng: Rng;
-  /** The body of the request with this number, and whether an answer is to it. */
+  /** Body of the request with this number, and the check of its answer. */
   readonly body: (number: number) => string;
   readonly isOwn: (number: number, answer: string) => boolean;
 }
 
-/** What became of one request; times in ms from when it was due. */
+/** Outcome of a request; times in ms from its due instant. */
 export interface LoadedRequest {
   readonly number: number;
   readonly latencyMs: number;
-  /** `answered` with its own content, `dropped` with 503; else `failed`, for the reason in `problem`. */
+  /** `answered` with the right content, `dropped` with 503, otherwise `failed` with the reason in `problem`. */
   readonly kind: 'answered' | 'dropped' | 'failed';
   readonly problem?: string;
 }
@@ -32,7 +31,7 @@ export interface LoadedRequest {
 const TIMEOUT_MS = 30_000;
 const MOST_ARRIVALS_MS = 24 * 3_600_000;
 
-/** Sends until it is stopped. */
+/** Sends until stopped. */
 export class RunningLoad {
   readonly #load: ServiceLoad;
   readonly #agent = new Agent({ keepAlive: true });
@@ -49,7 +48,7 @@ export class RunningLoad {
     return this.#pending.length;
   }
 
-  /** Sends no more, and resolves with what became of all requests. */
+  /** Stops sending; resolves with all outcomes. */
   async stop(): Promise<readonly LoadedRequest[]> {
     this.#isStopped = true;
     await this.#sending;
