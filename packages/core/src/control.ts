@@ -1,6 +1,6 @@
 /** Entry `@equipoise/core/control`: from observation to decision. */
 export { isSameSpec, needsRestart } from './control/changeable-spec.js';
-export { diffPlans } from './control/diff-plans.js';
+export { diffPlans, diffUnderWay } from './control/diff-plans.js';
 export { type BatchKind, BatchRecord } from './control/feedback/batch-record.js';
 export { correctedProfiles } from './control/feedback/service-feedback.js';
 export {

@@ -72,14 +72,17 @@ export class RpcThread<Failure = never> {
     this.#silence.unref();
   }
 
-  /** Rejects the requests of a client; their answers are ignored. */
-  abandon(client: object, error = this.#options.endedError()): void {
+  /** Rejects the requests of a client, whose answers are ignored; returns their ids. */
+  abandon(client: object, error = this.#options.endedError()): readonly number[] {
+    const ids: number[] = [];
     for (const [id, waiting] of this.waiting) {
       if (waiting.client !== client) continue;
       this.waiting.delete(id);
       waiting.reject(error);
+      ids.push(id);
     }
     this.watchSilence();
+    return ids;
   }
 
   async terminate(): Promise<void> {

@@ -83,6 +83,7 @@ class Bench {
       observe: () => this.#observe(),
       decide: async (observation) => session.tick({ observation, executes: true }),
       meanwhile: () => {},
+      abandonPlan: () => {},
       ...{ actuator: this.actuator, store, faults: this.faults, keepsPlans: true },
       log: new DecisionLog({ pipelineName: spec.name, store, faults: this.faults, report, lastId: 0 }),
       outcomes: new OutcomeWatch(this.runner, spec.slo.percentile),

@@ -70,8 +70,8 @@ export interface StartOptions {
 /** Action by hand that leads to a mode. */
 const actions = { auto: 'resume', advise: 'advise', off: 'pause' } as const satisfies Record<ControlMode, string>;
 
-/** Longest wait for the prediction of a plan given by hand, because the planner may be busy. */
-const ESTIMATE_MS = 5000;
+/** Longest wait (ms) for the prediction of a plan given by hand, because the planner may be busy. */
+const ESTIMATE_MS = 500;
 
 /** Longest wait at the end for the last learned state. */
 const LAST_SAVE_MS = 1000;
@@ -127,7 +127,7 @@ export class PipelineComposition {
       warmUpBatch: (stageId) => inputs.batchFor(stageId),
       adopt: (stageId, to) => this.#policies.adopt(stageId, to),
       openCanary: (stageId, to) => this.runner.openCanary(stageId, this.#policies.canaryPolicy(stageId, to)),
-      onFailure: (_stageId, error) => this.#faults.failed('apply', error),
+      onFailure: (stageId, error) => report({ kind: 'replica-replaced', stageId, error }),
     });
     this.loop = this.#controlLoop();
     this.control = this.#pipelineControl();
@@ -310,6 +310,7 @@ export class PipelineComposition {
       decide: (observation, circumstances) =>
         this.#planner.ask({ kind: 'tick', observation, pins: this.control.pins, ...circumstances }),
       meanwhile: () => this.#planner.show(this.#observe()),
+      abandonPlan: () => this.#planner.preempt(),
       actuator: this.actuator,
       store: this.#store,
       log: this.#log,

@@ -18,6 +18,7 @@ it('tells a decision to hold once, until something else is decided or done', () 
   const lines = new LoopLines();
   const told = [
     decided(1, { kind: 'apply', plan, changes: [], reason: 'best plan', evidence: forecast(1) }),
+    { kind: 'amended', id: 1, outcome: { kind: 'applied', tookMs: 12 } } as const,
     { kind: 'in-force', plan, tookMs: 12 } as const,
     hold(2, 'the best plan is already running'),
     hold(3, 'the best plan is already running'),
@@ -30,6 +31,7 @@ it('tells a decision to hold once, until something else is decided or done', () 
     { kind: 'recovered', step: 'store' } as const,
   ].map((event) => lines.of(event));
   expect(told).toEqual([
+    undefined,
     '[1] apply: best plan (1.0 rps expected, planned for 2.0)',
     'plan in force after 12 ms: ',
     '[2] hold: the best plan is already running (2.0 rps expected, planned for 4.0)',
@@ -56,16 +58,24 @@ it('tells what a person holds a stage to, and why', () => {
   );
 });
 
-it('tells what was given up, and leaves what is in force or at fault to the lines of those', () => {
-  const lines = new LoopLines();
-  const outcomes = [
+it.each([
+  [{ kind: 'applied', tookMs: 4 }, '[3] apply: load (1.0 rps expected, planned for 2.0)'],
+  [
     { kind: 'given-up', message: 'a burst is answered in its place' },
-    { kind: 'applied', tookMs: 4 },
-    { kind: 'failed', step: 'apply', message: 'start' },
-  ] as const;
-  expect(outcomes.map((outcome) => lines.of({ kind: 'amended', id: 3, outcome }))).toEqual([
-    ...['[3] given up: a burst is answered in its place', undefined, undefined],
-  ]);
+    '[3] given up: a burst is answered in its place; load',
+  ],
+  [{ kind: 'failed', step: 'apply', message: 'start' }, '[3] not applied: start; load'],
+] as const)('logs a decision to act once its changes have ended: %j', (outcome, line) => {
+  const lines = new LoopLines();
+  const decision: Decision = { kind: 'apply', plan, changes: [], reason: 'load', evidence: forecast(1) };
+  expect(lines.of(decided(3, decision))).toBeUndefined();
+  expect(lines.of({ kind: 'amended', id: 3, outcome })).toBe(line);
+  expect(lines.of({ kind: 'amended', id: 3, outcome })).toBeUndefined();
+});
+
+it('does not call a replaced replica a failed apply', () => {
+  const event = { kind: 'replica-replaced', stageId: stageId('detect'), error: new Error('it hangs') } as const;
+  expect(new LoopLines().of(event)).toBe('a replica of detect is replaced: it hangs');
 });
 
 it('tells an advice as one, and once until it is another', () => {
@@ -96,6 +106,9 @@ it('tells an advice as one, and once until it is another', () => {
     { trigger: 'start' },
     { trigger: 'manual' },
   ] as const;
-  for (const what of acting)
-    expect(lines.of({ kind: 'decided', record: { ...record, ...what } })).toMatch(/^\[6\] apply: /);
+  for (const what of acting) {
+    expect(lines.of({ kind: 'decided', record: { ...record, ...what } })).toBeUndefined();
+    const applied = { kind: 'amended', id: 6, outcome: { kind: 'applied', tookMs: 1 } } as const;
+    expect(lines.of(applied)).toMatch(/^\[6\] apply: /);
+  }
 });

@@ -1,4 +1,7 @@
-/** Log lines of the control loop in `serve`. Repeated holds and advices are logged once. */
+/**
+ * Log lines of the control loop in `serve`. Repeated holds and advices are logged once; a decision to act is logged as `apply` when its
+ * changes are carried out.
+ */
 import type { ControlMode, Decision, DecisionRecord } from '@equipoise/core/model';
 import { type LoopEvent, messageOf, pinsText } from '@equipoise/runtime';
 import pc from 'picocolors';
@@ -6,6 +9,8 @@ import { choiceText, rateText } from './plan-table.js';
 
 export class LoopLines {
   #told: string | undefined;
+  /** Decisions whose changes are under way, by id. */
+  readonly #applying = new Map<number, Decision>();
 
   /** Line of an event; undefined if there is nothing new. */
   of(event: LoopEvent): string | undefined {
@@ -21,8 +26,10 @@ export class LoopLines {
         return manualText(event.record, event.mode);
       case 'decided':
         return this.#decided(event.record);
+      case 'replica-replaced':
+        return pc.yellow(`a replica of ${event.stageId} is replaced: ${messageOf(event.error)}`);
       case 'amended':
-        return givenUpText(event);
+        return this.#ended(event);
     }
   }
 
@@ -33,7 +40,19 @@ export class LoopLines {
     const unacted = decision.kind === 'hold' || isAdvice ? `${decision.kind} ${subjectOf(decision)}` : undefined;
     const isKnown = unacted !== undefined && unacted === this.#told;
     this.#told = unacted;
-    return isKnown ? undefined : `${pc.dim(`[${id}]`)} ${decisionText(decision, isAdvice ? 'advice' : decision.kind)}`;
+    if (unacted === undefined) this.#applying.set(id, decision);
+    if (unacted === undefined || isKnown) return undefined;
+    return `${pc.dim(`[${id}]`)} ${decisionText(decision, isAdvice ? 'advice' : decision.kind)}`;
+  }
+
+  #ended({ id, outcome }: Extract<LoopEvent, { readonly kind: 'amended' }>): string | undefined {
+    const decision = this.#applying.get(id);
+    if (outcome === undefined || decision === undefined) return undefined;
+    this.#applying.delete(id);
+    const number = pc.dim(`[${id}]`);
+    if (outcome.kind === 'applied') return `${number} ${decisionText(decision, 'apply')}`;
+    const what = outcome.kind === 'failed' ? 'not applied' : 'given up';
+    return `${number} ${what}: ${outcome.message}; ${decision.reason}`;
   }
 }
 
@@ -48,11 +67,6 @@ function manualText({ id, manual }: DecisionRecord, mode: ControlMode): string {
   const reason = manual?.reason === undefined ? '' : `: ${manual.reason}`;
   const pins = manual?.pins === undefined ? '' : `, ${pinsText(manual.pins)}`;
   return `${pc.dim(`[${id}]`)} ${manual?.action} by hand${pins}${reason} (mode ${mode})`;
-}
-
-/** Reason of an outcome that is neither applied nor failed. */
-function givenUpText({ id, outcome }: Extract<LoopEvent, { readonly kind: 'amended' }>): string | undefined {
-  return outcome?.kind === 'given-up' ? `${pc.dim(`[${id}]`)} given up: ${outcome.message}` : undefined;
 }
 
 function decisionText({ reason, evidence: { forecast } }: Decision, kind: string): string {

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { stageId, variantId } from '../model/ids.js';
 import { planOf } from '../model/spec-builders.test-support.js';
 import { type ControllerState, newController } from './controller-state.js';
-import { afterAdvice, afterAdvising, afterHandChange } from './session.js';
-import { spec } from './step-bench.test-support.js';
+import { afterAdvice, afterAdvising, afterHandChange, ControlSession } from './session.js';
+import { observe, rulesFor, running, spec, steady } from './step-bench.test-support.js';
 
 const point = { stageId: stageId('detect'), variantId: variantId('small'), cpuCores: 1 };
 const edges = { memories: [], inForce: [] };
@@ -50,5 +50,37 @@ describe('a change by hand', () => {
     const changing = { ...busy, beforeChange: { ...beforeChange, ...(trial && { trial }) } };
     expect(trial).toBeDefined();
     expect(afterHandChange(changing)).toEqual({ ...rest, beforeChange });
+  });
+});
+
+describe('a session', () => {
+  it('forgets a tick that a person has preempted: the next one decides the same', () => {
+    const session = new ControlSession(rulesFor(spec));
+    session.tick({ observation: observe(1, { counts: steady(30), running: running(1) }), executes: true });
+    const tick = { observation: observe(10, { counts: steady(30), running: running(1) }), executes: true };
+    const first = session.tick(tick);
+    expect(first.decision?.kind).toBe('apply');
+    session.forgetTick();
+    expect(session.tick(tick)).toEqual(first);
+  });
+
+  it('takes a step again on a later observation with a burst, once, with the facts that were told once', () => {
+    const rules = rulesFor(spec);
+    const session = new ControlSession(rules);
+    session.tick({ observation: observe(1, { counts: steady(20), running: running(2) }), executes: true });
+    session.tick({ observation: observe(10, { counts: steady(20), running: running(2) }), executes: true });
+    const lastChange = { kind: 'applied', changed: [], unchanged: [] } as const;
+    const first = { ...observe(20, { counts: steady(10), running: running(2) }), lastChange };
+    const burst = observe(20.5, { counts: [...steady(10), 200], running: running(2) });
+    const answer = session.tick({ observation: first, executes: true }, () => burst);
+    expect(answer).toMatchObject({ trigger: 'burst', observation: { ...burst, lastChange } });
+  });
+
+  it('passes a defect of the planner on', () => {
+    const failing = { ...rulesFor(spec), verifierAt: () => () => expect.fail('verifier') };
+    const session = new ControlSession(failing);
+    session.tick({ observation: observe(1, { counts: steady(30), running: running(1) }), executes: true });
+    const tick = { observation: observe(10, { counts: steady(30), running: running(1) }), executes: true };
+    expect(() => session.tick(tick)).toThrow('verifier');
   });
 });

@@ -74,6 +74,8 @@ export class ControlSession {
   #advises = false;
   /** The state of the last snapshot, and the time of the last whole one. */
   #kept: { readonly state: ControllerState; readonly wholeAtMs?: number } = { state: newController };
+  /** Memory before the last tick. */
+  #beforeTick: { readonly state: ControllerState; readonly advises: boolean } | undefined;
   /** Throws if a later observation is more urgent than the step under way. */
   #checkLater: (() => void) | undefined;
 
@@ -97,6 +99,7 @@ export class ControlSession {
   /** Decides. While a plan is made, a burst in a `later` observation preempts it. */
   tick(tick: Tick, later?: LaterObservation): TickAnswer {
     const { observation: first, pins = {}, executes } = tick;
+    this.#beforeTick = { state: this.#state, advises: this.#advises };
     const before = this.#stateBefore(tick);
     const rules = this.#rulesWith(pins);
     const { step, observation } = this.#step(rules, before, { first, later });
@@ -111,6 +114,14 @@ export class ControlSession {
       input: stepInput(before, state, { load: observation.load, pins }),
       ...(kept && { kept }),
     };
+  }
+
+  /** Forgets the last tick, which a person has preempted and whose answer was not taken. */
+  forgetTick(): void {
+    if (this.#beforeTick === undefined) return;
+    this.#state = this.#beforeTick.state;
+    this.#advises = this.#beforeTick.advises;
+    this.#beforeTick = undefined;
   }
 
   /** Would a tick answer a burst? Such an answer needs no verified plan. */

@@ -26,7 +26,7 @@ import { type BatchKind, BatchRecord } from './feedback/batch-record.js';
 import { runningAsPlan } from './plan-facts.js';
 import { changesToApply } from './protect.js';
 import type { ControlContext, ControllerRules } from './rules.js';
-import { ControlSession, type Tick, type TickAnswer } from './session.js';
+import { ControlSession, type Tick } from './session.js';
 
 /** An act of a person: pins in place of the former ones, a mode, or a plan, which takes the loop off (`auto` becomes `advise`). */
 export type HandAction = { readonly atMs: number } & (
@@ -44,6 +44,8 @@ export interface ControlSetup extends Pick<SimulationInput, 'arrivals' | 'hostCo
   /** True fan-outs and branches, in the order of the pipeline's edges; those of the context's pipeline when left out. */
   readonly trueEdges?: PipelineSpec['edges'];
   readonly seed: number;
+  /** Called with each tick; `later` is the observation that may preempt its plan. */
+  readonly onTick?: (tick: Tick, later?: Observation) => void;
   /** In the order of time; none when left out. */
   readonly actions?: readonly HandAction[];
   /** Time (ms) that a plan takes, in which a burst or a person preempts it; 0 when left out. */
@@ -64,11 +66,11 @@ export interface ControlledRun extends SimulationRun {
 
 /** Simulates the loop. */
 export function simulateControl(setup: ControlSetup): ControlledRun {
-  const { context, firstPlan, seed, trueCurves, trueEdges, actions, planningMs, ...rest } = setup;
+  const { context, firstPlan, seed, trueCurves, trueEdges, actions = [], planningMs = 0, onTick, ...rest } = setup;
   const spec: PipelineSpec = { ...context.spec, edges: trueEdges ?? context.spec.edges };
   const curves = trueCurves ?? context.curves;
   const kinds = new Map<ReplicaId, BatchKind>();
-  const loop = new SimulatedLoop(context, { actions: actions ?? [], planningMs: planningMs ?? 0 });
+  const loop = new SimulatedLoop(context, { actions, planningMs, onTick });
   const run = simulatePlan({
     ...rest,
     spec,
@@ -93,6 +95,12 @@ interface Planning {
   readonly untilMs: number;
 }
 
+interface LoopOptions {
+  readonly actions: readonly HandAction[];
+  readonly planningMs: number;
+  readonly onTick: ControlSetup['onTick'];
+}
+
 /** Ticks of the session, with what a person does between them. */
 class SimulatedLoop implements SimulatedController {
   readonly batches = new BatchRecord();
@@ -102,20 +110,20 @@ class SimulatedLoop implements SimulatedController {
   readonly #context: ControllerRules;
   readonly #session: ControlSession;
   readonly #planningMs: number;
+  readonly #onTick: NonNullable<ControlSetup['onTick']>;
   #actions: readonly HandAction[];
   #mode: ControlMode;
   #pins: PinsByStage = {};
   #changedByHand = false;
   #planning: Planning | undefined;
+  #lastChange: Observation['lastChange'];
 
-  constructor(
-    context: ControllerRules,
-    { actions, planningMs }: { readonly actions: readonly HandAction[]; readonly planningMs: number },
-  ) {
+  constructor(context: ControllerRules, { actions, planningMs, onTick = () => {} }: LoopOptions) {
     this.#context = context;
     this.#session = new ControlSession(context);
     this.#actions = actions;
     this.#planningMs = planningMs;
+    this.#onTick = onTick;
     this.#mode = context.spec.control.mode;
     this.intervalMs = this.#session.tickMs;
     this.looksWhileChanging = context.policy.protects;
@@ -126,9 +134,11 @@ class SimulatedLoop implements SimulatedController {
     if (byHand !== undefined) return byHand;
     if (this.#mode === 'off') return undefined;
     if (this.#planning !== undefined) return this.#continuePlanning(this.#planning, view);
-    const tick = this.#tick({ ...view.observe(), batches: this.batches.take() });
+    const untold = this.#lastChange && { lastChange: this.#lastChange };
+    this.#lastChange = undefined;
+    const tick = this.#tick({ ...untold, ...view.observe(), batches: this.batches.take() });
     const isReplan = this.#planningMs > 0 && !view.changing && this.#session.isDue(tick.observation);
-    if (!isReplan || this.#session.isUrgent(tick)) return this.#finish(this.#session.tick(tick), tick);
+    if (!isReplan || this.#session.isUrgent(tick)) return this.#finish(tick);
     this.#planning = { tick, untilMs: view.nowMs + this.#planningMs };
     return undefined;
   }
@@ -159,14 +169,13 @@ class SimulatedLoop implements SimulatedController {
     const isUrgent = this.#session.isUrgent({ ...tick, observation: later });
     if (!isUrgent && view.nowMs < untilMs) return undefined;
     this.#planning = undefined;
-    return this.#finish(
-      this.#session.tick(tick, () => later),
-      tick,
-    );
+    return this.#finish(tick, later);
   }
 
-  #finish({ decision, trigger = 'plan', observation }: TickAnswer, tick: Tick): readonly Change[] {
+  #finish(tick: Tick, later?: Observation): readonly Change[] {
     this.#changedByHand = false;
+    this.#onTick(tick, later);
+    const { decision, trigger = 'plan', observation } = this.#session.tick(tick, () => later);
     this.#session.train();
     if (decision === undefined) return [];
     const { atMs } = observation ?? tick.observation;
@@ -179,12 +188,18 @@ class SimulatedLoop implements SimulatedController {
     let changes: readonly Change[] | undefined;
     for (let [next] = this.#actions; next !== undefined && next.atMs <= view.nowMs; [next] = this.#actions) {
       this.#actions = this.#actions.slice(1);
-      this.#planning = undefined;
+      this.#preempt();
       if ('pins' in next) this.#pins = next.pins;
       else if ('mode' in next) this.#mode = next.mode;
       else changes = this.#applyByHand(next.plan, view);
     }
     return changes;
+  }
+
+  /** The end of the last change, which an abandoned tick brought, is told again. */
+  #preempt(): void {
+    this.#lastChange = this.#planning?.tick.observation.lastChange ?? this.#lastChange;
+    this.#planning = undefined;
   }
 
   #applyByHand(plan: Plan, view: SimulatedView): readonly Change[] {

@@ -56,6 +56,8 @@ function factsOf(event: LoopEvent): FeedEvent['facts'] {
       const { id, manual } = event.record;
       return { id, mode: event.mode, ...manual };
     }
+    case 'replica-replaced':
+      return { stageId: event.stageId, message: messageOf(event.error) };
     case 'failed':
       return { step: event.step, message: messageOf(event.error) };
     default: {

@@ -129,6 +129,7 @@ export class LoopBench {
       ),
       onChanged: () => {},
       meanwhile: () => {},
+      abandonPlan: () => {},
       onLearned: () => {},
       ...over,
       get intervalMs() {
@@ -136,6 +137,9 @@ export class LoopBench {
       },
     });
   }
+
+  /** What every tick observes. */
+  readonly seen = observation;
 
   /** Kinds of what was told, without what is known later. */
   get kinds(): readonly string[] {

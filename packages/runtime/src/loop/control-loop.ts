@@ -40,6 +40,8 @@ export interface ControlLoopParts {
   readonly decide: (observation: Observation, circumstances: Omit<Tick, 'observation' | 'pins'>) => Promise<TickAnswer>;
   /** Called at each interval that a decision takes: what comes meanwhile may be more urgent. */
   readonly meanwhile: () => void;
+  /** Abandons the decision under way, which nobody waits for any more. */
+  readonly abandonPlan: () => void;
   readonly actuator: Actuator;
   readonly store: Pick<PlanStore, 'saveGoodPlan' | 'keep'>;
   readonly log: DecisionLog;
@@ -60,8 +62,8 @@ export type ApplyDecision = Extract<Decision, { kind: 'apply' }>;
 /** What is logged with a decision, beside it. */
 export type DecisionFacts = Pick<DecisionRecord, 'trigger' | 'manual' | 'input'>;
 
-/** The answer to a burst with the observation that showed it. */
-interface UrgentAnswer {
+/** A decision with the observation that it was made on. */
+interface DecidedTick {
   readonly observation: Observation;
   readonly answer: TickAnswer & { readonly decision: Decision };
 }
@@ -79,9 +81,15 @@ export class ControlLoop {
   #turns: Promise<unknown> = Promise.resolve();
   #stopped = false;
   #hasEndedCanary = false;
+  /** Ends the wait for the decision under way. */
+  #endDeciding: (() => void) | undefined;
+  /** Are changes of the loop under way? */
+  #isChanging = false;
+  /** Has a person preempted the changes of the loop? */
+  #isPreempted = false;
   #changedByHand = false;
   /** What a look during the changes of the loop came to: it is carried out in place of the rest of them. */
-  #urgent: UrgentAnswer | undefined;
+  #urgent: DecidedTick | undefined;
   /** Of a decision of the loop, until a tick was told of it. */
   #lastChange: LastChange | undefined;
   #saving: Promise<void> = Promise.resolve();
@@ -133,6 +141,20 @@ export class ControlLoop {
     return result;
   }
 
+  /** A person preempts the planner: a decision under way is abandoned, and leaves no trace. */
+  preemptPlan(): void {
+    this.#endDeciding?.();
+  }
+
+  /** A person preempts the loop: its changes end, too, so that the next turn comes at once. True if there were some. */
+  preempt(): boolean {
+    this.preemptPlan();
+    if (!this.#isChanging) return false;
+    this.#isPreempted = true;
+    this.#parts.actuator.preempt();
+    return true;
+  }
+
   /** One whole tick; never rejects. */
   tick(): Promise<void> {
     return this.turn(() => this.#look());
@@ -143,14 +165,16 @@ export class ControlLoop {
    * changes when a person takes the loop off, and at once for the answer to a burst.
    */
   async enact(observation: Observation, decision: ApplyDecision, facts: DecisionFacts): Promise<LogEntry> {
-    const { outcomes } = this.#parts;
+    const { outcomes, report } = this.#parts;
     const entry = this.#record(observation, decision, facts);
     this.#changedByHand ||= facts.manual !== undefined;
     outcomes.planEnds();
     try {
       const tookMs = await this.#putInForce(decision, facts);
-      if (tookMs !== undefined) entry.amend({ outcome: { kind: 'applied', tookMs } });
-      else entry.amend({ outcome: { kind: 'given-up', message: this.#whyGivenUp() } });
+      if (tookMs !== undefined) {
+        entry.amend({ outcome: { kind: 'applied', tookMs } });
+        report({ kind: 'in-force', plan: decision.plan, tookMs });
+      } else entry.amend({ outcome: { kind: 'given-up', message: this.#whyGivenUp() } });
       outcomes.watch(entry);
       return entry;
     } catch (error) {
@@ -166,40 +190,50 @@ export class ControlLoop {
   }
 
   async #look(): Promise<void> {
-    const { mode, observe, decide, faults, outcomes, onLearned } = this.#parts;
+    const { mode, outcomes } = this.#parts;
     outcomes.look();
     this.#saveAgain();
     if (mode() === 'off') return;
     const executes = mode() === 'auto';
-    let observation: Observation | undefined;
-    let answer: TickAnswer;
-    try {
-      const lastChange = this.#lastChange;
-      observation = { ...observe(), ...(lastChange && { lastChange }) };
-      const changedByHand = this.#changedByHand;
-      answer = await this.#whileWatching(decide(observation, { executes, changedByHand }));
-      // A tick that failed has told nobody.
-      this.#changedByHand = false;
-      this.#lastChange = undefined;
-    } catch (error) {
-      // A stop takes the planner away from a decision under way: that is no failure.
-      if (!this.#stopped) this.#failedToDecide(observation, error);
-      return;
-    }
-    faults.well('decide');
-    if (this.#stopped) return;
-    if (answer.kept !== undefined) onLearned(answer.kept);
-    const { decision, observation: later = observation } = answer;
-    if (decision === undefined) return;
+    const decided = await this.#decide(executes);
+    if (decided === undefined) return;
+    const { observation, answer } = decided;
     // A person may have changed the mode while it was decided.
-    if (executes && decision.kind === 'apply' && mode() !== 'auto')
-      this.#lastChange = lastChangeOf('given-up', decision.changes, 0);
-    await this.#carryOn(later, { ...answer, decision });
+    if (executes && answer.decision.kind === 'apply' && mode() !== 'auto')
+      this.#lastChange = lastChangeOf('given-up', answer.decision.changes, 0);
+    if (mode() === 'off') return;
+    await this.#carryOn(observation, answer);
     for (let urgent = this.#takeUrgent(); urgent !== undefined; urgent = this.#takeUrgent())
       await this.#carryOn(urgent.observation, urgent.answer);
   }
 
-  #takeUrgent(): UrgentAnswer | undefined {
+  /** Asks for the decision of a tick; undefined without one, and if deciding fails or a person preempts it. */
+  async #decide(executes: boolean): Promise<DecidedTick | undefined> {
+    const { observe, decide, faults, onLearned } = this.#parts;
+    let observation: Observation | undefined;
+    try {
+      const lastChange = this.#lastChange;
+      const seen = { ...observe(), ...(lastChange && { lastChange }) };
+      observation = seen;
+      const changedByHand = this.#changedByHand;
+      const answer = await this.#unlessPreempted(() => decide(seen, { executes, changedByHand }));
+      if (answer === undefined) return undefined;
+      // A tick that failed or was preempted has told nobody.
+      this.#changedByHand = false;
+      this.#lastChange = undefined;
+      faults.well('decide');
+      if (this.#stopped) return undefined;
+      if (answer.kept !== undefined) onLearned(answer.kept);
+      const { decision } = answer;
+      return decision && { observation: answer.observation ?? seen, answer: { ...answer, decision } };
+    } catch (error) {
+      // A stop takes the planner away from a decision under way: that is no failure.
+      if (!this.#stopped) this.#failedToDecide(observation, error);
+      return undefined;
+    }
+  }
+
+  #takeUrgent(): DecidedTick | undefined {
     const urgent = this.#urgent;
     this.#urgent = undefined;
     return urgent;
@@ -228,7 +262,8 @@ export class ControlLoop {
     if (this.#isOff || this.#urgent !== undefined) return;
     try {
       const observation = { ...observe(), changing: true };
-      const answer = await decide(observation, { executes: true, changedByHand: false });
+      const answer = await this.#unlessPreempted(() => decide(observation, { executes: true, changedByHand: false }));
+      if (answer === undefined) return;
       if (answer.kept !== undefined) onLearned(answer.kept);
       const { decision } = answer;
       if (decision?.kind !== 'apply' || this.#isOff) return;
@@ -244,9 +279,9 @@ export class ControlLoop {
     return this.#stopped || this.#parts.mode() !== 'auto';
   }
 
-  /** Looks on at every interval until the decision is there. */
-  async #whileWatching(deciding: Promise<TickAnswer>): Promise<TickAnswer> {
-    const { intervalMs, meanwhile } = this.#parts;
+  /** Decides, and looks on at every interval meanwhile; undefined if a person preempts the decision. */
+  async #unlessPreempted(decide: () => Promise<TickAnswer>): Promise<TickAnswer | undefined> {
+    const { intervalMs, meanwhile, abandonPlan } = this.#parts;
     const timer = setInterval(() => {
       try {
         meanwhile();
@@ -254,10 +289,17 @@ export class ControlLoop {
         // What cannot be observed is met, and named, by the next tick.
       }
     }, intervalMs);
+    const preempted = new Promise<undefined>((resolve) => {
+      this.#endDeciding = () => {
+        resolve(undefined);
+        abandonPlan();
+      };
+    });
     try {
-      return await deciding;
+      return await Promise.race([decide(), preempted]);
     } finally {
       clearInterval(timer);
+      this.#endDeciding = undefined;
     }
   }
 
@@ -288,7 +330,7 @@ export class ControlLoop {
 
   /** Applies the changes one by one and keeps the plan to go on with; undefined when some were left. */
   async #putInForce(decision: ApplyDecision, { trigger, manual }: DecisionFacts): Promise<number | undefined> {
-    const { clock, epochNowMs, keepsPlans, report, specDigest } = this.#parts;
+    const { clock, epochNowMs, keepsPlans, specDigest } = this.#parts;
     const { plan, evidence } = decision;
     const startedAtMs = clock.nowMs();
     const isOfLoop = trigger !== 'start' && trigger !== 'manual';
@@ -301,7 +343,6 @@ export class ControlLoop {
     if (keepsPlans && (isGood || trigger === 'burst'))
       this.#save({ plan: { plan, atEpochMs: epochNowMs(), specDigest }, isGood });
     const tookMs = clock.nowMs() - startedAtMs;
-    report({ kind: 'in-force', plan, tookMs });
     return tookMs;
   }
 
@@ -310,18 +351,21 @@ export class ControlLoop {
     const { actuator, onChanged } = this.#parts;
     const isOver = () => (isOfLoop ? this.#isOff || this.#urgent !== undefined : this.#stopped);
     let [end, done]: [LastChange['kind'], number] = ['failed', 0];
+    this.#isChanging = isOfLoop;
     try {
       for (const change of changes) {
         if (isOver()) break;
         await actuator.apply(change);
-        // One that gave way to a burst is not done.
-        if (isOfLoop && (this.#urgent !== undefined || this.#hasEndedCanary)) break;
+        // One that gave way, to a burst, a person or a stop, is not done.
+        if (isOfLoop && (this.#urgent !== undefined || this.#isPreempted || this.#hasEndedCanary)) break;
         done += 1;
         onChanged(change.stageId, plan);
       }
       end = done === changes.length ? 'applied' : 'given-up';
       return done === changes.length;
     } finally {
+      this.#isChanging = false;
+      this.#isPreempted = false;
       if (isOfLoop) this.#lastChange = lastChangeOf(end, changes, done);
     }
   }

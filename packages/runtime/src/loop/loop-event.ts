@@ -1,5 +1,5 @@
 /** What the control loop tells whoever watches it. */
-import type { ControlMode, Decision, DecisionRecord, LaterFacts, Plan } from '@equipoise/core/model';
+import type { ControlMode, Decision, DecisionRecord, LaterFacts, Plan, StageId } from '@equipoise/core/model';
 
 /** What may fail; a tick goes on with what is left without it. */
 export type LoopStep = 'observe' | 'forecast' | 'decide' | 'apply' | 'store';
@@ -13,6 +13,7 @@ export type LoopEvent =
   | { readonly kind: 'manual'; readonly record: DecisionRecord; readonly mode: ControlMode }
   | ({ readonly kind: 'amended'; readonly id: number } & LaterFacts)
   | { readonly kind: 'in-force'; readonly plan: Plan; readonly tookMs: number }
+  | { readonly kind: 'replica-replaced'; readonly stageId: StageId; readonly error: unknown }
   | { readonly kind: 'failed'; readonly step: LoopStep; readonly error: unknown }
   | { readonly kind: 'recovered'; readonly step: LoopStep };
 

@@ -6,6 +6,7 @@
 import {
   brokenPins,
   diffPlans,
+  diffUnderWay,
   isSamePlan,
   pinsObjection,
   planObjection,
@@ -69,7 +70,7 @@ export interface PipelineControlParts {
   readonly lostPins?: readonly string[];
   /** Whether a fixed plan is served, which the loop must not touch. */
   readonly isFixed: boolean;
-  readonly loop: Pick<ControlLoop, 'turn' | 'enact'>;
+  readonly loop: Pick<ControlLoop, 'turn' | 'enact' | 'preempt' | 'preemptPlan'>;
   readonly log: DecisionLog;
   readonly store: Pick<PlanStore, 'keep' | 'goodPlans'>;
   readonly faults: StandingFaults;
@@ -165,6 +166,7 @@ export class PipelineControl {
 
   /** Neither plans nor changes until `resume`. */
   pause(reason?: string): DecisionRecord {
+    this.#parts.loop.preemptPlan();
     return this.#setMode('off', { action: 'pause', ...because(reason) });
   }
 
@@ -201,6 +203,8 @@ export class PipelineControl {
   #setPins(pins: PinsByStage): void {
     this.#pins = pins;
     this.#lostPins = [];
+    // A plan that is being made would break them.
+    this.#parts.loop.preemptPlan();
   }
 
   /** Lets a stage go, or all of them where none is named; pins of the pipeline file stay. */
@@ -306,7 +310,8 @@ export class PipelineControl {
     const wasAuto = this.#mode === 'auto';
     try {
       if (wasAuto) this.#takeOver('advise');
-      return await this.#parts.loop.turn(() => this.#putInForce(manual, this.#fitting(planFor)));
+      const underWay = this.#parts.loop.preempt();
+      return await this.#parts.loop.turn(() => this.#putInForce(manual, this.#fitting(planFor), underWay));
     } catch (error) {
       // What did not come about takes the loop off nothing, unless somebody has asked for another mode since.
       if (wasAuto && this.#mode === 'advise') this.#takeOver('auto');
@@ -329,10 +334,12 @@ export class PipelineControl {
     return plan;
   }
 
-  async #putInForce(manual: ManualAction, plan: Plan): Promise<DecisionRecord> {
+  /** `underWay`: the loop was changing stages, which may still be on their way to another plan. */
+  async #putInForce(manual: ManualAction, plan: Plan, underWay: boolean): Promise<DecisionRecord> {
     const { spec, loop, look } = this.#parts;
     const observation = look();
-    const changes = diffPlans(observation.runningPlan, plan, changeBounds(spec));
+    const diff = underWay ? diffUnderWay : diffPlans;
+    const changes = diff(observation.runningPlan, plan, changeBounds(spec));
     const evidence = { forecast: smoothedRate(observation.load) };
     const decision = {
       kind: 'apply' as const,

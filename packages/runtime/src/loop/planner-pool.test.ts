@@ -44,7 +44,7 @@ describe('PlannerPool', () => {
     const settled = Promise.allSettled(answers);
     await one?.close();
     expect(await settled).toMatchObject([
-      { status: 'rejected', reason: { message: 'the planning thread has ended' } },
+      { status: 'rejected', reason: { message: 'the planner worker has ended' } },
       { status: 'fulfilled' },
     ]);
   });

@@ -20,6 +20,7 @@ class Rig {
   readonly replies: RpcReply<string>[] = [];
   readonly port: PlannerMessage[] = [];
   readonly trained: number[] = [];
+  forgotten = 0;
   nowMs = 0;
   verdicts = 3;
   trainingMs = 0;
@@ -67,6 +68,9 @@ class Rig {
     };
     const control = {
       tick: (_: unknown, later: () => Observation | undefined) => ({ seen: later()?.atMs }),
+      forgetTick: () => {
+        this.forgotten += 1;
+      },
       isUrgent: ({ observation }: { readonly observation: Observation }) => isBurst(observation),
       train: () => {
         this.trained.push(number);
@@ -156,6 +160,34 @@ describe('PlannerWorker', () => {
     rig.ask(1, 11, tickAt(1_000));
     rig.worker.work();
     expect(rig.replies.map(({ answer }) => answer)).toEqual([{ seen: undefined }, { seen: 500 }]);
+  });
+
+  it('ends a plan that is abandoned, and answers what comes after it', () => {
+    const rig = rigWith(1);
+    rig.ask(1, 10, planTask);
+    rig.ask(1, 11, planTask);
+    let verified = 0;
+    rig.verifying = () => {
+      if (++verified > 1) return;
+      rig.port.push({ kind: 'abandon', session: 1, ids: [10, 11] });
+      rig.ask(1, 12, planTask);
+    };
+    rig.worker.work();
+    expect(rig.answered).toEqual([12]);
+    expect(verified).toBe(1 + rig.verdicts);
+  });
+
+  it('forgets a tick whose answer was on its way when it was abandoned, and no other', () => {
+    const rig = rigWith(1);
+    rig.ask(1, 10, tickAt(0));
+    rig.ask(1, 11, tickAt(1_000));
+    rig.worker.work();
+    rig.port.push({ kind: 'abandon', session: 1, ids: [9] });
+    rig.worker.work();
+    expect(rig.forgotten).toBe(0);
+    rig.port.push({ kind: 'abandon', session: 1, ids: [11] });
+    rig.worker.work();
+    expect(rig.forgotten).toBe(1);
   });
 
   it('ends a plan that nobody waits for any more, and says nothing of it', () => {

@@ -10,12 +10,13 @@ import type { RpcReply } from '../worker-rpc.js';
 import { PlanningSession, type PlanningSetup, type PlanningTask } from './planning-session.js';
 
 /**
- * A message to the worker. `show` is an observation that is newer than the tick under way; `abandon` drops the questions of a session and
- * ends the plan under way.
+ * A message to the worker. `show` is an observation that is newer than the tick under way; `abandon` drops questions, ends a
+ * plan under way, and undoes a tick that nobody has been told of.
  */
 export type PlannerMessage = { readonly session: number } & (
   | { readonly kind: 'open'; readonly setup: PlanningSetup; readonly kept?: ControllerSnapshot | undefined }
-  | { readonly kind: 'close' | 'abandon' }
+  | { readonly kind: 'close' }
+  | { readonly kind: 'abandon'; readonly ids: readonly number[] }
   | { readonly kind: 'ask'; readonly id: number; readonly task: PlanningTask }
   | { readonly kind: 'show'; readonly observation: Observation }
 );
@@ -43,6 +44,9 @@ interface Place {
   shown?: Observation | undefined;
   /** Number of the last answer. */
   answered: number;
+  /** Id of the question under way, else of the last one, if it is a tick. */
+  lastTickId?: number | undefined;
+  isAnswering: boolean;
   /** Training steps that its ticks have earned. */
   trainingSteps: number;
   /** Does nobody wait for the question under way any more? */
@@ -84,7 +88,7 @@ export class PlannerWorker {
         if (place !== undefined) place.isAbandoned = true;
         break;
       case 'abandon':
-        if (place !== undefined) Object.assign(place, { questions: [], isAbandoned: true });
+        if (place !== undefined) this.#abandon(place, message.ids);
         break;
       case 'ask':
         place?.questions.push(message);
@@ -126,6 +130,8 @@ export class PlannerWorker {
     const { id, task } = question;
     place.answered = ++this.#answers;
     place.isAbandoned = false;
+    place.isAnswering = true;
+    place.lastTickId = task.kind === 'tick' ? id : undefined;
     let reply: RpcReply<string>;
     try {
       const session = this.#sessionOf(place);
@@ -138,7 +144,16 @@ export class PlannerWorker {
     // What was shown by now came too late for this question; what comes once the answer is out belongs to the next.
     this.#deps.takeIn();
     takeShown(place);
+    place.isAnswering = false;
     if (!place.isAbandoned) this.#deps.post(reply);
+    else if (task.kind === 'tick') place.session?.control.forgetTick();
+  }
+
+  #abandon(place: Place, ids: readonly number[]): void {
+    place.questions = place.questions.filter(({ id }) => !ids.includes(id));
+    if (place.isAnswering) place.isAbandoned = true;
+    // The answer was on its way.
+    else if (place.lastTickId !== undefined && ids.includes(place.lastTickId)) place.session?.control.forgetTick();
   }
 
   #sessionOf(place: Place): PlanningSession {
@@ -192,6 +207,7 @@ const newPlace = (setup: PlanningSetup, kept: ControllerSnapshot | undefined): P
   questions: [],
   answered: 0,
   trainingSteps: 0,
+  isAnswering: false,
   isAbandoned: false,
 });
 

@@ -1,6 +1,6 @@
 import { type Observation, type PlanResult, stageId, variantId } from '@equipoise/core/model';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Planner } from './planner.js';
+import { Planner, PlanPreempted } from './planner.js';
 import { PlannerPool } from './planner-pool.js';
 import { onePlanTask as planTask, onePipelineSetup as setup } from './planning-setup.test-support.js';
 
@@ -138,7 +138,7 @@ describe('Planner', () => {
     const stuck = planner({}, 1);
     const asked = [stuck.ask(planTask), stuck.ask(planTask)];
     const refused = await Promise.allSettled(asked);
-    const reason = { message: 'the planning thread gave no answer within 0.001 s' };
+    const reason = { message: 'the planner worker gave no answer within 0.001 s' };
     expect(refused).toMatchObject([
       { status: 'rejected', reason },
       { status: 'rejected', reason },
@@ -159,10 +159,36 @@ describe('Planner', () => {
     expect(await one.ask(planTask)).toMatchObject({ kind: 'feasible' });
   });
 
+  it('is preempted at once while it plans for fifty stages, and plans again', { timeout: 60_000 }, async () => {
+    const names = Array.from({ length: 50 }, (_, i) => stageId(`s${i}`));
+    const [only] = spec.stages;
+    const stages = names.map((id) => ({ ...only, id })) as unknown as typeof spec.stages;
+    const edges = names.slice(1).map((to, i) => ({ from: names[i] as typeof to, to }));
+    const chain = {
+      ...spec,
+      stages,
+      edges,
+      slo: { latencyMs: 20_000, percentile: 99 },
+      sources: [{ name: 'input', to: names.slice(0, 1), tensors: [] }],
+      outputs: names.slice(-1).map((from) => ({ from })),
+      budget: { cpuCores: 200 },
+    };
+    const one = planner({ spec: chain, hostCores: 200 });
+    await one.ask({ kind: 'keep' });
+    const asked = one.ask(planTask);
+    const rejected = expect(asked).rejects.toBeInstanceOf(PlanPreempted);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const atMs = performance.now();
+    one.preempt();
+    await rejected;
+    expect(performance.now() - atMs).toBeLessThan(1000);
+    expect(await one.ask({ kind: 'keep' })).toMatchObject({ service: { corrections: [] } });
+  });
+
   it('rejects what waits when it is closed', async () => {
     const one = planner();
     const answer = one.ask(planTask);
-    const rejected = expect(answer).rejects.toThrow('the planning thread has ended');
+    const rejected = expect(answer).rejects.toThrow('the planner worker has ended');
     await one.close();
     await rejected;
   });

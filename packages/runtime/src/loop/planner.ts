@@ -40,8 +40,8 @@ export class Planner extends RpcClient {
 
   /** Abandons what waits: it rejects at once with `PlanPreempted`, and the worker ends its plan at the next verification. */
   preempt(): void {
-    this.connection?.thread.abandon(this, new PlanPreempted());
-    this.notify({ kind: 'abandon' });
+    const ids = this.connection?.thread.abandon(this, new PlanPreempted()) ?? [];
+    if (ids.length > 0) this.notify({ kind: 'abandon', ids });
   }
 
   /** Keeps a snapshot, or a part of it, in case that the thread ends. */

@@ -1,0 +1,101 @@
+/** A person preempts the loop: the plan that is being made, and the changes under way. */
+import type { Tick, TickAnswer } from '@equipoise/core/control';
+import type { ControlMode } from '@equipoise/core/model';
+import { describe, expect, it } from 'vitest';
+import { apply, LoopBench } from './control-loop.test-support.js';
+
+/** A planner that answers when the test says so. */
+function heldPlanner() {
+  const asked: Omit<Tick, 'observation' | 'pins'>[] = [];
+  let answer: (answer: TickAnswer) => void = () => {};
+  let abandoned = 0;
+  return {
+    asked,
+    answer: (of: TickAnswer) => answer(of),
+    abandonPlan: () => {
+      abandoned += 1;
+    },
+    decide: (_: unknown, circumstances: Omit<Tick, 'observation' | 'pins'>) => {
+      asked.push(circumstances);
+      return new Promise<TickAnswer>((resolve) => {
+        answer = resolve;
+      });
+    },
+    /** Resolves once the planner is asked. */
+    async isAsked(times = 1) {
+      while (asked.length < times) await Promise.resolve();
+    },
+    get abandoned() {
+      return abandoned;
+    },
+  };
+}
+
+describe('a plan that is being made', () => {
+  it('is not waited for: a turn comes at once, and the plan leaves no trace', async () => {
+    const planner = heldPlanner();
+    const { abandonPlan, decide } = planner;
+    const bench = new LoopBench({ abandonPlan, decide });
+    const ticking = bench.loop.tick();
+    await planner.isAsked();
+    expect(bench.loop.preempt()).toBe(false);
+    expect(await bench.loop.turn(async () => 'by hand')).toBe('by hand');
+    await ticking;
+    planner.answer({ decision: apply, trigger: 'plan' });
+    await bench.loop.settled();
+    expect(planner.abandoned).toBe(1);
+    expect([bench.applied, bench.kinds, await bench.records(), bench.faults.all]).toEqual([[], [], [], []]);
+  });
+
+  it('is told of a change by hand at the next tick, if it was preempted at this one', async () => {
+    const planner = heldPlanner();
+    const { abandonPlan, decide } = planner;
+    const bench = new LoopBench({ abandonPlan, decide });
+    await bench.loop.enact({ ...bench.seen }, apply, { trigger: 'manual', manual: { action: 'apply' } });
+    const first = bench.loop.tick();
+    await planner.isAsked();
+    bench.loop.preemptPlan();
+    await first;
+    const second = bench.loop.tick();
+    await planner.isAsked(2);
+    planner.answer({});
+    await second;
+    expect(planner.asked.map(({ changedByHand }) => changedByHand)).toEqual([true, true]);
+  });
+
+  it('is no decision to act once the mode is off', async () => {
+    const planner = heldPlanner();
+    let mode: ControlMode = 'auto';
+    const { abandonPlan, decide } = planner;
+    const bench = new LoopBench({ abandonPlan, decide, mode: () => mode });
+    const ticking = bench.loop.tick();
+    await planner.isAsked();
+    mode = 'off';
+    planner.answer({ decision: apply, trigger: 'plan' });
+    await ticking;
+    expect([bench.applied, bench.kinds, await bench.records()]).toEqual([[], [], []]);
+  });
+});
+
+it('changes of the loop that a person preempts give way, and what is left of them is given up', async () => {
+  let end: () => void = () => {};
+  let mode: ControlMode = 'auto';
+  const bench = new LoopBench({
+    mode: () => mode,
+    applyChange: () =>
+      new Promise((resolve) => {
+        end = resolve;
+      }),
+    preempt: () => end(),
+  });
+  const ticking = bench.loop.tick();
+  while (bench.kinds.length === 0) await Promise.resolve();
+  mode = 'advise';
+  expect(bench.loop.preempt()).toBe(true);
+  await bench.loop.turn(async () => {});
+  await ticking;
+  expect(await bench.records()).toMatchObject([
+    { decision: { kind: 'apply' }, outcome: { kind: 'given-up', message: 'the mode is advise now' } },
+  ]);
+  expect(bench.kinds).toEqual(['decided']);
+});
