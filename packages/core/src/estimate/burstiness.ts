@@ -33,7 +33,6 @@ function cachedFit(burstiness: Burstiness): BurstinessFit {
   return known;
 }
 
-/** Share of time in the high state for a rate skewness. */
 function highShare(skewness: number): number {
   const share = 0.5 * (1 - skewness / Math.sqrt(4 + skewness * skewness));
   return Math.max(0.05, Math.min(0.95, share));

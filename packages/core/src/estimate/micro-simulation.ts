@@ -74,13 +74,11 @@ class Replicas {
   }
 }
 
-/** Queue head: a request and the number of its items already taken. */
 interface Cursor {
   request: number;
   taken: number;
 }
 
-/** Moves `cursor` past the batch that starts at `startAtMs`. Returns its size. */
 function takeBatch(run: StageRun, startAtMs: number, cursor: Cursor): number {
   const { arrivedAtMs, itemsOf, maxBatchSize } = run;
   let size = 0;

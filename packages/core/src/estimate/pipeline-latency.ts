@@ -98,14 +98,12 @@ function commonDominator(a: Node, b: Node): Node {
   return x;
 }
 
-/** Law of the time from `from` to `node`, which `from` dominates. */
 function lawSince(from: Node, node: Node): LatencyLaw {
   let law = constantLaw(0);
   for (let at = node; at !== from; at = at.dominator as Node) law = sumLaw(at.law, law);
   return law;
 }
 
-/** Node that starts when `needed` previous nodes have finished and takes `own`. */
 function meet(before: readonly Node[], needed: number, own: LatencyLaw): Node {
   const dominator = before.reduce(commonDominator);
   const branches = before.map((node) => lawSince(dominator, node));

@@ -38,7 +38,6 @@ function processOf(felt: EffectiveBurstiness): ArrivalProcess {
   return felt.dispersion > 1 ? { kind: 'gamma', cv: Math.sqrt(felt.dispersion) } : { kind: 'poisson' };
 }
 
-/** Enough requests for the queue near saturation and for the bucket. */
 function requestsFor(shape: StageShape, loadFactor: number, requestsPerMs: number): number {
   const forQueue = FEWEST_REQUESTS / (2 * (1 - loadFactor));
   const forBucket = (BUCKET_FILLINGS * BURST_MS * requestsPerMs) / shape.curve.shareFraction;

@@ -109,7 +109,6 @@ const dispersionAxis = Float64Array.from(dispersionIndices, (i) => Math.log(comp
 
 const places: readonly Place[] = [0, 1, 2, 3].map(() => ({ index: 0, weight: 0 }));
 
-/** Adds one law of a company, interpolated at `places`, to `answer`. */
 function addCompany(company: Company, wholes: number, to: { answer: TableAnswer; share: number }): void {
   const [n, b, s, load] = places as readonly [Place, Place, Place, Place];
   const parts = company.laws === 2 ? wholes : 0;

@@ -110,7 +110,6 @@ function fillUpper(law: SojournLaw, shape: StageShape, load: SteadyLoad): number
   return meanBatchSize;
 }
 
-/** Moves the upper bound `law` toward the maximum of the lower bounds. */
 function lowerToward(law: SojournLaw, shape: StageShape, load: SteadyLoad): void {
   const { lower } = boundsOf(shape.curve, shape.maxBatchSize);
   if (lower.length === 0) return;
@@ -128,7 +127,6 @@ function lowerToward(law: SojournLaw, shape: StageShape, load: SteadyLoad): void
 
 const spreads = new WeakMap<ServiceLaw, Float64Array>();
 
-/** Relative deviation of a service time from its mean, at each of `lawFractions`. */
 function spreadOf(service: ServiceLaw): Float64Array {
   const known = spreads.get(service);
   if (known !== undefined) return known;

@@ -32,7 +32,6 @@ export function smoothedRate({ arrivalsPerSecond }: LoadObservation, horizonMs =
   return { method: 'smoothed-rate', meanRps, upperRps };
 }
 
-/** Rate and slope at the end of a window, with Poisson variances. */
 interface RateFit {
   readonly presentRps: number;
   readonly slopeRpsPerS: number;

@@ -65,7 +65,6 @@ function frontOf(problem: SurrogateProblem, tolerance: number): SurrogateFrontie
   return sweeps ? surrogateFrontier(problem, tolerance) : steppedFrontier(problem, tolerance);
 }
 
-/** At most `most` points: the ends and those nearest to equal PAS steps. */
 function thinPoints(points: readonly FrontierChoice[], most: number): readonly FrontierChoice[] {
   if (points.length <= most) return points;
   const [first, last] = [points[0]?.pas as number, points.at(-1)?.pas as number];

@@ -209,7 +209,6 @@ class Simulation implements ServingEffects<number, undefined, AppError> {
     for (const item of replica.batch) this.#scheduler.failItem(item, failure, this.#nowMs);
   }
 
-  /** Reports replicas that left service during a call to the policies. */
   #settleFleet(): void {
     this.#fleet.settle(this.#nowMs);
     this.#noteUse();

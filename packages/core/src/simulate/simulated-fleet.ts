@@ -77,7 +77,6 @@ export class SimulatedFleet implements FleetEffects {
   /** By replica: the scheduler may start a batch before it returns the new replica. */
   readonly #engineOf = new Map<ReplicaId, Engine>();
   readonly #starts: Start[] = [];
-  /** Replicas that became unhealthy during a call to the request policies. */
   readonly #unfit: ReplicaId[] = [];
   /** Replicas that left service during a call to the request policies, which must not be re-entered. */
   readonly #left: ReplicaId[] = [];

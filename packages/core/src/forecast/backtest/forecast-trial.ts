@@ -172,7 +172,6 @@ interface Stretch {
   readonly advance: Advance;
 }
 
-/** Rolls over the bins of a stretch and records the forecast before each. */
 function roll(start: RollingBacktest, { request, byName, from, end, advance }: Stretch) {
   const { maximaRps } = request.series;
   const forecasts = start.entries.map(() => newForecasts(end - from));

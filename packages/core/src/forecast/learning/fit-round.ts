@@ -63,7 +63,6 @@ function trainingOf(round: FitRound, scoring: boolean): TrainingPeaks {
   return trainingPeaks(Float64Array.from(seen), round.task);
 }
 
-/** Score on the last fifth of a method trained on the rest. */
 function validationScore(round: FitRound, trained: TrainedForecaster, method: ForecastMethod): Score {
   const { task, historyRps } = round;
   const methods: MethodsByName = new Map([[method.name, method]]);

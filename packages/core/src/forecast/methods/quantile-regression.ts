@@ -116,7 +116,6 @@ function improveCoefficients(
   return Array.from(solveSymmetric(system));
 }
 
-/** Adds one example to the lower triangle and the right side. */
 function accumulate(
   { matrix, right }: { readonly matrix: Float64Array; readonly right: Float64Array },
   row: Float64Array,

@@ -16,7 +16,6 @@ const LEVEL_WEIGHT = 0.4;
 const RATIO_GAIN = 3;
 const LEAST_INPUT = -3;
 
-/** Smoothed level of the values from `at` on, plus half a request. */
 function levelOf(maximaRps: Float64Array, at: number, lags: number): number {
   let level = maximaRps[at] as number;
   for (let k = 1; k < lags; k++) level += LEVEL_WEIGHT * ((maximaRps[at + k] as number) - level);

@@ -17,7 +17,6 @@ function frozenVariant(stage: StageSpec, end: FrozenEnd): StagePins {
   return sorted[0] === undefined ? {} : { variantId: sorted[0].id };
 }
 
-/** Plans with frozen variants. Owner pins win, so other variants can be compared. */
 function planFa2(problem: PlanningProblem, end: FrozenEnd, verify?: VerifyPlan): PlanResult {
   const objective = { kind: 'min-cost', accuracyFloor: 0 } as const;
   return optimize(

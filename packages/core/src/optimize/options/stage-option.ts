@@ -72,7 +72,6 @@ interface OptionRun {
   readonly capacityRps: number;
 }
 
-/** Option of a replica kind with given size and times. */
 function optionOf(prepared: PreparedStage, kind: ReplicaKind, run: OptionRun, times: OptionTimes): StageOption {
   const { variant, variantIndex, curve, resources } = kind;
   const { maxBatchSize, replicas } = run;

@@ -95,7 +95,6 @@ function findPlan(problem: PlanningProblem, verify: VerifyPlan | undefined): Fou
   return outcome.kind === 'found' ? outcome.found : undefined;
 }
 
-/** Plan of least latency within budget and floor, and its verification. */
 interface Fastest {
   readonly plan: Plan;
   readonly verify: VerifyPlan | undefined;

@@ -230,7 +230,6 @@ export class LevelSearch {
     return second.verified || second.verdict.latencyMs < attempt.verdict.latencyMs ? second : attempt;
   }
 
-  /** Proof left after replacing the solver's choice: its advantage is the gap. */
   #repairedSolution({ solution, choice }: Attempt, by: SurrogateChoice): Solution {
     const [own, repairedTo] = [this.#valueOf(choice), this.#valueOf(by)];
     const lost = Math.abs(own - repairedTo) / Math.max(1e-12, Math.abs(own), Math.abs(repairedTo));

@@ -119,7 +119,6 @@ class TableSearch {
     this.#openBound = Math.max(this.#openBound, bound);
   }
 
-  /** True if no box of at most this log PAS can be better. */
   #isHopeless(bound: number): boolean {
     const { objective } = this.#problem;
     if (objective.kind === 'min-cost') return Math.exp(bound) < objective.accuracyFloor * (1 - LOG_PAS_TIE);

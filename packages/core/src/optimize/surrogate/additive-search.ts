@@ -43,7 +43,6 @@ function secondGoal({ objective }: SurrogateProblem, value: number): LabelGoal |
   }
 }
 
-/** Problem with only the options that an equally good choice can contain. */
 function onlyCandidates({ problem, solution: { candidates } }: SolvedGoal): SurrogateProblem {
   const stages = problem.stages.slice();
   problem.graph.order.forEach((stage, v) => {
@@ -53,7 +52,6 @@ function onlyCandidates({ problem, solution: { candidates } }: SolvedGoal): Surr
   return { ...problem, stages };
 }
 
-/** Gap between value and bound, as a fraction of the larger. */
 function gapOf({ objective }: SurrogateProblem, { incumbent, upperBound, optimal }: LabelSolution): number {
   if (optimal || incumbent === undefined) return optimal ? 0 : 1;
   if (objective.kind === 'max-accuracy') return 1 - Math.exp(incumbent.value - upperBound);

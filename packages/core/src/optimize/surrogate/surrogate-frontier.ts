@@ -92,7 +92,6 @@ interface NearPoint {
   readonly score: number;
 }
 
-/** Bound at the cost of a scaffold point, with its label terms. */
 interface PricedPoint extends ScaffoldPoint {
   readonly multipliers: Multipliers;
   readonly terms: readonly StepTerms[];

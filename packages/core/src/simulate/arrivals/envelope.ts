@@ -28,7 +28,6 @@ export function envelopeArrivals(envelope: ArrivalEnvelope, durationMs: number):
   };
 }
 
-/** Arrivals of the next second after the `recent` ones, newest first. */
 function nextArrivals(envelope: ArrivalEnvelope, recent: readonly number[]): number {
   const room = envelope.map(({ windowS, arrivals }) =>
     recent.slice(0, windowS - 1).reduce((sum, count) => sum - count, arrivals),
