@@ -53,15 +53,12 @@ describe('equipoise simulate', () => {
     ['a plan', ['--plan', 'plan.json', ...steady]],
     ['the control loop', ['--policy', 'equipoise', ...steady]],
     ['a shipped load', ['--plan', 'plan.json', '--load', 'bursty']],
-  ])(
-    'prints the same bytes for the same seed, up to elapsedMs on its last line: %s',
-    async (_, args) => {
-      const printed = await Promise.all([1, 2].map(() => simulate('--json', ...args, '--seed', '7')));
-      const [first, again] = printed.map(({ stdout }) => /^([\s\S]*) {2}"elapsedMs": [\d.]+\n\}\n$/.exec(stdout)?.[1]);
-      expect(first).toMatch(/"decisions": \d+,\n$/);
-      expect(again).toBe(first);
-    },
-  );
+  ])('prints the same bytes for the same seed, up to elapsedMs on its last line: %s', async (_, args) => {
+    const printed = await Promise.all([1, 2].map(() => simulate('--json', ...args, '--seed', '7')));
+    const [first, again] = printed.map(({ stdout }) => /^([\s\S]*) {2}"elapsedMs": [\d.]+\n\}\n$/.exec(stdout)?.[1]);
+    expect(first).toMatch(/"decisions": \d+,\n$/);
+    expect(again).toBe(first);
+  });
 
   it('runs the control loop with a policy', async () => {
     const [ours, cheapest] = await Promise.all(
