@@ -17,10 +17,10 @@ import type { RunningPlan, RunningStage } from '../../model/running-plan.js';
 import { canaryFractions } from '../rollout/canary.js';
 import { coresDuringChange, coresOf, startableReplicas } from '../rollout/headroom.js';
 import { newReplicasFor } from '../rollout/share.js';
-import { canaryFailed, closingError, noRoom, tooSlow } from './change-errors.js';
+import { closingError, noRoom, tooSlow } from './change-errors.js';
+import { FleetCanaries } from './fleet-canaries.js';
 import type { ChangeEnd, FleetEffects, FleetLimits } from './fleet-effects.js';
 import { type FleetReplica, FleetStage } from './fleet-stage.js';
-import { StageCanary } from './stage-canary.js';
 import { canarySteps, isOfKind, reachesPlan, stageSteps } from './stage-steps.js';
 
 interface QueuedChange {
@@ -41,6 +41,7 @@ export class FleetScheduler {
   readonly #limits: FleetLimits;
   readonly #effects: FleetEffects;
   readonly #stages: ReadonlyMap<StageId, FleetStage>;
+  readonly #canaries: FleetCanaries;
   readonly #stageOf = new Map<ReplicaId, FleetStage>();
   readonly #waiting: QueuedChange[] = [];
   #active: ActiveChange | undefined;
@@ -58,6 +59,14 @@ export class FleetScheduler {
     this.#limits = limits;
     this.#effects = effects;
     this.#stages = new Map(stageIds.map((id) => [id, new FleetStage(id)]));
+    this.#canaries = new FleetCanaries(limits, effects, {
+      retire: (stage, id) => this.#retire(stage, id),
+      giveUp: (stage, failure) => this.#giveUp(stage, failure),
+      setStartsEnd: (stage, atMs) => this.#setStartsEnd(stage, atMs),
+      markDirty: () => {
+        this.#unseen = true;
+      },
+    });
   }
 
   /** Are changes under way or waiting? */
@@ -148,7 +157,7 @@ export class FleetScheduler {
       if (replica.forChange && this.#active?.stage === stage) this.#abort(this.#active, failure, nowMs);
       else {
         stage.restartEnded(nowMs);
-        if (stage.canary !== undefined) this.#dropCanary(stage);
+        this.#canaries.drop(stage);
         if (replica.forChange && stage.isOnItsOwn) stage.turnBackAlone(nowMs);
         else stage.markMissing(nowMs);
         this.#effects.restartFailed(stage.id, failure);
@@ -163,7 +172,7 @@ export class FleetScheduler {
     if (stage === undefined || replica === undefined) return false;
     this.#nowMs = nowMs;
     this.#remove(stage, id);
-    if (replica.status === 'ready' && stage.canary !== undefined) this.#loseInCanary(stage, replica);
+    if (replica.status === 'ready' && stage.canary !== undefined) this.#canaries.lose(stage, replica);
     else if (replica.status === 'ready' && stage.target !== undefined && isOfKind(replica, stage.target)) {
       stage.markLost(replica, nowMs);
     }
@@ -180,7 +189,7 @@ export class FleetScheduler {
     const { stage, replica } = this.#find(id);
     if (stage === undefined || replica?.status !== 'ready') return;
     this.#effects.drain(stage.id, this.#retire(stage, id));
-    if (stage.canary !== undefined) this.#loseInCanary(stage, replica);
+    if (stage.canary !== undefined) this.#canaries.lose(stage, replica);
     else if (stage.target !== undefined && isOfKind(replica, stage.target)) {
       stage.markLost(replica, nowMs);
     }
@@ -206,10 +215,10 @@ export class FleetScheduler {
   #advanceStage(stage: FleetStage, nowMs: number): void {
     if (stage.retryAtMs <= nowMs) stage.forgetFailed();
     if (stage.aloneEndsAtMs <= nowMs) {
-      if (stage.canary !== undefined) this.#dropCanary(stage);
+      this.#canaries.drop(stage);
       stage.endAloneStarts(nowMs);
     }
-    if (stage.canary !== undefined && stage.canary.lookAtMs <= nowMs) this.#lookAtCanary(stage, stage.canary, nowMs);
+    this.#canaries.look(stage, nowMs);
     for (const replica of stage.replicas.values()) if (replica.patienceEndsAtMs <= nowMs) replica.overdue = true;
   }
 
@@ -222,7 +231,7 @@ export class FleetScheduler {
       onEnd({ kind: 'failed', failure: closingError(change.stageId) });
     this.#nowMs = nowMs;
     for (const stage of this.#stages.values()) {
-      if (stage.canary !== undefined) this.#rollBack(stage, closingError(stage.id));
+      if (stage.canary !== undefined) this.#giveUp(stage, closingError(stage.id));
     }
     this.#settle(nowMs);
   }
@@ -282,9 +291,9 @@ export class FleetScheduler {
     // A first plan has nothing to preempt.
     if (stage.target === undefined) this.#fromCores = Math.max(this.#fromCores, coresOf(this.#plansInForce()));
     stage.forgetFailed();
-    this.#endOtherCanary(stage, change);
+    this.#canaries.endOther(stage, change);
     stage.headFor(change.to);
-    if (isTried && stage.canary === undefined) this.#beginCanary(stage, change.to);
+    if (isTried && stage.canary === undefined) this.#canaries.begin(stage, change.to);
   }
 
   #hasRoom(stage: FleetStage, to: StagePlan): boolean {
@@ -314,7 +323,7 @@ export class FleetScheduler {
     };
     const { canary } = stage;
     const steps = canary ? canarySteps(present, headroom, canary.target) : stageSteps(present, headroom);
-    if (canary !== undefined) this.#followCanary(stage, canary, steps.state);
+    if (canary !== undefined) this.#canaries.follow(stage, { state: steps.state, nowMs: this.#nowMs });
     else if (steps.state === 'no-room') this.#stop(stage, target);
     for (const id of steps.forget) this.#remove(stage, id);
     for (const id of steps.discard) this.#retire(stage, id);
@@ -335,77 +344,15 @@ export class FleetScheduler {
     return present + startableReplicas(free, to.resources.cpuCores) >= first;
   }
 
-  #beginCanary(stage: FleetStage, to: StagePlan): void {
-    stage.canary = new StageCanary();
-    this.#effects.openCanary(stage.id, to);
-  }
-
-  /** Ends a canary of the stage that the next change does not continue. */
-  #endOtherCanary(stage: FleetStage, { atOnce, to }: Change): void {
-    if (stage.canary === undefined || stage.target === undefined) return;
-    const goesOn = isOfKind(to, stage.target);
-    if (goesOn && atOnce === true) this.#closeCanary(stage);
-    else if (!goesOn) this.#dropCanary(stage);
-  }
-
-  #followCanary(stage: FleetStage, canary: StageCanary, state: 'under-way' | 'arrived' | 'no-room'): void {
-    if (canary.raise(stage.readyFraction)) this.#effects.shareCanary(stage.id, canary.fraction);
-    if (state === 'under-way' || canary.fraction === 0) return;
-    canary.measure(this.#nowMs);
-    // The starts of this step are done; those of the next have the whole time again.
-    this.#setStartsEnd(stage, Number.POSITIVE_INFINITY);
-  }
-
-  #lookAtCanary(stage: FleetStage, canary: StageCanary, nowMs: number): void {
-    const percentile = this.#limits.canary?.percentile ?? 0;
-    const verdict = canary.look(this.#effects.canaryCounts(stage.id), { percentile, nowMs });
-    if (verdict.kind === 'open') return;
-    if (verdict.kind === 'failed') {
-      const { variantId } = stage.target as StagePlan;
-      this.#rollBack(stage, canaryFailed(stage.id, { variantId, fraction: canary.fraction, why: verdict.why }));
-      return;
-    }
-    this.#setStartsEnd(stage, nowMs + this.#limits.maxSurgeMs);
-    if (verdict.kind === 'passed' && !canary.hasPassed) return;
-    stage.served.add((stage.target as StagePlan).variantId);
-    this.#closeCanary(stage);
-  }
-
-  /** A canary that loses a replica has failed. Without an old replica the others need it whole. */
-  #loseInCanary(stage: FleetStage, replica: FleetReplica): void {
-    const { canary, target } = stage;
-    if (canary === undefined || target === undefined) return;
-    const why = isOfKind(replica, target)
-      ? 'a replica of it was lost'
-      : 'the old variant lost a replica and needs all of them';
-    this.#rollBack(stage, canaryFailed(stage.id, { variantId: target.variantId, fraction: canary.fraction, why }));
-  }
-
-  #rollBack(stage: FleetStage, failure: unknown): void {
+  /** Ends what leads to a failed canary: the change that waits for it, or the stage by itself. */
+  #giveUp(stage: FleetStage, failure: unknown): void {
     if (this.#active?.stage === stage) {
       this.#abort(this.#active, failure, this.#nowMs);
       return;
     }
-    this.#dropCanary(stage);
+    this.#canaries.drop(stage);
     stage.turnBackAlone(this.#nowMs);
     this.#effects.restartFailed(stage.id, failure);
-    this.#unseen = true;
-  }
-
-  /** Takes the new replicas out of service at once, then closes the canary. */
-  #dropCanary(stage: FleetStage): void {
-    this.#effects.shareCanary(stage.id, 0);
-    for (const { replicaId: id, status, ...kind } of stage.all()) {
-      if (stage.target === undefined || !isOfKind(kind, stage.target)) continue;
-      if (status === 'starting') this.#retire(stage, id);
-      if (status === 'ready') this.#effects.drain(stage.id, this.#retire(stage, id));
-    }
-    this.#closeCanary(stage);
-  }
-
-  #closeCanary(stage: FleetStage): void {
-    stage.canary = undefined;
-    this.#effects.closeCanary(stage.id);
     this.#unseen = true;
   }
 
@@ -443,7 +390,7 @@ export class FleetScheduler {
   /** Cancels the change: back to the plan before, or as far as a growth has come. */
   #abort(active: ActiveChange, failure: unknown, nowMs: number): void {
     active.failure ??= { cause: failure };
-    if (active.stage.canary !== undefined) this.#dropCanary(active.stage);
+    this.#canaries.drop(active.stage);
     active.startsEndAtMs = Number.POSITIVE_INFINITY;
     active.stage.turnBack(active.previous, nowMs);
     this.#unseen = true;

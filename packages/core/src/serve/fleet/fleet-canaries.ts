@@ -1,0 +1,105 @@
+/** Canaries of a fleet: what they start, share, judge and take out of service. */
+import type { Change } from '../../model/change.js';
+import type { ReplicaId } from '../../model/ids.js';
+import type { StagePlan } from '../../model/plan.js';
+import { canaryFailed } from './change-errors.js';
+import type { FleetEffects, FleetLimits } from './fleet-effects.js';
+import type { FleetReplica, FleetStage } from './fleet-stage.js';
+import { StageCanary } from './stage-canary.js';
+import { isOfKind, type StageSteps } from './stage-steps.js';
+
+/** The fleet as its canaries see it. */
+export interface CanaryHost {
+  /** Marks a replica as draining. */
+  retire(stage: FleetStage, id: ReplicaId): FleetReplica;
+  /** Ends the change that waits for the canary, which drops it. */
+  giveUp(stage: FleetStage, failure: unknown): void;
+  /** Sets the deadline for the starts of a stage. */
+  setStartsEnd(stage: FleetStage, atMs: number): void;
+  markDirty(): void;
+}
+
+/** Opens, follows and ends the canaries of a fleet. */
+export class FleetCanaries {
+  readonly #limits: FleetLimits;
+  readonly #effects: FleetEffects;
+  readonly #host: CanaryHost;
+
+  constructor(limits: FleetLimits, effects: FleetEffects, host: CanaryHost) {
+    this.#limits = limits;
+    this.#effects = effects;
+    this.#host = host;
+  }
+
+  begin(stage: FleetStage, to: StagePlan): void {
+    stage.canary = new StageCanary();
+    this.#effects.openCanary(stage.id, to);
+  }
+
+  /** Ends a canary of the stage that the next change does not continue. */
+  endOther(stage: FleetStage, { atOnce, to }: Change): void {
+    if (stage.canary === undefined || stage.target === undefined) return;
+    const goesOn = isOfKind(to, stage.target);
+    if (goesOn && atOnce === true) this.#close(stage);
+    else if (!goesOn) this.drop(stage);
+  }
+
+  /** Gives the canary what its ready replicas carry, and measures once all of the step are ready. */
+  follow(stage: FleetStage, { state, nowMs }: Pick<StageSteps, 'state'> & { readonly nowMs: number }): void {
+    const { canary } = stage;
+    if (canary === undefined) return;
+    if (canary.raise(stage.readyFraction)) this.#effects.shareCanary(stage.id, canary.fraction);
+    if (state === 'under-way' || canary.fraction === 0) return;
+    canary.measure(nowMs);
+    // The starts of this step are done; those of the next have the whole time again.
+    this.#host.setStartsEnd(stage, Number.POSITIVE_INFINITY);
+  }
+
+  /** Judges the canary if that is due. */
+  look(stage: FleetStage, nowMs: number): void {
+    const { canary } = stage;
+    if (canary === undefined || canary.lookAtMs > nowMs) return;
+    const percentile = this.#limits.canary?.percentile ?? 0;
+    const verdict = canary.look(this.#effects.canaryCounts(stage.id), { percentile, nowMs });
+    if (verdict.kind === 'open') return;
+    if (verdict.kind === 'failed') {
+      this.#fail(stage, verdict.why);
+      return;
+    }
+    this.#host.setStartsEnd(stage, nowMs + this.#limits.maxSurgeMs);
+    if (verdict.kind === 'passed' && !canary.hasPassed) return;
+    if (stage.target !== undefined) stage.served.add(stage.target.variantId);
+    this.#close(stage);
+  }
+
+  /** A canary that loses a replica has failed. Without an old replica the others need it whole. */
+  lose(stage: FleetStage, replica: FleetReplica): void {
+    const isNew = stage.target !== undefined && isOfKind(replica, stage.target);
+    this.#fail(stage, isNew ? 'a replica of it was lost' : 'the old variant lost a replica and needs all of them');
+  }
+
+  /** Takes the new replicas out of service at once, then closes the canary, if there is one. */
+  drop(stage: FleetStage): void {
+    if (stage.canary === undefined) return;
+    this.#effects.shareCanary(stage.id, 0);
+    for (const { replicaId: id, status, ...kind } of stage.all()) {
+      if (stage.target === undefined || !isOfKind(kind, stage.target)) continue;
+      if (status === 'starting') this.#host.retire(stage, id);
+      if (status === 'ready') this.#effects.drain(stage.id, this.#host.retire(stage, id));
+    }
+    this.#close(stage);
+  }
+
+  #fail(stage: FleetStage, why: string): void {
+    const { canary, target } = stage;
+    if (canary === undefined || target === undefined) return;
+    const { variantId } = target;
+    this.#host.giveUp(stage, canaryFailed(stage.id, { variantId, fraction: canary.fraction, why }));
+  }
+
+  #close(stage: FleetStage): void {
+    stage.canary = undefined;
+    this.#effects.closeCanary(stage.id);
+    this.#host.markDirty();
+  }
+}
