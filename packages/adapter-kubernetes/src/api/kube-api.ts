@@ -2,8 +2,8 @@ import { AppError } from '@equipoise/core/model';
 import type { KubeObject, ObjectRef, ResourceType } from './kube-object.js';
 
 /**
- * Port to the Kubernetes API. Expected outcomes are values: a missing object, a refused write, an expired resource
- * version. All other failures reject with AppError: UNREACHABLE without an answer, otherwise CLUSTER_REFUSED.
+ * Port to the Kubernetes API. Expected outcomes are values: a missing object, a refused write, an expired version.
+ * Other failures reject with AppError UNREACHABLE or CLUSTER_REFUSED.
  */
 
 /** Objects of a resource, in one namespace or in all. */
@@ -16,7 +16,7 @@ export interface Selection<T extends KubeObject = KubeObject> {
   readonly fieldSelector?: string;
 }
 
-/** One page of a list. All pages have the same resource version, from which a watch continues. */
+/** A page of a list. All pages have one resource version, from which a watch continues. */
 export type ListPage<T extends KubeObject = KubeObject> =
   | {
       readonly kind: 'page';
@@ -42,7 +42,7 @@ export interface RefusalCause {
   readonly reason?: string | undefined;
 }
 
-/** A write refused because of the state of the object. `conflict` includes fields owned by another manager. */
+/** Refused because of the state of the object. `conflict` includes fields of another manager. */
 export interface Refused {
   readonly kind: 'refused';
   readonly reason: 'already-exists' | 'conflict' | 'not-found' | 'invalid';
@@ -72,7 +72,7 @@ export interface DeleteOptions {
   readonly graceSeconds?: number;
 }
 
-/** The calls. `apply` owns exactly the given fields: fields of the previous apply that are missing now are removed. */
+/** `apply` owns exactly the given fields and removes those of its previous apply that are missing. */
 export interface KubeApi {
   get<T extends KubeObject>(ref: ObjectRef<T>): Promise<T | undefined>;
   list<T extends KubeObject>(

@@ -4,9 +4,9 @@ import type { KubeObject, ObjectRef, ResourceType } from '../api/kube-object.js'
 import { orAborted, wait } from './wait.js';
 
 /**
- * Leader election by a Lease, as in client-go. Remote clocks are not trusted: a follower takes a lease that it has seen
- * unchanged for its whole duration. A leader stops `renewWithinMs` after it sent its last renewal, before any other can
- * take over. This holds if clocks run at about the same speed.
+ * Leader election by a Lease, as in client-go. A follower takes a lease that it has seen unchanged for its whole
+ * duration. A leader stops `renewWithinMs` after its last renewal, before any other can take over, if clocks run at
+ * about the same speed.
  */
 
 /** In ms; `retryMs` < `renewWithinMs` < `durationMs`. */
@@ -34,7 +34,7 @@ export interface Candidacy {
   readonly identity: string;
 }
 
-/** Callbacks of a candidate. `lead` works until its signal aborts; all work has stopped when it resolves. */
+/** `lead` works until its signal aborts; all work has stopped when it resolves. */
 export interface Leadership {
   lead(signal: AbortSignal): Promise<void>;
   onHolder?(holder: string): void;

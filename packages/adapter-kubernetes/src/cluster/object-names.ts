@@ -1,15 +1,12 @@
 /**
- * Names and labels of the objects of a pipeline. A name joins pipeline, stage and variant by `--`, so that different
- * choices never share a name. Names that are too long or have characters that Kubernetes forbids end in a digest of the
- * original names.
+ * Names and labels of objects. A name joins pipeline, stage and variant by `--`, so that different choices never share
+ * one. Too long names, or ones with forbidden characters, end in a digest.
  */
 import { createHash } from 'node:crypto';
 
 export type Labels = Readonly<Record<string, string>>;
 
-/**
- * Suffixes of Kubernetes and of the engines (`-predictor`, a revision digest) must still fit a label of 63 characters.
- */
+/** Suffixes of Kubernetes and of the engines must still fit a label of 63 characters. */
 const MOST_CHARACTERS = 52;
 const DIGEST_CHARACTERS = 8;
 const MOST_IN_LABEL = 63;

@@ -99,7 +99,7 @@ export const isRouter = (object: KubeObject): boolean => partOf(object) === 'rou
 /** True for objects of the canary router. */
 export const isCanaryRouter = (object: KubeObject): boolean => partOf(object) === 'next';
 
-/** True for pods that ended for good, such as evicted ones. They hold no resources, and their address may be reused. */
+/** Ended for good, such as evicted pods. They hold no resources, and their address may be reused. */
 export const hasEnded = ({ status }: ObservedPod): boolean => ['Failed', 'Succeeded'].includes(status?.phase ?? '');
 
 /** True for pods that accept requests. */

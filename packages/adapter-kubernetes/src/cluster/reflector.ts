@@ -1,7 +1,6 @@
 /**
- * A local copy of the objects of a selection, by list and watch. An ended watch resumes at its version. A silent watch
- * counts as broken, since half-open connections report nothing. An expired version leads to a new list, whose
- * differences are reported as changes. Failures back off.
+ * A local copy of the objects of a selection, by list and watch. An ended watch resumes at its version; a silent one
+ * counts as broken. An expired version leads to a new list, whose differences count as changes.
  */
 import type { AlarmClock, Rng } from '@equipoise/core/model';
 import type { KubeApi, Selection, WatchEvent } from '../api/kube-api.js';
@@ -18,9 +17,9 @@ export interface ReflectorDeps {
 
 export interface ReflectorLimits {
   readonly pageSize: number;
-  /** Range for the duration of a watch, in ms. It is random so that watches of many clients do not end together. */
+  /** Range of the duration of a watch, in ms; random, so that watches do not end together. */
   readonly watchMs: { readonly shortest: number; readonly longest: number };
-  /** A watch without any event for this long (ms) is dropped. Servers send a bookmark about every minute. */
+  /** A watch without an event for this long (ms) is dropped. Servers send a bookmark about every minute. */
   readonly silenceMs: number;
   readonly retry: RetryDelays;
 }

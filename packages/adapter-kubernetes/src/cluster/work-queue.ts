@@ -1,7 +1,6 @@
 /**
- * Queue of keys that need a pass. A key is queued at most once and has at most one pass at a time. Requests during a
- * pass, and during the rest after it, lead to one more pass: the rest collects the many events of a rollout. Failed
- * passes back off.
+ * Queue of keys that need a pass, each at most once in the queue and at work. Requests during a pass, and during the
+ * rest after it, lead to one more pass. Failed passes back off.
  */
 import type { AlarmClock, Rng } from '@equipoise/core/model';
 import { type RetryDelays, retryDelayMs } from './retry-delay.js';
@@ -73,7 +72,7 @@ export class WorkQueue {
     this.#alarms.set(key, { atMs, cancel });
   }
 
-  /** Works until `signal` aborts; resolves when the last pass has ended. Waiting keys are kept for the next run. */
+  /** Works until `signal` aborts; resolves when the last pass has ended. */
   async run(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     this.#running = true;

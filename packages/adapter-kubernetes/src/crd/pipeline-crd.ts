@@ -9,10 +9,7 @@ import { validationRules } from './validation-rules.js';
 const [GROUP = '', VERSION = ''] = API_VERSION.split('/');
 const PLURAL = 'inferencepipelines';
 
-/**
- * Bounds that only a cluster has. An API server estimates the cost of a rule from the largest object that the schema admits. It refuses
- * expensive definitions, so every list and text below a rule needs a bound.
- */
+/** An API server estimates the cost of rules from these bounds and refuses expensive definitions. */
 const maxItems: Additions['maxItems'] = {
   'spec.sources': 1,
   'spec.sources[].tensors': 32,
@@ -56,9 +53,7 @@ const listKeys: Additions['listKeys'] = {
   'spec.outputs': ['from'],
 };
 
-/**
- * On a cluster the default mode is advise. `runTimeoutMs` has no default, since stages without code must not have it.
- */
+/** On a cluster the default mode is advise. Stages without code must not have `runTimeoutMs`, so it has no default. */
 const defaults: Additions['defaults'] = {
   'spec.control.mode': 'advise',
   'spec.stages[].runTimeoutMs': undefined,

@@ -1,11 +1,10 @@
 /**
- * Status of an `InferencePipeline`, as types and as a schema. `plan` has the form of `equipoise plan --json`; null is
- * an unbounded latency.
+ * Status of an `InferencePipeline`, as types and as a schema. `plan` is that of `equipoise plan --json`; null is an
+ * unbounded latency.
  */
 import type { Plan } from '@equipoise/core/model';
 import type { StructuralSchema } from './structural-schema.js';
 
-/** The object is valid, a plan exists, its replicas run, the SLO is met, something is wrong. */
 export const conditionTypes = ['Accepted', 'Planned', 'Ready', 'SLOMet', 'Degraded'] as const;
 
 /** A condition as in Kubernetes; the time is in RFC 3339. */

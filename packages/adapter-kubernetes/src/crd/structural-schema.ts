@@ -1,7 +1,6 @@
 /**
- * JSON Schema of the pipeline file as a structural schema of a custom resource definition: every node has a type,
- * alternatives define nothing, and exclusive bounds are flags. Fields of several types (a number or a list) have no
- * type and keep their content; the operator checks them.
+ * JSON Schema as a structural schema of a custom resource definition: every node has a type, alternatives define
+ * nothing, exclusive bounds are flags. Fields of several types stay open; the operator checks them.
  */
 import type { JsonSchemaNode } from '@equipoise/pipeline-file';
 
@@ -74,7 +73,7 @@ function defaultOf(node: JsonSchemaNode, path: string, { defaults }: Additions):
   return value === undefined ? {} : { default: value };
 }
 
-/** A server evaluates rules on a default as written, so it must contain the defaults of its fields. */
+/** Servers evaluate rules on a default as written, so it needs the defaults of its fields. */
 function withInnerDefaults(schema: StructuralSchema): StructuralSchema {
   const { default: given, properties } = schema;
   if (typeof given !== 'object' || given === null || Array.isArray(given) || properties === undefined) return schema;
@@ -157,7 +156,7 @@ function boundsOf({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Json
   };
 }
 
-/** Alternatives that are mappings: all their fields are known, and a rule requires those of exactly one. */
+/** Alternatives that are mappings: all fields are known, and a rule requires those of exactly one. */
 function oneOfObjects(alternatives: readonly JsonSchemaNode[], path: string, additions: Additions): StructuralSchema {
   const merged = Object.assign({}, ...alternatives.map(({ properties }) => properties)) as Record<
     string,

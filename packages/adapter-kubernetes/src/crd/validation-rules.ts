@@ -1,6 +1,6 @@
 /**
- * Rules over several fields in CEL, by path. Each repeats a rule of `semantic-checks` in pipeline-file; a test compares
- * them. The operator checks the rest (cycles, conditions, mixed types) and reports it in the condition Accepted.
+ * Rules over several fields in CEL. Each repeats a rule of `semantic-checks` in pipeline-file; a test compares them.
+ * The operator checks the rest and reports it in the condition Accepted.
  */
 import type { ValidationRule } from './structural-schema.js';
 

@@ -1,6 +1,6 @@
 /**
- * Writes the objects of pipelines, but only those that changed since the last write. A write that the watch has not
- * shown yet counts as done for some seconds, then it is checked again.
+ * Writes objects that changed since the last write. A write that the watch has not shown yet counts as done for some
+ * seconds.
  */
 import { createHash } from 'node:crypto';
 import { AppError, type Clock } from '@equipoise/core/model';
@@ -45,10 +45,7 @@ export class ChildWriter {
     this.#deps = base;
   }
 
-  /**
-   * Writes objects of a pipeline; `live` are the observed ones by `childId`. Workloads come last, after all that their
-   * pods need.
-   */
+  /** `live` are the observed objects by `childId`. Workloads come last, after all that their pods need. */
   async apply(
     pipeline: string,
     objects: readonly KubeObject[],

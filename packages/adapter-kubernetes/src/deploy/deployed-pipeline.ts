@@ -12,7 +12,7 @@ export interface ObjectName {
   readonly name: string;
 }
 
-/** Differences between a cluster and a rendering; `leftOver` are objects of the pipeline that the rendering lacks. */
+/** `leftOver` are objects of the pipeline that the rendering lacks. */
 export interface DeploymentDiff {
   readonly missing: readonly ObjectName[];
   readonly changed: readonly (ObjectName & { readonly differences: readonly FieldDifference[] })[];
@@ -23,7 +23,7 @@ export interface DeploymentDiff {
 const nameOf = ({ kind, metadata }: KubeObject): ObjectName => ({ kind, name: metadata.name });
 const idOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.name}`;
 
-/** Objects of a pipeline in a namespace, by label. Kinds of engines that are not installed count as empty. */
+/** Objects of a pipeline by label. Kinds of engines that are not installed count as empty. */
 export async function deployedObjects(
   api: KubeApi,
   pipeline: string,
@@ -86,9 +86,8 @@ export function deploymentDiff(wanted: readonly KubeObject[], live: readonly Kub
 }
 
 /**
- * Writes the objects in order, the router last. Takes fields of other managers only with `force`, otherwise AppError
- * CONFLICT names the field; earlier objects stay written. CLUSTER_REFUSED says what the cluster lacks: the namespace or
- * the kind.
+ * Writes the objects in order, the router last. AppError CONFLICT names a field of another manager unless `force`;
+ * earlier objects stay written. CLUSTER_REFUSED names the missing namespace or kind.
  */
 export async function applyObjects(
   api: KubeApi,

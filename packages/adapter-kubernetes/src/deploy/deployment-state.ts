@@ -29,7 +29,7 @@ export interface WorkloadState {
   readonly stuck?: string | undefined;
 }
 
-/** State of each workload, the router last. Workloads of other engines are judged by their condition Ready. */
+/** The router comes last. Workloads of other engines are judged by their condition Ready. */
 export function workloadStates(objects: readonly KubeObject[]): readonly WorkloadState[] {
   return objects
     .flatMap((object) => {

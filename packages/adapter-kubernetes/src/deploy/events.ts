@@ -1,6 +1,6 @@
 /**
- * Events for `kubectl describe`, one for each changed condition. The name of an event depends on the change alone, so a
- * change is reported once. Servers keep events for an hour.
+ * Events for `kubectl describe`, one for each changed condition. The name depends on the change alone, so a change is
+ * reported once.
  */
 import type { KubeObject, ResourceType } from '../api/kube-object.js';
 import { digestOf } from '../cluster/object-names.js';

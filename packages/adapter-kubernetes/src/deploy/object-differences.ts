@@ -1,6 +1,6 @@
 /**
- * Differences between a wanted object and one on a cluster. Only wanted fields are compared, since the server adds
- * others. Amounts are compared as numbers, since their spelling may change.
+ * Only wanted fields are compared, since the server adds others. Amounts are compared as numbers, since their spelling
+ * may change.
  */
 
 /** A differing field; `live` is missing if the object lacks it. */

@@ -1,7 +1,6 @@
 /**
- * An operator that ends when nothing is left to do now: every pipeline has its plan, and passes change nothing. It
- * waits for the verdict on a canary. The next run continues with what takes longer, such as starting pods, since
- * progress is read from the cluster.
+ * An operator that ends when nothing is left to do now: every pipeline has its plan, no canary awaits a verdict, and
+ * passes change nothing. The next run continues with the rest.
  */
 import { AppError } from '@equipoise/core/model';
 import type { KubeObject, ObjectRef } from '../api/kube-object.js';

@@ -1,7 +1,6 @@
 /**
- * The operator brings every pipeline from its observed to its wanted state. Every change leads to a pass over the whole
- * pipeline. A pass remembers nothing that the cluster does not show; the writers remember their last writes to save
- * calls.
+ * Brings every pipeline from its observed to its wanted state. Each change leads to a pass over the whole pipeline,
+ * which remembers nothing that the cluster does not show.
  */
 import { setMaxListeners } from 'node:events';
 import type { AlarmClock, Rng } from '@equipoise/core/model';

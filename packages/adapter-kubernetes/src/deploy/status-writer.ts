@@ -1,7 +1,4 @@
-/**
- * Writes the status of pipelines, and events of its changes. Mere progress, such as one more ready replica, is written
- * at most once a second; everything else at once.
- */
+/** Writes the status of pipelines, and events of its changes. Mere progress is written at most once a second. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '@equipoise/core/model';
 import { type Applier, type KubeApi, refusalError } from '../api/kube-api.js';
@@ -46,7 +43,7 @@ export class StatusWriter {
     return this.#deps.clock.nowMs() - told.atMs < SHOWN_WITHIN_MS ? told.pipeline : pipeline;
   }
 
-  /** Writes a changed status, or returns when to try again. Returns the pipeline as it is then. */
+  /** Writes a changed status, or returns when to try again. */
   async write(
     pipeline: InferencePipeline,
     status: InferencePipelineStatus,

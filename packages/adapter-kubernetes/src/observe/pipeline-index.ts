@@ -56,7 +56,7 @@ export class PipelineIndex {
     return [...this.#pipelines.objects.values()].map(keyOfPipeline);
   }
 
-  /** A pipeline, its children, and its pods that have not ended for good; undefined for unknown keys. */
+  /** A pipeline, its children, and its pods that have not ended for good. */
   view(key: string) {
     const objects = [...(this.#byPipeline.get(key)?.entries() ?? [])];
     const pipeline = objects.find(([id]) => id.startsWith(`${pipelines.plural} `))?.[1] as

@@ -1,7 +1,7 @@
 /**
- * The pages of all routers of a pipeline as one load. Counters are summed by their growth between two pages. Arrivals
- * of a gap are spread over it evenly. A router that existed before the history counts from its first page, a new one
- * from its start. Outcomes cover the last minute; latencies are interpolated in the histogram.
+ * The pages of all routers of a pipeline as one load. Counters are summed by their growth; arrivals of a gap are spread
+ * evenly. An old router counts from its first page, a new one from its start. Latencies are interpolated in the
+ * histogram.
  */
 import type { ArrivalEnvelope, Burstiness, LoadObservation } from '@equipoise/core/model';
 import type { RouterPage } from './router-page.js';

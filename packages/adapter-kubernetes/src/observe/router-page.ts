@@ -37,8 +37,8 @@ export const pageMetrics: readonly string[] = Object.values(METRICS).map((name) 
 const LONG_WINDOW_S = 10;
 
 /**
- * Reads a page of a router of a pipeline, named as the label of its pods. Undefined for other pages: of another
- * pipeline (addresses are reused), or of a router that has not started.
+ * `pipeline` is the label of its pods. Undefined for pages of other pipelines (addresses are reused), or of a router
+ * that has not started.
  */
 export function readRouterPage(text: string, pipeline: string): RouterPage | undefined {
   const samples = metricSamples(text, WANTED);
@@ -96,8 +96,7 @@ const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)/;
 const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 
 /**
- * Samples of the metrics in `names`, in the order of the page, from the text format of Prometheus. Lines are found by
- * name, since pages are long and few lines are used.
+ * Samples of the metrics in `names`, from the text format of Prometheus. Lines are found by name, since few are used.
  */
 export function metricSamples(text: string, names: ReadonlySet<string>): readonly MetricSample[] {
   const page = `\n${text}`;

@@ -1,7 +1,4 @@
-/**
- * Asks all routers of a pipeline once a second. If the signal of a serving router is stale, the load of the others is
- * incomplete.
- */
+/** Asks all routers of a pipeline once a second. With a stale signal the load is incomplete. */
 import type { AlarmClock } from '@equipoise/core/model';
 import { LABEL_PREFIX } from '../cluster/object-names.js';
 import { isCanaryRouter, isReady, type ObservedPod } from '../cluster/observed-objects.js';
@@ -93,10 +90,7 @@ export class RouterWatch {
     return this.#pods.some(serves) && this.staleRouter === undefined;
   }
 
-  /**
-   * Outcomes on both sides of a canary since the serving routers started, which each step restarts. Undefined if a
-   * signal is stale.
-   */
+  /** Outcomes on both sides of a canary since its last step; undefined if a signal is stale. */
   get sides(): Sides | undefined {
     if (!this.hasSignal || this.staleRouter !== undefined) return undefined;
     const own = this.#pods.filter((pod) => serves(pod) && !isCanaryRouter(pod));

@@ -1,6 +1,6 @@
 /**
- * Outcome of the last decision's changes, for the policy. A plan is applied when the status says that all of it runs. A
- * rolled-back plan has failed. A decision made during its back-off is given up.
+ * Outcome of the last decision's changes, for the policy: applied when the status says so, failed after a roll-back,
+ * given up during back-off.
  */
 import { type Change, type LastChange, lastChangeOf, type PipelineSpec, type Plan } from '@equipoise/core/model';
 import { objectName } from '../cluster/object-names.js';

@@ -7,7 +7,7 @@ import type { PlanAnswer } from './planning.js';
 
 /** Plans read back from a cluster. */
 
-/** The plan of the status, to continue with after a restart. Undefined if there is none that this pipeline can run. */
+/** The plan of the status, to continue with after a restart; undefined if the pipeline cannot run it. */
 export function keptPlan(
   { status }: InferencePipeline,
   spec: PipelineSpec,
@@ -41,10 +41,7 @@ interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/**
- * The plan that the router's pipeline file pins. Undefined without a router, or if it does not match the current
- * pipeline.
- */
+/** The plan that the router's pipeline file pins; undefined if it does not match the current pipeline. */
 export function routedPlan(spec: PipelineSpec, children: readonly KubeObject[]): Plan | undefined {
   const config = children.find((child) => child.kind === 'ConfigMap' && isRouter(child)) as ConfigMap | undefined;
   const file = config?.data?.['pipeline.yaml'];

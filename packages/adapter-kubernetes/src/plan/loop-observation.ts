@@ -25,10 +25,7 @@ export interface LoopInput {
   readonly isShifting: boolean;
 }
 
-/**
- * The observation at `atMs`. A plan counts as running from its decision on, since the reconciliation brings it to the
- * cluster. A policy that waited for that would decide again and again, or turn back half way.
- */
+/** A plan counts as running from its decision on: a policy that waited for the cluster would decide again and again. */
 export function observationAt(atMs: number, { spec, watch, ages, runs, isShifting }: LoopInput): Observation {
   const runningPlan = asRunning(runs);
   ages.note(runningPlan, atMs);
@@ -64,9 +61,7 @@ function asRunning(plan: Plan | undefined): RunningPlan {
 
 type Observed = NonNullable<ObservedPipeline['observed']>;
 
-/**
- * The measured window, and predictions of the plan of the router. Rounded, so that noise does not change the status.
- */
+/** Measurements, and predictions for the router's plan. Rounded, so that noise does not change the status. */
 export function observedStatus({ slo }: PipelineSpec, window: RouterWindow, routed: Plan | undefined): Observed {
   const { arrivalRps, latencyMs, sloAttainmentFraction } = window;
   return {

@@ -1,6 +1,6 @@
 /**
  * Control loop of one pipeline on a cluster. It plans for the annotated load until a router reports one; then core's
- * policy decides at its own ticks. Failures keep the last plan.
+ * policy decides. Failures keep the last plan.
  */
 import { controlPolicies, isSamePlan, isSameSpec, planObjection, tickMs } from '@equipoise/core/control';
 import {

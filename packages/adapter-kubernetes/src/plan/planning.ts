@@ -23,8 +23,8 @@ export type PlanAnswer =
 export type PipelineSignals = Pick<ObservedPipeline, 'observed' | 'sides' | 'staleMs' | 'issue'>;
 
 /**
- * Source of plans. It is asked on every pass, even in the mode `off`. It returns at once with its last answer, the same
- * object until it decides again. It calls its listeners after a new answer or new signals.
+ * Source of plans, asked on every pass, even in the mode `off`. It returns its last answer at once, the same object
+ * until it decides again. Listeners hear of new answers and new signals.
  */
 export interface PlanSource {
   planOf(key: string, spec: PipelineSpec, view: ObservedPipeline): Promise<PlanAnswer>;

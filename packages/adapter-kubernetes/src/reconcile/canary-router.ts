@@ -8,7 +8,7 @@ import { type Routes, withRoutes } from './routes.js';
 
 /**
  * The canary router: the router of the new plan under another name. The serving router passes a fraction of the
- * requests on to it, set in its arguments and annotated on its pods.
+ * requests on to it.
  */
 
 const CANARY_PART = { kind: 'next' } as const;
@@ -41,7 +41,7 @@ export function canaryObjects(pipeline: string, wanted: readonly KubeObject[], r
   });
 }
 
-/** Admits the canary router to a stage, in the network policy of that stage; other objects stay unchanged. */
+/** Admits the canary router in the network policy of a stage; other objects stay unchanged. */
 export function admitCanaryRouter(pipeline: string, object: KubeObject): KubeObject {
   if (object.kind !== 'NetworkPolicy' || !isStage(object)) return object;
   const { spec, ...rest } = object as NetworkPolicy;

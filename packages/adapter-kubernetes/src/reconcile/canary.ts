@@ -1,9 +1,8 @@
 /**
- * Canary of a plan with workloads that have not served yet. Once they are ready, a second router runs that plan and
- * gets a fraction of the requests, in steps. After each step the counters of both routers decide
- * (core/serve/rollout/canary): a larger fraction, or a roll-back with back-off. Each step is another configuration of
- * the serving router, so progress is read from the cluster. Without a signal from the routers, or while the running
- * plan burns the error budget, the router is switched at once.
+ * Canary of a plan with new workloads. Once they are ready, a second router runs that plan and gets a fraction of the
+ * requests, in steps judged by core/serve/rollout/canary. Each step is another configuration of the serving router, so
+ * progress is read from the cluster. Without signals, or while the running plan burns the error budget, the router is
+ * switched at once.
  */
 
 import type { Slo } from '@equipoise/core/model';

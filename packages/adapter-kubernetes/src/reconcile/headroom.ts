@@ -1,8 +1,8 @@
 /**
  * Replicas of each stage during a change. All pods, terminating ones included, hold at most the budget (or the running
- * plan, if larger) plus `control.surge`. With headroom all new replicas start at once, and no old one goes before the
- * router is switched. Otherwise old replicas go one at a time: by the share rule u/U₀ + n/N ≥ 1 behind a shared router,
- * else while the smaller of both plans is there (core/serve/rollout). If neither is possible, the change waits.
+ * plan, if larger) plus `control.surge`. With headroom, new replicas start at once and old ones stay until the router
+ * is switched. Otherwise old replicas go one at a time: by the share rule u/U₀ + n/N ≥ 1 behind a shared router, else
+ * while the smaller of both plans is there (core/serve/rollout).
  */
 import {
   type ChangeBounds,

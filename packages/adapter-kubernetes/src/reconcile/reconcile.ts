@@ -8,10 +8,7 @@ import type { ObservedPipeline, Phase, Planning, Reconciliation } from './reconc
 import { nextRollback } from './rollback.js';
 import { IDLE, transition, type Work } from './transition.js';
 
-/**
- * One reconciliation, pure: from the observed objects of a pipeline and its plan to objects to apply, objects to
- * remove, and the status. It remembers nothing.
- */
+/** One reconciliation, pure: from the observed objects of a pipeline and its plan to writes and the status. */
 
 export function reconcile(
   view: ObservedPipeline,
@@ -103,8 +100,8 @@ function planOf(
 export const FINALIZER = `${LABEL_PREFIX}/drain`;
 
 /**
- * Drains a deleted pipeline: the router goes first and answers its last requests. The finalizer goes after its last
- * pod; then the garbage collector removes the rest.
+ * Drains a deleted pipeline. The finalizer goes after the last pod of the router; the garbage collector removes the
+ * rest.
  */
 function endPipeline({ children, pods }: ObservedPipeline): Work & Pick<Reconciliation, 'finalizer'> {
   const router = children.filter((child) => child.kind === 'Deployment' && isRouter(child));

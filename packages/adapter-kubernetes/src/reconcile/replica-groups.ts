@@ -103,8 +103,8 @@ const partKey = (object: Pick<ObservedPod, 'metadata'>): string =>
   `${labelOf(object, 'stage')} ${labelOf(object, 'variant')}`;
 
 /**
- * Replicas that a foreign writer has set: an autoscaler, or a person with kubectl. They are left alone and reported,
- * since two writers would start and stop pods without end. Replicas from `k8s apply` are ours.
+ * Replicas that an autoscaler or a person has set. They are left alone, since two writers would start and stop pods
+ * without end. Replicas from `k8s apply` are ours.
  */
 export interface ForeignReplicas {
   readonly deployment: string;

@@ -1,6 +1,6 @@
 /**
- * Record of a failed canary in the status, its only trace on a cluster. The plan is held back for core's back-off, or
- * until the spec changes.
+ * Record of a failed canary in the status, its only trace on a cluster. It holds the plan back until the back-off ends
+ * or the spec changes.
  */
 import { backOffAfter, holdsBack, isBurning, standingBackOff } from '@equipoise/core/serve';
 import type { InferencePipeline } from '../cluster/observed-objects.js';

@@ -1,7 +1,4 @@
-/**
- * Targets of a router, annotated on its Deployment. A Deployment from `k8s apply` has no annotation; there the pipeline
- * file of the router is read.
- */
+/** Targets of a router, annotated on its Deployment. Without annotation (`k8s apply`) its pipeline file is read. */
 import { parsePipelineFile } from '@equipoise/pipeline-file';
 import type { KubeObject } from '../api/kube-object.js';
 import { LABEL_PREFIX, objectName, digestOf as textDigestOf } from '../cluster/object-names.js';

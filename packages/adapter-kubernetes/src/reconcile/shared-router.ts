@@ -1,7 +1,6 @@
 /**
- * A router for two plans: that of the new plan over the pods of both. It runs as many batches at a time as the larger
- * plan has replicas, each in its own pod. Old and new pods therefore get traffic by their number. It is derived from
- * the running and the wanted router; deriving it again changes nothing.
+ * A router of the new plan over the pods of both plans. It runs as many batches at a time as the larger plan has
+ * replicas, each in its own pod, so pods get traffic by their number. Deriving it again changes nothing.
  */
 import { parse, stringify } from 'yaml';
 import type { KubeObject } from '../api/kube-object.js';

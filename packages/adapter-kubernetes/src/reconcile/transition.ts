@@ -1,9 +1,8 @@
 /**
- * Steps of a change; each is complete before the next one removes anything. First the stages of the new plan start and
- * nothing shrinks. Once all are ready, the router is switched, in canary steps if workloads are new. Old stages go once
- * no pod of the old router is left. A stage that never gets ready costs the old plan nothing. Without headroom for both
- * plans a shared router serves both, and replicas are exchanged one by one. During its trial a plan keeps the replicas
- * of the previous one, unless another plan needs their room.
+ * Steps of a change; each is complete before the next one removes anything. First the stages of the new plan start.
+ * Once all are ready, the router is switched, in canary steps if workloads are new. Old stages go once no pod of the
+ * old router is left. Without headroom a shared router serves both plans, and replicas are exchanged one by one. During
+ * its trial a plan keeps the replicas of the previous one.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { TRIAL_MS } from '@equipoise/core/serve';
@@ -167,7 +166,7 @@ function workOn(
   const apply = wanted.flatMap((object) => {
     if (isStage(object)) return stageNow(object, steps, { held, isSwitched });
     if (!isRouter(object)) return [object];
-    // A router changes only after its stages are ready; the first one may come at once, since it waits for them.
+    // The first router may come at once, since it waits for its stages.
     const comes = !isShifting && (isPrepared || isSwitched || liveRouter === undefined);
     return comes ? [routerNow(object, { routes, isSwitched, children: view.children })] : [];
   });
@@ -185,8 +184,8 @@ function workOn(
 }
 
 /**
- * Remaining trial of a plan. During it the previous replicas stay warm, so that a roll-back starts no model. Without
- * signals there is no judgement and no trial.
+ * Remaining trial. The previous replicas stay warm meanwhile, so that a roll-back starts no model. Without signals
+ * there is no trial.
  */
 function trialLeftMs({ pods, observed }: ObservedPipeline, nowEpochMs: number): number {
   if (observed === undefined) return 0;
@@ -279,10 +278,7 @@ function isReadyFor(wanted: Deployment, live: ObservedDeployment | undefined, he
   return isEnough && rolloutState(live).kind === 'complete';
 }
 
-/**
- * True if the router has the configuration of the plan, keeps all requests, and has no older pods, terminating ones
- * included.
- */
+/** True if the router has the configuration of the plan, keeps all requests, and has no older pods. */
 function isRunning(
   live: ObservedDeployment,
   wanted: Deployment,
@@ -297,9 +293,7 @@ function isRunning(
 const haveDigest = (pods: readonly ObservedPod[], digest: string | undefined): boolean =>
   pods.every(({ metadata }) => metadata.annotations?.[CONFIG_DIGEST] === digest);
 
-/**
- * A stage object as applied now: within the headroom until the router is switched, without fields of foreign writers.
- */
+/** A stage object within the headroom, without fields of foreign writers. */
 function stageNow(
   wanted: KubeObject,
   steps: HeadroomSteps,

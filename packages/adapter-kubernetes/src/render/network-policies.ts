@@ -1,6 +1,6 @@
 /**
  * Allowed traffic: everybody to the router, the router to the stages. Stages that fetch artifacts, and routers that use
- * servers elsewhere, may reach everything. Policies add up, so a further policy can allow more.
+ * servers elsewhere, may reach everything.
  */
 
 import { labelsOf, objectName, selectorOf } from '../cluster/object-names.js';

@@ -9,8 +9,7 @@ export interface PipelinePlacement {
 }
 
 /**
- * A pipeline file as the object of a cluster, and as text. `text` is the file that `spec` was read from. Measured
- * profiles replace those of the file.
+ * A pipeline file as an object and as text, with measured profiles in place of its own. `text` is the file of `spec`.
  */
 export function pipelineObject(
   text: string,

@@ -1,6 +1,6 @@
 /**
- * Common parts of all pods: the restricted pod security standard, a read-only root, spread over machines and zones, and
- * removal from the Service before the stop.
+ * Common parts of pods: restricted security standard, read-only root, spread over machines and zones, removal from the
+ * Service before the stop.
  */
 import type { Labels } from '../cluster/object-names.js';
 import { LABEL_PREFIX } from '../cluster/object-names.js';

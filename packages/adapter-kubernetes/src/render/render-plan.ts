@@ -1,6 +1,6 @@
 /**
  * A plan as the objects that run it: stages in the form of the target engine, and the router. Equal plans give equal
- * objects in equal order.
+ * objects.
  */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';

@@ -1,6 +1,6 @@
 /**
- * The pipeline that the router serves: the same graph with the planned variants and replicas, each replica a connection
- * to a pod. The plan is pinned, so another plan rolls the router out again.
+ * The pipeline that the router serves: the same graph with planned variants and replicas, each a connection to a pod.
+ * The plan is pinned.
  */
 import {
   AppError,

@@ -1,6 +1,6 @@
 /**
- * The router: our server over a pipeline file whose stages are the pods. It queues, batches, keeps deadlines and walks
- * the graph. There is one, since the plan assumes one queue per stage. It starts once all stages are ready.
+ * The router: our server over a pipeline file whose stages are the pods. There is one, since the plan assumes one queue
+ * per stage. It starts once all stages are ready.
  */
 import type { InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../api/kube-object.js';

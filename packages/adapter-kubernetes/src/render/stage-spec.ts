@@ -1,6 +1,6 @@
 /**
- * The one-stage pipeline of a pod that runs our server. The plan is pinned. Deadlines and drops belong to the router,
- * so this pod drops nothing before the run timeout.
+ * The one-stage pipeline of a pod that runs our server. Deadlines and drops belong to the router, so this pod drops
+ * nothing before the run timeout.
  */
 import { defaultRunTimeoutMs, type PipelineSpec, type ProfileSet, type VariantSpec } from '@equipoise/core/model';
 import { PIPELINE_DIR } from './pod-template.js';

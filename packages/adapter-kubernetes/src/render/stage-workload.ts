@@ -10,9 +10,9 @@ import { imageOf, type RenderRequest } from './render-request.js';
 import { stageSpec } from './stage-spec.js';
 
 /**
- * A variant of a plan as a container that serves the Open Inference Protocol. Stages with code, or simulated from a
- * profile, run in our server over a one-stage pipeline file. A `server` with a command runs as on this machine, on
- * fixed ports. One without a command runs elsewhere and has no workload.
+ * A variant as a container that serves the Open Inference Protocol. Stages with code, or simulated from a profile, run
+ * in our server over a one-stage pipeline file. A `server` with a command runs on fixed ports; one without runs
+ * elsewhere.
  */
 
 /** Ports of a container for `{port}`, `{port2}` and `{port3}`. */

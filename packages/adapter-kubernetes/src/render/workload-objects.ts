@@ -32,10 +32,7 @@ export function deploymentOf(
   };
 }
 
-/**
- * A Service of the pods of a part. A headless one resolves to all pods, so that the sender can address each; its port
- * is that of the container.
- */
+/** A headless Service resolves to all pods, so that the sender can address each; its port is that of the container. */
 export function serviceOf(
   { name, labels, selector }: Part,
   port: { readonly number: number; readonly name: string },

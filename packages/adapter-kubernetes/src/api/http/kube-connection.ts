@@ -1,14 +1,13 @@
 /**
  * Address and credentials of the API server. @kubernetes/client-node reads kubeconfig files, service accounts and
- * tokens (renewed files, commands, OIDC). It is large, so it is loaded on first use. Credentials are cached for a
- * minute: requests share connections, and renewed tokens are found in time.
+ * tokens; it is large, so it is loaded on first use. Credentials are cached for a minute.
  */
 import http from 'node:http';
 import https from 'node:https';
 import { AppError, type Clock } from '@equipoise/core/model';
 import type { KubeConfig } from '@kubernetes/client-node';
 
-/** Source of the credentials. `default` looks where kubectl does; in a pod that is its service account. */
+/** `default` looks where kubectl does; in a pod that is its service account. */
 export type KubeConfigSource =
   | { readonly kind: 'default'; readonly context?: string }
   | { readonly kind: 'file'; readonly path: string; readonly context?: string }

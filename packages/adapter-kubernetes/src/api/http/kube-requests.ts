@@ -3,7 +3,7 @@ import https from 'node:https';
 import { AppError } from '@equipoise/core/model';
 import type { KubeConnection } from './kube-connection.js';
 
-/** Requests to the API server: JSON in, JSON or a stream of JSON lines out. A missing answer is UNREACHABLE. */
+/** Requests to the API server, with JSON or a stream of JSON lines as answer. A missing answer is UNREACHABLE. */
 
 /** A request; parameters without a value are left out. */
 export interface KubeRequest {
@@ -14,7 +14,7 @@ export interface KubeRequest {
   readonly body?: unknown;
 }
 
-/** HTTP status and JSON. `body` is undefined if the text is not JSON, which only failures are. */
+/** `body` is undefined if the text is not JSON, which only failures are. */
 export interface KubeAnswer {
   readonly status: number;
   readonly body: unknown;
@@ -36,8 +36,7 @@ export class KubeRequests {
   }
 
   /**
-   * The complete answer, whatever its status. Renews refused credentials once. CLUSTER_REFUSED if the server is not
-   * Kubernetes.
+   * The answer, whatever its status. Renews refused credentials once. CLUSTER_REFUSED if the server is not Kubernetes.
    */
   async ask(request: KubeRequest): Promise<KubeAnswer> {
     const answer = await this.#askOnce(request);
@@ -61,7 +60,7 @@ export class KubeRequests {
     }
   }
 
-  /** The lines of a stream, until it ends or `signal` aborts. A status other than 200 is returned as an answer. */
+  /** The lines of a stream until it ends or `signal` aborts; an answer if the status is not 200. */
   async stream(request: KubeRequest, signal: AbortSignal): Promise<KubeAnswer | AsyncIterable<unknown>> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new Error('no headers in time')), this.#limits.answerMs);
@@ -160,8 +159,8 @@ export interface TextAnswer {
 }
 
 /**
- * Throws CLUSTER_REFUSED if something else than an API server answers, such as a proxy with a login page. Statuses 429
- * and 5xx pass: proxies in front of an API server send them, too.
+ * Throws CLUSTER_REFUSED if no API server answers, such as a login page. Statuses 429 and 5xx pass: proxies send them,
+ * too.
  */
 function checkIsOfKubernetes(server: URL, { status, text, body }: TextAnswer): void {
   if (isObject(body) || status === 429 || status >= 500 || isUnknownPath(status, text)) return;
@@ -185,16 +184,13 @@ function isObject(body: unknown): boolean {
 const isUnknownPath = (status: number, text: string): boolean =>
   status === 404 && /^404:? page not found$/i.test(text.trim());
 
-/**
- * JSON values of a stream, one a line. Rejects at a broken line. The rest after the last line end counts only if the
- * stream ended well.
- */
+/** JSON values of a stream, one a line. Rejects at a broken line. */
 export async function* jsonLines(bytes: AsyncIterable<unknown>): AsyncIterable<unknown> {
   const decoder = new TextDecoder('utf-8');
   let rest = '';
   for await (const chunk of bytes) {
     rest += decoder.decode(chunk as Uint8Array, { stream: true });
-    // Most chunks of a large object have no line end; do not search the text again for each of them.
+    // Most chunks of a large object have no line end.
     let end = rest.indexOf('\n');
     while (end >= 0) {
       const line = rest.slice(0, end).trim();

@@ -1,6 +1,6 @@
 /**
  * KServe: an InferenceService in mode `Standard` for each stage and variant. Minimum and maximum replicas are equal, so
- * only the plan scales. The router reaches the pods by a Service of its own, past the ingress.
+ * only the plan scales. The router reaches the pods directly.
  */
 import type { KubeObject } from '../../api/kube-object.js';
 import type { Labels } from '../../cluster/object-names.js';

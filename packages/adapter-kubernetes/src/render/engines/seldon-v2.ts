@@ -1,8 +1,7 @@
 /**
- * Seldon Core 2: a Server and a Model for each variant that MLServer serves, a Deployment for any other. Cores and
- * memory belong to Servers. Only the environment of a Server sets its batching, since the agent drops it from
- * model-settings.json. `minReplicas` and `maxReplicas` are left out: they would start Seldon's autoscaler. Only objects
- * of its API are written; Seldon itself needs a licence.
+ * Seldon Core 2: a Server and a Model for each variant on MLServer, a Deployment for any other. Cores, memory and
+ * batching belong to Servers: the agent drops batching from model-settings.json. `minReplicas` and `maxReplicas` would
+ * start Seldon's autoscaler.
  */
 import { AppError, type InferenceServerSpec } from '@equipoise/core/model';
 import type { KubeObject } from '../../api/kube-object.js';
