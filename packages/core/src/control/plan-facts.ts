@@ -101,7 +101,7 @@ export function fitsBudget(spec: PipelineSpec, { stages }: Plan): boolean {
 }
 
 /** The plan with cores and cost of its stages as they stand. */
-export function withUse(spec: PipelineSpec, plan: Plan): Plan {
+function withUse(spec: PipelineSpec, plan: Plan): Plan {
   const [cpuCores, , , costPerHour] = planUse(spec, plan.stages);
   return { ...plan, predicted: { ...plan.predicted, cpuCores, costPerHour } };
 }

@@ -100,7 +100,7 @@ function feasibleForecaster(situation: Situation, forecaster: Forecaster): Forec
 }
 
 /** The forecast, bounded by what arrived; undefined if it is no number. */
-export function sanitizeForecast(
+function sanitizeForecast(
   forecast: Forecast,
   { arrivalsPerSecond }: LoadObservation,
   { largestForecastRatio }: GuardrailRules,

@@ -219,7 +219,7 @@ function noteKinds(kinds: Map<ReplicaId, BatchKind>, { stages }: RunningPlan): v
 }
 
 /** Accuracy (fraction) of what runs, 0 while a stage has no ready replica; a changing stage counts as the kind that serves most. */
-export function runningAccuracy(spec: PipelineSpec, running: RunningPlan): number {
+function runningAccuracy(spec: PipelineSpec, running: RunningPlan): number {
   return runningAsPlan(spec, running)?.predicted.pas ?? 0;
 }
 

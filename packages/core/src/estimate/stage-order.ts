@@ -41,7 +41,7 @@ export function fanOutOpeners(spec: PipelineSpec): ReadonlyMap<EdgeSpec, EdgeSpe
   return openers;
 }
 
-export function openBehind(edge: EdgeSpec, open: Open, closes: boolean): Open {
+function openBehind(edge: EdgeSpec, open: Open, closes: boolean): Open {
   if (edge.fanOut !== undefined) return [...open, edge];
   return closes ? open.slice(0, -1) : open;
 }

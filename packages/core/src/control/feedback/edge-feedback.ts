@@ -71,7 +71,7 @@ const NORMAL_SCALE = 1.4826;
 const nothing: EdgeCount = { offered: 0, taken: 0, fanOuts: 0, items: 0 };
 
 /** An edge of which nothing was counted. */
-export const nothingCounted: EdgeMemory = { blocks: [], open: nothing };
+const nothingCounted: EdgeMemory = { blocks: [], open: nothing };
 
 /** The state with what the edges did since the tick before; what is in force of it follows where a plan is due. */
 export function observeEdges(
@@ -221,7 +221,7 @@ function withinOne(edge: EdgeSpec, edges: readonly EdgeSpec[]): EdgeSpec {
 }
 
 /** The memory with what was counted until `atMs`. */
-export function withCounts(before: EdgeMemory, counts: EdgeCount, atMs: number): EdgeMemory {
+function withCounts(before: EdgeMemory, counts: EdgeCount, atMs: number): EdgeMemory {
   const open = sumOf(before.open, counts);
   const { openSinceMs = atMs } = before;
   // A clock that was set back begins a new block.
@@ -241,13 +241,13 @@ export function withoutStopped({ blocks }: EdgeMemory, stoppedMs: number): EdgeM
 }
 
 /** Mean number of items of a fan-out of which the pipeline file says `stated`; undefined while too little was seen. */
-export function itemsEstimate({ blocks }: EdgeMemory, stated: number): EdgeEstimate | undefined {
+function itemsEstimate({ blocks }: EdgeMemory, stated: number): EdgeEstimate | undefined {
   const seen = blocks.filter(({ fanOuts }) => fanOuts > 0).map(({ fanOuts, items }) => ({ of: fanOuts, sum: items }));
   return estimateOf(withoutOutliers(seen), stated, (mean) => mean);
 }
 
 /** Share of the outputs that take a branch of which the pipeline file says `stated`; undefined while too little was seen. */
-export function shareEstimate({ blocks }: EdgeMemory, stated: number): EdgeEstimate | undefined {
+function shareEstimate({ blocks }: EdgeMemory, stated: number): EdgeEstimate | undefined {
   const seen = blocks.filter(({ offered }) => offered > 0).map(({ offered, taken }) => ({ of: offered, sum: taken }));
   return estimateOf(seen, stated, (share) => share * (1 - share));
 }

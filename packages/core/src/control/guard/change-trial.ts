@@ -77,19 +77,19 @@ const COUNT_EVERY_MS = 5_000;
 const FEWEST_ARRIVALS = 50;
 
 /** Excludes misses of the settling time from a trial. */
-export function settleTrial(trial: Trial, observation: Observation): Trial {
+function settleTrial(trial: Trial, observation: Observation): Trial {
   const elapsedMs = observation.atMs - trial.sinceMs;
   const settles = elapsedMs >= 0 && elapsedMs <= SETTLING_MS;
   return settles ? { ...trial, missedAtStart: missedRequests(observation) } : trial;
 }
 
 /** Requests dropped so far at all stages, and failed ones whose cause may be the plan. */
-export function missedRequests({ stages, failedTotal = 0 }: Observation): number {
+function missedRequests({ stages, failedTotal = 0 }: Observation): number {
   return Object.values(stages).reduce((sum, { droppedTotal }) => sum + droppedTotal, failedTotal);
 }
 
 /** Judges a trial at a tick; one that began later than now, on a clock that was set back, has passed. */
-export function judgeTrial(trial: Trial, observation: Observation, { percentile }: Slo): TrialVerdict {
+function judgeTrial(trial: Trial, observation: Observation, { percentile }: Slo): TrialVerdict {
   const elapsedMs = observation.atMs - trial.sinceMs;
   const seconds = Math.max(0, Math.floor((elapsedMs - SETTLING_MS) / 1000));
   const arrived = arrivedIn(observation.load, seconds);
@@ -118,7 +118,7 @@ export function withFailures(
 }
 
 /** Fraction of the requests that failed since the oldest count; 0 if too few arrived. */
-export function failedFraction(
+function failedFraction(
   [oldest]: readonly FailureCount[] = [],
   { atMs, failedTotal = 0, load }: Observation,
 ): number {

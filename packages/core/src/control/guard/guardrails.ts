@@ -58,7 +58,7 @@ export function inLastHour(atMs: readonly number[], nowMs: number): readonly num
  * Why an improvement has to wait for older changes to leave the hour; undefined if it need not. The fewer changes are left, the more it has
  * to gain. So some are left while there is much to gain, as from a load that falls for an hour.
  */
-export function changesObjection(
+function changesObjection(
   { evidence, plan }: ApplyDecision,
   { appliedAtMs, nowMs, running }: ChangesSoFar,
   { mostChangesPerHour }: GuardrailRules,
@@ -82,7 +82,7 @@ function backOffObjection(backOff: BackOff | undefined, nowMs: number): string |
 }
 
 /** The plan with no stage reduced by more than one step from what runs, if the budget allows it. */
-export function limitDownstep(
+function limitDownstep(
   spec: PipelineSpec,
   { plan, running }: { readonly plan: Plan; readonly running: RunningPlan },
   { largestDownstepFraction }: GuardrailRules,

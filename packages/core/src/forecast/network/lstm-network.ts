@@ -8,7 +8,7 @@ import { type AffineMap, applyBackward, applyMap, endOf, spreadWeights } from '.
 import { type Network, OUTPUTS } from './network.js';
 import { networkMethod } from './network-method.js';
 
-export const CELLS = 16;
+const CELLS = 16;
 
 /** LSTM of 16 cells. */
 export const lstm = networkMethod({

@@ -26,7 +26,7 @@ export interface AccuracyLine {
   readonly at0: number;
 }
 
-export function leastCost({ nodes, cost }: LabelProblem): number {
+function leastCost({ nodes, cost }: LabelProblem): number {
   if (cost === undefined) return 0;
   return nodes.reduce((sum, node) => sum + cost.perUnit * smallest(node.amounts[cost.amount]), 0);
 }
@@ -59,7 +59,7 @@ export interface RelaxedScore {
   readonly weights: Float64Array;
 }
 
-export function scoreRange(problem: LabelProblem): { readonly highest: Float64Array; readonly lowest: Float64Array } {
+function scoreRange(problem: LabelProblem): { readonly highest: Float64Array; readonly lowest: Float64Array } {
   return {
     highest: Float64Array.from(problem.nodes, (node) =>
       node.score.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY),

@@ -19,7 +19,7 @@ import { isBetter, objectiveValue } from '../surrogate/objective-value.js';
 import { SurrogateSolver } from '../surrogate/surrogate-solver.js';
 import { ChoiceRepair, simulatesShares } from './repair.js';
 
-export const ROUNDING = 1e-12;
+const ROUNDING = 1e-12;
 
 /** Trims a verified choice: the cheapest verified choice of at least this PAS that the loop finds, or `held`. */
 export function trimChoice(
@@ -77,7 +77,7 @@ interface Attempt extends JudgedChoice {
 const lowerLevel = (level: number): number => (level > 1 ? 1 : level / 2 < SMALLEST_THETA ? 0 : level / 2);
 
 /** Search over one prepared problem. `labels` counts the labels of its solves. */
-export class LevelSearch {
+class LevelSearch {
   readonly #prepared: PreparedProblem;
   readonly #solver: SurrogateSolver;
   readonly #judge: Judge;

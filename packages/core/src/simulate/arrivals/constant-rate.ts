@@ -45,7 +45,7 @@ export function mmppArrivals({ states, durationS }: MmppLoad, rng: Rng): Arrival
   };
 }
 
-export function firstState(states: readonly MmppState[], rng: Rng): number {
+function firstState(states: readonly MmppState[], rng: Rng): number {
   const totalS = states.reduce((sum, { meanHoldS }) => sum + meanHoldS, 0);
   let leftS = rng.next() * totalS;
   return Math.max(
